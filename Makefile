@@ -1,0 +1,45 @@
+# rote. The two commands that matter: `make reproduce` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# One BLAS thread per process unless a job asks for more: Snakemake runs jobs side by side.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test lint bench lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## create .venv and install what envs/lock.txt pins
+
+# pip resolves nothing here: every version is in the lock. torch is taken from wherever pip is configured to look first.
+$(READY): envs/lock.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rote needs Python 3.11 or newer; set PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement envs/lock.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+reproduce: setup  ## run the laptop scale of every paper and leave the report
+	$(BIN)/snakemake --cores all
+	@echo "The report: $(CURDIR)/reports/laptop/index.html"
+
+test: setup  ## run the tests
+	$(BIN)/pytest
+
+lint: setup  ## check and format the code
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+bench: setup  ## measure the kernels against their plain alternatives
+	$(BIN)/python -m tests.benchmarks
+
+lock:  ## resolve envs/requirements.in anew into envs/lock.txt
+	$(PYTHON) envs/lock.py
+
+clean:  ## remove results and reports (asks first)
+	@read -p "Remove results/* and reports/*? [y/N] " answer && [ "$$answer" = y ] && \
+	  find results reports -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

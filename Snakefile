@@ -1,0 +1,43 @@
+"""rote: what seven papers claim about memorization and generalization, re-derived from scratch in one DAG."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+container: "envs/rote.sif"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/longtail.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    figures,
+    claims,
+    report,
+
+
+wildcard_constraints:
+    run=CONFIG.run,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.input,
+        f"results/{CONFIG.run}/strict.txt" if CONFIG.strict else [],
+    resources:
+        gpu=0,
+
+
+onsuccess:
+    shell(announcement())

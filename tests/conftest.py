@@ -1,0 +1,86 @@
+"""Fixtures: copies of the project to run Snakemake in, one smoke run shared by all tests, real MNIST where present."""
+
+import gzip
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+
+def copy_project(target: Path) -> Path:
+    """The project without results, environment and history, as a fresh checkout has it."""
+    left_out = shutil.ignore_patterns(
+        ".git", ".venv", ".snakemake", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "results", "reports"
+    )
+    shutil.copytree(ROOT, target, ignore=left_out)
+    return target
+
+
+def run(project: Path, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    """Run a command of the environment in a copy of the project, with the copy's own code."""
+    variables = {
+        **os.environ,
+        "PYTHONPATH": str(project / "workflow"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+        **environment,
+    }
+    done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=1200)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+    return done
+
+
+def snakemake(project: Path, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    """Snakemake on the smoke scale."""
+    command = ("snakemake", "--cores", "2", "--configfile", "config/smoke.yaml", *arguments)
+    return run(project, *command, check=check, **environment)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Path:
+    """A copy of the project in which the whole DAG has run once at smoke scale."""
+    project = copy_project(tmp_path_factory.mktemp("smoke") / "project")
+    done = snakemake(project, "--resources", "gpu=2")
+    (project / "first-run.txt").write_text(done.stdout + done.stderr)
+    return project
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A copy of the project in which nothing has run."""
+    return copy_project(tmp_path / "project")
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    """An idx file of bytes, gzipped if its name says so."""
+    content = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+@pytest.fixture
+def mnist_folder(tmp_path) -> Path:
+    """A folder in MNIST's own format with one split: 400 small synthetic images, 40 of each digit."""
+    folder, rng = tmp_path / "mnist", np.random.default_rng(0)
+    folder.mkdir()
+    write_idx(folder / "t10k-images-idx3-ubyte.gz", rng.integers(0, 256, (400, 28, 28)))
+    write_idx(folder / "t10k-labels-idx1-ubyte.gz", np.repeat(np.arange(10), 40))
+    return folder
+
+
+@pytest.fixture
+def real_mnist() -> Path:
+    """The real MNIST test files, if this machine has them."""
+    candidates = [os.environ.get("ROTE_TEST_MNIST"), ROOT.parent / "shared" / "data" / "mnist"]
+    for candidate in candidates:
+        if candidate and (Path(candidate) / "t10k-images-idx3-ubyte.gz").exists():
+            return Path(candidate)
+    pytest.skip("no MNIST files on this machine; set ROTE_TEST_MNIST to a folder that has them")

@@ -1,0 +1,117 @@
+"""The config model: what it accepts, what it says about what it does not, and the files generated from it."""
+
+import difflib
+import re
+
+import jsonschema
+import pytest
+import yaml
+from conftest import ROOT
+
+from rote import config, generated
+from rote.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", sorted(generated.files()))
+def test_generated_files_are_in_step_with_the_models(name):
+    wanted = generated.files()[name]
+    found = (ROOT / name).read_text()
+    diff = "\n".join(difflib.unified_diff(found.splitlines(), wanted.splitlines(), name, "generated", lineterm=""))
+    assert found == wanted, f"run `rote config write`:\n{diff}"
+
+
+def test_the_default_file_is_the_default_config():
+    assert config.load(ROOT / "config/config.yaml") == config.load()
+
+
+def test_every_key_is_described():
+    def undescribed(section, where=""):
+        for name, field in section.model_fields.items():
+            if not field.description:
+                yield where + name
+            if config._is_section(field.annotation):
+                yield from undescribed(field.annotation, f"{where}{name}.")
+
+    assert list(undescribed(config.model())) == []
+
+
+@pytest.mark.parametrize("scale", ["smoke", "paper"])
+def test_overlays_are_valid_and_fit_the_json_schema(scale):
+    settings = config.load(ROOT / f"config/{scale}.yaml")
+    assert settings.scale == settings.run == scale
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.json").read_text())
+    jsonschema.validate(settings.model_dump(), schema)
+
+
+def test_overrides_nest_and_dot():
+    nested = config.load(None, {"longtail": {"linear": {"n": 77}}, "seed": 5})
+    dotted = config.load(None, {"longtail.linear.n": 77, "seed": 5})
+    assert nested == dotted
+    assert dotted.longtail.linear.n == 77
+    assert dotted.longtail.linear.d == config.load().longtail.linear.d
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        ({"longtail.linear.replicate": 3}, r"longtail\.linear\.replicate: no such key; did you mean 'replicates'"),
+        ({"longtial": {}}, r"longtial: no such key; did you mean 'longtail'"),
+        ({"sed": 3}, r"sed: no such key; did you mean 'seed'"),
+        ({"longtail.linear.n": "many"}, r"longtail\.linear\.n: .*integer.*'many'.*integer ≥ 1"),
+        ({"longtail.linear.n": 2.5}, r"longtail\.linear\.n: .*2\.5"),
+        ({"longtail.linear.n": 0}, r"longtail\.linear\.n: .*greater than or equal to 1.*integer ≥ 1"),
+        ({"longtail.linear.n": True}, r"longtail\.linear\.n: .*integer"),
+        ({"longtail.linear.sigmas": [0.1, -1.0]}, r"longtail\.linear\.sigmas\.1: .*-1\.0"),
+        ({"longtail.linear.alphas": []}, r"longtail\.linear\.alphas: .*at least 1"),
+        ({"longtail.linear.s": float("nan")}, r"longtail\.linear\.s: .*finite"),
+        ({"longtail.images.source": "minst"}, r"longtail\.images\.source: .*'minst'.*one of digits, mnist"),
+        ({"longtail.images.source": "mnist"}, r"longtail\.images: .*`root` must name the folder"),
+        ({"longtail.network.architectures": ["sum", "resnet"]}, r"architectures\.1: .*'resnet'.*cross-channel"),
+        ({"longtail.network.decayed": 7.0}, r"longtail\.network: weight_decays must hold"),
+        ({"longtail": 3}, r"longtail: .*a group of keys: linear, scaling"),
+        ({"papers": ["longtial"]}, r"papers: unknown paper 'longtial'; did you mean 'longtail'"),
+        ({"papers": []}, r"papers: .*at least 1"),
+        ({"papers": ["longtail", "longtail"]}, r"papers: a paper is listed twice"),
+        ({"run": "../up"}, r"run: .*'\.\./up'"),
+        ({"scale": "huge"}, r"scale: .*one of smoke, laptop, paper"),
+        ({"seed": None}, r"seed: .*given None"),
+    ],
+)
+def test_a_wrong_key_gives_one_line_that_names_it(overrides, wanted):
+    with pytest.raises(ConfigError) as caught:
+        config.load(None, overrides)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "config: 1 problem"
+    assert len(lines) == 2
+    assert re.search(wanted, lines[1]), lines[1]
+
+
+def test_all_problems_are_named_at_once():
+    with pytest.raises(ConfigError, match="2 problems") as caught:
+        config.load(None, {"longtail.linear.n": 0, "sead": 1})
+    assert "longtail.linear.n" in str(caught.value)
+    assert "sead" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [("run: [", "not valid YAML"), ("- a\n- b", "expected keys and values, found list"), ("\x00", "not valid YAML")],
+)
+def test_unusable_files_are_named(tmp_path, content, wanted):
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=wanted) as caught:
+        config.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_file_and_folder_are_named(tmp_path):
+    for path in (tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(ConfigError, match=re.escape(str(path))):
+            config.load(path)
+
+
+def test_an_empty_file_is_the_default(tmp_path):
+    path = tmp_path / "empty.yaml"
+    path.write_text("# nothing\n")
+    assert config.load(path) == config.load()

@@ -1,0 +1,210 @@
+"""`rote`: one command per verb of every paper, and the verbs that serve all papers.
+
+`rote <paper> <verb>` is what the rules call and what people type; it needs no Snakemake. A paper's commands are
+loaded only when asked for.
+"""
+
+import logging
+import os
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import typer.core
+
+from rote import job
+from rote.errors import InputError
+from rote.papers import load as load_paper
+from rote.papers import names as paper_names
+
+log = logging.getLogger("rote")
+
+
+class _Papers(typer.core.TyperGroup):
+    """The commands of this module, and one group per paper."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        return [*super().list_commands(ctx), *paper_names()]
+
+    def get_command(self, ctx: typer.Context, name: str):
+        if name in paper_names():
+            return typer.main.get_command(load_paper(name, "cli").app)
+        return super().get_command(ctx, name)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]):
+        known = self.list_commands(ctx)
+        if args and args[0] not in known:
+            near = get_close_matches(args[0], known, 1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command or paper '{args[0]}'.{hint} Known: {', '.join(known)}.")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Papers,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Re-derive what seven papers claim about memorization and generalization. "
+    "`rote <paper> --help` lists a paper's verbs.",
+)
+config_app = typer.Typer(no_args_is_help=True, help="Check, show or regenerate the configuration.")
+report_app = typer.Typer(no_args_is_help=True, help="Notebooks and pages of the report.")
+app.add_typer(config_app, name="config")
+app.add_typer(report_app, name="report")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Config file or overlay; default: all defaults.")]
+RunJson = Annotated[str, typer.Option("--run", help="The run's own keys as JSON (run, scale, seed, papers, ...).")]
+Log = Annotated[bool, typer.Option("--verbose", "-v", help="Also show debug lines.")]
+
+
+@app.callback()
+def _options(verbose: Log = False) -> None:
+    job.configure_log(verbose)
+
+
+@config_app.command("check")
+def config_check(path: Annotated[Path, typer.Argument(help="Config file or overlay.")]) -> None:
+    """Check a config file: every wrong key is named, with what is allowed and the nearest valid key."""
+    from rote import config
+
+    settings = config.load(path)
+    typer.echo(f"{path}: fine (run {settings.run!r}, scale {settings.scale!r}, papers {', '.join(settings.papers)})")
+
+
+@config_app.command("show")
+def config_show(path: ConfigFile = None) -> None:
+    """Print the complete configuration that a file stands for, defaults filled in."""
+    import yaml
+
+    from rote import config
+
+    typer.echo(yaml.safe_dump(config.load(path).model_dump(), sort_keys=False, width=110), nl=False)
+
+
+@config_app.command("write")
+def config_write(root: Annotated[Path, typer.Option(help="Root of the repository.")] = Path(".")) -> None:
+    """Regenerate the files that the config and table models describe: config/*.yaml and workflow/schemas/*.json."""
+    from rote import generated, tables
+
+    for name, text in generated.files().items():
+        with tables.atomic(root / name) as temporary:
+            temporary.write_text(text)
+        typer.echo(name)
+
+
+@app.command()
+def draw(
+    paper: Annotated[str, typer.Option(help="Paper whose figures to draw.")],
+    results: Annotated[Path, typer.Option(help="Folder with the paper's tables.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Folder for the figures (PNG and PDF).", metavar="DIR")],
+    figure: Annotated[list[str] | None, typer.Option(help="Draw only this figure; may be repeated.")] = None,
+) -> None:
+    """Draw a paper's figures from its tables, as PNG and PDF."""
+    from rote import figures
+
+    with job.start(f"draw {paper}"):
+        figures.draw(paper, results, out, figure)
+
+
+@app.command()
+def claims(
+    about: RunJson,
+    results: Annotated[Path, typer.Option(help="results/<run>, with one folder of tables per paper.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Write: the ledger.", metavar="PARQUET")],
+    folder: Annotated[Path, typer.Option("--claims", help="Folder with <paper>.yaml.", metavar="DIR")] = Path(
+        "workflow/claims"
+    ),
+    code: Annotated[str, typer.Option(help="Digest of the code, for the provenance.")] = "",
+) -> None:
+    """Evaluate the claims of every paper of a run and write the ledger."""
+    from rote import ledger
+
+    run = _run(about)
+    with job.start("claims", seed=run["seed"], code=code) as work:
+        ledger.write(work, run, folder, results, out)
+
+
+@app.command("ledger")
+def show_ledger(
+    path: Annotated[Path, typer.Argument(help="A ledger, results/<run>/claims.parquet.")],
+    strict: Annotated[bool, typer.Option(help="Exit with 1 unless every claim is reproduced.")] = False,
+) -> None:
+    """Print a ledger as a table; with --strict, fail unless every judged claim is reproduced."""
+    from rote import ledger
+
+    ledger.show(path)
+    if strict:
+        ledger.require_all(path)
+
+
+@report_app.command("notebook")
+def report_notebook(
+    paper: Annotated[str, typer.Option(help="Paper.")],
+    source: Annotated[Path, typer.Option(help="The parameterized notebook.")],
+    results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="The executed notebook.")],
+) -> None:
+    """Execute a paper's notebook on a run's tables; the result is byte-stable."""
+    from rote.report import notebook
+
+    with job.start(f"notebook {paper}"):
+        notebook.execute(source, out, {"run": results.name, "results": str(results)})
+
+
+@report_app.command("page")
+def report_page(
+    paper: Annotated[str, typer.Option(help="Paper.")],
+    notebook_path: Annotated[Path, typer.Option("--notebook", help="The executed notebook.")],
+    out: Annotated[Path, typer.Option(help="The HTML page.")],
+) -> None:
+    """Turn an executed notebook into one self-contained HTML page."""
+    from rote.report import pages
+
+    with job.start(f"page {paper}"):
+        pages.paper(paper, notebook_path, out)
+
+
+@report_app.command("index")
+def report_index(
+    about: RunJson,
+    results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="The HTML page, reports/<run>/index.html.")],
+) -> None:
+    """Write the report's front page: ledger, figures, timings, provenance, and the tables behind the figures."""
+    from rote.report import pages
+
+    with job.start("report index"):
+        pages.index(_run(about), results, out)
+
+
+def _run(text: str) -> dict:
+    from rote import config, verbs
+
+    return verbs.parse(config.Run, text).model_dump()
+
+
+def main() -> None:
+    """Entry point: what a user can put right is one line on stderr and exit code 1; ROTE_DEBUG=1 shows tracebacks."""
+    try:
+        app()
+    except (InputError, MemoryError, OSError) as error:
+        if os.environ.get("ROTE_DEBUG"):
+            raise
+        sys.exit(f"rote: error: {_one_line(error)}")
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error}); lower the sizes in the config or run on a machine with more"
+    if isinstance(error, OSError):
+        where = f" {error.filename}" if error.filename else ""
+        return f"{error.strerror or error}:{where}; free space or permission there is missing, or the path is wrong"
+    return str(error)
+
+
+if __name__ == "__main__":
+    main()

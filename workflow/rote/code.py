@@ -1,0 +1,104 @@
+"""Digest of the code that a rule runs, so that editing it re-runs the rule and reformatting it does not.
+
+Snakemake does not notice an edited imported module. Each rule therefore carries, as a parameter, a digest over the
+syntax trees of every rote module that its command can reach. Comments, layout and docstrings are not part of it.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+
+
+def digest(target: str) -> str:
+    """Digest of `package.module` or of `package.module:function`, imports followed transitively.
+
+    For a function, the module's other commands (its other decorated functions) and what only they import are left
+    out: one CLI module can hold many verbs, each with a digest of its own.
+
+    Raises:
+        ModuleNotFoundError, AttributeError: if the target does not exist.
+    """
+    module, _, function = target.partition(":")
+    trees, found = [_tree(module)], set()
+    if function:
+        trees[0] = _only(trees[0], function, target)
+    elif not _path(module):
+        raise ModuleNotFoundError(f"no module {module!r} in rote")
+    pending = _imports(trees[0], module)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending |= _imports(_tree(name), name) - found
+    parts = [ast.dump(trees[0])] + [f"{name} {_dump(name)}" for name in sorted(found - {module})]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def modules(target: str) -> list[str]:
+    """The rote modules that `target` (a module) reaches, itself included."""
+    found, pending = set(), {target}
+    while pending:
+        name = pending.pop()
+        found.add(name)
+        pending |= _imports(_tree(name), name) - found
+    return sorted(found)
+
+
+def _path(module: str) -> Path | None:
+    parts = module.split(".")
+    if parts[0] != ROOT.name:
+        return None
+    base = ROOT.joinpath(*parts[1:])
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = _path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no module {module!r} under {ROOT}")
+    tree = ast.parse(path.read_text(), filename=str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            text = ast.get_docstring(node, clean=False)
+            if text is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+    return tree
+
+
+@cache
+def _dump(module: str) -> str:
+    return ast.dump(_tree(module))
+
+
+def _only(tree: ast.Module, function: str, target: str) -> ast.Module:
+    """The module without its other commands."""
+    if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body):
+        raise AttributeError(f"no function {function!r} for {target!r}")
+    keep = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.FunctionDef) and node.decorator_list and node.name != function)
+    ]
+    return ast.Module(body=keep, type_ignores=[])
+
+
+def _imports(tree: ast.Module, module: str) -> set[str]:
+    """Names of rote modules that the tree imports, with the packages on the way to them."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            found |= {
+                prefix for i in range(1, len(parts) + 1) if _path(prefix := ".".join(parts[:i])) and prefix != module
+            }
+    return found

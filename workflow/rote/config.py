@@ -1,0 +1,221 @@
+"""The whole configuration: one pydantic model, assembled from one section per paper.
+
+A paper brings its own section as `rote.papers.<paper>.settings.Settings`; nothing here names a paper. From the
+model come the JSON Schema, the commented `config/config.yaml` and the overlays of the other scales
+(`rote config write`), so they cannot disagree with the code.
+"""
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ValidationError, create_model
+
+from rote.errors import ConfigError
+from rote.papers import load as load_paper
+from rote.papers import names as paper_names
+from rote.section import Section, key
+
+Scale = Literal["smoke", "laptop", "paper"]
+
+
+def _known(papers: list[str]) -> list[str]:
+    for name in papers:
+        if name not in paper_names():
+            near = get_close_matches(name, paper_names(), 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ValueError(f"unknown paper {name!r}; {hint}known papers: {', '.join(paper_names())}")
+    if len(set(papers)) != len(papers):
+        raise ValueError("a paper is listed twice")
+    return papers
+
+
+class Run(Section):
+    """The keys that belong to no paper."""
+
+    run: str = key(
+        "laptop",
+        "Name of the run: results go to results/<run>/, reports to reports/<run>/",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+    )
+    scale: Scale = key("laptop", "Which criteria of the claims apply; the sizes themselves are the keys below")
+    seed: int = key(1, "Seed of every random stream", ge=0)
+    strict: bool = key(False, "Fail the run unless every claim is reproduced")
+    papers: Annotated[list[str], AfterValidator(_known)] = key(
+        paper_names(), "Papers to run (all that are installed, unless you drop some)", min_length=1
+    )
+    bootstrap_resamples: int = key(9999, "Bootstrap resamples behind each 95 % interval", ge=99)
+    checkpoint_steps: int = key(500, "Training steps between two checkpoints: the most a kill can cost", ge=1)
+
+
+@cache
+def model() -> type[Run]:
+    """The pydantic model of the whole config: the keys of `Run` and one section per paper."""
+    sections = {}
+    for name in paper_names():
+        settings = load_paper(name, "settings").Settings
+        sections[name] = (settings, key(settings, settings.__doc__.strip().split("\n")[0]))
+    return create_model("Config", __base__=Run, __doc__="Configuration of a rote run.", **sections)
+
+
+def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Run:
+    """Read a config file (or overlay), apply `overrides`, and check the result.
+
+    Keys that the file leaves out take their laptop defaults. `overrides` is nested like the file; dotted keys
+    (`{"longtail.linear.n": 500}`) work too.
+
+    Raises:
+        ConfigError: naming every wrong key with what is allowed and the nearest valid key.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        path = Path(path)
+        try:
+            values = yaml.safe_load(path.read_text())
+        except OSError as error:
+            raise ConfigError(f"config file {path}: {error.strerror}; give the path of a YAML file") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
+        values = {} if values is None else values
+        if not isinstance(values, dict):
+            raise ConfigError(f"config file {path}: expected keys and values, found {type(values).__name__}")
+    return parse(_merge(values, _nested(overrides or {})), where=str(path) if path else "config")
+
+
+def parse(values: Mapping[str, Any], where: str = "config") -> Run:
+    """Check already merged values (what Snakemake hands over). Raises ConfigError as `load` does."""
+    return validate(model(), values, where)
+
+
+def shared(config: Run) -> str:
+    """The keys that belong to no paper, as JSON; without how often training saves, which changes no result."""
+    return config.model_dump_json(include=set(Run.model_fields) - {"checkpoint_steps"})
+
+
+def validate(section: type[BaseModel], values: Any, where: str) -> Any:
+    """`section(**values)`, with pydantic's errors turned into one readable ConfigError."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(section, problem) for problem in error.errors()]
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise ConfigError("\n  ".join([f"{where}: {count}", *lines])) from None
+
+
+def scales(section: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """What each scale changes against the laptop defaults, nested: `{"paper": {"linear": {"n": ...}}}`."""
+    merged: dict[str, dict[str, Any]] = {name: {} for name in get_args(Scale) if name != "laptop"}
+    for name in merged:
+        merged[name].update(getattr(section, "SCALES", {}).get(name, {}))
+        for child, field in section.model_fields.items():
+            if _is_section(field.annotation) and (inner := scales(field.annotation)[name]):
+                merged[name][child] = inner
+    return merged
+
+
+def files() -> dict[str, str]:
+    """Every generated file, by its path in the repository: default YAML, overlays, JSON Schema."""
+    schema = "workflow/schemas/config.schema.json"
+    texts = {
+        schema: json.dumps(model().model_json_schema(), indent=1) + "\n",
+        "config/config.yaml": f"# yaml-language-server: $schema=../{schema}\n"
+        "# Every key with its default (laptop scale). Change a number, then run `snakemake --cores all` again:\n"
+        "# only what depends on it is computed anew. Generated by `rote config write` from the config model.\n"
+        + _document(model(), model()(), indent=0),
+    }
+    for scale, values in scales(model()).items():
+        body = yaml.safe_dump({"run": scale, "scale": scale, **values}, sort_keys=False, width=110)
+        texts[f"config/{scale}.yaml"] = (
+            f"# yaml-language-server: $schema=../{schema}\n"
+            f"# The {scale} scale: what differs from config.yaml. Use: snakemake --cores all --configfile "
+            f"config/{scale}.yaml\n# Generated by `rote config write` from the config model.\n" + body
+        )
+    return texts
+
+
+def _document(section: type[BaseModel], values: BaseModel, indent: int) -> str:
+    """`values` as YAML with a comment per key: description, unit, what is allowed."""
+    pad, lines = " " * indent, []
+    properties = section.model_json_schema().get("properties", {})
+    for name, field in section.model_fields.items():
+        value = getattr(values, name)
+        if _is_section(field.annotation):
+            lines += ["", f"{pad}# {field.description}", f"{pad}{name}:"]
+            lines.append(_document(field.annotation, value, indent + 2).rstrip("\n"))
+        else:
+            unit = (field.json_schema_extra or {}).get("unit")
+            notes = "; ".join(note for note in (unit, _allowed(properties[name])) if note)
+            lines.append(f"{pad}# {field.description}" + (f" ({notes})" if notes else ""))
+            lines.append(f"{pad}{name}: {_scalar(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _scalar(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).strip()
+    return text.removesuffix("...").strip()
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _allowed(prop: Mapping[str, Any]) -> str:
+    """What a key accepts, from its JSON Schema: `integer ≥ 1`, `one of digits, mnist`, `list of number ≥ 0`."""
+    if "enum" in prop:
+        return "one of " + ", ".join(map(str, prop["enum"]))
+    if "const" in prop:
+        return f"only {prop['const']}"
+    if "anyOf" in prop:
+        return " or ".join(_allowed(option) for option in prop["anyOf"])
+    if prop.get("type") == "array":
+        least = f", at least {prop['minItems']}" if prop.get("minItems") else ""
+        return f"list of {_allowed(prop.get('items', {})) or 'values'}{least}"
+    marks = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<", "pattern": "like"}
+    bounds = [f"{mark} {prop[name]}" for name, mark in marks.items() if name in prop]
+    kind = {"boolean": "true or false", "string": "text"}.get(prop.get("type"), prop.get("type", ""))
+    return " ".join([kind, " and ".join(bounds)]).strip()
+
+
+def _explain(section: type[BaseModel], problem: Any) -> str:
+    """One line for one pydantic error: key, what is wrong, what is allowed, nearest valid key."""
+    steps = [step for step in problem["loc"] if isinstance(step, (str, int))]
+    dotted = ".".join(map(str, steps))
+    parent, prop = section, {}
+    for step in steps[:-1] if problem["type"] == "extra_forbidden" else steps:
+        fields = parent.model_fields if _is_section(parent) else {}
+        if isinstance(step, str) and step in fields:
+            prop = parent.model_json_schema()["properties"][step]
+            parent = fields[step].annotation
+    if problem["type"] == "extra_forbidden":
+        near = get_close_matches(str(steps[-1]), parent.model_fields, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"{dotted}: no such key; {hint}keys here: {', '.join(parent.model_fields)}"
+    given = problem["input"]
+    shown = f", given {given!r}" if isinstance(given, (str, int, float, bool)) or given is None else ""
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{dotted}: {message}"
+    allowed = _allowed(prop) if not _is_section(parent) else "a group of keys: " + ", ".join(parent.model_fields)
+    return f"{dotted}: {message[0].lower() + message[1:]}{shown}" + (f" (allowed: {allowed})" if allowed else "")
+
+
+def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for dotted, value in overrides.items():
+        value = _nested(value) if isinstance(value, Mapping) else value
+        for part in reversed(str(dotted).split(".")):
+            value = {part: value}
+        result = _merge(result, value)
+    return result
+
+
+def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in top.items():
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

@@ -1,0 +1,171 @@
+"""Real data: images from scikit-learn, torchvision or local files. One source is never replaced by another."""
+
+import gzip
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from rote.errors import InputError
+
+_IDX_TYPES = {8: np.uint8}
+_MNIST_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+class Images(NamedTuple):
+    """Gray images with labels."""
+
+    pixels: np.ndarray  # (images, side, side) uint8, 0 is background
+    labels: np.ndarray  # (images,) int
+    largest: int  # the gray value of full ink
+
+
+def digits() -> Images:
+    """The 1,797 scanned digits that scikit-learn ships: 8x8 pixels, values 0-16 (UCI, Alpaydin and Kaynak 1998)."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return Images(bunch.images.astype(np.uint8), bunch.target.astype(int), 16)
+
+
+def mnist(root: str | Path, *, download: bool = False) -> Images:
+    """MNIST (LeCun, Cortes, Burges): 28x28 pixels, values 0-255; all splits that `root` holds, training first.
+
+    `root` may be laid out by torchvision (`<root>/MNIST/raw/...`), or hold the idx files themselves, plain or
+    gzipped, of both splits or of one (torchvision itself refuses a folder with one split).
+
+    Args:
+        download: let torchvision fetch all four files into `root` first.
+
+    Raises:
+        InputError: naming the file if one is missing, truncated or not what its header says.
+    """
+    root = Path(root)
+    if download:
+        datasets = torchvision().datasets
+        try:
+            for train in (True, False):
+                datasets.MNIST(str(root), train=train, download=True)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"MNIST could not be downloaded into {root}: {error}") from error
+    folder = root / "MNIST" / "raw" if (root / "MNIST" / "raw").is_dir() else root
+    if not folder.is_dir():
+        raise InputError(f"MNIST folder {root} does not exist; put the idx files there, or set download to true")
+    parts = []
+    for images_name, labels_name in _MNIST_FILES.values():
+        images_file, labels_file = _plain_or_gz(folder / images_name), _plain_or_gz(folder / labels_name)
+        if images_file is None and labels_file is None:
+            continue
+        if images_file is None or labels_file is None:
+            missing = images_name if images_file is None else labels_name
+            raise InputError(f"MNIST folder {folder}: {missing} (or {missing}.gz) is missing")
+        images, labels = read_idx(images_file), read_idx(labels_file)
+        if images.ndim != 3 or images.shape[1] != images.shape[2]:
+            raise InputError(f"{images_file}: expected square images (n, side, side), found shape {images.shape}")
+        if labels.shape != images.shape[:1]:
+            raise InputError(f"{labels_file}: {labels.shape} labels for {len(images)} images in {images_file}")
+        if labels.size and labels.max() > 9:
+            raise InputError(f"{labels_file}: labels must be 0-9, found {labels.max()}")
+        parts.append((images, labels.astype(int)))
+    if not parts:
+        names = ", ".join(name for pair in _MNIST_FILES.values() for name in pair)
+        raise InputError(f"MNIST folder {folder} holds no idx files; expected some of {names} (or .gz)")
+    if len({images.shape[1] for images, _ in parts}) > 1:
+        raise InputError(f"MNIST folder {folder}: the splits have images of different size")
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Images(images, labels, 255)
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read an idx file of bytes, plain or gzipped. Raises InputError if it is not whole."""
+    path = Path(path)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+            content = stream.read()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is truncated or damaged ({error}); fetch it again") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES or not 1 <= content[3] <= 4:
+        raise InputError(f"{path} is not an idx file of bytes (its header is {content[:4]!r})")
+    header = 4 + 4 * content[3]
+    if len(content) < header:
+        raise InputError(f"{path} is truncated: {len(content)} bytes, its header alone needs {header}")
+    shape = struct.unpack(f">{content[3]}I", content[4:header])
+    wanted = header + int(np.prod(shape, dtype=np.int64))
+    if len(content) != wanted:
+        raise InputError(
+            f"{path} is truncated or too long: {len(content)} bytes, its header says {wanted}; fetch it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def omniglot(
+    root: str | Path, count: int, side: int, rng: np.random.Generator, *, download: bool = False
+) -> np.ndarray:
+    """`count` Omniglot images, one each of distinct characters, as white ink on black: (count, side, side) uint8.
+
+    Reads `<root>/images_background/<alphabet>/<character>/*.png` (torchvision puts it under `omniglot-py/`).
+
+    Raises:
+        InputError: if the folder is missing or holds fewer than `count` characters.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    root = Path(root)
+    if download:
+        try:
+            torchvision().datasets.Omniglot(str(root), background=True, download=True)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"Omniglot could not be downloaded into {root}: {error}") from error
+    candidates = [root / "images_background", root / "omniglot-py" / "images_background"]
+    folder = next((path for path in candidates if path.is_dir()), None)
+    if folder is None:
+        raise InputError(f"Omniglot folder {root} has no images_background/; put it there, or set download to true")
+    characters = sorted(path for path in folder.glob("*/*") if path.is_dir() and any(path.glob("*.png")))
+    if len(characters) < count:
+        raise InputError(f"{folder} holds {len(characters)} characters (alphabet/character/*.png), {count} are needed")
+    images = []
+    for index in np.sort(rng.choice(len(characters), count, replace=False)):
+        files = sorted(characters[index].glob("*.png"))
+        file = files[rng.integers(len(files))]
+        try:
+            picture = Image.open(file).convert("L").resize((side, side), Image.Resampling.BOX)
+        except (OSError, UnidentifiedImageError) as error:
+            raise InputError(f"{file} is not a readable PNG ({error})") from error
+        images.append(255 - np.asarray(picture))
+    return np.stack(images)
+
+
+def torchvision() -> ModuleType:
+    """`import torchvision`, also where its compiled part does not fit the installed torch.
+
+    The index has torchvision for one CUDA build only. Beside a CPU build of torch its operators do not load, and the
+    import fails at the first one it decorates. Data sets, transforms and models need none of them, so their two
+    schemas are declared (never implemented: calling one is an error).
+    """
+    import torch
+
+    if not _declared and torch.version.cuda is None:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            with suppress(RuntimeError):  # the compiled part was loaded after all
+                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _declared.append(library)  # the declaration lives as long as this object
+    import torchvision as package
+
+    return package
+
+
+_declared: list = []
+
+
+def _plain_or_gz(path: Path) -> Path | None:
+    return next((file for file in (path, path.with_name(path.name + ".gz")) if file.is_file()), None)

@@ -1,0 +1,241 @@
+"""What every verb needs around its work: threads, a device of its own, log lines, progress, provenance."""
+
+import fcntl
+import json
+import logging
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rote.errors import InputError
+
+log = logging.getLogger("rote")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One running verb: where it may compute, and what its tables will say about it."""
+
+    name: str
+    seed: int
+    threads: int
+    devices: list[str]
+    settings: Any = None
+    code: str = ""
+    started: tuple[float, float] = field(default_factory=lambda: (time.perf_counter(), time.process_time()))
+
+    @property
+    def device(self) -> str:
+        """`cuda` if this job holds a device and torch can use it, else `cpu`."""
+        if not self.devices:
+            return "cpu"
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def provenance(self) -> dict[str, Any]:
+        """Who computed a table, from what, with what, for how long. Times are seconds."""
+        settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
+        device = self.device
+        if device == "cuda":
+            import torch
+
+            device = torch.cuda.get_device_name()
+        return {
+            "verb": self.name,
+            "seed": self.seed,
+            "settings": settings,
+            "config_digest": sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16],
+            "code_digest": self.code,
+            "git_commit": git_commit(),
+            "versions": {name: version(name) for name in ("rote", "numpy", "scipy", "torch", "pandas", "pyarrow")},
+            "python": platform.python_version(),
+            "device": device,
+            "threads": self.threads,
+            "wall_s": round(time.perf_counter() - self.started[0], 3),
+            "cpu_s": round(time.process_time() - self.started[1], 3),
+        }
+
+
+@contextmanager
+def start(
+    name: str, *, seed: int = 0, threads: int = 1, gpus: int = 0, settings: Any = None, code: str = ""
+) -> Iterator[Job]:
+    """Run a verb's body with exactly `threads` threads and `gpus` leased devices; log its start and end."""
+    if threads < 1:
+        raise InputError(f"--threads must be at least 1, given {threads}")
+    with ExitStack() as stack:
+        stack.enter_context(limit_threads(threads))
+        job = Job(name, seed, threads, stack.enter_context(lease(gpus)), settings, code)
+        log.info("%s: start (%d threads, devices: %s)", name, threads, ", ".join(job.devices) or "none")
+        yield job
+        wall, cpu = time.perf_counter() - job.started[0], time.process_time() - job.started[1]
+        log.info("%s: done in %.1f s (%.1f CPU s)", name, wall, cpu)
+
+
+@contextmanager
+def limit_threads(threads: int) -> Iterator[None]:
+    """Hold BLAS, OpenMP and torch (if it is or gets imported) to `threads` threads."""
+    from threadpoolctl import threadpool_limits
+
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(threads)  # for libraries that are loaded later
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    with threadpool_limits(threads):
+        yield
+
+
+# ---- devices -------------------------------------------------------------------------------------------------------
+
+_LOCKS = Path("/tmp") / f"rote-devices-{os.getuid()}"  # one folder per user and machine, whatever TMPDIR says
+
+
+@contextmanager
+def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
+    """Hold `n` devices that no other rote job on this machine holds, and show only those to CUDA.
+
+    Snakemake counts GPUs, it does not assign them: two jobs at once would both take device 0. A lease is a lock file
+    per device, held by this process, so the kernel frees it however the process ends. While too few are free it
+    waits. The candidates are CUDA_VISIBLE_DEVICES, or else what `nvidia-smi` lists.
+
+    Yields the leased device names, `[]` if `n` is 0 or the machine has no device (the job then computes on the CPU).
+    Inside a Slurm job nothing is leased: the scheduler has chosen, and its choice is yielded.
+
+    Raises:
+        InputError: if `n` is negative or more than the machine has.
+    """
+    if n < 0:
+        raise InputError(f"--gpus must be 0 or more, given {n}")
+    pool = visible_devices() if n else []
+    if n and pool and "SLURM_JOB_ID" in os.environ:
+        yield pool
+        return
+    if pool and n > len(pool):
+        raise InputError(f"the job wants {n} devices, this machine shows {len(pool)} ({', '.join(pool)})")
+    held: dict[str, int] = {}
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    try:
+        if pool:
+            held = _acquire(pool, n, poll_s)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(held)
+        yield list(held)
+    finally:
+        for descriptor in held.values():
+            os.close(descriptor)
+        if before is None:
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+def visible_devices() -> list[str]:
+    """Devices that this process may use: CUDA_VISIBLE_DEVICES if it is set, else what nvidia-smi lists."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        chosen = []
+        for name in (part.strip() for part in named.split(",")):
+            if name in ("", "-1", "NoDevFiles"):
+                break  # CUDA ignores everything after an invalid entry
+            chosen.append(name)
+        return list(dict.fromkeys(chosen))
+    return list(_uuids())
+
+
+def _acquire(pool: list[str], n: int, poll_s: float) -> dict[str, int]:
+    _LOCKS.mkdir(mode=0o700, exist_ok=True)
+    uuids, waited = list(_uuids()), 0.0
+    while True:
+        held: dict[str, int] = {}
+        for device in pool:
+            # index and UUID of one device must be one lock
+            identity = uuids[int(device)] if device.isdigit() and int(device) < len(uuids) else device
+            descriptor = os.open(_LOCKS / f"{identity.replace('/', '_')}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held[device] = descriptor
+            except BlockingIOError:
+                os.close(descriptor)
+            if len(held) == n:
+                return held
+        for descriptor in held.values():  # all or nothing: two jobs never wait for each other
+            os.close(descriptor)
+        if waited == 0.0:
+            log.info("waiting for %d of %s: all leased (limit jobs with `--resources gpu=%d`)", n, pool, len(pool))
+        pause = poll_s * (0.5 + random.random())
+        time.sleep(pause)
+        waited += pause
+
+
+@cache
+def _uuids() -> tuple[str, ...]:
+    """UUIDs of the machine's NVIDIA devices in index order, `()` without any."""
+    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(line.strip() for line in listed.splitlines() if line.strip())
+
+
+# ---- log and progress ----------------------------------------------------------------------------------------------
+
+
+def configure_log(verbose: bool = False) -> None:
+    """Log lines to stderr: coloured by rich on a terminal, plain with a time stamp otherwise."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False)
+        form = "%(message)s"
+    else:
+        handler, form = logging.StreamHandler(), "%(asctime)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True)
+    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def track(items: Iterable[Item], what: str, total: int | None = None, every_s: float = 10.0) -> Iterator[Item]:
+    """Iterate with a progress bar on a terminal, or a plain log line every `every_s` seconds elsewhere."""
+    if total is None:
+        items = list(items)
+        total = len(items)
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track as bar
+
+        yield from bar(items, what, total, console=Console(stderr=True), transient=True)
+        return
+    begun = said = time.monotonic()
+    for done, item in enumerate(items):
+        yield item
+        now = time.monotonic()
+        if now - said >= every_s:
+            left = (now - begun) / (done + 1) * (total - done - 1)
+            log.info("%s: %d of %d, %.0f s, about %.0f s left", what, done + 1, total, now - begun, left)
+            said = now
+
+
+@cache
+def git_commit() -> str:
+    """The commit of the working tree, with `+` if it was edited; `unknown` outside git."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    options = {"capture_output": True, "text": True, "timeout": 10, "check": True}
+    try:
+        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
+        edited = subprocess.run([*git, "status", "--porcelain", "-uno"], **options).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return commit + ("+" if edited else "")

@@ -1,0 +1,103 @@
+"""The ledger file of a run: evaluate every paper's claims, show them, insist on them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rote import claims, tables
+from rote.errors import InputError
+from rote.job import Job
+
+COLORS = {"reproduced": "green", "contradicted": "red", "inconclusive": "yellow", "not run": "dim"}
+
+
+def write(work: Job, run: Mapping[str, Any], claims_dir: Path, results: Path, out: Path) -> None:
+    """Evaluate `<claims_dir>/<paper>.yaml` on `<results>/<paper>/*.parquet` for every paper of a run.
+
+    Args:
+        run: the keys scale, papers, seed, bootstrap_resamples.
+    """
+    rows = []
+    for paper in run["papers"]:
+        rows.append(
+            claims.evaluate(
+                claims_dir / f"{paper}.yaml",
+                Folder(results / paper),
+                scale=run["scale"],
+                resamples=run["bootstrap_resamples"],
+                seed=run["seed"],
+            )
+        )
+    frame = pd.concat(rows, ignore_index=True)
+    tables.write(out, frame, claims.Ledger, work.provenance())
+
+
+def show(path: Path) -> None:
+    """Print a ledger: one line per claim, the worst condition shown."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    frame = claims.summary(tables.read(path))
+    counts = frame["verdict"].value_counts()
+    tally = ", ".join(f"{counts[v]} {v}" for v in claims.VERDICTS if v in counts)
+    table = Table(title=f"{path}: {tally}", title_justify="left")
+    for name in ("claim", "measured [95 % interval]", "criterion", "paper", "verdict"):
+        table.add_column(name.replace("[", r"\["), no_wrap=name in ("claim", "verdict"), overflow="fold")
+    for row in frame.itertuples():
+        condition = f" ({row.condition})" if row.condition else ""
+        color = COLORS[row.verdict]
+        verdict = f"[{color}]{row.verdict}[/{color}]"
+        table.add_row(row.claim + condition, escape(measured(row)), escape(row.criterion), row.paper_value, verdict)
+    Console(width=max(Console().width, 150)).print(table)
+
+
+def measured(row: object) -> str:
+    """`0.123 [0.1, 0.15] unit` for a ledger row."""
+    if pd.isna(row.value):
+        return "–"
+    unit = f" {row.unit}" if row.unit else ""
+    return f"{number(row.value)} [{number(row.low)}, {number(row.high)}]{unit}"
+
+
+def number(value: float) -> str:
+    """Three significant digits, without noise: 0.123, 12.3, 1.2e-09."""
+    if pd.isna(value):
+        return "–"
+    return "0" if value == 0 else f"{value:.3g}"
+
+
+def require_all(path: Path) -> None:
+    """Raise InputError naming every judged claim that is not reproduced."""
+    frame = claims.summary(tables.read(path))
+    judged = frame[frame["criterion"] != ""]
+    failed = judged[judged["verdict"] != "reproduced"]
+    if len(failed):
+        listed = ", ".join(f"{row.claim} ({row.verdict})" for row in failed.itertuples())
+        raise InputError(f"strict: {len(failed)} of {len(judged)} judged claims are not reproduced: {listed}")
+
+
+class Folder(Mapping):
+    """The tables of a folder by name, read when asked for."""
+
+    def __init__(self, folder: Path):
+        self.folder, self._read = folder, {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._read:
+            path = self.folder / f"{name}.parquet"
+            if not path.exists():
+                raise KeyError(name)
+            self._read[name] = tables.read(path)
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._read or (self.folder / f"{name}.parquet").exists()
+
+    def __iter__(self):
+        return iter(sorted(path.stem for path in self.folder.glob("*.parquet")))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))

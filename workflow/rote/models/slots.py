@@ -1,0 +1,121 @@
+"""Networks on three images: per-slot encoders with an aggregating head, and networks that mix the images at once.
+
+`sum`, `linear`, `two-layer` encode each image alone with one shared encoder, then add, weigh, or feed a small network.
+`cross-channel` and `concat` mix the images in their first layer. Many networks are stacked on a leading `models` axis
+and run as one program.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rote.data import torchvision
+from rote.errors import InputError
+
+COMPOSITIONAL = ("sum", "linear", "two-layer")
+WIDTH = 96  # hidden layers of the MLP encoder
+HEAD_WIDTH = 64  # hidden layer of the two-layer head
+
+
+class Stack(NamedTuple):
+    """Stacked networks of one architecture."""
+
+    parameters: dict[str, Tensor]  # each (models, ...)
+    buffers: dict[str, Tensor]  # running statistics, each (models, ...), updated in place while training
+    forward: Callable[[dict[str, Tensor], Tensor, bool], Tensor]  # (parameters, x, training) -> (models, batch)
+
+
+def build(backbone: str, architecture: str, side: int, rngs: Sequence[np.random.Generator]) -> Stack:
+    """One network per generator, stacked. Inputs are (models, batch, 3, side²) floats, outputs (models, batch)."""
+    if backbone == "mlp":
+        return _mlp(architecture, side * side, rngs)
+    if architecture == "concat":
+        raise InputError("architecture 'concat' exists for backbone mlp only")
+    return _resnet(architecture, side, rngs)
+
+
+def layers(architecture: str, pixels: int) -> dict[str, list[int]]:
+    """Widths of the MLP's parts, input to output."""
+    encoder = [pixels, WIDTH, WIDTH, 1]
+    return {
+        "sum": {"encoder": encoder},
+        "linear": {"encoder": encoder, "head": [3, 1]},
+        "two-layer": {"encoder": encoder, "head": [3, HEAD_WIDTH, 1]},
+        "cross-channel": {"encoder": [3 * pixels, pixels, *encoder[1:]]},
+        "concat": {"encoder": [3 * pixels, *encoder[1:]]},
+    }[architecture]
+
+
+def _mlp(architecture: str, pixels: int, rngs: Sequence[np.random.Generator]) -> Stack:
+    """Weights N(0, 2/fan-in), biases 0, the last weight matrix times 0.1."""
+    parts = layers(architecture, pixels)
+    shapes = {f"{part}.{i}": shape for part, widths in parts.items() for i, shape in enumerate(pairwise(widths))}
+    parameters = {}
+    last = list(shapes)[-1]
+    for name, (fan_in, fan_out) in shapes.items():
+        scale = np.sqrt(2 / fan_in) * (0.1 if name == last else 1.0)
+        weights = np.stack([rng.normal(scale=scale, size=(fan_in, fan_out)) for rng in rngs])
+        parameters[f"{name}.weight"] = torch.tensor(weights, dtype=torch.float32)
+        parameters[f"{name}.bias"] = torch.zeros(len(rngs), 1, fan_out)
+
+    def perceptron(parameters: dict[str, Tensor], part: str, x: Tensor) -> Tensor:  # (models, rows, in) -> (.., out)
+        depth = len(parts[part]) - 1
+        for i in range(depth):
+            x = torch.baddbmm(parameters[f"{part}.{i}.bias"], x, parameters[f"{part}.{i}.weight"])
+            x = x.relu_() if i < depth - 1 else x
+        return x
+
+    def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
+        models, batch = x.shape[:2]
+        if architecture not in COMPOSITIONAL:
+            return perceptron(parameters, "encoder", x.reshape(models, batch, -1)).squeeze(-1)
+        codes = perceptron(parameters, "encoder", x.reshape(models, batch * 3, -1)).view(models, batch, 3)
+        return codes.sum(-1) if architecture == "sum" else perceptron(parameters, "head", codes).squeeze(-1)
+
+    return Stack(parameters, {}, forward)
+
+
+class _Slots(nn.Module):
+    """ResNet-18 per slot with a head, or one ResNet-18 on the three images as channels."""
+
+    def __init__(self, architecture: str):
+        super().__init__()
+        resnet18 = torchvision().models.resnet18
+        channels = 1 if architecture in COMPOSITIONAL else 3
+        self.encoder = resnet18(num_classes=1)
+        self.encoder.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(self.encoder.conv1.weight, mode="fan_out", nonlinearity="relu")
+        self.channels = channels
+        self.head = {
+            "linear": lambda: nn.Linear(3, 1),
+            "two-layer": lambda: nn.Sequential(nn.Linear(3, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, 1)),
+        }.get(architecture, lambda: None)()
+
+    def forward(self, x: Tensor) -> Tensor:  # (batch, 3, side, side) -> (batch,)
+        codes = self.encoder(x.reshape(-1, self.channels, *x.shape[2:])).view(len(x), -1)
+        return codes.sum(-1) if self.head is None else self.head(codes).squeeze(-1)
+
+
+def _resnet(architecture: str, side: int, rngs: Sequence[np.random.Generator]) -> Stack:
+    modules = []
+    for rng in rngs:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2**63)))
+            modules.append(_Slots(architecture))
+    parameters, buffers = torch.func.stack_module_state(modules)
+    module = modules[0]
+
+    def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
+        # one after another: batch normalization keeps running statistics in place, which vmap cannot stack
+        module.train(training)
+        outputs = []
+        for i in range(len(x)):
+            state = {name: value[i] for name, value in (parameters | buffers).items()}
+            outputs.append(torch.func.functional_call(module, state, (x[i].unflatten(-1, (side, side)),)))
+        return torch.stack(outputs)
+
+    return Stack({name: value.detach() for name, value in parameters.items()}, buffers, forward)

@@ -1,0 +1,38 @@
+"""The papers, one package each. A folder put here is a paper: nothing else needs to name it.
+
+A paper's package holds `settings.py` (its config section), `schema.py` (its tables), `cli.py` (its verbs),
+`figures.py` and `statistics.py` (what its claims measure). Its `__init__.py` says what the paper is: `ABOUT`.
+"""
+
+import pkgutil
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class About:
+    """What the report says of a paper."""
+
+    short: str  # how the report's tables call it
+    title: str
+    authors: str
+    reference: str
+    url: str
+    question: str
+
+
+def names() -> list[str]:
+    """Papers that are installed, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+
+
+def load(paper: str, module: str) -> ModuleType:
+    """`rote.papers.<paper>.<module>`. Raises KeyError for an unknown paper."""
+    if paper not in names():
+        raise KeyError(f"unknown paper {paper!r}; known papers: {', '.join(names())}")
+    return import_module(f"rote.papers.{paper}.{module}" if module else f"rote.papers.{paper}")
+
+
+def about(paper: str) -> About:
+    return load(paper, "").ABOUT

@@ -1,0 +1,175 @@
+"""`rote longtail <verb>`: the steps of the long-tail composition paper, each from files to files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rote import tables
+from rote.errors import InputError
+from rote.job import Job, track
+from rote.papers.longtail import schema, settings
+from rote.verbs import table, verb
+
+app = typer.Typer(
+    name="longtail",
+    no_args_is_help=True,
+    add_completion=False,
+    help="Long-tail composition (Zhou, Ma, Ge; arXiv 2510.16322).",
+)
+
+
+@verb(app, settings.Linear)
+def solve_linear(
+    run: Job,
+    sets: table("Write: index sets per training matrix."),
+    sweep: table("Write: errors and losses per fit."),
+    ranks: table("Write: seen and recovered features by rank."),
+    shrinkage: table("Write: ridge coefficients against how often a feature occurs."),
+):
+    """Min-norm and ridge on power-law features: all replicates, exponents, noise levels and penalties."""
+    from rote.papers.longtail import linear
+
+    frames = linear.sweep(run.settings, run.seed, lambda units: track(units, "training sets"))
+    models = (schema.LinearSets, schema.LinearSweep, schema.LinearRanks, schema.LinearShrinkage)
+    for path, frame, model in zip((sets, sweep, ranks, shrinkage), frames, models, strict=True):
+        tables.write(path, frame, model, run.provenance())
+
+
+@verb(app, settings.Scaling)
+def solve_scaling(run: Job, out: table("Write: risk against the number of rows.")):
+    """Min-norm risk against the number of training rows."""
+    from rote.papers.longtail import linear
+
+    frame = linear.scaling(run.settings, run.seed, lambda units: track(units, "training sets"))
+    tables.write(out, frame, schema.Scaling, run.provenance())
+
+
+@verb(app, settings.Interpolators)
+def solve_interpolators(run: Job, out: table("Write: losses per predictor.")):
+    """Linear interpolators, kernels, mixtures of both, and a non-additive truth."""
+    from rote.papers.longtail import interpolators
+
+    frame = interpolators.compare(run.settings, run.seed, lambda units: track(units, "replicates"))
+    tables.write(out, frame, schema.Interpolators, run.provenance())
+
+
+@verb(app, settings.Influence)
+def solve_influence(
+    run: Job,
+    influence: table("Write: hat diagonals."),
+    leave_one_out: table("Write: leave-one-out residuals."),
+    descent: table("Write: gradient descent over time."),
+):
+    """How far each row is memorized: hat diagonal, leave-one-out residual, gradient-descent time."""
+    from rote.papers.longtail import linear
+
+    frames = linear.influence(run.settings, run.seed, lambda units: track(units, "replicates"))
+    models = (schema.Influence, schema.LeaveOneOut, schema.Descent)
+    for path, frame, model in zip((influence, leave_one_out, descent), frames, models, strict=True):
+        tables.write(path, frame, model, run.provenance())
+
+
+@verb(app, settings.Images)
+def synthesize_images(
+    run: Job,
+    out: table("Write: digit images and glyphs."),
+    replicates: Annotated[int, typer.Option(help="Sets of ten glyphs.", min=1)] = 4,
+):
+    """Load the digit images and draw (or load) ten one-off glyphs per replicate."""
+    from rote.papers.longtail import network
+
+    frame = network.synthesize_images(run.settings, replicates, run.seed)
+    tables.write(out, frame, schema.ImageBank, run.provenance())
+
+
+Images = table("Read: the images.")
+HeldOut = Annotated[int, typer.Option(help="Images per class kept for tests alone.", min=3)]
+
+
+@verb(app, settings.Network)
+def synthesize_triples(run: Job, images: Images, out: table("Write: the triples."), held_out: HeldOut = 50):
+    """Training and test triples of the network track: rare-digit sweep, glyphs, every test set."""
+    from rote.papers.longtail import network
+
+    frame = network.synthesize_triples(
+        tables.read(images), run.settings, "network", run.settings.zipf, run.settings.rare_counts, held_out, run.seed
+    )
+    tables.write(out, frame, schema.Triples, run.provenance())
+
+
+@verb(app, settings.Network)
+def train_network(
+    run: Job,
+    architecture: Annotated[str, typer.Option(help="sum, linear, two-layer, cross-channel or concat.")],
+    images: Images,
+    triples: table("Read: the triples."),
+    out: table("Write: losses of every trained network."),
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for checkpoints; a killed run resumes from there.", metavar="DIR")
+    ] = None,
+    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+):
+    """Train one architecture on every training set, weight decay and replicate, as one stacked program."""
+    from rote.papers.longtail import network
+
+    if architecture not in run.settings.architectures:
+        known = ", ".join(run.settings.architectures)
+        raise InputError(f"--architecture {architecture!r} is not among the settings' architectures ({known})")
+    frame = network.train_networks(
+        run.settings,
+        architecture,
+        tables.read(images),
+        tables.read(triples),
+        run.seed,
+        device=run.device,
+        checkpoints=checkpoints and checkpoints / f"longtail-{run.code or 'by-hand'}",
+        checkpoint_steps=checkpoint_steps,
+    )
+    tables.write(out, frame, schema.NetworkLosses, run.provenance())
+    if checkpoints:
+        network.drop_checkpoints(checkpoints / f"longtail-{run.code or 'by-hand'}", architecture)
+
+
+@verb(app)
+def evaluate_networks(
+    run: Job,
+    losses: Annotated[list[Path], typer.Option(help="Read: losses of one architecture; repeat for each.")],
+    out: table("Write: all losses in one table."),
+):
+    """Put the architectures' losses into one table."""
+    import pandas as pd
+
+    frame = pd.concat([tables.read(path) for path in losses], ignore_index=True)
+    tables.write(out, frame, schema.NetworkLosses, run.provenance())
+
+
+@verb(app, settings.Kernel)
+def synthesize_kernel_triples(
+    run: Job,
+    images: Images,
+    out: table("Write: the triples."),
+    zipf: Annotated[float, typer.Option(help="Zipf exponent of the base digits.", min=0)] = 2.0,
+    held_out: HeldOut = 50,
+):
+    """Training and test triples of the kernel track: glyphs and every test set."""
+    from rote.papers.longtail import network
+
+    frame = network.synthesize_triples(tables.read(images), run.settings, "kernel", zipf, [], held_out, run.seed)
+    tables.write(out, frame, schema.Triples, run.provenance())
+
+
+@verb(app, settings.Kernel)
+def fit_kernel(
+    run: Job,
+    images: Images,
+    triples: table("Read: the kernel track's triples."),
+    out: table("Write: losses per kernel."),
+):
+    """Kernel ridge regression with shared, slot-wise, monolithic and mixed kernels, in closed form."""
+    from rote.papers.longtail import kernel
+
+    frame = kernel.evaluate(
+        run.settings, tables.read(images), tables.read(triples), lambda units: track(units, "replicates")
+    )
+    tables.write(out, frame, schema.KernelLosses, run.provenance())

@@ -1,0 +1,214 @@
+"""Config section of the long-tail composition paper: three tracks (linear, network, kernel)."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from rote.section import Section, key
+
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Architecture = Literal["sum", "linear", "two-layer", "cross-channel", "concat"]
+
+
+class Linear(Section):
+    """Linear track: min-norm and ridge on power-law features (paper section 2.1 of our spec: its own size)."""
+
+    n: int = key(1000, "Training rows", ge=1)
+    d: int = key(10_000, "Features", ge=1)
+    s: float = key(5.0, "Expected number of non-zero features per row before clipping p_i at 1", gt=0)
+    decay: float = key(0.1, "Exponent b of the true coefficients beta_i = i^-b", ge=0)
+    common_count: float = key(10.0, "A feature is common if n p_i is at least this", gt=0)
+    alphas: list[NonNegative] = key(
+        [1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0],
+        "Power-law exponents of the feature frequencies",
+        min_length=1,
+    )
+    sigmas: list[NonNegative] = key([0.0, 0.05, 0.1, 0.2, 0.5, 1.0], "Label noise, standard deviations", min_length=1)
+    lams: list[NonNegative] = key(
+        [0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0],
+        "Ridge penalties of the unnormalized loss ||X b - y||^2 + lam ||b||^2; 0 is min-norm",
+        min_length=1,
+    )
+    replicates: int = key(50, "Independent data sets per alpha", ge=2)
+
+    SCALES: ClassVar = {"smoke": {"n": 300, "d": 3000, "alphas": [1.0, 1.5, 2.0, 3.0], "replicates": 4}}
+
+
+class Scaling(Section):
+    """Scaling of the min-norm risk with the number of rows."""
+
+    rows: list[Annotated[int, Field(ge=2)]] = key([250, 500, 1000, 2000, 4000], "Training rows", min_length=2)
+    d: int = key(20_000, "Features", ge=1)
+    s: float = key(5.0, "Expected number of non-zero features per row before clipping", gt=0)
+    alphas: list[NonNegative] = key([1.5, 2.0, 2.5, 3.0], "Power-law exponents", min_length=1)
+    decays: list[NonNegative] = key([0.0, 0.1], "Exponents b of the true coefficients", min_length=1)
+    replicates: int = key(20, "Independent data sets", ge=2)
+
+    SCALES: ClassVar = {"smoke": {"rows": [100, 200, 400], "d": 2000, "alphas": [1.5, 2.0], "replicates": 3}}
+
+
+class Interpolators(Section):
+    """Other interpolators than min-norm, and kernels with partly compositional structure."""
+
+    n: int = key(1000, "Training rows", ge=2)
+    d: int = key(10_000, "Features", ge=2)
+    s: float = key(5.0, "Expected number of non-zero features per row before clipping", gt=0)
+    decay: float = key(0.1, "Exponent b of the true coefficients", ge=0)
+    common_count: float = key(10.0, "A feature is common if n p_i is at least this", gt=0)
+    alpha: float = key(2.0, "Power-law exponent", ge=0)
+    bandwidth_squared: float = key(2.0, "h^2 of the RBF kernel exp(-||x - x'||^2 / (2 h^2))", gt=0)
+    mixtures: list[Fraction] = key(
+        [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0], "rho: share of the RBF in the mixture with the linear kernel", min_length=2
+    )
+    interactions: list[NonNegative] = key(
+        [0.0, 0.25, 0.5, 1.0], "gamma: strength of the non-additive term between two rare features", min_length=1
+    )
+    test_rows: int = key(1000, "Monte-Carlo test rows for predictors that are not linear", ge=10)
+    replicates: int = key(10, "Independent data sets", ge=2)
+
+    SCALES: ClassVar = {"smoke": {"n": 300, "d": 2000, "test_rows": 100, "replicates": 3}}
+
+
+class Influence(Section):
+    """How much each row is memorized: hat diagonal, leave-one-out, early stopping."""
+
+    n: int = key(1000, "Training rows", ge=2)
+    d: int = key(10_000, "Features", ge=1)
+    s: float = key(5.0, "Expected number of non-zero features per row before clipping", gt=0)
+    decay: float = key(0.1, "Exponent b of the true coefficients", ge=0)
+    common_count: float = key(10.0, "A feature is common if n p_i is at least this", gt=0)
+    alpha: float = key(2.0, "Power-law exponent", ge=0)
+    sigma: float = key(0.05, "Label noise of the leave-one-out figure", ge=0)
+    lams: list[Positive] = key([0.1, 0.3, 1.0, 3.0, 10.0], "Ridge penalties of the hat diagonal", min_length=1)
+    longest: int = key(100_000, "Gradient-descent steps to follow", ge=1)
+    refits: int = key(20, "Rows per replicate whose leave-one-out residual is checked by refitting", ge=0)
+    replicates: int = key(50, "Independent data sets", ge=2)
+
+    SCALES: ClassVar = {"smoke": {"n": 300, "d": 3000, "refits": 5, "replicates": 3}}
+
+
+class Images(Section):
+    """Images for the sums of three digits. Never replaced silently by another source."""
+
+    source: Literal["digits", "mnist"] = key(
+        "digits", "digits: 1,797 scans of 8x8 pixels that scikit-learn ships; mnist: 28x28, from `root`"
+    )
+    root: str = key("", "Folder with MNIST files (torchvision's layout, or the four or two idx files); only for mnist")
+    download: bool = key(False, "Let torchvision download MNIST and Omniglot into `root` / `glyph_root`")
+    glyphs: Literal["drawn", "omniglot"] = key("drawn", "Ten one-off symbols: drawn by rule, or Omniglot characters")
+    glyph_root: str = key("", "Folder with Omniglot (images_background/alphabet/character/*.png); only for omniglot")
+    held_out: int = key(50, "Images per class kept for tests alone", ge=3)
+
+    SCALES: ClassVar = {
+        "paper": {
+            "source": "mnist",
+            "root": "data/mnist",
+            "download": True,
+            "glyphs": "omniglot",
+            "glyph_root": "data/omniglot",
+            "held_out": 200,
+        }
+    }
+
+    @model_validator(mode="after")
+    def _roots(self):
+        if self.source == "mnist" and not self.root:
+            raise ValueError("source is mnist, so `root` must name the folder with (or for) the MNIST files")
+        if self.glyphs == "omniglot" and not self.glyph_root:
+            raise ValueError("glyphs is omniglot, so `glyph_root` must name the folder with (or for) Omniglot")
+        return self
+
+
+class Network(Section):
+    """Network track: sums of three images, trained with and without weight decay."""
+
+    backbone: Literal["mlp", "resnet18"] = key("mlp", "Encoder: two hidden layers of 96, or torchvision's ResNet-18")
+    architectures: list[Architecture] = key(
+        ["sum", "linear", "two-layer", "cross-channel", "concat"],
+        "Networks to train: three that encode each image alone, two that mix them at once (concat: mlp only)",
+        min_length=1,
+    )
+    n: int = key(1600, "Training triples", ge=20)
+    zipf: float = key(2.0, "Zipf exponent of the digits 0-8 in the base training set", ge=0)
+    rare_counts: list[Count] = key([0, 1, 4, 16, 64, 128], "Training triples that hold a 9", min_length=1)
+    weight_decays: list[NonNegative] = key(
+        [0.0, 1.0, 2.0, 3.0, 5.0, 10.0], "Decoupled weight decays of the sum network (first: memorized)", min_length=2
+    )
+    decayed: float = key(3.0, "The weight decay called 'not memorized'; one of weight_decays", gt=0)
+    test_rows: int = key(1000, "Triples per test set", ge=10)
+    epochs: int = key(120, "Passes over the training triples", ge=1)
+    batch: int = key(64, "Triples per step", ge=1)
+    learning_rate: float = key(3e-3, "Peak of the cosine schedule of AdamW", gt=0)
+    replicates: int = key(6, "Independent data sets and initializations", ge=2)
+
+    SCALES: ClassVar = {
+        "smoke": {
+            "architectures": ["sum", "cross-channel"],
+            "rare_counts": [0, 16],
+            "weight_decays": [0.0, 3.0],
+            "epochs": 6,
+            "test_rows": 100,
+            "n": 640,
+            "replicates": 2,
+        },
+        "paper": {
+            "backbone": "resnet18",
+            "architectures": ["sum", "linear", "two-layer", "cross-channel"],
+            "n": 32_000,
+            "weight_decays": [0.0, 0.5],
+            "decayed": 0.5,
+            "rare_counts": [0, 1, 4, 16, 64, 256, 620],
+            "epochs": 50,
+            "learning_rate": 1e-3,
+            "replicates": 3,
+        },
+    }
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.decayed not in self.weight_decays or 0.0 not in self.weight_decays:
+            raise ValueError(f"weight_decays must hold 0.0 and decayed ({self.decayed}), given {self.weight_decays}")
+        if self.backbone == "resnet18" and "concat" in self.architectures:
+            raise ValueError("architecture 'concat' exists for backbone mlp only; drop it from architectures")
+        if max(self.rare_counts) > self.n:
+            raise ValueError(f"rare_counts must not exceed n ({self.n}), given {max(self.rare_counts)}")
+        return self
+
+
+class Kernel(Section):
+    """Kernel track: the networks' experiment in closed form."""
+
+    n: int = key(800, "Training triples", ge=20)
+    bandwidth: float = key(0.3, "h of exp(-||u - v||^2 / (2 h median squared distance))", gt=0)
+    lams: list[Positive] = key(
+        [1e-6, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0], "Ridge penalties (first: memorized)", min_length=2
+    )
+    decayed: float = key(0.3, "The penalty called 'not memorized'; one of lams", gt=0)
+    mixtures: list[Fraction] = key(
+        [0.0, 0.25, 0.5, 0.75, 0.9, 1.0], "rho: share of the monolithic kernel in the mixture", min_length=2
+    )
+    test_rows: int = key(1000, "Triples per test set", ge=10)
+    replicates: int = key(5, "Independent data sets", ge=2)
+
+    SCALES: ClassVar = {"smoke": {"n": 200, "test_rows": 100, "replicates": 2}}
+
+    @model_validator(mode="after")
+    def _decayed(self):
+        if self.decayed not in self.lams:
+            raise ValueError(f"lams must hold decayed ({self.decayed}), given {self.lams}")
+        return self
+
+
+class Settings(Section):
+    """Memorizing long-tail data can help generalization through composition"""
+
+    linear: Linear = key(Linear, Linear.__doc__)
+    scaling: Scaling = key(Scaling, Scaling.__doc__)
+    interpolators: Interpolators = key(Interpolators, Interpolators.__doc__)
+    influence: Influence = key(Influence, Influence.__doc__)
+    images: Images = key(Images, Images.__doc__)
+    network: Network = key(Network, Network.__doc__)
+    kernel: Kernel = key(Kernel, Kernel.__doc__)

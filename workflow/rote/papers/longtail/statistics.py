@@ -1,0 +1,505 @@
+"""What the claims measure. Each function takes the tables and returns one value per replicate, or a `Sample`.
+
+A dict has one entry per condition (α, n_9, ...); each becomes a ledger row of its own. The letters and numbers are the
+claims of our spec.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from rote.claims import Sample
+from rote.models.slots import COMPOSITIONAL
+from rote.papers.longtail.linear import ood
+
+Tables = Mapping[str, pd.DataFrame]
+DETERMINED = 1.5  # from here on (α) the common features are determined in nearly every replicate
+
+
+def ratio(means: np.ndarray) -> np.ndarray:
+    """Ratio of two means."""
+    return means[..., 0] / means[..., 1]
+
+
+# ---- linear track ------------------------------------------------------------------------------------------------
+
+
+def exact_recovery(tables: Tables) -> dict[str, Sample]:
+    """L1: largest error over F-hat, σ = 0."""
+    sets = tables["linear_sets"]
+    return _by_alpha(sets[sets["alpha"] >= DETERMINED], lambda group: group["max_error_alone"])
+
+
+def exact_recovery_determined(tables: Tables) -> Sample:
+    """The same wherever every common feature is identifiable, at any α."""
+    sets = tables["linear_sets"]
+    return Sample(sets.loc[sets["common_unidentifiable"] == 0, "max_error_alone"])
+
+
+def recovered_iff_identifiable(tables: Tables) -> dict[str, Sample]:
+    """L2: features for which 'recovered' and 'in the row space' disagree."""
+    sets = tables["linear_sets"]
+    return _by_alpha(sets[sets["alpha"] <= 2], lambda group: group["disagree"])
+
+
+def recovered_fraction_slow(tables: Tables) -> dict[str, Sample]:
+    """L3 at α = 1."""
+    return _recovered_fraction(tables, 1.0)
+
+
+def recovered_fraction_medium(tables: Tables) -> dict[str, Sample]:
+    """L3 at α = 1.5."""
+    return _recovered_fraction(tables, 1.5)
+
+
+def recovered_fraction_fast(tables: Tables) -> dict[str, Sample]:
+    """L3 at α = 2."""
+    return _recovered_fraction(tables, 2.0)
+
+
+def once_error_over_noise(tables: Tables) -> dict[str, Sample]:
+    """L4: mean Δ² over once ∩ F-hat, over σ²; features pooled over replicates."""
+    rows = _with_sets(tables, lam=0.0, sigma=0.05, above=DETERMINED)
+    sums = rows.assign(total=rows["once_alone_mse"] * rows["once_alone"] / 0.05**2)
+    return _by_alpha(sums, lambda group: group[["total", "once_alone"]], ratio)
+
+
+def noise_proportionality(tables: Tables) -> dict[str, Sample]:
+    """L5: error over F-hat at σ = 0.2 over that at 0.05, the same unit noise."""
+    sweep = tables["linear_sweep"]
+    sweep = sweep[(sweep["lam"] == 0) & (sweep["alpha"] >= DETERMINED)]
+    wide = sweep.pivot(index=["alpha", "replicate"], columns="sigma", values="error_alone").reset_index()
+    return _by_alpha(wide, lambda group: group[0.2] / group[0.05])
+
+
+def noise_gap(tables: Tables) -> dict[str, Sample]:
+    """L6: (IND at σ = 0.05 − IND at σ = 0) / IND at σ = 0."""
+    sweep = tables["linear_sweep"]
+    wide = sweep[sweep["lam"] == 0].pivot(index=["alpha", "replicate"], columns="sigma", values="ind").reset_index()
+    return _by_alpha(wide, lambda group: group[[0.05, 0.0]], lambda means: ratio(means) - 1)
+
+
+def slow_decay_cost(tables: Tables) -> Sample:
+    """L7: IND at α = 1 over IND at α = 2, σ = 0."""
+    sweep = tables["linear_sweep"]
+    sweep = sweep[(sweep["lam"] == 0) & (sweep["sigma"] == 0)]
+    return Sample(sweep.pivot(index="replicate", columns="alpha", values="ind")[[1.0, 2.0]], ratio)
+
+
+def forced_cost(tables: Tables) -> dict[str, Sample]:
+    """L8: (OOD_t − IND)/(t σ²) for t one-off features; the same for every t."""
+    conditions = {}
+    for sigma in (0.05, 0.2):
+        rows = _with_sets(tables, lam=0.0, sigma=sigma, above=DETERMINED)
+        sums = rows.assign(total=rows["forced_once_alone"] * rows["once_alone"] / sigma**2)
+        for condition, sample in _by_alpha(sums, lambda group: group[["total", "once_alone"]], ratio).items():
+            conditions[f"{condition}, sigma = {sigma:g}"] = sample
+    return conditions
+
+
+def forced_is_affine(tables: Tables) -> Sample:
+    """(OOD_4 − IND)/(OOD_2 − IND) on F-hat, σ = 0.05, α = 2."""
+    rows = _with_sets(tables, lam=0.0, sigma=0.05)
+    rows = rows[(rows["alpha"] == 2) & (rows["alone"] >= 4)]
+    two, four = (ood(rows.drop(columns="alone"), tables["linear_sets"], "alone", t) for t in (2, 4))
+    return Sample((four.to_numpy() - rows["ind"].to_numpy()) / (two.to_numpy() - rows["ind"].to_numpy()))
+
+
+def unseen_mass_error(tables: Tables) -> Sample:
+    """L9: the unseen part of IND over its exact mean, minus 1, α = 2."""
+    rows = _with_sets(tables, lam=0.0, sigma=0.0)
+    rows = rows[rows["alpha"] == 2]
+    return Sample(rows[["ind_unseen", "unseen_expected"]], lambda means: ratio(means) - 1)
+
+
+def unseen_share(tables: Tables) -> Sample:
+    """L9: the unseen part's share of IND, α = 2, σ = 0."""
+    rows = _with_sets(tables, lam=0.0, sigma=0.0)
+    return Sample(rows.loc[rows["alpha"] == 2, ["ind_unseen", "ind"]], ratio)
+
+
+def scaling_exponent_gap(tables: Tables) -> dict[str, Sample]:
+    """L10: log-log slope of IND in n, minus −(1 − 1/α) − 2b/α."""
+    conditions = {}
+    for (alpha, decay), group in tables["scaling"].groupby(["alpha", "decay"]):
+        wide = group.pivot(index="replicate", columns="rows", values="ind")
+        x = np.log(wide.columns.to_numpy(float))
+        weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+        theory = -(1 - 1 / alpha) - 2 * decay / alpha
+        conditions[f"alpha = {alpha:g}, b = {decay:g}"] = Sample(
+            wide, lambda means, weights=weights, theory=theory: np.log(means) @ weights - theory
+        )
+    return conditions
+
+
+def shrinkage_deviation(tables: Tables) -> dict[str, Sample]:
+    """L11: median |β̂/β* − m/(m + λ)| over common ∪ F-hat, α = 2."""
+    table = tables["linear_shrinkage"]
+    table = table[(table["alpha"] == 2) & (table["lam"] > 0)].drop_duplicates(["replicate", "lam"])
+    return {f"lambda = {lam:g}": Sample(group["deviation"]) for lam, group in table.groupby("lam")}
+
+
+def ridge_hurts_combinations(tables: Tables) -> dict[str, Sample]:
+    """L12: factor of OOD_2(F-hat) over factor of IND when λ goes from 0 to 1, σ = 0.05, α = 2."""
+    sweep = _at_alpha_two(tables, 0.05)
+    sweep["ood2"] = ood(sweep, tables["linear_sets"], "alone", 2).to_numpy()
+    wide = sweep.pivot(index="replicate", columns="lam", values=["ood2", "ind"])
+    picked = wide[[("ood2", 1.0), ("ood2", 0.0), ("ind", 1.0), ("ind", 0.0)]]
+    return Sample(picked, lambda m: (m[..., 0] / m[..., 1]) / (m[..., 2] / m[..., 3]))
+
+
+def harm_threshold(tables: Tables) -> Sample:
+    """L13: the σ at which a one-off coefficient's min-norm error meets |β*|, over the rms of β*; minus 1; α = 2."""
+    rows = _with_sets(tables, lam=0.0, sigma=1.0)
+    rows = rows[rows["alpha"] == 2]
+    clean = _with_sets(tables, lam=0.0, sigma=0.0)
+    clean = clean[clean["alpha"] == 2]
+    # at σ = 1 the error is the unit-noise error where σ = 0 recovers exactly, which is what once ∩ F-hat means
+    unit = (rows["once_alone_mse"].to_numpy() - clean["once_alone_mse"].to_numpy()) * rows["once_alone"].to_numpy()
+    return Sample(np.stack([unit, rows["once_alone"]], 1), lambda means: np.sqrt(means[..., 1] / means[..., 0]) - 1)
+
+
+def optimal_ridge_steps(tables: Tables) -> dict[str, Sample]:
+    """L14: grid steps between the λ that minimizes mean OOD_2(once) and σ²/mean β*², α = 2."""
+    conditions = {}
+    for sigma in (0.2, 0.5, 1.0):
+        sweep = _at_alpha_two(tables, sigma)
+        sweep["ood2"] = ood(sweep, tables["linear_sets"], "once", 2).to_numpy()
+        wide = sweep[sweep["lam"] > 0].pivot(index="replicate", columns="lam", values="ood2")
+        sets = tables["linear_sets"]
+        beta2 = sets[sets["alpha"] == 2].set_index("replicate")["once_beta2"].reindex(wide.index)
+        grid = np.log(wide.columns.to_numpy(float))
+
+        def steps(means: np.ndarray, grid=grid, sigma=sigma) -> np.ndarray:
+            nearest = np.abs(np.log(sigma**2 / means[..., -1])[..., None] - grid).argmin(-1)
+            return np.abs(means[..., :-1].argmin(-1) - nearest).astype(float)
+
+        conditions[f"sigma = {sigma:g}"] = Sample(np.column_stack([wide, beta2]), steps)
+    return conditions
+
+
+def seen_share_error(tables: Tables) -> dict[str, Sample]:
+    """L15: share of a rank bin seen in training minus 1 − (1 − p)^n, α = 1.5."""
+    ranks = tables["linear_ranks"]
+    ranks = ranks[ranks["alpha"] == 1.5]
+    return {
+        f"ranks {low + 1}-{high}": Sample(group["seen"] - group["expected"])
+        for (low, high), group in ranks.groupby(["rank_low", "rank_high"])
+    }
+
+
+def recovered_given_seen(tables: Tables) -> dict[str, Sample]:
+    """L15: recovered over seen per rank bin, α = 1.5."""
+    ranks = tables["linear_ranks"]
+    ranks = ranks[ranks["alpha"] == 1.5]
+    return {
+        f"ranks {low + 1}-{high}": Sample(group[["recovered", "seen"]], ratio)
+        for (low, high), group in ranks.groupby(["rank_low", "rank_high"])
+    }
+
+
+def linear_interpolators(tables: Tables) -> dict[str, Sample]:
+    """L16: OOD_2/IND of interpolators that are linear in x."""
+    return _interpolators(tables, ["min-l2", "min-l2 + null", "weighted, g = 1", "weighted, g = -1", "min-l1"])
+
+
+def other_interpolators(tables: Tables) -> dict[str, Sample]:
+    """L16: OOD_2/IND of interpolators that are not."""
+    return _interpolators(tables, ["RBF", "polynomial", "1-NN"])
+
+
+def mixture_increase(tables: Tables) -> Sample:
+    """L17: the smallest rise of OOD_2 between neighbouring ρ."""
+    return Sample(_mixture(tables), lambda means: np.diff(means, axis=-1).min(axis=-1))
+
+
+def mixture_range(tables: Tables) -> Sample:
+    """L17: OOD_2 at ρ = 1 over ρ = 0."""
+    return Sample(_mixture(tables), lambda means: means[..., -1] / means[..., 0])
+
+
+def influence_gap(tables: Tables) -> dict[str, Sample]:
+    """L18: mean H_jj of rows with a once-seen feature minus 1/(1 + λ)."""
+    return {
+        f"lambda = {lam:g}": Sample(group["hat_once"] - 1 / (1 + lam))
+        for lam, group in tables["influence"].groupby("lam")
+    }
+
+
+def leave_one_out_error(tables: Tables) -> Sample:
+    """Largest |closed-form leave-one-out residual − refitted one| per replicate."""
+    table = tables["leave_one_out"]
+    return Sample((table["residual"] - table["refit"]).abs().groupby(table["replicate"]).max())
+
+
+def early_stopping_gap(tables: Tables) -> Sample:
+    """L19: largest |mean recovery − (1 − exp(−t/L))| over time, of the replicates' mean path."""
+    table = tables["descent"]
+    table = table.assign(gap=table["recovery"] - table["expected"])
+    wide = table.pivot(index="replicate", columns="step", values="gap")
+    return Sample(wide, lambda means: np.abs(means).max(axis=-1))
+
+
+def early_stopping_end(tables: Tables) -> Sample:
+    """L19: distance to min-norm after the last step."""
+    table = tables["descent"]
+    return Sample(table.loc[table["step"] == table["step"].max(), "distance"])
+
+
+def interaction_cost(tables: Tables) -> dict[str, Sample]:
+    """(OOD_2 − IND)/γ² for a truth with a non-additive term of strength γ."""
+    table = tables["interpolators"]
+    table = table[(table["estimator"] == "interaction") & (table["parameter"] > 0)]
+    return {
+        f"gamma = {gamma:g}": Sample((group["ood2"] - group["ind"]) / gamma**2)
+        for gamma, group in table.groupby("parameter")
+    }
+
+
+# ---- network track -----------------------------------------------------------------------------------------------
+
+
+def composed_loss(tables: Tables) -> dict[str, Sample]:
+    """N1: loss on pairs of glyphs without decay, compositional networks."""
+    return {
+        name: Sample(_glyphs(tables, name, "gl2_any", 0.0))
+        for name in _architectures(tables)
+        if name in COMPOSITIONAL and name != "two-layer"
+    }
+
+
+def composed_loss_two_layer(tables: Tables) -> dict[str, Sample]:
+    """N1 for the two-layer head."""
+    if "two-layer" not in _architectures(tables):
+        return {}
+    return {"two-layer": Sample(_glyphs(tables, "two-layer", "gl2_any", 0.0))}
+
+
+def monolithic_ratio(tables: Tables) -> dict[str, Sample]:
+    """N2: loss on glyph pairs, monolithic over sum, without decay."""
+    bottom = _glyphs(tables, "sum", "gl2_any", 0.0)
+    return {
+        f"{name}/sum": Sample(np.stack([_glyphs(tables, name, "gl2_any", 0.0), bottom], 1), ratio)
+        for name in _architectures(tables)
+        if name not in COMPOSITIONAL
+    }
+
+
+def decay_ratio(tables: Tables) -> dict[str, Sample]:
+    """N3: loss on glyph pairs, with decay over without, compositional networks."""
+    return _decay_ratio(tables, compositional=True)
+
+
+def decay_ratio_monolithic(tables: Tables) -> dict[str, Sample]:
+    """N5: the same for monolithic networks."""
+    return _decay_ratio(tables, compositional=False)
+
+
+def decay_selectivity(tables: Tables) -> Sample:
+    """N4: factor of the loss on glyph pairs over factor of the `id` loss, sum network."""
+    decayed = _decayed(tables)
+    columns = [
+        _glyphs(tables, "sum", test, decay)
+        for test, decay in (("gl2_any", decayed), ("gl2_any", 0.0), ("id", decayed), ("id", 0.0))
+    ]
+    return Sample(np.stack(columns, 1), lambda m: (m[..., 0] / m[..., 1]) / (m[..., 2] / m[..., 3]))
+
+
+def rare_count_rank_correlation(tables: Tables) -> Sample:
+    """N6: Spearman correlation of n_9 and the loss with two held-out 9s, sum network."""
+    counts = sorted(_counts(tables))
+    losses = np.stack([_nines(tables, "sum", count, "nine2") for count in counts], 1)
+    ranks = losses.argsort(axis=1).argsort(axis=1)
+    return Sample([np.corrcoef(np.arange(len(counts)), row)[0, 1] for row in ranks])
+
+
+def rare_count_ratio(tables: Tables) -> dict[str, Sample]:
+    """N6: loss with two held-out 9s, cross-channel over sum, n_9 ≥ 16."""
+    return {
+        f"n_9 = {count}": Sample(
+            np.stack([_nines(tables, name, count, "nine2") for name in ("cross-channel", "sum")], 1), ratio
+        )
+        for count in sorted(_counts(tables))
+        if count >= 16
+    }
+
+
+def new_pairs_ratio(tables: Tables) -> Sample:
+    """N7: loss on new pairs of two trained 9s at n_9 = 16, cross-channel over sum."""
+    return Sample(np.stack([_nines(tables, name, 16, "seen9x2") for name in ("cross-channel", "sum")], 1), ratio)
+
+
+def left_out_rows(tables: Tables) -> Sample:
+    """N8: loss on the ten glyph rows when they are left out of training, sum network."""
+    return Sample(_network(tables, "sum", "no-glyphs", 0.0, "gl_train"))
+
+
+def left_out_pairs(tables: Tables) -> Sample:
+    """N8: loss on glyph pairs when the glyph rows are left out of training, sum network."""
+    return Sample(_network(tables, "sum", "no-glyphs", 0.0, "gl2_any"))
+
+
+def tail_companions_ratio(tables: Tables) -> Sample:
+    """N9: loss on glyph pairs, tail companions over head companions, sum network, no decay."""
+    return Sample(
+        np.stack([_network(tables, "sum", f"glyphs-{c}", 0.0, "gl2_any") for c in ("tail", "head")], 1), ratio
+    )
+
+
+def tail_companions_train(tables: Tables) -> Sample:
+    """N9: loss on the training rows of glyphs beside tail companions."""
+    return Sample(_network(tables, "sum", "glyphs-tail", 0.0, "gl_train"))
+
+
+# ---- kernel track ------------------------------------------------------------------------------------------------
+
+
+def kernel_shared_memorized(tables: Tables) -> Sample:
+    """K1: loss on glyph pairs, shared kernel, λ → 0."""
+    return Sample(_kernel(tables, "shared", low=True))
+
+
+def kernel_shared_ridge(tables: Tables) -> Sample:
+    """K1: loss on glyph pairs, shared kernel, ridge."""
+    return Sample(_kernel(tables, "shared", low=False))
+
+
+def kernel_mono(tables: Tables) -> dict[str, Sample]:
+    """K1: loss on glyph pairs, monolithic kernel, both penalties."""
+    return {name: Sample(_kernel(tables, "mono", low=low)) for name, low in (("memorized", True), ("ridge", False))}
+
+
+def kernel_selectivity(tables: Tables) -> Sample:
+    """K2: factor of the loss on glyph pairs over factor of the `id` loss."""
+    columns = [_kernel(tables, "shared", low=low, test=test) for test in ("gl2_any", "id") for low in (False, True)]
+    return Sample(np.stack(columns, 1), lambda m: (m[..., 0] / m[..., 1]) / (m[..., 2] / m[..., 3]))
+
+
+def kernel_slot_trained(tables: Tables) -> Sample:
+    """K3: slot-wise kernel on glyph pairs in their trained slots."""
+    return Sample(_kernel(tables, "slot", low=True, test="gl2_same"))
+
+
+def kernel_slot_elsewhere(tables: Tables) -> Sample:
+    """K3: slot-wise kernel on glyph pairs in any slots."""
+    return Sample(_kernel(tables, "slot", low=True))
+
+
+def kernel_mixture_increase(tables: Tables) -> Sample:
+    """K4: the smallest rise of the loss on glyph pairs between neighbouring ρ."""
+    table = tables["kernel"]
+    table = table[(table["kernel"] == "mixture") & (table["evaluated"] == "gl2_any")]
+    wide = table.pivot(index="replicate", columns="rho", values="mse")
+    return Sample(wide, lambda means: np.diff(means, axis=-1).min(axis=-1))
+
+
+def kernel_mixture_memorized(tables: Tables) -> Sample:
+    """K4: smallest mean H_jj of the glyph rows over all mixtures."""
+    table = tables["kernel"]
+    table = table[table["kernel"] == "mixture"]
+    return Sample(table.groupby("replicate")["hat_rare"].min())
+
+
+def kernel_companions_ratio(tables: Tables) -> Sample:
+    """K5: loss on glyph pairs, tail companions over head companions."""
+    columns = [_kernel(tables, "shared", low=True, dataset=f"glyphs-{c}") for c in ("tail", "head")]
+    return Sample(np.stack(columns, 1), ratio)
+
+
+# ---- shared selections -------------------------------------------------------------------------------------------
+
+
+def _by_alpha(rows: pd.DataFrame, values: Callable, of_means: Callable | None = None) -> dict[str, Sample]:
+    return {f"alpha = {alpha:g}": Sample(values(group), of_means) for alpha, group in rows.groupby("alpha")}
+
+
+def _with_sets(tables: Tables, *, lam: float, sigma: float, above: float = 0.0) -> pd.DataFrame:
+    sweep = tables["linear_sweep"]
+    sweep = sweep[(sweep["lam"] == lam) & (sweep["sigma"] == sigma) & (sweep["alpha"] >= above)]
+    return sweep.merge(tables["linear_sets"], on=["alpha", "replicate"], how="left", validate="many_to_one")
+
+
+def _at_alpha_two(tables: Tables, sigma: float) -> pd.DataFrame:
+    sweep = tables["linear_sweep"]
+    return sweep[(sweep["alpha"] == 2) & (sweep["sigma"] == sigma)].copy()
+
+
+def _recovered_fraction(tables: Tables, alpha: float) -> dict[str, Sample]:
+    sets = tables["linear_sets"]
+    rows = sets[sets["alpha"] == alpha]
+    return _by_alpha(rows, lambda group: group[["recovered", "seen_rare"]], ratio)
+
+
+def _interpolators(tables: Tables, names: list[str]) -> dict[str, Sample]:
+    table = tables["interpolators"]
+    return {name: Sample(table.loc[table["estimator"] == name, ["ood2", "ind"]], ratio) for name in names}
+
+
+def _mixture(tables: Tables) -> pd.DataFrame:
+    table = tables["interpolators"]
+    table = table[table["estimator"] == "mixture"]
+    return table.pivot(index="replicate", columns="parameter", values="ood2")
+
+
+def _architectures(tables: Tables) -> list[str]:
+    return list(tables["network"]["architecture"].unique())
+
+
+def _decayed(tables: Tables) -> float:
+    """The weight decay called 'not memorized': the one that the rare-digit sweep of the sum network uses."""
+    table = tables["network"]
+    return float(table.loc[table["dataset"].str.startswith("nines-"), "weight_decay"].max())
+
+
+def _network(tables: Tables, architecture: str, dataset: str, decay: float, evaluated: str) -> np.ndarray:
+    """Losses by replicate, (replicates,). Raises KeyError if no such network was trained or measured."""
+    table = tables["network"]
+    rows = table[
+        (table["architecture"] == architecture)
+        & (table["dataset"] == dataset)
+        & (table["weight_decay"] == decay)
+        & (table["evaluated"] == evaluated)
+    ]
+    if rows.empty:
+        raise KeyError(f"network {architecture} on {dataset} with weight decay {decay:g}, measured on {evaluated}")
+    return rows.sort_values("replicate")["mse"].to_numpy()
+
+
+def _glyphs(tables: Tables, architecture: str, evaluated: str, decay: float) -> np.ndarray:
+    return _network(tables, architecture, "glyphs-head", decay, evaluated)
+
+
+def _nines(tables: Tables, architecture: str, count: int, evaluated: str) -> np.ndarray:
+    return _network(tables, architecture, f"nines-{count}", 0.0, evaluated)
+
+
+def _counts(tables: Tables) -> list[int]:
+    names = tables["network"]["dataset"].unique()
+    return [int(name.removeprefix("nines-")) for name in names if name.startswith("nines-")]
+
+
+def _decay_ratio(tables: Tables, compositional: bool) -> dict[str, Sample]:
+    decayed = _decayed(tables)
+    return {
+        name: Sample(np.stack([_glyphs(tables, name, "gl2_any", decay) for decay in (decayed, 0.0)], 1), ratio)
+        for name in _architectures(tables)
+        if (name in COMPOSITIONAL) is compositional
+    }
+
+
+def _kernel(
+    tables: Tables, kernel: str, *, low: bool, test: str = "gl2_any", dataset: str = "glyphs-head"
+) -> np.ndarray:
+    """Losses by replicate at the smaller or larger penalty that every kernel is fitted with, (replicates,)."""
+    table = tables["kernel"]
+    penalties = table.loc[table["kernel"] == "mono", "lam"]
+    rows = table[
+        (table["kernel"] == kernel)
+        & (table["lam"] == (penalties.min() if low else penalties.max()))
+        & (table["evaluated"] == test)
+        & (table["dataset"] == dataset)
+    ]
+    if rows.empty:
+        raise KeyError(f"kernel {kernel} on {dataset}, measured on {test}")
+    return rows.sort_values("replicate")["mse"].to_numpy()

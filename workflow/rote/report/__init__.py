@@ -1,0 +1,1 @@
+"""The report: executed notebooks, their pages, the front page."""

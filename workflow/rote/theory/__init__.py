@@ -1,0 +1,1 @@
+"""Fixed points and closed forms."""

@@ -1,0 +1,107 @@
+"""One training loop: any number of stacked models, decoupled weight decay per model, checkpoint and resume."""
+
+import logging
+import math
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rote.job import track
+from rote.tables import atomic
+
+log = logging.getLogger("rote")
+Parameters = dict[str, Tensor]
+
+
+def fit(
+    parameters: Parameters,
+    loss: Callable[[Parameters, int], Tensor],
+    *,
+    steps: int,
+    learning_rate: float,
+    weight_decay: Tensor | None = None,
+    buffers: Parameters | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_steps: int = 500,
+    what: str = "training",
+) -> Parameters:
+    """Train stacked models with AdamW (β = 0.9, 0.999) on a cosine schedule to zero.
+
+    The models stay independent: each model's loss depends on its own slice of the parameters, the losses are summed,
+    and every optimizer operation is element-wise. θ ← θ(1 − η_t wd) before the Adam step, on all parameters.
+
+    Args:
+        parameters: tensors (models, ...); not changed.
+        loss: (parameters, step) -> (models,). The step is the only data position, so a resumed run sees the batches
+            of an undisturbed one.
+        weight_decay: (models,).
+        buffers: what `loss` updates in place (running statistics); saved and restored with the parameters.
+        checkpoint: file to save to every `checkpoint_steps` steps and to resume from. Removed by the caller, once the
+            result is safe.
+
+    Returns:
+        The trained parameters, detached.
+
+    Raises:
+        FloatingPointError: if a loss becomes NaN or infinite, naming model and step.
+    """
+    parameters = {name: value.clone().requires_grad_() for name, value in parameters.items()}
+    leaves, buffers = list(parameters.values()), buffers or {}
+    optimizer = torch.optim.Adam(leaves, lr=torch.tensor(0.0), fused=True)
+    begin = _resume(checkpoint, parameters, buffers, optimizer)
+    decays = None if weight_decay is None or not weight_decay.any() else weight_decay.to(leaves[0].device)
+    for step in track(range(begin, steps), what):
+        rate = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        losses = loss(parameters, step)
+        if step % 100 == 0 and not bool(torch.isfinite(losses).all()):
+            bad = int((~torch.isfinite(losses)).nonzero()[0])
+            raise FloatingPointError(f"{what}: loss of model {bad} is {float(losses[bad])} at step {step}")
+        gradients = torch.autograd.grad(losses.sum(), leaves)
+        with torch.no_grad():
+            for leaf, gradient in zip(leaves, gradients, strict=True):
+                leaf.grad = gradient
+                if decays is not None:
+                    leaf.mul_((1 - rate * decays).view(-1, *[1] * (leaf.ndim - 1)))
+        optimizer.param_groups[0]["lr"].fill_(rate)
+        optimizer.step()
+        if checkpoint is not None and (step + 1) % checkpoint_steps == 0 and step + 1 < steps:
+            _save(checkpoint, step + 1, parameters, buffers, optimizer)
+    return {name: value.detach() for name, value in parameters.items()}
+
+
+def _save(path: Path, step: int, parameters: Parameters, buffers: Parameters, optimizer: torch.optim.Optimizer) -> None:
+    state = {
+        "step": step,
+        "parameters": {name: value.detach() for name, value in parameters.items()},
+        "buffers": buffers,
+        "optimizer": optimizer.state_dict(),
+        "rng": torch.get_rng_state(),
+        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+    with atomic(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _resume(path: Path | None, parameters: Parameters, buffers: Parameters, optimizer: torch.optim.Optimizer) -> int:
+    """Load the checkpoint if there is a whole one; returns the step to begin with."""
+    if path is None or not path.exists():
+        return 0
+    try:
+        state = torch.load(path, map_location=next(iter(parameters.values())).device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        log.warning("checkpoint %s is unreadable (%s): starting from step 0", path, error)
+        return 0
+    with torch.no_grad():
+        for name, value in parameters.items():
+            value.copy_(state["parameters"][name])
+        for name, value in buffers.items():
+            value.copy_(state["buffers"][name])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["rng"].cpu())
+    if state["cuda_rng"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda_rng"]])
+    log.info("resumed from %s at step %d", path, state["step"])
+    return state["step"]

@@ -1,0 +1,146 @@
+# Targets that span the papers, the ledger, and the report.
+
+
+rule figures:
+    input:
+        made("figures"),
+    resources:
+        gpu=0,
+
+
+rule claims:
+    input:
+        f"results/{CONFIG.run}/claims.parquet",
+    resources:
+        gpu=0,
+
+
+rule report:
+    input:
+        f"reports/{CONFIG.run}/index.html",
+        expand("reports/{run}/{paper}.html", run=CONFIG.run, paper=CONFIG.papers),
+    resources:
+        gpu=0,
+
+
+rule report_evaluate_claims:
+    input:
+        tables=made("tables"),
+        claims=expand("workflow/claims/{paper}.yaml", paper=CONFIG.papers),
+    output:
+        out="results/{run}/claims.parquet",
+    log:
+        "results/{run}/logs/report_evaluate_claims.log",
+    benchmark:
+        "results/{run}/benchmarks/report_evaluate_claims.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        run=RUN,
+        results=subpath(output.out, parent=True),
+        code=code(
+            "rote.cli:claims",
+            *(f"rote.papers.{paper}.statistics" for paper in CONFIG.papers),
+        ),
+    shell:
+        "rote claims --run {params.run:q} --claims workflow/claims --results {params.results:q} --out {output.out:q}"
+        " --code {params.code} 2> {log:q}"
+
+
+rule report_draw_notebook:
+    input:
+        tables=lambda wildcards: PRODUCTS[wildcards.paper]["tables"],
+        claims="results/{run}/claims.parquet",
+        notebook="workflow/notebooks/{paper}.ipynb",
+    output:
+        out="reports/{run}/{paper}.ipynb",
+    log:
+        "results/{run}/logs/report_draw_notebook_{paper}.log",
+    benchmark:
+        "results/{run}/benchmarks/report_draw_notebook_{paper}.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        results=subpath(input.claims, parent=True),
+        code=lambda wildcards: code(
+            "rote.cli:report_notebook", f"rote.papers.{wildcards.paper}.figures"
+        ),
+    shell:
+        "rote report notebook --paper {wildcards.paper} --source {input.notebook:q} --results {params.results:q}"
+        " --out {output.out:q} 2> {log:q}"
+
+
+rule report_draw_page:
+    input:
+        notebook="reports/{run}/{paper}.ipynb",
+        template="workflow/rote/report/templates/paper.html",
+        base="workflow/rote/report/templates/base.html",
+    output:
+        out="reports/{run}/{paper}.html",
+    log:
+        "results/{run}/logs/report_draw_page_{paper}.log",
+    benchmark:
+        "results/{run}/benchmarks/report_draw_page_{paper}.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code("rote.cli:report_page"),
+    shell:
+        "rote report page --paper {wildcards.paper} --notebook {input.notebook:q} --out {output.out:q} 2> {log:q}"
+
+
+rule report_draw_index:
+    input:
+        claims="results/{run}/claims.parquet",
+        figures=made("figures"),
+        tables=made("tables"),
+        template="workflow/rote/report/templates/index.html",
+        base="workflow/rote/report/templates/base.html",
+    output:
+        out="reports/{run}/index.html",
+        files=directory("reports/{run}/files"),
+    log:
+        "results/{run}/logs/report_draw_index.log",
+    benchmark:
+        "results/{run}/benchmarks/report_draw_index.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=5,
+    params:
+        run=RUN,
+        results=subpath(input.claims, parent=True),
+        code=code("rote.cli:report_index"),
+    shell:
+        "rote report index --run {params.run:q} --results {params.results:q} --out {output.out:q} 2> {log:q}"
+
+
+rule report_require_claims:
+    input:
+        claims="results/{run}/claims.parquet",
+        report=rules.report.input,
+    output:
+        out="results/{run}/strict.txt",
+    log:
+        "results/{run}/logs/report_require_claims.log",
+    benchmark:
+        "results/{run}/benchmarks/report_require_claims.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code("rote.cli:show_ledger"),
+    shell:
+        "rote ledger {input.claims:q} --strict > {output.out:q} 2> {log:q}"
