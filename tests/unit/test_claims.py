@@ -7,7 +7,6 @@ import yaml
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-
 from rote import claims
 from rote.claims import Sample, criterion, evaluate, interval
 from rote.errors import ConfigError, InputError

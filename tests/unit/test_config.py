@@ -7,7 +7,6 @@ import jsonschema
 import pytest
 import yaml
 from conftest import ROOT
-
 from rote import config, generated
 from rote.errors import ConfigError
 

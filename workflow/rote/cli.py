@@ -191,7 +191,7 @@ def main() -> None:
     """Entry point: what a user can put right is one line on stderr and exit code 1; ROTE_DEBUG=1 shows tracebacks."""
     try:
         app()
-    except (InputError, MemoryError, OSError) as error:
+    except (InputError, ArithmeticError, MemoryError, OSError) as error:
         if os.environ.get("ROTE_DEBUG"):
             raise
         sys.exit(f"rote: error: {_one_line(error)}")

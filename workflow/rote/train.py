@@ -58,7 +58,8 @@ def fit(
         losses = loss(parameters, step)
         if step % 100 == 0 and not bool(torch.isfinite(losses).all()):
             bad = int((~torch.isfinite(losses)).nonzero()[0])
-            raise FloatingPointError(f"{what}: loss of model {bad} is {float(losses[bad])} at step {step}")
+            value = float(losses[bad].detach())
+            raise FloatingPointError(f"{what}: loss of model {bad} is {value} at step {step}; lower learning_rate")
         gradients = torch.autograd.grad(losses.sum(), leaves)
         with torch.no_grad():
             for leaf, gradient in zip(leaves, gradients, strict=True):

@@ -170,20 +170,22 @@ def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterat
     ratio = clean[:, chosen] / beta[chosen]  # (L, chosen)
     deviation = np.abs(ratio - counts / (counts + lams[:, None]))
     octave = 2 ** np.log2(counts).astype(int)
-    blocks = [(low, octave == low) for low in np.unique(octave)]
-    yield pd.concat(
-        pd.DataFrame(
-            {
-                "lam": lams,
-                "count_low": low,
-                "count_mean": counts[block].mean(),
-                "features": block.sum(),
-                "ratio": np.median(ratio[:, block], axis=1),
-                "deviation": np.median(deviation, axis=1),
-            }
+    frames = [pd.DataFrame(columns=["lam", "count_low", "count_mean", "features", "ratio", "deviation"])]
+    for low in np.unique(octave):
+        block = octave == low
+        frames.append(
+            pd.DataFrame(
+                {
+                    "lam": lams,
+                    "count_low": low,
+                    "count_mean": counts[block].mean(),
+                    "features": block.sum(),
+                    "ratio": np.median(ratio[:, block], axis=1),
+                    "deviation": np.median(deviation, axis=1),
+                }
+            )
         )
-        for low, block in blocks
-    )
+    yield pd.concat(frames[1:] or frames)
 
 
 def scaling(options: settings.Scaling, seed: int, track: Iterable | None = None) -> pd.DataFrame:

@@ -1,0 +1,163 @@
+"""Min-norm and ridge against linear algebra that shares no code with them, and against their invariants."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rote.errors import InputError
+from rote.theory import minnorm
+from scipy import sparse
+
+
+@st.composite
+def designs(draw, kinds=("gauss", "sparse", "duplicated")):
+    """Matrices of any rank: dense, sparse signs with empty columns, or with repeated rows."""
+    n, d, seed = draw(st.integers(1, 12)), draw(st.integers(1, 12)), draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    kind = draw(st.sampled_from(kinds))
+    if kind == "sparse":
+        X = rng.choice([-1.0, 0.0, 1.0], p=[0.15, 0.7, 0.15], size=(n, d))
+    if kind == "duplicated":
+        X = X[rng.integers(n, size=n)]
+    return X, rng
+
+
+@given(designs())
+def test_min_norm_is_the_pseudo_inverse(design):
+    X, rng = design
+    y = rng.normal(size=len(X))
+    np.testing.assert_allclose(minnorm.fit(X, y), np.linalg.pinv(X, rcond=1e-12) @ y, atol=1e-8)
+
+
+@given(designs(), st.floats(1e-3, 1e3))
+def test_ridge_solves_the_normal_equations(design, lam):
+    X, rng = design
+    y = rng.normal(size=len(X))
+    wanted = np.linalg.solve(X.T @ X + lam * np.eye(X.shape[1]), X.T @ y)
+    np.testing.assert_allclose(minnorm.fit(X, y, lam), wanted, atol=1e-8)
+
+
+@given(designs(), st.floats(0.1, 10), st.sampled_from([0.0, 0.5]))
+def test_invariances(design, scale, lam):
+    X, rng = design
+    n, d = X.shape
+    y, rows, columns = rng.normal(size=n), rng.permutation(n), rng.permutation(d)
+    fit = minnorm.fit(X, y, lam)
+    np.testing.assert_allclose(minnorm.fit(X[rows], y[rows], lam), fit, atol=1e-8)  # order of rows
+    np.testing.assert_allclose(minnorm.fit(X[:, columns], y, lam), fit[columns], atol=1e-8)  # order of columns
+    np.testing.assert_allclose(minnorm.fit(X, scale * y, lam), scale * fit, atol=1e-7)  # scale of the labels
+    np.testing.assert_allclose(minnorm.fit(scale * X, y, lam * scale**2), fit / scale, atol=1e-7)
+    Q, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    np.testing.assert_allclose(minnorm.fit(Q @ X, Q @ y, lam), fit, atol=1e-7)  # rotation of the rows
+
+
+@given(designs())
+def test_identifiable_means_that_no_null_vector_touches_the_feature(design):
+    X, _ = design
+    _, root, rightT = np.linalg.svd(X)
+    rank = int(np.sum(root > 1e-9 * max(root.max(initial=0), 1e-300)))
+    null = rightT[rank:]  # (d - rank, d)
+    np.testing.assert_array_equal(minnorm.identifiable(X), (null**2).sum(axis=0) < 1e-8)
+
+
+@given(designs(kinds=("sparse",)))
+def test_noiseless_recovery_is_exactly_the_identifiable_set(design):
+    X, rng = design
+    beta = rng.normal(size=X.shape[1])
+    recovered = np.abs(minnorm.fit(X, X @ beta) - beta) < 1e-9
+    np.testing.assert_array_equal(recovered, minnorm.identifiable(X))
+
+
+@given(designs(), st.floats(0.01, 10))
+def test_hat_diagonal(design, lam):
+    X, _ = design
+    spectrum = minnorm.factorize(X)
+    H = X @ np.linalg.solve(X.T @ X + lam * np.eye(X.shape[1]), X.T)
+    np.testing.assert_allclose(minnorm.hat_diagonal(spectrum, lam), np.diag(H), atol=1e-9)
+    np.testing.assert_allclose(minnorm.hat_diagonal(spectrum), np.diag(X @ np.linalg.pinv(X, rcond=1e-12)), atol=1e-8)
+
+
+@given(designs(kinds=("gauss", "sparse")))
+def test_leave_one_out_is_refitting(design):
+    X, rng = design
+    y = rng.normal(size=len(X))
+    refits = []
+    for j in range(len(X)):
+        others = np.arange(len(X)) != j
+        fit = minnorm.fit(X[others], y[others]) if others.any() else np.zeros(X.shape[1])
+        refits.append(y[j] - X[j] @ fit)
+    spectrum = minnorm.factorize(X)
+    # leverage strictly between 1 and "memorized" is a matter of rounding: leave those rows out
+    hat = minnorm.hat_diagonal(spectrum)
+    clear = (hat < 1 - 1e-5) | (hat > 1 - 1e-12)
+    np.testing.assert_allclose(
+        minnorm.leave_one_out(spectrum, X, y)[clear], np.array(refits)[clear], atol=1e-5, rtol=1e-5
+    )
+
+
+@settings(max_examples=30)
+@given(designs(kinds=("gauss", "sparse")))
+def test_closed_form_descent_is_descent(design):
+    X, rng = design
+    y = rng.normal(size=len(X))
+    spectrum = minnorm.factorize(X)
+    if not len(spectrum.w):
+        return
+    beta, path = np.zeros(X.shape[1]), {}
+    for step in range(1, 51):
+        beta = beta - X.T @ (X @ beta - y) / spectrum.largest
+        path[step] = beta
+    steps = np.array([1, 2, 7, 50])
+    wanted = [path[step] for step in steps]
+    np.testing.assert_allclose(minnorm.descent(spectrum, y, steps), wanted, atol=1e-8)
+    np.testing.assert_allclose(minnorm.descent(spectrum, y, np.array([10**9]))[0], minnorm.fit(X, y), atol=1e-6)
+
+
+def test_batches_are_loops():
+    rng = np.random.default_rng(0)
+    X, y, lam = rng.normal(size=(3, 5, 8)), rng.normal(size=(3, 5)), np.array([0.0, 1.0])
+    batch = minnorm.fit(X, y, lam[:, None])
+    assert batch.shape == (2, 3, 8)
+    for i, j in np.ndindex(2, 3):
+        np.testing.assert_allclose(batch[i, j], minnorm.fit(X[j], y[j], lam[i]), atol=1e-12)
+    assert minnorm.fit(X[0], y, 0.5).shape == (3, 8)  # one design, many labels
+    assert minnorm.fit(X[0], y[0], lam).shape == (2, 8)  # one design, many penalties
+    assert minnorm.identifiable(X).shape == (3, 8)
+    np.testing.assert_array_equal(minnorm.identifiable(X)[1], minnorm.identifiable(X[1]))
+
+
+def test_sparse_and_dense_agree():
+    X = np.random.default_rng(1).choice([-1.0, 0, 1], p=[0.1, 0.8, 0.1], size=(30, 20))
+    y = X.sum(axis=1) + 1
+    both = [minnorm.coefficients(minnorm.factorize(design), y) for design in (X, sparse.csr_array(X))]
+    np.testing.assert_allclose(*both, atol=1e-10)
+
+
+def test_ill_conditioned_designs_are_solved_like_lstsq():
+    X = np.vander(np.linspace(0, 1, 40), 10)
+    y = np.sin(np.linspace(0, 5, 40))
+    np.testing.assert_allclose(minnorm.fit(X, y), np.linalg.lstsq(X, y)[0], rtol=1e-6)
+
+
+def test_a_design_of_zeros_gives_zeros():
+    np.testing.assert_array_equal(minnorm.fit(np.zeros((3, 4)), np.ones(3)), np.zeros(4))
+    assert not minnorm.identifiable(np.zeros((3, 4))).any()
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "lam", "wanted"),
+    [
+        (np.ones((3, 2)), np.ones(4), 0.0, "must match the 3 rows"),
+        (np.ones(3), np.ones(3), 0.0, "shape"),
+        (np.ones((0, 2)), np.ones(0), 0.0, "n, d ≥ 1"),
+        (np.array([[1.0, np.nan]]), np.ones(1), 0.0, "X holds NaN"),
+        (np.ones((1, 2)), np.array([np.inf]), 0.0, "y holds NaN or infinite"),
+        (np.ones((1, 2)), np.ones(1), -1.0, "≥ 0, given -1"),
+        (np.ones((1, 2)), np.ones(1), np.nan, "finite"),
+        (np.ones((3, 1, 2)), np.ones((2, 1)), 0.0, "batch shapes"),
+    ],
+)
+def test_bad_input_is_named(X, y, lam, wanted):
+    with pytest.raises(InputError, match=wanted):
+        minnorm.fit(X, y, lam)

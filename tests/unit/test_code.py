@@ -1,0 +1,81 @@
+"""Code digests: what changes them and what does not."""
+
+import shutil
+
+import pytest
+from rote import code
+
+MODULES = {
+    "__init__.py": "",
+    "low.py": '"""Docs."""\nX = 1  # a comment\n\n\ndef f():\n    """Docs."""\n    return X\n',
+    "other.py": "Y = 2\n",
+    "unused.py": "Z = 3\n",
+    "cli.py": (
+        "app = object()\n"
+        "def shared():\n    return 1\n"
+        "@app\ndef first():\n    from rote import low\n    return low.f() + shared()\n"
+        "@app\ndef second():\n    import rote.other\n    return rote.other.Y\n"
+    ),
+}
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small package in place of rote; calling it edits a module and gives all digests."""
+    root = tmp_path / "rote"
+    root.mkdir()
+    for name, text in MODULES.items():
+        (root / name).write_text(text)
+    monkeypatch.setattr(code, "ROOT", root)
+
+    def digests(name: str | None = None, old: str = "", new: str = "") -> dict[str, str]:
+        if name:
+            assert old in (root / name).read_text()
+            (root / name).write_text((root / name).read_text().replace(old, new))
+        code._tree.cache_clear()
+        code._dump.cache_clear()
+        return {target: code.digest(f"rote.{target}") for target in ("low", "cli", "cli:first", "cli:second")}
+
+    yield digests
+    code._tree.cache_clear()
+    code._dump.cache_clear()
+    shutil.rmtree(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("low.py", "# a comment", "# another one"),
+        ("low.py", "\n\n\ndef f", "\n\ndef f"),
+        ("low.py", '    """Docs."""\n', ""),
+        ("low.py", '"""Docs."""\nX', '"""More."""\nX'),
+        ("low.py", "return X", "return (\n        X\n    )"),
+        ("unused.py", "Z = 3", "Z = 4"),
+    ],
+)
+def test_comments_layout_and_docstrings_do_not_count(package, name, old, new):
+    assert package() == package(name, old, new)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "changed"),
+    [
+        ("low.py", "X = 1", "X = 2", {"low", "cli", "cli:first"}),  # through an import inside a function
+        ("other.py", "Y = 2", "Y = 3", {"cli", "cli:second"}),
+        ("cli.py", "return 1", "return 2", {"cli", "cli:first", "cli:second"}),  # a shared helper
+        ("cli.py", "low.f() +", "low.f() -", {"cli", "cli:first"}),  # one command alone
+        ("__init__.py", "", "V = 1\n", {"low", "cli", "cli:first", "cli:second"}),
+    ],
+)
+def test_code_counts_where_it_is_reached(package, name, old, new, changed):
+    before, after = package(), package(name, old, new)
+    if name == "__init__.py":
+        changed = changed - {"low"}  # a module does not import its own package by itself
+    assert {target for target in before if before[target] != after[target]} == changed
+
+
+def test_unknown_targets_are_errors():
+    with pytest.raises(ModuleNotFoundError):
+        code.digest("rote.nothing")
+    with pytest.raises(AttributeError):
+        code.digest("rote.cli:nothing")

@@ -1,0 +1,141 @@
+"""Loaders of real data: whole files are read, damaged ones are named, no source replaces another."""
+
+import gzip
+
+import numpy as np
+import pytest
+from conftest import write_idx
+from PIL import Image
+from rote import data
+from rote.errors import InputError
+
+
+def test_digits_are_the_1797_scans():
+    images = data.digits()
+    assert images.pixels.shape == (1797, 8, 8)
+    assert np.bincount(images.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    scaled = images.pixels / images.largest
+    assert (scaled.mean(), scaled.std()) == pytest.approx((0.30526, 0.37605), abs=1e-5)
+
+
+def test_real_mnist_test_images(real_mnist):
+    images = data.mnist(real_mnist)
+    assert images.pixels.shape == (10_000, 28, 28)
+    assert np.bincount(images.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert images.pixels.max() == images.largest == 255
+
+
+@pytest.mark.parametrize("folder", ["", "MNIST/raw"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_both_layouts_plain_and_gzipped_training_first(tmp_path, folder, suffix):
+    raw = tmp_path / folder
+    raw.mkdir(parents=True, exist_ok=True)
+    for prefix, n, label in (("train", 6, 1), ("t10k", 4, 2)):
+        write_idx(raw / f"{prefix}-images-idx3-ubyte{suffix}", np.full((n, 28, 28), label))
+        write_idx(raw / f"{prefix}-labels-idx1-ubyte{suffix}", np.full(n, label))
+    images = data.mnist(tmp_path)
+    assert images.labels.tolist() == [1] * 6 + [2] * 4
+    assert (images.pixels[:, 0, 0] == images.labels).all()
+
+
+def test_our_reader_agrees_with_torchvision(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for prefix in ("train", "t10k"):
+        write_idx(raw / f"{prefix}-images-idx3-ubyte", rng.integers(0, 256, (12, 28, 28)))
+        write_idx(raw / f"{prefix}-labels-idx1-ubyte", rng.integers(0, 10, 12))
+    MNIST = data.torchvision().datasets.MNIST
+    theirs = [MNIST(str(tmp_path), train=train) for train in (True, False)]
+    ours = data.mnist(tmp_path)
+    np.testing.assert_array_equal(ours.pixels, np.concatenate([part.data.numpy() for part in theirs]))
+    np.testing.assert_array_equal(ours.labels, np.concatenate([part.targets.numpy() for part in theirs]))
+
+
+def test_torchvision_models_work_beside_cpu_torch():
+    import torch
+
+    model = data.torchvision().models.resnet18(num_classes=1)
+    assert model(torch.zeros(2, 3, 28, 28)).shape == (2, 1)
+    assert data.torchvision() is data.torchvision()
+
+
+@pytest.mark.parametrize("keep", [0, 3, 10, 200, -1])
+def test_truncated_files_are_named(mnist_folder, keep):
+    for suffix in (".gz", ""):
+        path = mnist_folder / "t10k-images-idx3-ubyte.gz"
+        content = path.read_bytes() if suffix else gzip.decompress(path.read_bytes())
+        broken = mnist_folder / f"broken{suffix}"
+        broken.write_bytes(content[:keep])
+        with pytest.raises(InputError, match=f"{broken}.*(truncated|not an idx file)"):
+            data.read_idx(broken)
+
+
+def test_damaged_gzip_is_named(mnist_folder):
+    path = mnist_folder / "t10k-images-idx3-ubyte.gz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="truncated or damaged"):
+        data.mnist(mnist_folder)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "wanted"),
+    [
+        ((400, 28, 27), np.zeros(400), "square images"),
+        ((400, 28), np.zeros(400), "square images"),
+        ((400, 28, 28), np.zeros(399), r"\(399,\) labels for 400 images"),
+        ((400, 28, 28), np.full(400, 10), "labels must be 0-9, found 10"),
+    ],
+)
+def test_wrong_shapes_and_labels_are_named(mnist_folder, images, labels, wanted):
+    write_idx(mnist_folder / "t10k-images-idx3-ubyte.gz", np.zeros(images))
+    write_idx(mnist_folder / "t10k-labels-idx1-ubyte.gz", labels)
+    with pytest.raises(InputError, match=wanted):
+        data.mnist(mnist_folder)
+
+
+def test_missing_files_are_named(tmp_path, mnist_folder):
+    with pytest.raises(InputError, match="does not exist"):
+        data.mnist(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no idx files"):
+        data.mnist(tmp_path / "empty")
+    (mnist_folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(InputError, match="t10k-labels-idx1-ubyte"):
+        data.mnist(mnist_folder)
+
+
+@pytest.fixture
+def omniglot_folder(tmp_path):
+    """Twelve characters of two alphabets with two 105x105 drawings each, black on white as Omniglot is."""
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        folder = tmp_path / "images_background" / f"Alphabet_{index % 2}" / f"character{index:02d}"
+        folder.mkdir(parents=True)
+        for drawing in range(2):
+            pixels = np.full((105, 105), 255, np.uint8)
+            pixels[20 + index * 5 : 30 + index * 5, 20:80] = rng.integers(0, 60)
+            Image.fromarray(pixels).convert("1").save(folder / f"{index:04d}_{drawing:02d}.png")
+    return tmp_path
+
+
+def test_omniglot_is_white_ink_on_black(omniglot_folder):
+    images = data.omniglot(omniglot_folder, 10, 28, np.random.default_rng(1))
+    assert images.shape == (10, 28, 28)
+    assert (images[:, 0] == 0).all()
+    assert (images.reshape(10, -1).max(axis=1) > 200).all()
+    assert len(np.unique(images.reshape(10, -1), axis=0)) == 10
+
+
+def test_omniglot_errors(omniglot_folder):
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match=r"holds 12 characters .* 13 are needed"):
+        data.omniglot(omniglot_folder, 13, 28, rng)
+    with pytest.raises(InputError, match="no images_background"):
+        data.omniglot(omniglot_folder / "elsewhere", 10, 28, rng)
+    for path in omniglot_folder.rglob("*.png"):
+        path.write_bytes(b"not a picture")
+    with pytest.raises(InputError, match="not a readable PNG"):
+        data.omniglot(omniglot_folder, 10, 28, rng)

@@ -1,0 +1,153 @@
+"""Jobs: device leases between processes, threads, progress."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import pytest
+from rote import job
+from rote.errors import InputError
+
+HOLD = """
+import os, sys, time
+from rote import job
+with job.lease(int(sys.argv[1]), poll_s=0.02) as devices:
+    print(",".join(devices), os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def devices(monkeypatch) -> list[str]:
+    """Two fake devices whose names no other test uses."""
+    names = [f"fake-{uuid.uuid4().hex[:8]}-{i}" for i in range(2)]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(names))
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    return names
+
+
+@pytest.fixture
+def hold():
+    """Start processes that lease `n` devices, say which, and hold them for some seconds."""
+    started = []
+
+    def start(n: int, seconds: float) -> subprocess.Popen:
+        command = [sys.executable, "-c", HOLD, str(n), str(seconds)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_concurrent_jobs_get_devices_of_their_own(devices, hold):
+    jobs = [hold(1, 1.0) for _ in range(2)]
+    got = [process.stdout.readline().split() for process in jobs]
+    assert sorted(line[0] for line in got) == sorted(devices)
+    assert all(leased == visible for leased, visible in got)
+    assert all(process.wait() == 0 for process in jobs)
+
+
+def test_without_a_limit_jobs_wait_for_each_other(devices, hold):
+    """`--resources gpu=2` forgotten: six jobs at once on two devices still never share one."""
+    start = time.monotonic()
+    jobs = [hold(1, 0.3) for _ in range(6)]
+    assert all(process.wait(timeout=60) == 0 for process in jobs)
+    assert time.monotonic() - start >= 0.9  # three rounds of two
+
+
+def test_a_job_of_two_devices_waits_for_both(devices, hold):
+    small = hold(1, 0.5)
+    small.stdout.readline()
+    start = time.monotonic()
+    both = hold(2, 0.0)
+    assert sorted(both.stdout.readline().split()[0].split(",")) == sorted(devices)
+    assert time.monotonic() - start > 0.2
+    assert small.wait() == both.wait() == 0
+
+
+def test_a_killed_job_frees_its_devices(devices, hold):
+    victim = hold(2, 60)
+    victim.stdout.readline()
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    with job.lease(2) as leased:
+        assert sorted(leased) == sorted(devices)
+
+
+def test_a_lease_shows_its_devices_alone_and_restores_the_environment(devices):
+    before = os.environ["CUDA_VISIBLE_DEVICES"]
+    with job.lease(1) as outer:
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == outer[0]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == before
+    with job.lease(0) as none:
+        assert none == []
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    with pytest.raises(RuntimeError), job.lease(1):
+        raise RuntimeError
+    with job.lease(2) as again:  # freed by the exception
+        assert len(again) == 2
+
+
+def test_slurm_has_already_chosen(devices, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    with job.lease(1) as first, job.lease(1) as second:
+        assert first == second == devices
+
+
+@pytest.mark.parametrize("value", ["", "-1", "NoDevFiles"])
+def test_without_devices_a_job_computes_on_the_cpu(monkeypatch, value):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    with job.lease(1) as leased:
+        assert leased == []
+    with job.start("test", gpus=1) as running:
+        assert running.device == "cpu"
+        assert running.provenance()["device"] == "cpu"
+
+
+def test_impossible_leases_are_refused(devices):
+    with pytest.raises(InputError, match="wants 3 devices, this machine shows 2"), job.lease(3):
+        pass
+    with pytest.raises(InputError, match="0 or more, given -1"), job.lease(-1):
+        pass
+
+
+def test_invalid_entries_hide_the_rest_as_cuda_does(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0, 1,-1,2")
+    assert job.visible_devices() == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,0")
+    assert job.visible_devices() == ["0"]
+
+
+def test_threads_are_exactly_what_was_asked_for():
+    import torch
+    from threadpoolctl import threadpool_info
+
+    for threads in (2, 1):
+        with job.start("test", threads=threads):
+            assert torch.get_num_threads() == threads
+            assert {pool["num_threads"] for pool in threadpool_info()} == {threads}
+            assert os.environ["OMP_NUM_THREADS"] == str(threads)
+    with pytest.raises(InputError, match="at least 1, given 0"), job.start("test", threads=0):
+        pass
+
+
+def test_progress_is_plain_log_lines_without_a_terminal(caplog):
+    with caplog.at_level("INFO", logger="rote"):
+        assert list(job.track(range(3), "steps", every_s=0.0)) == [0, 1, 2]
+    assert "steps: 2 of 3" in caplog.text
+
+
+def test_provenance_says_who_made_it():
+    with job.start("some verb", seed=3, code="abc") as running:
+        record = running.provenance()
+    assert record["verb"] == "some verb"
+    assert (record["seed"], record["threads"], record["code_digest"]) == (3, 1, "abc")
+    assert record["versions"]["torch"]
+    assert record["wall_s"] >= 0

@@ -1,0 +1,466 @@
+"""Long-tail composition: closed forms against simulation, data sets without leakage, stacks equal to loops."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from rote import claims, data, tables
+from rote.errors import InputError
+from rote.models import slots
+from rote.papers.longtail import interpolators, kernel, linear, network, schema, settings, statistics
+from rote.seeds import generator
+from rote.synth import features, triples
+from rote.theory import minnorm
+
+SMALL = settings.Linear(n=120, d=400, alphas=[1.5, 2.0], sigmas=[0.0, 0.3], lams=[0.0, 1.0], replicates=3)
+
+
+@pytest.fixture(scope="module")
+def swept():
+    return dict(
+        zip(("linear_sets", "linear_sweep", "linear_ranks", "linear_shrinkage"), linear.sweep(SMALL, 7), strict=True)
+    )
+
+
+def one_problem(alpha=1.5, replicate=0):
+    return linear.problem(120, 400, 5.0, alpha, 0.1, 10.0, generator(7, "test", replicate))
+
+
+# ---- linear track --------------------------------------------------------------------------------------------------
+
+
+def test_tables_obey_their_models(swept):
+    for name, frame in swept.items():
+        tables.check(frame, schema.TABLES[name])
+
+
+def test_the_sweep_is_one_lstsq_per_fit():
+    """The fast path (seen columns, one eigh, two right-hand sides) against dense lstsq for every σ and λ."""
+    rng = generator(7, "longtail", "linear", 0, 0)
+    p = features.frequencies(SMALL.d, SMALL.s, SMALL.alphas[0])
+    X = features.draw(p, SMALL.n, rng).toarray()
+    noise, beta = rng.normal(size=SMALL.n), np.arange(1, SMALL.d + 1) ** -0.1
+    sweep = linear.sweep(SMALL, 7)[1]
+    for sigma in SMALL.sigmas:
+        for lam in SMALL.lams:
+            y = X @ beta + sigma * noise
+            if lam:
+                padded = np.vstack([X, np.sqrt(lam) * np.eye(SMALL.d)])
+                fit = np.linalg.lstsq(padded, np.r_[y, np.zeros(SMALL.d)])[0]
+            else:
+                fit = np.linalg.lstsq(X, y, rcond=1e-10)[0]
+            row = sweep.query("alpha == 1.5 and replicate == 0 and sigma == @sigma and lam == @lam")
+            assert row["ind"].item() == pytest.approx(p @ (fit - beta) ** 2, abs=1e-8)
+
+
+def test_ind_and_ood_are_the_expected_losses():
+    """Closed forms against Monte-Carlo rows, for a fit with errors everywhere."""
+    problem, rng = one_problem(), generator(8, "test")
+    y = problem.y0 + 0.3 * rng.normal(size=120)
+    estimate = np.zeros(400)
+    estimate[problem.seen] = minnorm.coefficients(problem.spectrum, y, 0.5)
+    delta, p = estimate - problem.beta, problem.p
+    pool = problem.seen[problem.alone]
+    rows = features.draw(p, 200_000, rng)
+    for t, wanted in ((0, p @ delta**2), (2, p @ delta**2 + 2 * np.mean((1 - p[pool]) * delta[pool] ** 2))):
+        errors = (features.force(rows, pool, t, rng) @ delta) ** 2
+        assert abs(errors.mean() - wanted) < 5 * errors.std() / np.sqrt(len(errors))
+
+
+def test_interaction_losses_are_the_expected_losses():
+    problem, rng, gamma = one_problem(2.0), generator(9, "test"), 0.7
+    options = settings.Interpolators(n=120, d=400, interactions=[gamma])
+    ((_, _, ind, ood2),) = interpolators._interaction(options, problem)
+    rare = problem.X[:, problem.rare]
+    pairs = (rare.sum(axis=1) ** 2 - abs(rare).sum(axis=1)) / 2
+    delta = -problem.beta
+    delta[problem.seen] += minnorm.coefficients(problem.spectrum, problem.y0 + gamma * pairs)
+    rows = features.draw(problem.p, 300_000, rng)
+    for wanted, X in (
+        (ind, rows),
+        (ood2, features.force(rows, problem.seen[problem.once_alone], 2, rng)),
+    ):
+        tail = X[:, problem.k :]
+        product = (tail.sum(axis=1) ** 2 - abs(tail).sum(axis=1)) / 2
+        errors = (X @ delta - gamma * product) ** 2
+        assert abs(errors.mean() - wanted) < 5 * errors.std() / np.sqrt(len(errors))
+
+
+def test_index_sets_come_from_the_matrix_alone():
+    problem = one_problem()
+    X = np.zeros((120, 400))
+    X[:, problem.seen] = problem.X.toarray()
+    counts = (X != 0).sum(axis=0)
+    rare = np.arange(400) >= problem.k
+    assert problem.k == np.sum(120 * problem.p >= 10)
+    np.testing.assert_array_equal(problem.seen, np.flatnonzero(counts))
+    np.testing.assert_array_equal(problem.once, (rare & (counts == 1))[problem.seen])
+    alone = np.zeros(400, bool)
+    for row in X != 0:
+        if (row & rare).sum() == 1:
+            alone |= row & rare
+    np.testing.assert_array_equal(problem.alone, alone[problem.seen])
+
+
+def test_isolated_features_are_recovered_where_common_ones_are_determined(swept):
+    sets = swept["linear_sets"]
+    assert sets.loc[sets["common_unidentifiable"] == 0, "max_error_alone"].max() < 1e-9
+    assert (sets["disagree"] == 0).all()
+    assert (sets["recovered"] == sets["identifiable"]).all()
+
+
+def test_parts_of_ind_add_up(swept):
+    sweep = swept["linear_sweep"]
+    parts = sweep[["ind_common", "ind_recovered", "ind_unrecovered", "ind_unseen"]].sum(axis=1)
+    np.testing.assert_allclose(parts, sweep["ind"], rtol=1e-10)
+
+
+def test_ood_is_affine_in_t_and_undefined_beyond_the_pool(swept):
+    sweep, sets = swept["linear_sweep"], swept["linear_sets"]
+    two, four = (linear.ood(sweep, sets, "alone", t) for t in (2, 4))
+    np.testing.assert_allclose(four - sweep["ind"], 2 * (two - sweep["ind"]))
+    assert linear.ood(sweep, sets, "alone", 400).isna().all()
+
+
+def test_empty_sets_are_nan_never_zero():
+    none = settings.Linear(n=5, d=50, alphas=[1.0], sigmas=[0.0], lams=[0.0], replicates=2)
+    sets, sweep, *_ = linear.sweep(none, 0)
+    assert (sets["common"] == 0).all()
+    assert sweep["error_common"].isna().all()
+    all_common = settings.Linear(n=50, d=3, alphas=[0.0], sigmas=[0.0], lams=[0.0], replicates=2)
+    sets, sweep, *_ = linear.sweep(all_common, 0)
+    assert sweep[["error_rare", "forced_once", "once_alone_mse"]].isna().all().all()
+    assert sets["max_error_alone"].isna().all()
+    for frame, model in ((sets, schema.LinearSets), (sweep, schema.LinearSweep)):
+        tables.check(frame, model)
+
+
+def test_adding_an_alpha_does_not_change_the_others():
+    more = SMALL.model_copy(update={"alphas": [*SMALL.alphas, 3.0]})
+    before, after = linear.sweep(SMALL, 7)[1], linear.sweep(more, 7)[1]
+    pd.testing.assert_frame_equal(before, after[after["alpha"] <= 2].reset_index(drop=True))
+
+
+def test_leave_one_out_table_holds_memorized_and_other_rows():
+    _, rows, descent = linear.influence(settings.Influence(n=120, d=400, replicates=2, refits=8), 3)
+    np.testing.assert_allclose(rows["residual"], rows["refit"], atol=1e-6)
+    assert set(rows["once"]) == {True, False}
+    memorized = rows[rows["hat"] > 1 - 1e-9]
+    assert (memorized["train_error"] < 1e-9).all()
+    last = descent[descent["step"] == descent["step"].max()]
+    assert (last["distance"] < 1e-2).all()
+
+
+# ---- triples -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bank():
+    labels = np.concatenate([data.digits().labels, np.random.default_rng(0).permutation(10)])
+    return triples.split(labels, 1797, np.arange(1797, 1807), 50, generator(0, "bank"))
+
+
+def test_training_digits_are_zipf_and_never_nine(bank):
+    rows = triples.base(bank, 20_000, 2.0, generator(1, "base"))
+    counts = np.bincount(bank.labels[rows].ravel(), minlength=10)
+    wanted = np.arange(1, 10) ** -2.0
+    wanted *= counts.sum() / wanted.sum()
+    assert counts[9] == 0
+    assert np.abs((counts[:9] - wanted) / np.sqrt(wanted)).max() < 5
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 128, 200])
+def test_nines_are_distinct_and_one_per_triple(bank, count):
+    rows = triples.with_nines(triples.base(bank, 300, 2.0, generator(1, "b")), bank, count, generator(2, "n"))
+    is_nine = bank.labels[rows] == 9
+    assert (is_nine.sum(axis=1) == (np.arange(300) < count)).all()
+    images, uses = np.unique(rows[is_nine], return_counts=True)
+    assert len(images) == min(count, len(bank.pool[9]))
+    assert uses.max(initial=1) <= -(-count // len(bank.pool[9])) or count == 0
+
+
+@pytest.mark.parametrize("companions", triples.COMPANIONS)
+def test_each_glyph_is_in_exactly_one_training_triple_in_its_slot(bank, companions):
+    base = triples.base(bank, 100, 2.0, generator(1, "b"))
+    rows = triples.with_glyphs(base, bank, companions, 2.0, generator(3, "g"))
+    assert rows.shape == base.shape
+    for glyph, slot in zip(bank.glyphs, bank.slots, strict=True):
+        where = np.argwhere(rows == glyph)
+        assert where[:, 1].tolist() == [slot]
+    others = bank.labels[rows[-10:]][rows[-10:] < 1797]
+    allowed = {"head": {0, 1}, "zipf": set(range(9)), "tail": {7, 8}}[companions]
+    assert set(others.tolist()) <= allowed
+
+
+def test_test_sets_are_what_they_say_and_leak_nothing(bank):
+    base = triples.base(bank, 400, 2.0, generator(1, "b"))
+    train = triples.with_glyphs(
+        triples.with_nines(base, bank, 30, generator(2, "n")), bank, "head", 2.0, generator(3, "g")
+    )
+    tests = triples.tests(bank, 500, 2.0, generator(4, "t"))
+    pairs = triples.seen_pairs(train, bank, 500, generator(5, "p"))
+    triples.check(bank, train, tests | {"seen9x2": pairs})
+    is_glyph = {name: np.isin(rows, bank.glyphs) for name, rows in tests.items()}
+    for forced in (1, 2, 3):
+        assert (np.sort((bank.labels[tests[f"nine{forced}"]] == 9).sum(axis=1)) == forced).all()
+    assert (is_glyph["gl2_any"].sum(axis=1) == 2).all()
+    assert (is_glyph["gl2_same"].sum(axis=1) == 2).all()
+    assert (is_glyph["gl1_same"].sum(axis=1) == 1).all()
+    for name in ("gl2_same", "gl1_same"):
+        row, slot = np.nonzero(is_glyph[name])
+        glyph = tests[name][row, slot] - bank.glyphs[0]
+        np.testing.assert_array_equal(bank.slots[glyph], slot)
+    both = tests["gl2_any"][is_glyph["gl2_any"]].reshape(-1, 2)
+    assert (both[:, 0] != both[:, 1]).all()
+    trained = np.intersect1d(train, bank.pool[9])
+    assert (np.isin(pairs, trained).sum(axis=1) == 2).all()
+
+
+def test_leakage_is_refused(bank):
+    base = triples.base(bank, 50, 2.0, generator(1, "b"))
+    tests = triples.tests(bank, 20, 2.0, generator(4, "t"))
+    held = base.copy()
+    held[0, 0] = bank.held_out[0][0]
+    with pytest.raises(AssertionError, match="held-out"):
+        triples.check(bank, held, tests)
+    with pytest.raises(AssertionError, match="training"):
+        triples.check(bank, base, tests | {"id": base})
+
+
+def test_no_nines_no_pairs_and_one_nine_is_paired_with_itself(bank):
+    base = triples.base(bank, 50, 2.0, generator(1, "b"))
+    assert triples.seen_pairs(base, bank, 10, generator(0, "p")) is None
+    one = triples.with_nines(base, bank, 1, generator(2, "n"))
+    pairs = triples.seen_pairs(one, bank, 10, generator(0, "p"))
+    assert ((bank.labels[pairs] == 9).sum(axis=1) == 2).all()
+
+
+def test_too_few_images_and_glyphs_in_one_slot_are_refused(bank):
+    with pytest.raises(InputError, match=r"held_out is 174, but the data set has 174 images of digit 8"):
+        triples.split(bank.labels, 1797, bank.glyphs, 174, generator(0, "bank"))
+
+    class OneSlot(np.random.Generator):
+        def integers(self, *args, size=None, **options):
+            return np.zeros(size, int)
+
+    with pytest.raises(InputError, match="all 10 glyphs drew slot 0"):
+        triples.split(bank.labels, 1797, bank.glyphs, 50, OneSlot(np.random.PCG64(0)))
+
+
+def test_glyphs_are_distinct_strokes():
+    glyphs = triples.draw_glyphs(8, 16, generator(0, "glyphs"))
+    assert set(np.unique(glyphs)) == {0, 16}
+    ink = (glyphs > 0).sum(axis=(1, 2))
+    assert ((ink >= 2) & (ink <= 18)).all()
+
+
+# ---- networks and kernels ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("architecture", "parameters"),
+    [("sum", 15_649), ("linear", 15_653), ("two-layer", 15_970), ("cross-channel", 28_001), ("concat", 27_937)],
+)
+def test_mlp_sizes_and_structure(architecture, parameters):
+    rngs = [np.random.default_rng(i) for i in range(2)]
+    stack = slots.build("mlp", architecture, 8, rngs)
+    assert sum(value[0].numel() for value in stack.parameters.values()) == parameters
+    x = torch.randn(2, 5, 3, 64)
+    output = stack.forward(stack.parameters, x, True)
+    assert output.shape == (2, 5)
+    swapped = stack.forward(stack.parameters, x[:, :, [2, 0, 1]], True)
+    assert torch.allclose(output, swapped, atol=1e-5) is (architecture == "sum")  # only the sum has no slots
+    # additive architectures: changing one image changes the output by an amount independent of the others
+    if architecture in ("sum", "linear"):
+        other = x.clone()
+        other[:, :, 1:] = torch.randn(2, 5, 2, 64)
+        new = torch.randn(2, 5, 64)
+        changes = []
+        for start in (x, other):
+            changed = start.clone()
+            changed[:, :, 0] = new
+            changes.append(
+                stack.forward(stack.parameters, changed, True) - stack.forward(stack.parameters, start, True)
+            )
+        old = x[:, :, 0]
+        assert torch.equal(old, other[:, :, 0])
+        torch.testing.assert_close(*changes, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["sum", "linear", "two-layer", "cross-channel"])
+def test_resnets_train_and_keep_their_statistics_apart(architecture):
+    torch.set_num_threads(1)
+    stack = slots.build("resnet18", architecture, 28, [np.random.default_rng(i) for i in range(2)])
+    x = torch.randn(2, 4, 3, 784)
+    x[1] = 5 + 2 * x[1]
+    before = {name: value.clone() for name, value in stack.buffers.items()}
+    assert stack.forward(stack.parameters, x, True).shape == (2, 4)
+    mean = stack.buffers["encoder.bn1.running_mean"]
+    assert not torch.equal(mean, before["encoder.bn1.running_mean"])
+    assert not torch.allclose(mean[0], mean[1])
+    after = mean.clone()
+    stack.forward(stack.parameters, x, False)
+    assert torch.equal(stack.buffers["encoder.bn1.running_mean"], after)
+
+
+def tiny_network(**changes) -> settings.Network:
+    base = {"architectures": ["sum"], "rare_counts": [0, 4], "weight_decays": [0.0, 3.0], "n": 60, "epochs": 2}
+    return settings.Network(**(base | {"test_rows": 20, "replicates": 2, "batch": 32} | changes))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return network.synthesize_images(settings.Images(), 2, 1)
+
+
+@pytest.fixture(scope="module")
+def rows(images):
+    return network.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4], 50, 1)
+
+
+@pytest.mark.parametrize("architecture", ["sum", "cross-channel"])
+def test_a_stack_trains_what_a_loop_trains(images, rows, architecture):
+    options = tiny_network(architectures=["sum", "cross-channel"])
+    together, alone = (network.train_networks(options, architecture, images, rows, 1, stack=n) for n in (None, 1))
+    key = ["dataset", "weight_decay", "replicate", "evaluated"]
+    merged = together.merge(alone, on=key, validate="one_to_one")
+    assert len(merged) == len(together) == len(alone)
+    np.testing.assert_allclose(merged["mse_x"], merged["mse_y"], rtol=2e-4, atol=1e-5)
+    tables.check(together, schema.NetworkLosses)
+
+
+def test_every_row_of_an_epoch_is_trained_on(images, rows, monkeypatch):
+    """60 rows in batches of 32: the last batch is short, no row is skipped."""
+    seen = []
+
+    def spy(parameters, loss, *, steps, **options):
+        seen.extend(
+            loss.__closure__[i].cell_contents for i, name in enumerate(loss.__code__.co_freevars) if name == "rows_at"
+        )
+        assert steps == 4
+        return parameters
+
+    monkeypatch.setattr(network.train, "fit", spy)
+    network.train_networks(tiny_network(), "sum", images, rows, 1)
+    for epoch in (0, 1):
+        drawn = torch.cat([seen[0](2 * epoch), seen[0](2 * epoch + 1)], 1)
+        assert (drawn.sort(dim=1).values == torch.arange(60)).all()
+    assert not torch.equal(seen[0](0), seen[0](2)[:, :32])
+
+
+def test_synthesis_is_reproducible_and_streams_are_separate(images, rows):
+    again = network.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4], 50, 1)
+    pd.testing.assert_frame_equal(rows, again)
+    more = network.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4, 9], 50, 1)
+    common = more[more["dataset"].isin(rows["dataset"].unique())].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rows, common)  # another count changes no other data set
+
+
+def test_mnist_and_omniglot_reach_the_networks(mnist_folder, images):
+    options = settings.Images(source="mnist", root=str(mnist_folder), held_out=10)
+    bank = network.synthesize_images(options, 2, 1)
+    tables.check(bank, schema.ImageBank)
+    assert bank["side"].unique().tolist() == [28]
+    rows = network.synthesize_triples(bank, tiny_network(epochs=1), "network", 2.0, [0, 4], 10, 1)
+    losses = network.train_networks(tiny_network(epochs=1), "sum", bank, rows, 1)
+    assert np.isfinite(losses["mse"]).all()
+
+
+def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
+    """The paper's network on tiny data: units one at a time, killed in the second, resumed to the same bytes."""
+    options = tiny_network(backbone="resnet18", n=20, epochs=1, batch=10, rare_counts=[0], replicates=2, test_rows=10)
+    small = network.synthesize_triples(images, options, "network", 2.0, [0], 50, 1)
+    wanted_units = network.units(options, "sum")[:2]
+    monkeypatch.setattr(network, "units", lambda options, architecture: wanted_units)
+    undisturbed = network.train_networks(options, "sum", images, small, 1)
+    real, calls = network.train.fit, []
+
+    def mortal(parameters, loss, **rest):
+        calls.append(1)
+
+        def dies(inner, step):
+            if len(calls) == 2 and step == 1:
+                raise KeyboardInterrupt
+            return loss(inner, step)
+
+        return real(parameters, dies, **rest)
+
+    monkeypatch.setattr(network.train, "fit", mortal)
+    with pytest.raises(KeyboardInterrupt):
+        network.train_networks(options, "sum", images, small, 1, checkpoints=tmp_path, checkpoint_steps=1)
+    assert any(tmp_path.glob("sum-*.pt"))
+    monkeypatch.setattr(network.train, "fit", real)
+    resumed = network.train_networks(options, "sum", images, small, 1, checkpoints=tmp_path, checkpoint_steps=1)
+    pd.testing.assert_frame_equal(undisturbed, resumed)
+
+
+def test_kernels_between_triples_against_loops():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(12, 4))
+    kappa = np.exp(-((points[:, None] - points) ** 2).sum(-1))
+    left, right = rng.integers(12, size=(5, 3)), rng.integers(12, size=(4, 3))
+    shared, slot, mono = np.zeros((3, 5, 4))
+    for i, j in np.ndindex(5, 4):
+        for a in range(3):
+            slot[i, j] += kappa[left[i, a], right[j, a]] / 3
+            for b in range(3):
+                shared[i, j] += kappa[left[i, a], right[j, b]] / 3
+        mono[i, j] = np.prod([kappa[left[i, a], right[j, a]] for a in range(3)])
+    for name, wanted in (("shared", shared), ("slot", slot), ("mono", mono)):
+        np.testing.assert_allclose(kernel.gram(name, 0, kappa, left, right), wanted)
+    np.testing.assert_allclose(kernel.gram("mixture", 0.3, kappa, left, right), 0.7 * shared + 0.3 * mono)
+
+
+def test_kernel_ridge_against_solve(images):
+    options = settings.Kernel(n=40, lams=[1e-6, 0.3], test_rows=15, replicates=2, mixtures=[0.0, 1.0])
+    rows = network.synthesize_triples(images, options, "kernel", 2.0, [], 50, 1)
+    losses = kernel.evaluate(options, images, rows)
+    tables.check(losses, schema.KernelLosses)
+    mine = rows[rows["replicate"] == 0]
+    sets = {n: g[["image_0", "image_1", "image_2", "target"]].to_numpy() for n, g in mine.groupby("dataset")}
+    pixels = np.stack(images["pixels"].to_numpy()).astype(float)
+    used = np.unique(np.concatenate([values[:, :3].ravel() for values in sets.values()])).astype(int)
+    distance = ((pixels[used][:, None] - pixels[used]) ** 2).sum(-1)
+    scale = 2 * options.bandwidth * np.median(distance[distance > 0])
+
+    def gram(left, right):
+        total = 0.0
+        for a in range(3):
+            for b in range(3):
+                u, v = pixels[left[:, a].astype(int)], pixels[right[:, b].astype(int)]
+                total = total + np.exp(-((u[:, None] - v) ** 2).sum(-1) / scale) / 3
+        return total
+
+    train, test = sets["train:glyphs-head"], sets["test:gl2_any"]
+    K, shift = gram(train, train), train[:, 3].mean()
+    prediction = gram(test, train) @ np.linalg.solve(K + 0.3 * np.eye(40), train[:, 3] - shift) + shift
+    found = losses.query(
+        "kernel == 'shared' and lam == 0.3 and dataset == 'glyphs-head' and replicate == 0 and evaluated == 'gl2_any'"
+    )
+    assert found["mse"].item() == pytest.approx(np.mean((prediction - test[:, 3]) ** 2), rel=1e-6)
+    H = K @ np.linalg.inv(K + 0.3 * np.eye(40))
+    assert found["hat_rare"].item() == pytest.approx(np.diag(H)[-10:].mean(), rel=1e-6)
+
+
+# ---- claims --------------------------------------------------------------------------------------------------------
+
+
+def test_statistics_of_a_missing_setting_are_not_run(swept):
+    claim = {"id": "longtail.x", "says": "x", "source": "s", "origin": "extension", "passes": "> 0"}
+    for name in ("slow_decay_cost", "optimal_ridge_steps", "composed_loss", "scaling_exponent_gap"):
+        ledger = claims.evaluate([claim | {"statistic": name}], swept)
+        assert set(ledger["verdict"]) == {"not run"}, name
+
+
+def test_harm_threshold_and_noise_ratio_on_a_known_table():
+    sets = pd.DataFrame({"alpha": 2.0, "replicate": [0, 1], "once_alone": [4, 8]})
+    rows = [
+        {"alpha": 2.0, "replicate": r, "sigma": s, "lam": 0.0, "once_alone_mse": m * s**2}
+        for r, m in ((0, 1.0), (1, 1.6))
+        for s in (0.0, 0.05, 1.0)
+    ]
+    known = {"linear_sets": sets, "linear_sweep": pd.DataFrame(rows)}
+    pooled = (4 * 1.0 + 8 * 1.6) / 12
+    value = claims.interval(statistics.once_error_over_noise(known)["alpha = 2"])[0]
+    assert value == pytest.approx(pooled)
+    assert claims.interval(statistics.harm_threshold(known))[0] == pytest.approx(pooled**-0.5 - 1)
