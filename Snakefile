@@ -28,6 +28,7 @@ localrules:
 
 wildcard_constraints:
     run=CONFIG.run,
+    paper="|".join(CONFIG.papers),
 
 
 rule all:

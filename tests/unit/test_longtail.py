@@ -7,7 +7,7 @@ import torch
 from rote import claims, data, tables
 from rote.errors import InputError
 from rote.models import slots
-from rote.papers.longtail import interpolators, kernel, linear, network, schema, settings, statistics
+from rote.papers.longtail import dataset, interpolators, kernel, linear, network, schema, settings, statistics
 from rote.seeds import generator
 from rote.synth import features, triples
 from rote.theory import minnorm
@@ -310,12 +310,12 @@ def tiny_network(**changes) -> settings.Network:
 
 @pytest.fixture(scope="module")
 def images():
-    return network.synthesize_images(settings.Images(), 2, 1)
+    return dataset.synthesize_images(settings.Images(), 2, 1)
 
 
 @pytest.fixture(scope="module")
 def rows(images):
-    return network.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4], 50, 1)
+    return dataset.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4], 50, 1)
 
 
 @pytest.mark.parametrize("architecture", ["sum", "cross-channel"])
@@ -349,19 +349,19 @@ def test_every_row_of_an_epoch_is_trained_on(images, rows, monkeypatch):
 
 
 def test_synthesis_is_reproducible_and_streams_are_separate(images, rows):
-    again = network.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4], 50, 1)
+    again = dataset.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4], 50, 1)
     pd.testing.assert_frame_equal(rows, again)
-    more = network.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4, 9], 50, 1)
+    more = dataset.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4, 9], 50, 1)
     common = more[more["dataset"].isin(rows["dataset"].unique())].reset_index(drop=True)
     pd.testing.assert_frame_equal(rows, common)  # another count changes no other data set
 
 
 def test_mnist_and_omniglot_reach_the_networks(mnist_folder, images):
     options = settings.Images(source="mnist", root=str(mnist_folder), held_out=10)
-    bank = network.synthesize_images(options, 2, 1)
+    bank = dataset.synthesize_images(options, 2, 1)
     tables.check(bank, schema.ImageBank)
     assert bank["side"].unique().tolist() == [28]
-    rows = network.synthesize_triples(bank, tiny_network(epochs=1), "network", 2.0, [0, 4], 10, 1)
+    rows = dataset.synthesize_triples(bank, tiny_network(epochs=1), "network", 2.0, [0, 4], 10, 1)
     losses = network.train_networks(tiny_network(epochs=1), "sum", bank, rows, 1)
     assert np.isfinite(losses["mse"]).all()
 
@@ -369,7 +369,7 @@ def test_mnist_and_omniglot_reach_the_networks(mnist_folder, images):
 def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
     """The paper's network on tiny data: units one at a time, killed in the second, resumed to the same bytes."""
     options = tiny_network(backbone="resnet18", n=20, epochs=1, batch=10, rare_counts=[0], replicates=2, test_rows=10)
-    small = network.synthesize_triples(images, options, "network", 2.0, [0], 50, 1)
+    small = dataset.synthesize_triples(images, options, "network", 2.0, [0], 50, 1)
     wanted_units = network.units(options, "sum")[:2]
     monkeypatch.setattr(network, "units", lambda options, architecture: wanted_units)
     undisturbed = network.train_networks(options, "sum", images, small, 1)
@@ -413,7 +413,7 @@ def test_kernels_between_triples_against_loops():
 
 def test_kernel_ridge_against_solve(images):
     options = settings.Kernel(n=40, lams=[1e-6, 0.3], test_rows=15, replicates=2, mixtures=[0.0, 1.0])
-    rows = network.synthesize_triples(images, options, "kernel", 2.0, [], 50, 1)
+    rows = dataset.synthesize_triples(images, options, "kernel", 2.0, [], 50, 1)
     losses = kernel.evaluate(options, images, rows)
     tables.check(losses, schema.KernelLosses)
     mine = rows[rows["replicate"] == 0]

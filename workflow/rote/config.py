@@ -7,6 +7,7 @@ model come the JSON Schema, the commented `config/config.yaml` and the overlays 
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -87,8 +88,11 @@ def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = N
 
 
 def parse(values: Mapping[str, Any], where: str = "config") -> Run:
-    """Check already merged values (what Snakemake hands over). Raises ConfigError as `load` does."""
-    return validate(model(), values, where)
+    """Check already merged values, as Snakemake hands them over. Raises ConfigError as `load` does.
+
+    `snakemake --config a=true b='{c: 3}'` hands over words for booleans and nested numbers; they are read as YAML.
+    """
+    return validate(model(), _typed(model().model_json_schema(), values), where)
 
 
 def shared(config: Run) -> str:
@@ -201,6 +205,23 @@ def _explain(section: type[BaseModel], problem: Any) -> str:
         return f"{dotted}: {message}"
     allowed = _allowed(prop) if not _is_section(parent) else "a group of keys: " + ", ".join(parent.model_fields)
     return f"{dotted}: {message[0].lower() + message[1:]}{shown}" + (f" (allowed: {allowed})" if allowed else "")
+
+
+def _typed(schema: Mapping[str, Any], values: Any, root: Mapping[str, Any] | None = None) -> Any:
+    """`values` with words read as YAML wherever the JSON Schema wants something else than text."""
+    root = root or schema
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    if isinstance(values, Mapping):
+        properties = schema.get("properties", {})
+        return {name: _typed(properties.get(name, {}), value, root) for name, value in values.items()}
+    if isinstance(values, list):
+        return [_typed(schema.get("items", {}), value, root) for value in values]
+    if isinstance(values, str) and schema.get("type") in ("boolean", "integer", "number", "array"):
+        with suppress(yaml.YAMLError):
+            read = yaml.safe_load(values)
+            return values if read is None or isinstance(read, str) else _typed(schema, read, root)
+    return values
 
 
 def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ RUN = rote_config.shared(CONFIG)  # the keys that belong to no paper, as JSON
 
 
 def settings(section):
-    """The config slice that a verb uses, e.g. "longtail.linear", as JSON. A changed key re-runs what uses it."""
+    """The config slice that a verb uses, e.g. "<paper>.linear", as JSON. A changed key re-runs what uses it."""
     values = CONFIG
     for name in section.split("."):
         values = getattr(values, name)

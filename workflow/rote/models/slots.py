@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from rote.data import torchvision
 from rote.errors import InputError
 
-COMPOSITIONAL = ("sum", "linear", "two-layer")
+PER_SLOT = ("sum", "linear", "two-layer")
 WIDTH = 96  # hidden layers of the MLP encoder
 HEAD_WIDTH = 64  # hidden layer of the two-layer head
 
@@ -71,7 +71,7 @@ def _mlp(architecture: str, pixels: int, rngs: Sequence[np.random.Generator]) ->
 
     def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
         models, batch = x.shape[:2]
-        if architecture not in COMPOSITIONAL:
+        if architecture not in PER_SLOT:
             return perceptron(parameters, "encoder", x.reshape(models, batch, -1)).squeeze(-1)
         codes = perceptron(parameters, "encoder", x.reshape(models, batch * 3, -1)).view(models, batch, 3)
         return codes.sum(-1) if architecture == "sum" else perceptron(parameters, "head", codes).squeeze(-1)
@@ -85,7 +85,7 @@ class _Slots(nn.Module):
     def __init__(self, architecture: str):
         super().__init__()
         resnet18 = torchvision().models.resnet18
-        channels = 1 if architecture in COMPOSITIONAL else 3
+        channels = 1 if architecture in PER_SLOT else 3
         self.encoder = resnet18(num_classes=1)
         self.encoder.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.encoder.conv1.weight, mode="fan_out", nonlinearity="relu")

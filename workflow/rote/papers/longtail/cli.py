@@ -77,9 +77,9 @@ def synthesize_images(
     replicates: Annotated[int, typer.Option(help="Sets of ten glyphs.", min=1)] = 4,
 ):
     """Load the digit images and draw (or load) ten one-off glyphs per replicate."""
-    from rote.papers.longtail import network
+    from rote.papers.longtail import dataset
 
-    frame = network.synthesize_images(run.settings, replicates, run.seed)
+    frame = dataset.synthesize_images(run.settings, replicates, run.seed)
     tables.write(out, frame, schema.ImageBank, run.provenance())
 
 
@@ -90,9 +90,9 @@ HeldOut = Annotated[int, typer.Option(help="Images per class kept for tests alon
 @verb(app, settings.Network)
 def synthesize_triples(run: Job, images: Images, out: table("Write: the triples."), held_out: HeldOut = 50):
     """Training and test triples of the network track: rare-digit sweep, glyphs, every test set."""
-    from rote.papers.longtail import network
+    from rote.papers.longtail import dataset
 
-    frame = network.synthesize_triples(
+    frame = dataset.synthesize_triples(
         tables.read(images), run.settings, "network", run.settings.zipf, run.settings.rare_counts, held_out, run.seed
     )
     tables.write(out, frame, schema.Triples, run.provenance())
@@ -153,9 +153,9 @@ def synthesize_kernel_triples(
     held_out: HeldOut = 50,
 ):
     """Training and test triples of the kernel track: glyphs and every test set."""
-    from rote.papers.longtail import network
+    from rote.papers.longtail import dataset
 
-    frame = network.synthesize_triples(tables.read(images), run.settings, "kernel", zipf, [], held_out, run.seed)
+    frame = dataset.synthesize_triples(tables.read(images), run.settings, "kernel", zipf, [], held_out, run.seed)
     tables.write(out, frame, schema.Triples, run.provenance())
 
 

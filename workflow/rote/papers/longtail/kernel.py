@@ -15,7 +15,7 @@ from scipy import linalg
 from scipy.spatial.distance import cdist
 
 from rote.papers.longtail import settings
-from rote.papers.longtail.network import GLYPHS_IN
+from rote.papers.longtail.dataset import GLYPHS_IN
 from rote.synth.triples import GLYPHS
 
 

@@ -1,104 +1,22 @@
 """Network track: sums of three images, learnt by networks that encode each image alone and by networks that mix them.
 
-`synthesize_images` and `synthesize_triples` make the data, `train` trains every training set × weight decay ×
-replicate of one architecture as one stacked program and measures the loss on every test set.
+`train_networks` trains every training set × weight decay × replicate of one architecture as one stacked program and
+measures the loss on every test set.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from rote import data, train
+from rote import train
 from rote.models import slots
 from rote.papers.longtail import settings
+from rote.papers.longtail.dataset import GLYPHS_IN, WITHOUT_GLYPHS, nines
 from rote.seeds import generator
-from rote.synth import triples
-
-GLYPHS_IN = {companions: f"glyphs-{companions}" for companions in triples.COMPANIONS}
-WITHOUT_GLYPHS = "no-glyphs"
-
-
-def nines(count: int) -> str:
-    """Name of the training set with `count` 9s."""
-    return f"nines-{count}"
-
-
-def synthesize_images(options: settings.Images, replicates: int, seed: int) -> pd.DataFrame:
-    """The digit images, and ten glyphs per replicate: the table ImageBank."""
-    source = data.digits() if options.source == "digits" else data.mnist(options.root, download=options.download)
-    side = source.pixels.shape[1]
-    pixels, labels = [source.pixels], [source.labels]
-    kinds, owners = ["digit"] * len(source.labels), [-1] * len(source.labels)
-    for replicate in range(replicates):
-        rng = generator(seed, "longtail", "glyphs", replicate)
-        if options.glyphs == "drawn":
-            drawn = triples.draw_glyphs(side, source.largest, rng)
-        else:
-            drawn = data.omniglot(options.glyph_root, triples.GLYPHS, side, rng, download=options.download)
-            drawn = (drawn.astype(float) * source.largest / 255).round().astype(np.uint8)
-        pixels.append(drawn)
-        labels.append(rng.permutation(triples.GLYPHS))
-        kinds += ["glyph"] * triples.GLYPHS
-        owners += [replicate] * triples.GLYPHS
-    flat = np.concatenate(pixels).reshape(len(kinds), -1)
-    return pd.DataFrame(
-        {
-            "image": np.arange(len(kinds)),
-            "kind": kinds,
-            "replicate": owners,
-            "label": np.concatenate(labels),
-            "side": side,
-            "pixels": list(flat.astype(np.int64)),
-        }
-    )
-
-
-def synthesize_triples(
-    images: pd.DataFrame,
-    options: settings.Network | settings.Kernel,
-    track: str,
-    zipf: float,
-    rare_counts: Iterable[int],
-    held_out: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Training sets (rare-digit sweep, glyphs beside head, zipf and tail companions, none) and test sets: Triples.
-
-    Args:
-        options: gives the sizes n, test_rows, replicates.
-        track: `network` or `kernel`; each has its own random streams.
-    """
-    labels, digits = images["label"].to_numpy(), int((images["kind"] == "digit").sum())
-    frames = []
-    for replicate in range(options.replicates):
-        rng = lambda *key, r=replicate: generator(seed, "longtail", "triples", track, r, *key)  # noqa: E731
-        glyphs = images.loc[images["replicate"] == replicate, "image"].to_numpy()
-        bank = triples.split(labels, digits, glyphs, held_out, rng("split"))
-        base = triples.base(bank, options.n, zipf, rng("base"))
-        train_sets = {nines(count): triples.with_nines(base, bank, count, rng("nines", count)) for count in rare_counts}
-        train_sets[WITHOUT_GLYPHS] = base
-        for companions, name in GLYPHS_IN.items():
-            train_sets[name] = triples.with_glyphs(base, bank, companions, zipf, rng("companions", companions))
-        tests = triples.tests(bank, options.test_rows, zipf, rng("tests"))
-        for name, rows in train_sets.items():
-            own = {}  # test sets that belong to this training set
-            if name.startswith("nines-"):
-                pairs = triples.seen_pairs(rows, bank, options.test_rows, rng("pairs", name))
-                own = {} if pairs is None else {"seen9x2": pairs}
-            triples.check(bank, rows, tests | own)
-            if not name.startswith("nines-"):  # the glyph rows themselves; without them, those it would have had
-                own["gl_train"] = train_sets[name if name in GLYPHS_IN.values() else GLYPHS_IN["head"]][
-                    -triples.GLYPHS :
-                ]
-            frames += [_frame(replicate, f"test:{test}:{name}", ids, labels) for test, ids in own.items()]
-            frames.append(_frame(replicate, f"train:{name}", rows, labels))
-        frames += [_frame(replicate, f"test:{name}", rows, labels) for name, rows in tests.items()]
-    return pd.concat(frames, ignore_index=True)
 
 
 def units(options: settings.Network, architecture: str) -> list[tuple[str, float, int]]:
@@ -112,7 +30,7 @@ def units(options: settings.Network, architecture: str) -> list[tuple[str, float
     if architecture == "sum":
         pairs += [(nines(count), options.decayed) for count in options.rare_counts]
         pairs += [(GLYPHS_IN["head"], decay) for decay in options.weight_decays]
-        pairs += [(GLYPHS_IN[companions], 0.0) for companions in triples.COMPANIONS] + [(WITHOUT_GLYPHS, 0.0)]
+        pairs += [(name, 0.0) for name in GLYPHS_IN.values()] + [(WITHOUT_GLYPHS, 0.0)]
     return [(name, decay, r) for name, decay in dict.fromkeys(pairs) for r in range(options.replicates)]
 
 
@@ -236,17 +154,3 @@ def _evaluate(architecture, block, network, trained, bank, sets, chunk: int = 10
             if ok:
                 found.append((architecture, dataset, decay, replicate, evaluated, mse))
     return found
-
-
-def _frame(replicate: int, dataset: str, ids: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "replicate": replicate,
-            "dataset": dataset,
-            "row": np.arange(len(ids)),
-            "image_0": ids[:, 0],
-            "image_1": ids[:, 1],
-            "image_2": ids[:, 2],
-            "target": labels[ids].sum(axis=1).astype(float),
-        }
-    )

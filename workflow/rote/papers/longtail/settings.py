@@ -11,6 +11,7 @@ Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Architecture = Literal["sum", "linear", "two-layer", "cross-channel", "concat"]
+COMPOSITIONAL = ("sum", "linear", "two-layer")  # encode each image alone; the others mix the images at once
 
 
 class Linear(Section):

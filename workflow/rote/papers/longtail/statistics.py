@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from rote.claims import Sample
-from rote.models.slots import COMPOSITIONAL
 from rote.papers.longtail.linear import ood
+from rote.papers.longtail.settings import COMPOSITIONAL
 
 Tables = Mapping[str, pd.DataFrame]
 DETERMINED = 1.5  # from here on (α) the common features are determined in nearly every replicate
