@@ -28,7 +28,7 @@ def test_every_key_is_described():
         for name, field in section.model_fields.items():
             if not field.description:
                 yield where + name
-            if config._is_section(field.annotation):
+            if config.is_section(field.annotation):
                 yield from undescribed(field.annotation, f"{where}{name}.")
 
     assert list(undescribed(config.model())) == []

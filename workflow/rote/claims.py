@@ -92,7 +92,7 @@ class Claim(BaseModel):
 
     id: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="<paper>.<claim>")
     says: str = Field(description="The claim as a sentence")
-    source: str = Field(description="Where: table, figure, section, or our spec's claim number")
+    source: str = Field(description="Where: table, figure or section; the label (L1, N2, ...) is ours")
     paper_value: float | str | None = Field(None, description="As published, in `unit`; null if the paper gives none")
     origin: Literal["paper", "reconstruction", "extension"] = Field(description="Who says so")
     statistic: str = Field(description="A function in rote.papers.<paper>.statistics, or module:function")

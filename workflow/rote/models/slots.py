@@ -63,11 +63,8 @@ def _mlp(architecture: str, pixels: int, rngs: Sequence[np.random.Generator]) ->
         parameters[f"{name}.bias"] = torch.zeros(len(rngs), 1, fan_out)
 
     def perceptron(parameters: dict[str, Tensor], part: str, x: Tensor) -> Tensor:  # (models, rows, in) -> (.., out)
-        depth = len(parts[part]) - 1
-        for i in range(depth):
-            x = torch.baddbmm(parameters[f"{part}.{i}.bias"], x, parameters[f"{part}.{i}.weight"])
-            x = x.relu_() if i < depth - 1 else x
-        return x
+        names = [f"{part}.{i}.{kind}" for i in range(len(parts[part]) - 1) for kind in ("weight", "bias")]
+        return _Perceptron.apply(x, *(parameters[name] for name in names))
 
     def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
         models, batch = x.shape[:2]
@@ -77,6 +74,38 @@ def _mlp(architecture: str, pixels: int, rngs: Sequence[np.random.Generator]) ->
         return codes.sum(-1) if architecture == "sum" else perceptron(parameters, "head", codes).squeeze(-1)
 
     return Stack(parameters, {}, forward)
+
+
+class _Perceptron(torch.autograd.Function):
+    """Stacked ReLU networks as one operation: autograd's own graph costs more than the arithmetic at this size."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, *layers: Tensor) -> Tensor:
+        activations = [x]
+        for number in range(0, len(layers), 2):
+            weight, bias = layers[number : number + 2]
+            x = torch.bmm(x, weight).add_(bias)
+            if number + 2 < len(layers):
+                x.relu_()
+            activations.append(x)
+        ctx.save_for_backward(*activations[:-1], *layers[::2])
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        saved = ctx.saved_tensors
+        inputs, weights = saved[: len(saved) // 2], saved[len(saved) // 2 :]
+        gradients: list[Tensor | None] = []
+        for number in reversed(range(len(weights))):
+            x, weight = inputs[number], weights[number]
+            gradients += [gradient.sum(1, keepdim=True), torch.bmm(x.mT, gradient)]
+            if number == 0 and not ctx.needs_input_grad[0]:
+                gradient = None
+                break
+            gradient = gradient * weight.mT if weight.shape[-1] == 1 else torch.bmm(gradient, weight.mT)
+            if number:
+                torch.ops.aten.threshold_backward.grad_input(gradient, x, 0, grad_input=gradient)
+        return gradient, *reversed(gradients)
 
 
 class _Slots(nn.Module):

@@ -1,4 +1,4 @@
-"""Sums of three images: the network and kernel tracks' data (long-tail composition, our spec section 2.2).
+"""Sums of three images: the network and kernel tracks' data (long-tail composition; sizes are our reconstruction).
 
 A triple is three image ids; its target is the sum of their labels. The base training set holds digits 0-8 with Zipf
 frequencies; 9s and glyphs (symbols seen in one training triple each) are the long tail. Test sets force rare symbols

@@ -108,9 +108,12 @@ def _train_block(options, architecture, block, bank, side, sets, seed, checkpoin
             order[epoch] = torch.tensor(np.stack([drawn[r] for r in replicates]), device=device)
         return order[epoch][:, part * batch : (part + 1) * batch]
 
+    def pictures(ids: torch.Tensor) -> torch.Tensor:  # any shape -> (..., pixels); faster than indexing with a tensor
+        return bank.index_select(0, ids.flatten()).view(*ids.shape, -1)
+
     def loss(parameters: dict[str, torch.Tensor], step: int) -> torch.Tensor:  # (models,)
         at = rows_at(step)
-        output = network.forward(parameters, bank[ids[model, at]], True)
+        output = network.forward(parameters, pictures(ids[model, at]), True)
         return ((output - targets[model, at]) ** 2).mean(1)
 
     trained = train.fit(

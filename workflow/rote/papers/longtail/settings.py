@@ -15,7 +15,7 @@ COMPOSITIONAL = ("sum", "linear", "two-layer")  # encode each image alone; the o
 
 
 class Linear(Section):
-    """Linear track: min-norm and ridge on power-law features (paper section 2.1 of our spec: its own size)."""
+    """Linear track: min-norm and ridge on power-law features, at the size that the paper has."""
 
     n: int = key(1000, "Training rows", ge=1)
     d: int = key(10_000, "Features", ge=1)

@@ -1,7 +1,7 @@
 """What the claims measure. Each function takes the tables and returns one value per replicate, or a `Sample`.
 
-A dict has one entry per condition (α, n_9, ...); each becomes a ledger row of its own. The letters and numbers are the
-claims of our spec.
+A dict has one entry per condition (α, n_9, ...); each becomes a ledger row of its own. L1, N2, ... are
+the labels in the claims file.
 """
 
 from collections.abc import Callable, Mapping
