@@ -139,12 +139,17 @@ def test_a_second_run_plans_nothing(smoke):
             {"longtail_train_network"},
         ),
         (
-            "rote/papers/longtail/figures.py",
+            "rote/papers/longtail/figures/network.py",
             "markersize=5.5",
             "markersize=6",
             {"longtail_draw_figures", "report_draw_notebook"},
         ),
-        ("rote/papers/longtail/statistics.py", "DETERMINED = 1.5", "DETERMINED = 1.75", {"report_evaluate_claims"}),
+        (
+            "rote/papers/longtail/statistics/linear.py",
+            "DETERMINED = 1.5",
+            "DETERMINED = 1.75",
+            {"report_evaluate_claims"},
+        ),
         (
             "rote/theory/minnorm.py",
             "AMBIGUOUS = 1e-7",

@@ -38,6 +38,11 @@ class Sample(NamedTuple):
     of_means: Callable[[np.ndarray], np.ndarray] | None = None  # mean quantities (..., quantities) -> (...)
 
 
+def ratio(means: np.ndarray) -> np.ndarray:
+    """Ratio of the first mean quantity to the second, for `Sample.of_means`."""
+    return means[..., 0] / means[..., 1]
+
+
 class Criterion(NamedTuple):
     """An interval of accepted values."""
 

@@ -132,11 +132,15 @@ def claims(
 def show_ledger(
     path: Annotated[Path, typer.Argument(help="A ledger, results/<run>/claims.parquet.")],
     strict: Annotated[bool, typer.Option(help="Exit with 1 unless every claim is reproduced.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print Markdown tables.")] = False,
 ) -> None:
     """Print a ledger as a table; with --strict, fail unless every judged claim is reproduced."""
     from rote import ledger
 
-    ledger.show(path)
+    if markdown:
+        typer.echo(ledger.markdown(path))
+    else:
+        ledger.show(path)
     if strict:
         ledger.require_all(path)
 

@@ -162,6 +162,12 @@ def shade(count: int) -> list:
     return sns.color_palette("viridis", count + 1)[:count]
 
 
+def nearest(values: pd.Series, wanted: float) -> float:
+    """The value of a grid nearest to the one that the paper's figure uses."""
+    grid = np.unique(values)
+    return float(grid[np.abs(grid - wanted).argmin()])
+
+
 def log_ticks(axis: Axis) -> None:
     """Label a log axis with plain numbers; within a decade and a half also at 2 and 5."""
     low, high = axis.get_view_interval()

@@ -9,6 +9,7 @@ import pandas as pd
 from rote import claims, tables
 from rote.errors import InputError
 from rote.job import Job
+from rote.papers import about
 
 COLORS = {"reproduced": "green", "contradicted": "red", "inconclusive": "yellow", "not run": "dim"}
 
@@ -52,6 +53,22 @@ def show(path: Path) -> None:
         verdict = f"[{color}]{row.verdict}[/{color}]"
         table.add_row(row.claim + condition, escape(measured(row)), escape(row.criterion), row.paper_value, verdict)
     Console(width=max(Console().width, 150)).print(table)
+
+
+def markdown(path: Path) -> str:
+    """A ledger as Markdown tables: verdicts per paper, then every claim by its worst condition."""
+    frame = claims.summary(tables.read(path))
+    lines = [f"| paper | claims | {' | '.join(claims.VERDICTS)} |", "|---" * (len(claims.VERDICTS) + 2) + "|"]
+    for paper, rows in frame.groupby("paper", sort=False):
+        counts = [str((rows["verdict"] == verdict).sum()) for verdict in claims.VERDICTS]
+        lines.append(f"| {about(paper).short} | {len(rows)} | {' | '.join(counts)} |")
+    lines += ["", "<details><summary>Every claim</summary>", ""]
+    lines += ["| claim | measured [95 % interval] | criterion | paper | verdict |", "|---" * 5 + "|"]
+    for row in frame.itertuples():
+        condition = f" ({row.condition})" if row.condition else ""
+        cells = [row.says + condition, measured(row), row.criterion, row.paper_value, row.verdict]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, "", "</details>"])
 
 
 def measured(row: object) -> str:
