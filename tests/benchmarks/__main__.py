@@ -17,9 +17,9 @@ import numpy as np
 from rote import tables
 from rote.job import start
 
-from tests.benchmarks import longtail
+from tests.benchmarks import longtail, raf
 
-COMPARISONS = [*longtail.COMPARISONS]
+COMPARISONS = [*longtail.COMPARISONS, *raf.COMPARISONS]
 
 
 def seconds(work: Callable[[], object]) -> float:

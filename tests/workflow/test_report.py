@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from rote.papers import load, names
 from rote.report import notebook
 
 
@@ -32,7 +33,7 @@ def parsed(path) -> _Links:
     return page
 
 
-PAGES = ["index.html", "longtail.html"]
+PAGES = ["index.html", *(f"{paper}.html" for paper in names())]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -58,14 +59,13 @@ def test_every_local_link_leads_somewhere(smoke):
 
 
 def test_the_gallery_has_every_figure_with_its_tables(smoke):
-    from rote.papers.longtail.figures import FIGURES
-
     text = (smoke / "reports/smoke/index.html").read_text()
-    for key, figure in FIGURES.items():
-        assert f'id="longtail-{key}"' in text
-        assert f"snakemake results/smoke/longtail/figures/{key}.png" in text
-        for table in figure.tables:
-            assert f'href="files/longtail/{table}.parquet"' in text
+    for paper in names():
+        for key, figure in load(paper, "figures").FIGURES.items():
+            assert f'id="{paper}-{key}"' in text
+            assert f"snakemake results/smoke/{paper}/figures/{key}.png" in text
+            for table in figure.tables:
+                assert f'href="files/{paper}/{table}.parquet"' in text
 
 
 def test_the_front_page_has_the_ledger_timings_and_provenance(smoke):
@@ -80,15 +80,17 @@ def test_the_front_page_has_the_ledger_timings_and_provenance(smoke):
     assert "verdicts mean" in text  # a smoke run says that its verdicts mean nothing
 
 
-def test_formulas_are_mathml(smoke):
-    text = (smoke / "reports/smoke/longtail.html").read_text()
+@pytest.mark.parametrize("paper", names())
+def test_formulas_are_mathml(smoke, paper):
+    text = (smoke / f"reports/smoke/{paper}.html").read_text()
     assert text.count("<math") >= 5
     assert "$$" not in text
     assert not re.search(r"\\(frac|sum|hat)", text)
 
 
-def test_executed_notebooks_are_stripped_of_times(smoke):
-    content = nbformat.read(smoke / "reports/smoke/longtail.ipynb", as_version=4)
+@pytest.mark.parametrize("paper", names())
+def test_executed_notebooks_are_stripped_of_times(smoke, paper):
+    content = nbformat.read(smoke / f"reports/smoke/{paper}.ipynb", as_version=4)
     assert "papermill" not in content.metadata
     assert all("papermill" not in cell.metadata and "execution" not in cell.metadata for cell in content.cells)
     assert any("injected-parameters" in cell.metadata.get("tags", []) for cell in content.cells)

@@ -56,7 +56,7 @@ def test_same_config_same_data_and_same_report(smoke, tmp_path):
         ("results", "*.png"),
         ("results", "*.pdf"),
         ("reports", "*.ipynb"),
-        ("reports", "longtail.html"),
+        *(("reports", f"{paper}.html") for paper in names()),
     ):
         for path in (smoke / folder).rglob(pattern):
             assert path.read_bytes() == (again / path.relative_to(smoke)).read_bytes(), path.name

@@ -169,3 +169,37 @@ _declared: list = []
 
 def _plain_or_gz(path: Path) -> Path | None:
     return next((file for file in (path, path.with_name(path.name + ".gz")) if file.is_file()), None)
+
+
+def cifar10(root: str | Path, *, download: bool = False) -> Images:
+    """CIFAR-10 (Krizhevsky 2009): 32x32 colour images, values 0-255, training first.
+
+    Reads torchvision's layout (`<root>/cifar-10-batches-py`, checked by torchvision) or the binary version
+    (`<root>/cifar-10-batches-bin/*.bin`: a label byte and 3,072 pixel bytes per image).
+
+    Raises:
+        InputError: naming the file if one is missing or truncated.
+    """
+    root = Path(root)
+    binary = root / "cifar-10-batches-bin"
+    if binary.is_dir():
+        names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
+        files = [binary / name for name in names if (binary / name).is_file()]
+        if not files:
+            raise InputError(f"{binary} holds none of {', '.join(names)}")
+        parts = []
+        for file in files:
+            content = np.fromfile(file, np.uint8)
+            if not len(content) or len(content) % 3073:
+                raise InputError(f"{file} is truncated: {len(content)} bytes is no multiple of 3,073; fetch it again")
+            parts.append(content.reshape(-1, 3073))
+        rows = np.concatenate(parts)
+        if rows[:, 0].max() > 9:
+            raise InputError(f"{binary}: labels must be 0-9, found {rows[:, 0].max()}")
+        return Images(rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0].astype(int), 255)
+    try:
+        sets = [torchvision().datasets.CIFAR10(str(root), train=train, download=download) for train in (True, False)]
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"CIFAR-10 is not in {root} ({error}); put it there, or set download to true") from error
+    pixels = np.concatenate([part.data for part in sets]).transpose(0, 3, 1, 2)
+    return Images(pixels, np.concatenate([part.targets for part in sets]), 255)

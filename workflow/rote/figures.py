@@ -168,6 +168,33 @@ def nearest(values: pd.Series, wanted: float) -> float:
     return float(grid[np.abs(grid - wanted).argmin()])
 
 
+def heat(
+    canvas: Canvas,
+    axes: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    value: str,
+    label: str | None,
+    limits: tuple[float | None, float | None] = (None, None),
+) -> None:
+    """A heat map of `value` over a full grid of x and y; `label` names its colour bar, None leaves it out."""
+    grid = frame.pivot(index=y, columns=x, values=value)
+    mesh = axes.pcolormesh(
+        grid.columns,
+        grid.index,
+        grid,
+        cmap="viridis",
+        vmin=limits[0],
+        vmax=limits[1],
+        shading="nearest",
+        rasterized=True,
+    )
+    axes.grid(False)
+    if label:
+        canvas.colorbar(mesh, ax=axes, label=label)
+
+
 def log_ticks(axis: Axis) -> None:
     """Label a log axis with plain numbers; within a decade and a half also at 2 and 5."""
     low, high = axis.get_view_interval()

@@ -45,6 +45,12 @@ class Job:
 
         return "cuda" if torch.cuda.is_available() else "cpu"
 
+    @property
+    def digest(self) -> str:
+        """Digest of the settings."""
+        settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
+        return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
     def provenance(self) -> dict[str, Any]:
         """Who computed a table, from what, with what, for how long. Times are seconds."""
         settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
@@ -57,7 +63,7 @@ class Job:
             "verb": self.name,
             "seed": self.seed,
             "settings": settings,
-            "config_digest": sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16],
+            "config_digest": self.digest,
             "code_digest": self.code,
             "git_commit": git_commit(),
             "versions": {name: version(name) for name in ("rote", "numpy", "scipy", "torch", "pandas", "pyarrow")},

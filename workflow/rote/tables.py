@@ -142,6 +142,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def drop(folder: Path, pattern: str) -> None:
+    """Remove the checkpoints of a finished job, and their folder once it is empty."""
+    for path in folder.glob(pattern):
+        path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def json_schema(models: Mapping[str, type[Table]]) -> str:
     """JSON Schema of one row of each table, for `workflow/schemas/`."""
     return json.dumps({name: model.model_json_schema() for name, model in models.items()}, indent=1) + "\n"

@@ -116,6 +116,7 @@ def train_network(
     if architecture not in run.settings.architectures:
         known = ", ".join(run.settings.architectures)
         raise InputError(f"--architecture {architecture!r} is not among the settings' architectures ({known})")
+    folder = checkpoints and checkpoints / f"longtail-{run.code or 'by-hand'}"
     frame = network.train_networks(
         run.settings,
         architecture,
@@ -123,12 +124,12 @@ def train_network(
         tables.read(triples),
         run.seed,
         device=run.device,
-        checkpoints=checkpoints and checkpoints / f"longtail-{run.code or 'by-hand'}",
+        checkpoints=folder,
         checkpoint_steps=checkpoint_steps,
     )
     tables.write(out, frame, schema.NetworkLosses, run.provenance())
-    if checkpoints:
-        network.drop_checkpoints(checkpoints / f"longtail-{run.code or 'by-hand'}", architecture)
+    if folder:
+        tables.drop(folder, f"{architecture}-*.pt")
 
 
 @verb(app)

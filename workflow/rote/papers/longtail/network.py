@@ -75,14 +75,6 @@ def train_networks(
     return pd.DataFrame(found, columns=["architecture", "dataset", "weight_decay", "replicate", "evaluated", "mse"])
 
 
-def drop_checkpoints(folder: Path, architecture: str) -> None:
-    """Remove an architecture's checkpoints, once its result is safe."""
-    for path in folder.glob(f"{architecture}-*.pt"):
-        path.unlink()
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-
-
 def _train_block(options, architecture, block, bank, side, sets, seed, checkpoint, checkpoint_steps) -> list[tuple]:
     """Train one stack of networks and evaluate it."""
     device, replicates = bank.device, [replicate for _, _, replicate in block]

@@ -1,0 +1,208 @@
+"""Rules and facts, theory: golden values, quadrature against closed forms, invariances, limits, refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rote.errors import InputError
+from rote.papers.raf.curves import GOLDEN
+from rote.papers.raf.simulation import GEOMETRY, KERNELS
+from rote.theory import raf
+from scipy import integrate, special, stats
+
+ORDER = [  # m, q, V of the golden rows
+    (0.42065096, 0.29558040, 0.41421356),
+    (0.60688529, 0.47628205, 45.911615),
+    (0.39655288, 0.26025545, 1.0911903),
+    (0.27181327, 0.48751070, 5.7416574),
+    (0.64505899, 0.72029339, 0.49542827),
+    (1.93990502, 4.75833464, 0.98134965),
+    (0.54795560, 0.49216366, 1.2313286),
+    (0.68721257, 0.65409233, 1.0505905),
+    (0.74156083, 0.70238067, np.inf),
+    (0.75598280, 2.43354647, 36.364199),
+    (0.78385602, 0.68494375, 1.9300138),
+]
+
+
+@pytest.mark.parametrize(("point", "order"), list(zip(GOLDEN, ORDER, strict=True)))
+@pytest.mark.parametrize("closed_form", [True, False])
+def test_golden_values(point, order, closed_form):
+    loss, alpha, eps, lam, mu1, mustar, e_gen, e_mem = point
+    s = raf.solve(loss, alpha, eps, lam, mu1=mu1, mustar=mustar, closed_form=closed_form)
+    assert s.converged
+    assert (float(s.e_gen), float(s.e_mem)) == pytest.approx((e_gen, e_mem), abs=1e-8)
+    assert (float(s.m), float(s.q), float(s.v)) == pytest.approx(order, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "alpha", "kappa", "eps", "lam", "mu", "e_gen", "e_mem"),
+    [
+        ("square", 2, 1.5, 0.1, 0.5, (0.8, 0.6), 0.33883914, 0.13355992),
+        ("hinge", 2, 1.5, 0.1, 0.5, (0.8, 0.6), 0.33929315, 0.19657966),
+        ("square", 4, 8, 0.1, 0.1, GEOMETRY["sign"], 0.24735604, 6.2822e-5),
+        ("hinge", 4, 8, 0.1, 0.1, GEOMETRY["sign"], 0.23587264, 0.0017558571),
+    ],
+)
+def test_golden_values_of_random_features(loss, alpha, kappa, eps, lam, mu, e_gen, e_mem):
+    s = raf.solve(loss, alpha, eps, lam, mu1=mu[0], mustar=mu[1], kappa=kappa)
+    assert (float(s.e_gen), float(s.e_mem)) == pytest.approx((e_gen, e_mem), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "eps", "overlap"),
+    [(1, 0.2, 0.32162461), (4, 0.1, 0.82254343), (10, 0.2, 0.92996013), (4, 0, 0.90025731), (1000, 0.1, 0.99999562)],
+)
+def test_bayes_golden_values(alpha, eps, overlap):
+    assert float(raf.bayes_overlap(alpha, eps)) == pytest.approx(overlap, abs=1e-8)
+
+
+def test_capacity_golden_values():
+    eps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1]
+    wanted = [8.5296, 6.7103, 4.8665, 3.8097, 2.9923, 2.6147, 2.2453, 2.0777, 2.0]
+    np.testing.assert_allclose(raf.capacity(eps), wanted, atol=6e-5)
+    assert raf.capacity(0.0) == np.inf
+
+
+points = st.fixed_dictionaries(
+    {
+        "alpha": st.floats(0.2, 20),
+        "eps": st.floats(0, 0.95),
+        "lam": st.floats(1e-2, 10),
+        "gamma": st.floats(0, 80),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(points)
+def test_hinge_hats_are_their_integrals(point):
+    """The closed form with Owen's T against adaptive quadrature of the definitions, at the solution."""
+    s = raf.solve("hinge", **point)
+    assert s.converged
+    alpha, eps, lam = point["alpha"], point["eps"], point["lam"]
+    m, q, V = float(s.m), float(s.q), float(s.v)
+    rest = q - m**2
+    args = [np.array([x]) for x in (alpha, eps, lam, m, rest, lam * V)]
+    mt, qt, vt = (float(x[0]) for x in raf.HATS["hinge"](*args))
+    beta, sigma = m / np.sqrt(rest), np.sqrt(rest / q)
+    slope = lambda zeta: np.clip((1 - np.sqrt(q) * zeta) / V, 0, 1)  # noqa: E731 -- −ℓ' at the proximal point
+    density = lambda z: stats.norm.pdf(z) * (2 * (1 - eps) * special.ndtr(beta * z) + eps)  # noqa: E731
+    kinks = sorted([max((1 - V) / np.sqrt(q), -20), min(1 / np.sqrt(q), 20)])
+    quad = lambda f: integrate.quad(f, -20, 20, points=kinks, limit=400, epsabs=1e-12)[0]  # noqa: E731
+    assert qt * lam**2 == pytest.approx(alpha * quad(lambda z: density(z) * slope(z) ** 2), rel=1e-6, abs=1e-10)
+    inside = integrate.quad(density, *kinks, epsabs=1e-13)[0]
+    assert vt * lam == pytest.approx(alpha * inside / V, rel=1e-6, abs=1e-10)
+    teacher = quad(lambda z: stats.norm.pdf(z, scale=sigma) * slope(z))
+    assert mt * lam == pytest.approx(2 * alpha * (1 - eps) / np.sqrt(2 * np.pi) * teacher, rel=1e-6, abs=1e-10)
+
+
+@settings(max_examples=30, deadline=None)
+@given(points, st.floats(0.2, 5), st.sampled_from(["square", "hinge"]))
+def test_scaling_kernel_and_ridge_together_changes_nothing(point, c, loss):
+    mu1, mustar = np.cos(np.radians(point["gamma"])), np.sin(np.radians(point["gamma"]))
+    base = raf.solve(loss, point["alpha"], point["eps"], point["lam"], mu1=mu1, mustar=mustar)
+    scaled = raf.solve(loss, point["alpha"], point["eps"], c**2 * point["lam"], mu1=c * mu1, mustar=c * mustar)
+    assert float(base.e_gen) == pytest.approx(float(scaled.e_gen), abs=1e-8)
+    assert float(base.e_mem) == pytest.approx(float(scaled.e_mem), abs=1e-8)
+
+
+@settings(max_examples=30, deadline=None)
+@given(points)
+def test_closed_form_is_the_fixed_point(point):
+    closed = raf.solve("square", **point)
+    iterated = raf.solve("square", **point, closed_form=False, tolerance=1e-13)
+    for field in ("e_gen", "e_mem", "m", "q", "v"):
+        assert float(getattr(closed, field)) == pytest.approx(float(getattr(iterated, field)), rel=1e-8, abs=1e-10)
+
+
+@settings(max_examples=30, deadline=None)
+@given(points, st.sampled_from(["square", "hinge", "logistic"]))
+def test_nobody_beats_bayes_and_errors_are_errors(point, loss):
+    s = raf.solve(loss, **point)
+    assert s.converged
+    assert raf.bayes_optimal(point["alpha"], point["eps"]) - 1e-9 <= s.e_gen <= 0.5 + 1e-12
+    assert 0 <= s.e_mem <= 0.5
+
+
+def test_grids_are_loops():
+    alpha, lam = np.array([0.5, 4.0]), np.array([[0.1], [1.0], [3.0]])
+    grid = raf.solve("hinge", alpha, 0.1, lam, gamma=40.0)
+    assert grid.e_gen.shape == grid.converged.shape == (3, 2)
+    for i, j in np.ndindex(3, 2):
+        alone = raf.solve("hinge", alpha[j], 0.1, lam[i, 0], gamma=40.0)
+        assert float(alone.e_gen) == pytest.approx(grid.e_gen[i, j], abs=1e-13)
+        assert int(alone.iterations) == grid.iterations[i, j]
+
+
+def test_wide_features_are_the_kernel():
+    mu1, mustar = GEOMETRY["sign"]
+    for loss in raf.LOSSES:
+        wide, kernel = (raf.solve(loss, 2.0, 0.1, 0.1, mu1=mu1, mustar=mustar, kappa=k) for k in (1e5, None))
+        assert float(wide.e_gen) == pytest.approx(float(kernel.e_gen), abs=1e-4)
+
+
+def test_narrow_response_uses_quadrature_without_a_jump():
+    lam = np.geomspace(50, 5e5, 60)  # V crosses 1e-3
+    s = raf.solve("hinge", 4.0, 0.1, lam)
+    assert s.converged.all()
+    assert np.abs(np.diff(s.e_gen)).max() < 2e-4
+    assert float(s.e_gen[-1]) == pytest.approx(float(raf.solve("square", 4.0, 0.1, 5e5).e_gen), abs=1e-4)  # Hebb
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_kernel_geometry_is_that_of_its_function(name):
+    h, step = KERNELS[name], 1e-5
+    slope = (h(np.array(step)) - h(np.array(-step))) / (2 * step)
+    mu1, mustar = GEOMETRY[name]
+    assert mu1**2 == pytest.approx(float(slope), rel=1e-6)
+    assert mustar**2 == pytest.approx(float(h(np.array(1.0)) - h(np.array(0.0)) - slope), rel=1e-6)
+
+
+def test_edges():
+    assert float(raf.solve("hinge", 2, 1.0, 1).e_gen) == 0.5  # facts alone
+    assert float(raf.solve("square", 1e-4, 0.1, 1).e_gen) == pytest.approx(0.49771, abs=1e-5)
+    hebb = [raf.solve(loss, 4, 0.1, 1e6, mu1=0.8, mustar=0.6) for loss in ("square", "hinge")]
+    for s in hebb:
+        assert (float(s.e_gen), float(s.e_mem)) == pytest.approx((0.1936, 0.3276), abs=1e-4)
+    for loss in ("square", "hinge"):
+        s = raf.solve(loss, 1e5, 0.1, 0.0, gamma=45)
+        assert s.converged
+        assert float(s.e_mem) == 0
+    small = raf.solve("hinge", 1e3, 0.0, 1e-6, most=200)  # slow: marked, not returned as a number
+    assert not small.converged
+    assert np.isnan(small.e_gen)
+    assert int(small.iterations) == 200
+    assert float(small.residual) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ({"loss": "huber"}, "loss must be one of square, hinge, logistic, given 'huber'"),
+        ({"alpha": 0.0}, "alpha must be finite and > 0, given 0"),
+        ({"alpha": [1.0, np.nan]}, "alpha must be finite"),
+        ({"eps": 1.2}, r"eps must be finite and in \[0, 1\], given 1.2"),
+        ({"lam": -0.1}, "lam must be finite and ≥ 0, given -0.1"),
+        ({"mu1": 0.0, "mustar": 1.0}, "mu1 must be finite and non-zero .*E_gen = 1/2"),
+        ({"mu1": 1.0, "mustar": -1.0}, "mustar must be finite and ≥ 0"),
+        ({"gamma": 90.0}, r"gamma must be in \[0, 90\) degrees, given 90"),
+        ({"gamma": 10.0, "mu1": 1.0}, "either gamma or mu1"),
+        ({"lam": 0.0, "alpha": 4.0}, r"alpha < 3.80969 for the hinge loss at eps = 0.1, given alpha = 4; use lam > 0"),
+        ({"loss": "square", "lam": 0.0, "alpha": 1.0}, "alpha < 1 for the square loss"),
+        ({"loss": "logistic", "lam": 0.0, "gamma": 40.0}, "lam must be > 0 for the logistic loss"),
+        ({"kappa": -1.0, "gamma": 40.0}, "kappa must be finite and > 0"),
+        ({"kappa": 2.0}, "mustar must be > 0 for random features"),
+        ({"kappa": 2.0, "gamma": 40.0, "lam": 0.0}, "lam must be > 0 for random features"),
+        ({"alpha": [1.0, 2.0], "lam": [1.0, 2.0, 3.0]}, "do not broadcast"),
+    ],
+)
+def test_refusals_name_the_parameter_and_its_range(arguments, wanted):
+    given = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
+    with pytest.raises(InputError, match=wanted):
+        raf.solve(given.pop("loss"), given.pop("alpha"), given.pop("eps"), given.pop("lam"), **given)
+
+
+def test_just_below_capacity_the_hard_margin_is_accepted():
+    assert raf.solve("hinge", 3.0, 0.1, 0.0).converged
+    assert raf.solve("square", 0.9, 0.1, 0.0).converged

@@ -1,0 +1,214 @@
+"""Rules and facts at finite size: solvers against generic ones, data, real images, networks, statistics."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from rote import claims, data, tables
+from rote.errors import InputError
+from rote.papers import raf as paper
+from rote.papers.raf import curves, experiments, real, schema, settings, simulation, statistics, two_layer
+from rote.seeds import generator
+from rote.synth import rules_facts
+from rote.theory import raf
+from scipy import optimize
+from sklearn.svm import LinearSVC
+
+
+def sample(alpha=3.0, eps=0.2, d=40, seed=0, **options):
+    return rules_facts.draw(alpha, eps, d, generator(seed, "test raf"), **options)
+
+
+def test_data_are_what_they_say():
+    s = sample(alpha=5, d=200)
+    assert len(s.y) == 1000
+    assert s.facts.sum() == 200
+    assert np.linalg.norm(s.teacher) == pytest.approx(np.sqrt(200))
+    rule = rules_facts.sign(s.X @ s.teacher)
+    np.testing.assert_array_equal(s.y[~s.facts], rule[~s.facts])
+    assert abs((s.y[s.facts] == rule[s.facts]).mean() - 0.5) < 5 * 0.5 / np.sqrt(200)
+    np.testing.assert_allclose((sample(sphere=True).X ** 2).sum(1), 40)
+    assert rules_facts.sign(np.array([0.0, -0.0, -1.0])).tolist() == [1, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ((3.0, 0.2, 1), "d must be at least 2"),
+        ((-1.0, 0.2, 10), "alpha must be finite and > 0"),
+        ((3.0, 1.2, 10), r"eps must be in \[0, 1\]"),
+        ((0.01, 0.2, 10), "rounds to no training example"),
+        ((1.0, 0.01, 10), "rounds to no fact"),
+    ],
+)
+def test_bad_data_are_refused(arguments, wanted):
+    with pytest.raises(InputError, match=wanted):
+        rules_facts.draw(*arguments, generator(0, "x"))
+
+
+def test_ridge_is_the_normal_equations_for_tall_wide_and_many_penalties():
+    rng = np.random.default_rng(0)
+    for shape in ((30, 8), (8, 30)):
+        B, y = rng.normal(size=shape), rng.normal(size=shape[0])
+        lams = np.array([0.1, 2.0])
+        for lam, w in zip(lams, simulation.ridge(B, y, lams), strict=True):
+            wanted = np.linalg.solve(B.T @ B + lam * np.eye(shape[1]), B.T @ y)
+            np.testing.assert_allclose(w, wanted, atol=1e-10)
+            np.testing.assert_allclose(simulation.ridge(B, y, lam), wanted, atol=1e-10)
+
+
+@pytest.mark.parametrize("lam", [0.1, 1.0])
+def test_hinge_is_liblinears(lam):
+    s = sample()
+    B = s.X * s.y[:, None] / np.sqrt(40)
+    w = simulation.hinge(B, lam)
+    svc = LinearSVC(loss="hinge", C=1 / lam, fit_intercept=False, tol=1e-10, max_iter=2_000_000)
+    np.testing.assert_allclose(w, svc.fit(s.X / np.sqrt(40), s.y).coef_[0], atol=2e-4)
+
+    def value(w):
+        return np.maximum(0, 1 - B @ w).sum() + lam / 2 * w @ w
+
+    assert value(w) <= value(svc.coef_[0]) + 1e-6
+
+
+@pytest.mark.parametrize(("lam", "v_star"), [(0.1, 0.5), (1.0, 0.36), (1e-4, 3600.0)])
+def test_huberized_hinge_is_minimized(lam, v_star):
+    s = sample()
+    B = s.X * s.y[:, None] / np.sqrt(40)
+
+    def value(w):
+        gap = 1 - B @ w
+        huber = np.where(gap >= v_star, gap - v_star / 2, np.maximum(gap, 0) ** 2 / (2 * v_star))
+        return huber.sum() + lam / 2 * w @ w, lam * w - B.T @ np.clip(gap / v_star, 0, 1)
+
+    generic = optimize.minimize(
+        value, np.zeros(40), jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-15}
+    )
+    w = simulation.huberized(B, lam, v_star)
+    assert value(w)[0] <= generic.fun + 1e-9
+    assert np.abs(value(w)[1]).max() < 1e-8
+
+
+def test_logistic_is_minimized():
+    s = sample()
+    B = s.X * s.y[:, None] / np.sqrt(40)
+    w = simulation.logistic(B, 0.05)
+    assert np.abs(0.05 * w - B.T @ (1 / (1 + np.exp(B @ w)))).max() < 1e-8
+
+
+@pytest.mark.parametrize("box", [0.5, 5.0, 1e4])
+def test_box_qp_satisfies_kkt(box):
+    rng = np.random.default_rng(1)
+    A = rng.normal(size=(40, 60))
+    Q = A @ A.T / 60 + 0.2 * np.eye(40)
+    for a in (simulation.box_qp(Q, box), simulation._projected_gradient(Q, box, np.zeros(40))):
+        gradient = Q @ a - 1
+        assert (a >= 0).all()
+        assert (a <= box).all()
+        assert np.abs(gradient[(a > 1e-9) & (a < box - 1e-9)]).max(initial=0) < 1e-7
+        assert (gradient[a <= 1e-9] > -1e-7).all()
+        assert (gradient[a >= box - 1e-9] < 1e-7).all()
+
+
+def test_newton_in_d_dimensions_is_the_quadratic_program_in_n():
+    found = experiments.reduction(3, replicates=3, d=40)
+    np.testing.assert_allclose(found["e_gen_newton"], found["e_gen_qp"], atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [("square", {}), ("hinge", {"mu1": 0.8, "mustar": 0.6}), ("hinge", {}), ("square", {"kappa": 1.5})],
+)
+def test_simulation_meets_theory(loss, options):
+    """Thirty fresh training sets: within four standard errors and the finite-size slack."""
+    outcomes = [
+        paper.simulate(loss, 2.0, 0.2, 0.5, 150, generator(5, "meets", loss, str(options), i), **options)
+        for i in range(30)
+    ]
+    more = {**options, "mu1": simulation.GEOMETRY["sign"][0], "mustar": simulation.GEOMETRY["sign"][1]}
+    theory = raf.solve(loss, 2.0, 0.2, 0.5, **(more if "kappa" in options else options))
+    for name, slack in (("e_gen", 0.006), ("e_mem", 0.01)):
+        values = np.array([getattr(outcome, name) for outcome in outcomes])
+        assert abs(values.mean() - getattr(theory, name)) < 4 * values.std(ddof=1) / np.sqrt(30) + slack
+
+
+def test_without_facts_memory_is_undefined():
+    outcome = paper.simulate("square", 2.0, 0.0, 1.0, 30, generator(0, "none"))
+    assert np.isnan(outcome.e_mem)
+    assert outcome.facts == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "wanted"),
+    [
+        (("square", 2.0, 0.1, 0.0, 30), {}, "lam must be > 0 in simulations"),
+        (("huber", 2.0, 0.1, 1.0, 30), {}, "loss must be square, hinge"),
+        (("logistic", 2.0, 0.1, 1.0, 30), {"kernel": "erf"}, "square or hinge for a kernel"),
+        (("square", 2.0, 0.1, 1.0, 30), {"kernel": "cosine"}, "kernel must be one of erf"),
+        (("square", 2.0, 0.1, 1.0, 30), {"kappa": 0.01}, "rounds to no feature"),
+    ],
+)
+def test_simulations_refuse(arguments, options, wanted):
+    with pytest.raises(InputError, match=wanted):
+        paper.simulate(*arguments, generator(0, "x"), **options)
+
+
+def test_separability_by_programming_agrees_with_construction():
+    s = sample(alpha=4, eps=0.0, d=20)
+    B = s.X * s.y[:, None]
+    assert experiments.separates(B)
+    assert not experiments.separates(np.concatenate([B, -B[:1]]))
+
+
+@pytest.mark.parametrize("name", ["theory", "simulation", "universality", "separability", "real", "two_layer"])
+def test_every_verb_makes_its_table(name):
+    small = settings.Settings(
+        **{part: getattr(settings.Settings(), part).SCALES["smoke"] for part in settings.Settings.model_fields}
+    )
+    made = {
+        "theory": lambda: {"curves": curves.curves(small.theory), "checks": curves.checks(small.theory)},
+        "simulation": lambda: {"simulations": experiments.verify(small.simulation, 0.1, 1)},
+        "universality": lambda: {"universality": experiments.universality(small.universality, 1)},
+        "separability": lambda: {"separability": experiments.separability(small.separability, 1)},
+        "real": lambda: {"real": real.sweep(small.real, 1)},
+        "two_layer": lambda: {"two_layer": two_layer.sweep(small.two_layer, 1)},
+    }[name]()
+    for table, frame in made.items():
+        tables.check(frame, schema.TABLES[table])
+
+
+def test_separability_is_nested_over_alpha():
+    table = experiments.separability(settings.Separability(d=15, replicates=6, alphas=[1.0, 2.0, 4.0, 8.0]), 2)
+    wide = table.astype({"separable": int}).pivot(index="replicate", columns="alpha", values="separable").to_numpy()
+    assert (np.diff(wide, axis=1) <= 0).all()
+
+
+def test_crossing_statistic_finds_the_half():
+    alphas = np.linspace(1, 5, 9)
+    rows = [{"alpha": a, "replicate": r, "separable": a < 2.5 + r, "capacity": 3.0} for a in alphas for r in range(2)]
+    value, *_ = claims.interval(statistics.separability_crossing({"separability": pd.DataFrame(rows)}))
+    assert -0.6 < value < 0.6
+
+
+def test_cifar_reaches_the_experiment(tmp_path):
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([np.repeat(np.arange(10), 30)[:, None], rng.integers(0, 256, (300, 3072))], axis=1)
+    (folder / "data_batch_1.bin").write_bytes(rows.astype(np.uint8).tobytes())
+    images = data.cifar10(tmp_path)
+    assert images.pixels.shape == (300, 3, 32, 32)
+    assert np.bincount(images.labels).tolist() == [30] * 10
+    options = settings.Real(
+        source="cifar10", root=str(tmp_path), rules=30, facts=10, tests=10, replicates=2, penalties=3
+    )
+    tables.check(real.sweep(options, 1), schema.RealTable)
+    (folder / "data_batch_1.bin").write_bytes(b"\0" * 100)
+    with pytest.raises(InputError, match=r"data_batch_1\.bin is truncated"):
+        data.cifar10(tmp_path)
+    with pytest.raises(InputError, match=r"CIFAR-10 is not in .*nowhere"):
+        data.cifar10(tmp_path / "nowhere")
+
+
+def test_too_few_images_are_refused():
+    with pytest.raises(InputError, match=r"asks for 2000 \+ 500 rule images and 100 facts; digits holds 1443 and 354"):
+        real.sweep(settings.Real(rules=2000), 1)

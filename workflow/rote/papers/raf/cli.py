@@ -1,0 +1,119 @@
+"""`rote raf <verb>`: the Rules-and-Facts model, from parameters to files, and one point on the spot."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rote import tables
+from rote.job import Job, track
+from rote.papers.raf import schema, settings
+from rote.verbs import table, verb
+
+app = typer.Typer(
+    name="raf",
+    no_args_is_help=True,
+    add_completion=False,
+    help="Rules and facts (Farné, Boncoraglio, Zdeborová; arXiv 2603.25579).",
+)
+
+
+@app.command()
+def solve(
+    loss: Annotated[str, typer.Option(help="square, hinge or logistic.")],
+    alpha: Annotated[float, typer.Option(help="Samples per dimension, > 0.")],
+    eps: Annotated[float, typer.Option(help="Fraction of facts, in [0, 1].")],
+    lam: Annotated[float, typer.Option(help="Ridge, ≥ 0; 0 is the interpolator.")],
+    gamma: Annotated[float | None, typer.Option(help="Kernel angle in degrees, [0, 90); default: linear.")] = None,
+    mu1: Annotated[float | None, typer.Option(help="Linear part, instead of --gamma.")] = None,
+    mustar: Annotated[float | None, typer.Option(help="Norm of the rest, instead of --gamma.")] = None,
+    kappa: Annotated[
+        float | None, typer.Option(help="Random features per dimension; default: the kernel limit.")
+    ] = None,
+) -> None:
+    """Print the theory's answer for one point: both errors, order parameters, convergence."""
+    from rote.theory import raf
+
+    found = raf.solve(loss, alpha, eps, lam, gamma=gamma, mu1=mu1, mustar=mustar, kappa=kappa)
+    names = {
+        "e_gen": "generalization error",
+        "e_mem": "memorization error",
+        "m": "overlap m",
+        "q": "variance q",
+        "v": "V",
+    }
+    if not found.converged:
+        typer.echo(f"did not converge: residual {float(found.residual):.1e} after {int(found.iterations)} sweeps")
+        raise typer.Exit(1)
+    for name, words in names.items():
+        typer.echo(f"{words:22}{float(getattr(found, name)):.10g}")
+    typer.echo(f"{'Bayes-optimal error':22}{float(raf.bayes_optimal(alpha, eps)):.10g}")
+    typer.echo(f"{'sweeps, residual':22}{int(found.iterations)}, {float(found.residual):.1e}")
+
+
+@verb(app, settings.Theory)
+def solve_curves(run: Job, curves: table("Write: theory curves."), checks: table("Write: numbers theory decides.")):
+    """Every theory curve and phase diagram, and the claims that theory alone decides."""
+    from rote.papers.raf import curves as theory
+
+    tables.write(curves, theory.curves(run.settings), schema.Curves, run.provenance())
+    tables.write(checks, theory.checks(run.settings), schema.Checks, run.provenance())
+
+
+Eps = Annotated[float, typer.Option(help="Fraction of facts in the figures' markers.", min=0, max=1)]
+
+
+@verb(app, settings.Simulation)
+def simulate_learners(run: Job, out: table("Write: simulated learners."), eps: Eps = 0.1):
+    """Linear, kernel and random-feature learners, and message passing, with the theory beside each."""
+    from rote.papers.raf import experiments
+
+    frame = experiments.verify(run.settings, eps, run.seed, lambda units: track(units, "training sets"))
+    tables.write(out, frame, schema.Simulations, run.provenance())
+
+
+@verb(app, settings.Universality)
+def simulate_kernels(
+    run: Job, out: table("Write: true kernels and their models."), reduction: table("Write: the exact reduction.")
+):
+    """True nonlinear kernels against the model with the same geometry; Newton against a quadratic program."""
+    from rote.papers.raf import experiments
+
+    frame = experiments.universality(run.settings, run.seed, lambda units: track(units, "training sets"))
+    tables.write(out, frame, schema.UniversalityTable, run.provenance())
+    tables.write(reduction, experiments.reduction(run.seed), schema.Reduction, run.provenance())
+
+
+@verb(app, settings.Separability)
+def simulate_separability(run: Job, out: table("Write: which training sets are separable.")):
+    """Linear feasibility of training sets around the capacity."""
+    from rote.papers.raf import experiments
+
+    frame = experiments.separability(run.settings, run.seed, lambda units: track(units, "training sets"))
+    tables.write(out, frame, schema.SeparabilityTable, run.provenance())
+
+
+@verb(app, settings.Real)
+def fit_images(run: Job, out: table("Write: errors per bandwidth and penalty.")):
+    """Kernel ridge regression on real images with a rule and facts."""
+    from rote.papers.raf import real
+
+    frame = real.sweep(run.settings, run.seed, lambda units: track(units, "replicates"))
+    tables.write(out, frame, schema.RealTable, run.provenance())
+
+
+@verb(app, settings.TwoLayer)
+def train_two_layer(
+    run: Job,
+    out: table("Write: errors of trained networks."),
+    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")] = None,
+    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+):
+    """Two-layer networks: sample size, width, initialization and weight decay, stacked."""
+    from rote.papers.raf import two_layer
+
+    folder = checkpoints and checkpoints / f"raf-{run.code or 'by-hand'}-{run.digest}"
+    frame = two_layer.sweep(run.settings, run.seed, device=run.device, checkpoints=folder, every=checkpoint_steps)
+    tables.write(out, frame, schema.TwoLayerTable, run.provenance())
+    if folder:
+        tables.drop(folder, "two-layer-*.pt")

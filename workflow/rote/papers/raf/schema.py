@@ -1,0 +1,124 @@
+"""The paper's result tables."""
+
+from rote.tables import Table, column
+
+_LOST = "the fixed point did not converge"
+_NONE = "not a parameter of this learner"
+
+
+class Curves(Table):
+    """One point of a theory curve or phase diagram."""
+
+    KEY = ("figure", "series", "alpha", "eps", "lam", "gamma", "kappa")
+    figure: str = column("figure it belongs to")
+    series: str = column("curve within the figure")
+    loss: str = column("square, hinge or bayes")
+    alpha: float = column("samples per dimension n/d")
+    eps: float = column("fraction of facts")
+    lam: float = column("ridge", nan=_NONE)
+    gamma: float = column("kernel angle", "degrees", nan=_NONE)
+    kappa: float = column("features per dimension p/d", nan=_NONE)
+    e_gen: float = column("generalization error", nan=_LOST)
+    e_mem: float = column("memorization error", nan="the fixed point did not converge, or Bayes (facts not modelled)")
+    iterations: int = column("sweeps of the fixed point; 0 = closed form", "sweeps")
+    residual: float = column("largest relative change of the last sweep", nan=_LOST)
+    converged: bool = column("whether the fixed point converged")
+
+
+class Checks(Table):
+    """One number that theory alone decides."""
+
+    KEY = ("check", "condition")
+    check: str = column("what is checked")
+    condition: str = column("setting within the check")
+    value: float = column("the statistic of the claim")
+
+
+class Simulations(Table):
+    """One learner trained on one fresh training set, with the theory for the same parameters."""
+
+    KEY = ("label", "series", "row", "replicate")
+    label: str = column("verification, bayes, or the figure whose marker it is")
+    series: str = column("series within the figure, or the learner")
+    row: int = column("row within the label")
+    loss: str = column("square, hinge, logistic or bayes")
+    alpha: float = column("samples per dimension")
+    eps: float = column("fraction of facts")
+    lam: float = column("ridge", nan=_NONE)
+    gamma: float = column("kernel angle", "degrees", nan=_NONE)
+    kappa: float = column("features per dimension", nan=_NONE)
+    d: int = column("dimension")
+    replicate: int = column("replicate")
+    e_gen: float = column("generalization error")
+    e_mem: float = column("memorization error", nan="Bayes: facts are not modelled")
+    facts: int = column("facts in the training set", "examples")
+    e_gen_theory: float = column("generalization error, theory")
+    e_mem_theory: float = column("memorization error, theory", nan="Bayes")
+
+
+class UniversalityTable(Table):
+    """A true kernel and the equivalent model on the same training set."""
+
+    KEY = ("kernel", "loss", "replicate")
+    kernel: str = column("dot-product kernel")
+    loss: str = column("square or hinge")
+    replicate: int = column("replicate")
+    e_gen_true: float = column("generalization error of the true kernel")
+    e_gen_model: float = column("generalization error of the model with its mu_1 and mu_star")
+    e_mem_true: float = column("memorization error of the true kernel")
+    e_mem_model: float = column("memorization error of the model")
+
+
+class Reduction(Table):
+    """The hinge kernel machine solved in d dimensions (Newton) and in n (quadratic program), on the same data."""
+
+    KEY = ("replicate",)
+    replicate: int = column("replicate")
+    e_gen_newton: float = column("generalization error, Newton on the Huberized hinge")
+    e_gen_qp: float = column("generalization error, quadratic program")
+
+
+class SeparabilityTable(Table):
+    """Whether one training set is linearly separable."""
+
+    KEY = ("alpha", "replicate")
+    alpha: float = column("samples per dimension")
+    replicate: int = column("replicate")
+    separable: bool = column("a separating direction exists")
+    capacity: float = column("alpha_c from theory")
+
+
+class RealTable(Table):
+    """Kernel ridge regression on real images at one bandwidth and penalty."""
+
+    KEY = ("eta", "lam", "replicate")
+    eta: float = column("eta of exp(-eta D² / median D²)")
+    lam: float = column("ridge")
+    replicate: int = column("replicate")
+    e_gen: float = column("error on test images")
+    e_mem: float = column("share of training facts not reproduced")
+
+
+class TwoLayerTable(Table):
+    """One trained two-layer network."""
+
+    KEY = ("alpha", "width", "scale", "weight_decay", "replicate")
+    alpha: float = column("samples per dimension")
+    width: int = column("hidden units", "units")
+    scale: float = column("scale of the initial weights")
+    weight_decay: float = column("L2 penalty")
+    replicate: int = column("replicate")
+    e_gen: float = column("generalization error on fresh inputs")
+    e_mem: float = column("memorization error")
+
+
+TABLES: dict[str, type[Table]] = {
+    "curves": Curves,
+    "checks": Checks,
+    "simulations": Simulations,
+    "universality": UniversalityTable,
+    "reduction": Reduction,
+    "separability": SeparabilityTable,
+    "real": RealTable,
+    "two_layer": TwoLayerTable,
+}

@@ -1,0 +1,322 @@
+"""Learners at finite size: ridge, hinge and logistic; linear, kernel, random features; Bayes by message passing.
+
+All minimize Σ ℓ(y, f) + λ/2 ||w||², without intercept. In the model K = μ1² XXᵀ/d + μ⋆² I, a kernel machine is a linear
+one with a Moreau envelope of its loss, V⋆ = μ⋆²/λ: ridge with λ + μ⋆², or the Huberized hinge, which Newton's method in
+d dimensions solves to machine precision. There a fact is lost iff y z < −V⋆, z the linear part on that example.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg, special
+
+from rote.errors import InputError
+from rote.synth import rules_facts
+from rote.synth.rules_facts import Sample, sign
+
+KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # h(t) of K(x, x') = h(x·x'/d)
+    "erf": lambda t: 2 / np.pi * np.arcsin(2 * t / 3),
+    "relu": lambda t: (np.sqrt(np.maximum(1 - t**2, 0)) + t * (np.pi - np.arccos(t))) / (2 * np.pi),
+    "sign": lambda t: 2 / np.pi * np.arcsin(t),
+    "rbf": lambda t: np.exp(-(1 - t)),
+    "cubic": lambda t: 0.64 * t + 0.36 * t**3,
+}
+GEOMETRY = {  # (μ1, μ⋆): h'(0) = μ1², h(1) − h(0) − h'(0) = μ⋆²
+    "erf": (np.sqrt(4 / (3 * np.pi)), np.sqrt(2 / np.pi * np.arcsin(2 / 3) - 4 / (3 * np.pi))),
+    "relu": (0.5, np.sqrt(0.25 - 1 / (2 * np.pi))),
+    "sign": (np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi)),
+    "rbf": (np.exp(-0.5), np.sqrt(1 - 2 / np.e)),
+    "cubic": (0.8, 0.6),
+}
+
+
+class Outcome(NamedTuple):
+    """The two errors of one trained learner."""
+
+    e_gen: float
+    e_mem: float  # NaN if there are no facts
+    facts: int
+
+
+def simulate(
+    loss: str,
+    alpha: float,
+    eps: float,
+    lam: float,
+    d: int,
+    rng: np.random.Generator,
+    *,
+    mu1: float = 1.0,
+    mustar: float = 0.0,
+    kernel: str | None = None,
+    kappa: float | None = None,
+    test_rows: int = 4000,
+) -> Outcome:
+    """Train one learner on one fresh training set and measure both errors.
+
+    Args:
+        loss: square, hinge or logistic (linear only).
+        mu1, mustar: the model K = μ1² XXᵀ/d + μ⋆² I; E_gen is then exact, from the overlap with the teacher.
+        kernel: a true dot-product kernel instead, on the sphere: erf, relu, sign, rbf, cubic.
+        kappa: sign random features instead, p = κd of them.
+        test_rows: fresh inputs behind E_gen where it is not exact.
+
+    Raises:
+        InputError: naming a parameter and its valid range.
+    """
+    if lam <= 0:
+        raise InputError(f"lam must be > 0 in simulations (use 1e-6 for the interpolator), given {lam}")
+    if kernel is not None and kernel not in KERNELS:
+        raise InputError(f"kernel must be one of {', '.join(KERNELS)}, given {kernel!r}")
+    sample = rules_facts.draw(alpha, eps, d, rng, sphere=kernel is not None)
+    if kernel is not None:
+        return true_kernel(loss, kernel, lam, sample, rng, test_rows)
+    if kappa is not None:
+        return random_features(loss, kappa, lam, sample, rng, test_rows)
+    return equivalent(loss, lam, sample, mu1, mustar)
+
+
+def equivalent(loss: str, lam: float, sample: Sample, mu1: float, mustar: float) -> Outcome:
+    """The model K = μ1² XXᵀ/d + μ⋆² I, in d dimensions (linear: μ⋆ = 0)."""
+    B = mu1 / np.sqrt(sample.X.shape[1]) * sample.X
+    v_star = mustar**2 / lam
+    if loss == "square":
+        w = ridge(B, sample.y, lam + mustar**2)
+    elif loss == "hinge" and v_star > 0:
+        w = huberized(B * sample.y[:, None], lam, v_star)
+    elif loss == "hinge":
+        w = hinge(B * sample.y[:, None], lam)
+    elif loss == "logistic" and mustar == 0:
+        w = logistic(B * sample.y[:, None], lam)
+    else:
+        raise InputError(f"loss must be square, hinge, or logistic with a linear learner, given {loss!r}")
+    z = B @ w
+    if loss == "square":  # f = y − λa, a = (y − z)/(λ + μ⋆²)
+        output = sample.y - lam * (sample.y - z) / (lam + mustar**2)
+        lost = sign(output) != sample.y
+    else:
+        lost = sample.y * z < -v_star
+    overlap = w @ sample.teacher / (np.linalg.norm(w) * np.linalg.norm(sample.teacher))
+    return Outcome(float(np.arccos(np.clip(overlap, -1, 1)) / np.pi), *_memory(lost, sample))
+
+
+def true_kernel(
+    loss: str, kernel: str, lam: float, sample: Sample, rng: np.random.Generator, test_rows: int
+) -> Outcome:
+    """A dot-product kernel on the sphere, in n dimensions."""
+    h, d = KERNELS[kernel], sample.X.shape[1]
+    K = h(np.clip(sample.X @ sample.X.T / d, -1, 1))
+    if loss == "square":
+        a = linalg.solve(K + lam * np.eye(len(K)), sample.y, assume_a="pos")
+        output = sample.y - lam * a
+    elif loss == "hinge":
+        a = box_qp(K * np.outer(sample.y, sample.y), 1 / lam) * sample.y
+        output = K @ a
+    else:
+        raise InputError(f"loss must be square or hinge for a kernel, given {loss!r}")
+    fresh = rng.normal(size=(test_rows, d))
+    f = h(np.clip(rules_facts.on_sphere(fresh) @ sample.X.T / d, -1, 1)) @ a
+    wrong = sign(f) != sign(fresh @ sample.teacher)
+    return Outcome(float(wrong.mean()), *_memory(sign(output) != sample.y, sample))
+
+
+def random_features(
+    loss: str, kappa: float, lam: float, sample: Sample, rng: np.random.Generator, test_rows: int
+) -> Outcome:
+    """Sign features of p = κd random directions."""
+    d = sample.X.shape[1]
+    p = round(kappa * d)
+    if p < 1:
+        raise InputError(f"kappa d = {kappa * d:g} rounds to no feature; raise kappa or d")
+    F = rng.normal(size=(p, d))
+    features = lambda X: sign(X @ F.T) / np.sqrt(p)  # noqa: E731
+    B = features(sample.X)
+    if loss == "square":
+        w = ridge(B, sample.y, lam)
+    elif loss == "hinge":
+        w = hinge(B * sample.y[:, None], lam)
+    else:
+        raise InputError(f"loss must be square or hinge for random features, given {loss!r}")
+    fresh = rng.normal(size=(test_rows, d))
+    wrong = sign(features(fresh) @ w) != sign(fresh @ sample.teacher)
+    return Outcome(float(wrong.mean()), *_memory(sign(B @ w) != sample.y, sample))
+
+
+def _memory(lost: np.ndarray, sample: Sample) -> tuple[float, int]:
+    count = int(sample.facts.sum())
+    return (float(lost[sample.facts].mean()) if count else float("nan")), count
+
+
+# ---- solvers -----------------------------------------------------------------------------------------------------
+
+
+def ridge(B: np.ndarray, y: np.ndarray, lam: np.ndarray | float) -> np.ndarray:
+    """argmin ½||Bw − y||² + λ/2 ||w||², (n, d), (n,) -> (d,); an array of λ, from one eigh, -> (L, d)."""
+    n, d = B.shape
+    gram = B.T @ B if d <= n else B @ B.T
+    if np.ndim(lam) == 0:
+        factor = linalg.cho_factor(gram + lam * np.eye(len(gram)))
+        return linalg.cho_solve(factor, B.T @ y) if d <= n else B.T @ linalg.cho_solve(factor, y)
+    w, V = linalg.eigh(gram)
+    target = V.T @ (B.T @ y if d <= n else y)
+    solved = (target / (np.maximum(w, 0) + np.asarray(lam)[:, None])) @ V.T
+    return solved if d <= n else solved @ B
+
+
+def huberized(B: np.ndarray, lam: float, v_star: float, most: int = 100) -> np.ndarray:
+    """argmin Σ h(B w) + λ/2 ||w||², h the hinge with its kink rounded over [1 − V⋆, 1]: (n, d) -> (d,).
+
+    Semismooth Newton with backtracking; B holds y x. The objective is piecewise quadratic: the last step is exact.
+    """
+    n, d = B.shape
+    w, curvature, counted = np.zeros(d), np.zeros((d, d)), np.zeros(n, bool)
+
+    def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
+        gap = 1 - B @ w
+        loss = np.where(gap >= v_star, gap - v_star / 2, np.maximum(gap, 0) ** 2 / (2 * v_star)).sum()
+        return loss + lam / 2 * (w @ w), gap
+
+    value, gap = objective(w)
+    for _ in range(most):
+        force = np.clip(gap / v_star, 0, 1)
+        gradient = lam * w - B.T @ force
+        if np.abs(gradient).max() < 1e-12 * (1 + np.abs(w).max()) * max(1.0, lam):
+            break
+        middle = (gap > 0) & (gap < v_star)
+        curvature += _outer(B[middle & ~counted]) - _outer(B[counted & ~middle])  # few rows change their piece
+        counted = middle
+        hessian = curvature / v_star
+        hessian.flat[:: d + 1] += lam
+        step = linalg.cho_solve(linalg.cho_factor(hessian, overwrite_a=True, check_finite=False), gradient)
+        rate, slope = 1.0, gradient @ step
+        while True:
+            trial, trial_gap = objective(w - rate * step)
+            if trial <= value - 1e-4 * rate * slope or rate < 1e-10:
+                break
+            rate /= 2
+        stalled = value - trial <= 1e-15 * abs(value)
+        w, value, gap = w - rate * step, trial, trial_gap
+        if stalled:
+            break
+    return w
+
+
+def _outer(rows: np.ndarray) -> np.ndarray:
+    return rows.T @ rows
+
+
+def hinge(B: np.ndarray, lam: float, tolerance: float = 1e-9, most: int = 20_000) -> np.ndarray:
+    """argmin Σ max(0, 1 − B w) + λ/2 ||w||², (n, d) -> (d,), by ADMM on the margins with a rebalanced penalty.
+
+    Raises:
+        ArithmeticError: if the residuals do not reach the tolerance.
+    """
+    eigen, V = linalg.eigh(B.T @ B)
+    eigen = np.maximum(eigen, 0)
+    rho, r, u = 1.0, np.zeros(len(B)), np.zeros(len(B))
+    for count in range(1, most + 1):
+        w = V @ ((V.T @ (B.T @ (r - u))) * (rho / (lam + rho * eigen)))
+        margin = B @ w
+        relaxed = 1.6 * margin - 0.6 * r
+        target = relaxed + u
+        old, r = r, np.where(target > 1, target, np.minimum(target + 1 / rho, 1.0))  # prox of the hinge
+        u = u + relaxed - r
+        primal, dual = np.linalg.norm(margin - r), rho * np.linalg.norm(B.T @ (r - old))
+        scale = np.sqrt(len(B))
+        if primal < tolerance * scale and dual < tolerance * scale:
+            return w
+        if count % 25 == 0 and count < most // 2:
+            if primal > 10 * dual:
+                rho, u = 2 * rho, u / 2
+            elif dual > 10 * primal:
+                rho, u = rho / 2, 2 * u
+    if primal < 1e-5 * scale and dual < 1e-5 * scale:
+        return w
+    raise ArithmeticError(
+        f"hinge solver: residuals {primal:.1e}, {dual:.1e} after {most} iterations; raise lam ({lam})"
+    )
+
+
+def logistic(B: np.ndarray, lam: float, most: int = 100) -> np.ndarray:
+    """argmin Σ log(1 + exp(−B w)) + λ/2 ||w||², by damped Newton."""
+    w = np.zeros(B.shape[1])
+    value = len(B) * np.log(2)
+    for _ in range(most):
+        force = special.expit(-(B @ w))
+        gradient = lam * w - B.T @ force
+        if np.abs(gradient).max() < 1e-10:
+            break
+        hessian = (B * (force * (1 - force))[:, None]).T @ B + lam * np.eye(len(w))
+        step, rate = linalg.solve(hessian, gradient, assume_a="pos"), 1.0
+        while True:
+            new = w - rate * step
+            trial = np.logaddexp(0, -(B @ new)).sum() + lam / 2 * (new @ new)
+            if trial <= value or rate < 1e-10:
+                break
+            rate /= 2
+        w, value = new, trial
+    return w
+
+
+def box_qp(Q: np.ndarray, box: float, most: int = 60) -> np.ndarray:
+    """argmin ½ aᵀQa − Σa over 0 ≤ a ≤ box, (n,): primal-dual active sets, projected gradients if they cycle."""
+    diagonal = np.diag(Q).mean()
+    a = np.clip(1 / np.diag(Q), 0, box)
+    seen = set()
+    for _ in range(most):
+        z = a - (Q @ a - 1) / diagonal
+        low, high = z <= 0, z >= box
+        key = low.tobytes() + high.tobytes()
+        free = ~(low | high)
+        new = np.where(high, box, 0.0)
+        if free.any():
+            right = 1 - Q[np.ix_(free, high)].sum(1) * box
+            new[free] = linalg.solve(Q[np.ix_(free, free)], right, assume_a="pos")
+        if key in seen:
+            kkt = np.clip(new - (Q @ new - 1) / diagonal, 0, box) - new
+            if np.abs(kkt).max() < 1e-9 * (1 + np.abs(new).max()):
+                return np.clip(new, 0, box)
+            break
+        seen.add(key)
+        a = new
+    return _projected_gradient(Q, box, np.clip(a, 0, box))
+
+
+def _projected_gradient(Q: np.ndarray, box: float, a: np.ndarray, most: int = 50_000) -> np.ndarray:
+    """The same by accelerated projected gradients with restart."""
+    step = 1 / linalg.eigvalsh(Q, subset_by_index=[len(Q) - 1, len(Q) - 1])[0]
+    ahead, t = a, 1.0
+    for _ in range(most):
+        new = np.clip(ahead - step * (Q @ ahead - 1), 0, box)
+        if np.abs(new - a).max() < 1e-12 * (1 + np.abs(new).max()):
+            return new
+        if (ahead - new) @ (new - a) > 0:
+            t = 1.0
+        following = (1 + np.sqrt(1 + 4 * t**2)) / 2
+        ahead, a, t = new + (t - 1) / following * (new - a), new, following
+    return a
+
+
+def gamp(sample: Sample, eps: float, most: int = 300) -> float:
+    """E_gen of Bayes-optimal message passing for the rule (generalized AMP, prior N(0, 1))."""
+    n, d = sample.X.shape
+    A = sample.X / np.sqrt(d)
+    square = A**2
+    mean, variance, g = np.zeros(d), np.ones(d), np.zeros(n)
+    for _ in range(most):
+        V = square @ variance
+        omega = A @ mean - V * g
+        root = np.sqrt(V)
+        t = sample.y * omega / root
+        Z = eps / 2 + (1 - eps) * special.ndtr(t)
+        g = (1 - eps) * sample.y * np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi) / (root * Z)
+        slope = -omega * g / V - g**2
+        precision = -(square.T @ slope)
+        field = precision * mean + A.T @ g
+        old, variance = mean, 1 / (1 + precision)
+        mean = 0.7 * field * variance + 0.3 * old
+        if np.abs(mean - old).max() < 1e-8:
+            break
+    overlap = mean @ sample.teacher / (np.linalg.norm(mean) * np.linalg.norm(sample.teacher))
+    return float(np.arccos(np.clip(overlap, -1, 1)) / np.pi)

@@ -1,0 +1,56 @@
+"""Rules and facts: Gaussian inputs, a teacher's sign as label, and a fraction of coin flips (arXiv 2603.25579)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rote.errors import InputError
+
+
+class Sample(NamedTuple):
+    """A training set."""
+
+    X: np.ndarray  # (n, d)
+    y: np.ndarray  # (n,) ±1
+    facts: np.ndarray  # (n,) bool
+    teacher: np.ndarray  # (d,), norm √d
+
+
+def draw(alpha: float, eps: float, d: int, rng: np.random.Generator, *, sphere: bool = False) -> Sample:
+    """n = round(αd) inputs with round(εn) facts; the teacher has norm √d exactly.
+
+    Args:
+        sphere: put the inputs on ||x||² = d after labelling, which removes the kernel diagonal's fluctuation.
+
+    Raises:
+        InputError: for d < 2, α ≤ 0, ε outside [0, 1], n < 1, or ε > 0 that rounds to no fact.
+    """
+    if d < 2:
+        raise InputError(f"d must be at least 2, given {d}")
+    if not (np.isfinite(alpha) and alpha > 0):
+        raise InputError(f"alpha must be finite and > 0, given {alpha}")
+    if not 0 <= eps <= 1:
+        raise InputError(f"eps must be in [0, 1], given {eps}")
+    n = round(alpha * d)
+    count = round(eps * n)
+    if n < 1:
+        raise InputError(f"alpha d = {alpha * d:g} rounds to no training example; raise alpha or d")
+    if eps > 0 and count == 0:
+        raise InputError(f"eps n = {eps * n:g} rounds to no fact; raise eps, alpha or d")
+    teacher = rng.normal(size=d)
+    teacher *= np.sqrt(d) / np.linalg.norm(teacher)
+    X = rng.normal(size=(n, d))
+    y = sign(X @ teacher)
+    facts = np.arange(n) < count
+    y[facts] = rng.choice([-1.0, 1.0], size=count)
+    return Sample(on_sphere(X) if sphere else X, y, facts, teacher)
+
+
+def on_sphere(X: np.ndarray) -> np.ndarray:
+    """Rows scaled to ||x||² = d."""
+    return X * (np.sqrt(X.shape[1]) / np.linalg.norm(X, axis=1, keepdims=True))
+
+
+def sign(values: np.ndarray) -> np.ndarray:
+    """±1, ties counted as +1."""
+    return np.where(values >= 0, 1.0, -1.0)
