@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rote.errors import InputError
 from rote.papers.raf.curves import GOLDEN
-from rote.papers.raf.simulation import GEOMETRY, KERNELS
 from rote.theory import raf
 from scipy import integrate, special, stats
 
@@ -40,8 +39,8 @@ def test_golden_values(point, order, closed_form):
     [
         ("square", 2, 1.5, 0.1, 0.5, (0.8, 0.6), 0.33883914, 0.13355992),
         ("hinge", 2, 1.5, 0.1, 0.5, (0.8, 0.6), 0.33929315, 0.19657966),
-        ("square", 4, 8, 0.1, 0.1, GEOMETRY["sign"], 0.24735604, 6.2822e-5),
-        ("hinge", 4, 8, 0.1, 0.1, GEOMETRY["sign"], 0.23587264, 0.0017558571),
+        ("square", 4, 8, 0.1, 0.1, raf.GEOMETRY["sign"], 0.24735604, 6.2822e-5),
+        ("hinge", 4, 8, 0.1, 0.1, raf.GEOMETRY["sign"], 0.23587264, 0.0017558571),
     ],
 )
 def test_golden_values_of_random_features(loss, alpha, kappa, eps, lam, mu, e_gen, e_mem):
@@ -136,7 +135,7 @@ def test_grids_are_loops():
 
 
 def test_wide_features_are_the_kernel():
-    mu1, mustar = GEOMETRY["sign"]
+    mu1, mustar = raf.GEOMETRY["sign"]
     for loss in raf.LOSSES:
         wide, kernel = (raf.solve(loss, 2.0, 0.1, 0.1, mu1=mu1, mustar=mustar, kappa=k) for k in (1e5, None))
         assert float(wide.e_gen) == pytest.approx(float(kernel.e_gen), abs=1e-4)
@@ -150,13 +149,38 @@ def test_narrow_response_uses_quadrature_without_a_jump():
     assert float(s.e_gen[-1]) == pytest.approx(float(raf.solve("square", 4.0, 0.1, 5e5).e_gen), abs=1e-4)  # Hebb
 
 
-@pytest.mark.parametrize("name", sorted(KERNELS))
+@pytest.mark.parametrize("name", sorted(raf.KERNELS))
 def test_kernel_geometry_is_that_of_its_function(name):
-    h, step = KERNELS[name], 1e-5
+    h, step = raf.KERNELS[name], 1e-5
     slope = (h(np.array(step)) - h(np.array(-step))) / (2 * step)
-    mu1, mustar = GEOMETRY[name]
+    mu1, mustar = raf.GEOMETRY[name]
     assert mu1**2 == pytest.approx(float(slope), rel=1e-6)
     assert mustar**2 == pytest.approx(float(h(np.array(1.0)) - h(np.array(0.0)) - slope), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "lam", "e_mem", "interpolator"),
+    [
+        ("erf", 0.35849, 0.2744, 0.16112),
+        ("relu", 0.14397, 0.0528, 0.15885),
+        ("sign", 0.23457, 3.1e-4, 0.15798),
+        ("rbf", 0.08129, 7e-12, 0.15767),
+    ],
+)
+def test_named_kernels_at_their_best_ridge(kernel, lam, e_mem, interpolator):
+    assert float(raf.optimal_ridge(0.1, *raf.GEOMETRY[kernel])) == pytest.approx(lam, abs=1e-5)
+    s = raf.solve("square", 4.0, 0.1, lam, kernel=kernel)
+    assert float(s.e_gen) == pytest.approx(0.15751, abs=1e-5)
+    assert float(s.e_mem) == pytest.approx(e_mem, rel=0.02)
+    assert float(raf.solve("square", 4.0, 0.1, 0.0, kernel=kernel).e_gen) == pytest.approx(interpolator, abs=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["square", "hinge"])
+def test_random_features_at_their_peaks_converge_down_to_tiny_ridges(loss):
+    kappa = np.array([0.5, 1.0, 2.0, 4.0])  # p = d, p = n, ...
+    s = raf.solve(loss, 2.0, 0.1, 1e-6, kernel="sign", kappa=kappa)
+    assert s.converged.all()
+    assert (s.e_gen < 0.5).all()
 
 
 def test_edges():
@@ -192,6 +216,8 @@ def test_edges():
         ({"loss": "square", "lam": 0.0, "alpha": 1.0}, "alpha < 1 for the square loss"),
         ({"loss": "logistic", "lam": 0.0, "gamma": 40.0}, "lam must be > 0 for the logistic loss"),
         ({"kappa": -1.0, "gamma": 40.0}, "kappa must be finite and > 0"),
+        ({"kernel": "cosine"}, "kernel must be one of erf, relu, sign, rbf, cubic, given 'cosine'"),
+        ({"kernel": "erf", "gamma": 10.0}, "give either kernel, or gamma"),
         ({"kappa": 2.0}, "mustar must be > 0 for random features"),
         ({"kappa": 2.0, "gamma": 40.0, "lam": 0.0}, "lam must be > 0 for random features"),
         ({"alpha": [1.0, 2.0], "lam": [1.0, 2.0, 3.0]}, "do not broadcast"),

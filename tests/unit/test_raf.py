@@ -124,7 +124,7 @@ def test_simulation_meets_theory(loss, options):
         paper.simulate(loss, 2.0, 0.2, 0.5, 150, generator(5, "meets", loss, str(options), i), **options)
         for i in range(30)
     ]
-    more = {**options, "mu1": simulation.GEOMETRY["sign"][0], "mustar": simulation.GEOMETRY["sign"][1]}
+    more = {**options, "mu1": raf.GEOMETRY["sign"][0], "mustar": raf.GEOMETRY["sign"][1]}
     theory = raf.solve(loss, 2.0, 0.2, 0.5, **(more if "kappa" in options else options))
     for name, slack in (("e_gen", 0.006), ("e_mem", 0.01)):
         values = np.array([getattr(outcome, name) for outcome in outcomes])

@@ -27,6 +27,21 @@ LOSSES = ("square", "hinge", "logistic")
 SLOPE = {"square": 1.0, "hinge": 1.0, "logistic": 0.5}  # |ℓ'(0)|
 _TINY = 1e-300
 
+KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # h(t) of K(x, x') = h(x·x'/d)
+    "erf": lambda t: 2 / np.pi * np.arcsin(2 * t / 3),
+    "relu": lambda t: (np.sqrt(np.maximum(1 - t**2, 0)) + t * (np.pi - np.arccos(t))) / (2 * np.pi),
+    "sign": lambda t: 2 / np.pi * np.arcsin(t),
+    "rbf": lambda t: np.exp(-(1 - t)),
+    "cubic": lambda t: 0.64 * t + 0.36 * t**3,
+}
+GEOMETRY = {  # (μ1, μ⋆): h'(0) = μ1², h(1) − h(0) − h'(0) = μ⋆²
+    "erf": (np.sqrt(4 / (3 * np.pi)), np.sqrt(2 / np.pi * np.arcsin(2 / 3) - 4 / (3 * np.pi))),
+    "relu": (0.5, np.sqrt(0.25 - 1 / (2 * np.pi))),
+    "sign": (np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi)),
+    "rbf": (np.exp(-0.5), np.sqrt(1 - 2 / np.e)),
+    "cubic": (0.8, 0.6),
+}
+
 
 class Solution(NamedTuple):
     """Order parameters and errors over a grid; every field has the broadcast shape of the arguments.
@@ -54,6 +69,7 @@ def solve(
     mu1: np.ndarray | float | None = None,
     mustar: np.ndarray | float | None = None,
     kappa: np.ndarray | float | None = None,
+    kernel: str | None = None,
     closed_form: bool = True,
     tolerance: float = 1e-10,
     most: int = 20_000,
@@ -68,6 +84,7 @@ def solve(
         gamma: kernel angle in degrees, [0, 90): μ1 = cos γ, μ⋆ = sin γ. Give either this or `mu1`, `mustar`.
         mu1, mustar: linear part ≠ 0 and norm of the rest ≥ 0; default 1 and 0, the linear learner.
         kappa: features per dimension p/d of a random-feature learner; None is the kernel limit.
+        kernel: a named kernel (erf, relu, sign, rbf, cubic) instead of `gamma` or `mu1`, `mustar`.
         closed_form: use the closed form of the square loss where there is one.
         tolerance: relative change of the order parameters at which a point has converged.
         most: sweeps after which it has not.
@@ -77,7 +94,7 @@ def solve(
     """
     if loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, given {loss!r}")
-    mu1, mustar = _geometry(gamma, mu1, mustar)
+    mu1, mustar = _geometry(gamma, mu1, mustar, kernel)
     given = {"alpha": alpha, "eps": eps, "lam": lam, "mu1": mu1, "mustar": mustar}
     given |= {} if kappa is None else {"kappa": kappa}
     try:
@@ -94,7 +111,13 @@ def solve(
     return Solution(*(np.asarray(field).reshape(shape) for field in fields))
 
 
-def _geometry(gamma, mu1, mustar):
+def _geometry(gamma, mu1, mustar, kernel):
+    if kernel is not None:
+        if kernel not in GEOMETRY:
+            raise InputError(f"kernel must be one of {', '.join(GEOMETRY)}, given {kernel!r}")
+        if (gamma, mu1, mustar) != (None, None, None):
+            raise InputError("give either kernel, or gamma, or mu1 and mustar, not two of them")
+        return GEOMETRY[kernel]
     if gamma is None:
         return 1.0 if mu1 is None else mu1, 0.0 if mustar is None else mustar
     if mu1 is not None or mustar is not None:

@@ -27,6 +27,7 @@ def solve(
     gamma: Annotated[float | None, typer.Option(help="Kernel angle in degrees, [0, 90); default: linear.")] = None,
     mu1: Annotated[float | None, typer.Option(help="Linear part, instead of --gamma.")] = None,
     mustar: Annotated[float | None, typer.Option(help="Norm of the rest, instead of --gamma.")] = None,
+    kernel: Annotated[str | None, typer.Option(help="Named kernel: erf, relu, sign, rbf or cubic.")] = None,
     kappa: Annotated[
         float | None, typer.Option(help="Random features per dimension; default: the kernel limit.")
     ] = None,
@@ -34,7 +35,7 @@ def solve(
     """Print the theory's answer for one point: both errors, order parameters, convergence."""
     from rote.theory import raf
 
-    found = raf.solve(loss, alpha, eps, lam, gamma=gamma, mu1=mu1, mustar=mustar, kappa=kappa)
+    found = raf.solve(loss, alpha, eps, lam, gamma=gamma, mu1=mu1, mustar=mustar, kappa=kappa, kernel=kernel)
     names = {
         "e_gen": "generalization error",
         "e_mem": "memorization error",

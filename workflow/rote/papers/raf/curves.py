@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from rote.papers.raf import settings
-from rote.papers.raf.simulation import GEOMETRY
 from rote.theory import raf
 
 ANGLES = (0.0, 15.0, 30.0, 44.1, 60.0, 75.0)
@@ -70,7 +69,7 @@ def curves(options: settings.Theory) -> pd.DataFrame:
     add("rates", "hinge, γ = 30°, λ = 1", "hinge", wide, 1.0, 30.0)
     add("rates", "Bayes", "bayes", wide)
     # F6: random features
-    mu1, mustar = GEOMETRY["sign"]
+    mu1, mustar = raf.GEOMETRY["sign"]
     widths = np.geomspace(0.25, 1e4, options.curve)
     for alpha in (2.0, 4.0):
         for lam in (1e-4, 0.1, 1.0):
@@ -108,7 +107,7 @@ def checks(options: settings.Theory) -> pd.DataFrame:
     eps, lams = 0.1, np.geomspace(1e-5, 10**1.5, options.penalties)
 
     # 4.4: argmin of the iterated solution on a grid around the closed form, in grid steps; and the value there
-    for name, (mu1, mustar) in {"linear": (1.0, 0.0), "ReLU": GEOMETRY["relu"]}.items():
+    for name, (mu1, mustar) in {"linear": (1.0, 0.0), "ReLU": raf.GEOMETRY["relu"]}.items():
         target = float(raf.optimal_ridge(eps, mu1, mustar))
         grid = target * np.exp(np.linspace(-0.2, 0.2, 41))
         for alpha in (0.5, 2.0, 8.0):
@@ -162,7 +161,7 @@ def checks(options: settings.Theory) -> pd.DataFrame:
         s = raf.solve("square", 1e5, fraction, 0.5, mu1=0.8, mustar=0.6)
         put("memory_limit", f"square, eps = {fraction:g}", s.e_mem - _erfc(0.36 / (0.5 * c * np.sqrt(2))) / 2)
     # 4.15: wide random features
-    mu1, mustar = GEOMETRY["sign"]
+    mu1, mustar = raf.GEOMETRY["sign"]
     for loss in ("square", "hinge"):
         pair = [raf.solve(loss, ALPHA, eps, 0.1, mu1=mu1, mustar=mustar, kappa=kappa).e_gen for kappa in (1e4, None)]
         put("features_limit", loss, abs(pair[0] - pair[1]))

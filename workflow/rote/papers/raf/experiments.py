@@ -21,7 +21,7 @@ VERIFICATION = [
     ("square", 4.0, 0.3, 0.5, 400, {}),
     ("hinge", 2.0, 0.1, 1.0, 400, {}),
     ("hinge", 4.0, 0.3, 0.5, 300, {}),
-    ("hinge", 4.0, 0.1, 0.178, 300, {}),
+    ("hinge", 4.0, 0.1, 0.178, 450, {}),
     ("logistic", 2.0, 0.1, 0.1, 300, {}),
     ("logistic", 4.0, 0.2, 0.01, 300, {}),
     ("square", 2.0, 0.1, 1.0, 500, {"mu1": 0.8, "mustar": 0.6}),
@@ -95,7 +95,7 @@ def _theory(loss: str, alpha: float, eps: float, lam: float, more: dict) -> tupl
     if loss == "bayes":
         return float(raf.bayes_optimal(alpha, eps)), NONE
     if "kappa" in more:
-        more = {**more, "mu1": simulation.GEOMETRY["sign"][0], "mustar": simulation.GEOMETRY["sign"][1]}
+        more = {**more, "mu1": raf.GEOMETRY["sign"][0], "mustar": raf.GEOMETRY["sign"][1]}
     s = raf.solve(loss, alpha, eps, lam, **more)
     return float(s.e_gen), float(s.e_mem)
 
@@ -108,7 +108,7 @@ def universality(options: settings.Universality, seed: int, track: Track = None)
         rng = generator(seed, "raf", "universality", kernel, loss, replicate)
         sample = rules_facts.draw(options.alpha, options.eps, options.d, rng, sphere=True)
         true = simulation.true_kernel(loss, kernel, options.lam, sample, rng, options.test_rows)
-        model = simulation.equivalent(loss, options.lam, sample, *simulation.GEOMETRY[kernel])
+        model = simulation.equivalent(loss, options.lam, sample, *raf.GEOMETRY[kernel])
         found.append((kernel, loss, replicate, true.e_gen, model.e_gen, true.e_mem, model.e_mem))
     columns = ["kernel", "loss", "replicate", "e_gen_true", "e_gen_model", "e_mem_true", "e_mem_model"]
     return pd.DataFrame(found, columns=columns)

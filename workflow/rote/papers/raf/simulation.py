@@ -5,7 +5,6 @@ one with a Moreau envelope of its loss, V⋆ = μ⋆²/λ: ridge with λ + μ⋆
 d dimensions solves to machine precision. There a fact is lost iff y z < −V⋆, z the linear part on that example.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,21 +13,7 @@ from scipy import linalg, special
 from rote.errors import InputError
 from rote.synth import rules_facts
 from rote.synth.rules_facts import Sample, sign
-
-KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # h(t) of K(x, x') = h(x·x'/d)
-    "erf": lambda t: 2 / np.pi * np.arcsin(2 * t / 3),
-    "relu": lambda t: (np.sqrt(np.maximum(1 - t**2, 0)) + t * (np.pi - np.arccos(t))) / (2 * np.pi),
-    "sign": lambda t: 2 / np.pi * np.arcsin(t),
-    "rbf": lambda t: np.exp(-(1 - t)),
-    "cubic": lambda t: 0.64 * t + 0.36 * t**3,
-}
-GEOMETRY = {  # (μ1, μ⋆): h'(0) = μ1², h(1) − h(0) − h'(0) = μ⋆²
-    "erf": (np.sqrt(4 / (3 * np.pi)), np.sqrt(2 / np.pi * np.arcsin(2 / 3) - 4 / (3 * np.pi))),
-    "relu": (0.5, np.sqrt(0.25 - 1 / (2 * np.pi))),
-    "sign": (np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi)),
-    "rbf": (np.exp(-0.5), np.sqrt(1 - 2 / np.e)),
-    "cubic": (0.8, 0.6),
-}
+from rote.theory import raf
 
 
 class Outcome(NamedTuple):
@@ -67,8 +52,8 @@ def simulate(
     """
     if lam <= 0:
         raise InputError(f"lam must be > 0 in simulations (use 1e-6 for the interpolator), given {lam}")
-    if kernel is not None and kernel not in KERNELS:
-        raise InputError(f"kernel must be one of {', '.join(KERNELS)}, given {kernel!r}")
+    if kernel is not None and kernel not in raf.KERNELS:
+        raise InputError(f"kernel must be one of {', '.join(raf.KERNELS)}, given {kernel!r}")
     sample = rules_facts.draw(alpha, eps, d, rng, sphere=kernel is not None)
     if kernel is not None:
         return true_kernel(loss, kernel, lam, sample, rng, test_rows)
@@ -105,7 +90,7 @@ def true_kernel(
     loss: str, kernel: str, lam: float, sample: Sample, rng: np.random.Generator, test_rows: int
 ) -> Outcome:
     """A dot-product kernel on the sphere, in n dimensions."""
-    h, d = KERNELS[kernel], sample.X.shape[1]
+    h, d = raf.KERNELS[kernel], sample.X.shape[1]
     K = h(np.clip(sample.X @ sample.X.T / d, -1, 1))
     if loss == "square":
         a = linalg.solve(K + lam * np.eye(len(K)), sample.y, assume_a="pos")
