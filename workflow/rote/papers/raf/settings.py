@@ -41,11 +41,11 @@ class Simulation(Section):
 class Universality(Section):
     """True kernels against the model with the same mu_1 and mu_star, on the same data."""
 
-    d: int = key(300, "Dimension", ge=2)
+    d: int = key(400, "Dimension", ge=2)
     alpha: float = key(2.0, "Samples per dimension", gt=0)
     eps: float = key(0.1, "Fraction of facts", gt=0, le=1)
     lam: float = key(0.2, "Ridge", gt=0)
-    test_rows: int = key(2000, "Fresh inputs behind the true kernels' generalization error", ge=100)
+    test_rows: int = key(1500, "Fresh inputs behind the true kernels' generalization error", ge=100)
     replicates: int = key(60, "Training sets per kernel and loss", ge=2)
 
     SCALES: ClassVar = {"smoke": {"d": 60, "replicates": 3, "test_rows": 1000}, "paper": {"d": 1000, "replicates": 100}}
@@ -108,7 +108,7 @@ class TwoLayer(Section):
     weight_decays: list[NonNegative] = key([0.0, 1e-3], "Coupled L2 penalty on the mean loss", min_length=1)
     steps: int = key(1500, "Full-batch Adam steps", ge=1)
     learning_rate: float = key(3e-3, "Peak of the cosine schedule", gt=0)
-    replicates: int = key(4, "Training sets and initializations", ge=2)
+    replicates: int = key(8, "Training sets and initializations", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"d": 20, "alphas": [2.0, 4.0], "widths": [16], "steps": 50, "replicates": 2},
