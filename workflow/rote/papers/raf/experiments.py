@@ -101,15 +101,17 @@ def _theory(loss: str, alpha: float, eps: float, lam: float, more: dict) -> tupl
 
 
 def universality(options: settings.Universality, seed: int, track: Track = None) -> pd.DataFrame:
-    """True kernels and their equivalent models on the same data: the table UniversalityTable."""
+    """True kernels and their equivalent models on the same training and fresh inputs: the table UniversalityTable."""
     found = []
     units = list(product(("cubic", "relu", "erf", "rbf"), ("square", "hinge"), range(options.replicates)))
     for kernel, loss, replicate in (track or iter)(units):
         rng = generator(seed, "raf", "universality", kernel, loss, replicate)
         sample = rules_facts.draw(options.alpha, options.eps, options.d, rng, sphere=True)
-        true = simulation.true_kernel(loss, kernel, options.lam, sample, rng, options.test_rows)
-        model = simulation.equivalent(loss, options.lam, sample, *raf.GEOMETRY[kernel])
-        found.append((kernel, loss, replicate, true.e_gen, model.e_gen, true.e_mem, model.e_mem))
+        fresh = rng.normal(size=(options.test_rows, options.d))
+        true = simulation.true_kernel(loss, kernel, options.lam, sample, fresh)
+        w, lost = simulation.linear_part(loss, options.lam, sample, *raf.GEOMETRY[kernel])
+        e_gen = np.mean(rules_facts.sign(fresh @ w) != rules_facts.sign(fresh @ sample.teacher))
+        found.append((kernel, loss, replicate, true.e_gen, e_gen, true.e_mem, lost[sample.facts].mean()))
     columns = ["kernel", "loss", "replicate", "e_gen_true", "e_gen_model", "e_mem_true", "e_mem_model"]
     return pd.DataFrame(found, columns=columns)
 

@@ -57,7 +57,7 @@ class Simulations(Table):
 
 
 class UniversalityTable(Table):
-    """A true kernel and the equivalent model on the same training set."""
+    """A true kernel and the equivalent model, same training set and same fresh inputs."""
 
     KEY = ("kernel", "loss", "replicate")
     kernel: str = column("dot-product kernel")

@@ -45,7 +45,7 @@ class Universality(Section):
     alpha: float = key(2.0, "Samples per dimension", gt=0)
     eps: float = key(0.1, "Fraction of facts", gt=0, le=1)
     lam: float = key(0.2, "Ridge", gt=0)
-    test_rows: int = key(1500, "Fresh inputs behind the true kernels' generalization error", ge=100)
+    test_rows: int = key(1500, "Fresh inputs, the same for kernel and model", ge=100)
     replicates: int = key(60, "Training sets per kernel and loss", ge=2)
 
     SCALES: ClassVar = {"smoke": {"d": 60, "replicates": 3, "test_rows": 1000}, "paper": {"d": 1000, "replicates": 100}}

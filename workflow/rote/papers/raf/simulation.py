@@ -56,7 +56,7 @@ def simulate(
         raise InputError(f"kernel must be one of {', '.join(raf.KERNELS)}, given {kernel!r}")
     sample = rules_facts.draw(alpha, eps, d, rng, sphere=kernel is not None)
     if kernel is not None:
-        return true_kernel(loss, kernel, lam, sample, rng, test_rows)
+        return true_kernel(loss, kernel, lam, sample, rng.normal(size=(test_rows, d)))
     if kappa is not None:
         return random_features(loss, kappa, lam, sample, rng, test_rows)
     return equivalent(loss, lam, sample, mu1, mustar)
@@ -64,11 +64,20 @@ def simulate(
 
 def equivalent(loss: str, lam: float, sample: Sample, mu1: float, mustar: float) -> Outcome:
     """The model K = μ1² XXᵀ/d + μ⋆² I, in d dimensions (linear: μ⋆ = 0)."""
+    w, lost = linear_part(loss, lam, sample, mu1, mustar)
+    overlap = w @ sample.teacher / (np.linalg.norm(w) * np.linalg.norm(sample.teacher))
+    return Outcome(float(np.arccos(np.clip(overlap, -1, 1)) / np.pi), *_memory(lost, sample))
+
+
+def linear_part(loss: str, lam: float, sample: Sample, mu1: float, mustar: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (d,) of the model's linear part, which alone acts on fresh inputs, and which examples it loses (n,)."""
     B = mu1 / np.sqrt(sample.X.shape[1]) * sample.X
     v_star = mustar**2 / lam
     if loss == "square":
         w = ridge(B, sample.y, lam + mustar**2)
-    elif loss == "hinge" and v_star > 0:
+        output = sample.y - lam * (sample.y - B @ w) / (lam + mustar**2)  # f = y − λa, a = (y − z)/(λ + μ⋆²)
+        return w, sign(output) != sample.y
+    if loss == "hinge" and v_star > 0:
         w = huberized(B * sample.y[:, None], lam, v_star)
     elif loss == "hinge":
         w = hinge(B * sample.y[:, None], lam)
@@ -76,20 +85,11 @@ def equivalent(loss: str, lam: float, sample: Sample, mu1: float, mustar: float)
         w = logistic(B * sample.y[:, None], lam)
     else:
         raise InputError(f"loss must be square, hinge, or logistic with a linear learner, given {loss!r}")
-    z = B @ w
-    if loss == "square":  # f = y − λa, a = (y − z)/(λ + μ⋆²)
-        output = sample.y - lam * (sample.y - z) / (lam + mustar**2)
-        lost = sign(output) != sample.y
-    else:
-        lost = sample.y * z < -v_star
-    overlap = w @ sample.teacher / (np.linalg.norm(w) * np.linalg.norm(sample.teacher))
-    return Outcome(float(np.arccos(np.clip(overlap, -1, 1)) / np.pi), *_memory(lost, sample))
+    return w, sample.y * (B @ w) < -v_star
 
 
-def true_kernel(
-    loss: str, kernel: str, lam: float, sample: Sample, rng: np.random.Generator, test_rows: int
-) -> Outcome:
-    """A dot-product kernel on the sphere, in n dimensions."""
+def true_kernel(loss: str, kernel: str, lam: float, sample: Sample, fresh: np.ndarray) -> Outcome:
+    """A dot-product kernel on the sphere, in n dimensions; E_gen on `fresh` Gaussian inputs, (test rows, d)."""
     h, d = raf.KERNELS[kernel], sample.X.shape[1]
     K = h(np.clip(sample.X @ sample.X.T / d, -1, 1))
     if loss == "square":
@@ -100,7 +100,6 @@ def true_kernel(
         output = K @ a
     else:
         raise InputError(f"loss must be square or hinge for a kernel, given {loss!r}")
-    fresh = rng.normal(size=(test_rows, d))
     f = h(np.clip(rules_facts.on_sphere(fresh) @ sample.X.T / d, -1, 1)) @ a
     wrong = sign(f) != sign(fresh @ sample.teacher)
     return Outcome(float(wrong.mean()), *_memory(sign(output) != sample.y, sample))
