@@ -269,7 +269,7 @@ def kernels(tables: Tables) -> Canvas:
     axes[0, 0].axhline(0, color=INK, linewidth=1, linestyle="--")
     axes[0, 0].set_xticks(range(len(names)), names)
     axes[0, 0].set(title="a  Universality", ylabel="E_gen, true kernel − model")
-    axes[0, 0].legend(loc="lower left")
+    axes[0, 0].legend(loc="upper left")
     table = tables["separability"].astype({"separable": float})
     points(axes[0, 1], table, "alpha", "separable", color=PALETTE[2])
     axes[0, 1].axvline(table["capacity"].iloc[0], color=INK, linestyle="--", linewidth=1, label=r"theory, $\alpha_c$")
