@@ -232,3 +232,13 @@ def test_refusals_name_the_parameter_and_its_range(arguments, wanted):
 def test_just_below_capacity_the_hard_margin_is_accepted():
     assert raf.solve("hinge", 3.0, 0.1, 0.0).converged
     assert raf.solve("square", 0.9, 0.1, 0.0).converged
+
+
+@pytest.mark.parametrize("options", [{"gamma": 45.0}, {}, {"kernel": "sign", "kappa": 4.0}], ids=str)
+def test_every_point_of_a_fine_hinge_grid_converges(options):
+    """200 x 200 points, down to tiny ridges: kernel, linear (slow around the capacity), random features."""
+    alpha, lam = np.geomspace(0.1, 32, 200)[:, None], np.geomspace(1e-4, 10, 200)
+    s = raf.solve("hinge", alpha, 0.1, lam, **options)
+    assert s.converged.all()
+    assert (s.residual < 1e-10).all()
+    assert np.isfinite(s.e_gen).all()
