@@ -17,6 +17,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/longtail.smk"
 include: "workflow/rules/raf.smk"
+include: "workflow/rules/attention.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from rote import tables
 from rote.job import start
 
-from tests.benchmarks import longtail, raf
+from tests.benchmarks import attention, longtail, raf
 
-COMPARISONS = [*longtail.COMPARISONS, *raf.COMPARISONS]
+COMPARISONS = [*longtail.COMPARISONS, *raf.COMPARISONS, *attention.COMPARISONS]
 
 
 def seconds(work: Callable[[], object]) -> float:

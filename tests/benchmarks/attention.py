@@ -1,0 +1,63 @@
+"""Nonlinear attention: a γ path against single points, one reduction against an inverse per γ. See `longtail.py`."""
+
+import numpy as np
+from rote.papers.attention import simulation
+from rote.seeds import generator
+from rote.synth import tokens
+from rote.theory import attention
+
+GAMMAS = np.geomspace(1e-5, 1e3, 37)
+C = 4.0
+
+
+def _point(gamma: float, a1: float, nu: float) -> float:
+    """E at one γ: damped iteration from diag(1/γ, 1, 1), then one linear solve for the derivative."""
+    alpha, tau, kappa = a1 / C, (nu - a1**2) / C, -a1
+    D = np.array([[gamma, kappa, 0], [-kappa, 0, 1], [0, -1, 0]])
+    P = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 0]])
+    T = np.array([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]])
+    h = np.diag([1 / gamma, 1, 1])
+    for _ in range(200_000):
+        new = (h + np.linalg.inv(D + tau * P @ h @ P.T + C * T @ np.linalg.inv(np.eye(3) + h @ T))) / 2
+        change = np.abs(new - h).max() / (1 + np.abs(new).max())
+        h = new
+        if change < 1e-12:
+            break
+    S = T @ np.linalg.inv(np.eye(3) + h @ T)
+    matrix = np.eye(9) + np.kron(h, h.T) @ (tau * np.kron(P, P) - C * np.kron(S, S.T))
+    right = -np.outer(h[:, 0], h[0])
+    return -(gamma**2) * np.linalg.solve(matrix, right.ravel())[0]
+
+
+def attention_path():
+    """Attention theory over 37 ridges: one continuation path / damped iteration point by point"""
+    a1, nu = attention.coefficients("tanh")
+    solve = lambda: attention.memorization_error(GAMMAS, C, "tanh")  # noqa: E731
+    loop = lambda: [_point(gamma, a1, nu) for gamma in GAMMAS]  # noqa: E731
+    np.testing.assert_allclose(solve().error, loop(), rtol=1e-6, atol=1e-10)
+    return solve, loop, 1.0, 5
+
+
+def attention_simulation():
+    """Attention errors at 37 ridges, n = 1024, p = 2048: one tridiagonal reduction / one dense inverse per ridge"""
+    n, p = 1024, 2048
+    context = tokens.draw(n, p, generator(1, "bench", "attention"), mu=[1.0])
+    A, _ = simulation.features(context.X, simulation.entrywise("tanh", p))
+    gram = A.T @ A / n  # of both: what is compared is what follows it
+
+    def ours() -> np.ndarray:
+        solved = simulation.shifted_solves(np.tril(gram), context.y, GAMMAS, rotate_back=False)
+        return GAMMAS**2 * (solved**2).sum(axis=0) / n
+
+    def inverse(gamma: float) -> float:
+        solved = np.linalg.inv(gram + gamma * np.eye(n)) @ context.y
+        return gamma**2 * solved @ solved / n
+
+    def theirs() -> list[float]:
+        return [inverse(gamma) for gamma in GAMMAS[::6]]
+
+    np.testing.assert_allclose(ours()[::6], theirs(), atol=1e-9)
+    return ours, theirs, len(GAMMAS) / len(GAMMAS[::6]), 3
+
+
+COMPARISONS = [attention_path, attention_simulation]

@@ -1,0 +1,307 @@
+"""Nonlinear attention, theory: golden values, limits, symmetries, the branch, derivatives, refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rote.errors import InputError
+from rote.papers.attention.curves import GOLDEN, GOLDEN_RIDGE
+from rote.theory import attention
+from rote.theory.attention import fixed_point, memorization, variants
+from scipy import integrate
+
+U, V, T = np.eye(3)
+VALUES = {  # name -> a1, a2, ν
+    "linear": (1, 0, 1),
+    "tanh": (0.605705509602, 0, 0.394294490398),
+    "relu_c": (0.5, 0.282094791774, 0.340845056908),
+    "sign": (0.797884560803, 0, 1),
+    "cubic": (1, 0, 2),
+    "exp_c": (1.648721270700, 1.165821990799, 4.670774270471),
+    "exp_clip": (1.201724728969, 0.463477989214, 1.753398607284),
+    "cos_c": (0, -0.428881942480, 0.199788200447),
+    "quad": (0, 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", attention.ACTIVATIONS)
+def test_moments_are_the_known_ones(name):
+    found = attention.moments(name)
+    assert (found.a1, found.a2, found.nu) == pytest.approx(VALUES[name], abs=1e-11)
+    assert found.a0 == pytest.approx(0, abs=1e-11)
+    assert attention.coefficients(name) == (found.a1, found.nu)
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row[0]}-{row[1]}-{row[5]}")
+def test_golden_values(row):
+    f, c, mu, key, query, gamma, diag, error, trace = row
+    vectors = {"mu": mu * np.ones(3), "w_key": key * np.ones(3), "w_query": query * np.ones(3)}
+    s = attention.memorization_error(gamma, c, f, diag=diag, **vectors)
+    assert s.converged
+    assert float(s.error) == pytest.approx(error, abs=6e-9)
+    assert float(s.h_uu) == pytest.approx(trace, abs=6e-9)
+
+
+def test_golden_root():
+    h = fixed_point.solve(np.array([1e-2]), fixed_point.head(4.0, *attention.coefficients("tanh"), 0.0)).h[0, 0]
+    wanted = {(1, 1): 0.57010713, (2, 2): 0.28601310, (0, 1): 0.44738620, (0, 2): -0.55928274, (1, 2): -0.15615884}
+    for at, value in wanted.items():
+        assert h[at] == pytest.approx(value, abs=1e-8)
+    assert h[1, 2] == pytest.approx(-1e-2 * h[0, 0], abs=1e-10)
+    np.testing.assert_allclose([h[1, 0], h[2, 0], h[2, 1]], [-h[0, 1], h[0, 2], -h[1, 2]], atol=1e-10)
+
+
+@pytest.mark.parametrize(("c", "mu2", "gamma", "error"), GOLDEN_RIDGE)
+def test_golden_values_of_ridge_regression(c, mu2, gamma, error):
+    assert float(attention.ridge_error(gamma, c, mu2)) == pytest.approx(error, abs=1e-10)
+
+
+@settings(max_examples=30, deadline=None)
+@given(c=st.floats(0.1, 10), gamma=st.floats(1e-4, 100), mu2=st.floats(0, 10))
+def test_ridge_error_is_an_integral_over_marchenko_pastur(c, gamma, mu2):
+    """E = −γ² dφ/dγ with φ from the trace of the resolvent by quadrature."""
+    a, b = (1 - np.sqrt(c)) ** 2, (1 + np.sqrt(c)) ** 2
+
+    def trace(z: float) -> float:  # lim tr (XᵀX/n + z)⁻¹/n without signal
+        half, middle = (b - a) / 2, (a + b) / 2
+
+        def inner(t):
+            x = middle - half * np.cos(t)
+            return half**2 * np.sin(t) ** 2 / (2 * np.pi * x * (x + z))
+
+        bulk = integrate.quad(inner, 0, np.pi, epsabs=1e-13, epsrel=1e-12, limit=200)[0]
+        return max(0, 1 - c) / z + bulk
+
+    def phi(z: float) -> float:
+        g = trace(z)
+        return 1 / (1 / g + mu2 / (1 + g))
+
+    step = 1e-4 * gamma
+    slope = (8 * (phi(gamma + step) - phi(gamma - step)) - phi(gamma + 2 * step) + phi(gamma - 2 * step)) / (12 * step)
+    assert float(attention.ridge_error(gamma, c, mu2)) == pytest.approx(-(gamma**2) * slope, rel=1e-6, abs=1e-9)
+
+
+heads = st.fixed_dictionaries(
+    {
+        "c": st.floats(0.05, 20),
+        "a1": st.floats(0.01, 10),
+        "excess": st.floats(1, 100),
+        "sign": st.sampled_from([-1, 1]),
+        "kept": st.booleans(),
+    }
+)
+vectors = st.lists(st.floats(-1.5, 1.5), min_size=3, max_size=3).map(np.array)
+
+
+@settings(max_examples=60, deadline=None)
+@given(head=heads, mu=vectors, key=vectors, query=vectors)
+def test_every_head_converges_to_an_error_in_the_unit_interval(head, mu, key, query):
+    f = attention.Coefficients(0.0, head["sign"] * head["a1"], 0.0, head["a1"] ** 2 * head["excess"])
+    s = attention.memorization_error(
+        np.geomspace(1e-6, 100, 9), head["c"], f, mu=mu, w_key=key, w_query=query, diag=f.a1 if head["kept"] else 0.0
+    )
+    assert s.converged.all()
+    assert (s.error >= -1e-10).all()
+    assert (s.error <= 1 + 1e-10).all()
+    assert (np.diff(s.error) > -1e-9).all()  # more ridge, more error
+
+
+@settings(max_examples=25, deadline=None)
+@given(head=heads, mu=vectors, key=vectors, query=vectors, scale=st.floats(0.3, 3))
+def test_symmetries(head, mu, key, query, scale):
+    a1, nu = head["a1"], head["a1"] ** 2 * head["excess"]
+    gamma, c = np.geomspace(1e-2, 10, 4), head["c"]
+
+    def error(a1, nu, d, gamma=gamma, turn=np.eye(3)):
+        f = attention.Coefficients(0.0, a1, 0.0, nu)
+        return attention.memorization_error(
+            gamma, c, f, mu=turn @ mu, w_key=turn @ key, w_query=turn @ query, diag=float(d)
+        ).error
+
+    d = a1 if head["kept"] else 0.0
+    base = error(a1, nu, d)
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    np.testing.assert_allclose(error(a1, nu, d, turn=turn), base, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(error(-a1, nu, -d), base, rtol=1e-7, atol=1e-10)
+    scaled = error(scale * a1, scale**2 * nu, scale * d, gamma=scale**2 * gamma)
+    np.testing.assert_allclose(scaled, base, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("f", "c"), [("tanh", 4.0), ("linear", 0.5), ("linear", 1.0), ("cos_c", 2.0), ("exp_c", 0.25)])
+def test_derivative_is_a_central_difference(f, c):
+    gamma, step = np.geomspace(1e-3, 10, 7), 1e-4
+    head = fixed_point.head(c, *attention.coefficients(f), 0.0)
+    root = fixed_point.solve(gamma, head)
+    high, low = (fixed_point.solve(gamma * factor, head).h for factor in (1 + step, 1 - step))
+    numeric = (high - low) / (2 * step * gamma[:, None, None])
+    scale = np.abs(root.dh).max(axis=(-2, -1), keepdims=True)
+    np.testing.assert_allclose(root.dh / scale, numeric / scale, atol=1e-6)
+
+
+@pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
+def test_wrong_roots_are_told_from_the_right_one(c):
+    """Plain Newton from random starts finds other roots with residuals as small; the branch test knows them."""
+    gamma, rng = np.full(1, 0.05), np.random.default_rng(1)
+    head = fixed_point.head(c, *attention.coefficients("tanh"), 0.0)
+    right = fixed_point.solve(gamma, head).h[0, 0]
+    assert fixed_point.on_branch(right, 0.05)
+    wrong = 0
+    for _ in range(200):
+        start = rng.normal(size=(1, 3, 3)) * rng.choice([0.3, 3, 30])
+        with np.errstate(all="ignore"):
+            try:
+                found, _ = fixed_point._newton(start, gamma, head, head.T, most=100)
+                error = fixed_point._relative(fixed_point._map(found, gamma, head, head.T) - found, found)
+            except np.linalg.LinAlgError:
+                continue
+        if error[0] < 1e-10 and np.abs(found[0] - right).max() > 1e-6 * np.abs(right).max():
+            wrong += 1
+            assert not fixed_point.on_branch(found[0], 0.05)
+    assert wrong > 0  # or the test has tested nothing
+
+
+def test_a_point_that_does_not_converge_is_marked(monkeypatch):
+    monkeypatch.setattr(fixed_point, "TOLERANCE", 0.0)
+    s = attention.memorization_error(1.0, 2.0, "tanh")
+    assert not s.converged
+    assert np.isnan(s.error)
+    assert np.isfinite(s.residual)
+
+
+def test_known_limits():
+    wide = np.array([1e3, 1e4])
+    found = attention.moments("tanh")
+    scaled = (1 - attention.memorization_error(wide, 4.0, "tanh").error) * wide / 2
+    np.testing.assert_allclose(scaled[1], found.nu + found.a1**2 / 4, rtol=1e-3)
+    constants = {1.5: 0.8264, 2.0: 0.8065, 4.0: 0.7974, 8.0: 0.7963}
+    for c, constant in constants.items():
+        assert float(attention.memorization_error(1e-8, c, "tanh").error) / 1e-4 == pytest.approx(constant, abs=2e-4)
+    linear = float(attention.memorization_error(1e-8, 4.0, "linear").error) / 1e-4
+    assert linear == pytest.approx(0.5 * np.sqrt(1 - 1 / 16), rel=1e-3)
+    assert float(attention.memorization_error(1e-7, 0.25, "tanh").error) == pytest.approx(0.75, abs=1e-4)
+    assert float(attention.ridge_error(1e-9, 0.25, 1.0)) == pytest.approx(0.375, abs=1e-6)
+
+
+def test_a_key_opposed_to_its_query_is_allowed():
+    """1 + w_Qᵀw_K = 0: nothing inverts W."""
+    s = attention.memorization_error([0.1, 1.0], 4.0, "tanh", mu=2 * U, w_key=-U, w_query=U)
+    assert s.converged.all()
+    assert s.error[1] == pytest.approx(0.65134, abs=6e-6)
+
+
+def test_grids_broadcast_and_agree_with_single_points():
+    gamma, c = np.array([[10.0, 0.01, 1.0]]), np.array([[0.5], [4.0]])
+    grid = attention.memorization_error(gamma, c, "exp_clip", mu=U, w_key=U, w_query=V)
+    assert grid.error.shape == (2, 3)
+    for i, j in np.ndindex(2, 3):
+        one = attention.memorization_error(gamma[0, j], c[i, 0], "exp_clip", mu=U, w_key=U, w_query=V)
+        assert grid.error[i, j] == pytest.approx(float(one.error), rel=1e-9)
+
+
+def test_uncentred_functions_are_centred_and_say_so():
+    clip = attention.Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2)), 5), (np.log(5),))
+    s = attention.memorization_error(0.1, 2.0, clip)
+    assert s.coefficients.a0 == pytest.approx(1.470526281225, abs=1e-10)
+    assert float(s.error) == pytest.approx(float(attention.memorization_error(0.1, 2.0, "exp_clip").error), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "wanted"),
+    [
+        ((0.0, 2.0, "tanh"), {}, "gamma must be finite and > 0, given 0"),
+        ((np.nan, 2.0, "tanh"), {}, "gamma must be finite"),
+        (([], 2.0, "tanh"), {}, "gamma is empty"),
+        ((1.0, -1.0, "tanh"), {}, "c must be finite and > 0"),
+        ((1.0, 2.0, "swish"), {}, "f must be one of linear, tanh"),
+        ((1.0, 2.0, lambda t: 1.0), {}, "f must be vectorized"),
+        ((1.0, 2.0, lambda t: np.log(t)), {}, "f is not finite at"),
+        ((1.0, 2.0, lambda t: {}[0]), {}, "f cannot be applied"),
+        ((1.0, 2.0, lambda t: 0 * t + 3), {}, "f is constant"),
+        ((1.0, 2.0, "exp_c"), {"diag": "keep"}, "grows at most linearly"),
+        ((1.0, 2.0, "cubic"), {"diag": "keep"}, "grows at most linearly"),
+        ((1.0, 2.0, "tanh"), {"diag": "half"}, "diag must be 'zero', 'keep' or a number"),
+        ((1.0, 2.0, "tanh"), {"diag": np.inf}, "diag must be"),
+        ((1.0, 2.0, "tanh"), {"mu": [1, 2], "w_key": [1, 2, 3]}, r"one length, given \[2, 3\]"),
+        ((1.0, 2.0, "tanh"), {"mu": [np.inf, 2]}, "mu must be a vector of finite numbers"),
+    ],
+)
+def test_refusals(arguments, options, wanted):
+    with np.errstate(all="ignore"), pytest.raises(InputError, match=wanted):
+        attention.memorization_error(*arguments, **options)
+
+
+def test_impossible_moments_are_refused():
+    """ν ≥ a1² for every function; less is a slip of whoever gives coefficients. Rounding is not."""
+    with pytest.raises(InputError, match=r"variance 0\.5 of f is below its linear part 1"):
+        attention.memorization_error(1.0, 2.0, attention.Coefficients(0.0, 1.0, 0.0, 0.5))
+    rounded = attention.memorization_error(1.0, 2.0, attention.Coefficients(0.0, 1.0, 0.0, 1 - 1e-12))
+    assert float(rounded.error) == pytest.approx(
+        float(attention.memorization_error(1.0, 2.0, "linear").error), rel=1e-9
+    )
+
+
+def test_kept_diagonals():
+    assert attention.diagonal("linear", "keep") == 1.0
+    assert attention.diagonal("tanh", "keep") == 0.0
+    assert attention.diagonal("relu_c", "keep") == 1.0
+    assert attention.diagonal("tanh", 0.25) == 0.25
+
+
+# ---- variants ----------------------------------------------------------------------------------------------------
+
+GAMMA = np.array([1e-2, 0.1, 1.0, 10.0])
+
+
+def test_variants_reduce_to_the_model():
+    mu, w = 2 * U, U
+    base = attention.memorization_error(GAMMA, 4.0, "tanh", mu=mu, w_key=w, w_query=w).error
+    np.testing.assert_allclose(
+        variants.heads_error(GAMMA, 4.0, ["tanh"], mu=mu, w_keys=[w], w_queries=[w]), base, rtol=1e-8
+    )
+    np.testing.assert_allclose(
+        variants.unbalanced_error(GAMMA, 4.0, "tanh", 0.0, 2048, mu=mu, w_key=w, w_query=w), base, rtol=1e-8
+    )
+    noise = attention.memorization_error(GAMMA, 4.0, "tanh").error
+    np.testing.assert_allclose(variants.anisotropic_error(GAMMA, 512, np.ones(2048), "tanh"), noise, rtol=1e-8)
+    weak = variants.strong_signal_error(GAMMA, 4.0, "tanh", 10**12, mu=mu, w_key=w, w_query=w)
+    np.testing.assert_allclose(weak, base, rtol=1e-5)
+
+
+def test_variants_have_their_measured_values():
+    clip = attention.Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2)), 5), (np.log(5),))
+    unbalanced = variants.unbalanced_error(GAMMA, 2.0, clip, 0.6, 1024)
+    np.testing.assert_allclose(unbalanced, [0.0277, 0.0932, 0.2877, 0.5080], atol=6e-5)
+    soft = variants.softmax(1.0, 512, 1024).coefficients
+    np.testing.assert_allclose(
+        attention.memorization_error(GAMMA, 2.0, soft).error, [0.0306, 0.0967, 0.2911, 0.6494], atol=6e-5
+    )
+    two = {"mu": np.sqrt(2) * U, "w_keys": [U, V], "w_queries": [U, U + V]}
+    stacked = variants.heads_error(GAMMA, 2.0, ["tanh", "relu_c"], **two)
+    np.testing.assert_allclose(stacked, [0.0025, 0.0500, 0.2101, 0.3929], atol=6e-5)
+    strong = variants.strong_signal_error(1e-5, 0.25, "tanh", 256, mu=4 * U)
+    assert float(strong) == pytest.approx(0.0277, abs=6e-5)
+
+
+def test_density_of_the_kernel_is_a_density():
+    x = np.linspace(-6, 12, 20_001)
+    for f in ("tanh", "cos_c"):
+        density = memorization.kernel_density(x, 4.0, f)
+        assert (density > -1e-12).all()
+        assert np.trapezoid(density, x) == pytest.approx(1, abs=1e-3)
+        variance = np.trapezoid(density * x**2, x)
+        assert variance == pytest.approx(attention.moments(f).nu / 4, rel=5e-3)  # E tr K²/n = ν n/p
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (lambda: variants.unbalanced_error(1.0, 2.0, "tanh", 2.0, 100), r"balance must be in \[-1, 1\]"),
+        (lambda: variants.softmax(0.0, 10, 10), "beta must be > 0"),
+        (lambda: variants.heads_error(1.0, 2.0, ["tanh"], w_keys=[], w_queries=[]), "one entry per head"),
+        (lambda: variants.anisotropic_error(1.0, 10, [1.0, 0.0], "tanh"), "spectrum must be finite and > 0"),
+        (lambda: attention.ridge_error(1.0, 1.0, -1.0), "mu_norm2 must be finite and ≥ 0"),
+    ],
+)
+def test_variants_refuse(call, wanted):
+    with pytest.raises(InputError, match=wanted):
+        call()

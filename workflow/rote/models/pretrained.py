@@ -1,0 +1,47 @@
+"""Pretrained language models, by Hugging Face id or from a folder that `save_pretrained` wrote."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from rote.data import torchvision
+from rote.errors import InputError
+
+
+def causal(model: str, *, revision: str = "main", offline: bool = False):
+    """A causal language model in evaluation mode.
+
+    Args:
+        model: hub id, or a folder with config.json and weights.
+        revision: branch, tag or commit on the hub; checkpoints of a training run are often tags.
+        offline: never ask the hub.
+
+    Raises:
+        InputError: saying what to put where, if it is not there.
+    """
+    torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from transformers import AutoModelForCausalLM
+
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"model folder {folder} has no config.json; save a model there with save_pretrained")
+        source, offline = str(folder), True
+    else:
+        source = model
+    try:
+        return AutoModelForCausalLM.from_pretrained(source, revision=revision, local_files_only=offline).eval()
+    except (OSError, ValueError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"model {model!r} (revision {revision}) cannot be loaded: {first}; give a folder that save_pretrained "
+            "wrote, or an id that the hub or its cache (HF_HOME) holds"
+        ) from error
+
+
+def token_embeddings(model: str, *, revision: str = "main", offline: bool = False) -> np.ndarray:
+    """The input embeddings of a language model, (vocabulary, dimension) float64."""
+    weights = causal(model, revision=revision, offline=offline).get_input_embeddings().weight
+    return weights.detach().double().numpy()

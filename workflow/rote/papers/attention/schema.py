@@ -1,0 +1,130 @@
+"""The paper's result tables."""
+
+from rote.tables import Table, column
+
+_LOST = "the fixed point did not converge"
+_NONE = "not part of this row"
+
+
+class Curves(Table):
+    """One point of a theory curve."""
+
+    KEY = ("figure", "panel", "series", "x", "gamma")
+    figure: str = column("figure it belongs to")
+    panel: str = column("panel within the figure")
+    series: str = column("curve within the panel")
+    x: float = column("abscissa")
+    gamma: float = column("ridge")
+    error: float = column("memorization error of attention, or of ridge regression on raw tokens", nan=_LOST)
+    iterations: int = column("steps of the fixed point; 0 = closed form", "steps")
+    residual: float = column("relative residual of the fixed point; 0 = closed form")
+    converged: bool = column("small residual and the right branch")
+
+
+class Phase(Table):
+    """Attention against ridge regression at one point of the phase map."""
+
+    KEY = ("setting", "f", "c", "gamma")
+    setting: str = column("signal and spike")
+    f: str = column("nonlinearity")
+    c: float = column("dimensions per token p/n")
+    gamma: float = column("ridge, the same for both")
+    attention: float = column("memorization error of attention", nan=_LOST)
+    ridge: float = column("memorization error of ridge regression on raw tokens")
+
+
+class Checks(Table):
+    """One number that theory alone decides."""
+
+    KEY = ("check", "condition")
+    check: str = column("what is checked")
+    condition: str = column("setting within the check")
+    value: float = column("the statistic of the claim")
+
+
+class Simulations(Table):
+    """Training errors of one context at one ridge, with the theory for the same parameters."""
+
+    KEY = ("figure", "panel", "series", "x", "gamma", "n", "replicate")
+    figure: str = column("figure or test it belongs to")
+    panel: str = column("panel within the figure")
+    series: str = column("series within the panel")
+    x: float = column("abscissa")
+    gamma: float = column("ridge")
+    f: str = column("nonlinearity")
+    n: int = column("tokens")
+    p: int = column("dimension of a token")
+    mu2: float = column("||μ||²")
+    slack: float = column("finite-size slack of the comparison with theory")
+    replicate: int = column("replicate")
+    error: float = column("memorization error of attention")
+    ridge: float = column("memorization error of ridge regression on the same context's raw tokens", nan=_NONE)
+    theory: float = column("theory for attention", nan="the theory has no value here")
+    ridge_theory: float = column("theory for ridge regression", nan=_NONE)
+
+
+class Algebra(Table):
+    """Three ways to the same training error, on one context."""
+
+    KEY = ("gamma", "shape", "replicate")
+    gamma: float = column("ridge")
+    shape: str = column("n x p")
+    replicate: int = column("replicate")
+    probe: float = column("residual of the fitted probe")
+    resolvent: float = column("γ²||Qy||²/n")
+    derivative: float = column("-γ² d(yᵀQy)/dγ/n by central differences")
+
+
+class Spectrum(Table):
+    """Eigenvalues of the attention kernel: share per bin, and the limiting density."""
+
+    KEY = ("f", "c", "bin")
+    f: str = column("nonlinearity")
+    c: float = column("dimensions per token p/n")
+    bin: int = column("bin number")
+    low: float = column("lower edge")
+    high: float = column("upper edge")
+    simulated: float = column("density of the eigenvalues of one kernel")
+    theory: float = column("limiting density, mean over the bin")
+
+
+class TrainedTable(Table):
+    """A head during training."""
+
+    KEY = ("objective", "gamma", "replicate", "step")
+    objective: str = column("theory: descent on the limit; fresh: on new contexts each step; same: on one context")
+    gamma: float = column("ridge of training and evaluation")
+    replicate: int = column("replicate")
+    step: int = column("training step", "steps")
+    key: float = column("cosine of w_K with the signal")
+    query: float = column("cosine of w_Q with the signal")
+    error: float = column("memorization error on held-out contexts (theory: in the limit)")
+    ridge: float = column("memorization error of ridge regression there")
+
+
+class EmbeddingsTable(Table):
+    """Real inputs as tokens at one ridge."""
+
+    KEY = ("f", "labels", "gamma", "replicate")
+    f: str = column("nonlinearity")
+    labels: str = column("random: average over random labels; real: the inputs' own")
+    gamma: float = column("ridge")
+    replicate: int = column("replicate")
+    error: float = column("memorization error of attention")
+    ridge: float = column("memorization error of ridge regression on the raw tokens")
+    isotropic: float = column("theory for isotropic tokens of the same size and mean power")
+    anisotropic: float = column("theory with the measured covariance spectrum", nan="it did not converge")
+    exponent: float = column("power-law exponent of the covariance spectrum")
+
+
+TABLES: dict[str, type[Table]] = {
+    "curves": Curves,
+    "phase": Phase,
+    "checks": Checks,
+    "simulations": Simulations,
+    "variants": Simulations,
+    "algebra": Algebra,
+    "spectrum": Spectrum,
+    "trained": TrainedTable,
+    "embeddings": EmbeddingsTable,
+}

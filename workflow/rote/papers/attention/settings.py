@@ -1,0 +1,91 @@
+"""Config section of the nonlinear-attention paper."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from rote.section import Section, key
+
+Positive = Annotated[float, Field(gt=0)]
+Size = Annotated[int, Field(ge=8)]
+
+
+class Theory(Section):
+    """Theory curves and the phase map: how fine their grids are."""
+
+    curve: int = key(37, "Points of a curve", ge=8)
+    phase: int = key(48, "Points per side of the phase map", ge=6)
+
+    SCALES: ClassVar = {"smoke": {"curve": 13, "phase": 10}, "paper": {"curve": 145, "phase": 200}}
+
+
+class Simulation(Section):
+    """Contexts at finite size: the markers of the figures and the rows that theory is tested on."""
+
+    tokens: int = key(512, "Tokens n of most rows; the dimension p follows from p/n", ge=16)
+    sweep_tokens: int = key(512, "Tokens n of the sweep over the dimension (4096 in the paper)", ge=16)
+    sweep_gamma: float = key(1e-5, "Ridge of the sweeps over dimension and signal", gt=0)
+    snr_tokens: int = key(1024, "Tokens n of the sweep over the signal, p = n/4 (2048 in the paper)", ge=16)
+    limit_tokens: int = key(1024, "Largest n at which theory and simulation are compared without signal", ge=64)
+    replicates: int = key(8, "Contexts per row", ge=2)
+
+    SCALES: ClassVar = {
+        "smoke": {"tokens": 64, "sweep_tokens": 64, "snr_tokens": 64, "limit_tokens": 64, "replicates": 2},
+        "paper": {"tokens": 2048, "sweep_tokens": 4096, "snr_tokens": 2048, "limit_tokens": 4096, "replicates": 20},
+    }
+
+
+class Trained(Section):
+    """Attention weights learnt by gradient descent (our extension): w_K and w_Q of unit length."""
+
+    tokens: int = key(96, "Tokens n of a training context", ge=8)
+    p: int = key(192, "Dimension of a token", ge=8)
+    mu2: float = key(4.0, "||μ||² of the signal", gt=0)
+    gammas: list[Positive] = key([1.0, 4.0], "Ridges at which a head is trained", min_length=1)
+    contexts: int = key(4, "Fresh contexts per step", ge=1)
+    steps: int = key(250, "Steps of Adam on the unit spheres", ge=1)
+    learning_rate: float = key(0.01, "Peak of the cosine schedule", gt=0)
+    held_out: int = key(16, "Fresh contexts to evaluate on", ge=2)
+    replicates: int = key(6, "Initializations, each with its own contexts", ge=2)
+
+    SCALES: ClassVar = {
+        "smoke": {"tokens": 24, "p": 48, "steps": 20, "held_out": 4, "replicates": 2},
+        "paper": {"tokens": 512, "p": 1024, "steps": 4000, "held_out": 64, "replicates": 20},
+    }
+
+
+class Embeddings(Section):
+    """Real inputs as tokens: scanned digits, or the token embeddings of a language model."""
+
+    source: Literal["digits", "model"] = key(
+        "digits", "digits: 8x8 scans, their parity as label; model: rows of a token-embedding matrix"
+    )
+    model: str = key("", "Hugging Face id, or folder with config.json and weights; only for model")
+    revision: str = key("main", "Revision of the model on the hub")
+    offline: bool = key(False, "Never ask the hub: `model` is a folder or already in the cache")
+    tokens: int = key(256, "Tokens per context", ge=16)
+    gammas: list[Positive] = key([0.01, 0.1, 1.0, 10.0, 100.0], "Ridges", min_length=1)
+    functions: list[Literal["linear", "tanh", "exp_clip", "cos_c"]] = key(
+        ["linear", "tanh", "exp_clip", "cos_c"], "Nonlinearities", min_length=1
+    )
+    replicates: int = key(10, "Random contexts", ge=2)
+
+    SCALES: ClassVar = {
+        "smoke": {"tokens": 64, "replicates": 2},
+        "paper": {"source": "model", "model": "EleutherAI/pythia-160m", "tokens": 2048},
+    }
+
+    @model_validator(mode="after")
+    def _model(self):
+        if self.source == "model" and not self.model:
+            raise ValueError("source is model, so `model` must name a Hugging Face id or a folder")
+        return self
+
+
+class Settings(Section):
+    """A random matrix analysis of in-context memorization for nonlinear attention"""
+
+    theory: Theory = key(Theory, Theory.__doc__)
+    simulation: Simulation = key(Simulation, Simulation.__doc__)
+    trained: Trained = key(Trained, Trained.__doc__)
+    embeddings: Embeddings = key(Embeddings, Embeddings.__doc__)

@@ -1,0 +1,225 @@
+"""One context at finite size: attention features, and the training error of the best ridge probe for a whole γ grid.
+
+Nothing is inverted per γ. The smaller Gram matrix is brought to tridiagonal form once, and every γ is then a
+tridiagonal solve: a third of the work of an eigendecomposition, with the same answers.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import linalg
+from scipy.linalg import blas, lapack
+
+from rote.errors import InputError
+from rote.synth import tokens
+from rote.theory import attention
+from rote.theory.attention.memorization import positive
+
+BLOCK = 512  # columns of the kernel that exist at one time
+Kernel = Callable[[np.ndarray, tuple[np.ndarray, np.ndarray]], np.ndarray]
+
+
+class Errors(NamedTuple):
+    """Training errors of one context, (γ,) each."""
+
+    attention: np.ndarray
+    ridge: np.ndarray  # on the raw tokens, same context
+
+
+def simulate(
+    gamma: ArrayLike,
+    n: int,
+    p: int,
+    f: attention.activation.Nonlinearity,
+    rng: np.random.Generator,
+    *,
+    mu: ArrayLike | None = None,
+    w_key: ArrayLike | None = None,
+    w_query: ArrayLike | None = None,
+    diag: str = "zero",
+    centred: bool = True,
+    trace: bool = False,
+    balance: float = 0.0,
+    noise: tokens.Noise = tokens.normal,
+    scales: np.ndarray | None = None,
+) -> Errors:
+    """Draw one context and measure both training errors at every γ.
+
+    Args:
+        gamma: ridge γ > 0, (γ,).
+        n, p: tokens in the context and their dimension.
+        f: as in `rote.theory.attention`.
+        mu, w_key, w_query: signal and spike in the first directions of the token space, length ≤ p.
+        diag: "zero" or "keep" the diagonal of the kernel.
+        centred: subtract E f from f; with balanced labels it makes no difference.
+        trace: average over random labels instead of using the drawn ones (only without signal): much less noise.
+        balance, noise, scales: see `rote.synth.tokens.draw`.
+
+    Raises:
+        InputError: naming the argument. Settings outside the theory's range are warned of.
+    """
+    gamma = np.atleast_1d(positive("gamma", gamma))
+    if trace and mu is not None and np.any(mu):
+        raise InputError("trace averages over labels, so it needs mu = 0")
+    f = attention.named(f)
+    attention.diagonal(f, diag)
+    vectors = [None if v is None else padded(name, v, p) for name, v in (("w_key", w_key), ("w_query", w_query))]
+    _caution(gamma, n, p, mu, *vectors)
+    context = tokens.draw(n, p, rng, mu=mu, balance=balance, noise=noise, scales=scales)
+    A, largest = features(context.X, entrywise(f, p, diag=diag, centred=centred), *vectors)
+    if largest > 8:
+        warnings.warn(
+            f"a kernel entry is {largest:.1f}: (nearly) parallel tokens; an unbounded f explodes there", stacklevel=2
+        )
+    return Errors(*(errors(M, context.y, gamma, trace) for M in (A, context.X)))
+
+
+def padded(name: str, vector: ArrayLike, p: int) -> np.ndarray:
+    """A vector of the first directions as (p,)."""
+    vector = np.atleast_1d(np.asarray(vector, float))
+    if vector.ndim != 1 or len(vector) > p or not np.isfinite(vector).all():
+        raise InputError(f"{name} must be a vector of at most p = {p} finite numbers, given shape {vector.shape}")
+    return np.concatenate([vector, np.zeros(p - len(vector))])
+
+
+def _caution(gamma, n, p, mu, w_key, w_query) -> None:
+    """Warn where the proportional limit is a poor guide."""
+    notes = []
+    if gamma.min() < 1e-8:
+        notes.append(f"gamma = {gamma.min():.1e} is below 1e-8, where rounding decides")
+    if min(n, p) < 50 or not 0.02 <= p / n <= 50:
+        notes.append(f"n = {n}, p = {p}: the theory wants both ≥ 50 and p/n in [0.02, 50]")
+    mu = np.zeros(p) if mu is None else padded("mu", mu, p)
+    s, key, query = mu @ mu, np.zeros(p) if w_key is None else w_key, np.zeros(p) if w_query is None else w_query
+    s = (s + (mu @ key) * (query @ mu)) / np.sqrt(p)
+    if abs(s) > 0.12:
+        notes.append(f"μᵀWμ/√p = {s:.2f} is above 0.12: the signal reaches the nonlinearity (strong_signal_error)")
+    if np.linalg.norm(key) * np.linalg.norm(query) > np.sqrt(p) / 10:
+        notes.append(f"||w_K|| ||w_Q|| is above √p/10 = {np.sqrt(p) / 10:.1f}")
+    for note in notes:
+        warnings.warn(f"{note}; do not expect the theory's value", stacklevel=3)
+
+
+def features(
+    X: np.ndarray,
+    kernel: Kernel,
+    w_key: np.ndarray | None = None,
+    w_query: np.ndarray | None = None,
+    W: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
+    """A = X K, K = kernel(XᵀWX/√p) with W = I + w_K w_Qᵀ (or `W` plus the spike), block by block.
+
+    K never exists as a whole: next to X and A, (p, n) both, only `BLOCK` of its columns.
+
+    Args:
+        kernel: (block (n, b), (rows, columns) of the diagonal in it) -> block; may work in place.
+
+    Returns:
+        A, and the largest off-diagonal |XᵀWX|/√p.
+    """
+    p, n = X.shape
+    queries = X if W is None else W @ X
+    A, largest = np.empty((p, n), order="F"), 0.0
+    keys = None if w_key is None or w_query is None else (w_key @ X, w_query @ X)
+    for begin in range(0, n, BLOCK):
+        columns = slice(begin, min(begin + BLOCK, n))
+        block = X.T @ queries[:, columns]  # rows are keys, columns queries
+        if keys is not None:
+            block += np.outer(keys[0], keys[1][columns])
+        block /= np.sqrt(p)
+        diagonal = (np.arange(begin, columns.stop), np.arange(columns.stop - begin))
+        kept = block[diagonal].copy()
+        block[diagonal] = 0
+        largest = max(largest, float(block.max()), -float(block.min()))
+        block[diagonal] = kept
+        A[:, columns] = X @ kernel(block, diagonal)
+    return A, largest
+
+
+def entrywise(f: attention.activation.Nonlinearity, p: int, *, diag: str = "zero", centred: bool = True) -> Kernel:
+    """The paper's kernel, (f(t) − E f)/√p with its diagonal set to zero or kept."""
+    f = attention.named(f)
+    centre = attention.moments(f).a0 if centred else 0.0
+
+    def kernel(block: np.ndarray, diagonal: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        if diag == "zero":
+            block[diagonal] = 0  # before f, which may overflow there
+        block = f(block)
+        block -= centre
+        if diag == "zero":
+            block[diagonal] = 0
+        block /= np.sqrt(p)
+        return block
+
+    return kernel
+
+
+def softmax(beta: float, masked: bool = True) -> Kernel:
+    """Column softmax of βt over the keys, with or without the query's own token."""
+
+    def kernel(block: np.ndarray, diagonal: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        block *= beta
+        if masked:
+            block[diagonal] = -np.inf
+        block -= block.max(axis=0)
+        np.exp(block, out=block)
+        block /= block.sum(axis=0)
+        return block
+
+    return kernel
+
+
+def errors(A: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: bool = False) -> np.ndarray:
+    """Training error of ridge regression of y (n,) on the columns of A (p, n), for every γ: (γ,).
+
+    E = ||y − Aᵀw||²/n with w = (A Aᵀ + nγ)⁻¹ A y. With `trace`, its average over random labels.
+    """
+    p, n = A.shape
+    wide = p > n
+    gram = _gram(A if wide else A.T)  # (n, n) or (p, p), lower triangle
+    gram /= n
+    if trace:
+        values = np.maximum(linalg.eigvalsh(gram, overwrite_a=True, check_finite=False), 0)
+        shares = gamma[:, None] / (gamma[:, None] + values)
+        return ((shares**2).sum(axis=1) + max(n - p, 0)) / n
+    if wide:
+        solved = shifted_solves(gram, y, gamma, rotate_back=False)  # norms do not need the basis
+        return gamma**2 * (solved**2).sum(axis=0) / n
+    weights = shifted_solves(gram, A @ y / n, gamma)
+    return ((y[:, None] - A.T @ weights) ** 2).sum(axis=0) / n
+
+
+def _gram(A: np.ndarray) -> np.ndarray:
+    """Aᵀ A, lower triangle, by one symmetric rank-k product."""
+    return blas.dsyrk(1.0, A, trans=1, lower=1) if A.flags.f_contiguous else blas.dsyrk(1.0, A.T, trans=0, lower=1)
+
+
+def shifted_solves(S: np.ndarray, b: np.ndarray, shifts: np.ndarray, rotate_back: bool = True) -> np.ndarray:
+    """(S + shift)⁻¹ b for every shift > 0, (m, shifts), from one tridiagonal reduction S = Q T Qᵀ.
+
+    Args:
+        S: (m, m) positive semidefinite, lower triangle; overwritten.
+        rotate_back: False leaves out Q, which changes no norm.
+    """
+    m = len(b)
+    if m == 1:
+        return (b[0] / (S[0, 0] + shifts))[None]
+    work = int(lapack.dsytrd_lwork(m, lower=1)[0])
+    reduced, diagonal, below, tau, info = lapack.dsytrd(S, lower=1, lwork=work, overwrite_a=1)
+    if info:
+        raise ArithmeticError(f"tridiagonal reduction failed (LAPACK info {info})")
+    reflectors = np.asfortranarray(reduced[1:, :-1])
+
+    def rotate(x: np.ndarray, how: str) -> np.ndarray:
+        x = np.asfortranarray(x)
+        x[1:] = lapack.dormqr("L", how, reflectors, tau, x[1:], lwork=64 * x.shape[1])[0]
+        return x
+
+    right, diagonal = rotate(b[:, None].copy(), "T")[:, 0], np.maximum(diagonal, 0)
+    solved = np.empty((m, len(shifts)), order="F")
+    for i, shift in enumerate(shifts):
+        solved[:, i] = lapack.dptsv(diagonal + shift, below, right)[2].ravel()
+    return rotate(solved, "N") if rotate_back else solved

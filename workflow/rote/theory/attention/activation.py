@@ -1,0 +1,147 @@
+"""Entrywise nonlinearities of the attention kernel, and the few Gaussian moments of them that the theory needs."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rote.errors import InputError
+
+_REACH = 12.0  # the Gaussian weight is below 1e-31 outside
+_NODES = np.polynomial.legendre.leggauss(60)
+
+
+class Coefficients(NamedTuple):
+    """Moments of f under ξ ~ N(0, 1), in orthonormal Hermite polynomials."""
+
+    a0: float  # E f
+    a1: float  # E ξ f, the linear part
+    a2: float  # E (ξ² − 1) f / √2
+    nu: float  # Var f
+
+    @property
+    def noise(self) -> float:
+        """Variance of what is not linear, ν − a1² ≥ 0."""
+        return max(self.nu - self.a1**2, 0.0)
+
+
+class Activation(NamedTuple):
+    """A nonlinearity with what quadrature must know of it."""
+
+    function: Callable[[np.ndarray], np.ndarray]
+    kinks: tuple[float, ...] = ()  # where f or its slope jumps
+
+    def __call__(self, t: ArrayLike) -> np.ndarray:
+        return self.function(np.asarray(t, float))
+
+
+def _cube(t: np.ndarray) -> np.ndarray:
+    return t + (t * t * t - 3 * t) / math.sqrt(6)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "linear": Activation(lambda t: t * 1.0),
+    "tanh": Activation(np.tanh),
+    "relu_c": Activation(lambda t: np.maximum(t, 0) - 1 / math.sqrt(2 * math.pi), (0.0,)),
+    "sign": Activation(np.sign, (0.0,)),
+    "cubic": Activation(_cube),
+    "exp_c": Activation(lambda t: np.exp(t) - math.exp(0.5)),
+    "exp_clip": Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2.0)), 5.0) - 1.4705262812252, (math.log(5),)),
+    "cos_c": Activation(lambda t: np.cos(t) - math.exp(-0.5)),
+    "quad": Activation(lambda t: (t * t - 1) / math.sqrt(2)),
+}
+
+Nonlinearity = str | Activation | Callable[[np.ndarray], np.ndarray]
+
+
+def named(f: Nonlinearity) -> Activation:
+    """The activation for a name or a vectorized function of one array.
+
+    Functions whose value or slope jumps must come as `Activation(function, kinks)`.
+
+    Raises:
+        InputError: for an unknown name, or a function that does not map a probe grid to finite numbers of its shape.
+    """
+    if isinstance(f, str):
+        if f not in ACTIVATIONS:
+            raise InputError(f"f must be one of {', '.join(ACTIVATIONS)} or a function, given {f!r}")
+        return ACTIVATIONS[f]
+    f = f if isinstance(f, Activation) else Activation(f)
+    probe = np.linspace(-8, 8, 161)
+    try:
+        values = np.asarray(f(probe), float)
+    except Exception as error:
+        raise InputError(f"f cannot be applied to an array of numbers: {error}") from error
+    if values.shape != probe.shape:
+        raise InputError(f"f must be vectorized: it maps shape {probe.shape} to {values.shape}")
+    if not np.isfinite(values).all():
+        raise InputError(f"f is not finite at {probe[~np.isfinite(values)][0]:g}; it must be on [-8, 8]")
+    return f
+
+
+def expect(integrand: Callable[[np.ndarray], np.ndarray], kinks: tuple[float, ...] = ()) -> float:
+    """E integrand(ξ), ξ ~ N(0, 1): Gauss-Legendre on panels of length ≤ 2 with edges on the kinks; about 1e-15."""
+    edges = np.unique([*np.arange(-_REACH, _REACH + 1, 2), *(k for k in kinks if abs(k) < _REACH)])
+    half = np.diff(edges)[:, None] / 2
+    t = (edges[:-1, None] + half) + half * _NODES[0]
+    weights = half * _NODES[1] * np.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)
+    return float((np.asarray(integrand(t.ravel()), float) * weights.ravel()).sum())
+
+
+def moments(f: Nonlinearity | Coefficients, scale: float = 1.0) -> Coefficients:
+    """All moments of f(scale·ξ) that the theory needs; `Coefficients` pass through.
+
+    Raises:
+        InputError: as `named`; for a constant f, and for coefficients that no function has (ν < a1²).
+    """
+    if isinstance(f, Coefficients):
+        return _possible(f)
+    f = named(f)
+    kinks = tuple(k / scale for k in f.kinks)
+    a0 = expect(lambda t: f(scale * t), kinks)
+    a1 = expect(lambda t: t * f(scale * t), kinks)
+    a2 = expect(lambda t: (t**2 - 1) * f(scale * t), kinks) / math.sqrt(2)
+    nu = expect(lambda t: (f(scale * t) - a0) ** 2, kinks)
+    return _possible(Coefficients(a0, a1, a2, nu))
+
+
+def _possible(found: Coefficients) -> Coefficients:
+    if not np.isfinite(found).all():
+        raise InputError(f"the moments of f must be finite, found {found}")
+    if not found.nu > 1e-24:
+        raise InputError("f is constant: attention then sees nothing")
+    if found.nu < found.a1**2 * (1 - 1e-8):
+        raise InputError(f"variance {found.nu:g} of f is below its linear part {found.a1**2:g}: no function has that")
+    return found
+
+
+def coefficients(f: Nonlinearity | Coefficients) -> tuple[float, float]:
+    """(a1, ν) of f: its linear coefficient E[ξ f(ξ)] and its variance."""
+    found = moments(f)
+    return found.a1, found.nu
+
+
+def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
+    """d, the limit of f(√p)/√p that a kept diagonal adds: 0 for "zero", measured on f for "keep", or a number.
+
+    Raises:
+        InputError: for a kept diagonal of a function that grows faster than linearly.
+    """
+    if not isinstance(diag, str):
+        if not math.isfinite(diag):
+            raise InputError(f"diag must be 'zero', 'keep' or a finite number, given {diag}")
+        return float(diag)
+    if diag == "zero":
+        return 0.0
+    if diag != "keep":
+        raise InputError(f"diag must be 'zero', 'keep' or a number, given {diag!r}")
+    if isinstance(f, Coefficients):
+        raise InputError("diag='keep' needs f itself, not its coefficients; give the number lim f(t)/t")
+    far = np.array([1e6, 1e8, 1e10])
+    with np.errstate(over="ignore", invalid="ignore"):
+        slopes = np.diff(named(f)(far)) / np.diff(far)
+    if not np.isfinite(slopes).all() or abs(slopes[1]) > 2 * abs(slopes[0]) + 1e-5:
+        raise InputError("diag='keep' needs an f that grows at most linearly: f(√p)/√p has no limit; use diag='zero'")
+    return float(slopes[1]) if abs(slopes[1]) > 0.5 * abs(slopes[0]) else 0.0
