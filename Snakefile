@@ -18,6 +18,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/longtail.smk"
 include: "workflow/rules/raf.smk"
 include: "workflow/rules/attention.smk"
+include: "workflow/rules/cramless.smk"
 include: "workflow/rules/report.smk"
 
 

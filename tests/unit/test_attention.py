@@ -194,9 +194,8 @@ def test_memory_is_a_few_arrays_of_the_tokens():
 
 
 def test_finite_size_moments_vanish_in_the_limit():
-    found = attention.moments("linear")
-    assert experiments.finite_size(found, 1024).nu == pytest.approx(1 + 2 / 1024)
-    corrected = curves.error(1e-2, 0.5, experiments.finite_size(found, 1024)).error
+    assert attention.finite_size("linear", 1024).nu == pytest.approx(1 + 2 / 1024)
+    corrected = curves.error(1e-2, 0.5, attention.finite_size("linear", 1024)).error
     assert float(corrected) == pytest.approx(0.5328, abs=1e-4)
 
 

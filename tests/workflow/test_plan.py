@@ -49,7 +49,12 @@ def test_every_rule_names_its_gpu(rules):
     assert len(rules) > 15
     assert [name for name, rule in rules.items() if "gpu" not in rule["resources"]] == []
     on_devices = {name for name, rule in rules.items() if rule["gpu"] == 'Resource("gpu", 1)'}
-    assert on_devices == {"longtail_train_network", "raf_train_two_layer", "attention_train_heads"}
+    assert on_devices == {
+        "longtail_train_network",
+        "raf_train_two_layer",
+        "attention_train_heads",
+        "cramless_train_networks",
+    }
 
 
 def test_every_computing_rule_has_log_benchmark_resources_and_code(rules):

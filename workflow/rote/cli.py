@@ -128,6 +128,33 @@ def claims(
         ledger.write(work, run, folder, results, out)
 
 
+@app.command()
+def prune(
+    losses: Annotated[Path, typer.Option(help="Table with columns id, loss and perhaps count (Parquet or CSV).")],
+    out: Annotated[Path, typer.Option(help="Write: the kept rows, copies to use as `count`.", metavar="PARQUET")],
+    keep: Annotated[
+        float | None, typer.Option(help="Share of the examples to keep, in (0, 1]; default: automatic.")
+    ] = None,
+    scheme: Annotated[str, typer.Option(help="none, random, loss or loss-flat.")] = "loss",
+    seed: Annotated[int, typer.Option(help="Seed for ties and random choices.", min=0)] = 1,
+) -> None:
+    """Prune any data set by the losses of a trained model: fewer examples, and with loss-flat flatter frequencies."""
+    import pandas as pd
+
+    from rote import prune as pruning
+    from rote import tables
+
+    with job.start("prune", seed=seed):
+        try:
+            frame = pd.read_csv(losses) if losses.suffix == ".csv" else tables.read(losses)
+        except ValueError as error:
+            raise InputError(f"{losses} cannot be read as a table: {error}") from error
+        kept = pruning.table(frame, keep, scheme=scheme, seed=seed, where=str(losses))
+        with tables.atomic(out) as temporary:
+            kept.to_parquet(temporary, index=False)
+        log.info("kept %d of %d examples: %s", len(kept), len(frame), out)
+
+
 @app.command("ledger")
 def show_ledger(
     path: Annotated[Path, typer.Argument(help="A ledger, results/<run>/claims.parquet.")],

@@ -4,8 +4,8 @@ import ctypes
 import logging
 import math
 import pickle
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -25,13 +25,15 @@ def fit(
     *,
     steps: int,
     learning_rate: float,
+    schedule: Callable[[int], float] | None = None,
+    betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: Tensor | None = None,
     buffers: Parameters | None = None,
     checkpoint: Path | None = None,
     checkpoint_steps: int = 500,
     what: str = "training",
 ) -> Parameters:
-    """Train stacked models with AdamW (β = 0.9, 0.999) on a cosine schedule to zero.
+    """Train stacked models with AdamW, by default on a cosine schedule to zero.
 
     The models stay independent: each model's loss depends on its own slice of the parameters, the losses are summed,
     and every optimizer operation is element-wise. θ ← θ(1 − η_t wd) before the Adam step, on all parameters.
@@ -40,6 +42,8 @@ def fit(
         parameters: tensors (models, ...); not changed.
         loss: (parameters, step) -> (models,). The step is the only data position, so a resumed run sees the batches
             of an undisturbed one.
+        schedule: step -> factor of `learning_rate`; None is `cosine(steps)`.
+        betas: of Adam.
         weight_decay: (models,).
         buffers: what `loss` updates in place (running statistics); saved and restored with the parameters.
         checkpoint: file to save to every `checkpoint_steps` steps and to resume from. Removed by the caller, once the
@@ -52,30 +56,51 @@ def fit(
         FloatingPointError: if a loss becomes NaN or infinite, naming model and step.
     """
     _keep_freed_memory()
-    torch.set_flush_denormal(True)  # Adam's moments of dead units decay into denormals, which are slow
-    parameters = {name: value.clone().requires_grad_() for name, value in parameters.items()}
+    schedule = schedule or cosine(steps)
+    parameters = {name: value.clone().contiguous().requires_grad_() for name, value in parameters.items()}
     leaves, buffers = list(parameters.values()), buffers or {}
-    optimizer = torch.optim.Adam(leaves, lr=torch.tensor(0.0), fused=True)
+    optimizer = torch.optim.Adam(leaves, lr=torch.tensor(0.0), betas=betas, fused=True)
     begin = _resume(checkpoint, parameters, buffers, optimizer)
     decays = None if weight_decay is None or not weight_decay.any() else weight_decay.to(leaves[0].device)
-    for step in track(range(begin, steps), what):
-        rate = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        losses = loss(parameters, step)
-        if step % 100 == 0 and not bool(torch.isfinite(losses).all()):
-            bad = int((~torch.isfinite(losses)).nonzero()[0])
-            value = float(losses[bad].detach())
-            raise FloatingPointError(f"{what}: loss of model {bad} is {value} at step {step}; lower learning_rate")
-        gradients = torch.autograd.grad(losses.sum(), leaves)
-        with torch.no_grad():
-            for leaf, gradient in zip(leaves, gradients, strict=True):
-                leaf.grad = gradient
-                if decays is not None:
-                    leaf.mul_((1 - rate * decays).view(-1, *[1] * (leaf.ndim - 1)))
-        optimizer.param_groups[0]["lr"].fill_(rate)
-        optimizer.step()
-        if checkpoint is not None and (step + 1) % checkpoint_steps == 0 and step + 1 < steps:
-            _save(checkpoint, step + 1, parameters, buffers, optimizer)
+    with _flushed_denormals():
+        for step in track(range(begin, steps), what):
+            rate = learning_rate * schedule(step)
+            losses = loss(parameters, step)
+            if step % 100 == 0 and not bool(torch.isfinite(losses).all()):
+                bad = int((~torch.isfinite(losses)).nonzero()[0])
+                value = float(losses[bad].detach())
+                raise FloatingPointError(f"{what}: loss of model {bad} is {value} at step {step}; lower learning_rate")
+            gradients = torch.autograd.grad(losses.sum(), leaves)
+            with torch.no_grad():
+                for leaf, gradient in zip(leaves, gradients, strict=True):
+                    leaf.grad = gradient.contiguous()  # the fused step reads memory in the parameter's own order
+                    if decays is not None:
+                        leaf.mul_((1 - rate * decays).view(-1, *[1] * (leaf.ndim - 1)))
+            optimizer.param_groups[0]["lr"].fill_(rate)
+            optimizer.step()
+            if checkpoint is not None and (step + 1) % checkpoint_steps == 0 and step + 1 < steps:
+                _save(checkpoint, step + 1, parameters, buffers, optimizer)
     return {name: value.detach() for name, value in parameters.items()}
+
+
+def cosine(steps: int, *, warmup: int = 0, floor: float = 0.0) -> Callable[[int], float]:
+    """Linear over `warmup` steps, then half a cosine down to `floor`: step -> factor of the learning rate."""
+
+    def factor(step: int) -> float:
+        rising = min(1.0, (step + 1) / warmup) if warmup else 1.0
+        return rising * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+    return factor
+
+
+@contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Adam's moments of dead units decay into denormals, which are slow. Elsewhere arithmetic stays IEEE."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 @cache

@@ -18,7 +18,7 @@ class About:
     title: str
     authors: str
     reference: str
-    url: str
+    url: str  # empty if none is known
     question: str
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from rote.papers.attention import curves, settings, simulation
 from rote.papers.attention.arms import SPIKES, U, V
-from rote.papers.attention.experiments import FIVE, Row, finite_size, frame, measure
+from rote.papers.attention.experiments import FIVE, Row, frame, measure
 from rote.seeds import generator
 from rote.synth import tokens
 from rote.theory import attention
@@ -131,7 +131,7 @@ def _noises(options: settings.Simulation, seed: int) -> list[pd.DataFrame]:
     n, gammas, parts = options.tokens, FIVE[1:], []
     p = 2 * n
     even = np.ones(p) / np.sqrt(p)
-    theory = curves.error(gammas, 2.0, finite_size(attention.moments("tanh"), n), 2.0, (U, U)).error
+    theory = curves.error(gammas, 2.0, attention.finite_size("tanh", n), 2.0, (U, U)).error
     base = attention.ridge_error(gammas, 2.0, 2.0)
     for name, noise in (("Rademacher", tokens.rademacher), ("Student 5", tokens.student(5))):
         row = Row("noises", name, "tanh", n, p, gammas, mu2=2.0, slack=1 / n, label="tanh")

@@ -116,21 +116,13 @@ def contexts(options: settings.Simulation, seed: int, track: Track = None) -> pd
     for row, replicate in (track or iter)(units):
         if id(row) not in known:
             c, f = row.p / row.n, attention.moments(row.f)
-            limit = curves.error(row.gammas, c, finite_size(f, row.n), row.mu2, row.spike).error
+            limit = curves.error(row.gammas, c, attention.finite_size(f, row.n), row.mu2, row.spike).error
             known[id(row)] = limit, attention.ridge_error(row.gammas, c, row.mu2)
         rng = generator(seed, "attention", row.figure, row.panel, row.series, str((row.x, row.n)), replicate)
         context = tokens.draw(row.n, row.p, rng, mu=np.sqrt(row.mu2) * U)
         found = measure(context, row.f, row.spike, row.gammas, row.trace)
         parts.append(frame(row, replicate, found, known[id(row)]))
     return pd.concat(parts + _paired(options, seed), ignore_index=True)
-
-
-def finite_size(f: attention.Coefficients, n: int) -> attention.Coefficients:
-    """f's moments with the noise that the missing diagonal adds at n tokens: ν + 2 a1²/n for Gaussian tokens.
-
-    (√(2/p) is the fluctuation of ||x||²/p, and τ = (ν − a1²)/c grows by 2 a1²/p.) Vanishes in the limit.
-    """
-    return f._replace(nu=f.nu + 2 * f.a1**2 / n)
 
 
 def _count(row: Row, options: settings.Simulation) -> int:

@@ -17,6 +17,7 @@ from rote.theory.attention.activation import (
     Coefficients,
     coefficients,
     diagonal,
+    finite_size,
     moments,
     named,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "coefficients",
     "diagonal",
     "equal_power",
+    "finite_size",
     "kernel_density",
     "memorization_error",
     "moments",

@@ -145,3 +145,12 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
     if not np.isfinite(slopes).all() or abs(slopes[1]) > 2 * abs(slopes[0]) + 1e-5:
         raise InputError("diag='keep' needs an f that grows at most linearly: f(√p)/√p has no limit; use diag='zero'")
     return float(slopes[1]) if abs(slopes[1]) > 0.5 * abs(slopes[0]) else 0.0
+
+
+def finite_size(f: Nonlinearity | Coefficients, n: int) -> Coefficients:
+    """f's moments with the noise that the missing diagonal adds at n tokens: ν + 2 a1²/n for Gaussian tokens.
+
+    (√(2/p) is the fluctuation of ||x||²/p, and τ = (ν − a1²)/c grows by 2 a1²/p.) Vanishes in the limit.
+    """
+    found = moments(f)
+    return found._replace(nu=found.nu + 2 * found.a1**2 / n)

@@ -1,0 +1,76 @@
+"""Stacked language models: each model is itself, causal, and the one that transformers makes."""
+
+import numpy as np
+import pytest
+import torch
+from rote.errors import InputError
+from rote.models import lm
+
+
+def rngs(count=3):
+    return [np.random.default_rng(seed) for seed in range(count)]
+
+
+@pytest.mark.parametrize("architecture", lm.ARCHITECTURES)
+def test_models_of_a_stack_are_independent_and_causal(architecture):
+    stack = lm.build(architecture, 40, 7, 16, 2, 2, rngs())
+    assert stack.size == sum(value[0].numel() for value in stack.parameters.values())
+    tokens = torch.randint(0, 40, (3, 5, 7), generator=torch.Generator().manual_seed(0))
+    logits = stack.forward(stack.parameters, tokens)
+    assert logits.shape == (3, 5, 7, 40)
+    for model in range(3):
+        alone = {name: value[model : model + 1] for name, value in stack.parameters.items()}
+        single = lm.build(architecture, 40, 7, 16, 2, 2, rngs(1))  # its forward takes stacks of one
+        found = single.forward(alone, tokens[model : model + 1])
+        torch.testing.assert_close(found[0], logits[model], atol=1e-5, rtol=1e-5)
+    later = tokens.clone()
+    later[:, :, 4] = 1
+    torch.testing.assert_close(stack.forward(stack.parameters, later)[:, :, :4], logits[:, :, :4], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        stack.forward(stack.parameters, tokens, 3, 30), logits[:, :, 3:, 30:], atol=1e-5, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "gpt_neox"])
+def test_a_stack_computes_what_transformers_computes(architecture):
+    from rote.data import torchvision
+
+    torchvision()
+    from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
+
+    stack = lm.build(architecture, 40, 7, 16, 2, 2, rngs(2))
+    if architecture == "gpt2":
+        config = GPT2Config(vocab_size=40, n_positions=7, n_embd=16, n_layer=2, n_head=2)
+    else:
+        config = GPTNeoXConfig(
+            vocab_size=40, max_position_embeddings=7, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+            intermediate_size=64,
+        )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config).eval()
+    tokens = torch.randint(0, 40, (2, 3, 7), generator=torch.Generator().manual_seed(1))
+    for number in range(2):
+        model.load_state_dict({name: value[number] for name, value in stack.parameters.items()}, strict=False)
+        model.tie_weights()
+        with torch.no_grad():
+            wanted = model(tokens[number]).logits
+        torch.testing.assert_close(stack.forward(stack.parameters, tokens)[number], wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_losses_are_summed_over_value_tokens():
+    logits = torch.randn(2, 3, 2, 5, generator=torch.Generator().manual_seed(0))
+    tokens = torch.tensor([[[10, 14], [11, 12], [13, 13]]] * 2)
+    found = lm.value_losses(logits, tokens, 10)
+    logs = logits.log_softmax(-1)
+    assert found[1, 2].item() == pytest.approx(-(logs[1, 2, 0, 3] + logs[1, 2, 1, 3]).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("llama", 40, 7, 16, 1, 2), "architecture must be one of decoder, gpt2, gpt_neox"),
+        (("decoder", 40, 7, 16, 1, 3), "width = 16 must be a multiple of heads = 3"),
+    ],
+)
+def test_refusals(arguments, wanted):
+    with pytest.raises(InputError, match=wanted):
+        lm.build(*arguments, rngs(1))

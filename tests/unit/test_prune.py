@@ -1,0 +1,191 @@
+"""Data pruning: schemes by hand, invariances, the controller, edge cases, the command."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rote import prune
+from rote.errors import InputError
+from rote.prune import online
+
+LOSSES = np.array([4.0, 0.1, 3.0, 0.2, 6.0, 5.0])
+COUNTS = np.array([2, 9, 3, 5, 1, 0])
+
+
+def test_schemes_by_hand():
+    select = lambda scheme, keep=0.4: prune.select(LOSSES, keep, scheme=scheme, counts=COUNTS).tolist()  # noqa: E731
+    assert select("none") == COUNTS.tolist()
+    assert select("loss") == [0, 9, 0, 5, 0, 0]  # two of the five examples that occur
+    assert select("loss-flat") == [0, 4, 0, 4, 0, 0]  # at most 8 of 20 copies
+    assert sum(copies > 0 for copies in select("random")) == 2
+    assert select("loss", 1.0) == COUNTS.tolist()
+    assert select("loss", 0.01) == [0, 9, 0, 0, 0, 0]  # one example at least
+
+
+tables = st.integers(1, 30).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.floats(0, 20), min_size=n, max_size=n),
+        st.lists(st.integers(0, 9), min_size=n, max_size=n).filter(any),
+    )
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(table=tables, keep=st.floats(0.01, 1), scheme=st.sampled_from(prune.SCHEMES), seed=st.integers(0, 9))
+def test_selections_are_within_bounds(table, keep, scheme, seed):
+    losses, counts = (np.array(column) for column in table)
+    kept = prune.select(losses, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
+    again = prune.select(losses, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
+    np.testing.assert_array_equal(kept, again)
+    assert (kept >= 0).all()
+    assert (kept <= counts).all()
+    assert kept.sum() >= 1
+    if scheme != "none":
+        assert (kept > 0).sum() == max(1, round(keep * (counts > 0).sum()))
+    if scheme in ("loss", "loss-flat") and (kept > 0).sum() < (counts > 0).sum():
+        assert losses[kept > 0].max() <= losses[(kept == 0) & (counts > 0)].min()
+    if scheme == "loss-flat":
+        assert kept.sum() <= max(keep * counts.sum(), (kept > 0).sum())
+        assert len(set(kept[(kept > 0) & (kept < counts)])) <= 1  # one cap
+
+
+def test_chance_decides_among_equal_losses():
+    kept = [prune.select(np.ones(50), 0.3, scheme="loss", rng=np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert kept[0].sum() == 15
+    np.testing.assert_array_equal(kept[0], kept[1])
+    assert (kept[0] != kept[2]).any()
+
+
+def test_automatic_counts_what_was_stored():
+    H = 9.0
+    losses = np.r_[np.full(30, 0.0), np.full(70, H)]  # thirty facts whole
+    assert prune.automatic(losses, ignorance=H) == 30
+    assert prune.automatic(np.full(100, 0.7 * H), ignorance=H) == 30  # the same, spread over all
+    assert prune.automatic(losses) == 30  # ignorance from the losses themselves
+    assert prune.automatic(np.full(100, H), ignorance=H) == 1
+    assert prune.automatic(losses, counts=np.r_[np.ones(30), np.zeros(70)], ignorance=H) == 30
+
+
+def test_automatic_keeps_everything_where_everything_fits():
+    assert prune.automatic(np.full(1000, 0.3), ignorance=9.0) == 1000
+    assert prune.automatic(np.zeros(5)) == 5
+    frame = pd.DataFrame({"id": range(100), "loss": np.full(100, 0.01)})
+    assert len(prune.table(frame, None, scheme="loss")) == 100
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (lambda: prune.select(LOSSES, 0.0, scheme="loss"), r"keep must be in \(0, 1\], given 0"),
+        (lambda: prune.select(LOSSES, 1.5, scheme="loss"), r"keep must be in \(0, 1\], given 1\.5"),
+        (lambda: prune.select(LOSSES, 0.5, scheme="best"), "scheme must be one of none, random, loss, loss-flat"),
+        (lambda: prune.select([1, np.nan, 2, np.inf], 0.5, scheme="loss"), "examples 1, 3 are not finite"),
+        (lambda: prune.select([], 0.5, scheme="loss"), "at least one entry"),
+        (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=[1, 2]), "counts must have the shape"),
+        (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=-COUNTS), "whole numbers ≥ 0"),
+        (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=0 * COUNTS), "not all 0"),
+        (lambda: prune.automatic(LOSSES, ignorance=-1.0), "ignorance must be finite"),
+        (
+            lambda: prune.table(pd.DataFrame({"id": [1]}), 1.0, scheme="loss", where="t.csv"),
+            "t.csv lacks the columns loss",
+        ),
+        (lambda: prune.table(pd.DataFrame({"id": [], "loss": []}), 1.0, scheme="loss"), "has no rows"),
+        (
+            lambda: prune.table(pd.DataFrame({"id": list("abab"), "loss": 1.0}), 1.0, scheme="loss"),
+            "2 ids occur twice: a, b",
+        ),
+        (
+            lambda: prune.table(pd.DataFrame({"id": list("ab"), "loss": [1.0, np.nan]}), 1.0, scheme="loss"),
+            "not a finite number for the ids b",
+        ),
+        (
+            lambda: prune.table(
+                pd.DataFrame({"id": list("ab"), "loss": [1, 2], "count": ["x", 1]}), 1.0, scheme="loss"
+            ),
+            "counts must be whole numbers",
+        ),
+    ],
+)
+def test_refusals(call, wanted):
+    with pytest.raises(InputError, match=wanted):
+        call()
+
+
+def test_the_command_prunes_a_table(tmp_path):
+    frame = pd.DataFrame({"id": [f"doc{i}" for i in range(6)], "loss": LOSSES, "count": COUNTS, "text": list("uvwxyz")})
+    frame.to_parquet(tmp_path / "losses.parquet")
+    frame.to_csv(tmp_path / "losses.csv", index=False)
+    for source in ("losses.parquet", "losses.csv"):
+        out = tmp_path / f"kept-{source}.parquet"
+        run(ROOT, "rote", "prune", "--losses", str(tmp_path / source), "--keep", "0.4", "--out", str(out))
+        kept = pd.read_parquet(out)
+        assert kept["id"].tolist() == ["doc1", "doc3"]
+        assert kept["count"].tolist() == [9, 5]
+        assert kept["text"].tolist() == ["v", "x"]
+    (tmp_path / "bad.csv").write_bytes(b"id,loss\n\xff\xfe,1\n")
+    for source, wanted in (("bad.csv", "cannot be read as a table"), ("none.parquet", "does not exist")):
+        done = run(
+            ROOT,
+            "rote",
+            "prune",
+            "--losses",
+            str(tmp_path / source),
+            "--out",
+            str(tmp_path / "no.parquet"),
+            check=False,
+        )
+        assert done.returncode == 1
+        assert wanted in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "no.parquet").exists()
+
+
+# ---- inside training ---------------------------------------------------------------------------------------------
+
+
+def candidates(*values: float) -> torch.Tensor:
+    return torch.tensor([values])
+
+
+def test_online_selection_by_hand():
+    losses, share = candidates(3.0, 0.01, 2.0, 0.3), torch.tensor([0.75])
+    choice = online.choose(losses, share, 0.5, scheme="low", least=1)
+    assert choice.chosen.tolist() == [[1, 3, 2]]
+    assert choice.weights.tolist() == [[1, 1, 1]]
+    assert choice.share.tolist() == [0.75]
+    flat = online.choose(losses, share, 0.5, scheme="low-flat", least=1)
+    assert flat.weights.tolist() == [[0, 1, 1]]  # the first is known already
+
+
+def test_the_controller_follows_what_is_known():
+    share = torch.tensor([0.5])
+    known, unknown = torch.full((1, 100), 0.1), torch.full((1, 100), 5.0)
+    assert online.choose(known, share, 0.5, scheme="auto").share.item() == pytest.approx(0.503)
+    assert online.choose(unknown, share, 0.5, scheme="auto").share.item() == pytest.approx(0.497)
+    for _ in range(2000):
+        share = online.choose(unknown, share, 0.9, scheme="auto").share
+    assert share.item() == pytest.approx(0.03)
+    for _ in range(2000):  # capacity far above the data: back to everything
+        share = online.choose(known, share, 0.9, scheme="auto").share
+    assert share.item() == 1.0
+
+
+def test_stacked_models_choose_for_themselves():
+    losses = torch.stack([torch.arange(200.0), torch.arange(200.0).flip(0)])
+    choice = online.choose(losses, torch.tensor([0.5, 1.0]), 0.5, scheme="auto")
+    assert choice.weights.sum(1).tolist() == [100, 200]
+    assert choice.chosen[0, :100].tolist() == list(range(100))
+    assert choice.chosen[1].tolist() == list(range(199, -1, -1))
+
+
+def test_few_candidates_are_all_admitted():
+    choice = online.choose(torch.rand(2, 10), torch.tensor([0.1, 0.1]), 0.5, scheme="auto")
+    assert choice.weights.sum(1).tolist() == [10, 10]
+
+
+def test_a_loss_that_is_not_finite_stops_the_training():
+    with pytest.raises(FloatingPointError, match="loss of candidate 1 of model 0 is nan"):
+        online.choose(candidates(1.0, float("nan")), torch.tensor([1.0]), 0.5, scheme="auto")

@@ -1,0 +1,158 @@
+"""Small language models, many stacked into one program: a fast decoder of our own, GPT-2 and GPT-NeoX by transformers.
+
+A stack's parameters carry a leading `models` axis, and `forward(parameters, tokens)` maps (models, batch, length) token
+ids to logits (models, batch, length, vocabulary); with `first` and `low` only of positions and symbols from there on,
+which is all that the loss of a fact's value needs.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rote.data import torchvision
+from rote.errors import InputError
+
+ARCHITECTURES = ("decoder", "gpt2", "gpt_neox")
+Parameters = dict[str, Tensor]
+
+
+class Stack(NamedTuple):
+    """Stacked language models of one architecture."""
+
+    parameters: Parameters  # each (models, ...)
+    forward: Callable[..., Tensor]  # (parameters, tokens, first=0, low=0) -> logits
+    size: int  # parameters of one model
+
+
+def build(
+    architecture: str,
+    vocabulary: int,
+    length: int,
+    width: int,
+    layers: int,
+    heads: int,
+    rngs: Sequence[np.random.Generator],
+    device: str = "cpu",
+) -> Stack:
+    """One model per generator, stacked.
+
+    Args:
+        architecture: decoder, gpt2 or gpt_neox.
+        vocabulary, length: token ids and the longest input.
+        width, layers, heads: of the transformer; the hidden layer is 4 × width.
+
+    Raises:
+        InputError: for an unknown architecture or a width that the heads do not divide.
+    """
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"architecture must be one of {', '.join(ARCHITECTURES)}, given {architecture!r}")
+    if width % heads:
+        raise InputError(f"width = {width} must be a multiple of heads = {heads}")
+    if architecture == "decoder":
+        return _decoder(vocabulary, length, width, layers, heads, rngs, device)
+    return _transformers(architecture, vocabulary, length, width, layers, heads, rngs, device)
+
+
+def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
+    """Pre-LayerNorm without affine parts, no biases, learned positions, tied embedding.
+
+    Weights N(0, 1/fan-in), projections back to the residual stream over √(2 layers), embeddings N(0, 0.02²).
+    """
+    back = 1 / np.sqrt(2 * layers)
+    shapes = {"tokens": ((vocabulary, width), 0.02), "positions": ((length, width), 0.02)}
+    for layer in range(layers):
+        shapes |= {
+            f"{layer}.query": ((width, width), width**-0.5),
+            f"{layer}.key_value": ((width, 2 * width), width**-0.5),
+            f"{layer}.out": ((width, width), back * width**-0.5),
+            f"{layer}.up": ((width, 4 * width), width**-0.5),
+            f"{layer}.down": ((4 * width, width), back * (4 * width) ** -0.5),
+        }
+    drawn = {
+        name: np.stack([rng.normal(scale=scale, size=shape) for rng in rngs]) for name, (shape, scale) in shapes.items()
+    }
+    parameters = {name: torch.tensor(value, dtype=torch.float32, device=device) for name, value in drawn.items()}
+
+    def forward(p: Parameters, tokens: Tensor, first: int = 0, low: int = 0) -> Tensor:
+        models, batch, T = tokens.shape
+        # one lookup for all models: token ids shifted into the stacked table
+        shift = torch.arange(models, device=tokens.device).view(-1, 1, 1) * vocabulary
+        x = F.embedding(tokens + shift, p["tokens"].reshape(models * vocabulary, width))
+        x = (x + p["positions"][:, None, :T]).view(models, batch * T, width)
+        at = 0  # first position that x still holds
+        for layer in range(layers):
+            # after the last layer only positions from `first` on are read: earlier ones need keys and values alone
+            start = first if layer == layers - 1 else 0
+            h = F.layer_norm(x, (width,))
+            kv = torch.bmm(h, p[f"{layer}.key_value"]).view(models * batch, T, 2, heads, width // heads)
+            k, v = kv.permute(2, 0, 3, 1, 4)
+            if start > at:
+                x = x.view(models, batch, T, width)[:, :, start:].reshape(models, -1, width)
+                h = h.view(models, batch, T, width)[:, :, start:].reshape(models, -1, width)
+                at = start
+            rows = T - at
+            q = torch.bmm(h, p[f"{layer}.query"]).view(models * batch, rows, heads, width // heads).transpose(1, 2)
+            mask = torch.full((rows, T), float("-inf"), device=x.device, dtype=q.dtype).triu(1 + at)
+            a = (q @ k.mT * (width // heads) ** -0.5 + mask).softmax(-1) @ v  # (models·batch, heads, rows, d)
+            x = x + torch.bmm(a.transpose(1, 2).reshape(models, batch * rows, width), p[f"{layer}.out"])
+            h = F.gelu(torch.bmm(F.layer_norm(x, (width,)), p[f"{layer}.up"]))
+            x = x + torch.bmm(h, p[f"{layer}.down"])
+        logits = torch.bmm(F.layer_norm(x, (width,)), p["tokens"][:, low:].mT)
+        return logits.view(models, batch, T - at, vocabulary - low)
+
+    return Stack(parameters, forward, sum(value[0].numel() for value in parameters.values()))
+
+
+def _transformers(architecture, vocabulary, length, width, layers, heads, rngs, device) -> Stack:
+    """GPT-2 or GPT-NeoX from their transformers configs, stacked by vmap over one module's functional form."""
+    torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
+    from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
+
+    common = {"vocab_size": vocabulary, "attn_implementation": "eager", "bos_token_id": 0, "eos_token_id": 0}
+    if architecture == "gpt2":
+        dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+        config = GPT2Config(n_positions=length, n_embd=width, n_layer=layers, n_head=heads, **dropout, **common)
+    else:
+        config = GPTNeoXConfig(
+            max_position_embeddings=length, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
+            intermediate_size=4 * width, **common,
+        )  # fmt: skip
+    models = []
+    for rng in rngs:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2**63)))
+            models.append(AutoModelForCausalLM.from_config(config))
+    parameters, buffers = torch.func.stack_module_state(models)
+    parameters = {name: value.detach().to(device) for name, value in parameters.items()}
+    buffers = {name: value.to(device) for name, value in buffers.items()}
+    body = models[0].to(device).requires_grad_(False)
+
+    def one(p: Parameters, b: Parameters, tokens: Tensor) -> Tensor:
+        # a mask of our own: building one inside looks at data, which vmap forbids
+        T = tokens.shape[-1]
+        mask = torch.full((1, 1, T, T), torch.finfo(torch.float32).min, device=tokens.device).triu(1)
+        places = torch.arange(T, device=tokens.device)[None]
+        inputs = {"input_ids": tokens, "attention_mask": mask, "position_ids": places, "use_cache": False}
+        return torch.func.functional_call(body, (p, b), (), inputs).logits
+
+    def forward(p: Parameters, tokens: Tensor, first: int = 0, low: int = 0) -> Tensor:
+        return torch.func.vmap(one)(p, buffers, tokens)[:, :, first:, low:]
+
+    return Stack(parameters, forward, sum(value[0].numel() for value in parameters.values()))
+
+
+def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:
+    """Loss of every example in nats, summed over its value tokens, (models, batch).
+
+    Args:
+        logits: (models, batch, value tokens, value symbols): predictions of the value tokens, over value symbols only.
+        tokens: (models, batch, value tokens) their ids.
+        first_value: id of the first value symbol.
+    """
+    models, batch, count, symbols = logits.shape
+    flat = F.cross_entropy(logits.float().reshape(-1, symbols), (tokens - first_value).reshape(-1), reduction="none")
+    return flat.view(models, batch, count).sum(-1)

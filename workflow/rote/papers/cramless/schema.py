@@ -1,0 +1,84 @@
+"""The paper's result tables."""
+
+from rote.tables import Table, column
+
+
+class FactsTable(Table):
+    """One fact of one data set."""
+
+    KEY = ("data", "replicate", "fact")
+    data: str = column("data set: uniform N, or power a")
+    replicate: int = column("replicate")
+    fact: int = column("number of the fact, most frequent first")
+    key: str = column("its key, as a name")
+    value: str = column("its value, as digits")
+    tokens: list[int] = column("key then value, as token ids")
+    frequency: float = column("probability of the fact in the source")
+    count: int = column("copies in the data set", "copies")
+    bits: float = column("entropy of its value", "bits")
+
+
+class Pruned(Table):
+    """How many copies of a fact an offline selection keeps."""
+
+    KEY = ("data", "scheme", "replicate", "fact")
+    data: str = column("data set")
+    scheme: str = column("selection")
+    replicate: int = column("replicate")
+    fact: int = column("number of the fact")
+    count: int = column("copies kept", "copies")
+
+
+class Trained(Table):
+    """What one network knows of one fact after training."""
+
+    KEY = ("arm", "replicate", "fact")
+    arm: str = column("data set, selection and network")
+    replicate: int = column("replicate")
+    fact: int = column("number of the fact")
+    count: int = column("copies in the unpruned data set", "copies")
+    seen: float = column("gradient steps it took part in", "examples")
+    loss: float = column("loss summed over value tokens", "nats")
+    recited: bool = column("greedy decoding gives every value token")
+
+
+class Runs(Table):
+    """One trained network."""
+
+    KEY = ("arm", "replicate")
+    arm: str = column("data set, selection and network")
+    group: str = column("job that trained it")
+    data: str = column("data set")
+    exponent: float = column("power-law exponent of the frequencies; 0 is uniform")
+    facts: int = column("facts in the source")
+    scheme: str = column("selection")
+    width: int = column("width of the network")
+    steps: int = column("training steps", "steps")
+    replicate: int = column("replicate")
+    parameters: int = column("parameters of the network")
+    present: int = column("facts that occur in the unpruned data set")
+    recited: int = column("of those, facts recited")
+    weighted: float = column("accuracy weighted by copies")
+    stored: float = column("information stored, sum of max(0, H - loss)", "bits")
+    bits: float = column("entropy per fact, H", "bits")
+    trained: float = column("examples with a gradient", "examples")
+    scored: float = column("candidates that were only scored", "examples")
+
+
+class Shares(Table):
+    """The admitted share of the candidates during training."""
+
+    KEY = ("arm", "replicate", "step")
+    arm: str = column("data set, selection and network")
+    replicate: int = column("replicate")
+    step: int = column("training step", "steps")
+    share: float = column("admitted share")
+
+
+TABLES: dict[str, type[Table]] = {
+    "facts": FactsTable,
+    "pruned": Pruned,
+    "trained": Trained,
+    "runs": Runs,
+    "shares": Shares,
+}

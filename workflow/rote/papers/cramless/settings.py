@@ -1,0 +1,78 @@
+"""Config section of "Cram less to fit more"."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from rote.section import Section, key
+
+Count = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Facts(Section):
+    """Semi-synthetic facts: distinct keys, uniform random values."""
+
+    key_symbols: int = key(96, "Symbols of a key token", ge=2)
+    key_tokens: int = key(2, "Tokens of a key", ge=1)
+    value_symbols: int = key(100, "Symbols of a value token", ge=2)
+    value_tokens: int = key(2, "Tokens of a value; entropy per fact = tokens x log2(symbols) bits", ge=1)
+    uniform: list[Count] = key([800, 1200, 1600, 3200, 6400], "Numbers of facts, each once", min_length=2)
+    skewed: int = key(6400, "Facts of the power-law data sets", ge=2)
+    exponents: list[NonNegative] = key([0.5, 1.0, 1.5], "Power-law exponents a; 1 must be among them", min_length=1)
+    copies: int = key(16000, "Draws from a power law that make its data set", ge=1)
+    replicates: int = key(3, "Fact sets and initializations", ge=2)
+
+    SCALES: ClassVar = {
+        "smoke": {"uniform": [100, 200, 400], "skewed": 400, "copies": 1000, "exponents": [1.0], "replicates": 2},
+        "paper": {"replicates": 10},
+    }
+
+    @model_validator(mode="after")
+    def _exponent_one(self):
+        if 1.0 not in self.exponents:
+            raise ValueError("exponents must hold 1.0: most claims are about it")
+        return self
+
+
+class Training(Section):
+    """The networks and how they are trained."""
+
+    architecture: Literal["decoder", "gpt2", "gpt_neox"] = key(
+        "decoder", "decoder: our fast one; gpt2, gpt_neox: by transformers"
+    )
+    width: int = key(24, "Width of the base network", ge=4)
+    ladder: list[Count] = key([16, 32], "Other widths, for the size ladder", min_length=1)
+    pruned_ladder: list[Count] = key([16, 32], "Those of them that are also trained with automatic selection")
+    layers: int = key(1, "Layers", ge=1)
+    heads: int = key(1, "Attention heads", ge=1)
+    steps: int = key(1000, "Steps of AdamW (0.9, 0.98)", ge=10)
+    longer: int = key(3, "How many times longer standard training is compared with, too", ge=2)
+    batch: int = key(512, "Examples per step", ge=1)
+    candidates: int = key(1024, "Candidates per step that online selection chooses from", ge=1)
+    learning_rate: float = key(0.02, "Peak; cosine to 2 %", gt=0)
+    warmup: int = key(50, "Steps of linear warm-up", ge=0)
+    unselected: float = key(0.1, "Share of the steps before online selection begins", ge=0, lt=1)
+    fixed_share: Share = key(0.75, "Share of candidates that selection without controller keeps")
+    precision: Literal["float32", "bf16"] = key("float32", "bf16: autocast, on devices")
+
+    SCALES: ClassVar = {
+        "smoke": {
+            "width": 8,
+            "ladder": [12],
+            "pruned_ladder": [12],
+            "steps": 30,
+            "batch": 64,
+            "candidates": 128,
+            "longer": 2,
+        },
+        "paper": {"width": 32, "ladder": [16, 24, 48, 64, 96, 128], "pruned_ladder": [16, 24, 48, 64], "steps": 4000},
+    }
+
+
+class Settings(Section):
+    """Cram less to fit more: training data pruning improves memorization of facts"""
+
+    facts: Facts = key(Facts, Facts.__doc__)
+    training: Training = key(Training, Training.__doc__)

@@ -1,0 +1,158 @@
+"""Choosing a data set from the losses of a trained model. Nothing here needs to know what the examples are."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from rote.errors import InputError
+
+SCHEMES = ("none", "random", "loss", "loss-flat")
+
+
+def select(
+    losses: ArrayLike,
+    keep: float,
+    *,
+    scheme: str,
+    counts: ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """How many copies of each example stay, (N,) int, between 0 and its count.
+
+    * none: everything.
+    * random: a random share `keep` of the examples, with all their copies.
+    * loss: the share `keep` with the lowest loss, with all their copies: few examples.
+    * loss-flat: the same examples, their copies capped at one number so that at most the share `keep` of all copies
+      stays: few examples, and flatter frequencies.
+
+    At least one example stays. Among equal losses chance decides.
+
+    Args:
+        losses: (N,) finite.
+        keep: in (0, 1].
+        counts: (N,) copies ≥ 0; None is one each. Examples without copies are never chosen.
+        rng: for ties and random choices; None is a fixed stream.
+
+    Raises:
+        InputError: naming the argument, and the examples with a loss that is not finite.
+    """
+    if scheme not in SCHEMES:
+        raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, given {scheme!r}")
+    losses, counts = _checked(losses, counts)
+    if not 0 < keep <= 1:
+        raise InputError(f"keep must be in (0, 1], given {keep}")
+    rng = np.random.default_rng(0) if rng is None else rng
+    if scheme == "none":
+        return counts
+    chance = rng.random(len(losses))
+    order = np.lexsort((chance, np.zeros(len(losses)) if scheme == "random" else losses))
+    order = order[counts[order] > 0]
+    chosen = order[: max(1, round(keep * len(order)))]
+    kept = np.zeros_like(counts)
+    kept[chosen] = counts[chosen]
+    if scheme == "loss-flat":
+        kept = _capped(kept, max(int(np.floor(keep * counts.sum())), len(chosen)))
+    return kept
+
+
+def automatic(
+    losses: ArrayLike,
+    *,
+    counts: ArrayLike | None = None,
+    ignorance: float | None = None,
+    known: float = 0.5,
+    enough: float = 0.97,
+) -> int:
+    """How many examples the model that has these losses can hold: what it stored, in units of one example.
+
+    It stored Σ max(0, ignorance − loss) nats; an example takes `ignorance` nats. If nearly all examples are known
+    already, all of them fit.
+
+    Args:
+        losses: (N,) nats, finite.
+        counts: (N,) copies; examples without copies do not count.
+        ignorance: loss of an example of which nothing is known; None takes the 99th percentile of the losses.
+        known: loss below which an example counts as known.
+        enough: share of known examples from which on everything is kept.
+
+    Raises:
+        InputError: as `select`.
+    """
+    losses, counts = _checked(losses, counts)
+    losses = losses[counts > 0]
+    ignorance = float(np.quantile(losses, 0.99)) if ignorance is None else ignorance
+    if not (np.isfinite(ignorance) and ignorance >= 0):
+        raise InputError(f"ignorance must be finite and ≥ 0 nats, given {ignorance}")
+    if (losses < known).mean() >= enough or ignorance == 0:
+        return len(losses)
+    stored = np.maximum(ignorance - losses, 0).sum()
+    return int(np.clip(round(stored / ignorance), 1, len(losses)))
+
+
+def table(
+    frame: pd.DataFrame, keep: float | None, *, scheme: str, seed: int = 0, where: str = "losses"
+) -> pd.DataFrame:
+    """`select` for a table with columns id, loss and perhaps count: its kept rows, with the copies to use as `count`.
+
+    Args:
+        keep: share to keep; None lets `automatic` choose the number.
+        where: what the table is called in errors.
+
+    Raises:
+        InputError: for missing columns, duplicate ids (listed), an empty table, and as `select`.
+    """
+    missing = {"id", "loss"} - set(frame.columns)
+    if missing:
+        raise InputError(f"{where} lacks the columns {', '.join(sorted(missing))}; it has {', '.join(frame.columns)}")
+    if frame.empty:
+        raise InputError(f"{where} has no rows")
+    twice = frame.loc[frame["id"].duplicated(), "id"].unique()
+    if len(twice):
+        raise InputError(
+            f"{where}: {len(twice)} ids occur twice: {_listed(twice)}; give one row per example and a count"
+        )
+    loss = pd.to_numeric(frame["loss"], errors="coerce").to_numpy(float)
+    if not np.isfinite(loss).all():
+        raise InputError(
+            f"{where}: loss is not a finite number for the ids {_listed(frame.loc[~np.isfinite(loss), 'id'])}"
+        )
+    counts = pd.to_numeric(frame["count"], errors="coerce").to_numpy(float) if "count" in frame else None
+    if keep is None:
+        keep = automatic(loss, counts=counts) / max(
+            1, int((np.asarray(counts) > 0).sum()) if counts is not None else len(loss)
+        )
+    kept = select(loss, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
+    return frame.assign(count=kept)[kept > 0].reset_index(drop=True)
+
+
+def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    losses = np.asarray(losses, float)
+    if losses.ndim != 1 or not len(losses):
+        raise InputError(f"losses must be a vector with at least one entry, given shape {losses.shape}")
+    if not np.isfinite(losses).all():
+        raise InputError(f"losses of the examples {_listed(np.flatnonzero(~np.isfinite(losses)))} are not finite")
+    if counts is None:
+        return losses, np.ones(len(losses), int)
+    given = np.asarray(counts)
+    if given.shape != losses.shape:
+        raise InputError(f"counts must have the shape of losses, {losses.shape}, given {given.shape}")
+    whole = np.asarray(given, float)
+    if not (np.isfinite(whole) & (whole >= 0) & (whole == np.floor(whole))).all() or whole.sum() == 0:
+        raise InputError("counts must be whole numbers ≥ 0, not all 0")
+    return losses, whole.astype(int)
+
+
+def _capped(counts: np.ndarray, budget: int) -> np.ndarray:
+    """Counts capped at the largest number that keeps their sum within the budget, at least 1."""
+    if counts.sum() <= budget:
+        return counts
+    low, high = 1, int(counts.max())
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if np.minimum(counts, middle).sum() <= budget else (low, middle - 1)
+    return np.minimum(counts, low)
+
+
+def _listed(values: ArrayLike, most: int = 5) -> str:
+    values = list(np.asarray(values))
+    return ", ".join(map(str, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")

@@ -1,0 +1,136 @@
+"""Semi-synthetic facts: random values under distinct keys, so that what there is to know is known in bits."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from rote.errors import InputError
+
+
+class Facts(NamedTuple):
+    """N facts as token sequences. Key tokens are 0 ... key_symbols − 1, value tokens follow them."""
+
+    keys: np.ndarray  # (N, key_tokens) int
+    values: np.ndarray  # (N, value_tokens) int
+    frequencies: np.ndarray  # (N,) sum to 1; falling in the fact's number
+    counts: np.ndarray  # (N,) copies in the data set
+    key_symbols: int
+    value_symbols: int
+
+    @property
+    def bits(self) -> float:
+        """Entropy of one value, H."""
+        return float(self.values.shape[1] * np.log2(self.value_symbols))
+
+    @property
+    def tokens(self) -> np.ndarray:
+        """Key then value, (N, key_tokens + value_tokens)."""
+        return np.concatenate([self.keys, self.values], axis=1)
+
+    @property
+    def vocabulary(self) -> int:
+        return self.key_symbols + self.value_symbols
+
+    def metadata(self) -> dict[str, Any]:
+        """What there is to know, exactly: facts that occur, bits per fact and in all, copies."""
+        present = int((self.counts > 0).sum())
+        return {
+            "facts": len(self.keys),
+            "facts_present": present,
+            "copies": int(self.counts.sum()),
+            "bits_per_fact": self.bits,
+            "bits": present * self.bits,
+        }
+
+
+def make(
+    n_facts: int,
+    rng: np.random.Generator,
+    *,
+    exponent: float = 0.0,
+    copies: int | None = None,
+    key_symbols: int = 96,
+    key_tokens: int = 2,
+    value_symbols: int = 100,
+    value_tokens: int = 2,
+) -> Facts:
+    """Facts with distinct random keys and independent uniform values.
+
+    Args:
+        n_facts: N.
+        exponent: a of the frequencies p_i ∝ i^−a; 0 is uniform.
+        copies: size of the data set, drawn from the frequencies; None has every fact once.
+        key_symbols, key_tokens: key alphabet and length; N distinct keys must exist.
+        value_symbols, value_tokens: value alphabet and length, H = tokens · log2(symbols) bits.
+
+    Raises:
+        InputError: naming the argument.
+    """
+    sizes = {"n_facts": n_facts, "key_symbols": key_symbols, "key_tokens": key_tokens, "value_tokens": value_tokens}
+    for name, value in sizes.items():
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, given {value}")
+    if value_symbols < 2:
+        raise InputError(f"value_symbols must be at least 2 (one symbol holds no information), given {value_symbols}")
+    if not (np.isfinite(exponent) and exponent >= 0):
+        raise InputError(f"exponent must be finite and ≥ 0, given {exponent}")
+    if copies is not None and copies < 1:
+        raise InputError(f"copies must be at least 1, given {copies}")
+    if n_facts > key_symbols**key_tokens:
+        raise InputError(
+            f"n_facts = {n_facts} needs as many distinct keys; {key_symbols} symbols in {key_tokens} tokens give "
+            f"{key_symbols**key_tokens}"
+        )
+    picked = rng.choice(key_symbols**key_tokens, n_facts, replace=False)
+    keys = np.stack(np.unravel_index(picked, (key_symbols,) * key_tokens), axis=1)
+    values = key_symbols + rng.integers(value_symbols, size=(n_facts, value_tokens))
+    frequencies = np.arange(1, n_facts + 1) ** -float(exponent)
+    frequencies /= frequencies.sum()
+    counts = np.ones(n_facts, int) if copies is None else rng.multinomial(copies, frequencies)
+    return Facts(keys, values, frequencies, counts, key_symbols, value_symbols)
+
+
+TEMPLATES = ("The code of {key} is {value}.", "{key} has the code {value}.", "Ask for {key}: it is {value}.")
+
+
+def sentences(facts: Facts, rng: np.random.Generator, templates: Sequence[str] = TEMPLATES) -> pd.DataFrame:
+    """One sentence per copy of a fact, in random order: columns fact, text.
+
+    Keys read as words, values as numbers. The templates carry no information on the value.
+
+    Raises:
+        InputError: for a template without {key} or {value}.
+    """
+    for template in templates:
+        if "{key}" not in template or "{value}" not in template:
+            raise InputError(f"template {template!r} must name {{key}} and {{value}}")
+    if not templates:
+        raise InputError("templates is empty; give at least one")
+    rows = rng.permutation(np.repeat(np.arange(len(facts.keys)), facts.counts))
+    forms = rng.integers(len(templates), size=len(rows))
+    texts = [templates[form].format(key=key_text(facts, row), value=value_text(facts, row))
+             for form, row in zip(forms, rows, strict=True)]  # fmt: skip
+    return pd.DataFrame({"fact": rows, "text": texts})
+
+
+def key_text(facts: Facts, row: int) -> str:
+    """A key as a pronounceable name: as many syllables for each token as its alphabet needs, so names are distinct."""
+    onsets, vowels = "bdfgklmnprstvz", "aeiou"
+    syllables = [onset + vowel for onset in onsets for vowel in vowels]
+    each = 1
+    while len(syllables) ** each < facts.key_symbols:
+        each += 1
+    parts = [
+        syllables[int(token) // len(syllables) ** place % len(syllables)]
+        for token in facts.keys[row]
+        for place in range(each)
+    ]
+    return "".join(parts).capitalize()
+
+
+def value_text(facts: Facts, row: int) -> str:
+    """A value as digits, its tokens padded to one width."""
+    width = len(str(facts.value_symbols - 1))
+    return "".join(f"{int(token) - facts.key_symbols:0{width}d}" for token in facts.values[row])

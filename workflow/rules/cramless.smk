@@ -1,0 +1,180 @@
+# Cram less to fit more: facts, pruning by loss, networks.
+
+CRAMLESS = "results/{run}/cramless"
+CRAMLESS_FIGURES = [
+    "cramming",
+    "bits",
+    "skewed",
+    "ranks",
+    "losses",
+    "shares",
+    "ladder",
+    "compute",
+    "flattening",
+]
+CRAMLESS_TABLES = [
+    "facts",
+    "pruned",
+    "trained",
+    "runs",
+    "shares",
+]
+CRAMLESS_GROUPS = ["standard", "uniform", "skewed", "schemes", "ladder", "pruned"]
+PRODUCTS["cramless"] = {
+    "tables": [f"{CRAMLESS}/{table}.parquet" for table in CRAMLESS_TABLES],
+    "figures": [f"{CRAMLESS}/figures/{figure}.png" for figure in CRAMLESS_FIGURES],
+}
+
+
+localrules:
+    cramless,
+
+
+rule cramless:
+    input:
+        [
+            path
+            for paths in PRODUCTS["cramless"].values()
+            for path in expand(paths, run=CONFIG.run)
+        ],
+    resources:
+        gpu=0,
+
+
+rule cramless_synthesize_facts:
+    output:
+        out=f"{CRAMLESS}/facts.parquet",
+    log:
+        "results/{run}/logs/cramless_synthesize_facts.log",
+    benchmark:
+        "results/{run}/benchmarks/cramless_synthesize_facts.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=settings("cramless.facts"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.cramless.cli:synthesize_facts"),
+    shell:
+        "rote cramless synthesize-facts --out {output.out:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule cramless_train_networks:
+    input:
+        facts=f"{CRAMLESS}/facts.parquet",
+        pruned=lambda wildcards: (
+            f"{CRAMLESS}/pruned.parquet" if wildcards.group == "pruned" else []
+        ),
+    output:
+        trained=f"{CRAMLESS}/groups/trained_{{group}}.parquet",
+        runs=f"{CRAMLESS}/groups/runs_{{group}}.parquet",
+        shares=f"{CRAMLESS}/groups/shares_{{group}}.parquet",
+    log:
+        "results/{run}/logs/cramless_train_networks_{group}.log",
+    benchmark:
+        "results/{run}/benchmarks/cramless_train_networks_{group}.tsv"
+    wildcard_constraints:
+        group="|".join(CRAMLESS_GROUPS),
+    priority: 20
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=at_scale(2000, 16000),
+        runtime=at_scale(20, 1440),
+        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+    params:
+        settings=settings("cramless"),
+        folder=subpath(output.trained, parent=True),
+        pruned=lambda wildcards, input: (
+            f"--pruned {input.pruned}" if input.pruned else ""
+        ),
+        # not an output: Snakemake would wipe it before each attempt
+        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
+        seed=CONFIG.seed,
+        code=code("rote.papers.cramless.cli:train_networks"),
+    shell:
+        "rote cramless train-networks --group {wildcards.group} --facts {input.facts:q} {params.pruned} --out {params.folder:q}"
+        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule cramless_prune_facts:
+    input:
+        trained=f"{CRAMLESS}/groups/trained_standard.parquet",
+    output:
+        out=f"{CRAMLESS}/pruned.parquet",
+    log:
+        "results/{run}/logs/cramless_prune_facts.log",
+    benchmark:
+        "results/{run}/benchmarks/cramless_prune_facts.tsv"
+    priority: 20
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=settings("cramless.facts"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.cramless.cli:prune_facts"),
+    shell:
+        "rote cramless prune-facts --trained {input.trained:q} --out {output.out:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule cramless_evaluate_networks:
+    input:
+        expand(
+            f"{CRAMLESS}/groups/{{table}}_{{group}}.parquet",
+            table=["trained", "runs", "shares"],
+            group=CRAMLESS_GROUPS,
+            allow_missing=True,
+        ),
+    output:
+        trained=f"{CRAMLESS}/trained.parquet",
+        runs=f"{CRAMLESS}/runs.parquet",
+        shares=f"{CRAMLESS}/shares.parquet",
+    log:
+        "results/{run}/logs/cramless_evaluate_networks.log",
+    benchmark:
+        "results/{run}/benchmarks/cramless_evaluate_networks.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        groups=subpath(input[0], parent=True),
+        code=code("rote.papers.cramless.cli:evaluate_networks"),
+    shell:
+        "rote cramless evaluate-networks --groups {params.groups:q}"
+        " --trained {output.trained:q} --runs {output.runs:q} --shares {output.shares:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule cramless_draw_figures:
+    input:
+        PRODUCTS["cramless"]["tables"],
+    output:
+        drawn("cramless", CRAMLESS_FIGURES),
+    log:
+        "results/{run}/logs/cramless_draw_figures.log",
+    benchmark:
+        "results/{run}/benchmarks/cramless_draw_figures.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tables=subpath(input[0], parent=True),
+        figures=subpath(output[0], parent=True),
+        code=code("rote.cli:draw", "rote.papers.cramless.figures"),
+    shell:
+        "rote draw --paper cramless --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
