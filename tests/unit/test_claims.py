@@ -186,3 +186,9 @@ def test_every_claims_file_is_valid(paper):
     for entry in entries:
         assert entry.paper == paper
         assert callable(claims._statistic(entry))
+
+
+def test_a_ratio_to_nothing_is_no_number():
+    sample = claims.Sample(np.zeros((4, 2)), claims.ratio)
+    assert np.isnan(claims.interval(sample)[:3]).all()
+    assert claims.ratio(np.array([[1.0, 2.0], [1.0, 0.0]]))[0] == 0.5

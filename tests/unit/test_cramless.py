@@ -152,6 +152,21 @@ def test_interrupted_training_gives_the_same_tables(known, scheme, tmp_path, mon
         pd.testing.assert_frame_equal(a, b)
 
 
+def test_a_loss_that_is_no_number_stops_with_step_and_fact(known, monkeypatch):
+    real, calls = lm.value_losses, []
+
+    def breaks(*arguments):
+        calls.append(1)
+        found = real(*arguments).clone()
+        if len(calls) == 7:  # two steps without selection, then two evaluations per step
+            found[1, 3] = float("nan")
+        return found
+
+    monkeypatch.setattr(lm, "value_losses", breaks)
+    with pytest.raises(FloatingPointError, match=r"power 1, auto.*loss of fact \d+ of replicate 1 is nan at step 4"):
+        run_arm(known, "auto")
+
+
 def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
     facts = settings.Facts(uniform=[20, 30], skewed=30, copies=60, exponents=[1.0], replicates=2)
     training = settings.Training(width=16, steps=400, batch=64, candidates=64, warmup=20)

@@ -39,8 +39,9 @@ class Sample(NamedTuple):
 
 
 def ratio(means: np.ndarray) -> np.ndarray:
-    """Ratio of the first mean quantity to the second, for `Sample.of_means`."""
-    return means[..., 0] / means[..., 1]
+    """Ratio of the first mean quantity to the second, for `Sample.of_means`; NaN where the second is 0."""
+    below = means[..., 1]
+    return np.where(below == 0, np.nan, means[..., 0] / np.where(below == 0, 1.0, below))
 
 
 class Criterion(NamedTuple):
@@ -284,6 +285,8 @@ def interval(
     picks = np.random.default_rng(seed).integers(n, size=(resamples, n))
     boot = np.asarray(of_means(center(values[picks], axis=1)), float)
     tail = special.ndtr(-math.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1))
+    if np.isnan(boot).all():
+        return estimate, math.nan, math.nan, n
     low, high = np.nanquantile(boot, [tail, 1 - tail])
     return estimate, float(low), float(high), n
 

@@ -18,10 +18,19 @@ CRAMLESS_TABLES = [
     "trained",
     "runs",
     "shares",
+    "annotations",
+    "fact_counts",
+    "text_runs",
 ]
+# made only where cramless.text.corpus names a corpus
+CRAMLESS_TEXT = ["annotations", "fact_counts", "text_runs"]
 CRAMLESS_GROUPS = ["standard", "uniform", "skewed", "schemes", "ladder", "pruned"]
 PRODUCTS["cramless"] = {
-    "tables": [f"{CRAMLESS}/{table}.parquet" for table in CRAMLESS_TABLES],
+    "tables": [
+        f"{CRAMLESS}/{table}.parquet"
+        for table in CRAMLESS_TABLES
+        if CONFIG.cramless.text.corpus or table not in CRAMLESS_TEXT
+    ],
     "figures": [f"{CRAMLESS}/figures/{figure}.png" for figure in CRAMLESS_FIGURES],
 }
 
@@ -155,6 +164,85 @@ rule cramless_evaluate_networks:
     shell:
         "rote cramless evaluate-networks --groups {params.groups:q}"
         " --trained {output.trained:q} --runs {output.runs:q} --shares {output.shares:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule cramless_count_facts:
+    output:
+        annotations=f"{CRAMLESS}/annotations.parquet",
+        counts=f"{CRAMLESS}/fact_counts.parquet",
+    log:
+        "results/{run}/logs/cramless_count_facts.log",
+    benchmark:
+        "results/{run}/benchmarks/cramless_count_facts.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 64000),
+        runtime=at_scale(30, 1440),
+    params:
+        settings=settings("cramless.text"),
+        code=code("rote.papers.cramless.cli:count_facts"),
+    shell:
+        "rote cramless count-facts --annotations {output.annotations:q} --counts {output.counts:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule cramless_train_text:
+    input:
+        annotations=f"{CRAMLESS}/annotations.parquet",
+    output:
+        out=f"{CRAMLESS}/groups/text_{{size}}_{{scheme}}.parquet",
+    log:
+        "results/{run}/logs/cramless_train_text_{size}_{scheme}.log",
+    benchmark:
+        "results/{run}/benchmarks/cramless_train_text_{size}_{scheme}.tsv"
+    wildcard_constraints:
+        size="small|large",
+        scheme="none|auto",
+    threads: 4
+    resources:
+        gpu=CONFIG.cramless.text.devices,
+        mem_mb=at_scale(4000, 128000),
+        runtime=at_scale(60, 10080),
+        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+    params:
+        settings=settings("cramless.text"),
+        # not an output: Snakemake would wipe it before each attempt
+        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
+        seed=CONFIG.seed,
+        code=code("rote.papers.cramless.cli:train_text"),
+    shell:
+        "rote cramless train-text --size {wildcards.size} --scheme {wildcards.scheme}"
+        " --annotations {input.annotations:q} --out {output.out:q}"
+        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule cramless_evaluate_text:
+    input:
+        runs=[
+            f"{CRAMLESS}/groups/text_{arm}.parquet"
+            for arm in ("small_none", "small_auto", "large_none")
+        ],
+    output:
+        out=f"{CRAMLESS}/text_runs.parquet",
+    log:
+        "results/{run}/logs/cramless_evaluate_text.log",
+    benchmark:
+        "results/{run}/benchmarks/cramless_evaluate_text.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        runs=lambda wildcards, input: " ".join(f"--runs {path}" for path in input.runs),
+        code=code("rote.papers.cramless.cli:evaluate_text"),
+    shell:
+        "rote cramless evaluate-text {params.runs} --out {output.out:q}"
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
 
 

@@ -41,6 +41,25 @@ def causal(model: str, *, revision: str = "main", offline: bool = False):
         ) from error
 
 
+def tokenizer(name: str, *, offline: bool = False):
+    """A fast tokenizer by hub id or from a folder. Raises InputError saying what to put where, if it is not there."""
+    torchvision()
+    from transformers import AutoTokenizer
+
+    folder = Path(name).expanduser()
+    try:
+        found = AutoTokenizer.from_pretrained(str(folder) if folder.is_dir() else name, local_files_only=offline)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"tokenizer {name!r} cannot be loaded: {first}; give a folder with tokenizer.json, or an id that the hub "
+            "or its cache (HF_HOME) holds"
+        ) from error
+    if not found.is_fast:
+        raise InputError(f"tokenizer {name!r} is not a fast one: it cannot say which characters a token covers")
+    return found
+
+
 def token_embeddings(model: str, *, revision: str = "main", offline: bool = False) -> np.ndarray:
     """The input embeddings of a language model, (vocabulary, dimension) float64."""
     weights = causal(model, revision=revision, offline=offline).get_input_embeddings().weight

@@ -91,6 +91,80 @@ def train_networks(
         tables.drop(folder, "*.pt")
 
 
+@verb(app, settings.Text)
+def count_facts(
+    run: Job,
+    annotations: table("Write: every mention of a fact."),
+    counts: table("Write: mentions per fact."),
+):
+    """Find the facts of a table in a corpus: entities that are followed by their value."""
+    from rote import corpora
+    from rote.errors import InputError
+    from rote.job import track
+    from rote.papers.cramless import text
+
+    options = run.settings
+    facts = text.read_facts(options.facts)
+    documents = track(corpora.documents(options.corpus, options.column), "documents")
+    found = text.annotate(documents, facts, options.window)
+    if found.empty:
+        raise InputError(f"no fact of {options.facts} is stated in {options.corpus}; raise `window` or check both")
+    mentions = found.groupby("fact")["document"].agg(documents="nunique", mentions="size")
+    frame = facts.join(mentions).fillna({"documents": 0, "mentions": 0}).astype({"documents": int, "mentions": int})
+    tables.write(annotations, found, schema.Annotations, run.provenance())
+    frame = frame.reset_index(names="fact")
+    tables.write(counts, frame, schema.FactCounts, run.provenance())
+
+
+@verb(app, settings.Text)
+def train_text(
+    run: Job,
+    size: Annotated[str, typer.Option(help="small or large.")],
+    scheme: Annotated[str, typer.Option(help="none or auto.")],
+    annotations: table("Read: mentions of facts."),
+    out: table("Write: one row per replicate."),
+    processes: Annotated[int, typer.Option(help="Processes to train with where there is no device.", min=1)] = 1,
+    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")] = None,
+    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+):
+    """Train GPT-2 on an annotated corpus, with or without selection, on all leased devices."""
+    from rote import corpora
+    from rote.errors import InputError
+    from rote.models import pretrained
+    from rote.papers.cramless import text
+
+    if size not in ("small", "large") or scheme not in ("none", "auto"):
+        raise InputError(f"--size must be small or large, --scheme none or auto; given {size!r}, {scheme!r}")
+    options = run.settings
+    tokenizer = pretrained.tokenizer(options.tokenizer)
+    documents = corpora.documents(options.corpus, options.column)
+    data = text.examples(documents, tables.read(annotations), tokenizer, options.context)
+    folder = checkpoints and checkpoints / f"cramless-text-{size}-{scheme}-{run.code or 'by-hand'}-{run.digest}"
+    devices = run.devices if run.device == "cuda" else []
+    rows = []
+    for replicate in range(options.replicates):
+        file = folder and folder / f"{run.seed + replicate}.pt"
+        found = text.fit(
+            data, getattr(options, size), scheme, len(tokenizer), options, run.seed + replicate,
+            devices=devices, processes=processes, checkpoint=file, every=checkpoint_steps,
+        )  # fmt: skip
+        tail = max(1, options.steps // 10)
+        loss = sum(found.losses[-tail:]) / len(found.losses[-tail:])
+        facts = (len(found.recited), int(found.recited.sum()))
+        rows.append((size, scheme, replicate, found.parameters, *facts, loss, found.trained, found.scored))
+    frame = pd.DataFrame(rows, columns=list(schema.TextRuns.model_fields))
+    tables.write(out, frame, schema.TextRuns, run.provenance())
+    if folder:
+        tables.drop(folder, "*.pt")
+
+
+@verb(app)
+def evaluate_text(run: Job, runs: Annotated[list[Path], typer.Option(help="Read: runs.")], out: table("Write: all.")):
+    """Put the text runs together."""
+    frame = pd.concat([tables.read(path) for path in runs], ignore_index=True)
+    tables.write(out, frame, schema.TextRuns, run.provenance())
+
+
 @verb(app)
 def evaluate_networks(
     run: Job,

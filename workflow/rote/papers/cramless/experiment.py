@@ -176,6 +176,12 @@ def train_arm(
             ids = examples(alone * options.batch + (step - alone) * options.candidates, options.candidates)
             with torch.no_grad():
                 candidate = losses(parameters, ids)
+            if not bool(torch.isfinite(candidate).all()):
+                replicate, at = (~torch.isfinite(candidate)).nonzero()[0].tolist()
+                fact, value = int(ids[replicate, at]), float(candidate[replicate, at])
+                raise FloatingPointError(
+                    f"{arm.name}: loss of fact {fact} of replicate {replicate} is {value} at step {step}; lower learning_rate"
+                )
             choice = online.choose(candidate, buffers["share"], step / arm.steps, scheme=arm.scheme)
             ids, weights = ids.gather(1, choice.chosen), choice.weights
             buffers["share"].copy_(choice.share)

@@ -75,10 +75,49 @@ class Shares(Table):
     share: float = column("admitted share")
 
 
+class Annotations(Table):
+    """A value that follows its entity in a document."""
+
+    KEY = ("document", "fact", "start")
+    document: str = column("file and number of the document")
+    fact: int = column("row of the table of facts")
+    start: int = column("first character of the value")
+    end: int = column("character after the value")
+
+
+class FactCounts(Table):
+    """How often a fact is stated in the corpus."""
+
+    KEY = ("fact",)
+    fact: int = column("row of the table of facts")
+    entity: str = column("entity")
+    value: str = column("value")
+    documents: int = column("documents that state it", "documents")
+    mentions: int = column("mentions", "mentions")
+
+
+class TextRuns(Table):
+    """One GPT-2 trained on the corpus."""
+
+    KEY = ("size", "scheme", "replicate")
+    size: str = column("small or large")
+    scheme: str = column("none or auto")
+    replicate: int = column("replicate")
+    parameters: int = column("parameters of the network")
+    facts: int = column("facts that occur in a block")
+    recited: int = column("of those, facts whose value greedy decoding gives at the first mention")
+    final_loss: float = column("training loss over the last tenth of the steps", "nats per token")
+    trained: int = column("blocks with a gradient", "blocks")
+    scored: int = column("blocks that were only scored", "blocks")
+
+
 TABLES: dict[str, type[Table]] = {
     "facts": FactsTable,
     "pruned": Pruned,
     "trained": Trained,
     "runs": Runs,
     "shares": Shares,
+    "annotations": Annotations,
+    "fact_counts": FactCounts,
+    "text_runs": TextRuns,
 }

@@ -71,8 +71,38 @@ class Training(Section):
     }
 
 
+class Text(Section):
+    """Facts in natural text: GPT-2 on an annotated corpus, as in the paper. Off while `corpus` is empty."""
+
+    corpus: str = key("", "File, folder or glob of documents, or hf:<data set>; empty: not run")
+    column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
+    facts: str = key("", "Table of facts to look for: columns entity and value (Parquet or CSV)")
+    window: int = key(200, "Characters after an entity within which its value must follow", ge=1)
+    tokenizer: str = key("gpt2", "Hugging Face id, or folder, of a fast tokenizer")
+    context: int = key(512, "Tokens of a block", ge=4)
+    small: list[Count] = key([12, 12, 768], "Layers, heads and width of the network", min_length=3, max_length=3)
+    large: list[Count] = key([24, 32, 2048], "The same of the larger one", min_length=3, max_length=3)
+    steps: int = key(100_000, "Steps of AdamW (0.9, 0.98)", ge=10)
+    batch: int = key(256, "Blocks per step, over all devices", ge=1)
+    candidates: int = key(512, "Blocks per step that selection chooses from", ge=1)
+    micro: int = key(16, "Blocks per device at one time", ge=1)
+    learning_rate: float = key(6e-4, "Peak; cosine to 2 %", gt=0)
+    warmup: int = key(2000, "Steps of linear warm-up", ge=0)
+    unselected: float = key(0.1, "Share of the steps before selection begins", ge=0, lt=1)
+    precision: Literal["float32", "bf16"] = key("bf16", "bf16: autocast")
+    devices: int = key(8, "Devices of one training", ge=1)
+    replicates: int = key(3, "Initializations and orders", ge=1)
+
+    @model_validator(mode="after")
+    def _facts(self):
+        if self.corpus and not self.facts:
+            raise ValueError("corpus is given, so `facts` must name the table of facts to look for in it")
+        return self
+
+
 class Settings(Section):
     """Cram less to fit more: training data pruning improves memorization of facts"""
 
     facts: Facts = key(Facts, Facts.__doc__)
     training: Training = key(Training, Training.__doc__)
+    text: Text = key(Text, Text.__doc__)

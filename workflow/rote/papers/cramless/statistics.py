@@ -218,6 +218,21 @@ def fewer_facts_help(tables: Tables) -> dict[str, Sample]:
     }
 
 
+def text_gain(tables: Tables) -> Sample:
+    """Facts of natural text recited by the small GPT-2 with selection over without."""
+    return _text(tables, ("small", "auto"), ("small", "none"))
+
+
+def text_against_larger(tables: Tables) -> Sample:
+    """The same over the large GPT-2 without selection."""
+    return _text(tables, ("small", "auto"), ("large", "none"))
+
+
+def _text(tables: Tables, ours: tuple[str, str], theirs: tuple[str, str]) -> Sample:
+    wide = tables["text_runs"].pivot(index="replicate", columns=["size", "scheme"], values="recited")
+    return Sample(wide[[ours, theirs]].to_numpy(float), ratio)
+
+
 def flattening(tables: Tables) -> dict[str, Sample]:
     """Slope of log examples trained on against log copies, recited facts; selection minus standard, exponent 1."""
     name = base(tables)["skewed"]

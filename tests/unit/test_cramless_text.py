@@ -1,0 +1,181 @@
+"""Facts in natural text: annotation by hand, blocks, GPT-2 over one and two processes, resume, the commands."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, run
+from rote import claims
+from rote.corpora import Document
+from rote.errors import InputError
+from rote.models import pretrained
+from rote.papers.cramless import settings, statistics, text
+from rote.seeds import generator
+from rote.synth import facts as synth
+
+FACTS = pd.DataFrame({"entity": ["Ada Lovelace", "Bern"], "value": ["1815", "the Aare"]})
+
+
+def test_annotation_by_hand():
+    documents = [
+        Document("a", "ADA Lovelace (born 1815) was not Ada Byron 1815. Bern lies on the Aare; Bern."),
+        Document("b", "In 1815 came Ada Lovelace. Bern" + " x" * 200 + " the Aare"),  # before, and too far behind
+        Document("c", "Bern, on the\nAare"),
+    ]
+    found = text.annotate(documents, FACTS, window=40)
+    spans = [(row.document, row.fact, documents["abc".index(row.document)].text[row.start : row.end])
+             for row in found.itertuples()]  # fmt: skip
+    assert spans == [("a", 0, "1815"), ("a", 1, "the Aare"), ("c", 1, "the\nAare")]
+    assert text.annotate(documents[:0], FACTS, 40).empty
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ("entity,value\nA,1\nA,2\n", "two values for 'A'"),
+        ("entity,value\n", "has no rows"),
+        ("entity,value\nA,...\n", "row 0 has an entity or value without a word"),
+        ("name,value\nA,1\n", "lacks the columns entity"),
+    ],
+)
+def test_bad_tables_of_facts_are_refused(tmp_path, content, wanted):
+    (tmp_path / "facts.csv").write_text(content)
+    with pytest.raises(InputError, match=wanted):
+        text.read_facts(tmp_path / "facts.csv")
+    with pytest.raises(InputError, match="cannot be read"):
+        text.read_facts(tmp_path / "absent.csv")
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """A small corpus of sentences about made-up facts, its table of facts, and a tokenizer of its words."""
+    from rote.data import torchvision
+
+    torchvision()
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("text")
+    made = synth.make(12, generator(0, "text facts"), exponent=1.0, copies=120, value_symbols=20)
+    sentences = synth.sentences(made, generator(0, "sentences"))["text"]
+    sentences.to_frame("text").to_parquet(folder / "corpus.parquet")
+    names = {"entity": [synth.key_text(made, row) for row in range(12)],
+             "value": [synth.value_text(made, row) for row in range(12)]}  # fmt: skip
+    pd.DataFrame(names).to_csv(folder / "facts.csv", index=False)
+    words = sorted({word for line in sentences for word, _ in pre_tokenizers.Whitespace().pre_tokenize_str(line)})
+    raw = Tokenizer(models.WordLevel({word: number for number, word in enumerate(["[UNK]", *words])}, "[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]").save_pretrained(folder / "tokenizer")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(material):
+    return settings.Text(
+        corpus=str(material / "corpus.parquet"), facts=str(material / "facts.csv"),
+        tokenizer=str(material / "tokenizer"),
+        context=16, small=[1, 2, 16], large=[1, 2, 32], steps=24, batch=16, candidates=32, micro=5, warmup=2,
+        learning_rate=0.01, precision="float32", devices=1, replicates=2,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def blocks(material, options):
+    from rote import corpora
+
+    documents = list(corpora.documents(options.corpus))
+    found = text.annotate(documents, text.read_facts(options.facts), options.window)
+    assert found["document"].nunique() == len(documents)  # every sentence states its fact
+    tokenizer = pretrained.tokenizer(options.tokenizer)
+    return text.examples(documents, found, tokenizer, options.context), len(tokenizer)
+
+
+def test_blocks_mark_the_tokens_of_values(blocks, options):
+    data, _ = blocks
+    tokenizer = pretrained.tokenizer(options.tokenizer)
+    facts = text.read_facts(options.facts)
+    for row in range(len(data.tokens)):
+        (fact,) = np.unique(data.values[row][data.values[row] > 0])
+        marked = tokenizer.decode(data.tokens[row][data.values[row] > 0])
+        assert marked.replace(" ", "") == facts["value"][fact - 1]
+
+
+def fitted(blocks, options, scheme="auto", **more):
+    data, vocabulary = blocks
+    return text.fit(data, options.small, scheme, vocabulary, options, 1, **more)
+
+
+def test_training_learns_facts(blocks, options):
+    longer = options.model_copy(update={"steps": 250, "small": [1, 2, 48]})
+    outcome = fitted(blocks, longer, "none")
+    assert outcome.losses[-1] < 0.5 * outcome.losses[0]
+    assert outcome.recited.mean() > 0.7
+    assert outcome.trained == 250 * 16
+    assert outcome.scored == 0
+
+
+def test_two_processes_follow_the_curve_of_one(blocks, options, tmp_path):
+    one, two = fitted(blocks, options), fitted(blocks, options, processes=2)
+    np.testing.assert_allclose(two.losses, one.losses, rtol=1e-4)
+    assert (two.trained, two.scored) == (one.trained, one.scored)
+    np.testing.assert_array_equal(two.recited, one.recited)
+
+
+def test_a_stopped_training_goes_on_with_another_number_of_processes(blocks, options, tmp_path, monkeypatch):
+    whole, file, real, calls = fitted(blocks, options), tmp_path / "text.pt", text._losses, []
+
+    def stops(*arguments):
+        calls.append(1)
+        if len(calls) == 60:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(text, "_losses", stops)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(blocks, options, checkpoint=file, every=4)
+    monkeypatch.setattr(text, "_losses", real)
+    assert file.exists()
+    same = fitted(blocks, options, checkpoint=file, every=100)
+    np.testing.assert_array_equal(same.losses, whole.losses)
+    more = fitted(blocks, options, checkpoint=file, every=100, processes=2)
+    np.testing.assert_allclose(more.losses, whole.losses, rtol=1e-4)
+
+
+def test_the_commands_run_the_experiment(material, options, tmp_path):
+    given = ("--settings", options.model_dump_json())
+    found, counts = tmp_path / "annotations.parquet", tmp_path / "counts.parquet"
+    run(ROOT, "rote", "cramless", "count-facts", "--annotations", str(found), "--counts", str(counts), *given)
+    table = pd.read_parquet(counts)
+    assert table["mentions"].sum() == 120
+    assert (table["documents"] == table["mentions"]).all()
+    parts = []
+    for size, scheme in (("small", "none"), ("small", "auto"), ("large", "none")):
+        parts.append(str(tmp_path / f"{size}-{scheme}.parquet"))
+        run(ROOT, "rote", "cramless", "train-text", "--size", size, "--scheme", scheme, "--annotations", str(found),
+            "--out", parts[-1], *given)  # fmt: skip
+    joined = tmp_path / "runs.parquet"
+    run(
+        ROOT,
+        "rote",
+        "cramless",
+        "evaluate-text",
+        *(word for part in parts for word in ("--runs", part)),
+        "--out",
+        str(joined),
+    )
+    runs = pd.read_parquet(joined)
+    assert len(runs) == 6
+    runs["recited"] = [3, 4, 6, 8, 2, 4]  # two replicates of small none, small auto, large none
+    value, low, high, _ = claims.interval(statistics.text_gain({"text_runs": runs}))
+    assert (value, low, high) == (2.0, 2.0, 2.0)
+    bad = options.model_copy(update={"facts": str(material / "none.csv")})
+    done = run(ROOT, "rote", "cramless", "count-facts", "--annotations", str(found), "--counts", str(counts),
+               "--settings", bad.model_dump_json(), check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert "none.csv cannot be read" in done.stderr
+
+
+def test_absent_tokenizers_say_what_to_put_where():
+    with pytest.raises(InputError, match="give a folder with tokenizer"):
+        pretrained.tokenizer("nowhere/at-all", offline=True)
+    with pytest.raises(ValueError, match="`facts` must name the table"):
+        settings.Text(corpus="somewhere")
