@@ -180,7 +180,8 @@ def train_arm(
                 replicate, at = (~torch.isfinite(candidate)).nonzero()[0].tolist()
                 fact, value = int(ids[replicate, at]), float(candidate[replicate, at])
                 raise FloatingPointError(
-                    f"{arm.name}: loss of fact {fact} of replicate {replicate} is {value} at step {step}; lower learning_rate"
+                    f"{arm.name}: loss of fact {fact} of replicate {replicate} is {value} at step {step}; "
+                    "lower learning_rate"
                 )
             choice = online.choose(candidate, buffers["share"], step / arm.steps, scheme=arm.scheme)
             ids, weights = ids.gather(1, choice.chosen), choice.weights
