@@ -65,6 +65,7 @@ def test_water_filling_prefers_the_frequent():
     assert q[0] > 0.999
     assert q[-1] < 0.1
     assert (capacity.water_filling(p / p.sum(), 13.0, 13.0 * 100) == 1).all()
+    np.testing.assert_allclose(capacity.water_filling(p / p.sum(), 13.0, 0.0), 2.0**-13)
 
 
 @pytest.mark.parametrize(

@@ -194,10 +194,7 @@ def test_recited_means_greedy_decoding_gives_the_value():
 
 def test_offline_selections_are_as_large_as_what_fits(known):
     trained = run_arm(known, "none")[0]
-    crowded = arm_of("none", arms.overloaded(SMALL.facts).name)
-    sets = experiment.read(SMALL.facts, known, crowded.data)
-    more = experiment.train_arm(crowded, sets, [made.counts for made in sets], SMALL.training, 1)[0]
-    pruned = experiment.prune_offline(SMALL.facts, pd.concat([trained, more]), 1)
+    pruned = experiment.prune_offline(SMALL.facts, trained, 1)
     tables.check(pruned, schema.Pruned)
     kept = pruned[pruned["count"] > 0].groupby(["data", "replicate", "scheme"]).size().unstack()
     for _, sizes in kept.iterrows():
@@ -214,6 +211,19 @@ def test_schedule_rises_and_falls():
     assert rates[0] == pytest.approx(0.1, rel=0.01)
     assert max(rates) == pytest.approx(1, abs=0.05)
     assert rates[-1] == pytest.approx(0.02, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"uniform": [3, 2, 5]}, "uniform must be ascending"),
+        ({"exponents": [0.5]}, "exponents must hold 1.0"),
+        ({"uniform": [2, 3]}, "at least 3"),
+    ],
+)
+def test_unusable_settings_are_refused(values, wanted):
+    with pytest.raises(ValueError, match=wanted):
+        settings.Facts(**values)
 
 
 def test_statistics_name_the_arms_they_miss(known):

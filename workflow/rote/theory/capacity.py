@@ -61,6 +61,8 @@ def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.n
         return rate(accuracies(log_scale), bits).sum() - capacity
 
     low, high = -np.log(p.max()) - 40, -np.log(p[p > 0].min()) + np.log(bits) + 12
+    if excess(low) >= 0:  # no capacity to speak of: guesses
+        return np.full(len(p), 2.0**-bits)
     if excess(high) <= 0:  # some facts never occur: all others are certain
         return np.where(p > 0, 1.0, 2.0**-bits)
     return accuracies(optimize.brentq(excess, low, high, xtol=1e-13))

@@ -42,25 +42,18 @@ def arms(facts: settings.Facts, training: settings.Training) -> list[Arm]:
     uniform = [data for data in sets if data.copies is None]
     skewed = [data for data in sets if data.copies is not None]
     one = next(data for data in skewed if data.exponent == 1.0)
-    crowded = overloaded(facts)
     found = [Arm("standard", data, "none", width, steps) for data in sets]
     found += [Arm("uniform", data, "auto", width, steps) for data in (uniform[0], *uniform[-2:])]
     found += [Arm("skewed", data, "auto", width, steps) for data in skewed]
     found += [Arm("schemes", one, scheme, width, steps) for scheme in ("auto-flat", "low", "low-flat")]
-    # at every size: what is recited of a power law, and the capacity, as the most that any uniform set makes it store
-    measured = (one, *uniform[-3:-1])
-    found += [Arm("ladder", data, "none", other, steps) for other in training.ladder for data in measured]
+    # at every size: what is recited of a power law, and the capacity, on a uniform set that is too large for it
+    for other in training.ladder:
+        crammed = uniform[-2] if other > width else uniform[-3]
+        found += [Arm("ladder", data, "none", other, steps) for data in (one, crammed)]
     found += [Arm("ladder", one, "auto", other, steps) for other in training.pruned_ladder]
     found += [Arm("ladder", one, "none", width, training.longer * steps)]
     found += [Arm("pruned", one, f"offline {scheme}", width, steps) for scheme in OFFLINE]
-    found += [Arm("pruned", crowded, f"offline {scheme}", width, steps) for scheme in ("random", "automatic")]
     return found
-
-
-def overloaded(facts: settings.Facts) -> Data:
-    """The uniform data set that cramming is shown on: the second largest."""
-    name = f"uniform {sorted(facts.uniform)[-2]}"
-    return next(data for data in data_sets(facts) if data.name == name)
 
 
 GROUPS = ("standard", "uniform", "skewed", "schemes", "ladder", "pruned")

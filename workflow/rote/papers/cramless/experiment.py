@@ -12,7 +12,7 @@ from rote import prune, train
 from rote.errors import InputError
 from rote.models import lm
 from rote.papers.cramless import settings
-from rote.papers.cramless.arms import OFFLINE, Arm, Data, data_sets, overloaded
+from rote.papers.cramless.arms import OFFLINE, Arm, Data, data_sets
 from rote.prune import online
 from rote.seeds import generator
 from rote.synth import facts as synth
@@ -74,7 +74,7 @@ def counts_of(pruned: pd.DataFrame, arm: Arm) -> list[np.ndarray]:
 
 
 def prune_offline(options: settings.Facts, trained: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Data sets chosen from the losses of networks with standard training: the table Pruned.
+    """Data sets of exponent 1 chosen from the losses of networks with standard training: the table Pruned.
 
     `trained` is the table Trained of those networks. All schemes but `frequent` and `automatic` keep as many facts as
     `automatic` found to fit; `frequent` keeps as many of the most frequent facts (an oracle).
@@ -82,24 +82,23 @@ def prune_offline(options: settings.Facts, trained: pd.DataFrame, seed: int) -> 
     parts = []
     bits = options.value_tokens * np.log2(options.value_symbols)
     one = next(data for data in data_sets(options) if data.exponent == 1.0)
-    for data, schemes in ((one, OFFLINE), (overloaded(options), ("random", "automatic"))):
-        rows = trained[trained["arm"].str.startswith(f"{data.name}, none")]
-        for replicate, group in rows.groupby("replicate"):
-            group = group.sort_values("fact")
-            losses, counts = group["loss"].to_numpy(), group["count"].to_numpy()
-            number = prune.automatic(losses, counts=counts, ignorance=bits * np.log(2))
-            keep = number / (counts > 0).sum()
-            for scheme in schemes:
-                rng = generator(seed, "cramless", "prune", data.name, scheme, int(replicate))
-                if scheme == "frequent":
-                    kept = prune.select(-counts.astype(float), keep, scheme="loss", counts=counts, rng=rng)
-                else:
-                    by = {"automatic": "loss-flat"}.get(scheme, scheme)
-                    kept = prune.select(losses, keep, scheme=by, counts=counts, rng=rng)
-                if scheme == "automatic":  # as flat as can be: every kept fact equally often
-                    kept = np.minimum(kept, 1)
-                columns = {"fact": group["fact"].to_numpy(), "count": kept}
-                parts.append(pd.DataFrame({"data": data.name, "scheme": scheme, "replicate": replicate, **columns}))
+    rows = trained[trained["arm"].str.startswith(f"{one.name}, none")]
+    for replicate, group in rows.groupby("replicate"):
+        group = group.sort_values("fact")
+        losses, counts = group["loss"].to_numpy(), group["count"].to_numpy()
+        number = prune.automatic(losses, counts=counts, ignorance=bits * np.log(2))
+        keep = number / (counts > 0).sum()
+        for scheme in OFFLINE:
+            rng = generator(seed, "cramless", "prune", one.name, scheme, int(replicate))
+            if scheme == "frequent":
+                kept = prune.select(-counts.astype(float), keep, scheme="loss", counts=counts, rng=rng)
+            else:
+                by = {"automatic": "loss-flat"}.get(scheme, scheme)
+                kept = prune.select(losses, keep, scheme=by, counts=counts, rng=rng)
+            if scheme == "automatic":  # as flat as can be: every kept fact equally often
+                kept = np.minimum(kept, 1)
+            columns = {"fact": group["fact"].to_numpy(), "count": kept}
+            parts.append(pd.DataFrame({"data": one.name, "scheme": scheme, "replicate": replicate, **columns}))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -40,8 +40,7 @@ def _uniform(tables: Tables, ax: Axes, column: str, schemes: tuple[str, ...]) ->
     for scheme in schemes:
         rows = runs[runs["scheme"] == scheme]
         if len(rows):
-            lone = rows["facts"].nunique() == 1
-            points(ax, rows, "facts", column, color=COLOR[scheme], label=NAMES[scheme], line=not lone)
+            points(ax, rows, "facts", column, color=COLOR[scheme], label=NAMES[scheme])
     return runs
 
 
@@ -49,7 +48,7 @@ def cramming(tables: Tables) -> Canvas:
     """Facts recited against facts given."""
     canvas, axes = panels(1, 2, width=3.8, height=3.1)
     ax = axes[0, 0]
-    runs = _uniform(tables, ax, "recited", ("none", "auto", "offline random", "offline automatic"))
+    runs = _uniform(tables, ax, "recited", ("none", "auto"))
     n = np.geomspace(runs["facts"].min(), runs["facts"].max(), 200)
     fits, bits = float(np.mean(limit(tables))), runs["bits"].iloc[0]
     theory(ax, n, n * capacity.accuracy_limit(n, bits, fits * bits), label="limit: whole facts")
@@ -186,17 +185,13 @@ def ladder(tables: Tables) -> Canvas:
         points(axes[0, 0], rows, "parameters", "recited", color=COLOR[scheme], label=NAMES[scheme])
     ours = select(tables, about["skewed"], "auto")["recited"].mean()
     axes[0, 0].axhline(ours, color=COLOR["auto"], linewidth=0.8, linestyle=":")
-    axes[0, 0].set(xscale="log", xlabel="parameters", ylabel="facts recited", title="a  Power law", ylim=(0, None))
+    axes[0, 0].set(xlabel="parameters", ylabel="facts recited", title="a  Power law", ylim=(0, None))
     axes[0, 0].legend()
     rows = runs[(runs["exponent"] == 0) & (runs["scheme"] == "none")]
     rows = rows.assign(c=rows["stored"] / rows["parameters"]).groupby(["parameters", "replicate"])["c"].max()
     points(axes[0, 1], rows.reset_index(), "parameters", "c", color=INK)
-    axes[0, 1].set(
-        xscale="log", xlabel="parameters", ylabel="bits stored per parameter", title="b  Measured capacity c"
-    )
+    axes[0, 1].set(xlabel="parameters", ylabel="bits stored per parameter", title="b  Measured capacity c")
     axes[0, 1].set_ylim(0, None)
-    for ax in axes[0]:
-        log_ticks(ax.xaxis)
     return canvas
 
 
@@ -205,9 +200,11 @@ def compute(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 2, width=3.8, height=3, sharey=True)
     about, runs = base(tables), tables["runs"]
     rows = runs[(runs["data"] == about["skewed"]) & (runs["width"] == about["width"])]
-    rows = rows.assign(work=rows["trained"] + SCORING * rows["scored"])
+    rows = rows.assign(work=(rows["trained"] + SCORING * rows["scored"]) / 1000, trained=rows["trained"] / 1000)
     for ax, (column, label) in zip(
-        axes[0], (("trained", "examples trained on"), ("work", "the same + a third of those only scored")), strict=True
+        axes[0],
+        (("trained", "thousand examples trained on"), ("work", "the same + a third of those only scored")),
+        strict=True,
     ):
         for (scheme, steps), group in rows.groupby(["scheme", "steps"]):
             more = "" if steps == about["steps"] else f", {steps / about['steps']:g} x the steps"

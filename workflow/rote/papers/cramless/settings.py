@@ -18,7 +18,7 @@ class Facts(Section):
     key_tokens: int = key(2, "Tokens of a key", ge=1)
     value_symbols: int = key(100, "Symbols of a value token", ge=2)
     value_tokens: int = key(2, "Tokens of a value; entropy per fact = tokens x log2(symbols) bits", ge=1)
-    uniform: list[Count] = key([800, 1200, 1600, 3200, 6400], "Numbers of facts, each once", min_length=2)
+    uniform: list[Count] = key([800, 1200, 1600, 3200, 6400], "Numbers of facts, each once, ascending", min_length=3)
     skewed: int = key(6400, "Facts of the power-law data sets", ge=2)
     exponents: list[NonNegative] = key([0.5, 1.0, 1.5], "Power-law exponents a; 1 must be among them", min_length=1)
     copies: int = key(16000, "Draws from a power law that make its data set", ge=1)
@@ -30,9 +30,11 @@ class Facts(Section):
     }
 
     @model_validator(mode="after")
-    def _exponent_one(self):
+    def _usable(self):
         if 1.0 not in self.exponents:
             raise ValueError("exponents must hold 1.0: most claims are about it")
+        if self.uniform != sorted(set(self.uniform)):
+            raise ValueError("uniform must be ascending, without repetition")
         return self
 
 
