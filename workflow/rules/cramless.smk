@@ -24,7 +24,7 @@ CRAMLESS_TABLES = [
 ]
 # made only where cramless.text.corpus names a corpus
 CRAMLESS_TEXT = ["annotations", "fact_counts", "text_runs"]
-CRAMLESS_GROUPS = ["standard", "uniform", "skewed", "schemes", "ladder", "pruned"]
+CRAMLESS_GROUPS = ["ladder", "standard", "uniform", "skewed", "schemes", "pruned"]
 PRODUCTS["cramless"] = {
     "tables": [
         f"{CRAMLESS}/{table}.parquet"
