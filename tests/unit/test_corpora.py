@@ -71,3 +71,11 @@ def test_missing_files_and_columns_are_named(tmp_path):
     with pytest.raises(InputError, match="row 1: 'text' is not text but NoneType"):
         list(corpora.documents(tmp_path / "b.parquet"))
     assert next(corpora.documents(tmp_path / "a.parquet", column="body")).text == "x"
+
+
+def test_a_data_set_that_cannot_be_fetched_says_what_to_give_instead(monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=r"data set 'nobody/nothing' cannot be fetched.*give a file, folder or glob"):
+        corpora.files("hf:nobody/nothing")

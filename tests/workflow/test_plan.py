@@ -216,3 +216,11 @@ def test_targets(project):
     assert planned(project, "--", "claims") & {"report_draw_index", "longtail_draw_figures"} == set()
     assert "report_require_claims" in planned(project, "--config", "strict=true")
     assert "report_require_claims" not in planned(project)
+
+
+def test_a_corpus_adds_the_text_experiment(project):
+    assert not {"cramless_count_facts", "cramless_train_text"} & planned(project)
+    text = "cramless={text: {corpus: /data/wiki.parquet, facts: /data/facts.csv, devices: 2}}"
+    assert {"cramless_count_facts", "cramless_train_text", "cramless_evaluate_text"} <= planned(
+        project, "--config", text, "--", "cramless"
+    )

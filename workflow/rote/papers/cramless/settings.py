@@ -46,7 +46,7 @@ class Training(Section):
     )
     width: int = key(24, "Width of the base network", ge=4)
     ladder: list[Count] = key([16, 32], "Other widths, for the size ladder", min_length=1)
-    pruned_ladder: list[Count] = key([16, 32], "Those of them that are also trained with automatic selection")
+    pruned_ladder: list[Count] = key([16], "Those of them that are also trained with automatic selection")
     layers: int = key(1, "Layers", ge=1)
     heads: int = key(1, "Attention heads", ge=1)
     steps: int = key(1000, "Steps of AdamW (0.9, 0.98)", ge=10)
