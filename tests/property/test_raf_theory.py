@@ -124,6 +124,17 @@ def test_nobody_beats_bayes_and_errors_are_errors(point, loss):
     assert 0 <= s.e_mem <= 0.5
 
 
+def test_logistic_converges_at_small_ridge():
+    """Where the proximal operator is steep (V ~ 1/λ), Newton from a bad start cycled and the sweeps never settled."""
+    alpha = np.array([4.700174312242756, 2.289044923930428, 0.33954337584157984, 1.8239202423604945])
+    eps = np.array([0.0, 0.48656497494584827, 0.21133072619179225, 0.8775580895064221])
+    lam = np.array([0.01, 0.017958782953151387, 0.017832858834268935, 0.010435913875820308])
+    gamma = np.array([8.939825224243538, 18.106643823542736, 15.301341247043743, 0.3057700639325527])
+    s = raf.solve("logistic", alpha, eps, lam, gamma=gamma, most=1000)
+    assert s.converged.all()
+    assert (s.e_gen > raf.bayes_optimal(alpha, eps)).all()
+
+
 def test_grids_are_loops():
     alpha, lam = np.array([0.5, 4.0]), np.array([[0.1], [1.0], [3.0]])
     grid = raf.solve("hinge", alpha, 0.1, lam, gamma=40.0)

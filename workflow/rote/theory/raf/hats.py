@@ -91,8 +91,9 @@ def _logistic_hats(alpha, eps, lam, m, rest, v, chunk: int = 2000):
         moments = []
         for zeta in (_ZETA / k, np.broadcast_to(_ZETA, (len(mm), len(_ZETA)))):  # on the scale of each density
             field = np.sqrt(q) * zeta
-            z = field + V * special.expit(-field)
-            for _ in range(60):
+            # from the inflection point 0 Newton converges monotonically; elsewhere it can run into a cycle
+            z = np.zeros(np.broadcast_shapes(field.shape, V.shape))
+            for _ in range(100):
                 s = special.expit(-z)
                 step = (z - field - V * s) / (1 + V * s * (1 - s))
                 z = z - step
