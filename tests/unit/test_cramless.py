@@ -168,7 +168,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_fact(known, monkeypatch):
 
 
 def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
-    facts = settings.Facts(uniform=[20, 30], skewed=30, copies=60, exponents=[1.0], replicates=2)
+    facts = settings.Facts(uniform=[20, 30, 40], skewed=30, copies=60, exponents=[1.0], replicates=2)
     training = settings.Training(width=16, steps=400, batch=64, candidates=64, warmup=20)
     data = arms.data_sets(facts)[0]
     sets = [experiment.make(facts, data, r, 1) for r in range(2)]
