@@ -15,10 +15,17 @@ def test_the_ledger_is_printed_at_the_end(smoke):
     assert "Report: reports/smoke/index.html" in told
 
 
+# made only where the config names a corpus; tests/unit/test_cramless_text.py makes them
+NEEDS_CORPUS = {"annotations", "fact_counts", "text_runs"}
+
+
 def test_every_table_obeys_its_model_and_says_who_made_it(smoke):
     for paper in names():
         for name, model in load(paper, "schema").TABLES.items():
             path = smoke / f"results/smoke/{paper}/{name}.parquet"
+            if name in NEEDS_CORPUS:
+                assert not path.exists()
+                continue
             tables.check(tables.read(path)[list(model.model_fields)], model)
             record = tables.provenance(path)
             assert record["verb"].startswith(paper)
