@@ -10,6 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("rote", deadline=None)  # a first call may compile a kernel
+settings.load_profile("rote")
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

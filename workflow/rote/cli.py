@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -20,15 +21,18 @@ from rote.papers import load as load_paper
 from rote.papers import names as paper_names
 
 log = logging.getLogger("rote")
+GROUPS = {"ngrams": "rote.ngrams.cli"}  # commands of capabilities, loaded when asked for
 
 
 class _Papers(typer.core.TyperGroup):
-    """The commands of this module, and one group per paper."""
+    """The commands of this module, one group per paper, and those of `GROUPS`."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
-        return [*super().list_commands(ctx), *paper_names()]
+        return [*super().list_commands(ctx), *GROUPS, *paper_names()]
 
     def get_command(self, ctx: typer.Context, name: str):
+        if name in GROUPS:
+            return typer.main.get_command(import_module(GROUPS[name]).app)
         if name in paper_names():
             return typer.main.get_command(load_paper(name, "cli").app)
         return super().get_command(ctx, name)

@@ -1,8 +1,16 @@
-"""Text corpora: files, folders and globs of Parquet, JSON lines and plain text, read document by document."""
+"""Text corpora: files, folders and globs of Parquet, JSON lines and plain text, read document by document.
+
+Nothing is held but the document (JSON lines, Parquet: the batch of rows) that is being read. Read strictly, what cannot
+be read is an error that names file and line. Read leniently, it becomes an empty document and is counted, so that
+documents keep their numbers.
+"""
 
 import glob
 import gzip
+import io
 import json
+import logging
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +20,11 @@ import pyarrow.parquet as pq
 
 from rote.errors import InputError
 
-KINDS = (".parquet", ".jsonl", ".jsonl.gz", ".txt", ".txt.gz")
+log = logging.getLogger("rote")
+
+KINDS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".txt", ".txt.gz", ".txt.zst")
+SPLITS = ("file", "line", "blank")
+BOM = b"\xef\xbb\xbf"
 
 
 class Document(NamedTuple):
@@ -20,6 +32,25 @@ class Document(NamedTuple):
 
     id: str
     text: str
+
+
+class _Reading(NamedTuple):
+    """How files are read."""
+
+    column: str
+    split: str
+    strict: bool
+    errors: str
+    problems: Counter
+
+    def skip(self, kind: str, message: str) -> str:
+        """What cannot be read: an error if strict, else counted and an empty document."""
+        if self.strict:
+            raise InputError(message)
+        if not self.problems[kind]:
+            log.warning("%s (skipped; the first of this kind)", message)
+        self.problems[kind] += 1
+        return ""
 
 
 def files(source: str | Path) -> list[Path]:
@@ -50,70 +81,164 @@ def files(source: str | Path) -> list[Path]:
     return found
 
 
-def documents(source: str | Path, column: str = "text") -> Iterator[Document]:
-    """Every document: a row (Parquet), a line's object (JSON lines), or a whole file (text).
+def documents(
+    source: str | Path,
+    column: str = "text",
+    *,
+    split: str = "file",
+    strict: bool = True,
+    errors: str | None = None,
+    problems: Counter | None = None,
+) -> Iterator[Document]:
+    """Every document: a row (Parquet), a line's object (JSON lines), or a piece of a text file.
 
     Args:
         column: column or key that holds the text.
+        split: what a document of a text file is: the whole `file`, a `line`, or what `blank` lines separate.
+        strict: False counts what cannot be read in `problems` and gives an empty document in its place; of a truncated
+            file what comes before the cut is read.
+        errors: `strict` or `replace` (by U+FFFD) for bytes that are not UTF-8; default: as `strict` says.
+        problems: counts of what could not be read, by kind, or had bytes replaced.
 
     Raises:
         InputError: naming file and line for what cannot be read.
     """
+    if split not in SPLITS:
+        raise InputError(f"split must be one of {', '.join(SPLITS)}, given {split!r}")
+    errors = errors or ("strict" if strict else "replace")
+    if errors not in ("strict", "replace"):
+        raise InputError(f"errors must be strict or replace, given {errors!r}")
+    reading = _Reading(column, split, strict, errors, Counter() if problems is None else problems)
     for file in files(source):
-        for number, text in enumerate(_read(file, column)):
+        for number, text in enumerate(_read(file, reading)):
             yield Document(f"{file.name}:{number}", text)
 
 
-def _read(file: Path, column: str) -> Iterator[str]:
+def _read(file: Path, reading: _Reading) -> Iterator[str]:
     if file.name.endswith(".parquet"):
-        yield from _parquet(file, column)
+        yield from _parquet(file, reading)
         return
-    reader = gzip.open if file.suffix == ".gz" else open
+    from zstandard import ZstdError
+
     try:
-        with reader(file, "rb") as stream:
-            if ".jsonl" in file.name:
-                for number, line in enumerate(stream, 1):
-                    if line.strip():
-                        yield _object(file, number, line, column)
-            else:
-                yield _decoded(file, None, stream.read())
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise InputError(f"corpus file {file} is not a whole gzip file ({error}); fetch it again") from error
+        with _opened(file) as stream:
+            yield from _objects(file, stream, reading) if ".jsonl" in file.name else _pieces(file, stream, reading)
+    except (EOFError, gzip.BadGzipFile, ZstdError) as error:
+        kind = "gzip" if file.suffix == ".gz" else "zstd"
+        reading.skip("truncated file", f"corpus file {file} is not a whole {kind} file ({error}); fetch it again")
 
 
-def _parquet(file: Path, column: str) -> Iterator[str]:
+def _opened(file: Path) -> io.BufferedIOBase:
+    """A file's bytes, decompressed as they are read."""
+    if file.suffix == ".gz":
+        return gzip.open(file, "rb")
+    if file.suffix == ".zst":
+        return io.BufferedReader(_Zstandard(file), 2**20)
+    return file.open("rb")
+
+
+class _Zstandard(io.RawIOBase):
+    """A zstd file's bytes. Unlike the library's own reader it says so when the file ends within a frame."""
+
+    def __init__(self, file: Path):
+        from zstandard import ZstdDecompressor
+
+        self._start_frame = lambda: ZstdDecompressor().decompressobj()
+        self._file = file.open("rb")
+        self._frame, self._compressed, self._ready = None, b"", memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        while not self._ready:
+            data = self._compressed or self._file.read(2**16)
+            if not data:
+                if self._frame is not None:
+                    raise EOFError("it ends within a frame")
+                return 0
+            self._frame = self._frame or self._start_frame()
+            self._ready = memoryview(self._frame.decompress(data))
+            self._compressed = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = None
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _objects(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
+    for number, line in enumerate(stream, 1):
+        if line.strip() and line.strip() != BOM:
+            yield _object(file, number, line, reading)
+
+
+def _pieces(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
+    if reading.split == "file":
+        yield _decoded(file, None, stream.read(), reading)
+        return
+    held: list[str] = []
+    for number, line in enumerate(stream, 1):
+        text = _decoded(file, number, line, reading)
+        if reading.split == "line":
+            yield text.rstrip("\r\n")
+        elif text.strip():
+            held.append(text)
+        elif held:
+            yield "".join(held)
+            held = []
+    if held:
+        yield "".join(held)
+
+
+def _parquet(file: Path, reading: _Reading) -> Iterator[str]:
     try:
         table = pq.ParquetFile(file)
-        if column not in table.schema_arrow.names:
-            raise InputError(f"corpus file {file} has no column {column!r}, but {', '.join(table.schema_arrow.names)}")
-        for batch in table.iter_batches(columns=[column]):
-            for number, value in enumerate(batch.column(0).to_pylist()):
+        if reading.column not in table.schema_arrow.names:
+            has = ", ".join(table.schema_arrow.names)
+            reading.skip("missing column", f"corpus file {file} has no column {reading.column!r}, but {has}")
+            return
+        row = 0
+        for batch in table.iter_batches(columns=[reading.column]):
+            for value in batch.column(0).to_pylist():
                 if not isinstance(value, str):
-                    raise InputError(
-                        f"corpus file {file}, row {number}: {column!r} is not text but {type(value).__name__}"
-                    )
+                    kind = type(value).__name__
+                    message = f"corpus file {file}, row {row}: {reading.column!r} is not text but {kind}"
+                    value = reading.skip("no text", message)
                 yield value
-    except pa.ArrowInvalid as error:
-        raise InputError(f"corpus file {file} is not a whole Parquet file ({error})") from error
+                row += 1
+    except (pa.ArrowInvalid, OSError) as error:
+        reading.skip("truncated file", f"corpus file {file} is not a whole Parquet file ({error})")
 
 
-def _object(file: Path, number: int, line: bytes, column: str) -> str:
+def _object(file: Path, number: int, line: bytes, reading: _Reading) -> str:
+    where = f"corpus file {file}, line {number}"
     try:
-        value = json.loads(_decoded(file, number, line))
-    except json.JSONDecodeError as error:
-        raise InputError(f"corpus file {file}, line {number}: not JSON ({error})") from error
-    if not isinstance(value, dict) or not isinstance(value.get(column), str):
+        value = json.loads(_decoded(file, number, line, reading))
+    except (json.JSONDecodeError, RecursionError) as error:
+        return reading.skip("not JSON", f"{where}: not JSON ({error})")
+    if not isinstance(value, dict) or not isinstance(value.get(reading.column), str):
         held = ", ".join(value) if isinstance(value, dict) else type(value).__name__
-        raise InputError(f"corpus file {file}, line {number}: no text under the key {column!r} (it has {held})")
-    return value[column]
+        return reading.skip("no text", f"{where}: no text under the key {reading.column!r} (it has {held})")
+    return value[reading.column]
 
 
-def _decoded(file: Path, number: int | None, content: bytes) -> str:
+def _decoded(file: Path, number: int | None, content: bytes, reading: _Reading) -> str:
+    if number in (None, 1):
+        content = content.removeprefix(BOM)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        where = f", line {number}" if number else ""
-        raise InputError(f"corpus file {file}{where}: not UTF-8 at byte {error.start}") from error
+        if reading.errors == "strict":
+            where = f", line {number}" if number else ""
+            raise InputError(f"corpus file {file}{where}: not UTF-8 at byte {error.start}") from error
+        reading.problems["bytes replaced"] += 1
+        return content.decode(errors="replace")
 
 
 def _download(name: str) -> Path:

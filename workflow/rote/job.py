@@ -234,6 +234,54 @@ def track(items: Iterable[Item], what: str, total: int | None = None, every_s: f
             said = now
 
 
+class Meter:
+    """Work done so far and its rate, as a progress bar on a terminal or a plain log line now and then elsewhere."""
+
+    def __init__(self, what: str, unit: str, total: int | None, every_s: float):
+        self.what, self.unit, self.total, self.every_s = what, unit, total, every_s
+        self.done, self.begun = 0, time.monotonic()
+        self.said, self.bar, self.task = self.begun, None, None
+
+    def advance(self, amount: int) -> None:
+        """So much more was done."""
+        self.reached(self.done + amount)
+
+    def reached(self, done: int) -> None:
+        """So much was done in all."""
+        self.done, now = done, time.monotonic()
+        if self.bar is not None:
+            if now - self.said > 0.1 or done == self.total:
+                self.bar.update(self.task, completed=done, rate=self.rate())
+                self.said = now
+        elif now - self.said >= self.every_s:
+            of = f" of {self.total:,}" if self.total else ""
+            log.info("%s: %s%s %s, %s", self.what, f"{done:,}", of, self.unit, self.rate())
+            self.said = now
+
+    def rate(self) -> str:
+        """Units per second, in words."""
+        per_second = self.done / max(time.monotonic() - self.begun, 1e-9)
+        return f"{per_second / 1e6:.1f} M {self.unit}/s" if per_second >= 1e6 else f"{per_second:,.0f} {self.unit}/s"
+
+
+@contextmanager
+def meter(what: str, unit: str, total: int | None = None, every_s: float = 10.0) -> Iterator[Meter]:
+    """Show the progress of work that is measured in `unit`s, with its rate; the last line says what was done."""
+    shown = Meter(what, unit, total, every_s)
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        rate = TextColumn("{task.fields[rate]}")
+        columns = TextColumn(what), BarColumn(), rate, TimeRemainingColumn()
+        with Progress(*columns, console=Console(stderr=True), transient=True) as shown.bar:
+            shown.task = shown.bar.add_task(what, total=total, rate="")
+            yield shown
+    else:
+        yield shown
+    log.info("%s: %s %s, %s", what, f"{shown.done:,}", unit, shown.rate())
+
+
 @cache
 def git_commit() -> str:
     """The commit of the working tree, with `+` if it was edited; `unknown` outside git."""

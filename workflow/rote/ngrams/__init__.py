@@ -1,0 +1,34 @@
+"""n-grams of tokenized corpora, counted exactly.
+
+corpus = ngrams.tokenize("texts/*.jsonl", "corpus")        # or ngrams.Corpus.open("corpus")
+ngrams.count(corpus, ["red kite", "kite"])                  # occurrences
+ngrams.count_pairs(corpus, [("red kite", "bird of prey")])  # documents that hold both
+ngrams.InfinityGram(corpus).probability("a red", "kite")    # after the longest context that occurs
+"""
+
+from rote.ngrams.analyser import Analyser, grams
+from rote.ngrams.corpus import Corpus, NGram, tokenize
+from rote.ngrams.counting import Counts, Queries, count, count_pairs, documents_with, queries, scan
+from rote.ngrams.full import NGramTable, table
+from rote.ngrams.infinity import After, InfinityGram, log_probability, suffix_array
+
+__all__ = [
+    "After",
+    "Analyser",
+    "Corpus",
+    "Counts",
+    "InfinityGram",
+    "NGram",
+    "NGramTable",
+    "Queries",
+    "count",
+    "count_pairs",
+    "documents_with",
+    "grams",
+    "log_probability",
+    "queries",
+    "scan",
+    "suffix_array",
+    "table",
+    "tokenize",
+]

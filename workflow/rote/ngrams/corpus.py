@@ -1,0 +1,361 @@
+"""Tokenized corpora: flat token files, mapped into memory, with the place of every document.
+
+A corpus is a folder: `corpus.json` (analyser, totals, shards), `words.txt` (what the ids stand for, one per line) and
+per shard a flat file of token ids (uint16, or uint32 from the first id on that needs it) and one of document offsets
+(int64). A document lies in one shard, so document counts are sums over shards.
+"""
+
+import hashlib
+import json
+import mmap
+import os
+import shutil
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rote import corpora
+from rote.errors import InputError
+from rote.ngrams.analyser import VERSION, Analyser
+
+NGram = str | bytes | Sequence[int]  # text, which a corpus's analyser splits, or token ids
+FORMAT = 1
+SHARD_TOKENS = 2**30
+_FLUSH = 2**20  # tokens held before they are written
+
+
+class Shard(NamedTuple):
+    """Part of a corpus: whole documents."""
+
+    tokens: np.ndarray  # (T,) uint16 or uint32, mapped
+    offsets: np.ndarray  # (D + 1,) int64, mapped: document d is tokens[offsets[d] : offsets[d + 1]]
+
+    @property
+    def documents(self) -> int:
+        return len(self.offsets) - 1
+
+    def release(self) -> None:
+        """Let the kernel drop the pages read so far; they count as this process's memory otherwise."""
+        for mapped in self:
+            if isinstance(mapped.base, memoryview):  # of a file: an empty one is not mapped
+                mapped.base.obj.madvise(mmap.MADV_DONTNEED)
+
+
+class Corpus:
+    """A tokenized corpus, mapped into memory. `Corpus.open(folder)` opens one, `tokenize` makes one."""
+
+    def __init__(self, folder: Path, about: dict[str, Any]):
+        self.folder, self.about = folder, about
+        self.analyser = Analyser(**about["analyser"] | {"stop_words": tuple(about["analyser"]["stop_words"])})
+        self.tokens: int = about["tokens"]
+        self.documents: int = about["documents"]
+        self.types: int = about["types"]
+        self.shards = [self._map(entry) for entry in about["shards"]]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Corpus":
+        """Open the corpus in a folder.
+
+        Raises:
+            InputError: if there is none, or its files do not fit its manifest.
+        """
+        folder = Path(path).expanduser()
+        try:
+            about = json.loads((folder / "corpus.json").read_text())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputError(
+                f"{folder} holds no corpus (no corpus.json); make one: rote ngrams tokenize TEXTS --out {folder}"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{folder / 'corpus.json'} is not JSON ({error}); tokenize the corpus again") from error
+        wanted = (FORMAT, VERSION)
+        if (about.get("format"), about.get("analyser_version")) != wanted:
+            raise InputError(f"{folder / 'corpus.json'} is of another version; tokenize the corpus again")
+        return cls(folder, about)
+
+    @classmethod
+    def from_tokens(
+        cls, out: str | Path, tokens: np.ndarray, offsets: np.ndarray, *, words: Sequence[str] | None = None
+    ) -> "Corpus":
+        """Store a stream of token ids as a corpus of one shard.
+
+        Args:
+            out: folder that does not exist yet.
+            tokens: (T,) ids ≥ 0.
+            offsets: (D + 1,) from 0 to T, not falling: where each document begins.
+            words: what the ids stand for; without it n-grams are given as ids.
+
+        Raises:
+            InputError: for offsets or ids that do not fit.
+        """
+        tokens, offsets = np.asarray(tokens), np.asarray(offsets, np.int64)
+        if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(tokens) or (np.diff(offsets) < 0).any():
+            raise InputError(f"offsets must rise from 0 to the number of tokens, {len(tokens)}")
+        types = int(tokens.max()) + 1 if len(tokens) else 0
+        if len(tokens) and (int(tokens.min()) < 0 or types > 2**32):
+            raise InputError(f"token ids must lie in [0, 2^32), found {tokens.min()} to {tokens.max()}")
+        if words is not None and len(words) < types:
+            raise InputError(f"{len(words)} words for token ids up to {types - 1}")
+        with _new_folder(Path(out)) as folder:
+            kind = np.dtype(np.uint16 if types <= 2**16 else np.uint32)
+            tokens.astype(kind.newbyteorder("<"), copy=False).tofile(folder / "tokens-00000.bin")
+            offsets.tofile(folder / "offsets-00000.bin")
+            if words is not None:
+                _write_words(folder, words)
+            shard = {"dtype": kind.name, "tokens": len(tokens), "documents": len(offsets) - 1}
+            about = {"types": types if words is None else len(words), "problems": {}, "duplicates": 0}
+            _write_about(
+                folder,
+                Analyser(unit="whitespace"),
+                [shard],
+                about | {"text_sha256": ""},
+                int((np.diff(offsets) == 0).sum()),
+            )
+        return cls.open(out)
+
+    def _map(self, entry: dict[str, Any]) -> Shard:
+        kind = np.dtype(entry["dtype"]).newbyteorder("<")
+        name = f"{entry['number']:05d}.bin"
+        tokens = _mapped(self.folder / f"tokens-{name}", kind, entry["tokens"])
+        return Shard(tokens, _mapped(self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1))
+
+    @cached_property
+    def words(self) -> list[str] | None:
+        """What the ids stand for; None for a corpus of bare ids."""
+        path = self.folder / "words.txt"
+        return path.read_text("utf-8").split("\n")[:-1] if path.is_file() else None
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self.words or [])}
+
+    @cached_property
+    def split(self) -> Callable[[str], list]:
+        """From text to units, by the corpus's own analyser."""
+        return self.analyser.splitter()
+
+    @property
+    def digest(self) -> str:
+        """Names the corpus: a digest of its manifest."""
+        return hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:16]
+
+    def ids(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> tuple[int, ...]:
+        """Token ids of an n-gram given as text, which the corpus's own analyser splits, or as ids; −1 is unknown.
+
+        Units in `leave_out` (words, or ids) are left out.
+
+        Raises:
+            InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0, or text where the corpus
+                has no words.
+        """
+        if isinstance(ngram, bytes):
+            ngram = ngram.decode(errors="replace")
+        if not isinstance(ngram, str):
+            try:
+                found = tuple(int(value) for value in ngram)
+                sound = all(number == value for number, value in zip(found, ngram, strict=True))
+            except (TypeError, ValueError):
+                sound = False
+            if not sound or min(found, default=-1) < 0:
+                raise InputError(f"n-gram {ngram!r}: must be text, or token ids ≥ 0")
+            return self._some(ngram, [number for number in found if number not in leave_out])
+        units = self._some(ngram, [unit for unit in self.split(ngram) if unit not in leave_out])
+        if self.analyser.unit == "token":
+            return units
+        if self.words is None:
+            raise InputError(f"n-gram {ngram!r}: {self.folder} has no words, so n-grams must be given as token ids")
+        return tuple(self._ids.get(unit, -1) for unit in units)
+
+    def _some(self, ngram: NGram, units: list) -> tuple:
+        if not units:
+            raise InputError(f"n-gram {ngram!r}: no {self.analyser.unit} in it")
+        return tuple(units)
+
+    def document(self, number: int) -> np.ndarray:
+        """Token ids of a document."""
+        for shard in self.shards:
+            if number < shard.documents:
+                return shard.tokens[shard.offsets[number] : shard.offsets[number + 1]]
+            number -= shard.documents
+        raise InputError(f"{self.folder} has {self.documents} documents, asked for one too far")
+
+
+def tokenize(
+    paths: str | Path | Iterable[str | Path],
+    out: str | Path,
+    *,
+    analyser: Analyser = Analyser(),
+    column: str = "text",
+    split: str = "file",
+    strict: bool = False,
+    errors: str | None = None,
+    distinct: bool = False,
+    shard_tokens: int = SHARD_TOKENS,
+    progress: Callable[[int], None] | None = None,
+) -> Corpus:
+    """Tokenize text files into a corpus folder; nothing is left there if it fails.
+
+    Documents keep their number in the source: what cannot be read, and with `distinct` every repetition, becomes a
+    document without tokens.
+
+    Args:
+        paths: files, folders, globs or hf:<data set>, see `rote.corpora`.
+        out: folder that does not exist yet.
+        column, split, strict, errors: how they are read, see `rote.corpora.documents`.
+        distinct: count a text once, however often it occurs.
+        shard_tokens: a shard is closed once it holds so many tokens.
+        progress: called with the tokens written so far, now and then.
+
+    Raises:
+        InputError: for what cannot be read (if strict), or an `out` that exists.
+    """
+    sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    units = analyser.check().splitter()
+    words, problems, seen, duplicates = _Numbers(), Counter(), set(), 0
+    digest, total = hashlib.sha256(), 0
+    with _new_folder(Path(out)) as folder, _Writer(folder, shard_tokens) as writer:
+        for source in sources:
+            for document in corpora.documents(
+                source, column, split=split, strict=strict, errors=errors, problems=problems
+            ):
+                content = document.text.encode("utf-8", "surrogatepass")
+                digest.update(len(content).to_bytes(8, "little") + content)
+                found = units(document.text)
+                if distinct and content:
+                    key = hashlib.blake2b(content, digest_size=16).digest()
+                    if key in seen:
+                        duplicates, found = duplicates + 1, []
+                    seen.add(key)
+                writer.add(found if analyser.unit == "token" else [words[unit] for unit in found])
+                total += len(found)
+                if progress:
+                    progress(total)
+        shards = writer.close()
+        if analyser.unit != "token":
+            _write_words(folder, list(words))
+        types = writer.highest + 1 if analyser.unit == "token" else len(words)
+        about = {"types": types, "problems": dict(sorted(problems.items())), "duplicates": duplicates}
+        _write_about(folder, analyser, shards, about | {"text_sha256": digest.hexdigest()}, writer.empty)
+    return Corpus.open(out)
+
+
+class _Numbers(dict):
+    """Words numbered in order of appearance."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self)
+        return number
+
+
+class _Writer:
+    """Appends documents to shards."""
+
+    def __init__(self, folder: Path, shard_tokens: int):
+        if shard_tokens < 1:
+            raise InputError(f"shard_tokens must be at least 1, given {shard_tokens}")
+        self.folder, self.limit = folder, shard_tokens
+        self.shards: list[dict[str, Any]] = []
+        self.highest, self.empty = -1, 0
+        self._start(np.uint16)
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.file.close()
+
+    def _start(self, kind: type) -> None:
+        self.kind, self.held, self.offsets, self.written = kind, array("I"), array("q", [0]), 0
+        self.file = (self.folder / f"tokens-{len(self.shards):05d}.bin").open("wb")
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Append a document."""
+        top = max(ids, default=-1)
+        self.highest = max(self.highest, top)
+        self.empty += not ids
+        if top >= 2**16 and self.kind is np.uint16:
+            self._close_shard(np.uint32)
+        self.held.extend(ids)
+        self.offsets.append(self.offsets[-1] + len(ids))
+        if len(self.held) >= _FLUSH:
+            self._flush()
+        if self.offsets[-1] >= self.limit:
+            self._close_shard(self.kind)
+
+    def _flush(self) -> None:
+        np.frombuffer(self.held, np.uint32).astype(np.dtype(self.kind).newbyteorder("<")).tofile(self.file)
+        self.held = array("I")
+
+    def _close_shard(self, following: type | None) -> None:
+        if len(self.offsets) > 1 or following is None:
+            self._flush()
+            np.frombuffer(self.offsets, np.int64).tofile(self.folder / f"offsets-{len(self.shards):05d}.bin")
+            entry = {"dtype": np.dtype(self.kind).name, "tokens": self.offsets[-1], "documents": len(self.offsets) - 1}
+            self.shards.append(entry)
+        self.file.close()
+        if following is not None:
+            self._start(following)
+
+    def close(self) -> list[dict[str, Any]]:
+        """The shards' entries in the manifest."""
+        if len(self.offsets) > 1 or not self.shards:
+            self._close_shard(None)
+        else:
+            self.file.close()
+            (self.folder / f"tokens-{len(self.shards):05d}.bin").unlink()
+        return self.shards
+
+
+@contextmanager
+def _new_folder(out: Path):
+    """A folder that appears under its name once it is whole."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} exists already; choose another folder or remove it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp"))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        os.replace(temporary, out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_words(folder: Path, words: Sequence[str]) -> None:
+    (folder / "words.txt").write_text("".join(f"{word}\n" for word in words), "utf-8", newline="")
+
+
+def _write_about(folder: Path, analyser: Analyser, shards: list[dict], about: dict[str, Any], empty: int) -> None:
+    whole = {
+        "format": FORMAT,
+        "analyser_version": VERSION,
+        "analyser": analyser._asdict(),
+        "tokens": sum(shard["tokens"] for shard in shards),
+        "documents": sum(shard["documents"] for shard in shards),
+        "empty": empty,
+        **about,
+        "shards": [{"number": number, **shard} for number, shard in enumerate(shards)],
+    }
+    (folder / "corpus.json").write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def _mapped(path: Path, kind: np.dtype, size: int) -> np.ndarray:
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError as error:
+        raise InputError(f"corpus file {path} is missing; tokenize the corpus again") from error
+    if found != size * kind.itemsize:
+        raise InputError(f"corpus file {path} has {found} bytes instead of {size * kind.itemsize}; tokenize again")
+    if size == 0:
+        return np.empty(0, kind)
+    with path.open("rb") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), kind)

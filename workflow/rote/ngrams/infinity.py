@@ -1,0 +1,210 @@
+"""∞-gram probabilities by suffix arrays: the longest context that occurs, and what followed it.
+
+The suffix array of a shard lies beside its tokens and is mapped, never loaded. Suffixes end with their document, so
+nothing is matched across documents. (Infini-gram, Liu et al. 2024, without its sampling: counts are exact.)
+"""
+
+import mmap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from rote.errors import InputError
+from rote.ngrams.corpus import Corpus, NGram
+from rote.tables import atomic
+
+_JIT = {"nogil": True, "cache": True}
+
+
+class InfinityGram:
+    """The ∞-gram model of a corpus. Its suffix arrays are built on first use and kept in the corpus folder."""
+
+    def __init__(self, corpus: Corpus):
+        self.corpus = corpus
+        self._suffixes = [_mapped(corpus, number) for number in range(len(corpus.shards))]
+
+    def count(self, ngram: NGram) -> int:
+        """Occurrences of an n-gram; of the empty one, the number of tokens."""
+        return self._count(np.array(self._ids(ngram), np.int64))
+
+    def probability(self, context: NGram, token: NGram) -> float:
+        """P(token | context): C(suffix ⊕ token) / C(suffix) for the longest suffix of the context that occurs.
+
+        `context` and `token` are text, which the corpus's own analyser splits, or token ids; a context may be empty.
+        """
+        return self.after(context, token).probability
+
+    def after(self, context: NGram, token: NGram) -> "After":
+        """`probability` with the counts behind it and the length of the suffix.
+
+        Raises:
+            InputError: if `token` is not one token.
+        """
+        before, following = np.array(self._ids(context), np.int64), self._ids(token)
+        if len(following) != 1:
+            raise InputError(f"token {token!r} must be one {self.corpus.analyser.unit}, it is {len(following)}")
+        longest, misses = 0, len(before) + 1  # a suffix of a suffix that occurs occurs too
+        while longest + 1 < misses:
+            middle = (longest + misses) // 2
+            if self._count(before[len(before) - middle :]):
+                longest = middle
+            else:
+                misses = middle
+        suffix = before[len(before) - longest :]
+        return After(self._count(np.append(suffix, following)), self._count(suffix), longest)
+
+    def token_log_probabilities(self, tokens: Sequence[int], first: int, limit: int = 24) -> np.ndarray:
+        """log P of tokens[first:], each after what precedes it (at most `limit` tokens); −inf where P is 0."""
+        steps = (self.after(tokens[max(at - limit, 0) : at], [tokens[at]]) for at in range(first, len(tokens)))
+        with np.errstate(divide="ignore"):
+            return np.log([step.probability for step in steps])
+
+    def _ids(self, ngram: NGram) -> tuple[int, ...]:
+        if isinstance(ngram, (str, bytes)) and not ngram.strip():
+            return ()
+        return () if len(ngram) == 0 else self.corpus.ids(ngram)
+
+    def _count(self, ids: np.ndarray) -> int:
+        if len(ids) == 0:
+            return self.corpus.tokens
+        total = 0
+        for shard, suffixes in zip(self.corpus.shards, self._suffixes, strict=True):
+            low, high = _bounds(shard.tokens, shard.offsets, suffixes, ids)
+            total += high - low
+        return int(total)
+
+
+class After(NamedTuple):
+    """A token after the longest context that occurs."""
+
+    followed: int  # occurrences of that context with the token behind it
+    occurrences: int  # of that context
+    context: int  # its length
+
+    @property
+    def probability(self) -> float:
+        return self.followed / self.occurrences if self.occurrences else 0.0
+
+
+def log_probability(token_log_probabilities: np.ndarray) -> float:
+    """Log of the product over the tokens with a probability above zero; NaN if none has one (section 2, Eq. 5)."""
+    finite = token_log_probabilities[np.isfinite(token_log_probabilities)]
+    return float(finite.sum()) if len(finite) else float("nan")
+
+
+def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndarray:
+    """Positions of all suffixes in order, (T,) int32 or int64; a suffix ends with its document.
+
+    Sorted by as many tokens as fit into 64 bits, then by doubling within groups that are still equal (Larsson and
+    Sadakane 2007).
+    """
+    size = len(tokens)
+    kind = np.int32 if size < 2**31 else np.int64
+    if size == 0:
+        return np.empty(0, kind)
+    bits = int(types).bit_length()  # tokens are shifted by one: 0 is past the end
+    depth = max(63 // bits, 1)
+    owner = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
+    keys = _packed(tokens, offsets, owner, bits, depth)
+    order = np.argsort(keys, kind="stable").astype(kind)
+    rank = np.empty(size, kind)
+    _first_ranks(keys, order, rank)
+    del keys
+    while _refine(order, rank, owner, offsets, depth):
+        depth *= 2
+    return order
+
+
+@njit(**_JIT)
+def _packed(tokens, offsets, owner, bits, depth):
+    keys = np.empty(len(tokens), np.int64)
+    for at in range(len(tokens)):
+        end = offsets[owner[at] + 1]
+        key = np.int64(0)
+        for i in range(depth):
+            key <<= bits
+            if at + i < end:
+                key |= np.int64(tokens[at + i]) + 1
+        keys[at] = key
+    return keys
+
+
+@njit(**_JIT)
+def _first_ranks(keys, order, rank):
+    first = 0
+    for place in range(len(order)):
+        if place and keys[order[place]] != keys[order[place - 1]]:
+            first = place
+        rank[order[place]] = first
+
+
+@njit(**_JIT)
+def _refine(order, rank, owner, offsets, depth):
+    """Sort every group of equal rank by the rank `depth` further on; returns whether groups are left."""
+    size, begin, left = len(order), 0, False
+    while begin < size:
+        end = begin + 1
+        while end < size and rank[order[end]] == begin:
+            end += 1
+        if end - begin > 1:
+            keys = np.empty(end - begin, np.int64)
+            for i in range(end - begin):
+                at = order[begin + i]
+                document = owner[at]
+                # past the end nothing follows: such suffixes are equal, and keep the order of their documents
+                keys[i] = rank[at + depth] if at + depth < offsets[document + 1] else document - len(offsets)
+            sorting = np.argsort(keys, kind="mergesort")
+            members = order[begin:end].copy()
+            first = begin
+            for i in range(end - begin):
+                order[begin + i] = members[sorting[i]]
+                if i and keys[sorting[i]] != keys[sorting[i - 1]]:
+                    first = begin + i
+                rank[order[begin + i]] = first
+                left |= first != begin + i
+        begin = end
+    return left
+
+
+@njit(**_JIT)
+def _compare(tokens, end, at, pattern):
+    """−1, 0 or 1 as the suffix at `at`, cut to the pattern's length, lies before, at or after the pattern."""
+    for i in range(len(pattern)):
+        if at + i >= end:
+            return -1
+        token = np.int64(tokens[at + i])
+        if token != pattern[i]:
+            return -1 if token < pattern[i] else 1
+    return 0
+
+
+@njit(**_JIT)
+def _bounds(tokens, offsets, suffixes, pattern):
+    """The range of suffixes that begin with the pattern."""
+    edges = np.zeros(2, np.int64)
+    for side in range(2):
+        low, high = np.int64(0) if side == 0 else edges[0], np.int64(len(suffixes))
+        while low < high:
+            middle = (low + high) // 2
+            at = suffixes[middle]
+            end = offsets[np.searchsorted(offsets, at, side="right")]
+            if _compare(tokens, end, at, pattern) < side:
+                low = middle + 1
+            else:
+                high = middle
+        edges[side] = low
+    return edges[0], edges[1]
+
+
+def _mapped(corpus: Corpus, number: int) -> np.ndarray:
+    shard, path = corpus.shards[number], corpus.folder / f"suffixes-{number:05d}.bin"
+    kind = np.dtype("<i4" if len(shard.tokens) < 2**31 else "<i8")
+    if len(shard.tokens) == 0:
+        return np.empty(0, kind)
+    if not path.is_file() or path.stat().st_size != len(shard.tokens) * kind.itemsize:
+        with atomic(path) as temporary:
+            suffix_array(shard.tokens, shard.offsets, corpus.types).astype(kind, copy=False).tofile(temporary)
+    with path.open("rb") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), kind)
