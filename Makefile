@@ -34,8 +34,12 @@ lint: setup  ## check and format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-bench: setup  ## measure the kernels against their plain alternatives
-	$(BIN)/python -m tests.benchmarks
+bench: setup .peers  ## measure the kernels against their plain alternatives
+	PYTHONPATH=.peers $(BIN)/python -m tests.benchmarks
+
+.peers: envs/peers.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ --upgrade --requirement $<
+	@touch $@
 
 lock:  ## resolve envs/requirements.in anew into envs/lock.txt
 	$(PYTHON) envs/lock.py

@@ -22,7 +22,16 @@ BIN = Path(sys.executable).parent
 def copy_project(target: Path) -> Path:
     """The project without results, environment and history, as a fresh checkout has it."""
     left_out = shutil.ignore_patterns(
-        ".git", ".venv", ".snakemake", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "results", "reports"
+        ".git",
+        ".venv",
+        ".peers",
+        ".snakemake",
+        ".*_cache",
+        ".hypothesis",
+        "__pycache__",
+        "*.egg-info",
+        "results",
+        "reports",
     )
     shutil.copytree(ROOT, target, ignore=left_out)
     return target

@@ -1,12 +1,14 @@
 """`make bench`: what rote's kernels save, as ratios measured side by side in one run.
 
 Each comparison first checks that both sides give the same answer, then alternates them, and reports the median ratio of
-CPU seconds with its range. Nothing here passes or fails; numbers go to the terminal and to reports/benchmarks/.
+CPU seconds (of wall seconds for comparisons marked `wall`) with its range. Nothing here passes or fails; numbers go to
+the terminal and to reports/benchmarks/. `python -m tests.benchmarks ngrams raf` measures some of the files only.
 """
 
 import json
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,43 +19,51 @@ import numpy as np
 from rote import tables
 from rote.job import start
 
-from tests.benchmarks import attention, longtail, raf
+from tests.benchmarks import attention, cramless, longtail, ngrams, raf
 
-COMPARISONS = [*longtail.COMPARISONS, *raf.COMPARISONS, *attention.COMPARISONS]
+MODULES = [longtail, raf, attention, cramless, ngrams]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """CPU seconds of this process."""
-    begin = time.process_time()
+def seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """CPU seconds of this process, or wall seconds."""
+    begin = clock()
     work()
-    return time.process_time() - begin
+    return clock() - begin
 
 
 def main() -> None:
-    rows = []
+    rows, wanted = [], sys.argv[1:]
+    chosen = [module for module in MODULES if not wanted or module.__name__.split(".")[-1] in wanted]
     with start("bench", threads=1):
-        for prepare in COMPARISONS:
+        for prepare in (prepare for module in chosen for prepare in module.COMPARISONS):
+            wall = getattr(prepare, "wall", False)
+            clock = time.perf_counter if wall else time.process_time
             try:
                 ours, theirs, scale, repeats = prepare()
             except ImportError as error:
                 print(f"{prepare.__doc__}: skipped, a peer is not installed ({error})", flush=True)
                 continue
-            pairs = [(seconds(ours), scale * seconds(theirs)) for _ in range(repeats)]
+            pairs = [(seconds(ours, clock), scale * seconds(theirs, clock)) for _ in range(repeats)]
             ratios = [slow / fast for fast, slow in pairs]
             fast, slow = np.median(pairs, axis=0)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             row = {
                 "comparison": prepare.__doc__.split("\n")[0],
-                "ours_cpu_s": round(float(fast), 2),
-                "theirs_cpu_s": round(float(slow), 2),
+                "clock": "wall" if wall else "CPU",
+                "ours_s": round(float(fast), 2),
+                "theirs_s": round(float(slow), 2),
                 "ratio": round(float(np.median(ratios)), 1),
                 "ratio_low": round(min(ratios), 1),
                 "ratio_high": round(max(ratios), 1),
                 "peak_memory_mb": round(peak),
             }
             rows.append(row)
-            print("{comparison}: {ratio}x [{ratio_low}, {ratio_high}], {ours_cpu_s} against {theirs_cpu_s} CPU s, "
+            print("{comparison}: {ratio}x [{ratio_low}, {ratio_high}], {ours_s} against {theirs_s} {clock} s, "
                   "peak so far {peak_memory_mb} MB".format(**row), flush=True)  # fmt: skip
+        for measure in (measure for module in chosen for measure in getattr(module, "MEASURES", [])):
+            for row in measure():
+                rows.append(row)
+                print(*(f"{name}: {value}" for name, value in row.items()), sep=", ", flush=True)
     with tables.atomic(Path("reports/benchmarks/benchmarks.json")) as path:
         path.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -33,9 +33,8 @@ def test_counts_by_text_and_by_id(corpus):
     assert ngrams.count(corpus, ids).tolist() == ngrams.count(corpus, [first for first, _ in pairs]).tolist()
     assert ngrams.count_pairs(corpus, [("red kite", "a")], window=1).tolist() == [2]
     assert ngrams.count_pairs(corpus, [("red kite", "a")], window=2).tolist() == [3]
-    assert ngrams.documents_with(corpus, ["red", "bird"]).tolist() == [0, 3]
-    assert ngrams.documents_with(corpus, ["red"], limit=2).tolist() == [0, 1]
-    assert ngrams.documents_with(corpus, ["red", "unseen"]).tolist() == []
+    assert [found.tolist() for found in ngrams.postings(corpus, ["red", "bird", "unseen"])] == [[0, 1, 3], [0, 3], []]
+    assert ngrams.postings(corpus, ["a red"], stop_words=["a"])[0].tolist() == [0, 1, 3]
     assert ngrams.count(corpus, []).tolist() == []
     assert ngrams.count_pairs(corpus, []).tolist() == []
 
@@ -89,7 +88,7 @@ def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
         "bytes replaced": 1, "missing column": 1, "no text": 3, "not JSON": 1, "truncated file": 1
     }  # fmt: skip
     assert "a.jsonl, line 3: not JSON" in caplog.text
-    assert ngrams.documents_with(corpus, ["two"]).tolist() == [4]
+    assert ngrams.postings(corpus, ["two"])[0].tolist() == [4]
     assert ngrams.count(corpus, ["fine one", "row"]).tolist() == [1, 1]
     with pytest.raises(InputError, match=r"a\.jsonl, line 3: not JSON"):
         ngrams.tokenize(tmp_path, tmp_path / "strict", strict=True)
@@ -130,7 +129,7 @@ def test_repeated_documents(tmp_path):
     assert ngrams.count_pairs(every, [("a", "b")]).tolist() == [3]
     assert ngrams.count_pairs(once, [("a", "b")]).tolist() == [1]
     assert once.about["duplicates"] == 2
-    assert ngrams.documents_with(once, ["c"]).tolist() == [2]  # numbers are those of the source
+    assert ngrams.postings(once, ["c"])[0].tolist() == [2]  # numbers are those of the source
 
 
 def test_a_very_long_line(tmp_path):
@@ -217,10 +216,6 @@ def test_infinity_gram_backs_off_to_the_longest_context_that_occurs(corpus):
     assert model.after("unseen red", "kite") == (3, 4, 1)
     assert model.after("unseen", "kite") == (4, corpus.tokens, 0)
     assert model.after("", "unseen").probability == 0.0
-    rows = model.token_log_probabilities(corpus.ids("the red kite"), 1)
-    np.testing.assert_allclose(rows, [0, 0])
-    assert ngrams.log_probability(np.array([-1.0, -np.inf, -2.0])) == -3.0
-    assert np.isnan(ngrams.log_probability(np.array([-np.inf])))
     assert (corpus.folder / "suffixes-00000.bin").is_file()
 
 

@@ -54,6 +54,11 @@ def test_every_rule_names_its_gpu(rules):
         "raf_train_two_layer",
         "attention_train_heads",
         "cramless_train_networks",
+        "distmem_train_ladder",
+        "distmem_train_ablation",
+        "distmem_evaluate_networks",
+        "distmem_evaluate_pretrained",
+        "distmem_evaluate_influence",
     }
 
 
@@ -224,3 +229,15 @@ def test_a_corpus_adds_the_text_experiment(project):
     assert {"cramless_count_facts", "cramless_train_text", "cramless_evaluate_text"} <= planned(
         project, "--config", text, "--", "cramless"
     )
+
+
+def test_a_study_is_planned_where_its_corpus_is_named(project):
+    """A user's own corpus, models and tasks go through the same rules, counted in parts."""
+    own = "corpus: /data/texts, models: [/models/a, /models/b@step1], tasks: {qa: /data/qa.jsonl}, parts: 3"
+    study = f"distmem={{pythia: {{{own}}}}}"
+    done = snakemake(project, "--dry-run", "--config", study, "--", "distmem")
+    planned_jobs = done.stdout + done.stderr
+    counts = {"distmem_evaluate_pretrained": 2, "distmem_synthesize_examples": 1, "distmem_count_pairs": 5}
+    for rule, number in counts.items():
+        assert re.search(rf"^{rule} +{number}$", planned_jobs, flags=re.M), rule
+    assert "distmem_evaluate_pretrained" not in planned(project, "--", "distmem")

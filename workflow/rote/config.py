@@ -136,6 +136,8 @@ def allowed(prop: Mapping[str, Any]) -> str:
     if prop.get("type") == "array":
         least = f", at least {prop['minItems']}" if prop.get("minItems") else ""
         return f"list of {allowed(prop.get('items', {})) or 'values'}{least}"
+    if prop.get("type") == "object" and isinstance(prop.get("additionalProperties"), dict):
+        return f"names with {allowed(prop['additionalProperties']) or 'values'}"
     marks = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<", "pattern": "like"}
     bounds = [f"{mark} {prop[name]}" for name, mark in marks.items() if name in prop]
     kind = {"boolean": "true or false", "string": "text"}.get(prop.get("type"), prop.get("type", ""))

@@ -22,7 +22,8 @@ from rote.errors import InputError
 
 log = logging.getLogger("rote")
 
-KINDS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".txt", ".txt.gz", ".txt.zst")
+LINES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
+KINDS = (".parquet", *LINES, ".txt", ".txt.gz", ".txt.zst")
 SPLITS = ("file", "line", "blank")
 BOM = b"\xef\xbb\xbf"
 
@@ -56,14 +57,20 @@ class _Reading(NamedTuple):
 def files(source: str | Path) -> list[Path]:
     """The files of a corpus in a fixed order: a file, a folder (searched in depth), a glob, or `hf:<data set>`.
 
-    A Hugging Face data set's Parquet files are fetched, or taken from the hub's cache.
+    A Hugging Face data set's files are fetched, or taken from the hub's cache; `hf:<data set>#<part>` takes only those
+    with `part` in their path.
 
     Raises:
         InputError: saying what was looked for where.
     """
     text = str(source)
     if text.startswith("hf:"):
-        return files(_download(text[3:]))
+        name, _, part = text[3:].partition("#")
+        folder = _download(name)
+        found = [file for file in files(folder) if part in str(file.relative_to(folder))]
+        if not found:
+            raise InputError(f"corpus {text}: no file of {name} has {part!r} in its path")
+        return found
     path = Path(text).expanduser()
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.is_file() and file.name.endswith(KINDS))
@@ -114,6 +121,17 @@ def documents(
             yield Document(f"{file.name}:{number}", text)
 
 
+def lines(file: Path) -> Iterator[bytes]:
+    """The lines of a text or JSON-lines file, decompressed. Raises InputError if it is cut short."""
+    from zstandard import ZstdError
+
+    try:
+        with _opened(file) as stream:
+            yield from stream
+    except (EOFError, gzip.BadGzipFile, ZstdError) as error:
+        raise InputError(f"{file} is not a whole compressed file ({error}); fetch it again") from error
+
+
 def _read(file: Path, reading: _Reading) -> Iterator[str]:
     if file.name.endswith(".parquet"):
         yield from _parquet(file, reading)
@@ -122,7 +140,7 @@ def _read(file: Path, reading: _Reading) -> Iterator[str]:
 
     try:
         with _opened(file) as stream:
-            yield from _objects(file, stream, reading) if ".jsonl" in file.name else _pieces(file, stream, reading)
+            yield from _objects(file, stream, reading) if file.name.endswith(LINES) else _pieces(file, stream, reading)
     except (EOFError, gzip.BadGzipFile, ZstdError) as error:
         kind = "gzip" if file.suffix == ".gz" else "zstd"
         reading.skip("truncated file", f"corpus file {file} is not a whole {kind} file ({error}); fetch it again")
@@ -246,9 +264,9 @@ def _download(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, repo_type="dataset", allow_patterns="*.parquet"))
+        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=[f"*{kind}" for kind in KINDS]))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
-            f"data set {name!r} cannot be fetched: {first}; give a file, folder or glob of its Parquet files instead"
+            f"data set {name!r} cannot be fetched: {first}; give a file, folder or glob of its files instead"
         ) from error

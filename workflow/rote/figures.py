@@ -18,7 +18,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from rote.claims import interval
 from rote.errors import InputError
@@ -196,9 +196,13 @@ def heat(
 
 
 def log_ticks(axis: Axis) -> None:
-    """Label a log axis with plain numbers; within a decade and a half also at 2 and 5."""
+    """Label a log axis with plain numbers: powers of ten; within a decade and a half 2 and 5; within one 3."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,)))
+    if high / low < 10:  # the locator would label every other number
+        steps = [step * 10.0**power for power in range(-9, 10) for step in (1, 2, 3, 5)]
+        axis.set_major_locator(FixedLocator([step for step in steps if low <= step <= high]))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,)))
     if low >= 1e-3 and high <= 1e5:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())

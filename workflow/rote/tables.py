@@ -30,6 +30,7 @@ class Table(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     KEY: ClassVar[tuple[str, ...]] = ()  # columns that together name a row; no two rows may share them
+    MAY_BE_EMPTY: ClassVar[bool] = False  # whether there may be nothing to say; else no rows are an error
 
 
 def column(description: str, unit: str = "", nan: str = "") -> Any:
@@ -60,7 +61,7 @@ def check(frame: pd.DataFrame, model: type[Table]) -> pa.Table:
         missing, extra = set(fields) - set(frame.columns), set(frame.columns) - set(fields)
         what = f"missing {sorted(missing)}, unexpected {sorted(extra)}" if missing or extra else "wrong order"
         raise InputError(f"table {name}: columns do not match its model ({what}); it has {list(fields)}")
-    if frame.empty:
+    if frame.empty and not model.MAY_BE_EMPTY:
         raise InputError(f"table {name}: no rows; an empty result is never written")
     for label, field in fields.items():
         values = frame[label]
@@ -81,7 +82,10 @@ def check(frame: pd.DataFrame, model: type[Table]) -> pa.Table:
     try:
         schema = arrow_schema(model)
         # column by column: pandas' own conversion would turn NaN, which has a meaning here, into null
-        arrays = [pa.array(frame[field.name].to_numpy(), field.type, from_pandas=False) for field in schema]
+        values = {
+            f.name: frame[f.name].tolist() if pa.types.is_list(f.type) else frame[f.name].to_numpy() for f in schema
+        }
+        arrays = [pa.array(values[field.name], field.type, from_pandas=False) for field in schema]
         return pa.Table.from_arrays(arrays, schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise InputError(f"table {name}: {error}") from error

@@ -28,6 +28,7 @@ def fit(
     schedule: Callable[[int], float] | None = None,
     betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: Tensor | None = None,
+    clip: float | None = None,
     buffers: Parameters | None = None,
     checkpoint: Path | None = None,
     checkpoint_steps: int = 500,
@@ -45,6 +46,7 @@ def fit(
         schedule: step -> factor of `learning_rate`; None is `cosine(steps)`.
         betas: of Adam.
         weight_decay: (models,).
+        clip: longest gradient of one model, over all its parameters.
         buffers: what `loss` updates in place (running statistics); saved and restored with the parameters.
         checkpoint: file to save to every `checkpoint_steps` steps and to resume from. Removed by the caller, once the
             result is safe.
@@ -71,6 +73,8 @@ def fit(
                 value = float(losses[bad].detach())
                 raise FloatingPointError(f"{what}: loss of model {bad} is {value} at step {step}; lower learning_rate")
             gradients = torch.autograd.grad(losses.sum(), leaves)
+            if clip is not None:
+                gradients = _clipped(gradients, clip)
             with torch.no_grad():
                 for leaf, gradient in zip(leaves, gradients, strict=True):
                     leaf.grad = gradient.contiguous()  # the fused step reads memory in the parameter's own order
@@ -81,6 +85,14 @@ def fit(
             if checkpoint is not None and (step + 1) % checkpoint_steps == 0 and step + 1 < steps:
                 _save(checkpoint, step + 1, parameters, buffers, optimizer)
     return {name: value.detach() for name, value in parameters.items()}
+
+
+def _clipped(gradients: tuple[Tensor, ...], longest: float) -> list[Tensor]:
+    """Each model's gradient, scaled down to length `longest` where it is longer."""
+    models = len(gradients[0])
+    norm = torch.stack([torch.linalg.vector_norm(g.reshape(models, -1), dim=1) for g in gradients]).norm(dim=0)
+    scale = (longest / (norm + 1e-6)).clamp(max=1.0)
+    return [gradient * scale.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients]
 
 
 def cosine(steps: int, *, warmup: int = 0, floor: float = 0.0) -> Callable[[int], float]:

@@ -1,12 +1,11 @@
-"""Small language models, many stacked into one program: a fast decoder of our own, GPT-2 and GPT-NeoX by transformers.
+"""Small language models, many stacked into one program: a fast decoder of our own, GPT-NeoX, LLaMA and GPT-2.
 
 A stack's parameters carry a leading `models` axis, and `forward(parameters, tokens)` maps (models, batch, length) token
 ids to logits (models, batch, length, vocabulary); with `first` and `low` only of positions and symbols from there on,
 which is all that the loss of a fact's value needs.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,17 +14,10 @@ from torch.nn import functional as F
 
 from rote.data import torchvision
 from rote.errors import InputError
+from rote.models import rotary
+from rote.models.stack import Parameters, Stack
 
-ARCHITECTURES = ("decoder", "gpt2", "gpt_neox")
-Parameters = dict[str, Tensor]
-
-
-class Stack(NamedTuple):
-    """Stacked language models of one architecture."""
-
-    parameters: Parameters  # each (models, ...)
-    forward: Callable[..., Tensor]  # (parameters, tokens, first=0, low=0) -> logits
-    size: int  # parameters of one model
+ARCHITECTURES = ("decoder", "gpt2", "gpt_neox", "llama")
 
 
 def build(
@@ -41,7 +33,7 @@ def build(
     """One model per generator, stacked.
 
     Args:
-        architecture: decoder, gpt2 or gpt_neox.
+        architecture: decoder, gpt2, gpt_neox or llama.
         vocabulary, length: token ids and the longest input.
         width, layers, heads: of the transformer; the hidden layer is 4 × width.
 
@@ -54,7 +46,9 @@ def build(
         raise InputError(f"width = {width} must be a multiple of heads = {heads}")
     if architecture == "decoder":
         return _decoder(vocabulary, length, width, layers, heads, rngs, device)
-    return _transformers(architecture, vocabulary, length, width, layers, heads, rngs, device)
+    if architecture in ("gpt_neox", "llama"):
+        return rotary.build(architecture, vocabulary, width, layers, heads, rngs, device)
+    return _gpt2(vocabulary, length, width, layers, heads, rngs, device)
 
 
 def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
@@ -107,20 +101,15 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     return Stack(parameters, forward, sum(value[0].numel() for value in parameters.values()))
 
 
-def _transformers(architecture, vocabulary, length, width, layers, heads, rngs, device) -> Stack:
-    """GPT-2 or GPT-NeoX from their transformers configs, stacked by vmap over one module's functional form."""
+def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
+    """GPT-2 from its transformers config, stacked by vmap over one module's functional form."""
     torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
-    from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
+    from transformers import AutoModelForCausalLM, GPT2Config
 
-    common = {"vocab_size": vocabulary, "attn_implementation": "eager", "bos_token_id": 0, "eos_token_id": 0}
-    if architecture == "gpt2":
-        dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-        config = GPT2Config(n_positions=length, n_embd=width, n_layer=layers, n_head=heads, **dropout, **common)
-    else:
-        config = GPTNeoXConfig(
-            max_position_embeddings=length, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
-            intermediate_size=4 * width, **common,
-        )  # fmt: skip
+    config = GPT2Config(
+        vocab_size=vocabulary, n_positions=length, n_embd=width, n_layer=layers, n_head=heads, resid_pdrop=0.0,
+        embd_pdrop=0.0, attn_pdrop=0.0, attn_implementation="eager", bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
     models = []
     for rng in rngs:
         with torch.random.fork_rng(devices=[]):
@@ -156,3 +145,28 @@ def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:
     models, batch, count, symbols = logits.shape
     flat = F.cross_entropy(logits.float().reshape(-1, symbols), (tokens - first_value).reshape(-1), reduction="none")
     return flat.view(models, batch, count).sum(-1)
+
+
+def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of every token in nats, shaped as `targets`; `logits` has a further axis of symbols.
+
+    Softmax, loss and gradient share one buffer: half the time of `F.cross_entropy` on a CPU. Differentiable once.
+    """
+    return _CrossEntropy.apply(logits, targets)
+
+
+class _CrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(context, logits: Tensor, targets: Tensor) -> Tensor:
+        logits, highest = logits.float(), logits.amax(-1, keepdim=True).float()
+        chances = (logits - highest).exp_()
+        total = chances.sum(-1, keepdim=True)
+        losses = (total.log() + highest - logits.gather(-1, targets[..., None])).squeeze(-1)
+        context.save_for_backward(chances.div_(total), targets)
+        return losses
+
+    @staticmethod
+    def backward(context, weights: Tensor) -> tuple[Tensor, None]:
+        chances, targets = context.saved_tensors
+        gradient = chances.mul_(weights[..., None])
+        return gradient.scatter_add_(-1, targets[..., None], -weights[..., None]), None

@@ -20,10 +20,20 @@ def causal(model: str, *, revision: str = "main", offline: bool = False):
     Raises:
         InputError: saying what to put where, if it is not there.
     """
+    return _load("AutoModelForCausalLM", model, revision, offline)
+
+
+def encoder(model: str, *, revision: str = "main", offline: bool = False):
+    """An encoder's body in evaluation mode; arguments and errors as of `causal`."""
+    return _load("AutoModel", model, revision, offline)
+
+
+def _load(kind: str, model: str, revision: str, offline: bool):
     torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from transformers import AutoModelForCausalLM
+    import transformers
 
+    transformers.utils.logging.disable_progress_bar()
     folder = Path(model).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -32,7 +42,7 @@ def causal(model: str, *, revision: str = "main", offline: bool = False):
     else:
         source = model
     try:
-        return AutoModelForCausalLM.from_pretrained(source, revision=revision, local_files_only=offline).eval()
+        return getattr(transformers, kind).from_pretrained(source, revision=revision, local_files_only=offline).eval()
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
@@ -41,8 +51,15 @@ def causal(model: str, *, revision: str = "main", offline: bool = False):
         ) from error
 
 
-def tokenizer(name: str, *, offline: bool = False):
-    """A fast tokenizer by hub id or from a folder. Raises InputError saying what to put where, if it is not there."""
+def tokenizer(name: str, *, offline: bool = False, fast: bool = True):
+    """A tokenizer by hub id or from a folder.
+
+    Args:
+        fast: insist on one that knows which characters a token covers.
+
+    Raises:
+        InputError: saying what to put where, if it is not there.
+    """
     torchvision()
     from transformers import AutoTokenizer
 
@@ -55,7 +72,7 @@ def tokenizer(name: str, *, offline: bool = False):
             f"tokenizer {name!r} cannot be loaded: {first}; give a folder with tokenizer.json, or an id that the hub "
             "or its cache (HF_HOME) holds"
         ) from error
-    if not found.is_fast:
+    if fast and not found.is_fast:
         raise InputError(f"tokenizer {name!r} is not a fast one: it cannot say which characters a token covers")
     return found
 

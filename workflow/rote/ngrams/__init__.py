@@ -8,9 +8,9 @@ ngrams.InfinityGram(corpus).probability("a red", "kite")    # after the longest 
 
 from rote.ngrams.analyser import Analyser, grams
 from rote.ngrams.corpus import Corpus, NGram, tokenize
-from rote.ngrams.counting import Counts, Queries, count, count_pairs, documents_with, queries, scan
+from rote.ngrams.counting import Counts, Queries, count, count_pairs, postings, queries, scan
 from rote.ngrams.full import NGramTable, table
-from rote.ngrams.infinity import After, InfinityGram, log_probability, suffix_array
+from rote.ngrams.infinity import After, InfinityGram, bounds, suffix_array
 
 __all__ = [
     "After",
@@ -21,11 +21,11 @@ __all__ = [
     "NGram",
     "NGramTable",
     "Queries",
+    "bounds",
     "count",
     "count_pairs",
-    "documents_with",
     "grams",
-    "log_probability",
+    "postings",
     "queries",
     "scan",
     "suffix_array",

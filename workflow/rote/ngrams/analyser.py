@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from rote.errors import InputError
@@ -49,17 +50,31 @@ class Analyser(NamedTuple):
 
             encode = pretrained.tokenizer(self.tokenizer)
             return lambda text: encode(text, add_special_tokens=False)["input_ids"]
-        if self.unit == "whitespace":
-            find: Callable[[str], list[str]] = str.split
-        else:
-            import regex
-
-            one = r"[\p{L}\p{M}\p{N}]"
-            find = regex.compile(one if self.unit == "character" else rf"{one}+(?:['’]{one}+)*").findall
+        find = str.split if self.unit == "whitespace" else _pattern(self.unit).findall
         normal, stop = self.normal, frozenset(map(self.normal, self.stop_words))
         if stop:
             return lambda text: [unit for unit in find(normal(text)) if unit not in stop]
         return lambda text: find(normal(text))
+
+    def spans(self, text: str) -> list[tuple[str, int, int]]:
+        """Each unit of a text with its first character and the one after its last; not for `token`.
+
+        Raises:
+            InputError: for unit token, whose offsets the tokenizer knows.
+        """
+        if self.check().unit == "token":
+            raise InputError("spans of tokens: ask the tokenizer for its offsets")
+        stop = frozenset(map(self.normal, self.stop_words))
+        found = [(self.normal(match[0]), match.start(), match.end()) for match in _pattern(self.unit).finditer(text)]
+        return [span for span in found if span[0] not in stop]
+
+
+@cache
+def _pattern(unit: str):
+    import regex
+
+    one = r"[\p{L}\p{M}\p{N}]"
+    return regex.compile({"whitespace": r"\S+", "character": one}.get(unit, rf"{one}+(?:['’]{one}+)*"))
 
 
 def grams(units: Sequence, n: int) -> list[tuple]:

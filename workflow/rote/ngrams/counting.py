@@ -4,7 +4,7 @@ Memory is that of the queries and of one block of the corpus; no index is built 
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -212,22 +212,34 @@ def count_pairs(
     return scan(corpus, wanted, window=window, threads=threads, progress=progress).pairs
 
 
-def documents_with(corpus: Corpus, ngrams: Sequence[NGram], *, limit: int | None = None) -> np.ndarray:
-    """Numbers of the documents that hold all of a few n-grams, ascending, at most `limit` of them (the first)."""
-    wanted = queries(corpus, singles=ngrams)
-    if (wanted.singles < 0).any():
-        return np.empty(0, np.int64)
-    tables, found, passed, have = _tables(wanted, kernels.BASE), [], 0, 0
+def postings(
+    corpus: Corpus,
+    ngrams: Iterable[NGram],
+    *,
+    stop_words: Collection[str] = (),
+    progress: Callable[[int], None] | None = None,
+) -> list[np.ndarray]:
+    """Numbers of the documents that hold each n-gram, ascending int64, from one pass over the corpus.
+
+    Args:
+        ngrams, stop_words, progress: see `count`.
+    """
+    wanted = queries(corpus, singles=ngrams, stop_words=(stop_words, ()))
+    tables = _tables(wanted, kernels.BASE)
+    parts: list[list[np.ndarray]] = [[] for _ in wanted.grams]
+    passed = 0
     for shard, first, end in _blocks(corpus, range(len(corpus.shards)), BLOCK):
         offsets = np.asarray(shard.offsets[first : end + 1])
         hits = _hits(shard.tokens[offsets[0] : offsets[-1]], offsets - offsets[0], wanted, tables, None, kernels.BASE)
         shard.release()
-        held = np.bincount(hits.places, minlength=1)
-        found.append(passed + np.flatnonzero(held == len(set(wanted.singles.tolist()))))
-        passed, have = passed + end - first, have + len(found[-1])
-        if limit is not None and have >= limit:
-            break
-    return np.concatenate([*found, np.empty(0, np.int64)])[:limit].astype(np.int64)
+        for number, place in enumerate(tables.places):
+            if hits.documents[place]:
+                parts[number].append(passed + hits.places[hits.starts[place] : hits.starts[place + 1]].astype(np.int64))
+        passed += end - first
+        if progress:
+            progress(int(offsets[-1] - offsets[0]))
+    found = [np.concatenate([np.empty(0, np.int64), *pieces]) for pieces in parts] + [np.empty(0, np.int64)]
+    return [found[number] for number in wanted.singles]  # number −1, a word that the corpus lacks, reads the last
 
 
 # ---- one block -----------------------------------------------------------------------------------------------------

@@ -42,9 +42,14 @@ class InfinityGram:
         Raises:
             InputError: if `token` is not one token.
         """
-        before, following = np.array(self._ids(context), np.int64), self._ids(token)
+        following = self._ids(token)
         if len(following) != 1:
             raise InputError(f"token {token!r} must be one {self.corpus.analyser.unit}, it is {len(following)}")
+        return self.after_ids(self._ids(context), following[0])
+
+    def after_ids(self, context: Sequence[int], token: int) -> "After":
+        """`after` for token ids as they are; −1 is a word that the corpus lacks."""
+        before, following = np.array(context, np.int64), token
         longest, misses = 0, len(before) + 1  # a suffix of a suffix that occurs occurs too
         while longest + 1 < misses:
             middle = (longest + misses) // 2
@@ -54,12 +59,6 @@ class InfinityGram:
                 misses = middle
         suffix = before[len(before) - longest :]
         return After(self._count(np.append(suffix, following)), self._count(suffix), longest)
-
-    def token_log_probabilities(self, tokens: Sequence[int], first: int, limit: int = 24) -> np.ndarray:
-        """log P of tokens[first:], each after what precedes it (at most `limit` tokens); −inf where P is 0."""
-        steps = (self.after(tokens[max(at - limit, 0) : at], [tokens[at]]) for at in range(first, len(tokens)))
-        with np.errstate(divide="ignore"):
-            return np.log([step.probability for step in steps])
 
     def _ids(self, ngram: NGram) -> tuple[int, ...]:
         if isinstance(ngram, (str, bytes)) and not ngram.strip():
@@ -71,7 +70,7 @@ class InfinityGram:
             return self.corpus.tokens
         total = 0
         for shard, suffixes in zip(self.corpus.shards, self._suffixes, strict=True):
-            low, high = _bounds(shard.tokens, shard.offsets, suffixes, ids)
+            low, high = bounds(shard.tokens, shard.offsets, suffixes, ids)
             total += high - low
         return int(total)
 
@@ -86,12 +85,6 @@ class After(NamedTuple):
     @property
     def probability(self) -> float:
         return self.followed / self.occurrences if self.occurrences else 0.0
-
-
-def log_probability(token_log_probabilities: np.ndarray) -> float:
-    """Log of the product over the tokens with a probability above zero; NaN if none has one (section 2, Eq. 5)."""
-    finite = token_log_probabilities[np.isfinite(token_log_probabilities)]
-    return float(finite.sum()) if len(finite) else float("nan")
 
 
 def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndarray:
@@ -181,8 +174,8 @@ def _compare(tokens, end, at, pattern):
 
 
 @njit(**_JIT)
-def _bounds(tokens, offsets, suffixes, pattern):
-    """The range of suffixes that begin with the pattern."""
+def bounds(tokens, offsets, suffixes, pattern):
+    """The range of suffixes, in the order of `suffix_array`, that begin with a pattern of token ids."""
     edges = np.zeros(2, np.int64)
     for side in range(2):
         low, high = np.int64(0) if side == 0 else edges[0], np.int64(len(suffixes))

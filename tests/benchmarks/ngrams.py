@@ -1,0 +1,194 @@
+"""n-grams: pair counts by the scan against engines that build an index first; full tables; threads; memory.
+
+Peers are installed by `make bench` from envs/peers.txt.
+"""
+
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from rote import ngrams
+from rote.papers.distmem import engines
+from rote.seeds import generator
+
+TOKENS, PAIRS = 50_000_000, 20_000
+_FOLDER = tempfile.TemporaryDirectory(prefix="rote-bench-")
+
+
+@cache
+def _stream(tokens: int):
+    """A stream, its corpus on disk, and pairs."""
+    rng = generator(1, "bench", "ngrams", tokens)
+    ids, offsets = engines.stream(rng, tokens, 30_000)
+    corpus = ngrams.Corpus.from_tokens(Path(_FOLDER.name) / str(tokens), ids, offsets)
+    return ids.astype(np.uint16), offsets, corpus, engines.pairs_of(rng, ids, PAIRS)
+
+
+@cache
+def _ours() -> np.ndarray:
+    _, _, corpus, pairs = _stream(TOKENS)
+    return ngrams.count_pairs(corpus, pairs)
+
+
+def pairs_by_dictionary():
+    """documents of 20,000 3-gram pairs in 50 M tokens: scan / dictionary of sets, over the n-grams asked for"""
+    ids, offsets, corpus, pairs = _stream(TOKENS)
+    theirs = engines.sets(ids, offsets, pairs)
+    np.testing.assert_array_equal(_ours(), theirs)
+    return lambda: ngrams.count_pairs(corpus, pairs), lambda: engines.sets(ids, offsets, pairs), 1.0, 1
+
+
+def pairs_by_suffix_array():
+    """the same: scan / suffix array of pydivsufsort, build and queries"""
+    from pydivsufsort import divsufsort, sa_search
+
+    ids, offsets, corpus, pairs = _stream(TOKENS)
+    owner = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
+    ends = offsets[owner + 1] if len(owner) < 10**8 else None
+    content = ids.astype("<u2").tobytes()
+
+    def theirs() -> np.ndarray:
+        suffixes, known = divsufsort(content), {}
+        for gram in {gram for pair in pairs for gram in pair}:
+            number, first = sa_search(content, suffixes, np.array(gram, "<u2").tobytes())
+            places = suffixes[first : first + number] if number else np.empty(0, np.int64)
+            places = places[places % 2 == 0] // 2  # suffixes that begin within a token are no n-grams
+            places = places[places + len(gram) <= ends[places]]
+            known[gram] = np.unique(owner[places])
+        return np.array([len(np.intersect1d(known[a], known[b], assume_unique=True)) for a, b in pairs])
+
+    np.testing.assert_array_equal(_ours(), theirs())
+    return lambda: ngrams.count_pairs(corpus, pairs), theirs, 1.0, 1
+
+
+def pairs_by_inverted_index():
+    """the same on 5 M tokens and 4,000 pairs: scan / tantivy, phrase AND phrase"""
+    import tantivy
+
+    ids, offsets, corpus, pairs = _stream(5_000_000)
+    pairs = pairs[:4000]
+    words = np.array([f"w{i}" for i in range(int(ids.max()) + 1)])
+
+    def theirs() -> np.ndarray:
+        builder = tantivy.SchemaBuilder()
+        builder.add_text_field("text", stored=False, tokenizer_name="whitespace", index_option="position")
+        schema = builder.build()
+        with tempfile.TemporaryDirectory() as folder:
+            index = tantivy.Index(schema, folder)
+            writer = index.writer(heap_size=500_000_000, num_threads=1)
+            for begin, end in pairwise(offsets):
+                writer.add_document(tantivy.Document(text=" ".join(words[ids[begin:end]])))
+            writer.commit()
+            writer.wait_merging_threads()
+            index.reload()
+            searcher, found = index.searcher(), []
+            for pair in pairs:
+                phrases = [tantivy.Query.phrase_query(schema, "text", words[list(gram)].tolist()) for gram in pair]
+                query = tantivy.Query.boolean_query([(tantivy.Occur.Must, phrase) for phrase in phrases])
+                found.append(searcher.search(query, limit=1).count)
+        return np.array(found)
+
+    np.testing.assert_array_equal(ngrams.count_pairs(corpus, pairs), theirs())
+    return lambda: ngrams.count_pairs(corpus, pairs), theirs, 1.0, 1
+
+
+def pairs_by_infini_gram():
+    """the same on 5 M tokens and 2,000 pairs: scan / infini-gram (its AND counts positions, not documents)"""
+    from infini_gram.engine import InfiniGramEngine
+
+    ids, offsets, corpus, pairs = _stream(5_000_000)
+    pairs = pairs[:2000]
+    root = Path(_FOLDER.name) / "infini"
+
+    def theirs() -> list[int]:
+        text, out = root / "text", root / "index"
+        out.mkdir(parents=True, exist_ok=True)
+        text.mkdir(exist_ok=True)
+        ends = np.concatenate([[0], offsets[1:]]) * 2 + np.arange(len(offsets)) * 2
+        stream = np.empty(len(ids) + len(offsets) - 1, "<u2")  # 65535 begins each document
+        places = np.arange(len(ids)) + np.repeat(np.arange(1, len(offsets)), np.diff(offsets))
+        stream[:] = 65535
+        stream[places] = ids
+        stream.tofile(out / "tokenized.0")
+        ends[:-1].astype("<u8").tofile(out / "offset.0")
+        options = {"data_dir": text, "save_dir": out, "token_dtype": "u16", "cpus": 1, "mem": 8, "shards": 1}
+        flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        command = [sys.executable, "-m", "infini_gram.indexing", *flags, "--ulimit", "65536"]
+        subprocess.run(command, check=True, capture_output=True)
+        engine = InfiniGramEngine(index_dir=str(out), eos_token_id=65535)
+        return [engine.count_cnf(cnf=[[list(a)], [list(b)]])["count"] for a, b in pairs]
+
+    theirs()
+    return lambda: ngrams.count_pairs(corpus, pairs), theirs, 1.0, 1
+
+
+def two_threads():
+    """the scan of 50 M tokens: two threads / one"""
+    _, _, corpus, pairs = _stream(TOKENS)
+    wanted = ngrams.queries(corpus, pairs=pairs)
+    return lambda: ngrams.scan(corpus, wanted, threads=2), lambda: ngrams.scan(corpus, wanted), 1.0, 5
+
+
+pairs_by_infini_gram.wall = two_threads.wall = True  # a child process; two threads
+
+
+def full_table():
+    """every distinct 3-gram of 50 M tokens: bucketed / numpy, packed, sorted in place, run lengths"""
+    ids, offsets, corpus, _ = _stream(TOKENS)
+
+    def theirs() -> tuple[np.ndarray, np.ndarray]:
+        keys = ids[:-2].astype(np.uint64)
+        for column in (ids[1:-1], ids[2:]):
+            keys <<= np.uint64(16)
+            keys |= column
+        inside = np.ones(len(ids), bool)
+        for back in (1, 2):
+            inside[offsets[1:] - back] = False
+        keys = keys[inside[:-2]]
+        keys.sort()
+        first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        return keys[first], np.diff(np.append(first, len(keys)))
+
+    found, (keys, counts) = ngrams.table(corpus, 3), theirs()
+    assert len(found.counts) == len(keys)
+    assert np.sort(found.counts).tolist() == np.sort(counts).tolist()
+    return lambda: ngrams.table(corpus, 3), theirs, 1.0, 3
+
+
+def memory() -> list[dict]:
+    """Peak memory of counting 20,000 pairs, by length of the corpus; and of a full table, beside numpy's."""
+    rows = []
+    for tokens in (5_000_000, 50_000_000, 200_000_000):
+        _, _, corpus, pairs = _stream(tokens)
+        body = f"from rote.papers.distmem import engines\npairs = {pairs!r}\nngrams.count_pairs(corpus, pairs)"
+        rows.append(
+            {"comparison": f"peak of the scan, {tokens // 10**6} M tokens", "peak_memory_mb": _peak(corpus, body)}
+        )
+        _stream.cache_clear()
+    _, _, corpus, _ = _stream(TOKENS)
+    base = _peak(corpus, "pass")
+    table = _peak(corpus, "ngrams.table(corpus, 3)")
+    rows.append({"comparison": "full table of 50 M tokens, bytes per token",
+                 "bytes_per_token": round((table - base) * 2**20 / TOKENS, 1)})  # fmt: skip
+    return rows
+
+
+def _peak(corpus: ngrams.Corpus, body: str) -> int:
+    """Peak resident memory of a process that runs `body` on a corpus, MiB."""
+    program = f"from rote import ngrams\ncorpus = ngrams.Corpus.open({str(corpus.folder)!r})\n{body}\n"
+    program += "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write(program)
+        file.flush()
+        done = subprocess.run([sys.executable, file.name], check=True, capture_output=True, text=True)
+    return round(int(done.stdout) / 1024)
+
+
+COMPARISONS = [
+    pairs_by_dictionary, pairs_by_suffix_array, pairs_by_inverted_index, pairs_by_infini_gram, two_threads, full_table
+]  # fmt: skip
+MEASURES = [memory]

@@ -1,0 +1,271 @@
+"""The paper's tables. `source` names a generated corpus (world0, world1, ...) or a study of pretrained models."""
+
+from typing import ClassVar
+
+from rote.tables import Table, column
+
+
+class Facts(Table):
+    """One fact of a generated corpus."""
+
+    KEY = ("source", "fact")
+    source: str = column("corpus")
+    fact: int = column("number of the fact")
+    rank: int = column("frequency rank, 1 the most frequent")
+    subject: str = column("title and name")
+    relation: str = column("relation")
+    object: str = column("true object")
+    frequency: float = column("probability among the statements of facts")
+    fidelity: float = column("share of the statements that give the true object")
+    documents: int = column("documents that state it, truly or not", "documents")
+
+
+class Examples(Table):
+    """One example of a task."""
+
+    KEY = ("task", "part", "example")
+    task: str = column("task; facts/1, ... ask the same in other words")
+    part: str = column("test, mining or prompts")
+    example: int = column("number within task and part")
+    instruction: str = column("prompt, {input} stands for the input")
+    input: str = column("x")
+    output: str = column("y")
+    fact: int = column("fact that is asked for, -1 if none")
+    choices: list[str] = column("possible outputs, if the task gives any")
+
+
+class Lexicon(Table):
+    """One word and a translation of it."""
+
+    source: str = column("word")
+    target: str = column("translation")
+
+
+class Pairs(Table):
+    """An input and an output n-gram of one test example."""
+
+    KEY = ("task", "n", "example", "input_gram", "output_gram")
+    MAY_BE_EMPTY: ClassVar = True
+    task: str = column("task")
+    n: int = column("length of the n-grams", "words")
+    example: int = column("test example")
+    input_gram: str = column("n-gram of the input, s_x")
+    output_gram: str = column("n-gram of the output, s_y")
+    start: int = column("first character of s_y in the output")
+    end: int = column("character after it")
+    cosine: float = column("cosine of the two embeddings")
+    mined: bool = column("the mining data hold the pair too")
+
+
+class Counts(Table):
+    """How often the n-grams of a pair occur in the corpus, alone and together. Rows as in the table of pairs."""
+
+    MAY_BE_EMPTY: ClassVar = True
+    pair_documents: int = column("documents that hold both", "documents")
+    first_occurrences: int = column("occurrences of s_x", "occurrences")
+    first_documents: int = column("documents that hold s_x", "documents")
+    second_occurrences: int = column("occurrences of s_y", "occurrences")
+    second_documents: int = column("documents that hold s_y", "documents")
+    near: list[int] = column("occurrences of s_x near s_y, by window", "occurrences")
+
+
+class Scores(Table):
+    """What a model makes of one test example's output, or of one of its choices."""
+
+    KEY = ("model", "step", "task", "example", "choice")
+    model: str = column("model")
+    size: int = column("parameters; 0 for the infinity-gram", "parameters")
+    step: float = column("share of its training")
+    task: str = column("task")
+    example: int = column("test example")
+    choice: int = column("number of the choice, -1 for the true output")
+    logprobs: list[float] = column("log-probability of each token", "nats", nan="probability 0")
+    starts: list[int] = column("first character that it covers")
+    ends: list[int] = column("character after it")
+    correct: bool = column("greedy decoding gives every token")
+    truncated: int = column("tokens cut from the prompt", "tokens")
+    generated: str = column("what the model writes by itself, empty where it was not asked to")
+
+
+_CORRELATION = "why, see reason"
+
+
+class Memorization(Table):
+    """Distributional memorization of one model under one way of measuring it."""
+
+    KEY = ("source", "model", "step", "task", "n", "variant")
+    MAY_BE_EMPTY: ClassVar = True
+    source: str = column("corpus")
+    model: str = column("model")
+    size: int = column("parameters", "parameters")
+    step: float = column("share of its training")
+    task: str = column("task")
+    n: int = column("length of the n-grams", "words")
+    variant: str = column("paper: Def. 3; others change one thing, see the documentation of `evaluation.variants`")
+    rho: float = column("Spearman's rho of corpus and model log-probabilities", nan=_CORRELATION)
+    low: float = column("lower end of its 95 % interval over examples", nan=_CORRELATION)
+    high: float = column("upper end", nan=_CORRELATION)
+    distance: float = column("normalised Kendall distance", nan=f"{_CORRELATION}; or not computed for this variant")
+    points: int = column("points correlated")
+    examples: int = column("test examples that they come from")
+    dropped_zero_input: int = column("pairs left out because C(s_x) = 0", "pairs")
+    dropped_zero_pair: int = column("pairs left out because C(s_x, s_y) = 0", "pairs")
+    dropped_logprob: int = column("pairs left out because the model gives no finite log-probability", "pairs")
+    above_one: float = column("share of the ratios above 1")
+    reason: str = column("why there is no rho, empty if there is one")
+
+
+class Performance(Table):
+    """One test example: what the corpus holds of it, and what a model makes of it."""
+
+    KEY = ("source", "model", "task", "example")
+    source: str = column("corpus")
+    model: str = column("model")
+    size: int = column("parameters", "parameters")
+    task: str = column("task")
+    example: int = column("test example")
+    group: str = column("facts: head, mid or tail by frequency rank; empty elsewhere")
+    pair_documents: int = column("summed documents of its pairs, shortest n-grams", "documents")
+    loss: float = column("loss of the output, summed over its tokens", "nats", nan="a token has probability 0")
+    correct: bool = column("greedy decoding gives the output")
+    choice_correct: float = column("the true choice is the likeliest", nan="the task gives no choices")
+
+
+class Novel(Table):
+    """n-gram pairs in what a model wrote that no document of the corpus holds."""
+
+    KEY = ("source", "model", "task", "n")
+    MAY_BE_EMPTY: ClassVar = True
+    source: str = column("corpus")
+    model: str = column("model")
+    size: int = column("parameters", "parameters")
+    task: str = column("task")
+    n: int = column("length of the n-grams", "words")
+    pairs: int = column("pairs written", "pairs")
+    novel: int = column("of those, in no document", "pairs")
+    novel_right: int = column("of those, with an output n-gram that stands in the true output", "pairs")
+
+
+class Bias(Table):
+    """What dropping pairs without a document does: the task-gram probability against the input's own count."""
+
+    KEY = ("source", "task", "n")
+    MAY_BE_EMPTY: ClassVar = True
+    source: str = column("corpus")
+    task: str = column("task")
+    n: int = column("length of the n-grams", "words")
+    dropped: float = column("share of the pairs in no document")
+    filtered: float = column("Spearman(log P, log C(s_x)) of the others", nan="too few pairs, or constant")
+    smoothed: float = column("the same, smoothed, over all pairs", nan="too few pairs, or constant")
+
+
+class Mining(Table):
+    """How well cosines find true translations among the pairs, per share kept."""
+
+    KEY = ("source", "n", "keep")
+    source: str = column("corpus")
+    n: int = column("length of the n-grams", "words")
+    keep: float = column("share of the pairs kept")
+    precision: float = column("true translations among the kept")
+    recall: float = column("kept among the true translations", nan="there are none")
+
+
+class Audit(Table):
+    """Do outputs of test examples occur in the corpus?"""
+
+    KEY = ("source", "task", "n")
+    source: str = column("corpus")
+    task: str = column("task")
+    n: int = column("length of the n-grams; 0: whole outputs", "words")
+    examples: int = column("test examples")
+    overlapping: int = column("of those, with an n-gram of the output in the corpus")
+
+
+class Prompts(Table):
+    """A task asked in other words."""
+
+    KEY = ("source", "model", "task", "prompt")
+    source: str = column("corpus")
+    model: str = column("model")
+    size: int = column("parameters", "parameters")
+    task: str = column("task")
+    prompt: int = column("number of the wording")
+    instruction: str = column("wording")
+    mean_count: float = column("mean occurrences of the prompt's 3-grams", "occurrences")
+    accuracy: float = column("share of outputs that greedy decoding gives")
+
+
+class Estimators(Table):
+    """How well one estimate from the corpus ranks a model's log-probabilities of the facts."""
+
+    KEY = ("source", "model", "estimator")
+    source: str = column("corpus")
+    model: str = column("model")
+    size: int = column("parameters", "parameters")
+    estimator: str = column("estimate")
+    rho: float = column("Spearman's rho", nan="too few facts, or constant")
+
+
+class Influence(Table):
+    """Influence of documents on one test example: mean over documents, summed over snapshots."""
+
+    KEY = ("source", "model", "task", "example")
+    MAY_BE_EMPTY: ClassVar = True
+    source: str = column("corpus")
+    model: str = column("model")
+    size: int = column("parameters", "parameters")
+    task: str = column("task")
+    example: int = column("test example")
+    pair: float = column("of documents that hold s_x and s_y")
+    output_only: float = column("of documents that hold s_y but not s_x")
+    pair_cosine: float = column("cosine with the mean gradient of the first, mean over snapshots")
+    output_only_cosine: float = column("the same for the second")
+    documents: int = column("documents per scheme", "documents")
+
+
+class Ablation(Table):
+    """One fact in a network that was trained again."""
+
+    KEY = ("source", "variant", "fact")
+    source: str = column("corpus")
+    model: str = column("network of the ladder")
+    variant: str = column("again: same corpus, other initialization; changed: other corpus, same initialization")
+    fact: int = column("fact")
+    treatment: str = column("kept, removed, pairs, halved or injected")
+    before: int = column("documents that state it in the unchanged corpus", "documents")
+    after: int = column("documents that state it in the changed corpus", "documents")
+    logprob: float = column("log-probability of the true object", "nats")
+    correct: bool = column("it is the likeliest token")
+
+
+class Engines(Table):
+    """Document counts of n-gram pairs by one engine, against brute force."""
+
+    KEY = ("engine",)
+    engine: str = column("engine")
+    tokens: int = column("tokens of the corpus", "tokens")
+    pairs: int = column("pairs counted", "pairs")
+    equal: float = column("share of the counts that equal brute force")
+
+
+TABLES: dict[str, type[Table]] = {
+    "facts": Facts,
+    "memorization": Memorization,
+    "performance": Performance,
+    "novel": Novel,
+    "bias": Bias,
+    "mining": Mining,
+    "audit": Audit,
+    "prompts": Prompts,
+    "estimators": Estimators,
+    "influence": Influence,
+    "ablation": Ablation,
+    "engines": Engines,
+}
+INNER: dict[str, type[Table]] = {
+    "examples": Examples,
+    "lexicon": Lexicon,
+    "pairs": Pairs,
+    "counts": Counts,
+    "scores": Scores,
+}

@@ -1,0 +1,201 @@
+"""Config section of "Generalization v.s. memorization"."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from rote.section import Section, key
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+Shape = Annotated[list[Count], Field(min_length=3, max_length=3)]
+
+
+class World(Section):
+    """The generated corpora: facts, a lexicon, documents and test sets are drawn anew for each."""
+
+    replicates: int = key(3, "Corpora", ge=1)
+    tokens: int = key(750_000, "Words of a corpus, one separator per document included", ge=1000)
+    entities: int = key(125, "Subjects; each has two facts", ge=10)
+    test_examples: int = key(300, "Translations, and sums, to test with", ge=10)
+    mining_examples: int = key(1000, "Further ones to mine n-gram pairs from", ge=10)
+
+    SCALES: ClassVar = {
+        "smoke": {
+            "replicates": 2,
+            "tokens": 30_000,
+            "entities": 30,
+            "test_examples": 30,
+            "mining_examples": 100,
+        },
+        "paper": {"replicates": 5, "tokens": 1_500_000, "entities": 250, "mining_examples": 2000},
+    }
+
+
+class Ladder(Section):
+    """The networks trained on the generated corpora, one epoch each; the corpora's networks are stacked."""
+
+    sizes: list[Shape] = key(
+        [[8, 1, 1], [16, 1, 1], [32, 2, 2], [96, 2, 6]],
+        "Width, layers and heads of each GPT-NeoX, ascending",
+        min_length=3,
+    )
+    rates: list[Rate] = key([0.01, 0.01, 0.008, 0.005], "Peak learning rate of each; cosine to 10 %")
+    second: list[Shape] = key([[16, 1, 1], [32, 2, 2]], "The same of LLaMA-type networks", min_length=2)
+    second_rates: list[Rate] = key([0.01, 0.008], "Their peak learning rates")
+    length: int = key(64, "Tokens of a packed sequence", ge=8)
+    batch: int = key(8, "Sequences per step", ge=1)
+    warmup: int = key(50, "Steps of linear warm-up", ge=0)
+    written: list[str] = key(["translation"], "Tasks whose outputs the networks also write by themselves")
+    snapshots: list[Share] = key([0.1, 0.3, 1.0], "Shares of the training after which a network is kept", min_length=1)
+
+    SCALES: ClassVar = {
+        "smoke": {
+            "sizes": [[8, 1, 1], [12, 1, 1], [16, 1, 2]],
+            "rates": [0.01, 0.01, 0.01],
+            "second": [[8, 1, 1], [16, 1, 2]],
+            "second_rates": [0.01, 0.01],
+            "warmup": 5,
+            "snapshots": [0.3, 1.0],
+        },
+        "paper": {
+            "sizes": [[8, 1, 1], [16, 1, 1], [32, 2, 2], [64, 2, 4], [128, 3, 8]],
+            "rates": [0.01, 0.008, 0.004, 0.003, 0.0015],
+            "second": [[16, 1, 1], [64, 2, 4]],
+            "second_rates": [0.008, 0.003],
+        },
+    }
+
+    @model_validator(mode="after")
+    def _usable(self):
+        for sizes, rates in (("sizes", "rates"), ("second", "second_rates")):
+            if len(getattr(self, sizes)) != len(getattr(self, rates)):
+                raise ValueError(f"{rates} must hold one learning rate for each of {sizes}")
+        for width, _, heads in (*self.sizes, *self.second):
+            if width % heads or (width // heads) % 2:
+                raise ValueError(f"width {width} must be a multiple of 2 x heads ({heads})")
+        if self.snapshots != sorted(set(self.snapshots)) or self.snapshots[-1] != 1.0:
+            raise ValueError("snapshots must rise to 1.0, without repetition")
+        return self
+
+
+class Analysis(Section):
+    """Which n-grams are paired, counted and correlated."""
+
+    grams: dict[str, list[Count]] = key(
+        {"facts": [3, 5], "translation": [2, 3], "reasoning": [3, 5]}, "n-gram lengths by task; others: default_grams"
+    )
+    default_grams: list[Count] = key([3, 5], "n-gram lengths of tasks that `grams` does not name", min_length=1)
+    stop_words: list[str] = key(["the", "of", "is"], "Left out of input n-grams up to `stop_words_up_to`")
+    stop_words_up_to: int = key(3, "Longest n-grams that stop words are left out of", ge=0)
+    keep: list[Share] = key([0.75, 0.5, 0.25], "Shares of the pairs kept by cosine, beside all of them")
+    drop_example_on_shared_gram: bool = key(
+        False, "Drop an example whose input and output share an n-gram, as the released code does"
+    )
+    embedding: str = key("", "Hugging Face id or folder of an encoder for the cosines; empty: our LSA of the corpus")
+    dimensions: int = key(48, "Dimensions of the LSA", ge=2)
+    smoothing: float = key(10.0, "kappa of the smoothed task-gram model", gt=0)
+    windows: list[Count] = key([5, 10, 15], "Windows in words, beside the whole document")
+    context: int = key(24, "Longest context of the infinity-gram, in tokens", ge=1)
+    resamples: int = key(999, "Bootstrap resamples over examples", ge=99)
+
+
+class Influence(Section):
+    """Influence of documents on test examples: dot products of gradients, summed over snapshots."""
+
+    networks: list[Count] = key([2, 3], "Numbers of the ladder's networks, from 0", min_length=1)
+    items: int = key(10, "Test examples per task", ge=1)
+    documents: int = key(8, "Documents per example and scheme (R in the paper: 50)", ge=1)
+
+    SCALES: ClassVar = {
+        "smoke": {"networks": [2], "items": 4, "documents": 3},
+        "paper": {"networks": [2, 4], "items": 100, "documents": 50},
+    }
+
+
+class Ablation(Section):
+    """Evidence taken away and put in: networks trained again on corpora with the documents of some facts changed."""
+
+    network: int = key(2, "Number of the ladder's network that is trained again, from 0", ge=0)
+    every: int = key(10, "Every so many-th fact by rank is changed", ge=2)
+
+
+class Study(Section):
+    """Pretrained models and the corpus they saw. Off while `corpus` is empty."""
+
+    corpus: str = key("", "File, folder or glob of documents, or hf:<data set>; empty: not run")
+    column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
+    models: list[str] = key([], "Hugging Face ids or folders of causal models; @<revision> names a checkpoint")
+    tasks: dict[str, str] = key(
+        {}, "Test data by task: a file or hf:<data set> with input and output (x, y), or of a known data set's form"
+    )
+    mining: dict[str, str] = key({}, "The same to mine n-gram pairs from; a task that is left out is mined itself")
+    examples: int = key(1000, "Most test examples per task", ge=1)
+    parts: int = key(64, "Jobs that count side by side", ge=1)
+    shard_tokens: int = key(2**30, "Tokens of a shard of the tokenized corpus", ge=1)
+
+    @model_validator(mode="after")
+    def _whole(self):
+        if self.corpus and not (self.models and self.tasks):
+            raise ValueError("corpus is given, so `models` and `tasks` must be given too")
+        return self
+
+
+_PILE_TASKS = {
+    "trivia_qa": "hf:mandarjoshi/trivia_qa",
+    "mmlu": "hf:cais/mmlu",
+    "gsm8k": "hf:openai/gsm8k",
+    "wmt09": "hf:wmt/wmt09",
+}
+
+
+class Pythia(Study):
+    """Pythia on the Pile; or your models and your corpus, in the same way."""
+
+    SCALES: ClassVar = {
+        "paper": {
+            "corpus": "hf:monology/pile-uncopyrighted",
+            "models": [
+                f"EleutherAI/pythia-{size}"
+                for size in ("14m", "31m", "70m", "160m", "410m", "1.4b", "2.8b", "6.9b", "12b")
+            ],
+            "tasks": _PILE_TASKS,
+            "mining": {"trivia_qa": "hf:mandarjoshi/trivia_qa#train"},
+        }
+    }
+
+
+class OLMo(Study):
+    """OLMo on Dolma."""
+
+    SCALES: ClassVar = {
+        "paper": {
+            "corpus": "hf:allenai/dolma",
+            "models": ["allenai/OLMo-1B-hf", "allenai/OLMo-7B-hf", "allenai/OLMo-7B-Instruct-hf"],
+            "tasks": {"gsm8k": "hf:openai/gsm8k"},
+        }
+    }
+
+
+class Settings(Section):
+    """Generalization v.s. memorization: tracing language models' capabilities back to pretraining data"""
+
+    world: World = key(World, World.__doc__)
+    ladder: Ladder = key(Ladder, Ladder.__doc__)
+    analysis: Analysis = key(Analysis, Analysis.__doc__)
+    influence: Influence = key(Influence, Influence.__doc__)
+    ablation: Ablation = key(Ablation, Ablation.__doc__)
+    pythia: Pythia = key(Pythia, Pythia.__doc__)
+    olmo: OLMo = key(OLMo, OLMo.__doc__)
+
+    @model_validator(mode="after")
+    def _networks(self):
+        last = len(self.ladder.sizes) - 1
+        for where, numbers in (
+            ("influence.networks", self.influence.networks),
+            ("ablation.network", [self.ablation.network]),
+        ):
+            if max(numbers) > last:
+                raise ValueError(f"{where} must be at most {last}: the ladder has {last + 1} networks")
+        return self

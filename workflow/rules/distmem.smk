@@ -1,0 +1,647 @@
+# Distributional memorization: generated corpora (and studies of pretrained models), a ladder of networks, counts, scores.
+
+DISTMEM = "results/{run}/distmem"
+DISTMEM_FIGURES = [
+    "performance",
+    "memorization",
+    "influence",
+    "thresholds",
+    "prompts",
+    "bias",
+    "ablation",
+    "estimators",
+    "options",
+    "dynamics",
+]
+DISTMEM_TABLES = [
+    "facts",
+    "memorization",
+    "performance",
+    "novel",
+    "bias",
+    "mining",
+    "audit",
+    "prompts",
+    "estimators",
+    "influence",
+    "ablation",
+    "engines",
+]
+DISTMEM_WORLDS = [f"world{i}" for i in range(CONFIG.distmem.world.replicates)]
+DISTMEM_STUDIES = [
+    study for study in ("pythia", "olmo") if getattr(CONFIG.distmem, study).corpus
+]
+DISTMEM_NETWORKS = [f"neox-{size[0]}" for size in CONFIG.distmem.ladder.sizes]
+DISTMEM_NETWORKS += [f"llama-{size[0]}" for size in CONFIG.distmem.ladder.second]
+DISTMEM_TRACED = [
+    DISTMEM_NETWORKS[number] for number in CONFIG.distmem.influence.networks
+]
+# tables that only generated corpora have
+DISTMEM_GENERATED = ["mining", "prompts", "estimators"]
+# tables that are made per corpus first
+DISTMEM_PARTS = [f"{world}/facts" for world in DISTMEM_WORLDS]
+DISTMEM_PARTS += [
+    f"tables/{source}/{table}"
+    for source in DISTMEM_WORLDS + DISTMEM_STUDIES
+    for table in ("memorization", "performance", "novel", "bias", "audit")
+]
+DISTMEM_PARTS += [
+    f"tables/{world}/{table}" for world in DISTMEM_WORLDS for table in DISTMEM_GENERATED
+]
+PRODUCTS["distmem"] = {
+    "tables": [f"{DISTMEM}/{table}.parquet" for table in DISTMEM_TABLES],
+    "figures": [f"{DISTMEM}/figures/{figure}.png" for figure in DISTMEM_FIGURES],
+}
+
+
+def distmem_folders(wildcards):
+    """Folders of the generated corpora."""
+    return [f"results/{wildcards.run}/distmem/{world}" for world in DISTMEM_WORLDS]
+
+
+def distmem_study(wildcards):
+    """The config section of a study; nothing for a generated corpus."""
+    return (
+        settings(f"distmem.{wildcards.source}")
+        if wildcards.source in DISTMEM_STUDIES
+        else "{}"
+    )
+
+
+def distmem_parts(source):
+    """Numbers of the jobs that count side by side in a corpus."""
+    return range(
+        1 if source in DISTMEM_WORLDS else getattr(CONFIG.distmem, source).parts
+    )
+
+
+def distmem_counts(wildcards):
+    """Counts of a corpus: those of its only part, or the sum of several."""
+    parts = distmem_parts(wildcards.source)
+    name = "counts/0" if len(parts) == 1 else "counts"
+    return f"results/{wildcards.run}/distmem/{wildcards.source}/{name}.parquet"
+
+
+def distmem_scores(wildcards):
+    """Scores of every model of a corpus, the infinity-gram's first."""
+    folder = f"results/{wildcards.run}/distmem"
+    if wildcards.source in DISTMEM_WORLDS:
+        names = [
+            f"{folder}/scores/{wildcards.source}/{family}.parquet"
+            for family in ("neox", "llama")
+        ]
+    else:
+        models = range(len(getattr(CONFIG.distmem, wildcards.source).models))
+        names = [
+            f"{folder}/scores/{wildcards.source}/model{number}.parquet"
+            for number in models
+        ]
+    return [f"{folder}/{wildcards.source}/infinity.parquet", *names]
+
+
+def distmem_generated(name):
+    """A file of a generated corpus; none for a study."""
+    return lambda wildcards: (
+        f"results/{wildcards.run}/distmem/{wildcards.source}/{name}"
+        if wildcards.source in DISTMEM_WORLDS
+        else []
+    )
+
+
+def distmem_if(option, name):
+    """An option with its file, where the rule has that input."""
+    return lambda wildcards, input: (
+        f"--{option} {input[name]}" if input.get(name) else ""
+    )
+
+
+localrules:
+    distmem,
+
+
+rule distmem:
+    input:
+        [
+            path
+            for paths in PRODUCTS["distmem"].values()
+            for path in expand(paths, run=CONFIG.run)
+        ],
+    resources:
+        gpu=0,
+
+
+rule distmem_synthesize_corpus:
+    output:
+        corpus=f"{DISTMEM}/{{source}}/corpus.jsonl",
+        facts=f"{DISTMEM}/{{source}}/facts.parquet",
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+        lexicon=f"{DISTMEM}/{{source}}/lexicon.parquet",
+    log:
+        "results/{run}/logs/distmem_synthesize_corpus_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_synthesize_corpus_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        folder=subpath(output.corpus, parent=True),
+        settings=settings("distmem.world"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.distmem.cli:synthesize_corpus"),
+    shell:
+        "rote distmem synthesize-corpus --source {wildcards.source} --out {params.folder:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_synthesize_examples:
+    output:
+        out=f"{DISTMEM}/{{source}}/examples.parquet",
+    log:
+        "results/{run}/logs/distmem_synthesize_examples_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_synthesize_examples_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_STUDIES) or "none",
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=distmem_study,
+        code=code("rote.papers.distmem.cli:synthesize_examples"),
+    shell:
+        "rote distmem synthesize-examples --out {output.out:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_synthesize_tokens:
+    input:
+        corpus=distmem_generated("corpus.jsonl"),
+    output:
+        words=directory(f"{DISTMEM}/{{source}}/words"),
+        tokens=directory(f"{DISTMEM}/{{source}}/tokens"),
+    log:
+        "results/{run}/logs/distmem_synthesize_tokens_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_synthesize_tokens_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 32000),
+        runtime=at_scale(10, 10080),
+    params:
+        corpus=distmem_if("corpus", "corpus"),
+        settings=distmem_study,
+        code=code("rote.papers.distmem.cli:synthesize_tokens"),
+    shell:
+        "rote distmem synthesize-tokens {params.corpus} --words {output.words:q} --tokens {output.tokens:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_train_ladder:
+    input:
+        [
+            f"{DISTMEM}/{world}/{part}"
+            for world in DISTMEM_WORLDS
+            for part in ("tokens", "examples.parquet")
+        ],
+    output:
+        models=directory(f"{DISTMEM}/models/{{network}}"),
+    log:
+        "results/{run}/logs/distmem_train_ladder_{network}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_train_ladder_{network}.tsv"
+    wildcard_constraints:
+        network="|".join(DISTMEM_NETWORKS),
+    priority: 20
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=at_scale(30, 240),
+        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+    params:
+        corpora=lambda wildcards: " ".join(
+            f"--corpora {folder}" for folder in distmem_folders(wildcards)
+        ),
+        # not an output: Snakemake would wipe it before each attempt
+        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
+        settings=settings("distmem.ladder"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.distmem.cli:train_ladder"),
+    shell:
+        "rote distmem train-ladder --network {wildcards.network} {params.corpora} --out {output.models:q}"
+        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_train_ablation:
+    input:
+        [
+            f"{DISTMEM}/{world}/{part}"
+            for world in DISTMEM_WORLDS
+            for part in ("tokens", "examples.parquet", "facts.parquet")
+        ],
+    output:
+        out=f"{DISTMEM}/ablation.parquet",
+    log:
+        "results/{run}/logs/distmem_train_ablation.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_train_ablation.tsv"
+    priority: 20
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=at_scale(30, 240),
+        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+    params:
+        corpora=lambda wildcards: " ".join(
+            f"--corpora {folder}" for folder in distmem_folders(wildcards)
+        ),
+        # not an output: Snakemake would wipe it before each attempt
+        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
+        settings=settings("distmem.ladder"),
+        network=CONFIG.distmem.ablation.network,
+        every=CONFIG.distmem.ablation.every,
+        seed=CONFIG.seed,
+        code=code("rote.papers.distmem.cli:train_ablation"),
+    shell:
+        "rote distmem train-ablation {params.corpora} --network {params.network} --every {params.every} --out {output.out:q}"
+        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_embed_pairs:
+    input:
+        words=f"{DISTMEM}/{{source}}/words",
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+    output:
+        out=f"{DISTMEM}/{{source}}/pairs.parquet",
+    log:
+        "results/{run}/logs/distmem_embed_pairs_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_embed_pairs_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+    threads: 1
+    resources:
+        gpu=lambda wildcards: int(bool(CONFIG.distmem.analysis.embedding)),
+        mem_mb=at_scale(2000, 16000),
+        runtime=at_scale(10, 240),
+    params:
+        settings=settings("distmem.analysis"),
+        code=code("rote.papers.distmem.cli:embed_pairs"),
+    shell:
+        "rote distmem embed-pairs --words {input.words:q} --examples {input.examples:q} --out {output.out:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_count_pairs:
+    input:
+        words=f"{DISTMEM}/{{source}}/words",
+        pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
+    output:
+        out=f"{DISTMEM}/{{source}}/counts/{{part}}.parquet",
+    log:
+        "results/{run}/logs/distmem_count_pairs_{source}_{part}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_count_pairs_{source}_{part}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+        part=r"\d+",
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 8000),
+        runtime=at_scale(10, 1440),
+    params:
+        parts=lambda wildcards: len(distmem_parts(wildcards.source)),
+        settings=settings("distmem.analysis"),
+        code=code("rote.papers.distmem.cli:count_pairs"),
+    shell:
+        "rote distmem count-pairs --words {input.words:q} --pairs {input.pairs:q} --out {output.out:q}"
+        " --part {wildcards.part} --parts {params.parts}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_count_total:
+    input:
+        counts=lambda wildcards: [
+            f"results/{wildcards.run}/distmem/{wildcards.source}/counts/{part}.parquet"
+            for part in distmem_parts(wildcards.source)
+        ],
+        pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
+    output:
+        out=f"{DISTMEM}/{{source}}/counts.parquet",
+    log:
+        "results/{run}/logs/distmem_count_total_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_count_total_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        parts=lambda wildcards, input: " ".join(
+            f"--part {path}" for path in input.counts
+        ),
+        code=code("rote.papers.distmem.cli:count_total"),
+    shell:
+        "rote distmem count-total {params.parts} --pairs {input.pairs:q} --out {output.out:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_count_infinity:
+    input:
+        tokens=f"{DISTMEM}/{{source}}/tokens",
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+    output:
+        out=f"{DISTMEM}/{{source}}/infinity.parquet",
+    log:
+        "results/{run}/logs/distmem_count_infinity_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_count_infinity_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 64000),
+        runtime=at_scale(10, 1440),
+    params:
+        settings=settings("distmem.analysis"),
+        code=code("rote.papers.distmem.cli:count_infinity"),
+    shell:
+        "rote distmem count-infinity --tokens {input.tokens:q} --examples {input.examples:q} --out {output.out:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_networks:
+    input:
+        [f"{DISTMEM}/{world}/examples.parquet" for world in DISTMEM_WORLDS],
+        models=lambda wildcards: [
+            f"results/{wildcards.run}/distmem/models/{network}"
+            for network in DISTMEM_NETWORKS
+            if network.startswith(wildcards.family)
+        ],
+    output:
+        [f"{DISTMEM}/scores/{world}/{{family}}.parquet" for world in DISTMEM_WORLDS],
+    log:
+        "results/{run}/logs/distmem_evaluate_networks_{family}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_networks_{family}.tsv"
+    wildcard_constraints:
+        family="neox|llama",
+    priority: 20
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        models=lambda wildcards: f"results/{wildcards.run}/distmem/models",
+        corpora=lambda wildcards: " ".join(
+            f"--corpora {folder}" for folder in distmem_folders(wildcards)
+        ),
+        folder=f"{DISTMEM}/scores",
+        settings=settings("distmem.ladder"),
+        code=code("rote.papers.distmem.cli:evaluate_networks"),
+    shell:
+        "rote distmem evaluate-networks --family {wildcards.family} --models {params.models:q} {params.corpora}"
+        " --out {params.folder:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_pretrained:
+    input:
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+    output:
+        out=f"{DISTMEM}/scores/{{source}}/model{{number}}.parquet",
+    log:
+        "results/{run}/logs/distmem_evaluate_pretrained_{source}_{number}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_pretrained_{source}_{number}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_STUDIES) or "none",
+        number=r"\d+",
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=at_scale(4000, 64000),
+        runtime=at_scale(30, 1440),
+    params:
+        settings=distmem_study,
+        code=code("rote.papers.distmem.cli:evaluate_pretrained"),
+    shell:
+        "rote distmem evaluate-pretrained --number {wildcards.number}"
+        " --examples {input.examples:q} --out {output.out:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_memorization:
+    input:
+        words=f"{DISTMEM}/{{source}}/words",
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+        pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
+        counts=distmem_counts,
+        scores=distmem_scores,
+        facts=distmem_generated("facts.parquet"),
+        lexicon=distmem_generated("lexicon.parquet"),
+    output:
+        [
+            f"{DISTMEM}/tables/{{source}}/{table}.parquet"
+            for table in ("memorization", "performance", "novel", "bias", "audit")
+        ],
+    log:
+        "results/{run}/logs/distmem_evaluate_memorization_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_memorization_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(3000, 32000),
+        runtime=at_scale(10, 240),
+    params:
+        scores=lambda wildcards, input: " ".join(
+            f"--scores {path}" for path in input.scores
+        ),
+        facts=distmem_if("facts", "facts"),
+        lexicon=distmem_if("lexicon", "lexicon"),
+        folder=subpath(output[0], parent=True),
+        settings=settings("distmem.analysis"),
+        code=code("rote.papers.distmem.cli:evaluate_memorization"),
+    shell:
+        "rote distmem evaluate-memorization --source {wildcards.source} --words {input.words:q} --examples {input.examples:q}"
+        " --pairs {input.pairs:q} --counts {input.counts:q} {params.scores} {params.facts} {params.lexicon}"
+        " --out {params.folder:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_estimators:
+    input:
+        words=f"{DISTMEM}/{{source}}/words",
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+        pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
+        counts=distmem_counts,
+        scores=distmem_scores,
+        facts=f"{DISTMEM}/{{source}}/facts.parquet",
+        lexicon=f"{DISTMEM}/{{source}}/lexicon.parquet",
+    output:
+        [f"{DISTMEM}/tables/{{source}}/{table}.parquet" for table in DISTMEM_GENERATED],
+    log:
+        "results/{run}/logs/distmem_evaluate_estimators_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_estimators_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(3000, 32000),
+        runtime=at_scale(10, 240),
+    params:
+        scores=lambda wildcards, input: " ".join(
+            f"--scores {path}" for path in input.scores
+        ),
+        folder=subpath(output[0], parent=True),
+        settings=settings("distmem.analysis"),
+        code=code("rote.papers.distmem.cli:evaluate_estimators"),
+    shell:
+        "rote distmem evaluate-estimators --source {wildcards.source} --words {input.words:q} --examples {input.examples:q}"
+        " --pairs {input.pairs:q} --counts {input.counts:q} {params.scores} --facts {input.facts:q} --lexicon {input.lexicon:q}"
+        " --out {params.folder:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_influence:
+    input:
+        [
+            f"{DISTMEM}/{world}/{part}"
+            for world in DISTMEM_WORLDS
+            for part in (
+                "words",
+                "examples.parquet",
+                "pairs.parquet",
+                "counts.parquet",
+            )
+        ],
+        models=[f"{DISTMEM}/models/{network}" for network in DISTMEM_TRACED],
+    output:
+        out=f"{DISTMEM}/influence.parquet",
+    log:
+        "results/{run}/logs/distmem_evaluate_influence.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_influence.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=2000,
+        runtime=at_scale(20, 240),
+    params:
+        models=lambda wildcards: f"results/{wildcards.run}/distmem/models",
+        corpora=lambda wildcards: " ".join(
+            f"--corpora {folder}" for folder in distmem_folders(wildcards)
+        ),
+        settings=settings("distmem"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.distmem.cli:evaluate_influence"),
+    shell:
+        "rote distmem evaluate-influence --models {params.models:q}"
+        " {params.corpora} --out {output.out:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_engines:
+    output:
+        out=f"{DISTMEM}/engines.parquet",
+    log:
+        "results/{run}/logs/distmem_evaluate_engines.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_engines.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        seed=CONFIG.seed,
+        code=code("rote.papers.distmem.cli:evaluate_engines"),
+    shell:
+        "rote distmem evaluate-engines --out {output.out:q}"
+        " --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_sources:
+    input:
+        [f"{DISTMEM}/{part}.parquet" for part in DISTMEM_PARTS],
+    output:
+        [
+            f"{DISTMEM}/{table}.parquet"
+            for table in DISTMEM_TABLES
+            if table not in ("ablation", "engines", "influence")
+        ],
+    log:
+        "results/{run}/logs/distmem_evaluate_sources.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_sources.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        parts=lambda wildcards, input: " ".join(f"--part {path}" for path in input),
+        folder=subpath(output[0], parent=True),
+        code=code("rote.papers.distmem.cli:evaluate_sources"),
+    shell:
+        "rote distmem evaluate-sources {params.parts} --out {params.folder:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_draw_figures:
+    input:
+        PRODUCTS["distmem"]["tables"],
+    output:
+        drawn("distmem", DISTMEM_FIGURES),
+    log:
+        "results/{run}/logs/distmem_draw_figures.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_draw_figures.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tables=subpath(input[0], parent=True),
+        figures=subpath(output[0], parent=True),
+        code=code("rote.cli:draw", "rote.papers.distmem.figures"),
+    shell:
+        "rote draw --paper distmem --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
