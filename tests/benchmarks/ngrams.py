@@ -3,6 +3,8 @@
 Peers are installed by `make bench` from envs/peers.txt.
 """
 
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +26,8 @@ def _stream(tokens: int):
     """A stream, its corpus on disk, and pairs."""
     rng = generator(1, "bench", "ngrams", tokens)
     ids, offsets = engines.stream(rng, tokens, 30_000)
-    corpus = ngrams.Corpus.from_tokens(Path(_FOLDER.name) / str(tokens), ids, offsets)
+    folder = Path(_FOLDER.name) / str(tokens)
+    corpus = ngrams.Corpus.open(folder) if folder.exists() else ngrams.Corpus.from_tokens(folder, ids, offsets)
     return ids.astype(np.uint16), offsets, corpus, engines.pairs_of(rng, ids, PAIRS)
 
 
@@ -105,6 +108,7 @@ def pairs_by_infini_gram():
     root = Path(_FOLDER.name) / "infini"
 
     def theirs() -> list[int]:
+        shutil.rmtree(root, ignore_errors=True)  # an index that is there would be used
         text, out = root / "text", root / "index"
         out.mkdir(parents=True, exist_ok=True)
         text.mkdir(exist_ok=True)
@@ -117,12 +121,13 @@ def pairs_by_infini_gram():
         ends[:-1].astype("<u8").tofile(out / "offset.0")
         options = {"data_dir": text, "save_dir": out, "token_dtype": "u16", "cpus": 1, "mem": 8, "shards": 1}
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        command = [sys.executable, "-m", "infini_gram.indexing", *flags, "--ulimit", "65536"]
+        most = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        command = [sys.executable, "-m", "infini_gram.indexing", *flags, "--ulimit", most]
         subprocess.run(command, check=True, capture_output=True)
-        engine = InfiniGramEngine(index_dir=str(out), eos_token_id=65535)
+        engine = InfiniGramEngine(index_dir=str(out), eos_token_id=65534, vocab_size=65535)
         return [engine.count_cnf(cnf=[[list(a)], [list(b)]])["count"] for a, b in pairs]
 
-    theirs()
+    theirs(), ngrams.count_pairs(corpus, pairs)
     return lambda: ngrams.count_pairs(corpus, pairs), theirs, 1.0, 1
 
 

@@ -159,12 +159,14 @@ class Corpus:
             ngram = ngram.decode(errors="replace")
         if not isinstance(ngram, str):
             try:
-                found = tuple(int(value) for value in ngram)
-                sound = all(number == value for number, value in zip(found, ngram, strict=True))
+                found = tuple(map(int, ngram))
+                sound = found == tuple(ngram)
             except (TypeError, ValueError):
                 sound = False
             if not sound or min(found, default=-1) < 0:
                 raise InputError(f"n-gram {ngram!r}: must be text, or token ids ≥ 0")
+            if not leave_out:
+                return found
             return self._some(ngram, [number for number in found if number not in leave_out])
         units = self._some(ngram, [unit for unit in self.split(ngram) if unit not in leave_out])
         if self.analyser.unit == "token":

@@ -71,14 +71,18 @@ def queries(
         if not same:
             marks.append(mark)
     numbers: dict[tuple[int, tuple[int, ...]], int] = {}
-    known: dict = {}
+    known: tuple[dict, dict] = ({}, {})
 
     def number(ngram: NGram, side: int) -> int:
-        key = (ngram if isinstance(ngram, (str, bytes)) else tuple(ngram), side)
-        if key not in known:
-            ids = corpus.ids(ngram, left_out[side])
-            known[key] = -1 if min(ids) < 0 else numbers.setdefault((of_side[side], ids), len(numbers))
-        return known[key]
+        key = ngram if isinstance(ngram, (str, bytes, tuple)) else tuple(ngram)
+        found = known[side].get(key)
+        if found is None:
+            plain = type(key) is tuple and not left_out[side] and set(map(type, key)) == {int} and min(key) >= 0
+            ids = key if plain else corpus.ids(ngram, left_out[side])
+            unknown = min(ids) < 0 or max(ids) >= corpus.types
+            found = -1 if unknown else numbers.setdefault((of_side[side], ids), len(numbers))
+            known[side][key] = found
+        return found
 
     def all_of(items: Iterable, what: str, read: Callable) -> list:
         found = []
@@ -119,7 +123,7 @@ def scan(
     shards: Collection[int] | None = None,
     threads: int = 1,
     progress: Callable[[int], None] | None = None,
-    _base: np.uint64 = kernels.BASE,
+    _base: np.uint64 | None = None,
 ) -> Counts:
     """Count everything in `wanted` in one pass.
 
@@ -138,7 +142,7 @@ def scan(
     chosen = range(len(corpus.shards)) if shards is None else sorted(set(shards))
     if wrong := [number for number in chosen if not 0 <= number < len(corpus.shards)]:
         raise InputError(f"shard {wrong[0]} does not exist: {corpus.folder} has {len(corpus.shards)}")
-    tables = _tables(wanted, _base)
+    tables = _tables(wanted, corpus.types, _base)
     # larger blocks for many pairs: each block visits every pair once
     size = int(min(max(BLOCK, 16 * len(wanted.pairs)), 16 * BLOCK))
     lengths = len(wanted.pairs), len(wanted.grams), len(wanted.grams)
@@ -148,7 +152,7 @@ def scan(
         shard, first, end = block
         offsets = np.asarray(shard.offsets[first : end + 1])
         tokens = shard.tokens[offsets[0] : offsets[-1]]
-        found = _block(tokens, offsets - offsets[0], wanted, tables, window, _base)
+        found = _block(tokens, offsets - offsets[0], wanted, tables, window)
         shard.release()
         return found, len(tokens)
 
@@ -158,7 +162,7 @@ def scan(
                 sums += part
             if progress:
                 progress(tokens)
-    return total
+    return Counts(total.pairs, total.occurrences[tables.places], total.documents[tables.places])
 
 
 def count(
@@ -225,12 +229,12 @@ def postings(
         ngrams, stop_words, progress: see `count`.
     """
     wanted = queries(corpus, singles=ngrams, stop_words=(stop_words, ()))
-    tables = _tables(wanted, kernels.BASE)
+    tables = _tables(wanted, corpus.types)
     parts: list[list[np.ndarray]] = [[] for _ in wanted.grams]
     passed = 0
     for shard, first, end in _blocks(corpus, range(len(corpus.shards)), BLOCK):
         offsets = np.asarray(shard.offsets[first : end + 1])
-        hits = _hits(shard.tokens[offsets[0] : offsets[-1]], offsets - offsets[0], wanted, tables, None, kernels.BASE)
+        hits = _hits(shard.tokens[offsets[0] : offsets[-1]], offsets - offsets[0], wanted, tables, None)
         shard.release()
         for number, place in enumerate(tables.places):
             if hits.documents[place]:
@@ -249,6 +253,8 @@ class _Table(NamedTuple):
     """Queries of one length in one stream, hashed."""
 
     stream: int
+    base: np.uint64
+    packed: bool  # the hash is the n-gram itself
     first: int  # number of the first, in the order of the tables
     grams: np.ndarray
     slots: np.ndarray
@@ -256,8 +262,11 @@ class _Table(NamedTuple):
 
 
 class _Tables(NamedTuple):
+    """All queries. Within a block n-grams are numbered in the order of the tables."""
+
     parts: list[_Table]
-    places: np.ndarray  # number in the order of the tables, by number in `Queries`
+    places: np.ndarray  # number in that order, by number in `Queries`
+    pairs: np.ndarray  # (P, 2) pairs in that order
 
 
 class _Hits(NamedTuple):
@@ -269,29 +278,34 @@ class _Hits(NamedTuple):
     documents: np.ndarray
 
 
-def _tables(wanted: Queries, base: np.uint64) -> _Tables:
+def _tables(wanted: Queries, types: int, base: np.uint64 | None = None) -> _Tables:
+    bits = max(int(types - 1).bit_length(), 1) if types else 1
     groups: dict[tuple[int, int], list[int]] = {}
     for number, (stream, ids) in enumerate(wanted.grams):
         groups.setdefault((stream, len(ids)), []).append(number)
     parts, places, first = [], np.full(len(wanted.grams), -1, np.int64), 0
     for (stream, _), numbers in sorted(groups.items()):
         grams = np.array([wanted.grams[number][1] for number in numbers], np.int64)
-        keys = kernels.hashes(grams, base)
+        packed = base is None and grams.shape[1] * bits <= 64
+        radix = np.uint64(1 << bits) if packed else kernels.BASE if base is None else base
+        keys = kernels.hashes(grams, radix)
         slots = np.zeros((_power_of_two(2 * len(grams)), 2), np.uint64)
-        sieve = np.zeros(_power_of_two(max(len(grams), 16)), np.uint64)  # 64 bits per n-gram
+        sieve = np.zeros(_power_of_two(max(len(grams) // 4, 16)), np.uint64)  # 16 bits per n-gram or more
         kernels.fill_table(keys, slots, sieve)
-        parts.append(_Table(stream, first, grams, slots, sieve))
+        parts.append(_Table(stream, radix, packed, first, grams, slots, sieve))
         places[numbers] = np.arange(first, first + len(grams))
         first += len(grams)
-    return _Tables(parts, places)
+    pairs = np.where(wanted.pairs < 0, -1, places[wanted.pairs]) if len(places) else wanted.pairs
+    return _Tables(parts, places, pairs)
 
 
 def _power_of_two(least: int) -> int:
     return 1 << max(int(least) - 1, 1).bit_length()
 
 
-def _hits(tokens, offsets, wanted: Queries, tables: _Tables, window: int | None, base: np.uint64) -> _Hits:
-    tallies = np.zeros((len(wanted.grams), 3), np.int64)  # occurrences, documents, last document
+def _hits(tokens, offsets, wanted: Queries, tables: _Tables, window: int | None) -> _Hits:
+    # occurrences, documents, last document; four columns, so that a row lies in one cache line
+    tallies = np.zeros((len(wanted.grams), 4), np.int32 if len(tokens) < 2**31 else np.int64)
     tallies[:, 2] = -1
     streams: dict[int, tuple] = {0: (tokens, offsets, _FEW)}
     gram_parts, place_parts = [], []
@@ -306,23 +320,26 @@ def _hits(tokens, offsets, wanted: Queries, tables: _Tables, window: int | None,
         stream, ends, origin = streams[part.stream]
         hit_gram, hit_place = np.empty(room, np.int32), np.empty(room, np.int64 if every else np.int32)
         hits = kernels.scan(
-            stream, ends, base, part.grams, part.slots, part.sieve,
+            stream, ends, part.base, part.packed, part.grams, part.slots, part.sieve,
             tallies[part.first : part.first + len(part.grams)], origin, every, gap, hit_gram, hit_place,
         )  # fmt: skip
-        gram_parts.append(hit_gram[:hits] + part.first)
-        place_parts.append(hit_place[:hits].copy())
-    hit_gram = np.concatenate([*gram_parts, np.empty(0, np.int32)])
-    hit_place = np.concatenate([*place_parts, np.empty(0, np.int64 if every else np.int32)])
+        gram_parts.append(hit_gram[:hits] + part.first if part.first else hit_gram[:hits])
+        place_parts.append(hit_place[:hits])
+    hit_gram = _joined(gram_parts, np.int32)
+    hit_place = _joined(place_parts, np.int64 if every else np.int32)
     starts, places = np.empty(len(wanted.grams) + 1, np.int64), np.empty_like(hit_place)
     kernels.postings(hit_gram, hit_place, len(hit_gram), starts, places)
     return _Hits(starts, places, tallies[:, 0], tallies[:, 1])
 
 
-def _block(tokens, offsets, wanted: Queries, tables: _Tables, window: int | None, base: np.uint64) -> Counts:
+def _joined(parts: list[np.ndarray], kind: type) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, kind)])
+
+
+def _block(tokens, offsets, wanted: Queries, tables: _Tables, window: int | None) -> Counts:
     found = np.zeros(len(wanted.pairs), np.int64)
-    hits = _hits(tokens, offsets, wanted, tables, window, base)
-    if len(wanted.pairs):
-        pairs = np.where(wanted.pairs < 0, -1, tables.places[wanted.pairs]) if len(tables.places) else wanted.pairs
+    hits = _hits(tokens, offsets, wanted, tables, window)
+    if len(found):
         if window is None:
             documents = len(offsets) - 1
             # a bitmap is no larger than a list of more than documents / 32 numbers
@@ -331,11 +348,10 @@ def _block(tokens, offsets, wanted: Queries, tables: _Tables, window: int | None
             dense[frequent] = np.arange(len(frequent))
             bits = np.zeros((len(frequent), documents // 64 + 1), np.uint64)
             kernels.bitmaps(hits.starts, hits.places, documents, dense, bits)
-            kernels.together(pairs, hits.starts, hits.places, dense, bits, found)
+            kernels.together(tables.pairs, hits.starts, hits.places, dense, bits, found)
         else:
-            kernels.near(pairs, hits.starts, hits.places, window, found)
-    order = tables.places
-    return Counts(found, hits.occurrences[order], hits.documents[order])
+            kernels.near(tables.pairs, hits.starts, hits.places, window, found)
+    return Counts(found, hits.occurrences, hits.documents)
 
 
 def _blocks(corpus: Corpus, shards: Iterable[int], size: int) -> Iterator[tuple[Shard, int, int]]:

@@ -9,7 +9,7 @@ from numba import njit
 BASE = np.uint64(0x9E3779B97F4A7C15)  # of the rolling hash; odd
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _ONE, _HALF, _SIX, _SIXTY_THREE = np.uint64(1), np.uint64(32), np.uint64(6), np.uint64(63)
-_STRETCH = 2048  # places hashed before their candidates may have to be looked up
+_STRETCH = 1024  # places hashed before their candidates may have to be looked up
 _JIT = {"nogil": True, "cache": True}
 
 
@@ -22,13 +22,10 @@ def _mixed(h):
 @njit(**_JIT)
 def hashes(grams, base):
     """Hash of every row of token ids, (m,) uint64."""
-    m, n = grams.shape
-    found = np.empty(m, np.uint64)
-    for row in range(m):
-        h = np.uint64(0)
-        for at in range(n):
-            h = h * base + np.uint64(grams[row, at]) + _ONE
-        found[row] = h
+    found = np.zeros(len(grams), np.uint64)
+    for row in range(len(grams)):
+        for at in range(grams.shape[1]):
+            found[row] = found[row] * base + np.uint64(grams[row, at])
     return found
 
 
@@ -51,83 +48,91 @@ def fill_table(keys, slots, sieve):
 
 
 @njit(inline="always")
-def _row(h, tokens, begin, grams, slots):
-    """The row of `grams` that stands at tokens[begin:], whose hash is h; −1 if none does."""
-    mask = np.uint64(len(slots) - 1)
-    slot = (_mixed(h) >> _HALF) & mask
-    found = -1
-    while slots[slot, 1] != 0:
-        if slots[slot, 0] == h:
-            row = np.int64(slots[slot, 1] - _ONE)
-            same = True
-            for i in range(grams.shape[1]):
-                if grams[row, i] != tokens[begin + i]:
-                    same = False
-                    break
-            if same:
-                found = row
-                break
-        slot = (slot + _ONE) & mask
-    return found
+def _same(tokens, begin, grams, row):
+    """Whether the n-gram in this row stands at tokens[begin:]."""
+    same = True
+    for i in range(grams.shape[1]):
+        same &= grams[row, i] == tokens[begin + i]
+    return same
 
 
 @njit(**_JIT)
-def scan(tokens, offsets, base, grams, slots, sieve, tallies, origin, every, gap, hit_gram, hit_place):
+def scan(tokens, offsets, base, packed, grams, slots, sieve, tallies, origin, every, gap, hit_gram, hit_place):
     """One pass over the documents of a block for the n-grams in `grams`; returns the number of hits written.
 
-    Candidates, the places whose hash passes the sieve, are gathered first and looked up together: their cache misses
-    overlap.
+    Places whose hash passes the sieve are gathered first, then looked up together: so their cache misses overlap.
 
     Args:
         tokens, offsets: the block, document d at tokens[offsets[d] : offsets[d + 1]].
+        base: of the hash. If `packed`, n-grams fit into 64 bits in that base: the hash is the n-gram, and equal hashes
+            need no comparison of the tokens.
         grams: (m, n) token ids, distinct rows.
-        tallies: (m, 3) by row: occurrences and documents, counted up, and the last document with a hit.
+        tallies: (m, 4) by row: occurrences and documents, counted up, and the last document with a hit.
         origin: place of each token in the block that stop words were taken from; empty if none were.
         every: True writes every occurrence (place: position + gap · document), False the documents that hold it.
         hit_gram, hit_place: row and place of each hit, in order.
     """
     n = grams.shape[1]
-    bits = np.uint64(len(sieve) * 64 - 1)
+    bits, mask = np.uint64(len(sieve) * 64 - 1), np.uint64(len(slots) - 1)
     power = _ONE
     for _ in range(n - 1):
         power *= base
-    candidate_hash = np.empty(2 * _STRETCH, np.uint64)
-    candidate_at = np.empty(2 * _STRETCH, np.int64)
-    candidate_document = np.empty(2 * _STRETCH, np.int64)
-    candidates = hits = 0
+    places, keys = np.empty(2 * _STRETCH, np.int64), np.empty(2 * _STRETCH, np.uint64)
+    first, held = np.empty(2 * _STRETCH, np.uint64), np.empty(2 * _STRETCH, np.uint64)
+    rows = np.empty(2 * _STRETCH, np.int64)
+    behind, candidates = np.uint64(n - 1), np.uint64(0)  # unsigned indices: no check for negative ones in the hot loop
+    hits = holder = 0
     documents = len(offsets) - 1
     for document in range(documents):
         begin, end = offsets[document], offsets[document + 1] - n + 1
         h = np.uint64(0)
         if begin < end:
             for at in range(begin, begin + n - 1):
-                h = h * base + np.uint64(tokens[at]) + _ONE
+                h = h * base + np.uint64(tokens[at])
         while True:
-            for at in range(begin, min(end, begin + _STRETCH)):
-                h = h * base + np.uint64(tokens[at + n - 1]) + _ONE
+            for at in range(np.uint64(begin), np.uint64(max(begin, min(end, begin + _STRETCH)))):
+                h = h * base + np.uint64(tokens[at + behind])
                 bit = _mixed(h) & bits
-                candidate_hash[candidates] = h
-                candidate_at[candidates] = at
-                candidate_document[candidates] = document
-                candidates += np.int64((sieve[bit >> _SIX] >> (bit & _SIXTY_THREE)) & _ONE)
-                h -= (np.uint64(tokens[at]) + _ONE) * power
+                places[candidates] = at
+                candidates += (sieve[bit >> _SIX] >> (bit & _SIXTY_THREE)) & _ONE
+                h -= np.uint64(tokens[at]) * power
             begin += _STRETCH
-            last_stretch = begin >= end
-            if candidates >= _STRETCH or (last_stretch and document == documents - 1):
-                for candidate in range(candidates):
-                    at, held_in = candidate_at[candidate], candidate_document[candidate]
-                    row = _row(candidate_hash[candidate], tokens, at, grams, slots)
-                    if row >= 0:
-                        new = tallies[row, 2] != held_in
-                        tallies[row, 0] += 1
-                        tallies[row, 1] += new
-                        tallies[row, 2] = held_in
-                        if every or new:
-                            hit_gram[hits] = row
-                            hit_place[hits] = (origin[at] if len(origin) else at) + gap * held_in if every else held_in
-                            hits += 1
-                candidates = 0
-            if last_stretch:
+            ended = begin >= end
+            if candidates >= np.uint64(_STRETCH) or (ended and document == documents - 1):
+                for i in range(np.int64(candidates)):
+                    key = np.uint64(0)
+                    for j in range(n):
+                        key = key * base + np.uint64(tokens[places[i] + j])
+                    slot = (_mixed(key) >> _HALF) & mask
+                    keys[i], first[i], held[i], rows[i] = key, slot, slots[slot, 0], np.int64(slots[slot, 1]) - 1
+                found = 0
+                for i in range(np.int64(candidates)):
+                    row, at = rows[i], places[i]
+                    if row >= 0 and not (held[i] == keys[i] and (packed or _same(tokens, at, grams, row))):
+                        slot = (first[i] + _ONE) & mask
+                        row = -1
+                        while slots[slot, 1] != 0:
+                            other = np.int64(slots[slot, 1]) - 1
+                            if slots[slot, 0] == keys[i] and (packed or _same(tokens, at, grams, other)):
+                                row = other
+                                break
+                            slot = (slot + _ONE) & mask
+                    rows[found], places[found] = row, at
+                    found += row >= 0
+                for i in range(found):
+                    row, at = rows[i], places[i]
+                    while at >= offsets[holder + 1]:
+                        holder += 1
+                    new = tallies[row, 2] != holder
+                    tallies[row, 0] += 1
+                    tallies[row, 1] += new
+                    tallies[row, 2] = holder
+                    if every or new:
+                        hit_gram[hits] = row
+                        hit_place[hits] = (origin[at] if len(origin) else at) + gap * holder if every else holder
+                        hits += 1
+                candidates = np.uint64(0)
+            if ended:
                 break
     return hits
 

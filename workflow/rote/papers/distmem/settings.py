@@ -143,9 +143,9 @@ class Study(Section):
 
 
 _PILE_TASKS = {
-    "trivia_qa": "hf:mandarjoshi/trivia_qa",
-    "mmlu": "hf:cais/mmlu",
-    "gsm8k": "hf:openai/gsm8k",
+    "trivia_qa": "hf:mandarjoshi/trivia_qa#rc.nocontext/validation",
+    "mmlu": "hf:cais/mmlu#all/test",
+    "gsm8k": "hf:openai/gsm8k#main/test",
     "wmt09": "hf:wmt/wmt09",
 }
 
@@ -161,7 +161,7 @@ class Pythia(Study):
                 for size in ("14m", "31m", "70m", "160m", "410m", "1.4b", "2.8b", "6.9b", "12b")
             ],
             "tasks": _PILE_TASKS,
-            "mining": {"trivia_qa": "hf:mandarjoshi/trivia_qa#train"},
+            "mining": {"trivia_qa": "hf:mandarjoshi/trivia_qa#rc.nocontext/train"},
         }
     }
 
@@ -173,7 +173,7 @@ class OLMo(Study):
         "paper": {
             "corpus": "hf:allenai/dolma",
             "models": ["allenai/OLMo-1B-hf", "allenai/OLMo-7B-hf", "allenai/OLMo-7B-Instruct-hf"],
-            "tasks": {"gsm8k": "hf:openai/gsm8k"},
+            "tasks": {"gsm8k": _PILE_TASKS["gsm8k"]},
         }
     }
 
