@@ -1,0 +1,148 @@
+"""The Helmholtz operator against the exact solution, its adjoint and Jacobian, bad acquisitions; velocity models."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rote.errors import InputError
+from rote.synth import velocity
+from rote.waves.helmholtz import Helmholtz
+from scipy.special import hankel1
+
+SMALL = Helmholtz(n=24, spacing=2 / 24, layer=8, damping=100.0, frequency=3.0, sources=3, receivers=9, margin=1)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return velocity.slowness(velocity.project(velocity.fields(3, 42)), SMALL.n)
+
+
+def test_the_matrix_is_symmetric_and_solved(models):
+    _, laplacian, *_ = SMALL._parts
+    assert abs(laplacian - laplacian.T).max() < 1e-10
+    lu = SMALL.factor(models[0])
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, lu.shape[0]))
+    assert a @ lu.solve(b + 0j) == pytest.approx(b @ lu.solve(a + 0j))  # one factor serves forward and adjoint
+
+
+def test_the_error_falls_with_the_square_of_the_spacing():
+    """Homogeneous medium: u = −i/4 H0(ω r / v) away from the source and the rim."""
+    errors = []
+    for n in (64, 128):
+        operator = Helmholtz(
+            n=n, spacing=2 / n, layer=n // 6, damping=100.0, frequency=6.0, sources=1, receivers=2, margin=n // 2 - 1
+        )
+        lu = operator.factor(np.full((n, n), 1 / 2.0**2))
+        size, p = n + 2 * operator.layer, operator.layer
+        source = (p + n // 2) * size + p + n // 2
+        field = operator._fields(lu, np.array([source]))[:, 0].reshape(size, size)[p:-p, p:-p] / operator.spacing**2
+        x = (np.arange(n) - n // 2) * operator.spacing
+        distance = np.hypot(x[:, None], x)
+        exact = -0.25j * hankel1(0, operator.omega * np.where(distance > 0, distance, 1) / 2.0)
+        seen = (distance > 0.3) & (np.abs(x)[:, None] < 0.8) & (np.abs(x) < 0.8)
+        errors.append(np.linalg.norm((field - exact)[seen]) / np.linalg.norm(exact[seen]))
+    assert 3 < errors[0] / errors[1] < 5
+
+
+def test_the_gradient_is_that_of_the_misfit(models):
+    observed, rng = SMALL.data(models[1]), np.random.default_rng(1)
+    scale = 0.05 * np.abs(observed).max()
+    _, gradient = SMALL.misfit(models[0], observed, scale)
+    for direction in rng.normal(size=(3, SMALL.n, SMALL.n)):
+        step = 1e-7
+        ahead, behind = (SMALL.misfit(models[0] + sign * step * direction, observed, scale)[0] for sign in (1, -1))
+        assert (gradient * direction).sum() == pytest.approx((ahead - behind) / (2 * step), rel=1e-4)
+    corner = np.zeros_like(gradient)
+    corner[0, 0] = 1  # its padded copies count: without folding them back the edges would be wrong
+    ahead, behind = (SMALL.misfit(models[0] + sign * 1e-6 * corner, observed, scale)[0] for sign in (1, -1))
+    assert gradient[0, 0] == pytest.approx((ahead - behind) / 2e-6, rel=1e-3)
+
+
+def test_the_jacobian_is_that_of_the_data_and_gives_the_gradient(models):
+    basis = velocity.basis(SMALL.n)
+    data, jacobian = SMALL.jacobian(models[0], basis)
+    np.testing.assert_allclose(data, SMALL.data(models[0]), atol=1e-12)
+    direction = np.random.default_rng(2).normal(size=basis.shape[1])
+    change = (basis @ direction).reshape(SMALL.n, SMALL.n)
+    slope = (SMALL.data(models[0] + 1e-6 * change) - SMALL.data(models[0] - 1e-6 * change)) / 2e-6
+    assert np.linalg.norm(jacobian @ direction - slope) < 1e-5 * np.linalg.norm(slope)
+    observed = SMALL.data(models[1])
+    _, gradient = SMALL.misfit(models[0], observed, 0.1)
+    by_jacobian = np.einsum("srk,sr->k", jacobian, (data - observed).conj()).real / 0.1**2
+    np.testing.assert_allclose(by_jacobian, basis.T @ gradient.ravel(), rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (np.ones((5, 5)), r"shape \(5, 5\), the grid is \(24, 24\)"),
+        (np.zeros((24, 24)), "576 cells are not"),
+        (np.full((24, 24), np.nan), "576 cells are not"),
+        (-np.ones((24, 24)), "must be positive and finite"),
+        (np.full((24, 24), 4.0), r"2\.0 cells per shortest wavelength \(0\.5 km/s"),
+    ],
+)
+def test_models_that_cannot_be_are_refused_with_their_numbers(model, message):
+    with pytest.raises(InputError, match=message):
+        SMALL.data(model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frequency": 0.0}, "frequency must be positive and finite, given 0"),
+        ({"margin": 12}, r"margin must lie in \[0, n/2\)"),
+        ({"receivers": 40}, "40 receivers do not fit into 22 columns"),
+    ],
+)
+def test_acquisitions_that_cannot_be(changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(SMALL, **changes)
+
+
+def test_data_of_another_kind_are_refused(models):
+    with pytest.raises(InputError, match=r"must be complex of shape \(3, 9\)"):
+        SMALL.misfit(models[0], np.zeros((3, 9)), 0.1)
+
+
+def test_the_published_velocity_models():
+    """Seed 42 gives the published training coefficients; the first of many are the few."""
+    few, many = velocity.fields(3, 42), velocity.fields(60, 42)
+    np.testing.assert_array_equal(few, many[:3])
+    coordinates = velocity.project(many)
+    np.testing.assert_allclose(coordinates[0, :4], [-3.667, 1.522, 1.531, 1.774], atol=6e-4)
+    truth = coordinates[[9, 8, 24]].mean(0)
+    np.testing.assert_allclose(truth[:3], [-1.34423, -2.95381, 2.80749], atol=1e-4)
+    assert np.linalg.norm(truth) == pytest.approx(10.774, abs=1e-3)
+    seen = velocity.velocity(truth, 200)
+    assert (seen.min(), seen.max()) == (pytest.approx(1.878, abs=1e-3), pytest.approx(2.121, abs=1e-3))
+    of_fifty = velocity.velocity(coordinates[:50], 64)
+    assert of_fifty.min() == pytest.approx(1.59, abs=0.01)
+    assert of_fifty.max() == pytest.approx(2.61, abs=0.01)
+
+
+def test_the_published_fields_are_point_symmetric_and_too_smooth():
+    field = velocity.fields(200, 1)
+    turned = np.roll(field[:, ::-1, ::-1], (1, 1), axis=(1, 2))
+    np.testing.assert_allclose(field, turned, atol=1e-12)
+    nominal = (1 / velocity.SLOWEST**2 - 1 / velocity.FASTEST**2) / 6
+    assert field.std() / nominal == pytest.approx(2**-0.5, rel=0.05)
+    cured = velocity.fields(200, 1, hermitian=True)
+    assert np.abs(cured - np.roll(cured[:, ::-1, ::-1], (1, 1), axis=(1, 2))).max() > 0.01
+    assert cured.std() / nominal == pytest.approx(1, rel=0.05)
+
+
+def test_coordinates_are_those_of_their_own_fields():
+    z = np.random.default_rng(0).normal(size=(4, velocity.MODES**2))
+    np.testing.assert_allclose(velocity.project(velocity.slowness(z, 64)), z, atol=1e-8)
+    assert velocity.slowness(1e4 * z, 16).min() == velocity.CLIP
+    with pytest.raises(InputError, match="7 coordinates, the basis has 100"):
+        velocity.slowness(z[:, :7], 16)
+
+
+def test_layered_models_are_layered():
+    models = np.stack([velocity.layered(np.random.default_rng(seed)) for seed in range(40)])
+    assert (models >= 1000).all()
+    assert models.max() <= 4000
+    assert (models[:, -1].mean(1) > models[:, 0].mean(1)).mean() > 0.8

@@ -1,0 +1,102 @@
+"""Velocity models: Gaussian random fields of squared slowness in Karhunen-Loève coordinates, and layered models.
+
+The random fields are those of Siahkoohi and Sabeddu (2026), quirks included: their Fourier noise is real and not
+Hermitian, so every field is point symmetric and its standard deviation is 1/√2 of the nominal one; and the basis has no
+constant mode. `hermitian` and `constant` take the quirks away.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from rote.errors import InputError
+
+GRID = 64  # cells along each axis on which the fields are drawn
+MODES = 10  # Karhunen-Loève indices along each axis
+SLOWEST, FASTEST, BACKGROUND = (
+    1.5,
+    3.0,
+    2.0,
+)  # km/s: nominal bounds of the fields, and the velocity that coordinates start from
+AMPLITUDE = 0.02  # s²/km², of the coordinates
+CLIP = 1e-6  # s²/km², least squared slowness
+
+
+def fields(number: int, seed: int, *, alpha: float = 3.0, tau: float = 5.0, hermitian: bool = False) -> np.ndarray:
+    """Squared slowness, (number, GRID, GRID) in s²/km²; the first ones are the same for any number.
+
+    Args:
+        seed: of numpy's legacy generator, which defines the published data.
+        alpha, tau: smoothness and inverse length of the covariance.
+        hermitian: pair the Fourier noise, so that fields are not point symmetric and have their nominal variance.
+    """
+    if number < 1:
+        raise InputError(f"number of fields must be at least 1, given {number}")
+    n = GRID
+    k = np.fft.fftfreq(n, 1 / n)
+    square = k[:, None] ** 2 + k**2
+    amplitude = n**2 * np.sqrt(2) * tau ** (alpha - 1) * (4 * np.pi**2 * square + tau**2) ** (-alpha / 2)
+    amplitude[0, 0] = 0
+    noise = np.random.RandomState(seed).randn(number, n, n)
+    low, high = 1 / FASTEST**2, 1 / SLOWEST**2
+    nominal = np.sqrt((amplitude**2 / n**4).sum())
+    noise = np.fft.fft2(noise) / n if hermitian else noise
+    return np.fft.ifft2(amplitude * noise).real * (high - low) / 6 / nominal + (high + low) / 2
+
+
+@cache
+def basis(n: int, *, constant: bool = False) -> np.ndarray:
+    """G, (n · n, MODES²): squared slowness per coordinate on n × n cells of the unit square.
+
+    `constant` puts a constant mode first.
+    """
+    index = np.arange(1, MODES + 1) + 0.5
+    centre = (np.arange(n) + 0.5) / n
+    waves = np.cos(np.pi * index[:, None] * centre)
+    weight = (np.pi**2 * (index[:, None] ** 2 + index**2)) ** -0.55
+    modes = 2 * weight[:, :, None, None] * waves[:, None, :, None] * waves[None, :, None, :]
+    columns = AMPLITUDE * modes.reshape(MODES**2, n * n).T
+    return np.column_stack([np.full(n * n, AMPLITUDE), columns]) if constant else columns
+
+
+def project(squared_slowness: np.ndarray, *, constant: bool = False) -> np.ndarray:
+    """Coordinates of fields (number, n, n), least squares, (number, d)."""
+    number, n = squared_slowness.shape[:2]
+    anomalies = squared_slowness.reshape(number, -1) - 1 / BACKGROUND**2
+    return np.linalg.lstsq(basis(n, constant=constant), anomalies.T, rcond=None)[0].T
+
+
+def slowness(coordinates: np.ndarray, n: int) -> np.ndarray:
+    """Squared slowness of coordinates (..., d) on n × n cells, clipped at `CLIP`, (..., n, n) in s²/km²."""
+    coordinates = np.asarray(coordinates, float)
+    modes = basis(n, constant=coordinates.shape[-1] == MODES**2 + 1)
+    if coordinates.shape[-1] != modes.shape[1]:
+        raise InputError(f"{coordinates.shape[-1]} coordinates, the basis has {modes.shape[1]}")
+    found = 1 / BACKGROUND**2 + coordinates @ modes.T
+    return np.maximum(found, CLIP).reshape(*coordinates.shape[:-1], n, n)
+
+
+def velocity(coordinates: np.ndarray, n: int) -> np.ndarray:
+    """Velocity of coordinates (..., d) on n × n cells, (..., n, n) in km/s; axis 0 is x, axis 1 depth."""
+    return slowness(coordinates, n) ** -0.5
+
+
+def layered(rng: np.random.Generator, n: int = 48) -> np.ndarray:
+    """One layered model with dipping, undulating interfaces, (n, n) in m/s; axis 0 is depth, axis 1 is x.
+
+    Depths are those of a 48-cell model and scale with n.
+    """
+    scale = n / 48
+    model = np.full((n, n), rng.uniform(1500, 1900))
+    x, depth = np.arange(n) / n, np.arange(n)[:, None]
+    for top in np.sort(rng.uniform(8, 44, rng.integers(3, 6))):
+        dip, wave, periods, phase = (
+            rng.uniform(-6, 6),
+            rng.uniform(0, 3),
+            rng.uniform(0.5, 1.5),
+            rng.uniform(0, 2 * np.pi),
+        )
+        step = rng.uniform(100, 650) * (-0.5 if rng.random() < 0.15 else 1.0)
+        interface = scale * (top + dip * (x - 0.5) + wave * np.sin(2 * np.pi * periods * x + phase))
+        model = np.where(depth >= interface, model + step, model)
+    return np.minimum(model, 4000.0)

@@ -1,0 +1,199 @@
+"""Posteriors under priors that memorized: the training set reweighted by the likelihood, or a mixture around it.
+
+x_n are training examples, y = F(x) + N(0, γ²) the data. The empirical prior gives a lookup; a diffusion model at noise
+level σ that reached its optimum is the mixture (1/N) Σ N(x_n, σ²), and with F linearized at every example its posterior
+is a Gaussian mixture again. (Siahkoohi and Sabeddu 2026; the determinant in the weights is our correction.)
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import logsumexp
+
+from rote.errors import InputError
+
+CHUNK = 2**24  # numbers held at a time
+
+
+class Mixture(NamedTuple):
+    """A Gaussian mixture: the posterior under a smoothed empirical prior."""
+
+    weights: np.ndarray  # (N,), sum to 1
+    means: np.ndarray  # (N, d)
+    covariances: np.ndarray  # (N, d, d)
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        """log p(x), (points,), for x (points, d)."""
+        x = np.atleast_2d(x)
+        parts = np.empty((len(self.weights), len(x)))
+        for n, (mean, covariance) in enumerate(zip(self.means, self.covariances, strict=True)):
+            factor = np.linalg.cholesky(covariance)
+            white = np.linalg.solve(factor, (x - mean).T)
+            parts[n] = -0.5 * (white**2).sum(0) - np.log(np.diag(factor)).sum() - 0.5 * x.shape[1] * np.log(2 * np.pi)
+        with np.errstate(divide="ignore"):
+            return logsumexp(parts + np.log(self.weights)[:, None], axis=0)
+
+    def sample(self, number: int, rng: np.random.Generator, widen: float = 1.0) -> np.ndarray:
+        """Independent draws, (number, d); `widen` scales every component's standard deviation."""
+        chosen = rng.choice(len(self.weights), number, p=self.weights)
+        noise = rng.normal(size=(number, self.means.shape[1]))
+        factors = widen * np.linalg.cholesky(self.covariances)
+        return self.means[chosen] + np.einsum("nij,nj->ni", factors[chosen], noise)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of the mixture, (d,)."""
+        return self.weights @ self.means
+
+
+def empirical(log_likelihood: np.ndarray) -> np.ndarray:
+    """Weights of the training examples under the empirical prior, softmax of log p(y | x_n) over the last axis.
+
+    Raises:
+        InputError: for NaN, +inf, no examples, or only −inf.
+    """
+    values = np.asarray(log_likelihood, float)
+    if values.ndim == 0 or values.shape[-1] == 0:
+        raise InputError("log_likelihood must have one value per training example, it has none")
+    if np.isnan(values).any() or (values == np.inf).any():
+        raise InputError("log_likelihood holds NaN or +inf; check the forward operator and the noise level")
+    top = values.max(axis=-1, keepdims=True)
+    if (top == -np.inf).any():
+        raise InputError("log_likelihood is −inf for every training example: none explains the data at all")
+    weights = np.exp(values - top)
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def effective(weights: np.ndarray) -> np.ndarray:
+    """Effective number of components, exp of the entropy of the weights, over the last axis."""
+    weights = np.asarray(weights, float)
+    safe = np.where(weights > 0, weights, 1.0)
+    return np.exp(-(weights * np.log(safe)).sum(axis=-1))
+
+
+def mixture(
+    train: np.ndarray,
+    sigma: float,
+    forward: np.ndarray | Callable[[np.ndarray], np.ndarray],
+    y: np.ndarray,
+    noise_sd: float,
+    *,
+    jacobian: Callable[[np.ndarray], np.ndarray] | None = None,
+    determinant: bool = True,
+) -> Mixture:
+    """Posterior under the prior (1/N) Σ N(x_n, σ²) with the forward operator linearized at every example.
+
+    Exact for a linear operator. With B_n = J_nᵀJ_n, g_n = J_nᵀ r_n, r_n = y − F(x_n):
+    Σ_n = (σ⁻² + γ⁻² B_n)⁻¹, μ_n = x_n + γ⁻² Σ_n g_n, log w_n = −½ r_nᵀ S_n⁻¹ r_n − ½ log |S_n|, S_n = γ² + σ² J_n J_nᵀ,
+    all by one Cholesky factor of size d per example.
+
+    Args:
+        train: (N, d) examples.
+        sigma: σ, width of the components.
+        forward: a matrix (m, d), or a function from (N, d) points to (N, m) data.
+        y: (m,) data, real (stack the parts of complex ones).
+        noise_sd: γ, standard deviation of its noise.
+        jacobian: from (N, d) points to (N, m, d); needed for a function that torch cannot differentiate. By default a
+            function of torch tensors is differentiated, all examples in one batch.
+        determinant: False leaves |S_n| out of the weights, as the published code does; right only if all J_n agree.
+
+    Raises:
+        InputError: naming what is not positive, not finite, or of the wrong shape.
+    """
+    train = _finite("train", np.atleast_2d(np.asarray(train, float)))
+    y = _finite("y", np.asarray(y))
+    for name, value in (("sigma", sigma), ("noise_sd", noise_sd)):
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name} must be positive and finite, given {value}")
+    if np.iscomplexobj(y):
+        raise InputError("y is complex: stack its real and imaginary parts, here and in the forward operator")
+    data, jacobians = _linearized(train, forward, jacobian)
+    if data.shape != (len(train), len(y)):
+        raise InputError(f"y has {y.shape[0]} values, the forward operator gives {data.shape[1]}")
+    d, m = train.shape[1], len(y)
+    residuals = y - data
+    means, covariances, logs = np.empty_like(train), np.empty((len(train), d, d)), np.empty(len(train))
+    for n, (r, J) in enumerate(zip(residuals, jacobians, strict=True)):
+        B, g = J.T @ J, J.T @ r
+        factor = cho_factor(np.eye(d) / sigma**2 + B / noise_sd**2, lower=True)
+        covariances[n] = cho_solve(factor, np.eye(d))
+        shift = cho_solve(factor, g) / noise_sd**2
+        means[n] = train[n] + shift
+        logs[n] = -0.5 * (r @ r - g @ shift) / noise_sd**2
+        if determinant:  # |S| = γ^2m |I + (σ²/γ²) B|
+            logs[n] -= np.log(np.diag(factor[0])).sum() + d * np.log(sigma) + m * np.log(noise_sd)
+    return Mixture(empirical(logs), means, covariances)
+
+
+def denoise(x: np.ndarray, train: np.ndarray, sigma: float, *, log_weights: np.ndarray | None = None) -> np.ndarray:
+    """Best denoiser of the smoothed empirical prior, D_σ(x) = Σ_n π_n(x) x_n, (points, d), in bounded memory.
+
+    Args:
+        x: (points, d).
+        train: (N, d).
+        sigma: σ > 0.
+        log_weights: (N,) log prior weights of the examples; equal by default. With log-likelihoods this is the denoiser
+            of the posterior.
+
+    Raises:
+        InputError: for σ that is not positive or dimensions that do not agree.
+    """
+    x, train = np.atleast_2d(np.asarray(x, float)), np.atleast_2d(np.asarray(train, float))
+    if not (np.isfinite(sigma) and sigma > 0):
+        raise InputError(f"sigma must be positive and finite, given {sigma}")
+    if x.shape[1] != train.shape[1]:
+        raise InputError(f"x has {x.shape[1]} coordinates, train has {train.shape[1]}")
+    out = np.empty((len(x), train.shape[1]))
+    points = max(1, min(len(x), CHUNK // max(train.shape[1], 1) // 64))
+    for begin in range(0, len(x), points):
+        some = x[begin : begin + points]
+        examples = max(1, CHUNK // (len(some) * train.shape[1]))
+        top = np.full(len(some), -np.inf)
+        total, mean = np.zeros(len(some)), np.zeros_like(some)
+        for at in range(0, len(train), examples):  # softmax over parts: rescaled when a larger exponent comes
+            part = train[at : at + examples]
+            logs = -0.5 * ((some[:, None] - part) ** 2).sum(-1) / sigma**2
+            if log_weights is not None:
+                logs = logs + log_weights[at : at + examples]
+            higher = np.maximum(top, logs.max(1))
+            safe = np.where(np.isfinite(higher), higher, 0.0)
+            scale, weights = np.exp(np.where(np.isfinite(top), top - safe, -np.inf)), np.exp(logs - safe[:, None])
+            total = total * scale + weights.sum(1)
+            mean = mean * scale[:, None] + weights @ part
+            top = higher
+        out[begin : begin + points] = mean / total[:, None]
+    return out
+
+
+def score(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
+    """∇ log p^σ(x) = (D_σ(x) − x) / σ² of the smoothed empirical prior, (points, d)."""
+    return (denoise(x, train, sigma) - np.atleast_2d(x)) / sigma**2
+
+
+def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
+    """Data (N, m) and Jacobians (N, m, d) at every example."""
+    if not callable(forward):
+        matrix = _finite("forward", np.atleast_2d(np.asarray(forward, float)))
+        if matrix.shape[1] != train.shape[1]:
+            raise InputError(f"forward has {matrix.shape[1]} columns, train has {train.shape[1]} coordinates")
+        return train @ matrix.T, np.broadcast_to(matrix, (len(train), *matrix.shape))
+    if jacobian is not None:
+        return _finite("forward(train)", np.asarray(forward(train))), _finite("jacobian", np.asarray(jacobian(train)))
+    import torch
+
+    points = torch.tensor(train)
+    try:
+        data = forward(points)
+        # row by row in reverse mode, all examples in one batch: forward mode would import a deprecated part of torch
+        rows = torch.func.vmap(torch.func.jacrev(lambda one: forward(one[None])[0]))(points)
+    except (TypeError, RuntimeError, AttributeError) as error:
+        raise InputError(f"forward cannot be differentiated by torch ({error}); give its `jacobian`") from error
+    return _finite("forward(train)", data.numpy()), _finite("jacobian", rows.numpy())
+
+
+def _finite(name: str, values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} holds {int((~np.isfinite(values)).sum())} values that are NaN or infinite")
+    return values
