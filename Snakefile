@@ -20,6 +20,7 @@ include: "workflow/rules/raf.smk"
 include: "workflow/rules/attention.smk"
 include: "workflow/rules/cramless.smk"
 include: "workflow/rules/distmem.smk"
+include: "workflow/rules/inversion.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -109,6 +109,12 @@ class Helmholtz:
         *_, sources, receivers = self._parts
         return self._fields(self.factor(slowness), sources)[receivers].T / self.spacing**2
 
+    def field(self, slowness: np.ndarray, place: tuple[int, int]) -> np.ndarray:
+        """Field of a point source in one cell (x, depth), (n, n) complex."""
+        p, size = self.layer, self.n + 2 * self.layer
+        whole = self._fields(self.factor(slowness), np.array([(p + place[0]) * size + p + place[1]]))
+        return whole[:, 0].reshape(size, size)[p:-p, p:-p] / self.spacing**2
+
     def misfit(self, slowness: np.ndarray, observed: np.ndarray, noise_sd: float) -> tuple[float, np.ndarray]:
         """Φ = Σ |d − d_obs|² / (2 σ_d²) and its gradient by the adjoint, (n, n), per s²/km²."""
         stretch, _, sources, receivers = self._parts

@@ -1,0 +1,138 @@
+"""The paper's result tables."""
+
+from rote.tables import Table, column
+
+
+class Stylized(Table):
+    """One measurement on a stylized problem."""
+
+    KEY = ("problem", "sigma", "quantity")
+    problem: str = column("cubic (1-D), bent (2-D) or linear (2-D)")
+    sigma: float = column("width of the components; 0 is the lookup limit")
+    quantity: str = column("what is measured, see `stylized.measure`")
+    value: float = column("its value")
+
+
+class Densities(Table):
+    """The cubic problem's densities at one point."""
+
+    KEY = ("sigma", "x")
+    sigma: float = column("width of the components")
+    x: float = column("point")
+    exact: float = column("exact posterior density")
+    linearized: float = column("density of the linearized mixture")
+    prior: float = column("prior density")
+    likelihood: float = column("likelihood over its maximum")
+
+
+class Planes(Table):
+    """The bent problem's densities at one point."""
+
+    KEY = ("sigma", "x1", "x2")
+    sigma: float = column("width of the components")
+    x1: float = column("first coordinate")
+    x2: float = column("second coordinate")
+    exact: float = column("exact posterior density over its maximum")
+    linearized: float = column("density of the linearized mixture over its maximum")
+    prior: float = column("prior density over its maximum")
+    likelihood: float = column("likelihood over its maximum")
+
+
+class Sampling(Table):
+    """One coordinate's posterior mean by one method."""
+
+    KEY = ("problem", "sigma", "replicate", "method", "coordinate")
+    problem: str = column("problem")
+    sigma: float = column("width of the components")
+    replicate: int = column("replicate")
+    method: str = column("grid, importance or chains")
+    coordinate: int = column("coordinate")
+    mean: float = column("posterior mean")
+    error: float = column("its standard error; 0 by quadrature")
+    variance: float = column("posterior variance")
+    effective: float = column("effective sample size; 0 by quadrature", "draws")
+    acceptance: float = column("share of proposals accepted; 1 without chains")
+    split_r: float = column("split R-hat of the chains; 1 without them")
+
+
+class Components(Table):
+    """How many examples share the cubic problem's posterior."""
+
+    KEY = ("examples", "sigma")
+    examples: int = column("training examples, N")
+    sigma: float = column("width of the components")
+    effective: float = column("effective number of components, exp of the entropy of their masses")
+    critical: float = column("predicted width below which components are stuck on their examples")
+
+
+class Operators(Table):
+    """One check of a forward operator."""
+
+    KEY = ("check", "condition")
+    check: str = column("what was checked")
+    condition: str = column("grid, direction, or pair of solvers")
+    value: float = column("relative error, unless the check says otherwise")
+
+
+class Rates(Table):
+    """How many of a set of models the published ratio calls memorized, which none of them can be."""
+
+    KEY = ("replicate", "examples", "set")
+    replicate: int = column("training set")
+    examples: int = column("training examples scored against, N")
+    set: str = column("fresh draws, leave-one-out, means of three, or the true model")
+    models: int = column("models in the set")
+    ratio_rate: float = column("share below the published threshold of d1 / mean(d2 ... dk)")
+    pair_rate: float = column("share with d1 / d2 below 1/3")
+    median: float = column("median of the published ratio")
+    low: float = column("its 1 % quantile")
+
+
+class Ratios(Table):
+    """The published ratio of one model of a set."""
+
+    KEY = ("replicate", "examples", "set", "model")
+    replicate: int = column("training set")
+    examples: int = column("training examples, N")
+    set: str = column("set of models")
+    model: int = column("number of the model")
+    ratio: float = column("d1 / mean(d2 ... dk)")
+
+
+class Linearized(Table):
+    """Full waveform inversion: the posterior linearized at every training example, at one width."""
+
+    KEY = ("replicate", "sigma")
+    replicate: int = column("training set and data noise")
+    sigma: float = column("width of the components, in standard deviations of the training set; 0 is the lookup limit")
+    weight: float = column("largest weight")
+    example: int = column("its example")
+    misfit: float = column("misfit at that component's mean over the noise floor")
+    error: float = column("velocity error of that mean, root mean square", "km/s")
+    shift: float = column("its distance from the example", "standard deviations")
+    effective: float = column("effective sample size of the component as a proposal, as a share of the draws")
+    spacing: float = column("mean distance of an example to its nearest neighbour", "standard deviations")
+
+
+class Schedules(Table):
+    """What a noise schedule does to samples of a closed-form denoiser."""
+
+    KEY = ("replicate", "schedule", "quantity")
+    replicate: int = column("replicate")
+    schedule: str = column("paper (ends before pure noise) or zero_snr")
+    quantity: str = column("variance, collapse or exact, see `fwi.schedules`")
+    value: float = column("its value")
+
+
+TABLES: dict[str, type[Table]] = {
+    "stylized": Stylized,
+    "densities": Densities,
+    "planes": Planes,
+    "sampling": Sampling,
+    "components": Components,
+    "operators": Operators,
+    "rates": Rates,
+    "ratios": Ratios,
+    "linearized": Linearized,
+    "schedules": Schedules,
+}
