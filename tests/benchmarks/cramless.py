@@ -49,7 +49,7 @@ def against_trainer():
     )
     config = GPTNeoXConfig(
         vocab_size=made.vocabulary, max_position_embeddings=4, hidden_size=24, num_hidden_layers=1,
-        num_attention_heads=1, intermediate_size=96, bos_token_id=0, eos_token_id=0,
+        num_attention_heads=1, intermediate_size=96, bos_token_id=0, eos_token_id=0, tie_word_embeddings=False,
     )  # fmt: skip
     history: list[float] = []
 
@@ -81,7 +81,8 @@ def against_trainer():
 
     def theirs() -> list[float]:
         model = AutoModelForCausalLM.from_config(config)
-        model.load_state_dict({name: value[0] for name, value in stack.parameters.items()}, strict=False)
+        one = {name.replace("embed_out", "lm_head"): value[0] for name, value in stack.parameters.items()}
+        model.load_state_dict(one, strict=False)  # files call the head embed_out, the module lm_head
         arguments = TrainingArguments(
             output_dir=tempfile.mkdtemp(), per_device_train_batch_size=batch, max_steps=steps, learning_rate=rate,
             lr_scheduler_type="constant", weight_decay=0.0, max_grad_norm=0.0, logging_steps=1, save_strategy="no",

@@ -63,8 +63,10 @@ def test_the_published_ratio_by_hand():
 
 def test_fresh_draws_count_as_memorized():
     options = settings.Models(sizes=[20, 200], held_out=200, replicates=2)
-    table = fwi.rates(options, 1)[0].set_index(["set", "examples", "replicate"])
-    assert (table.loc["fresh draws", "ratio_rate"].unstack()[0] > [0.9, 0.2]).all()
+    table = fwi.rates(options, 1)[0]
+    fresh = table[table["set"] == "fresh draws"].groupby("examples")["ratio_rate"].min()
+    assert fresh[20] > 0.5
+    assert fresh[200] > 0.1
     assert (table["pair_rate"] == 0).all()
 
 

@@ -44,12 +44,14 @@ def test_a_stack_computes_what_transformers_computes(architecture):
     else:
         config = GPTNeoXConfig(
             vocab_size=40, max_position_embeddings=7, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-            intermediate_size=64,
+            intermediate_size=64, tie_word_embeddings=False,
         )  # fmt: skip
     model = AutoModelForCausalLM.from_config(config).eval()
     tokens = torch.randint(0, 40, (2, 3, 7), generator=torch.Generator().manual_seed(1))
     for number in range(2):
-        model.load_state_dict({name: value[number] for name, value in stack.parameters.items()}, strict=False)
+        # files call GPT-NeoX's head embed_out, the module lm_head
+        one = {name.replace("embed_out", "lm_head"): value[number] for name, value in stack.parameters.items()}
+        model.load_state_dict(one, strict=False)
         model.tie_weights()
         with torch.no_grad():
             wanted = model(tokens[number]).logits
@@ -67,7 +69,7 @@ def test_losses_are_summed_over_value_tokens():
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (("llama", 40, 7, 16, 1, 2), "architecture must be one of decoder, gpt2, gpt_neox"),
+        (("bert", 40, 7, 16, 1, 2), "architecture must be one of decoder, gpt2, gpt_neox, llama"),
         (("decoder", 40, 7, 16, 1, 3), "width = 16 must be a multiple of heads = 3"),
     ],
 )

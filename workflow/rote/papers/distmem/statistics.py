@@ -60,7 +60,8 @@ def facts_rise(tables: Tables) -> Sample:
 def facts_rise_in_order(tables: Tables) -> Sample:
     """C2: rank correlation of ρ with size."""
     columns = np.stack([rho(tables, "facts", 3, name).to_numpy() for name in ladder(tables)])
-    return Sample(np.array([spearmanr(range(len(columns)), column).statistic for column in columns.T]))
+    found = [spearmanr(range(len(columns)), column).statistic for column in columns.T]
+    return Sample(np.round(found, 12))  # 0.8 of four ranks comes out a last bit below 0.8
 
 
 def facts_level(tables: Tables) -> Sample:

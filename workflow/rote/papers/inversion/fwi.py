@@ -123,7 +123,11 @@ def ratios(
     k = min(neighbours, len(train) - leave_out)
     rest = distances[:, 1:k].mean(1)
     second = distances[:, 1]
-    return distances[:, 0] / rest, np.where(second > 0, distances[:, 0] / np.where(second > 0, second, 1), 1.0)
+
+    def over(below: np.ndarray) -> np.ndarray:  # repeated examples: no nearest one stands out
+        return np.where(below > 0, distances[:, 0] / np.where(below > 0, below, 1), 1.0)
+
+    return over(rest), over(second)
 
 
 def rates(options: settings.Models, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
