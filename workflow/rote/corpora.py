@@ -22,7 +22,7 @@ from rote.errors import InputError
 
 log = logging.getLogger("rote")
 
-LINES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
+LINES = (".jsonl", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")  # not .json: data sets keep notes in it
 KINDS = (".parquet", *LINES, ".txt", ".txt.gz", ".txt.zst")
 SPLITS = ("file", "line", "blank")
 BOM = b"\xef\xbb\xbf"
