@@ -93,11 +93,7 @@ def test_draws_have_the_mean_and_covariance_of_the_mixture():
 def test_the_denoiser_in_parts_is_the_whole_one(seed, d, n, points, sigma, chunk):
     rng = np.random.default_rng(seed)
     train, x, logs = rng.normal(size=(n, d)), rng.normal(size=(points, d)), rng.normal(size=n)
-    before, posterior.CHUNK = posterior.CHUNK, chunk
-    try:
-        found = posterior.denoise(x, train, sigma, log_weights=logs)
-    finally:
-        posterior.CHUNK = before
+    found = posterior.denoise(x, train, sigma, log_weights=logs, chunk=chunk)
     weights = posterior.empirical(-0.5 * ((x[:, None] - train) ** 2).sum(-1) / sigma**2 + logs)
     np.testing.assert_allclose(found, weights @ train, atol=1e-10)
 

@@ -68,7 +68,7 @@ def test_likelihoods_in_the_denoiser_make_an_exact_posterior_sampler():
 
 def test_stacked_score_networks_are_independent():
     rngs = [np.random.default_rng(seed) for seed in range(3)]
-    parameters, forward = diffusion.network(5, 16, 2, 8, rngs)
+    parameters, forward = diffusion.initial(5, 16, 2, 8, rngs), diffusion.network(5, 16, 2, 8)
     generator = torch.Generator().manual_seed(0)
     z, t = torch.randn(3, 7, 5, generator=generator), torch.randint(0, 200, (3, 7), generator=generator)
     whole = forward(parameters, z, t)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from rote.papers import inversion
-from rote.papers.inversion import fwi, settings, stylized
+from rote.papers.inversion import fwi, library, nearness, settings, stylized
 from rote.synth import velocity
 from rote.waves import acoustic
 
@@ -52,18 +52,18 @@ def test_split_r_hat():
 
 def test_the_published_ratio_by_hand():
     train = np.array([[0.0], [1.0], [3.0], [7.0]])
-    published, pair = fwi.ratios(np.array([[0.4], [7.0]]), train, neighbours=3)
+    published, pair = nearness.ratios(np.array([[0.4], [7.0]]), train, neighbours=3)
     np.testing.assert_allclose(published, [0.4 / np.mean([0.6, 2.6]), 0 / np.mean([4, 6])])
     np.testing.assert_allclose(pair, [0.4 / 0.6, 0.0])
-    alone, _ = fwi.ratios(train, train, neighbours=50, leave_out=True)
+    alone, _ = nearness.ratios(train, train, neighbours=50, leave_out=True)
     np.testing.assert_allclose(alone[0], 1 / np.mean([3, 7]))
-    _, twice = fwi.ratios(np.zeros((1, 1)), np.zeros((3, 1)), neighbours=3)
+    _, twice = nearness.ratios(np.zeros((1, 1)), np.zeros((3, 1)), neighbours=3)
     assert twice.tolist() == [1.0]  # repeated examples: no nearest one stands out
 
 
 def test_fresh_draws_count_as_memorized():
-    options = settings.Models(sizes=[20, 200], held_out=200, replicates=2)
-    table = fwi.rates(options, 1)[0]
+    options = settings.Models(sizes=[20, 200], held_out=200, pool=200, replicates=2)
+    table = fwi.rates(options, library.read(library.synthesize(options)), 1)[0]
     fresh = table[table["set"] == "fresh draws"].groupby("examples")["ratio_rate"].min()
     assert fresh[20] > 0.5
     assert fresh[200] > 0.1
@@ -72,7 +72,8 @@ def test_fresh_draws_count_as_memorized():
 
 def test_the_linearized_inversion_follows_the_lookup_as_components_shrink():
     acquisition = settings.Acquisition(**settings.Acquisition.SCALES["smoke"])
-    table = fwi.linearized(acquisition, settings.Models(**settings.Models.SCALES["smoke"]), 1)
+    models = library.read(library.synthesize(settings.Models(**settings.Models.SCALES["smoke"])))
+    table = fwi.linearized(acquisition, models, 1)
     for _, rows in table.groupby("replicate"):
         rows = rows.set_index("sigma")
         assert rows.loc[0.003, "example"] == rows.loc[0.0, "example"]
@@ -85,4 +86,4 @@ def test_shots_have_a_public_name():
     assert inversion.simulate_shots is acoustic.shots
     with pytest.raises(AttributeError):
         inversion.nothing  # noqa: B018
-    assert fwi.truth(velocity.project(velocity.fields(30, 42)))[0] == pytest.approx(-1.34423, abs=1e-4)
+    assert library.mean_of_three(velocity.project(velocity.fields(30, 42)))[0] == pytest.approx(-1.34423, abs=1e-4)

@@ -18,7 +18,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from rote.claims import interval
 from rote.errors import InputError
@@ -139,12 +139,11 @@ def points(
         table["mean"],
         yerr=whiskers(table),
         marker=marker,
-        linestyle="-" if line else "none",
         linewidth=1.0,
         elinewidth=1.0,
         label=label,
         color=color,
-        **options,
+        **{"linestyle": "-" if line else "none", **options},
     )
 
 
@@ -201,7 +200,8 @@ def log_ticks(axis: Axis) -> None:
     low, high = axis.get_view_interval()
     if high / low < 10:  # the locator would label every other number
         steps = [step * 10.0**power for power in range(-9, 10) for step in (1, 2, 3, 5)]
-        axis.set_major_locator(FixedLocator([step for step in steps if low <= step <= high]))
+        inside = [step for step in steps if low <= step <= high]
+        axis.set_major_locator(FixedLocator(inside) if len(inside) > 1 else MaxNLocator(4))
     else:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,)))
     if low >= 1e-3 and high <= 1e5:

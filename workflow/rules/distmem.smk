@@ -10,6 +10,7 @@ DISTMEM_FIGURES = [
     "bias",
     "ablation",
     "estimators",
+    "engines",
     "options",
     "dynamics",
 ]

@@ -9,6 +9,13 @@ INVERSION_FIGURES = [
     "rates",
     "linearized",
     "schedules",
+    "transition",
+    "pairs",
+    "posteriors",
+    "descents",
+    "steps",
+    "outcomes",
+    "time_domain",
 ]
 INVERSION_TABLES = [
     "stylized",
@@ -21,7 +28,16 @@ INVERSION_TABLES = [
     "ratios",
     "linearized",
     "schedules",
+    "library",
+    "networks",
+    "prior_samples",
+    "samples",
+    "scores",
+    "descents",
+    "lookups",
+    "time_domain",
 ]
+INVERSION_PRIORS = ["memorized", "clean", "noise", "gaussian", "broad"]
 PRODUCTS["inversion"] = {
     "tables": [f"{INVERSION}/{table}.parquet" for table in INVERSION_TABLES],
     "figures": [f"{INVERSION}/figures/{figure}.png" for figure in INVERSION_FIGURES],
@@ -101,7 +117,7 @@ rule inversion_solve_operators:
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(10, 120),
     params:
-        settings=settings("inversion.acquisition"),
+        settings=settings("inversion.waveform.acquisition"),
         seed=CONFIG.seed,
         code=code("rote.papers.inversion.cli:solve_operators"),
     shell:
@@ -110,6 +126,8 @@ rule inversion_solve_operators:
 
 
 rule inversion_evaluate_rates:
+    input:
+        models=f"{INVERSION}/library.parquet",
     output:
         rates=f"{INVERSION}/rates.parquet",
         ratios=f"{INVERSION}/ratios.parquet",
@@ -123,15 +141,17 @@ rule inversion_evaluate_rates:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("inversion.models"),
+        settings=settings("inversion.waveform.models"),
         seed=CONFIG.seed,
         code=code("rote.papers.inversion.cli:evaluate_rates"),
     shell:
-        "rote inversion evaluate-rates --rates {output.rates:q} --ratios {output.ratios:q} --settings {params.settings:q} --seed {params.seed}"
+        "rote inversion evaluate-rates --models {input.models:q} --rates {output.rates:q} --ratios {output.ratios:q} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
 
 
 rule inversion_solve_linearized:
+    input:
+        models=f"{INVERSION}/library.parquet",
     output:
         out=f"{INVERSION}/linearized.parquet",
     log:
@@ -144,15 +164,17 @@ rule inversion_solve_linearized:
         mem_mb=at_scale(3000, 32000),
         runtime=at_scale(20, 480),
     params:
-        settings=settings("inversion"),
+        settings=settings("inversion.waveform.acquisition"),
         seed=CONFIG.seed,
         code=code("rote.papers.inversion.cli:solve_linearized"),
     shell:
-        "rote inversion solve-linearized --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
+        "rote inversion solve-linearized --models {input.models:q} --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
 
 
 rule inversion_simulate_schedules:
+    input:
+        models=f"{INVERSION}/library.parquet",
     output:
         out=f"{INVERSION}/schedules.parquet",
     log:
@@ -165,11 +187,187 @@ rule inversion_simulate_schedules:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("inversion"),
+        settings=settings("inversion.waveform.diffusion"),
         seed=CONFIG.seed,
         code=code("rote.papers.inversion.cli:simulate_schedules"),
     shell:
-        "rote inversion simulate-schedules --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
+        "rote inversion simulate-schedules --models {input.models:q} --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule inversion_synthesize_models:
+    output:
+        out=f"{INVERSION}/library.parquet",
+    log:
+        "results/{run}/logs/inversion_synthesize_models.log",
+    benchmark:
+        "results/{run}/benchmarks/inversion_synthesize_models.tsv"
+    priority: 30
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=settings("inversion.waveform.models"),
+        code=code("rote.papers.inversion.cli:synthesize_models"),
+    shell:
+        "rote inversion synthesize-models --out {output.out:q} --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule inversion_train_networks:
+    input:
+        models=f"{INVERSION}/library.parquet",
+    output:
+        out=f"{INVERSION}/networks/{{prediction}}.safetensors",
+    log:
+        "results/{run}/logs/inversion_train_networks_{prediction}.log",
+    benchmark:
+        "results/{run}/benchmarks/inversion_train_networks_{prediction}.tsv"
+    wildcard_constraints:
+        prediction="clean|noise",
+    priority: 20
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=at_scale(2000, 32000),
+        runtime=at_scale(10, 480),
+        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+    params:
+        settings=settings("inversion.waveform.networks"),
+        steps=CONFIG.inversion.waveform.diffusion.steps,
+        schedule=CONFIG.inversion.waveform.diffusion.schedule,
+        # not an output: Snakemake would wipe it before each attempt
+        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
+        seed=CONFIG.seed,
+        code=code("rote.papers.inversion.cli:train_networks"),
+    shell:
+        "rote inversion train-networks --prediction {wildcards.prediction} --models {input.models:q}"
+        " --out {output.out:q} --steps {params.steps} --schedule {params.schedule}"
+        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule inversion_evaluate_networks:
+    input:
+        models=f"{INVERSION}/library.parquet",
+        clean=f"{INVERSION}/networks/clean.safetensors",
+        noise=f"{INVERSION}/networks/noise.safetensors",
+    output:
+        out=f"{INVERSION}/networks.parquet",
+        samples=f"{INVERSION}/prior_samples.parquet",
+    log:
+        "results/{run}/logs/inversion_evaluate_networks.log",
+    benchmark:
+        "results/{run}/benchmarks/inversion_evaluate_networks.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 16000),
+        runtime=at_scale(10, 240),
+    params:
+        settings=settings("inversion.waveform"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.inversion.cli:evaluate_networks"),
+    shell:
+        "rote inversion evaluate-networks --networks {input.clean:q} --networks {input.noise:q}"
+        " --models {input.models:q} --out {output.out:q} --samples {output.samples:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule inversion_simulate_posteriors:
+    input:
+        models=f"{INVERSION}/library.parquet",
+        networks=branch(
+            lambda wildcards: wildcards.prior in ("clean", "noise"),
+            then=f"{INVERSION}/networks/{{prior}}.safetensors",
+            otherwise=[],
+        ),
+    output:
+        samples=f"{INVERSION}/posteriors/samples_{{prior}}.parquet",
+        descents=f"{INVERSION}/posteriors/descents_{{prior}}.parquet",
+    log:
+        "results/{run}/logs/inversion_simulate_posteriors_{prior}.log",
+    benchmark:
+        "results/{run}/benchmarks/inversion_simulate_posteriors_{prior}.tsv"
+    wildcard_constraints:
+        prior="|".join(INVERSION_PRIORS),
+    priority: 10
+    threads: at_scale(1, 16)
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 32000),
+        runtime=at_scale(20, 2880),
+    params:
+        networks=lambda wildcards, input: (
+            f"--networks {input.networks}" if input.networks else ""
+        ),
+        settings=settings("inversion.waveform"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.inversion.cli:simulate_posteriors"),
+    shell:
+        "rote inversion simulate-posteriors --prior {wildcards.prior} --models {input.models:q} {params.networks}"
+        " --samples {output.samples:q} --descents {output.descents:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule inversion_evaluate_posteriors:
+    input:
+        models=f"{INVERSION}/library.parquet",
+        parts=[
+            f"{INVERSION}/posteriors/{table}_{prior}.parquet"
+            for table in ("samples", "descents")
+            for prior in INVERSION_PRIORS
+        ],
+    output:
+        [
+            f"{INVERSION}/{table}.parquet"
+            for table in ("samples", "descents", "scores", "lookups")
+        ],
+    log:
+        "results/{run}/logs/inversion_evaluate_posteriors.log",
+    benchmark:
+        "results/{run}/benchmarks/inversion_evaluate_posteriors.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 8000),
+        runtime=at_scale(10, 120),
+    params:
+        parts=subpath(input[1], parent=True),
+        folder=subpath(output[0], parent=True),
+        settings=settings("inversion.waveform"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.inversion.cli:evaluate_posteriors"),
+    shell:
+        "rote inversion evaluate-posteriors --parts {params.parts:q} --models {input.models:q}"
+        " --out {params.folder:q} --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule inversion_simulate_time_domain:
+    output:
+        out=f"{INVERSION}/time_domain.parquet",
+    log:
+        "results/{run}/logs/inversion_simulate_time_domain.log",
+    benchmark:
+        "results/{run}/benchmarks/inversion_simulate_time_domain.tsv"
+    priority: 5
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=at_scale(10, 240),
+    params:
+        settings=settings("inversion.time_domain"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.inversion.cli:simulate_time_domain"),
+    shell:
+        "rote inversion simulate-time-domain --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
 
 

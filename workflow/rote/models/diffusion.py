@@ -75,15 +75,10 @@ def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
     return denoise
 
 
-def network(
+def initial(
     dimension: int, width: int, blocks: int, embedding: int, rngs: Sequence[np.random.Generator], device: str = "cpu"
-) -> tuple[Parameters, Callable[[Parameters, Tensor, Tensor], Tensor]]:
-    """A residual MLP with a sinusoidal time embedding, one per generator, stacked.
-
-    Returns:
-        Parameters (models, ...), and forward(parameters, z, t) from (models, batch, d) and (models, batch) to
-        (models, batch, d).
-    """
+) -> Parameters:
+    """Parameters of `network`, each (models, ...), one model per generator."""
     shapes = {"in": (dimension + embedding, width)} | {f"{block}": (width, width) for block in range(blocks)}
     shapes |= {"out": (width, dimension)}
     parameters: Parameters = {}
@@ -95,21 +90,30 @@ def network(
     for block in range(blocks):
         parameters[f"{block}.scale"] = torch.ones(len(rngs), width, device=device)
         parameters[f"{block}.shift"] = torch.zeros(len(rngs), width, device=device)
+    return parameters
+
+
+def network(dimension: int, width: int, blocks: int, embedding: int) -> Callable[[Parameters, Tensor, Tensor], Tensor]:
+    """A stack of residual MLPs with a sinusoidal time embedding.
+
+    Returns:
+        forward(parameters, z, t), from (models, batch, dimension) and (models, batch) to (models, batch, dimension).
+    """
     half = embedding // 2
-    rates = 10_000.0 ** (-torch.arange(half, device=device) / max(half - 1, 1))
+    rates = 10_000.0 ** (-torch.arange(half) / max(half - 1, 1))
 
     def linear_layer(p: Parameters, h: Tensor, name: str) -> Tensor:
         return torch.baddbmm(p[f"{name}.bias"][:, None], h, p[f"{name}.weight"])
 
     def forward(p: Parameters, z: Tensor, t: Tensor) -> Tensor:
-        angle = t[..., None].float() * rates
+        angle = t[..., None].float() * rates.to(z.device)
         h = F.gelu(linear_layer(p, torch.cat([z, angle.sin(), angle.cos()], -1), "in"))
         for block in range(blocks):
             normed = F.layer_norm(linear_layer(p, h, str(block)), (width,))
             h = h + F.gelu(normed * p[f"{block}.scale"][:, None] + p[f"{block}.shift"][:, None])
         return linear_layer(p, h, "out")
 
-    return parameters, forward
+    return forward
 
 
 def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:

@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 
 from rote.errors import InputError
 
-CHUNK = 2**24  # numbers held at a time
+CHUNK = 2**24  # numbers held at a time, by default
 
 
 class Mixture(NamedTuple):
@@ -127,7 +127,9 @@ def mixture(
     return Mixture(empirical(logs), means, covariances)
 
 
-def denoise(x: np.ndarray, train: np.ndarray, sigma: float, *, log_weights: np.ndarray | None = None) -> np.ndarray:
+def denoise(
+    x: np.ndarray, train: np.ndarray, sigma: float, *, log_weights: np.ndarray | None = None, chunk: int = CHUNK
+) -> np.ndarray:
     """Best denoiser of the smoothed empirical prior, D_σ(x) = Σ_n π_n(x) x_n, (points, d), in bounded memory.
 
     Args:
@@ -136,6 +138,7 @@ def denoise(x: np.ndarray, train: np.ndarray, sigma: float, *, log_weights: np.n
         sigma: σ > 0.
         log_weights: (N,) log prior weights of the examples; equal by default. With log-likelihoods this is the denoiser
             of the posterior.
+        chunk: numbers held at a time.
 
     Raises:
         InputError: for σ that is not positive or dimensions that do not agree.
@@ -146,10 +149,10 @@ def denoise(x: np.ndarray, train: np.ndarray, sigma: float, *, log_weights: np.n
     if x.shape[1] != train.shape[1]:
         raise InputError(f"x has {x.shape[1]} coordinates, train has {train.shape[1]}")
     out = np.empty((len(x), train.shape[1]))
-    points = max(1, min(len(x), CHUNK // max(train.shape[1], 1) // 64))
+    points = max(1, min(len(x), chunk // max(train.shape[1], 1) // 64))
     for begin in range(0, len(x), points):
         some = x[begin : begin + points]
-        examples = max(1, CHUNK // (len(some) * train.shape[1]))
+        examples = max(1, chunk // (len(some) * train.shape[1]))
         top = np.full(len(some), -np.inf)
         total, mean = np.zeros(len(some)), np.zeros_like(some)
         for at in range(0, len(train), examples):  # softmax over parts: rescaled when a larger exponent comes

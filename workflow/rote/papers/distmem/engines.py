@@ -1,4 +1,4 @@
-"""Every way that this project can count pairs exactly, against brute force."""
+"""Every way that this project can count pairs exactly, and cheaper estimates, against brute force."""
 
 import tempfile
 from collections import defaultdict
@@ -70,11 +70,21 @@ def table(seed: int, *, tokens: int = 300_000, number: int = 4000) -> pd.DataFra
             ngrams.Corpus.from_tokens(Path(folder) / "a", ids[: offsets[half]], offsets[: half + 1]),
             ngrams.Corpus.from_tokens(Path(folder) / "b", ids[offsets[half] :], offsets[half:] - offsets[half]),
         ]
-        found = {
+        exact = {
             "scan": ngrams.count_pairs(corpus, pairs),
             "scan, two threads": ngrams.count_pairs(corpus, pairs, threads=2),
             "scan, sum of two parts": sum(ngrams.count_pairs(part, pairs) for part in halves),
             "suffix array": by_suffixes(ids, offsets, pairs),
         }
-    rows = [(engine, tokens, number, float((counts == truth).mean())) for engine, counts in found.items()]
-    return pd.DataFrame(rows, columns=["engine", "tokens", "pairs", "equal"])
+        grams = list(dict.fromkeys(gram for pair in pairs for gram in pair))
+        alone = dict(zip(grams, ngrams.count_pairs(corpus, [(gram, gram) for gram in grams]), strict=True))
+        cheaper = {
+            "rarer n-gram's documents": np.array([min(alone[a], alone[b]) for a, b in pairs]),
+            "independence": np.array([alone[a] * alone[b] / (len(offsets) - 1) for a, b in pairs]),
+            "within 100 tokens": ngrams.count_pairs(corpus, pairs, window=100),
+        }
+    rows, seen = [], truth > 0
+    for engine, counts in (exact | cheaper).items():
+        low, middle, high = np.quantile(counts[seen] / truth[seen], [0.1, 0.5, 0.9])
+        rows.append((engine, engine in exact, tokens, number, float((counts == truth).mean()), low, middle, high))
+    return pd.DataFrame(rows, columns=["engine", "exact", "tokens", "pairs", "equal", "low", "ratio", "high"])

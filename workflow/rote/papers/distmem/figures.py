@@ -274,6 +274,22 @@ def estimators(tables: Tables) -> Canvas:
     return canvas
 
 
+def engines(tables: Tables) -> Canvas:
+    """Exact counting of pairs, and what cheaper estimates give for it."""
+    rows = tables["engines"].iloc[::-1].reset_index(drop=True)
+    canvas, axes = panels(1, 2, width=3.6, height=2.6, sharey=True)
+    colors = [PALETTE[0] if exact else PALETTE[3] for exact in rows["exact"]]
+    axes[0, 0].barh(rows.index, rows["equal"], color=colors)
+    axes[0, 0].set(xlabel="share of counts equal to brute force", xlim=(0, 1), title="a  Exactness")
+    for place, (row, color) in enumerate(zip(rows.itertuples(), colors, strict=True)):
+        axes[0, 1].plot([row.low, row.high], [place, place], color=color)
+        axes[0, 1].plot(row.ratio, place, "o", color=color)
+    axes[0, 1].axvline(1, color=FAINT, linewidth=0.8)
+    axes[0, 1].set(xlabel="count / documents that hold both", xscale="log", title="b  Median, 10 % to 90 %")
+    categories(axes[0, 0].yaxis, rows["engine"])
+    return canvas
+
+
 def options(tables: Tables) -> Canvas:
     """What the choices in the definition change: unit, span, denominator, window, controls."""
     canvas, axes = panels(1, 3, width=3.2, height=3.6, sharey=True)
@@ -322,7 +338,7 @@ def dynamics(tables: Tables) -> Canvas:
     _zero(ax)
     ax.set(title="c  Two families, facts", ylabel="Spearman's ρ")
     _size(ax)
-    ax.legend()
+    ax.legend(loc="upper left")
     return canvas
 
 
@@ -398,6 +414,16 @@ FIGURES = {
         "Spearman correlation of different estimates from the corpus with the networks' log-probabilities of the "
         "facts' objects; mean over corpora. The last two rows are known only because the corpus was made.",
         "Not in the paper.",
+        "extension",
+    ),
+    "engines": Figure(
+        engines,
+        ("engines",),
+        "Counting pairs of n-grams",
+        "A stream of tokens with repeated phrases, pairs that stand near each other. a: counts equal to brute "
+        "force. b: count over brute force, pairs that share a document. Blue engines are meant to be exact; `make "
+        "bench` measures their speed.",
+        "Its counts are those of another engine, whose AND counts positions rather than documents.",
         "extension",
     ),
     "options": Figure(

@@ -243,9 +243,13 @@ class Engines(Table):
 
     KEY = ("engine",)
     engine: str = column("engine")
+    exact: bool = column("whether it is meant to be exact")
     tokens: int = column("tokens of the corpus", "tokens")
     pairs: int = column("pairs counted", "pairs")
     equal: float = column("share of the counts that equal brute force")
+    low: float = column("10 % quantile of count over brute force, pairs that share a document")
+    ratio: float = column("median of it")
+    high: float = column("90 % quantile of it")
 
 
 TABLES: dict[str, type[Table]] = {

@@ -1,36 +1,25 @@
 """Velocity models and full waveform inversion: checks of the operator, what the published rate calls memorized, and the
 posterior linearized at every training example."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 import torch
 from scipy.special import hankel1
 
+from rote.errors import InputError
 from rote.models import diffusion
 from rote.papers.inversion import settings
+from rote.papers.inversion.library import TRAINING, Library, mean_of_three, spread
+from rote.papers.inversion.nearness import ratios
 from rote.seeds import generator
 from rote.synth import velocity
 from rote.theory import posterior
 from rote.waves import acoustic
 from rote.waves.helmholtz import Helmholtz
 
-SEED, HELD_OUT = 42, 43  # of the published data
-TRUTH = (9, 8, 24)  # examples whose mean is the published true model
-
-
-def training(options: settings.Models, replicate: int) -> np.ndarray:
-    """Coordinates of a training set, (largest size, d); the first one is the published."""
-    return velocity.project(velocity.fields(max(options.sizes), SEED + 1000 * replicate))
-
-
-def held_out(options: settings.Models, replicate: int) -> np.ndarray:
-    """Further draws of the generator, (held_out, d)."""
-    return velocity.project(velocity.fields(options.held_out, HELD_OUT + 1000 * replicate))
-
-
-def truth(train: np.ndarray) -> np.ndarray:
-    """The true model: the mean of three training examples, within the hull of every training set."""
-    return train[[n % len(train) for n in TRUTH]].mean(0)
+log = logging.getLogger("rote")
 
 
 def operator(options: settings.Acquisition) -> Helmholtz:
@@ -53,7 +42,7 @@ def checks(options: settings.Acquisition, seed: int) -> pd.DataFrame:
     * published: training coefficients against the published ones, absolute.
     """
     rows = [("order", f"{n} to {2 * n} cells", _homogeneous(n) / _homogeneous(2 * n)) for n in (48, 64)]
-    forward, train = operator(options), velocity.project(velocity.fields(30, SEED))
+    forward, train = operator(options), velocity.project(velocity.fields(30, TRAINING))
     start, other = velocity.slowness(train[:2], options.n)
     observed, rng = forward.data(other), generator(seed, "inversion", "checks")
     noise, basis = options.noise * np.abs(observed).max(), velocity.basis(options.n)
@@ -73,7 +62,8 @@ def checks(options: settings.Acquisition, seed: int) -> pd.DataFrame:
     rows += _time_domain()
     wanted = np.array([-1.34423, -2.95381, 2.80749])
     rows += [
-        ("published", f"coefficient {number}", abs(truth(train)[number] - value)) for number, value in enumerate(wanted)
+        ("published", f"coefficient {number}", abs(mean_of_three(train)[number] - value))
+        for number, value in enumerate(wanted)
     ]
     return pd.DataFrame(rows, columns=["check", "condition", "value"]).astype({"value": float})
 
@@ -110,44 +100,23 @@ def _time_domain() -> list[tuple[str, str, float]]:
 # ---- what the published rate measures --------------------------------------------------------------------------------
 
 
-def ratios(
-    models: np.ndarray, train: np.ndarray, neighbours: int, leave_out: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """The published ratio d₁ / mean(d₂ ... d_k) and d₁/d₂ to the training set, per model.
-
-    Args:
-        leave_out: the models are the training set; each is compared with the others.
-    """
-    distances = np.stack([np.linalg.norm(train - model, axis=1) for model in models])
-    distances = np.sort(distances, axis=1)[:, 1 if leave_out else 0 :]
-    k = min(neighbours, len(train) - leave_out)
-    rest = distances[:, 1:k].mean(1)
-    second = distances[:, 1]
-
-    def over(below: np.ndarray) -> np.ndarray:  # repeated examples: no nearest one stands out
-        return np.where(below > 0, distances[:, 0] / np.where(below > 0, below, 1), 1.0)
-
-    return over(rest), over(second)
-
-
-def rates(options: settings.Models, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def rates(options: settings.Models, models: Library, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables Rates and Ratios."""
     rows, parts = [], []
-    for replicate in range(options.replicates):
-        everything, fresh = training(options, replicate), held_out(options, replicate)
+    for replicate, (everything, fresh) in enumerate(zip(models.train, models.held_out, strict=True)):
         rng = generator(seed, "inversion", "rates", replicate)
         for number in options.sizes:
             train = everything[:number]
             thirds = np.stack([train[rng.choice(number, 3, replace=False)].mean(0) for _ in range(500)])
             sets = {"fresh draws": fresh, "leave-one-out": train, "means of three": thirds}
-            sets["the true model"] = truth(everything)[None]
-            for name, models in sets.items():
-                published, pair = ratios(models, train, options.neighbours, name == "leave-one-out")
+            sets["the true model"] = mean_of_three(everything)[None]
+            for name, some in sets.items():
+                published, pair = ratios(some, train, options.neighbours, name == "leave-one-out")
                 rows.append((
-                    replicate, number, name, len(models), float((published < options.threshold).mean()),
+                    replicate, number, name, len(some), float((published < options.threshold).mean()),
                     float((pair < 1 / 3).mean()), float(np.median(published)), float(np.quantile(published, 0.01)),
                 ))  # fmt: skip
-                about = {"replicate": replicate, "examples": number, "set": name, "model": range(len(models))}
+                about = {"replicate": replicate, "examples": number, "set": name, "model": range(len(some))}
                 parts.append(pd.DataFrame(about | {"ratio": published}))
     columns = ["replicate", "examples", "set", "models", "ratio_rate", "pair_rate", "median", "low"]
     return pd.DataFrame(rows, columns=columns), pd.concat(parts, ignore_index=True)
@@ -163,16 +132,15 @@ def observe(forward: Helmholtz, z: np.ndarray, noise: float, rng: np.random.Gene
     return clean + sd * (rng.normal(size=clean.shape) + 1j * rng.normal(size=clean.shape)) / np.sqrt(2), sd
 
 
-def linearized(acquisition: settings.Acquisition, models: settings.Models, seed: int) -> pd.DataFrame:
+def linearized(acquisition: settings.Acquisition, models: Library, seed: int) -> pd.DataFrame:
     """The table Linearized: one training set and data noise per replicate.
 
     Coordinates are standardized by the training set. Complex data are stacked, each part with standard deviation
     σ_d/√2.
     """
     forward, rows = operator(acquisition), []
-    for replicate in range(models.replicates):
+    for replicate, train in enumerate(models.train[:, : acquisition.examples]):
         rng = generator(seed, "inversion", "data", replicate)
-        train = training(models, replicate)[: acquisition.examples]
         rows += [(replicate, *row) for row in _linearized(acquisition, forward, train, rng)]
     columns = ["replicate", "sigma", "weight", "example", "misfit", "error", "shift", "effective", "spacing"]
     return pd.DataFrame(rows, columns=columns)
@@ -181,9 +149,9 @@ def linearized(acquisition: settings.Acquisition, models: settings.Models, seed:
 def _linearized(
     acquisition: settings.Acquisition, forward: Helmholtz, train: np.ndarray, rng: np.random.Generator
 ) -> list[tuple]:
-    true, n = truth(train), acquisition.n
+    true, n = mean_of_three(train), acquisition.n
     observed, sd = observe(forward, true, acquisition.noise, rng)
-    centre, scale = train.mean(0), train.std(0, ddof=1)
+    centre, scale = train.mean(0), spread(train)
     z, gamma, y = (train - centre) / scale, sd / np.sqrt(2), _stacked(observed)
     basis = velocity.basis(n) * scale
     found = [forward.jacobian(velocity.slowness(one, n), basis) for one in train]
@@ -222,7 +190,20 @@ def _stacked(data: np.ndarray) -> np.ndarray:
 # ---- schedules -------------------------------------------------------------------------------------------------------
 
 
-def schedules(options: settings.Diffusion, models: settings.Models, seed: int) -> pd.DataFrame:
+def schedule(name: str, steps: int, warn: bool = False) -> diffusion.Schedule:
+    """A schedule by name; fewer steps with larger ones end at the same place."""
+    if name not in diffusion.SCHEDULES:
+        raise InputError(f"schedule must be one of {', '.join(diffusion.SCHEDULES)}, given {name!r}")
+    first, last = diffusion.SCHEDULES[name]
+    found = diffusion.linear(steps, 200 / steps * first, min(200 / steps * last, 0.999))
+    if warn and (end := float(found.kept[-1])) > 1e-3:
+        log.warning(
+            "schedule %s ends at a signal of %.3g, not in noise: samples start from what no network saw", name, end
+        )
+    return found
+
+
+def schedules(options: settings.Diffusion, models: Library, seed: int) -> pd.DataFrame:
     """The table Schedules: samples of closed-form denoisers under the published schedule and one that ends in noise.
 
     * variance: along the leading direction, of samples of a Gaussian prior, over the prior's.
@@ -230,9 +211,8 @@ def schedules(options: settings.Diffusion, models: settings.Models, seed: int) -
     * exact: total variation of the exact posterior sampler's frequencies and the lookup weights.
     """
     rows = []
-    for replicate in range(models.replicates):
-        train = training(models, replicate)
-        z = torch.tensor((train - train.mean(0)) / train.std(0, ddof=1))
+    for replicate, train in enumerate(models.train):
+        z = torch.tensor((train - train.mean(0)) / spread(train))
         covariance = torch.cov(z.T)
         leading = torch.linalg.eigh(covariance)[1][:, -1]
         few = z[: options.examples]
@@ -240,13 +220,12 @@ def schedules(options: settings.Diffusion, models: settings.Models, seed: int) -
         logs = torch.tensor(rng.normal(scale=2.0, size=len(few)))
         weights = posterior.empirical(logs.numpy())
         start = torch.tensor(rng.normal(size=(options.samples, z.shape[1])))
-        for name, (first, last) in diffusion.SCHEDULES.items():
-            scale = 200 / options.steps  # fewer steps with larger ones end at the same place
-            schedule = diffusion.linear(options.steps, scale * first, min(scale * last, 0.999))
-            smooth = diffusion.ddim(diffusion.gaussian(z.mean(0), covariance, schedule), start, schedule)
+        for name in diffusion.SCHEDULES:
+            noise = schedule(name, options.steps)
+            smooth = diffusion.ddim(diffusion.gaussian(z.mean(0), covariance, noise), start, noise)
             along = float(leading @ covariance @ leading)
-            memorized = diffusion.ddim(diffusion.memorized(few, schedule), start, schedule)
-            guided = diffusion.ddim(diffusion.memorized(few, schedule, logs), start, schedule)
+            memorized = diffusion.ddim(diffusion.memorized(few, noise), start[: max(50, options.samples // 4)], noise)
+            guided = diffusion.ddim(diffusion.memorized(few, noise, logs), start, noise)
             nearest = torch.cdist(guided, few).argmin(1).numpy()
             shares = np.bincount(nearest, minlength=len(few)) / options.samples
             found = {

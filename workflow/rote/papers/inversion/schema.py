@@ -124,6 +124,121 @@ class Schedules(Table):
     value: float = column("its value")
 
 
+class Library(Table):
+    """One velocity model."""
+
+    KEY = ("set", "replicate", "model")
+    set: str = column("training, held-out, target (a truth outside the training set) or pool")
+    replicate: int = column("replicate; the pool has one")
+    model: int = column("number of the model; the first N training models are the training set of size N")
+    coordinates: list[float] = column("Karhunen-Loeve coordinates of the squared slowness")
+
+
+class Networks(Table):
+    """One prior, scored against one training set: what its samples are, and what it denoises."""
+
+    KEY = ("prediction", "steps", "examples", "replicate")
+    prediction: str = column("clean or noise (networks), closed form (of the set), gaussian (saw no example)")
+    steps: int = column("training steps; 0 without training")
+    examples: int = column("training examples N")
+    replicate: int = column("training set")
+    pair_rate: float = column("share of samples with d1/d2 < 1/3")
+    calibrated_rate: float = column("share of samples with a ratio below the 1 % quantile of held-out draws")
+    ratio_rate: float = column("share of samples with the published ratio below its threshold")
+    ratio: float = column("median of the published ratio, d1 / mean(d2 ... dk)")
+    null_rate: float = column("share of held-out draws below the threshold")
+    null_ratio: float = column("median ratio of held-out draws")
+    null_low: float = column("its 1 % quantile")
+    train_loss: float = column("denoising loss on the training set, of the clean point or else of the noise")
+    held_out_loss: float = column("the same on held-out draws")
+
+
+class PriorSamples(Table):
+    """One of a network's samples with the smallest ratios and different nearest training models."""
+
+    KEY = ("prediction", "examples", "replicate", "place")
+    prediction: str = column("clean or noise")
+    examples: int = column("training examples N")
+    replicate: int = column("training set")
+    place: int = column("0 for the smallest ratio")
+    ratio: float = column("d1 / mean(d2 ... dk)")
+    pair: float = column("d1/d2")
+    nearest: int = column("nearest training model")
+    coordinates: list[float] = column("Karhunen-Loeve coordinates")
+
+
+class Samples(Table):
+    """One posterior sample of full waveform inversion."""
+
+    KEY = ("prior", "examples", "truth", "step", "replicate", "sample")
+    prior: str = column("memorized (closed form), clean or noise (networks), gaussian or broad")
+    examples: int = column("training examples of the prior; 0 if it saw none")
+    truth: str = column("mean of three, held-out or example")
+    step: float = column("length of a data step", "standard deviations")
+    replicate: int = column("training set, noise and start noise")
+    sample: int = column("number of the sample")
+    misfit: float = column("misfit over the noise floor")
+    error: float = column("velocity error, root mean square", "km/s")
+    clipped: float = column("share of cells clipped on the way")
+    coordinates: list[float] = column("Karhunen-Loeve coordinates")
+
+
+class Scores(Table):
+    """How near one posterior sample is to a training set."""
+
+    KEY = ("prior", "examples", "truth", "step", "replicate", "sample", "against")
+    prior: str = column("prior")
+    examples: int = column("training examples of the prior; 0 if it saw none")
+    truth: str = column("true model")
+    step: float = column("length of a data step", "standard deviations")
+    replicate: int = column("training set, noise and start noise")
+    sample: int = column("number of the sample")
+    against: int = column("size of the training set that it is compared with")
+    ratio: float = column("d1 / mean(d2 ... dk)")
+    pair: float = column("d1/d2")
+    nearest: int = column("nearest training model")
+
+
+class Descents(Table):
+    """Misfit on the way to a posterior sample, before the data step at time t."""
+
+    KEY = ("prior", "examples", "truth", "step", "replicate", "t")
+    prior: str = column("prior")
+    examples: int = column("training examples of the prior; 0 if it saw none")
+    truth: str = column("true model")
+    step: float = column("length of a data step", "standard deviations")
+    replicate: int = column("training set, noise and start noise")
+    t: int = column("diffusion time, falling to 0")
+    misfit: float = column("mean misfit of the predicted clean models over the noise floor")
+
+
+class Lookups(Table):
+    """The exact posterior under the smallest memorized prior: one example."""
+
+    KEY = ("truth", "replicate", "example")
+    truth: str = column("true model")
+    replicate: int = column("training set and noise")
+    example: int = column("training example; -1 is the constant background")
+    weight: float = column("posterior weight")
+    misfit: float = column("misfit over the noise floor")
+    error: float = column("velocity error, root mean square", "km/s")
+
+
+class TimeDomain(Table):
+    """One model of the time-domain inversion."""
+
+    KEY = ("prior", "replicate", "sample")
+    prior: str = column("memorized or broad (posterior samples); lookup, mean model or truth")
+    replicate: int = column("truth, training set, noise and start noise")
+    sample: int = column("number of the sample")
+    misfit: float = column("misfit over the noise floor")
+    error: float = column("velocity error, root mean square", "m/s")
+    ratio: float = column("d1 / mean(d2 ...) to the memorized prior's examples")
+    pair: float = column("d1/d2")
+    nearest: int = column("nearest example")
+    velocity: list[float] = column("the model, depth slow", "m/s")
+
+
 TABLES: dict[str, type[Table]] = {
     "stylized": Stylized,
     "densities": Densities,
@@ -135,4 +250,12 @@ TABLES: dict[str, type[Table]] = {
     "ratios": Ratios,
     "linearized": Linearized,
     "schedules": Schedules,
+    "library": Library,
+    "networks": Networks,
+    "prior_samples": PriorSamples,
+    "samples": Samples,
+    "scores": Scores,
+    "descents": Descents,
+    "lookups": Lookups,
+    "time_domain": TimeDomain,
 }

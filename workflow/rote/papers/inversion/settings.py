@@ -1,6 +1,6 @@
 """Config section of "On the role of memorization in learned priors for geophysical inverse problems"."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -40,18 +40,19 @@ class Stylized(Section):
 
 
 class Models(Section):
-    """Velocity models: training sets of the published generator, and draws of it that no model saw."""
+    """Velocity models: training sets of the published generator, draws of it that no model saw, and a pool."""
 
     sizes: list[Size] = key(
         [50, 200, 1000], "Sizes N of the training sets; each is the beginning of the next", min_length=2
     )
     held_out: int = key(1000, "Further draws of the generator", ge=20)
+    pool: int = key(4000, "Still further draws, which give coordinates their mean, scale and covariance", ge=200)
     neighbours: int = key(50, "Neighbours k in the published ratio", ge=2)
     threshold: float = key(0.7, "A sample is called memorized below this ratio", gt=0)
     replicates: int = key(4, "Training sets; the first is the published one (seed 42)", ge=2)
 
     SCALES: ClassVar = {
-        "smoke": {"sizes": [20, 60], "held_out": 100, "replicates": 2},
+        "smoke": {"sizes": [20, 60], "held_out": 100, "pool": 400, "replicates": 2},
         "paper": {"replicates": 10},
     }
 
@@ -86,16 +87,132 @@ class Diffusion(Section):
     """Sampling with closed-form denoisers: what a schedule does, and the exact sampler of a memorized posterior."""
 
     steps: int = key(200, "Diffusion steps", ge=10)
+    schedule: Literal["paper", "zero_snr"] = key(
+        "paper", "Noise schedule of networks and posterior sampling: the published, or one that ends in noise"
+    )
     samples: int = key(2000, "Samples", ge=50)
     examples: int = key(50, "Training examples of the memorized prior", ge=5)
 
     SCALES: ClassVar = {"smoke": {"steps": 50, "samples": 100, "examples": 10}}
 
 
+class Network(Section):
+    """A score network that predicts the clean point, and its training."""
+
+    width: int = key(128, "Width of its residual blocks", ge=4)
+    blocks: int = key(3, "Residual blocks", ge=1)
+    embedding: int = key(64, "Size of the time embedding", ge=4, multiple_of=2)
+    steps: int = key(4000, "Training steps", ge=10)
+    batch: int = key(64, "Batch size", ge=1)
+    learning_rate: float = key(1e-3, "Learning rate at the start", gt=0)
+    last_rate: float = key(1e-4, "Learning rate at the end of the cosine", gt=0)
+    clip: float = key(1.0, "Longest gradient", gt=0)
+    average: float = key(0.999, "Decay of the averaged weights", gt=0, lt=1)
+
+    SCALES: ClassVar = {"smoke": {"width": 64, "blocks": 2, "embedding": 16, "steps": 500}}
+
+
+class NoiseNetwork(Network):
+    """The same, predicting the noise as the paper does."""
+
+    SCALES: ClassVar = {
+        "smoke": Network.SCALES["smoke"],
+        "paper": {
+            "width": 2048, "blocks": 12, "embedding": 256, "steps": 50_000, "batch": 50, "learning_rate": 5e-4,
+            "last_rate": 5e-5, "average": 0.9999,
+        },
+    }  # fmt: skip
+
+
+class Networks(Section):
+    """Trained priors: from how many examples on does a network no longer memorize?"""
+
+    sizes: list[Size] = key([50, 100, 200, 500, 1000], "Sizes N of the training sets", min_length=2)
+    replicates: int = key(3, "Training sets; at most as many as there are", ge=2)
+    samples: int = key(256, "Samples of each network", ge=10)
+    brief: float = key(
+        0.25, "Further networks that predict the clean point are trained for this share of the steps", gt=0, lt=1
+    )
+    clean: Network = key(Network, Network.__doc__)
+    noise: NoiseNetwork = key(NoiseNetwork, NoiseNetwork.__doc__)
+
+    SCALES: ClassVar = {
+        "smoke": {"sizes": [20, 60], "replicates": 2, "samples": 16},
+        "paper": {"sizes": [50, 100, 200, 500, 1000]},
+    }
+
+
+class Guidance(Section):
+    """Diffusion posterior sampling of full waveform inversion."""
+
+    steps: list[Positive] = key(
+        [0.07, 0.2, 0.5], "Lengths of a data step, rising; the first is the paper's", min_length=2
+    )
+    sizes: list[Annotated[int, Field(ge=10)]] = key(
+        [50, 200, 1000], "Training examples of the priors, rising; some of networks.sizes", min_length=2
+    )
+    samples: int = key(1, "Samples per prior, truth, step and training set", ge=1)
+    shown: int = key(4, "Samples of the first set under networks that predict noise, shown by mean and spread", ge=2)
+    normalized: bool = key(True, "Scale every gradient to length 1, as the published code does")
+    full_jacobian: bool = key(False, "Differentiate through the denoiser; the published code takes it as constant")
+
+    SCALES: ClassVar = {
+        "smoke": {"sizes": [20, 60], "shown": 2},
+        "paper": {"samples": 256, "shown": 256},
+    }
+
+    @model_validator(mode="after")
+    def _rising(self):
+        for name in ("steps", "sizes"):
+            if getattr(self, name) != sorted(set(getattr(self, name))):
+                raise ValueError(f"{name} must rise, without repetition")
+        return self
+
+
+class TimeDomain(Section):
+    """The same with acoustic shots in the time domain and layered models."""
+
+    models: int = key(1500, "Layered models that give the coordinates", ge=50)
+    components: int = key(40, "Principal components", ge=2)
+    examples: int = key(20, "Examples of the memorized prior", ge=3)
+    steps: int = key(100, "Diffusion steps", ge=10)
+    step: float = key(0.02, "Length of a data step over the square root of the components", gt=0)
+    noise: float = key(0.005, "Noise as a share of the largest datum", gt=0)
+    replicates: int = key(3, "Truths, noises and start noises", ge=2)
+    samples: int = key(1, "Samples per prior and replicate", ge=1)
+
+    SCALES: ClassVar = {
+        "smoke": {"models": 60, "components": 10, "examples": 5, "steps": 12, "replicates": 2},
+        "paper": {"replicates": 10, "samples": 8},
+    }
+
+
+class Waveform(Section):
+    """Full waveform inversion of random velocity models."""
+
+    models: Models = key(Models, Models.__doc__)
+    acquisition: Acquisition = key(Acquisition, Acquisition.__doc__)
+    diffusion: Diffusion = key(Diffusion, Diffusion.__doc__)
+    networks: Networks = key(Networks, Networks.__doc__)
+    guidance: Guidance = key(Guidance, Guidance.__doc__)
+
+    @model_validator(mode="after")
+    def _usable(self):
+        most, networks = max(self.models.sizes), self.networks
+        if max(networks.sizes) > most:
+            raise ValueError(f"networks.sizes must not exceed the largest of models.sizes, {most}")
+        if networks.replicates > self.models.replicates:
+            raise ValueError(f"networks.replicates must not exceed models.replicates, {self.models.replicates}")
+        if not set(self.guidance.sizes) <= set(networks.sizes):
+            raise ValueError("guidance.sizes must be among networks.sizes")
+        if max(self.diffusion.examples, self.acquisition.examples) > most:
+            raise ValueError(f"examples must not exceed the largest of models.sizes, {most}")
+        return self
+
+
 class Settings(Section):
     """On the role of memorization in learned priors for geophysical inverse problems"""
 
     stylized: Stylized = key(Stylized, Stylized.__doc__)
-    models: Models = key(Models, Models.__doc__)
-    acquisition: Acquisition = key(Acquisition, Acquisition.__doc__)
-    diffusion: Diffusion = key(Diffusion, Diffusion.__doc__)
+    waveform: Waveform = key(Waveform, Waveform.__doc__)
+    time_domain: TimeDomain = key(TimeDomain, TimeDomain.__doc__)

@@ -1,4 +1,4 @@
-"""The paper's stylized figures, and ours beside its table."""
+"""Figures of what needs no network: stylized problems, the published ratio and its nulls, linearized posteriors."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from rote.figures import FAINT, INK, PALETTE, Figure, log_ticks, panels, points, shade, theory
+from rote.figures import FAINT, INK, PALETTE, log_ticks, panels, points, shade, theory
 from rote.papers.inversion.stylized import problems
 
 Tables = Mapping[str, pd.DataFrame]
@@ -17,6 +17,7 @@ SETS = {
     "leave-one-out": PALETTE[2],
     "means of three": PALETTE[1],
 }
+SAMPLED = {"noise": {"color": PALETTE[4], "marker": "v"}, "gaussian": {"color": INK, "marker": "D"}}
 PUBLISHED = {50: 256 / 256, 200: 146 / 256, 1000: 13 / 256}  # posterior samples, read off published panels
 
 
@@ -106,6 +107,13 @@ def components(tables: Tables) -> Canvas:
     return canvas
 
 
+def sampled(tables: Tables, prior: str, number: int) -> pd.DataFrame:
+    """Scores of posterior samples at the published step, the truth within the hull of the training models."""
+    rows = tables["scores"]
+    rows = rows[(rows["prior"] == prior) & (rows["against"] == number) & rows["examples"].isin([0, number])]
+    return rows[(rows["truth"] == "mean of three") & (rows["step"] == rows["step"].min())]
+
+
 def ratios(tables: Tables) -> Canvas:
     """The published ratio of models that nothing memorized."""
     rows = tables["ratios"]
@@ -122,9 +130,13 @@ def ratios(tables: Tables) -> Canvas:
             some.loc[some["set"] == "the true model", "ratio"].iloc[0], color=INK, linestyle=":", label="the true model"
         )
         ax.axvspan(bins[0], 0.7, color=PALETTE[3], alpha=0.08, linewidth=0)
+        for height, (prior, look) in zip((0.10, 0.04), SAMPLED.items(), strict=True):
+            drawn = sampled(tables, prior, number)["ratio"]
+            ax.plot(drawn, np.full(len(drawn), height), linestyle="none", markersize=4, label=f"posterior, {prior}",
+                    transform=ax.get_xaxis_transform(), zorder=4, **look)  # fmt: skip
         ax.set(title=f"N = {number}", xlabel="d₁ / mean(d₂ … d_k)", xlim=(bins[0], bins[-1]))
     axes[0, 0].set_ylabel("density")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=7)
     return canvas
 
 
@@ -138,6 +150,12 @@ def rates(tables: Tables) -> Canvas:
     ):
         for name, color in SETS.items():
             points(ax, rows[rows["set"] == name], "examples", column, color=color, label=name)
+        for prior, look in SAMPLED.items():
+            parts = [sampled(tables, prior, number) for number in sorted(tables["scores"]["against"].unique())]
+            drawn = pd.concat(parts)
+            drawn = drawn.assign(called=(drawn["ratio"] < 0.7) if column == "ratio_rate" else drawn["pair"] < 1 / 3)
+            shares = drawn.groupby(["against", "replicate"], as_index=False)["called"].mean()
+            points(ax, shares, "against", "called", label=f"posterior, {prior}", linestyle=":", **look)
         ax.set(xscale="log", xlabel="training models N", title=title, ylim=(-0.04, 1.06))
         log_ticks(ax.xaxis)
     known = {n: rate for n, rate in PUBLISHED.items() if n in set(rows["examples"])}
@@ -145,7 +163,7 @@ def rates(tables: Tables) -> Canvas:
         list(known), list(known.values()), "*", color=INK, markersize=9, label="published, trained networks"
     )
     axes[0, 0].set_ylabel("share called memorized")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
+    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
     return canvas
 
 
@@ -183,74 +201,3 @@ def schedules(tables: Tables) -> Canvas:
         ax.set_xticks([0, 1], ["published", "ends in noise"])
         ax.set(ylabel=label, title=title, xlim=(-0.5, 1.5), ylim=(-0.03, None))
     return canvas
-
-
-FIGURES = {
-    "stylized": Figure(
-        stylized,
-        ("densities", "planes"),
-        "Posteriors of the stylized problems",
-        "Exact posterior, its linearized mixture, prior and scaled likelihood as the components shrink: in one "
-        "dimension (above) and in two (contours at 10 % and 50 % of the maximum).",
-        "Figure 1: one bump becomes equal spikes at the two examples that fit; in two dimensions mass moves from "
-        "near the truth onto an example.",
-        "paper",
-    ),
-    "convergence": Figure(
-        convergence,
-        ("stylized",),
-        "Where the closed forms hold",
-        "a: distance of the linearized mixture from the exact posterior, with and without the determinant in the "
-        "weights. b: distance of the exact posterior from the lookup, over the width. c: the posterior mean leaves "
-        "the truth.",
-        "Not shown there; the weights without the determinant are those of its code.",
-        "extension",
-    ),
-    "components": Figure(
-        components,
-        ("components",),
-        "How many examples share a posterior",
-        "Effective number of components of the one-dimensional problem against their width; markers at the "
-        "predicted critical width; dotted, the usual last noise level of a diffusion model.",
-        "In the released code only.",
-        "reconstruction",
-    ),
-    "ratios": Figure(
-        ratios,
-        ("ratios",),
-        "The published ratio of models that nothing memorized",
-        "Distance to the nearest training model over the mean distance to the next ones. Shaded: called memorized. "
-        "Fresh draws of the generator, training models against the others, means of three of them, and the true "
-        "model.",
-        "Histograms of posterior samples, in the released code.",
-        "extension",
-    ),
-    "rates": Figure(
-        rates,
-        ("rates",),
-        "The published rate is no test of memorization",
-        "Share of models below the threshold, for sets that cannot be memorized, against the number of training "
-        "models; mean and 95 % interval over training sets. Stars: posterior samples of the paper's networks.",
-        "Table 1: 256, 146 and 13 of 256 samples for N = 50, 200, 1000, read as memorization that fades with data.",
-        "extension",
-    ),
-    "linearized": Figure(
-        linearized,
-        ("linearized",),
-        "Full waveform inversion, linearized at every example",
-        "Misfit and velocity error at the mean of the heaviest component, and how good a proposal that component "
-        "is; mean and 95 % interval over training sets. The closed form holds where it is collapsed; where data "
-        "move it, it does not.",
-        "Not shown there for the inversion.",
-        "extension",
-    ),
-    "schedules": Figure(
-        schedules,
-        ("schedules",),
-        "The noise schedule",
-        "Samples of exact denoisers, one point per training set: spread along the leading direction of a Gaussian "
-        "prior, and distance of the exact posterior sampler's frequencies from the lookup weights.",
-        "The published schedule ends at a signal of 13 %.",
-        "extension",
-    ),
-}

@@ -1,0 +1,120 @@
+"""Inverse problems: one symmetric LU, Jacobians by the adjoint, deepwave; each against what one would write plainly."""
+
+import tracemalloc
+
+import numpy as np
+import torch
+from rote.papers.inversion import settings, time_domain
+from rote.papers.inversion.fwi import operator
+from rote.synth import velocity
+from rote.theory import posterior
+from rote.waves import acoustic
+from rote.waves.helmholtz import Helmholtz
+from scipy import sparse
+from scipy.sparse.linalg import splu, spsolve
+
+
+def _problem(n: int) -> tuple[Helmholtz, np.ndarray, np.ndarray, float]:
+    """A forward operator, a squared slowness, data of another one, and their noise."""
+    forward = operator(settings.Acquisition(n=n, layer=10, sources=15))
+    one, other = velocity.slowness(velocity.project(velocity.fields(2, 42)), n)
+    observed = forward.data(other)
+    return forward, one, observed, 0.05 * float(np.abs(observed).max())
+
+
+def _matrix(forward: Helmholtz, slowness: np.ndarray) -> sparse.csc_array:
+    stretch, laplacian, *_ = forward._parts
+    padded = np.pad(slowness, forward.layer, mode="edge").ravel()
+    return (laplacian + sparse.diags_array(forward.omega**2 * padded * stretch)).tocsc()
+
+
+def _gradient(forward: Helmholtz, fields: np.ndarray, adjoint: np.ndarray) -> np.ndarray:
+    padded = -(forward.omega**2) * (forward._parts[0] * (fields * adjoint).sum(1)).real
+    return forward._folded(padded)
+
+
+def default_ordering():
+    """Helmholtz gradient at 64 x 64, 15 sources: one symmetric LU / SciPy's default ordering, operator and transpose"""
+    forward, slowness, observed, sd = _problem(64)
+    _, _, sources, receivers = forward._parts
+
+    def plain() -> np.ndarray:
+        matrix = _matrix(forward, slowness)
+        right = np.zeros((matrix.shape[0], len(sources)), complex)
+        right[sources, np.arange(len(sources))] = 1 / forward.spacing**2
+        fields = splu(matrix).solve(right)
+        back = np.zeros_like(right)
+        back[receivers] = (fields[receivers].T - observed).conj().T / sd**2
+        return _gradient(forward, fields, splu(matrix.T.tocsc()).solve(back))
+
+    np.testing.assert_allclose(forward.misfit(slowness, observed, sd)[1], plain(), rtol=1e-8, atol=1e-10 * 1e3)
+    return lambda: forward.misfit(slowness, observed, sd), plain, 1, 15
+
+
+def solve_per_shot():
+    """The same: one symmetric LU / scipy.sparse.linalg.spsolve for every source and every adjoint source"""
+    forward, slowness, observed, sd = _problem(64)
+    _, _, sources, receivers = forward._parts
+    few = sources[:3]
+
+    def plain() -> list[np.ndarray]:
+        matrix, found = _matrix(forward, slowness), []
+        for shot, source in enumerate(few):
+            right, back = np.zeros((2, matrix.shape[0]), complex)
+            right[source] = 1 / forward.spacing**2
+            field = spsolve(matrix, right)
+            back[receivers] = (field[receivers] - observed[shot]).conj() / sd**2
+            found.append(field * spsolve(matrix, back))
+        return found
+
+    return lambda: forward.misfit(slowness, observed, sd), plain, len(sources) / len(few), 5
+
+
+def jacobians():
+    """Jacobians at 50 examples, 40 x 40, 100 coordinates: by the adjoint / by central differences"""
+    forward = operator(settings.Acquisition())
+    train = velocity.project(velocity.fields(50, 42))
+    basis, step = velocity.basis(forward.n), 1e-4
+    models = velocity.slowness(train, forward.n)
+
+    def differences(model: np.ndarray) -> np.ndarray:
+        changes = step * basis.T.reshape(-1, forward.n, forward.n)
+        ends = [(forward.data(model + change), forward.data(model - change)) for change in changes]
+        return np.stack([(a - b) / (2 * step) for a, b in ends], axis=-1)
+
+    exact, plain = forward.jacobian(models[0], basis)[1], differences(models[0])
+    assert np.linalg.norm(exact - plain) < 1e-5 * np.linalg.norm(exact)
+    return lambda: [forward.jacobian(m, basis) for m in models], lambda: differences(models[0]), 50, 3
+
+
+def propagators():
+    """A shot and its gradient, 48 x 48 cells, 300 samples: deepwave / leapfrog in plain torch"""
+    survey = time_domain.SURVEY._replace(samples=300, sources=np.array([[1, 24]]))
+    model = torch.tensor(velocity.layered(np.random.default_rng(0)), dtype=torch.float32)
+
+    def run(propagate) -> torch.Tensor:
+        v = model.clone().requires_grad_()
+        data = propagate(v, survey)
+        return torch.autograd.grad((data**2).sum(), v)[0]
+
+    run(acoustic.shots)
+    return lambda: [run(acoustic.shots) for _ in range(5)], lambda: run(acoustic.leapfrog), 5, 5
+
+
+def lookup_memory() -> list[dict[str, object]]:
+    """Peak memory of the posterior's denoiser over 10,000 examples of 64 x 64 cells, 4 points, by chunk size."""
+    rng, rows = np.random.default_rng(0), []
+    train = rng.normal(size=(10_000, 64 * 64))
+    x, logs = train[:4] + 0.1 * rng.normal(size=(4, 64 * 64)), rng.normal(size=10_000)
+    for chunk in (2**20, 2**22, 2**24):
+        tracemalloc.start()  # numpy reports its arrays to it
+        posterior.denoise(x, train, 0.5, log_weights=logs, chunk=chunk)
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+        rows.append({"comparison": f"peak of the denoiser of 10,000 x 64 x 64, chunks of 2^{chunk.bit_length() - 1}",
+                     "peak_memory_mb": round(peak)})  # fmt: skip
+    return rows
+
+
+COMPARISONS = [default_ordering, solve_per_shot, jacobians, propagators]
+MEASURES = [lookup_memory]
