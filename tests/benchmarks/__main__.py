@@ -23,9 +23,9 @@ from rote import tables
 from rote.figures import FAINT, PALETTE, STYLE, categories, log_ticks, panels
 from rote.job import start
 
-from tests.benchmarks import attention, cramless, inversion, longtail, ngrams, raf
+from tests.benchmarks import attention, cramless, inversion, longtail, ngrams, raf, resmem
 
-MODULES = [longtail, raf, attention, cramless, inversion, ngrams]
+MODULES = [longtail, raf, attention, cramless, inversion, resmem, ngrams]
 
 
 def seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -59,6 +59,7 @@ def test_every_rule_names_its_gpu(rules):
         "distmem_evaluate_networks",
         "distmem_evaluate_pretrained",
         "distmem_evaluate_influence",
+        "inversion_train_networks",
     }
 
 

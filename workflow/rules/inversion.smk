@@ -13,8 +13,8 @@ INVERSION_FIGURES = [
     "pairs",
     "posteriors",
     "descents",
-    "steps",
     "outcomes",
+    "steps",
     "time_domain",
 ]
 INVERSION_TABLES = [

@@ -1,0 +1,98 @@
+"""Memories: our search against FAISS alone, fit and predict against scikit-learn, the whole grid; see `longtail.py`."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+from rote import knn, resmem
+
+ROWS, DIMENSION, QUERIES, CLASSES, K = 50_000, 64, 1000, 100, 50
+
+
+def _case(rows: int = ROWS):
+    """Clustered embeddings, queries like them, labels and logits."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(CLASSES, 16)) @ rng.normal(size=(16, DIMENSION))
+    labels = rng.integers(CLASSES, size=rows)
+    x = (centres[labels] + rng.normal(size=(rows, DIMENSION))).astype(np.float32)
+    q = (centres[rng.integers(CLASSES, size=QUERIES)] + rng.normal(size=(QUERIES, DIMENSION))).astype(np.float32)
+    return x, q, labels, rng.normal(size=(rows, CLASSES)).astype(np.float32), rng.normal(size=(QUERIES, CLASSES))
+
+
+def search():
+    """1,000 queries against 50,000 x 64, k = 50: our exact search / FAISS called directly (BLAS threshold set)"""
+    import faiss
+
+    x, q, *_ = _case()
+    store = knn.Datastore(x)
+    faiss.cvar.distance_compute_blas_threshold = 20
+    faiss.omp_set_num_threads(1)
+    index = faiss.IndexFlatL2(DIMENSION)
+    index.add(store.vectors)
+    centred = (q - store.centre).astype(np.float32)
+    np.testing.assert_array_equal(np.sort(store.search(q, K).rows), np.sort(index.search(centred, K)[1]))
+    return lambda: store.search(q, K), lambda: index.search(centred, K), 1.0, 15
+
+
+def against_scikit_learn():
+    """Residuals of 50,000 x 64, 100 classes: build, search and look up for 1,000 queries / KNeighborsRegressor"""
+    from sklearn.neighbors import KNeighborsRegressor
+
+    x, q, labels, logits, query_logits = _case()
+    residuals = resmem.residuals(labels, logits)
+
+    def ours() -> np.ndarray:
+        near = knn.Datastore(x).search(q, K)
+        return resmem.scores(near, labels, logits, query_logits, bandwidth=1.0)
+
+    def theirs() -> np.ndarray:
+        model = KNeighborsRegressor(K, algorithm="brute", weights=lambda d: np.exp(-(d - d.min(1, keepdims=True))))
+        return resmem.softmax(query_logits) + model.fit(x, residuals).predict(q)
+
+    np.testing.assert_allclose(ours(), theirs(), atol=1e-3)
+    return ours, theirs, 1.0, 9
+
+
+def grid() -> list[dict[str, object]]:
+    """CPU seconds of 176 settings for 1,000 queries, 100 classes, after one search at k = 100."""
+    x, q, labels, logits, query_logits = _case()
+    near = knn.Datastore(x).search(q, 100)
+    unit = knn.scale(near.distances)
+    settings = resmem.settings([unit * factor for factor in resmem.BANDWIDTH_GRID])
+    begin = time.process_time()
+    resmem.sweep(near, labels, logits, query_logits, settings, lambda s: s.max((1, 2)))
+    return [{"comparison": f"{len(settings)} settings", "cpu_s": round(time.process_time() - begin, 2)}]
+
+
+def throughput() -> list[dict[str, object]]:
+    """Exact queries per second against 100,000 x 64."""
+    x, q, *_ = _case(100_000)
+    store = knn.Datastore(x)
+    store.search(q, K)
+    begin = time.process_time()
+    store.search(q, K)
+    return [{"comparison": "queries per CPU second, 100,000 x 64",
+             "value": round(QUERIES / (time.process_time() - begin))}]  # fmt: skip
+
+
+def memory() -> list[dict[str, object]]:
+    """Peak memory of a process that builds and searches 1 M x 64, over that of the embeddings."""
+    program = (
+        "import numpy as np, resource\nfrom rote import knn\nimport faiss\n"
+        "x = np.random.default_rng(0).normal(size=(20, 64)).astype(np.float32)\nknn.Datastore(x).search(x, 5)\n"
+        "base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "rng = np.random.default_rng(0)\n"
+        "x = np.empty((1_000_000, 64), np.float32)\n"
+        "for at in range(0, 1_000_000, 10_000): x[at:at + 10_000] = rng.normal(size=(10_000, 64))\n"
+        "alone = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "store = knn.Datastore(x); store.search(x[:1000], 50)\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print((peak - alone) * 1024 / x.nbytes)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    return [{"comparison": "memory added by 1 M x 64, over the embeddings", "value": round(float(done.stdout), 2)}]
+
+
+COMPARISONS = [search, against_scikit_learn]
+MEASURES = [grid, throughput, memory]
