@@ -57,9 +57,9 @@ def main() -> None:
                 "clock": "wall" if wall else "CPU",
                 "ours_s": round(float(fast), 2),
                 "theirs_s": round(float(slow), 2),
-                "ratio": round(float(np.median(ratios)), 1),
-                "ratio_low": round(min(ratios), 1),
-                "ratio_high": round(max(ratios), 1),
+                "ratio": round(float(np.median(ratios)), 2),
+                "ratio_low": round(min(ratios), 2),
+                "ratio_high": round(max(ratios), 2),
                 "peak_memory_mb": round(peak),
             }
             rows.append(row)
