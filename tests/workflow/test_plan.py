@@ -60,6 +60,7 @@ def test_every_rule_names_its_gpu(rules):
         "distmem_evaluate_pretrained",
         "distmem_evaluate_influence",
         "inversion_train_networks",
+        "resmem_train_base",
     }
 
 
@@ -78,7 +79,7 @@ def test_rules_are_named_paper_verb_noun(rules):
     papers = "|".join([*names(), "report"])
     for name, rule in rules.items():
         if rule["shell"]:
-            assert re.fullmatch(rf"({papers})_({verbs})_\w+", name), name
+            assert re.fullmatch(rf"({papers})_({verbs})(_\w+)?", name), name
 
 
 @pytest.mark.parametrize("paper", names())

@@ -1,0 +1,140 @@
+"""Classifiers of vectors and images, stacked: perceptrons, perceptrons on characters, and CIFAR's residual networks.
+
+Many networks of one architecture sit on a leading `models` axis. `forward` gives logits and the embeddings that a
+memory can search: `last` (what the last layer reads) and, of a residual network, `map` (the last feature map).
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rote.errors import InputError
+
+Parameters = dict[str, Tensor]
+Output = tuple[Tensor, dict[str, Tensor]]
+
+
+class Stack(NamedTuple):
+    """Stacked networks of one architecture."""
+
+    parameters: Parameters  # each (models, ...)
+    buffers: Parameters  # running statistics, each (models, ...), updated in place while training; among the
+    # parameters given to `forward` they are used instead
+    forward: Callable[[Parameters, Tensor, bool], Output]  # (parameters, x (models, batch, ...), training)
+
+
+def perceptron(inputs: int, hidden: Sequence[int], classes: int, rngs: Sequence[np.random.Generator]) -> Stack:
+    """ReLU layers of the given widths; none is a linear classifier, whose embedding is its input.
+
+    x is (models, batch, inputs); weights are uniform in ±1/√fan-in, torch's default.
+    """
+    parameters = _layers([inputs, *hidden, classes], rngs)
+
+    def forward(p: Parameters, x: Tensor, training: bool = False) -> Output:
+        return _run(p, x, len(hidden))
+
+    return Stack(parameters, {}, forward)
+
+
+def characters(
+    symbols: int, length: int, embedding: int, hidden: Sequence[int], rngs: Sequence[np.random.Generator]
+) -> Stack:
+    """A perceptron that predicts a character from the `length` before it; x is (models, batch, length) of int64."""
+    parameters = _layers([length * embedding, *hidden, symbols], rngs)
+    parameters["embedding"] = torch.tensor(
+        np.stack([rng.normal(size=(symbols, embedding)) for rng in rngs]), dtype=torch.float32
+    )
+
+    def forward(p: Parameters, x: Tensor, training: bool = False) -> Output:
+        found = [F.embedding(one, table).flatten(1) for one, table in zip(x, p["embedding"], strict=True)]
+        return _run(p, torch.stack(found), len(hidden))
+
+    return Stack(parameters, {}, forward)
+
+
+def _layers(widths: Sequence[int], rngs: Sequence[np.random.Generator]) -> Parameters:
+    parameters: Parameters = {}
+    for number, (inputs, outputs) in enumerate(pairwise(widths)):
+        bound = inputs**-0.5
+        for part, shape in (("weight", (inputs, outputs)), ("bias", (1, outputs))):
+            value = np.stack([rng.uniform(-bound, bound, shape) for rng in rngs])
+            parameters[f"{number}.{part}"] = torch.tensor(value, dtype=torch.float32)
+    return parameters
+
+
+def _run(p: Parameters, h: Tensor, layers: int) -> Output:
+    for number in range(layers):
+        h = torch.baddbmm(p[f"{number}.bias"], h, p[f"{number}.weight"]).relu()
+    return torch.baddbmm(p[f"{layers}.bias"], h, p[f"{layers}.weight"]), {"last": h}
+
+
+class _Block(nn.Module):
+    """Two convolutions and a shortcut: the identity, or 1×1 where the shape changes."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.second = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)])
+        self.shortcut = None
+        if inputs != outputs or stride != 1:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norms[1](self.second(self.norms[0](self.first(x)).relu()))
+        return (h + (x if self.shortcut is None else self.shortcut(x))).relu()
+
+
+class CifarResNet(nn.Module):
+    """CIFAR's residual network of depth 6m + 2: three stages of m blocks, widths w, 2w, 4w (He et al. 2016; w = 16)."""
+
+    def __init__(self, depth: int, width: int, channels: int, classes: int):
+        super().__init__()
+        if depth < 8 or (depth - 2) % 6:
+            raise InputError(f"depth must be 6m + 2 with m ≥ 1 (8, 14, 20, ...), given {depth}")
+        blocks, inputs, stages = (depth - 2) // 6, width, []
+        for stage in range(3):
+            outputs = width * 2**stage
+            for number in range(blocks):
+                stages.append(_Block(inputs, outputs, 2 if stage and not number else 1))
+                inputs = outputs
+        self.stem = nn.Sequential(nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.stages, self.head = nn.Sequential(*stages), nn.Linear(inputs, classes)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Output:  # (batch, channels, side, side)
+        maps = self.stages(self.stem(x))
+        pooled = maps.mean((2, 3))
+        return self.head(pooled), {"last": pooled, "map": maps.flatten(1)}
+
+
+def residual(
+    depth: int, width: int, channels: int, side: int, classes: int, rngs: Sequence[np.random.Generator]
+) -> Stack:
+    """Residual networks; x is (models, batch, channels · side²)."""
+    modules = []
+    for rng in rngs:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2**63)))
+            modules.append(CifarResNet(depth, width, channels, classes))
+    parameters, buffers = torch.func.stack_module_state(modules)
+    module = modules[0]
+
+    def forward(p: Parameters, x: Tensor, training: bool = False) -> Output:
+        # one after another: batch normalization keeps running statistics in place, which vmap cannot stack
+        module.train(training)
+        found = []
+        for number, images in enumerate(x):
+            state = {name: value[number] for name, value in (buffers | p).items()}
+            found.append(torch.func.functional_call(module, state, (images.unflatten(-1, (channels, side, side)),)))
+        embeddings = {name: torch.stack([e[name] for _, e in found]) for name in ("last", "map")}
+        return torch.stack([logits for logits, _ in found]), embeddings
+
+    return Stack({name: value.detach() for name, value in parameters.items()}, buffers, forward)

@@ -1,0 +1,184 @@
+"""`rote resmem <verb>`: the linear theory, and base, embedding, residuals and evaluation of every task."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from rote import tables
+from rote.errors import InputError
+from rote.job import Job
+from rote.papers.resmem import schema, settings
+from rote.verbs import table, verb
+
+app = typer.Typer(
+    name="resmem",
+    no_args_is_help=True,
+    add_completion=False,
+    help="ResMem: learn what you can and memorize the rest (Yang et al., 2023).",
+)
+
+Task = Annotated[str, typer.Option(help="digits, longtail, fine, text or mnist.")]
+Folder = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar="DIR")]
+Bases = Annotated[Path, typer.Option(help="Trained bases.", metavar="SAFETENSORS")]
+Embeddings = Annotated[Path, typer.Option(help="Logits and embeddings.", metavar="SAFETENSORS")]
+Residuals = Annotated[Path, typer.Option(help="Neighbours of every query.", metavar="SAFETENSORS")]
+
+
+@verb(app, settings.Theory)
+def solve_linear(run: Job, risks: table("Write: risks without noise."), noisy: table("Write: risks under noise."),
+                 toy: table("Write: the toy problem.")):  # fmt: skip
+    """The linear model: base, nearest neighbour and ResMem; label noise; a toy in one dimension."""
+    from rote.papers.resmem import linear
+
+    tables.write(risks, linear.risks(run.settings, run.seed), schema.Risks, run.provenance())
+    tables.write(noisy, linear.noisy(run.settings, run.seed), schema.Noisy, run.provenance())
+    tables.write(toy, linear.toy(run.seed), schema.Toy, run.provenance())
+
+
+@verb(app, settings.Regression)
+def fit_regression(run: Job, out: table("Write: one row per data set.")):
+    """Ridge regression and the memory of its residuals on two data sets."""
+    from rote.papers.resmem import linear
+
+    tables.write(out, linear.tables(run.settings, run.seed), schema.Regression, run.provenance())
+
+
+@verb(app, settings.Settings)
+def train_base(
+    run: Job,
+    task: Task,
+    out: Bases,
+    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")] = None,
+    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+):
+    """Train a task's bases, the replicates of each as one stack."""
+    from rote.papers.resmem import tasks
+
+    options = _options(run, task)
+    folder = checkpoints and checkpoints / f"resmem-{task}-{run.code or 'by-hand'}-{run.digest}"
+    datas = [tasks.data(task, options, run.seed, replicate) for replicate in range(options.replicates)]
+    bases = {}
+    for number, arm in enumerate(tasks.arms(task, options)):
+        file = folder and folder / f"{number}.pt"
+        _, weights = tasks.fit(
+            task, arm, options, datas, run.seed, device=run.device, checkpoint=file, every=checkpoint_steps
+        )
+        bases |= {f"{arm.name}/{name}": value.cpu().numpy() for name, value in weights.items()}
+    _save(out, bases)
+    if folder:
+        tables.drop(folder, "*.pt")
+
+
+@verb(app, settings.Settings)
+def embed(run: Job, task: Task, bases: Bases, out: Embeddings):
+    """Logits and embeddings of training, validation and test inputs under every base."""
+    from rote.papers.resmem import experiment
+
+    _save(out, experiment.embeddings(task, _options(run, task), _load(bases), run.seed))
+
+
+@verb(app, settings.Settings)
+def fit_residuals(
+    run: Job, task: Task, embeddings: Embeddings, out: Residuals, choices: table("Write: settings chosen.")
+):
+    """Find the neighbours of every query in every memory, and tune ResMem, the memory alone and their mixture."""
+    from rote.papers.resmem import experiment
+
+    near, chosen = experiment.neighbours(task, _options(run, task), _load(embeddings), run.seed)
+    _save(out, near)
+    tables.write(choices, chosen, schema.Choices, run.provenance())
+
+
+@verb(app, settings.Settings)
+def evaluate(
+    run: Job,
+    task: Task,
+    embeddings: Embeddings,
+    residuals: Residuals,
+    choices: table("Read: settings chosen."),
+    out: Folder,
+):
+    """Accuracies, sweeps, calibration and parts of one task, on test data."""
+    from rote.papers.resmem import experiment
+
+    frames = experiment.evaluate(
+        task, _options(run, task), _load(embeddings), _load(residuals), tables.read(choices), run.seed
+    )
+    for name, frame in frames.items():
+        tables.write(out / f"{name}_{task}.parquet", frame, schema.TABLES[name], run.provenance())
+
+
+@verb(app)
+def evaluate_tasks(
+    run: Job,
+    task: Annotated[list[str], typer.Option(help="Tasks that were run.")],
+    parts: Annotated[Path, typer.Option(help="Folder with every task's tables.", metavar="DIR")],
+    out: Folder,
+):
+    """Put the tasks together."""
+    for name in ("choices", "accuracy", "sweeps", "calibration", "parts", "grid"):
+        frames = [tables.read(parts / f"{name}_{one}.parquet") for one in task]
+        frame = pd.concat(frames, ignore_index=True)
+        tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
+
+
+@verb(app, settings.Settings)
+def evaluate_growth(
+    run: Job,
+    bases: Bases,
+    embeddings: Embeddings,
+    growth: table("Write: growing memories and budgets."),
+    crossfit: table("Write: cross-fitted residuals."),
+):
+    """A memory that grows, one on a budget, and residuals of bases that did not see the row."""
+    from rote.papers.resmem import extensions
+
+    options, found = run.settings.longtail, _load(embeddings)
+    frame = extensions.growth(options, _load(bases), found, run.seed)
+    tables.write(growth, frame, schema.Growth, run.provenance())
+    tables.write(crossfit, extensions.crossfit(options, found, run.seed), schema.CrossFit, run.provenance())
+
+
+@verb(app, settings.Settings)
+def evaluate_memorization(run: Job, out: table("Write: one row per training image and width.")):
+    """Memorization scores by training on random parts, what ResMem stores, and what it adds."""
+    from rote.papers.resmem import extensions
+
+    frame = extensions.memorization(run.settings.scores, run.settings.longtail, run.seed)
+    tables.write(out, frame, schema.Memorization, run.provenance())
+
+
+@verb(app, settings.Spurious)
+def train_spurious(run: Job, out: table("Write: one row per method and data set.")):
+    """A spurious feature: linear base, its memory, memorization-aware training."""
+    from rote.papers.resmem import extensions
+
+    tables.write(out, extensions.spurious(run.settings, run.seed), schema.Spurious, run.provenance())
+
+
+def _options(run: Job, task: str):
+    from rote.papers.resmem import tasks
+
+    if task not in tasks.TASKS:
+        raise InputError(f"--task must be one of {', '.join(tasks.TASKS)}, given {task!r}")
+    return getattr(run.settings, task)
+
+
+def _save(path: Path, arrays: dict) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    with tables.atomic(path) as temporary:
+        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary)
+
+
+def _load(path: Path) -> dict:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is not a whole safetensors file ({error}); delete it and run again") from error

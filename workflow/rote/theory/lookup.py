@@ -1,0 +1,69 @@
+"""ResMem in a linear problem: a base of limited norm plus the residual of the nearest training point.
+
+x is uniform on the ball of radius √d in d dimensions, y = ⟨θ*, x⟩ with ‖θ*‖ = 1; the base is least squares with
+‖θ‖ ≤ L < 1. (Yang et al. 2023, section 4, as reconstructed; the leading terms are ours.)
+"""
+
+from math import gamma
+
+import numpy as np
+
+from rote.errors import InputError
+
+
+def plateau(d: int, norm: float) -> float:
+    """Test risk of the base for n → ∞, (1 − L)² d/(d + 2)."""
+    return (1 - norm) ** 2 * d / (d + 2)
+
+
+def leading(n: np.ndarray, d: int, norm: float) -> np.ndarray:
+    """Leading term of ResMem's risk, (1 − L)² Γ(1 + 2/d) n^(−2/d); with L = 0 that of the nearest neighbour alone.
+
+    The error at x is ⟨θ_n − θ*, x − x'⟩ with x' the nearest training point, θ_n → L θ*, and the squared distance to it
+    has mean d · Γ(1 + 2/d) n^(−2/d) away from the boundary.
+    """
+    return (1 - norm) ** 2 * gamma(1 + 2 / d) * np.asarray(n, float) ** (-2 / d)
+
+
+def bound(n: np.ndarray, d: int, norm: float) -> np.ndarray:
+    """The published bound without its constant, d² L² n^(−2/3) + d² (1 − L)² (log(n^(1/d))/n)^(1/d)."""
+    n = np.asarray(n, float)
+    return d**2 * norm**2 * n ** (-2 / 3) + d**2 * (1 - norm) ** 2 * (np.log(n) / d / n) ** (1 / d)
+
+
+def ball(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Uniform points of the ball of radius √d, (n, d)."""
+    directions = rng.normal(size=(n, d))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return np.sqrt(d) * rng.random((n, 1)) ** (1 / d) * directions
+
+
+def constrained(x: np.ndarray, y: np.ndarray, norm: float) -> np.ndarray:
+    """argmin of the mean squared error over ‖θ‖ ≤ L, (d,).
+
+    Inside the ball it is least squares, else (S + λI)⁻¹ b with λ > 0 such that ‖θ‖ = L, by bisection.
+
+    Raises:
+        InputError: for a norm that is negative.
+    """
+    if not norm >= 0:
+        raise InputError(f"norm must be at least 0, given {norm}")
+    if norm == 0:
+        return np.zeros(x.shape[1])
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    b = vectors.T @ (x.T @ y / len(x))
+    free = np.divide(b, values, out=np.zeros_like(b), where=values > 1e-12 * values.max())
+    if np.linalg.norm(free) <= norm:
+        return vectors @ free
+    low, high = 0.0, 1.0
+    while np.linalg.norm(b / (values + high)) > norm:
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.linalg.norm(b / (values + middle)) > norm else (low, middle)
+    return vectors @ (b / (values + high))
+
+
+def crossover(d: int, norm: float) -> float:
+    """Label noise at which one neighbour costs as much as it gains, τ = (1 − L) √(d/(d + 2))."""
+    return plateau(d, norm) ** 0.5
