@@ -249,3 +249,69 @@ def test_tables_of_regression_are_better_with_a_base():
     rows = linear.tables(settings.Regression(train=800, test=400, replicates=3), 1)
     friedman = rows[rows["data"] == "Friedman"]
     assert (friedman["resmem"] < friedman[["base", "knn"]].min(axis=1)).all()
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_moved_images_are_crops_of_padded_ones_and_some_are_mirrored():
+    x = torch.arange(2 * 40 * 2 * 36, dtype=torch.float32).view(2, 40, 72) + 1
+    found = tasks.moved(x, 2, 6, torch.Generator().manual_seed(0), pad=1)
+    assert found.shape == x.shape
+    torch.testing.assert_close(found, tasks.moved(x, 2, 6, torch.Generator().manual_seed(0), pad=1))
+    mirrored = 0
+    for image, new in zip(x.view(-1, 2, 6, 6), found.view(-1, 2, 6, 6), strict=True):
+        padded = torch.nn.functional.pad(image, (1,) * 4)
+        crops = [padded[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
+        plain, flipped = (any(torch.equal(new, f(crop)) for crop in crops) for f in (lambda c: c, lambda c: c.flip(2)))
+        assert plain or flipped
+        mirrored += flipped
+    assert 20 < mirrored < 60
+
+
+def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
+    folder = tmp_path / "cifar-100-binary"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    looks = rng.integers(0, 256, (100, 3072))
+    for name, number in (("train.bin", 500), ("test.bin", 100)):
+        fine = rng.integers(100, size=number)
+        pixels = np.clip(looks[fine] + rng.normal(scale=20, size=(number, 3072)), 0, 255)
+        np.column_stack([fine // 5, fine, pixels]).astype(np.uint8).tofile(folder / name)
+    options = settings.Cifar(
+        root=str(tmp_path), depths=[8], width=2, train=400, valid=100, epochs=3, batch=50, replicates=2
+    )
+    datas = [tasks.data("cifar", options, 1, replicate) for replicate in range(2)]
+    assert datas[0].test.x.shape == (100, 3072)
+    assert abs(datas[0].train.x.mean()) < 0.5
+    arm = tasks.arms("cifar", options)[0]
+    _, weights = tasks.fit("cifar", arm, options, datas, 1)
+    bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
+    found = experiment.embeddings("cifar", options, bases, 1)
+    assert {name.rsplit("/", 1)[1] for name in found} == {"logits", "last"}
+    near, choices = experiment.neighbours("cifar", options, found, 1)
+    accuracy = experiment.evaluate("cifar", options, found, near, choices, 1)["accuracy"]
+    assert (accuracy["resmem"] >= accuracy["base"]).all()
+    with pytest.raises(InputError, match="500 images are not for testing"):
+        tasks.data("cifar", options.model_copy(update={"train": 450}), 1, 0)
+    (folder / "train.bin").write_bytes(b"\0" * 5000)
+    with pytest.raises(InputError, match="no multiple of 3,074"):
+        tasks.data("cifar", options, 1, 0)
+
+
+def test_mnist_as_the_specification_splits_it(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels, labels = (
+        rng.integers(0, 256, (10_000, 28, 28), dtype=np.uint8),
+        rng.integers(10, size=10_000, dtype=np.uint8),
+    )
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(
+        np.array([0x803, 10_000, 28, 28], ">i4").tobytes() + pixels.tobytes()
+    )
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(np.array([0x801, 10_000], ">i4").tobytes() + labels.tobytes())
+    data = tasks.data("mnist", settings.Mnist(root=str(tmp_path)), 1, 0)
+    order = np.random.default_rng(0).permutation(10_000)
+    np.testing.assert_array_equal(data.test.y, labels[order[:2000]])
+    np.testing.assert_array_equal(data.train.y, labels[order[3000:]])
+    first = (pixels[order[0]].astype(float) / 255 - 0.1307) / 0.3081
+    np.testing.assert_allclose(data.test.x[0].reshape(14, 14)[0, 0], first[:2, :2].mean(), rtol=1e-5)

@@ -184,22 +184,51 @@ def cifar10(root: str | Path, *, download: bool = False) -> Images:
     binary = root / "cifar-10-batches-bin"
     if binary.is_dir():
         names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
-        files = [binary / name for name in names if (binary / name).is_file()]
-        if not files:
-            raise InputError(f"{binary} holds none of {', '.join(names)}")
-        parts = []
-        for file in files:
-            content = np.fromfile(file, np.uint8)
-            if not len(content) or len(content) % 3073:
-                raise InputError(f"{file} is truncated: {len(content)} bytes is no multiple of 3,073; fetch it again")
-            parts.append(content.reshape(-1, 3073))
-        rows = np.concatenate(parts)
-        if rows[:, 0].max() > 9:
-            raise InputError(f"{binary}: labels must be 0-9, found {rows[:, 0].max()}")
-        return Images(rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0].astype(int), 255)
+        return _cifar_binary(binary, names, labels=1, classes=10)
+    return _cifar(root, "CIFAR10", download)
+
+
+def cifar100(root: str | Path, *, download: bool = False) -> Images:
+    """CIFAR-100 (Krizhevsky 2009) with its fine labels: 32x32 colour images, values 0-255, training first.
+
+    Reads torchvision's layout (`<root>/cifar-100-python`, checked by torchvision) or the binary version
+    (`<root>/cifar-100-binary/{train,test}.bin`: a coarse and a fine label byte and 3,072 pixel bytes per image).
+
+    Raises:
+        InputError: naming the file if one is missing or truncated.
+    """
+    root = Path(root)
+    binary = root / "cifar-100-binary"
+    if binary.is_dir():
+        return _cifar_binary(binary, ["train.bin", "test.bin"], labels=2, classes=100)
+    return _cifar(root, "CIFAR100", download)
+
+
+def _cifar_binary(folder: Path, names: list[str], *, labels: int, classes: int) -> Images:
+    """Images of the binary files that are there; the last of an image's label bytes is its label."""
+    files = [folder / name for name in names if (folder / name).is_file()]
+    if not files:
+        raise InputError(f"{folder} holds none of {', '.join(names)}")
+    parts, size = [], labels + 3072
+    for file in files:
+        content = np.fromfile(file, np.uint8)
+        if not len(content) or len(content) % size:
+            raise InputError(f"{file} is truncated: {len(content)} bytes is no multiple of {size:,}; fetch it again")
+        parts.append(content.reshape(-1, size))
+    rows = np.concatenate(parts)
+    found = rows[:, labels - 1].astype(int)
+    if found.max() >= classes:
+        raise InputError(f"{folder}: labels must be 0-{classes - 1}, found {found.max()}")
+    return Images(rows[:, labels:].reshape(-1, 3, 32, 32), found, 255)
+
+
+def _cifar(root: Path, name: str, download: bool) -> Images:
+    """Both splits as torchvision reads them."""
     try:
-        sets = [torchvision().datasets.CIFAR10(str(root), train=train, download=download) for train in (True, False)]
+        kind = getattr(torchvision().datasets, name)
+        sets = [kind(str(root), train=train, download=download) for train in (True, False)]
     except (OSError, RuntimeError) as error:
-        raise InputError(f"CIFAR-10 is not in {root} ({error}); put it there, or set download to true") from error
+        known = name.replace("CIFAR", "CIFAR-")
+        raise InputError(f"{known} is not in {root} ({error}); put it there, or set download to true") from error
     pixels = np.concatenate([part.data for part in sets]).transpose(0, 3, 1, 2)
     return Images(pixels, np.concatenate([part.targets for part in sets]), 255)

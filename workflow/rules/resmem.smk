@@ -41,9 +41,9 @@ RESMEM_TABLES = [
     "spurious",
 ]
 RESMEM_MEASURED = ["choices", "accuracy", "sweeps", "calibration", "parts", "grid"]
-RESMEM_TASKS = ["digits", "longtail", "fine", "text"] + (
-    ["mnist"] if CONFIG.resmem.mnist.root else []
-)
+RESMEM_TASKS = ["digits", "longtail", "fine", "text"] + [
+    task for task in ("mnist", "cifar") if getattr(CONFIG.resmem, task).root
+]
 PRODUCTS["resmem"] = {
     "tables": [f"{RESMEM}/{table}.parquet" for table in RESMEM_TABLES],
     "figures": [f"{RESMEM}/figures/{figure}.png" for figure in RESMEM_FIGURES],

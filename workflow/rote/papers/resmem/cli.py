@@ -19,7 +19,7 @@ app = typer.Typer(
     help="ResMem: learn what you can and memorize the rest (Yang et al., 2023).",
 )
 
-Task = Annotated[str, typer.Option(help="digits, longtail, fine, text or mnist.")]
+Task = Annotated[str, typer.Option(help="digits, longtail, fine, text, mnist or cifar.")]
 Folder = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar="DIR")]
 Bases = Annotated[Path, typer.Option(help="Trained bases.", metavar="SAFETENSORS")]
 Embeddings = Annotated[Path, typer.Option(help="Logits and embeddings.", metavar="SAFETENSORS")]

@@ -46,13 +46,14 @@ def embeddings(task: str, options: Any, bases: Arrays, seed: int) -> Arrays:
             for split, part in zip(("train", "valid", "test"), data[:3], strict=True):
                 x = part.x[: arm.examples] if split == "train" else part.x
                 for kind, value in tasks.embed(stack, weights, replicate, x).items():
-                    found[place(arm.name, replicate, split, kind)] = value
+                    if kind == "logits" or kind in features(task, arm):
+                        found[place(arm.name, replicate, split, kind)] = value
     return found
 
 
 def features(task: str, arm: Arm) -> list[str]:
     """The embeddings that a memory of this arm is built on."""
-    if task == "text":
+    if task in ("text", "cifar"):
         return ["last"]
     if arm.depth:
         return ["last", "map", "inputs"] if task == "mnist" else ["last", "map"]

@@ -27,7 +27,7 @@ Tables = Mapping[str, pd.DataFrame]
 METHODS = {"base": (INK, "o"), "knn": (PALETTE[2], "s"), "resmem": (PALETTE[0], "D"), "mix": (PALETTE[1], "^")}
 NAMES = {"base": "base", "knn": "kNN alone", "resmem": "ResMem", "mix": "kNN-LM mix"}
 TASKS = {"digits": "Digits, hidden units", "longtail": "Long tail, training images", "fine": "Coarse and fine, width",
-         "mnist": "MNIST-10k, width"}  # fmt: skip
+         "mnist": "MNIST-10k, width", "cifar": "CIFAR-100, depth"}  # fmt: skip
 
 
 def _legend(canvas: Canvas, ax: Axes, columns: int = 4) -> None:
@@ -154,7 +154,7 @@ def _series(task: str, rows: pd.DataFrame) -> pd.DataFrame:
         rows = rows[rows["arm"].str.startswith(first)]
         x = rows["rows"]
     else:
-        rows = rows[rows["arm"].str.fullmatch(r"width \d+")]
+        rows = rows[rows["arm"].str.fullmatch(r"depth \d+" if task == "cifar" else r"width \d+")]
         x = rows["arm"].str.split().str[1].astype(int)
     return rows.assign(x=x)
 

@@ -124,7 +124,8 @@ class Regression(Section):
 class Mnist(Section):
     """The 10,000 test images of MNIST at 14 x 14 pixels under CIFAR's residual network; needs the files."""
 
-    root: str = key("", "Folder with MNIST's idx files; without it this part is left out")
+    root: str = key("", "Folder with (or for) MNIST's idx files; without it this part is left out")
+    download: bool = key(False, "Let torchvision download them into `root`")
     widths: list[Annotated[int, Field(ge=1)]] = key([1, 2, 4], "Widths of the first stage, depth 8", min_length=1)
     depths: list[Annotated[int, Field(ge=8)]] = key([14, 20], "Further depths, at the smallest width")
     sizes: list[Size] = key([250, 1000, 3000], "Further training sizes, at the smallest width")
@@ -133,7 +134,7 @@ class Mnist(Section):
     test: int = key(2000, "Test images", ge=50, le=2000)
     seen: int = key(35_000, "Images seen in training, repetitions counted", ge=100)
     batch: int = key(128, "Batch size", ge=2)
-    learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
+    learning_rate: float = key(0.06, "Peak of the learning rate", gt=0)
     replicates: int = key(3, "Networks; the split is the same", ge=2)
 
     SCALES: ClassVar = {
@@ -141,7 +142,25 @@ class Mnist(Section):
             "widths": [1], "depths": [], "sizes": [], "train": 500, "valid": 200, "test": 300, "seen": 1000,
             "replicates": 2,
         },
+        "paper": {"root": "data/mnist", "download": True},
     }  # fmt: skip
+
+
+class Cifar(Section):
+    """CIFAR-100 under its residual networks, the paper's own setting; needs the files, and a GPU."""
+
+    root: str = key("", "Folder with (or for) CIFAR-100; without it this part is left out")
+    download: bool = key(False, "Let torchvision download it into `root`")
+    depths: list[Annotated[int, Field(ge=8)]] = key([8, 14, 20, 32, 44, 56], "Depths of the network", min_length=1)
+    width: int = key(16, "Width of its first stage", ge=1)
+    train: int = key(45_000, "Training images", ge=50)
+    valid: int = key(5000, "Validation images, of the training part", ge=20)
+    epochs: int = key(200, "Training epochs", ge=1)
+    batch: int = key(128, "Batch size", ge=2)
+    learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
+    replicates: int = key(3, "Networks; the split is the same", ge=2)
+
+    SCALES: ClassVar = {"paper": {"root": "data/cifar-100", "download": True}}
 
 
 class Spurious(Section):
@@ -181,6 +200,7 @@ class Settings(Section):
     fine: CoarseFine = key(CoarseFine, CoarseFine.__doc__)
     text: Text = key(Text, Text.__doc__)
     mnist: Mnist = key(Mnist, Mnist.__doc__)
+    cifar: Cifar = key(Cifar, Cifar.__doc__)
     regression: Regression = key(Regression, Regression.__doc__)
     spurious: Spurious = key(Spurious, Spurious.__doc__)
     scores: Scores = key(Scores, Scores.__doc__)

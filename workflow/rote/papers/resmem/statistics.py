@@ -446,3 +446,16 @@ def mnist_rises(tables: Tables) -> Sample:
 def mnist_pixels(tables: Tables) -> dict[str, Sample]:
     """Gain over the memory alone, both of the pixels."""
     return {f"width {w}": Sample(_gain(tables, "mnist", f"width {w}", "inputs", over="knn")) for w in (1, 2, 4)}
+
+
+# ---- CIFAR-100, the paper's own setting ------------------------------------------------------------------------------
+
+
+def cifar_gain(tables: Tables) -> Sample:
+    """Gain at depth 8."""
+    return Sample(_gain(tables, "cifar", "depth 8", "last"))
+
+
+def cifar_falls(tables: Tables) -> Sample:
+    """Gain at depth 8 minus that at depth 56."""
+    return Sample(_gain(tables, "cifar", "depth 8", "last") - _gain(tables, "cifar", "depth 56", "last"))

@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from rote import data as data_files
 from rote import train
-from rote.data import mnist
 from rote.errors import InputError
 from rote.models import classifiers
 from rote.models.classifiers import Parameters, Stack
 from rote.papers.resmem import settings
-from rote.seeds import generator
+from rote.seeds import generator, torch_seed
 from rote.synth import images
 
-TASKS = ("digits", "longtail", "fine", "text", "mnist")
+TASKS = ("digits", "longtail", "fine", "text", "mnist", "cifar")
+SHAPES = {"fine": (images.CoarseFine.CHANNELS, images.CoarseFine.SIDE), "mnist": (1, 14), "cifar": (3, 32)}
 
 
 class Split(NamedTuple):
@@ -55,6 +56,7 @@ class Recipe(NamedTuple):
     batch: int
     learning_rate: float
     decay: float = 0.0  # decoupled weight decay
+    augmented: bool = False  # random crops of the padded image, and mirror images
 
 
 # ---- arms ------------------------------------------------------------------------------------------------------------
@@ -82,6 +84,8 @@ def arms(task: str, options: Any) -> list[Arm]:
         found += [Arm(f"depth {d}", depth=d, width=first, examples=options.train) for d in options.depths]
         small = [Arm(f"n = {n}", depth=8, width=first, examples=n) for n in options.sizes]
         return found + small
+    if task == "cifar":
+        return [Arm(f"depth {d}", depth=d, width=options.width, examples=options.train) for d in options.depths]
     raise InputError(f"task must be one of {', '.join(TASKS)}, given {task!r}")
 
 
@@ -89,6 +93,9 @@ def recipe(task: str, options: Any) -> Recipe:
     """How its bases are trained."""
     if task in ("digits", "text"):
         return Recipe(options.steps, options.batch, options.learning_rate)
+    if task == "cifar":
+        steps = options.epochs * max(1, options.train // options.batch)
+        return Recipe(steps, options.batch, options.learning_rate, 0.05, augmented=True)
     if task == "mnist":
         return Recipe(max(1, options.seen // options.batch), options.batch, options.learning_rate, 0.05)
     middle = sorted(options.sizes)[len(options.sizes) // 2] if task == "longtail" else options.train
@@ -102,7 +109,9 @@ def recipe(task: str, options: Any) -> Recipe:
 def data(task: str, options: Any, seed: int, replicate: int) -> Data:
     """One replicate's data set, the largest training set of the task."""
     rng = generator(seed, "resmem", task, "data", replicate)
-    return {"digits": _digits, "longtail": _longtail, "fine": _fine, "text": _text, "mnist": _mnist}[task](options, rng)
+    return {"digits": _digits, "longtail": _longtail, "fine": _fine, "text": _text, "mnist": _mnist, "cifar": _cifar}[
+        task
+    ](options, rng)
 
 
 def _digits(options: settings.Digits, rng: np.random.Generator) -> Data:
@@ -133,7 +142,7 @@ def _fine(options: settings.CoarseFine, rng: np.random.Generator) -> Data:
 
 def _mnist(options: settings.Mnist, rng: np.random.Generator) -> Data:
     """The split is that of the specification, the same in every replicate."""
-    found = mnist(options.root)
+    found = data_files.mnist(options.root, download=options.download)
     pixels, y = found.pixels[-10_000:], found.labels[-10_000:].astype(np.int64)
     if len(y) < 10_000 or pixels.shape[1] != 28:
         raise InputError(f"{options.root}: 10,000 images of 28 x 28 pixels are needed, found {pixels.shape}")
@@ -142,6 +151,26 @@ def _mnist(options: settings.Mnist, rng: np.random.Generator) -> Data:
     order = np.random.default_rng(0).permutation(10_000)
     parts = (order[3000 : 3000 + options.train], order[2000 : 2000 + options.valid], order[: options.test])
     return Data(*(Split(x[some], y[some], y[some]) for some in parts), 10)
+
+
+def _cifar(options: settings.Cifar, rng: np.random.Generator) -> Data:
+    """The published test set; validation images are of the training part, the same in every replicate."""
+    found = data_files.cifar100(options.root, download=options.download)
+    last = len(found.labels) - len(found.labels) // 6  # one sixth of the images are for testing
+    if last < options.train + options.valid:
+        raise InputError(
+            f"{options.root}: {last} images are not for testing, resmem.cifar.train and valid ask for "
+            f"{options.train} + {options.valid}"
+        )
+    mean, spread = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)  # of its channels, as everyone has them
+    order = np.random.default_rng(0).permutation(last)
+    parts = []
+    for some in (order[: options.train], order[options.train : options.train + options.valid], np.s_[last:]):
+        pixels = found.pixels[some].astype(np.float32) / 255
+        x = (pixels - np.array(mean, np.float32)[:, None, None]) / np.array(spread, np.float32)[:, None, None]
+        y = found.labels[some].astype(np.int64)
+        parts.append(Split(x.reshape(len(x), -1), y, y))
+    return Data(*parts, 100)
 
 
 def topics() -> list[str]:
@@ -203,8 +232,7 @@ def build(task: str, arm: Arm, options: Any, data: Data, rngs: list[np.random.Ge
     if task == "text":
         return classifiers.characters(data.classes, options.context, options.embedding, arm.hidden, rngs)
     if arm.depth:
-        channels, side = (1, 14) if task == "mnist" else (images.CoarseFine.CHANNELS, images.CoarseFine.SIDE)
-        return classifiers.residual(arm.depth, arm.width, channels, side, data.classes, rngs)
+        return classifiers.residual(arm.depth, arm.width, *SHAPES[task], data.classes, rngs)
     return classifiers.perceptron(data.train.x.shape[1], arm.hidden, data.classes, rngs)
 
 
@@ -241,9 +269,13 @@ def fit(
         for replicate in range(count)
     ]))  # fmt: skip
 
+    base, moves = torch_seed(seed, "resmem", task, arm.name, "moves") // 2, torch.Generator()
+
     def loss(parameters: Parameters, step: int) -> torch.Tensor:
         chosen = order[:, step]
         inputs = torch.stack([some[at] for some, at in zip(x, chosen, strict=True)])
+        if how.augmented:
+            inputs = moved(inputs, *SHAPES[task], moves.manual_seed(base + step))
         wanted = torch.stack([some[at] for some, at in zip(y, chosen, strict=True)])
         logits, _ = stack.forward(parameters, inputs, True)
         losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
@@ -262,6 +294,19 @@ def fit(
         what=f"{task}, {arm.name}",
     )
     return stack, parameters | stack.buffers
+
+
+def moved(x: torch.Tensor, channels: int, side: int, generator: torch.Generator, pad: int = 4) -> torch.Tensor:
+    """Every image (..., channels · side²) cropped at random from its padded self, half of them mirrored."""
+    images = torch.nn.functional.pad(x.reshape(-1, channels, side, side), (pad,) * 4)
+    count = len(images)
+    down, right = (torch.randint(2 * pad + 1, (2, count, 1), generator=generator) + torch.arange(side)).to(x.device)
+    mirror = torch.rand(count, 1, generator=generator).to(x.device) < 0.5
+    right = torch.where(mirror, right.flip(1), right)
+    each = torch.arange(count, device=x.device)
+    # indices apart from each other put the channels last
+    found = images[each[:, None, None], :, down[:, :, None], right[:, None, :]]
+    return found.permute(0, 3, 1, 2).reshape(x.shape)
 
 
 def _order(rng: np.random.Generator, examples: int, steps: int, batch: int) -> np.ndarray:
