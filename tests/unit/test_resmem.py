@@ -139,7 +139,7 @@ def digits():
         _, weights = tasks.fit("digits", arm, DIGITS, datas, 1)
         bases |= {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
     found = experiment.embeddings("digits", DIGITS, bases, 1)
-    near, choices = experiment.neighbours("digits", DIGITS, found, 1)
+    near, choices = experiment.neighbours("digits", DIGITS, settings.Memory(), found, 1)
     return experiment.evaluate("digits", DIGITS, found, near, choices, 1)
 
 
@@ -289,9 +289,10 @@ def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
     bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
     found = experiment.embeddings("cifar", options, bases, 1)
     assert {name.rsplit("/", 1)[1] for name in found} == {"logits", "last"}
-    near, choices = experiment.neighbours("cifar", options, found, 1)
+    near, choices = experiment.neighbours("cifar", options, settings.Memory(engine="ivf", probes=8), found, 1)
     accuracy = experiment.evaluate("cifar", options, found, near, choices, 1)["accuracy"]
     assert (accuracy["resmem"] >= accuracy["base"]).all()
+    assert choices["recall"].between(0.5, 1).all()
     with pytest.raises(InputError, match="500 images are not for testing"):
         tasks.data("cifar", options.model_copy(update={"train": 450}), 1, 0)
     (folder / "train.bin").write_bytes(b"\0" * 5000)

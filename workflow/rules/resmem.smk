@@ -182,11 +182,11 @@ rule resmem_fit_residuals:
     priority: 20
     threads: 1
     resources:
-        gpu=0,
+        gpu=int(CONFIG.resmem.memory.engine == "torch"),
         mem_mb=at_scale(3000, 64000),
         runtime=at_scale(10, 240),
     params:
-        settings=resmem_task,
+        settings=resmem_memory,
         seed=CONFIG.seed,
         code=code("rote.papers.resmem.cli:fit_residuals"),
     shell:

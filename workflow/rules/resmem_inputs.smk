@@ -10,3 +10,8 @@ def resmem_settings(*sections):
 def resmem_task(wildcards):
     """The section of a task."""
     return resmem_settings(wildcards.task)
+
+
+def resmem_memory(wildcards):
+    """The section of a task, and how memories are searched."""
+    return resmem_settings("memory", wildcards.task)

@@ -96,7 +96,8 @@ def shots(velocity: Tensor, survey: Survey) -> Tensor:
 
 
 def leapfrog(velocity: Tensor, survey: Survey) -> Tensor:
-    """The same by a propagator of our own in plain torch: leapfrog in time, fourth order in space, absorbing layers.
+    """The same by a propagator of our own in plain torch, the reference: leapfrog in time, fourth order in space,
+    absorbing layers, in double precision; (shots, receivers, samples) float64.
 
     u_tt + (ζ_x + ζ_z) u_t + ζ_x ζ_z u = v² (Δu − f) + ∂_x ψ_x + ∂_z ψ_z, ψ_x,t = −ζ_x ψ_x + v² (ζ_z − ζ_x) ∂_x u, and
     ψ_z likewise.
@@ -104,7 +105,7 @@ def leapfrog(velocity: Tensor, survey: Survey) -> Tensor:
     Raises:
         InputError: see `check`; also for a time step above the scheme's limit.
     """
-    v = check(velocity, survey)
+    v = check(velocity, survey).double()
     h, dt, p = survey.spacing, survey.step, survey.layer
     fastest, limit = float(v.detach().max()), np.sqrt(3) / 2
     courant = dt * fastest * np.sqrt(2) / h
@@ -117,19 +118,19 @@ def leapfrog(velocity: Tensor, survey: Survey) -> Tensor:
     squared = torch.nn.functional.pad(v[None, None], (p,) * 4, mode="replicate")[0, 0] ** 2
 
     def damping(size: int) -> Tensor:
-        line = torch.zeros(size)
-        inside = (p - torch.arange(p, dtype=torch.float32)) / p
+        line = torch.zeros(size, dtype=torch.float64)
+        inside = (p - torch.arange(p, dtype=torch.float64)) / p
         line[:p], line[-p:] = inside**2, inside.flip(0) ** 2
         return line * 3 * survey.fastest * np.log(1e4) / (2 * p * h)
 
     zeta_z, zeta_x = damping(depth)[:, None], damping(width)[None]
     both = zeta_z + zeta_x
-    amplitudes = ricker(survey)
+    amplitudes = ricker(survey).double()
     number = len(survey.sources)
     rows, columns = (torch.as_tensor(np.asarray(survey.sources)[:, axis] + p) for axis in range(2))
     to_rows, to_columns = (torch.as_tensor(np.asarray(survey.receivers)[:, axis] + p) for axis in range(2))
-    u, before = torch.zeros(2, number, depth, width)
-    psi_z, psi_x = torch.zeros(2, number, depth, width)
+    u, before = torch.zeros(2, number, depth, width, dtype=torch.float64)
+    psi_z, psi_x = torch.zeros(2, number, depth, width, dtype=torch.float64)
     shot, recorded = torch.arange(number), []
 
     def along(field: Tensor, axis: int) -> Tensor:

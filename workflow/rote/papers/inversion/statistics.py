@@ -141,9 +141,14 @@ def jacobian(tables: Tables) -> dict[str, Sample]:
     return _check(tables, "jacobian")
 
 
-def layers(tables: Tables) -> dict[str, Sample]:
-    """Relative difference of traces to those of a larger domain."""
-    return _check(tables, "layers")
+def layers(tables: Tables) -> Sample:
+    """Relative difference of traces to those of a larger domain, deepwave with 10 cells."""
+    return _check(tables, "layers")["deepwave, 10 cells"]
+
+
+def own_layers(tables: Tables) -> Sample:
+    """The same of our own propagator with 20 cells."""
+    return _check(tables, "layers")["own, 20 cells"]
 
 
 def propagators(tables: Tables) -> dict[str, Sample]:

@@ -86,7 +86,8 @@ def fit_residuals(
     """Find the neighbours of every query in every memory, and tune ResMem, the memory alone and their mixture."""
     from rote.papers.resmem import experiment
 
-    near, chosen = experiment.neighbours(task, _options(run, task), _load(embeddings), run.seed)
+    options, found = _options(run, task), _load(embeddings)
+    near, chosen = experiment.neighbours(task, options, run.settings.memory, found, run.seed, run.device)
     _save(out, near)
     tables.write(choices, chosen, schema.Choices, run.provenance())
 

@@ -14,7 +14,7 @@ import pandas as pd
 from rote import knn, resmem
 from rote.job import track
 from rote.knn import Datastore, Neighbours
-from rote.papers.resmem import tasks
+from rote.papers.resmem import settings, tasks
 from rote.papers.resmem.tasks import Arm, Data
 from rote.resmem import BANDWIDTH_GRID, K_GRID, Setting
 
@@ -81,7 +81,9 @@ def cells(task: str, options: Any) -> Iterator[tuple[Arm, str, int, int]]:
                     yield arm, kind, rows, replicate
 
 
-def neighbours(task: str, options: Any, found: Arrays, seed: int) -> tuple[Arrays, pd.DataFrame]:
+def neighbours(
+    task: str, options: Any, memory: settings.Memory, found: Arrays, seed: int, device: str = "cpu"
+) -> tuple[Arrays, pd.DataFrame]:
     """Neighbours of validation and test queries in every memory, and the settings tuned on validation data.
 
     One search at the largest k serves the whole grid.
@@ -91,17 +93,20 @@ def neighbours(task: str, options: Any, found: Arrays, seed: int) -> tuple[Array
     for arm, kind, size, replicate in track(list(cells(task, options)), f"{task}: neighbours"):
         data = datas[replicate]
         labels = tasks.training_labels(arm, data, seed, replicate)[:size]
-        store = Datastore(_vectors(found, data, arm, replicate, "train", kind)[:size])
-        near = {}
+        vectors = _vectors(found, data, arm, replicate, "train", kind)[:size]
+        store, near = Datastore(vectors, engine=memory.engine, probes=memory.probes, device=device), {}
         for split in ("valid", "test"):
             near[split] = store.search(_vectors(found, data, arm, replicate, split, kind), MOST)
             for name, value in near[split]._asdict().items():
                 out[place(arm.name, replicate, kind, str(size), split, name)] = value
         logits = {split: found[place(arm.name, replicate, split, "logits")] for split in ("train", "valid")}
         chosen = tune(near["valid"], labels, logits["train"][:size], logits["valid"], data.valid.y)
-        rows.append((task, arm.name, kind, size, replicate, *chosen))
+        exact = memory.engine in ("exact", "torch")
+        checked = _vectors(found, data, arm, replicate, "valid", kind)[: memory.checked]
+        recall = 1.0 if exact else store.recall(checked, min(50, size))
+        rows.append((task, arm.name, kind, size, replicate, *chosen, recall))
     columns = ["task", "arm", "features", "rows", "replicate", "k", "bandwidth", "temperature", "unit", "knn_k",
-               "knn_bandwidth", "mix_k", "mix_bandwidth", "mix"]  # fmt: skip
+               "knn_bandwidth", "mix_k", "mix_bandwidth", "mix", "recall"]  # fmt: skip
     return out, pd.DataFrame(rows, columns=columns)
 
 

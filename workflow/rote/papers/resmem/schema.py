@@ -69,6 +69,7 @@ class Choices(Table):
     mix_k: int = column("neighbours of the mixture")
     mix_bandwidth: float = column("its bandwidth")
     mix: float = column("its weight of the memory, lambda")
+    recall: float = column("share of the true neighbours that the engine finds, k = 50; 1 for exact engines")
 
 
 class Accuracy(Table):

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from rote.knn import Engine
 from rote.section import Section, key
 
 Size = Annotated[int, Field(ge=20)]
@@ -191,9 +192,18 @@ class Scores(Section):
     SCALES: ClassVar = {"smoke": {"units": [4, 16], "networks": 4, "train": 200, "replicates": 2}}
 
 
+class Memory(Section):
+    """How memories are searched."""
+
+    engine: Engine = key("exact", "exact (FAISS), torch (the same on a device), ivf or hnsw (approximate)")
+    probes: int = key(64, "ivf: lists searched; hnsw: candidates held", ge=1)
+    checked: int = key(200, "Validation queries that recall is measured on", ge=10)
+
+
 class Settings(Section):
     """ResMem: learn what you can and memorize the rest"""
 
+    memory: Memory = key(Memory, Memory.__doc__)
     theory: Theory = key(Theory, Theory.__doc__)
     digits: Digits = key(Digits, Digits.__doc__)
     longtail: LongTail = key(LongTail, LongTail.__doc__)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
@@ -52,6 +53,8 @@ def stylized(tables: Tables) -> Canvas:
         ax.plot(*bent.truth, "*", color=INK, markersize=8)
         ax.set(xlabel="x₁", aspect="equal")
         ax.grid(False)
+        if sigma == widths[-1]:
+            _zoomed(ax, x, y, grids, bent.train[0])
     axes[1, 0].set_ylabel("x₂")
     handles = [Line2D([], [], color=EXACT, linewidth=6, alpha=0.5), Line2D([], [], color=MIXTURE, linestyle=":"),
                Line2D([], [], color=PRIOR), Line2D([], [], color=LIKELIHOOD, linestyle="--"),
@@ -60,6 +63,17 @@ def stylized(tables: Tables) -> Canvas:
     names = ["exact posterior", "linearized", "prior", "likelihood", "examples", "truth"]
     canvas.legend(handles, names, loc="outside lower center", ncols=6)
     return canvas
+
+
+def _zoomed(ax: Axes, x: pd.Index, y: pd.Index, grids: dict[str, pd.DataFrame], centre: np.ndarray) -> None:
+    """An inset of half-width 0.12 around an example."""
+    inset = ax.inset_axes((0.03, 0.03, 0.36, 0.36), xticks=[], yticks=[])
+    inset.pcolormesh(x, y, grids["exact"], cmap="Reds", vmin=0, vmax=1.3, rasterized=True)
+    inset.contour(x, y, grids["linearized"], levels=[0.1, 0.5], colors=[MIXTURE], linestyles=":", linewidths=0.9)
+    inset.plot(*centre, "^", color=EXAMPLES)
+    inset.set(xlim=(centre[0] - 0.12, centre[0] + 0.12), ylim=(centre[1] - 0.12, centre[1] + 0.12))
+    inset.grid(False)
+    ax.indicate_inset_zoom(inset, edgecolor=FAINT)
 
 
 def convergence(tables: Tables) -> Canvas:
