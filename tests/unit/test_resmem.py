@@ -12,6 +12,7 @@ from rote.papers.resmem import experiment, extensions, linear, settings, tasks
 from rote.papers.resmem.cli import app
 from rote.synth import images
 from rote.theory import lookup
+from safetensors.numpy import load_file
 from scipy.optimize import minimize
 from typer.testing import CliRunner
 
@@ -316,3 +317,52 @@ def test_mnist_as_the_specification_splits_it(tmp_path):
     np.testing.assert_array_equal(data.train.y, labels[order[3000:]])
     first = (pixels[order[0]].astype(float) / 255 - 0.1307) / 0.3081
     np.testing.assert_allclose(data.test.x[0].reshape(14, 14)[0, 0], first[:2, :2].mean(), rtol=1e-5)
+
+
+def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
+    from PIL import Image
+    from rote.data import torchvision
+    from rote.papers.resmem import pictures
+
+    rng = np.random.default_rng(0)
+    for part, number in (("train", 8), ("val", 4)):
+        for kind in range(3):
+            folder = tmp_path / "pictures" / part / f"class{kind}"
+            folder.mkdir(parents=True)
+            for name in range(number):
+                pixels = rng.integers(0, 80, (40, 50, 3)) + 60 * np.eye(3, dtype=int)[kind]
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{name}.png")
+    torch.manual_seed(0)
+    net = torchvision().models.mobilenet_v2(num_classes=3)
+    torch.save(net.state_dict(), tmp_path / "mobilenet_v2.pth")
+    options = settings.Pictures(
+        root=str(tmp_path / "pictures"), weights=str(tmp_path), models=["mobilenet_v2"], side=32, batch=10
+    )
+    bases, run = pictures.bases(options), CliRunner()
+    given = ["--task", "pictures", "--settings", json.dumps({"pictures": options.model_dump()})]
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
+    for verb in (["train-base", "--out", files[0]], ["embed", "--bases", files[0], "--out", files[1]]):
+        done = run.invoke(app, [*verb, *given])
+        assert done.exit_code == 0, done.exception
+    found = load_file(files[1])
+    assert found["mobilenet_v2/0/train/last"].shape == (24, 1280)
+    near, choices = experiment.neighbours("pictures", options, settings.Memory(), found, 1)
+    accuracy = experiment.evaluate("pictures", options, found, near, choices, 1)["accuracy"]
+    assert (accuracy["resmem"] > 0.6).all()  # three colours, and a network of random weights
+    paths, y, count = pictures.files(options)
+    assert (count, len(paths)) == (24, 36)
+    assert all(f"class{label}" in str(path) for path, label in zip(paths, y, strict=True))
+    broken = paths[0]
+    broken.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="is not a readable picture"):
+        experiment.embeddings("pictures", options, bases, 1)
+    (tmp_path / "mobilenet_v2.pth").write_bytes(b"no weights")
+    with pytest.raises(InputError, match="holds no weights"):
+        pictures.bases(options)
+    with pytest.raises(InputError, match="holds neither resnet50"):
+        pictures.bases(options.model_copy(update={"models": ["resnet50"]}))
+    with pytest.raises(InputError, match="does not exist"):
+        pictures.files(options.model_copy(update={"root": str(tmp_path / "nowhere")}))
+    (tmp_path / "pictures" / "val" / "other").mkdir()
+    with pytest.raises(InputError, match="classes that train/ has not: other"):
+        pictures.files(options)

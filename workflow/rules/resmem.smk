@@ -42,7 +42,7 @@ RESMEM_TABLES = [
 ]
 RESMEM_MEASURED = ["choices", "accuracy", "sweeps", "calibration", "parts", "grid"]
 RESMEM_TASKS = ["digits", "longtail", "fine", "text"] + [
-    task for task in ("mnist", "cifar") if getattr(CONFIG.resmem, task).root
+    task for task in ("mnist", "cifar", "pictures") if getattr(CONFIG.resmem, task).root
 ]
 PRODUCTS["resmem"] = {
     "tables": [f"{RESMEM}/{table}.parquet" for table in RESMEM_TABLES],
@@ -154,9 +154,9 @@ rule resmem_embed:
     priority: 20
     threads: 1
     resources:
-        gpu=0,
+        gpu=at_scale(0, 1),
         mem_mb=at_scale(3000, 32000),
-        runtime=at_scale(10, 120),
+        runtime=at_scale(10, 480),
     params:
         settings=resmem_task,
         seed=CONFIG.seed,

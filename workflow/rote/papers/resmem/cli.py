@@ -19,7 +19,7 @@ app = typer.Typer(
     help="ResMem: learn what you can and memorize the rest (Yang et al., 2023).",
 )
 
-Task = Annotated[str, typer.Option(help="digits, longtail, fine, text, mnist or cifar.")]
+Task = Annotated[str, typer.Option(help="digits, longtail, fine, text, mnist, cifar or pictures.")]
 Folder = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar="DIR")]
 Bases = Annotated[Path, typer.Option(help="Trained bases.", metavar="SAFETENSORS")]
 Embeddings = Annotated[Path, typer.Option(help="Logits and embeddings.", metavar="SAFETENSORS")]
@@ -54,9 +54,12 @@ def train_base(
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Train a task's bases, the replicates of each as one stack."""
-    from rote.papers.resmem import tasks
+    from rote.papers.resmem import pictures, tasks
 
     options = _options(run, task)
+    if task == "pictures":  # taken as they are
+        _save(out, pictures.bases(options))
+        return
     folder = checkpoints and checkpoints / f"resmem-{task}-{run.code or 'by-hand'}-{run.digest}"
     datas = [tasks.data(task, options, run.seed, replicate) for replicate in range(options.replicates)]
     bases = {}
@@ -76,7 +79,7 @@ def embed(run: Job, task: Task, bases: Bases, out: Embeddings):
     """Logits and embeddings of training, validation and test inputs under every base."""
     from rote.papers.resmem import experiment
 
-    _save(out, experiment.embeddings(task, _options(run, task), _load(bases), run.seed))
+    _save(out, experiment.embeddings(task, _options(run, task), _load(bases), run.seed, run.device))
 
 
 @verb(app, settings.Settings)
@@ -172,7 +175,7 @@ def _save(path: Path, arrays: dict) -> None:
     from safetensors.numpy import save_file
 
     with tables.atomic(path) as temporary:
-        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary)
+        save_file({name: np.asarray(value, order="C") for name, value in arrays.items()}, temporary)
 
 
 def _load(path: Path) -> dict:

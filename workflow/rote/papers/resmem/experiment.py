@@ -14,7 +14,7 @@ import pandas as pd
 from rote import knn, resmem
 from rote.job import track
 from rote.knn import Datastore, Neighbours
-from rote.papers.resmem import settings, tasks
+from rote.papers.resmem import pictures, settings, tasks
 from rote.papers.resmem.tasks import Arm, Data
 from rote.resmem import BANDWIDTH_GRID, K_GRID, Setting
 
@@ -31,7 +31,7 @@ def place(arm: str, replicate: int, *rest: str) -> str:
     return "/".join([arm, str(replicate), *rest])
 
 
-def embeddings(task: str, options: Any, bases: Arrays, seed: int) -> Arrays:
+def embeddings(task: str, options: Any, bases: Arrays, seed: int, device: str = "cpu") -> Arrays:
     """Logits and embeddings of every split under every base."""
     import torch
 
@@ -39,7 +39,14 @@ def embeddings(task: str, options: Any, bases: Arrays, seed: int) -> Arrays:
     datas = [tasks.data(task, options, seed, replicate) for replicate in range(options.replicates)]
     for arm in track(tasks.arms(task, options), f"{task}: embeddings"):
         prefix = f"{arm.name}/"
-        weights = {n.removeprefix(prefix): torch.tensor(v) for n, v in bases.items() if n.startswith(prefix)}
+        weights = {n.removeprefix(prefix): torch.tensor(v).to(device) for n, v in bases.items() if n.startswith(prefix)}
+        if task == "pictures":  # each once, whatever the replicates make of them
+            whole = pictures.embed(options, arm.name, weights, pictures.files(options)[0], device)
+            for replicate, data in enumerate(datas):
+                for split, part in zip(("train", "valid", "test"), data[:3], strict=True):
+                    for kind, value in whole.items():
+                        found[place(arm.name, replicate, split, kind)] = value[part.x]
+            continue
         rngs = [np.random.default_rng(0) for _ in datas]
         stack = tasks.build(task, arm, options, datas[0], rngs)
         for replicate, data in enumerate(datas):
@@ -53,7 +60,7 @@ def embeddings(task: str, options: Any, bases: Arrays, seed: int) -> Arrays:
 
 def features(task: str, arm: Arm) -> list[str]:
     """The embeddings that a memory of this arm is built on."""
-    if task in ("text", "cifar"):
+    if task in ("text", "cifar", "pictures"):
         return ["last"]
     if arm.depth:
         return ["last", "map", "inputs"] if task == "mnist" else ["last", "map"]

@@ -164,6 +164,18 @@ class Cifar(Section):
     SCALES: ClassVar = {"paper": {"root": "data/cifar-100", "download": True}}
 
 
+class Pictures(Section):
+    """Folders of pictures, as ImageNet's, under networks that are already trained."""
+
+    root: str = key("", "Folder with train/<class>/ and val/<class>/; without it this part is left out")
+    weights: str = key("", "Folder with <model>.safetensors or .pth; without it torchvision fetches its own")
+    models: list[str] = key(["mobilenet_v2", "resnet50"], "Networks, by torchvision's names", min_length=1)
+    train: int = key(200_000, "Training pictures remembered, at most", ge=2)
+    side: int = key(224, "Side of a picture", unit="pixels", ge=32)
+    batch: int = key(64, "Pictures at a time", ge=1)
+    replicates: int = key(2, "Ways to halve the validation pictures into tuning and test", ge=2)
+
+
 class Spurious(Section):
     """A linear base with a spurious feature that agrees with the label in most training rows."""
 
@@ -211,6 +223,7 @@ class Settings(Section):
     text: Text = key(Text, Text.__doc__)
     mnist: Mnist = key(Mnist, Mnist.__doc__)
     cifar: Cifar = key(Cifar, Cifar.__doc__)
+    pictures: Pictures = key(Pictures, Pictures.__doc__)
     regression: Regression = key(Regression, Regression.__doc__)
     spurious: Spurious = key(Spurious, Spurious.__doc__)
     scores: Scores = key(Scores, Scores.__doc__)

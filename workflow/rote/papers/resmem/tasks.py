@@ -13,11 +13,11 @@ from rote import train
 from rote.errors import InputError
 from rote.models import classifiers
 from rote.models.classifiers import Parameters, Stack
-from rote.papers.resmem import settings
+from rote.papers.resmem import pictures, settings
 from rote.seeds import generator, torch_seed
 from rote.synth import images
 
-TASKS = ("digits", "longtail", "fine", "text", "mnist", "cifar")
+TASKS = ("digits", "longtail", "fine", "text", "mnist", "cifar", "pictures")
 SHAPES = {"fine": (images.CoarseFine.CHANNELS, images.CoarseFine.SIDE), "mnist": (1, 14), "cifar": (3, 32)}
 
 
@@ -86,6 +86,9 @@ def arms(task: str, options: Any) -> list[Arm]:
         return found + small
     if task == "cifar":
         return [Arm(f"depth {d}", depth=d, width=options.width, examples=options.train) for d in options.depths]
+    if task == "pictures":
+        count = pictures.files(options)[2]
+        return [Arm(model, examples=count) for model in options.models]
     raise InputError(f"task must be one of {', '.join(TASKS)}, given {task!r}")
 
 
@@ -109,9 +112,15 @@ def recipe(task: str, options: Any) -> Recipe:
 def data(task: str, options: Any, seed: int, replicate: int) -> Data:
     """One replicate's data set, the largest training set of the task."""
     rng = generator(seed, "resmem", task, "data", replicate)
-    return {"digits": _digits, "longtail": _longtail, "fine": _fine, "text": _text, "mnist": _mnist, "cifar": _cifar}[
-        task
-    ](options, rng)
+    return {
+        "digits": _digits,
+        "longtail": _longtail,
+        "fine": _fine,
+        "text": _text,
+        "mnist": _mnist,
+        "cifar": _cifar,
+        "pictures": _pictures,
+    }[task](options, rng)
 
 
 def _digits(options: settings.Digits, rng: np.random.Generator) -> Data:
@@ -171,6 +180,15 @@ def _cifar(options: settings.Cifar, rng: np.random.Generator) -> Data:
         y = found.labels[some].astype(np.int64)
         parts.append(Split(x.reshape(len(x), -1), y, y))
     return Data(*parts, 100)
+
+
+def _pictures(options: settings.Pictures, rng: np.random.Generator) -> Data:
+    """Inputs are numbers of pictures in `pictures.files`."""
+    _, y, count = pictures.files(options)
+    half = count + rng.permutation(len(y) - count)
+    cut = len(half) // 2
+    parts = (np.arange(count), half[:cut], half[cut:])
+    return Data(*(Split(some, y[some], y[some]) for some in parts), int(y.max()) + 1)
 
 
 def topics() -> list[str]:
