@@ -32,13 +32,13 @@ def package(tmp_path, monkeypatch):
         if name:
             assert old in (root / name).read_text()
             (root / name).write_text((root / name).read_text().replace(old, new))
-        code._tree.cache_clear()
-        code._dump.cache_clear()
+        for known in (code._path, code._tree, code._hash, code._reached):
+            known.cache_clear()
         return {target: code.digest(f"rote.{target}") for target in ("low", "cli", "cli:first", "cli:second")}
 
     yield digests
-    code._tree.cache_clear()
-    code._dump.cache_clear()
+    for known in (code._path, code._tree, code._hash, code._reached):
+        known.cache_clear()
     shutil.rmtree(root)
 
 
