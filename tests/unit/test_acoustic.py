@@ -54,6 +54,29 @@ def test_the_gradient_is_that_of_the_misfit():
     assert float((gradient * bump).sum().detach()) == pytest.approx(float(ahead - behind) / 8.0, rel=0.03)
 
 
+@pytest.mark.parametrize("frequency", [4.0, 8.0, 12.0])
+def test_the_gradient_is_that_of_every_time_step(frequency, monkeypatch):
+    """Sampled at the Nyquist rate of the product of two fields, it loses next to nothing."""
+    import deepwave
+
+    survey, plain = SURVEY._replace(frequency=frequency), deepwave.scalar
+    target = acoustic.shots(MODEL + 50, survey)
+    seen = []
+
+    def gradient() -> torch.Tensor:
+        start = MODEL.clone().requires_grad_()
+        return torch.autograd.grad(((acoustic.shots(start, survey) - target) ** 2).sum(), start)[0]
+
+    def every(*args, **options):
+        seen.append(options.pop("model_gradient_sampling_interval"))
+        return plain(*args, **options)
+
+    sampled = gradient()
+    monkeypatch.setattr(deepwave, "scalar", every)
+    assert difference(sampled, gradient()) < 1e-3
+    assert seen[0] == {4.0: 1, 8.0: 5, 12.0: 2}[frequency]  # at 4 Hz the wavelet starts abruptly
+
+
 @pytest.mark.parametrize("value", [0.0, -1500.0, float("nan"), float("inf")])
 def test_velocities_that_deepwave_would_take_are_refused(value):
     model = MODEL.clone()
