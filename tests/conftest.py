@@ -73,6 +73,17 @@ def project(tmp_path) -> Path:
     return copy_project(tmp_path / "project")
 
 
+def examples_of(*rows: tuple[str, str], task: str = "t", part: str = "test"):
+    """Rows of a task's examples, from pairs of input and output."""
+    import pandas as pd
+    from rote.papers.distmem import tasks
+
+    frame = pd.DataFrame(rows, columns=["input", "output"])
+    return frame.assign(
+        task=task, part=part, example=range(len(frame)), instruction="", fact=-1, choices=[[] for _ in rows]
+    )[tasks.COLUMNS]
+
+
 def write_idx(path: Path, values: np.ndarray) -> None:
     """An idx file of bytes, gzipped if its name says so."""
     content = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape) + values.astype(np.uint8).tobytes()

@@ -1,25 +1,21 @@
-"""Distributional memorization: the measure and its edge cases, mining, scoring, the generated world, a whole study."""
+"""Distributional memorization: the generated world, networks and their scores, estimators, a whole study."""
 
 import json
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from conftest import examples_of
 from rote import ngrams, tables
 from rote.errors import InputError
 from rote.models import lm, pretrained, rotary
 from rote.papers.distmem import (
     ablation,
-    correlation,
     estimators,
     evaluation,
     influence,
     ladder,
-    memorization,
     mining,
     schema,
     scoring,
@@ -28,180 +24,7 @@ from rote.papers.distmem import (
     world,
 )
 from rote.synth import pretraining
-from scipy import stats
 from typer.testing import CliRunner
-
-
-def counted(pair, first, **others) -> dict:
-    size = len(pair)
-    base = {"pair_documents": pair, "first_occurrences": first, "first_documents": first}
-    return {name: np.asarray(column) for name, column in (base | {"second_documents": [5] * size} | others).items()}
-
-
-# ---- the measure -----------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(4, 9), st.integers(-5, 0)), min_size=10, max_size=60))
-def test_rho_is_spearmans_with_average_ranks_and_tau_b(rows):
-    pair, first, logprobs = map(np.array, zip(*rows, strict=True))
-    found = memorization(counted(pair, first), logprobs, resamples=99)
-    ratios = [Fraction(int(a), int(b)) for a, b in zip(pair, first, strict=True)]
-    x = stats.rankdata([sorted(set(ratios)).index(ratio) for ratio in ratios])  # equal ratios, 1/4 and 2/8, are ties
-    if np.ptp(x) == 0 or np.ptp(logprobs) == 0:
-        assert np.isnan(found.rho)
-        assert found.reason in ("constant_counts", "constant_logprobs")
-        return
-    assert found.rho == pytest.approx(stats.spearmanr(x, logprobs).statistic)
-    assert found.distance == pytest.approx((1 - stats.kendalltau(x, logprobs).statistic) / 2)
-    assert found.points == len(rows)
-
-
-def test_what_is_dropped_is_counted():
-    pair, first = [0, 3, 2, 1, 4, 5, 6, 1, 2, 3, 1, 2, 3], [0, 9, 9, 9, 4, 5, 3, 8, 8, 8, 7, 7, 0]
-    logprobs = np.log(np.arange(1, 14) / 20)
-    logprobs[1], logprobs[2] = np.nan, -np.inf
-    pair[3] = 0
-    found = memorization(counted(pair, first), logprobs)
-    assert (found.dropped_zero_input, found.dropped_zero_pair, found.dropped_logprob) == (2, 1, 2)
-    assert found.points == found.examples == 8
-    assert found.above_one == pytest.approx(1 / 8)  # 6 documents for 3 occurrences: kept, not clipped
-    assert found.reason == "too_few_pairs"
-    kept = memorization(counted(pair, first), logprobs, smoothing=10.0, documents=100)
-    assert (kept.dropped_zero_input, kept.dropped_zero_pair, kept.points) == (0, 0, 11)
-    assert np.isfinite(kept.rho)
-
-
-@pytest.mark.parametrize(
-    ("pair", "logprobs", "reason"),
-    [
-        ([1] * 9, range(9), "too_few_pairs"),
-        ([], [], "too_few_pairs"),
-        ([2] * 12, range(12), "constant_counts"),
-        (range(1, 13), [-1.0] * 12, "constant_logprobs"),
-    ],
-)
-def test_no_number_without_a_reason(pair, logprobs, reason):
-    found = memorization(counted(list(pair), [7] * len(pair)), np.array(logprobs, float))
-    assert np.isnan([found.rho, found.low, found.high, found.distance]).all()
-    assert found.reason == reason
-
-
-def test_keys_average_over_their_inputs():
-    """One point per (example, s_y), as in the released code: the mean of log ratios."""
-    rng = np.random.default_rng(0)
-    pair, first = rng.integers(1, 9, 60), rng.integers(9, 20, 60)
-    examples, keys = np.repeat(np.arange(15), 4), np.tile([0, 0, 1, 1], 15)
-    logprobs = np.repeat(rng.normal(size=30), 2)
-    found = memorization(counted(pair, first), logprobs, examples=examples, keys=keys, unit="key")
-    x = np.log(pair / first).reshape(30, 2).mean(1)
-    assert found.rho == pytest.approx(stats.spearmanr(x, logprobs[::2]).statistic)
-    assert (found.points, found.examples) == (30, 15)
-
-
-def test_smoothing_is_shrinkage_to_the_base_rate():
-    counts = counted([0, 4, 4], [0, 0, 4], second_documents=[30, 60, 60])
-    found = np.exp(correlation.ratio_log(counts, smoothing=10.0, documents=100))
-    np.testing.assert_allclose(found, [3 / 10, 10 / 10, 10 / 14])
-    np.testing.assert_allclose(np.exp(correlation.ratio_log(counts, denominator="documents")[2]), 1.0)
-
-
-def test_the_interval_is_over_examples():
-    """Copies of one pair are no further evidence: the interval must not shrink with them."""
-    rng = np.random.default_rng(1)
-    pair, first, logprobs = rng.integers(1, 50, 40), np.full(40, 60), rng.normal(size=40)
-    logprobs += 0.02 * pair
-    once = memorization(counted(pair, first), logprobs, resamples=4999)
-    again = memorization(
-        counted(np.repeat(pair, 9), np.repeat(first, 9)), np.repeat(logprobs, 9),
-        examples=np.repeat(np.arange(40), 9), resamples=4999,
-    )  # fmt: skip
-    naive = memorization(counted(np.repeat(pair, 9), np.repeat(first, 9)), np.repeat(logprobs, 9), resamples=4999)
-    assert again.high - again.low == pytest.approx(once.high - once.low, rel=0.1)
-    assert naive.high - naive.low < 0.5 * (once.high - once.low)
-    resampled = [stats.spearmanr(pair[rows], logprobs[rows]).statistic for rows in rng.integers(0, 40, size=(2000, 40))]
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    assert once.low == pytest.approx(low, abs=0.08)
-    assert once.high == pytest.approx(high, abs=0.08)
-
-
-def test_partial_correlation_is_the_textbook_formula_for_one_control():
-    rng = np.random.default_rng(2)
-    z = rng.normal(size=300)
-    x, y = z + rng.normal(size=300), 2 * z + rng.normal(size=300)
-    xy, xz, yz = (stats.spearmanr(a, b).statistic for a, b in ((x, y), (x, z), (y, z)))
-    wanted = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
-    assert correlation.partial(x, y, z[:, None]) == pytest.approx(wanted)
-    assert np.isnan(correlation.partial(x[:9], y[:9], z[:9, None]))
-    assert np.isnan(correlation.partial(z, y, z[:, None]))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"unit": "line"}, "unit must be one of pair, key"),
-        ({"unit": "key"}, "needs `keys`"),
-        ({"denominator": "lines"}, "denominator must be one of occurrences, documents"),
-        ({"smoothing": 10.0}, "number of documents"),
-        ({"examples": [1]}, "must agree"),
-    ],
-)
-def test_wrong_options_are_named(options, message):
-    with pytest.raises(InputError, match=message):
-        memorization(counted([1, 2], [3, 4]), [0.0, 1.0], **options)
-
-
-# ---- mining ----------------------------------------------------------------------------------------------------------
-
-
-def examples_of(*rows, task="t", part="test") -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["input", "output"])
-    return frame.assign(
-        task=task, part=part, example=range(len(frame)), instruction="", fact=-1, choices=[[] for _ in rows]
-    )[tasks.COLUMNS]
-
-
-def test_candidate_pairs():
-    options = settings.Analysis(grams={"t": [2]}, stop_words=["the"])
-    found = mining.candidates(examples_of(("The red kite, the red kite!", "a b. a b c")), options)
-    assert set(zip(found["input_gram"], found["output_gram"], strict=True)) == {
-        (x, y) for x in ("red kite", "kite red") for y in ("a b", "b a", "b c")
-    }
-    first = found[found["output_gram"] == "a b"].iloc[0]
-    assert (first["start"], first["end"]) == (0, 3)
-    assert (found[found["output_gram"] == "b a"].iloc[0][["start", "end"]] == [2, 6]).all()
-
-
-def test_texts_that_are_too_short_equal_or_empty():
-    options = settings.Analysis(grams={"t": [3]}, stop_words=["the"])
-    found = mining.candidates(examples_of(("the red kite", "Bern"), ("same", "same"), ("?!", "x"), ("x", "")), options)
-    assert found[["example", "input_gram", "output_gram"]].values.tolist() == [[0, "red kite", "Bern".lower()]]
-    shared = examples_of(("a b c d", "a b c e"))
-    assert len(mining.candidates(shared, options)) == 3
-    assert len(mining.candidates(shared, settings.Analysis(grams={"t": [3]}, drop_example_on_shared_gram=True))) == 0
-
-
-def test_stop_words_apply_to_short_input_ngrams_only():
-    options = settings.Analysis(grams={"t": [2, 5]}, stop_words=["of", "the"], stop_words_up_to=3)
-    found = mining.candidates(examples_of(("king of the hill now", "of the valley")), options)
-    assert set(found.loc[found["n"] == 2, "input_gram"]) == {"king hill", "hill now"}
-    assert set(found.loc[found["n"] == 5, "input_gram"]) == {"king of the hill now"}
-    assert "of the" in set(found["output_gram"])
-
-
-def test_shares_kept_are_those_of_highest_cosine():
-    pairs = pd.DataFrame({"task": ["a"] * 4 + ["b"] * 4, "n": 2, "cosine": [0.1, 0.2, 0.3, 0.4, 9, 8, 7, 6]})
-    assert mining.keep(pairs, 0.5).tolist() == [False, False, True, True, True, True, False, False]
-    assert mining.keep(pairs, 1.0).all()
-
-
-def test_alignment_is_one_for_one():
-    lexicon = {"red": {"rouge", "roux"}, "kite": {"milan"}}
-    pairs = pd.DataFrame({
-        "input_gram": ["red kite", "red kite", "red kite", "red red"],
-        "output_gram": ["milan roux", "rouge roux", "milan", "rouge roux"],
-    })  # fmt: skip
-    assert mining.aligned(pairs, lexicon).tolist() == [True, False, False, True]
-
 
 # ---- the generated world ---------------------------------------------------------------------------------------------
 

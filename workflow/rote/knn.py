@@ -6,7 +6,7 @@ every engine gives the same numbers for the same neighbours.
 """
 
 import json
-import logging
+from copy import copy
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -16,7 +16,6 @@ from numba import njit
 from rote.errors import InputError
 from rote.tables import atomic
 
-log = logging.getLogger("rote")
 Engine = Literal["exact", "torch", "ivf", "hnsw"]
 ROWS = 65_536  # rows added, or held on a device, at a time
 QUERIES = 1024  # queries answered at a time on a device
@@ -101,8 +100,8 @@ class Datastore:
     def recall(self, queries: np.ndarray, k: int) -> float:
         """Share of the true k nearest rows that this engine finds."""
         found = self.search(queries, k).rows
-        exact = Datastore.__new__(Datastore)
-        exact.__dict__ = self.__dict__ | {"engine": "exact", "_index": None}
+        exact = copy(self)
+        exact.engine, exact._index = "exact", None
         true = exact.search(queries, k).rows
         hits = [len(np.intersect1d(a, b)) for a, b in zip(found, true, strict=True)]
         return float(np.mean(hits) / true.shape[1]) if true.size else 1.0

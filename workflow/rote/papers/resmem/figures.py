@@ -414,7 +414,7 @@ def crossfit(tables: Tables) -> Canvas:
         axes[0, 0].plot(np.full(len(some), place), some["resmem"], "o", color=PALETTE[0 if kind == "in-sample" else 1])
         axes[0, 0].plot(place, some["resmem"].mean(), "_", color=INK, markersize=18)
     axes[0, 0].axhline(rows["base"].mean(), color=INK, linestyle="--", linewidth=1, label="base")
-    categories(axes[0, 0].xaxis, [f"{kind}\\nT {'tuned' if tuned else '= 1'}" for kind, tuned in names])
+    categories(axes[0, 0].xaxis, [f"{kind}\nT {'tuned' if tuned else '= 1'}" for kind, tuned in names])
     axes[0, 0].set_ylabel("test accuracy")
     axes[0, 0].legend()
     return canvas
