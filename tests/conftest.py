@@ -84,6 +84,32 @@ def examples_of(*rows: tuple[str, str], task: str = "t", part: str = "test"):
     )[tasks.COLUMNS]
 
 
+@pytest.fixture(scope="session")
+def small_lm(tmp_path_factory) -> Path:
+    """A folder with a small GPT-NeoX with a byte-pair tokenizer, saved by transformers' own format."""
+    import torch
+    from rote.models import lm, rotary
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("small")
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, special_tokens=["<end>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    inner.train_from_iterator(["the red kite is a bird of prey", "Grüße aus Bern"] * 20, trainer)
+    stack = lm.build("gpt_neox", inner.get_vocab_size(), 64, 16, 1, 2, [np.random.default_rng(0)])
+    noise = torch.Generator().manual_seed(3)
+    one = {
+        name: value[0] + 0.3 * torch.randn(value[0].shape, generator=noise) for name, value in stack.parameters.items()
+    }
+    rotary.save(folder, "gpt_neox", one, 2, length=64)
+    PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<end>", bos_token="<end>").save_pretrained(folder)
+    return folder
+
+
 def write_idx(path: Path, values: np.ndarray) -> None:
     """An idx file of bytes, gzipped if its name says so."""
     content = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
@@ -97,6 +123,15 @@ def mnist_folder(tmp_path) -> Path:
     folder.mkdir()
     write_idx(folder / "t10k-images-idx3-ubyte.gz", rng.integers(0, 256, (400, 28, 28)))
     write_idx(folder / "t10k-labels-idx1-ubyte.gz", np.repeat(np.arange(10), 40))
+    return folder
+
+
+@pytest.fixture
+def fashion_sheet() -> Path:
+    """The folder of Fashion-MNIST's sheet of samples, if this machine has it."""
+    folder = ROOT.parent / "shared" / "data" / "fashion-mnist"
+    if not (folder / "fashion-mnist-sprite.png").exists():
+        pytest.skip("no sheet of Fashion-MNIST on this machine")
     return folder
 
 

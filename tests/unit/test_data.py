@@ -139,3 +139,27 @@ def test_omniglot_errors(omniglot_folder):
         path.write_bytes(b"not a picture")
     with pytest.raises(InputError, match="not a readable PNG"):
         data.omniglot(omniglot_folder, 10, 28, rng)
+
+
+def test_fashion_mnist_from_its_sheet_and_from_idx_files(fashion_sheet, mnist_folder, tmp_path):
+    sheet = data.fashion(fashion_sheet)
+    assert sheet.pixels.shape == (900, 28, 28)
+    assert np.bincount(sheet.labels).tolist() == [90] * 10
+    # boots fill more of their picture than sandals, trousers are upright
+    upright = sheet.pixels[sheet.labels == 1].astype(float)
+    assert upright.mean((0, 2)).std() < upright.mean((0, 1)).std()
+    assert len(data.fashion(mnist_folder).labels) == 400
+    nested = tmp_path / "root" / "FashionMNIST"
+    nested.mkdir(parents=True)
+    mnist_folder.rename(nested / "raw")
+    assert len(data.fashion(tmp_path / "root").labels) == 400
+    with pytest.raises(InputError, match=r"FashionMNIST folder .* does not exist"):
+        data.fashion(tmp_path / "none")
+
+
+def test_a_sheet_of_another_size_is_named(tmp_path):
+    from PIL import Image
+
+    Image.new("RGBA", (840, 812)).save(tmp_path / "fashion-mnist-sprite.png")
+    with pytest.raises(InputError, match=r"fashion-mnist-sprite.png: expected 840 x 840 pixels, found 840 x 812"):
+        data.fashion(tmp_path)

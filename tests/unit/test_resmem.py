@@ -5,14 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from rote import resmem as scoring
+from rote import knn
 from rote.errors import InputError
 from rote.models import classifiers
-from rote.papers.resmem import experiment, extensions, linear, settings, tasks
+from rote.papers.resmem import datasets, experiment, extensions, linear, regression, settings, tasks
 from rote.papers.resmem.cli import app
 from rote.synth import images
 from rote.theory import lookup
-from safetensors.numpy import load_file
 from scipy.optimize import minimize
 from typer.testing import CliRunner
 
@@ -134,7 +133,7 @@ DIGITS = settings.Digits(units=[0, 4], noises=[0.4], steps=200, replicates=2)
 
 @pytest.fixture(scope="module")
 def digits():
-    datas = [tasks.data("digits", DIGITS, 1, replicate) for replicate in range(2)]
+    datas = [datasets.data("digits", DIGITS, 1, replicate) for replicate in range(2)]
     bases = {}
     for arm in tasks.arms("digits", DIGITS):
         _, weights = tasks.fit("digits", arm, DIGITS, datas, 1)
@@ -145,12 +144,12 @@ def digits():
 
 
 def test_parts_of_a_data_set_share_nothing():
-    data = tasks.data("digits", DIGITS, 1, 0)
+    data = datasets.data("digits", DIGITS, 1, 0)
     assert [len(part.y) for part in data[:3]] == [1000, 300, 497]
     rows = np.concatenate([part.x for part in data[:3]])
-    assert len(np.unique(rows, axis=0)) == len(np.unique(tasks.data("digits", DIGITS, 1, 1).train.x, axis=0)) + 797
+    assert len(np.unique(rows, axis=0)) == len(np.unique(datasets.data("digits", DIGITS, 1, 1).train.x, axis=0)) + 797
     text = settings.Text(memories=[500, 2000], valid=100, test=200)
-    found = tasks.data("text", text, 1, 0)
+    found = datasets.data("text", text, 1, 0)
     assert found.train.x.shape == (2000, 8)
     assert found.test.x.max() < found.classes
 
@@ -174,7 +173,7 @@ def test_a_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digit
 
 def test_noise_reaches_the_training_labels():
     arm = tasks.arms("digits", DIGITS)[-1]
-    data = tasks.data("digits", DIGITS, 1, 0)
+    data = datasets.data("digits", DIGITS, 1, 0)
     y = tasks.training_labels(arm, data, 1, 0)
     assert (y != data.train.y).mean() == pytest.approx(0.4 * 0.9, abs=0.05)
     np.testing.assert_array_equal(y, tasks.training_labels(arm, data, 1, 0))
@@ -192,7 +191,7 @@ def test_calibration_by_hand():
 def test_a_mixture_is_tuned_between_base_and_memory():
     rng = np.random.default_rng(0)
     y, logits = rng.integers(3, size=60), rng.normal(size=(60, 3))
-    near = scoring.knn.Datastore(rng.normal(size=(60, 2)) + 5 * y[:, None]).search(rng.normal(size=(40, 2)) + 5, 30)
+    near = knn.Datastore(rng.normal(size=(60, 2)) + 5 * y[:, None]).search(rng.normal(size=(40, 2)) + 5, 30)
     truth = np.ones(40, int)
     chosen = experiment.tune(near, y, logits, 10 * np.eye(3)[truth], truth)
     assert chosen[0] == 0  # the base is perfect: no memory
@@ -204,7 +203,7 @@ def test_a_mixture_is_tuned_between_base_and_memory():
 
 def test_growth_and_crossfit_and_scores_at_a_small_size():
     small = settings.LongTail(**settings.LongTail.SCALES["smoke"])
-    datas = [tasks.data("longtail", small, 1, replicate) for replicate in range(2)]
+    datas = [datasets.data("longtail", small, 1, replicate) for replicate in range(2)]
     bases = {}
     for arm in tasks.arms("longtail", small):
         _, weights = tasks.fit("longtail", arm, small, datas, 1)
@@ -247,122 +246,9 @@ def test_bad_tasks_and_files_are_refused(tmp_path):
 
 
 def test_tables_of_regression_are_better_with_a_base():
-    rows = linear.tables(settings.Regression(train=800, test=400, replicates=3), 1)
+    options = settings.Regression(train=800, test=400, replicates=3)
+    found = regression.embeddings(options, regression.bases(options, 1), 1)
+    near, choices = regression.neighbours(options, settings.Memory(), found, 1)
+    rows = regression.evaluate(options, found, near, choices, 1)
     friedman = rows[rows["data"] == "Friedman"]
     assert (friedman["resmem"] < friedman[["base", "knn"]].min(axis=1)).all()
-
-
-# ---- files -----------------------------------------------------------------------------------------------------------
-
-
-def test_moved_images_are_crops_of_padded_ones_and_some_are_mirrored():
-    x = torch.arange(2 * 40 * 2 * 36, dtype=torch.float32).view(2, 40, 72) + 1
-    found = tasks.moved(x, 2, 6, torch.Generator().manual_seed(0), pad=1)
-    assert found.shape == x.shape
-    torch.testing.assert_close(found, tasks.moved(x, 2, 6, torch.Generator().manual_seed(0), pad=1))
-    mirrored = 0
-    for image, new in zip(x.view(-1, 2, 6, 6), found.view(-1, 2, 6, 6), strict=True):
-        padded = torch.nn.functional.pad(image, (1,) * 4)
-        crops = [padded[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
-        plain, flipped = (any(torch.equal(new, f(crop)) for crop in crops) for f in (lambda c: c, lambda c: c.flip(2)))
-        assert plain or flipped
-        mirrored += flipped
-    assert 20 < mirrored < 60
-
-
-def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
-    folder = tmp_path / "cifar-100-binary"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    looks = rng.integers(0, 256, (100, 3072))
-    for name, number in (("train.bin", 500), ("test.bin", 100)):
-        fine = rng.integers(100, size=number)
-        pixels = np.clip(looks[fine] + rng.normal(scale=20, size=(number, 3072)), 0, 255)
-        np.column_stack([fine // 5, fine, pixels]).astype(np.uint8).tofile(folder / name)
-    options = settings.Cifar(
-        root=str(tmp_path), depths=[8], width=2, train=400, valid=100, epochs=3, batch=50, replicates=2
-    )
-    datas = [tasks.data("cifar", options, 1, replicate) for replicate in range(2)]
-    assert datas[0].test.x.shape == (100, 3072)
-    assert abs(datas[0].train.x.mean()) < 0.5
-    arm = tasks.arms("cifar", options)[0]
-    _, weights = tasks.fit("cifar", arm, options, datas, 1)
-    bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
-    found = experiment.embeddings("cifar", options, bases, 1)
-    assert {name.rsplit("/", 1)[1] for name in found} == {"logits", "last"}
-    near, choices = experiment.neighbours("cifar", options, settings.Memory(engine="ivf", probes=8), found, 1)
-    accuracy = experiment.evaluate("cifar", options, found, near, choices, 1)["accuracy"]
-    assert (accuracy["resmem"] >= accuracy["base"]).all()
-    assert choices["recall"].between(0.5, 1).all()
-    with pytest.raises(InputError, match="500 images are not for testing"):
-        tasks.data("cifar", options.model_copy(update={"train": 450}), 1, 0)
-    (folder / "train.bin").write_bytes(b"\0" * 5000)
-    with pytest.raises(InputError, match="no multiple of 3,074"):
-        tasks.data("cifar", options, 1, 0)
-
-
-def test_mnist_as_the_specification_splits_it(tmp_path):
-    rng = np.random.default_rng(0)
-    pixels, labels = (
-        rng.integers(0, 256, (10_000, 28, 28), dtype=np.uint8),
-        rng.integers(10, size=10_000, dtype=np.uint8),
-    )
-    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(
-        np.array([0x803, 10_000, 28, 28], ">i4").tobytes() + pixels.tobytes()
-    )
-    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(np.array([0x801, 10_000], ">i4").tobytes() + labels.tobytes())
-    data = tasks.data("mnist", settings.Mnist(root=str(tmp_path)), 1, 0)
-    order = np.random.default_rng(0).permutation(10_000)
-    np.testing.assert_array_equal(data.test.y, labels[order[:2000]])
-    np.testing.assert_array_equal(data.train.y, labels[order[3000:]])
-    first = (pixels[order[0]].astype(float) / 255 - 0.1307) / 0.3081
-    np.testing.assert_allclose(data.test.x[0].reshape(14, 14)[0, 0], first[:2, :2].mean(), rtol=1e-5)
-
-
-def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
-    from PIL import Image
-    from rote.data import torchvision
-    from rote.papers.resmem import pictures
-
-    rng = np.random.default_rng(0)
-    for part, number in (("train", 8), ("val", 4)):
-        for kind in range(3):
-            folder = tmp_path / "pictures" / part / f"class{kind}"
-            folder.mkdir(parents=True)
-            for name in range(number):
-                pixels = rng.integers(0, 80, (40, 50, 3)) + 60 * np.eye(3, dtype=int)[kind]
-                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{name}.png")
-    torch.manual_seed(0)
-    net = torchvision().models.mobilenet_v2(num_classes=3)
-    torch.save(net.state_dict(), tmp_path / "mobilenet_v2.pth")
-    options = settings.Pictures(
-        root=str(tmp_path / "pictures"), weights=str(tmp_path), models=["mobilenet_v2"], side=32, batch=10
-    )
-    bases, run = pictures.bases(options), CliRunner()
-    given = ["--task", "pictures", "--settings", json.dumps({"pictures": options.model_dump()})]
-    files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
-    for verb in (["train-base", "--out", files[0]], ["embed", "--bases", files[0], "--out", files[1]]):
-        done = run.invoke(app, [*verb, *given])
-        assert done.exit_code == 0, done.exception
-    found = load_file(files[1])
-    assert found["mobilenet_v2/0/train/last"].shape == (24, 1280)
-    near, choices = experiment.neighbours("pictures", options, settings.Memory(), found, 1)
-    accuracy = experiment.evaluate("pictures", options, found, near, choices, 1)["accuracy"]
-    assert (accuracy["resmem"] > 0.6).all()  # three colours, and a network of random weights
-    paths, y, count = pictures.files(options)
-    assert (count, len(paths)) == (24, 36)
-    assert all(f"class{label}" in str(path) for path, label in zip(paths, y, strict=True))
-    broken = paths[0]
-    broken.write_bytes(b"no picture")
-    with pytest.raises(InputError, match="is not a readable picture"):
-        experiment.embeddings("pictures", options, bases, 1)
-    (tmp_path / "mobilenet_v2.pth").write_bytes(b"no weights")
-    with pytest.raises(InputError, match="holds no weights"):
-        pictures.bases(options)
-    with pytest.raises(InputError, match="holds neither resnet50"):
-        pictures.bases(options.model_copy(update={"models": ["resnet50"]}))
-    with pytest.raises(InputError, match="does not exist"):
-        pictures.files(options.model_copy(update={"root": str(tmp_path / "nowhere")}))
-    (tmp_path / "pictures" / "val" / "other").mkdir()
-    with pytest.raises(InputError, match="classes that train/ has not: other"):
-        pictures.files(options)

@@ -47,17 +47,45 @@ def mnist(root: str | Path, *, download: bool = False) -> Images:
     Raises:
         InputError: naming the file if one is missing, truncated or not what its header says.
     """
-    root = Path(root)
+    return _idx_folder(Path(root), "MNIST", download)
+
+
+def fashion(root: str | Path, *, download: bool = False) -> Images:
+    """Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): 28x28 pixels, values 0-255, 10 classes, training first.
+
+    `root` may hold the idx files as for `mnist` (torchvision: `<root>/FashionMNIST/raw/...`), or the project's sheet of
+    900 samples, `fashion-mnist-sprite.png`: 30 x 30 images, three rows of them per class, in the order of the labels.
+
+    Raises:
+        InputError: as `mnist`, and for a sheet of another size.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    sheet = Path(root) / "fashion-mnist-sprite.png"
+    if download or not sheet.is_file():
+        return _idx_folder(Path(root), "FashionMNIST", download)
+    try:
+        gray = np.asarray(Image.open(sheet).convert("L"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(f"{sheet} is not a readable PNG ({error})") from error
+    if gray.shape != (840, 840):
+        raise InputError(f"{sheet}: expected 840 x 840 pixels, found {gray.shape[1]} x {gray.shape[0]}")
+    pixels = gray.reshape(30, 28, 30, 28).transpose(0, 2, 1, 3).reshape(900, 28, 28)
+    return Images(pixels, np.repeat(np.arange(10), 90), 255)
+
+
+def _idx_folder(root: Path, name: str, download: bool) -> Images:
+    """A data set in MNIST's format; `name` is torchvision's."""
     if download:
         datasets = torchvision().datasets
         try:
             for train in (True, False):
-                datasets.MNIST(str(root), train=train, download=True)
+                getattr(datasets, name)(str(root), train=train, download=True)
         except (OSError, RuntimeError) as error:
-            raise InputError(f"MNIST could not be downloaded into {root}: {error}") from error
-    folder = root / "MNIST" / "raw" if (root / "MNIST" / "raw").is_dir() else root
+            raise InputError(f"{name} could not be downloaded into {root}: {error}") from error
+    folder = root / name / "raw" if (root / name / "raw").is_dir() else root
     if not folder.is_dir():
-        raise InputError(f"MNIST folder {root} does not exist; put the idx files there, or set download to true")
+        raise InputError(f"{name} folder {root} does not exist; put the idx files there, or set download to true")
     parts = []
     for images_name, labels_name in _MNIST_FILES.values():
         images_file, labels_file = _plain_or_gz(folder / images_name), _plain_or_gz(folder / labels_name)
@@ -65,7 +93,7 @@ def mnist(root: str | Path, *, download: bool = False) -> Images:
             continue
         if images_file is None or labels_file is None:
             missing = images_name if images_file is None else labels_name
-            raise InputError(f"MNIST folder {folder}: {missing} (or {missing}.gz) is missing")
+            raise InputError(f"{name} folder {folder}: {missing} (or {missing}.gz) is missing")
         images, labels = read_idx(images_file), read_idx(labels_file)
         if images.ndim != 3 or images.shape[1] != images.shape[2]:
             raise InputError(f"{images_file}: expected square images (n, side, side), found shape {images.shape}")
@@ -75,10 +103,10 @@ def mnist(root: str | Path, *, download: bool = False) -> Images:
             raise InputError(f"{labels_file}: labels must be 0-9, found {labels.max()}")
         parts.append((images, labels.astype(int)))
     if not parts:
-        names = ", ".join(name for pair in _MNIST_FILES.values() for name in pair)
-        raise InputError(f"MNIST folder {folder} holds no idx files; expected some of {names} (or .gz)")
+        wanted = ", ".join(file for pair in _MNIST_FILES.values() for file in pair)
+        raise InputError(f"{name} folder {folder} holds no idx files; expected some of {wanted} (or .gz)")
     if len({images.shape[1] for images, _ in parts}) > 1:
-        raise InputError(f"MNIST folder {folder}: the splits have images of different size")
+        raise InputError(f"{name} folder {folder}: the splits have images of different size")
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return Images(images, labels, 255)
 

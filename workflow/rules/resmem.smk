@@ -40,9 +40,14 @@ RESMEM_TABLES = [
     "memorization",
     "spurious",
 ]
-RESMEM_MEASURED = ["choices", "accuracy", "sweeps", "calibration", "parts", "grid"]
-RESMEM_TASKS = ["digits", "longtail", "fine", "text"] + [
-    task for task in ("mnist", "cifar", "pictures") if getattr(CONFIG.resmem, task).root
+RESMEM_MEASURED = [
+    "choices",
+    "regression",
+    "accuracy",
+    "sweeps",
+    "calibration",
+    "parts",
+    "grid",
 ]
 PRODUCTS["resmem"] = {
     "tables": [f"{RESMEM}/{table}.parquet" for table in RESMEM_TABLES],
@@ -85,28 +90,6 @@ rule resmem_solve_linear:
         code=code("rote.papers.resmem.cli:solve_linear"),
     shell:
         "rote resmem solve-linear --risks {output.risks:q} --noisy {output.noisy:q} --toy {output.toy:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
-
-
-rule resmem_fit_regression:
-    output:
-        out=f"{RESMEM}/regression.parquet",
-    log:
-        "results/{run}/logs/resmem_fit_regression.log",
-    benchmark:
-        "results/{run}/benchmarks/resmem_fit_regression.tsv"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        settings=settings("resmem.regression"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:fit_regression"),
-    shell:
-        "rote resmem fit-regression --out {output.out:q}"
         " --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
 
@@ -172,7 +155,7 @@ rule resmem_fit_residuals:
         embeddings=f"{RESMEM}/embeddings/{{task}}.safetensors",
     output:
         out=f"{RESMEM}/residuals/{{task}}.safetensors",
-        choices=f"{RESMEM}/parts/choices_{{task}}.parquet",
+        choices=f"{RESMEM}/residuals/{{task}}.parquet",
     log:
         "results/{run}/logs/resmem_fit_residuals_{task}.log",
     benchmark:
@@ -200,13 +183,9 @@ rule resmem_evaluate:
     input:
         embeddings=f"{RESMEM}/embeddings/{{task}}.safetensors",
         residuals=f"{RESMEM}/residuals/{{task}}.safetensors",
-        choices=f"{RESMEM}/parts/choices_{{task}}.parquet",
+        choices=f"{RESMEM}/residuals/{{task}}.parquet",
     output:
-        [
-            f"{RESMEM}/parts/{table}_{{task}}.parquet"
-            for table in RESMEM_MEASURED
-            if table != "choices"
-        ],
+        out=directory(f"{RESMEM}/evaluations/{{task}}"),
     log:
         "results/{run}/logs/resmem_evaluate_{task}.log",
     benchmark:
@@ -220,24 +199,20 @@ rule resmem_evaluate:
         mem_mb=at_scale(3000, 64000),
         runtime=at_scale(10, 240),
     params:
-        folder=subpath(output[0], parent=True),
         settings=resmem_task,
         seed=CONFIG.seed,
         code=code("rote.papers.resmem.cli:evaluate"),
     shell:
         "rote resmem evaluate --task {wildcards.task} --embeddings {input.embeddings:q} --residuals {input.residuals:q}"
-        " --choices {input.choices:q} --out {params.folder:q}"
+        " --choices {input.choices:q} --out {output.out:q}"
         " --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
 
 
 rule resmem_evaluate_tasks:
     input:
-        [
-            f"{RESMEM}/parts/{table}_{task}.parquet"
-            for table in RESMEM_MEASURED
-            for task in RESMEM_TASKS
-        ],
+        choices=[f"{RESMEM}/residuals/{task}.parquet" for task in RESMEM_TASKS],
+        evaluations=[f"{RESMEM}/evaluations/{task}" for task in RESMEM_TASKS],
     output:
         [f"{RESMEM}/{table}.parquet" for table in RESMEM_MEASURED],
     log:
@@ -251,11 +226,13 @@ rule resmem_evaluate_tasks:
         runtime=10,
     params:
         tasks=" ".join(f"--task {task}" for task in RESMEM_TASKS),
-        parts=subpath(input[0], parent=True),
+        choices=subpath(input.choices[0], parent=True),
+        evaluations=subpath(input.evaluations[0], parent=True),
         folder=subpath(output[0], parent=True),
         code=code("rote.papers.resmem.cli:evaluate_tasks"),
     shell:
-        "rote resmem evaluate-tasks {params.tasks} --parts {params.parts:q} --out {params.folder:q}"
+        "rote resmem evaluate-tasks {params.tasks} --choices {params.choices:q}"
+        " --evaluations {params.evaluations:q} --out {params.folder:q}"
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
 
 

@@ -19,7 +19,7 @@ app = typer.Typer(
     help="ResMem: learn what you can and memorize the rest (Yang et al., 2023).",
 )
 
-Task = Annotated[str, typer.Option(help="digits, longtail, fine, text, mnist, cifar or pictures.")]
+Task = Annotated[str, typer.Option(help="A task, a section of the settings: digits, text, ...")]
 Folder = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar="DIR")]
 Bases = Annotated[Path, typer.Option(help="Trained bases.", metavar="SAFETENSORS")]
 Embeddings = Annotated[Path, typer.Option(help="Logits and embeddings.", metavar="SAFETENSORS")]
@@ -37,14 +37,6 @@ def solve_linear(run: Job, risks: table("Write: risks without noise."), noisy: t
     tables.write(toy, linear.toy(run.seed), schema.Toy, run.provenance())
 
 
-@verb(app, settings.Regression)
-def fit_regression(run: Job, out: table("Write: one row per data set.")):
-    """Ridge regression and the memory of its residuals on two data sets."""
-    from rote.papers.resmem import linear
-
-    tables.write(out, linear.tables(run.settings, run.seed), schema.Regression, run.provenance())
-
-
 @verb(app, settings.Settings)
 def train_base(
     run: Job,
@@ -54,14 +46,17 @@ def train_base(
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Train a task's bases, the replicates of each as one stack."""
-    from rote.papers.resmem import pictures, tasks
+    from rote.papers.resmem import datasets, language, pictures, regression, tasks
 
     options = _options(run, task)
-    if task == "pictures":  # taken as they are
-        _save(out, pictures.bases(options))
+    if task in ("pictures", "language"):  # taken as they are
+        _save(out, (pictures if task == "pictures" else language).bases(options))
+        return
+    if task == "regression":
+        _save(out, regression.bases(options, run.seed))
         return
     folder = checkpoints and checkpoints / f"resmem-{task}-{run.code or 'by-hand'}-{run.digest}"
-    datas = [tasks.data(task, options, run.seed, replicate) for replicate in range(options.replicates)]
+    datas = [datasets.data(task, options, run.seed, replicate) for replicate in range(options.replicates)]
     bases = {}
     for number, arm in enumerate(tasks.arms(task, options)):
         file = folder and folder / f"{number}.pt"
@@ -77,9 +72,13 @@ def train_base(
 @verb(app, settings.Settings)
 def embed(run: Job, task: Task, bases: Bases, out: Embeddings):
     """Logits and embeddings of training, validation and test inputs under every base."""
-    from rote.papers.resmem import experiment
+    from rote.papers.resmem import experiment, regression
 
-    _save(out, experiment.embeddings(task, _options(run, task), _load(bases), run.seed, run.device))
+    options, weights = _options(run, task), _load(bases)
+    if task == "regression":
+        _save(out, regression.embeddings(options, weights, run.seed))
+    else:
+        _save(out, experiment.embeddings(task, options, weights, run.seed, run.device))
 
 
 @verb(app, settings.Settings)
@@ -87,10 +86,13 @@ def fit_residuals(
     run: Job, task: Task, embeddings: Embeddings, out: Residuals, choices: table("Write: settings chosen.")
 ):
     """Find the neighbours of every query in every memory, and tune ResMem, the memory alone and their mixture."""
-    from rote.papers.resmem import experiment
+    from rote.papers.resmem import experiment, regression
 
-    options, found = _options(run, task), _load(embeddings)
-    near, chosen = experiment.neighbours(task, options, run.settings.memory, found, run.seed, run.device)
+    options, found, memory = _options(run, task), _load(embeddings), run.settings.memory
+    if task == "regression":
+        near, chosen = regression.neighbours(options, memory, found, run.seed, run.device)
+    else:
+        near, chosen = experiment.neighbours(task, options, memory, found, run.seed, run.device)
     _save(out, near)
     tables.write(choices, chosen, schema.Choices, run.provenance())
 
@@ -104,27 +106,31 @@ def evaluate(
     choices: table("Read: settings chosen."),
     out: Folder,
 ):
-    """Accuracies, sweeps, calibration and parts of one task, on test data."""
-    from rote.papers.resmem import experiment
+    """Accuracies, sweeps, calibration and parts of one task (of regression: errors), on test data."""
+    from rote.papers.resmem import experiment, regression
 
-    frames = experiment.evaluate(
-        task, _options(run, task), _load(embeddings), _load(residuals), tables.read(choices), run.seed
-    )
+    given = (_options(run, task), _load(embeddings), _load(residuals), tables.read(choices), run.seed)
+    alone = task == "regression"
+    frames = {"regression": regression.evaluate(*given)} if alone else experiment.evaluate(task, *given)
     for name, frame in frames.items():
-        tables.write(out / f"{name}_{task}.parquet", frame, schema.TABLES[name], run.provenance())
+        tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
 
 
 @verb(app)
 def evaluate_tasks(
     run: Job,
     task: Annotated[list[str], typer.Option(help="Tasks that were run.")],
-    parts: Annotated[Path, typer.Option(help="Folder with every task's tables.", metavar="DIR")],
+    choices: Annotated[Path, typer.Option(help="Folder with <task>.parquet, the settings chosen.", metavar="DIR")],
+    evaluations: Annotated[Path, typer.Option(help="Folder with a folder of tables per task.", metavar="DIR")],
     out: Folder,
 ):
     """Put the tasks together."""
-    for name in ("choices", "accuracy", "sweeps", "calibration", "parts", "grid"):
-        frames = [tables.read(parts / f"{name}_{one}.parquet") for one in task]
-        frame = pd.concat(frames, ignore_index=True)
+    files: dict[str, list[Path]] = {"choices": [choices / f"{one}.parquet" for one in task]}
+    for one in task:
+        for path in sorted((evaluations / one).glob("*.parquet")):
+            files.setdefault(path.stem, []).append(path)
+    for name, paths in files.items():
+        frame = pd.concat([tables.read(path) for path in paths], ignore_index=True)
         tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
 
 
@@ -165,8 +171,9 @@ def train_spurious(run: Job, out: table("Write: one row per method and data set.
 def _options(run: Job, task: str):
     from rote.papers.resmem import tasks
 
-    if task not in tasks.TASKS:
-        raise InputError(f"--task must be one of {', '.join(tasks.TASKS)}, given {task!r}")
+    known = (*tasks.TASKS, "regression")
+    if task not in known:
+        raise InputError(f"--task must be one of {', '.join(known)}, given {task!r}")
     return getattr(run.settings, task)
 
 

@@ -14,12 +14,15 @@ import pandas as pd
 from rote import knn, resmem
 from rote.job import track
 from rote.knn import Datastore, Neighbours
-from rote.papers.resmem import pictures, settings, tasks
-from rote.papers.resmem.tasks import Arm, Data
+from rote.papers.resmem import datasets, language, pictures, settings, tasks
+from rote.papers.resmem.datasets import Data
+from rote.papers.resmem.tasks import Arm
 from rote.resmem import BANDWIDTH_GRID, K_GRID, Setting
 
 MOST = max(K_GRID)
 MIXES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # λ of the mixture
+CHOICES = ["task", "arm", "features", "rows", "replicate", "k", "bandwidth", "temperature", "unit", "knn_k",
+           "knn_bandwidth", "mix_k", "mix_bandwidth", "mix", "recall"]  # fmt: skip
 Arrays = dict[str, np.ndarray]
 
 
@@ -36,10 +39,16 @@ def embeddings(task: str, options: Any, bases: Arrays, seed: int, device: str = 
     import torch
 
     found: Arrays = {}
-    datas = [tasks.data(task, options, seed, replicate) for replicate in range(options.replicates)]
+    datas = [datasets.data(task, options, seed, replicate) for replicate in range(options.replicates)]
     for arm in track(tasks.arms(task, options), f"{task}: embeddings"):
         prefix = f"{arm.name}/"
         weights = {n.removeprefix(prefix): torch.tensor(v).to(device) for n, v in bases.items() if n.startswith(prefix)}
+        if task == "language":
+            draws = [datasets.drawing(task, seed, replicate) for replicate in range(options.replicates)]
+            for replicate, splits in enumerate(language.embed(options, arm.name, weights, draws, device)):
+                for split, kinds in splits.items():
+                    found |= {place(arm.name, replicate, split, kind): value for kind, value in kinds.items()}
+            continue
         if task == "pictures":  # each once, whatever the replicates make of them
             whole = pictures.embed(options, arm.name, weights, pictures.files(options)[0], device)
             for replicate, data in enumerate(datas):
@@ -60,7 +69,7 @@ def embeddings(task: str, options: Any, bases: Arrays, seed: int, device: str = 
 
 def features(task: str, arm: Arm) -> list[str]:
     """The embeddings that a memory of this arm is built on."""
-    if task in ("text", "cifar", "pictures"):
+    if task in ("text", "cifar", "pictures", "language"):
         return ["last"]
     if arm.depth:
         return ["last", "map", "inputs"] if task == "mnist" else ["last", "map"]
@@ -95,7 +104,7 @@ def neighbours(
 
     One search at the largest k serves the whole grid.
     """
-    datas = [tasks.data(task, options, seed, replicate) for replicate in range(options.replicates)]
+    datas = [datasets.data(task, options, seed, replicate) for replicate in range(options.replicates)]
     out, rows = {}, []
     for arm, kind, size, replicate in track(list(cells(task, options)), f"{task}: neighbours"):
         data = datas[replicate]
@@ -112,9 +121,7 @@ def neighbours(
         checked = _vectors(found, data, arm, replicate, "valid", kind)[: memory.checked]
         recall = 1.0 if exact else store.recall(checked, min(50, size))
         rows.append((task, arm.name, kind, size, replicate, *chosen, recall))
-    columns = ["task", "arm", "features", "rows", "replicate", "k", "bandwidth", "temperature", "unit", "knn_k",
-               "knn_bandwidth", "mix_k", "mix_bandwidth", "mix", "recall"]  # fmt: skip
-    return out, pd.DataFrame(rows, columns=columns)
+    return out, pd.DataFrame(rows, columns=CHOICES)
 
 
 def tune(near: Neighbours, labels: np.ndarray, logits: np.ndarray, query_logits: np.ndarray, y: np.ndarray) -> tuple:
@@ -136,12 +143,12 @@ def tune(near: Neighbours, labels: np.ndarray, logits: np.ndarray, query_logits:
     which, at = np.unravel_index(np.argmax(mixed), (len(MIXES), len(alone)))
     blend = alone[at]
     return (
-        best.k, _finite(best.bandwidth), best.temperature, unit, only.k, _finite(only.bandwidth), blend.k,
-        _finite(blend.bandwidth), MIXES[which],
+        best.k, finite(best.bandwidth), best.temperature, unit, only.k, finite(only.bandwidth), blend.k,
+        finite(blend.bandwidth), MIXES[which],
     )  # fmt: skip
 
 
-def _finite(bandwidth: float) -> float:
+def finite(bandwidth: float) -> float:
     """∞ is no number that a table holds: −1 stands for it."""
     return -1.0 if np.isinf(bandwidth) else float(bandwidth)
 
@@ -196,7 +203,7 @@ class Cell:
 
 def each(task: str, options: Any, found: Arrays, near: Arrays, choices: pd.DataFrame, seed: int) -> Iterator[Cell]:
     """Every memory of a task."""
-    datas = [tasks.data(task, options, seed, replicate) for replicate in range(options.replicates)]
+    datas = [datasets.data(task, options, seed, replicate) for replicate in range(options.replicates)]
     known = {arm.name: arm for arm in tasks.arms(task, options)}
     for choice in choices.itertuples():
         yield Cell(task, datas[choice.replicate], known[choice.arm], choice, found, near, seed)
@@ -263,7 +270,7 @@ def _grid(cell: Cell) -> Iterator[tuple]:
     found = resmem.sweep(cell.near, cell.labels, cell.logits, cell.query_logits, grid,
                          lambda s: (s.argmax(-1) == cell.y).mean(-1))  # fmt: skip
     for (temperature, k, width), accuracy in zip(points, found, strict=True):
-        yield k, _finite(width), _finite(temperature), float(accuracy)
+        yield k, finite(width), finite(temperature), float(accuracy)
 
 
 def _parts(cell: Cell, outs: Arrays) -> Iterator[tuple]:

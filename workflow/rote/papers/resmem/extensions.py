@@ -8,7 +8,7 @@ import pandas as pd
 from rote import knn, resmem
 from rote.job import track
 from rote.knn import Datastore
-from rote.papers.resmem import experiment, settings, tasks
+from rote.papers.resmem import datasets, experiment, settings, tasks
 from rote.papers.resmem.experiment import Arrays
 from rote.resmem import Setting
 from rote.seeds import generator
@@ -19,7 +19,7 @@ def growth(options: settings.LongTail, bases: Arrays, found: Arrays, seed: int) 
     ones that it never saw, and own rows kept by the size of their residual."""
     arm, rows = tasks.arms("longtail", options)[0], []
     for replicate in track(range(options.replicates), "growing memory"):
-        data = tasks.data("longtail", options, seed, replicate)
+        data = datasets.data("longtail", options, seed, replicate)
         splits = ("train", "valid", "test")
         logits = {split: found[experiment.place(arm.name, replicate, split, "logits")] for split in splits}
         last = {split: found[experiment.place(arm.name, replicate, split, "last")] for split in logits}
@@ -59,7 +59,7 @@ def growth(options: settings.LongTail, bases: Arrays, found: Arrays, seed: int) 
     return pd.DataFrame(rows, columns=["kind", "rows", "replicate", "accuracy"])
 
 
-def _embedded(options: Any, arm: tasks.Arm, bases: Arrays, data: tasks.Data, replicate: int) -> Arrays:
+def _embedded(options: Any, arm: tasks.Arm, bases: Arrays, data: datasets.Data, replicate: int) -> Arrays:
     """Rows beyond those that the base was trained on."""
     import torch
 
@@ -74,7 +74,7 @@ def crossfit(options: settings.LongTail, found: Arrays, seed: int) -> pd.DataFra
     """The table CrossFit: residuals of a base that fits its training set, its own and those of bases that did not see
     the row, at T = 1 and tuned."""
     arm, rows = tasks.arms("longtail", options)[-1], []
-    datas = [tasks.data("longtail", options, seed, replicate) for replicate in range(options.replicates)]
+    datas = [datasets.data("longtail", options, seed, replicate) for replicate in range(options.replicates)]
     folds = [
         generator(seed, "resmem", "folds", replicate).permutation(arm.examples) % options.folds
         for replicate in range(options.replicates)
@@ -121,7 +121,7 @@ def memorization(options: settings.Scores, longtail: settings.LongTail, seed: in
     """
     rows = []
     for replicate in track(range(options.replicates), "memorization scores"):
-        data = tasks.data("longtail", longtail, seed, replicate)
+        data = datasets.data("longtail", longtail, seed, replicate)
         x, y, n = data.train.x, data.train.y[: options.train], options.train
         rng = generator(seed, "resmem", "parts", replicate)
         inside = np.stack([rng.permutation(n) < options.share * n for _ in range(options.networks)])
@@ -152,7 +152,7 @@ def memorization(options: settings.Scores, longtail: settings.LongTail, seed: in
     return pd.concat(rows, ignore_index=True)
 
 
-def _frequency(data: tasks.Data, n: int) -> np.ndarray:
+def _frequency(data: datasets.Data, n: int) -> np.ndarray:
     """How many training images share an image's subpopulation."""
     groups = data.train.groups[:n]
     return np.bincount(groups)[groups]

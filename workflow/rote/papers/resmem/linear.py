@@ -1,11 +1,8 @@
 """The linear model (theory's figures), a toy in one dimension, and regression on tables."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
-from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
@@ -79,37 +76,3 @@ def toy(seed: int) -> pd.DataFrame:
         frame = {"points": kind, "x": t, "target": target(t), "base": learnt, "residual": target(t) - learnt}
         frames.append(pd.DataFrame(frame | {"remembered": whole - learnt, "resmem": whole}))
     return pd.concat(frames, ignore_index=True)
-
-
-def tables(options: settings.Regression, seed: int) -> pd.DataFrame:
-    """The table Regression: test error over the variance of base, memory alone and ResMem, tuned on validation rows."""
-    rows = []
-    for name, replicate, parts in _regressions(options, seed):
-        (x, y), valid, (queries, wanted) = parts
-        centre, scale = x.mean(0), x.std(0)
-        x, queries, valid = (x - centre) / scale, (queries - centre) / scale, ((valid[0] - centre) / scale, valid[1])
-        model = ResMemRegressor().fit(x, y).tune(*valid)
-        nothing = DummyRegressor(strategy="constant", constant=0.0).fit(x, y)
-        alone = ResMemRegressor(nothing).fit(x, y).tune(*valid)  # soft kNN regression
-        found = (model.base_.predict(queries), alone.predict(queries), model.predict(queries))
-        errors = [float(((f - wanted) ** 2).mean() / wanted.var()) for f in found]
-        rows.append((name, replicate, *errors))
-    return pd.DataFrame(rows, columns=["data", "replicate", "base", "knn", "resmem"])
-
-
-def _regressions(options: settings.Regression, seed: int) -> Iterator[tuple[str, int, list]]:
-    from sklearn.datasets import load_diabetes, make_friedman1
-
-    for replicate in range(options.replicates):
-        rng = generator(seed, "resmem", "regression", replicate)
-        total = options.train + 2 * options.test
-        x, y = make_friedman1(total, noise=1.0, random_state=int(rng.integers(2**31)))
-        cuts = [options.train, options.train + options.test]
-        yield "Friedman", replicate, list(zip(np.split(x, cuts), np.split(y, cuts), strict=True))
-        x, y = load_diabetes(return_X_y=True)
-        order = rng.permutation(len(x))
-        yield (
-            "diabetes",
-            replicate,
-            list(zip(np.split(x[order], [280, 360]), np.split(y[order], [280, 360]), strict=True)),
-        )

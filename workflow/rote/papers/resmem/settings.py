@@ -164,6 +164,26 @@ class Cifar(Section):
     SCALES: ClassVar = {"paper": {"root": "data/cifar-100", "download": True}}
 
 
+class Fashion(Section):
+    """Little data of Fashion-MNIST, a negative control: no help of a memory is claimed; needs the files."""
+
+    root: str = key("", "Folder with (or for) its idx files, or its sheet of samples; without it this part is left out")
+    download: bool = key(False, "Let torchvision download the idx files into `root`")
+    units: list[Units] = key([0, 32], "Hidden units; 0 is a linear base", min_length=1)
+    train: int = key(500, "Training images", ge=20)
+    valid: int = key(200, "Validation images", ge=20)
+    test: int = key(200, "Test images", ge=20)
+    steps: int = key(1000, "Training steps", ge=10)
+    batch: int = key(100, "Batch size", ge=1)
+    learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
+    replicates: int = key(5, "Splits and networks", ge=2)
+
+    SCALES: ClassVar = {
+        "smoke": {"units": [0], "steps": 100, "replicates": 2},
+        "paper": {"root": "data/fashion-mnist", "download": True, "valid": 1000, "test": 10_000},
+    }
+
+
 class Pictures(Section):
     """Folders of pictures, as ImageNet's, under networks that are already trained."""
 
@@ -174,6 +194,27 @@ class Pictures(Section):
     side: int = key(224, "Side of a picture", unit="pixels", ge=32)
     batch: int = key(64, "Pictures at a time", ge=1)
     replicates: int = key(2, "Ways to halve the validation pictures into tuning and test", ge=2)
+
+
+class Language(Section):
+    """Next tokens of a text of your own under causal language models that are already trained."""
+
+    corpus: str = key("", "File, folder or glob of text, JSON lines or Parquet, or hf:<data set>; without: left out")
+    column: str = key("text", "Column or key that holds the text")
+    documents: int = key(20_000, "Documents read, at most", ge=10)
+    models: list[str] = key(
+        ["EleutherAI/pythia-70m", "EleutherAI/pythia-410m"], "Hugging Face ids or folders; one vocabulary", min_length=1
+    )
+    tokenizer: str = key("", "Tokenizer; by default that of the first model")
+    context: int = key(256, "Tokens of a piece of text", ge=2)
+    vocabulary: int = key(2000, "Most frequent tokens, told apart; the others are one class", ge=2)
+    train: int = key(200_000, "Positions remembered", ge=20)
+    valid: int = key(2000, "Validation positions", ge=20)
+    test: int = key(5000, "Test positions", ge=20)
+    batch: int = key(16, "Pieces at a time", ge=1)
+    replicates: int = key(3, "Ways to split the documents", ge=2)
+
+    SCALES: ClassVar = {"paper": {"corpus": "hf:Salesforce/wikitext#wikitext-103-raw-v1"}}
 
 
 class Spurious(Section):
@@ -223,7 +264,9 @@ class Settings(Section):
     text: Text = key(Text, Text.__doc__)
     mnist: Mnist = key(Mnist, Mnist.__doc__)
     cifar: Cifar = key(Cifar, Cifar.__doc__)
+    fashion: Fashion = key(Fashion, Fashion.__doc__)
     pictures: Pictures = key(Pictures, Pictures.__doc__)
+    language: Language = key(Language, Language.__doc__)
     regression: Regression = key(Regression, Regression.__doc__)
     spurious: Spurious = key(Spurious, Spurious.__doc__)
     scores: Scores = key(Scores, Scores.__doc__)

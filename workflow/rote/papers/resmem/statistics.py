@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rote.claims import Sample
-from rote.papers.resmem.figures import slope
+from rote.papers.resmem.figures.linear import slope
 from rote.theory import lookup
 
 Tables = Mapping[str, pd.DataFrame]
@@ -446,6 +446,15 @@ def mnist_rises(tables: Tables) -> Sample:
 def mnist_pixels(tables: Tables) -> dict[str, Sample]:
     """Gain over the memory alone, both of the pixels."""
     return {f"width {w}": Sample(_gain(tables, "mnist", f"width {w}", "inputs", over="knn")) for w in (1, 2, 4)}
+
+
+# ---- Fashion-MNIST, a negative control -------------------------------------------------------------------------------
+
+
+def fashion_control(tables: Tables) -> dict[str, Sample]:
+    """Gain by base, memory of the inputs or the last layer."""
+    shown = {"linear": "inputs", "32 units": "last"}
+    return {arm: Sample(_gain(tables, "fashion", arm, kind)) for arm, kind in shown.items()}
 
 
 # ---- CIFAR-100, the paper's own setting ------------------------------------------------------------------------------

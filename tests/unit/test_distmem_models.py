@@ -1,0 +1,313 @@
+"""Distributional memorization: models, their scores, and a study on material of one's own."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import examples_of
+from rote import ngrams, tables
+from rote.errors import InputError
+from rote.models import lm, pretrained, rotary
+from rote.papers.distmem import (
+    influence,
+    ladder,
+    mining,
+    schema,
+    scoring,
+    settings,
+    tasks,
+)
+from typer.testing import CliRunner
+
+# ---- models ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("architecture", "width", "heads"), [("gpt_neox", 16, 2), ("gpt_neox", 8, 1), ("llama", 16, 2)]
+)
+def test_stacked_decoders_are_those_of_transformers(tmp_path, architecture, width, heads):
+    rngs = [np.random.default_rng(seed) for seed in range(3)]
+    stack = lm.build(architecture, 40, 32, width, 2, heads, rngs)
+    noise = torch.Generator().manual_seed(0)
+    parameters = {name: p + 0.1 * torch.randn(p.shape, generator=noise) for name, p in stack.parameters.items()}
+    tokens = torch.randint(0, 40, (3, 4, 20), generator=noise)
+    ours = stack.forward(parameters, tokens)
+    assert stack.forward(parameters, tokens, first=5, low=10).shape == (3, 4, 15, 30)
+    torch.testing.assert_close(stack.forward(parameters, tokens, first=5, low=10), ours[:, :, 5:, 10:])
+    for model in range(3):
+        one = {name: value[model] for name, value in parameters.items()}
+        rotary.save(tmp_path / str(model), architecture, one, heads, length=32)
+        theirs = pretrained.causal(str(tmp_path / str(model)))
+        assert theirs.num_parameters() == stack.size
+        torch.testing.assert_close(theirs(tokens[model]).logits, ours[model], atol=2e-5, rtol=1e-4)
+
+
+def test_token_losses_are_cross_entropy_with_its_gradient():
+    generator = torch.Generator().manual_seed(1)
+    logits = (5 * torch.randn(2, 7, 11, generator=generator)).requires_grad_()
+    targets = torch.randint(0, 11, (2, 7), generator=generator)
+    weights = torch.rand(2, 7, generator=generator)
+    ours = lm.token_losses(logits, targets)
+    (gradient,) = torch.autograd.grad((ours * weights).sum(), logits)
+    theirs = torch.nn.functional.cross_entropy(logits.view(-1, 11), targets.view(-1), reduction="none").view(2, 7)
+    (expected,) = torch.autograd.grad((theirs * weights).sum(), logits)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(gradient, expected)
+
+
+def test_a_ladder_learns_and_resumes_with_the_same_bytes(tmp_path):
+    options = settings.Ladder(**(settings.Ladder.SCALES["smoke"]))
+    rung = ladder.networks(options)[0]
+    rng = np.random.default_rng(0)
+    streams = [np.tile(rng.integers(1, 20, 16), 500) for _ in range(2)]
+
+    def fit(checkpoint=None, every=500):
+        rngs = [np.random.default_rng(seed) for seed in range(2)]
+        return ladder.fit(rung, streams, 20, options, rngs, checkpoint=checkpoint, every=every)[1]
+
+    whole = fit()
+    assert sorted(whole) == options.snapshots
+    file = tmp_path / "state.pt"
+    fit(file, every=10)
+    assert file.exists()  # of step 10: the run went on to the end
+    again = fit(file)
+    for share, parameters in whole.items():
+        for name, value in parameters.items():
+            torch.testing.assert_close(again[share][name], value, rtol=0, atol=0)
+    with pytest.raises(InputError, match="shorter than one step"):
+        ladder.fit(rung, [np.zeros(10, int)], 20, options, [rng])
+    with pytest.raises(InputError, match=r"--network must be one of neox-8"):
+        ladder.network(options, "neox-7")
+
+
+@pytest.fixture(scope="module")
+def scored(small_lm):
+    model, tokenizer = pretrained.causal(str(small_lm)), pretrained.tokenizer(str(small_lm))
+    rows = examples_of(
+        ("what is a kite", "a Bird, of prey — Grüße"), ("where", "Bern"), ("the red " * 90, "kite is red"), ("x", "")
+    )
+    rows.at[1, "choices"] = ["Bern", "kite"]
+    rows["instruction"] = "Question: {input}\nAnswer:"
+    return model, tokenizer, rows, scoring.score(model, tokenizer, rows)
+
+
+def test_scores_token_by_token(scored):
+    model, tokenizer, rows, scores = scored
+    row = rows.iloc[0]
+    before = f"Question: {row['input']}\nAnswer:"
+    ids = [tokenizer.bos_token_id, *tokenizer(f"{before} {row['output']}")["input_ids"]]
+    with torch.no_grad():
+        logprobs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    first = 1 + len(tokenizer(before)["input_ids"])
+    wanted = [float(logprobs[at - 1, ids[at]]) for at in range(first, len(ids))]
+    np.testing.assert_allclose(scores.iloc[0]["logprobs"], wanted, atol=1e-4)
+    exact = [int(logprobs[at - 1].argmax()) == ids[at] for at in range(first, len(ids))]
+    assert scores.iloc[0]["correct"] == all(exact)
+
+
+def test_a_tokenizer_that_knows_no_characters(tmp_path):
+    """Bytes as tokens, in pure Python: offsets come from decoding, and several bytes may be one character."""
+    from transformers import ByT5Tokenizer
+
+    ByT5Tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="not a fast one"):
+        pretrained.tokenizer(str(tmp_path))
+    tokenizer = pretrained.tokenizer(str(tmp_path), fast=False)
+    ((ids, spans, cut),) = scoring._encode(tokenizer, ["In:"], ["Grüße"], 100)
+    assert cut == 0
+    assert [a for a, _ in spans] == [0, 1, 2, 2, 3, 3, 4]
+    assert len(ids) == 1 + len("In: ") + len("Grüße".encode())
+    assert all(b == a + 1 for a, b in spans)
+
+
+def test_half_precision_is_no_reason_for_infinities():
+    """Log-softmax is taken in float32: logits of a float16 model far apart give a finite log-probability."""
+
+    class Sharp(torch.nn.Module):
+        def forward(self, input_ids, attention_mask):
+            logits = torch.full((*input_ids.shape, 5), -60_000.0, dtype=torch.float16)
+            logits[..., 0] = 60_000.0
+            return type("Output", (), {"logits": logits})
+
+    values, best = scoring._next_tokens(Sharp(), [[1, 2, 0], [1, 0]], "cpu")
+    assert values[0].tolist() == [-120_000.0, 0.0]
+    assert best[0].tolist() == [False, True]
+
+
+def test_a_long_prompt_is_cut_on_the_left_and_never_the_answer(scored):
+    *_, scores = scored
+    assert scores["truncated"].tolist().count(0) == len(scores) - 1
+    cut = scores[scores["truncated"] > 0].iloc[0]
+    assert len(cut["logprobs"]) > 0
+    assert cut["ends"][-1] == len("kite is red")
+
+
+def test_spans_are_summed_over_the_tokens_that_overlap_them(scored):
+    _, _, rows, scores = scored
+    output = rows.iloc[0]["output"]
+    pairs = mining.candidates(rows.iloc[:1].assign(input="zz zz"), settings.Analysis(grams={"t": [1, 2]}))
+    found, uncovered = scoring.span_logprobs(pairs, scores[scores["choice"] < 0])
+    assert uncovered == 0
+    line = scores.iloc[0]
+    for pair, value in zip(pairs.itertuples(), found, strict=True):
+        said = output[pair.start : pair.end].casefold()
+        assert said.replace(", ", " ").replace(" — ", " ") == pair.output_gram
+        tokens = zip(line["logprobs"], line["starts"], line["ends"], strict=True)
+        assert value == pytest.approx(sum(p for p, a, b in tokens if a < pair.end and b > pair.start))
+    longer, _ = scoring.span_logprobs(pairs, scores[scores["choice"] < 0], span="to_end")
+    assert (longer <= found + 1e-9).all()
+    assert longer[0] == pytest.approx(sum(line["logprobs"]))
+    beyond = pairs.head(1).assign(start=500, end=510)
+    value, uncovered = scoring.span_logprobs(beyond, scores[scores["choice"] < 0])
+    assert (np.isnan(value[0]), uncovered) == (True, 1)
+
+
+def test_tokens_without_probability():
+    scores = pd.DataFrame({"task": ["t"], "example": [0], "logprobs": [[-1.0, np.nan, -2.0]], "starts": [[0, 2, 4]],
+                           "ends": [[1, 3, 5]]})  # fmt: skip
+    pairs = pd.DataFrame({"task": "t", "example": 0, "start": [0, 0, 2], "end": [1, 5, 3]})
+    strict = scoring.span_logprobs(pairs, scores)[0]
+    assert strict[0] == -1.0
+    assert np.isnan(strict[1:]).all()
+    ignoring = scoring.span_logprobs(pairs, scores, ignore_zero=True)[0]
+    assert ignoring[:2].tolist() == [-1.0, -3.0]  # a token of probability 0 is a factor of one
+    assert np.isnan(ignoring[2])  # all of them: no value
+
+
+def test_batches_and_padding_change_nothing(scored):
+    model, tokenizer, rows, scores = scored
+    alone = scoring.score(model, tokenizer, rows, batch_tokens=1)
+    for one, other in zip(scores["logprobs"], alone["logprobs"], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    assert scores["generated"].tolist() == alone["generated"].tolist()
+    assert scores.loc[scores["task"].eq("t") & scores["example"].eq(1), "choice"].tolist() == [-1, 0, 1]
+
+
+def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
+    model, tokenizer = pretrained.causal(str(small_lm)), pretrained.tokenizer(str(small_lm))
+    text = "the red kite is a bird"
+    span = (text.index("bird"), len(text))
+    other = ("a kite of prey", (10, 14))
+    item = influence.Item("t", 0, text, span, [(text, span), (text, span)], [other])
+    both, single, cosine, _ = influence.measure(model, tokenizer, [item])[0]
+    assert cosine == pytest.approx(1.0)
+    leaves = list(model.parameters())
+
+    def gradient(content, place):
+        return torch.autograd.grad(influence._loss(model, tokenizer, [(content, place)], "cpu"), leaves)
+
+    g, h = gradient(text, span), gradient(*other)
+    assert both == pytest.approx(float(sum((a.double() ** 2).sum() for a in g)), rel=1e-5)
+    assert single == pytest.approx(
+        float(sum((a.double() * b.double()).sum() for a, b in zip(g, h, strict=True))), rel=1e-5
+    )
+
+
+# ---- real tasks, and a whole study -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        ({"x": "in", "y": "out"}, ("in", "out", [])),
+        ({"u": "Say {input}", "x": "in", "y": "out", "choices": ["out", "no"]}, ("Say in", "out", ["out", "no"])),
+        ({"question": "Q?", "question_source": "s", "answer": {"value": "A"}}, ("Question: Q?\nAnswer:", "A", [])),
+        ({"question": "Q?", "choices": ["a", "b"], "answer": 1}, ("Question: Q?\nAnswer:", "b", ["a", "b"])),
+        ({"question": "Q?", "answer": "1+1=2\n#### 2"}, ("Question: Q?\nAnswer:", "1+1=2\nanswer 2", [])),
+        ({"translation": {"en": "cat", "cs": "kočka"}}, ("English text: cat\nCzech translation:", "kočka", [])),
+    ],
+)
+def test_task_rows_of_known_forms(tmp_path, row, wanted):
+    (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n\n" + json.dumps(row) + "\n")
+    found = tasks.read("t", str(tmp_path / "t.jsonl"), "test", limit=1).iloc[0]
+    assert (tasks.prompt(found["instruction"], found["input"]), found["output"], found["choices"]) == wanted
+    pd.DataFrame([row]).to_parquet(tmp_path / "t.parquet")
+    assert tasks.read("t", str(tmp_path / "t.parquet"), "test")["output"].tolist() == [wanted[1]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"x": "a"}', r"t\.jsonl, line 1: needs x and y, or a known data set's form; it has x"),
+        ('{"x": 1, "y": "b"}', r"line 1: input and output must be text"),
+        ("\n[1]", r"line 2: not an object"),
+        ("{", r"line 1: not JSON"),
+        ('{"question": "q", "choices": ["a"], "answer": 4}', r"line 1: not of the form that its keys promise"),
+        ("", r"no row in"),
+    ],
+)
+def test_bad_task_rows_are_named(tmp_path, content, message):
+    (tmp_path / "t.jsonl").write_text(content)
+    with pytest.raises(InputError, match=message):
+        tasks.read("t", str(tmp_path / "t.jsonl"), "test")
+
+
+def call(*arguments) -> None:
+    from rote.cli import app
+
+    done = CliRunner().invoke(app, ["distmem", *map(str, arguments)])
+    if done.exception:
+        raise done.exception
+
+
+def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
+    """All verbs of a study on a corpus and a model folder, counted in three parts."""
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in texts))
+    (tmp_path / "task.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = {"corpus": str(tmp_path / "corpus.jsonl"), "column": "body", "models": [f"{small_lm}@main"],
+               "tasks": {"birds": str(tmp_path / "task.jsonl")}, "parts": 3, "shard_tokens": 50}  # fmt: skip
+    own = ("--settings", json.dumps(options))
+    path = {name: tmp_path / f"{name}.parquet" for name in ("examples", "pairs", "counts", "infinity", "scores")}
+    words = ("--words", tmp_path / "words")
+    call("synthesize-examples", "--out", path["examples"], *own)
+    call("synthesize-tokens", *words, "--tokens", tmp_path / "tokens", *own)
+    call("embed-pairs", *words, "--examples", path["examples"], "--out", path["pairs"])
+    parts = []
+    for part in range(3):
+        parts += ["--part", tmp_path / f"part{part}.parquet"]
+        call("count-pairs", *words, "--pairs", path["pairs"], "--out", parts[-1], "--part", part, "--parts", 3)
+    call("count-total", *parts, "--pairs", path["pairs"], "--out", path["counts"])
+    call("count-infinity", "--tokens", tmp_path / "tokens", "--examples", path["examples"], "--out", path["infinity"])
+    call("evaluate-pretrained", "--number", 0, "--examples", path["examples"], "--out", path["scores"], *own)
+    read = [part for name in ("examples", "pairs", "counts") for part in (f"--{name}", path[name])]
+    read += ["--scores", path["infinity"], "--scores", path["scores"]]
+    call("evaluate-memorization", "--source", "pythia", *words, *read, "--out", tmp_path / "out")
+    made = {name: tmp_path / "out" / f"{name}.parquet" for name in ("memorization", "performance", "novel")}
+    return {name: tables.read(file) for name, file in (made | path).items()}
+
+
+def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
+    rng = np.random.default_rng(0)
+    birds = ["red kite", "sea eagle", "barn owl", "tawny owl", "grey heron", "white stork", "black swan", "wood pigeon"]
+    foods = ["small mice", "live fish", "fresh grass", "dead rabbits"]
+    texts = [f"The {rng.choice(birds)} eats {rng.choice(foods)} at night, they say." for _ in range(300)]
+    rows = [{"u": "Question: {input} Answer:", "x": f"what does the {bird} eat", "y": f"{food} at night"}
+            for bird in birds for food in foods]  # fmt: skip
+    found = study(tmp_path, small_lm, rows, texts)
+    counts, pairs = found["counts"], found["pairs"]
+    corpus = ngrams.Corpus.open(tmp_path / "words")
+    assert len(corpus.shards) > 10
+    row = pairs[(pairs["n"] == 3) & (pairs["output_gram"] == "small mice at")].index[0]
+    assert counts.loc[row, "second_documents"] == sum("small mice at" in text for text in texts)
+    main = found["memorization"].set_index(["n", "variant"])
+    assert main.loc[(3, "paper"), "dropped_zero_input"] > 0
+    assert set(found["performance"]["model"]) == {small_lm.name + "@main"}
+    assert (found["memorization"]["points"] <= len(pairs)).all()
+    wrong = tmp_path / "part1.parquet"
+    tables.write(wrong, tables.read(wrong), schema.Counts, {"queries": "other", "shards": [1]})
+    with pytest.raises(InputError, match=r"part1\.parquet counted other pairs"):
+        call("count-total", "--part", wrong, "--pairs", tmp_path / "pairs.parquet", "--out", tmp_path / "x.parquet")
+
+
+def test_a_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path, small_lm):
+    found = study(tmp_path, small_lm, [{"x": "?", "y": "!"}, {"x": "same", "y": "same"}], ["some text", "more text"])
+    assert len(found["pairs"]) == len(found["memorization"]) == 0
+    assert list(found["memorization"].columns) == list(schema.Memorization.model_fields)
+    assert len(found["performance"]) == 2
+
+
+def test_a_study_needs_models_and_tasks():
+    with pytest.raises(ValueError, match="`models` and `tasks` must be given too"):
+        settings.Pythia(corpus="x.jsonl")

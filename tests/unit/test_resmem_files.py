@@ -1,0 +1,205 @@
+"""ResMem on data and models from files: images of known sets, folders of pictures, a text under language models."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from rote.errors import InputError
+from rote.papers.resmem import datasets, experiment, settings, tasks
+from rote.papers.resmem.cli import app
+from safetensors.numpy import load_file
+from typer.testing import CliRunner
+
+
+def test_moved_images_are_crops_of_padded_ones_and_some_are_mirrored():
+    x = torch.arange(2 * 40 * 2 * 36, dtype=torch.float32).view(2, 40, 72) + 1
+    found = tasks.moved(x, 2, 6, torch.Generator().manual_seed(0), pad=1)
+    assert found.shape == x.shape
+    torch.testing.assert_close(found, tasks.moved(x, 2, 6, torch.Generator().manual_seed(0), pad=1))
+    mirrored = 0
+    for image, new in zip(x.view(-1, 2, 6, 6), found.view(-1, 2, 6, 6), strict=True):
+        padded = torch.nn.functional.pad(image, (1,) * 4)
+        crops = [padded[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
+        plain, flipped = (any(torch.equal(new, f(crop)) for crop in crops) for f in (lambda c: c, lambda c: c.flip(2)))
+        assert plain or flipped
+        mirrored += flipped
+    assert 20 < mirrored < 60
+
+
+def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
+    folder = tmp_path / "cifar-100-binary"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    looks = rng.integers(0, 256, (100, 3072))
+    for name, number in (("train.bin", 500), ("test.bin", 100)):
+        fine = rng.integers(100, size=number)
+        pixels = np.clip(looks[fine] + rng.normal(scale=20, size=(number, 3072)), 0, 255)
+        np.column_stack([fine // 5, fine, pixels]).astype(np.uint8).tofile(folder / name)
+    options = settings.Cifar(
+        root=str(tmp_path), depths=[8], width=2, train=400, valid=100, epochs=3, batch=50, replicates=2
+    )
+    datas = [datasets.data("cifar", options, 1, replicate) for replicate in range(2)]
+    assert datas[0].test.x.shape == (100, 3072)
+    assert abs(datas[0].train.x.mean()) < 0.5
+    arm = tasks.arms("cifar", options)[0]
+    _, weights = tasks.fit("cifar", arm, options, datas, 1)
+    bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
+    found = experiment.embeddings("cifar", options, bases, 1)
+    assert {name.rsplit("/", 1)[1] for name in found} == {"logits", "last"}
+    near, choices = experiment.neighbours("cifar", options, settings.Memory(engine="ivf", probes=8), found, 1)
+    accuracy = experiment.evaluate("cifar", options, found, near, choices, 1)["accuracy"]
+    assert (accuracy["resmem"] >= accuracy["base"]).all()
+    assert choices["recall"].between(0.5, 1).all()
+    with pytest.raises(InputError, match="500 images are not for testing"):
+        datasets.data("cifar", options.model_copy(update={"train": 450}), 1, 0)
+    (folder / "train.bin").write_bytes(b"\0" * 5000)
+    with pytest.raises(InputError, match="no multiple of 3,074"):
+        datasets.data("cifar", options, 1, 0)
+
+
+def test_mnist_as_the_specification_splits_it(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels, labels = (
+        rng.integers(0, 256, (10_000, 28, 28), dtype=np.uint8),
+        rng.integers(10, size=10_000, dtype=np.uint8),
+    )
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(
+        np.array([0x803, 10_000, 28, 28], ">i4").tobytes() + pixels.tobytes()
+    )
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(np.array([0x801, 10_000], ">i4").tobytes() + labels.tobytes())
+    data = datasets.data("mnist", settings.Mnist(root=str(tmp_path)), 1, 0)
+    order = np.random.default_rng(0).permutation(10_000)
+    np.testing.assert_array_equal(data.test.y, labels[order[:2000]])
+    np.testing.assert_array_equal(data.train.y, labels[order[3000:]])
+    first = (pixels[order[0]].astype(float) / 255 - 0.1307) / 0.3081
+    np.testing.assert_allclose(data.test.x[0].reshape(14, 14)[0, 0], first[:2, :2].mean(), rtol=1e-5)
+
+
+def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
+    from PIL import Image
+    from rote.data import torchvision
+    from rote.papers.resmem import pictures
+
+    rng = np.random.default_rng(0)
+    for part, number in (("train", 8), ("val", 4)):
+        for kind in range(3):
+            folder = tmp_path / "pictures" / part / f"class{kind}"
+            folder.mkdir(parents=True)
+            for name in range(number):
+                pixels = rng.integers(0, 80, (40, 50, 3)) + 60 * np.eye(3, dtype=int)[kind]
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{name}.png")
+    torch.manual_seed(0)
+    net = torchvision().models.mobilenet_v2(num_classes=3)
+    torch.save(net.state_dict(), tmp_path / "mobilenet_v2.pth")
+    options = settings.Pictures(
+        root=str(tmp_path / "pictures"), weights=str(tmp_path), models=["mobilenet_v2"], side=32, batch=10
+    )
+    bases, run = pictures.bases(options), CliRunner()
+    given = ["--task", "pictures", "--settings", json.dumps({"pictures": options.model_dump()})]
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
+    for verb in (["train-base", "--out", files[0]], ["embed", "--bases", files[0], "--out", files[1]]):
+        done = run.invoke(app, [*verb, *given])
+        assert done.exit_code == 0, done.exception
+    found = load_file(files[1])
+    assert found["mobilenet_v2/0/train/last"].shape == (24, 1280)
+    near, choices = experiment.neighbours("pictures", options, settings.Memory(), found, 1)
+    accuracy = experiment.evaluate("pictures", options, found, near, choices, 1)["accuracy"]
+    assert (accuracy["resmem"] > 0.6).all()  # three colours, and a network of random weights
+    paths, y, count = pictures.files(options)
+    assert (count, len(paths)) == (24, 36)
+    assert all(f"class{label}" in str(path) for path, label in zip(paths, y, strict=True))
+    broken = paths[0]
+    broken.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="is not a readable picture"):
+        experiment.embeddings("pictures", options, bases, 1)
+    (tmp_path / "mobilenet_v2.pth").write_bytes(b"no weights")
+    with pytest.raises(InputError, match="holds no weights"):
+        pictures.bases(options)
+    with pytest.raises(InputError, match="holds neither resnet50"):
+        pictures.bases(options.model_copy(update={"models": ["resnet50"]}))
+    with pytest.raises(InputError, match="does not exist"):
+        pictures.files(options.model_copy(update={"root": str(tmp_path / "nowhere")}))
+    (tmp_path / "pictures" / "val" / "other").mkdir()
+    with pytest.raises(InputError, match="classes that train/ has not: other"):
+        pictures.files(options)
+
+
+def test_fashion_is_a_control(fashion_sheet):
+    """900 images: no help of a memory is claimed, and there is none beyond noise."""
+    options = settings.Fashion(root=str(fashion_sheet), units=[0], steps=300, replicates=3)
+    datas = [datasets.data("fashion", options, 1, replicate) for replicate in range(3)]
+    assert [len(part.y) for part in datas[0][:3]] == [500, 200, 200]
+    (arm,) = tasks.arms("fashion", options)
+    _, weights = tasks.fit("fashion", arm, options, datas, 1)
+    bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
+    found = experiment.embeddings("fashion", options, bases, 1)
+    near, choices = experiment.neighbours("fashion", options, settings.Memory(), found, 1)
+    accuracy = experiment.evaluate("fashion", options, found, near, choices, 1)["accuracy"]
+    assert accuracy["base"].mean() > 0.7
+    assert abs((accuracy["resmem"] - accuracy["base"]).mean()) < 0.05
+    with pytest.raises(InputError, match=r"900 images, .* ask for 1300"):
+        datasets.data("fashion", options.model_copy(update={"test": 600}), 1, 0)
+
+
+@pytest.fixture
+def language(tmp_path, small_lm):
+    """Documents in which one word decides the next: a memory of contexts knows it, a network of random weights not."""
+    rng, lines = np.random.default_rng(0), []
+    for _ in range(60):
+        pairs = [("red", "kite"), ("bird", "prey"), ("Bern", "red"), ("the", "bird")]
+        words = [word for at in rng.integers(len(pairs), size=12) for word in pairs[at]]
+        lines.append(json.dumps({"text": " ".join(words)}))
+    (tmp_path / "text.jsonl").write_text("\n".join(lines))
+    return settings.Language(
+        corpus=str(tmp_path / "text.jsonl"), models=[str(small_lm)], context=32, vocabulary=20, train=800, valid=100,
+        test=150, batch=7, replicates=2,
+    )  # fmt: skip
+
+
+def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language, small_lm):
+    from rote.models import pretrained
+    from rote.papers.resmem import language as module
+
+    given = ["--task", "language", "--settings", json.dumps({"language": language.model_dump()})]
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
+    for verb in (["train-base", "--out", files[0]], ["embed", "--bases", files[0], "--out", files[1]]):
+        done = CliRunner().invoke(app, [*verb, *given])
+        assert done.exit_code == 0, done.exception
+    found = load_file(files[1])
+    data = datasets.data("language", language, 1, 0)
+    text = module._pieces(language)
+    documents = [set(text.documents[part.x[:, 0]]) for part in data[:3]]
+    assert not documents[0] & documents[2]  # apart by document
+    # one position, by hand: the hidden state and the log-probabilities before the token
+    piece, at = data.test.x[5]
+    tokens = torch.tensor(text.tokens[piece])[None]
+    with torch.no_grad():
+        plain = pretrained.causal(str(small_lm))(tokens, output_hidden_states=True)
+    here = experiment.place(str(small_lm), 0, "test")
+    np.testing.assert_allclose(found[f"{here}/last"][5], plain.hidden_states[-1][0, at - 1], rtol=1e-3, atol=1e-4)
+    chances = plain.logits[0, at - 1].softmax(-1).numpy()
+    _, known = module.draw(language, datasets.drawing("language", 1, 0))
+    merged = np.exp(found[f"{here}/logits"][5])
+    np.testing.assert_allclose(merged[:-1], chances[known], rtol=1e-3, atol=1e-6)
+    assert merged[-1] == pytest.approx(1 - chances[known].sum(), abs=1e-5)
+    wanted = int(tokens[0, at])
+    assert data.test.y[5] == (list(known).index(wanted) if wanted in known else len(known))
+    near, choices = experiment.neighbours("language", language, settings.Memory(), found, 1)
+    accuracy = experiment.evaluate("language", language, found, near, choices, 1)["accuracy"]
+    assert (accuracy["resmem"] > accuracy["base"] + 0.2).all()
+
+
+def test_what_a_language_task_refuses(tmp_path, language, small_lm):
+    from rote.papers.resmem import language as module
+
+    few = language.model_copy(update={"train": 10**6})
+    with pytest.raises(InputError, match=r"positions in the train documents, resmem.language.train asks for 1,000,000"):
+        datasets.data("language", few, 1, 0)
+    (tmp_path / "short.jsonl").write_text(json.dumps({"text": "the red kite"}))
+    short = language.model_copy(update={"corpus": str(tmp_path / "short.jsonl")})
+    with pytest.raises(InputError, match="1 documents of two tokens or more, at least 10"):
+        datasets.data("language", short, 1, 0)
+    wrong = {"digest": np.zeros(32, np.uint8)}
+    with pytest.raises(InputError, match="is not the one that train-base saw"):
+        module.embed(language, str(small_lm), wrong, [np.random.default_rng(0)])

@@ -1,0 +1,14 @@
+"""How each method is drawn, everywhere alike."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from rote.figures import INK, PALETTE
+
+METHODS = {"base": (INK, "o"), "knn": (PALETTE[2], "s"), "resmem": (PALETTE[0], "D"), "mix": (PALETTE[1], "^")}
+NAMES = {"base": "base", "knn": "kNN alone", "resmem": "ResMem", "mix": "kNN-LM mix"}
+
+
+def legend(canvas: Canvas, ax: Axes, columns: int = 4) -> None:
+    """One legend below all panels."""
+    canvas.legend(*ax.getlegend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=7)

@@ -1,0 +1,43 @@
+"""ResMem for a model of your own: keep the model, store its training residuals, add back what neighbours say.
+
+    model = ResMemClassifier(fitted, embed=features).fit(X, y).tune(X_valid, y_valid)
+    model.predict_proba(X_test)
+
+s(x) = p_T(x) + r̂(x): p_T is the base's softmax at temperature T, and r̂ the soft kNN average of the training residuals
+onehot(y_i) − p_T(x_i) over the k nearest embeddings, weights exp(−d/σ). (Yang, Lukasik, Nagarajan, Li, Rawat, Zaheer,
+Menon, Kumar 2023, section 3.)
+"""
+
+from rote.resmem.classifier import ResMemClassifier
+from rote.resmem.regressor import ResMemRegressor
+from rote.resmem.scoring import (
+    BANDWIDTH_GRID,
+    K_GRID,
+    TEMPERATURE_GRID,
+    Setting,
+    probabilities,
+    residuals,
+    scores,
+    settings,
+    simplex,
+    softmax,
+    sweep,
+    vote,
+)
+
+__all__ = [
+    "BANDWIDTH_GRID",
+    "K_GRID",
+    "TEMPERATURE_GRID",
+    "ResMemClassifier",
+    "ResMemRegressor",
+    "Setting",
+    "probabilities",
+    "residuals",
+    "scores",
+    "settings",
+    "simplex",
+    "softmax",
+    "sweep",
+    "vote",
+]

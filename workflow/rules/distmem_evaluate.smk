@@ -1,0 +1,231 @@
+# Distributional memorization, what is measured on counts and scores.
+
+
+rule distmem_evaluate_networks:
+    input:
+        [f"{DISTMEM}/{world}/examples.parquet" for world in DISTMEM_WORLDS],
+        models=lambda wildcards: [
+            f"results/{wildcards.run}/distmem/models/{network}"
+            for network in DISTMEM_NETWORKS
+            if network.startswith(wildcards.family)
+        ],
+    output:
+        [f"{DISTMEM}/scores/{world}/{{family}}.parquet" for world in DISTMEM_WORLDS],
+    log:
+        "results/{run}/logs/distmem_evaluate_networks_{family}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_networks_{family}.tsv"
+    wildcard_constraints:
+        family="neox|llama",
+    priority: 20
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        models=lambda wildcards: f"results/{wildcards.run}/distmem/models",
+        corpora=lambda wildcards: " ".join(
+            f"--corpora {folder}" for folder in distmem_folders(wildcards)
+        ),
+        folder=f"{DISTMEM}/scores",
+        settings=settings("distmem.ladder"),
+        code=code("rote.papers.distmem.cli:evaluate_networks"),
+    shell:
+        "rote distmem evaluate-networks --family {wildcards.family} --models {params.models:q} {params.corpora}"
+        " --out {params.folder:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_pretrained:
+    input:
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+    output:
+        out=f"{DISTMEM}/scores/{{source}}/model{{number}}.parquet",
+    log:
+        "results/{run}/logs/distmem_evaluate_pretrained_{source}_{number}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_pretrained_{source}_{number}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_STUDIES) or "none",
+        number=r"\d+",
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=at_scale(4000, 64000),
+        runtime=at_scale(30, 1440),
+    params:
+        settings=distmem_study,
+        code=code("rote.papers.distmem.cli:evaluate_pretrained"),
+    shell:
+        "rote distmem evaluate-pretrained --number {wildcards.number}"
+        " --examples {input.examples:q} --out {output.out:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_memorization:
+    input:
+        words=f"{DISTMEM}/{{source}}/words",
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+        pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
+        counts=distmem_counts,
+        scores=distmem_scores,
+        facts=distmem_generated("facts.parquet"),
+        lexicon=distmem_generated("lexicon.parquet"),
+    output:
+        [
+            f"{DISTMEM}/tables/{{source}}/{table}.parquet"
+            for table in ("memorization", "performance", "novel", "bias", "audit")
+        ],
+    log:
+        "results/{run}/logs/distmem_evaluate_memorization_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_memorization_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(3000, 32000),
+        runtime=at_scale(10, 240),
+    params:
+        scores=lambda wildcards, input: " ".join(
+            f"--scores {path}" for path in input.scores
+        ),
+        facts=distmem_if("facts", "facts"),
+        lexicon=distmem_if("lexicon", "lexicon"),
+        folder=subpath(output[0], parent=True),
+        settings=settings("distmem.analysis"),
+        code=code("rote.papers.distmem.cli:evaluate_memorization"),
+    shell:
+        "rote distmem evaluate-memorization --source {wildcards.source} --words {input.words:q} --examples {input.examples:q}"
+        " --pairs {input.pairs:q} --counts {input.counts:q} {params.scores} {params.facts} {params.lexicon}"
+        " --out {params.folder:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_estimators:
+    input:
+        words=f"{DISTMEM}/{{source}}/words",
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+        pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
+        counts=distmem_counts,
+        scores=distmem_scores,
+        facts=f"{DISTMEM}/{{source}}/facts.parquet",
+        lexicon=f"{DISTMEM}/{{source}}/lexicon.parquet",
+    output:
+        [f"{DISTMEM}/tables/{{source}}/{table}.parquet" for table in DISTMEM_GENERATED],
+    log:
+        "results/{run}/logs/distmem_evaluate_estimators_{source}.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_estimators_{source}.tsv"
+    wildcard_constraints:
+        source="|".join(DISTMEM_WORLDS),
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(3000, 32000),
+        runtime=at_scale(10, 240),
+    params:
+        scores=lambda wildcards, input: " ".join(
+            f"--scores {path}" for path in input.scores
+        ),
+        folder=subpath(output[0], parent=True),
+        settings=settings("distmem.analysis"),
+        code=code("rote.papers.distmem.cli:evaluate_estimators"),
+    shell:
+        "rote distmem evaluate-estimators --source {wildcards.source} --words {input.words:q} --examples {input.examples:q}"
+        " --pairs {input.pairs:q} --counts {input.counts:q} {params.scores} --facts {input.facts:q} --lexicon {input.lexicon:q}"
+        " --out {params.folder:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_influence:
+    input:
+        [
+            f"{DISTMEM}/{world}/{part}"
+            for world in DISTMEM_WORLDS
+            for part in (
+                "words",
+                "examples.parquet",
+                "pairs.parquet",
+                "counts.parquet",
+            )
+        ],
+        models=[f"{DISTMEM}/models/{network}" for network in DISTMEM_TRACED],
+    output:
+        out=f"{DISTMEM}/influence.parquet",
+    log:
+        "results/{run}/logs/distmem_evaluate_influence.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_influence.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=2000,
+        runtime=at_scale(20, 240),
+    params:
+        models=lambda wildcards: f"results/{wildcards.run}/distmem/models",
+        corpora=lambda wildcards: " ".join(
+            f"--corpora {folder}" for folder in distmem_folders(wildcards)
+        ),
+        settings=settings("distmem"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.distmem.cli:evaluate_influence"),
+    shell:
+        "rote distmem evaluate-influence --models {params.models:q}"
+        " {params.corpora} --out {output.out:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_engines:
+    output:
+        out=f"{DISTMEM}/engines.parquet",
+    log:
+        "results/{run}/logs/distmem_evaluate_engines.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_engines.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        seed=CONFIG.seed,
+        code=code("rote.papers.distmem.cli:evaluate_engines"),
+    shell:
+        "rote distmem evaluate-engines --out {output.out:q}"
+        " --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule distmem_evaluate_sources:
+    input:
+        [f"{DISTMEM}/{part}.parquet" for part in DISTMEM_PARTS],
+    output:
+        [
+            f"{DISTMEM}/{table}.parquet"
+            for table in DISTMEM_TABLES
+            if table not in ("ablation", "engines", "influence")
+        ],
+    log:
+        "results/{run}/logs/distmem_evaluate_sources.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_sources.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        parts=lambda wildcards, input: " ".join(f"--part {path}" for path in input),
+        folder=subpath(output[0], parent=True),
+        code=code("rote.papers.distmem.cli:evaluate_sources"),
+    shell:
+        "rote distmem evaluate-sources {params.parts} --out {params.folder:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
