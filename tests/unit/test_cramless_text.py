@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, run
-from rote import claims
+from rote import claims, statements
 from rote.corpora import Document
 from rote.errors import InputError
 from rote.models import pretrained
@@ -21,11 +21,11 @@ def test_annotation_by_hand():
         Document("b", "In 1815 came Ada Lovelace. Bern" + " x" * 200 + " the Aare"),  # before, and too far behind
         Document("c", "Bern, on the\nAare"),
     ]
-    found = text.annotate(documents, FACTS, window=40)
+    found = statements.annotate(documents, FACTS, window=40)
     spans = [(row.document, row.fact, documents["abc".index(row.document)].text[row.start : row.end])
              for row in found.itertuples()]  # fmt: skip
     assert spans == [("a", 0, "1815"), ("a", 1, "the Aare"), ("c", 1, "the\nAare")]
-    assert text.annotate(documents[:0], FACTS, 40).empty
+    assert statements.annotate(documents[:0], FACTS, 40).empty
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_annotation_by_hand():
 def test_bad_tables_of_facts_are_refused(tmp_path, content, wanted):
     (tmp_path / "facts.csv").write_text(content)
     with pytest.raises(InputError, match=wanted):
-        text.read_facts(tmp_path / "facts.csv")
+        statements.read_facts(tmp_path / "facts.csv")
     with pytest.raises(InputError, match="cannot be read"):
-        text.read_facts(tmp_path / "absent.csv")
+        statements.read_facts(tmp_path / "absent.csv")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def blocks(material, options):
     from rote import corpora
 
     documents = list(corpora.documents(options.corpus))
-    found = text.annotate(documents, text.read_facts(options.facts), options.window)
+    found = statements.annotate(documents, statements.read_facts(options.facts), options.window)
     assert found["document"].nunique() == len(documents)  # every sentence states its fact
     tokenizer = pretrained.tokenizer(options.tokenizer)
     return text.examples(documents, found, tokenizer, options.context), len(tokenizer)
@@ -92,7 +92,7 @@ def blocks(material, options):
 def test_blocks_mark_the_tokens_of_values(blocks, options):
     data, _ = blocks
     tokenizer = pretrained.tokenizer(options.tokenizer)
-    facts = text.read_facts(options.facts)
+    facts = statements.read_facts(options.facts)
     for row in range(len(data.tokens)):
         (fact,) = np.unique(data.values[row][data.values[row] > 0])
         marked = tokenizer.decode(data.tokens[row][data.values[row] > 0])

@@ -226,8 +226,8 @@ rule resmem_evaluate_tasks:
         runtime=10,
     params:
         tasks=" ".join(f"--task {task}" for task in RESMEM_TASKS),
-        choices=subpath(input.choices[0], parent=True),
-        evaluations=subpath(input.evaluations[0], parent=True),
+        choices=lambda wildcards: f"results/{wildcards.run}/resmem/residuals",
+        evaluations=lambda wildcards: f"results/{wildcards.run}/resmem/evaluations",
         folder=subpath(output[0], parent=True),
         code=code("rote.papers.resmem.cli:evaluate_tasks"),
     shell:

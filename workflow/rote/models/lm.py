@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from rote.data import torchvision
 from rote.errors import InputError
 from rote.models import rotary
-from rote.models.stack import Parameters, Stack
+from rote.models.stack import Parameters, Stack, stacked
 
 ARCHITECTURES = ("decoder", "gpt2", "gpt_neox", "llama")
 
@@ -71,7 +71,7 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     }
     parameters = {name: torch.tensor(value, dtype=torch.float32, device=device) for name, value in drawn.items()}
 
-    def forward(p: Parameters, tokens: Tensor, first: int = 0, low: int = 0) -> Tensor:
+    def features(p: Parameters, tokens: Tensor, first: int = 0) -> Tensor:
         models, batch, T = tokens.shape
         # one lookup for all models: token ids shifted into the stacked table
         shift = torch.arange(models, device=tokens.device).view(-1, 1, 1) * vocabulary
@@ -95,10 +95,9 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
             x = x + torch.bmm(a.transpose(1, 2).reshape(models, batch * rows, width), p[f"{layer}.out"])
             h = F.gelu(torch.bmm(F.layer_norm(x, (width,)), p[f"{layer}.up"]))
             x = x + torch.bmm(h, p[f"{layer}.down"])
-        logits = torch.bmm(F.layer_norm(x, (width,)), p["tokens"][:, low:].mT)
-        return logits.view(models, batch, T - at, vocabulary - low)
+        return F.layer_norm(x, (width,)).view(models, batch, T - at, width)
 
-    return Stack(parameters, forward, sum(value[0].numel() for value in parameters.values()))
+    return stacked(parameters, features, lambda p: p["tokens"])
 
 
 def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
@@ -118,7 +117,8 @@ def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     parameters, buffers = torch.func.stack_module_state(models)
     parameters = {name: value.detach().to(device) for name, value in parameters.items()}
     buffers = {name: value.to(device) for name, value in buffers.items()}
-    body = models[0].to(device).requires_grad_(False)
+    body = models[0].transformer.to(device).requires_grad_(False)
+    buffers = {name.removeprefix("transformer."): value for name, value in buffers.items()}
 
     def one(p: Parameters, b: Parameters, tokens: Tensor) -> Tensor:
         # a mask of our own: building one inside looks at data, which vmap forbids
@@ -126,12 +126,14 @@ def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
         mask = torch.full((1, 1, T, T), torch.finfo(torch.float32).min, device=tokens.device).triu(1)
         places = torch.arange(T, device=tokens.device)[None]
         inputs = {"input_ids": tokens, "attention_mask": mask, "position_ids": places, "use_cache": False}
-        return torch.func.functional_call(body, (p, b), (), inputs).logits
+        return torch.func.functional_call(body, (p, b), (), inputs).last_hidden_state
 
-    def forward(p: Parameters, tokens: Tensor, first: int = 0, low: int = 0) -> Tensor:
-        return torch.func.vmap(one)(p, buffers, tokens)[:, :, first:, low:]
+    def features(p: Parameters, tokens: Tensor, first: int = 0) -> Tensor:
+        # the last of equal names is the tied head
+        inner = {name.removeprefix("transformer."): value for name, value in p.items() if name != "lm_head.weight"}
+        return torch.func.vmap(one)(inner, buffers, tokens)[:, :, first:]
 
-    return Stack(parameters, forward, sum(value[0].numel() for value in parameters.values()))
+    return stacked(parameters, features, lambda p: p["transformer.wte.weight"])
 
 
 def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:

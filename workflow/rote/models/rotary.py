@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rote.models.stack import Parameters, Stack
+from rote.models.stack import Parameters, Stack, stacked
 
 _PARTIAL = 0.25  # share of a GPT-NeoX head that is rotated
 _THETA = 10_000.0
@@ -68,20 +68,19 @@ def build(
     body = _neox if architecture == "gpt_neox" else _llama
     rotated = width // heads if architecture == "llama" else int(width // heads * _PARTIAL)
 
-    def forward(p: Parameters, tokens: Tensor, first: int = 0, low: int = 0) -> Tensor:
+    def features(p: Parameters, tokens: Tensor, first: int = 0) -> Tensor:
         models, batch, T = tokens.shape
         shift = torch.arange(models, device=tokens.device).view(-1, 1, 1) * vocabulary
         table = p["gpt_neox.embed_in.weight" if architecture == "gpt_neox" else "model.embed_tokens.weight"]
         x = F.embedding(tokens + shift, table.reshape(models * vocabulary, width)).view(models, batch * T, width)
-        x, head = body(p, x, _rotation(T, rotated, tokens.device), (models, batch, T, heads), layers)
-        if first:
-            x = x.view(models, batch, T, width)[:, :, first:].reshape(models, -1, width)
-        return torch.bmm(x, head[:, low:].mT).view(models, batch, T - first, vocabulary - low)
+        x = body(p, x, _rotation(T, rotated, tokens.device), (models, batch, T, heads), layers)
+        return x.view(models, batch, T, width)[:, :, first:]
 
-    return Stack(parameters, forward, sum(value[0].numel() for value in parameters.values()))
+    head = "embed_out.weight" if architecture == "gpt_neox" else "lm_head.weight"
+    return stacked(parameters, features, lambda p: p[head])
 
 
-def _neox(p: Parameters, x: Tensor, rotation, shape, layers: int) -> tuple[Tensor, Tensor]:
+def _neox(p: Parameters, x: Tensor, rotation, shape, layers: int) -> Tensor:
     models, batch, T, heads = shape
 
     def linear(h: Tensor, name: str) -> Tensor:
@@ -97,10 +96,10 @@ def _neox(p: Parameters, x: Tensor, rotation, shape, layers: int) -> tuple[Tenso
         a = linear(_attended(q, k, v, rotation, models, batch), f"{name}attention.dense")
         h = linear(norm(x, f"{name}post_attention_layernorm"), f"{name}mlp.dense_h_to_4h")
         x = x + a + linear(F.gelu(h), f"{name}mlp.dense_4h_to_h")
-    return norm(x, "gpt_neox.final_layer_norm"), p["embed_out.weight"]
+    return norm(x, "gpt_neox.final_layer_norm")
 
 
-def _llama(p: Parameters, x: Tensor, rotation, shape, layers: int) -> tuple[Tensor, Tensor]:
+def _llama(p: Parameters, x: Tensor, rotation, shape, layers: int) -> Tensor:
     models, batch, T, heads = shape
 
     def linear(h: Tensor, name: str) -> Tensor:
@@ -120,7 +119,7 @@ def _llama(p: Parameters, x: Tensor, rotation, shape, layers: int) -> tuple[Tens
         h = norm(x, f"{name}post_attention_layernorm")
         gated = F.silu(linear(h, f"{name}mlp.gate_proj")) * linear(h, f"{name}mlp.up_proj")
         x = x + linear(gated, f"{name}mlp.down_proj")
-    return norm(x, "model.norm"), p["lm_head.weight"]
+    return norm(x, "model.norm")
 
 
 def _attended(q: Tensor, k: Tensor, v: Tensor, rotation, models: int, batch: int) -> Tensor:

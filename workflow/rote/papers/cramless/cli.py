@@ -98,15 +98,14 @@ def count_facts(
     counts: table("Write: mentions per fact."),
 ):
     """Find the facts of a table in a corpus: entities that are followed by their value."""
-    from rote import corpora
+    from rote import corpora, statements
     from rote.errors import InputError
     from rote.job import track
-    from rote.papers.cramless import text
 
     options = run.settings
-    facts = text.read_facts(options.facts)
+    facts = statements.read_facts(options.facts)
     documents = track(corpora.documents(options.corpus, options.column), "documents")
-    found = text.annotate(documents, facts, options.window)
+    found = statements.annotate(documents, facts, options.window)
     if found.empty:
         raise InputError(f"no fact of {options.facts} is stated in {options.corpus}; raise `window` or check both")
     mentions = found.groupby("fact")["document"].agg(documents="nunique", mentions="size")
