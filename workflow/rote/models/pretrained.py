@@ -7,6 +7,7 @@ import numpy as np
 
 from rote.data import torchvision
 from rote.errors import InputError
+from rote.models.stack import Parameters, Stack, stacked
 
 
 def causal(model: str, *, revision: str = "main", offline: bool = False):
@@ -81,3 +82,30 @@ def token_embeddings(model: str, *, revision: str = "main", offline: bool = Fals
     """The input embeddings of a language model, (vocabulary, dimension) float64."""
     weights = causal(model, revision=revision, offline=offline).get_input_embeddings().weight
     return weights.detach().double().numpy()
+
+
+def stack(model: str, count: int, device: str = "cpu") -> Stack:
+    """Copies of a causal language model as a stack, to be trained apart from each other.
+
+    Raises:
+        InputError: if it is not there, or its head has a bias.
+    """
+    import torch
+
+    body = causal(model).to(device)
+    head = body.get_output_embeddings()
+    if getattr(head, "bias", None) is not None:
+        raise InputError(f"model {model!r}: its head has a bias, which is not supported; use one without, as Pythia")
+    named = dict(body.named_parameters())
+    tied = next(name for name, value in named.items() if value is head.weight)
+    parameters = {name: value.detach()[None].repeat(count, *[1] * value.ndim) for name, value in named.items()}
+
+    def features(p: Parameters, tokens: torch.Tensor, first: int = 0) -> torch.Tensor:
+        found = []
+        for number, some in enumerate(tokens):
+            own = {name: value[number] for name, value in p.items()}
+            given = {"input_ids": some, "output_hidden_states": True, "use_cache": False}
+            found.append(torch.func.functional_call(body, own, (), given).hidden_states[-1][:, first:])
+        return torch.stack(found)
+
+    return stacked(parameters, features, lambda p: p[tied])

@@ -20,11 +20,13 @@ class About:
     reference: str
     url: str  # empty if none is known
     question: str
+    leads: bool = False  # named before all others: what the report opens with
 
 
 def names() -> list[str]:
-    """Papers that are installed, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+    """Papers that are installed: those that lead, then the others, in alphabetical order."""
+    found = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+    return sorted(found, key=lambda name: not import_module(f"{__name__}.{name}").ABOUT.leads)
 
 
 def load(paper: str, module: str) -> ModuleType:

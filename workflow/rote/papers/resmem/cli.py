@@ -7,6 +7,7 @@ import pandas as pd
 import typer
 
 from rote import tables
+from rote.arrays import load, save
 from rote.errors import InputError
 from rote.job import Job
 from rote.papers.resmem import schema, settings
@@ -50,10 +51,10 @@ def train_base(
 
     options = _options(run, task)
     if task in ("pictures", "language"):  # taken as they are
-        _save(out, (pictures if task == "pictures" else language).bases(options))
+        save(out, (pictures if task == "pictures" else language).bases(options))
         return
     if task == "regression":
-        _save(out, regression.bases(options, run.seed))
+        save(out, regression.bases(options, run.seed))
         return
     folder = checkpoints and checkpoints / f"resmem-{task}-{run.code or 'by-hand'}-{run.digest}"
     datas = [datasets.data(task, options, run.seed, replicate) for replicate in range(options.replicates)]
@@ -64,7 +65,7 @@ def train_base(
             task, arm, options, datas, run.seed, device=run.device, checkpoint=file, every=checkpoint_steps
         )
         bases |= {f"{arm.name}/{name}": value.cpu().numpy() for name, value in weights.items()}
-    _save(out, bases)
+    save(out, bases)
     if folder:
         tables.drop(folder, "*.pt")
 
@@ -74,11 +75,11 @@ def embed(run: Job, task: Task, bases: Bases, out: Embeddings):
     """Logits and embeddings of training, validation and test inputs under every base."""
     from rote.papers.resmem import experiment, regression
 
-    options, weights = _options(run, task), _load(bases)
+    options, weights = _options(run, task), load(bases)
     if task == "regression":
-        _save(out, regression.embeddings(options, weights, run.seed))
+        save(out, regression.embeddings(options, weights, run.seed))
     else:
-        _save(out, experiment.embeddings(task, options, weights, run.seed, run.device))
+        save(out, experiment.embeddings(task, options, weights, run.seed, run.device))
 
 
 @verb(app, settings.Settings)
@@ -88,12 +89,12 @@ def fit_residuals(
     """Find the neighbours of every query in every memory, and tune ResMem, the memory alone and their mixture."""
     from rote.papers.resmem import experiment, regression
 
-    options, found, memory = _options(run, task), _load(embeddings), run.settings.memory
+    options, found, memory = _options(run, task), load(embeddings), run.settings.memory
     if task == "regression":
         near, chosen = regression.neighbours(options, memory, found, run.seed, run.device)
     else:
         near, chosen = experiment.neighbours(task, options, memory, found, run.seed, run.device)
-    _save(out, near)
+    save(out, near)
     tables.write(choices, chosen, schema.Choices, run.provenance())
 
 
@@ -109,7 +110,7 @@ def evaluate(
     """Accuracies, sweeps, calibration and parts of one task (of regression: errors), on test data."""
     from rote.papers.resmem import experiment, regression
 
-    given = (_options(run, task), _load(embeddings), _load(residuals), tables.read(choices), run.seed)
+    given = (_options(run, task), load(embeddings), load(residuals), tables.read(choices), run.seed)
     alone = task == "regression"
     frames = {"regression": regression.evaluate(*given)} if alone else experiment.evaluate(task, *given)
     for name, frame in frames.items():
@@ -145,8 +146,8 @@ def evaluate_growth(
     """A memory that grows, one on a budget, and residuals of bases that did not see the row."""
     from rote.papers.resmem import extensions
 
-    options, found = run.settings.longtail, _load(embeddings)
-    frame = extensions.growth(options, _load(bases), found, run.seed)
+    options, found = run.settings.longtail, load(embeddings)
+    frame = extensions.growth(options, load(bases), found, run.seed)
     tables.write(growth, frame, schema.Growth, run.provenance())
     tables.write(crossfit, extensions.crossfit(options, found, run.seed), schema.CrossFit, run.provenance())
 
@@ -175,21 +176,3 @@ def _options(run: Job, task: str):
     if task not in known:
         raise InputError(f"--task must be one of {', '.join(known)}, given {task!r}")
     return getattr(run.settings, task)
-
-
-def _save(path: Path, arrays: dict) -> None:
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    with tables.atomic(path) as temporary:
-        save_file({name: np.asarray(value, order="C") for name, value in arrays.items()}, temporary)
-
-
-def _load(path: Path) -> dict:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is not a whole safetensors file ({error}); delete it and run again") from error
