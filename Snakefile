@@ -15,6 +15,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/chain.smk"
 include: "workflow/rules/longtail.smk"
 include: "workflow/rules/raf.smk"
 include: "workflow/rules/resmem.smk"

@@ -5,6 +5,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from rote import knn
 from rote.errors import InputError
@@ -74,10 +75,22 @@ def scores(
     w = knn.weights(neighbours.distances, bandwidth)
     part = max(1, 2**24 // (neighbours.rows.shape[1] * base.shape[1]))
     for begin in range(0, len(base), part):
-        rows = neighbours.rows[begin : begin + part]  # a neighbour that is not there has weight 0
-        r = residuals(labels[rows], logits[rows], temperature)
-        base[begin : begin + part] += strength * np.einsum("mk,mkc->mc", w[begin : begin + part], r)
+        some = slice(begin, begin + part)
+        r, places = _of_neighbours(neighbours.rows[some], labels, logits, temperature)
+        ends = np.arange(len(places) + 1) * places.shape[1]
+        # a neighbour that is not there has weight 0
+        votes = sparse.csr_array((w[some].ravel(), places.ravel(), ends), (len(places), len(r)))
+        base[some] += strength * (votes @ r)
     return base
+
+
+def _of_neighbours(
+    rows: np.ndarray, labels: np.ndarray, logits: np.ndarray, temperature: float, dtype: type | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of every row that is a neighbour, once, (distinct, classes), and where each neighbour's is."""
+    distinct, places = np.unique(rows, return_inverse=True)
+    found = residuals(labels[distinct], np.asarray(logits[distinct], dtype), temperature)
+    return found, places.reshape(rows.shape)
 
 
 class Setting(NamedTuple):
@@ -127,8 +140,9 @@ def sweep(
             places = [at for at, _ in with_memory]
             part = max(1, 2**24 // (most * base.shape[1]))
             for begin in range(0, m, part):
-                rows = neighbours.rows[begin : begin + part]
-                r = residuals(labels[rows], np.asarray(logits[rows], np.float32), temperature)
+                near = neighbours.rows[begin : begin + part]
+                r, at = _of_neighbours(near, labels, logits, temperature, np.float32)
+                r = r[at]
                 w = np.stack([mask[begin : begin + part] for _, mask in with_memory], axis=1)
                 found[places, begin : begin + part] += (w @ r).transpose(1, 0, 2)
         out[chosen] = measure(found)

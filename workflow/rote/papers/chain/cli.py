@@ -100,10 +100,10 @@ def embed_corpus(run: Job, world: World, model: Arrays, width: Width, out: Array
 def fit_residuals(run: Job, world: World, facts: table("Read: facts."), embeddings: Arrays, out: Arrays,
                   choices: table("Write: settings chosen.")):  # fmt: skip
     """Find the neighbours of every question in every memory, and tune k, bandwidth and temperature."""
-    from rote.papers.chain import experiment
+    from rote.papers.chain import evaluation, experiment
 
     here = experiment.open_world(world)
-    near, chosen = experiment.fit_residuals(
+    near, chosen = evaluation.fit_residuals(
         run.settings, here, tables.read(facts), load(embeddings), run.seed, run.device
     )
     save(out, near)
@@ -113,11 +113,11 @@ def fit_residuals(run: Job, world: World, facts: table("Read: facts."), embeddin
 @verb(app, settings.Settings)
 def count_ngrams(run: Job, worlds: Worlds, pruned: Pruned, out: table("Write: pair counts.")):
     """Count keys with their values, and words with their translations, in the full and the pruned corpora."""
-    from rote.papers.chain import experiment
+    from rote.papers.chain import evaluation, experiment
 
     with tempfile.TemporaryDirectory(prefix="rote-chain-") as scratch:
         frames = [
-            experiment.count(run.settings, experiment.open_world(worlds / name), pruned / name, Path(scratch))
+            evaluation.count(run.settings, experiment.open_world(worlds / name), pruned / name, Path(scratch))
             for name in experiment.worlds(run.settings)
         ]
     tables.write(out, pd.concat(frames, ignore_index=True), schema.Counts, run.provenance())
@@ -134,7 +134,7 @@ def evaluate(
     out: Folder,
 ):
     """What every network knows, alone and with its memories; whether it follows counts."""
-    from rote.papers.chain import experiment
+    from rote.papers.chain import evaluation, experiment
 
     known, counted = tables.read(facts), tables.read(counts)
     parts: dict[str, list[pd.DataFrame]] = {}
@@ -142,7 +142,7 @@ def evaluate(
     for name, width in experiment.networks_of(run.settings):
         here, found = experiment.open_world(worlds / name), load(embeddings / f"{name}-{width}.safetensors")
         of_world = counted[counted["world"] == name]
-        networks, spearman = experiment.evaluate_width(run.settings, here, found, width, of_world)
+        networks, spearman = evaluation.evaluate_width(run.settings, here, found, width, of_world)
         parts.setdefault("networks", []).append(networks)
         parts.setdefault("spearman", []).append(spearman)
         if name in first:
@@ -150,7 +150,7 @@ def evaluate(
         first[name] = width
         chosen = tables.read(residuals / f"{name}.parquet")
         near = load(residuals / f"{name}.safetensors")
-        done = experiment.evaluate_memories(run.settings, here, known, found, near, chosen, run.seed)
+        done = evaluation.evaluate_memories(run.settings, here, known, found, near, chosen, run.seed)
         for table_name, frame in done.items():
             parts.setdefault(table_name, []).append(frame)
     for table_name, frames in parts.items():

@@ -1,4 +1,4 @@
-"""A text of the user's instead of the generated world: pieces of its documents, and where they state facts of a table."""
+"""A text of the user's instead of the generated world: pieces of documents, and where they state facts of a table."""
 
 from typing import Any
 
@@ -63,13 +63,12 @@ def make(options: settings.Settings, tokenizer: Any, seed: int, replicate: int) 
 def _asked(lines: list[Line], rows: pd.DataFrame, rng: np.random.Generator) -> list[Line]:
     """Statements of one fact, as questions."""
     some = rows.iloc[np.sort(rng.choice(len(rows), min(ASKED, len(rows)), replace=False))]
-    return [
-        {
-            "kind": "fact", "fact_id": int(row.fact), "template": number, "text": lines[int(row.document)]["text"][: row.end],
-            "answer": [int(row.start), int(row.end)], "statements": [], "part": "probe", "stated": True,
-        }
-        for number, row in enumerate(some.itertuples())
-    ]  # fmt: skip
+    found = []
+    for number, row in enumerate(some.itertuples()):
+        line = lines[int(row.document)] | {"fact_id": int(row.fact), "template": number, "statements": []}
+        line |= {"text": line["text"][: row.end], "answer": [int(row.start), int(row.end)]}
+        found.append(line | {"part": "probe", "stated": True})
+    return found
 
 
 def _pieces(options: settings.Settings, tokenizer: Any):

@@ -47,7 +47,7 @@ def choose(losses: np.ndarray, facts: pd.DataFrame, documents: list[Line], flat:
 
 
 def _random(documents: list[Line], facts: list[int], size: int, flat: int | None) -> list[Line]:
-    """Documents without facts, and facts in the order given with all (or `flat`) statements, `size` documents in all."""
+    """Documents without facts, and facts in this order with all (or `flat`) statements, `size` documents in all."""
     by_fact = _lines_by_fact(documents)
     stay = {at for at, line in enumerate(documents) if not line["statements"]}
     for fact in facts:

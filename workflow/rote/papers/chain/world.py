@@ -86,8 +86,8 @@ def size(options: settings.World, load: float, parameters: int) -> int:
     if count > options.subjects * options.relations:
         raise InputError(
             f"chain.world: load {load:g} of networks with {parameters:,} parameters needs {count:,} facts, but "
-            f"{options.subjects} subjects and {options.relations} relations make {options.subjects * options.relations:,} "
-            "keys; raise them, or lower the load"
+            f"{options.subjects} subjects and {options.relations} relations make "
+            f"{options.subjects * options.relations:,} keys; raise them, or lower the load"
         )
     return count
 

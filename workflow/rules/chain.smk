@@ -1,0 +1,313 @@
+# The chain: one road from a corpus through pruning, training, memories and counts to what is known in the end.
+
+
+include: "chain_inputs.smk"
+
+
+CHAIN = "results/{run}/chain"
+CHAIN_FIGURES = [
+    "load",
+    "deciles",
+    "rules",
+    "counts",
+    "pareto",
+    "flattening",
+]
+CHAIN_TABLES = [
+    "facts",
+    "corpora",
+    "networks",
+    "accuracy",
+    "deciles",
+    "rules",
+    "counts",
+    "spearman",
+]
+PRODUCTS["chain"] = {
+    "tables": [f"{CHAIN}/{table}.parquet" for table in CHAIN_TABLES],
+    "figures": [f"{CHAIN}/figures/{figure}.png" for figure in CHAIN_FIGURES],
+}
+
+
+localrules:
+    chain,
+
+
+rule chain:
+    input:
+        [
+            path
+            for paths in PRODUCTS["chain"].values()
+            for path in expand(paths, run=CONFIG.run)
+        ],
+    resources:
+        gpu=0,
+
+
+rule chain_synthesize_corpus:
+    output:
+        worlds=[directory(f"{CHAIN}/worlds/{world}") for world in CHAIN_WORLDS],
+    log:
+        "results/{run}/logs/chain_synthesize_corpus.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_synthesize_corpus.tsv"
+    priority: 30
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 32000),
+        runtime=at_scale(10, 240),
+    params:
+        out=chain_worlds,
+        settings=settings("chain"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.chain.cli:synthesize_corpus"),
+    shell:
+        "rote chain synthesize-corpus --out {params.out:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule chain_score_corpus:
+    input:
+        world=f"{CHAIN}/worlds/{{world}}",
+    output:
+        out=f"{CHAIN}/scores/{{world}}.parquet",
+    log:
+        "results/{run}/logs/chain_score_corpus_{world}.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_score_corpus_{world}.tsv"
+    wildcard_constraints:
+        world="|".join(CHAIN_WORLDS),
+    priority: 30
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=at_scale(2000, 64000),
+        runtime=at_scale(20, 1440),
+        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+    params:
+        # not an output: Snakemake would wipe it before each attempt
+        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
+        settings=settings("chain"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.chain.cli:score_corpus"),
+    shell:
+        "rote chain score-corpus --world {input.world:q} --out {output.out:q}"
+        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule chain_prune_corpus:
+    input:
+        worlds=[f"{CHAIN}/worlds/{world}" for world in CHAIN_WORLDS],
+        scores=[f"{CHAIN}/scores/{world}.parquet" for world in CHAIN_WORLDS],
+    output:
+        pruned=[directory(f"{CHAIN}/pruned/{world}") for world in CHAIN_WORLDS],
+        facts=f"{CHAIN}/facts.parquet",
+        corpora=f"{CHAIN}/corpora.parquet",
+    log:
+        "results/{run}/logs/chain_prune_corpus.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_prune_corpus.tsv"
+    priority: 30
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 32000),
+        runtime=at_scale(10, 240),
+    params:
+        worlds=chain_worlds,
+        scores=lambda wildcards: f"results/{wildcards.run}/chain/scores",
+        out=chain_pruned,
+        settings=settings("chain"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.chain.cli:prune_corpus"),
+    shell:
+        "rote chain prune-corpus --worlds {params.worlds:q} --scores {params.scores:q} --out {params.out:q}"
+        " --facts {output.facts:q} --corpora {output.corpora:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule chain_train_model:
+    input:
+        world=f"{CHAIN}/worlds/{{world}}",
+        pruned=f"{CHAIN}/pruned/{{world}}",
+    output:
+        out=f"{CHAIN}/models/{{world}}-{{width}}.safetensors",
+    log:
+        "results/{run}/logs/chain_train_model_{world}-{width}.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_train_model_{world}-{width}.tsv"
+    wildcard_constraints:
+        world="|".join(CHAIN_WORLDS),
+        width=r"\d+",
+    priority: 30
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=at_scale(2000, 64000),
+        runtime=at_scale(20, 2880),
+        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+    params:
+        pruned=subpath(input.pruned, parent=True),
+        # not an output: Snakemake would wipe it before each attempt
+        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
+        settings=settings("chain"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.chain.cli:train_model"),
+    shell:
+        "rote chain train-model --world {input.world:q} --pruned {params.pruned:q} --width {wildcards.width}"
+        " --out {output.out:q}"
+        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule chain_embed_corpus:
+    input:
+        world=f"{CHAIN}/worlds/{{world}}",
+        model=f"{CHAIN}/models/{{world}}-{{width}}.safetensors",
+    output:
+        out=f"{CHAIN}/embeddings/{{world}}-{{width}}.safetensors",
+    log:
+        "results/{run}/logs/chain_embed_corpus_{world}-{width}.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_embed_corpus_{world}-{width}.tsv"
+    wildcard_constraints:
+        world="|".join(CHAIN_WORLDS),
+        width=r"\d+",
+    priority: 20
+    threads: 1
+    resources:
+        gpu=at_scale(0, 1),
+        mem_mb=at_scale(2000, 64000),
+        runtime=at_scale(10, 480),
+    params:
+        settings=settings("chain"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.chain.cli:embed_corpus"),
+    shell:
+        "rote chain embed-corpus --world {input.world:q} --model {input.model:q} --width {wildcards.width}"
+        " --out {output.out:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule chain_fit_residuals:
+    input:
+        world=f"{CHAIN}/worlds/{{world}}",
+        facts=f"{CHAIN}/facts.parquet",
+        embeddings=f"{CHAIN}/embeddings/{{world}}-{CHAIN_WIDTH}.safetensors",
+    output:
+        out=f"{CHAIN}/residuals/{{world}}.safetensors",
+        choices=f"{CHAIN}/residuals/{{world}}.parquet",
+    log:
+        "results/{run}/logs/chain_fit_residuals_{world}.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_fit_residuals_{world}.tsv"
+    wildcard_constraints:
+        world="|".join(CHAIN_WORLDS),
+    priority: 20
+    threads: 1
+    resources:
+        gpu=int(CONFIG.chain.memory.engine == "torch"),
+        mem_mb=at_scale(2000, 64000),
+        runtime=at_scale(10, 480),
+    params:
+        settings=settings("chain"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.chain.cli:fit_residuals"),
+    shell:
+        "rote chain fit-residuals --world {input.world:q} --facts {input.facts:q} --embeddings {input.embeddings:q}"
+        " --out {output.out:q} --choices {output.choices:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule chain_count_ngrams:
+    input:
+        worlds=[f"{CHAIN}/worlds/{world}" for world in CHAIN_WORLDS],
+        pruned=[f"{CHAIN}/pruned/{world}" for world in CHAIN_WORLDS],
+    output:
+        out=f"{CHAIN}/counts.parquet",
+    log:
+        "results/{run}/logs/chain_count_ngrams.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_count_ngrams.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(2000, 32000),
+        runtime=at_scale(10, 240),
+    params:
+        worlds=chain_worlds,
+        pruned=chain_pruned,
+        settings=settings("chain"),
+        code=code("rote.papers.chain.cli:count_ngrams"),
+    shell:
+        "rote chain count-ngrams --worlds {params.worlds:q} --pruned {params.pruned:q} --out {output.out:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule chain_evaluate:
+    input:
+        worlds=[f"{CHAIN}/worlds/{world}" for world in CHAIN_WORLDS],
+        embeddings=[f"{CHAIN}/embeddings/{name}.safetensors" for name in CHAIN_NETWORKS],
+        residuals=[f"{CHAIN}/residuals/{world}.safetensors" for world in CHAIN_WORLDS],
+        choices=[f"{CHAIN}/residuals/{world}.parquet" for world in CHAIN_WORLDS],
+        facts=f"{CHAIN}/facts.parquet",
+        counts=f"{CHAIN}/counts.parquet",
+    output:
+        [
+            f"{CHAIN}/{table}.parquet"
+            for table in ("networks", "accuracy", "deciles", "rules", "spearman")
+        ],
+    log:
+        "results/{run}/logs/chain_evaluate.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_evaluate.tsv"
+    priority: 10
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=at_scale(3000, 64000),
+        runtime=at_scale(10, 240),
+    params:
+        worlds=chain_worlds,
+        embeddings=lambda wildcards: f"results/{wildcards.run}/chain/embeddings",
+        residuals=lambda wildcards: f"results/{wildcards.run}/chain/residuals",
+        out=subpath(output[0], parent=True),
+        settings=settings("chain"),
+        seed=CONFIG.seed,
+        code=code("rote.papers.chain.cli:evaluate"),
+    shell:
+        "rote chain evaluate --worlds {params.worlds:q} --embeddings {params.embeddings:q}"
+        " --residuals {params.residuals:q} --facts {input.facts:q} --counts {input.counts:q} --out {params.out:q}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+
+
+rule chain_draw_figures:
+    input:
+        PRODUCTS["chain"]["tables"],
+    output:
+        drawn("chain", CHAIN_FIGURES),
+    log:
+        "results/{run}/logs/chain_draw_figures.log",
+    benchmark:
+        "results/{run}/benchmarks/chain_draw_figures.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tables=subpath(input[0], parent=True),
+        figures=subpath(output[0], parent=True),
+        code=code("rote.cli:draw", "rote.papers.chain.figures"),
+    shell:
+        "rote draw --paper chain --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
