@@ -358,7 +358,7 @@ def road(folder: Path, options: settings.Settings) -> dict[str, pd.DataFrame]:
 
     call("synthesize-corpus", "--out", folder / "worlds")
     for name in experiment.worlds(options):
-        call("score-corpus", "--world", folder / "worlds" / name, "--out", folder / "scores" / f"{name}.parquet",
+        call("train-scorer", "--world", folder / "worlds" / name, "--out", folder / "scores" / f"{name}.parquet",
              "--checkpoints", folder / "checkpoints")  # fmt: skip
     call("prune-corpus", "--worlds", folder / "worlds", "--scores", folder / "scores", "--out", folder / "pruned",
          "--facts", folder / "facts.parquet", "--corpora", folder / "corpora.parquet")  # fmt: skip

@@ -61,6 +61,8 @@ def test_every_rule_names_its_gpu(rules):
         "distmem_evaluate_influence",
         "inversion_train_networks",
         "resmem_train_base",
+        "chain_train_scorer",
+        "chain_train_model",
     }
 
 

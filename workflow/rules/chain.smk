@@ -68,15 +68,15 @@ rule chain_synthesize_corpus:
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
 
 
-rule chain_score_corpus:
+rule chain_train_scorer:
     input:
         world=f"{CHAIN}/worlds/{{world}}",
     output:
         out=f"{CHAIN}/scores/{{world}}.parquet",
     log:
-        "results/{run}/logs/chain_score_corpus_{world}.log",
+        "results/{run}/logs/chain_train_scorer_{world}.log",
     benchmark:
-        "results/{run}/benchmarks/chain_score_corpus_{world}.tsv"
+        "results/{run}/benchmarks/chain_train_scorer_{world}.tsv"
     wildcard_constraints:
         world="|".join(CHAIN_WORLDS),
     priority: 30
@@ -91,9 +91,9 @@ rule chain_score_corpus:
         checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
         settings=settings("chain"),
         seed=CONFIG.seed,
-        code=code("rote.papers.chain.cli:score_corpus"),
+        code=code("rote.papers.chain.cli:train_scorer"),
     shell:
-        "rote chain score-corpus --world {input.world:q} --out {output.out:q}"
+        "rote chain train-scorer --world {input.world:q} --out {output.out:q}"
         " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
         " --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"

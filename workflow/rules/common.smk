@@ -24,6 +24,14 @@ except ConfigError as error:
 # `rote` of this environment, also where .venv is not activated
 shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; set -o pipefail; ')
 
+HOME = Path(workflow.current_basedir).parents[1]  # where rote lies: not the working directory if it is a module
+
+
+def own(path):
+    """A file of rote itself, relative where that is the same."""
+    return path if Path(path).resolve() == (HOME / path).resolve() else str(HOME / path)
+
+
 # what each paper makes, by paper: lists of paths "tables" and "figures"; filled by the papers' rule files
 PRODUCTS = {}
 

@@ -26,7 +26,7 @@ rule report:
 rule report_evaluate_claims:
     input:
         tables=made("tables"),
-        claims=expand("workflow/claims/{paper}.yaml", paper=CONFIG.papers),
+        claims=[own(f"workflow/claims/{paper}.yaml") for paper in CONFIG.papers],
     output:
         out="results/{run}/claims.parquet",
     log:
@@ -40,13 +40,14 @@ rule report_evaluate_claims:
         runtime=10,
     params:
         run=RUN,
+        claims=own("workflow/claims"),
         results=subpath(output.out, parent=True),
         code=code(
             "rote.cli:claims",
             *(f"rote.papers.{paper}.statistics" for paper in CONFIG.papers),
         ),
     shell:
-        "rote claims --run {params.run:q} --claims workflow/claims --results {params.results:q} --out {output.out:q}"
+        "rote claims --run {params.run:q} --claims {params.claims:q} --results {params.results:q} --out {output.out:q}"
         " --code {params.code} 2> {log:q}"
 
 
@@ -54,7 +55,7 @@ rule report_draw_notebook:
     input:
         tables=lambda wildcards: PRODUCTS[wildcards.paper]["tables"],
         claims="results/{run}/claims.parquet",
-        notebook="workflow/notebooks/{paper}.ipynb",
+        notebook=own("workflow/notebooks/{paper}.ipynb"),
     output:
         out="reports/{run}/{paper}.ipynb",
     log:
@@ -79,8 +80,8 @@ rule report_draw_notebook:
 rule report_draw_page:
     input:
         notebook="reports/{run}/{paper}.ipynb",
-        template="workflow/rote/report/templates/paper.html",
-        base="workflow/rote/report/templates/base.html",
+        template=own("workflow/rote/report/templates/paper.html"),
+        base=own("workflow/rote/report/templates/base.html"),
     output:
         out="reports/{run}/{paper}.html",
     log:
@@ -103,8 +104,8 @@ rule report_draw_index:
         claims="results/{run}/claims.parquet",
         figures=made("figures"),
         tables=made("tables"),
-        template="workflow/rote/report/templates/index.html",
-        base="workflow/rote/report/templates/base.html",
+        template=own("workflow/rote/report/templates/index.html"),
+        base=own("workflow/rote/report/templates/base.html"),
     output:
         out="reports/{run}/index.html",
         files=directory("reports/{run}/files"),

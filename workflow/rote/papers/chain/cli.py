@@ -39,7 +39,7 @@ def synthesize_corpus(run: Job, out: Folder):
 
 
 @verb(app, settings.Settings)
-def score_corpus(run: Job, world: World, out: table("Write: losses."), checkpoints: Checkpoints = None,
+def train_scorer(run: Job, world: World, out: table("Write: losses."), checkpoints: Checkpoints = None,
                  checkpoint_steps: Every = 500):  # fmt: skip
     """Losses of all facts under networks that are trained on the whole corpus."""
     from rote.papers.chain import experiment

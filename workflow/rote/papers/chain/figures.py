@@ -174,7 +174,7 @@ def flattening(tables: Tables) -> Canvas:
         ax.set(xlabel=label, xlim=(0, None), ylim=(-0.6, len(order) - 0.4))
     categories(axes[0, 0].yaxis, [CORPORA[variant][0] for variant in order[::-1]])
     axes[0, 0].set_title("a  Networks alone")
-    axes[0, 1].set_title("b  Corpora of equal size")
+    axes[0, 1].set_title("b  What the corpora state")
     return canvas
 
 
