@@ -165,3 +165,16 @@ def test_probabilities_keep_the_order_of_the_largest(seed, classes):
         np.testing.assert_array_equal(found.argmax(1), s.argmax(1))
     inside = resmem.softmax(s)
     np.testing.assert_allclose(resmem.simplex(inside), inside, atol=1e-12)  # a projection
+
+
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 12), st.sampled_from([1, 2, 16]))
+def test_memories_in_parts_give_one_answer(seed, n, k, parts):
+    rng = np.random.default_rng(seed)
+    x, q = rng.integers(-3, 4, (n, 3)).astype(np.float32) / 3, rng.normal(size=(5, 3))
+    x = np.concatenate([x, x[: n // 2]])  # ties between parts, too
+    whole = knn.search([x], q, k)
+    found = knn.search(np.array_split(x, parts), q, k)
+    np.testing.assert_array_equal(found.rows, whole.rows)
+    np.testing.assert_array_equal(found.distances, whole.distances)
+    distances = np.linalg.norm(q[:, None] - x, axis=2)
+    np.testing.assert_allclose(found.distances, np.sort(distances, axis=1)[:, :k], atol=1e-5)

@@ -6,6 +6,7 @@ every engine gives the same numbers for the same neighbours.
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -40,19 +41,30 @@ class Datastore:
         engine: exact (FAISS, brute force), torch (the same on a device), ivf or hnsw (approximate).
         probes: ivf: lists that are searched, of about 4 √n; hnsw: candidates that are held.
         device: of the torch engine.
+        centre: (d,) point that is subtracted before distances are taken; default: the mean.
 
     Raises:
         InputError: for embeddings that are not a finite matrix, naming the first rows that are not.
     """
 
-    def __init__(self, embeddings: np.ndarray, *, engine: Engine = "exact", probes: int = 64, device: str = "cpu"):
+    def __init__(
+        self,
+        embeddings: np.ndarray,
+        *,
+        engine: Engine = "exact",
+        probes: int = 64,
+        device: str = "cpu",
+        centre: np.ndarray | None = None,
+    ):
         if engine not in get_args(Engine):
             raise InputError(f"engine must be one of {', '.join(get_args(Engine))}, given {engine!r}")
         if probes < 1:
             raise InputError(f"probes must be at least 1, given {probes}")
         found = _matrix("embeddings", embeddings)
         self.engine, self.probes, self.device = engine, probes, device
-        self.centre = found.mean(0, dtype=np.float64) if len(found) else np.zeros(found.shape[1])
+        if centre is None:
+            centre = found.mean(0, dtype=np.float64) if len(found) else np.zeros(found.shape[1])
+        self.centre = np.asarray(centre, np.float64)
         self.vectors = _centred(found, self.centre)
         self._index = None
 
@@ -183,6 +195,38 @@ class Datastore:
                 f"{folder}: the index holds {store._index.ntotal} rows, the datastore {len(store)}; build it again"
             )
         return store
+
+
+def search(parts: Iterable[np.ndarray], queries: np.ndarray, k: int, *, device: str = "cpu") -> Neighbours:
+    """The k nearest of rows that come in parts, of which one is held at a time; exact, and the same for every way to
+    cut the rows. Rows are numbered through all parts.
+
+    Args:
+        parts: matrices (rows, d), e.g. read from files one after another.
+        queries: (m, d).
+        device: `cpu` searches with FAISS, another with torch.
+
+    Raises:
+        InputError: as `Datastore`.
+    """
+    q, first = _matrix("queries", queries), 0
+    # one centre for all parts, that no cut changes: float32 differences depend on it in their last digits
+    centre = q.mean(0, dtype=np.float64) if len(q) else np.zeros(q.shape[1])
+    found = Neighbours(np.empty((len(q), 0), np.float32), np.empty((len(q), 0), np.int64))
+    for part in parts:
+        store = Datastore(part, engine="exact" if device == "cpu" else "torch", device=device, centre=centre)
+        near = store.search(q, k)
+        found = merged([found, near._replace(rows=np.where(near.rows < 0, -1, near.rows + first))], k)
+        first += len(store)
+    return found
+
+
+def merged(found: Sequence[Neighbours], k: int) -> Neighbours:
+    """The k nearest among neighbours of the same queries that were found apart; equal distances by row number."""
+    distances = np.concatenate([near.distances for near in found], axis=1)
+    rows = np.concatenate([near.rows for near in found], axis=1)
+    order = np.lexsort((np.where(rows < 0, np.iinfo(np.int64).max, rows), distances), axis=1)[:, :k]
+    return Neighbours(np.take_along_axis(distances, order, 1), np.take_along_axis(rows, order, 1))
 
 
 def weights(distances: np.ndarray, bandwidth: float) -> np.ndarray:

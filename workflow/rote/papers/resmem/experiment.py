@@ -110,16 +110,21 @@ def neighbours(
         data = datas[replicate]
         labels = tasks.training_labels(arm, data, seed, replicate)[:size]
         vectors = _vectors(found, data, arm, replicate, "train", kind)[:size]
-        store, near = Datastore(vectors, engine=memory.engine, probes=memory.probes, device=device), {}
+        exact, near = memory.engine in ("exact", "torch"), {}
+        store = None if exact else Datastore(vectors, engine=memory.engine, probes=memory.probes, device=device)
         for split in ("valid", "test"):
-            near[split] = store.search(_vectors(found, data, arm, replicate, split, kind), MOST)
+            queries = _vectors(found, data, arm, replicate, split, kind)
+            if store is None:
+                parts = (vectors[at : at + memory.part] for at in range(0, len(vectors), memory.part))
+                near[split] = knn.search(parts, queries, MOST, device=device if memory.engine == "torch" else "cpu")
+            else:
+                near[split] = store.search(queries, MOST)
             for name, value in near[split]._asdict().items():
                 out[place(arm.name, replicate, kind, str(size), split, name)] = value
         logits = {split: found[place(arm.name, replicate, split, "logits")] for split in ("train", "valid")}
         chosen = tune(near["valid"], labels, logits["train"][:size], logits["valid"], data.valid.y)
-        exact = memory.engine in ("exact", "torch")
         checked = _vectors(found, data, arm, replicate, "valid", kind)[: memory.checked]
-        recall = 1.0 if exact else store.recall(checked, min(50, size))
+        recall = store.recall(checked, min(50, size)) if store is not None else 1.0
         rows.append((task, arm.name, kind, size, replicate, *chosen, recall))
     return out, pd.DataFrame(rows, columns=CHOICES)
 

@@ -250,6 +250,7 @@ class Memory(Section):
 
     engine: Engine = key("exact", "exact (FAISS), torch (the same on a device), ivf or hnsw (approximate)")
     probes: int = key(64, "ivf: lists searched; hnsw: candidates held", ge=1)
+    part: int = key(1_000_000, "exact, torch: rows held at a time; larger memories are searched part by part", ge=1)
     checked: int = key(200, "Validation queries that recall is measured on", ge=10)
 
 
