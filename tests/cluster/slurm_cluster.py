@@ -1,6 +1,7 @@
 """A real Slurm cluster on this machine: munge, slurmctld and slurmd with two devices that are only device files."""
 
 import os
+import re
 import shutil
 import socket
 import stat
@@ -59,6 +60,18 @@ class Cluster:
         """(id, state, comment) of the jobs that are pending or running; the comment names the rule."""
         lines = self.call("squeue", "--noheader", "--format", "%A|%T|%k").splitlines()
         return [tuple(line.split("|")) for line in lines]
+
+    def devices(self, job: str) -> list[str]:
+        """Numbers of the devices that Slurm gave to a job."""
+        try:
+            about = self.call("scontrol", "show", "job", "--detail", job)
+        except subprocess.CalledProcessError:  # it has ended meanwhile
+            return []
+        found = re.search(r"GRES=gpu:fake:\d+\(IDX:([\d,-]+)\)", about)
+        if not found:
+            return []
+        first, _, last = found[1].partition("-")
+        return found[1].split(",") if not last else [str(n) for n in range(int(first), int(last) + 1)]
 
     def wait(self, what, seconds: float = 120.0):
         """Until `what()` is true; its value."""

@@ -1,5 +1,7 @@
 """Facts in natural text: annotation by hand, blocks, GPT-2 over one and two processes, resume, the commands."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,6 +140,14 @@ def test_a_stopped_training_goes_on_with_another_number_of_processes(blocks, opt
     np.testing.assert_array_equal(same.losses, whole.losses)
     more = fitted(blocks, options, checkpoint=file, every=100, processes=2)
     np.testing.assert_allclose(more.losses, whole.losses, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_follows_the_curve_of_a_plain_one(blocks, options):
+    few = options.model_copy(update={"steps": 5, "small": [1, 2, 16]})
+    compiled = fitted(blocks, few.model_copy(update={"compile": True}), "none")
+    np.testing.assert_allclose(compiled.losses, fitted(blocks, few, "none").losses, rtol=1e-3)
 
 
 def test_the_commands_run_the_experiment(material, options, tmp_path):

@@ -24,7 +24,9 @@ except ConfigError as error:
 # `rote` of this environment, also where .venv is not activated
 shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; set -o pipefail; ')
 
-HOME = Path(workflow.current_basedir).parents[1]  # where rote lies: not the working directory if it is a module
+HOME = Path(workflow.current_basedir).parents[
+    1
+]  # where rote lies: not the working directory if it is a module
 
 
 def own(path):
@@ -47,8 +49,11 @@ def settings(section):
 
 
 def code(*targets):
-    """Digest of the code behind these targets. As a parameter it re-runs jobs whose code was edited."""
-    return "-".join(rote_code.digest(target) for target in targets)
+    """Digest of the code behind these targets. As a parameter it re-runs jobs whose code was edited.
+
+    A function, so that it is computed for jobs that are planned only: on a cluster Snakemake starts anew for every job.
+    """
+    return lambda wildcards: "-".join(rote_code.digest(target) for target in targets)
 
 
 def at_scale(laptop, paper):

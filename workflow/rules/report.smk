@@ -40,7 +40,7 @@ rule report_evaluate_claims:
         runtime=10,
     params:
         run=RUN,
-        claims=own("workflow/claims"),
+        claims=lambda wildcards, input: Path(input.claims[0]).parent,
         results=subpath(output.out, parent=True),
         code=code(
             "rote.cli:claims",
@@ -71,7 +71,7 @@ rule report_draw_notebook:
         results=subpath(input.claims, parent=True),
         code=lambda wildcards: code(
             "rote.cli:report_notebook", f"rote.papers.{wildcards.paper}.figures"
-        ),
+        )(wildcards),
     shell:
         "rote report notebook --paper {wildcards.paper} --source {input.notebook:q} --results {params.results:q}"
         " --out {output.out:q} 2> {log:q}"

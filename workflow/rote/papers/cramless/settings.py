@@ -92,6 +92,7 @@ class Text(Section):
     warmup: int = key(2000, "Steps of linear warm-up", ge=0)
     unselected: float = key(0.1, "Share of the steps before selection begins", ge=0, lt=1)
     precision: Literal["float32", "bf16"] = key("bf16", "bf16: autocast")
+    compile: bool = key(False, "Compile the network with torch.compile before training")
     devices: int = key(8, "Devices of one training", ge=1)
     replicates: int = key(3, "Initializations and orders", ge=1)
 

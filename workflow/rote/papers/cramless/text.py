@@ -121,7 +121,9 @@ def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed
         vocab_size=vocabulary, n_positions=options.context, n_layer=layers, n_head=heads, n_embd=width, **off
     )
     model = GPT2LMHeadModel(config).to(device)
-    body = DistributedDataParallel(model, device_ids=[rank] if device.type == "cuda" else None) if world > 1 else model
+    body = torch.compile(model) if options.compile else model
+    if world > 1:
+        body = DistributedDataParallel(body, device_ids=[rank] if device.type == "cuda" else None)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
     state = {"step": 0, "share": torch.ones(1), "losses": [], "trained": 0, "scored": 0}
     if checkpoint is not None and checkpoint.exists():
