@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from rote import tables
 from rote.config import validate
 from rote.errors import ConfigError, InputError
-from rote.papers.chain import evaluation, experiment, memory, networks, pruning, sequences, settings, world
+from rote.figures import render
+from rote.papers.chain import (
+    evaluation,
+    experiment,
+    figures,
+    memory,
+    networks,
+    pruning,
+    sequences,
+    settings,
+    statistics,
+    world,
+)
 from rote.papers.chain.cli import app
 from rote.papers.chain.memory import Rows
 from rote.resmem import Setting
@@ -425,6 +437,24 @@ def test_a_text_of_ones_own_under_a_new_network(tmp_path, own):
     assert not list((tmp_path / "run" / "checkpoints").rglob("*.pt"))
 
 
+def test_lines_of_a_text_file_that_states_facts_alone(tmp_path, own):
+    """No held-out text: what pruning does to it is not measured, everything else is."""
+    lines = [json.loads(line)["text"] for line in Path(own.corpus).read_text().splitlines() if "has" in line]
+    (tmp_path / "text.txt").write_text("\n".join(lines))
+    pd.read_csv(own.facts, dtype=str).to_parquet(tmp_path / "facts.parquet")
+    changed = {"corpus": str(tmp_path / "text.txt"), "facts": str(tmp_path / "facts.parquet")}
+    found = road(tmp_path / "run", own.model_copy(update=changed))
+    assert found["rules"].empty
+    assert found["accuracy"]["rules"].isna().all()
+    memories = found["accuracy"].groupby("memory")["facts"].mean()
+    assert memories["all"] > memories["nothing"]
+    with pytest.raises(KeyError, match="rules, own text"):
+        statistics.memory_keeps_rules(found)
+    assert set(statistics.prune_helps(found)) == {"own text"}
+    for figure in figures.FIGURES.values():
+        render(figure, found)
+
+
 def test_what_a_text_of_ones_own_must_have(tmp_path, own):
     from rote.papers.chain import own as module
 
@@ -432,11 +462,6 @@ def test_what_a_text_of_ones_own_must_have(tmp_path, own):
     pd.DataFrame({"key": ["nowhere"], "value": ["7"]}).to_csv(tmp_path / "other.csv", index=False)
     with pytest.raises(InputError, match=r"no fact of .*other.csv is stated"):
         module.make(own.model_copy(update={"facts": str(tmp_path / "other.csv")}), tokenizer, 1, 0)
-    lines = [line for line in Path(own.corpus).read_text().splitlines() if "has" in line]
-    (tmp_path / "facts-only.jsonl").write_text("\n".join(lines))
-    only = own.model_copy(update={"corpus": str(tmp_path / "facts-only.jsonl")})
-    with pytest.raises(InputError, match="0 pieces state no fact; at least 4 are needed"):
-        module.make(only, tokenizer, 1, 0)
     pd.DataFrame({"key": ["a", "a"], "value": ["1", "2"]}).to_csv(tmp_path / "twice.csv", index=False)
     with pytest.raises(InputError, match="two values for 'a'"):
         module.make(own.model_copy(update={"facts": str(tmp_path / "twice.csv")}), tokenizer, 1, 0)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from conftest import BIN, ROOT, run, snakemake
@@ -245,3 +246,25 @@ def test_a_study_is_planned_where_its_corpus_is_named(project):
     for rule, number in counts.items():
         assert re.search(rf"^{rule} +{number}$", planned_jobs, flags=re.M), rule
     assert "distmem_evaluate_pretrained" not in planned(project, "--", "distmem")
+
+
+def test_the_chain_runs_on_a_text_and_a_model_of_ones_own(project):
+    own = "chain={corpus: /data/text.jsonl, facts: /data/facts.csv, model: /models/mine}"
+    done = snakemake(project, "--dry-run", "--config", own, "--", "chain")
+    told = done.stdout + done.stderr
+    assert "results/smoke/chain/models/own-0.safetensors" in told
+    assert "load-" not in told
+    for rule in ("chain_train_scorer", "chain_train_model", "chain_fit_residuals"):
+        assert re.search(rf"^{rule} +1$", told, flags=re.M), rule
+
+
+def test_the_chain_is_one_road(project):
+    """Every step reads what an earlier one wrote, and no step leads back."""
+    road = ["synthesize_corpus", "train_scorer", "prune_corpus", "train_model", "embed_corpus", "fit_residuals",
+            "evaluate", "draw_figures"]  # fmt: skip
+    graph = snakemake(project, "--rulegraph", "--", "chain").stdout
+    names_of = dict(re.findall(r'(\d+)\[label = "chain_(\w+)"', graph))
+    edges = {(names_of.get(a), names_of.get(b)) for a, b in re.findall(r"(\d+) -> (\d+)", graph)}
+    assert set(pairwise(road)) <= edges
+    place = {name: at for at, name in enumerate(road)} | {"count_ngrams": 5.5}
+    assert all(place[a] < place[b] for a, b in edges if a and b)

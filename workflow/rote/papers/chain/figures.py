@@ -85,6 +85,11 @@ def _title(world: str) -> str:
 def rules(tables: Tables) -> Canvas:
     """C3: accuracy on held-out rule items."""
     rows = tables["rules"]
+    if rows.empty:
+        canvas, axes = panels(1, 1, width=3.6, height=1.2)
+        axes[0, 0].text(0.5, 0.5, "a text of facts alone: nothing to hold out", ha="center", va="center")
+        axes[0, 0].set_axis_off()
+        return canvas
     kinds = list(dict.fromkeys(rows["rule"]))[::-1]
     worlds = list(dict.fromkeys(rows["world"]))
     canvas, axes = panels(1, len(kinds), width=3.6, height=3.0, sharey=True)

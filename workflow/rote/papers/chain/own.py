@@ -1,5 +1,7 @@
 """A text of the user's instead of the generated world: pieces of documents, and where they state facts of a table."""
 
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from rote.papers.chain import settings
 from rote.papers.chain.world import Line, Made, _numbered
 from rote.seeds import generator
 
+log = logging.getLogger("rote")
 ASKED = 8  # statements of a fact that a network is asked for, at most
 HELD_OUT = 0.1  # share of the pieces without facts that are kept for testing
 
@@ -23,7 +26,7 @@ def make(options: settings.Settings, tokenizer: Any, seed: int, replicate: int) 
     Facts are asked where the text states them; other text, held out, stands for what is not a fact.
 
     Raises:
-        InputError: for a text that states no fact, or without pieces beyond those that do.
+        InputError: for a text that states no fact.
     """
     table = statements.read_facts(options.facts)
     pieces = list(_pieces(options, tokenizer))
@@ -41,12 +44,10 @@ def make(options: settings.Settings, tokenizer: Any, seed: int, replicate: int) 
     ]  # fmt: skip
     rng = generator(seed, "chain", "own", replicate)
     others = rng.permutation([at for at, line in enumerate(lines) if line["kind"] == "other"])
-    if len(others) < 4:
-        raise InputError(
-            f"chain.corpus {options.corpus}: {len(others)} pieces state no fact; at least 4 are needed, to see what "
-            "pruning does to other text"
-        )
-    held = others[: max(2, round(HELD_OUT * len(others)))]
+    held = others[: max(2, round(HELD_OUT * len(others)))] if len(others) >= 4 else others[:0]
+    if not len(held):
+        log.warning("%s states facts and hardly anything else: what pruning does to other text is not measured",
+                    options.corpus)  # fmt: skip
     out = set(held.tolist())
     probes = [_asked(lines, rows, rng) for _, rows in found.groupby("fact")]
     asked = [line for some in probes for line in some]
@@ -71,10 +72,10 @@ def _asked(lines: list[Line], rows: pd.DataFrame, rng: np.random.Generator) -> l
     return found
 
 
-def _pieces(options: settings.Settings, tokenizer: Any):
+def _pieces(options: settings.Settings, tokenizer: Any) -> Iterator[Document]:
     """The text in pieces of up to `context` tokens, as documents whose id is their number."""
     number = 0
-    for document in corpora.documents(options.corpus, options.column):
+    for document in corpora.documents(options.corpus, options.column, split=options.split):
         spans = tokenizer(document.text, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
         for at in range(0, len(spans), options.context - 1):  # one token begins every piece
             block = spans[at : at + options.context - 1]

@@ -69,7 +69,7 @@ class Networks(Table):
     present: int = column("facts that the unpruned corpus states")
     stored: float = column("information gained on them", "bits")
     facts: float = column("accuracy over them")
-    rules: float = column("accuracy on held-out rule items, mean over rules")
+    rules: float = column("accuracy on held-out rule items, mean over rules", nan="a text of facts alone")
 
 
 class Accuracy(Table):
@@ -92,7 +92,7 @@ class Accuracy(Table):
     pruned: float = column("over those that it takes away", nan="there are none")
     stated: float = column("over questions in a form in which the unpruned corpus states the fact")
     unstated: float = column("over questions in other forms", nan="there are none")
-    rules: float = column("accuracy on held-out rule items, mean over rules")
+    rules: float = column("accuracy on held-out rule items, mean over rules", nan="a text of facts alone")
     recalled: float = column("information gained on the facts", "bits")
 
 
@@ -112,6 +112,7 @@ class Rules(Table):
     """Accuracy on held-out items of one rule."""
 
     KEY = ("world", "variant", "memory", "replicate", "rule")
+    MAY_BE_EMPTY = True  # a text of facts alone
     world: str = column("world")
     variant: str = column("corpus of the network")
     memory: str = column("statements remembered")

@@ -113,7 +113,7 @@ def tokenizer_of(options: settings.Settings):
     from tokenizers import pre_tokenizers
 
     counts, split = Counter(), pre_tokenizers.Whitespace()
-    for document in corpora.documents(options.corpus, options.column):
+    for document in corpora.documents(options.corpus, options.column, split=options.split):
         counts.update(word for word, _ in split.pre_tokenize_str(document.text))
     common = [word for word, _ in counts.most_common(options.words) if word not in MARKS[:2]]
     return wrapped(word_level([*MARKS[:2], *common]))

@@ -95,6 +95,9 @@ class Settings(Section):
 
     corpus: str = key("", "A text of your own instead of the world: JSON lines, text or Parquet (file, folder, glob)")
     column: str = key("text", "Column or key that holds a document's text")
+    split: Literal["file", "line", "blank"] = key(
+        "line", "What a document of a text file is: the file, a line, or what blank lines separate"
+    )
     facts: str = key("", "Table of the facts in it: columns key and value (Parquet or CSV)")
     model: str = key("", "A causal language model to train on: Hugging Face id or folder; default: a new network")
     context: int = key(128, "Tokens of a piece of your own text", ge=8)

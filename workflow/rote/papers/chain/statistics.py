@@ -33,10 +33,13 @@ def _values(tables: Tables, world: str, variant: str, memory: str, column: str) 
 def _differences(
     tables: Tables, one: tuple[str, str], other: tuple[str, str], column: str = "facts"
 ) -> dict[str, Sample]:
-    return {
-        name: Sample(_values(tables, world, *one, column) - _values(tables, world, *other, column))
-        for world, name in _worlds(tables).items()
-    }
+    found = {}
+    for world, name in _worlds(tables).items():
+        values = _values(tables, world, *one, column) - _values(tables, world, *other, column)
+        if np.isnan(values).all():
+            raise KeyError(f"{column}, {name}")
+        found[name] = Sample(values)
+    return found
 
 
 def prune_helps(tables: Tables) -> dict[str, Sample]:
