@@ -11,4 +11,4 @@ NAMES = {"base": "base", "knn": "kNN alone", "resmem": "ResMem", "mix": "kNN-LM 
 
 def legend(canvas: Canvas, ax: Axes, columns: int = 4) -> None:
     """One legend below all panels."""
-    canvas.legend(*ax.getlegend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=7)
+    canvas.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=7)
