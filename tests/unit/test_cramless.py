@@ -89,7 +89,7 @@ def test_templates_must_name_key_and_value():
 
 
 def test_every_position_of_an_order_can_be_asked_for():
-    order = experiment.Order(np.array([2, 0, 3]), 1, "test order")
+    order = train.Order(np.array([2, 0, 3]), 1, "test order")
     whole = np.concatenate([order.take(at, 1) for at in range(15)])
     np.testing.assert_array_equal(order.take(0, 15), whole)
     np.testing.assert_array_equal(order.take(4, 7), whole[4:11])

@@ -6,13 +6,15 @@ import math
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rote.job import track
+from rote.seeds import generator
 from rote.tables import atomic
 
 log = logging.getLogger("rote")
@@ -93,6 +95,32 @@ def _clipped(gradients: tuple[Tensor, ...], longest: float) -> list[Tensor]:
     norm = torch.stack([torch.linalg.vector_norm(g.reshape(models, -1), dim=1) for g in gradients]).norm(dim=0)
     scale = (longest / (norm + 1e-6)).clamp(max=1.0)
     return [gradient * scale.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients]
+
+
+class Order:
+    """The endless sequence of a data set's examples, shuffled anew each epoch; any position can be asked for.
+
+    Args:
+        counts: (N,) how often each example stands in an epoch.
+        key: of the random stream, see `rote.seeds.generator`.
+    """
+
+    def __init__(self, counts: np.ndarray, *key: str | int):
+        self.rows, self.key = np.repeat(np.arange(len(counts)), counts), key
+        self._epoch = lru_cache(maxsize=2)(self._shuffled)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return generator(*self.key, epoch).permutation(self.rows)
+
+    def take(self, start: int, count: int) -> np.ndarray:
+        """Examples at positions start ... start + count − 1."""
+        found = []
+        while count:
+            epoch, at = divmod(start, len(self.rows))
+            part = self._epoch(epoch)[at : at + count]
+            found.append(part)
+            start, count = start + len(part), count - len(part)
+        return np.concatenate(found)
 
 
 def cosine(steps: int, *, warmup: int = 0, floor: float = 0.0) -> Callable[[int], float]:

@@ -10,9 +10,8 @@ from rote.papers.chain import settings
 from rote.resmem import BANDWIDTH_GRID, TEMPERATURE_GRID, Setting
 from rote.seeds import generator
 
-# what a memory holds beside which network: statements of facts that pruning by loss kept, of those that the network's
-# own pruning took away, of all, or as many random ones as pruning by loss took away
-KINDS = {"kept": "a", "pruned": "b", "all": "c", "random": "d"}
+# (corpus of the network, what its memory holds): statements of facts that pruning by loss kept, of those that the
+# network's own pruning took away, of all, or as many random ones as pruning by loss took away
 CELLS = [
     ("loss", "kept"),
     ("loss", "pruned"),

@@ -60,7 +60,10 @@ def fit(
             raise InputError(f"the corpus of {name} is empty: pruning kept no document")
     length, answers = max(c.tokens.shape[1] for c in corpora), max(c.places.shape[1] for c in corpora)
     first = min(int(c.places[c.mask > 0].min()) for c in corpora)
-    orders = [_Order(len(some), seed, "chain", "order", name) for name, some in zip(names, corpora, strict=True)]
+    orders = [
+        train.Order(np.ones(len(some), int), seed, "chain", "order", name)
+        for name, some in zip(names, corpora, strict=True)
+    ]
     batch = network.batch
 
     def loss(weights: Parameters, step: int) -> Tensor:
@@ -133,21 +136,3 @@ def _stacked(parts: list[np.ndarray], width: int, device: str) -> Tensor:
     for number, part in enumerate(parts):
         found[number, :, : part.shape[1]] = part
     return torch.tensor(found if found.dtype.kind == "f" else found.astype(np.int64), device=device)
-
-
-class _Order:
-    """The endless sequence of a corpus's documents, shuffled anew each epoch; any position can be asked for."""
-
-    def __init__(self, size: int, *key: str | int):
-        self.size, self.key, self._epoch, self._rows = size, key, -1, np.empty(0, int)
-
-    def take(self, start: int, count: int) -> np.ndarray:
-        found = []
-        while count:
-            epoch, at = divmod(start, self.size)
-            if epoch != self._epoch:
-                self._epoch, self._rows = epoch, generator(*self.key, epoch).permutation(self.size)
-            part = self._rows[at : at + count]
-            found.append(part)
-            start, count = start + len(part), count - len(part)
-        return np.concatenate(found)

@@ -12,7 +12,7 @@ from rote.corpora import Document
 from rote.errors import InputError
 from rote.job import track
 from rote.papers.chain import settings
-from rote.papers.chain.world import Line, Made, _numbered
+from rote.papers.chain.world import Line, Made, numbered
 from rote.seeds import generator
 
 log = logging.getLogger("rote")
@@ -58,7 +58,7 @@ def make(options: settings.Settings, tokenizer: Any, seed: int, replicate: int) 
         "fact": np.arange(len(table)), "key": table["entity"], "value": table["value"], "bits": bits,
         "frequency": counts / counts.sum(), "count": counts,
     })  # fmt: skip
-    return Made(_numbered([line for at, line in enumerate(lines) if at not in out]), _numbered(asked), facts)
+    return Made(numbered([line for at, line in enumerate(lines) if at not in out]), numbered(asked), facts)
 
 
 def _asked(lines: list[Line], rows: pd.DataFrame, rng: np.random.Generator) -> list[Line]:

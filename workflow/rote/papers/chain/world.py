@@ -5,7 +5,7 @@ every fact that it states (`statements`: fact, start and end of the value). What
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,7 +126,7 @@ def make(options: settings.World, load: float, parameters: int, seed: int, repli
         items = held[rule][: options.tests]
         half = len(items) // 2
         probes += [item | {"part": "valid" if at < half else "test"} for at, item in enumerate(items)]
-    return Made(_numbered(documents), _numbered(probes), facts)
+    return Made(numbered(documents), numbered(probes), facts)
 
 
 def _statement(key: str, value: str, fact: int, form: int) -> Line:
@@ -178,7 +178,8 @@ def _item(kind: str, question: str, answer: str, pairs: list[list[str]]) -> Line
     }  # fmt: skip
 
 
-def _numbered(lines: list[Line]) -> list[Line]:
+def numbered(lines: list[Line]) -> list[Line]:
+    """Lines with their numbers as ids."""
     return [{"id": number} | line for number, line in enumerate(lines)]
 
 
@@ -214,8 +215,3 @@ def statements(documents: Iterable[Line]) -> list[Line]:
             name = (fact, document["text"][:end], start)
             found.setdefault(name, document | {"fact_id": fact, "text": document["text"][:end], "answer": [start, end]})
     return list(found.values())
-
-
-def rule_lines(lines: Iterable[Line]) -> Iterator[Line]:
-    """Those that state no fact."""
-    return (line for line in lines if line["fact_id"] < 0)

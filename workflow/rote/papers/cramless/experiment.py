@@ -1,6 +1,5 @@
 """Making facts, pruning them by the losses of trained networks, training on what is left, and asking what is known."""
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -102,27 +101,6 @@ def prune_offline(options: settings.Facts, trained: pd.DataFrame, seed: int) -> 
     return pd.concat(parts, ignore_index=True)
 
 
-class Order:
-    """The endless sequence of a data set's examples, shuffled anew each epoch; any position can be asked for."""
-
-    def __init__(self, counts: np.ndarray, *key: str | int):
-        self.rows, self.key = np.repeat(np.arange(len(counts)), counts), key
-        self._epoch = lru_cache(maxsize=2)(self._shuffled)
-
-    def _shuffled(self, epoch: int) -> np.ndarray:
-        return generator(*self.key, epoch).permutation(self.rows)
-
-    def take(self, start: int, count: int) -> np.ndarray:
-        """Facts at positions start ... start + count − 1."""
-        found = []
-        while count:
-            epoch, at = divmod(start, len(self.rows))
-            part = self._epoch(epoch)[at : at + count]
-            found.append(part)
-            start, count = start + len(part), count - len(part)
-        return np.concatenate(found)
-
-
 def train_arm(
     arm: Arm,
     facts: list[synth.Facts],
@@ -150,7 +128,7 @@ def train_arm(
     shape = (arm.width, options.layers, options.heads)
     stack = lm.build(options.architecture, first.vocabulary, length, *shape, rngs, device)
     table = torch.tensor(np.stack([f.tokens for f in facts]), device=device)  # (replicates, N, tokens)
-    orders = [Order(c, seed, "cramless", "order", arm.name, r) for r, c in enumerate(counts)]
+    orders = [train.Order(c, seed, "cramless", "order", arm.name, r) for r, c in enumerate(counts)]
     selects, alone = arm.scheme in online.SCHEMES, round(options.unselected * arm.steps)
     buffers = {
         "share": torch.full((replicates,), options.fixed_share if "low" in arm.scheme else 1.0, device=device),
