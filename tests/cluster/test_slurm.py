@@ -19,7 +19,7 @@ from slurm_cluster import Cluster, running
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 # training long enough to be cancelled in the middle
-CONFIG = ["--config", "checkpoint_steps=50", "chain={network: {steps: 1500, ladder: []}}"]
+CONFIG = ["--config", "checkpoint_steps=50", "chain={network: {steps: 1000, ladder: []}}"]
 if os.environ.get("ROTE_TEST_SLURM") != "whole":
     CONFIG.append("papers=[chain]")
 OPTIONS = ["--profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue",

@@ -95,8 +95,8 @@ def parse(values: Mapping[str, Any], where: str = "config") -> Run:
 
 
 def shared(config: Run) -> str:
-    """The keys that belong to no paper, as JSON; without how often training saves, which changes no result."""
-    return config.model_dump_json(include=set(Run.model_fields) - {"checkpoint_steps"})
+    """The keys that belong to no paper, as JSON; without those that change no result: saving, failing at the end."""
+    return config.model_dump_json(include=set(Run.model_fields) - {"checkpoint_steps", "strict"})
 
 
 def validate(section: type[BaseModel], values: Any, where: str) -> Any:
