@@ -71,9 +71,8 @@ def neighbours(
     out, rows = {}, []
     for name, replicate, ((_, y), (_, valid), _) in data(options, seed):
         key, near = f"{name}/{replicate}", {}
-        store = Datastore(
-            found[f"{key}/train/inputs"], engine=memory.engine, probes=memory.probes, device=device
-        )  # fmt: skip
+        vectors = found[f"{key}/train/inputs"]
+        store = Datastore(vectors, engine=memory.engine, probes=memory.probes, device=device)
         for split in SPLITS[1:]:
             near[split] = store.search(found[f"{key}/{split}/inputs"], max(K_GRID))
             out |= {f"{key}/{split}/{kind}": value for kind, value in near[split]._asdict().items()}
