@@ -79,3 +79,18 @@ def test_a_data_set_that_cannot_be_fetched_says_what_to_give_instead(monkeypatch
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match=r"data set 'nobody/nothing' cannot be fetched.*give a file, folder or glob"):
         corpora.files("hf:nobody/nothing")
+
+
+def test_a_data_set_is_streamed_row_by_row(tmp_path):
+    (tmp_path / "train.jsonl").write_bytes(lines())
+    (tmp_path / "test.jsonl").write_bytes(lines(["held out"]))
+    found = list(corpora.documents(f"stream:{tmp_path}"))
+    assert [document.text for document in found] == TEXTS
+    assert found[2].id == f"{tmp_path}:2"
+    assert [document.text for document in corpora.documents(f"stream:{tmp_path}#test")] == ["held out"]
+    with pytest.raises(InputError, match=r"row 0: no text under the key 'body' \(it has text\)"):
+        list(corpora.documents(f"stream:{tmp_path}", column="body"))
+    with pytest.raises(InputError, match=r"cannot be streamed: Bad split: dev.*give a file, folder or glob"):
+        list(corpora.documents(f"stream:{tmp_path}#dev"))
+    with pytest.raises(InputError, match="a stream has no files"):
+        corpora.files(f"stream:{tmp_path}")

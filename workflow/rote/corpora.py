@@ -24,6 +24,7 @@ log = logging.getLogger("rote")
 
 LINES = (".jsonl", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")  # not .json: data sets keep notes in it
 KINDS = (".parquet", *LINES, ".txt", ".txt.gz", ".txt.zst")
+STREAM = "stream:"
 SPLITS = ("file", "line", "blank")
 BOM = b"\xef\xbb\xbf"
 
@@ -57,13 +58,15 @@ class _Reading(NamedTuple):
 def files(source: str | Path) -> list[Path]:
     """The files of a corpus in a fixed order: a file, a folder (searched in depth), a glob, or `hf:<data set>`.
 
-    A Hugging Face data set's files are fetched, or taken from the hub's cache; `hf:<data set>#<part>` takes only those
-    with `part` in their path.
+    A Hugging Face data set's files are fetched (a broken download goes on where it stopped), or taken from the hub's
+    cache; `hf:<data set>#<part>` takes only those with `part` in their path.
 
     Raises:
         InputError: saying what was looked for where.
     """
     text = str(source)
+    if text.startswith(STREAM):
+        raise InputError(f"corpus {text}: a stream has no files; name it with hf:, or give a file, folder or glob")
     if text.startswith("hf:"):
         name, _, part = text[3:].partition("#")
         folder = _download(name)
@@ -99,6 +102,9 @@ def documents(
 ) -> Iterator[Document]:
     """Every document: a row (Parquet), a line's object (JSON lines), or a piece of a text file.
 
+    `stream:<data set>` reads a Hugging Face data set (or a folder that `datasets` can load) row by row off the network,
+    without a copy on the disk; `stream:<data set>#<configuration>/<split>` names its parts, by default the split train.
+
     Args:
         column: column or key that holds the text.
         split: what a document of a text file is: the whole `file`, a `line`, or what `blank` lines separate.
@@ -116,6 +122,9 @@ def documents(
     if errors not in ("strict", "replace"):
         raise InputError(f"errors must be strict or replace, given {errors!r}")
     reading = _Reading(column, split, strict, errors, Counter() if problems is None else problems)
+    if str(source).startswith(STREAM):
+        yield from _stream(str(source), reading)
+        return
     for file in files(source):
         for number, text in enumerate(_read(file, reading)):
             yield Document(f"{file.name}:{number}", text)
@@ -244,6 +253,30 @@ def _object(file: Path, number: int, line: bytes, reading: _Reading) -> str:
         held = ", ".join(value) if isinstance(value, dict) else type(value).__name__
         return reading.skip("no text", f"{where}: no text under the key {reading.column!r} (it has {held})")
     return value[reading.column]
+
+
+def _stream(source: str, reading: _Reading) -> Iterator[Document]:
+    """Rows of a data set that `datasets` streams."""
+    import datasets
+
+    name, _, part = source.removeprefix(STREAM).partition("#")
+    configuration, _, split = part.rpartition("/")
+    try:
+        rows = datasets.load_dataset(name, configuration or None, split=split or "train", streaming=True)
+        for number, row in enumerate(rows):
+            text = row.get(reading.column)
+            if not isinstance(text, str):
+                held = ", ".join(row) if reading.column not in row else f"{type(text).__name__} under that key"
+                message = f"corpus {source}, row {number}: no text under the key {reading.column!r} (it has {held})"
+                text = reading.skip("no text", message)
+            yield Document(f"{name}:{number}", text)
+    except InputError:
+        raise
+    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"corpus {source} cannot be streamed: {first}; give a file, folder or glob of its files instead"
+        ) from error
 
 
 def _decoded(file: Path, number: int | None, content: bytes, reading: _Reading) -> str:

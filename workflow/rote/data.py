@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rote import download as downloads
 from rote.errors import InputError
 
 _IDX_TYPES = {8: np.uint8}
@@ -42,7 +43,7 @@ def mnist(root: str | Path, *, download: bool = False) -> Images:
     gzipped, of both splits or of one (torchvision itself refuses a folder with one split).
 
     Args:
-        download: let torchvision fetch all four files into `root` first.
+        download: fetch all four files of torchvision's into `root` first.
 
     Raises:
         InputError: naming the file if one is missing, truncated or not what its header says.
@@ -77,12 +78,7 @@ def fashion(root: str | Path, *, download: bool = False) -> Images:
 def _idx_folder(root: Path, name: str, download: bool) -> Images:
     """A data set in MNIST's format; `name` is torchvision's."""
     if download:
-        datasets = torchvision().datasets
-        try:
-            for train in (True, False):
-                getattr(datasets, name)(str(root), train=train, download=True)
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"{name} could not be downloaded into {root}: {error}") from error
+        downloads.torchvision_set(torchvision().datasets, name, root)
     folder = root / name / "raw" if (root / name / "raw").is_dir() else root
     if not folder.is_dir():
         raise InputError(f"{name} folder {root} does not exist; put the idx files there, or set download to true")
@@ -149,10 +145,7 @@ def omniglot(
 
     root = Path(root)
     if download:
-        try:
-            torchvision().datasets.Omniglot(str(root), background=True, download=True)
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"Omniglot could not be downloaded into {root}: {error}") from error
+        downloads.torchvision_set(torchvision().datasets, "Omniglot", root)
     candidates = [root / "images_background", root / "omniglot-py" / "images_background"]
     folder = next((path for path in candidates if path.is_dir()), None)
     if folder is None:
@@ -252,8 +245,10 @@ def _cifar_binary(folder: Path, names: list[str], *, labels: int, classes: int) 
 
 def _cifar(root: Path, name: str, download: bool) -> Images:
     """Both splits as torchvision reads them."""
+    kind = getattr(torchvision().datasets, name)
+    if download:
+        downloads.torchvision_set(torchvision().datasets, name, root)
     try:
-        kind = getattr(torchvision().datasets, name)
         sets = [kind(str(root), train=train, download=download) for train in (True, False)]
     except (OSError, RuntimeError) as error:
         known = name.replace("CIFAR", "CIFAR-")

@@ -23,7 +23,7 @@ Threads = Annotated[int, typer.Option(help="Blocks counted side by side.", min=1
 
 @app.command()
 def tokenize(
-    texts: Annotated[list[str], typer.Argument(help="Files, folders, globs or hf:<data set>.")],
+    texts: Annotated[list[str], typer.Argument(help="Files, folders, globs, hf: or stream:<data set>.")],
     out: Annotated[Path, typer.Option(help="Write: the corpus, a new folder.", metavar="DIR")],
     unit: Annotated[str, typer.Option(help="What is counted: word, whitespace, character or token.")] = "word",
     tokenizer: Annotated[str, typer.Option(help="With --unit token: a Hugging Face id or folder.")] = "",

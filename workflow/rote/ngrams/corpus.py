@@ -208,7 +208,7 @@ def tokenize(
     document without tokens.
 
     Args:
-        paths: files, folders, globs or hf:<data set>, see `rote.corpora`.
+        paths: files, folders, globs, hf: or stream:<data set>, see `rote.corpora`.
         out: folder that does not exist yet.
         column, split, strict, errors: how they are read, see `rote.corpora.documents`.
         distinct: count a text once, however often it occurs.

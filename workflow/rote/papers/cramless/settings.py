@@ -76,7 +76,7 @@ class Training(Section):
 class Text(Section):
     """Facts in natural text: GPT-2 on an annotated corpus, as in the paper. Off while `corpus` is empty."""
 
-    corpus: str = key("", "File, folder or glob of documents, or hf:<data set>; empty: not run")
+    corpus: str = key("", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run")
     column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
     facts: str = key("", "Table of facts to look for: columns entity and value (Parquet or CSV)")
     window: int = key(200, "Characters after an entity within which its value must follow", ge=1)

@@ -124,7 +124,7 @@ class Ablation(Section):
 class Study(Section):
     """Pretrained models and the corpus they saw. Off while `corpus` is empty."""
 
-    corpus: str = key("", "File, folder or glob of documents, or hf:<data set>; empty: not run")
+    corpus: str = key("", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run")
     column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
     models: list[str] = key([], "Hugging Face ids or folders of causal models; @<revision> names a checkpoint")
     tasks: dict[str, str] = key(

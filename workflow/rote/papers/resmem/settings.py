@@ -199,7 +199,9 @@ class Pictures(Section):
 class Language(Section):
     """Next tokens of a text of your own under causal language models that are already trained."""
 
-    corpus: str = key("", "File, folder or glob of text, JSON lines or Parquet, or hf:<data set>; without: left out")
+    corpus: str = key(
+        "", "File, folder or glob of text, JSON lines or Parquet, hf: or stream:<data set>; without: left out"
+    )
     column: str = key("text", "Column or key that holds the text")
     documents: int = key(20_000, "Documents read, at most", ge=10)
     models: list[str] = key(

@@ -1,0 +1,143 @@
+"""Downloads from a server on this machine that drops connections: resumed, checked, and never half-trusted."""
+
+import hashlib
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from conftest import write_idx
+from rote import data, download
+from rote.errors import InputError
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Serves `files`; sends at most `cut` bytes per answer while `cuts` last, ranges if it `knows_ranges`."""
+
+    files: dict[str, bytes]
+    cut, cuts, knows_ranges = 0, 0, True
+    asked: list[tuple[str, str | None]]
+
+    def do_GET(self):
+        cls = type(self)
+        cls.asked.append((self.path, self.headers.get("Range")))
+        content = cls.files.get(self.path)
+        if content is None:
+            self.send_error(404)
+            return
+        start = 0
+        if cls.knows_ranges and (given := self.headers.get("Range")):
+            start = int(given.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        rest = content[start:]
+        if cls.cuts:
+            cls.cuts -= 1
+            rest = rest[: cls.cut]
+        self.wfile.write(rest)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    kind = type("Server", (_Server,), {"files": {}, "asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        kind.address = f"http://127.0.0.1:{running.server_address[1]}"
+        yield kind
+        running.shutdown()
+
+
+CONTENT = np.random.default_rng(0).bytes(100_000)
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path, knows_ranges):
+    server.files, server.cut, server.cuts, server.knows_ranges = {"/a": CONTENT}, 30_000, 2, knows_ranges
+    path = download.fetch(f"{server.address}/a", tmp_path / "deep" / "a", MD5)
+    assert path.read_bytes() == CONTENT
+    assert [given for _, given in server.asked] == (
+        [None, "bytes=30000-", "bytes=60000-"] if knows_ranges else [None, "bytes=30000-", "bytes=30000-"]
+    )
+    assert [file.name for file in path.parent.iterdir()] == ["a"]
+    download.fetch(f"{server.address}/a", path, MD5)
+    assert len(server.asked) == 3  # whole: not asked for again
+
+
+def test_what_came_is_kept_for_the_next_call(server, tmp_path):
+    server.files, server.cut, server.cuts = {"/a": CONTENT}, 10_000, 3
+    with pytest.raises(InputError, match=r"/a cannot be fetched \(the connection ended at 30,000 of 100,000 bytes\)"):
+        download.fetch(f"{server.address}/a", tmp_path / "a", MD5)
+    assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a.part").stat().st_size == 30_000
+    assert download.fetch(f"{server.address}/a", tmp_path / "a", MD5).read_bytes() == CONTENT
+    assert server.asked[-1] == ("/a", "bytes=30000-")
+
+
+def test_a_part_that_is_whole_already_is_taken(server, tmp_path):
+    server.files = {"/a": CONTENT}
+    (tmp_path / "a.part").write_bytes(CONTENT)
+    assert download.fetch(f"{server.address}/a", tmp_path / "a", MD5).read_bytes() == CONTENT
+
+
+def test_another_content_is_refused_and_not_kept(server, tmp_path):
+    server.files = {"/a": CONTENT[:-1] + b"x"}
+    with pytest.raises(InputError, match=rf"sent another file than expected \(md5 \w+, not {MD5}\)"):
+        download.fetch(f"{server.address}/a", tmp_path / "a", MD5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_damaged_on_the_disk_is_fetched_anew(server, tmp_path):
+    server.files = {"/a": CONTENT}
+    (tmp_path / "a").write_bytes(b"damaged")
+    assert download.fetch(f"{server.address}/a", tmp_path / "a", MD5).read_bytes() == CONTENT
+
+
+def test_mnist_comes_from_the_second_mirror_if_the_first_has_nothing(server, tmp_path, monkeypatch):
+    kind = data.torchvision().datasets.MNIST
+    resources = []
+    for name, _ in kind.resources:
+        images = "images" in name
+        write_idx(tmp_path / name, np.full((6, 28, 28), 7) if images else np.arange(6))
+        content = (tmp_path / name).read_bytes()
+        server.files[f"/second/{name}"] = content
+        resources.append((name, hashlib.md5(content).hexdigest()))
+    monkeypatch.setattr(kind, "resources", resources)
+    monkeypatch.setattr(kind, "mirrors", [f"{server.address}/first/", f"{server.address}/second/"])
+    found = data.mnist(tmp_path / "root", download=True)
+    assert found.pixels.shape == (12, 28, 28)
+    asked = len(server.asked)
+    assert len(data.mnist(tmp_path / "root", download=True).labels) == 12
+    assert len(server.asked) == asked
+
+
+def test_omniglot_is_fetched_and_unpacked(server, tmp_path, monkeypatch):
+    from PIL import Image
+
+    kind = data.torchvision().datasets.Omniglot
+    archive = tmp_path / "images_background.zip"
+    Image.new("1", (105, 105), 1).save(tmp_path / "0001_01.png")
+    with zipfile.ZipFile(archive, "w") as files:
+        for number in (1, 2):
+            files.write(tmp_path / "0001_01.png", f"images_background/Greek/character0{number}/000{number}_01.png")
+    server.files["/images_background.zip"] = archive.read_bytes()
+    monkeypatch.setattr(kind, "download_url_prefix", server.address)
+    monkeypatch.setattr(kind, "zips_md5", {"images_background": hashlib.md5(archive.read_bytes()).hexdigest()})
+    found = data.omniglot(tmp_path / "root", 2, 28, np.random.default_rng(0), download=True)
+    assert found.shape == (2, 28, 28)
+
+
+def test_no_server_says_where_to_put_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(data.torchvision().datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(
+        InputError, match=r"train-images-idx3-ubyte\.gz cannot be fetched.*or put the file at .*/MNIST/raw"
+    ):
+        data.mnist(tmp_path, download=True)
