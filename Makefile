@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test lint bench lock clean
+.PHONY: help setup reproduce resume audit test lint bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ reproduce: setup  ## run the laptop scale of every paper and leave the report
 	$(BIN)/snakemake --cores all
 	@echo "The report: $(CURDIR)/reports/laptop/index.html"
 
+resume: setup  ## go on after a kill, a crash or a full disk: nothing that is done is done again
+	$(BIN)/snakemake --unlock
+	$(BIN)/snakemake --cores all
+	@echo "The report: $(CURDIR)/reports/laptop/index.html"
+
 test: setup  ## run the tests
 	$(BIN)/pytest
 
@@ -40,6 +45,10 @@ bench: setup .peers  ## measure the kernels against their plain alternatives
 .peers: envs/peers.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ --upgrade --requirement $<
 	@touch $@
+
+audit: setup  ## look for known vulnerabilities of what envs/lock.txt pins (asks the network)
+	$(PYTHON) -m venv .audit && .audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	.audit/bin/pip-audit --requirement envs/lock.txt --no-deps --disable-pip
 
 lock:  ## resolve envs/requirements.in anew into envs/lock.txt
 	$(PYTHON) envs/lock.py

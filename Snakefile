@@ -42,6 +42,7 @@ rule all:
     default_target: True
     input:
         rules.report.input,
+        f"results/{CONFIG.run}/MANIFEST.json",
         f"results/{CONFIG.run}/strict.txt" if CONFIG.strict else [],
     resources:
         gpu=0,

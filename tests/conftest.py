@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,37 @@ def real_mnist() -> Path:
         if candidate and (Path(candidate) / "t10k-images-idx3-ubyte.gz").exists():
             return Path(candidate)
     pytest.skip("no MNIST files on this machine; set ROTE_TEST_MNIST to a folder that has them")
+
+
+@contextmanager
+def chromium(tmp_path, width=1300, dark=False):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in (
+        "headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path}/profile", f"window-size={width},900",
+        *(["force-dark-mode"] if dark else []),
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+needs_browser = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs chromium and chromedriver"
+)
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium; the test is skipped without one."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("needs chromium and chromedriver")
+    with chromium(tmp_path) as driver:
+        yield driver

@@ -78,7 +78,7 @@ def test_every_computing_rule_has_log_benchmark_resources_and_code(rules):
 
 
 def test_rules_are_named_paper_verb_noun(rules):
-    verbs = "synthesize|prune|train|embed|fit|count|solve|simulate|evaluate|draw|require"
+    verbs = "synthesize|prune|train|embed|fit|count|solve|simulate|evaluate|draw|record|require"
     papers = "|".join([*names(), "report"])
     for name, rule in rules.items():
         if rule["shell"]:

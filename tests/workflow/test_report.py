@@ -2,12 +2,11 @@
 
 import json
 import re
-import shutil
-from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from conftest import chromium, needs_browser
 from rote.papers import load, names
 from rote.report import notebook
 
@@ -108,31 +107,6 @@ def test_a_failing_notebook_names_its_cell_and_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match=r"cell \d+: ZeroDivisionError"):
         notebook.execute(tmp_path / "source.ipynb", tmp_path / "out.ipynb", {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source.ipynb"]
-
-
-@contextmanager
-def chromium(tmp_path, width=1300, dark=False):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in (
-        "headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path}/profile", f"window-size={width},900",
-        *(["force-dark-mode"] if dark else []),
-    ):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
-needs_browser = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs chromium and chromedriver"
-)
 
 
 @pytest.mark.browser

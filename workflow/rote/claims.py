@@ -25,7 +25,6 @@ from scipy import special, stats
 from rote.config import Scale, validate
 from rote.errors import ConfigError, InputError
 from rote.papers import load as load_paper
-from rote.papers import names as paper_names
 from rote.tables import Table, column
 
 VERDICTS = ("reproduced", "contradicted", "inconclusive", "not run")
@@ -186,12 +185,16 @@ def evaluate(
     Raises:
         ConfigError: for a malformed claim or an unknown statistic.
     """
+    where = f"{claims}: " if isinstance(claims, (str, Path)) else ""
     if isinstance(claims, (str, Path)):
         claims = load(claims)
     rows = []
     for entry in claims:
         claim = entry if isinstance(entry, Claim) else validate(Claim, dict(entry), f"claim {entry.get('id')}")
-        rows += _judge(claim, tables, scale, resamples, seed)
+        try:
+            rows += _judge(claim, tables, scale, resamples, seed)
+        except ConfigError as error:
+            raise ConfigError(f"{where}{error}") from error
     return pd.DataFrame(rows, columns=list(Ledger.model_fields))
 
 
@@ -248,9 +251,8 @@ def _statistic(claim: Claim) -> Callable[[Mapping[str, pd.DataFrame]], Any]:
         return getattr(load_paper(claim.paper, "statistics"), claim.statistic)
     except (AttributeError, ImportError) as error:
         raise ConfigError(f"claim {claim.id}: no statistic {claim.statistic!r} ({error})") from error
-    except KeyError as error:
-        known = ", ".join(paper_names())
-        raise ConfigError(f"claim {claim.id}: unknown paper {claim.paper!r}; known papers: {known}") from error
+    except InputError as error:
+        raise ConfigError(f"claim {claim.id}: {error}") from error
 
 
 def interval(

@@ -176,6 +176,116 @@ def show_ledger(
         ledger.require_all(path)
 
 
+@app.command()
+def plan(
+    configfile: Annotated[
+        Path | None, typer.Option(help="Config file of the run, e.g. config/paper.yaml; default: the laptop scale.")
+    ] = None,
+    device_tflops: Annotated[
+        float | None,
+        typer.Option(help="What one of your devices sustains in these jobs, in 1e12 operations/s.", min=1e-3),
+    ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="One line per rule instead of one per paper.")] = False,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="First fit the model to the smoke and laptop runs that are in results/.")
+    ] = False,
+) -> None:
+    """Say what a run will cost before it starts: jobs, hours on cores and devices, memory, disk, per paper."""
+    from rote import config, costs
+
+    if refit:
+        with_tables = costs.measure()
+        with_tables.to_csv(costs.MEASURED, sep="\t", index=False, float_format="%.6g")
+        typer.echo(f"{costs.MEASURED}: {len(with_tables)} measured jobs")
+    costs.show(config.load(configfile), configfile, device_tflops and device_tflops * 1e12, by_rule=rules)
+
+
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="results/<run>", metavar="DIR")],
+    threads: Annotated[int, typer.Option(help="Files hashed at a time.", min=1)] = 1,
+) -> None:
+    """Hash a run's files again and say what changed, is missing, or was added since; exit with 1 if anything did."""
+    from rote import manifest
+
+    changes = manifest.verify(results, threads)
+    for change in changes:
+        typer.echo(f"{change.kind}: {change.path}: {change.message}")
+    if changes:
+        raise InputError(
+            f"{results} is not as its run left it: {len(changes)} differences; to accept what is there: "
+            f"snakemake --force {results / manifest.NAME}"
+        )
+    typer.echo(f"{results}: all {len(manifest.read(results)['files'])} files are as the run left them")
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A run: its name, or results/<run>.")],
+    b: Annotated[str, typer.Argument(help="The other run.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write: a page with the claims side by side.", metavar="HTML")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--every", help="Print every column that differs, not each table's worst.")
+    ] = False,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 if a table differs beyond its tolerance.")] = False,
+) -> None:
+    """Compare two runs: tables cell by cell, within the tolerances between machines, and claims side by side."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rote import compare as comparison
+
+    first, second = comparison.folder(a), comparison.folder(b)
+    found = comparison.cells(first, second)
+    shown = found[found["verdict"] != "equal"] if every else comparison.summary(found)
+    printed = Table(title=f"{first} and {second}", title_justify="left")
+    for name in ("table", "column", "cells", "differing", "difference", "tolerance", "verdict"):
+        printed.add_column(name, overflow="fold")
+    for row in shown.itertuples():
+        size = f"{row.largest:.2g}" if row.differing else ""
+        cells = (
+            f"{row.paper}/{row.table}",
+            row.column if row.differing else "",
+            f"{row.cells:,}",
+            f"{row.differing:,}",
+        )
+        printed.add_row(*cells, size, f"{row.tolerance:.2g}", row.verdict)
+    console = Console(width=max(Console().width, 120))
+    console.print(printed)
+    counts = comparison.summary(found)["verdict"].value_counts()
+    console.print("Tables: " + ", ".join(f"{counts[v]} {v}" for v in comparison.VERDICTS if v in counts))
+    if all((run / "claims.parquet").exists() for run in (first, second)):
+        side = comparison.ledgers(first, second)
+        console.print(f"Claims: {int(side['agree'].sum())} of {len(side)} conditions agree")
+        for row in side[~side["agree"]].itertuples():
+            console.print(f"  {row.claim} ({row.condition}): {row.verdict_a}, {row.verdict_b}", highlight=False)
+    if out:
+        comparison.page(first, second, out)
+        console.print(f"Page: {out}")
+    failed = comparison.summary(found)["verdict"].isin(comparison.FAILED)
+    if strict and failed.any():
+        raise InputError(f"{int(failed.sum())} of {len(failed)} tables differ beyond their tolerance; see above")
+
+
+@report_app.command("manifest")
+def report_manifest(
+    config: Annotated[str, typer.Option(help="The complete configuration as JSON.")],
+    results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
+    snakefile: Annotated[Path, typer.Option(help="The workflow's entry file, copied beside the results.")],
+    records: Annotated[Path, typer.Option(help="Snakemake's records of outputs.")] = Path(".snakemake/metadata"),
+    threads: Annotated[int, typer.Option(help="Files hashed at a time.", min=1)] = 1,
+) -> None:
+    """List every file of a run with digest, rule, inputs, settings and times: MANIFEST.json and an RO-Crate."""
+    from rote import config as configuration
+    from rote import manifest, verbs
+
+    with job.start("report manifest", threads=threads):
+        values = verbs.parse(configuration.model(), config).model_dump(mode="json")
+        manifest.write(results, values, snakefile, records, threads)
+
+
 @report_app.command("notebook")
 def report_notebook(
     paper: Annotated[str, typer.Option(help="Paper.")],

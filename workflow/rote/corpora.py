@@ -25,6 +25,7 @@ log = logging.getLogger("rote")
 LINES = (".jsonl", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")  # not .json: data sets keep notes in it
 KINDS = (".parquet", *LINES, ".txt", ".txt.gz", ".txt.zst")
 STREAM = "stream:"
+LONGEST = 2**30  # bytes of a document: an unpacked bomb is refused before it fills the memory
 SPLITS = ("file", "line", "blank")
 BOM = b"\xef\xbb\xbf"
 
@@ -136,7 +137,7 @@ def lines(file: Path) -> Iterator[bytes]:
 
     try:
         with _opened(file) as stream:
-            yield from stream
+            yield from _lines(file, stream)
     except (EOFError, gzip.BadGzipFile, ZstdError) as error:
         raise InputError(f"{file} is not a whole compressed file ({error}); fetch it again") from error
 
@@ -200,17 +201,32 @@ class _Zstandard(io.RawIOBase):
 
 
 def _objects(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(_lines(file, stream), 1):
         if line.strip() and line.strip() != BOM:
             yield _object(file, number, line, reading)
 
 
+def _lines(file: Path, stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """The lines of a stream, none longer than a document may be."""
+    number = 0
+    while line := stream.readline(LONGEST + 1):
+        number += 1
+        if len(line) > LONGEST:
+            raise InputError(f"corpus file {file}, line {number}: more than {LONGEST:,} bytes; is it a text?")
+        yield line
+
+
 def _pieces(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
     if reading.split == "file":
-        yield _decoded(file, None, stream.read(), reading)
+        content = stream.read(LONGEST + 1)
+        if len(content) > LONGEST:
+            raise InputError(
+                f"corpus file {file}: more than {LONGEST:,} bytes as one document; split it by line or blank"
+            )
+        yield _decoded(file, None, content, reading)
         return
     held: list[str] = []
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(_lines(file, stream), 1):
         text = _decoded(file, number, line, reading)
         if reading.split == "line":
             yield text.rstrip("\r\n")

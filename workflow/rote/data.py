@@ -1,6 +1,7 @@
 """Real data: images from scikit-learn, torchvision or local files. One source is never replaced by another."""
 
 import gzip
+import math
 import struct
 import zlib
 from contextlib import suppress
@@ -14,6 +15,7 @@ from rote import download as downloads
 from rote.errors import InputError
 
 _IDX_TYPES = {8: np.uint8}
+_LARGEST = 2**33  # bytes that a file may unpack to
 _MNIST_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -112,7 +114,10 @@ def read_idx(path: str | Path) -> np.ndarray:
     path = Path(path)
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
-            content = stream.read()
+            content = stream.read(20)
+            if content[:2] == b"\0\0" and len(content) >= 4 and len(content) >= 4 + 4 * content[3]:
+                # no more than the header says, and a byte to notice more by
+                content += stream.read(min(_idx_size(content), _LARGEST) + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} is truncated or damaged ({error}); fetch it again") from error
     except OSError as error:
@@ -122,13 +127,20 @@ def read_idx(path: str | Path) -> np.ndarray:
     header = 4 + 4 * content[3]
     if len(content) < header:
         raise InputError(f"{path} is truncated: {len(content)} bytes, its header alone needs {header}")
-    shape = struct.unpack(f">{content[3]}I", content[4:header])
-    wanted = header + int(np.prod(shape, dtype=np.int64))
-    if len(content) != wanted:
-        raise InputError(
-            f"{path} is truncated or too long: {len(content)} bytes, its header says {wanted}; fetch it again"
-        )
+    shape, wanted = struct.unpack(f">{content[3]}I", content[4:header]), _idx_size(content)
+    if wanted > _LARGEST:
+        raise InputError(f"{path}: its header says {wanted:,} bytes; more than {_LARGEST:,} are not read")
+    if len(content) < wanted:
+        raise InputError(f"{path} is truncated: {len(content)} bytes, its header says {wanted}; fetch it again")
+    if len(content) > wanted:
+        raise InputError(f"{path} is too long: more than the {wanted} bytes that its header says; fetch it again")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _idx_size(content: bytes) -> int:
+    """Bytes of a whole idx file of bytes, by its header."""
+    dimensions = content[3]
+    return 4 + 4 * dimensions + math.prod(struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions]))
 
 
 def omniglot(

@@ -83,7 +83,8 @@ def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None
     for name in names:
         missing = [table for table in figures[name].tables if table not in tables]
         if missing:
-            raise InputError(f"figure {name} needs {', '.join(f'{results}/{table}.parquet' for table in missing)}")
+            paths = [f"{results}/{table}.parquet" for table in missing]
+            raise InputError(f"figure {name} needs {', '.join(paths)}; make it: snakemake {paths[0]}")
         canvas = render(figures[name], tables)
         for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None, "Producer": None})):
             with atomic(out / f"{name}{suffix}") as temporary:

@@ -4,9 +4,14 @@ A table model is a pydantic class with one field per column (`column(...)`). It 
 NaN may occur and what it then means. The same class gives the JSON Schema under `workflow/schemas/`.
 """
 
+import errno
+import glob
 import hashlib
 import json
 import os
+import re
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from rote.errors import InputError
 
 _PROVENANCE = b"rote"
+_TEMPORARY = ".tmp"
+_HOST = re.sub(r"\W", "_", socket.gethostname())
 _ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
 
 
@@ -31,6 +38,7 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
     KEY: ClassVar[tuple[str, ...]] = ()  # columns that together name a row; no two rows may share them
     MAY_BE_EMPTY: ClassVar[bool] = False  # whether there may be nothing to say; else no rows are an error
+    RTOL: ClassVar[float] = 1e-6  # what machines may differ by, as a share of a column's largest magnitude
 
 
 def column(description: str, unit: str = "", nan: str = "") -> Any:
@@ -130,20 +138,76 @@ def digest(table: pa.Table) -> str:
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`; on success synced to disk and renamed over it, on failure removed."""
+    """A temporary path beside `path`; on success synced to disk and renamed over it, on failure removed.
+
+    What killed processes left of the same file is removed first.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}")
+    sweep_siblings(path)
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=temporary_prefix(path.stem), suffix=_TEMPORARY + path.suffix
+    )
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with full_disk_named(path):
+            yield temporary
         with open(temporary, "rb") as whole:
             os.fsync(whole.fileno())
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """What fails while the disk of `path` is full fails as OSError ENOSPC with the path, whatever the writer raises."""
+    try:
+        yield
+    except Exception as error:
+        told = os.strerror(errno.ENOSPC) in str(error)  # also from Rust, which knows no OSError
+        if told or shutil.disk_usage(path.parent).free < 2**16:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+
+
+def temporary_prefix(stem: str) -> str:
+    """How the name of a temporary file begins: it says which process of which machine writes it."""
+    return f".{stem}.{_HOST}-{os.getpid()}-"
+
+
+def sweep_siblings(path: Path) -> None:
+    """Remove what killed processes left beside `path` when they wrote it."""
+    for stray in path.parent.glob(f".{glob.escape(path.stem)}.*{_TEMPORARY}*"):
+        _remove_if_stray(stray)
+
+
+def sweep(folder: str | Path) -> list[Path]:
+    """Remove temporary files and folders whose process is gone; those of other machines are left alone."""
+    return [path for path in sorted(Path(folder).rglob(f".*{_TEMPORARY}*")) if _remove_if_stray(path)]
+
+
+def _remove_if_stray(path: Path) -> bool:
+    found = re.search(rf"\.(\w+)-(\d+)-\w+{re.escape(_TEMPORARY)}", path.name)
+    if not found or found[1] != _HOST or _alive(int(found[2])):
+        return False
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    return True
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def drop(folder: Path, pattern: str) -> None:

@@ -145,3 +145,33 @@ rule report_require_claims:
         code=code("rote.cli:show_ledger"),
     shell:
         "rote ledger {input.claims:q} --strict > {output.out:q} 2> {log:q}"
+
+
+rule report_record_run:
+    input:
+        claims="results/{run}/claims.parquet",
+        report=rules.report.input,
+        tables=made("tables"),
+        figures=made("figures"),
+        snakefile=own("Snakefile"),
+    output:
+        manifest="results/{run}/MANIFEST.json",
+        crate="results/{run}/ro-crate-metadata.json",
+        config="results/{run}/config.yaml",
+        snakefile="results/{run}/Snakefile",
+    log:
+        "results/{run}/logs/report_record_run.log",
+    benchmark:
+        "results/{run}/benchmarks/report_record_run.tsv"
+    threads: 2
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=at_scale(10, 240),
+    params:
+        config=CONFIG.model_dump_json(),
+        results=subpath(output.manifest, parent=True),
+        code=code("rote.cli:report_manifest"),
+    shell:
+        "rote report manifest --config {params.config:q} --results {params.results:q} --snakefile {input.snakefile:q}"
+        " --threads {threads} 2> {log:q}"

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote import corpora
+from rote import corpora, tables
 from rote.errors import InputError
 from rote.ngrams.analyser import VERSION, Analyser
 
@@ -321,9 +321,11 @@ def _new_folder(out: Path):
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists already; choose another folder or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp"))
+    tables.sweep_siblings(out)
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=tables.temporary_prefix(out.name), suffix=".tmp"))
     try:
-        yield temporary
+        with tables.full_disk_named(out):
+            yield temporary
         temporary.chmod(0o755)
         if out.exists():
             out.rmdir()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
+from rote.errors import InputError
+
 
 @dataclass(frozen=True)
 class About:
@@ -30,9 +32,9 @@ def names() -> list[str]:
 
 
 def load(paper: str, module: str) -> ModuleType:
-    """`rote.papers.<paper>.<module>`. Raises KeyError for an unknown paper."""
+    """`rote.papers.<paper>.<module>`. Raises InputError for an unknown paper."""
     if paper not in names():
-        raise KeyError(f"unknown paper {paper!r}; known papers: {', '.join(names())}")
+        raise InputError(f"unknown paper {paper!r}; known papers: {', '.join(names())}")
     return import_module(f"rote.papers.{paper}.{module}" if module else f"rote.papers.{paper}")
 
 

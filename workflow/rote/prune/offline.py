@@ -117,6 +117,10 @@ def table(
             f"{where}: loss is not a finite number for the ids {_listed(frame.loc[~np.isfinite(loss), 'id'])}"
         )
     counts = pd.to_numeric(frame["count"], errors="coerce").to_numpy(float) if "count" in frame else None
+    try:
+        _checked(loss, counts)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     if keep is None:
         keep = automatic(loss, counts=counts) / max(
             1, int((np.asarray(counts) > 0).sum()) if counts is not None else len(loss)

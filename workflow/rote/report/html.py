@@ -1,5 +1,6 @@
 """The templates of the report's pages, with the filters that they share."""
 
+from types import SimpleNamespace as Namespace
 from typing import Any
 
 import jinja2
@@ -11,7 +12,16 @@ from rote.claims import by_claim
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("rote.report"), autoescape=True, undefined=jinja2.StrictUndefined
 )
-_TEMPLATES.filters |= {"measured": ledger.measured}
+
+
+def _side(row: Any, side: str) -> str:
+    """What one of two runs measured, from a row of `rote.compare.ledgers`."""
+    return ledger.measured(
+        Namespace(**{name: getattr(row, f"{name}_{side}") for name in ("value", "low", "high", "unit")})
+    )
+
+
+_TEMPLATES.filters |= {"measured": ledger.measured, "side": _side}
 
 
 def render(template: str, **values: Any) -> str:

@@ -5,7 +5,6 @@ so that the number of processes changes nothing but speed.
 """
 
 import os
-import pickle
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -90,7 +89,7 @@ def fit(
     with torch.multiprocessing.get_context("spawn").Manager() as manager:
         box = manager.dict()
         torch.multiprocessing.spawn(_work, args=(world, port, box, *arguments), nprocs=world)
-        return pickle.loads(box["outcome"])
+        return Outcome(*box["outcome"])
 
 
 def _free_port() -> int:
@@ -174,7 +173,7 @@ def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed
     outcome = Outcome(size, recited, state["losses"], state["trained"], state["scored"])
     if world > 1:
         if rank == 0:
-            box["outcome"] = pickle.dumps(outcome)
+            box["outcome"] = tuple(outcome)
         dist.barrier()
         dist.destroy_process_group()
     return outcome

@@ -1,0 +1,143 @@
+"""A device gives what the CPU gives, within the tolerances that docs/determinism.md states.
+
+Skipped where there is no CUDA device. ROTE_TEST_DEVICE=cpu runs the same code on the CPU against itself.
+"""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from rote import config, knn, train
+from rote.models import lm
+
+DEVICE = os.environ.get("ROTE_TEST_DEVICE", "cuda")
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(DEVICE == "cuda" and not torch.cuda.is_available(), reason="no CUDA device here"),
+]
+
+
+@pytest.fixture(scope="module")
+def smoke_settings():
+    return config.load("config/smoke.yaml")
+
+
+@pytest.fixture(autouse=True)
+def full_float32():
+    """TF32 would round every product to 10 bits of mantissa."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    yield
+    torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def agree(cpu, device, columns, rtol):
+    """Columns of two frames with equal rows, as a share of the column's largest magnitude."""
+    assert len(cpu) == len(device)
+    for column in columns:
+        x, y = cpu[column].to_numpy(float), device[column].to_numpy(float)
+        assert np.abs(x - y).max() <= rtol * np.abs(x).max(), column
+
+
+@pytest.mark.parametrize("architecture", ["decoder", "gpt_neox", "gpt2"])
+def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
+    """50 steps of three small networks: to 1e-3 of the loss, while chaos is still small."""
+    rng = np.random.default_rng(0)
+    tokens = torch.tensor(rng.integers(0, 50, (3, 32, 12)))
+
+    def curve(device):
+        stack = lm.build(architecture, 50, 12, 16, 2, 2, [np.random.default_rng(i) for i in range(3)], device)
+        batch, seen = tokens.to(device), []
+
+        def loss(p, step):
+            logits = stack(p, batch[:, :, :-1])
+            found = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 2).float(), batch[:, :, 1:].flatten(), reduction="none"
+            )
+            each = found.view(3, -1).mean(1)
+            seen.append(each.detach().cpu().numpy())
+            return each
+
+        train.fit(stack.parameters, loss, steps=50, learning_rate=0.01)
+        return np.array(seen)
+
+    cpu, device = curve("cpu"), curve(DEVICE)
+    assert cpu[-1].mean() < 0.9 * cpu[0].mean()
+    np.testing.assert_allclose(device, cpu, rtol=1e-3)
+
+
+@pytest.mark.parametrize("rows", [500, 70_000])
+def test_neighbours_are_those_of_the_exact_search(rows):
+    """Rows are the same and distances equal to 1e-5: candidates are refined by explicit differences on the CPU."""
+    rng = np.random.default_rng(rows)
+    memory, queries = rng.normal(size=(rows, 24)).astype(np.float32), rng.normal(size=(300, 24)).astype(np.float32)
+    exact = knn.Datastore(memory).search(queries, 10)
+    found = knn.Datastore(memory, engine="torch", device=DEVICE).search(queries, 10)
+    np.testing.assert_allclose(found.distances, exact.distances, rtol=1e-5)
+    assert (found.rows == exact.rows).mean() > 0.999
+
+
+def test_rules_and_facts_networks(smoke_settings):
+    """Full-batch training of two-layer networks, float32: 1e-2 of the largest value in every column."""
+    from rote.papers.raf import two_layer
+
+    options = smoke_settings.raf.two_layer
+    cpu, device = two_layer.sweep(options, 1), two_layer.sweep(options, 1, device=DEVICE)
+    agree(cpu, device, cpu.select_dtypes("float").columns, 1e-2)
+
+
+def test_attention_heads(smoke_settings):
+    """Descent through linear solves in float64: 1e-6."""
+    from rote.papers.attention import trained
+
+    options = smoke_settings.attention.trained
+    cpu, device = trained.sweep(options, 1), trained.sweep(options, 1, device=DEVICE)
+    agree(cpu, device, ["key", "query", "error", "ridge"], 1e-6)
+
+
+def test_score_networks_of_inversion(smoke, smoke_settings):
+    """50 steps of Adam in float32: the weights, averaged over steps, to 5e-2 of the largest in each tensor."""
+    from rote import tables
+    from rote.papers.inversion import fwi, library, networks
+
+    options = smoke_settings.inversion.waveform
+    known = library.read(tables.read(smoke / "results/smoke/inversion/library.parquet"))
+    noise = fwi.schedule(options.diffusion.schedule, options.diffusion.steps)
+    brief = options.networks.model_copy(update={"clean": options.networks.clean.model_copy(update={"steps": 50})})
+    cpu = networks.fit("clean", brief, known, noise, 1)
+    device = networks.fit("clean", brief, known, noise, 1, device=DEVICE)
+    for name, value in cpu.parameters.items():
+        gap = (device.parameters[name].cpu() - value).abs().max()
+        assert gap <= 5e-2 * value.abs().max(), name
+
+
+def test_long_tail_networks(smoke, tmp_path):
+    """The verb itself with a leased device: predictions' losses to 2 %."""
+    from conftest import run
+    from rote import tables
+
+    folder = smoke / "results/smoke/longtail"
+    found = {}
+    for gpus in (0, 1):
+        out = tmp_path / f"{gpus}.parquet"
+        arguments = ["--images", folder / "images.parquet", "--triples", folder / "triples.parquet", "--out", out]
+        arguments += [
+            "--checkpoints",
+            tmp_path,
+            "--settings",
+            config.load("config/smoke.yaml").longtail.network.model_dump_json(),
+        ]
+        run(
+            smoke,
+            "rote",
+            "longtail",
+            "train-network",
+            "--architecture",
+            "sum",
+            *map(str, arguments),
+            "--gpus",
+            str(gpus),
+        )
+        found[gpus] = tables.read(out)
+    agree(found[0], found[1], ["mse"], 2e-2)

@@ -1,0 +1,103 @@
+"""`rote compare`: what two runs share, what they may differ by, and what they must not."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from rote import compare, tables
+from rote.cli import app
+from rote.errors import InputError
+from rote.papers.longtail import schema
+from typer.testing import CliRunner
+
+TABLE = "longtail/scaling.parquet"
+
+
+@pytest.fixture
+def runs(smoke, tmp_path):
+    """Two folders with the same tables of one paper, and ledgers."""
+    for name in ("one", "two"):
+        (tmp_path / name / "longtail").mkdir(parents=True)
+        for path in (smoke / "results/smoke/longtail").glob("*.parquet"):
+            shutil.copyfile(path, tmp_path / name / "longtail" / path.name)
+        shutil.copyfile(smoke / "results/smoke/claims.parquet", tmp_path / name / "claims.parquet")
+    return tmp_path / "one", tmp_path / "two"
+
+
+def rewrite(run, change, provenance=lambda record: record, table=TABLE):
+    """Change a table and keep its provenance."""
+    path, model = run / table, schema.Scaling
+    record = {k: v for k, v in tables.provenance(path).items() if k not in ("data_sha256", "rows")}
+    tables.write(path, change(tables.read(path)), model, provenance(record))
+
+
+def verdicts(runs) -> dict[str, str]:
+    return compare.summary(compare.cells(*runs)).set_index("table")["verdict"].to_dict()
+
+
+def test_a_run_equals_itself_to_the_last_cell(smoke):
+    found = compare.cells(smoke / "results/smoke", smoke / "results/smoke")
+    assert set(found["verdict"]) == {"equal"}
+    assert found["cells"].sum() > 10_000
+    assert compare.ledgers(smoke / "results/smoke", smoke / "results/smoke")["agree"].all()
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted", "differing"),
+    [
+        (lambda f: f.assign(ind=f["ind"] * (1 + 1e-9)), "within tolerance", "all"),
+        (lambda f: f.assign(ind=f["ind"] * (1 + 1e-3)), "beyond tolerance", "all"),
+        (lambda f: f.assign(ind=f["ind"].where(f.index > 0, f["ind"] * 1.5)), "beyond tolerance", 1),
+        (lambda f: f.sample(frac=1, random_state=0), "equal", 0),
+        (lambda f: f.iloc[1:], "other rows", 0),
+        (lambda f: f.assign(n=f["n"] + 1), "other rows", 0),
+    ],
+)
+def test_every_kind_of_difference(runs, change, wanted, differing):
+    rewrite(runs[1], change)
+    found = compare.summary(compare.cells(*runs)).set_index("table").loc["scaling"]
+    assert found["verdict"] == wanted
+    assert found["differing"] == (len(tables.read(runs[0] / TABLE)) if differing == "all" else differing)
+    assert {v for t, v in verdicts(runs).items() if t != "scaling"} == {"equal"}
+
+
+def test_a_missing_table_and_other_settings_are_told(runs):
+    (runs[1] / "longtail/kernel.parquet").unlink()
+    rewrite(runs[1], lambda f: f * 2, lambda record: record | {"seed": 2})
+    found = verdicts(runs)
+    assert found["kernel"] == "only in one"
+    assert found["scaling"] == "other settings"
+
+
+def test_nan_equals_nan_and_nothing_else():
+    x = pd.Series([1.0, np.nan, 3.0])
+    assert compare._difference(x, x.copy(), 0.0)["verdict"] == "equal"
+    told = compare._difference(x, pd.Series([1.0, 2.0, 3.0]), 0.5)
+    assert (told["verdict"], told["differing"], told["largest"]) == ("beyond tolerance", 1, 1.0)
+
+
+def test_the_command_says_what_differs_and_fails_if_told_to(runs, tmp_path):
+    rewrite(runs[1], lambda f: f.assign(ind=f["ind"] * 1.1))
+    ledger = tables.read(runs[1] / "claims.parquet")
+    ledger.loc[0, "verdict"] = next(v for v in ("reproduced", "contradicted") if v != ledger.loc[0, "verdict"])
+    ledger.to_parquet(runs[1] / "claims.parquet")
+    page = tmp_path / "compare.html"
+    done = CliRunner().invoke(app, ["compare", *map(str, runs), "--out", str(page), "--strict"])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, InputError)
+    assert "longtail/scaling" in done.stdout
+    assert "1 beyond tolerance" in done.stdout
+    assert f"  {ledger.loc[0, 'claim']} " in done.stdout
+    text = page.read_text()
+    assert text.count('class="differs"') == 1
+    assert text.index('class="differs"') < text.index(ledger.loc[5, "claim"])
+
+
+def test_runs_are_found_by_name_or_named_in_the_error(runs, monkeypatch):
+    (runs[0].parent / "results").mkdir()
+    runs[0].rename(runs[0].parent / "results" / "one")
+    monkeypatch.chdir(runs[0].parent)
+    assert compare.folder("one").name == "one"
+    with pytest.raises(InputError, match="neither a folder nor a run in results/; runs here: one"):
+        compare.folder("three")

@@ -1,0 +1,148 @@
+"""The manifest of a run: complete, true, and any later change, gap or addition is reported."""
+
+import json
+import shutil
+import sys
+
+import pytest
+from conftest import run
+from rote import manifest
+from rote.cli import app
+from rote.errors import InputError
+from typer.testing import CliRunner
+
+
+@pytest.fixture
+def results(smoke, tmp_path):
+    """A run's folder with a few of its files, and its manifest."""
+    folder = tmp_path / "results" / "smoke"
+    kept = {"benchmarks", "longtail", "claims.parquet"}
+    shutil.copytree(
+        smoke / "results/smoke",
+        folder,
+        ignore=lambda where, names: {n for n in names if where.endswith("smoke") and n not in kept},
+    )
+    config = json.loads(run(smoke, sys.executable, "-c", PRINT_CONFIG).stdout)
+    manifest.write(folder, config, smoke / "Snakefile", smoke / ".snakemake/metadata")
+    return folder
+
+
+PRINT_CONFIG = "from rote import config; print(config.load('config/smoke.yaml').model_dump_json())"
+
+
+def test_a_run_ends_with_a_manifest_of_every_file(smoke):
+    folder = smoke / "results/smoke"
+    record = manifest.read(folder)
+    listed = {entry["path"]: entry for entry in record["files"]}
+    ours = {manifest.NAME, manifest.CRATE}
+    on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {path for path in on_disk - set(listed) if "report_record_run" not in path} == ours
+    assert record["run"] == "smoke"
+    assert record["packages"]["torch"].startswith("2.13.0")
+    table = listed["longtail/linear_sweep.parquet"]
+    assert table["rule"] == "longtail_solve_linear"
+    assert table["settings"]["d"] == 3000
+    assert table["device"] == "cpu"
+    assert table["started"] <= table["ended"]
+    assert len(table["code_digest"]) == 16
+    claims = listed["claims.parquet"]
+    assert "results/smoke/longtail/linear_sweep.parquet" in claims["inputs"]
+    figure = listed["longtail/figures/ridge.png"]
+    assert figure["rule"] == "longtail_draw_figures"
+    products = [entry for path, entry in listed.items() if path.endswith((".parquet", ".png", ".safetensors"))]
+    assert all("rule" in entry and "ended" in entry for entry in products)
+
+
+def test_a_fresh_run_verifies_without_snakemake(smoke):
+    program = (
+        "import sys; from rote import manifest; from pathlib import Path\n"
+        "assert manifest.verify(Path('results/smoke')) == []\n"
+        "assert not [name for name in sys.modules if name.startswith('snakemake')]"
+    )
+    run(smoke, sys.executable, "-c", program)
+
+
+def test_changes_gaps_and_additions_are_told_apart(results):
+    assert manifest.verify(results) == []
+    path = results / "longtail/kernel.parquet"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    (results / "longtail/linear_sets.parquet").write_bytes(b"short")
+    (results / "longtail/network.parquet").unlink()
+    (results / "longtail/added.parquet").write_bytes(b"x")
+    found = {change.path: change.kind for change in manifest.verify(results, threads=2)}
+    assert found == {
+        "longtail/kernel.parquet": "changed",
+        "longtail/linear_sets.parquet": "changed",
+        "longtail/network.parquet": "missing",
+        "longtail/added.parquet": "extra",
+    }
+    done = CliRunner().invoke(app, ["verify", str(results)])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, InputError)
+    assert "changed: longtail/linear_sets.parquet: 5 bytes, the manifest says" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("edit", "wanted"),
+    [
+        (lambda path: path.unlink(), "does not exist; it is made at the end of a run"),
+        (lambda path: path.write_text(path.read_text()[:-20]), "is not a manifest"),
+        (lambda path: path.write_text("[]"), "is not a manifest"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "is not a manifest"),
+        (
+            lambda path: path.write_text(path.read_text().replace("manifest 1", "manifest 9")),
+            "format 'rote manifest 9'",
+        ),
+        (
+            lambda path: path.write_text(path.read_text().replace("claims.parquet", "../x", 1)),
+            "'../x' leaves the folder",
+        ),
+        (lambda path: path.write_text(path.read_text().replace("claims.parquet", "/etc/x", 1)), "leaves the folder"),
+    ],
+)
+def test_a_manifest_that_cannot_be_trusted_is_one_error(results, edit, wanted):
+    edit(results / manifest.NAME)
+    with pytest.raises(InputError, match=wanted):
+        manifest.verify(results)
+
+
+def test_records_that_are_missing_are_left_out_not_invented(results, tmp_path):
+    config = json.loads((results / manifest.NAME).read_text()) | {"papers": ["longtail"]}
+    manifest.write(results, config, results / "Snakefile", tmp_path / "none")
+    entry = next(e for e in manifest.read(results)["files"] if e["path"].endswith("ridge.png"))
+    assert set(entry) == {"path", "sha256", "size"}
+
+
+def test_the_crate_follows_the_workflow_run_profile(smoke):
+    """What Workflow Run RO-Crate 0.5 requires; the public validator checks the same, but asks the network."""
+    folder = smoke / "results/smoke"
+    crate = json.loads((folder / manifest.CRATE).read_text())
+    assert crate["@context"][0] == "https://w3id.org/ro/crate/1.1/context"
+    entities = {entity["@id"]: entity for entity in crate["@graph"]}
+    assert len(entities) == len(crate["@graph"])
+    root, workflow, action = entities["./"], entities["Snakefile"], entities["#run"]
+    assert entities[manifest.CRATE]["about"] == {"@id": "./"}
+    assert {"@id": "https://w3id.org/ro/wfrun/workflow/0.5"} in root["conformsTo"]
+    assert {"name", "description", "datePublished", "license"} <= set(root)
+    assert root["mainEntity"] == {"@id": "Snakefile"}
+    assert workflow["@type"] == ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
+    assert entities[workflow["programmingLanguage"]["@id"]]["name"] == "Snakemake"
+    assert action["@type"] == "CreateAction"
+    assert action["instrument"] == {"@id": "Snakefile"}
+    assert action["startTime"] <= action["endTime"]
+
+    def references(value):
+        if isinstance(value, dict):
+            if set(value) == {"@id"}:
+                yield value["@id"]
+            for inner in value.values():
+                yield from references(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from references(inner)
+
+    outside = {name for entity in crate["@graph"] for name in references(entity)} - set(entities)
+    assert all(name.startswith("https://") for name in outside)
+    assert all((folder / part["@id"]).is_file() for part in root["hasPart"])

@@ -1,0 +1,56 @@
+"""The environment is what the lock says, and the code imports nothing else."""
+
+import ast
+import re
+import sys
+from importlib.metadata import distributions, packages_distributions
+
+import pytest
+from conftest import ROOT
+
+LOCK = {
+    re.sub(r"[-_.]+", "-", name).lower(): version
+    for name, _, version in (
+        line.partition("==") for line in (ROOT / "envs/lock.txt").read_text().splitlines() if "==" in line
+    )
+}
+OURS = {"rote", "pip"}
+# only imported where a benchmark compares with them; envs/peers.txt pins them apart
+PEERS = {
+    re.split(r"[=<>@ ]", line)[0].lower().replace("_", "-")
+    for line in (ROOT / "envs/peers.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_pin_is_exact():
+    for line in (ROOT / "envs/lock.txt").read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.!\-]+", line), line
+
+
+def test_what_is_installed_is_what_the_lock_says():
+    inside = [d for d in distributions() if str(d.locate_file("")).startswith(sys.prefix)]
+    assert len(inside) > 50
+    for distribution in inside:
+        name = canonical(distribution.metadata["Name"])
+        if name not in OURS:
+            assert name in LOCK, f"{name} is installed but not locked"
+            assert distribution.version.partition("+")[0] == LOCK[name].partition("+")[0], name
+
+
+@pytest.mark.parametrize("folder", ["workflow", "tests"])
+def test_nothing_outside_the_lock_is_imported(folder):
+    providers = packages_distributions()
+    own = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"rote", "tests"}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in {name.split(".")[0] for name in names} - own - set(sys.stdlib_module_names):
+                found = {canonical(part) for part in providers.get(name, [])}
+                assert found & set(LOCK) or canonical(name) in PEERS or "benchmarks" in path.parts, f"{path}: {name}"

@@ -1,0 +1,109 @@
+"""Untrusted files: nothing in them is executed, on disk or in the browser, and nothing is written outside."""
+
+import ast
+import json
+import pickle
+
+import nbformat
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT
+from rote import config, resmem, train
+from rote.errors import ConfigError, InputError
+from rote.papers.resmem import pictures
+from rote.papers.resmem.settings import Pictures
+from rote.report import pages
+
+SOURCES = sorted((ROOT / "workflow").rglob("*.py"))
+
+
+def calls(tree: ast.Module):
+    """(dotted name, keyword names) of every call."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT / "workflow")) for path in SOURCES])
+def test_no_code_loads_what_could_run(path):
+    for name, given in calls(ast.parse(path.read_text())):
+        assert name not in ("pickle.load", "pickle.loads", "joblib.load", "eval", "exec", "os.system"), name
+        assert name not in ("yaml.load", "yaml.unsafe_load", "pd.read_pickle", "pandas.read_pickle"), name
+        if name == "torch.load":
+            assert given.get("weights_only") == "True"
+        if name in ("np.load", "numpy.load"):
+            assert given.get("allow_pickle", "False") == "False"
+        if name.startswith("subprocess."):
+            assert given.get("shell", "False") == "False"
+
+
+class Bomb:
+    def __reduce__(self):
+        return (open, ("hacked.txt", "w"))
+
+
+def test_pickles_in_the_place_of_weights_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "mobilenet_v2.pth").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match=r"mobilenet_v2\.pth"):
+        pictures._weights(Pictures(weights=str(weights)), "mobilenet_v2")
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    (folder / "resmem.json").write_text("{}")
+    (folder / "targets.safetensors").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match="holds no whole model"):
+        resmem.ResMemClassifier.load(folder, base=None)
+    torch.save(Bomb(), tmp_path / "checkpoint.pt")
+    start = {"w": torch.zeros(1, 1)}
+    train.fit(
+        start, lambda p, step: p["w"].sum(1) ** 2, steps=1, learning_rate=0.1, checkpoint=tmp_path / "checkpoint.pt"
+    )  # unreadable: it starts from step 0
+    assert not (tmp_path / "hacked.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/../../x", "/etc/x", "a b", "a\nb", "x;touch y", "$(x)", "-x", ".x"])
+def test_a_run_cannot_leave_the_results_folder(name):
+    with pytest.raises(ConfigError, match="run: "):
+        config.parse({"run": name})
+
+
+def test_text_in_tables_is_shown_not_run(tmp_path, browser):
+    """A corpus with a script in it: its words appear in a notebook's table and in the page as text."""
+    from selenium.webdriver.common.by import By
+
+    evil = "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title='hacked'\">"
+    frame = pd.DataFrame({"text": [evil], "count": [3]})
+    output = nbformat.v4.new_output("execute_result", {"text/html": frame.to_html(), "text/plain": repr(frame)})
+    output["execution_count"] = 1
+    cell = nbformat.v4.new_code_cell("frame", outputs=[output], execution_count=1)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Results"), cell])
+    nbformat.write(notebook, tmp_path / "longtail.ipynb")
+    pages.paper("longtail", tmp_path / "longtail.ipynb", tmp_path / "longtail.html")
+    browser.get(f"file://{tmp_path}/longtail.html")
+    assert "hacked" not in browser.title
+    assert "document.title = 'hacked'" in browser.find_element(By.TAG_NAME, "body").text
+    assert browser.find_elements(By.TAG_NAME, "img") == []
+
+
+def test_claims_and_settings_are_shown_not_run(smoke, tmp_path, browser):
+    """The front page of a run whose claims and settings hold markup."""
+    from rote import tables
+    from selenium.webdriver.common.by import By
+
+    evil = "</td><script>document.title = 'hacked'</script>"
+    ledger = tables.read(smoke / "results/smoke/claims.parquet").query("paper == 'longtail'").copy()
+    for column in ("says", "note", "condition", "paper_value", "unit", "source"):
+        ledger[column] = ledger[column].astype(object)
+        ledger.iloc[0, ledger.columns.get_loc(column)] = evil
+    results = tmp_path / "results/smoke"
+    (results / "benchmarks").mkdir(parents=True)
+    (results / "longtail").symlink_to(smoke / "results/smoke/longtail")
+    ledger.to_parquet(results / "claims.parquet")
+    run = json.loads(config.shared(config.load(ROOT / "config/smoke.yaml"))) | {"papers": ["longtail"]}
+    pages.index(run, results, tmp_path / "reports/index.html")
+    browser.get(f"file://{tmp_path}/reports/index.html")
+    assert "hacked" not in browser.title
+    assert "document.title = 'hacked'" in browser.find_element(By.ID, "ledger-table").text

@@ -1,0 +1,61 @@
+"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.costs`."""
+
+from math import log2
+
+from rote.costs import Where, transformer
+from rote.papers.chain.settings import Settings
+
+TOKENS = 8  # of a document: key, value, template
+
+
+def _vocabulary(s: Settings) -> int:
+    w = s.world
+    return w.subjects + w.relations + w.value_symbols + 2 * w.lexicon + w.modulus
+
+
+def _load(where: Where) -> float:
+    return float(where.get("world", "load-1").removeprefix("load-"))
+
+
+def documents(s: Settings, load: float) -> float:
+    """Documents of a replicate's world: copies of its facts, and the rules' share."""
+    bits = s.world.value_tokens * log2(s.world.value_symbols)
+    facts = load * s.world.bits_per_parameter * transformer(s.network.layers, s.network.width, _vocabulary(s)) / bits
+    return facts * s.world.copies / s.world.share
+
+
+def _train(s: Settings, width: int, steps: int) -> float:
+    weights = transformer(s.network.layers, width, _vocabulary(s))
+    return 6 * weights * steps * s.network.batch * TOKENS * s.world.replicates
+
+
+def _all(s: Settings) -> float:
+    return s.world.replicates * sum(documents(s, load) for load in s.world.loads)
+
+
+def _embed(s: Settings, where: Where) -> float:
+    weights = transformer(s.network.layers, int(where["width"]), _vocabulary(s))
+    return 2 * weights * TOKENS * documents(s, _load(where)) * s.world.replicates
+
+
+def _neighbours(s: Settings, where: Where) -> float:
+    """Every fact's probes against every remembered document."""
+    count = documents(s, _load(where))
+    return 2 * s.world.replicates * count * count / s.world.copies * s.network.width
+
+
+WORK = {
+    "synthesize_corpus": lambda s, w: _all(s),
+    "train_scorer": lambda s, w: _train(s, s.network.width, s.network.scoring_steps),
+    "prune_corpus": lambda s, w: _all(s),
+    "train_model": lambda s, w: 4 * _train(s, int(w["width"]), s.network.steps),
+    "embed_corpus": _embed,
+    "fit_residuals": _neighbours,
+    "count_ngrams": lambda s, w: _all(s),
+    "evaluate": lambda s, w: _all(s),
+}
+DISK = {
+    "synthesize_corpus": lambda s, w: 250 * _all(s),
+    "prune_corpus": lambda s, w: 150 * _all(s),
+    "embed_corpus": lambda s, w: 4 * int(w["width"]) * documents(s, _load(w)) * s.world.replicates,
+}
