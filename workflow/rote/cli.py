@@ -201,6 +201,26 @@ def plan(
 
 
 @app.command()
+def profile(
+    results: Annotated[Path, typer.Argument(help="results/<run> of a finished run.", metavar="DIR")],
+    cores: Annotated[
+        int | None, typer.Option(help="Cores that the run had; default: those of this machine.", min=1)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write: the chart (PNG, PDF or SVG); default: reports/<run>/profile.png.")
+    ] = None,
+) -> None:
+    """Where a run's time went: a Gantt chart, the critical path, idle cores, and what starting jobs costs."""
+    from rote import profile as profiling
+
+    found = profiling.read(results)
+    profiling.show(found, cores or os.cpu_count() or 1)
+    chart = out or Path("reports") / results.resolve().name / "profile.png"
+    profiling.draw(found, chart)
+    typer.echo(f"Chart: {chart}")
+
+
+@app.command()
 def verify(
     results: Annotated[Path, typer.Argument(help="results/<run>", metavar="DIR")],
     threads: Annotated[int, typer.Option(help="Files hashed at a time.", min=1)] = 1,

@@ -8,8 +8,8 @@ onehot(y_i) − p_T(x_i) over the k nearest embeddings, weights exp(−d/σ). (Y
 Menon, Kumar 2023, section 3.)
 """
 
-from rote.resmem.classifier import ResMemClassifier
-from rote.resmem.regressor import ResMemRegressor
+from typing import Any
+
 from rote.resmem.scoring import (
     BANDWIDTH_GRID,
     K_GRID,
@@ -41,3 +41,16 @@ __all__ = [
     "sweep",
     "vote",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators bring scikit-learn, which takes longer to import than most of what needs only the scores."""
+    if name == "ResMemClassifier":
+        from rote.resmem.classifier import ResMemClassifier
+
+        return ResMemClassifier
+    if name == "ResMemRegressor":
+        from rote.resmem.regressor import ResMemRegressor
+
+        return ResMemRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

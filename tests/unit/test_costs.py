@@ -1,0 +1,128 @@
+"""`rote plan`: it reads what Snakemake plans, fits what was measured, and its formulas grow as they should."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from rote import config, costs
+from rote.errors import InputError
+from rote.papers import names
+
+PLAN = """
+[Wed Nov 25 22:33:24 2026]
+rule distmem_count_pairs:
+    input: a.jsonl, b
+    output: results/paper/distmem/x.parquet, results/paper/distmem/words
+    log: results/paper/logs/x.log
+    jobid: 43
+    benchmark: results/paper/benchmarks/x.tsv
+    reason: Missing output files: results/paper/distmem/x.parquet
+    wildcards: run=paper, source=pythia, part=7
+    threads: 2
+    resources: tmpdir=/tmp, mem_mb=8000, mem=8 GB, runtime=1440, gpu=0
+[Wed Nov 25 22:33:24 2026]
+localrule all:
+    input: x
+    jobid: 0
+    resources: tmpdir=/tmp, gpu=0
+[Wed Nov 25 22:33:24 2026]
+rule longtail_train_network:
+    output: y.parquet
+    benchmark: results/paper/benchmarks/y.tsv
+    wildcards: run=paper, architecture=sum
+    resources: tmpdir=/tmp, gpu=1, mem_mb=16000, runtime=2880
+Job stats:
+job    count
+"""
+
+
+def test_a_dry_run_is_read():
+    jobs = costs.read_plan(PLAN)
+    assert [job.rule for job in jobs] == ["distmem_count_pairs", "longtail_train_network"]
+    first, second = jobs
+    assert first.where == {"run": "paper", "source": "pythia", "part": "7"}
+    assert first.outputs == ["results/paper/distmem/x.parquet", "results/paper/distmem/words"]
+    assert (first.paper, first.step, first.gpus, first.memory_mb, first.runtime_min) == (
+        "distmem", "count_pairs", 0, 8000, 1440,
+    )  # fmt: skip
+    assert (second.paper, second.step, second.gpus) == ("longtail", "train_network", 1)
+
+
+def test_start_and_rates_are_recovered_from_noisy_times():
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(12):
+        rate = 10 ** rng.uniform(-9, -3)
+        for scale, seconds in (("smoke", 0.3), ("laptop", 20), ("laptop", 35)):
+            amount = seconds / rate
+            rows.append(
+                (scale, f"raf_{number}", amount, (2.0 + rate * amount) * np.exp(0.05 * rng.normal()), 1, 1, 1e6)
+            )
+    measured = pd.DataFrame(rows, columns=["scale", "rule", "work", "cpu_s", "memory_mb", "asked_mb", "bytes"])
+    model = costs.fit(measured)
+    assert model.start_s == pytest.approx(2.0, abs=0.3)
+    ratio = model.jobs["predicted_s"] / model.jobs["cpu_s"]
+    assert ratio.between(0.75, 1.33).all()
+    exact = costs.accuracy(model)
+    assert exact.loc["raf", "predicted_s"] == pytest.approx(exact.loc["raf", "measured_s"], rel=0.1)
+    assert 1 < exact.loc["raf", "factor"] < 1.2
+
+
+def test_the_shipped_measurements_cover_every_paper_and_every_rule_with_much_work():
+    measured = pd.read_csv(costs.MEASURED, sep="\t")
+    laptop = measured[measured["scale"] == "laptop"]
+    assert set(laptop["rule"].str.split("_").str[0]) >= set(names())
+    assert (laptop["memory_mb"].dropna() < laptop.loc[laptop["memory_mb"].notna(), "asked_mb"]).all()
+    model = costs.fit(measured)
+    sums = costs.accuracy(model).sum()
+    assert sums["predicted_s"] / sums["measured_s"] == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize("paper", names())
+def test_formulas_are_positive_and_grow_from_smoke_to_paper(paper):
+    jobs = costs.plan(ROOT / "config/paper.yaml", ROOT) if paper == names()[0] else None
+    scales = [config.load(ROOT / f"config/{name}.yaml") for name in ("smoke", "config", "paper")]
+    for job in jobs or []:
+        if costs.has_formula(job):
+            amount = costs.work(job, scales[2])
+            assert amount >= 0, job.rule
+            assert np.isfinite(amount)
+    formulas = costs._formulas(paper, "WORK")
+    assert formulas
+    where = {
+        "source": "world0", "network": "neox-16", "world": "load-2", "width": "16", "task": "digits",
+        "architecture": "sum", "prediction": "noise", "group": "standard", "number": "0", "family": "neox",
+    }  # fmt: skip
+    for step, formula in formulas.items():
+        if step == "evaluate_pretrained":
+            continue  # only where a corpus is named
+        small, middle, large = (formula(getattr(scale, paper), where) for scale in scales)
+        assert 0 < small <= middle * 1.001, step
+        assert middle <= large * 1.001, step
+
+
+def test_the_paper_scale_is_priced(capsys):
+    costs.show(config.load(ROOT / "config/paper.yaml"), ROOT / "config/paper.yaml")
+    told = capsys.readouterr().out
+    for paper in names():
+        assert f"│ {paper}" in told
+    assert "device hours" in told
+    assert "assumed (--device-tflops)" in told
+    assert "laptop: model" in told
+
+
+def test_model_sizes_are_read_from_names():
+    from rote.papers.distmem.costs import weights
+
+    assert weights("EleutherAI/pythia-70m") == 70e6
+    assert weights("EleutherAI/pythia-1.4b") == 1.4e9
+    assert weights("allenai/OLMo-7B-hf") == 7e9
+    assert weights("gpt2") == 1e9
+
+
+def test_outside_the_workflow_the_error_says_where_to_go(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="no Snakefile in"):
+        costs.plan(None, tmp_path)
+    (tmp_path / "bad.yaml").write_text("seeds: 3\n")
+    with pytest.raises(InputError, match=r"Snakemake cannot plan this run: .*seeds: no such key; did you mean 'seed'"):
+        costs.plan(tmp_path / "bad.yaml", ROOT)

@@ -1,0 +1,54 @@
+"""`rote profile`: critical path, lanes and names, by hand and on the smoke run."""
+
+import pandas as pd
+import pytest
+from rote import manifest, profile
+from rote.cli import app
+from rote.errors import InputError
+from typer.testing import CliRunner
+
+
+def table(*rows):
+    frame = pd.DataFrame(rows, columns=["rule", "begin", "end", "inputs", "outputs"])
+    return frame.assign(job=frame["rule"], paper=frame["rule"].str.split("_").str[0])
+
+
+def test_the_critical_path_is_the_longest_chain_of_makers():
+    jobs = table(
+        ("a_one", 0.0, 4.0, (), ["x"]),
+        ("a_two", 0.0, 1.0, (), ["y"]),
+        ("a_three", 4.0, 5.0, ("x",), ["z"]),
+        ("a_four", 1.0, 9.0, ("y",), ["w/1", "w/2"]),
+        ("a_five", 9.0, 10.0, ("z", "w"), ["v"]),
+    )
+    assert profile.critical_path(jobs) == ["a_two", "a_four", "a_five"]
+    jobs.loc[3, "end"] = 3.0
+    assert profile.critical_path(jobs) == ["a_one", "a_three", "a_five"]
+
+
+def test_jobs_that_overlap_get_lanes_of_their_own():
+    jobs = table(("a_1", 0, 4, (), []), ("a_2", 0, 2, (), []), ("a_3", 2, 3, (), []), ("a_4", 2.5, 6, (), []))
+    assert profile._lanes(jobs) == [0, 1, 1, 2]
+
+
+def test_the_smoke_run(smoke, tmp_path):
+    found = profile.read(smoke / "results/smoke")
+    assert len(found.jobs) > 100
+    assert found.lanes <= 3  # two cores, and rounding
+    assert found.jobs["job"].is_unique
+    inside = found.jobs.set_index("job").loc[found.path]
+    assert (inside["begin"].to_numpy()[1:] >= inside["end"].to_numpy()[:-1] - 1).all()
+    assert found.path[-1].startswith("report_")
+    done = CliRunner().invoke(
+        app, ["profile", str(smoke / "results/smoke"), "--cores", "2", "--out", str(tmp_path / "g.png")]
+    )
+    assert done.exit_code == 0, done.exception
+    assert "Critical path:" in done.stdout
+    assert "idle" in done.stdout
+    assert (tmp_path / "g.png").stat().st_size > 10_000
+
+
+def test_a_manifest_without_times_is_one_error(tmp_path):
+    (tmp_path / manifest.NAME).write_text(f'{{"format": "{manifest.FORMAT}", "files": []}}')
+    with pytest.raises(InputError, match="knows no times of jobs"):
+        profile.read(tmp_path)
