@@ -103,7 +103,7 @@ def test_claims_and_settings_are_shown_not_run(smoke, tmp_path, browser):
     (results / "longtail").symlink_to(smoke / "results/smoke/longtail")
     ledger.to_parquet(results / "claims.parquet")
     run = json.loads(config.shared(config.load(ROOT / "config/smoke.yaml"))) | {"papers": ["longtail"]}
-    pages.index(run, results, tmp_path / "reports/index.html")
-    browser.get(f"file://{tmp_path}/reports/index.html")
+    pages.site(run, results, tmp_path / "reports")
+    browser.get(f"file://{tmp_path}/reports/claims.html")
     assert "hacked" not in browser.title
     assert "document.title = 'hacked'" in browser.find_element(By.ID, "ledger-table").text

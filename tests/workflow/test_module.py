@@ -55,7 +55,7 @@ def test_a_rule_of_ones_own_builds_on_rotes_tables(study):
 
 def test_the_whole_report_can_be_planned_from_elsewhere(study):
     plan = run(study, "snakemake", "-n", "--cores", "1", "--", "reports/study/index.html").stdout
-    for rule in ("rote_longtail_train_network", "rote_report_evaluate_claims", "rote_report_draw_index"):
+    for rule in ("rote_longtail_train_network", "rote_report_evaluate_claims", "rote_report_draw_site"):
         assert rule in plan
 
 

@@ -206,7 +206,7 @@ def test_editing_code_plans_exactly_the_rules_that_run_it(smoke, file, old, new,
         ("longtail={kernel: {replicates: 3}}", {"longtail_fit_kernel"}, {"longtail_solve_linear"}),
         ("bootstrap_resamples=199", {"report_evaluate_claims"}, {"longtail_train_network"}),
         ("checkpoint_steps=7", set(), {"longtail_train_network", "report_evaluate_claims"}),
-        ("strict=true", {"report_require_claims"}, {"report_evaluate_claims", "report_draw_index"}),
+        ("strict=true", {"report_require_claims"}, {"report_evaluate_claims", "report_draw_site"}),
     ],
 )
 def test_a_changed_number_re_runs_what_depends_on_it(smoke, settings, wanted, kept):
@@ -221,9 +221,9 @@ def test_papers_can_be_chosen(project):
 
 def test_targets(project):
     assert planned(project, "--", "longtail") >= {"longtail_draw_figures", "longtail_train_network"}
-    assert "report_draw_index" not in planned(project, "--", "longtail")
+    assert "report_draw_site" not in planned(project, "--", "longtail")
     assert "longtail_draw_figures" in planned(project, "--", "figures")
-    assert planned(project, "--", "claims") & {"report_draw_index", "longtail_draw_figures"} == set()
+    assert planned(project, "--", "claims") & {"report_draw_site", "longtail_draw_figures"} == set()
     assert "report_require_claims" not in planned(project)
 
 

@@ -333,17 +333,17 @@ def report_page(
         pages.paper(paper, notebook_path, out)
 
 
-@report_app.command("index")
-def report_index(
+@report_app.command("site")
+def report_site(
     about: RunJson,
     results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
-    out: Annotated[Path, typer.Option(help="The HTML page, reports/<run>/index.html.")],
+    out: Annotated[Path, typer.Option(help="The report's folder, reports/<run>.", metavar="DIR")],
 ) -> None:
-    """Write the report's front page: ledger, figures, timings, provenance, and the tables behind the figures."""
+    """Write the pages that span the papers: overview, claims, figures, methods; and the files they link to."""
     from rote.report import pages
 
-    with job.start("report index"):
-        pages.index(_run(about), results, out)
+    with job.start("report site"):
+        pages.site(_run(about), results, out)
 
 
 def _run(text: str) -> dict:

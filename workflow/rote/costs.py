@@ -5,7 +5,8 @@ settings: a leading order, for jobs on devices in floating-point operations. The
 all share, are fitted to measured runs of the smoke and laptop scales (`costs.tsv`, from one core of a server;
 `rote plan --refit` takes your own). A rule without a formula costs at every scale what it was measured at. On a device
 a job takes `start + work / speed`; the speed is an assumption, not a measurement. Memory is what the rules ask a
-scheduler for, disk what `costs.DISK` says, else what was measured.
+scheduler for, disk what `costs.DISK` says, else what was measured. Rates that small runs cannot show stand in
+`costs.RATES`, from benchmarks.
 """
 
 import csv
@@ -150,8 +151,12 @@ def fit(measured: pd.DataFrame) -> Fit:
     """
     measured = measured[measured["cpu_s"] > 0].reset_index(drop=True)
 
+    def known(rule: str) -> float | None:
+        paper, step = rule.split("_", 1)
+        return _formulas(paper, "RATES").get(step)
+
     def rates(start: float) -> dict[str, float]:
-        return {rule: _rate(rows, start) for rule, rows in measured.groupby("rule")}
+        return {rule: known(rule) or _rate(rows, start) for rule, rows in measured.groupby("rule")}
 
     def predicted(start: float) -> np.ndarray:
         by_rule = rates(start)

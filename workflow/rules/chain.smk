@@ -55,8 +55,8 @@ rule chain_synthesize_corpus:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=at_scale(2000, 32000),
-        runtime=at_scale(10, 240),
+        mem_mb=at_scale(2000, 128000),
+        runtime=at_scale(10, 1440),
     params:
         out=chain_worlds,
         settings=settings("chain"),
@@ -115,8 +115,8 @@ rule chain_prune_corpus:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=at_scale(2000, 32000),
-        runtime=at_scale(10, 240),
+        mem_mb=at_scale(2000, 128000),
+        runtime=at_scale(10, 1440),
     params:
         worlds=chain_worlds,
         scores=lambda wildcards: f"results/{wildcards.run}/chain/scores",
@@ -240,8 +240,8 @@ rule chain_count_ngrams:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=at_scale(2000, 32000),
-        runtime=at_scale(10, 240),
+        mem_mb=at_scale(2000, 128000),
+        runtime=at_scale(10, 1440),
     params:
         worlds=chain_worlds,
         pruned=chain_pruned,
@@ -274,8 +274,8 @@ rule chain_evaluate:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=at_scale(3000, 64000),
-        runtime=at_scale(10, 240),
+        mem_mb=at_scale(3000, 128000),
+        runtime=at_scale(10, 1440),
     params:
         worlds=chain_worlds,
         embeddings=lambda wildcards: f"results/{wildcards.run}/chain/embeddings",

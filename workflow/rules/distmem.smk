@@ -140,7 +140,7 @@ rule distmem_synthesize_tokens:
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 32000),
-        runtime=at_scale(10, 10080),
+        runtime=at_scale(10, 72000),
     params:
         corpus=distmem_if("corpus", "corpus"),
         settings=distmem_study,

@@ -300,7 +300,7 @@ rule inversion_simulate_posteriors:
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 32000),
-        runtime=at_scale(20, 2880),
+        runtime=at_scale(20, 28800),
     params:
         networks=lambda wildcards, input: (
             f"--networks {input.networks}" if input.networks else ""

@@ -54,8 +54,13 @@ rule report_evaluate_claims:
 rule report_draw_notebook:
     input:
         tables=lambda wildcards: PRODUCTS[wildcards.paper]["tables"],
+        figures=lambda wildcards: PRODUCTS[wildcards.paper]["figures"],
         claims="results/{run}/claims.parquet",
         notebook=own("workflow/notebooks/{paper}.ipynb"),
+        templates=expand(
+            own("workflow/rote/report/templates/{page}.html"),
+            page=["ledger", "figure"],
+        ),
     output:
         out="reports/{run}/{paper}.ipynb",
     log:
@@ -99,20 +104,25 @@ rule report_draw_page:
         "rote report page --paper {wildcards.paper} --notebook {input.notebook:q} --out {output.out:q} 2> {log:q}"
 
 
-rule report_draw_index:
+rule report_draw_site:
     input:
         claims="results/{run}/claims.parquet",
         figures=made("figures"),
         tables=made("tables"),
-        template=own("workflow/rote/report/templates/index.html"),
-        base=own("workflow/rote/report/templates/base.html"),
+        templates=expand(
+            own("workflow/rote/report/templates/{page}.html"),
+            page=["base", "index", "claims", "figures", "methods", "ledger", "figure"],
+        ),
     output:
-        out="reports/{run}/index.html",
+        index="reports/{run}/index.html",
+        pages=expand(
+            "reports/{{run}}/{page}.html", page=["claims", "figures", "methods"]
+        ),
         files=directory("reports/{run}/files"),
     log:
-        "results/{run}/logs/report_draw_index.log",
+        "results/{run}/logs/report_draw_site.log",
     benchmark:
-        "results/{run}/benchmarks/report_draw_index.tsv"
+        "results/{run}/benchmarks/report_draw_site.tsv"
     threads: 1
     resources:
         gpu=0,
@@ -121,9 +131,10 @@ rule report_draw_index:
     params:
         run=RUN,
         results=subpath(input.claims, parent=True),
-        code=code("rote.cli:report_index"),
+        out=subpath(output.index, parent=True),
+        code=code("rote.cli:report_site"),
     shell:
-        "rote report index --run {params.run:q} --results {params.results:q} --out {output.out:q} 2> {log:q}"
+        "rote report site --run {params.run:q} --results {params.results:q} --out {params.out:q} 2> {log:q}"
 
 
 rule report_require_claims:

@@ -19,11 +19,15 @@ _JIT = {"nogil": True, "cache": True}
 
 
 class InfinityGram:
-    """The ∞-gram model of a corpus. Its suffix arrays are built on first use and kept in the corpus folder."""
+    """The ∞-gram model of a corpus. Its suffix arrays are built on first use and kept in the corpus folder.
 
-    def __init__(self, corpus: Corpus):
-        self.corpus = corpus
-        self._suffixes = [_mapped(corpus, number) for number in range(len(corpus.shards))]
+    Args:
+        shards: how many of the corpus's shards are read, from the first; 0 reads all.
+    """
+
+    def __init__(self, corpus: Corpus, shards: int = 0):
+        self.corpus, self._shards = corpus, corpus.shards[: shards or None]
+        self._suffixes = [_mapped(corpus, number) for number in range(len(self._shards))]
 
     def count(self, ngram: NGram) -> int:
         """Occurrences of an n-gram; of the empty one, the number of tokens."""
@@ -67,9 +71,9 @@ class InfinityGram:
 
     def _count(self, ids: np.ndarray) -> int:
         if len(ids) == 0:
-            return self.corpus.tokens
+            return sum(len(shard.tokens) for shard in self._shards)
         total = 0
-        for shard, suffixes in zip(self.corpus.shards, self._suffixes, strict=True):
+        for shard, suffixes in zip(self._shards, self._suffixes, strict=True):
             low, high = bounds(shard.tokens, shard.offsets, suffixes, ids)
             total += high - low
         return int(total)

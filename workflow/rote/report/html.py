@@ -1,27 +1,24 @@
-"""The templates of the report's pages, with the filters that they share."""
+"""The templates of the report's pages, and the pieces that they share: figures, ledger rows, drawn intervals."""
 
+import inspect
+import math
+from pathlib import Path
 from types import SimpleNamespace as Namespace
 from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup, escape
 
 from rote import ledger
-from rote.claims import by_claim
+from rote.claims import by_claim, criterion
+from rote.figures import Figure
 
+COPIED = 2_000_000  # bytes: a figure's tables up to this size are copied beside it, larger ones linked in results/
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("rote.report"), autoescape=True, undefined=jinja2.StrictUndefined
 )
-
-
-def _side(row: Any, side: str) -> str:
-    """What one of two runs measured, from a row of `rote.compare.ledgers`."""
-    return ledger.measured(
-        Namespace(**{name: getattr(row, f"{name}_{side}") for name in ("value", "low", "high", "unit")})
-    )
-
-
-_TEMPLATES.filters |= {"measured": ledger.measured, "side": _side}
+_PACKAGE = Path(__file__).parents[1]
 
 
 def render(template: str, **values: Any) -> str:
@@ -32,3 +29,111 @@ def render(template: str, **values: Any) -> str:
 def groups(frame: pd.DataFrame) -> list[tuple[str, list]]:
     """Ledger rows by claim, each claim's worst condition first, for `ledger.html`."""
     return [(claim, list(rows.itertuples())) for claim, rows in by_claim(frame)]
+
+
+def figure_block(paper: str, results: Path, name: str, figure: Figure, quoted: pd.DataFrame | None = None) -> Markup:
+    """A figure with its caption, the measured values it shows, and where data, rule, code and command are.
+
+    Args:
+        results: results/<run>/<paper>.
+        quoted: ledger rows whose values the caption quotes.
+    """
+    code = inspect.unwrap(figure.draw)
+    code = getattr(code, "func", code)  # of a partial
+    source = Path(inspect.getsourcefile(code) or "").resolve()
+    line = inspect.getsourcelines(code)[1]
+    where = source.relative_to(_PACKAGE.parents[1]) if source.is_relative_to(_PACKAGE) else source.name
+    values = {
+        "paper": paper,
+        "run": results.parent.name,
+        "name": name,
+        "figure": figure,
+        "tables": [(table, table_link(paper, results, table)) for table in figure.tables],
+        "rule": f"{paper}_draw_figures",
+        "code": f"{where}:{line}",
+        "quoted": [] if quoted is None else list(quoted.itertuples()),
+    }
+    return Markup(render("figure.html", **values))
+
+
+def table_link(paper: str, results: Path, table: str) -> str:
+    """Where a page finds a figure's table: the copy beside the figure, or the table itself if it is large."""
+    path = results / f"{table}.parquet"
+    if path.stat().st_size <= COPIED:
+        return f"files/{paper}/{path.name}"
+    return f"../../results/{results.parent.name}/{paper}/{path.name}"
+
+
+def interval(row: Any) -> Markup:
+    """A ledger row's interval as a small picture: criterion as a band, 95 % interval, value, the paper's value."""
+    if pd.isna(row.value):
+        return Markup("")
+    low, high = (row.value if pd.isna(end) else end for end in (row.low, row.high))
+    bounds = criterion(row.criterion) if row.criterion else None
+    published = _number(row.paper_value)
+    marks = [low, high, row.value] + [b for b in (bounds[:2] if bounds else ()) if math.isfinite(b)]
+    marks += [published] if published is not None else []
+    left, right = min(marks), max(marks)
+    pad = 0.12 * (right - left) or 0.5 * abs(left) or 1.0
+    left, right = left - pad, right + pad
+
+    def x(value: float) -> float:
+        return round(4 + 152 * (min(max(value, left), right) - left) / (right - left), 1)
+
+    parts = [Markup('<line x1="4" x2="156" y1="11" y2="11" stroke="currentColor" stroke-opacity=".25"/>')]
+    if bounds:
+        begin, end = x(bounds.low), x(bounds.high)
+        parts.append(
+            Markup('<rect x="{}" y="3" width="{}" height="16" fill="#009e73" fill-opacity=".22"/>').format(
+                begin, round(max(end - begin, 1), 1)
+            )
+        )
+    parts.append(
+        Markup('<line x1="{}" x2="{}" y1="11" y2="11" stroke="currentColor" stroke-width="2.5"/>').format(
+            x(low), x(high)
+        )
+    )
+    parts.append(Markup('<circle cx="{}" cy="11" r="3.6" fill="currentColor"/>').format(x(row.value)))
+    told = f"{ledger.number(row.value)}, interval {ledger.number(low)} to {ledger.number(high)}"
+    told += f"; criterion {row.criterion}" if row.criterion else ""
+    if published is not None:
+        at = x(published)
+        shape = Markup('<path d="M{} 4l4 7-4 7-4-7z" fill="none" stroke="#d55e00" stroke-width="1.6"/>').format(at)
+        parts.append(shape)
+        told += f"; the paper: {ledger.number(published)}"
+    return Markup(
+        '<svg class="interval" width="160" height="22" viewBox="0 0 160 22" role="img" aria-label="{}">{}</svg>'
+    ).format(told, Markup("").join(parts))
+
+
+def bar(counts: dict[str, int], verdicts: tuple[str, ...]) -> Markup:
+    """Verdict counts of a paper as one bar."""
+    total, at, parts = max(sum(counts.values()), 1), 0.0, []
+    for verdict in verdicts:
+        width = 200 * counts.get(verdict, 0) / total
+        if width:
+            shape = Markup('<rect class="{}" x="{}" y="2" width="{}" height="12"/>')
+            parts.append(shape.format("bar-" + verdict.replace(" ", "-"), round(at, 1), round(width, 1)))
+        at += width
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts.get(verdict))
+    return Markup(
+        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" role="img" aria-label="{}">{}</svg>'
+    ).format(told, Markup("").join(parts))
+
+
+def _number(text: str) -> float | None:
+    """The paper's value as a number, where it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _side(row: Any, side: str) -> str:
+    """What one of two runs measured, from a row of `rote.compare.ledgers`."""
+    return ledger.measured(
+        Namespace(**{name: getattr(row, f"{name}_{side}") for name in ("value", "low", "high", "unit")})
+    )
+
+
+_TEMPLATES.filters |= {"measured": ledger.measured, "side": _side, "interval": interval, "bar": bar, "escape": escape}

@@ -1,24 +1,22 @@
 """Notebooks: what they show (`Chapter`), and executing them so that the same tables give the same bytes."""
 
-import base64
-import io
-from html import escape
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import papermill
 from IPython.display import HTML
 from papermill.exceptions import PapermillExecutionError
 
-from rote import tables
+from rote import claims, tables
 from rote.errors import InputError
-from rote.figures import Figure, render
+from rote.figures import Figure
 from rote.ledger import Folder
 from rote.papers import about
 from rote.papers import load as load_paper
-from rote.report.html import groups
-from rote.report.html import render as render_page
+from rote.report.html import figure_block, groups, render
 
 
 class Chapter:
@@ -26,35 +24,29 @@ class Chapter:
 
     def __init__(self, paper: str, results: str | Path):
         self.about, self.tables = about(paper), Folder(Path(results) / paper)
+        self._paper, self._results = paper, Path(results) / paper
         self._figures: dict[str, Figure] = load_paper(paper, "figures").FIGURES
         self._ledger = tables.read(Path(results) / "claims.parquet").query("paper == @paper")
 
-    def figure(self, name: str) -> HTML:
-        """Draw a figure, with its caption and what the paper shows."""
-        figure = self._figures[name]
-        png = png_base64(render(figure, self.tables))
-        return HTML(
-            f'<figure id="{name}"><img alt="{escape(figure.title)}. {escape(figure.caption)}" '
-            f'src="data:image/png;base64,{png}"><figcaption><b>{escape(figure.title)}.</b> {escape(figure.caption)} '
-            f"<i>The paper: {escape(figure.paper_shows)}</i></figcaption></figure>"
-        )
+    def figure(self, name: str, *quoted: str) -> HTML:
+        """A figure as the run drew it, its caption with the measured values of the claims `quoted`, its sources.
+
+        The picture is the file beside the report; `rote draw` makes it anew.
+        """
+        rows = self._named(quoted)
+        return HTML(figure_block(self._paper, self._results, name, self._figures[name], rows.drop_duplicates("claim")))
 
     def claims(self, *names: str) -> HTML:
         """The ledger rows of these claims (without the paper's prefix), all if none is named."""
-        rows = self._ledger
-        if names:
-            wanted = [f"{self._ledger['paper'].iloc[0]}.{name}" for name in names]
-            if unknown := set(wanted) - set(rows["claim"]):
-                raise InputError(f"no such claims in the ledger: {', '.join(sorted(unknown))}")
-            rows = rows[rows["claim"].isin(wanted)]
-        return HTML(render_page("ledger.html", groups=groups(rows)))
+        return HTML(render("ledger.html", groups=groups(self._named(names) if names else self._ledger)))
 
-
-def png_base64(canvas: Any) -> str:
-    """A figure as base64 PNG without time stamps."""
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return base64.b64encode(buffer.getvalue()).decode()
+    def _named(self, names: Sequence[str]) -> pd.DataFrame:
+        """Ledger rows of these claims, the worst condition of each first."""
+        wanted = [f"{self._paper}.{name}" for name in names]
+        if unknown := set(wanted) - set(self._ledger["claim"]):
+            raise InputError(f"no such claims in the ledger: {', '.join(sorted(unknown))}")
+        worst = claims.by_claim(self._ledger[self._ledger["claim"].isin(wanted)])
+        return pd.concat([rows for _, rows in worst]) if wanted else self._ledger.iloc[:0]
 
 
 def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:

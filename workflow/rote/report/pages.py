@@ -1,6 +1,5 @@
-"""HTML pages: self-contained files that ask nothing of the network."""
+"""The report as a site: pages and files in one folder, which ask nothing of the network."""
 
-import base64
 import json
 import re
 import shutil
@@ -16,7 +15,7 @@ from nbconvert.preprocessors import Preprocessor
 from rote import __version__, claims, tables
 from rote.papers import about
 from rote.papers import load as load_paper
-from rote.report.html import groups, render
+from rote.report.html import COPIED, figure_block, groups, render
 
 
 class _Math(Preprocessor):
@@ -41,46 +40,64 @@ def paper(name: str, notebook: Path, out: Path) -> None:
         temporary.write_text(page)
 
 
-def index(run: dict[str, Any], results: Path, out: Path) -> None:
-    """The front page, and beside it `files/<paper>/`: every figure (PNG, PDF) and the tables behind it (Parquet).
+def site(run: dict[str, Any], results: Path, out: Path) -> None:
+    """The pages that span the papers, index, claims, figures and methods, and beside them `files/<paper>/`.
 
     Args:
-        run: the keys run, scale, seed, papers.
+        run: the keys run, scale, seed, papers, bootstrap_resamples.
         results: results/<run>, with claims.parquet, <paper>/*.parquet, <paper>/figures/, benchmarks/.
+        out: reports/<run>.
     """
     frame = tables.read(results / "claims.parquet")
+    summary = claims.summary(frame)
+    provenance = _provenance(results, run["papers"])
     papers = [
         {
             "name": name,
             "about": about(name),
-            "figures": _figures(name, results / name, out.parent / "files" / name),
-            "counts": claims.summary(frame[frame["paper"] == name])["verdict"].value_counts().to_dict(),
+            "figures": _figures(name, results / name, out / "files" / name),
+            "counts": summary[summary["paper"] == name]["verdict"].value_counts().to_dict(),
         }
         for name in run["papers"]
     ]
-    page = render(
-        "index.html",
-        run=run,
-        version=__version__,
-        papers=papers,
-        verdicts=claims.VERDICTS,
-        groups=groups(frame),
-        timings=_timings(results / "benchmarks"),
-        provenance=_provenance(results, run["papers"]),
-    )
-    with tables.atomic(out) as temporary:
-        temporary.write_text(page)
+    values = {
+        "run": run,
+        "version": __version__,
+        "papers": papers,
+        "verdicts": claims.VERDICTS,
+        "groups": groups(frame),
+        "lead": _lead(papers[0], summary),
+        "failed": list(summary[summary["verdict"] == "contradicted"].itertuples()),
+        "published": list(summary[(summary["paper_value"] != "") & summary["value"].notna()].itertuples()),
+        "timings": _timings(results / "benchmarks"),
+        "provenance": provenance,
+        # one line, unless tables were made by several environments
+        "versions": sorted({", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in provenance}),
+    }
+    for page in ("claims", "figures", "methods", "index"):
+        with tables.atomic(out / f"{page}.html") as temporary:
+            temporary.write_text(render(f"{page}.html", **values))
 
 
-def _figures(name: str, results: Path, files: Path) -> list[dict[str, Any]]:
-    """A paper's figures for the gallery; copies the files that the page links to."""
+def _lead(first: dict[str, Any], summary: pd.DataFrame) -> dict[str, Any] | None:
+    """What the front page opens with: the experiment that leads, its claims and its first figure."""
+    if not first["about"].leads:
+        return None
+    key, figure = next(iter(load_paper(first["name"], "figures").FIGURES.items()))
+    rows = list(summary[summary["paper"] == first["name"]].itertuples())
+    return {"name": first["name"], "about": first["about"], "rows": rows[:6], "key": key, "figure": figure}
+
+
+def _figures(name: str, results: Path, files: Path) -> list[Any]:
+    """A paper's figures for the gallery; copies them and their smaller tables, which the pages link to."""
     files.mkdir(parents=True, exist_ok=True)
     gallery = []
     for key, figure in load_paper(name, "figures").FIGURES.items():
         png = results / "figures" / f"{key}.png"
-        for path in (png, png.with_suffix(".pdf"), *(results / f"{table}.parquet" for table in figure.tables)):
+        copied = [results / f"{table}.parquet" for table in figure.tables]
+        for path in (png, png.with_suffix(".pdf"), *(path for path in copied if path.stat().st_size <= COPIED)):
             shutil.copyfile(path, files / path.name)
-        gallery.append({"key": key, "figure": figure, "png": base64.b64encode(png.read_bytes()).decode()})
+        gallery.append(figure_block(name, results, key, figure))
     return gallery
 
 

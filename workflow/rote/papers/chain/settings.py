@@ -40,8 +40,8 @@ class World(Section):
             "loads": [0.5, 2.0], "replicates": 2,
         },
         "paper": {
-            "subjects": 100_000, "relations": 1000, "value_symbols": 1000, "lexicon": 1000, "modulus": 97,
-            "tests": 2000, "loads": [0.5, 1.0, 2.0, 4.0], "bits_per_parameter": 1.5, "replicates": 5,
+            "subjects": 20_000, "relations": 200, "value_symbols": 1000, "lexicon": 200, "modulus": 97, "tests": 2000,
+            "loads": [0.5, 1.0, 2.0, 4.0], "bits_per_parameter": 1.5, "replicates": 3,
         },
     }  # fmt: skip
 
@@ -75,8 +75,8 @@ class Network(Section):
             "warmup": 10,
         },
         "paper": {
-            "architecture": "gpt2", "width": 768, "ladder": [256, 512], "layers": 12, "heads": 8, "steps": 100_000,
-            "scoring_steps": 50_000, "batch": 1024, "learning_rate": 6e-4, "warmup": 2000, "precision": "bf16",
+            "architecture": "gpt2", "width": 256, "ladder": [128], "layers": 6, "heads": 8, "steps": 40_000,
+            "scoring_steps": 40_000, "batch": 1024, "learning_rate": 1e-3, "warmup": 1000, "precision": "bf16",
         },
     }  # fmt: skip
 
@@ -88,6 +88,8 @@ class Memory(Section):
     probes: int = key(64, "ivf: lists searched; hnsw: candidates held", ge=1)
     neighbours: list[Count] = key([1, 3, 5, 10, 20], "Neighbours k tried", min_length=1)
     tuned: float = key(0.2, "Share of the facts that k, bandwidth and temperature are tuned on", gt=0, lt=1)
+
+    SCALES: ClassVar = {"paper": {"engine": "torch"}}
 
 
 class Settings(Section):

@@ -245,7 +245,9 @@ def count_infinity(
 
     frame = tables.read(examples)
     tests = frame[frame["part"] == "test"]
-    scores = evaluation.infinity_scores(ngrams.Corpus.open(tokens), tests, run.settings.context)
+    scores = evaluation.infinity_scores(
+        ngrams.Corpus.open(tokens), tests, run.settings.context, run.settings.infinity_shards
+    )
     tables.write(out, scores, schema.Scores, run.provenance())
 
 

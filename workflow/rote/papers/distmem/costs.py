@@ -47,6 +47,15 @@ def _pretrained(s: Settings, where: Where) -> float:
     return 2 * weights(model) * study.examples * len(study.tasks) * 400
 
 
+def _infinity(s: Settings, where: Where) -> float:
+    """Tokens whose suffixes are sorted."""
+    study = getattr(s, where.get("source", ""), None)
+    most = s.analysis.infinity_shards * study.shard_tokens if study is not None and s.analysis.infinity_shards else 1e99
+    return min(_words(s, where), most)
+
+
+# seconds per word, measured at size by `make bench`: a small corpus takes the time of its start
+RATES = {"synthesize_tokens": 1e-6, "count_pairs": 1e-7, "count_infinity": 1 / 3e6}
 WORK = {
     "synthesize_corpus": lambda s, w: s.world.tokens,
     "synthesize_tokens": _words,
@@ -54,7 +63,7 @@ WORK = {
     "train_ablation": _ablation,
     "embed_pairs": lambda s, w: s.world.tokens if w["source"].startswith("world") else 1e7,
     "count_pairs": lambda s, w: _words(s, w) / _parts(s, w),
-    "count_infinity": _words,
+    "count_infinity": _infinity,
     "evaluate_networks": lambda s, w: sum(transformer(d, h, VOCABULARY) for h, d, _ in s.ladder.sizes),
     "evaluate_pretrained": _pretrained,
     "evaluate_influence": lambda s, w: (
@@ -63,5 +72,5 @@ WORK = {
 }
 DISK = {
     "synthesize_tokens": lambda s, w: 4 * _words(s, w),
-    "count_infinity": lambda s, w: 0 if w["source"].startswith("world") else 8 * _words(s, w),
+    "count_infinity": lambda s, w: 0 if w["source"].startswith("world") else 8 * _infinity(s, w),
 }

@@ -61,9 +61,9 @@ def count(
     return found.assign(near=list(near))
 
 
-def infinity_scores(corpus: ngrams.Corpus, examples: pd.DataFrame, context: int) -> pd.DataFrame:
-    """The table Scores of the ∞-gram model of a corpus, as if it were a language model; NaN where P = 0."""
-    model, rows = ngrams.InfinityGram(corpus), []
+def infinity_scores(corpus: ngrams.Corpus, examples: pd.DataFrame, context: int, shards: int = 0) -> pd.DataFrame:
+    """The table Scores of the ∞-gram model of a corpus, or its first shards, as a language model; NaN where P = 0."""
+    model, rows = ngrams.InfinityGram(corpus, shards), []
     known: dict[tuple, float] = {}
     for row in examples.itertuples():
         before = prompt(row.instruction, row.input)

@@ -98,7 +98,10 @@ class Analysis(Section):
     smoothing: float = key(10.0, "kappa of the smoothed task-gram model", gt=0)
     windows: list[Count] = key([5, 10, 15], "Windows in words, beside the whole document")
     context: int = key(24, "Longest context of the infinity-gram, in tokens", ge=1)
+    infinity_shards: int = key(0, "Shards of a corpus that the infinity-gram reads, from the first; 0: all", ge=0)
     resamples: int = key(999, "Bootstrap resamples over examples", ge=99)
+
+    SCALES: ClassVar = {"paper": {"infinity_shards": 16}}
 
 
 class Influence(Section):
