@@ -2,7 +2,9 @@
 
 import gzip
 import os
+import random
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -20,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
 
-def copy_project(target: Path) -> Path:
+def copy_project(target: Path, **options: bool) -> Path:
     """The project without results, environment and history, as a fresh checkout has it."""
     left_out = shutil.ignore_patterns(
         ".git",
@@ -34,7 +36,7 @@ def copy_project(target: Path) -> Path:
         "results",
         "reports",
     )
-    shutil.copytree(ROOT, target, ignore=left_out)
+    shutil.copytree(ROOT, target, ignore=left_out, **options)
     return target
 
 
@@ -61,10 +63,76 @@ def snakemake(project: Path, *arguments: str, check: bool = True, **environment:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Path:
-    """A copy of the project in which the whole DAG has run once at smoke scale."""
-    project = copy_project(tmp_path_factory.mktemp("smoke") / "project")
+    """A copy of the project in which the whole DAG has run once at smoke scale.
+
+    ROTE_TEST_SMOKE names a copy to keep between sessions: only what changed since is computed again.
+    """
+    kept = os.environ.get("ROTE_TEST_SMOKE")
+    project = Path(kept) if kept else copy_project(tmp_path_factory.mktemp("smoke") / "project")
+    if kept:
+        copy_project(project, dirs_exist_ok=True)
     done = snakemake(project, "--resources", "gpu=2")
     (project / "first-run.txt").write_text(done.stdout + done.stderr)
+    return project
+
+
+def start(project: Path, *command: str) -> subprocess.Popen:
+    """Start a command of the environment in a process group of its own."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(project / "workflow"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
+    with (project / "told.txt").open("a") as told:
+        return subprocess.Popen(command, cwd=project, env=environment, stdout=told, stderr=told, start_new_session=True)
+
+
+def jobs(leader: int) -> list[int]:
+    """Processes of rote's verbs in the session of `leader`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            session = int((path / "stat").read_text().rsplit(")", 1)[1].split()[3])
+            if session == leader and b"bin/rote" in (path / "cmdline").read_bytes():
+                found.append(int(path.name))
+        except (OSError, ValueError, IndexError):
+            continue  # it ended meanwhile
+    return found
+
+
+def strike(running: subprocess.Popen, how: str, rng: random.Random) -> None:
+    """Kill a job, Snakemake alone (its jobs live on), or its whole process group."""
+    if how == "group":
+        os.killpg(running.pid, signal.SIGKILL)
+    elif how == "snakemake":
+        running.kill()
+    elif alive := jobs(running.pid):
+        os.kill(rng.choice(alive), signal.SIGKILL)
+    if how == "job":
+        try:
+            running.wait(30)  # Snakemake reports the failure and lets the others finish
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+@pytest.fixture(scope="session")
+def again(smoke, tmp_path_factory) -> Path:
+    """A second whole smoke run, killed in three ways at random moments and resumed as `make resume` does."""
+    project = copy_project(tmp_path_factory.mktemp("again") / "project")
+    run, rng = ("snakemake", "--cores", "2", "--configfile", "config/smoke.yaml"), random.Random(1)
+    for number in range(int(os.environ.get("ROTE_TEST_KILLS", "3"))):
+        running = start(project, *run)
+        try:
+            running.wait(rng.uniform(8, 30))
+        except subprocess.TimeoutExpired:
+            strike(running, ("group", "job", "snakemake")[number % 3], rng)
+            with (project / "told.txt").open("a") as told:
+                told.write("# killed\n")
+        assert start(project, *run, "--unlock").wait() == 0
+    if start(project, *run).wait():
+        raise AssertionError((project / "told.txt").read_text()[-6000:])
     return project
 
 

@@ -4,9 +4,8 @@ import re
 import subprocess
 import time
 
-from conftest import BIN, run
+from conftest import BIN, run, start
 from rote import tables
-from test_kills import start
 
 
 def wait_for(path, seconds=60):

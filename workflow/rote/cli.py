@@ -101,6 +101,48 @@ def config_write(root: Annotated[Path, typer.Option(help="Root of the repository
 
 
 @app.command()
+def doctor() -> None:
+    """Look at this machine: versions, disk, memory, devices, Slurm; and say what to do about what is missing."""
+    from rote import start
+
+    marks = {"fine": "ok     ", "note": "note   ", "problem": "PROBLEM"}
+    problems = 0
+    for finding in start.examine(Path(".")):
+        typer.echo(
+            f"{marks[finding.state]}  {finding.what}" + (f"\n         {finding.advice}" if finding.advice else "")
+        )
+        problems += finding.state == "problem"
+    if problems:
+        raise InputError(f"{problems} of these need something done first")
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="Name of the study: of its run, and of the file <name>.yaml.")],
+) -> None:
+    """Write a small config of your own, with comments."""
+    from rote import start
+
+    path = Path(f"{name}.yaml")
+    start.new_config(name, path)
+    typer.echo(f"{path}: edit it, then snakemake --cores all --configfile {path}")
+
+
+@app.command("new-paper")
+def new_paper(
+    name: Annotated[str, typer.Argument(help="Its short name, in lower case.")],
+    title: Annotated[str, typer.Option(help="Its title.")] = "A new paper",
+    root: Annotated[Path, typer.Option(help="Root of the repository.")] = Path("."),
+) -> None:
+    """Write the files of a new paper, from settings to notebook; its smoke run passes at once."""
+    from rote import start
+
+    for path in start.new_paper(name, title, root):
+        typer.echo(path)
+    typer.echo(f"Next: rote config write, then snakemake --cores all --configfile config/smoke.yaml -- {name}")
+
+
+@app.command()
 def draw(
     paper: Annotated[str, typer.Option(help="Paper whose figures to draw.")],
     results: Annotated[Path, typer.Option(help="Folder with the paper's tables.", metavar="DIR")],

@@ -116,9 +116,11 @@ def bar(counts: dict[str, int], verdicts: tuple[str, ...]) -> Markup:
             parts.append(shape.format("bar-" + verdict.replace(" ", "-"), round(at, 1), round(width, 1)))
         at += width
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts.get(verdict))
-    return Markup(
-        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" role="img" aria-label="{}">{}</svg>'
-    ).format(told, Markup("").join(parts))
+    frame = Markup(
+        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" preserveAspectRatio="none" role="img"'
+        ' aria-label="{}">{}</svg>'
+    )
+    return frame.format(told, Markup("").join(parts))
 
 
 def _number(text: str) -> float | None:

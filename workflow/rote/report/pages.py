@@ -65,6 +65,7 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
         "version": __version__,
         "papers": papers,
         "verdicts": claims.VERDICTS,
+        "total": summary["verdict"].value_counts().to_dict(),
         "groups": groups(frame),
         "lead": _lead(papers[0], summary),
         "failed": list(summary[summary["verdict"] == "contradicted"].itertuples()),
