@@ -32,8 +32,9 @@ resume: setup  ## go on after a kill, a crash or a full disk: nothing that is do
 	$(BIN)/snakemake --cores all
 	@echo "The report: $(CURDIR)/reports/laptop/index.html"
 
+# two workers: one has all tests of the smoke run, the other begins with the rest (tests/conftest.py)
 test: setup  ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 lint: setup  ## check and format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow/rules

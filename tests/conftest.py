@@ -61,6 +61,16 @@ def snakemake(project: Path, *arguments: str, check: bool = True, **environment:
     return run(project, *command, check=check, **environment)
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """With several workers, tests of the smoke run share one, and those of Slurm too; the longest begin first."""
+    for item in items:
+        if {"smoke", "again"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("smoke"))
+        elif item.get_closest_marker("slurm"):
+            item.add_marker(pytest.mark.xdist_group("slurm"))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Path:
     """A copy of the project in which the whole DAG has run once at smoke scale.

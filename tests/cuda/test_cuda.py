@@ -51,7 +51,7 @@ def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
         batch, seen = tokens.to(device), []
 
         def loss(p, step):
-            logits = stack(p, batch[:, :, :-1])
+            logits = stack.forward(p, batch[:, :, :-1])
             found = torch.nn.functional.cross_entropy(
                 logits.flatten(0, 2).float(), batch[:, :, 1:].flatten(), reduction="none"
             )

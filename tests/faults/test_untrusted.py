@@ -102,6 +102,9 @@ def test_claims_and_settings_are_shown_not_run(smoke, tmp_path, browser):
     (results / "benchmarks").mkdir(parents=True)
     (results / "longtail").symlink_to(smoke / "results/smoke/longtail")
     ledger.to_parquet(results / "claims.parquet")
+    (results / "benchmarks/devices.tsv").write_text(
+        "device\tworkload\tdtype\tthroughput\tunit\ttflops\tshare\n" + evil + "\tx\tx\t1\tx\t1\t1\n"
+    )
     run = json.loads(config.shared(config.load(ROOT / "config/smoke.yaml"))) | {"papers": ["longtail"]}
     pages.site(run, results, tmp_path / "reports")
     browser.get(f"file://{tmp_path}/reports/claims.html")

@@ -64,6 +64,7 @@ def test_every_rule_names_its_gpu(rules):
         "resmem_train_base",
         "chain_train_scorer",
         "chain_train_model",
+        "report_evaluate_devices",
     }
 
 

@@ -348,6 +348,22 @@ def report_manifest(
         manifest.write(results, values, snakefile, records, threads)
 
 
+@report_app.command("devices")
+def report_devices(
+    out: Annotated[Path, typer.Option(help="Write: the measurements.", metavar="TSV")],
+    threads: Annotated[int, typer.Option(help="Threads to compute with.", min=1)] = 1,
+    gpus: Annotated[int, typer.Option(help="Devices to lease; 0 measures the CPU.", min=0)] = 0,
+) -> None:
+    """Measure what the device of a run does, and which share of its peak training and search reach."""
+    import pandas as pd
+
+    from rote import devices, tables
+
+    with job.start("report devices", threads=threads, gpus=gpus) as work, tables.atomic(out) as temporary:
+        frame = pd.DataFrame(devices.measure(work.device))
+        frame.to_csv(temporary, sep="\t", index=False, float_format="%.4g")
+
+
 @report_app.command("notebook")
 def report_notebook(
     paper: Annotated[str, typer.Option(help="Paper.")],

@@ -104,9 +104,28 @@ rule report_draw_page:
         "rote report page --paper {wildcards.paper} --notebook {input.notebook:q} --out {output.out:q} 2> {log:q}"
 
 
+rule report_evaluate_devices:
+    output:
+        out="results/{run}/benchmarks/devices.tsv",
+    log:
+        "results/{run}/logs/report_evaluate_devices.log",
+    benchmark:
+        "results/{run}/benchmarks/report_evaluate_devices.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=at_scale(3000, 16000),
+        runtime=10,
+    params:
+        code=code("rote.cli:report_devices"),
+    shell:
+        "rote report devices --out {output.out:q} --threads {threads} --gpus {resources.gpu} 2> {log:q}"
+
+
 rule report_draw_site:
     input:
         claims="results/{run}/claims.parquet",
+        devices="results/{run}/benchmarks/devices.tsv",
         figures=made("figures"),
         tables=made("tables"),
         templates=expand(

@@ -70,6 +70,7 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
         "lead": _lead(papers[0], summary),
         "failed": list(summary[summary["verdict"] == "contradicted"].itertuples()),
         "published": list(summary[(summary["paper_value"] != "") & summary["value"].notna()].itertuples()),
+        "devices": list(pd.read_csv(results / "benchmarks" / "devices.tsv", sep="\t").itertuples()),
         "timings": _timings(results / "benchmarks"),
         "provenance": provenance,
         # one line, unless tables were made by several environments
@@ -105,7 +106,7 @@ def _figures(name: str, results: Path, files: Path) -> list[Any]:
 def _timings(folder: Path) -> list[dict[str, Any]]:
     """Seconds, CPU seconds and peak memory per job, from Snakemake's benchmark files, longest first."""
     rows = []
-    for path in sorted(folder.glob("*.tsv")):
+    for path in sorted(set(folder.glob("*.tsv")) - {folder / "devices.tsv"}):
         record = pd.read_csv(path, sep="\t").iloc[0]
         memory = pd.to_numeric(record["max_rss"], errors="coerce")
         cpu = pd.to_numeric(record["cpu_time"], errors="coerce")
