@@ -274,6 +274,7 @@ def _files(results: Path) -> list[Path]:
         if path.is_file()
         and str(path.relative_to(results)) not in _OWN
         and not temporary.search(path.name)
+        and path.name != ".snakemake_timestamp"
         and path.relative_to(results).parts[0] != "checkpoints"
         and not path.stem.startswith("report_record_")
     ]

@@ -33,16 +33,18 @@ def read(results: Path) -> Profile:
     found: dict[tuple, dict[str, Any]] = {}
     for entry in manifest.read(results)["files"]:
         if {"rule", "started", "ended"} <= entry.keys():
-            key = (entry["rule"], entry["started"], entry["ended"], tuple(entry.get("inputs", [])))
-            job = found.setdefault(key, {"outputs": [], "body_s": np.nan})
+            # Snakemake notes the start for each output anew, some milliseconds apart, and the end once for all
+            key = (entry["rule"], entry["ended"], tuple(entry.get("inputs", [])))
+            job = found.setdefault(key, {"outputs": [], "body_s": np.nan, "started": entry["started"]})
+            job["started"] = min(job["started"], entry["started"])
             job["outputs"].append(str(results / entry["path"]))
             if "wall_s" in entry:
                 job["body_s"] = np.nanmax([job["body_s"], entry["wall_s"]])
     if not found:
         raise InputError(f"{results / manifest.NAME} knows no times of jobs: it was made without Snakemake's records")
     rows = []
-    for (rule, started, ended, inputs), job in found.items():
-        times = [datetime.fromisoformat(text).timestamp() for text in (started, ended)]
+    for (rule, ended, inputs), job in found.items():
+        times = [datetime.fromisoformat(text).timestamp() for text in (job["started"], ended)]
         rows.append(
             {"rule": rule, "paper": rule.split("_")[0], "begin": times[0], "end": times[1], "inputs": inputs} | job
         )
@@ -170,7 +172,7 @@ def _lanes(jobs: pd.DataFrame) -> list[int]:
     free: list[float] = []
     lanes = []
     for begin, end in zip(jobs["begin"], jobs["end"], strict=True):
-        lane = next((number for number, at in enumerate(free) if at <= begin + 0.05), len(free))
+        lane = next((number for number, at in enumerate(free) if at <= begin + 0.3), len(free))
         free[lane:] = [end, *free[lane + 1 :]] if lane < len(free) else [end]
         lanes.append(lane)
     return lanes

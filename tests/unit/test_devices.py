@@ -1,0 +1,15 @@
+"""The device table: every workload is measured, and none is faster than the peak by more than noise."""
+
+import math
+
+from rote import devices
+
+
+def test_the_cpu_is_measured(monkeypatch):
+    monkeypatch.setattr(devices, "SECONDS", 0.02)
+    rows = devices.measure("cpu")
+    assert [row.workload.split()[0] for row in rows] == ["matrix", "copy", "training", "10"]
+    assert all(row.throughput > 0 for row in rows)
+    assert math.isnan(rows[1].share)
+    assert rows[0].share == 1
+    assert all(0 < row.share < 1.5 for row in rows[2:])
