@@ -32,9 +32,11 @@ resume: setup  ## go on after a kill, a crash or a full disk: nothing that is do
 	$(BIN)/snakemake --cores all
 	@echo "The report: $(CURDIR)/reports/laptop/index.html"
 
-# two workers: one has all tests of the smoke run, the other begins with the rest (tests/conftest.py)
+# The tests of the smoke run beside all others: two processes for two cores. `pytest` alone runs them one after another.
 test: setup  ## run the tests
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/pytest -m "not dag" > .others.log 2>&1 & others=$$!; \
+	$(BIN)/pytest -m dag; dag=$$?; \
+	wait $$others; others=$$?; cat .others.log; exit $$((dag + others))
 
 lint: setup  ## check and format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow/rules

@@ -62,13 +62,10 @@ def snakemake(project: Path, *arguments: str, check: bool = True, **environment:
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """With several workers, tests of the smoke run share one, and those of Slurm too; the longest begin first."""
+    """Mark the tests of the smoke run: `make test` runs them beside the others."""
     for item in items:
         if {"smoke", "again"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("smoke"))
-        elif item.get_closest_marker("slurm"):
-            item.add_marker(pytest.mark.xdist_group("slurm"))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+            item.add_marker(pytest.mark.dag)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def test_a_run_equals_itself_to_the_last_cell(smoke):
         (lambda f: f.assign(ind=f["ind"].where(f.index > 0, f["ind"] * 1.5)), "beyond tolerance", 1),
         (lambda f: f.sample(frac=1, random_state=0), "equal", 0),
         (lambda f: f.iloc[1:], "other rows", 0),
-        (lambda f: f.assign(n=f["n"] + 1), "other rows", 0),
+        (lambda f: f.assign(replicate=f["replicate"] + 1), "other rows", 0),
     ],
 )
 def test_every_kind_of_difference(runs, change, wanted, differing):

@@ -106,7 +106,7 @@ def test_a_read_only_folder_is_named(disk, writer):
 @needs_root
 def test_the_command_says_so_in_one_line(disk, smoke):
     """A verb on a full disk: what, where, what to do; exit 1; the old table stays whole."""
-    folder = disk("size=64k")
+    folder = disk("size=8k")
     command = ["longtail", "solve-scaling", "--settings", '{"rows": [100, 200], "d": 300, "replicates": 400}']
     done = run(smoke, "rote", *command, "--out", str(folder / "scaling.parquet"), check=False)
     assert done.returncode == 1
@@ -117,7 +117,7 @@ def test_the_command_says_so_in_one_line(disk, smoke):
     subprocess.run(["mount", "-o", "remount,size=10m", folder], check=True)
     run(smoke, "rote", *command, "--out", str(folder / "scaling.parquet"))
     before = (folder / "scaling.parquet").read_bytes()
-    subprocess.run(["mount", "-o", f"remount,size={len(before) // 1024 + 40}k", folder], check=True)
+    subprocess.run(["mount", "-o", f"remount,size={-(-len(before) // 4096) * 4 + 8}k", folder], check=True)
     done = run(smoke, "rote", *command, "--seed", "2", "--out", str(folder / "scaling.parquet"), check=False)
     assert "rote: error: No space left on device" in done.stderr
     assert (folder / "scaling.parquet").read_bytes() == before

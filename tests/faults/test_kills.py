@@ -43,13 +43,13 @@ def test_nothing_that_was_done_is_done_again(smoke, again):
 TRAININGS = {
     "stacked": (
         "longtail", "network",
-        lambda s: s.longtail.network.model_copy(update={"epochs": 60}),
+        lambda s: s.longtail.network.model_copy(update={"epochs": 30}),
         ["longtail", "train-network", "--architecture", "sum", "--images", "images.parquet", "--triples",
          "triples.parquet"],
     ),
     "one by one, with losses through a solver": (
         "attention", "trained",
-        lambda s: s.attention.trained.model_copy(update={"steps": 2000}),
+        lambda s: s.attention.trained.model_copy(update={"steps": 160}),
         ["attention", "train-heads"],
     ),
 }  # fmt: skip
@@ -57,7 +57,7 @@ TRAININGS = {
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_killed_training_repeats_at_most_one_checkpoint_interval(smoke, tmp_path, name):
-    """Killed four times: each start resumes from the last checkpoint, and the result is that of one undisturbed run."""
+    """Killed three times: each start resumes from the last checkpoint; the result is that of an undisturbed run."""
     paper, _, settings, command = TRAININGS[name]
     folder = smoke / "results/smoke" / paper
     values = settings(config.load(ROOT / "config/smoke.yaml")).model_dump_json()
@@ -74,7 +74,7 @@ def test_a_killed_training_repeats_at_most_one_checkpoint_interval(smoke, tmp_pa
 
     assert begin(tmp_path / "undisturbed.parquet", tmp_path / "other").wait() == 0
     reached = 0
-    for _ in range(4):
+    for _ in range(3):
         before = reached
         running = begin(tmp_path / "killed.parquet", tmp_path / "checkpoints")
         while running.poll() is None and reached < before + 2 * every:

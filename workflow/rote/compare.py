@@ -69,7 +69,7 @@ def ledgers(a: Path, b: Path) -> pd.DataFrame:
     known = pd.concat(both).drop_duplicates("claim").set_index("claim")[["paper", "says"]]
     measured = ["value", "low", "high", "verdict", "criterion", "unit"]
     sides = [frame.set_index(["claim", "condition"])[measured] for frame in both]
-    joined = sides[0].join(sides[1], how="outer", lsuffix="_a", rsuffix="_b", sort=False).reset_index()
+    joined = sides[0].join(sides[1], how="outer", suffixes=("_a", "_b"), sort=False).reset_index()
     for side in ("a", "b"):
         joined[f"verdict_{side}"] = joined[f"verdict_{side}"].fillna("not run")
         for text in ("criterion", "unit"):
