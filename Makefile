@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce resume audit test lint bench lock clean
+.PHONY: help setup reproduce resume audit fuzz test lint bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ lint: setup  ## check and format the code
 
 bench: setup .peers  ## measure the kernels against their plain alternatives
 	PYTHONPATH=.peers $(BIN)/python -m tests.benchmarks
+
+fuzz: setup .peers  ## a minute of coverage-guided fuzzing of everything that reads files
+	PYTHONPATH=.peers $(BIN)/python tests/faults/fuzz.py -max_total_time=60
 
 .peers: envs/peers.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ --upgrade --requirement $<

@@ -125,5 +125,5 @@ def test_an_interrupted_snakemake_takes_its_jobs_with_it(cluster, tmp_path):
     process = start(project, *endless, "--", "results/smoke/chain/scores/load-2.parquet")
     cluster.wait(lambda: any("chain_train_scorer" in comment for _, _, comment in cluster.jobs()), 300)
     process.send_signal(signal.SIGINT)
-    process.wait(120)
-    cluster.wait(lambda: not cluster.jobs(), 60)
+    process.wait(400)
+    cluster.wait(lambda: not cluster.jobs(), 200)
