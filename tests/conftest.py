@@ -62,9 +62,9 @@ def snakemake(project: Path, *arguments: str, check: bool = True, **environment:
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Mark the tests of the smoke run: `make test` runs them beside the others."""
+    """Mark the tests of whole runs: `make test` runs them beside the others."""
     for item in items:
-        if {"smoke", "again"} & set(getattr(item, "fixturenames", ())):
+        if {"smoke", "again"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("slurm"):
             item.add_marker(pytest.mark.dag)
 
 

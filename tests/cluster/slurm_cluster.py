@@ -129,7 +129,7 @@ def running(work: Path) -> Iterator[Cluster]:
         for process in processes[::-1]:
             process.terminate()
         for process in processes:
-            process.wait(30)
+            process.wait(150)
         subprocess.run(["pkill", "munged"], capture_output=True)
         for device in DEVICES:
             device.unlink(missing_ok=True)

@@ -123,7 +123,11 @@ def test_an_interrupted_snakemake_takes_its_jobs_with_it(cluster, tmp_path):
     project = copy_project(tmp_path / "project")
     endless = ["--config", "chain={network: {steps: 20, scoring_steps: 1000000, ladder: []}}"]
     process = start(project, *endless, "--", "results/smoke/chain/scores/load-2.parquet")
-    cluster.wait(lambda: any("chain_train_scorer" in comment for _, _, comment in cluster.jobs()), 300)
-    process.send_signal(signal.SIGINT)
-    process.wait(400)
-    cluster.wait(lambda: not cluster.jobs(), 200)
+    try:
+        cluster.wait(lambda: any("chain_train_scorer" in comment for _, _, comment in cluster.jobs()), 300)
+        process.send_signal(signal.SIGINT)
+        process.wait(400)
+        cluster.wait(lambda: not cluster.jobs(), 200)
+    finally:
+        process.kill()
+        process.wait()
