@@ -62,9 +62,10 @@ def disturbed(cluster, tmp_path_factory) -> Run:
     def watched() -> bool:
         jobs = [(job, comment) for job, status, comment in cluster.jobs() if status == "RUNNING"]
         granted.append([device for job, _ in jobs for device in cluster.devices(job)])
-        saved = list((project / "results/smoke/checkpoints").glob("chain-train-load*/*.pt"))
+        saved = {path.parent for path in (project / "results/smoke/checkpoints").glob("chain-train-load*/*.pt")}
         training = [job for job, comment in jobs if "chain_train_model" in comment]
-        if saved and training and not state["cancelled"]:
+        # every running training has saved: the one that is cancelled has something to resume from
+        if training and len(saved) >= len(training) and not state["cancelled"]:
             cluster.call("scancel", training[0])
             cluster.call("scontrol", "update", f"nodename={cluster.node}", "state=drain", "reason=test")
             cluster.wait(lambda: "drained" in cluster.call("sinfo", "--format", "%T"), 120)
