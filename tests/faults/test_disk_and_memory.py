@@ -169,19 +169,20 @@ def test_an_input_that_vanished_is_named(smoke, tmp_path):
     assert not out.exists()
 
 
-def test_a_truncated_file_is_never_taken_for_whole(tmp_path):
-    path = write_table(tmp_path)
+@pytest.mark.parametrize(
+    ("writer", "reader", "wanted"),
+    [
+        (write_table, tables.read, r"scaling\.parquet is not a whole Parquet file .*delete it and run again"),
+        (write_arrays, arrays.load, r"a\.safetensors is not a whole safetensors file"),
+    ],
+)
+def test_a_truncated_file_is_never_taken_for_whole(tmp_path, writer, reader, wanted):
+    path = writer(tmp_path)
     content = path.read_bytes()
     for size in (0, 4, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:size])
-        with pytest.raises(InputError, match=r"scaling\.parquet is not a whole Parquet file .*delete it and run again"):
-            tables.read(path)
-    path = write_arrays(tmp_path)
-    content = path.read_bytes()
-    for size in (0, 4, len(content) // 2, len(content) - 1):
-        path.write_bytes(content[:size])
-        with pytest.raises(InputError, match=r"a\.safetensors is not a whole safetensors file"):
-            arrays.load(path)
+        with pytest.raises(InputError, match=wanted):
+            reader(path)
 
 
 def test_a_truncated_checkpoint_starts_over_with_a_warning(tmp_path, caplog):
