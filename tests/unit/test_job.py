@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 
+import numpy as np
 import pytest
 from rote import job
 from rote.errors import InputError
@@ -151,3 +152,17 @@ def test_provenance_says_who_made_it():
     assert (record["seed"], record["threads"], record["code_digest"]) == (3, 1, "abc")
     assert record["versions"]["torch"]
     assert record["wall_s"] >= 0
+
+
+def test_progress_lines_come_further_apart_and_tell_how_it_stands(caplog, monkeypatch):
+    now = iter(range(10_000))
+    monkeypatch.setattr(job.time, "monotonic", lambda: float(next(now)))
+    with caplog.at_level("INFO", logger="rote"):
+        assert sum(1 for _ in job.track(range(2000), "steps", said=lambda: "loss 0.5")) == 2000
+    lines = [record.message for record in caplog.records]
+    assert lines[0] == "steps: 2 of 2000, loss 0.5, 2 s, about 1998 s left"
+    seconds = [int(line.split(", ")[2].split()[0]) for line in lines]
+    gaps = np.diff(seconds)
+    assert (np.diff(gaps) >= 0).all()
+    assert gaps[0] == 2
+    assert gaps[-1] == 60

@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -213,8 +213,19 @@ def configure_log(verbose: bool = False) -> None:
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-def track(items: Iterable[Item], what: str, total: int | None = None, every_s: float = 10.0) -> Iterator[Item]:
-    """Iterate with a progress bar on a terminal, or a plain log line every `every_s` seconds elsewhere."""
+def track(
+    items: Iterable[Item],
+    what: str,
+    total: int | None = None,
+    every_s: float = 2.0,
+    said: Callable[[], str] = lambda: "",
+) -> Iterator[Item]:
+    """Iterate with a progress bar on a terminal, or plain log lines elsewhere.
+
+    Args:
+        every_s: seconds to the first line; later ones come further apart, up to a minute.
+        said: words about how it stands (a loss), for the next line.
+    """
     if total is None:
         items = list(items)
         total = len(items)
@@ -224,14 +235,15 @@ def track(items: Iterable[Item], what: str, total: int | None = None, every_s: f
 
         yield from bar(items, what, total, console=Console(stderr=True), transient=True)
         return
-    begun = said = time.monotonic()
+    begun = last = time.monotonic()
     for done, item in enumerate(items):
         yield item
         now = time.monotonic()
-        if now - said >= every_s:
+        if now - last >= max(every_s, min(60.0, (now - begun) / 10)):
             left = (now - begun) / (done + 1) * (total - done - 1)
-            log.info("%s: %d of %d, %.0f s, about %.0f s left", what, done + 1, total, now - begun, left)
-            said = now
+            words = f", {now_said}" if (now_said := said()) else ""
+            log.info("%s: %d of %d%s, %.0f s, about %.0f s left", what, done + 1, total, words, now - begun, left)
+            last = now
 
 
 class Meter:

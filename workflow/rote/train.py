@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from rote.job import track
 from rote.seeds import generator
@@ -19,6 +20,7 @@ from rote.tables import atomic
 
 log = logging.getLogger("rote")
 Parameters = dict[str, Tensor]
+_PLAIN = {"fused": True, "amsgrad": False, "weight_decay": 0.0, "eps": 1e-8, "maximize": False}  # of Adam
 
 
 def fit(
@@ -63,13 +65,18 @@ def fit(
     schedule = schedule or cosine(steps)
     parameters = {name: value.clone().contiguous().requires_grad_() for name, value in parameters.items()}
     leaves, buffers = list(parameters.values()), buffers or {}
-    optimizer = torch.optim.Adam(leaves, lr=torch.tensor(0.0), betas=betas, fused=True)
-    begin = _resume(checkpoint, parameters, buffers, optimizer)
+    # the function behind torch.optim.Adam, whose constructor loads the compiler: 1.8 CPU s in every job that trains
+    means, squares = ([torch.zeros_like(leaf) for leaf in leaves] for _ in range(2))
+    counts = [torch.zeros((), device=leaf.device) for leaf in leaves]
+    state = [*leaves, *buffers.values(), *means, *squares, *counts]
+    begin = _resume(checkpoint, state)
     decays = None if weight_decay is None or not weight_decay.any() else weight_decay.to(leaves[0].device)
+    latest: Parameters = {}
     with _flushed_denormals():
-        for step in track(range(begin, steps), what):
+        for step in track(range(begin, steps), what, said=lambda: f"loss {float(latest['loss'].mean()):.4g}"):
             rate = learning_rate * schedule(step)
             losses = loss(parameters, step)
+            latest["loss"] = losses.detach()
             if step % 100 == 0 and not bool(torch.isfinite(losses).all()):
                 bad = int((~torch.isfinite(losses)).nonzero()[0])
                 value = float(losses[bad].detach())
@@ -78,14 +85,14 @@ def fit(
             if clip is not None:
                 gradients = _clipped(gradients, clip)
             with torch.no_grad():
-                for leaf, gradient in zip(leaves, gradients, strict=True):
-                    leaf.grad = gradient.contiguous()  # the fused step reads memory in the parameter's own order
-                    if decays is not None:
+                if decays is not None:
+                    for leaf in leaves:
                         leaf.mul_((1 - rate * decays).view(-1, *[1] * (leaf.ndim - 1)))
-            optimizer.param_groups[0]["lr"].fill_(rate)
-            optimizer.step()
+                # the fused step reads memory in the parameter's own order
+                gradients = [gradient.contiguous() for gradient in gradients]
+                adam(leaves, gradients, means, squares, [], counts, lr=rate, beta1=betas[0], beta2=betas[1], **_PLAIN)
             if checkpoint is not None and (step + 1) % checkpoint_steps == 0 and step + 1 < steps:
-                _save(checkpoint, step + 1, parameters, buffers, optimizer)
+                _save(checkpoint, step + 1, state)
     return {name: value.detach() for name, value in parameters.items()}
 
 
@@ -155,36 +162,31 @@ def _keep_freed_memory() -> None:
         libc.mallopt(ctypes.c_int(-1), ctypes.c_int(2**31 - 1))  # M_TRIM_THRESHOLD
 
 
-def _save(path: Path, step: int, parameters: Parameters, buffers: Parameters, optimizer: torch.optim.Optimizer) -> None:
-    state = {
+def _save(path: Path, step: int, state: list[Tensor]) -> None:
+    saved = {
         "step": step,
-        "parameters": {name: value.detach() for name, value in parameters.items()},
-        "buffers": buffers,
-        "optimizer": optimizer.state_dict(),
+        "state": [value.detach() for value in state],
         "rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
     with atomic(path) as temporary:
-        torch.save(state, temporary)
+        torch.save(saved, temporary)
 
 
-def _resume(path: Path | None, parameters: Parameters, buffers: Parameters, optimizer: torch.optim.Optimizer) -> int:
-    """Load the checkpoint if there is a whole one; returns the step to begin with."""
+def _resume(path: Path | None, state: list[Tensor]) -> int:
+    """Load the checkpoint into `state` if there is a whole one; returns the step to begin with."""
     if path is None or not path.exists():
         return 0
     try:
-        state = torch.load(path, map_location=next(iter(parameters.values())).device, weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         log.warning("checkpoint %s is unreadable (%s): starting from step 0", path, error)
         return 0
     with torch.no_grad():
-        for name, value in parameters.items():
-            value.copy_(state["parameters"][name])
-        for name, value in buffers.items():
-            value.copy_(state["buffers"][name])
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["rng"].cpu())
-    if state["cuda_rng"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda_rng"]])
-    log.info("resumed from %s at step %d", path, state["step"])
-    return state["step"]
+        for value, known in zip(state, saved["state"], strict=True):
+            value.copy_(known)
+    torch.set_rng_state(saved["rng"])
+    if saved["cuda_rng"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(saved["cuda_rng"])
+    log.info("resumed from %s at step %d", path, saved["step"])
+    return saved["step"]

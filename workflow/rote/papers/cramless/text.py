@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from rote import tables, train
 from rote.corpora import Document
 from rote.errors import InputError
+from rote.job import track
 from rote.papers.cramless import settings
 from rote.prune import online
 from rote.seeds import generator, torch_seed
@@ -132,7 +133,10 @@ def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed
         state = saved["state"]
     factor = train.cosine(options.steps, warmup=options.warmup, floor=0.02)
     selects, alone = scheme != "none", round(options.unselected * options.steps)
-    for step in range(state["step"], options.steps):
+    steps = range(state["step"], options.steps)
+    if rank == 0:
+        steps = track(steps, "training", said=lambda: f"loss {state['losses'][-1]:.4g}")
+    for step in steps:
         if selects and step >= alone:
             ids = _draw(len(data.tokens), seed, step, options.candidates)
             with torch.no_grad():

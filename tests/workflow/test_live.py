@@ -1,0 +1,135 @@
+"""The live view: what it reads from Snakemake's events and from logs, and a run on a real terminal."""
+
+import io
+import logging
+import os
+import pty
+import re
+import subprocess
+import time
+
+import pytest
+from conftest import BIN, run
+from rich.console import Console
+from rote import live
+from snakemake_interface_logger_plugins.common import LogEvent
+
+
+def event(kind, level=logging.INFO, **values) -> logging.LogRecord:
+    return logging.makeLogRecord({"levelno": level, "msg": "", "event": kind, **values})
+
+
+def started(jobid: int, rule: str, log=(), **wildcards) -> logging.LogRecord:
+    return event(LogEvent.JOB_INFO, jobid=jobid, rule_name=rule, log=list(log), wildcards=wildcards)
+
+
+@pytest.fixture
+def progress() -> live.Progress:
+    """Two short jobs and one of a known length planned."""
+    made = live.Progress(usual={"short": 10.0, "long": 100.0})
+    made.take(event(LogEvent.RUN_INFO, stats={"short": 2, "long": 1, "total": 3}))
+    return made
+
+
+def test_time_left_is_usual_time_at_the_pace_of_this_run(progress, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    assert progress.left() is None
+    progress.take(started(1, "short"))
+    now[0] += 20  # twice as long as usual
+    progress.take(event(LogEvent.JOB_FINISHED, job_id=1))
+    assert progress.left() == pytest.approx(2 * (10 + 100))
+    progress.take(started(2, "long"))
+    now[0] += 50
+    assert progress.left() == pytest.approx(2 * 10 + 2 * 100 - 50)
+    progress.take(started(3, "short"))
+    assert progress.left() == pytest.approx((2 * 10 + 2 * 100 - 50) / 2)  # two jobs side by side
+    now[0] += 1000
+    assert progress.left() == 0
+
+
+def test_a_failed_job_is_counted_once(progress):
+    progress.take(started(1, "short"))
+    for _ in range(2):  # Snakemake tells it twice
+        progress.take(event(LogEvent.JOB_ERROR, jobid=1))
+    assert progress.failed == 1
+    assert not progress.running
+
+
+def test_the_view_shows_running_jobs_with_the_last_line_of_their_logs(progress, tmp_path):
+    log = tmp_path / "train.log"
+    progress.take(started(7, "long", [str(log)], run="laptop", width="4"))
+    log.write_text("12:00:01 old\n12:00:02 training: 40 of 100, loss 1.25, 4 s, about 6 s left\n")
+    console = Console(record=True, width=120, file=io.StringIO(), force_terminal=True)
+    console.print(live.view(progress))
+    shown = console.export_text()
+    assert "0 of 3 jobs" in shown
+    assert re.search(r"long width=4 +\d:\d\d +training: 40 of 100, loss 1.25", shown)
+    assert "laptop" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [(b"", ""), (b"\n\n", ""), (b"10:00:00 one\n", "one"), (b"\xff\xfe 9\n", "9"), (b"x" * 9000, "x" * 4096)],
+)
+def test_last_lines_of_any_log(tmp_path, text, last):
+    (tmp_path / "log").write_bytes(text)
+    assert live.last_line(tmp_path / "log") == last
+    assert live.last_line(tmp_path / "absent") == ""
+
+
+def test_usual_times_are_of_rules_that_exist(project):
+    rules = set(
+        re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (project / "workflow/rules").glob("*")), re.M)
+    )
+    assert set(live.usual_seconds()) <= rules
+    assert min(live.usual_seconds().values()) > 0
+
+
+def on_a_terminal(project, *command: str) -> str:
+    """What a terminal is sent while `command` runs."""
+    ours, theirs = pty.openpty()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(project / "workflow"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "TERM": "xterm",
+        "COLUMNS": "140",
+        "LINES": "40",
+    }
+    running = subprocess.Popen(command, cwd=project, env=environment, stdout=theirs, stderr=theirs, stdin=theirs)
+    os.close(theirs)
+    told, end = b"", time.monotonic() + 300
+    while time.monotonic() < end:
+        try:
+            if not (piece := os.read(ours, 65536)):
+                break
+        except OSError:  # the other side is closed
+            break
+        told += piece
+    running.wait(30)
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.decode(errors="replace"))
+
+
+def test_a_run_on_a_terminal_and_the_same_in_a_pipe(project):
+    command = ("snakemake", "--cores", "2", "--configfile", "config/smoke.yaml", "--")
+    target = "results/smoke/longtail/linear_sweep.parquet"
+    shown = on_a_terminal(project, *command, target)
+    assert (project / target).exists()
+    assert "0 of 1 jobs" in shown
+    assert "longtail_solve_linear" in shown
+    assert "1 of 1 jobs" in shown
+    assert "Select jobs to execute" not in shown  # Snakemake's own lines
+    (project / target).unlink()
+    told = run(project, *command, target).stderr
+    assert "rule longtail_solve_linear:" in told
+    assert "1 of 1 steps (100%) done" in told
+
+
+def test_what_fails_stays_on_the_terminal(project):
+    command = ("snakemake", "--cores", "1", "--configfile", "config/smoke.yaml", "--config")
+    wrong = "longtail={images: {source: mnist, root: /nowhere}}"
+    shown = on_a_terminal(project, *command, wrong, "--", "results/smoke/longtail/images.parquet")
+    assert "rote: error: MNIST folder /nowhere does not exist" in shown
+    assert "1 failed" in shown

@@ -1,0 +1,5 @@
+"""`snakemake --logger rote`: Snakemake finds logger plugins by the name of their package."""
+
+from rote.live import LogHandler
+
+__all__ = ["LogHandler"]
