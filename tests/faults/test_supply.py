@@ -7,6 +7,7 @@ from importlib.metadata import distributions, packages_distributions
 
 import pytest
 from conftest import ROOT
+from packaging.specifiers import SpecifierSet
 
 LOCK = {
     re.sub(r"[-_.]+", "-", name).lower(): version
@@ -40,6 +41,14 @@ def test_what_is_installed_is_what_the_lock_says():
         if name not in OURS:
             assert name in LOCK, f"{name} is installed but not locked"
             assert distribution.version.partition("+")[0] == LOCK[name].partition("+")[0], name
+
+
+def test_every_pin_installs_on_the_oldest_python_that_is_promised():
+    """pip picks the newest version for the Python at hand: some that ask for 3.11.5 were locked once."""
+    oldest = re.search(r'requires-python = ">=(.+)"', (ROOT / "pyproject.toml").read_text()).group(1) + ".0"
+    asks = {d.metadata["Name"]: d.metadata["Requires-Python"] for d in distributions()}
+    assert len(asks) > 50
+    assert not {name: asked for name, asked in asks.items() if asked and oldest not in SpecifierSet(asked)}
 
 
 @pytest.mark.parametrize("folder", ["workflow", "tests"])
