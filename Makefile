@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce resume audit fuzz test lint bench lock clean
+.PHONY: help setup reproduce resume audit fuzz test lint bench docs rulegraphs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,16 @@ bench: setup .peers  ## measure the kernels against their plain alternatives
 
 fuzz: setup .peers  ## a minute of coverage-guided fuzzing of everything that reads files
 	PYTHONPATH=.peers $(BIN)/python tests/faults/fuzz.py -max_total_time=60
+
+docs: setup  ## build the documentation into .site/
+	$(BIN)/mkdocs build --strict --site-dir .site
+
+rulegraphs: setup  ## draw docs/rulegraph/ anew (needs Graphviz)
+	@for paper in workflow/claims/*.yaml; do paper=$$(basename $$paper .yaml); \
+	  $(BIN)/snakemake --rulegraph --configfile config/smoke.yaml -- $$paper 2>/dev/null \
+	  | sed -e 's/color = "[^"]*", //; s/fontname=sans, */fontname="Helvetica,Arial,sans-serif", /; s/penwidth=2/penwidth=1/g' \
+	    -e 's/bgcolor=white/bgcolor=white, rankdir=LR, ranksep=0.25, nodesep=0.12/' \
+	  | dot -Tsvg > docs/rulegraph/$$paper.svg; done
 
 .peers: envs/peers.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ --upgrade --requirement $<

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from axe_core_python.selenium import Axe
 from conftest import chromium, needs_browser
 from rote.papers import load, names
 from rote.report import notebook
@@ -89,7 +90,7 @@ def test_large_tables_are_linked_not_copied(smoke, monkeypatch):
 
 def test_captions_quote_what_was_measured(smoke):
     text = (smoke / "reports/smoke/longtail.html").read_text()
-    block = text[text.index('<figure id="isolation">') :]
+    block = text[text.index('<figure id="longtail-isolation">') :]
     block = block[: block.index("</figure>")]
     assert re.search(r"Measured: .*<b>\S+ \[\S+, \S+\].*</b>", block, flags=re.S)
     assert re.search(r"(reproduced|contradicted|inconclusive)</span>", block)
@@ -245,3 +246,20 @@ def _contrast(a: list[int], b: list[int]) -> float:
 
     low, high = sorted((luminance(a), luminance(b)))
     return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize("name", ["index", "claims", "figures", "methods", "longtail"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(smoke, browser, name, scheme):
+    """Rules of WCAG 2 levels A and AA: contrast, names of controls and pictures, headers of tables, unique ids."""
+    feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
+    browser.set_script_timeout(300)
+    browser.get((smoke / f"reports/smoke/{name}.html").as_uri())
+    options = {"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}
+    found = Axe().run(browser, options=options)
+    assert found["passes"], "axe has looked at nothing"
+    told = {v["id"]: (v["impact"], [node["html"][:200] for node in v["nodes"]]) for v in found["violations"]}
+    assert not told

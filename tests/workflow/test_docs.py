@@ -1,0 +1,157 @@
+"""The documentation: it builds, its links hold, its graphs are the workflow's, and every code block in it runs."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+from conftest import BIN, ROOT, copy_project, run
+
+PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, the file it is said to be, its text."""
+
+    language: str
+    title: str
+    text: str
+
+
+def blocks(page: str) -> list[Block]:
+    found = re.findall(r'^```(\w*)(?: title="([^"]*)")?\n(.*?)^```$', (ROOT / page).read_text(), re.M | re.S)
+    return [Block(*block) for block in found]
+
+
+def at_smoke_scale(command: str) -> str:
+    """The same command for a test: Snakemake at the smoke scale, make only as a plan.
+
+    Plans of the paper scale are left as they are.
+    """
+    command = re.sub(r"^make ", "make --dry-run ", command, flags=re.M)
+    lines = []
+    for line in command.replace("results/laptop", "results/smoke").replace("laptop mine", "smoke mine").split("\n"):
+        if line.startswith("snakemake ") and "config/" not in line and "--snakefile" not in line:
+            if "--configfile" in line:
+                line = line.replace("--configfile", "--configfile config/smoke.yaml")
+            else:
+                line = line.replace("snakemake", "snakemake --configfile config/smoke.yaml", 1)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def folder(tmp_path, small_lm, mnist_folder) -> Path:
+    """A project with the environment where `make setup` puts it, and the data that the pages name."""
+    project = copy_project(tmp_path / "project")
+    (project / ".venv").symlink_to(BIN.parent)  # newer than the lock: nothing is set up again
+    data = project / "data"
+    (data / "texts").mkdir(parents=True)
+    lines = [
+        "The capital of France is Paris .",
+        "A red kite is a bird of prey .",
+        "The capital of Italy is Rome .",
+    ] * 20
+    (data / "texts/one.txt").write_text("\n".join(lines))
+    (data / "notes.jsonl").write_text("".join(f'{{"text": "{line}"}}\n' for line in lines))
+    (data / "facts.csv").write_text("key,value\ncapital of France,Paris\ncapital of Italy,Rome\n")
+    (data / "entities.csv").write_text("entity,value\nFrance,Paris\nItaly,Rome\n")
+    pairs = pd.DataFrame([("capital of", "France"), ("red kite", "bird")], columns=["first", "second"])
+    pairs.to_parquet(data / "pairs.parquet")
+    (data / "qa.jsonl").write_text('{"x": "The capital of France is", "y": "Paris"}\n')
+    shutil.copytree(mnist_folder, data / "mnist")
+    shutil.copytree(small_lm, project / "models/mine")
+    return project
+
+
+def paste(page: str, project: Path) -> int:
+    """Run the blocks of a page in order, as one pastes them; returns how many ran. What fails stops the test."""
+    ran = 0
+    for block in blocks(page):
+        if block.title:
+            (project / block.title).write_text(block.text)
+        elif block.language == "bash":
+            run(project, "bash", "-euo", "pipefail", "-c", at_smoke_scale(block.text))
+            ran += 1
+        elif block.language == "python":
+            run(project, "python", "-c", block.text)
+            ran += 1
+        else:
+            assert block.language in ("", "text", "yaml"), f"a block of {page} is marked {block.language!r}"
+    return ran
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES[1:] if any(block.language for block in blocks(page))])
+def test_every_block_of_a_page_runs_in_order(page, folder):
+    assert paste(page, folder)
+
+
+def test_the_readme_runs_as_pasted(smoke, tmp_path):
+    """After `make reproduce`, which the fixture stands for."""
+    project = shutil.copytree(smoke, tmp_path / "project", symlinks=True)
+    (project / ".venv").symlink_to(BIN.parent)
+    assert paste("README.md", project) >= 2
+
+
+def test_no_block_escapes_the_test():
+    """Blocks without a language are not run: only listings of files and other languages may go without."""
+    for page in PAGES:
+        for block in blocks(page):
+            if not block.language:
+                assert not re.search(r"^(snakemake|rote|make|python|pip) ", block.text, re.M), f"{page}: {block.text}"
+
+
+def test_targets_that_pages_name_exist(project):
+    """Only planned above: `make --dry-run` fails for a target that is not there."""
+    named = set(re.findall(r"^make (\w+)", "\n".join(b.text for page in PAGES for b in blocks(page)), re.M))
+    assert {"reproduce", "test"} <= named
+    for target in named:
+        run(project, "make", "--dry-run", target)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The built documentation; a warning is an error."""
+    out = tmp_path_factory.mktemp("site")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "NO_MKDOCS_2_WARNING": "1"}
+    command = [BIN / "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+def test_the_reference_names_every_key_and_every_verb(site):
+    from rote import config
+    from rote.papers import names
+
+    keys = (site / "reference/config.html").read_text()
+    for paper in names():
+        for section in config.model().model_fields[paper].annotation.model_fields:
+            assert f"{paper}.{section}" in keys
+    commands = (site / "reference/cli.html").read_text()
+    for text in (path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")):
+        for verb in re.findall(r'"rote ([a-z]+ [a-z-]+) ', text):
+            assert f"rote {verb}" in commands, verb
+
+
+def test_the_site_asks_nothing_of_the_network(site):
+    for page in site.rglob("*.html"):
+        fetched = re.findall(r'<(?:script|img|link|iframe)[^>]* (?:src|href)="(https?:[^"]*)', page.read_text())
+        assert [url for url in fetched if "canonical" not in url] == [], page
+
+
+def test_rule_graphs_are_the_workflows(project):
+    dot = run(project, "snakemake", "--rulegraph", "--configfile", "config/smoke.yaml", "--", "all").stdout
+    rules = set(re.findall(r'label = "(\w+)"', dot))
+    drawn = {
+        name
+        for path in (ROOT / "docs/rulegraph").glob("*.svg")
+        for name in re.findall(r"<text [^>]*>(\w+)</text>", path.read_text())
+    }
+    apart = {"all"} | {rule for rule in rules if rule.startswith("report")}
+    papers = {path.stem for path in (ROOT / "docs/rulegraph").glob("*.svg")}
+    assert drawn - papers == rules - apart - papers, "make rulegraphs"
