@@ -42,8 +42,8 @@ lint: setup  ## check and format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-bench: setup .peers  ## measure the kernels against their plain alternatives
-	PYTHONPATH=.peers $(BIN)/python -m tests.benchmarks
+bench: setup  ## measure the kernels against what one would use instead: reports/benchmarks/index.html
+	$(BIN)/snakemake --cores all --force -- bench
 
 fuzz: setup .peers  ## a minute of coverage-guided fuzzing of everything that reads files
 	PYTHONPATH=.peers $(BIN)/python tests/faults/fuzz.py -max_total_time=60

@@ -24,6 +24,7 @@ include: "workflow/rules/cramless.smk"
 include: "workflow/rules/distmem.smk"
 include: "workflow/rules/inversion.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/bench.smk"
 
 
 localrules:

@@ -1,98 +1,120 @@
-"""`make bench`: what rote's kernels save, as ratios measured side by side in one run.
+"""`python -m tests.benchmarks`: what rote's kernels save against what one would use instead, measured in one run.
 
-Each comparison first checks that both sides give the same answer, then alternates them, and reports the median ratio of
-CPU seconds (of wall seconds for comparisons marked `wall`) with its range. Nothing here passes or fails; numbers go to
-the terminal and, with one figure per file, to reports/benchmarks/. `python -m tests.benchmarks ngrams raf` measures
-some of the files only.
+Each comparison first checks that both ways give the same answer, then alternates them. It tells the median ratio of CPU
+seconds (wall seconds where children or threads work) with its interval, the memory that each way adds, the ratio on all
+cores, and how far ours is from this machine's own limits. Then every kernel at four or more sizes, and the workflow
+itself.
+
+Written: benchmarks.parquet, growth.parquet, index.html with a figure. Nothing here passes or fails; where the page says
+that a bar is missed, it says why. Names of files measure those only: `python -m tests.benchmarks ngrams raf`.
 """
 
-import json
+import argparse
 import os
-import resource
 import sys
-import textwrap
-import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from rote import tables
-from rote.figures import FAINT, PALETTE, STYLE, categories, log_ticks, panels
-from rote.job import start
+from rote.job import limit_threads
 
-from tests.benchmarks import attention, cramless, inversion, longtail, ngrams, raf, resmem
+from tests.benchmarks import attention, cramless, dag, inversion, longtail, machine, ngrams, page, raf, resmem
+from tests.benchmarks.case import added_memory, grown, median_interval, on_all_cores, paired
 
-MODULES = [longtail, raf, attention, cramless, inversion, resmem, ngrams]
-
-
-def seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
-    """CPU seconds of this process, or wall seconds."""
-    begin = clock()
-    work()
-    return clock() - begin
+MODULES = [ngrams, resmem, longtail, cramless, raf, attention, inversion]
 
 
 def main() -> None:
-    rows, wanted = [], sys.argv[1:]
-    chosen = [module for module in MODULES if not wanted or module.__name__.split(".")[-1] in wanted]
-    with start("bench", threads=1):
-        for prepare in (prepare for module in chosen for prepare in module.COMPARISONS):
-            wall = getattr(prepare, "wall", False)
-            clock = time.perf_counter if wall else time.process_time
-            try:
-                ours, theirs, scale, repeats = prepare()
-            except ImportError as error:
-                print(f"{prepare.__doc__}: skipped, a peer is not installed ({error})", flush=True)
-                continue
-            pairs = [(seconds(ours, clock), scale * seconds(theirs, clock)) for _ in range(repeats)]
-            ratios = [slow / fast for fast, slow in pairs]
-            fast, slow = np.median(pairs, axis=0)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            row = {
-                "module": prepare.__module__.split(".")[-1],
-                "comparison": prepare.__doc__.split("\n")[0],
-                "clock": "wall" if wall else "CPU",
-                "ours_s": round(float(fast), 2),
-                "theirs_s": round(float(slow), 2),
-                "ratio": round(float(np.median(ratios)), 2),
-                "ratio_low": round(min(ratios), 2),
-                "ratio_high": round(max(ratios), 2),
-                "peak_memory_mb": round(peak),
-            }
-            rows.append(row)
-            print("{comparison}: {ratio}x [{ratio_low}, {ratio_high}], {ours_s} against {theirs_s} {clock} s, "
-                  "peak so far {peak_memory_mb} MB".format(**row), flush=True)  # fmt: skip
-        for measure in (measure for module in chosen for measure in getattr(module, "MEASURES", [])):
-            for row in measure():
-                rows.append(row)
-                print(*(f"{name}: {value}" for name, value in row.items()), sep=", ", flush=True)
-    with tables.atomic(Path("reports/benchmarks/benchmarks.json")) as path:
-        path.write_text(json.dumps(rows, indent=1) + "\n")
-    draw([row for row in rows if "ratio" in row], Path("reports/benchmarks"))
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="*", help="measure these only, e.g. ngrams raf; `dag` is the workflow itself")
+    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks"), help="folder to write to")
+    given = parser.parse_args()
+    wanted, out = given.files, given.out
+    names = {module.__name__.split(".")[-1]: module for module in MODULES}
+    if wrong := [name for name in wanted if name not in {*names, "dag"}]:
+        sys.exit(f"no benchmarks are called {', '.join(wrong)}; there are {', '.join([*names, 'dag'])}")
+    chosen = {name: module for name, module in names.items() if not wanted or name in wanted}
+    with limit_threads(1):
+        peak = machine.peaks()
+        say(f"this machine, one core: {peak['f4'] / 1e9:.0f} and {peak['f8'] / 1e9:.0f} Gflop/s, "
+            f"copies {peak['bytes'] / 1e9:.0f} GB/s")  # fmt: skip
+        rows = [row for name, module in chosen.items() for row in compared(name, module, peak)]
+        growth = [row for name, module in chosen.items() for row in growths(name, module)]
+        facts = [row for module in chosen.values() for measure in getattr(module, "MEASURES", []) for row in measure()]
+    if not wanted or "dag" in wanted:
+        facts += dag.measure()
+    for row in facts:
+        say(", ".join(f"{value}" if name == "comparison" else f"{name} {value}" for name, value in row.items()))
+    for name, content in (("benchmarks", rows), ("growth", growth), ("facts", facts)):
+        with tables.atomic(out / f"{name}.parquet") as path:
+            pd.DataFrame(content).to_parquet(path)
+    page.write(out, machine.describe(), peak, pd.DataFrame(rows), pd.DataFrame(growth), facts)
+    say(f"written: {out}/index.html")
 
 
-def draw(rows: list[dict], folder: Path) -> None:
-    """One figure per file of comparisons: how many times longer the alternative takes, median and range."""
-    for module in dict.fromkeys(row["module"] for row in rows):
-        some = [row for row in rows if row["module"] == module][::-1]
-        with plt.rc_context(STYLE):
-            canvas, axes = panels(1, 1, width=8.0, height=0.7 + 0.42 * len(some))
-            ax = axes[0, 0]
-            for place, row in enumerate(some):
-                ax.plot([row["ratio_low"], row["ratio_high"]], [place, place], color=PALETTE[0])
-                ax.plot(row["ratio"], place, "o", color=PALETTE[0])
-            ax.axvline(1, color=FAINT, linewidth=0.8)
-            ax.set(xscale="log", xlabel="seconds of the alternative / of rote", ylim=(-0.6, len(some) - 0.4))
-            ax.set_xlim(min(0.8, *(row["ratio_low"] for row in some)), None)
-            names = [row["comparison"] + (" (wall)" if row["clock"] == "wall" else "") for row in some]
-            categories(ax.yaxis, ["\n".join(textwrap.wrap(name, 62)) for name in names])
-            log_ticks(ax.xaxis)
-            with tables.atomic(folder / f"{module}.png") as path:
-                canvas.savefig(path)
-            plt.close(canvas)
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def compared(name: str, module: ModuleType, peak: dict[str, float]) -> Iterator[dict[str, Any]]:
+    """One row per comparison of a module."""
+    for prepare in module.COMPARISONS:
+        what = " ".join(prepare.__doc__.split())
+        try:
+            case = prepare()
+        except ImportError as error:
+            say(f"{what}: skipped, a peer is not installed ({error})")
+            continue
+        except Exception:  # another peer's trouble must not cost what was measured already
+            say(f"{what}: FAILED\n{traceback.format_exc()}")
+            continue
+        pairs = paired(case)
+        ratio, low, high, covered = median_interval([theirs / ours for ours, theirs in pairs])
+        ours, theirs = np.median(pairs, axis=0)
+        bound = machine.roofline(case.flops, case.moved, case.dtype, peak)
+        row = {
+            "module": name,
+            "comparison": what,
+            "clock": "wall" if case.wall else "CPU",
+            "pairs": case.repeats,
+            "ours_s": float(ours),
+            "theirs_s": float(theirs),
+            "ratio": ratio,
+            "ratio_low": low,
+            "ratio_high": high,
+            "covered": covered,
+            "bar": case.bar or np.nan,
+            "ours_mb": added_memory(case.ours),
+            "theirs_mb": added_memory(case.theirs),
+            "gflop": case.flops / 1e9,
+            "gb": case.moved / 1e9,
+            "roofline": bound / ours if bound else np.nan,
+            "note": case.note,
+        }
+        if case.threads:
+            many_ours, many_theirs = on_all_cores(case)
+            row |= {"all_cores_ratio": many_theirs / many_ours, "all_cores_ours_s": many_ours}
+        say(f"{what}: {ratio:.3g}x [{low:.3g}, {high:.3g}], {ours:.3g} against {theirs:.3g} {row['clock']} s"
+            + (f", bar {case.bar:g}" if case.bar else "")
+            + (f", {row['roofline']:.0%} of the roofline" if bound else ""))  # fmt: skip
+        yield row
+
+
+def growths(name: str, module: ModuleType) -> Iterator[dict[str, Any]]:
+    """One row per size of each kernel of a module."""
+    for growth in getattr(module, "GROWTH", []):
+        for row in grown(growth):
+            say(
+                f"{growth.title}, {row['size']:,} {growth.unit}: {row['seconds']:.3g} CPU s, {row['memory_mb']:.0f} MiB"
+            )
+            yield {"module": name, "kernel": growth.title, "unit": growth.unit} | row
 
 
 if __name__ == "__main__":

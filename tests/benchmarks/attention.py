@@ -1,10 +1,12 @@
-"""Nonlinear attention: a γ path against single points, one reduction against an inverse per γ. See `longtail.py`."""
+"""Nonlinear attention: a γ path against single points, one reduction against an inverse per γ."""
 
 import numpy as np
 from rote.papers.attention import simulation
 from rote.seeds import generator
 from rote.synth import tokens
 from rote.theory import attention
+
+from tests.benchmarks.case import Case, Growth, Work
 
 GAMMAS = np.geomspace(1e-5, 1e3, 37)
 C = 4.0
@@ -35,7 +37,8 @@ def attention_path():
     solve = lambda: attention.memorization_error(GAMMAS, C, "tanh")  # noqa: E731
     loop = lambda: [_point(gamma, a1, nu) for gamma in GAMMAS]  # noqa: E731
     np.testing.assert_allclose(solve().error, loop(), rtol=1e-6, atol=1e-10)
-    return solve, loop, 1.0, 5
+    note = "matrices of 3 x 3: the interpreter's time, not the arithmetic's; points share every step"
+    return Case(solve, loop, bar=10.0, note=note)
 
 
 def attention_simulation():
@@ -57,7 +60,26 @@ def attention_simulation():
         return [inverse(gamma) for gamma in GAMMAS[::6]]
 
     np.testing.assert_allclose(ours()[::6], theirs(), atol=1e-9)
-    return ours, theirs, len(GAMMAS) / len(GAMMAS[::6]), 3
+    return Case(
+        ours, theirs, scale=len(GAMMAS) / len(GAMMAS[::6]), bar=10.0, threads=True, flops=4 / 3 * n**3, dtype="f8",
+        note="half of a tridiagonal reduction are products of a matrix and a vector, which wait for memory",
+    )  # fmt: skip
+
+
+def _reduction(n: int) -> Work:
+    context = tokens.draw(n, 2 * n, generator(1, "bench", "attention", n), mu=[1.0])
+    A, _ = simulation.features(context.X, simulation.entrywise("tanh", 2 * n))
+    gram = np.tril(A.T @ A / n)
+    return lambda: simulation.shifted_solves(gram, context.y, GAMMAS, rotate_back=False)
+
+
+def _path(points: int) -> Work:
+    gammas = np.geomspace(1e-5, 1e3, points)
+    return lambda: attention.memorization_error(gammas, C, "tanh")
 
 
 COMPARISONS = [attention_path, attention_simulation]
+GROWTH = [
+    Growth("attention theory", "ridges", (37, 148, 592, 2368), _path),
+    Growth("attention at 37 ridges, p = 2n", "tokens n", (256, 512, 1024, 2048), _reduction),
+]

@@ -13,6 +13,8 @@ from rote.waves.helmholtz import Helmholtz
 from scipy import sparse
 from scipy.sparse.linalg import splu, spsolve
 
+from tests.benchmarks.case import Case, Growth, Work
+
 
 def _problem(n: int) -> tuple[Helmholtz, np.ndarray, np.ndarray, float]:
     """A forward operator, a squared slowness, data of another one, and their noise."""
@@ -33,6 +35,13 @@ def _gradient(forward: Helmholtz, fields: np.ndarray, adjoint: np.ndarray) -> np
     return forward._folded(padded)
 
 
+def _lu_flops(forward: Helmholtz, slowness: np.ndarray) -> float:
+    """Operations of our factorization and of 15 solves with it for the fields and 15 for the adjoints."""
+    lu = forward.factor(slowness)
+    below, right = np.diff(lu.L.tocsc().indptr).astype(float), np.diff(lu.U.tocsr().indptr).astype(float)
+    return 8 * (below @ right + 30 * (below.sum() + right.sum()))  # a complex product and sum are eight operations
+
+
 def default_ordering():
     """Helmholtz gradient at 64 x 64, 15 sources: one symmetric LU / SciPy's default ordering, operator and transpose"""
     forward, slowness, observed, sd = _problem(64)
@@ -49,7 +58,12 @@ def default_ordering():
 
     ours, theirs = forward.misfit(slowness, observed, sd)[1], plain()
     assert np.linalg.norm(ours - theirs) < 1e-10 * np.linalg.norm(theirs)
-    return lambda: forward.misfit(slowness, observed, sd), plain, 1, 15
+    return Case(
+        lambda: forward.misfit(slowness, observed, sd), plain, repeats=15,
+        flops=_lu_flops(forward, slowness), dtype="f8",
+        note="one factorization instead of two, and a better ordering of it. Half of ours is SuperLU's factorization, "
+        "half its solves: small blocks, column by column. Beyond it needs a symmetric multifrontal code",
+    )  # fmt: skip
 
 
 def solve_per_shot():
@@ -69,7 +83,7 @@ def solve_per_shot():
 
     ours, theirs = forward.misfit(slowness, observed, sd)[1], plain(len(sources))
     assert np.linalg.norm(ours - theirs) < 1e-10 * np.linalg.norm(theirs)
-    return lambda: forward.misfit(slowness, observed, sd), plain, len(sources) / 3, 5
+    return Case(lambda: forward.misfit(slowness, observed, sd), plain, scale=len(sources) / 3, bar=5.0)
 
 
 def jacobians():
@@ -86,7 +100,13 @@ def jacobians():
 
     exact, plain = forward.jacobian(models[0], basis)[1], differences(models[0])
     assert np.linalg.norm(exact - plain) < 1e-5 * np.linalg.norm(exact)
-    return lambda: [forward.jacobian(m, basis) for m in models], lambda: differences(models[0]), 50, 3
+    return Case(
+        lambda: [forward.jacobian(m, basis) for m in models],
+        lambda: differences(models[0]),
+        scale=50,
+        repeats=3,
+        bar=10.0,
+    )
 
 
 def propagators():
@@ -100,7 +120,7 @@ def propagators():
         return torch.autograd.grad((data**2).sum(), v)[0]
 
     run(acoustic.shots)
-    return lambda: [run(acoustic.shots) for _ in range(5)], lambda: run(acoustic.leapfrog), 5, 5
+    return Case(lambda: [run(acoustic.shots) for _ in range(5)], lambda: run(acoustic.leapfrog), scale=5, bar=20.0)
 
 
 def lookup_memory() -> list[dict[str, object]]:
@@ -118,5 +138,11 @@ def lookup_memory() -> list[dict[str, object]]:
     return rows
 
 
+def _misfit(n: int) -> Work:
+    forward, slowness, observed, sd = _problem(n)
+    return lambda: forward.misfit(slowness, observed, sd)
+
+
 COMPARISONS = [default_ordering, solve_per_shot, jacobians, propagators]
 MEASURES = [lookup_memory]
+GROWTH = [Growth("Helmholtz gradient, 15 sources", "cells a side", (32, 48, 64, 96, 128), _misfit)]

@@ -1,20 +1,22 @@
-"""Long-tail composition: the linear sweep against lstsq per fit, the stack against a loop.
-
-A comparison returns (ours, theirs, scale, repeats): two functions, the factor by which the second one's work was cut to
-keep the run short, and how often the pair is measured.
-"""
+"""Long-tail composition: the linear sweep against one fit after another, the stack against a loop."""
 
 import numpy as np
 from rote.papers.longtail import dataset, linear, network, settings
 from rote.seeds import generator
 from rote.synth import features
+from sklearn.linear_model import Ridge
+
+from tests.benchmarks.case import Case, Growth, Work, matrix_flops
 
 
-def linear_sweep():
-    """Linear track at paper size, 9 exponents x 6 noise levels x 12 penalties: one eigh per data set / lstsq per fit"""
+def _sweep_against(fit, checked: tuple[int, ...]) -> Case:
+    """The linear track at the paper's size against `fit(X, y, penalty)`, one after another.
+
+    Args:
+        checked: the penalties that the loop solves, by number; its time is scaled up from them.
+    """
     options = settings.Linear(replicates=2)
     found = linear.sweep(options, 1)[1].set_index(["alpha", "replicate", "sigma", "lam"])["ind"]
-    checked = (0, 3, 7)  # penalties by number; the loop's time is scaled up from these three of twelve
     datasets = []
     for a, alpha in enumerate(options.alphas):
         rng = generator(1, "longtail", "linear", a, 0)
@@ -31,20 +33,37 @@ def linear_sweep():
             y = X @ beta[seen] + sigma * noise
             for number in checked:
                 lam = options.lams[number]
-                if lam:
-                    padded = np.vstack([X, np.sqrt(lam) * np.eye(len(seen))])
-                    fit = np.linalg.lstsq(padded, np.r_[y, np.zeros(len(seen))], rcond=None)[0]
-                else:
-                    fit = np.linalg.lstsq(X, y, rcond=1e-10)[0]
                 delta = -beta
-                delta[seen] += fit
+                delta[seen] += fit(X, y, lam)
                 losses[alpha, 0, sigma, lam] = p @ delta**2
         return losses
 
     for key, loss in loop().items():
         assert abs(found[key] - loss) < 1e-8, key
     fits = len(options.lams) * len(options.sigmas) * options.replicates
-    return lambda: linear.sweep(options, 1), loop, fits / len(checked), 3
+    sets, n = len(options.alphas) * options.replicates, options.n
+    return Case(
+        lambda: linear.sweep(options, 1), loop, scale=fits / len(checked), repeats=3, bar=20.0, threads=True,
+        flops=sets * 9.0 * n**3, dtype="f8",
+        note="an eigendecomposition is two thirds products of a matrix and a vector, which wait for memory",
+    )  # fmt: skip
+
+
+def _lstsq(X: np.ndarray, y: np.ndarray, lam: float) -> np.ndarray:
+    if not lam:
+        return np.linalg.lstsq(X, y, rcond=1e-10)[0]
+    padded = np.vstack([X, np.sqrt(lam) * np.eye(X.shape[1])])
+    return np.linalg.lstsq(padded, np.r_[y, np.zeros(X.shape[1])], rcond=None)[0]
+
+
+def linear_sweep():
+    """Linear track at paper size, 9 exponents x 6 noise levels x 12 penalties: one eigh per data set / lstsq per fit"""
+    return _sweep_against(_lstsq, (0, 3, 7))
+
+
+def linear_sweep_ridge():
+    """The same, penalties above 0: one eigh per data set / scikit-learn's Ridge per fit"""
+    return _sweep_against(lambda X, y, lam: Ridge(lam, fit_intercept=False).fit(X, y).coef_, (3, 7))
 
 
 def stacked_training():
@@ -68,8 +87,19 @@ def stacked_training():
     options, kept = quick, options
     both = run(units, None).merge(run(part, 1), on=key)
     np.testing.assert_allclose(both["mse_x"], both["mse_y"], rtol=1e-3)
+    quick_flops = matrix_flops(lambda: run(units, None))
     options = kept
-    return lambda: run(units, None), lambda: run(part, 1), len(units) / len(part), 2
+    return Case(
+        lambda: run(units, None), lambda: run(part, 1), scale=len(units) / len(part), repeats=3, bar=3.0,
+        flops=quick_flops * kept.epochs / quick.epochs,
+        note="networks of a few thousand weights: batched products of small matrices, and Adam's moments",
+    )  # fmt: skip
 
 
-COMPARISONS = [linear_sweep, stacked_training]
+def _sweep(n: int) -> Work:
+    options = settings.Linear(replicates=2, n=n, d=10 * n, alphas=[1.5])
+    return lambda: linear.sweep(options, 1)
+
+
+COMPARISONS = [linear_sweep, linear_sweep_ridge, stacked_training]
+GROWTH = [Growth("min-norm sweep, 2 data sets, 72 settings", "rows", (250, 500, 1000, 2000), _sweep)]

@@ -17,6 +17,8 @@ from rote import ngrams
 from rote.papers.distmem import engines
 from rote.seeds import generator
 
+from tests.benchmarks.case import Case, Growth, Work, threads
+
 TOKENS, PAIRS = 50_000_000, 20_000
 _FOLDER = tempfile.TemporaryDirectory(prefix="rote-bench-")
 
@@ -42,7 +44,11 @@ def pairs_by_dictionary():
     ids, offsets, corpus, pairs = _stream(TOKENS)
     theirs = engines.sets(ids, offsets, pairs)
     np.testing.assert_array_equal(_ours(), theirs)
-    return lambda: ngrams.count_pairs(corpus, pairs), lambda: engines.sets(ids, offsets, pairs), 1.0, 1
+    return Case(
+        lambda: ngrams.count_pairs(corpus, pairs), lambda: engines.sets(ids, offsets, pairs), repeats=2, bar=20.0,
+        moved=2.0 * TOKENS,
+        note="bound by dependent instructions, some twelve a token, not by the two bytes that a token has",
+    )  # fmt: skip
 
 
 def pairs_by_suffix_array():
@@ -65,7 +71,7 @@ def pairs_by_suffix_array():
         return np.array([len(np.intersect1d(known[a], known[b], assume_unique=True)) for a, b in pairs])
 
     np.testing.assert_array_equal(_ours(), theirs())
-    return lambda: ngrams.count_pairs(corpus, pairs), theirs, 1.0, 1
+    return Case(lambda: ngrams.count_pairs(corpus, pairs), theirs, repeats=2, bar=20.0, moved=2.0 * TOKENS)
 
 
 def pairs_by_inverted_index():
@@ -96,7 +102,7 @@ def pairs_by_inverted_index():
         return np.array(found)
 
     np.testing.assert_array_equal(ngrams.count_pairs(corpus, pairs), theirs())
-    return lambda: ngrams.count_pairs(corpus, pairs), theirs, 1.0, 1
+    return Case(lambda: ngrams.count_pairs(corpus, pairs), theirs, repeats=2, bar=20.0)
 
 
 def pairs_by_infini_gram():
@@ -128,17 +134,14 @@ def pairs_by_infini_gram():
         return [engine.count_cnf(cnf=[[list(a)], [list(b)]])["count"] for a, b in pairs]
 
     theirs(), ngrams.count_pairs(corpus, pairs)
-    return lambda: ngrams.count_pairs(corpus, pairs), theirs, 1.0, 1
+    return Case(lambda: ngrams.count_pairs(corpus, pairs), theirs, repeats=2, bar=50.0, wall=True)
 
 
 def two_threads():
     """the scan of 50 M tokens: two threads / one"""
     _, _, corpus, pairs = _stream(TOKENS)
     wanted = ngrams.queries(corpus, pairs=pairs)
-    return lambda: ngrams.scan(corpus, wanted, threads=2), lambda: ngrams.scan(corpus, wanted), 1.0, 5
-
-
-pairs_by_infini_gram.wall = two_threads.wall = True  # a child process; two threads
+    return Case(lambda: ngrams.scan(corpus, wanted, threads=2), lambda: ngrams.scan(corpus, wanted), wall=True)
 
 
 def full_table():
@@ -161,7 +164,54 @@ def full_table():
     found, (keys, counts) = ngrams.table(corpus, 3), theirs()
     assert len(found.counts) == len(keys)
     assert np.sort(found.counts).tolist() == np.sort(counts).tolist()
-    return lambda: ngrams.table(corpus, 3), theirs, 1.0, 3
+    return Case(lambda: ngrams.table(corpus, 3), theirs, repeats=3, moved=2.0 * TOKENS + 16.0 * len(keys))
+
+
+def table_by_polars():
+    """every distinct 3-gram of 20 M tokens: bucketed / polars, grouped by packed keys"""
+    import polars
+
+    ids, offsets, corpus, _ = _stream(20_000_000)
+    inside = np.ones(len(ids), bool)
+    for back in (1, 2):
+        inside[offsets[1:] - back] = False
+    keys = ids[:-2].astype(np.uint64) << 32 | ids[1:-1].astype(np.uint64) << 16 | ids[2:].astype(np.uint64)
+    frame = polars.DataFrame({"gram": keys[inside[:-2]]})
+
+    def theirs():
+        return frame.group_by("gram").len()
+
+    found, counts = ngrams.table(corpus, 3), theirs()
+    assert sorted(found.counts.tolist()) == sorted(counts["len"].to_list())
+    return Case(lambda: ngrams.table(corpus, 3), theirs, repeats=3, wall=True)
+
+
+def table_by_count_vectorizer():
+    """the same of 2 M tokens: bucketed / scikit-learn's CountVectorizer, from the text"""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    ids, offsets, corpus, _ = _stream(2_000_000)
+    texts = [" ".join(map(str, ids[begin:end])) for begin, end in pairwise(offsets)]
+
+    def theirs():
+        counter = CountVectorizer(ngram_range=(3, 3), token_pattern=r"\d+", lowercase=False)
+        return counter.fit_transform(texts).sum(axis=0)
+
+    assert sorted(ngrams.table(corpus, 3).counts.tolist()) == sorted(np.asarray(theirs()).ravel().tolist())
+    return Case(lambda: ngrams.table(corpus, 3), theirs, repeats=2)
+
+
+def _scan(tokens: int) -> Work:
+    _stream.cache_clear()
+    _, _, corpus, pairs = _stream(tokens)
+    wanted = ngrams.queries(corpus, pairs=pairs)
+    return lambda: ngrams.scan(corpus, wanted, threads=threads())
+
+
+def _table(tokens: int) -> Work:
+    _stream.cache_clear()
+    corpus = _stream(tokens)[2]
+    return lambda: ngrams.table(corpus, 3)
 
 
 def memory() -> list[dict]:
@@ -194,6 +244,19 @@ def _peak(corpus: ngrams.Corpus, body: str) -> int:
 
 
 COMPARISONS = [
-    pairs_by_dictionary, pairs_by_suffix_array, pairs_by_inverted_index, pairs_by_infini_gram, two_threads, full_table
-]  # fmt: skip
+    pairs_by_dictionary,
+    pairs_by_suffix_array,
+    pairs_by_inverted_index,
+    pairs_by_infini_gram,
+    two_threads,
+    full_table,
+    table_by_polars,
+    table_by_count_vectorizer,
+]
 MEASURES = [memory]
+GROWTH = [
+    Growth(
+        "documents of 20,000 pairs", "tokens", (12_500_000, 25_000_000, 50_000_000, 100_000_000, 200_000_000), _scan
+    ),
+    Growth("table of 3-grams", "tokens", (3_000_000, 6_000_000, 12_500_000, 25_000_000), _table),
+]

@@ -1,4 +1,4 @@
-"""Rules and facts: the grid solver against quadrature point by point, Newton against LIBSVM. See `longtail.py`."""
+"""Rules and facts: the grid solver against quadrature point by point, Newton against LIBSVM."""
 
 import numpy as np
 from rote.papers.raf import simulation
@@ -6,7 +6,10 @@ from rote.seeds import generator
 from rote.synth import rules_facts
 from rote.theory import raf
 from scipy import integrate, special
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC
+
+from tests.benchmarks.case import Case, Growth, Work
 
 EPS, GAMMA = 0.1, 45.0
 
@@ -51,7 +54,10 @@ def hinge_grid():
 
     for (i, j), e_gen in zip(some, loop(), strict=True):
         assert abs(e_gen - grid.e_gen[i, j]) < 1e-8, (alphas[i], lams[j])
-    return solve, loop, grid.e_gen.size / len(some), 3
+    return Case(
+        solve, loop, scale=grid.e_gen.size / len(some), repeats=3, bar=50.0,
+        note="nearly all of it are erf and exp of whole grids; a roofline of sums and products says nothing",
+    )  # fmt: skip
 
 
 def hinge_simulation():
@@ -78,7 +84,11 @@ def hinge_simulation():
         return angle(X[machine.support_].T @ machine.dual_coef_[0])
 
     assert abs(peer() - ours()) < 1e-6
-    return ours, peer, 1.0, 5
+    n = len(sample.y)
+    return Case(
+        ours, peer, bar=10.0, threads=True, flops=n * d**2 + d**3 / 3, dtype="f8",
+        note="counted as one Newton step on all rows; there are several, on the active ones",
+    )  # fmt: skip
 
 
 def hinge_simulation_with_intercept():
@@ -91,7 +101,40 @@ def hinge_simulation_with_intercept():
         K = mu1**2 * sample.X @ sample.X.T / d + mustar**2 * np.eye(len(sample.y))
         return SVC(kernel="precomputed", C=1 / lam, cache_size=1000).fit(K, sample.y)
 
-    return lambda: simulation.equivalent("hinge", lam, sample, mu1, mustar), peer, 1.0, 5
+    return Case(lambda: simulation.equivalent("hinge", lam, sample, mu1, mustar), peer)
 
 
-COMPARISONS = [hinge_grid, hinge_simulation, hinge_simulation_with_intercept]
+def square_simulation():
+    """Ridge regression on the kernel, n = 2000, d = 500: solved in d dimensions / scikit-learn's KernelRidge"""
+    mu1 = mustar = np.sqrt(0.5)
+    lam, d = 0.3, 500
+    sample = rules_facts.draw(4.0, EPS, d, generator(1, "bench", "raf"))
+
+    def ours() -> float:
+        return simulation.equivalent("square", lam, sample, mu1, mustar).e_gen
+
+    def peer() -> float:
+        K = mu1**2 * sample.X @ sample.X.T / d + mustar**2 * np.eye(len(sample.y))
+        w = sample.X.T @ KernelRidge(alpha=lam, kernel="precomputed").fit(K, sample.y).dual_coef_
+        return float(np.arccos(w @ sample.teacher / np.linalg.norm(w) / np.linalg.norm(sample.teacher)) / np.pi)
+
+    assert abs(peer() - ours()) < 1e-8
+    n = len(sample.y)
+    return Case(ours, peer, bar=10.0, threads=True, flops=n * d**2 + d**3 / 3, dtype="f8")
+
+
+def _grid(points: int) -> Work:
+    alphas, lams = np.geomspace(0.1, 32, points // 100), np.geomspace(1e-2, 10, 100)
+    return lambda: raf.solve("hinge", alphas[:, None], EPS, lams, gamma=GAMMA)
+
+
+def _machine(d: int) -> Work:
+    sample, mu = rules_facts.draw(4.0, EPS, d, generator(1, "bench", "raf", d)), np.sqrt(0.5)
+    return lambda: simulation.equivalent("hinge", 0.3, sample, mu, mu)
+
+
+COMPARISONS = [hinge_grid, hinge_simulation, hinge_simulation_with_intercept, square_simulation]
+GROWTH = [
+    Growth("hinge theory", "points of the grid", (1000, 4000, 16_000, 64_000), _grid),
+    Growth("hinge kernel machine, n = 4d", "dimensions d", (125, 250, 500, 1000), _machine),
+]

@@ -1,0 +1,144 @@
+"""What a benchmark is: two ways to the same answer, one size after another, and how they are measured.
+
+A comparison is a function without arguments: it makes the inputs, checks that both ways give the same answer, and
+returns a `Case`. Its docstring says what is compared, as "inputs: ours / theirs". A `Growth` is one way at four or more
+sizes.
+"""
+
+import ctypes
+import gc
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from rote import job
+from scipy import stats
+
+Work = Callable[[], object]
+CORES = os.cpu_count() or 1
+
+
+class Case(NamedTuple):
+    """Two ways to the same answer."""
+
+    ours: Work
+    theirs: Work
+    scale: float = 1.0  # by which the other way's work was cut, to keep the run short
+    repeats: int = 7  # pairs, one way after the other
+    bar: float = 0.0  # the ratio that we ask of ourselves; 0: none
+    flops: float = 0.0  # operations that ours cannot do without
+    moved: float = 0.0  # bytes that ours cannot do without moving
+    dtype: str = "f4"  # of the operations
+    wall: bool = False  # children or threads work: CPU seconds of this process would miss them
+    threads: bool = False  # measured again on all cores
+    note: str = ""  # why far below the roofline, or below the bar
+
+
+class Growth(NamedTuple):
+    """One way at several sizes."""
+
+    title: str
+    unit: str  # of the size
+    sizes: Sequence[int]
+    make: Callable[[int], Work]
+
+
+def seconds(work: Work, clock: Callable[[], float]) -> float:
+    begin = clock()
+    work()
+    return clock() - begin
+
+
+def paired(case: Case) -> list[tuple[float, float]]:
+    """Seconds of (ours, theirs), measured alternately; theirs at the full size."""
+    clock = time.perf_counter if case.wall else time.process_time
+    return [(seconds(case.ours, clock), case.scale * seconds(case.theirs, clock)) for _ in range(case.repeats)]
+
+
+def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float, float]:
+    """Median, and the order statistics that enclose the true one with at least `level`, and with what probability.
+
+    With fewer than six values the range, which encloses it less often than `level`.
+    """
+    ordered, n = sorted(values), len(values)
+    outside, skip = 0.0, 0
+    while skip < n // 2 and 2 * (outside + comb(n, skip) * 0.5**n) <= 1 - level:
+        outside += comb(n, skip) * 0.5**n
+        skip += 1
+    first = max(0, skip - 1)
+    covered = 1 - 2 * sum(comb(n, k) for k in range(first + 1)) * 0.5**n
+    return float(np.median(ordered)), ordered[first], ordered[n - 1 - first], max(0.0, covered)
+
+
+def added_memory(work: Work) -> float:
+    """MiB by which `work` raises this process's resident memory at its peak; NaN where the kernel does not say."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # the peak begins anew
+    except OSError:
+        return float("nan")
+    before = _status("VmRSS")
+    work()
+    return (_status("VmHWM") - before) / 1024
+
+
+def _status(key: str) -> int:
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(key))
+
+
+def on_all_cores(case: Case) -> tuple[float, float]:
+    """Wall seconds of (ours, theirs) with as many threads as cores; medians of three."""
+    with job.limit_threads(CORES):
+        os.environ["ROTE_BENCH_THREADS"] = str(CORES)
+        try:
+            pairs = [
+                (seconds(case.ours, time.perf_counter), case.scale * seconds(case.theirs, time.perf_counter))
+                for _ in range(3)
+            ]
+        finally:
+            os.environ["ROTE_BENCH_THREADS"] = "1"
+    ours, theirs = np.median(pairs, axis=0)
+    return float(ours), float(theirs)
+
+
+def threads() -> int:
+    """Threads that a kernel with a `threads` argument gets now."""
+    return int(os.environ.get("ROTE_BENCH_THREADS", "1"))
+
+
+def matrix_flops(work: Work) -> float:
+    """Operations of torch's products of matrices in one run of `work`."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return float(counter.get_total_flops())
+
+
+def grown(growth: Growth, repeats: int = 3) -> list[dict[str, float]]:
+    """CPU seconds and added memory at each size, the median of `repeats`."""
+    rows = []
+    for size in growth.sizes:
+        work = growth.make(size)
+        work()  # what is compiled or cached at a first call
+        times = [seconds(work, time.process_time) for _ in range(repeats)]
+        rows.append({"size": size, "seconds": float(np.median(times)), "memory_mb": added_memory(work)})
+    return rows
+
+
+def exponent(sizes: Sequence[float], values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:
+    """Slope of log value on log size, with its interval by Student's t; NaN where a value is not positive."""
+    x, y = np.log(np.asarray(sizes, float)), np.asarray(values, float)
+    if len(x) < 3 or not (y > 0).all():
+        return (float("nan"),) * 3
+    fit = stats.linregress(x, np.log(y))
+    reach = stats.t.ppf((1 + level) / 2, len(x) - 2) * fit.stderr
+    return float(fit.slope), float(fit.slope - reach), float(fit.slope + reach)

@@ -1,0 +1,51 @@
+"""What this machine can do at most: products of matrices and copies, measured in the same run as everything else."""
+
+import os
+import platform
+import time
+
+import numpy as np
+import torch
+
+from tests.benchmarks.case import CORES
+
+
+def describe() -> dict[str, str]:
+    """Processor, cores, memory, versions."""
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": model,
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        "cores": str(CORES),
+        "memory": f"{memory:.0f} GiB",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def peaks(n: int = 1536, copied: int = 2**26) -> dict[str, float]:
+    """Operations a second of an n × n product in single and double precision, bytes a second of a copy; one core.
+
+    The best of several: what the machine can do, not what it did on average.
+    """
+    found = {}
+    for dtype in ("f4", "f8"):
+        a = torch.rand(n, n, dtype=torch.float32 if dtype == "f4" else torch.float64)
+        found[dtype] = 2 * n**3 / min(_seconds(lambda a=a: a @ a) for _ in range(5))
+    source, target = np.ones(copied // 8), np.empty(copied // 8)
+    found["bytes"] = 2 * copied / min(_seconds(lambda: np.copyto(target, source)) for _ in range(7))
+    return found
+
+
+def _seconds(work) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def roofline(flops: float, moved: float, dtype: str, peak: dict[str, float]) -> float:
+    """Seconds that one core needs at least."""
+    return max(flops / peak[dtype], moved / peak["bytes"])

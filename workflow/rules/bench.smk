@@ -1,0 +1,27 @@
+# Benchmarks: rote's kernels against what one would use instead. No run needs them; `make bench` asks for them.
+
+
+rule bench:
+    input:
+        peers=own("envs/peers.txt"),
+    output:
+        page="reports/benchmarks/index.html",
+        tables=expand(
+            "reports/benchmarks/{table}.parquet",
+            table=["benchmarks", "growth", "facts"],
+        ),
+        growth="reports/benchmarks/growth.png",
+    log:
+        "reports/benchmarks/benchmarks.log",
+    threads: workflow.cores
+    resources:
+        gpu=0,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        home=HOME,
+        here=Path.cwd(),
+    shell:
+        "cd {params.home:q} && make --no-print-directory .peers > {params.here:q}/{log:q} 2>&1"
+        " && PYTHONPATH=.peers python -m tests.benchmarks --out {params.here:q}/reports/benchmarks"
+        " 2>&1 | tee -a {params.here:q}/{log:q}"
