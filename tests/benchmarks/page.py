@@ -17,6 +17,9 @@ _PAGES = jinja2.Environment(
 )
 
 
+_PAGES.filters["figures"] = lambda value: figures(value)
+
+
 def write(
     out: Path,
     machine: dict[str, str],
@@ -36,6 +39,11 @@ def write(
     )
     with tables.atomic(out / "index.html") as path:
         path.write_text(text)
+
+
+def figures(value: float) -> str:
+    """Three figures: 0.912, 12.3, 1,830."""
+    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def exponents(growth: pd.DataFrame) -> pd.DataFrame:

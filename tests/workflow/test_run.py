@@ -42,6 +42,12 @@ def test_logs_and_benchmarks_are_written(smoke):
     assert not list((smoke / "results/smoke").glob("checkpoints/*/*"))
 
 
+def test_no_legend_is_cut(smoke):
+    logs = list((smoke / "results/smoke/logs").glob("*_draw_figures.log"))
+    assert len(logs) == len(names())
+    assert [path.stem for path in logs if "legend is larger" in path.read_text()] == []
+
+
 def test_snakemake_report_works(smoke, tmp_path):
     snakemake(smoke, "--report", str(tmp_path / "report.zip"))
     shutil.unpack_archive(tmp_path / "report.zip", tmp_path)

@@ -4,6 +4,7 @@ Theory is a line, simulation a marker with its 95 % interval. Colours are colour
 every figure of a paper.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from rote.errors import InputError
 from rote.papers import load as load_paper
 from rote.tables import atomic
 
+log = logging.getLogger("rote")
 PALETTE = sns.color_palette("colorblind")
 INK, FAINT = "#222222", "#888888"
 STYLE = {
@@ -91,8 +93,17 @@ def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None
                 canvas.savefig(temporary, format=suffix[1:], metadata=metadata)
             canvas.set_layout_engine("none")  # laid out once: the second file keeps the places
             written.append(out / f"{name}{suffix}")
+        _warn_of_cut_legends(canvas, name)
         plt.close(canvas)
     return written
+
+
+def _warn_of_cut_legends(canvas: Canvas, name: str) -> None:
+    """Say in the log if a legend of the figure does not fit into it (tests read the log)."""
+    for legend in canvas.legends:
+        box = legend.get_window_extent()
+        if box.x0 < 0 or box.y0 < 0 or box.x1 > canvas.bbox.x1 or box.y1 > canvas.bbox.y1:
+            log.warning("figure %s: its legend is larger than the figure", name)
 
 
 def render(figure: Figure, tables: Mapping[str, pd.DataFrame]) -> Canvas:
@@ -107,6 +118,15 @@ def render(figure: Figure, tables: Mapping[str, pd.DataFrame]) -> Canvas:
 def panels(rows: int, columns: int, *, width: float = 3.1, height: float = 2.5, **options) -> tuple[Canvas, np.ndarray]:
     """A grid of axes sized per panel, (rows, columns)."""
     return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options)
+
+
+def legend_below(canvas: Canvas, columns: int, handles: Sequence, labels: Sequence[str], **options) -> None:
+    """One legend below all panels, in `columns` or as many as the figure is wide enough for."""
+    for ncols in range(columns, 0, -1):
+        legend = canvas.legend(handles, labels, loc="outside lower center", ncols=ncols, **options)
+        if ncols == 1 or legend.get_window_extent(canvas.canvas.get_renderer()).width <= canvas.bbox.width:
+            return
+        legend.remove()
 
 
 def spread(frame: pd.DataFrame, by: str, value: str, resamples: int = 1999) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import FAINT, INK, PALETTE, Figure, log_ticks, panels, points, spread, theory, whiskers
+from rote.figures import FAINT, INK, PALETTE, Figure, legend_below, log_ticks, panels, points, spread, theory, whiskers
 
 Tables = Mapping[str, pd.DataFrame]
 FUNCTIONS = ("linear", "tanh", "relu_c", "sign", "cubic", "exp_clip", "exp_c", "cos_c", "quad")
@@ -50,7 +50,7 @@ def _three(tables: Tables, series: tuple[str, ...], dotted: dict[str, tuple[str,
             ax.set_ylim(bottom=1e-12)
             ax.axvline(1, color=FAINT, linewidth=0.8)
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    legend_below(canvas, 5, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -89,7 +89,7 @@ def nonlinearity(tables: Tables) -> Canvas:
         points(ax, dots[dots["series"] == name], "x", "error", color=color, line=False, label=name)
     ax.set(title="d  Its linear part, ν = 1", xlabel=r"linear coefficient $a_1$", ylabel=f"{ERROR} (γ = 1)")
     ax.legend()
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    legend_below(canvas, 5, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -114,7 +114,7 @@ def alignment(tables: Tables) -> Canvas:
         if "angle" in panel:
             ax.set_xticks([0, 45, 90, 135, 180])
     axes[0, 0].set_ylabel(ERROR)
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    legend_below(canvas, 4, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -277,7 +277,7 @@ def trained(tables: Tables) -> Canvas:
     axes[0, 0].set_ylabel("|cosine| with the signal")
     axes[1, 0].set_ylabel(ERROR)
     entries = [entry for ax in axes[:, 0] for entry in zip(*ax.get_legend_handles_labels(), strict=True)]
-    canvas.legend(*zip(*entries, strict=True), loc="outside lower center", ncols=4)
+    legend_below(canvas, 4, *zip(*entries, strict=True))
     return canvas
 
 

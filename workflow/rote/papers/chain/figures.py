@@ -5,7 +5,19 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import FAINT, INK, PALETTE, Figure, categories, log_ticks, panels, points, spread, theory
+from rote.figures import (
+    FAINT,
+    INK,
+    PALETTE,
+    Figure,
+    categories,
+    legend_below,
+    log_ticks,
+    panels,
+    points,
+    spread,
+    theory,
+)
 
 Tables = Mapping[str, pd.DataFrame]
 # (corpus, memory): name, colour, marker, line
@@ -58,7 +70,7 @@ def load(tables: Tables) -> Canvas:
     ax.set(xscale="log", ylim=(0, 1.04), xlabel="load: information of all facts / nominal capacity",
            ylabel="accuracy over facts")  # fmt: skip
     log_ticks(ax.xaxis)
-    canvas.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
+    legend_below(canvas, 2, *ax.get_legend_handles_labels(), fontsize=7)
     return canvas
 
 
@@ -66,7 +78,7 @@ def deciles(tables: Tables) -> Canvas:
     """C2: fact accuracy by frequency, at every load above 1."""
     rows, loads = tables["deciles"], _axis(tables["accuracy"]).groupby("world")["x"].first().sort_values()
     shown = [world for world, value in loads.items() if value > 1] or list(loads.index[-1:])
-    canvas, axes = panels(1, len(shown), width=3.6, height=3.1, sharey=True)
+    canvas, axes = panels(1, len(shown), width=max(3.6, 5.4 / len(shown)), height=3.1, sharey=True)
     for ax, world in zip(axes[0], shown, strict=True):
         some = rows[rows["world"] == world]
         for (variant, memory), (name, color, marker, style) in LOOKS.items():
@@ -74,7 +86,7 @@ def deciles(tables: Tables) -> Canvas:
                    linestyle=style)  # fmt: skip
         ax.set(title=_title(world), xlabel="tenth of the facts, rarest first", xticks=range(1, 11), ylim=(-0.02, 1.04))
     axes[0, 0].set_ylabel("accuracy")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
+    legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 
@@ -102,7 +114,7 @@ def rules(tables: Tables) -> Canvas:
         categories(ax.xaxis, [_title(world) for world in worlds])
         ax.set(title=kind, ylim=(-0.02, 1.06))
     axes[0, 0].set_ylabel("accuracy on held-out items")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
+    legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 
@@ -131,7 +143,7 @@ def pareto(tables: Tables) -> Canvas:
     """C5: accuracy over all facts against bytes of weights and memory."""
     rows = _axis(tables["accuracy"])
     shown = sorted(value for value in rows["x"].unique() if value > 1) or [rows["x"].max()]
-    canvas, axes = panels(1, len(shown), width=3.7, height=3.1, sharey=True)
+    canvas, axes = panels(1, len(shown), width=max(3.7, 6.4 / len(shown)), height=3.1, sharey=True)
     names = {"nothing": "no memory", "kept": "memory of kept statements", "pruned": "of pruned ones",
              "all": "of all", "random": "of random ones, as many as pruned"}  # fmt: skip
     markers = {"nothing": "o", "kept": "v", "pruned": "D", "all": "s", "random": "X"}
@@ -155,7 +167,7 @@ def pareto(tables: Tables) -> Canvas:
     handles += [axes[0, 0].plot([], [], "-", color=color, label=name)[0]
                 for variant, (name, color) in CORPORA.items() if variant != "flat"]  # fmt: skip
     handles.append(axes[0, 0].plot([], [], "-", color=FAINT, linewidth=0.8, label="Pareto front")[0])
-    canvas.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=7)
+    legend_below(canvas, 3, handles, [handle.get_label() for handle in handles], fontsize=7)
     return canvas
 
 

@@ -7,7 +7,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import FAINT, INK, PALETTE, Figure, categories, log_ticks, panels, points, spread, theory, whiskers
+from rote.figures import (
+    FAINT,
+    INK,
+    PALETTE,
+    Figure,
+    categories,
+    legend_below,
+    log_ticks,
+    panels,
+    points,
+    spread,
+    theory,
+    whiskers,
+)
 from rote.papers.cramless.statistics import SCORING, base, limit, select
 from rote.theory import capacity
 
@@ -56,7 +69,7 @@ def cramming(tables: Tables) -> Canvas:
     ax.axvline(fits, color=FAINT, linewidth=0.8)
     ax.set(xscale="log", xlabel="facts given", ylabel="facts recited", title="a  Every fact once", ylim=(0, None))
     log_ticks(ax.xaxis)
-    canvas.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+    legend_below(canvas, 3, *ax.get_legend_handles_labels(), fontsize=7)
     ax = axes[0, 1]
     for scheme in ("none", "auto"):
         rows = _base_runs(tables)
@@ -215,7 +228,7 @@ def compute(tables: Tables) -> Canvas:
         ax.set(xlabel=label, xscale="log")
         log_ticks(ax.xaxis)
     axes[0, 0].set_ylabel("facts recited")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 

@@ -7,7 +7,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import FAINT, INK, PALETTE, Figure, categories, log_ticks, panels, points, shade, spread, whiskers
+from rote.figures import (
+    FAINT,
+    INK,
+    PALETTE,
+    Figure,
+    categories,
+    legend_below,
+    log_ticks,
+    panels,
+    points,
+    shade,
+    spread,
+    whiskers,
+)
 from rote.papers.distmem.statistics import MAIN, ablation_changes, generated, ladder
 
 Tables = Mapping[str, pd.DataFrame]
@@ -131,7 +144,7 @@ def influence(tables: Tables) -> Canvas:
                 ax.set(title=f"{'abc'[column]}  {task.capitalize()}", xlabel="")
     axes[0, 0].set_ylabel("Σ gradient products")
     axes[1, 0].set_ylabel("mean cosine")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -270,7 +283,7 @@ def estimators(tables: Tables) -> Canvas:
     _zero(ax)
     ax.set(title="b  Five of them", ylabel="Spearman's ρ")
     _size(ax)
-    canvas.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+    legend_below(canvas, 3, *ax.get_legend_handles_labels(), fontsize=7)
     return canvas
 
 

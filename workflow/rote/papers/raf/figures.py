@@ -7,7 +7,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import FAINT, INK, PALETTE, Figure, heat, log_ticks, panels, points, shade, spread, theory, whiskers
+from rote.figures import (
+    FAINT,
+    INK,
+    PALETTE,
+    Figure,
+    heat,
+    legend_below,
+    log_ticks,
+    panels,
+    points,
+    shade,
+    spread,
+    theory,
+    whiskers,
+)
 from rote.theory import raf
 
 Tables = Mapping[str, pd.DataFrame]
@@ -52,7 +66,7 @@ def linear(tables: Tables) -> Canvas:
             )
         ax.set(xscale="log", xlabel=r"samples per dimension $\alpha$", ylabel=label, ylim=(-0.01, 0.52))
         log_ticks(ax.xaxis)
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    legend_below(canvas, 5, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -95,7 +109,7 @@ def angle(tables: Tables) -> Canvas:
         ax.set(xlabel="kernel angle γ (degrees)", ylabel=label)
     axes[0, 0].axhline(bayes, color=INK, linestyle="--", linewidth=1, label="Bayes")
     axes[0, 0].set_ylim(bayes - 0.005, 0.25)
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    legend_below(canvas, 5, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -138,7 +152,7 @@ def rates(tables: Tables) -> Canvas:
         axes[0, 1].axhline(power, color=FAINT, linewidth=0.8, linestyle=":")
     axes[0, 0].set(xscale="log", yscale="log", xlabel=r"$\alpha$", ylabel="generalization error", title="a  Error")
     axes[0, 1].set(xscale="log", xlabel=r"$\alpha$", ylabel="local slope", title="b  Exponent", ylim=(-1.15, 0))
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -164,7 +178,7 @@ def features(tables: Tables) -> Canvas:
             ax.set(xscale="log", ylabel=label if column == 0 else "")
         axes[0, column].set_title(f"α = {alpha:g} (line: p = n)")
         axes[1, column].set_xlabel("features per dimension κ")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -293,7 +307,7 @@ def two_layer(tables: Tables) -> Canvas:
     _reference_lines(axes[0, 0], alphas)
     axes[0, 0].set_yscale("log")
     log_ticks(axes[0, 0].yaxis)
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from rote.figures import FAINT, INK, PALETTE, log_ticks, panels, points, shade, theory
+from rote.figures import FAINT, INK, PALETTE, legend_below, log_ticks, panels, points, shade, theory
 from rote.papers.inversion.stylized import problems
 
 Tables = Mapping[str, pd.DataFrame]
@@ -61,7 +61,7 @@ def stylized(tables: Tables) -> Canvas:
                Line2D([], [], color=EXAMPLES, marker="^", linestyle="none"),
                Line2D([], [], color=INK, marker="*", linestyle="none")]  # fmt: skip
     names = ["exact posterior", "linearized", "prior", "likelihood", "examples", "truth"]
-    canvas.legend(handles, names, loc="outside lower center", ncols=6)
+    legend_below(canvas, 6, handles, names)
     return canvas
 
 
@@ -150,7 +150,7 @@ def ratios(tables: Tables) -> Canvas:
                     transform=ax.get_xaxis_transform(), zorder=4, **look)  # fmt: skip
         ax.set(title=f"N = {number}", xlabel="d₁ / mean(d₂ … d_k)", xlim=(bins[0], bins[-1]))
     axes[0, 0].set_ylabel("density")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=7)
+    legend_below(canvas, 6, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 
@@ -177,7 +177,7 @@ def rates(tables: Tables) -> Canvas:
         list(known), list(known.values()), "*", color=INK, markersize=9, label="published, trained networks"
     )
     axes[0, 0].set_ylabel("share called memorized")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import FAINT, INK, PALETTE, log_ticks, panels, points, shade
+from rote.figures import FAINT, INK, PALETTE, legend_below, log_ticks, panels, points, shade
 from rote.synth import velocity
 
 Tables = Mapping[str, pd.DataFrame]
@@ -60,7 +60,7 @@ def transition(tables: Tables) -> Canvas:
         points(ax, gap, "examples", "gap", color=color, label=name, linestyle=style)
     ax.set(xscale="log", yscale="log", xlabel="training models N", ylabel="held-out / training", title="d  Loss gap")
     log_ticks(ax.xaxis)
-    canvas.legend(*axes[0, 2].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=7)
+    legend_below(canvas, 6, *axes[0, 2].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 
@@ -201,7 +201,7 @@ def outcomes(tables: Tables) -> Canvas:
     axes[0, 0].axvline(1, color=FAINT, linestyle="--", linewidth=0.8)
     log_ticks(axes[0, 0].xaxis)
     axes[0, 1].set_xlim(0, None)
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -230,7 +230,7 @@ def steps(tables: Tables) -> Canvas:
     for ax in axes[0]:
         ax.set(xscale="log", xlabel="data step (standard deviations)")
         log_ticks(ax.xaxis)
-    canvas.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+    legend_below(canvas, 3, *axes[0, 1].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 

@@ -10,6 +10,7 @@ from rote.figures import (
     FAINT,
     INK,
     PALETTE,
+    legend_below,
     log_ticks,
     nearest,
     panels,
@@ -72,7 +73,7 @@ def ridge(tables: Tables) -> Canvas:
         ax.minorticks_off()
         log_ticks(ax.yaxis)
     axes[0, 0].set_ylabel("loss")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -107,7 +108,7 @@ def ranks(tables: Tables) -> Canvas:
         points(ax, rows, "rank", "recovered", label="recovered exactly", color=PALETTE[2], marker="s", line=False)
         ax.set(xscale="log", title=f"α = {alpha:g}", xlabel="frequency rank")
     axes[0, 0].set_ylabel("share of features")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 

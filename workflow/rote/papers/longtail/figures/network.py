@@ -11,6 +11,7 @@ from rote.figures import (
     INK,
     PALETTE,
     categories,
+    legend_below,
     log_ticks,
     nearest,
     panels,
@@ -57,7 +58,7 @@ def rare_digit(tables: Tables) -> Canvas:
         categories(ax.xaxis, counts)
         log_ticks(ax.yaxis)
     axes[0, 0].set_ylabel("test MSE (label²)")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    legend_below(canvas, 6, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
@@ -94,7 +95,7 @@ def isolation(tables: Tables) -> Canvas:
         categories(ax.xaxis, [name.replace("-", "-\n") for name in names])
         log_ticks(ax.yaxis)
     axes[0, 0].set_ylabel("MSE (label²)")
-    canvas.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 

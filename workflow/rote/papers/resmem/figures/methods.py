@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import INK, PALETTE
+from rote.figures import INK, PALETTE, legend_below
 
 METHODS = {"base": (INK, "o"), "knn": (PALETTE[2], "s"), "resmem": (PALETTE[0], "D"), "mix": (PALETTE[1], "^")}
 NAMES = {"base": "base", "knn": "kNN alone", "resmem": "ResMem", "mix": "kNN-LM mix"}
@@ -11,4 +11,4 @@ NAMES = {"base": "base", "knn": "kNN alone", "resmem": "ResMem", "mix": "kNN-LM 
 
 def legend(canvas: Canvas, ax: Axes, columns: int = 4) -> None:
     """One legend below all panels."""
-    canvas.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=7)
+    legend_below(canvas, columns, *ax.get_legend_handles_labels(), fontsize=7)
