@@ -13,7 +13,7 @@ rule bench:
         growth="reports/benchmarks/growth.png",
     log:
         "reports/benchmarks/benchmarks.log",
-    threads: workflow.cores
+    threads: 2  # of a machine that does nothing else meanwhile
     resources:
         gpu=0,
         mem_mb=8000,
