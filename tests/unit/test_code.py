@@ -32,12 +32,12 @@ def package(tmp_path, monkeypatch):
         if name:
             assert old in (root / name).read_text()
             (root / name).write_text((root / name).read_text().replace(old, new))
-        for known in (code._path, code._tree, code._hash, code._reached):
+        for known in (code._path, code._tree, code._hash, code._reached, code._known):
             known.cache_clear()
         return {target: code.digest(f"rote.{target}") for target in ("low", "cli", "cli:first", "cli:second")}
 
     yield digests
-    for known in (code._path, code._tree, code._hash, code._reached):
+    for known in (code._path, code._tree, code._hash, code._reached, code._known):
         known.cache_clear()
     shutil.rmtree(root)
 
@@ -79,3 +79,33 @@ def test_unknown_targets_are_errors():
         code.digest("rote.nothing")
     with pytest.raises(AttributeError):
         code.digest("rote.cli:nothing")
+
+
+def test_digests_are_kept_for_the_next_start_as_long_as_the_sources_are_the_same(package, tmp_path, monkeypatch):
+    (tmp_path / ".snakemake").mkdir()
+    monkeypatch.setattr(code, "KEPT", tmp_path / ".snakemake" / "rote-code.json")
+    ends = []
+    monkeypatch.setattr(code.atexit, "register", lambda *call: ends.append(call))
+
+    def end():
+        keep, *arguments = ends.pop()
+        keep(*arguments)
+
+    first = package()
+    end()
+    assert [path.name for path in (tmp_path / ".snakemake").iterdir()] == ["rote-code.json"]
+    monkeypatch.setattr(code, "_digest", lambda target: pytest.fail("computed again"))
+    assert package() == first
+    end()
+    monkeypatch.undo()
+    monkeypatch.setattr(code, "KEPT", tmp_path / ".snakemake" / "rote-code.json")
+    monkeypatch.setattr(code, "ROOT", tmp_path / "rote")
+    assert package("low.py", "X = 1", "X = 2") != first
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"sources": 1}', '{"sources": "x", "digests": 3}'])
+def test_a_damaged_file_of_digests_is_ignored(package, tmp_path, monkeypatch, text):
+    first = package()
+    (tmp_path / "kept.json").write_text(text)
+    monkeypatch.setattr(code, "KEPT", tmp_path / "kept.json")
+    assert package() == first

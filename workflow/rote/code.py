@@ -5,11 +5,17 @@ syntax trees of every rote module that its command can reach. Comments, layout a
 """
 
 import ast
+import atexit
 import hashlib
+import json
+import os
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent
+KEPT = Path(".snakemake") / "rote-code.json"  # digests of the sources as they are, for Snakemake's next start
 
 
 def digest(target: str) -> str:
@@ -21,6 +27,41 @@ def digest(target: str) -> str:
     Raises:
         ModuleNotFoundError, AttributeError: if the target does not exist.
     """
+    known = _known()
+    if target not in known:
+        known[target] = _digest(target)
+    return known[target]
+
+
+@cache
+def _known() -> dict[str, str]:
+    """Digests that an earlier process made of exactly these sources: parsing them anew takes seconds at every start.
+
+    On a cluster Snakemake starts once per job. What this process adds is written at its end.
+    """
+    sources = hashlib.sha256(sys.version.encode())
+    for path in sorted(ROOT.rglob("*.py")):
+        content = path.read_bytes()
+        sources.update(f"{path.relative_to(ROOT)} {len(content)}\n".encode() + content)
+    state, digests = sources.hexdigest(), {}
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        saved = json.loads(KEPT.read_text())
+        if saved["sources"] == state:
+            digests = dict(saved["digests"])
+    kept = KEPT.absolute()
+    atexit.register(_keep, kept, state, digests, len(digests))
+    return digests
+
+
+def _keep(kept: Path, state: str, digests: dict[str, str], before: int) -> None:
+    if len(digests) > before and kept.parent.is_dir():
+        temporary = kept.with_name(f"{kept.name}.{os.getpid()}")
+        with suppress(OSError):
+            temporary.write_text(json.dumps({"sources": state, "digests": digests}))
+            temporary.replace(kept)
+
+
+def _digest(target: str) -> str:
     module, _, function = target.partition(":")
     trees, found = [_tree(module)], set()
     if function:
