@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from rote import knn, resmem
+from rote import cells, knn, resmem
 from rote.errors import InputError
 
 seeds = st.integers(0, 2**32 - 1)
@@ -37,6 +37,59 @@ def test_rows_do_not_find_themselves_if_told_so(seed, n, k):
     own = knn.Datastore(x).search(x, 1)
     assert own.rows[:, 0].tolist() == list(range(n))
     assert (own.distances == 0).all()  # exactly: differences, not the expanded square
+
+
+@given(
+    seeds,
+    st.sampled_from([0.0, 0.01, 0.3, 1.0]),
+    st.integers(1, 12),
+    st.integers(1, 40),
+    st.sampled_from(["", "twice", "outliers", "far"]),
+)
+@settings(max_examples=60)
+def test_cells_change_no_answer(seed, noise, clusters, k, special):
+    """Clusters of any tightness, repeated rows, outliers that blow a cell up, data far from the origin."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(clusters, 5))
+    x = centres[rng.integers(clusters, size=400)] + noise * rng.normal(size=(400, 5))
+    q = centres[rng.integers(clusters, size=90)] + noise * rng.normal(size=(90, 5))
+    if special == "twice":
+        x[200:] = x[:200]
+    elif special == "outliers":
+        x[:3] *= 50
+    elif special == "far":
+        x, q = x + 1e3, q + 1e3
+    x, q = x.astype(np.float32), q.astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, "LEAST", 100)
+        store = knn.Datastore(x)
+        found = store.search(q, k)
+        assert store._cells is not None  # looked at: used, or found not to pay
+        later = store.search(q, k)
+    plain = knn.Datastore(x).search(q, k)
+    assert (found.distances <= plain.distances).all()  # brute force takes its own rounding for the order of near ties
+    np.testing.assert_array_equal(found.distances, later.distances)
+    exact = np.sqrt(((q[:, None].astype(np.float64) - x) ** 2).sum(-1))
+    chosen = np.take_along_axis(exact, found.rows, 1)
+    np.testing.assert_allclose(chosen, np.sort(exact, axis=1)[:, :k], rtol=1e-4, atol=1e-4 * np.abs(x).max())
+    assert all(len(set(row)) == len(row) for row in found.rows.tolist())
+
+
+def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(cells, "LEAST", 100)
+    centres = 20 * rng.normal(size=(8, 16))
+    for spread, used in ((1.0, True), (200.0, False)):
+        x = (centres[rng.integers(8, size=2000)] + spread * rng.normal(size=(2000, 16))).astype(np.float32)
+        store = knn.Datastore(x)
+        store.search(x[:20], 5)
+        assert store._cells is None  # too few queries to pay for cells
+        store.search(x[:400], 5)
+        assert bool(store._cells) is used
+        store.add(x[:10])
+        assert store._cells is None  # made anew when they pay again
+        own = store.search(x[:400], 1, itself=False)
+        assert (own.rows[:, 0] != np.arange(400)).all()
 
 
 @given(seeds, st.floats(-1e4, 1e4))

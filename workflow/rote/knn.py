@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numba import njit
 
+from rote import cells
 from rote.errors import InputError
 from rote.tables import atomic
 
@@ -67,6 +68,7 @@ class Datastore:
         self.centre = np.asarray(centre, np.float64)
         self.vectors = _centred(found, self.centre)
         self._index = None
+        self._cells: cells.Cells | Literal[False] | None = None  # False: a look at the rows said that they do not pay
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -82,7 +84,7 @@ class Datastore:
         if not len(self):
             self.centre = found.mean(0, dtype=np.float64) if len(found) else self.centre
         new = _centred(found, self.centre)
-        self.vectors = np.concatenate([self.vectors, new])
+        self.vectors, self._cells = np.concatenate([self.vectors, new]), None
         if self.engine == "hnsw" and self._index is not None:
             self._index.add(new)
         else:
@@ -104,7 +106,7 @@ class Datastore:
         k = min(k, len(self) - (not itself))
         if k < 1:
             return Neighbours(np.empty((len(q), 0), np.float32), np.empty((len(q), 0), np.int64))
-        rows = self._candidates(q, k + (not itself))
+        rows = np.ascontiguousarray(self._candidates(q, k + (not itself)))
         distances = np.empty(rows.shape, np.float32)
         _refine(q, self.vectors, rows, distances, not itself)
         return Neighbours(distances[:, :k], rows[:, :k])
@@ -113,17 +115,22 @@ class Datastore:
         """Share of the true k nearest rows that this engine finds."""
         found = self.search(queries, k).rows
         exact = copy(self)
-        exact.engine, exact._index = "exact", None
+        exact.engine, exact._index, exact._cells = "exact", None, None
         true = exact.search(queries, k).rows
         hits = [len(np.intersect1d(a, b)) for a, b in zip(found, true, strict=True)]
         return float(np.mean(hits) / true.shape[1]) if true.size else 1.0
 
     def _candidates(self, q: np.ndarray, k: int) -> np.ndarray:
-        """Row numbers of the k nearest, (m, k), in no order that matters."""
+        """Row numbers of the k nearest, (m, k) or some more, in no order that matters."""
         if self.engine == "torch":
             return _torch(q, self.vectors, k, self.device)
         faiss = _faiss()
         if self.engine == "exact":
+            if self._cells is None and cells.worth_a_look(len(self), len(q), k):
+                chosen = cells.centres(self.vectors, q, k)
+                self._cells = chosen is not None and cells.build(self.vectors, chosen, _nearest)
+            if self._cells and k <= len(self) // len(self._cells.centres):
+                return cells.search(self._cells, self.vectors, q, k)
             return faiss.knn(q, self.vectors, k)[1]
         if self._index is None:
             self._index = self._built(faiss)
@@ -184,7 +191,8 @@ class Datastore:
                 json.loads((folder / "datastore.json").read_text()),
                 load_file(folder / "datastore.safetensors"),
             )
-            store.engine, store.probes, store.device, store._index = about["engine"], about["probes"], device, None
+            store.engine, store.probes, store.device = about["engine"], about["probes"], device
+            store._index = store._cells = None
             store.vectors, store.centre = arrays["vectors"], arrays["centre"]
             if (folder / "index.faiss").exists():
                 store._index = _faiss().read_index(str(folder / "index.faiss"))
@@ -302,6 +310,12 @@ def _faiss():
     # below this many numbers per call FAISS leaves its matrix product for loops that are 13 to 22 times slower
     faiss.cvar.distance_compute_blas_threshold = 20
     return faiss
+
+
+def _nearest(vectors: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distance and number of each row's nearest centre."""
+    squared, numbers = _faiss().knn(vectors, centres, 1)
+    return squared[:, 0], numbers[:, 0]
 
 
 def _torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarray:
