@@ -73,7 +73,7 @@ def disturbed(cluster, tmp_path_factory) -> Run:
             cluster.call("scontrol", "update", f"nodename={cluster.node}", "state=resume")
         return process.poll() is not None
 
-    cluster.wait(watched, 1500)
+    cluster.wait(watched, 1500 if "papers=[chain]" in CONFIG else 5400)
     told = (project / "slurm.txt").read_text()
     assert process.returncode == 0, told[-6000:]
     assert state["cancelled"]
