@@ -95,6 +95,16 @@ def test_every_job_on_devices_gets_one_of_its_own(disturbed):
     said = [re.findall(r"devices: (.*)\)", log.read_text()) for log in logs]
     assert len(said) == 4  # scoring networks and networks of two worlds
     assert {device for devices in said for device in devices} == {"0", "1"}
+    held: dict[str, list[tuple[str, str]]] = {}  # by device: when a job began and ended
+    for log in (disturbed.project / "results/smoke/logs").glob("*.log"):
+        begun = re.findall(r"^([\d:]{8}) .*: start .*devices: (.*)\)$", log.read_text(), flags=re.M)
+        done = re.findall(r"^([\d:]{8}) .*: done in", log.read_text(), flags=re.M)
+        if begun and begun[-1][1] != "none":
+            assert begun[-1][1] in ("0", "1")  # one device
+            held.setdefault(begun[-1][1], []).append((begun[-1][0], done[-1]))
+    for spans in held.values():  # none at the same time as another
+        spans.sort()
+        assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
     drawn = (disturbed.project / "results/smoke/logs/chain_draw_figures.log").read_text()
     assert "devices: none" in drawn
 
