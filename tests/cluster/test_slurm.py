@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,7 +105,7 @@ def test_every_job_on_devices_gets_one_of_its_own(disturbed):
             held.setdefault(begun[-1][1], []).append((begun[-1][0], done[-1]))
     for spans in held.values():  # none at the same time as another
         spans.sort()
-        assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+        assert all(before[1] <= after[0] for before, after in pairwise(spans))
     drawn = (disturbed.project / "results/smoke/logs/chain_draw_figures.log").read_text()
     assert "devices: none" in drawn
 
