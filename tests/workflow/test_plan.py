@@ -36,7 +36,10 @@ def dag(project) -> dict[str, dict]:
 
 @pytest.fixture(scope="module")
 def rules():
-    return dag(ROOT)
+    """Those of a run; `bench` belongs to none."""
+    found = dag(ROOT)
+    assert found.pop("bench")["gpu"] == 'Resource("gpu", 0)'
+    return found
 
 
 def test_rule_files_are_clean():
