@@ -110,7 +110,12 @@ def compared(name: str, module: ModuleType, peak: dict[str, float]) -> Iterator[
 def growths(name: str, module: ModuleType) -> Iterator[dict[str, Any]]:
     """One row per size of each kernel of a module."""
     for growth in getattr(module, "GROWTH", []):
-        for row in grown(growth):
+        try:
+            rows = grown(growth)
+        except Exception:  # as above
+            say(f"{growth.title}: FAILED\n{traceback.format_exc()}")
+            continue
+        for row in rows:
             say(
                 f"{growth.title}, {row['size']:,} {growth.unit}: {row['seconds']:.3g} CPU s, {row['memory_mb']:.0f} MiB"
             )

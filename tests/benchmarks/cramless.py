@@ -113,7 +113,7 @@ class _Rows(torch.utils.data.Dataset):
 def against_trainer():
     """GPT-NeoX of width 24 on facts, 8 networks, batch 32, 150 steps: one stack / transformers' Trainer, each alone"""
     torchvision()
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
     models = 8
     task = _neox(models)
@@ -129,6 +129,7 @@ def against_trainer():
             save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
         )  # fmt: skip
         trainer = InOrder(model=_module(task), args=arguments, train_dataset=_Rows(task))
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
         return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
