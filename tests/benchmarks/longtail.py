@@ -44,8 +44,8 @@ def _sweep_against(fit, checked: tuple[int, ...]) -> Case:
     sets, n = len(options.alphas) * options.replicates, options.n
     return Case(
         lambda: linear.sweep(options, 1), loop, scale=fits / len(checked), repeats=3, bar=20.0, threads=True,
-        flops=sets * 9.0 * n**3, dtype="f8",
-        note="an eigendecomposition is two thirds products of a matrix and a vector, which wait for memory",
+        flops=sets * 4 / 3 * n**3, dtype="f8",
+        note="counted as the reduction to tridiagonal form alone; half of it are products of a matrix and a vector",
     )  # fmt: skip
 
 
