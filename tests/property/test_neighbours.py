@@ -62,6 +62,7 @@ def test_cells_change_no_answer(seed, noise, clusters, k, special):
     x, q = x.astype(np.float32), q.astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells, "LEAST", 100)
+        patch.setattr(cells, "BLOCK", 40)
         store = knn.Datastore(x)
         found = store.search(q, k)
         assert store._cells is not None  # looked at: used, or found not to pay

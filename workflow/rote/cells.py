@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-QUERIES = 256  # looked at together
+BLOCK = 16_384  # queries whose distances to all centres are held
+QUERIES = 256  # queries whose distances to a cell's rows are held
 LEAST = 16_384  # rows below which brute force is quick enough
 MARGIN = 16  # candidates above k: products of matrices round, and the order of near ties is decided by differences
 SAMPLE = 1024  # rows that are looked at to choose centres, and to see whether they pay
@@ -75,6 +76,11 @@ def build(vectors: np.ndarray, chosen: np.ndarray, nearest) -> Cells:
 
 def search(cells: Cells, vectors: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
     """Row numbers of the k nearest and of up to `MARGIN` more, (m, k + MARGIN), -1 where there are no more."""
+    blocks = (queries[begin : begin + BLOCK] for begin in range(0, len(queries), BLOCK))
+    return np.concatenate([_block(cells, vectors, block, k) for block in blocks])
+
+
+def _block(cells: Cells, vectors: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
     m, sizes = len(queries), np.diff(cells.starts)
     between = np.sqrt(_squares(queries, cells.centres).clip(0))
     # rounding of products must not hide a cell

@@ -241,8 +241,8 @@ def track(
         now = time.monotonic()
         if now - last >= max(every_s, min(60.0, (now - begun) / 10)):
             left = (now - begun) / (done + 1) * (total - done - 1)
-            words = f", {now_said}" if (now_said := said()) else ""
-            log.info("%s: %d of %d%s, %.0f s, about %.0f s left", what, done + 1, total, words, now - begun, left)
+            words = ", ".join(filter(None, (f"{done + 1} of {total}", said())))
+            log.info("%s: %s, %.0f s, about %.0f s left", what, words, now - begun, left)
             last = now
 
 

@@ -137,7 +137,7 @@ class LogHandler(LogHandlerBase):
     """Snakemake's plugin interface: each record is either drawn or passed on to Snakemake's own handler."""
 
     def __post_init__(self) -> None:
-        told, self.live, self._lock = self.common_settings, None, threading.RLock()
+        told, self.live, self._lock = self.common_settings, None, threading.Lock()
         stream = sys.stdout if told.stdout else sys.stderr
         more = told.dryrun or told.verbose or told.printshellcmds or told.debug_dag or told.quiet
         self.plain = ColorizingTextHandler(nocolor=told.nocolor, stream=stream)
@@ -149,18 +149,18 @@ class LogHandler(LogHandlerBase):
         if self.console is None:
             self.plain.emit(record)
             return
-        with self._lock:
+        with self._lock:  # not around what follows: the thread that draws holds rich's lock and waits for this one
             self.progress.take(record)
-            event = getattr(record, "event", None)
-            if event == LogEvent.RUN_INFO:
-                self.live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=2)
-                self.live.start()
-            words = self.plain.format(record)
-            if words and (record.levelno >= WARNING or (event is None and self.live is None)):
-                self.console.print(Text(words, style="red" if record.levelno > WARNING else ""))
             over = self.progress.finished.total() + self.progress.failed >= self.progress.planned.total()
-            if event == LogEvent.PROGRESS and over:
-                self.close()
+        event = getattr(record, "event", None)
+        if event == LogEvent.RUN_INFO:
+            self.live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=2)
+            self.live.start()
+        words = self.plain.format(record)
+        if words and (record.levelno >= WARNING or (event is None and self.live is None)):
+            self.console.print(Text(words, style="red" if record.levelno > WARNING else ""))
+        if event == LogEvent.PROGRESS and over:
+            self.close()
 
     def _draw(self) -> Group:
         with self._lock:
