@@ -1,0 +1,85 @@
+"""The multifrontal LDLᵀ on grids of every shape; and where a pivot vanishes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rote.waves import multifrontal
+from scipy import sparse
+
+
+def stencil(width: int, height: int, rng: np.random.Generator) -> sparse.csr_array:
+    """Random symmetric couplings of a grid's neighbours, and a random complex diagonal."""
+    cells = np.arange(width * height).reshape(width, height)
+    ends = np.concatenate([np.stack([cells[1:], cells[:-1]]).reshape(2, -1),
+                           np.stack([cells[:, 1:], cells[:, :-1]]).reshape(2, -1)], axis=1)  # fmt: skip
+    values = rng.normal(size=ends.shape[1]) + 1j * rng.normal(size=ends.shape[1])
+    below = sparse.coo_array((values, ends), shape=(cells.size, cells.size))
+    diagonal = 4 * (rng.normal(size=cells.size) + 1j * rng.normal(size=cells.size))
+    return (below + below.T + sparse.diags_array(diagonal)).tocsr()
+
+
+sides = st.integers(1, 23)
+
+
+@given(st.integers(0, 2**32 - 1), sides, sides, st.integers(1, 35))
+def test_solutions_solve(seed, width, height, count):
+    rng = np.random.default_rng(seed)
+    matrix = stencil(width, height, rng)
+    right = rng.normal(size=(width * height, count)) + 1j * rng.normal(size=(width * height, count))
+    right[rng.random(right.shape) < 0.9] = 0  # subtrees without a source are left out
+    plan = multifrontal.plan(width, height, matrix)
+    solution = multifrontal.Factor(plan, matrix, matrix.diagonal()).solve(right)
+    scale = sparse.linalg.norm(matrix) * np.linalg.norm(solution) + np.linalg.norm(right)
+    assert np.linalg.norm(matrix @ solution - right) <= 1e-9 * scale
+
+
+@given(sides, sides)
+def test_every_cell_is_eliminated_once_and_boundaries_come_later(width, height):
+    plan = multifrontal.plan(width, height, stencil(width, height, np.random.default_rng(0)))
+    assert sorted(plan.order) == list(range(width * height))
+    assert plan.pivots.sum() == width * height
+    for t, (first, pivots) in enumerate(zip(plan.first, plan.pivots, strict=True)):
+        boundary, above = (each[plan.starts[t] : plan.starts[t + 1]] for each in (plan.boundary, plan.above))
+        assert (boundary >= first + pivots).all()
+        assert (np.diff(boundary) > 0).all()
+        assert (np.diff(above) > 0).all()  # so that what lies above the diagonal stays there
+
+
+def test_another_diagonal_needs_no_other_plan():
+    rng = np.random.default_rng(1)
+    matrix, right = stencil(30, 20, rng), rng.normal(size=(600, 3)) + 0j
+    plan = multifrontal.plan(30, 20, matrix)
+    diagonal = 10 + rng.normal(size=600) + 1j
+    solution = multifrontal.Factor(plan, matrix, diagonal).solve(right)
+    changed = matrix + sparse.diags_array(diagonal - matrix.diagonal())
+    np.testing.assert_allclose(changed @ solution, right, atol=1e-12)
+
+
+def test_a_pivot_that_vanishes_is_exchanged(caplog):
+    """The very first pivot is zero: without exchanges there is no LDLᵀ, though the matrix is regular."""
+    matrix = stencil(12, 12, np.random.default_rng(2)).tolil()
+    plan = multifrontal.plan(12, 12, matrix.tocsr())
+    matrix[plan.order[0], plan.order[0]] = 0
+    matrix, right = matrix.tocsr(), np.ones((144, 2), complex)
+    with caplog.at_level("INFO", "rote"):
+        solution = multifrontal.Factor(plan, matrix, matrix.diagonal()).solve(right)
+    assert "pivots exchanged" in caplog.text
+    np.testing.assert_allclose(matrix @ solution, right, atol=1e-10)
+
+
+def test_operations_grow_with_the_cube_of_the_side():
+    """George (1973): n³ for the factor and n² log n for a solution; row by row it would be n⁴ and n³."""
+    small, large = (multifrontal.plan(n, n, stencil(n, n, np.random.default_rng(3))).flops for n in (60, 120))
+    assert large[0] < 2**3.3 * small[0]
+    assert large[1] < 2**2.5 * small[1]
+    assert large[0] < 8 * 120**4 / 2 / 5
+    assert large[1] < 8 * 2 * 120**3 / 3
+
+
+@pytest.mark.parametrize("count", [1, 16, 17])
+def test_columns_do_not_depend_on_their_neighbours(count):
+    rng = np.random.default_rng(4)
+    matrix, right = stencil(9, 14, rng), rng.normal(size=(126, 40)) + 0j
+    factor = multifrontal.Factor(multifrontal.plan(9, 14, matrix), matrix, matrix.diagonal())
+    np.testing.assert_array_equal(factor.solve(right)[:, :count], factor.solve(right[:, :count]))
