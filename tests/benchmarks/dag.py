@@ -19,12 +19,11 @@ SCALE = "smoke"
 def measure() -> list[dict[str, object]]:
     """Wall seconds of a whole run on all cores, of its commands one after another in a shell script, and of a no-op.
 
-    At the smoke scale, in a copy of the project. ROTE_BENCH_RUN names the results of a finished run to read it from
-    instead: the sum of its jobs' seconds over the time that it took.
+    At the smoke scale, in a copy of the project. ROTE_BENCH_RUN names the results of a finished run, of which the time
+    that it took is compared with the sum of its jobs' seconds.
     """
-    if finished := os.environ.get("ROTE_BENCH_RUN"):
-        return _finished(Path(finished))
-    rows = []
+    finished = os.environ.get("ROTE_BENCH_RUN")
+    rows = _finished(Path(finished)) if finished else []
     with tempfile.TemporaryDirectory(prefix="rote-bench-") as folder:
         project = Path(folder) / "project"
         kept = ("Snakefile", "workflow", "config", "profiles", "envs", "README.md", "pyproject.toml")
@@ -54,7 +53,7 @@ def measure() -> list[dict[str, object]]:
 
 
 def _finished(results: Path) -> list[dict[str, object]]:
-    """The same ratio of a run that is there, from its benchmark files."""
+    """The ratio of a run that is there, from its benchmark files."""
     from rote import profile
 
     found = profile.read(results)
