@@ -90,7 +90,10 @@ def _seconds(project: Path, *arguments: str) -> float:
 
 
 def _commands(project: Path) -> list[str]:
-    """The shell commands of all jobs, makers before readers, after the folders that Snakemake makes for them."""
+    """The shell commands of all jobs, makers before readers, after the folders that Snakemake makes for them.
+
+    Of a target, which has no command, Snakemake prints "None".
+    """
     told = _snakemake(project, "--cores", "1", "--dry-run", "--forceall", "--printshellcmds")
     jobs = []
     for block in re.split(r"^(?:local)?rule ", told, flags=re.M)[1:]:
@@ -105,4 +108,4 @@ def _commands(project: Path) -> list[str]:
     written = [path for files, _ in jobs for path in [*files.get("output", []), *files.get("log", [])]]
     folders = sorted({str(Path(path).parent) for path in written})
     ordered = (jobs[number][1] for number in TopologicalSorter(graph).static_order())
-    return [f"mkdir -p {' '.join(folders)}", *(command for command in ordered if command)]
+    return [f"mkdir -p {' '.join(folders)}", *(command for command in ordered if command and command != "None")]
