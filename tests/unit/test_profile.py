@@ -1,5 +1,7 @@
 """`rote profile`: critical path, lanes and names, by hand and on the smoke run."""
 
+import shutil
+
 import pandas as pd
 import pytest
 from rote import manifest, profile
@@ -43,6 +45,11 @@ def test_the_smoke_run(smoke, tmp_path):
     )
     assert done.exit_code == 0, done.exception
     assert "Critical path:" in done.stdout
+    elsewhere = tmp_path / "moved"
+    elsewhere.mkdir()
+    shutil.copy(smoke / "results/smoke" / manifest.NAME, elsewhere)
+    assert profile.read(elsewhere).path == found.path
+    assert len(found.path) > 3
     assert "idle" in done.stdout
     assert (tmp_path / "g.png").stat().st_size > 10_000
 

@@ -31,13 +31,15 @@ def read(results: Path) -> Profile:
         InputError: if the run has no manifest, or its manifest knows no times.
     """
     found: dict[tuple, dict[str, Any]] = {}
-    for entry in manifest.read(results)["files"]:
+    record = manifest.read(results)
+    home = Path("results", record.get("run", results.name))  # as inputs were named, wherever the folder is now
+    for entry in record["files"]:
         if {"rule", "started", "ended"} <= entry.keys():
             # Snakemake notes the start for each output anew, some milliseconds apart, and the end once for all
             key = (entry["rule"], entry["ended"], tuple(entry.get("inputs", [])))
             job = found.setdefault(key, {"outputs": [], "body_s": np.nan, "started": entry["started"]})
             job["started"] = min(job["started"], entry["started"])
-            job["outputs"].append(str(results / entry["path"]))
+            job["outputs"].append(str(home / entry["path"]))
             if "wall_s" in entry:
                 job["body_s"] = np.nanmax([job["body_s"], entry["wall_s"]])
     if not found:

@@ -139,7 +139,8 @@ def save(path: Path, trained: Trained, library: Library) -> None:
     """Weights, and what they were trained on, as safetensors."""
     from safetensors.torch import save_file
 
-    about = {"prediction": trained.prediction, "members": json.dumps(trained.members)}
+    # one entry: of several the library would write the order at random
+    about = {"trained": json.dumps({"prediction": trained.prediction, "members": trained.members})}
     tensors = {name: value.cpu().contiguous() for name, value in trained.parameters.items()}
     scaling = {"data.centre": torch.tensor(library.centre), "data.scale": torch.tensor(library.scale)}
     with atomic(path) as temporary:
@@ -157,15 +158,15 @@ def load(path: Path, library: Library, noise: Schedule) -> Trained:
 
     try:
         with safe_open(path, "pt") as file:
-            about = file.metadata()
+            about = json.loads(file.metadata()["trained"])
             parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds no networks ({error}); train them again") from error
     for name in ("centre", "scale"):
         stored, given = parameters.pop(f"data.{name}").numpy(), getattr(library, name)
         if stored.shape != given.shape or not np.allclose(stored, given, rtol=1e-9, atol=1e-12):
             raise InputError(f"{path}: networks were trained with another {name} of the coordinates than these models'")
-    found = [tuple(member) for member in json.loads(about["members"])]
+    found = [tuple(member) for member in about["members"]]
     replicates, examples = library.train.shape[:2]
     wrong = [(n, r) for _, n, r in found if n > examples or r >= replicates]
     if wrong:

@@ -1,0 +1,34 @@
+"""`--cores` decides how many jobs run at a time, never what they give."""
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import snakemake, start
+from rote import tables
+
+
+def compared(one: Path, other: Path) -> int:
+    """How many tables and figures of two results folders there are; all must be the same."""
+    paths = [path for kind in ("parquet", "png") for path in sorted(one.rglob(f"*.{kind}"))]
+    for path in paths:
+        twin = other / path.relative_to(one)
+        if path.suffix == ".parquet":
+            assert tables.provenance(path)["data_sha256"] == tables.provenance(twin)["data_sha256"], path
+        else:
+            assert path.read_bytes() == twin.read_bytes(), path
+    return len(paths)
+
+
+def test_one_core_gives_what_two_give(smoke, project):
+    snakemake(project, "--cores", "1", "--config", "papers=[raf]")
+    assert compared(smoke / "results/smoke/raf", project / "results/smoke/raf") > 10
+
+
+@pytest.mark.skipif("ROTE_TEST_LAPTOP" not in os.environ, reason="an hour: ROTE_TEST_LAPTOP=1 runs it")
+def test_the_laptop_run_on_one_core_and_on_two(project):
+    for cores in "12":
+        told = f"snakemake --cores {cores} failed: see told.txt in {project}"
+        assert start(project, "snakemake", "--cores", cores).wait() == 0, told
+        (project / "results/laptop").rename(project / f"results/on-{cores}")
+    assert compared(project / "results/on-1", project / "results/on-2") > 250
