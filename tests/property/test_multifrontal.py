@@ -22,14 +22,15 @@ def stencil(width: int, height: int, rng: np.random.Generator) -> sparse.csr_arr
 sides = st.integers(1, 23)
 
 
-@given(st.integers(0, 2**32 - 1), sides, sides, st.integers(1, 35))
-def test_solutions_solve(seed, width, height, count):
+@given(st.integers(0, 2**32 - 1), sides, sides, st.integers(1, 35), st.integers(1, 40))
+def test_solutions_solve(seed, width, height, count, sources):
+    """With sources in a few cells only: subtrees without one are left out."""
     rng = np.random.default_rng(seed)
-    matrix = stencil(width, height, rng)
-    right = rng.normal(size=(width * height, count)) + 1j * rng.normal(size=(width * height, count))
-    right[rng.random(right.shape) < 0.9] = 0  # subtrees without a source are left out
+    matrix, right = stencil(width, height, rng), np.zeros((width * height, count), complex)
+    cells = rng.permutation(width * height)[:sources]
+    right[cells] = rng.normal(size=(len(cells), count)) + 1j * rng.normal(size=(len(cells), count))
     plan = multifrontal.plan(width, height, matrix)
-    solution = multifrontal.Factor(plan, matrix, matrix.diagonal()).solve(right)
+    solution = multifrontal.Factor(plan, matrix, matrix.diagonal()).solve(cells, right[cells])
     scale = sparse.linalg.norm(matrix) * np.linalg.norm(solution) + np.linalg.norm(right)
     assert np.linalg.norm(matrix @ solution - right) <= 1e-9 * scale
 
@@ -48,10 +49,10 @@ def test_every_cell_is_eliminated_once_and_boundaries_come_later(width, height):
 
 def test_another_diagonal_needs_no_other_plan():
     rng = np.random.default_rng(1)
-    matrix, right = stencil(30, 20, rng), rng.normal(size=(600, 3)) + 0j
+    matrix, right = stencil(30, 20, rng), rng.normal(size=(600, 3))
     plan = multifrontal.plan(30, 20, matrix)
     diagonal = 10 + rng.normal(size=600) + 1j
-    solution = multifrontal.Factor(plan, matrix, diagonal).solve(right)
+    solution = multifrontal.Factor(plan, matrix, diagonal).solve(np.arange(600), right)
     changed = matrix + sparse.diags_array(diagonal - matrix.diagonal())
     np.testing.assert_allclose(changed @ solution, right, atol=1e-12)
 
@@ -61,9 +62,9 @@ def test_a_pivot_that_vanishes_is_exchanged(caplog):
     matrix = stencil(12, 12, np.random.default_rng(2)).tolil()
     plan = multifrontal.plan(12, 12, matrix.tocsr())
     matrix[plan.order[0], plan.order[0]] = 0
-    matrix, right = matrix.tocsr(), np.ones((144, 2), complex)
+    matrix, right = matrix.tocsr(), np.ones((144, 2))
     with caplog.at_level("INFO", "rote"):
-        solution = multifrontal.Factor(plan, matrix, matrix.diagonal()).solve(right)
+        solution = multifrontal.Factor(plan, matrix, matrix.diagonal()).solve(np.arange(144), right)
     assert "pivots exchanged" in caplog.text
     np.testing.assert_allclose(matrix @ solution, right, atol=1e-10)
 
@@ -80,6 +81,21 @@ def test_operations_grow_with_the_cube_of_the_side():
 @pytest.mark.parametrize("count", [1, 16, 17])
 def test_columns_do_not_depend_on_their_neighbours(count):
     rng = np.random.default_rng(4)
-    matrix, right = stencil(9, 14, rng), rng.normal(size=(126, 40)) + 0j
+    matrix, right, cells = stencil(9, 14, rng), rng.normal(size=(30, 40)), np.arange(30, 60)
     factor = multifrontal.Factor(multifrontal.plan(9, 14, matrix), matrix, matrix.diagonal())
-    np.testing.assert_array_equal(factor.solve(right)[:, :count], factor.solve(right[:, :count]))
+    np.testing.assert_array_equal(factor.solve(cells, right)[:, :count], factor.solve(cells, right[:, :count]))
+
+
+def test_a_factor_that_is_in_use_keeps_its_arrays():
+    rng, room = np.random.default_rng(5), []
+    matrix, right, cells = stencil(11, 7, rng), rng.normal(size=(77, 2)), np.arange(77)
+    plan = multifrontal.plan(11, 7, matrix)
+    first = multifrontal.Factor(plan, matrix, matrix.diagonal(), room)
+    before = first.solve(cells, right)
+    second = multifrontal.Factor(plan, matrix, matrix.diagonal() + 3, room)
+    second.solve(cells, right)
+    np.testing.assert_array_equal(first.solve(cells, right), before)
+    del second
+    assert len(room) == 1
+    multifrontal.Factor(plan, matrix, matrix.diagonal() + 5, room)
+    np.testing.assert_array_equal(first.solve(cells, right), before)

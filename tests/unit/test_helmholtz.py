@@ -22,8 +22,9 @@ def test_the_matrix_is_symmetric_and_solved(models):
     assert abs(laplacian - laplacian.T).max() < 1e-10
     factor = SMALL.factor(models[0])
     a, b = np.random.default_rng(0).normal(size=(2, factor.shape[0], 1))
+    everywhere = np.arange(len(a))
     # one factor serves forward and adjoint
-    assert a.T @ factor.solve(b + 0j) == pytest.approx(b.T @ factor.solve(a + 0j))
+    assert a.T @ factor.solve(everywhere, b) == pytest.approx(b.T @ factor.solve(everywhere, a))
 
 
 def test_the_error_falls_with_the_square_of_the_spacing():
@@ -36,7 +37,7 @@ def test_the_error_falls_with_the_square_of_the_spacing():
         factor = operator.factor(np.full((n, n), 1 / 2.0**2))
         size, p = n + 2 * operator.layer, operator.layer
         source = (p + n // 2) * size + p + n // 2
-        field = operator._fields(factor, np.array([source]))[:, 0].reshape(size, size)[p:-p, p:-p] / operator.spacing**2
+        field = operator._fields(factor, np.array([source]))[:, 0].reshape(size, size)[p:-p, p:-p]
         x = (np.arange(n) - n // 2) * operator.spacing
         distance = np.hypot(x[:, None], x)
         exact = -0.25j * hankel1(0, operator.omega * np.where(distance > 0, distance, 1) / 2.0)

@@ -101,38 +101,39 @@ class Helmholtz:
         size = self.n + 2 * self.layer
         return multifrontal.plan(size, size, self._parts[1])
 
+    @cached_property
+    def _room(self) -> list:
+        return []
+
     def factor(self, slowness: np.ndarray) -> multifrontal.Factor:
         """Sparse LDLᵀ of the operator at a squared slowness (n, n)."""
         stretch, laplacian, *_ = self._parts
         padded = np.pad(self.check(slowness), self.layer, mode="edge").ravel()
-        return multifrontal.Factor(self._plan, laplacian, laplacian.diagonal() + self.omega**2 * padded * stretch)
+        diagonal = laplacian.diagonal() + self.omega**2 * padded * stretch
+        return multifrontal.Factor(self._plan, laplacian, diagonal, self._room)
 
     def _fields(self, factor: multifrontal.Factor, places: np.ndarray) -> np.ndarray:
-        """Solutions for a unit source at each place, (cells, places)."""
-        right = np.zeros((factor.shape[0], len(places)), complex)
-        right[places, np.arange(len(places))] = 1
-        return factor.solve(right)
+        """Fields of a source δ / h² at each place, (cells, places)."""
+        return factor.solve(places, np.eye(len(places)) / self.spacing**2)
 
     def data(self, slowness: np.ndarray) -> np.ndarray:
         """Recorded fields d_sr, (sources, receivers) complex."""
         *_, sources, receivers = self._parts
-        return self._fields(self.factor(slowness), sources)[receivers].T / self.spacing**2
+        return self._fields(self.factor(slowness), sources)[receivers].T
 
     def field(self, slowness: np.ndarray, place: tuple[int, int]) -> np.ndarray:
         """Field of a point source in one cell (x, depth), (n, n) complex."""
         p, size = self.layer, self.n + 2 * self.layer
         whole = self._fields(self.factor(slowness), np.array([(p + place[0]) * size + p + place[1]]))
-        return whole[:, 0].reshape(size, size)[p:-p, p:-p] / self.spacing**2
+        return whole[:, 0].reshape(size, size)[p:-p, p:-p]
 
     def misfit(self, slowness: np.ndarray, observed: np.ndarray, noise_sd: float) -> tuple[float, np.ndarray]:
         """Φ = Σ |d − d_obs|² / (2 σ_d²) and its gradient by the adjoint, (n, n), per s²/km²."""
         stretch, _, sources, receivers = self._parts
         factor = self.factor(slowness)
-        fields = self._fields(factor, sources) / self.spacing**2
+        fields = self._fields(factor, sources)
         residuals = fields[receivers].T - self._like(observed)
-        right = np.zeros_like(fields)
-        right[receivers] = residuals.conj().T / noise_sd**2
-        adjoint = factor.solve(right)
+        adjoint = factor.solve(receivers, residuals.conj().T / noise_sd**2)
         padded = -(self.omega**2) * (stretch * np.einsum("cs,cs->c", fields, adjoint)).real
         return float((np.abs(residuals) ** 2).sum() / (2 * noise_sd**2)), self._folded(padded)
 
@@ -147,10 +148,10 @@ class Helmholtz:
         """
         stretch, _, sources, receivers = self._parts
         factor = self.factor(slowness)
-        fields, adjoint = self._fields(factor, sources) / self.spacing**2, self._fields(factor, receivers)
+        fields, adjoint = self._fields(factor, sources), self._fields(factor, receivers)
         padded = np.pad(basis.reshape(self.n, self.n, -1), [(self.layer,) * 2] * 2 + [(0, 0)], mode="edge")
         padded = padded.reshape(factor.shape[0], -1)
-        weighted = -(self.omega**2) * stretch[:, None] * fields
+        weighted = -((self.omega * self.spacing) ** 2) * stretch[:, None] * fields  # the adjoint is that of h⁻² too
         # real and imaginary parts side by side, so that the product with the real basis is a real one
         parts = [(adjoint * weighted[:, [s]]).view(float).T @ padded for s in range(len(sources))]
         return fields[receivers].T, np.stack([part[::2] + 1j * part[1::2] for part in parts])

@@ -23,13 +23,14 @@ LEAF = 12  # cells that are eliminated together without a further cut
 LANES = 16  # numbers that are worked on at a time
 FOUR = 4  # pivots or unknowns that are applied at a time
 RESIDUAL = 1e-10  # of a solution, relative to the right-hand side, above which pivots are exchanged
-_JIT = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+_JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
 class Plan(NamedTuple):
     """The order of elimination of a grid, its fronts, and where their numbers go. A place is a cell's turn."""
 
     order: np.ndarray  # (cells,) the cell at each place
+    place: np.ndarray  # (cells,) and the place of each cell
     first: np.ndarray  # (fronts,) place of a front's first pivot
     pivots: np.ndarray  # (fronts,)
     starts: np.ndarray  # (fronts + 1,) where each front's boundary begins in `boundary`
@@ -103,6 +104,7 @@ def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     columns = [row(front_of[p], upper.indices[upper.indptr[p] : upper.indptr[p + 1]]) for p in range(len(order))]
     return Plan(
         order=order,
+        place=place.ravel(),
         first=first,
         pivots=pivots,
         starts=starts,
@@ -126,33 +128,45 @@ class Factor:
         plan: of `matrix`.
         matrix: (cells, cells) sparse, symmetric.
         diagonal: (cells,) complex, in place of the matrix's own.
+        room: arrays of factors that are no more, to be used again: fresh pages, which the system has to clear, cost as
+            much as the elimination.
     """
 
-    def __init__(self, plan: Plan, matrix: sparse.sparray, diagonal: np.ndarray):
-        self.plan, self.matrix, self.diagonal = plan, matrix, diagonal
-        self.shape = matrix.shape
-        self._rows, self._inverse = _eliminate(plan, diagonal[plan.order])
+    def __init__(self, plan: Plan, matrix: sparse.sparray, diagonal: np.ndarray, room: list | None = None):
+        self.plan, self.matrix, self.shape = plan, matrix, matrix.shape
+        self._change = diagonal - matrix.diagonal()
+        self._room = [] if room is None else room
+        arrays = np.empty(plan.kept[-1]), np.empty((len(diagonal), 2 * LANES))
+        self._rows, self._x = self._room.pop() if self._room else arrays
+        self._inverse = _eliminate(plan, diagonal[plan.order], self._rows)
         self._exchanging = None  # SuperLU, once a pivot was too small
 
-    def solve(self, right: np.ndarray) -> np.ndarray:
-        """Solutions for the columns of (cells, k) complex; zeros in them are not worked on."""
+    def __del__(self):
+        self._room.append((self._rows, self._x))
+
+    def solve(self, cells: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Solutions, (cells, k) complex.
+
+        Args:
+            cells: (p,) those where right-hand sides are not zero.
+            right: (p, k) their values there.
+        """
         if self._exchanging is None:
-            solution = np.empty(right.shape, complex)
-            x, alive = np.empty((len(right), 2 * LANES)), np.empty(len(right), bool)
-            for start in range(0, right.shape[1], LANES):
-                _pack(self.plan.order, right, start, x, alive)
-                _substitute(self.plan, self._rows, self._inverse, x, alive)
-                _unpack(self.plan.order, x, start, solution)
-            one, asked = solution[:, 0], right[:, 0]
-            residual = self.matrix @ one + (self.diagonal - self.matrix.diagonal()) * one - asked
-            if np.linalg.norm(residual) <= RESIDUAL * np.linalg.norm(asked):
+            right = np.ascontiguousarray(right, complex)
+            solution = np.empty((self.shape[0], right.shape[1]), complex)
+            _solve(self.plan, self._rows, self._inverse, self.plan.place[cells], right, self._x, solution)
+            residual = self.matrix @ solution[:, 0] + self._change * solution[:, 0]
+            residual[cells] -= right[:, 0]
+            if np.linalg.norm(residual) <= RESIDUAL * np.linalg.norm(right[:, 0]):
                 return solution
             log.info("a pivot nearly vanishes: this operator is factored again, with pivots exchanged")
             self._exchanging = self._superlu()
-        return self._exchanging.solve(right)
+        whole = np.zeros((self.shape[0], right.shape[1]), complex)
+        whole[cells] = right
+        return self._exchanging.solve(whole)
 
     def _superlu(self):
-        matrix = self.matrix + sparse.diags_array(self.diagonal - self.matrix.diagonal())
+        matrix = self.matrix + sparse.diags_array(self._change)
         # without SymmetricMode this order is 10 to 100 times slower; panels of 2 take 0.8 of the default's time
         return splu(
             matrix.tocsc(),
@@ -236,9 +250,9 @@ def _kept(plan, t, numbers):
 
 
 @njit(**_JIT)
-def _eliminate(plan, diagonal):
-    """Rows of L (as columns below the pivots), and 1/D by place."""
-    kept, inverse = np.empty(plan.kept[-1]), np.empty(len(diagonal), np.complex128)
+def _eliminate(plan, diagonal, kept):
+    """1/D by place; `kept` gets the columns of L, as rows."""
+    inverse = np.empty(len(diagonal), np.complex128)
     scratch = np.zeros(plan.scratch)
     panel = np.empty((plan.chunks, FOUR, 2 * LANES))
     for t in range(len(plan.first)):
@@ -278,12 +292,13 @@ def _eliminate(plan, diagonal):
                 for j in range(i, size - pivots):
                     _add(up[above[i]], above[j], _entry(front[pivots + i], pivots + j))
         front[:] = 0
-    return kept, inverse
+    return inverse
 
 
 @njit(**_JIT)
 def _substitute(plan, kept, inverse, x, alive):
-    """Overwrite x (cells, 2 LANES), by place, with the solutions; `alive` marks places that are not all zero."""
+    """Overwrite x (cells, 2 LANES), by place, with the solutions; `alive` marks places that are not zero: the way up
+    from them alone is walked."""
     four = np.empty((FOUR, 2 * LANES))
     for t in range(len(plan.first)):
         first, pivots = plan.first[t], plan.pivots[t]
@@ -334,22 +349,19 @@ def _substitute(plan, kept, inverse, x, alive):
 
 
 @njit(**_JIT)
-def _pack(order, right, start, x, alive):
-    """LANES columns of the right-hand sides from `start` on, by place; and where they are not all zero."""
-    width = min(LANES, right.shape[1] - start)
-    x[:] = 0
-    for place in range(len(order)):
-        some = False
-        for r in range(width):
-            value = right[order[place], start + r]
-            x[place, r], x[place, r + LANES] = value.real, value.imag
-            some |= value != 0
-        alive[place] = some
-
-
-@njit(**_JIT)
-def _unpack(order, x, start, solution):
-    width = min(LANES, solution.shape[1] - start)
-    for place in range(len(order)):
-        for r in range(width):
-            solution[order[place], start + r] = complex(x[place, r], x[place, r + LANES])
+def _solve(plan, kept, inverse, places, right, x, solution):
+    """LANES right-hand sides at a time: put at their places, solved, and taken to the cells."""
+    alive = np.empty(len(solution), np.bool_)
+    for start in range(0, right.shape[1], LANES):
+        width = min(LANES, right.shape[1] - start)
+        x[:], alive[:] = 0, False
+        for i in range(len(places)):
+            alive[places[i]] = True
+            for r in range(width):
+                value = right[i, start + r]
+                x[places[i], r] += value.real
+                x[places[i], r + LANES] += value.imag
+        _substitute(plan, kept, inverse, x, alive)
+        for place in range(len(x)):
+            for r in range(width):
+                solution[plan.order[place], start + r] = complex(x[place, r], x[place, r + LANES])
