@@ -126,15 +126,20 @@ def test_invalid_entries_hide_the_rest_as_cuda_does(monkeypatch):
     assert job.visible_devices() == ["0"]
 
 
-def test_threads_are_exactly_what_was_asked_for():
+def test_threads_are_exactly_what_was_asked_for_and_afterwards_as_before(monkeypatch):
     import torch
     from threadpoolctl import threadpool_info
 
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
     for threads in (2, 1):
         with job.start("test", threads=threads):
             assert torch.get_num_threads() == threads
             assert {pool["num_threads"] for pool in threadpool_info()} == {threads}
             assert os.environ["OMP_NUM_THREADS"] == str(threads)
+        assert torch.get_num_threads() == before
+        assert (os.environ["OMP_NUM_THREADS"], os.environ.get("MKL_NUM_THREADS")) == ("5", None)
     with pytest.raises(InputError, match="at least 1, given 0"), job.start("test", threads=0):
         pass
 

@@ -93,15 +93,27 @@ def start(
 
 @contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
-    """Hold BLAS, OpenMP and torch (if it is or gets imported) to `threads` threads."""
+    """Hold BLAS, OpenMP and torch (if it is or gets imported) to `threads` threads; afterwards as before."""
     from threadpoolctl import threadpool_limits
 
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(threads)  # for libraries that are loaded later
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
-    with threadpool_limits(threads):
-        yield
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {variable: os.environ.get(variable) for variable in variables}
+    os.environ.update(dict.fromkeys(variables, str(threads)))  # for libraries that are loaded later
+    torch = sys.modules.get("torch")
+    of_torch = torch.get_num_threads() if torch else 0
+    if torch:
+        torch.set_num_threads(threads)
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(of_torch)
+        for variable, value in before.items():
+            if value is None:
+                os.environ.pop(variable, None)
+            else:
+                os.environ[variable] = value
 
 
 # ---- devices -------------------------------------------------------------------------------------------------------
