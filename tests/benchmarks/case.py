@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import comb
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from rote import job
@@ -45,6 +46,7 @@ class Growth(NamedTuple):
     unit: str  # of the size
     sizes: Sequence[int]
     make: Callable[[int], Work]
+    goal: int = 0  # a size that is too large to measure here, to extrapolate to
 
 
 def seconds(work: Work, clock: Callable[[], float]) -> float:
@@ -115,10 +117,13 @@ def threads() -> int:
 
 
 def matrix_flops(work: Work) -> float:
-    """Operations of torch's products of matrices in one run of `work`."""
+    """Operations of products of matrices in one run of `work`; made by torch, which counts its own."""
+    import torch
+    from rote.models import attention, products
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    ours = (patch.object(products, "multiply", torch.matmul), patch.object(attention, "SHORT", 0))
+    with FlopCounterMode(display=False) as counter, ours[0], ours[1]:
         work()
     return float(counter.get_total_flops())
 
@@ -142,3 +147,18 @@ def exponent(sizes: Sequence[float], values: Sequence[float], level: float = 0.9
     fit = stats.linregress(x, np.log(y))
     reach = stats.t.ppf((1 + level) / 2, len(x) - 2) * fit.stderr
     return float(fit.slope), float(fit.slope - reach), float(fit.slope + reach)
+
+
+def extrapolated(
+    sizes: Sequence[float], values: Sequence[float], goal: float, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Value at a further size by the same line, with the interval of the line there."""
+    x, y = np.log(np.asarray(sizes, float)), np.log(np.asarray(values, float))
+    fit = stats.linregress(x, y)
+    off = np.log(goal) - x.mean()
+    spread = np.sqrt(((y - fit.intercept - fit.slope * x) ** 2).sum() / (len(x) - 2))
+    reach = (
+        stats.t.ppf((1 + level) / 2, len(x) - 2) * spread * np.sqrt(1 / len(x) + off**2 / ((x - x.mean()) ** 2).sum())
+    )
+    middle = y.mean() + fit.slope * off
+    return float(np.exp(middle)), float(np.exp(middle - reach)), float(np.exp(middle + reach))

@@ -18,6 +18,7 @@ from rote.synth import facts
 from tests.benchmarks.case import Case, Growth, Work, matrix_flops
 
 REPLICATES = 24
+NARROW = "width 24: softmax over the vocabulary and Adam weigh as much as the products, and a call lasts microseconds"
 
 
 def _runner(replicates: int, batch: int = 64, steps: int = 100) -> Callable[[list[int]], object]:
@@ -42,7 +43,7 @@ def stacked_decoders():
     return Case(
         lambda: run(every), lambda: [run([number]) for number in every[:part]], scale=REPLICATES / part, repeats=5,
         bar=3.0, flops=REPLICATES * matrix_flops(lambda: run([0])),
-        note="width 24: softmax over the vocabulary and Adam weigh as much as the products",
+        note=NARROW,
     )  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def against_trainer():
 
     task.ours()
     np.testing.assert_allclose(task.history[::10], theirs()[::10], atol=2e-3)
-    return Case(task.ours, theirs, scale=float(models), repeats=5, bar=2.0, flops=matrix_flops(task.ours))
+    return Case(task.ours, theirs, scale=float(models), repeats=5, bar=2.0, flops=matrix_flops(task.ours), note=NARROW)
 
 
 def against_lightning():
@@ -174,7 +175,7 @@ def against_lightning():
 
     task.ours()
     np.testing.assert_allclose(task.history[::10], theirs()[::10], atol=2e-3)
-    return Case(task.ours, theirs, scale=float(models), repeats=5, bar=2.0, flops=matrix_flops(task.ours))
+    return Case(task.ours, theirs, scale=float(models), repeats=5, bar=2.0, flops=matrix_flops(task.ours), note=NARROW)
 
 
 def _stack(replicates: int) -> Work:

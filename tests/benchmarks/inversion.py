@@ -94,12 +94,16 @@ def jacobians():
 
     exact, plain = forward.jacobian(models[0], basis)[1], differences(models[0])
     assert np.linalg.norm(exact - plain) < 1e-5 * np.linalg.norm(exact)
+    (factor, solution), pairs = forward._plan.flops, exact.shape[0] * exact.shape[1]
+    one = factor + sum(exact.shape[:2]) * solution + 8 * pairs * (forward.n + 2 * forward.layer) ** 2
     return Case(
         lambda: [forward.jacobian(m, basis) for m in models],
         lambda: differences(models[0]),
         scale=50,
         repeats=3,
         bar=10.0,
+        flops=50 * (one + 4 * pairs * basis.size),
+        dtype="f8",
     )
 
 
@@ -114,7 +118,13 @@ def propagators():
         return torch.autograd.grad((data**2).sum(), v)[0]
 
     run(acoustic.shots)
-    return Case(lambda: [run(acoustic.shots) for _ in range(5)], lambda: run(acoustic.leapfrog), scale=5, bar=20.0)
+    cells, operations = np.prod([size + 2 * survey.layer for size in model.shape]), 30
+    return Case(
+        lambda: [run(acoustic.shots) for _ in range(5)], lambda: run(acoustic.leapfrog), scale=5, bar=20.0,
+        flops=5 * 2.0 * operations * cells * survey.samples,
+        note=f"counted as {operations} operations a cell and step, there and back. A step of {cells:,} cells is short, "
+        "and deepwave keeps every field for the gradient",
+    )  # fmt: skip
 
 
 def lookup_memory() -> list[dict[str, object]]:

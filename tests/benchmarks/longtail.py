@@ -68,7 +68,7 @@ def linear_sweep_ridge():
 
 def stacked_training():
     """Network track, sum network, 6 replicates x 6 weight decays, 3000 steps: one stack / one network after another"""
-    options = settings.Network()
+    options = settings.Network(replicates=6)
     images = dataset.synthesize_images(settings.Images(), options.replicates, 1)
     rows = dataset.synthesize_triples(images, options, "network", options.zipf, [], 50, 1)
     name = dataset.GLYPHS_IN["head"]

@@ -10,7 +10,7 @@ import pandas as pd
 from rote import tables
 from rote.figures import FAINT, PALETTE, STYLE, panels
 
-from tests.benchmarks.case import exponent
+from tests.benchmarks.case import exponent, extrapolated
 
 _PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
@@ -47,11 +47,13 @@ def figures(value: float) -> str:
 
 
 def exponents(growth: pd.DataFrame) -> pd.DataFrame:
-    """Per kernel: exponents of time and of added memory in the size, with 95 % intervals."""
+    """Per kernel: exponents of time and of added memory in the size, and seconds at its goal, with 95 % intervals."""
     found = []
     for kernel, rows in growth.groupby("kernel", sort=False) if len(growth) else ():
         one = {"kernel": kernel, "unit": rows["unit"].iloc[0], "sizes": rows["size"].tolist()}
         one["time"] = exponent(rows["size"], rows["seconds"])
+        one["goal"] = goal = int(rows["goal"].iloc[0])
+        one["there"] = extrapolated(rows["size"], rows["seconds"], goal) if goal else ()
         big = rows[rows["memory_mb"] > 1]  # below a MiB the allocator decides
         one["memory"] = exponent(big["size"], big["memory_mb"])
         found.append(one)

@@ -50,6 +50,17 @@ def test_exponents_of_known_growth():
     assert all(np.isnan(case.exponent(sizes, sizes * 0)))
 
 
+def test_extrapolation_of_known_growth():
+    sizes, rng = np.array([10, 20, 40, 80, 160]), np.random.default_rng(0)
+    assert case.extrapolated(sizes, 3e-6 * sizes**1.5, 1000) == pytest.approx([3e-6 * 1000**1.5] * 3)
+    inside = 0
+    for _ in range(400):
+        value, low, high = case.extrapolated(sizes, sizes * np.exp(0.1 * rng.normal(size=5)), 1000)
+        assert low < value < high
+        inside += low < 1000 < high
+    assert inside / 400 == pytest.approx(0.95, abs=0.035)
+
+
 def test_memory_that_work_adds():
     mib = 2**20
     added = case.added_memory(lambda: np.ones(64 * mib // 8).sum())

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +42,9 @@ def start(project: Path, *arguments: str) -> subprocess.Popen:
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     with (project / "slurm.txt").open("w") as log:
         command = ["snakemake", *OPTIONS, *arguments]
-        return subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
+        # tests that were started in the background hand on that interrupts are ignored
+        heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log, preexec_fn=heeds)
 
 
 class Run(NamedTuple):

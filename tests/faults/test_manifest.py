@@ -1,8 +1,10 @@
 """The manifest of a run: complete, true, and any later change, gap or addition is reported."""
 
+import base64
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import run
@@ -52,6 +54,23 @@ def test_a_run_ends_with_a_manifest_of_every_file(smoke):
     assert figure["rule"] == "longtail_draw_figures"
     products = [entry for path, entry in listed.items() if path.endswith((".parquet", ".png", ".safetensors"))]
     assert all("rule" in entry and "ended" in entry for entry in products)
+
+
+def test_records_of_an_earlier_making_are_not_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    records, folder = Path(".snakemake/metadata"), Path("results/again")
+    for path in (records, folder):
+        path.mkdir(parents=True)
+    for name in ("now", "before"):
+        made = folder / f"{name}.txt"
+        made.write_text(name)
+        ended = made.stat().st_mtime - (3600 if name == "before" else 0)
+        record = {"rule": "some_rule", "starttime": ended - 5, "endtime": ended}
+        (records / base64.b64encode(str(made).encode()).decode()).write_text(json.dumps(record))
+    Path("Snakefile").touch()
+    manifest.write(folder, {"run": "again", "scale": "smoke", "seed": 1, "papers": []}, Path("Snakefile"), records)
+    told = {entry["path"]: entry.get("rule") for entry in manifest.read(folder)["files"]}
+    assert told == {"now.txt": "some_rule", "before.txt": None, "config.yaml": None, "Snakefile": None}
 
 
 def test_a_fresh_run_verifies_without_snakemake(smoke):

@@ -50,6 +50,16 @@ def test_a_linear_operator_gives_the_exact_mixture(seed, d, m, n, sigma, gamma):
     np.testing.assert_allclose(difference, difference[0], atol=1e-6)
 
 
+def test_far_from_all_others_a_component_of_vanishing_weight_is_the_density():
+    found = posterior.mixture(np.array([[0.0], [2.0]]), 0.05, np.eye(1), np.zeros(1), 0.05)
+    assert found.weights[1] == pytest.approx(np.exp(-400), rel=1e-9)
+    sharper = posterior.mixture(np.array([[0.0], [2.0]]), 0.03, np.eye(1), np.zeros(1), 0.03)
+    assert sharper.weights[1] == 0  # e^-1111
+    far = np.array([[3.0]])
+    wanted = stats.norm(1.0, 0.03 / np.sqrt(2)).logpdf(3.0) - 2**2 / (4 * 0.03**2)
+    np.testing.assert_allclose(sharper.log_density(far), wanted, rtol=1e-9)
+
+
 def test_without_the_determinant_only_equal_jacobians_give_the_same_weights():
     rng = np.random.default_rng(1)
     train, A, y = rng.normal(size=(5, 2)), rng.normal(size=(3, 2)), rng.normal(size=3)

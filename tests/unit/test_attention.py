@@ -100,6 +100,23 @@ def test_key_and_query_are_not_exchanged():
     np.testing.assert_allclose(A, drawn.X @ kernel, atol=1e-11)
 
 
+@pytest.mark.parametrize("f", attention.ACTIVATIONS)
+@pytest.mark.parametrize("shape", [(40, 60), (60, 40), (50, 50), (49, 50), (20, 300)])
+@pytest.mark.parametrize("spike", [(None, None), (V + 0.3, U - 0.1)])
+@pytest.mark.parametrize("trace", [False, True])
+def test_training_errors_are_those_of_the_features(f, shape, spike, trace):
+    """However they are made: for p > n they come from XᵀX alone."""
+    n, p = shape
+    drawn = context(n, p, mu=None if trace else U)
+    vectors = [None if w is None else simulation.padded("w", w, p) for w in spike]
+    kernel = simulation.entrywise(f, p)
+    found, largest = simulation.training_errors(drawn.X, drawn.y, kernel, GAMMA, *vectors, trace=trace)
+    A, wanted = simulation.features(drawn.X, kernel, *vectors)
+    assert largest == pytest.approx(wanted, rel=1e-12)
+    for error, M in zip(found, (A, drawn.X), strict=True):
+        np.testing.assert_allclose(error, simulation.errors(M, drawn.y, GAMMA, trace), rtol=1e-7, atol=1e-13)
+
+
 def test_softmax_columns_are_distributions_over_keys():
     drawn = context()
     for masked in (True, False):

@@ -58,10 +58,10 @@ def test_start_and_rates_are_recovered_from_noisy_times():
             rows.append(
                 (scale, f"raf_{number}", amount, (2.0 + rate * amount) * np.exp(0.05 * rng.normal()), 1, 1, 1e6)
             )
-    measured = pd.DataFrame(rows, columns=["scale", "rule", "work", "cpu_s", "memory_mb", "asked_mb", "bytes"])
+    measured = pd.DataFrame(rows, columns=["scale", "rule", "work", "seconds", "memory_mb", "asked_mb", "bytes"])
     model = costs.fit(measured)
     assert model.start_s == pytest.approx(2.0, abs=0.3)
-    ratio = model.jobs["predicted_s"] / model.jobs["cpu_s"]
+    ratio = model.jobs["predicted_s"] / model.jobs["seconds"]
     assert ratio.between(0.75, 1.33).all()
     exact = costs.accuracy(model)
     assert exact.loc["raf", "predicted_s"] == pytest.approx(exact.loc["raf", "measured_s"], rel=0.1)

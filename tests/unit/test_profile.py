@@ -1,6 +1,8 @@
 """`rote profile`: critical path, lanes and names, by hand and on the smoke run."""
 
+import json
 import shutil
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -33,12 +35,29 @@ def test_jobs_that_overlap_get_lanes_of_their_own():
     assert profile._lanes(jobs) == [0, 1, 1, 2]
 
 
+def test_outputs_of_one_job_are_one_job_though_their_times_are_noted_apart(tmp_path):
+    def entry(path, begin, end):
+        times = {"started": f"2026-01-01T00:00:{begin}+00:00", "ended": f"2026-01-01T00:00:{end}+00:00"}
+        return {"path": path, "sha256": "", "size": 1, "rule": "a_make", "inputs": ["results/r/in"], **times}
+
+    files = [entry("x", "01.000", "03.777"), entry("y", "01.001", "03.778"), entry("z", "03.790", "05.000")]
+    (tmp_path / manifest.NAME).write_text(json.dumps({"format": manifest.FORMAT, "run": "r", "files": files}))
+    found = profile.read(tmp_path)
+    assert found.jobs["outputs"].to_list() == [["results/r/x", "results/r/y"], ["results/r/z"]]
+    assert found.span_s == pytest.approx(4.0)
+    assert found.lanes == 1
+
+
 def test_the_smoke_run(smoke, tmp_path):
     found = profile.read(smoke / "results/smoke")
     assert len(found.jobs) > 100
     assert found.lanes <= 3  # two cores, and rounding
     assert found.jobs["job"].is_unique
+    seconds = (found.jobs["end"] - found.jobs["begin"]).set_axis(found.jobs["job"])
+    assert seconds.max() <= seconds[found.path].sum() <= found.span_s + len(found.path)
     inside = found.jobs.set_index("job").loc[found.path]
+    for made, needed in pairwise(inside.itertuples()):
+        assert profile._files(needed.inputs, dict.fromkeys(made.outputs, 0))
     assert (inside["begin"].to_numpy()[1:] >= inside["end"].to_numpy()[:-1] - 1).all()
     done = CliRunner().invoke(
         app, ["profile", str(smoke / "results/smoke"), "--cores", "2", "--out", str(tmp_path / "g.png")]
@@ -49,7 +68,6 @@ def test_the_smoke_run(smoke, tmp_path):
     elsewhere.mkdir()
     shutil.copy(smoke / "results/smoke" / manifest.NAME, elsewhere)
     assert profile.read(elsewhere).path == found.path
-    assert len(found.path) > 3
     assert "idle" in done.stdout
     assert (tmp_path / "g.png").stat().st_size > 10_000
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from rote import claims, data, tables
 from rote.errors import InputError
 from rote.papers import raf as paper
@@ -68,6 +70,31 @@ def test_hinge_is_liblinears(lam):
         return np.maximum(0, 1 - B @ w).sum() + lam / 2 * w @ w
 
     assert value(w) <= value(svc.coef_[0]) + 1e-6
+
+
+@given(
+    st.integers(1, 12), st.integers(1, 6), st.sampled_from(["normal", "signs", "few values", "twice"]),
+    st.floats(-4, 1.5), st.integers(0, 999),
+)  # fmt: skip
+@example(11, 6, "twice", -3.0, 400)
+@example(10, 3, "twice", -2.536642338960372, 974)
+def test_hinge_has_no_duality_gap_also_where_rows_repeat(n, d, kind, log_lam, seed):
+    rng, lam = np.random.default_rng(seed), 10**log_lam
+    B = {
+        "normal": lambda: rng.normal(size=(n, d)),
+        "signs": lambda: rng.choice([-1.0, 1.0], size=(n, d)),
+        "few values": lambda: rng.integers(-1, 2, size=(n, d)).astype(float),
+        "twice": lambda: np.repeat(rng.normal(size=(n, d)), 2, axis=0),
+    }[kind]()
+    w = simulation.hinge(B, lam)
+    gap = 1 - B @ w
+    value = np.maximum(0, gap).sum() + lam / 2 * w @ w
+    kink, force = np.abs(gap) < 1e-6 * (1 + np.abs(gap).max()), (gap > 0).astype(float)
+    if kink.any():  # there, any force in [0, 1]: those that balance λw
+        rest = lam * w - B[~kink & (gap > 0)].sum(0)
+        force[kink] = optimize.lsq_linear(B[kink].T, rest, (0, 1), method="bvls", tol=1e-14).x
+    bound = force.sum() - np.sum((B.T @ force) ** 2) / (2 * lam)  # whatever the forces: no w lies below
+    assert value - bound < 1e-7 * (1 + value)
 
 
 @pytest.mark.parametrize(("lam", "v_star"), [(0.1, 0.5), (1.0, 0.36), (1e-4, 3600.0)])

@@ -4,6 +4,7 @@
 loaded only when asked for.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -412,6 +413,7 @@ def _run(text: str) -> dict:
 
 def main() -> None:
     """Entry point: what a user can put right is one line on stderr and exit code 1; ROTE_DEBUG=1 shows tracebacks."""
+    gc.set_threshold(200_000, 20, 20)  # imports make much that stays: else a quarter of a start is looking for garbage
     try:
         app()
     except (InputError, ArithmeticError, MemoryError, OSError) as error:

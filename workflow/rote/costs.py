@@ -119,7 +119,9 @@ def has_formula(job: Job) -> bool:
 
 
 def measure(root: Path = Path(".")) -> pd.DataFrame:
-    """What the jobs of finished smoke and laptop runs took: scale, rule, work, cpu_s, memory_mb, asked_mb, bytes.
+    """What the jobs of finished smoke and laptop runs took: scale, rule, work, seconds, memory_mb, asked_mb, bytes.
+
+    Seconds are those on the clock, of jobs with one thread: Snakemake samples CPU time and misses the last samples.
 
     Raises:
         InputError: if neither run is there.
@@ -134,14 +136,14 @@ def measure(root: Path = Path(".")) -> pd.DataFrame:
             record = next(csv.DictReader(path.open(), delimiter="\t"))
             size = sum(_size(root / output) for output in job.outputs)
             numbers = (
-                float(record[name]) if record[name] not in ("-", "NA") else math.nan for name in ("cpu_time", "max_rss")
+                float(record[name]) if record[name] not in ("-", "NA") else math.nan for name in ("s", "max_rss")
             )
             rows.append((scale, job.rule, work(job, settings), *numbers, job.memory_mb, size))
     if not rows:
         raise InputError(
             f"no finished run in {root / 'results'}: run snakemake with config/smoke.yaml, or without, first"
         )
-    return pd.DataFrame(rows, columns=["scale", "rule", "work", "cpu_s", "memory_mb", "asked_mb", "bytes"])
+    return pd.DataFrame(rows, columns=["scale", "rule", "work", "seconds", "memory_mb", "asked_mb", "bytes"])
 
 
 def fit(measured: pd.DataFrame) -> Fit:
@@ -149,7 +151,7 @@ def fit(measured: pd.DataFrame) -> Fit:
 
     A rule whose measured work never changes cannot tell its rate from its start: it gets all its time as rate.
     """
-    measured = measured[measured["cpu_s"] > 0].reset_index(drop=True)
+    measured = measured[measured["seconds"] > 0].reset_index(drop=True)
 
     def known(rule: str) -> float | None:
         paper, step = rule.split("_", 1)
@@ -162,8 +164,8 @@ def fit(measured: pd.DataFrame) -> Fit:
         by_rule = rates(start)
         return start + measured["rule"].map(by_rule).to_numpy() * measured["work"].to_numpy()
 
-    grid = np.linspace(0, float(measured["cpu_s"].quantile(0.2)), 21)
-    errors = [float(np.mean(np.log(predicted(s) / measured["cpu_s"]) ** 2)) for s in grid]
+    grid = np.linspace(0, float(measured["seconds"].quantile(0.2)), 21)
+    errors = [float(np.mean(np.log(predicted(s) / measured["seconds"]) ** 2)) for s in grid]
     start = float(grid[int(np.argmin(errors))])
     laptop = measured[measured["scale"] == "laptop"]
     sizes = (laptop if len(laptop) else measured).groupby("rule")["bytes"].mean()
@@ -199,12 +201,12 @@ def table(jobs: Sequence[Job], settings: Any, model: Fit, flops: float = FLOPS) 
 
 
 def accuracy(model: Fit) -> pd.DataFrame:
-    """By paper, at the laptop scale: measured and predicted CPU seconds, and a job's typical factor of error."""
+    """By paper, at the laptop scale: measured and predicted seconds, and a job's typical factor of error."""
     laptop = model.jobs[model.jobs["scale"] == "laptop"]
     rows = laptop.assign(paper=laptop["rule"].str.split("_").str[0])
-    rows = rows.assign(off=np.abs(np.log(rows["predicted_s"] / rows["cpu_s"])))
+    rows = rows.assign(off=np.abs(np.log(rows["predicted_s"] / rows["seconds"])))
     found = rows.groupby("paper").agg(
-        measured_s=("cpu_s", "sum"), predicted_s=("predicted_s", "sum"), off=("off", "median")
+        measured_s=("seconds", "sum"), predicted_s=("predicted_s", "sum"), off=("off", "median")
     )
     return found.assign(factor=np.exp(found["off"])).drop(columns="off")
 
@@ -273,7 +275,7 @@ def _bytes(gigabytes: float) -> str:
 
 def _rate(rows: pd.DataFrame, start: float) -> float:
     """The rate that fits a rule's jobs best, in the logarithm."""
-    amount, seconds = rows["work"].to_numpy(float), rows["cpu_s"].to_numpy(float)
+    amount, seconds = rows["work"].to_numpy(float), rows["seconds"].to_numpy(float)
     if np.allclose(amount, amount[0]):
         return max(float(np.exp(np.mean(np.log(seconds)))) - start, 0.0) / amount[0]
     from scipy.optimize import minimize_scalar

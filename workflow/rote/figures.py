@@ -91,7 +91,7 @@ def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None
         for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None, "Producer": None})):
             with atomic(out / f"{name}{suffix}") as temporary:
                 canvas.savefig(temporary, format=suffix[1:], metadata=metadata)
-            canvas.set_layout_engine("none")  # laid out once: the second file keeps the places
+            canvas.set_layout_engine(None)  # laid out once: the second file keeps the places
             written.append(out / f"{name}{suffix}")
         _warn_of_cut_legends(canvas, name)
         plt.close(canvas)

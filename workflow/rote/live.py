@@ -23,16 +23,16 @@ from snakemake.logging import ColorizingTextHandler, DefaultFormatter
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-MEASURED = Path(__file__).with_name("costs.tsv")  # CPU seconds of earlier jobs, see `rote.costs`
+MEASURED = Path(__file__).with_name("costs.tsv")  # seconds of earlier jobs, see `rote.costs`
 
 
 def usual_seconds(scale: str = "laptop") -> dict[str, float]:
-    """Mean CPU seconds of a job, by rule, as measured once on one core of a server."""
+    """Mean seconds of a job, by rule, as measured once on one core of a server."""
     times: dict[str, list[float]] = {}
     with MEASURED.open(newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             if row["scale"] == scale:
-                times.setdefault(row["rule"], []).append(float(row["cpu_s"]))
+                times.setdefault(row["rule"], []).append(float(row["seconds"]))
     return {rule: sum(values) / len(values) for rule, values in times.items()}
 
 

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import logging
+import math
 import os
 import platform
 import re
@@ -229,7 +230,8 @@ def _entry(results: Path, path: Path, made: Mapping[str, Mapping[str, Any]]) -> 
     }
     whole = Path(os.path.relpath(path))
     record = next((made[str(place)] for place in (whole, *whole.parents) if str(place) in made), None)
-    if record is not None:
+    # a record that ends before the file was written tells of an earlier making of it
+    if record is not None and (record.get("endtime") or math.inf) > path.stat().st_mtime - 1:
         entry |= _told(record)
     if path.suffix == ".parquet":
         with suppress(pa.ArrowInvalid, OSError):  # a broken table must not keep the others from being listed

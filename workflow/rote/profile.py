@@ -14,6 +14,8 @@ import pandas as pd
 from rote import manifest, tables
 from rote.errors import InputError
 
+SAME = 0.05  # seconds between the times that Snakemake notes for a job's outputs, at most
+
 
 class Profile(NamedTuple):
     """What `read` found."""
@@ -30,27 +32,27 @@ def read(results: Path) -> Profile:
     Raises:
         InputError: if the run has no manifest, or its manifest knows no times.
     """
-    found: dict[tuple, dict[str, Any]] = {}
+    found: list[dict[str, Any]] = []
+    latest: dict[tuple, dict[str, Any]] = {}  # job of a rule with these inputs that ended last
     record = manifest.read(results)
     home = Path("results", record.get("run", results.name))  # as inputs were named, wherever the folder is now
-    for entry in record["files"]:
-        if {"rule", "started", "ended"} <= entry.keys():
-            # Snakemake notes the start for each output anew, some milliseconds apart, and the end once for all
-            key = (entry["rule"], entry["ended"], tuple(entry.get("inputs", [])))
-            job = found.setdefault(key, {"outputs": [], "body_s": np.nan, "started": entry["started"]})
-            job["started"] = min(job["started"], entry["started"])
-            job["outputs"].append(str(home / entry["path"]))
-            if "wall_s" in entry:
-                job["body_s"] = np.nanmax([job["body_s"], entry["wall_s"]])
+    timed = [entry for entry in record["files"] if {"rule", "started", "ended"} <= entry.keys()]
+    for entry in sorted(timed, key=lambda entry: entry["ended"]):
+        begin, end = (datetime.fromisoformat(entry[key]).timestamp() for key in ("started", "ended"))
+        inputs = tuple(entry.get("inputs", []))
+        job = latest.get((entry["rule"], inputs))
+        # Snakemake notes both times for each output anew, some milliseconds apart
+        if job is None or max(end - job["end"], abs(begin - job["begin"])) > SAME:
+            about = {"rule": entry["rule"], "paper": entry["rule"].split("_")[0], "inputs": inputs}
+            job = latest[entry["rule"], inputs] = about | {"begin": begin, "outputs": [], "body_s": np.nan}
+            found.append(job)
+        job["begin"], job["end"] = min(job["begin"], begin), end
+        job["outputs"].append(str(home / entry["path"]))
+        if "wall_s" in entry:
+            job["body_s"] = np.nanmax([job["body_s"], entry["wall_s"]])
     if not found:
         raise InputError(f"{results / manifest.NAME} knows no times of jobs: it was made without Snakemake's records")
-    rows = []
-    for (rule, ended, inputs), job in found.items():
-        times = [datetime.fromisoformat(text).timestamp() for text in (job["started"], ended)]
-        rows.append(
-            {"rule": rule, "paper": rule.split("_")[0], "begin": times[0], "end": times[1], "inputs": inputs} | job
-        )
-    jobs = pd.DataFrame(rows).sort_values(["begin", "end"], kind="stable").reset_index(drop=True)
+    jobs = pd.DataFrame(found).sort_values(["begin", "end"], kind="stable").reset_index(drop=True)
     jobs[["begin", "end"]] -= jobs["begin"].min()
     jobs["job"] = _names(jobs)
     jobs["lane"] = _lanes(jobs)

@@ -61,7 +61,7 @@ def fit(
     Raises:
         FloatingPointError: if a loss becomes NaN or infinite, naming model and step.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     schedule = schedule or cosine(steps)
     parameters = {name: value.clone().contiguous().requires_grad_() for name, value in parameters.items()}
     leaves, buffers = list(parameters.values()), buffers or {}
@@ -151,7 +151,7 @@ def _flushed_denormals() -> Iterator[None]:
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc reuse the memory of one step in the next, instead of returning it to the kernel in between.
 
     A stack's activations are large blocks, which malloc maps and unmaps each time: a third of a step went into faults.

@@ -150,7 +150,7 @@ rule raf_fit_images:
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 16000),
-        runtime=at_scale(10, 240),
+        runtime=at_scale(10, 480),
     params:
         settings=settings("raf.real"),
         seed=CONFIG.seed,

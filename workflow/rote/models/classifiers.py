@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rote.errors import InputError
+from rote.models.products import bmm
 
 Parameters = dict[str, Tensor]
 Output = tuple[Tensor, dict[str, Tensor]]
@@ -69,8 +70,8 @@ def _layers(widths: Sequence[int], rngs: Sequence[np.random.Generator]) -> Param
 
 def _run(p: Parameters, h: Tensor, layers: int) -> Output:
     for number in range(layers):
-        h = torch.baddbmm(p[f"{number}.bias"], h, p[f"{number}.weight"]).relu()
-    return torch.baddbmm(p[f"{layers}.bias"], h, p[f"{layers}.weight"]), {"last": h}
+        h = bmm(h, p[f"{number}.weight"], p[f"{number}.bias"]).relu()
+    return bmm(h, p[f"{layers}.weight"], p[f"{layers}.bias"]), {"last": h}
 
 
 class _Block(nn.Module):

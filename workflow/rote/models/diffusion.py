@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rote.errors import InputError
+from rote.models.norms import layer_norm
+from rote.models.products import bmm
 
 Denoiser = Callable[[Tensor, int], Tensor]
 Parameters = dict[str, Tensor]
@@ -103,13 +105,13 @@ def network(dimension: int, width: int, blocks: int, embedding: int) -> Callable
     rates = 10_000.0 ** (-torch.arange(half) / max(half - 1, 1))
 
     def linear_layer(p: Parameters, h: Tensor, name: str) -> Tensor:
-        return torch.baddbmm(p[f"{name}.bias"][:, None], h, p[f"{name}.weight"])
+        return bmm(h, p[f"{name}.weight"], p[f"{name}.bias"][:, None])
 
     def forward(p: Parameters, z: Tensor, t: Tensor) -> Tensor:
         angle = t[..., None].float() * rates.to(z.device)
         h = F.gelu(linear_layer(p, torch.cat([z, angle.sin(), angle.cos()], -1), "in"))
         for block in range(blocks):
-            normed = F.layer_norm(linear_layer(p, h, str(block)), (width,))
+            normed = layer_norm(linear_layer(p, h, str(block)))
             h = h + F.gelu(normed * p[f"{block}.scale"][:, None] + p[f"{block}.shift"][:, None])
         return linear_layer(p, h, "out")
 

@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 from rote.data import torchvision
 from rote.errors import InputError
-from rote.models import rotary
+from rote.models import attention, rotary
+from rote.models.norms import layer_norm
+from rote.models.products import bmm
 from rote.models.stack import Parameters, Stack, stacked
 
 ARCHITECTURES = ("decoder", "gpt2", "gpt_neox", "llama")
@@ -81,21 +83,18 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
         for layer in range(layers):
             # after the last layer only positions from `first` on are read: earlier ones need keys and values alone
             start = first if layer == layers - 1 else 0
-            h = F.layer_norm(x, (width,))
-            kv = torch.bmm(h, p[f"{layer}.key_value"]).view(models * batch, T, 2, heads, width // heads)
-            k, v = kv.permute(2, 0, 3, 1, 4)
+            h = layer_norm(x)
+            k, v = bmm(h, p[f"{layer}.key_value"]).view(models * batch, T, 2, heads, width // heads).unbind(2)
             if start > at:
                 x = x.view(models, batch, T, width)[:, :, start:].reshape(models, -1, width)
                 h = h.view(models, batch, T, width)[:, :, start:].reshape(models, -1, width)
                 at = start
             rows = T - at
-            q = torch.bmm(h, p[f"{layer}.query"]).view(models * batch, rows, heads, width // heads).transpose(1, 2)
-            mask = torch.full((rows, T), float("-inf"), device=x.device, dtype=q.dtype).triu(1 + at)
-            a = (q @ k.mT * (width // heads) ** -0.5 + mask).softmax(-1) @ v  # (models·batch, heads, rows, d)
-            x = x + torch.bmm(a.transpose(1, 2).reshape(models, batch * rows, width), p[f"{layer}.out"])
-            h = F.gelu(torch.bmm(F.layer_norm(x, (width,)), p[f"{layer}.up"]))
-            x = x + torch.bmm(h, p[f"{layer}.down"])
-        return F.layer_norm(x, (width,)).view(models, batch, T - at, width)
+            q = bmm(h, p[f"{layer}.query"]).view(models * batch, rows, heads, width // heads)
+            x = x + bmm(attention.causal(q, k, v).reshape(models, batch * rows, width), p[f"{layer}.out"])
+            h = F.gelu(bmm(layer_norm(x), p[f"{layer}.up"]))
+            x = x + bmm(h, p[f"{layer}.down"])
+        return layer_norm(x).view(models, batch, T - at, width)
 
     return stacked(parameters, features, lambda p: p["tokens"])
 

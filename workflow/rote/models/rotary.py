@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rote.models import attention
+from rote.models.norms import layer_norm
+from rote.models.products import bmm
 from rote.models.stack import Parameters, Stack, stacked
 
 _PARTIAL = 0.25  # share of a GPT-NeoX head that is rotated
@@ -84,16 +87,16 @@ def _neox(p: Parameters, x: Tensor, rotation, shape, layers: int) -> Tensor:
     models, batch, T, heads = shape
 
     def linear(h: Tensor, name: str) -> Tensor:
-        return torch.baddbmm(p[f"{name}.bias"][:, None], h, p[f"{name}.weight"].mT)
+        return bmm(h, p[f"{name}.weight"].mT, p[f"{name}.bias"][:, None])
 
     def norm(h: Tensor, name: str) -> Tensor:
-        return torch.addcmul(p[f"{name}.bias"][:, None], F.layer_norm(h, h.shape[-1:]), p[f"{name}.weight"][:, None])
+        return torch.addcmul(p[f"{name}.bias"][:, None], layer_norm(h), p[f"{name}.weight"][:, None])
 
     for layer in range(layers):
         name = f"gpt_neox.layers.{layer}."
         h = linear(norm(x, f"{name}input_layernorm"), f"{name}attention.query_key_value")
-        q, k, v = h.view(models * batch, T, heads, 3, -1).permute(3, 0, 2, 1, 4)
-        a = linear(_attended(q, k, v, rotation, models, batch), f"{name}attention.dense")
+        q, k, v = h.view(models * batch, T, heads, 3, -1).unbind(3)
+        a = linear(attention.causal(q, k, v, rotation).reshape(x.shape), f"{name}attention.dense")
         h = linear(norm(x, f"{name}post_attention_layernorm"), f"{name}mlp.dense_h_to_4h")
         x = x + a + linear(F.gelu(h), f"{name}mlp.dense_4h_to_h")
     return norm(x, "gpt_neox.final_layer_norm")
@@ -103,7 +106,7 @@ def _llama(p: Parameters, x: Tensor, rotation, shape, layers: int) -> Tensor:
     models, batch, T, heads = shape
 
     def linear(h: Tensor, name: str) -> Tensor:
-        return torch.bmm(h, p[f"{name}.weight"].mT)
+        return bmm(h, p[f"{name}.weight"].mT)
 
     def norm(h: Tensor, name: str) -> Tensor:
         return F.rms_norm(h, h.shape[-1:], eps=1e-6) * p[f"{name}.weight"][:, None]
@@ -111,30 +114,12 @@ def _llama(p: Parameters, x: Tensor, rotation, shape, layers: int) -> Tensor:
     for layer in range(layers):
         name = f"model.layers.{layer}."
         h = norm(x, f"{name}input_layernorm")
-        q, k, v = (
-            linear(h, f"{name}self_attn.{part}_proj").view(models * batch, T, heads, -1).transpose(1, 2)
-            for part in "qkv"
-        )
-        x = x + linear(_attended(q, k, v, rotation, models, batch), f"{name}self_attn.o_proj")
+        q, k, v = (linear(h, f"{name}self_attn.{part}_proj").view(models * batch, T, heads, -1) for part in "qkv")
+        x = x + linear(attention.causal(q, k, v, rotation).reshape(x.shape), f"{name}self_attn.o_proj")
         h = norm(x, f"{name}post_attention_layernorm")
         gated = F.silu(linear(h, f"{name}mlp.gate_proj")) * linear(h, f"{name}mlp.up_proj")
         x = x + linear(gated, f"{name}mlp.down_proj")
     return norm(x, "model.norm")
-
-
-def _attended(q: Tensor, k: Tensor, v: Tensor, rotation, models: int, batch: int) -> Tensor:
-    """Causal attention over heads (models·batch, heads, T, d), rotated; as rows (models, batch·T, heads·d)."""
-    cos, sin = rotation
-    rotated = cos.shape[-1]
-    if rotated:
-        q, k = (torch.cat([_turned(h[..., :rotated], cos, sin), h[..., rotated:]], -1) for h in (q, k))
-    a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    return a.transpose(1, 2).reshape(models, batch * a.shape[2], -1)
-
-
-def _turned(h: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    half = h.shape[-1] // 2
-    return h * cos + torch.cat([-h[..., half:], h[..., :half]], -1) * sin
 
 
 def _rotation(T: int, rotated: int, device) -> tuple[Tensor, Tensor]:

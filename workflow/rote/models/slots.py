@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rote.data import torchvision
 from rote.errors import InputError
+from rote.models.products import bmm
 
 PER_SLOT = ("sum", "linear", "two-layer")
 WIDTH = 96  # hidden layers of the MLP encoder
@@ -84,7 +85,7 @@ class _Perceptron(torch.autograd.Function):
         activations = [x]
         for number in range(0, len(layers), 2):
             weight, bias = layers[number : number + 2]
-            x = torch.bmm(x, weight).add_(bias)
+            x = bmm(x, weight, bias)
             if number + 2 < len(layers):
                 x.relu_()
             activations.append(x)
@@ -98,11 +99,11 @@ class _Perceptron(torch.autograd.Function):
         gradients: list[Tensor | None] = []
         for number in reversed(range(len(weights))):
             x, weight = inputs[number], weights[number]
-            gradients += [gradient.sum(1, keepdim=True), torch.bmm(x.mT, gradient)]
+            gradients += [gradient.sum(1, keepdim=True), bmm(x.mT, gradient)]
             if number == 0 and not ctx.needs_input_grad[0]:
                 gradient = None
                 break
-            gradient = gradient * weight.mT if weight.shape[-1] == 1 else torch.bmm(gradient, weight.mT)
+            gradient = bmm(gradient, weight.mT)
             if number:
                 torch.ops.aten.threshold_backward.grad_input(gradient, x, 0, grad_input=gradient)
         return gradient, *reversed(gradients)

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
+
+from rote.models.products import bmm
 
 Parameters = dict[str, Tensor]
 
@@ -25,6 +26,6 @@ def stacked(parameters: Parameters, features: Callable[..., Tensor], head: Calla
     def forward(p: Parameters, tokens: Tensor, first: int = 0, low: int = 0) -> Tensor:
         found, weights = features(p, tokens, first), head(p)[:, low:]
         models, batch, length, d = found.shape
-        return torch.bmm(found.reshape(models, -1, d), weights.mT).view(models, batch, length, -1)
+        return bmm(found.reshape(models, -1, d), weights.mT).view(models, batch, length, -1)
 
     return Stack(parameters, forward, sum(value[0].numel() for value in parameters.values()), features, head)

@@ -85,7 +85,7 @@ def rate_distortion_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarr
             return 1.0
         if value <= rate(2.0**-bits, bits):  # a guess, up to rounding
             return 2.0**-bits
-        return optimize.brentq(lambda q: float(rate(q, bits)) - value, 2.0**-bits, 1.0, xtol=1e-15)
+        return optimize.brentq(lambda q: float(rate(q, bits)) - value, 2.0**-bits, 1.0, xtol=1e-15, maxiter=1000)
 
     return np.vectorize(solve)(available)
 

@@ -20,27 +20,31 @@ CHUNK = 2**24  # numbers held at a time, by default
 class Mixture(NamedTuple):
     """A Gaussian mixture: the posterior under a smoothed empirical prior."""
 
-    weights: np.ndarray  # (N,), sum to 1
+    log_weights: np.ndarray  # (N,), of weights that sum to 1; far from all others, one of e^-1000 counts
     means: np.ndarray  # (N, d)
     covariances: np.ndarray  # (N, d, d)
 
     def log_density(self, x: np.ndarray) -> np.ndarray:
         """log p(x), (points,), for x (points, d)."""
         x = np.atleast_2d(x)
-        parts = np.empty((len(self.weights), len(x)))
+        parts = np.empty((len(self.means), len(x)))
         for n, (mean, covariance) in enumerate(zip(self.means, self.covariances, strict=True)):
             factor = np.linalg.cholesky(covariance)
             white = np.linalg.solve(factor, (x - mean).T)
             parts[n] = -0.5 * (white**2).sum(0) - np.log(np.diag(factor)).sum() - 0.5 * x.shape[1] * np.log(2 * np.pi)
-        with np.errstate(divide="ignore"):
-            return logsumexp(parts + np.log(self.weights)[:, None], axis=0)
+        return logsumexp(parts + self.log_weights[:, None], axis=0)
 
     def sample(self, number: int, rng: np.random.Generator, widen: float = 1.0) -> np.ndarray:
         """Independent draws, (number, d); `widen` scales every component's standard deviation."""
-        chosen = rng.choice(len(self.weights), number, p=self.weights)
+        chosen = rng.choice(len(self.means), number, p=self.weights)
         noise = rng.normal(size=(number, self.means.shape[1]))
         factors = widen * np.linalg.cholesky(self.covariances)
         return self.means[chosen] + np.einsum("nij,nj->ni", factors[chosen], noise)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights of the components, (N,), sum to 1."""
+        return empirical(self.log_weights)
 
     @property
     def mean(self) -> np.ndarray:
@@ -124,7 +128,8 @@ def mixture(
         logs[n] = -0.5 * (r @ r - g @ shift) / noise_sd**2
         if determinant:  # |S| = γ^2m |I + (σ²/γ²) B|
             logs[n] -= np.log(np.diag(factor[0])).sum() + d * np.log(sigma) + m * np.log(noise_sd)
-    return Mixture(empirical(logs), means, covariances)
+    empirical(logs)  # refuses data that no example explains
+    return Mixture(logs - logsumexp(logs), means, covariances)
 
 
 def denoise(

@@ -128,7 +128,7 @@ def contexts(options: settings.Simulation, seed: int, track: Track = None) -> pd
 def _count(row: Row, options: settings.Simulation) -> int:
     """Averaged over labels a row needs fewer contexts; where the limit itself is approached slowly it needs more."""
     if row.figure == "limit" and row.f in HEAVY:
-        return 3 * options.replicates
+        return 4 * options.replicates
     return max(2, options.replicates // 2) if row.trace else options.replicates
 
 
@@ -138,8 +138,7 @@ def measure(
     """Errors on one context without the cautions of `simulate`; the rows know their limits."""
     p = len(context.X)
     vectors = [None if w is None else simulation.padded("spike", w, p) for w in spike]
-    A, _ = simulation.features(context.X, simulation.entrywise(f, p), *vectors)
-    return simulation.Errors(*(simulation.errors(M, context.y, gammas, trace) for M in (A, context.X)))
+    return simulation.training_errors(*context, simulation.entrywise(f, p), gammas, *vectors, trace=trace)[0]
 
 
 def frame(row: Row, replicate: int, found: simulation.Errors, theory: tuple) -> pd.DataFrame:

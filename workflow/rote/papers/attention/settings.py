@@ -27,7 +27,7 @@ class Simulation(Section):
     sweep_gamma: float = key(1e-5, "Ridge of the sweeps over dimension and signal", gt=0)
     snr_tokens: int = key(1024, "Tokens n of the sweep over the signal, p = n/4 (2048 in the paper)", ge=16)
     limit_tokens: int = key(1024, "Largest n at which theory and simulation are compared without signal", ge=64)
-    replicates: int = key(8, "Contexts per row", ge=2)
+    replicates: int = key(6, "Contexts per row", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"tokens": 64, "sweep_tokens": 64, "snr_tokens": 64, "limit_tokens": 64, "replicates": 2},

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rote import train
+from rote.models.products import bmm
 from rote.papers.attention import settings
 from rote.seeds import generator
 from rote.synth import tokens
@@ -144,9 +145,9 @@ def errors(X: Tensor, y: Tensor, gammas: Tensor, w: Tensor | None) -> Tensor:
     if w is not None:
         w = w / w.norm(dim=-1, keepdim=True)
         keys = torch.einsum("mkp,mcpn->mckn", w, X)
-        t = (X.mT @ X + keys[..., 0, :, None] * keys[..., 1, None, :]) / p**0.5
+        t = (bmm(X.mT, X) + keys[..., 0, :, None] * keys[..., 1, None, :]) / p**0.5
         K = torch.tanh(t) * (1 - torch.eye(n, dtype=X.dtype, device=X.device)) / p**0.5
-        A = X @ K
-    gram = A.mT @ A / n + gammas[:, None, None, None] * torch.eye(n, dtype=X.dtype, device=X.device)
+        A = bmm(X, K)
+    gram = bmm(A.mT, A) / n + gammas[:, None, None, None] * torch.eye(n, dtype=X.dtype, device=X.device)
     solved = torch.cholesky_solve(y[..., None], torch.linalg.cholesky(gram))[..., 0]
     return gammas[:, None] ** 2 * (solved**2).sum(-1) / n

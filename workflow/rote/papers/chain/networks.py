@@ -10,6 +10,7 @@ from torch import Tensor
 from rote import train
 from rote.errors import InputError
 from rote.models import lm, pretrained
+from rote.models.products import bmm
 from rote.models.stack import Parameters, Stack
 from rote.papers.chain import settings
 from rote.papers.chain.sequences import Sequences
@@ -127,7 +128,7 @@ def _logits(stack: Stack, weights: Parameters, tokens: Tensor, places: Tensor, f
     at = (places - first).clamp(min=0)[..., None].expand(-1, -1, -1, hidden.shape[-1])
     states = hidden.gather(2, at)
     models, batch, answers, d = states.shape
-    return torch.bmm(states.view(models, -1, d), stack.head(weights).mT).view(models, batch, answers, -1)
+    return bmm(states.view(models, -1, d), stack.head(weights).mT).view(models, batch, answers, -1)
 
 
 def _stacked(parts: list[np.ndarray], width: int, device: str) -> Tensor:

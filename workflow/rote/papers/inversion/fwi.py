@@ -173,7 +173,7 @@ def _linearized(
     for sigma in acquisition.widths:
         mixture = posterior.mixture(z, sigma, lambda _: data, y, gamma, jacobian=lambda _: jacobians)
         top = int(mixture.weights.argmax())
-        alone = posterior.Mixture(np.ones(1), mixture.means[[top]], mixture.covariances[[top]])
+        alone = posterior.Mixture(np.zeros(1), mixture.means[[top]], mixture.covariances[[top]])
         draws = alone.sample(acquisition.draws, rng)
         fits = np.array([fit(draw)[0] for draw in draws]) * observed.size
         logs = -fits - 0.5 * ((draws - z[top]) ** 2).sum(1) / sigma**2 - alone.log_density(draws)

@@ -57,7 +57,7 @@ class Problem:
 
     def __init__(self, acquisition: settings.Acquisition, library: Library, truth: str, replicate: int, seed: int):
         self.forward: Helmholtz = operator(acquisition)
-        self.library, self.truth = library, library.truths(replicate)[truth]
+        self.truth, self.centre, self.scale = library.truths(replicate)[truth], library.centre, library.scale
         rng = generator(seed, "inversion", "observed", truth, replicate)
         self.observed, self.sd = observe(self.forward, self.truth, acquisition.noise, rng)
         self.basis = velocity.basis(self.forward.n)
@@ -67,10 +67,10 @@ class Problem:
     def misfit(self, z: np.ndarray) -> tuple[float, np.ndarray, float]:
         """Misfit over the noise floor, gradient of Φ per standard deviation (d,), and share of cells clipped."""
         n = self.forward.n
-        m = velocity.slowness(self.library.centre + self.library.scale * z, n)
+        m = velocity.slowness(self.centre + self.scale * z, n)
         clipped = (m <= velocity.CLIP) | (m > self.slowest)
         value, slope = self.forward.misfit(np.minimum(m, self.slowest), self.observed, self.sd)
-        gradient = self.library.scale * (self.basis.T @ np.where(clipped, 0.0, slope).ravel())
+        gradient = self.scale * (self.basis.T @ np.where(clipped, 0.0, slope).ravel())
         return value / (self.observed.size / 2), gradient, float(clipped.mean())
 
     def error(self, coordinates: np.ndarray) -> float:

@@ -143,7 +143,7 @@ class Network(Section):
     epochs: int = key(120, "Passes over the training triples", ge=1)
     batch: int = key(64, "Triples per step", ge=1)
     learning_rate: float = key(3e-3, "Peak of the cosine schedule of AdamW", gt=0)
-    replicates: int = key(6, "Independent data sets and initializations", ge=2)
+    replicates: int = key(4, "Independent data sets and initializations", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {

@@ -61,7 +61,7 @@ def verify(options: settings.Simulation, eps: float, seed: int, track: Track = N
     """Every simulated row with its theory: the table Simulations. Each (row, replicate) has data of its own."""
     rows = [("verification", f"{loss} {_name(more)}", loss, *rest, more) for loss, *rest, more in VERIFICATION]
     rows += [("bayes", "GAMP", "bayes", alpha, e, NONE, 400, {}) for alpha, e in BAYES]
-    counts = [options.replicates] * len(VERIFICATION) + [max(options.replicates // 3, 2)] * len(BAYES)
+    counts = [options.replicates] * len(VERIFICATION) + [max(options.replicates // 2, 2)] * len(BAYES)
     markers = _markers(eps)
     rows, counts = rows + markers, counts + [options.marker_replicates] * len(markers)
     units = [(number, replicate) for number, count in enumerate(counts) for replicate in range(count)]

@@ -29,7 +29,7 @@ class Simulation(Section):
     """Finite-size simulation: verification rows and the markers of the figures. Every row has fresh data."""
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
-    replicates: int = key(120, "Training sets per verification row", ge=2)
+    replicates: int = key(80, "Training sets per verification row", ge=2)
     marker_replicates: int = key(20, "Training sets per marker of a figure", ge=2)
 
     SCALES: ClassVar = {
@@ -46,7 +46,7 @@ class Universality(Section):
     eps: float = key(0.1, "Fraction of facts", gt=0, le=1)
     lam: float = key(0.2, "Ridge", gt=0)
     test_rows: int = key(1500, "Fresh inputs, the same for kernel and model", ge=100)
-    replicates: int = key(60, "Training sets per kernel and loss", ge=2)
+    replicates: int = key(48, "Training sets per kernel and loss", ge=2)
 
     SCALES: ClassVar = {"smoke": {"d": 60, "replicates": 3, "test_rows": 1000}, "paper": {"d": 1000, "replicates": 100}}
 
@@ -108,11 +108,17 @@ class TwoLayer(Section):
     weight_decays: list[NonNegative] = key([0.0, 1e-3], "Coupled L2 penalty on the mean loss", min_length=1)
     steps: int = key(1500, "Full-batch Adam steps", ge=1)
     learning_rate: float = key(3e-3, "Peak of the cosine schedule", gt=0)
-    replicates: int = key(8, "Training sets and initializations", ge=2)
+    replicates: int = key(6, "Training sets and initializations", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"d": 20, "alphas": [2.0, 4.0], "widths": [16], "steps": 50, "replicates": 2},
-        "paper": {"d": 300, "alphas": [2.0, 4.0, 8.0, 16.0, 32.0, 64.0], "widths": [128, 512, 2048], "steps": 20_000},
+        "paper": {
+            "d": 300,
+            "alphas": [2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
+            "widths": [128, 512, 2048],
+            "steps": 20_000,
+            "replicates": 8,
+        },
     }
 
 

@@ -8,12 +8,14 @@ d dimensions solves to machine precision. There a fact is lost iff y z < −V⋆
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, special
+from scipy import linalg, optimize, special
 
 from rote.errors import InputError
 from rote.synth import rules_facts
 from rote.synth.rules_facts import Sample, sign
 from rote.theory import raf
+
+ROUNDED = 1000  # iterations of ADMM after which the hinge is rounded instead
 
 
 class Outcome(NamedTuple):
@@ -135,26 +137,34 @@ def _memory(lost: np.ndarray, sample: Sample) -> tuple[float, int]:
 # ---- solvers -----------------------------------------------------------------------------------------------------
 
 
+def _cholesky_solve(A: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A⁻¹ b, A positive definite; A is overwritten. Raises LinAlgError if it is not."""
+    factor = linalg.cho_factor(A.T, overwrite_a=True, check_finite=False)  # column by column, as LAPACK wants it
+    return linalg.cho_solve(factor, b, check_finite=False)
+
+
 def ridge(B: np.ndarray, y: np.ndarray, lam: np.ndarray | float) -> np.ndarray:
     """argmin ½||Bw − y||² + λ/2 ||w||², (n, d), (n,) -> (d,); an array of λ, from one eigh, -> (L, d)."""
     n, d = B.shape
     gram = B.T @ B if d <= n else B @ B.T
     if np.ndim(lam) == 0:
-        factor = linalg.cho_factor(gram + lam * np.eye(len(gram)))
-        return linalg.cho_solve(factor, B.T @ y) if d <= n else B.T @ linalg.cho_solve(factor, y)
+        gram.flat[:: len(gram) + 1] += lam
+        return _cholesky_solve(gram, B.T @ y) if d <= n else B.T @ _cholesky_solve(gram, y)
     w, V = linalg.eigh(gram)
     target = V.T @ (B.T @ y if d <= n else y)
     solved = (target / (np.maximum(w, 0) + np.asarray(lam)[:, None])) @ V.T
     return solved if d <= n else solved @ B
 
 
-def huberized(B: np.ndarray, lam: float, v_star: float, most: int = 100) -> np.ndarray:
+def huberized(
+    B: np.ndarray, lam: float, v_star: float, *, start: np.ndarray | None = None, most: int = 100
+) -> np.ndarray:
     """argmin Σ h(B w) + λ/2 ||w||², h the hinge with its kink rounded over [1 − V⋆, 1]: (n, d) -> (d,).
 
     Semismooth Newton with backtracking; B holds y x. The objective is piecewise quadratic: the last step is exact.
     """
     n, d = B.shape
-    w, curvature, counted = np.zeros(d), np.zeros((d, d)), np.zeros(n, bool)
+    w, curvature, counted = np.zeros(d) if start is None else start, np.zeros((d, d)), np.zeros(n, bool)
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         gap = 1 - B @ w
@@ -172,7 +182,7 @@ def huberized(B: np.ndarray, lam: float, v_star: float, most: int = 100) -> np.n
         counted = middle
         hessian = curvature / v_star
         hessian.flat[:: d + 1] += lam
-        step = linalg.cho_solve(linalg.cho_factor(hessian, overwrite_a=True, check_finite=False), gradient)
+        step = _cholesky_solve(hessian, gradient)
         rate, slope = 1.0, gradient @ step
         while True:
             trial, trial_gap = objective(w - rate * step)
@@ -191,14 +201,22 @@ def _outer(rows: np.ndarray) -> np.ndarray:
 
 
 def hinge(B: np.ndarray, lam: float, tolerance: float = 1e-9, most: int = 20_000) -> np.ndarray:
-    """argmin Σ max(0, 1 − B w) + λ/2 ||w||², (n, d) -> (d,), by ADMM on the margins with a rebalanced penalty.
+    """argmin Σ max(0, 1 − B w) + λ/2 ||w||², (n, d) -> (d,); B holds y x.
+
+    ADMM on the margins with a rebalanced penalty says which rows are on the kink and which beyond it; once it is right,
+    they determine w, and the optimality conditions hold. Where λ is so small that this takes long, the kink is rounded
+    instead, less and less. Rows that do not determine each other's forces (equal ones) wait for either to settle.
 
     Raises:
         ArithmeticError: if the residuals do not reach the tolerance.
     """
+    n, d = B.shape
+    if d > n:  # the minimum is a combination of the rows
+        Q, R = linalg.qr(B.T, mode="economic")
+        return Q @ hinge(R.T, lam, tolerance, most)
     eigen, V = linalg.eigh(B.T @ B)
-    eigen = np.maximum(eigen, 0)
-    rho, r, u = 1.0, np.zeros(len(B)), np.zeros(len(B))
+    eigen, scale = np.maximum(eigen, 0), np.sqrt(n)
+    rho, r, u, look = 1.0, np.zeros(n), np.zeros(n), 25
     for count in range(1, most + 1):
         w = V @ ((V.T @ (B.T @ (r - u))) * (rho / (lam + rho * eigen)))
         margin = B @ w
@@ -206,20 +224,83 @@ def hinge(B: np.ndarray, lam: float, tolerance: float = 1e-9, most: int = 20_000
         target = relaxed + u
         old, r = r, np.where(target > 1, target, np.minimum(target + 1 / rho, 1.0))  # prox of the hinge
         u = u + relaxed - r
-        primal, dual = np.linalg.norm(margin - r), rho * np.linalg.norm(B.T @ (r - old))
-        scale = np.sqrt(len(B))
-        if primal < tolerance * scale and dual < tolerance * scale:
-            return w
-        if count % 25 == 0 and count < most // 2:
-            if primal > 10 * dual:
+        if count == look:
+            exact = _on_the_kink(B, lam, r == 1, r < 1)
+            if exact is not None:
+                return exact
+            look += max(25, look // 4)
+        if count == ROUNDED:
+            exact = _rounded(B, lam)
+            if exact is not None:
+                return exact
+        if count % 25 == 0:
+            primal, dual = np.linalg.norm(margin - r), rho * np.linalg.norm(B.T @ (r - old))
+            if max(primal, dual) < tolerance * scale:
+                exact = _on_dependent_rows(B, lam, r == 1, r < 1)
+                return w if exact is None else exact
+            if count < most // 2 and primal > 10 * dual:
                 rho, u = 2 * rho, u / 2
-            elif dual > 10 * primal:
+            elif count < most // 2 and dual > 10 * primal:
                 rho, u = rho / 2, 2 * u
-    if primal < 1e-5 * scale and dual < 1e-5 * scale:
+    primal, dual = np.linalg.norm(margin - r), rho * np.linalg.norm(B.T @ (r - old))
+    if max(primal, dual) < 1e-5 * scale:
         return w
     raise ArithmeticError(
         f"hinge solver: residuals {primal:.1e}, {dual:.1e} after {most} iterations; raise lam ({lam})"
     )
+
+
+def _rounded(B: np.ndarray, lam: float) -> np.ndarray | None:
+    """The same, from minima of ever less rounded hinges, each starting at the last; None if they do not lead there."""
+    w = np.zeros(B.shape[1])
+    for v_star in 10.0 ** -np.arange(12):
+        try:
+            w = huberized(B, lam, v_star, start=w)
+        except linalg.LinAlgError:  # rounding errors outweigh λ
+            return None
+        gap = 1 - B @ w
+        for solve in (_on_the_kink, _on_dependent_rows):
+            exact = solve(B, lam, (gap > 0) & (gap < v_star), gap >= v_star)
+            if exact is not None:
+                return exact
+    return None
+
+
+def _on_the_kink(B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray) -> np.ndarray | None:
+    """The w with B w = 1 on the kink, where it is the hinge's minimum; None where these rows are not the right ones."""
+    rows, pull = B[kink], B[beyond].sum(0)
+    if len(rows) > B.shape[1]:
+        return None
+    try:
+        factor = linalg.cho_factor(rows @ rows.T, check_finite=False)
+    except linalg.LinAlgError:
+        return None
+    force = linalg.cho_solve(factor, lam - rows @ pull, check_finite=False)
+    w = (pull + force @ rows) / lam
+    w += linalg.cho_solve(factor, 1 - rows @ w, check_finite=False) @ rows  # digits that a small λ took
+    pushed = np.all((force > -1e-9) & (force < 1 + 1e-9))
+    return w if pushed and _on_its_sides(B @ w, kink, beyond) else None
+
+
+def _on_dependent_rows(B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray) -> np.ndarray | None:
+    """The same where the rows, equal ones say, determine w, not their forces: any in [0, 1] with that sum will do."""
+    rows, pull = B[kink], B[beyond].sum(0)
+    if not len(rows):
+        return None
+    inverse = np.linalg.pinv(rows, rcond=1e-9)
+    w = inverse.sum(1) + (pull - inverse @ (rows @ pull)) / lam
+    if not _on_its_sides(B @ w, kink, beyond):
+        return None
+    force = optimize.lsq_linear(rows.T, lam * w - pull, (0, 1), method="bvls", tol=1e-14).x
+    return w if np.abs(pull + force @ rows - lam * w).max() < 1e-9 * (1 + np.abs(pull).max()) else None
+
+
+def _on_its_sides(margin: np.ndarray, kink: np.ndarray, beyond: np.ndarray) -> bool:
+    """Whether margins B w are 1 on the kink, below 1 beyond it and above 1 elsewhere, up to rounding."""
+    gap = 1 - margin
+    signed = np.where(beyond, -gap, gap)  # positive where a row is on the wrong side
+    signed[kink] = np.abs(gap[kink])
+    return bool(signed.max(initial=0) < 1e-9 * (1 + np.abs(gap).max()))
 
 
 def logistic(B: np.ndarray, lam: float, most: int = 100) -> np.ndarray:
@@ -232,7 +313,7 @@ def logistic(B: np.ndarray, lam: float, most: int = 100) -> np.ndarray:
         if np.abs(gradient).max() < 1e-10:
             break
         hessian = (B * (force * (1 - force))[:, None]).T @ B + lam * np.eye(len(w))
-        step, rate = linalg.solve(hessian, gradient, assume_a="pos"), 1.0
+        step, rate = _cholesky_solve(hessian, gradient), 1.0
         while True:
             new = w - rate * step
             trial = np.logaddexp(0, -(B @ new)).sum() + lam / 2 * (new @ new)
@@ -256,7 +337,7 @@ def box_qp(Q: np.ndarray, box: float, most: int = 60) -> np.ndarray:
         new = np.where(high, box, 0.0)
         if free.any():
             right = 1 - Q[np.ix_(free, high)].sum(1) * box
-            new[free] = linalg.solve(Q[np.ix_(free, free)], right, assume_a="pos")
+            new[free] = _cholesky_solve(Q[np.ix_(free, free)], right)
         if key in seen:
             kkt = np.clip(new - (Q @ new - 1) / diagonal, 0, box) - new
             if np.abs(kkt).max() < 1e-9 * (1 + np.abs(new).max()):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rote import train
+from rote.models.products import bmm
 from rote.papers.raf import settings
 from rote.seeds import generator
 from rote.synth import rules_facts
@@ -69,7 +70,7 @@ def sweep(
 
 
 def _forward(hidden: Tensor, output: Tensor, x: Tensor) -> Tensor:  # (units, rows, d) -> (units, rows)
-    return torch.bmm(torch.bmm(x, hidden).relu_(), output).squeeze(-1) / hidden.shape[-1] ** 0.5
+    return bmm(bmm(x, hidden).relu_(), output).squeeze(-1) / hidden.shape[-1] ** 0.5
 
 
 def _block(

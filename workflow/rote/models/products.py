@@ -1,0 +1,69 @@
+"""Products of stacked matrices: on a CPU by NumPy's BLAS, whose kernels use all of a processor's vectors on every make.
+
+Torch's own (MKL) keeps to half of them on AMD's processors, and is slow for matrices of one column.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def bmm(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """a @ b + bias, with gradients, also inside `torch.func`: `torch.bmm` and `torch.baddbmm` in one.
+
+    Args:
+        a: (models, ..., rows, k).
+        b: (models, ..., k, columns).
+        bias: (models, 1, columns), if these are stacks of matrices.
+
+    Returns:
+        (models, ..., rows, columns).
+    """
+    if a.is_cpu and a.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu"):
+        return _Product.apply(a, b, bias)
+    return a @ b if bias is None else torch.baddbmm(bias, a, b)
+
+
+def multiply(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b on the CPU, outside of autograd."""
+    if a.shape[-1] == 1:
+        return a * b
+    a, b = _for_blas(a), _for_blas(b)
+    found = torch.empty(*a.shape[:-1], b.shape[-1], dtype=a.dtype)
+    np.matmul(a.numpy(), b.numpy(), out=found.numpy())
+    return found
+
+
+def _for_blas(a: Tensor) -> Tensor:
+    """`a`, or a copy where its rows and columns are strided in a way that NumPy would multiply without BLAS."""
+    row, column = a.stride()[-2:]
+    rows, columns = a.shape[-2:]
+    plain = (column == 1 and row >= columns) or (row == 1 and column >= rows)
+    return (a if plain else a.contiguous()).detach()
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+        found = multiply(a, b)
+        return found if bias is None else found.add_(bias)
+
+    @staticmethod
+    def setup_context(context, inputs: tuple, output: Tensor) -> None:
+        context.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        a, b = context.saved_tensors
+        of_a, of_b, of_bias = context.needs_input_grad
+        return (
+            bmm(gradient, b.mT) if of_a else None,
+            bmm(a.mT, gradient) if of_b else None,
+            gradient.sum(1, keepdim=True) if of_bias else None,
+        )
+
+    @staticmethod
+    def vmap(info, dims: tuple, *inputs: Tensor | None) -> tuple[Tensor, int]:
+        a, b, bias = (x if dim is None else x.movedim(dim, 0) for x, dim in zip(inputs, dims, strict=True))
+        found = a @ b
+        return found if bias is None else found + bias, 0
