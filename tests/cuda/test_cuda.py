@@ -23,15 +23,6 @@ def smoke_settings():
     return config.load("config/smoke.yaml")
 
 
-@pytest.fixture(autouse=True)
-def full_float32():
-    """TF32 would round every product to 10 bits of mantissa."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    yield
-    torch.backends.cuda.matmul.allow_tf32 = before
-
-
 def agree(cpu, device, columns, rtol):
     """Columns of two frames with equal rows, as a share of the column's largest magnitude."""
     assert len(cpu) == len(device)
@@ -85,6 +76,21 @@ def test_rules_and_facts_networks(smoke_settings):
     options = smoke_settings.raf.two_layer
     cpu, device = two_layer.sweep(options, 1), two_layer.sweep(options, 1, device=DEVICE)
     agree(cpu, device, cpu.select_dtypes("float").columns, 1e-2)
+
+
+@pytest.mark.parametrize("task", ["digits", "fine", "longtail", "text"])
+def test_bases_of_residual_memories(task, smoke_settings):
+    """A few steps in float32, crops and batch statistics included: weights to 2e-2 of the largest in each tensor."""
+    from rote.papers.resmem import datasets, tasks
+
+    options = getattr(smoke_settings.resmem, task)
+    datas = [datasets.data(task, options, 1, replicate) for replicate in range(options.replicates)]
+    arm = tasks.arms(task, options)[-1]
+    (_, cpu), (_, device) = (tasks.fit(task, arm, options, datas, 1, device=where) for where in ("cpu", DEVICE))
+    assert cpu.keys() == device.keys()
+    for name, value in cpu.items():
+        gap = (device[name].cpu() - value).abs().max()
+        assert gap <= 2e-2 * value.abs().max(), name
 
 
 def test_attention_heads(smoke_settings):

@@ -168,3 +168,17 @@ def test_arithmetic_is_ieee_again_after_training():
     train.fit(start, loss, steps=2, learning_rate=0.1)
     tiny = torch.tensor(1e-40) * 1.0
     assert tiny > 0
+
+
+def test_single_precision_is_whole_while_training_and_as_before_after(monkeypatch):
+    """TF32, which torch lets convolutions use on devices, has 10 bits of mantissa."""
+    seen = []
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+
+    def loss(p, step):
+        seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+        return p["w"].square().sum(1)
+
+    train.fit({"w": torch.ones(1, 2)}, loss, steps=1, learning_rate=0.1)
+    assert seen == [(False, False)]
+    assert torch.backends.cudnn.allow_tf32

@@ -322,9 +322,10 @@ def _torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarra
     """Candidates by blocked matrix products and top-k on a device, in full float32."""
     import torch
 
-    out, allowed = np.empty((len(q), k), np.int64), torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
+    from rote.models.products import full_precision
+
+    out = np.empty((len(q), k), np.int64)
+    with full_precision():
         memory = torch.from_numpy(vectors).to(device)
         squares = memory.square().sum(1)
         for begin in range(0, len(q), QUERIES):
@@ -340,8 +341,6 @@ def _torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarra
                     where = where.gather(1, order)
                 best, rows = near, where
             out[begin : begin + QUERIES] = rows.cpu().numpy()
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = allowed
     return out
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from rote.job import track
+from rote.models.products import full_precision
 from rote.seeds import generator
 from rote.tables import atomic
 
@@ -72,7 +73,7 @@ def fit(
     begin = _resume(checkpoint, state)
     decays = None if weight_decay is None or not weight_decay.any() else weight_decay.to(leaves[0].device)
     latest: Parameters = {}
-    with _flushed_denormals():
+    with _flushed_denormals(), full_precision():
         for step in track(range(begin, steps), what, said=lambda: f"loss {float(latest['loss'].mean()):.4g}"):
             rate = learning_rate * schedule(step)
             losses = loss(parameters, step)

@@ -3,6 +3,9 @@
 Torch's own (MKL) keeps to half of them on AMD's processors, and is slow for matrices of one column.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,9 +22,24 @@ def bmm(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     Returns:
         (models, ..., rows, columns).
     """
-    if a.is_cpu and a.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu"):
+    plain = not (torch.is_autocast_enabled("cpu") or torch._C._are_functorch_transforms_active())
+    if plain and a.is_cpu and a.dtype in (torch.float32, torch.float64):
         return _Product.apply(a, b, bias)
     return a @ b if bias is None else torch.baddbmm(bias, a, b)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Products and convolutions of float32 keep its 24 bits on devices, too: torch lets convolutions use TF32's 11."""
+    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [kind.allow_tf32 for kind in kinds]
+    try:
+        for kind in kinds:
+            kind.allow_tf32 = False
+        yield
+    finally:
+        for kind, allowed in zip(kinds, before, strict=True):
+            kind.allow_tf32 = allowed
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
@@ -43,14 +61,12 @@ def _for_blas(a: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
+    # without `setup_context`, which `torch.func` would want: with it each call inspects the signature, for 20 µs
     @staticmethod
-    def forward(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(context, a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+        context.save_for_backward(a, b)
         found = multiply(a, b)
         return found if bias is None else found.add_(bias)
-
-    @staticmethod
-    def setup_context(context, inputs: tuple, output: Tensor) -> None:
-        context.save_for_backward(*inputs[:2])
 
     @staticmethod
     def backward(context, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -61,9 +77,3 @@ class _Product(torch.autograd.Function):
             bmm(a.mT, gradient) if of_b else None,
             gradient.sum(1, keepdim=True) if of_bias else None,
         )
-
-    @staticmethod
-    def vmap(info, dims: tuple, *inputs: Tensor | None) -> tuple[Tensor, int]:
-        a, b, bias = (x if dim is None else x.movedim(dim, 0) for x, dim in zip(inputs, dims, strict=True))
-        found = a @ b
-        return found if bias is None else found + bias, 0

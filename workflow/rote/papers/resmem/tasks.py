@@ -135,6 +135,8 @@ def fit(
     how, count = recipe(task, options), len(datas)
     rngs = [generator(seed, "resmem", task, arm.name, "weights", replicate) for replicate in range(count)]
     stack = build(task, arm, options, datas[0], rngs)
+    for weights in (stack.parameters, stack.buffers):
+        weights.update({name: value.to(device) for name, value in weights.items()})
     use = [np.arange(arm.examples) if rows is None else rows(replicate) for replicate in range(count)]
     x = [torch.tensor(data.train.x[some]).to(device) for data, some in zip(datas, use, strict=True)]
     labels = [training_labels(arm, data, seed, replicate)[use[replicate]] for replicate, data in enumerate(datas)]
@@ -143,7 +145,7 @@ def fit(
     order = torch.tensor(np.stack([
         _order(generator(seed, "resmem", task, arm.name, "order", replicate), len(use[replicate]), how.steps, batch)
         for replicate in range(count)
-    ]))  # fmt: skip
+    ])).to(device)  # fmt: skip
 
     base, moves = torch_seed(seed, "resmem", task, arm.name, "moves") // 2, torch.Generator()
 
