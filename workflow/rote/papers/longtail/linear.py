@@ -10,7 +10,7 @@ where OOD_t(S) is the expected loss when t distinct features of the pool S are f
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from rote.synth import features
 from rote.theory import minnorm
 
 RECOVERED = 1e-7  # |Δ_i| below this counts as exactly recovered
+Columns = dict[str, Any]  # of a table: arrays of one length, and numbers for all rows
 RANK_EDGES = (0, 10, 33, 66, 130, 260, 520, 1040, 2080)  # then d
 
 
@@ -77,20 +78,27 @@ def sweep(
         The tables LinearSets, LinearSweep, LinearRanks, LinearShrinkage.
     """
     units = [(a, r) for a in range(len(options.alphas)) for r in range(options.replicates)]
-    parts: list[list[pd.DataFrame]] = [[], [], [], []]
+    parts: list[list[Columns]] = [[], [], [], []]
     for a, replicate in (track or iter)(units):
         alpha = options.alphas[a]
         rng = generator(seed, "longtail", "linear", a, replicate)
         data = problem(options.n, options.d, options.s, alpha, options.decay, options.common_count, rng)
         noise = rng.normal(size=options.n)
-        for part, frame in zip(parts, _study(options, data, noise), strict=True):
-            frame.insert(0, "alpha", alpha)
-            frame.insert(1, "replicate", replicate)
-            part.append(frame)
-    return tuple(pd.concat(part, ignore_index=True) for part in parts)
+        for part, columns in zip(parts, _study(options, data, noise), strict=True):
+            part.append({"alpha": alpha, "replicate": replicate} | columns)
+    return tuple(_joined(part) for part in parts)
 
 
-def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterator[pd.DataFrame]:
+def _joined(parts: list[Columns]) -> pd.DataFrame:
+    """One table of the rows of all parts; a frame per part would cost more than what it holds."""
+    sizes = [np.broadcast(*part.values()).size for part in parts]
+    return pd.DataFrame({
+        name: np.concatenate([np.broadcast_to(part[name], size) for part, size in zip(parts, sizes, strict=True)])
+        for name in parts[0]
+    })  # fmt: skip
+
+
+def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterator[Columns]:
     """The four tables of one training set."""
     lams, sigmas = np.array(options.lams), np.array(options.sigmas)
     beta, p = data.beta[data.seen], data.p[data.seen]
@@ -106,35 +114,31 @@ def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterat
     never = data.p * data.beta**2  # what a feature costs if its coefficient stays 0
     rare_per_row = _present(data.X[:, data.rare]).sum(axis=1)
 
-    yield pd.DataFrame(
-        {
-            "n": options.n,
-            "d": options.d,
-            "p_total": data.p.sum(),
-            "p_rare": data.p[data.k :].sum(),
-            "rows_at_most_one_rare": np.mean(rare_per_row <= 1),
-            "common": data.k,
-            "seen_rare": data.rare.sum(),
-            "once": data.once.sum(),
-            "alone": data.alone.sum(),
-            "common_unidentifiable": (~identifiable & data.common).sum() + data.k - data.common.sum(),
-            "once_alone": data.once_alone.sum(),
-            "identifiable": (identifiable & data.rare).sum(),
-            "recovered": (recovered & data.rare).sum(),
-            "disagree": (recovered != identifiable).sum(),
-            "max_error_alone": np.abs(exact[data.alone]).max() if data.alone.any() else np.nan,
-            "once_beta2": _mean(beta**2, data.once),
-            "once_alone_beta2": _mean(beta**2, data.once_alone),
-            "unseen_expected": np.sum(never * (1 - data.p) ** options.n),
-        },
-        index=[0],
-    )
+    yield {
+        "n": options.n,
+        "d": options.d,
+        "p_total": data.p.sum(),
+        "p_rare": data.p[data.k :].sum(),
+        "rows_at_most_one_rare": np.mean(rare_per_row <= 1),
+        "common": data.k,
+        "seen_rare": data.rare.sum(),
+        "once": data.once.sum(),
+        "alone": data.alone.sum(),
+        "common_unidentifiable": (~identifiable & data.common).sum() + data.k - data.common.sum(),
+        "once_alone": data.once_alone.sum(),
+        "identifiable": (identifiable & data.rare).sum(),
+        "recovered": (recovered & data.rare).sum(),
+        "disagree": (recovered != identifiable).sum(),
+        "max_error_alone": np.abs(exact[data.alone]).max() if data.alone.any() else np.nan,
+        "once_beta2": _mean(beta**2, data.once),
+        "once_alone_beta2": _mean(beta**2, data.once_alone),
+        "unseen_expected": np.sum(never * (1 - data.p) ** options.n),
+    }
 
     delta = (clean - beta)[None] + sigmas[:, None, None] * unit  # (σ, λ, seen)
     size, square = np.abs(delta), delta**2
-    grid = pd.MultiIndex.from_product([sigmas, lams], names=["sigma", "lam"]).to_frame(index=False)
     missing = never[unseen].sum()
-    columns = {
+    losses = {
         "error_common": _mean(size, data.common),
         "error_rare": _mean(size, data.rare),
         "error_alone": _mean(size, data.alone),
@@ -143,49 +147,42 @@ def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterat
         "ind_common": square[..., data.common] @ p[data.common],
         "ind_recovered": square[..., data.rare & recovered] @ p[data.rare & recovered],
         "ind_unrecovered": square[..., data.rare & ~recovered] @ p[data.rare & ~recovered],
-        "ind_unseen": np.full(grid.shape[0], missing),
+        "ind_unseen": np.full(delta.shape[:2], missing),
         "forced_once": _mean((1 - p) * square, data.once),
         "forced_alone": _mean((1 - p) * square, data.alone),
         "forced_once_alone": _mean((1 - p) * square, data.once_alone),
         "forced_seen_rare": _mean((1 - p) * square, data.rare),
     }
-    yield grid.assign(**{name: np.ravel(values) for name, values in columns.items()})
+    grid = {"sigma": np.repeat(sigmas, len(lams)), "lam": np.tile(lams, len(sigmas))}
+    yield grid | {name: np.ravel(values) for name, values in losses.items()}
 
     edges = [edge for edge in RANK_EDGES if edge < options.d] + [options.d]
     is_seen, is_recovered = ~unseen, np.zeros(len(data.p), bool)
     is_recovered[data.seen[recovered]] = True
     bins = [slice(low, high) for low, high in pairwise(edges)]
-    yield pd.DataFrame(
-        {
-            "rank_low": edges[:-1],
-            "rank_high": edges[1:],
-            "seen": [is_seen[b].mean() for b in bins],
-            "expected": [np.mean(1 - (1 - data.p[b]) ** options.n) for b in bins],
-            "recovered": [is_recovered[b].mean() for b in bins],
-        }
-    )
+    yield {
+        "rank_low": edges[:-1],
+        "rank_high": edges[1:],
+        "seen": [is_seen[b].mean() for b in bins],
+        "expected": [np.mean(1 - (1 - data.p[b]) ** options.n) for b in bins],
+        "recovered": [is_recovered[b].mean() for b in bins],
+    }
 
     chosen = np.flatnonzero(data.common | data.alone)
     counts = data.counts[chosen]
     ratio = clean[:, chosen] / beta[chosen]  # (L, chosen)
     deviation = np.abs(ratio - counts / (counts + lams[:, None]))
     octave = 2 ** np.log2(counts).astype(int)
-    frames = [pd.DataFrame(columns=["lam", "count_low", "count_mean", "features", "ratio", "deviation"])]
-    for low in np.unique(octave):
-        block = octave == low
-        frames.append(
-            pd.DataFrame(
-                {
-                    "lam": lams,
-                    "count_low": low,
-                    "count_mean": counts[block].mean(),
-                    "features": block.sum(),
-                    "ratio": np.median(ratio[:, block], axis=1),
-                    "deviation": np.median(deviation, axis=1),
-                }
-            )
-        )
-    yield pd.concat(frames[1:] or frames)
+    lows = np.unique(octave)
+    blocks = [octave == low for low in lows]
+    yield {
+        "lam": np.tile(lams, len(lows)),
+        "count_low": np.repeat(lows, len(lams)),
+        "count_mean": np.repeat([counts[block].mean() for block in blocks], len(lams)),
+        "features": np.repeat([block.sum() for block in blocks], len(lams)),
+        "ratio": np.ravel([np.median(ratio[:, block], axis=1) for block in blocks]),
+        "deviation": np.ravel([np.median(deviation, axis=1) for _ in lows]),
+    }
 
 
 def scaling(options: settings.Scaling, seed: int, track: Iterable | None = None) -> pd.DataFrame:
