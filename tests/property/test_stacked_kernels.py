@@ -122,8 +122,10 @@ def test_layer_normalization_is_as_exact_as_torchs(shape, d, scale, seed):
     for normalize, dtype in ((layer_norm, torch.float32), (plain_norm, torch.float32), (plain_norm, torch.float64)):
         found = normalize(x.to(dtype))
         results.append((found, *torch.autograd.grad(found, x, weights.to(dtype))))
+    # a mean that is far from zero, in units of the spread, takes digits from every method
+    condition = (x.abs().amax(-1) / (x.var(-1, correction=0) + 1e-5).sqrt()).max().item()
     for mine, theirs, exact in zip(*results, strict=True):
-        allowed = 10 * (theirs - exact).abs().max() + 1e-5 * exact.abs().max() + 1e-6
+        allowed = 10 * (theirs - exact).abs().max() + (1e-5 + 5e-7 * condition) * exact.abs().max() + 1e-6
         assert (mine - exact).abs().max() <= allowed
 
 

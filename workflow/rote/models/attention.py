@@ -4,6 +4,9 @@ Libraries split the work by sequence, and one of ten tokens does not fill a vect
 lie side by side, one in each lane, so that every operation is a fixed number of vector instructions.
 """
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import torch
 from numba import njit
@@ -60,7 +63,7 @@ class _Causal(torch.autograd.Function):
     def forward(context, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         arrays = [x.detach().numpy() for x in (q, k, v, cos, sin)]
         found = torch.empty(q.shape, dtype=q.dtype)
-        _forward(*arrays, found.numpy())
+        _lanes(_forward, 1)(*arrays, found.numpy())
         context.save_for_backward(q, k, v, cos, sin)
         return found
 
@@ -69,8 +72,15 @@ class _Causal(torch.autograd.Function):
     def backward(context, gradient: Tensor):
         arrays = [x.detach().numpy() for x in context.saved_tensors]
         found = [torch.empty(x.shape, dtype=x.dtype) for x in context.saved_tensors[:3]]
-        _backward(*arrays, gradient.contiguous().numpy(), *(x.numpy() for x in found))
+        _lanes(_backward, 4)(*arrays, gradient.contiguous().numpy(), *(x.numpy() for x in found))
         return *found, None, None
+
+
+@cache
+def _lanes(function: Callable, others: int) -> Callable:
+    """`function` of q, k, v, cos, sin and contiguous arrays, compiled once for all strides: each set takes seconds."""
+    x, table, other = "f4[:,:,:,:]", "f4[:,:]", "f4[:,:,:,::1]"
+    return njit(f"void({', '.join([x, x, x, table, table, *[other] * others])})", **_JIT)(function)
 
 
 @njit(inline="always")
@@ -181,7 +191,6 @@ def _softmax(scores, n, scale, highest, total):
     scores[n : -(-n // FOUR) * FOUR] = 0
 
 
-@njit(**_JIT)
 def _forward(q, k, v, cos, sin, out):
     sequences, rows, heads, d = q.shape
     length = k.shape[1]
@@ -200,7 +209,6 @@ def _forward(q, k, v, cos, sin, out):
         _store(A, start, out)
 
 
-@njit(**_JIT)
 def _backward(q, k, v, cos, sin, gradient, of_q, of_k, of_v):
     sequences, rows, heads, d = q.shape
     length = k.shape[1]
