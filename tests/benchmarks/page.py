@@ -1,5 +1,6 @@
 """The page of a benchmark run: bars, ratios with drawn intervals, rooflines, growth."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axis import Axis
+from matplotlib.ticker import EngFormatter, Formatter, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from rote import tables
 from rote.figures import FAINT, PALETTE, STYLE, panels
 
@@ -72,18 +75,33 @@ def draw(growth: pd.DataFrame, fits: pd.DataFrame, path: Path) -> None:
             ax.loglog(rows["size"], rows["seconds"], "o-", color=PALETTE[0])
             ax.set(xlabel=fit.unit, ylabel="CPU seconds")
             slope, low, high = fit.time
-            ax.set_title(f"{fit.kernel}\nexponent {slope:.2f} [{low:.2f}, {high:.2f}]", fontsize=7.5)
+            name = textwrap.fill(fit.kernel, 34)
+            ax.set_title(f"{name}\nexponent {slope:.2f} [{low:.2f}, {high:.2f}]", fontsize=7.5)
             if (rows["memory_mb"] > 1).any():
                 right = ax.twinx()
                 right.loglog(rows["size"], rows["memory_mb"].clip(lower=1), "s:", color=PALETTE[1], markersize=3)
                 right.set_ylabel("added MiB", color=PALETTE[1])
                 right.grid(False)
                 right.spines["right"].set_visible(True)
-            ax.minorticks_off()
+                _mark(right.yaxis)
+            _mark(ax.xaxis, EngFormatter(sep=""))
+            _mark(ax.yaxis)
             ax.grid(color=FAINT, alpha=0.2)
         with tables.atomic(path) as temporary:
             canvas.savefig(temporary, format="png")
         plt.close(canvas)
+
+
+def _mark(axis: Axis, numbers: Formatter | None = None) -> None:
+    """At least a decade of a logarithmic axis, so that what hardly grows looks flat, with two numbers or more on it."""
+    low, high = axis.get_view_interval()
+    middle, reach = np.sqrt(low * high), max(np.sqrt(high / low), 10**0.5)
+    limit = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
+    limit(middle / reach, middle * reach)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if reach < 10**0.7 else (1, 3) if reach < 10 else (1,)))
+    axis.set_major_formatter(numbers or FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def picture(row: dict[str, Any], low: float, high: float, width: int = 160, height: int = 16) -> str:
