@@ -23,6 +23,7 @@ include: "workflow/rules/attention.smk"
 include: "workflow/rules/cramless.smk"
 include: "workflow/rules/distmem.smk"
 include: "workflow/rules/inversion.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/bench.smk"
 

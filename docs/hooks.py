@@ -1,15 +1,21 @@
-"""Pages that are made from the code while the documentation is built: the configuration, the command line."""
+"""Pages that are made from the code while the documentation is built: the configuration, the
+command line.
+"""
 
 import inspect
 
 import typer.main
 from mkdocs.structure.files import File, Files
-from rote import cli, generated
+from rote import cli
+from rote.report import generated
 
 
 def on_files(files: Files, config) -> Files:
     """Add reference/config.md and reference/cli.md."""
-    for place, text in {"reference/config.md": configuration(), "reference/cli.md": command_line()}.items():
+    for place, text in {
+        "reference/config.md": configuration(),
+        "reference/cli.md": command_line(),
+    }.items():
         files.append(File.generated(config, place, content=text))
     return files
 
@@ -21,7 +27,12 @@ def configuration() -> str:
 
 def command_line() -> str:
     """Every command with its options, from the CLI itself."""
-    lines = ["# Command line", "", "Every rule calls one of these commands; all work without Snakemake.", ""]
+    lines = [
+        "# Command line",
+        "",
+        "Every rule calls one of these commands; all work without Snakemake.",
+        "",
+    ]
     root = typer.main.get_command(cli.app)
     context = root.make_context("rote", [], resilient_parsing=True)
     for name in root.list_commands(context):
@@ -39,9 +50,19 @@ def _command(command, name: str, level: int) -> list[str]:
     if options:
         lines += ["| option | default | meaning |", "|---|---|---|"]
     for option in options:
-        names = ", ".join(f"`{spelling}`" for spelling in option.opts) if option.param_type_name == "option" else ""
+        names = (
+            ", ".join(f"`{spelling}`" for spelling in option.opts)
+            if option.param_type_name == "option"
+            else ""
+        )
         names = names or f"`{option.name.upper()}`"
-        default = "required" if option.required else "" if option.default in (None, ()) else f"`{option.default}`"
+        default = (
+            "required"
+            if option.required
+            else ""
+            if option.default in (None, ())
+            else f"`{option.default}`"
+        )
         meaning = " ".join((getattr(option, "help", "") or "").split()).replace("|", "\\|")
         lines.append(f"| {names} | {default} | {meaning} |")
     return [*lines, ""]

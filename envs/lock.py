@@ -1,6 +1,8 @@
-"""Resolve envs/requirements.in into envs/lock.txt, environment.yaml and rote.def: one source for pip, conda, Apptainer.
+"""Resolve envs/requirements.in into envs/lock.txt, environment.yaml and rote.def: one source for
+pip, conda, Apptainer.
 
-Run by `make lock`. Resolution happens in a fresh virtual environment, so the lock is exactly what pip would install.
+Run by `make lock`. Resolution happens in a fresh virtual environment, so the lock is exactly what
+pip would install.
 """
 
 import subprocess
@@ -40,17 +42,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         pip = [str(Path(folder) / "bin" / "pip"), "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", "--requirement", str(HERE / "requirements.in")], check=True)
-        frozen = subprocess.run([*pip, "freeze", "--all"], check=True, capture_output=True, text=True).stdout
+        subprocess.run(
+            [*pip, "install", "--quiet", "--requirement", str(HERE / "requirements.in")], check=True
+        )
+        frozen = subprocess.run(
+            [*pip, "freeze", "--all"], check=True, capture_output=True, text=True
+        ).stdout
     pins = []
     for line in frozen.splitlines():
         name, _, version = line.partition("==")
         if name.lower() != "pip":
-            pins.append(f"{name}=={version.partition('+')[0]}")  # a local build of torch is still that version
+            pins.append(
+                f"{name}=={version.partition('+')[0]}"
+            )  # a local build of torch is still that version
     (HERE / "lock.txt").write_text(NOTE + "\n".join(sorted(pins, key=str.lower)) + "\n")
     (HERE / "environment.yaml").write_text(CONDA.format(note=NOTE))
     (HERE / "rote.def").write_text(APPTAINER.format(note=NOTE))
-    print(f"{len(pins)} packages locked for Python {sys.version_info.major}.{sys.version_info.minor}")
+    print(
+        f"{len(pins)} packages locked for Python {sys.version_info.major}.{sys.version_info.minor}"
+    )
 
 
 if __name__ == "__main__":

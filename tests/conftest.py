@@ -1,4 +1,6 @@
-"""Fixtures: copies of the project to run Snakemake in, one smoke run shared by all tests, real MNIST where present."""
+"""Fixtures: copies of the project to run Snakemake in, one smoke run shared by all tests, real
+MNIST where present.
+"""
 
 import gzip
 import os
@@ -23,7 +25,9 @@ BIN = Path(sys.executable).parent
 
 
 def copy_project(target: Path, **options: bool) -> Path:
-    """The project without results, environment and history, as in a fresh checkout; compiled kernels stay."""
+    """The project without results, environment and history, as in a fresh checkout; compiled
+    kernels stay.
+    """
     left_out = shutil.ignore_patterns(
         ".git",
         ".venv",
@@ -41,7 +45,9 @@ def copy_project(target: Path, **options: bool) -> Path:
     return target
 
 
-def run(project: Path, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+def run(
+    project: Path, *command: str, check: bool = True, **environment: str
+) -> subprocess.CompletedProcess:
     """Run a command of the environment in a copy of the project, with the copy's own code."""
     variables = {
         **os.environ,
@@ -52,11 +58,15 @@ def run(project: Path, *command: str, check: bool = True, **environment: str) ->
     }
     done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True)
     if check and done.returncode:
-        raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+        raise AssertionError(
+            f"{' '.join(command)} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        )
     return done
 
 
-def snakemake(project: Path, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+def snakemake(
+    project: Path, *arguments: str, check: bool = True, **environment: str
+) -> subprocess.CompletedProcess:
     """Snakemake on the smoke scale."""
     command = ("snakemake", "--cores", "2", "--configfile", "config/smoke.yaml", *arguments)
     return run(project, *command, check=check, **environment)
@@ -65,7 +75,9 @@ def snakemake(project: Path, *arguments: str, check: bool = True, **environment:
 def pytest_collection_modifyitems(items) -> None:
     """Mark the tests of whole runs: `make test` runs them beside the others."""
     for item in items:
-        if {"smoke", "again"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("slurm"):
+        if {"smoke", "again"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker(
+            "slurm"
+        ):
             item.add_marker(pytest.mark.dag)
 
 
@@ -73,7 +85,8 @@ def pytest_collection_modifyitems(items) -> None:
 def smoke(tmp_path_factory) -> Path:
     """A copy of the project in which the whole DAG has run once at smoke scale.
 
-    ROTE_TEST_SMOKE names a copy to keep between sessions: only what changed since is computed again.
+    ROTE_TEST_SMOKE names a copy to keep between sessions: only what changed since is computed
+    again.
     """
     kept = os.environ.get("ROTE_TEST_SMOKE")
     project = Path(kept) if kept else copy_project(tmp_path_factory.mktemp("smoke") / "project")
@@ -93,7 +106,9 @@ def start(project: Path, *command: str) -> subprocess.Popen:
         "OMP_NUM_THREADS": "1",
     }
     with (project / "told.txt").open("a") as told:
-        return subprocess.Popen(command, cwd=project, env=environment, stdout=told, stderr=told, start_new_session=True)
+        return subprocess.Popen(
+            command, cwd=project, env=environment, stdout=told, stderr=told, start_new_session=True
+        )
 
 
 def jobs(leader: int) -> list[int]:
@@ -125,10 +140,11 @@ def strike(running: subprocess.Popen, how: str, rng: random.Random) -> None:
     running.wait()
 
 
-# papers that the second smoke run computes: data, networks one by one and stacked, texts, pruning, memories, counts
+# papers that the second smoke run computes: data, networks one by one and stacked, texts, pruning,
+# memories, counts
 AGAIN = ["chain", "cramless", "longtail"]
 if os.environ.get("ROTE_TEST_AGAIN") == "whole":
-    from rote.papers import names
+    from rote.core.papers import names
 
     AGAIN = names()
 
@@ -137,10 +153,19 @@ if os.environ.get("ROTE_TEST_AGAIN") == "whole":
 def again(smoke, tmp_path_factory) -> Path:
     """A second smoke run, killed in three ways at random moments and resumed as `make resume` does.
 
-    Of a few papers, to keep the suite short; ROTE_TEST_AGAIN=whole runs all, ROTE_TEST_KILLS=20 kills more often.
+    Of a few papers, to keep the suite short; ROTE_TEST_AGAIN=whole runs all, ROTE_TEST_KILLS=20
+    kills more often.
     """
     project, rng = copy_project(tmp_path_factory.mktemp("again") / "project"), random.Random(1)
-    run = ("snakemake", "--cores", "2", "--configfile", "config/smoke.yaml", "--config", f"papers={AGAIN}")
+    run = (
+        "snakemake",
+        "--cores",
+        "2",
+        "--configfile",
+        "config/smoke.yaml",
+        "--config",
+        f"papers={AGAIN}",
+    )
     for number in range(int(os.environ.get("ROTE_TEST_KILLS", "3"))):
         running = start(project, *run)
         try:
@@ -168,7 +193,12 @@ def examples_of(*rows: tuple[str, str], task: str = "t", part: str = "test"):
 
     frame = pd.DataFrame(rows, columns=["input", "output"])
     return frame.assign(
-        task=task, part=part, example=range(len(frame)), instruction="", fact=-1, choices=[[] for _ in rows]
+        task=task,
+        part=part,
+        example=range(len(frame)),
+        instruction="",
+        fact=-1,
+        choices=[[] for _ in rows],
     )[tasks.COLUMNS]
 
 
@@ -185,22 +215,30 @@ def small_lm(tmp_path_factory) -> Path:
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=320, special_tokens=["<end>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=320,
+        special_tokens=["<end>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     inner.train_from_iterator(["the red kite is a bird of prey", "Grüße aus Bern"] * 20, trainer)
     stack = lm.build("gpt_neox", inner.get_vocab_size(), 64, 16, 1, 2, [np.random.default_rng(0)])
     noise = torch.Generator().manual_seed(3)
     one = {
-        name: value[0] + 0.3 * torch.randn(value[0].shape, generator=noise) for name, value in stack.parameters.items()
+        name: value[0] + 0.3 * torch.randn(value[0].shape, generator=noise)
+        for name, value in stack.parameters.items()
     }
     rotary.save(folder, "gpt_neox", one, 2, length=64)
-    PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<end>", bos_token="<end>").save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token="<end>", bos_token="<end>"
+    ).save_pretrained(folder)
     return folder
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:
     """An idx file of bytes, gzipped if its name says so."""
-    content = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
+    content = (
+        struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+        + values.astype(np.uint8).tobytes()
+    )
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
@@ -217,10 +255,16 @@ def mnist_folder(tmp_path) -> Path:
 @pytest.fixture
 def fashion_sheet() -> Path:
     """The folder of Fashion-MNIST's sheet of samples, if this machine has it."""
-    for candidate in [os.environ.get("ROTE_TEST_FASHION"), ROOT.parent / "shared" / "data" / "fashion-mnist"]:
+    for candidate in [
+        os.environ.get("ROTE_TEST_FASHION"),
+        ROOT.parent / "shared" / "data" / "fashion-mnist",
+    ]:
         if candidate and (Path(candidate) / "fashion-mnist-sprite.png").exists():
             return Path(candidate)
-    pytest.skip("no sheet of Fashion-MNIST here; set ROTE_TEST_FASHION to a folder with fashion-mnist-sprite.png")
+    pytest.skip(
+        "no sheet of Fashion-MNIST here; set ROTE_TEST_FASHION to a folder with "
+        "fashion-mnist-sprite.png"
+    )
 
 
 @pytest.fixture
@@ -240,13 +284,23 @@ def chromium(tmp_path, width=1300, dark=False):
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for flag in (
-        "headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path}/profile", f"window-size={width},900",
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        f"user-data-dir={tmp_path}/profile",
+        f"window-size={width},900",
         *(["force-dark-mode"] if dark else []),
-    ):  # fmt: skip
+    ):
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
+    )
     try:
         yield driver
     finally:
@@ -254,7 +308,8 @@ def chromium(tmp_path, width=1300, dark=False):
 
 
 needs_browser = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs chromium and chromedriver"
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="needs chromium and chromedriver",
 )
 
 

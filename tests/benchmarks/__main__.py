@@ -1,12 +1,14 @@
-"""`python -m tests.benchmarks`: what rote's kernels save against what one would use instead, measured in one run.
+"""`python -m tests.benchmarks`: what rote's kernels save against what one would use instead,
+measured in one run.
 
-Each comparison first checks that both ways give the same answer, then alternates them. It tells the median ratio of CPU
-seconds (wall seconds where children or threads work) with its interval, the memory that each way adds, the ratio on all
-cores, and how far ours is from this machine's own limits. Then every kernel at four or more sizes, and the workflow
-itself.
+Each comparison first checks that both ways give the same answer, then alternates them. It tells the
+median ratio of CPU seconds (wall seconds where children or threads work) with its interval, the
+memory that each way adds, the ratio on all cores, and how far ours is from this machine's own
+limits. Then every kernel at four or more sizes, and the workflow itself.
 
-Written: benchmarks.parquet, growth.parquet, index.html with a figure. Nothing here passes or fails; where the page says
-that a bar is missed, it says why. Names of files measure those only: `python -m tests.benchmarks ngrams raf`.
+Written: benchmarks.parquet, growth.parquet, index.html with a figure. Nothing here passes or fails;
+where the page says that a bar is missed, it says why. Names of files measure those only:
+`python -m tests.benchmarks ngrams raf`.
 """
 
 import argparse
@@ -22,37 +24,70 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from rote import tables
-from rote.job import limit_threads
+from rote.core import tables
+from rote.core.job import limit_threads
 
-from tests.benchmarks import attention, cramless, dag, inversion, longtail, machine, ngrams, page, raf, resmem, stacks
+from tests.benchmarks import (
+    attention,
+    cramless,
+    dag,
+    inversion,
+    longtail,
+    machine,
+    ngrams,
+    page,
+    raf,
+    resmem,
+    stacks,
+)
 from tests.benchmarks.case import added_memory, grown, median_interval, on_all_cores, paired
 
-# trainings let malloc keep freed memory, for the whole process: what is measured without them comes first
+# trainings let malloc keep freed memory, for the whole process: what is measured without them comes
+# first
 MODULES = [inversion, ngrams, resmem, raf, attention, longtail, cramless, stacks]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.split("\n")[0])
-    parser.add_argument("files", nargs="*", help="measure these only, e.g. ngrams raf; `dag` is the workflow itself")
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks"), help="folder to write to")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=" ".join(__doc__.split("\n\n")[0].split())
+    )
+    parser.add_argument(
+        "files", nargs="*", help="measure these only, e.g. ngrams raf; `dag` is the workflow itself"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("reports/benchmarks"), help="folder to write to"
+    )
     given = parser.parse_args()
     wanted, out = given.files, given.out
     names = {module.__name__.split(".")[-1]: module for module in MODULES}
     if wrong := [name for name in wanted if name not in {*names, "dag"}]:
-        sys.exit(f"no benchmarks are called {', '.join(wrong)}; there are {', '.join([*names, 'dag'])}")
+        sys.exit(
+            f"no benchmarks are called {', '.join(wrong)}; there are {', '.join([*names, 'dag'])}"
+        )
     chosen = {name: module for name, module in names.items() if not wanted or name in wanted}
     with limit_threads(1):
         peak = machine.peaks()
-        say(f"this machine, one core: {peak['f4'] / 1e9:.0f} and {peak['f8'] / 1e9:.0f} Gflop/s, "
-            f"copies {peak['bytes'] / 1e9:.0f} GB/s")  # fmt: skip
+        say(
+            f"this machine, one core: {peak['f4'] / 1e9:.0f} and {peak['f8'] / 1e9:.0f} Gflop/s, "
+            f"copies {peak['bytes'] / 1e9:.0f} GB/s"
+        )
         rows = [row for name, module in chosen.items() for row in compared(name, module, peak)]
         growth = [row for name, module in chosen.items() for row in growths(name, module)]
-        facts = [row for module in chosen.values() for measure in getattr(module, "MEASURES", []) for row in measure()]
+        facts = [
+            row
+            for module in chosen.values()
+            for measure in getattr(module, "MEASURES", [])
+            for row in measure()
+        ]
     if not wanted or "dag" in wanted:
         facts += dag.measure()
     for row in facts:
-        say(", ".join(f"{value}" if name == "comparison" else f"{name} {value}" for name, value in row.items()))
+        say(
+            ", ".join(
+                f"{value}" if name == "comparison" else f"{name} {value}"
+                for name, value in row.items()
+            )
+        )
     for name, content in (("benchmarks", rows), ("growth", growth), ("facts", facts)):
         with tables.atomic(out / f"{name}.parquet") as path:
             pd.DataFrame(content).to_parquet(path)
@@ -102,9 +137,12 @@ def compared(name: str, module: ModuleType, peak: dict[str, float]) -> Iterator[
         if case.threads:
             many_ours, many_theirs = on_all_cores(case)
             row |= {"all_cores_ratio": many_theirs / many_ours, "all_cores_ours_s": many_ours}
-        say(f"{what}: {ratio:.3g}x [{low:.3g}, {high:.3g}], {ours:.3g} against {theirs:.3g} {row['clock']} s"
+        say(
+            f"{what}: {ratio:.3g}x [{low:.3g}, {high:.3g}], {ours:.3g} against {theirs:.3g} "
+            f"{row['clock']} s"
             + (f", bar {case.bar:g}" if case.bar else "")
-            + (f", {row['roofline']:.0%} of the roofline" if bound else ""))  # fmt: skip
+            + (f", {row['roofline']:.0%} of the roofline" if bound else "")
+        )
         yield row
 
 
@@ -118,9 +156,15 @@ def growths(name: str, module: ModuleType) -> Iterator[dict[str, Any]]:
             continue
         for row in rows:
             say(
-                f"{growth.title}, {row['size']:,} {growth.unit}: {row['seconds']:.3g} CPU s, {row['memory_mb']:.0f} MiB"
+                f"{growth.title}, {row['size']:,} {growth.unit}: {row['seconds']:.3g} CPU s, "
+                f"{row['memory_mb']:.0f} MiB"
             )
-            yield {"module": name, "kernel": growth.title, "unit": growth.unit, "goal": growth.goal} | row
+            yield {
+                "module": name,
+                "kernel": growth.title,
+                "unit": growth.unit,
+                "goal": growth.goal,
+            } | row
 
 
 if __name__ == "__main__":

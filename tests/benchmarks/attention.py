@@ -1,8 +1,8 @@
 """Nonlinear attention: a γ path against single points, one reduction against an inverse per γ."""
 
 import numpy as np
+from rote.core.seeds import generator
 from rote.papers.attention import simulation
-from rote.seeds import generator
 from rote.synth import tokens
 from rote.theory import attention
 
@@ -20,7 +20,9 @@ def _point(gamma: float, a1: float, nu: float) -> float:
     T = np.array([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]])
     h = np.diag([1 / gamma, 1, 1])
     for _ in range(200_000):
-        new = (h + np.linalg.inv(D + tau * P @ h @ P.T + C * T @ np.linalg.inv(np.eye(3) + h @ T))) / 2
+        new = (
+            h + np.linalg.inv(D + tau * P @ h @ P.T + C * T @ np.linalg.inv(np.eye(3) + h @ T))
+        ) / 2
         change = np.abs(new - h).max() / (1 + np.abs(new).max())
         h = new
         if change < 1e-12:
@@ -34,15 +36,24 @@ def _point(gamma: float, a1: float, nu: float) -> float:
 def attention_path():
     """Attention theory over 37 ridges: one continuation path / damped iteration point by point"""
     a1, nu = attention.coefficients("tanh")
-    solve = lambda: attention.memorization_error(GAMMAS, C, "tanh")  # noqa: E731
-    loop = lambda: [_point(gamma, a1, nu) for gamma in GAMMAS]  # noqa: E731
+
+    def solve():
+        return attention.memorization_error(GAMMAS, C, "tanh")
+
+    def loop():
+        return [_point(gamma, a1, nu) for gamma in GAMMAS]
+
     np.testing.assert_allclose(solve().error, loop(), rtol=1e-6, atol=1e-10)
-    note = "matrices of 3 x 3: the interpreter's time, not the arithmetic's; points share every step"
+    note = (
+        "matrices of 3 x 3: the interpreter's time, not the arithmetic's; points share every step"
+    )
     return Case(solve, loop, bar=10.0, note=note)
 
 
 def attention_simulation():
-    """Attention errors at 37 ridges, n = 1024, p = 2048: one tridiagonal reduction / one dense inverse per ridge"""
+    """Attention errors at 37 ridges, n = 1024, p = 2048: one tridiagonal reduction / one dense
+    inverse per ridge
+    """
     n, p = 1024, 2048
     context = tokens.draw(n, p, generator(1, "bench", "attention"), mu=[1.0])
     A, _ = simulation.features(context.X, simulation.entrywise("tanh", p))
@@ -61,9 +72,16 @@ def attention_simulation():
 
     np.testing.assert_allclose(ours()[::6], theirs(), atol=1e-9)
     return Case(
-        ours, theirs, scale=len(GAMMAS) / len(GAMMAS[::6]), bar=10.0, threads=True, flops=4 / 3 * n**3, dtype="f8",
-        note="half of a tridiagonal reduction are products of a matrix and a vector, which wait for memory",
-    )  # fmt: skip
+        ours,
+        theirs,
+        scale=len(GAMMAS) / len(GAMMAS[::6]),
+        bar=10.0,
+        threads=True,
+        flops=4 / 3 * n**3,
+        dtype="f8",
+        note="half of a tridiagonal reduction are products of a matrix and a vector, which wait "
+        "for memory",
+    )
 
 
 def _reduction(n: int) -> Work:

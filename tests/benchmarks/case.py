@@ -1,8 +1,9 @@
-"""What a benchmark is: two ways to the same answer, one size after another, and how they are measured.
+"""What a benchmark is: two ways to the same answer, one size after another, and how they are
+measured.
 
-A comparison is a function without arguments: it makes the inputs, checks that both ways give the same answer, and
-returns a `Case`. Its docstring says what is compared, as "inputs: ours / theirs". A `Growth` is one way at four or more
-sizes.
+A comparison is a function without arguments: it makes the inputs, checks that both ways give the
+same answer, and returns a `Case`. Its docstring says what is compared, as "inputs: ours / theirs".
+A `Growth` is one way at four or more sizes.
 """
 
 import ctypes
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
-from rote import job
+from rote.core import job
 from scipy import stats
 
 Work = Callable[[], object]
@@ -58,11 +59,17 @@ def seconds(work: Work, clock: Callable[[], float]) -> float:
 def paired(case: Case) -> list[tuple[float, float]]:
     """Seconds of (ours, theirs), measured alternately; theirs at the full size."""
     clock = time.perf_counter if case.wall else time.process_time
-    return [(seconds(case.ours, clock), case.scale * seconds(case.theirs, clock)) for _ in range(case.repeats)]
+    return [
+        (seconds(case.ours, clock), case.scale * seconds(case.theirs, clock))
+        for _ in range(case.repeats)
+    ]
 
 
-def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float, float]:
-    """Median, and the order statistics that enclose the true one with at least `level`, and with what probability.
+def median_interval(
+    values: Sequence[float], level: float = 0.95
+) -> tuple[float, float, float, float]:
+    """Median, and the order statistics that enclose the true one with at least `level`, and with
+    what probability.
 
     With fewer than six values the range, which encloses it less often than `level`.
     """
@@ -77,7 +84,9 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float
 
 
 def added_memory(work: Work) -> float:
-    """MiB by which `work` raises this process's resident memory at its peak; NaN where the kernel does not say."""
+    """MiB by which `work` raises this process's resident memory at its peak; NaN where the kernel
+    does not say.
+    """
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -102,7 +111,10 @@ def on_all_cores(case: Case) -> tuple[float, float]:
         os.environ["ROTE_BENCH_THREADS"] = str(CORES)
         try:
             pairs = [
-                (seconds(case.ours, time.perf_counter), case.scale * seconds(case.theirs, time.perf_counter))
+                (
+                    seconds(case.ours, time.perf_counter),
+                    case.scale * seconds(case.theirs, time.perf_counter),
+                )
                 for _ in range(3)
             ]
         finally:
@@ -135,12 +147,18 @@ def grown(growth: Growth, repeats: int = 3) -> list[dict[str, float]]:
         work = growth.make(size)
         work()  # what is compiled or cached at a first call
         times = [seconds(work, time.process_time) for _ in range(repeats)]
-        rows.append({"size": size, "seconds": float(np.median(times)), "memory_mb": added_memory(work)})
+        rows.append(
+            {"size": size, "seconds": float(np.median(times)), "memory_mb": added_memory(work)}
+        )
     return rows
 
 
-def exponent(sizes: Sequence[float], values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:
-    """Slope of log value on log size, with its interval by Student's t; NaN where a value is not positive."""
+def exponent(
+    sizes: Sequence[float], values: Sequence[float], level: float = 0.95
+) -> tuple[float, float, float]:
+    """Slope of log value on log size, with its interval by Student's t; NaN where a value is not
+    positive.
+    """
     x, y = np.log(np.asarray(sizes, float)), np.asarray(values, float)
     if len(x) < 3 or not (y > 0).all():
         return (float("nan"),) * 3
@@ -158,7 +176,9 @@ def extrapolated(
     off = np.log(goal) - x.mean()
     spread = np.sqrt(((y - fit.intercept - fit.slope * x) ** 2).sum() / (len(x) - 2))
     reach = (
-        stats.t.ppf((1 + level) / 2, len(x) - 2) * spread * np.sqrt(1 / len(x) + off**2 / ((x - x.mean()) ** 2).sum())
+        stats.t.ppf((1 + level) / 2, len(x) - 2)
+        * spread
+        * np.sqrt(1 / len(x) + off**2 / ((x - x.mean()) ** 2).sum())
     )
     middle = y.mean() + fit.slope * off
     return float(np.exp(middle)), float(np.exp(middle - reach)), float(np.exp(middle + reach))

@@ -1,4 +1,6 @@
-"""Cramming: stacked decoders against a loop; our loop on GPT-NeoX against transformers' Trainer and lightning."""
+"""Cramming: stacked decoders against a loop; our loop on GPT-NeoX against transformers' Trainer and
+lightning.
+"""
 
 import logging
 import tempfile
@@ -9,16 +11,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from rote import train
-from rote.data import torchvision
+from rote.core.seeds import generator
+from rote.data.images import torchvision
 from rote.models import lm
 from rote.papers.cramless import arms, experiment, settings
-from rote.seeds import generator
 from rote.synth import facts
 
 from tests.benchmarks.case import Case, Growth, Work, matrix_flops
 
 REPLICATES = 24
-NARROW = "width 24: softmax over the vocabulary and Adam weigh as much as the products, and a call lasts microseconds"
+NARROW = (
+    "width 24: softmax over the vocabulary and Adam weigh as much as the products, and a "
+    "call lasts microseconds"
+)
 
 
 def _runner(replicates: int, batch: int = 64, steps: int = 100) -> Callable[[list[int]], object]:
@@ -26,7 +31,9 @@ def _runner(replicates: int, batch: int = 64, steps: int = 100) -> Callable[[lis
     options = settings.Training(batch=batch, steps=steps)
     data = arms.Data("uniform 1200", 1200, 0.0, None)
     arm = arms.Arm("bench", data, "none", 24, steps)
-    sets = [experiment.make(settings.Facts(), data, replicate, 1) for replicate in range(replicates)]
+    sets = [
+        experiment.make(settings.Facts(), data, replicate, 1) for replicate in range(replicates)
+    ]
 
     def run(numbers: list[int]):
         some = [sets[number] for number in numbers]
@@ -41,10 +48,14 @@ def stacked_decoders():
     every = list(range(REPLICATES))
     np.testing.assert_allclose(run(every)["stored"].iloc[0], run([0])["stored"].iloc[0], rtol=1e-3)
     return Case(
-        lambda: run(every), lambda: [run([number]) for number in every[:part]], scale=REPLICATES / part, repeats=5,
-        bar=3.0, flops=REPLICATES * matrix_flops(lambda: run([0])),
+        lambda: run(every),
+        lambda: [run([number]) for number in every[:part]],
+        scale=REPLICATES / part,
+        repeats=5,
+        bar=3.0,
+        flops=REPLICATES * matrix_flops(lambda: run([0])),
         note=NARROW,
-    )  # fmt: skip
+    )
 
 
 class _Task(NamedTuple):
@@ -63,7 +74,9 @@ class _Task(NamedTuple):
 def _neox(models: int, steps: int = 150, batch: int = 32, rate: float = 3e-3) -> _Task:
     made = facts.make(400, generator(1, "bench", "cramless"))
     table = torch.tensor(made.tokens)
-    rows = [generator(1, "bench order", step).choice(400, batch, replace=False) for step in range(steps)]
+    rows = [
+        generator(1, "bench order", step).choice(400, batch, replace=False) for step in range(steps)
+    ]
     weights = [generator(1, "bench weights", model) for model in range(models)]
     stack = lm.build("gpt_neox", made.vocabulary, 4, 24, 1, 1, weights)
     history: list[float] = []
@@ -78,7 +91,9 @@ def _neox(models: int, steps: int = 150, batch: int = 32, rate: float = 3e-3) ->
             history.append(float(losses[0].detach()))
             return losses
 
-        train.fit(stack.parameters, loss, steps=steps, learning_rate=rate, schedule=lambda step: 1.0)
+        train.fit(
+            stack.parameters, loss, steps=steps, learning_rate=rate, schedule=lambda step: 1.0
+        )
 
     return _Task(steps, batch, rate, table, rows, stack, ours, history)
 
@@ -87,11 +102,21 @@ def _module(task: _Task) -> torch.nn.Module:
     """transformers' GPT-NeoX with the first network's weights."""
     from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
-    first = {name.replace("embed_out", "lm_head"): value[0] for name, value in task.stack.parameters.items()}
+    first = {
+        name.replace("embed_out", "lm_head"): value[0]
+        for name, value in task.stack.parameters.items()
+    }
     config = GPTNeoXConfig(
-        vocab_size=first["lm_head.weight"].shape[0], max_position_embeddings=4, hidden_size=24, num_hidden_layers=1,
-        num_attention_heads=1, intermediate_size=96, bos_token_id=0, eos_token_id=0, tie_word_embeddings=False,
-    )  # fmt: skip
+        vocab_size=first["lm_head.weight"].shape[0],
+        max_position_embeddings=4,
+        hidden_size=24,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=96,
+        bos_token_id=0,
+        eos_token_id=0,
+        tie_word_embeddings=False,
+    )
     model = AutoModelForCausalLM.from_config(config)
     model.load_state_dict(first, strict=False)  # files call the head embed_out, the module lm_head
     return model
@@ -112,7 +137,9 @@ class _Rows(torch.utils.data.Dataset):
 
 
 def against_trainer():
-    """GPT-NeoX of width 24 on facts, 8 networks, batch 32, 150 steps: one stack / transformers' Trainer, each alone"""
+    """GPT-NeoX of width 24 on facts, 8 networks, batch 32, 150 steps: one stack / transformers'
+    Trainer, each alone
+    """
     torchvision()
     from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -125,10 +152,19 @@ def against_trainer():
 
     def theirs() -> list[float]:
         arguments = TrainingArguments(
-            output_dir=tempfile.mkdtemp(), per_device_train_batch_size=task.batch, max_steps=task.steps,
-            learning_rate=task.rate, lr_scheduler_type="constant", weight_decay=0.0, max_grad_norm=0.0, logging_steps=1,
-            save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
-        )  # fmt: skip
+            output_dir=tempfile.mkdtemp(),
+            per_device_train_batch_size=task.batch,
+            max_steps=task.steps,
+            learning_rate=task.rate,
+            lr_scheduler_type="constant",
+            weight_decay=0.0,
+            max_grad_norm=0.0,
+            logging_steps=1,
+            save_strategy="no",
+            report_to=[],
+            use_cpu=True,
+            disable_tqdm=True,
+        )
         trainer = InOrder(model=_module(task), args=arguments, train_dataset=_Rows(task))
         trainer.remove_callback(PrinterCallback)
         trainer.train()
@@ -136,7 +172,15 @@ def against_trainer():
 
     task.ours()
     np.testing.assert_allclose(task.history[::10], theirs()[::10], atol=2e-3)
-    return Case(task.ours, theirs, scale=float(models), repeats=5, bar=2.0, flops=matrix_flops(task.ours), note=NARROW)
+    return Case(
+        task.ours,
+        theirs,
+        scale=float(models),
+        repeats=5,
+        bar=2.0,
+        flops=matrix_flops(task.ours),
+        note=NARROW,
+    )
 
 
 def against_lightning():
@@ -166,7 +210,11 @@ def against_lightning():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # few workers, few log lines: as it is meant here
             trainer = lightning.Trainer(
-                max_steps=task.steps, accelerator="cpu", devices=1, enable_model_summary=False, **quiet
+                max_steps=task.steps,
+                accelerator="cpu",
+                devices=1,
+                enable_model_summary=False,
+                **quiet,
             )
             module = Module()
             loader = torch.utils.data.DataLoader(_Rows(task), batch_size=task.batch, shuffle=False)
@@ -175,7 +223,15 @@ def against_lightning():
 
     task.ours()
     np.testing.assert_allclose(task.history[::10], theirs()[::10], atol=2e-3)
-    return Case(task.ours, theirs, scale=float(models), repeats=5, bar=2.0, flops=matrix_flops(task.ours), note=NARROW)
+    return Case(
+        task.ours,
+        theirs,
+        scale=float(models),
+        repeats=5,
+        bar=2.0,
+        flops=matrix_flops(task.ours),
+        note=NARROW,
+    )
 
 
 def _stack(replicates: int) -> Work:

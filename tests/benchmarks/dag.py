@@ -1,4 +1,6 @@
-"""The workflow itself: a run against the same commands one after another, and a run with nothing to do."""
+"""The workflow itself: a run against the same commands one after another, and a run with nothing to
+do.
+"""
 
 import os
 import re
@@ -17,16 +19,25 @@ SCALE = "smoke"
 
 
 def measure() -> list[dict[str, object]]:
-    """Wall seconds of a whole run on all cores, of its commands one after another in a shell script, and of a no-op.
+    """Wall seconds of a whole run on all cores, of its commands one after another in a shell
+    script, and of a no-op.
 
-    At the smoke scale, in a copy of the project. ROTE_BENCH_RUN names the results of a finished run, of which the time
-    that it took is compared with the sum of its jobs' seconds.
+    At the smoke scale, in a copy of the project. ROTE_BENCH_RUN names the results of a finished
+    run, of which the time that it took is compared with the sum of its jobs' seconds.
     """
     finished = os.environ.get("ROTE_BENCH_RUN")
     rows = _finished(Path(finished)) if finished else []
     with tempfile.TemporaryDirectory(prefix="rote-bench-") as folder:
         project = Path(folder) / "project"
-        kept = ("Snakefile", "workflow", "config", "profiles", "envs", "README.md", "pyproject.toml")
+        kept = (
+            "Snakefile",
+            "workflow",
+            "config",
+            "profiles",
+            "envs",
+            "README.md",
+            "pyproject.toml",
+        )
         project.mkdir()
         for name in kept:
             source = ROOT / name
@@ -34,36 +45,51 @@ def measure() -> list[dict[str, object]]:
         for name in ("results", "reports"):
             (project / name).mkdir()
         whole = _seconds(project, "--cores", "all")
-        rows.append({"comparison": f"{SCALE} run on all cores, wall seconds", "value": round(whole, 1)})
+        rows.append(
+            {"comparison": f"{SCALE} run on all cores, wall seconds", "value": round(whole, 1)}
+        )
         times = sorted(_seconds(project, "--cores", "all") for _ in range(3))
-        rows.append({"comparison": "the same with nothing to do, wall seconds (bar: 3)", "value": round(times[1], 1)})
+        rows.append(
+            {
+                "comparison": "the same with nothing to do, wall seconds (bar: 3)",
+                "value": round(times[1], 1),
+            }
+        )
         commands = _commands(project)
         shutil.rmtree(project / "results")
         script = project / "all.sh"
         script.write_text("set -euo pipefail\n" + "\n".join(commands) + "\n")
         begin = time.perf_counter()
-        done = subprocess.run(["bash", script], cwd=project, env=_environment(project), capture_output=True, text=True)
+        done = subprocess.run(
+            ["bash", script], cwd=project, env=_environment(project), capture_output=True, text=True
+        )
         if done.returncode:
             raise RuntimeError(f"the script failed: {done.stderr[-2000:]}")
         alone = time.perf_counter() - begin
         what = f"its {len(commands) - 1} commands in a shell script, wall seconds"
         rows.append({"comparison": what, "value": round(alone, 1)})
-        rows.append({"comparison": f"{SCALE} run over script (bar: 0.65)", "value": round(whole / alone, 2)})
+        rows.append(
+            {"comparison": f"{SCALE} run over script (bar: 0.65)", "value": round(whole / alone, 2)}
+        )
     return rows
 
 
 def _finished(results: Path) -> list[dict[str, object]]:
     """The ratio of a run that is there, from its benchmark files."""
-    from rote import profile
+    from rote.run import profile
 
     found = profile.read(results)
-    seconds = sum(pd.read_csv(path, sep="\t")["s"].sum() for path in (results / "benchmarks").glob("*_*.tsv"))
+    seconds = sum(
+        pd.read_csv(path, sep="\t")["s"].sum() for path in (results / "benchmarks").glob("*_*.tsv")
+    )
     return [
         {"comparison": f"{results.name} run, wall seconds", "value": round(found.span_s)},
         {"comparison": "its jobs one after another, seconds", "value": round(seconds)},
-        {"comparison": f"{results.name} run over jobs one after another (bar: 0.65)",
-         "value": round(found.span_s / seconds, 2)},
-    ]  # fmt: skip
+        {
+            "comparison": f"{results.name} run over jobs one after another (bar: 0.65)",
+            "value": round(found.span_s / seconds, 2),
+        },
+    ]
 
 
 def _environment(project: Path) -> dict[str, str]:
@@ -77,7 +103,9 @@ def _environment(project: Path) -> dict[str, str]:
 
 def _snakemake(project: Path, *arguments: str) -> str:
     command = ["snakemake", "--configfile", f"config/{SCALE}.yaml", *arguments]
-    done = subprocess.run(command, cwd=project, env=_environment(project), capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=project, env=_environment(project), capture_output=True, text=True
+    )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
     return done.stdout + done.stderr
@@ -90,7 +118,8 @@ def _seconds(project: Path, *arguments: str) -> float:
 
 
 def _commands(project: Path) -> list[str]:
-    """The shell commands of all jobs, makers before readers, after the folders that Snakemake makes for them.
+    """The shell commands of all jobs, makers before readers, after the folders that Snakemake makes
+    for them.
 
     Of a target, which has no command, Snakemake prints "None".
     """
@@ -98,14 +127,24 @@ def _commands(project: Path) -> list[str]:
     jobs = []
     for block in re.split(r"^(?:local)?rule ", told, flags=re.M)[1:]:
         body, _, command = block.partition("Shell command: ")
-        files = {kind: text.split(", ") for kind, text in re.findall(r"^    (input|output|log): (.*)$", body, re.M)}
+        files = {
+            kind: text.split(", ")
+            for kind, text in re.findall(r"^    (input|output|log): (.*)$", body, re.M)
+        }
         jobs.append((files, re.split(r"\n(?:\[|\n|Job stats)", command)[0].strip()))
-    maker = {path: number for number, (files, _) in enumerate(jobs) for path in files.get("output", [])}
+    maker = {
+        path: number for number, (files, _) in enumerate(jobs) for path in files.get("output", [])
+    }
     graph = {
         number: {maker[path] for path in files.get("input", []) if path in maker}
         for number, (files, _) in enumerate(jobs)
     }
-    written = [path for files, _ in jobs for path in [*files.get("output", []), *files.get("log", [])]]
+    written = [
+        path for files, _ in jobs for path in [*files.get("output", []), *files.get("log", [])]
+    ]
     folders = sorted({str(Path(path).parent) for path in written})
     ordered = (jobs[number][1] for number in TopologicalSorter(graph).static_order())
-    return [f"mkdir -p {' '.join(folders)}", *(command for command in ordered if command and command != "None")]
+    return [
+        f"mkdir -p {' '.join(folders)}",
+        *(command for command in ordered if command and command != "None"),
+    ]

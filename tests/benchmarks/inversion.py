@@ -1,4 +1,6 @@
-"""Inverse problems: one factorization, Jacobians by the adjoint, deepwave; each beside what one would write plainly."""
+"""Inverse problems: one factorization, Jacobians by the adjoint, deepwave; each beside what one
+would write plainly.
+"""
 
 import tracemalloc
 
@@ -36,7 +38,9 @@ def _gradient(forward: Helmholtz, fields: np.ndarray, adjoint: np.ndarray) -> np
 
 
 def default_ordering():
-    """Helmholtz gradient at 64 x 64, 15 sources: LDLᵀ / SciPy's default ordering, operator and transpose"""
+    """Helmholtz gradient at 64 x 64, 15 sources: LDLᵀ / SciPy's default ordering, operator and
+    transpose
+    """
     forward, slowness, observed, sd = _problem(64)
     _, _, sources, receivers = forward._parts
 
@@ -53,11 +57,17 @@ def default_ordering():
     assert np.linalg.norm(ours - theirs) < 1e-10 * np.linalg.norm(theirs)
     factor, solution = forward._plan.flops
     return Case(
-        lambda: forward.misfit(slowness, observed, sd), plain, repeats=15, bar=5.0,
-        flops=factor + 30 * solution, dtype="f8",  # 15 fields and 15 adjoints
-        note="one symmetric factorization by nested dissection, in dense fronts, instead of two by columns. Most "
-        "fronts are too small to fill vectors, and a solution reads all of L for 16 right-hand sides",
-    )  # fmt: skip
+        lambda: forward.misfit(slowness, observed, sd),
+        plain,
+        repeats=15,
+        bar=5.0,
+        flops=factor + 30 * solution,
+        dtype="f8",  # 15 fields and 15 adjoints
+        note="one symmetric factorization by nested dissection, in dense fronts, instead of two "
+        "by columns. Most "
+        "fronts are too small to fill vectors, and a solution reads all of L for 16 right-hand "
+        "sides",
+    )
 
 
 def solve_per_shot():
@@ -77,7 +87,9 @@ def solve_per_shot():
 
     ours, theirs = forward.misfit(slowness, observed, sd)[1], plain(len(sources))
     assert np.linalg.norm(ours - theirs) < 1e-10 * np.linalg.norm(theirs)
-    return Case(lambda: forward.misfit(slowness, observed, sd), plain, scale=len(sources) / 3, bar=5.0)
+    return Case(
+        lambda: forward.misfit(slowness, observed, sd), plain, scale=len(sources) / 3, bar=5.0
+    )
 
 
 def jacobians():
@@ -95,7 +107,9 @@ def jacobians():
     exact, plain = forward.jacobian(models[0], basis)[1], differences(models[0])
     assert np.linalg.norm(exact - plain) < 1e-5 * np.linalg.norm(exact)
     (factor, solution), pairs = forward._plan.flops, exact.shape[0] * exact.shape[1]
-    one = factor + sum(exact.shape[:2]) * solution + 8 * pairs * (forward.n + 2 * forward.layer) ** 2
+    one = (
+        factor + sum(exact.shape[:2]) * solution + 8 * pairs * (forward.n + 2 * forward.layer) ** 2
+    )
     return Case(
         lambda: [forward.jacobian(m, basis) for m in models],
         lambda: differences(models[0]),
@@ -120,15 +134,21 @@ def propagators():
     run(acoustic.shots)
     cells, operations = np.prod([size + 2 * survey.layer for size in model.shape]), 30
     return Case(
-        lambda: [run(acoustic.shots) for _ in range(5)], lambda: run(acoustic.leapfrog), scale=5, bar=20.0,
+        lambda: [run(acoustic.shots) for _ in range(5)],
+        lambda: run(acoustic.leapfrog),
+        scale=5,
+        bar=20.0,
         flops=5 * 2.0 * operations * cells * survey.samples,
-        note=f"counted as {operations} operations a cell and step, there and back. A step of {cells:,} cells is short, "
+        note=f"counted as {operations} operations a cell and step, there and back. A step of "
+        f"{cells:,} cells is short, "
         "and deepwave keeps every field for the gradient",
-    )  # fmt: skip
+    )
 
 
 def lookup_memory() -> list[dict[str, object]]:
-    """Peak memory of the posterior's denoiser over 10,000 examples of 64 x 64 cells, 4 points, by chunk size."""
+    """Peak memory of the posterior's denoiser over 10,000 examples of 64 x 64 cells, 4 points, by
+    chunk size.
+    """
     rng, rows = np.random.default_rng(0), []
     train = rng.normal(size=(10_000, 64 * 64))
     x, logs = train[:4] + 0.1 * rng.normal(size=(4, 64 * 64)), rng.normal(size=10_000)
@@ -137,8 +157,13 @@ def lookup_memory() -> list[dict[str, object]]:
         posterior.denoise(x, train, 0.5, log_weights=logs, chunk=chunk)
         peak = tracemalloc.get_traced_memory()[1] / 2**20
         tracemalloc.stop()
-        rows.append({"comparison": f"peak of the denoiser of 10,000 x 64 x 64, chunks of 2^{chunk.bit_length() - 1}",
-                     "peak_memory_mb": round(peak)})  # fmt: skip
+        rows.append(
+            {
+                "comparison": "peak of the denoiser of 10,000 x 64 x 64, chunks of "
+                f"2^{chunk.bit_length() - 1}",
+                "peak_memory_mb": round(peak),
+            }
+        )
     return rows
 
 

@@ -1,8 +1,8 @@
 """Long-tail composition: the linear sweep against one fit after another, the stack against a loop."""
 
 import numpy as np
+from rote.core.seeds import generator
 from rote.papers.longtail import dataset, linear, network, settings
-from rote.seeds import generator
 from rote.synth import features
 from sklearn.linear_model import Ridge
 
@@ -43,10 +43,17 @@ def _sweep_against(fit, checked: tuple[int, ...]) -> Case:
     fits = len(options.lams) * len(options.sigmas) * options.replicates
     sets, n = len(options.alphas) * options.replicates, options.n
     return Case(
-        lambda: linear.sweep(options, 1), loop, scale=fits / len(checked), repeats=3, bar=20.0, threads=True,
-        flops=sets * 4 / 3 * n**3, dtype="f8",
-        note="counted as the reduction to tridiagonal form alone; half of it are products of a matrix and a vector",
-    )  # fmt: skip
+        lambda: linear.sweep(options, 1),
+        loop,
+        scale=fits / len(checked),
+        repeats=3,
+        bar=20.0,
+        threads=True,
+        flops=sets * 4 / 3 * n**3,
+        dtype="f8",
+        note="counted as the reduction to tridiagonal form alone; half of it are products of a "
+        "matrix and a vector",
+    )
 
 
 def _lstsq(X: np.ndarray, y: np.ndarray, lam: float) -> np.ndarray:
@@ -57,7 +64,9 @@ def _lstsq(X: np.ndarray, y: np.ndarray, lam: float) -> np.ndarray:
 
 
 def linear_sweep():
-    """Linear track at paper size, 9 exponents x 6 noise levels x 12 penalties: one eigh per data set / lstsq per fit"""
+    """Linear track at paper size, 9 exponents x 6 noise levels x 12 penalties: one eigh per data
+    set / lstsq per fit
+    """
     return _sweep_against(_lstsq, (0, 3, 7))
 
 
@@ -67,7 +76,9 @@ def linear_sweep_ridge():
 
 
 def stacked_training():
-    """Network track, sum network, 6 replicates x 6 weight decays, 3000 steps: one stack / one network after another"""
+    """Network track, sum network, 6 replicates x 6 weight decays, 3000 steps: one stack / one
+    network after another
+    """
     options = settings.Network(replicates=6)
     images = dataset.synthesize_images(settings.Images(), options.replicates, 1)
     rows = dataset.synthesize_triples(images, options, "network", options.zipf, [], 50, 1)
@@ -90,10 +101,15 @@ def stacked_training():
     quick_flops = matrix_flops(lambda: run(units, None))
     options = kept
     return Case(
-        lambda: run(units, None), lambda: run(part, 1), scale=len(units) / len(part), repeats=3, bar=3.0,
+        lambda: run(units, None),
+        lambda: run(part, 1),
+        scale=len(units) / len(part),
+        repeats=3,
+        bar=3.0,
         flops=quick_flops * kept.epochs / quick.epochs,
-        note="networks of a few thousand weights: batched products of small matrices, and Adam's moments",
-    )  # fmt: skip
+        note="networks of a few thousand weights: batched products of small matrices, and Adam's "
+        "moments",
+    )
 
 
 def _sweep(n: int) -> Work:
@@ -102,4 +118,6 @@ def _sweep(n: int) -> Work:
 
 
 COMPARISONS = [linear_sweep, linear_sweep_ridge, stacked_training]
-GROWTH = [Growth("min-norm sweep, 2 data sets, 72 settings", "rows", (250, 500, 1000, 2000), _sweep)]
+GROWTH = [
+    Growth("min-norm sweep, 2 data sets, 72 settings", "rows", (250, 500, 1000, 2000), _sweep)
+]

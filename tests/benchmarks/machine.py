@@ -1,4 +1,6 @@
-"""What this machine can do at most: products of matrices and copies, measured in the same run as everything else."""
+"""What this machine can do at most: products of matrices and copies, measured in the same run as
+everything else.
+"""
 
 import os
 import platform
@@ -13,7 +15,10 @@ from tests.benchmarks.case import CORES
 def describe() -> dict[str, str]:
     """Processor, cores, memory, versions."""
     with open("/proc/cpuinfo") as file:
-        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+        model = next(
+            (line.split(":")[1].strip() for line in file if line.startswith("model name")),
+            platform.machine(),
+        )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": model,
@@ -27,9 +32,11 @@ def describe() -> dict[str, str]:
 
 
 def peaks(n: int = 1536, copied: int = 2**26) -> dict[str, float]:
-    """Operations a second of an n × n product in single and double precision, bytes a second of a copy; one core.
+    """Operations a second of an n × n product in single and double precision, bytes a second of a
+    copy; one core.
 
-    The best of several, and of torch's library and NumPy's: what the machine can do, not what it did on average.
+    The best of several, and of torch's library and NumPy's: what the machine can do, not what it
+    did on average.
     """
     found = {}
     for dtype in ("f4", "f8"):

@@ -1,4 +1,5 @@
-"""n-grams: pair counts by the scan against engines that build an index first; full tables; threads; memory.
+"""n-grams: pair counts by the scan against engines that build an index first; full tables; threads;
+memory.
 
 Peers are installed by `make bench` from envs/peers.txt.
 """
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from rote import ngrams
+from rote.core.seeds import generator
 from rote.papers.distmem import engines
-from rote.seeds import generator
 
 from tests.benchmarks.case import Case, Growth, Work, threads
 
@@ -30,7 +31,11 @@ def _stream(tokens: int):
     rng = generator(1, "bench", "ngrams", tokens)
     ids, offsets = engines.stream(rng, tokens, 30_000)
     folder = Path(_FOLDER.name) / str(tokens)
-    corpus = ngrams.Corpus.open(folder) if folder.exists() else ngrams.Corpus.from_tokens(folder, ids, offsets)
+    corpus = (
+        ngrams.Corpus.open(folder)
+        if folder.exists()
+        else ngrams.Corpus.from_tokens(folder, ids, offsets)
+    )
     return ids.astype(np.uint16), offsets, corpus, engines.pairs_of(rng, ids, PAIRS)
 
 
@@ -41,15 +46,20 @@ def _ours() -> np.ndarray:
 
 
 def pairs_by_dictionary():
-    """documents of 20,000 3-gram pairs in 50 M tokens: scan / dictionary of sets, over the n-grams asked for"""
+    """documents of 20,000 3-gram pairs in 50 M tokens: scan / dictionary of sets, over the n-grams
+    asked for
+    """
     ids, offsets, corpus, pairs = _stream(TOKENS)
     theirs = engines.sets(ids, offsets, pairs)
     np.testing.assert_array_equal(_ours(), theirs)
     return Case(
-        lambda: ngrams.count_pairs(corpus, pairs), lambda: engines.sets(ids, offsets, pairs), repeats=2, bar=20.0,
+        lambda: ngrams.count_pairs(corpus, pairs),
+        lambda: engines.sets(ids, offsets, pairs),
+        repeats=2,
+        bar=20.0,
         moved=2.0 * TOKENS,
         note=HASHED,
-    )  # fmt: skip
+    )
 
 
 def pairs_by_suffix_array():
@@ -66,13 +76,24 @@ def pairs_by_suffix_array():
         for gram in {gram for pair in pairs for gram in pair}:
             number, first = sa_search(content, suffixes, np.array(gram, "<u2").tobytes())
             places = suffixes[first : first + number] if number else np.empty(0, np.int64)
-            places = places[places % 2 == 0] // 2  # suffixes that begin within a token are no n-grams
+            places = (
+                places[places % 2 == 0] // 2
+            )  # suffixes that begin within a token are no n-grams
             places = places[places + len(gram) <= ends[places]]
             known[gram] = np.unique(owner[places])
-        return np.array([len(np.intersect1d(known[a], known[b], assume_unique=True)) for a, b in pairs])
+        return np.array(
+            [len(np.intersect1d(known[a], known[b], assume_unique=True)) for a, b in pairs]
+        )
 
     np.testing.assert_array_equal(_ours(), theirs())
-    return Case(lambda: ngrams.count_pairs(corpus, pairs), theirs, repeats=2, bar=20.0, moved=2.0 * TOKENS, note=HASHED)
+    return Case(
+        lambda: ngrams.count_pairs(corpus, pairs),
+        theirs,
+        repeats=2,
+        bar=20.0,
+        moved=2.0 * TOKENS,
+        note=HASHED,
+    )
 
 
 def pairs_by_inverted_index():
@@ -85,7 +106,9 @@ def pairs_by_inverted_index():
 
     def theirs() -> np.ndarray:
         builder = tantivy.SchemaBuilder()
-        builder.add_text_field("text", stored=False, tokenizer_name="whitespace", index_option="position")
+        builder.add_text_field(
+            "text", stored=False, tokenizer_name="whitespace", index_option="position"
+        )
         schema = builder.build()
         with tempfile.TemporaryDirectory() as folder:
             index = tantivy.Index(schema, folder)
@@ -97,8 +120,13 @@ def pairs_by_inverted_index():
             index.reload()
             searcher, found = index.searcher(), []
             for pair in pairs:
-                phrases = [tantivy.Query.phrase_query(schema, "text", words[list(gram)].tolist()) for gram in pair]
-                query = tantivy.Query.boolean_query([(tantivy.Occur.Must, phrase) for phrase in phrases])
+                phrases = [
+                    tantivy.Query.phrase_query(schema, "text", words[list(gram)].tolist())
+                    for gram in pair
+                ]
+                query = tantivy.Query.boolean_query(
+                    [(tantivy.Occur.Must, phrase) for phrase in phrases]
+                )
                 found.append(searcher.search(query, limit=1).count)
         return np.array(found)
 
@@ -107,7 +135,9 @@ def pairs_by_inverted_index():
 
 
 def pairs_by_infini_gram():
-    """the same on 5 M tokens and 2,000 pairs: scan / infini-gram (its AND counts positions, not documents)"""
+    """the same on 5 M tokens and 2,000 pairs: scan / infini-gram (its AND counts positions, not
+    documents)
+    """
     from infini_gram.engine import InfiniGramEngine
 
     ids, offsets, corpus, pairs = _stream(5_000_000)
@@ -126,7 +156,14 @@ def pairs_by_infini_gram():
         stream[places] = ids
         stream.tofile(out / "tokenized.0")
         ends[:-1].astype("<u8").tofile(out / "offset.0")
-        options = {"data_dir": text, "save_dir": out, "token_dtype": "u16", "cpus": 1, "mem": 8, "shards": 1}
+        options = {
+            "data_dir": text,
+            "save_dir": out,
+            "token_dtype": "u16",
+            "cpus": 1,
+            "mem": 8,
+            "shards": 1,
+        }
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         most = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         command = [sys.executable, "-m", "infini_gram.indexing", *flags, "--ulimit", most]
@@ -142,7 +179,11 @@ def two_threads():
     """the scan of 50 M tokens: two threads / one"""
     _, _, corpus, pairs = _stream(TOKENS)
     wanted = ngrams.queries(corpus, pairs=pairs)
-    return Case(lambda: ngrams.scan(corpus, wanted, threads=2), lambda: ngrams.scan(corpus, wanted), wall=True)
+    return Case(
+        lambda: ngrams.scan(corpus, wanted, threads=2),
+        lambda: ngrams.scan(corpus, wanted),
+        wall=True,
+    )
 
 
 def full_table():
@@ -166,10 +207,14 @@ def full_table():
     assert len(found.counts) == len(keys)
     assert np.sort(found.counts).tolist() == np.sort(counts).tolist()
     return Case(
-        lambda: ngrams.table(corpus, 3), theirs, repeats=3, moved=2.0 * TOKENS + 16.0 * len(keys),
-        note="bound by sorting: counted is reading the tokens and writing the table, not the n-grams between them, of "
+        lambda: ngrams.table(corpus, 3),
+        theirs,
+        repeats=3,
+        moved=2.0 * TOKENS + 16.0 * len(keys),
+        note="bound by sorting: counted is reading the tokens and writing the table, not the "
+        "n-grams between them, of "
         "which one bucket exists at a time; the other way holds all of them",
-    )  # fmt: skip
+    )
 
 
 def table_by_polars():
@@ -180,7 +225,11 @@ def table_by_polars():
     inside = np.ones(len(ids), bool)
     for back in (1, 2):
         inside[offsets[1:] - back] = False
-    keys = ids[:-2].astype(np.uint64) << 32 | ids[1:-1].astype(np.uint64) << 16 | ids[2:].astype(np.uint64)
+    keys = (
+        ids[:-2].astype(np.uint64) << 32
+        | ids[1:-1].astype(np.uint64) << 16
+        | ids[2:].astype(np.uint64)
+    )
     frame = polars.DataFrame({"gram": keys[inside[:-2]]})
 
     def theirs():
@@ -202,7 +251,9 @@ def table_by_count_vectorizer():
         counter = CountVectorizer(ngram_range=(3, 3), token_pattern=r"\d+", lowercase=False)
         return counter.fit_transform(texts).sum(axis=0)
 
-    assert sorted(ngrams.table(corpus, 3).counts.tolist()) == sorted(np.asarray(theirs()).ravel().tolist())
+    assert sorted(ngrams.table(corpus, 3).counts.tolist()) == sorted(
+        np.asarray(theirs()).ravel().tolist()
+    )
     return Case(lambda: ngrams.table(corpus, 3), theirs, repeats=2)
 
 
@@ -220,31 +271,50 @@ def _table(tokens: int) -> Work:
 
 
 def memory() -> list[dict]:
-    """Peak memory of counting 20,000 pairs, by length of the corpus; and of a full table, beside numpy's."""
+    """Peak memory of counting 20,000 pairs, by length of the corpus; and of a full table, beside
+    numpy's.
+    """
     rows = []
     for tokens in (5_000_000, 50_000_000, 200_000_000):
         _, _, corpus, pairs = _stream(tokens)
-        body = f"from rote.papers.distmem import engines\npairs = {pairs!r}\nngrams.count_pairs(corpus, pairs)"
+        body = (
+            "from rote.papers.distmem import engines\npairs = "
+            f"{pairs!r}\nngrams.count_pairs(corpus, pairs)"
+        )
         rows.append(
-            {"comparison": f"peak of the scan, {tokens // 10**6} M tokens", "peak_memory_mb": _peak(corpus, body)}
+            {
+                "comparison": f"peak of the scan, {tokens // 10**6} M tokens",
+                "peak_memory_mb": _peak(corpus, body),
+            }
         )
         _stream.cache_clear()
     _, _, corpus, _ = _stream(TOKENS)
     base = _peak(corpus, "pass")
     table = _peak(corpus, "ngrams.table(corpus, 3)")
-    rows.append({"comparison": "full table of 50 M tokens, bytes per token",
-                 "bytes_per_token": round((table - base) * 2**20 / TOKENS, 1)})  # fmt: skip
+    rows.append(
+        {
+            "comparison": "full table of 50 M tokens, bytes per token",
+            "bytes_per_token": round((table - base) * 2**20 / TOKENS, 1),
+        }
+    )
     return rows
 
 
 def _peak(corpus: ngrams.Corpus, body: str) -> int:
     """Peak resident memory of a process that runs `body` on a corpus, MiB."""
-    program = f"from rote import ngrams\ncorpus = ngrams.Corpus.open({str(corpus.folder)!r})\n{body}\n"
-    program += "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
+    program = (
+        f"from rote import ngrams\ncorpus = ngrams.Corpus.open({str(corpus.folder)!r})\n{body}\n"
+    )
+    program += (
+        "print(next(line.split()[1] for line in open('/proc/self/status') if "
+        "line.startswith('VmHWM')))\n"
+    )
     with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
         file.write(program)
         file.flush()
-        done = subprocess.run([sys.executable, file.name], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, file.name], check=True, capture_output=True, text=True
+        )
     return round(int(done.stdout) / 1024)
 
 

@@ -9,14 +9,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axis import Axis
-from matplotlib.ticker import EngFormatter, Formatter, FuncFormatter, LogLocator, NullFormatter, NullLocator
-from rote import tables
-from rote.figures import FAINT, PALETTE, STYLE, panels
+from matplotlib.ticker import (
+    EngFormatter,
+    Formatter,
+    FuncFormatter,
+    LogLocator,
+    NullFormatter,
+    NullLocator,
+)
+from rote.core import tables
+from rote.plotting import FAINT, PALETTE, STYLE, panels
 
 from tests.benchmarks.case import exponent, extrapolated
 
 _PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
 )
 
 
@@ -38,7 +47,11 @@ def write(
     span = (rows["ratio_low"].min(), rows["ratio_high"].max()) if len(rows) else (1, 1)
     shown = [row | {"picture": picture(row, *span)} for row in rows.to_dict("records")]
     text = _PAGES.get_template("page.html").render(
-        machine=machine, peak=peak, rows=shown, fits=fits.to_dict("records") if len(fits) else [], facts=facts
+        machine=machine,
+        peak=peak,
+        rows=shown,
+        fits=fits.to_dict("records") if len(fits) else [],
+        facts=facts,
     )
     with tables.atomic(out / "index.html") as path:
         path.write_text(text)
@@ -50,7 +63,9 @@ def figures(value: float) -> str:
 
 
 def exponents(growth: pd.DataFrame) -> pd.DataFrame:
-    """Per kernel: exponents of time and of added memory in the size, and seconds at its goal, with 95 % intervals."""
+    """Per kernel: exponents of time and of added memory in the size, and seconds at its goal, with
+    95 % intervals.
+    """
     found = []
     for kernel, rows in growth.groupby("kernel", sort=False) if len(growth) else ():
         one = {"kernel": kernel, "unit": rows["unit"].iloc[0], "sizes": rows["size"].tolist()}
@@ -79,7 +94,13 @@ def draw(growth: pd.DataFrame, fits: pd.DataFrame, path: Path) -> None:
             ax.set_title(f"{name}\nexponent {slope:.2f} [{low:.2f}, {high:.2f}]", fontsize=7.5)
             if (rows["memory_mb"] > 1).any():
                 right = ax.twinx()
-                right.loglog(rows["size"], rows["memory_mb"].clip(lower=1), "s:", color=PALETTE[1], markersize=3)
+                right.loglog(
+                    rows["size"],
+                    rows["memory_mb"].clip(lower=1),
+                    "s:",
+                    color=PALETTE[1],
+                    markersize=3,
+                )
                 right.set_ylabel("added MiB", color=PALETTE[1])
                 right.grid(False)
                 right.spines["right"].set_visible(True)
@@ -93,18 +114,24 @@ def draw(growth: pd.DataFrame, fits: pd.DataFrame, path: Path) -> None:
 
 
 def _mark(axis: Axis, numbers: Formatter | None = None) -> None:
-    """At least a decade of a logarithmic axis, so that what hardly grows looks flat, with two numbers or more on it."""
+    """At least a decade of a logarithmic axis, so that what hardly grows looks flat, with two
+    numbers or more on it.
+    """
     low, high = axis.get_view_interval()
     middle, reach = np.sqrt(low * high), max(np.sqrt(high / low), 10**0.5)
     limit = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
     limit(middle / reach, middle * reach)
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if reach < 10**0.7 else (1, 3) if reach < 10 else (1,)))
+    axis.set_major_locator(
+        LogLocator(subs=(1, 2, 5) if reach < 10**0.7 else (1, 3) if reach < 10 else (1,))
+    )
     axis.set_major_formatter(numbers or FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
     axis.set_minor_locator(NullLocator())
 
 
-def picture(row: dict[str, Any], low: float, high: float, width: int = 160, height: int = 16) -> str:
+def picture(
+    row: dict[str, Any], low: float, high: float, width: int = 160, height: int = 16
+) -> str:
     """A ratio with its interval on a logarithmic axis as SVG; a tick at 1 and one at the bar."""
     left, right = np.log(min(low, 0.8)), np.log(max(high, 1.25))
 
@@ -114,10 +141,17 @@ def picture(row: dict[str, Any], low: float, high: float, width: int = 160, heig
     y = height / 2
     parts = [f'<line x1="{x(1):.1f}" x2="{x(1):.1f}" y1="0" y2="{height}" class="one"/>']
     if row["bar"] == row["bar"]:
-        parts.append(f'<line x1="{x(row["bar"]):.1f}" x2="{x(row["bar"]):.1f}" y1="0" y2="{height}" class="bar"/>')
+        parts.append(
+            f'<line x1="{x(row["bar"]):.1f}" x2="{x(row["bar"]):.1f}" y1="0" y2="{height}" '
+            'class="bar"/>'
+        )
     parts.append(
-        f'<line x1="{x(row["ratio_low"]):.1f}" x2="{x(row["ratio_high"]):.1f}" y1="{y}" y2="{y}" class="reach"/>'
+        f'<line x1="{x(row["ratio_low"]):.1f}" x2="{x(row["ratio_high"]):.1f}" y1="{y}" y2="{y}" '
+        'class="reach"/>'
     )
     parts.append(f'<circle cx="{x(row["ratio"]):.1f}" cy="{y}" r="3.5"/>')
     label = f"{row['ratio']:.3g} times"
-    return f'<svg width="{width}" height="{height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    return (
+        f'<svg width="{width}" height="{height}" role="img" '
+        f'aria-label="{label}">{"".join(parts)}</svg>'
+    )

@@ -1,4 +1,6 @@
-"""Memories: our search against FAISS alone, fit and predict against scikit-learn, the whole grid; see `longtail.py`."""
+"""Memories: our search against FAISS alone, fit and predict against scikit-learn, the whole grid;
+see `longtail.py`.
+"""
 
 import subprocess
 import sys
@@ -15,11 +17,19 @@ ROWS, DIMENSION, QUERIES, CLASSES, K = 50_000, 64, 1000, 100, 50
 def _case(rows: int = ROWS, queries: int = QUERIES, spread: float = 1.0):
     """Embeddings, queries like them, labels and logits; clustered, or with `spread` 0 not."""
     rng = np.random.default_rng(0)
-    centres = spread * rng.normal(size=(CLASSES, 16)) @ rng.normal(size=(16, DIMENSION))
+    centers = spread * rng.normal(size=(CLASSES, 16)) @ rng.normal(size=(16, DIMENSION))
     labels = rng.integers(CLASSES, size=rows)
-    x = (centres[labels] + rng.normal(size=(rows, DIMENSION))).astype(np.float32)
-    q = (centres[rng.integers(CLASSES, size=queries)] + rng.normal(size=(queries, DIMENSION))).astype(np.float32)
-    return x, q, labels, rng.normal(size=(rows, CLASSES)).astype(np.float32), rng.normal(size=(queries, CLASSES))
+    x = (centers[labels] + rng.normal(size=(rows, DIMENSION))).astype(np.float32)
+    q = (
+        centers[rng.integers(CLASSES, size=queries)] + rng.normal(size=(queries, DIMENSION))
+    ).astype(np.float32)
+    return (
+        x,
+        q,
+        labels,
+        rng.normal(size=(rows, CLASSES)).astype(np.float32),
+        rng.normal(size=(queries, CLASSES)),
+    )
 
 
 def _against_faiss(spread: float) -> Case:
@@ -31,24 +41,34 @@ def _against_faiss(spread: float) -> Case:
     faiss.omp_set_num_threads(1)
     index = faiss.IndexFlatL2(DIMENSION)
     index.add(store.vectors)
-    centred = (q - store.centre).astype(np.float32)
-    same = np.sort(store.search(q, K).rows) == np.sort(index.search(centred, K)[1])
+    centered = (q - store.center).astype(np.float32)
+    same = np.sort(store.search(q, K).rows) == np.sort(index.search(centered, K)[1])
     assert same.mean() > 0.9999  # near ties at the k-th place
     return Case(
-        lambda: store.search(q, K), lambda: index.search(centred, K), repeats=15, bar=0.95, threads=True,
-        flops=2.0 * QUERIES * ROWS * DIMENSION, moved=8.0 * QUERIES * ROWS,
-    )  # fmt: skip
+        lambda: store.search(q, K),
+        lambda: index.search(centered, K),
+        repeats=15,
+        bar=0.95,
+        threads=True,
+        flops=2.0 * QUERIES * ROWS * DIMENSION,
+        moved=8.0 * QUERIES * ROWS,
+    )
 
 
 def search():
-    """1,000 queries against 50,000 x 64, not clustered, k = 50: our exact search / FAISS itself, threshold set"""
+    """1,000 queries against 50,000 x 64, not clustered, k = 50: our exact search / FAISS itself,
+    threshold set
+    """
     note = "the products take a third; the rest is FAISS's scan of every distance for the best k"
     return _against_faiss(0.0)._replace(note=note)
 
 
 def search_clustered():
     """The same, 100 clusters: our exact search, which leaves cells out / FAISS directly"""
-    note = "more than the roofline of brute force: by the triangle inequality most distances are not taken"
+    note = (
+        "more than the roofline of brute force: by the triangle inequality most distances are "
+        "not taken"
+    )
     return _against_faiss(1.0)._replace(note=note)
 
 
@@ -62,16 +82,29 @@ def _against_scikit_learn(queries: int) -> Case:
         return resmem.scores(near, labels, logits, query_logits, bandwidth=1.0)
 
     def theirs() -> np.ndarray:
-        model = KNeighborsRegressor(K, algorithm="brute", weights=lambda d: np.exp(-(d - d.min(1, keepdims=True))))
-        return resmem.softmax(query_logits) + model.fit(x, resmem.residuals(labels, logits)).predict(q)
+        model = KNeighborsRegressor(
+            K, algorithm="brute", weights=lambda d: np.exp(-(d - d.min(1, keepdims=True)))
+        )
+        return resmem.softmax(query_logits) + model.fit(
+            x, resmem.residuals(labels, logits)
+        ).predict(q)
 
-    # which of two rows is the last neighbour is decided by rounding, once in a million
+    # which of two rows is the last neighbor is decided by rounding, once in a million
     assert np.isclose(ours(), theirs(), atol=1e-3).mean() > 1 - 1e-5
-    return Case(ours, theirs, bar=5.0, threads=True, flops=2.0 * queries * ROWS * DIMENSION, moved=8.0 * queries * ROWS)
+    return Case(
+        ours,
+        theirs,
+        bar=5.0,
+        threads=True,
+        flops=2.0 * queries * ROWS * DIMENSION,
+        moved=8.0 * queries * ROWS,
+    )
 
 
 def against_scikit_learn():
-    """Residuals, 50,000 x 64, 100 classes, 10,000 queries (as CIFAR-100): fit and predict / KNeighborsRegressor"""
+    """Residuals, 50,000 x 64, 100 classes, 10,000 queries (as CIFAR-100): fit and predict /
+    KNeighborsRegressor
+    """
     note = "one fit, ten thousand predictions; cells leave most distances out"
     return _against_scikit_learn(10_000)._replace(note=note, repeats=5)
 
@@ -93,7 +126,7 @@ def against_torch():
         return torch.cdist(queries, rows).topk(K, largest=False).indices
 
     same = np.sort(store.search(q, K).rows) == np.sort(theirs().numpy())
-    assert same.mean() > 0.999  # it does not order ties, nor centre what it subtracts
+    assert same.mean() > 0.999  # it does not order ties, nor center what it subtracts
     return Case(lambda: store.search(q, K), theirs, threads=True)
 
 
@@ -110,12 +143,16 @@ def against_pynndescent():
         return pynndescent.NNDescent(x, n_neighbors=30, n_jobs=1, random_state=0).query(q, K)[0]
 
     found = theirs()  # compiles, too
-    assert np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(ours(), found, strict=True)]) > 0.9
+    assert (
+        np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(ours(), found, strict=True)]) > 0.9
+    )
     return Case(ours, theirs, repeats=2)
 
 
 def against_hnsw():
-    """The same, with building: our exact search / HNSW of FAISS, 32 links, approximate (recall above 0.9)"""
+    """The same, with building: our exact search / HNSW of FAISS, 32 links, approximate (recall
+    above 0.9)
+    """
     import faiss
 
     x, q, *_ = _case()
@@ -129,7 +166,10 @@ def against_hnsw():
         index.add(x)
         return index.search(q, K)[1]
 
-    assert np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(ours(), theirs(), strict=True)]) > 0.9
+    assert (
+        np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(ours(), theirs(), strict=True)])
+        > 0.9
+    )
     return Case(ours, theirs, repeats=2)
 
 
@@ -141,7 +181,9 @@ def grid() -> list[dict[str, object]]:
     settings = resmem.settings([unit * factor for factor in resmem.BANDWIDTH_GRID])
     begin = time.process_time()
     resmem.sweep(near, labels, logits, query_logits, settings, lambda s: s.max((1, 2)))
-    return [{"comparison": f"{len(settings)} settings", "cpu_s": round(time.process_time() - begin, 2)}]
+    return [
+        {"comparison": f"{len(settings)} settings", "cpu_s": round(time.process_time() - begin, 2)}
+    ]
 
 
 def throughput() -> list[dict[str, object]]:
@@ -151,15 +193,20 @@ def throughput() -> list[dict[str, object]]:
     store.search(q, K)
     begin = time.process_time()
     store.search(q, K)
-    return [{"comparison": "queries per CPU second, 100,000 x 64",
-             "value": round(QUERIES / (time.process_time() - begin))}]  # fmt: skip
+    return [
+        {
+            "comparison": "queries per CPU second, 100,000 x 64",
+            "value": round(QUERIES / (time.process_time() - begin)),
+        }
+    ]
 
 
 def memory() -> list[dict[str, object]]:
     """Peak memory that building and searching 1 M x 64 adds, over that of the embeddings."""
     program = (
         "import numpy as np\nfrom rote import knn\n"
-        "def peak(): return int(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))\n"
+        "def peak(): return int(next(l.split()[1] for l in open('/proc/self/status') if "
+        "l.startswith('VmHWM')))\n"
         "rng = np.random.default_rng(0)\n"
         "x = np.empty((1_000_000, 64), np.float32)\n"
         "for at in range(0, 1_000_000, 10_000): x[at:at + 10_000] = rng.normal(size=(10_000, 64))\n"
@@ -168,8 +215,15 @@ def memory() -> list[dict[str, object]]:
         "knn.Datastore(x).search(x[:1000], 50)\n"
         "print((peak() - alone) * 1024 / x.nbytes)"
     )
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    return [{"comparison": "memory added by 1 M x 64, over the embeddings", "value": round(float(done.stdout), 2)}]
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    return [
+        {
+            "comparison": "memory added by 1 M x 64, over the embeddings",
+            "value": round(float(done.stdout), 2),
+        }
+    ]
 
 
 def _search(rows: int) -> Work:
@@ -189,5 +243,10 @@ COMPARISONS = [
 ]
 MEASURES = [grid, throughput, memory]
 GROWTH = [
-    Growth("exact search, 1,000 queries, not clustered", "rows", (12_500, 25_000, 50_000, 100_000, 200_000), _search)
+    Growth(
+        "exact search, 1,000 queries, not clustered",
+        "rows",
+        (12_500, 25_000, 50_000, 100_000, 200_000),
+        _search,
+    )
 ]

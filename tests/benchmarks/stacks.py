@@ -1,4 +1,6 @@
-"""What stacks of small networks are made of, against torch's own: products, attention of short sequences, norms."""
+"""What stacks of small networks are made of, against torch's own: products, attention of short
+sequences, norms.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +13,12 @@ from torch.nn import functional as F
 from tests.benchmarks.case import Case, Growth, Work
 
 ROUNDS = 50
-SEQUENCES, LENGTH, HEADS, WIDTH = 3072, 8, 2, 8  # the chain's: 12 networks, 256 facts of 8 tokens, 2 heads of width 8
+SEQUENCES, LENGTH, HEADS, WIDTH = (
+    3072,
+    8,
+    2,
+    8,
+)  # the chain's: 12 networks, 256 facts of 8 tokens, 2 heads of width 8
 
 
 def _with_gradients(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Work:
@@ -21,7 +28,9 @@ def _with_gradients(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -
     return lambda: [found := function(*leaves), *torch.autograd.grad(found, leaves, weights)]
 
 
-def _case(ours: Callable[..., Tensor], theirs: Callable[..., Tensor], inputs: Sequence[Tensor], **more) -> Case:
+def _case(
+    ours: Callable[..., Tensor], theirs: Callable[..., Tensor], inputs: Sequence[Tensor], **more
+) -> Case:
     works = [_with_gradients(function, inputs) for function in (ours, theirs)]
     for mine, wanted in zip(works[0](), works[1](), strict=True):
         torch.testing.assert_close(mine, wanted, atol=1e-3, rtol=1e-4)
@@ -47,11 +56,18 @@ def _drawn(*shapes: Sequence[int]) -> list[Tensor]:
 
 def stacked_products():
     """36 products of 192 x 64 and 64 x 96, and their gradients: by NumPy's BLAS / torch.bmm"""
-    return _case(products.bmm, torch.bmm, _drawn((36, 192, 64), (36, 64, 96)), flops=3 * 2 * 36 * 192 * 64 * 96)
+    return _case(
+        products.bmm,
+        torch.bmm,
+        _drawn((36, 192, 64), (36, 64, 96)),
+        flops=3 * 2 * 36 * 192 * 64 * 96,
+    )
 
 
 def short_attention():
-    """Causal attention of 3,072 sequences of 8 tokens, 2 heads of width 8: lanes / scaled_dot_product_attention"""
+    """Causal attention of 3,072 sequences of 8 tokens, 2 heads of width 8: lanes /
+    scaled_dot_product_attention
+    """
 
     def theirs(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
@@ -66,7 +82,9 @@ def short_attention():
 def narrow_norms():
     """Layer normalization of 24,576 rows of 16: ours / torch.nn.functional.layer_norm"""
     inputs = _drawn((12, 2048, 16))
-    return _case(norms.layer_norm, lambda x: F.layer_norm(x, (16,)), inputs, moved=5 * inputs[0].nbytes)
+    return _case(
+        norms.layer_norm, lambda x: F.layer_norm(x, (16,)), inputs, moved=5 * inputs[0].nbytes
+    )
 
 
 def _attention(sequences: int) -> Work:
@@ -74,4 +92,11 @@ def _attention(sequences: int) -> Work:
 
 
 COMPARISONS = [stacked_products, short_attention, narrow_norms]
-GROWTH = [Growth("attention of short sequences", "sequences of 8 tokens", (768, 3072, 12_288, 49_152), _attention)]
+GROWTH = [
+    Growth(
+        "attention of short sequences",
+        "sequences of 8 tokens",
+        (768, 3072, 12_288, 49_152),
+        _attention,
+    )
+]

@@ -1,12 +1,14 @@
-"""A guard against regressions: kernels that are to be several times faster than a peer still are, in the same process.
+"""A guard against regressions: kernels that are to be several times faster than a peer still are,
+in the same process.
 
-Ratios of CPU seconds, measured alternately, hold on slow and busy machines; half of a kernel's bar is asked for, which
-is several times less than what was measured. Absolute times are asserted nowhere.
+Ratios of CPU seconds, measured alternately, hold on slow and busy machines; half of a kernel's bar
+is asked for, which is several times less than what was measured. Absolute times are asserted
+nowhere.
 """
 
 import numpy as np
 import pytest
-from rote.job import limit_threads
+from rote.core.job import limit_threads
 
 from tests.benchmarks import attention, case, inversion, page, raf, resmem
 
@@ -27,7 +29,9 @@ def test_half_of_the_bar_is_still_met(prepare):
     assert np.median(ratios) >= made.bar / 2
 
 
-@pytest.mark.parametrize(("n", "first", "last"), [(1, 0, 0), (3, 0, 2), (5, 0, 4), (6, 0, 5), (9, 1, 7), (15, 3, 11)])
+@pytest.mark.parametrize(
+    ("n", "first", "last"), [(1, 0, 0), (3, 0, 2), (5, 0, 4), (6, 0, 5), (9, 1, 7), (15, 3, 11)]
+)
 def test_the_interval_of_a_median_encloses_it_as_often_as_it_says(n, first, last):
     median, low, high, covered = case.median_interval(list(range(n)))
     assert (low, high) == (first, last)
@@ -52,7 +56,9 @@ def test_exponents_of_known_growth():
 
 def test_extrapolation_of_known_growth():
     sizes, rng = np.array([10, 20, 40, 80, 160]), np.random.default_rng(0)
-    assert case.extrapolated(sizes, 3e-6 * sizes**1.5, 1000) == pytest.approx([3e-6 * 1000**1.5] * 3)
+    assert case.extrapolated(sizes, 3e-6 * sizes**1.5, 1000) == pytest.approx(
+        [3e-6 * 1000**1.5] * 3
+    )
     inside = 0
     for _ in range(400):
         value, low, high = case.extrapolated(sizes, sizes * np.exp(0.1 * rng.normal(size=5)), 1000)

@@ -1,4 +1,6 @@
-"""A real Slurm cluster on this machine: munge, slurmctld and slurmd with two devices that are only device files."""
+"""A real Slurm cluster on this machine: munge, slurmctld and slurmd with two devices that are only
+device files.
+"""
 
 import os
 import re
@@ -54,7 +56,9 @@ class Cluster:
 
     def call(self, *command: str) -> str:
         """Output of one of Slurm's commands."""
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=60
+        ).stdout
 
     def jobs(self) -> list[tuple[str, str, str]]:
         """(id, state, comment) of the jobs that are pending or running; the comment names the rule."""
@@ -71,7 +75,9 @@ class Cluster:
         if not found:
             return []
         first, _, last = found[1].partition("-")
-        return found[1].split(",") if not last else [str(n) for n in range(int(first), int(last) + 1)]
+        return (
+            found[1].split(",") if not last else [str(n) for n in range(int(first), int(last) + 1)]
+        )
 
     def wait(self, what, seconds: float = 120.0):
         """Until `what()` is true; its value."""
@@ -80,15 +86,26 @@ class Cluster:
             if found := what():
                 return found
             time.sleep(0.3)
-        raise AssertionError(f"did not happen within {seconds} s; {self.call('sinfo')}{self.call('squeue')}")
+        raise AssertionError(
+            f"did not happen within {seconds} s; {self.call('sinfo')}{self.call('squeue')}"
+        )
 
 
 @contextmanager
 def running(work: Path) -> Iterator[Cluster]:
-    """Starts the daemons, and stops them. Skips where Slurm is not installed, or belongs to somebody."""
-    missing = [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(name, path=_path())]
+    """Starts the daemons, and stops them. Skips where Slurm is not installed, or belongs to
+    somebody.
+    """
+    missing = [
+        name
+        for name in ("munged", "slurmctld", "slurmd", "sbatch")
+        if not shutil.which(name, path=_path())
+    ]
     if missing or os.geteuid():
-        pytest.skip(f"needs root and Slurm (apt-get install slurm-wlm munge); missing: {', '.join(missing) or 'root'}")
+        pytest.skip(
+            "needs root and Slurm (apt-get install slurm-wlm munge); missing: "
+            f"{', '.join(missing) or 'root'}"
+        )
     if (ETC / "slurm.conf").exists() and MARK not in (ETC / "slurm.conf").read_text():
         pytest.skip("this machine belongs to a Slurm cluster already")
     found, processes = Cluster(work), []
@@ -96,8 +113,12 @@ def running(work: Path) -> Iterator[Cluster]:
         (work / name).mkdir()
     ETC.mkdir(exist_ok=True)
     cores = os.cpu_count() or 1
-    memory = min(16_000, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 8 // 10 // 2**20)
-    (ETC / "slurm.conf").write_text(CONF.format(mark=MARK, host=found.node, work=work, cores=cores, memory=memory))
+    memory = min(
+        16_000, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 8 // 10 // 2**20
+    )
+    (ETC / "slurm.conf").write_text(
+        CONF.format(mark=MARK, host=found.node, work=work, cores=cores, memory=memory)
+    )
     (ETC / "gres.conf").write_text("Name=gpu Type=fake File=/dev/fakegpu[0-1]\n")
     (ETC / "cgroup.conf").write_text("")
     environment = {**os.environ, "PATH": _path()}
@@ -110,8 +131,11 @@ def running(work: Path) -> Iterator[Cluster]:
         if not Path("/etc/munge/munge.key").exists():
             subprocess.run(["mungekey", "--create"], check=True, env=environment)
             shutil.chown("/etc/munge/munge.key", "munge", "munge")
-        for command in (["su", "-s", "/bin/sh", "munge", "-c", f"{shutil.which('munged', path=_path())} -F"],
-                        ["slurmctld", "-D", "-c"], ["slurmd", "-D", "-c"]):  # fmt: skip
+        for command in (
+            ["su", "-s", "/bin/sh", "munge", "-c", f"{shutil.which('munged', path=_path())} -F"],
+            ["slurmctld", "-D", "-c"],
+            ["slurmd", "-D", "-c"],
+        ):
             with (work / f"{command[0]}.out").open("w") as log:
                 processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
             time.sleep(1)

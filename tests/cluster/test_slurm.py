@@ -1,7 +1,9 @@
-"""Through Slurm, for real: a device per job, a cancelled training that resumes, a drained node, the local run's report.
+"""Through Slurm, for real: a device per job, a cancelled training that resumes, a drained node, the
+local run's report.
 
-Without accounting, as on a test machine or a small cluster; `profiles/slurm` says which keys that takes. Slurm starts
-Snakemake twice per job: to stay within minutes the chain alone runs, unless ROTE_TEST_SLURM=whole asks for every paper.
+Without accounting, as on a test machine or a small cluster; `profiles/slurm` says which keys that
+takes. Slurm starts Snakemake twice per job: to stay within minutes the chain alone runs, unless
+ROTE_TEST_SLURM=whole asks for every paper.
 """
 
 import os
@@ -16,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 from conftest import BIN, copy_project, snakemake
-from rote import tables
+from rote.core import tables
 from slurm_cluster import Cluster, running
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
@@ -24,9 +26,23 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 CONFIG = ["--config", "checkpoint_steps=50", "chain={network: {steps: 1000, ladder: []}}"]
 if os.environ.get("ROTE_TEST_SLURM") != "whole":
     CONFIG.append("papers=[chain]")
-OPTIONS = ["--profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue",
-           "--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2",
-           "--latency-wait", "10", "--jobs", "4", "--configfile", "config/smoke.yaml"]  # fmt: skip
+OPTIONS = [
+    "--profile",
+    "profiles/slurm",
+    "--slurm-no-account",
+    "--slurm-status-command",
+    "squeue",
+    "--slurm-init-seconds-before-status-checks",
+    "2",
+    "--seconds-between-status-checks",
+    "2",
+    "--latency-wait",
+    "10",
+    "--jobs",
+    "4",
+    "--configfile",
+    "config/smoke.yaml",
+]
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +53,20 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
 
 def start(project: Path, *arguments: str) -> subprocess.Popen:
     """Snakemake on the cluster, in the background; what it says goes to a file."""
-    environment = {**os.environ, "PYTHONPATH": str(project / "workflow"), "PATH": f"{BIN}:{os.environ['PATH']}",
-                   "OMP_NUM_THREADS": "1"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(project / "workflow"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     with (project / "slurm.txt").open("w") as log:
         command = ["snakemake", *OPTIONS, *arguments]
         # tests that were started in the background hand on that interrupts are ignored
         heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-        return subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log, preexec_fn=heeds)
+        return subprocess.Popen(
+            command, cwd=project, env=environment, stdout=log, stderr=log, preexec_fn=heeds
+        )
 
 
 class Run(NamedTuple):
@@ -58,7 +80,9 @@ class Run(NamedTuple):
 
 @pytest.fixture(scope="module")
 def disturbed(cluster, tmp_path_factory) -> Run:
-    """The DAG through Slurm. In the middle of a training its job is cancelled, and the node drained and resumed."""
+    """The DAG through Slurm. In the middle of a training its job is cancelled, and the node drained
+    and resumed.
+    """
     project = copy_project(tmp_path_factory.mktemp("cluster") / "project")
     process = start(project, *CONFIG, "--", "report")
     granted, state = [], {"cancelled": False, "waited": False}
@@ -66,12 +90,17 @@ def disturbed(cluster, tmp_path_factory) -> Run:
     def watched() -> bool:
         jobs = [(job, comment) for job, status, comment in cluster.jobs() if status == "RUNNING"]
         granted.append([device for job, _ in jobs for device in cluster.devices(job)])
-        saved = {path.parent for path in (project / "results/smoke/checkpoints").glob("chain-train-load*/*.pt")}
+        saved = {
+            path.parent
+            for path in (project / "results/smoke/checkpoints").glob("chain-train-load*/*.pt")
+        }
         training = [job for job, comment in jobs if "chain_train_model" in comment]
         # every running training has saved: the one that is cancelled has something to resume from
         if training and len(saved) >= len(training) and not state["cancelled"]:
             cluster.call("scancel", training[0])
-            cluster.call("scontrol", "update", f"nodename={cluster.node}", "state=drain", "reason=test")
+            cluster.call(
+                "scontrol", "update", f"nodename={cluster.node}", "state=drain", "reason=test"
+            )
             cluster.wait(lambda: "drained" in cluster.call("sinfo", "--format", "%T"), 120)
             state.update(cancelled=True, waited=process.poll() is None)
             cluster.call("scontrol", "update", f"nodename={cluster.node}", "state=resume")
@@ -115,7 +144,10 @@ def test_every_job_on_devices_gets_one_of_its_own(disturbed):
 
 def test_a_cancelled_training_resumes(disturbed):
     assert "CANCELLED" in disturbed.told
-    logs = [path.read_text() for path in (disturbed.project / "results/smoke/logs").glob("chain_train_model*.log")]
+    logs = [
+        path.read_text()
+        for path in (disturbed.project / "results/smoke/logs").glob("chain_train_model*.log")
+    ]
     assert any("resumed from" in log for log in logs)
 
 
@@ -127,9 +159,13 @@ def test_tables_and_report_are_those_of_the_local_run(disturbed, local):
     paths = sorted(path.relative_to(local) for path in (local / "results").rglob("*.parquet"))
     assert len(paths) > 8
     for path in paths:
-        mine, theirs = (tables.provenance(folder / path)["data_sha256"] for folder in (local, disturbed.project))
+        mine, theirs = (
+            tables.provenance(folder / path)["data_sha256"] for folder in (local, disturbed.project)
+        )
         assert mine == theirs, path
-    models = sorted(path.relative_to(local) for path in (local / "results/smoke/chain/models").iterdir())
+    models = sorted(
+        path.relative_to(local) for path in (local / "results/smoke/chain/models").iterdir()
+    )
     for path in [*models, Path("reports/smoke/chain.ipynb"), Path("reports/smoke/chain.html")]:
         assert (local / path).read_bytes() == (disturbed.project / path).read_bytes(), path
 
@@ -139,7 +175,9 @@ def test_an_interrupted_snakemake_takes_its_jobs_with_it(cluster, tmp_path):
     endless = ["--config", "chain={network: {steps: 20, scoring_steps: 1000000, ladder: []}}"]
     process = start(project, *endless, "--", "results/smoke/chain/scores/load-2.parquet")
     try:
-        cluster.wait(lambda: any("chain_train_scorer" in comment for _, _, comment in cluster.jobs()), 300)
+        cluster.wait(
+            lambda: any("chain_train_scorer" in comment for _, _, comment in cluster.jobs()), 300
+        )
         process.send_signal(signal.SIGINT)
         process.wait(400)
         cluster.wait(lambda: not cluster.jobs(), 200)

@@ -1,6 +1,7 @@
 """A device gives what the CPU gives, within the tolerances that docs/determinism.md states.
 
-Skipped where there is no CUDA device. ROTE_TEST_DEVICE=cpu runs the same code on the CPU against itself.
+Skipped where there is no CUDA device. ROTE_TEST_DEVICE=cpu runs the same code on the CPU against
+itself.
 """
 
 import os
@@ -8,13 +9,16 @@ import os
 import numpy as np
 import pytest
 import torch
-from rote import config, knn, train
+from rote import knn, train
 from rote.models import lm
+from rote.run import config
 
 DEVICE = os.environ.get("ROTE_TEST_DEVICE", "cuda")
 pytestmark = [
     pytest.mark.cuda,
-    pytest.mark.skipif(DEVICE == "cuda" and not torch.cuda.is_available(), reason="no CUDA device here"),
+    pytest.mark.skipif(
+        DEVICE == "cuda" and not torch.cuda.is_available(), reason="no CUDA device here"
+    ),
 ]
 
 
@@ -38,7 +42,9 @@ def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
     tokens = torch.tensor(rng.integers(0, 50, (3, 32, 12)))
 
     def curve(device):
-        stack = lm.build(architecture, 50, 12, 16, 2, 2, [np.random.default_rng(i) for i in range(3)], device)
+        stack = lm.build(
+            architecture, 50, 12, 16, 2, 2, [np.random.default_rng(i) for i in range(3)], device
+        )
         batch, seen = tokens.to(device), []
 
         def loss(p, step):
@@ -59,10 +65,15 @@ def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
 
 
 @pytest.mark.parametrize("rows", [500, 70_000])
-def test_neighbours_are_those_of_the_exact_search(rows):
-    """Rows are the same and distances equal to 1e-5: candidates are refined by explicit differences on the CPU."""
+def test_neighbors_are_those_of_the_exact_search(rows):
+    """Rows are the same and distances equal to 1e-5: candidates are refined by explicit differences
+    on the CPU.
+    """
     rng = np.random.default_rng(rows)
-    memory, queries = rng.normal(size=(rows, 24)).astype(np.float32), rng.normal(size=(300, 24)).astype(np.float32)
+    memory, queries = (
+        rng.normal(size=(rows, 24)).astype(np.float32),
+        rng.normal(size=(300, 24)).astype(np.float32),
+    )
     exact = knn.Datastore(memory).search(queries, 10)
     found = knn.Datastore(memory, engine="torch", device=DEVICE).search(queries, 10)
     np.testing.assert_allclose(found.distances, exact.distances, rtol=1e-5)
@@ -70,7 +81,9 @@ def test_neighbours_are_those_of_the_exact_search(rows):
 
 
 def test_rules_and_facts_networks(smoke_settings):
-    """Full-batch training of two-layer networks, float32: 1e-2 of the largest value in every column."""
+    """Full-batch training of two-layer networks, float32: 1e-2 of the largest value in every
+    column.
+    """
     from rote.papers.raf import two_layer
 
     options = smoke_settings.raf.two_layer
@@ -80,13 +93,17 @@ def test_rules_and_facts_networks(smoke_settings):
 
 @pytest.mark.parametrize("task", ["digits", "fine", "longtail", "text"])
 def test_bases_of_residual_memories(task, smoke_settings):
-    """A few steps in float32, crops and batch statistics included: weights to 2e-2 of the largest in each tensor."""
+    """A few steps in float32, crops and batch statistics included: weights to 2e-2 of the largest
+    in each tensor.
+    """
     from rote.papers.resmem import datasets, tasks
 
     options = getattr(smoke_settings.resmem, task)
     datas = [datasets.data(task, options, 1, replicate) for replicate in range(options.replicates)]
     arm = tasks.arms(task, options)[-1]
-    (_, cpu), (_, device) = (tasks.fit(task, arm, options, datas, 1, device=where) for where in ("cpu", DEVICE))
+    (_, cpu), (_, device) = (
+        tasks.fit(task, arm, options, datas, 1, device=where) for where in ("cpu", DEVICE)
+    )
     assert cpu.keys() == device.keys()
     for name, value in cpu.items():
         gap = (device[name].cpu() - value).abs().max()
@@ -103,14 +120,18 @@ def test_attention_heads(smoke_settings):
 
 
 def test_score_networks_of_inversion(smoke, smoke_settings):
-    """50 steps of Adam in float32: the weights, averaged over steps, to 5e-2 of the largest in each tensor."""
-    from rote import tables
+    """50 steps of Adam in float32: the weights, averaged over steps, to 5e-2 of the largest in each
+    tensor.
+    """
+    from rote.core import tables
     from rote.papers.inversion import fwi, library, networks
 
     options = smoke_settings.inversion.waveform
     known = library.read(tables.read(smoke / "results/smoke/inversion/library.parquet"))
     noise = fwi.schedule(options.diffusion.schedule, options.diffusion.steps)
-    brief = options.networks.model_copy(update={"clean": options.networks.clean.model_copy(update={"steps": 50})})
+    brief = options.networks.model_copy(
+        update={"clean": options.networks.clean.model_copy(update={"steps": 50})}
+    )
     cpu = networks.fit("clean", brief, known, noise, 1)
     device = networks.fit("clean", brief, known, noise, 1, device=DEVICE)
     for name, value in cpu.parameters.items():
@@ -121,13 +142,20 @@ def test_score_networks_of_inversion(smoke, smoke_settings):
 def test_long_tail_networks(smoke, tmp_path):
     """The verb itself with a leased device: predictions' losses to 2 %."""
     from conftest import run
-    from rote import tables
+    from rote.core import tables
 
     folder = smoke / "results/smoke/longtail"
     found = {}
     for gpus in (0, 1):
         out = tmp_path / f"{gpus}.parquet"
-        arguments = ["--images", folder / "images.parquet", "--triples", folder / "triples.parquet", "--out", out]
+        arguments = [
+            "--images",
+            folder / "images.parquet",
+            "--triples",
+            folder / "triples.parquet",
+            "--out",
+            out,
+        ]
         arguments += [
             "--checkpoints",
             tmp_path,

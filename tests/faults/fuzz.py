@@ -1,4 +1,5 @@
-"""Coverage-guided fuzzing of the readers by atheris: `make fuzz`. Any exception but InputError is a finding.
+"""Coverage-guided fuzzing of the readers by atheris: `make fuzz`. Any exception but InputError is a
+finding.
 
 python tests/faults/fuzz.py -max_total_time=60
 """
@@ -12,16 +13,27 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["rote"]):
-    from rote import config, corpora, data, tables
-    from rote.errors import InputError
+    from rote.core import tables
+    from rote.core.errors import InputError
+    from rote.data import corpora
+    from rote.data import images as data
+    from rote.run import config
 
 FOLDER = Path(tempfile.mkdtemp(prefix="rote-fuzz-"))
 READERS = [
     (".idx", data.read_idx),
     (".idx.gz", data.read_idx),
-    *((kind, lambda path: [len(d.text) for d in corpora.documents(path)]) for kind in corpora.KINDS),
+    *(
+        (kind, lambda path: [len(d.text) for d in corpora.documents(path)])
+        for kind in corpora.KINDS
+    ),
     (".jsonl", lambda path: [len(d.text) for d in corpora.documents(path, strict=False)]),
-    (".txt", lambda path: [len(d.text) for d in corpora.documents(path, split="blank", errors="replace")]),
+    (
+        ".txt",
+        lambda path: [
+            len(d.text) for d in corpora.documents(path, split="blank", errors="replace")
+        ],
+    ),
     (".yaml", config.load),
     (".parquet", tables.read),
 ]
@@ -54,7 +66,9 @@ def seeds() -> Path:
     folder = FOLDER / "seeds"
     folder.mkdir()
     for number, (suffix, _) in enumerate(READERS):
-        content = {".idx": idx, ".yaml": b"run: x\nseed: 2\n", ".parquet": sheet.getvalue()}.get(suffix, lines)
+        content = {".idx": idx, ".yaml": b"run: x\nseed: 2\n", ".parquet": sheet.getvalue()}.get(
+            suffix, lines
+        )
         content = idx if suffix == ".idx.gz" else content
         if suffix.endswith(".gz"):
             content = gzip.compress(content)

@@ -1,4 +1,6 @@
-"""Bad input: each case is one line that names the file, key or value; exit status not 0; nothing half-written."""
+"""Bad input: each case is one line that names the file, key or value; exit status not 0; nothing
+half-written.
+"""
 
 import gzip
 import json
@@ -14,11 +16,15 @@ import yaml
 from conftest import write_idx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rote import claims, config, corpora, data, tables
 from rote import cli as commands
-from rote.errors import InputError
+from rote import ledger as ledgers
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.data import corpora
+from rote.data import images as data
 from rote.ngrams import corpus
 from rote.papers.longtail import schema
+from rote.run import config
 from typer.testing import CliRunner
 
 
@@ -30,13 +36,16 @@ def refuse(tmp_path, *arguments: str, wanted: str) -> None:
     if isinstance(done.exception, SystemExit):  # typer's own: a box with the option's name
         told = done.output
     else:
-        assert isinstance(done.exception, (InputError, ArithmeticError, MemoryError, OSError)), repr(done.exception)
+        assert isinstance(done.exception, (InputError, ArithmeticError, MemoryError, OSError)), (
+            repr(done.exception)
+        )
         told = commands._one_line(done.exception)
     assert re.search(wanted, " ".join(told.replace("│", " ").split())), told
     assert sorted(tmp_path.rglob("*")) == before
 
 
-# ---- configs ---------------------------------------------------------------------------------------------------------
+# ---- configs
+# ---------------------------------------------------------------------------------------------------------
 
 CONFIGS = [
     ("runn: x", "runn: no such key; did you mean 'run'"),
@@ -62,7 +71,10 @@ CONFIGS = [
     ("longtail: {network: {decayed: 7}}", "weight_decays must hold 0.0 and decayed"),
     ("raf: {real: {source: cifar10}}", "source is cifar10, so `root` must name"),
     ("distmem: {ladder: {rates: [0.1]}}", "rates must hold one learning rate for each of sizes"),
-    ("distmem: {pythia: {corpus: x}}", "corpus is given, so `models` and `tasks` must be given too"),
+    (
+        "distmem: {pythia: {corpus: x}}",
+        "corpus is given, so `models` and `tasks` must be given too",
+    ),
     ("inversion: {waveform: {guidance: {steps: [0.5, 0.1]}}}", "steps must rise"),
     ("chain: {corpus: x}", "corpus is given, so `facts` must name"),
     ("cramless: {text: {small: [1, 2]}}", "cramless.text.small"),
@@ -83,11 +95,14 @@ def test_configs(tmp_path, text, wanted):
 def test_config_files_that_are_no_text(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
     refuse(tmp_path, "config", "check", tmp_path / "a.yaml", wanted=r"a\.yaml is not valid YAML")
-    refuse(tmp_path, "config", "check", tmp_path, wanted="Is a directory; give the path of a YAML file")
+    refuse(
+        tmp_path, "config", "check", tmp_path, wanted="Is a directory; give the path of a YAML file"
+    )
     refuse(tmp_path, "config", "check", tmp_path / "none.yaml", wanted="No such file or directory")
 
 
-# ---- command lines ---------------------------------------------------------------------------------------------------
+# ---- command lines
+# ---------------------------------------------------------------------------------------------------
 
 COMMANDS = [
     (["longtial"], "No such command or paper 'longtial'. Did you mean 'longtail'"),
@@ -105,27 +120,39 @@ COMMANDS = [
         "'--threads': Input should be greater than or equal to 1",
     ),
     (["draw", "--paper", "nope", "--results", ".", "--out", "x"], "unknown paper 'nope'"),
-    (["draw", "--paper", "raf", "--results", "none", "--out", "x"], "needs none/curves.parquet.*; make it: snakemake"),
+    (
+        ["draw", "--paper", "raf", "--results", "none", "--out", "x"],
+        "needs none/curves.parquet.*; make it: snakemake",
+    ),
     (["verify", "none"], "MANIFEST.json does not exist"),
     (["compare", "none", "nothing"], "none is neither a folder nor a run"),
     (["ledger", "none.parquet"], "table none.parquet does not exist"),
     (["prune", "--losses", "none.parquet", "--out", "x"], "none.parquet does not exist"),
     (["plan", "--device-tflops", "0"], "--device-tflops"),
-    (["ngrams", "count", "--corpus", "none", "--pairs", "p.parquet", "--out", "x"], "p.parquet does not exist"),
+    (
+        ["ngrams", "count", "--corpus", "none", "--pairs", "p.parquet", "--out", "x"],
+        "p.parquet does not exist",
+    ),
     (["ngrams", "tokenize", "none.txt", "--out", "x"], "corpus none.txt: no file there"),
-    (["ngrams", "tokenize", ".", "--out", "x", "--split", "page"], "split must be one of file, line, blank"),
+    (
+        ["ngrams", "tokenize", ".", "--out", "x", "--split", "page"],
+        "split must be one of file, line, blank",
+    ),
     (["attention", "solve", "--f", "tanh", "--gamma", "-1", "--c", "2"], "gamma"),
     (["claims", "--run", "{}", "--results", ".", "--out", "x", "--claims", "none"], "none"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "wanted"), COMMANDS, ids=[" ".join(part)[:50] for part, _ in COMMANDS])
+@pytest.mark.parametrize(
+    ("arguments", "wanted"), COMMANDS, ids=[" ".join(part)[:50] for part, _ in COMMANDS]
+)
 def test_command_lines(tmp_path, monkeypatch, arguments, wanted):
     monkeypatch.chdir(tmp_path)
     refuse(tmp_path, *arguments, wanted=wanted)
 
 
-# ---- data sets -------------------------------------------------------------------------------------------------------
+# ---- data sets
+# -------------------------------------------------------------------------------------------------------
 
 
 def idx(shape, kind=8, content=b""):
@@ -154,7 +181,9 @@ def test_idx_files(tmp_path, content, wanted, compressed):
 
 
 def test_an_idx_file_that_unpacks_to_more_than_it_says_is_refused_unread(tmp_path):
-    """A bomb: 200 MB of zeros. What is read is bounded by what the header promises, and what may be promised, too."""
+    """A bomb: 200 MB of zeros. What is read is bounded by what the header promises, and what may be
+    promised, too.
+    """
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=1) as stream:
         stream.write(idx((2, 2, 2)))
@@ -173,7 +202,9 @@ def test_a_document_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, n
 
     monkeypatch.setattr(corpora, "LONGEST", 10_000)
     packed = gzip.compress if name.endswith("gz") else zstandard.ZstdCompressor().compress
-    (tmp_path / name).write_bytes(packed(b'{"text": "short"}\n{"text": "' + b"a" * 10_000_000 + b'"}\n'))
+    (tmp_path / name).write_bytes(
+        packed(b'{"text": "short"}\n{"text": "' + b"a" * 10_000_000 + b'"}\n')
+    )
     where = "as one document" if name.startswith("a.txt") else "line 2: more than 10,000 bytes"
     for strict in (True, False):
         with pytest.raises(InputError, match=f"{re.escape(name)}.*{where}|{where}"):
@@ -201,16 +232,22 @@ CORPORA = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "wanted"), CORPORA, ids=[f"{n}-{w[:20]}" for n, _, w in CORPORA])
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"), CORPORA, ids=[f"{n}-{w[:20]}" for n, _, w in CORPORA]
+)
 def test_corpora(tmp_path, name, content, wanted):
     path = tmp_path / name
     path.write_bytes(content)
-    if wanted == "empty":  # nothing there is no error of the reader, but what counts it must not invent documents
+    if (
+        wanted == "empty"
+    ):  # nothing there is no error of the reader, but what counts it must not invent documents
         assert sum(len(document.text) for document in corpora.documents(path)) == 0
         return
     with pytest.raises(InputError, match=re.escape(name) + ".*" + wanted):
         list(corpora.documents(path))
-    refuse(tmp_path, "ngrams", "tokenize", path, "--strict", "--out", tmp_path / "out", wanted=wanted)
+    refuse(
+        tmp_path, "ngrams", "tokenize", path, "--strict", "--out", tmp_path / "out", wanted=wanted
+    )
 
 
 def test_corpora_of_one_line_of_a_long_line_and_of_repetitions(tmp_path):
@@ -228,7 +265,7 @@ def test_a_zip_that_unpacks_outside_its_folder_stays_inside(tmp_path):
     with zipfile.ZipFile(archive, "w") as files:
         files.writestr("../../outside.txt", "x")
         files.writestr("images_background/inside.txt", "x")
-    from rote import download
+    from rote.data import download
 
     download._unpack(data.torchvision().datasets, archive, tmp_path / "set" / "images_background")
     assert (tmp_path / "set/images_background/inside.txt").exists()
@@ -236,12 +273,18 @@ def test_a_zip_that_unpacks_outside_its_folder_stays_inside(tmp_path):
     assert not (tmp_path.parent / "outside.txt").exists()
 
 
-# ---- claims and tables -----------------------------------------------------------------------------------------------
+# ---- claims and tables
+# -----------------------------------------------------------------------------------------------
 
 CLAIM = {
-    "id": "longtail.x", "says": "x", "source": "x", "paper_value": None, "origin": "paper", "statistic": "isolation",
+    "id": "longtail.x",
+    "says": "x",
+    "source": "x",
+    "paper_value": None,
+    "origin": "paper",
+    "statistic": "isolation",
     "passes": "> 0",
-}  # fmt: skip
+}
 CLAIMS = [
     ("a: [1", "not valid YAML|YAML"),
     ("{}", "list"),
@@ -262,12 +305,14 @@ def test_claims_files(tmp_path, content, wanted):
     path = tmp_path / "longtail.yaml"
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     with pytest.raises(InputError, match=rf"(?s)longtail\.yaml.*({wanted})"):
-        claims.evaluate(path, {}, scale="laptop", resamples=99, seed=1)
+        ledgers.evaluate(path, {}, scale="laptop", resamples=99, seed=1)
 
 
 def frame():
     names = schema.Scaling.model_fields
-    return pd.DataFrame({name: [0] if field.annotation is int else [0.5] for name, field in names.items()})
+    return pd.DataFrame(
+        {name: [0] if field.annotation is int else [0.5] for name, field in names.items()}
+    )
 
 
 TABLES = [
@@ -303,12 +348,18 @@ LOSSES = [
 def test_losses_to_prune_by(tmp_path, content, wanted):
     (tmp_path / "losses.csv").write_text(content)
     refuse(
-        tmp_path, "prune", "--losses", tmp_path / "losses.csv", "--out", tmp_path / "x.parquet",
+        tmp_path,
+        "prune",
+        "--losses",
+        tmp_path / "losses.csv",
+        "--out",
+        tmp_path / "x.parquet",
         wanted=rf"losses\.csv.*({wanted})",
-    )  # fmt: skip
+    )
 
 
-# ---- fuzzing ---------------------------------------------------------------------------------------------------------
+# ---- fuzzing
+# ---------------------------------------------------------------------------------------------------------
 
 
 def error_of(call) -> str | None:
@@ -335,17 +386,23 @@ def test_any_bytes_as_a_corpus(tmp_path_factory, content, kind, strict):
     """Strictly: documents or one error that names the file. Leniently: never an error."""
     path = tmp_path_factory.getbasetemp() / f"fuzz-corpus{kind}"
     path.write_bytes(content)
-    told = error_of(lambda: [len(document.text) for document in corpora.documents(path, strict=strict)])
+    told = error_of(
+        lambda: [len(document.text) for document in corpora.documents(path, strict=strict)]
+    )
     assert told is None or (strict and path.name in told)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
-KEYS = st.sampled_from([*config.model().model_fields, "linear", "network", "n", "theory", "x"]) | st.text(max_size=5)
+KEYS = st.sampled_from(
+    [*config.model().model_fields, "linear", "network", "n", "theory", "x"]
+) | st.text(max_size=5)
 
 
 @given(
     st.recursive(
-        SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+        SCALARS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+        max_leaves=12,
     )
 )
 @settings(max_examples=300)

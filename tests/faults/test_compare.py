@@ -5,10 +5,11 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from rote import compare, tables
 from rote.cli import app
-from rote.errors import InputError
+from rote.core import tables
+from rote.core.errors import InputError
 from rote.papers.longtail import schema
+from rote.report import compare
 from typer.testing import CliRunner
 
 TABLE = "longtail/scaling.parquet"
@@ -48,7 +49,11 @@ def test_a_run_equals_itself_to_the_last_cell(smoke):
     [
         (lambda f: f.assign(ind=f["ind"] * (1 + 1e-9)), "within tolerance", "all"),
         (lambda f: f.assign(ind=f["ind"] * (1 + 1e-3)), "beyond tolerance", "all"),
-        (lambda f: f.assign(ind=f["ind"].where(f.index > 0, f["ind"] * 1.5)), "beyond tolerance", 1),
+        (
+            lambda f: f.assign(ind=f["ind"].where(f.index > 0, f["ind"] * 1.5)),
+            "beyond tolerance",
+            1,
+        ),
         (lambda f: f.sample(frac=1, random_state=0), "equal", 0),
         (lambda f: f.iloc[1:], "other rows", 0),
         (lambda f: f.assign(replicate=f["replicate"] + 1), "other rows", 0),
@@ -58,7 +63,9 @@ def test_every_kind_of_difference(runs, change, wanted, differing):
     rewrite(runs[1], change)
     found = compare.summary(compare.cells(*runs)).set_index("table").loc["scaling"]
     assert found["verdict"] == wanted
-    assert found["differing"] == (len(tables.read(runs[0] / TABLE)) if differing == "all" else differing)
+    assert found["differing"] == (
+        len(tables.read(runs[0] / TABLE)) if differing == "all" else differing
+    )
     assert {v for t, v in verdicts(runs).items() if t != "scaling"} == {"equal"}
 
 
@@ -80,7 +87,9 @@ def test_nan_equals_nan_and_nothing_else():
 def test_the_command_says_what_differs_and_fails_if_told_to(runs, tmp_path):
     rewrite(runs[1], lambda f: f.assign(ind=f["ind"] * 1.1))
     ledger = tables.read(runs[1] / "claims.parquet")
-    ledger.loc[0, "verdict"] = next(v for v in ("reproduced", "contradicted") if v != ledger.loc[0, "verdict"])
+    ledger.loc[0, "verdict"] = next(
+        v for v in ("reproduced", "contradicted") if v != ledger.loc[0, "verdict"]
+    )
     ledger.to_parquet(runs[1] / "claims.parquet")
     page = tmp_path / "compare.html"
     done = CliRunner().invoke(app, ["compare", *map(str, runs), "--out", str(page), "--strict"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import snakemake, start
-from rote import tables
+from rote.core import tables
 
 
 def compared(one: Path, other: Path) -> int:
@@ -14,7 +14,9 @@ def compared(one: Path, other: Path) -> int:
     for path in paths:
         twin = other / path.relative_to(one)
         if path.suffix == ".parquet":
-            assert tables.provenance(path)["data_sha256"] == tables.provenance(twin)["data_sha256"], path
+            assert (
+                tables.provenance(path)["data_sha256"] == tables.provenance(twin)["data_sha256"]
+            ), path
         else:
             assert path.read_bytes() == twin.read_bytes(), path
     return len(paths)
@@ -25,7 +27,9 @@ def test_one_core_gives_what_two_give(smoke, project):
     assert compared(smoke / "results/smoke/raf", project / "results/smoke/raf") > 10
 
 
-@pytest.mark.skipif("ROTE_TEST_LAPTOP" not in os.environ, reason="an hour: ROTE_TEST_LAPTOP=1 runs it")
+@pytest.mark.skipif(
+    "ROTE_TEST_LAPTOP" not in os.environ, reason="an hour: ROTE_TEST_LAPTOP=1 runs it"
+)
 def test_the_laptop_run_on_one_core_and_on_two(project):
     for cores in "12":
         told = f"snakemake --cores {cores} failed: see told.txt in {project}"

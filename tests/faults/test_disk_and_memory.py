@@ -1,4 +1,6 @@
-"""A full disk, a read-only folder, no memory, a missing device, a vanished input: one error, nothing half-written."""
+"""A full disk, a read-only folder, no memory, a missing device, a vanished input: one error,
+nothing half-written.
+"""
 
 import os
 import resource
@@ -10,8 +12,9 @@ import pandas as pd
 import pytest
 import torch
 from conftest import BIN, ROOT, run
-from rote import arrays, figures, job, tables, train
-from rote.errors import InputError
+from rote import plotting, train
+from rote.core import arrays, job, tables
+from rote.core.errors import InputError
 from rote.ngrams import corpus
 from rote.papers.longtail import schema
 
@@ -26,7 +29,9 @@ def disk(tmp_path):
     def mount(options: str):
         folder = tmp_path / f"disk{len(mounted)}"
         folder.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "rote-test", folder], capture_output=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "rote-test", folder], capture_output=True
+        )
         if done.returncode:
             pytest.skip(f"no disk can be mounted here: {done.stderr.decode().strip()}")
         mounted.append(folder)
@@ -41,7 +46,9 @@ def scaling(rows: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     values = {name: rng.normal(size=rows) for name in schema.Scaling.model_fields}
     frame = pd.DataFrame(values)
-    integers = [name for name, field in schema.Scaling.model_fields.items() if field.annotation is int]
+    integers = [
+        name for name, field in schema.Scaling.model_fields.items() if field.annotation is int
+    ]
     return frame.assign(**{name: np.arange(rows) for name in integers})
 
 
@@ -61,13 +68,15 @@ def write_checkpoint(folder):
     def loss(p, step):
         return ((p["w"] - step) ** 2).mean(1)
 
-    train.fit(start, loss, steps=3, learning_rate=0.1, checkpoint=folder / "c.pt", checkpoint_steps=1)
+    train.fit(
+        start, loss, steps=3, learning_rate=0.1, checkpoint=folder / "c.pt", checkpoint_steps=1
+    )
     return folder / "c.pt"
 
 
 def write_figure(folder):
     with tables.atomic(folder / "f.png") as temporary:
-        canvas, axes = figures.panels(1, 1)
+        canvas, axes = plotting.panels(1, 1)
         axes.flat[0].imshow(np.random.default_rng(0).random((900, 900)))
         canvas.savefig(temporary, dpi=900)
     return folder / "f.png"
@@ -107,7 +116,12 @@ def test_a_read_only_folder_is_named(disk, writer):
 def test_the_command_says_so_in_one_line(disk, smoke):
     """A verb on a full disk: what, where, what to do; exit 1; the old table stays whole."""
     folder = disk("size=8k")
-    command = ["longtail", "solve-scaling", "--settings", '{"rows": [100, 200], "d": 300, "replicates": 400}']
+    command = [
+        "longtail",
+        "solve-scaling",
+        "--settings",
+        '{"rows": [100, 200], "d": 300, "replicates": 400}',
+    ]
     done = run(smoke, "rote", *command, "--out", str(folder / "scaling.parquet"), check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("rote: error: No space left on device")
@@ -117,16 +131,35 @@ def test_the_command_says_so_in_one_line(disk, smoke):
     subprocess.run(["mount", "-o", "remount,size=10m", folder], check=True)
     run(smoke, "rote", *command, "--out", str(folder / "scaling.parquet"))
     before = (folder / "scaling.parquet").read_bytes()
-    subprocess.run(["mount", "-o", f"remount,size={-(-len(before) // 4096) * 4 + 8}k", folder], check=True)
-    done = run(smoke, "rote", *command, "--seed", "2", "--out", str(folder / "scaling.parquet"), check=False)
+    subprocess.run(
+        ["mount", "-o", f"remount,size={-(-len(before) // 4096) * 4 + 8}k", folder], check=True
+    )
+    done = run(
+        smoke,
+        "rote",
+        *command,
+        "--seed",
+        "2",
+        "--out",
+        str(folder / "scaling.parquet"),
+        check=False,
+    )
     assert "rote: error: No space left on device" in done.stderr
     assert (folder / "scaling.parquet").read_bytes() == before
 
 
 def test_too_little_memory_is_one_line(smoke, tmp_path):
     """A limit on the address space, as batch systems set one."""
-    command = [BIN / "rote", "longtail", "solve-linear", "--settings", '{"n": 20000, "d": 60000, "replicates": 2}']
-    command += [f"--{name}={tmp_path / name}.parquet" for name in ("sets", "sweep", "ranks", "shrinkage")]
+    command = [
+        BIN / "rote",
+        "longtail",
+        "solve-linear",
+        "--settings",
+        '{"n": 20000, "d": 60000, "replicates": 2}',
+    ]
+    command += [
+        f"--{name}={tmp_path / name}.parquet" for name in ("sets", "sweep", "ranks", "shrinkage")
+    ]
     done = subprocess.run(
         list(map(str, command)),
         cwd=smoke,
@@ -146,7 +179,9 @@ def test_more_devices_than_there_are(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "fake-a,fake-b")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with (
-        pytest.raises(InputError, match=r"the job wants 3 devices, this machine shows 2 \(fake-a, fake-b\)"),
+        pytest.raises(
+            InputError, match=r"the job wants 3 devices, this machine shows 2 \(fake-a, fake-b\)"
+        ),
         job.start("x", gpus=3),
     ):
         pass
@@ -164,7 +199,9 @@ def test_an_input_that_vanished_is_named(smoke, tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    assert f"table {tmp_path}/gone.parquet does not exist; run the rule that makes it" in done.stderr
+    assert (
+        f"table {tmp_path}/gone.parquet does not exist; run the rule that makes it" in done.stderr
+    )
     assert "Traceback" not in done.stderr
     assert not out.exists()
 
@@ -172,7 +209,11 @@ def test_an_input_that_vanished_is_named(smoke, tmp_path):
 @pytest.mark.parametrize(
     ("writer", "reader", "wanted"),
     [
-        (write_table, tables.read, r"scaling\.parquet is not a whole Parquet file .*delete it and run again"),
+        (
+            write_table,
+            tables.read,
+            r"scaling\.parquet is not a whole Parquet file .*delete it and run again",
+        ),
         (write_arrays, arrays.load, r"a\.safetensors is not a whole safetensors file"),
     ],
 )
@@ -213,4 +254,6 @@ def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path):
     assert (tmp_path / "t.txt").read_text() == "mine"
     (tmp_path / ".t.other_machine-1-abc.tmp.txt").write_text("not ours to judge")
     (tmp_path / f".u.{tables._HOST}-999999999-abc.tmp.txt").write_text("its process is gone")
-    assert [path.name for path in tables.sweep(tmp_path)] == [f".u.{tables._HOST}-999999999-abc.tmp.txt"]
+    assert [path.name for path in tables.sweep(tmp_path)] == [
+        f".u.{tables._HOST}-999999999-abc.tmp.txt"
+    ]

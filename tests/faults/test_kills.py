@@ -1,6 +1,8 @@
-"""kill -9 of jobs, of Snakemake and of everything, at random moments: the run goes on and gives the same tables.
+"""kill -9 of jobs, of Snakemake and of everything, at random moments: the run goes on and gives the
+same tables.
 
-The fixture `again` is a whole smoke run that was killed a few times (ROTE_TEST_KILLS sets how often).
+The fixture `again` is a whole smoke run that was killed a few times (ROTE_TEST_KILLS sets how
+often).
 """
 
 import os
@@ -12,7 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import AGAIN, BIN, ROOT
-from rote import config, tables
+from rote.core import tables
+from rote.run import config
 
 
 def test_a_run_that_is_killed_again_and_again_gives_the_same_tables(smoke, again):
@@ -23,7 +26,9 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_tables(smoke, again
         assert paths
         for path in paths:
             twin = again / path.relative_to(smoke)
-            assert tables.provenance(path)["data_sha256"] == tables.provenance(twin)["data_sha256"], path.name
+            assert (
+                tables.provenance(path)["data_sha256"] == tables.provenance(twin)["data_sha256"]
+            ), path.name
     assert not list((again / "results").rglob("*.tmp*"))  # the manifest's job sweeps
     assert not list((again / "results/smoke").glob("checkpoints/*/*"))
 
@@ -42,22 +47,34 @@ def test_nothing_that_was_done_is_done_again(smoke, again):
 
 TRAININGS = {
     "stacked": (
-        "longtail", "network",
+        "longtail",
+        "network",
         lambda s: s.longtail.network.model_copy(update={"epochs": 30}),
-        ["longtail", "train-network", "--architecture", "sum", "--images", "images.parquet", "--triples",
-         "triples.parquet"],
+        [
+            "longtail",
+            "train-network",
+            "--architecture",
+            "sum",
+            "--images",
+            "images.parquet",
+            "--triples",
+            "triples.parquet",
+        ],
     ),
     "one by one, with losses through a solver": (
-        "attention", "trained",
+        "attention",
+        "trained",
         lambda s: s.attention.trained.model_copy(update={"steps": 160}),
         ["attention", "train-heads"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_killed_training_repeats_at_most_one_checkpoint_interval(smoke, tmp_path, name):
-    """Killed three times: each start resumes from the last checkpoint; the result is that of an undisturbed run."""
+    """Killed three times: each start resumes from the last checkpoint; the result is that of an
+    undisturbed run.
+    """
     paper, _, settings, command = TRAININGS[name]
     folder = smoke / "results/smoke" / paper
     values = settings(config.load(ROOT / "config/smoke.yaml")).model_dump_json()
@@ -65,12 +82,23 @@ def test_a_killed_training_repeats_at_most_one_checkpoint_interval(smoke, tmp_pa
     every = 20
 
     def begin(out: Path, checkpoints: Path) -> subprocess.Popen:
-        options = ["--out", out, "--checkpoints", checkpoints, "--checkpoint-steps", every, "--settings", values]
+        options = [
+            "--out",
+            out,
+            "--checkpoints",
+            checkpoints,
+            "--checkpoint-steps",
+            every,
+            "--settings",
+            values,
+        ]
         with (tmp_path / "log.txt").open("w") as log:
             return subprocess.Popen(
-                [BIN / "rote", *command, *map(str, options)], stderr=log, cwd=smoke,
+                [BIN / "rote", *command, *map(str, options)],
+                stderr=log,
+                cwd=smoke,
                 env={**os.environ, "PYTHONPATH": str(smoke / "workflow"), "OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
+            )
 
     assert begin(tmp_path / "undisturbed.parquet", tmp_path / "other").wait() == 0
     reached = 0
@@ -90,7 +118,9 @@ def test_a_killed_training_repeats_at_most_one_checkpoint_interval(smoke, tmp_pa
     at = [int(line.rsplit(" ", 1)[1]) for line in told.splitlines() if "resumed from" in line]
     assert at
     assert max(at) >= every
-    records = [tables.provenance(tmp_path / f"{which}.parquet") for which in ("undisturbed", "killed")]
+    records = [
+        tables.provenance(tmp_path / f"{which}.parquet") for which in ("undisturbed", "killed")
+    ]
     assert records[0]["data_sha256"] == records[1]["data_sha256"]
     assert not list((tmp_path / "checkpoints").rglob("*.pt"))
 

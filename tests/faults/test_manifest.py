@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from conftest import run
-from rote import manifest
 from rote.cli import app
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.run import manifest
 from typer.testing import CliRunner
 
 
@@ -38,8 +38,13 @@ def test_a_run_ends_with_a_manifest_of_every_file(smoke):
     listed = {entry["path"]: entry for entry in record["files"]}
     ours = {manifest.NAME, manifest.CRATE}
     on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    snakemakes = (".snakemake_timestamp", "report_record_run")  # marks of folders, and the job that writes the list
-    assert {path for path in on_disk - set(listed) if not any(part in path for part in snakemakes)} == ours
+    snakemakes = (
+        ".snakemake_timestamp",
+        "report_record_run",
+    )  # marks of folders, and the job that writes the list
+    assert {
+        path for path in on_disk - set(listed) if not any(part in path for part in snakemakes)
+    } == ours
     assert record["run"] == "smoke"
     assert record["packages"]["torch"].startswith("2.13.0")
     table = listed["longtail/linear_sweep.parquet"]
@@ -52,7 +57,11 @@ def test_a_run_ends_with_a_manifest_of_every_file(smoke):
     assert "results/smoke/longtail/linear_sweep.parquet" in claims["inputs"]
     figure = listed["longtail/figures/ridge.png"]
     assert figure["rule"] == "longtail_draw_figures"
-    products = [entry for path, entry in listed.items() if path.endswith((".parquet", ".png", ".safetensors"))]
+    products = [
+        entry
+        for path, entry in listed.items()
+        if path.endswith((".parquet", ".png", ".safetensors"))
+    ]
     assert all("rule" in entry and "ended" in entry for entry in products)
 
 
@@ -68,9 +77,19 @@ def test_records_of_an_earlier_making_are_not_told(tmp_path, monkeypatch):
         record = {"rule": "some_rule", "starttime": ended - 5, "endtime": ended}
         (records / base64.b64encode(str(made).encode()).decode()).write_text(json.dumps(record))
     Path("Snakefile").touch()
-    manifest.write(folder, {"run": "again", "scale": "smoke", "seed": 1, "papers": []}, Path("Snakefile"), records)
+    manifest.write(
+        folder,
+        {"run": "again", "scale": "smoke", "seed": 1, "papers": []},
+        Path("Snakefile"),
+        records,
+    )
     told = {entry["path"]: entry.get("rule") for entry in manifest.read(folder)["files"]}
-    assert told == {"now.txt": "some_rule", "before.txt": None, "config.yaml": None, "Snakefile": None}
+    assert told == {
+        "now.txt": "some_rule",
+        "before.txt": None,
+        "config.yaml": None,
+        "Snakefile": None,
+    }
 
 
 def test_a_fresh_run_verifies_without_snakemake(smoke):
@@ -119,7 +138,10 @@ def test_changes_gaps_and_additions_are_told_apart(results):
             lambda path: path.write_text(path.read_text().replace("claims.parquet", "../x", 1)),
             "'../x' leaves the folder",
         ),
-        (lambda path: path.write_text(path.read_text().replace("claims.parquet", "/etc/x", 1)), "leaves the folder"),
+        (
+            lambda path: path.write_text(path.read_text().replace("claims.parquet", "/etc/x", 1)),
+            "leaves the folder",
+        ),
     ],
 )
 def test_a_manifest_that_cannot_be_trusted_is_one_error(results, edit, wanted):
@@ -136,7 +158,9 @@ def test_records_that_are_missing_are_left_out_not_invented(results, tmp_path):
 
 
 def test_the_crate_follows_the_workflow_run_profile(smoke):
-    """What Workflow Run RO-Crate 0.5 requires; the public validator checks the same, but asks the network."""
+    """What Workflow Run RO-Crate 0.5 requires; the public validator checks the same, but asks the
+    network.
+    """
     folder = smoke / "results/smoke"
     crate = json.loads((folder / manifest.CRATE).read_text())
     assert crate["@context"][0] == "https://w3id.org/ro/crate/1.1/context"

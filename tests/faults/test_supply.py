@@ -12,7 +12,9 @@ from packaging.specifiers import SpecifierSet
 LOCK = {
     re.sub(r"[-_.]+", "-", name).lower(): version
     for name, _, version in (
-        line.partition("==") for line in (ROOT / "envs/lock.txt").read_text().splitlines() if "==" in line
+        line.partition("==")
+        for line in (ROOT / "envs/lock.txt").read_text().splitlines()
+        if "==" in line
     )
 }
 OURS = {"rote", "pip"}
@@ -30,7 +32,9 @@ def canonical(name: str) -> str:
 
 def test_every_pin_is_exact():
     for line in (ROOT / "envs/lock.txt").read_text().splitlines():
-        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.!\-]+", line), line
+        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.!\-]+", line), (
+            line
+        )
 
 
 def test_what_is_installed_is_what_the_lock_says():
@@ -44,11 +48,18 @@ def test_what_is_installed_is_what_the_lock_says():
 
 
 def test_every_pin_installs_on_the_oldest_python_that_is_promised():
-    """pip picks the newest version for the Python at hand: some that ask for 3.11.5 were locked once."""
-    oldest = re.search(r'requires-python = ">=(.+)"', (ROOT / "pyproject.toml").read_text()).group(1) + ".0"
+    """pip picks the newest version for the Python at hand: some that ask for 3.11.5 were locked
+    once.
+    """
+    oldest = (
+        re.search(r'requires-python = ">=(.+)"', (ROOT / "pyproject.toml").read_text()).group(1)
+        + ".0"
+    )
     asks = {d.metadata["Name"]: d.metadata["Requires-Python"] for d in distributions()}
     assert len(asks) > 50
-    assert not {name: asked for name, asked in asks.items() if asked and oldest not in SpecifierSet(asked)}
+    assert not {
+        name: asked for name, asked in asks.items() if asked and oldest not in SpecifierSet(asked)
+    }
 
 
 @pytest.mark.parametrize("folder", ["workflow", "tests"])
@@ -62,4 +73,6 @@ def test_nothing_outside_the_lock_is_imported(folder):
                 names = [node.module]
             for name in {name.split(".")[0] for name in names} - own - set(sys.stdlib_module_names):
                 found = {canonical(part) for part in providers.get(name, [])}
-                assert found & set(LOCK) or canonical(name) in PEERS or "benchmarks" in path.parts, f"{path}: {name}"
+                assert (
+                    found & set(LOCK) or canonical(name) in PEERS or "benchmarks" in path.parts
+                ), f"{path}: {name}"

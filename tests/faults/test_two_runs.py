@@ -1,11 +1,13 @@
-"""Two runs at once: on the same results the second waits for nobody and spoils nothing; elsewhere both finish."""
+"""Two runs at once: on the same results the second waits for nobody and spoils nothing; elsewhere
+both finish.
+"""
 
 import re
 import subprocess
 import time
 
 from conftest import BIN, run, start
-from rote import tables
+from rote.core import tables
 
 
 def wait_for(path, seconds=60):
@@ -42,10 +44,19 @@ def test_two_configs_share_the_machine_and_its_devices(project, monkeypatch):
     for number in (1, 2):
         running.append(
             start(
-                project, "snakemake", "--cores", "2", "--configfile", "config/smoke.yaml", "--config",
-                f"run=r{number}", f"seed={number}", "--", f"results/r{number}/longtail/network.parquet",
+                project,
+                "snakemake",
+                "--cores",
+                "2",
+                "--configfile",
+                "config/smoke.yaml",
+                "--config",
+                f"run=r{number}",
+                f"seed={number}",
+                "--",
+                f"results/r{number}/longtail/network.parquet",
             )
-        )  # fmt: skip
+        )
         wait_for(project / f"results/r{number}/logs/longtail_synthesize_images.log")
     assert [one.wait() for one in running] == [0, 0], (project / "told.txt").read_text()[-3000:]
     held = []  # (begin, end, device) of every training
@@ -54,7 +65,8 @@ def test_two_configs_share_the_machine_and_its_devices(project, monkeypatch):
         device = re.search(r"devices: ([\w-]+)", text)[1]
         assert device in ("fake-x", "fake-y")
         begin, end = (
-            re.search(rf"^(\d\d):(\d\d):(\d\d) .*: {word}", text, flags=re.M).groups() for word in ("start", "done")
+            re.search(rf"^(\d\d):(\d\d):(\d\d) .*: {word}", text, flags=re.M).groups()
+            for word in ("start", "done")
         )
         first, last = (int(h) * 3600 + int(m) * 60 + int(s) for h, m, s in (begin, end))
         held.append((first, last, device))
@@ -63,7 +75,10 @@ def test_two_configs_share_the_machine_and_its_devices(project, monkeypatch):
         for other_begin, _, other in held:
             if other == device and other_begin != begin:
                 assert not begin < other_begin < end
-    seeds = [tables.provenance(project / f"results/r{n}/longtail/network.parquet")["seed"] for n in (1, 2)]
+    seeds = [
+        tables.provenance(project / f"results/r{n}/longtail/network.parquet")["seed"]
+        for n in (1, 2)
+    ]
     assert seeds == [1, 2]
 
 
@@ -75,7 +90,9 @@ def test_two_processes_that_write_one_table_leave_one_whole_table(tmp_path):
         "        pd.DataFrame({'x': [int(sys.argv[2])] * 20_000}).to_parquet(temporary)\n"
     )
     path = tmp_path / "t.parquet"
-    writers = [subprocess.Popen([BIN / "python", "-c", program, path, str(number)]) for number in (1, 2)]
+    writers = [
+        subprocess.Popen([BIN / "python", "-c", program, path, str(number)]) for number in (1, 2)
+    ]
     wait_for(path)
     while any(writer.poll() is None for writer in writers):
         frame = tables.read(path)

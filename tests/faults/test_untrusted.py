@@ -1,4 +1,6 @@
-"""Untrusted files: nothing in them is executed, on disk or in the browser, and nothing is written outside."""
+"""Untrusted files: nothing in them is executed, on disk or in the browser, and nothing is written
+outside.
+"""
 
 import ast
 import json
@@ -9,11 +11,12 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
-from rote import config, resmem, train
-from rote.errors import ConfigError, InputError
+from rote import resmem, train
+from rote.core.errors import ConfigError, InputError
 from rote.papers.resmem import pictures
 from rote.papers.resmem.settings import Pictures
 from rote.report import pages
+from rote.run import config
 
 SOURCES = sorted((ROOT / "workflow").rglob("*.py"))
 
@@ -25,11 +28,25 @@ def calls(tree: ast.Module):
             yield ast.unparse(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT / "workflow")) for path in SOURCES])
+@pytest.mark.parametrize(
+    "path", SOURCES, ids=[str(path.relative_to(ROOT / "workflow")) for path in SOURCES]
+)
 def test_no_code_loads_what_could_run(path):
     for name, given in calls(ast.parse(path.read_text())):
-        assert name not in ("pickle.load", "pickle.loads", "joblib.load", "eval", "exec", "os.system"), name
-        assert name not in ("yaml.load", "yaml.unsafe_load", "pd.read_pickle", "pandas.read_pickle"), name
+        assert name not in (
+            "pickle.load",
+            "pickle.loads",
+            "joblib.load",
+            "eval",
+            "exec",
+            "os.system",
+        ), name
+        assert name not in (
+            "yaml.load",
+            "yaml.unsafe_load",
+            "pd.read_pickle",
+            "pandas.read_pickle",
+        ), name
         if name == "torch.load":
             assert given.get("weights_only") == "True"
         if name in ("np.load", "numpy.load"):
@@ -59,12 +76,18 @@ def test_pickles_in_the_place_of_weights_are_refused(tmp_path, monkeypatch):
     torch.save(Bomb(), tmp_path / "checkpoint.pt")
     start = {"w": torch.zeros(1, 1)}
     train.fit(
-        start, lambda p, step: p["w"].sum(1) ** 2, steps=1, learning_rate=0.1, checkpoint=tmp_path / "checkpoint.pt"
+        start,
+        lambda p, step: p["w"].sum(1) ** 2,
+        steps=1,
+        learning_rate=0.1,
+        checkpoint=tmp_path / "checkpoint.pt",
     )  # unreadable: it starts from step 0
     assert not (tmp_path / "hacked.txt").exists()
 
 
-@pytest.mark.parametrize("name", ["..", "../x", "a/../../x", "/etc/x", "a b", "a\nb", "x;touch y", "$(x)", "-x", ".x"])
+@pytest.mark.parametrize(
+    "name", ["..", "../x", "a/../../x", "/etc/x", "a b", "a\nb", "x;touch y", "$(x)", "-x", ".x"]
+)
 def test_a_run_cannot_leave_the_results_folder(name):
     with pytest.raises(ConfigError, match="run: "):
         config.parse({"run": name})
@@ -74,9 +97,13 @@ def test_text_in_tables_is_shown_not_run(tmp_path, browser):
     """A corpus with a script in it: its words appear in a notebook's table and in the page as text."""
     from selenium.webdriver.common.by import By
 
-    evil = "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title='hacked'\">"
+    evil = (
+        "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title='hacked'\">"
+    )
     frame = pd.DataFrame({"text": [evil], "count": [3]})
-    output = nbformat.v4.new_output("execute_result", {"text/html": frame.to_html(), "text/plain": repr(frame)})
+    output = nbformat.v4.new_output(
+        "execute_result", {"text/html": frame.to_html(), "text/plain": repr(frame)}
+    )
     output["execution_count"] = 1
     cell = nbformat.v4.new_code_cell("frame", outputs=[output], execution_count=1)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Results"), cell])
@@ -90,7 +117,7 @@ def test_text_in_tables_is_shown_not_run(tmp_path, browser):
 
 def test_claims_and_settings_are_shown_not_run(smoke, tmp_path, browser):
     """The front page of a run whose claims and settings hold markup."""
-    from rote import tables
+    from rote.core import tables
     from selenium.webdriver.common.by import By
 
     evil = "</td><script>document.title = 'hacked'</script>"
@@ -105,7 +132,9 @@ def test_claims_and_settings_are_shown_not_run(smoke, tmp_path, browser):
     (results / "benchmarks/devices.tsv").write_text(
         "device\tworkload\tdtype\tthroughput\tunit\ttflops\tshare\n" + evil + "\tx\tx\t1\tx\t1\t1\n"
     )
-    run = json.loads(config.shared(config.load(ROOT / "config/smoke.yaml"))) | {"papers": ["longtail"]}
+    run = json.loads(config.shared(config.load(ROOT / "config/smoke.yaml"))) | {
+        "papers": ["longtail"]
+    }
     pages.site(run, results, tmp_path / "reports")
     browser.get(f"file://{tmp_path}/reports/claims.html")
     assert "hacked" not in browser.title

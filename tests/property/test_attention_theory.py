@@ -1,10 +1,12 @@
-"""Nonlinear attention, theory: golden values, limits, symmetries, the branch, derivatives, refusals."""
+"""Nonlinear attention, theory: golden values, limits, symmetries, the branch, derivatives,
+refusals.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.papers.attention.curves import GOLDEN, GOLDEN_RIDGE
 from rote.theory import attention
 from rote.theory.attention import fixed_point, memorization, variants
@@ -43,12 +45,22 @@ def test_golden_values(row):
 
 
 def test_golden_root():
-    h = fixed_point.solve(np.array([1e-2]), fixed_point.head(4.0, *attention.coefficients("tanh"), 0.0)).h[0, 0]
-    wanted = {(1, 1): 0.57010713, (2, 2): 0.28601310, (0, 1): 0.44738620, (0, 2): -0.55928274, (1, 2): -0.15615884}
+    h = fixed_point.solve(
+        np.array([1e-2]), fixed_point.head(4.0, *attention.coefficients("tanh"), 0.0)
+    ).h[0, 0]
+    wanted = {
+        (1, 1): 0.57010713,
+        (2, 2): 0.28601310,
+        (0, 1): 0.44738620,
+        (0, 2): -0.55928274,
+        (1, 2): -0.15615884,
+    }
     for at, value in wanted.items():
         assert h[at] == pytest.approx(value, abs=1e-8)
     assert h[1, 2] == pytest.approx(-1e-2 * h[0, 0], abs=1e-10)
-    np.testing.assert_allclose([h[1, 0], h[2, 0], h[2, 1]], [-h[0, 1], h[0, 2], -h[1, 2]], atol=1e-10)
+    np.testing.assert_allclose(
+        [h[1, 0], h[2, 0], h[2, 1]], [-h[0, 1], h[0, 2], -h[1, 2]], atol=1e-10
+    )
 
 
 @pytest.mark.parametrize(("c", "mu2", "gamma", "error"), GOLDEN_RIDGE)
@@ -63,14 +75,18 @@ def test_golden_values_of_ridge_regression(c, mu2, gamma, error):
 def test_ridge_error_is_an_integral_over_marchenko_pastur(c, gamma, mu2):
     """E = −γ² dφ/dγ with φ from the trace of the resolvent by quadrature."""
     a, b = (1 - np.sqrt(c)) ** 2, (1 + np.sqrt(c)) ** 2
-    edge = np.geomspace(max(np.sqrt(a), 1e-8) / 10, 1, 20)  # near c = 1 the density turns within √a of its lower end
+    edge = np.geomspace(
+        max(np.sqrt(a), 1e-8) / 10, 1, 20
+    )  # near c = 1 the density turns within √a of its lower end
 
     def trace(z: float) -> float:  # lim tr (XᵀX/n + z)⁻¹/n without signal
         def inner(t):  # x = a + (b − a) sin² t/2, in this form for the sake of x near 0
             up, down = (b - a) * np.sin(t / 2) ** 2, (b - a) * np.cos(t / 2) ** 2
             return up * down / (2 * np.pi * (a + up) * (a + up + z))
 
-        bulk = integrate.quad(inner, 0, np.pi, points=edge, epsabs=1e-12, epsrel=1e-11, limit=500)[0]
+        bulk = integrate.quad(inner, 0, np.pi, points=edge, epsabs=1e-12, epsrel=1e-11, limit=500)[
+            0
+        ]
         return max(0, 1 - c) / z + bulk
 
     def phi(z: float) -> float:
@@ -78,8 +94,12 @@ def test_ridge_error_is_an_integral_over_marchenko_pastur(c, gamma, mu2):
         return 1 / (1 / g + mu2 / (1 + g))
 
     step = 1e-4 * gamma
-    slope = (8 * (phi(gamma + step) - phi(gamma - step)) - phi(gamma + 2 * step) + phi(gamma - 2 * step)) / (12 * step)
-    assert float(attention.ridge_error(gamma, c, mu2)) == pytest.approx(-(gamma**2) * slope, rel=1e-6, abs=1e-9)
+    slope = (
+        8 * (phi(gamma + step) - phi(gamma - step)) - phi(gamma + 2 * step) + phi(gamma - 2 * step)
+    ) / (12 * step)
+    assert float(attention.ridge_error(gamma, c, mu2)) == pytest.approx(
+        -(gamma**2) * slope, rel=1e-6, abs=1e-9
+    )
 
 
 heads = st.fixed_dictionaries(
@@ -97,9 +117,17 @@ vectors = st.lists(st.floats(-1.5, 1.5), min_size=3, max_size=3).map(np.array)
 @settings(max_examples=60, deadline=None)
 @given(head=heads, mu=vectors, key=vectors, query=vectors)
 def test_every_head_converges_to_an_error_in_the_unit_interval(head, mu, key, query):
-    f = attention.Coefficients(0.0, head["sign"] * head["a1"], 0.0, head["a1"] ** 2 * head["excess"])
+    f = attention.Coefficients(
+        0.0, head["sign"] * head["a1"], 0.0, head["a1"] ** 2 * head["excess"]
+    )
     s = attention.memorization_error(
-        np.geomspace(1e-6, 100, 9), head["c"], f, mu=mu, w_key=key, w_query=query, diag=f.a1 if head["kept"] else 0.0
+        np.geomspace(1e-6, 100, 9),
+        head["c"],
+        f,
+        mu=mu,
+        w_key=key,
+        w_query=query,
+        diag=f.a1 if head["kept"] else 0.0,
     )
     assert s.converged.all()
     assert (s.error >= -1e-10).all()
@@ -128,7 +156,9 @@ def test_symmetries(head, mu, key, query, scale):
     np.testing.assert_allclose(scaled, base, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize(("f", "c"), [("tanh", 4.0), ("linear", 0.5), ("linear", 1.0), ("cos_c", 2.0), ("exp_c", 0.25)])
+@pytest.mark.parametrize(
+    ("f", "c"), [("tanh", 4.0), ("linear", 0.5), ("linear", 1.0), ("cos_c", 2.0), ("exp_c", 0.25)]
+)
 def test_derivative_is_a_central_difference(f, c):
     gamma, step = np.geomspace(1e-3, 10, 7), 1e-4
     head = fixed_point.head(c, *attention.coefficients(f), 0.0)
@@ -141,7 +171,9 @@ def test_derivative_is_a_central_difference(f, c):
 
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
 def test_wrong_roots_are_told_from_the_right_one(c):
-    """Plain Newton from random starts finds other roots with residuals as small; the branch test knows them."""
+    """Plain Newton from random starts finds other roots with residuals as small; the branch test
+    knows them.
+    """
     gamma, rng = np.full(1, 0.05), np.random.default_rng(1)
     head = fixed_point.head(c, *attention.coefficients("tanh"), 0.0)
     right = fixed_point.solve(gamma, head).h[0, 0]
@@ -151,8 +183,10 @@ def test_wrong_roots_are_told_from_the_right_one(c):
         start = rng.normal(size=(1, 3, 3)) * rng.choice([0.3, 3, 30])
         with np.errstate(all="ignore"):
             try:
-                found, _ = fixed_point._newton(start, gamma, head, head.T, most=100)
-                error = fixed_point._relative(fixed_point._map(found, gamma, head, head.T) - found, found)
+                found, _ = fixed_point._newton(start, gamma, head, head.T, max_iter=100)
+                error = fixed_point._relative(
+                    fixed_point._map(found, gamma, head, head.T) - found, found
+                )
             except np.linalg.LinAlgError:
                 continue
         if error[0] < 1e-10 and np.abs(found[0] - right).max() > 1e-6 * np.abs(right).max():
@@ -176,10 +210,14 @@ def test_known_limits():
     np.testing.assert_allclose(scaled[1], found.nu + found.a1**2 / 4, rtol=1e-3)
     constants = {1.5: 0.8264, 2.0: 0.8065, 4.0: 0.7974, 8.0: 0.7963}
     for c, constant in constants.items():
-        assert float(attention.memorization_error(1e-8, c, "tanh").error) / 1e-4 == pytest.approx(constant, abs=2e-4)
+        assert float(attention.memorization_error(1e-8, c, "tanh").error) / 1e-4 == pytest.approx(
+            constant, abs=2e-4
+        )
     linear = float(attention.memorization_error(1e-8, 4.0, "linear").error) / 1e-4
     assert linear == pytest.approx(0.5 * np.sqrt(1 - 1 / 16), rel=1e-3)
-    assert float(attention.memorization_error(1e-7, 0.25, "tanh").error) == pytest.approx(0.75, abs=1e-4)
+    assert float(attention.memorization_error(1e-7, 0.25, "tanh").error) == pytest.approx(
+        0.75, abs=1e-4
+    )
     assert float(attention.ridge_error(1e-9, 0.25, 1.0)) == pytest.approx(0.375, abs=1e-6)
 
 
@@ -195,15 +233,19 @@ def test_grids_broadcast_and_agree_with_single_points():
     grid = attention.memorization_error(gamma, c, "exp_clip", mu=U, w_key=U, w_query=V)
     assert grid.error.shape == (2, 3)
     for i, j in np.ndindex(2, 3):
-        one = attention.memorization_error(gamma[0, j], c[i, 0], "exp_clip", mu=U, w_key=U, w_query=V)
+        one = attention.memorization_error(
+            gamma[0, j], c[i, 0], "exp_clip", mu=U, w_key=U, w_query=V
+        )
         assert grid.error[i, j] == pytest.approx(float(one.error), rel=1e-9)
 
 
-def test_uncentred_functions_are_centred_and_say_so():
+def test_uncentered_functions_are_centered_and_say_so():
     clip = attention.Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2)), 5), (np.log(5),))
     s = attention.memorization_error(0.1, 2.0, clip)
     assert s.coefficients.a0 == pytest.approx(1.470526281225, abs=1e-10)
-    assert float(s.error) == pytest.approx(float(attention.memorization_error(0.1, 2.0, "exp_clip").error), rel=1e-9)
+    assert float(s.error) == pytest.approx(
+        float(attention.memorization_error(0.1, 2.0, "exp_clip").error), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,7 +277,9 @@ def test_impossible_moments_are_refused():
     """ν ≥ a1² for every function; less is a slip of whoever gives coefficients. Rounding is not."""
     with pytest.raises(InputError, match=r"variance 0\.5 of f is below its linear part 1"):
         attention.memorization_error(1.0, 2.0, attention.Coefficients(0.0, 1.0, 0.0, 0.5))
-    rounded = attention.memorization_error(1.0, 2.0, attention.Coefficients(0.0, 1.0, 0.0, 1 - 1e-12))
+    rounded = attention.memorization_error(
+        1.0, 2.0, attention.Coefficients(0.0, 1.0, 0.0, 1 - 1e-12)
+    )
     assert float(rounded.error) == pytest.approx(
         float(attention.memorization_error(1.0, 2.0, "linear").error), rel=1e-9
     )
@@ -248,7 +292,8 @@ def test_kept_diagonals():
     assert attention.diagonal("tanh", 0.25) == 0.25
 
 
-# ---- variants ----------------------------------------------------------------------------------------------------
+# ---- variants
+# ----------------------------------------------------------------------------------------------------
 
 GAMMA = np.array([1e-2, 0.1, 1.0, 10.0])
 
@@ -257,13 +302,19 @@ def test_variants_reduce_to_the_model():
     mu, w = 2 * U, U
     base = attention.memorization_error(GAMMA, 4.0, "tanh", mu=mu, w_key=w, w_query=w).error
     np.testing.assert_allclose(
-        variants.heads_error(GAMMA, 4.0, ["tanh"], mu=mu, w_keys=[w], w_queries=[w]), base, rtol=1e-8
+        variants.heads_error(GAMMA, 4.0, ["tanh"], mu=mu, w_keys=[w], w_queries=[w]),
+        base,
+        rtol=1e-8,
     )
     np.testing.assert_allclose(
-        variants.unbalanced_error(GAMMA, 4.0, "tanh", 0.0, 2048, mu=mu, w_key=w, w_query=w), base, rtol=1e-8
+        variants.unbalanced_error(GAMMA, 4.0, "tanh", 0.0, 2048, mu=mu, w_key=w, w_query=w),
+        base,
+        rtol=1e-8,
     )
     noise = attention.memorization_error(GAMMA, 4.0, "tanh").error
-    np.testing.assert_allclose(variants.anisotropic_error(GAMMA, 512, np.ones(2048), "tanh"), noise, rtol=1e-8)
+    np.testing.assert_allclose(
+        variants.anisotropic_error(GAMMA, 512, np.ones(2048), "tanh"), noise, rtol=1e-8
+    )
     weak = variants.strong_signal_error(GAMMA, 4.0, "tanh", 10**12, mu=mu, w_key=w, w_query=w)
     np.testing.assert_allclose(weak, base, rtol=1e-5)
 
@@ -274,7 +325,9 @@ def test_variants_have_their_measured_values():
     np.testing.assert_allclose(unbalanced, [0.0277, 0.0932, 0.2877, 0.5080], atol=6e-5)
     soft = variants.softmax(1.0, 512, 1024).coefficients
     np.testing.assert_allclose(
-        attention.memorization_error(GAMMA, 2.0, soft).error, [0.0306, 0.0967, 0.2911, 0.6494], atol=6e-5
+        attention.memorization_error(GAMMA, 2.0, soft).error,
+        [0.0306, 0.0967, 0.2911, 0.6494],
+        atol=6e-5,
     )
     two = {"mu": np.sqrt(2) * U, "w_keys": [U, V], "w_queries": [U, U + V]}
     stacked = variants.heads_error(GAMMA, 2.0, ["tanh", "relu_c"], **two)
@@ -296,10 +349,19 @@ def test_density_of_the_kernel_is_a_density():
 @pytest.mark.parametrize(
     ("call", "wanted"),
     [
-        (lambda: variants.unbalanced_error(1.0, 2.0, "tanh", 2.0, 100), r"balance must be in \[-1, 1\]"),
+        (
+            lambda: variants.unbalanced_error(1.0, 2.0, "tanh", 2.0, 100),
+            r"balance must be in \[-1, 1\]",
+        ),
         (lambda: variants.softmax(0.0, 10, 10), "beta must be > 0"),
-        (lambda: variants.heads_error(1.0, 2.0, ["tanh"], w_keys=[], w_queries=[]), "one entry per head"),
-        (lambda: variants.anisotropic_error(1.0, 10, [1.0, 0.0], "tanh"), "spectrum must be finite and > 0"),
+        (
+            lambda: variants.heads_error(1.0, 2.0, ["tanh"], w_keys=[], w_queries=[]),
+            "one entry per head",
+        ),
+        (
+            lambda: variants.anisotropic_error(1.0, 10, [1.0, 0.0], "tanh"),
+            "spectrum must be finite and > 0",
+        ),
         (lambda: attention.ridge_error(1.0, 1.0, -1.0), "mu_norm2 must be finite and ≥ 0"),
     ],
 )

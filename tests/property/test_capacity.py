@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.theory import capacity
 from scipy import optimize
 
 
 def test_uniform_limit_is_whole_facts():
-    np.testing.assert_allclose(capacity.accuracy_limit([500, 1000, 4000], 10.0, 10_000.0), [1, 1, 0.25])
+    np.testing.assert_allclose(
+        capacity.accuracy_limit([500, 1000, 4000], 10.0, 10_000.0), [1, 1, 0.25]
+    )
     assert capacity.accuracy_limit(10, 5.0, 0.0) == 0
 
 
@@ -45,7 +47,11 @@ def test_water_filling_is_the_best_use_of_the_capacity(weights, bits, share):
     q = capacity.water_filling(p, bits, budget)
     assert capacity.rate(q, bits).sum() == pytest.approx(budget, rel=1e-6)
     best = 0.0
-    for start in (np.full(len(p), 0.5), np.clip(q + 0.05, 2.0**-bits, 1 - 1e-6), np.linspace(0.9, 0.1, len(p))):
+    for start in (
+        np.full(len(p), 0.5),
+        np.clip(q + 0.05, 2.0**-bits, 1 - 1e-6),
+        np.linspace(0.9, 0.1, len(p)),
+    ):
         found = optimize.minimize(
             lambda x: -p @ x,
             start,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rote.errors import InputError
-from rote.seeds import generator
+from rote.core.errors import InputError
+from rote.core.seeds import generator
 from rote.synth import features
 from scipy import stats
 
@@ -23,7 +23,17 @@ def test_frequencies_are_probabilities_in_order(d, s, alpha):
 
 @pytest.mark.parametrize(
     ("alpha", "total"),
-    [(1, 5.00), (1.25, 4.81), (1.5, 4.07), (1.75, 3.45), (2, 2.96), (2.25, 2.58), (2.5, 2.27), (2.75, 2.03), (3, 1.84)],
+    [
+        (1, 5.00),
+        (1.25, 4.81),
+        (1.5, 4.07),
+        (1.75, 3.45),
+        (2, 2.96),
+        (2.25, 2.58),
+        (2.5, 2.27),
+        (2.75, 2.03),
+        (3, 1.84),
+    ],
 )
 def test_clipped_mass_at_the_papers_size(alpha, total):
     assert features.frequencies(10_000, 5, alpha).sum() == pytest.approx(total, abs=0.005)
@@ -31,7 +41,16 @@ def test_clipped_mass_at_the_papers_size(alpha, total):
 
 @pytest.mark.parametrize(
     ("d", "s", "alpha"),
-    [(0, 1, 1), (1.5, 1, 1), (True, 1, 1), (3, 0, 1), (3, -1, 1), (3, np.nan, 1), (3, 1, -0.1), (3, 1, np.inf)],
+    [
+        (0, 1, 1),
+        (1.5, 1, 1),
+        (True, 1, 1),
+        (3, 0, 1),
+        (3, -1, 1),
+        (3, np.nan, 1),
+        (3, 1, -0.1),
+        (3, 1, np.inf),
+    ],
 )
 def test_bad_frequencies_are_refused(d, s, alpha):
     with pytest.raises(InputError):
@@ -46,8 +65,13 @@ def test_draws_follow_the_bernoulli_law():
     share = (matrices != 0).mean(axis=(0, 1))
     error = np.sqrt(p * (1 - p) / (n * draws))
     np.testing.assert_array_less(np.abs(share - p), 5 * error + 1e-12)
-    counts = (matrices != 0).sum(axis=1)[:, 5]  # counts of one feature are binomial, not only right on average
-    assert stats.kstest(counts + rng.random(draws), lambda x: _smooth_binomial(x, n, p[5])).pvalue > 1e-4
+    counts = (matrices != 0).sum(axis=1)[
+        :, 5
+    ]  # counts of one feature are binomial, not only right on average
+    assert (
+        stats.kstest(counts + rng.random(draws), lambda x: _smooth_binomial(x, n, p[5])).pvalue
+        > 1e-4
+    )
     assert abs(matrices.sum()) < 5 * np.sqrt((matrices != 0).sum())  # signs are fair
     pair = (matrices[..., 0] != 0) & (matrices[..., 3] != 0)  # features are independent
     assert abs(pair.mean() - p[0] * p[3]) < 5 * np.sqrt(p[0] * p[3] / (n * draws))

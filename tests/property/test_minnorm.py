@@ -1,10 +1,12 @@
-"""Min-norm and ridge against linear algebra that shares no code with them, and against their invariants."""
+"""Min-norm and ridge against linear algebra that shares no code with them, and against their
+invariants.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.theory import minnorm
 from scipy import sparse
 
@@ -45,11 +47,17 @@ def test_invariances(design, scale, lam):
     y, rows, columns = rng.normal(size=n), rng.permutation(n), rng.permutation(d)
     fit = minnorm.fit(X, y, lam)
     np.testing.assert_allclose(minnorm.fit(X[rows], y[rows], lam), fit, atol=1e-8)  # order of rows
-    np.testing.assert_allclose(minnorm.fit(X[:, columns], y, lam), fit[columns], atol=1e-8)  # order of columns
-    np.testing.assert_allclose(minnorm.fit(X, scale * y, lam), scale * fit, atol=1e-7)  # scale of the labels
+    np.testing.assert_allclose(
+        minnorm.fit(X[:, columns], y, lam), fit[columns], atol=1e-8
+    )  # order of columns
+    np.testing.assert_allclose(
+        minnorm.fit(X, scale * y, lam), scale * fit, atol=1e-7
+    )  # scale of the labels
     np.testing.assert_allclose(minnorm.fit(scale * X, y, lam * scale**2), fit / scale, atol=1e-7)
     Q, _ = np.linalg.qr(rng.normal(size=(n, n)))
-    np.testing.assert_allclose(minnorm.fit(Q @ X, Q @ y, lam), fit, atol=1e-7)  # rotation of the rows
+    np.testing.assert_allclose(
+        minnorm.fit(Q @ X, Q @ y, lam), fit, atol=1e-7
+    )  # rotation of the rows
 
 
 @given(designs())
@@ -75,7 +83,9 @@ def test_hat_diagonal(design, lam):
     spectrum = minnorm.factorize(X)
     H = X @ np.linalg.solve(X.T @ X + lam * np.eye(X.shape[1]), X.T)
     np.testing.assert_allclose(minnorm.hat_diagonal(spectrum, lam), np.diag(H), atol=1e-9)
-    np.testing.assert_allclose(minnorm.hat_diagonal(spectrum), np.diag(X @ np.linalg.pinv(X, rcond=1e-12)), atol=1e-8)
+    np.testing.assert_allclose(
+        minnorm.hat_diagonal(spectrum), np.diag(X @ np.linalg.pinv(X, rcond=1e-12)), atol=1e-8
+    )
 
 
 @given(designs(kinds=("gauss", "sparse")))
@@ -111,7 +121,9 @@ def test_closed_form_descent_is_descent(design):
     steps = np.array([1, 2, 7, 50])
     wanted = [path[step] for step in steps]
     np.testing.assert_allclose(minnorm.descent(spectrum, y, steps), wanted, atol=1e-8)
-    np.testing.assert_allclose(minnorm.descent(spectrum, y, np.array([10**9]))[0], minnorm.fit(X, y), atol=1e-6)
+    np.testing.assert_allclose(
+        minnorm.descent(spectrum, y, np.array([10**9]))[0], minnorm.fit(X, y), atol=1e-6
+    )
 
 
 def test_batches_are_loops():
@@ -130,7 +142,9 @@ def test_batches_are_loops():
 def test_sparse_and_dense_agree():
     X = np.random.default_rng(1).choice([-1.0, 0, 1], p=[0.1, 0.8, 0.1], size=(30, 20))
     y = X.sum(axis=1) + 1
-    both = [minnorm.coefficients(minnorm.factorize(design), y) for design in (X, sparse.csr_array(X))]
+    both = [
+        minnorm.coefficients(minnorm.factorize(design), y) for design in (X, sparse.csr_array(X))
+    ]
     np.testing.assert_allclose(*both, atol=1e-10)
 
 

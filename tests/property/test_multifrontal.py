@@ -9,10 +9,15 @@ from scipy import sparse
 
 
 def stencil(width: int, height: int, rng: np.random.Generator) -> sparse.csr_array:
-    """Random symmetric couplings of a grid's neighbours, and a random complex diagonal."""
+    """Random symmetric couplings of a grid's neighbors, and a random complex diagonal."""
     cells = np.arange(width * height).reshape(width, height)
-    ends = np.concatenate([np.stack([cells[1:], cells[:-1]]).reshape(2, -1),
-                           np.stack([cells[:, 1:], cells[:, :-1]]).reshape(2, -1)], axis=1)  # fmt: skip
+    ends = np.concatenate(
+        [
+            np.stack([cells[1:], cells[:-1]]).reshape(2, -1),
+            np.stack([cells[:, 1:], cells[:, :-1]]).reshape(2, -1),
+        ],
+        axis=1,
+    )
     values = rng.normal(size=ends.shape[1]) + 1j * rng.normal(size=ends.shape[1])
     below = sparse.coo_array((values, ends), shape=(cells.size, cells.size))
     diagonal = 4 * (rng.normal(size=cells.size) + 1j * rng.normal(size=cells.size))
@@ -41,7 +46,9 @@ def test_every_cell_is_eliminated_once_and_boundaries_come_later(width, height):
     assert sorted(plan.order) == list(range(width * height))
     assert plan.pivots.sum() == width * height
     for t, (first, pivots) in enumerate(zip(plan.first, plan.pivots, strict=True)):
-        boundary, above = (each[plan.starts[t] : plan.starts[t + 1]] for each in (plan.boundary, plan.above))
+        boundary, above = (
+            each[plan.starts[t] : plan.starts[t + 1]] for each in (plan.boundary, plan.above)
+        )
         assert (boundary >= first + pivots).all()
         assert (np.diff(boundary) > 0).all()
         assert (np.diff(above) > 0).all()  # so that what lies above the diagonal stays there
@@ -58,7 +65,9 @@ def test_another_diagonal_needs_no_other_plan():
 
 
 def test_a_pivot_that_vanishes_is_exchanged(caplog):
-    """The very first pivot is zero: without exchanges there is no LDLᵀ, though the matrix is regular."""
+    """The very first pivot is zero: without exchanges there is no LDLᵀ, though the matrix is
+    regular.
+    """
     matrix = stencil(12, 12, np.random.default_rng(2)).tolil()
     plan = multifrontal.plan(12, 12, matrix.tocsr())
     matrix[plan.order[0], plan.order[0]] = 0
@@ -70,8 +79,12 @@ def test_a_pivot_that_vanishes_is_exchanged(caplog):
 
 
 def test_operations_grow_with_the_cube_of_the_side():
-    """George (1973): n³ for the factor and n² log n for a solution; row by row it would be n⁴ and n³."""
-    small, large = (multifrontal.plan(n, n, stencil(n, n, np.random.default_rng(3))).flops for n in (60, 120))
+    """George (1973): n³ for the factor and n² log n for a solution; row by row it would be n⁴ and
+    n³.
+    """
+    small, large = (
+        multifrontal.plan(n, n, stencil(n, n, np.random.default_rng(3))).flops for n in (60, 120)
+    )
     assert large[0] < 2**3.3 * small[0]
     assert large[1] < 2**2.5 * small[1]
     assert large[0] < 8 * 120**4 / 2 / 5
@@ -79,11 +92,13 @@ def test_operations_grow_with_the_cube_of_the_side():
 
 
 @pytest.mark.parametrize("count", [1, 16, 17])
-def test_columns_do_not_depend_on_their_neighbours(count):
+def test_columns_do_not_depend_on_their_neighbors(count):
     rng = np.random.default_rng(4)
     matrix, right, cells = stencil(9, 14, rng), rng.normal(size=(30, 40)), np.arange(30, 60)
     factor = multifrontal.Factor(multifrontal.plan(9, 14, matrix), matrix, matrix.diagonal())
-    np.testing.assert_array_equal(factor.solve(cells, right)[:, :count], factor.solve(cells, right[:, :count]))
+    np.testing.assert_array_equal(
+        factor.solve(cells, right)[:, :count], factor.solve(cells, right[:, :count])
+    )
 
 
 def test_a_factor_that_is_in_use_keeps_its_arrays():

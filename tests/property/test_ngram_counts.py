@@ -1,4 +1,6 @@
-"""The n-gram engine against brute force over lists of words, for any corpus, n-grams, blocks, shards and threads."""
+"""The n-gram engine against brute force over lists of words, for any corpus, n-grams, blocks,
+shards and threads.
+"""
 
 import json
 import tempfile
@@ -18,14 +20,22 @@ gram = st.lists(st.integers(0, 5), min_size=1, max_size=5).map(tuple)
 
 def corpus_of(texts: list[list[int]], folder: str) -> ngrams.Corpus:
     tokens = np.array([token for text in texts for token in text], np.int64)
-    return ngrams.Corpus.from_tokens(Path(folder) / "corpus", tokens, np.cumsum([0, *map(len, texts)]))
+    return ngrams.Corpus.from_tokens(
+        Path(folder) / "corpus", tokens, np.cumsum([0, *map(len, texts)])
+    )
 
 
 def places(text: list[int], wanted: tuple[int, ...]) -> list[int]:
-    return [at for at in range(len(text) - len(wanted) + 1) if tuple(text[at : at + len(wanted)]) == wanted]
+    return [
+        at
+        for at in range(len(text) - len(wanted) + 1)
+        if tuple(text[at : at + len(wanted)]) == wanted
+    ]
 
 
-@given(documents, st.lists(gram, min_size=1, max_size=6), st.sampled_from([1, 2]), st.integers(1, 9))
+@given(
+    documents, st.lists(gram, min_size=1, max_size=6), st.sampled_from([1, 2]), st.integers(1, 9)
+)
 def test_single_counts(texts, wanted, threads, block):
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
@@ -41,7 +51,10 @@ def test_single_counts(texts, wanted, threads, block):
 
 
 @given(
-    documents, st.lists(st.tuples(gram, gram), max_size=6), st.sampled_from([None, 0, 1, 3, 100]), st.integers(1, 30)
+    documents,
+    st.lists(st.tuples(gram, gram), max_size=6),
+    st.sampled_from([None, 0, 1, 3, 100]),
+    st.integers(1, 30),
 )
 def test_pairs(texts, pairs, window, block):
     def brute(first, second):
@@ -75,9 +88,15 @@ def test_colliding_hashes_change_nothing(texts, pairs, base):
         np.testing.assert_array_equal(one, other)
 
 
-@given(documents, st.lists(st.tuples(gram, gram), min_size=1, max_size=4), st.sets(st.integers(0, 4), max_size=3))
+@given(
+    documents,
+    st.lists(st.tuples(gram, gram), min_size=1, max_size=4),
+    st.sets(st.integers(0, 4), max_size=3),
+)
 def test_stop_words_are_taken_from_one_side(texts, pairs, stop):
-    """First n-grams are looked for in the stream without stop words, second ones in the whole stream."""
+    """First n-grams are looked for in the stream without stop words, second ones in the whole
+    stream.
+    """
     left = [[token for token in text if token not in stop] for text in texts]
     pairs = [(tuple(i for i in first if i not in stop), first, second) for first, second in pairs]
     pairs = [pair for pair in pairs if pair[0]]
@@ -85,18 +104,28 @@ def test_stop_words_are_taken_from_one_side(texts, pairs, stop):
         corpus = corpus_of(texts, folder)
         words = [(token,) for token in stop]
         found = ngrams.count_pairs(corpus, [pair[1:] for pair in pairs], stop_words=(words, ()))
-        near = ngrams.count_pairs(corpus, [pair[1:] for pair in pairs], stop_words=(words, ()), window=10**6)
-    for (first, _, second), documents_with_both, occurrences in zip(pairs, found, near, strict=True):
-        both = [bool(places(a, first)) and bool(places(b, second)) for a, b in zip(left, texts, strict=True)]
+        near = ngrams.count_pairs(
+            corpus, [pair[1:] for pair in pairs], stop_words=(words, ()), window=10**6
+        )
+    for (first, _, second), documents_with_both, occurrences in zip(
+        pairs, found, near, strict=True
+    ):
+        both = [
+            bool(places(a, first)) and bool(places(b, second))
+            for a, b in zip(left, texts, strict=True)
+        ]
         assert documents_with_both == sum(both)
-        assert occurrences == sum(len(places(text, first)) for text, held in zip(left, both, strict=True) if held)
+        assert occurrences == sum(
+            len(places(text, first)) for text, held in zip(left, both, strict=True) if held
+        )
 
 
 def test_frequent_ngrams_are_counted_by_bitmaps():
     """So many documents that lists, bitmaps and their mixtures all occur; galloping too."""
     rng = np.random.default_rng(3)
     texts = [
-        (rng.random(8) < [0.9, 0.5, 0.2, 0.02, 0.004, 0.6, 0.05, 0.001]).nonzero()[0].tolist() for _ in range(9000)
+        (rng.random(8) < [0.9, 0.5, 0.2, 0.02, 0.004, 0.6, 0.05, 0.001]).nonzero()[0].tolist()
+        for _ in range(9000)
     ]
     held = [set(text) for text in texts]
     pairs = [((a,), (b,)) for a in range(8) for b in range(8)]
@@ -118,7 +147,9 @@ def test_infinity_gram(texts, context, token):
     def count(ids):
         return sum(len(places(text, tuple(ids))) for text in texts) if ids else sum(map(len, texts))
 
-    suffix = next(context[at:] for at in range(len(context) + 1) if count(context[at:]) or at == len(context))
+    suffix = next(
+        context[at:] for at in range(len(context) + 1) if count(context[at:]) or at == len(context)
+    )
     with tempfile.TemporaryDirectory() as folder:
         found = ngrams.InfinityGram(corpus_of(texts, folder)).after(context, [token])
     assert found == (count([*suffix, token]), count(suffix), len(suffix))
@@ -139,7 +170,9 @@ def test_suffixes_are_in_order_and_end_with_their_document(texts):
 @given(documents, st.integers(1, 30), st.integers(1, 3), st.sampled_from([1, 10**6]))
 @settings(max_examples=60)
 def test_full_tables(texts, n, least, shift):
-    """Short n-grams are packed; long ones, and those of large vocabularies, come from the suffix array."""
+    """Short n-grams are packed; long ones, and those of large vocabularies, come from the suffix
+    array.
+    """
     texts = [[token * shift for token in text] for text in texts]
     wanted = Counter(tuple(text[at : at + n]) for text in texts for at in range(len(text) - n + 1))
     with tempfile.TemporaryDirectory() as folder:
@@ -150,7 +183,10 @@ def test_full_tables(texts, n, least, shift):
     assert found.top(2).counts.tolist() == sorted(counted.values(), reverse=True)[:2]
 
 
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=8), st.sampled_from(["word", "character", "whitespace"]))
+@given(
+    st.lists(st.text(max_size=40), min_size=1, max_size=8),
+    st.sampled_from(["word", "character", "whitespace"]),
+)
 def test_what_a_corpus_holds_it_finds(texts, unit):
     """Self-retrieval: any n-gram of any text, Unicode or not, is found in the corpus of that text."""
     with tempfile.TemporaryDirectory() as folder:
@@ -159,7 +195,12 @@ def test_what_a_corpus_holds_it_finds(texts, unit):
         corpus = ngrams.tokenize(file, Path(folder) / "corpus", analyser=ngrams.Analyser(unit))
         split = corpus.analyser.splitter()
         joint = "" if unit == "character" else " "
-        pieces = [joint.join(gram) for text in texts for n in (1, 2, 3) for gram in ngrams.grams(split(text), n)]
+        pieces = [
+            joint.join(gram)
+            for text in texts
+            for n in (1, 2, 3)
+            for gram in ngrams.grams(split(text), n)
+        ]
         if pieces:
             assert ngrams.count(corpus, pieces).min() >= 1
         whole = [text for text in texts if split(text)]

@@ -1,10 +1,12 @@
-"""Posteriors under memorized priors: closed forms against direct densities, gradients and brute force."""
+"""Posteriors under memorized priors: closed forms against direct densities, gradients and brute
+force.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.theory import posterior
 from scipy import stats
 from scipy.special import logsumexp
@@ -34,9 +36,18 @@ def test_weights_that_mean_nothing_are_refused(values):
         posterior.empirical(np.array(values))
 
 
-@given(seeds, st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.floats(0.05, 2), st.floats(0.05, 2))
+@given(
+    seeds,
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.floats(0.05, 2),
+    st.floats(0.05, 2),
+)
 def test_a_linear_operator_gives_the_exact_mixture(seed, d, m, n, sigma, gamma):
-    """p(x | y) ∝ Σ N(x; x_n, σ²) N(y; A x, γ²): densities agree at any point, weights with those of N(y; A x_n, S)."""
+    """p(x | y) ∝ Σ N(x; x_n, σ²) N(y; A x, γ²): densities agree at any point, weights with those of
+    N(y; A x_n, S).
+    """
     rng = np.random.default_rng(seed)
     train, A, y = rng.normal(size=(n, d)), rng.normal(size=(m, d)), rng.normal(size=m)
     found = posterior.mixture(train, sigma, A, y, gamma)
@@ -44,7 +55,9 @@ def test_a_linear_operator_gives_the_exact_mixture(seed, d, m, n, sigma, gamma):
     logs = np.array([stats.multivariate_normal(A @ x, S).logpdf(y) for x in train])
     np.testing.assert_allclose(found.weights, posterior.empirical(logs), atol=1e-8)
     points = rng.normal(size=(7, d))
-    prior = logsumexp([stats.multivariate_normal(x, sigma**2 * np.eye(d)).logpdf(points) for x in train], axis=0)
+    prior = logsumexp(
+        [stats.multivariate_normal(x, sigma**2 * np.eye(d)).logpdf(points) for x in train], axis=0
+    )
     joint = prior - 0.5 * ((y - points @ A.T) ** 2).sum(1) / gamma**2
     difference = found.log_density(points) - joint
     np.testing.assert_allclose(difference, difference[0], atol=1e-6)
@@ -63,13 +76,18 @@ def test_far_from_all_others_a_component_of_vanishing_weight_is_the_density():
 def test_without_the_determinant_only_equal_jacobians_give_the_same_weights():
     rng = np.random.default_rng(1)
     train, A, y = rng.normal(size=(5, 2)), rng.normal(size=(3, 2)), rng.normal(size=3)
-    linear = [posterior.mixture(train, 0.5, A, y, 0.3, determinant=flag).weights for flag in (True, False)]
+    linear = [
+        posterior.mixture(train, 0.5, A, y, 0.3, determinant=flag).weights for flag in (True, False)
+    ]
     np.testing.assert_allclose(*linear, atol=1e-12)
 
     def cubic(x):
         return x + 0.3 * x**3
 
-    bent = [posterior.mixture(train, 0.5, cubic, np.zeros(2), 0.3, determinant=flag).weights for flag in (True, False)]
+    bent = [
+        posterior.mixture(train, 0.5, cubic, np.zeros(2), 0.3, determinant=flag).weights
+        for flag in (True, False)
+    ]
     assert np.abs(bent[0] - bent[1]).max() > 1e-3
 
 
@@ -95,11 +113,20 @@ def test_draws_have_the_mean_and_covariance_of_the_mixture():
     draws = found.sample(200_000, rng)
     np.testing.assert_allclose(draws.mean(0), found.mean, atol=0.02)
     spread = found.means - found.mean
-    covariance = np.einsum("n,nij->ij", found.weights, found.covariances + spread[:, :, None] * spread[:, None])
+    covariance = np.einsum(
+        "n,nij->ij", found.weights, found.covariances + spread[:, :, None] * spread[:, None]
+    )
     np.testing.assert_allclose(np.cov(draws.T), covariance, atol=0.02)
 
 
-@given(seeds, st.integers(1, 5), st.integers(1, 40), st.integers(1, 9), st.floats(0.05, 3), st.integers(1, 60))
+@given(
+    seeds,
+    st.integers(1, 5),
+    st.integers(1, 40),
+    st.integers(1, 9),
+    st.floats(0.05, 3),
+    st.integers(1, 60),
+)
 def test_the_denoiser_in_parts_is_the_whole_one(seed, d, n, points, sigma, chunk):
     rng = np.random.default_rng(seed)
     train, x, logs = rng.normal(size=(n, d)), rng.normal(size=(points, d)), rng.normal(size=n)
@@ -115,8 +142,12 @@ def test_the_score_is_the_gradient_of_the_log_density():
     def log_density(points):
         return logsumexp(-0.5 * ((points[:, None] - train) ** 2).sum(-1) / sigma**2, axis=1)
 
-    slopes = [(log_density(x + step * e) - log_density(x - step * e)) / (2 * step) for e in np.eye(3)]
-    np.testing.assert_allclose(posterior.score(x, train, sigma), np.stack(slopes, axis=1), atol=1e-7)
+    slopes = [
+        (log_density(x + step * e) - log_density(x - step * e)) / (2 * step) for e in np.eye(3)
+    ]
+    np.testing.assert_allclose(
+        posterior.score(x, train, sigma), np.stack(slopes, axis=1), atol=1e-7
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,6 +163,12 @@ def test_the_score_is_the_gradient_of_the_log_density():
     ],
 )
 def test_bad_input_is_named(changes, message):
-    arguments = {"train": np.ones((4, 2)), "sigma": 0.5, "forward": np.ones((3, 2)), "y": np.zeros(3), "noise_sd": 0.3}
+    arguments = {
+        "train": np.ones((4, 2)),
+        "sigma": 0.5,
+        "forward": np.ones((3, 2)),
+        "y": np.zeros(3),
+        "noise_sd": 0.3,
+    }
     with pytest.raises(InputError, match=message):
         posterior.mixture(**(arguments | changes))

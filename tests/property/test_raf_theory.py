@@ -1,10 +1,12 @@
-"""Rules and facts, theory: golden values, quadrature against closed forms, invariances, limits, refusals."""
+"""Rules and facts, theory: golden values, quadrature against closed forms, invariances, limits,
+refusals.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.papers.raf.curves import GOLDEN
 from rote.theory import raf
 from scipy import integrate, special, stats
@@ -50,7 +52,13 @@ def test_golden_values_of_random_features(loss, alpha, kappa, eps, lam, mu, e_ge
 
 @pytest.mark.parametrize(
     ("alpha", "eps", "overlap"),
-    [(1, 0.2, 0.32162461), (4, 0.1, 0.82254343), (10, 0.2, 0.92996013), (4, 0, 0.90025731), (1000, 0.1, 0.99999562)],
+    [
+        (1, 0.2, 0.32162461),
+        (4, 0.1, 0.82254343),
+        (10, 0.2, 0.92996013),
+        (4, 0, 0.90025731),
+        (1000, 0.1, 0.99999562),
+    ],
 )
 def test_bayes_golden_values(alpha, eps, overlap):
     assert float(raf.bayes_overlap(alpha, eps)) == pytest.approx(overlap, abs=1e-8)
@@ -76,7 +84,9 @@ points = st.fixed_dictionaries(
 @settings(max_examples=40, deadline=None)
 @given(points)
 def test_hinge_hats_are_their_integrals(point):
-    """The closed form with Owen's T against adaptive quadrature of the definitions, at the solution."""
+    """The closed form with Owen's T against adaptive quadrature of the definitions, at the
+    solution.
+    """
     s = raf.solve("hinge", **point)
     assert s.converged
     alpha, eps, lam = point["alpha"], point["eps"], point["lam"]
@@ -85,15 +95,27 @@ def test_hinge_hats_are_their_integrals(point):
     args = [np.array([x]) for x in (alpha, eps, lam, m, rest, lam * V)]
     mt, qt, vt = (float(x[0]) for x in raf.HATS["hinge"](*args))
     beta, sigma = m / np.sqrt(rest), np.sqrt(rest / q)
-    slope = lambda zeta: np.clip((1 - np.sqrt(q) * zeta) / V, 0, 1)  # noqa: E731 -- −ℓ' at the proximal point
-    density = lambda z: stats.norm.pdf(z) * (2 * (1 - eps) * special.ndtr(beta * z) + eps)  # noqa: E731
+
+    def slope(zeta):
+        return np.clip((1 - np.sqrt(q) * zeta) / V, 0, 1)
+
+    def density(z):
+        return stats.norm.pdf(z) * (2 * (1 - eps) * special.ndtr(beta * z) + eps)
+
     kinks = sorted([max((1 - V) / np.sqrt(q), -20), min(1 / np.sqrt(q), 20)])
-    quad = lambda f: integrate.quad(f, -20, 20, points=kinks, limit=400, epsabs=1e-12)[0]  # noqa: E731
-    assert qt * lam**2 == pytest.approx(alpha * quad(lambda z: density(z) * slope(z) ** 2), rel=1e-6, abs=1e-10)
+
+    def quad(f):
+        return integrate.quad(f, -20, 20, points=kinks, limit=400, epsabs=1e-12)[0]
+
+    assert qt * lam**2 == pytest.approx(
+        alpha * quad(lambda z: density(z) * slope(z) ** 2), rel=1e-6, abs=1e-10
+    )
     inside = integrate.quad(density, *kinks, epsabs=1e-13)[0]
     assert vt * lam == pytest.approx(alpha * inside / V, rel=1e-6, abs=1e-10)
     teacher = quad(lambda z: stats.norm.pdf(z, scale=sigma) * slope(z))
-    assert mt * lam == pytest.approx(2 * alpha * (1 - eps) / np.sqrt(2 * np.pi) * teacher, rel=1e-6, abs=1e-10)
+    assert mt * lam == pytest.approx(
+        2 * alpha * (1 - eps) / np.sqrt(2 * np.pi) * teacher, rel=1e-6, abs=1e-10
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -101,7 +123,9 @@ def test_hinge_hats_are_their_integrals(point):
 def test_scaling_kernel_and_ridge_together_changes_nothing(point, c, loss):
     mu1, mustar = np.cos(np.radians(point["gamma"])), np.sin(np.radians(point["gamma"]))
     base = raf.solve(loss, point["alpha"], point["eps"], point["lam"], mu1=mu1, mustar=mustar)
-    scaled = raf.solve(loss, point["alpha"], point["eps"], c**2 * point["lam"], mu1=c * mu1, mustar=c * mustar)
+    scaled = raf.solve(
+        loss, point["alpha"], point["eps"], c**2 * point["lam"], mu1=c * mu1, mustar=c * mustar
+    )
     assert float(base.e_gen) == pytest.approx(float(scaled.e_gen), abs=1e-8)
     assert float(base.e_mem) == pytest.approx(float(scaled.e_mem), abs=1e-8)
 
@@ -112,7 +136,9 @@ def test_closed_form_is_the_fixed_point(point):
     closed = raf.solve("square", **point)
     iterated = raf.solve("square", **point, closed_form=False, tolerance=1e-13)
     for field in ("e_gen", "e_mem", "m", "q", "v"):
-        assert float(getattr(closed, field)) == pytest.approx(float(getattr(iterated, field)), rel=1e-8, abs=1e-10)
+        assert float(getattr(closed, field)) == pytest.approx(
+            float(getattr(iterated, field)), rel=1e-8, abs=1e-10
+        )
 
 
 @settings(max_examples=30, deadline=None)
@@ -125,12 +151,18 @@ def test_nobody_beats_bayes_and_errors_are_errors(point, loss):
 
 
 def test_logistic_converges_at_small_ridge():
-    """Where the proximal operator is steep (V ~ 1/λ), Newton from a bad start cycled and the sweeps never settled."""
-    alpha = np.array([4.700174312242756, 2.289044923930428, 0.33954337584157984, 1.8239202423604945])
+    """Where the proximal operator is steep (V ~ 1/λ), Newton from a bad start cycled and the sweeps
+    never settled.
+    """
+    alpha = np.array(
+        [4.700174312242756, 2.289044923930428, 0.33954337584157984, 1.8239202423604945]
+    )
     eps = np.array([0.0, 0.48656497494584827, 0.21133072619179225, 0.8775580895064221])
     lam = np.array([0.01, 0.017958782953151387, 0.017832858834268935, 0.010435913875820308])
-    gamma = np.array([8.939825224243538, 18.106643823542736, 15.301341247043743, 0.3057700639325527])
-    s = raf.solve("logistic", alpha, eps, lam, gamma=gamma, most=1000)
+    gamma = np.array(
+        [8.939825224243538, 18.106643823542736, 15.301341247043743, 0.3057700639325527]
+    )
+    s = raf.solve("logistic", alpha, eps, lam, gamma=gamma, max_iter=1000)
     assert s.converged.all()
     assert (s.e_gen > raf.bayes_optimal(alpha, eps)).all()
 
@@ -148,7 +180,9 @@ def test_grids_are_loops():
 def test_wide_features_are_the_kernel():
     mu1, mustar = raf.GEOMETRY["sign"]
     for loss in raf.LOSSES:
-        wide, kernel = (raf.solve(loss, 2.0, 0.1, 0.1, mu1=mu1, mustar=mustar, kappa=k) for k in (1e5, None))
+        wide, kernel = (
+            raf.solve(loss, 2.0, 0.1, 0.1, mu1=mu1, mustar=mustar, kappa=k) for k in (1e5, None)
+        )
         assert float(wide.e_gen) == pytest.approx(float(kernel.e_gen), abs=1e-4)
 
 
@@ -157,7 +191,9 @@ def test_narrow_response_uses_quadrature_without_a_jump():
     s = raf.solve("hinge", 4.0, 0.1, lam)
     assert s.converged.all()
     assert np.abs(np.diff(s.e_gen)).max() < 2e-4
-    assert float(s.e_gen[-1]) == pytest.approx(float(raf.solve("square", 4.0, 0.1, 5e5).e_gen), abs=1e-4)  # Hebb
+    assert float(s.e_gen[-1]) == pytest.approx(
+        float(raf.solve("square", 4.0, 0.1, 5e5).e_gen), abs=1e-4
+    )  # Hebb
 
 
 @pytest.mark.parametrize("name", sorted(raf.KERNELS))
@@ -183,7 +219,9 @@ def test_named_kernels_at_their_best_ridge(kernel, lam, e_mem, interpolator):
     s = raf.solve("square", 4.0, 0.1, lam, kernel=kernel)
     assert float(s.e_gen) == pytest.approx(0.15751, abs=1e-5)
     assert float(s.e_mem) == pytest.approx(e_mem, rel=0.02)
-    assert float(raf.solve("square", 4.0, 0.1, 0.0, kernel=kernel).e_gen) == pytest.approx(interpolator, abs=1e-5)
+    assert float(raf.solve("square", 4.0, 0.1, 0.0, kernel=kernel).e_gen) == pytest.approx(
+        interpolator, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("loss", ["square", "hinge"])
@@ -204,7 +242,9 @@ def test_edges():
         s = raf.solve(loss, 1e5, 0.1, 0.0, gamma=45)
         assert s.converged
         assert float(s.e_mem) == 0
-    small = raf.solve("hinge", 1e3, 0.0, 1e-6, most=200)  # slow: marked, not returned as a number
+    small = raf.solve(
+        "hinge", 1e3, 0.0, 1e-6, max_iter=200
+    )  # slow: marked, not returned as a number
     assert not small.converged
     assert np.isnan(small.e_gen)
     assert int(small.iterations) == 200
@@ -223,7 +263,10 @@ def test_edges():
         ({"mu1": 1.0, "mustar": -1.0}, "mustar must be finite and ≥ 0"),
         ({"gamma": 90.0}, r"gamma must be in \[0, 90\) degrees, given 90"),
         ({"gamma": 10.0, "mu1": 1.0}, "either gamma or mu1"),
-        ({"lam": 0.0, "alpha": 4.0}, r"alpha < 3.80969 for the hinge loss at eps = 0.1, given alpha = 4; use lam > 0"),
+        (
+            {"lam": 0.0, "alpha": 4.0},
+            r"alpha < 3.80969 for the hinge loss at eps = 0.1, given alpha = 4; use lam > 0",
+        ),
         ({"loss": "square", "lam": 0.0, "alpha": 1.0}, "alpha < 1 for the square loss"),
         ({"loss": "logistic", "lam": 0.0, "gamma": 40.0}, "lam must be > 0 for the logistic loss"),
         ({"kappa": -1.0, "gamma": 40.0}, "kappa must be finite and > 0"),
@@ -237,7 +280,9 @@ def test_edges():
 def test_refusals_name_the_parameter_and_its_range(arguments, wanted):
     given = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
     with pytest.raises(InputError, match=wanted):
-        raf.solve(given.pop("loss"), given.pop("alpha"), given.pop("eps"), given.pop("lam"), **given)
+        raf.solve(
+            given.pop("loss"), given.pop("alpha"), given.pop("eps"), given.pop("lam"), **given
+        )
 
 
 def test_just_below_capacity_the_hard_margin_is_accepted():
@@ -245,9 +290,13 @@ def test_just_below_capacity_the_hard_margin_is_accepted():
     assert raf.solve("square", 0.9, 0.1, 0.0).converged
 
 
-@pytest.mark.parametrize("options", [{"gamma": 45.0}, {}, {"kernel": "sign", "kappa": 4.0}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"gamma": 45.0}, {}, {"kernel": "sign", "kappa": 4.0}], ids=str
+)
 def test_every_point_of_a_fine_hinge_grid_converges(options):
-    """200 x 200 points, down to tiny ridges: kernel, linear (slow around the capacity), random features."""
+    """200 x 200 points, down to tiny ridges: kernel, linear (slow around the capacity), random
+    features.
+    """
     alpha, lam = np.geomspace(0.1, 32, 200)[:, None], np.geomspace(1e-4, 10, 200)
     s = raf.solve("hinge", alpha, 0.1, lam, **options)
     assert s.converged.all()

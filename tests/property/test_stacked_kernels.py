@@ -1,4 +1,6 @@
-"""Products and attention of stacks against torch's own, whatever the shapes and however the tensors lie in memory."""
+"""Products and attention of stacks against torch's own, whatever the shapes and however the tensors
+lie in memory.
+"""
 
 import numpy as np
 import pytest
@@ -10,15 +12,30 @@ from rote.models.norms import layer_norm
 from rote.models.products import bmm
 
 SIZE = st.integers(1, 7)
-LAYOUTS = [lambda x: x, lambda x: x.mT.contiguous().mT, lambda x: torch.cat([x, x], -1)[..., : x.shape[-1]]]
+LAYOUTS = [
+    lambda x: x,
+    lambda x: x.mT.contiguous().mT,
+    lambda x: torch.cat([x, x], -1)[..., : x.shape[-1]],
+]
 
 
 def normal(rng, *shape, dtype=torch.float64):
     return torch.tensor(rng.normal(size=shape), dtype=dtype)
 
 
-@given(SIZE, SIZE, SIZE, SIZE, st.booleans(), st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS), st.integers(0, 99))
-def test_a_product_and_its_gradients_are_torchs(models, rows, k, columns, biased, first, second, seed):
+@given(
+    SIZE,
+    SIZE,
+    SIZE,
+    SIZE,
+    st.booleans(),
+    st.sampled_from(LAYOUTS),
+    st.sampled_from(LAYOUTS),
+    st.integers(0, 99),
+)
+def test_a_product_and_its_gradients_are_torchs(
+    models, rows, k, columns, biased, first, second, seed
+):
     rng = np.random.default_rng(seed)
     leaves = [normal(rng, models, rows, k), normal(rng, models, k, columns)]
     leaves += [normal(rng, models, 1, columns)] if biased else []
@@ -26,7 +43,10 @@ def test_a_product_and_its_gradients_are_torchs(models, rows, k, columns, biased
     a, b, *bias = first(leaves[0]), second(leaves[1]), *leaves[2:]
     found, wanted = bmm(a, b, *bias), a @ b + (bias[0] if biased else 0)
     torch.testing.assert_close(found, wanted)
-    for weights in (normal(rng, models, rows, columns), torch.ones(()).double().expand(models, rows, columns)):
+    for weights in (
+        normal(rng, models, rows, columns),
+        torch.ones(()).double().expand(models, rows, columns),
+    ):
         for mine, theirs in zip(
             torch.autograd.grad(found, leaves, weights, retain_graph=True),
             torch.autograd.grad(wanted, leaves, weights, retain_graph=True),
@@ -85,7 +105,9 @@ def turned(x, places, rotation):
     rotated=st.sampled_from([None, 2, 4]),
     seed=st.integers(0, 99),
 )
-def test_attention_and_its_gradients_are_those_of_the_formula(longest, sequences, length, cut, heads, d, rotated, seed):
+def test_attention_and_its_gradients_are_those_of_the_formula(
+    longest, sequences, length, cut, heads, d, rotated, seed
+):
     rng = np.random.default_rng(seed)
     rows = max(1, length - cut)
     whole = normal(rng, sequences, length, heads, 3, d, dtype=torch.float32).requires_grad_()
@@ -108,24 +130,38 @@ def test_attention_and_its_gradients_are_those_of_the_formula(longest, sequences
 def test_attention_weighs_as_softmax_does_however_far_scores_lie_apart(scale):
     rng = np.random.default_rng(0)
     q, k, v = (normal(rng, 20, 8, 2, 8, dtype=torch.float32) for _ in range(3))
-    found, wanted = attention.causal(q * scale, k, v), plain(*((q * scale).double(), k.double(), v.double()), None)
+    found, wanted = (
+        attention.causal(q * scale, k, v),
+        plain(*((q * scale).double(), k.double(), v.double()), None),
+    )
     # scores of 1e5 are known to 1e-2 in single precision
     torch.testing.assert_close(found.double(), wanted, atol=1e-6 * max(scale, 1), rtol=1e-5)
 
 
-@given(st.lists(SIZE, min_size=1, max_size=3), st.integers(1, 40), st.floats(0.01, 100), st.integers(0, 99))
+@given(
+    st.lists(SIZE, min_size=1, max_size=3),
+    st.integers(1, 40),
+    st.floats(0.01, 100),
+    st.integers(0, 99),
+)
 def test_layer_normalization_is_as_exact_as_torchs(shape, d, scale, seed):
     rng = np.random.default_rng(seed)
     x = (scale * normal(rng, *shape, d, dtype=torch.float32) + 1).requires_grad_()
     weights = normal(rng, *shape, d, dtype=torch.float32)
     results = []
-    for normalize, dtype in ((layer_norm, torch.float32), (plain_norm, torch.float32), (plain_norm, torch.float64)):
+    for normalize, dtype in (
+        (layer_norm, torch.float32),
+        (plain_norm, torch.float32),
+        (plain_norm, torch.float64),
+    ):
         found = normalize(x.to(dtype))
         results.append((found, *torch.autograd.grad(found, x, weights.to(dtype))))
     # a mean that is far from zero, in units of the spread, takes digits from every method
     condition = (x.abs().amax(-1) / (x.var(-1, correction=0) + 1e-5).sqrt()).max().item()
     for mine, theirs, exact in zip(*results, strict=True):
-        allowed = 10 * (theirs - exact).abs().max() + (1e-5 + 5e-7 * condition) * exact.abs().max() + 1e-6
+        allowed = (
+            10 * (theirs - exact).abs().max() + (1e-5 + 5e-7 * condition) * exact.abs().max() + 1e-6
+        )
         assert (mine - exact).abs().max() <= allowed
 
 

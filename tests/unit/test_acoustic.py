@@ -1,9 +1,11 @@
-"""Acoustic shots: deepwave against our own propagator, absorbing layers, gradients, and what is refused."""
+"""Acoustic shots: deepwave against our own propagator, absorbing layers, gradients, and what is
+refused.
+"""
 
 import numpy as np
 import pytest
 import torch
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.synth import velocity
 from rote.waves import acoustic
 
@@ -24,7 +26,9 @@ def difference(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).norm() / b.norm())
 
 
-def widened(model: torch.Tensor, survey: acoustic.Survey, cells: int) -> tuple[torch.Tensor, acoustic.Survey]:
+def widened(
+    model: torch.Tensor, survey: acoustic.Survey, cells: int
+) -> tuple[torch.Tensor, acoustic.Survey]:
     """The same acquisition in a larger domain, so that nothing comes back from the rim."""
     wide = torch.nn.functional.pad(model[None, None], (cells,) * 4, mode="replicate")[0, 0]
     return wide, survey._replace(sources=survey.sources + cells, receivers=survey.receivers + cells)
@@ -49,9 +53,12 @@ def test_the_gradient_is_that_of_the_misfit():
     bump[20:28, 18:26] = 1.0
     with torch.no_grad():
         ahead, behind = (
-            ((acoustic.shots(start + sign * 4.0 * bump, SURVEY).double() - observed) ** 2).sum() for sign in (1, -1)
+            ((acoustic.shots(start + sign * 4.0 * bump, SURVEY).double() - observed) ** 2).sum()
+            for sign in (1, -1)
         )
-    assert float((gradient * bump).sum().detach()) == pytest.approx(float(ahead - behind) / 8.0, rel=0.03)
+    assert float((gradient * bump).sum().detach()) == pytest.approx(
+        float(ahead - behind) / 8.0, rel=0.03
+    )
 
 
 @pytest.mark.parametrize("frequency", [4.0, 8.0, 12.0])
@@ -89,7 +96,10 @@ def test_velocities_that_deepwave_would_take_are_refused(value):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sources": np.array([[12, 48]])}, r"source at \(depth, x\) = \[12, 48\] cells lies outside the grid"),
+        (
+            {"sources": np.array([[12, 48]])},
+            r"source at \(depth, x\) = \[12, 48\] cells lies outside the grid",
+        ),
         ({"receivers": np.array([[-1, 3]])}, r"receiver at \(depth, x\) = \[-1, 3\]"),
         ({"receivers": np.array([[3, 3], [3, 3]])}, "two receivers stand in the same cell"),
         ({"frequency": 20.0}, "cells per wavelength at the peak frequency"),
@@ -102,7 +112,9 @@ def test_acquisitions_that_cannot_be(changes, message):
 
 
 def test_too_long_a_time_step_is_refused_with_the_numbers():
-    with pytest.raises(InputError, match=r"time step 0\.01 s is too long: v dt sqrt\(2\)/h = .* exceeds 0\.866"):
+    with pytest.raises(
+        InputError, match=r"time step 0\.01 s is too long: v dt sqrt\(2\)/h = .* exceeds 0\.866"
+    ):
         acoustic.leapfrog(MODEL, SURVEY._replace(step=0.01))
     with pytest.raises(InputError, match=r"\(cells in depth, cells in x\)"):
         acoustic.shots(MODEL[0], SURVEY)

@@ -1,4 +1,6 @@
-"""Nonlinear attention at finite size: kernels by brute force, solvers, cautions, trained heads, real tokens."""
+"""Nonlinear attention at finite size: kernels by brute force, solvers, cautions, trained heads,
+real tokens.
+"""
 
 import tracemalloc
 import warnings
@@ -7,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rote import tables
-from rote.errors import InputError
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.seeds import generator
 from rote.models import pretrained
 from rote.papers import attention as paper
 from rote.papers.attention import (
@@ -23,7 +26,6 @@ from rote.papers.attention import (
     statistics,
     trained,
 )
-from rote.seeds import generator
 from rote.synth import tokens
 from rote.theory import attention
 
@@ -66,10 +68,22 @@ def test_contexts_are_what_they_say():
         (lambda: context(mu=np.ones(61)), "mu must be a vector of at most p = 60"),
         (lambda: context(mu=[np.nan]), "mu must be a vector"),
         (lambda: tokens.student(2.0), "degrees must be > 2"),
-        (lambda: paper.simulate([0.0], 64, 64, "tanh", generator(0, "x")), "gamma must be finite and > 0"),
-        (lambda: paper.simulate([1.0], 64, 64, "exp_c", generator(0, "x"), diag="keep"), "at most linearly"),
-        (lambda: paper.simulate([1.0], 64, 64, "tanh", generator(0, "x"), mu=[1.0], trace=True), "needs mu = 0"),
-        (lambda: paper.simulate([1.0], 64, 64, "tanh", generator(0, "x"), w_key=np.ones(65)), "w_key must be a vector"),
+        (
+            lambda: paper.simulate([0.0], 64, 64, "tanh", generator(0, "x")),
+            "gamma must be finite and > 0",
+        ),
+        (
+            lambda: paper.simulate([1.0], 64, 64, "exp_c", generator(0, "x"), diag="keep"),
+            "at most linearly",
+        ),
+        (
+            lambda: paper.simulate([1.0], 64, 64, "tanh", generator(0, "x"), mu=[1.0], trace=True),
+            "needs mu = 0",
+        ),
+        (
+            lambda: paper.simulate([1.0], 64, 64, "tanh", generator(0, "x"), w_key=np.ones(65)),
+            "w_key must be a vector",
+        ),
     ],
 )
 def test_bad_contexts_are_refused(call, wanted):
@@ -95,7 +109,9 @@ def test_key_and_query_are_not_exchanged():
     drawn = context(mu=2 * U)
     u, v = (simulation.padded("w", w, 60) for w in (U, V))
     kernel = dense_kernel(drawn.X, attention.ACTIVATIONS["tanh"], u, v)
-    np.testing.assert_allclose(kernel.T, dense_kernel(drawn.X, attention.ACTIVATIONS["tanh"], v, u), atol=1e-12)
+    np.testing.assert_allclose(
+        kernel.T, dense_kernel(drawn.X, attention.ACTIVATIONS["tanh"], v, u), atol=1e-12
+    )
     A, _ = simulation.features(drawn.X, simulation.entrywise("tanh", 60), u, v)
     np.testing.assert_allclose(A, drawn.X @ kernel, atol=1e-11)
 
@@ -110,11 +126,15 @@ def test_training_errors_are_those_of_the_features(f, shape, spike, trace):
     drawn = context(n, p, mu=None if trace else U)
     vectors = [None if w is None else simulation.padded("w", w, p) for w in spike]
     kernel = simulation.entrywise(f, p)
-    found, largest = simulation.training_errors(drawn.X, drawn.y, kernel, GAMMA, *vectors, trace=trace)
+    found, largest = simulation.training_errors(
+        drawn.X, drawn.y, kernel, GAMMA, *vectors, trace=trace
+    )
     A, wanted = simulation.features(drawn.X, kernel, *vectors)
     assert largest == pytest.approx(wanted, rel=1e-12)
     for error, M in zip(found, (A, drawn.X), strict=True):
-        np.testing.assert_allclose(error, simulation.errors(M, drawn.y, GAMMA, trace), rtol=1e-7, atol=1e-13)
+        np.testing.assert_allclose(
+            error, simulation.errors(M, drawn.y, GAMMA, trace), rtol=1e-7, atol=1e-13
+        )
 
 
 def test_softmax_columns_are_distributions_over_keys():
@@ -150,9 +170,13 @@ def test_shifted_solves_are_solves():
         B = rng.normal(size=(m, m + 2))
         S, b, shifts = B @ B.T, rng.normal(size=m), np.array([1e-3, 1.0, 50.0])
         wanted = np.stack([np.linalg.solve(S + s * np.eye(m), b) for s in shifts], axis=1)
-        np.testing.assert_allclose(simulation.shifted_solves(np.tril(S), b, shifts), wanted, rtol=1e-8)
+        np.testing.assert_allclose(
+            simulation.shifted_solves(np.tril(S), b, shifts), wanted, rtol=1e-8
+        )
         short = simulation.shifted_solves(np.tril(S), b, shifts, rotate_back=False)
-        np.testing.assert_allclose(np.linalg.norm(short, axis=0), np.linalg.norm(wanted, axis=0), rtol=1e-8)
+        np.testing.assert_allclose(
+            np.linalg.norm(short, axis=0), np.linalg.norm(wanted, axis=0), rtol=1e-8
+        )
 
 
 @pytest.mark.parametrize("spike", ["none", "aligned", "key only"])
@@ -163,7 +187,10 @@ def test_simulation_meets_theory(f, spike):
     options = {"mu": U, "w_key": key, "w_query": query}
     gamma = np.array([0.1, 1.0])
     found = np.stack(
-        [paper.simulate(gamma, 256, 512, f, generator(3, f, spike, i), **options).attention for i in range(12)]
+        [
+            paper.simulate(gamma, 256, 512, f, generator(3, f, spike, i), **options).attention
+            for i in range(12)
+        ]
     )
     theory = attention.memorization_error(gamma, 2.0, f, **options).error
     slack = 4 * found.std(axis=0, ddof=1) / np.sqrt(12) + 1 / 256 + 0.01 * theory
@@ -200,7 +227,9 @@ def test_parallel_tokens_are_warned_of():
 
 
 def test_memory_is_a_few_arrays_of_the_tokens():
-    """At 512 x 512 an array is 2 MB: the whole point takes less than seven, so 4096 x 4096 takes less than 1 GiB."""
+    """At 512 x 512 an array is 2 MB: the whole point takes less than seven, so 4096 x 4096 takes
+    less than 1 GiB.
+    """
     drawn = context(512, 512)
     tracemalloc.start()
     A, _ = simulation.features(drawn.X, simulation.entrywise("tanh", 512))
@@ -216,7 +245,8 @@ def test_finite_size_moments_vanish_in_the_limit():
     assert float(corrected) == pytest.approx(0.5328, abs=1e-4)
 
 
-# ---- trained heads -----------------------------------------------------------------------------------------------
+# ---- trained heads
+# -----------------------------------------------------------------------------------------------
 
 
 def test_stacked_errors_are_those_of_the_simulation():
@@ -225,9 +255,13 @@ def test_stacked_errors_are_those_of_the_simulation():
     found = trained.errors(X, y, torch.tensor([0.5], dtype=torch.float64), torch.tensor(w)[None])
     unit = w / np.linalg.norm(w, axis=1, keepdims=True)
     A, _ = simulation.features(drawn.X, simulation.entrywise("tanh", 48), *unit)
-    assert float(found) == pytest.approx(simulation.errors(A, drawn.y, np.array([0.5]))[0], rel=1e-9)
+    assert float(found) == pytest.approx(
+        simulation.errors(A, drawn.y, np.array([0.5]))[0], rel=1e-9
+    )
     raw = trained.errors(X, y, torch.tensor([0.5], dtype=torch.float64), None)
-    assert float(raw) == pytest.approx(simulation.errors(drawn.X, drawn.y, np.array([0.5]))[0], rel=1e-9)
+    assert float(raw) == pytest.approx(
+        simulation.errors(drawn.X, drawn.y, np.array([0.5]))[0], rel=1e-9
+    )
 
 
 SMALL = settings.Trained(tokens=24, p=32, steps=12, contexts=2, held_out=2, replicates=2)
@@ -252,20 +286,25 @@ def test_interrupted_training_gives_the_same_heads(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(trained.on_contexts(SMALL, 1, True, "cpu", file, 5), whole)
 
 
-# ---- real tokens -------------------------------------------------------------------------------------------------
+# ---- real tokens
+# -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def small_model(tmp_path_factory):
     """A small GPT-NeoX, saved as users save models."""
-    from rote.data import torchvision
+    from rote.data.images import torchvision
 
     torchvision()
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
     torch.manual_seed(0)
     config = GPTNeoXConfig(
-        vocab_size=300, hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
+        vocab_size=300,
+        hidden_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
     )
     folder = tmp_path_factory.mktemp("neox")
     GPTNeoXForCausalLM(config).save_pretrained(folder)
@@ -275,7 +314,9 @@ def small_model(tmp_path_factory):
 def test_embeddings_of_a_saved_model_are_tokens(small_model):
     rows = pretrained.token_embeddings(str(small_model))
     assert rows.shape == (300, 64)
-    options = settings.Embeddings(source="model", model=str(small_model), tokens=128, replicates=2, functions=["tanh"])
+    options = settings.Embeddings(
+        source="model", model=str(small_model), tokens=128, replicates=2, functions=["tanh"]
+    )
     frame = embeddings.sweep(options, 1)
     tables.check(frame, schema.EmbeddingsTable)
     assert set(frame["labels"]) == {"random"}
@@ -284,7 +325,9 @@ def test_embeddings_of_a_saved_model_are_tokens(small_model):
 
 
 def test_absent_models_say_what_to_put_where(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere/at/all.*give a folder that save_pretrained wrote"):
+    with pytest.raises(
+        InputError, match=r"nowhere/at/all.*give a folder that save_pretrained wrote"
+    ):
         pretrained.token_embeddings("nowhere/at/all", offline=True)
     with pytest.raises(InputError, match=r"has no config\.json"):
         pretrained.token_embeddings(str(tmp_path))
@@ -294,12 +337,16 @@ def test_absent_models_say_what_to_put_where(tmp_path):
         embeddings.sweep(settings.Embeddings(tokens=5000), 1)
 
 
-# ---- tables and statistics ---------------------------------------------------------------------------------------
+# ---- tables and statistics
+# ---------------------------------------------------------------------------------------
 
 
 def test_every_verb_makes_its_table():
     small = settings.Settings(
-        **{part: getattr(settings.Settings(), part).SCALES["smoke"] for part in settings.Settings.model_fields}
+        **{
+            part: getattr(settings.Settings(), part).SCALES["smoke"]
+            for part in settings.Settings.model_fields
+        }
     )
     made = {
         "curves": curves.curves(small.theory, 1e-5),
@@ -316,8 +363,19 @@ def test_every_verb_makes_its_table():
 
 
 def test_excess_counts_what_is_beyond_the_slack():
-    rows = pd.DataFrame({"figure": "signal", "panel": "a", "series": "f", "x": 1.0, "gamma": 1.0, "n": 1000,
-                         "error": [0.5, 0.52], "theory": 0.4, "slack": 0.01})  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "figure": "signal",
+            "panel": "a",
+            "series": "f",
+            "x": 1.0,
+            "gamma": 1.0,
+            "n": 1000,
+            "error": [0.5, 0.52],
+            "theory": 0.4,
+            "slack": 0.01,
+        }
+    )
     (sample,) = statistics._excess(rows).values()
     assert sample.values[0] == pytest.approx(0.11 - 3 * 0.01 - 0.01 - 0.004)
     assert statistics._excess(rows.assign(theory=1e-3)) == {}  # n E < 10: not tested

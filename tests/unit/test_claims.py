@@ -7,10 +7,10 @@ import yaml
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from rote import claims
-from rote.claims import Sample, criterion, evaluate, interval
-from rote.errors import ConfigError, InputError
-from rote.papers import names
+from rote import ledger as ledgers
+from rote.core.errors import ConfigError, InputError
+from rote.core.papers import names
+from rote.ledger import Sample, criterion, evaluate, interval, verdicts
 
 CLAIM = {"id": "longtail.x", "says": "x", "source": "s", "origin": "extension", "passes": "> 0"}
 TABLES = {"t": pd.DataFrame({"value": [1.0, 2.0, 3.0, 4.0]})}
@@ -74,7 +74,8 @@ def test_the_interval_covers_the_mean_about_95_percent_of_the_time(n):
     for _ in range(trials):
         _, low, high, _ = interval(rng.normal(size=n), resamples=999)
         hits += low <= 0 <= high
-    # a plain percentile interval covers 80 % at n = 4; ours is limited there by the range of four values (87.5 %)
+    # a plain percentile interval covers 80 % at n = 4; ours is limited there by the range of four
+    # values (87.5 %)
     wanted = {4: 0.85, 6: 0.92, 20: 0.92}[n]
     assert wanted - 0.03 < hits / trials < 0.985
 
@@ -103,7 +104,8 @@ def test_the_same_data_give_the_same_interval():
 
 
 @pytest.mark.parametrize(
-    ("passes", "verdict"), [("> 0", "reproduced"), ("< 0", "contradicted"), ("> 2.5", "inconclusive")]
+    ("passes", "verdict"),
+    [("> 0", "reproduced"), ("< 0", "contradicted"), ("> 2.5", "inconclusive")],
 )
 def test_verdicts(passes, verdict):
     row = evaluate([claim(passes=passes)], TABLES).iloc[0]
@@ -114,19 +116,30 @@ def test_verdicts(passes, verdict):
 
 
 def test_a_claim_about_every_replicate_is_contradicted_by_one():
-    assert evaluate([claim(passes="> 1.5", interval="every")], TABLES)["verdict"].item() == "contradicted"
-    assert evaluate([claim(passes=">= 1", interval="every")], TABLES)["verdict"].item() == "reproduced"
+    assert (
+        evaluate([claim(passes="> 1.5", interval="every")], TABLES)["verdict"].item()
+        == "contradicted"
+    )
+    assert (
+        evaluate([claim(passes=">= 1", interval="every")], TABLES)["verdict"].item() == "reproduced"
+    )
 
 
 def test_conditions_become_rows_and_the_worst_one_counts():
     ledger = evaluate([claim(statistic=f"{__name__}:per_condition")], TABLES)
-    assert ledger[["condition", "verdict"]].to_numpy().tolist() == [["low", "contradicted"], ["high", "reproduced"]]
-    summary = claims.summary(ledger)
+    assert ledger[["condition", "verdict"]].to_numpy().tolist() == [
+        ["low", "contradicted"],
+        ["high", "reproduced"],
+    ]
+    summary = ledgers.summary(ledger)
     assert summary[["condition", "verdict"]].to_numpy().tolist() == [["low", "contradicted"]]
 
 
 def test_one_replicate_is_inconclusive():
-    assert evaluate([claim()], {"t": pd.DataFrame({"value": [5.0]})})["verdict"].item() == "inconclusive"
+    assert (
+        evaluate([claim()], {"t": pd.DataFrame({"value": [5.0]})})["verdict"].item()
+        == "inconclusive"
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +167,10 @@ def test_criteria_per_scale():
     ("changes", "wanted"),
     [
         ({"statistic": "no_such"}, "no statistic 'no_such'"),
-        ({"id": "nopaper.x", "statistic": "y"}, "unknown paper 'nopaper'; known papers: .*longtail"),
+        (
+            {"id": "nopaper.x", "statistic": "y"},
+            "unknown paper 'nopaper'; known papers: .*longtail",
+        ),
         ({"passes": "about 3"}, "passes.*cannot read criterion 'about 3'"),
         ({"pases": "> 0"}, "pases: no such key; did you mean 'passes'"),
         ({"origin": "paper!"}, "origin: .*one of paper, reconstruction, extension"),
@@ -171,24 +187,24 @@ def test_claims_files(tmp_path):
     path = tmp_path / "longtail.yaml"
     path.write_text(yaml.safe_dump([claim(), claim()]))
     with pytest.raises(ConfigError, match=r"ids used twice: longtail\.x"):
-        claims.load(path)
+        ledgers.load(path)
     path.write_text("a: 1")
     with pytest.raises(ConfigError, match="expected a list"):
-        claims.load(path)
+        ledgers.load(path)
     path.write_text(yaml.safe_dump([claim()]))
     assert evaluate(path, TABLES)["verdict"].item() == "reproduced"
 
 
 @pytest.mark.parametrize("paper", names())
 def test_every_claims_file_is_valid(paper):
-    entries = claims.load(ROOT / f"workflow/claims/{paper}.yaml")
+    entries = ledgers.load(ROOT / f"workflow/claims/{paper}.yaml")
     assert len(entries) > 5
     for entry in entries:
         assert entry.paper == paper
-        assert callable(claims._statistic(entry))
+        assert callable(verdicts._statistic(entry))
 
 
 def test_a_ratio_to_nothing_is_no_number():
-    sample = claims.Sample(np.zeros((4, 2)), claims.ratio)
-    assert np.isnan(claims.interval(sample)[:3]).all()
-    assert claims.ratio(np.array([[1.0, 2.0], [1.0, 0.0]]))[0] == 0.5
+    sample = ledgers.Sample(np.zeros((4, 2)), ledgers.ratio)
+    assert np.isnan(ledgers.interval(sample)[:3]).all()
+    assert ledgers.ratio(np.array([[1.0, 2.0], [1.0, 0.0]]))[0] == 0.5

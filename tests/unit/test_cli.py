@@ -61,13 +61,21 @@ def test_unknown_papers_and_commands_are_named(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["--settings", '{"row": [3]}'], "--settings: 1 problem\n  row: no such key; did you mean 'rows'?"),
+        (
+            ["--settings", '{"row": [3]}'],
+            "--settings: 1 problem\n  row: no such key; did you mean 'rows'?",
+        ),
         (["--settings", "{rows}"], "--settings is not JSON"),
         (["--settings", '{"rows": [1, 2]}'], "rows.0: "),
-        (["--settings", '{"rows": [20, 40], "d": 50, "replicates": 2}', "--gpus", "-1"], "'--gpus'"),
+        (
+            ["--settings", '{"rows": [20, 40], "d": 50, "replicates": 2}', "--gpus", "-1"],
+            "'--gpus'",
+        ),
     ],
 )
-def test_bad_options_are_one_clear_error_and_leave_nothing(tmp_path, capsys, monkeypatch, words, wanted):
+def test_bad_options_are_one_clear_error_and_leave_nothing(
+    tmp_path, capsys, monkeypatch, words, wanted
+):
     out = tmp_path / "scaling.parquet"
     code, _, err = call(capsys, monkeypatch, "longtail", "solve-scaling", "--out", str(out), *words)
     assert code in (1, 2)
@@ -85,7 +93,14 @@ def test_a_verb_runs_alone(tmp_path, capsys, monkeypatch):
 
 def test_missing_inputs_are_named(tmp_path, capsys, monkeypatch):
     missing = tmp_path / "images.parquet"
-    words = ["longtail", "synthesize-triples", "--images", str(missing), "--out", str(tmp_path / "out.parquet")]
+    words = [
+        "longtail",
+        "synthesize-triples",
+        "--images",
+        str(missing),
+        "--out",
+        str(tmp_path / "out.parquet"),
+    ]
     code, _, err = call(capsys, monkeypatch, *words)
     assert code == 1
     assert f"table {missing} does not exist; run the rule that makes it" in err
@@ -102,8 +117,15 @@ def test_a_full_disk_or_forbidden_path_is_one_line(tmp_path, capsys, monkeypatch
 
 
 def test_config_check_and_show(tmp_path, capsys, monkeypatch):
-    assert "fine" in call(capsys, monkeypatch, "config", "check", str(ROOT / "config/paper.yaml"))[1]
-    assert "resnet18" in call(capsys, monkeypatch, "config", "show", "--config", str(ROOT / "config/paper.yaml"))[1]
+    assert (
+        "fine" in call(capsys, monkeypatch, "config", "check", str(ROOT / "config/paper.yaml"))[1]
+    )
+    assert (
+        "resnet18"
+        in call(capsys, monkeypatch, "config", "show", "--config", str(ROOT / "config/paper.yaml"))[
+            1
+        ]
+    )
     bad = tmp_path / "bad.yaml"
     bad.write_text("sead: 3\n")
     code, _, err = call(capsys, monkeypatch, "config", "check", str(bad))

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from rote import code
+from rote.run import code
 
 MODULES = {
     "__init__.py": "",
@@ -34,7 +34,10 @@ def package(tmp_path, monkeypatch):
             (root / name).write_text((root / name).read_text().replace(old, new))
         for known in (code._path, code._tree, code._hash, code._reached, code._known):
             known.cache_clear()
-        return {target: code.digest(f"rote.{target}") for target in ("low", "cli", "cli:first", "cli:second")}
+        return {
+            target: code.digest(f"rote.{target}")
+            for target in ("low", "cli", "cli:first", "cli:second")
+        }
 
     yield digests
     for known in (code._path, code._tree, code._hash, code._reached, code._known):
@@ -60,7 +63,12 @@ def test_comments_layout_and_docstrings_do_not_count(package, name, old, new):
 @pytest.mark.parametrize(
     ("name", "old", "new", "changed"),
     [
-        ("low.py", "X = 1", "X = 2", {"low", "cli", "cli:first"}),  # through an import inside a function
+        (
+            "low.py",
+            "X = 1",
+            "X = 2",
+            {"low", "cli", "cli:first"},
+        ),  # through an import inside a function
         ("other.py", "Y = 2", "Y = 3", {"cli", "cli:second"}),
         ("cli.py", "return 1", "return 2", {"cli", "cli:first", "cli:second"}),  # a shared helper
         ("cli.py", "low.f() +", "low.f() -", {"cli", "cli:first"}),  # one command alone
@@ -81,7 +89,9 @@ def test_unknown_targets_are_errors():
         code.digest("rote.cli:nothing")
 
 
-def test_digests_are_kept_for_the_next_start_as_long_as_the_sources_are_the_same(package, tmp_path, monkeypatch):
+def test_digests_are_kept_for_the_next_start_as_long_as_the_sources_are_the_same(
+    package, tmp_path, monkeypatch
+):
     (tmp_path / ".snakemake").mkdir()
     monkeypatch.setattr(code, "KEPT", tmp_path / ".snakemake" / "rote-code.json")
     ends = []
@@ -103,7 +113,9 @@ def test_digests_are_kept_for_the_next_start_as_long_as_the_sources_are_the_same
     assert package("low.py", "X = 1", "X = 2") != first
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"sources": 1}', '{"sources": "x", "digests": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"sources": 1}', '{"sources": "x", "digests": 3}']
+)
 def test_a_damaged_file_of_digests_is_ignored(package, tmp_path, monkeypatch, text):
     first = package()
     (tmp_path / "kept.json").write_text(text)

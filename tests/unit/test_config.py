@@ -1,4 +1,6 @@
-"""The config model: what it accepts, what it says about what it does not, and the files generated from it."""
+"""The config model: what it accepts, what it says about what it does not, and the files generated
+from it.
+"""
 
 import difflib
 import re
@@ -7,15 +9,20 @@ import jsonschema
 import pytest
 import yaml
 from conftest import ROOT
-from rote import config, generated
-from rote.errors import ConfigError
+from rote.core.errors import ConfigError
+from rote.report import generated
+from rote.run import config
 
 
 @pytest.mark.parametrize("name", sorted(generated.files()))
 def test_generated_files_are_in_step_with_the_models(name):
     wanted = generated.files()[name]
     found = (ROOT / name).read_text()
-    diff = "\n".join(difflib.unified_diff(found.splitlines(), wanted.splitlines(), name, "generated", lineterm=""))
+    diff = "\n".join(
+        difflib.unified_diff(
+            found.splitlines(), wanted.splitlines(), name, "generated", lineterm=""
+        )
+    )
     assert found == wanted, f"run `rote config write`:\n{diff}"
 
 
@@ -53,19 +60,31 @@ def test_overrides_nest_and_dot():
 @pytest.mark.parametrize(
     ("overrides", "wanted"),
     [
-        ({"longtail.linear.replicate": 3}, r"longtail\.linear\.replicate: no such key; did you mean 'replicates'"),
+        (
+            {"longtail.linear.replicate": 3},
+            r"longtail\.linear\.replicate: no such key; did you mean 'replicates'",
+        ),
         ({"longtial": {}}, r"longtial: no such key; did you mean 'longtail'"),
         ({"sed": 3}, r"sed: no such key; did you mean 'seed'"),
         ({"longtail.linear.n": "many"}, r"longtail\.linear\.n: .*integer.*'many'.*integer ≥ 1"),
         ({"longtail.linear.n": 2.5}, r"longtail\.linear\.n: .*2\.5"),
-        ({"longtail.linear.n": 0}, r"longtail\.linear\.n: .*greater than or equal to 1.*integer ≥ 1"),
+        (
+            {"longtail.linear.n": 0},
+            r"longtail\.linear\.n: .*greater than or equal to 1.*integer ≥ 1",
+        ),
         ({"longtail.linear.n": True}, r"longtail\.linear\.n: .*integer"),
         ({"longtail.linear.sigmas": [0.1, -1.0]}, r"longtail\.linear\.sigmas\.1: .*-1\.0"),
         ({"longtail.linear.alphas": []}, r"longtail\.linear\.alphas: .*at least 1"),
         ({"longtail.linear.s": float("nan")}, r"longtail\.linear\.s: .*finite"),
-        ({"longtail.images.source": "minst"}, r"longtail\.images\.source: .*'minst'.*one of digits, mnist"),
+        (
+            {"longtail.images.source": "minst"},
+            r"longtail\.images\.source: .*'minst'.*one of digits, mnist",
+        ),
         ({"longtail.images.source": "mnist"}, r"longtail\.images: .*`root` must name the folder"),
-        ({"longtail.network.architectures": ["sum", "resnet"]}, r"architectures\.1: .*'resnet'.*cross-channel"),
+        (
+            {"longtail.network.architectures": ["sum", "resnet"]},
+            r"architectures\.1: .*'resnet'.*cross-channel",
+        ),
         ({"longtail.network.decayed": 7.0}, r"longtail\.network: weight_decays must hold"),
         ({"longtail": 3}, r"longtail: .*a group of keys: linear, scaling"),
         ({"papers": ["longtial"]}, r"papers: unknown paper 'longtial'; did you mean 'longtail'"),
@@ -94,7 +113,11 @@ def test_all_problems_are_named_at_once():
 
 @pytest.mark.parametrize(
     ("content", "wanted"),
-    [("run: [", "not valid YAML"), ("- a\n- b", "expected keys and values, found list"), ("\x00", "not valid YAML")],
+    [
+        ("run: [", "not valid YAML"),
+        ("- a\n- b", "expected keys and values, found list"),
+        ("\x00", "not valid YAML"),
+    ],
 )
 def test_unusable_files_are_named(tmp_path, content, wanted):
     path = tmp_path / "mine.yaml"

@@ -1,12 +1,14 @@
-"""Corpora: every format gives the same documents, and what cannot be read is named with file and line."""
+"""Corpora: every format gives the same documents, and what cannot be read is named with file and
+line.
+"""
 
 import gzip
 import json
 
 import pandas as pd
 import pytest
-from rote import corpora
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.data import corpora
 
 TEXTS = ["Grüße aus Bern.", "two\nlines", "x"]
 
@@ -34,7 +36,10 @@ def test_formats_agree_and_folders_are_read_in_order(corpus):
         assert [document.id for document in found] == [f"{name}:{number}" for number in range(3)]
     everything = [document.text for document in corpora.documents(corpus)]
     assert everything == TEXTS * 3 + [TEXTS[1], TEXTS[0]]
-    assert [document.text for document in corpora.documents(f"{corpus}/**/*.txt*")] == [TEXTS[1], TEXTS[0]]
+    assert [document.text for document in corpora.documents(f"{corpus}/**/*.txt*")] == [
+        TEXTS[1],
+        TEXTS[0],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +82,10 @@ def test_a_data_set_that_cannot_be_fetched_says_what_to_give_instead(monkeypatch
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match=r"data set 'nobody/nothing' cannot be fetched.*give a file, folder or glob"):
+    with pytest.raises(
+        InputError,
+        match=r"data set 'nobody/nothing' cannot be fetched.*give a file, folder or glob",
+    ):
         corpora.files("hf:nobody/nothing")
 
 
@@ -87,10 +95,14 @@ def test_a_data_set_is_streamed_row_by_row(tmp_path):
     found = list(corpora.documents(f"stream:{tmp_path}"))
     assert [document.text for document in found] == TEXTS
     assert found[2].id == f"{tmp_path}:2"
-    assert [document.text for document in corpora.documents(f"stream:{tmp_path}#test")] == ["held out"]
+    assert [document.text for document in corpora.documents(f"stream:{tmp_path}#test")] == [
+        "held out"
+    ]
     with pytest.raises(InputError, match=r"row 0: no text under the key 'body' \(it has text\)"):
         list(corpora.documents(f"stream:{tmp_path}", column="body"))
-    with pytest.raises(InputError, match=r"cannot be streamed: Bad split: dev.*give a file, folder or glob"):
+    with pytest.raises(
+        InputError, match=r"cannot be streamed: Bad split: dev.*give a file, folder or glob"
+    ):
         list(corpora.documents(f"stream:{tmp_path}#dev"))
     with pytest.raises(InputError, match="a stream has no files"):
         corpora.files(f"stream:{tmp_path}")

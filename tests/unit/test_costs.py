@@ -1,12 +1,14 @@
-"""`rote plan`: it reads what Snakemake plans, fits what was measured, and its formulas grow as they should."""
+"""`rote plan`: it reads what Snakemake plans, fits what was measured, and its formulas grow as they
+should.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from rote import config, costs
-from rote.errors import InputError
-from rote.papers import names
+from rote.core.errors import InputError
+from rote.core.papers import names
+from rote.run import config, costs
 
 PLAN = """
 [Wed Nov 25 22:33:24 2026]
@@ -43,8 +45,12 @@ def test_a_dry_run_is_read():
     assert first.where == {"run": "paper", "source": "pythia", "part": "7"}
     assert first.outputs == ["results/paper/distmem/x.parquet", "results/paper/distmem/words"]
     assert (first.paper, first.step, first.gpus, first.memory_mb, first.runtime_min) == (
-        "distmem", "count_pairs", 0, 8000, 1440,
-    )  # fmt: skip
+        "distmem",
+        "count_pairs",
+        0,
+        8000,
+        1440,
+    )
     assert (second.paper, second.step, second.gpus) == ("longtail", "train_network", 1)
 
 
@@ -56,9 +62,19 @@ def test_start_and_rates_are_recovered_from_noisy_times():
         for scale, seconds in (("smoke", 0.3), ("laptop", 20), ("laptop", 35)):
             amount = seconds / rate
             rows.append(
-                (scale, f"raf_{number}", amount, (2.0 + rate * amount) * np.exp(0.05 * rng.normal()), 1, 1, 1e6)
+                (
+                    scale,
+                    f"raf_{number}",
+                    amount,
+                    (2.0 + rate * amount) * np.exp(0.05 * rng.normal()),
+                    1,
+                    1,
+                    1e6,
+                )
             )
-    measured = pd.DataFrame(rows, columns=["scale", "rule", "work", "seconds", "memory_mb", "asked_mb", "bytes"])
+    measured = pd.DataFrame(
+        rows, columns=["scale", "rule", "work", "seconds", "memory_mb", "asked_mb", "bytes"]
+    )
     model = costs.fit(measured)
     assert model.start_s == pytest.approx(2.0, abs=0.3)
     ratio = model.jobs["predicted_s"] / model.jobs["seconds"]
@@ -72,7 +88,9 @@ def test_the_shipped_measurements_cover_every_paper_and_every_rule_with_much_wor
     measured = pd.read_csv(costs.MEASURED, sep="\t")
     laptop = measured[measured["scale"] == "laptop"]
     assert set(laptop["rule"].str.split("_").str[0]) >= set(names())
-    assert (laptop["memory_mb"].dropna() < laptop.loc[laptop["memory_mb"].notna(), "asked_mb"]).all()
+    assert (
+        laptop["memory_mb"].dropna() < laptop.loc[laptop["memory_mb"].notna(), "asked_mb"]
+    ).all()
     model = costs.fit(measured)
     sums = costs.accuracy(model).sum()
     assert sums["predicted_s"] / sums["measured_s"] == pytest.approx(1, abs=0.25)
@@ -90,9 +108,17 @@ def test_formulas_are_positive_and_grow_from_smoke_to_paper(paper):
     formulas = costs._formulas(paper, "WORK")
     assert formulas
     where = {
-        "source": "world0", "network": "neox-16", "world": "load-2", "width": "16", "task": "digits",
-        "architecture": "sum", "prediction": "noise", "group": "standard", "number": "0", "family": "neox",
-    }  # fmt: skip
+        "source": "world0",
+        "network": "neox-16",
+        "world": "load-2",
+        "width": "16",
+        "task": "digits",
+        "architecture": "sum",
+        "prediction": "noise",
+        "group": "standard",
+        "number": "0",
+        "family": "neox",
+    }
     for step, formula in formulas.items():
         if step == "evaluate_pretrained":
             continue  # only where a corpus is named
@@ -125,5 +151,8 @@ def test_outside_the_workflow_the_error_says_where_to_go(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no Snakefile in"):
         costs.plan(None, tmp_path)
     (tmp_path / "bad.yaml").write_text("seeds: 3\n")
-    with pytest.raises(InputError, match=r"Snakemake cannot plan this run: .*seeds: no such key; did you mean 'seed'"):
+    with pytest.raises(
+        InputError,
+        match=r"Snakemake cannot plan this run: .*seeds: no such key; did you mean 'seed'",
+    ):
         costs.plan(tmp_path / "bad.yaml", ROOT)

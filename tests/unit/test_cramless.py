@@ -4,16 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rote import tables, train
-from rote.errors import InputError
+from rote import train
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.seeds import generator
 from rote.models import lm
 from rote.papers.cramless import arms, experiment, schema, settings, statistics
-from rote.seeds import generator
 from rote.synth import facts as synth
 
 SMALL = settings.Settings(
-    facts=settings.Facts(uniform=[40, 60, 120, 160], skewed=80, copies=200, exponents=[1.0], replicates=2),
-    training=settings.Training(width=8, ladder=[12], pruned_ladder=[12], steps=20, batch=32, candidates=64, longer=2),
+    facts=settings.Facts(
+        uniform=[40, 60, 120, 160], skewed=80, copies=200, exponents=[1.0], replicates=2
+    ),
+    training=settings.Training(
+        width=8, ladder=[12], pruned_ladder=[12], steps=20, batch=32, candidates=64, longer=2
+    ),
 )
 
 
@@ -89,7 +94,7 @@ def test_templates_must_name_key_and_value():
 
 
 def test_every_position_of_an_order_can_be_asked_for():
-    order = train.Order(np.array([2, 0, 3]), 1, "test order")
+    order = train.EpochSampler(np.array([2, 0, 3]), 1, "test order")
     whole = np.concatenate([order.take(at, 1) for at in range(15)])
     np.testing.assert_array_equal(order.take(0, 15), whole)
     np.testing.assert_array_equal(order.take(4, 7), whole[4:11])
@@ -103,7 +108,11 @@ def known():
 
 
 def arm_of(scheme: str, data: str = "power 1") -> arms.Arm:
-    return next(a for a in arms.arms(SMALL.facts, SMALL.training) if a.scheme == scheme and a.data.name == data)
+    return next(
+        a
+        for a in arms.arms(SMALL.facts, SMALL.training)
+        if a.scheme == scheme and a.data.name == data
+    )
 
 
 def test_facts_survive_their_table(known):
@@ -123,12 +132,16 @@ def test_facts_survive_their_table(known):
 def run_arm(known, scheme, **options):
     arm = arm_of(scheme)
     sets = experiment.read(SMALL.facts, known, arm.data)
-    return experiment.train_arm(arm, sets, [made.counts for made in sets], SMALL.training, 1, **options)
+    return experiment.train_arm(
+        arm, sets, [made.counts for made in sets], SMALL.training, 1, **options
+    )
 
 
 @pytest.mark.parametrize("scheme", ["none", "auto", "auto-flat", "low", "low-flat"])
 def test_training_makes_its_tables(known, scheme):
-    for frame, model in zip(run_arm(known, scheme), (schema.Trained, schema.Runs, schema.Shares), strict=True):
+    for frame, model in zip(
+        run_arm(known, scheme), (schema.Trained, schema.Runs, schema.Shares), strict=True
+    ):
         tables.check(frame.reset_index(drop=True), model)
 
 
@@ -163,18 +176,24 @@ def test_a_loss_that_is_no_number_stops_with_step_and_fact(known, monkeypatch):
         return found
 
     monkeypatch.setattr(lm, "value_losses", breaks)
-    with pytest.raises(FloatingPointError, match=r"power 1, auto.*loss of fact \d+ of replicate 1 is nan at step 4"):
+    with pytest.raises(
+        FloatingPointError, match=r"power 1, auto.*loss of fact \d+ of replicate 1 is nan at step 4"
+    ):
         run_arm(known, "auto")
 
 
 def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
-    facts = settings.Facts(uniform=[20, 30, 40], skewed=30, copies=60, exponents=[1.0], replicates=2)
+    facts = settings.Facts(
+        uniform=[20, 30, 40], skewed=30, copies=60, exponents=[1.0], replicates=2
+    )
     training = settings.Training(width=16, steps=400, batch=64, candidates=64, warmup=20)
     data = arms.data_sets(facts)[0]
     sets = [experiment.make(facts, data, r, 1) for r in range(2)]
     for scheme in ("none", "auto"):
         arm = arms.Arm("test", data, scheme, 16, 400)
-        _, runs, shares = experiment.train_arm(arm, sets, [made.counts for made in sets], training, 1)
+        _, runs, shares = experiment.train_arm(
+            arm, sets, [made.counts for made in sets], training, 1
+        )
         assert (runs["recited"] == 20).all()
         assert shares.groupby("replicate")["share"].last().tolist() == pytest.approx([1.0, 1.0])
 
@@ -187,7 +206,9 @@ def test_recited_means_greedy_decoding_gives_the_value():
     for row in range(50):
         tokens = list(made.keys[row])
         for _ in range(3):
-            logits = stack.forward(stack.parameters, torch.tensor([[tokens]]))[0, 0, -1, made.key_symbols :]
+            logits = stack.forward(stack.parameters, torch.tensor([[tokens]]))[
+                0, 0, -1, made.key_symbols :
+            ]
             tokens.append(made.key_symbols + int(logits.argmax()))
         assert recited[0, row] == (tokens[2:] == list(made.values[row]))
 

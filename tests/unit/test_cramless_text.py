@@ -1,4 +1,6 @@
-"""Facts in natural text: annotation by hand, blocks, GPT-2 over one and two processes, resume, the commands."""
+"""Facts in natural text: annotation by hand, blocks, GPT-2 over one and two processes, resume, the
+commands.
+"""
 
 import shutil
 
@@ -6,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, run
-from rote import claims, statements
-from rote.corpora import Document
-from rote.errors import InputError
+from rote import ledger as ledgers
+from rote.core.errors import InputError
+from rote.core.seeds import generator
+from rote.data import statements
+from rote.data.corpora import Document
 from rote.models import pretrained
 from rote.papers.cramless import settings, statistics, text
-from rote.seeds import generator
 from rote.synth import facts as synth
 
 FACTS = pd.DataFrame({"entity": ["Ada Lovelace", "Bern"], "value": ["1815", "the Aare"]})
@@ -19,13 +22,19 @@ FACTS = pd.DataFrame({"entity": ["Ada Lovelace", "Bern"], "value": ["1815", "the
 
 def test_annotation_by_hand():
     documents = [
-        Document("a", "ADA Lovelace (born 1815) was not Ada Byron 1815. Bern lies on the Aare; Bern."),
-        Document("b", "In 1815 came Ada Lovelace. Bern" + " x" * 200 + " the Aare"),  # before, and too far behind
+        Document(
+            "a", "ADA Lovelace (born 1815) was not Ada Byron 1815. Bern lies on the Aare; Bern."
+        ),
+        Document(
+            "b", "In 1815 came Ada Lovelace. Bern" + " x" * 200 + " the Aare"
+        ),  # before, and too far behind
         Document("c", "Bern, on the\nAare"),
     ]
     found = statements.annotate(documents, FACTS, window=40)
-    spans = [(row.document, row.fact, documents["abc".index(row.document)].text[row.start : row.end])
-             for row in found.itertuples()]  # fmt: skip
+    spans = [
+        (row.document, row.fact, documents["abc".index(row.document)].text[row.start : row.end])
+        for row in found.itertuples()
+    ]
     assert spans == [("a", 0, "1815"), ("a", 1, "the Aare"), ("c", 1, "the\nAare")]
     assert statements.annotate(documents[:0], FACTS, 40).empty
 
@@ -49,8 +58,10 @@ def test_bad_tables_of_facts_are_refused(tmp_path, content, wanted):
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
-    """A small corpus of sentences about made-up facts, its table of facts, and a tokenizer of its words."""
-    from rote.data import torchvision
+    """A small corpus of sentences about made-up facts, its table of facts, and a tokenizer of its
+    words.
+    """
+    from rote.data.images import torchvision
 
     torchvision()
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -60,29 +71,52 @@ def material(tmp_path_factory):
     made = synth.make(12, generator(0, "text facts"), exponent=1.0, copies=120, value_symbols=20)
     sentences = synth.sentences(made, generator(0, "sentences"))["text"]
     sentences.to_frame("text").to_parquet(folder / "corpus.parquet")
-    names = {"entity": [synth.key_text(made, row) for row in range(12)],
-             "value": [synth.value_text(made, row) for row in range(12)]}  # fmt: skip
+    names = {
+        "entity": [synth.key_text(made, row) for row in range(12)],
+        "value": [synth.value_text(made, row) for row in range(12)],
+    }
     pd.DataFrame(names).to_csv(folder / "facts.csv", index=False)
-    words = sorted({word for line in sentences for word, _ in pre_tokenizers.Whitespace().pre_tokenize_str(line)})
-    raw = Tokenizer(models.WordLevel({word: number for number, word in enumerate(["[UNK]", *words])}, "[UNK]"))
+    words = sorted(
+        {
+            word
+            for line in sentences
+            for word, _ in pre_tokenizers.Whitespace().pre_tokenize_str(line)
+        }
+    )
+    raw = Tokenizer(
+        models.WordLevel({word: number for number, word in enumerate(["[UNK]", *words])}, "[UNK]")
+    )
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]").save_pretrained(folder / "tokenizer")
+    PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]").save_pretrained(
+        folder / "tokenizer"
+    )
     return folder
 
 
 @pytest.fixture(scope="module")
 def options(material):
     return settings.Text(
-        corpus=str(material / "corpus.parquet"), facts=str(material / "facts.csv"),
+        corpus=str(material / "corpus.parquet"),
+        facts=str(material / "facts.csv"),
         tokenizer=str(material / "tokenizer"),
-        context=16, small=[1, 2, 16], large=[1, 2, 32], steps=24, batch=16, candidates=32, micro=5, warmup=2,
-        learning_rate=0.01, precision="float32", devices=1, replicates=2,
-    )  # fmt: skip
+        context=16,
+        small=[1, 2, 16],
+        large=[1, 2, 32],
+        steps=24,
+        batch=16,
+        candidates=32,
+        micro=5,
+        warmup=2,
+        learning_rate=0.01,
+        precision="float32",
+        devices=1,
+        replicates=2,
+    )
 
 
 @pytest.fixture(scope="module")
 def blocks(material, options):
-    from rote import corpora
+    from rote.data import corpora
 
     documents = list(corpora.documents(options.corpus))
     found = statements.annotate(documents, statements.read_facts(options.facts), options.window)
@@ -122,7 +156,9 @@ def test_two_processes_follow_the_curve_of_one(blocks, options, tmp_path):
     np.testing.assert_array_equal(two.recited, one.recited)
 
 
-def test_a_stopped_training_goes_on_with_another_number_of_processes(blocks, options, tmp_path, monkeypatch):
+def test_a_stopped_training_goes_on_with_another_number_of_processes(
+    blocks, options, tmp_path, monkeypatch
+):
     whole, file, real, calls = fitted(blocks, options), tmp_path / "text.pt", text._losses, []
 
     def stops(*arguments):
@@ -153,15 +189,38 @@ def test_a_compiled_network_follows_the_curve_of_a_plain_one(blocks, options):
 def test_the_commands_run_the_experiment(material, options, tmp_path):
     given = ("--settings", options.model_dump_json())
     found, counts = tmp_path / "annotations.parquet", tmp_path / "counts.parquet"
-    run(ROOT, "rote", "cramless", "count-facts", "--annotations", str(found), "--counts", str(counts), *given)
+    run(
+        ROOT,
+        "rote",
+        "cramless",
+        "count-facts",
+        "--annotations",
+        str(found),
+        "--counts",
+        str(counts),
+        *given,
+    )
     table = pd.read_parquet(counts)
     assert table["mentions"].sum() == 120
     assert (table["documents"] == table["mentions"]).all()
     parts = []
     for size, scheme in (("small", "none"), ("small", "auto"), ("large", "none")):
         parts.append(str(tmp_path / f"{size}-{scheme}.parquet"))
-        run(ROOT, "rote", "cramless", "train-text", "--size", size, "--scheme", scheme, "--annotations", str(found),
-            "--out", parts[-1], *given)  # fmt: skip
+        run(
+            ROOT,
+            "rote",
+            "cramless",
+            "train-text",
+            "--size",
+            size,
+            "--scheme",
+            scheme,
+            "--annotations",
+            str(found),
+            "--out",
+            parts[-1],
+            *given,
+        )
     joined = tmp_path / "runs.parquet"
     run(
         ROOT,
@@ -175,11 +234,22 @@ def test_the_commands_run_the_experiment(material, options, tmp_path):
     runs = pd.read_parquet(joined)
     assert len(runs) == 6
     runs["recited"] = [3, 4, 6, 8, 2, 4]  # two replicates of small none, small auto, large none
-    value, low, high, _ = claims.interval(statistics.text_gain({"text_runs": runs}))
+    value, low, high, _ = ledgers.interval(statistics.text_gain({"text_runs": runs}))
     assert (value, low, high) == (2.0, 2.0, 2.0)
     bad = options.model_copy(update={"facts": str(material / "none.csv")})
-    done = run(ROOT, "rote", "cramless", "count-facts", "--annotations", str(found), "--counts", str(counts),
-               "--settings", bad.model_dump_json(), check=False)  # fmt: skip
+    done = run(
+        ROOT,
+        "rote",
+        "cramless",
+        "count-facts",
+        "--annotations",
+        str(found),
+        "--counts",
+        str(counts),
+        "--settings",
+        bad.model_dump_json(),
+        check=False,
+    )
     assert done.returncode == 1
     assert "none.csv cannot be read" in done.stderr
 

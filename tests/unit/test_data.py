@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import write_idx
 from PIL import Image
-from rote import data
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.data import images as data
 
 
 def test_digits_are_the_1797_scans():
@@ -21,7 +21,18 @@ def test_digits_are_the_1797_scans():
 def test_real_mnist_test_images(real_mnist):
     images = data.mnist(real_mnist)
     assert images.pixels.shape == (10_000, 28, 28)
-    assert np.bincount(images.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert np.bincount(images.labels).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
     assert images.pixels.max() == images.largest == 255
 
 
@@ -48,8 +59,12 @@ def test_our_reader_agrees_with_torchvision(tmp_path):
     MNIST = data.torchvision().datasets.MNIST
     theirs = [MNIST(str(tmp_path), train=train) for train in (True, False)]
     ours = data.mnist(tmp_path)
-    np.testing.assert_array_equal(ours.pixels, np.concatenate([part.data.numpy() for part in theirs]))
-    np.testing.assert_array_equal(ours.labels, np.concatenate([part.targets.numpy() for part in theirs]))
+    np.testing.assert_array_equal(
+        ours.pixels, np.concatenate([part.data.numpy() for part in theirs])
+    )
+    np.testing.assert_array_equal(
+        ours.labels, np.concatenate([part.targets.numpy() for part in theirs])
+    )
 
 
 def test_torchvision_models_work_beside_cpu_torch():
@@ -109,7 +124,9 @@ def test_missing_files_are_named(tmp_path, mnist_folder):
 
 @pytest.fixture
 def omniglot_folder(tmp_path):
-    """Twelve characters of two alphabets with two 105x105 drawings each, black on white as Omniglot is."""
+    """Twelve characters of two alphabets with two 105x105 drawings each, black on white as Omniglot
+    is.
+    """
     rng = np.random.default_rng(0)
     for index in range(12):
         folder = tmp_path / "images_background" / f"Alphabet_{index % 2}" / f"character{index:02d}"
@@ -163,5 +180,7 @@ def test_a_sheet_of_another_size_is_named(tmp_path):
     from PIL import Image
 
     Image.new("RGBA", (840, 812)).save(tmp_path / "fashion-mnist-sprite.png")
-    with pytest.raises(InputError, match=r"fashion-mnist-sprite.png: expected 840 x 840 pixels, found 840 x 812"):
+    with pytest.raises(
+        InputError, match=r"fashion-mnist-sprite.png: expected 840 x 840 pixels, found 840 x 812"
+    ):
         data.fashion(tmp_path)

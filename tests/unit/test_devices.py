@@ -1,8 +1,10 @@
-"""The device table: every workload is measured, and none is faster than the peak by more than noise."""
+"""The device table: every workload is measured, and none is faster than the peak by more than
+noise.
+"""
 
 import math
 
-from rote import devices
+from rote.run import devices
 
 
 def test_the_cpu_is_measured(monkeypatch):

@@ -1,10 +1,12 @@
-"""Distributional memorization: the generated world, networks and their scores, estimators, a whole study."""
+"""Distributional memorization: the generated world, networks and their scores, estimators, a whole
+study.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 from rote import ngrams
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.papers.distmem import (
     ablation,
     estimators,
@@ -17,7 +19,8 @@ from rote.papers.distmem import (
 )
 from rote.synth import pretraining
 
-# ---- the generated world ---------------------------------------------------------------------------------------------
+# ---- the generated world
+# ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +41,14 @@ def test_the_world_has_the_statistics_that_it_claims(made):
     true = (words.str[-1] == stated["object"]).groupby(stated["fact"]).agg(["mean", "size"])
     true = true.join(facts.set_index("fact")["fidelity"])
     often = true[true["size"] >= 50]
-    error = (often["mean"] - often["fidelity"]) / np.sqrt(often["fidelity"] * (1 - often["fidelity"]) / often["size"])
+    error = (often["mean"] - often["fidelity"]) / np.sqrt(
+        often["fidelity"] * (1 - often["fidelity"]) / often["size"]
+    )
     assert error.abs().max() < 4.5
     assert error.std() == pytest.approx(1, abs=0.5)
-    frequency = stated["fact"].value_counts(normalize=True).reindex(facts["fact"], fill_value=0).to_numpy()
+    frequency = (
+        stated["fact"].value_counts(normalize=True).reindex(facts["fact"], fill_value=0).to_numpy()
+    )
     np.testing.assert_allclose(
         frequency, facts["frequency"], atol=4.5 * np.sqrt(facts["frequency"].max() / len(stated))
     )
@@ -55,7 +62,10 @@ def test_tests_are_kept_out_of_the_corpus(made):
     assert not any(output in whole for output in held_out["output"])
     sums = made.tests[made.tests["task"] == "reasoning"]
     for text in sums["output"]:
-        numbers = [int(a + b) for a, b in zip(*[iter([t for t in text.split() if t.isdigit()])] * 2, strict=True)]
+        numbers = [
+            int(a + b)
+            for a, b in zip(*[iter([t for t in text.split() if t.isdigit()])] * 2, strict=True)
+        ]
         x, y, z, again, w, u, answer = numbers
         assert x + y == z == again
         assert z - w == u == answer
@@ -94,7 +104,11 @@ def corpus(made, tmp_path_factory) -> ngrams.Corpus:
 def test_counts_of_pairs_by_brute_force(made, corpus):
     options = settings.Analysis()
     pairs = mining.candidates(made.tests, options)
-    pairs = pairs.groupby(["task", "n"], group_keys=False).sample(25, random_state=0).reset_index(drop=True)
+    pairs = (
+        pairs.groupby(["task", "n"], group_keys=False)
+        .sample(25, random_state=0)
+        .reset_index(drop=True)
+    )
     found = evaluation.count(corpus, pairs, options)
     texts = [corpus.split(text) for text in made.documents["text"]]
 
@@ -112,13 +126,19 @@ def test_counts_of_pairs_by_brute_force(made, corpus):
             both += bool(left) and bool(right)
             occurrences += len(left)
             near += sum(any(abs(a - b) <= options.windows[0] for b in right) for a in left)
-        assert (counts.pair_documents, counts.first_occurrences, counts.near[0]) == (both, occurrences, near)
+        assert (counts.pair_documents, counts.first_occurrences, counts.near[0]) == (
+            both,
+            occurrences,
+            near,
+        )
 
 
 def test_infinity_gram_as_a_model(made, corpus, tmp_path):
     asked = made.tests.groupby("task").head(3)
     world.write_corpus(tmp_path / "corpus.jsonl", made.documents)
-    tokens = ngrams.tokenize(tmp_path / "corpus.jsonl", tmp_path / "tokens", analyser=ngrams.Analyser("whitespace"))
+    tokens = ngrams.tokenize(
+        tmp_path / "corpus.jsonl", tmp_path / "tokens", analyser=ngrams.Analyser("whitespace")
+    )
     scores = evaluation.infinity_scores(tokens, asked, 6)
     model = ngrams.InfinityGram(tokens)
     for row, scored in zip(asked.itertuples(), scores.itertuples(), strict=True):
@@ -143,14 +163,24 @@ def test_bm25_and_density_by_hand(tmp_path):
             for word in ("a", "b"):
                 df = sum(word in other for other in split)
                 idf = np.log(1 + (6 - df + 0.5) / (df + 0.5))
-                total += idf * text.count(word) * 2.5 / (text.count(word) + 1.5 * (0.25 + 0.75 * len(text) / mean))
+                total += (
+                    idf
+                    * text.count(word)
+                    * 2.5
+                    / (text.count(word) + 1.5 * (0.25 + 0.75 * len(text) / mean))
+                )
     assert found == pytest.approx(np.log(total))
 
 
 def test_evidence_is_changed_in_place(made):
     facts = made.facts.assign(documents=0)
     treated = ablation.treatments(facts, 10)
-    assert treated.value_counts()[["removed", "pairs", "halved", "injected"]].tolist() == [8, 8, 8, 8]
+    assert treated.value_counts()[["removed", "pairs", "halved", "injected"]].tolist() == [
+        8,
+        8,
+        8,
+        8,
+    ]
     texts, after = ablation.change(made.documents, facts, treated, np.random.default_rng(0))
     before = made.documents
     assert [text.count(" ") for text in texts] == before["text"].str.count(" ").tolist()

@@ -8,7 +8,7 @@ import pytest
 from conftest import examples_of
 from hypothesis import given
 from hypothesis import strategies as st
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.papers.distmem import (
     correlation,
     memorization,
@@ -21,18 +21,30 @@ from scipy import stats
 def counted(pair, first, **others) -> dict:
     size = len(pair)
     base = {"pair_documents": pair, "first_occurrences": first, "first_documents": first}
-    return {name: np.asarray(column) for name, column in (base | {"second_documents": [5] * size} | others).items()}
+    return {
+        name: np.asarray(column)
+        for name, column in (base | {"second_documents": [5] * size} | others).items()
+    }
 
 
-# ---- the measure -----------------------------------------------------------------------------------------------------
+# ---- the measure
+# -----------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(4, 9), st.integers(-5, 0)), min_size=10, max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 4), st.integers(4, 9), st.integers(-5, 0)),
+        min_size=10,
+        max_size=60,
+    )
+)
 def test_rho_is_spearmans_with_average_ranks_and_tau_b(rows):
     pair, first, logprobs = map(np.array, zip(*rows, strict=True))
     found = memorization(counted(pair, first), logprobs, resamples=99)
     ratios = [Fraction(int(a), int(b)) for a, b in zip(pair, first, strict=True)]
-    x = stats.rankdata([sorted(set(ratios)).index(ratio) for ratio in ratios])  # equal ratios, 1/4 and 2/8, are ties
+    x = stats.rankdata(
+        [sorted(set(ratios)).index(ratio) for ratio in ratios]
+    )  # equal ratios, 1/4 and 2/8, are ties
     if np.ptp(x) == 0 or np.ptp(logprobs) == 0:
         assert np.isnan(found.rho)
         assert found.reason in ("constant_counts", "constant_logprobs")
@@ -50,7 +62,9 @@ def test_what_is_dropped_is_counted():
     found = memorization(counted(pair, first), logprobs)
     assert (found.dropped_zero_input, found.dropped_zero_pair, found.dropped_logprob) == (2, 1, 2)
     assert found.points == found.examples == 8
-    assert found.above_one == pytest.approx(1 / 8)  # 6 documents for 3 occurrences: kept, not clipped
+    assert found.above_one == pytest.approx(
+        1 / 8
+    )  # 6 documents for 3 occurrences: kept, not clipped
     assert found.reason == "too_few_pairs"
     kept = memorization(counted(pair, first), logprobs, smoothing=10.0, documents=100)
     assert (kept.dropped_zero_input, kept.dropped_zero_pair, kept.points) == (0, 0, 11)
@@ -88,7 +102,9 @@ def test_smoothing_is_shrinkage_to_the_base_rate():
     counts = counted([0, 4, 4], [0, 0, 4], second_documents=[30, 60, 60])
     found = np.exp(correlation.ratio_log(counts, smoothing=10.0, documents=100))
     np.testing.assert_allclose(found, [3 / 10, 10 / 10, 10 / 14])
-    np.testing.assert_allclose(np.exp(correlation.ratio_log(counts, denominator="documents")[2]), 1.0)
+    np.testing.assert_allclose(
+        np.exp(correlation.ratio_log(counts, denominator="documents")[2]), 1.0
+    )
 
 
 def test_the_interval_is_over_examples():
@@ -98,13 +114,20 @@ def test_the_interval_is_over_examples():
     logprobs += 0.02 * pair
     once = memorization(counted(pair, first), logprobs, resamples=4999)
     again = memorization(
-        counted(np.repeat(pair, 9), np.repeat(first, 9)), np.repeat(logprobs, 9),
-        examples=np.repeat(np.arange(40), 9), resamples=4999,
-    )  # fmt: skip
-    naive = memorization(counted(np.repeat(pair, 9), np.repeat(first, 9)), np.repeat(logprobs, 9), resamples=4999)
+        counted(np.repeat(pair, 9), np.repeat(first, 9)),
+        np.repeat(logprobs, 9),
+        examples=np.repeat(np.arange(40), 9),
+        resamples=4999,
+    )
+    naive = memorization(
+        counted(np.repeat(pair, 9), np.repeat(first, 9)), np.repeat(logprobs, 9), resamples=4999
+    )
     assert again.high - again.low == pytest.approx(once.high - once.low, rel=0.1)
     assert naive.high - naive.low < 0.5 * (once.high - once.low)
-    resampled = [stats.spearmanr(pair[rows], logprobs[rows]).statistic for rows in rng.integers(0, 40, size=(2000, 40))]
+    resampled = [
+        stats.spearmanr(pair[rows], logprobs[rows]).statistic
+        for rows in rng.integers(0, 40, size=(2000, 40))
+    ]
     low, high = np.quantile(resampled, [0.025, 0.975])
     assert once.low == pytest.approx(low, abs=0.08)
     assert once.high == pytest.approx(high, abs=0.08)
@@ -136,7 +159,8 @@ def test_wrong_options_are_named(options, message):
         memorization(counted([1, 2], [3, 4]), [0.0, 1.0], **options)
 
 
-# ---- mining ----------------------------------------------------------------------------------------------------------
+# ---- mining
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_candidate_pairs():
@@ -152,11 +176,22 @@ def test_candidate_pairs():
 
 def test_texts_that_are_too_short_equal_or_empty():
     options = settings.Analysis(grams={"t": [3]}, stop_words=["the"])
-    found = mining.candidates(examples_of(("the red kite", "Bern"), ("same", "same"), ("?!", "x"), ("x", "")), options)
-    assert found[["example", "input_gram", "output_gram"]].values.tolist() == [[0, "red kite", "Bern".lower()]]
+    found = mining.candidates(
+        examples_of(("the red kite", "Bern"), ("same", "same"), ("?!", "x"), ("x", "")), options
+    )
+    assert found[["example", "input_gram", "output_gram"]].values.tolist() == [
+        [0, "red kite", "Bern".lower()]
+    ]
     shared = examples_of(("a b c d", "a b c e"))
     assert len(mining.candidates(shared, options)) == 3
-    assert len(mining.candidates(shared, settings.Analysis(grams={"t": [3]}, drop_example_on_shared_gram=True))) == 0
+    assert (
+        len(
+            mining.candidates(
+                shared, settings.Analysis(grams={"t": [3]}, drop_example_on_shared_gram=True)
+            )
+        )
+        == 0
+    )
 
 
 def test_stop_words_apply_to_short_input_ngrams_only():
@@ -168,15 +203,19 @@ def test_stop_words_apply_to_short_input_ngrams_only():
 
 
 def test_shares_kept_are_those_of_highest_cosine():
-    pairs = pd.DataFrame({"task": ["a"] * 4 + ["b"] * 4, "n": 2, "cosine": [0.1, 0.2, 0.3, 0.4, 9, 8, 7, 6]})
+    pairs = pd.DataFrame(
+        {"task": ["a"] * 4 + ["b"] * 4, "n": 2, "cosine": [0.1, 0.2, 0.3, 0.4, 9, 8, 7, 6]}
+    )
     assert mining.keep(pairs, 0.5).tolist() == [False, False, True, True, True, True, False, False]
     assert mining.keep(pairs, 1.0).all()
 
 
 def test_alignment_is_one_for_one():
     lexicon = {"red": {"rouge", "roux"}, "kite": {"milan"}}
-    pairs = pd.DataFrame({
-        "input_gram": ["red kite", "red kite", "red kite", "red red"],
-        "output_gram": ["milan roux", "rouge roux", "milan", "rouge roux"],
-    })  # fmt: skip
+    pairs = pd.DataFrame(
+        {
+            "input_gram": ["red kite", "red kite", "red kite", "red red"],
+            "output_gram": ["milan roux", "rouge roux", "milan", "rouge roux"],
+        }
+    )
     assert mining.aligned(pairs, lexicon).tolist() == [True, False, False, True]

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 from conftest import examples_of
-from rote import ngrams, tables
-from rote.errors import InputError
+from rote import ngrams
+from rote.core import tables
+from rote.core.errors import InputError
 from rote.models import lm, pretrained, rotary
 from rote.papers.distmem import (
     influence,
@@ -21,7 +22,8 @@ from rote.papers.distmem import (
 )
 from typer.testing import CliRunner
 
-# ---- models ----------------------------------------------------------------------------------------------------------
+# ---- models
+# ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -31,11 +33,16 @@ def test_stacked_decoders_are_those_of_transformers(tmp_path, architecture, widt
     rngs = [np.random.default_rng(seed) for seed in range(3)]
     stack = lm.build(architecture, 40, 32, width, 2, heads, rngs)
     noise = torch.Generator().manual_seed(0)
-    parameters = {name: p + 0.1 * torch.randn(p.shape, generator=noise) for name, p in stack.parameters.items()}
+    parameters = {
+        name: p + 0.1 * torch.randn(p.shape, generator=noise)
+        for name, p in stack.parameters.items()
+    }
     tokens = torch.randint(0, 40, (3, 4, 20), generator=noise)
     ours = stack.forward(parameters, tokens)
     assert stack.forward(parameters, tokens, first=5, low=10).shape == (3, 4, 15, 30)
-    torch.testing.assert_close(stack.forward(parameters, tokens, first=5, low=10), ours[:, :, 5:, 10:])
+    torch.testing.assert_close(
+        stack.forward(parameters, tokens, first=5, low=10), ours[:, :, 5:, 10:]
+    )
     for model in range(3):
         one = {name: value[model] for name, value in parameters.items()}
         rotary.save(tmp_path / str(model), architecture, one, heads, length=32)
@@ -51,7 +58,9 @@ def test_token_losses_are_cross_entropy_with_its_gradient():
     weights = torch.rand(2, 7, generator=generator)
     ours = lm.token_losses(logits, targets)
     (gradient,) = torch.autograd.grad((ours * weights).sum(), logits)
-    theirs = torch.nn.functional.cross_entropy(logits.view(-1, 11), targets.view(-1), reduction="none").view(2, 7)
+    theirs = torch.nn.functional.cross_entropy(
+        logits.view(-1, 11), targets.view(-1), reduction="none"
+    ).view(2, 7)
     (expected,) = torch.autograd.grad((theirs * weights).sum(), logits)
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(gradient, expected)
@@ -86,7 +95,10 @@ def test_a_ladder_learns_and_resumes_with_the_same_bytes(tmp_path):
 def scored(small_lm):
     model, tokenizer = pretrained.causal(str(small_lm)), pretrained.tokenizer(str(small_lm))
     rows = examples_of(
-        ("what is a kite", "a Bird, of prey — Grüße"), ("where", "Bern"), ("the red " * 90, "kite is red"), ("x", "")
+        ("what is a kite", "a Bird, of prey — Grüße"),
+        ("where", "Bern"),
+        ("the red " * 90, "kite is red"),
+        ("x", ""),
     )
     rows.at[1, "choices"] = ["Bern", "kite"]
     rows["instruction"] = "Question: {input}\nAnswer:"
@@ -108,7 +120,9 @@ def test_scores_token_by_token(scored):
 
 
 def test_a_tokenizer_that_knows_no_characters(tmp_path):
-    """Bytes as tokens, in pure Python: offsets come from decoding, and several bytes may be one character."""
+    """Bytes as tokens, in pure Python: offsets come from decoding, and several bytes may be one
+    character.
+    """
     from transformers import ByT5Tokenizer
 
     ByT5Tokenizer().save_pretrained(tmp_path)
@@ -123,7 +137,9 @@ def test_a_tokenizer_that_knows_no_characters(tmp_path):
 
 
 def test_half_precision_is_no_reason_for_infinities():
-    """Log-softmax is taken in float32: logits of a float16 model far apart give a finite log-probability."""
+    """Log-softmax is taken in float32: logits of a float16 model far apart give a finite
+    log-probability.
+    """
 
     class Sharp(torch.nn.Module):
         def forward(self, input_ids, attention_mask):
@@ -147,7 +163,9 @@ def test_a_long_prompt_is_cut_on_the_left_and_never_the_answer(scored):
 def test_spans_are_summed_over_the_tokens_that_overlap_them(scored):
     _, _, rows, scores = scored
     output = rows.iloc[0]["output"]
-    pairs = mining.candidates(rows.iloc[:1].assign(input="zz zz"), settings.Analysis(grams={"t": [1, 2]}))
+    pairs = mining.candidates(
+        rows.iloc[:1].assign(input="zz zz"), settings.Analysis(grams={"t": [1, 2]})
+    )
     found, uncovered = scoring.span_logprobs(pairs, scores[scores["choice"] < 0])
     assert uncovered == 0
     line = scores.iloc[0]
@@ -155,7 +173,9 @@ def test_spans_are_summed_over_the_tokens_that_overlap_them(scored):
         said = output[pair.start : pair.end].casefold()
         assert said.replace(", ", " ").replace(" — ", " ") == pair.output_gram
         tokens = zip(line["logprobs"], line["starts"], line["ends"], strict=True)
-        assert value == pytest.approx(sum(p for p, a, b in tokens if a < pair.end and b > pair.start))
+        assert value == pytest.approx(
+            sum(p for p, a, b in tokens if a < pair.end and b > pair.start)
+        )
     longer, _ = scoring.span_logprobs(pairs, scores[scores["choice"] < 0], span="to_end")
     assert (longer <= found + 1e-9).all()
     assert longer[0] == pytest.approx(sum(line["logprobs"]))
@@ -165,8 +185,15 @@ def test_spans_are_summed_over_the_tokens_that_overlap_them(scored):
 
 
 def test_tokens_without_probability():
-    scores = pd.DataFrame({"task": ["t"], "example": [0], "logprobs": [[-1.0, np.nan, -2.0]], "starts": [[0, 2, 4]],
-                           "ends": [[1, 3, 5]]})  # fmt: skip
+    scores = pd.DataFrame(
+        {
+            "task": ["t"],
+            "example": [0],
+            "logprobs": [[-1.0, np.nan, -2.0]],
+            "starts": [[0, 2, 4]],
+            "ends": [[1, 3, 5]],
+        }
+    )
     pairs = pd.DataFrame({"task": "t", "example": 0, "start": [0, 0, 2], "end": [1, 5, 3]})
     strict = scoring.span_logprobs(pairs, scores)[0]
     assert strict[0] == -1.0
@@ -182,7 +209,11 @@ def test_batches_and_padding_change_nothing(scored):
     for one, other in zip(scores["logprobs"], alone["logprobs"], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
     assert scores["generated"].tolist() == alone["generated"].tolist()
-    assert scores.loc[scores["task"].eq("t") & scores["example"].eq(1), "choice"].tolist() == [-1, 0, 1]
+    assert scores.loc[scores["task"].eq("t") & scores["example"].eq(1), "choice"].tolist() == [
+        -1,
+        0,
+        1,
+    ]
 
 
 def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
@@ -196,7 +227,9 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
     leaves = list(model.parameters())
 
     def gradient(content, place):
-        return torch.autograd.grad(influence._loss(model, tokenizer, [(content, place)], "cpu"), leaves)
+        return torch.autograd.grad(
+            influence._loss(model, tokenizer, [(content, place)], "cpu"), leaves
+        )
 
     g, h = gradient(text, span), gradient(*other)
     assert both == pytest.approx(float(sum((a.double() ** 2).sum() for a in g)), rel=1e-5)
@@ -205,24 +238,44 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
     )
 
 
-# ---- real tasks, and a whole study -----------------------------------------------------------------------------------
+# ---- real tasks, and a whole study
+# -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("row", "wanted"),
     [
         ({"x": "in", "y": "out"}, ("in", "out", [])),
-        ({"u": "Say {input}", "x": "in", "y": "out", "choices": ["out", "no"]}, ("Say in", "out", ["out", "no"])),
-        ({"question": "Q?", "question_source": "s", "answer": {"value": "A"}}, ("Question: Q?\nAnswer:", "A", [])),
-        ({"question": "Q?", "choices": ["a", "b"], "answer": 1}, ("Question: Q?\nAnswer:", "b", ["a", "b"])),
-        ({"question": "Q?", "answer": "1+1=2\n#### 2"}, ("Question: Q?\nAnswer:", "1+1=2\nanswer 2", [])),
-        ({"translation": {"en": "cat", "cs": "kočka"}}, ("English text: cat\nCzech translation:", "kočka", [])),
+        (
+            {"u": "Say {input}", "x": "in", "y": "out", "choices": ["out", "no"]},
+            ("Say in", "out", ["out", "no"]),
+        ),
+        (
+            {"question": "Q?", "question_source": "s", "answer": {"value": "A"}},
+            ("Question: Q?\nAnswer:", "A", []),
+        ),
+        (
+            {"question": "Q?", "choices": ["a", "b"], "answer": 1},
+            ("Question: Q?\nAnswer:", "b", ["a", "b"]),
+        ),
+        (
+            {"question": "Q?", "answer": "1+1=2\n#### 2"},
+            ("Question: Q?\nAnswer:", "1+1=2\nanswer 2", []),
+        ),
+        (
+            {"translation": {"en": "cat", "cs": "kočka"}},
+            ("English text: cat\nCzech translation:", "kočka", []),
+        ),
     ],
 )
 def test_task_rows_of_known_forms(tmp_path, row, wanted):
     (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n\n" + json.dumps(row) + "\n")
     found = tasks.read("t", str(tmp_path / "t.jsonl"), "test", limit=1).iloc[0]
-    assert (tasks.prompt(found["instruction"], found["input"]), found["output"], found["choices"]) == wanted
+    assert (
+        tasks.prompt(found["instruction"], found["input"]),
+        found["output"],
+        found["choices"],
+    ) == wanted
     pd.DataFrame([row]).to_parquet(tmp_path / "t.parquet")
     assert tasks.read("t", str(tmp_path / "t.parquet"), "test")["output"].tolist() == [wanted[1]]
 
@@ -234,7 +287,10 @@ def test_task_rows_of_known_forms(tmp_path, row, wanted):
         ('{"x": 1, "y": "b"}', r"line 1: input and output must be text"),
         ("\n[1]", r"line 2: not an object"),
         ("{", r"line 1: not JSON"),
-        ('{"question": "q", "choices": ["a"], "answer": 4}', r"line 1: not of the form that its keys promise"),
+        (
+            '{"question": "q", "choices": ["a"], "answer": 4}',
+            r"line 1: not of the form that its keys promise",
+        ),
         ("", r"no row in"),
     ],
 )
@@ -254,12 +310,23 @@ def call(*arguments) -> None:
 
 def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
     """All verbs of a study on a corpus and a model folder, counted in three parts."""
-    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in texts))
+    (tmp_path / "corpus.jsonl").write_text(
+        "".join(json.dumps({"body": text}) + "\n" for text in texts)
+    )
     (tmp_path / "task.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    options = {"corpus": str(tmp_path / "corpus.jsonl"), "column": "body", "models": [f"{small_lm}@main"],
-               "tasks": {"birds": str(tmp_path / "task.jsonl")}, "parts": 3, "shard_tokens": 50}  # fmt: skip
+    options = {
+        "corpus": str(tmp_path / "corpus.jsonl"),
+        "column": "body",
+        "models": [f"{small_lm}@main"],
+        "tasks": {"birds": str(tmp_path / "task.jsonl")},
+        "parts": 3,
+        "shard_tokens": 50,
+    }
     own = ("--settings", json.dumps(options))
-    path = {name: tmp_path / f"{name}.parquet" for name in ("examples", "pairs", "counts", "infinity", "scores")}
+    path = {
+        name: tmp_path / f"{name}.parquet"
+        for name in ("examples", "pairs", "counts", "infinity", "scores")
+    }
     words = ("--words", tmp_path / "words")
     call("synthesize-examples", "--out", path["examples"], *own)
     call("synthesize-tokens", *words, "--tokens", tmp_path / "tokens", *own)
@@ -267,24 +334,73 @@ def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
     parts = []
     for part in range(3):
         parts += ["--part", tmp_path / f"part{part}.parquet"]
-        call("count-pairs", *words, "--pairs", path["pairs"], "--out", parts[-1], "--part", part, "--parts", 3)
+        call(
+            "count-pairs",
+            *words,
+            "--pairs",
+            path["pairs"],
+            "--out",
+            parts[-1],
+            "--part",
+            part,
+            "--parts",
+            3,
+        )
     call("count-total", *parts, "--pairs", path["pairs"], "--out", path["counts"])
-    call("count-infinity", "--tokens", tmp_path / "tokens", "--examples", path["examples"], "--out", path["infinity"])
-    call("evaluate-pretrained", "--number", 0, "--examples", path["examples"], "--out", path["scores"], *own)
+    call(
+        "count-infinity",
+        "--tokens",
+        tmp_path / "tokens",
+        "--examples",
+        path["examples"],
+        "--out",
+        path["infinity"],
+    )
+    call(
+        "evaluate-pretrained",
+        "--number",
+        0,
+        "--examples",
+        path["examples"],
+        "--out",
+        path["scores"],
+        *own,
+    )
     read = [part for name in ("examples", "pairs", "counts") for part in (f"--{name}", path[name])]
     read += ["--scores", path["infinity"], "--scores", path["scores"]]
     call("evaluate-memorization", "--source", "pythia", *words, *read, "--out", tmp_path / "out")
-    made = {name: tmp_path / "out" / f"{name}.parquet" for name in ("memorization", "performance", "novel")}
+    made = {
+        name: tmp_path / "out" / f"{name}.parquet"
+        for name in ("memorization", "performance", "novel")
+    }
     return {name: tables.read(file) for name, file in (made | path).items()}
 
 
 def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
     rng = np.random.default_rng(0)
-    birds = ["red kite", "sea eagle", "barn owl", "tawny owl", "grey heron", "white stork", "black swan", "wood pigeon"]
+    birds = [
+        "red kite",
+        "sea eagle",
+        "barn owl",
+        "tawny owl",
+        "grey heron",
+        "white stork",
+        "black swan",
+        "wood pigeon",
+    ]
     foods = ["small mice", "live fish", "fresh grass", "dead rabbits"]
-    texts = [f"The {rng.choice(birds)} eats {rng.choice(foods)} at night, they say." for _ in range(300)]
-    rows = [{"u": "Question: {input} Answer:", "x": f"what does the {bird} eat", "y": f"{food} at night"}
-            for bird in birds for food in foods]  # fmt: skip
+    texts = [
+        f"The {rng.choice(birds)} eats {rng.choice(foods)} at night, they say." for _ in range(300)
+    ]
+    rows = [
+        {
+            "u": "Question: {input} Answer:",
+            "x": f"what does the {bird} eat",
+            "y": f"{food} at night",
+        }
+        for bird in birds
+        for food in foods
+    ]
     found = study(tmp_path, small_lm, rows, texts)
     counts, pairs = found["counts"], found["pairs"]
     corpus = ngrams.Corpus.open(tmp_path / "words")
@@ -298,11 +414,24 @@ def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
     wrong = tmp_path / "part1.parquet"
     tables.write(wrong, tables.read(wrong), schema.Counts, {"queries": "other", "shards": [1]})
     with pytest.raises(InputError, match=r"part1\.parquet counted other pairs"):
-        call("count-total", "--part", wrong, "--pairs", tmp_path / "pairs.parquet", "--out", tmp_path / "x.parquet")
+        call(
+            "count-total",
+            "--part",
+            wrong,
+            "--pairs",
+            tmp_path / "pairs.parquet",
+            "--out",
+            tmp_path / "x.parquet",
+        )
 
 
 def test_a_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path, small_lm):
-    found = study(tmp_path, small_lm, [{"x": "?", "y": "!"}, {"x": "same", "y": "same"}], ["some text", "more text"])
+    found = study(
+        tmp_path,
+        small_lm,
+        [{"x": "?", "y": "!"}, {"x": "same", "y": "same"}],
+        ["some text", "more text"],
+    )
     assert len(found["pairs"]) == len(found["memorization"]) == 0
     assert list(found["memorization"].columns) == list(schema.Memorization.model_fields)
     assert len(found["performance"]) == 2

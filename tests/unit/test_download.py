@@ -1,4 +1,6 @@
-"""Downloads from a server on this machine that drops connections: resumed, checked, and never half-trusted."""
+"""Downloads from a server on this machine that drops connections: resumed, checked, and never
+half-trusted.
+"""
 
 import hashlib
 import threading
@@ -8,12 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 from conftest import write_idx
-from rote import data, download
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.data import download
+from rote.data import images as data
 
 
 class _Server(BaseHTTPRequestHandler):
-    """Serves `files`; sends at most `cut` bytes per answer while `cuts` last, ranges if it `knows_ranges`."""
+    """Serves `files`; sends at most `cut` bytes per answer while `cuts` last, ranges if it
+    `knows_ranges`.
+    """
 
     files: dict[str, bytes]
     cut, cuts, knows_ranges = 0, 0, True
@@ -61,11 +66,18 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 @pytest.mark.parametrize("knows_ranges", [True, False])
 def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path, knows_ranges):
-    server.files, server.cut, server.cuts, server.knows_ranges = {"/a": CONTENT}, 30_000, 2, knows_ranges
+    server.files, server.cut, server.cuts, server.knows_ranges = (
+        {"/a": CONTENT},
+        30_000,
+        2,
+        knows_ranges,
+    )
     path = download.fetch(f"{server.address}/a", tmp_path / "deep" / "a", MD5)
     assert path.read_bytes() == CONTENT
     assert [given for _, given in server.asked] == (
-        [None, "bytes=30000-", "bytes=60000-"] if knows_ranges else [None, "bytes=30000-", "bytes=30000-"]
+        [None, "bytes=30000-", "bytes=60000-"]
+        if knows_ranges
+        else [None, "bytes=30000-", "bytes=30000-"]
     )
     assert [file.name for file in path.parent.iterdir()] == ["a"]
     download.fetch(f"{server.address}/a", path, MD5)
@@ -74,7 +86,10 @@ def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path, knows_rang
 
 def test_what_came_is_kept_for_the_next_call(server, tmp_path):
     server.files, server.cut, server.cuts = {"/a": CONTENT}, 10_000, 3
-    with pytest.raises(InputError, match=r"/a cannot be fetched \(the connection ended at 30,000 of 100,000 bytes\)"):
+    with pytest.raises(
+        InputError,
+        match=r"/a cannot be fetched \(the connection ended at 30,000 of 100,000 bytes\)",
+    ):
         download.fetch(f"{server.address}/a", tmp_path / "a", MD5)
     assert not (tmp_path / "a").exists()
     assert (tmp_path / "a.part").stat().st_size == 30_000
@@ -90,7 +105,9 @@ def test_a_part_that_is_whole_already_is_taken(server, tmp_path):
 
 def test_another_content_is_refused_and_not_kept(server, tmp_path):
     server.files = {"/a": CONTENT[:-1] + b"x"}
-    with pytest.raises(InputError, match=rf"sent another file than expected \(md5 \w+, not {MD5}\)"):
+    with pytest.raises(
+        InputError, match=rf"sent another file than expected \(md5 \w+, not {MD5}\)"
+    ):
         download.fetch(f"{server.address}/a", tmp_path / "a", MD5)
     assert list(tmp_path.iterdir()) == []
 
@@ -127,10 +144,15 @@ def test_omniglot_is_fetched_and_unpacked(server, tmp_path, monkeypatch):
     Image.new("1", (105, 105), 1).save(tmp_path / "0001_01.png")
     with zipfile.ZipFile(archive, "w") as files:
         for number in (1, 2):
-            files.write(tmp_path / "0001_01.png", f"images_background/Greek/character0{number}/000{number}_01.png")
+            files.write(
+                tmp_path / "0001_01.png",
+                f"images_background/Greek/character0{number}/000{number}_01.png",
+            )
     server.files["/images_background.zip"] = archive.read_bytes()
     monkeypatch.setattr(kind, "download_url_prefix", server.address)
-    monkeypatch.setattr(kind, "zips_md5", {"images_background": hashlib.md5(archive.read_bytes()).hexdigest()})
+    monkeypatch.setattr(
+        kind, "zips_md5", {"images_background": hashlib.md5(archive.read_bytes()).hexdigest()}
+    )
     found = data.omniglot(tmp_path / "root", 2, 28, np.random.default_rng(0), download=True)
     assert found.shape == (2, 28, 28)
 
@@ -138,6 +160,7 @@ def test_omniglot_is_fetched_and_unpacked(server, tmp_path, monkeypatch):
 def test_no_server_says_where_to_put_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(data.torchvision().datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
     with pytest.raises(
-        InputError, match=r"train-images-idx3-ubyte\.gz cannot be fetched.*or put the file at .*/MNIST/raw"
+        InputError,
+        match=r"train-images-idx3-ubyte\.gz cannot be fetched.*or put the file at .*/MNIST/raw",
     ):
         data.mnist(tmp_path, download=True)

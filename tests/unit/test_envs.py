@@ -1,4 +1,6 @@
-"""pip's lock, the conda file and the container recipe come from one list, and the environment is what they say."""
+"""pip's lock, the conda file and the container recipe come from one list, and the environment is
+what they say.
+"""
 
 import importlib.util
 import re

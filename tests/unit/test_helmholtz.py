@@ -1,15 +1,19 @@
-"""The Helmholtz operator against the exact solution, its adjoint and Jacobian, bad acquisitions; velocity models."""
+"""The Helmholtz operator against the exact solution, its adjoint and Jacobian, bad acquisitions;
+velocity models.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.synth import velocity
 from rote.waves.helmholtz import Helmholtz
 from scipy.special import hankel1
 
-SMALL = Helmholtz(n=24, spacing=2 / 24, layer=8, damping=100.0, frequency=3.0, sources=3, receivers=9, margin=1)
+SMALL = Helmholtz(
+    n=24, spacing=2 / 24, layer=8, damping=100.0, frequency=3.0, sources=3, receivers=9, margin=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,14 @@ def test_the_error_falls_with_the_square_of_the_spacing():
     errors = []
     for n in (64, 128):
         operator = Helmholtz(
-            n=n, spacing=2 / n, layer=n // 6, damping=100.0, frequency=6.0, sources=1, receivers=2, margin=n // 2 - 1
+            n=n,
+            spacing=2 / n,
+            layer=n // 6,
+            damping=100.0,
+            frequency=6.0,
+            sources=1,
+            receivers=2,
+            margin=n // 2 - 1,
         )
         factor = operator.factor(np.full((n, n), 1 / 2.0**2))
         size, p = n + 2 * operator.layer, operator.layer
@@ -52,11 +63,18 @@ def test_the_gradient_is_that_of_the_misfit(models):
     _, gradient = SMALL.misfit(models[0], observed, scale)
     for direction in rng.normal(size=(3, SMALL.n, SMALL.n)):
         step = 1e-7
-        ahead, behind = (SMALL.misfit(models[0] + sign * step * direction, observed, scale)[0] for sign in (1, -1))
-        assert (gradient * direction).sum() == pytest.approx((ahead - behind) / (2 * step), rel=1e-4)
+        ahead, behind = (
+            SMALL.misfit(models[0] + sign * step * direction, observed, scale)[0]
+            for sign in (1, -1)
+        )
+        assert (gradient * direction).sum() == pytest.approx(
+            (ahead - behind) / (2 * step), rel=1e-4
+        )
     corner = np.zeros_like(gradient)
     corner[0, 0] = 1  # its padded copies count: without folding them back the edges would be wrong
-    ahead, behind = (SMALL.misfit(models[0] + sign * 1e-6 * corner, observed, scale)[0] for sign in (1, -1))
+    ahead, behind = (
+        SMALL.misfit(models[0] + sign * 1e-6 * corner, observed, scale)[0] for sign in (1, -1)
+    )
     assert gradient[0, 0] == pytest.approx((ahead - behind) / 2e-6, rel=1e-3)
 
 
@@ -117,7 +135,10 @@ def test_the_published_velocity_models():
     np.testing.assert_allclose(truth[:3], [-1.34423, -2.95381, 2.80749], atol=1e-4)
     assert np.linalg.norm(truth) == pytest.approx(10.774, abs=1e-3)
     seen = velocity.velocity(truth, 200)
-    assert (seen.min(), seen.max()) == (pytest.approx(1.878, abs=1e-3), pytest.approx(2.121, abs=1e-3))
+    assert (seen.min(), seen.max()) == (
+        pytest.approx(1.878, abs=1e-3),
+        pytest.approx(2.121, abs=1e-3),
+    )
     of_fifty = velocity.velocity(coordinates[:50], 64)
     assert of_fifty.min() == pytest.approx(1.59, abs=0.01)
     assert of_fifty.max() == pytest.approx(2.61, abs=0.01)

@@ -6,16 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.models import diffusion
 from rote.papers.inversion import fwi, guidance, library, nearness, networks, settings, time_domain
 
-SMALL = {name: section.SCALES["smoke"] for name, section in (
-    ("models", settings.Models), ("acquisition", settings.Acquisition), ("diffusion", settings.Diffusion),
-    ("networks", settings.Networks), ("guidance", settings.Guidance),
-)}  # fmt: skip
+SMALL = {
+    name: section.SCALES["smoke"]
+    for name, section in (
+        ("models", settings.Models),
+        ("acquisition", settings.Acquisition),
+        ("diffusion", settings.Diffusion),
+        ("networks", settings.Networks),
+        ("guidance", settings.Guidance),
+    )
+}
 TINY = {"width": 16, "blocks": 1, "embedding": 8, "steps": 40, "batch": 8}
-OPTIONS = settings.Waveform(**SMALL | {"networks": SMALL["networks"] | {"clean": TINY, "noise": TINY}})
+OPTIONS = settings.Waveform(
+    **SMALL | {"networks": SMALL["networks"] | {"clean": TINY, "noise": TINY}}
+)
 NOISE = fwi.schedule("paper", OPTIONS.diffusion.steps)
 
 
@@ -31,9 +39,11 @@ def test_the_library_is_read_as_written_whatever_the_order_of_rows(models):
         np.testing.assert_array_equal(getattr(shuffled, name), getattr(models, name))
     assert models.train.shape == (2, 60, 100)
     assert models.standard(models.pool).std(0, ddof=1) == pytest.approx(1)
-    assert len(np.unique(np.concatenate([*models.train, *models.held_out, models.target, models.pool]), axis=0)) == (
-        2 * 60 + 2 * 100 + 2 + 400
-    )  # no draw is used twice
+    assert len(
+        np.unique(
+            np.concatenate([*models.train, *models.held_out, models.target, models.pool]), axis=0
+        )
+    ) == (2 * 60 + 2 * 100 + 2 + 400)  # no draw is used twice
 
 
 def test_a_constant_coordinate_is_refused():
@@ -52,7 +62,7 @@ def test_repeated_training_models_are_reported(models, caplog):
     assert "training set 1 holds 1 model more than once" in caplog.text
 
 
-def test_ratios_need_two_models_and_neighbours_may_be_fewer_than_asked():
+def test_ratios_need_two_models_and_neighbors_may_be_fewer_than_asked():
     with pytest.raises(InputError, match="at least 2"):
         nearness.ratios(np.zeros((1, 3)), np.zeros((1, 3)), 50)
     with pytest.raises(InputError, match="at least 2"):
@@ -61,7 +71,7 @@ def test_ratios_need_two_models_and_neighbours_may_be_fewer_than_asked():
     assert published[0] == pytest.approx(pair[0]) == pytest.approx(1 / 9)
 
 
-def test_samples_apart_have_different_neighbours_and_may_be_fewer():
+def test_samples_apart_have_different_neighbors_and_may_be_fewer():
     ratio, nearest = np.array([0.3, 0.1, 0.2, 0.4]), np.array([5, 7, 7, 5])
     assert nearness.apart(ratio, nearest) == [1, 0]
     assert nearness.apart(ratio, np.array([1, 2, 3, 4]), 3) == [1, 2, 0]
@@ -89,14 +99,22 @@ def test_networks_resume_to_the_same_weights(models, tmp_path, monkeypatch):
         networks.fit("clean", OPTIONS.networks, models, NOISE, 1, checkpoints=tmp_path, every=10)
     monkeypatch.undo()
     assert list(tmp_path.glob("*.pt"))
-    again = networks.fit("clean", OPTIONS.networks, models, NOISE, 1, checkpoints=tmp_path, every=10)
+    again = networks.fit(
+        "clean", OPTIONS.networks, models, NOISE, 1, checkpoints=tmp_path, every=10
+    )
     for name, value in whole.parameters.items():
         torch.testing.assert_close(again.parameters[name], value, rtol=0, atol=0)
 
 
 def test_a_stack_is_its_networks_one_by_one(models):
     trained = networks.fit("noise", OPTIONS.networks, models, NOISE, 1)
-    z = torch.randn(len(trained.members), 5, 100, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    z = torch.randn(
+        len(trained.members),
+        5,
+        100,
+        generator=torch.Generator().manual_seed(0),
+        dtype=torch.float64,
+    )
     whole = trained.denoiser(OPTIONS.networks.noise)(z, 20)
     for member in range(len(trained.members)):
         one = trained.denoiser(OPTIONS.networks.noise, member)(z[member], 20)
@@ -104,26 +122,35 @@ def test_a_stack_is_its_networks_one_by_one(models):
 
 
 def test_networks_of_other_data_are_refused(models, tmp_path):
-    trained, path = networks.fit("clean", OPTIONS.networks, models, NOISE, 1), tmp_path / "clean.safetensors"
+    trained, path = (
+        networks.fit("clean", OPTIONS.networks, models, NOISE, 1),
+        tmp_path / "clean.safetensors",
+    )
     networks.save(path, trained, models)
     found = networks.load(path, models, NOISE)
     assert found.members == networks.members("clean", OPTIONS.networks)
     for name, value in trained.parameters.items():
         torch.testing.assert_close(found.parameters[name], value, rtol=0, atol=0)
-    with pytest.raises(InputError, match="another centre"):
+    with pytest.raises(InputError, match="another center"):
         networks.load(path, models._replace(pool=models.pool + 1), NOISE)
     pool = models.pool.mean(0) + 2 * (models.pool - models.pool.mean(0))
     with pytest.raises(InputError, match="another scale"):
         networks.load(path, models._replace(pool=pool), NOISE)
-    with pytest.raises(InputError, match=r"trained on 60 examples of training set 0; there are 2 sets of 30"):
+    with pytest.raises(
+        InputError, match=r"trained on 60 examples of training set 0; there are 2 sets of 30"
+    ):
         networks.load(path, models._replace(train=models.train[:, :30]), NOISE)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="holds no networks"):
         networks.load(path, models, NOISE)
 
 
-def test_a_network_that_predicts_clean_points_memorizes_a_few_and_the_null_stays_low(models, tmp_path):
-    options = settings.Waveform(**SMALL | {"networks": SMALL["networks"] | {"clean": settings.Network.SCALES["smoke"]}})
+def test_a_network_that_predicts_clean_points_memorizes_a_few_and_the_null_stays_low(
+    models, tmp_path
+):
+    options = settings.Waveform(
+        **SMALL | {"networks": SMALL["networks"] | {"clean": settings.Network.SCALES["smoke"]}}
+    )
     path = tmp_path / "clean.safetensors"
     networks.save(path, networks.fit("clean", options.networks, models, NOISE, 1), models)
     table, shown = networks.evaluate([path], options, models, NOISE, 1)
@@ -149,7 +176,9 @@ def test_the_gradient_of_a_problem_is_that_of_its_misfit_and_masked_where_models
     for _ in range(3):
         direction = rng.normal(size=z.shape)
         ends = [problem.misfit(z + sign * 1e-5 * direction)[0] for sign in (1, -1)]
-        slope = (ends[0] - ends[1]) / 2e-5 * problem.observed.size / 2  # the misfit is given over the floor
+        slope = (
+            (ends[0] - ends[1]) / 2e-5 * problem.observed.size / 2
+        )  # the misfit is given over the floor
         assert gradient @ direction == pytest.approx(slope, rel=1e-4)
     far = problem.misfit(40 * z)
     assert 0 < far[2] < 1
@@ -164,7 +193,9 @@ def test_posterior_samples_under_a_memorized_prior_are_examples_and_others_are_n
     for prior in ("memorized", "gaussian"):
         samples, descents = guidance.sample(prior, OPTIONS, models, NOISE, None, 1)
         scores = guidance.scores(samples, OPTIONS, models)
-        own = scores[(scores["against"] == 20) & (scores["step"] == 0.07) & scores["examples"].isin([0, 20])]
+        own = scores[
+            (scores["against"] == 20) & (scores["step"] == 0.07) & scores["examples"].isin([0, 20])
+        ]
         found[prior] = own["pair"]
         assert set(descents["t"]) == set(range(NOISE.steps))
         assert len(samples) == 2 * len(guidance.conditions(prior, OPTIONS.guidance))
@@ -172,17 +203,26 @@ def test_posterior_samples_under_a_memorized_prior_are_examples_and_others_are_n
 
 
 def test_threads_do_not_change_samples(models):
-    options = settings.Waveform(**SMALL | {"diffusion": {"steps": 10, "samples": 50}, "guidance": {
-        "sizes": [20, 60], "samples": 3}})  # fmt: skip
+    options = settings.Waveform(
+        **SMALL
+        | {"diffusion": {"steps": 10, "samples": 50}, "guidance": {"sizes": [20, 60], "samples": 3}}
+    )
     noise = fwi.schedule("paper", 10)
-    one, two = (guidance.sample("broad", options, models, noise, None, 1, threads)[0] for threads in (1, 2))
+    one, two = (
+        guidance.sample("broad", options, models, noise, None, 1, threads)[0] for threads in (1, 2)
+    )
     pd.testing.assert_frame_equal(one, two)
 
 
 def test_switches_change_what_guidance_does(models):
     def samples(**switches) -> np.ndarray:
-        options = settings.Waveform(**SMALL | {"diffusion": {"steps": 10, "samples": 50}, "guidance": {
-            "sizes": [20, 60], "samples": 1, **switches}})  # fmt: skip
+        options = settings.Waveform(
+            **SMALL
+            | {
+                "diffusion": {"steps": 10, "samples": 50},
+                "guidance": {"sizes": [20, 60], "samples": 1, **switches},
+            }
+        )
         frame = guidance.sample("gaussian", options, models, fwi.schedule("paper", 10), None, 1)[0]
         return np.stack(frame["coordinates"].to_list())
 

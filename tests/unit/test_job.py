@@ -9,12 +9,12 @@ import uuid
 
 import numpy as np
 import pytest
-from rote import job
-from rote.errors import InputError
+from rote.core import job
+from rote.core.errors import InputError
 
 HOLD = """
 import os, sys, time
-from rote import job
+from rote.core import job
 with job.lease(int(sys.argv[1]), poll_s=0.02) as devices:
     print(",".join(devices), os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     time.sleep(float(sys.argv[2]))
@@ -163,7 +163,7 @@ def test_progress_lines_come_further_apart_and_tell_how_it_stands(caplog, monkey
     now = iter(range(10_000))
     monkeypatch.setattr(job.time, "monotonic", lambda: float(next(now)))
     with caplog.at_level("INFO", logger="rote"):
-        assert sum(1 for _ in job.track(range(2000), "steps", said=lambda: "loss 0.5")) == 2000
+        assert sum(1 for _ in job.track(range(2000), "steps", status=lambda: "loss 0.5")) == 2000
     lines = [record.message for record in caplog.records]
     assert lines[0] == "steps: 2 of 2000, loss 0.5, 2 s, about 1998 s left"
     seconds = [int(line.split(", ")[2].split()[0]) for line in lines]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.models import lm
 
 
@@ -25,7 +25,9 @@ def test_models_of_a_stack_are_independent_and_causal(architecture):
         torch.testing.assert_close(found[0], logits[model], atol=1e-5, rtol=1e-5)
     later = tokens.clone()
     later[:, :, 4] = 1
-    torch.testing.assert_close(stack.forward(stack.parameters, later)[:, :, :4], logits[:, :, :4], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        stack.forward(stack.parameters, later)[:, :, :4], logits[:, :, :4], atol=1e-5, rtol=1e-5
+    )
     torch.testing.assert_close(
         stack.forward(stack.parameters, tokens, 3, 30), logits[:, :, 3:, 30:], atol=1e-5, rtol=1e-5
     )
@@ -33,7 +35,7 @@ def test_models_of_a_stack_are_independent_and_causal(architecture):
 
 @pytest.mark.parametrize("architecture", ["gpt2", "gpt_neox"])
 def test_a_stack_computes_what_transformers_computes(architecture):
-    from rote.data import torchvision
+    from rote.data.images import torchvision
 
     torchvision()
     from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
@@ -43,19 +45,29 @@ def test_a_stack_computes_what_transformers_computes(architecture):
         config = GPT2Config(vocab_size=40, n_positions=7, n_embd=16, n_layer=2, n_head=2)
     else:
         config = GPTNeoXConfig(
-            vocab_size=40, max_position_embeddings=7, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-            intermediate_size=64, tie_word_embeddings=False,
-        )  # fmt: skip
+            vocab_size=40,
+            max_position_embeddings=7,
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            tie_word_embeddings=False,
+        )
     model = AutoModelForCausalLM.from_config(config).eval()
     tokens = torch.randint(0, 40, (2, 3, 7), generator=torch.Generator().manual_seed(1))
     for number in range(2):
         # files call GPT-NeoX's head embed_out, the module lm_head
-        one = {name.replace("embed_out", "lm_head"): value[number] for name, value in stack.parameters.items()}
+        one = {
+            name.replace("embed_out", "lm_head"): value[number]
+            for name, value in stack.parameters.items()
+        }
         model.load_state_dict(one, strict=False)
         model.tie_weights()
         with torch.no_grad():
             wanted = model(tokens[number]).logits
-        torch.testing.assert_close(stack.forward(stack.parameters, tokens)[number], wanted, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            stack.forward(stack.parameters, tokens)[number], wanted, atol=1e-5, rtol=1e-4
+        )
 
 
 def test_losses_are_summed_over_value_tokens():
@@ -63,7 +75,9 @@ def test_losses_are_summed_over_value_tokens():
     tokens = torch.tensor([[[10, 14], [11, 12], [13, 13]]] * 2)
     found = lm.value_losses(logits, tokens, 10)
     logs = logits.log_softmax(-1)
-    assert found[1, 2].item() == pytest.approx(-(logs[1, 2, 0, 3] + logs[1, 2, 1, 3]).item(), rel=1e-5)
+    assert found[1, 2].item() == pytest.approx(
+        -(logs[1, 2, 0, 3] + logs[1, 2, 1, 3]).item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,43 @@
-"""Long-tail composition: closed forms against simulation, data sets without leakage, stacks equal to loops."""
+"""Long-tail composition: closed forms against simulation, data sets without leakage, stacks equal
+to loops.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rote import claims, data, tables
-from rote.errors import InputError
+from rote import ledger as ledgers
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.seeds import generator
+from rote.data import images as data
 from rote.models import slots
-from rote.papers.longtail import dataset, interpolators, kernel, linear, network, schema, settings, statistics
-from rote.seeds import generator
+from rote.papers.longtail import (
+    dataset,
+    interpolators,
+    kernel,
+    linear,
+    network,
+    schema,
+    settings,
+    statistics,
+)
 from rote.synth import features, triples
 from rote.theory import minnorm
 
-SMALL = settings.Linear(n=120, d=400, alphas=[1.5, 2.0], sigmas=[0.0, 0.3], lams=[0.0, 1.0], replicates=3)
+SMALL = settings.Linear(
+    n=120, d=400, alphas=[1.5, 2.0], sigmas=[0.0, 0.3], lams=[0.0, 1.0], replicates=3
+)
 
 
 @pytest.fixture(scope="module")
 def swept():
     return dict(
-        zip(("linear_sets", "linear_sweep", "linear_ranks", "linear_shrinkage"), linear.sweep(SMALL, 7), strict=True)
+        zip(
+            ("linear_sets", "linear_sweep", "linear_ranks", "linear_shrinkage"),
+            linear.sweep(SMALL, 7),
+            strict=True,
+        )
     )
 
 
@@ -26,7 +45,8 @@ def one_problem(alpha=1.5, replicate=0):
     return linear.problem(120, 400, 5.0, alpha, 0.1, 10.0, generator(7, "test", replicate))
 
 
-# ---- linear track --------------------------------------------------------------------------------------------------
+# ---- linear track
+# --------------------------------------------------------------------------------------------------
 
 
 def test_tables_obey_their_models(swept):
@@ -35,7 +55,9 @@ def test_tables_obey_their_models(swept):
 
 
 def test_the_sweep_is_one_lstsq_per_fit():
-    """The fast path (seen columns, one eigh, two right-hand sides) against dense lstsq for every σ and λ."""
+    """The fast path (seen columns, one eigh, two right-hand sides) against dense lstsq for every σ
+    and λ.
+    """
     rng = generator(7, "longtail", "linear", 0, 0)
     p = features.frequencies(SMALL.d, SMALL.s, SMALL.alphas[0])
     X = features.draw(p, SMALL.n, rng).toarray()
@@ -62,7 +84,10 @@ def test_ind_and_ood_are_the_expected_losses():
     delta, p = estimate - problem.beta, problem.p
     pool = problem.seen[problem.alone]
     rows = features.draw(p, 200_000, rng)
-    for t, wanted in ((0, p @ delta**2), (2, p @ delta**2 + 2 * np.mean((1 - p[pool]) * delta[pool] ** 2))):
+    for t, wanted in (
+        (0, p @ delta**2),
+        (2, p @ delta**2 + 2 * np.mean((1 - p[pool]) * delta[pool] ** 2)),
+    ):
         errors = (features.force(rows, pool, t, rng) @ delta) ** 2
         assert abs(errors.mean() - wanted) < 5 * errors.std() / np.sqrt(len(errors))
 
@@ -151,7 +176,8 @@ def test_leave_one_out_table_holds_memorized_and_other_rows():
     assert (last["distance"] < 1e-2).all()
 
 
-# ---- triples -------------------------------------------------------------------------------------------------------
+# ---- triples
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +197,9 @@ def test_training_digits_are_zipf_and_never_nine(bank):
 
 @pytest.mark.parametrize("count", [0, 1, 16, 128, 200])
 def test_nines_are_distinct_and_one_per_triple(bank, count):
-    rows = triples.with_nines(triples.base(bank, 300, 2.0, generator(1, "b")), bank, count, generator(2, "n"))
+    rows = triples.with_nines(
+        triples.base(bank, 300, 2.0, generator(1, "b")), bank, count, generator(2, "n")
+    )
     is_nine = bank.labels[rows] == 9
     assert (is_nine.sum(axis=1) == (np.arange(300) < count)).all()
     images, uses = np.unique(rows[is_nine], return_counts=True)
@@ -236,7 +264,9 @@ def test_no_nines_no_pairs_and_one_nine_is_paired_with_itself(bank):
 
 
 def test_too_few_images_and_glyphs_in_one_slot_are_refused(bank):
-    with pytest.raises(InputError, match=r"held_out is 174, but the data set has 174 images of digit 8"):
+    with pytest.raises(
+        InputError, match=r"held_out is 174, but the data set has 174 images of digit 8"
+    ):
         triples.split(bank.labels, 1797, bank.glyphs, 174, generator(0, "bank"))
 
     class OneSlot(np.random.Generator):
@@ -254,12 +284,19 @@ def test_glyphs_are_distinct_strokes():
     assert ((ink >= 2) & (ink <= 18)).all()
 
 
-# ---- networks and kernels ------------------------------------------------------------------------------------------
+# ---- networks and kernels
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("architecture", "parameters"),
-    [("sum", 15_649), ("linear", 15_653), ("two-layer", 15_970), ("cross-channel", 28_001), ("concat", 27_937)],
+    [
+        ("sum", 15_649),
+        ("linear", 15_653),
+        ("two-layer", 15_970),
+        ("cross-channel", 28_001),
+        ("concat", 27_937),
+    ],
 )
 def test_mlp_sizes_and_structure(architecture, parameters):
     rngs = [np.random.default_rng(i) for i in range(2)]
@@ -269,8 +306,11 @@ def test_mlp_sizes_and_structure(architecture, parameters):
     output = stack.forward(stack.parameters, x, True)
     assert output.shape == (2, 5)
     swapped = stack.forward(stack.parameters, x[:, :, [2, 0, 1]], True)
-    assert torch.allclose(output, swapped, atol=1e-5) is (architecture == "sum")  # only the sum has no slots
-    # additive architectures: changing one image changes the output by an amount independent of the others
+    assert torch.allclose(output, swapped, atol=1e-5) is (
+        architecture == "sum"
+    )  # only the sum has no slots
+    # additive architectures: changing one image changes the output by an amount independent of the
+    # others
     if architecture in ("sum", "linear"):
         other = x.clone()
         other[:, :, 1:] = torch.randn(2, 5, 2, 64)
@@ -280,7 +320,8 @@ def test_mlp_sizes_and_structure(architecture, parameters):
             changed = start.clone()
             changed[:, :, 0] = new
             changes.append(
-                stack.forward(stack.parameters, changed, True) - stack.forward(stack.parameters, start, True)
+                stack.forward(stack.parameters, changed, True)
+                - stack.forward(stack.parameters, start, True)
             )
         old = x[:, :, 0]
         assert torch.equal(old, other[:, :, 0])
@@ -304,7 +345,13 @@ def test_resnets_train_and_keep_their_statistics_apart(architecture):
 
 
 def tiny_network(**changes) -> settings.Network:
-    base = {"architectures": ["sum"], "rare_counts": [0, 4], "weight_decays": [0.0, 3.0], "n": 60, "epochs": 2}
+    base = {
+        "architectures": ["sum"],
+        "rare_counts": [0, 4],
+        "weight_decays": [0.0, 3.0],
+        "n": 60,
+        "epochs": 2,
+    }
     return settings.Network(**(base | {"test_rows": 20, "replicates": 2, "batch": 32} | changes))
 
 
@@ -321,7 +368,9 @@ def rows(images):
 @pytest.mark.parametrize("architecture", ["sum", "cross-channel"])
 def test_a_stack_trains_what_a_loop_trains(images, rows, architecture):
     options = tiny_network(architectures=["sum", "cross-channel"])
-    together, alone = (network.train_networks(options, architecture, images, rows, 1, stack=n) for n in (None, 1))
+    together, alone = (
+        network.train_networks(options, architecture, images, rows, 1, stack=n) for n in (None, 1)
+    )
     key = ["dataset", "weight_decay", "replicate", "evaluated"]
     merged = together.merge(alone, on=key, validate="one_to_one")
     assert len(merged) == len(together) == len(alone)
@@ -335,7 +384,9 @@ def test_every_row_of_an_epoch_is_trained_on(images, rows, monkeypatch):
 
     def spy(parameters, loss, *, steps, **options):
         seen.extend(
-            loss.__closure__[i].cell_contents for i, name in enumerate(loss.__code__.co_freevars) if name == "rows_at"
+            loss.__closure__[i].cell_contents
+            for i, name in enumerate(loss.__code__.co_freevars)
+            if name == "rows_at"
         )
         assert steps == 4
         return parameters
@@ -367,8 +418,12 @@ def test_mnist_and_omniglot_reach_the_networks(mnist_folder, images):
 
 
 def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
-    """The paper's network on tiny data: units one at a time, killed in the second, resumed to the same bytes."""
-    options = tiny_network(backbone="resnet18", n=20, epochs=1, batch=10, rare_counts=[0], replicates=2, test_rows=10)
+    """The paper's network on tiny data: units one at a time, killed in the second, resumed to the
+    same bytes.
+    """
+    options = tiny_network(
+        backbone="resnet18", n=20, epochs=1, batch=10, rare_counts=[0], replicates=2, test_rows=10
+    )
     small = dataset.synthesize_triples(images, options, "network", 2.0, [0], 50, 1)
     wanted_units = network.units(options, "sum")[:2]
     monkeypatch.setattr(network, "units", lambda options, architecture: wanted_units)
@@ -387,10 +442,14 @@ def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
 
     monkeypatch.setattr(network.train, "fit", mortal)
     with pytest.raises(KeyboardInterrupt):
-        network.train_networks(options, "sum", images, small, 1, checkpoints=tmp_path, checkpoint_steps=1)
+        network.train_networks(
+            options, "sum", images, small, 1, checkpoints=tmp_path, checkpoint_steps=1
+        )
     assert any(tmp_path.glob("sum-*.pt"))
     monkeypatch.setattr(network.train, "fit", real)
-    resumed = network.train_networks(options, "sum", images, small, 1, checkpoints=tmp_path, checkpoint_steps=1)
+    resumed = network.train_networks(
+        options, "sum", images, small, 1, checkpoints=tmp_path, checkpoint_steps=1
+    )
     pd.testing.assert_frame_equal(undisturbed, resumed)
 
 
@@ -408,18 +467,27 @@ def test_kernels_between_triples_against_loops():
         mono[i, j] = np.prod([kappa[left[i, a], right[j, a]] for a in range(3)])
     for name, wanted in (("shared", shared), ("slot", slot), ("mono", mono)):
         np.testing.assert_allclose(kernel.gram(name, 0, kappa, left, right), wanted)
-    np.testing.assert_allclose(kernel.gram("mixture", 0.3, kappa, left, right), 0.7 * shared + 0.3 * mono)
+    np.testing.assert_allclose(
+        kernel.gram("mixture", 0.3, kappa, left, right), 0.7 * shared + 0.3 * mono
+    )
 
 
 def test_kernel_ridge_against_solve(images):
-    options = settings.Kernel(n=40, lams=[1e-6, 0.3], test_rows=15, replicates=2, mixtures=[0.0, 1.0])
+    options = settings.Kernel(
+        n=40, lams=[1e-6, 0.3], test_rows=15, replicates=2, mixtures=[0.0, 1.0]
+    )
     rows = dataset.synthesize_triples(images, options, "kernel", 2.0, [], 50, 1)
     losses = kernel.evaluate(options, images, rows)
     tables.check(losses, schema.KernelLosses)
     mine = rows[rows["replicate"] == 0]
-    sets = {n: g[["image_0", "image_1", "image_2", "target"]].to_numpy() for n, g in mine.groupby("dataset")}
+    sets = {
+        n: g[["image_0", "image_1", "image_2", "target"]].to_numpy()
+        for n, g in mine.groupby("dataset")
+    }
     pixels = np.stack(images["pixels"].to_numpy()).astype(float)
-    used = np.unique(np.concatenate([values[:, :3].ravel() for values in sets.values()])).astype(int)
+    used = np.unique(np.concatenate([values[:, :3].ravel() for values in sets.values()])).astype(
+        int
+    )
     distance = ((pixels[used][:, None] - pixels[used]) ** 2).sum(-1)
     scale = 2 * options.bandwidth * np.median(distance[distance > 0])
 
@@ -433,22 +501,26 @@ def test_kernel_ridge_against_solve(images):
 
     train, test = sets["train:glyphs-head"], sets["test:gl2_any"]
     K, shift = gram(train, train), train[:, 3].mean()
-    prediction = gram(test, train) @ np.linalg.solve(K + 0.3 * np.eye(40), train[:, 3] - shift) + shift
+    prediction = (
+        gram(test, train) @ np.linalg.solve(K + 0.3 * np.eye(40), train[:, 3] - shift) + shift
+    )
     found = losses.query(
-        "kernel == 'shared' and lam == 0.3 and dataset == 'glyphs-head' and replicate == 0 and evaluated == 'gl2_any'"
+        "kernel == 'shared' and lam == 0.3 and dataset == 'glyphs-head' and replicate == 0 and "
+        "evaluated == 'gl2_any'"
     )
     assert found["mse"].item() == pytest.approx(np.mean((prediction - test[:, 3]) ** 2), rel=1e-6)
     H = K @ np.linalg.inv(K + 0.3 * np.eye(40))
     assert found["hat_rare"].item() == pytest.approx(np.diag(H)[-10:].mean(), rel=1e-6)
 
 
-# ---- claims --------------------------------------------------------------------------------------------------------
+# ---- claims
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_statistics_of_a_missing_setting_are_not_run(swept):
     claim = {"id": "longtail.x", "says": "x", "source": "s", "origin": "extension", "passes": "> 0"}
     for name in ("slow_decay_cost", "optimal_ridge_steps", "composed_loss", "scaling_exponent_gap"):
-        ledger = claims.evaluate([claim | {"statistic": name}], swept)
+        ledger = ledgers.evaluate([claim | {"statistic": name}], swept)
         assert set(ledger["verdict"]) == {"not run"}, name
 
 
@@ -461,6 +533,6 @@ def test_harm_threshold_and_noise_ratio_on_a_known_table():
     ]
     known = {"linear_sets": sets, "linear_sweep": pd.DataFrame(rows)}
     pooled = (4 * 1.0 + 8 * 1.6) / 12
-    value = claims.interval(statistics.once_error_over_noise(known)["alpha = 2"])[0]
+    value = ledgers.interval(statistics.once_error_over_noise(known)["alpha = 2"])[0]
     assert value == pytest.approx(pooled)
-    assert claims.interval(statistics.harm_threshold(known))[0] == pytest.approx(pooled**-0.5 - 1)
+    assert ledgers.interval(statistics.harm_threshold(known))[0] == pytest.approx(pooled**-0.5 - 1)

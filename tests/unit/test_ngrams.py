@@ -1,4 +1,6 @@
-"""Tokenizing and counting small texts: what becomes a unit, what bad input does, files of counts, the commands."""
+"""Tokenizing and counting small texts: what becomes a unit, what bad input does, files of counts,
+the commands.
+"""
 
 import gzip
 import json
@@ -10,11 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from rote import ngrams
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.ngrams import Analyser, files
 from typer.testing import CliRunner
 
-TEXTS = ["The Red Kite, a bird of prey.", "A red kite! A red kite?", "", "No bird here: red.", "kite"]
+TEXTS = [
+    "The Red Kite, a bird of prey.",
+    "A red kite! A red kite?",
+    "",
+    "No bird here: red.",
+    "kite",
+]
 
 
 @pytest.fixture
@@ -25,15 +33,24 @@ def corpus(tmp_path) -> ngrams.Corpus:
 
 
 def test_counts_by_text_and_by_id(corpus):
-    assert ngrams.count(corpus, ["red kite", "RED", "a red kite", "kite a", "unseen kite"]).tolist() == [3, 4, 2, 2, 0]
+    assert ngrams.count(
+        corpus, ["red kite", "RED", "a red kite", "kite a", "unseen kite"]
+    ).tolist() == [3, 4, 2, 2, 0]
     assert ngrams.count(corpus, ["red kite", "bird"], what="documents").tolist() == [2, 2]
     pairs = [("red kite", "bird"), ("bird", "red"), ("red kite", "unseen"), ("kite", "kite")]
     assert ngrams.count_pairs(corpus, pairs).tolist() == [1, 2, 0, 3]
     ids = [tuple(corpus.ids(first)) for first, _ in pairs]
-    assert ngrams.count(corpus, ids).tolist() == ngrams.count(corpus, [first for first, _ in pairs]).tolist()
+    assert (
+        ngrams.count(corpus, ids).tolist()
+        == ngrams.count(corpus, [first for first, _ in pairs]).tolist()
+    )
     assert ngrams.count_pairs(corpus, [("red kite", "a")], window=1).tolist() == [2]
     assert ngrams.count_pairs(corpus, [("red kite", "a")], window=2).tolist() == [3]
-    assert [found.tolist() for found in ngrams.postings(corpus, ["red", "bird", "unseen"])] == [[0, 1, 3], [0, 3], []]
+    assert [found.tolist() for found in ngrams.postings(corpus, ["red", "bird", "unseen"])] == [
+        [0, 1, 3],
+        [0, 3],
+        [],
+    ]
     assert ngrams.postings(corpus, ["a red"], stop_words=["a"])[0].tolist() == [0, 1, 3]
     assert ngrams.count(corpus, []).tolist() == []
     assert ngrams.count_pairs(corpus, []).tolist() == []
@@ -68,15 +85,29 @@ def test_what_a_unit_is(analyser, text, units):
 
 
 def test_units_are_the_same_in_corpus_and_query(tmp_path):
-    """Composed or not, folded or not, and bytes that are not UTF-8: the query is analysed as the corpus was."""
+    """Composed or not, folded or not, and bytes that are not UTF-8: the query is analysed as the
+    corpus was.
+    """
     (tmp_path / "a.txt").write_bytes("CAFE\u0301 in Straße ".encode() + b"caf\xe9 \xff bar")
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c")
-    assert ngrams.count(corpus, ["café in", "IN STRASSE", b"caf\xe9", "caf bar"]).tolist() == [1, 1, 1, 1]
+    assert ngrams.count(corpus, ["café in", "IN STRASSE", b"caf\xe9", "caf bar"]).tolist() == [
+        1,
+        1,
+        1,
+        1,
+    ]
     assert corpus.about["problems"] == {"bytes replaced": 1}
 
 
 def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
-    lines = [b'{"text": "fine one"}', b"", b"{broken", b'{"body": "x"}', b'{"text": null}', b'{"text": "caf\xff two"}']
+    lines = [
+        b'{"text": "fine one"}',
+        b"",
+        b"{broken",
+        b'{"body": "x"}',
+        b'{"text": null}',
+        b'{"text": "caf\xff two"}',
+    ]
     (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(lines))
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "zipped"}\n' * 2000)[:-9])
     pd.DataFrame({"text": ["row", None]}).to_parquet(tmp_path / "c.parquet")
@@ -85,8 +116,12 @@ def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "rote"):
         corpus = ngrams.tokenize(tmp_path, tmp_path / "out" / "c")
     assert corpus.about["problems"] == {
-        "bytes replaced": 1, "missing column": 1, "no text": 3, "not JSON": 1, "truncated file": 1
-    }  # fmt: skip
+        "bytes replaced": 1,
+        "missing column": 1,
+        "no text": 3,
+        "not JSON": 1,
+        "truncated file": 1,
+    }
     assert "a.jsonl, line 3: not JSON" in caplog.text
     assert ngrams.postings(corpus, ["two"])[0].tolist() == [4]
     assert ngrams.count(corpus, ["fine one", "row"]).tolist() == [1, 1]
@@ -101,7 +136,9 @@ def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
 def test_truncated_zstd_is_noticed(tmp_path):
     import zstandard
 
-    whole = zstandard.compress(b'{"text": "a b"}\n' * 5000) + zstandard.compress(b'{"text": "last"}\n')
+    whole = zstandard.compress(b'{"text": "a b"}\n' * 5000) + zstandard.compress(
+        b'{"text": "last"}\n'
+    )
     (tmp_path / "a.jsonl.zst").write_bytes(whole)
     corpus = ngrams.tokenize(tmp_path / "a.jsonl.zst", tmp_path / "c", strict=True)
     assert ngrams.count(corpus, ["a b", "last"]).tolist() == [5000, 1]
@@ -141,7 +178,9 @@ def test_a_very_long_line(tmp_path):
 def test_more_than_65535_types_need_wider_ids(tmp_path):
     """The first shard stays narrow; counts go over both."""
     words = [f"w{number}" for number in range(70_000)]
-    (tmp_path / "a.txt").write_text("\n".join(" ".join(words[at : at + 1000]) for at in range(0, 70_000, 1000)))
+    (tmp_path / "a.txt").write_text(
+        "\n".join(" ".join(words[at : at + 1000]) for at in range(0, 70_000, 1000))
+    )
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split="line")
     assert [shard.tokens.dtype.name for shard in corpus.shards] == ["uint16", "uint32"]
     asked = ["w5 w6", "w69998 w69999", "w999 w1000", "w65536"]
@@ -155,7 +194,9 @@ def test_token_units_are_the_models_own(tmp_path):
 
     inner = Tokenizer(models.WordLevel({"a": 0, "b": 1, "?": 2, "[U]": 3}, unk_token="[U]"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="[U]").save_pretrained(tmp_path / "tokenizer")
+    PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="[U]").save_pretrained(
+        tmp_path / "tokenizer"
+    )
     (tmp_path / "a.txt").write_text("a b? a")
     analyser = Analyser("token", tokenizer=str(tmp_path / "tokenizer"))
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", analyser=analyser)
@@ -177,19 +218,43 @@ def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
     ("call", "wanted"),
     [
         (lambda c: ngrams.count(c, ["red", "?!"]), r"n-gram 1: n-gram '\?!': no word in it"),
-        (lambda c: ngrams.count(c, [(0, -2)]), r"n-gram 0: n-gram \(0, -2\): must be text, or token ids ≥ 0"),
+        (
+            lambda c: ngrams.count(c, [(0, -2)]),
+            r"n-gram 0: n-gram \(0, -2\): must be text, or token ids ≥ 0",
+        ),
         (lambda c: ngrams.count(c, [(0.5,)]), "must be text, or token ids ≥ 0"),
         (lambda c: ngrams.count(c, [3]), "n-gram 0: 3 is not"),
-        (lambda c: ngrams.count_pairs(c, [("a", "b", "c")]), r"pair 0: \('a', 'b', 'c'\) is not two n-grams"),
-        (lambda c: ngrams.count_pairs(c, [("a", "red")], window=-1), "window must be 0 or more tokens, given -1"),
-        (lambda c: ngrams.count(c, ["a"], what="lines"), "what must be occurrences or documents, given 'lines'"),
-        (lambda c: ngrams.InfinityGram(c).probability("a", "red kite"), "token 'red kite' must be one word, it is 2"),
+        (
+            lambda c: ngrams.count_pairs(c, [("a", "b", "c")]),
+            r"pair 0: \('a', 'b', 'c'\) is not two n-grams",
+        ),
+        (
+            lambda c: ngrams.count_pairs(c, [("a", "red")], window=-1),
+            "window must be 0 or more tokens, given -1",
+        ),
+        (
+            lambda c: ngrams.count(c, ["a"], what="lines"),
+            "what must be occurrences or documents, given 'lines'",
+        ),
+        (
+            lambda c: ngrams.InfinityGram(c).probability("a", "red kite"),
+            "token 'red kite' must be one word, it is 2",
+        ),
         (lambda c: ngrams.table(c, 0), "n and least must be at least 1"),
         (lambda c: ngrams.scan(c, ngrams.queries(c), shards=[3]), "shard 3 does not exist"),
         (lambda c: ngrams.Corpus.open(c.folder.parent), r"holds no corpus \(no corpus\.json\)"),
-        (lambda c: ngrams.tokenize(c.folder.parent / "texts.jsonl", c.folder), "corpus exists already"),
-        (lambda c: ngrams.tokenize("x.txt", "y", analyser=Analyser("line")), "unit must be one of word, whitespace"),
-        (lambda c: ngrams.tokenize("x.txt", "y", analyser=Analyser("token")), "a tokenizer belongs to unit token"),
+        (
+            lambda c: ngrams.tokenize(c.folder.parent / "texts.jsonl", c.folder),
+            "corpus exists already",
+        ),
+        (
+            lambda c: ngrams.tokenize("x.txt", "y", analyser=Analyser("line")),
+            "unit must be one of word, whitespace",
+        ),
+        (
+            lambda c: ngrams.tokenize("x.txt", "y", analyser=Analyser("token")),
+            "a tokenizer belongs to unit token",
+        ),
     ],
 )
 def test_bad_input_is_named(corpus, call, wanted):
@@ -219,7 +284,8 @@ def test_infinity_gram_backs_off_to_the_longest_context_that_occurs(corpus):
     assert (corpus.folder / "suffixes-00000.bin").is_file()
 
 
-# ---- shards and files of counts --------------------------------------------------------------------------------------
+# ---- shards and files of counts
+# --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -232,14 +298,25 @@ def sharded(tmp_path):
 def test_counts_are_sums_over_shards(corpus, sharded):
     assert len(sharded.shards) == 4
     pairs = [("red kite", "bird"), ("a", "red"), ("none", "red")]
-    np.testing.assert_array_equal(ngrams.count_pairs(sharded, pairs), ngrams.count_pairs(corpus, pairs))
+    np.testing.assert_array_equal(
+        ngrams.count_pairs(sharded, pairs), ngrams.count_pairs(corpus, pairs)
+    )
     wanted = ngrams.queries(sharded, pairs=pairs)
-    whole, parts = ngrams.scan(sharded, wanted), [ngrams.scan(sharded, wanted, shards=[i]) for i in range(4)]
+    whole, parts = (
+        ngrams.scan(sharded, wanted),
+        [ngrams.scan(sharded, wanted, shards=[i]) for i in range(4)],
+    )
     for total, *each in zip(whole, *parts, strict=True):
         np.testing.assert_array_equal(total, sum(each))
     model, plain = ngrams.InfinityGram(sharded), ngrams.InfinityGram(corpus)
     assert model.after("x red", "kite") == plain.after("x red", "kite")
-    assert dict(zip(map(tuple, ngrams.table(sharded, 2).ngrams), ngrams.table(sharded, 2).counts, strict=True)) == dict(
+    assert dict(
+        zip(
+            map(tuple, ngrams.table(sharded, 2).ngrams),
+            ngrams.table(sharded, 2).counts,
+            strict=True,
+        )
+    ) == dict(
         zip(map(tuple, ngrams.table(corpus, 2).ngrams), ngrams.table(corpus, 2).counts, strict=True)
     )
 
@@ -282,46 +359,96 @@ def call(*arguments) -> str:
 def test_command_line(tmp_path):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("\n".join(TEXTS))
-    call("tokenize", tmp_path / "texts", "--out", tmp_path / "c", "--split", "line", "--shard-tokens", 5)
-    pairs = pd.DataFrame({"first": ["red kite", "the bird"], "second": ["bird", "red"], "name": ["x", "y"]})
+    call(
+        "tokenize",
+        tmp_path / "texts",
+        "--out",
+        tmp_path / "c",
+        "--split",
+        "line",
+        "--shard-tokens",
+        5,
+    )
+    pairs = pd.DataFrame(
+        {"first": ["red kite", "the bird"], "second": ["bird", "red"], "name": ["x", "y"]}
+    )
     pairs.to_parquet(tmp_path / "pairs.parquet")
     asked = ("--corpus", tmp_path / "c", "--pairs", tmp_path / "pairs.parquet")
-    call("count", *asked, "--out", tmp_path / "counts.parquet", "--first-stop-words", "the", "--threads", 2)
+    call(
+        "count",
+        *asked,
+        "--out",
+        tmp_path / "counts.parquet",
+        "--first-stop-words",
+        "the",
+        "--threads",
+        2,
+    )
     counts = pd.read_parquet(tmp_path / "counts.parquet")
     assert counts["pair_documents"].tolist() == [1, 2]
     assert counts["name"].tolist() == ["x", "y"]
     assert counts["first_occurrences"].tolist() == [3, 2]
     for part in range(2):
-        call("count", *asked, "--out", tmp_path / f"{part}.parquet", "--first-stop-words", "the", "--part", f"{part}/2")
+        call(
+            "count",
+            *asked,
+            "--out",
+            tmp_path / f"{part}.parquet",
+            "--first-stop-words",
+            "the",
+            "--part",
+            f"{part}/2",
+        )
     call("sum", tmp_path / "0.parquet", tmp_path / "1.parquet", "--out", tmp_path / "sum.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "sum.parquet"), counts)
     call("table", "--corpus", tmp_path / "c", "--n", 2, "--out", tmp_path / "table.parquet")
     assert pd.read_parquet(tmp_path / "table.parquet").iloc[0].tolist() == ["red kite", 3]
-    assert call("probability", "--corpus", tmp_path / "c", "the red", "kite").startswith("1 (1 of 1, context of 2)")
+    assert call("probability", "--corpus", tmp_path / "c", "the red", "kite").startswith(
+        "1 (1 of 1, context of 2)"
+    )
     with pytest.raises(InputError, match=r"--part must be i/k"):
         call("count", *asked, "--out", tmp_path / "o.parquet", "--part", "2")
     pd.DataFrame({"a": ["x"]}).to_csv(tmp_path / "bad.csv", index=False)
     with pytest.raises(InputError, match=r"bad\.csv: needs the columns first and second"):
-        call("count", "--corpus", tmp_path / "c", "--pairs", tmp_path / "bad.csv", "--out", tmp_path / "o.parquet")
+        call(
+            "count",
+            "--corpus",
+            tmp_path / "c",
+            "--pairs",
+            tmp_path / "bad.csv",
+            "--out",
+            tmp_path / "o.parquet",
+        )
     assert not (tmp_path / "o.parquet").exists()
 
 
 def test_pairs_may_be_given_as_token_ids(tmp_path, corpus):
     frame = pd.DataFrame({"x": [list(corpus.ids("red kite"))], "y": [list(corpus.ids("bird"))]})
     frame.to_parquet(tmp_path / "pairs.parquet")
-    call("count", "--corpus", corpus.folder, "--pairs", tmp_path / "pairs.parquet", "--out", tmp_path / "o.parquet")
+    call(
+        "count",
+        "--corpus",
+        corpus.folder,
+        "--pairs",
+        tmp_path / "pairs.parquet",
+        "--out",
+        tmp_path / "o.parquet",
+    )
     assert pd.read_parquet(tmp_path / "o.parquet")["pair_documents"].tolist() == [1]
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
-    """A corpus four times as long: the same peak to within a few blocks, and far below the corpus itself."""
+    """A corpus four times as long: the same peak to within a few blocks, and far below the corpus
+    itself.
+    """
     program = (
         "import sys\n"
         "from rote import ngrams\n"
         "corpus = ngrams.Corpus.open(sys.argv[1])\n"
         "pairs = [((i, i + 1), (i + 2,)) for i in range(500)]\n"
         "found = ngrams.count_pairs(corpus, pairs)\n"
-        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if "
+        "line.startswith('VmHWM')))\n"
     )
     peaks = []
     for name, size in (("warm", 10**5), ("short", 10**7), ("long", 4 * 10**7)):
@@ -329,7 +456,10 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path):
         tokens = rng.integers(0, 600, size).astype(np.uint16)
         ngrams.Corpus.from_tokens(tmp_path / name, tokens, np.append(np.arange(0, size, 200), size))
         done = subprocess.run(
-            [sys.executable, "-c", program, str(tmp_path / name)], capture_output=True, text=True, check=True
+            [sys.executable, "-c", program, str(tmp_path / name)],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         peaks.append(int(done.stdout.split()[0]))
     assert peaks[2] - peaks[1] < 20_000  # KiB; the longer corpus is 60,000 KiB longer

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from rote import manifest, profile
 from rote.cli import app
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.run import manifest, profile
 from typer.testing import CliRunner
 
 
@@ -31,17 +31,35 @@ def test_the_critical_path_is_the_longest_chain_of_makers():
 
 
 def test_jobs_that_overlap_get_lanes_of_their_own():
-    jobs = table(("a_1", 0, 4, (), []), ("a_2", 0, 2, (), []), ("a_3", 2, 3, (), []), ("a_4", 2.5, 6, (), []))
+    jobs = table(
+        ("a_1", 0, 4, (), []), ("a_2", 0, 2, (), []), ("a_3", 2, 3, (), []), ("a_4", 2.5, 6, (), [])
+    )
     assert profile._lanes(jobs) == [0, 1, 1, 2]
 
 
 def test_outputs_of_one_job_are_one_job_though_their_times_are_noted_apart(tmp_path):
     def entry(path, begin, end):
-        times = {"started": f"2026-01-01T00:00:{begin}+00:00", "ended": f"2026-01-01T00:00:{end}+00:00"}
-        return {"path": path, "sha256": "", "size": 1, "rule": "a_make", "inputs": ["results/r/in"], **times}
+        times = {
+            "started": f"2026-01-01T00:00:{begin}+00:00",
+            "ended": f"2026-01-01T00:00:{end}+00:00",
+        }
+        return {
+            "path": path,
+            "sha256": "",
+            "size": 1,
+            "rule": "a_make",
+            "inputs": ["results/r/in"],
+            **times,
+        }
 
-    files = [entry("x", "01.000", "03.777"), entry("y", "01.001", "03.778"), entry("z", "03.790", "05.000")]
-    (tmp_path / manifest.NAME).write_text(json.dumps({"format": manifest.FORMAT, "run": "r", "files": files}))
+    files = [
+        entry("x", "01.000", "03.777"),
+        entry("y", "01.001", "03.778"),
+        entry("z", "03.790", "05.000"),
+    ]
+    (tmp_path / manifest.NAME).write_text(
+        json.dumps({"format": manifest.FORMAT, "run": "r", "files": files})
+    )
     found = profile.read(tmp_path)
     assert found.jobs["outputs"].to_list() == [["results/r/x", "results/r/y"], ["results/r/z"]]
     assert found.span_s == pytest.approx(4.0)
@@ -60,7 +78,8 @@ def test_the_smoke_run(smoke, tmp_path):
         assert profile._files(needed.inputs, dict.fromkeys(made.outputs, 0))
     assert (inside["begin"].to_numpy()[1:] >= inside["end"].to_numpy()[:-1] - 1).all()
     done = CliRunner().invoke(
-        app, ["profile", str(smoke / "results/smoke"), "--cores", "2", "--out", str(tmp_path / "g.png")]
+        app,
+        ["profile", str(smoke / "results/smoke"), "--cores", "2", "--out", str(tmp_path / "g.png")],
     )
     assert done.exit_code == 0, done.exception
     assert "Critical path:" in done.stdout

@@ -8,7 +8,7 @@ from conftest import ROOT, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rote import prune
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.prune import online
 
 LOSSES = np.array([4.0, 0.1, 3.0, 0.2, 6.0, 5.0])
@@ -16,7 +16,9 @@ COUNTS = np.array([2, 9, 3, 5, 1, 0])
 
 
 def test_schemes_by_hand():
-    select = lambda scheme, keep=0.4: prune.select(LOSSES, keep, scheme=scheme, counts=COUNTS).tolist()  # noqa: E731
+    def select(scheme, keep=0.4):
+        return prune.select(LOSSES, keep, scheme=scheme, counts=COUNTS).tolist()
+
     assert select("none") == COUNTS.tolist()
     assert select("loss") == [0, 9, 0, 5, 0, 0]  # two of the five examples that occur
     assert select("loss-flat") == [0, 4, 0, 4, 0, 0]  # at most 8 of 20 copies
@@ -34,11 +36,18 @@ tables = st.integers(1, 30).flatmap(
 
 
 @settings(max_examples=80, deadline=None)
-@given(table=tables, keep=st.floats(0.01, 1), scheme=st.sampled_from(prune.SCHEMES), seed=st.integers(0, 9))
+@given(
+    table=tables,
+    keep=st.floats(0.01, 1),
+    scheme=st.sampled_from(prune.SCHEMES),
+    seed=st.integers(0, 9),
+)
 def test_selections_are_within_bounds(table, keep, scheme, seed):
     losses, counts = (np.array(column) for column in table)
     kept = prune.select(losses, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
-    again = prune.select(losses, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
+    again = prune.select(
+        losses, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed)
+    )
     np.testing.assert_array_equal(kept, again)
     assert (kept >= 0).all()
     assert (kept <= counts).all()
@@ -53,7 +62,10 @@ def test_selections_are_within_bounds(table, keep, scheme, seed):
 
 
 def test_chance_decides_among_equal_losses():
-    kept = [prune.select(np.ones(50), 0.3, scheme="loss", rng=np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    kept = [
+        prune.select(np.ones(50), 0.3, scheme="loss", rng=np.random.default_rng(seed))
+        for seed in (0, 0, 1)
+    ]
     assert kept[0].sum() == 15
     np.testing.assert_array_equal(kept[0], kept[1])
     assert (kept[0] != kept[2]).any()
@@ -81,10 +93,19 @@ def test_automatic_keeps_everything_where_everything_fits():
     [
         (lambda: prune.select(LOSSES, 0.0, scheme="loss"), r"keep must be in \(0, 1\], given 0"),
         (lambda: prune.select(LOSSES, 1.5, scheme="loss"), r"keep must be in \(0, 1\], given 1\.5"),
-        (lambda: prune.select(LOSSES, 0.5, scheme="best"), "scheme must be one of none, random, loss, loss-flat"),
-        (lambda: prune.select([1, np.nan, 2, np.inf], 0.5, scheme="loss"), "examples 1, 3 are not finite"),
+        (
+            lambda: prune.select(LOSSES, 0.5, scheme="best"),
+            "scheme must be one of none, random, loss, loss-flat",
+        ),
+        (
+            lambda: prune.select([1, np.nan, 2, np.inf], 0.5, scheme="loss"),
+            "examples 1, 3 are not finite",
+        ),
         (lambda: prune.select([], 0.5, scheme="loss"), "at least one entry"),
-        (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=[1, 2]), "counts must have the shape"),
+        (
+            lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=[1, 2]),
+            "counts must have the shape",
+        ),
         (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=-COUNTS), "whole numbers ≥ 0"),
         (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=0 * COUNTS), "not all 0"),
         (lambda: prune.automatic(LOSSES, ignorance=-1.0), "ignorance must be finite"),
@@ -92,18 +113,27 @@ def test_automatic_keeps_everything_where_everything_fits():
             lambda: prune.table(pd.DataFrame({"id": [1]}), 1.0, scheme="loss", where="t.csv"),
             "t.csv lacks the columns loss",
         ),
-        (lambda: prune.table(pd.DataFrame({"id": [], "loss": []}), 1.0, scheme="loss"), "has no rows"),
         (
-            lambda: prune.table(pd.DataFrame({"id": list("abab"), "loss": 1.0}), 1.0, scheme="loss"),
+            lambda: prune.table(pd.DataFrame({"id": [], "loss": []}), 1.0, scheme="loss"),
+            "has no rows",
+        ),
+        (
+            lambda: prune.table(
+                pd.DataFrame({"id": list("abab"), "loss": 1.0}), 1.0, scheme="loss"
+            ),
             "2 ids occur twice: a, b",
         ),
         (
-            lambda: prune.table(pd.DataFrame({"id": list("ab"), "loss": [1.0, np.nan]}), 1.0, scheme="loss"),
+            lambda: prune.table(
+                pd.DataFrame({"id": list("ab"), "loss": [1.0, np.nan]}), 1.0, scheme="loss"
+            ),
             "not a finite number for the ids b",
         ),
         (
             lambda: prune.table(
-                pd.DataFrame({"id": list("ab"), "loss": [1, 2], "count": ["x", 1]}), 1.0, scheme="loss"
+                pd.DataFrame({"id": list("ab"), "loss": [1, 2], "count": ["x", 1]}),
+                1.0,
+                scheme="loss",
             ),
             "counts must be whole numbers",
         ),
@@ -115,18 +145,38 @@ def test_refusals(call, wanted):
 
 
 def test_the_command_prunes_a_table(tmp_path):
-    frame = pd.DataFrame({"id": [f"doc{i}" for i in range(6)], "loss": LOSSES, "count": COUNTS, "text": list("uvwxyz")})
+    frame = pd.DataFrame(
+        {
+            "id": [f"doc{i}" for i in range(6)],
+            "loss": LOSSES,
+            "count": COUNTS,
+            "text": list("uvwxyz"),
+        }
+    )
     frame.to_parquet(tmp_path / "losses.parquet")
     frame.to_csv(tmp_path / "losses.csv", index=False)
     for source in ("losses.parquet", "losses.csv"):
         out = tmp_path / f"kept-{source}.parquet"
-        run(ROOT, "rote", "prune", "--losses", str(tmp_path / source), "--keep", "0.4", "--out", str(out))
+        run(
+            ROOT,
+            "rote",
+            "prune",
+            "--losses",
+            str(tmp_path / source),
+            "--keep",
+            "0.4",
+            "--out",
+            str(out),
+        )
         kept = pd.read_parquet(out)
         assert kept["id"].tolist() == ["doc1", "doc3"]
         assert kept["count"].tolist() == [9, 5]
         assert kept["text"].tolist() == ["v", "x"]
     (tmp_path / "bad.csv").write_bytes(b"id,loss\n\xff\xfe,1\n")
-    for source, wanted in (("bad.csv", "cannot be read as a table"), ("none.parquet", "does not exist")):
+    for source, wanted in (
+        ("bad.csv", "cannot be read as a table"),
+        ("none.parquet", "does not exist"),
+    ):
         done = run(
             ROOT,
             "rote",
@@ -143,7 +193,8 @@ def test_the_command_prunes_a_table(tmp_path):
         assert not (tmp_path / "no.parquet").exists()
 
 
-# ---- inside training ---------------------------------------------------------------------------------------------
+# ---- inside training
+# ---------------------------------------------------------------------------------------------
 
 
 def candidates(*values: float) -> torch.Tensor:

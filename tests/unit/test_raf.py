@@ -1,15 +1,28 @@
-"""Rules and facts at finite size: solvers against generic ones, data, real images, networks, statistics."""
+"""Rules and facts at finite size: solvers against generic ones, data, real images, networks,
+statistics.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from rote import claims, data, tables
-from rote.errors import InputError
+from rote import ledger as ledgers
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.seeds import generator
+from rote.data import images as data
 from rote.papers import raf as paper
-from rote.papers.raf import curves, experiments, real, schema, settings, simulation, statistics, two_layer
-from rote.seeds import generator
+from rote.papers.raf import (
+    curves,
+    experiments,
+    real,
+    schema,
+    settings,
+    simulation,
+    statistics,
+    two_layer,
+)
 from rote.synth import rules_facts
 from rote.theory import raf
 from scipy import optimize
@@ -73,9 +86,12 @@ def test_hinge_is_liblinears(lam):
 
 
 @given(
-    st.integers(1, 12), st.integers(1, 6), st.sampled_from(["normal", "signs", "few values", "twice"]),
-    st.floats(-4, 1.5), st.integers(0, 999),
-)  # fmt: skip
+    st.integers(1, 12),
+    st.integers(1, 6),
+    st.sampled_from(["normal", "signs", "few values", "twice"]),
+    st.floats(-4, 1.5),
+    st.integers(0, 999),
+)
 @example(11, 6, "twice", -3.0, 400)
 @example(10, 3, "twice", -2.536642338960372, 974)
 def test_hinge_has_no_duality_gap_also_where_rows_repeat(n, d, kind, log_lam, seed):
@@ -93,7 +109,9 @@ def test_hinge_has_no_duality_gap_also_where_rows_repeat(n, d, kind, log_lam, se
     if kink.any():  # there, any force in [0, 1]: those that balance λw
         rest = lam * w - B[~kink & (gap > 0)].sum(0)
         force[kink] = optimize.lsq_linear(B[kink].T, rest, (0, 1), method="bvls", tol=1e-14).x
-    bound = force.sum() - np.sum((B.T @ force) ** 2) / (2 * lam)  # whatever the forces: no w lies below
+    bound = force.sum() - np.sum((B.T @ force) ** 2) / (
+        2 * lam
+    )  # whatever the forces: no w lies below
     assert value - bound < 1e-7 * (1 + value)
 
 
@@ -143,19 +161,29 @@ def test_newton_in_d_dimensions_is_the_quadratic_program_in_n():
 
 @pytest.mark.parametrize(
     ("loss", "options"),
-    [("square", {}), ("hinge", {"mu1": 0.8, "mustar": 0.6}), ("hinge", {}), ("square", {"kappa": 1.5})],
+    [
+        ("square", {}),
+        ("hinge", {"mu1": 0.8, "mustar": 0.6}),
+        ("hinge", {}),
+        ("square", {"kappa": 1.5}),
+    ],
 )
 def test_simulation_meets_theory(loss, options):
     """Thirty fresh training sets: within four standard errors and the finite-size slack."""
     outcomes = [
-        paper.simulate(loss, 2.0, 0.2, 0.5, 150, generator(5, "meets", loss, str(options), i), **options)
+        paper.simulate(
+            loss, 2.0, 0.2, 0.5, 150, generator(5, "meets", loss, str(options), i), **options
+        )
         for i in range(30)
     ]
     more = {**options, "mu1": raf.GEOMETRY["sign"][0], "mustar": raf.GEOMETRY["sign"][1]}
     theory = raf.solve(loss, 2.0, 0.2, 0.5, **(more if "kappa" in options else options))
     for name, slack in (("e_gen", 0.006), ("e_mem", 0.01)):
         values = np.array([getattr(outcome, name) for outcome in outcomes])
-        assert abs(values.mean() - getattr(theory, name)) < 4 * values.std(ddof=1) / np.sqrt(30) + slack
+        assert (
+            abs(values.mean() - getattr(theory, name))
+            < 4 * values.std(ddof=1) / np.sqrt(30) + slack
+        )
 
 
 def test_without_facts_memory_is_undefined():
@@ -186,13 +214,21 @@ def test_separability_by_programming_agrees_with_construction():
     assert not experiments.separates(np.concatenate([B, -B[:1]]))
 
 
-@pytest.mark.parametrize("name", ["theory", "simulation", "universality", "separability", "real", "two_layer"])
+@pytest.mark.parametrize(
+    "name", ["theory", "simulation", "universality", "separability", "real", "two_layer"]
+)
 def test_every_verb_makes_its_table(name):
     small = settings.Settings(
-        **{part: getattr(settings.Settings(), part).SCALES["smoke"] for part in settings.Settings.model_fields}
+        **{
+            part: getattr(settings.Settings(), part).SCALES["smoke"]
+            for part in settings.Settings.model_fields
+        }
     )
     made = {
-        "theory": lambda: {"curves": curves.curves(small.theory), "checks": curves.checks(small.theory)},
+        "theory": lambda: {
+            "curves": curves.curves(small.theory),
+            "checks": curves.checks(small.theory),
+        },
         "simulation": lambda: {"simulations": experiments.verify(small.simulation, 0.1, 1)},
         "universality": lambda: {"universality": experiments.universality(small.universality, 1)},
         "separability": lambda: {"separability": experiments.separability(small.separability, 1)},
@@ -204,15 +240,27 @@ def test_every_verb_makes_its_table(name):
 
 
 def test_separability_is_nested_over_alpha():
-    table = experiments.separability(settings.Separability(d=15, replicates=6, alphas=[1.0, 2.0, 4.0, 8.0]), 2)
-    wide = table.astype({"separable": int}).pivot(index="replicate", columns="alpha", values="separable").to_numpy()
+    table = experiments.separability(
+        settings.Separability(d=15, replicates=6, alphas=[1.0, 2.0, 4.0, 8.0]), 2
+    )
+    wide = (
+        table.astype({"separable": int})
+        .pivot(index="replicate", columns="alpha", values="separable")
+        .to_numpy()
+    )
     assert (np.diff(wide, axis=1) <= 0).all()
 
 
 def test_crossing_statistic_finds_the_half():
     alphas = np.linspace(1, 5, 9)
-    rows = [{"alpha": a, "replicate": r, "separable": a < 2.5 + r, "capacity": 3.0} for a in alphas for r in range(2)]
-    value, *_ = claims.interval(statistics.separability_crossing({"separability": pd.DataFrame(rows)}))
+    rows = [
+        {"alpha": a, "replicate": r, "separable": a < 2.5 + r, "capacity": 3.0}
+        for a in alphas
+        for r in range(2)
+    ]
+    value, *_ = ledgers.interval(
+        statistics.separability_crossing({"separability": pd.DataFrame(rows)})
+    )
     assert -0.6 < value < 0.6
 
 
@@ -220,13 +268,21 @@ def test_cifar_reaches_the_experiment(tmp_path):
     folder = tmp_path / "cifar-10-batches-bin"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    rows = np.concatenate([np.repeat(np.arange(10), 30)[:, None], rng.integers(0, 256, (300, 3072))], axis=1)
+    rows = np.concatenate(
+        [np.repeat(np.arange(10), 30)[:, None], rng.integers(0, 256, (300, 3072))], axis=1
+    )
     (folder / "data_batch_1.bin").write_bytes(rows.astype(np.uint8).tobytes())
     images = data.cifar10(tmp_path)
     assert images.pixels.shape == (300, 3, 32, 32)
     assert np.bincount(images.labels).tolist() == [30] * 10
     options = settings.Real(
-        source="cifar10", root=str(tmp_path), rules=30, facts=10, tests=10, replicates=2, penalties=3
+        source="cifar10",
+        root=str(tmp_path),
+        rules=30,
+        facts=10,
+        tests=10,
+        replicates=2,
+        penalties=3,
     )
     tables.check(real.sweep(options, 1), schema.RealTable)
     (folder / "data_batch_1.bin").write_bytes(b"\0" * 100)
@@ -237,5 +293,8 @@ def test_cifar_reaches_the_experiment(tmp_path):
 
 
 def test_too_few_images_are_refused():
-    with pytest.raises(InputError, match=r"asks for 2000 \+ 500 rule images and 100 facts; digits holds 1443 and 354"):
+    with pytest.raises(
+        InputError,
+        match=r"asks for 2000 \+ 500 rule images and 100 facts; digits holds 1443 and 354",
+    ):
         real.sweep(settings.Real(rules=2000), 1)

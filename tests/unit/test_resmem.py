@@ -1,4 +1,6 @@
-"""ResMem's experiments: linear theory against simulation, generated images, tasks from base to evaluation."""
+"""ResMem's experiments: linear theory against simulation, generated images, tasks from base to
+evaluation.
+"""
 
 import json
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from rote import knn
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.models import classifiers
 from rote.papers.resmem import datasets, experiment, extensions, linear, regression, settings, tasks
 from rote.papers.resmem.cli import app
@@ -15,7 +17,8 @@ from rote.theory import lookup
 from scipy.optimize import minimize
 from typer.testing import CliRunner
 
-# ---- the linear model ------------------------------------------------------------------------------------------------
+# ---- the linear model
+# ------------------------------------------------------------------------------------------------
 
 
 def test_the_ball_is_uniform():
@@ -35,32 +38,44 @@ def test_the_constrained_base_is_the_minimum(norm):
     found = lookup.constrained(x, y, norm)
     assert np.linalg.norm(found) <= norm + 1e-9
     wanted = minimize(
-        lambda t: ((x @ t - y) ** 2).mean(), np.zeros(3),
-        constraints={"type": "ineq", "fun": lambda t: norm**2 - t @ t}, tol=1e-12,
-    ).x  # fmt: skip
+        lambda t: ((x @ t - y) ** 2).mean(),
+        np.zeros(3),
+        constraints={"type": "ineq", "fun": lambda t: norm**2 - t @ t},
+        tol=1e-12,
+    ).x
     np.testing.assert_allclose(found, wanted, atol=1e-4)
     with pytest.raises(InputError, match="norm"):
         lookup.constrained(x, y, -1)
 
 
 def test_risks_meet_their_closed_forms():
-    options = settings.Theory(dimensions=[1, 3], sizes=[30, 300, 3000, 10_000], norms=[0.0, 0.9], replicates=3)
+    options = settings.Theory(
+        dimensions=[1, 3], sizes=[30, 300, 3000, 10_000], norms=[0.0, 0.9], replicates=3
+    )
     rows = linear.risks(options, 1)
     large = rows[(rows["examples"] == 10_000) & (rows["norm"] == 0.5)].groupby("dimension").mean()
     for d in (1, 3):
         assert large.loc[d, "base"] == pytest.approx(lookup.plateau(d, 0.5), rel=0.06)
-        assert large.loc[d, "resmem"] == pytest.approx(float(lookup.leading(10_000, d, 0.5)), rel=0.15)
+        assert large.loc[d, "resmem"] == pytest.approx(
+            float(lookup.leading(10_000, d, 0.5)), rel=0.15
+        )
         assert large.loc[d, "resmem"] < float(lookup.bound(10_000, d, 0.5))
     nothing = rows[rows["norm"] == 0]
-    np.testing.assert_allclose(nothing["resmem"], nothing["nearest"])  # a base of 0 leaves the nearest label
+    np.testing.assert_allclose(
+        nothing["resmem"], nothing["nearest"]
+    )  # a base of 0 leaves the nearest label
     ratio = rows["resmem"] / rows["nearest"]
     np.testing.assert_allclose(
-        ratio[rows["examples"] >= 3000], (1 - rows["norm"][rows["examples"] >= 3000]) ** 2, rtol=0.05
+        ratio[rows["examples"] >= 3000],
+        (1 - rows["norm"][rows["examples"] >= 3000]) ** 2,
+        rtol=0.05,
     )
 
 
-def test_noise_is_added_whole_by_one_neighbour_and_averaged_by_many():
-    options = settings.Theory(sizes=[30, 300, 1000, 3000], noises=[0, 0.5], neighbours=[1, 30], replicates=3)
+def test_noise_is_added_whole_by_one_neighbor_and_averaged_by_many():
+    options = settings.Theory(
+        sizes=[30, 300, 1000, 3000], noises=[0, 0.5], neighbors=[1, 30], replicates=3
+    )
     risk = linear.noisy(options, 1).groupby(["examples", "noise", "k"])["risk"].mean()
     assert risk[3000, 0.5, 1] - risk[3000, 0.0, 1] == pytest.approx(0.25, rel=0.15)
     assert risk[3000, 0.5, 30] - risk[3000, 0.0, 30] == pytest.approx(0.25 / 30, rel=0.3)
@@ -76,7 +91,8 @@ def test_the_toys_memory_takes_most_of_the_error_off():
     np.testing.assert_allclose(grid["base"] + grid["remembered"], grid["resmem"])
 
 
-# ---- images and networks ---------------------------------------------------------------------------------------------
+# ---- images and networks
+# ---------------------------------------------------------------------------------------------
 
 
 def test_a_long_tail_is_one_and_its_rare_parts_wear_other_looks():
@@ -120,13 +136,16 @@ def test_a_stack_is_its_networks_one_by_one(kind):
 
 def test_a_residual_network_has_the_published_size_and_depths():
     module = classifiers.CifarResNet(20, 16, 3, 10)
-    assert sum(p.numel() for p in module.parameters()) == pytest.approx(0.27e6, rel=0.02)  # He et al. 2016, table 6
+    assert sum(p.numel() for p in module.parameters()) == pytest.approx(
+        0.27e6, rel=0.02
+    )  # He et al. 2016, table 6
     for depth in (9, 2, 16):
         with pytest.raises(InputError, match="6m \\+ 2"):
             classifiers.CifarResNet(depth, 4, 3, 10)
 
 
-# ---- tasks -----------------------------------------------------------------------------------------------------------
+# ---- tasks
+# -----------------------------------------------------------------------------------------------------------
 
 DIGITS = settings.Digits(units=[0, 4], noises=[0.4], steps=200, replicates=2)
 
@@ -139,7 +158,7 @@ def digits():
         _, weights = tasks.fit("digits", arm, DIGITS, datas, 1)
         bases |= {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
     found = experiment.embeddings("digits", DIGITS, bases, 1)
-    near, choices = experiment.neighbours("digits", DIGITS, settings.Memory(), found, 1)
+    near, choices = experiment.neighbors("digits", DIGITS, settings.Memory(), found, 1)
     return experiment.evaluate("digits", DIGITS, found, near, choices, 1)
 
 
@@ -147,7 +166,10 @@ def test_parts_of_a_data_set_share_nothing():
     data = datasets.data("digits", DIGITS, 1, 0)
     assert [len(part.y) for part in data[:3]] == [1000, 300, 497]
     rows = np.concatenate([part.x for part in data[:3]])
-    assert len(np.unique(rows, axis=0)) == len(np.unique(datasets.data("digits", DIGITS, 1, 1).train.x, axis=0)) + 797
+    assert (
+        len(np.unique(rows, axis=0))
+        == len(np.unique(datasets.data("digits", DIGITS, 1, 1).train.x, axis=0)) + 797
+    )
     text = settings.Text(memories=[500, 2000], valid=100, test=200)
     found = datasets.data("text", text, 1, 0)
     assert found.train.x.shape == (2000, 8)
@@ -167,8 +189,12 @@ def test_a_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digit
     parts = digits["parts"]
     shares = parts[parts["by"] == "confidence"].groupby(cell)["share"].sum()
     np.testing.assert_allclose(shares, 1)
-    flips = parts[parts["by"] == "flips"].pivot(index=cell, columns="part", values="share").sort_index()
-    np.testing.assert_allclose(accuracy["resmem"] - accuracy["base"], flips["fixed"] - flips["broken"], atol=1e-12)
+    flips = (
+        parts[parts["by"] == "flips"].pivot(index=cell, columns="part", values="share").sort_index()
+    )
+    np.testing.assert_allclose(
+        accuracy["resmem"] - accuracy["base"], flips["fixed"] - flips["broken"], atol=1e-12
+    )
 
 
 def test_noise_reaches_the_training_labels():
@@ -191,7 +217,9 @@ def test_calibration_by_hand():
 def test_a_mixture_is_tuned_between_base_and_memory():
     rng = np.random.default_rng(0)
     y, logits = rng.integers(3, size=60), rng.normal(size=(60, 3))
-    near = knn.Datastore(rng.normal(size=(60, 2)) + 5 * y[:, None]).search(rng.normal(size=(40, 2)) + 5, 30)
+    near = knn.Datastore(rng.normal(size=(60, 2)) + 5 * y[:, None]).search(
+        rng.normal(size=(40, 2)) + 5, 30
+    )
     truth = np.ones(40, int)
     chosen = experiment.tune(near, y, logits, 10 * np.eye(3)[truth], truth)
     assert chosen[0] == 0  # the base is perfect: no memory
@@ -221,34 +249,57 @@ def test_growth_and_crossfit_and_scores_at_a_small_size():
 
 def test_a_memory_helps_where_a_spurious_feature_misleads():
     options = settings.Spurious(sizes=[500, 2000], test=1000, steps=150, replicates=3, signal=1.0)
-    mean = extensions.spurious(options, 1).groupby(["method", "examples"])[["agreeing", "conflicting"]].mean()
+    mean = (
+        extensions.spurious(options, 1)
+        .groupby(["method", "examples"])[["agreeing", "conflicting"]]
+        .mean()
+    )
     assert mean.loc[("base", 2000), "agreeing"] > mean.loc[("base", 2000), "conflicting"] + 0.2
-    assert mean.loc[("base, ResMem", 2000), "conflicting"] > mean.loc[("base", 2000), "conflicting"] + 0.1
+    assert (
+        mean.loc[("base, ResMem", 2000), "conflicting"]
+        > mean.loc[("base", 2000), "conflicting"] + 0.1
+    )
     assert mean.loc[("aware", 2000), "conflicting"] > mean.loc[("base", 2000), "conflicting"]
 
 
 def test_bad_tasks_and_files_are_refused(tmp_path):
     run = CliRunner()
-    done = run.invoke(app, ["train-base", "--task", "cats", "--out", str(tmp_path / "x.safetensors")])
+    done = run.invoke(
+        app, ["train-base", "--task", "cats", "--out", str(tmp_path / "x.safetensors")]
+    )
     assert done.exit_code
     assert "--task must be one of digits" in str(done.exception)
     (tmp_path / "broken.safetensors").write_bytes(b"no")
-    done = run.invoke(app, ["embed", "--task", "digits", "--bases", str(tmp_path / "broken.safetensors"), "--out",
-                            str(tmp_path / "e.safetensors")])  # fmt: skip
+    done = run.invoke(
+        app,
+        [
+            "embed",
+            "--task",
+            "digits",
+            "--bases",
+            str(tmp_path / "broken.safetensors"),
+            "--out",
+            str(tmp_path / "e.safetensors"),
+        ],
+    )
     assert "not a whole safetensors file" in str(done.exception)
     assert not (tmp_path / "e.safetensors").exists()
     too_much = json.dumps({"text": {"memories": [100, 10_000_000]}})
-    done = run.invoke(app, ["train-base", "--task", "text", "--out", str(tmp_path / "t"), "--settings", too_much])
+    done = run.invoke(
+        app, ["train-base", "--task", "text", "--out", str(tmp_path / "t"), "--settings", too_much]
+    )
     assert "resmem.text.memories asks for 10000000" in str(done.exception)
     missing = json.dumps({"mnist": {"root": str(tmp_path / "nowhere")}})
-    done = run.invoke(app, ["train-base", "--task", "mnist", "--out", str(tmp_path / "t"), "--settings", missing])
+    done = run.invoke(
+        app, ["train-base", "--task", "mnist", "--out", str(tmp_path / "t"), "--settings", missing]
+    )
     assert "does not exist" in str(done.exception)
 
 
 def test_tables_of_regression_are_better_with_a_base():
     options = settings.Regression(train=800, test=400, replicates=3)
     found = regression.embeddings(options, regression.bases(options, 1), 1)
-    near, choices = regression.neighbours(options, settings.Memory(), found, 1)
+    near, choices = regression.neighbors(options, settings.Memory(), found, 1)
     rows = regression.evaluate(options, found, near, choices, 1)
     friedman = rows[rows["data"] == "Friedman"]
     assert (friedman["resmem"] < friedman[["base", "knn"]].min(axis=1)).all()

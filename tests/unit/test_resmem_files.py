@@ -1,11 +1,13 @@
-"""ResMem on data and models from files: images of known sets, folders of pictures, a text under language models."""
+"""ResMem on data and models from files: images of known sets, folders of pictures, a text under
+language models.
+"""
 
 import json
 
 import numpy as np
 import pytest
 import torch
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.papers.resmem import datasets, experiment, settings, tasks
 from rote.papers.resmem.cli import app
 from safetensors.numpy import load_file
@@ -21,7 +23,10 @@ def test_moved_images_are_crops_of_padded_ones_and_some_are_mirrored():
     for image, new in zip(x.view(-1, 2, 6, 6), found.view(-1, 2, 6, 6), strict=True):
         padded = torch.nn.functional.pad(image, (1,) * 4)
         crops = [padded[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
-        plain, flipped = (any(torch.equal(new, f(crop)) for crop in crops) for f in (lambda c: c, lambda c: c.flip(2)))
+        plain, flipped = (
+            any(torch.equal(new, f(crop)) for crop in crops)
+            for f in (lambda c: c, lambda c: c.flip(2))
+        )
         assert plain or flipped
         mirrored += flipped
     assert 20 < mirrored < 60
@@ -37,7 +42,14 @@ def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
         pixels = np.clip(looks[fine] + rng.normal(scale=20, size=(number, 3072)), 0, 255)
         np.column_stack([fine // 5, fine, pixels]).astype(np.uint8).tofile(folder / name)
     options = settings.Cifar(
-        root=str(tmp_path), depths=[8], width=2, train=400, valid=100, epochs=3, batch=50, replicates=2
+        root=str(tmp_path),
+        depths=[8],
+        width=2,
+        train=400,
+        valid=100,
+        epochs=3,
+        batch=50,
+        replicates=2,
     )
     datas = [datasets.data("cifar", options, 1, replicate) for replicate in range(2)]
     assert datas[0].test.x.shape == (100, 3072)
@@ -47,7 +59,9 @@ def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
     bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
     found = experiment.embeddings("cifar", options, bases, 1)
     assert {name.rsplit("/", 1)[1] for name in found} == {"logits", "last"}
-    near, choices = experiment.neighbours("cifar", options, settings.Memory(engine="ivf", probes=8), found, 1)
+    near, choices = experiment.neighbors(
+        "cifar", options, settings.Memory(engine="ivf", probes=8), found, 1
+    )
     accuracy = experiment.evaluate("cifar", options, found, near, choices, 1)["accuracy"]
     assert (accuracy["resmem"] >= accuracy["base"]).all()
     assert choices["recall"].between(0.5, 1).all()
@@ -67,18 +81,22 @@ def test_mnist_as_the_specification_splits_it(tmp_path):
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(
         np.array([0x803, 10_000, 28, 28], ">i4").tobytes() + pixels.tobytes()
     )
-    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(np.array([0x801, 10_000], ">i4").tobytes() + labels.tobytes())
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(
+        np.array([0x801, 10_000], ">i4").tobytes() + labels.tobytes()
+    )
     data = datasets.data("mnist", settings.Mnist(root=str(tmp_path)), 1, 0)
     order = np.random.default_rng(0).permutation(10_000)
     np.testing.assert_array_equal(data.test.y, labels[order[:2000]])
     np.testing.assert_array_equal(data.train.y, labels[order[3000:]])
     first = (pixels[order[0]].astype(float) / 255 - 0.1307) / 0.3081
-    np.testing.assert_allclose(data.test.x[0].reshape(14, 14)[0, 0], first[:2, :2].mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        data.test.x[0].reshape(14, 14)[0, 0], first[:2, :2].mean(), rtol=1e-5
+    )
 
 
 def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
     from PIL import Image
-    from rote.data import torchvision
+    from rote.data.images import torchvision
     from rote.papers.resmem import pictures
 
     rng = np.random.default_rng(0)
@@ -93,17 +111,24 @@ def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
     net = torchvision().models.mobilenet_v2(num_classes=3)
     torch.save(net.state_dict(), tmp_path / "mobilenet_v2.pth")
     options = settings.Pictures(
-        root=str(tmp_path / "pictures"), weights=str(tmp_path), models=["mobilenet_v2"], side=32, batch=10
+        root=str(tmp_path / "pictures"),
+        weights=str(tmp_path),
+        models=["mobilenet_v2"],
+        side=32,
+        batch=10,
     )
     bases, run = pictures.bases(options), CliRunner()
     given = ["--task", "pictures", "--settings", json.dumps({"pictures": options.model_dump()})]
     files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
-    for verb in (["train-base", "--out", files[0]], ["embed", "--bases", files[0], "--out", files[1]]):
+    for verb in (
+        ["train-base", "--out", files[0]],
+        ["embed", "--bases", files[0], "--out", files[1]],
+    ):
         done = run.invoke(app, [*verb, *given])
         assert done.exit_code == 0, done.exception
     found = load_file(files[1])
     assert found["mobilenet_v2/0/train/last"].shape == (24, 1280)
-    near, choices = experiment.neighbours("pictures", options, settings.Memory(), found, 1)
+    near, choices = experiment.neighbors("pictures", options, settings.Memory(), found, 1)
     accuracy = experiment.evaluate("pictures", options, found, near, choices, 1)["accuracy"]
     assert (accuracy["resmem"] > 0.6).all()  # three colours, and a network of random weights
     paths, y, count = pictures.files(options)
@@ -134,7 +159,7 @@ def test_fashion_is_a_control(fashion_sheet):
     _, weights = tasks.fit("fashion", arm, options, datas, 1)
     bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
     found = experiment.embeddings("fashion", options, bases, 1)
-    near, choices = experiment.neighbours("fashion", options, settings.Memory(), found, 1)
+    near, choices = experiment.neighbors("fashion", options, settings.Memory(), found, 1)
     accuracy = experiment.evaluate("fashion", options, found, near, choices, 1)["accuracy"]
     assert accuracy["base"].mean() > 0.7
     assert abs((accuracy["resmem"] - accuracy["base"]).mean()) < 0.05
@@ -144,7 +169,9 @@ def test_fashion_is_a_control(fashion_sheet):
 
 @pytest.fixture
 def language(tmp_path, small_lm):
-    """Documents in which one word decides the next: a memory of contexts knows it, a network of random weights not."""
+    """Documents in which one word decides the next: a memory of contexts knows it, a network of
+    random weights not.
+    """
     rng, lines = np.random.default_rng(0), []
     for _ in range(60):
         pairs = [("red", "kite"), ("bird", "prey"), ("Bern", "red"), ("the", "bird")]
@@ -152,9 +179,16 @@ def language(tmp_path, small_lm):
         lines.append(json.dumps({"text": " ".join(words)}))
     (tmp_path / "text.jsonl").write_text("\n".join(lines))
     return settings.Language(
-        corpus=str(tmp_path / "text.jsonl"), models=[str(small_lm)], context=32, vocabulary=20, train=800, valid=100,
-        test=150, batch=7, replicates=2,
-    )  # fmt: skip
+        corpus=str(tmp_path / "text.jsonl"),
+        models=[str(small_lm)],
+        context=32,
+        vocabulary=20,
+        train=800,
+        valid=100,
+        test=150,
+        batch=7,
+        replicates=2,
+    )
 
 
 def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language, small_lm):
@@ -163,7 +197,10 @@ def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language, s
 
     given = ["--task", "language", "--settings", json.dumps({"language": language.model_dump()})]
     files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
-    for verb in (["train-base", "--out", files[0]], ["embed", "--bases", files[0], "--out", files[1]]):
+    for verb in (
+        ["train-base", "--out", files[0]],
+        ["embed", "--bases", files[0], "--out", files[1]],
+    ):
         done = CliRunner().invoke(app, [*verb, *given])
         assert done.exit_code == 0, done.exception
     found = load_file(files[1])
@@ -177,7 +214,9 @@ def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language, s
     with torch.no_grad():
         plain = pretrained.causal(str(small_lm))(tokens, output_hidden_states=True)
     here = experiment.place(str(small_lm), 0, "test")
-    np.testing.assert_allclose(found[f"{here}/last"][5], plain.hidden_states[-1][0, at - 1], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        found[f"{here}/last"][5], plain.hidden_states[-1][0, at - 1], rtol=1e-3, atol=1e-4
+    )
     chances = plain.logits[0, at - 1].softmax(-1).numpy()
     _, known = module.draw(language, datasets.drawing("language", 1, 0))
     merged = np.exp(found[f"{here}/logits"][5])
@@ -185,7 +224,7 @@ def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language, s
     assert merged[-1] == pytest.approx(1 - chances[known].sum(), abs=1e-5)
     wanted = int(tokens[0, at])
     assert data.test.y[5] == (list(known).index(wanted) if wanted in known else len(known))
-    near, choices = experiment.neighbours("language", language, settings.Memory(), found, 1)
+    near, choices = experiment.neighbors("language", language, settings.Memory(), found, 1)
     accuracy = experiment.evaluate("language", language, found, near, choices, 1)["accuracy"]
     assert (accuracy["resmem"] > accuracy["base"] + 0.2).all()
 
@@ -194,7 +233,10 @@ def test_what_a_language_task_refuses(tmp_path, language, small_lm):
     from rote.papers.resmem import language as module
 
     few = language.model_copy(update={"train": 10**6})
-    with pytest.raises(InputError, match=r"positions in the train documents, resmem.language.train asks for 1,000,000"):
+    with pytest.raises(
+        InputError,
+        match=r"positions in the train documents, resmem.language.train asks for 1,000,000",
+    ):
         datasets.data("language", few, 1, 0)
     (tmp_path / "short.jsonl").write_text(json.dumps({"text": "the red kite"}))
     short = language.model_copy(update={"corpus": str(tmp_path / "short.jsonl")})

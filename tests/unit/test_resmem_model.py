@@ -1,4 +1,6 @@
-"""A user's own ResMem: scikit-learn's checks, torch modules, tuning, files; datastores at their edges."""
+"""A user's own ResMem: scikit-learn's checks, torch modules, tuning, files; datastores at their
+edges.
+"""
 
 import logging
 import warnings
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from rote import knn, resmem
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.resmem import ResMemClassifier, ResMemRegressor
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -19,7 +21,9 @@ X, Q = RNG.normal(size=(120, 5)), RNG.normal(size=(30, 5))
 Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int) + (X[:, 2] > 1)
 
 
-@pytest.mark.parametrize("model", [ResMemClassifier(), ResMemRegressor()], ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize(
+    "model", [ResMemClassifier(), ResMemRegressor()], ids=lambda model: type(model).__name__
+)
 def test_scikit_learn_accepts_it(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks themselves warn
@@ -53,7 +57,9 @@ def test_scores_by_hand():
     wanted = p(Q) + np.einsum("mk,mkc->mc", w, (np.eye(3)[Y] - p(X))[rows])
     np.testing.assert_allclose(model.decision_function(Q), wanted, atol=1e-5)
     clipped = np.maximum(wanted, 1e-6)
-    np.testing.assert_allclose(model.predict_proba(Q), clipped / clipped.sum(1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(
+        model.predict_proba(Q), clipped / clipped.sum(1, keepdims=True), atol=1e-5
+    )
 
 
 def test_regression_without_a_base_is_soft_knn():
@@ -63,13 +69,17 @@ def test_regression_without_a_base_is_soft_knn():
 
     y = np.sin(X[:, 0])
     model = ResMemRegressor(Nothing().fit(X, y), k=5, bandwidth=np.inf).fit(X, y)  # I6
-    np.testing.assert_allclose(model.predict(Q), KNeighborsRegressor(5).fit(X, y).predict(Q), atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict(Q), KNeighborsRegressor(5).fit(X, y).predict(Q), atol=1e-6
+    )
 
 
 class Net(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.features = torch.nn.Sequential(torch.nn.Linear(64, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU())
+        self.features = torch.nn.Sequential(
+            torch.nn.Linear(64, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU()
+        )
         self.drop, self.head = torch.nn.Dropout(0.5), torch.nn.Linear(8, 10)
 
     def forward(self, x):
@@ -85,7 +95,9 @@ def digits():
     net = Net()
     optimizer = torch.optim.Adam(net.parameters(), 0.01)
     for _ in range(60):
-        loss = torch.nn.functional.cross_entropy(net(torch.tensor(x[:1000])), torch.tensor(y[:1000]))
+        loss = torch.nn.functional.cross_entropy(
+            net(torch.tensor(x[:1000])), torch.tensor(y[:1000])
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -131,7 +143,9 @@ def test_saved_and_loaded_it_answers_the_same(digits, engine, tmp_path):
     assert not list(tmp_path.glob("*.pkl"))
     other = Net()
     found = ResMemClassifier.load(tmp_path, other, "features")
-    np.testing.assert_allclose(found.predict_proba(test[0]), model.predict_proba(test[0]), atol=1e-6)
+    np.testing.assert_allclose(
+        found.predict_proba(test[0]), model.predict_proba(test[0]), atol=1e-6
+    )
     with pytest.raises(InputError, match="holds a ResMemClassifier, not a ResMemRegressor"):
         ResMemRegressor.load(tmp_path, other)
     with pytest.raises(InputError, match="does not fit the module"):
@@ -146,18 +160,24 @@ def test_saved_and_loaded_it_answers_the_same(digits, engine, tmp_path):
 def test_a_growing_memory_is_one_that_was_whole(digits):
     net, train, _, test = digits
     whole = ResMemClassifier(net, "features", k=10, bandwidth=0.5).fit(*train)
-    grown = ResMemClassifier(net, "features", k=10, bandwidth=0.5).fit(train[0][:300], train[1][:300])
+    grown = ResMemClassifier(net, "features", k=10, bandwidth=0.5).fit(
+        train[0][:300], train[1][:300]
+    )
     grown.add(train[0][300:], train[1][300:])
-    np.testing.assert_allclose(grown.predict_proba(test[0]), whole.predict_proba(test[0]), atol=1e-5)
+    np.testing.assert_allclose(
+        grown.predict_proba(test[0]), whole.predict_proba(test[0]), atol=1e-5
+    )
 
 
 def test_bad_values_are_named():
     fitted = LogisticRegression().fit(X, Y)
     for bad, message in (
-        ({"k": 0}, "k must be"), ({"temperature": 0.0}, "temperature must be positive"),
-        ({"bandwidth": -1.0}, "bandwidth must be"), ({"engine": "tree"}, "engine must be one of"),
+        ({"k": 0}, "k must be"),
+        ({"temperature": 0.0}, "temperature must be positive"),
+        ({"bandwidth": -1.0}, "bandwidth must be"),
+        ({"engine": "tree"}, "engine must be one of"),
         ({"embed": "layer"}, "names a layer, but the base is no torch module"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match=message):
             ResMemClassifier(fitted, **bad).fit(X, Y)
     with pytest.raises(InputError, match="label 7 is not among"):
@@ -184,7 +204,8 @@ def test_an_empty_memory_leaves_the_base_and_says_so(caplog):
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-# ---- datastores ------------------------------------------------------------------------------------------------------
+# ---- datastores
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_values_that_are_not_finite_are_refused_with_their_rows():
@@ -207,7 +228,9 @@ def test_other_number_types_and_memory_orders_are_converted():
     x = np.random.default_rng(0).integers(0, 9, (40, 3))
     wanted = knn.Datastore(x.astype(np.float64)).search(x[:5], 4)
     for other in (x, np.asfortranarray(x.astype(np.float32)), x[::-1][::-1].astype(np.float16)):
-        np.testing.assert_array_equal(knn.Datastore(other).search(x[:5], 4).distances, wanted.distances)
+        np.testing.assert_array_equal(
+            knn.Datastore(other).search(x[:5], 4).distances, wanted.distances
+        )
 
 
 def test_repeated_rows_come_in_their_order_and_need_k_of_their_number():
@@ -237,7 +260,9 @@ def test_approximate_engines_find_nearly_all_and_know_how_many(engine, probes):
 
 
 def test_an_approximate_engine_that_finds_too_few_says_so_by_infinite_distances():
-    x = np.concatenate([np.zeros((200, 2)), np.full((200, 2), 100.0)]) + np.random.default_rng(0).normal(size=(400, 2))
+    x = np.concatenate([np.zeros((200, 2)), np.full((200, 2), 100.0)]) + np.random.default_rng(
+        0
+    ).normal(size=(400, 2))
     found = knn.Datastore(x, engine="ivf", probes=1).search(np.zeros((1, 2)), 300)
     missing = found.rows[0] < 0
     assert missing.any()

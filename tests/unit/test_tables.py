@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from rote import tables
-from rote.errors import InputError
-from rote.tables import Table, column
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.tables import Table, column
 
 
 class Measurement(Table):
@@ -23,7 +23,13 @@ class Measurement(Table):
 
 
 def frame(**changes) -> pd.DataFrame:
-    base = {"name": ["a", "b"], "step": [1, 2], "value": [0.5, 1.5], "rest": [np.nan, 1.0], "pixels": [[1, 2], [3]]}
+    base = {
+        "name": ["a", "b"],
+        "step": [1, 2],
+        "value": [0.5, 1.5],
+        "rest": [np.nan, 1.0],
+        "pixels": [[1, 2], [3]],
+    }
     return pd.DataFrame(base | changes)
 
 
@@ -68,7 +74,9 @@ def test_missing_columns_and_empty_tables_are_refused(tmp_path):
 
 def test_digest_depends_on_the_data_alone(tmp_path):
     digests = []
-    for number, content in enumerate([frame(), frame(), frame().iloc[::-1].iloc[::-1], frame(value=[0.5, 1.6])]):
+    for number, content in enumerate(
+        [frame(), frame(), frame().iloc[::-1].iloc[::-1], frame(value=[0.5, 1.6])]
+    ):
         path = tmp_path / f"{number}.parquet"
         tables.write(path, content, Measurement, {"wall_s": number})
         digests.append(tables.provenance(path)["data_sha256"])

@@ -1,4 +1,6 @@
-"""The training loop: it is AdamW, stacked models are independent, and a killed run continues bit by bit."""
+"""The training loop: it is AdamW, stacked models are independent, and a killed run continues bit by
+bit.
+"""
 
 import math
 
@@ -33,17 +35,23 @@ def test_it_is_adamw_with_a_cosine_schedule():
     start, loss, decays = problem()
     ours = train.fit(start, loss, weight_decay=decays, **OPTIONS)
     for model, decay in enumerate(decays.tolist()):
-        theirs = {name: value[model : model + 1].clone().requires_grad_() for name, value in start.items()}
+        theirs = {
+            name: value[model : model + 1].clone().requires_grad_() for name, value in start.items()
+        }
         optimizer = torch.optim.AdamW(theirs.values(), lr=1.0, weight_decay=decay)
         for step in range(OPTIONS["steps"]):
-            rate = OPTIONS["learning_rate"] * 0.5 * (1 + math.cos(math.pi * step / OPTIONS["steps"]))
+            rate = (
+                OPTIONS["learning_rate"] * 0.5 * (1 + math.cos(math.pi * step / OPTIONS["steps"]))
+            )
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
             padded = {name: value.expand(len(decays), -1, -1) for name, value in theirs.items()}
             loss(padded, step)[model].backward()
             optimizer.step()
         for name, value in theirs.items():
-            torch.testing.assert_close(ours[name][model : model + 1], value.detach(), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                ours[name][model : model + 1], value.detach(), rtol=1e-4, atol=1e-5
+            )
 
 
 def test_the_given_parameters_are_not_changed():
@@ -69,11 +77,19 @@ def killed_at(loss, when):
 @pytest.mark.parametrize("deaths", [[5], [10, 11, 12], [29, 31, 59]])
 def test_a_killed_run_continues_bit_by_bit(tmp_path, deaths):
     start, loss, decays = problem()
-    noise = lambda parameters, step: loss(parameters, step) * (1 + 0.01 * torch.rand(3))  # noqa: E731 -- uses the RNG
+
+    def noise(parameters, step):
+        return loss(parameters, step) * (1 + 0.01 * torch.rand(3))
+
     torch.manual_seed(3)
     undisturbed = train.fit(start, noise, weight_decay=decays, **OPTIONS)
     torch.manual_seed(3)
-    options = {**OPTIONS, "weight_decay": decays, "checkpoint": tmp_path / "state.pt", "checkpoint_steps": 10}
+    options = {
+        **OPTIONS,
+        "weight_decay": decays,
+        "checkpoint": tmp_path / "state.pt",
+        "checkpoint_steps": 10,
+    }
     if deaths[0] < 10:  # killed before the first checkpoint: the run starts anew, from the seed
         with pytest.raises(Killed):
             train.fit(start, killed_at(noise, deaths[0]), **options)
@@ -94,7 +110,9 @@ def test_a_resumed_run_repeats_at_most_one_checkpoint_interval(tmp_path):
     with pytest.raises(Killed):
         train.fit(start, killed_at(loss, 37), **options)
     seen = []
-    train.fit(start, lambda parameters, step: seen.append(step) or loss(parameters, step), **options)
+    train.fit(
+        start, lambda parameters, step: seen.append(step) or loss(parameters, step), **options
+    )
     assert seen == list(range(30, 60))
 
 
@@ -137,12 +155,16 @@ def test_an_unreadable_checkpoint_starts_anew(tmp_path, content, caplog):
 def test_a_diverging_model_is_named():
     start, loss, _ = problem()
     start["weight"][1] = np.inf
-    with pytest.raises(FloatingPointError, match=r"my models: loss of model 1 is (inf|nan) at step 0"):
+    with pytest.raises(
+        FloatingPointError, match=r"my models: loss of model 1 is (inf|nan) at step 0"
+    ):
         train.fit(start, loss, what="my models", **OPTIONS)
 
 
 def test_gradients_of_any_memory_order_are_followed():
-    """A product with wᵀ has a gradient in transposed order, which the fused optimizer would read as it lies."""
+    """A product with wᵀ has a gradient in transposed order, which the fused optimizer would read as
+    it lies.
+    """
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 7, 3, generator=generator), torch.randn(2, 7, 5, generator=generator)
     start = {"w": torch.randn(2, 5, 3, generator=generator)}
@@ -151,12 +173,16 @@ def test_gradients_of_any_memory_order_are_followed():
         return ((x @ parameters["w"].mT - y) ** 2).sum((1, 2))
 
     probe = start["w"].clone().requires_grad_()
-    assert not torch.autograd.grad(loss({"w": probe}, 0).sum(), probe)[0].is_contiguous()  # or this tests nothing
+    assert not torch.autograd.grad(loss({"w": probe}, 0).sum(), probe)[
+        0
+    ].is_contiguous()  # or this tests nothing
     ours = train.fit(start, loss, **OPTIONS)["w"]
     w = start["w"].clone().requires_grad_()
     optimizer = torch.optim.Adam([w], lr=1.0, foreach=False, fused=False)
     for step in range(OPTIONS["steps"]):
-        optimizer.param_groups[0]["lr"] = OPTIONS["learning_rate"] * train.cosine(OPTIONS["steps"])(step)
+        optimizer.param_groups[0]["lr"] = OPTIONS["learning_rate"] * train.cosine(OPTIONS["steps"])(
+            step
+        )
         optimizer.zero_grad()
         loss({"w": w}, step).sum().backward()
         optimizer.step()

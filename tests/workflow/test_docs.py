@@ -1,4 +1,6 @@
-"""The documentation: it builds, its links hold, its graphs are the workflow's, and every code block in it runs."""
+"""The documentation: it builds, its links hold, its graphs are the workflow's, and every code block
+in it runs.
+"""
 
 import os
 import re
@@ -23,7 +25,9 @@ class Block(NamedTuple):
 
 
 def blocks(page: str) -> list[Block]:
-    found = re.findall(r'^```(\w*)(?: title="([^"]*)")?\n(.*?)^```$', (ROOT / page).read_text(), re.M | re.S)
+    found = re.findall(
+        r'^```(\w*)(?: title="([^"]*)")?\n(.*?)^```$', (ROOT / page).read_text(), re.M | re.S
+    )
     return [Block(*block) for block in found]
 
 
@@ -34,7 +38,11 @@ def at_smoke_scale(command: str) -> str:
     """
     command = re.sub(r"^make ", "make --dry-run ", command, flags=re.M)
     lines = []
-    for line in command.replace("results/laptop", "results/smoke").replace("laptop mine", "smoke mine").split("\n"):
+    for line in (
+        command.replace("results/laptop", "results/smoke")
+        .replace("laptop mine", "smoke mine")
+        .split("\n")
+    ):
         if line.startswith("snakemake ") and "config/" not in line and "--snakefile" not in line:
             if "--configfile" in line:
                 line = line.replace("--configfile", "--configfile config/smoke.yaml")
@@ -60,7 +68,9 @@ def folder(tmp_path, small_lm, mnist_folder) -> Path:
     (data / "notes.jsonl").write_text("".join(f'{{"text": "{line}"}}\n' for line in lines))
     (data / "facts.csv").write_text("key,value\ncapital of France,Paris\ncapital of Italy,Rome\n")
     (data / "entities.csv").write_text("entity,value\nFrance,Paris\nItaly,Rome\n")
-    pairs = pd.DataFrame([("capital of", "France"), ("red kite", "bird")], columns=["first", "second"])
+    pairs = pd.DataFrame(
+        [("capital of", "France"), ("red kite", "bird")], columns=["first", "second"]
+    )
     pairs.to_parquet(data / "pairs.parquet")
     (data / "qa.jsonl").write_text('{"x": "The capital of France is", "y": "Paris"}\n')
     shutil.copytree(mnist_folder, data / "mnist")
@@ -69,7 +79,9 @@ def folder(tmp_path, small_lm, mnist_folder) -> Path:
 
 
 def paste(page: str, project: Path) -> int:
-    """Run the blocks of a page in order, as one pastes them; returns how many ran. What fails stops the test."""
+    """Run the blocks of a page in order, as one pastes them; returns how many ran. What fails stops
+    the test.
+    """
     ran = 0
     for block in blocks(page):
         if block.title:
@@ -81,11 +93,15 @@ def paste(page: str, project: Path) -> int:
             run(project, "python", "-c", block.text)
             ran += 1
         else:
-            assert block.language in ("", "text", "yaml"), f"a block of {page} is marked {block.language!r}"
+            assert block.language in ("", "text", "yaml"), (
+                f"a block of {page} is marked {block.language!r}"
+            )
     return ran
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES[1:] if any(block.language for block in blocks(page))])
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES[1:] if any(block.language for block in blocks(page))]
+)
 def test_every_block_of_a_page_runs_in_order(page, folder):
     assert paste(page, folder)
 
@@ -98,16 +114,22 @@ def test_the_readme_runs_as_pasted(smoke, tmp_path):
 
 
 def test_no_block_escapes_the_test():
-    """Blocks without a language are not run: only listings of files and other languages may go without."""
+    """Blocks without a language are not run: only listings of files and other languages may go
+    without.
+    """
     for page in PAGES:
         for block in blocks(page):
             if not block.language:
-                assert not re.search(r"^(snakemake|rote|make|python|pip) ", block.text, re.M), f"{page}: {block.text}"
+                assert not re.search(r"^(snakemake|rote|make|python|pip) ", block.text, re.M), (
+                    f"{page}: {block.text}"
+                )
 
 
 def test_targets_that_pages_name_exist(project):
     """Only planned above: `make --dry-run` fails for a target that is not there."""
-    named = set(re.findall(r"^make (\w+)", "\n".join(b.text for page in PAGES for b in blocks(page)), re.M))
+    named = set(
+        re.findall(r"^make (\w+)", "\n".join(b.text for page in PAGES for b in blocks(page)), re.M)
+    )
     assert {"reproduce", "test"} <= named
     for target in named:
         run(project, "make", "--dry-run", target)
@@ -125,8 +147,8 @@ def site(tmp_path_factory) -> Path:
 
 
 def test_the_reference_names_every_key_and_every_verb(site):
-    from rote import config
-    from rote.papers import names
+    from rote.core.papers import names
+    from rote.run import config
 
     keys = (site / "reference/config.html").read_text()
     for paper in names():
@@ -140,12 +162,16 @@ def test_the_reference_names_every_key_and_every_verb(site):
 
 def test_the_site_asks_nothing_of_the_network(site):
     for page in site.rglob("*.html"):
-        fetched = re.findall(r'<(?:script|img|link|iframe)[^>]* (?:src|href)="(https?:[^"]*)', page.read_text())
+        fetched = re.findall(
+            r'<(?:script|img|link|iframe)[^>]* (?:src|href)="(https?:[^"]*)', page.read_text()
+        )
         assert [url for url in fetched if "canonical" not in url] == [], page
 
 
 def test_rule_graphs_are_the_workflows(project):
-    dot = run(project, "snakemake", "--rulegraph", "--configfile", "config/smoke.yaml", "--", "all").stdout
+    dot = run(
+        project, "snakemake", "--rulegraph", "--configfile", "config/smoke.yaml", "--", "all"
+    ).stdout
     rules = set(re.findall(r'label = "(\w+)"', dot))
     drawn = {
         name

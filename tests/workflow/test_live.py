@@ -11,7 +11,7 @@ import time
 import pytest
 from conftest import BIN, run
 from rich.console import Console
-from rote import live
+from rote.run import live
 from snakemake_interface_logger_plugins.common import LogEvent
 
 
@@ -70,7 +70,13 @@ def test_the_view_shows_running_jobs_with_the_last_line_of_their_logs(progress, 
 
 @pytest.mark.parametrize(
     ("text", "last"),
-    [(b"", ""), (b"\n\n", ""), (b"10:00:00 one\n", "one"), (b"\xff\xfe 9\n", "9"), (b"x" * 9000, "x" * 4096)],
+    [
+        (b"", ""),
+        (b"\n\n", ""),
+        (b"10:00:00 one\n", "one"),
+        (b"\xff\xfe 9\n", "9"),
+        (b"x" * 9000, "x" * 4096),
+    ],
 )
 def test_last_lines_of_any_log(tmp_path, text, last):
     (tmp_path / "log").write_bytes(text)
@@ -80,7 +86,11 @@ def test_last_lines_of_any_log(tmp_path, text, last):
 
 def test_usual_times_are_of_rules_that_exist(project):
     rules = set(
-        re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (project / "workflow/rules").glob("*")), re.M)
+        re.findall(
+            r"^rule (\w+):",
+            "".join(p.read_text() for p in (project / "workflow/rules").glob("*")),
+            re.M,
+        )
     )
     assert set(live.usual_seconds()) <= rules
     assert min(live.usual_seconds().values()) > 0
@@ -97,7 +107,9 @@ def on_a_terminal(project, *command: str) -> str:
         "COLUMNS": "140",
         "LINES": "40",
     }
-    running = subprocess.Popen(command, cwd=project, env=environment, stdout=theirs, stderr=theirs, stdin=theirs)
+    running = subprocess.Popen(
+        command, cwd=project, env=environment, stdout=theirs, stderr=theirs, stdin=theirs
+    )
     os.close(theirs)
     told, end = b"", time.monotonic() + 300
     while time.monotonic() < end:

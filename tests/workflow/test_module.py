@@ -1,10 +1,12 @@
-"""Another workflow imports rote as a module: its own config, its own rule, rote's rules under another name."""
+"""Another workflow imports rote as a module: its own config, its own rule, rote's rules under
+another name.
+"""
 
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, run
-from rote import tables
+from rote.core import tables
 
 STUDY = """
 configfile: "study.yaml"
@@ -40,7 +42,8 @@ rule count_rows:
 def study(tmp_path) -> Path:
     (tmp_path / "Snakefile").write_text(STUDY.format(root=ROOT))
     (tmp_path / "study.yaml").write_text(
-        "rote: {run: study, scale: smoke, papers: [longtail], longtail: {influence: {replicates: 3}}}"
+        "rote: {run: study, scale: smoke, papers: [longtail], longtail: {influence: {replicates: "
+        "3}}}"
     )
     return tmp_path
 
@@ -55,7 +58,11 @@ def test_a_rule_of_ones_own_builds_on_rotes_tables(study):
 
 def test_the_whole_report_can_be_planned_from_elsewhere(study):
     plan = run(study, "snakemake", "-n", "--cores", "1", "--", "reports/study/index.html").stdout
-    for rule in ("rote_longtail_train_network", "rote_report_evaluate_claims", "rote_report_draw_site"):
+    for rule in (
+        "rote_longtail_train_network",
+        "rote_report_evaluate_claims",
+        "rote_report_draw_site",
+    ):
         assert rule in plan
 
 

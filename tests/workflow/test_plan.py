@@ -6,13 +6,15 @@ from itertools import pairwise
 
 import pytest
 from conftest import BIN, ROOT, run, snakemake
-from rote.papers import load, names
+from rote.core.papers import load, names
 
 
 def planned(project, *arguments) -> set[str]:
     """Rules that a dry run would execute."""
     done = snakemake(project, "--dry-run", *arguments)
-    table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", done.stdout + done.stderr, flags=re.M | re.S)
+    table = re.search(
+        r"^job +count\n-+ +-+\n(.*?)^total", done.stdout + done.stderr, flags=re.M | re.S
+    )
     return {line.split()[0] for line in table[1].splitlines()} if table else set()
 
 
@@ -22,12 +24,16 @@ def dag(project) -> dict[str, dict]:
         "import json, sys\n"
         "from pathlib import Path\n"
         "from snakemake.api import SnakemakeApi\n"
-        "from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings\n"
+        "from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, "
+        "ResourceSettings\n"
         "with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:\n"
-        "    workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path('Snakefile'),\n"
+        "    workflow = api.workflow(resource_settings=ResourceSettings(cores=1), "
+        "snakefile=Path('Snakefile'),\n"
         "        config_settings=ConfigSettings(configfiles=[Path('config/smoke.yaml')]))._workflow\n"
-        "    rules = {r.name: {'resources': sorted(r.resources), 'log': len(r.log), 'benchmark': bool(r.benchmark),\n"
-        "        'gpu': r.resources.get('gpu'), 'shell': r.shellcmd, 'params': sorted(r.params.keys())}\n"
+        "    rules = {r.name: {'resources': sorted(r.resources), 'log': len(r.log), 'benchmark': "
+        "bool(r.benchmark),\n"
+        "        'gpu': r.resources.get('gpu'), 'shell': r.shellcmd, 'params': "
+        "sorted(r.params.keys())}\n"
         "        for r in workflow.rules}\n"
         "    json.dump(rules, sys.__stdout__, default=str)\n"
     )
@@ -93,13 +99,17 @@ def test_rules_are_named_paper_verb_noun(rules):
 def test_the_rules_draw_every_figure_and_make_every_table(paper):
     text = (ROOT / f"workflow/rules/{paper}.smk").read_text()
     listed = {
-        kind: re.findall(r'"(\w+)"', re.search(rf"^{paper.upper()}_{kind} = \[(.*?)^\]", text, re.M | re.S)[1])
+        kind: re.findall(
+            r'"(\w+)"', re.search(rf"^{paper.upper()}_{kind} = \[(.*?)^\]", text, re.M | re.S)[1]
+        )
         for kind in ("FIGURES", "TABLES")
     }
     assert listed["FIGURES"] == list(load(paper, "figures").FIGURES)
     tables = set(load(paper, "schema").TABLES)
     assert set(listed["TABLES"]) == tables
-    needed = {table for figure in load(paper, "figures").FIGURES.values() for table in figure.tables}
+    needed = {
+        table for figure in load(paper, "figures").FIGURES.values() for table in figure.tables
+    }
     assert needed <= tables
 
 
@@ -113,7 +123,10 @@ def test_adding_a_paper_takes_one_include_line():
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
-        ("longtail={linear: {replicate: 3}}", "longtail.linear.replicate: no such key; did you mean 'replicates'"),
+        (
+            "longtail={linear: {replicate: 3}}",
+            "longtail.linear.replicate: no such key; did you mean 'replicates'",
+        ),
         ("longtail={linear: {n: many}}", "longtail.linear.n: "),
         ("longtail={network: {n: 0}}", "longtail.network.n: "),
         ("papers=[longtial]", "unknown paper 'longtial'; did you mean 'longtail'"),
@@ -143,7 +156,12 @@ def test_a_second_run_plans_nothing(smoke):
 @pytest.mark.parametrize(
     ("file", "old", "new", "wanted"),
     [
-        ("rote/papers/longtail/linear.py", "RECOVERED = 1e-7", "RECOVERED = 1e-7  # a comment", set()),
+        (
+            "rote/papers/longtail/linear.py",
+            "RECOVERED = 1e-7",
+            "RECOVERED = 1e-7  # a comment",
+            set(),
+        ),
         ("rote/papers/longtail/kernel.py", '"""Kernel track:', '"""The kernel track:', set()),
         (
             "rote/papers/longtail/kernel.py",
@@ -191,10 +209,13 @@ def test_editing_code_plans_exactly_the_rules_that_run_it(smoke, file, old, new,
         done = snakemake(smoke, "--dry-run")
         told = done.stdout + done.stderr
         first = set()
-        for rule, reason in re.findall(r"^(?:local)?rule (\w+):\n(?:.*\n)*?    reason: (.*)", told, flags=re.M):
+        for rule, reason in re.findall(
+            r"^(?:local)?rule (\w+):\n(?:.*\n)*?    reason: (.*)", told, flags=re.M
+        ):
             if "Params have changed" in reason or "Code has changed" in reason:
                 first.add(rule)
-        # statistics are also read by whatever draws with them; compare what changes by itself, not what follows
+        # statistics are also read by whatever draws with them; compare what changes by itself, not
+        # what follows
         assert first >= wanted
         assert {rule for rule in first if rule.startswith("longtail_")} == {
             rule for rule in wanted if rule.startswith("longtail_")
@@ -241,11 +262,18 @@ def test_a_corpus_adds_the_text_experiment(project):
 
 def test_a_study_is_planned_where_its_corpus_is_named(project):
     """A user's own corpus, models and tasks go through the same rules, counted in parts."""
-    own = "corpus: /data/texts, models: [/models/a, /models/b@step1], tasks: {qa: /data/qa.jsonl}, parts: 3"
+    own = (
+        "corpus: /data/texts, models: [/models/a, /models/b@step1], tasks: {qa: "
+        "/data/qa.jsonl}, parts: 3"
+    )
     study = f"distmem={{pythia: {{{own}}}}}"
     done = snakemake(project, "--dry-run", "--config", study, "--", "distmem")
     planned_jobs = done.stdout + done.stderr
-    counts = {"distmem_evaluate_pretrained": 2, "distmem_synthesize_examples": 1, "distmem_count_pairs": 5}
+    counts = {
+        "distmem_evaluate_pretrained": 2,
+        "distmem_synthesize_examples": 1,
+        "distmem_count_pairs": 5,
+    }
     for rule, number in counts.items():
         assert re.search(rf"^{rule} +{number}$", planned_jobs, flags=re.M), rule
     assert "distmem_evaluate_pretrained" not in planned(project, "--", "distmem")
@@ -263,8 +291,16 @@ def test_the_chain_runs_on_a_text_and_a_model_of_ones_own(project):
 
 def test_the_chain_is_one_road(project):
     """Every step reads what an earlier one wrote, and no step leads back."""
-    road = ["synthesize_corpus", "train_scorer", "prune_corpus", "train_model", "embed_corpus", "fit_residuals",
-            "evaluate", "draw_figures"]  # fmt: skip
+    road = [
+        "synthesize_corpus",
+        "train_scorer",
+        "prune_corpus",
+        "train_model",
+        "embed_corpus",
+        "fit_residuals",
+        "evaluate",
+        "draw_figures",
+    ]
     graph = snakemake(project, "--rulegraph", "--", "chain").stdout
     names_of = dict(re.findall(r'(\d+)\[label = "chain_(\w+)"', graph))
     edges = {(names_of.get(a), names_of.get(b)) for a, b in re.findall(r"(\d+) -> (\d+)", graph)}

@@ -1,4 +1,6 @@
-"""The report as a reader's browser sees it: nothing asked of the network, no console error, every image there."""
+"""The report as a reader's browser sees it: nothing asked of the network, no console error, every
+image there.
+"""
 
 import json
 import math
@@ -10,7 +12,7 @@ import nbformat
 import pytest
 from axe_core_python.selenium import Axe
 from conftest import chromium, needs_browser
-from rote.papers import load, names
+from rote.core.papers import load, names
 from rote.report import notebook
 
 
@@ -23,7 +25,9 @@ class _Links(HTMLParser):
         values = dict(attributes)
         if tag == "a":
             self.links.append(values.get("href", ""))
-        if tag in ("script", "img", "link", "iframe", "source") and (values.get("src") or values.get("href")):
+        if tag in ("script", "img", "link", "iframe", "source") and (
+            values.get("src") or values.get("href")
+        ):
             self.loads.append(values.get("src") or values.get("href"))
         if tag == "img":
             self.images.append(values)
@@ -43,14 +47,19 @@ def test_pages_load_nothing_from_elsewhere(smoke, name):
     path = smoke / "reports/smoke" / name
     page = parsed(path)
     assert page.images or name in ("claims.html", "methods.html")
-    assert all(source.startswith("data:") or (path.parent / source).is_file() for source in page.loads)
+    assert all(
+        source.startswith("data:") or (path.parent / source).is_file() for source in page.loads
+    )
     assert all(len(image["alt"]) > 20 for image in page.images)
     assert not re.search(r"(@import|url\()", path.read_text().split("<body")[0])
     assert "cdn" not in path.read_text().split("<main")[0].lower()
 
 
 def test_the_whole_site_is_below_25_mb(smoke):
-    assert sum(path.stat().st_size for path in (smoke / "reports/smoke").rglob("*") if path.is_file()) < 25_000_000
+    assert (
+        sum(path.stat().st_size for path in (smoke / "reports/smoke").rglob("*") if path.is_file())
+        < 25_000_000
+    )
 
 
 def test_every_local_link_leads_somewhere(smoke):
@@ -71,8 +80,12 @@ def test_the_gallery_has_every_figure_with_data_rule_code_and_command(smoke):
             block = text[begin : text.index("</figure>", begin)]
             assert f"snakemake --force results/smoke/{paper}/figures/{key}.png" in block
             assert f"<code>{paper}_draw_figures</code>" in block
-            file, line = re.search(r"code: <code>(workflow/rote/[\w/]+\.py):(\d+)</code>", block).groups()
-            assert re.match(r"\s*(def|@)|.*lambda", (smoke / file).read_text().splitlines()[int(line) - 1])
+            file, line = re.search(
+                r"code: <code>(workflow/rote/[\w/]+\.py):(\d+)</code>", block
+            ).groups()
+            assert re.match(
+                r"\s*(def|@)|.*lambda", (smoke / file).read_text().splitlines()[int(line) - 1]
+            )
             for table in figure.tables:
                 assert f"{paper}/{table}.parquet" in block
 
@@ -144,14 +157,19 @@ def test_formulas_are_mathml(smoke, paper):
 def test_executed_notebooks_are_stripped_of_times(smoke, paper):
     content = nbformat.read(smoke / f"reports/smoke/{paper}.ipynb", as_version=4)
     assert "papermill" not in content.metadata
-    assert all("papermill" not in cell.metadata and "execution" not in cell.metadata for cell in content.cells)
+    assert all(
+        "papermill" not in cell.metadata and "execution" not in cell.metadata
+        for cell in content.cells
+    )
     assert any("injected-parameters" in cell.metadata.get("tags", []) for cell in content.cells)
 
 
 def test_a_failing_notebook_names_its_cell_and_leaves_nothing(tmp_path):
-    from rote.errors import InputError
+    from rote.core.errors import InputError
 
-    source = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_code_cell("1 / 0")])
+    source = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_code_cell("1 / 0")]
+    )
     source.metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3"},
         "language_info": {"name": "python"},
@@ -171,14 +189,23 @@ def test_in_a_browser(smoke, tmp_path, name):
         driver.get(page.as_uri())
         driver.execute_script("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
         broken = driver.execute_async_script(
-            "const done = arguments[0]; Promise.all([...document.images].map(i => i.decode().then(() => 0, () => 1)))"
+            "const done = arguments[0]; Promise.all([...document.images].map(i => "
+            "i.decode().then(() => 0, () => 1)))"
             ".then(list => done(list.reduce((a, b) => a + b, 0)))"
         )
         assert broken == 0
-        assert [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
-        events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
-        asked = [request["request"]["url"] for request in sent if request["documentURL"] == page.as_uri()]
+        assert [
+            entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")
+        ] == []
+        events = [
+            json.loads(entry["message"])["message"] for entry in driver.get_log("performance")
+        ]
+        sent = [
+            event["params"] for event in events if event["method"] == "Network.requestWillBeSent"
+        ]
+        asked = [
+            request["request"]["url"] for request in sent if request["documentURL"] == page.as_uri()
+        ]
         assert asked
         here = (page.as_uri(), (page.parent / "files").as_uri())
         assert [url for url in asked if not url.startswith(("data:", *here))] == []
@@ -189,15 +216,23 @@ def test_in_a_browser(smoke, tmp_path, name):
 def test_ledger_filters(smoke, tmp_path):
     with chromium(tmp_path) as driver:
         driver.get((smoke / "reports/smoke/claims.html").as_uri())
-        shown = lambda: driver.execute_script(  # noqa: E731
-            "return [...document.querySelectorAll('#ledger-table tr[data-paper]')].filter(r => !r.hidden).length"
-        )
+
+        def shown():
+            return driver.execute_script(
+                "return [...document.querySelectorAll('#ledger-table tr[data-paper]')].filter(r "
+                "=> !r.hidden).length"
+            )
+
         everything = shown()
         assert everything > 40
 
         def choose(field, value):
-            driver.execute_script("document.getElementById(arguments[0]).value = arguments[1]", field, value)
-            driver.execute_script("document.getElementById(arguments[0]).dispatchEvent(new Event('input'))", field)
+            driver.execute_script(
+                "document.getElementById(arguments[0]).value = arguments[1]", field, value
+            )
+            driver.execute_script(
+                "document.getElementById(arguments[0]).dispatchEvent(new Event('input'))", field
+            )
 
         choose("f-origin", "paper")
         some = shown()
@@ -230,7 +265,8 @@ def test_dark_mode_turns_colours_and_keeps_contrast(smoke, browser):
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
         browser.get((smoke / "reports/smoke/index.html").as_uri())
         ink, paper = (
-            [int(part) for part in re.findall(r"\d+", colour)[:3]] for colour in browser.execute_script(colours)
+            [int(part) for part in re.findall(r"\d+", colour)[:3]]
+            for colour in browser.execute_script(colours)
         )
         found[scheme] = sum(ink) < sum(paper)
         assert _contrast(ink, paper) > 7
@@ -241,7 +277,10 @@ def _contrast(a: list[int], b: list[int]) -> float:
     """Contrast ratio of two sRGB colours (WCAG 2.1)."""
 
     def luminance(colour):
-        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
+        linear = [
+            c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+            for c in (v / 255 for v in colour)
+        ]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     low, high = sorted((luminance(a), luminance(b)))
@@ -253,7 +292,9 @@ def _contrast(a: list[int], b: list[int]) -> float:
 @pytest.mark.parametrize("name", ["index", "claims", "figures", "methods", "longtail"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(smoke, browser, name, scheme):
-    """Rules of WCAG 2 levels A and AA: contrast, names of controls and pictures, headers of tables, unique ids."""
+    """Rules of WCAG 2 levels A and AA: contrast, names of controls and pictures, headers of tables,
+    unique ids.
+    """
     feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
     browser.set_script_timeout(300)
@@ -261,5 +302,8 @@ def test_axe_finds_nothing(smoke, browser, name, scheme):
     options = {"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}
     found = Axe().run(browser, options=options)
     assert found["passes"], "axe has looked at nothing"
-    told = {v["id"]: (v["impact"], [node["html"][:200] for node in v["nodes"]]) for v in found["violations"]}
+    told = {
+        v["id"]: (v["impact"], [node["html"][:200] for node in v["nodes"]])
+        for v in found["violations"]
+    }
     assert not told

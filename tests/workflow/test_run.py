@@ -5,8 +5,8 @@ import time
 
 import pytest
 from conftest import AGAIN, run, snakemake
-from rote import tables
-from rote.papers import load, names
+from rote.core import tables
+from rote.core.papers import load, names
 
 
 def test_the_ledger_is_printed_at_the_end(smoke):
@@ -57,8 +57,10 @@ def test_snakemake_report_works(smoke, tmp_path):
 
 
 def test_same_config_same_data_and_same_report(smoke, again):
-    """A second run elsewhere, though it was killed several times: data, figures, notebooks and pages byte by byte."""
-    from rote import compare
+    """A second run elsewhere, though it was killed several times: data, figures, notebooks and
+    pages byte by byte.
+    """
+    from rote.report import compare
 
     found = compare.cells(smoke / "results/smoke", again / "results/smoke")
     found = found[found["paper"].isin(AGAIN)]
@@ -74,7 +76,9 @@ def test_same_config_same_data_and_same_report(smoke, again):
             paths = [path for path in smoke.glob(pattern) if "workflow" not in path.parts]
             assert paths, pattern
             for path in paths:
-                assert path.read_bytes() == (again / path.relative_to(smoke)).read_bytes(), path.name
+                assert path.read_bytes() == (again / path.relative_to(smoke)).read_bytes(), (
+                    path.name
+                )
 
 
 def test_one_figure_alone_is_drawn_from_its_table(smoke):
@@ -93,7 +97,16 @@ def test_one_figure_alone_is_drawn_from_its_table(smoke):
     )
     assert path.read_bytes() == before
     assert time.monotonic() - start < 60
-    done = run(smoke, "rote", "draw", "--paper=longtail", "--results=.", "--out=x", "--figure=rigde", check=False)
+    done = run(
+        smoke,
+        "rote",
+        "draw",
+        "--paper=longtail",
+        "--results=.",
+        "--out=x",
+        "--figure=rigde",
+        check=False,
+    )
     assert "has no figure 'rigde'" in done.stderr
     assert not (smoke / "x").exists()
 
@@ -108,10 +121,14 @@ def test_strict_fails_after_the_report_is_written_and_names_the_claims(smoke):
 
 def test_a_missing_dataset_fails_with_one_clear_error_and_keeps_the_rest(project):
     wrong = "longtail={images: {source: mnist, root: /nowhere/mnist}}"
-    done = snakemake(project, "--config", wrong, "--", "results/smoke/longtail/images.parquet", check=False)
+    done = snakemake(
+        project, "--config", wrong, "--", "results/smoke/longtail/images.parquet", check=False
+    )
     assert done.returncode
     told = done.stdout + done.stderr
-    assert "rote: error: MNIST folder /nowhere/mnist does not exist; put the idx files there" in told
+    assert (
+        "rote: error: MNIST folder /nowhere/mnist does not exist; put the idx files there" in told
+    )
     assert "Traceback" not in told
     assert not (project / "results/smoke/longtail/images.parquet").exists()
     # after the cause is gone the same target is made
@@ -123,7 +140,10 @@ def test_the_network_track_runs_on_mnist_files(project, mnist_folder):
     network = "network: {epochs: 1, n: 64, test_rows: 20}"
     target = "results/smoke/longtail/network.parquet"
     snakemake(project, "--config", f"longtail={{{images}, {network}}}", "--", target)
-    assert tables.provenance(project / "results/smoke/longtail/images.parquet")["settings"]["source"] == "mnist"
+    assert (
+        tables.provenance(project / "results/smoke/longtail/images.parquet")["settings"]["source"]
+        == "mnist"
+    )
     assert len(tables.read(project / target)) > 20
 
 
@@ -139,9 +159,17 @@ def test_real_mnist_reaches_the_networks(project, real_mnist):
 def test_gpu_jobs_share_no_device(project):
     """Two fake devices, no --resources gpu: every training job still gets a device of its own."""
     names = "fake-a,fake-b"
-    arguments = ("--config", "longtail={network: {epochs: 1}}", "--", "results/smoke/longtail/network.parquet")
+    arguments = (
+        "--config",
+        "longtail={network: {epochs: 1}}",
+        "--",
+        "results/smoke/longtail/network.parquet",
+    )
     snakemake(project, *arguments, CUDA_VISIBLE_DEVICES=names)
-    logs = [path.read_text() for path in (project / "results/smoke/logs").glob("longtail_train_network_*.log")]
+    logs = [
+        path.read_text()
+        for path in (project / "results/smoke/logs").glob("longtail_train_network_*.log")
+    ]
     assert len(logs) == 2
     for text in logs:
         leased = text.split("devices: ")[1].split(")")[0]
@@ -152,7 +180,15 @@ def test_gpu_jobs_share_no_device(project):
 
 @pytest.mark.parametrize("limit", ["gpu=0", "gpu=2"])
 def test_gpu_limits_are_accepted(project, limit):
-    snakemake(project, "--resources", limit, "--config", "longtail={network: {epochs: 1, architectures: [sum]}}", "--",
-              "results/smoke/longtail/network.parquet", CUDA_VISIBLE_DEVICES="fake-c")  # fmt: skip
+    snakemake(
+        project,
+        "--resources",
+        limit,
+        "--config",
+        "longtail={network: {epochs: 1, architectures: [sum]}}",
+        "--",
+        "results/smoke/longtail/network.parquet",
+        CUDA_VISIBLE_DEVICES="fake-c",
+    )
     log = (project / "results/smoke/logs/longtail_train_network_sum.log").read_text()
     assert ("devices: none" in log) is (limit == "gpu=0")

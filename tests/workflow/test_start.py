@@ -2,8 +2,10 @@
 
 import pytest
 from conftest import run, snakemake
-from rote import config, start, tables
-from rote.errors import InputError
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.report import start
+from rote.run import config
 
 
 def test_a_new_paper_passes_its_smoke_run_at_once(project):
@@ -27,7 +29,9 @@ def test_a_new_paper_passes_its_smoke_run_at_once(project):
     assert "a paper cannot be called 'mine'" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["Mine", "my-paper", "a", "1st", "longtail", "report", "../x", "x" * 30])
+@pytest.mark.parametrize(
+    "name", ["Mine", "my-paper", "a", "1st", "longtail", "report", "../x", "x" * 30]
+)
 def test_names_that_cannot_be_a_paper(tmp_path, name):
     with pytest.raises(InputError, match="a paper cannot be called"):
         start.new_paper(name, "A title", tmp_path)
@@ -53,7 +57,9 @@ def test_init_writes_a_config_that_is_valid_and_means_the_defaults(tmp_path):
     assert found.run == "my-study"
     assert found.model_copy(update={"run": "laptop"}) == config.load()
     # every comment that shows a key is true
-    shown = [line.removeprefix("# ") for line in path.read_text().split("defaults.\n")[1].splitlines()]
+    shown = [
+        line.removeprefix("# ") for line in path.read_text().split("defaults.\n")[1].splitlines()
+    ]
     (tmp_path / "all.yaml").write_text("\n".join(shown))
     assert config.load(tmp_path / "all.yaml") == config.load()
     with pytest.raises(InputError, match="exists already"):

@@ -1,4 +1,6 @@
-"""rote: what seven papers claim about memorization and generalization, re-derived and machine-checked."""
+"""rote: what seven papers claim about memorization and generalization, re-derived and
+machine-checked.
+"""
 
 from importlib.metadata import version
 

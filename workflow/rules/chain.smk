@@ -5,43 +5,6 @@ include: "chain_inputs.smk"
 
 
 CHAIN = "results/{run}/chain"
-CHAIN_FIGURES = [
-    "load",
-    "deciles",
-    "rules",
-    "counts",
-    "pareto",
-    "flattening",
-]
-CHAIN_TABLES = [
-    "facts",
-    "corpora",
-    "networks",
-    "accuracy",
-    "deciles",
-    "rules",
-    "counts",
-    "spearman",
-]
-PRODUCTS["chain"] = {
-    "tables": [f"{CHAIN}/{table}.parquet" for table in CHAIN_TABLES],
-    "figures": [f"{CHAIN}/figures/{figure}.png" for figure in CHAIN_FIGURES],
-}
-
-
-localrules:
-    chain,
-
-
-rule chain:
-    input:
-        [
-            path
-            for paths in PRODUCTS["chain"].values()
-            for path in expand(paths, run=CONFIG.run)
-        ],
-    resources:
-        gpu=0,
 
 
 rule chain_synthesize_corpus:
@@ -52,20 +15,15 @@ rule chain_synthesize_corpus:
     benchmark:
         "results/{run}/benchmarks/chain_synthesize_corpus.tsv"
     priority: 30
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 128000),
         runtime=at_scale(10, 1440),
     params:
         out=chain_worlds,
-        settings=settings("chain"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.chain.cli:synthesize_corpus"),
+        job=job("chain:synthesize_corpus", "chain"),
     shell:
-        "rote chain synthesize-corpus --out {params.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("chain synthesize-corpus --out {params.out:q}")
 
 
 rule chain_train_scorer:
@@ -80,23 +38,18 @@ rule chain_train_scorer:
     wildcard_constraints:
         world="|".join(CHAIN_WORLDS),
     priority: 30
-    threads: 1
     resources:
         gpu=1,
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(20, 1440),
-        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+        checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        # not an output: Snakemake would wipe it before each attempt
-        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
-        settings=settings("chain"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.chain.cli:train_scorer"),
+        job=job("chain:train_scorer", "chain"),
     shell:
-        "rote chain train-scorer --world {input.world:q} --out {output.out:q}"
-        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "chain train-scorer --world {input.world:q} --out {output.out:q}",
+            CHECKPOINTS,
+        )
 
 
 rule chain_prune_corpus:
@@ -112,7 +65,6 @@ rule chain_prune_corpus:
     benchmark:
         "results/{run}/benchmarks/chain_prune_corpus.tsv"
     priority: 30
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 128000),
@@ -121,14 +73,12 @@ rule chain_prune_corpus:
         worlds=chain_worlds,
         scores=lambda wildcards: f"results/{wildcards.run}/chain/scores",
         out=chain_pruned,
-        settings=settings("chain"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.chain.cli:prune_corpus"),
+        job=job("chain:prune_corpus", "chain"),
     shell:
-        "rote chain prune-corpus --worlds {params.worlds:q} --scores {params.scores:q} --out {params.out:q}"
-        " --facts {output.facts:q} --corpora {output.corpora:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "chain prune-corpus --worlds {params.worlds:q} --scores {params.scores:q}"
+            " --out {params.out:q} --facts {output.facts:q} --corpora {output.corpora:q}"
+        )
 
 
 rule chain_train_model:
@@ -145,25 +95,20 @@ rule chain_train_model:
         world="|".join(CHAIN_WORLDS),
         width=r"\d+",
     priority: 30
-    threads: 1
     resources:
         gpu=1,
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(20, 2880),
-        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+        checkpoint_steps=CONFIG.checkpoint_steps,
     params:
         pruned=subpath(input.pruned, parent=True),
-        # not an output: Snakemake would wipe it before each attempt
-        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
-        settings=settings("chain"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.chain.cli:train_model"),
+        job=job("chain:train_model", "chain"),
     shell:
-        "rote chain train-model --world {input.world:q} --pruned {params.pruned:q} --width {wildcards.width}"
-        " --out {output.out:q}"
-        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "chain train-model --world {input.world:q} --pruned {params.pruned:q}"
+            " --width {wildcards.width} --out {output.out:q}",
+            CHECKPOINTS,
+        )
 
 
 rule chain_embed_corpus:
@@ -180,20 +125,17 @@ rule chain_embed_corpus:
         world="|".join(CHAIN_WORLDS),
         width=r"\d+",
     priority: 20
-    threads: 1
     resources:
         gpu=at_scale(0, 1),
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(10, 480),
     params:
-        settings=settings("chain"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.chain.cli:embed_corpus"),
+        job=job("chain:embed_corpus", "chain"),
     shell:
-        "rote chain embed-corpus --world {input.world:q} --model {input.model:q} --width {wildcards.width}"
-        " --out {output.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "chain embed-corpus --world {input.world:q} --model {input.model:q}"
+            " --width {wildcards.width} --out {output.out:q}"
+        )
 
 
 rule chain_fit_residuals:
@@ -211,20 +153,18 @@ rule chain_fit_residuals:
     wildcard_constraints:
         world="|".join(CHAIN_WORLDS),
     priority: 20
-    threads: 1
     resources:
         gpu=int(CONFIG.chain.memory.engine == "torch"),
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(10, 480),
     params:
-        settings=settings("chain"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.chain.cli:fit_residuals"),
+        job=job("chain:fit_residuals", "chain"),
     shell:
-        "rote chain fit-residuals --world {input.world:q} --facts {input.facts:q} --embeddings {input.embeddings:q}"
-        " --out {output.out:q} --choices {output.choices:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "chain fit-residuals --world {input.world:q} --facts {input.facts:q}"
+            " --embeddings {input.embeddings:q} --out {output.out:q}"
+            " --choices {output.choices:q}"
+        )
 
 
 rule chain_count_ngrams:
@@ -237,7 +177,6 @@ rule chain_count_ngrams:
         "results/{run}/logs/chain_count_ngrams.log",
     benchmark:
         "results/{run}/benchmarks/chain_count_ngrams.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 128000),
@@ -245,12 +184,12 @@ rule chain_count_ngrams:
     params:
         worlds=chain_worlds,
         pruned=chain_pruned,
-        settings=settings("chain"),
-        code=code("rote.papers.chain.cli:count_ngrams"),
+        job=job("chain:count_ngrams", "chain", seed=False),
     shell:
-        "rote chain count-ngrams --worlds {params.worlds:q} --pruned {params.pruned:q} --out {output.out:q}"
-        " --settings {params.settings:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "chain count-ngrams --worlds {params.worlds:q} --pruned {params.pruned:q}"
+            " --out {output.out:q}"
+        )
 
 
 rule chain_evaluate:
@@ -271,7 +210,6 @@ rule chain_evaluate:
     benchmark:
         "results/{run}/benchmarks/chain_evaluate.tsv"
     priority: 10
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(3000, 128000),
@@ -281,33 +219,10 @@ rule chain_evaluate:
         embeddings=lambda wildcards: f"results/{wildcards.run}/chain/embeddings",
         residuals=lambda wildcards: f"results/{wildcards.run}/chain/residuals",
         out=subpath(output[0], parent=True),
-        settings=settings("chain"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.chain.cli:evaluate"),
+        job=job("chain:evaluate", "chain"),
     shell:
-        "rote chain evaluate --worlds {params.worlds:q} --embeddings {params.embeddings:q}"
-        " --residuals {params.residuals:q} --facts {input.facts:q} --counts {input.counts:q} --out {params.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
-
-
-rule chain_draw_figures:
-    input:
-        PRODUCTS["chain"]["tables"],
-    output:
-        drawn("chain", CHAIN_FIGURES),
-    log:
-        "results/{run}/logs/chain_draw_figures.log",
-    benchmark:
-        "results/{run}/benchmarks/chain_draw_figures.tsv"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=1000,
-        runtime=10,
-    params:
-        tables=subpath(input[0], parent=True),
-        figures=subpath(output[0], parent=True),
-        code=code("rote.cli:draw", "rote.papers.chain.figures"),
-    shell:
-        "rote draw --paper chain --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
+        rote(
+            "chain evaluate --worlds {params.worlds:q} --embeddings {params.embeddings:q}"
+            " --residuals {params.residuals:q} --facts {input.facts:q}"
+            " --counts {input.counts:q} --out {params.out:q}"
+        )

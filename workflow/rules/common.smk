@@ -1,16 +1,16 @@
 """Functions and values that the rules share. Nothing here computes: the config is checked, digests are taken."""
 
-import json
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import report as annotated
 
 try:
-    from rote import code as rote_code
-    from rote import config as rote_config
-    from rote.errors import ConfigError
+    from rote.core import papers as rote_papers
+    from rote.run import code as rote_code
+    from rote.run import config as rote_config
+    from rote.core.errors import ConfigError
 except ImportError as error:
     raise WorkflowError(
         f"rote is not installed in {sys.prefix} ({error}): run `make setup`, then `source .venv/bin/activate`"
@@ -34,17 +34,14 @@ def own(path):
     return path if Path(path).resolve() == (HOME / path).resolve() else str(HOME / path)
 
 
-# what each paper makes, by paper: lists of paths "tables" and "figures"; filled by the papers' rule files
-PRODUCTS = {}
-
 RUN = rote_config.shared(CONFIG)  # the keys that belong to no paper, as JSON
 
 
-def settings(section):
-    """The config slice that a verb uses, e.g. "<paper>.linear", as JSON. A changed key re-runs what uses it."""
+def section_json(name):
+    """The config section at a dotted path, as JSON: a changed key re-runs what uses it."""
     values = CONFIG
-    for name in section.split("."):
-        values = getattr(values, name)
+    for part in name.split("."):
+        values = getattr(values, part)
     return values.model_dump_json()
 
 
@@ -56,30 +53,80 @@ def code(*targets):
     return lambda wildcards: "-".join(rote_code.digest(target) for target in targets)
 
 
+def job(verb, section=None, *, sections=(), seed=True):
+    """The parameter that every verb of a paper needs: its settings, seed and code digest, as options.
+
+    Args:
+        verb: "<paper>:<function>" of the paper's cli.
+        section: dotted path of the config section that the verb reads, e.g. "longtail.linear"; may name wildcards in
+            braces. A function of wildcards gives the JSON itself.
+        sections: instead of one, several that the verb gets by their last names, so that no other re-runs it.
+        seed: whether anything in the verb is random.
+    """
+    paper, function = verb.split(":")
+
+    def options(wildcards):
+        values = dict(wildcards.items())
+        parts = []
+        if callable(section):
+            parts += ["--settings", section(wildcards)]
+        elif section:
+            parts += ["--settings", section_json(section.format(**values))]
+        elif sections:
+            paths = [path.format(**values) for path in sections]
+            slices = [
+                f'"{path.split(".")[-1]}": {section_json(path)}' for path in paths
+            ]
+            parts += ["--settings", "{" + ", ".join(slices) + "}"]
+        if seed:
+            parts += ["--seed", str(CONFIG.seed)]
+        digest = rote_code.digest(f"rote.papers.{paper}.cli:{function}")
+        return shlex.join([*parts, "--code", digest])
+
+    return options
+
+
+# Where a training saves its state. Not an output: Snakemake would wipe it before each attempt. How often is a
+# resource, not a parameter: changing it must not train again.
+CHECKPOINTS = (
+    "--checkpoints results/{wildcards.run}/checkpoints"
+    " --checkpoint-steps {resources.checkpoint_steps}"
+)
+
+
+def rote(*command):
+    """The shell command of a verb: its own options, then what all verbs are told."""
+    return " ".join(
+        [
+            "rote",
+            *command,
+            "{params.job} --threads {threads} --gpus {resources.gpu} 2> {log:q}",
+        ]
+    )
+
+
 def at_scale(laptop, paper):
     """A resource that the paper scale needs more of."""
     return paper if CONFIG.scale == "paper" else laptop
 
 
-def drawn(paper, figures):
-    """Outputs of a paper's figures (PNG and PDF), the PNGs annotated for `snakemake --report`."""
-    folder = f"results/{{run}}/{paper}/figures"
-    pages = [f"{folder}/{figure}.pdf" for figure in figures]
-    return pages + [
-        annotated(
-            f"{folder}/{figure}.png",
-            caption=f"../report/{paper}.rst",
-            category=paper,
-            labels={"figure": figure.replace("_", " ")},
-        )
-        for figure in figures
+def tables_of(paper):
+    """Paths of the tables that a paper makes in this run."""
+    names = rote_papers.table_names(paper, getattr(CONFIG, paper))
+    return [f"results/{{run}}/{paper}/{name}.parquet" for name in names]
+
+
+def figures_of(paper, suffix=".png"):
+    """Paths of a paper's figures."""
+    names = rote_papers.load(paper, "figures").FIGURES
+    return [f"results/{{run}}/{paper}/figures/{name}{suffix}" for name in names]
+
+
+def made(paths):
+    """Paths of a kind of product (`tables_of`, `figures_of`) of all papers of this run."""
+    return [
+        path.format(run=CONFIG.run) for paper in CONFIG.papers for path in paths(paper)
     ]
-
-
-def made(kind):
-    """Paths of a kind of product ("tables", "figures") of all papers of this run."""
-    paths = [path for paper in CONFIG.papers for path in PRODUCTS[paper][kind]]
-    return [path.format(run=CONFIG.run) for path in paths]
 
 
 def announcement():
@@ -88,5 +135,5 @@ def announcement():
         f"results/{CONFIG.run}/claims.parquet",
         f"reports/{CONFIG.run}/index.html",
     )
-    told = f"rote ledger {ledger}" if Path(ledger).exists() else "true"
-    return told + (f"; echo 'Report: {page}'" if Path(page).exists() else "")
+    printed = f"rote ledger {ledger}" if Path(ledger).exists() else "true"
+    return printed + (f"; echo 'Report: {page}'" if Path(page).exists() else "")

@@ -1,53 +1,7 @@
 # Cram less to fit more: facts, pruning by loss, networks.
 
 CRAMLESS = "results/{run}/cramless"
-CRAMLESS_FIGURES = [
-    "cramming",
-    "bits",
-    "skewed",
-    "ranks",
-    "losses",
-    "shares",
-    "ladder",
-    "compute",
-    "flattening",
-]
-CRAMLESS_TABLES = [
-    "facts",
-    "pruned",
-    "trained",
-    "runs",
-    "shares",
-    "annotations",
-    "fact_counts",
-    "text_runs",
-]
-# made only where cramless.text.corpus names a corpus
-CRAMLESS_TEXT = ["annotations", "fact_counts", "text_runs"]
 CRAMLESS_GROUPS = ["ladder", "standard", "uniform", "skewed", "schemes", "pruned"]
-PRODUCTS["cramless"] = {
-    "tables": [
-        f"{CRAMLESS}/{table}.parquet"
-        for table in CRAMLESS_TABLES
-        if CONFIG.cramless.text.corpus or table not in CRAMLESS_TEXT
-    ],
-    "figures": [f"{CRAMLESS}/figures/{figure}.png" for figure in CRAMLESS_FIGURES],
-}
-
-
-localrules:
-    cramless,
-
-
-rule cramless:
-    input:
-        [
-            path
-            for paths in PRODUCTS["cramless"].values()
-            for path in expand(paths, run=CONFIG.run)
-        ],
-    resources:
-        gpu=0,
 
 
 rule cramless_synthesize_facts:
@@ -57,19 +11,14 @@ rule cramless_synthesize_facts:
         "results/{run}/logs/cramless_synthesize_facts.log",
     benchmark:
         "results/{run}/benchmarks/cramless_synthesize_facts.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("cramless.facts"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.cramless.cli:synthesize_facts"),
+        job=job("cramless:synthesize_facts", "cramless.facts"),
     shell:
-        "rote cramless synthesize-facts --out {output.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("cramless synthesize-facts --out {output.out:q}")
 
 
 rule cramless_train_networks:
@@ -89,27 +38,23 @@ rule cramless_train_networks:
     wildcard_constraints:
         group="|".join(CRAMLESS_GROUPS),
     priority: 20
-    threads: 1
     resources:
         gpu=1,
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(20, 1440),
-        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+        checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        settings=settings("cramless"),
         folder=subpath(output.trained, parent=True),
         pruned=lambda wildcards, input: (
             f"--pruned {input.pruned}" if input.pruned else ""
         ),
-        # not an output: Snakemake would wipe it before each attempt
-        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
-        seed=CONFIG.seed,
-        code=code("rote.papers.cramless.cli:train_networks"),
+        job=job("cramless:train_networks", "cramless"),
     shell:
-        "rote cramless train-networks --group {wildcards.group} --facts {input.facts:q} {params.pruned} --out {params.folder:q}"
-        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "cramless train-networks --group {wildcards.group}"
+            " --facts {input.facts:q} {params.pruned} --out {params.folder:q}",
+            CHECKPOINTS,
+        )
 
 
 rule cramless_prune_facts:
@@ -122,19 +67,14 @@ rule cramless_prune_facts:
     benchmark:
         "results/{run}/benchmarks/cramless_prune_facts.tsv"
     priority: 20
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("cramless.facts"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.cramless.cli:prune_facts"),
+        job=job("cramless:prune_facts", "cramless.facts"),
     shell:
-        "rote cramless prune-facts --trained {input.trained:q} --out {output.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("cramless prune-facts --trained {input.trained:q} --out {output.out:q}")
 
 
 rule cramless_evaluate_networks:
@@ -153,18 +93,19 @@ rule cramless_evaluate_networks:
         "results/{run}/logs/cramless_evaluate_networks.log",
     benchmark:
         "results/{run}/benchmarks/cramless_evaluate_networks.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
         groups=subpath(input[0], parent=True),
-        code=code("rote.papers.cramless.cli:evaluate_networks"),
+        job=job("cramless:evaluate_networks", seed=False),
     shell:
-        "rote cramless evaluate-networks --groups {params.groups:q}"
-        " --trained {output.trained:q} --runs {output.runs:q} --shares {output.shares:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "cramless evaluate-networks --groups {params.groups:q}"
+            " --trained {output.trained:q} --runs {output.runs:q}"
+            " --shares {output.shares:q}"
+        )
 
 
 rule cramless_count_facts:
@@ -175,18 +116,17 @@ rule cramless_count_facts:
         "results/{run}/logs/cramless_count_facts.log",
     benchmark:
         "results/{run}/benchmarks/cramless_count_facts.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(30, 1440),
     params:
-        settings=settings("cramless.text"),
-        code=code("rote.papers.cramless.cli:count_facts"),
+        job=job("cramless:count_facts", "cramless.text", seed=False),
     shell:
-        "rote cramless count-facts --annotations {output.annotations:q} --counts {output.counts:q}"
-        " --settings {params.settings:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "cramless count-facts --annotations {output.annotations:q}"
+            " --counts {output.counts:q}"
+        )
 
 
 rule cramless_train_text:
@@ -206,19 +146,15 @@ rule cramless_train_text:
         gpu=CONFIG.cramless.text.devices,
         mem_mb=at_scale(4000, 128000),
         runtime=at_scale(60, 10080),
-        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+        checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        settings=settings("cramless.text"),
-        # not an output: Snakemake would wipe it before each attempt
-        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
-        seed=CONFIG.seed,
-        code=code("rote.papers.cramless.cli:train_text"),
+        job=job("cramless:train_text", "cramless.text"),
     shell:
-        "rote cramless train-text --size {wildcards.size} --scheme {wildcards.scheme}"
-        " --annotations {input.annotations:q} --out {output.out:q}"
-        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "cramless train-text --size {wildcards.size} --scheme {wildcards.scheme}"
+            " --annotations {input.annotations:q} --out {output.out:q}",
+            CHECKPOINTS,
+        )
 
 
 rule cramless_evaluate_text:
@@ -233,36 +169,12 @@ rule cramless_evaluate_text:
         "results/{run}/logs/cramless_evaluate_text.log",
     benchmark:
         "results/{run}/benchmarks/cramless_evaluate_text.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=1000,
         runtime=10,
     params:
         runs=lambda wildcards, input: " ".join(f"--runs {path}" for path in input.runs),
-        code=code("rote.papers.cramless.cli:evaluate_text"),
+        job=job("cramless:evaluate_text", seed=False),
     shell:
-        "rote cramless evaluate-text {params.runs} --out {output.out:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
-
-
-rule cramless_draw_figures:
-    input:
-        PRODUCTS["cramless"]["tables"],
-    output:
-        drawn("cramless", CRAMLESS_FIGURES),
-    log:
-        "results/{run}/logs/cramless_draw_figures.log",
-    benchmark:
-        "results/{run}/benchmarks/cramless_draw_figures.tsv"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=1000,
-        runtime=10,
-    params:
-        tables=subpath(input[0], parent=True),
-        figures=subpath(output[0], parent=True),
-        code=code("rote.cli:draw", "rote.papers.cramless.figures"),
-    shell:
-        "rote draw --paper cramless --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
+        rote("cramless evaluate-text {params.runs} --out {output.out:q}")

@@ -18,7 +18,6 @@ rule distmem_evaluate_networks:
     wildcard_constraints:
         family="neox|llama",
     priority: 20
-    threads: 1
     resources:
         gpu=1,
         mem_mb=2000,
@@ -29,13 +28,12 @@ rule distmem_evaluate_networks:
             f"--corpora {folder}" for folder in distmem_folders(wildcards)
         ),
         folder=f"{DISTMEM}/scores",
-        settings=settings("distmem.ladder"),
-        code=code("rote.papers.distmem.cli:evaluate_networks"),
+        job=job("distmem:evaluate_networks", "distmem.ladder", seed=False),
     shell:
-        "rote distmem evaluate-networks --family {wildcards.family} --models {params.models:q} {params.corpora}"
-        " --out {params.folder:q}"
-        " --settings {params.settings:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "distmem evaluate-networks --family {wildcards.family}"
+            " --models {params.models:q} {params.corpora} --out {params.folder:q}"
+        )
 
 
 rule distmem_evaluate_pretrained:
@@ -50,19 +48,17 @@ rule distmem_evaluate_pretrained:
     wildcard_constraints:
         source="|".join(DISTMEM_STUDIES) or "none",
         number=r"\d+",
-    threads: 1
     resources:
         gpu=1,
         mem_mb=at_scale(4000, 64000),
         runtime=at_scale(30, 1440),
     params:
-        settings=distmem_study,
-        code=code("rote.papers.distmem.cli:evaluate_pretrained"),
+        job=job("distmem:evaluate_pretrained", distmem_study, seed=False),
     shell:
-        "rote distmem evaluate-pretrained --number {wildcards.number}"
-        " --examples {input.examples:q} --out {output.out:q}"
-        " --settings {params.settings:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "distmem evaluate-pretrained --number {wildcards.number}"
+            " --examples {input.examples:q} --out {output.out:q}"
+        )
 
 
 rule distmem_evaluate_memorization:
@@ -85,7 +81,6 @@ rule distmem_evaluate_memorization:
         "results/{run}/benchmarks/distmem_evaluate_memorization_{source}.tsv"
     wildcard_constraints:
         source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(3000, 32000),
@@ -97,14 +92,14 @@ rule distmem_evaluate_memorization:
         facts=distmem_if("facts", "facts"),
         lexicon=distmem_if("lexicon", "lexicon"),
         folder=subpath(output[0], parent=True),
-        settings=settings("distmem.analysis"),
-        code=code("rote.papers.distmem.cli:evaluate_memorization"),
+        job=job("distmem:evaluate_memorization", "distmem.analysis", seed=False),
     shell:
-        "rote distmem evaluate-memorization --source {wildcards.source} --words {input.words:q} --examples {input.examples:q}"
-        " --pairs {input.pairs:q} --counts {input.counts:q} {params.scores} {params.facts} {params.lexicon}"
-        " --out {params.folder:q}"
-        " --settings {params.settings:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "distmem evaluate-memorization --source {wildcards.source}"
+            " --words {input.words:q} --examples {input.examples:q} --pairs {input.pairs:q}"
+            " --counts {input.counts:q} {params.scores} {params.facts} {params.lexicon}"
+            " --out {params.folder:q}"
+        )
 
 
 rule distmem_evaluate_estimators:
@@ -124,7 +119,6 @@ rule distmem_evaluate_estimators:
         "results/{run}/benchmarks/distmem_evaluate_estimators_{source}.tsv"
     wildcard_constraints:
         source="|".join(DISTMEM_WORLDS),
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(3000, 32000),
@@ -134,14 +128,14 @@ rule distmem_evaluate_estimators:
             f"--scores {path}" for path in input.scores
         ),
         folder=subpath(output[0], parent=True),
-        settings=settings("distmem.analysis"),
-        code=code("rote.papers.distmem.cli:evaluate_estimators"),
+        job=job("distmem:evaluate_estimators", "distmem.analysis", seed=False),
     shell:
-        "rote distmem evaluate-estimators --source {wildcards.source} --words {input.words:q} --examples {input.examples:q}"
-        " --pairs {input.pairs:q} --counts {input.counts:q} {params.scores} --facts {input.facts:q} --lexicon {input.lexicon:q}"
-        " --out {params.folder:q}"
-        " --settings {params.settings:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "distmem evaluate-estimators --source {wildcards.source}"
+            " --words {input.words:q} --examples {input.examples:q} --pairs {input.pairs:q}"
+            " --counts {input.counts:q} {params.scores} --facts {input.facts:q}"
+            " --lexicon {input.lexicon:q} --out {params.folder:q}"
+        )
 
 
 rule distmem_evaluate_influence:
@@ -163,7 +157,6 @@ rule distmem_evaluate_influence:
         "results/{run}/logs/distmem_evaluate_influence.log",
     benchmark:
         "results/{run}/benchmarks/distmem_evaluate_influence.tsv"
-    threads: 1
     resources:
         gpu=1,
         mem_mb=2000,
@@ -173,14 +166,12 @@ rule distmem_evaluate_influence:
         corpora=lambda wildcards: " ".join(
             f"--corpora {folder}" for folder in distmem_folders(wildcards)
         ),
-        settings=settings("distmem"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.distmem.cli:evaluate_influence"),
+        job=job("distmem:evaluate_influence", "distmem"),
     shell:
-        "rote distmem evaluate-influence --models {params.models:q}"
-        " {params.corpora} --out {output.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "distmem evaluate-influence --models {params.models:q} {params.corpora}"
+            " --out {output.out:q}"
+        )
 
 
 rule distmem_evaluate_engines:
@@ -190,18 +181,14 @@ rule distmem_evaluate_engines:
         "results/{run}/logs/distmem_evaluate_engines.log",
     benchmark:
         "results/{run}/benchmarks/distmem_evaluate_engines.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
-        seed=CONFIG.seed,
-        code=code("rote.papers.distmem.cli:evaluate_engines"),
+        job=job("distmem:evaluate_engines"),
     shell:
-        "rote distmem evaluate-engines --out {output.out:q}"
-        " --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("distmem evaluate-engines --out {output.out:q}")
 
 
 rule distmem_evaluate_sources:
@@ -210,14 +197,13 @@ rule distmem_evaluate_sources:
     output:
         [
             f"{DISTMEM}/{table}.parquet"
-            for table in DISTMEM_TABLES
+            for table in rote_papers.table_names("distmem", CONFIG.distmem)
             if table not in ("ablation", "engines", "influence")
         ],
     log:
         "results/{run}/logs/distmem_evaluate_sources.log",
     benchmark:
         "results/{run}/benchmarks/distmem_evaluate_sources.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=1000,
@@ -225,7 +211,6 @@ rule distmem_evaluate_sources:
     params:
         parts=lambda wildcards, input: " ".join(f"--part {path}" for path in input),
         folder=subpath(output[0], parent=True),
-        code=code("rote.papers.distmem.cli:evaluate_sources"),
+        job=job("distmem:evaluate_sources", seed=False),
     shell:
-        "rote distmem evaluate-sources {params.parts} --out {params.folder:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("distmem evaluate-sources {params.parts} --out {params.folder:q}")

@@ -9,7 +9,7 @@ def distmem_folders(wildcards):
 def distmem_study(wildcards):
     """The config section of a study; nothing for a generated corpus."""
     return (
-        settings(f"distmem.{wildcards.source}")
+        section_json(f"distmem.{wildcards.source}")
         if wildcards.source in DISTMEM_STUDIES
         else "{}"
     )

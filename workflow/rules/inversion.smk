@@ -1,62 +1,7 @@
 # Memorized priors in inverse problems: closed forms, forward operators, what a published rate measures.
 
 INVERSION = "results/{run}/inversion"
-INVERSION_FIGURES = [
-    "stylized",
-    "convergence",
-    "components",
-    "ratios",
-    "rates",
-    "linearized",
-    "schedules",
-    "transition",
-    "pairs",
-    "posteriors",
-    "descents",
-    "outcomes",
-    "steps",
-    "time_domain",
-]
-INVERSION_TABLES = [
-    "stylized",
-    "densities",
-    "planes",
-    "sampling",
-    "components",
-    "operators",
-    "rates",
-    "ratios",
-    "linearized",
-    "schedules",
-    "library",
-    "networks",
-    "prior_samples",
-    "samples",
-    "scores",
-    "descents",
-    "lookups",
-    "time_domain",
-]
 INVERSION_PRIORS = ["memorized", "clean", "noise", "gaussian", "broad"]
-PRODUCTS["inversion"] = {
-    "tables": [f"{INVERSION}/{table}.parquet" for table in INVERSION_TABLES],
-    "figures": [f"{INVERSION}/figures/{figure}.png" for figure in INVERSION_FIGURES],
-}
-
-
-localrules:
-    inversion,
-
-
-rule inversion:
-    input:
-        [
-            path
-            for paths in PRODUCTS["inversion"].values()
-            for path in expand(paths, run=CONFIG.run)
-        ],
-    resources:
-        gpu=0,
 
 
 rule inversion_solve_stylized:
@@ -69,18 +14,15 @@ rule inversion_solve_stylized:
         "results/{run}/logs/inversion_solve_stylized.log",
     benchmark:
         "results/{run}/benchmarks/inversion_solve_stylized.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=4000,
         runtime=10,
     params:
         folder=subpath(output[0], parent=True),
-        settings=settings("inversion.stylized"),
-        code=code("rote.papers.inversion.cli:solve_stylized"),
+        job=job("inversion:solve_stylized", "inversion.stylized", seed=False),
     shell:
-        "rote inversion solve-stylized --out {params.folder:q} --settings {params.settings:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("inversion solve-stylized --out {params.folder:q}")
 
 
 rule inversion_simulate_sampling:
@@ -90,18 +32,14 @@ rule inversion_simulate_sampling:
         "results/{run}/logs/inversion_simulate_sampling.log",
     benchmark:
         "results/{run}/benchmarks/inversion_simulate_sampling.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("inversion.stylized"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:simulate_sampling"),
+        job=job("inversion:simulate_sampling", "inversion.stylized"),
     shell:
-        "rote inversion simulate-sampling --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("inversion simulate-sampling --out {output.out:q}")
 
 
 rule inversion_solve_operators:
@@ -111,18 +49,14 @@ rule inversion_solve_operators:
         "results/{run}/logs/inversion_solve_operators.log",
     benchmark:
         "results/{run}/benchmarks/inversion_solve_operators.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(10, 120),
     params:
-        settings=settings("inversion.waveform.acquisition"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:solve_operators"),
+        job=job("inversion:solve_operators", "inversion.waveform.acquisition"),
     shell:
-        "rote inversion solve-operators --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("inversion solve-operators --out {output.out:q}")
 
 
 rule inversion_evaluate_rates:
@@ -135,18 +69,17 @@ rule inversion_evaluate_rates:
         "results/{run}/logs/inversion_evaluate_rates.log",
     benchmark:
         "results/{run}/benchmarks/inversion_evaluate_rates.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("inversion.waveform.models"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:evaluate_rates"),
+        job=job("inversion:evaluate_rates", "inversion.waveform.models"),
     shell:
-        "rote inversion evaluate-rates --models {input.models:q} --rates {output.rates:q} --ratios {output.ratios:q} --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "inversion evaluate-rates --models {input.models:q} --rates {output.rates:q}"
+            " --ratios {output.ratios:q}"
+        )
 
 
 rule inversion_solve_linearized:
@@ -158,18 +91,16 @@ rule inversion_solve_linearized:
         "results/{run}/logs/inversion_solve_linearized.log",
     benchmark:
         "results/{run}/benchmarks/inversion_solve_linearized.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(3000, 32000),
         runtime=at_scale(20, 480),
     params:
-        settings=settings("inversion.waveform.acquisition"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:solve_linearized"),
+        job=job("inversion:solve_linearized", "inversion.waveform.acquisition"),
     shell:
-        "rote inversion solve-linearized --models {input.models:q} --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "inversion solve-linearized --models {input.models:q} --out {output.out:q}"
+        )
 
 
 rule inversion_simulate_schedules:
@@ -181,18 +112,16 @@ rule inversion_simulate_schedules:
         "results/{run}/logs/inversion_simulate_schedules.log",
     benchmark:
         "results/{run}/benchmarks/inversion_simulate_schedules.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("inversion.waveform.diffusion"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:simulate_schedules"),
+        job=job("inversion:simulate_schedules", "inversion.waveform.diffusion"),
     shell:
-        "rote inversion simulate-schedules --models {input.models:q} --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "inversion simulate-schedules --models {input.models:q} --out {output.out:q}"
+        )
 
 
 rule inversion_synthesize_models:
@@ -203,17 +132,14 @@ rule inversion_synthesize_models:
     benchmark:
         "results/{run}/benchmarks/inversion_synthesize_models.tsv"
     priority: 30
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("inversion.waveform.models"),
-        code=code("rote.papers.inversion.cli:synthesize_models"),
+        job=job("inversion:synthesize_models", "inversion.waveform.models", seed=False),
     shell:
-        "rote inversion synthesize-models --out {output.out:q} --settings {params.settings:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("inversion synthesize-models --out {output.out:q}")
 
 
 rule inversion_train_networks:
@@ -228,26 +154,22 @@ rule inversion_train_networks:
     wildcard_constraints:
         prediction="clean|noise",
     priority: 20
-    threads: 1
     resources:
         gpu=1,
         mem_mb=at_scale(2000, 32000),
         runtime=at_scale(10, 480),
-        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+        checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        settings=settings("inversion.waveform.networks"),
         steps=CONFIG.inversion.waveform.diffusion.steps,
         schedule=CONFIG.inversion.waveform.diffusion.schedule,
-        # not an output: Snakemake would wipe it before each attempt
-        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:train_networks"),
+        job=job("inversion:train_networks", "inversion.waveform.networks"),
     shell:
-        "rote inversion train-networks --prediction {wildcards.prediction} --models {input.models:q}"
-        " --out {output.out:q} --steps {params.steps} --schedule {params.schedule}"
-        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "inversion train-networks --prediction {wildcards.prediction}"
+            " --models {input.models:q} --out {output.out:q} --steps {params.steps}"
+            " --schedule {params.schedule}",
+            CHECKPOINTS,
+        )
 
 
 rule inversion_evaluate_networks:
@@ -262,20 +184,18 @@ rule inversion_evaluate_networks:
         "results/{run}/logs/inversion_evaluate_networks.log",
     benchmark:
         "results/{run}/benchmarks/inversion_evaluate_networks.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(10, 240),
     params:
-        settings=settings("inversion.waveform"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:evaluate_networks"),
+        job=job("inversion:evaluate_networks", "inversion.waveform"),
     shell:
-        "rote inversion evaluate-networks --networks {input.clean:q} --networks {input.noise:q}"
-        " --models {input.models:q} --out {output.out:q} --samples {output.samples:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "inversion evaluate-networks --networks {input.clean:q}"
+            " --networks {input.noise:q} --models {input.models:q} --out {output.out:q}"
+            " --samples {output.samples:q}"
+        )
 
 
 rule inversion_simulate_posteriors:
@@ -305,14 +225,13 @@ rule inversion_simulate_posteriors:
         networks=lambda wildcards, input: (
             f"--networks {input.networks}" if input.networks else ""
         ),
-        settings=settings("inversion.waveform"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:simulate_posteriors"),
+        job=job("inversion:simulate_posteriors", "inversion.waveform"),
     shell:
-        "rote inversion simulate-posteriors --prior {wildcards.prior} --models {input.models:q} {params.networks}"
-        " --samples {output.samples:q} --descents {output.descents:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "inversion simulate-posteriors --prior {wildcards.prior}"
+            " --models {input.models:q} {params.networks} --samples {output.samples:q}"
+            " --descents {output.descents:q}"
+        )
 
 
 rule inversion_evaluate_posteriors:
@@ -332,7 +251,6 @@ rule inversion_evaluate_posteriors:
         "results/{run}/logs/inversion_evaluate_posteriors.log",
     benchmark:
         "results/{run}/benchmarks/inversion_evaluate_posteriors.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 8000),
@@ -340,13 +258,12 @@ rule inversion_evaluate_posteriors:
     params:
         parts=subpath(input[1], parent=True),
         folder=subpath(output[0], parent=True),
-        settings=settings("inversion.waveform"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:evaluate_posteriors"),
+        job=job("inversion:evaluate_posteriors", "inversion.waveform"),
     shell:
-        "rote inversion evaluate-posteriors --parts {params.parts:q} --models {input.models:q}"
-        " --out {params.folder:q} --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "inversion evaluate-posteriors --parts {params.parts:q}"
+            " --models {input.models:q} --out {params.folder:q}"
+        )
 
 
 rule inversion_simulate_time_domain:
@@ -357,37 +274,11 @@ rule inversion_simulate_time_domain:
     benchmark:
         "results/{run}/benchmarks/inversion_simulate_time_domain.tsv"
     priority: 5
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=at_scale(10, 240),
     params:
-        settings=settings("inversion.time_domain"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.inversion.cli:simulate_time_domain"),
+        job=job("inversion:simulate_time_domain", "inversion.time_domain"),
     shell:
-        "rote inversion simulate-time-domain --out {output.out:q} --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
-
-
-rule inversion_draw_figures:
-    input:
-        PRODUCTS["inversion"]["tables"],
-    output:
-        drawn("inversion", INVERSION_FIGURES),
-    log:
-        "results/{run}/logs/inversion_draw_figures.log",
-    benchmark:
-        "results/{run}/benchmarks/inversion_draw_figures.tsv"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=1000,
-        runtime=10,
-    params:
-        tables=subpath(input[0], parent=True),
-        figures=subpath(output[0], parent=True),
-        code=code("rote.cli:draw", "rote.papers.inversion.figures"),
-    shell:
-        "rote draw --paper inversion --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
+        rote("inversion simulate-time-domain --out {output.out:q}")

@@ -3,7 +3,7 @@
 
 rule figures:
     input:
-        made("figures"),
+        made(figures_of),
     resources:
         gpu=0,
 
@@ -25,7 +25,7 @@ rule report:
 
 rule report_evaluate_claims:
     input:
-        tables=made("tables"),
+        tables=made(tables_of),
         claims=[own(f"workflow/claims/{paper}.yaml") for paper in CONFIG.papers],
     output:
         out="results/{run}/claims.parquet",
@@ -33,7 +33,6 @@ rule report_evaluate_claims:
         "results/{run}/logs/report_evaluate_claims.log",
     benchmark:
         "results/{run}/benchmarks/report_evaluate_claims.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
@@ -53,8 +52,8 @@ rule report_evaluate_claims:
 
 rule report_draw_notebook:
     input:
-        tables=lambda wildcards: PRODUCTS[wildcards.paper]["tables"],
-        figures=lambda wildcards: PRODUCTS[wildcards.paper]["figures"],
+        tables=lambda wildcards: tables_of(wildcards.paper),
+        figures=lambda wildcards: figures_of(wildcards.paper),
         claims="results/{run}/claims.parquet",
         notebook=own("workflow/notebooks/{paper}.ipynb"),
         templates=expand(
@@ -67,7 +66,6 @@ rule report_draw_notebook:
         "results/{run}/logs/report_draw_notebook_{paper}.log",
     benchmark:
         "results/{run}/benchmarks/report_draw_notebook_{paper}.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
@@ -75,7 +73,7 @@ rule report_draw_notebook:
     params:
         results=subpath(input.claims, parent=True),
         code=lambda wildcards: code(
-            "rote.cli:report_notebook", f"rote.papers.{wildcards.paper}.figures"
+            "rote.cli:report_notebook", f"rote.papers.{wildcards.paper}.figures.*"
         )(wildcards),
     shell:
         "rote report notebook --paper {wildcards.paper} --source {input.notebook:q} --results {params.results:q}"
@@ -93,7 +91,6 @@ rule report_draw_page:
         "results/{run}/logs/report_draw_page_{paper}.log",
     benchmark:
         "results/{run}/benchmarks/report_draw_page_{paper}.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=1000,
@@ -111,7 +108,6 @@ rule report_evaluate_devices:
         "results/{run}/logs/report_evaluate_devices.log",
     benchmark:
         "results/{run}/benchmarks/report_evaluate_devices.tsv"
-    threads: 1
     resources:
         gpu=1,
         mem_mb=at_scale(3000, 16000),
@@ -126,8 +122,8 @@ rule report_draw_site:
     input:
         claims="results/{run}/claims.parquet",
         devices="results/{run}/benchmarks/devices.tsv",
-        figures=made("figures"),
-        tables=made("tables"),
+        figures=made(figures_of),
+        tables=made(tables_of),
         templates=expand(
             own("workflow/rote/report/templates/{page}.html"),
             page=["base", "index", "claims", "figures", "methods", "ledger", "figure"],
@@ -142,7 +138,6 @@ rule report_draw_site:
         "results/{run}/logs/report_draw_site.log",
     benchmark:
         "results/{run}/benchmarks/report_draw_site.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=1000,
@@ -166,7 +161,6 @@ rule report_require_claims:
         "results/{run}/logs/report_require_claims.log",
     benchmark:
         "results/{run}/benchmarks/report_require_claims.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=500,
@@ -181,8 +175,8 @@ rule report_record_run:
     input:
         claims="results/{run}/claims.parquet",
         report=rules.report.input,
-        tables=made("tables"),
-        figures=made("figures"),
+        tables=made(tables_of),
+        figures=made(figures_of),
         snakefile=own("Snakefile"),
     output:
         manifest="results/{run}/MANIFEST.json",

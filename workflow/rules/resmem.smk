@@ -5,41 +5,6 @@ include: "resmem_inputs.smk"
 
 
 RESMEM = "results/{run}/resmem"
-RESMEM_FIGURES = [
-    "toy",
-    "risk",
-    "slopes",
-    "noise",
-    "size",
-    "examples",
-    "grid",
-    "labels",
-    "frequency",
-    "helps",
-    "text",
-    "strength",
-    "calibration",
-    "growth",
-    "crossfit",
-    "memorization",
-    "spurious",
-]
-RESMEM_TABLES = [
-    "toy",
-    "risks",
-    "noisy",
-    "regression",
-    "choices",
-    "accuracy",
-    "sweeps",
-    "calibration",
-    "parts",
-    "grid",
-    "growth",
-    "crossfit",
-    "memorization",
-    "spurious",
-]
 RESMEM_MEASURED = [
     "choices",
     "regression",
@@ -49,25 +14,6 @@ RESMEM_MEASURED = [
     "parts",
     "grid",
 ]
-PRODUCTS["resmem"] = {
-    "tables": [f"{RESMEM}/{table}.parquet" for table in RESMEM_TABLES],
-    "figures": [f"{RESMEM}/figures/{figure}.png" for figure in RESMEM_FIGURES],
-}
-
-
-localrules:
-    resmem,
-
-
-rule resmem:
-    input:
-        [
-            path
-            for paths in PRODUCTS["resmem"].values()
-            for path in expand(paths, run=CONFIG.run)
-        ],
-    resources:
-        gpu=0,
 
 
 rule resmem_solve_linear:
@@ -79,19 +25,17 @@ rule resmem_solve_linear:
         "results/{run}/logs/resmem_solve_linear.log",
     benchmark:
         "results/{run}/benchmarks/resmem_solve_linear.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("resmem.theory"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:solve_linear"),
+        job=job("resmem:solve_linear", "resmem.theory"),
     shell:
-        "rote resmem solve-linear --risks {output.risks:q} --noisy {output.noisy:q} --toy {output.toy:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "resmem solve-linear --risks {output.risks:q} --noisy {output.noisy:q}"
+            " --toy {output.toy:q}"
+        )
 
 
 rule resmem_train_base:
@@ -104,23 +48,18 @@ rule resmem_train_base:
     wildcard_constraints:
         task="|".join(RESMEM_TASKS),
     priority: 20
-    threads: 1
     resources:
         gpu=1,
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(10, 480),
-        checkpoint_steps=CONFIG.checkpoint_steps,  # here, not in params: changing it must not train again
+        checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        # not an output: Snakemake would wipe it before each attempt
-        checkpoints=lambda wildcards: f"results/{wildcards.run}/checkpoints",
-        settings=resmem_task,
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:train_base"),
+        job=job("resmem:train_base", sections=["resmem.{task}"]),
     shell:
-        "rote resmem train-base --task {wildcards.task} --out {output.out:q}"
-        " --checkpoints {params.checkpoints:q} --checkpoint-steps {resources.checkpoint_steps}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "resmem train-base --task {wildcards.task} --out {output.out:q}",
+            CHECKPOINTS,
+        )
 
 
 rule resmem_embed:
@@ -135,19 +74,17 @@ rule resmem_embed:
     wildcard_constraints:
         task="|".join(RESMEM_TASKS),
     priority: 20
-    threads: 1
     resources:
         gpu=at_scale(0, 1),
         mem_mb=at_scale(3000, 32000),
         runtime=at_scale(10, 480),
     params:
-        settings=resmem_task,
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:embed"),
+        job=job("resmem:embed", sections=["resmem.{task}"]),
     shell:
-        "rote resmem embed --task {wildcards.task} --bases {input.bases:q} --out {output.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "resmem embed --task {wildcards.task} --bases {input.bases:q}"
+            " --out {output.out:q}"
+        )
 
 
 rule resmem_fit_residuals:
@@ -163,20 +100,17 @@ rule resmem_fit_residuals:
     wildcard_constraints:
         task="|".join(RESMEM_TASKS),
     priority: 20
-    threads: 1
     resources:
         gpu=int(CONFIG.resmem.memory.engine == "torch"),
         mem_mb=at_scale(3000, 64000),
         runtime=at_scale(10, 240),
     params:
-        settings=resmem_memory,
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:fit_residuals"),
+        job=job("resmem:fit_residuals", sections=["resmem.memory", "resmem.{task}"]),
     shell:
-        "rote resmem fit-residuals --task {wildcards.task} --embeddings {input.embeddings:q} --out {output.out:q}"
-        " --choices {output.choices:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "resmem fit-residuals --task {wildcards.task} --embeddings {input.embeddings:q}"
+            " --out {output.out:q} --choices {output.choices:q}"
+        )
 
 
 rule resmem_evaluate:
@@ -193,20 +127,18 @@ rule resmem_evaluate:
     wildcard_constraints:
         task="|".join(RESMEM_TASKS),
     priority: 10
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(3000, 64000),
         runtime=at_scale(10, 240),
     params:
-        settings=resmem_task,
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:evaluate"),
+        job=job("resmem:evaluate", sections=["resmem.{task}"]),
     shell:
-        "rote resmem evaluate --task {wildcards.task} --embeddings {input.embeddings:q} --residuals {input.residuals:q}"
-        " --choices {input.choices:q} --out {output.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "resmem evaluate --task {wildcards.task} --embeddings {input.embeddings:q}"
+            " --residuals {input.residuals:q} --choices {input.choices:q}"
+            " --out {output.out:q}"
+        )
 
 
 rule resmem_evaluate_tasks:
@@ -219,7 +151,6 @@ rule resmem_evaluate_tasks:
         "results/{run}/logs/resmem_evaluate_tasks.log",
     benchmark:
         "results/{run}/benchmarks/resmem_evaluate_tasks.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
@@ -229,11 +160,12 @@ rule resmem_evaluate_tasks:
         choices=lambda wildcards: f"results/{wildcards.run}/resmem/residuals",
         evaluations=lambda wildcards: f"results/{wildcards.run}/resmem/evaluations",
         folder=subpath(output[0], parent=True),
-        code=code("rote.papers.resmem.cli:evaluate_tasks"),
+        job=job("resmem:evaluate_tasks", seed=False),
     shell:
-        "rote resmem evaluate-tasks {params.tasks} --choices {params.choices:q}"
-        " --evaluations {params.evaluations:q} --out {params.folder:q}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "resmem evaluate-tasks {params.tasks} --choices {params.choices:q}"
+            " --evaluations {params.evaluations:q} --out {params.folder:q}"
+        )
 
 
 rule resmem_evaluate_growth:
@@ -247,20 +179,18 @@ rule resmem_evaluate_growth:
         "results/{run}/logs/resmem_evaluate_growth.log",
     benchmark:
         "results/{run}/benchmarks/resmem_evaluate_growth.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(10, 120),
     params:
-        settings=resmem_settings("longtail"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:evaluate_growth"),
+        job=job("resmem:evaluate_growth", sections=["resmem.longtail"]),
     shell:
-        "rote resmem evaluate-growth --bases {input.bases:q} --embeddings {input.embeddings:q}"
-        " --growth {output.growth:q} --crossfit {output.crossfit:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote(
+            "resmem evaluate-growth --bases {input.bases:q}"
+            " --embeddings {input.embeddings:q} --growth {output.growth:q}"
+            " --crossfit {output.crossfit:q}"
+        )
 
 
 rule resmem_evaluate_memorization:
@@ -270,19 +200,17 @@ rule resmem_evaluate_memorization:
         "results/{run}/logs/resmem_evaluate_memorization.log",
     benchmark:
         "results/{run}/benchmarks/resmem_evaluate_memorization.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=at_scale(10, 120),
     params:
-        settings=resmem_settings("scores", "longtail"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:evaluate_memorization"),
+        job=job(
+            "resmem:evaluate_memorization",
+            sections=["resmem.scores", "resmem.longtail"],
+        ),
     shell:
-        "rote resmem evaluate-memorization --out {output.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
+        rote("resmem evaluate-memorization --out {output.out:q}")
 
 
 rule resmem_train_spurious:
@@ -292,38 +220,11 @@ rule resmem_train_spurious:
         "results/{run}/logs/resmem_train_spurious.log",
     benchmark:
         "results/{run}/benchmarks/resmem_train_spurious.tsv"
-    threads: 1
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=at_scale(10, 60),
     params:
-        settings=settings("resmem.spurious"),
-        seed=CONFIG.seed,
-        code=code("rote.papers.resmem.cli:train_spurious"),
+        job=job("resmem:train_spurious", "resmem.spurious"),
     shell:
-        "rote resmem train-spurious --out {output.out:q}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --threads {threads} --gpus {resources.gpu} --code {params.code} 2> {log:q}"
-
-
-rule resmem_draw_figures:
-    input:
-        PRODUCTS["resmem"]["tables"],
-    output:
-        drawn("resmem", RESMEM_FIGURES),
-    log:
-        "results/{run}/logs/resmem_draw_figures.log",
-    benchmark:
-        "results/{run}/benchmarks/resmem_draw_figures.tsv"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=1000,
-        runtime=10,
-    params:
-        tables=subpath(input[0], parent=True),
-        figures=subpath(output[0], parent=True),
-        code=code("rote.cli:draw", "rote.papers.resmem.figures"),
-    shell:
-        "rote draw --paper resmem --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
+        rote("resmem train-spurious --out {output.out:q}")

@@ -1,5 +1,5 @@
 """`snakemake --logger rote`: Snakemake finds logger plugins by the name of their package."""
 
-from rote.live import LogHandler
+from rote.run.live import LogHandler
 
 __all__ = ["LogHandler"]

@@ -1,7 +1,8 @@
 """Causal attention of short sequences, many at a time, with rotary positions.
 
-Libraries split the work by sequence, and one of ten tokens does not fill a vector. Here 64 pairs of sequence and head
-lie side by side, one in each lane, so that every operation is a fixed number of vector instructions.
+Libraries split the work by sequence, and one of ten tokens does not fill a vector. Here 64 pairs of
+sequence and head lie side by side, one in each lane, so that every operation is a fixed number of
+vector instructions.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,8 @@ def causal(q: Tensor, k: Tensor, v: Tensor, rotation: Rotation | None = None) ->
     Args:
         q: (sequences, rows, heads, d); the last row stands at the last position.
         k, v: (sequences, length, heads, d).
-        rotation: turns the first numbers of q and k by their position (rotary embedding), halves paired.
+        rotation: turns the first numbers of q and k by their position (rotary embedding), halves
+            paired.
 
     Returns:
         (sequences, rows, heads, d).
@@ -43,12 +45,16 @@ def causal(q: Tensor, k: Tensor, v: Tensor, rotation: Rotation | None = None) ->
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     mask = torch.ones(rows, length, dtype=torch.bool, device=q.device).tril(length - rows)
     whole = rows == length
-    found = F.scaled_dot_product_attention(q, k, v, attn_mask=None if whole else mask, is_causal=whole)
+    found = F.scaled_dot_product_attention(
+        q, k, v, attn_mask=None if whole else mask, is_causal=whole
+    )
     return found.transpose(1, 2)
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """The first numbers of x (sequences, rows, heads, d) turned by their position; cos and sin are (rows, rotated)."""
+    """The first numbers of x (sequences, rows, heads, d) turned by their position; cos and sin are
+    (rows, rotated).
+    """
     rotated = cos.shape[-1]
     if rotated == 0:
         return x
@@ -78,7 +84,9 @@ class _Causal(torch.autograd.Function):
 
 @cache
 def _lanes(function: Callable, others: int) -> Callable:
-    """`function` of q, k, v, cos, sin and contiguous arrays, compiled once for all strides: each set takes seconds."""
+    """`function` of q, k, v, cos, sin and contiguous arrays, compiled once for all strides: each
+    set takes seconds.
+    """
     x, table, other = "f4[:,:,:,:]", "f4[:,:]", "f4[:,:,:,::1]"
     return njit(f"void({', '.join([x, x, x, table, table, *[other] * others])})", **_JIT)(function)
 
@@ -137,7 +145,9 @@ def _fill(q, k, v, cos, sin, start, Q, K, V):
 def _add(total, a0, a1, a2, a3, b0, b1, b2, b3):
     """total += a0 b0 + ... + a3 b3, lane by lane."""
     for lane in range(LANES):
-        total[lane] += a0[lane] * b0[lane] + a1[lane] * b1[lane] + a2[lane] * b2[lane] + a3[lane] * b3[lane]
+        total[lane] += (
+            a0[lane] * b0[lane] + a1[lane] * b1[lane] + a2[lane] * b2[lane] + a3[lane] * b3[lane]
+        )
 
 
 @njit(inline="always")
@@ -157,14 +167,28 @@ def _weighted(weights, rows, begin, end, d, found):
         found[c] = 0
         for j in range(begin, end, FOUR):
             w = weights[j : j + FOUR]
-            _add(found[c], w[0], w[1], w[2], w[3], rows[j, c], rows[j + 1, c], rows[j + 2, c], rows[j + 3, c])
+            _add(
+                found[c],
+                w[0],
+                w[1],
+                w[2],
+                w[3],
+                rows[j, c],
+                rows[j + 1, c],
+                rows[j + 2, c],
+                rows[j + 3, c],
+            )
 
 
 @njit(inline="always")
 def _exp(x):
-    """e^x in single precision, relative error 1e-7, for −87 ≤ x ≤ 0; below that e^−87. In a loop it fills vectors."""
+    """e^x in single precision, relative error 1e-7, for −87 ≤ x ≤ 0; below that e^−87. In a loop it
+    fills vectors.
+    """
     x = max(x, f32(-87.0))
-    whole = np.int32(x * f32(1.4426950408889634) - f32(0.5))  # x is not positive: this rounds to the nearest
+    whole = np.int32(
+        x * f32(1.4426950408889634) - f32(0.5)
+    )  # x is not positive: this rounds to the nearest
     r = x - f32(whole) * f32(0.693145751953125) - f32(whole) * f32(1.428606765330187e-06)
     tail = f32(1 / 24) + r * (f32(1 / 120) + r * (f32(1 / 720) + r * f32(1 / 5040)))
     found = f32(1) + r * (f32(1) + r * (f32(0.5) + r * (f32(1 / 6) + r * tail)))
@@ -218,7 +242,8 @@ def _backward(q, k, v, cos, sin, gradient, of_q, of_k, of_v):
     K, V = np.zeros((up, d, LANES), f32), np.zeros((up, d, LANES), f32)
     dQ = np.empty((rows, d, LANES), f32)
     dK, dV = np.empty((length, d, LANES), f32), np.empty((length, d, LANES), f32)
-    # softmax and the gradient of its scores: by query for the queries' gradient, by key for the others
+    # softmax and the gradient of its scores: by query for the queries' gradient, by key for the
+    # others
     P, S = np.empty((up, LANES), f32), np.empty((up, LANES), f32)
     by_key, of_scores = np.zeros((length, over, LANES), f32), np.zeros((length, over, LANES), f32)
     highest, total = np.empty(LANES, f32), np.empty(LANES, f32)
@@ -242,7 +267,9 @@ def _backward(q, k, v, cos, sin, gradient, of_q, of_k, of_v):
             S[n : -(-n // FOUR) * FOUR] = 0
             _weighted(S, K, 0, n, d, dQ[i])
         for j in range(length):
-            begin = max(j - first, 0) // FOUR * FOUR  # queries before the key do not see it: zero there
+            begin = (
+                max(j - first, 0) // FOUR * FOUR
+            )  # queries before the key do not see it: zero there
             _weighted(of_scores[j], Q, begin, rows, d, dK[j])
             _weighted(by_key[j], G, begin, rows, d, dV[j])
         _turn(dQ, rows, cos, sin, first, -1)

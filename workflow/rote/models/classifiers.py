@@ -1,7 +1,9 @@
-"""Classifiers of vectors and images, stacked: perceptrons, perceptrons on characters, and CIFAR's residual networks.
+"""Classifiers of vectors and images, stacked: perceptrons, perceptrons on characters, and CIFAR's
+residual networks.
 
-Many networks of one architecture sit on a leading `models` axis. `forward` gives logits and the embeddings that a
-memory can search: `last` (what the last layer reads) and, of a residual network, `map` (the last feature map).
+Many networks of one architecture sit on a leading `models` axis. `forward` gives logits and the
+embeddings that a memory can search: `last` (what the last layer reads) and, of a residual network,
+`map` (the last feature map).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.models.products import bmm
 
 Parameters = dict[str, Tensor]
@@ -24,12 +26,17 @@ class Stack(NamedTuple):
     """Stacked networks of one architecture."""
 
     parameters: Parameters  # each (models, ...)
-    buffers: Parameters  # running statistics, each (models, ...), updated in place while training; among the
+    # running statistics, each (models, ...), updated in place while training; among the
+    buffers: Parameters
     # parameters given to `forward` they are used instead
-    forward: Callable[[Parameters, Tensor, bool], Output]  # (parameters, x (models, batch, ...), training)
+    forward: Callable[
+        [Parameters, Tensor, bool], Output
+    ]  # (parameters, x (models, batch, ...), training)
 
 
-def perceptron(inputs: int, hidden: Sequence[int], classes: int, rngs: Sequence[np.random.Generator]) -> Stack:
+def perceptron(
+    inputs: int, hidden: Sequence[int], classes: int, rngs: Sequence[np.random.Generator]
+) -> Stack:
     """ReLU layers of the given widths; none is a linear classifier, whose embedding is its input.
 
     x is (models, batch, inputs); weights are uniform in ±1/√fan-in, torch's default.
@@ -43,16 +50,24 @@ def perceptron(inputs: int, hidden: Sequence[int], classes: int, rngs: Sequence[
 
 
 def characters(
-    symbols: int, length: int, embedding: int, hidden: Sequence[int], rngs: Sequence[np.random.Generator]
+    symbols: int,
+    length: int,
+    embedding: int,
+    hidden: Sequence[int],
+    rngs: Sequence[np.random.Generator],
 ) -> Stack:
-    """A perceptron that predicts a character from the `length` before it; x is (models, batch, length) of int64."""
+    """A perceptron that predicts a character from the `length` before it; x is (models, batch,
+    length) of int64.
+    """
     parameters = _layers([length * embedding, *hidden, symbols], rngs)
     parameters["embedding"] = torch.tensor(
         np.stack([rng.normal(size=(symbols, embedding)) for rng in rngs]), dtype=torch.float32
     )
 
     def forward(p: Parameters, x: Tensor, training: bool = False) -> Output:
-        found = [F.embedding(one, table).flatten(1) for one, table in zip(x, p["embedding"], strict=True)]
+        found = [
+            F.embedding(one, table).flatten(1) for one, table in zip(x, p["embedding"], strict=True)
+        ]
         return _run(p, torch.stack(found), len(hidden))
 
     return Stack(parameters, {}, forward)
@@ -84,7 +99,9 @@ class _Block(nn.Module):
         self.norms = nn.ModuleList([nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)])
         self.shortcut = None
         if inputs != outputs or stride != 1:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norms[1](self.second(self.norms[0](self.first(x)).relu()))
@@ -92,7 +109,9 @@ class _Block(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """CIFAR's residual network of depth 6m + 2: three stages of m blocks, widths w, 2w, 4w (He et al. 2016; w = 16)."""
+    """CIFAR's residual network of depth 6m + 2: three stages of m blocks, widths w, 2w, 4w (He et
+    al. 2016; w = 16).
+    """
 
     def __init__(self, depth: int, width: int, channels: int, classes: int):
         super().__init__()
@@ -104,7 +123,9 @@ class CifarResNet(nn.Module):
             for number in range(blocks):
                 stages.append(_Block(inputs, outputs, 2 if stage and not number else 1))
                 inputs = outputs
-        self.stem = nn.Sequential(nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
         self.stages, self.head = nn.Sequential(*stages), nn.Linear(inputs, classes)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
@@ -117,7 +138,12 @@ class CifarResNet(nn.Module):
 
 
 def residual(
-    depth: int, width: int, channels: int, side: int, classes: int, rngs: Sequence[np.random.Generator]
+    depth: int,
+    width: int,
+    channels: int,
+    side: int,
+    classes: int,
+    rngs: Sequence[np.random.Generator],
 ) -> Stack:
     """Residual networks; x is (models, batch, channels · side²)."""
     modules = []
@@ -129,12 +155,17 @@ def residual(
     module = modules[0]
 
     def forward(p: Parameters, x: Tensor, training: bool = False) -> Output:
-        # one after another: batch normalization keeps running statistics in place, which vmap cannot stack
+        # one after another: batch normalization keeps running statistics in place, which vmap
+        # cannot stack
         module.train(training)
         found = []
         for number, images in enumerate(x):
             state = {name: value[number] for name, value in (buffers | p).items()}
-            found.append(torch.func.functional_call(module, state, (images.unflatten(-1, (channels, side, side)),)))
+            found.append(
+                torch.func.functional_call(
+                    module, state, (images.unflatten(-1, (channels, side, side)),)
+                )
+            )
         embeddings = {name: torch.stack([e[name] for _, e in found]) for name in ("last", "map")}
         return torch.stack([logits for logits, _ in found]), embeddings
 

@@ -1,7 +1,9 @@
-"""Diffusion models of small vectors: schedules, score networks (stacked replicates), deterministic DDIM sampling.
+"""Diffusion models of small vectors: schedules, score networks (stacked replicates), deterministic
+DDIM sampling.
 
-A denoiser here is a function (z, t) -> x0: from noisy points (points, d) and an integer time to the clean points that
-it predicts. Trained networks, the closed forms of a finite set and of a Gaussian, and posteriors share that form.
+A denoiser here is a function (z, t) -> x0: from noisy points (points, d) and an integer time to the
+clean points that it predicts. Trained networks, the closed forms of a finite set and of a Gaussian,
+and posteriors share that form.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
 
@@ -38,11 +40,17 @@ class Schedule(NamedTuple):
 def linear(steps: int, first: float, last: float) -> Schedule:
     """β rising linearly. Raises InputError unless 0 < first ≤ last < 1 and steps ≥ 2."""
     if not (0 < first <= last < 1) or steps < 2:
-        raise InputError(f"a schedule needs steps ≥ 2 and 0 < first ≤ last < 1, given {steps}, {first} and {last}")
+        raise InputError(
+            f"a schedule needs steps ≥ 2 and 0 < first ≤ last < 1, given {steps}, {first} and "
+            f"{last}"
+        )
     return Schedule(torch.cumprod(1 - torch.linspace(first, last, steps, dtype=torch.float64), 0))
 
 
-SCHEDULES = {"paper": (1e-4, 0.02), "zero_snr": (5e-4, 0.1)}  # of 200 steps; the first does not end in noise
+SCHEDULES = {
+    "paper": (1e-4, 0.02),
+    "zero_snr": (5e-4, 0.1),
+}  # of 200 steps; the first does not end in noise
 
 
 def memorized(train: Tensor, schedule: Schedule, log_weights: Tensor | None = None) -> Denoiser:
@@ -56,9 +64,16 @@ def memorized(train: Tensor, schedule: Schedule, log_weights: Tensor | None = No
     def denoise(z: Tensor, t: int) -> Tensor:
         kept = schedule.kept[t]
         # explicit differences: the expanded square loses the small distances that matter
-        square = torch.cdist(z.double(), kept.sqrt() * train, compute_mode="donot_use_mm_for_euclid_dist") ** 2
+        square = (
+            torch.cdist(
+                z.double(), kept.sqrt() * train, compute_mode="donot_use_mm_for_euclid_dist"
+            )
+            ** 2
+        )
         logs = -0.5 * square / (1 - kept)
-        return ((logs if log_weights is None else logs + log_weights).softmax(-1) @ train).to(z.dtype)
+        return ((logs if log_weights is None else logs + log_weights).softmax(-1) @ train).to(
+            z.dtype
+        )
 
     return denoise
 
@@ -70,18 +85,25 @@ def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
 
     def denoise(z: Tensor, t: int) -> Tensor:
         kept = schedule.kept[t]
-        centred = (z.double() - kept.sqrt() * mean) @ vectors
+        centered = (z.double() - kept.sqrt() * mean) @ vectors
         gain = kept.sqrt() * values / (kept * values + 1 - kept)
-        return ((gain * centred) @ vectors.T + mean).to(z.dtype)
+        return ((gain * centered) @ vectors.T + mean).to(z.dtype)
 
     return denoise
 
 
 def initial(
-    dimension: int, width: int, blocks: int, embedding: int, rngs: Sequence[np.random.Generator], device: str = "cpu"
+    dimension: int,
+    width: int,
+    blocks: int,
+    embedding: int,
+    rngs: Sequence[np.random.Generator],
+    device: str = "cpu",
 ) -> Parameters:
     """Parameters of `network`, each (models, ...), one model per generator."""
-    shapes = {"in": (dimension + embedding, width)} | {f"{block}": (width, width) for block in range(blocks)}
+    shapes = {"in": (dimension + embedding, width)} | {
+        f"{block}": (width, width) for block in range(blocks)
+    }
     shapes |= {"out": (width, dimension)}
     parameters: Parameters = {}
     for name, (inputs, outputs) in shapes.items():
@@ -95,11 +117,14 @@ def initial(
     return parameters
 
 
-def network(dimension: int, width: int, blocks: int, embedding: int) -> Callable[[Parameters, Tensor, Tensor], Tensor]:
+def network(
+    dimension: int, width: int, blocks: int, embedding: int
+) -> Callable[[Parameters, Tensor, Tensor], Tensor]:
     """A stack of residual MLPs with a sinusoidal time embedding.
 
     Returns:
-        forward(parameters, z, t), from (models, batch, dimension) and (models, batch) to (models, batch, dimension).
+        forward(parameters, z, t), from (models, batch, dimension) and (models, batch) to (models,
+        batch, dimension).
     """
     half = embedding // 2
     rates = 10_000.0 ** (-torch.arange(half) / max(half - 1, 1))
@@ -142,17 +167,20 @@ def guided(
     full_jacobian: bool = False,
     watch: Callable[[int, Tensor, Tensor], None] | None = None,
 ) -> Tensor:
-    """Diffusion posterior sampling as in the code of Siahkoohi and Sabeddu (2026): a DDIM step, then a data step.
+    """Diffusion posterior sampling as in the code of Siahkoohi and Sabeddu (2026): a DDIM step,
+    then a data step.
 
-    After each DDIM step the clean point is predicted again (with the same time index, as that code does), and z moves
-    against the misfit's gradient there, over √ᾱ_t.
+    After each DDIM step the clean point is predicted again (with the same time index, as that code
+    does), and z moves against the misfit's gradient there, over √ᾱ_t.
 
     Args:
         start: start noise (points, d).
-        gradient: from clean points (points, d) to their misfits (points,) and gradients (points, d).
+        gradient: from clean points (points, d) to their misfits (points,) and gradients (points,
+            d).
         step: length of a data step, or with `normalized=False` the factor of the gradient.
         normalized: every point's gradient is scaled to length 1 (0 stays 0).
-        full_jacobian: differentiate through the denoiser (Chung et al. 2023) instead of taking it as constant.
+        full_jacobian: differentiate through the denoiser (Chung et al. 2023) instead of taking it
+            as constant.
         watch: called with (t, clean points before the data step, misfits).
 
     Returns:

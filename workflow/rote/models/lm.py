@@ -1,8 +1,9 @@
-"""Small language models, many stacked into one program: a fast decoder of our own, GPT-NeoX, LLaMA and GPT-2.
+"""Small language models, many stacked into one program: a fast decoder of our own, GPT-NeoX, LLaMA
+and GPT-2.
 
-A stack's parameters carry a leading `models` axis, and `forward(parameters, tokens)` maps (models, batch, length) token
-ids to logits (models, batch, length, vocabulary); with `first` and `low` only of positions and symbols from there on,
-which is all that the loss of a fact's value needs.
+A stack's parameters carry a leading `models` axis, and `forward(parameters, tokens)` maps (models,
+batch, length) token ids to logits (models, batch, length, vocabulary); with `first` and `low` only
+of positions and symbols from there on, which is all that the loss of a fact's value needs.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rote.data import torchvision
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.data.images import torchvision
 from rote.models import attention, rotary
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
@@ -43,7 +44,9 @@ def build(
         InputError: for an unknown architecture or a width that the heads do not divide.
     """
     if architecture not in ARCHITECTURES:
-        raise InputError(f"architecture must be one of {', '.join(ARCHITECTURES)}, given {architecture!r}")
+        raise InputError(
+            f"architecture must be one of {', '.join(ARCHITECTURES)}, given {architecture!r}"
+        )
     if width % heads:
         raise InputError(f"width = {width} must be a multiple of heads = {heads}")
     if architecture == "decoder":
@@ -56,7 +59,8 @@ def build(
 def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     """Pre-LayerNorm without affine parts, no biases, learned positions, tied embedding.
 
-    Weights N(0, 1/fan-in), projections back to the residual stream over √(2 layers), embeddings N(0, 0.02²).
+    Weights N(0, 1/fan-in), projections back to the residual stream over √(2 layers), embeddings
+    N(0, 0.02²).
     """
     back = 1 / np.sqrt(2 * layers)
     shapes = {"tokens": ((vocabulary, width), 0.02), "positions": ((length, width), 0.02)}
@@ -69,9 +73,13 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
             f"{layer}.down": ((4 * width, width), back * (4 * width) ** -0.5),
         }
     drawn = {
-        name: np.stack([rng.normal(scale=scale, size=shape) for rng in rngs]) for name, (shape, scale) in shapes.items()
+        name: np.stack([rng.normal(scale=scale, size=shape) for rng in rngs])
+        for name, (shape, scale) in shapes.items()
     }
-    parameters = {name: torch.tensor(value, dtype=torch.float32, device=device) for name, value in drawn.items()}
+    parameters = {
+        name: torch.tensor(value, dtype=torch.float32, device=device)
+        for name, value in drawn.items()
+    }
 
     def features(p: Parameters, tokens: Tensor, first: int = 0) -> Tensor:
         models, batch, T = tokens.shape
@@ -81,17 +89,24 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
         x = (x + p["positions"][:, None, :T]).view(models, batch * T, width)
         at = 0  # first position that x still holds
         for layer in range(layers):
-            # after the last layer only positions from `first` on are read: earlier ones need keys and values alone
+            # after the last layer only positions from `first` on are read: earlier ones need keys
+            # and values alone
             start = first if layer == layers - 1 else 0
             h = layer_norm(x)
-            k, v = bmm(h, p[f"{layer}.key_value"]).view(models * batch, T, 2, heads, width // heads).unbind(2)
+            k, v = (
+                bmm(h, p[f"{layer}.key_value"])
+                .view(models * batch, T, 2, heads, width // heads)
+                .unbind(2)
+            )
             if start > at:
                 x = x.view(models, batch, T, width)[:, :, start:].reshape(models, -1, width)
                 h = h.view(models, batch, T, width)[:, :, start:].reshape(models, -1, width)
                 at = start
             rows = T - at
             q = bmm(h, p[f"{layer}.query"]).view(models * batch, rows, heads, width // heads)
-            x = x + bmm(attention.causal(q, k, v).reshape(models, batch * rows, width), p[f"{layer}.out"])
+            x = x + bmm(
+                attention.causal(q, k, v).reshape(models, batch * rows, width), p[f"{layer}.out"]
+            )
             h = F.gelu(bmm(layer_norm(x), p[f"{layer}.up"]))
             x = x + bmm(h, p[f"{layer}.down"])
         return layer_norm(x).view(models, batch, T - at, width)
@@ -105,9 +120,18 @@ def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     from transformers import AutoModelForCausalLM, GPT2Config
 
     config = GPT2Config(
-        vocab_size=vocabulary, n_positions=length, n_embd=width, n_layer=layers, n_head=heads, resid_pdrop=0.0,
-        embd_pdrop=0.0, attn_pdrop=0.0, attn_implementation="eager", bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        n_positions=length,
+        n_embd=width,
+        n_layer=layers,
+        n_head=heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        attn_implementation="eager",
+        bos_token_id=0,
+        eos_token_id=0,
+    )
     models = []
     for rng in rngs:
         with torch.random.fork_rng(devices=[]):
@@ -122,14 +146,25 @@ def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     def one(p: Parameters, b: Parameters, tokens: Tensor) -> Tensor:
         # a mask of our own: building one inside looks at data, which vmap forbids
         T = tokens.shape[-1]
-        mask = torch.full((1, 1, T, T), torch.finfo(torch.float32).min, device=tokens.device).triu(1)
+        mask = torch.full((1, 1, T, T), torch.finfo(torch.float32).min, device=tokens.device).triu(
+            1
+        )
         places = torch.arange(T, device=tokens.device)[None]
-        inputs = {"input_ids": tokens, "attention_mask": mask, "position_ids": places, "use_cache": False}
+        inputs = {
+            "input_ids": tokens,
+            "attention_mask": mask,
+            "position_ids": places,
+            "use_cache": False,
+        }
         return torch.func.functional_call(body, (p, b), (), inputs).last_hidden_state
 
     def features(p: Parameters, tokens: Tensor, first: int = 0) -> Tensor:
         # the last of equal names is the tied head
-        inner = {name.removeprefix("transformer."): value for name, value in p.items() if name != "lm_head.weight"}
+        inner = {
+            name.removeprefix("transformer."): value
+            for name, value in p.items()
+            if name != "lm_head.weight"
+        }
         return torch.func.vmap(one)(inner, buffers, tokens)[:, :, first:]
 
     return stacked(parameters, features, lambda p: p["transformer.wte.weight"])
@@ -139,19 +174,24 @@ def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:
     """Loss of every example in nats, summed over its value tokens, (models, batch).
 
     Args:
-        logits: (models, batch, value tokens, value symbols): predictions of the value tokens, over value symbols only.
+        logits: (models, batch, value tokens, value symbols): predictions of the value tokens, over
+            value symbols only.
         tokens: (models, batch, value tokens) their ids.
         first_value: id of the first value symbol.
     """
     models, batch, count, symbols = logits.shape
-    flat = F.cross_entropy(logits.float().reshape(-1, symbols), (tokens - first_value).reshape(-1), reduction="none")
+    flat = F.cross_entropy(
+        logits.float().reshape(-1, symbols), (tokens - first_value).reshape(-1), reduction="none"
+    )
     return flat.view(models, batch, count).sum(-1)
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of every token in nats, shaped as `targets`; `logits` has a further axis of symbols.
+    """Cross-entropy of every token in nats, shaped as `targets`; `logits` has a further axis of
+    symbols.
 
-    Softmax, loss and gradient share one buffer: half the time of `F.cross_entropy` on a CPU. Differentiable once.
+    Softmax, loss and gradient share one buffer: half the time of `F.cross_entropy` on a CPU.
+    Differentiable once.
     """
     return _CrossEntropy.apply(logits, targets)
 

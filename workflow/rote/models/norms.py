@@ -1,4 +1,6 @@
-"""Layer normalization of narrow rows on a CPU, in a quarter of the time of torch, which calls functions per row."""
+"""Layer normalization of narrow rows on a CPU, in a quarter of the time of torch, which calls
+functions per row.
+"""
 
 import numpy as np
 import torch
@@ -13,9 +15,11 @@ _JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc
 
 
 def layer_norm(x: Tensor) -> Tensor:
-    """Rows (..., d) less their mean, over their standard deviation: (..., d), without scale and shift.
+    """Rows (..., d) less their mean, over their standard deviation: (..., d), without scale and
+    shift.
 
-    On a CPU in single precision differentiable once; elsewhere, and inside `torch.func`, it is torch's.
+    On a CPU in single precision differentiable once; elsewhere, and inside `torch.func`, it is
+    torch's.
     """
     if x.is_cpu and x.dtype == torch.float32 and not torch._C._are_functorch_transforms_active():
         return _LayerNorm.apply(x)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rote.data import torchvision
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.data.images import torchvision
 from rote.models.stack import Parameters, Stack, stacked
 
 
@@ -38,16 +38,23 @@ def _load(kind: str, model: str, revision: str, offline: bool):
     folder = Path(model).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise InputError(f"model folder {folder} has no config.json; save a model there with save_pretrained")
+            raise InputError(
+                f"model folder {folder} has no config.json; save a model there with save_pretrained"
+            )
         source, offline = str(folder), True
     else:
         source = model
     try:
-        return getattr(transformers, kind).from_pretrained(source, revision=revision, local_files_only=offline).eval()
+        return (
+            getattr(transformers, kind)
+            .from_pretrained(source, revision=revision, local_files_only=offline)
+            .eval()
+        )
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
-            f"model {model!r} (revision {revision}) cannot be loaded: {first}; give a folder that save_pretrained "
+            f"model {model!r} (revision {revision}) cannot be loaded: {first}; give a folder that "
+            "save_pretrained "
             "wrote, or an id that the hub or its cache (HF_HOME) holds"
         ) from error
 
@@ -66,15 +73,20 @@ def tokenizer(name: str, *, offline: bool = False, fast: bool = True):
 
     folder = Path(name).expanduser()
     try:
-        found = AutoTokenizer.from_pretrained(str(folder) if folder.is_dir() else name, local_files_only=offline)
+        found = AutoTokenizer.from_pretrained(
+            str(folder) if folder.is_dir() else name, local_files_only=offline
+        )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
-            f"tokenizer {name!r} cannot be loaded: {first}; give a folder with tokenizer.json, or an id that the hub "
+            f"tokenizer {name!r} cannot be loaded: {first}; give a folder with tokenizer.json, or "
+            "an id that the hub "
             "or its cache (HF_HOME) holds"
         ) from error
     if fast and not found.is_fast:
-        raise InputError(f"tokenizer {name!r} is not a fast one: it cannot say which characters a token covers")
+        raise InputError(
+            f"tokenizer {name!r} is not a fast one: it cannot say which characters a token covers"
+        )
     return found
 
 
@@ -95,17 +107,24 @@ def stack(model: str, count: int, device: str = "cpu") -> Stack:
     body = causal(model).to(device)
     head = body.get_output_embeddings()
     if getattr(head, "bias", None) is not None:
-        raise InputError(f"model {model!r}: its head has a bias, which is not supported; use one without, as Pythia")
+        raise InputError(
+            f"model {model!r}: its head has a bias, which is not supported; use one without, as "
+            "Pythia"
+        )
     named = dict(body.named_parameters())
     tied = next(name for name, value in named.items() if value is head.weight)
-    parameters = {name: value.detach()[None].repeat(count, *[1] * value.ndim) for name, value in named.items()}
+    parameters = {
+        name: value.detach()[None].repeat(count, *[1] * value.ndim) for name, value in named.items()
+    }
 
     def features(p: Parameters, tokens: torch.Tensor, first: int = 0) -> torch.Tensor:
         found = []
         for number, some in enumerate(tokens):
             own = {name: value[number] for name, value in p.items()}
             given = {"input_ids": some, "output_hidden_states": True, "use_cache": False}
-            found.append(torch.func.functional_call(body, own, (), given).hidden_states[-1][:, first:])
+            found.append(
+                torch.func.functional_call(body, own, (), given).hidden_states[-1][:, first:]
+            )
         return torch.stack(found)
 
     return stacked(parameters, features, lambda p: p[tied])

@@ -1,4 +1,5 @@
-"""Products of stacked matrices: on a CPU by NumPy's BLAS, whose kernels use all of a processor's vectors on every make.
+"""Products of stacked matrices: on a CPU by NumPy's BLAS, whose kernels use all of a processor's
+vectors on every make.
 
 Torch's own (MKL) keeps to half of them on AMD's processors, and is slow for matrices of one column.
 """
@@ -12,7 +13,8 @@ from torch import Tensor
 
 
 def bmm(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """a @ b + bias, with gradients, also inside `torch.func`: `torch.bmm` and `torch.baddbmm` in one.
+    """a @ b + bias, with gradients, also inside `torch.func`: `torch.bmm` and `torch.baddbmm` in
+    one.
 
     Args:
         a: (models, ..., rows, k).
@@ -30,7 +32,9 @@ def bmm(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Products and convolutions of float32 keep its 24 bits on devices, too: torch lets convolutions use TF32's 11."""
+    """Products and convolutions of float32 keep its 24 bits on devices, too: torch lets
+    convolutions use TF32's 11.
+    """
     kinds = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [kind.allow_tf32 for kind in kinds]
     try:
@@ -53,7 +57,9 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _for_blas(a: Tensor) -> Tensor:
-    """`a`, or a copy where its rows and columns are strided in a way that NumPy would multiply without BLAS."""
+    """`a`, or a copy where its rows and columns are strided in a way that NumPy would multiply
+    without BLAS.
+    """
     row, column = a.stride()[-2:]
     rows, columns = a.shape[-2:]
     plain = (column == 1 and row >= columns) or (row == 1 and column >= rows)
@@ -61,7 +67,8 @@ def _for_blas(a: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    # without `setup_context`, which `torch.func` would want: with it each call inspects the signature, for 20 µs
+    # without `setup_context`, which `torch.func` would want: with it each call inspects the
+    # signature, for 20 µs
     @staticmethod
     def forward(context, a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
         context.save_for_backward(a, b)

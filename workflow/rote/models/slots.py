@@ -1,8 +1,9 @@
-"""Networks on three images: per-slot encoders with an aggregating head, and networks that mix the images at once.
+"""Networks on three images: per-slot encoders with an aggregating head, and networks that mix the
+images at once.
 
-`sum`, `linear`, `two-layer` encode each image alone with one shared encoder, then add, weigh, or feed a small network.
-`cross-channel` and `concat` mix the images in their first layer. Many networks are stacked on a leading `models` axis
-and run as one program.
+`sum`, `linear`, `two-layer` encode each image alone with one shared encoder, then add, weigh, or
+feed a small network. `cross-channel` and `concat` mix the images in their first layer. Many
+networks are stacked on a leading `models` axis and run as one program.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rote.data import torchvision
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.data.images import torchvision
 from rote.models.products import bmm
 
 PER_SLOT = ("sum", "linear", "two-layer")
@@ -26,12 +27,20 @@ class Stack(NamedTuple):
     """Stacked networks of one architecture."""
 
     parameters: dict[str, Tensor]  # each (models, ...)
-    buffers: dict[str, Tensor]  # running statistics, each (models, ...), updated in place while training
-    forward: Callable[[dict[str, Tensor], Tensor, bool], Tensor]  # (parameters, x, training) -> (models, batch)
+    buffers: dict[
+        str, Tensor
+    ]  # running statistics, each (models, ...), updated in place while training
+    forward: Callable[
+        [dict[str, Tensor], Tensor, bool], Tensor
+    ]  # (parameters, x, training) -> (models, batch)
 
 
-def build(backbone: str, architecture: str, side: int, rngs: Sequence[np.random.Generator]) -> Stack:
-    """One network per generator, stacked. Inputs are (models, batch, 3, side²) floats, outputs (models, batch)."""
+def build(
+    backbone: str, architecture: str, side: int, rngs: Sequence[np.random.Generator]
+) -> Stack:
+    """One network per generator, stacked. Inputs are (models, batch, 3, side²) floats, outputs
+    (models, batch).
+    """
     if backbone == "mlp":
         return _mlp(architecture, side * side, rngs)
     if architecture == "concat":
@@ -54,7 +63,11 @@ def layers(architecture: str, pixels: int) -> dict[str, list[int]]:
 def _mlp(architecture: str, pixels: int, rngs: Sequence[np.random.Generator]) -> Stack:
     """Weights N(0, 2/fan-in), biases 0, the last weight matrix times 0.1."""
     parts = layers(architecture, pixels)
-    shapes = {f"{part}.{i}": shape for part, widths in parts.items() for i, shape in enumerate(pairwise(widths))}
+    shapes = {
+        f"{part}.{i}": shape
+        for part, widths in parts.items()
+        for i, shape in enumerate(pairwise(widths))
+    }
     parameters = {}
     last = list(shapes)[-1]
     for name, (fan_in, fan_out) in shapes.items():
@@ -63,22 +76,34 @@ def _mlp(architecture: str, pixels: int, rngs: Sequence[np.random.Generator]) ->
         parameters[f"{name}.weight"] = torch.tensor(weights, dtype=torch.float32)
         parameters[f"{name}.bias"] = torch.zeros(len(rngs), 1, fan_out)
 
-    def perceptron(parameters: dict[str, Tensor], part: str, x: Tensor) -> Tensor:  # (models, rows, in) -> (.., out)
-        names = [f"{part}.{i}.{kind}" for i in range(len(parts[part]) - 1) for kind in ("weight", "bias")]
+    def perceptron(
+        parameters: dict[str, Tensor], part: str, x: Tensor
+    ) -> Tensor:  # (models, rows, in) -> (.., out)
+        names = [
+            f"{part}.{i}.{kind}" for i in range(len(parts[part]) - 1) for kind in ("weight", "bias")
+        ]
         return _Perceptron.apply(x, *(parameters[name] for name in names))
 
     def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
         models, batch = x.shape[:2]
         if architecture not in PER_SLOT:
             return perceptron(parameters, "encoder", x.reshape(models, batch, -1)).squeeze(-1)
-        codes = perceptron(parameters, "encoder", x.reshape(models, batch * 3, -1)).view(models, batch, 3)
-        return codes.sum(-1) if architecture == "sum" else perceptron(parameters, "head", codes).squeeze(-1)
+        codes = perceptron(parameters, "encoder", x.reshape(models, batch * 3, -1)).view(
+            models, batch, 3
+        )
+        return (
+            codes.sum(-1)
+            if architecture == "sum"
+            else perceptron(parameters, "head", codes).squeeze(-1)
+        )
 
     return Stack(parameters, {}, forward)
 
 
 class _Perceptron(torch.autograd.Function):
-    """Stacked ReLU networks as one operation: autograd's own graph costs more than the arithmetic at this size."""
+    """Stacked ReLU networks as one operation: autograd's own graph costs more than the arithmetic
+    at this size.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, *layers: Tensor) -> Tensor:
@@ -122,7 +147,9 @@ class _Slots(nn.Module):
         self.channels = channels
         self.head = {
             "linear": lambda: nn.Linear(3, 1),
-            "two-layer": lambda: nn.Sequential(nn.Linear(3, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, 1)),
+            "two-layer": lambda: nn.Sequential(
+                nn.Linear(3, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, 1)
+            ),
         }.get(architecture, lambda: None)()
 
     def forward(self, x: Tensor) -> Tensor:  # (batch, 3, side, side) -> (batch,)
@@ -140,12 +167,15 @@ def _resnet(architecture: str, side: int, rngs: Sequence[np.random.Generator]) -
     module = modules[0]
 
     def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
-        # one after another: batch normalization keeps running statistics in place, which vmap cannot stack
+        # one after another: batch normalization keeps running statistics in place, which vmap
+        # cannot stack
         module.train(training)
         outputs = []
         for i in range(len(x)):
             state = {name: value[i] for name, value in (parameters | buffers).items()}
-            outputs.append(torch.func.functional_call(module, state, (x[i].unflatten(-1, (side, side)),)))
+            outputs.append(
+                torch.func.functional_call(module, state, (x[i].unflatten(-1, (side, side)),))
+            )
         return torch.stack(outputs)
 
     return Stack({name: value.detach() for name, value in parameters.items()}, buffers, forward)

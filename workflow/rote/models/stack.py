@@ -16,11 +16,17 @@ class Stack(NamedTuple):
     parameters: Parameters  # each (models, ...)
     forward: Callable[..., Tensor]  # (parameters, tokens, first=0, low=0) -> logits
     size: int  # parameters of one model
-    features: Callable[..., Tensor]  # (parameters, tokens, first=0) -> what the head reads, (models, batch, length, d)
-    head: Callable[[Parameters], Tensor]  # parameters -> (models, vocabulary, d): logits are features · headᵀ
+    features: Callable[
+        ..., Tensor
+    ]  # (parameters, tokens, first=0) -> what the head reads, (models, batch, length, d)
+    head: Callable[
+        [Parameters], Tensor
+    ]  # parameters -> (models, vocabulary, d): logits are features · headᵀ
 
 
-def stacked(parameters: Parameters, features: Callable[..., Tensor], head: Callable[[Parameters], Tensor]) -> Stack:
+def stacked(
+    parameters: Parameters, features: Callable[..., Tensor], head: Callable[[Parameters], Tensor]
+) -> Stack:
     """A stack from what its head reads, and the head's weights."""
 
     def forward(p: Parameters, tokens: Tensor, first: int = 0, low: int = 0) -> Tensor:
@@ -28,4 +34,6 @@ def stacked(parameters: Parameters, features: Callable[..., Tensor], head: Calla
         models, batch, length, d = found.shape
         return bmm(found.reshape(models, -1, d), weights.mT).view(models, batch, length, -1)
 
-    return Stack(parameters, forward, sum(value[0].numel() for value in parameters.values()), features, head)
+    return Stack(
+        parameters, forward, sum(value[0].numel() for value in parameters.values()), features, head
+    )

@@ -1,8 +1,9 @@
 """Tokenized corpora: flat token files, mapped into memory, with the place of every document.
 
-A corpus is a folder: `corpus.json` (analyser, totals, shards), `words.txt` (what the ids stand for, one per line) and
-per shard a flat file of token ids (uint16, or uint32 from the first id on that needs it) and one of document offsets
-(int64). A document lies in one shard, so document counts are sums over shards.
+A corpus is a folder: `corpus.json` (analyser, totals, shards), `words.txt` (what the ids stand for,
+one per line) and per shard a flat file of token ids (uint16, or uint32 from the first id on that
+needs it) and one of document offsets (int64). A document lies in one shard, so document counts are
+sums over shards.
 """
 
 import hashlib
@@ -21,8 +22,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote import corpora, tables
-from rote.errors import InputError
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.data import corpora
 from rote.ngrams.analyser import VERSION, Analyser
 
 NGram = str | bytes | Sequence[int]  # text, which a corpus's analyser splits, or token ids
@@ -49,11 +51,15 @@ class Shard(NamedTuple):
 
 
 class Corpus:
-    """A tokenized corpus, mapped into memory. `Corpus.open(folder)` opens one, `tokenize` makes one."""
+    """A tokenized corpus, mapped into memory. `Corpus.open(folder)` opens one, `tokenize` makes
+    one.
+    """
 
     def __init__(self, folder: Path, about: dict[str, Any]):
         self.folder, self.about = folder, about
-        self.analyser = Analyser(**about["analyser"] | {"stop_words": tuple(about["analyser"]["stop_words"])})
+        self.analyser = Analyser(
+            **about["analyser"] | {"stop_words": tuple(about["analyser"]["stop_words"])}
+        )
         self.tokens: int = about["tokens"]
         self.documents: int = about["documents"]
         self.types: int = about["types"]
@@ -71,18 +77,28 @@ class Corpus:
             about = json.loads((folder / "corpus.json").read_text())
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
-                f"{folder} holds no corpus (no corpus.json); make one: rote ngrams tokenize TEXTS --out {folder}"
+                f"{folder} holds no corpus (no corpus.json); make one: rote ngrams tokenize TEXTS "
+                f"--out {folder}"
             ) from error
         except ValueError as error:
-            raise InputError(f"{folder / 'corpus.json'} is not JSON ({error}); tokenize the corpus again") from error
+            raise InputError(
+                f"{folder / 'corpus.json'} is not JSON ({error}); tokenize the corpus again"
+            ) from error
         wanted = (FORMAT, VERSION)
         if (about.get("format"), about.get("analyser_version")) != wanted:
-            raise InputError(f"{folder / 'corpus.json'} is of another version; tokenize the corpus again")
+            raise InputError(
+                f"{folder / 'corpus.json'} is of another version; tokenize the corpus again"
+            )
         return cls(folder, about)
 
     @classmethod
     def from_tokens(
-        cls, out: str | Path, tokens: np.ndarray, offsets: np.ndarray, *, words: Sequence[str] | None = None
+        cls,
+        out: str | Path,
+        tokens: np.ndarray,
+        offsets: np.ndarray,
+        *,
+        words: Sequence[str] | None = None,
     ) -> "Corpus":
         """Store a stream of token ids as a corpus of one shard.
 
@@ -96,11 +112,18 @@ class Corpus:
             InputError: for offsets or ids that do not fit.
         """
         tokens, offsets = np.asarray(tokens), np.asarray(offsets, np.int64)
-        if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(tokens) or (np.diff(offsets) < 0).any():
+        if (
+            len(offsets) < 1
+            or offsets[0] != 0
+            or offsets[-1] != len(tokens)
+            or (np.diff(offsets) < 0).any()
+        ):
             raise InputError(f"offsets must rise from 0 to the number of tokens, {len(tokens)}")
         types = int(tokens.max()) + 1 if len(tokens) else 0
         if len(tokens) and (int(tokens.min()) < 0 or types > 2**32):
-            raise InputError(f"token ids must lie in [0, 2^32), found {tokens.min()} to {tokens.max()}")
+            raise InputError(
+                f"token ids must lie in [0, 2^32), found {tokens.min()} to {tokens.max()}"
+            )
         if words is not None and len(words) < types:
             raise InputError(f"{len(words)} words for token ids up to {types - 1}")
         with _new_folder(Path(out)) as folder:
@@ -110,7 +133,11 @@ class Corpus:
             if words is not None:
                 _write_words(folder, words)
             shard = {"dtype": kind.name, "tokens": len(tokens), "documents": len(offsets) - 1}
-            about = {"types": types if words is None else len(words), "problems": {}, "duplicates": 0}
+            about = {
+                "types": types if words is None else len(words),
+                "problems": {},
+                "duplicates": 0,
+            }
             _write_about(
                 folder,
                 Analyser(unit="whitespace"),
@@ -124,7 +151,10 @@ class Corpus:
         kind = np.dtype(entry["dtype"]).newbyteorder("<")
         name = f"{entry['number']:05d}.bin"
         tokens = _mapped(self.folder / f"tokens-{name}", kind, entry["tokens"])
-        return Shard(tokens, _mapped(self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1))
+        return Shard(
+            tokens,
+            _mapped(self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1),
+        )
 
     @cached_property
     def words(self) -> list[str] | None:
@@ -147,13 +177,14 @@ class Corpus:
         return hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:16]
 
     def ids(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> tuple[int, ...]:
-        """Token ids of an n-gram given as text, which the corpus's own analyser splits, or as ids; −1 is unknown.
+        """Token ids of an n-gram given as text, which the corpus's own analyser splits, or as ids;
+        −1 is unknown.
 
         Units in `leave_out` (words, or ids) are left out.
 
         Raises:
-            InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0, or text where the corpus
-                has no words.
+            InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0, or
+                text where the corpus has no words.
         """
         if isinstance(ngram, bytes):
             ngram = ngram.decode(errors="replace")
@@ -172,7 +203,10 @@ class Corpus:
         if self.analyser.unit == "token":
             return units
         if self.words is None:
-            raise InputError(f"n-gram {ngram!r}: {self.folder} has no words, so n-grams must be given as token ids")
+            raise InputError(
+                f"n-gram {ngram!r}: {self.folder} has no words, so n-grams must be given as token "
+                "ids"
+            )
         return tuple(self._ids.get(unit, -1) for unit in units)
 
     def _some(self, ngram: NGram, units: list) -> tuple:
@@ -204,13 +238,13 @@ def tokenize(
 ) -> Corpus:
     """Tokenize text files into a corpus folder; nothing is left there if it fails.
 
-    Documents keep their number in the source: what cannot be read, and with `distinct` every repetition, becomes a
-    document without tokens.
+    Documents keep their number in the source: what cannot be read, and with `distinct` every
+    repetition, becomes a document without tokens.
 
     Args:
-        paths: files, folders, globs, hf: or stream:<data set>, see `rote.corpora`.
+        paths: files, folders, globs, hf: or stream:<data set>, see `rote.data.corpora`.
         out: folder that does not exist yet.
-        column, split, strict, errors: how they are read, see `rote.corpora.documents`.
+        column, split, strict, errors: how they are read, see `rote.data.corpora.documents`.
         distinct: count a text once, however often it occurs.
         shard_tokens: a shard is closed once it holds so many tokens.
         progress: called with the tokens written so far, now and then.
@@ -243,8 +277,14 @@ def tokenize(
         if analyser.unit != "token":
             _write_words(folder, list(words))
         types = writer.highest + 1 if analyser.unit == "token" else len(words)
-        about = {"types": types, "problems": dict(sorted(problems.items())), "duplicates": duplicates}
-        _write_about(folder, analyser, shards, about | {"text_sha256": digest.hexdigest()}, writer.empty)
+        about = {
+            "types": types,
+            "problems": dict(sorted(problems.items())),
+            "duplicates": duplicates,
+        }
+        _write_about(
+            folder, analyser, shards, about | {"text_sha256": digest.hexdigest()}, writer.empty
+        )
     return Corpus.open(out)
 
 
@@ -292,14 +332,22 @@ class _Writer:
             self._close_shard(self.kind)
 
     def _flush(self) -> None:
-        np.frombuffer(self.held, np.uint32).astype(np.dtype(self.kind).newbyteorder("<")).tofile(self.file)
+        np.frombuffer(self.held, np.uint32).astype(np.dtype(self.kind).newbyteorder("<")).tofile(
+            self.file
+        )
         self.held = array("I")
 
     def _close_shard(self, following: type | None) -> None:
         if len(self.offsets) > 1 or following is None:
             self._flush()
-            np.frombuffer(self.offsets, np.int64).tofile(self.folder / f"offsets-{len(self.shards):05d}.bin")
-            entry = {"dtype": np.dtype(self.kind).name, "tokens": self.offsets[-1], "documents": len(self.offsets) - 1}
+            np.frombuffer(self.offsets, np.int64).tofile(
+                self.folder / f"offsets-{len(self.shards):05d}.bin"
+            )
+            entry = {
+                "dtype": np.dtype(self.kind).name,
+                "tokens": self.offsets[-1],
+                "documents": len(self.offsets) - 1,
+            }
             self.shards.append(entry)
         self.file.close()
         if following is not None:
@@ -322,7 +370,9 @@ def _new_folder(out: Path):
         raise InputError(f"{out} exists already; choose another folder or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
     tables.sweep_siblings(out)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=tables.temporary_prefix(out.name), suffix=".tmp"))
+    temporary = Path(
+        tempfile.mkdtemp(dir=out.parent, prefix=tables.temporary_prefix(out.name), suffix=".tmp")
+    )
     try:
         with tables.full_disk_named(out):
             yield temporary
@@ -338,7 +388,9 @@ def _write_words(folder: Path, words: Sequence[str]) -> None:
     (folder / "words.txt").write_text("".join(f"{word}\n" for word in words), "utf-8", newline="")
 
 
-def _write_about(folder: Path, analyser: Analyser, shards: list[dict], about: dict[str, Any], empty: int) -> None:
+def _write_about(
+    folder: Path, analyser: Analyser, shards: list[dict], about: dict[str, Any], empty: int
+) -> None:
     whole = {
         "format": FORMAT,
         "analyser_version": VERSION,
@@ -358,7 +410,10 @@ def _mapped(path: Path, kind: np.dtype, size: int) -> np.ndarray:
     except FileNotFoundError as error:
         raise InputError(f"corpus file {path} is missing; tokenize the corpus again") from error
     if found != size * kind.itemsize:
-        raise InputError(f"corpus file {path} has {found} bytes instead of {size * kind.itemsize}; tokenize again")
+        raise InputError(
+            f"corpus file {path} has {found} bytes instead of {size * kind.itemsize}; tokenize "
+            "again"
+        )
     if size == 0:
         return np.empty(0, kind)
     with path.open("rb") as file:

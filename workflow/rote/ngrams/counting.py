@@ -1,6 +1,8 @@
-"""Exact counts by a query-driven scan: the n-grams asked for are hashed, the corpus is streamed past them once.
+"""Exact counts by a query-driven scan: the n-grams asked for are hashed, the corpus is streamed
+past them once.
 
-Memory is that of the queries and of one block of the corpus; no index is built and no other n-gram is kept.
+Memory is that of the queries and of one block of the corpus; no index is built and no other n-gram
+is kept.
 """
 
 import hashlib
@@ -10,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.ngrams import kernels
 from rote.ngrams.corpus import Corpus, NGram, Shard
 
@@ -21,13 +23,17 @@ _FEW = np.empty(0, np.int64)
 class Counts(NamedTuple):
     """What a scan counted. Single n-grams are numbered as in `Queries`."""
 
-    pairs: np.ndarray  # (P,) int64: documents with both, or with a window occurrences of the first near the second
+    pairs: (
+        np.ndarray
+    )  # (P,) int64: documents with both, or with a window occurrences of the first near the second
     occurrences: np.ndarray  # (G,) int64, overlapping ones included
     documents: np.ndarray  # (G,) int64
 
 
 class Queries(NamedTuple):
-    """Distinct n-grams, and pairs of them by number; −1 stands for an n-gram with a word that the corpus lacks."""
+    """Distinct n-grams, and pairs of them by number; −1 stands for an n-gram with a word that the
+    corpus lacks.
+    """
 
     grams: list[tuple[int, tuple[int, ...]]]  # (stop-word set, token ids)
     stop_words: list[np.ndarray]  # marks by token id, per stop-word set; the first is empty
@@ -54,8 +60,8 @@ def queries(
 
     Args:
         pairs, singles: n-grams as text or token ids, see `Corpus.ids`.
-        stop_words: left out of the corpus and of the n-grams: for the first of each pair, and for its second. Single
-            n-grams go with the first.
+        stop_words: left out of the corpus and of the n-grams: for the first of each pair, and for
+            its second. Single n-grams go with the first.
 
     Raises:
         InputError: naming the pair or n-gram that cannot be read.
@@ -64,7 +70,13 @@ def queries(
     for words in stop_words:
         left_out.append(_units(corpus, words))
         mark = np.zeros(corpus.types, bool)
-        mark[[unit for unit in left_out[-1] if not isinstance(unit, str) and 0 <= unit < corpus.types]] = True
+        mark[
+            [
+                unit
+                for unit in left_out[-1]
+                if not isinstance(unit, str) and 0 <= unit < corpus.types
+            ]
+        ] = True
         mark = mark if mark.any() else marks[0]
         same = [number for number, other in enumerate(marks) if np.array_equal(mark, other)]
         of_side.append(same[0] if same else len(marks))
@@ -77,7 +89,12 @@ def queries(
         key = ngram if isinstance(ngram, (str, bytes, tuple)) else tuple(ngram)
         found = known[side].get(key)
         if found is None:
-            plain = type(key) is tuple and not left_out[side] and set(map(type, key)) == {int} and min(key) >= 0
+            plain = (
+                type(key) is tuple
+                and not left_out[side]
+                and set(map(type, key)) == {int}
+                and min(key) >= 0
+            )
             ids = key if plain else corpus.ids(ngram, left_out[side])
             unknown = min(ids) < 0 or max(ids) >= corpus.types
             found = -1 if unknown else numbers.setdefault((of_side[side], ids), len(numbers))
@@ -128,8 +145,9 @@ def scan(
     """Count everything in `wanted` in one pass.
 
     Args:
-        window: None counts documents that hold both n-grams of a pair; a number counts occurrences of the first whose
-            start lies at most so many tokens from a start of the second in the same document.
+        window: None counts documents that hold both n-grams of a pair; a number counts occurrences
+            of the first whose start lies at most so many tokens from a start of the second in the
+            same document.
         shards: numbers of the shards to count in; all by default. Counts of disjoint shards add up.
         threads: blocks counted side by side.
         progress: called with the tokens of each finished block.
@@ -141,7 +159,9 @@ def scan(
         raise InputError(f"window must be 0 or more tokens, given {window}")
     chosen = range(len(corpus.shards)) if shards is None else sorted(set(shards))
     if wrong := [number for number in chosen if not 0 <= number < len(corpus.shards)]:
-        raise InputError(f"shard {wrong[0]} does not exist: {corpus.folder} has {len(corpus.shards)}")
+        raise InputError(
+            f"shard {wrong[0]} does not exist: {corpus.folder} has {len(corpus.shards)}"
+        )
     tables = _tables(wanted, corpus.types, _base)
     # larger blocks for many pairs: each block visits every pair once
     size = int(min(max(BLOCK, 16 * len(wanted.pairs)), 16 * BLOCK))
@@ -174,7 +194,8 @@ def count(
     threads: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
-    """Occurrences of each n-gram (overlapping ones included; never across documents), (n-grams,) int64.
+    """Occurrences of each n-gram (overlapping ones included; never across documents), (n-grams,)
+    int64.
 
     Args:
         ngrams: as text, which the corpus's own analyser splits, or as token ids; of any lengths.
@@ -189,7 +210,9 @@ def count(
         raise InputError(f"what must be occurrences or documents, given {what!r}")
     wanted = queries(corpus, singles=ngrams, stop_words=(stop_words, ()))
     counted = getattr(scan(corpus, wanted, threads=threads, progress=progress), what)
-    return np.append(counted, 0)[wanted.singles]  # number −1, a word that the corpus lacks, reads the 0
+    return np.append(counted, 0)[
+        wanted.singles
+    ]  # number −1, a word that the corpus lacks, reads the 0
 
 
 def count_pairs(
@@ -205,7 +228,8 @@ def count_pairs(
 
     Args:
         pairs: two n-grams each, as text or token ids.
-        window: given, occurrences of the first n-gram near the second are counted instead, see `scan`.
+        window: given, occurrences of the first n-gram near the second are counted instead, see
+            `scan`.
         stop_words: units left out first, for the first n-grams and for the second ones.
         threads, progress: see `scan`.
 
@@ -223,7 +247,8 @@ def postings(
     stop_words: Collection[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> list[np.ndarray]:
-    """Numbers of the documents that hold each n-gram, ascending int64, from one pass over the corpus.
+    """Numbers of the documents that hold each n-gram, ascending int64, from one pass over the
+    corpus.
 
     Args:
         ngrams, stop_words, progress: see `count`.
@@ -234,19 +259,29 @@ def postings(
     passed = 0
     for shard, first, end in _blocks(corpus, range(len(corpus.shards)), BLOCK):
         offsets = np.asarray(shard.offsets[first : end + 1])
-        hits = _hits(shard.tokens[offsets[0] : offsets[-1]], offsets - offsets[0], wanted, tables, None)
+        hits = _hits(
+            shard.tokens[offsets[0] : offsets[-1]], offsets - offsets[0], wanted, tables, None
+        )
         shard.release()
         for number, place in enumerate(tables.places):
             if hits.documents[place]:
-                parts[number].append(passed + hits.places[hits.starts[place] : hits.starts[place + 1]].astype(np.int64))
+                parts[number].append(
+                    passed
+                    + hits.places[hits.starts[place] : hits.starts[place + 1]].astype(np.int64)
+                )
         passed += end - first
         if progress:
             progress(int(offsets[-1] - offsets[0]))
-    found = [np.concatenate([np.empty(0, np.int64), *pieces]) for pieces in parts] + [np.empty(0, np.int64)]
-    return [found[number] for number in wanted.singles]  # number −1, a word that the corpus lacks, reads the last
+    found = [np.concatenate([np.empty(0, np.int64), *pieces]) for pieces in parts] + [
+        np.empty(0, np.int64)
+    ]
+    return [
+        found[number] for number in wanted.singles
+    ]  # number −1, a word that the corpus lacks, reads the last
 
 
-# ---- one block -----------------------------------------------------------------------------------------------------
+# ---- one block
+# -----------------------------------------------------------------------------------------------------
 
 
 class _Table(NamedTuple):
@@ -290,7 +325,9 @@ def _tables(wanted: Queries, types: int, base: np.uint64 | None = None) -> _Tabl
         radix = np.uint64(1 << bits) if packed else kernels.BASE if base is None else base
         keys = kernels.hashes(grams, radix)
         slots = np.zeros((_power_of_two(2 * len(grams)), 2), np.uint64)
-        sieve = np.zeros(_power_of_two(max(len(grams) // 4, 16)), np.uint64)  # 16 bits per n-gram or more
+        sieve = np.zeros(
+            _power_of_two(max(len(grams) // 4, 16)), np.uint64
+        )  # 16 bits per n-gram or more
         kernels.fill_table(keys, slots, sieve)
         parts.append(_Table(stream, radix, packed, first, grams, slots, sieve))
         places[numbers] = np.arange(first, first + len(grams))
@@ -315,14 +352,30 @@ def _hits(tokens, offsets, wanted: Queries, tables: _Tables, window: int | None)
         if part.stream not in streams:
             kept, kept_offsets = np.empty_like(tokens), np.empty_like(offsets)
             origin = np.empty(len(tokens), np.int64)
-            size = kernels.without(tokens, offsets, wanted.stop_words[part.stream], kept, kept_offsets, origin)
+            size = kernels.without(
+                tokens, offsets, wanted.stop_words[part.stream], kept, kept_offsets, origin
+            )
             streams[part.stream] = (kept[:size], kept_offsets, origin[:size])
         stream, ends, origin = streams[part.stream]
-        hit_gram, hit_place = np.empty(room, np.int32), np.empty(room, np.int64 if every else np.int32)
+        hit_gram, hit_place = (
+            np.empty(room, np.int32),
+            np.empty(room, np.int64 if every else np.int32),
+        )
         hits = kernels.scan(
-            stream, ends, part.base, part.packed, part.grams, part.slots, part.sieve,
-            tallies[part.first : part.first + len(part.grams)], origin, every, gap, hit_gram, hit_place,
-        )  # fmt: skip
+            stream,
+            ends,
+            part.base,
+            part.packed,
+            part.grams,
+            part.slots,
+            part.sieve,
+            tallies[part.first : part.first + len(part.grams)],
+            origin,
+            every,
+            gap,
+            hit_gram,
+            hit_place,
+        )
         gram_parts.append(hit_gram[:hits] + part.first if part.first else hit_gram[:hits])
         place_parts.append(hit_place[:hits])
     hit_gram = _joined(gram_parts, np.int32)
@@ -355,7 +408,9 @@ def _block(tokens, offsets, wanted: Queries, tables: _Tables, window: int | None
 
 
 def _blocks(corpus: Corpus, shards: Iterable[int], size: int) -> Iterator[tuple[Shard, int, int]]:
-    """Whole documents of about `size` tokens at a time: (shard, first document, document after the last)."""
+    """Whole documents of about `size` tokens at a time: (shard, first document, document after the
+    last).
+    """
     for number in shards:
         shard, first = corpus.shards[number], 0
         while first < shard.documents:

@@ -1,7 +1,8 @@
-"""Counts of a table of pairs, whole or per part of the corpus, as Parquet files that say what they counted.
+"""Counts of a table of pairs, whole or per part of the corpus, as Parquet files that say what they
+counted.
 
-Counts of disjoint shards add up. Every file names its corpus, its list of queries and the shards that it has seen, so
-parts of different countings are never added, and none twice.
+Counts of disjoint shards add up. Every file names its corpus, its list of queries and the shards
+that it has seen, so parts of different countings are never added, and none twice.
 """
 
 import json
@@ -14,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.tables import atomic
 from rote.ngrams.corpus import Corpus
 from rote.ngrams.counting import queries, scan
-from rote.tables import atomic
 
 _ABOUT = b"rote.ngrams"
 COUNTED = [
@@ -32,12 +33,17 @@ COUNTED = [
 def read_pairs(path: Path) -> tuple[pd.DataFrame, str, str]:
     """A table of pairs (Parquet, CSV or JSON lines) and the names of its two columns of n-grams.
 
-    These are `first` and `second`, or the table's only two columns. n-grams are texts or lists of token ids.
+    These are `first` and `second`, or the table's only two columns. n-grams are texts or lists of
+    token ids.
 
     Raises:
         InputError: for a file that cannot be read, or columns that are not there.
     """
-    readers = {".csv": pd.read_csv, ".jsonl": lambda file: pd.read_json(file, lines=True), ".parquet": pd.read_parquet}
+    readers = {
+        ".csv": pd.read_csv,
+        ".jsonl": lambda file: pd.read_json(file, lines=True),
+        ".parquet": pd.read_parquet,
+    }
     if path.suffix not in readers:
         raise InputError(f"{path}: pairs must be a .parquet, .csv or .jsonl file")
     try:
@@ -49,7 +55,9 @@ def read_pairs(path: Path) -> tuple[pd.DataFrame, str, str]:
     names = [str(name) for name in frame.columns]
     chosen = ["first", "second"] if {"first", "second"} <= set(names) else names
     if len(chosen) != 2:
-        raise InputError(f"{path}: needs the columns first and second (or just two), it has {', '.join(names)}")
+        raise InputError(
+            f"{path}: needs the columns first and second (or just two), it has {', '.join(names)}"
+        )
     return frame, chosen[0], chosen[1]
 
 
@@ -64,10 +72,12 @@ def count_table(
     threads: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Counts of pairs and of their single n-grams: columns `COUNTED`, and what a file of them says about itself.
+    """Counts of pairs and of their single n-grams: columns `COUNTED`, and what a file of them says
+    about itself.
 
     Args:
-        window: the first column then holds occurrences of the first n-gram near the second, see `scan`.
+        window: the first column then holds occurrences of the first n-gram near the second, see
+            `scan`.
         part: (i, k) counts in the shards i, i + k, i + 2 k, ... only.
 
     Raises:
@@ -82,8 +92,14 @@ def count_table(
     columns = [found.pairs]
     for side in wanted.pairs.T:
         columns += [np.append(found.occurrences, 0)[side], np.append(found.documents, 0)[side]]
-    about = {"corpus": corpus.digest, "queries": wanted.checksum, "window": window, "shards": shards,
-             "of_shards": len(corpus.shards), "documents": corpus.documents}  # fmt: skip
+    about = {
+        "corpus": corpus.digest,
+        "queries": wanted.checksum,
+        "window": window,
+        "shards": shards,
+        "of_shards": len(corpus.shards),
+        "documents": corpus.documents,
+    }
     return pd.DataFrame(dict(zip(COUNTED, columns, strict=True))), about
 
 
@@ -99,7 +115,8 @@ def add_up(paths: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Sum of the counts of disjoint parts.
 
     Raises:
-        InputError: for parts of different countings, shards counted twice, or shards that are missing.
+        InputError: for parts of different countings, shards counted twice, or shards that are
+            missing.
     """
     total, about = None, {}
     for path in paths:
@@ -114,15 +131,22 @@ def add_up(paths: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
         if total is None:
             total, about = frame, own
             continue
-        for key, what in (("corpus", "another corpus"), ("queries", "other pairs"), ("window", "another window")):
+        for key, what in (
+            ("corpus", "another corpus"),
+            ("queries", "other pairs"),
+            ("window", "another window"),
+        ):
             if own[key] != about[key]:
-                raise InputError(f"{path} was counted with {what} than {paths[0]}; parts must be of one counting")
+                raise InputError(
+                    f"{path} was counted with {what} than {paths[0]}; parts must be of one counting"
+                )
         if twice := set(own["shards"]) & set(about["shards"]):
             raise InputError(f"{path} counts shard {min(twice)} once more; give every part once")
         total[COUNTED] += frame[COUNTED]
         about["shards"] = sorted([*about["shards"], *own["shards"]])
     if missing := set(range(about["of_shards"])) - set(about["shards"]):
         raise InputError(
-            f"shard {min(missing)} is in none of the parts ({len(missing)} of {about['of_shards']} missing)"
+            f"shard {min(missing)} is in none of the parts ({len(missing)} of "
+            f"{about['of_shards']} missing)"
         )
     return total, about

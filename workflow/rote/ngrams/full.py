@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.ngrams.corpus import Corpus
 from rote.ngrams.infinity import suffix_array
 
@@ -29,8 +29,9 @@ class NGramTable(NamedTuple):
 def table(corpus: Corpus, n: int, *, least: int = 1) -> NGramTable:
     """Every n-gram that occurs at least `least` times.
 
-    n-grams that fit into 64 bits are packed, spread over buckets by hash and sorted bucket by bucket: 8 bytes per
-    token, given back as the table grows. Longer ones are read off a suffix array.
+    n-grams that fit into 64 bits are packed, spread over buckets by hash and sorted bucket by
+    bucket: 8 bytes per token, given back as the table grows. Longer ones are read off a suffix
+        array.
 
     Raises:
         InputError: for n or least below 1.
@@ -56,7 +57,9 @@ def table(corpus: Corpus, n: int, *, least: int = 1) -> NGramTable:
         bucket.sort()
         distinct, found = _runs(bucket, least)
         have = len(counts)
-        ngrams.resize((have + distinct, n), refcheck=False)  # grown and given back in place: nothing is held twice
+        ngrams.resize(
+            (have + distinct, n), refcheck=False
+        )  # grown and given back in place: nothing is held twice
         counts.resize(have + distinct, refcheck=False)
         _unpack(bucket[:distinct], np.uint64(bits), ngrams[have:])
         counts[have:] = found
@@ -116,19 +119,21 @@ def _by_suffixes(corpus: Corpus, n: int, least: int, kind: type) -> NGramTable:
     """n-grams stand side by side in the suffix array of all shards together."""
     tokens = np.concatenate([shard.tokens for shard in corpus.shards])
     starts = np.cumsum([0, *(len(shard.tokens) for shard in corpus.shards)])
-    offsets = [shard.offsets[1:] + start for shard, start in zip(corpus.shards, starts[:-1], strict=True)]
+    offsets = [
+        shard.offsets[1:] + start for shard, start in zip(corpus.shards, starts[:-1], strict=True)
+    ]
     bounds = np.concatenate([[0], *offsets]).astype(np.int64)
     ends = np.repeat(bounds[1:], np.diff(bounds))
     order = suffix_array(tokens, bounds, corpus.types)
     order = order[order + n <= ends[order]]
-    first, counts = _neighbours(tokens, order, n)
+    first, counts = _neighbors(tokens, order, n)
     keep = counts >= least
     places = first[keep][:, None] + np.arange(n)
     return NGramTable(tokens[places].astype(kind), counts[keep])
 
 
 @njit(**_JIT)
-def _neighbours(tokens, order, n):
+def _neighbors(tokens, order, n):
     first, counts, distinct = np.empty(len(order), np.int64), np.zeros(len(order), np.int64), 0
     for place in range(len(order)):
         same = distinct > 0

@@ -1,7 +1,8 @@
 """∞-gram probabilities by suffix arrays: the longest context that occurs, and what followed it.
 
-The suffix array of a shard lies beside its tokens and is mapped, never loaded. Suffixes end with their document, so
-nothing is matched across documents. (Infini-gram, Liu et al. 2024, without its sampling: counts are exact.)
+The suffix array of a shard lies beside its tokens and is mapped, never loaded. Suffixes end with
+their document, so nothing is matched across documents. (Infini-gram, Liu et al. 2024, without its
+sampling: counts are exact.)
 """
 
 import mmap
@@ -11,15 +12,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.tables import atomic
 from rote.ngrams.corpus import Corpus, NGram
-from rote.tables import atomic
 
 _JIT = {"nogil": True, "cache": True}
 
 
 class InfinityGram:
-    """The ∞-gram model of a corpus. Its suffix arrays are built on first use and kept in the corpus folder.
+    """The ∞-gram model of a corpus. Its suffix arrays are built on first use and kept in the corpus
+    folder.
 
     Args:
         shards: how many of the corpus's shards are read, from the first; 0 reads all.
@@ -34,9 +36,11 @@ class InfinityGram:
         return self._count(np.array(self._ids(ngram), np.int64))
 
     def probability(self, context: NGram, token: NGram) -> float:
-        """P(token | context): C(suffix ⊕ token) / C(suffix) for the longest suffix of the context that occurs.
+        """P(token | context): C(suffix ⊕ token) / C(suffix) for the longest suffix of the context
+        that occurs.
 
-        `context` and `token` are text, which the corpus's own analyser splits, or token ids; a context may be empty.
+        `context` and `token` are text, which the corpus's own analyser splits, or token ids; a
+        context may be empty.
         """
         return self.after(context, token).probability
 
@@ -48,7 +52,9 @@ class InfinityGram:
         """
         following = self._ids(token)
         if len(following) != 1:
-            raise InputError(f"token {token!r} must be one {self.corpus.analyser.unit}, it is {len(following)}")
+            raise InputError(
+                f"token {token!r} must be one {self.corpus.analyser.unit}, it is {len(following)}"
+            )
         return self.after_ids(self._ids(context), following[0])
 
     def after_ids(self, context: Sequence[int], token: int) -> "After":
@@ -94,8 +100,8 @@ class After(NamedTuple):
 def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndarray:
     """Positions of all suffixes in order, (T,) int32 or int64; a suffix ends with its document.
 
-    Sorted by as many tokens as fit into 64 bits, then by doubling within groups that are still equal (Larsson and
-    Sadakane 2007).
+    Sorted by as many tokens as fit into 64 bits, then by doubling within groups that are still
+    equal (Larsson and Sadakane 2007).
     """
     size = len(tokens)
     kind = np.int32 if size < 2**31 else np.int64
@@ -139,7 +145,9 @@ def _first_ranks(keys, order, rank):
 
 @njit(**_JIT)
 def _refine(order, rank, owner, offsets, depth):
-    """Sort every group of equal rank by the rank `depth` further on; returns whether groups are left."""
+    """Sort every group of equal rank by the rank `depth` further on; returns whether groups are
+    left.
+    """
     size, begin, left = len(order), 0, False
     while begin < size:
         end = begin + 1
@@ -150,8 +158,13 @@ def _refine(order, rank, owner, offsets, depth):
             for i in range(end - begin):
                 at = order[begin + i]
                 document = owner[at]
-                # past the end nothing follows: such suffixes are equal, and keep the order of their documents
-                keys[i] = rank[at + depth] if at + depth < offsets[document + 1] else document - len(offsets)
+                # past the end nothing follows: such suffixes are equal, and keep the order of their
+                # documents
+                keys[i] = (
+                    rank[at + depth]
+                    if at + depth < offsets[document + 1]
+                    else document - len(offsets)
+                )
             sorting = np.argsort(keys, kind="mergesort")
             members = order[begin:end].copy()
             first = begin
@@ -167,7 +180,9 @@ def _refine(order, rank, owner, offsets, depth):
 
 @njit(**_JIT)
 def _compare(tokens, end, at, pattern):
-    """−1, 0 or 1 as the suffix at `at`, cut to the pattern's length, lies before, at or after the pattern."""
+    """−1, 0 or 1 as the suffix at `at`, cut to the pattern's length, lies before, at or after the
+    pattern.
+    """
     for i in range(len(pattern)):
         if at + i >= end:
             return -1
@@ -179,7 +194,9 @@ def _compare(tokens, end, at, pattern):
 
 @njit(**_JIT)
 def bounds(tokens, offsets, suffixes, pattern):
-    """The range of suffixes, in the order of `suffix_array`, that begin with a pattern of token ids."""
+    """The range of suffixes, in the order of `suffix_array`, that begin with a pattern of token
+    ids.
+    """
     edges = np.zeros(2, np.int64)
     for side in range(2):
         low, high = np.int64(0) if side == 0 else edges[0], np.int64(len(suffixes))
@@ -202,6 +219,8 @@ def _mapped(corpus: Corpus, number: int) -> np.ndarray:
         return np.empty(0, kind)
     if not path.is_file() or path.stat().st_size != len(shard.tokens) * kind.itemsize:
         with atomic(path) as temporary:
-            suffix_array(shard.tokens, shard.offsets, corpus.types).astype(kind, copy=False).tofile(temporary)
+            suffix_array(shard.tokens, shard.offsets, corpus.types).astype(kind, copy=False).tofile(
+                temporary
+            )
     with path.open("rb") as file:
         return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), kind)

@@ -1,6 +1,8 @@
-"""Compiled kernels of the n-gram counter. They release the interpreter lock, so blocks can be counted side by side.
+"""Compiled kernels of the n-gram counter. They release the interpreter lock, so blocks can be
+counted side by side.
 
-Hashes are polynomials in 64-bit arithmetic, rolled along a document; a hit counts only after its tokens were compared.
+Hashes are polynomials in 64-bit arithmetic, rolled along a document; a hit counts only after its
+tokens were compared.
 """
 
 import numpy as np
@@ -57,19 +59,38 @@ def _same(tokens, begin, grams, row):
 
 
 @njit(**_JIT)
-def scan(tokens, offsets, base, packed, grams, slots, sieve, tallies, origin, every, gap, hit_gram, hit_place):
-    """One pass over the documents of a block for the n-grams in `grams`; returns the number of hits written.
+def scan(
+    tokens,
+    offsets,
+    base,
+    packed,
+    grams,
+    slots,
+    sieve,
+    tallies,
+    origin,
+    every,
+    gap,
+    hit_gram,
+    hit_place,
+):
+    """One pass over the documents of a block for the n-grams in `grams`; returns the number of hits
+    written.
 
-    Places whose hash passes the sieve are gathered first, then looked up together: so their cache misses overlap.
+    Places whose hash passes the sieve are gathered first, then looked up together: so their cache
+    misses overlap.
 
     Args:
         tokens, offsets: the block, document d at tokens[offsets[d] : offsets[d + 1]].
-        base: of the hash. If `packed`, n-grams fit into 64 bits in that base: the hash is the n-gram, and equal hashes
-            need no comparison of the tokens.
+        base: of the hash. If `packed`, n-grams fit into 64 bits in that base: the hash is the
+            n-gram, and equal hashes need no comparison of the tokens.
         grams: (m, n) token ids, distinct rows.
-        tallies: (m, 4) by row: occurrences and documents, counted up, and the last document with a hit.
-        origin: place of each token in the block that stop words were taken from; empty if none were.
-        every: True writes every occurrence (place: position + gap · document), False the documents that hold it.
+        tallies: (m, 4) by row: occurrences and documents, counted up, and the last document with a
+            hit.
+        origin: place of each token in the block that stop words were taken from; empty if none
+            were.
+        every: True writes every occurrence (place: position + gap · document), False the documents
+            that hold it.
         hit_gram, hit_place: row and place of each hit, in order.
     """
     n = grams.shape[1]
@@ -80,7 +101,10 @@ def scan(tokens, offsets, base, packed, grams, slots, sieve, tallies, origin, ev
     places, keys = np.empty(2 * _STRETCH, np.int64), np.empty(2 * _STRETCH, np.uint64)
     first, held = np.empty(2 * _STRETCH, np.uint64), np.empty(2 * _STRETCH, np.uint64)
     rows = np.empty(2 * _STRETCH, np.int64)
-    behind, candidates = np.uint64(n - 1), np.uint64(0)  # unsigned indices: no check for negative ones in the hot loop
+    behind, candidates = (
+        np.uint64(n - 1),
+        np.uint64(0),
+    )  # unsigned indices: no check for negative ones in the hot loop
     hits = holder = 0
     documents = len(offsets) - 1
     for document in range(documents):
@@ -104,16 +128,25 @@ def scan(tokens, offsets, base, packed, grams, slots, sieve, tallies, origin, ev
                     for j in range(n):
                         key = key * base + np.uint64(tokens[places[i] + j])
                     slot = (_mixed(key) >> _HALF) & mask
-                    keys[i], first[i], held[i], rows[i] = key, slot, slots[slot, 0], np.int64(slots[slot, 1]) - 1
+                    keys[i], first[i], held[i], rows[i] = (
+                        key,
+                        slot,
+                        slots[slot, 0],
+                        np.int64(slots[slot, 1]) - 1,
+                    )
                 found = 0
                 for i in range(np.int64(candidates)):
                     row, at = rows[i], places[i]
-                    if row >= 0 and not (held[i] == keys[i] and (packed or _same(tokens, at, grams, row))):
+                    if row >= 0 and not (
+                        held[i] == keys[i] and (packed or _same(tokens, at, grams, row))
+                    ):
                         slot = (first[i] + _ONE) & mask
                         row = -1
                         while slots[slot, 1] != 0:
                             other = np.int64(slots[slot, 1]) - 1
-                            if slots[slot, 0] == keys[i] and (packed or _same(tokens, at, grams, other)):
+                            if slots[slot, 0] == keys[i] and (
+                                packed or _same(tokens, at, grams, other)
+                            ):
                                 row = other
                                 break
                             slot = (slot + _ONE) & mask
@@ -129,7 +162,9 @@ def scan(tokens, offsets, base, packed, grams, slots, sieve, tallies, origin, ev
                     tallies[row, 2] = holder
                     if every or new:
                         hit_gram[hits] = row
-                        hit_place[hits] = (origin[at] if len(origin) else at) + gap * holder if every else holder
+                        hit_place[hits] = (
+                            (origin[at] if len(origin) else at) + gap * holder if every else holder
+                        )
                         hits += 1
                 candidates = np.uint64(0)
             if ended:
@@ -139,7 +174,9 @@ def scan(tokens, offsets, base, packed, grams, slots, sieve, tallies, origin, ev
 
 @njit(**_JIT)
 def without(tokens, offsets, skip, kept, kept_offsets, origin):
-    """Copy a block leaving out the token ids marked in `skip`; `origin` gets each kept token's place in the block."""
+    """Copy a block leaving out the token ids marked in `skip`; `origin` gets each kept token's
+    place in the block.
+    """
     out = 0
     kept_offsets[0] = 0
     for document in range(len(offsets) - 1):
@@ -155,7 +192,9 @@ def without(tokens, offsets, skip, kept, kept_offsets, origin):
 
 @njit(**_JIT)
 def postings(hit_gram, hit_place, hits, starts, places):
-    """Counting sort of hits by n-gram, keeping their order: places[starts[g] : starts[g + 1]] are those of g."""
+    """Counting sort of hits by n-gram, keeping their order: places[starts[g] : starts[g + 1]] are
+    those of g.
+    """
     starts[:] = 0
     for hit in range(hits):
         starts[hit_gram[hit] + 1] += 1
@@ -183,14 +222,18 @@ def bitmaps(starts, places, documents, dense, bits):
 @njit(inline="always")
 def _ones(word):
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word & np.uint64(0x3333333333333333)) + (
+        (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @njit(inline="always")
 def _gallop(places, begin, end, wanted):
-    """First position in places[begin:end] that is not below `wanted`: doubling steps, then bisection."""
+    """First position in places[begin:end] that is not below `wanted`: doubling steps, then
+    bisection.
+    """
     step = 1
     low = begin
     while low + step < end and places[low + step] < wanted:
@@ -208,7 +251,9 @@ def _gallop(places, begin, end, wanted):
 
 @njit(**_JIT)
 def together(pairs, starts, places, dense, bits, found):
-    """Add to `found` the documents that hold both n-grams of each pair, from sorted distinct document numbers."""
+    """Add to `found` the documents that hold both n-grams of each pair, from sorted distinct
+    document numbers.
+    """
     for row in range(len(pairs)):
         a, b = pairs[row, 0], pairs[row, 1]
         if a < 0 or b < 0:
@@ -250,7 +295,9 @@ def together(pairs, starts, places, dense, bits, found):
 
 @njit(**_JIT)
 def near(pairs, starts, places, window, found):
-    """Add the occurrences of each pair's first n-gram that have the second within `window` places, before or after."""
+    """Add the occurrences of each pair's first n-gram that have the second within `window` places,
+    before or after.
+    """
     for row in range(len(pairs)):
         a, b = pairs[row, 0], pairs[row, 1]
         if a < 0 or b < 0:

@@ -1,10 +1,12 @@
-"""Choosing a data set from the losses of a trained model. Nothing here needs to know what the examples are."""
+"""Choosing a data set from the losses of a trained model. Nothing here needs to know what the
+examples are.
+"""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 SCHEMES = ("none", "random", "loss", "loss-flat")
 
@@ -22,7 +24,8 @@ def select(
     * none: everything.
     * random: a random share `keep` of the examples, with all their copies.
     * loss: the share `keep` with the lowest loss, with all their copies: few examples.
-    * loss-flat: the same examples, their copies capped at one number so that at most the share `keep` of all copies
+    * loss-flat: the same examples, their copies capped at one number so that at most the share
+      `keep` of all copies
       stays: few examples, and flatter frequencies.
 
     At least one example stays. Among equal losses chance decides.
@@ -63,15 +66,17 @@ def automatic(
     known: float = 0.5,
     enough: float = 0.97,
 ) -> int:
-    """How many examples the model that has these losses can hold: what it stored, in units of one example.
+    """How many examples the model that has these losses can hold: what it stored, in units of one
+    example.
 
-    It stored Σ max(0, ignorance − loss) nats; an example takes `ignorance` nats. If nearly all examples are known
-    already, all of them fit.
+    It stored Σ max(0, ignorance − loss) nats; an example takes `ignorance` nats. If nearly all
+    examples are known already, all of them fit.
 
     Args:
         losses: (N,) nats, finite.
         counts: (N,) copies; examples without copies do not count.
-        ignorance: loss of an example of which nothing is known; None takes the 99th percentile of the losses.
+        ignorance: loss of an example of which nothing is known; None takes the 99th percentile of
+            the losses.
         known: loss below which an example counts as known.
         enough: share of known examples from which on everything is kept.
 
@@ -92,7 +97,8 @@ def automatic(
 def table(
     frame: pd.DataFrame, keep: float | None, *, scheme: str, seed: int = 0, where: str = "losses"
 ) -> pd.DataFrame:
-    """`select` for a table with columns id, loss and perhaps count: its kept rows, with the copies to use as `count`.
+    """`select` for a table with columns id, loss and perhaps count: its kept rows, with the copies
+    to use as `count`.
 
     Args:
         keep: share to keep; None lets `automatic` choose the number.
@@ -103,20 +109,27 @@ def table(
     """
     missing = {"id", "loss"} - set(frame.columns)
     if missing:
-        raise InputError(f"{where} lacks the columns {', '.join(sorted(missing))}; it has {', '.join(frame.columns)}")
+        raise InputError(
+            f"{where} lacks the columns {', '.join(sorted(missing))}; it has "
+            f"{', '.join(frame.columns)}"
+        )
     if frame.empty:
         raise InputError(f"{where} has no rows")
     twice = frame.loc[frame["id"].duplicated(), "id"].unique()
     if len(twice):
         raise InputError(
-            f"{where}: {len(twice)} ids occur twice: {_listed(twice)}; give one row per example and a count"
+            f"{where}: {len(twice)} ids occur twice: {_listed(twice)}; give one row per example "
+            "and a count"
         )
     loss = pd.to_numeric(frame["loss"], errors="coerce").to_numpy(float)
     if not np.isfinite(loss).all():
         raise InputError(
-            f"{where}: loss is not a finite number for the ids {_listed(frame.loc[~np.isfinite(loss), 'id'])}"
+            f"{where}: loss is not a finite number for the ids "
+            f"{_listed(frame.loc[~np.isfinite(loss), 'id'])}"
         )
-    counts = pd.to_numeric(frame["count"], errors="coerce").to_numpy(float) if "count" in frame else None
+    counts = (
+        pd.to_numeric(frame["count"], errors="coerce").to_numpy(float) if "count" in frame else None
+    )
     try:
         _checked(loss, counts)
     except InputError as error:
@@ -132,16 +145,25 @@ def table(
 def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
     losses = np.asarray(losses, float)
     if losses.ndim != 1 or not len(losses):
-        raise InputError(f"losses must be a vector with at least one entry, given shape {losses.shape}")
+        raise InputError(
+            f"losses must be a vector with at least one entry, given shape {losses.shape}"
+        )
     if not np.isfinite(losses).all():
-        raise InputError(f"losses of the examples {_listed(np.flatnonzero(~np.isfinite(losses)))} are not finite")
+        raise InputError(
+            f"losses of the examples {_listed(np.flatnonzero(~np.isfinite(losses)))} are not finite"
+        )
     if counts is None:
         return losses, np.ones(len(losses), int)
     given = np.asarray(counts)
     if given.shape != losses.shape:
-        raise InputError(f"counts must have the shape of losses, {losses.shape}, given {given.shape}")
+        raise InputError(
+            f"counts must have the shape of losses, {losses.shape}, given {given.shape}"
+        )
     whole = np.asarray(given, float)
-    if not (np.isfinite(whole) & (whole >= 0) & (whole == np.floor(whole))).all() or whole.sum() == 0:
+    if (
+        not (np.isfinite(whole) & (whole >= 0) & (whole == np.floor(whole))).all()
+        or whole.sum() == 0
+    ):
         raise InputError("counts must be whole numbers ≥ 0, not all 0")
     return losses, whole.astype(int)
 
@@ -153,10 +175,14 @@ def _capped(counts: np.ndarray, budget: int) -> np.ndarray:
     low, high = 1, int(counts.max())
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if np.minimum(counts, middle).sum() <= budget else (low, middle - 1)
+        low, high = (
+            (middle, high) if np.minimum(counts, middle).sum() <= budget else (low, middle - 1)
+        )
     return np.minimum(counts, low)
 
 
 def _listed(values: ArrayLike, most: int = 5) -> str:
     values = list(np.asarray(values))
-    return ", ".join(map(str, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")
+    return ", ".join(map(str, values[:most])) + (
+        f" and {len(values) - most} more" if len(values) > most else ""
+    )

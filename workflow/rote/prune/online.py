@@ -1,4 +1,6 @@
-"""Choosing inside training: from each candidate batch the examples with the lowest loss, their share controlled."""
+"""Choosing inside training: from each candidate batch the examples with the lowest loss, their
+share controlled.
+"""
 
 from typing import NamedTuple
 
@@ -30,12 +32,15 @@ def choose(
     floor: float = 0.03,
     least: int = 64,
 ) -> Choice:
-    """Admit the lowest share of the candidates' losses; `auto` moves the share until the model can know them.
+    """Admit the lowest share of the candidates' losses; `auto` moves the share until the model can
+    know them.
 
     `auto`: the share of admitted candidates that are known (loss below `known`) is compared with
-    min(ceiling, pace · progress). Above it the share grows by `rate`, else it shrinks. So the admitted set contracts
-    until it fits and grows again when it does; neither the number of facts, nor the capacity, nor a frequency is used.
-    `flat`: admitted candidates with a loss below `flat_below` are not trained on, which flattens frequencies.
+    min(ceiling, pace · progress). Above it the share grows by `rate`, else it shrinks. So the
+    admitted set contracts until it fits and grows again when it does; neither the number of facts,
+    nor the capacity, nor a frequency is used.
+    `flat`: admitted candidates with a loss below `flat_below` are not trained on, which flattens
+        frequencies.
 
     Args:
         losses: (models, candidates), without gradient.
@@ -48,10 +53,14 @@ def choose(
     """
     if not bool(torch.isfinite(losses).all()):
         model, at = (~torch.isfinite(losses)).nonzero()[0].tolist()
-        raise FloatingPointError(f"loss of candidate {at} of model {model} is {float(losses[model, at])}")
+        raise FloatingPointError(
+            f"loss of candidate {at} of model {model} is {float(losses[model, at])}"
+        )
     candidates = losses.shape[1]
     ordered, order = losses.sort(dim=1, stable=True)
-    kept = (share * candidates).round().clamp(min=min(least, candidates), max=candidates).long()  # (models,)
+    kept = (
+        (share * candidates).round().clamp(min=min(least, candidates), max=candidates).long()
+    )  # (models,)
     most = int(kept.max())
     ordered, admitted = ordered[:, :most], torch.arange(most, device=losses.device) < kept[:, None]
     weights = admitted.to(losses.dtype)

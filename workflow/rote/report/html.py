@@ -1,4 +1,6 @@
-"""The templates of the report's pages, and the pieces that they share: figures, ledger rows, drawn intervals."""
+"""The templates of the report's pages, and the pieces that they share: figures, ledger rows, drawn
+intervals.
+"""
 
 import inspect
 import math
@@ -10,11 +12,12 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from rote import ledger
-from rote.claims import by_claim, criterion
-from rote.figures import Figure
+from rote.core.papers import Figure
+from rote.ledger import by_claim, criterion, ledger
+from rote.plotting import drawing
 
-COPIED = 2_000_000  # bytes: a figure's tables up to this size are copied beside it, larger ones linked in results/
+# bytes: a figure's tables up to this size are copied beside it, larger ones linked in results/
+COPIED = 2_000_000
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("rote.report"), autoescape=True, undefined=jinja2.StrictUndefined
 )
@@ -31,18 +34,22 @@ def groups(frame: pd.DataFrame) -> list[tuple[str, list]]:
     return [(claim, list(rows.itertuples())) for claim, rows in by_claim(frame)]
 
 
-def figure_block(paper: str, results: Path, name: str, figure: Figure, quoted: pd.DataFrame | None = None) -> Markup:
-    """A figure with its caption, the measured values it shows, and where data, rule, code and command are.
+def figure_block(
+    paper: str, results: Path, name: str, figure: Figure, quoted: pd.DataFrame | None = None
+) -> Markup:
+    """A figure with its caption, the measured values it shows, and where data, rule, code and
+    command are.
 
     Args:
         results: results/<run>/<paper>.
         quoted: ledger rows whose values the caption quotes.
     """
-    code = inspect.unwrap(figure.draw)
-    code = getattr(code, "func", code)  # of a partial
+    code = drawing(paper, name)
     source = Path(inspect.getsourcefile(code) or "").resolve()
     line = inspect.getsourcelines(code)[1]
-    where = source.relative_to(_PACKAGE.parents[1]) if source.is_relative_to(_PACKAGE) else source.name
+    where = (
+        source.relative_to(_PACKAGE.parents[1]) if source.is_relative_to(_PACKAGE) else source.name
+    )
     values = {
         "paper": paper,
         "run": results.parent.name,
@@ -57,7 +64,9 @@ def figure_block(paper: str, results: Path, name: str, figure: Figure, quoted: p
 
 
 def table_link(paper: str, results: Path, table: str) -> str:
-    """Where a page finds a figure's table: the copy beside the figure, or the table itself if it is large."""
+    """Where a page finds a figure's table: the copy beside the figure, or the table itself if it is
+    large.
+    """
     path = results / f"{table}.parquet"
     if path.stat().st_size <= COPIED:
         return f"files/{paper}/{path.name}"
@@ -65,7 +74,9 @@ def table_link(paper: str, results: Path, table: str) -> str:
 
 
 def interval(row: Any) -> Markup:
-    """A ledger row's interval as a small picture: criterion as a band, 95 % interval, value, the paper's value."""
+    """A ledger row's interval as a small picture: criterion as a band, 95 % interval, value, the
+    paper's value.
+    """
     if pd.isna(row.value):
         return Markup("")
     low, high = (row.value if pd.isna(end) else end for end in (row.low, row.high))
@@ -80,29 +91,36 @@ def interval(row: Any) -> Markup:
     def x(value: float) -> float:
         return round(4 + 152 * (min(max(value, left), right) - left) / (right - left), 1)
 
-    parts = [Markup('<line x1="4" x2="156" y1="11" y2="11" stroke="currentColor" stroke-opacity=".25"/>')]
+    parts = [
+        Markup('<line x1="4" x2="156" y1="11" y2="11" stroke="currentColor" stroke-opacity=".25"/>')
+    ]
     if bounds:
         begin, end = x(bounds.low), x(bounds.high)
         parts.append(
-            Markup('<rect x="{}" y="3" width="{}" height="16" fill="#009e73" fill-opacity=".22"/>').format(
-                begin, round(max(end - begin, 1), 1)
-            )
+            Markup(
+                '<rect x="{}" y="3" width="{}" height="16" fill="#009e73" fill-opacity=".22"/>'
+            ).format(begin, round(max(end - begin, 1), 1))
         )
     parts.append(
-        Markup('<line x1="{}" x2="{}" y1="11" y2="11" stroke="currentColor" stroke-width="2.5"/>').format(
-            x(low), x(high)
-        )
+        Markup(
+            '<line x1="{}" x2="{}" y1="11" y2="11" stroke="currentColor" stroke-width="2.5"/>'
+        ).format(x(low), x(high))
     )
-    parts.append(Markup('<circle cx="{}" cy="11" r="3.6" fill="currentColor"/>').format(x(row.value)))
+    parts.append(
+        Markup('<circle cx="{}" cy="11" r="3.6" fill="currentColor"/>').format(x(row.value))
+    )
     told = f"{ledger.number(row.value)}, interval {ledger.number(low)} to {ledger.number(high)}"
     told += f"; criterion {row.criterion}" if row.criterion else ""
     if published is not None:
         at = x(published)
-        shape = Markup('<path d="M{} 4l4 7-4 7-4-7z" fill="none" stroke="#d55e00" stroke-width="1.6"/>').format(at)
+        shape = Markup(
+            '<path d="M{} 4l4 7-4 7-4-7z" fill="none" stroke="#d55e00" stroke-width="1.6"/>'
+        ).format(at)
         parts.append(shape)
         told += f"; the paper: {ledger.number(published)}"
     return Markup(
-        '<svg class="interval" width="160" height="22" viewBox="0 0 160 22" role="img" aria-label="{}">{}</svg>'
+        '<svg class="interval" width="160" height="22" viewBox="0 0 160 22" role="img" '
+        'aria-label="{}">{}</svg>'
     ).format(told, Markup("").join(parts))
 
 
@@ -113,11 +131,14 @@ def bar(counts: dict[str, int], verdicts: tuple[str, ...]) -> Markup:
         width = 200 * counts.get(verdict, 0) / total
         if width:
             shape = Markup('<rect class="{}" x="{}" y="2" width="{}" height="12"/>')
-            parts.append(shape.format("bar-" + verdict.replace(" ", "-"), round(at, 1), round(width, 1)))
+            parts.append(
+                shape.format("bar-" + verdict.replace(" ", "-"), round(at, 1), round(width, 1))
+            )
         at += width
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts.get(verdict))
     frame = Markup(
-        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" preserveAspectRatio="none" role="img"'
+        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" preserveAspectRatio="none" '
+        'role="img"'
         ' aria-label="{}">{}</svg>'
     )
     return frame.format(told, Markup("").join(parts))
@@ -132,10 +153,18 @@ def _number(text: str) -> float | None:
 
 
 def _side(row: Any, side: str) -> str:
-    """What one of two runs measured, from a row of `rote.compare.ledgers`."""
+    """What one of two runs measured, from a row of `rote.report.compare.ledgers`."""
     return ledger.measured(
-        Namespace(**{name: getattr(row, f"{name}_{side}") for name in ("value", "low", "high", "unit")})
+        Namespace(
+            **{name: getattr(row, f"{name}_{side}") for name in ("value", "low", "high", "unit")}
+        )
     )
 
 
-_TEMPLATES.filters |= {"measured": ledger.measured, "side": _side, "interval": interval, "bar": bar, "escape": escape}
+_TEMPLATES.filters |= {
+    "measured": ledger.measured,
+    "side": _side,
+    "interval": interval,
+    "bar": bar,
+    "escape": escape,
+}

@@ -1,4 +1,6 @@
-"""Notebooks: what they show (`Chapter`), and executing them so that the same tables give the same bytes."""
+"""Notebooks: what they show (`Chapter`), and executing them so that the same tables give the same
+bytes.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,17 +12,19 @@ import papermill
 from IPython.display import HTML
 from papermill.exceptions import PapermillExecutionError
 
-from rote import claims, tables
-from rote.errors import InputError
-from rote.figures import Figure
-from rote.ledger import Folder
-from rote.papers import about
-from rote.papers import load as load_paper
+from rote import ledger as ledgers
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.papers import Figure, about
+from rote.core.papers import load as load_paper
+from rote.core.tables import Folder
 from rote.report.html import figure_block, groups, render
 
 
 class Chapter:
-    """What a paper's notebook shows of one run: figures drawn from its tables, and its claims with their verdicts."""
+    """What a paper's notebook shows of one run: figures drawn from its tables, and its claims with
+    their verdicts.
+    """
 
     def __init__(self, paper: str, results: str | Path):
         self.about, self.tables = about(paper), Folder(Path(results) / paper)
@@ -29,28 +33,36 @@ class Chapter:
         self._ledger = tables.read(Path(results) / "claims.parquet").query("paper == @paper")
 
     def figure(self, name: str, *quoted: str) -> HTML:
-        """A figure as the run drew it, its caption with the measured values of the claims `quoted`, its sources.
+        """A figure as the run drew it, its caption with the measured values of the claims `quoted`,
+        its sources.
 
         The picture is the file beside the report; `rote draw` makes it anew.
         """
         rows = self._named(quoted)
-        return HTML(figure_block(self._paper, self._results, name, self._figures[name], rows.drop_duplicates("claim")))
+        return HTML(
+            figure_block(
+                self._paper, self._results, name, self._figures[name], rows.drop_duplicates("claim")
+            )
+        )
 
     def claims(self, *names: str) -> HTML:
         """The ledger rows of these claims (without the paper's prefix), all if none is named."""
-        return HTML(render("ledger.html", groups=groups(self._named(names) if names else self._ledger)))
+        return HTML(
+            render("ledger.html", groups=groups(self._named(names) if names else self._ledger))
+        )
 
     def _named(self, names: Sequence[str]) -> pd.DataFrame:
         """Ledger rows of these claims, the worst condition of each first."""
         wanted = [f"{self._paper}.{name}" for name in names]
         if unknown := set(wanted) - set(self._ledger["claim"]):
             raise InputError(f"no such claims in the ledger: {', '.join(sorted(unknown))}")
-        worst = claims.by_claim(self._ledger[self._ledger["claim"].isin(wanted)])
+        worst = ledgers.by_claim(self._ledger[self._ledger["claim"].isin(wanted)])
         return pd.concat([rows for _, rows in worst]) if wanted else self._ledger.iloc[:0]
 
 
 def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
-    """Run a notebook with papermill and write it without times and random ids: same tables, same bytes.
+    """Run a notebook with papermill and write it without times and random ids: same tables, same
+    bytes.
 
     Raises:
         InputError: naming the cell that failed, with its error.
@@ -58,16 +70,25 @@ def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
     with tables.atomic(out) as temporary:
         try:
             papermill.execute_notebook(
-                str(source), str(temporary), parameters, kernel_name="python3", progress_bar=False, start_timeout=300
+                str(source),
+                str(temporary),
+                parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                start_timeout=300,
             )
         except PapermillExecutionError as error:
-            raise InputError(f"notebook {source}, cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+            raise InputError(
+                f"notebook {source}, cell {error.exec_count}: {error.ename}: {error.evalue}"
+            ) from error
         content = nbformat.read(temporary, as_version=4)
         nbformat.write(stable(content), temporary)
 
 
 def stable(content: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop what differs between two runs: papermill's record, execution times, ids of injected cells."""
+    """Drop what differs between two runs: papermill's record, execution times, ids of injected
+    cells.
+    """
     content.metadata.pop("papermill", None)
     for number, cell in enumerate(content.cells):
         cell["id"] = f"cell-{number}"

@@ -12,9 +12,11 @@ from latex2mathml.converter import convert as mathml
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 
-from rote import __version__, claims, tables
-from rote.papers import about
-from rote.papers import load as load_paper
+from rote import __version__
+from rote import ledger as ledgers
+from rote.core import tables
+from rote.core.papers import about
+from rote.core.papers import load as load_paper
 from rote.report.html import COPIED, figure_block, groups, render
 
 
@@ -23,7 +25,9 @@ class _Math(Preprocessor):
 
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\$\$(.+?)\$\$", lambda m: mathml(m[1], display="block"), cell.source, flags=re.S)
+            cell.source = re.sub(
+                r"\$\$(.+?)\$\$", lambda m: mathml(m[1], display="block"), cell.source, flags=re.S
+            )
             cell.source = re.sub(r"\$([^$\n]+?)\$", lambda m: mathml(m[1]), cell.source)
         return cell, resources
 
@@ -31,7 +35,10 @@ class _Math(Preprocessor):
 def paper(name: str, notebook: Path, out: Path) -> None:
     """A paper's page: its executed notebook without code cells (the notebook lies beside it)."""
     exporter = HTMLExporter(
-        template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_anchor_links=True
+        template_name="basic",
+        exclude_input=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
     )
     exporter.register_preprocessor(_Math, enabled=True)
     body, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4))
@@ -41,15 +48,17 @@ def paper(name: str, notebook: Path, out: Path) -> None:
 
 
 def site(run: dict[str, Any], results: Path, out: Path) -> None:
-    """The pages that span the papers, index, claims, figures and methods, and beside them `files/<paper>/`.
+    """The pages that span the papers, index, claims, figures and methods, and beside them
+    `files/<paper>/`.
 
     Args:
         run: the keys run, scale, seed, papers, bootstrap_resamples.
-        results: results/<run>, with claims.parquet, <paper>/*.parquet, <paper>/figures/, benchmarks/.
+        results: results/<run>, with claims.parquet, <paper>/*.parquet, <paper>/figures/,
+            benchmarks/.
         out: reports/<run>.
     """
     frame = tables.read(results / "claims.parquet")
-    summary = claims.summary(frame)
+    summary = ledgers.summary(frame)
     provenance = _provenance(results, run["papers"])
     papers = [
         {
@@ -64,17 +73,21 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
         "run": run,
         "version": __version__,
         "papers": papers,
-        "verdicts": claims.VERDICTS,
+        "verdicts": ledgers.VERDICTS,
         "total": summary["verdict"].value_counts().to_dict(),
         "groups": groups(frame),
         "lead": _lead(papers[0], summary),
         "failed": list(summary[summary["verdict"] == "contradicted"].itertuples()),
-        "published": list(summary[(summary["paper_value"] != "") & summary["value"].notna()].itertuples()),
+        "published": list(
+            summary[(summary["paper_value"] != "") & summary["value"].notna()].itertuples()
+        ),
         "devices": list(pd.read_csv(results / "benchmarks" / "devices.tsv", sep="\t").itertuples()),
         "timings": _timings(results / "benchmarks"),
         "provenance": provenance,
         # one line, unless tables were made by several environments
-        "versions": sorted({", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in provenance}),
+        "versions": sorted(
+            {", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in provenance}
+        ),
     }
     for page in ("claims", "figures", "methods", "index"):
         with tables.atomic(out / f"{page}.html") as temporary:
@@ -87,37 +100,60 @@ def _lead(first: dict[str, Any], summary: pd.DataFrame) -> dict[str, Any] | None
         return None
     key, figure = next(iter(load_paper(first["name"], "figures").FIGURES.items()))
     rows = list(summary[summary["paper"] == first["name"]].itertuples())
-    return {"name": first["name"], "about": first["about"], "rows": rows[:6], "key": key, "figure": figure}
+    return {
+        "name": first["name"],
+        "about": first["about"],
+        "rows": rows[:6],
+        "key": key,
+        "figure": figure,
+    }
 
 
 def _figures(name: str, results: Path, files: Path) -> list[Any]:
-    """A paper's figures for the gallery; copies them and their smaller tables, which the pages link to."""
+    """A paper's figures for the gallery; copies them and their smaller tables, which the pages link
+    to.
+    """
     files.mkdir(parents=True, exist_ok=True)
     gallery = []
     for key, figure in load_paper(name, "figures").FIGURES.items():
         png = results / "figures" / f"{key}.png"
         copied = [results / f"{table}.parquet" for table in figure.tables]
-        for path in (png, png.with_suffix(".pdf"), *(path for path in copied if path.stat().st_size <= COPIED)):
+        for path in (
+            png,
+            png.with_suffix(".pdf"),
+            *(path for path in copied if path.stat().st_size <= COPIED),
+        ):
             shutil.copyfile(path, files / path.name)
         gallery.append(figure_block(name, results, key, figure))
     return gallery
 
 
 def _timings(folder: Path) -> list[dict[str, Any]]:
-    """Seconds, CPU seconds and peak memory per job, from Snakemake's benchmark files, longest first."""
+    """Seconds, CPU seconds and peak memory per job, from Snakemake's benchmark files, longest
+    first.
+    """
     rows = []
     for path in sorted(set(folder.glob("*.tsv")) - {folder / "devices.tsv"}):
         record = pd.read_csv(path, sep="\t").iloc[0]
         memory = pd.to_numeric(record["max_rss"], errors="coerce")
         cpu = pd.to_numeric(record["cpu_time"], errors="coerce")
-        rows.append({"job": path.stem, "wall_s": float(record["s"]), "cpu_s": float(cpu), "memory_mb": float(memory)})
+        rows.append(
+            {
+                "job": path.stem,
+                "wall_s": float(record["s"]),
+                "cpu_s": float(cpu),
+                "memory_mb": float(memory),
+            }
+        )
     return sorted(rows, key=lambda row: -row["wall_s"])
 
 
 def _provenance(results: Path, papers: list[str]) -> list[dict[str, Any]]:
     """What each table says about its making."""
     rows = []
-    tables_of_papers = [path for name in papers for path in sorted((results / name).glob("*.parquet"))]
+    tables_of_papers = [
+        path for name in papers for path in sorted((results / name).glob("*.parquet"))
+    ]
     for path in [results / "claims.parquet", *tables_of_papers]:
         if record := tables.provenance(path):
             record["table"] = str(path.relative_to(results))

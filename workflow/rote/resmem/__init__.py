@@ -1,11 +1,12 @@
-"""ResMem for a model of your own: keep the model, store its training residuals, add back what neighbours say.
+"""ResMem for a model of your own: keep the model, store its training residuals, add back what
+neighbors say.
 
     model = ResMemClassifier(fitted, embed=features).fit(X, y).tune(X_valid, y_valid)
     model.predict_proba(X_test)
 
-s(x) = p_T(x) + r̂(x): p_T is the base's softmax at temperature T, and r̂ the soft kNN average of the training residuals
-onehot(y_i) − p_T(x_i) over the k nearest embeddings, weights exp(−d/σ). (Yang, Lukasik, Nagarajan, Li, Rawat, Zaheer,
-Menon, Kumar 2023, section 3.)
+s(x) = p_T(x) + r̂(x): p_T is the base's softmax at temperature T, and r̂ the soft kNN average of
+the training residuals onehot(y_i) − p_T(x_i) over the k nearest embeddings, weights exp(−d/σ).
+(Yang, Lukasik, Nagarajan, Li, Rawat, Zaheer, Menon, Kumar 2023, section 3.)
 """
 
 from typing import Any
@@ -44,7 +45,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The estimators bring scikit-learn, which takes longer to import than most of what needs only the scores."""
+    """The estimators bring scikit-learn, which takes longer to import than most of what needs only
+    the scores.
+    """
     if name == "ResMemClassifier":
         from rote.resmem.classifier import ResMemClassifier
 

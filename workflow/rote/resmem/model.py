@@ -12,9 +12,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from rote import knn
-from rote.errors import InputError
-from rote.knn import Datastore, Neighbours
-from rote.tables import atomic
+from rote.core.errors import InputError
+from rote.core.tables import atomic
+from rote.neighbors import Datastore, Neighbors
 
 log = logging.getLogger("rote")
 Embed = Callable[[Any], np.ndarray] | str | None
@@ -42,12 +42,18 @@ class ResMem(BaseEstimator):
         if not (isinstance(self.k, int | np.integer) and self.k >= 1):
             raise InputError(f"k must be a whole number of at least 1, given {self.k!r}")
         if self.bandwidth is not None and not self.bandwidth >= 0:
-            raise InputError(f"bandwidth must be None, 0, positive or infinite, given {self.bandwidth}")
+            raise InputError(
+                f"bandwidth must be None, 0, positive or infinite, given {self.bandwidth}"
+            )
         if not self.temperature > 0:
-            raise InputError(f"temperature must be positive (or infinite), given {self.temperature}")
+            raise InputError(
+                f"temperature must be positive (or infinite), given {self.temperature}"
+            )
 
     def _start(self, X: Any, y: np.ndarray) -> None:
-        """The base as it is used: a torch module or a fitted estimator as given, a fresh one fitted here."""
+        """The base as it is used: a torch module or a fitted estimator as given, a fresh one fitted
+        here.
+        """
         base = self._default() if self.base is None else self.base
         if not is_module(base) and not is_fitted(base):
             base = clone(base).fit(X, y)
@@ -59,7 +65,9 @@ class ResMem(BaseEstimator):
             found = np.asarray(self.embed(X))
         elif isinstance(self.embed, str):
             if not is_module(self.base_):
-                raise InputError(f"embed {self.embed!r} names a layer, but the base is no torch module")
+                raise InputError(
+                    f"embed {self.embed!r} names a layer, but the base is no torch module"
+                )
             found = forward(self.base_, X, self.embed)
         else:
             found = np.asarray(X)
@@ -75,17 +83,23 @@ class ResMem(BaseEstimator):
         else:
             self.bandwidth_ = float(self.bandwidth)
 
-    def _search(self, X: Any) -> Neighbours:
+    def _search(self, X: Any) -> Neighbors:
         if not len(self.memory_):
             log.warning("the memory is empty: these are the base's predictions")
         return self.memory_.search(self._embedded(X), self.k)
 
     def _inputs(self, X: Any, y: Any = "no_validation", reset: bool = False) -> Any:
-        """Inputs (and targets) of a scikit-learn base are checked as it would; those of a torch module are not."""
+        """Inputs (and targets) of a scikit-learn base are checked as it would; those of a torch
+        module are not.
+        """
         alone = isinstance(y, str)
         if is_module(self.base):
             return X if alone else (X, np.asarray(y))
-        options = {} if alone or isinstance(self, ClassifierMixin) else {"multi_output": True, "y_numeric": True}
+        options = (
+            {}
+            if alone or isinstance(self, ClassifierMixin)
+            else {"multi_output": True, "y_numeric": True}
+        )
         found = validate_data(self, X, y, reset=reset, **options)
         return found if alone or found[1].ndim < 2 else (found[0], _column(found[1]))
 
@@ -93,7 +107,8 @@ class ResMem(BaseEstimator):
         if len(y) != len(X):
             raise InputError(f"{len(X)} inputs, but {len(y)} targets")
 
-    # ---- files -------------------------------------------------------------------------------------------------------
+    # ---- files
+    # -------------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> None:
         """Write the memory, its settings and, of a torch base, its weights; nothing is pickled.
@@ -111,7 +126,9 @@ class ResMem(BaseEstimator):
         if is_module(self.base_):
             from safetensors.torch import save_file as save_weights
 
-            state = {name: value.cpu().contiguous() for name, value in self.base_.state_dict().items()}
+            state = {
+                name: value.cpu().contiguous() for name, value in self.base_.state_dict().items()
+            }
             with atomic(folder / "base.safetensors") as path:
                 save_weights(state, path)
         about = {name: getattr(self, name) for name in ("k", "temperature", "strength", "engine")}
@@ -121,15 +138,19 @@ class ResMem(BaseEstimator):
             path.write_text(json.dumps(about) + "\n")
 
     @classmethod
-    def load(cls, folder: str | Path, base: Any, embed: Embed = None, *, device: str = "cpu") -> "ResMem":
+    def load(
+        cls, folder: str | Path, base: Any, embed: Embed = None, *, device: str = "cpu"
+    ) -> "ResMem":
         """A saved model.
 
         Args:
-            base: the fitted base, or a torch module of the same architecture, whose weights are then read.
+            base: the fitted base, or a torch module of the same architecture, whose weights are
+                then read.
             embed: as in the constructor.
 
         Raises:
-            InputError: if the folder holds no whole model of this kind, or the weights do not fit the module.
+            InputError: if the folder holds no whole model of this kind, or the weights do not fit
+                the module.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -143,9 +164,14 @@ class ResMem(BaseEstimator):
         if about["kind"] != cls.__name__:
             raise InputError(f"{folder} holds a {about['kind']}, not a {cls.__name__}")
         model = cls(
-            base, embed, about["k"], float(about["bandwidth"]), float(about["temperature"]), about["strength"],
+            base,
+            embed,
+            about["k"],
+            float(about["bandwidth"]),
+            float(about["temperature"]),
+            about["strength"],
             about["engine"],
-        )  # fmt: skip
+        )
         model.base_, model.bandwidth_ = base, model.bandwidth
         model.memory_ = Datastore.load(folder, device=device)
         for name in cls._ARRAYS:
@@ -156,7 +182,9 @@ class ResMem(BaseEstimator):
             try:
                 base.load_state_dict(load_weights(folder / "base.safetensors"))
             except RuntimeError as error:
-                raise InputError(f"{folder}/base.safetensors does not fit the module given: {error}") from error
+                raise InputError(
+                    f"{folder}/base.safetensors does not fit the module given: {error}"
+                ) from error
         model._restored()
         return model
 
@@ -180,21 +208,26 @@ def is_fitted(base: Any) -> bool:
 def forward(module: Any, X: Any, layer: str | None = None) -> np.ndarray:
     """Outputs of a torch module in evaluation mode, or what one of its layers gave, (n, ...).
 
-    Dropout and batch statistics of training would make other residuals; the module's mode is put back afterwards.
+    Dropout and batch statistics of training would make other residuals; the module's mode is put
+    back afterwards.
     """
     import torch
 
     inputs = torch.as_tensor(np.asarray(X) if not torch.is_tensor(X) else X)
     parameter = next(module.parameters(), None)
     if parameter is not None:
-        inputs = inputs.to(parameter.device, parameter.dtype if inputs.is_floating_point() else None)
+        inputs = inputs.to(
+            parameter.device, parameter.dtype if inputs.is_floating_point() else None
+        )
     caught, handle = [], None
     if layer is not None:
         layers = dict(module.named_modules())
         if layer not in layers:
             known = ", ".join(name for name in layers if name)
             raise InputError(f"embed {layer!r} is no layer of the module; it has {known}")
-        handle = layers[layer].register_forward_hook(lambda _, __, output: caught.append(output.flatten(1).cpu()))
+        handle = layers[layer].register_forward_hook(
+            lambda _, __, output: caught.append(output.flatten(1).cpu())
+        )
     training, found = module.training, []
     module.eval()
     try:

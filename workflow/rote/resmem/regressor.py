@@ -9,8 +9,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from rote import knn
-from rote.errors import InputError
-from rote.knn import Neighbours
+from rote.core.errors import InputError
+from rote.neighbors import Neighbors
 from rote.resmem.model import ResMem, forward, is_module
 from rote.resmem.scoring import BANDWIDTH_GRID, K_GRID, Setting
 
@@ -30,7 +30,9 @@ class ResMemRegressor(RegressorMixin, ResMem):
         return Ridge()
 
     def fit(self, X: Any, y: Any) -> "ResMemRegressor":
-        """Fit the base unless it is, and remember its residuals on X (n, ...) and y (n,) or (n, targets)."""
+        """Fit the base unless it is, and remember its residuals on X (n, ...) and y (n,) or (n,
+        targets).
+        """
         self._check()
         X, y = self._inputs(X, y, reset=True)
         self._paired(X, y)
@@ -62,19 +64,21 @@ class ResMemRegressor(RegressorMixin, ResMem):
     def tune(
         self, X: Any, y: Any, *, k: Sequence[int] = K_GRID, bandwidth: Sequence[float] | None = None
     ) -> "ResMemRegressor":
-        """Choose k and σ by mean squared error on validation data; "no memory" may win (strength 0)."""
+        """Choose k and σ by mean squared error on validation data; "no memory" may win (strength
+        0).
+        """
         self._check()
         check_is_fitted(self, "memory_")
         X, y = self._inputs(X, y)
         self._paired(X, y)
         if any(one < 1 for one in k) or not len(k):
             raise InputError(f"k must be at least 1, given {list(k)}")
-        neighbours, left = self.memory_.search(self._embedded(X), max(k)), y - self._base(X)
-        unit = knn.scale(neighbours.distances)
+        neighbors, left = self.memory_.search(self._embedded(X), max(k)), y - self._base(X)
+        unit = knn.scale(neighbors.distances)
         bandwidth = [unit * factor for factor in BANDWIDTH_GRID] if bandwidth is None else bandwidth
         self.tuning_ = [(Setting(0, np.inf, 1.0), float((left**2).mean()))]
         for one, width in product(k, bandwidth):
-            off = left - self._looked_up(neighbours.first(one), width)
+            off = left - self._looked_up(neighbors.first(one), width)
             self.tuning_.append((Setting(one, width, 1.0), float((off**2).mean())))
         best = min(self.tuning_, key=lambda pair: pair[1])[0]
         self.strength = 1.0 if best.k else 0.0
@@ -95,8 +99,8 @@ class ResMemRegressor(RegressorMixin, ResMem):
             raise InputError(f"targets have shape {y.shape}, predictions of the base {base.shape}")
         return y - base
 
-    def _looked_up(self, neighbours: Neighbours, bandwidth: float) -> np.ndarray:
-        w = knn.weights(neighbours.distances, bandwidth)
+    def _looked_up(self, neighbors: Neighbors, bandwidth: float) -> np.ndarray:
+        w = knn.weights(neighbors.distances, bandwidth)
         if not w.shape[1]:
             return np.zeros((len(w), *self.residuals_.shape[1:]))
-        return np.einsum("mk,mk...->m...", w, self.residuals_[neighbours.rows])
+        return np.einsum("mk,mk...->m...", w, self.residuals_[neighbors.rows])

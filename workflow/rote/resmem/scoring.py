@@ -1,4 +1,6 @@
-"""Scores p_T(x) + r̂(x) from logits and neighbours, their grid of settings, and probabilities made of them."""
+"""Scores p_T(x) + r̂(x) from logits and neighbors, their grid of settings, and probabilities made
+of them.
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -8,12 +10,12 @@ import numpy as np
 from scipy import sparse
 
 from rote import knn
-from rote.errors import InputError
-from rote.knn import Neighbours
+from rote.core.errors import InputError
+from rote.neighbors import Neighbors
 
 LEAST = 1e-6  # probabilities are clipped here, then normalized: scores may be negative
 K_GRID = (1, 3, 5, 10, 20, 50, 100)
-BANDWIDTH_GRID = (0.1, 0.25, 0.5, 1.0, np.inf)  # times the median distance to the nearest neighbour
+BANDWIDTH_GRID = (0.1, 0.25, 0.5, 1.0, np.inf)  # times the median distance to the nearest neighbor
 TEMPERATURE_GRID = (0.7, 1.0, 1.4, 2.0, 3.0)
 
 
@@ -30,8 +32,8 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 def residuals(labels: np.ndarray, logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """onehot(y) − p_T, (..., classes), float like the logits; computed for the neighbours of some queries, never for
-    a whole training set.
+    """onehot(y) − p_T, (..., classes), float like the logits; computed for the neighbors of some
+    queries, never for a whole training set.
 
     Args:
         labels: (...,) int.
@@ -44,14 +46,16 @@ def residuals(labels: np.ndarray, logits: np.ndarray, temperature: float = 1.0) 
 
 
 def vote(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Soft kNN vote: weights (queries, k) summed by the labels (queries, k) of the neighbours, (queries, classes)."""
+    """Soft kNN vote: weights (queries, k) summed by the labels (queries, k) of the neighbors,
+    (queries, classes).
+    """
     out = np.zeros((len(weights), classes))
     np.add.at(out, (np.arange(len(weights))[:, None], labels), weights)
     return out
 
 
 def scores(
-    neighbours: Neighbours,
+    neighbors: Neighbors,
     labels: np.ndarray,
     logits: np.ndarray,
     query_logits: np.ndarray,
@@ -62,7 +66,7 @@ def scores(
 ) -> np.ndarray:
     """s(x) = p_T(x) + α r̂(x), (queries, classes); rows sum to 1, entries may be negative.
 
-    Without neighbours (an empty memory) it is p_T(x).
+    Without neighbors (an empty memory) it is p_T(x).
 
     Args:
         labels, logits: of the memory, (n,) and (n, classes).
@@ -70,24 +74,30 @@ def scores(
         strength: α; the paper's is 1.
     """
     base = softmax(np.asarray(query_logits, float), temperature)
-    if not neighbours.rows.shape[1] or strength == 0:
+    if not neighbors.rows.shape[1] or strength == 0:
         return base
-    w = knn.weights(neighbours.distances, bandwidth)
-    part = max(1, 2**24 // (neighbours.rows.shape[1] * base.shape[1]))
+    w = knn.weights(neighbors.distances, bandwidth)
+    part = max(1, 2**24 // (neighbors.rows.shape[1] * base.shape[1]))
     for begin in range(0, len(base), part):
         some = slice(begin, begin + part)
-        r, places = _of_neighbours(neighbours.rows[some], labels, logits, temperature)
+        r, places = _of_neighbors(neighbors.rows[some], labels, logits, temperature)
         ends = np.arange(len(places) + 1) * places.shape[1]
-        # a neighbour that is not there has weight 0
+        # a neighbor that is not there has weight 0
         votes = sparse.csr_array((w[some].ravel(), places.ravel(), ends), (len(places), len(r)))
         base[some] += strength * (votes @ r)
     return base
 
 
-def _of_neighbours(
-    rows: np.ndarray, labels: np.ndarray, logits: np.ndarray, temperature: float, dtype: type | None = None
+def _of_neighbors(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    logits: np.ndarray,
+    temperature: float,
+    dtype: type | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals of every row that is a neighbour, once, (distinct, classes), and where each neighbour's is."""
+    """Residuals of every row that is a neighbor, once, (distinct, classes), and where each
+    neighbor's is.
+    """
     distinct, places = np.unique(rows, return_inverse=True)
     found = residuals(labels[distinct], np.asarray(logits[distinct], dtype), temperature)
     return found, places.reshape(rows.shape)
@@ -102,14 +112,19 @@ class Setting(NamedTuple):
 
 
 def settings(
-    bandwidths: Sequence[float], ks: Sequence[int] = K_GRID, temperatures: Sequence[float] = TEMPERATURE_GRID
+    bandwidths: Sequence[float],
+    ks: Sequence[int] = K_GRID,
+    temperatures: Sequence[float] = TEMPERATURE_GRID,
 ) -> list[Setting]:
     """The grid, "no memory" first: of equally good settings the earlier one is taken."""
-    return [Setting(0, np.inf, 1.0), *(Setting(*point) for point in product(ks, bandwidths, temperatures))]
+    return [
+        Setting(0, np.inf, 1.0),
+        *(Setting(*point) for point in product(ks, bandwidths, temperatures)),
+    ]
 
 
 def sweep(
-    neighbours: Neighbours,
+    neighbors: Neighbors,
     labels: np.ndarray,
     logits: np.ndarray,
     query_logits: np.ndarray,
@@ -118,30 +133,35 @@ def sweep(
 ) -> np.ndarray:
     """A measure of the scores at every setting, from one search at the largest k.
 
-    For each temperature the neighbours' residuals are computed once, and all settings are one batched matrix product.
+    For each temperature the neighbors' residuals are computed once, and all settings are one
+    batched matrix product.
 
     Args:
-        neighbours: of m queries, with the largest k of the grid.
+        neighbors: of m queries, with the largest k of the grid.
         measure: (settings, m, classes) scores -> (settings,).
     """
-    out, (m, most) = np.empty(len(grid)), neighbours.rows.shape
+    out, (m, most) = np.empty(len(grid)), neighbors.rows.shape
     order = np.arange(most)
     masks = {}
     for k, bandwidth, _ in grid:
         if k and (k, bandwidth) not in masks:
-            near = np.where(order < k, neighbours.distances, np.inf)
+            near = np.where(order < k, neighbors.distances, np.inf)
             masks[k, bandwidth] = knn.weights(near, bandwidth).astype(np.float32)
     for temperature in dict.fromkeys(setting.temperature for setting in grid):
         chosen = [i for i, setting in enumerate(grid) if setting.temperature == temperature]
         base = softmax(np.asarray(query_logits, np.float32), temperature)
         found = np.repeat(base[None], len(chosen), axis=0)
-        with_memory = [(at, masks[grid[i].k, grid[i].bandwidth]) for at, i in enumerate(chosen) if grid[i].k and most]
+        with_memory = [
+            (at, masks[grid[i].k, grid[i].bandwidth])
+            for at, i in enumerate(chosen)
+            if grid[i].k and most
+        ]
         if with_memory:
             places = [at for at, _ in with_memory]
             part = max(1, 2**24 // (most * base.shape[1]))
             for begin in range(0, m, part):
-                near = neighbours.rows[begin : begin + part]
-                r, at = _of_neighbours(near, labels, logits, temperature, np.float32)
+                near = neighbors.rows[begin : begin + part]
+                r, at = _of_neighbors(near, labels, logits, temperature, np.float32)
                 r = r[at]
                 w = np.stack([mask[begin : begin + part] for _, mask in with_memory], axis=1)
                 found[places, begin : begin + part] += (w @ r).transpose(1, 0, 2)

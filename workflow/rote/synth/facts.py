@@ -1,4 +1,6 @@
-"""Semi-synthetic facts: random values under distinct keys, so that what there is to know is known in bits."""
+"""Semi-synthetic facts: random values under distinct keys, so that what there is to know is known
+in bits.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 
 class Facts(NamedTuple):
@@ -68,19 +70,28 @@ def make(
     Raises:
         InputError: naming the argument.
     """
-    sizes = {"n_facts": n_facts, "key_symbols": key_symbols, "key_tokens": key_tokens, "value_tokens": value_tokens}
+    sizes = {
+        "n_facts": n_facts,
+        "key_symbols": key_symbols,
+        "key_tokens": key_tokens,
+        "value_tokens": value_tokens,
+    }
     for name, value in sizes.items():
         if value < 1:
             raise InputError(f"{name} must be at least 1, given {value}")
     if value_symbols < 2:
-        raise InputError(f"value_symbols must be at least 2 (one symbol holds no information), given {value_symbols}")
+        raise InputError(
+            "value_symbols must be at least 2 (one symbol holds no information), given "
+            f"{value_symbols}"
+        )
     if not (np.isfinite(exponent) and exponent >= 0):
         raise InputError(f"exponent must be finite and ≥ 0, given {exponent}")
     if copies is not None and copies < 1:
         raise InputError(f"copies must be at least 1, given {copies}")
     if n_facts > key_symbols**key_tokens:
         raise InputError(
-            f"n_facts = {n_facts} needs as many distinct keys; {key_symbols} symbols in {key_tokens} tokens give "
+            f"n_facts = {n_facts} needs as many distinct keys; {key_symbols} symbols in "
+            f"{key_tokens} tokens give "
             f"{key_symbols**key_tokens}"
         )
     picked = rng.choice(key_symbols**key_tokens, n_facts, replace=False)
@@ -92,10 +103,16 @@ def make(
     return Facts(keys, values, frequencies, counts, key_symbols, value_symbols)
 
 
-TEMPLATES = ("The code of {key} is {value}.", "{key} has the code {value}.", "Ask for {key}: it is {value}.")
+TEMPLATES = (
+    "The code of {key} is {value}.",
+    "{key} has the code {value}.",
+    "Ask for {key}: it is {value}.",
+)
 
 
-def sentences(facts: Facts, rng: np.random.Generator, templates: Sequence[str] = TEMPLATES) -> pd.DataFrame:
+def sentences(
+    facts: Facts, rng: np.random.Generator, templates: Sequence[str] = TEMPLATES
+) -> pd.DataFrame:
     """One sentence per copy of a fact, in random order: columns fact, text.
 
     Keys read as words, values as numbers. The templates carry no information on the value.
@@ -110,13 +127,17 @@ def sentences(facts: Facts, rng: np.random.Generator, templates: Sequence[str] =
         raise InputError("templates is empty; give at least one")
     rows = rng.permutation(np.repeat(np.arange(len(facts.keys)), facts.counts))
     forms = rng.integers(len(templates), size=len(rows))
-    texts = [templates[form].format(key=key_text(facts, row), value=value_text(facts, row))
-             for form, row in zip(forms, rows, strict=True)]  # fmt: skip
+    texts = [
+        templates[form].format(key=key_text(facts, row), value=value_text(facts, row))
+        for form, row in zip(forms, rows, strict=True)
+    ]
     return pd.DataFrame({"fact": rows, "text": texts})
 
 
 def key_text(facts: Facts, row: int) -> str:
-    """A key as a pronounceable name: as many syllables for each token as its alphabet needs, so names are distinct."""
+    """A key as a pronounceable name: as many syllables for each token as its alphabet needs, so
+    names are distinct.
+    """
     onsets, vowels = "bdfgklmnprstvz", "aeiou"
     syllables = [onset + vowel for onset in onsets for vowel in vowels]
     each = 1

@@ -1,11 +1,13 @@
-"""Sparse sign features with power-law frequencies: the linear track's data (long-tail composition, section 2)."""
+"""Sparse sign features with power-law frequencies: the linear track's data (long-tail composition,
+section 2).
+"""
 
 import math
 
 import numpy as np
 from scipy import sparse
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 
 def frequencies(d: int, s: float, alpha: float) -> np.ndarray:
@@ -27,10 +29,11 @@ def frequencies(d: int, s: float, alpha: float) -> np.ndarray:
 
 
 def draw(p: np.ndarray, n: int, rng: np.random.Generator) -> sparse.csr_array:
-    """n rows of independent features: x_i is ±1 with probability p_i (random sign), else 0. CSR, (n, d).
+    """n rows of independent features: x_i is ±1 with probability p_i (random sign), else 0. CSR,
+    (n, d).
 
-    Draws each feature's count m_i ~ Bin(n, p_i), then m_i distinct rows: the same law as n·d Bernoulli draws at the
-    cost of the non-zeros alone.
+    Draws each feature's count m_i ~ Bin(n, p_i), then m_i distinct rows: the same law as n·d
+    Bernoulli draws at the cost of the non-zeros alone.
     """
     if n < 1:
         raise InputError(f"n must be at least 1, given {n}")
@@ -43,16 +46,24 @@ def draw(p: np.ndarray, n: int, rng: np.random.Generator) -> sparse.csr_array:
     return sparse.csr_array((signs, (row, column)), shape=(n, len(p)))
 
 
-def force(X: sparse.csr_array, pool: np.ndarray, t: int, rng: np.random.Generator) -> sparse.csr_array:
-    """Rows in which t distinct features of `pool` are forced to ±1: the paper's rare combinations. CSR, as X.
+def force(
+    X: sparse.csr_array, pool: np.ndarray, t: int, rng: np.random.Generator
+) -> sparse.csr_array:
+    """Rows in which t distinct features of `pool` are forced to ±1: the paper's rare combinations.
+    CSR, as X.
 
     Raises:
-        InputError: if the pool holds fewer than t features (features are never repeated within a row).
+        InputError: if the pool holds fewer than t features (features are never repeated within a
+            row).
     """
     if t > len(pool):
         raise InputError(f"cannot force {t} distinct features: the pool holds {len(pool)}")
     n = X.shape[0]
-    picks = pool[rng.random((n, len(pool))).argpartition(t - 1, axis=1)[:, :t]] if t else np.empty((n, 0), int)
+    picks = (
+        pool[rng.random((n, len(pool))).argpartition(t - 1, axis=1)[:, :t]]
+        if t
+        else np.empty((n, 0), int)
+    )
     row = np.repeat(np.arange(n), t)
     mask = sparse.csr_array((np.ones(n * t), (row, picks.ravel())), shape=X.shape)
     signs = sparse.csr_array((rng.choice([-1.0, 1.0], n * t), (row, picks.ravel())), shape=X.shape)

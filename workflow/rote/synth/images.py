@@ -1,4 +1,6 @@
-"""Generated images: a long tail of subpopulations, and fine classes within coarse ones. Stand-ins of our own."""
+"""Generated images: a long tail of subpopulations, and fine classes within coarse ones. Stand-ins
+of our own.
+"""
 
 from typing import NamedTuple
 
@@ -14,7 +16,9 @@ class Images(NamedTuple):
     groups: np.ndarray  # (images,) int64: subpopulation (long tail) or coarse class
 
 
-def patterns(rng: np.random.Generator, number: int, channels: int, side: int, smooth: float) -> np.ndarray:
+def patterns(
+    rng: np.random.Generator, number: int, channels: int, side: int, smooth: float
+) -> np.ndarray:
     """Smooth random patterns of unit standard deviation, (number, channels, side, side)."""
     noise = rng.normal(size=(number, channels, side, side))
     found = gaussian_filter(noise, (0, 0, smooth, smooth), mode="wrap")
@@ -38,8 +42,9 @@ def _shifted(rng: np.random.Generator, images: np.ndarray, mirror: bool = False)
 class LongTail:
     """20 classes of 30 subpopulations, frequency 1/rank within a class, 12 × 12 pixels.
 
-    An image is the look of a class, 1.6 times a pattern of its subpopulation, and noise of 0.7. The 20 rarest
-    subpopulations of each class wear the look of a random class: only their own pattern tells.
+    An image is the look of a class, 1.6 times a pattern of its subpopulation, and noise of 0.7. The
+    20 rarest subpopulations of each class wear the look of a random class: only their own pattern
+    tells.
     """
 
     CLASSES, PARTS, SIDE, CHANNELS = 20, 30, 12, 1
@@ -57,14 +62,17 @@ class LongTail:
         """Images; the group is class · 30 + rank of the subpopulation, from 0."""
         labels = rng.integers(self.CLASSES, size=number)
         groups = labels * self.PARTS + rng.choice(self.PARTS, number, p=self.frequency)
-        images = _shifted(rng, self.means[groups]) + 0.7 * rng.normal(size=(number, 1, self.SIDE, self.SIDE))
+        images = _shifted(rng, self.means[groups]) + 0.7 * rng.normal(
+            size=(number, 1, self.SIDE, self.SIDE)
+        )
         return Images((images / 2).reshape(number, -1).astype(np.float32), labels, groups)
 
 
 class CoarseFine:
     """100 fine classes in 20 coarse ones, with modes, 3 × 16 × 16 pixels: a stand-in for CIFAR-100.
 
-    An image is a coarse look, 0.7 times a fine one, 0.9 times one of 12 modes of the class, and noise of 1.2.
+    An image is a coarse look, 0.7 times a fine one, 0.9 times one of 12 modes of the class, and
+    noise of 1.2.
     """
 
     COARSE, CLASSES, MODES, SIDE, CHANNELS = 20, 100, 12, 16, 3

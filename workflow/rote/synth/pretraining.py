@@ -1,8 +1,9 @@
-"""A small pretraining corpus whose statistics are known: facts, translations and sums, in sentences of made-up words.
+"""A small pretraining corpus whose statistics are known: facts, translations and sums, in sentences
+of made-up words.
 
-Every fact has a frequency (Zipf) and, independent of it, a fidelity: the share of its statements that give the true
-object. So the corpus's true conditional probabilities are known, and evidence can be taken away. The design is ours: no
-corpus of a paper is imitated.
+Every fact has a frequency (Zipf) and, independent of it, a fidelity: the share of its statements
+that give the true object. So the corpus's true conditional probabilities are known, and evidence
+can be taken away. The design is ours: no corpus of a paper is imitated.
 """
 
 from collections.abc import Callable
@@ -13,14 +14,24 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
-SHARES = {"fact": 0.46, "mention": 0.06, "parallel": 0.16, "source": 0.06, "target": 0.04, "sum": 0.22}
+SHARES = {
+    "fact": 0.46,
+    "mention": 0.06,
+    "parallel": 0.16,
+    "source": 0.06,
+    "target": 0.04,
+    "sum": 0.22,
+}
 RELATIONS = ("capital", "leader", "river", "metal")
 TITLES, OBJECTS, FILLERS, THINGS = 10, 20, 60, 12
 ADJECTIVES, NOUNS, VERBS = 16, 30, 16
 SEPARATOR = "<end>"  # between documents, for models
-_FUNCTION_WORDS = "question : ? answer . the of is english lang people say tom has buys more gives away plus minus"
+_FUNCTION_WORDS = (
+    "question : ? answer . the of is english lang people say tom has buys more "
+    "gives away plus minus"
+)
 _FUNCTION_WORDS = [*_FUNCTION_WORDS.split(" "), *"0123456789"]
 _CONSONANTS = [*"bdfghklmnprstv", "sh", "ch"]
 _VOWELS = [*"aeiou", "ai"]
@@ -31,22 +42,35 @@ class World(NamedTuple):
 
     words: list[str]  # the whole vocabulary
     fillers: list[str]  # those of them that mean nothing
-    facts: pd.DataFrame  # fact, rank, subject, entity, relation, object, distractors, frequency, fidelity
+    facts: (
+        pd.DataFrame
+    )  # fact, rank, subject, entity, relation, object, distractors, frequency, fidelity
     documents: pd.DataFrame  # kind, text, fact (−1: none), entity (−1: none), in corpus order
     tests: pd.DataFrame  # task, example, instruction, input, output, fact (−1), choices
-    mining: pd.DataFrame  # the same columns: examples to mine n-gram pairs from, disjoint from the tests
+    mining: (
+        pd.DataFrame
+    )  # the same columns: examples to mine n-gram pairs from, disjoint from the tests
     aligned: pd.DataFrame  # source, target: what translates into what (adjectives in both genders)
 
 
-def make(rng: np.random.Generator, *, tokens: int, entities: int, test_examples: int, mining_examples: int) -> World:
+def make(
+    rng: np.random.Generator,
+    *,
+    tokens: int,
+    entities: int,
+    test_examples: int,
+    mining_examples: int,
+) -> World:
     """A world and a corpus of at least `tokens` tokens, separators included.
 
     Args:
         entities: subjects; each has two of the four relations, so there are twice as many facts.
-        test_examples, mining_examples: translations, and sums, kept out of the corpus and apart from each other.
+        test_examples, mining_examples: translations, and sums, kept out of the corpus and apart
+            from each other.
 
     Raises:
-        InputError: if sizes are not positive, or more subjects are wanted than words can be made for.
+        InputError: if sizes are not positive, or more subjects are wanted than words can be made
+            for.
     """
     if min(tokens, entities, test_examples, mining_examples) < 1:
         raise InputError("tokens, entities, test_examples and mining_examples must be at least 1")
@@ -59,10 +83,20 @@ def make(rng: np.random.Generator, *, tokens: int, entities: int, test_examples:
     things = words.take(THINGS, 2)
     held_out = _HeldOut(language, things, rng, test_examples, mining_examples)
     documents = _documents(rng, tokens, facts, names, fillers, language, things, held_out)
-    every = [SEPARATOR, *_FUNCTION_WORDS, *RELATIONS, *fillers, *titles, *names, *chain(*objects.values())]
+    every = [
+        SEPARATOR,
+        *_FUNCTION_WORDS,
+        *RELATIONS,
+        *fillers,
+        *titles,
+        *names,
+        *chain(*objects.values()),
+    ]
     every += [*language.words, *things]
     tests = pd.concat([_questions(rng, facts, fillers), held_out.frame("test")], ignore_index=True)
-    mining = pd.concat([_questions(rng, facts, fillers), held_out.frame("mining")], ignore_index=True)
+    mining = pd.concat(
+        [_questions(rng, facts, fillers), held_out.frame("mining")], ignore_index=True
+    )
     return World(every, fillers, facts, documents, tests, mining, language.aligned())
 
 
@@ -75,7 +109,10 @@ class _Words:
 
     def take(self, number: int, syllables: int) -> list[str]:
         if number > len(self.syllables) ** syllables // 2:
-            raise InputError(f"{number} distinct words of {syllables} syllables are too many; ask for fewer entities")
+            raise InputError(
+                f"{number} distinct words of {syllables} syllables are too many; ask for fewer "
+                "entities"
+            )
         found: list[str] = []
         while len(found) < number:
             word = "".join(self.rng.choice(self.syllables, syllables))
@@ -90,7 +127,9 @@ def _zipf(number: int, exponent: float) -> np.ndarray:
     return weights / weights.sum()
 
 
-def _facts(rng: np.random.Generator, titles: list[str], names: list[str], objects: dict) -> pd.DataFrame:
+def _facts(
+    rng: np.random.Generator, titles: list[str], names: list[str], objects: dict
+) -> pd.DataFrame:
     rows = []
     for entity, name in enumerate(names):
         subject = f"{titles[rng.integers(len(titles))]} {name}"
@@ -106,10 +145,14 @@ def _facts(rng: np.random.Generator, titles: list[str], names: list[str], object
 
 
 class _Language:
-    """A grammar, A N V A N, and its translation N' A' V' N' A', where adjectives follow the gender of their noun."""
+    """A grammar, A N V A N, and its translation N' A' V' N' A', where adjectives follow the gender
+    of their noun.
+    """
 
     def __init__(self, rng: np.random.Generator, words: _Words):
-        self.adjectives, self.nouns, self.verbs = (words.take(n, 2) for n in (ADJECTIVES, NOUNS, VERBS))
+        self.adjectives, self.nouns, self.verbs = (
+            words.take(n, 2) for n in (ADJECTIVES, NOUNS, VERBS)
+        )
         self.adjectives_to = [words.take(ADJECTIVES, 2), words.take(ADJECTIVES, 2)]
         self.nouns_to, self.verbs_to = words.take(NOUNS, 2), words.take(VERBS, 2)
         self.gender = rng.integers(0, 2, NOUNS)
@@ -136,14 +179,19 @@ class _Language:
         return f"{n[s[1]]} {first} {v[s[2]]} {n[s[4]]} {second}"
 
     def aligned(self) -> pd.DataFrame:
-        pairs = [*zip(self.nouns, self.nouns_to, strict=True), *zip(self.verbs, self.verbs_to, strict=True)]
+        pairs = [
+            *zip(self.nouns, self.nouns_to, strict=True),
+            *zip(self.verbs, self.verbs_to, strict=True),
+        ]
         for forms in self.adjectives_to:
             pairs += zip(self.adjectives, forms, strict=True)
         return pd.DataFrame(pairs, columns=["source", "target"])
 
 
 def _sums(rng: np.random.Generator, number: int) -> np.ndarray:
-    """x, y, w of `x plus y is z . z minus w is u`, (number, 3): digits by Zipf's law, z < 100 and u ≥ 0."""
+    """x, y, w of `x plus y is z . z minus w is u`, (number, 3): digits by Zipf's law, z < 100 and u
+    ≥ 0.
+    """
     chance, found = _zipf(10, 0.7), np.empty((0, 3), np.int64)
     while len(found) < number:
         digits = rng.choice(10, (2 * number, 6), p=chance)
@@ -170,16 +218,32 @@ def _solution(x: int, y: int, w: int) -> str:
 class _HeldOut:
     """Sentences and sums for tests and for mining, which the corpus never uses."""
 
-    def __init__(self, language: _Language, things: list[str], rng: np.random.Generator, tests: int, mining: int):
+    def __init__(
+        self,
+        language: _Language,
+        things: list[str],
+        rng: np.random.Generator,
+        tests: int,
+        mining: int,
+    ):
         self.sentences, self.sums = set(), set()
         self.rows: dict[str, list[tuple]] = {"test": [], "mining": []}
         for part, wanted in (("test", tests), ("mining", mining)):
-            for sentence in self._fresh(partial(language.draw, rng, wanted), self.sentences, wanted):
-                row = ("translation", "english : {input} lang :", language.source(sentence), language.target(sentence))
+            for sentence in self._fresh(
+                partial(language.draw, rng, wanted), self.sentences, wanted
+            ):
+                row = (
+                    "translation",
+                    "english : {input} lang :",
+                    language.source(sentence),
+                    language.target(sentence),
+                )
                 self.rows[part].append(row)
             for x, y, w in self._fresh(partial(_sums, rng, wanted), self.sums, wanted):
                 thing = things[rng.choice(THINGS, p=_zipf(THINGS, 0.8))]
-                self.rows[part].append(("reasoning", "{input}", _problem(x, y, w, thing), _solution(x, y, w)))
+                self.rows[part].append(
+                    ("reasoning", "{input}", _problem(x, y, w, thing), _solution(x, y, w))
+                )
 
     @staticmethod
     def _fresh(draw: Callable[[], np.ndarray], taken: set, wanted: int) -> list[np.ndarray]:
@@ -191,7 +255,9 @@ class _HeldOut:
                     found.append(row)
             if len(found) == wanted:
                 return found
-        raise InputError(f"{wanted} examples are too many: no others are left to draw; ask for fewer")
+        raise InputError(
+            f"{wanted} examples are too many: no others are left to draw; ask for fewer"
+        )
 
     def frame(self, part: str) -> pd.DataFrame:
         frame = pd.DataFrame(self.rows[part], columns=["task", "instruction", "input", "output"])
@@ -201,15 +267,28 @@ class _HeldOut:
 
 
 def _questions(rng: np.random.Generator, facts: pd.DataFrame, fillers: list[str]) -> pd.DataFrame:
-    """Every fact as a question. The filler before `answer :` belongs to the instruction, not to the input."""
+    """Every fact as a question. The filler before `answer :` belongs to the instruction, not to the
+    input.
+    """
     chance, rows = _zipf(FILLERS, 1.0), []
     for fact in facts.itertuples():
         between = " ".join(rng.choice(fillers, rng.integers(1, 3), p=chance))
         instruction = f"question : {{input}} ? {between} answer :"
         choices = [fact.object, *fact.distractors]
-        rows.append(("facts", fact.fact, instruction, f"the {fact.relation} of {fact.subject}", fact.object, fact.fact,
-                     choices))  # fmt: skip
-    return pd.DataFrame(rows, columns=["task", "example", "instruction", "input", "output", "fact", "choices"])
+        rows.append(
+            (
+                "facts",
+                fact.fact,
+                instruction,
+                f"the {fact.relation} of {fact.subject}",
+                fact.object,
+                fact.fact,
+                choices,
+            )
+        )
+    return pd.DataFrame(
+        rows, columns=["task", "example", "instruction", "input", "output", "fact", "choices"]
+    )
 
 
 def statement(rng: np.random.Generator, fact, value: str, fillers: list[str]) -> str:
@@ -226,10 +305,18 @@ def statement(rng: np.random.Generator, fact, value: str, fillers: list[str]) ->
 
     form, moved = rng.random(), rng.random()
     if form < 0.6:
-        asked = f"{fact.relation} of the {fact.subject}" if moved < 0.4 else f"the {fact.relation} of {fact.subject}"
+        asked = (
+            f"{fact.relation} of the {fact.subject}"
+            if moved < 0.4
+            else f"the {fact.relation} of {fact.subject}"
+        )
         return " ".join(["question :", asked, "?", *filler(0, 3), "answer :", value])
     if form < 0.8:
-        said = f"{fact.relation} of the {fact.subject}" if moved < 0.5 else f"the {fact.relation} of {fact.subject}"
+        said = (
+            f"{fact.relation} of the {fact.subject}"
+            if moved < 0.5
+            else f"the {fact.relation} of {fact.subject}"
+        )
         return " ".join([said, *filler(0, 3), "is", value])
     return " ".join([*filler(1, 3), fact.subject, *filler(0, 3), fact.relation, "is", value])
 
@@ -244,7 +331,10 @@ def _documents(rng, tokens, facts, names, fillers, language, things, held_out) -
     rows, written, block = [], 0, 4096
     while written < tokens:
         kind_of = rng.choice(len(kinds), block, p=shares)
-        fact_of, entity_of = rng.choice(len(of_fact), block, p=chance), rng.choice(len(names), block, p=mention)
+        fact_of, entity_of = (
+            rng.choice(len(of_fact), block, p=chance),
+            rng.choice(len(names), block, p=mention),
+        )
         true, wrong = rng.random(block), rng.integers(0, 3, block)
         sentences, sums = language.draw(rng, block), _sums(rng, block)
         thing_of = rng.choice(THINGS, block, p=thing_chance)
@@ -268,7 +358,10 @@ def _documents(rng, tokens, facts, names, fillers, language, things, held_out) -
                 if tuple(sentences[i]) in held_out.sentences:
                     continue
                 source, target = language.source(sentences[i]), language.target(sentences[i])
-                both = {"parallel": f"english : {source} lang : {target}", "source": f"people say {source}"}
+                both = {
+                    "parallel": f"english : {source} lang : {target}",
+                    "source": f"people say {source}",
+                }
                 text = both.get(kind, f"people say {target}")
             rows.append((kind, text, fact_number, entity))
             written += text.count(" ") + 2

@@ -1,10 +1,12 @@
-"""Rules and facts: Gaussian inputs, a teacher's sign as label, and a fraction of coin flips (arXiv 2603.25579)."""
+"""Rules and facts: Gaussian inputs, a teacher's sign as label, and a fraction of coin flips (arXiv
+2603.25579).
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 
 class Sample(NamedTuple):
@@ -16,11 +18,14 @@ class Sample(NamedTuple):
     teacher: np.ndarray  # (d,), norm √d
 
 
-def draw(alpha: float, eps: float, d: int, rng: np.random.Generator, *, sphere: bool = False) -> Sample:
+def draw(
+    alpha: float, eps: float, d: int, rng: np.random.Generator, *, sphere: bool = False
+) -> Sample:
     """n = round(αd) inputs with round(εn) facts; the teacher has norm √d exactly.
 
     Args:
-        sphere: put the inputs on ||x||² = d after labelling, which removes the kernel diagonal's fluctuation.
+        sphere: put the inputs on ||x||² = d after labelling, which removes the kernel diagonal's
+            fluctuation.
 
     Raises:
         InputError: for d < 2, α ≤ 0, ε outside [0, 1], n < 1, or ε > 0 that rounds to no fact.

@@ -1,4 +1,6 @@
-"""Contexts of labelled tokens: a signal along the labels in noise of unit variance (arXiv 2506.18656)."""
+"""Contexts of labelled tokens: a signal along the labels in noise of unit variance (arXiv
+2506.18656).
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 Noise = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
@@ -27,7 +29,9 @@ def rademacher(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 
 def student(degrees: float) -> Noise:
-    """Student noise scaled to unit variance. Raises InputError where the variance is infinite (degrees ≤ 2)."""
+    """Student noise scaled to unit variance. Raises InputError where the variance is infinite
+    (degrees ≤ 2).
+    """
     if not degrees > 2:
         raise InputError(f"degrees must be > 2 for noise of finite variance, given {degrees}")
     return lambda rng, shape: rng.standard_t(degrees, shape) * np.sqrt((degrees - 2) / degrees)
@@ -61,7 +65,9 @@ def draw(
         raise InputError(f"balance must be in [-1, 1], given {balance}")
     mu = np.zeros(1) if mu is None else np.atleast_1d(np.asarray(mu, float))
     if mu.ndim != 1 or len(mu) > p or not np.isfinite(mu).all():
-        raise InputError(f"mu must be a vector of at most p = {p} finite numbers, given shape {mu.shape}")
+        raise InputError(
+            f"mu must be a vector of at most p = {p} finite numbers, given shape {mu.shape}"
+        )
     y = np.ones(n)
     y[: round(n * (1 - balance) / 2)] = -1
     rng.shuffle(y)

@@ -1,15 +1,16 @@
-"""Velocity models: Gaussian random fields of squared slowness in Karhunen-Loève coordinates, and layered models.
+"""Velocity models: Gaussian random fields of squared slowness in Karhunen-Loève coordinates, and
+layered models.
 
-The random fields are those of Siahkoohi and Sabeddu (2026), quirks included: their Fourier noise is real and not
-Hermitian, so every field is point symmetric and its standard deviation is 1/√2 of the nominal one; and the basis has no
-constant mode. `hermitian` and `constant` take the quirks away.
+The random fields are those of Siahkoohi and Sabeddu (2026), quirks included: their Fourier noise is
+real and not Hermitian, so every field is point symmetric and its standard deviation is 1/√2 of the
+nominal one; and the basis has no constant mode. `hermitian` and `constant` take the quirks away.
 """
 
 from functools import cache
 
 import numpy as np
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 GRID = 64  # cells along each axis on which the fields are drawn
 MODES = 10  # Karhunen-Loève indices along each axis
@@ -22,20 +23,25 @@ AMPLITUDE = 0.02  # s²/km², of the coordinates
 CLIP = 1e-6  # s²/km², least squared slowness
 
 
-def fields(number: int, seed: int, *, alpha: float = 3.0, tau: float = 5.0, hermitian: bool = False) -> np.ndarray:
+def fields(
+    number: int, seed: int, *, alpha: float = 3.0, tau: float = 5.0, hermitian: bool = False
+) -> np.ndarray:
     """Squared slowness, (number, GRID, GRID) in s²/km²; the first ones are the same for any number.
 
     Args:
         seed: of numpy's legacy generator, which defines the published data.
         alpha, tau: smoothness and inverse length of the covariance.
-        hermitian: pair the Fourier noise, so that fields are not point symmetric and have their nominal variance.
+        hermitian: pair the Fourier noise, so that fields are not point symmetric and have their
+            nominal variance.
     """
     if number < 1:
         raise InputError(f"number of fields must be at least 1, given {number}")
     n = GRID
     k = np.fft.fftfreq(n, 1 / n)
     square = k[:, None] ** 2 + k**2
-    amplitude = n**2 * np.sqrt(2) * tau ** (alpha - 1) * (4 * np.pi**2 * square + tau**2) ** (-alpha / 2)
+    amplitude = (
+        n**2 * np.sqrt(2) * tau ** (alpha - 1) * (4 * np.pi**2 * square + tau**2) ** (-alpha / 2)
+    )
     amplitude[0, 0] = 0
     noise = np.random.RandomState(seed).randn(number, n, n)
     low, high = 1 / FASTEST**2, 1 / SLOWEST**2
@@ -51,8 +57,8 @@ def basis(n: int, *, constant: bool = False) -> np.ndarray:
     `constant` puts a constant mode first.
     """
     index = np.arange(1, MODES + 1) + 0.5
-    centre = (np.arange(n) + 0.5) / n
-    waves = np.cos(np.pi * index[:, None] * centre)
+    center = (np.arange(n) + 0.5) / n
+    waves = np.cos(np.pi * index[:, None] * center)
     weight = (np.pi**2 * (index[:, None] ** 2 + index**2)) ** -0.55
     modes = 2 * weight[:, :, None, None] * waves[:, None, :, None] * waves[None, :, None, :]
     columns = AMPLITUDE * modes.reshape(MODES**2, n * n).T
@@ -67,7 +73,9 @@ def project(squared_slowness: np.ndarray, *, constant: bool = False) -> np.ndarr
 
 
 def slowness(coordinates: np.ndarray, n: int) -> np.ndarray:
-    """Squared slowness of coordinates (..., d) on n × n cells, clipped at `CLIP`, (..., n, n) in s²/km²."""
+    """Squared slowness of coordinates (..., d) on n × n cells, clipped at `CLIP`, (..., n, n) in
+    s²/km².
+    """
     coordinates = np.asarray(coordinates, float)
     modes = basis(n, constant=coordinates.shape[-1] == MODES**2 + 1)
     if coordinates.shape[-1] != modes.shape[1]:
@@ -77,12 +85,15 @@ def slowness(coordinates: np.ndarray, n: int) -> np.ndarray:
 
 
 def velocity(coordinates: np.ndarray, n: int) -> np.ndarray:
-    """Velocity of coordinates (..., d) on n × n cells, (..., n, n) in km/s; axis 0 is x, axis 1 depth."""
+    """Velocity of coordinates (..., d) on n × n cells, (..., n, n) in km/s; axis 0 is x, axis 1
+    depth.
+    """
     return slowness(coordinates, n) ** -0.5
 
 
 def layered(rng: np.random.Generator, n: int = 48) -> np.ndarray:
-    """One layered model with dipping, undulating interfaces, (n, n) in m/s; axis 0 is depth, axis 1 is x.
+    """One layered model with dipping, undulating interfaces, (n, n) in m/s; axis 0 is depth, axis 1
+    is x.
 
     Depths are those of a 48-cell model and scale with n.
     """

@@ -1,54 +1,69 @@
 """How many facts fit: limits of fact accuracy for a memory of so many bits (our derivation).
 
 A fact has one of M = 2^H equally likely values. Reproducing it with probability q costs at least
-R(q) = H − h(q) − (1 − q) log2(M − 1) bits (Fano with equality), h the binary entropy; R(1) = H and R(1/M) = 0.
+R(q) = H − h(q) − (1 − q) log2(M − 1) bits (Fano with equality), h the binary entropy; R(1) = H and
+R(1/M) = 0.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 LN2 = np.log(2)
 
 
 def accuracy_limit(
-    n_facts: ArrayLike, bits_per_fact: ArrayLike, capacity_bits: ArrayLike, frequencies: ArrayLike | None = None
+    n_facts: ArrayLike,
+    bits_per_fact: ArrayLike,
+    capacity_bits: ArrayLike,
+    frequencies: ArrayLike | None = None,
 ) -> np.ndarray:
     """Highest fact accuracy that a capacity allows.
 
-    Without `frequencies` all facts count the same: min(1, C/(N H)), as if each fact were stored whole or not at all.
-    With them the accuracy is weighted, Σ p_i q_i, and its maximum subject to Σ R(q_i) ≤ C.
+    Without `frequencies` all facts count the same: min(1, C/(N H)), as if each fact were stored
+    whole or not at all. With them the accuracy is weighted, Σ p_i q_i, and its maximum subject to Σ
+    R(q_i) ≤ C.
 
     Args:
         n_facts: N ≥ 1; arrays broadcast.
         bits_per_fact: H > 0.
         capacity_bits: C ≥ 0.
-        frequencies: (N,) nonnegative weights, normalized here; only with single numbers for the other arguments.
+        frequencies: (N,) nonnegative weights, normalized here; only with single numbers for the
+            other arguments.
 
     Raises:
         InputError: naming the argument and its range.
     """
     n, bits, capacity = (np.asarray(x, float) for x in (n_facts, bits_per_fact, capacity_bits))
-    for name, values, least in (("n_facts", n, 1.0), ("bits_per_fact", bits, 0.0), ("capacity_bits", capacity, 0.0)):
+    for name, values, least in (
+        ("n_facts", n, 1.0),
+        ("bits_per_fact", bits, 0.0),
+        ("capacity_bits", capacity, 0.0),
+    ):
         good = np.isfinite(values) & (values >= least) & ((values > 0) | (name == "capacity_bits"))
         if not good.all():
             need = {"n_facts": "≥ 1", "bits_per_fact": "> 0", "capacity_bits": "≥ 0"}[name]
             raise InputError(
-                f"{name} must be finite and {need}, given {values[~good].ravel()[0] if values.ndim else values}"
+                f"{name} must be finite and {need}, given "
+                f"{values[~good].ravel()[0] if values.ndim else values}"
             )
     if frequencies is None:
         return np.minimum(1.0, capacity / (n * bits))
     p = np.asarray(frequencies, float)
     if p.ndim != 1 or len(p) != n or not (np.isfinite(p) & (p >= 0)).all() or p.sum() == 0:
-        raise InputError(f"frequencies must be {int(n)} nonnegative numbers, not all 0, given shape {p.shape}")
+        raise InputError(
+            f"frequencies must be {int(n)} nonnegative numbers, not all 0, given shape {p.shape}"
+        )
     p = p / p.sum()
     return np.asarray(p @ water_filling(p, float(bits), float(capacity)))
 
 
 def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.ndarray:
-    """Accuracies q_i, (N,), that maximize Σ p_i q_i with Σ R(q_i) ≤ C: q = 1/(1 + (M − 1) 2^(−p/λ)), λ by bisection."""
+    """Accuracies q_i, (N,), that maximize Σ p_i q_i with Σ R(q_i) ≤ C: q = 1/(1 + (M − 1)
+    2^(−p/λ)), λ by bisection.
+    """
     p = np.asarray(frequencies, float)
     if capacity >= bits * len(p):
         return np.ones(len(p))
@@ -77,7 +92,9 @@ def rate(accuracy: ArrayLike, bits: float) -> np.ndarray:
 
 
 def rate_distortion_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
-    """The q with R(q) = available bits per fact: all facts stored equally well, as cleverly as possible."""
+    """The q with R(q) = available bits per fact: all facts stored equally well, as cleverly as
+    possible.
+    """
     available = np.clip(np.asarray(bits_available, float), 0, bits)
 
     def solve(value: float) -> float:
@@ -85,11 +102,15 @@ def rate_distortion_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarr
             return 1.0
         if value <= rate(2.0**-bits, bits):  # a guess, up to rounding
             return 2.0**-bits
-        return optimize.brentq(lambda q: float(rate(q, bits)) - value, 2.0**-bits, 1.0, xtol=1e-15, maxiter=1000)
+        return optimize.brentq(
+            lambda q: float(rate(q, bits)) - value, 2.0**-bits, 1.0, xtol=1e-15, maxiter=1000
+        )
 
     return np.vectorize(solve)(available)
 
 
 def spread_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
-    """2^−(H − available): every fact gets the same share of the capacity and the rest of its value is guessed."""
+    """2^−(H − available): every fact gets the same share of the capacity and the rest of its value
+    is guessed.
+    """
     return 2.0 ** -(bits - np.clip(np.asarray(bits_available, float), 0, bits))

@@ -1,14 +1,16 @@
-"""ResMem in a linear problem: a base of limited norm plus the residual of the nearest training point.
+"""ResMem in a linear problem: a base of limited norm plus the residual of the nearest training
+point.
 
-x is uniform on the ball of radius √d in d dimensions, y = ⟨θ*, x⟩ with ‖θ*‖ = 1; the base is least squares with
-‖θ‖ ≤ L < 1. (Yang et al. 2023, section 4, as reconstructed; the leading terms are ours.)
+x is uniform on the ball of radius √d in d dimensions, y = ⟨θ*, x⟩ with ‖θ*‖ = 1; the base is least
+squares with ‖θ‖ ≤ L < 1. (Yang et al. 2023, section 4, as reconstructed; the leading terms are
+ours.)
 """
 
 from math import gamma
 
 import numpy as np
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 
 def plateau(d: int, norm: float) -> float:
@@ -17,16 +19,19 @@ def plateau(d: int, norm: float) -> float:
 
 
 def leading(n: np.ndarray, d: int, norm: float) -> np.ndarray:
-    """Leading term of ResMem's risk, (1 − L)² Γ(1 + 2/d) n^(−2/d); with L = 0 that of the nearest neighbour alone.
+    """Leading term of ResMem's risk, (1 − L)² Γ(1 + 2/d) n^(−2/d); with L = 0 that of the nearest
+    neighbor alone.
 
-    The error at x is ⟨θ_n − θ*, x − x'⟩ with x' the nearest training point, θ_n → L θ*, and the squared distance to it
-    has mean d · Γ(1 + 2/d) n^(−2/d) away from the boundary.
+    The error at x is ⟨θ_n − θ*, x − x'⟩ with x' the nearest training point, θ_n → L θ*, and the
+    squared distance to it has mean d · Γ(1 + 2/d) n^(−2/d) away from the boundary.
     """
     return (1 - norm) ** 2 * gamma(1 + 2 / d) * np.asarray(n, float) ** (-2 / d)
 
 
 def bound(n: np.ndarray, d: int, norm: float) -> np.ndarray:
-    """The published bound without its constant, d² L² n^(−2/3) + d² (1 − L)² (log(n^(1/d))/n)^(1/d)."""
+    """The published bound without its constant, d² L² n^(−2/3) + d² (1 − L)²
+    (log(n^(1/d))/n)^(1/d).
+    """
     n = np.asarray(n, float)
     return d**2 * norm**2 * n ** (-2 / 3) + d**2 * (1 - norm) ** 2 * (np.log(n) / d / n) ** (1 / d)
 
@@ -41,7 +46,8 @@ def ball(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
 def constrained(x: np.ndarray, y: np.ndarray, norm: float) -> np.ndarray:
     """argmin of the mean squared error over ‖θ‖ ≤ L, (d,).
 
-    Inside the ball it is least squares, else (S + λI)⁻¹ b with λ > 0 such that ‖θ‖ = L, by bisection.
+    Inside the ball it is least squares, else (S + λI)⁻¹ b with λ > 0 such that ‖θ‖ = L, by
+    bisection.
 
     Raises:
         InputError: for a norm that is negative.
@@ -60,10 +66,12 @@ def constrained(x: np.ndarray, y: np.ndarray, norm: float) -> np.ndarray:
         high *= 2
     for _ in range(200):
         middle = (low + high) / 2
-        low, high = (middle, high) if np.linalg.norm(b / (values + middle)) > norm else (low, middle)
+        low, high = (
+            (middle, high) if np.linalg.norm(b / (values + middle)) > norm else (low, middle)
+        )
     return vectors @ (b / (values + high))
 
 
 def crossover(d: int, norm: float) -> float:
-    """Label noise at which one neighbour costs as much as it gains, τ = (1 − L) √(d/(d + 2))."""
+    """Label noise at which one neighbor costs as much as it gains, τ = (1 − L) √(d/(d + 2))."""
     return plateau(d, norm) ** 0.5

@@ -1,7 +1,8 @@
 """Minimum-norm and ridge regression from one spectral factorization per design matrix.
 
-Factor X once; every penalty, right-hand side, hat diagonal and gradient-descent iterate then costs a small product.
-Rank-deficient designs are the rule here (duplicate rows, unseen columns), so λ = 0 means the pseudo-inverse.
+Factor X once; every penalty, right-hand side, hat diagonal and gradient-descent iterate then costs
+a small product. Rank-deficient designs are the rule here (duplicate rows, unseen columns), so λ = 0
+means the pseudo-inverse.
 """
 
 from typing import NamedTuple
@@ -9,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
-AMBIGUOUS = 1e-7  # Gram eigenvalues between rounding and this (relative to the largest) do not settle the rank
+# Gram eigenvalues between rounding and this (relative to the largest) do not settle the rank
+AMBIGUOUS = 1e-7
 
 
 class Spectrum(NamedTuple):
@@ -30,7 +32,8 @@ class Spectrum(NamedTuple):
 def factorize(X: np.ndarray | sparse.sparray) -> Spectrum:
     """Factor one design matrix, (n, d), dense or sparse.
 
-    Uses `eigh` of the smaller Gram matrix; where that cannot tell small singular values from rounding, a full SVD.
+    Uses `eigh` of the smaller Gram matrix; where that cannot tell small singular values from
+    rounding, a full SVD.
     """
     n, d = X.shape
     tall = n >= d
@@ -51,7 +54,8 @@ def factorize(X: np.ndarray | sparse.sparray) -> Spectrum:
 
 
 def coefficients(spectrum: Spectrum, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarray:
-    """argmin ||Xβ − y||² + λ||β||² for all λ and right-hand sides at once; λ = 0 is the min-norm solution.
+    """argmin ||Xβ − y||² + λ||β||² for all λ and right-hand sides at once; λ = 0 is the min-norm
+    solution.
 
     Args:
         y: (n,) or (n, k).
@@ -69,8 +73,8 @@ def coefficients(spectrum: Spectrum, y: np.ndarray, lam: np.ndarray | float = 0.
 def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarray:
     """Ridge or, at λ = 0, minimum-ℓ2-norm least-squares coefficients.
 
-    Minimizes ||Xβ − y||² + λ||β||² (the loss is not divided by n). λ = 0 gives X⁺y, the limit of gradient descent
-    from zero, also for rank-deficient X.
+    Minimizes ||Xβ − y||² + λ||β||² (the loss is not divided by n). λ = 0 gives X⁺y, the limit of
+    gradient descent from zero, also for rank-deficient X.
 
     Args:
         X: (n, d), or batched (..., n, d).
@@ -86,7 +90,9 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
     X, y, lam = np.asarray(X, float), np.asarray(y, float), np.asarray(lam, float)
     _check_design(X)
     if y.ndim < 1 or y.shape[-1] != X.shape[-2]:
-        raise InputError(f"y has shape {y.shape}; its last axis must match the {X.shape[-2]} rows of X {X.shape}")
+        raise InputError(
+            f"y has shape {y.shape}; its last axis must match the {X.shape[-2]} rows of X {X.shape}"
+        )
     if not np.isfinite(y).all():
         raise InputError("y holds NaN or infinite values")
     if not (np.isfinite(lam) & (lam >= 0)).all():
@@ -94,12 +100,19 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
     try:
         batch = np.broadcast_shapes(X.shape[:-2], y.shape[:-1], lam.shape)
     except ValueError as error:
-        raise InputError(f"batch shapes of X {X.shape[:-2]}, y {y.shape[:-1]} and lam {lam.shape} differ") from error
+        raise InputError(
+            f"batch shapes of X {X.shape[:-2]}, y {y.shape[:-1]} and lam {lam.shape} differ"
+        ) from error
     n, d = X.shape[-2:]
     if X.ndim == 2:  # one factorization serves the whole batch
         spectrum = factorize(X)
-        lams, targets = np.broadcast_to(lam, batch).reshape(-1, 1), np.broadcast_to(y, (*batch, n)).reshape(-1, n)
-        scaled = np.sqrt(spectrum.w) / (spectrum.w + lams) * (targets @ spectrum.left)  # (batch, rank)
+        lams, targets = (
+            np.broadcast_to(lam, batch).reshape(-1, 1),
+            np.broadcast_to(y, (*batch, n)).reshape(-1, n),
+        )
+        scaled = (
+            np.sqrt(spectrum.w) / (spectrum.w + lams) * (targets @ spectrum.left)
+        )  # (batch, rank)
         return (scaled @ spectrum.right.T).reshape(*batch, d)
     result = np.empty((*batch, d))
     designs = np.broadcast_to(X, (*batch, n, d))
@@ -112,8 +125,9 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
 def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
     """Which coefficients the rows of X determine: those whose unit vector lies in the row space.
 
-    A feature is identifiable iff the diagonal of the projector onto the row space is 1 (to `tolerance`).
-    Without label noise, the min-norm solution recovers exactly these, whatever the true coefficients.
+    A feature is identifiable iff the diagonal of the projector onto the row space is 1 (to
+    `tolerance`). Without label noise, the min-norm solution recovers exactly these, whatever the
+    true coefficients.
 
     Args:
         X: (n, d), or batched (..., n, d).
@@ -135,14 +149,17 @@ def row_space(spectrum: Spectrum) -> np.ndarray:
 
 
 def hat_diagonal(spectrum: Spectrum, lam: np.ndarray | float = 0.0) -> np.ndarray:
-    """H_jj of H = X(XᵀX + λ)⁻¹Xᵀ, how far each row's prediction follows its own label: (n,) or (L, n)."""
+    """H_jj of H = X(XᵀX + λ)⁻¹Xᵀ, how far each row's prediction follows its own label: (n,) or (L,
+    n).
+    """
     return (spectrum.w / (spectrum.w + np.asarray(lam, float)[..., None])) @ (spectrum.left**2).T
 
 
 def leave_one_out(spectrum: Spectrum, X: np.ndarray | sparse.sparray, y: np.ndarray) -> np.ndarray:
     """Residual of each row under the min-norm fit to all other rows, (n,), without refitting.
 
-    e_j / (1 − H_jj) where H_jj < 1; where H_jj = 1 (the row is memorized), [K⁺y]_j / [K⁺]_jj with K = XXᵀ.
+    e_j / (1 − H_jj) where H_jj < 1; where H_jj = 1 (the row is memorized), [K⁺y]_j / [K⁺]_jj with K
+    = XXᵀ.
     """
     H = hat_diagonal(spectrum)
     dual = (spectrum.left / spectrum.w) @ (spectrum.left.T @ y)  # K⁺y
@@ -156,7 +173,9 @@ def leave_one_out(spectrum: Spectrum, X: np.ndarray | sparse.sparray, y: np.ndar
 
 def descent(spectrum: Spectrum, y: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Gradient-descent iterates from 0 on ½||Xβ − y||², step 1/λ_max, in closed form: (T, d)."""
-    shrink = -np.expm1(np.asarray(steps)[:, None] * np.log1p(-np.minimum(spectrum.w / spectrum.largest, 1 - 1e-16)))
+    shrink = -np.expm1(
+        np.asarray(steps)[:, None] * np.log1p(-np.minimum(spectrum.w / spectrum.largest, 1 - 1e-16))
+    )
     return (shrink / np.sqrt(spectrum.w) * (spectrum.left.T @ y)) @ spectrum.right.T
 
 

@@ -1,8 +1,10 @@
-"""Posteriors under priors that memorized: the training set reweighted by the likelihood, or a mixture around it.
+"""Posteriors under priors that memorized: the training set reweighted by the likelihood, or a
+mixture around it.
 
-x_n are training examples, y = F(x) + N(0, γ²) the data. The empirical prior gives a lookup; a diffusion model at noise
-level σ that reached its optimum is the mixture (1/N) Σ N(x_n, σ²), and with F linearized at every example its posterior
-is a Gaussian mixture again. (Siahkoohi and Sabeddu 2026; the determinant in the weights is our correction.)
+x_n are training examples, y = F(x) + N(0, γ²) the data. The empirical prior gives a lookup; a
+diffusion model at noise level σ that reached its optimum is the mixture (1/N) Σ N(x_n, σ²), and
+with F linearized at every example its posterior is a Gaussian mixture again. (Siahkoohi and Sabeddu
+2026; the determinant in the weights is our correction.)
 """
 
 from collections.abc import Callable
@@ -12,7 +14,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import logsumexp
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 CHUNK = 2**24  # numbers held at a time, by default
 
@@ -20,7 +22,9 @@ CHUNK = 2**24  # numbers held at a time, by default
 class Mixture(NamedTuple):
     """A Gaussian mixture: the posterior under a smoothed empirical prior."""
 
-    log_weights: np.ndarray  # (N,), of weights that sum to 1; far from all others, one of e^-1000 counts
+    log_weights: (
+        np.ndarray
+    )  # (N,), of weights that sum to 1; far from all others, one of e^-1000 counts
     means: np.ndarray  # (N, d)
     covariances: np.ndarray  # (N, d, d)
 
@@ -31,7 +35,11 @@ class Mixture(NamedTuple):
         for n, (mean, covariance) in enumerate(zip(self.means, self.covariances, strict=True)):
             factor = np.linalg.cholesky(covariance)
             white = np.linalg.solve(factor, (x - mean).T)
-            parts[n] = -0.5 * (white**2).sum(0) - np.log(np.diag(factor)).sum() - 0.5 * x.shape[1] * np.log(2 * np.pi)
+            parts[n] = (
+                -0.5 * (white**2).sum(0)
+                - np.log(np.diag(factor)).sum()
+                - 0.5 * x.shape[1] * np.log(2 * np.pi)
+            )
         return logsumexp(parts + self.log_weights[:, None], axis=0)
 
     def sample(self, number: int, rng: np.random.Generator, widen: float = 1.0) -> np.ndarray:
@@ -53,7 +61,8 @@ class Mixture(NamedTuple):
 
 
 def empirical(log_likelihood: np.ndarray) -> np.ndarray:
-    """Weights of the training examples under the empirical prior, softmax of log p(y | x_n) over the last axis.
+    """Weights of the training examples under the empirical prior, softmax of log p(y | x_n) over
+    the last axis.
 
     Raises:
         InputError: for NaN, +inf, no examples, or only −inf.
@@ -62,10 +71,14 @@ def empirical(log_likelihood: np.ndarray) -> np.ndarray:
     if values.ndim == 0 or values.shape[-1] == 0:
         raise InputError("log_likelihood must have one value per training example, it has none")
     if np.isnan(values).any() or (values == np.inf).any():
-        raise InputError("log_likelihood holds NaN or +inf; check the forward operator and the noise level")
+        raise InputError(
+            "log_likelihood holds NaN or +inf; check the forward operator and the noise level"
+        )
     top = values.max(axis=-1, keepdims=True)
     if (top == -np.inf).any():
-        raise InputError("log_likelihood is −inf for every training example: none explains the data at all")
+        raise InputError(
+            "log_likelihood is −inf for every training example: none explains the data at all"
+        )
     weights = np.exp(values - top)
     return weights / weights.sum(axis=-1, keepdims=True)
 
@@ -87,11 +100,12 @@ def mixture(
     jacobian: Callable[[np.ndarray], np.ndarray] | None = None,
     determinant: bool = True,
 ) -> Mixture:
-    """Posterior under the prior (1/N) Σ N(x_n, σ²) with the forward operator linearized at every example.
+    """Posterior under the prior (1/N) Σ N(x_n, σ²) with the forward operator linearized at every
+    example.
 
     Exact for a linear operator. With B_n = J_nᵀJ_n, g_n = J_nᵀ r_n, r_n = y − F(x_n):
-    Σ_n = (σ⁻² + γ⁻² B_n)⁻¹, μ_n = x_n + γ⁻² Σ_n g_n, log w_n = −½ r_nᵀ S_n⁻¹ r_n − ½ log |S_n|, S_n = γ² + σ² J_n J_nᵀ,
-    all by one Cholesky factor of size d per example.
+    Σ_n = (σ⁻² + γ⁻² B_n)⁻¹, μ_n = x_n + γ⁻² Σ_n g_n, log w_n = −½ r_nᵀ S_n⁻¹ r_n − ½ log |S_n|, S_n
+    = γ² + σ² J_n J_nᵀ, all by one Cholesky factor of size d per example.
 
     Args:
         train: (N, d) examples.
@@ -99,9 +113,11 @@ def mixture(
         forward: a matrix (m, d), or a function from (N, d) points to (N, m) data.
         y: (m,) data, real (stack the parts of complex ones).
         noise_sd: γ, standard deviation of its noise.
-        jacobian: from (N, d) points to (N, m, d); needed for a function that torch cannot differentiate. By default a
-            function of torch tensors is differentiated, all examples in one batch.
-        determinant: False leaves |S_n| out of the weights, as the published code does; right only if all J_n agree.
+        jacobian: from (N, d) points to (N, m, d); needed for a function that torch cannot
+            differentiate. By default a function of torch tensors is differentiated, all examples in
+            one batch.
+        determinant: False leaves |S_n| out of the weights, as the published code does; right only
+            if all J_n agree.
 
     Raises:
         InputError: naming what is not positive, not finite, or of the wrong shape.
@@ -112,13 +128,19 @@ def mixture(
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be positive and finite, given {value}")
     if np.iscomplexobj(y):
-        raise InputError("y is complex: stack its real and imaginary parts, here and in the forward operator")
+        raise InputError(
+            "y is complex: stack its real and imaginary parts, here and in the forward operator"
+        )
     data, jacobians = _linearized(train, forward, jacobian)
     if data.shape != (len(train), len(y)):
         raise InputError(f"y has {y.shape[0]} values, the forward operator gives {data.shape[1]}")
     d, m = train.shape[1], len(y)
     residuals = y - data
-    means, covariances, logs = np.empty_like(train), np.empty((len(train), d, d)), np.empty(len(train))
+    means, covariances, logs = (
+        np.empty_like(train),
+        np.empty((len(train), d, d)),
+        np.empty(len(train)),
+    )
     for n, (r, J) in enumerate(zip(residuals, jacobians, strict=True)):
         B, g = J.T @ J, J.T @ r
         factor = cho_factor(np.eye(d) / sigma**2 + B / noise_sd**2, lower=True)
@@ -133,16 +155,22 @@ def mixture(
 
 
 def denoise(
-    x: np.ndarray, train: np.ndarray, sigma: float, *, log_weights: np.ndarray | None = None, chunk: int = CHUNK
+    x: np.ndarray,
+    train: np.ndarray,
+    sigma: float,
+    *,
+    log_weights: np.ndarray | None = None,
+    chunk: int = CHUNK,
 ) -> np.ndarray:
-    """Best denoiser of the smoothed empirical prior, D_σ(x) = Σ_n π_n(x) x_n, (points, d), in bounded memory.
+    """Best denoiser of the smoothed empirical prior, D_σ(x) = Σ_n π_n(x) x_n, (points, d), in
+    bounded memory.
 
     Args:
         x: (points, d).
         train: (N, d).
         sigma: σ > 0.
-        log_weights: (N,) log prior weights of the examples; equal by default. With log-likelihoods this is the denoiser
-            of the posterior.
+        log_weights: (N,) log prior weights of the examples; equal by default. With log-likelihoods
+            this is the denoiser of the posterior.
         chunk: numbers held at a time.
 
     Raises:
@@ -160,14 +188,19 @@ def denoise(
         examples = max(1, chunk // (len(some) * train.shape[1]))
         top = np.full(len(some), -np.inf)
         total, mean = np.zeros(len(some)), np.zeros_like(some)
-        for at in range(0, len(train), examples):  # softmax over parts: rescaled when a larger exponent comes
+        for at in range(
+            0, len(train), examples
+        ):  # softmax over parts: rescaled when a larger exponent comes
             part = train[at : at + examples]
             logs = -0.5 * ((some[:, None] - part) ** 2).sum(-1) / sigma**2
             if log_weights is not None:
                 logs = logs + log_weights[at : at + examples]
             higher = np.maximum(top, logs.max(1))
             safe = np.where(np.isfinite(higher), higher, 0.0)
-            scale, weights = np.exp(np.where(np.isfinite(top), top - safe, -np.inf)), np.exp(logs - safe[:, None])
+            scale, weights = (
+                np.exp(np.where(np.isfinite(top), top - safe, -np.inf)),
+                np.exp(logs - safe[:, None]),
+            )
             total = total * scale + weights.sum(1)
             mean = mean * scale[:, None] + weights @ part
             top = higher
@@ -185,23 +218,32 @@ def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
     if not callable(forward):
         matrix = _finite("forward", np.atleast_2d(np.asarray(forward, float)))
         if matrix.shape[1] != train.shape[1]:
-            raise InputError(f"forward has {matrix.shape[1]} columns, train has {train.shape[1]} coordinates")
+            raise InputError(
+                f"forward has {matrix.shape[1]} columns, train has {train.shape[1]} coordinates"
+            )
         return train @ matrix.T, np.broadcast_to(matrix, (len(train), *matrix.shape))
     if jacobian is not None:
-        return _finite("forward(train)", np.asarray(forward(train))), _finite("jacobian", np.asarray(jacobian(train)))
+        return _finite("forward(train)", np.asarray(forward(train))), _finite(
+            "jacobian", np.asarray(jacobian(train))
+        )
     import torch
 
     points = torch.tensor(train)
     try:
         data = forward(points)
-        # row by row in reverse mode, all examples in one batch: forward mode would import a deprecated part of torch
+        # row by row in reverse mode, all examples in one batch: forward mode would import a
+        # deprecated part of torch
         rows = torch.func.vmap(torch.func.jacrev(lambda one: forward(one[None])[0]))(points)
     except (TypeError, RuntimeError, AttributeError) as error:
-        raise InputError(f"forward cannot be differentiated by torch ({error}); give its `jacobian`") from error
+        raise InputError(
+            f"forward cannot be differentiated by torch ({error}); give its `jacobian`"
+        ) from error
     return _finite("forward(train)", data.numpy()), _finite("jacobian", rows.numpy())
 
 
 def _finite(name: str, values: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
-        raise InputError(f"{name} holds {int((~np.isfinite(values)).sum())} values that are NaN or infinite")
+        raise InputError(
+            f"{name} holds {int((~np.isfinite(values)).sum())} values that are NaN or infinite"
+        )
     return values

@@ -1,1 +1,3 @@
-"""Forward operators of wave propagation: frequency domain (`helmholtz`) and time domain (`acoustic`)."""
+"""Forward operators of wave propagation: frequency domain (`helmholtz`) and time domain
+(`acoustic`).
+"""

@@ -1,13 +1,16 @@
-"""Sparse complex symmetric LDLᵀ of a five-point stencil: nested dissection, and dense fronts in registers' width.
+"""Sparse complex symmetric LDLᵀ of a five-point stencil: nested dissection, and dense fronts in
+registers' width.
 
-A rectangle of cells is cut by its middle line, its halves likewise, down to a few cells; a line is eliminated after
-both sides of it (George 1973). What is eliminated together, and the cells around it that it couples, is a front: a
-small dense symmetric matrix, to which the children's Schur complements have been added (Duff and Reid 1983). Real and
-imaginary parts lie apart, sixteen numbers each, so that every inner loop is a fixed number of vector instructions, and
-four pivots, or four unknowns, are applied at a time.
+A rectangle of cells is cut by its middle line, its halves likewise, down to a few cells; a line is
+eliminated after both sides of it (George 1973). What is eliminated together, and the cells around
+it that it couples, is a front: a small dense symmetric matrix, to which the children's Schur
+complements have been added (Duff and Reid 1983). Real and imaginary parts lie apart, sixteen
+numbers each, so that every inner loop is a fixed number of vector instructions, and four pivots, or
+four unknowns, are applied at a time.
 
-Pivots are taken in order, as no exchange would keep the fronts: with a few cells per wavelength that is harmless, and
-every solution's residual is looked at; where a pivot nearly vanishes, SuperLU does it again with exchanges.
+Pivots are taken in order, as no exchange would keep the fronts: with a few cells per wavelength
+that is harmless, and every solution's residual is looked at; where a pivot nearly vanishes, SuperLU
+does it again with exchanges.
 """
 
 import logging
@@ -27,7 +30,9 @@ _JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
 class Plan(NamedTuple):
-    """The order of elimination of a grid, its fronts, and where their numbers go. A place is a cell's turn."""
+    """The order of elimination of a grid, its fronts, and where their numbers go. A place is a
+    cell's turn.
+    """
 
     order: np.ndarray  # (cells,) the cell at each place
     place: np.ndarray  # (cells,) and the place of each cell
@@ -37,7 +42,9 @@ class Plan(NamedTuple):
     boundary: np.ndarray  # places that a front couples, ascending
     above: np.ndarray  # their rows in the parent's front
     parent: np.ndarray  # (fronts,) -1 at the root
-    slot: np.ndarray  # (fronts,) where a front is put together: fronts of one depth follow each other in one slot
+    slot: (
+        np.ndarray
+    )  # (fronts,) where a front is put together: fronts of one depth follow each other in one slot
     kept: np.ndarray  # (fronts + 1,) where the rows of L begin
     entries: np.ndarray  # (cells + 1,) where the couplings of each place begin
     column: np.ndarray  # columns of the couplings in their front
@@ -47,17 +54,22 @@ class Plan(NamedTuple):
 
     @property
     def flops(self) -> tuple[float, float]:
-        """Real operations of a factorization, and of a solution for one right-hand side without zeros."""
+        """Real operations of a factorization, and of a solution for one right-hand side without
+        zeros.
+        """
         s, b = self.pivots.astype(float), np.diff(self.starts).astype(float)
-        return float(8 * (s**3 / 6 + s**2 * b / 2 + s * b**2 / 2).sum()), float(8 * (s**2 + 2 * s * b).sum())
+        return float(8 * (s**3 / 6 + s**2 * b / 2 + s * b**2 / 2).sum()), float(
+            8 * (s**2 + 2 * s * b).sum()
+        )
 
 
 def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     """Nested dissection of a (width, height) grid, cells numbered row by row.
 
     Args:
-        matrix: (width · height)², symmetric, coupling each cell to its four neighbours at most. Only its entries beside
-            the diagonal are taken: the diagonal is given to each factorization.
+        matrix: (width · height)², symmetric, coupling each cell to its four neighbors at most.
+            Only its entries beside the diagonal are taken: the diagonal is given to each
+            factorization.
     """
     place = np.full((width, height), -1)
     order, fronts = [], []  # of a front: first, pivots, boundary as cells, parent, depth
@@ -72,7 +84,9 @@ def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
         else:
             middle = (z0 + z1) // 2
             parts, (xs, zs) = [(x0, x1, z0, middle), (x0, x1, middle + 1, z1)], (columns, [middle])
-        children = [cut(*part, depth + 1) for part in parts if part[0] < part[1] and part[2] < part[3]]
+        children = [
+            cut(*part, depth + 1) for part in parts if part[0] < part[1] and part[2] < part[3]
+        ]
         cells = np.ix_(xs, zs)
         first = sum(map(len, order))
         order.append(np.arange(width * height).reshape(width, height)[cells].ravel())
@@ -88,11 +102,16 @@ def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     first, pivots, around, parent, depth = zip(*fronts, strict=True)
     first, pivots, parent, depth = map(np.array, (first, pivots, parent, depth))
     order = np.concatenate(order)
-    boundaries = [np.sort(np.concatenate([place[cells] for cells in each] or [np.empty(0, int)])) for each in around]
+    boundaries = [
+        np.sort(np.concatenate([place[cells] for cells in each] or [np.empty(0, int)]))
+        for each in around
+    ]
 
     def row(front: int, places: np.ndarray) -> np.ndarray:
         own = places - first[front]
-        return np.where(own < pivots[front], own, pivots[front] + np.searchsorted(boundaries[front], places))
+        return np.where(
+            own < pivots[front], own, pivots[front] + np.searchsorted(boundaries[front], places)
+        )
 
     starts = np.concatenate([[0], np.cumsum([len(boundary) for boundary in boundaries])])
     sizes = pivots + np.diff(starts)
@@ -101,7 +120,10 @@ def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     np.maximum.at(room, depth + 1, sizes * chunks * 2 * LANES)
     upper = sparse.triu(sparse.csr_array(matrix)[order][:, order], 1).tocsr()
     front_of = np.repeat(np.arange(len(first)), pivots)
-    columns = [row(front_of[p], upper.indices[upper.indptr[p] : upper.indptr[p + 1]]) for p in range(len(order))]
+    columns = [
+        row(front_of[p], upper.indices[upper.indptr[p] : upper.indptr[p + 1]])
+        for p in range(len(order))
+    ]
     return Plan(
         order=order,
         place=place.ravel(),
@@ -128,11 +150,13 @@ class Factor:
         plan: of `matrix`.
         matrix: (cells, cells) sparse, symmetric.
         diagonal: (cells,) complex, in place of the matrix's own.
-        room: arrays of factors that are no more, to be used again: fresh pages, which the system has to clear, cost as
-            much as the elimination.
+        room: arrays of factors that are no more, to be used again: fresh pages, which the system
+            has to clear, cost as much as the elimination.
     """
 
-    def __init__(self, plan: Plan, matrix: sparse.sparray, diagonal: np.ndarray, room: list | None = None):
+    def __init__(
+        self, plan: Plan, matrix: sparse.sparray, diagonal: np.ndarray, room: list | None = None
+    ):
         self.plan, self.matrix, self.shape = plan, matrix, matrix.shape
         self._change = diagonal - matrix.diagonal()
         self._room = [] if room is None else room
@@ -154,12 +178,22 @@ class Factor:
         if self._exchanging is None:
             right = np.ascontiguousarray(right, complex)
             solution = np.empty((self.shape[0], right.shape[1]), complex)
-            _solve(self.plan, self._rows, self._inverse, self.plan.place[cells], right, self._x, solution)
+            _solve(
+                self.plan,
+                self._rows,
+                self._inverse,
+                self.plan.place[cells],
+                right,
+                self._x,
+                solution,
+            )
             residual = self.matrix @ solution[:, 0] + self._change * solution[:, 0]
             residual[cells] -= right[:, 0]
             if np.linalg.norm(residual) <= RESIDUAL * np.linalg.norm(right[:, 0]):
                 return solution
-            log.info("a pivot nearly vanishes: this operator is factored again, with pivots exchanged")
+            log.info(
+                "a pivot nearly vanishes: this operator is factored again, with pivots exchanged"
+            )
             self._exchanging = self._superlu()
         whole = np.zeros((self.shape[0], right.shape[1]), complex)
         whole[cells] = right
@@ -167,7 +201,8 @@ class Factor:
 
     def _superlu(self):
         matrix = self.matrix + sparse.diags_array(self._change)
-        # without SymmetricMode this order is 10 to 100 times slower; panels of 2 take 0.8 of the default's time
+        # without SymmetricMode this order is 10 to 100 times slower; panels of 2 take 0.8 of the
+        # default's time
         return splu(
             matrix.tocsc(),
             permc_spec="MMD_AT_PLUS_A",
@@ -187,18 +222,32 @@ def _less_one(row, source, a, b):
 
 @njit(inline="always")
 def _less_four(row, four, entries):
-    """row -= Σ of four such products (real parts of the entries first): the row is loaded and stored once."""
+    """row -= Σ of four such products (real parts of the entries first): the row is loaded and
+    stored once.
+    """
     a, b, c, d, ai, bi, ci, di = entries
     for r in range(LANES):
         i = r + LANES
         row[r] -= (
-            a * four[0, r] - ai * four[0, i] + b * four[1, r] - bi * four[1, i]
-            + c * four[2, r] - ci * four[2, i] + d * four[3, r] - di * four[3, i]
-        )  # fmt: skip
+            a * four[0, r]
+            - ai * four[0, i]
+            + b * four[1, r]
+            - bi * four[1, i]
+            + c * four[2, r]
+            - ci * four[2, i]
+            + d * four[3, r]
+            - di * four[3, i]
+        )
         row[i] -= (
-            a * four[0, i] + ai * four[0, r] + b * four[1, i] + bi * four[1, r]
-            + c * four[2, i] + ci * four[2, r] + d * four[3, i] + di * four[3, r]
-        )  # fmt: skip
+            a * four[0, i]
+            + ai * four[0, r]
+            + b * four[1, i]
+            + bi * four[1, r]
+            + c * four[2, i]
+            + ci * four[2, r]
+            + d * four[3, i]
+            + di * four[3, r]
+        )
 
 
 @njit(inline="always")
@@ -207,8 +256,16 @@ def _column(rows, k, last, j):
     c, r = j // LANES, j % LANES
     k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
     i = r + LANES
-    return (rows[k, c, r], rows[k1, c, r], rows[k2, c, r], rows[k3, c, r],
-            rows[k, c, i], rows[k1, c, i], rows[k2, c, i], rows[k3, c, i])  # fmt: skip
+    return (
+        rows[k, c, r],
+        rows[k1, c, r],
+        rows[k2, c, r],
+        rows[k3, c, r],
+        rows[k, c, i],
+        rows[k1, c, i],
+        rows[k2, c, i],
+        rows[k3, c, i],
+    )
 
 
 @njit(inline="always")
@@ -216,11 +273,15 @@ def _row(rows, k, j, last):
     """Entries (k, j to j + 3), likewise."""
     j1, j2, j3 = min(j + 1, last), min(j + 2, last), min(j + 3, last)
     return (
-        rows[k, j // LANES, j % LANES], rows[k, j1 // LANES, j1 % LANES],
-        rows[k, j2 // LANES, j2 % LANES], rows[k, j3 // LANES, j3 % LANES],
-        rows[k, j // LANES, j % LANES + LANES], rows[k, j1 // LANES, j1 % LANES + LANES],
-        rows[k, j2 // LANES, j2 % LANES + LANES], rows[k, j3 // LANES, j3 % LANES + LANES],
-    )  # fmt: skip
+        rows[k, j // LANES, j % LANES],
+        rows[k, j1 // LANES, j1 % LANES],
+        rows[k, j2 // LANES, j2 % LANES],
+        rows[k, j3 // LANES, j3 % LANES],
+        rows[k, j // LANES, j % LANES + LANES],
+        rows[k, j1 // LANES, j1 % LANES + LANES],
+        rows[k, j2 // LANES, j2 % LANES + LANES],
+        rows[k, j3 // LANES, j3 % LANES + LANES],
+    )
 
 
 @njit(inline="always")
@@ -236,7 +297,9 @@ def _entry(row, j):
 
 @njit(inline="always")
 def _front(plan, t, scratch):
-    """A front as rows of chunks, each LANES real and LANES imaginary numbers; above the diagonal only."""
+    """A front as rows of chunks, each LANES real and LANES imaginary numbers; above the diagonal
+    only.
+    """
     size = plan.pivots[t] + plan.starts[t + 1] - plan.starts[t]
     chunks = (size + LANES - 1) // LANES
     start = plan.slot[t]
@@ -256,7 +319,12 @@ def _eliminate(plan, diagonal, kept):
     scratch = np.zeros(plan.scratch)
     panel = np.empty((plan.chunks, FOUR, 2 * LANES))
     for t in range(len(plan.first)):
-        front, rows, first, pivots = _front(plan, t, scratch), _kept(plan, t, kept), plan.first[t], plan.pivots[t]
+        front, rows, first, pivots = (
+            _front(plan, t, scratch),
+            _kept(plan, t, kept),
+            plan.first[t],
+            plan.pivots[t],
+        )
         size, chunks, _ = front.shape
         for k in range(pivots):
             _add(front[k], k, diagonal[first + k])
@@ -270,7 +338,9 @@ def _eliminate(plan, diagonal, kept):
                     continue
                 i = k + p
                 pivot = _entry(front[i], i)
-                square = pivot.real**2 + pivot.imag**2  # by hand: zero becomes nan instead of an error
+                square = (
+                    pivot.real**2 + pivot.imag**2
+                )  # by hand: zero becomes nan instead of an error
                 d = complex(pivot.real / square, -pivot.imag / square)
                 inverse[first + i] = d
                 for q in range(i + 1, end):
@@ -281,13 +351,18 @@ def _eliminate(plan, diagonal, kept):
                     panel[c, p] = front[i, c]
                     for r in range(LANES):
                         rows[i, c, r] = d.real * front[i, c, r] - d.imag * front[i, c, r + LANES]
-                        rows[i, c, r + LANES] = d.real * front[i, c, r + LANES] + d.imag * front[i, c, r]
+                        rows[i, c, r + LANES] = (
+                            d.real * front[i, c, r + LANES] + d.imag * front[i, c, r]
+                        )
             for j in range(end, size):
                 entries = _column(rows, k, pivots - 1, j)
                 for c in range(j // LANES, chunks):
                     _less_four(front[j, c], panel[c], entries)
         if plan.parent[t] >= 0:
-            up, above = _front(plan, plan.parent[t], scratch), plan.above[plan.starts[t] : plan.starts[t + 1]]
+            up, above = (
+                _front(plan, plan.parent[t], scratch),
+                plan.above[plan.starts[t] : plan.starts[t + 1]],
+            )
             for i in range(size - pivots):
                 for j in range(i, size - pivots):
                     _add(up[above[i]], above[j], _entry(front[pivots + i], pivots + j))
@@ -297,8 +372,8 @@ def _eliminate(plan, diagonal, kept):
 
 @njit(**_JIT)
 def _substitute(plan, kept, inverse, x, alive):
-    """Overwrite x (cells, 2 LANES), by place, with the solutions; `alive` marks places that are not zero: the way up
-    from them alone is walked."""
+    """Overwrite x (cells, 2 LANES), by place, with the solutions; `alive` marks places that are not
+    zero: the way up from them alone is walked."""
     four = np.empty((FOUR, 2 * LANES))
     for t in range(len(plan.first)):
         first, pivots = plan.first[t], plan.pivots[t]

@@ -1,6 +1,6 @@
 """In-context memorization of nonlinear attention (Liao, Liu, Hou, Zou, Ling; arXiv 2506.18656)."""
 
-from rote.papers import About
+from rote.core.papers import About
 
 ABOUT = About(
     short="Nonlinear attention",
@@ -8,7 +8,8 @@ ABOUT = About(
     authors="Z. Liao, J. Liu, T. Hou, D. Zou, Z. Ling",
     reference="arXiv 2506.18656",
     url="https://arxiv.org/abs/2506.18656",
-    question="How well does a linear readout of one attention head fit its own context, compared with ridge regression "
+    question="How well does a linear readout of one attention head fit its own context, compared "
+    "with ridge regression "
     "on the raw tokens?",
 )
 

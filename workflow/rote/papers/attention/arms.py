@@ -1,11 +1,15 @@
-"""The settings that theory curves and simulated contexts share: signals, spikes, look-alike nonlinearities."""
+"""The settings that theory curves and simulated contexts share: signals, spikes, look-alike
+nonlinearities.
+"""
 
 import numpy as np
 
 from rote.theory.attention import ACTIVATIONS, Activation, moments
 
 U, V, T = np.eye(3)
-Spike = tuple[np.ndarray | None, np.ndarray | None]  # w_K, w_Q in the basis (signal, two directions orthogonal to it)
+Spike = tuple[
+    np.ndarray | None, np.ndarray | None
+]  # w_K, w_Q in the basis (signal, two directions orthogonal to it)
 SPIKES: dict[str, Spike] = {
     "none": (None, None),
     "aligned": (U, U),

@@ -1,34 +1,45 @@
-"""`rote attention <verb>`: nonlinear attention, from parameters to files, and one point on the spot."""
+"""`rote attention <verb>`: nonlinear attention, from parameters to files, and one point on the
+spot.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rote import tables
-from rote.job import Job, track
+from rote.core import tables
+from rote.core.job import Job, track
+from rote.core.verbs import table, verb
 from rote.papers.attention import schema, settings
-from rote.verbs import table, verb
 
 app = typer.Typer(
     name="attention",
     no_args_is_help=True,
     add_completion=False,
-    help="In-context memorization of nonlinear attention (Liao, Liu, Hou, Zou, Ling; arXiv 2506.18656).",
+    help="In-context memorization of nonlinear attention (Liao, Liu, Hou, Zou, Ling; arXiv "
+    "2506.18656).",
 )
 
-Angle = Annotated[float | None, typer.Option(help="Angle of this unit weight to the signal, degrees; default: none.")]
+Angle = Annotated[
+    float | None,
+    typer.Option(help="Angle of this unit weight to the signal, degrees; default: none."),
+]
 
 
 @app.command()
 def solve(
-    f: Annotated[str, typer.Option(help="Nonlinearity: linear, tanh, relu_c, sign, cubic, exp_c, exp_clip, ...")],
+    f: Annotated[
+        str,
+        typer.Option(help="Nonlinearity: linear, tanh, relu_c, sign, cubic, exp_c, exp_clip, ..."),
+    ],
     c: Annotated[float, typer.Option(help="Dimensions per token p/n, > 0.")],
     gamma: Annotated[float, typer.Option(help="Ridge, > 0.")],
     signal: Annotated[float, typer.Option(help="||μ||², ≥ 0.", min=0)] = 0.0,
     key: Angle = None,
     query: Angle = None,
-    diag: Annotated[str, typer.Option(help="Diagonal of the kernel: zero, keep, or the number lim f(√p)/√p.")] = "zero",
+    diag: Annotated[
+        str, typer.Option(help="Diagonal of the kernel: zero, keep, or the number lim f(√p)/√p.")
+    ] = "zero",
 ) -> None:
     """Print the theory's answer for one point: attention, ridge regression, and convergence."""
     import math
@@ -46,7 +57,10 @@ def solve(
         diag=diag if diag in ("zero", "keep") else _number("diag", diag),
     )
     if not found.converged:
-        typer.echo(f"did not converge: residual {float(found.residual):.1e} after {int(found.iterations)} steps")
+        typer.echo(
+            f"did not converge: residual {float(found.residual):.1e} after "
+            f"{int(found.iterations)} steps"
+        )
         raise typer.Exit(1)
     base = float(attention.ridge_error(gamma, c, signal))
     lines = {
@@ -64,7 +78,7 @@ def solve(
 
 
 def _number(name: str, text: str) -> float:
-    from rote.errors import InputError
+    from rote.core.errors import InputError
 
     try:
         return float(text)
@@ -78,7 +92,9 @@ def solve_curves(
     curves: table("Write: theory curves."),
     phase: table("Write: attention against ridge regression over f, p/n and ridge."),
     checks: table("Write: numbers theory decides."),
-    sweep_gamma: Annotated[float, typer.Option(help="Ridge of the sweeps over dimension and signal.")] = 1e-5,
+    sweep_gamma: Annotated[
+        float, typer.Option(help="Ridge of the sweeps over dimension and signal.")
+    ] = 1e-5,
 ):
     """Every theory curve, the phase map, and the claims that theory alone decides."""
     from rote.papers.attention import curves as theory
@@ -104,26 +120,38 @@ def simulate_variants(
     spectrum: table("Write: eigenvalues of the kernel."),
     algebra: table("Write: three ways to one error."),
 ):
-    """Other labels, heads, weights, tokens and signals; the kernel's spectrum; the algebra behind E."""
+    """Other labels, heads, weights, tokens and signals; the kernel's spectrum; the algebra behind
+    E.
+    """
     from rote.papers.attention import beyond, experiments
 
     tables.write(out, beyond.contexts(run.settings, run.seed), schema.Simulations, run.provenance())
-    tables.write(spectrum, experiments.spectrum(run.settings, run.seed), schema.Spectrum, run.provenance())
-    tables.write(algebra, experiments.algebra(run.settings, run.seed), schema.Algebra, run.provenance())
+    tables.write(
+        spectrum, experiments.spectrum(run.settings, run.seed), schema.Spectrum, run.provenance()
+    )
+    tables.write(
+        algebra, experiments.algebra(run.settings, run.seed), schema.Algebra, run.provenance()
+    )
 
 
 @verb(app, settings.Trained)
 def train_heads(
     run: Job,
     out: table("Write: heads during training."),
-    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
+    ] = None,
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
-    """Attention weights learnt by gradient descent: on the theory, on fresh contexts, on one context."""
+    """Attention weights learnt by gradient descent: on the theory, on fresh contexts, on one
+    context.
+    """
     from rote.papers.attention import trained
 
     folder = checkpoints and checkpoints / f"attention-{run.code or 'by-hand'}-{run.digest}"
-    frame = trained.sweep(run.settings, run.seed, device=run.device, checkpoints=folder, every=checkpoint_steps)
+    frame = trained.sweep(
+        run.settings, run.seed, device=run.device, checkpoints=folder, every=checkpoint_steps
+    )
     tables.write(out, frame, schema.TrainedTable, run.provenance())
     if folder:
         tables.drop(folder, "heads-*.pt")

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from rote import data
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.seeds import generator
+from rote.data import images as data
 from rote.models import pretrained
 from rote.papers.attention import settings, simulation
-from rote.seeds import generator
 from rote.theory import attention
 from rote.theory.attention import variants
 
@@ -17,23 +17,33 @@ Track = Callable[[Iterable], Iterable] | None
 
 
 def load(options: settings.Embeddings) -> tuple[np.ndarray, np.ndarray | None]:
-    """Inputs (rows, p), centred and of mean variance 1, and labels ±1 where they have some."""
+    """Inputs (rows, p), centered and of mean variance 1, and labels ±1 where they have some."""
     if options.source == "digits":
         images = data.digits()
-        rows, labels = images.pixels.reshape(len(images.labels), -1).astype(float), 1.0 - 2 * (images.labels % 2)
+        rows, labels = (
+            images.pixels.reshape(len(images.labels), -1).astype(float),
+            1.0 - 2 * (images.labels % 2),
+        )
         rows = rows[:, rows.std(axis=0) > 1e-8]  # corners that are always blank
     else:
-        rows = pretrained.token_embeddings(options.model, revision=options.revision, offline=options.offline)
+        rows = pretrained.token_embeddings(
+            options.model, revision=options.revision, offline=options.offline
+        )
         labels = None
     rows = rows - rows.mean(axis=0)
     return rows / rows.std(), labels
 
 
 def sweep(options: settings.Embeddings, seed: int, track: Track = None) -> pd.DataFrame:
-    """Attention, ridge regression and theory on random contexts of real inputs: the table EmbeddingsTable."""
+    """Attention, ridge regression and theory on random contexts of real inputs: the table
+    EmbeddingsTable.
+    """
     inputs, labels = load(options)
     if len(inputs) < options.tokens:
-        raise InputError(f"embeddings.tokens asks for {options.tokens} tokens, {options.source} has {len(inputs)}")
+        raise InputError(
+            f"embeddings.tokens asks for {options.tokens} tokens, {options.source} has "
+            f"{len(inputs)}"
+        )
     n, p = options.tokens, inputs.shape[1]
     gammas = np.array(options.gammas)
     spectrum = np.linalg.eigvalsh(np.cov(inputs.T))[::-1]
@@ -41,7 +51,10 @@ def sweep(options: settings.Embeddings, seed: int, track: Track = None) -> pd.Da
     ranks = np.log(np.arange(1, p // 2 + 1))
     exponent = -float(np.polyfit(ranks, np.log(spectrum[: p // 2]), 1)[0])
     theory = {
-        f: (attention.memorization_error(gammas, p / n, f).error, variants.anisotropic_error(gammas, n, spectrum, f))
+        f: (
+            attention.memorization_error(gammas, p / n, f).error,
+            variants.anisotropic_error(gammas, n, spectrum, f),
+        )
         for f in options.functions
     }
     parts = []
@@ -58,6 +71,10 @@ def sweep(options: settings.Embeddings, seed: int, track: Track = None) -> pd.Da
                 trace = name == "random"
                 found, base = (simulation.errors(M, y, gammas, trace) for M in (A, X))
                 columns = {"gamma": gammas, "replicate": replicate, "error": found, "ridge": base}
-                columns |= {"isotropic": theory[f][0], "anisotropic": theory[f][1], "exponent": exponent}
+                columns |= {
+                    "isotropic": theory[f][0],
+                    "anisotropic": theory[f][1],
+                    "exponent": exponent,
+                }
                 parts.append(pd.DataFrame({"f": f, "labels": name, **columns}))
     return pd.concat(parts, ignore_index=True)

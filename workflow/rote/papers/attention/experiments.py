@@ -1,4 +1,6 @@
-"""Contexts at finite size, every row with the theory beside it. Each (row, replicate) has data of its own."""
+"""Contexts at finite size, every row with the theory beside it. Each (row, replicate) has data of
+its own.
+"""
 
 from collections.abc import Callable, Iterable
 from itertools import product
@@ -8,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 
+from rote.core.seeds import generator
 from rote.papers.attention import curves, settings, simulation
 from rote.papers.attention.arms import (
     FUNCTIONS,
@@ -21,7 +24,6 @@ from rote.papers.attention.arms import (
     lookalikes,
     strength,
 )
-from rote.seeds import generator
 from rote.synth import tokens
 from rote.theory import attention
 
@@ -60,25 +62,55 @@ def rows(options: settings.Simulation) -> list[Row]:
         for c in (1 / 16, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0):
             wide = options.sweep_tokens
             sizes = (wide, round(c * wide))
-            found.append(Row("baseline", "dimension", series, *sizes, low, mu2=1.0, spike=SPIKES[spike], x=c))
+            found.append(
+                Row("baseline", "dimension", series, *sizes, low, mu2=1.0, spike=SPIKES[spike], x=c)
+            )
         for snr in (0.0, 0.5, 1.0, 2.0, 4.0, 16.0):
             sizes = (options.snr_tokens, options.snr_tokens // 4)
-            found.append(Row("baseline", "signal", series, *sizes, low, mu2=snr, spike=SPIKES[spike], x=snr))
+            found.append(
+                Row("baseline", "signal", series, *sizes, low, mu2=snr, spike=SPIKES[spike], x=snr)
+            )
     # Fig. 3
     ridges = np.geomspace(1e-3, 1e2, 6)
     for (panel, (mu2, spike)), f in product(curves.SETTINGS.items(), FUNCTIONS):
         more = {"mu2": mu2, "spike": SPIKES[spike], "trace": mu2 == 0, "slack": _slack(f, n, mu2)}
         found.append(Row("nonlinearity", panel, f, n, p, ridges, f=f, **more))
     for (panel, (mu2, spike)), a1 in product(curves.SETTINGS.items(), (0.0, 0.4, 0.7, 1.0)):
-        more = {"mu2": mu2, "spike": SPIKES[spike], "trace": mu2 == 0, "x": a1, "label": f"a1 = {a1:g}"}
-        found.append(Row("linear part", "", panel, n, p, np.array([1.0]), f=linear_share(a1), **more))
+        more = {
+            "mu2": mu2,
+            "spike": SPIKES[spike],
+            "trace": mu2 == 0,
+            "x": a1,
+            "label": f"a1 = {a1:g}",
+        }
+        found.append(
+            Row("linear part", "", panel, n, p, np.array([1.0]), f=linear_share(a1), **more)
+        )
     # Fig. 4
     pair = np.array(curves.PAIR)
     for omega in (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0):
-        found.append(Row("alignment", "strength", "tanh", n, p, pair, mu2=4.0, spike=strength(omega), x=omega))
+        found.append(
+            Row(
+                "alignment", "strength", "tanh", n, p, pair, mu2=4.0, spike=strength(omega), x=omega
+            )
+        )
     for angle in (0.0, 45.0, 90.0, 135.0, 180.0):
-        found.append(Row("alignment", "angle", "tanh", n, p, pair, mu2=4.0, spike=both(angle), x=angle))
-        found.append(Row("alignment", "key angle", "tanh", n, p, pair, mu2=4.0, spike=key_angle(angle), x=angle))
+        found.append(
+            Row("alignment", "angle", "tanh", n, p, pair, mu2=4.0, spike=both(angle), x=angle)
+        )
+        found.append(
+            Row(
+                "alignment",
+                "key angle",
+                "tanh",
+                n,
+                p,
+                pair,
+                mu2=4.0,
+                spike=key_angle(angle),
+                x=angle,
+            )
+        )
     # T1: without signal, averaged over labels, at the largest size
     big = options.limit_tokens
     for f, c in product(("tanh", "exp_clip", "cos_c", "linear"), (0.5, 2.0)):
@@ -96,8 +128,22 @@ def rows(options: settings.Simulation) -> list[Row]:
     ridge4 = np.array([1e-2, 1.0, 10.0, 100.0])
     found.append(Row("noise", "tanh", "tanh", n, p, ridge4, slack=1 / n))
     for spike in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
-        found.append(Row("spikes", spike, "tanh", n, p, pair, mu2=4.0, spike=SPIKES[spike], slack=1 / n))
-    found.append(Row("blind", "cos_c", "cos_c", n, p, np.array([1.0]), f="cos_c", mu2=4.0, spike=SPIKES["aligned"]))
+        found.append(
+            Row("spikes", spike, "tanh", n, p, pair, mu2=4.0, spike=SPIKES[spike], slack=1 / n)
+        )
+    found.append(
+        Row(
+            "blind",
+            "cos_c",
+            "cos_c",
+            n,
+            p,
+            np.array([1.0]),
+            f="cos_c",
+            mu2=4.0,
+            spike=SPIKES["aligned"],
+        )
+    )
     return found
 
 
@@ -116,9 +162,13 @@ def contexts(options: settings.Simulation, seed: int, track: Track = None) -> pd
     for row, replicate in (track or iter)(units):
         if id(row) not in known:
             c, f = row.p / row.n, attention.moments(row.f)
-            limit = curves.error(row.gammas, c, attention.finite_size(f, row.n), row.mu2, row.spike).error
+            limit = curves.error(
+                row.gammas, c, attention.finite_size(f, row.n), row.mu2, row.spike
+            ).error
             known[id(row)] = limit, attention.ridge_error(row.gammas, c, row.mu2)
-        rng = generator(seed, "attention", row.figure, row.panel, row.series, str((row.x, row.n)), replicate)
+        rng = generator(
+            seed, "attention", row.figure, row.panel, row.series, str((row.x, row.n)), replicate
+        )
         context = tokens.draw(row.n, row.p, rng, mu=np.sqrt(row.mu2) * U)
         found = measure(context, row.f, row.spike, row.gammas, row.trace)
         parts.append(frame(row, replicate, found, known[id(row)]))
@@ -126,32 +176,50 @@ def contexts(options: settings.Simulation, seed: int, track: Track = None) -> pd
 
 
 def _count(row: Row, options: settings.Simulation) -> int:
-    """Averaged over labels a row needs fewer contexts; where the limit itself is approached slowly it needs more."""
+    """Averaged over labels a row needs fewer contexts; where the limit itself is approached slowly
+    it needs more.
+    """
     if row.figure == "limit" and row.f in HEAVY:
         return 4 * options.replicates
     return max(2, options.replicates // 2) if row.trace else options.replicates
 
 
 def measure(
-    context: tokens.Context, f: attention.activation.Nonlinearity, spike: Spike, gammas: np.ndarray, trace: bool = False
+    context: tokens.Context,
+    f: attention.activation.Nonlinearity,
+    spike: Spike,
+    gammas: np.ndarray,
+    trace: bool = False,
 ) -> simulation.Errors:
     """Errors on one context without the cautions of `simulate`; the rows know their limits."""
     p = len(context.X)
     vectors = [None if w is None else simulation.padded("spike", w, p) for w in spike]
-    return simulation.training_errors(*context, simulation.entrywise(f, p), gammas, *vectors, trace=trace)[0]
+    return simulation.training_errors(
+        *context, simulation.entrywise(f, p), gammas, *vectors, trace=trace
+    )[0]
 
 
 def frame(row: Row, replicate: int, found: simulation.Errors, theory: tuple) -> pd.DataFrame:
-    """The table's rows for one context of a row; `theory` is that of attention and of ridge regression."""
+    """The table's rows for one context of a row; `theory` is that of attention and of ridge
+    regression.
+    """
     label = row.label or (row.f if isinstance(row.f, str) else "")
     point = {"figure": row.figure, "panel": row.panel, "series": row.series}
-    point |= {"x": row.gammas if row.x is None else row.x, "gamma": row.gammas, "f": label, "n": row.n, "p": row.p}
+    point |= {
+        "x": row.gammas if row.x is None else row.x,
+        "gamma": row.gammas,
+        "f": label,
+        "n": row.n,
+        "p": row.p,
+    }
     point |= {"mu2": row.mu2, "slack": row.slack, "replicate": replicate}
     return pd.DataFrame(point | dict(zip(VALUES, (*found, *theory), strict=True)))[COLUMNS + VALUES]
 
 
 def _paired(options: settings.Simulation, seed: int) -> list[pd.DataFrame]:
-    """All spikes, and all look-alikes of tanh, on the same contexts: for statements about their differences."""
+    """All spikes, and all look-alikes of tanh, on the same contexts: for statements about their
+    differences.
+    """
     n, parts = options.tokens, []
     gammas = np.array([1.0, 10.0])
     spikes = ("none", "orthogonal", "aligned", "anti", "key only", "query only")
@@ -162,7 +230,9 @@ def _paired(options: settings.Simulation, seed: int) -> list[pd.DataFrame]:
         row = Row(figure, panel, series, n, 4 * n, gammas, mu2=4.0, label=series)
         theory = curves.error(gammas, 4.0, f, 4.0, spike).error
         for replicate in range(options.replicates):
-            context = tokens.draw(n, 4 * n, generator(seed, "attention", figure, replicate), mu=2 * U)
+            context = tokens.draw(
+                n, 4 * n, generator(seed, "attention", figure, replicate), mu=2 * U
+            )
             parts.append(frame(row, replicate, measure(context, f, spike, gammas), (theory, base)))
     return parts
 
@@ -202,6 +272,12 @@ def spectrum(options: settings.Simulation, seed: int, bins: int = 60) -> pd.Data
         counts = np.histogram(values, edges, density=True)[0]
         inner = edges[:-1, None] + np.diff(edges)[:, None] * (np.arange(8) + 0.5) / 8
         theory = attention.kernel_density(inner.ravel(), c, f).reshape(inner.shape).mean(axis=1)
-        columns = {"bin": range(bins), "low": edges[:-1], "high": edges[1:], "simulated": counts, "theory": theory}
+        columns = {
+            "bin": range(bins),
+            "low": edges[:-1],
+            "high": edges[1:],
+            "simulated": counts,
+            "theory": theory,
+        }
         parts.append(pd.DataFrame({"f": f, "c": c, **columns}))
     return pd.concat(parts, ignore_index=True)

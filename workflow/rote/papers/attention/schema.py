@@ -1,6 +1,6 @@
 """The paper's result tables."""
 
-from rote.tables import Table, column
+from rote.core.tables import Table, column
 
 _LOST = "the fixed point did not converge"
 _NONE = "not part of this row"
@@ -15,7 +15,9 @@ class Curves(Table):
     series: str = column("curve within the panel")
     x: float = column("abscissa")
     gamma: float = column("ridge")
-    error: float = column("memorization error of attention, or of ridge regression on raw tokens", nan=_LOST)
+    error: float = column(
+        "memorization error of attention, or of ridge regression on raw tokens", nan=_LOST
+    )
     iterations: int = column("steps of the fixed point; 0 = closed form", "steps")
     residual: float = column("relative residual of the fixed point; 0 = closed form")
     converged: bool = column("small residual and the right branch")
@@ -58,7 +60,9 @@ class Simulations(Table):
     slack: float = column("finite-size slack of the comparison with theory")
     replicate: int = column("replicate")
     error: float = column("memorization error of attention")
-    ridge: float = column("memorization error of ridge regression on the same context's raw tokens", nan=_NONE)
+    ridge: float = column(
+        "memorization error of ridge regression on the same context's raw tokens", nan=_NONE
+    )
     theory: float = column("theory for attention", nan="the theory has no value here")
     ridge_theory: float = column("theory for ridge regression", nan=_NONE)
 
@@ -92,7 +96,9 @@ class TrainedTable(Table):
     """A head during training."""
 
     KEY = ("objective", "gamma", "replicate", "step")
-    objective: str = column("theory: descent on the limit; fresh: on new contexts each step; same: on one context")
+    objective: str = column(
+        "theory: descent on the limit; fresh: on new contexts each step; same: on one context"
+    )
     gamma: float = column("ridge of training and evaluation")
     replicate: int = column("replicate")
     step: int = column("training step", "steps")
@@ -113,7 +119,9 @@ class EmbeddingsTable(Table):
     error: float = column("memorization error of attention")
     ridge: float = column("memorization error of ridge regression on the raw tokens")
     isotropic: float = column("theory for isotropic tokens of the same size and mean power")
-    anisotropic: float = column("theory with the measured covariance spectrum", nan="it did not converge")
+    anisotropic: float = column(
+        "theory with the measured covariance spectrum", nan="it did not converge"
+    )
     exponent: float = column("power-law exponent of the covariance spectrum")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.section import Section, key
+from rote.core.section import Section, key
 
 Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=8)]
@@ -23,15 +23,33 @@ class Simulation(Section):
     """Contexts at finite size: the markers of the figures and the rows that theory is tested on."""
 
     tokens: int = key(512, "Tokens n of most rows; the dimension p follows from p/n", ge=16)
-    sweep_tokens: int = key(512, "Tokens n of the sweep over the dimension (4096 in the paper)", ge=16)
+    sweep_tokens: int = key(
+        512, "Tokens n of the sweep over the dimension (4096 in the paper)", ge=16
+    )
     sweep_gamma: float = key(1e-5, "Ridge of the sweeps over dimension and signal", gt=0)
-    snr_tokens: int = key(1024, "Tokens n of the sweep over the signal, p = n/4 (2048 in the paper)", ge=16)
-    limit_tokens: int = key(1024, "Largest n at which theory and simulation are compared without signal", ge=64)
+    snr_tokens: int = key(
+        1024, "Tokens n of the sweep over the signal, p = n/4 (2048 in the paper)", ge=16
+    )
+    limit_tokens: int = key(
+        1024, "Largest n at which theory and simulation are compared without signal", ge=64
+    )
     replicates: int = key(6, "Contexts per row", ge=2)
 
     SCALES: ClassVar = {
-        "smoke": {"tokens": 64, "sweep_tokens": 64, "snr_tokens": 64, "limit_tokens": 64, "replicates": 2},
-        "paper": {"tokens": 2048, "sweep_tokens": 4096, "snr_tokens": 2048, "limit_tokens": 4096, "replicates": 20},
+        "smoke": {
+            "tokens": 64,
+            "sweep_tokens": 64,
+            "snr_tokens": 64,
+            "limit_tokens": 64,
+            "replicates": 2,
+        },
+        "paper": {
+            "tokens": 2048,
+            "sweep_tokens": 4096,
+            "snr_tokens": 2048,
+            "limit_tokens": 4096,
+            "replicates": 20,
+        },
     }
 
 
@@ -58,7 +76,8 @@ class Embeddings(Section):
     """Real inputs as tokens: scanned digits, or the token embeddings of a language model."""
 
     source: Literal["digits", "model"] = key(
-        "digits", "digits: 8x8 scans, their parity as label; model: rows of a token-embedding matrix"
+        "digits",
+        "digits: 8x8 scans, their parity as label; model: rows of a token-embedding matrix",
     )
     model: str = key("", "Hugging Face id, or folder with config.json and weights; only for model")
     revision: str = key("main", "Revision of the model on the hub")
@@ -85,7 +104,7 @@ class Embeddings(Section):
 class Settings(Section):
     """A random matrix analysis of in-context memorization for nonlinear attention"""
 
-    theory: Theory = key(Theory, Theory.__doc__)
-    simulation: Simulation = key(Simulation, Simulation.__doc__)
-    trained: Trained = key(Trained, Trained.__doc__)
-    embeddings: Embeddings = key(Embeddings, Embeddings.__doc__)
+    theory: Theory = key(Theory)
+    simulation: Simulation = key(Simulation)
+    trained: Trained = key(Trained)
+    embeddings: Embeddings = key(Embeddings)

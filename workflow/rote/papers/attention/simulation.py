@@ -1,8 +1,9 @@
-"""One context at finite size: attention features, and the training error of the best ridge probe for a whole γ grid.
+"""One context at finite size: attention features, and the training error of the best ridge probe
+for a whole γ grid.
 
-Nothing is inverted per γ. The smaller Gram matrix is brought to tridiagonal form once, and every γ is then a
-tridiagonal solve: a third of the work of an eigendecomposition, with the same answers. Tokens of more dimensions than
-there are tokens enter through XᵀX alone.
+Nothing is inverted per γ. The smaller Gram matrix is brought to tridiagonal form once, and every γ
+is then a tridiagonal solve: a third of the work of an eigendecomposition, with the same answers.
+Tokens of more dimensions than there are tokens enter through XᵀX alone.
 """
 
 import warnings
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import linalg
 from scipy.linalg import blas, lapack
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention.memorization import positive
@@ -41,7 +42,7 @@ def simulate(
     w_key: ArrayLike | None = None,
     w_query: ArrayLike | None = None,
     diag: str = "zero",
-    centred: bool = True,
+    centered: bool = True,
     trace: bool = False,
     balance: float = 0.0,
     noise: tokens.Noise = tokens.normal,
@@ -55,8 +56,9 @@ def simulate(
         f: as in `rote.theory.attention`.
         mu, w_key, w_query: signal and spike in the first directions of the token space, length ≤ p.
         diag: "zero" or "keep" the diagonal of the kernel.
-        centred: subtract E f from f; with balanced labels it makes no difference.
-        trace: average over random labels instead of using the drawn ones (only without signal): much less noise.
+        centered: subtract E f from f; with balanced labels it makes no difference.
+        trace: average over random labels instead of using the drawn ones (only without signal):
+            much less noise.
         balance, noise, scales: see `rote.synth.tokens.draw`.
 
     Raises:
@@ -67,14 +69,19 @@ def simulate(
         raise InputError("trace averages over labels, so it needs mu = 0")
     f = attention.named(f)
     attention.diagonal(f, diag)
-    vectors = [None if v is None else padded(name, v, p) for name, v in (("w_key", w_key), ("w_query", w_query))]
+    vectors = [
+        None if v is None else padded(name, v, p)
+        for name, v in (("w_key", w_key), ("w_query", w_query))
+    ]
     _caution(gamma, n, p, mu, *vectors)
     context = tokens.draw(n, p, rng, mu=mu, balance=balance, noise=noise, scales=scales)
-    kernel = entrywise(f, p, diag=diag, centred=centred)
+    kernel = entrywise(f, p, diag=diag, centered=centered)
     found, largest = training_errors(context.X, context.y, kernel, gamma, *vectors, trace=trace)
     if largest > 8:
         warnings.warn(
-            f"a kernel entry is {largest:.1f}: (nearly) parallel tokens; an unbounded f explodes there", stacklevel=2
+            f"a kernel entry is {largest:.1f}: (nearly) parallel tokens; an unbounded f explodes "
+            "there",
+            stacklevel=2,
         )
     return found
 
@@ -91,8 +98,8 @@ def training_errors(
 ) -> tuple[Errors, float]:
     """Errors of ridge regression of y (n,) on the attention features of X (p, n) and on X itself.
 
-    For p > n the Gram matrix of the features A = XK comes from that of the tokens, AᵀA = Kᵀ(XᵀX)K: at p = 4n both take
-    a third of the arithmetic.
+    For p > n the Gram matrix of the features A = XK comes from that of the tokens, AᵀA = Kᵀ(XᵀX)K:
+    at p = 4n both take a third of the arithmetic.
 
     Returns:
         Both errors at every γ, and the largest off-diagonal |XᵀWX|/√p.
@@ -110,7 +117,10 @@ def training_errors(
     diagonal = np.diag_indices(n)
     largest = _largest(K, diagonal)
     K = kernel(K, diagonal)
-    grams = (K.T @ (full @ K)).T, gram  # symmetric but for rounding: transposed, its columns are contiguous
+    grams = (
+        (K.T @ (full @ K)).T,
+        gram,
+    )  # symmetric but for rounding: transposed, its columns are contiguous
     return Errors(*(_errors_of_gram(G / n, y, gamma, trace) for G in grams)), largest
 
 
@@ -118,7 +128,9 @@ def padded(name: str, vector: ArrayLike, p: int) -> np.ndarray:
     """A vector of the first directions as (p,)."""
     vector = np.atleast_1d(np.asarray(vector, float))
     if vector.ndim != 1 or len(vector) > p or not np.isfinite(vector).all():
-        raise InputError(f"{name} must be a vector of at most p = {p} finite numbers, given shape {vector.shape}")
+        raise InputError(
+            f"{name} must be a vector of at most p = {p} finite numbers, given shape {vector.shape}"
+        )
     return np.concatenate([vector, np.zeros(p - len(vector))])
 
 
@@ -130,10 +142,17 @@ def _caution(gamma, n, p, mu, w_key, w_query) -> None:
     if min(n, p) < 50 or not 0.02 <= p / n <= 50:
         notes.append(f"n = {n}, p = {p}: the theory wants both ≥ 50 and p/n in [0.02, 50]")
     mu = np.zeros(p) if mu is None else padded("mu", mu, p)
-    s, key, query = mu @ mu, np.zeros(p) if w_key is None else w_key, np.zeros(p) if w_query is None else w_query
+    s, key, query = (
+        mu @ mu,
+        np.zeros(p) if w_key is None else w_key,
+        np.zeros(p) if w_query is None else w_query,
+    )
     s = (s + (mu @ key) * (query @ mu)) / np.sqrt(p)
     if abs(s) > 0.12:
-        notes.append(f"μᵀWμ/√p = {s:.2f} is above 0.12: the signal reaches the nonlinearity (strong_signal_error)")
+        notes.append(
+            f"μᵀWμ/√p = {s:.2f} is above 0.12: the signal reaches the nonlinearity "
+            "(strong_signal_error)"
+        )
     if np.linalg.norm(key) * np.linalg.norm(query) > np.sqrt(p) / 10:
         notes.append(f"||w_K|| ||w_Q|| is above √p/10 = {np.sqrt(p) / 10:.1f}")
     for note in notes:
@@ -182,16 +201,18 @@ def _largest(block: np.ndarray, diagonal: tuple[np.ndarray, np.ndarray]) -> floa
     return largest
 
 
-def entrywise(f: attention.activation.Nonlinearity, p: int, *, diag: str = "zero", centred: bool = True) -> Kernel:
+def entrywise(
+    f: attention.activation.Nonlinearity, p: int, *, diag: str = "zero", centered: bool = True
+) -> Kernel:
     """The paper's kernel, (f(t) − E f)/√p with its diagonal set to zero or kept."""
     f = attention.named(f)
-    centre = attention.moments(f).a0 if centred else 0.0
+    center = attention.moments(f).a0 if centered else 0.0
 
     def kernel(block: np.ndarray, diagonal: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         if diag == "zero":
             block[diagonal] = 0  # before f, which may overflow there
         block = f(block)
-        block -= centre
+        block -= center
         if diag == "zero":
             block[diagonal] = 0
         block /= np.sqrt(p)
@@ -240,7 +261,9 @@ def _errors_of_gram(gram: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: b
 
 
 def _averaged(gram: np.ndarray, n: int, gamma: np.ndarray) -> np.ndarray:
-    """Errors averaged over random labels, from either Gram matrix over n, (m, m) with m ≤ n; it is overwritten."""
+    """Errors averaged over random labels, from either Gram matrix over n, (m, m) with m ≤ n; it is
+    overwritten.
+    """
     values = np.maximum(linalg.eigvalsh(gram, overwrite_a=True, check_finite=False), 0)
     shares = gamma[:, None] / (gamma[:, None] + values)
     return ((shares**2).sum(axis=1) + n - len(gram)) / n
@@ -248,10 +271,16 @@ def _averaged(gram: np.ndarray, n: int, gamma: np.ndarray) -> np.ndarray:
 
 def _gram(A: np.ndarray) -> np.ndarray:
     """Aᵀ A, lower triangle, by one symmetric rank-k product."""
-    return blas.dsyrk(1.0, A, trans=1, lower=1) if A.flags.f_contiguous else blas.dsyrk(1.0, A.T, trans=0, lower=1)
+    return (
+        blas.dsyrk(1.0, A, trans=1, lower=1)
+        if A.flags.f_contiguous
+        else blas.dsyrk(1.0, A.T, trans=0, lower=1)
+    )
 
 
-def shifted_solves(S: np.ndarray, b: np.ndarray, shifts: np.ndarray, rotate_back: bool = True) -> np.ndarray:
+def shifted_solves(
+    S: np.ndarray, b: np.ndarray, shifts: np.ndarray, rotate_back: bool = True
+) -> np.ndarray:
     """(S + shift)⁻¹ b for every shift > 0, (m, shifts), from one tridiagonal reduction S = Q T Qᵀ.
 
     Args:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from rote.claims import Sample, ratio
+from rote.ledger import Sample, ratio
 
 Tables = Mapping[str, pd.DataFrame]
 POINT = ["figure", "panel", "series", "x", "gamma", "n"]
@@ -17,7 +17,9 @@ def _check(name: str):
 
     def statistic(tables: Tables) -> dict[str, Sample]:
         table = tables["checks"]
-        return {row.condition: Sample([row.value]) for row in table[table["check"] == name].itertuples()}
+        return {
+            row.condition: Sample([row.value]) for row in table[table["check"] == name].itertuples()
+        }
 
     return statistic
 
@@ -48,15 +50,21 @@ def _rows(tables: Tables, figure: str, table: str = "simulations") -> pd.DataFra
 
 
 def _excess(rows: pd.DataFrame, allowed: float = 0.0, relative: float = 0.01) -> dict[str, Sample]:
-    """|mean − theory| − 3 s.e. − slack − 1 % of the theory, per point: agreement if ≤ 0. Needs n E ≥ 10."""
+    """|mean − theory| − 3 s.e. − slack − 1 % of the theory, per point: agreement if ≤ 0. Needs n E
+    ≥ 10.
+    """
     conditions = {}
     for key, group in rows.groupby(POINT, sort=False):
         if len(group) < 2 or group["n"].iloc[0] * group["theory"].iloc[0] < 10:
             continue
         mean, error = group["error"].mean(), group["error"].sem()
         theory, slack = group["theory"].iloc[0], group["slack"].iloc[0]
-        name = ", ".join(dict.fromkeys(str(part) for part in key[1:3] if part)) + f", γ = {key[4]:.3g}"
-        conditions[name] = Sample([abs(mean - theory) - 3 * error - slack - allowed - relative * theory])
+        name = (
+            ", ".join(dict.fromkeys(str(part) for part in key[1:3] if part)) + f", γ = {key[4]:.3g}"
+        )
+        conditions[name] = Sample(
+            [abs(mean - theory) - 3 * error - slack - allowed - relative * theory]
+        )
     return conditions
 
 
@@ -73,7 +81,9 @@ def limit(tables: Tables) -> dict[str, Sample]:
     rows = _rows(tables, "limit")
     rows = rows[~rows["f"].isin(["cubic", "exp_c"]) & (rows["n"] == rows["n"].max())]
     groups = rows.groupby(["f", "panel", "gamma"])
-    return {f"{f}, {c}, γ = {gamma:g}": Sample(g["error"] - g["theory"]) for (f, c, gamma), g in groups}
+    return {
+        f"{f}, {c}, γ = {gamma:g}": Sample(g["error"] - g["theory"]) for (f, c, gamma), g in groups
+    }
 
 
 def limit_heavy(tables: Tables) -> dict[str, Sample]:
@@ -92,19 +102,25 @@ def limit_heavy_decay(tables: Tables) -> dict[str, Sample]:
         wide = group.pivot(index="replicate", columns="n", values="off")
         sizes = sorted(wide.columns)
         for small, large in pairwise(sizes):
-            conditions[f"{f}, n = {small} → {large}"] = Sample(wide[[small, large]].to_numpy(), ratio)
+            conditions[f"{f}, n = {small} → {large}"] = Sample(
+                wide[[small, large]].to_numpy(), ratio
+            )
     return conditions
 
 
 def signal(tables: Tables) -> dict[str, Sample]:
-    """T3: how far theory and simulation are apart beyond 3 s.e. and the finite-size slack, per f and spike."""
+    """T3: how far theory and simulation are apart beyond 3 s.e. and the finite-size slack, per f
+    and spike.
+    """
     return _excess(_rows(tables, "signal"))
 
 
 def worse_on_noise_simulated(tables: Tables) -> dict[str, Sample]:
     """C1: simulated gap minus its theory, beyond 3 s.e. + 0.005."""
     rows = _rows(tables, "noise")
-    gap = rows.assign(error=rows["error"] - rows["ridge"], theory=rows["theory"] - rows["ridge_theory"])
+    gap = rows.assign(
+        error=rows["error"] - rows["ridge"], theory=rows["theory"] - rows["ridge_theory"]
+    )
     return _excess(gap, allowed=0.005, relative=0)
 
 
@@ -118,7 +134,9 @@ def ridgeless_exponent_simulated(tables: Tables) -> Sample:
 
 
 def alignment_order_simulated(tables: Tables) -> dict[str, Sample]:
-    """C5: steps of the order aligned < query only < none < key only < anti, on common contexts, γ = 1."""
+    """C5: steps of the order aligned < query only < none < key only < anti, on common contexts, γ =
+    1.
+    """
     wide = _paired(tables, "paired")
     order = ("aligned", "query only", "none", "key only", "anti")
     return {f"{b} − {a}": Sample(wide[b] - wide[a]) for a, b in pairwise(order)}
@@ -172,21 +190,30 @@ def strong_falls(tables: Tables) -> dict[str, Sample]:
 
 def strong_reversal(tables: Tables) -> dict[str, Sample]:
     """C8: ratio to ridge regression at s = 1, tanh."""
-    return {key[0]: Sample(values) for key, values in _strong(tables, "tanh").items() if key[1] == 1.0}
+    return {
+        key[0]: Sample(values) for key, values in _strong(tables, "tanh").items() if key[1] == 1.0
+    }
 
 
 def strong_linear(tables: Tables) -> dict[str, Sample]:
     """C8: the same ratio for linear attention, at every s."""
-    return {f"{key[0]}, s = {key[1]:g}": Sample(values) for key, values in _strong(tables, "linear").items()}
+    return {
+        f"{key[0]}, s = {key[1]:g}": Sample(values)
+        for key, values in _strong(tables, "linear").items()
+    }
 
 
 def strong_corrected(tables: Tables) -> dict[str, Sample]:
-    """Share of the strong-signal effect that the heuristic leaves unexplained, tanh, s ≥ 1 (1: all of it)."""
+    """Share of the strong-signal effect that the heuristic leaves unexplained, tanh, s ≥ 1 (1: all
+    of it).
+    """
     rows = _rows(tables, "strong", "variants")
     rows = rows[(rows["f"] == "tanh") & (rows["x"] >= 1)]
     conditions = {}
     for (spike, s), group in rows.groupby(["panel", "x"]):
-        effect = group["ridge_theory"] - group["error"]  # without the effect attention is ridge regression here
+        effect = (
+            group["ridge_theory"] - group["error"]
+        )  # without the effect attention is ridge regression here
         left = group["theory"] - group["error"]
         conditions[f"{spike}, s = {s:g}"] = Sample(np.column_stack([left, effect]), _share)
     return conditions
@@ -213,15 +240,19 @@ def structure_blind_simulated(tables: Tables) -> dict[str, Sample]:
 
 def converged(tables: Tables) -> dict[str, Sample]:
     """Share of the points of curves and phase map that converged."""
-    return {"curves": Sample([tables["curves"]["converged"].mean()]),
-            "phase map": Sample([tables["phase"]["attention"].notna().mean()])}  # fmt: skip
+    return {
+        "curves": Sample([tables["curves"]["converged"].mean()]),
+        "phase map": Sample([tables["phase"]["attention"].notna().mean()]),
+    }
 
 
 def typical(tables: Tables) -> dict[str, Sample]:
     """Share of the phase map without signal on which attention is worse than ridge regression."""
     table = tables["phase"]
     table = table[table["setting"] == "no signal"]
-    return {f: Sample([(rows["attention"] > rows["ridge"]).mean()]) for f, rows in table.groupby("f")}
+    return {
+        f: Sample([(rows["attention"] > rows["ridge"]).mean()]) for f, rows in table.groupby("f")
+    }
 
 
 def _variant(*names: str):
@@ -267,11 +298,16 @@ def trained_alignment(tables: Tables) -> dict[str, Sample]:
     """Mean |cosine| of key and query with the signal at the end of training on fresh contexts."""
     rows = _trained(tables, "fresh")
     rows = rows[rows["step"] == rows["step"].max()]
-    return {f"γ = {gamma:g}": Sample((g["key"].abs() + g["query"].abs()) / 2) for gamma, g in rows.groupby("gamma")}
+    return {
+        f"γ = {gamma:g}": Sample((g["key"].abs() + g["query"].abs()) / 2)
+        for gamma, g in rows.groupby("gamma")
+    }
 
 
 def trained_gap(tables: Tables) -> dict[str, Sample]:
-    """E of attention minus that of ridge regression on held-out contexts, at the largest trained γ, after training."""
+    """E of attention minus that of ridge regression on held-out contexts, at the largest trained γ,
+    after training.
+    """
     return {"after training": _gap(tables, -1)}
 
 
@@ -291,11 +327,16 @@ def query_first(tables: Tables) -> dict[str, Sample]:
     """|cosine| of the query minus that of the key, mean over the descent of the theory's E."""
     rows = _trained(tables, "theory")
     rows = rows[rows["step"] > 0].assign(lead=rows["query"].abs() - rows["key"].abs())
-    return {f"γ = {gamma:g}": Sample(g.groupby("replicate")["lead"].mean()) for gamma, g in rows.groupby("gamma")}
+    return {
+        f"γ = {gamma:g}": Sample(g.groupby("replicate")["lead"].mean())
+        for gamma, g in rows.groupby("gamma")
+    }
 
 
 def trained_on_one(tables: Tables) -> dict[str, Sample]:
-    """E on other contexts after training on one, minus before: what the weights stored helps there only."""
+    """E on other contexts after training on one, minus before: what the weights stored helps there
+    only.
+    """
     rows = _trained(tables, "same, elsewhere")
     steps = sorted(rows["step"].unique())
     conditions = {}
@@ -310,7 +351,9 @@ def trained_on_one_own(tables: Tables) -> dict[str, Sample]:
     rows = _trained(tables, "same")
     rows = rows[rows["step"] == rows["step"].max()]
     groups = rows.groupby("gamma")
-    return {f"γ = {gamma:g}": Sample(g[["error", "ridge"]].to_numpy(), ratio) for gamma, g in groups}
+    return {
+        f"γ = {gamma:g}": Sample(g[["error", "ridge"]].to_numpy(), ratio) for gamma, g in groups
+    }
 
 
 def _embedded(tables: Tables, labels: str) -> pd.DataFrame:
@@ -319,22 +362,31 @@ def _embedded(tables: Tables, labels: str) -> pd.DataFrame:
 
 
 def embeddings_theory(tables: Tables) -> dict[str, Sample]:
-    """Real inputs, random labels: distance from the isotropic theory minus that from the measured spectrum's."""
+    """Real inputs, random labels: distance from the isotropic theory minus that from the measured
+    spectrum's.
+    """
     rows = _embedded(tables, "random").dropna(subset=["anisotropic"])
     gain = (rows["error"] - rows["isotropic"]).abs() - (rows["error"] - rows["anisotropic"]).abs()
-    return {f: Sample(group.groupby("replicate")["gain"].mean()) for f, group in rows.assign(gain=gain).groupby("f")}
+    return {
+        f: Sample(group.groupby("replicate")["gain"].mean())
+        for f, group in rows.assign(gain=gain).groupby("f")
+    }
 
 
 def embeddings_gap(tables: Tables) -> dict[str, Sample]:
     """Real inputs, random labels, second smallest γ: attention minus ridge regression."""
     rows = _embedded(tables, "random")
     gammas = sorted(rows["gamma"].unique())
-    rows = rows[(rows["gamma"] == gammas[min(1, len(gammas) - 1)]) & rows["f"].isin(["tanh", "linear"])]
+    rows = rows[
+        (rows["gamma"] == gammas[min(1, len(gammas) - 1)]) & rows["f"].isin(["tanh", "linear"])
+    ]
     return {f: Sample(group["error"] - group["ridge"]) for f, group in rows.groupby("f")}
 
 
 def embeddings_structure(tables: Tables) -> dict[str, Sample]:
     """Real inputs and labels: structure-blind cos minus tanh, same contexts, per γ."""
-    wide = _embedded(tables, "real").pivot(index=["gamma", "replicate"], columns="f", values="error")
+    wide = _embedded(tables, "real").pivot(
+        index=["gamma", "replicate"], columns="f", values="error"
+    )
     gap = (wide["cos_c"] - wide["tanh"]).reset_index(name="gap")
     return {f"γ = {gamma:g}": Sample(group["gap"]) for gamma, group in gap.groupby("gamma")}

@@ -1,7 +1,8 @@
-"""Attention weights learnt by gradient descent (our extension): does training align them with the signal?
+"""Attention weights learnt by gradient descent (our extension): does training align them with the
+signal?
 
-w_K and w_Q live on unit spheres. Three objectives: the theory's E, the measured E on fresh contexts at every step, and
-the measured E on one context only. f is tanh.
+w_K and w_Q live on unit spheres. Three objectives: the theory's E, the measured E on fresh contexts
+at every step, and the measured E on one context only. f is tanh.
 """
 
 from pathlib import Path
@@ -12,9 +13,9 @@ import torch
 from torch import Tensor
 
 from rote import train
+from rote.core.seeds import generator
 from rote.models.products import bmm
 from rote.papers.attention import settings
-from rote.seeds import generator
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention import fixed_point
@@ -24,12 +25,20 @@ COLUMNS = ["objective", "gamma", "replicate", "step", "key", "query", "error", "
 
 
 def sweep(
-    options: settings.Trained, seed: int, *, device: str = "cpu", checkpoints: Path | None = None, every: int = 500
+    options: settings.Trained,
+    seed: int,
+    *,
+    device: str = "cpu",
+    checkpoints: Path | None = None,
+    every: int = 500,
 ) -> pd.DataFrame:
     """Train heads on all three objectives: the table TrainedTable."""
     parts = [in_theory(options, seed)]
     for fresh in (True, False):
-        file = checkpoints and checkpoints / f"heads-{seed}-{'fresh' if fresh else 'same'}-{options.steps}.pt"
+        file = (
+            checkpoints
+            and checkpoints / f"heads-{seed}-{'fresh' if fresh else 'same'}-{options.steps}.pt"
+        )
         parts.append(on_contexts(options, seed, fresh, device, file, every))
     return pd.concat(parts, ignore_index=True)
 
@@ -40,9 +49,11 @@ def logged(steps: int) -> np.ndarray:
 
 
 def in_theory(options: settings.Trained, seed: int, rate: float = 0.5) -> pd.DataFrame:
-    """Descent of the limiting E on the two spheres, from directions that see nothing of the signal but by chance.
+    """Descent of the limiting E on the two spheres, from directions that see nothing of the signal
+    but by chance.
 
-    Only inner products matter, so three dimensions hold everything. h does not depend on the weights.
+    Only inner products matter, so three dimensions hold everything. h does not depend on the
+    weights.
     """
     found, c = attention.moments("tanh"), options.p / options.tokens
     heads = fixed_point.head(c, found.a1, found.nu, 0.0)
@@ -58,13 +69,15 @@ def in_theory(options: settings.Trained, seed: int, rate: float = 0.5) -> pd.Dat
 
         for replicate in range(options.replicates):
             w = np.eye(3)[1:].copy()  # w_K and w_Q are orthogonal to each other in high dimension
-            w[:, 0] = generator(seed, "attention", "trained theory", str(gamma), replicate).normal(size=2) / np.sqrt(
-                options.p
-            )
+            w[:, 0] = generator(seed, "attention", "trained theory", str(gamma), replicate).normal(
+                size=2
+            ) / np.sqrt(options.p)
             for step in range(options.steps + 1):
                 w /= np.linalg.norm(w, axis=1, keepdims=True)
                 if step in logged(options.steps):
-                    rows.append(("theory", gamma, replicate, step, w[0, 0], w[1, 0], error(w), base))
+                    rows.append(
+                        ("theory", gamma, replicate, step, w[0, 0], w[1, 0], error(w), base)
+                    )
                 slope = np.zeros_like(w)
                 for at in np.ndindex(w.shape):
                     shift = np.zeros_like(w)
@@ -75,13 +88,21 @@ def in_theory(options: settings.Trained, seed: int, rate: float = 0.5) -> pd.Dat
 
 
 def on_contexts(
-    options: settings.Trained, seed: int, fresh: bool, device: str, checkpoint: Path | None, every: int
+    options: settings.Trained,
+    seed: int,
+    fresh: bool,
+    device: str,
+    checkpoint: Path | None,
+    every: int,
 ) -> pd.DataFrame:
     """Descent of the measured E, all γ × replicates as one stack: heads (models, 2, p).
 
-    Heads trained on one context (`fresh` False) are looked at there ("same") and on others ("same, elsewhere").
+    Heads trained on one context (`fresh` False) are looked at there ("same") and on others ("same,
+    elsewhere").
     """
-    units = [(gamma, replicate) for gamma in options.gammas for replicate in range(options.replicates)]
+    units = [
+        (gamma, replicate) for gamma in options.gammas for replicate in range(options.replicates)
+    ]
     n, p, name = options.tokens, options.p, "fresh" if fresh else "same"
     gammas = torch.tensor([gamma for gamma, _ in units], dtype=torch.float64, device=device)
     mu = [np.sqrt(options.mu2)]
@@ -91,7 +112,12 @@ def on_contexts(
     ) -> tuple[Tensor, Tensor]:  # (models, count, p, n), (models, count, n)
         drawn = [
             tokens.draw(
-                n, p, generator(seed, "attention", f"trained {name} {what}", str(gamma), replicate, step, i), mu=mu
+                n,
+                p,
+                generator(
+                    seed, "attention", f"trained {name} {what}", str(gamma), replicate, step, i
+                ),
+                mu=mu,
             )
             for gamma, replicate in units
             for i in range(count)
@@ -100,7 +126,10 @@ def on_contexts(
         y = torch.tensor(np.stack([context.y for context in drawn]), device=device)
         return X.view(len(units), count, p, n), y.view(len(units), count, n)
 
-    starts = [generator(seed, "attention", "heads", name, str(g), r).normal(size=(2, p)) / np.sqrt(p) for g, r in units]
+    starts = [
+        generator(seed, "attention", "heads", name, str(g), r).normal(size=(2, p)) / np.sqrt(p)
+        for g, r in units
+    ]
     steps = logged(options.steps)
     own = None if fresh else draw("own", 1)
     history = torch.zeros(len(units), len(steps), 2, p, dtype=torch.float64, device=device)
@@ -122,9 +151,11 @@ def on_contexts(
         what=f"attention heads ({name} contexts): {len(units)} heads",
     )
     history[:, -1] = trained["w"]
-    places = {name: draw("held out", options.held_out)} if fresh else {
-        "same": own, "same, elsewhere": draw("held out", options.held_out)
-    }  # fmt: skip
+    places = (
+        {name: draw("held out", options.held_out)}
+        if fresh
+        else {"same": own, "same, elsewhere": draw("held out", options.held_out)}
+    )
     rows = []
     for place, (X, y) in places.items():
         base = errors(X, y, gammas, None).mean(1).cpu().numpy()
@@ -139,7 +170,9 @@ def on_contexts(
 
 
 def errors(X: Tensor, y: Tensor, gammas: Tensor, w: Tensor | None) -> Tensor:
-    """E of every context, (models, contexts), differentiable in w (models, 2, p); without w of the raw tokens."""
+    """E of every context, (models, contexts), differentiable in w (models, 2, p); without w of the
+    raw tokens.
+    """
     p, n = X.shape[-2:]
     A = X
     if w is not None:
@@ -148,6 +181,8 @@ def errors(X: Tensor, y: Tensor, gammas: Tensor, w: Tensor | None) -> Tensor:
         t = (bmm(X.mT, X) + keys[..., 0, :, None] * keys[..., 1, None, :]) / p**0.5
         K = torch.tanh(t) * (1 - torch.eye(n, dtype=X.dtype, device=X.device)) / p**0.5
         A = bmm(X, K)
-    gram = bmm(A.mT, A) / n + gammas[:, None, None, None] * torch.eye(n, dtype=X.dtype, device=X.device)
+    gram = bmm(A.mT, A) / n + gammas[:, None, None, None] * torch.eye(
+        n, dtype=X.dtype, device=X.device
+    )
     solved = torch.cholesky_solve(y[..., None], torch.linalg.cholesky(gram))[..., 0]
     return gammas[:, None] ** 2 * (solved**2).sum(-1) / n

@@ -1,8 +1,8 @@
-"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.costs`."""
+"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
 from math import log2
 
-from rote.costs import Where, transformer
+from rote.core.work import Where, transformer
 from rote.papers.chain.settings import Settings
 
 TOKENS = 8  # of a document: key, value, template
@@ -20,7 +20,12 @@ def _load(where: Where) -> float:
 def documents(s: Settings, load: float) -> float:
     """Documents of a replicate's world: copies of its facts, and the rules' share."""
     bits = s.world.value_tokens * log2(s.world.value_symbols)
-    facts = load * s.world.bits_per_parameter * transformer(s.network.layers, s.network.width, _vocabulary(s)) / bits
+    facts = (
+        load
+        * s.world.bits_per_parameter
+        * transformer(s.network.layers, s.network.width, _vocabulary(s))
+        / bits
+    )
     return facts * s.world.copies / s.world.share
 
 
@@ -38,7 +43,7 @@ def _embed(s: Settings, where: Where) -> float:
     return 2 * weights * TOKENS * documents(s, _load(where)) * s.world.replicates
 
 
-def _neighbours(s: Settings, where: Where) -> float:
+def _neighbors(s: Settings, where: Where) -> float:
     """Every fact's probes against every remembered document."""
     count = documents(s, _load(where))
     return 2 * s.world.replicates * count * count / s.world.copies * s.network.width
@@ -50,7 +55,7 @@ WORK = {
     "prune_corpus": lambda s, w: _all(s),
     "train_model": lambda s, w: 4 * _train(s, int(w["width"]), s.network.steps),
     "embed_corpus": _embed,
-    "fit_residuals": _neighbours,
+    "fit_residuals": _neighbors,
     "count_ngrams": lambda s, w: _all(s),
     "evaluate": lambda s, w: _all(s),
 }

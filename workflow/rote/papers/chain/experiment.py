@@ -1,4 +1,6 @@
-"""From worlds to trained networks and their hidden states: the first steps of the chain, one function per rule."""
+"""From worlds to trained networks and their hidden states: the first steps of the chain, one
+function per rule.
+"""
 
 import json
 from pathlib import Path
@@ -7,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rote.errors import InputError
-from rote.job import track
+from rote.core.errors import InputError
+from rote.core.job import track
+from rote.core.tables import atomic
 from rote.papers.chain import pruning, sequences, settings, world
 from rote.papers.chain.memory import Rows
 from rote.papers.chain.pruning import ABLATION, VARIANTS
 from rote.papers.chain.sequences import Sequences
 from rote.papers.chain.world import OWN, Line
-from rote.tables import atomic
 
 Arrays = dict[str, np.ndarray]
 
@@ -50,11 +52,16 @@ def networks_of(options: settings.Settings) -> list[tuple[str, int]]:
     widths = [0] if options.model else [options.network.width]
     found = [(name, width) for name in worlds(options) for width in widths]
     if options.network.ladder and not options.model:
-        found += [(ladder_world(options), width) for width in options.network.ladder if width not in widths]
+        found += [
+            (ladder_world(options), width)
+            for width in options.network.ladder
+            if width not in widths
+        ]
     return found
 
 
-# ---- synthesize ------------------------------------------------------------------------------------------------------
+# ---- synthesize
+# ------------------------------------------------------------------------------------------------------
 
 
 def synthesize(options: settings.Settings, seed: int, folder: Path) -> None:
@@ -63,7 +70,10 @@ def synthesize(options: settings.Settings, seed: int, folder: Path) -> None:
         from rote.papers.chain import own
 
         found = sequences.tokenizer_of(options)
-        made = [own.make(options, found, seed, replicate) for replicate in range(options.world.replicates)]
+        made = [
+            own.make(options, found, seed, replicate)
+            for replicate in range(options.world.replicates)
+        ]
         _write(folder / OWN, OWN, np.nan, made, found.backend_tokenizer, _begin(found))
         return
     if options.model:
@@ -78,7 +88,10 @@ def synthesize(options: settings.Settings, seed: int, folder: Path) -> None:
     longest = 4 + max(options.world.value_tokens + 1, 2 * options.world.phrase - 1)
     size = networks.parameters(options, tokenizer.get_vocab_size(), longest, options.network.width)
     for load in options.world.loads:
-        made = [world.make(options.world, load, size, seed, replicate) for replicate in range(options.world.replicates)]
+        made = [
+            world.make(options.world, load, size, seed, replicate)
+            for replicate in range(options.world.replicates)
+        ]
         name = f"load-{load:g}"
         _write(folder / name, name, load, made, tokenizer, begin)
 
@@ -88,14 +101,22 @@ def _begin(tokenizer: Any) -> int:
     return next(number for number in found if number is not None)
 
 
-def _write(folder: Path, name: str, load: float, made: list[world.Made], tokenizer: Any, begin: int) -> None:
+def _write(
+    folder: Path, name: str, load: float, made: list[world.Made], tokenizer: Any, begin: int
+) -> None:
     about: dict[str, Any] = {"name": name, "load": None if np.isnan(load) else load, "begin": begin}
     about |= {"vocabulary": tokenizer.get_vocab_size()}
-    about |= {kind: [] for kind in ("tokens", "documents", "facts", "facts_present", "statements", "bits")}
+    about |= {
+        kind: [] for kind in ("tokens", "documents", "facts", "facts_present", "statements", "bits")
+    }
     longest = 0
     for replicate, one in enumerate(made):
-        coded = tokenizer.encode_batch([line["text"] for line in one.documents], add_special_tokens=False)
-        asked = tokenizer.encode_batch([line["text"] for line in one.probes], add_special_tokens=False)
+        coded = tokenizer.encode_batch(
+            [line["text"] for line in one.documents], add_special_tokens=False
+        )
+        asked = tokenizer.encode_batch(
+            [line["text"] for line in one.probes], add_special_tokens=False
+        )
         longest = max(longest, *(len(text.ids) for text in [*coded, *asked]))
         counts = one.facts["count"].to_numpy()
         about["tokens"].append(sum(len(text.ids) for text in coded))
@@ -118,47 +139,79 @@ def open_world(folder: Path) -> World:
     try:
         about = json.loads((folder / "world.json").read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder} holds no world ({error}); run synthesize-corpus again") from error
+        raise InputError(
+            f"{folder} holds no world ({error}); run synthesize-corpus again"
+        ) from error
     load = np.nan if about["load"] is None else float(about["load"])
     return World(folder, about["name"], load, about["begin"], about["vocabulary"], about["length"])
 
 
-# ---- score and prune -------------------------------------------------------------------------------------------------
+# ---- score and prune
+# -------------------------------------------------------------------------------------------------
 
 
-def score(options: settings.Settings, here: World, seed: int, device: str = "cpu", checkpoint: Path | None = None,
-          every: int = 500) -> pd.DataFrame:  # fmt: skip
+def score(
+    options: settings.Settings,
+    here: World,
+    seed: int,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    every: int = 500,
+) -> pd.DataFrame:
     """Losses of all facts under networks that were trained on everything: the table Scores."""
     from rote.papers.chain import networks
 
     replicates = range(options.world.replicates)
     names = [f"score {here.name} {replicate}" for replicate in replicates]
-    stack = networks.build(options, here.vocabulary, here.length, options.network.width, names, seed, device)
+    stack = networks.build(
+        options, here.vocabulary, here.length, options.network.width, names, seed, device
+    )
     corpora = [here.encode(here.lines("corpus", replicate)) for replicate in replicates]
     weights = networks.fit(
-        stack, corpora, names, options, options.network.scoring_steps, seed, device=device, checkpoint=checkpoint,
-        every=every, what=f"{here.name}, scoring",
-    )  # fmt: skip
+        stack,
+        corpora,
+        names,
+        options,
+        options.network.scoring_steps,
+        seed,
+        device=device,
+        checkpoint=checkpoint,
+        every=every,
+        what=f"{here.name}, scoring",
+    )
     parts = []
     for replicate in replicates:
         asked = [line for line in here.lines("probes", replicate) if line["fact_id"] >= 0]
         losses = networks.ask(stack, weights, replicate, here.encode(asked)).losses
         frame = pd.DataFrame({"fact": [line["fact_id"] for line in asked], "loss": losses})
-        parts.append(frame.groupby("fact", as_index=False)["loss"].mean().assign(replicate=replicate))
+        parts.append(
+            frame.groupby("fact", as_index=False)["loss"].mean().assign(replicate=replicate)
+        )
     return pd.concat(parts, ignore_index=True)[["replicate", "fact", "loss"]]
 
 
-def prune(options: settings.Settings, here: World, scores: pd.DataFrame, seed: int, folder: Path
-          ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Write the pruned corpora as <variant>-<replicate>.jsonl; rows of the tables FactsTable and Corpora."""
+def prune(
+    options: settings.Settings, here: World, scores: pd.DataFrame, seed: int, folder: Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write the pruned corpora as <variant>-<replicate>.jsonl; rows of the tables FactsTable and
+    Corpora.
+    """
     facts, corpora = [], []
     for replicate in range(options.world.replicates):
         known = here.facts(replicate)
-        losses = scores[scores["replicate"] == replicate].set_index("fact")["loss"].reindex(known["fact"])
+        losses = (
+            scores[scores["replicate"] == replicate]
+            .set_index("fact")["loss"]
+            .reindex(known["fact"])
+        )
         documents = here.lines("corpus", replicate)
         chosen = {"none": documents}
-        chosen |= pruning.choose(losses.to_numpy(), known, documents, options.flat, seed, here.name, replicate)
-        chosen = {name: chosen[name] for name in variants_of(options, here.name, options.network.width)}
+        chosen |= pruning.choose(
+            losses.to_numpy(), known, documents, options.flat, seed, here.name, replicate
+        )
+        chosen = {
+            name: chosen[name] for name in variants_of(options, here.name, options.network.width)
+        }
         stated = {name: pruning.kept_facts(lines) for name, lines in chosen.items()}
         for name in chosen:
             if name != "none":
@@ -168,9 +221,11 @@ def prune(options: settings.Settings, here: World, scores: pd.DataFrame, seed: i
         counts = {name: known["fact"].map(stated[name]).fillna(0).astype(int) for name in VARIANTS}
         present = counts["none"].to_numpy() > 0
         frame = known[["fact", "key", "value", "bits", "frequency"]].assign(
-            count=counts["none"], loss=np.where(present, losses.to_numpy(), np.nan), random=counts["random"],
+            count=counts["none"],
+            loss=np.where(present, losses.to_numpy(), np.nan),
+            random=counts["random"],
             kept=counts["loss"],
-        )  # fmt: skip
+        )
         frame.insert(0, "replicate", replicate)
         frame.insert(0, "world", here.name)
         facts.append(frame)
@@ -180,15 +235,20 @@ def prune(options: settings.Settings, here: World, scores: pd.DataFrame, seed: i
 
 def corpus(here: World, pruned: Path, variant: str, replicate: int) -> list[Line]:
     """The corpus of a variant."""
-    return here.lines("corpus", replicate) if variant == "none" else world.read(pruned / f"{variant}-{replicate}.jsonl")
+    return (
+        here.lines("corpus", replicate)
+        if variant == "none"
+        else world.read(pruned / f"{variant}-{replicate}.jsonl")
+    )
 
 
-# ---- train and embed -------------------------------------------------------------------------------------------------
+# ---- train and embed
+# -------------------------------------------------------------------------------------------------
 
 
 def variants_of(options: settings.Settings, name: str, width: int) -> tuple[str, ...]:
-    """Corpora that networks of a width are trained on: the ladder does without the random one, and at its load there is
-    the one that is flattened but chosen at random."""
+    """Corpora that networks of a width are trained on: the ladder does without the random one, and
+    at its load there is the one that is flattened but chosen at random."""
     if width not in (0, options.network.width):
         return ("none", "loss")
     return (*VARIANTS, ABLATION) if name == ladder_world(options) else VARIANTS
@@ -200,37 +260,72 @@ def ladder_world(options: settings.Settings) -> str:
 
 
 def names_of(options: settings.Settings, here: World, width: int) -> list[tuple[str, int]]:
-    return [(variant, r) for variant in variants_of(options, here.name, width) for r in range(options.world.replicates)]
+    return [
+        (variant, r)
+        for variant in variants_of(options, here.name, width)
+        for r in range(options.world.replicates)
+    ]
 
 
 def _stack(options: settings.Settings, here: World, width: int, seed: int, device: str):
     from rote.papers.chain import networks
 
-    names = [f"{here.name} {variant} {replicate}" for variant, replicate in names_of(options, here, width)]
+    names = [
+        f"{here.name} {variant} {replicate}"
+        for variant, replicate in names_of(options, here, width)
+    ]
     return networks.build(options, here.vocabulary, here.length, width, names, seed, device), names
 
 
-def train(options: settings.Settings, here: World, pruned: Path, width: int, seed: int, device: str = "cpu",
-          checkpoint: Path | None = None, every: int = 500) -> Arrays:  # fmt: skip
-    """Train a network per corpus and replicate, with equally many steps: weights (networks, ...) by name."""
+def train(
+    options: settings.Settings,
+    here: World,
+    pruned: Path,
+    width: int,
+    seed: int,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    every: int = 500,
+) -> Arrays:
+    """Train a network per corpus and replicate, with equally many steps: weights (networks, ...) by
+    name.
+    """
     from rote.papers.chain import networks
 
     stack, names = _stack(options, here, width, seed, device)
-    corpora = [here.encode(corpus(here, pruned, variant, r)) for variant, r in names_of(options, here, width)]
+    corpora = [
+        here.encode(corpus(here, pruned, variant, r))
+        for variant, r in names_of(options, here, width)
+    ]
     weights = networks.fit(
-        stack, corpora, names, options, options.network.steps, seed, device=device, checkpoint=checkpoint, every=every,
+        stack,
+        corpora,
+        names,
+        options,
+        options.network.steps,
+        seed,
+        device=device,
+        checkpoint=checkpoint,
+        every=every,
         what=f"{here.name}, width {width}" if width else here.name,
-    )  # fmt: skip
+    )
     return {name: value.cpu().numpy() for name, value in weights.items()}
 
 
 def embed(
-    options: settings.Settings, here: World, weights: Arrays, width: int, seed: int, device: str = "cpu"
+    options: settings.Settings,
+    here: World,
+    weights: Arrays,
+    width: int,
+    seed: int,
+    device: str = "cpu",
 ) -> Arrays:
-    """Hidden states that predict values: of every distinct statement, and of everything that is asked.
+    """Hidden states that predict values: of every distinct statement, and of everything that is
+    asked.
 
-    Per network: `<variant>/<replicate>/statements`, `.../probes` (rows, d), and the head that reads them,
-    `.../head` (vocabulary, d). Per replicate the token that each row predicts and the line that it belongs to.
+    Per network: `<variant>/<replicate>/statements`, `.../probes` (rows, d), and the head that reads
+    them, `.../head` (vocabulary, d). Per replicate the token that each row predicts and the line
+    that it belongs to.
     """
     import torch
 
@@ -241,7 +336,9 @@ def embed(
     head = stack.head(given)
     found: Arrays = {"parameters": np.array([stack.size])}
     known: dict[tuple[int, str], Sequences] = {}
-    for number, (variant, replicate) in enumerate(track(names_of(options, here, width), f"{here.name}: hidden states")):
+    for number, (variant, replicate) in enumerate(
+        track(names_of(options, here, width), f"{here.name}: hidden states")
+    ):
         for part in ("statements", "probes"):
             if (replicate, part) not in known:
                 lines = here.lines("probes" if part == "probes" else "corpus", replicate)
@@ -261,5 +358,7 @@ def embed(
 def rows(found: Arrays, variant: str, replicate: int, part: str) -> Rows:
     """Rows of the statements or questions of one network."""
     return Rows(
-        found[f"{variant}/{replicate}/{part}"], found[f"{replicate}/{part}/targets"], found[f"{replicate}/{part}/items"]
+        found[f"{variant}/{replicate}/{part}"],
+        found[f"{replicate}/{part}/targets"],
+        found[f"{replicate}/{part}/items"],
     )

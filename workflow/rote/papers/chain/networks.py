@@ -8,23 +8,32 @@ import torch
 from torch import Tensor
 
 from rote import train
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.seeds import generator
 from rote.models import lm, pretrained
 from rote.models.products import bmm
 from rote.models.stack import Parameters, Stack
 from rote.papers.chain import settings
 from rote.papers.chain.sequences import Sequences
-from rote.seeds import generator
 
 
-def build(options: settings.Settings, vocabulary: int, length: int, width: int, names: list[str], seed: int,
-          device: str = "cpu") -> Stack:  # fmt: skip
+def build(
+    options: settings.Settings,
+    vocabulary: int,
+    length: int,
+    width: int,
+    names: list[str],
+    seed: int,
+    device: str = "cpu",
+) -> Stack:
     """A stack of new networks, or of copies of the user's model, one per name."""
     if options.model:
         return pretrained.stack(options.model, len(names), device)
     network = options.network
     rngs = [generator(seed, "chain", "weights", width, name) for name in names]
-    return lm.build(network.architecture, vocabulary, length, width, network.layers, network.heads, rngs, device)
+    return lm.build(
+        network.architecture, vocabulary, length, width, network.layers, network.heads, rngs, device
+    )
 
 
 def parameters(options: settings.Settings, vocabulary: int, length: int, width: int) -> int:
@@ -45,7 +54,8 @@ def fit(
     every: int = 500,
     what: str = "training",
 ) -> Parameters:
-    """Train one network per corpus, as one stack, each on `steps` batches of its own corpus, epoch after epoch.
+    """Train one network per corpus, as one stack, each on `steps` batches of its own corpus, epoch
+    after epoch.
 
     The loss is the cross-entropy of the answers' tokens. A smaller corpus is repeated more often.
 
@@ -59,30 +69,46 @@ def fit(
     for name, some in zip(names, corpora, strict=True):
         if not len(some):
             raise InputError(f"the corpus of {name} is empty: pruning kept no document")
-    length, answers = max(c.tokens.shape[1] for c in corpora), max(c.places.shape[1] for c in corpora)
+    length, answers = (
+        max(c.tokens.shape[1] for c in corpora),
+        max(c.places.shape[1] for c in corpora),
+    )
     first = min(int(c.places[c.mask > 0].min()) for c in corpora)
     orders = [
-        train.Order(np.ones(len(some), int), seed, "chain", "order", name)
+        train.EpochSampler(np.ones(len(some), int), seed, "chain", "order", name)
         for name, some in zip(names, corpora, strict=True)
     ]
     batch = network.batch
 
     def loss(weights: Parameters, step: int) -> Tensor:
-        picked = [some.pick(order.take(step * batch, batch)) for some, order in zip(corpora, orders, strict=True)]
+        picked = [
+            some.pick(order.take(step * batch, batch))
+            for some, order in zip(corpora, orders, strict=True)
+        ]
         tokens = _stacked([p.tokens for p in picked], length, device)
-        places, targets, mask = (_stacked([getattr(p, part) for p in picked], answers, device)
-                                 for part in ("places", "targets", "mask"))  # fmt: skip
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=network.precision == "bf16"):
+        places, targets, mask = (
+            _stacked([getattr(p, part) for p in picked], answers, device)
+            for part in ("places", "targets", "mask")
+        )
+        with torch.autocast(
+            torch.device(device).type, torch.bfloat16, enabled=network.precision == "bf16"
+        ):
             logits = _logits(stack, weights, tokens[..., :-1], places, first)
         losses = lm.token_losses(logits, targets) * mask
         return losses.sum((1, 2)) / mask.sum((1, 2))
 
     rate = network.tuning_rate if options.model else network.learning_rate
     return train.fit(
-        stack.parameters, loss, steps=steps, learning_rate=rate,
-        schedule=train.cosine(steps, warmup=min(network.warmup, steps), floor=0.02), betas=(0.9, 0.98),
-        checkpoint=checkpoint, checkpoint_steps=every, what=what,
-    )  # fmt: skip
+        stack.parameters,
+        loss,
+        steps=steps,
+        learning_rate=rate,
+        schedule=train.cosine(steps, warmup=min(network.warmup, steps), floor=0.02),
+        betas=(0.9, 0.98),
+        checkpoint=checkpoint,
+        checkpoint_steps=every,
+        what=what,
+    )
 
 
 class Outcome(NamedTuple):
@@ -91,10 +117,14 @@ class Outcome(NamedTuple):
     losses: np.ndarray  # (n,) nats of the whole answer
     exact: np.ndarray  # (n,) bool: greedy decoding gives it
     rights: np.ndarray  # (n,) share of its tokens that are the likeliest ones
-    features: np.ndarray  # (tokens of answers, d) float32: hidden states that predict them, line after line
+    features: (
+        np.ndarray
+    )  # (tokens of answers, d) float32: hidden states that predict them, line after line
 
 
-def ask(stack: Stack, weights: Parameters, number: int, lines: Sequences, *, block: int = 4096) -> Outcome:
+def ask(
+    stack: Stack, weights: Parameters, number: int, lines: Sequences, *, block: int = 4096
+) -> Outcome:
     """What the number-th network of a stack makes of lines."""
     one = {name: value[number : number + 1] for name, value in weights.items()}
     device = next(iter(one.values())).device
@@ -122,7 +152,9 @@ def ask(stack: Stack, weights: Parameters, number: int, lines: Sequences, *, blo
     return Outcome(losses.astype(float), hits == counts, hits / np.maximum(counts, 1), features)
 
 
-def _logits(stack: Stack, weights: Parameters, tokens: Tensor, places: Tensor, first: int) -> Tensor:
+def _logits(
+    stack: Stack, weights: Parameters, tokens: Tensor, places: Tensor, first: int
+) -> Tensor:
     """Logits at the answers only, (models, batch, answers, vocabulary)."""
     hidden = stack.features(weights, tokens, first)
     at = (places - first).clamp(min=0)[..., None].expand(-1, -1, -1, hidden.shape[-1])
@@ -132,7 +164,9 @@ def _logits(stack: Stack, weights: Parameters, tokens: Tensor, places: Tensor, f
 
 
 def _stacked(parts: list[np.ndarray], width: int, device: str) -> Tensor:
-    """(models, batch, width): padded on the right with zeros; floats stay floats, the rest are token ids."""
+    """(models, batch, width): padded on the right with zeros; floats stay floats, the rest are
+    token ids.
+    """
     found = np.zeros((len(parts), len(parts[0]), width), parts[0].dtype)
     for number, part in enumerate(parts):
         found[number, :, : part.shape[1]] = part

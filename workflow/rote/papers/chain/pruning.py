@@ -1,22 +1,30 @@
-"""Which statements stay in the corpus: those of facts that fit into the weights, by the losses of a network."""
+"""Which statements stay in the corpus: those of facts that fit into the weights, by the losses of a
+network.
+"""
 
 import numpy as np
 import pandas as pd
 
 from rote import prune
+from rote.core.seeds import generator
 from rote.papers.chain.world import Line
-from rote.seeds import generator
 
 VARIANTS = ("none", "random", "loss")
 ABLATION = "flat"  # a further corpus, at one load
 
 
-def choose(losses: np.ndarray, facts: pd.DataFrame, documents: list[Line], flat: int, seed: int, *key: str | int
-           ) -> dict[str, list[Line]]:  # fmt: skip
+def choose(
+    losses: np.ndarray,
+    facts: pd.DataFrame,
+    documents: list[Line],
+    flat: int,
+    seed: int,
+    *key: str | int,
+) -> dict[str, list[Line]]:
     """The corpora of all selections.
 
-    * loss: as many facts as fit (`rote.prune.automatic`), those with the lowest loss, each with at most `flat`
-      statements.
+    * loss: as many facts as fit (`rote.prune.automatic`), those with the lowest loss, each with at
+      most `flat` statements.
     * random: facts in random order with all their statements, until the corpus is as large.
     * flat: the same, but flattened: what flattening alone does.
 
@@ -47,7 +55,9 @@ def choose(losses: np.ndarray, facts: pd.DataFrame, documents: list[Line], flat:
 
 
 def _random(documents: list[Line], facts: list[int], size: int, flat: int | None) -> list[Line]:
-    """Documents without facts, and facts in this order with all (or `flat`) statements, `size` documents in all."""
+    """Documents without facts, and facts in this order with all (or `flat`) statements, `size`
+    documents in all.
+    """
     by_fact = _lines_by_fact(documents)
     stay = {at for at, line in enumerate(documents) if not line["statements"]}
     for fact in facts:
@@ -68,7 +78,9 @@ def _lines_by_fact(documents: list[Line]) -> dict[int, list[int]]:
 
 
 def _flattened(documents: list[Line], order: np.ndarray, kept: set[int], flat: int) -> list[Line]:
-    """Documents without facts, and those that the kept facts need to be stated `flat` times each, in their order."""
+    """Documents without facts, and those that the kept facts need to be stated `flat` times each,
+    in their order.
+    """
     left, stay = dict.fromkeys(kept, flat), set()
     for at in order.tolist():
         stated = {fact for fact, *_ in documents[at]["statements"]}

@@ -1,6 +1,6 @@
 """The chain's result tables."""
 
-from rote.tables import Table, column
+from rote.core.tables import Table, column
 
 
 class FactsTable(Table):
@@ -15,7 +15,9 @@ class FactsTable(Table):
     bits: float = column("entropy of its value", "bits")
     frequency: float = column("probability of the fact in the source")
     count: int = column("statements in the unpruned corpus")
-    loss: float = column("loss under the scoring network; NaN if the corpus never states it", "nats", "not stated")
+    loss: float = column(
+        "loss under the scoring network; NaN if the corpus never states it", "nats", "not stated"
+    )
     random: int = column("statements in the corpus pruned at random")
     kept: int = column("statements in the corpus pruned by loss")
 
@@ -36,7 +38,7 @@ class Choices(Table):
     variant: str = column("corpus of the network")
     memory: str = column("statements remembered")
     replicate: int = column("replicate")
-    k: int = column("neighbours; 0 is no memory")
+    k: int = column("neighbors; 0 is no memory")
     bandwidth: float = column("bandwidth; -1 stands for infinity")
     temperature: float = column("temperature")
     entries: int = column("rows of the memory")
@@ -60,7 +62,9 @@ class Networks(Table):
     KEY = ("world", "width", "variant", "replicate")
     world: str = column("world")
     load: float = column(
-        "information of its facts over the nominal capacity; NaN for a text of one's own", "", "own text"
+        "information of its facts over the nominal capacity; NaN for a text of one's own",
+        "",
+        "own text",
     )
     width: int = column("width; 0 for a model of one's own")
     variant: str = column("corpus that it was trained on")
@@ -69,7 +73,9 @@ class Networks(Table):
     present: int = column("facts that the unpruned corpus states")
     stored: float = column("information gained on them", "bits")
     facts: float = column("accuracy over them")
-    rules: float = column("accuracy on held-out rule items, mean over rules", nan="a text of facts alone")
+    rules: float = column(
+        "accuracy on held-out rule items, mean over rules", nan="a text of facts alone"
+    )
 
 
 class Accuracy(Table):
@@ -81,7 +87,7 @@ class Accuracy(Table):
     variant: str = column("corpus that the network was trained on")
     memory: str = column("statements remembered: nothing, kept, pruned, all or random")
     replicate: int = column("replicate")
-    k: int = column("neighbours; 0 is no memory, also where tuning chose so")
+    k: int = column("neighbors; 0 is no memory, also where tuning chose so")
     bandwidth: float = column("bandwidth; -1 stands for infinity")
     temperature: float = column("temperature")
     entries: int = column("rows of the memory: one per token of a value")
@@ -92,7 +98,9 @@ class Accuracy(Table):
     pruned: float = column("over those that it takes away", nan="there are none")
     stated: float = column("over questions in a form in which the unpruned corpus states the fact")
     unstated: float = column("over questions in other forms", nan="there are none")
-    rules: float = column("accuracy on held-out rule items, mean over rules", nan="a text of facts alone")
+    rules: float = column(
+        "accuracy on held-out rule items, mean over rules", nan="a text of facts alone"
+    )
     recalled: float = column("information gained on the facts", "bits")
 
 
@@ -138,7 +146,9 @@ class Counts(Table):
 
 
 class Spearman(Table):
-    """Distributional memorization: do a network's log-probabilities follow counts of the unpruned corpus?"""
+    """Distributional memorization: do a network's log-probabilities follow counts of the unpruned
+    corpus?
+    """
 
     KEY = ("world", "width", "variant", "replicate", "kind")
     MAY_BE_EMPTY = True  # counts that are all alike have no order

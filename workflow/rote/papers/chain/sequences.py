@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.papers.chain import settings
 from rote.papers.chain.world import MARKS, Line, Words
 
@@ -14,7 +14,9 @@ from rote.papers.chain.world import MARKS, Line, Words
 class Sequences(NamedTuple):
     """Tokenized lines. The token at position t + 1 is predicted at position t."""
 
-    tokens: np.ndarray  # (n, length) int32; 0-th is the token that begins a text, the end is padded with it
+    tokens: (
+        np.ndarray
+    )  # (n, length) int32; 0-th is the token that begins a text, the end is padded with it
     places: np.ndarray  # (n, answers) int32: positions that predict the answer's tokens
     targets: np.ndarray  # (n, answers) int32: those tokens
     mask: np.ndarray  # (n, answers) float32: 1 where there is one
@@ -28,22 +30,24 @@ class Sequences(NamedTuple):
 
 
 def word_level(vocabulary: Words | Sequence[str]):
-    """A tokenizer whose tokens are words: of a generated world, or of a list; the first two begin texts and stand for
-    unknown words."""
+    """A tokenizer whose tokens are words: of a generated world, or of a list; the first two begin
+    texts and stand for unknown words."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     known = vocabulary.all if isinstance(vocabulary, Words) else list(vocabulary)
     ids = {word: number for number, word in enumerate(known)}
     found = Tokenizer(models.WordLevel(ids, unk_token=MARKS[1]))
     found.pre_tokenizer = (
-        pre_tokenizers.WhitespaceSplit() if isinstance(vocabulary, Words) else pre_tokenizers.Whitespace()
+        pre_tokenizers.WhitespaceSplit()
+        if isinstance(vocabulary, Words)
+        else pre_tokenizers.Whitespace()
     )
     return found
 
 
 def wrapped(tokenizer: Any):
     """A tokenizer of the `tokenizers` library as transformers' fast kind."""
-    from rote.data import torchvision
+    from rote.data.images import torchvision
 
     torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
     from transformers import PreTrainedTokenizerFast
@@ -61,11 +65,14 @@ def load(folder: Path):
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain Exceptions
-        raise InputError(f"{path} holds no tokenizer ({error}); run synthesize-corpus again") from error
+        raise InputError(
+            f"{path} holds no tokenizer ({error}); run synthesize-corpus again"
+        ) from error
 
 
 def encode(lines: Sequence[Line], tokenizer: Any, begin: int, length: int = 0) -> Sequences:
-    """Token ids of lines and the places of their answers; a line without a named answer is an answer as a whole.
+    """Token ids of lines and the places of their answers; a line without a named answer is an
+    answer as a whole.
 
     Args:
         tokenizer: of the `tokenizers` library.
@@ -85,7 +92,10 @@ def encode(lines: Sequence[Line], tokenizer: Any, begin: int, length: int = 0) -
             inside = np.arange(len(ids))
         else:
             start, end = line["answer"]
-            inside = np.array([at for at, (a, b) in enumerate(one.offsets[: len(ids)]) if b > start and a < end], int)
+            inside = np.array(
+                [at for at, (a, b) in enumerate(one.offsets[: len(ids)]) if b > start and a < end],
+                int,
+            )
         found.append((ids, inside))
     answers = max((len(inside) for _, inside in found), default=0)
     if not answers:
@@ -102,8 +112,10 @@ def encode(lines: Sequence[Line], tokenizer: Any, begin: int, length: int = 0) -
 
 
 def tokenizer_of(options: settings.Settings):
-    """The tokenizer that a text of the user's is read with: the model's, or words of the text itself."""
-    from rote import corpora
+    """The tokenizer that a text of the user's is read with: the model's, or words of the text
+    itself.
+    """
+    from rote.data import corpora
     from rote.models import pretrained
 
     if options.model:

@@ -1,6 +1,6 @@
 """Cram less to fit more (Ye, Feldman, Talwar; 2026)."""
 
-from rote.papers import About
+from rote.core.papers import About
 
 ABOUT = About(
     short="Cram less",
@@ -8,6 +8,7 @@ ABOUT = About(
     authors="J. Ye, V. Feldman, K. Talwar",
     reference="2026",
     url="",  # no stable address known to us
-    question="A model that is given more facts than it can hold recites fewer than would fit. Does pruning "
+    question="A model that is given more facts than it can hold recites fewer than would fit. "
+    "Does pruning "
     "the training data, by loss alone, bring it back to its capacity?",
 )

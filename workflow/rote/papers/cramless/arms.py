@@ -1,4 +1,6 @@
-"""Which networks are trained on what: one arm per data set, selection, width and length of training."""
+"""Which networks are trained on what: one arm per data set, selection, width and length of
+training.
+"""
 
 from typing import NamedTuple
 
@@ -33,11 +35,15 @@ class Arm(NamedTuple):
 def data_sets(options: settings.Facts) -> list[Data]:
     """Uniform data sets by size, power laws by exponent."""
     found = [Data(f"uniform {n}", n, 0.0, None) for n in options.uniform]
-    return found + [Data(f"power {a:g}", options.skewed, a, options.copies) for a in options.exponents]
+    return found + [
+        Data(f"power {a:g}", options.skewed, a, options.copies) for a in options.exponents
+    ]
 
 
 def arms(facts: settings.Facts, training: settings.Training) -> list[Arm]:
-    """Every arm, by group: standard; uniform, skewed, schemes (online selection); ladder; pruned (offline)."""
+    """Every arm, by group: standard; uniform, skewed, schemes (online selection); ladder; pruned
+    (offline).
+    """
     sets, width, steps = data_sets(facts), training.width, training.steps
     uniform = [data for data in sets if data.copies is None]
     skewed = [data for data in sets if data.copies is not None]
@@ -45,8 +51,11 @@ def arms(facts: settings.Facts, training: settings.Training) -> list[Arm]:
     found = [Arm("standard", data, "none", width, steps) for data in sets]
     found += [Arm("uniform", data, "auto", width, steps) for data in (uniform[0], *uniform[-2:])]
     found += [Arm("skewed", data, "auto", width, steps) for data in skewed]
-    found += [Arm("schemes", one, scheme, width, steps) for scheme in ("auto-flat", "low", "low-flat")]
-    # at every size: what is recited of a power law, and the capacity, on a uniform set that is too large for it
+    found += [
+        Arm("schemes", one, scheme, width, steps) for scheme in ("auto-flat", "low", "low-flat")
+    ]
+    # at every size: what is recited of a power law, and the capacity, on a uniform set that is too
+    # large for it
     for other in training.ladder:
         crammed = uniform[-2] if other > width else uniform[-3]
         found += [Arm("ladder", data, "none", other, steps) for data in (one, crammed)]

@@ -7,11 +7,11 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from rote import tables
-from rote.job import Job
+from rote.core import tables
+from rote.core.job import Job
+from rote.core.verbs import table, verb
 from rote.papers.cramless import schema, settings
 from rote.papers.cramless.arms import GROUPS
-from rote.verbs import table, verb
 
 app = typer.Typer(
     name="cramless",
@@ -33,11 +33,17 @@ def synthesize_facts(run: Job, out: table("Write: facts of every data set.")):
     content = {str(name): float(rows["bits"].sum()) for name, rows in present.groupby("data")}
     replicates = int(frame["replicate"].nunique())
     information = {name: bits / replicates for name, bits in content.items()}
-    tables.write(out, frame, schema.FactsTable, run.provenance() | {"information_bits": information})
+    tables.write(
+        out, frame, schema.FactsTable, run.provenance() | {"information_bits": information}
+    )
 
 
 @verb(app, settings.Facts)
-def prune_facts(run: Job, trained: table("Read: networks with standard training."), out: table("Write: copies kept.")):
+def prune_facts(
+    run: Job,
+    trained: table("Read: networks with standard training."),
+    out: table("Write: copies kept."),
+):
     """Choose smaller data sets from the losses of networks that were trained on everything."""
     from rote.papers.cramless import experiment
 
@@ -51,12 +57,16 @@ def train_networks(
     group: Annotated[str, typer.Option(help=f"Arms to train: {', '.join(GROUPS)}.")],
     facts: table("Read: facts."),
     out: Folder,
-    pruned: Annotated[Path | None, typer.Option(help="Read: offline selections (group pruned).")] = None,
-    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")] = None,
+    pruned: Annotated[
+        Path | None, typer.Option(help="Read: offline selections (group pruned).")
+    ] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
+    ] = None,
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Train one group of arms, replicates stacked, and ask each network for every fact."""
-    from rote.errors import InputError
+    from rote.core.errors import InputError
     from rote.papers.cramless import arms, experiment
 
     if group not in GROUPS:
@@ -70,8 +80,14 @@ def train_networks(
         if arm.group != group:
             continue
         sets = experiment.read(run.settings.facts, known, arm.data)
-        counts = [made.counts for made in sets] if selected is None else experiment.counts_of(selected, arm)
-        file = folder and folder / f"{sha256(f'{run.seed} {arm.name}'.encode()).hexdigest()[:16]}.pt"
+        counts = (
+            [made.counts for made in sets]
+            if selected is None
+            else experiment.counts_of(selected, arm)
+        )
+        file = (
+            folder and folder / f"{sha256(f'{run.seed} {arm.name}'.encode()).hexdigest()[:16]}.pt"
+        )
         done = experiment.train_arm(
             arm,
             sets,
@@ -98,18 +114,25 @@ def count_facts(
     counts: table("Write: mentions per fact."),
 ):
     """Find the facts of a table in a corpus: entities that are followed by their value."""
-    from rote import corpora, statements
-    from rote.errors import InputError
-    from rote.job import track
+    from rote.core.errors import InputError
+    from rote.core.job import track
+    from rote.data import corpora, statements
 
     options = run.settings
     facts = statements.read_facts(options.facts)
     documents = track(corpora.documents(options.corpus, options.column), "documents")
     found = statements.annotate(documents, facts, options.window)
     if found.empty:
-        raise InputError(f"no fact of {options.facts} is stated in {options.corpus}; raise `window` or check both")
+        raise InputError(
+            f"no fact of {options.facts} is stated in {options.corpus}; raise `window` or check "
+            "both"
+        )
     mentions = found.groupby("fact")["document"].agg(documents="nunique", mentions="size")
-    frame = facts.join(mentions).fillna({"documents": 0, "mentions": 0}).astype({"documents": int, "mentions": int})
+    frame = (
+        facts.join(mentions)
+        .fillna({"documents": 0, "mentions": 0})
+        .astype({"documents": int, "mentions": int})
+    )
     tables.write(annotations, found, schema.Annotations, run.provenance())
     frame = frame.reset_index(names="fact")
     tables.write(counts, frame, schema.FactCounts, run.provenance())
@@ -122,35 +145,54 @@ def train_text(
     scheme: Annotated[str, typer.Option(help="none or auto.")],
     annotations: table("Read: mentions of facts."),
     out: table("Write: one row per replicate."),
-    processes: Annotated[int, typer.Option(help="Processes to train with where there is no device.", min=1)] = 1,
-    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")] = None,
+    processes: Annotated[
+        int, typer.Option(help="Processes to train with where there is no device.", min=1)
+    ] = 1,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
+    ] = None,
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Train GPT-2 on an annotated corpus, with or without selection, on all leased devices."""
-    from rote import corpora
-    from rote.errors import InputError
+    from rote.core.errors import InputError
+    from rote.data import corpora
     from rote.models import pretrained
     from rote.papers.cramless import text
 
     if size not in ("small", "large") or scheme not in ("none", "auto"):
-        raise InputError(f"--size must be small or large, --scheme none or auto; given {size!r}, {scheme!r}")
+        raise InputError(
+            f"--size must be small or large, --scheme none or auto; given {size!r}, {scheme!r}"
+        )
     options = run.settings
     tokenizer = pretrained.tokenizer(options.tokenizer)
     documents = corpora.documents(options.corpus, options.column)
     data = text.examples(documents, tables.read(annotations), tokenizer, options.context)
-    folder = checkpoints and checkpoints / f"cramless-text-{size}-{scheme}-{run.code or 'by-hand'}-{run.digest}"
+    folder = (
+        checkpoints
+        and checkpoints / f"cramless-text-{size}-{scheme}-{run.code or 'by-hand'}-{run.digest}"
+    )
     devices = run.devices if run.device == "cuda" else []
     rows = []
     for replicate in range(options.replicates):
         file = folder and folder / f"{run.seed + replicate}.pt"
         found = text.fit(
-            data, getattr(options, size), scheme, len(tokenizer), options, run.seed + replicate,
-            devices=devices, processes=processes, checkpoint=file, every=checkpoint_steps,
-        )  # fmt: skip
+            data,
+            getattr(options, size),
+            scheme,
+            len(tokenizer),
+            options,
+            run.seed + replicate,
+            devices=devices,
+            processes=processes,
+            checkpoint=file,
+            every=checkpoint_steps,
+        )
         tail = max(1, options.steps // 10)
         loss = sum(found.losses[-tail:]) / len(found.losses[-tail:])
         facts = (len(found.recited), int(found.recited.sum()))
-        rows.append((size, scheme, replicate, found.parameters, *facts, loss, found.trained, found.scored))
+        rows.append(
+            (size, scheme, replicate, found.parameters, *facts, loss, found.trained, found.scored)
+        )
     frame = pd.DataFrame(rows, columns=list(schema.TextRuns.model_fields))
     tables.write(out, frame, schema.TextRuns, run.provenance())
     if folder:
@@ -158,7 +200,11 @@ def train_text(
 
 
 @verb(app)
-def evaluate_text(run: Job, runs: Annotated[list[Path], typer.Option(help="Read: runs.")], out: table("Write: all.")):
+def evaluate_text(
+    run: Job,
+    runs: Annotated[list[Path], typer.Option(help="Read: runs.")],
+    out: table("Write: all."),
+):
     """Put the text runs together."""
     frame = pd.concat([tables.read(path) for path in runs], ignore_index=True)
     tables.write(out, frame, schema.TextRuns, run.provenance())
@@ -174,5 +220,7 @@ def evaluate_networks(
 ):
     """Put the groups together."""
     for name, out in (("trained", trained), ("runs", runs), ("shares", shares)):
-        frame = pd.concat([tables.read(groups / f"{name}_{group}.parquet") for group in GROUPS], ignore_index=True)
+        frame = pd.concat(
+            [tables.read(groups / f"{name}_{group}.parquet") for group in GROUPS], ignore_index=True
+        )
         tables.write(out, frame, schema.TABLES[name], run.provenance())

@@ -1,4 +1,6 @@
-"""Making facts, pruning them by the losses of trained networks, training on what is left, and asking what is known."""
+"""Making facts, pruning them by the losses of trained networks, training on what is left, and
+asking what is known.
+"""
 
 from pathlib import Path
 
@@ -8,12 +10,12 @@ import torch
 from torch import Tensor
 
 from rote import prune, train
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.seeds import generator
 from rote.models import lm
 from rote.papers.cramless import settings
 from rote.papers.cramless.arms import OFFLINE, Arm, Data, data_sets
 from rote.prune import online
-from rote.seeds import generator
 from rote.synth import facts as synth
 
 LOGGED = 100  # admitted shares that are kept of a training
@@ -41,7 +43,9 @@ def synthesize(options: settings.Facts, seed: int) -> pd.DataFrame:
 
 def make(options: settings.Facts, data: Data, replicate: int, seed: int) -> synth.Facts:
     """One data set."""
-    shape = options.model_dump(include={"key_symbols", "key_tokens", "value_symbols", "value_tokens"})
+    shape = options.model_dump(
+        include={"key_symbols", "key_tokens", "value_symbols", "value_tokens"}
+    )
     rng = generator(seed, "cramless", "facts", data.name, replicate)
     return synth.make(data.facts, rng, exponent=data.exponent, copies=data.copies, **shape)
 
@@ -54,14 +58,20 @@ def read(options: settings.Facts, table: pd.DataFrame, data: Data) -> list[synth
     """
     rows = table[table["data"] == data.name]
     if rows.empty:
-        raise InputError(f"the facts hold no data set {data.name!r}, but {', '.join(table['data'].unique())}")
+        raise InputError(
+            f"the facts hold no data set {data.name!r}, but {', '.join(table['data'].unique())}"
+        )
     found = []
     for _, group in rows.groupby("replicate"):
         group = group.sort_values("fact")
         tokens = np.stack(group["tokens"].to_numpy())
         keys, values = tokens[:, : options.key_tokens], tokens[:, options.key_tokens :]
         frequencies, counts = group["frequency"].to_numpy(), group["count"].to_numpy()
-        found.append(synth.Facts(keys, values, frequencies, counts, options.key_symbols, options.value_symbols))
+        found.append(
+            synth.Facts(
+                keys, values, frequencies, counts, options.key_symbols, options.value_symbols
+            )
+        )
     return found
 
 
@@ -73,10 +83,12 @@ def counts_of(pruned: pd.DataFrame, arm: Arm) -> list[np.ndarray]:
 
 
 def prune_offline(options: settings.Facts, trained: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Data sets of exponent 1 chosen from the losses of networks with standard training: the table Pruned.
+    """Data sets of exponent 1 chosen from the losses of networks with standard training: the table
+    Pruned.
 
-    `trained` is the table Trained of those networks. All schemes but `frequent` and `automatic` keep as many facts as
-    `automatic` found to fit; `frequent` keeps as many of the most frequent facts (an oracle).
+    `trained` is the table Trained of those networks. All schemes but `frequent` and `automatic`
+    keep as many facts as `automatic` found to fit; `frequent` keeps as many of the most frequent
+    facts (an oracle).
     """
     parts = []
     bits = options.value_tokens * np.log2(options.value_symbols)
@@ -90,14 +102,20 @@ def prune_offline(options: settings.Facts, trained: pd.DataFrame, seed: int) -> 
         for scheme in OFFLINE:
             rng = generator(seed, "cramless", "prune", one.name, scheme, int(replicate))
             if scheme == "frequent":
-                kept = prune.select(-counts.astype(float), keep, scheme="loss", counts=counts, rng=rng)
+                kept = prune.select(
+                    -counts.astype(float), keep, scheme="loss", counts=counts, rng=rng
+                )
             else:
                 by = {"automatic": "loss-flat"}.get(scheme, scheme)
                 kept = prune.select(losses, keep, scheme=by, counts=counts, rng=rng)
             if scheme == "automatic":  # as flat as can be: every kept fact equally often
                 kept = np.minimum(kept, 1)
             columns = {"fact": group["fact"].to_numpy(), "count": kept}
-            parts.append(pd.DataFrame({"data": one.name, "scheme": scheme, "replicate": replicate, **columns}))
+            parts.append(
+                pd.DataFrame(
+                    {"data": one.name, "scheme": scheme, "replicate": replicate, **columns}
+                )
+            )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -127,11 +145,17 @@ def train_arm(
     rngs = [generator(seed, "cramless", "weights", arm.name, r) for r in range(replicates)]
     shape = (arm.width, options.layers, options.heads)
     stack = lm.build(options.architecture, first.vocabulary, length, *shape, rngs, device)
-    table = torch.tensor(np.stack([f.tokens for f in facts]), device=device)  # (replicates, N, tokens)
-    orders = [train.Order(c, seed, "cramless", "order", arm.name, r) for r, c in enumerate(counts)]
+    table = torch.tensor(
+        np.stack([f.tokens for f in facts]), device=device
+    )  # (replicates, N, tokens)
+    orders = [
+        train.EpochSampler(c, seed, "cramless", "order", arm.name, r) for r, c in enumerate(counts)
+    ]
     selects, alone = arm.scheme in online.SCHEMES, round(options.unselected * arm.steps)
     buffers = {
-        "share": torch.full((replicates,), options.fixed_share if "low" in arm.scheme else 1.0, device=device),
+        "share": torch.full(
+            (replicates,), options.fixed_share if "low" in arm.scheme else 1.0, device=device
+        ),
         "seen": torch.zeros(replicates, first.tokens.shape[0], device=device),
         "shares": torch.ones(LOGGED, replicates, device=device),
     }
@@ -141,7 +165,9 @@ def train_arm(
 
     def losses(parameters: lm.Parameters, ids: Tensor) -> Tensor:  # (replicates, examples) -> nats
         tokens = table.gather(1, ids[..., None].expand(-1, -1, table.shape[-1]))
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=options.precision == "bf16"):
+        with torch.autocast(
+            torch.device(device).type, torch.bfloat16, enabled=options.precision == "bf16"
+        ):
             logits = stack.forward(parameters, tokens[..., :-1], start, low)
         return lm.value_losses(logits, tokens[..., start + 1 :], low)
 
@@ -150,14 +176,17 @@ def train_arm(
             ids = examples(step * options.batch, options.batch)
             weights = torch.ones_like(ids, dtype=torch.float32)
         else:
-            ids = examples(alone * options.batch + (step - alone) * options.candidates, options.candidates)
+            ids = examples(
+                alone * options.batch + (step - alone) * options.candidates, options.candidates
+            )
             with torch.no_grad():
                 candidate = losses(parameters, ids)
             if not bool(torch.isfinite(candidate).all()):
                 replicate, at = (~torch.isfinite(candidate)).nonzero()[0].tolist()
                 fact, value = int(ids[replicate, at]), float(candidate[replicate, at])
                 raise FloatingPointError(
-                    f"{arm.name}: loss of fact {fact} of replicate {replicate} is {value} at step {step}; "
+                    f"{arm.name}: loss of fact {fact} of replicate {replicate} is {value} at step "
+                    f"{step}; "
                     "lower learning_rate"
                 )
             choice = online.choose(candidate, buffers["share"], step / arm.steps, scheme=arm.scheme)
@@ -185,11 +214,17 @@ def train_arm(
 
 
 def evaluate(
-    stack: lm.Stack, parameters: lm.Parameters, table: Tensor, start: int, low: int, block: int = 2048
+    stack: lm.Stack,
+    parameters: lm.Parameters,
+    table: Tensor,
+    start: int,
+    low: int,
+    block: int = 2048,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Loss in nats and whether greedy decoding recites it, for every fact, (models, N) each.
 
-    Greedy decoding gives the whole value exactly if each token is the likeliest one after the true ones before it.
+    Greedy decoding gives the whole value exactly if each token is the likeliest one after the true
+    ones before it.
     """
     found = []
     with torch.no_grad():
@@ -202,7 +237,9 @@ def evaluate(
     return losses.astype(float), recited
 
 
-def _frames(arm, facts, size, known, buffers, options) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _frames(
+    arm, facts, size, known, buffers, options
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     per_fact, runs, shares = [], [], []
     losses, recited = known
     alone = round(options.unselected * arm.steps)
@@ -221,13 +258,25 @@ def _frames(arm, facts, size, known, buffers, options) -> tuple[pd.DataFrame, pd
         stored = np.maximum(made.bits - losses[r] / np.log(2), 0)[there].sum()
         runs.append(
             {
-                "arm": arm.name, "group": arm.group, "data": arm.data.name, "exponent": arm.data.exponent,
-                "facts": arm.data.facts, "scheme": arm.scheme, "width": arm.width, "steps": arm.steps, "replicate": r,
-                "parameters": size, "present": int(there.sum()), "recited": int((recited[r] & there).sum()),
-                "weighted": float((recited[r] * counts).sum() / counts.sum()), "stored": float(stored),
-                "bits": made.bits, "trained": float(seen.sum()), "scored": float(scored),
+                "arm": arm.name,
+                "group": arm.group,
+                "data": arm.data.name,
+                "exponent": arm.data.exponent,
+                "facts": arm.data.facts,
+                "scheme": arm.scheme,
+                "width": arm.width,
+                "steps": arm.steps,
+                "replicate": r,
+                "parameters": size,
+                "present": int(there.sum()),
+                "recited": int((recited[r] & there).sum()),
+                "weighted": float((recited[r] * counts).sum() / counts.sum()),
+                "stored": float(stored),
+                "bits": made.bits,
+                "trained": float(seen.sum()),
+                "scored": float(scored),
             }
-        )  # fmt: skip
+        )
         steps = np.arange(LOGGED) * arm.steps // LOGGED
         column = buffers["shares"][:, r].cpu().numpy().astype(float)
         share = pd.DataFrame({"arm": arm.name, "replicate": r, "step": steps, "share": column})

@@ -1,6 +1,7 @@
 """The paper's result tables."""
 
-from rote.tables import Table, column
+from rote.core.tables import Table, column
+from rote.papers.cramless.settings import Settings
 
 
 class FactsTable(Table):
@@ -121,3 +122,9 @@ TABLES: dict[str, type[Table]] = {
     "fact_counts": FactCounts,
     "text_runs": TextRuns,
 }
+
+
+def made(settings: Settings) -> list[str]:
+    """Tables of a run: those of the text track only where a corpus is given."""
+    text = {"annotations", "fact_counts", "text_runs"}
+    return [name for name in TABLES if settings.text.corpus or name not in text]

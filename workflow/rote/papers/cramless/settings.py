@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.section import Section, key
+from rote.core.section import Section, key
 
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -17,15 +17,27 @@ class Facts(Section):
     key_symbols: int = key(96, "Symbols of a key token", ge=2)
     key_tokens: int = key(2, "Tokens of a key", ge=1)
     value_symbols: int = key(100, "Symbols of a value token", ge=2)
-    value_tokens: int = key(2, "Tokens of a value; entropy per fact = tokens x log2(symbols) bits", ge=1)
-    uniform: list[Count] = key([800, 1200, 1600, 3200, 6400], "Numbers of facts, each once, ascending", min_length=3)
+    value_tokens: int = key(
+        2, "Tokens of a value; entropy per fact = tokens x log2(symbols) bits", ge=1
+    )
+    uniform: list[Count] = key(
+        [800, 1200, 1600, 3200, 6400], "Numbers of facts, each once, ascending", min_length=3
+    )
     skewed: int = key(6400, "Facts of the power-law data sets", ge=2)
-    exponents: list[NonNegative] = key([0.5, 1.0, 1.5], "Power-law exponents a; 1 must be among them", min_length=1)
+    exponents: list[NonNegative] = key(
+        [0.5, 1.0, 1.5], "Power-law exponents a; 1 must be among them", min_length=1
+    )
     copies: int = key(16000, "Draws from a power law that make its data set", ge=1)
     replicates: int = key(3, "Fact sets and initializations", ge=2)
 
     SCALES: ClassVar = {
-        "smoke": {"uniform": [100, 200, 400], "skewed": 400, "copies": 1000, "exponents": [1.0], "replicates": 2},
+        "smoke": {
+            "uniform": [100, 200, 400],
+            "skewed": 400,
+            "copies": 1000,
+            "exponents": [1.0],
+            "replicates": 2,
+        },
         "paper": {"replicates": 10},
     }
 
@@ -46,7 +58,9 @@ class Training(Section):
     )
     width: int = key(24, "Width of the base network", ge=4)
     ladder: list[Count] = key([16, 32], "Other widths, for the size ladder", min_length=1)
-    pruned_ladder: list[Count] = key([16], "Those of them that are also trained with automatic selection")
+    pruned_ladder: list[Count] = key(
+        [16], "Those of them that are also trained with automatic selection"
+    )
     layers: int = key(1, "Layers", ge=1)
     heads: int = key(1, "Attention heads", ge=1)
     steps: int = key(1000, "Steps of AdamW (0.9, 0.98)", ge=10)
@@ -69,21 +83,34 @@ class Training(Section):
             "candidates": 128,
             "longer": 2,
         },
-        "paper": {"width": 32, "ladder": [16, 24, 48, 64, 96, 128], "pruned_ladder": [16, 24, 48, 64], "steps": 4000},
+        "paper": {
+            "width": 32,
+            "ladder": [16, 24, 48, 64, 96, 128],
+            "pruned_ladder": [16, 24, 48, 64],
+            "steps": 4000,
+        },
     }
 
 
 class Text(Section):
-    """Facts in natural text: GPT-2 on an annotated corpus, as in the paper. Off while `corpus` is empty."""
+    """Facts in natural text: GPT-2 on an annotated corpus, as in the paper. Off while `corpus` is
+    empty.
+    """
 
-    corpus: str = key("", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run")
+    corpus: str = key(
+        "", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run"
+    )
     column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
     facts: str = key("", "Table of facts to look for: columns entity and value (Parquet or CSV)")
     window: int = key(200, "Characters after an entity within which its value must follow", ge=1)
     tokenizer: str = key("gpt2", "Hugging Face id, or folder, of a fast tokenizer")
     context: int = key(512, "Tokens of a block", ge=4)
-    small: list[Count] = key([12, 12, 768], "Layers, heads and width of the network", min_length=3, max_length=3)
-    large: list[Count] = key([24, 32, 2048], "The same of the larger one", min_length=3, max_length=3)
+    small: list[Count] = key(
+        [12, 12, 768], "Layers, heads and width of the network", min_length=3, max_length=3
+    )
+    large: list[Count] = key(
+        [24, 32, 2048], "The same of the larger one", min_length=3, max_length=3
+    )
     steps: int = key(100_000, "Steps of AdamW (0.9, 0.98)", ge=10)
     batch: int = key(256, "Blocks per step, over all devices", ge=1)
     candidates: int = key(512, "Blocks per step that selection chooses from", ge=1)
@@ -99,13 +126,15 @@ class Text(Section):
     @model_validator(mode="after")
     def _facts(self):
         if self.corpus and not self.facts:
-            raise ValueError("corpus is given, so `facts` must name the table of facts to look for in it")
+            raise ValueError(
+                "corpus is given, so `facts` must name the table of facts to look for in it"
+            )
         return self
 
 
 class Settings(Section):
     """Cram less to fit more: training data pruning improves memorization of facts"""
 
-    facts: Facts = key(Facts, Facts.__doc__)
-    training: Training = key(Training, Training.__doc__)
-    text: Text = key(Text, Text.__doc__)
+    facts: Facts = key(Facts)
+    training: Training = key(Training)
+    text: Text = key(Text)

@@ -1,7 +1,8 @@
-"""Facts in natural text: finding them in a corpus, and GPT-2 trained on it with and without selection by loss.
+"""Facts in natural text: finding them in a corpus, and GPT-2 trained on it with and without
+selection by loss.
 
-One training may span several devices: every process sees the same candidates, scores its part, and all choose together,
-so that the number of processes changes nothing but speed.
+One training may span several devices: every process sees the same candidates, scores its part, and
+all choose together, so that the number of processes changes nothing but speed.
 """
 
 import os
@@ -17,13 +18,14 @@ from torch import distributed as dist
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from rote import tables, train
-from rote.corpora import Document
-from rote.errors import InputError
-from rote.job import track
+from rote import train
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.job import track
+from rote.core.seeds import generator, torch_seed
+from rote.data.corpora import Document
 from rote.papers.cramless import settings
 from rote.prune import online
-from rote.seeds import generator, torch_seed
 
 
 class Examples(NamedTuple):
@@ -31,20 +33,36 @@ class Examples(NamedTuple):
 
     tokens: np.ndarray  # (examples, context) int32, padded with 0
     lengths: np.ndarray  # (examples,)
-    values: np.ndarray  # (examples, context) int32: fact + 1 where a token belongs to its value, else 0
+    values: (
+        np.ndarray
+    )  # (examples, context) int32: fact + 1 where a token belongs to its value, else 0
 
 
-def examples(documents: Iterable[Document], annotations: pd.DataFrame, tokenizer, context: int) -> Examples:
-    """Cut every document into blocks of `context` tokens. A value that a block's end cuts is not counted there."""
-    spans = {name: rows[["fact", "start", "end"]].to_numpy() for name, rows in annotations.groupby("document")}
+def examples(
+    documents: Iterable[Document], annotations: pd.DataFrame, tokenizer, context: int
+) -> Examples:
+    """Cut every document into blocks of `context` tokens. A value that a block's end cuts is not
+    counted there.
+    """
+    spans = {
+        name: rows[["fact", "start", "end"]].to_numpy()
+        for name, rows in annotations.groupby("document")
+    }
     tokens, lengths, values = [], [], []
     for document in documents:
         coded = tokenizer(document.text, return_offsets_mapping=True, add_special_tokens=False)
-        ids, offsets = np.array(coded["input_ids"], np.int32), np.array(coded["offset_mapping"]).reshape(-1, 2)
+        ids, offsets = (
+            np.array(coded["input_ids"], np.int32),
+            np.array(coded["offset_mapping"]).reshape(-1, 2),
+        )
         marks = np.zeros(len(ids), np.int32)
         for fact, start, end in spans.get(document.id, ()):
             inside = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end))
-            if len(inside) and inside[0] // context == inside[-1] // context and inside[0] % context:
+            if (
+                len(inside)
+                and inside[0] // context == inside[-1] // context
+                and inside[0] % context
+            ):
                 marks[inside] = fact + 1
         for begin in range(0, len(ids), context):
             block = slice(begin, begin + context)
@@ -81,9 +99,21 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 500,
 ) -> Outcome:
-    """Train one GPT-2 of `shape` (layers, heads, width), `scheme` none or auto, over the devices or CPU processes."""
+    """Train one GPT-2 of `shape` (layers, heads, width), `scheme` none or auto, over the devices or
+    CPU processes.
+    """
     world = max(len(devices), processes)
-    arguments = (data, tuple(shape), scheme, vocabulary, options, seed, bool(devices), checkpoint, every)
+    arguments = (
+        data,
+        tuple(shape),
+        scheme,
+        vocabulary,
+        options,
+        seed,
+        bool(devices),
+        checkpoint,
+        every,
+    )
     if world == 1:
         return _work(0, 1, "", None, *arguments)
     port = f"tcp://127.0.0.1:{_free_port()}"
@@ -101,9 +131,11 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed, cuda, checkpoint, every):
+def _work(
+    rank, world, port, box, data, shape, scheme, vocabulary, options, seed, cuda, checkpoint, every
+):
     """One process of a training."""
-    from rote.data import torchvision
+    from rote.data.images import torchvision
 
     torchvision()
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -112,13 +144,27 @@ def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed
     if world > 1:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
         dist.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo", init_method=port, rank=rank, world_size=world
+            "nccl" if device.type == "cuda" else "gloo",
+            init_method=port,
+            rank=rank,
+            world_size=world,
         )
     layers, heads, width = shape
     torch.manual_seed(torch_seed(seed, "cramless", "text", *shape))
-    off = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "bos_token_id": None, "eos_token_id": None}
+    off = {
+        "resid_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
     config = GPT2Config(
-        vocab_size=vocabulary, n_positions=options.context, n_layer=layers, n_head=heads, n_embd=width, **off
+        vocab_size=vocabulary,
+        n_positions=options.context,
+        n_layer=layers,
+        n_head=heads,
+        n_embd=width,
+        **off,
     )
     model = GPT2LMHeadModel(config).to(device)
     body = torch.compile(model) if options.compile else model
@@ -135,7 +181,7 @@ def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed
     selects, alone = scheme != "none", round(options.unselected * options.steps)
     steps = range(state["step"], options.steps)
     if rank == 0:
-        steps = track(steps, "training", said=lambda: f"loss {state['losses'][-1]:.4g}")
+        steps = track(steps, "training", status=lambda: f"loss {state['losses'][-1]:.4g}")
     for step in steps:
         if selects and step >= alone:
             ids = _draw(len(data.tokens), seed, step, options.candidates)
@@ -143,7 +189,11 @@ def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed
                 own = _losses(model, data, ids[rank::world], options, device)[1]
             scores = _gathered(own, len(ids), rank, world)
             choice = online.choose(
-                scores[None], state["share"], step / options.steps, scheme="auto", least=options.batch
+                scores[None],
+                state["share"],
+                step / options.steps,
+                scheme="auto",
+                least=options.batch,
             )
             state["share"], state["scored"] = choice.share.cpu(), state["scored"] + len(ids)
             ids = ids[choice.chosen[0][choice.weights[0] > 0].cpu().numpy()]
@@ -152,7 +202,9 @@ def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed
         total = float((data.lengths[ids] - 1).sum())
         mine, seen = ids[rank::world], 0.0
         optimizer.zero_grad()
-        blocks = [mine[at : at + options.micro] for at in range(0, len(mine), options.micro)] or [mine]
+        blocks = [mine[at : at + options.micro] for at in range(0, len(mine), options.micro)] or [
+            mine
+        ]
         for number, block in enumerate(blocks):
             sync = body.no_sync() if world > 1 and number + 1 < len(blocks) else _nothing()
             with sync:
@@ -166,11 +218,22 @@ def _work(rank, world, port, box, data, shape, scheme, vocabulary, options, seed
         state["losses"].append(_summed(seen, device, world))
         state["trained"] += len(ids)
         if not np.isfinite(state["losses"][-1]):
-            raise FloatingPointError(f"loss is {state['losses'][-1]} at step {step}; lower learning_rate")
+            raise FloatingPointError(
+                f"loss is {state['losses'][-1]} at step {step}; lower learning_rate"
+            )
         state["step"] = step + 1
-        if checkpoint is not None and rank == 0 and (step + 1) % every == 0 and step + 1 < options.steps:
+        if (
+            checkpoint is not None
+            and rank == 0
+            and (step + 1) % every == 0
+            and step + 1 < options.steps
+        ):
             with tables.atomic(checkpoint) as temporary:
-                content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}
+                content = {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "state": state,
+                }
                 torch.save(content, temporary)
     size = sum(value.numel() for value in model.parameters())
     recited = _recited(model, data, options, device) if rank == 0 else np.zeros(0, bool)
@@ -203,8 +266,12 @@ def _draw(count: int, seed: int, step: int, size: int) -> np.ndarray:
     return rest
 
 
-def _losses(model, data: Examples, ids: np.ndarray, options: settings.Text, device) -> tuple[Tensor, Tensor]:
-    """Per example: loss summed over its tokens, and its loss per fact, summed over value tokens (0 without facts)."""
+def _losses(
+    model, data: Examples, ids: np.ndarray, options: settings.Text, device
+) -> tuple[Tensor, Tensor]:
+    """Per example: loss summed over its tokens, and its loss per fact, summed over value tokens (0
+    without facts).
+    """
     if not len(ids):
         return torch.zeros(0, device=device), torch.zeros(0, device=device)
     whole, facts = [], []
@@ -217,7 +284,9 @@ def _losses(model, data: Examples, ids: np.ndarray, options: settings.Text, devi
         )
         with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
             logits = model(tokens, use_cache=False).logits[:, :-1]
-        each = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * there
+        each = (
+            F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * there
+        )
         marks = data.values[block][:, 1:]
         held = np.array([max(1, len(np.unique(row[row > 0]))) for row in marks])
         value = torch.tensor(marks > 0, device=device)
@@ -246,7 +315,9 @@ def _summed(value: float, device, world: int) -> float:
 
 
 def _recited(model, data: Examples, options: settings.Text, device) -> np.ndarray:
-    """Whether greedy decoding gives the value where a fact is first mentioned, per fact that occurs."""
+    """Whether greedy decoding gives the value where a fact is first mentioned, per fact that
+    occurs.
+    """
     first: dict[int, int] = {}
     for row in np.flatnonzero(data.values.any(axis=1)):
         for fact in np.unique(data.values[row][data.values[row] > 0]):
@@ -257,6 +328,8 @@ def _recited(model, data: Examples, options: settings.Text, device) -> np.ndarra
             tokens = torch.tensor(data.tokens[row : row + 1].astype(np.int64), device=device)
             guessed = model(tokens, use_cache=False).logits[0, :-1].argmax(-1).cpu().numpy()
             at = np.flatnonzero(data.values[row][1:] == fact)
-            at = at[: np.flatnonzero(np.diff(at, append=at[-1] + 2) > 1)[0] + 1]  # the first mention alone
+            at = at[
+                : np.flatnonzero(np.diff(at, append=at[-1] + 2) > 1)[0] + 1
+            ]  # the first mention alone
             found.append(bool((guessed[at] == data.tokens[row][1:][at]).all()))
     return np.array(found, bool)

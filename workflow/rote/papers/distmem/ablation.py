@@ -1,4 +1,6 @@
-"""Evidence changed in place: some facts' documents taken out, thinned or put in, everything else where it was."""
+"""Evidence changed in place: some facts' documents taken out, thinned or put in, everything else
+where it was.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +17,8 @@ DOSES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def treatments(facts: pd.DataFrame, every: int) -> pd.Series:
-    """Treatment by fact: of every `every` facts by rank one each is removed, ..., the others are kept.
+    """Treatment by fact: of every `every` facts by rank one each is removed, ..., the others are
+    kept.
 
     * removed: every document of the fact, and every one that only mentions its subject.
     * pairs: its documents; mentions of its subject stay.
@@ -35,8 +38,9 @@ def change(
 ) -> tuple[list[str], pd.Series]:
     """The changed corpus, and the documents that then state each fact.
 
-    A document that is taken out is replaced by filler of the same length, so that all other documents stay at their
-    place in the same batches. What is put in replaces filler that is at least as long.
+    A document that is taken out is replaced by filler of the same length, so that all other
+    documents stay at their place in the same batches. What is put in replaces filler that is at
+    least as long.
     """
     texts, owner = documents["text"].tolist(), documents["fact"].to_numpy()
     fillers = _fillers(documents)
@@ -53,7 +57,9 @@ def change(
         for number in own[:: 2 if name == "halved" else 1]:
             blank(int(number))
         if name == "removed" and fact in entity.index:
-            for number in np.flatnonzero((documents["kind"] == "mention") & (documents["entity"] == entity[fact])):
+            for number in np.flatnonzero(
+                (documents["kind"] == "mention") & (documents["entity"] == entity[fact])
+            ):
                 blank(int(number))
     after = documents.loc[owner >= 0, "fact"].value_counts().reindex(facts["fact"], fill_value=0)
     for fact, name in treatment.items():
@@ -83,12 +89,15 @@ def recall(
     vocabularies: Sequence[Sequence[str]],
     device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probability of every fact's object, and whether it is the likeliest token, (models, facts) each."""
+    """Log-probability of every fact's object, and whether it is the likeliest token, (models,
+    facts) each.
+    """
     logprobs, correct = [], []
     for model, (asked, words) in enumerate(zip(questions, vocabularies, strict=True)):
         ids = {word: number for number, word in enumerate(words)}
         rows = [
-            [0, *(ids[w] for w in prompt(r.instruction, r.input).split()), ids[r.output]] for r in asked.itertuples()
+            [0, *(ids[w] for w in prompt(r.instruction, r.input).split()), ids[r.output]]
+            for r in asked.itertuples()
         ]
         longest = max(map(len, rows))
         tokens = torch.zeros(1, len(rows), longest, dtype=torch.long, device=device)

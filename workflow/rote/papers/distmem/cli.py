@@ -6,12 +6,12 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from rote import tables
-from rote.errors import InputError
-from rote.job import Job, meter
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.job import Job, meter
+from rote.core.seeds import generator
+from rote.core.verbs import table, verb
 from rote.papers.distmem import schema, settings
-from rote.seeds import generator
-from rote.verbs import table, verb
 
 app = typer.Typer(
     name="distmem",
@@ -22,14 +22,18 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Option(help="Folder of a tokenized corpus.", metavar="DIR")]
 Source = Annotated[str, typer.Option(help="world0, world1, ...; or a study: pythia or olmo.")]
-Folders = Annotated[list[Path], typer.Option(help="Folders of the generated corpora, in order.", metavar="DIR")]
+Folders = Annotated[
+    list[Path], typer.Option(help="Folders of the generated corpora, in order.", metavar="DIR")
+]
 Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
 Steps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
 
 
 @verb(app, settings.World)
 def synthesize_corpus(
-    run: Job, source: Source, out: Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")]
+    run: Job,
+    source: Source,
+    out: Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")],
 ):
     """A generated corpus: documents, facts, examples of the tasks, and the lexicon."""
     from rote.papers.distmem import world
@@ -38,7 +42,11 @@ def synthesize_corpus(
     made = world.make(run.settings, run.seed, number)
     world.write_corpus(out / "corpus.jsonl", made.documents)
     rng = generator(run.seed, "distmem", "prompts", number)
-    frames = {"facts": world.facts(made, source), "examples": world.examples(made, rng), "lexicon": made.aligned}
+    frames = {
+        "facts": world.facts(made, source),
+        "examples": world.examples(made, rng),
+        "lexicon": made.aligned,
+    }
     for name, frame in frames.items():
         model = schema.TABLES.get(name) or schema.INNER[name]
         tables.write(out / f"{name}.parquet", frame, model, run.provenance())
@@ -53,16 +61,24 @@ def synthesize_examples(run: Job, out: table("Write: examples.")):
     for task, where in study.tasks.items():
         parts.append(tasks.read(task, where, "test", study.examples))
         mined = study.mining.get(task)
-        parts.append(tasks.read(task, mined, "mining") if mined else parts[-1].assign(part="mining"))
+        parts.append(
+            tasks.read(task, mined, "mining") if mined else parts[-1].assign(part="mining")
+        )
     tables.write(out, pd.concat(parts, ignore_index=True), schema.Examples, run.provenance())
 
 
 @verb(app, settings.Study)
 def synthesize_tokens(
     run: Job,
-    words: Annotated[Path, typer.Option(help="Write: the corpus in words, for counting.", metavar="DIR")],
-    tokens: Annotated[Path, typer.Option(help="Write: the corpus in the models' tokens.", metavar="DIR")],
-    corpus: Annotated[Path | None, typer.Option(help="Read: a generated corpus.", metavar="JSONL")] = None,
+    words: Annotated[
+        Path, typer.Option(help="Write: the corpus in words, for counting.", metavar="DIR")
+    ],
+    tokens: Annotated[
+        Path, typer.Option(help="Write: the corpus in the models' tokens.", metavar="DIR")
+    ],
+    corpus: Annotated[
+        Path | None, typer.Option(help="Read: a generated corpus.", metavar="JSONL")
+    ] = None,
 ):
     """Tokenize a corpus twice: in words to count, and as the models read it."""
     from rote import ngrams
@@ -86,7 +102,9 @@ def train_ladder(
     run: Job,
     network: Annotated[str, typer.Option(help="neox-<width> or llama-<width>, as in the config.")],
     corpora: Folders,
-    out: Annotated[Path, typer.Option(help="Write: <source>/<share>/, each a model folder.", metavar="DIR")],
+    out: Annotated[
+        Path, typer.Option(help="Write: <source>/<share>/, each a model folder.", metavar="DIR")
+    ],
     checkpoints: Checkpoints = None,
     checkpoint_steps: Steps = 500,
 ):
@@ -99,11 +117,20 @@ def train_ladder(
     rngs = [ladder.weights(run.seed, rung, number) for number in range(len(corpora))]
     file, folder = _checkpoint(run, checkpoints, network)
     _, snapshots = ladder.fit(
-        rung, streams, len(words[0]), options, rngs, device=run.device, checkpoint=file, every=checkpoint_steps
+        rung,
+        streams,
+        len(words[0]),
+        options,
+        rngs,
+        device=run.device,
+        checkpoint=file,
+        every=checkpoint_steps,
     )
     for share, parameters in snapshots.items():
         for model, source in enumerate(sources):
-            ladder.save(out / source / f"{share:g}", rung, parameters, model, words[model], options.length)
+            ladder.save(
+                out / source / f"{share:g}", rung, parameters, model, words[model], options.length
+            )
     if folder:
         tables.drop(folder, "*.pt")
 
@@ -112,13 +139,17 @@ def train_ladder(
 def train_ablation(
     run: Job,
     corpora: Folders,
-    network: Annotated[int, typer.Option(help="Number of the ladder's network that is trained again.", min=0)],
+    network: Annotated[
+        int, typer.Option(help="Number of the ladder's network that is trained again.", min=0)
+    ],
     every: Annotated[int, typer.Option(help="Every so many-th fact by rank is changed.", min=2)],
     out: table("Write: what the networks then know of each fact."),
     checkpoints: Checkpoints = None,
     checkpoint_steps: Steps = 500,
 ):
-    """Train one size again: with another initialization, and on corpora with some facts' documents changed."""
+    """Train one size again: with another initialization, and on corpora with some facts' documents
+    changed.
+    """
     import numpy as np
 
     from rote.papers.distmem import ablation, ladder, world
@@ -131,23 +162,37 @@ def train_ablation(
     changed, after = [], []
     for number, folder in enumerate(corpora):
         rng = generator(run.seed, "distmem", "ablation", number)
-        texts, left = ablation.change(world.read_corpus(folder / "corpus.jsonl"), facts[number], treated[number], rng)
+        texts, left = ablation.change(
+            world.read_corpus(folder / "corpus.jsonl"), facts[number], treated[number], rng
+        )
         ids = {word: place for place, word in enumerate(words[number])}
         stream = [ids[word] for text in texts for word in (*text.split(), words[number][0])]
         if len(stream) != len(streams[number]):
-            raise InputError(f"the changed corpus has {len(stream)} tokens instead of {len(streams[number])}")
+            raise InputError(
+                f"the changed corpus has {len(stream)} tokens instead of {len(streams[number])}"
+            )
         changed.append(np.array(stream))
         after.append(left)
     numbers = range(len(corpora))
     rngs = [ladder.weights(run.seed, rung, number) for number in numbers]
-    rngs.append(ladder.weights(run.seed, rung, 0, "again"))  # noise of the initialization alone: one corpus tells
+    rngs.append(
+        ladder.weights(run.seed, rung, 0, "again")
+    )  # noise of the initialization alone: one corpus tells
     file, folder = _checkpoint(run, checkpoints, "ablation")
     stack, snapshots = ladder.fit(
-        rung, [*changed, streams[0]], len(words[0]), options, rngs,
-        device=run.device, checkpoint=file, every=checkpoint_steps,
-    )  # fmt: skip
+        rung,
+        [*changed, streams[0]],
+        len(words[0]),
+        options,
+        rngs,
+        device=run.device,
+        checkpoint=file,
+        every=checkpoint_steps,
+    )
     asked = [_questions(folder, frame) for folder, frame in zip(corpora, facts, strict=True)]
-    logprobs, correct = ablation.recall(stack, snapshots[1.0], [*asked, asked[0]], [*words, words[0]], run.device)
+    logprobs, correct = ablation.recall(
+        stack, snapshots[1.0], [*asked, asked[0]], [*words, words[0]], run.device
+    )
     parts = []
     for model in range(len(corpora) + 1):
         number, again = model % len(corpora), model >= len(corpora)
@@ -170,7 +215,9 @@ def train_ablation(
 
 
 @verb(app, settings.Analysis)
-def embed_pairs(run: Job, words: Folder, examples: table("Read: examples."), out: table("Write: pairs.")):
+def embed_pairs(
+    run: Job, words: Folder, examples: table("Read: examples."), out: table("Write: pairs.")
+):
     """Pair the input and output n-grams of every test example, with the cosine of their embeddings."""
     from rote import ngrams
     from rote.papers.distmem import mining
@@ -192,7 +239,9 @@ def count_pairs(
     words: Folder,
     pairs: table("Read: pairs."),
     out: table("Write: counts, row by row."),
-    part: Annotated[int, typer.Option(help="Count in every `parts`-th shard from this one on.", min=0)] = 0,
+    part: Annotated[
+        int, typer.Option(help="Count in every `parts`-th shard from this one on.", min=0)
+    ] = 0,
     parts: Annotated[int, typer.Option(help="Jobs that count side by side.", min=1)] = 1,
 ):
     """Count every pair and its n-grams in one part of a corpus."""
@@ -205,13 +254,20 @@ def count_pairs(
         counts = evaluation.count(
             corpus, frame, run.settings, shards=shards, threads=run.threads, progress=shown.advance
         )
-    tables.write(out, counts, schema.Counts, run.provenance() | {"queries": _checksum(frame), "shards": list(shards)})
+    tables.write(
+        out,
+        counts,
+        schema.Counts,
+        run.provenance() | {"queries": _checksum(frame), "shards": list(shards)},
+    )
 
 
 @verb(app)
 def count_total(
     run: Job,
-    part: Annotated[list[Path], typer.Option(help="Read: counts of every part.", metavar="PARQUET")],
+    part: Annotated[
+        list[Path], typer.Option(help="Read: counts of every part.", metavar="PARQUET")
+    ],
     pairs: table("Read: pairs."),
     out: table("Write: their sum."),
 ):
@@ -229,7 +285,9 @@ def count_total(
         seen |= set(about["shards"])
         near = np.array(frame["near"].tolist(), dtype=np.int64)
         values = (frame.drop(columns="near").to_numpy(), near)
-        total = values if total is None else tuple(a + b for a, b in zip(total, values, strict=True))
+        total = (
+            values if total is None else tuple(a + b for a, b in zip(total, values, strict=True))
+        )
         columns = frame.columns[:-1]
     result = pd.DataFrame(total[0], columns=columns).assign(near=list(total[1]))
     tables.write(out, result, schema.Counts, run.provenance())
@@ -237,7 +295,10 @@ def count_total(
 
 @verb(app, settings.Analysis)
 def count_infinity(
-    run: Job, tokens: Folder, examples: table("Read: examples."), out: table("Write: scores of the infinity-gram.")
+    run: Job,
+    tokens: Folder,
+    examples: table("Read: examples."),
+    out: table("Write: scores of the infinity-gram."),
 ):
     """Infinity-gram log-probabilities of the test outputs, token by token."""
     from rote import ngrams
@@ -257,9 +318,13 @@ def evaluate_networks(
     family: Annotated[str, typer.Option(help="neox or llama.")],
     models: Annotated[Path, typer.Option(help="Folder of the networks' folders.", metavar="DIR")],
     corpora: Folders,
-    out: Annotated[Path, typer.Option(help="Write: a folder of <source>/<family>.parquet.", metavar="DIR")],
+    out: Annotated[
+        Path, typer.Option(help="Write: a folder of <source>/<family>.parquet.", metavar="DIR")
+    ],
 ):
-    """Score the test examples of every generated corpus with the networks trained on it, at every snapshot."""
+    """Score the test examples of every generated corpus with the networks trained on it, at every
+    snapshot.
+    """
     from rote.models import pretrained
     from rote.papers.distmem import ladder, scoring
 
@@ -270,17 +335,26 @@ def evaluate_networks(
         for network in names:
             for share in run.settings.snapshots:
                 where = str(models / network / folder.name / f"{share:g}")
-                model, tokenizer = pretrained.causal(where).to(run.device), pretrained.tokenizer(where)
+                model, tokenizer = (
+                    pretrained.causal(where).to(run.device),
+                    pretrained.tokenizer(where),
+                )
                 whole = share == 1.0
                 asked = examples[examples["part"].isin(["test", "prompts"] if whole else ["test"])]
                 found = scoring.score(
-                    model, tokenizer, asked, device=run.device, generate=written if whole else _nothing,
+                    model,
+                    tokenizer,
+                    asked,
+                    device=run.device,
+                    generate=written if whole else _nothing,
                     what=f"{network}, {folder.name}, {share:g}",
-                )  # fmt: skip
+                )
                 about = {"model": network, "size": model.num_parameters(), "step": share}
                 parts.append(pd.DataFrame(about, index=found.index).join(found))
         frame = pd.concat(parts, ignore_index=True)
-        tables.write(out / folder.name / f"{family}.parquet", frame, schema.Scores, run.provenance())
+        tables.write(
+            out / folder.name / f"{family}.parquet", frame, schema.Scores, run.provenance()
+        )
 
 
 @verb(app, settings.Study)
@@ -298,10 +372,14 @@ def evaluate_pretrained(
     model = pretrained.causal(name, revision=revision or "main").to(run.device)
     tokenizer = pretrained.tokenizer(name, fast=False)
     frame = tables.read(examples)
-    found = scoring.score(model, tokenizer, frame[frame["part"] == "test"], device=run.device, what=name)
+    found = scoring.score(
+        model, tokenizer, frame[frame["part"] == "test"], device=run.device, what=name
+    )
     label = Path(name).name + (f"@{revision}" if revision else "")
     about = {"model": label, "size": model.num_parameters(), "step": 1.0}
-    tables.write(out, pd.DataFrame(about, index=found.index).join(found), schema.Scores, run.provenance())
+    tables.write(
+        out, pd.DataFrame(about, index=found.index).join(found), schema.Scores, run.provenance()
+    )
 
 
 Scores = Annotated[list[Path], typer.Option(help="Read: scores of every model.", metavar="PARQUET")]
@@ -324,7 +402,10 @@ def evaluate_memorization(
     """Correlate counts and scores of one corpus, in every way."""
     from rote.papers.distmem import evaluation
 
-    held, options = _source(source, words, examples, pairs, counts, scores, facts, lexicon), run.settings
+    held, options = (
+        _source(source, words, examples, pairs, counts, scores, facts, lexicon),
+        run.settings,
+    )
     found = {
         "memorization": evaluation.correlations(held, options),
         "performance": evaluation.performance(held),
@@ -349,10 +430,15 @@ def evaluate_estimators(
     lexicon: table("Read: lexicon."),
     out: Tables,
 ):
-    """What only a generated corpus can tell: other estimates of facts, mining against its lexicon, wordings."""
+    """What only a generated corpus can tell: other estimates of facts, mining against its lexicon,
+    wordings.
+    """
     from rote.papers.distmem import estimators, evaluation
 
-    held, options = _source(source, words, examples, pairs, counts, scores, facts, lexicon), run.settings
+    held, options = (
+        _source(source, words, examples, pairs, counts, scores, facts, lexicon),
+        run.settings,
+    )
     found = {
         "mining": evaluation.mining_quality(held, options),
         "prompts": evaluation.prompts(held),
@@ -379,18 +465,28 @@ def evaluate_influence(
     options, frames = run.settings, []
     every = ladder.networks(options.ladder)
     for folder in corpora:
-        paired = tables.read(folder / "pairs.parquet").join(tables.read(folder / "counts/0.parquet"))
+        paired = tables.read(folder / "pairs.parquet").join(
+            tables.read(folder / "counts/0.parquet")
+        )
         texts = world.read_corpus(folder / "corpus.jsonl")["text"].tolist()
         rng = generator(run.seed, "distmem", "influence", folder.name)
         items = influence.choose(
-            ngrams.Corpus.open(folder / "words"), texts, tables.read(folder / "examples.parquet"), paired,
-            options.analysis, options.influence, rng,
-        )  # fmt: skip
+            ngrams.Corpus.open(folder / "words"),
+            texts,
+            tables.read(folder / "examples.parquet"),
+            paired,
+            options.analysis,
+            options.influence,
+            rng,
+        )
         for name in (every[number].name for number in options.influence.networks):
             total, size = np.zeros((len(items), 4)), 0
             for share in options.ladder.snapshots:
                 where = str(models / name / folder.name / f"{share:g}")
-                model, tokenizer = pretrained.causal(where).to(run.device), pretrained.tokenizer(where)
+                model, tokenizer = (
+                    pretrained.causal(where).to(run.device),
+                    pretrained.tokenizer(where),
+                )
                 total = total + influence.measure(model, tokenizer, items, device=run.device)
                 size = model.num_parameters()
             total[:, 2:] /= len(options.ladder.snapshots)
@@ -413,7 +509,9 @@ def evaluate_engines(run: Job, out: table("Write: exactness of every engine.")):
 @verb(app)
 def evaluate_sources(
     run: Job,
-    part: Annotated[list[Path], typer.Option(help="Read: <source>/<table>.parquet.", metavar="TABLE")],
+    part: Annotated[
+        list[Path], typer.Option(help="Read: <source>/<table>.parquet.", metavar="TABLE")
+    ],
     out: Tables,
 ):
     """Put the tables of all corpora together, each kind in one file."""
@@ -438,12 +536,16 @@ def _source(source, words, examples, pairs, counts, scores, facts, lexicon):
     every = pd.concat([tables.read(path) for path in scores], ignore_index=True)
     known = tables.read(facts) if facts else None
     truth = tables.read(lexicon).groupby("source")["target"].agg(set).to_dict() if lexicon else None
-    return Source(source, ngrams.Corpus.open(words), tables.read(examples), paired, every, known, truth)
+    return Source(
+        source, ngrams.Corpus.open(words), tables.read(examples), paired, every, known, truth
+    )
 
 
 def _study(run: Job) -> settings.Study:
     if not run.settings.corpus:
-        raise InputError("--settings has no corpus: name the one that the study's models were trained on")
+        raise InputError(
+            "--settings has no corpus: name the one that the study's models were trained on"
+        )
     return run.settings
 
 
@@ -454,8 +556,14 @@ def _streams(corpora: list[Path]):
 
     opened = [ngrams.Corpus.open(folder / "tokens") for folder in corpora]
     examples = [tables.read(folder / "examples.parquet") for folder in corpora]
-    words = [ladder.vocabulary(corpus, frame) for corpus, frame in zip(opened, examples, strict=True)]
-    return [ladder.stream(corpus) for corpus in opened], ladder.padded(words), [folder.name for folder in corpora]
+    words = [
+        ladder.vocabulary(corpus, frame) for corpus, frame in zip(opened, examples, strict=True)
+    ]
+    return (
+        [ladder.stream(corpus) for corpus in opened],
+        ladder.padded(words),
+        [folder.name for folder in corpora],
+    )
 
 
 def _questions(folder: Path, facts: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,8 @@
-"""The task-gram model of counts, and distributional memorization: how well it ranks a model's probabilities.
+"""The task-gram model of counts, and distributional memorization: how well it ranks a model's
+probabilities.
 
-Definitions are the paper's (section 2, Eq. 1-4); the alternatives are what its released code does, or our own remedies.
+Definitions are the paper's (section 2, Eq. 1-4); the alternatives are what its released code does,
+or our own remedies.
 """
 
 import math
@@ -11,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 FEWEST = 10  # points that a correlation needs
 UNITS, DENOMINATORS = ("pair", "key"), ("occurrences", "documents")
@@ -44,26 +46,34 @@ def ratio_log(
     """log P_{n,D}(s_y | s_x) = log C(s_x, s_y) − log C(s_x); −inf or NaN where a count is zero.
 
     Args:
-        counts: columns pair_documents, first_occurrences or first_documents, and for smoothing second_documents.
+        counts: columns pair_documents, first_occurrences or first_documents, and for smoothing
+            second_documents.
         denominator: C(s_x) by `occurrences` (the paper's) or `documents`.
-        smoothing: κ of (C(s_x, s_y) + κ df(s_y)/N) / (C(s_x) + κ), our remedy for the selection that dropping pairs
-            without a document makes.
+        smoothing: κ of (C(s_x, s_y) + κ df(s_y)/N) / (C(s_x) + κ), our remedy for the selection
+            that dropping pairs without a document makes.
         documents: N, for smoothing.
 
     Raises:
         InputError: for an unknown denominator, or smoothing without a κ > 0 and N.
     """
     if denominator not in DENOMINATORS:
-        raise InputError(f"denominator must be one of {', '.join(DENOMINATORS)}, given {denominator!r}")
+        raise InputError(
+            f"denominator must be one of {', '.join(DENOMINATORS)}, given {denominator!r}"
+        )
     pair = np.asarray(counts["pair_documents"], float)
     single = np.asarray(counts[f"first_{denominator}"], float)
     if smoothing is not None:
         if not (smoothing > 0 and documents):
-            raise InputError(f"smoothing needs κ > 0 and the number of documents, given {smoothing} and {documents}")
+            raise InputError(
+                f"smoothing needs κ > 0 and the number of documents, given {smoothing} and "
+                f"{documents}"
+            )
         pair = pair + smoothing * np.asarray(counts["second_documents"], float) / documents
         single = single + smoothing
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(pair / single)  # 1/4 and 2/8 are ties: their quotients are equal; log 1 − log 4 may differ
+        return np.log(
+            pair / single
+        )  # 1/4 and 2/8 are ties: their quotients are equal; log 1 − log 4 may differ
 
 
 def memorization(
@@ -80,17 +90,19 @@ def memorization(
     seed: int = 0,
     kendall: bool = True,
 ) -> Memorization:
-    """Mem_n (Def. 3): Spearman's ρ of log P_{n,D}(s_y | s_x) with log P_LLM(s_y | s_x), and Kendall's distance.
+    """Mem_n (Def. 3): Spearman's ρ of log P_{n,D}(s_y | s_x) with log P_LLM(s_y | s_x), and
+    Kendall's distance.
 
     Args:
         counts: per pair, see `ratio_log`.
         logprobs: per pair, the model's log-probability of s_y.
-        examples: per pair, the test example it comes from; the interval resamples these. Default: each pair its own.
+        examples: per pair, the test example it comes from; the interval resamples these. Default:
+            each pair its own.
         keys: per pair, what names its s_y within the example; needed for unit `key`.
-        unit: `pair` (the paper's definition), or `key`: one point per (example, s_y), the mean over its s_x (the
-            released code).
-        denominator, smoothing, documents: see `ratio_log`. Without smoothing, pairs with a count of zero are dropped,
-            as in the paper; with it they stay.
+        unit: `pair` (the paper's definition), or `key`: one point per (example, s_y), the mean over
+            its s_x (the released code).
+        denominator, smoothing, documents: see `ratio_log`. Without smoothing, pairs with a count of
+            zero are dropped, as in the paper; with it they stay.
         resamples, seed: of the bootstrap over examples. Ranks are those of the whole sample.
         kendall: compute Kendall's distance as well, which takes longest.
 
@@ -104,7 +116,8 @@ def memorization(
     groups = np.arange(len(score)) if examples is None else np.asarray(examples)
     if not len(score) == len(logprobs) == len(groups):
         raise InputError(
-            f"{len(score)} pairs, {len(logprobs)} log-probabilities and {len(groups)} examples: must agree"
+            f"{len(score)} pairs, {len(logprobs)} log-probabilities and {len(groups)} examples: "
+            "must agree"
         )
     single = np.asarray(counts[f"first_{denominator}"], float)
     no_input = (single == 0) & (smoothing is None)
@@ -118,11 +131,23 @@ def memorization(
         frame = pd.DataFrame({"group": groups, "key": np.asarray(keys)[kept], "x": x, "y": y})
         means = frame.groupby(["group", "key"], sort=False).mean().reset_index()
         x, y, groups = (means[name].to_numpy() for name in ("x", "y", "group"))
-    rho, low, high, p, distance, reason = correlation(x, y, groups, resamples=resamples, seed=seed, kendall=kendall)
+    rho, low, high, p, distance, reason = correlation(
+        x, y, groups, resamples=resamples, seed=seed, kendall=kendall
+    )
     return Memorization(
-        rho, low, high, p, distance, len(x), len(np.unique(groups)), int(no_input.sum()), int(no_pair.sum()),
-        int(unscored.sum()), float(above.mean()) if len(above) else 0.0, reason,
-    )  # fmt: skip
+        rho,
+        low,
+        high,
+        p,
+        distance,
+        len(x),
+        len(np.unique(groups)),
+        int(no_input.sum()),
+        int(no_pair.sum()),
+        int(unscored.sum()),
+        float(above.mean()) if len(above) else 0.0,
+        reason,
+    )
 
 
 def correlation(
@@ -134,7 +159,9 @@ def correlation(
     seed: int = 0,
     kendall: bool = True,
 ) -> tuple[float, float, float, float, float, str]:
-    """Spearman's ρ, its 95 % interval over groups, p, Kendall's distance, and why they are NaN if they are."""
+    """Spearman's ρ, its 95 % interval over groups, p, Kendall's distance, and why they are NaN if
+    they are.
+    """
     nothing = (math.nan,) * 5
     if len(x) < FEWEST:
         return *nothing, "too_few_pairs"
@@ -147,18 +174,29 @@ def correlation(
     if resamples:
         group = np.unique(np.arange(len(x)) if groups is None else groups, return_inverse=True)[1]
         number = int(group.max()) + 1
-        moments = np.stack([np.ones_like(rank_x), rank_x, rank_y, rank_x**2, rank_y**2, rank_x * rank_y])
-        sums = np.stack([np.bincount(group, moment, number) for moment in moments], axis=1)  # (groups, 6)
-        weights = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), resamples)
+        moments = np.stack(
+            [np.ones_like(rank_x), rank_x, rank_y, rank_x**2, rank_y**2, rank_x * rank_y]
+        )
+        sums = np.stack(
+            [np.bincount(group, moment, number) for moment in moments], axis=1
+        )  # (groups, 6)
+        weights = np.random.default_rng(seed).multinomial(
+            number, np.full(number, 1 / number), resamples
+        )
         n, a, b, aa, bb, ab = (weights @ sums).T
         with np.errstate(divide="ignore", invalid="ignore"):
             boot = (n * ab - a * b) / np.sqrt((n * aa - a * a) * (n * bb - b * b))
-        low, high = np.nanquantile(boot, [0.025, 0.975]) if np.isfinite(boot).any() else (math.nan, math.nan)
+        low, high = (
+            np.nanquantile(boot, [0.025, 0.975])
+            if np.isfinite(boot).any()
+            else (math.nan, math.nan)
+        )
     return float(rho), float(low), float(high), float(p), float((1 - tau) / 2), ""
 
 
 def partial(x: np.ndarray, y: np.ndarray, controls: np.ndarray) -> float:
-    """Spearman's partial correlation: ranks of x and y with the ranks of the controls (rows, k) regressed out.
+    """Spearman's partial correlation: ranks of x and y with the ranks of the controls (rows, k)
+    regressed out.
 
     NaN for fewer than ten points, or where nothing is left of x or y.
     """

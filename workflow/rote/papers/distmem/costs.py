@@ -1,11 +1,12 @@
-"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.costs`."""
+"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
 import re
 
-from rote.costs import Where, transformer
+from rote.core.work import Where, transformer
 from rote.papers.distmem.settings import Settings
 
-# words of the published corpora, as their authors give them in tokens; a corpus of one's own: unknown, taken as 1e9
+# words of the published corpora, as their authors give them in tokens; a corpus of one's own:
+# unknown, taken as 1e9
 CORPORA = {"hf:monology/pile-uncopyrighted": 250e9, "hf:allenai/dolma": 3e12}
 OWN = 1e9
 VOCABULARY = 600  # of a generated corpus
@@ -35,7 +36,9 @@ def _ablation(s: Settings, where: Where) -> float:
 
 
 def weights(model: str) -> float:
-    """Weights of a pretrained model, from the size that its name states (70m, 1.4b, 7B); 1e9 if it states none."""
+    """Weights of a pretrained model, from the size that its name states (70m, 1.4b, 7B); 1e9 if it
+    states none.
+    """
     found = re.search(r"(\d+(?:\.\d+)?)([mMbB])\b", model.replace("-hf", ""))
     return float(found[1]) * (1e6 if found[2] in "mM" else 1e9) if found else 1e9
 
@@ -50,7 +53,11 @@ def _pretrained(s: Settings, where: Where) -> float:
 def _infinity(s: Settings, where: Where) -> float:
     """Tokens whose suffixes are sorted."""
     study = getattr(s, where.get("source", ""), None)
-    most = s.analysis.infinity_shards * study.shard_tokens if study is not None and s.analysis.infinity_shards else 1e99
+    most = (
+        s.analysis.infinity_shards * study.shard_tokens
+        if study is not None and s.analysis.infinity_shards
+        else 1e99
+    )
     return min(_words(s, where), most)
 
 
@@ -64,7 +71,9 @@ WORK = {
     "embed_pairs": lambda s, w: s.world.tokens if w["source"].startswith("world") else 1e7,
     "count_pairs": lambda s, w: _words(s, w) / _parts(s, w),
     "count_infinity": _infinity,
-    "evaluate_networks": lambda s, w: sum(transformer(d, h, VOCABULARY) for h, d, _ in s.ladder.sizes),
+    "evaluate_networks": lambda s, w: sum(
+        transformer(d, h, VOCABULARY) for h, d, _ in s.ladder.sizes
+    ),
     "evaluate_pretrained": _pretrained,
     "evaluate_influence": lambda s, w: (
         s.world.replicates * s.influence.items * s.influence.documents * len(s.influence.networks)

@@ -10,17 +10,29 @@ from rote.papers.distmem.correlation import correlation, ratio_log
 from rote.papers.distmem.evaluation import INFINITY, Source
 from rote.papers.distmem.scoring import span_logprobs
 
-K1, B, DEPTH, BANDWIDTH = 1.5, 0.75, 50, 0.05  # BM25 and its depth; bandwidth of the embedding density
+K1, B, DEPTH, BANDWIDTH = (
+    1.5,
+    0.75,
+    50,
+    0.05,
+)  # BM25 and its depth; bandwidth of the embedding density
 
 
 def table(source: Source, options: settings.Analysis) -> pd.DataFrame:
-    """The table Estimators: Spearman's ρ with the log-probability of every fact's object, by model and estimate."""
+    """The table Estimators: Spearman's ρ with the log-probability of every fact's object, by model
+    and estimate.
+    """
     estimates = of_facts(source, options)
     rows = []
     scores = source.scores[(source.scores["task"] == "facts") & (source.scores["step"] == 1.0)]
     scores = scores[(scores["choice"] < 0) & (scores["model"] != INFINITY)]
     for (model, size), some in scores.groupby(["model", "size"]):
-        logprobs = some.set_index("example")["logprobs"].map(np.sum).reindex(source.facts["fact"]).to_numpy()
+        logprobs = (
+            some.set_index("example")["logprobs"]
+            .map(np.sum)
+            .reindex(source.facts["fact"])
+            .to_numpy()
+        )
         for name, values in estimates.items():
             known = np.isfinite(values) & np.isfinite(logprobs)
             rho = correlation(values[known], logprobs[known], resamples=0)[0]
@@ -31,19 +43,29 @@ def table(source: Source, options: settings.Analysis) -> pd.DataFrame:
 def of_facts(source: Source, options: settings.Analysis) -> dict[str, np.ndarray]:
     """Every estimate, by name, in the order of the facts; NaN or −inf where it says nothing."""
     corpus, facts = source.corpus, source.facts
-    asked = source.examples[(source.examples["part"] == "test") & (source.examples["task"] == "facts")]
+    asked = source.examples[
+        (source.examples["part"] == "test") & (source.examples["task"] == "facts")
+    ]
     questions = asked.set_index("example")["input"].reindex(facts["fact"]).tolist()
     answers = facts["object"].tolist()
     names = facts["subject"].str.split().str[-1].tolist()
     shortest = source.pairs[source.pairs["task"] == "facts"]
-    shortest = shortest[shortest["n"] == shortest["n"].min()].drop_duplicates("example").set_index("example")
+    shortest = (
+        shortest[shortest["n"] == shortest["n"].min()]
+        .drop_duplicates("example")
+        .set_index("example")
+    )
     counts = shortest.reindex(facts["fact"].rename("example"))
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {
             "task-gram": ratio_log(counts),
-            "task-gram, smoothed": ratio_log(counts, smoothing=options.smoothing, documents=corpus.documents),
+            "task-gram, smoothed": ratio_log(
+                counts, smoothing=options.smoothing, documents=corpus.documents
+            ),
             "task-gram, every 3-gram": _every_gram(corpus, questions, answers),
-            "documents with name and answer": np.log(ngrams.count_pairs(corpus, zip(names, answers, strict=True))),
+            "documents with name and answer": np.log(
+                ngrams.count_pairs(corpus, zip(names, answers, strict=True))
+            ),
             "answer alone": np.log(ngrams.count(corpus, answers)),
         }
     found |= _retrieved(corpus, questions, answers, options.dimensions)
@@ -64,14 +86,21 @@ def _every_gram(corpus: ngrams.Corpus, questions: list[str], answers: list[str])
     ]
     both = ngrams.count_pairs(corpus, [pair[1:] for pair in pairs]).astype(float)
     single = ngrams.count(corpus, [pair[1] for pair in pairs]).astype(float)
-    frame = pd.DataFrame({"row": [pair[0] for pair in pairs], "log": np.log(both / np.where(both > 0, single, np.nan))})
+    frame = pd.DataFrame(
+        {
+            "row": [pair[0] for pair in pairs],
+            "log": np.log(both / np.where(both > 0, single, np.nan)),
+        }
+    )
     return frame.groupby("row")["log"].mean().reindex(range(len(questions))).to_numpy()
 
 
 def _retrieved(
     corpus: ngrams.Corpus, questions: list[str], answers: list[str], dimensions: int
 ) -> dict[str, np.ndarray]:
-    """BM25 summed over the best documents that hold the answer, and the density of their LSA embeddings."""
+    """BM25 summed over the best documents that hold the answer, and the density of their LSA
+    embeddings.
+    """
     offsets, tokens = _flat(corpus)
     documents = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     words = sorted({unit for text in (*questions, *answers) for unit in corpus.split(text)})
@@ -80,7 +109,8 @@ def _retrieved(
     column[ids[ids >= 0]] = np.flatnonzero(ids >= 0)
     used = column[tokens]
     held = sparse.coo_matrix(
-        (np.ones((used >= 0).sum()), (documents[used >= 0], used[used >= 0])), (len(offsets) - 1, len(words))
+        (np.ones((used >= 0).sum()), (documents[used >= 0], used[used >= 0])),
+        (len(offsets) - 1, len(words)),
     ).tocsc()
     held.sum_duplicates()
     length = np.diff(offsets) / np.diff(offsets).mean()
@@ -113,5 +143,7 @@ def _retrieved(
 def _flat(corpus: ngrams.Corpus) -> tuple[np.ndarray, np.ndarray]:
     """All shards as one stream: offsets and tokens."""
     starts = np.cumsum([0, *(len(shard.tokens) for shard in corpus.shards)])
-    parts = [shard.offsets[1:] + start for shard, start in zip(corpus.shards, starts[:-1], strict=True)]
+    parts = [
+        shard.offsets[1:] + start for shard, start in zip(corpus.shards, starts[:-1], strict=True)
+    ]
     return np.concatenate([[0], *parts]), np.concatenate([shard.tokens for shard in corpus.shards])

@@ -9,14 +9,25 @@ import pandas as pd
 from rote import ngrams
 from rote.ngrams.files import COUNTED
 from rote.papers.distmem import mining, settings
-from rote.papers.distmem.correlation import Memorization, correlation, memorization, partial, ratio_log
+from rote.papers.distmem.correlation import (
+    Memorization,
+    correlation,
+    memorization,
+    partial,
+    ratio_log,
+)
 from rote.papers.distmem.schema import Memorization as Memorized
 from rote.papers.distmem.scoring import span_logprobs
 from rote.papers.distmem.tasks import prompt
 
 INFINITY = "infinity-gram"
-UNSATURATED = -0.05  # nats: above it a model is sure, and the order of its log-probabilities is noise
-HEAD, MIDDLE = 0.25, 0.6  # shares of the facts, by frequency rank, that end the head and the middle (ours)
+UNSATURATED = (
+    -0.05
+)  # nats: above it a model is sure, and the order of its log-probabilities is noise
+HEAD, MIDDLE = (
+    0.25,
+    0.6,
+)  # shares of the facts, by frequency rank, that end the head and the middle (ours)
 
 
 class Source(NamedTuple):
@@ -40,7 +51,9 @@ def count(
     threads: int = 1,
     progress=None,
 ) -> pd.DataFrame:
-    """The table Counts, row by row of Pairs; input n-grams in the stream without stop words where these apply."""
+    """The table Counts, row by row of Pairs; input n-grams in the stream without stop words where
+    these apply.
+    """
     found = pd.DataFrame(0, index=range(len(pairs)), columns=COUNTED)
     near = np.zeros((len(pairs), len(options.windows)), np.int64)
     for n, rows in pairs.groupby("n").indices.items():
@@ -53,16 +66,25 @@ def count(
         counted = ngrams.scan(corpus, wanted, shards=shards, threads=threads, progress=progress)
         singles = []
         for side in wanted.pairs.T:
-            singles += [np.append(counted.occurrences, 0)[side], np.append(counted.documents, 0)[side]]
+            singles += [
+                np.append(counted.occurrences, 0)[side],
+                np.append(counted.documents, 0)[side],
+            ]
         found.iloc[rows] = np.column_stack([counted.pairs, *singles])
         for at, window in enumerate(options.windows):
-            scanned = ngrams.scan(corpus, wanted, window=window, shards=shards, threads=threads, progress=progress)
+            scanned = ngrams.scan(
+                corpus, wanted, window=window, shards=shards, threads=threads, progress=progress
+            )
             near[rows, at] = scanned.pairs
     return found.assign(near=list(near))
 
 
-def infinity_scores(corpus: ngrams.Corpus, examples: pd.DataFrame, context: int, shards: int = 0) -> pd.DataFrame:
-    """The table Scores of the ∞-gram model of a corpus, or its first shards, as a language model; NaN where P = 0."""
+def infinity_scores(
+    corpus: ngrams.Corpus, examples: pd.DataFrame, context: int, shards: int = 0
+) -> pd.DataFrame:
+    """The table Scores of the ∞-gram model of a corpus, or its first shards, as a language model;
+    NaN where P = 0.
+    """
     model, rows = ngrams.InfinityGram(corpus, shards), []
     known: dict[tuple, float] = {}
     for row in examples.itertuples():
@@ -85,13 +107,30 @@ def infinity_scores(corpus: ngrams.Corpus, examples: pd.DataFrame, context: int,
             if key not in known:
                 known[key] = model.after_ids(key[:-1], key[-1]).probability
             logprobs.append(np.log(known[key]) if known[key] > 0 else np.nan)
-        starts, ends = [max(begin - start, 0) for begin, _ in spans[first:]], [end - start for _, end in spans[first:]]
-        rows.append((INFINITY, 0, 1.0, row.task, row.example, -1, logprobs, starts, ends, False, 0, ""))
-    columns = ["model", "size", "step", "task", "example", "choice", "logprobs", "starts", "ends", "correct"]
+        starts, ends = (
+            [max(begin - start, 0) for begin, _ in spans[first:]],
+            [end - start for _, end in spans[first:]],
+        )
+        rows.append(
+            (INFINITY, 0, 1.0, row.task, row.example, -1, logprobs, starts, ends, False, 0, "")
+        )
+    columns = [
+        "model",
+        "size",
+        "step",
+        "task",
+        "example",
+        "choice",
+        "logprobs",
+        "starts",
+        "ends",
+        "correct",
+    ]
     return pd.DataFrame(rows, columns=[*columns, "truncated", "generated"])
 
 
-# ---- correlations ----------------------------------------------------------------------------------------------------
+# ---- correlations
+# ----------------------------------------------------------------------------------------------------
 
 
 def correlations(source: Source, options: settings.Analysis) -> pd.DataFrame:
@@ -114,21 +153,25 @@ def correlations(source: Source, options: settings.Analysis) -> pd.DataFrame:
                 kept["aligned"] = aligned
             to_end = _logprobs(some, scores, "to_end")
             documents, whole = source.corpus.documents, step == 1.0
-            wanted = variants(some, logprobs, to_end, infinity, documents, options, kept, group, whole=whole)
+            wanted = variants(
+                some, logprobs, to_end, infinity, documents, options, kept, group, whole=whole
+            )
             rows += [(*about, name, *_flat(found)) for name, found in wanted.items()]
     return pd.DataFrame(rows, columns=list(Memorized.model_fields))
 
 
-def variants(pairs, logprobs, to_end, infinity, documents, options, marks, groups, *, whole: bool = True) -> dict:
+def variants(
+    pairs, logprobs, to_end, infinity, documents, options, marks, groups, *, whole: bool = True
+) -> dict:
     """Memorization of one model on one task and n, by the name of what is varied.
 
     * paper: Def. 3, over pairs, C(s_x) by occurrences, pairs without a document dropped.
     * smoothed: κ-smoothed ratio over all pairs (ours).
     * key, to_end, documents: unit, span and denominator as in the released code, one at a time.
-    * infinity: the ∞-gram instead of the task-gram model, one point per (example, s_y); shared: the task-gram model on
-      the pairs that the ∞-gram has a value for.
-    * keep s: only the share s of highest cosine; mined: only pairs that the mining data hold; aligned: only true
-      translations (known for generated corpora).
+    * infinity: the ∞-gram instead of the task-gram model, one point per (example, s_y); shared: the
+      task-gram model on the pairs that the ∞-gram has a value for.
+    * keep s: only the share s of highest cosine; mined: only pairs that the mining data hold;
+      aligned: only true translations (known for generated corpora).
     * unsaturated: only pairs with a model log-probability below −0.05.
     * window w: pairs within w words instead of in one document.
     * head, mid, tail: facts by frequency rank.
@@ -144,7 +187,9 @@ def variants(pairs, logprobs, to_end, infinity, documents, options, marks, group
 
     def some(mark: np.ndarray, **changes) -> Memorization:
         given = quiet | {"examples": common["examples"][mark]} | changes
-        return memorization({name: column[mark] for name, column in counts.items()}, logprobs[mark], **given)
+        return memorization(
+            {name: column[mark] for name, column in counts.items()}, logprobs[mark], **given
+        )
 
     every = np.ones(len(pairs), bool)
     smooth = {"smoothing": options.smoothing, "documents": documents}
@@ -153,10 +198,16 @@ def variants(pairs, logprobs, to_end, infinity, documents, options, marks, group
     found["documents"] = some(every, denominator="documents")
     found["to_end"] = memorization(counts, to_end, **quiet)
     has = np.isfinite(infinity)
-    first = pairs.reset_index(drop=True).drop_duplicates(["example", "output_gram"]).index.to_numpy()
+    first = (
+        pairs.reset_index(drop=True).drop_duplicates(["example", "output_gram"]).index.to_numpy()
+    )
     first = first[has[first] & np.isfinite(logprobs[first])]
     rho = correlation(
-        infinity[first], logprobs[first], common["examples"][first], resamples=options.resamples, kendall=False
+        infinity[first],
+        logprobs[first],
+        common["examples"][first],
+        resamples=options.resamples,
+        kendall=False,
     )
     found["infinity"] = _plain(rho, len(first), len(np.unique(common["examples"][first])))
     found["shared"] = some(has)
@@ -166,7 +217,9 @@ def variants(pairs, logprobs, to_end, infinity, documents, options, marks, group
     found["unsaturated"] = some(logprobs < UNSATURATED)
     near = np.stack(pairs["near"].to_numpy())
     for at, window in enumerate(options.windows):
-        found[f"window {window}"] = memorization(counts | {"pair_documents": near[:, at]}, logprobs, **quiet)
+        found[f"window {window}"] = memorization(
+            counts | {"pair_documents": near[:, at]}, logprobs, **quiet
+        )
     for group in ("head", "mid", "tail"):
         if (groups == group).any():
             found[group] = some(groups == group)
@@ -176,7 +229,9 @@ def variants(pairs, logprobs, to_end, infinity, documents, options, marks, group
     rho = partial(ratio_log(pairs[kept]), logprobs[kept], controls)
     reason = "" if np.isfinite(rho) else "too_few_pairs"
     nothing = (np.nan,) * 4
-    found["partial"] = _plain((rho, *nothing, reason), int(kept.sum()), int(pairs.loc[kept, "example"].nunique()))
+    found["partial"] = _plain(
+        (rho, *nothing, reason), int(kept.sum()), int(pairs.loc[kept, "example"].nunique())
+    )
     return found
 
 
@@ -190,7 +245,9 @@ def _flat(found: Memorization) -> tuple:
     return tuple(values.values())
 
 
-def _logprobs(pairs: pd.DataFrame, scores: pd.DataFrame, span: str, ignore_zero: bool = False) -> np.ndarray:
+def _logprobs(
+    pairs: pd.DataFrame, scores: pd.DataFrame, span: str, ignore_zero: bool = False
+) -> np.ndarray:
     if scores.empty:
         return np.full(len(pairs), np.nan)
     return span_logprobs(pairs, scores, span=span, ignore_zero=ignore_zero)[0]
@@ -205,7 +262,8 @@ def fact_groups(source: Source) -> dict[int, str]:
     return dict(zip(source.facts["fact"].tolist(), names.tolist(), strict=True))
 
 
-# ---- the other tables ------------------------------------------------------------------------------------------------
+# ---- the other tables
+# ------------------------------------------------------------------------------------------------
 
 
 def performance(source: Source) -> pd.DataFrame:
@@ -218,7 +276,12 @@ def performance(source: Source) -> pd.DataFrame:
     scores = scores[scores["task"].isin(tests.index.get_level_values("task").unique())]
     scores = scores.assign(total=scores["logprobs"].map(np.sum))
     for (model, size), of_model in scores.groupby(["model", "size"]):
-        best = of_model[of_model["choice"] >= 0].sort_values("total").groupby(["task", "example"])["choice"].last()
+        best = (
+            of_model[of_model["choice"] >= 0]
+            .sort_values("total")
+            .groupby(["task", "example"])["choice"]
+            .last()
+        )
         for row in of_model[of_model["choice"] < 0].itertuples():
             key = (row.task, row.example)
             right = np.nan
@@ -226,18 +289,44 @@ def performance(source: Source) -> pd.DataFrame:
                 right = float(tests.loc[key, "choices"][best[key]] == tests.loc[key, "output"])
             group = groups.get(row.example, "") if row.task == "facts" else ""
             loss = -row.total if np.isfinite(row.total) else np.nan
-            rows.append((source.name, model, size, *key, group, int(held.get(key, 0)), loss, row.correct, right))
-    columns = ["source", "model", "size", "task", "example", "group", "pair_documents", "loss", "correct"]
+            rows.append(
+                (
+                    source.name,
+                    model,
+                    size,
+                    *key,
+                    group,
+                    int(held.get(key, 0)),
+                    loss,
+                    row.correct,
+                    right,
+                )
+            )
+    columns = [
+        "source",
+        "model",
+        "size",
+        "task",
+        "example",
+        "group",
+        "pair_documents",
+        "loss",
+        "correct",
+    ]
     return pd.DataFrame(rows, columns=[*columns, "choice_correct"])
 
 
 def novel(source: Source, options: settings.Analysis) -> pd.DataFrame:
-    """The table Novel: pairs of an input n-gram and one that a model wrote, shortest n of each task."""
+    """The table Novel: pairs of an input n-gram and one that a model wrote, shortest n of each
+    task.
+    """
     tests = source.examples[source.examples["part"] == "test"].set_index(["task", "example"])
     written = source.scores[(source.scores["generated"] != "") & (source.scores["step"] == 1.0)]
     known = [key in tests.index for key in zip(written["task"], written["example"], strict=True)]
     written = written[np.array(known, bool)]
-    asked = tests.loc[list(zip(written["task"], written["example"], strict=True)), ["input", "output"]]
+    asked = tests.loc[
+        list(zip(written["task"], written["example"], strict=True)), ["input", "output"]
+    ]
     frame = written[["model", "size", "task", "example"]].assign(output=written["generated"])
     frame = frame.assign(input=asked["input"].array)
     reference = asked["output"].map(lambda text: f" {' '.join(source.corpus.split(text))} ").array
@@ -250,12 +339,28 @@ def novel(source: Source, options: settings.Analysis) -> pd.DataFrame:
             continue
         n = int(found["n"].iloc[0])
         grams = zip(found["input_gram"], found["output_gram"], strict=True)
-        fresh = ngrams.count_pairs(source.corpus, grams, stop_words=(mining.stop_words(options, n), ())) == 0
+        fresh = (
+            ngrams.count_pairs(source.corpus, grams, stop_words=(mining.stop_words(options, n), ()))
+            == 0
+        )
         true = some.set_index("example")["reference"].to_dict()
         written_of = zip(found["example"], found["output_gram"], strict=True)
         right = [f" {gram} " in true[example] for example, gram in written_of]
-        rows.append((source.name, model, size, task, n, len(found), int(fresh.sum()), int((fresh & right).sum())))
-    return pd.DataFrame(rows, columns=["source", "model", "size", "task", "n", "pairs", "novel", "novel_right"])
+        rows.append(
+            (
+                source.name,
+                model,
+                size,
+                task,
+                n,
+                len(found),
+                int(fresh.sum()),
+                int((fresh & right).sum()),
+            )
+        )
+    return pd.DataFrame(
+        rows, columns=["source", "model", "size", "task", "n", "pairs", "novel", "novel_right"]
+    )
 
 
 def bias(source: Source, options: settings.Analysis) -> pd.DataFrame:
@@ -265,11 +370,18 @@ def bias(source: Source, options: settings.Analysis) -> pd.DataFrame:
         known = pairs[pairs["first_occurrences"] > 0]
         held = known[known["pair_documents"] > 0]
         smooth = ratio_log(known, smoothing=options.smoothing, documents=source.corpus.documents)
-        rows.append((
-            source.name, task, n, 1 - len(held) / len(pairs),
-            correlation(ratio_log(held), held["first_occurrences"].to_numpy(float), resamples=0)[0],
-            correlation(smooth, known["first_occurrences"].to_numpy(float), resamples=0)[0],
-        ))  # fmt: skip
+        rows.append(
+            (
+                source.name,
+                task,
+                n,
+                1 - len(held) / len(pairs),
+                correlation(
+                    ratio_log(held), held["first_occurrences"].to_numpy(float), resamples=0
+                )[0],
+                correlation(smooth, known["first_occurrences"].to_numpy(float), resamples=0)[0],
+            )
+        )
     return pd.DataFrame(rows, columns=["source", "task", "n", "dropped", "filtered", "smoothed"])
 
 
@@ -315,7 +427,16 @@ def prompts(source: Source) -> pd.DataFrame:
         for (model, size), scores in some.groupby(["model", "size"]):
             instruction = examples["instruction"].iloc[0]
             rows.append(
-                (source.name, model, size, task, int(number), instruction, mean, float(scores["correct"].mean()))
+                (
+                    source.name,
+                    model,
+                    size,
+                    task,
+                    int(number),
+                    instruction,
+                    mean,
+                    float(scores["correct"].mean()),
+                )
             )
     columns = ["source", "model", "size", "task", "prompt", "instruction", "mean_count", "accuracy"]
     return pd.DataFrame(rows, columns=columns)

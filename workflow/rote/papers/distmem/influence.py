@@ -1,4 +1,6 @@
-"""Influence of documents on test examples (TracIn): dot products of full gradients, summed over snapshots."""
+"""Influence of documents on test examples (TracIn): dot products of full gradients, summed over
+snapshots.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,13 +16,17 @@ from rote.papers.distmem.tasks import prompt
 
 
 class Item(NamedTuple):
-    """A test example, one of its pairs, and documents: with the pair, and with its output n-gram only."""
+    """A test example, one of its pairs, and documents: with the pair, and with its output n-gram
+    only.
+    """
 
     task: str
     example: int
     text: str
     span: tuple[int, int]  # characters of s_y in the text
-    with_pair: list[tuple[str, tuple[int, int]]]  # texts, cut behind their first s_y, and where it stands
+    with_pair: list[
+        tuple[str, tuple[int, int]]
+    ]  # texts, cut behind their first s_y, and where it stands
     output_only: list[tuple[str, tuple[int, int]]]
 
 
@@ -35,7 +41,8 @@ def choose(
 ) -> list[Item]:
     """Test examples with documents of both kinds, drawn at random; shortest n of each task.
 
-    Fewer documents than asked for are all used; an example without documents of a kind is passed over.
+    Fewer documents than asked for are all used; an example without documents of a kind is passed
+    over.
 
     Args:
         texts: of every document, by its number in the corpus.
@@ -45,16 +52,25 @@ def choose(
     found = []
     for task, some in pairs[pairs["pair_documents"] > 0].groupby("task"):
         n = some["n"].min()
-        some = some[some["n"] == n].sample(frac=1, random_state=int(rng.integers(2**31))).drop_duplicates("example")
+        some = (
+            some[some["n"] == n]
+            .sample(frac=1, random_state=int(rng.integers(2**31)))
+            .drop_duplicates("example")
+        )
         some = some[some["pair_documents"] < some["second_documents"]].head(limits.items)
-        inputs = ngrams.postings(corpus, some["input_gram"], stop_words=mining.stop_words(options, int(n)))
+        inputs = ngrams.postings(
+            corpus, some["input_gram"], stop_words=mining.stop_words(options, int(n))
+        )
         outputs = ngrams.postings(corpus, some["output_gram"])
         for row, of_input, of_output in zip(some.itertuples(), inputs, outputs, strict=True):
             both = np.intersect1d(of_input, of_output, assume_unique=True)
             output = np.setdiff1d(of_output, of_input, assume_unique=True)
             size = min(limits.documents, len(both), len(output))
             schemes = [
-                [_until(texts[number], row.output_gram, corpus) for number in rng.choice(numbers, size, replace=False)]
+                [
+                    _until(texts[number], row.output_gram, corpus)
+                    for number in rng.choice(numbers, size, replace=False)
+                ]
                 for numbers in (both, output)
             ]
             example = tests.loc[(task, row.example)]
@@ -65,11 +81,15 @@ def choose(
     return found
 
 
-def measure(model: Any, tokenizer: Any, items: Sequence[Item], *, device: str = "cpu") -> np.ndarray:
-    """Per item: influence of the pair documents, of the output-only ones (means over documents), and both cosines.
+def measure(
+    model: Any, tokenizer: Any, items: Sequence[Item], *, device: str = "cpu"
+) -> np.ndarray:
+    """Per item: influence of the pair documents, of the output-only ones (means over documents),
+    and both cosines.
 
-    The loss of a text is −log P(s_y | what precedes it); influence is the dot product of the gradients over all
-    parameters (section 2, Eq. 7-9). The mean of the products is the product with the mean gradient.
+    The loss of a text is −log P(s_y | what precedes it); influence is the dot product of the
+    gradients over all parameters (section 2, Eq. 7-9). The mean of the products is the product with
+    the mean gradient.
     """
     leaves = [parameter.requires_grad_() for parameter in model.parameters()]
 
@@ -103,9 +123,13 @@ def _until(text: str, gram: str, corpus: ngrams.Corpus) -> tuple[str, tuple[int,
     return text[:end], (begin, end)
 
 
-def _loss(model: Any, tokenizer: Any, texts: Sequence[tuple[str, tuple[int, int]]], device: str) -> Tensor:
+def _loss(
+    model: Any, tokenizer: Any, texts: Sequence[tuple[str, tuple[int, int]]], device: str
+) -> Tensor:
     """Mean over texts of −log P of the tokens that overlap the span, summed."""
-    separator = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    separator = (
+        tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    )
     limit = getattr(model.config, "max_position_embeddings", 0) or 2**30
     rows, marks = [], []
     for text, (begin, end) in texts:

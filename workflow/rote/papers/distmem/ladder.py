@@ -1,7 +1,7 @@
 """The ladder: language models of several sizes, trained for one epoch on the generated corpora.
 
-The corpora's networks of one size are stacked. Each is kept as a folder that transformers loads, at several shares of
-its training.
+The corpora's networks of one size are stacked. Each is kept as a folder that transformers loads, at
+several shares of its training.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from rote import ngrams, train
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.seeds import generator
 from rote.models import lm, rotary
 from rote.papers.distmem import settings
-from rote.seeds import generator
 from rote.synth.pretraining import SEPARATOR
 
 FLOOR, BETAS, DECAY, CLIP = 0.1, (0.9, 0.95), 0.01, 1.0
@@ -42,7 +42,10 @@ def networks(options: settings.Ladder) -> list[Network]:
         ("llama", "llama", options.second, options.second_rates),
     )
     for architecture, short, sizes, rates in families:
-        found += [Network(f"{short}-{s[0]}", architecture, *s, rate) for s, rate in zip(sizes, rates, strict=True)]
+        found += [
+            Network(f"{short}-{s[0]}", architecture, *s, rate)
+            for s, rate in zip(sizes, rates, strict=True)
+        ]
     return found
 
 
@@ -57,23 +60,39 @@ def network(options: settings.Ladder, name: str) -> Network:
 def vocabulary(corpus: ngrams.Corpus, examples: pd.DataFrame) -> list[str]:
     """The separator, the corpus's words in its own order, and words that only examples use."""
     known = set(corpus.words)
-    texts = [*examples["instruction"], *examples["input"], *examples["output"], *examples["choices"].explode().dropna()]
-    others = sorted({word for text in texts for word in text.replace("{input}", " ").split()} - known)
+    texts = [
+        *examples["instruction"],
+        *examples["input"],
+        *examples["output"],
+        *examples["choices"].explode().dropna(),
+    ]
+    others = sorted(
+        {word for text in texts for word in text.replace("{input}", " ").split()} - known
+    )
     return [SEPARATOR, *corpus.words, *others]
 
 
 def padded(vocabularies: Sequence[list[str]]) -> list[list[str]]:
-    """Vocabularies made equally long by words that never occur, so that their networks can be stacked."""
+    """Vocabularies made equally long by words that never occur, so that their networks can be
+    stacked.
+    """
     size = max(map(len, vocabularies))
-    return [[*words, *(f"<unused{number}>" for number in range(size - len(words)))] for words in vocabularies]
+    return [
+        [*words, *(f"<unused{number}>" for number in range(size - len(words)))]
+        for words in vocabularies
+    ]
 
 
 def stream(corpus: ngrams.Corpus) -> np.ndarray:
-    """A corpus as one sequence of token ids, each document followed by the separator, which is token 0."""
+    """A corpus as one sequence of token ids, each document followed by the separator, which is
+    token 0.
+    """
     parts = []
     for shard in corpus.shards:
         tokens = np.zeros(len(shard.tokens) + shard.documents, np.int64)
-        places = np.arange(len(shard.tokens)) + np.repeat(np.arange(shard.documents), np.diff(shard.offsets))
+        places = np.arange(len(shard.tokens)) + np.repeat(
+            np.arange(shard.documents), np.diff(shard.offsets)
+        )
         tokens[places] = shard.tokens.astype(np.int64) + 1
         parts.append(tokens)
     return np.concatenate(parts)
@@ -101,12 +120,22 @@ def fit(
     Raises:
         InputError: if the streams are shorter than one step.
     """
-    stack = lm.build(rung.architecture, vocabulary, options.length, rung.width, rung.layers, rung.heads, rngs, device)
+    stack = lm.build(
+        rung.architecture,
+        vocabulary,
+        options.length,
+        rung.width,
+        rung.layers,
+        rung.heads,
+        rngs,
+        device,
+    )
     span = options.batch * options.length
     steps = (min(map(len, streams)) - 1) // span
     if steps < 1:
         raise InputError(
-            f"a corpus of {min(map(len, streams))} tokens is shorter than one step of {span}; raise tokens"
+            f"a corpus of {min(map(len, streams))} tokens is shorter than one step of {span}; "
+            "raise tokens"
         )
     data = torch.tensor(np.stack([tokens[: steps * span + 1] for tokens in streams]), device=device)
     models = len(streams)
@@ -122,7 +151,9 @@ def fit(
             for name, value in parameters.items():
                 buffers[f"{kept_at[step]} {name}"].copy_(value.detach())
         tokens = data[:, step * span : (step + 1) * span + 1]
-        logits = stack.forward(parameters, tokens[:, :-1].reshape(models, options.batch, options.length))
+        logits = stack.forward(
+            parameters, tokens[:, :-1].reshape(models, options.batch, options.length)
+        )
         return lm.token_losses(logits.view(models, span, -1), tokens[:, 1:]).mean(1)
 
     trained = train.fit(
@@ -140,22 +171,34 @@ def fit(
         what=rung.name,
     )
     snapshots = {
-        share: {name: buffers[f"{share} {name}"] for name in stack.parameters} for share in sorted(kept_at.values())
+        share: {name: buffers[f"{share} {name}"] for name in stack.parameters}
+        for share in sorted(kept_at.values())
     }
     return stack, snapshots | {1.0: trained}
 
 
-def save(folder: Path, rung: Network, parameters: lm.Parameters, model: int, words: Sequence[str], length: int) -> None:
+def save(
+    folder: Path,
+    rung: Network,
+    parameters: lm.Parameters,
+    model: int,
+    words: Sequence[str],
+    length: int,
+) -> None:
     """Write one model of a stack as a folder that transformers loads, tokenizer included."""
     one = {name: value[model] for name, value in parameters.items()}
-    rotary.save(folder, rung.architecture, one, rung.heads, length=length, tokenizer=tokenizer(words))
+    rotary.save(
+        folder, rung.architecture, one, rung.heads, length=length, tokenizer=tokenizer(words)
+    )
 
 
 def tokenizer(words: Sequence[str]):
     """A tokenizer (of the `tokenizers` library) for words between spaces."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    found = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=words[0]))
+    found = Tokenizer(
+        models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=words[0])
+    )
     found.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return found
 

@@ -1,4 +1,6 @@
-"""Task-gram tables: pairs of an input and an output n-gram of one example, and how alike their meanings are."""
+"""Task-gram tables: pairs of an input and an output n-gram of one example, and how alike their
+meanings are.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -25,10 +27,11 @@ def stop_words(options: settings.Analysis, n: int) -> list[str]:
 
 
 def candidates(examples: pd.DataFrame, options: settings.Analysis) -> pd.DataFrame:
-    """A_n: every pair of an input and an output n-gram of an example, once, for every length of its task.
+    """A_n: every pair of an input and an output n-gram of an example, once, for every length of its
+    task.
 
-    A text shorter than n is its only n-gram. Pairs of equal n-grams are left out. The first occurrence in the output
-    counts; start and end are its characters there.
+    A text shorter than n is its only n-gram. Pairs of equal n-grams are left out. The first
+    occurrence in the output counts; start and end are its characters there.
     """
     rows = []
     for row in examples.itertuples():
@@ -51,8 +54,11 @@ def candidates(examples: pd.DataFrame, options: settings.Analysis) -> pd.DataFra
     return pd.DataFrame(rows, columns=COLUMNS[:7])
 
 
-def mine(tests: pd.DataFrame, mining: pd.DataFrame, options: settings.Analysis, embed) -> pd.DataFrame:
-    """The candidates of the test examples with their cosines, and whether the mining data hold the pair too.
+def mine(
+    tests: pd.DataFrame, mining: pd.DataFrame, options: settings.Analysis, embed
+) -> pd.DataFrame:
+    """The candidates of the test examples with their cosines, and whether the mining data hold the
+    pair too.
 
     Args:
         embed: from texts to unit vectors, (texts, dimensions).
@@ -64,7 +70,9 @@ def mine(tests: pd.DataFrame, mining: pd.DataFrame, options: settings.Analysis, 
         )
     grams = pd.unique(frame[["input_gram", "output_gram"]].to_numpy().ravel())
     vectors, number = embed(grams.tolist()), pd.Series(np.arange(len(grams)), grams)
-    first, second = (vectors[number[frame[side]].to_numpy()] for side in ("input_gram", "output_gram"))
+    first, second = (
+        vectors[number[frame[side]].to_numpy()] for side in ("input_gram", "output_gram")
+    )
     pair = ["task", "n", "input_gram", "output_gram"]
     known = pd.MultiIndex.from_frame(candidates(mining, options)[pair].drop_duplicates())
     mined = pd.MultiIndex.from_frame(frame[pair]).isin(known)
@@ -80,14 +88,16 @@ def keep(pairs: pd.DataFrame, share: float) -> np.ndarray:
     return marks
 
 
-# ---- embeddings ----------------------------------------------------------------------------------------------------
+# ---- embeddings
+# ----------------------------------------------------------------------------------------------------
 
 
 def lsa(corpus: ngrams.Corpus, grams: Iterable[str], dimensions: int):
     """Latent semantic analysis of a corpus: a function from texts to unit vectors.
 
-    Words' co-occurrence in documents, positive pointwise mutual information, truncated SVD with √singular values, rows
-    of length idf; a text is the sum of its words. (Ours: it stands in for the paper's sentence embedding.)
+    Words' co-occurrence in documents, positive pointwise mutual information, truncated SVD with
+    √singular values, rows of length idf; a text is the sum of its words. (Ours: it stands in for
+    the paper's sentence embedding.)
     """
     words = sorted({unit for gram in grams for unit in corpus.split(gram)})
     ids = np.array([corpus.ids(word)[0] for word in words], np.int64)
@@ -108,7 +118,9 @@ def lsa(corpus: ngrams.Corpus, grams: Iterable[str], dimensions: int):
         ratio = information.data * corpus.documents / (frequency[a] * frequency[b])
         positive = np.where(a == b, 0, np.maximum(np.log(ratio), 0))
         matrix = sparse.csr_matrix((positive, (a, b)), together.shape)
-        start = np.full(len(words), len(words) ** -0.5)  # a fixed start: the same vectors every time
+        start = np.full(
+            len(words), len(words) ** -0.5
+        )  # a fixed start: the same vectors every time
         left, singular, _ = svds(matrix, k=vectors.shape[1], v0=start)
         vectors = left * np.sqrt(singular)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -127,7 +139,8 @@ def lsa(corpus: ngrams.Corpus, grams: Iterable[str], dimensions: int):
 
 
 def encoder(model: str, *, batch: int = 64, device: str = "cpu"):
-    """A sentence encoder by Hugging Face id or folder, mean-pooled: a function from texts to unit vectors.
+    """A sentence encoder by Hugging Face id or folder, mean-pooled: a function from texts to unit
+    vectors.
 
     E5 models get the prefix they were trained with.
     """
@@ -142,9 +155,16 @@ def encoder(model: str, *, batch: int = 64, device: str = "cpu"):
         parts = []
         with torch.inference_mode():
             for at in range(0, len(texts), batch):
-                given = tokenizer([prefix + text for text in texts[at : at + batch]], padding=True, truncation=True,
-                                  return_tensors="pt").to(device)  # fmt: skip
-                states, mask = body(**given).last_hidden_state.float(), given["attention_mask"][..., None]
+                given = tokenizer(
+                    [prefix + text for text in texts[at : at + batch]],
+                    padding=True,
+                    truncation=True,
+                    return_tensors="pt",
+                ).to(device)
+                states, mask = (
+                    body(**given).last_hidden_state.float(),
+                    given["attention_mask"][..., None],
+                )
                 parts.append(((states * mask).sum(1) / mask.sum(1)).cpu().numpy())
         return _unit(np.concatenate(parts).astype(float))
 
@@ -157,15 +177,21 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def aligned(pairs: pd.DataFrame, lexicon: Mapping[str, set[str]]) -> np.ndarray:
-    """Marks pairs whose output words are, one for one, translations of their input words (the generator's truth)."""
+    """Marks pairs whose output words are, one for one, translations of their input words (the
+    generator's truth).
+    """
     marks = []
     for x, y in zip(pairs["input_gram"], pairs["output_gram"], strict=True):
         left, right = x.split(), y.split()
-        marks.append(len(left) == len(right) and _matches(left, set(range(len(right))), right, lexicon))
+        marks.append(
+            len(left) == len(right) and _matches(left, set(range(len(right))), right, lexicon)
+        )
     return np.array(marks, bool)
 
 
-def _matches(left: list[str], free: set[int], right: list[str], lexicon: Mapping[str, set[str]]) -> bool:
+def _matches(
+    left: list[str], free: set[int], right: list[str], lexicon: Mapping[str, set[str]]
+) -> bool:
     if not left:
         return True
     options = [at for at in free if right[at] in lexicon.get(left[0], ())]

@@ -1,8 +1,10 @@
-"""The paper's tables. `source` names a generated corpus (world0, world1, ...) or a study of pretrained models."""
+"""The paper's tables. `source` names a generated corpus (world0, world1, ...) or a study of
+pretrained models.
+"""
 
 from typing import ClassVar
 
-from rote.tables import Table, column
+from rote.core.tables import Table, column
 
 
 class Facts(Table):
@@ -58,7 +60,9 @@ class Pairs(Table):
 
 
 class Counts(Table):
-    """How often the n-grams of a pair occur in the corpus, alone and together. Rows as in the table of pairs."""
+    """How often the n-grams of a pair occur in the corpus, alone and together. Rows as in the table
+    of pairs.
+    """
 
     MAY_BE_EMPTY: ClassVar = True
     pair_documents: int = column("documents that hold both", "documents")
@@ -101,16 +105,22 @@ class Memorization(Table):
     step: float = column("share of its training")
     task: str = column("task")
     n: int = column("length of the n-grams", "words")
-    variant: str = column("paper: Def. 3; others change one thing, see the documentation of `evaluation.variants`")
+    variant: str = column(
+        "paper: Def. 3; others change one thing, see the documentation of `evaluation.variants`"
+    )
     rho: float = column("Spearman's rho of corpus and model log-probabilities", nan=_CORRELATION)
     low: float = column("lower end of its 95 % interval over examples", nan=_CORRELATION)
     high: float = column("upper end", nan=_CORRELATION)
-    distance: float = column("normalised Kendall distance", nan=f"{_CORRELATION}; or not computed for this variant")
+    distance: float = column(
+        "normalised Kendall distance", nan=f"{_CORRELATION}; or not computed for this variant"
+    )
     points: int = column("points correlated")
     examples: int = column("test examples that they come from")
     dropped_zero_input: int = column("pairs left out because C(s_x) = 0", "pairs")
     dropped_zero_pair: int = column("pairs left out because C(s_x, s_y) = 0", "pairs")
-    dropped_logprob: int = column("pairs left out because the model gives no finite log-probability", "pairs")
+    dropped_logprob: int = column(
+        "pairs left out because the model gives no finite log-probability", "pairs"
+    )
     above_one: float = column("share of the ratios above 1")
     reason: str = column("why there is no rho, empty if there is one")
 
@@ -126,9 +136,13 @@ class Performance(Table):
     example: int = column("test example")
     group: str = column("facts: head, mid or tail by frequency rank; empty elsewhere")
     pair_documents: int = column("summed documents of its pairs, shortest n-grams", "documents")
-    loss: float = column("loss of the output, summed over its tokens", "nats", nan="a token has probability 0")
+    loss: float = column(
+        "loss of the output, summed over its tokens", "nats", nan="a token has probability 0"
+    )
     correct: bool = column("greedy decoding gives the output")
-    choice_correct: float = column("the true choice is the likeliest", nan="the task gives no choices")
+    choice_correct: float = column(
+        "the true choice is the likeliest", nan="the task gives no choices"
+    )
 
 
 class Novel(Table):
@@ -143,11 +157,15 @@ class Novel(Table):
     n: int = column("length of the n-grams", "words")
     pairs: int = column("pairs written", "pairs")
     novel: int = column("of those, in no document", "pairs")
-    novel_right: int = column("of those, with an output n-gram that stands in the true output", "pairs")
+    novel_right: int = column(
+        "of those, with an output n-gram that stands in the true output", "pairs"
+    )
 
 
 class Bias(Table):
-    """What dropping pairs without a document does: the task-gram probability against the input's own count."""
+    """What dropping pairs without a document does: the task-gram probability against the input's
+    own count.
+    """
 
     KEY = ("source", "task", "n")
     MAY_BE_EMPTY: ClassVar = True
@@ -155,7 +173,9 @@ class Bias(Table):
     task: str = column("task")
     n: int = column("length of the n-grams", "words")
     dropped: float = column("share of the pairs in no document")
-    filtered: float = column("Spearman(log P, log C(s_x)) of the others", nan="too few pairs, or constant")
+    filtered: float = column(
+        "Spearman(log P, log C(s_x)) of the others", nan="too few pairs, or constant"
+    )
     smoothed: float = column("the same, smoothed, over all pairs", nan="too few pairs, or constant")
 
 
@@ -229,7 +249,9 @@ class Ablation(Table):
     KEY = ("source", "variant", "fact")
     source: str = column("corpus")
     model: str = column("network of the ladder")
-    variant: str = column("again: same corpus, other initialization; changed: other corpus, same initialization")
+    variant: str = column(
+        "again: same corpus, other initialization; changed: other corpus, same initialization"
+    )
     fact: int = column("fact")
     treatment: str = column("kept, removed, pairs, halved or injected")
     before: int = column("documents that state it in the unchanged corpus", "documents")

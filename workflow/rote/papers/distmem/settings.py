@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from rote.section import Section, key
+from rote.core.section import Section, key
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -34,21 +34,31 @@ class World(Section):
 
 
 class Ladder(Section):
-    """The networks trained on the generated corpora, one epoch each; the corpora's networks are stacked."""
+    """The networks trained on the generated corpora, one epoch each; the corpora's networks are
+    stacked.
+    """
 
     sizes: list[Shape] = key(
         [[8, 1, 1], [16, 1, 1], [32, 2, 2], [96, 2, 6]],
         "Width, layers and heads of each GPT-NeoX, ascending",
         min_length=3,
     )
-    rates: list[Rate] = key([0.01, 0.01, 0.008, 0.005], "Peak learning rate of each; cosine to 10 %")
-    second: list[Shape] = key([[16, 1, 1], [32, 2, 2]], "The same of LLaMA-type networks", min_length=2)
+    rates: list[Rate] = key(
+        [0.01, 0.01, 0.008, 0.005], "Peak learning rate of each; cosine to 10 %"
+    )
+    second: list[Shape] = key(
+        [[16, 1, 1], [32, 2, 2]], "The same of LLaMA-type networks", min_length=2
+    )
     second_rates: list[Rate] = key([0.01, 0.008], "Their peak learning rates")
     length: int = key(64, "Tokens of a packed sequence", ge=8)
     batch: int = key(8, "Sequences per step", ge=1)
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
-    written: list[str] = key(["translation"], "Tasks whose outputs the networks also write by themselves")
-    snapshots: list[Share] = key([0.1, 0.3, 1.0], "Shares of the training after which a network is kept", min_length=1)
+    written: list[str] = key(
+        ["translation"], "Tasks whose outputs the networks also write by themselves"
+    )
+    snapshots: list[Share] = key(
+        [0.1, 0.3, 1.0], "Shares of the training after which a network is kept", min_length=1
+    )
 
     SCALES: ClassVar = {
         "smoke": {
@@ -84,21 +94,32 @@ class Analysis(Section):
     """Which n-grams are paired, counted and correlated."""
 
     grams: dict[str, list[Count]] = key(
-        {"facts": [3, 5], "translation": [2, 3], "reasoning": [3, 5]}, "n-gram lengths by task; others: default_grams"
+        {"facts": [3, 5], "translation": [2, 3], "reasoning": [3, 5]},
+        "n-gram lengths by task; others: default_grams",
     )
-    default_grams: list[Count] = key([3, 5], "n-gram lengths of tasks that `grams` does not name", min_length=1)
-    stop_words: list[str] = key(["the", "of", "is"], "Left out of input n-grams up to `stop_words_up_to`")
+    default_grams: list[Count] = key(
+        [3, 5], "n-gram lengths of tasks that `grams` does not name", min_length=1
+    )
+    stop_words: list[str] = key(
+        ["the", "of", "is"], "Left out of input n-grams up to `stop_words_up_to`"
+    )
     stop_words_up_to: int = key(3, "Longest n-grams that stop words are left out of", ge=0)
-    keep: list[Share] = key([0.75, 0.5, 0.25], "Shares of the pairs kept by cosine, beside all of them")
+    keep: list[Share] = key(
+        [0.75, 0.5, 0.25], "Shares of the pairs kept by cosine, beside all of them"
+    )
     drop_example_on_shared_gram: bool = key(
         False, "Drop an example whose input and output share an n-gram, as the released code does"
     )
-    embedding: str = key("", "Hugging Face id or folder of an encoder for the cosines; empty: our LSA of the corpus")
+    embedding: str = key(
+        "", "Hugging Face id or folder of an encoder for the cosines; empty: our LSA of the corpus"
+    )
     dimensions: int = key(48, "Dimensions of the LSA", ge=2)
     smoothing: float = key(10.0, "kappa of the smoothed task-gram model", gt=0)
     windows: list[Count] = key([5, 10, 15], "Windows in words, beside the whole document")
     context: int = key(24, "Longest context of the infinity-gram, in tokens", ge=1)
-    infinity_shards: int = key(0, "Shards of a corpus that the infinity-gram reads, from the first; 0: all", ge=0)
+    infinity_shards: int = key(
+        0, "Shards of a corpus that the infinity-gram reads, from the first; 0: all", ge=0
+    )
     resamples: int = key(999, "Bootstrap resamples over examples", ge=99)
 
     SCALES: ClassVar = {"paper": {"infinity_shards": 16}}
@@ -118,7 +139,9 @@ class Influence(Section):
 
 
 class Ablation(Section):
-    """Evidence taken away and put in: networks trained again on corpora with the documents of some facts changed."""
+    """Evidence taken away and put in: networks trained again on corpora with the documents of some
+    facts changed.
+    """
 
     network: int = key(2, "Number of the ladder's network that is trained again, from 0", ge=0)
     every: int = key(10, "Every so many-th fact by rank is changed", ge=2)
@@ -127,13 +150,21 @@ class Ablation(Section):
 class Study(Section):
     """Pretrained models and the corpus they saw. Off while `corpus` is empty."""
 
-    corpus: str = key("", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run")
-    column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
-    models: list[str] = key([], "Hugging Face ids or folders of causal models; @<revision> names a checkpoint")
-    tasks: dict[str, str] = key(
-        {}, "Test data by task: a file or hf:<data set> with input and output (x, y), or of a known data set's form"
+    corpus: str = key(
+        "", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run"
     )
-    mining: dict[str, str] = key({}, "The same to mine n-gram pairs from; a task that is left out is mined itself")
+    column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
+    models: list[str] = key(
+        [], "Hugging Face ids or folders of causal models; @<revision> names a checkpoint"
+    )
+    tasks: dict[str, str] = key(
+        {},
+        "Test data by task: a file or hf:<data set> with input and output (x, y), or of a known "
+        "data set's form",
+    )
+    mining: dict[str, str] = key(
+        {}, "The same to mine n-gram pairs from; a task that is left out is mined itself"
+    )
     examples: int = key(1000, "Most test examples per task", ge=1)
     parts: int = key(64, "Jobs that count side by side", ge=1)
     shard_tokens: int = key(2**30, "Tokens of a shard of the tokenized corpus", ge=1)
@@ -182,15 +213,17 @@ class OLMo(Study):
 
 
 class Settings(Section):
-    """Generalization v.s. memorization: tracing language models' capabilities back to pretraining data"""
+    """Generalization v.s. memorization: tracing language models' capabilities back to pretraining
+    data
+    """
 
-    world: World = key(World, World.__doc__)
-    ladder: Ladder = key(Ladder, Ladder.__doc__)
-    analysis: Analysis = key(Analysis, Analysis.__doc__)
-    influence: Influence = key(Influence, Influence.__doc__)
-    ablation: Ablation = key(Ablation, Ablation.__doc__)
-    pythia: Pythia = key(Pythia, Pythia.__doc__)
-    olmo: OLMo = key(OLMo, OLMo.__doc__)
+    world: World = key(World)
+    ladder: Ladder = key(Ladder)
+    analysis: Analysis = key(Analysis)
+    influence: Influence = key(Influence)
+    ablation: Ablation = key(Ablation)
+    pythia: Pythia = key(Pythia)
+    olmo: OLMo = key(OLMo)
 
     @model_validator(mode="after")
     def _networks(self):
@@ -200,5 +233,7 @@ class Settings(Section):
             ("ablation.network", [self.ablation.network]),
         ):
             if max(numbers) > last:
-                raise ValueError(f"{where} must be at most {last}: the ladder has {last + 1} networks")
+                raise ValueError(
+                    f"{where} must be at most {last}: the ladder has {last + 1} networks"
+                )
         return self

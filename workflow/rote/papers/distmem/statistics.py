@@ -1,4 +1,6 @@
-"""What the claims measure: functions from tables to replicate values. A replicate is a generated corpus."""
+"""What the claims measure: functions from tables to replicate values. A replicate is a generated
+corpus.
+"""
 
 from collections.abc import Mapping
 
@@ -6,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from rote.claims import Sample
+from rote.ledger import Sample
 
 Tables = Mapping[str, pd.DataFrame]
 MAIN = {"facts": 3, "translation": 2, "reasoning": 3}  # n of the headline figures, by task
@@ -27,7 +29,13 @@ def ladder(tables: Tables, family: str = "neox") -> list[str]:
 
 
 def rho(
-    tables: Tables, task: str, n: int, model: str, variant: str = "paper", column: str = "rho", step: float = 1.0
+    tables: Tables,
+    task: str,
+    n: int,
+    model: str,
+    variant: str = "paper",
+    column: str = "rho",
+    step: float = 1.0,
 ) -> pd.Series:
     """A column of the table Memorization, by corpus. Raises KeyError if the run does not hold it."""
     rows = generated(tables["memorization"])
@@ -54,7 +62,9 @@ def facts_strongest(tables: Tables) -> Sample:
 def facts_rise(tables: Tables) -> Sample:
     """C2: ρ of facts, largest minus smallest network."""
     names = ladder(tables)
-    return Sample((rho(tables, "facts", 3, names[-1]) - rho(tables, "facts", 3, names[0])).to_numpy())
+    return Sample(
+        (rho(tables, "facts", 3, names[-1]) - rho(tables, "facts", 3, names[0])).to_numpy()
+    )
 
 
 def facts_rise_in_order(tables: Tables) -> Sample:
@@ -77,26 +87,38 @@ def translation_level(tables: Tables) -> Sample:
 def translation_change(tables: Tables) -> Sample:
     """C4: ρ of translation, largest minus smallest network."""
     names = ladder(tables)
-    return Sample((rho(tables, "translation", 2, names[-1]) - rho(tables, "translation", 2, names[0])).to_numpy())
+    return Sample(
+        (
+            rho(tables, "translation", 2, names[-1]) - rho(tables, "translation", 2, names[0])
+        ).to_numpy()
+    )
 
 
 def reasoning_drop(tables: Tables) -> Sample:
     """C5: ρ of reasoning, smallest minus largest network."""
     names = ladder(tables)
-    return Sample((rho(tables, "reasoning", 3, names[0]) - rho(tables, "reasoning", 3, names[-1])).to_numpy())
+    return Sample(
+        (rho(tables, "reasoning", 3, names[0]) - rho(tables, "reasoning", 3, names[-1])).to_numpy()
+    )
 
 
 def reasoning_distance(tables: Tables) -> Sample:
     """C5: Kendall distance of reasoning, largest minus smallest network."""
     names = ladder(tables)
-    first, last = (rho(tables, "reasoning", 3, name, column="distance") for name in (names[0], names[-1]))
+    first, last = (
+        rho(tables, "reasoning", 3, name, column="distance") for name in (names[0], names[-1])
+    )
     return Sample((last - first).to_numpy())
 
 
 def beats_infinity(tables: Tables) -> dict[str, Sample]:
     """C6: ρ of the task-gram minus that of the ∞-gram, on the facts that both have a value for."""
     return {
-        name: Sample((rho(tables, "facts", 3, name, "shared") - rho(tables, "facts", 3, name, "infinity")).to_numpy())
+        name: Sample(
+            (
+                rho(tables, "facts", 3, name, "shared") - rho(tables, "facts", 3, name, "infinity")
+            ).to_numpy()
+        )
         for name in _upper(tables)
     }
 
@@ -125,7 +147,9 @@ def _facts(tables: Tables, model: str) -> pd.DataFrame:
 
 
 def count_quintiles(tables: Tables) -> Sample:
-    """C8: exact match of facts in the top fifth by pair count minus the bottom fifth, largest network."""
+    """C8: exact match of facts in the top fifth by pair count minus the bottom fifth, largest
+    network.
+    """
 
     def gap(rows: pd.DataFrame) -> float:
         fifth = pd.qcut(rows["pair_documents"].rank(method="first"), 5, labels=False)
@@ -137,7 +161,9 @@ def count_quintiles(tables: Tables) -> Sample:
 
 def _count_correct(tables: Tables, model: str) -> Sample:
     found = _by_source(_facts(tables, model), "pair_documents", "correct")
-    return Sample(np.nan_to_num(found.values))  # a network that knows nothing (or everything) follows no count
+    return Sample(
+        np.nan_to_num(found.values)
+    )  # a network that knows nothing (or everything) follows no count
 
 
 def count_performance(tables: Tables) -> Sample:
@@ -179,14 +205,18 @@ def _traced(tables: Tables) -> str:
 
 
 def pair_documents(tables: Tables) -> dict[str, Sample]:
-    """C10: mean influence of pair documents over that of output-only documents, largest network traced."""
+    """C10: mean influence of pair documents over that of output-only documents, largest network
+    traced.
+    """
     rows = tables["influence"]
     rows = rows[rows["model"] == _traced(tables)]
     means = rows.groupby(["task", "source"])[["pair", "output_only"]].mean()
     found = {}
     for task in ("facts", "translation"):
         if task in means.index.get_level_values(0):
-            found[task] = Sample((means.loc[task, "pair"] - means.loc[task, "output_only"]).to_numpy())
+            found[task] = Sample(
+                (means.loc[task, "pair"] - means.loc[task, "output_only"]).to_numpy()
+            )
     return found
 
 
@@ -196,7 +226,9 @@ def pair_cosines(tables: Tables) -> dict[str, Sample]:
     rows = rows[rows["model"] == _traced(tables)]
     means = rows.groupby(["task", "source"])[["pair_cosine", "output_only_cosine"]].mean()
     return {
-        task: Sample((means.loc[task, "pair_cosine"] - means.loc[task, "output_only_cosine"]).to_numpy())
+        task: Sample(
+            (means.loc[task, "pair_cosine"] - means.loc[task, "output_only_cosine"]).to_numpy()
+        )
         for task in ("facts", "translation")
         if task in means.index.get_level_values(0)
     }
@@ -227,7 +259,11 @@ def head_over_tail(tables: Tables) -> dict[str, Sample]:
 
 def _groups(tables: Tables, first: str, second: str) -> dict[str, Sample]:
     return {
-        name: Sample((rho(tables, "facts", 3, name, first) - rho(tables, "facts", 3, name, second)).to_numpy())
+        name: Sample(
+            (
+                rho(tables, "facts", 3, name, first) - rho(tables, "facts", 3, name, second)
+            ).to_numpy()
+        )
         for name in _upper(tables)
     }
 
@@ -245,7 +281,11 @@ def threshold_stable(tables: Tables) -> dict[str, Sample]:
     rows = generated(tables["memorization"])
     shares = sorted({name for name in rows["variant"] if name.startswith("keep ")}, reverse=True)
     return {
-        share: Sample((rho(tables, "facts", 3, names[-1], share) - rho(tables, "facts", 3, names[0], share)).to_numpy())
+        share: Sample(
+            (
+                rho(tables, "facts", 3, names[-1], share) - rho(tables, "facts", 3, names[0], share)
+            ).to_numpy()
+        )
         for share in shares
     }
 
@@ -271,22 +311,32 @@ def selection_bias_cured(tables: Tables) -> Sample:
 def smoothing_helps(tables: Tables) -> Sample:
     """C14: ρ of facts smoothed over all pairs, minus plain, largest network."""
     top = ladder(tables)[-1]
-    return Sample((rho(tables, "facts", 3, top, "smoothed") - rho(tables, "facts", 3, top)).to_numpy())
+    return Sample(
+        (rho(tables, "facts", 3, top, "smoothed") - rho(tables, "facts", 3, top)).to_numpy()
+    )
 
 
 def ablation_changes(tables: Tables) -> pd.DataFrame:
-    """By corpus and fact: treatment, documents before and after, change of the log-probability of the true object.
+    """By corpus and fact: treatment, documents before and after, change of the log-probability of
+    the true object.
 
-    `base` is the ladder's network on the unchanged corpus with the same initialization; `again` another initialization.
+    `base` is the ladder's network on the unchanged corpus with the same initialization; `again`
+    another initialization.
     """
     ablation = tables["ablation"]
     base = generated(tables["performance"])
     base = base[(base["task"] == "facts") & (base["model"] == ablation["model"].iloc[0])]
     base = base.set_index(["source", "example"])["loss"].rename("base")
     changed = ablation[ablation["variant"] == "changed"].join(base, on=["source", "fact"])
-    again = ablation[ablation["variant"] == "again"].set_index(["source", "fact"])["logprob"].rename("again")
+    again = (
+        ablation[ablation["variant"] == "again"]
+        .set_index(["source", "fact"])["logprob"]
+        .rename("again")
+    )
     changed = changed.join(again, on=["source", "fact"])
-    return changed.assign(change=changed["logprob"] + changed["base"], noise=changed["again"] + changed["base"])
+    return changed.assign(
+        change=changed["logprob"] + changed["base"], noise=changed["again"] + changed["base"]
+    )
 
 
 def _treatment(tables: Tables, name: str) -> Sample:
@@ -295,7 +345,9 @@ def _treatment(tables: Tables, name: str) -> Sample:
 
 
 def ablation_is_causal(tables: Tables) -> Sample:
-    """C15: change of the log-probability of facts whose documents were removed, minus that of kept facts."""
+    """C15: change of the log-probability of facts whose documents were removed, minus that of kept
+    facts.
+    """
     return _treatment(tables, "removed")
 
 
@@ -335,12 +387,18 @@ def _by_source(rows: pd.DataFrame, first: str, second: str) -> Sample:
 def second_family(tables: Tables) -> Sample:
     """C16: ρ of facts, larger minus smaller LLaMA-type network."""
     names = ladder(tables, "llama")
-    return Sample((rho(tables, "facts", 3, names[-1]) - rho(tables, "facts", 3, names[0])).to_numpy())
+    return Sample(
+        (rho(tables, "facts", 3, names[-1]) - rho(tables, "facts", 3, names[0])).to_numpy()
+    )
 
 
 def counts_exact(tables: Tables) -> dict[str, Sample]:
     """C17: share of the pair counts that equal brute force, by engine."""
-    return {row.engine: Sample(np.full(2, row.equal)) for row in tables["engines"].itertuples() if row.exact}
+    return {
+        row.engine: Sample(np.full(2, row.equal))
+        for row in tables["engines"].itertuples()
+        if row.exact
+    }
 
 
 def unsaturated(tables: Tables) -> dict[str, Sample]:
@@ -355,7 +413,9 @@ def unsaturated(tables: Tables) -> dict[str, Sample]:
 def simpler_estimates(tables: Tables) -> dict[str, Sample]:
     """ρ of a plain estimate minus that of the task-gram ratio, facts, largest network."""
     rows = generated(tables["estimators"])
-    table = rows[rows["model"] == ladder(tables)[-1]].pivot(index="source", columns="estimator", values="rho")
+    table = rows[rows["model"] == ladder(tables)[-1]].pivot(
+        index="source", columns="estimator", values="rho"
+    )
     plain = ("documents with name and answer", "BM25")
     return {name: Sample((table[name] - table["task-gram"]).to_numpy()) for name in plain}
 
@@ -376,7 +436,9 @@ def no_leak(tables: Tables) -> dict[str, Sample]:
     """Whole test outputs that occur in the corpus, by task; facts' answers do."""
     rows = generated(tables["audit"])
     rows = rows[(rows["n"] == 0) & rows["task"].isin(["translation", "reasoning"])]
-    return {task: Sample(group["overlapping"].to_numpy(float)) for task, group in rows.groupby("task")}
+    return {
+        task: Sample(group["overlapping"].to_numpy(float)) for task, group in rows.groupby("task")
+    }
 
 
 def training_raises(tables: Tables) -> Sample:
@@ -386,7 +448,9 @@ def training_raises(tables: Tables) -> Sample:
     first = rows.loc[rows["model"] == top, "step"].min()
     if first == 1.0:
         raise KeyError("an earlier snapshot")
-    return Sample((rho(tables, "facts", 3, top) - rho(tables, "facts", 3, top, step=first)).to_numpy())
+    return Sample(
+        (rho(tables, "facts", 3, top) - rho(tables, "facts", 3, top, step=first)).to_numpy()
+    )
 
 
 def prompt_counts(tables: Tables) -> dict[str, Sample]:

@@ -1,4 +1,6 @@
-"""Test data of real tasks: rows of any of a few known forms, read from files or a hub, as the table Examples."""
+"""Test data of real tasks: rows of any of a few known forms, read from files or a hub, as the table
+Examples.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -7,18 +9,30 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from rote import corpora
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.data import corpora
 
 COLUMNS = ["task", "part", "example", "instruction", "input", "output", "fact", "choices"]
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"instruction": row.get("u") or "", "input": row["x"], "output": row["y"], "choices": row.get("choices")}
+    return {
+        "instruction": row.get("u") or "",
+        "input": row["x"],
+        "output": row["y"],
+        "choices": row.get("choices"),
+    }
 
 
-def _question(row: Mapping[str, Any], answer: str, choices: list[str] | None = None) -> dict[str, Any]:
-    return {"instruction": "Question: {input}\nAnswer:", "input": row["question"], "output": answer, "choices": choices}
+def _question(
+    row: Mapping[str, Any], answer: str, choices: list[str] | None = None
+) -> dict[str, Any]:
+    return {
+        "instruction": "Question: {input}\nAnswer:",
+        "input": row["question"],
+        "output": answer,
+        "choices": choices,
+    }
 
 
 def _trivia(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +49,14 @@ def _solution(row: Mapping[str, Any]) -> dict[str, Any]:
     return _question(row, row["answer"].replace("#### ", "answer "))
 
 
-_LANGUAGES = {"cs": "Czech", "de": "German", "es": "Spanish", "fr": "French", "hu": "Hungarian", "it": "Italian"}
+_LANGUAGES = {
+    "cs": "Czech",
+    "de": "German",
+    "es": "Spanish",
+    "fr": "French",
+    "hu": "Hungarian",
+    "it": "Italian",
+}
 
 
 def _translation(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +80,9 @@ def read(task: str, source: str, part: str, limit: int | None = None) -> pd.Data
     """Examples of one task, columns `COLUMNS`.
 
     Args:
-        source: file, folder, glob or hf:<data set> of JSON lines or Parquet, whose rows have x and y (perhaps u, an
-            instruction with {input} where x belongs, and choices), or are of the form of TriviaQA, MMLU, GSM8K or WMT.
+        source: file, folder, glob or hf:<data set> of JSON lines or Parquet, whose rows have x and
+            y (perhaps u, an instruction with {input} where x belongs, and choices), or are of the
+            form of TriviaQA, MMLU, GSM8K or WMT.
         part: test or mining.
         limit: most examples.
 
@@ -72,16 +94,24 @@ def read(task: str, source: str, part: str, limit: int | None = None) -> pd.Data
         form = next((read for keys, read in FORMS if keys <= set(row)), None)
         if form is None:
             raise InputError(
-                f"task {task}, {where}: needs x and y, or a known data set's form; it has {', '.join(row)}"
+                f"task {task}, {where}: needs x and y, or a known data set's form; it has "
+                f"{', '.join(row)}"
             )
         try:
             found = form(row)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise InputError(f"task {task}, {where}: not of the form that its keys promise ({error!r})") from error
+            raise InputError(
+                f"task {task}, {where}: not of the form that its keys promise ({error!r})"
+            ) from error
         if not isinstance(found["input"], str) or not isinstance(found["output"], str):
             raise InputError(f"task {task}, {where}: input and output must be text")
-        choices = [str(choice) for choice in found["choices"]] if found["choices"] is not None else []
-        rows.append(found | {"task": task, "part": part, "example": len(rows), "fact": -1, "choices": choices})
+        choices = (
+            [str(choice) for choice in found["choices"]] if found["choices"] is not None else []
+        )
+        rows.append(
+            found
+            | {"task": task, "part": part, "example": len(rows), "fact": -1, "choices": choices}
+        )
         if limit is not None and len(rows) == limit:
             break
     if not rows:
@@ -90,7 +120,9 @@ def read(task: str, source: str, part: str, limit: int | None = None) -> pd.Data
 
 
 def prompt(instruction: str, text: str) -> str:
-    """What the model reads before the output: the instruction with the input in its place (or behind it)."""
+    """What the model reads before the output: the instruction with the input in its place (or
+    behind it).
+    """
     if "{input}" in instruction:
         return instruction.replace("{input}", text)
     return f"{instruction} {text}".strip()

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rote.core.seeds import generator
+from rote.core.tables import atomic
 from rote.papers.distmem import settings
 from rote.papers.distmem.tasks import COLUMNS
-from rote.seeds import generator
 from rote.synth import pretraining
-from rote.tables import atomic
 
 PROMPTED = 100  # examples that every wording is tried on
-# other ways to ask, {input} and {filler} filled in; what they mean to a model differs as much as how common they are
+# other ways to ask, {input} and {filler} filled in; what they mean to a model differs as much as
+# how common they are
 WORDINGS = {
     "facts": [
         "question : {input} ? answer :",
@@ -46,7 +47,13 @@ def write_corpus(path: Path, documents: pd.DataFrame) -> None:
     """One JSON object per line: id, kind, fact, entity, text."""
     with atomic(path) as temporary, temporary.open("w") as file:
         for number, row in enumerate(documents.itertuples()):
-            about = {"id": number, "kind": row.kind, "fact": row.fact, "entity": row.entity, "text": row.text}
+            about = {
+                "id": number,
+                "kind": row.kind,
+                "fact": row.fact,
+                "entity": row.entity,
+                "text": row.text,
+            }
             file.write(json.dumps(about) + "\n")
 
 
@@ -60,7 +67,9 @@ def facts(made: pretraining.World, source: str) -> pd.DataFrame:
     """The table Facts."""
     stated = made.documents.loc[made.documents["fact"] >= 0, "fact"].value_counts()
     columns = ["fact", "rank", "subject", "relation", "object", "frequency", "fidelity"]
-    frame = made.facts[columns].assign(documents=made.facts["fact"].map(stated).fillna(0).astype(int))
+    frame = made.facts[columns].assign(
+        documents=made.facts["fact"].map(stated).fillna(0).astype(int)
+    )
     frame.insert(0, "source", source)
     return frame
 

@@ -1,6 +1,6 @@
 """The paper's result tables."""
 
-from rote.tables import Table, column
+from rote.core.tables import Table, column
 
 
 class Stylized(Table):
@@ -104,14 +104,20 @@ class Linearized(Table):
 
     KEY = ("replicate", "sigma")
     replicate: int = column("training set and data noise")
-    sigma: float = column("width of the components, in standard deviations of the training set; 0 is the lookup limit")
+    sigma: float = column(
+        "width of the components, in standard deviations of the training set; 0 is the lookup limit"
+    )
     weight: float = column("largest weight")
     example: int = column("its example")
     misfit: float = column("misfit at that component's mean over the noise floor")
     error: float = column("velocity error of that mean, root mean square", "km/s")
     shift: float = column("its distance from the example", "standard deviations")
-    effective: float = column("effective sample size of the component as a proposal, as a share of the draws")
-    spacing: float = column("mean distance of an example to its nearest neighbour", "standard deviations")
+    effective: float = column(
+        "effective sample size of the component as a proposal, as a share of the draws"
+    )
+    spacing: float = column(
+        "mean distance of an example to its nearest neighbor", "standard deviations"
+    )
 
 
 class Schedules(Table):
@@ -130,7 +136,9 @@ class Library(Table):
     KEY = ("set", "replicate", "model")
     set: str = column("training, held-out, target (a truth outside the training set) or pool")
     replicate: int = column("replicate; the pool has one")
-    model: int = column("number of the model; the first N training models are the training set of size N")
+    model: int = column(
+        "number of the model; the first N training models are the training set of size N"
+    )
     coordinates: list[float] = column("Karhunen-Loeve coordinates of the squared slowness")
 
 
@@ -138,18 +146,24 @@ class Networks(Table):
     """One prior, scored against one training set: what its samples are, and what it denoises."""
 
     KEY = ("prediction", "steps", "examples", "replicate")
-    prediction: str = column("clean or noise (networks), closed form (of the set), gaussian (saw no example)")
+    prediction: str = column(
+        "clean or noise (networks), closed form (of the set), gaussian (saw no example)"
+    )
     steps: int = column("training steps; 0 without training")
     examples: int = column("training examples N")
     replicate: int = column("training set")
     pair_rate: float = column("share of samples with d1/d2 < 1/3")
-    calibrated_rate: float = column("share of samples with a ratio below the 1 % quantile of held-out draws")
+    calibrated_rate: float = column(
+        "share of samples with a ratio below the 1 % quantile of held-out draws"
+    )
     ratio_rate: float = column("share of samples with the published ratio below its threshold")
     ratio: float = column("median of the published ratio, d1 / mean(d2 ... dk)")
     null_rate: float = column("share of held-out draws below the threshold")
     null_ratio: float = column("median ratio of held-out draws")
     null_low: float = column("its 1 % quantile")
-    train_loss: float = column("denoising loss on the training set, of the clean point or else of the noise")
+    train_loss: float = column(
+        "denoising loss on the training set, of the clean point or else of the noise"
+    )
     held_out_loss: float = column("the same on held-out draws")
 
 

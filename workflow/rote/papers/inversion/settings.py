@@ -1,10 +1,12 @@
-"""Config section of "On the role of memorization in learned priors for geophysical inverse problems"."""
+"""Config section of "On the role of memorization in learned priors for geophysical inverse
+problems".
+"""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.section import Section, key
+from rote.core.section import Section, key
 
 Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=3)]
@@ -17,7 +19,9 @@ class Stylized(Section):
     widths: list[Positive] = key(
         [0.5, 0.3, 0.1, 0.05, 0.02, 0.01], "Widths sigma of the components, falling", min_length=4
     )
-    shown: list[Positive] = key([0.5, 0.3, 0.05], "Those of them in the paper's Figure 1", min_length=1)
+    shown: list[Positive] = key(
+        [0.5, 0.3, 0.05], "Those of them in the paper's Figure 1", min_length=1
+    )
     points: int = key(20_001, "Quadrature points in one dimension", ge=501)
     side: int = key(801, "Quadrature points along each axis in two", ge=101)
     draws: int = key(200_000, "Prior draws of importance sampling", ge=1000)
@@ -26,7 +30,14 @@ class Stylized(Section):
     replicates: int = key(4, "Repetitions of the sampling", ge=2)
 
     SCALES: ClassVar = {
-        "smoke": {"points": 2001, "side": 201, "draws": 5000, "chains": 100, "steps": 50, "replicates": 2},
+        "smoke": {
+            "points": 2001,
+            "side": 201,
+            "draws": 5000,
+            "chains": 100,
+            "steps": 50,
+            "replicates": 2,
+        },
         "paper": {"replicates": 10},
     }
 
@@ -40,14 +51,20 @@ class Stylized(Section):
 
 
 class Models(Section):
-    """Velocity models: training sets of the published generator, draws of it that no model saw, and a pool."""
+    """Velocity models: training sets of the published generator, draws of it that no model saw, and
+    a pool.
+    """
 
     sizes: list[Size] = key(
-        [50, 200, 1000], "Sizes N of the training sets; each is the beginning of the next", min_length=2
+        [50, 200, 1000],
+        "Sizes N of the training sets; each is the beginning of the next",
+        min_length=2,
     )
     held_out: int = key(1000, "Further draws of the generator", ge=20)
-    pool: int = key(4000, "Still further draws, which give coordinates their mean, scale and covariance", ge=200)
-    neighbours: int = key(50, "Neighbours k in the published ratio", ge=2)
+    pool: int = key(
+        4000, "Still further draws, which give coordinates their mean, scale and covariance", ge=200
+    )
+    neighbors: int = key(50, "Neighbors k in the published ratio", ge=2)
     threshold: float = key(0.7, "A sample is called memorized below this ratio", gt=0)
     replicates: int = key(4, "Training sets; the first is the published one (seed 42)", ge=2)
 
@@ -78,17 +95,27 @@ class Acquisition(Section):
     SCALES: ClassVar = {
         "smoke": {"n": 20, "frequency": 2.0, "receivers": 18, "examples": 10, "draws": 20},
         "paper": {
-            "n": 200, "layer": 30, "damping": 200.0, "frequency": 6.0, "sources": 15, "receivers": 196, "margin": 2,
+            "n": 200,
+            "layer": 30,
+            "damping": 200.0,
+            "frequency": 6.0,
+            "sources": 15,
+            "receivers": 196,
+            "margin": 2,
         },
-    }  # fmt: skip
+    }
 
 
 class Diffusion(Section):
-    """Sampling with closed-form denoisers: what a schedule does, and the exact sampler of a memorized posterior."""
+    """Sampling with closed-form denoisers: what a schedule does, and the exact sampler of a
+    memorized posterior.
+    """
 
     steps: int = key(200, "Diffusion steps", ge=10)
     schedule: Literal["paper", "zero_snr"] = key(
-        "paper", "Noise schedule of networks and posterior sampling: the published, or one that ends in noise"
+        "paper",
+        "Noise schedule of networks and posterior sampling: the published, or one that ends in "
+        "noise",
     )
     samples: int = key(2000, "Samples", ge=50)
     examples: int = key(50, "Training examples of the memorized prior", ge=5)
@@ -118,10 +145,16 @@ class NoiseNetwork(Network):
     SCALES: ClassVar = {
         "smoke": Network.SCALES["smoke"],
         "paper": {
-            "width": 2048, "blocks": 12, "embedding": 256, "steps": 50_000, "batch": 50, "learning_rate": 5e-4,
-            "last_rate": 5e-5, "average": 0.9999,
+            "width": 2048,
+            "blocks": 12,
+            "embedding": 256,
+            "steps": 50_000,
+            "batch": 50,
+            "learning_rate": 5e-4,
+            "last_rate": 5e-5,
+            "average": 0.9999,
         },
-    }  # fmt: skip
+    }
 
 
 class Networks(Section):
@@ -131,10 +164,13 @@ class Networks(Section):
     replicates: int = key(3, "Training sets; at most as many as there are", ge=2)
     samples: int = key(256, "Samples of each network", ge=10)
     brief: float = key(
-        0.25, "Further networks that predict the clean point are trained for this share of the steps", gt=0, lt=1
+        0.25,
+        "Further networks that predict the clean point are trained for this share of the steps",
+        gt=0,
+        lt=1,
     )
-    clean: Network = key(Network, Network.__doc__)
-    noise: NoiseNetwork = key(NoiseNetwork, NoiseNetwork.__doc__)
+    clean: Network = key(Network)
+    noise: NoiseNetwork = key(NoiseNetwork)
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [20, 60], "replicates": 2, "samples": 16},
@@ -149,12 +185,20 @@ class Guidance(Section):
         [0.07, 0.2, 0.5], "Lengths of a data step, rising; the first is the paper's", min_length=2
     )
     sizes: list[Annotated[int, Field(ge=10)]] = key(
-        [50, 200, 1000], "Training examples of the priors, rising; some of networks.sizes", min_length=2
+        [50, 200, 1000],
+        "Training examples of the priors, rising; some of networks.sizes",
+        min_length=2,
     )
     samples: int = key(1, "Samples per prior, truth, step and training set", ge=1)
-    shown: int = key(4, "Samples of the first set under networks that predict noise, shown by mean and spread", ge=2)
+    shown: int = key(
+        4,
+        "Samples of the first set under networks that predict noise, shown by mean and spread",
+        ge=2,
+    )
     normalized: bool = key(True, "Scale every gradient to length 1, as the published code does")
-    full_jacobian: bool = key(False, "Differentiate through the denoiser; the published code takes it as constant")
+    full_jacobian: bool = key(
+        False, "Differentiate through the denoiser; the published code takes it as constant"
+    )
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [20, 60], "shown": 2},
@@ -190,11 +234,11 @@ class TimeDomain(Section):
 class Waveform(Section):
     """Full waveform inversion of random velocity models."""
 
-    models: Models = key(Models, Models.__doc__)
-    acquisition: Acquisition = key(Acquisition, Acquisition.__doc__)
-    diffusion: Diffusion = key(Diffusion, Diffusion.__doc__)
-    networks: Networks = key(Networks, Networks.__doc__)
-    guidance: Guidance = key(Guidance, Guidance.__doc__)
+    models: Models = key(Models)
+    acquisition: Acquisition = key(Acquisition)
+    diffusion: Diffusion = key(Diffusion)
+    networks: Networks = key(Networks)
+    guidance: Guidance = key(Guidance)
 
     @model_validator(mode="after")
     def _usable(self):
@@ -202,7 +246,9 @@ class Waveform(Section):
         if max(networks.sizes) > most:
             raise ValueError(f"networks.sizes must not exceed the largest of models.sizes, {most}")
         if networks.replicates > self.models.replicates:
-            raise ValueError(f"networks.replicates must not exceed models.replicates, {self.models.replicates}")
+            raise ValueError(
+                f"networks.replicates must not exceed models.replicates, {self.models.replicates}"
+            )
         if not set(self.guidance.sizes) <= set(networks.sizes):
             raise ValueError("guidance.sizes must be among networks.sizes")
         if max(self.diffusion.examples, self.acquisition.examples) > most:
@@ -213,6 +259,6 @@ class Waveform(Section):
 class Settings(Section):
     """On the role of memorization in learned priors for geophysical inverse problems"""
 
-    stylized: Stylized = key(Stylized, Stylized.__doc__)
-    waveform: Waveform = key(Waveform, Waveform.__doc__)
-    time_domain: TimeDomain = key(TimeDomain, TimeDomain.__doc__)
+    stylized: Stylized = key(Stylized)
+    waveform: Waveform = key(Waveform)
+    time_domain: TimeDomain = key(TimeDomain)

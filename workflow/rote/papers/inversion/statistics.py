@@ -1,4 +1,6 @@
-"""What the claims measure: functions from tables to replicate values. What has no randomness counts twice."""
+"""What the claims measure: functions from tables to replicate values. What has no randomness counts
+twice.
+"""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -6,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from rote.claims import Sample
+from rote.ledger import Sample
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -25,7 +27,9 @@ def stylized(tables: Tables, problem: str, quantity: str) -> pd.Series:
 
 
 def lookup_limit(tables: Tables) -> Sample:
-    """Wasserstein distance of the exact posterior to the lookup at the smallest width, over σ √(2/π)."""
+    """Wasserstein distance of the exact posterior to the lookup at the smallest width, over σ
+    √(2/π).
+    """
     return _exactly(stylized(tables, "cubic", "transport").iloc[-1] / np.sqrt(2 / np.pi))
 
 
@@ -40,7 +44,10 @@ def limit_weights(tables: Tables) -> dict[str, Sample]:
 
 def linear_exact(tables: Tables) -> dict[str, Sample]:
     """Total variation between exact posterior and mixture, linear operator, by width."""
-    return {f"σ = {sigma:g}": _exactly(value) for sigma, value in stylized(tables, "linear", "distance").items()}
+    return {
+        f"σ = {sigma:g}": _exactly(value)
+        for sigma, value in stylized(tables, "linear", "distance").items()
+    }
 
 
 def linearized_converges(tables: Tables) -> dict[str, Sample]:
@@ -54,13 +61,20 @@ def linearized_converges(tables: Tables) -> dict[str, Sample]:
 
 def linearized_close(tables: Tables) -> dict[str, Sample]:
     """The distance at σ = 0.05."""
-    return {problem: _exactly(stylized(tables, problem, "distance").loc[0.05]) for problem in ("cubic", "bent")}
+    return {
+        problem: _exactly(stylized(tables, problem, "distance").loc[0.05])
+        for problem in ("cubic", "bent")
+    }
 
 
 def determinant_matters(tables: Tables) -> dict[str, Sample]:
     """Distance without the determinant over that with it, one dimension, σ = 0.5 and 0.3."""
-    without, with_it = (stylized(tables, "cubic", name) for name in ("distance_without", "distance"))
-    return {f"σ = {sigma:g}": _exactly(without.loc[sigma] / with_it.loc[sigma]) for sigma in (0.5, 0.3)}
+    without, with_it = (
+        stylized(tables, "cubic", name) for name in ("distance_without", "distance")
+    )
+    return {
+        f"σ = {sigma:g}": _exactly(without.loc[sigma] / with_it.loc[sigma]) for sigma in (0.5, 0.3)
+    }
 
 
 def shift_formula(tables: Tables) -> Sample:
@@ -69,11 +83,17 @@ def shift_formula(tables: Tables) -> Sample:
 
 
 def sampling_agrees(tables: Tables) -> dict[str, Sample]:
-    """Difference of sampled and exact mean in standard errors, by problem, width and method; both coordinates."""
+    """Difference of sampled and exact mean in standard errors, by problem, width and method; both
+    coordinates.
+    """
     rows = tables["sampling"]
-    exact = rows[rows["method"] == "grid"].set_index(["problem", "sigma", "replicate", "coordinate"])["mean"]
+    exact = rows[rows["method"] == "grid"].set_index(
+        ["problem", "sigma", "replicate", "coordinate"]
+    )["mean"]
     found = {}
-    for (problem, sigma, method), some in rows[rows["method"] != "grid"].groupby(["problem", "sigma", "method"]):
+    for (problem, sigma, method), some in rows[rows["method"] != "grid"].groupby(
+        ["problem", "sigma", "method"]
+    ):
         keyed = some.set_index(["problem", "sigma", "replicate", "coordinate"])
         found[f"{problem}, σ = {sigma:g}, {method}"] = Sample(
             ((keyed["mean"] - exact).dropna() / keyed["error"]).abs().to_numpy()
@@ -92,19 +112,27 @@ def chains_mix(tables: Tables) -> dict[str, Sample]:
 
 
 def pull_to_example(tables: Tables) -> Sample:
-    """Smallest increase of the posterior mean's distance to the truth from one width to the next smaller."""
+    """Smallest increase of the posterior mean's distance to the truth from one width to the next
+    smaller.
+    """
     values = stylized(tables, "bent", "mean_distance")
     values = values[values.index >= 0.02]
     return _exactly(np.diff(values.to_numpy()).min())
 
 
 def _components(tables: Tables) -> dict[int, pd.DataFrame]:
-    return {int(number): some.sort_values("sigma") for number, some in tables["components"].groupby("examples")}
+    return {
+        int(number): some.sort_values("sigma")
+        for number, some in tables["components"].groupby("examples")
+    }
 
 
 def all_components(tables: Tables) -> dict[str, Sample]:
     """Effective components over N at the largest width."""
-    return {f"N = {n}": _exactly(some["effective"].iloc[-1] / n) for n, some in _components(tables).items()}
+    return {
+        f"N = {n}": _exactly(some["effective"].iloc[-1] / n)
+        for n, some in _components(tables).items()
+    }
 
 
 def one_component(tables: Tables) -> Sample:
@@ -181,7 +209,10 @@ def rate_null_large(tables: Tables) -> Sample:
 
 def rate_null_trend(tables: Tables) -> Sample:
     """The first minus the second."""
-    return Sample(_rates(tables, "fresh draws", "ratio_rate", 50) - _rates(tables, "fresh draws", "ratio_rate", 1000))
+    return Sample(
+        _rates(tables, "fresh draws", "ratio_rate", 50)
+        - _rates(tables, "fresh draws", "ratio_rate", 1000)
+    )
 
 
 def pair_null(tables: Tables) -> dict[str, Sample]:
@@ -259,15 +290,23 @@ def exact_sampler_paper(tables: Tables) -> Sample:
     return _schedule(tables, "paper", "exact")
 
 
-# ---- trained priors --------------------------------------------------------------------------------------------------
+# ---- trained priors
+# --------------------------------------------------------------------------------------------------
 
 
-def _networks(tables: Tables, prediction: str, number: int, column: str, brief: bool = False) -> np.ndarray:
-    """A column of the networks trained in full (or briefly) on one number of examples, by replicate."""
+def _networks(
+    tables: Tables, prediction: str, number: int, column: str, brief: bool = False
+) -> np.ndarray:
+    """A column of the networks trained in full (or briefly) on one number of examples, by
+    replicate.
+    """
     rows = tables["networks"]
     rows = rows[rows["prediction"] == prediction]
     durations = rows["steps"].unique()
-    rows = rows[(rows["steps"] == (durations.min() if brief else durations.max())) & (rows["examples"] == number)]
+    rows = rows[
+        (rows["steps"] == (durations.min() if brief else durations.max()))
+        & (rows["examples"] == number)
+    ]
     if rows.empty or (brief and len(durations) < 2):
         raise KeyError(f"{prediction}, N = {number}")
     return rows.sort_values("replicate")[column].to_numpy()
@@ -316,23 +355,34 @@ def calibrated_clean(tables: Tables) -> Sample:
 def published_noise(tables: Tables) -> dict[str, Sample]:
     """Published rate of networks that predict the noise minus that of held-out draws, by N."""
     sizes = sorted(tables["networks"]["examples"].unique())
-    pairs = {n: [_networks(tables, "noise", n, column) for column in ("ratio_rate", "null_rate")] for n in sizes}
+    pairs = {
+        n: [_networks(tables, "noise", n, column) for column in ("ratio_rate", "null_rate")]
+        for n in sizes
+    }
     return {f"N = {n}": Sample(rate - null) for n, (rate, null) in pairs.items()}
 
 
 def _gap(tables: Tables, prediction: str, number: int) -> np.ndarray:
-    held_out, train = (_networks(tables, prediction, number, f"{of}_loss") for of in ("held_out", "train"))
+    held_out, train = (
+        _networks(tables, prediction, number, f"{of}_loss") for of in ("held_out", "train")
+    )
     return held_out / train
 
 
 def loss_gap_small(tables: Tables) -> dict[str, Sample]:
     """Held-out over training loss, N = 50."""
-    return {f"{prediction} prediction": Sample(_gap(tables, prediction, 50)) for prediction in ("clean", "noise")}
+    return {
+        f"{prediction} prediction": Sample(_gap(tables, prediction, 50))
+        for prediction in ("clean", "noise")
+    }
 
 
 def loss_gap_large(tables: Tables) -> dict[str, Sample]:
     """The same, N = 1000."""
-    return {f"{prediction} prediction": Sample(_gap(tables, prediction, 1000)) for prediction in ("clean", "noise")}
+    return {
+        f"{prediction} prediction": Sample(_gap(tables, prediction, 1000))
+        for prediction in ("clean", "noise")
+    }
 
 
 def loss_gap_closed(tables: Tables) -> Sample:
@@ -340,12 +390,15 @@ def loss_gap_closed(tables: Tables) -> Sample:
     return Sample(_gap(tables, "closed form", 50))
 
 
-# ---- posterior sampling ----------------------------------------------------------------------------------------------
+# ---- posterior sampling
+# ----------------------------------------------------------------------------------------------
 
 INSIDE, OUTSIDE = "mean of three", "held-out"
 
 
-def _drawn(tables: Tables, table: str, prior: str, number: int, truth: str, step: float = 0.07) -> pd.DataFrame:
+def _drawn(
+    tables: Tables, table: str, prior: str, number: int, truth: str, step: float = 0.07
+) -> pd.DataFrame:
     """Rows of a table of posterior samples. Raises KeyError if there are none."""
     rows = tables[table]
     rows = rows[(rows["prior"] == prior) & (rows["examples"] == number) & (rows["truth"] == truth)]
@@ -360,7 +413,9 @@ def _by_set(rows: pd.DataFrame, values: pd.Series, how: str = "median") -> np.nd
     return values.astype(float).groupby(rows["replicate"]).agg(how).to_numpy()
 
 
-def _middle(tables: Tables, prior: str, number: int, truth: str, column: str, step: float = 0.07) -> np.ndarray:
+def _middle(
+    tables: Tables, prior: str, number: int, truth: str, column: str, step: float = 0.07
+) -> np.ndarray:
     rows = _drawn(tables, "samples", prior, number, truth, step)
     return _by_set(rows, rows[column])
 
@@ -379,26 +434,43 @@ def sampling_collapse(tables: Tables) -> dict[str, Sample]:
 def sampling_free(tables: Tables) -> dict[str, Sample]:
     """The same for priors that do not memorize, against all models."""
     found = {}
-    for prior, number in (("clean", 1000), ("noise", 50), ("noise", 1000), ("gaussian", 0), ("broad", 0)):
+    for prior, number in (
+        ("clean", 1000),
+        ("noise", 50),
+        ("noise", 1000),
+        ("gaussian", 0),
+        ("broad", 0),
+    ):
         rows = _drawn(tables, "scores", prior, number, INSIDE)
         rows = rows[rows["against"] == (number or 1000)]
-        found[f"{prior}, N = {number}" if number else prior] = Sample(_by_set(rows, rows["pair"] < 1 / 3, "mean"))
+        found[f"{prior}, N = {number}" if number else prior] = Sample(
+            _by_set(rows, rows["pair"] < 1 / 3, "mean")
+        )
     return found
 
 
 def sampling_misfit(tables: Tables) -> Sample:
     """Misfit over the floor, held-out truth: network of 50 models minus that of 1000."""
-    return Sample(_middle(tables, "clean", 50, OUTSIDE, "misfit") - _middle(tables, "clean", 1000, OUTSIDE, "misfit"))
+    return Sample(
+        _middle(tables, "clean", 50, OUTSIDE, "misfit")
+        - _middle(tables, "clean", 1000, OUTSIDE, "misfit")
+    )
 
 
 def sampling_error(tables: Tables) -> Sample:
     """Velocity error, held-out truth: network of 50 models over that of 1000."""
-    return Sample(_middle(tables, "clean", 50, OUTSIDE, "error") / _middle(tables, "clean", 1000, OUTSIDE, "error"))
+    return Sample(
+        _middle(tables, "clean", 50, OUTSIDE, "error")
+        / _middle(tables, "clean", 1000, OUTSIDE, "error")
+    )
 
 
 def broad_fits(tables: Tables) -> dict[str, Sample]:
     """Misfit over the floor under priors that saw no example, truth within the hull."""
-    return {prior: Sample(_middle(tables, prior, 0, INSIDE, "misfit")) for prior in ("gaussian", "broad")}
+    return {
+        prior: Sample(_middle(tables, prior, 0, INSIDE, "misfit"))
+        for prior in ("gaussian", "broad")
+    }
 
 
 def _nearest(tables: Tables, truth: str, step: float) -> pd.DataFrame:
@@ -407,14 +479,20 @@ def _nearest(tables: Tables, truth: str, step: float) -> pd.DataFrame:
 
 
 def not_bayes(tables: Tables) -> dict[str, Sample]:
-    """Share of samples under the memorized prior on the example that holds the exact posterior's weight."""
+    """Share of samples under the memorized prior on the example that holds the exact posterior's
+    weight.
+    """
     lookups = tables["lookups"]
     lookups = lookups[lookups["truth"] == INSIDE]
-    top = lookups.loc[lookups.groupby("replicate")["weight"].idxmax()].set_index("replicate")["example"]
+    top = lookups.loc[lookups.groupby("replicate")["weight"].idxmax()].set_index("replicate")[
+        "example"
+    ]
     found = {}
     for step in (0.07, 0.5):
         rows = _nearest(tables, INSIDE, step)
-        found[f"step {step:g}"] = Sample(_by_set(rows, rows["nearest"] == rows["replicate"].map(top), "mean"))
+        found[f"step {step:g}"] = Sample(
+            _by_set(rows, rows["nearest"] == rows["replicate"].map(top), "mean")
+        )
     return found
 
 
@@ -431,14 +509,20 @@ def step_large(tables: Tables) -> Sample:
 
 
 def sampled_rate_trend(tables: Tables) -> Sample:
-    """Published rate of posterior samples under the Gaussian prior, against 50 models minus against 1000."""
+    """Published rate of posterior samples under the Gaussian prior, against 50 models minus against
+    1000.
+    """
     rows = _drawn(tables, "scores", "gaussian", 0, INSIDE)
     few, many = (rows[rows["against"] == number] for number in (50, 1000))
-    return Sample(_by_set(few, few["ratio"] < 0.7, "mean") - _by_set(many, many["ratio"] < 0.7, "mean"))
+    return Sample(
+        _by_set(few, few["ratio"] < 0.7, "mean") - _by_set(many, many["ratio"] < 0.7, "mean")
+    )
 
 
 def published_rate(tables: Tables) -> dict[str, Sample]:
-    """Published rate of posterior samples under networks that predict the noise, over the published value."""
+    """Published rate of posterior samples under networks that predict the noise, over the published
+    value.
+    """
     found = {}
     for number, value in ((50, 256), (200, 146), (1000, 13)):
         rows = _drawn(tables, "scores", "noise", number, INSIDE)
@@ -447,7 +531,8 @@ def published_rate(tables: Tables) -> dict[str, Sample]:
     return found
 
 
-# ---- time domain -----------------------------------------------------------------------------------------------------
+# ---- time domain
+# -----------------------------------------------------------------------------------------------------
 
 
 def _layered(tables: Tables, prior: str, column: str) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""The stylized problems: the true posterior by quadrature, importance sampling and chains, beside closed forms."""
+"""The stylized problems: the true posterior by quadrature, importance sampling and chains, beside
+closed forms.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from rote.core.seeds import generator
 from rote.papers.inversion import settings
-from rote.seeds import generator
 from rote.theory import posterior
 
 POOL, NUMBERS = 100, (3, 5, 10, 20, 100)  # examples of the effective-components experiment
@@ -32,9 +34,14 @@ def problems() -> list[Problem]:
     """Cubic in one dimension, bent in two, and a linear control in two."""
     five = np.array([[-1.5], [-0.4], [0.4], [1.2], [2.5]])
     cubic = Problem(
-        "cubic", five, lambda x: x + 0.3 * x**3, lambda x: (1 + 0.9 * x**2)[..., None], np.zeros(1), np.zeros(1),
+        "cubic",
+        five,
+        lambda x: x + 0.3 * x**3,
+        lambda x: (1 + 0.9 * x**2)[..., None],
+        np.zeros(1),
+        np.zeros(1),
         (-4.5, 4.5),
-    )  # fmt: skip
+    )
     angle = 2 * np.pi * np.arange(5) / 5
     pentagon = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     truth = 0.7 * pentagon[0]
@@ -81,11 +88,12 @@ def grid(problem: Problem, options: settings.Stylized) -> tuple[np.ndarray, floa
 def measure(options: settings.Stylized) -> pd.DataFrame:
     """The table Stylized.
 
-    * distance, distance_without: total variation between the exact posterior and the linearized mixture, with and
-      without the determinant in its weights.
+    * distance, distance_without: total variation between the exact posterior and the linearized
+      mixture, with and without the determinant in its weights.
     * mean_distance: of the exact posterior mean to the truth.
     * transport (1-D): Wasserstein distance of the exact posterior to the lookup, over σ.
-    * shift, shift_error (1-D): distance of the heaviest component's mean from its example; how far the formula is off.
+    * shift, shift_error (1-D): distance of the heaviest component's mean from its example; how far
+      the formula is off.
     * weight n (σ = 0): lookup weight of example n.
     """
     rows, gamma = [], options.noise
@@ -99,22 +107,36 @@ def measure(options: settings.Stylized) -> pd.DataFrame:
             found = {"mean_distance": float(np.linalg.norm(exact @ x - problem.truth))}
             for name, determinant in (("distance", True), ("distance_without", False)):
                 mixture = _mixture(problem, sigma, gamma, determinant)
-                found[name] = 0.5 * float(np.abs(exact - cell * np.exp(mixture.log_density(x))).sum())
+                found[name] = 0.5 * float(
+                    np.abs(exact - cell * np.exp(mixture.log_density(x))).sum()
+                )
             if x.shape[1] == 1:
                 steps = (x >= problem.train[:, 0]) @ lookup
                 found["transport"] = float(np.abs(np.cumsum(exact) - steps).sum()) * cell / sigma
                 heavy = int(np.argmax(lookup))
-                local = posterior.empirical(-0.5 * (x[:, 0] - problem.train[heavy, 0]) ** 2 / sigma**2 + likelihood)
+                local = posterior.empirical(
+                    -0.5 * (x[:, 0] - problem.train[heavy, 0]) ** 2 / sigma**2 + likelihood
+                )
                 true = float(local @ x[:, 0] - problem.train[heavy, 0])
-                predicted = float(_mixture(problem, sigma, gamma).means[heavy, 0] - problem.train[heavy, 0])
+                predicted = float(
+                    _mixture(problem, sigma, gamma).means[heavy, 0] - problem.train[heavy, 0]
+                )
                 found |= {"shift": abs(true), "shift_error": abs(predicted - true) / abs(true)}
             rows += [(problem.name, sigma, name, value) for name, value in found.items()]
     return pd.DataFrame(rows, columns=["problem", "sigma", "quantity", "value"])
 
 
-def _mixture(problem: Problem, sigma: float, gamma: float, determinant: bool = True) -> posterior.Mixture:
+def _mixture(
+    problem: Problem, sigma: float, gamma: float, determinant: bool = True
+) -> posterior.Mixture:
     return posterior.mixture(
-        problem.train, sigma, problem.forward, problem.y, gamma, jacobian=problem.jacobian, determinant=determinant
+        problem.train,
+        sigma,
+        problem.forward,
+        problem.y,
+        gamma,
+        jacobian=problem.jacobian,
+        determinant=determinant,
     )
 
 
@@ -124,10 +146,12 @@ def densities(options: settings.Stylized, points: int = 600) -> pd.DataFrame:
     x = np.linspace(-2.5, 3.5, points)[:, None]
     whole, cell = grid(cubic, options)
     for sigma in options.shown:
-        total = logsumexp(log_prior(whole, cubic.train, sigma) + log_likelihood(cubic, whole, options.noise)) + np.log(
-            cell
+        total = logsumexp(
+            log_prior(whole, cubic.train, sigma) + log_likelihood(cubic, whole, options.noise)
+        ) + np.log(cell)
+        prior = np.exp(log_prior(x, cubic.train, sigma)) / (
+            len(cubic.train) * np.sqrt(2 * np.pi) * sigma
         )
-        prior = np.exp(log_prior(x, cubic.train, sigma)) / (len(cubic.train) * np.sqrt(2 * np.pi) * sigma)
         fits = log_likelihood(cubic, x, options.noise)
         columns = {
             "sigma": sigma,
@@ -144,23 +168,32 @@ def densities(options: settings.Stylized, points: int = 600) -> pd.DataFrame:
 def planes(options: settings.Stylized, side: int = 150) -> pd.DataFrame:
     """The table Planes: around the examples with a margin of 0.8."""
     bent, parts = problems()[1], []
-    axes = [np.linspace(bent.train[:, i].min() - 0.8, bent.train[:, i].max() + 0.8, side) for i in range(2)]
+    axes = [
+        np.linspace(bent.train[:, i].min() - 0.8, bent.train[:, i].max() + 0.8, side)
+        for i in range(2)
+    ]
     x = np.stack([part.ravel() for part in np.meshgrid(*axes, indexing="ij")], axis=1)
     fits = log_likelihood(bent, x, options.noise)
     for sigma in options.shown:
         before = log_prior(x, bent.train, sigma)
-        columns = {"exact": before + fits, "linearized": _mixture(bent, sigma, options.noise).log_density(x)}
+        columns = {
+            "exact": before + fits,
+            "linearized": _mixture(bent, sigma, options.noise).log_density(x),
+        }
         columns |= {"prior": before, "likelihood": fits}
         scaled = {name: np.exp(values - values.max()) for name, values in columns.items()}
         parts.append(pd.DataFrame({"sigma": sigma, "x1": x[:, 0], "x2": x[:, 1]} | scaled))
     return pd.concat(parts, ignore_index=True)
 
 
-# ---- sampling --------------------------------------------------------------------------------------------------------
+# ---- sampling
+# --------------------------------------------------------------------------------------------------------
 
 
 def sample(options: settings.Stylized, seed: int) -> pd.DataFrame:
-    """The table Sampling: mean and variance of every coordinate by quadrature, importance sampling and chains."""
+    """The table Sampling: mean and variance of every coordinate by quadrature, importance sampling
+    and chains.
+    """
     rows = []
     for problem in problems()[:2]:
         x, _ = grid(problem, options)
@@ -170,19 +203,45 @@ def sample(options: settings.Stylized, seed: int) -> pd.DataFrame:
             mean = weights @ x
             variance = weights @ (x - mean) ** 2
             for replicate in range(options.replicates):
-                rng = generator(seed, "inversion", "sampling", problem.name, f"{sigma:g}", replicate)
+                rng = generator(
+                    seed, "inversion", "sampling", problem.name, f"{sigma:g}", replicate
+                )
                 about = (problem.name, sigma, replicate)
                 for coordinate in range(x.shape[1]):
                     rows.append(
-                        (*about, "grid", coordinate, mean[coordinate], 0.0, variance[coordinate], 0.0, 1.0, 1.0)
+                        (
+                            *about,
+                            "grid",
+                            coordinate,
+                            mean[coordinate],
+                            0.0,
+                            variance[coordinate],
+                            0.0,
+                            1.0,
+                            1.0,
+                        )
                     )
-                rows += [(*about, "importance", *row) for row in importance(problem, sigma, options, rng)]
+                rows += [
+                    (*about, "importance", *row) for row in importance(problem, sigma, options, rng)
+                ]
                 rows += [(*about, "chains", *row) for row in chains(problem, sigma, options, rng)]
-    columns = ["problem", "sigma", "replicate", "method", "coordinate", "mean", "error", "variance", "effective"]
+    columns = [
+        "problem",
+        "sigma",
+        "replicate",
+        "method",
+        "coordinate",
+        "mean",
+        "error",
+        "variance",
+        "effective",
+    ]
     return pd.DataFrame(rows, columns=[*columns, "acceptance", "split_r"])
 
 
-def importance(problem: Problem, sigma: float, options: settings.Stylized, rng: np.random.Generator) -> list[tuple]:
+def importance(
+    problem: Problem, sigma: float, options: settings.Stylized, rng: np.random.Generator
+) -> list[tuple]:
     """Self-normalised importance sampling from the prior; per coordinate the columns of Sampling."""
     chosen = rng.integers(len(problem.train), size=options.draws)
     x = problem.train[chosen] + sigma * rng.normal(size=(options.draws, problem.train.shape[1]))
@@ -193,8 +252,12 @@ def importance(problem: Problem, sigma: float, options: settings.Stylized, rng: 
     return [(i, mean[i], error[i], variance[i], effective, 1.0, 1.0) for i in range(len(mean))]
 
 
-def chains(problem: Problem, sigma: float, options: settings.Stylized, rng: np.random.Generator) -> list[tuple]:
-    """Independence Metropolis-Hastings with the widened linearized mixture as proposal, all chains at once."""
+def chains(
+    problem: Problem, sigma: float, options: settings.Stylized, rng: np.random.Generator
+) -> list[tuple]:
+    """Independence Metropolis-Hastings with the widened linearized mixture as proposal, all chains
+    at once.
+    """
     mixture = _mixture(problem, sigma, options.noise)
     wide = mixture._replace(covariances=WIDEN**2 * mixture.covariances)
     number, d = options.chains, problem.train.shape[1]
@@ -217,13 +280,23 @@ def chains(problem: Problem, sigma: float, options: settings.Stylized, rng: np.r
     variance = kept.reshape(-1, d).var(0)
     share = accepted / (options.steps * number)
     return [
-        (i, means[:, i].mean(), error[i], variance[i], variance[i] / error[i] ** 2, share, split_r(kept[..., i]))
+        (
+            i,
+            means[:, i].mean(),
+            error[i],
+            variance[i],
+            variance[i] / error[i] ** 2,
+            share,
+            split_r(kept[..., i]),
+        )
         for i in range(d)
     ]
 
 
 def split_r(draws: np.ndarray) -> float:
-    """Split R-hat of draws (steps, chains): 1 where both halves of all chains agree (Gelman et al., BDA3, 11.4)."""
+    """Split R-hat of draws (steps, chains): 1 where both halves of all chains agree (Gelman et al.,
+    BDA3, 11.4).
+    """
     half = len(draws) // 2
     parts = np.concatenate([draws[:half], draws[half : 2 * half]], axis=1)
     within, between = parts.var(0, ddof=1).mean(), parts.mean(0).var(ddof=1)
@@ -240,8 +313,11 @@ def components(options: settings.Stylized) -> pd.DataFrame:
         critical = np.sqrt(6 / (number - 1) * gamma / (1 + 0.9 * train**2).mean())
         for sigma in COMPONENT_WIDTHS:
             logs = logsumexp(-0.5 * (x - train[:, None]) ** 2 / sigma**2 + fits, axis=1)
-            # where components are narrower than the quadrature's cells, their mass is the likelihood at the example
+            # where components are narrower than the quadrature's cells, their mass is the
+            # likelihood at the example
             if sigma < 2 * (x[1] - x[0]):
                 logs = log_likelihood(cubic, train[:, None], gamma)
-            rows.append((number, sigma, float(posterior.effective(posterior.empirical(logs))), critical))
+            rows.append(
+                (number, sigma, float(posterior.effective(posterior.empirical(logs))), critical)
+            )
     return pd.DataFrame(rows, columns=["examples", "sigma", "effective", "critical"])

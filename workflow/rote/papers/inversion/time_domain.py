@@ -1,4 +1,6 @@
-"""Posterior sampling with acoustic shots in the time domain: layered models, a memorized and a broad prior."""
+"""Posterior sampling with acoustic shots in the time domain: layered models, a memorized and a
+broad prior.
+"""
 
 from typing import NamedTuple
 
@@ -7,11 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from rote.job import track
+from rote.core.job import track
+from rote.core.seeds import generator
 from rote.models import diffusion
 from rote.papers.inversion import settings
 from rote.papers.inversion.nearness import ratios
-from rote.seeds import generator
 from rote.synth import velocity
 from rote.theory import posterior
 from rote.waves import acoustic
@@ -19,9 +21,13 @@ from rote.waves import acoustic
 N = 48  # cells along each axis
 LIMITS = (1300.0, 4200.0)  # m/s
 SURVEY = acoustic.Survey(
-    20.0, 0.002, 400, 8.0,
-    np.array([[1, x] for x in (4, 17, 30, 43)]), np.array([[1, x] for x in range(2, 46, 2)]),
-)  # fmt: skip
+    20.0,
+    0.002,
+    400,
+    8.0,
+    np.array([[1, x] for x in (4, 17, 30, 43)]),
+    np.array([[1, x] for x in range(2, 46, 2)]),
+)
 MODELS, TARGET = 0, 999  # seeds of the layered models and of the first truth
 
 
@@ -51,14 +57,17 @@ def coordinates(options: settings.TimeDomain) -> Coordinates:
     most = options.components
     scale = np.sqrt(len(models) - 1)
     explained = float((values[:most] ** 2).sum() / (values**2).sum())
-    return Coordinates(mean, right[:most] * values[:most, None] / scale, left[:, :most] * scale, explained)
+    return Coordinates(
+        mean, right[:most] * values[:most, None] / scale, left[:, :most] * scale, explained
+    )
 
 
 def sample(options: settings.TimeDomain, seed: int) -> pd.DataFrame:
-    """The table TimeDomain: truth, exact lookup, and posterior samples of a memorized and of a broad prior.
+    """The table TimeDomain: truth, exact lookup, and posterior samples of a memorized and of a
+    broad prior.
 
-    The memorized prior is the closed form of a few examples, others in each replicate; the broad one is N(0, I) in
-    whitened coordinates. Truths are drawn anew.
+    The memorized prior is the closed form of a few examples, others in each replicate; the broad
+    one is N(0, I) in whitened coordinates. Truths are drawn anew.
     """
     frame, rows = coordinates(options), []
     noise = diffusion.linear(options.steps, 1e-3, 0.2)
@@ -90,14 +99,30 @@ def sample(options: settings.TimeDomain, seed: int) -> pd.DataFrame:
         known = frame.examples[first : first + options.examples]
 
         def describe(
-            prior: str, number: int, z: np.ndarray, known=known, true=true, misfit=misfit, replicate=replicate
+            prior: str,
+            number: int,
+            z: np.ndarray,
+            known=known,
+            true=true,
+            misfit=misfit,
+            replicate=replicate,
         ):
             published, pair = ratios(z[None], known, len(known))
             model = frame.velocity(z)
             fit = float(misfit(torch.tensor(z))[0])
             error = float(np.sqrt(((model - true) ** 2).mean()))
             nearest = int(np.linalg.norm(known - z, axis=1).argmin())
-            row = (prior, replicate, number, fit, error, float(published[0]), float(pair[0]), nearest, model.ravel())
+            row = (
+                prior,
+                replicate,
+                number,
+                fit,
+                error,
+                float(published[0]),
+                float(pair[0]),
+                nearest,
+                model.ravel(),
+            )
             rows.append(row)
 
         fits = np.array([float(misfit(torch.tensor(z))[0]) for z in known])
@@ -115,5 +140,15 @@ def sample(options: settings.TimeDomain, seed: int) -> pd.DataFrame:
             found = diffusion.guided(denoiser, start, noise, each, step=length)
             for number, z in enumerate(found.numpy()):
                 describe(prior, number, z)
-    names = ["prior", "replicate", "sample", "misfit", "error", "ratio", "pair", "nearest", "velocity"]
+    names = [
+        "prior",
+        "replicate",
+        "sample",
+        "misfit",
+        "error",
+        "ratio",
+        "pair",
+        "nearest",
+        "velocity",
+    ]
     return pd.DataFrame(rows, columns=names)

@@ -1,6 +1,8 @@
-"""Memorizing long-tail data can help generalization through composition (Zhou, Ma, Ge; arXiv 2510.16322)."""
+"""Memorizing long-tail data can help generalization through composition (Zhou, Ma, Ge; arXiv
+2510.16322).
+"""
 
-from rote.papers import About
+from rote.core.papers import About
 
 ABOUT = About(
     short="Long-tail composition",
@@ -8,6 +10,7 @@ ABOUT = About(
     authors="Mo Zhou, Haoyang Ma, Rong Ge",
     reference="ICLR 2026, arXiv 2510.16322",
     url="https://arxiv.org/abs/2510.16322",
-    question="Does memorizing rare examples help on inputs that combine several rare parts, each seen once, "
+    question="Does memorizing rare examples help on inputs that combine several rare parts, each "
+    "seen once, "
     "never together?",
 )

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from rote import tables
-from rote.errors import InputError
-from rote.job import Job, track
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.job import Job, track
+from rote.core.verbs import table, verb
 from rote.papers.longtail import schema, settings
-from rote.verbs import table, verb
 
 app = typer.Typer(
     name="longtail",
@@ -27,7 +27,9 @@ def solve_linear(
     ranks: table("Write: seen and recovered features by rank."),
     shrinkage: table("Write: ridge coefficients against how often a feature occurs."),
 ):
-    """Min-norm and ridge on power-law features: all replicates, exponents, noise levels and penalties."""
+    """Min-norm and ridge on power-law features: all replicates, exponents, noise levels and
+    penalties.
+    """
     from rote.papers.longtail import linear
 
     frames = linear.sweep(run.settings, run.seed, lambda units: track(units, "training sets"))
@@ -88,12 +90,20 @@ HeldOut = Annotated[int, typer.Option(help="Images per class kept for tests alon
 
 
 @verb(app, settings.Network)
-def synthesize_triples(run: Job, images: Images, out: table("Write: the triples."), held_out: HeldOut = 50):
+def synthesize_triples(
+    run: Job, images: Images, out: table("Write: the triples."), held_out: HeldOut = 50
+):
     """Training and test triples of the network track: rare-digit sweep, glyphs, every test set."""
     from rote.papers.longtail import dataset
 
     frame = dataset.synthesize_triples(
-        tables.read(images), run.settings, "network", run.settings.zipf, run.settings.rare_counts, held_out, run.seed
+        tables.read(images),
+        run.settings,
+        "network",
+        run.settings.zipf,
+        run.settings.rare_counts,
+        held_out,
+        run.seed,
     )
     tables.write(out, frame, schema.Triples, run.provenance())
 
@@ -101,21 +111,30 @@ def synthesize_triples(run: Job, images: Images, out: table("Write: the triples.
 @verb(app, settings.Network)
 def train_network(
     run: Job,
-    architecture: Annotated[str, typer.Option(help="sum, linear, two-layer, cross-channel or concat.")],
+    architecture: Annotated[
+        str, typer.Option(help="sum, linear, two-layer, cross-channel or concat.")
+    ],
     images: Images,
     triples: table("Read: the triples."),
     out: table("Write: losses of every trained network."),
     checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints; a killed run resumes from there.", metavar="DIR")
+        Path | None,
+        typer.Option(
+            help="Folder for checkpoints; a killed run resumes from there.", metavar="DIR"
+        ),
     ] = None,
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
-    """Train one architecture on every training set, weight decay and replicate, as one stacked program."""
+    """Train one architecture on every training set, weight decay and replicate, as one stacked
+    program.
+    """
     from rote.papers.longtail import network
 
     if architecture not in run.settings.architectures:
         known = ", ".join(run.settings.architectures)
-        raise InputError(f"--architecture {architecture!r} is not among the settings' architectures ({known})")
+        raise InputError(
+            f"--architecture {architecture!r} is not among the settings' architectures ({known})"
+        )
     folder = checkpoints and checkpoints / f"longtail-{run.code or 'by-hand'}"
     frame = network.train_networks(
         run.settings,
@@ -135,7 +154,9 @@ def train_network(
 @verb(app)
 def evaluate_networks(
     run: Job,
-    losses: Annotated[list[Path], typer.Option(help="Read: losses of one architecture; repeat for each.")],
+    losses: Annotated[
+        list[Path], typer.Option(help="Read: losses of one architecture; repeat for each.")
+    ],
     out: table("Write: all losses in one table."),
 ):
     """Put the architectures' losses into one table."""
@@ -156,7 +177,9 @@ def synthesize_kernel_triples(
     """Training and test triples of the kernel track: glyphs and every test set."""
     from rote.papers.longtail import dataset
 
-    frame = dataset.synthesize_triples(tables.read(images), run.settings, "kernel", zipf, [], held_out, run.seed)
+    frame = dataset.synthesize_triples(
+        tables.read(images), run.settings, "kernel", zipf, [], held_out, run.seed
+    )
     tables.write(out, frame, schema.Triples, run.provenance())
 
 
@@ -171,6 +194,9 @@ def fit_kernel(
     from rote.papers.longtail import kernel
 
     frame = kernel.evaluate(
-        run.settings, tables.read(images), tables.read(triples), lambda units: track(units, "replicates")
+        run.settings,
+        tables.read(images),
+        tables.read(triples),
+        lambda units: track(units, "replicates"),
     )
     tables.write(out, frame, schema.KernelLosses, run.provenance())

@@ -1,26 +1,45 @@
-"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.costs`."""
+"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-from rote.costs import Where
+from rote.core.work import Where
 from rote.papers.longtail.settings import Settings
 
-# multiply-adds of an image's way through an encoder: two hidden layers of 96 on 8 x 8 pixels (9.4 times as many inputs
-# on 28 x 28), or ResNet-18's published 1.8e9 on 224 x 224 scaled to 28 x 28
+# multiply-adds of an image's way through an encoder: two hidden layers of 96 on 8 x 8 pixels (9.4
+# times as many inputs on 28 x 28), or ResNet-18's published 1.8e9 on 224 x 224 scaled to 28 x 28
 _MLP, _RESNET18 = 64 * 96 + 96 * 96, 1.8e9 * (28 / 224) ** 2
 
 
 def _networks(s: Settings, where: Where) -> float:
-    """Three images per triple, forward and backward (3 times forward), for every network of an architecture's stack."""
+    """Three images per triple, forward and backward (3 times forward), for every network of an
+    architecture's stack.
+    """
     n = s.network
     arms = len(n.rare_counts) * 2 + (len(n.weight_decays) if where["architecture"] == "sum" else 0)
-    return 2 * 3 * 3 * (_RESNET18 if n.backbone == "resnet18" else _MLP) * arms * n.replicates * n.n * n.epochs
+    return (
+        2
+        * 3
+        * 3
+        * (_RESNET18 if n.backbone == "resnet18" else _MLP)
+        * arms
+        * n.replicates
+        * n.n
+        * n.epochs
+    )
 
 
 WORK = {
-    "solve_linear": lambda s, w: len(s.linear.alphas) * s.linear.replicates * s.linear.n**2 * (s.linear.n + s.linear.d),
-    "solve_scaling": lambda s, w: s.scaling.replicates * len(s.scaling.alphas) * sum(n**3 for n in s.scaling.rows),
+    "solve_linear": lambda s, w: (
+        len(s.linear.alphas) * s.linear.replicates * s.linear.n**2 * (s.linear.n + s.linear.d)
+    ),
+    "solve_scaling": lambda s, w: (
+        s.scaling.replicates * len(s.scaling.alphas) * sum(n**3 for n in s.scaling.rows)
+    ),
     "solve_interpolators": lambda s, w: s.interpolators.replicates * s.interpolators.n**3,
     "solve_influence": lambda s, w: s.influence.replicates * s.influence.n**3,
     "train_network": _networks,
-    "fit_kernel": lambda s, w: s.kernel.replicates * s.kernel.n**2 * (s.kernel.n + 3 * s.kernel.test_rows),
-    "synthesize_triples": lambda s, w: s.network.replicates * len(s.network.rare_counts) * s.network.n,
+    "fit_kernel": lambda s, w: (
+        s.kernel.replicates * s.kernel.n**2 * (s.kernel.n + 3 * s.kernel.test_rows)
+    ),
+    "synthesize_triples": lambda s, w: (
+        s.network.replicates * len(s.network.rare_counts) * s.network.n
+    ),
 }

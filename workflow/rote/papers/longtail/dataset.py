@@ -1,13 +1,15 @@
-"""Data of the network and kernel tracks: a bank of images, and named training and test sets of triples."""
+"""Data of the network and kernel tracks: a bank of images, and named training and test sets of
+triples.
+"""
 
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from rote import data
+from rote.core.seeds import generator
+from rote.data import images as data
 from rote.papers.longtail import settings
-from rote.seeds import generator
 from rote.synth import triples
 
 GLYPHS_IN = {companions: f"glyphs-{companions}" for companions in triples.COMPANIONS}
@@ -21,7 +23,11 @@ def nines(count: int) -> str:
 
 def synthesize_images(options: settings.Images, replicates: int, seed: int) -> pd.DataFrame:
     """The digit images, and ten glyphs per replicate: the table ImageBank."""
-    source = data.digits() if options.source == "digits" else data.mnist(options.root, download=options.download)
+    source = (
+        data.digits()
+        if options.source == "digits"
+        else data.mnist(options.root, download=options.download)
+    )
     side = source.pixels.shape[1]
     pixels, labels = [source.pixels], [source.labels]
     kinds, owners = ["digit"] * len(source.labels), [-1] * len(source.labels)
@@ -30,7 +36,9 @@ def synthesize_images(options: settings.Images, replicates: int, seed: int) -> p
         if options.glyphs == "drawn":
             drawn = triples.draw_glyphs(side, source.largest, rng)
         else:
-            drawn = data.omniglot(options.glyph_root, triples.GLYPHS, side, rng, download=options.download)
+            drawn = data.omniglot(
+                options.glyph_root, triples.GLYPHS, side, rng, download=options.download
+            )
             drawn = (drawn.astype(float) * source.largest / 255).round().astype(np.uint8)
         pixels.append(drawn)
         labels.append(rng.permutation(triples.GLYPHS))
@@ -58,7 +66,8 @@ def synthesize_triples(
     held_out: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Training sets (rare-digit sweep, glyphs beside head, zipf and tail companions, none) and test sets: Triples.
+    """Training sets (rare-digit sweep, glyphs beside head, zipf and tail companions, none) and test
+    sets: Triples.
 
     Args:
         options: gives the sizes n, test_rows, replicates.
@@ -67,14 +76,22 @@ def synthesize_triples(
     labels, digits = images["label"].to_numpy(), int((images["kind"] == "digit").sum())
     frames = []
     for replicate in range(options.replicates):
-        rng = lambda *key, r=replicate: generator(seed, "longtail", "triples", track, r, *key)  # noqa: E731
+
+        def rng(*key, r=replicate):
+            return generator(seed, "longtail", "triples", track, r, *key)
+
         glyphs = images.loc[images["replicate"] == replicate, "image"].to_numpy()
         bank = triples.split(labels, digits, glyphs, held_out, rng("split"))
         base = triples.base(bank, options.n, zipf, rng("base"))
-        train_sets = {nines(count): triples.with_nines(base, bank, count, rng("nines", count)) for count in rare_counts}
+        train_sets = {
+            nines(count): triples.with_nines(base, bank, count, rng("nines", count))
+            for count in rare_counts
+        }
         train_sets[WITHOUT_GLYPHS] = base
         for companions, name in GLYPHS_IN.items():
-            train_sets[name] = triples.with_glyphs(base, bank, companions, zipf, rng("companions", companions))
+            train_sets[name] = triples.with_glyphs(
+                base, bank, companions, zipf, rng("companions", companions)
+            )
         tests = triples.tests(bank, options.test_rows, zipf, rng("tests"))
         for name, rows in train_sets.items():
             own = {}  # test sets that belong to this training set
@@ -82,11 +99,15 @@ def synthesize_triples(
                 pairs = triples.seen_pairs(rows, bank, options.test_rows, rng("pairs", name))
                 own = {} if pairs is None else {"seen9x2": pairs}
             triples.check(bank, rows, tests | own)
-            if not name.startswith("nines-"):  # the glyph rows themselves; without them, those it would have had
-                own["gl_train"] = train_sets[name if name in GLYPHS_IN.values() else GLYPHS_IN["head"]][
-                    -triples.GLYPHS :
-                ]
-            frames += [_frame(replicate, f"test:{test}:{name}", ids, labels) for test, ids in own.items()]
+            if not name.startswith(
+                "nines-"
+            ):  # the glyph rows themselves; without them, those it would have had
+                own["gl_train"] = train_sets[
+                    name if name in GLYPHS_IN.values() else GLYPHS_IN["head"]
+                ][-triples.GLYPHS :]
+            frames += [
+                _frame(replicate, f"test:{test}:{name}", ids, labels) for test, ids in own.items()
+            ]
             frames.append(_frame(replicate, f"train:{name}", rows, labels))
         frames += [_frame(replicate, f"test:{name}", rows, labels) for name, rows in tests.items()]
     return pd.concat(frames, ignore_index=True)

@@ -1,7 +1,8 @@
-"""Which interpolators compose: linear ones against kernels, and linear ones against a non-additive truth.
+"""Which interpolators compose: linear ones against kernels, and linear ones against a non-additive
+truth.
 
-All predictors fit the same noiseless training sets. Linear predictors have exact losses (`linear`); the others are
-measured on Monte-Carlo rows, on the same rows for every predictor.
+All predictors fit the same noiseless training sets. Linear predictors have exact losses (`linear`);
+the others are measured on Monte-Carlo rows, on the same rows for every predictor.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,21 +11,25 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, optimize, sparse
 
+from rote.core.seeds import generator
 from rote.papers.longtail import settings
 from rote.papers.longtail.linear import Problem, problem
-from rote.seeds import generator
 from rote.synth import features
 from rote.theory import minnorm
 
 Predictor = Callable[[np.ndarray], np.ndarray]  # rows (m, seen) -> predictions (m,)
 
 
-def compare(options: settings.Interpolators, seed: int, track: Iterable | None = None) -> pd.DataFrame:
+def compare(
+    options: settings.Interpolators, seed: int, track: Iterable | None = None
+) -> pd.DataFrame:
     """Loss on fresh data and on forced rare pairs for every predictor: the table Interpolators."""
     found = []
     for replicate in (track or iter)(range(options.replicates)):
         rng = generator(seed, "longtail", "interpolators", replicate)
-        data = problem(options.n, options.d, options.s, options.alpha, options.decay, options.common_count, rng)
+        data = problem(
+            options.n, options.d, options.s, options.alpha, options.decay, options.common_count, rng
+        )
         for name, parameter, ind, ood2 in [
             *_linear(data, rng),
             *_kernels(options, data, rng),
@@ -82,7 +87,9 @@ def _min_l1(X: sparse.csr_array, y: np.ndarray) -> np.ndarray:
 
 
 def _distinct(X: sparse.csr_array) -> np.ndarray:
-    """Row numbers without repetitions. Noiseless duplicates constrain nothing and make kernel matrices singular."""
+    """Row numbers without repetitions. Noiseless duplicates constrain nothing and make kernel
+    matrices singular.
+    """
     return np.sort(np.unique(X.toarray(), axis=0, return_index=True)[1])
 
 
@@ -93,14 +100,19 @@ def _kernels(
     p, truth = data.p[data.seen], data.beta[data.seen]
     unseen = data.p @ data.beta**2 - p @ truth**2
     fresh = features.draw(p, options.test_rows, rng)
-    pair = features.force(features.draw(p, options.test_rows, rng), np.flatnonzero(data.once_alone), 2, rng)
+    pair = features.force(
+        features.draw(p, options.test_rows, rng), np.flatnonzero(data.once_alone), 2, rng
+    )
     tests = [rows.toarray() for rows in (fresh, pair)]
     first = _distinct(data.X)
     X, y = data.X[first].toarray(), data.y0[first]
     # squared distances and inner products to the training rows, once for all predictors
     inner = [rows @ X.T for rows in (X, *tests)]
     norm = (X**2).sum(axis=1)
-    squared = [(rows**2).sum(axis=1)[:, None] + norm - 2 * dot for rows, dot in zip((X, *tests), inner, strict=True)]
+    squared = [
+        (rows**2).sum(axis=1)[:, None] + norm - 2 * dot
+        for rows, dot in zip((X, *tests), inner, strict=True)
+    ]
     rbf = [np.exp(-distance / (2 * options.bandwidth_squared)) for distance in squared]
     poly = [(1 + dot) ** 2 for dot in inner]
     predictions = {
@@ -112,7 +124,13 @@ def _kernels(
         mixed = [(1 - rho) * dot + rho * gauss for dot, gauss in zip(inner, rbf, strict=True)]
         predictions["mixture", rho] = _interpolate(mixed, y)
     return [
-        (*name, *(np.mean((rows @ truth - guess) ** 2) + unseen for rows, guess in zip(tests, guesses, strict=True)))
+        (
+            *name,
+            *(
+                np.mean((rows @ truth - guess) ** 2) + unseen
+                for rows, guess in zip(tests, guesses, strict=True)
+            ),
+        )
         for name, guesses in predictions.items()
     ]
 
@@ -125,11 +143,14 @@ def _interpolate(kernels: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
     return [kernel @ dual for kernel in kernels[1:]]
 
 
-def _interaction(options: settings.Interpolators, data: Problem) -> list[tuple[str, float, float, float]]:
-    """Non-additive truth y += γ Σ_{i<j rare} x_i x_j: memorization cannot supply what composition lacks.
+def _interaction(
+    options: settings.Interpolators, data: Problem
+) -> list[tuple[str, float, float, float]]:
+    """Non-additive truth y += γ Σ_{i<j rare} x_i x_j: memorization cannot supply what composition
+    lacks.
 
-    A linear fit of the rows leaves the forced pair's interaction, ±γ with random sign, wholly unpredicted. Exact, since
-    the signs of forced features are independent of everything else.
+    A linear fit of the rows leaves the forced pair's interaction, ±γ with random sign, wholly
+    unpredicted. Exact, since the signs of forced features are independent of everything else.
     """
     p, truth = data.p[data.seen], data.beta[data.seen]
     unseen = data.p @ data.beta**2 - p @ truth**2
@@ -139,13 +160,23 @@ def _interaction(options: settings.Interpolators, data: Problem) -> list[tuple[s
     q, pool = data.p[data.k :], np.flatnonzero(data.once_alone)
     a, b = (pool[index] for index in np.triu_indices(len(pool), 1))  # all pairs that may be forced
     others = q.sum() - p[a] - p[b]
-    among_others = (others**2 - (np.sum(q**2) - p[a] ** 2 - p[b] ** 2)) / 2  # Σ_{i<j} q_i q_j without a, b
+    among_others = (
+        others**2 - (np.sum(q**2) - p[a] ** 2 - p[b] ** 2)
+    ) / 2  # Σ_{i<j} q_i q_j without a, b
     losses = []
     for gamma in options.interactions:
         square = (minnorm.coefficients(data.spectrum, data.y0 + gamma * pairs) - truth) ** 2
         linear = square @ p + unseen
         ind = linear + gamma**2 * (q.sum() ** 2 - np.sum(q**2)) / 2
-        # the forced product itself, each forced feature with the others, the others among themselves
+        # the forced product itself, each forced feature with the others, the others among
+        # themselves
         interaction = gamma**2 * np.mean(1 + 2 * others + among_others)
-        losses.append(("interaction", gamma, ind, linear + 2 * np.mean(((1 - p) * square)[pool]) + interaction))
+        losses.append(
+            (
+                "interaction",
+                gamma,
+                ind,
+                linear + 2 * np.mean(((1 - p) * square)[pool]) + interaction,
+            )
+        )
     return losses

@@ -1,7 +1,7 @@
 """Linear track: min-norm and ridge on power-law features, every loss in closed form.
 
-The data are x ∈ {−1, 0, 1}^d with P(x_i ≠ 0) = p_i (`rote.synth.features`) and y = ⟨β*, x⟩ + ξ, β*_i = i^−b.
-With Δ = β̂ − β*, the coordinates being independent and centred,
+The data are x ∈ {−1, 0, 1}^d with P(x_i ≠ 0) = p_i (`rote.synth.features`) and y = ⟨β*, x⟩ + ξ,
+β*_i = i^−b. With Δ = β̂ − β*, the coordinates being independent and centered,
 
     IND = Σ p_i Δ_i²,    OOD_t(S) = IND + t · mean over i ∈ S of (1 − p_i) Δ_i²,
 
@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from rote.core.seeds import generator
 from rote.papers.longtail import settings
-from rote.seeds import generator
 from rote.synth import features
 from rote.theory import minnorm
 
@@ -27,7 +27,9 @@ RANK_EDGES = (0, 10, 33, 66, 130, 260, 520, 1040, 2080)  # then d
 
 
 class Problem(NamedTuple):
-    """One training set on its seen columns, with the paper's index sets (masks over the seen columns)."""
+    """One training set on its seen columns, with the paper's index sets (masks over the seen
+    columns).
+    """
 
     X: sparse.csr_array  # (n, seen)
     spectrum: minnorm.Spectrum
@@ -52,9 +54,17 @@ class Problem(NamedTuple):
 
 
 def problem(
-    n: int, d: int, s: float, alpha: float, decay: float, common_count: float, rng: np.random.Generator
+    n: int,
+    d: int,
+    s: float,
+    alpha: float,
+    decay: float,
+    common_count: float,
+    rng: np.random.Generator,
 ) -> Problem:
-    """Draw one training set, drop the unseen columns, factor it, and find the index sets from X alone."""
+    """Draw one training set, drop the unseen columns, factor it, and find the index sets from X
+    alone.
+    """
     p = features.frequencies(d, s, alpha)
     X = features.draw(p, n, rng)
     counts = np.bincount(X.indices, minlength=d)
@@ -66,7 +76,9 @@ def problem(
     alone = np.zeros(len(seen), bool)
     alone[rare] = _present(X[rare_per_row == 1][:, rare]).sum(axis=0) > 0
     beta = np.arange(1, d + 1, dtype=float) ** -decay
-    return Problem(X, minnorm.factorize(X), seen, counts, p, beta, ~rare, rare, rare & (counts == 1), alone, k)
+    return Problem(
+        X, minnorm.factorize(X), seen, counts, p, beta, ~rare, rare, rare & (counts == 1), alone, k
+    )
 
 
 def sweep(
@@ -82,7 +94,9 @@ def sweep(
     for a, replicate in (track or iter)(units):
         alpha = options.alphas[a]
         rng = generator(seed, "longtail", "linear", a, replicate)
-        data = problem(options.n, options.d, options.s, alpha, options.decay, options.common_count, rng)
+        data = problem(
+            options.n, options.d, options.s, alpha, options.decay, options.common_count, rng
+        )
         noise = rng.normal(size=options.n)
         for part, columns in zip(parts, _study(options, data, noise), strict=True):
             part.append({"alpha": alpha, "replicate": replicate} | columns)
@@ -92,10 +106,14 @@ def sweep(
 def _joined(parts: list[Columns]) -> pd.DataFrame:
     """One table of the rows of all parts; a frame per part would cost more than what it holds."""
     sizes = [np.broadcast(*part.values()).size for part in parts]
-    return pd.DataFrame({
-        name: np.concatenate([np.broadcast_to(part[name], size) for part, size in zip(parts, sizes, strict=True)])
-        for name in parts[0]
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            name: np.concatenate(
+                [np.broadcast_to(part[name], size) for part, size in zip(parts, sizes, strict=True)]
+            )
+            for name in parts[0]
+        }
+    )
 
 
 def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterator[Columns]:
@@ -188,7 +206,10 @@ def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterat
 def scaling(options: settings.Scaling, seed: int, track: Iterable | None = None) -> pd.DataFrame:
     """Min-norm excess risk against the number of rows, σ = 0: the table Scaling."""
     units = [
-        (a, rows, r) for a in range(len(options.alphas)) for rows in options.rows for r in range(options.replicates)
+        (a, rows, r)
+        for a in range(len(options.alphas))
+        for rows in options.rows
+        for r in range(options.replicates)
     ]
     found = []
     for a, rows, replicate in (track or iter)(units):
@@ -214,11 +235,19 @@ def influence(
     hats, rows, paths = [], [], []
     for replicate in (track or iter)(range(options.replicates)):
         rng = generator(seed, "longtail", "influence", replicate)
-        data = problem(options.n, options.d, options.s, options.alpha, options.decay, options.common_count, rng)
+        data = problem(
+            options.n, options.d, options.s, options.alpha, options.decay, options.common_count, rng
+        )
         holds = _present(data.X[:, data.once]).sum(axis=1)  # once-seen features per row
         hat = minnorm.hat_diagonal(data.spectrum, np.array(options.lams))  # (L, n)
         hats.append(
-            pd.DataFrame({"lam": options.lams, "hat_once": _mean(hat, holds > 0), "hat_other": _mean(hat, holds == 0)})
+            pd.DataFrame(
+                {
+                    "lam": options.lams,
+                    "hat_once": _mean(hat, holds > 0),
+                    "hat_other": _mean(hat, holds == 0),
+                }
+            )
         )
         rows.append(_left_out(options, data, holds, rng))
         beta, p = data.beta[data.seen], data.p[data.seen]
@@ -240,11 +269,15 @@ def influence(
         )
     tables = []
     for frames in (hats, rows, paths):
-        tables.append(pd.concat(frames, keys=range(len(frames)), names=["replicate"]).reset_index("replicate"))
+        tables.append(
+            pd.concat(frames, keys=range(len(frames)), names=["replicate"]).reset_index("replicate")
+        )
     return tuple(table.reset_index(drop=True) for table in tables)
 
 
-def _left_out(options: settings.Influence, data: Problem, holds: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+def _left_out(
+    options: settings.Influence, data: Problem, holds: np.ndarray, rng: np.random.Generator
+) -> pd.DataFrame:
     """Leave-one-out residuals of a few rows, half of them with a once-seen feature."""
     y = data.y0 + options.sigma * rng.normal(size=options.n)
     closed = minnorm.leave_one_out(data.spectrum, data.X, y)
@@ -252,7 +285,10 @@ def _left_out(options: settings.Influence, data: Problem, holds: np.ndarray, rng
     with_once, without = np.flatnonzero(holds > 0), np.flatnonzero(holds == 0)
     half = min(options.refits // 2, len(with_once))
     picks = np.concatenate(
-        [rng.permutation(with_once)[:half], rng.permutation(without)[: min(options.refits - half, len(without))]]
+        [
+            rng.permutation(with_once)[:half],
+            rng.permutation(without)[: min(options.refits - half, len(without))],
+        ]
     )
     train = y - data.X @ minnorm.coefficients(data.spectrum, y)
     once = data.X[:, data.once]
@@ -264,15 +300,20 @@ def _left_out(options: settings.Influence, data: Problem, holds: np.ndarray, rng
         beta = abs(data.beta[data.seen[data.once][single[0]]]) if len(single) == 1 else np.nan
         residual = y[j] - (data.X[[j]] @ refit).item()
         found.append((j, bool(holds[j] > 0), hat[j], beta, abs(train[j]), closed[j], residual))
-    return pd.DataFrame(found, columns=["row", "once", "hat", "beta", "train_error", "residual", "refit"])
+    return pd.DataFrame(
+        found, columns=["row", "once", "hat", "beta", "train_error", "residual", "refit"]
+    )
 
 
 def ood(sweep: pd.DataFrame, sets: pd.DataFrame, pool: str, t: int) -> pd.Series:
     """OOD_t of each row of LinearSweep for a pool (`once`, `alone`, `once_alone`, `seen_rare`).
 
-    NaN where the pool of that training set holds fewer than t features: features are never forced twice.
+    NaN where the pool of that training set holds fewer than t features: features are never forced
+    twice.
     """
-    size = sweep.merge(sets[["alpha", "replicate", pool]], on=["alpha", "replicate"], how="left")[pool]
+    size = sweep.merge(sets[["alpha", "replicate", pool]], on=["alpha", "replicate"], how="left")[
+        pool
+    ]
     return (sweep["ind"] + t * sweep[f"forced_{pool}"]).where(size.to_numpy() >= t)
 
 

@@ -1,7 +1,8 @@
-"""Network track: sums of three images, learnt by networks that encode each image alone and by networks that mix them.
+"""Network track: sums of three images, learnt by networks that encode each image alone and by
+networks that mix them.
 
-`train_networks` trains every training set × weight decay × replicate of one architecture as one stacked program and
-measures the loss on every test set.
+`train_networks` trains every training set × weight decay × replicate of one architecture as one
+stacked program and measures the loss on every test set.
 """
 
 import hashlib
@@ -13,17 +14,17 @@ import pandas as pd
 import torch
 
 from rote import train
+from rote.core.seeds import generator
 from rote.models import slots
 from rote.papers.longtail import settings
 from rote.papers.longtail.dataset import GLYPHS_IN, WITHOUT_GLYPHS, nines
-from rote.seeds import generator
 
 
 def units(options: settings.Network, architecture: str) -> list[tuple[str, float, int]]:
     """What one architecture trains: (training set, weight decay, replicate).
 
-    Every architecture: the rare-digit sweep without decay, and glyphs with and without decay. The sum network also:
-    the sweep with decay, every weight decay, tail companions, and no glyphs.
+    Every architecture: the rare-digit sweep without decay, and glyphs with and without decay. The
+    sum network also: the sweep with decay, every weight decay, tail companions, and no glyphs.
     """
     pairs = [(nines(count), 0.0) for count in options.rare_counts]
     pairs += [(GLYPHS_IN["head"], 0.0), (GLYPHS_IN["head"], options.decayed)]
@@ -31,7 +32,9 @@ def units(options: settings.Network, architecture: str) -> list[tuple[str, float
         pairs += [(nines(count), options.decayed) for count in options.rare_counts]
         pairs += [(GLYPHS_IN["head"], decay) for decay in options.weight_decays]
         pairs += [(name, 0.0) for name in GLYPHS_IN.values()] + [(WITHOUT_GLYPHS, 0.0)]
-    return [(name, decay, r) for name, decay in dict.fromkeys(pairs) for r in range(options.replicates)]
+    return [
+        (name, decay, r) for name, decay in dict.fromkeys(pairs) for r in range(options.replicates)
+    ]
 
 
 def train_networks(
@@ -46,7 +49,8 @@ def train_networks(
     checkpoint_steps: int = 500,
     stack: int | None = None,
 ) -> pd.DataFrame:
-    """Train all `units` of one architecture and measure them on every test set: the table NetworkLosses.
+    """Train all `units` of one architecture and measure them on every test set: the table
+    NetworkLosses.
 
     Args:
         stack: networks per stacked program; None stacks all (ResNets: one at a time).
@@ -57,7 +61,10 @@ def train_networks(
     digits = pixels[(images["kind"] == "digit").to_numpy()]
     bank = torch.tensor((pixels - digits.mean()) / digits.std(), device=device)  # (images, pixels)
     sets = {
-        key: (group[["image_0", "image_1", "image_2"]].to_numpy(), group["target"].to_numpy(np.float32))
+        key: (
+            group[["image_0", "image_1", "image_2"]].to_numpy(),
+            group["target"].to_numpy(np.float32),
+        )
         for key, group in rows.groupby(["replicate", "dataset"])
     }
     todo = units(options, architecture)
@@ -68,18 +75,29 @@ def train_networks(
     found = []
     for start in range(0, len(todo), size):
         block = todo[start : start + size]
-        identity = json.dumps([options.model_dump(), architecture, block, seed, content.hexdigest()], sort_keys=True)
+        identity = json.dumps(
+            [options.model_dump(), architecture, block, seed, content.hexdigest()], sort_keys=True
+        )
         key = hashlib.sha256(identity.encode()).hexdigest()[:16]
         path = checkpoints / f"{architecture}-{key}.pt" if checkpoints else None
-        found += _train_block(options, architecture, block, bank, side, sets, seed, path, checkpoint_steps)
-    return pd.DataFrame(found, columns=["architecture", "dataset", "weight_decay", "replicate", "evaluated", "mse"])
+        found += _train_block(
+            options, architecture, block, bank, side, sets, seed, path, checkpoint_steps
+        )
+    return pd.DataFrame(
+        found, columns=["architecture", "dataset", "weight_decay", "replicate", "evaluated", "mse"]
+    )
 
 
-def _train_block(options, architecture, block, bank, side, sets, seed, checkpoint, checkpoint_steps) -> list[tuple]:
+def _train_block(
+    options, architecture, block, bank, side, sets, seed, checkpoint, checkpoint_steps
+) -> list[tuple]:
     """Train one stack of networks and evaluate it."""
     device, replicates = bank.device, [replicate for _, _, replicate in block]
-    # one initialization per replicate, shared by its training sets and decays: differences are theirs alone
-    rngs = [generator(seed, "longtail", "init", architecture, replicate) for replicate in replicates]
+    # one initialization per replicate, shared by its training sets and decays: differences are
+    # theirs alone
+    rngs = [
+        generator(seed, "longtail", "init", architecture, replicate) for replicate in replicates
+    ]
     network = slots.build(options.backbone, architecture, side, rngs)
     parameters = {name: value.to(device) for name, value in network.parameters.items()}
     for name, value in network.buffers.items():
@@ -92,15 +110,22 @@ def _train_block(options, architecture, block, bank, side, sets, seed, checkpoin
     model = torch.arange(len(block), device=device)[:, None]
     order: dict[int, torch.Tensor] = {}
 
-    def rows_at(step: int) -> torch.Tensor:  # (models, batch) rows, a fresh permutation per replicate and epoch
+    def rows_at(
+        step: int,
+    ) -> torch.Tensor:  # (models, batch) rows, a fresh permutation per replicate and epoch
         epoch, part = divmod(step, per_epoch)
         if epoch not in order:
             order.clear()
-            drawn = {r: generator(seed, "longtail", "order", r, epoch).permutation(n) for r in set(replicates)}
+            drawn = {
+                r: generator(seed, "longtail", "order", r, epoch).permutation(n)
+                for r in set(replicates)
+            }
             order[epoch] = torch.tensor(np.stack([drawn[r] for r in replicates]), device=device)
         return order[epoch][:, part * batch : (part + 1) * batch]
 
-    def pictures(ids: torch.Tensor) -> torch.Tensor:  # any shape -> (..., pixels); faster than indexing with a tensor
+    def pictures(
+        ids: torch.Tensor,
+    ) -> torch.Tensor:  # any shape -> (..., pixels); faster than indexing with a tensor
         return bank.index_select(0, ids.flatten()).view(*ids.shape, -1)
 
     def loss(parameters: dict[str, torch.Tensor], step: int) -> torch.Tensor:  # (models,)
@@ -124,7 +149,9 @@ def _train_block(options, architecture, block, bank, side, sets, seed, checkpoin
 
 @torch.no_grad()
 def _evaluate(architecture, block, network, trained, bank, sets, chunk: int = 1000) -> list[tuple]:
-    """Loss of every network of a stack on its own training set and on every test set that applies to it."""
+    """Loss of every network of a stack on its own training set and on every test set that applies
+    to it.
+    """
     names = {name for _, name in sets}
     tests = sorted({name.split(":")[1] for name in names if name.startswith("test:")})
     found = []
@@ -136,8 +163,12 @@ def _evaluate(architecture, block, network, trained, bank, sets, chunk: int = 10
         there = [key in sets for key in keys]
         if not any(there):
             continue
-        # a stack is evaluated as one program: networks without this set run on another's, and are dropped
-        picked = [sets[key if ok else keys[there.index(True)]] for key, ok in zip(keys, there, strict=True)]
+        # a stack is evaluated as one program: networks without this set run on another's, and are
+        # dropped
+        picked = [
+            sets[key if ok else keys[there.index(True)]]
+            for key, ok in zip(keys, there, strict=True)
+        ]
         ids = torch.tensor(np.stack([ids for ids, _ in picked]), device=bank.device)
         targets = torch.tensor(np.stack([target for _, target in picked]), device=bank.device)
         total = torch.zeros(len(block), dtype=torch.float64, device=bank.device)
@@ -145,7 +176,9 @@ def _evaluate(architecture, block, network, trained, bank, sets, chunk: int = 10
             part = slice(start, start + chunk)
             output = network.forward(trained, bank[ids[:, part]], False)
             total += ((output - targets[:, part]) ** 2).sum(1, dtype=torch.float64)
-        for (dataset, decay, replicate), ok, mse in zip(block, there, (total / ids.shape[1]).tolist(), strict=True):
+        for (dataset, decay, replicate), ok, mse in zip(
+            block, there, (total / ids.shape[1]).tolist(), strict=True
+        ):
             if ok:
                 found.append((architecture, dataset, decay, replicate, evaluated, mse))
     return found

@@ -1,12 +1,16 @@
-"""The paper's result tables. NaN always means an empty set: never zero, never a silent mean of nothing."""
+"""The paper's result tables. NaN always means an empty set: never zero, never a silent mean of
+nothing.
+"""
 
-from rote.tables import Table, column
+from rote.core.tables import Table, column
 
 _EMPTY = "the set is empty in this replicate"
 
 
 class LinearSets(Table):
-    """Index sets of one training matrix, computed from X alone, and what the noiseless min-norm fit recovers."""
+    """Index sets of one training matrix, computed from X alone, and what the noiseless min-norm fit
+    recovers.
+    """
 
     KEY = ("alpha", "replicate")
     alpha: float = column("power-law exponent of the feature frequencies")
@@ -19,7 +23,9 @@ class LinearSets(Table):
     common: int = column("features with n p_i at least the boundary", "features")
     seen_rare: int = column("rare features with m_i ≥ 1", "features")
     once: int = column("rare features with m_i = 1", "features")
-    alone: int = column("seen rare features that are the only rare one in some row (F-hat)", "features")
+    alone: int = column(
+        "seen rare features that are the only rare one in some row (F-hat)", "features"
+    )
     common_unidentifiable: int = column("common features not in the row space", "features")
     once_alone: int = column("once ∩ F-hat", "features")
     identifiable: int = column("seen rare features in the row space", "features")
@@ -51,7 +57,9 @@ class LinearSweep(Table):
     forced_once: float = column("(OOD_t - IND)/t for the pool once", nan=_EMPTY)
     forced_alone: float = column("(OOD_t - IND)/t for the pool F-hat", nan=_EMPTY)
     forced_once_alone: float = column("(OOD_t - IND)/t for the pool once ∩ F-hat", nan=_EMPTY)
-    forced_seen_rare: float = column("(OOD_t - IND)/t for the pool of all seen rare features", nan=_EMPTY)
+    forced_seen_rare: float = column(
+        "(OOD_t - IND)/t for the pool of all seen rare features", nan=_EMPTY
+    )
 
 
 class LinearRanks(Table):
@@ -68,7 +76,9 @@ class LinearRanks(Table):
 
 
 class LinearShrinkage(Table):
-    """Noiseless ridge coefficients of common ∪ F-hat features, by how often they occur (octaves of m_i)."""
+    """Noiseless ridge coefficients of common ∪ F-hat features, by how often they occur (octaves of
+    m_i).
+    """
 
     KEY = ("alpha", "replicate", "lam", "count_low")
     alpha: float = column("power-law exponent")
@@ -78,7 +88,9 @@ class LinearShrinkage(Table):
     count_mean: float = column("mean m_i in the octave", "rows")
     features: int = column("features in the octave", "features")
     ratio: float = column("median over the octave of the estimate over the truth, β̂_i/β*_i")
-    deviation: float = column("median |β̂_i/β*_i - m_i/(m_i + λ)| over all features of the replicate, not the octave")
+    deviation: float = column(
+        "median |β̂_i/β*_i - m_i/(m_i + λ)| over all features of the replicate, not the octave"
+    )
 
 
 class Scaling(Table):
@@ -109,7 +121,9 @@ class Influence(Table):
     KEY = ("replicate", "lam")
     replicate: int = column("replicate")
     lam: float = column("ridge penalty")
-    hat_once: float = column("mean H_jj over rows that hold a once-seen rare feature", nan="no such row")
+    hat_once: float = column(
+        "mean H_jj over rows that hold a once-seen rare feature", nan="no such row"
+    )
     hat_other: float = column("mean H_jj over all other rows", nan="no such row")
 
 
@@ -121,7 +135,9 @@ class LeaveOneOut(Table):
     row: int = column("training row")
     once: bool = column("the row holds a once-seen rare feature")
     hat: float = column("H_jj")
-    beta: float = column("|β*_i| of its once-seen feature", nan="the row holds none, or more than one")
+    beta: float = column(
+        "|β*_i| of its once-seen feature", nan="the row holds none, or more than one"
+    )
     train_error: float = column("|residual| in training")
     residual: float = column("leave-one-out residual, closed form")
     refit: float = column("leave-one-out residual, by refitting")
@@ -149,7 +165,9 @@ class ImageBank(Table):
     replicate: int = column("replicate a glyph belongs to; -1 for digits")
     label: int = column("label, 0-9")
     side: int = column("height = width", "pixels")
-    pixels: list[int] = column("gray values, row by row; 0 is background", "0-16 for digits, 0-255 for mnist")
+    pixels: list[int] = column(
+        "gray values, row by row; 0 is background", "0-16 for digits, 0-255 for mnist"
+    )
 
 
 class Triples(Table):

@@ -4,14 +4,18 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.section import Section, key
+from rote.core.section import Section, key
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Architecture = Literal["sum", "linear", "two-layer", "cross-channel", "concat"]
-COMPOSITIONAL = ("sum", "linear", "two-layer")  # encode each image alone; the others mix the images at once
+COMPOSITIONAL = (
+    "sum",
+    "linear",
+    "two-layer",
+)  # encode each image alone; the others mix the images at once
 
 
 class Linear(Section):
@@ -19,7 +23,9 @@ class Linear(Section):
 
     n: int = key(1000, "Training rows", ge=1)
     d: int = key(10_000, "Features", ge=1)
-    s: float = key(5.0, "Expected number of non-zero features per row before clipping p_i at 1", gt=0)
+    s: float = key(
+        5.0, "Expected number of non-zero features per row before clipping p_i at 1", gt=0
+    )
     decay: float = key(0.1, "Exponent b of the true coefficients beta_i = i^-b", ge=0)
     common_count: float = key(10.0, "A feature is common if n p_i is at least this", gt=0)
     alphas: list[NonNegative] = key(
@@ -27,7 +33,9 @@ class Linear(Section):
         "Power-law exponents of the feature frequencies",
         min_length=1,
     )
-    sigmas: list[NonNegative] = key([0.0, 0.05, 0.1, 0.2, 0.5, 1.0], "Label noise, standard deviations", min_length=1)
+    sigmas: list[NonNegative] = key(
+        [0.0, 0.05, 0.1, 0.2, 0.5, 1.0], "Label noise, standard deviations", min_length=1
+    )
     lams: list[NonNegative] = key(
         [0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0],
         "Ridge penalties of the unnormalized loss ||X b - y||^2 + lam ||b||^2; 0 is min-norm",
@@ -35,20 +43,28 @@ class Linear(Section):
     )
     replicates: int = key(50, "Independent data sets per alpha", ge=2)
 
-    SCALES: ClassVar = {"smoke": {"n": 300, "d": 3000, "alphas": [1.0, 1.5, 2.0, 3.0], "replicates": 4}}
+    SCALES: ClassVar = {
+        "smoke": {"n": 300, "d": 3000, "alphas": [1.0, 1.5, 2.0, 3.0], "replicates": 4}
+    }
 
 
 class Scaling(Section):
     """Scaling of the min-norm risk with the number of rows."""
 
-    rows: list[Annotated[int, Field(ge=2)]] = key([250, 500, 1000, 2000, 4000], "Training rows", min_length=2)
+    rows: list[Annotated[int, Field(ge=2)]] = key(
+        [250, 500, 1000, 2000, 4000], "Training rows", min_length=2
+    )
     d: int = key(20_000, "Features", ge=1)
     s: float = key(5.0, "Expected number of non-zero features per row before clipping", gt=0)
     alphas: list[NonNegative] = key([1.5, 2.0, 2.5, 3.0], "Power-law exponents", min_length=1)
-    decays: list[NonNegative] = key([0.0, 0.1], "Exponents b of the true coefficients", min_length=1)
+    decays: list[NonNegative] = key(
+        [0.0, 0.1], "Exponents b of the true coefficients", min_length=1
+    )
     replicates: int = key(20, "Independent data sets", ge=2)
 
-    SCALES: ClassVar = {"smoke": {"rows": [100, 200, 400], "d": 2000, "alphas": [1.5, 2.0], "replicates": 3}}
+    SCALES: ClassVar = {
+        "smoke": {"rows": [100, 200, 400], "d": 2000, "alphas": [1.5, 2.0], "replicates": 3}
+    }
 
 
 class Interpolators(Section):
@@ -62,10 +78,14 @@ class Interpolators(Section):
     alpha: float = key(2.0, "Power-law exponent", ge=0)
     bandwidth_squared: float = key(2.0, "h^2 of the RBF kernel exp(-||x - x'||^2 / (2 h^2))", gt=0)
     mixtures: list[Fraction] = key(
-        [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0], "rho: share of the RBF in the mixture with the linear kernel", min_length=2
+        [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0],
+        "rho: share of the RBF in the mixture with the linear kernel",
+        min_length=2,
     )
     interactions: list[NonNegative] = key(
-        [0.0, 0.25, 0.5, 1.0], "gamma: strength of the non-additive term between two rare features", min_length=1
+        [0.0, 0.25, 0.5, 1.0],
+        "gamma: strength of the non-additive term between two rare features",
+        min_length=1,
     )
     test_rows: int = key(1000, "Monte-Carlo test rows for predictors that are not linear", ge=10)
     replicates: int = key(10, "Independent data sets", ge=2)
@@ -83,9 +103,13 @@ class Influence(Section):
     common_count: float = key(10.0, "A feature is common if n p_i is at least this", gt=0)
     alpha: float = key(2.0, "Power-law exponent", ge=0)
     sigma: float = key(0.05, "Label noise of the leave-one-out figure", ge=0)
-    lams: list[Positive] = key([0.1, 0.3, 1.0, 3.0, 10.0], "Ridge penalties of the hat diagonal", min_length=1)
+    lams: list[Positive] = key(
+        [0.1, 0.3, 1.0, 3.0, 10.0], "Ridge penalties of the hat diagonal", min_length=1
+    )
     longest: int = key(100_000, "Gradient-descent steps to follow", ge=1)
-    refits: int = key(20, "Rows per replicate whose leave-one-out residual is checked by refitting", ge=0)
+    refits: int = key(
+        20, "Rows per replicate whose leave-one-out residual is checked by refitting", ge=0
+    )
     replicates: int = key(50, "Independent data sets", ge=2)
 
     SCALES: ClassVar = {"smoke": {"n": 300, "d": 3000, "refits": 5, "replicates": 3}}
@@ -95,12 +119,23 @@ class Images(Section):
     """Images for the sums of three digits. Never replaced silently by another source."""
 
     source: Literal["digits", "mnist"] = key(
-        "digits", "digits: 1,797 scans of 8x8 pixels that scikit-learn ships; mnist: 28x28, from `root`"
+        "digits",
+        "digits: 1,797 scans of 8x8 pixels that scikit-learn ships; mnist: 28x28, from `root`",
     )
-    root: str = key("", "Folder with MNIST files (torchvision's layout, or the four or two idx files); only for mnist")
-    download: bool = key(False, "Let torchvision download MNIST and Omniglot into `root` / `glyph_root`")
-    glyphs: Literal["drawn", "omniglot"] = key("drawn", "Ten one-off symbols: drawn by rule, or Omniglot characters")
-    glyph_root: str = key("", "Folder with Omniglot (images_background/alphabet/character/*.png); only for omniglot")
+    root: str = key(
+        "",
+        "Folder with MNIST files (torchvision's layout, or the four or two idx files); only for "
+        "mnist",
+    )
+    download: bool = key(
+        False, "Let torchvision download MNIST and Omniglot into `root` / `glyph_root`"
+    )
+    glyphs: Literal["drawn", "omniglot"] = key(
+        "drawn", "Ten one-off symbols: drawn by rule, or Omniglot characters"
+    )
+    glyph_root: str = key(
+        "", "Folder with Omniglot (images_background/alphabet/character/*.png); only for omniglot"
+    )
     held_out: int = key(50, "Images per class kept for tests alone", ge=3)
 
     SCALES: ClassVar = {
@@ -117,26 +152,37 @@ class Images(Section):
     @model_validator(mode="after")
     def _roots(self):
         if self.source == "mnist" and not self.root:
-            raise ValueError("source is mnist, so `root` must name the folder with (or for) the MNIST files")
+            raise ValueError(
+                "source is mnist, so `root` must name the folder with (or for) the MNIST files"
+            )
         if self.glyphs == "omniglot" and not self.glyph_root:
-            raise ValueError("glyphs is omniglot, so `glyph_root` must name the folder with (or for) Omniglot")
+            raise ValueError(
+                "glyphs is omniglot, so `glyph_root` must name the folder with (or for) Omniglot"
+            )
         return self
 
 
 class Network(Section):
     """Network track: sums of three images, trained with and without weight decay."""
 
-    backbone: Literal["mlp", "resnet18"] = key("mlp", "Encoder: two hidden layers of 96, or torchvision's ResNet-18")
+    backbone: Literal["mlp", "resnet18"] = key(
+        "mlp", "Encoder: two hidden layers of 96, or torchvision's ResNet-18"
+    )
     architectures: list[Architecture] = key(
         ["sum", "linear", "two-layer", "cross-channel", "concat"],
-        "Networks to train: three that encode each image alone, two that mix them at once (concat: mlp only)",
+        "Networks to train: three that encode each image alone, two that mix them at once "
+        "(concat: mlp only)",
         min_length=1,
     )
     n: int = key(1600, "Training triples", ge=20)
     zipf: float = key(2.0, "Zipf exponent of the digits 0-8 in the base training set", ge=0)
-    rare_counts: list[Count] = key([0, 1, 4, 16, 64, 128], "Training triples that hold a 9", min_length=1)
+    rare_counts: list[Count] = key(
+        [0, 1, 4, 16, 64, 128], "Training triples that hold a 9", min_length=1
+    )
     weight_decays: list[NonNegative] = key(
-        [0.0, 1.0, 2.0, 3.0, 5.0, 10.0], "Decoupled weight decays of the sum network (first: memorized)", min_length=2
+        [0.0, 1.0, 2.0, 3.0, 5.0, 10.0],
+        "Decoupled weight decays of the sum network (first: memorized)",
+        min_length=2,
     )
     decayed: float = key(3.0, "The weight decay called 'not memorized'; one of weight_decays", gt=0)
     test_rows: int = key(1000, "Triples per test set", ge=10)
@@ -171,11 +217,18 @@ class Network(Section):
     @model_validator(mode="after")
     def _consistent(self):
         if self.decayed not in self.weight_decays or 0.0 not in self.weight_decays:
-            raise ValueError(f"weight_decays must hold 0.0 and decayed ({self.decayed}), given {self.weight_decays}")
+            raise ValueError(
+                f"weight_decays must hold 0.0 and decayed ({self.decayed}), given "
+                f"{self.weight_decays}"
+            )
         if self.backbone == "resnet18" and "concat" in self.architectures:
-            raise ValueError("architecture 'concat' exists for backbone mlp only; drop it from architectures")
+            raise ValueError(
+                "architecture 'concat' exists for backbone mlp only; drop it from architectures"
+            )
         if max(self.rare_counts) > self.n:
-            raise ValueError(f"rare_counts must not exceed n ({self.n}), given {max(self.rare_counts)}")
+            raise ValueError(
+                f"rare_counts must not exceed n ({self.n}), given {max(self.rare_counts)}"
+            )
         return self
 
 
@@ -189,7 +242,9 @@ class Kernel(Section):
     )
     decayed: float = key(0.3, "The penalty called 'not memorized'; one of lams", gt=0)
     mixtures: list[Fraction] = key(
-        [0.0, 0.25, 0.5, 0.75, 0.9, 1.0], "rho: share of the monolithic kernel in the mixture", min_length=2
+        [0.0, 0.25, 0.5, 0.75, 0.9, 1.0],
+        "rho: share of the monolithic kernel in the mixture",
+        min_length=2,
     )
     test_rows: int = key(1000, "Triples per test set", ge=10)
     replicates: int = key(5, "Independent data sets", ge=2)
@@ -206,10 +261,10 @@ class Kernel(Section):
 class Settings(Section):
     """Memorizing long-tail data can help generalization through composition"""
 
-    linear: Linear = key(Linear, Linear.__doc__)
-    scaling: Scaling = key(Scaling, Scaling.__doc__)
-    interpolators: Interpolators = key(Interpolators, Interpolators.__doc__)
-    influence: Influence = key(Influence, Influence.__doc__)
-    images: Images = key(Images, Images.__doc__)
-    network: Network = key(Network, Network.__doc__)
-    kernel: Kernel = key(Kernel, Kernel.__doc__)
+    linear: Linear = key(Linear)
+    scaling: Scaling = key(Scaling)
+    interpolators: Interpolators = key(Interpolators)
+    influence: Influence = key(Influence)
+    images: Images = key(Images)
+    network: Network = key(Network)
+    kernel: Kernel = key(Kernel)

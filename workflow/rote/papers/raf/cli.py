@@ -1,14 +1,16 @@
-"""`rote raf <verb>`: the Rules-and-Facts model, from parameters to files, and one point on the spot."""
+"""`rote raf <verb>`: the Rules-and-Facts model, from parameters to files, and one point on the
+spot.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rote import tables
-from rote.job import Job, track
+from rote.core import tables
+from rote.core.job import Job, track
+from rote.core.verbs import table, verb
 from rote.papers.raf import schema, settings
-from rote.verbs import table, verb
 
 app = typer.Typer(
     name="raf",
@@ -24,10 +26,16 @@ def solve(
     alpha: Annotated[float, typer.Option(help="Samples per dimension, > 0.")],
     eps: Annotated[float, typer.Option(help="Fraction of facts, in [0, 1].")],
     lam: Annotated[float, typer.Option(help="Ridge, ≥ 0; 0 is the interpolator.")],
-    gamma: Annotated[float | None, typer.Option(help="Kernel angle in degrees, [0, 90); default: linear.")] = None,
+    gamma: Annotated[
+        float | None, typer.Option(help="Kernel angle in degrees, [0, 90); default: linear.")
+    ] = None,
     mu1: Annotated[float | None, typer.Option(help="Linear part, instead of --gamma.")] = None,
-    mustar: Annotated[float | None, typer.Option(help="Norm of the rest, instead of --gamma.")] = None,
-    kernel: Annotated[str | None, typer.Option(help="Named kernel: erf, relu, sign, rbf or cubic.")] = None,
+    mustar: Annotated[
+        float | None, typer.Option(help="Norm of the rest, instead of --gamma.")
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option(help="Named kernel: erf, relu, sign, rbf or cubic.")
+    ] = None,
     kappa: Annotated[
         float | None, typer.Option(help="Random features per dimension; default: the kernel limit.")
     ] = None,
@@ -35,7 +43,9 @@ def solve(
     """Print the theory's answer for one point: both errors, order parameters, convergence."""
     from rote.theory import raf
 
-    found = raf.solve(loss, alpha, eps, lam, gamma=gamma, mu1=mu1, mustar=mustar, kappa=kappa, kernel=kernel)
+    found = raf.solve(
+        loss, alpha, eps, lam, gamma=gamma, mu1=mu1, mustar=mustar, kappa=kappa, kernel=kernel
+    )
     names = {
         "e_gen": "generalization error",
         "e_mem": "memorization error",
@@ -44,7 +54,10 @@ def solve(
         "v": "V",
     }
     if not found.converged:
-        typer.echo(f"did not converge: residual {float(found.residual):.1e} after {int(found.iterations)} sweeps")
+        typer.echo(
+            f"did not converge: residual {float(found.residual):.1e} after "
+            f"{int(found.iterations)} sweeps"
+        )
         raise typer.Exit(1)
     for name, words in names.items():
         typer.echo(f"{words:22}{float(getattr(found, name)):.10g}")
@@ -53,7 +66,11 @@ def solve(
 
 
 @verb(app, settings.Theory)
-def solve_curves(run: Job, curves: table("Write: theory curves."), checks: table("Write: numbers theory decides.")):
+def solve_curves(
+    run: Job,
+    curves: table("Write: theory curves."),
+    checks: table("Write: numbers theory decides."),
+):
     """Every theory curve and phase diagram, and the claims that theory alone decides."""
     from rote.papers.raf import curves as theory
 
@@ -61,7 +78,9 @@ def solve_curves(run: Job, curves: table("Write: theory curves."), checks: table
     tables.write(checks, theory.checks(run.settings), schema.Checks, run.provenance())
 
 
-Eps = Annotated[float, typer.Option(help="Fraction of facts in the figures' markers.", min=0, max=1)]
+Eps = Annotated[
+    float, typer.Option(help="Fraction of facts in the figures' markers.", min=0, max=1)
+]
 
 
 @verb(app, settings.Simulation)
@@ -69,18 +88,26 @@ def simulate_learners(run: Job, out: table("Write: simulated learners."), eps: E
     """Linear, kernel and random-feature learners, and message passing, with the theory beside each."""
     from rote.papers.raf import experiments
 
-    frame = experiments.verify(run.settings, eps, run.seed, lambda units: track(units, "training sets"))
+    frame = experiments.verify(
+        run.settings, eps, run.seed, lambda units: track(units, "training sets")
+    )
     tables.write(out, frame, schema.Simulations, run.provenance())
 
 
 @verb(app, settings.Universality)
 def simulate_kernels(
-    run: Job, out: table("Write: true kernels and their models."), reduction: table("Write: the exact reduction.")
+    run: Job,
+    out: table("Write: true kernels and their models."),
+    reduction: table("Write: the exact reduction."),
 ):
-    """True nonlinear kernels against the model with the same geometry; Newton against a quadratic program."""
+    """True nonlinear kernels against the model with the same geometry; Newton against a quadratic
+    program.
+    """
     from rote.papers.raf import experiments
 
-    frame = experiments.universality(run.settings, run.seed, lambda units: track(units, "training sets"))
+    frame = experiments.universality(
+        run.settings, run.seed, lambda units: track(units, "training sets")
+    )
     tables.write(out, frame, schema.UniversalityTable, run.provenance())
     tables.write(reduction, experiments.reduction(run.seed), schema.Reduction, run.provenance())
 
@@ -90,7 +117,9 @@ def simulate_separability(run: Job, out: table("Write: which training sets are s
     """Linear feasibility of training sets around the capacity."""
     from rote.papers.raf import experiments
 
-    frame = experiments.separability(run.settings, run.seed, lambda units: track(units, "training sets"))
+    frame = experiments.separability(
+        run.settings, run.seed, lambda units: track(units, "training sets")
+    )
     tables.write(out, frame, schema.SeparabilityTable, run.provenance())
 
 
@@ -107,14 +136,18 @@ def fit_images(run: Job, out: table("Write: errors per bandwidth and penalty."))
 def train_two_layer(
     run: Job,
     out: table("Write: errors of trained networks."),
-    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
+    ] = None,
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Two-layer networks: sample size, width, initialization and weight decay, stacked."""
     from rote.papers.raf import two_layer
 
     folder = checkpoints and checkpoints / f"raf-{run.code or 'by-hand'}-{run.digest}"
-    frame = two_layer.sweep(run.settings, run.seed, device=run.device, checkpoints=folder, every=checkpoint_steps)
+    frame = two_layer.sweep(
+        run.settings, run.seed, device=run.device, checkpoints=folder, every=checkpoint_steps
+    )
     tables.write(out, frame, schema.TwoLayerTable, run.provenance())
     if folder:
         tables.drop(folder, "two-layer-*.pt")

@@ -1,4 +1,4 @@
-"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.costs`."""
+"""What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
 from rote.papers.raf.settings import Settings
 
@@ -21,10 +21,16 @@ def _two_layer(s: Settings) -> float:
 
 
 WORK = {
-    "solve_curves": lambda s, w: 40 * s.theory.curve + s.theory.curve * s.theory.penalties + s.theory.phase**2,
+    "solve_curves": lambda s, w: (
+        40 * s.theory.curve + s.theory.curve * s.theory.penalties + s.theory.phase**2
+    ),
     "simulate_learners": lambda s, w: _learners(s),
     "simulate_kernels": lambda s, w: _kernels(s),
-    "simulate_separability": lambda s, w: s.separability.replicates * len(s.separability.alphas) * s.separability.d**3,
-    "fit_images": lambda s, w: s.real.replicates * len(s.real.etas) * (s.real.rules + s.real.facts) ** 3,
+    "simulate_separability": lambda s, w: (
+        s.separability.replicates * len(s.separability.alphas) * s.separability.d**3
+    ),
+    "fit_images": lambda s, w: (
+        s.real.replicates * len(s.real.etas) * (s.real.rules + s.real.facts) ** 3
+    ),
     "train_two_layer": lambda s, w: _two_layer(s),
 }

@@ -15,21 +15,50 @@ def curves(options: settings.Theory) -> pd.DataFrame:
     eps, parts = options.eps, []
     lams = np.geomspace(1e-5, 10**1.5, options.penalties)
 
-    def add(figure: str, series: str, loss: str, alpha, lam=np.nan, gamma=np.nan, kappa=np.nan, eps=eps, **geometry):
-        point = np.broadcast_arrays(*(np.asarray(x, float) for x in (alpha, eps, lam, gamma, kappa)))
-        columns = dict(zip(("alpha", "eps", "lam", "gamma", "kappa"), (x.ravel() for x in point), strict=True))
+    def add(
+        figure: str,
+        series: str,
+        loss: str,
+        alpha,
+        lam=np.nan,
+        gamma=np.nan,
+        kappa=np.nan,
+        eps=eps,
+        **geometry,
+    ):
+        point = np.broadcast_arrays(
+            *(np.asarray(x, float) for x in (alpha, eps, lam, gamma, kappa))
+        )
+        columns = dict(
+            zip(("alpha", "eps", "lam", "gamma", "kappa"), (x.ravel() for x in point), strict=True)
+        )
         if loss == "bayes":
             e_gen = raf.bayes_optimal(columns["alpha"], columns["eps"])
-            found = {"e_gen": e_gen, "e_mem": np.nan, "iterations": 0, "residual": 0.0, "converged": ~np.isnan(e_gen)}
+            found = {
+                "e_gen": e_gen,
+                "e_mem": np.nan,
+                "iterations": 0,
+                "residual": 0.0,
+                "converged": ~np.isnan(e_gen),
+            }
         else:
             if not geometry:
                 geometry = {"gamma": np.where(np.isnan(columns["gamma"]), 0.0, columns["gamma"])}
             width = None if np.isnan(columns["kappa"]).all() else columns["kappa"]
-            s = raf.solve(loss, columns["alpha"], columns["eps"], columns["lam"], kappa=width, **geometry)
+            s = raf.solve(
+                loss, columns["alpha"], columns["eps"], columns["lam"], kappa=width, **geometry
+            )
             residual = np.where(np.isfinite(s.residual), s.residual, np.nan)
-            found = {"e_gen": s.e_gen, "e_mem": s.e_mem, "iterations": s.iterations, "residual": residual}
+            found = {
+                "e_gen": s.e_gen,
+                "e_mem": s.e_mem,
+                "iterations": s.iterations,
+                "residual": residual,
+            }
             found["converged"] = s.converged
-        parts.append(pd.DataFrame({"figure": figure, "series": series, "loss": loss, **columns, **found}))
+        parts.append(
+            pd.DataFrame({"figure": figure, "series": series, "loss": loss, **columns, **found})
+        )
         return parts[-1]
 
     def best(figure: str, series: str, loss: str, alpha, gamma):
@@ -51,7 +80,9 @@ def curves(options: settings.Theory) -> pd.DataFrame:
             add("tradeoff", loss, loss, ALPHA, np.geomspace(1e-5, 100, options.curve), gamma)
     # F3: the kernel angle
     gammas = np.linspace(0, 85, options.curve)
-    add("angle", "square, best λ", "square", ALPHA, np.maximum(_ridge_at(eps, gammas), 1e-9), gammas)
+    add(
+        "angle", "square, best λ", "square", ALPHA, np.maximum(_ridge_at(eps, gammas), 1e-9), gammas
+    )
     best("angle", "hinge, best λ", "hinge", np.full(len(gammas), ALPHA), gammas)
     for loss in ("square", "hinge"):
         add("angle", f"{loss}, λ → 0", loss, ALPHA, 1e-4, gammas)
@@ -74,13 +105,32 @@ def curves(options: settings.Theory) -> pd.DataFrame:
     for alpha in (2.0, 4.0):
         for lam in (1e-4, 0.1, 1.0):
             for loss in ("square", "hinge"):
-                add("features", f"{loss}, λ = {lam:g}", loss, alpha, lam, kappa=widths, mu1=mu1, mustar=mustar)
-                add("features", f"{loss}, λ = {lam:g}, kernel", loss, alpha, lam, mu1=mu1, mustar=mustar)
+                add(
+                    "features",
+                    f"{loss}, λ = {lam:g}",
+                    loss,
+                    alpha,
+                    lam,
+                    kappa=widths,
+                    mu1=mu1,
+                    mustar=mustar,
+                )
+                add(
+                    "features",
+                    f"{loss}, λ = {lam:g}, kernel",
+                    loss,
+                    alpha,
+                    lam,
+                    mu1=mu1,
+                    mustar=mustar,
+                )
     # F8: phase diagrams
     a, e = np.meshgrid(np.geomspace(0.2, 20, options.phase), np.linspace(0.01, 0.9, options.phase))
     add("phase_alpha", "linear hinge, λ = 0.001", "hinge", a, 1e-3, 0.0, eps=e)
     add("phase_alpha", "hinge, γ = 30°, λ = 1", "hinge", a, 1.0, 30.0, eps=e)
-    g, penalty = np.meshgrid(np.linspace(0, 85, options.phase), np.geomspace(1e-3, 10, options.phase))
+    g, penalty = np.meshgrid(
+        np.linspace(0, 85, options.phase), np.geomspace(1e-3, 10, options.phase)
+    )
     for loss in ("square", "hinge"):
         add("phase_angle", loss, loss, ALPHA, penalty, g)
     return pd.concat(parts, ignore_index=True)
@@ -90,9 +140,13 @@ def _minimizer(lams: np.ndarray, e_gen: np.ndarray) -> np.ndarray:
     """The λ of the smallest E_gen per row: the best of the grid, refined by a parabola in log λ."""
     at = np.nanargmin(e_gen, axis=1)
     inner = np.clip(at, 1, len(lams) - 2)
-    low, middle, high = (np.take_along_axis(e_gen, (inner + shift)[:, None], 1)[:, 0] for shift in (-1, 0, 1))
+    low, middle, high = (
+        np.take_along_axis(e_gen, (inner + shift)[:, None], 1)[:, 0] for shift in (-1, 0, 1)
+    )
     bend = low - 2 * middle + high
-    shift = np.where((bend > 0) & (at == inner), (low - high) / (2 * np.where(bend > 0, bend, 1.0)), 0.0)
+    shift = np.where(
+        (bend > 0) & (at == inner), (low - high) / (2 * np.where(bend > 0, bend, 1.0)), 0.0
+    )
     return lams[at] * (lams[1] / lams[0]) ** np.clip(shift, -0.5, 0.5)
 
 
@@ -103,15 +157,28 @@ def _ridge_at(eps: float, gamma: np.ndarray) -> np.ndarray:
 def checks(options: settings.Theory) -> pd.DataFrame:
     """The statistics of the claims that need no simulation: the table Checks."""
     rows: list[tuple[str, str, float]] = []
-    put = lambda check, condition, value: rows.append((check, condition, float(value)))  # noqa: E731
+
+    def put(check, condition, value):
+        return rows.append((check, condition, float(value)))
+
     eps, lams = 0.1, np.geomspace(1e-5, 10**1.5, options.penalties)
 
-    # 4.4: argmin of the iterated solution on a grid around the closed form, in grid steps; and the value there
+    # 4.4: argmin of the iterated solution on a grid around the closed form, in grid steps; and the
+    # value there
     for name, (mu1, mustar) in {"linear": (1.0, 0.0), "ReLU": raf.GEOMETRY["relu"]}.items():
         target = float(raf.optimal_ridge(eps, mu1, mustar))
         grid = target * np.exp(np.linspace(-0.2, 0.2, 41))
         for alpha in (0.5, 2.0, 8.0):
-            s = raf.solve("square", alpha, eps, grid, mu1=mu1, mustar=mustar, closed_form=False, tolerance=1e-13)
+            s = raf.solve(
+                "square",
+                alpha,
+                eps,
+                grid,
+                mu1=mu1,
+                mustar=mustar,
+                closed_form=False,
+                tolerance=1e-13,
+            )
             put("lambda_opt_steps", f"{name}, alpha = {alpha:g}", abs(int(np.argmin(s.e_gen)) - 20))
             closed = raf.solve("square", alpha, eps, target, mu1=mu1, mustar=mustar).e_gen
             put("lambda_opt_value", f"{name}, alpha = {alpha:g}", abs(s.e_gen[20] - closed))
@@ -141,7 +208,9 @@ def checks(options: settings.Theory) -> pd.DataFrame:
     put("hinge_interpolator_gain", "", zero["square"] - zero["hinge"])
     # 4.8-4.12: large alpha
     for fraction in (0.1, 0.3):
-        value = raf.solve("square", 1e5, fraction, 0.0, gamma=float(raf.optimal_angle(fraction))).e_gen * np.sqrt(1e5)
+        value = raf.solve(
+            "square", 1e5, fraction, 0.0, gamma=float(raf.optimal_angle(fraction))
+        ).e_gen * np.sqrt(1e5)
         put("rate_square", f"eps = {fraction:g}", value / raf.square_rate(fraction) - 1)
         ends = np.array([1e4, 1e5])
         for name, lam, gamma, v_star in (
@@ -151,26 +220,53 @@ def checks(options: settings.Theory) -> pd.DataFrame:
             ("linear, λ = 1", 1.0, 0.0, 0.0),
         ):
             s = raf.solve("hinge", ends, fraction, lam, gamma=gamma)
-            put("rate_hinge", f"{name}, eps = {fraction:g}", np.diff(np.log(s.e_gen))[0] / np.log(10))
+            put(
+                "rate_hinge",
+                f"{name}, eps = {fraction:g}",
+                np.diff(np.log(s.e_gen))[0] / np.log(10),
+            )
             limit = raf.hinge_limit(fraction, v_star)
-            put("rate_hinge_prefactor", f"{name}, eps = {fraction:g}", s.e_gen[1] * np.sqrt(1e5) / limit.rate - 1)
+            put(
+                "rate_hinge_prefactor",
+                f"{name}, eps = {fraction:g}",
+                s.e_gen[1] * np.sqrt(1e5) / limit.rate - 1,
+            )
             if 0 < v_star < np.inf:
                 put("memory_limit", f"hinge, {name}, eps = {fraction:g}", s.e_mem[1] - limit.e_mem)
-        put("rate_bayes", f"eps = {fraction:g}", raf.bayes_optimal(1e4, fraction) * 1e4 / raf.bayes_rate(fraction) - 1)
+        put(
+            "rate_bayes",
+            f"eps = {fraction:g}",
+            raf.bayes_optimal(1e4, fraction) * 1e4 / raf.bayes_rate(fraction) - 1,
+        )
         c = (1 - fraction) * np.sqrt(2 / np.pi)
         s = raf.solve("square", 1e5, fraction, 0.5, mu1=0.8, mustar=0.6)
-        put("memory_limit", f"square, eps = {fraction:g}", s.e_mem - _erfc(0.36 / (0.5 * c * np.sqrt(2))) / 2)
+        put(
+            "memory_limit",
+            f"square, eps = {fraction:g}",
+            s.e_mem - _erfc(0.36 / (0.5 * c * np.sqrt(2))) / 2,
+        )
     # 4.15: wide random features
     mu1, mustar = raf.GEOMETRY["sign"]
     for loss in ("square", "hinge"):
-        pair = [raf.solve(loss, ALPHA, eps, 0.1, mu1=mu1, mustar=mustar, kappa=kappa).e_gen for kappa in (1e4, None)]
+        pair = [
+            raf.solve(loss, ALPHA, eps, 0.1, mu1=mu1, mustar=mustar, kappa=kappa).e_gen
+            for kappa in (1e4, None)
+        ]
         put("features_limit", loss, abs(pair[0] - pair[1]))
     # 4.17: nobody beats Bayes
-    alpha, fraction = np.geomspace(0.1, 100, 31)[:, None, None, None], np.array([0.05, 0.1, 0.3, 0.6])[:, None, None]
+    alpha, fraction = (
+        np.geomspace(0.1, 100, 31)[:, None, None, None],
+        np.array([0.05, 0.1, 0.3, 0.6])[:, None, None],
+    )
     bayes = raf.bayes_optimal(alpha, fraction)
     for loss in ("square", "hinge"):
         s = raf.solve(
-            loss, alpha, fraction, np.geomspace(1e-3, 10, 9), gamma=np.linspace(0, 75, 7)[:, None], tolerance=1e-8
+            loss,
+            alpha,
+            fraction,
+            np.geomspace(1e-3, 10, 9),
+            gamma=np.linspace(0, 75, 7)[:, None],
+            tolerance=1e-8,
         )
         put("bayes_bound", loss, np.nanmin(s.e_gen - bayes))
         put("converged", loss, s.converged.mean())

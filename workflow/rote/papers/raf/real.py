@@ -1,4 +1,6 @@
-"""Rules and facts on real images: kernel ridge regression with an RBF kernel, over bandwidths and penalties."""
+"""Rules and facts on real images: kernel ridge regression with an RBF kernel, over bandwidths and
+penalties.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -7,17 +9,19 @@ import pandas as pd
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
-from rote import data
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.seeds import generator
+from rote.data import images as data
 from rote.papers.raf import settings
-from rote.seeds import generator
 from rote.synth.rules_facts import sign
 
 CAT, DOG, AUTOMOBILE = 3, 5, 1
 
 
 def groups(options: settings.Real) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images of the rule, their labels ±1, and images for facts, flattened: (n, pixels), (n,), (m, pixels)."""
+    """Images of the rule, their labels ±1, and images for facts, flattened: (n, pixels), (n,), (m,
+    pixels).
+    """
     if options.source == "digits":
         images = data.digits()
         flat = images.pixels.reshape(len(images.labels), -1).astype(float)
@@ -26,11 +30,18 @@ def groups(options: settings.Real) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     images = data.cifar10(options.root, download=options.download)
     flat = images.pixels.reshape(len(images.labels), -1).astype(float)
     rule = np.isin(images.labels, (CAT, DOG))
-    return flat[rule], np.where(images.labels[rule] == CAT, 1.0, -1.0), flat[images.labels == AUTOMOBILE]
+    return (
+        flat[rule],
+        np.where(images.labels[rule] == CAT, 1.0, -1.0),
+        flat[images.labels == AUTOMOBILE],
+    )
 
 
-def sweep(options: settings.Real, seed: int, track: Callable[[Iterable], Iterable] | None = None) -> pd.DataFrame:
-    """Both errors for every bandwidth and penalty, one eigendecomposition per (replicate, bandwidth): RealTable.
+def sweep(
+    options: settings.Real, seed: int, track: Callable[[Iterable], Iterable] | None = None
+) -> pd.DataFrame:
+    """Both errors for every bandwidth and penalty, one eigendecomposition per (replicate,
+    bandwidth): RealTable.
 
     Raises:
         InputError: if the data set holds fewer images than the settings ask for.
@@ -38,7 +49,8 @@ def sweep(options: settings.Real, seed: int, track: Callable[[Iterable], Iterabl
     X, labels, others = groups(options)
     if options.rules + options.tests > len(X) or options.facts > len(others):
         raise InputError(
-            f"raf.real asks for {options.rules} + {options.tests} rule images and {options.facts} facts; "
+            f"raf.real asks for {options.rules} + {options.tests} rule images and {options.facts} "
+            "facts; "
             f"{options.source} holds {len(X)} and {len(others)}"
         )
     lams, found = np.geomspace(1e-6, 1e2, options.penalties), []

@@ -1,6 +1,6 @@
 """The paper's result tables."""
 
-from rote.tables import Table, column
+from rote.core.tables import Table, column
 
 _LOST = "the fixed point did not converge"
 _NONE = "not a parameter of this learner"
@@ -19,7 +19,9 @@ class Curves(Table):
     gamma: float = column("kernel angle", "degrees", nan=_NONE)
     kappa: float = column("features per dimension p/d", nan=_NONE)
     e_gen: float = column("generalization error", nan=_LOST)
-    e_mem: float = column("memorization error", nan="the fixed point did not converge, or Bayes (facts not modelled)")
+    e_mem: float = column(
+        "memorization error", nan="the fixed point did not converge, or Bayes (facts not modelled)"
+    )
     iterations: int = column("sweeps of the fixed point; 0 = closed form", "sweeps")
     residual: float = column("largest relative change of the last sweep", nan=_LOST)
     converged: bool = column("whether the fixed point converged")
@@ -70,7 +72,9 @@ class UniversalityTable(Table):
 
 
 class Reduction(Table):
-    """The hinge kernel machine solved in d dimensions (Newton) and in n (quadratic program), on the same data."""
+    """The hinge kernel machine solved in d dimensions (Newton) and in n (quadratic program), on the
+    same data.
+    """
 
     KEY = ("replicate",)
     replicate: int = column("replicate")

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.section import Section, key
+from rote.core.section import Section, key
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -26,7 +26,9 @@ class Theory(Section):
 
 
 class Simulation(Section):
-    """Finite-size simulation: verification rows and the markers of the figures. Every row has fresh data."""
+    """Finite-size simulation: verification rows and the markers of the figures. Every row has fresh
+    data.
+    """
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
     replicates: int = key(80, "Training sets per verification row", ge=2)
@@ -48,7 +50,10 @@ class Universality(Section):
     test_rows: int = key(1500, "Fresh inputs, the same for kernel and model", ge=100)
     replicates: int = key(48, "Training sets per kernel and loss", ge=2)
 
-    SCALES: ClassVar = {"smoke": {"d": 60, "replicates": 3, "test_rows": 1000}, "paper": {"d": 1000, "replicates": 100}}
+    SCALES: ClassVar = {
+        "smoke": {"d": 60, "replicates": 3, "test_rows": 1000},
+        "paper": {"d": 1000, "replicates": 100},
+    }
 
 
 class Separability(Section):
@@ -63,23 +68,35 @@ class Separability(Section):
 
 
 class Real(Section):
-    """Rules and facts on real images: a binary rule on two groups of classes, random labels on a third."""
+    """Rules and facts on real images: a binary rule on two groups of classes, random labels on a
+    third.
+    """
 
     source: Literal["digits", "cifar10"] = key(
         "digits",
-        "digits: parity of scanned digits 0-7, facts are 8s and 9s; cifar10: cat or dog, facts are automobiles",
+        "digits: parity of scanned digits 0-7, facts are 8s and 9s; cifar10: cat or dog, facts "
+        "are automobiles",
     )
     root: str = key("", "Folder with (or for) CIFAR-10; only for cifar10")
     download: bool = key(False, "Let torchvision download CIFAR-10 into root")
     rules: int = key(900, "Training images with a rule label", ge=10)
     facts: int = key(100, "Training images with a random label", ge=1)
     tests: int = key(500, "Test images", ge=10)
-    etas: list[Positive] = key([0.03, 0.1, 0.3, 1.0, 3.0, 10.0], "eta of exp(-eta D^2 / median D^2)", min_length=1)
+    etas: list[Positive] = key(
+        [0.03, 0.1, 0.3, 1.0, 3.0, 10.0], "eta of exp(-eta D^2 / median D^2)", min_length=1
+    )
     penalties: int = key(61, "Ridge penalties, log-spaced over 1e-6 ... 1e2", ge=3)
     replicates: int = key(10, "Random choices of images and labels", ge=2)
 
     SCALES: ClassVar = {
-        "smoke": {"rules": 200, "facts": 30, "tests": 100, "etas": [0.1, 1.0], "penalties": 9, "replicates": 2},
+        "smoke": {
+            "rules": 200,
+            "facts": 30,
+            "tests": 100,
+            "etas": [0.1, 1.0],
+            "penalties": 9,
+            "replicates": 2,
+        },
         "paper": {
             "source": "cifar10",
             "root": "data/cifar10",
@@ -93,7 +110,9 @@ class Real(Section):
     @model_validator(mode="after")
     def _root(self):
         if self.source == "cifar10" and not self.root:
-            raise ValueError("source is cifar10, so `root` must name the folder with (or for) its files")
+            raise ValueError(
+                "source is cifar10, so `root` must name the folder with (or for) its files"
+            )
         return self
 
 
@@ -105,7 +124,9 @@ class TwoLayer(Section):
     alphas: list[Positive] = key([2.0, 4.0, 8.0, 16.0], "Samples per dimension", min_length=2)
     widths: list[Annotated[int, Field(ge=1)]] = key([32, 128], "Hidden units", min_length=1)
     scales: list[Positive] = key([0.1, 1.0], "Scale of the initial weights", min_length=1)
-    weight_decays: list[NonNegative] = key([0.0, 1e-3], "Coupled L2 penalty on the mean loss", min_length=1)
+    weight_decays: list[NonNegative] = key(
+        [0.0, 1e-3], "Coupled L2 penalty on the mean loss", min_length=1
+    )
     steps: int = key(1500, "Full-batch Adam steps", ge=1)
     learning_rate: float = key(3e-3, "Peak of the cosine schedule", gt=0)
     replicates: int = key(6, "Training sets and initializations", ge=2)
@@ -125,9 +146,9 @@ class TwoLayer(Section):
 class Settings(Section):
     """The Rules-and-Facts model for simultaneous generalization and memorization in neural networks"""
 
-    theory: Theory = key(Theory, Theory.__doc__)
-    simulation: Simulation = key(Simulation, Simulation.__doc__)
-    universality: Universality = key(Universality, Universality.__doc__)
-    separability: Separability = key(Separability, Separability.__doc__)
-    real: Real = key(Real, Real.__doc__)
-    two_layer: TwoLayer = key(TwoLayer, TwoLayer.__doc__)
+    theory: Theory = key(Theory)
+    simulation: Simulation = key(Simulation)
+    universality: Universality = key(Universality)
+    separability: Separability = key(Separability)
+    real: Real = key(Real)
+    two_layer: TwoLayer = key(TwoLayer)

@@ -1,8 +1,10 @@
-"""Learners at finite size: ridge, hinge and logistic; linear, kernel, random features; Bayes by message passing.
+"""Learners at finite size: ridge, hinge and logistic; linear, kernel, random features; Bayes by
+message passing.
 
-All minimize Σ ℓ(y, f) + λ/2 ||w||², without intercept. In the model K = μ1² XXᵀ/d + μ⋆² I, a kernel machine is a linear
-one with a Moreau envelope of its loss, V⋆ = μ⋆²/λ: ridge with λ + μ⋆², or the Huberized hinge, which Newton's method in
-d dimensions solves to machine precision. There a fact is lost iff y z < −V⋆, z the linear part on that example.
+All minimize Σ ℓ(y, f) + λ/2 ||w||², without intercept. In the model K = μ1² XXᵀ/d + μ⋆² I, a kernel
+machine is a linear one with a Moreau envelope of its loss, V⋆ = μ⋆²/λ: ridge with λ + μ⋆², or the
+Huberized hinge, which Newton's method in d dimensions solves to machine precision. There a fact is
+lost iff y z < −V⋆, z the linear part on that example.
 """
 
 from typing import NamedTuple
@@ -10,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, optimize, special
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.synth import rules_facts
 from rote.synth.rules_facts import Sample, sign
 from rote.theory import raf
@@ -44,7 +46,8 @@ def simulate(
 
     Args:
         loss: square, hinge or logistic (linear only).
-        mu1, mustar: the model K = μ1² XXᵀ/d + μ⋆² I; E_gen is then exact, from the overlap with the teacher.
+        mu1, mustar: the model K = μ1² XXᵀ/d + μ⋆² I; E_gen is then exact, from the overlap with the
+            teacher.
         kernel: a true dot-product kernel instead, on the sphere: erf, relu, sign, rbf, cubic.
         kappa: sign random features instead, p = κd of them.
         test_rows: fresh inputs behind E_gen where it is not exact.
@@ -53,7 +56,9 @@ def simulate(
         InputError: naming a parameter and its valid range.
     """
     if lam <= 0:
-        raise InputError(f"lam must be > 0 in simulations (use 1e-6 for the interpolator), given {lam}")
+        raise InputError(
+            f"lam must be > 0 in simulations (use 1e-6 for the interpolator), given {lam}"
+        )
     if kernel is not None and kernel not in raf.KERNELS:
         raise InputError(f"kernel must be one of {', '.join(raf.KERNELS)}, given {kernel!r}")
     sample = rules_facts.draw(alpha, eps, d, rng, sphere=kernel is not None)
@@ -71,13 +76,19 @@ def equivalent(loss: str, lam: float, sample: Sample, mu1: float, mustar: float)
     return Outcome(float(np.arccos(np.clip(overlap, -1, 1)) / np.pi), *_memory(lost, sample))
 
 
-def linear_part(loss: str, lam: float, sample: Sample, mu1: float, mustar: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (d,) of the model's linear part, which alone acts on fresh inputs, and which examples it loses (n,)."""
+def linear_part(
+    loss: str, lam: float, sample: Sample, mu1: float, mustar: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (d,) of the model's linear part, which alone acts on fresh inputs, and which examples
+    it loses (n,).
+    """
     B = mu1 / np.sqrt(sample.X.shape[1]) * sample.X
     v_star = mustar**2 / lam
     if loss == "square":
         w = ridge(B, sample.y, lam + mustar**2)
-        output = sample.y - lam * (sample.y - B @ w) / (lam + mustar**2)  # f = y − λa, a = (y − z)/(λ + μ⋆²)
+        output = sample.y - lam * (sample.y - B @ w) / (
+            lam + mustar**2
+        )  # f = y − λa, a = (y − z)/(λ + μ⋆²)
         return w, sign(output) != sample.y
     if loss == "hinge" and v_star > 0:
         w = huberized(B * sample.y[:, None], lam, v_star)
@@ -86,12 +97,16 @@ def linear_part(loss: str, lam: float, sample: Sample, mu1: float, mustar: float
     elif loss == "logistic" and mustar == 0:
         w = logistic(B * sample.y[:, None], lam)
     else:
-        raise InputError(f"loss must be square, hinge, or logistic with a linear learner, given {loss!r}")
+        raise InputError(
+            f"loss must be square, hinge, or logistic with a linear learner, given {loss!r}"
+        )
     return w, sample.y * (B @ w) < -v_star
 
 
 def true_kernel(loss: str, kernel: str, lam: float, sample: Sample, fresh: np.ndarray) -> Outcome:
-    """A dot-product kernel on the sphere, in n dimensions; E_gen on `fresh` Gaussian inputs, (test rows, d)."""
+    """A dot-product kernel on the sphere, in n dimensions; E_gen on `fresh` Gaussian inputs, (test
+    rows, d).
+    """
     h, d = raf.KERNELS[kernel], sample.X.shape[1]
     K = h(np.clip(sample.X @ sample.X.T / d, -1, 1))
     if loss == "square":
@@ -116,7 +131,10 @@ def random_features(
     if p < 1:
         raise InputError(f"kappa d = {kappa * d:g} rounds to no feature; raise kappa or d")
     F = rng.normal(size=(p, d))
-    features = lambda X: sign(X @ F.T) / np.sqrt(p)  # noqa: E731
+
+    def features(X):
+        return sign(X @ F.T) / np.sqrt(p)
+
     B = features(sample.X)
     if loss == "square":
         w = ridge(B, sample.y, lam)
@@ -134,17 +152,22 @@ def _memory(lost: np.ndarray, sample: Sample) -> tuple[float, int]:
     return (float(lost[sample.facts].mean()) if count else float("nan")), count
 
 
-# ---- solvers -----------------------------------------------------------------------------------------------------
+# ---- solvers
+# -----------------------------------------------------------------------------------------------------
 
 
 def _cholesky_solve(A: np.ndarray, b: np.ndarray) -> np.ndarray:
     """A⁻¹ b, A positive definite; A is overwritten. Raises LinAlgError if it is not."""
-    factor = linalg.cho_factor(A.T, overwrite_a=True, check_finite=False)  # column by column, as LAPACK wants it
+    factor = linalg.cho_factor(
+        A.T, overwrite_a=True, check_finite=False
+    )  # column by column, as LAPACK wants it
     return linalg.cho_solve(factor, b, check_finite=False)
 
 
 def ridge(B: np.ndarray, y: np.ndarray, lam: np.ndarray | float) -> np.ndarray:
-    """argmin ½||Bw − y||² + λ/2 ||w||², (n, d), (n,) -> (d,); an array of λ, from one eigh, -> (L, d)."""
+    """argmin ½||Bw − y||² + λ/2 ||w||², (n, d), (n,) -> (d,); an array of λ, from one eigh, -> (L,
+    d).
+    """
     n, d = B.shape
     gram = B.T @ B if d <= n else B @ B.T
     if np.ndim(lam) == 0:
@@ -159,16 +182,24 @@ def ridge(B: np.ndarray, y: np.ndarray, lam: np.ndarray | float) -> np.ndarray:
 def huberized(
     B: np.ndarray, lam: float, v_star: float, *, start: np.ndarray | None = None, most: int = 100
 ) -> np.ndarray:
-    """argmin Σ h(B w) + λ/2 ||w||², h the hinge with its kink rounded over [1 − V⋆, 1]: (n, d) -> (d,).
+    """argmin Σ h(B w) + λ/2 ||w||², h the hinge with its kink rounded over [1 − V⋆, 1]: (n, d) ->
+    (d,).
 
-    Semismooth Newton with backtracking; B holds y x. The objective is piecewise quadratic: the last step is exact.
+    Semismooth Newton with backtracking; B holds y x. The objective is piecewise quadratic: the last
+    step is exact.
     """
     n, d = B.shape
-    w, curvature, counted = np.zeros(d) if start is None else start, np.zeros((d, d)), np.zeros(n, bool)
+    w, curvature, counted = (
+        np.zeros(d) if start is None else start,
+        np.zeros((d, d)),
+        np.zeros(n, bool),
+    )
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         gap = 1 - B @ w
-        loss = np.where(gap >= v_star, gap - v_star / 2, np.maximum(gap, 0) ** 2 / (2 * v_star)).sum()
+        loss = np.where(
+            gap >= v_star, gap - v_star / 2, np.maximum(gap, 0) ** 2 / (2 * v_star)
+        ).sum()
         return loss + lam / 2 * (w @ w), gap
 
     value, gap = objective(w)
@@ -178,7 +209,9 @@ def huberized(
         if np.abs(gradient).max() < 1e-12 * (1 + np.abs(w).max()) * max(1.0, lam):
             break
         middle = (gap > 0) & (gap < v_star)
-        curvature += _outer(B[middle & ~counted]) - _outer(B[counted & ~middle])  # few rows change their piece
+        curvature += _outer(B[middle & ~counted]) - _outer(
+            B[counted & ~middle]
+        )  # few rows change their piece
         counted = middle
         hessian = curvature / v_star
         hessian.flat[:: d + 1] += lam
@@ -203,9 +236,10 @@ def _outer(rows: np.ndarray) -> np.ndarray:
 def hinge(B: np.ndarray, lam: float, tolerance: float = 1e-9, most: int = 20_000) -> np.ndarray:
     """argmin Σ max(0, 1 − B w) + λ/2 ||w||², (n, d) -> (d,); B holds y x.
 
-    ADMM on the margins with a rebalanced penalty says which rows are on the kink and which beyond it; once it is right,
-    they determine w, and the optimality conditions hold. Where λ is so small that this takes long, the kink is rounded
-    instead, less and less. Rows that do not determine each other's forces (equal ones) wait for either to settle.
+    ADMM on the margins with a rebalanced penalty says which rows are on the kink and which beyond
+    it; once it is right, they determine w, and the optimality conditions hold. Where λ is so small
+    that this takes long, the kink is rounded instead, less and less. Rows that do not determine
+    each other's forces (equal ones) wait for either to settle.
 
     Raises:
         ArithmeticError: if the residuals do not reach the tolerance.
@@ -222,7 +256,10 @@ def hinge(B: np.ndarray, lam: float, tolerance: float = 1e-9, most: int = 20_000
         margin = B @ w
         relaxed = 1.6 * margin - 0.6 * r
         target = relaxed + u
-        old, r = r, np.where(target > 1, target, np.minimum(target + 1 / rho, 1.0))  # prox of the hinge
+        old, r = (
+            r,
+            np.where(target > 1, target, np.minimum(target + 1 / rho, 1.0)),
+        )  # prox of the hinge
         u = u + relaxed - r
         if count == look:
             exact = _on_the_kink(B, lam, r == 1, r < 1)
@@ -246,12 +283,15 @@ def hinge(B: np.ndarray, lam: float, tolerance: float = 1e-9, most: int = 20_000
     if max(primal, dual) < 1e-5 * scale:
         return w
     raise ArithmeticError(
-        f"hinge solver: residuals {primal:.1e}, {dual:.1e} after {most} iterations; raise lam ({lam})"
+        f"hinge solver: residuals {primal:.1e}, {dual:.1e} after {most} iterations; raise lam "
+        f"({lam})"
     )
 
 
 def _rounded(B: np.ndarray, lam: float) -> np.ndarray | None:
-    """The same, from minima of ever less rounded hinges, each starting at the last; None if they do not lead there."""
+    """The same, from minima of ever less rounded hinges, each starting at the last; None if they do
+    not lead there.
+    """
     w = np.zeros(B.shape[1])
     for v_star in 10.0 ** -np.arange(12):
         try:
@@ -266,8 +306,12 @@ def _rounded(B: np.ndarray, lam: float) -> np.ndarray | None:
     return None
 
 
-def _on_the_kink(B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray) -> np.ndarray | None:
-    """The w with B w = 1 on the kink, where it is the hinge's minimum; None where these rows are not the right ones."""
+def _on_the_kink(
+    B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray
+) -> np.ndarray | None:
+    """The w with B w = 1 on the kink, where it is the hinge's minimum; None where these rows are
+    not the right ones.
+    """
     rows, pull = B[kink], B[beyond].sum(0)
     if len(rows) > B.shape[1]:
         return None
@@ -277,13 +321,19 @@ def _on_the_kink(B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray
         return None
     force = linalg.cho_solve(factor, lam - rows @ pull, check_finite=False)
     w = (pull + force @ rows) / lam
-    w += linalg.cho_solve(factor, 1 - rows @ w, check_finite=False) @ rows  # digits that a small λ took
+    w += (
+        linalg.cho_solve(factor, 1 - rows @ w, check_finite=False) @ rows
+    )  # digits that a small λ took
     pushed = np.all((force > -1e-9) & (force < 1 + 1e-9))
     return w if pushed and _on_its_sides(B @ w, kink, beyond) else None
 
 
-def _on_dependent_rows(B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray) -> np.ndarray | None:
-    """The same where the rows, equal ones say, determine w, not their forces: any in [0, 1] with that sum will do."""
+def _on_dependent_rows(
+    B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray
+) -> np.ndarray | None:
+    """The same where the rows, equal ones say, determine w, not their forces: any in [0, 1] with
+    that sum will do.
+    """
     rows, pull = B[kink], B[beyond].sum(0)
     if not len(rows):
         return None
@@ -292,11 +342,15 @@ def _on_dependent_rows(B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.n
     if not _on_its_sides(B @ w, kink, beyond):
         return None
     force = optimize.lsq_linear(rows.T, lam * w - pull, (0, 1), method="bvls", tol=1e-14).x
-    return w if np.abs(pull + force @ rows - lam * w).max() < 1e-9 * (1 + np.abs(pull).max()) else None
+    return (
+        w if np.abs(pull + force @ rows - lam * w).max() < 1e-9 * (1 + np.abs(pull).max()) else None
+    )
 
 
 def _on_its_sides(margin: np.ndarray, kink: np.ndarray, beyond: np.ndarray) -> bool:
-    """Whether margins B w are 1 on the kink, below 1 beyond it and above 1 elsewhere, up to rounding."""
+    """Whether margins B w are 1 on the kink, below 1 beyond it and above 1 elsewhere, up to
+    rounding.
+    """
     gap = 1 - margin
     signed = np.where(beyond, -gap, gap)  # positive where a row is on the wrong side
     signed[kink] = np.abs(gap[kink])
@@ -325,7 +379,9 @@ def logistic(B: np.ndarray, lam: float, most: int = 100) -> np.ndarray:
 
 
 def box_qp(Q: np.ndarray, box: float, most: int = 60) -> np.ndarray:
-    """argmin ½ aᵀQa − Σa over 0 ≤ a ≤ box, (n,): primal-dual active sets, projected gradients if they cycle."""
+    """argmin ½ aᵀQa − Σa over 0 ≤ a ≤ box, (n,): primal-dual active sets, projected gradients if
+    they cycle.
+    """
     diagonal = np.diag(Q).mean()
     a = np.clip(1 / np.diag(Q), 0, box)
     seen = set()

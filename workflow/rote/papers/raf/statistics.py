@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rote.claims import Sample
+from rote.ledger import Sample
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -13,7 +13,9 @@ Tables = Mapping[str, pd.DataFrame]
 def _check(tables: Tables, name: str) -> dict[str, Sample]:
     """Numbers that theory alone decides, one per condition."""
     table = tables["checks"]
-    return {row.condition: Sample([row.value]) for row in table[table["check"] == name].itertuples()}
+    return {
+        row.condition: Sample([row.value]) for row in table[table["check"] == name].itertuples()
+    }
 
 
 def _against_theory(tables: Tables, label: str, error: str) -> dict[str, Sample]:
@@ -30,22 +32,34 @@ def _against_theory(tables: Tables, label: str, error: str) -> dict[str, Sample]
 
 def gen_theory(tables: Tables) -> dict[str, Sample]:
     """4.1: simulated minus predicted E_gen, linear and kernel learners."""
-    return {k: v for k, v in _against_theory(tables, "verification", "e_gen").items() if "features" not in k}
+    return {
+        k: v
+        for k, v in _against_theory(tables, "verification", "e_gen").items()
+        if "features" not in k
+    }
 
 
 def mem_theory(tables: Tables) -> dict[str, Sample]:
     """4.2: simulated minus predicted E_mem."""
-    return {k: v for k, v in _against_theory(tables, "verification", "e_mem").items() if "features" not in k}
+    return {
+        k: v
+        for k, v in _against_theory(tables, "verification", "e_mem").items()
+        if "features" not in k
+    }
 
 
 def features_gen_theory(tables: Tables) -> dict[str, Sample]:
     """4.14: simulated minus predicted E_gen, random features."""
-    return {k: v for k, v in _against_theory(tables, "verification", "e_gen").items() if "features" in k}
+    return {
+        k: v for k, v in _against_theory(tables, "verification", "e_gen").items() if "features" in k
+    }
 
 
 def features_mem_theory(tables: Tables) -> dict[str, Sample]:
     """4.14: simulated minus predicted E_mem, random features."""
-    return {k: v for k, v in _against_theory(tables, "verification", "e_mem").items() if "features" in k}
+    return {
+        k: v for k, v in _against_theory(tables, "verification", "e_mem").items() if "features" in k
+    }
 
 
 def bayes_gamp(tables: Tables) -> dict[str, Sample]:
@@ -66,7 +80,8 @@ def universality_mem(tables: Tables) -> dict[str, Sample]:
 def _universality(tables: Tables, error: str) -> dict[str, Sample]:
     groups = tables["universality"].groupby(["kernel", "loss"])
     return {
-        f"{kernel}, {loss}": Sample(rows[f"{error}_true"] - rows[f"{error}_model"]) for (kernel, loss), rows in groups
+        f"{kernel}, {loss}": Sample(rows[f"{error}_true"] - rows[f"{error}_model"])
+        for (kernel, loss), rows in groups
     }
 
 
@@ -143,7 +158,9 @@ def memory_limit(tables: Tables) -> dict[str, Sample]:
 def separability_crossing(tables: Tables) -> Sample:
     """4.13: the α at which half of the training sets are separable, minus α_c."""
     table = tables["separability"]
-    wide = table.astype({"separable": float}).pivot(index="replicate", columns="alpha", values="separable")
+    wide = table.astype({"separable": float}).pivot(
+        index="replicate", columns="alpha", values="separable"
+    )
     alphas, capacity = wide.columns.to_numpy(float), table["capacity"].iloc[0]
 
     def crossing(shares: np.ndarray) -> np.ndarray:
@@ -180,7 +197,9 @@ def reference(tables: Tables) -> dict[str, Sample]:
 
 
 def real_memory_cost(tables: Tables) -> Sample:
-    """Real images: E_gen lost by asking E_mem ≤ 0.01, smallest bandwidth minus largest useful one (η = 1)."""
+    """Real images: E_gen lost by asking E_mem ≤ 0.01, smallest bandwidth minus largest useful one
+    (η = 1).
+    """
     table = tables["real"]
     etas = np.sort(table["eta"].unique())
     wide = etas[np.abs(np.log(etas)).argmin()]
@@ -194,7 +213,9 @@ def real_memory_cost(tables: Tables) -> Sample:
 
 
 def two_layer_exponent(tables: Tables) -> dict[str, Sample]:
-    """Log-log slope of E_gen in α of the widest networks without weight decay, which keep (nearly) all facts."""
+    """Log-log slope of E_gen in α of the widest networks without weight decay, which keep (nearly)
+    all facts.
+    """
     table = tables["two_layer"]
     table = table[(table["width"] == table["width"].max()) & (table["weight_decay"] == 0)]
     conditions = {}
@@ -211,4 +232,7 @@ def two_layer_memory(tables: Tables) -> dict[str, Sample]:
     table = tables["two_layer"]
     table = table[(table["width"] == table["width"].max()) & (table["weight_decay"] == 0)]
     groups = table.groupby("scale")
-    return {f"init scale {scale:g}": Sample(rows.groupby("replicate")["e_mem"].max()) for scale, rows in groups}
+    return {
+        f"init scale {scale:g}": Sample(rows.groupby("replicate")["e_mem"].max())
+        for scale, rows in groups
+    }

@@ -1,4 +1,6 @@
-"""Two-layer ReLU networks on rules and facts (our extension): do they learn faster than α^-1/2, and keep all facts?"""
+"""Two-layer ReLU networks on rules and facts (our extension): do they learn faster than α^-1/2, and
+keep all facts?
+"""
 
 from itertools import product
 from pathlib import Path
@@ -10,16 +12,18 @@ import torch
 from torch import Tensor
 
 from rote import train
+from rote.core.seeds import generator
 from rote.models.products import bmm
 from rote.papers.raf import settings
-from rote.seeds import generator
 from rote.synth import rules_facts
 
 FRESH = 4000
 
 
 class _Block(NamedTuple):
-    """The networks of one shape, (α, width): every scale × decay × replicate, each with data of its own."""
+    """The networks of one shape, (α, width): every scale × decay × replicate, each with data of its
+    own.
+    """
 
     alpha: float
     width: int
@@ -31,12 +35,18 @@ class _Block(NamedTuple):
 
 
 def sweep(
-    options: settings.TwoLayer, seed: int, *, device: str = "cpu", checkpoints: Path | None = None, every: int = 500
+    options: settings.TwoLayer,
+    seed: int,
+    *,
+    device: str = "cpu",
+    checkpoints: Path | None = None,
+    every: int = 500,
 ) -> pd.DataFrame:
     """Train every α × width × scale × decay × replicate in one program: the table TwoLayerTable.
 
-    f(x) = a·relu(W x/√d)/√width, logistic loss, full batches, Adam with a coupled L2 penalty on the mean loss. Networks
-    of one shape are one stack; all stacks share the steps, the optimizer and the checkpoint, so nothing is padded.
+    f(x) = a·relu(W x/√d)/√width, logistic loss, full batches, Adam with a coupled L2 penalty on the
+    mean loss. Networks of one shape are one stack; all stacks share the steps, the optimizer and
+    the checkpoint, so nothing is padded.
     """
     blocks, parameters = [], {}
     for number, (alpha, width) in enumerate(product(options.alphas, options.widths)):
@@ -49,7 +59,9 @@ def sweep(
         for number, block in enumerate(blocks):
             hidden, output = p[f"hidden.{number}"], p[f"output.{number}"]
             penalty = (hidden**2).sum((1, 2)) + (output**2).sum((1, 2))
-            misfit = torch.nn.functional.softplus(-block.y * _forward(hidden, output, block.x)).mean(1)
+            misfit = torch.nn.functional.softplus(
+                -block.y * _forward(hidden, output, block.x)
+            ).mean(1)
             losses.append(misfit + block.decays / 2 * penalty)
         return torch.cat(losses)
 
@@ -64,12 +76,16 @@ def sweep(
     )
     found = []
     for number, block in enumerate(blocks):
-        found += _evaluate(options, block, trained[f"hidden.{number}"], trained[f"output.{number}"], seed)
+        found += _evaluate(
+            options, block, trained[f"hidden.{number}"], trained[f"output.{number}"], seed
+        )
     columns = ["alpha", "width", "scale", "weight_decay", "replicate", "e_gen", "e_mem"]
     return pd.DataFrame(found, columns=columns)
 
 
-def _forward(hidden: Tensor, output: Tensor, x: Tensor) -> Tensor:  # (units, rows, d) -> (units, rows)
+def _forward(
+    hidden: Tensor, output: Tensor, x: Tensor
+) -> Tensor:  # (units, rows, d) -> (units, rows)
     return bmm(bmm(x, hidden).relu_(), output).squeeze(-1) / hidden.shape[-1] ** 0.5
 
 
@@ -88,14 +104,21 @@ def _block(
     def stack(arrays: list[np.ndarray]) -> Tensor:
         return torch.tensor(np.stack(arrays), dtype=torch.float32, device=device)
 
-    x, y = stack([sample.X / np.sqrt(options.d) for sample in samples]), stack([sample.y for sample in samples])
+    x, y = (
+        stack([sample.X / np.sqrt(options.d) for sample in samples]),
+        stack([sample.y for sample in samples]),
+    )
     decays = torch.tensor([decay for _, decay, _ in units], device=device)
     return _Block(alpha, width, units, samples, x, y, decays), stack(hidden), stack(output)
 
 
-def _evaluate(options: settings.TwoLayer, block: _Block, hidden: Tensor, output: Tensor, seed: int) -> list[tuple]:
+def _evaluate(
+    options: settings.TwoLayer, block: _Block, hidden: Tensor, output: Tensor, seed: int
+) -> list[tuple]:
     """Both errors of every network of a block: rows of the table."""
-    fresh = generator(seed, "raf", "two-layer fresh", str(block.alpha), block.width).normal(size=(FRESH, options.d))
+    fresh = generator(seed, "raf", "two-layer fresh", str(block.alpha), block.width).normal(
+        size=(FRESH, options.d)
+    )
     rows = torch.tensor(fresh / np.sqrt(options.d), dtype=torch.float32, device=hidden.device)
     with torch.no_grad():
         fitted = _forward(hidden, output, block.x).cpu().numpy()
@@ -104,5 +127,7 @@ def _evaluate(options: settings.TwoLayer, block: _Block, hidden: Tensor, output:
     for number, (unit, sample) in enumerate(zip(block.units, block.samples, strict=True)):
         wrong = rules_facts.sign(test[number]) != rules_facts.sign(fresh @ sample.teacher)
         lost = rules_facts.sign(fitted[number]) != sample.y
-        found.append((block.alpha, block.width, *unit, float(wrong.mean()), float(lost[sample.facts].mean())))
+        found.append(
+            (block.alpha, block.width, *unit, float(wrong.mean()), float(lost[sample.facts].mean()))
+        )
     return found

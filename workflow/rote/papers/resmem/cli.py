@@ -1,4 +1,6 @@
-"""`rote resmem <verb>`: the linear theory, and base, embedding, residuals and evaluation of every task."""
+"""`rote resmem <verb>`: the linear theory, and base, embedding, residuals and evaluation of every
+task.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +8,12 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from rote import tables
-from rote.arrays import load, save
-from rote.errors import InputError
-from rote.job import Job
+from rote.core import tables
+from rote.core.arrays import load, save
+from rote.core.errors import InputError
+from rote.core.job import Job
+from rote.core.verbs import table, verb
 from rote.papers.resmem import schema, settings
-from rote.verbs import table, verb
 
 app = typer.Typer(
     name="resmem",
@@ -24,13 +26,17 @@ Task = Annotated[str, typer.Option(help="A task, a section of the settings: digi
 Folder = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar="DIR")]
 Bases = Annotated[Path, typer.Option(help="Trained bases.", metavar="SAFETENSORS")]
 Embeddings = Annotated[Path, typer.Option(help="Logits and embeddings.", metavar="SAFETENSORS")]
-Residuals = Annotated[Path, typer.Option(help="Neighbours of every query.", metavar="SAFETENSORS")]
+Residuals = Annotated[Path, typer.Option(help="Neighbors of every query.", metavar="SAFETENSORS")]
 
 
 @verb(app, settings.Theory)
-def solve_linear(run: Job, risks: table("Write: risks without noise."), noisy: table("Write: risks under noise."),
-                 toy: table("Write: the toy problem.")):  # fmt: skip
-    """The linear model: base, nearest neighbour and ResMem; label noise; a toy in one dimension."""
+def solve_linear(
+    run: Job,
+    risks: table("Write: risks without noise."),
+    noisy: table("Write: risks under noise."),
+    toy: table("Write: the toy problem."),
+):
+    """The linear model: base, nearest neighbor and ResMem; label noise; a toy in one dimension."""
     from rote.papers.resmem import linear
 
     tables.write(risks, linear.risks(run.settings, run.seed), schema.Risks, run.provenance())
@@ -43,7 +49,9 @@ def train_base(
     run: Job,
     task: Task,
     out: Bases,
-    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
+    ] = None,
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Train a task's bases, the replicates of each as one stack."""
@@ -57,12 +65,21 @@ def train_base(
         save(out, regression.bases(options, run.seed))
         return
     folder = checkpoints and checkpoints / f"resmem-{task}-{run.code or 'by-hand'}-{run.digest}"
-    datas = [datasets.data(task, options, run.seed, replicate) for replicate in range(options.replicates)]
+    datas = [
+        datasets.data(task, options, run.seed, replicate) for replicate in range(options.replicates)
+    ]
     bases = {}
     for number, arm in enumerate(tasks.arms(task, options)):
         file = folder and folder / f"{number}.pt"
         _, weights = tasks.fit(
-            task, arm, options, datas, run.seed, device=run.device, checkpoint=file, every=checkpoint_steps
+            task,
+            arm,
+            options,
+            datas,
+            run.seed,
+            device=run.device,
+            checkpoint=file,
+            every=checkpoint_steps,
         )
         bases |= {f"{arm.name}/{name}": value.cpu().numpy() for name, value in weights.items()}
     save(out, bases)
@@ -84,16 +101,22 @@ def embed(run: Job, task: Task, bases: Bases, out: Embeddings):
 
 @verb(app, settings.Settings)
 def fit_residuals(
-    run: Job, task: Task, embeddings: Embeddings, out: Residuals, choices: table("Write: settings chosen.")
+    run: Job,
+    task: Task,
+    embeddings: Embeddings,
+    out: Residuals,
+    choices: table("Write: settings chosen."),
 ):
-    """Find the neighbours of every query in every memory, and tune ResMem, the memory alone and their mixture."""
+    """Find the neighbors of every query in every memory, and tune ResMem, the memory alone and
+    their mixture.
+    """
     from rote.papers.resmem import experiment, regression
 
     options, found, memory = _options(run, task), load(embeddings), run.settings.memory
     if task == "regression":
-        near, chosen = regression.neighbours(options, memory, found, run.seed, run.device)
+        near, chosen = regression.neighbors(options, memory, found, run.seed, run.device)
     else:
-        near, chosen = experiment.neighbours(task, options, memory, found, run.seed, run.device)
+        near, chosen = experiment.neighbors(task, options, memory, found, run.seed, run.device)
     save(out, near)
     tables.write(choices, chosen, schema.Choices, run.provenance())
 
@@ -112,7 +135,9 @@ def evaluate(
 
     given = (_options(run, task), load(embeddings), load(residuals), tables.read(choices), run.seed)
     alone = task == "regression"
-    frames = {"regression": regression.evaluate(*given)} if alone else experiment.evaluate(task, *given)
+    frames = (
+        {"regression": regression.evaluate(*given)} if alone else experiment.evaluate(task, *given)
+    )
     for name, frame in frames.items():
         tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
 
@@ -121,8 +146,12 @@ def evaluate(
 def evaluate_tasks(
     run: Job,
     task: Annotated[list[str], typer.Option(help="Tasks that were run.")],
-    choices: Annotated[Path, typer.Option(help="Folder with <task>.parquet, the settings chosen.", metavar="DIR")],
-    evaluations: Annotated[Path, typer.Option(help="Folder with a folder of tables per task.", metavar="DIR")],
+    choices: Annotated[
+        Path, typer.Option(help="Folder with <task>.parquet, the settings chosen.", metavar="DIR")
+    ],
+    evaluations: Annotated[
+        Path, typer.Option(help="Folder with a folder of tables per task.", metavar="DIR")
+    ],
     out: Folder,
 ):
     """Put the tasks together."""
@@ -149,7 +178,9 @@ def evaluate_growth(
     options, found = run.settings.longtail, load(embeddings)
     frame = extensions.growth(options, load(bases), found, run.seed)
     tables.write(growth, frame, schema.Growth, run.provenance())
-    tables.write(crossfit, extensions.crossfit(options, found, run.seed), schema.CrossFit, run.provenance())
+    tables.write(
+        crossfit, extensions.crossfit(options, found, run.seed), schema.CrossFit, run.provenance()
+    )
 
 
 @verb(app, settings.Settings)
@@ -166,7 +197,9 @@ def train_spurious(run: Job, out: table("Write: one row per method and data set.
     """A spurious feature: linear base, its memory, memorization-aware training."""
     from rote.papers.resmem import extensions
 
-    tables.write(out, extensions.spurious(run.settings, run.seed), schema.Spurious, run.provenance())
+    tables.write(
+        out, extensions.spurious(run.settings, run.seed), schema.Spurious, run.provenance()
+    )
 
 
 def _options(run: Job, task: str):

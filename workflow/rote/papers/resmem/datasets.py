@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote import data as data_files
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.seeds import generator
+from rote.data import images as data_files
 from rote.papers.resmem import language, pictures, settings
-from rote.seeds import generator
 from rote.synth import images
 
 
@@ -67,13 +67,19 @@ def _drawn(source: Any, rng: np.random.Generator, numbers: list[int]) -> Data:
 
 
 def _longtail(options: settings.LongTail, rng: np.random.Generator) -> Data:
-    most = max(*options.sizes, min(options.sizes) + max(options.grown))  # a memory may grow beyond the base's rows
+    most = max(
+        *options.sizes, min(options.sizes) + max(options.grown)
+    )  # a memory may grow beyond the base's rows
     numbers = [most, options.valid, options.test]
     return _drawn(images.LongTail(rng), rng, numbers)
 
 
 def _fine(options: settings.CoarseFine, rng: np.random.Generator) -> Data:
-    return _drawn(images.CoarseFine(rng), rng, [max(options.train, options.small), options.valid, options.test])
+    return _drawn(
+        images.CoarseFine(rng),
+        rng,
+        [max(options.train, options.small), options.valid, options.test],
+    )
 
 
 def _mnist(options: settings.Mnist, rng: np.random.Generator) -> Data:
@@ -81,29 +87,47 @@ def _mnist(options: settings.Mnist, rng: np.random.Generator) -> Data:
     found = data_files.mnist(options.root, download=options.download)
     pixels, y = found.pixels[-10_000:], found.labels[-10_000:].astype(np.int64)
     if len(y) < 10_000 or pixels.shape[1] != 28:
-        raise InputError(f"{options.root}: 10,000 images of 28 x 28 pixels are needed, found {pixels.shape}")
+        raise InputError(
+            f"{options.root}: 10,000 images of 28 x 28 pixels are needed, found {pixels.shape}"
+        )
     x = (pixels / 255 - 0.1307) / 0.3081
     x = x.reshape(-1, 14, 2, 14, 2).mean((2, 4)).reshape(len(x), -1).astype(np.float32)
     order = np.random.default_rng(0).permutation(10_000)
-    parts = (order[3000 : 3000 + options.train], order[2000 : 2000 + options.valid], order[: options.test])
+    parts = (
+        order[3000 : 3000 + options.train],
+        order[2000 : 2000 + options.valid],
+        order[: options.test],
+    )
     return Data(*(Split(x[some], y[some], y[some]) for some in parts), 10)
 
 
 def _cifar(options: settings.Cifar, rng: np.random.Generator) -> Data:
-    """The published test set; validation images are of the training part, the same in every replicate."""
+    """The published test set; validation images are of the training part, the same in every
+    replicate.
+    """
     found = data_files.cifar100(options.root, download=options.download)
     last = len(found.labels) - len(found.labels) // 6  # one sixth of the images are for testing
     if last < options.train + options.valid:
         raise InputError(
-            f"{options.root}: {last} images are not for testing, resmem.cifar.train and valid ask for "
+            f"{options.root}: {last} images are not for testing, resmem.cifar.train and valid ask "
+            "for "
             f"{options.train} + {options.valid}"
         )
-    mean, spread = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)  # of its channels, as everyone has them
+    mean, spread = (
+        (0.5071, 0.4865, 0.4409),
+        (0.2673, 0.2564, 0.2762),
+    )  # of its channels, as everyone has them
     order = np.random.default_rng(0).permutation(last)
     parts = []
-    for some in (order[: options.train], order[options.train : options.train + options.valid], np.s_[last:]):
+    for some in (
+        order[: options.train],
+        order[options.train : options.train + options.valid],
+        np.s_[last:],
+    ):
         pixels = found.pixels[some].astype(np.float32) / 255
-        x = (pixels - np.array(mean, np.float32)[:, None, None]) / np.array(spread, np.float32)[:, None, None]
+        x = (pixels - np.array(mean, np.float32)[:, None, None]) / np.array(spread, np.float32)[
+            :, None, None
+        ]
         y = found.labels[some].astype(np.int64)
         parts.append(Split(x.reshape(len(x), -1), y, y))
     return Data(*parts, 100)
@@ -124,7 +148,8 @@ def _fashion(options: settings.Fashion, rng: np.random.Generator) -> Data:
     wanted = options.train + options.valid + options.test
     if len(found.labels) < wanted:
         raise InputError(
-            f"{options.root}: {len(found.labels)} images, resmem.fashion.train, valid and test ask for {wanted}"
+            f"{options.root}: {len(found.labels)} images, resmem.fashion.train, valid and test "
+            f"ask for {wanted}"
         )
     order = rng.permutation(len(found.labels))[:wanted]
     x = (found.pixels[order].reshape(wanted, -1) / found.largest).astype(np.float32)
@@ -140,7 +165,9 @@ def _language(options: settings.Language, rng: np.random.Generator) -> Data:
 
 
 def topics() -> list[str]:
-    """The help topics that come with Python, a text under the PSF licence; they differ a little between versions."""
+    """The help topics that come with Python, a text under the PSF licence; they differ a little
+    between versions.
+    """
     from pydoc_data.topics import topics as found
 
     return [found[name] for name in sorted(found)]
@@ -155,10 +182,13 @@ def _text(options: settings.Text, rng: np.random.Generator) -> Data:
     parts = ["\n".join(some) for some in (texts[second:], texts[first:second], texts[:first])]
     symbols = {symbol: number for number, symbol in enumerate(sorted(set("".join(texts) + "\n")))}
     codes = [np.array([symbols[symbol] for symbol in part], np.int64) for part in parts]
-    windows = [np.lib.stride_tricks.sliding_window_view(some, options.context + 1) for some in codes]
+    windows = [
+        np.lib.stride_tricks.sliding_window_view(some, options.context + 1) for some in codes
+    ]
     if len(windows[0]) < max(options.memories):
         raise InputError(
-            f"the help topics give {len(windows[0])} training positions, resmem.text.memories asks for "
+            f"the help topics give {len(windows[0])} training positions, resmem.text.memories "
+            "asks for "
             f"{max(options.memories)}"
         )
     seen = {parts[0][at : at + options.unseen] for at in range(len(parts[0]) - options.unseen)}
@@ -168,7 +198,11 @@ def _text(options: settings.Text, rng: np.random.Generator) -> Data:
             chosen = rng.choice(len(window), max(options.memories), replace=False)
         else:  # topics repeat each other: only contexts that are new count
             ends = np.arange(options.unseen - options.context, len(window))
-            new = [at for at in ends if part[at + options.context - options.unseen : at + options.context] not in seen]
+            new = [
+                at
+                for at in ends
+                if part[at + options.context - options.unseen : at + options.context] not in seen
+            ]
             size = options.valid if number == 1 else options.test
             chosen = rng.choice(new, min(size, len(new)), replace=False)
         rows = window[chosen]

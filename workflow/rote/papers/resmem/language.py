@@ -1,8 +1,9 @@
-"""Causal language models that are taken, not trained, on a text of your own: next tokens and hidden states.
+"""Causal language models that are taken, not trained, on a text of your own: next tokens and hidden
+states.
 
-A vocabulary has tens of thousands of tokens, and logits of all of them for every remembered position would fill disks.
-The most frequent tokens are told apart and the others are one class, whose probability is the sum of theirs: exact at
-temperature 1.
+A vocabulary has tens of thousands of tokens, and logits of all of them for every remembered
+position would fill disks. The most frequent tokens are told apart and the others are one class,
+whose probability is the sum of theirs: exact at temperature 1.
 """
 
 import hashlib
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rote import corpora
-from rote.errors import InputError
-from rote.job import track
+from rote.core.errors import InputError
+from rote.core.job import track
+from rote.data import corpora
 from rote.models import pretrained
 from rote.papers.resmem import settings
 
@@ -30,14 +31,17 @@ class Pieces(NamedTuple):
 
 @cache
 def pieces(corpus: str, column: str, limit: int, tokenizer: str, context: int) -> Pieces:
-    """The first `limit` documents of a corpus in pieces of up to `context` tokens, those of one token left out.
+    """The first `limit` documents of a corpus in pieces of up to `context` tokens, those of one
+    token left out.
 
     Raises:
         InputError: for a corpus or a tokenizer that cannot be read.
     """
     encode = pretrained.tokenizer(tokenizer, fast=False)
     found, numbers = [], []
-    for number, document in enumerate(track(corpora.documents(corpus, column), "tokens", total=limit)):
+    for number, document in enumerate(
+        track(corpora.documents(corpus, column), "tokens", total=limit)
+    ):
         if number == limit:
             break
         ids = np.array(encode(document.text, add_special_tokens=False)["input_ids"], np.int64)
@@ -56,8 +60,9 @@ def draw(options: settings.Language, rng: np.random.Generator) -> "tuple[list[Sp
     """Positions to remember, to tune on and to test on, of documents apart from each other.
 
     Returns:
-        Splits, whose inputs are (piece, position) of the token to predict, (n, 2), and labels its class; and the tokens
-        that are told apart, by class: the most frequent ones among the training labels. One more class holds the rest.
+        Splits, whose inputs are (piece, position) of the token to predict, (n, 2), and labels its
+        class; and the tokens that are told apart, by class: the most frequent ones among the
+        training labels. One more class holds the rest.
 
     Raises:
         InputError: for a corpus with too few documents or positions.
@@ -68,20 +73,25 @@ def draw(options: settings.Language, rng: np.random.Generator) -> "tuple[list[Sp
     documents = np.unique(text.documents)
     if len(documents) < 10:
         raise InputError(
-            f"resmem.language.corpus {options.corpus}: {len(documents)} documents of two tokens or more, at least 10 "
+            f"resmem.language.corpus {options.corpus}: {len(documents)} documents of two tokens "
+            "or more, at least 10 "
             "are needed to have training, validation and test documents apart"
         )
     tenth = len(documents) // 10
     test, valid, train = np.split(rng.permutation(documents), [tenth, 2 * tenth])
     chosen = []
-    for name, some, count in (("train", train, options.train), ("valid", valid, options.valid),
-                              ("test", test, options.test)):  # fmt: skip
+    for name, some, count in (
+        ("train", train, options.train),
+        ("valid", valid, options.valid),
+        ("test", test, options.test),
+    ):
         numbers = np.flatnonzero(np.isin(text.documents, some))
         sizes = np.array([len(text.tokens[number]) - 1 for number in numbers])
         total = int(sizes.sum())
         if total < count:
             raise InputError(
-                f"resmem.language.corpus {options.corpus}: {total:,} positions in the {name} documents, "
+                f"resmem.language.corpus {options.corpus}: {total:,} positions in the {name} "
+                "documents, "
                 f"resmem.language.{name} asks for {count:,}"
             )
         flat = np.sort(rng.choice(total, count, replace=False))
@@ -97,36 +107,54 @@ def draw(options: settings.Language, rng: np.random.Generator) -> "tuple[list[Sp
 
 
 def bases(options: settings.Language) -> dict[str, np.ndarray]:
-    """What identifies each model: the SHA-256 of its weights, so that later steps use the same ones."""
+    """What identifies each model: the SHA-256 of its weights, so that later steps use the same
+    ones.
+    """
     return {f"{model}/digest": _digest(pretrained.causal(model)) for model in options.models}
 
 
 def embed(
-    options: settings.Language, name: str, weights: dict[str, Any], rngs: list[np.random.Generator], device: str = "cpu"
+    options: settings.Language,
+    name: str,
+    weights: dict[str, Any],
+    rngs: list[np.random.Generator],
+    device: str = "cpu",
 ) -> list[dict[str, dict[str, np.ndarray]]]:
-    """Per generator and split: `logits` (n, classes) and `last`, the hidden state that the head reads, (n, d).
+    """Per generator and split: `logits` (n, classes) and `last`, the hidden state that the head
+    reads, (n, d).
 
     Raises:
-        InputError: for a model that is not the one the bases file names, or whose vocabulary is too small.
+        InputError: for a model that is not the one the bases file names, or whose vocabulary is too
+            small.
     """
     import torch
 
     model = pretrained.causal(name)
     if not np.array_equal(_digest(model), np.asarray(weights["digest"])):
-        raise InputError(f"model {name!r} is not the one that train-base saw: its weights have changed; run it again")
+        raise InputError(
+            f"model {name!r} is not the one that train-base saw: its weights have changed; run it "
+            "again"
+        )
     model.to(device)
     text, drawn = _pieces(options), [draw(options, rng) for rng in rngs]
     size = model.get_output_embeddings().weight.shape[0]
     most = max(int(piece.max()) for piece in text.tokens)
     if most >= size:
-        raise InputError(f"model {name!r} knows {size} tokens, but the tokenizer gives number {most}; set tokenizer")
+        raise InputError(
+            f"model {name!r} knows {size} tokens, but the tokenizer gives number {most}; set "
+            "tokenizer"
+        )
     width = model.get_output_embeddings().weight.shape[1]
     out = [
-        {split: {"logits": np.empty((len(part.y), len(known) + 1), np.float32),
-                 "last": np.empty((len(part.y), width), np.float32)}
-         for split, part in zip(("train", "valid", "test"), splits, strict=True)}
+        {
+            split: {
+                "logits": np.empty((len(part.y), len(known) + 1), np.float32),
+                "last": np.empty((len(part.y), width), np.float32),
+            }
+            for split, part in zip(("train", "valid", "test"), splits, strict=True)
+        }
         for splits, known in drawn
-    ]  # fmt: skip
+    ]
     wanted: dict[int, list[tuple[int, str, int, int]]] = {}
     for replicate, (splits, _) in enumerate(drawn):
         for split, part in zip(("train", "valid", "test"), splits, strict=True):
@@ -136,15 +164,24 @@ def embed(
     with torch.inference_mode():
         for begin in track(range(0, len(order), options.batch), f"{name}: hidden states"):
             batch = order[begin : begin + options.batch]
-            tokens = torch.nn.utils.rnn.pad_sequence([torch.tensor(text.tokens[piece]) for piece in batch], True)
-            mask = torch.arange(tokens.shape[1]) < torch.tensor([len(text.tokens[piece]) for piece in batch])[:, None]
-            found = model(tokens.to(device), attention_mask=mask.to(device).long(), output_hidden_states=True)
+            tokens = torch.nn.utils.rnn.pad_sequence(
+                [torch.tensor(text.tokens[piece]) for piece in batch], True
+            )
+            mask = (
+                torch.arange(tokens.shape[1])
+                < torch.tensor([len(text.tokens[piece]) for piece in batch])[:, None]
+            )
+            found = model(
+                tokens.to(device), attention_mask=mask.to(device).long(), output_hidden_states=True
+            )
             states, logits = found.hidden_states[-1], found.logits
             for number, piece in enumerate(batch):
                 places = [at for *_, at in wanted[piece]]
                 last = states[number, places].float().cpu().numpy()
                 chances = logits[number, places].float().log_softmax(-1).cpu().numpy()
-                for (replicate, split, row, _), state, line in zip(wanted[piece], last, chances, strict=True):
+                for (replicate, split, row, _), state, line in zip(
+                    wanted[piece], last, chances, strict=True
+                ):
                     out[replicate][split]["last"][row] = state
                     out[replicate][split]["logits"][row] = _merged(line, drawn[replicate][1])
     return out

@@ -1,6 +1,6 @@
 """The paper's result tables."""
 
-from rote.tables import Table, column
+from rote.core.tables import Table, column
 
 
 class Toy(Table):
@@ -35,7 +35,7 @@ class Noisy(Table):
     KEY = ("examples", "noise", "k", "replicate")
     examples: int = column("training points n")
     noise: float = column("standard deviation of the label noise, tau")
-    k: int = column("neighbours averaged; 0 is the base")
+    k: int = column("neighbors averaged; 0 is the base")
     replicate: int = column("data set")
     risk: float = column("mean squared error against the noiseless target")
 
@@ -60,16 +60,20 @@ class Choices(Table):
     features: str = column("embedding: last (layer), map (last feature map) or inputs")
     rows: int = column("rows remembered")
     replicate: int = column("replicate")
-    k: int = column("neighbours of ResMem; 0 is no memory")
+    k: int = column("neighbors of ResMem; 0 is no memory")
     bandwidth: float = column("bandwidth of ResMem")
     temperature: float = column("temperature of ResMem")
-    unit: float = column("median distance of a validation query to its nearest neighbour, where it is not 0")
-    knn_k: int = column("neighbours of the memory alone")
+    unit: float = column(
+        "median distance of a validation query to its nearest neighbor, where it is not 0"
+    )
+    knn_k: int = column("neighbors of the memory alone")
     knn_bandwidth: float = column("its bandwidth")
-    mix_k: int = column("neighbours of the mixture")
+    mix_k: int = column("neighbors of the mixture")
     mix_bandwidth: float = column("its bandwidth")
     mix: float = column("its weight of the memory, lambda")
-    recall: float = column("share of the true neighbours that the engine finds, k = 50; 1 for exact engines")
+    recall: float = column(
+        "share of the true neighbors that the engine finds, k = 50; 1 for exact engines"
+    )
 
 
 class Accuracy(Table):
@@ -128,7 +132,9 @@ class Parts(Table):
     features: str = column("embedding")
     rows: int = column("rows remembered")
     replicate: int = column("replicate")
-    by: str = column("confidence (quarters), frequency (tenths), half (of the frequency), flips or coarse")
+    by: str = column(
+        "confidence (quarters), frequency (tenths), half (of the frequency), flips or coarse"
+    )
     part: str = column("number of the part, from the lowest; fixed, broken or wrong")
     share: float = column("its share of the test set; of coarse: share in the right coarse class")
     base: float = column("accuracy of the base there")
@@ -145,8 +151,8 @@ class Grid(Table):
     features: str = column("embedding")
     rows: int = column("rows remembered")
     replicate: int = column("replicate")
-    k: int = column("neighbours")
-    bandwidth: float = column("bandwidth over the median distance to the nearest neighbour")
+    k: int = column("neighbors")
+    bandwidth: float = column("bandwidth over the median distance to the nearest neighbor")
     temperature: float = column("temperature")
     accuracy: float = column("test accuracy")
 
@@ -162,7 +168,9 @@ class Growth(Table):
 
 
 class CrossFit(Table):
-    """A base that fits its training set, with residuals of its own or of bases that did not see the row."""
+    """A base that fits its training set, with residuals of its own or of bases that did not see the
+    row.
+    """
 
     KEY = ("residuals", "tuned", "replicate")
     residuals: str = column("in-sample or cross-fitted")
@@ -183,7 +191,9 @@ class Memorization(Table):
     example: int = column("training image")
     score: float = column("memorization score")
     weight: float = column("1 - p(label) under networks that saw it: what ResMem stores")
-    gain: float = column("how often a memory corrects it minus how often it spoils it, networks that did not see it")
+    gain: float = column(
+        "how often a memory corrects it minus how often it spoils it, networks that did not see it"
+    )
     frequency: int = column("training images of its subpopulation")
 
 

@@ -6,14 +6,15 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from rote.claims import Sample
+from rote.ledger import Sample
 from rote.papers.resmem.figures.linear import slope
 from rote.theory import lookup
 
 Tables = Mapping[str, pd.DataFrame]
 
 
-# ---- theory ----------------------------------------------------------------------------------------------------------
+# ---- theory
+# ----------------------------------------------------------------------------------------------------------
 
 
 def _risks(tables: Tables) -> pd.DataFrame:
@@ -26,18 +27,26 @@ def plateau(tables: Tables) -> dict[str, Sample]:
     rows, found = _risks(tables), {}
     for d, some in rows.groupby("dimension"):
         some = some[some["examples"] == some["examples"].max()]
-        found[f"d = {d}"] = Sample(some["base"].to_numpy() / lookup.plateau(d, float(some["norm"].iloc[0])))
+        found[f"d = {d}"] = Sample(
+            some["base"].to_numpy() / lookup.plateau(d, float(some["norm"].iloc[0]))
+        )
     return found
 
 
 def base_slope(tables: Tables) -> dict[str, Sample]:
     """Log-log slope of the base's risk, n ≥ 300."""
-    return {f"d = {d}": Sample(some["base"].to_numpy()) for d, some in slope(tables).groupby("dimension")}
+    return {
+        f"d = {d}": Sample(some["base"].to_numpy())
+        for d, some in slope(tables).groupby("dimension")
+    }
 
 
 def rate(tables: Tables) -> dict[str, Sample]:
     """Log-log slope of ResMem's risk minus −2/d, n ≥ 300."""
-    return {f"d = {d}": Sample(some["resmem"].to_numpy() + 2 / d) for d, some in slope(tables).groupby("dimension")}
+    return {
+        f"d = {d}": Sample(some["resmem"].to_numpy() + 2 / d)
+        for d, some in slope(tables).groupby("dimension")
+    }
 
 
 def leading_low(tables: Tables) -> dict[str, Sample]:
@@ -68,9 +77,14 @@ def over_nearest(tables: Tables) -> dict[str, Sample]:
     rows = rows[(rows["dimension"] == 3) & (rows["examples"] >= 3000)]
     if rows.empty:
         raise KeyError("n of at least 3000 in three dimensions")
-    rows = rows[rows["examples"] == rows["examples"][rows["norm"] != rows["norm"].mode().iloc[0]].max()]
+    rows = rows[
+        rows["examples"] == rows["examples"][rows["norm"] != rows["norm"].mode().iloc[0]].max()
+    ]
     ratio = rows["resmem"] / rows["nearest"] / (1 - rows["norm"]) ** 2
-    return {f"L = {norm:g}": Sample(ratio[rows["norm"] == norm].to_numpy()) for norm in sorted(rows["norm"].unique())}
+    return {
+        f"L = {norm:g}": Sample(ratio[rows["norm"] == norm].to_numpy())
+        for norm in sorted(rows["norm"].unique())
+    }
 
 
 def below_bound(tables: Tables) -> dict[str, Sample]:
@@ -78,7 +92,9 @@ def below_bound(tables: Tables) -> dict[str, Sample]:
     rows, found = _risks(tables), {}
     for d, some in rows.groupby("dimension"):
         bound = lookup.bound(some["examples"].to_numpy(), d, float(some["norm"].iloc[0]))
-        found[f"d = {d}"] = Sample((some["resmem"] / bound).groupby(some["replicate"]).max().to_numpy())
+        found[f"d = {d}"] = Sample(
+            (some["resmem"] / bound).groupby(some["replicate"]).max().to_numpy()
+        )
     return found
 
 
@@ -91,15 +107,17 @@ def _noisy(tables: Tables, n: int, tau: float, k: int) -> np.ndarray:
 
 
 def noise_cost(tables: Tables) -> dict[str, Sample]:
-    """(Risk at noise τ − risk without) / τ², one neighbour, n = 30,000."""
+    """(Risk at noise τ − risk without) / τ², one neighbor, n = 30,000."""
     return {
-        f"tau = {tau:g}": Sample((_noisy(tables, 30_000, tau, 1) - _noisy(tables, 30_000, 0, 1)) / tau**2)
+        f"tau = {tau:g}": Sample(
+            (_noisy(tables, 30_000, tau, 1) - _noisy(tables, 30_000, 0, 1)) / tau**2
+        )
         for tau in (0.2, 0.3, 0.5)
     }
 
 
 def crossover_below(tables: Tables) -> Sample:
-    """Risk with one neighbour over the base's, τ = 0.3, n = 30,000."""
+    """Risk with one neighbor over the base's, τ = 0.3, n = 30,000."""
     return Sample(_noisy(tables, 30_000, 0.3, 1) / _noisy(tables, 30_000, 0.3, 0))
 
 
@@ -109,11 +127,12 @@ def crossover_above(tables: Tables) -> Sample:
 
 
 def averaging(tables: Tables) -> Sample:
-    """The same with 100 neighbours."""
+    """The same with 100 neighbors."""
     return Sample(_noisy(tables, 30_000, 0.5, 100) / _noisy(tables, 30_000, 0.5, 0))
 
 
-# ---- accuracies ------------------------------------------------------------------------------------------------------
+# ---- accuracies
+# ------------------------------------------------------------------------------------------------------
 
 
 def _gain(
@@ -141,26 +160,36 @@ def digits_small(tables: Tables) -> dict[str, Sample]:
 
 
 def digits_large(tables: Tables) -> Sample:
-    """Gain with 64 units over that of the linear base, both memories of the pixels' or the only layer."""
-    return Sample(_gain(tables, "digits", "64 units", "last") / _gain(tables, "digits", "linear", "inputs").mean())
+    """Gain with 64 units over that of the linear base, both memories of the pixels' or the only
+    layer.
+    """
+    return Sample(
+        _gain(tables, "digits", "64 units", "last")
+        / _gain(tables, "digits", "linear", "inputs").mean()
+    )
 
 
 def digits_noise(tables: Tables) -> dict[str, Sample]:
     """Gain under label noise, linear base."""
     rows = tables["accuracy"]
     noises = sorted(rows.loc[(rows["task"] == "digits") & (rows["noise"] > 0), "noise"].unique())
-    return {f"noise {p:g}": Sample(_gain(tables, "digits", f"linear, noise {p:g}", "inputs")) for p in noises}
+    return {
+        f"noise {p:g}": Sample(_gain(tables, "digits", f"linear, noise {p:g}", "inputs"))
+        for p in noises
+    }
 
 
-def digits_one_neighbour(tables: Tables) -> dict[str, Sample]:
-    """Accuracy with one neighbour at T = 1 minus the base's, label noise of at least 0.1."""
+def digits_one_neighbor(tables: Tables) -> dict[str, Sample]:
+    """Accuracy with one neighbor at T = 1 minus the base's, label noise of at least 0.1."""
     sweeps, found = tables["sweeps"], {}
     sweeps = sweeps[(sweeps["task"] == "digits") & (sweeps["over"] == "k") & (sweeps["value"] == 1)]
-    for arm, some in tables["accuracy"][lambda r: (r["task"] == "digits") & (r["noise"] > 0)].groupby(
-        "arm", sort=False
-    ):
+    for arm, some in tables["accuracy"][
+        lambda r: (r["task"] == "digits") & (r["noise"] > 0)
+    ].groupby("arm", sort=False):
         one = sweeps[sweeps["arm"] == arm].sort_values("replicate")["accuracy"].to_numpy()
-        found[arm.removeprefix("linear, ")] = Sample(100 * (one - some.sort_values("replicate")["base"].to_numpy()))
+        found[arm.removeprefix("linear, ")] = Sample(
+            100 * (one - some.sort_values("replicate")["base"].to_numpy())
+        )
     return found
 
 
@@ -171,14 +200,20 @@ def tail_gain(tables: Tables) -> Sample:
 
 def tail_rises(tables: Tables) -> dict[str, Sample]:
     """Gain at one training size minus that at the next smaller, long tail."""
-    gains = {n: _gain(tables, "longtail", f"16 units, n = {n}", "last") for n in (1000, 4000, 16_000)}
+    gains = {
+        n: _gain(tables, "longtail", f"16 units, n = {n}", "last") for n in (1000, 4000, 16_000)
+    }
     return {f"n = {a} to {b}": Sample(gains[b] - gains[a]) for a, b in pairwise(gains)}
 
 
 def tail_is_rare(tables: Tables) -> Sample:
-    """Gain on the rarer half minus that on the commoner, 4,000 images, memory of the pixels, points."""
+    """Gain on the rarer half minus that on the commoner, 4,000 images, memory of the pixels,
+    points.
+    """
     rows = tables["parts"]
-    rows = rows[(rows["task"] == "longtail") & (rows["by"] == "half") & (rows["features"] == "inputs")]
+    rows = rows[
+        (rows["task"] == "longtail") & (rows["by"] == "half") & (rows["features"] == "inputs")
+    ]
     rows = rows[rows["arm"] == "16 units, n = 4000"]
     if rows.empty:
         raise KeyError("4,000 images of the long tail")
@@ -199,7 +234,10 @@ def fine_falls(tables: Tables) -> dict[str, Sample]:
 
 def fine_rises(tables: Tables) -> Sample:
     """Gain at 8,000 images minus that at 3,000, width 4."""
-    return Sample(_gain(tables, "fine", "width 4", "last") - _gain(tables, "fine", "width 4, n = 3000", "last"))
+    return Sample(
+        _gain(tables, "fine", "width 4", "last")
+        - _gain(tables, "fine", "width 4, n = 3000", "last")
+    )
 
 
 def _coarse(tables: Tables, part: str, width: int) -> np.ndarray:
@@ -218,7 +256,10 @@ def fixed_within(tables: Tables) -> dict[str, Sample]:
 
 def no_preference(tables: Tables) -> dict[str, Sample]:
     """That share minus the share of all errors."""
-    return {f"width {w}": Sample(_coarse(tables, "fixed", w) - _coarse(tables, "wrong", w)) for w in (2, 4, 8)}
+    return {
+        f"width {w}": Sample(_coarse(tables, "fixed", w) - _coarse(tables, "wrong", w))
+        for w in (2, 4, 8)
+    }
 
 
 def flips(tables: Tables) -> Sample:
@@ -233,14 +274,18 @@ def flips(tables: Tables) -> Sample:
 
 def text_gain(tables: Tables) -> dict[str, Sample]:
     """Gain on next characters, 16 units, by positions remembered."""
-    return {f"{n:,} positions": Sample(_gain(tables, "text", "16 units", "last", n)) for n in (20_000, 80_000)}
+    return {
+        f"{n:,} positions": Sample(_gain(tables, "text", "16 units", "last", n))
+        for n in (20_000, 80_000)
+    }
 
 
 def text_rises(tables: Tables) -> dict[str, Sample]:
     """Gain with 80,000 positions minus that with 20,000."""
     return {
         f"{h} units": Sample(
-            _gain(tables, "text", f"{h} units", "last", 80_000) - _gain(tables, "text", f"{h} units", "last", 20_000)
+            _gain(tables, "text", f"{h} units", "last", 80_000)
+            - _gain(tables, "text", f"{h} units", "last", 20_000)
         )
         for h in (16, 64)
     }
@@ -248,11 +293,16 @@ def text_rises(tables: Tables) -> dict[str, Sample]:
 
 def text_falls(tables: Tables) -> Sample:
     """Gain of 16 units minus that of 64, 80,000 positions."""
-    return Sample(_gain(tables, "text", "16 units", "last", 80_000) - _gain(tables, "text", "64 units", "last", 80_000))
+    return Sample(
+        _gain(tables, "text", "16 units", "last", 80_000)
+        - _gain(tables, "text", "64 units", "last", 80_000)
+    )
 
 
 def text_nll(tables: Tables) -> Sample:
-    """Negative log-probability of clipped scores minus that of the half-and-half mixture, 16 units, all positions."""
+    """Negative log-probability of clipped scores minus that of the half-and-half mixture, 16 units,
+    all positions.
+    """
     rows = tables["calibration"]
     rows = rows[(rows["task"] == "text") & (rows["arm"] == "16 units") & (rows["rows"] == 80_000)]
     if rows.empty:
@@ -294,7 +344,8 @@ def regression_knn(tables: Tables) -> Sample:
     return _regression(tables, "knn")
 
 
-# ---- extensions ------------------------------------------------------------------------------------------------------
+# ---- extensions
+# ------------------------------------------------------------------------------------------------------
 
 
 def full_strength(tables: Tables) -> dict[str, Sample]:
@@ -311,7 +362,9 @@ def full_strength(tables: Tables) -> dict[str, Sample]:
             raise KeyError(f"{task}, {arm}")
         some = some[some["rows"] == some["rows"].max()]
         best = some.groupby("replicate")["accuracy"].max()
-        found[task] = Sample(100 * (some[some["value"] == 1].set_index("replicate")["accuracy"] - best).to_numpy())
+        found[task] = Sample(
+            100 * (some[some["value"] == 1].set_index("replicate")["accuracy"] - best).to_numpy()
+        )
     return found
 
 
@@ -327,7 +380,9 @@ def growth_rises(tables: Tables) -> dict[str, Sample]:
     """Accuracy at one size of the memory minus that at the next smaller, unseen rows, points."""
     sizes = (1000, 4000, 16_000)
     return {
-        f"{a} to {b}": Sample(100 * (_grown(tables, "unseen rows", b) - _grown(tables, "unseen rows", a)))
+        f"{a} to {b}": Sample(
+            100 * (_grown(tables, "unseen rows", b) - _grown(tables, "unseen rows", a))
+        )
         for a, b in pairwise(sizes)
     }
 
@@ -339,7 +394,9 @@ def unseen_rows(tables: Tables) -> Sample:
 
 def budget(tables: Tables) -> Sample:
     """Half the rows by largest residual minus half at random, points."""
-    return Sample(100 * (_grown(tables, "largest residuals", 500) - _grown(tables, "random rows", 500)))
+    return Sample(
+        100 * (_grown(tables, "largest residuals", 500) - _grown(tables, "random rows", 500))
+    )
 
 
 def _crossfit(tables: Tables, tuned: bool) -> np.ndarray:
@@ -368,16 +425,24 @@ def _correlations(tables: Tables, a: str, b: str, units: int) -> np.ndarray:
 
 def stored_is_memorized(tables: Tables) -> dict[str, Sample]:
     """Rank correlation of what ResMem stores and the memorization score."""
-    return {f"{units} units": Sample(_correlations(tables, "weight", "score", units)) for units in (16, 64)}
+    return {
+        f"{units} units": Sample(_correlations(tables, "weight", "score", units))
+        for units in (16, 64)
+    }
 
 
 def rare_is_memorized(tables: Tables) -> dict[str, Sample]:
     """Rank correlation of a subpopulation's frequency and the memorization score."""
-    return {f"{units} units": Sample(_correlations(tables, "frequency", "score", units)) for units in (16, 64)}
+    return {
+        f"{units} units": Sample(_correlations(tables, "frequency", "score", units))
+        for units in (16, 64)
+    }
 
 
 def rising_scores(tables: Tables) -> Sample:
-    """Rank correlation, over images, of the score's rise from 4 to 64 units with a memory's gain at 16."""
+    """Rank correlation, over images, of the score's rise from 4 to 64 units with a memory's gain at
+    16.
+    """
     rows, found = tables["memorization"], []
     for _, some in rows.groupby("replicate"):
         wide = some.pivot(index="example", columns="units", values="score")
@@ -400,7 +465,9 @@ def _conflicting(tables: Tables, method: str, n: int, column: str = "conflicting
 def spurious_memory(tables: Tables) -> dict[str, Sample]:
     """Gain of ResMem over the linear base where the spurious feature conflicts, points."""
     return {
-        f"n = {n}": Sample(_conflicting(tables, "base, ResMem", n) - _conflicting(tables, "base", n))
+        f"n = {n}": Sample(
+            _conflicting(tables, "base, ResMem", n) - _conflicting(tables, "base", n)
+        )
         for n in (4000, 16_000)
     }
 
@@ -409,7 +476,9 @@ def spurious_left(tables: Tables) -> dict[str, Sample]:
     """Accuracy of ResMem where it agrees minus where it conflicts, points."""
     method = "base, ResMem"
     return {
-        f"n = {n}": Sample(_conflicting(tables, method, n, "agreeing") - _conflicting(tables, method, n))
+        f"n = {n}": Sample(
+            _conflicting(tables, method, n, "agreeing") - _conflicting(tables, method, n)
+        )
         for n in (4000, 16_000)
     }
 
@@ -417,11 +486,13 @@ def spurious_left(tables: Tables) -> dict[str, Sample]:
 def spurious_aware(tables: Tables) -> dict[str, Sample]:
     """Gain of memorization-aware training over the base where it conflicts, points."""
     return {
-        f"n = {n}": Sample(_conflicting(tables, "aware", n) - _conflicting(tables, "base", n)) for n in (4000, 16_000)
+        f"n = {n}": Sample(_conflicting(tables, "aware", n) - _conflicting(tables, "base", n))
+        for n in (4000, 16_000)
     }
 
 
-# ---- MNIST, where its files are given --------------------------------------------------------------------------------
+# ---- MNIST, where its files are given
+# --------------------------------------------------------------------------------
 
 
 def mnist_gain(tables: Tables) -> dict[str, Sample]:
@@ -440,15 +511,21 @@ def mnist_falls(tables: Tables) -> dict[str, Sample]:
 
 def mnist_rises(tables: Tables) -> Sample:
     """Gain at 7,000 images minus that at 250, width 1, memory of the last layer."""
-    return Sample(_gain(tables, "mnist", "width 1", "last") - _gain(tables, "mnist", "n = 250", "last"))
+    return Sample(
+        _gain(tables, "mnist", "width 1", "last") - _gain(tables, "mnist", "n = 250", "last")
+    )
 
 
 def mnist_pixels(tables: Tables) -> dict[str, Sample]:
     """Gain over the memory alone, both of the pixels."""
-    return {f"width {w}": Sample(_gain(tables, "mnist", f"width {w}", "inputs", over="knn")) for w in (1, 2, 4)}
+    return {
+        f"width {w}": Sample(_gain(tables, "mnist", f"width {w}", "inputs", over="knn"))
+        for w in (1, 2, 4)
+    }
 
 
-# ---- Fashion-MNIST, a negative control -------------------------------------------------------------------------------
+# ---- Fashion-MNIST, a negative control
+# -------------------------------------------------------------------------------
 
 
 def fashion_control(tables: Tables) -> dict[str, Sample]:
@@ -457,7 +534,8 @@ def fashion_control(tables: Tables) -> dict[str, Sample]:
     return {arm: Sample(_gain(tables, "fashion", arm, kind)) for arm, kind in shown.items()}
 
 
-# ---- CIFAR-100, the paper's own setting ------------------------------------------------------------------------------
+# ---- CIFAR-100, the paper's own setting
+# ------------------------------------------------------------------------------
 
 
 def cifar_gain(tables: Tables) -> Sample:
@@ -467,4 +545,6 @@ def cifar_gain(tables: Tables) -> Sample:
 
 def cifar_falls(tables: Tables) -> Sample:
     """Gain at depth 8 minus that at depth 56."""
-    return Sample(_gain(tables, "cifar", "depth 8", "last") - _gain(tables, "cifar", "depth 56", "last"))
+    return Sample(
+        _gain(tables, "cifar", "depth 8", "last") - _gain(tables, "cifar", "depth 56", "last")
+    )

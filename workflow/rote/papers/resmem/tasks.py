@@ -8,16 +8,20 @@ import numpy as np
 import torch
 
 from rote import train
-from rote.errors import InputError
+from rote.core.errors import InputError
+from rote.core.seeds import generator, torch_seed
 from rote.models import classifiers
 from rote.models.classifiers import Parameters, Stack
 from rote.papers.resmem import pictures
 from rote.papers.resmem.datasets import Data, noisy
-from rote.seeds import generator, torch_seed
 from rote.synth import images
 
 TASKS = ("digits", "longtail", "fine", "text", "mnist", "fashion", "cifar", "pictures", "language")
-SHAPES = {"fine": (images.CoarseFine.CHANNELS, images.CoarseFine.SIDE), "mnist": (1, 14), "cifar": (3, 32)}
+SHAPES = {
+    "fine": (images.CoarseFine.CHANNELS, images.CoarseFine.SIDE),
+    "mnist": (1, 14),
+    "cifar": (3, 32),
+}
 
 
 class Arm(NamedTuple):
@@ -47,14 +51,25 @@ class Recipe(NamedTuple):
 def arms(task: str, options: Any) -> list[Arm]:
     """The bases of a task."""
     if task == "digits":
-        found = [Arm(f"{n} units" if n else "linear", (n,) if n else (), examples=options.train) for n in options.units]
-        return found + [Arm(f"linear, noise {p:g}", (), examples=options.train, noise=p) for p in options.noises]
+        found = [
+            Arm(f"{n} units" if n else "linear", (n,) if n else (), examples=options.train)
+            for n in options.units
+        ]
+        return found + [
+            Arm(f"linear, noise {p:g}", (), examples=options.train, noise=p) for p in options.noises
+        ]
     if task == "longtail":
-        small = [Arm(f"{options.units} units, n = {n}", (options.units,), examples=n) for n in options.sizes]
+        small = [
+            Arm(f"{options.units} units, n = {n}", (options.units,), examples=n)
+            for n in options.sizes
+        ]
         n = options.sizes[0]
         return [*small, Arm(f"{options.large} units, n = {n}", (options.large,), examples=n)]
     if task == "fine":
-        found = [Arm(f"width {w}", depth=options.depth, width=w, examples=options.train) for w in options.widths]
+        found = [
+            Arm(f"width {w}", depth=options.depth, width=w, examples=options.train)
+            for w in options.widths
+        ]
         middle = options.widths[len(options.widths) // 2]
         name = f"width {middle}, n = {options.small}"
         return [*found, Arm(name, depth=options.depth, width=middle, examples=options.small)]
@@ -62,14 +77,24 @@ def arms(task: str, options: Any) -> list[Arm]:
         return [Arm(f"{h} units", (h, h), examples=max(options.memories)) for h in options.units]
     if task == "mnist":
         first = options.widths[0]
-        found = [Arm(f"width {w}", depth=8, width=w, examples=options.train) for w in options.widths]
-        found += [Arm(f"depth {d}", depth=d, width=first, examples=options.train) for d in options.depths]
+        found = [
+            Arm(f"width {w}", depth=8, width=w, examples=options.train) for w in options.widths
+        ]
+        found += [
+            Arm(f"depth {d}", depth=d, width=first, examples=options.train) for d in options.depths
+        ]
         small = [Arm(f"n = {n}", depth=8, width=first, examples=n) for n in options.sizes]
         return found + small
     if task == "cifar":
-        return [Arm(f"depth {d}", depth=d, width=options.width, examples=options.train) for d in options.depths]
+        return [
+            Arm(f"depth {d}", depth=d, width=options.width, examples=options.train)
+            for d in options.depths
+        ]
     if task == "fashion":
-        return [Arm(f"{n} units" if n else "linear", (n,) if n else (), examples=options.train) for n in options.units]
+        return [
+            Arm(f"{n} units" if n else "linear", (n,) if n else (), examples=options.train)
+            for n in options.units
+        ]
     if task == "language":
         return [Arm(model, examples=options.train) for model in options.models]
     if task == "pictures":
@@ -86,7 +111,9 @@ def recipe(task: str, options: Any) -> Recipe:
         steps = options.epochs * max(1, options.train // options.batch)
         return Recipe(steps, options.batch, options.learning_rate, 0.05, augmented=True)
     if task == "mnist":
-        return Recipe(max(1, options.seen // options.batch), options.batch, options.learning_rate, 0.05)
+        return Recipe(
+            max(1, options.seen // options.batch), options.batch, options.learning_rate, 0.05
+        )
     middle = sorted(options.sizes)[len(options.sizes) // 2] if task == "longtail" else options.train
     steps = max(1, options.epochs * (middle // options.batch))
     return Recipe(steps, options.batch, options.learning_rate, 0.05 if task == "fine" else 0.0)
@@ -97,16 +124,21 @@ def training_labels(arm: Arm, data: Data, seed: int, replicate: int) -> np.ndarr
     y = data.train.y[: arm.examples]
     if not arm.noise:
         return y
-    return noisy(y, arm.noise, data.classes, generator(seed, "resmem", "noise", arm.name, replicate))
+    return noisy(
+        y, arm.noise, data.classes, generator(seed, "resmem", "noise", arm.name, replicate)
+    )
 
 
-# ---- bases -----------------------------------------------------------------------------------------------------------
+# ---- bases
+# -----------------------------------------------------------------------------------------------------------
 
 
 def build(task: str, arm: Arm, options: Any, data: Data, rngs: list[np.random.Generator]) -> Stack:
     """Untrained networks, one per generator."""
     if task == "text":
-        return classifiers.characters(data.classes, options.context, options.embedding, arm.hidden, rngs)
+        return classifiers.characters(
+            data.classes, options.context, options.embedding, arm.hidden, rngs
+        )
     if arm.depth:
         return classifiers.residual(arm.depth, arm.width, *SHAPES[task], data.classes, rngs)
     return classifiers.perceptron(data.train.x.shape[1], arm.hidden, data.classes, rngs)
@@ -133,19 +165,36 @@ def fit(
         The stack, and its weights: trained parameters and running statistics.
     """
     how, count = recipe(task, options), len(datas)
-    rngs = [generator(seed, "resmem", task, arm.name, "weights", replicate) for replicate in range(count)]
+    rngs = [
+        generator(seed, "resmem", task, arm.name, "weights", replicate)
+        for replicate in range(count)
+    ]
     stack = build(task, arm, options, datas[0], rngs)
     for weights in (stack.parameters, stack.buffers):
         weights.update({name: value.to(device) for name, value in weights.items()})
-    use = [np.arange(arm.examples) if rows is None else rows(replicate) for replicate in range(count)]
+    use = [
+        np.arange(arm.examples) if rows is None else rows(replicate) for replicate in range(count)
+    ]
     x = [torch.tensor(data.train.x[some]).to(device) for data, some in zip(datas, use, strict=True)]
-    labels = [training_labels(arm, data, seed, replicate)[use[replicate]] for replicate, data in enumerate(datas)]
+    labels = [
+        training_labels(arm, data, seed, replicate)[use[replicate]]
+        for replicate, data in enumerate(datas)
+    ]
     y = [torch.tensor(some).to(device) for some in labels]
     batch = min(how.batch, len(use[0]))
-    order = torch.tensor(np.stack([
-        _order(generator(seed, "resmem", task, arm.name, "order", replicate), len(use[replicate]), how.steps, batch)
-        for replicate in range(count)
-    ])).to(device)  # fmt: skip
+    order = torch.tensor(
+        np.stack(
+            [
+                _order(
+                    generator(seed, "resmem", task, arm.name, "order", replicate),
+                    len(use[replicate]),
+                    how.steps,
+                    batch,
+                )
+                for replicate in range(count)
+            ]
+        )
+    ).to(device)
 
     base, moves = torch_seed(seed, "resmem", task, arm.name, "moves") // 2, torch.Generator()
 
@@ -156,7 +205,9 @@ def fit(
             inputs = moved(inputs, *SHAPES[task], moves.manual_seed(base + step))
         wanted = torch.stack([some[at] for some, at in zip(y, chosen, strict=True)])
         logits, _ = stack.forward(parameters, inputs, True)
-        losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), wanted.flatten(), reduction="none"
+        )
         return losses.view(count, batch).mean(1)
 
     parameters = train.fit(
@@ -174,11 +225,17 @@ def fit(
     return stack, parameters | stack.buffers
 
 
-def moved(x: torch.Tensor, channels: int, side: int, generator: torch.Generator, pad: int = 4) -> torch.Tensor:
-    """Every image (..., channels · side²) cropped at random from its padded self, half of them mirrored."""
+def moved(
+    x: torch.Tensor, channels: int, side: int, generator: torch.Generator, pad: int = 4
+) -> torch.Tensor:
+    """Every image (..., channels · side²) cropped at random from its padded self, half of them
+    mirrored.
+    """
     images = torch.nn.functional.pad(x.reshape(-1, channels, side, side), (pad,) * 4)
     count = len(images)
-    down, right = (torch.randint(2 * pad + 1, (2, count, 1), generator=generator) + torch.arange(side)).to(x.device)
+    down, right = (
+        torch.randint(2 * pad + 1, (2, count, 1), generator=generator) + torch.arange(side)
+    ).to(x.device)
     mirror = torch.rand(count, 1, generator=generator).to(x.device) < 0.5
     right = torch.where(mirror, right.flip(1), right)
     each = torch.arange(count, device=x.device)
@@ -188,15 +245,23 @@ def moved(x: torch.Tensor, channels: int, side: int, generator: torch.Generator,
 
 
 def _order(rng: np.random.Generator, examples: int, steps: int, batch: int) -> np.ndarray:
-    """Rows of every batch, (steps, batch): epoch after epoch in new orders, the short last batch dropped."""
+    """Rows of every batch, (steps, batch): epoch after epoch in new orders, the short last batch
+    dropped.
+    """
     per_epoch = examples // batch
     epochs = -(-steps // per_epoch)
-    rows = [rng.permutation(examples)[: per_epoch * batch].reshape(per_epoch, batch) for _ in range(epochs)]
+    rows = [
+        rng.permutation(examples)[: per_epoch * batch].reshape(per_epoch, batch)
+        for _ in range(epochs)
+    ]
     return np.concatenate(rows)[:steps].astype(np.int64)
 
 
-def embed(stack: Stack, weights: Parameters, number: int, x: np.ndarray, size: int = 1000) -> dict[str, np.ndarray]:
-    """Logits and embeddings of one network, each (n, ...), in evaluation mode: `logits`, `last` and maybe `map`.
+def embed(
+    stack: Stack, weights: Parameters, number: int, x: np.ndarray, size: int = 1000
+) -> dict[str, np.ndarray]:
+    """Logits and embeddings of one network, each (n, ...), in evaluation mode: `logits`, `last` and
+    maybe `map`.
 
     Args:
         weights: parameters and running statistics of all networks.

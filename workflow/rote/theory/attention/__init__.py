@@ -1,14 +1,16 @@
 """Nonlinear attention in the proportional limit (Liao, Liu, Hou, Zou, Ling; arXiv 2506.18656).
 
-n tokens of dimension p, one attention head with fixed weights I + w_K w_Qᵀ and an entrywise nonlinearity f, and the
-best ridge probe on its outputs. The in-context memorization error is the probe's training error,
+n tokens of dimension p, one attention head with fixed weights I + w_K w_Qᵀ and an entrywise
+nonlinearity f, and the best ridge probe on its outputs. The in-context memorization error is the
+probe's training error,
 
     E = ||y − (XK)ᵀw||²/n = γ²/n yᵀQ²y = −γ²/n d(yᵀQy)/dγ,    Q = (KᵀXᵀXK/n + γ)⁻¹.
 
-As n, p → ∞ attention is linear attention with gain a1 = E[ξ f(ξ)] plus symmetric noise of variance ν − a1², so that E
-follows from a 3 × 3 fixed point (`fixed_point`), its derivative in γ (one linear solve) and the signal's three
-directions (`memorization`). The equations are derived independently of the paper, whose body could not be read, and
-checked against simulation. `variants` holds what goes beyond it.
+As n, p → ∞ attention is linear attention with gain a1 = E[ξ f(ξ)] plus symmetric noise of variance
+ν − a1², so that E follows from a 3 × 3 fixed point (`fixed_point`), its derivative in γ (one linear
+solve) and the signal's three directions (`memorization`). The equations are derived independently
+of the paper, whose body could not be read, and checked against simulation. `variants` holds what
+goes beyond it.
 """
 
 from rote.theory.attention.activation import (

@@ -1,4 +1,6 @@
-"""Entrywise nonlinearities of the attention kernel, and the few Gaussian moments of them that the theory needs."""
+"""Entrywise nonlinearities of the attention kernel, and the few Gaussian moments of them that the
+theory needs.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 
 _REACH = 12.0  # the Gaussian weight is below 1e-31 outside
 _NODES = np.polynomial.legendre.leggauss(60)
@@ -48,7 +50,9 @@ ACTIVATIONS: dict[str, Activation] = {
     "sign": Activation(np.sign, (0.0,)),
     "cubic": Activation(_cube),
     "exp_c": Activation(lambda t: np.exp(t) - math.exp(0.5)),
-    "exp_clip": Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2.0)), 5.0) - 1.4705262812252, (math.log(5),)),
+    "exp_clip": Activation(
+        lambda t: np.minimum(np.exp(np.minimum(t, 2.0)), 5.0) - 1.4705262812252, (math.log(5),)
+    ),
     "cos_c": Activation(lambda t: np.cos(t) - math.exp(-0.5)),
     "quad": Activation(lambda t: (t * t - 1) / math.sqrt(2)),
 }
@@ -62,11 +66,14 @@ def named(f: Nonlinearity) -> Activation:
     Functions whose value or slope jumps must come as `Activation(function, kinks)`.
 
     Raises:
-        InputError: for an unknown name, or a function that does not map a probe grid to finite numbers of its shape.
+        InputError: for an unknown name, or a function that does not map a probe grid to finite
+            numbers of its shape.
     """
     if isinstance(f, str):
         if f not in ACTIVATIONS:
-            raise InputError(f"f must be one of {', '.join(ACTIVATIONS)} or a function, given {f!r}")
+            raise InputError(
+                f"f must be one of {', '.join(ACTIVATIONS)} or a function, given {f!r}"
+            )
         return ACTIVATIONS[f]
     f = f if isinstance(f, Activation) else Activation(f)
     probe = np.linspace(-8, 8, 161)
@@ -77,12 +84,16 @@ def named(f: Nonlinearity) -> Activation:
     if values.shape != probe.shape:
         raise InputError(f"f must be vectorized: it maps shape {probe.shape} to {values.shape}")
     if not np.isfinite(values).all():
-        raise InputError(f"f is not finite at {probe[~np.isfinite(values)][0]:g}; it must be on [-8, 8]")
+        raise InputError(
+            f"f is not finite at {probe[~np.isfinite(values)][0]:g}; it must be on [-8, 8]"
+        )
     return f
 
 
 def expect(integrand: Callable[[np.ndarray], np.ndarray], kinks: tuple[float, ...] = ()) -> float:
-    """E integrand(ξ), ξ ~ N(0, 1): Gauss-Legendre on panels of length ≤ 2 with edges on the kinks; about 1e-15."""
+    """E integrand(ξ), ξ ~ N(0, 1): Gauss-Legendre on panels of length ≤ 2 with edges on the kinks;
+    about 1e-15.
+    """
     edges = np.unique([*np.arange(-_REACH, _REACH + 1, 2), *(k for k in kinks if abs(k) < _REACH)])
     half = np.diff(edges)[:, None] / 2
     t = (edges[:-1, None] + half) + half * _NODES[0]
@@ -94,7 +105,8 @@ def moments(f: Nonlinearity | Coefficients, scale: float = 1.0) -> Coefficients:
     """All moments of f(scale·ξ) that the theory needs; `Coefficients` pass through.
 
     Raises:
-        InputError: as `named`; for a constant f, and for coefficients that no function has (ν < a1²).
+        InputError: as `named`; for a constant f, and for coefficients that no function has (ν <
+            a1²).
     """
     if isinstance(f, Coefficients):
         return _possible(f)
@@ -113,7 +125,10 @@ def _possible(found: Coefficients) -> Coefficients:
     if not found.nu > 1e-24:
         raise InputError("f is constant: attention then sees nothing")
     if found.nu < found.a1**2 * (1 - 1e-8):
-        raise InputError(f"variance {found.nu:g} of f is below its linear part {found.a1**2:g}: no function has that")
+        raise InputError(
+            f"variance {found.nu:g} of f is below its linear part {found.a1**2:g}: no function "
+            "has that"
+        )
     return found
 
 
@@ -124,7 +139,8 @@ def coefficients(f: Nonlinearity | Coefficients) -> tuple[float, float]:
 
 
 def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
-    """d, the limit of f(√p)/√p that a kept diagonal adds: 0 for "zero", measured on f for "keep", or a number.
+    """d, the limit of f(√p)/√p that a kept diagonal adds: 0 for "zero", measured on f for "keep",
+    or a number.
 
     Raises:
         InputError: for a kept diagonal of a function that grows faster than linearly.
@@ -138,19 +154,26 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
     if diag != "keep":
         raise InputError(f"diag must be 'zero', 'keep' or a number, given {diag!r}")
     if isinstance(f, Coefficients):
-        raise InputError("diag='keep' needs f itself, not its coefficients; give the number lim f(t)/t")
+        raise InputError(
+            "diag='keep' needs f itself, not its coefficients; give the number lim f(t)/t"
+        )
     far = np.array([1e6, 1e8, 1e10])
     with np.errstate(over="ignore", invalid="ignore"):
         slopes = np.diff(named(f)(far)) / np.diff(far)
     if not np.isfinite(slopes).all() or abs(slopes[1]) > 2 * abs(slopes[0]) + 1e-5:
-        raise InputError("diag='keep' needs an f that grows at most linearly: f(√p)/√p has no limit; use diag='zero'")
+        raise InputError(
+            "diag='keep' needs an f that grows at most linearly: f(√p)/√p has no limit; use "
+            "diag='zero'"
+        )
     return float(slopes[1]) if abs(slopes[1]) > 0.5 * abs(slopes[0]) else 0.0
 
 
 def finite_size(f: Nonlinearity | Coefficients, n: int) -> Coefficients:
-    """f's moments with the noise that the missing diagonal adds at n tokens: ν + 2 a1²/n for Gaussian tokens.
+    """f's moments with the noise that the missing diagonal adds at n tokens: ν + 2 a1²/n for
+    Gaussian tokens.
 
-    (√(2/p) is the fluctuation of ||x||²/p, and τ = (ν − a1²)/c grows by 2 a1²/p.) Vanishes in the limit.
+    (√(2/p) is the fluctuation of ||x||²/p, and τ = (ν − a1²)/c grows by 2 a1²/p.) Vanishes in the
+    limit.
     """
     found = moments(f)
     return found._replace(nu=found.nu + 2 * found.a1**2 / n)

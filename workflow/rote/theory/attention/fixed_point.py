@@ -1,7 +1,8 @@
 """The 3 × 3 fixed point behind the attention theory, followed down in γ for many heads at once.
 
-Directions are (u, s, w) of the linear pencil u = Q b, w = K u, s = XᵀX w/n, written so that it is accretive: then
-exactly one root has a positive semidefinite symmetric part, and plain Newton, which also finds others, is checked
+Directions are (u, s, w) of the linear pencil u = Q b, w = K u, s = XᵀX w/n, written so that it is
+accretive: then exactly one root has a positive semidefinite symmetric part, and plain Newton, which
+    also finds others, is checked
 against that at every step.
 """
 
@@ -17,7 +18,9 @@ TOLERANCE = 1e-9
 
 
 class FixedPoint(NamedTuple):
-    """Roots over heads × γ, with their derivative in γ. Points that did not converge hold NaN in `h` and `dh`."""
+    """Roots over heads × γ, with their derivative in γ. Points that did not converge hold NaN in
+    `h` and `dh`.
+    """
 
     h: np.ndarray  # (heads, γ, 3, 3)
     dh: np.ndarray  # (heads, γ, 3, 3)
@@ -43,7 +46,9 @@ class Head(NamedTuple):
 
 def head(c: np.ndarray, a1: np.ndarray, nu: np.ndarray, d: np.ndarray) -> Head:
     """Constants from p/n, the moments of f and the diagonal; all broadcast to (heads,)."""
-    c, a1, nu, d = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, float)) for x in (c, a1, nu, d)))
+    c, a1, nu, d = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(x, float)) for x in (c, a1, nu, d))
+    )
     return Head(c, a1 / c, np.maximum(nu - a1**2, 0) / c, d - a1)
 
 
@@ -59,10 +64,14 @@ def solve(gamma: np.ndarray, heads: Head) -> FixedPoint:
     h, residual = np.empty((count, len(gamma), 3, 3)), np.empty((count, len(gamma)))
     iterations = np.zeros((count, len(gamma)), int)
     T = heads.T
-    size = (np.abs(heads.alpha) * (1 + np.sqrt(heads.c)) ** 2 + np.abs(heads.kappa) + 2 * np.sqrt(heads.tau)) * (
-        1 + np.sqrt(heads.c)
-    )
-    at = 100 * np.maximum(np.maximum(1, size**2), gamma.max())  # (heads,): here the noise is a perturbation
+    size = (
+        np.abs(heads.alpha) * (1 + np.sqrt(heads.c)) ** 2
+        + np.abs(heads.kappa)
+        + 2 * np.sqrt(heads.tau)
+    ) * (1 + np.sqrt(heads.c))
+    at = 100 * np.maximum(
+        np.maximum(1, size**2), gamma.max()
+    )  # (heads,): here the noise is a perturbation
     now, _, steps = _damped(at, heads, T)
     for g in order:
         now, used = _descend(now, at, gamma[g], heads, T)
@@ -76,23 +85,33 @@ def solve(gamma: np.ndarray, heads: Head) -> FixedPoint:
         h[:, g], residual[:, g], iterations[:, g] = now, error, used + steps
         steps = 0
         bad = ~((error < TOLERANCE) & on_branch(now, at))
-        if bad.any():  # go on from the slow iteration's root even if it is not accurate enough to be returned
-            now = np.where(np.isfinite(now), now, np.broadcast_to(np.diag([1.0 / gamma[g], 1, 1]), now.shape))
+        if (
+            bad.any()
+        ):  # go on from the slow iteration's root even if it is not accurate enough to be returned
+            now = np.where(
+                np.isfinite(now), now, np.broadcast_to(np.diag([1.0 / gamma[g], 1, 1]), now.shape)
+            )
     good = (residual < TOLERANCE) & on_branch(h, gamma)
     with np.errstate(all="ignore"):
         dh = _derivative(np.where(good[..., None, None], h, _EYE), heads, T)
     keep = good[..., None, None]
-    return FixedPoint(np.where(keep, h, np.nan), np.where(keep, dh, np.nan), iterations, residual, good)
+    return FixedPoint(
+        np.where(keep, h, np.nan), np.where(keep, dh, np.nan), iterations, residual, good
+    )
 
 
 def on_branch(h: np.ndarray, gamma: np.ndarray | float) -> np.ndarray:
-    """Whether h (..., 3, 3) is the accretive root: symmetric part ≥ 0, 0 < h_uu ≤ 1/γ and h_sw = −γ h_uu."""
+    """Whether h (..., 3, 3) is the accretive root: symmetric part ≥ 0, 0 < h_uu ≤ 1/γ and h_sw = −γ
+    h_uu.
+    """
     uu, ss, ww, uw = h[..., U, U], h[..., S, S], h[..., W, W], (h[..., U, W] + h[..., W, U]) / 2
     with np.errstate(invalid="ignore"):
         scale = np.abs(uu * ww) + uw**2
         fits = np.abs(h[..., S, W] + gamma * uu) <= 1e-6 * (1 + np.abs(h[..., S, W]))
         bounded = (uu > 0) & (gamma * uu <= 1 + 1e-8)
-        return bounded & (ss >= -1e-9 * (1 + np.abs(ss))) & (uu * ww - uw**2 >= -1e-9 * scale) & fits
+        return (
+            bounded & (ss >= -1e-9 * (1 + np.abs(ss))) & (uu * ww - uw**2 >= -1e-9 * scale) & fits
+        )
 
 
 def _noise(h: np.ndarray) -> np.ndarray:
@@ -103,7 +122,9 @@ def _noise(h: np.ndarray) -> np.ndarray:
     return out
 
 
-def _map(h: np.ndarray, gamma: np.ndarray, heads: Head, T: np.ndarray, S_: np.ndarray | None = None) -> np.ndarray:
+def _map(
+    h: np.ndarray, gamma: np.ndarray, heads: Head, T: np.ndarray, S_: np.ndarray | None = None
+) -> np.ndarray:
     """F(h) of every head, (heads, 3, 3)."""
     S_ = T @ np.linalg.inv(_EYE + h @ T) if S_ is None else S_
     M = heads.tau[:, None, None] * _noise(h) + heads.c[:, None, None] * S_
@@ -116,7 +137,9 @@ def _map(h: np.ndarray, gamma: np.ndarray, heads: Head, T: np.ndarray, S_: np.nd
 
 
 def _relative(change: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """Largest change of an entry, relative to √(h_ii h_jj): u grows like 1/γ and would hide the others."""
+    """Largest change of an entry, relative to √(h_ii h_jj): u grows like 1/γ and would hide the
+    others.
+    """
     size = np.sqrt(np.abs(np.diagonal(h, axis1=-2, axis2=-1)) + 1e-12)
     with np.errstate(invalid="ignore", over="ignore"):
         return (np.abs(change) / (size[..., :, None] * size[..., None, :])).max(axis=(-2, -1))
@@ -142,24 +165,32 @@ def _derivative(h: np.ndarray, heads: Head, T: np.ndarray) -> np.ndarray:
     return np.linalg.solve(matrix, right.reshape(*right.shape[:-2], 9, 1)).reshape(right.shape)
 
 
-def _newton(h: np.ndarray, gamma: np.ndarray, heads: Head, T: np.ndarray, most: int = 12) -> tuple[np.ndarray, int]:
+def _newton(
+    h: np.ndarray, gamma: np.ndarray, heads: Head, T: np.ndarray, max_iter: int = 12
+) -> tuple[np.ndarray, int]:
     """Newton on h − F(h) for all heads; stops when every head stands still."""
-    for count in range(1, most + 1):
+    for count in range(1, max_iter + 1):
         S_ = T @ np.linalg.inv(_EYE + h @ T)
         F = _map(h, gamma, heads, T, S_)
         change = F - h
         error = _relative(change, h)
         if (error < 1e-13).all():
             return h, count
-        step = np.linalg.solve(_linearized(F, S_, heads.tau, heads.c), change.reshape(-1, 9, 1)).reshape(h.shape)
+        step = np.linalg.solve(
+            _linearized(F, S_, heads.tau, heads.c), change.reshape(-1, 9, 1)
+        ).reshape(h.shape)
         h = h + step
         if not np.isfinite(h).all() or (count > 4 and (error < TOLERANCE / 100).all()):
             break
     return h, count
 
 
-def _descend(h: np.ndarray, at: np.ndarray, target: float, heads: Head, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Follow every head from γ = at to the target; NaN where steps became too small. Returns h and steps taken."""
+def _descend(
+    h: np.ndarray, at: np.ndarray, target: float, heads: Head, T: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Follow every head from γ = at to the target; NaN where steps became too small. Returns h and
+    steps taken.
+    """
     h, at, used = h.copy(), at.copy(), np.zeros(len(at), int)
     stride = np.full(len(at), np.log(8.0))  # of log γ
     active = np.flatnonzero(at > target)
@@ -172,7 +203,9 @@ def _descend(h: np.ndarray, at: np.ndarray, target: float, heads: Head, T: np.nd
         before = h[active]
         try:
             with np.errstate(all="ignore"):
-                after, count = _newton(before * scale[:, :, None] * scale[:, None, :], gamma, some, T[active])
+                after, count = _newton(
+                    before * scale[:, :, None] * scale[:, None, :], gamma, some, T[active]
+                )
                 error = _relative(_map(after, gamma, some, T[active]) - after, after)
         except np.linalg.LinAlgError:
             after, error, count = np.full_like(before, np.nan), np.full(len(active), np.inf), 1
@@ -192,14 +225,14 @@ def _descend(h: np.ndarray, at: np.ndarray, target: float, heads: Head, T: np.nd
 
 
 def _damped(
-    gamma: np.ndarray, heads: Head, T: np.ndarray, most: int = 200_000
+    gamma: np.ndarray, heads: Head, T: np.ndarray, max_iter: int = 200_000
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """h ← (h + F(h))/2 from diag(1/γ, 1, 1): slow for small γ, always on the right branch."""
     count = len(gamma)
     h = np.zeros((count, 3, 3))
     h[:, U, U], h[:, S, S], h[:, W, W] = 1 / gamma, 1, 1
     error, used, active = np.full(count, np.inf), np.zeros(count, int), np.arange(count)
-    for step in range(1, most + 1):
+    for step in range(1, max_iter + 1):
         some, here = Head(*(field[active] for field in heads)), h[active]
         new = (here + _map(here, gamma[active], some, T[active])) / 2
         error[active] = _relative(new - here, new)

@@ -1,11 +1,13 @@
-"""In-context memorization error of one attention head, of ridge regression on the raw tokens; the kernel's spectrum."""
+"""In-context memorization error of one attention head, of ridge regression on the raw tokens; the
+kernel's spectrum.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.theory.attention import fixed_point
 from rote.theory.attention.activation import Coefficients, Nonlinearity, diagonal, moments
 from rote.theory.attention.fixed_point import S, U, W
@@ -14,14 +16,16 @@ _EYE3 = np.eye(3)
 
 
 class Memorization(NamedTuple):
-    """The theory's answer; array fields have the broadcast shape of γ (and c). NaN where it did not converge."""
+    """The theory's answer; array fields have the broadcast shape of γ (and c). NaN where it did not
+    converge.
+    """
 
     error: np.ndarray  # training error of the probe, in [0, 1]
     h_uu: np.ndarray  # lim tr Q/n
     iterations: np.ndarray
     residual: np.ndarray
     converged: np.ndarray  # small residual and the right branch
-    coefficients: Coefficients  # of f, a0 included: f is centred inside
+    coefficients: Coefficients  # of f, a0 included: f is centered inside
 
 
 class Directions(NamedTuple):
@@ -47,15 +51,18 @@ def memorization_error(
     w_query: ArrayLike | None = None,
     diag: str | float = "zero",
 ) -> Memorization:
-    """E(γ) of the best ridge probe on the attention outputs of its own context, n, p → ∞ with p/n → c.
+    """E(γ) of the best ridge probe on the attention outputs of its own context, n, p → ∞ with p/n →
+    c.
 
     Tokens x = yμ + z with balanced labels y, kernel K = f(Xᵀ(I + w_K w_Qᵀ)X/√p)/√p, probe on X K.
 
     Args:
         gamma: ridge γ > 0, any shape.
         c: dimensions per token p/n > 0, a number, or an array that broadcasts with `gamma`.
-        f: a name of `ACTIVATIONS`, an `Activation`, a vectorized function, or its `Coefficients`; centred inside.
-        mu, w_key, w_query: signal and spike, vectors of one length; only their inner products matter. None is zero.
+        f: a name of `ACTIVATIONS`, an `Activation`, a vectorized function, or its `Coefficients`;
+            centered inside.
+        mu, w_key, w_query: signal and spike, vectors of one length; only their inner products
+            matter. None is zero.
         diag: "zero" (default), "keep" or the number lim f(√p)/√p: what the diagonal of K holds.
 
     Raises:
@@ -67,7 +74,9 @@ def memorization_error(
     shape = np.broadcast_shapes(gamma.shape, c.shape)
     gammas, which_gamma = np.unique(gamma, return_inverse=True)
     ratios, which_c = np.unique(c, return_inverse=True)
-    at = tuple(np.broadcast_to(w.reshape(x.shape), shape) for w, x in ((which_c, c), (which_gamma, gamma)))
+    at = tuple(
+        np.broadcast_to(w.reshape(x.shape), shape) for w, x in ((which_c, c), (which_gamma, gamma))
+    )
     heads = fixed_point.head(ratios, found.a1, found.nu, d)
     root = fixed_point.solve(gammas, heads)
     error = -(gammas**2) * signal(root.h, root.dh, heads, basis)[1]
@@ -75,13 +84,21 @@ def memorization_error(
     return Memorization(*(field[at] for field in fields), found)
 
 
-def directions(mu: ArrayLike | None, w_key: ArrayLike | None, w_query: ArrayLike | None) -> Directions:
-    """Coordinates of the three vectors in a basis of their span (rank-revealing SVD, relative cut 1e-12)."""
+def directions(
+    mu: ArrayLike | None, w_key: ArrayLike | None, w_query: ArrayLike | None
+) -> Directions:
+    """Coordinates of the three vectors in a basis of their span (rank-revealing SVD, relative cut
+    1e-12).
+    """
     given = {"mu": mu, "w_key": w_key, "w_query": w_query}
-    vectors = {name: np.atleast_1d(np.asarray(v, float)) for name, v in given.items() if v is not None}
+    vectors = {
+        name: np.atleast_1d(np.asarray(v, float)) for name, v in given.items() if v is not None
+    }
     for name, vector in vectors.items():
         if vector.ndim != 1 or not np.isfinite(vector).all():
-            raise InputError(f"{name} must be a vector of finite numbers, given shape {vector.shape}")
+            raise InputError(
+                f"{name} must be a vector of finite numbers, given shape {vector.shape}"
+            )
     lengths = {len(vector) for vector in vectors.values()}
     if len(lengths) > 1:
         raise InputError(f"mu, w_key and w_query must have one length, given {sorted(lengths)}")
@@ -93,7 +110,11 @@ def directions(mu: ArrayLike | None, w_key: ArrayLike | None, w_query: ArrayLike
 
 
 def signal(
-    h: np.ndarray, dh: np.ndarray, heads: fixed_point.Head, basis: Directions, block: np.ndarray | None = None
+    h: np.ndarray,
+    dh: np.ndarray,
+    heads: fixed_point.Head,
+    basis: Directions,
+    block: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """φ = lim yᵀQy/n and dφ/dγ at every point, from h and dh (heads, γ, 3, 3).
 
@@ -110,7 +131,9 @@ def signal(
     return np.where(lost, np.nan, H[..., U, U]), np.where(lost, np.nan, dH[..., U, U])
 
 
-def psi(h: np.ndarray, dh: np.ndarray, heads: fixed_point.Head, basis: Directions) -> tuple[np.ndarray, np.ndarray]:
+def psi(
+    h: np.ndarray, dh: np.ndarray, heads: fixed_point.Head, basis: Directions
+) -> tuple[np.ndarray, np.ndarray]:
     """Ψ = Mᵀ S_W M and dΨ/dγ, (heads, γ, 3, 3); zero without a signal."""
     r = len(basis.mu)
     if r == 0 or not basis.mu.any():
@@ -121,7 +144,10 @@ def psi(h: np.ndarray, dh: np.ndarray, heads: fixed_point.Head, basis: Direction
     T[:, W, :, W, :] = np.eye(r)
     T = T.reshape(-1, 1, 3 * r, 3 * r)
     M = np.kron(_EYE3, basis.mu[:, None])  # (3r, 3)
-    wide = lambda x: np.einsum("...ij,kl->...ikjl", x, np.eye(r)).reshape(*x.shape[:-2], 3 * r, 3 * r)  # noqa: E731
+
+    def wide(x):
+        return np.einsum("...ij,kl->...ikjl", x, np.eye(r)).reshape(*x.shape[:-2], 3 * r, 3 * r)
+
     safe = np.where(np.isfinite(h), h, _EYE3)
     S_W = T @ np.linalg.inv(np.eye(3 * r) + wide(safe) @ T)
     return M.T @ S_W @ M, -(M.T @ S_W @ wide(dh) @ S_W @ M)
@@ -134,7 +160,10 @@ def ridge_error(gamma: ArrayLike, c: ArrayLike, mu_norm2: ArrayLike = 0.0) -> np
     """
     gamma, c, signal2 = positive("gamma", gamma), positive("c", c), np.asarray(mu_norm2, float)
     if not (np.isfinite(signal2) & (signal2 >= 0)).all():
-        raise InputError(f"mu_norm2 must be finite and ≥ 0, given {signal2.ravel()[signal2.ravel() < 0][:1] or 'NaN'}")
+        raise InputError(
+            "mu_norm2 must be finite and ≥ 0, given "
+            f"{signal2.ravel()[signal2.ravel() < 0][:1] or 'NaN'}"
+        )
     b = gamma + c - 1
     root = np.sqrt(b**2 + 4 * gamma)
     g = np.where(b > 0, 2 / (np.where(b > 0, b, 0) + root), (root - b) / (2 * gamma))
@@ -149,10 +178,13 @@ def equal_power(c: ArrayLike, f: Nonlinearity | Coefficients) -> np.ndarray:
     return (found.nu + found.a1**2 / c) / c
 
 
-def kernel_density(x: ArrayLike, c: float, f: Nonlinearity | Coefficients, height: float = 1e-6) -> np.ndarray:
+def kernel_density(
+    x: ArrayLike, c: float, f: Nonlinearity | Coefficients, height: float = 1e-6
+) -> np.ndarray:
     """Density of the eigenvalues of K (zero diagonal, no signal) at x, by its Stieltjes transform.
 
-    m = −(z + a1² m/(c + a1 m) + (ν − a1²) m/c)⁻¹, followed down from Im z = 1 by damped iteration and Newton.
+    m = −(z + a1² m/(c + a1 m) + (ν − a1²) m/c)⁻¹, followed down from Im z = 1 by damped iteration
+    and Newton.
     """
     found, x = moments(f), np.asarray(x, float)
     c = float(positive("c", c))
@@ -179,7 +211,10 @@ def positive(name: str, value: ArrayLike) -> np.ndarray:
     value = np.asarray(value, float)
     good = np.isfinite(value) & (value > 0)
     if not good.all():
-        raise InputError(f"{name} must be finite and > 0, given {value[~good].ravel()[0] if value.ndim else value}")
+        raise InputError(
+            f"{name} must be finite and > 0, given "
+            f"{value[~good].ravel()[0] if value.ndim else value}"
+        )
     if value.size == 0:
         raise InputError(f"{name} is empty")
     return value

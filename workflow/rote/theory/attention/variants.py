@@ -1,8 +1,9 @@
-"""Beyond the paper's setting: unbalanced labels, softmax, random dense weights, several heads, anisotropic tokens,
-strong signals. Every function returns E over γ; what was checked against simulation says the ledger.
+"""Beyond the paper's setting: unbalanced labels, softmax, random dense weights, several heads,
+anisotropic tokens, strong signals. Every function returns E over γ; what was checked against
+simulation says the ledger.
 
-Where the fixed point has another shape it is iterated at γ + iε: the imaginary part of the root is the exact derivative
-in γ (complex step), so that no variant needs a linearization of its own.
+Where the fixed point has another shape it is iterated at γ + iε: the imaginary part of the root is
+the exact derivative in γ (complex step), so that no variant needs a linearization of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +12,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.theory.attention import fixed_point
-from rote.theory.attention.activation import Activation, Coefficients, Nonlinearity, expect, moments, named
+from rote.theory.attention.activation import (
+    Activation,
+    Coefficients,
+    Nonlinearity,
+    expect,
+    moments,
+    named,
+)
 from rote.theory.attention.fixed_point import S, U
 from rote.theory.attention.memorization import directions, positive, psi, signal
 
@@ -31,15 +39,16 @@ def unbalanced_error(
     w_key: ArrayLike | None = None,
     w_query: ArrayLike | None = None,
     kurtosis: float = 3.0,
-    centred: bool = False,
+    centered: bool = False,
 ) -> np.ndarray:
-    """E(γ) for labels with mean `balance`: the constant and the norm fluctuations of the kernel become visible.
+    """E(γ) for labels with mean `balance`: the constant and the norm fluctuations of the kernel
+    become visible.
 
     Args:
         balance: ȳ in [−1, 1].
-        p: dimension; an uncentred f adds a spike a0 n/√p along the constant vector.
+        p: dimension; an uncentered f adds a spike a0 n/√p along the constant vector.
         kurtosis: of the token noise.
-        centred: whether a0 was subtracted from f.
+        centered: whether a0 was subtracted from f.
     """
     gamma = positive("gamma", gamma)
     if not -1 <= balance <= 1:
@@ -50,33 +59,46 @@ def unbalanced_error(
     root = fixed_point.solve(gamma.ravel(), heads)
     h, dh = root.h[0], root.dh[0]
     along, dalong = (x[0] for x in psi(root.h, root.dh, heads, basis))
-    spike = np.zeros((3, 3))  # basis: constant, norm fluctuations, labels orthogonal to the constant
-    spike[0, 0] = 0.0 if centred else found.a0 * np.sqrt(p) / c
+    spike = np.zeros(
+        (3, 3)
+    )  # basis: constant, norm fluctuations, labels orthogonal to the constant
+    spike[0, 0] = 0.0 if centered else found.a0 * np.sqrt(p) / c
     spike[0, 1] = spike[1, 0] = found.a2 / c * np.sqrt((kurtosis - 1) / 2)
     label = np.array([balance, 0.0, np.sqrt(1 - balance**2)])
     outer = np.outer(label, label)
     block = np.zeros((3, 3, 3, 3))
     block[U, :, S, :], block[S, :, U, :] = spike.T, -spike
-    wide = lambda x, y: np.einsum("...ij,kl->...ikjl", x, y).reshape(*x.shape[:-2], 9, 9)  # noqa: E731
+
+    def wide(x, y):
+        return np.einsum("...ij,kl->...ikjl", x, y).reshape(*x.shape[:-2], 9, 9)
+
     inverse = np.linalg.inv(h)
     R = np.linalg.inv(wide(inverse, np.eye(3)) + block.reshape(9, 9) + wide(along, outer))
     dR = -R @ (wide(-inverse @ dh @ inverse, np.eye(3)) + wide(dalong, outer)) @ R
-    return (-(gamma.ravel() ** 2) * np.einsum("k,...kl,l->...", label, dR[:, :3, :3], label)).reshape(gamma.shape)
+    return (
+        -(gamma.ravel() ** 2) * np.einsum("k,...kl,l->...", label, dR[:, :3, :3], label)
+    ).reshape(gamma.shape)
 
 
 class Softmax(NamedTuple):
-    """Column softmax as an entrywise nonlinearity: its moments, and the factor between the two ridges."""
+    """Column softmax as an entrywise nonlinearity: its moments, and the factor between the two
+    ridges.
+    """
 
     coefficients: Coefficients
     ridge: float  # softmax attention at γ is the nonlinearity at γ · ridge
 
 
 def softmax(beta: float, n: int, p: int) -> Softmax:
-    """Masked softmax of β XᵀWX/√p over the keys: its sum concentrates, which leaves exp(βt) up to a factor."""
+    """Masked softmax of β XᵀWX/√p over the keys: its sum concentrates, which leaves exp(βt) up to a
+    factor.
+    """
     if not beta > 0:
         raise InputError(f"beta must be > 0, given {beta}")
     grown = np.exp(beta**2 / 2)
-    found = Coefficients(0.0, beta * grown, beta**2 * grown / np.sqrt(2), np.exp(2 * beta**2) - np.exp(beta**2))
+    found = Coefficients(
+        0.0, beta * grown, beta**2 * grown / np.sqrt(2), np.exp(2 * beta**2) - np.exp(beta**2)
+    )
     return Softmax(found, float((n * grown / np.sqrt(p)) ** 2))
 
 
@@ -114,7 +136,9 @@ def dense_error(
         spike[S, :, U, :] = -alpha * np.outer(basis.w_key, basis.w_query)
         return h, _wide(T0 + sigma, r) + spike.reshape(3 * r, 3 * r)
 
-    start = lambda D: np.stack([_start(D), np.zeros_like(D)])  # noqa: E731
+    def start(D):
+        return np.stack([_start(D), np.zeros_like(D)])
+
     return _error(gamma, _pencil([0.0]), start, step, finish, basis.mu)
 
 
@@ -133,9 +157,13 @@ def heads_error(
         raise InputError("functions, w_keys and w_queries must have one entry per head")
     found = [moments(f) for f in functions]
     # one basis for the signal and all spikes, heads side by side
-    vectors = [np.zeros(1) if v is None else np.asarray(v, float) for v in (mu, *w_keys, *w_queries)]
+    vectors = [
+        np.zeros(1) if v is None else np.asarray(v, float) for v in (mu, *w_keys, *w_queries)
+    ]
     length = max(len(v) for v in vectors)
-    stacked = np.stack([np.resize(v, length) if len(v) == length else np.zeros(length) for v in vectors])
+    stacked = np.stack(
+        [np.resize(v, length) if len(v) == length else np.zeros(length) for v in vectors]
+    )
     _, values, axes = np.linalg.svd(stacked, full_matrices=False)
     inside = stacked @ axes[: max(int((values > 1e-12 * max(values.max(), 1e-300)).sum()), 1)].T
     m, keys, queries = inside[0], inside[1 : 1 + H], inside[1 + H :]
@@ -147,14 +175,23 @@ def heads_error(
         T[U, s], T[s, U], T[w, w] = alpha, -alpha, 1
         P[i, U, s], P[i, s, U] = 1, -1
         mixing = np.eye(r) + np.outer(keys[i], queries[i])
-        T_W[U, :, s, :], T_W[s, :, U, :], T_W[w, :, w, :] = alpha * mixing.T, -alpha * mixing, np.eye(r)
-    tau = np.array([[_shared_noise(functions[i], functions[j]) for j in range(H)] for i in range(H)]) / c
+        T_W[U, :, s, :], T_W[s, :, U, :], T_W[w, :, w, :] = (
+            alpha * mixing.T,
+            -alpha * mixing,
+            np.eye(r),
+        )
+    tau = (
+        np.array([[_shared_noise(functions[i], functions[j]) for j in range(H)] for i in range(H)])
+        / c
+    )
 
     def step(h: np.ndarray, D: np.ndarray) -> np.ndarray:
         noise = np.einsum("ij,iab,...bc,jdc->...ad", tau, P, h, P)
         return np.linalg.inv(D + noise + c * T @ np.linalg.inv(np.eye(k) + h @ T))
 
-    finish = lambda h: (h, T_W.reshape(k * r, k * r))  # noqa: E731
+    def finish(h):
+        return (h, T_W.reshape(k * r, k * r))
+
     return _error(gamma, _pencil([-moment.a1 for moment in found]), _start, step, finish, m)
 
 
@@ -166,10 +203,13 @@ def _shared_noise(f: Nonlinearity, g: Nonlinearity) -> float:
     return both - first.a1 * second.a1
 
 
-def anisotropic_error(gamma: ArrayLike, n: int, spectrum: ArrayLike, f: Activation | str) -> np.ndarray:
+def anisotropic_error(
+    gamma: ArrayLike, n: int, spectrum: ArrayLike, f: Activation | str
+) -> np.ndarray:
     """E(γ) for pure-noise tokens with covariance diag(spectrum), (p,).
 
-    Fails where a few directions dominate (a power law with exponent near 1); the ledger shows where.
+    Fails where a few directions dominate (a power law with exponent near 1); the ledger shows
+    where.
     """
     values = positive("spectrum", spectrum)
     p, trace = len(values), values.mean()
@@ -179,7 +219,8 @@ def anisotropic_error(gamma: ArrayLike, n: int, spectrum: ArrayLike, f: Activati
     c = p / n
     alpha, tau = a1 / c, max(found.nu - (a1 * width) ** 2, 0.0) / c
     T = np.array([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]], complex)
-    # many equal directions would be many equal terms: quantiles of the spectrum, exact in the mean of each
+    # many equal directions would be many equal terms: quantiles of the spectrum, exact in the mean
+    # of each
     groups = np.array_split(np.sort(values), min(p, 128))
     levels, weights = np.array([g.mean() for g in groups]), np.array([len(g) / n for g in groups])
 
@@ -202,10 +243,11 @@ def strong_signal_error(
     w_key: ArrayLike | None = None,
     w_query: ArrayLike | None = None,
 ) -> np.ndarray:
-    """E(γ) with the first-order effect of a signal that reaches the nonlinearity (heuristic, odd f).
+    """E(γ) with the first-order effect of a signal that reaches the nonlinearity (heuristic, odd
+    f).
 
-    Kernel entries are f(±s + vξ) with s = μᵀWμ/√p: the moments of f are taken there, and what f makes of ±s beyond its
-    linear part becomes a spike along the labels.
+    Kernel entries are f(±s + vξ) with s = μᵀWμ/√p: the moments of f are taken there, and what f
+    makes of ±s beyond its linear part becomes a spike along the labels.
     """
     gamma = positive("gamma", gamma)
     f, basis = named(f), directions(mu, w_key, w_query)
@@ -225,7 +267,8 @@ def strong_signal_error(
     return (-(gamma.ravel() ** 2) * slope[0]).reshape(gamma.shape)
 
 
-# ---- the shared iteration ----------------------------------------------------------------------------------------
+# ---- the shared iteration
+# ----------------------------------------------------------------------------------------
 
 
 def _pencil(kappas: Sequence[float]) -> np.ndarray:
@@ -256,12 +299,14 @@ def _error(
     step: Callable,
     finish: Callable,
     m: np.ndarray,
-    most: int = 20_000,
+    max_iter: int = 20_000,
 ) -> np.ndarray:
-    """Iterate state ← (state + step)/2 at γ(1 + iε), then E = −γ² Im φ/(γε). NaN where it did not converge.
+    """Iterate state ← (state + step)/2 at γ(1 + iε), then E = −γ² Im φ/(γε). NaN where it did not
+    converge.
 
     Args:
-        start: D(γ) -> state; step: (state, D(γ)) -> state; finish: state -> (h, T_W or None without a signal).
+        start: D(γ) -> state; step: (state, D(γ)) -> state; finish: state -> (h, T_W or None without
+            a signal).
         m: (r,) signal.
     """
     gamma = positive("gamma", gamma)
@@ -269,7 +314,7 @@ def _error(
     here = np.broadcast_to(D, (len(flat), *D.shape)).copy()
     here[:, U, U] += flat * (1 + 1j * _STEP)
     state = start(here)
-    for _ in range(most):
+    for _ in range(max_iter):
         new = (state + step(state, here)) / 2
         real, tiny = np.abs((new - state).real), np.abs((new - state).imag)
         scale = np.abs(new.real).max(axis=(-2, -1)), np.abs(new.imag).max(axis=(-2, -1)) + 1e-300

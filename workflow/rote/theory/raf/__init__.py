@@ -1,16 +1,19 @@
-"""The Rules-and-Facts model in the proportional limit (Farné, Boncoraglio, Zdeborová, arXiv 2603.25579).
+"""The Rules-and-Facts model in the proportional limit (Farné, Boncoraglio, Zdeborová, arXiv
+2603.25579).
 
-Gaussian inputs x ∈ R^d, n = αd labels: sign of a teacher (rule) with probability 1 − ε, a fair coin (fact) with ε. A
-learner f minimizes Σ ℓ(y, f) + λ/2 ||w||². Order parameters on a fresh input: m, covariance of f with the teacher; q,
-variance of f; V, response. Then
+Gaussian inputs x ∈ R^d, n = αd labels: sign of a teacher (rule) with probability 1 − ε, a fair coin
+(fact) with ε. A learner f minimizes Σ ℓ(y, f) + λ/2 ||w||². Order parameters on a fresh input: m,
+covariance of f with the teacher; q, variance of f; V, response. Then
 
     E_gen = arccos(m/√q)/π,    E_mem = ½ erfc(V |ℓ'(0)| / √(2q)).
 
-Kernels and random features enter through μ1 and μ⋆ (linear part and norm of the rest), by the angle tan γ = μ⋆/μ1;
-linear is μ⋆ = 0. Every fixed point is iterated in λ-scaled variables (v = λV, hats over powers of λ), which stay finite
-as λ → 0, for all points of a grid at once; the state carries q − m², so that E_gen keeps its digits as it goes to 0.
+Kernels and random features enter through μ1 and μ⋆ (linear part and norm of the rest), by the angle
+tan γ = μ⋆/μ1; linear is μ⋆ = 0. Every fixed point is iterated in λ-scaled variables (v = λV, hats
+over powers of λ), which stay finite as λ → 0, for all points of a grid at once; the state carries q
+− m², so that E_gen keeps its digits as it goes to 0.
 
-The equations are derived independently of the paper and agree with its released state-evolution code.
+The equations are derived independently of the paper and agree with its released state-evolution
+code.
 """
 
 from rote.theory.raf.hats import HATS

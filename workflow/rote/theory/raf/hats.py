@@ -1,6 +1,8 @@
-"""The hatted order parameters of each loss, λ-scaled: (α, ε, λ, m, q − m², v) -> (m̂/λ, q̂/λ², V̂/λ).
+"""The hatted order parameters of each loss, λ-scaled: (α, ε, λ, m, q − m², v) -> (m̂/λ, q̂/λ²,
+V̂/λ).
 
-ζ = yω/√q has the density p(ζ) = (1 − ε) 2φ(ζ)Φ(βζ) + εφ(ζ), a skew normal for rules and a normal for facts.
+ζ = yω/√q has the density p(ζ) = (1 − ε) 2φ(ζ)Φ(βζ) + εφ(ζ), a skew normal for rules and a normal
+for facts.
 """
 
 import math
@@ -84,14 +86,20 @@ def _logistic_hats(alpha, eps, lam, m, rest, v, chunk: int = 2000):
     """Quadrature in ζ; the proximal operator by Newton."""
     parts = []
     for start in range(0, len(m), chunk):
-        a, e, la, mm, re, vv = (x[start : start + chunk, None] for x in (alpha, eps, lam, m, rest, v))
+        a, e, la, mm, re, vv = (
+            x[start : start + chunk, None] for x in (alpha, eps, lam, m, rest, v)
+        )
         q = mm**2 + re
         beta = np.minimum(mm / np.sqrt(re), 1e7)
         k, V = np.sqrt(1 + beta**2), vv / la
         moments = []
-        for zeta in (_ZETA / k, np.broadcast_to(_ZETA, (len(mm), len(_ZETA)))):  # on the scale of each density
+        for zeta in (
+            _ZETA / k,
+            np.broadcast_to(_ZETA, (len(mm), len(_ZETA))),
+        ):  # on the scale of each density
             field = np.sqrt(q) * zeta
-            # from the inflection point 0 Newton converges monotonically; elsewhere it can run into a cycle
+            # from the inflection point 0 Newton converges monotonically; elsewhere it can run into
+            # a cycle
             z = np.zeros(np.broadcast_shapes(field.shape, V.shape))
             for _ in range(100):
                 s = special.expit(-z)
@@ -116,4 +124,8 @@ def _logistic_hats(alpha, eps, lam, m, rest, v, chunk: int = 2000):
     return np.concatenate(parts, axis=1)
 
 
-HATS: dict[str, Callable] = {"square": _square_hats, "hinge": _hinge_hats, "logistic": _logistic_hats}
+HATS: dict[str, Callable] = {
+    "square": _square_hats,
+    "hinge": _hinge_hats,
+    "logistic": _logistic_hats,
+}

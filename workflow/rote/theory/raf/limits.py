@@ -1,4 +1,6 @@
-"""Closed forms and limits: optimal ridge and angle, capacity, the Bayes-optimal learner, rates for large α."""
+"""Closed forms and limits: optimal ridge and angle, capacity, the Bayes-optimal learner, rates for
+large α.
+"""
 
 import math
 from itertools import pairwise
@@ -7,20 +9,26 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.theory.raf.hats import phi
 
 _TINY = 1e-300
 
 
-def optimal_ridge(eps: np.ndarray | float, mu1: np.ndarray | float, mustar: np.ndarray | float) -> np.ndarray:
+def optimal_ridge(
+    eps: np.ndarray | float, mu1: np.ndarray | float, mustar: np.ndarray | float
+) -> np.ndarray:
     """λ_opt = μ1²(π/(2(1−ε)²) − 1) − μ⋆² of the square loss, for every α; 0 where this is negative."""
     eps = _fraction(eps, closed=False)
-    return np.maximum(np.asarray(mu1) ** 2 * (np.pi / (2 * (1 - eps) ** 2) - 1) - np.asarray(mustar) ** 2, 0.0)
+    return np.maximum(
+        np.asarray(mu1) ** 2 * (np.pi / (2 * (1 - eps) ** 2) - 1) - np.asarray(mustar) ** 2, 0.0
+    )
 
 
 def optimal_angle(eps: np.ndarray | float) -> np.ndarray:
-    """γ_opt in degrees, cos γ_opt = (1 − ε)√(2/π): the interpolator is optimal, and remembers every fact."""
+    """γ_opt in degrees, cos γ_opt = (1 − ε)√(2/π): the interpolator is optimal, and remembers every
+    fact.
+    """
     return np.degrees(np.arccos((1 - _fraction(eps)) * math.sqrt(2 / math.pi)))
 
 
@@ -55,22 +63,35 @@ def bayes_optimal(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndar
     return np.arctan2(np.sqrt(1 - (q := bayes_overlap(alpha, eps))), np.sqrt(q)) / np.pi
 
 
-def bayes_overlap(alpha: np.ndarray | float, eps: np.ndarray | float, most: int = 500) -> np.ndarray:
-    """q_b, squared overlap of the Bayes-optimal learner with the teacher. The integration variable follows the peak."""
+def bayes_overlap(
+    alpha: np.ndarray | float, eps: np.ndarray | float, max_iter: int = 500
+) -> np.ndarray:
+    """q_b, squared overlap of the Bayes-optimal learner with the teacher. The integration variable
+    follows the peak.
+    """
     alpha, eps = np.broadcast_arrays(np.asarray(alpha, float), _fraction(eps))
     if not (np.isfinite(alpha) & (alpha > 0)).all():
-        raise InputError(f"alpha must be finite and > 0, given {worst(alpha, np.isfinite(alpha) & (alpha > 0))}")
+        raise InputError(
+            f"alpha must be finite and > 0, given {worst(alpha, np.isfinite(alpha) & (alpha > 0))}"
+        )
     shape, alpha, eps = alpha.shape, alpha.reshape(-1, 1), eps.reshape(-1, 1)
     nodes, weights = np.polynomial.legendre.leggauss(400)
     u, weights = 12 * nodes, 12 * weights
     hat = np.ones(len(alpha))  # q = hat/(1 + hat), 1 − q = 1/(1 + hat)
     converged = np.zeros(len(alpha), bool)
-    for _ in range(most):
+    for _ in range(max_iter):
         q = (hat / (1 + hat))[:, None]
         below = eps + (1 - eps) * special.erfc(-u * np.sqrt(q / 2))
         with np.errstate(divide="ignore", invalid="ignore"):
             integrand = np.where(below > 0, np.exp(-(1 + q) * u**2 / 2) / below, 0.0)
-        new = 4 * (1 - eps[:, 0]) ** 2 * alpha[:, 0] * np.sqrt(1 + hat) / (2 * np.pi) ** 1.5 * (integrand @ weights)
+        new = (
+            4
+            * (1 - eps[:, 0]) ** 2
+            * alpha[:, 0]
+            * np.sqrt(1 + hat)
+            / (2 * np.pi) ** 1.5
+            * (integrand @ weights)
+        )
         change, hat = np.abs(new - hat) / np.maximum(new, _TINY), new
         converged = (change < 1e-12) | (new == 0)
         if converged.all():
@@ -104,10 +125,12 @@ class HingeLimit(NamedTuple):
 
 
 def hinge_limit(eps: float, v_star: float) -> HingeLimit:
-    """The prefactor of the hinge rate: V⋆ = 0 is the linear learner, ∞ the hard margin. Needs 0 < ε < 1.
+    """The prefactor of the hinge rate: V⋆ = 0 is the linear learner, ∞ the hard margin. Needs 0 < ε
+    < 1.
 
     With F = −ℓ' of the Huberized hinge (slope 1/V⋆ on [1 − V⋆, 1]) and margin z = ±M|u|, M solves
-    E[±|u| F(z)] = 0 and √α E_gen → √E F² / (π M E[−F']). Expectations are exact between the kinks of F.
+    E[±|u| F(z)] = 0 and √α E_gen → √E F² / (π M E[−F']). Expectations are exact between the kinks
+    of F.
     """
     if not 0 < eps < 1:
         raise InputError(f"eps must be in (0, 1) for the hinge rate, given {eps}")
@@ -117,7 +140,11 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
     nodes, weights = np.polynomial.legendre.leggauss(200)
 
     def expect(function, M, sign):  # E over |u| of function(u), split at the kinks of F(sign M u)
-        kinks = [k / (sign * M) for k in ((1.0,) if np.isinf(v_star) else (1.0, 1 - v_star)) if k / (sign * M) > 0]
+        kinks = [
+            k / (sign * M)
+            for k in ((1.0,) if np.isinf(v_star) else (1.0, 1 - v_star))
+            if k / (sign * M) > 0
+        ]
         edges = [0.0, *sorted(min(k, 12.0) for k in kinks), 12.0]
         total = 0.0
         for low, high in pairwise(edges):
@@ -132,19 +159,30 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
         return np.maximum(1 - z, 0) if np.isinf(v_star) else np.clip((1 - z) / v_star, 0, 1)
 
     def balance(M):
-        return right * expect(lambda u: u * force(M * u), M, 1) - wrong * expect(lambda u: u * force(-M * u), M, -1)
+        return right * expect(lambda u: u * force(M * u), M, 1) - wrong * expect(
+            lambda u: u * force(-M * u), M, -1
+        )
 
     M = optimize.brentq(balance, 1e-6, 1e6, xtol=1e-14, rtol=1e-14)
-    square = right * expect(lambda u: force(M * u) ** 2, M, 1) + wrong * expect(lambda u: force(-M * u) ** 2, M, -1)
+    square = right * expect(lambda u: force(M * u) ** 2, M, 1) + wrong * expect(
+        lambda u: force(-M * u) ** 2, M, -1
+    )
     if v_star == 0:
         slope = right * 2 * phi(1 / M) / M
     else:
         scale = 1.0 if np.isinf(v_star) else v_star
         floor = -np.inf if np.isinf(v_star) else 1 - v_star
-        inside = lambda z: ((z < 1) & (z > floor)) / scale  # noqa: E731
-        slope = right * expect(lambda u: inside(M * u), M, 1) + wrong * expect(lambda u: inside(-M * u), M, -1)
+
+        def inside(z):
+            return ((z < 1) & (z > floor)) / scale
+
+        slope = right * expect(lambda u: inside(M * u), M, 1) + wrong * expect(
+            lambda u: inside(-M * u), M, -1
+        )
     rate = math.sqrt(square) / (math.pi * M * slope)
-    return HingeLimit(rate, M, 0.0 if np.isinf(v_star) else special.erfc(v_star / (M * math.sqrt(2))) / 2)
+    return HingeLimit(
+        rate, M, 0.0 if np.isinf(v_star) else special.erfc(v_star / (M * math.sqrt(2))) / 2
+    )
 
 
 def _fraction(eps: np.ndarray | float, closed: bool = True) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""Solving the model for whole grids: closed form for the square loss, a fixed point iterated for all points at once."""
+"""Solving the model for whole grids: closed form for the square loss, a fixed point iterated for
+all points at once.
+"""
 
 import math
 from typing import NamedTuple
@@ -6,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from rote.errors import InputError
+from rote.core.errors import InputError
 from rote.theory.raf.hats import HATS
 from rote.theory.raf.kernels import GEOMETRY
 from rote.theory.raf.limits import capacity, worst
@@ -17,7 +19,8 @@ _TINY = 1e-300
 
 
 class Solution(NamedTuple):
-    """Order parameters and errors over a grid; every field has the broadcast shape of the arguments.
+    """Order parameters and errors over a grid; every field has the broadcast shape of the
+    arguments.
 
     A point that did not converge holds NaN in every number but `iterations` and `residual`.
     """
@@ -45,7 +48,7 @@ def solve(
     kernel: str | None = None,
     closed_form: bool = True,
     tolerance: float = 1e-10,
-    most: int = 20_000,
+    max_iter: int = 20_000,
 ) -> Solution:
     """Solve the model for whole grids: all arguments broadcast.
 
@@ -54,16 +57,18 @@ def solve(
         alpha: samples per dimension n/d, > 0.
         eps: fraction of facts, in [0, 1].
         lam: ridge λ ≥ 0; 0 is the interpolator (min-norm, hard margin) and needs interpolable data.
-        gamma: kernel angle in degrees, [0, 90): μ1 = cos γ, μ⋆ = sin γ. Give either this or `mu1`, `mustar`.
+        gamma: kernel angle in degrees, [0, 90): μ1 = cos γ, μ⋆ = sin γ. Give either this or `mu1`,
+            `mustar`.
         mu1, mustar: linear part ≠ 0 and norm of the rest ≥ 0; default 1 and 0, the linear learner.
         kappa: features per dimension p/d of a random-feature learner; None is the kernel limit.
         kernel: a named kernel (erf, relu, sign, rbf, cubic) instead of `gamma` or `mu1`, `mustar`.
         closed_form: use the closed form of the square loss where there is one.
         tolerance: relative change of the order parameters at which a point has converged.
-        most: sweeps after which it has not.
+        max_iter: sweeps after which it has not.
 
     Raises:
-        InputError: naming the parameter and its valid range; also for λ = 0 where the data cannot be interpolated.
+        InputError: naming the parameter and its valid range; also for λ = 0 where the data cannot
+            be interpolated.
     """
     if loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, given {loss!r}")
@@ -80,7 +85,7 @@ def solve(
     if loss == "square" and kappa is None and closed_form:
         fields = _square(**point)
     else:
-        fields = _iterate(loss, point, tolerance, most)
+        fields = _iterate(loss, point, tolerance, max_iter)
     return Solution(*(np.asarray(field).reshape(shape) for field in fields))
 
 
@@ -97,7 +102,9 @@ def _geometry(gamma, mu1, mustar, kernel):
         raise InputError("give either gamma or mu1 and mustar, not both")
     gamma = np.asarray(gamma, float)
     if not ((gamma >= 0) & (gamma < 90)).all():
-        raise InputError(f"gamma must be in [0, 90) degrees, given {worst(gamma, (gamma >= 0) & (gamma < 90))}")
+        raise InputError(
+            f"gamma must be in [0, 90) degrees, given {worst(gamma, (gamma >= 0) & (gamma < 90))}"
+        )
     return np.cos(np.radians(gamma)), np.sin(np.radians(gamma))
 
 
@@ -107,23 +114,35 @@ def _check(loss: str, point: dict[str, np.ndarray]) -> None:
         "alpha": (lambda x: x > 0, "> 0"),
         "eps": (lambda x: (x >= 0) & (x <= 1), "in [0, 1]"),
         "lam": (lambda x: x >= 0, "≥ 0"),
-        "mu1": (lambda x: x != 0, "non-zero (without a linear part the rule cannot be learnt: E_gen = 1/2)"),
+        "mu1": (
+            lambda x: x != 0,
+            "non-zero (without a linear part the rule cannot be learnt: E_gen = 1/2)",
+        ),
         "mustar": (lambda x: x >= 0, "≥ 0"),
         "kappa": (lambda x: x > 0, "> 0"),
     }
     for name, values in point.items():
         good = np.isfinite(values) & rules[name][0](values)
         if not good.all():
-            raise InputError(f"{name} must be finite and {rules[name][1]}, given {worst(values, good)}")
+            raise InputError(
+                f"{name} must be finite and {rules[name][1]}, given {worst(values, good)}"
+            )
     zero = point["lam"] == 0
     if "kappa" in point:
         if zero.any():
-            raise InputError("lam must be > 0 for random features (use 1e-6 for the interpolation limit), given 0")
+            raise InputError(
+                "lam must be > 0 for random features (use 1e-6 for the interpolation limit), "
+                "given 0"
+            )
         if (point["mustar"] == 0).any():
-            raise InputError("mustar must be > 0 for random features; a linear activation is the linear learner")
+            raise InputError(
+                "mustar must be > 0 for random features; a linear activation is the linear learner"
+            )
         return
     if zero.any() and loss == "logistic":
-        raise InputError("lam must be > 0 for the logistic loss (it has no finite minimizer at 0), given 0")
+        raise InputError(
+            "lam must be > 0 for the logistic loss (it has no finite minimizer at 0), given 0"
+        )
     linear = zero & (point["mustar"] == 0)
     if linear.any():
         alpha, eps = point["alpha"][linear], point["eps"][linear]
@@ -131,13 +150,17 @@ def _check(loss: str, point: dict[str, np.ndarray]) -> None:
         if (alpha >= limit).any():
             first = int(np.argmax(alpha >= limit))
             raise InputError(
-                f"lam = 0 needs data that a linear learner can interpolate: alpha < {limit[first]:.6g} for the "
-                f"{loss} loss at eps = {eps[first]:g}, given alpha = {alpha[first]:g}; use lam > 0, for instance 1e-4"
+                "lam = 0 needs data that a linear learner can interpolate: alpha < "
+                f"{limit[first]:.6g} for the "
+                f"{loss} loss at eps = {eps[first]:g}, given alpha = {alpha[first]:g}; use lam > "
+                "0, for instance 1e-4"
             )
 
 
 def _square(alpha, eps, lam, mu1, mustar):
-    """Kernel ridge regression: everything is a function of Λ = (λ + μ⋆²)/μ1², but E_mem also of λ alone."""
+    """Kernel ridge regression: everything is a function of Λ = (λ + μ⋆²)/μ1², but E_mem also of λ
+    alone.
+    """
     c = (1 - eps) * math.sqrt(2 / math.pi)
     ridge = (lam + mustar**2) / mu1**2
     b = 1 + alpha + ridge
@@ -145,18 +168,32 @@ def _square(alpha, eps, lam, mu1, mustar):
     gap = 1 + ridge - alpha
     root = np.sqrt(gap**2 + 4 * ridge * alpha)
     with np.errstate(invalid="ignore", divide="ignore"):
-        D = np.where(gap >= 0, (gap + root) / 2, 2 * ridge * alpha / (root - gap))  # s − α without cancellation
+        D = np.where(
+            gap >= 0, (gap + root) / 2, 2 * ridge * alpha / (root - gap)
+        )  # s − α without cancellation
         # s² − α = s(s − α/s) and s − α/s = D + α(1 − 1/s) cancel nothing either
         spread = s * np.sqrt(b**2 - 4 * alpha)
         m = alpha * c / s
         q = (alpha**2 * c**2 + alpha - 2 * alpha**2 * c**2 / s) / spread
-        rest = alpha * ((s - alpha * c**2) ** 2 + alpha**2 * c**2 * (1 - c**2)) / (s**2 * spread)  # q − m²
+        rest = (
+            alpha * ((s - alpha * c**2) ** 2 + alpha**2 * c**2 * (1 - c**2)) / (s**2 * spread)
+        )  # q − m²
         V = np.where(lam > 0, mu1**2 * D / np.where(lam > 0, lam, 1.0) - 1, np.inf)
     zeros = np.zeros(len(alpha))
-    return (*_errors("square", m, rest, V), m, q, V, zeros.astype(int), zeros, np.ones(len(alpha), bool))
+    return (
+        *_errors("square", m, rest, V),
+        m,
+        q,
+        V,
+        zeros.astype(int),
+        zeros,
+        np.ones(len(alpha), bool),
+    )
 
 
-def _errors(loss: str, m: np.ndarray, rest: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _errors(
+    loss: str, m: np.ndarray, rest: np.ndarray, V: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """E_gen and E_mem from m, q − m² and V."""
     q = m**2 + rest
     e_gen = np.arctan2(np.sqrt(np.maximum(rest, 0)), m) / np.pi
@@ -164,12 +201,13 @@ def _errors(loss: str, m: np.ndarray, rest: np.ndarray, V: np.ndarray) -> tuple[
         return e_gen, np.where(np.isinf(V), 0.0, special.erfc(V * SLOPE[loss] / np.sqrt(2 * q)) / 2)
 
 
-def _iterate(loss: str, point: dict[str, np.ndarray], tolerance: float, most: int):
+def _iterate(loss: str, point: dict[str, np.ndarray], tolerance: float, max_iter: int):
     """Plain iteration of all points at once; converged points are frozen."""
     size = len(point["alpha"])
     kappa = point.get("kappa")
     sweep = _kernel_sweep if kappa is None else _features_sweep
-    # linear part of the state: m, q − m², v = λV (kernel); m_s, q_s, v_s, q_w, v_w (random features)
+    # linear part of the state: m, q − m², v = λV (kernel); m_s, q_s, v_s, q_w, v_w (random
+    # features)
     if kappa is None:
         start = [0.1 * np.abs(point["mu1"]), 0.79 * point["mu1"] ** 2, np.zeros(size)]
         v_s = np.where(point["lam"] > 0, np.minimum(3 * point["lam"], 1.0), 0.5)
@@ -179,12 +217,14 @@ def _iterate(loss: str, point: dict[str, np.ndarray], tolerance: float, most: in
     state = np.stack(start)  # (parameters, points)
     residual, iterations = np.full(size, np.inf), np.zeros(size, int)
     active = np.arange(size)
-    for count in range(1, most + 1):
+    for count in range(1, max_iter + 1):
         here = {name: values[active] for name, values in point.items()}
         with np.errstate(all="ignore"):
             new = sweep(loss, state[:, active], **here)
             change = np.abs(new - state[:, active]) / np.maximum(np.abs(new), _TINY)
-            change[0] = np.abs(new[0] - state[0, active]) / np.maximum(np.abs(new[0]), 1e-12)  # m may be 0 (ε = 1)
+            change[0] = np.abs(new[0] - state[0, active]) / np.maximum(
+                np.abs(new[0]), 1e-12
+            )  # m may be 0 (ε = 1)
         largest = np.where(np.isfinite(new).all(axis=0), change.max(axis=0), np.inf)
         state[:, active], residual[active], iterations[active] = new, largest, count
         lost = ~np.isfinite(new).all(axis=0)
@@ -196,7 +236,12 @@ def _iterate(loss: str, point: dict[str, np.ndarray], tolerance: float, most: in
     with np.errstate(all="ignore"):
         V = np.where(point["lam"] > 0, v / np.where(point["lam"] > 0, point["lam"], 1.0), np.inf)
         fields = [*_errors(loss, m, rest, V), m, m**2 + rest, V]
-    return (*(np.where(converged, field, np.nan) for field in fields), iterations, residual, converged)
+    return (
+        *(np.where(converged, field, np.nan) for field in fields),
+        iterations,
+        residual,
+        converged,
+    )
 
 
 def _kernel_sweep(loss, state, alpha, eps, lam, mu1, mustar):

@@ -1,4 +1,6 @@
-"""Figures of trained priors and of posterior samples under memorized, trained, Gaussian and broad ones."""
+"""Figures of trained priors and of posterior samples under memorized, trained, Gaussian and broad
+ones.
+"""
 
 from collections.abc import Mapping
 
@@ -7,22 +9,46 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import FAINT, INK, PALETTE, legend_below, log_ticks, panels, points, shade
+from rote.plotting import FAINT, INK, PALETTE, legend_below, log_ticks, panels, points, shade
 from rote.synth import velocity
 
 Tables = Mapping[str, pd.DataFrame]
 CELLS = 64  # along each axis of a drawn velocity model
 SIDE = 2000  # m
-COLORS = {"memorized": PALETTE[3], "closed form": PALETTE[3], "clean": PALETTE[1], "noise": PALETTE[4],
-          "gaussian": INK, "broad": FAINT}  # fmt: skip
-NAMES = {"clean": "network, clean", "noise": "network, noise", "memorized": "memorized", "gaussian": "Gaussian",
-         "broad": "broad"}  # fmt: skip
+COLORS = {
+    "memorized": PALETTE[3],
+    "closed form": PALETTE[3],
+    "clean": PALETTE[1],
+    "noise": PALETTE[4],
+    "gaussian": INK,
+    "broad": FAINT,
+}
+NAMES = {
+    "clean": "network, clean",
+    "noise": "network, noise",
+    "memorized": "memorized",
+    "gaussian": "Gaussian",
+    "broad": "broad",
+}
 INSIDE, OUTSIDE = "mean of three", "held-out"
 
 
-def image(ax: Axes, model: np.ndarray, limits: tuple[float, float], side: float = SIDE, cmap: str = "viridis"):
+def image(
+    ax: Axes,
+    model: np.ndarray,
+    limits: tuple[float, float],
+    side: float = SIDE,
+    cmap: str = "viridis",
+):
     """A model (x, depth) with axes in metres."""
-    found = ax.imshow(model.T, extent=(0, side, side, 0), vmin=limits[0], vmax=limits[1], cmap=cmap, rasterized=True)
+    found = ax.imshow(
+        model.T,
+        extent=(0, side, side, 0),
+        vmin=limits[0],
+        vmax=limits[1],
+        cmap=cmap,
+        rasterized=True,
+    )
     ax.grid(False)
     ax.set_xticks([0, side / 2, side])
     ax.set_yticks([0, side / 2, side])
@@ -37,7 +63,12 @@ def transition(tables: Tables) -> Canvas:
     full = rows.groupby("prediction")["steps"].transform("max") == rows["steps"]
     lines = [
         ("network, clean", rows[full & (rows["prediction"] == "clean")], PALETTE[1], "-"),
-        ("the same, briefly trained", rows[~full & (rows["prediction"] == "clean")], PALETTE[1], ":"),
+        (
+            "the same, briefly trained",
+            rows[~full & (rows["prediction"] == "clean")],
+            PALETTE[1],
+            ":",
+        ),
         ("network, noise", rows[full & (rows["prediction"] == "noise")], PALETTE[4], "-"),
         ("closed form", rows[rows["prediction"] == "closed form"], PALETTE[3], "-"),
         ("Gaussian", rows[rows["prediction"] == "gaussian"], INK, "-"),
@@ -50,15 +81,31 @@ def transition(tables: Tables) -> Canvas:
     for ax, (column, label, title) in zip(axes[0], shown, strict=False):
         for name, some, color, style in lines:
             points(ax, some, "examples", column, color=color, label=name, linestyle=style)
-        ax.set(xscale="log", xlabel="training models N", ylabel=label, title=title, ylim=(-0.04, 1.06))
+        ax.set(
+            xscale="log", xlabel="training models N", ylabel=label, title=title, ylim=(-0.04, 1.06)
+        )
         log_ticks(ax.xaxis)
     null = rows[rows["prediction"] == "gaussian"]
-    points(axes[0, 2], null, "examples", "null_rate", color=FAINT, label="held-out draws", linestyle="--")
+    points(
+        axes[0, 2],
+        null,
+        "examples",
+        "null_rate",
+        color=FAINT,
+        label="held-out draws",
+        linestyle="--",
+    )
     ax = axes[0, 3]
     for name, some, color, style in lines:
         gap = some.assign(gap=some["held_out_loss"] / some["train_loss"])
         points(ax, gap, "examples", "gap", color=color, label=name, linestyle=style)
-    ax.set(xscale="log", yscale="log", xlabel="training models N", ylabel="held-out / training", title="d  Loss gap")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="training models N",
+        ylabel="held-out / training",
+        title="d  Loss gap",
+    )
     log_ticks(ax.xaxis)
     legend_below(canvas, 6, *axes[0, 2].get_legend_handles_labels(), fontsize=7)
     return canvas
@@ -75,11 +122,21 @@ def pairs(tables: Tables) -> Canvas:
     canvas, axes = panels(4, 6, width=1.5, height=1.6, sharex=True, sharey=True)
     for name, lines in (("clean", axes[:2]), ("noise", axes[2:])):
         of_prior = prior[(prior["prediction"] == name) & (prior["replicate"] == 0)]
-        some = samples[samples["prior"] == name].sort_values("ratio").drop_duplicates(["replicate", "nearest"])
+        some = (
+            samples[samples["prior"] == name]
+            .sort_values("ratio")
+            .drop_duplicates(["replicate", "nearest"])
+        )
         for first, kind, rows in ((0, "prior", of_prior), (3, "posterior", some)):
             for column, row in enumerate(rows.head(3).itertuples(), start=first):
-                mesh = image(lines[0, column], velocity.velocity(row.coordinates, CELLS), (1.8, 2.2))
-                image(lines[1, column], velocity.velocity(known[row.replicate, row.nearest], CELLS), (1.8, 2.2))
+                mesh = image(
+                    lines[0, column], velocity.velocity(row.coordinates, CELLS), (1.8, 2.2)
+                )
+                image(
+                    lines[1, column],
+                    velocity.velocity(known[row.replicate, row.nearest], CELLS),
+                    (1.8, 2.2),
+                )
                 about = f"{NAMES[name]}: {kind}\n" if column == first else "\n"
                 lines[0, column].set_title(f"{about}r = {row.ratio:.2f}", fontsize=7.5)
         lines[0, 0].set_ylabel("sample\ndepth (m)", fontsize=8)
@@ -103,13 +160,18 @@ def posteriors(tables: Tables) -> Canvas:
     """Posterior mean, spread and error under networks trained on more and more models (Figure 3)."""
     rows = _published(tables, "noise")
     library = tables["library"]
-    training = np.stack(library[(library["set"] == "training") & (library["replicate"] == 0)]["coordinates"].to_list())
+    training = np.stack(
+        library[(library["set"] == "training") & (library["replicate"] == 0)][
+            "coordinates"
+        ].to_list()
+    )
     true = training[[n % len(training) for n in (9, 8, 24)]].mean(0)
     exact = velocity.velocity(true, CELLS)
     sizes = sorted(rows["examples"].unique())
     canvas, axes = panels(4, len(sizes) + 1, width=2.2, height=1.95)
     found = {
-        n: velocity.velocity(np.stack(some["coordinates"].to_list()), CELLS) for n, some in rows.groupby("examples")
+        n: velocity.velocity(np.stack(some["coordinates"].to_list()), CELLS)
+        for n, some in rows.groupby("examples")
     }
     spreads = {n: models.std(0, ddof=1) for n, models in found.items()}
     top = float(np.quantile(np.stack(list(spreads.values())), 0.95))
@@ -129,31 +191,65 @@ def posteriors(tables: Tables) -> Canvas:
         ax.plot(*training[:number, :2].T, ".", color=FAINT, markersize=3, label="training")
         ax.plot(*z[:, :2].T, "o", color=COLORS["noise"], label="posterior")
         ax.plot(*true[:2], "*", color=PALETTE[3], markersize=9, label="truth")
-        ax.set(xlim=(-10, 10), ylim=(-10, 10), xlabel="coordinate 1", title="Coordinates", aspect="equal")
+        ax.set(
+            xlim=(-10, 10),
+            ylim=(-10, 10),
+            xlabel="coordinate 1",
+            title="Coordinates",
+            aspect="equal",
+        )
     canvas.colorbar(mean_bar, ax=axes[0, -1], label="km/s")
     canvas.colorbar(spread_bar, ax=axes[1, -1], label="km/s", extend="max")
     canvas.colorbar(spread_bar, ax=axes[2, -1], label="km/s", extend="max")
     for number, color in zip(sizes, shade(len(sizes)), strict=True):
-        models, z = found[number], np.stack(rows[rows["examples"] == number]["coordinates"].to_list())
+        models, z = (
+            found[number],
+            np.stack(rows[rows["examples"] == number]["coordinates"].to_list()),
+        )
         label = f"N = {number}"
-        _calibration(axes[1, 0], spreads[number].ravel(), np.abs(models.mean(0) - exact).ravel(), 30, color, label)
+        _calibration(
+            axes[1, 0],
+            spreads[number].ravel(),
+            np.abs(models.mean(0) - exact).ravel(),
+            30,
+            color,
+            label,
+        )
         _calibration(axes[2, 0], z.std(0, ddof=1), np.abs(z.mean(0) - true), 10, color, label)
-    for ax, title, unit in ((axes[1, 0], "Calibration", "km/s"), (axes[2, 0], "Calibration (KL)", "")):
+    for ax, title, unit in (
+        (axes[1, 0], "Calibration", "km/s"),
+        (axes[2, 0], "Calibration (KL)", ""),
+    ):
         high = max(ax.get_xlim()[1], ax.get_ylim()[1])
         ax.plot([0, high], [0, high], color=INK, linestyle="--", linewidth=0.8)
-        ax.set(title=title, xlabel=f"spread {unit and f'({unit})'}", ylabel="error", xlim=(0, None), ylim=(0, None))
+        ax.set(
+            title=title,
+            xlabel=f"spread {unit and f'({unit})'}",
+            ylabel="error",
+            xlim=(0, None),
+            ylim=(0, None),
+        )
     axes[1, 0].legend(fontsize=6)
     axes[3, 0].axis("off")
     axes[3, 0].legend(*axes[3, 1].get_legend_handles_labels(), loc="center")
     return canvas
 
 
-def _calibration(ax: Axes, spread: np.ndarray, error: np.ndarray, bins: int, color, label: str) -> None:
+def _calibration(
+    ax: Axes, spread: np.ndarray, error: np.ndarray, bins: int, color, label: str
+) -> None:
     """Mean error against mean spread in bins of equal count."""
     order = np.argsort(spread, kind="stable")
     parts = np.array_split(order, bins)
-    ax.plot([spread[p].mean() for p in parts], [error[p].mean() for p in parts], "o-", color=color, markersize=2.5,
-            linewidth=0.8, label=label)  # fmt: skip
+    ax.plot(
+        [spread[p].mean() for p in parts],
+        [error[p].mean() for p in parts],
+        "o-",
+        color=color,
+        markersize=2.5,
+        linewidth=0.8,
+        label=label,
+    )
 
 
 def descents(tables: Tables) -> Canvas:
@@ -168,7 +264,9 @@ def descents(tables: Tables) -> Canvas:
         for number, some in rows[rows["prior"] == prior].groupby("examples"):
             for _, one in some.groupby("replicate"):
                 ax.plot(one["t"], one["misfit"], color=colors[number], linewidth=0.7)
-            ax.plot([], [], color=colors[number], label=f"N = {number}" if number else "no training set")
+            ax.plot(
+                [], [], color=colors[number], label=f"N = {number}" if number else "no training set"
+            )
         ax.axhline(1, color=FAINT, linestyle="--", linewidth=0.8)
         ax.set(yscale="log", xlabel="t", title=NAMES[prior])
         ax.invert_xaxis()
@@ -187,16 +285,36 @@ def outcomes(tables: Tables) -> Canvas:
         groups[f"{NAMES[prior]}, N = {number}" if number else NAMES[prior]] = some
     canvas, axes = panels(1, 2, width=4.2, height=3.6, sharey=True)
     for ax, (column, label) in zip(
-        axes[0], (("misfit", "misfit / noise floor"), ("error", "velocity error (km/s)")), strict=True
+        axes[0],
+        (("misfit", "misfit / noise floor"), ("error", "velocity error (km/s)")),
+        strict=True,
     ):
         for place, some in enumerate(groups.values()):
             for shift, truth, color in ((0.15, INSIDE, PALETTE[0]), (-0.15, OUTSIDE, PALETTE[1])):
                 values = some.loc[some["truth"] == truth, column]
-                ax.plot(values, np.full(len(values), place + shift), "o", color=color, markersize=3.5, alpha=0.8,
-                        label=f"truth: {truth}" if place == 0 else None)  # fmt: skip
+                ax.plot(
+                    values,
+                    np.full(len(values), place + shift),
+                    "o",
+                    color=color,
+                    markersize=3.5,
+                    alpha=0.8,
+                    label=f"truth: {truth}" if place == 0 else None,
+                )
                 if len(values):
-                    ax.plot(np.median(values), place + shift, "|", color=color, markersize=11, markeredgewidth=2)
-        ax.set(xlabel=label, xscale="log" if column == "misfit" else "linear", ylim=(len(groups) - 0.5, -0.5))
+                    ax.plot(
+                        np.median(values),
+                        place + shift,
+                        "|",
+                        color=color,
+                        markersize=11,
+                        markeredgewidth=2,
+                    )
+        ax.set(
+            xlabel=label,
+            xscale="log" if column == "misfit" else "linear",
+            ylim=(len(groups) - 0.5, -0.5),
+        )
         ax.set_yticks(range(len(groups)), list(groups))
     axes[0, 0].axvline(1, color=FAINT, linestyle="--", linewidth=0.8)
     log_ticks(axes[0, 0].xaxis)
@@ -221,7 +339,11 @@ def steps(tables: Tables) -> Canvas:
             middle = some.groupby(["step", "replicate"], as_index=False)[column].median()
             points(ax, middle, "step", column, color=color, label=label)
     own = scores[(scores["truth"] == "example") & (scores["against"] == scores["against"].min())]
-    own = own.assign(there=own["nearest"] == 9).groupby(["step", "replicate"], as_index=False)["there"].mean()
+    own = (
+        own.assign(there=own["nearest"] == 9)
+        .groupby(["step", "replicate"], as_index=False)["there"]
+        .mean()
+    )
     points(axes[0, 0], own, "step", "there", color=PALETTE[3])
     axes[0, 0].set(ylabel="share of samples", title="a  On the true example", ylim=(-0.04, 1.06))
     axes[0, 1].set(ylabel="misfit / noise floor", title="b  Misfit", yscale="log")
@@ -240,14 +362,20 @@ def time_domain(tables: Tables) -> Canvas:
     rows = rows[rows["sample"] == 0]
     shown = ("truth", "lookup", "memorized", "broad")
     replicates = sorted(rows["replicate"].unique())[:3]
-    canvas, axes = panels(len(replicates), len(shown), width=2.0, height=1.9, sharex=True, sharey=True)
+    canvas, axes = panels(
+        len(replicates), len(shown), width=2.0, height=1.9, sharex=True, sharey=True
+    )
     side = 20.0 * int(np.sqrt(len(rows["velocity"].iloc[0])))
     for line, replicate in zip(axes, replicates, strict=True):
         for ax, prior in zip(line, shown, strict=True):
             row = rows[(rows["prior"] == prior) & (rows["replicate"] == replicate)].iloc[0]
             n = int(np.sqrt(len(row["velocity"])))
             mesh = image(ax, row["velocity"].reshape(n, n).T / 1000, (1.4, 3.6), side)
-            about = "" if prior == "truth" else f"\n{row['error']:.0f} m/s off, misfit {row['misfit']:.1f}"
+            about = (
+                ""
+                if prior == "truth"
+                else f"\n{row['error']:.0f} m/s off, misfit {row['misfit']:.1f}"
+            )
             ax.set_title(f"{prior}{about}", fontsize=8)
         line[0].set_ylabel("depth (m)")
     for ax in axes[-1]:

@@ -1,4 +1,6 @@
-"""Figures of the linear track: functions from result tables to figures, no computation beyond means."""
+"""Figures of the linear track: functions from result tables to figures, no computation beyond
+means.
+"""
 
 from collections.abc import Mapping
 
@@ -6,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import (
+from rote.papers.longtail.linear import ood
+from rote.plotting import (
     FAINT,
     INK,
     PALETTE,
@@ -20,7 +23,6 @@ from rote.figures import (
     theory,
     whiskers,
 )
-from rote.papers.longtail.linear import ood
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -41,10 +43,25 @@ def linear_risk(tables: Tables) -> Canvas:
     sigmas = sorted(sweep["sigma"].unique())
     for ax, (value, title, label) in zip(axes[0], contents, strict=True):
         for sigma, color in zip(sigmas, shade(len(sigmas)), strict=True):
-            points(ax, sweep[sweep["sigma"] == sigma], "alpha", value, label=f"σ = {sigma:g}", color=color)
+            points(
+                ax,
+                sweep[sweep["sigma"] == sigma],
+                "alpha",
+                value,
+                label=f"σ = {sigma:g}",
+                color=color,
+            )
         if value == "ood_alone":
             once = sweep[sweep["sigma"] == sigmas[0]]
-            points(ax, once, "alpha", "ood_once", label=f"pool: once, σ = {sigmas[0]:g}", color=FAINT, marker="s")
+            points(
+                ax,
+                once,
+                "alpha",
+                "ood_once",
+                label=f"pool: once, σ = {sigmas[0]:g}",
+                color=FAINT,
+                marker="s",
+            )
         ax.set(title=title, ylabel=label, xlabel="α, decay of the frequencies", ylim=(0, None))
     axes[0, 0].legend()
     handles, labels = axes[0, 3].get_legend_handles_labels()
@@ -64,7 +81,15 @@ def ridge(tables: Tables) -> Canvas:
     for ax, sigma in zip(axes[0], sigmas, strict=True):
         rows = sweep[sweep["sigma"] == sigma]
         points(ax, rows, "lam", "ind", label="fresh data, IND", color=PALETTE[0])
-        points(ax, rows, "lam", "ood_once", label=r"one-off pairs, OOD$_2$", color=PALETTE[3], marker="s")
+        points(
+            ax,
+            rows,
+            "lam",
+            "ood_once",
+            label=r"one-off pairs, OOD$_2$",
+            color=PALETTE[3],
+            marker="s",
+        )
         beta2 = tables["linear_sets"].query("alpha == @alpha")["once_beta2"].mean()
         ax.axvline(sigma**2 / beta2, color=INK, linestyle="--", linewidth=1, label="σ² / mean β*²")
         ax.set(title=f"σ = {sigma:g}", xlabel="ridge penalty λ", yscale="log")
@@ -89,9 +114,27 @@ def shrinkage(tables: Tables) -> Canvas:
         rows = table[table["lam"] == lam]
         middle = rows.groupby("count_low")["count_mean"].transform("mean")
         theory(ax, counts, counts / (counts + lam), label=None, color=color, linestyle="-")
-        points(ax, rows.assign(middle=middle), "middle", "ratio", color=color, line=False, label=f"λ = {lam:g}")
-    ax.set(xscale="log", xlabel="rows with the feature, m", ylabel="estimate / truth", title="Ridge shrinks by m/(m+λ)")
-    canvas.legend(title="points: fit\nlines: theory", title_fontsize=8, alignment="left", loc="outside right center")
+        points(
+            ax,
+            rows.assign(middle=middle),
+            "middle",
+            "ratio",
+            color=color,
+            line=False,
+            label=f"λ = {lam:g}",
+        )
+    ax.set(
+        xscale="log",
+        xlabel="rows with the feature, m",
+        ylabel="estimate / truth",
+        title="Ridge shrinks by m/(m+λ)",
+    )
+    canvas.legend(
+        title="points: fit\nlines: theory",
+        title_fontsize=8,
+        alignment="left",
+        loc="outside right center",
+    )
     return canvas
 
 
@@ -101,11 +144,22 @@ def ranks(tables: Tables) -> Canvas:
     chosen = [alpha for alpha in (1.0, 1.5, 2.0, 3.0) if alpha in set(table["alpha"])]
     canvas, axes = panels(1, len(chosen), width=2.6, sharey=True)
     for ax, alpha in zip(axes[0], chosen, strict=True):
-        rows = table[table["alpha"] == alpha].assign(rank=lambda t: np.sqrt((t["rank_low"] + 1.0) * t["rank_high"]))
+        rows = table[table["alpha"] == alpha].assign(
+            rank=lambda t: np.sqrt((t["rank_low"] + 1.0) * t["rank_high"])
+        )
         expected = rows.groupby("rank")["expected"].mean()
         theory(ax, expected.index, expected, label=r"theory, $1-(1-p_i)^n$")
         points(ax, rows, "rank", "seen", label="seen in training", color=PALETTE[0], line=False)
-        points(ax, rows, "rank", "recovered", label="recovered exactly", color=PALETTE[2], marker="s", line=False)
+        points(
+            ax,
+            rows,
+            "rank",
+            "recovered",
+            label="recovered exactly",
+            color=PALETTE[2],
+            marker="s",
+            line=False,
+        )
         ax.set(xscale="log", title=f"α = {alpha:g}", xlabel="frequency rank")
     axes[0, 0].set_ylabel("share of features")
     legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
@@ -140,7 +194,11 @@ def scaling(tables: Tables) -> Canvas:
     axes[0, 0].set_ylabel("IND, σ = 0")
     handles = axes[0, 0].get_legend_handles_labels()
     canvas.legend(
-        *handles, title="lines:\npredicted slope", title_fontsize=8, alignment="left", loc="outside right center"
+        *handles,
+        title="lines:\npredicted slope",
+        title_fontsize=8,
+        alignment="left",
+        loc="outside right center",
     )
     return canvas
 
@@ -149,9 +207,18 @@ def interpolators(tables: Tables) -> Canvas:
     """A5: which predictors lose on rare combinations more than on fresh data."""
     table = tables["interpolators"]
     order = [
-        "min-l2", "min-l2 + null", "weighted, g = 1", "weighted, g = -1", "min-l1",
-        "ridge 1", "ridge 10", "common only", "polynomial", "RBF", "1-NN",
-    ]  # fmt: skip
+        "min-l2",
+        "min-l2 + null",
+        "weighted, g = 1",
+        "weighted, g = -1",
+        "min-l1",
+        "ridge 1",
+        "ridge 10",
+        "common only",
+        "polynomial",
+        "RBF",
+        "1-NN",
+    ]
     order = [name for name in order if name in set(table["estimator"])]
     canvas, axes = panels(1, 1, width=5.2, height=3.4)
     ax = axes[0, 0]
@@ -159,12 +226,25 @@ def interpolators(tables: Tables) -> Canvas:
         ("ind", "fresh data, IND", PALETTE[0], "o"),
         ("ood2", r"one-off pairs, OOD$_2$", PALETTE[3], "s"),
     ):
-        rows = spread(table[table["estimator"].isin(order)], "estimator", value).set_index("estimator").loc[order]
-        ax.errorbar(rows["mean"], range(len(order)), xerr=whiskers(rows), fmt=marker, color=color, label=label)
+        rows = (
+            spread(table[table["estimator"].isin(order)], "estimator", value)
+            .set_index("estimator")
+            .loc[order]
+        )
+        ax.errorbar(
+            rows["mean"],
+            range(len(order)),
+            xerr=whiskers(rows),
+            fmt=marker,
+            color=color,
+            label=label,
+        )
     ax.axhline(order.index("min-l1") + 0.5, color=FAINT, linewidth=0.8, linestyle=":")
     ax.set_yticks(range(len(order)), order)
     ax.invert_yaxis()
-    ax.set(xscale="log", xlabel="loss, σ = 0", title="Linear interpolators (above the line) compose")
+    ax.set(
+        xscale="log", xlabel="loss, σ = 0", title="Linear interpolators (above the line) compose"
+    )
     ax.legend(loc="upper right")
     return canvas
 
@@ -176,16 +256,36 @@ def early_stopping(tables: Tables) -> Canvas:
     expected = table.groupby("step")["expected"].mean()
     theory(axes[0, 0], expected.index, expected, label=r"theory, $1-e^{-t/L}$")
     points(
-        axes[0, 0], table, "step", "recovery", color=PALETTE[3], line=False, label="one-off coefficients", markersize=3
+        axes[0, 0],
+        table,
+        "step",
+        "recovery",
+        color=PALETTE[3],
+        line=False,
+        label="one-off coefficients",
+        markersize=3,
     )
-    axes[0, 0].set(xscale="log", xlabel="gradient steps t", ylabel="estimate / truth", title="a  Recovery")
+    axes[0, 0].set(
+        xscale="log", xlabel="gradient steps t", ylabel="estimate / truth", title="a  Recovery"
+    )
     axes[0, 0].legend()
     table = table.assign(ood2=table["ind"] + 2 * table["forced_once_alone"])
     points(
-        axes[0, 1], table, "step", "ood2", color=PALETTE[3], marker="s", label=r"one-off pairs, OOD$_2$", markersize=3
+        axes[0, 1],
+        table,
+        "step",
+        "ood2",
+        color=PALETTE[3],
+        marker="s",
+        label=r"one-off pairs, OOD$_2$",
+        markersize=3,
     )
-    points(axes[0, 1], table, "step", "ind", color=PALETTE[0], label="fresh data, IND", markersize=3)
-    axes[0, 1].set(xscale="log", yscale="log", xlabel="gradient steps t", ylabel="loss, σ = 0", title="b  Loss")
+    points(
+        axes[0, 1], table, "step", "ind", color=PALETTE[0], label="fresh data, IND", markersize=3
+    )
+    axes[0, 1].set(
+        xscale="log", yscale="log", xlabel="gradient steps t", ylabel="loss, σ = 0", title="b  Loss"
+    )
     log_ticks(axes[0, 1].yaxis)
     axes[0, 1].legend()
     return canvas
@@ -196,10 +296,20 @@ def leave_one_out(tables: Tables) -> Canvas:
     table = tables["leave_one_out"]
     canvas, axes = panels(1, 2, width=3.2, height=2.9)
     limit = 1.05 * table[["residual", "refit"]].abs().max().max()
-    for once, color, label in ((False, PALETTE[0], "other rows"), (True, PALETTE[3], "rows with a one-off feature")):
+    for once, color, label in (
+        (False, PALETTE[0], "other rows"),
+        (True, PALETTE[3], "rows with a one-off feature"),
+    ):
         rows = table[table["once"] == once]
         axes[0, 0].plot(
-            rows["refit"], rows["residual"], "o", color=color, label=label, alpha=0.5, markersize=3, markeredgewidth=0
+            rows["refit"],
+            rows["residual"],
+            "o",
+            color=color,
+            label=label,
+            alpha=0.5,
+            markersize=3,
+            markeredgewidth=0,
         )
         axes[0, 1].plot(
             rows["train_error"].clip(lower=1e-16),
@@ -211,7 +321,11 @@ def leave_one_out(tables: Tables) -> Canvas:
             markeredgewidth=0,
         )
     theory(axes[0, 0], np.array([-limit, limit]), np.array([-limit, limit]), label=None)
-    axes[0, 0].set(title="a  Closed form is exact", xlabel="residual by refitting", ylabel="closed-form residual")
+    axes[0, 0].set(
+        title="a  Closed form is exact",
+        xlabel="residual by refitting",
+        ylabel="closed-form residual",
+    )
     axes[0, 0].legend(fontsize=7)
     axes[0, 1].set(
         xscale="log",

@@ -1,4 +1,5 @@
-"""What the claims measure. Each function takes the tables and returns one value per replicate, or a `Sample`.
+"""What the claims measure. Each function takes the tables and returns one value per replicate, or a
+`Sample`.
 
 A dict has one entry per condition (α, n_9, ...); each becomes a ledger row of its own.
 """

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from rote.claims import Sample, ratio
+from rote.ledger import Sample, ratio
 from rote.papers.longtail.linear import ood
 
 Tables = Mapping[str, pd.DataFrame]
@@ -56,14 +56,20 @@ def noise_proportionality(tables: Tables) -> dict[str, Sample]:
     """L5: error over F-hat at σ = 0.2 over that at 0.05, the same unit noise."""
     sweep = tables["linear_sweep"]
     sweep = sweep[(sweep["lam"] == 0) & (sweep["alpha"] >= DETERMINED)]
-    wide = sweep.pivot(index=["alpha", "replicate"], columns="sigma", values="error_alone").reset_index()
+    wide = sweep.pivot(
+        index=["alpha", "replicate"], columns="sigma", values="error_alone"
+    ).reset_index()
     return _by_alpha(wide, lambda group: group[0.2] / group[0.05])
 
 
 def noise_gap(tables: Tables) -> dict[str, Sample]:
     """L6: (IND at σ = 0.05 − IND at σ = 0) / IND at σ = 0."""
     sweep = tables["linear_sweep"]
-    wide = sweep[sweep["lam"] == 0].pivot(index=["alpha", "replicate"], columns="sigma", values="ind").reset_index()
+    wide = (
+        sweep[sweep["lam"] == 0]
+        .pivot(index=["alpha", "replicate"], columns="sigma", values="ind")
+        .reset_index()
+    )
     return _by_alpha(wide, lambda group: group[[0.05, 0.0]], lambda means: ratio(means) - 1)
 
 
@@ -80,7 +86,9 @@ def forced_cost(tables: Tables) -> dict[str, Sample]:
     for sigma in (0.05, 0.2):
         rows = _with_sets(tables, lam=0.0, sigma=sigma, above=DETERMINED)
         sums = rows.assign(total=rows["forced_once_alone"] * rows["once_alone"] / sigma**2)
-        for condition, sample in _by_alpha(sums, lambda group: group[["total", "once_alone"]], ratio).items():
+        for condition, sample in _by_alpha(
+            sums, lambda group: group[["total", "once_alone"]], ratio
+        ).items():
             conditions[f"{condition}, sigma = {sigma:g}"] = sample
     return conditions
 
@@ -90,7 +98,9 @@ def forced_is_affine(tables: Tables) -> Sample:
     rows = _with_sets(tables, lam=0.0, sigma=0.05)
     rows = rows[(rows["alpha"] == 2) & (rows["alone"] >= 4)]
     two, four = (ood(rows.drop(columns="alone"), tables["linear_sets"], "alone", t) for t in (2, 4))
-    return Sample((four.to_numpy() - rows["ind"].to_numpy()) / (two.to_numpy() - rows["ind"].to_numpy()))
+    return Sample(
+        (four.to_numpy() - rows["ind"].to_numpy()) / (two.to_numpy() - rows["ind"].to_numpy())
+    )
 
 
 def unseen_mass_error(tables: Tables) -> Sample:
@@ -137,14 +147,22 @@ def ridge_hurts_combinations(tables: Tables) -> dict[str, Sample]:
 
 
 def harm_threshold(tables: Tables) -> Sample:
-    """L13: the σ at which a one-off coefficient's min-norm error meets |β*|, over the rms of β*; minus 1; α = 2."""
+    """L13: the σ at which a one-off coefficient's min-norm error meets |β*|, over the rms of β*;
+    minus 1; α = 2.
+    """
     rows = _with_sets(tables, lam=0.0, sigma=1.0)
     rows = rows[rows["alpha"] == 2]
     clean = _with_sets(tables, lam=0.0, sigma=0.0)
     clean = clean[clean["alpha"] == 2]
-    # at σ = 1 the error is the unit-noise error where σ = 0 recovers exactly, which is what once ∩ F-hat means
-    unit = (rows["once_alone_mse"].to_numpy() - clean["once_alone_mse"].to_numpy()) * rows["once_alone"].to_numpy()
-    return Sample(np.stack([unit, rows["once_alone"]], 1), lambda means: np.sqrt(means[..., 1] / means[..., 0]) - 1)
+    # at σ = 1 the error is the unit-noise error where σ = 0 recovers exactly, which is what once ∩
+    # F-hat means
+    unit = (rows["once_alone_mse"].to_numpy() - clean["once_alone_mse"].to_numpy()) * rows[
+        "once_alone"
+    ].to_numpy()
+    return Sample(
+        np.stack([unit, rows["once_alone"]], 1),
+        lambda means: np.sqrt(means[..., 1] / means[..., 0]) - 1,
+    )
 
 
 def optimal_ridge_steps(tables: Tables) -> dict[str, Sample]:
@@ -188,7 +206,9 @@ def recovered_given_seen(tables: Tables) -> dict[str, Sample]:
 
 def linear_interpolators(tables: Tables) -> dict[str, Sample]:
     """L16: OOD_2/IND of interpolators that are linear in x."""
-    return _interpolators(tables, ["min-l2", "min-l2 + null", "weighted, g = 1", "weighted, g = -1", "min-l1"])
+    return _interpolators(
+        tables, ["min-l2", "min-l2 + null", "weighted, g = 1", "weighted, g = -1", "min-l1"]
+    )
 
 
 def other_interpolators(tables: Tables) -> dict[str, Sample]:
@@ -197,7 +217,7 @@ def other_interpolators(tables: Tables) -> dict[str, Sample]:
 
 
 def mixture_increase(tables: Tables) -> Sample:
-    """L17: the smallest rise of OOD_2 between neighbouring ρ."""
+    """L17: the smallest rise of OOD_2 between neighboring ρ."""
     return Sample(_mixture(tables), lambda means: np.diff(means, axis=-1).min(axis=-1))
 
 
@@ -247,14 +267,21 @@ def interaction_cost(tables: Tables) -> dict[str, Sample]:
 # ---- selections ----
 
 
-def _by_alpha(rows: pd.DataFrame, values: Callable, of_means: Callable | None = None) -> dict[str, Sample]:
-    return {f"alpha = {alpha:g}": Sample(values(group), of_means) for alpha, group in rows.groupby("alpha")}
+def _by_alpha(
+    rows: pd.DataFrame, values: Callable, of_means: Callable | None = None
+) -> dict[str, Sample]:
+    return {
+        f"alpha = {alpha:g}": Sample(values(group), of_means)
+        for alpha, group in rows.groupby("alpha")
+    }
 
 
 def _with_sets(tables: Tables, *, lam: float, sigma: float, above: float = 0.0) -> pd.DataFrame:
     sweep = tables["linear_sweep"]
     sweep = sweep[(sweep["lam"] == lam) & (sweep["sigma"] == sigma) & (sweep["alpha"] >= above)]
-    return sweep.merge(tables["linear_sets"], on=["alpha", "replicate"], how="left", validate="many_to_one")
+    return sweep.merge(
+        tables["linear_sets"], on=["alpha", "replicate"], how="left", validate="many_to_one"
+    )
 
 
 def _at_alpha_two(tables: Tables, sigma: float) -> pd.DataFrame:
@@ -270,7 +297,10 @@ def _recovered_fraction(tables: Tables, alpha: float) -> dict[str, Sample]:
 
 def _interpolators(tables: Tables, names: list[str]) -> dict[str, Sample]:
     table = tables["interpolators"]
-    return {name: Sample(table.loc[table["estimator"] == name, ["ood2", "ind"]], ratio) for name in names}
+    return {
+        name: Sample(table.loc[table["estimator"] == name, ["ood2", "ind"]], ratio)
+        for name in names
+    }
 
 
 def _mixture(tables: Tables) -> pd.DataFrame:

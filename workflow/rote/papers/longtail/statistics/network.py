@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rote.claims import Sample, ratio
+from rote.ledger import Sample, ratio
 from rote.papers.longtail.settings import COMPOSITIONAL
 
 Tables = Mapping[str, pd.DataFrame]
@@ -69,7 +69,10 @@ def rare_count_ratio(tables: Tables) -> dict[str, Sample]:
     """N6: loss with two held-out 9s, cross-channel over sum, n_9 ≥ 16."""
     return {
         f"n_9 = {count}": Sample(
-            np.stack([_nines(tables, name, count, "nine2") for name in ("cross-channel", "sum")], 1), ratio
+            np.stack(
+                [_nines(tables, name, count, "nine2") for name in ("cross-channel", "sum")], 1
+            ),
+            ratio,
         )
         for count in sorted(_counts(tables))
         if count >= 16
@@ -78,7 +81,10 @@ def rare_count_ratio(tables: Tables) -> dict[str, Sample]:
 
 def new_pairs_ratio(tables: Tables) -> Sample:
     """N7: loss on new pairs of two trained 9s at n_9 = 16, cross-channel over sum."""
-    return Sample(np.stack([_nines(tables, name, 16, "seen9x2") for name in ("cross-channel", "sum")], 1), ratio)
+    return Sample(
+        np.stack([_nines(tables, name, 16, "seen9x2") for name in ("cross-channel", "sum")], 1),
+        ratio,
+    )
 
 
 def left_out_rows(tables: Tables) -> Sample:
@@ -94,7 +100,10 @@ def left_out_pairs(tables: Tables) -> Sample:
 def tail_companions_ratio(tables: Tables) -> Sample:
     """N9: loss on glyph pairs, tail companions over head companions, sum network, no decay."""
     return Sample(
-        np.stack([_network(tables, "sum", f"glyphs-{c}", 0.0, "gl2_any") for c in ("tail", "head")], 1), ratio
+        np.stack(
+            [_network(tables, "sum", f"glyphs-{c}", 0.0, "gl2_any") for c in ("tail", "head")], 1
+        ),
+        ratio,
     )
 
 
@@ -103,7 +112,8 @@ def tail_companions_train(tables: Tables) -> Sample:
     return Sample(_network(tables, "sum", "glyphs-tail", 0.0, "gl_train"))
 
 
-# ---- kernel track ------------------------------------------------------------------------------------------------
+# ---- kernel track
+# ------------------------------------------------------------------------------------------------
 
 
 def kernel_shared_memorized(tables: Tables) -> Sample:
@@ -118,12 +128,19 @@ def kernel_shared_ridge(tables: Tables) -> Sample:
 
 def kernel_mono(tables: Tables) -> dict[str, Sample]:
     """K1: loss on glyph pairs, monolithic kernel, both penalties."""
-    return {name: Sample(_kernel(tables, "mono", low=low)) for name, low in (("memorized", True), ("ridge", False))}
+    return {
+        name: Sample(_kernel(tables, "mono", low=low))
+        for name, low in (("memorized", True), ("ridge", False))
+    }
 
 
 def kernel_selectivity(tables: Tables) -> Sample:
     """K2: factor of the loss on glyph pairs over factor of the `id` loss."""
-    columns = [_kernel(tables, "shared", low=low, test=test) for test in ("gl2_any", "id") for low in (False, True)]
+    columns = [
+        _kernel(tables, "shared", low=low, test=test)
+        for test in ("gl2_any", "id")
+        for low in (False, True)
+    ]
     return Sample(np.stack(columns, 1), lambda m: (m[..., 0] / m[..., 1]) / (m[..., 2] / m[..., 3]))
 
 
@@ -138,7 +155,7 @@ def kernel_slot_elsewhere(tables: Tables) -> Sample:
 
 
 def kernel_mixture_increase(tables: Tables) -> Sample:
-    """K4: the smallest rise of the loss on glyph pairs between neighbouring ρ."""
+    """K4: the smallest rise of the loss on glyph pairs between neighboring ρ."""
     table = tables["kernel"]
     table = table[(table["kernel"] == "mixture") & (table["evaluated"] == "gl2_any")]
     wide = table.pivot(index="replicate", columns="rho", values="mse")
@@ -166,13 +183,19 @@ def _architectures(tables: Tables) -> list[str]:
 
 
 def _decayed(tables: Tables) -> float:
-    """The weight decay called 'not memorized': the one that the rare-digit sweep of the sum network uses."""
+    """The weight decay called 'not memorized': the one that the rare-digit sweep of the sum network
+    uses.
+    """
     table = tables["network"]
     return float(table.loc[table["dataset"].str.startswith("nines-"), "weight_decay"].max())
 
 
-def _network(tables: Tables, architecture: str, dataset: str, decay: float, evaluated: str) -> np.ndarray:
-    """Losses by replicate, (replicates,). Raises KeyError if no such network was trained or measured."""
+def _network(
+    tables: Tables, architecture: str, dataset: str, decay: float, evaluated: str
+) -> np.ndarray:
+    """Losses by replicate, (replicates,). Raises KeyError if no such network was trained or
+    measured.
+    """
     table = tables["network"]
     rows = table[
         (table["architecture"] == architecture)
@@ -181,7 +204,10 @@ def _network(tables: Tables, architecture: str, dataset: str, decay: float, eval
         & (table["evaluated"] == evaluated)
     ]
     if rows.empty:
-        raise KeyError(f"network {architecture} on {dataset} with weight decay {decay:g}, measured on {evaluated}")
+        raise KeyError(
+            f"network {architecture} on {dataset} with weight decay {decay:g}, measured on "
+            f"{evaluated}"
+        )
     return rows.sort_values("replicate")["mse"].to_numpy()
 
 
@@ -201,7 +227,10 @@ def _counts(tables: Tables) -> list[int]:
 def _decay_ratio(tables: Tables, compositional: bool) -> dict[str, Sample]:
     decayed = _decayed(tables)
     return {
-        name: Sample(np.stack([_glyphs(tables, name, "gl2_any", decay) for decay in (decayed, 0.0)], 1), ratio)
+        name: Sample(
+            np.stack([_glyphs(tables, name, "gl2_any", decay) for decay in (decayed, 0.0)], 1),
+            ratio,
+        )
         for name in _architectures(tables)
         if (name in COMPOSITIONAL) is compositional
     }
@@ -210,7 +239,9 @@ def _decay_ratio(tables: Tables, compositional: bool) -> dict[str, Sample]:
 def _kernel(
     tables: Tables, kernel: str, *, low: bool, test: str = "gl2_any", dataset: str = "glyphs-head"
 ) -> np.ndarray:
-    """Losses by replicate at the smaller or larger penalty that every kernel is fitted with, (replicates,)."""
+    """Losses by replicate at the smaller or larger penalty that every kernel is fitted with,
+    (replicates,).
+    """
     table = tables["kernel"]
     penalties = table.loc[table["kernel"] == "mono", "lam"]
     rows = table[

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import (
+from rote.papers.resmem.figures.methods import legend
+from rote.plotting import (
     FAINT,
     INK,
     PALETTE,
@@ -15,15 +16,14 @@ from rote.figures import (
     points,
     shade,
     theory,
-)  # fmt: skip
-from rote.papers.resmem.figures.methods import legend
+)
 from rote.theory import lookup
 
 Tables = Mapping[str, pd.DataFrame]
 
 
 def toy(tables: Tables) -> Canvas:
-    """A cubic, its residuals, and what neighbours remember of them (the paper's illustration)."""
+    """A cubic, its residuals, and what neighbors remember of them (the paper's illustration)."""
     rows = tables["toy"]
     grid, seen = (rows[rows["points"] == kind] for kind in ("grid", "training"))
     canvas, axes = panels(1, 3, width=3.1, height=2.5, sharex=True)
@@ -37,7 +37,13 @@ def toy(tables: Tables) -> Canvas:
         ("c  Sum", "target", "resmem", None),
     )
     for ax, (title, wanted, found, dots) in zip(axes[0], shown, strict=True):
-        ax.plot(grid["x"], grid[wanted], color=FAINT, linewidth=1, label="target" if dots is None else "residual")
+        ax.plot(
+            grid["x"],
+            grid[wanted],
+            color=FAINT,
+            linewidth=1,
+            label="target" if dots is None else "residual",
+        )
         ax.plot(
             grid["x"],
             grid[found],
@@ -47,7 +53,9 @@ def toy(tables: Tables) -> Canvas:
         if dots:
             ax.plot(seen["x"], seen[dots], ".", color=INK, markersize=3, label="training residuals")
         ax.set(
-            title=title + ("" if dots else f", error {error(found)}"), xlabel="x", ylim=(None, 2.2 if not dots else 1.1)
+            title=title + ("" if dots else f", error {error(found)}"),
+            xlabel="x",
+            ylim=(None, 2.2 if not dots else 1.1),
         )
         ax.legend(fontsize=6.5, loc="upper right")
     axes[0, 0].set_ylabel("y")
@@ -68,14 +76,23 @@ def risk(tables: Tables) -> Canvas:
         some = rows[rows["dimension"] == d]
         n = np.geomspace(some["examples"].min(), some["examples"].max(), 40)
         for column, label, color, marker in (
-            ("base", "base", INK, "o"), ("nearest", "nearest neighbour", PALETTE[2], "s"),
+            ("base", "base", INK, "o"),
+            ("nearest", "nearest neighbor", PALETTE[2], "s"),
             ("resmem", "ResMem", PALETTE[0], "D"),
-        ):  # fmt: skip
-            points(ax, some, "examples", column, label=label, color=color, marker=marker, line=False)
+        ):
+            points(
+                ax, some, "examples", column, label=label, color=color, marker=marker, line=False
+            )
         theory(ax, n, np.full(len(n), lookup.plateau(d, norm)), "plateau", linestyle=":")
         theory(ax, n, lookup.leading(n, d, norm), "leading term", color=PALETTE[0])
         bound = lookup.bound(n, d, norm)
-        theory(ax, n, bound * float(lookup.plateau(d, norm)) / bound[0], "published bound, scaled", color=FAINT)
+        theory(
+            ax,
+            n,
+            bound * float(lookup.plateau(d, norm)) / bound[0],
+            "published bound, scaled",
+            color=FAINT,
+        )
         ax.set(xscale="log", yscale="log", xlabel="training points n", title=f"d = {d}")
         log_ticks(ax.yaxis)
     axes[0, 0].set_ylabel("test risk")
@@ -88,7 +105,13 @@ def slope(tables: Tables) -> pd.DataFrame:
     rows, out = _risks(tables), []
     for (d, replicate), some in rows[rows["examples"] >= 300].groupby(["dimension", "replicate"]):
         n = np.log(some["examples"])
-        out.append((d, replicate, *(np.polyfit(n, np.log(some[c]), 1)[0] for c in ("base", "nearest", "resmem"))))
+        out.append(
+            (
+                d,
+                replicate,
+                *(np.polyfit(n, np.log(some[c]), 1)[0] for c in ("base", "nearest", "resmem")),
+            )
+        )
     return pd.DataFrame(out, columns=["dimension", "replicate", "base", "nearest", "resmem"])
 
 
@@ -109,7 +132,11 @@ def slopes(tables: Tables) -> Canvas:
     norm = np.linspace(0, 1, 50)
     theory(ax, norm, (1 - norm) ** 2, "(1 − L)²")
     points(ax, rows, "norm", "ratio", label="d = 3", color=PALETTE[0], line=False)
-    ax.set(xlabel="norm L of the base", ylabel="ResMem / nearest neighbour", title="b  Gain over kNN alone")
+    ax.set(
+        xlabel="norm L of the base",
+        ylabel="ResMem / nearest neighbor",
+        title="b  Gain over kNN alone",
+    )
     ax.legend()
     return canvas
 
@@ -125,7 +152,7 @@ def noise(tables: Tables) -> Canvas:
             points(ax, some[some["k"] > 0], "k", "risk", color=color, label=f"τ = {tau:g}")
         base = rows[(rows["examples"] == n) & (rows["k"] == 0)]["risk"].mean()
         ax.axhline(base, color=INK, linestyle="--", linewidth=1, label="base")
-        ax.set(xscale="log", yscale="log", xlabel="neighbours k", title=f"n = {n}")
+        ax.set(xscale="log", yscale="log", xlabel="neighbors k", title=f"n = {n}")
         log_ticks(ax.xaxis)
     axes[0, 0].set_ylabel("test risk")
     legend(canvas, axes[0, 0], 7)

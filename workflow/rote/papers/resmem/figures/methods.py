@@ -3,9 +3,14 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import INK, PALETTE, legend_below
+from rote.plotting import INK, PALETTE, legend_below
 
-METHODS = {"base": (INK, "o"), "knn": (PALETTE[2], "s"), "resmem": (PALETTE[0], "D"), "mix": (PALETTE[1], "^")}
+METHODS = {
+    "base": (INK, "o"),
+    "knn": (PALETTE[2], "s"),
+    "resmem": (PALETTE[0], "D"),
+    "mix": (PALETTE[1], "^"),
+}
 NAMES = {"base": "base", "knn": "kNN alone", "resmem": "ResMem", "mix": "kNN-LM mix"}
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from rote.figures import (
+from rote.papers.resmem.figures.methods import METHODS, NAMES, legend
+from rote.plotting import (
     FAINT,
     INK,
     PALETTE,
@@ -17,12 +18,16 @@ from rote.figures import (
     points,
     shade,
     spread,
-)  # fmt: skip
-from rote.papers.resmem.figures.methods import METHODS, NAMES, legend
+)
 
 Tables = Mapping[str, pd.DataFrame]
-TASKS = {"digits": "Digits, hidden units", "longtail": "Long tail, training images", "fine": "Coarse and fine, width",
-         "mnist": "MNIST-10k, width", "cifar": "CIFAR-100, depth"}  # fmt: skip
+TASKS = {
+    "digits": "Digits, hidden units",
+    "longtail": "Long tail, training images",
+    "fine": "Coarse and fine, width",
+    "mnist": "MNIST-10k, width",
+    "cifar": "CIFAR-100, depth",
+}
 
 
 def _series(task: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +59,10 @@ def size(tables: Tables) -> Canvas:
                 points(ax, part, "x", method, color=color, marker=marker, label=NAMES[method])
             what = {"last": "last layer", "map": "feature map", "inputs": "inputs"}[kind]
             ax.set(title=f"{TASKS[task].split(',')[0]}: {what}", xlabel=TASKS[task].split(", ")[1])
-            ax.set_xscale("symlog" if task == "digits" else "log", **({"linthresh": 2} if task == "digits" else {}))
+            ax.set_xscale(
+                "symlog" if task == "digits" else "log",
+                **({"linthresh": 2} if task == "digits" else {}),
+            )
             if task != "digits":
                 log_ticks(ax.xaxis)
             else:
@@ -73,13 +81,17 @@ def examples(tables: Tables) -> Canvas:
     """Gain over the base, and over the memory alone."""
     rows = tables["accuracy"]
     rows = rows[rows["noise"] == 0]
-    found = rows.assign(over_base=100 * (rows["resmem"] - rows["base"]), over_knn=100 * (rows["resmem"] - rows["knn"]))
+    found = rows.assign(
+        over_base=100 * (rows["resmem"] - rows["base"]),
+        over_knn=100 * (rows["resmem"] - rows["knn"]),
+    )
     keys = ["task", "arm", "features", "rows"]
     groups = [(key, some) for key, some in found.groupby(keys, sort=False)][::-1]
     canvas, axes = panels(1, 2, width=3.9, height=0.8 + 0.17 * len(groups), sharey=True)
     for ax, column, title in (
-        (axes[0, 0], "over_base", "a  ResMem − base"), (axes[0, 1], "over_knn", "b  ResMem − kNN alone"),
-    ):  # fmt: skip
+        (axes[0, 0], "over_base", "a  ResMem − base"),
+        (axes[0, 1], "over_knn", "b  ResMem − kNN alone"),
+    ):
         for place, (_, some) in enumerate(groups):
             table = spread(some.assign(all=0), "all", column).iloc[0]
             ax.plot([table["low"], table["high"]], [place, place], color=PALETTE[0])
@@ -96,7 +108,7 @@ def examples(tables: Tables) -> Canvas:
 
 
 def grid(tables: Tables) -> Canvas:
-    """Accuracy of ResMem over neighbours, bandwidth and temperature."""
+    """Accuracy of ResMem over neighbors, bandwidth and temperature."""
     rows = tables["grid"]
     some = rows[(rows["task"] == "fine") & (rows["features"] == "last")]
     some = some[some["arm"] == sorted(some["arm"].unique())[0]]
@@ -104,16 +116,27 @@ def grid(tables: Tables) -> Canvas:
     canvas, axes = panels(1, len(temperatures), width=2.1, height=2.3, sharey=True)
     mean = some.groupby(["temperature", "k", "bandwidth"], as_index=False)["accuracy"].mean()
     limits = (float(mean["accuracy"].min()), float(mean["accuracy"].max()))
-    ks, widths = sorted(mean["k"].unique()), [b for b in sorted(mean["bandwidth"].unique()) if b > 0] + [-1.0]
+    ks, widths = (
+        sorted(mean["k"].unique()),
+        [b for b in sorted(mean["bandwidth"].unique()) if b > 0] + [-1.0],
+    )
     mean["row"], mean["column"] = mean["k"].map(ks.index), mean["bandwidth"].map(widths.index)
     for ax, temperature in zip(axes[0], temperatures, strict=True):
         last = temperature == temperatures[-1]
-        heat(canvas, ax, mean[mean["temperature"] == temperature], "column", "row", "accuracy",
-             "test accuracy" if last else None, limits)  # fmt: skip
+        heat(
+            canvas,
+            ax,
+            mean[mean["temperature"] == temperature],
+            "column",
+            "row",
+            "accuracy",
+            "test accuracy" if last else None,
+            limits,
+        )
         categories(ax.xaxis, ["∞" if w < 0 else f"{w:g}" for w in widths])
         ax.set(title=f"T = {'∞' if temperature < 0 else f'{temperature:g}'}", xlabel="bandwidth")
     categories(axes[0, 0].yaxis, ks)
-    axes[0, 0].set_ylabel("neighbours k")
+    axes[0, 0].set_ylabel("neighbors k")
     return canvas
 
 
@@ -125,13 +148,25 @@ def labels(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 2, width=3.4, height=2.8, sharey=True)
     for method, (color, marker) in METHODS.items():
         points(axes[0, 0], rows, "noise", method, color=color, marker=marker, label=NAMES[method])
-    sweeps = sweeps[(sweeps["task"] == "digits") & sweeps["arm"].isin(known.index) & (sweeps["over"] == "k")]
+    sweeps = sweeps[
+        (sweeps["task"] == "digits") & sweeps["arm"].isin(known.index) & (sweeps["over"] == "k")
+    ]
     sweeps = sweeps.assign(noise=sweeps["arm"].map(known))
     ks = sorted(sweeps["value"].unique())
     for k, color in zip(ks, shade(len(ks)), strict=True):
-        points(axes[0, 1], sweeps[sweeps["value"] == k], "noise", "accuracy", color=color, label=f"k = {k:g}")
+        points(
+            axes[0, 1],
+            sweeps[sweeps["value"] == k],
+            "noise",
+            "accuracy",
+            color=color,
+            label=f"k = {k:g}",
+        )
     points(axes[0, 1], rows, "noise", "base", color=INK, label="base", linestyle="--")
-    for ax, title in ((axes[0, 0], "a  Tuned on clean images"), (axes[0, 1], "b  ResMem at fixed k, T = 1")):
+    for ax, title in (
+        (axes[0, 0], "a  Tuned on clean images"),
+        (axes[0, 1], "b  ResMem at fixed k, T = 1"),
+    ):
         ax.set(xlabel="share of labels drawn anew", title=title)
         ax.legend(fontsize=7)
     axes[0, 0].set_ylabel("test accuracy")
@@ -151,14 +186,19 @@ def frequency(tables: Tables) -> Canvas:
             color, marker = METHODS[method]
             points(ax, some, "tenth", method, color=color, marker=marker, label=NAMES[method])
         what = "last layer" if kind == "last" else "inputs"
-        ax.set(title=f"n = {middle}, memory of the {what}", xlabel="tenth of the test set, rarest first")
+        ax.set(
+            title=f"n = {middle}, memory of the {what}",
+            xlabel="tenth of the test set, rarest first",
+        )
     axes[0, 0].set_ylabel("test accuracy")
     axes[0, 0].legend()
     return canvas
 
 
 def helps(tables: Tables) -> Canvas:
-    """Where the memory helps: by confidence of the base, by what it flips, and within coarse classes."""
+    """Where the memory helps: by confidence of the base, by what it flips, and within coarse
+    classes.
+    """
     rows = tables["parts"]
     rows = rows[(rows["task"] == "fine") & (rows["features"] == "last")]
     arms = [arm for arm in dict.fromkeys(rows["arm"]) if "," not in arm]
@@ -168,16 +208,26 @@ def helps(tables: Tables) -> Canvas:
     for method in ("base", "knn", "resmem"):
         color, marker = METHODS[method]
         points(ax, smallest, "quarter", method, color=color, marker=marker, label=NAMES[method])
-    ax.set(title=f"a  By confidence, {arms[0]}", xlabel="quarter of the base's confidence", ylabel="test accuracy")
+    ax.set(
+        title=f"a  By confidence, {arms[0]}",
+        xlabel="quarter of the base's confidence",
+        ylabel="test accuracy",
+    )
     ax.legend()
     for ax, by, parts, title, label in (
         (axes[0, 1], "flips", ("fixed", "broken"), "b  Flips", "share of the test set"),
         (axes[0, 2], "coarse", ("fixed", "wrong"), "c  Coarse class right already", "share"),
     ):
-        for part, color in zip(parts, (PALETTE[0], PALETTE[3] if by == "flips" else INK), strict=True):
+        for part, color in zip(
+            parts, (PALETTE[0], PALETTE[3] if by == "flips" else INK), strict=True
+        ):
             some = rows[(rows["by"] == by) & (rows["part"] == part) & rows["arm"].isin(arms)]
             some = some.assign(place=some["arm"].map(arms.index))
-            name = {"wrong": "all errors of the base", "fixed": "errors that ResMem fixes", "broken": "it breaks"}[part]
+            name = {
+                "wrong": "all errors of the base",
+                "fixed": "errors that ResMem fixes",
+                "broken": "it breaks",
+            }[part]
             points(ax, some, "place", "share", color=color, label=name)
         categories(ax.xaxis, arms)
         ax.set(title=title, ylabel=label, ylim=(0, None))
@@ -207,7 +257,15 @@ def text(tables: Tables) -> Canvas:
             color, marker = METHODS[method]
             some = calibrated[(calibrated["arm"] == arm) & (calibrated["method"] == name)]
             if method != "knn":  # most characters have no vote at all
-                points(axes[1, column], some, "rows", "nll", color=color, marker=marker, label=NAMES[method])
+                points(
+                    axes[1, column],
+                    some,
+                    "rows",
+                    "nll",
+                    color=color,
+                    marker=marker,
+                    label=NAMES[method],
+                )
         axes[0, column].set(title=f"Hidden layers of {arm}", xscale="log")
         axes[1, column].set(xlabel="positions remembered", xscale="log")
         log_ticks(axes[1, column].xaxis)

@@ -1,0 +1,277 @@
+"""Nearest neighbors, soft weights and ResMem's identities against brute force."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rote import resmem
+from rote.core.errors import InputError
+from rote.neighbors import cells
+from rote.neighbors import datastore as knn
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def brute(q: np.ndarray, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    distances = np.sqrt(((q[:, None].astype(np.float64) - x) ** 2).sum(-1))
+    rows = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(distances, rows, 1), rows
+
+
+@given(
+    seeds,
+    st.integers(1, 60),
+    st.integers(1, 6),
+    st.integers(1, 80),
+    st.sampled_from(["exact", "torch"]),
+)
+def test_exact_engines_are_brute_force_and_k_is_at_most_the_rows(seed, n, d, k, engine):
+    rng = np.random.default_rng(seed)
+    x, q = rng.normal(size=(n, d)) + rng.normal(scale=100), rng.normal(size=(7, d))
+    found = knn.Datastore(x, engine=engine).search(q + x.mean(0), k)
+    distances, _ = brute(q + x.mean(0), x, k)
+    assert found.rows.shape == (7, min(k, n))
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-4, atol=1e-4)
+    assert all(len(set(row)) == len(row) for row in found.rows.tolist())
+
+
+@given(seeds, st.integers(2, 40), st.integers(1, 50))
+def test_rows_do_not_find_themselves_if_told_so(seed, n, k):
+    x = np.random.default_rng(seed).normal(size=(n, 3))
+    found = knn.Datastore(x).search(x, k, itself=False)
+    assert found.rows.shape == (n, min(k, n - 1))
+    assert (found.rows != np.arange(n)[:, None]).all()
+    assert (found.rows >= 0).all()
+    own = knn.Datastore(x).search(x, 1)
+    assert own.rows[:, 0].tolist() == list(range(n))
+    assert (own.distances == 0).all()  # exactly: differences, not the expanded square
+
+
+@given(
+    seeds,
+    st.sampled_from([0.0, 0.01, 0.3, 1.0]),
+    st.integers(1, 12),
+    st.integers(1, 40),
+    st.sampled_from(["", "twice", "outliers", "far"]),
+)
+@settings(max_examples=60)
+def test_cells_change_no_answer(seed, noise, clusters, k, special):
+    """Clusters of any tightness, repeated rows, outliers that blow a cell up, data far from the
+    origin.
+    """
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(clusters, 5))
+    x = centers[rng.integers(clusters, size=400)] + noise * rng.normal(size=(400, 5))
+    q = centers[rng.integers(clusters, size=90)] + noise * rng.normal(size=(90, 5))
+    if special == "twice":
+        x[200:] = x[:200]
+    elif special == "outliers":
+        x[:3] *= 50
+    elif special == "far":
+        x, q = x + 1e3, q + 1e3
+    x, q = x.astype(np.float32), q.astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, "LEAST", 100)
+        patch.setattr(cells, "BLOCK", 40)
+        store = knn.Datastore(x)
+        found = store.search(q, k)
+        assert store._cells is not None  # looked at: used, or found not to pay
+        later = store.search(q, k)
+    plain = knn.Datastore(x).search(q, k)
+    assert (
+        found.distances <= plain.distances
+    ).all()  # brute force takes its own rounding for the order of near ties
+    np.testing.assert_array_equal(found.distances, later.distances)
+    exact = np.sqrt(((q[:, None].astype(np.float64) - x) ** 2).sum(-1))
+    chosen = np.take_along_axis(exact, found.rows, 1)
+    np.testing.assert_allclose(
+        chosen, np.sort(exact, axis=1)[:, :k], rtol=1e-4, atol=1e-4 * np.abs(x).max()
+    )
+    assert all(len(set(row)) == len(row) for row in found.rows.tolist())
+
+
+def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(cells, "LEAST", 100)
+    centers = 20 * rng.normal(size=(8, 16))
+    for spread, used in ((1.0, True), (200.0, False)):
+        x = (centers[rng.integers(8, size=2000)] + spread * rng.normal(size=(2000, 16))).astype(
+            np.float32
+        )
+        store = knn.Datastore(x)
+        store.search(x[:20], 5)
+        assert store._cells is None  # too few queries to pay for cells
+        store.search(x[:400], 5)
+        assert bool(store._cells) is used
+        store.add(x[:10])
+        assert store._cells is None  # made anew when they pay again
+        own = store.search(x[:400], 1, itself=False)
+        assert (own.rows[:, 0] != np.arange(400)).all()
+
+
+@given(seeds, st.floats(-1e4, 1e4))
+def test_a_shift_changes_no_neighbor(seed, shift):
+    rng = np.random.default_rng(seed)
+    x, q = rng.normal(size=(200, 8)), rng.normal(size=(20, 8))
+    plain, moved = knn.Datastore(x).search(q, 5), knn.Datastore(x + shift).search(q + shift, 5)
+    np.testing.assert_array_equal(plain.rows, moved.rows)
+    np.testing.assert_allclose(plain.distances, moved.distances, rtol=1e-5)
+
+
+@given(seeds, st.integers(0, 30), st.integers(1, 30))
+def test_adding_is_building_anew(seed, first, second):
+    rng = np.random.default_rng(seed)
+    x, q = rng.normal(size=(first + second, 4)), rng.normal(size=(6, 4))
+    store = knn.Datastore(x[:first])
+    store.add(x[first:])
+    whole = knn.Datastore(x).search(q, 9)
+    np.testing.assert_array_equal(store.search(q, 9).rows, whole.rows)
+    np.testing.assert_allclose(store.search(q, 9).distances, whole.distances, rtol=1e-5, atol=1e-6)
+
+
+distances = st.lists(st.floats(0, 1e6, width=32), min_size=1, max_size=12)
+
+
+@given(distances, st.one_of(st.just(0.0), st.just(np.inf), st.floats(1e-300, 1e6)))
+def test_weights_sum_to_one_and_fall_with_distance(values, bandwidth):
+    row = np.sort(np.array([values]))
+    w = knn.weights(row, bandwidth)
+    assert w.sum() == pytest.approx(1)
+    assert (np.diff(w[0]) <= 1e-15).all()
+    if bandwidth == 0:
+        np.testing.assert_allclose(w[0], (row[0] == row[0].min()) / (row[0] == row[0].min()).sum())
+    whole = np.round(row)  # only differences count
+    np.testing.assert_allclose(
+        knn.weights(whole + 7, bandwidth), knn.weights(whole, bandwidth), atol=1e-9
+    )
+
+
+def test_weights_leave_out_neighbors_that_are_not_there():
+    far = np.array([[1.0, 2.0, np.inf], [np.inf, np.inf, np.inf], [1e300, 1e300, np.inf]])
+    np.testing.assert_allclose(knn.weights(far, 1.0)[0], [np.e / (np.e + 1), 1 / (np.e + 1), 0])
+    assert (knn.weights(far, 1.0)[1] == 0).all()
+    np.testing.assert_allclose(
+        knn.weights(far, 1.0)[2], [0.5, 0.5, 0]
+    )  # far from everything: no 0/0
+    np.testing.assert_allclose(knn.weights(far, np.inf)[0], [0.5, 0.5, 0])
+    for bad in (-1.0, np.nan):
+        with pytest.raises(InputError, match="bandwidth"):
+            knn.weights(far, bad)
+
+
+def test_the_starting_bandwidth_leaves_repeated_rows_out():
+    assert knn.scale(np.array([[0.0], [0.0], [0.0], [2.0], [4.0]])) == 3.0
+    assert knn.scale(np.zeros((3, 1))) == 1.0
+    assert knn.scale(np.empty((3, 0))) == 1.0
+
+
+# ---- identities
+# ------------------------------------------------------------------------------------------------------
+
+
+def case(seed: int, n: int = 40, classes: int = 4, queries: int = 9):
+    rng = np.random.default_rng(seed)
+    x, q = rng.normal(size=(n, 3)), rng.normal(size=(queries, 3))
+    labels, logits = rng.integers(classes, size=n), rng.normal(scale=2, size=(n, classes))
+    return x, q, labels, logits, rng.normal(scale=2, size=(queries, classes))
+
+
+options = st.tuples(
+    st.integers(1, 60),
+    st.sampled_from([0.0, 0.1, 1.0, np.inf]),
+    st.sampled_from([0.5, 1.0, 3.0, np.inf]),
+)
+
+
+@given(seeds, options, st.floats(0, 2))
+def test_scores_are_base_plus_vote_minus_the_bases_own_vote(seed, option, strength):
+    k, bandwidth, temperature = option
+    x, q, labels, logits, query_logits = case(seed)
+    near = knn.Datastore(x).search(q, k)
+    s = resmem.scores(
+        near,
+        labels,
+        logits,
+        query_logits,
+        bandwidth=bandwidth,
+        temperature=temperature,
+        strength=strength,
+    )
+    np.testing.assert_allclose(s.sum(1), 1, atol=1e-9)  # I1
+    if strength <= 1:
+        assert s.min() >= -1 - 1e-9
+        assert s.max() <= 2 + 1e-9
+    w = knn.weights(near.distances, bandwidth)
+    own = np.einsum("mk,mkc->mc", w, resmem.softmax(logits, temperature)[near.rows])
+    base, voted = resmem.softmax(query_logits, temperature), resmem.vote(w, labels[near.rows], 4)
+    np.testing.assert_allclose(s, base + strength * (voted - own), atol=1e-9)  # I2
+    if np.isinf(temperature) and strength == 1:
+        np.testing.assert_allclose(s, voted, atol=1e-9)  # I3: the soft kNN classifier
+
+
+@given(seeds)
+def test_one_neighbor_fits_the_training_set_whatever_the_base(seed):
+    x, _, labels, logits, _ = case(seed)
+    s = resmem.scores(knn.Datastore(x).search(x, 1), labels, logits, logits, bandwidth=1.0)
+    assert (s.argmax(1) == labels).all()  # I4
+    np.testing.assert_allclose(s, np.eye(4)[labels], atol=1e-9)
+
+
+@given(seeds)
+def test_all_neighbors_without_bandwidth_add_the_mean_residual(seed):
+    x, q, labels, logits, query_logits = case(seed)
+    s = resmem.scores(
+        knn.Datastore(x).search(q, len(x)), labels, logits, query_logits, bandwidth=np.inf
+    )
+    mean = resmem.residuals(labels, logits).mean(0)
+    np.testing.assert_allclose(
+        s - resmem.softmax(query_logits), np.broadcast_to(mean, s.shape), atol=1e-9
+    )  # I5
+
+
+@given(seeds)
+def test_the_sweep_is_every_setting_by_itself(seed):
+    x, q, labels, logits, query_logits = case(seed)
+    near = knn.Datastore(x).search(q, 20)
+    grid = resmem.settings([0.0, 0.5, np.inf], [1, 3, 20, 50], [0.7, 1.0, np.inf])
+    seen = []
+    out = resmem.sweep(
+        near, labels, logits, query_logits, grid, lambda s: seen.append(s) or s.max((1, 2))
+    )
+    for setting, value in zip(grid, out, strict=True):
+        strength = float(setting.k > 0)
+        one = resmem.scores(
+            near.first(max(setting.k, 1)),
+            labels,
+            logits,
+            query_logits,
+            bandwidth=setting.bandwidth,
+            temperature=setting.temperature,
+            strength=strength,
+        )
+        assert value == pytest.approx(one.max(), abs=1e-5)
+
+
+@given(seeds, st.integers(1, 6))
+def test_probabilities_keep_the_order_of_the_largest(seed, classes):
+    s = np.random.default_rng(seed).normal(size=(20, classes))
+    s += (1 - s.sum(1, keepdims=True)) / classes
+    for found in (resmem.probabilities(s), resmem.simplex(s)):
+        np.testing.assert_allclose(found.sum(1), 1)
+        assert (found >= 0).all()
+        np.testing.assert_array_equal(found.argmax(1), s.argmax(1))
+    inside = resmem.softmax(s)
+    np.testing.assert_allclose(resmem.simplex(inside), inside, atol=1e-12)  # a projection
+
+
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 12), st.sampled_from([1, 2, 16]))
+def test_memories_in_parts_give_one_answer(seed, n, k, parts):
+    rng = np.random.default_rng(seed)
+    x, q = rng.integers(-3, 4, (n, 3)).astype(np.float32) / 3, rng.normal(size=(5, 3))
+    x = np.concatenate([x, x[: n // 2]])  # ties between parts, too
+    whole = knn.search([x], q, k)
+    found = knn.search(np.array_split(x, parts), q, k)
+    np.testing.assert_array_equal(found.rows, whole.rows)
+    np.testing.assert_array_equal(found.distances, whole.distances)
+    distances = np.linalg.norm(q[:, None] - x, axis=2)
+    np.testing.assert_allclose(found.distances, np.sort(distances, axis=1)[:, :k], atol=1e-5)

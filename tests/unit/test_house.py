@@ -1,0 +1,128 @@
+"""The house itself: what may import what, one class of each name, the form of the code, its types."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+from conftest import ROOT
+
+PACKAGE = ROOT / "workflow" / "rote"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+# words that name nothing: a reader cannot tell a frame from a token id by them
+DIALECT = {"found", "asked", "held", "near", "said", "told", "own", "wanted", "here", "rights"}
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def place(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_imports_obey_the_contracts():
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_classes_have_names_of_their_own():
+    names: Counter[str] = Counter()
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                names[node.name] += 1
+    # each paper's whole config section is called Settings
+    assert {name: n for name, n in names.items() if n > 1 and name != "Settings"} == {}
+
+
+def bound_names(node: ast.AST) -> set[str]:
+    names = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.arg):
+            names.add(inner.arg)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            names.add(inner.id)
+    return names
+
+
+def test_names_are_words_of_the_field():
+    strange = []
+    for path in [*MODULES, *TESTS]:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef) and (words := bound_names(node) & DIALECT):
+                strange.append(f"{place(path, node)} {node.name}: {', '.join(sorted(words))}")
+    assert strange == []
+
+
+def test_comprehensions_are_one_deep():
+    deep = []
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, COMPREHENSIONS):
+                continue
+            inside = [inner for inner in ast.walk(node) if isinstance(inner, COMPREHENSIONS)]
+            if len(inside) > 1 or len(node.generators) > 1:
+                deep.append(place(path, node))
+    assert deep == []
+
+
+def test_assignments_bind_at_most_a_pair():
+    crowded = []
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
+                continue
+            for target in node.targets:
+                if isinstance(target, ast.Tuple) and len(target.elts) > 2:
+                    crowded.append(place(path, node))
+    assert crowded == []
+
+
+def test_code_is_as_the_formatter_leaves_it():
+    exempt = re.compile(r"#\s*fmt:\s*(skip|off)")
+    for path in [*MODULES, *TESTS]:
+        assert path == Path(__file__) or not exempt.search(path.read_text()), path
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    for command in ([ruff, "format", "--check", "."], [ruff, "check", "."]):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_functions_take_at_most_six_arguments():
+    """More travel together as a typed spec. Commands, whose arguments are options, are exempt."""
+    crowded = []
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.FunctionDef) or node.decorator_list:
+                continue
+            arguments = [*node.args.posonlyargs, *node.args.args]
+            if "papers" in path.parts:
+                arguments += node.args.kwonlyargs
+            names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls")]
+            if len(names) > 6 and node.name != "__init__":
+                crowded.append(f"{place(path, node)} {node.name}: {len(names)}")
+    assert crowded == []
+
+
+def test_public_functions_are_documented():
+    bare = []
+    for path in MODULES:
+        for node in tree(path).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                if not node.name.startswith("_") and not ast.get_docstring(node):
+                    bare.append(f"{place(path, node)} {node.name}")
+    assert bare == []
+
+
+def test_types_are_sound():
+    command = [sys.executable, "-m", "mypy", "--cache-dir", "/dev/null"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

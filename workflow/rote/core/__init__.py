@@ -1,0 +1,3 @@
+"""What every room stands on: errors, seeds, sections, tables, arrays, jobs, verbs, the registry of
+papers.
+"""

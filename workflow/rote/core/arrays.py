@@ -1,0 +1,30 @@
+"""Arrays between two steps: safetensors files, never pickles."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from rote.core.errors import InputError
+from rote.core.tables import atomic
+
+
+def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name, whole or not at all."""
+    from safetensors.numpy import save_file
+
+    with atomic(path) as temporary:
+        save_file({name: np.asarray(value, order="C") for name, value in arrays.items()}, temporary)
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """What `save` wrote. Raises InputError if the file is not whole."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path} is not a whole safetensors file ({error}); delete it and run again"
+        ) from error

@@ -1,0 +1,369 @@
+"""What every verb needs around its work: threads, a device of its own, log lines, progress,
+provenance.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rote.core.errors import InputError
+
+log = logging.getLogger("rote")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One running verb: where it may compute, and what its tables will say about it."""
+
+    name: str
+    seed: int
+    threads: int
+    devices: list[str]
+    settings: Any = None
+    code: str = ""
+    started: tuple[float, float] = field(
+        default_factory=lambda: (time.perf_counter(), time.process_time())
+    )
+
+    @property
+    def device(self) -> str:
+        """`cuda` if this job holds a device and torch can use it, else `cpu`."""
+        if not self.devices:
+            return "cpu"
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def digest(self) -> str:
+        """Digest of the settings."""
+        settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
+        return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+    def provenance(self) -> dict[str, Any]:
+        """Who computed a table, from what, with what, for how long. Times are seconds."""
+        settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
+        device = self.device
+        if device == "cuda":
+            import torch
+
+            device = torch.cuda.get_device_name()
+        return {
+            "verb": self.name,
+            "seed": self.seed,
+            "settings": settings,
+            "config_digest": self.digest,
+            "code_digest": self.code,
+            "git_commit": git_commit(),
+            "versions": {
+                name: version(name)
+                for name in ("rote", "numpy", "scipy", "torch", "pandas", "pyarrow")
+            },
+            "python": platform.python_version(),
+            "device": device,
+            "threads": self.threads,
+            "wall_s": round(time.perf_counter() - self.started[0], 3),
+            "cpu_s": round(time.process_time() - self.started[1], 3),
+        }
+
+
+@contextmanager
+def start(
+    name: str,
+    *,
+    seed: int = 0,
+    threads: int = 1,
+    gpus: int = 0,
+    settings: Any = None,
+    code: str = "",
+) -> Iterator[Job]:
+    """Run a verb's body with exactly `threads` threads and `gpus` leased devices; log its start and
+    end.
+    """
+    if threads < 1:
+        raise InputError(f"--threads must be at least 1, given {threads}")
+    with ExitStack() as stack:
+        stack.enter_context(limit_threads(threads))
+        job = Job(name, seed, threads, stack.enter_context(lease(gpus)), settings, code)
+        log.info(
+            "%s: start (%d threads, devices: %s)", name, threads, ", ".join(job.devices) or "none"
+        )
+        yield job
+        wall, cpu = time.perf_counter() - job.started[0], time.process_time() - job.started[1]
+        log.info("%s: done in %.1f s (%.1f CPU s)", name, wall, cpu)
+
+
+@contextmanager
+def limit_threads(threads: int) -> Iterator[None]:
+    """Hold BLAS, OpenMP and torch (if it is or gets imported) to `threads` threads; afterwards as
+    before.
+    """
+    from threadpoolctl import threadpool_limits
+
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {variable: os.environ.get(variable) for variable in variables}
+    os.environ.update(dict.fromkeys(variables, str(threads)))  # for libraries that are loaded later
+    torch = sys.modules.get("torch")
+    of_torch = torch.get_num_threads() if torch else 0
+    if torch:
+        torch.set_num_threads(threads)
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(of_torch)
+        for variable, value in before.items():
+            if value is None:
+                os.environ.pop(variable, None)
+            else:
+                os.environ[variable] = value
+
+
+# ---- devices
+# -------------------------------------------------------------------------------------------------------
+
+_LOCKS = (
+    Path("/tmp") / f"rote-devices-{os.getuid()}"
+)  # one folder per user and machine, whatever TMPDIR says
+
+
+@contextmanager
+def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
+    """Hold `n` devices that no other rote job on this machine holds, and show only those to CUDA.
+
+    Snakemake counts GPUs, it does not assign them: two jobs at once would both take device 0. A
+    lease is a lock file per device, held by this process, so the kernel frees it however the
+    process ends. While too few are free it waits. The candidates are CUDA_VISIBLE_DEVICES, or else
+    what `nvidia-smi` lists.
+
+    Yields the leased device names, `[]` if `n` is 0 or the machine has no device (the job then
+    computes on the CPU). Inside a Slurm job nothing is leased: the scheduler has chosen, and its
+    choice is yielded.
+
+    Raises:
+        InputError: if `n` is negative or more than the machine has.
+    """
+    if n < 0:
+        raise InputError(f"--gpus must be 0 or more, given {n}")
+    pool = visible_devices() if n else []
+    if n and pool and "SLURM_JOB_ID" in os.environ:
+        yield pool
+        return
+    if pool and n > len(pool):
+        raise InputError(
+            f"the job wants {n} devices, this machine shows {len(pool)} ({', '.join(pool)})"
+        )
+    held: dict[str, int] = {}
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    try:
+        if pool:
+            held = _acquire(pool, n, poll_s)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(held)
+        yield list(held)
+    finally:
+        for descriptor in held.values():
+            os.close(descriptor)
+        if before is None:
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+def visible_devices() -> list[str]:
+    """Devices that this process may use: CUDA_VISIBLE_DEVICES if it is set, else what nvidia-smi
+    lists.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        chosen = []
+        for name in (part.strip() for part in named.split(",")):
+            if name in ("", "-1", "NoDevFiles"):
+                break  # CUDA ignores everything after an invalid entry
+            chosen.append(name)
+        return list(dict.fromkeys(chosen))
+    return list(_uuids())
+
+
+def _acquire(pool: list[str], n: int, poll_s: float) -> dict[str, int]:
+    _LOCKS.mkdir(mode=0o700, exist_ok=True)
+    uuids, waited = list(_uuids()), 0.0
+    while True:
+        held: dict[str, int] = {}
+        for device in pool:
+            # index and UUID of one device must be one lock
+            identity = (
+                uuids[int(device)] if device.isdigit() and int(device) < len(uuids) else device
+            )
+            descriptor = os.open(
+                _LOCKS / f"{identity.replace('/', '_')}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            )
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held[device] = descriptor
+            except BlockingIOError:
+                os.close(descriptor)
+            if len(held) == n:
+                return held
+        for descriptor in held.values():  # all or nothing: two jobs never wait for each other
+            os.close(descriptor)
+        if waited == 0.0:
+            log.info(
+                "waiting for %d of %s: all leased (limit jobs with `--resources gpu=%d`)",
+                n,
+                pool,
+                len(pool),
+            )
+        pause = poll_s * (0.5 + random.random())
+        time.sleep(pause)
+        waited += pause
+
+
+@cache
+def _uuids() -> tuple[str, ...]:
+    """UUIDs of the machine's NVIDIA devices in index order, `()` without any."""
+    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(line.strip() for line in listed.splitlines() if line.strip())
+
+
+# ---- log and progress
+# ----------------------------------------------------------------------------------------------
+
+
+def configure_log(verbose: bool = False) -> None:
+    """Log lines to stderr: coloured by rich on a terminal, plain with a time stamp otherwise."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False)
+        form = "%(message)s"
+    else:
+        handler, form = logging.StreamHandler(), "%(asctime)s %(message)s"
+    logging.basicConfig(
+        level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True
+    )
+    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def track(
+    items: Iterable[Item],
+    what: str,
+    total: int | None = None,
+    every_s: float = 2.0,
+    status: Callable[[], str] = lambda: "",
+) -> Iterator[Item]:
+    """Iterate with a progress bar on a terminal, or plain log lines elsewhere.
+
+    Args:
+        every_s: seconds to the first line; later ones come further apart, up to a minute.
+        status: words about how it stands (a loss), for the next line.
+    """
+    if total is None:
+        items = list(items)
+        total = len(items)
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track as bar
+
+        yield from bar(items, what, total, console=Console(stderr=True), transient=True)
+        return
+    begun = last = time.monotonic()
+    for done, item in enumerate(items):
+        yield item
+        now = time.monotonic()
+        if now - last >= max(every_s, min(60.0, (now - begun) / 10)):
+            left = (now - begun) / (done + 1) * (total - done - 1)
+            words = ", ".join(filter(None, (f"{done + 1} of {total}", status())))
+            log.info("%s: %s, %.0f s, about %.0f s left", what, words, now - begun, left)
+            last = now
+
+
+class Meter:
+    """Work done so far and its rate, as a progress bar on a terminal or a plain log line now and
+    then elsewhere.
+    """
+
+    def __init__(self, what: str, unit: str, total: int | None, every_s: float):
+        self.what, self.unit, self.total, self.every_s = what, unit, total, every_s
+        self.done, self.begun = 0, time.monotonic()
+        self.said, self.bar, self.task = self.begun, None, None
+
+    def advance(self, amount: int) -> None:
+        """So much more was done."""
+        self.reached(self.done + amount)
+
+    def reached(self, done: int) -> None:
+        """So much was done in all."""
+        self.done, now = done, time.monotonic()
+        if self.bar is not None:
+            if now - self.said > 0.1 or done == self.total:
+                self.bar.update(self.task, completed=done, rate=self.rate())
+                self.said = now
+        elif now - self.said >= self.every_s:
+            of = f" of {self.total:,}" if self.total else ""
+            log.info("%s: %s%s %s, %s", self.what, f"{done:,}", of, self.unit, self.rate())
+            self.said = now
+
+    def rate(self) -> str:
+        """Units per second, in words."""
+        per_second = self.done / max(time.monotonic() - self.begun, 1e-9)
+        return (
+            f"{per_second / 1e6:.1f} M {self.unit}/s"
+            if per_second >= 1e6
+            else f"{per_second:,.0f} {self.unit}/s"
+        )
+
+
+@contextmanager
+def meter(what: str, unit: str, total: int | None = None, every_s: float = 10.0) -> Iterator[Meter]:
+    """Show the progress of work that is measured in `unit`s, with its rate; the last line says what
+    was done.
+    """
+    shown = Meter(what, unit, total, every_s)
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        rate = TextColumn("{task.fields[rate]}")
+        columns = TextColumn(what), BarColumn(), rate, TimeRemainingColumn()
+        with Progress(*columns, console=Console(stderr=True), transient=True) as shown.bar:
+            shown.task = shown.bar.add_task(what, total=total, rate="")
+            yield shown
+    else:
+        yield shown
+    log.info("%s: %s %s, %s", what, f"{shown.done:,}", unit, shown.rate())
+
+
+@cache
+def git_commit() -> str:
+    """The commit of the working tree, with `+` if it was edited; `unknown` outside git."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    options = {"capture_output": True, "text": True, "timeout": 10, "check": True}
+    try:
+        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
+        edited = subprocess.run([*git, "status", "--porcelain", "-uno"], **options).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return commit + ("+" if edited else "")

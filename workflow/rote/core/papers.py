@@ -1,0 +1,72 @@
+"""The registry of papers: a folder under `rote/papers` is a paper, and nothing else needs to name
+it.
+
+A paper's package holds `settings.py` (its config section), `schema.py` (its tables), `cli.py` (its
+verbs), `figures.py` and `statistics.py` (what its claims measure). Its `__init__.py` says what the
+paper is: `ABOUT`.
+"""
+
+import pkgutil
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from rote.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class About:
+    """What the report says of a paper."""
+
+    short: str  # how the report's tables call it
+    title: str
+    authors: str
+    reference: str
+    url: str  # empty if none is known
+    question: str
+    leads: bool = False  # named before all others: what the report opens with
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a paper: what draws it, what it needs, and what the report says beside it.
+
+    The function that draws it has the figure's name and stands in `figures/<module>.py` of its
+    paper. A registry of figures imports none of them, so that listing figures costs nothing.
+    """
+
+    module: str
+    tables: tuple[str, ...]
+    title: str
+    caption: str  # what is drawn
+    paper_shows: str  # what the paper shows, in words
+    origin: str  # paper, reconstruction or extension
+
+
+def names() -> list[str]:
+    """Papers that are installed: those that lead, then the others, in alphabetical order."""
+    folders = pkgutil.iter_modules(import_module("rote.papers").__path__)
+    papers = sorted(module.name for module in folders if module.ispkg)
+    return sorted(papers, key=lambda name: not import_module(f"rote.papers.{name}").ABOUT.leads)
+
+
+def load(paper: str, module: str) -> ModuleType:
+    """`rote.papers.<paper>.<module>`. Raises InputError for an unknown paper."""
+    if paper not in names():
+        raise InputError(f"unknown paper {paper!r}; known papers: {', '.join(names())}")
+    return import_module(f"rote.papers.{paper}.{module}" if module else f"rote.papers.{paper}")
+
+
+def about(paper: str) -> About:
+    return load(paper, "").ABOUT
+
+
+def table_names(paper: str, settings: Any) -> list[str]:
+    """Tables that a paper makes under these settings of its own.
+
+    All of its registry `schema.TABLES`, unless its schema has a function `made(settings)` that says
+    which: some experiments need a corpus or a data set that a run may not have.
+    """
+    schema = load(paper, "schema")
+    return list(schema.made(settings) if hasattr(schema, "made") else schema.TABLES)

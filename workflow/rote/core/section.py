@@ -1,0 +1,128 @@
+"""Config sections: unknown keys are errors, types are strict, every key is described, every error
+is one line.
+"""
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from rote.core.errors import ConfigError
+
+Scale = Literal["smoke", "laptop", "paper"]
+
+
+class Section(BaseModel):
+    """A group of config keys. Defaults are the laptop scale; `SCALES` holds what other scales
+    change.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True
+    )
+
+    SCALES: ClassVar[dict[str, dict[str, Any]]] = {}
+
+
+def key(
+    default: Any, description: str = "", *, unit: str | None = None, **constraints: Any
+) -> FieldInfo:
+    """A config key.
+
+    Args:
+        default: its value at the laptop scale, or a `Section`, whose own defaults then count.
+        description: what it is; by default the first paragraph of the section's docstring.
+        unit: of the value.
+        constraints: of pydantic (`ge`, `le`, `min_length`, ...).
+    """
+    extra = {"unit": unit} if unit else None
+    if isinstance(default, type) and issubclass(default, Section):
+        return Field(
+            default_factory=default,
+            description=description or first_paragraph(default),
+            json_schema_extra=extra,
+        )
+    return Field(default, description=description, json_schema_extra=extra, **constraints)
+
+
+def first_paragraph(documented: type) -> str:
+    """The first paragraph of a docstring on one line."""
+    return " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
+
+
+def validate(section: type[BaseModel], values: Any, where: str) -> Any:
+    """`section(**values)`, with pydantic's errors turned into one readable ConfigError."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(section, problem) for problem in error.errors()]
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise ConfigError("\n  ".join([f"{where}: {count}", *lines])) from None
+
+
+def is_section(annotation: Any) -> bool:
+    """Whether a field's type is a group of keys."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def allowed(prop: Mapping[str, Any]) -> str:
+    """What a key accepts, from its JSON Schema: `integer ≥ 1`, `one of digits, mnist`, `list of
+    number ≥ 0`.
+    """
+    if "enum" in prop:
+        return "one of " + ", ".join(map(str, prop["enum"]))
+    if "const" in prop:
+        return f"only {prop['const']}"
+    if "anyOf" in prop:
+        return " or ".join(allowed(option) for option in prop["anyOf"])
+    if prop.get("type") == "array":
+        least = f", at least {prop['minItems']}" if prop.get("minItems") else ""
+        return f"list of {allowed(prop.get('items', {})) or 'values'}{least}"
+    if prop.get("type") == "object" and isinstance(prop.get("additionalProperties"), dict):
+        return f"names with {allowed(prop['additionalProperties']) or 'values'}"
+    marks = {
+        "minimum": "≥",
+        "exclusiveMinimum": ">",
+        "maximum": "≤",
+        "exclusiveMaximum": "<",
+        "pattern": "like",
+    }
+    bounds = [f"{mark} {prop[name]}" for name, mark in marks.items() if name in prop]
+    kind = {"boolean": "true or false", "string": "text"}.get(
+        prop.get("type"), prop.get("type", "")
+    )
+    return " ".join([kind, " and ".join(bounds)]).strip()
+
+
+def _explain(section: type[BaseModel], problem: Any) -> str:
+    """One line for one pydantic error: key, what is wrong, what is allowed, nearest valid key."""
+    steps = [step for step in problem["loc"] if isinstance(step, (str, int))]
+    dotted = ".".join(map(str, steps))
+    parent, prop = section, {}
+    for step in steps[:-1] if problem["type"] == "extra_forbidden" else steps:
+        fields = parent.model_fields if is_section(parent) else {}
+        if isinstance(step, str) and step in fields:
+            prop = parent.model_json_schema()["properties"][step]
+            parent = fields[step].annotation
+    if problem["type"] == "extra_forbidden":
+        near = get_close_matches(str(steps[-1]), parent.model_fields, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"{dotted}: no such key; {hint}keys here: {', '.join(parent.model_fields)}"
+    given = problem["input"]
+    shown = (
+        f", given {given!r}" if isinstance(given, (str, int, float, bool)) or given is None else ""
+    )
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{dotted}: {message}"
+    accepted = (
+        allowed(prop)
+        if not is_section(parent)
+        else "a group of keys: " + ", ".join(parent.model_fields)
+    )
+    return f"{dotted}: {message[0].lower() + message[1:]}{shown}" + (
+        f" (allowed: {accepted})" if accepted else ""
+    )

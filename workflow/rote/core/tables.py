@@ -1,0 +1,338 @@
+"""Result tables: a model per table, checked on write; Parquet files that appear whole or not at
+all.
+
+A table model is a pydantic class with one field per column (`column(...)`). It says the type, the
+unit, and whether NaN may occur and what it then means. The same class gives the JSON Schema under
+`workflow/schemas/`.
+"""
+
+import errno
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, get_args, get_origin
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
+
+from rote.core.errors import InputError
+from rote.core.section import first_paragraph
+
+_PROVENANCE = b"rote"
+_TEMPORARY = ".tmp"
+_HOST = re.sub(r"\W", "_", socket.gethostname())
+_ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
+
+
+class Table(BaseModel):
+    """Base of all table models. The class docstring says what one row is."""
+
+    model_config = ConfigDict(extra="forbid")
+    KEY: ClassVar[
+        tuple[str, ...]
+    ] = ()  # columns that together name a row; no two rows may share them
+    MAY_BE_EMPTY: ClassVar[bool] = (
+        False  # whether there may be nothing to say; else no rows are an error
+    )
+    RTOL: ClassVar[float] = (
+        1e-6  # what machines may differ by, as a share of a column's largest magnitude
+    )
+
+
+def column(description: str, unit: str = "", nan: str = "", infinite: str = "") -> Any:
+    """A column of a table model.
+
+    Args:
+        description: what it holds.
+        unit: of its values; "" for none.
+        nan: what NaN means; "" makes NaN an error.
+        infinite: what ±∞ means; "" makes infinite values an error.
+    """
+    return Field(
+        description=description, json_schema_extra={"unit": unit, "nan": nan, "infinite": infinite}
+    )
+
+
+def frame(
+    model: type[Table], rows: Iterable[Mapping[str, Any]] | Mapping[str, Any]
+) -> pd.DataFrame:
+    """Rows of a table by the names of its columns, in the order of the model.
+
+    Args:
+        rows: mappings from every column to a value, one per row; or one mapping from every column
+            to an array of values, all of one length (a scalar stands for all rows).
+
+    Raises:
+        InputError: for a column that is missing or that the model does not have.
+    """
+    columns = list(model.model_fields)
+    if isinstance(rows, Mapping):
+        _check_names(model, rows)
+        return pd.DataFrame({name: rows[name] for name in columns})
+    rows = list(rows)
+    for row in rows:
+        _check_names(model, row)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _check_names(model: type[Table], row: Mapping[str, Any]) -> None:
+    if row.keys() == model.model_fields.keys():
+        return
+    missing = sorted(model.model_fields.keys() - row.keys())
+    unknown = sorted(row.keys() - model.model_fields.keys())
+    raise InputError(
+        f"table {model.__name__}: a row lacks {missing} and has unknown {unknown}; "
+        f"its columns are {list(model.model_fields)}"
+    )
+
+
+def arrow_schema(model: type[Table]) -> pa.Schema:
+    """The Arrow schema of a table model, with units and meanings in the column metadata."""
+    fields = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        kind = pa.list_(_ARROW[get_args(kind)[0]]) if get_origin(kind) is list else _ARROW[kind]
+        about = {"description": field.description, **field.json_schema_extra}
+        fields.append(
+            pa.field(name, kind, nullable=False, metadata={k: v for k, v in about.items() if v})
+        )
+    return pa.schema(fields, metadata={"table": model.__name__, "row": first_paragraph(model)})
+
+
+def check(frame: pd.DataFrame, model: type[Table]) -> pa.Table:
+    """`frame` as an Arrow table that obeys `model`.
+
+    Raises:
+        InputError: for missing or extra columns, wrong types, NaN where the model has no meaning
+            for it, infinite values, an empty frame, or two rows with the same `KEY`.
+    """
+    name, fields = model.__name__, model.model_fields
+    if list(frame.columns) != list(fields):
+        missing, extra = set(fields) - set(frame.columns), set(frame.columns) - set(fields)
+        what = (
+            f"missing {sorted(missing)}, unexpected {sorted(extra)}"
+            if missing or extra
+            else "wrong order"
+        )
+        raise InputError(
+            f"table {name}: columns do not match its model ({what}); it has {list(fields)}"
+        )
+    if frame.empty and not model.MAY_BE_EMPTY:
+        raise InputError(f"table {name}: no rows; an empty result is never written")
+    for label, field in fields.items():
+        values = frame[label]
+        if field.annotation is float:
+            try:
+                values = values.to_numpy(float)
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f"table {name}: column {label!r} must hold numbers ({error})"
+                ) from error
+            if np.isinf(values).any() and not field.json_schema_extra["infinite"]:
+                raise InputError(
+                    f"table {name}: column {label!r} holds {int(np.isinf(values).sum())} infinite "
+                    "values"
+                )
+            if np.isnan(values).any() and not field.json_schema_extra["nan"]:
+                raise InputError(
+                    f"table {name}: column {label!r} holds {int(np.isnan(values).sum())} NaN values"
+                )
+        elif values.isna().any():
+            raise InputError(f"table {name}: column {label!r} holds missing values")
+    if model.KEY and (twice := frame.duplicated(list(model.KEY))).any():
+        first = frame.loc[twice, list(model.KEY)].iloc[0].to_dict()
+        raise InputError(f"table {name}: {int(twice.sum())} rows repeat their key, first {first}")
+    try:
+        schema = arrow_schema(model)
+        # column by column: pandas' own conversion would turn NaN, which has a meaning here, into
+        # null
+        values = {
+            f.name: frame[f.name].tolist() if pa.types.is_list(f.type) else frame[f.name].to_numpy()
+            for f in schema
+        }
+        arrays = [pa.array(values[field.name], field.type, from_pandas=False) for field in schema]
+        return pa.Table.from_arrays(arrays, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"table {name}: {error}") from error
+
+
+def write(
+    path: str | Path, frame: pd.DataFrame, model: type[Table], provenance: Mapping[str, Any]
+) -> None:
+    """Check `frame` and write it as Parquet, with `provenance` and the digest of the data in the
+    file's metadata.
+
+    Same data give the same `data_sha256`; times and hosts live in the metadata only.
+    """
+    table = check(frame, model)
+    record = {**provenance, "data_sha256": digest(table), "rows": table.num_rows}
+    metadata = {**table.schema.metadata, _PROVENANCE: json.dumps(record, sort_keys=True)}
+    with atomic(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Read a table. Raises InputError naming the file if it is missing, truncated or not Parquet."""
+    try:
+        return pq.read_table(path).to_pandas()
+    except FileNotFoundError as error:
+        raise InputError(
+            f"table {path} does not exist; run the rule that makes it: snakemake {path}"
+        ) from error
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"table {path} is not a whole Parquet file ({error}); delete it and run again"
+        ) from error
+
+
+class Folder(Mapping):
+    """The tables of a folder by name, read when asked for."""
+
+    def __init__(self, folder: Path):
+        self.folder, self._read = folder, {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._read:
+            path = self.folder / f"{name}.parquet"
+            if not path.exists():
+                raise KeyError(name)
+            self._read[name] = read(path)
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._read or (self.folder / f"{name}.parquet").exists()
+
+    def __iter__(self):
+        return iter(sorted(path.stem for path in self.folder.glob("*.parquet")))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def provenance(path: str | Path) -> dict[str, Any]:
+    """The provenance record that `write` put into a table file (`{}` if there is none)."""
+    metadata = pq.read_schema(path).metadata or {}
+    return json.loads(metadata.get(_PROVENANCE, b"{}"))
+
+
+def digest(table: pa.Table) -> str:
+    """SHA-256 of the data alone: column names, types and values, not the file's metadata."""
+    bare = pa.schema([pa.field(field.name, field.type, field.nullable) for field in table.schema])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, bare) as stream:
+        stream.write_table(table.combine_chunks().cast(bare))
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`; on success synced to disk and renamed over it, on failure
+    removed.
+
+    What killed processes left of the same file is removed first.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep_siblings(path)
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=temporary_prefix(path.stem), suffix=_TEMPORARY + path.suffix
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with full_disk_named(path):
+            yield temporary
+        with open(temporary, "rb") as whole:
+            os.fsync(whole.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """What fails while the disk of `path` is full fails as OSError ENOSPC with the path, whatever
+    the writer raises.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = os.strerror(errno.ENOSPC) in str(error)  # also from Rust, which knows no OSError
+        if told or shutil.disk_usage(path.parent).free < 2**16:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+
+
+def temporary_prefix(stem: str) -> str:
+    """How the name of a temporary file begins: it says which process of which machine writes it."""
+    return f".{stem}.{_HOST}-{os.getpid()}-"
+
+
+def sweep_siblings(path: Path) -> None:
+    """Remove what killed processes left beside `path` when they wrote it."""
+    for stray in path.parent.glob(f".{glob.escape(path.stem)}.*{_TEMPORARY}*"):
+        _remove_if_stray(stray)
+
+
+def sweep(folder: str | Path) -> list[Path]:
+    """Remove temporary files and folders whose process is gone; those of other machines are left
+    alone.
+    """
+    return [
+        path for path in sorted(Path(folder).rglob(f".*{_TEMPORARY}*")) if _remove_if_stray(path)
+    ]
+
+
+def _remove_if_stray(path: Path) -> bool:
+    found = re.search(rf"\.(\w+)-(\d+)-\w+{re.escape(_TEMPORARY)}", path.name)
+    if not found or found[1] != _HOST or _alive(int(found[2])):
+        return False
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    return True
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def drop(folder: Path, pattern: str) -> None:
+    """Remove the checkpoints of a finished job, and their folder once it is empty."""
+    for path in folder.glob(pattern):
+        path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def json_schema(models: Mapping[str, type[Table]]) -> str:
+    """JSON Schema of one row of each table, for `workflow/schemas/`."""
+    return (
+        json.dumps({name: model.model_json_schema() for name, model in models.items()}, indent=1)
+        + "\n"
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

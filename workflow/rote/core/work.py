@@ -1,0 +1,10 @@
+"""Units of the work of a rule, for the papers' cost formulas (`rote plan`)."""
+
+from collections.abc import Mapping
+
+Where = Mapping[str, str]  # a job's wildcards
+
+
+def transformer(layers: int, width: int, vocabulary: int) -> float:
+    """Weights of a transformer that a token meets: 12 width² a layer, and the output's matrix."""
+    return 12 * layers * width**2 + vocabulary * width

@@ -1,0 +1,1 @@
+"""Data from outside: images, corpora, statements of facts, downloads."""

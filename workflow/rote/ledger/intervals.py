@@ -1,0 +1,65 @@
+"""Intervals of the ledger: estimates over replicates with what they leave uncertain."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special, stats
+
+from rote.core.errors import InputError
+
+
+class Sample(NamedTuple):
+    """What a statistic returns when a plain array of replicate values is not enough."""
+
+    values: Any  # (replicates,) or (replicates, quantities); NaN rows are dropped and not counted
+    of_means: Callable[[np.ndarray], np.ndarray] | None = (
+        None  # mean quantities (..., quantities) -> (...)
+    )
+
+
+def ratio(means: np.ndarray) -> np.ndarray:
+    """Ratio of the first mean quantity to the second, for `Sample.of_means`; NaN where the second
+    is 0.
+    """
+    below = means[..., 1]
+    return np.where(below == 0, np.nan, means[..., 0] / np.where(below == 0, 1.0, below))
+
+
+def interval(
+    sample: Sample | Any, kind: str = "mean", resamples: int = 9999, seed: int = 0
+) -> tuple[float, float, float, int]:
+    """Estimate and 95 % interval of a sample: (value, low, high, replicates that counted).
+
+    `mean` and `median` use the expanded percentile bootstrap over replicates (Hesterberg, What
+    Teachers Should Know About the Bootstrap, 2015): the percentiles are widened as Student's t
+    widens the normal interval, which a plain percentile interval misses for few replicates. `every`
+    is the range of the replicates. With one replicate the interval is NaN.
+
+    Raises:
+        InputError: if no replicate has a value.
+    """
+    sample = sample if isinstance(sample, Sample) else Sample(sample)
+    values = np.asarray(sample.values, dtype=float)
+    if values.ndim == 1:
+        values = values[:, None]
+    values = values[~np.isnan(values).any(axis=1)]
+    n = len(values)
+    if n == 0:
+        raise InputError("No replicate has a value: the run's settings leave nothing to measure.")
+    of_means = sample.of_means or (lambda means: means[..., 0])
+    if kind == "every":
+        each = np.asarray(of_means(values), float)
+        return float(each.mean()), float(each.min()), float(each.max()), n
+    center = np.mean if kind == "mean" else np.median
+    estimate = float(of_means(center(values, axis=0)))
+    if n < 2:
+        return estimate, math.nan, math.nan, n
+    picks = np.random.default_rng(seed).integers(n, size=(resamples, n))
+    boot = np.asarray(of_means(center(values[picks], axis=1)), float)
+    tail = special.ndtr(-math.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1))
+    if np.isnan(boot).all():
+        return estimate, math.nan, math.nan, n
+    low, high = np.nanquantile(boot, [tail, 1 - tail])
+    return estimate, float(low), float(high), n

@@ -1,0 +1,167 @@
+"""Verdicts: claims evaluated on result tables, one ledger row per claim and condition."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rote.core.errors import ConfigError, InputError
+from rote.core.papers import load as load_paper
+from rote.core.section import validate
+from rote.core.tables import Table, column
+from rote.ledger.claims import Claim, criterion, load
+from rote.ledger.intervals import interval
+
+
+class Ledger(Table):
+    """One claim under one condition: what was measured, its interval, the verdict."""
+
+    KEY = ("claim", "condition")
+    claim: str = column("claim id, <paper>.<claim>")
+    condition: str = column("setting within the claim, empty if there is only one")
+    paper: str = column("paper")
+    says: str = column("the claim as a sentence")
+    source: str = column("where it is claimed")
+    origin: str = column("paper, reconstruction or extension")
+    paper_value: str = column("the published value, empty if none")
+    unit: str = column("unit of value, low and high")
+    value: float = column("measured statistic", nan="not run")
+    low: float = column(
+        "lower end of the 95 % interval", nan="not run, or fewer than two replicates"
+    )
+    high: float = column(
+        "upper end of the 95 % interval", nan="not run, or fewer than two replicates"
+    )
+    replicates: int = column("replicates behind the value")
+    interval: str = column("mean, median or every")
+    criterion: str = column("what the interval must satisfy, empty if not judged at this scale")
+    verdict: str = column("reproduced, contradicted, inconclusive or not run")
+    note: str = column("what a reader must know, or why it was not run")
+
+
+def evaluate(
+    claims: str | Path | Iterable[Claim | Mapping[str, Any]],
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    scale: str = "laptop",
+    resamples: int = 9999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Evaluate claims on result tables: one ledger row per claim and condition (columns of
+    `Ledger`).
+
+    Args:
+        claims: a claims file, or its entries (as `Claim` or as mappings).
+        tables: result tables by name. A claim that asks for a table, setting or replicate that is
+            not there is `not run`, and its note says what is missing.
+        scale: which claims and criteria apply.
+        resamples: bootstrap resamples of the replicates.
+        seed: seed of the resampling; the same for every claim, so a claim's interval depends on its
+            data alone.
+
+    Raises:
+        ConfigError: for a malformed claim or an unknown statistic.
+    """
+    where = f"{claims}: " if isinstance(claims, (str, Path)) else ""
+    if isinstance(claims, (str, Path)):
+        claims = load(claims)
+    rows = []
+    for entry in claims:
+        claim = (
+            entry
+            if isinstance(entry, Claim)
+            else validate(Claim, dict(entry), f"claim {entry.get('id')}")
+        )
+        try:
+            rows += _judge(claim, tables, scale, resamples, seed)
+        except ConfigError as error:
+            raise ConfigError(f"{where}{error}") from error
+    return pd.DataFrame(rows, columns=list(Ledger.model_fields))
+
+
+def _judge(
+    claim: Claim, tables: Mapping[str, pd.DataFrame], scale: str, resamples: int, seed: int
+) -> list[dict]:
+    """The ledger rows of one claim."""
+    function, wanted = _statistic(claim), claim.criterion_at(scale)
+
+    def row(
+        condition: str = "",
+        measured=(math.nan, math.nan, math.nan, 0),
+        verdict: str = "not run",
+        note: str = "",
+    ):
+        value, low, high, replicates = measured
+        published = "" if claim.paper_value is None else str(claim.paper_value)
+        common = claim.model_dump(include={"says", "source", "origin", "unit", "interval"})
+        return common | {
+            "claim": claim.id,
+            "condition": condition,
+            "paper": claim.paper,
+            "paper_value": published,
+            "value": value,
+            "low": low,
+            "high": high,
+            "replicates": replicates,
+            "criterion": wanted or "",
+            "verdict": verdict,
+            "note": " ".join(filter(None, [claim.note, note])),
+        }
+
+    if wanted is None:
+        return [row(note=f"Not judged at scale {scale}.")]
+    try:
+        result = function(tables)
+    except KeyError as error:
+        return [row(note=f"The run does not hold {error}.")]
+    rows = []
+    for condition, sample in (result if isinstance(result, Mapping) else {"": result}).items():
+        try:
+            measured = interval(sample, claim.interval, resamples, seed)
+        except InputError as error:
+            rows.append(row(str(condition), note=str(error)))
+            continue
+        low, high = measured[1:3]
+        verdict = "inconclusive" if math.isnan(low) else criterion(wanted).verdict(low, high)
+        if claim.interval == "every" and verdict == "inconclusive":
+            verdict = "contradicted"  # the claim is about every replicate, and one fails
+        rows.append(row(str(condition), measured, verdict))
+    if not rows:
+        return [row(note="The run's settings leave nothing to measure.")]
+    return rows
+
+
+def _statistic(claim: Claim) -> Callable[[Mapping[str, pd.DataFrame]], Any]:
+    try:
+        if ":" in claim.statistic:
+            module, name = claim.statistic.split(":")
+            return getattr(import_module(module), name)
+        return getattr(load_paper(claim.paper, "statistics"), claim.statistic)
+    except (AttributeError, ImportError) as error:
+        raise ConfigError(
+            f"claim {claim.id}: no statistic {claim.statistic!r} ({error})"
+        ) from error
+    except InputError as error:
+        raise ConfigError(f"claim {claim.id}: {error}") from error
+
+
+def by_claim(ledger: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The ledger's rows claim by claim, in its order; within a claim the worst condition first."""
+    severity = ledger["verdict"].map(
+        ["contradicted", "inconclusive", "reproduced", "not run"].index
+    )
+    ordered = (
+        ledger.assign(severity=severity)
+        .sort_values("severity", kind="stable")
+        .drop(columns="severity")
+    )
+    groups = dict(list(ordered.groupby("claim", sort=False)))
+    return [(claim, groups[claim]) for claim in dict.fromkeys(ledger["claim"])]
+
+
+def summary(ledger: pd.DataFrame) -> pd.DataFrame:
+    """One row per claim: that of its worst condition."""
+    return pd.concat([rows.head(1) for _, rows in by_claim(ledger)], ignore_index=True)

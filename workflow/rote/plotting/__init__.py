@@ -1,0 +1,44 @@
+"""Figures: the house style, the primitives that the papers share, and drawing a paper's figures to
+files.
+
+Theory is a line, simulation a marker with its 95 % interval. Colours mean the same thing in every
+figure of a paper.
+"""
+
+from rote.plotting.figures import Canvas, draw, drawing, render
+from rote.plotting.primitives import (
+    categories,
+    heat,
+    legend_below,
+    log_ticks,
+    nearest,
+    panels,
+    points,
+    shade,
+    spread,
+    theory,
+    whiskers,
+)
+from rote.plotting.style import FAINT, INK, PALETTE, STYLE
+
+__all__ = [
+    "FAINT",
+    "INK",
+    "PALETTE",
+    "STYLE",
+    "Canvas",
+    "categories",
+    "draw",
+    "drawing",
+    "heat",
+    "legend_below",
+    "log_ticks",
+    "nearest",
+    "panels",
+    "points",
+    "render",
+    "shade",
+    "spread",
+    "theory",
+    "whiskers",
+]

@@ -1,0 +1,78 @@
+"""Drawing the figures of a paper from its tables, to files or for a notebook."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from rote.core.errors import InputError
+from rote.core.papers import Figure
+from rote.core.papers import load as load_paper
+from rote.core.tables import Folder, atomic
+from rote.plotting.style import STYLE
+
+log = logging.getLogger("rote")
+
+
+def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None) -> list[Path]:
+    """Draw a paper's figures from `results/<table>.parquet` into `out/<figure>.png` and `.pdf`;
+    returns the files.
+
+    The files are byte-stable: same tables, same bytes.
+
+    Raises:
+        InputError: for an unknown figure or a missing table.
+    """
+    figures: Mapping[str, Figure] = load_paper(paper, "figures").FIGURES
+    names = list(only) if only else list(figures)
+    for name in names:
+        if name not in figures:
+            raise InputError(
+                f"{paper} has no figure {name!r}; its figures are {', '.join(figures)}"
+            )
+    tables, written = Folder(results), []
+    for name in names:
+        missing = [table for table in figures[name].tables if table not in tables]
+        if missing:
+            paths = [f"{results}/{table}.parquet" for table in missing]
+            raise InputError(
+                f"figure {name} needs {', '.join(paths)}; make it: snakemake {paths[0]}"
+            )
+        canvas = render(paper, name, tables)
+        for suffix, metadata in (
+            (".png", {"Software": None}),
+            (".pdf", {"CreationDate": None, "Producer": None}),
+        ):
+            with atomic(out / f"{name}{suffix}") as temporary:
+                canvas.savefig(temporary, format=suffix[1:], metadata=metadata)
+            canvas.set_layout_engine(None)  # laid out once: the second file keeps the places
+            written.append(out / f"{name}{suffix}")
+        _warn_of_cut_legends(canvas, name)
+        plt.close(canvas)
+    return written
+
+
+def _warn_of_cut_legends(canvas: Canvas, name: str) -> None:
+    """Say in the log if a legend of the figure does not fit into it (tests read the log)."""
+    for legend in canvas.legends:
+        box = legend.get_window_extent()
+        if box.x0 < 0 or box.y0 < 0 or box.x1 > canvas.bbox.x1 or box.y1 > canvas.bbox.y1:
+            log.warning("figure %s: its legend is larger than the figure", name)
+
+
+def drawing(paper: str, name: str) -> Callable[[Mapping[str, pd.DataFrame]], Canvas]:
+    """The function that draws a figure: it bears the figure's name, in the figure's module."""
+    figures: Mapping[str, Figure] = load_paper(paper, "figures").FIGURES
+    return getattr(load_paper(paper, f"figures.{figures[name].module}"), name)
+
+
+def render(paper: str, name: str, tables: Mapping[str, pd.DataFrame]) -> Canvas:
+    """Draw one figure in the house style."""
+    with plt.rc_context(STYLE):
+        return drawing(paper, name)(tables)

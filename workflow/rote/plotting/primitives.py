@@ -1,0 +1,168 @@
+"""What the papers' figures are drawn with: panels, points with intervals, theory lines, heat maps,
+axes.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from rote.ledger.intervals import interval
+from rote.plotting.style import INK
+
+
+def panels(
+    rows: int, columns: int, *, width: float = 3.1, height: float = 2.5, **options
+) -> tuple[Canvas, np.ndarray]:
+    """A grid of axes sized per panel, (rows, columns)."""
+    return plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options
+    )
+
+
+def legend_below(
+    canvas: Canvas, columns: int, handles: Sequence, labels: Sequence[str], **options
+) -> None:
+    """One legend below all panels, in `columns` or as many as the figure is wide enough for."""
+    for ncols in range(columns, 0, -1):
+        legend = canvas.legend(handles, labels, loc="outside lower center", ncols=ncols, **options)
+        if (
+            ncols == 1
+            or legend.get_window_extent(canvas.canvas.get_renderer()).width <= canvas.bbox.width
+        ):
+            return
+        legend.remove()
+
+
+def spread(frame: pd.DataFrame, by: str, value: str, resamples: int = 1999) -> pd.DataFrame:
+    """Mean and 95 % interval of `value` per group, the ledger's bootstrap; columns by, mean, low,
+    high.
+
+    NaN rows are dropped. A group of one replicate has no interval (low = high = mean).
+    """
+    rows = []
+    for key, group in frame.dropna(subset=[value]).groupby(by)[value]:
+        mean, low, high, n = interval(group.to_numpy(), resamples=resamples)
+        rows.append((key, mean, low if n > 1 else mean, high if n > 1 else mean))
+    return pd.DataFrame(rows, columns=[by, "mean", "low", "high"])
+
+
+def points(
+    axes: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    value: str,
+    *,
+    label: str | None = None,
+    color=None,
+    marker: str = "o",
+    line: bool = True,
+    **options,
+) -> None:
+    """Replicate means at each x with 95 % intervals."""
+    table = spread(frame, x, value)
+    axes.errorbar(
+        table[x],
+        table["mean"],
+        yerr=whiskers(table),
+        marker=marker,
+        linewidth=1.0,
+        elinewidth=1.0,
+        label=label,
+        color=color,
+        **{"linestyle": "-" if line else "none", **options},
+    )
+
+
+def whiskers(table: pd.DataFrame) -> np.ndarray:
+    """Lengths of the intervals of `spread` below and above the mean, (2, rows), for `errorbar`."""
+    return np.maximum([table["mean"] - table["low"], table["high"] - table["mean"]], 0)
+
+
+def theory(
+    axes: Axes, x: np.ndarray, y: np.ndarray, label: str | None = "theory", **options
+) -> None:
+    """A theory curve."""
+    axes.plot(
+        x,
+        y,
+        **{
+            "color": INK,
+            "linewidth": 1.2,
+            "linestyle": "--",
+            "zorder": 3,
+            "label": label,
+            **options,
+        },
+    )
+
+
+def shade(count: int) -> list:
+    """`count` ordered colours, dark to light, for an ordered parameter."""
+    return sns.color_palette("viridis", count + 1)[:count]
+
+
+def nearest(values: pd.Series, wanted: float) -> float:
+    """The value of a grid nearest to the one that the paper's figure uses."""
+    grid = np.unique(values)
+    return float(grid[np.abs(grid - wanted).argmin()])
+
+
+def heat(
+    canvas: Canvas,
+    axes: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    value: str,
+    label: str | None,
+    limits: tuple[float | None, float | None] = (None, None),
+) -> None:
+    """A heat map of `value` over a full grid of x and y; `label` names its colour bar, None leaves
+    it out.
+    """
+    grid = frame.pivot(index=y, columns=x, values=value)
+    mesh = axes.pcolormesh(
+        grid.columns,
+        grid.index,
+        grid,
+        cmap="viridis",
+        vmin=limits[0],
+        vmax=limits[1],
+        shading="nearest",
+        rasterized=True,
+    )
+    axes.grid(False)
+    if label:
+        canvas.colorbar(mesh, ax=axes, label=label)
+
+
+def log_ticks(axis: Axis) -> None:
+    """Label a log axis with plain numbers: powers of ten; within a decade and a half 2 and 5;
+    within one 3.
+    """
+    low, high = axis.get_view_interval()
+    if high / low < 10:  # the locator would label every other number
+        steps = [step * 10.0**power for power in range(-9, 10) for step in (1, 2, 3, 5)]
+        inside = [step for step in steps if low <= step <= high]
+        axis.set_major_locator(FixedLocator(inside) if len(inside) > 1 else MaxNLocator(4))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,)))
+    if low >= 1e-3 and high <= 1e5:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def categories(axis: Axis, names: Sequence[object]) -> None:
+    """Name the positions 0, 1, ... of a categorical axis."""
+    axis.set_ticks(range(len(names)), [str(name) for name in names])
+    axis.grid(False)

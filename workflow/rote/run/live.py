@@ -1,0 +1,205 @@
+"""The live view of a run: jobs done and running, time left, losses of the trainings.
+`profiles/default` asks for it.
+
+On a terminal one screen that changes in place, above it only what went wrong. Elsewhere (CI, a
+pipe, a log file), and where more was asked for (`--dry-run`, `--verbose`, `--printshellcmds`),
+Snakemake's own lines.
+"""
+
+import csv
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from logging import WARNING, LogRecord
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from snakemake.logging import ColorizingTextHandler, DefaultFormatter
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+MEASURED = Path(__file__).with_name("costs.tsv")  # seconds of earlier jobs, see `rote.run.costs`
+
+
+def usual_seconds(scale: str = "laptop") -> dict[str, float]:
+    """Mean seconds of a job, by rule, as measured once on one core of a server."""
+    times: dict[str, list[float]] = {}
+    with MEASURED.open(newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if row["scale"] == scale:
+                times.setdefault(row["rule"], []).append(float(row["seconds"]))
+    return {rule: sum(values) / len(values) for rule, values in times.items()}
+
+
+def last_line(log: Path, block: int = 4096) -> str:
+    """What a job said last, without the time stamp; "" if it said nothing yet."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - block))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    told = [line.strip() for line in lines if line.strip()]
+    return told[-1].split(" ", 1)[-1] if told else ""
+
+
+def clock(seconds: float) -> str:
+    """1:05, 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@dataclass
+class Running:
+    """A job that was started."""
+
+    rule: str
+    where: str
+    log: Path | None
+    begun: float
+
+
+@dataclass
+class Progress:
+    """What Snakemake has said about a run so far. Times are seconds of `time.monotonic`."""
+
+    usual: dict[str, float] = field(default_factory=usual_seconds)
+    planned: Counter = field(default_factory=Counter)  # jobs by rule
+    finished: Counter = field(default_factory=Counter)
+    running: dict[int, Running] = field(default_factory=dict)
+    spent: float = 0.0  # by finished jobs
+    failed: int = 0
+    begun: float = field(default_factory=time.monotonic)
+
+    def take(self, record: LogRecord) -> None:
+        """Read one of Snakemake's events."""
+        event = getattr(record, "event", None)
+        if event == LogEvent.RUN_INFO:
+            self.planned = Counter({rule: n for rule, n in record.stats.items() if rule != "total"})
+        elif event == LogEvent.JOB_INFO:
+            where = " ".join(
+                f"{name}={value}"
+                for name, value in dict(record.wildcards or {}).items()
+                if name != "run"
+            )
+            log = Path(record.log[0]) if record.log else None
+            self.running[record.jobid] = Running(record.rule_name, where, log, time.monotonic())
+        elif event == LogEvent.JOB_FINISHED:
+            if job := self.running.pop(record.job_id, None):
+                self.finished[job.rule] += 1
+                self.spent += time.monotonic() - job.begun
+        elif event == LogEvent.JOB_ERROR:
+            self.failed += self.running.pop(record.jobid, None) is not None
+
+    def expected(self, rule: str) -> float:
+        """Seconds that a job of `rule` usually takes; of an unknown rule the mean of those known."""
+        return self.usual.get(rule) or sum(self.usual.values()) / max(1, len(self.usual))
+
+    def left(self) -> float | None:
+        """Seconds until the end, if jobs go on to run side by side as now; None before anything has
+        finished.
+
+        Usual times, corrected by how much longer or shorter than usual this run's finished jobs
+        took.
+        """
+        usual = sum(n * self.expected(rule) for rule, n in self.finished.items())
+        if not usual:
+            return None
+        pace, now = self.spent / usual, time.monotonic()
+        waiting = self.planned - self.finished - Counter(job.rule for job in self.running.values())
+        ahead = sum(n * self.expected(rule) for rule, n in waiting.items()) * pace
+        ahead += sum(
+            max(0.0, self.expected(job.rule) * pace - (now - job.begun))
+            for job in self.running.values()
+        )
+        return ahead / max(1, len(self.running))
+
+
+def view(progress: Progress) -> Group:
+    """The screen."""
+    done, total = progress.finished.total(), progress.planned.total()
+    left, now = progress.left(), time.monotonic()
+    head = Text.assemble(
+        ("rote  ", "bold"),
+        f"{done} of {total} jobs   {clock(now - progress.begun)} elapsed",
+        ""
+        if left is None or done == total
+        else f"   about {clock(left)} left"
+        if left >= 5
+        else "   nearly done",
+        (f"   {progress.failed} failed" if progress.failed else "", "bold red"),
+    )
+    jobs = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
+    jobs.add_column(no_wrap=True)
+    jobs.add_column(justify="right", no_wrap=True)
+    jobs.add_column(ratio=1, no_wrap=True, overflow="ellipsis", style="dim")
+    for job in progress.running.values():
+        told = last_line(job.log) if job.log else ""
+        jobs.add_row(
+            Text.assemble(job.rule, (f" {job.where}", "dim")), clock(now - job.begun), Text(told)
+        )
+    bar = Padding(
+        ProgressBar(total=max(1, total), completed=done), 0
+    )  # a bar alone does not end its line
+    return Group(head, bar, jobs)
+
+
+class LogHandler(LogHandlerBase):
+    """Snakemake's plugin interface: each record is either drawn or passed on to Snakemake's own
+    handler.
+    """
+
+    def __post_init__(self) -> None:
+        told, self.live, self._lock = self.common_settings, None, threading.Lock()
+        stream = sys.stdout if told.stdout else sys.stderr
+        more = told.dryrun or told.verbose or told.printshellcmds or told.debug_dag or told.quiet
+        self.plain = ColorizingTextHandler(nocolor=told.nocolor, stream=stream)
+        self.plain.setFormatter(DefaultFormatter(told.quiet, told.show_failed_logs))
+        self.console = Console(file=stream) if stream.isatty() and not more else None
+        self.progress = Progress()
+
+    def emit(self, record: LogRecord) -> None:
+        if self.console is None:
+            self.plain.emit(record)
+            return
+        # not around what follows: the thread that draws holds rich's lock and waits for this one
+        with self._lock:
+            self.progress.take(record)
+            over = (
+                self.progress.finished.total() + self.progress.failed
+                >= self.progress.planned.total()
+            )
+        event = getattr(record, "event", None)
+        if event == LogEvent.RUN_INFO:
+            self.live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=2)
+            self.live.start()
+        words = self.plain.format(record)
+        if words and (record.levelno >= WARNING or (event is None and self.live is None)):
+            self.console.print(Text(words, style="red" if record.levelno > WARNING else ""))
+        if event == LogEvent.PROGRESS and over:
+            self.close()
+
+    def _draw(self) -> Group:
+        with self._lock:
+            return view(self.progress)
+
+    def close(self) -> None:
+        """Leave the last screen standing."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+        super().close()
+
+    writes_to_stream = property(lambda self: True)
+    writes_to_file = property(lambda self: False)
+    has_filter = property(lambda self: False)
+    has_formatter = property(lambda self: False)
+    needs_rulegraph = property(lambda self: False)

@@ -1,0 +1,46 @@
+# Per paper: its target, and drawing its figures. What a paper makes is listed by its registries, not here.
+
+from snakemake.io import report as annotated
+
+for paper in rote_papers.names():
+
+    rule:
+        name:
+            paper
+        input:
+            expand(tables_of(paper) + figures_of(paper), run=CONFIG.run),
+        localrule: True
+        resources:
+            gpu=0,
+
+    rule:
+        name:
+            f"{paper}_draw_figures"
+        input:
+            tables_of(paper),
+        output:
+            figures_of(paper, ".pdf"),
+            [
+                annotated(
+                    path,
+                    caption=f"../report/{paper}.rst",
+                    category=paper,
+                    labels={"figure": Path(path).stem.replace("_", " ")},
+                )
+                for path in figures_of(paper)
+            ],
+        log:
+            f"results/{{run}}/logs/{paper}_draw_figures.log",
+        benchmark:
+            f"results/{{run}}/benchmarks/{paper}_draw_figures.tsv"
+        resources:
+            gpu=0,
+            mem_mb=1000,
+            runtime=10,
+        params:
+            paper=paper,
+            tables=subpath(input[0], parent=True),
+            figures=subpath(output[0], parent=True),
+            code=code("rote.cli:draw", f"rote.papers.{paper}.figures.*"),
+        shell:
+            "rote draw --paper {params.paper} --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
