@@ -201,7 +201,7 @@ def test_every_claims_file_is_valid(paper):
     assert len(entries) > 5
     for entry in entries:
         assert entry.paper == paper
-        assert callable(verdicts._statistic(entry))
+        assert callable(verdicts.statistic(entry))
 
 
 def test_a_ratio_to_nothing_is_no_number():

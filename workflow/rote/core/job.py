@@ -1,6 +1,4 @@
-"""What every verb needs around its work: threads, a device of its own, log lines, progress,
-provenance.
-"""
+"""What every verb needs around its work: threads, a device, log lines, progress, provenance."""
 
 import fcntl
 import json
@@ -136,11 +134,9 @@ def limit_threads(threads: int) -> Iterator[None]:
 
 
 # ---- devices
-# -------------------------------------------------------------------------------------------------------
 
-_LOCKS = (
-    Path("/tmp") / f"rote-devices-{os.getuid()}"
-)  # one folder per user and machine, whatever TMPDIR says
+# one folder per user and machine, whatever TMPDIR says
+_LOCKS = Path("/tmp") / f"rote-devices-{os.getuid()}"
 
 
 @contextmanager
@@ -169,15 +165,15 @@ def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
         raise InputError(
             f"the job wants {n} devices, this machine shows {len(pool)} ({', '.join(pool)})"
         )
-    held: dict[str, int] = {}
+    leased: dict[str, int] = {}  # device -> descriptor of its lock
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     try:
         if pool:
-            held = _acquire(pool, n, poll_s)
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(held)
-        yield list(held)
+            leased = _acquire(pool, n, poll_s)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(leased)
+        yield list(leased)
     finally:
-        for descriptor in held.values():
+        for descriptor in leased.values():
             os.close(descriptor)
         if before is None:
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
@@ -204,7 +200,7 @@ def _acquire(pool: list[str], n: int, poll_s: float) -> dict[str, int]:
     _LOCKS.mkdir(mode=0o700, exist_ok=True)
     uuids, waited = list(_uuids()), 0.0
     while True:
-        held: dict[str, int] = {}
+        locks: dict[str, int] = {}
         for device in pool:
             # index and UUID of one device must be one lock
             identity = (
@@ -215,12 +211,12 @@ def _acquire(pool: list[str], n: int, poll_s: float) -> dict[str, int]:
             )
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                held[device] = descriptor
+                locks[device] = descriptor
             except BlockingIOError:
                 os.close(descriptor)
-            if len(held) == n:
-                return held
-        for descriptor in held.values():  # all or nothing: two jobs never wait for each other
+            if len(locks) == n:
+                return locks
+        for descriptor in locks.values():  # all or nothing: two jobs never wait for each other
             os.close(descriptor)
         if waited == 0.0:
             log.info(
@@ -248,7 +244,6 @@ def _uuids() -> tuple[str, ...]:
 
 
 # ---- log and progress
-# ----------------------------------------------------------------------------------------------
 
 
 def configure_log(verbose: bool = False) -> None:
@@ -301,14 +296,18 @@ def track(
 
 
 class Meter:
-    """Work done so far and its rate, as a progress bar on a terminal or a plain log line now and
-    then elsewhere.
-    """
+    """Work done so far and its rate: a progress bar on a terminal, plain log lines elsewhere."""
 
     def __init__(self, what: str, unit: str, total: int | None, every_s: float):
-        self.what, self.unit, self.total, self.every_s = what, unit, total, every_s
-        self.done, self.begun = 0, time.monotonic()
-        self.said, self.bar, self.task = self.begun, None, None
+        self.what = what
+        self.unit = unit
+        self.total = total
+        self.every_s = every_s
+        self.done = 0
+        self.begun = time.monotonic()
+        self.printed = self.begun
+        self.bar: Any = None  # of rich, on a terminal
+        self.task: Any = None
 
     def advance(self, amount: int) -> None:
         """So much more was done."""
@@ -316,30 +315,34 @@ class Meter:
 
     def reached(self, done: int) -> None:
         """So much was done in all."""
-        self.done, now = done, time.monotonic()
+        self.done = done
+        now = time.monotonic()
         if self.bar is not None:
-            if now - self.said > 0.1 or done == self.total:
+            if now - self.printed > 0.1 or done == self.total:
                 self.bar.update(self.task, completed=done, rate=self.rate())
-                self.said = now
-        elif now - self.said >= self.every_s:
+                self.printed = now
+        elif now - self.printed >= self.every_s:
             of = f" of {self.total:,}" if self.total else ""
             log.info("%s: %s%s %s, %s", self.what, f"{done:,}", of, self.unit, self.rate())
-            self.said = now
+            self.printed = now
 
     def rate(self) -> str:
         """Units per second, in words."""
         per_second = self.done / max(time.monotonic() - self.begun, 1e-9)
-        return (
-            f"{per_second / 1e6:.1f} M {self.unit}/s"
-            if per_second >= 1e6
-            else f"{per_second:,.0f} {self.unit}/s"
-        )
+        if per_second >= 1e6:
+            return f"{per_second / 1e6:.1f} M {self.unit}/s"
+        return f"{per_second:,.0f} {self.unit}/s"
 
 
 @contextmanager
 def meter(what: str, unit: str, total: int | None = None, every_s: float = 10.0) -> Iterator[Meter]:
-    """Show the progress of work that is measured in `unit`s, with its rate; the last line says what
-    was done.
+    """Show the progress of work that is measured in `unit`s, with its rate.
+
+    Args:
+        what: the work, for the lines.
+        unit: of the work, in the plural.
+        total: units in all, if that is known.
+        every_s: seconds between two log lines.
     """
     shown = Meter(what, unit, total, every_s)
     if sys.stderr.isatty():
@@ -360,7 +363,7 @@ def meter(what: str, unit: str, total: int | None = None, every_s: float = 10.0)
 def git_commit() -> str:
     """The commit of the working tree, with `+` if it was edited; `unknown` outside git."""
     git = ["git", "-C", str(Path(__file__).parent)]
-    options = {"capture_output": True, "text": True, "timeout": 10, "check": True}
+    options: Any = {"capture_output": True, "text": True, "timeout": 10, "check": True}
     try:
         commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
         edited = subprocess.run([*git, "status", "--porcelain", "-uno"], **options).stdout.strip()

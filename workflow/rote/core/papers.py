@@ -59,6 +59,7 @@ def load(paper: str, module: str) -> ModuleType:
 
 
 def about(paper: str) -> About:
+    """What the report says of a paper. Raises InputError for an unknown paper."""
     return load(paper, "").ABOUT
 
 

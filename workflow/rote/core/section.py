@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
 
 from rote.core.errors import ConfigError
 
@@ -27,9 +26,7 @@ class Section(BaseModel):
     SCALES: ClassVar[dict[str, dict[str, Any]]] = {}
 
 
-def key(
-    default: Any, description: str = "", *, unit: str | None = None, **constraints: Any
-) -> FieldInfo:
+def key(default: Any, description: str = "", *, unit: str | None = None, **constraints: Any) -> Any:
     """A config key.
 
     Args:
@@ -38,7 +35,7 @@ def key(
         unit: of the value.
         constraints: of pydantic (`ge`, `le`, `min_length`, ...).
     """
-    extra = {"unit": unit} if unit else None
+    extra: Any = {"unit": unit} if unit else None
     if isinstance(default, type) and issubclass(default, Section):
         return Field(
             default_factory=default,
@@ -79,8 +76,8 @@ def allowed(prop: Mapping[str, Any]) -> str:
     if "anyOf" in prop:
         return " or ".join(allowed(option) for option in prop["anyOf"])
     if prop.get("type") == "array":
-        least = f", at least {prop['minItems']}" if prop.get("minItems") else ""
-        return f"list of {allowed(prop.get('items', {})) or 'values'}{least}"
+        length = f", at least {prop['minItems']}" if prop.get("minItems") else ""
+        return f"list of {allowed(prop.get('items', {})) or 'values'}{length}"
     if prop.get("type") == "object" and isinstance(prop.get("additionalProperties"), dict):
         return f"names with {allowed(prop['additionalProperties']) or 'values'}"
     marks = {
@@ -91,9 +88,8 @@ def allowed(prop: Mapping[str, Any]) -> str:
         "pattern": "like",
     }
     bounds = [f"{mark} {prop[name]}" for name, mark in marks.items() if name in prop]
-    kind = {"boolean": "true or false", "string": "text"}.get(
-        prop.get("type"), prop.get("type", "")
-    )
+    json_type = str(prop.get("type", ""))
+    kind = {"boolean": "true or false", "string": "text"}.get(json_type, json_type)
     return " ".join([kind, " and ".join(bounds)]).strip()
 
 
@@ -101,28 +97,26 @@ def _explain(section: type[BaseModel], problem: Any) -> str:
     """One line for one pydantic error: key, what is wrong, what is allowed, nearest valid key."""
     steps = [step for step in problem["loc"] if isinstance(step, (str, int))]
     dotted = ".".join(map(str, steps))
-    parent, prop = section, {}
+    parent: Any = section
+    prop: Mapping[str, Any] = {}
     for step in steps[:-1] if problem["type"] == "extra_forbidden" else steps:
         fields = parent.model_fields if is_section(parent) else {}
         if isinstance(step, str) and step in fields:
             prop = parent.model_json_schema()["properties"][step]
             parent = fields[step].annotation
     if problem["type"] == "extra_forbidden":
-        near = get_close_matches(str(steps[-1]), parent.model_fields, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        similar = get_close_matches(str(steps[-1]), parent.model_fields, 1)
+        hint = f"did you mean {similar[0]!r}? " if similar else ""
         return f"{dotted}: no such key; {hint}keys here: {', '.join(parent.model_fields)}"
-    given = problem["input"]
-    shown = (
-        f", given {given!r}" if isinstance(given, (str, int, float, bool)) or given is None else ""
-    )
+    value = problem["input"]
+    is_plain = isinstance(value, (str, int, float, bool)) or value is None
+    shown = f", given {value!r}" if is_plain else ""
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{dotted}: {message}"
-    accepted = (
-        allowed(prop)
-        if not is_section(parent)
-        else "a group of keys: " + ", ".join(parent.model_fields)
-    )
+    accepted = allowed(prop)
+    if is_section(parent):
+        accepted = "a group of keys: " + ", ".join(parent.model_fields)
     return f"{dotted}: {message[0].lower() + message[1:]}{shown}" + (
         f" (allowed: {accepted})" if accepted else ""
     )

@@ -25,6 +25,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from rote.core.errors import InputError
 from rote.core.section import first_paragraph
@@ -59,9 +60,9 @@ def column(description: str, unit: str = "", nan: str = "", infinite: str = "") 
         nan: what NaN means; "" makes NaN an error.
         infinite: what ±∞ means; "" makes infinite values an error.
     """
-    return Field(
-        description=description, json_schema_extra={"unit": unit, "nan": nan, "infinite": infinite}
-    )
+    meanings = {"unit": unit, "nan": nan, "infinite": infinite}
+    stated: Any = {name: text for name, text in meanings.items() if text}
+    return Field(description=description, json_schema_extra=stated or None)
 
 
 def frame(
@@ -101,54 +102,46 @@ def arrow_schema(model: type[Table]) -> pa.Schema:
     """The Arrow schema of a table model, with units and meanings in the column metadata."""
     fields = []
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        kind = pa.list_(_ARROW[get_args(kind)[0]]) if get_origin(kind) is list else _ARROW[kind]
-        about = {"description": field.description, **field.json_schema_extra}
-        fields.append(
-            pa.field(name, kind, nullable=False, metadata={k: v for k, v in about.items() if v})
-        )
+        metadata = {"description": field.description, **_meanings(field)}
+        fields.append(pa.field(name, _arrow_type(field), nullable=False, metadata=metadata))
     return pa.schema(fields, metadata={"table": model.__name__, "row": first_paragraph(model)})
+
+
+def _meanings(field: FieldInfo) -> dict[str, Any]:
+    """The unit of a column, what NaN and what infinity mean in it, where that is stated."""
+    stated: Any = field.json_schema_extra  # a mapping, as `column` made it
+    return dict(stated or {})
+
+
+def _arrow_type(field: FieldInfo) -> pa.DataType:
+    kind: Any = field.annotation
+    if get_origin(kind) is list:
+        return pa.list_(_ARROW[get_args(kind)[0]])
+    return _ARROW[kind]
 
 
 def check(frame: pd.DataFrame, model: type[Table]) -> pa.Table:
     """`frame` as an Arrow table that obeys `model`.
 
     Raises:
-        InputError: for missing or extra columns, wrong types, NaN where the model has no meaning
-            for it, infinite values, an empty frame, or two rows with the same `KEY`.
+        InputError: for missing or extra columns, wrong types, NaN or infinity where the model has
+            no meaning for it, an empty frame, or two rows with the same `KEY`.
     """
-    name, fields = model.__name__, model.model_fields
+    name = model.__name__
+    fields = model.model_fields
     if list(frame.columns) != list(fields):
-        missing, extra = set(fields) - set(frame.columns), set(frame.columns) - set(fields)
-        what = (
-            f"missing {sorted(missing)}, unexpected {sorted(extra)}"
-            if missing or extra
-            else "wrong order"
-        )
+        missing = sorted(set(fields) - set(frame.columns))
+        extra = sorted(set(frame.columns) - set(fields))
+        fault = f"missing {missing}, unexpected {extra}" if missing or extra else "wrong order"
         raise InputError(
-            f"table {name}: columns do not match its model ({what}); it has {list(fields)}"
+            f"table {name}: columns do not match its model ({fault}); it has {list(fields)}"
         )
     if frame.empty and not model.MAY_BE_EMPTY:
         raise InputError(f"table {name}: no rows; an empty result is never written")
     for label, field in fields.items():
-        values = frame[label]
         if field.annotation is float:
-            try:
-                values = values.to_numpy(float)
-            except (TypeError, ValueError) as error:
-                raise InputError(
-                    f"table {name}: column {label!r} must hold numbers ({error})"
-                ) from error
-            if np.isinf(values).any() and not field.json_schema_extra["infinite"]:
-                raise InputError(
-                    f"table {name}: column {label!r} holds {int(np.isinf(values).sum())} infinite "
-                    "values"
-                )
-            if np.isnan(values).any() and not field.json_schema_extra["nan"]:
-                raise InputError(
-                    f"table {name}: column {label!r} holds {int(np.isnan(values).sum())} NaN values"
-                )
-        elif values.isna().any():
+            _check_numbers(f"table {name}: column {label!r}", frame[label], _meanings(field))
+        elif frame[label].isna().any():
             raise InputError(f"table {name}: column {label!r} holds missing values")
     if model.KEY and (twice := frame.duplicated(list(model.KEY))).any():
         first = frame.loc[twice, list(model.KEY)].iloc[0].to_dict()
@@ -167,6 +160,19 @@ def check(frame: pd.DataFrame, model: type[Table]) -> pa.Table:
         raise InputError(f"table {name}: {error}") from error
 
 
+def _check_numbers(column_name: str, column: pd.Series, meanings: Mapping[str, Any]) -> None:
+    try:
+        numbers = column.to_numpy(float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{column_name} must hold numbers ({error})") from error
+    infinite = int(np.isinf(numbers).sum())
+    if infinite and "infinite" not in meanings:
+        raise InputError(f"{column_name} holds {infinite} infinite values")
+    missing = int(np.isnan(numbers).sum())
+    if missing and "nan" not in meanings:
+        raise InputError(f"{column_name} holds {missing} NaN values")
+
+
 def write(
     path: str | Path, frame: pd.DataFrame, model: type[Table], provenance: Mapping[str, Any]
 ) -> None:
@@ -183,7 +189,11 @@ def write(
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """Read a table. Raises InputError naming the file if it is missing, truncated or not Parquet."""
+    """Read a table.
+
+    Raises:
+        InputError: naming the file, if it is missing, truncated or not Parquet.
+    """
     try:
         return pq.read_table(path).to_pandas()
     except FileNotFoundError as error:
@@ -200,7 +210,8 @@ class Folder(Mapping):
     """The tables of a folder by name, read when asked for."""
 
     def __init__(self, folder: Path):
-        self.folder, self._read = folder, {}
+        self.folder = folder
+        self._read: dict[str, pd.DataFrame] = {}
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self._read:
@@ -263,14 +274,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def full_disk_named(path: Path) -> Iterator[None]:
-    """What fails while the disk of `path` is full fails as OSError ENOSPC with the path, whatever
-    the writer raises.
-    """
+    """Turn whatever a writer raises while the disk of `path` is full into OSError ENOSPC."""
     try:
         yield
     except Exception as error:
-        told = os.strerror(errno.ENOSPC) in str(error)  # also from Rust, which knows no OSError
-        if told or shutil.disk_usage(path.parent).free < 2**16:
+        # also from Rust, which knows no OSError
+        names_it = os.strerror(errno.ENOSPC) in str(error)
+        if names_it or shutil.disk_usage(path.parent).free < 2**16:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
 
@@ -296,8 +306,8 @@ def sweep(folder: str | Path) -> list[Path]:
 
 
 def _remove_if_stray(path: Path) -> bool:
-    found = re.search(rf"\.(\w+)-(\d+)-\w+{re.escape(_TEMPORARY)}", path.name)
-    if not found or found[1] != _HOST or _alive(int(found[2])):
+    writer = re.search(rf"\.(\w+)-(\d+)-\w+{re.escape(_TEMPORARY)}", path.name)
+    if not writer or writer[1] != _HOST or _alive(int(writer[2])):
         return False
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

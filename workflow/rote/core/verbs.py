@@ -48,41 +48,48 @@ def table(what: str) -> Any:
 
 
 def verb(app: typer.Typer, section: type[Section] | None = None) -> Callable[[Callable], Callable]:
-    """Register a function as a command of `app`, with the common options; it runs inside
-    `rote.core.job.start`.
+    """Register a function as a command, with the common options; it runs in `rote.core.job.start`.
 
     Args:
+        app: the paper's commands.
         section: the config section that `--settings` holds, given to the function as
             `run.settings`.
     """
-    common = {name: _COMMON[name] for name in _COMMON if section is not None or name != "settings"}
+    common = dict(_COMMON)
+    if section is None:
+        del common["settings"]
 
     def register(function: Callable) -> Callable:
         name = f"{app.info.name} {function.__name__.replace('_', '-')}"
-        own = list(inspect.signature(function).parameters.values())[1:]
-        extra = [
-            inspect.Parameter(
-                option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        for option, (annotation, default) in common.items():
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(
+                inspect.Parameter(option, kind, default=default, annotation=annotation)
             )
-            for option, (annotation, default) in common.items()
-        ]
 
         def command(**values: Any) -> None:
-            given = {option: values.pop(option) for option in common}
-            given["settings"] = parse(section, given["settings"]) if section else None
-            with job.start(name, **given) as run:
+            options = {option: values.pop(option) for option in common}
+            options["settings"] = parse(section, options["settings"]) if section else None
+            with job.start(name, **options) as run:
                 function(run, **values)
 
-        keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-        command.__signature__ = inspect.Signature([*keyword_only, *extra])
-        command.__annotations__ = {
-            parameter.name: parameter.annotation for parameter in [*own, *extra]
-        }
-        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        keyword_only = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
+        described: Any = command  # a function that says what it takes
+        described.__signature__ = inspect.Signature(keyword_only)
+        described.__annotations__ = {item.name: item.annotation for item in parameters}
+        described.__name__ = function.__name__
+        described.__doc__ = one_line_paragraphs(function.__doc__ or "")
         app.command()(command)
         return function
 
     return register
+
+
+def one_line_paragraphs(text: str) -> str:
+    """A docstring with each paragraph on one line: a terminal breaks lines where it needs to."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def parse(section: type[Section], text: str) -> Any:

@@ -12,6 +12,7 @@ interval, never a mean, with the criterion:
 
 import math
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -32,6 +33,7 @@ class Criterion(NamedTuple):
     closed: tuple[bool, bool]
 
     def holds(self, value: float) -> bool:
+        """Whether a value lies inside."""
         above = value >= self.low if self.closed[0] else value > self.low
         below = value <= self.high if self.closed[1] else value < self.high
         return above and below
@@ -50,8 +52,10 @@ _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 
 
 def criterion(text: str) -> Criterion:
-    """Parse `"> 0"`, `">= -0.01"`, `"< 1e-9"`, `"<= 3"` or `"in [0.8, 1.3]"`. Raises ValueError
-    otherwise.
+    """Parse `"> 0"`, `">= -0.01"`, `"< 1e-9"`, `"<= 3"` or `"in [0.8, 1.3]"`.
+
+    Raises:
+        ValueError: for any other text.
     """
     if match := re.fullmatch(rf"\s*(<=|>=|<|>)\s*{_NUMBER}\s*", text):
         sign, bound = match[1], float(match[2])
@@ -107,6 +111,7 @@ class Claim(BaseModel):
 
     @property
     def paper(self) -> str:
+        """The paper that it belongs to."""
         return self.id.split(".")[0]
 
     def criterion_at(self, scale: str) -> str | None:
@@ -117,7 +122,11 @@ class Claim(BaseModel):
 
 
 def load(path: str | Path) -> list[Claim]:
-    """Read a claims file. Raises ConfigError naming the file, entry and key for anything malformed."""
+    """Read a claims file.
+
+    Raises:
+        ConfigError: for anything malformed, naming the file, entry and key.
+    """
     path = Path(path)
     try:
         entries = yaml.safe_load(path.read_text())
@@ -133,7 +142,8 @@ def load(path: str | Path) -> list[Claim]:
     for number, entry in enumerate(entries, 1):
         name = entry.get("id", f"entry {number}") if isinstance(entry, dict) else f"entry {number}"
         claims.append(validate(Claim, entry, f"claims file {path}, {name}"))
-    twice = {claim.id for claim in claims if sum(other.id == claim.id for other in claims) > 1}
-    if twice:
-        raise ConfigError(f"claims file {path}: ids used twice: {', '.join(sorted(twice))}")
+    counts = Counter(claim.id for claim in claims)
+    repeated = sorted(name for name, count in counts.items() if count > 1)
+    if repeated:
+        raise ConfigError(f"claims file {path}: ids used twice: {', '.join(repeated)}")
     return claims

@@ -87,8 +87,8 @@ def markdown(path: Path) -> str:
     return "\n".join([*lines, "", "</details>"])
 
 
-def measured(row: object) -> str:
-    """`0.123 [0.1, 0.15] unit` for a ledger row."""
+def measured(row: Any) -> str:
+    """`0.123 [0.1, 0.15] unit` for a ledger row, as `DataFrame.itertuples` gives it."""
     if pd.isna(row.value):
         return "–"
     unit = f" {row.unit}" if row.unit else ""

@@ -11,9 +11,9 @@ import pandas as pd
 from rote.core.errors import ConfigError, InputError
 from rote.core.papers import load as load_paper
 from rote.core.section import validate
-from rote.core.tables import Table, column
+from rote.core.tables import Table, column, frame
 from rote.ledger.claims import Claim, criterion, load
-from rote.ledger.intervals import interval
+from rote.ledger.intervals import Estimate, interval
 
 
 class Ledger(Table):
@@ -50,8 +50,7 @@ def evaluate(
     resamples: int = 9999,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Evaluate claims on result tables: one ledger row per claim and condition (columns of
-    `Ledger`).
+    """Evaluate claims on result tables.
 
     Args:
         claims: a claims file, or its entries (as `Claim` or as mappings).
@@ -62,6 +61,9 @@ def evaluate(
         seed: seed of the resampling; the same for every claim, so a claim's interval depends on its
             data alone.
 
+    Returns:
+        One row per claim and condition, with the columns of `Ledger`.
+
     Raises:
         ConfigError: for a malformed claim or an unknown statistic.
     """
@@ -70,71 +72,80 @@ def evaluate(
         claims = load(claims)
     rows = []
     for entry in claims:
-        claim = (
-            entry
-            if isinstance(entry, Claim)
-            else validate(Claim, dict(entry), f"claim {entry.get('id')}")
-        )
+        if isinstance(entry, Claim):
+            claim = entry
+        else:
+            claim = validate(Claim, dict(entry), f"claim {entry.get('id')}")
         try:
             rows += _judge(claim, tables, scale, resamples, seed)
         except ConfigError as error:
             raise ConfigError(f"{where}{error}") from error
-    return pd.DataFrame(rows, columns=list(Ledger.model_fields))
+    return frame(Ledger, rows)
 
 
 def _judge(
     claim: Claim, tables: Mapping[str, pd.DataFrame], scale: str, resamples: int, seed: int
 ) -> list[dict]:
     """The ledger rows of one claim."""
-    function, wanted = _statistic(claim), claim.criterion_at(scale)
-
-    def row(
-        condition: str = "",
-        measured=(math.nan, math.nan, math.nan, 0),
-        verdict: str = "not run",
-        note: str = "",
-    ):
-        value, low, high, replicates = measured
-        published = "" if claim.paper_value is None else str(claim.paper_value)
-        common = claim.model_dump(include={"says", "source", "origin", "unit", "interval"})
-        return common | {
-            "claim": claim.id,
-            "condition": condition,
-            "paper": claim.paper,
-            "paper_value": published,
-            "value": value,
-            "low": low,
-            "high": high,
-            "replicates": replicates,
-            "criterion": wanted or "",
-            "verdict": verdict,
-            "note": " ".join(filter(None, [claim.note, note])),
-        }
-
-    if wanted is None:
-        return [row(note=f"Not judged at scale {scale}.")]
+    function = statistic(claim)
+    passes = claim.criterion_at(scale)
+    if passes is None:
+        return [_row(claim, "", note=f"Not judged at scale {scale}.")]
     try:
         result = function(tables)
     except KeyError as error:
-        return [row(note=f"The run does not hold {error}.")]
+        return [_row(claim, passes, note=f"The run does not hold {error}.")]
+    samples = result if isinstance(result, Mapping) else {"": result}
+    if not samples:
+        return [_row(claim, passes, note="The run's settings leave nothing to measure.")]
     rows = []
-    for condition, sample in (result if isinstance(result, Mapping) else {"": result}).items():
+    for condition, sample in samples.items():
         try:
-            measured = interval(sample, claim.interval, resamples, seed)
+            estimate = interval(sample, claim.interval, resamples, seed)
         except InputError as error:
-            rows.append(row(str(condition), note=str(error)))
-            continue
-        low, high = measured[1:3]
-        verdict = "inconclusive" if math.isnan(low) else criterion(wanted).verdict(low, high)
-        if claim.interval == "every" and verdict == "inconclusive":
-            verdict = "contradicted"  # the claim is about every replicate, and one fails
-        rows.append(row(str(condition), measured, verdict))
-    if not rows:
-        return [row(note="The run's settings leave nothing to measure.")]
+            rows.append(_row(claim, passes, str(condition), note=str(error)))
+        else:
+            rows.append(
+                _row(claim, passes, str(condition), estimate, _verdict(claim, passes, estimate))
+            )
     return rows
 
 
-def _statistic(claim: Claim) -> Callable[[Mapping[str, pd.DataFrame]], Any]:
+def _verdict(claim: Claim, passes: str, estimate: Estimate) -> str:
+    if math.isnan(estimate.low):
+        return "inconclusive"
+    verdict = criterion(passes).verdict(estimate.low, estimate.high)
+    if claim.interval == "every" and verdict == "inconclusive":
+        return "contradicted"  # the claim is about every replicate, and one fails
+    return verdict
+
+
+def _row(
+    claim: Claim,
+    passes: str,
+    condition: str = "",
+    estimate: Estimate = Estimate(math.nan, math.nan, math.nan, 0),
+    verdict: str = "not run",
+    note: str = "",
+) -> dict[str, Any]:
+    """One row of `Ledger`."""
+    published = "" if claim.paper_value is None else str(claim.paper_value)
+    common = claim.model_dump(include={"says", "source", "origin", "unit", "interval"})
+    return {
+        **common,
+        **estimate._asdict(),
+        "claim": claim.id,
+        "condition": condition,
+        "paper": claim.paper,
+        "paper_value": published,
+        "criterion": passes,
+        "verdict": verdict,
+        "note": " ".join(filter(None, [claim.note, note])),
+    }
+
+
+def statistic(claim: Claim) -> Callable[[Mapping[str, pd.DataFrame]], Any]:
+    """The function that a claim's statistic names. Raises ConfigError if there is none."""
     try:
         if ":" in claim.statistic:
             module, name = claim.statistic.split(":")

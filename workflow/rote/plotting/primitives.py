@@ -1,6 +1,4 @@
-"""What the papers' figures are drawn with: panels, points with intervals, theory lines, heat maps,
-axes.
-"""
+"""What the papers' figures share: panels, points with intervals, theory lines, heat maps, axes."""
 
 from collections.abc import Sequence
 
@@ -35,24 +33,35 @@ def legend_below(
     """One legend below all panels, in `columns` or as many as the figure is wide enough for."""
     for ncols in range(columns, 0, -1):
         legend = canvas.legend(handles, labels, loc="outside lower center", ncols=ncols, **options)
-        if (
-            ncols == 1
-            or legend.get_window_extent(canvas.canvas.get_renderer()).width <= canvas.bbox.width
-        ):
+        if ncols == 1 or legend.get_window_extent().width <= canvas.bbox.width:
             return
         legend.remove()
 
 
 def spread(frame: pd.DataFrame, by: str, value: str, resamples: int = 1999) -> pd.DataFrame:
-    """Mean and 95 % interval of `value` per group, the ledger's bootstrap; columns by, mean, low,
-    high.
+    """Mean and 95 % interval of `value` per group, by the ledger's bootstrap.
 
-    NaN rows are dropped. A group of one replicate has no interval (low = high = mean).
+    Args:
+        frame: long table; rows where `value` is NaN are dropped.
+        by: column that groups.
+        value: column that is averaged.
+        resamples: of the bootstrap.
+
+    Returns:
+        Columns by, mean, low, high. A group of one replicate has low = high = mean.
     """
     rows = []
     for key, group in frame.dropna(subset=[value]).groupby(by)[value]:
-        mean, low, high, n = interval(group.to_numpy(), resamples=resamples)
-        rows.append((key, mean, low if n > 1 else mean, high if n > 1 else mean))
+        estimate = interval(group.to_numpy(), resamples=resamples)
+        alone = estimate.replicates == 1
+        rows.append(
+            {
+                by: key,
+                "mean": estimate.value,
+                "low": estimate.value if alone else estimate.low,
+                "high": estimate.value if alone else estimate.high,
+            }
+        )
     return pd.DataFrame(rows, columns=[by, "mean", "low", "high"])
 
 
@@ -111,10 +120,10 @@ def shade(count: int) -> list:
     return sns.color_palette("viridis", count + 1)[:count]
 
 
-def nearest(values: pd.Series, wanted: float) -> float:
+def nearest(values: pd.Series, target: float) -> float:
     """The value of a grid nearest to the one that the paper's figure uses."""
     grid = np.unique(values)
-    return float(grid[np.abs(grid - wanted).argmin()])
+    return float(grid[np.abs(grid - target).argmin()])
 
 
 def heat(
@@ -127,8 +136,11 @@ def heat(
     label: str | None,
     limits: tuple[float | None, float | None] = (None, None),
 ) -> None:
-    """A heat map of `value` over a full grid of x and y; `label` names its colour bar, None leaves
-    it out.
+    """A heat map of `value` over a full grid of x and y.
+
+    Args:
+        label: of the color bar; None leaves it out.
+        limits: of the color scale; None takes those of the data.
     """
     grid = frame.pivot(index=y, columns=x, values=value)
     mesh = axes.pcolormesh(
