@@ -39,13 +39,13 @@ def claim(**changes) -> dict:
         ("in [0, 0]", [0], [1, -1]),
     ],
 )
-def test_criteria(text, inside, outside):
+def test_criterion_holds_inside_its_bounds(text, inside, outside):
     assert all(criterion(text).holds(value) for value in inside)
     assert not any(criterion(text).holds(value) for value in outside)
 
 
 @pytest.mark.parametrize("text", ["", "0", "> x", "in [2, 1]", "in (0, 1)", "> 0 and < 1", "!= 3"])
-def test_unreadable_criteria(text):
+def test_criterion_refuses_text_it_cannot_read(text):
     with pytest.raises(ValueError, match="cannot read criterion"):
         criterion(text)
 
@@ -55,20 +55,20 @@ def test_unreadable_criteria(text):
     st.floats(-3, 3, allow_nan=False),
     st.floats(0, 3, allow_nan=False),
 )
-def test_verdict_agrees_with_checking_every_point_of_the_interval(text, low, width):
+def test_verdict_agrees_with_every_point_of_the_interval(text, low, width):
     rule, points = criterion(text), np.linspace(low, low + width, 101)
-    held = [rule.holds(point) for point in points]
+    inside = [rule.holds(point) for point in points]
     verdict = rule.verdict(low, low + width)
     if verdict == "reproduced":
-        assert all(held)
+        assert all(inside)
     if verdict == "contradicted":
-        assert not any(held)
-    if held[0] != held[-1]:
+        assert not any(inside)
+    if inside[0] != inside[-1]:
         assert verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("n", [4, 6, 20])
-def test_the_interval_covers_the_mean_about_95_percent_of_the_time(n):
+def test_interval_covers_the_mean_about_95_percent_of_the_time(n):
     rng = np.random.default_rng(n)
     trials, hits = 600, 0
     for _ in range(trials):
@@ -76,11 +76,11 @@ def test_the_interval_covers_the_mean_about_95_percent_of_the_time(n):
         hits += low <= 0 <= high
     # a plain percentile interval covers 80 % at n = 4; ours is limited there by the range of four
     # values (87.5 %)
-    wanted = {4: 0.85, 6: 0.92, 20: 0.92}[n]
-    assert wanted - 0.03 < hits / trials < 0.985
+    expected = {4: 0.85, 6: 0.92, 20: 0.92}[n]
+    assert expected - 0.03 < hits / trials < 0.985
 
 
-def test_intervals_of_functions_of_means():
+def test_interval_is_that_of_a_function_of_means():
     values = np.stack([np.full(8, 6.0), np.full(8, 2.0)], 1)
     value, low, high, n = interval(Sample(values, lambda means: means[..., 0] / means[..., 1]))
     assert (value, low, high, n) == (3, 3, 3, 8)
@@ -88,7 +88,7 @@ def test_intervals_of_functions_of_means():
     assert interval([1.0, 2.0, 9.0], "median")[0] == 2
 
 
-def test_nan_replicates_are_dropped_and_counted():
+def test_interval_drops_nan_replicates_and_counts_the_others():
     assert interval([1.0, np.nan, 3.0])[3] == 2
     value, low, high, n = interval([1.0])
     assert (value, n) == (1, 1)
@@ -97,7 +97,7 @@ def test_nan_replicates_are_dropped_and_counted():
         interval([np.nan, np.nan])
 
 
-def test_the_same_data_give_the_same_interval():
+def test_interval_is_the_same_for_the_same_data():
     values = np.random.default_rng(0).normal(size=12)
     assert interval(values) == interval(values)
     assert interval(values, seed=1) != interval(values, seed=2)
@@ -107,7 +107,7 @@ def test_the_same_data_give_the_same_interval():
     ("passes", "verdict"),
     [("> 0", "reproduced"), ("< 0", "contradicted"), ("> 2.5", "inconclusive")],
 )
-def test_verdicts(passes, verdict):
+def test_verdict_compares_the_interval_with_the_criterion(passes, verdict):
     row = evaluate([claim(passes=passes)], TABLES).iloc[0]
     assert row["verdict"] == verdict
     assert row["value"] == 2.5
@@ -115,7 +115,7 @@ def test_verdicts(passes, verdict):
     assert row["replicates"] == 4
 
 
-def test_a_claim_about_every_replicate_is_contradicted_by_one():
+def test_verdict_on_every_replicate_is_contradicted_by_one():
     assert (
         evaluate([claim(passes="> 1.5", interval="every")], TABLES)["verdict"].item()
         == "contradicted"
@@ -125,7 +125,7 @@ def test_a_claim_about_every_replicate_is_contradicted_by_one():
     )
 
 
-def test_conditions_become_rows_and_the_worst_one_counts():
+def test_summary_keeps_the_worst_condition_of_a_claim():
     ledger = evaluate([claim(statistic=f"{__name__}:per_condition")], TABLES)
     assert ledger[["condition", "verdict"]].to_numpy().tolist() == [
         ["low", "contradicted"],
@@ -135,7 +135,7 @@ def test_conditions_become_rows_and_the_worst_one_counts():
     assert summary[["condition", "verdict"]].to_numpy().tolist() == [["low", "contradicted"]]
 
 
-def test_one_replicate_is_inconclusive():
+def test_verdict_on_one_replicate_is_inconclusive():
     assert (
         evaluate([claim()], {"t": pd.DataFrame({"value": [5.0]})})["verdict"].item()
         == "inconclusive"
@@ -151,20 +151,20 @@ def test_one_replicate_is_inconclusive():
         ({}, {"t": pd.DataFrame({"value": [np.nan]})}, "No replicate has a value"),
     ],
 )
-def test_not_run_says_why(changes, tables, note):
+def test_verdict_not_run_says_why(changes, tables, note):
     row = evaluate([claim(**changes)], tables).iloc[0]
     assert row["verdict"] == "not run"
     assert note in row["note"]
 
 
-def test_criteria_per_scale():
+def test_criterion_depends_on_the_scale():
     both = claim(passes={"laptop": "< 0", "paper": "> 0"})
     assert evaluate([both], TABLES, scale="laptop")["verdict"].item() == "contradicted"
     assert evaluate([both], TABLES, scale="paper")["verdict"].item() == "reproduced"
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted"),
+    ("changes", "message"),
     [
         ({"statistic": "no_such"}, "no statistic 'no_such'"),
         (
@@ -178,12 +178,12 @@ def test_criteria_per_scale():
         ({"scales": ["huge"]}, "scales.0: "),
     ],
 )
-def test_malformed_claims_are_named(changes, wanted):
-    with pytest.raises(ConfigError, match=wanted):
+def test_claims_that_are_malformed_are_named(changes, message):
+    with pytest.raises(ConfigError, match=message):
         evaluate([claim(**changes)], TABLES)
 
 
-def test_claims_files(tmp_path):
+def test_claims_file_is_read_or_its_fault_is_named(tmp_path):
     path = tmp_path / "longtail.yaml"
     path.write_text(yaml.safe_dump([claim(), claim()]))
     with pytest.raises(ConfigError, match=r"ids used twice: longtail\.x"):
@@ -196,7 +196,7 @@ def test_claims_files(tmp_path):
 
 
 @pytest.mark.parametrize("paper", names())
-def test_every_claims_file_is_valid(paper):
+def test_claims_file_of_each_paper_names_functions_that_exist(paper):
     entries = ledgers.load(ROOT / f"workflow/claims/{paper}.yaml")
     assert len(entries) > 5
     for entry in entries:
@@ -204,7 +204,7 @@ def test_every_claims_file_is_valid(paper):
         assert callable(verdicts.statistic(entry))
 
 
-def test_a_ratio_to_nothing_is_no_number():
+def test_ratio_to_nothing_is_no_number():
     sample = ledgers.Sample(np.zeros((4, 2)), ledgers.ratio)
     assert np.isnan(ledgers.interval(sample)[:3]).all()
     assert ledgers.ratio(np.array([[1.0, 2.0], [1.0, 0.0]]))[0] == 0.5

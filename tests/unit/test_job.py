@@ -47,7 +47,7 @@ def hold():
         process.stdout.close()
 
 
-def test_concurrent_jobs_get_devices_of_their_own(devices, hold):
+def test_lease_gives_concurrent_jobs_different_devices(devices, hold):
     jobs = [hold(1, 1.0) for _ in range(2)]
     got = [process.stdout.readline().split() for process in jobs]
     assert sorted(line[0] for line in got) == sorted(devices)
@@ -55,7 +55,7 @@ def test_concurrent_jobs_get_devices_of_their_own(devices, hold):
     assert all(process.wait() == 0 for process in jobs)
 
 
-def test_without_a_limit_jobs_wait_for_each_other(devices, hold):
+def test_lease_waits_while_all_devices_are_taken(devices, hold):
     """`--resources gpu=2` forgotten: six jobs at once on two devices still never share one."""
     start = time.monotonic()
     jobs = [hold(1, 0.3) for _ in range(6)]
@@ -63,7 +63,7 @@ def test_without_a_limit_jobs_wait_for_each_other(devices, hold):
     assert time.monotonic() - start >= 0.9  # three rounds of two
 
 
-def test_a_job_of_two_devices_waits_for_both(devices, hold):
+def test_lease_of_two_devices_waits_for_both(devices, hold):
     small = hold(1, 0.5)
     small.stdout.readline()
     start = time.monotonic()
@@ -73,7 +73,7 @@ def test_a_job_of_two_devices_waits_for_both(devices, hold):
     assert small.wait() == both.wait() == 0
 
 
-def test_a_killed_job_frees_its_devices(devices, hold):
+def test_lease_ends_with_a_killed_job(devices, hold):
     victim = hold(2, 60)
     victim.stdout.readline()
     victim.send_signal(signal.SIGKILL)
@@ -82,7 +82,7 @@ def test_a_killed_job_frees_its_devices(devices, hold):
         assert sorted(leased) == sorted(devices)
 
 
-def test_a_lease_shows_its_devices_alone_and_restores_the_environment(devices):
+def test_lease_shows_its_devices_alone_and_restores_the_environment(devices):
     before = os.environ["CUDA_VISIBLE_DEVICES"]
     with job.lease(1) as outer:
         assert os.environ["CUDA_VISIBLE_DEVICES"] == outer[0]
@@ -96,14 +96,14 @@ def test_a_lease_shows_its_devices_alone_and_restores_the_environment(devices):
         assert len(again) == 2
 
 
-def test_slurm_has_already_chosen(devices, monkeypatch):
+def test_lease_leaves_the_choice_to_slurm(devices, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     with job.lease(1) as first, job.lease(1) as second:
         assert first == second == devices
 
 
 @pytest.mark.parametrize("value", ["", "-1", "NoDevFiles"])
-def test_without_devices_a_job_computes_on_the_cpu(monkeypatch, value):
+def test_job_without_devices_computes_on_the_cpu(monkeypatch, value):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
     with job.lease(1) as leased:
         assert leased == []
@@ -112,21 +112,21 @@ def test_without_devices_a_job_computes_on_the_cpu(monkeypatch, value):
         assert running.provenance()["device"] == "cpu"
 
 
-def test_impossible_leases_are_refused(devices):
+def test_lease_refuses_what_is_impossible(devices):
     with pytest.raises(InputError, match="wants 3 devices, this machine shows 2"), job.lease(3):
         pass
     with pytest.raises(InputError, match="0 or more, given -1"), job.lease(-1):
         pass
 
 
-def test_invalid_entries_hide_the_rest_as_cuda_does(monkeypatch):
+def test_visible_devices_end_at_an_invalid_entry_as_in_cuda(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0, 1,-1,2")
     assert job.visible_devices() == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,0")
     assert job.visible_devices() == ["0"]
 
 
-def test_threads_are_exactly_what_was_asked_for_and_afterwards_as_before(monkeypatch):
+def test_limit_threads_is_exact_and_ends(monkeypatch):
     import torch
     from threadpoolctl import threadpool_info
 
@@ -144,13 +144,13 @@ def test_threads_are_exactly_what_was_asked_for_and_afterwards_as_before(monkeyp
         pass
 
 
-def test_progress_is_plain_log_lines_without_a_terminal(caplog):
+def test_track_writes_plain_log_lines_without_a_terminal(caplog):
     with caplog.at_level("INFO", logger="rote"):
         assert list(job.track(range(3), "steps", every_s=0.0)) == [0, 1, 2]
     assert "steps: 2 of 3" in caplog.text
 
 
-def test_provenance_says_who_made_it():
+def test_provenance_says_who_made_a_table():
     with job.start("some verb", seed=3, code="abc") as running:
         record = running.provenance()
     assert record["verb"] == "some verb"
@@ -159,7 +159,7 @@ def test_provenance_says_who_made_it():
     assert record["wall_s"] >= 0
 
 
-def test_progress_lines_come_further_apart_and_tell_how_it_stands(caplog, monkeypatch):
+def test_track_lines_come_further_apart_and_tell_the_status(caplog, monkeypatch):
     now = iter(range(10_000))
     monkeypatch.setattr(job.time, "monotonic", lambda: float(next(now)))
     with caplog.at_level("INFO", logger="rote"):

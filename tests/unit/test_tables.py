@@ -33,7 +33,7 @@ def frame(**changes) -> pd.DataFrame:
     return pd.DataFrame(base | changes)
 
 
-def test_round_trip_keeps_values_units_and_nan(tmp_path):
+def test_table_keeps_values_units_and_nan(tmp_path):
     path = tmp_path / "deep" / "table.parquet"
     tables.write(path, frame(), Measurement, {"seed": 3})
     back = tables.read(path)
@@ -46,7 +46,7 @@ def test_round_trip_keeps_values_units_and_nan(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted"),
+    ("changes", "message"),
     [
         ({"value": [np.nan, 1.0]}, r"'value' holds 1 NaN"),
         ({"value": [np.inf, 1.0]}, r"'value' holds 1 infinite"),
@@ -59,13 +59,48 @@ def test_round_trip_keeps_values_units_and_nan(tmp_path):
         ({"extra": [1, 2]}, r"unexpected \['extra'\]"),
     ],
 )
-def test_what_the_model_does_not_allow_is_refused_and_nothing_is_left(tmp_path, changes, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_write_refuses_what_the_model_does_not_allow_and_leaves_nothing(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
         tables.write(tmp_path / "table.parquet", frame(**changes), Measurement, {})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_columns_and_empty_tables_are_refused(tmp_path):
+class Bandwidth(Table):
+    """A bandwidth, of which infinity is one."""
+
+    replicate: int = column("replicate")
+    bandwidth: float = column("bandwidth", "units", infinite="all neighbors weigh the same")
+
+
+def test_table_keeps_infinity_where_it_means_something(tmp_path):
+    path = tmp_path / "table.parquet"
+    rows = [{"bandwidth": np.inf, "replicate": 0}, {"bandwidth": 2.0, "replicate": 1}]
+    tables.write(path, tables.frame(Bandwidth, rows), Bandwidth, {})
+    assert tables.read(path)["bandwidth"].tolist() == [np.inf, 2.0]
+    meaning = pq.read_schema(path).field("bandwidth").metadata[b"infinite"]
+    assert meaning == b"all neighbors weigh the same"
+    with pytest.raises(InputError, match="'bandwidth' holds 1 NaN"):
+        tables.check(tables.frame(Bandwidth, {"bandwidth": [np.nan], "replicate": [0]}), Bandwidth)
+
+
+def test_frame_orders_columns_as_the_model_does():
+    by_row = tables.frame(Bandwidth, [{"bandwidth": 1.0, "replicate": 0}])
+    by_column = tables.frame(Bandwidth, {"bandwidth": np.ones(1), "replicate": 0})
+    assert by_row.columns.tolist() == by_column.columns.tolist() == ["replicate", "bandwidth"]
+    assert tables.frame(Bandwidth, []).empty
+
+
+@pytest.mark.parametrize(
+    "row", [{"bandwidth": 1.0}, {"bandwidth": 1.0, "replicate": 0, "bandwith": 1.0}]
+)
+def test_frame_names_missing_and_unknown_columns(row):
+    wrong = "replicate" if "replicate" not in row else "bandwith"
+    for rows in ([row], {name: [value] for name, value in row.items()}):
+        with pytest.raises(InputError, match=f"Bandwidth: .*{wrong}"):
+            tables.frame(Bandwidth, rows)
+
+
+def test_write_refuses_missing_columns_and_empty_tables(tmp_path):
     with pytest.raises(InputError, match=r"missing \['rest'\]"):
         tables.check(frame().drop(columns="rest"), Measurement)
     with pytest.raises(InputError, match="no rows"):
@@ -83,7 +118,7 @@ def test_digest_depends_on_the_data_alone(tmp_path):
     assert digests[0] == digests[1] == digests[2] != digests[3]
 
 
-def test_a_failed_write_keeps_the_old_file(tmp_path):
+def test_write_that_fails_keeps_the_old_file(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
 
@@ -98,7 +133,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
-def test_truncated_and_missing_tables_are_named(tmp_path):
+def test_read_names_a_truncated_or_missing_table(tmp_path):
     path = tmp_path / "table.parquet"
     tables.write(path, frame(), Measurement, {})
     path.write_bytes(path.read_bytes()[:-20])
