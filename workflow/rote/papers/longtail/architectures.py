@@ -20,6 +20,7 @@ class Architecture:
     additive: bool = False  # its output is a weighted sum of what the encoder says of each image
     reference: bool = False  # also trained on every training set and with every weight decay
     published: PublishedLosses | None = None
+    backbones: tuple[str, ...] = ("mlp", "resnet18")  # encoders that it exists for
 
 
 ARCHITECTURES = {
@@ -40,7 +41,7 @@ ARCHITECTURES = {
         ),
         Architecture("two-layer", compositional=True, published=PublishedLosses(0.1351, 0.6447)),
         Architecture("cross-channel", published=PublishedLosses(22.9671, 23.6506)),
-        Architecture("concat"),
+        Architecture("concat", backbones=("mlp",)),
     )
 }
 REFERENCE = next(name for name, network in ARCHITECTURES.items() if network.reference)

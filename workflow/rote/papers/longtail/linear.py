@@ -249,7 +249,7 @@ def _shrinkage(fits: _Fits) -> Columns:
         "count_low": np.repeat(lows, len(lams)),
         "count_mean": np.repeat([counts[block].mean() for block in blocks], len(lams)),
         "ratio": np.ravel([np.median(ratio[:, block], axis=1) for block in blocks]),
-        "deviation": np.tile(np.median(deviation, axis=1), len(lows)),
+        "deviation": np.ravel([np.median(deviation, axis=1) for _ in lows]),
     }
 
 

@@ -163,7 +163,7 @@ class LongtailNetwork(Section):
         "mlp", "Encoder: two hidden layers of 96, or torchvision's ResNet-18"
     )
     architectures: list[ArchitectureName] = key(
-        ["sum", "linear", "two-layer", "cross-channel", "concat"],
+        list(ARCHITECTURES),
         "Networks to train: three that encode each image alone, two that mix them at once "
         "(concat: mlp only)",
         min_length=1,
@@ -215,10 +215,12 @@ class LongtailNetwork(Section):
                 f"weight_decays must hold 0.0 and decayed ({self.decayed}), given "
                 f"{self.weight_decays}"
             )
-        if self.backbone == "resnet18" and "concat" in self.architectures:
-            raise ValueError(
-                "architecture 'concat' exists for backbone mlp only; drop it from architectures"
-            )
+        for name in self.architectures:
+            if self.backbone not in ARCHITECTURES[name].backbones:
+                raise ValueError(
+                    f"architecture {name!r} exists for backbone "
+                    f"{', '.join(ARCHITECTURES[name].backbones)} only; drop it from architectures"
+                )
         if max(self.rare_counts) > self.n:
             raise ValueError(
                 f"rare_counts must not exceed n ({self.n}), given {max(self.rare_counts)}"
