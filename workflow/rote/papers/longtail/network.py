@@ -45,7 +45,7 @@ class Execution(NamedTuple):
     stack: int | None = None  # networks per program; None: all (ResNets: one)
 
 
-class Study(NamedTuple):
+class NetworkStudy(NamedTuple):
     """What all networks of one architecture share."""
 
     options: settings.LongtailNetwork
@@ -93,7 +93,7 @@ def train_networks(
     """
     bank = _standardized(images, execution.device)
     side = int(images["side"].iloc[0])
-    study = Study(options, architecture, seed, bank, side, dataset.triple_sets(rows))
+    study = NetworkStudy(options, architecture, seed, bank, side, dataset.triple_sets(rows))
     networks = units(options, architecture)
     size = execution.stack or (len(networks) if options.backbone == "mlp" else 1)
     content = _digest(study)
@@ -116,7 +116,7 @@ def _standardized(images: pd.DataFrame, device: str) -> torch.Tensor:
     return torch.tensor((pixels - digits.mean()) / digits.std(), device=device)
 
 
-def _digest(study: Study) -> str:
+def _digest(study: NetworkStudy) -> str:
     """Digest of the images and triples."""
     content = hashlib.sha256(study.bank.cpu().numpy())
     for triple_set in study.sets.values():
@@ -153,7 +153,7 @@ class BatchOrder(NamedTuple):
         return np.stack([taken[replicate] for replicate in self.replicates])
 
 
-def batch_order(study: Study, block: list[Unit]) -> BatchOrder:
+def batch_order(study: NetworkStudy, block: list[Unit]) -> BatchOrder:
     """The order in which a block of networks sees its training sets."""
     n = study.options.n
     replicates = [unit.replicate for unit in block]
@@ -165,7 +165,7 @@ def batch_order(study: Study, block: list[Unit]) -> BatchOrder:
 
 
 def _train_block(
-    study: Study, block: list[Unit], checkpoint: Path | None, checkpoint_steps: int
+    study: NetworkStudy, block: list[Unit], checkpoint: Path | None, checkpoint_steps: int
 ) -> Iterator[dict[str, Any]]:
     """Train one stack of networks and evaluate it."""
     options, device = study.options, study.bank.device
@@ -196,7 +196,7 @@ def _train_block(
     return _evaluate(study, block, network._replace(parameters=trained))
 
 
-def _initialized(study: Study, block: list[Unit]) -> slots.Stack:
+def _initialized(study: NetworkStudy, block: list[Unit]) -> slots.Stack:
     """Stacked networks on the study's device.
 
     One initialization per replicate, shared by its training sets and decays: differences are
@@ -227,7 +227,7 @@ def _pixels(bank: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     return bank.index_select(0, ids.flatten()).view(*ids.shape, -1)
 
 
-def _evaluate(study: Study, block: list[Unit], network: slots.Stack) -> Iterator[dict[str, Any]]:
+def _evaluate(study: NetworkStudy, block: list[Unit], network: slots.Stack) -> Iterator[dict[str, Any]]:
     """Loss of every network of a stack on every evaluation set that applies to it."""
     for evaluation_set in triples.EVALUATION_SETS:
         triple_sets = [
