@@ -11,6 +11,7 @@ from rote.core.errors import InputError
 from rote.core.job import Job, track
 from rote.core.verbs import table, verb
 from rote.papers.longtail import schema, settings
+from rote.papers.longtail.architectures import ARCHITECTURES
 
 app = typer.Typer(
     name="longtail",
@@ -102,9 +103,7 @@ def synthesize_triples(
 @verb(app, settings.LongtailNetwork)
 def train_network(
     run: Job,
-    architecture: Annotated[
-        str, typer.Option(help="sum, linear, two-layer, cross-channel or concat.")
-    ],
+    architecture: Annotated[str, typer.Option(help=f"One of {', '.join(ARCHITECTURES)}.")],
     images: Images,
     triples: table("Read: the triples."),
     out: table("Write: losses of every trained network."),

@@ -79,7 +79,16 @@ def kernel_track(options: settings.LongtailKernel, zipf: float, held_out: int) -
 
 
 def synthesize_images(options: settings.LongtailImages, replicates: int, seed: int) -> pd.DataFrame:
-    """The digit images, and ten glyphs per replicate: the table ImageBank."""
+    """The digit images, and ten glyphs per replicate: the table ImageBank.
+
+    Args:
+        options: where digits and glyphs come from.
+        replicates: sets of ten glyphs.
+        seed: of all random streams.
+
+    Raises:
+        InputError: as `rote.data.images` says, for files that are missing or damaged.
+    """
     if options.source == "digits":
         source = data.digits()
     else:
@@ -164,7 +173,11 @@ def triple_sets(rows: pd.DataFrame) -> dict[SetName, TripleSet]:
 
 
 def evaluated(sets: Mapping[SetName, TripleSet], name: SetName) -> TripleSet | None:
-    """What a model is evaluated on: the set of its training set, else the one for any, if any."""
+    """The set that a model is evaluated on.
+
+    Returns:
+        The set of this name, else the one that serves any training set, else None.
+    """
     return sets.get(name, sets.get(name._replace(training_set=ANY)))
 
 

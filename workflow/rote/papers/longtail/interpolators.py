@@ -14,7 +14,8 @@ from scipy import linalg, optimize, sparse
 from rote.core import tables
 from rote.core.seeds import generator
 from rote.papers.longtail import schema, settings
-from rote.papers.longtail.linear import LinearProblem, Progress, problem
+from rote.papers.longtail.linear import LinearProblem, problem
+from rote.papers.longtail.records import Progress
 from rote.synth import features
 from rote.theory import minnorm
 
@@ -26,7 +27,13 @@ INTERACTION = "interaction"  # min-norm where the truth has a non-additive term 
 def compare(
     options: settings.LongtailInterpolators, seed: int, progress: Progress = iter
 ) -> pd.DataFrame:
-    """Loss on fresh data and on forced rare pairs for every predictor: the table Interpolators."""
+    """Loss on fresh data and on forced rare pairs for every predictor: the table Interpolators.
+
+    Args:
+        options: sizes, and the parameters of kernels and interactions.
+        seed: of all random streams.
+        progress: shows how many replicates are done.
+    """
     rows = []
     for replicate in progress(range(options.replicates)):
         rng = generator(seed, "longtail", "interpolators", replicate)
@@ -191,7 +198,13 @@ OTHER_INTERPOLATORS: Mapping[str, Callable[[Geometry], Predictions]] = {
 def kernel_losses(
     options: settings.LongtailInterpolators, data: LinearProblem, rng: np.random.Generator
 ) -> Iterator[Row]:
-    """Monte-Carlo losses of kernel interpolators and 1-NN; unseen features add their exact mass."""
+    """Monte-Carlo losses of kernel interpolators and 1-NN; unseen features add their exact mass.
+
+    Args:
+        options: number of test rows, bandwidth, shares of the RBF.
+        data: the training set.
+        rng: draws the test rows.
+    """
     pool = np.flatnonzero(data.once_alone)
     fresh = features.draw(data.p_seen, options.test_rows, rng)
     pairs = features.force(features.draw(data.p_seen, options.test_rows, rng), pool, 2, rng)
@@ -228,7 +241,12 @@ def _geometry(
 
 
 def interpolate(kernel: KernelBlocks, y: np.ndarray) -> Predictions:
-    """Min-norm kernel interpolation: K(train, train)⁺y applied to each test kernel."""
+    """Min-norm kernel interpolation: K(train, train)⁺y applied to each test kernel.
+
+    Args:
+        kernel: between the training rows, and from the test rows to them.
+        y: labels, (n,).
+    """
     w, V = linalg.eigh(kernel.train)
     keep = w > 1e-9 * w[-1]
     dual = V[:, keep] @ ((V[:, keep].T @ y) / w[keep])

@@ -21,7 +21,7 @@ from scipy.spatial.distance import cdist
 from rote.core import tables
 from rote.papers.longtail import dataset, schema, settings
 from rote.papers.longtail.dataset import SetName, TripleSet
-from rote.papers.longtail.linear import Progress
+from rote.papers.longtail.records import Progress
 from rote.synth import triples
 
 Gram = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

@@ -8,7 +8,6 @@ The data are x ∈ {−1, 0, 1}^d with P(x_i ≠ 0) = p_i (`rote.synth.features`
 where OOD_t(S) is the expected loss when t distinct features of the pool S are forced to ±1.
 """
 
-from collections.abc import Callable, Iterable
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
@@ -19,14 +18,13 @@ from scipy import sparse
 from rote.core import tables
 from rote.core.seeds import generator
 from rote.papers.longtail import schema, settings
-from rote.papers.longtail.records import Columns, stacked
+from rote.papers.longtail.records import Columns, Progress, stacked
 from rote.synth import features
 from rote.theory import minnorm
 
 RECOVERED = 1e-7  # |Δ_i| below this counts as exactly recovered
 IDENTIFIABLE = 1 - 1e-8  # a feature whose row-space leverage exceeds this is identifiable
 RANK_EDGES = (0, 10, 33, 66, 130, 260, 520, 1040, 2080)  # then d
-Progress = Callable[[Iterable], Iterable]  # shows how far an iteration is
 
 
 class LinearProblem(NamedTuple):
@@ -142,7 +140,13 @@ class _Fits(NamedTuple):
 
 
 def sweep(options: settings.LongtailLinear, seed: int, progress: Progress = iter) -> LinearTables:
-    """All replicates × α × σ × λ, one factorization per training set."""
+    """All replicates × α × σ × λ, one factorization per training set (Figure 1).
+
+    Args:
+        options: sizes, and the grids of α, σ and λ.
+        seed: of all random streams.
+        progress: shows how many training sets are done.
+    """
     parts = []
     units = list(product(enumerate(options.alphas), range(options.replicates)))
     for (number, alpha), replicate in progress(units):
@@ -259,7 +263,13 @@ def _shrinkage(fits: _Fits) -> Columns:
 def scaling(
     options: settings.LongtailScaling, seed: int, progress: Progress = iter
 ) -> pd.DataFrame:
-    """Min-norm excess risk against the number of rows, σ = 0: the table Scaling."""
+    """Min-norm excess risk against the number of rows, σ = 0: the table Scaling.
+
+    Args:
+        options: the grids of α, b and the number of rows.
+        seed: of all random streams.
+        progress: shows how many training sets are done.
+    """
     records = []
     units = list(product(enumerate(options.alphas), options.rows, range(options.replicates)))
     for (number, alpha), rows, replicate in progress(units):
@@ -296,7 +306,13 @@ class InfluenceTables(NamedTuple):
 def influence(
     options: settings.LongtailInfluence, seed: int, progress: Progress = iter
 ) -> InfluenceTables:
-    """Hat diagonal, leave-one-out residual and gradient-descent time of every replicate."""
+    """Hat diagonal, leave-one-out residual and gradient-descent time of every replicate.
+
+    Args:
+        options: sizes, penalties, steps, and how many rows are refitted without.
+        seed: of all random streams.
+        progress: shows how many replicates are done.
+    """
     hat_diagonals = []
     leave_one_out = []
     descent = []

@@ -227,7 +227,9 @@ def _pixels(bank: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     return bank.index_select(0, ids.flatten()).view(*ids.shape, -1)
 
 
-def _evaluate(study: NetworkStudy, block: list[Unit], network: slots.Stack) -> Iterator[dict[str, Any]]:
+def _evaluate(
+    study: NetworkStudy, block: list[Unit], network: slots.Stack
+) -> Iterator[dict[str, Any]]:
     """Loss of every network of a stack on every evaluation set that applies to it."""
     for evaluation_set in triples.EVALUATION_SETS:
         triple_sets = [

@@ -1,6 +1,7 @@
 """The paper's result tables. NaN always means an empty set: never zero, never a mean of nothing."""
 
 from rote.core.tables import Table, column
+from rote.papers.longtail.architectures import ARCHITECTURES
 
 _EMPTY = "the set is empty in this replicate"
 
@@ -167,7 +168,7 @@ class NetworkLosses(Table):
     """One trained network on one data set."""
 
     KEY = ("architecture", "training_set", "nines", "weight_decay", "replicate", "evaluation_set")
-    architecture: str = column("sum, linear, two-layer, cross-channel or concat")
+    architecture: str = column(f"one of {', '.join(ARCHITECTURES)}")
     training_set: str = column(
         "nines (the rare-digit sweep), glyphs-head, glyphs-zipf, glyphs-tail or no-glyphs"
     )
