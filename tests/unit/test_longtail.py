@@ -22,6 +22,7 @@ from rote.papers.longtail import (
     settings,
     statistics,
 )
+from rote.papers.longtail.architectures import ARCHITECTURES
 from rote.synth import features, triples
 from rote.theory import minnorm
 
@@ -82,6 +83,27 @@ def test_ind_and_ood_are_the_expected_losses():
         assert abs(errors.mean() - expected) < 5 * errors.std() / np.sqrt(len(errors))
 
 
+@pytest.mark.parametrize("name", interpolators.LINEAR_INTERPOLATORS)
+def test_linear_interpolators_fit_every_row(name):
+    problem = one_problem(2.0)
+    fit = interpolators.LINEAR_INTERPOLATORS[name]
+    estimate = fit(problem, generator(0, "test"))
+    np.testing.assert_allclose(problem.X @ estimate, problem.y0, atol=1e-8)
+
+
+def test_every_predictor_has_losses():
+    options = settings.LongtailInterpolators(n=120, d=400, test_rows=20, replicates=2)
+    frame = interpolators.compare(options, 7)
+    tables.check(frame, schema.Interpolators)
+    names = {*interpolators.LINEAR_INTERPOLATORS, *interpolators.LINEAR_OTHERS}
+    names |= {*interpolators.OTHER_INTERPOLATORS}
+    assert set(frame["estimator"]) == names | {interpolators.MIXTURE, interpolators.INTERACTION}
+    wide = frame.pivot(index="replicate", columns=["estimator", "parameter"], values="ood2")
+    # without interaction the truth is additive; with RBF alone the mixture is the RBF kernel
+    np.testing.assert_allclose(wide[interpolators.INTERACTION, 0.0], wide["min-l2", 0.0])
+    np.testing.assert_allclose(wide[interpolators.MIXTURE, 1.0], wide["RBF", 0.0])
+
+
 def test_interaction_losses_are_the_expected_losses():
     problem, rng = one_problem(2.0), generator(9, "test")
     gamma = 0.7
@@ -95,8 +117,8 @@ def test_interaction_losses_are_the_expected_losses():
     forced = features.force(rows, problem.seen[problem.once_alone], 2, rng)
     for expected, X in ((losses["ind"], rows), (losses["ood2"], forced)):
         tail = X[:, problem.k :]
-        product = (tail.sum(axis=1) ** 2 - abs(tail).sum(axis=1)) / 2
-        errors = (X @ delta - gamma * product) ** 2
+        products = (tail.sum(axis=1) ** 2 - abs(tail).sum(axis=1)) / 2
+        errors = (X @ delta - gamma * products) ** 2
         assert abs(errors.mean() - expected) < 5 * errors.std() / np.sqrt(len(errors))
 
 
@@ -314,12 +336,10 @@ def test_mlp_sizes_and_structure(architecture, parameters):
     output = stack.forward(stack.parameters, x, True)
     assert output.shape == (2, 5)
     swapped = stack.forward(stack.parameters, x[:, :, [2, 0, 1]], True)
-    assert torch.allclose(output, swapped, atol=1e-5) is (
-        architecture == "sum"
-    )  # only the sum has no slots
-    # additive architectures: changing one image changes the output by an amount independent of the
-    # others
-    if architecture in ("sum", "linear"):
+    has_no_slots = torch.allclose(output, swapped, atol=1e-5)
+    assert has_no_slots is (architecture == "sum")
+    # changing one image changes the output by an amount independent of the others
+    if ARCHITECTURES[architecture].additive:
         other = x.clone()
         other[:, :, 1:] = torch.randn(2, 5, 2, 64)
         new = torch.randn(2, 5, 64)

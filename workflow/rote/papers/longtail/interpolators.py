@@ -47,7 +47,10 @@ def compare(
     return tables.frame(schema.Interpolators, rows)
 
 
-# ---- linear predictors: coefficients of the seen features, (seen,)
+# ---- linear predictors
+
+# training set, source of random draws -> coefficients of the seen features, (seen,)
+LinearFit = Callable[[LinearProblem, np.random.Generator], np.ndarray]
 
 
 def min_norm(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
@@ -65,7 +68,7 @@ def min_norm_plus_null(data: LinearProblem, rng: np.random.Generator) -> np.ndar
     return smallest + null if len(data.spectrum.w) < len(smallest) else smallest
 
 
-def weighted(power: int) -> Callable[[LinearProblem, np.random.Generator], np.ndarray]:
+def weighted(power: int) -> LinearFit:
     """argmin Σ i^power β_i² subject to Xβ = y: min-norm in the coordinates √w_i β_i."""
 
     def fit(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
@@ -93,7 +96,7 @@ def min_l1(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
     return positive - negative
 
 
-def ridge(lam: float) -> Callable[[LinearProblem, np.random.Generator], np.ndarray]:
+def ridge(lam: float) -> LinearFit:
     """argmin ||Xβ − y||² + λ||β||²."""
     return lambda data, rng: minnorm.coefficients(data.spectrum, data.y0, lam)
 
@@ -106,14 +109,18 @@ def common_only(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
     return estimate
 
 
-LINEAR_INTERPOLATORS = {
+LINEAR_INTERPOLATORS: dict[str, LinearFit] = {
     "min-l2": min_norm,
     "min-l2 + null": min_norm_plus_null,
     "weighted, g = 1": weighted(1),
     "weighted, g = -1": weighted(-1),
     "min-l1": min_l1,
 }
-LINEAR_OTHERS = {"ridge 1": ridge(1.0), "ridge 10": ridge(10.0), "common only": common_only}
+LINEAR_OTHERS: dict[str, LinearFit] = {
+    "ridge 1": ridge(1.0),
+    "ridge 10": ridge(10.0),
+    "common only": common_only,
+}
 
 
 def linear_losses(data: LinearProblem, rng: np.random.Generator) -> Iterator[Row]:
