@@ -1,4 +1,6 @@
-"""Long-tail composition: the linear sweep against one fit after another, the stack against a loop."""
+"""Long-tail composition: the linear sweep against fit after fit, the stack against a loop."""
+
+from itertools import product
 
 import numpy as np
 from rote.core.seeds import generator
@@ -9,14 +11,15 @@ from sklearn.linear_model import Ridge
 from tests.benchmarks.case import Case, Growth, Work, matrix_flops
 
 
-def _sweep_against(fit, checked: tuple[int, ...]) -> Case:
+def _sweep_against(fit, solved: tuple[int, ...]) -> Case:
     """The linear track at the paper's size against `fit(X, y, penalty)`, one after another.
 
     Args:
-        checked: the penalties that the loop solves, by number; its time is scaled up from them.
+        solved: the penalties that the loop solves, by number; its time is scaled up from them.
     """
-    options = settings.Linear(replicates=2)
-    found = linear.sweep(options, 1)[1].set_index(["alpha", "replicate", "sigma", "lam"])["ind"]
+    options = settings.LongtailLinear(replicates=2)
+    sweep = linear.sweep(options, 1).sweep
+    result = sweep.set_index(["alpha", "replicate", "sigma", "lam"])["ind"]
     datasets = []
     for a, alpha in enumerate(options.alphas):
         rng = generator(1, "longtail", "linear", a, 0)
@@ -31,7 +34,7 @@ def _sweep_against(fit, checked: tuple[int, ...]) -> Case:
         for alpha, p, X, seen, noise in datasets:
             sigma = options.sigmas[2]
             y = X @ beta[seen] + sigma * noise
-            for number in checked:
+            for number in solved:
                 lam = options.lams[number]
                 delta = -beta
                 delta[seen] += fit(X, y, lam)
@@ -39,13 +42,13 @@ def _sweep_against(fit, checked: tuple[int, ...]) -> Case:
         return losses
 
     for key, loss in loop().items():
-        assert abs(found[key] - loss) < 1e-8, key
+        assert abs(result[key] - loss) < 1e-8, key
     fits = len(options.lams) * len(options.sigmas) * options.replicates
     sets, n = len(options.alphas) * options.replicates, options.n
     return Case(
         lambda: linear.sweep(options, 1),
         loop,
-        scale=fits / len(checked),
+        scale=fits / len(solved),
         repeats=3,
         bar=20.0,
         threads=True,
@@ -79,41 +82,42 @@ def stacked_training():
     """Network track, sum network, 6 replicates x 6 weight decays, 3000 steps: one stack / one
     network after another
     """
-    options = settings.Network(replicates=6)
-    images = dataset.synthesize_images(settings.Images(), options.replicates, 1)
-    rows = dataset.synthesize_triples(images, options, "network", options.zipf, [], 50, 1)
-    name = dataset.GLYPHS_IN["head"]
-    units = [(name, decay, r) for decay in options.weight_decays for r in range(options.replicates)]
+    options = settings.LongtailNetwork(replicates=6, rare_counts=[0])
+    images = dataset.synthesize_images(settings.LongtailImages(), options.replicates, 1)
+    rows = dataset.synthesize_triples(images, dataset.network_track(options, 50), 1)
+    units = [
+        network.Unit(dataset.GLYPHS_HEAD, decay, replicate)
+        for decay, replicate in product(options.weight_decays, range(options.replicates))
+    ]
     part = units[:: len(units) // 4]  # the loop trains four of them; its time is scaled up
 
-    def run(units: list, stack: int | None):
+    def run(options: settings.LongtailNetwork, units: list, stack: int | None):
         real, network.units = network.units, lambda options, architecture: units
+        execution = network.Execution(stack=stack)
         try:
-            return network.train_networks(options, "sum", images, rows, 1, stack=stack)
+            return network.train_networks(options, "sum", images, rows, 1, execution)
         finally:
             network.units = real
 
-    key = ["weight_decay", "replicate", "evaluated"]
     quick = options.model_copy(update={"epochs": 2})
-    options, kept = quick, options
-    both = run(units, None).merge(run(part, 1), on=key)
+    key = ["weight_decay", "replicate", "evaluation_set"]
+    both = run(quick, units, None).merge(run(quick, part, 1), on=key)
     np.testing.assert_allclose(both["mse_x"], both["mse_y"], rtol=1e-3)
-    quick_flops = matrix_flops(lambda: run(units, None))
-    options = kept
+    quick_flops = matrix_flops(lambda: run(quick, units, None))
     return Case(
-        lambda: run(units, None),
-        lambda: run(part, 1),
+        lambda: run(options, units, None),
+        lambda: run(options, part, 1),
         scale=len(units) / len(part),
         repeats=3,
         bar=3.0,
-        flops=quick_flops * kept.epochs / quick.epochs,
+        flops=quick_flops * options.epochs / quick.epochs,
         note="networks of a few thousand weights: batched products of small matrices, and Adam's "
         "moments",
     )
 
 
 def _sweep(n: int) -> Work:
-    options = settings.Linear(replicates=2, n=n, d=10 * n, alphas=[1.5])
+    options = settings.LongtailLinear(replicates=2, n=n, d=10 * n, alphas=[1.5])
     return lambda: linear.sweep(options, 1)
 
 

@@ -25,7 +25,7 @@ READERS = [
     (".idx.gz", data.read_idx),
     *(
         (kind, lambda path: [len(d.text) for d in corpora.documents(path)])
-        for kind in corpora.KINDS
+        for kind in corpora.SUFFIXES
     ),
     (".jsonl", lambda path: [len(d.text) for d in corpora.documents(path, strict=False)]),
     (

@@ -200,7 +200,7 @@ def test_an_idx_file_that_unpacks_to_more_than_it_says_is_refused_unread(tmp_pat
 def test_a_document_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, name):
     import zstandard
 
-    monkeypatch.setattr(corpora, "LONGEST", 10_000)
+    monkeypatch.setattr(corpora, "MAX_BYTES", 10_000)
     packed = gzip.compress if name.endswith("gz") else zstandard.ZstdCompressor().compress
     (tmp_path / name).write_bytes(
         packed(b'{"text": "short"}\n{"text": "' + b"a" * 10_000_000 + b'"}\n')
@@ -267,7 +267,9 @@ def test_a_zip_that_unpacks_outside_its_folder_stays_inside(tmp_path):
         files.writestr("images_background/inside.txt", "x")
     from rote.data import download
 
-    download._unpack(data.torchvision().datasets, archive, tmp_path / "set" / "images_background")
+    unpacked = tmp_path / "set" / "images_background"
+    archive = download.Archive([], archive, "", unpacked)
+    download._unpack(data.torchvision().datasets, archive)
     assert (tmp_path / "set/images_background/inside.txt").exists()
     assert not (tmp_path / "outside.txt").exists()
     assert not (tmp_path.parent / "outside.txt").exists()
@@ -380,7 +382,7 @@ def test_any_bytes_as_idx(tmp_path_factory, content, suffix):
     assert told is None or path.name in told
 
 
-@given(st.binary(max_size=300), st.sampled_from(corpora.KINDS), st.booleans())
+@given(st.binary(max_size=300), st.sampled_from(corpora.SUFFIXES), st.booleans())
 @settings(max_examples=400)
 def test_any_bytes_as_a_corpus(tmp_path_factory, content, kind, strict):
     """Strictly: documents or one error that names the file. Leniently: never an error."""

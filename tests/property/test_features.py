@@ -65,21 +65,18 @@ def test_draws_follow_the_bernoulli_law():
     share = (matrices != 0).mean(axis=(0, 1))
     error = np.sqrt(p * (1 - p) / (n * draws))
     np.testing.assert_array_less(np.abs(share - p), 5 * error + 1e-12)
-    counts = (matrices != 0).sum(axis=1)[
-        :, 5
-    ]  # counts of one feature are binomial, not only right on average
-    assert (
-        stats.kstest(counts + rng.random(draws), lambda x: _smooth_binomial(x, n, p[5])).pvalue
-        > 1e-4
-    )
+    # counts of one feature are binomial, not only right on average
+    counts = (matrices != 0).sum(axis=1)[:, 5]
+    test = stats.kstest(counts + rng.random(draws), lambda x: _smooth_binomial(x, n, p[5]))
+    assert test.pvalue > 1e-4
     assert abs(matrices.sum()) < 5 * np.sqrt((matrices != 0).sum())  # signs are fair
     pair = (matrices[..., 0] != 0) & (matrices[..., 3] != 0)  # features are independent
     assert abs(pair.mean() - p[0] * p[3]) < 5 * np.sqrt(p[0] * p[3] / (n * draws))
 
 
 def _smooth_binomial(x, n, p):
-    whole = np.floor(x)
-    return stats.binom.cdf(whole - 1, n, p) + (x - whole) * stats.binom.pmf(whole, n, p)
+    count = np.floor(x)
+    return stats.binom.cdf(count - 1, n, p) + (x - count) * stats.binom.pmf(count, n, p)
 
 
 @given(st.integers(0, 6), st.integers(0, 2**32 - 1))

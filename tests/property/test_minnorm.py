@@ -1,6 +1,4 @@
-"""Min-norm and ridge against linear algebra that shares no code with them, and against their
-invariants.
-"""
+"""Min-norm and ridge against linear algebra that shares no code with them, and invariants."""
 
 import numpy as np
 import pytest
@@ -36,12 +34,12 @@ def test_min_norm_is_the_pseudo_inverse(design):
 def test_ridge_solves_the_normal_equations(design, lam):
     X, rng = design
     y = rng.normal(size=len(X))
-    wanted = np.linalg.solve(X.T @ X + lam * np.eye(X.shape[1]), X.T @ y)
-    np.testing.assert_allclose(minnorm.fit(X, y, lam), wanted, atol=1e-8)
+    expected = np.linalg.solve(X.T @ X + lam * np.eye(X.shape[1]), X.T @ y)
+    np.testing.assert_allclose(minnorm.fit(X, y, lam), expected, atol=1e-8)
 
 
 @given(designs(), st.floats(0.1, 10), st.sampled_from([0.0, 0.5]))
-def test_invariances(design, scale, lam):
+def test_fits_follow_permutation_scale_and_rotation(design, scale, lam):
     X, rng = design
     n, d = X.shape
     y, rows, columns = rng.normal(size=n), rng.permutation(n), rng.permutation(d)
@@ -78,7 +76,7 @@ def test_noiseless_recovery_is_exactly_the_identifiable_set(design):
 
 
 @given(designs(), st.floats(0.01, 10))
-def test_hat_diagonal(design, lam):
+def test_hat_diagonal_is_that_of_the_hat_matrix(design, lam):
     X, _ = design
     spectrum = minnorm.factorize(X)
     H = X @ np.linalg.solve(X.T @ X + lam * np.eye(X.shape[1]), X.T)
@@ -119,14 +117,14 @@ def test_closed_form_descent_is_descent(design):
         beta = beta - X.T @ (X @ beta - y) / spectrum.largest
         path[step] = beta
     steps = np.array([1, 2, 7, 50])
-    wanted = [path[step] for step in steps]
-    np.testing.assert_allclose(minnorm.descent(spectrum, y, steps), wanted, atol=1e-8)
+    expected = [path[step] for step in steps]
+    np.testing.assert_allclose(minnorm.descent(spectrum, y, steps), expected, atol=1e-8)
     np.testing.assert_allclose(
         minnorm.descent(spectrum, y, np.array([10**9]))[0], minnorm.fit(X, y), atol=1e-6
     )
 
 
-def test_batches_are_loops():
+def test_batched_fits_are_those_of_a_loop():
     rng = np.random.default_rng(0)
     X, y, lam = rng.normal(size=(3, 5, 8)), rng.normal(size=(3, 5)), np.array([0.0, 1.0])
     batch = minnorm.fit(X, y, lam[:, None])
@@ -142,10 +140,10 @@ def test_batches_are_loops():
 def test_sparse_and_dense_agree():
     X = np.random.default_rng(1).choice([-1.0, 0, 1], p=[0.1, 0.8, 0.1], size=(30, 20))
     y = X.sum(axis=1) + 1
-    both = [
+    dense, from_sparse = (
         minnorm.coefficients(minnorm.factorize(design), y) for design in (X, sparse.csr_array(X))
-    ]
-    np.testing.assert_allclose(*both, atol=1e-10)
+    )
+    np.testing.assert_allclose(from_sparse, dense, atol=1e-10)
 
 
 def test_ill_conditioned_designs_are_solved_like_lstsq():
@@ -160,7 +158,7 @@ def test_a_design_of_zeros_gives_zeros():
 
 
 @pytest.mark.parametrize(
-    ("X", "y", "lam", "wanted"),
+    ("X", "y", "lam", "message"),
     [
         (np.ones((3, 2)), np.ones(4), 0.0, "must match the 3 rows"),
         (np.ones(3), np.ones(3), 0.0, "shape"),
@@ -172,6 +170,6 @@ def test_a_design_of_zeros_gives_zeros():
         (np.ones((3, 1, 2)), np.ones((2, 1)), 0.0, "batch shapes"),
     ],
 )
-def test_bad_input_is_named(X, y, lam, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_bad_input_is_named(X, y, lam, message):
+    with pytest.raises(InputError, match=message):
         minnorm.fit(X, y, lam)

@@ -1,6 +1,4 @@
-"""Corpora: every format gives the same documents, and what cannot be read is named with file and
-line.
-"""
+"""Corpora: every format gives the same documents; what cannot be read is named with its line."""
 
 import gzip
 import json
@@ -31,9 +29,11 @@ def corpus(tmp_path):
 
 def test_formats_agree_and_folders_are_read_in_order(corpus):
     for name in ("a.jsonl", "b.jsonl.gz", "c.parquet"):
-        found = list(corpora.documents(corpus / name))
-        assert [document.text for document in found] == TEXTS
-        assert [document.id for document in found] == [f"{name}:{number}" for number in range(3)]
+        documents = list(corpora.documents(corpus / name))
+        assert [document.text for document in documents] == TEXTS
+        assert [document.id for document in documents] == [
+            f"{name}:{number}" for number in range(3)
+        ]
     everything = [document.text for document in corpora.documents(corpus)]
     assert everything == TEXTS * 3 + [TEXTS[1], TEXTS[0]]
     assert [document.text for document in corpora.documents(f"{corpus}/**/*.txt*")] == [
@@ -43,7 +43,7 @@ def test_formats_agree_and_folders_are_read_in_order(corpus):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "wanted"),
+    ("name", "content", "message"),
     [
         ("a.jsonl", b'{"text": "fine"}\n{"text": \n', r"a\.jsonl, line 2: not JSON"),
         (
@@ -60,9 +60,9 @@ def test_formats_agree_and_folders_are_read_in_order(corpus):
         ("a.docx", b"", r"a\.docx: its name must end in one of \.parquet"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, name, content, wanted):
+def test_what_cannot_be_read_is_named(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=wanted):
+    with pytest.raises(InputError, match=message):
         list(corpora.documents(tmp_path / name))
 
 
@@ -92,9 +92,9 @@ def test_a_data_set_that_cannot_be_fetched_says_what_to_give_instead(monkeypatch
 def test_a_data_set_is_streamed_row_by_row(tmp_path):
     (tmp_path / "train.jsonl").write_bytes(lines())
     (tmp_path / "test.jsonl").write_bytes(lines(["held out"]))
-    found = list(corpora.documents(f"stream:{tmp_path}"))
-    assert [document.text for document in found] == TEXTS
-    assert found[2].id == f"{tmp_path}:2"
+    documents = list(corpora.documents(f"stream:{tmp_path}"))
+    assert [document.text for document in documents] == TEXTS
+    assert documents[2].id == f"{tmp_path}:2"
     assert [document.text for document in corpora.documents(f"stream:{tmp_path}#test")] == [
         "held out"
     ]

@@ -1,4 +1,4 @@
-"""Loaders of real data: whole files are read, damaged ones are named, no source replaces another."""
+"""Loaders of images: whole files are read, damaged ones are named, no source replaces another."""
 
 import gzip
 
@@ -96,7 +96,7 @@ def test_damaged_gzip_is_named(mnist_folder):
 
 
 @pytest.mark.parametrize(
-    ("images", "labels", "wanted"),
+    ("images", "labels", "message"),
     [
         ((400, 28, 27), np.zeros(400), "square images"),
         ((400, 28), np.zeros(400), "square images"),
@@ -104,10 +104,10 @@ def test_damaged_gzip_is_named(mnist_folder):
         ((400, 28, 28), np.full(400, 10), "labels must be 0-9, found 10"),
     ],
 )
-def test_wrong_shapes_and_labels_are_named(mnist_folder, images, labels, wanted):
+def test_wrong_shapes_and_labels_are_named(mnist_folder, images, labels, message):
     write_idx(mnist_folder / "t10k-images-idx3-ubyte.gz", np.zeros(images))
     write_idx(mnist_folder / "t10k-labels-idx1-ubyte.gz", labels)
-    with pytest.raises(InputError, match=wanted):
+    with pytest.raises(InputError, match=message):
         data.mnist(mnist_folder)
 
 

@@ -1,6 +1,4 @@
-"""Downloads from a server on this machine that drops connections: resumed, checked, and never
-half-trusted.
-"""
+"""Downloads from a local server that drops connections: resumed, checked, never half-trusted."""
 
 import hashlib
 import threading
@@ -21,19 +19,20 @@ class _Server(BaseHTTPRequestHandler):
     """
 
     files: dict[str, bytes]
-    cut, cuts, knows_ranges = 0, 0, True
-    asked: list[tuple[str, str | None]]
+    cut, cuts = 0, 0
+    knows_ranges = True
+    requests: list[tuple[str, str | None]]
 
     def do_GET(self):
         cls = type(self)
-        cls.asked.append((self.path, self.headers.get("Range")))
+        cls.requests.append((self.path, self.headers.get("Range")))
         content = cls.files.get(self.path)
         if content is None:
             self.send_error(404)
             return
         start = 0
-        if cls.knows_ranges and (given := self.headers.get("Range")):
-            start = int(given.removeprefix("bytes=").removesuffix("-"))
+        if cls.knows_ranges and (requested := self.headers.get("Range")):
+            start = int(requested.removeprefix("bytes=").removesuffix("-"))
             if start >= len(content):
                 self.send_error(416)
                 return
@@ -52,7 +51,7 @@ class _Server(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    kind = type("Server", (_Server,), {"files": {}, "asked": []})
+    kind = type("Server", (_Server,), {"files": {}, "requests": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), kind) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         kind.address = f"http://127.0.0.1:{running.server_address[1]}"
@@ -66,26 +65,24 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 @pytest.mark.parametrize("knows_ranges", [True, False])
 def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path, knows_ranges):
-    server.files, server.cut, server.cuts, server.knows_ranges = (
-        {"/a": CONTENT},
-        30_000,
-        2,
-        knows_ranges,
-    )
+    server.files = {"/a": CONTENT}
+    server.cut, server.cuts = 30_000, 2
+    server.knows_ranges = knows_ranges
     path = download.fetch(f"{server.address}/a", tmp_path / "deep" / "a", MD5)
     assert path.read_bytes() == CONTENT
-    assert [given for _, given in server.asked] == (
+    assert [requested for _, requested in server.requests] == (
         [None, "bytes=30000-", "bytes=60000-"]
         if knows_ranges
         else [None, "bytes=30000-", "bytes=30000-"]
     )
     assert [file.name for file in path.parent.iterdir()] == ["a"]
     download.fetch(f"{server.address}/a", path, MD5)
-    assert len(server.asked) == 3  # whole: not asked for again
+    assert len(server.requests) == 3  # whole: not asked for again
 
 
 def test_what_came_is_kept_for_the_next_call(server, tmp_path):
-    server.files, server.cut, server.cuts = {"/a": CONTENT}, 10_000, 3
+    server.files = {"/a": CONTENT}
+    server.cut, server.cuts = 10_000, 3
     with pytest.raises(
         InputError,
         match=r"/a cannot be fetched \(the connection ended at 30,000 of 100,000 bytes\)",
@@ -94,7 +91,7 @@ def test_what_came_is_kept_for_the_next_call(server, tmp_path):
     assert not (tmp_path / "a").exists()
     assert (tmp_path / "a.part").stat().st_size == 30_000
     assert download.fetch(f"{server.address}/a", tmp_path / "a", MD5).read_bytes() == CONTENT
-    assert server.asked[-1] == ("/a", "bytes=30000-")
+    assert server.requests[-1] == ("/a", "bytes=30000-")
 
 
 def test_a_part_that_is_whole_already_is_taken(server, tmp_path):
@@ -122,18 +119,18 @@ def test_mnist_comes_from_the_second_mirror_if_the_first_has_nothing(server, tmp
     kind = data.torchvision().datasets.MNIST
     resources = []
     for name, _ in kind.resources:
-        images = "images" in name
-        write_idx(tmp_path / name, np.full((6, 28, 28), 7) if images else np.arange(6))
+        content = np.full((6, 28, 28), 7) if "images" in name else np.arange(6)
+        write_idx(tmp_path / name, content)
         content = (tmp_path / name).read_bytes()
         server.files[f"/second/{name}"] = content
         resources.append((name, hashlib.md5(content).hexdigest()))
     monkeypatch.setattr(kind, "resources", resources)
     monkeypatch.setattr(kind, "mirrors", [f"{server.address}/first/", f"{server.address}/second/"])
-    found = data.mnist(tmp_path / "root", download=True)
-    assert found.pixels.shape == (12, 28, 28)
-    asked = len(server.asked)
+    images = data.mnist(tmp_path / "root", download=True)
+    assert images.pixels.shape == (12, 28, 28)
+    count = len(server.requests)
     assert len(data.mnist(tmp_path / "root", download=True).labels) == 12
-    assert len(server.asked) == asked
+    assert len(server.requests) == count
 
 
 def test_omniglot_is_fetched_and_unpacked(server, tmp_path, monkeypatch):
@@ -153,8 +150,8 @@ def test_omniglot_is_fetched_and_unpacked(server, tmp_path, monkeypatch):
     monkeypatch.setattr(
         kind, "zips_md5", {"images_background": hashlib.md5(archive.read_bytes()).hexdigest()}
     )
-    found = data.omniglot(tmp_path / "root", 2, 28, np.random.default_rng(0), download=True)
-    assert found.shape == (2, 28, 28)
+    images = data.omniglot(tmp_path / "root", 2, 28, np.random.default_rng(0), download=True)
+    assert images.shape == (2, 28, 28)
 
 
 def test_no_server_says_where_to_put_the_file(tmp_path, monkeypatch):
@@ -164,3 +161,8 @@ def test_no_server_says_where_to_put_the_file(tmp_path, monkeypatch):
         match=r"train-images-idx3-ubyte\.gz cannot be fetched.*or put the file at .*/MNIST/raw",
     ):
         data.mnist(tmp_path, download=True)
+
+
+def test_an_unknown_data_set_is_refused(tmp_path):
+    with pytest.raises(InputError, match="'SVHN' is not one of MNIST, FashionMNIST, CIFAR10"):
+        download.torchvision_set(data.torchvision().datasets, "SVHN", tmp_path)

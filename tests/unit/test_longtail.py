@@ -1,6 +1,6 @@
-"""Long-tail composition: closed forms against simulation, data sets without leakage, stacks equal
-to loops.
-"""
+"""Long-tail composition: closed forms against simulation, data without leakage, stacks as loops."""
+
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -22,47 +22,40 @@ from rote.papers.longtail import (
     settings,
     statistics,
 )
+from rote.papers.longtail.architectures import ARCHITECTURES
 from rote.synth import features, triples
 from rote.theory import minnorm
 
-SMALL = settings.Linear(
+SMALL = settings.LongtailLinear(
     n=120, d=400, alphas=[1.5, 2.0], sigmas=[0.0, 0.3], lams=[0.0, 1.0], replicates=3
 )
 
 
 @pytest.fixture(scope="module")
-def swept():
-    return dict(
-        zip(
-            ("linear_sets", "linear_sweep", "linear_ranks", "linear_shrinkage"),
-            linear.sweep(SMALL, 7),
-            strict=True,
-        )
-    )
+def linear_tables():
+    result = linear.sweep(SMALL, 7)._asdict()
+    return {f"linear_{name}": frame for name, frame in result.items()}
 
 
-def one_problem(alpha=1.5, replicate=0):
-    return linear.problem(120, 400, 5.0, alpha, 0.1, 10.0, generator(7, "test", replicate))
+def one_problem(alpha=1.5):
+    return linear.problem(SMALL, alpha, generator(7, "test", 0))
 
 
 # ---- linear track
-# --------------------------------------------------------------------------------------------------
 
 
-def test_tables_obey_their_models(swept):
-    for name, frame in swept.items():
+def test_linear_tables_obey_their_models(linear_tables):
+    for name, frame in linear_tables.items():
         tables.check(frame, schema.TABLES[name])
 
 
 def test_the_sweep_is_one_lstsq_per_fit():
-    """The fast path (seen columns, one eigh, two right-hand sides) against dense lstsq for every σ
-    and λ.
-    """
+    """Seen columns, one eigh and two right-hand sides against dense lstsq for every σ and λ."""
     rng = generator(7, "longtail", "linear", 0, 0)
     p = features.frequencies(SMALL.d, SMALL.s, SMALL.alphas[0])
     X = features.draw(p, SMALL.n, rng).toarray()
     noise, beta = rng.normal(size=SMALL.n), np.arange(1, SMALL.d + 1) ** -0.1
-    sweep = linear.sweep(SMALL, 7)[1]
+    sweep = linear.sweep(SMALL, 7).sweep
     for sigma in SMALL.sigmas:
         for lam in SMALL.lams:
             y = X @ beta + sigma * noise
@@ -84,31 +77,49 @@ def test_ind_and_ood_are_the_expected_losses():
     delta, p = estimate - problem.beta, problem.p
     pool = problem.seen[problem.alone]
     rows = features.draw(p, 200_000, rng)
-    for t, wanted in (
-        (0, p @ delta**2),
-        (2, p @ delta**2 + 2 * np.mean((1 - p[pool]) * delta[pool] ** 2)),
-    ):
+    ind = p @ delta**2
+    for t, expected in ((0, ind), (2, ind + 2 * np.mean((1 - p[pool]) * delta[pool] ** 2))):
         errors = (features.force(rows, pool, t, rng) @ delta) ** 2
-        assert abs(errors.mean() - wanted) < 5 * errors.std() / np.sqrt(len(errors))
+        assert abs(errors.mean() - expected) < 5 * errors.std() / np.sqrt(len(errors))
+
+
+@pytest.mark.parametrize("name", interpolators.LINEAR_INTERPOLATORS)
+def test_linear_interpolators_fit_every_row(name):
+    problem = one_problem(2.0)
+    fit = interpolators.LINEAR_INTERPOLATORS[name]
+    estimate = fit(problem, generator(0, "test"))
+    np.testing.assert_allclose(problem.X @ estimate, problem.y0, atol=1e-8)
+
+
+def test_every_predictor_has_losses():
+    options = settings.LongtailInterpolators(n=120, d=400, test_rows=20, replicates=2)
+    frame = interpolators.compare(options, 7)
+    tables.check(frame, schema.Interpolators)
+    names = {*interpolators.LINEAR_INTERPOLATORS, *interpolators.LINEAR_OTHERS}
+    names |= {*interpolators.OTHER_INTERPOLATORS}
+    assert set(frame["estimator"]) == names | {interpolators.MIXTURE, interpolators.INTERACTION}
+    wide = frame.pivot(index="replicate", columns=["estimator", "parameter"], values="ood2")
+    # without interaction the truth is additive; with RBF alone the mixture is the RBF kernel
+    np.testing.assert_allclose(wide[interpolators.INTERACTION, 0.0], wide["min-l2", 0.0])
+    np.testing.assert_allclose(wide[interpolators.MIXTURE, 1.0], wide["RBF", 0.0])
 
 
 def test_interaction_losses_are_the_expected_losses():
-    problem, rng, gamma = one_problem(2.0), generator(9, "test"), 0.7
-    options = settings.Interpolators(n=120, d=400, interactions=[gamma])
-    ((_, _, ind, ood2),) = interpolators._interaction(options, problem)
+    problem, rng = one_problem(2.0), generator(9, "test")
+    gamma = 0.7
+    options = settings.LongtailInterpolators(n=120, d=400, gammas=[gamma])
+    (losses,) = interpolators.interaction_losses(options, problem)
     rare = problem.X[:, problem.rare]
     pairs = (rare.sum(axis=1) ** 2 - abs(rare).sum(axis=1)) / 2
     delta = -problem.beta
     delta[problem.seen] += minnorm.coefficients(problem.spectrum, problem.y0 + gamma * pairs)
     rows = features.draw(problem.p, 300_000, rng)
-    for wanted, X in (
-        (ind, rows),
-        (ood2, features.force(rows, problem.seen[problem.once_alone], 2, rng)),
-    ):
+    forced = features.force(rows, problem.seen[problem.once_alone], 2, rng)
+    for expected, X in ((losses["ind"], rows), (losses["ood2"], forced)):
         tail = X[:, problem.k :]
-        product = (tail.sum(axis=1) ** 2 - abs(tail).sum(axis=1)) / 2
-        errors = (X @ delta - gamma * product) ** 2
-        assert abs(errors.mean() - wanted) < 5 * errors.std() / np.sqrt(len(errors))
+        products = (tail.sum(axis=1) ** 2 - abs(tail).sum(axis=1)) / 2
+        errors = (X @ delta - gamma * products) ** 2
+        assert abs(errors.mean() - expected) < 5 * errors.std() / np.sqrt(len(errors))
 
 
 def test_index_sets_come_from_the_matrix_alone():
@@ -127,32 +138,35 @@ def test_index_sets_come_from_the_matrix_alone():
     np.testing.assert_array_equal(problem.alone, alone[problem.seen])
 
 
-def test_isolated_features_are_recovered_where_common_ones_are_determined(swept):
-    sets = swept["linear_sets"]
+def test_isolated_features_are_recovered_where_common_ones_are_determined(linear_tables):
+    sets = linear_tables["linear_sets"]
     assert sets.loc[sets["common_unidentifiable"] == 0, "max_error_alone"].max() < 1e-9
     assert (sets["disagree"] == 0).all()
-    assert (sets["recovered"] == sets["identifiable"]).all()
 
 
-def test_parts_of_ind_add_up(swept):
-    sweep = swept["linear_sweep"]
+def test_parts_of_ind_add_up(linear_tables):
+    sweep = linear_tables["linear_sweep"]
     parts = sweep[["ind_common", "ind_recovered", "ind_unrecovered", "ind_unseen"]].sum(axis=1)
     np.testing.assert_allclose(parts, sweep["ind"], rtol=1e-10)
 
 
-def test_ood_is_affine_in_t_and_undefined_beyond_the_pool(swept):
-    sweep, sets = swept["linear_sweep"], swept["linear_sets"]
+def test_ood_is_affine_in_t_and_undefined_beyond_the_pool(linear_tables):
+    sweep, sets = linear_tables["linear_sweep"], linear_tables["linear_sets"]
     two, four = (linear.ood(sweep, sets, "alone", t) for t in (2, 4))
     np.testing.assert_allclose(four - sweep["ind"], 2 * (two - sweep["ind"]))
     assert linear.ood(sweep, sets, "alone", 400).isna().all()
 
 
 def test_empty_sets_are_nan_never_zero():
-    none = settings.Linear(n=5, d=50, alphas=[1.0], sigmas=[0.0], lams=[0.0], replicates=2)
-    sets, sweep, *_ = linear.sweep(none, 0)
-    assert (sets["common"] == 0).all()
+    fits = {"sigmas": [0.0], "lams": [0.0], "replicates": 2}
+    no_common = settings.LongtailLinear(n=5, d=50, alphas=[1.0], **fits)
+    assert linear.problem(no_common, 1.0, generator(0, "test")).k == 0
+    sets, sweep, *_ = linear.sweep(no_common, 0)
+    assert (sets["common_unidentifiable"] == 0).all()
     assert sweep["error_common"].isna().all()
-    all_common = settings.Linear(n=50, d=3, alphas=[0.0], sigmas=[0.0], lams=[0.0], replicates=2)
+    all_common = settings.LongtailLinear(
+        n=50, d=3, alphas=[0.0], sigmas=[0.0], lams=[0.0], replicates=2
+    )
     sets, sweep, *_ = linear.sweep(all_common, 0)
     assert sweep[["error_rare", "forced_once", "once_alone_mse"]].isna().all().all()
     assert sets["max_error_alone"].isna().all()
@@ -162,12 +176,13 @@ def test_empty_sets_are_nan_never_zero():
 
 def test_adding_an_alpha_does_not_change_the_others():
     more = SMALL.model_copy(update={"alphas": [*SMALL.alphas, 3.0]})
-    before, after = linear.sweep(SMALL, 7)[1], linear.sweep(more, 7)[1]
+    before, after = linear.sweep(SMALL, 7).sweep, linear.sweep(more, 7).sweep
     pd.testing.assert_frame_equal(before, after[after["alpha"] <= 2].reset_index(drop=True))
 
 
 def test_leave_one_out_table_holds_memorized_and_other_rows():
-    _, rows, descent = linear.influence(settings.Influence(n=120, d=400, replicates=2, refits=8), 3)
+    options = settings.LongtailInfluence(n=120, d=400, replicates=2, refits=8)
+    _, rows, descent = linear.influence(options, 3)
     np.testing.assert_allclose(rows["residual"], rows["refit"], atol=1e-6)
     assert set(rows["once"]) == {True, False}
     memorized = rows[rows["hat"] > 1 - 1e-9]
@@ -177,7 +192,6 @@ def test_leave_one_out_table_holds_memorized_and_other_rows():
 
 
 # ---- triples
-# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -189,10 +203,10 @@ def bank():
 def test_training_digits_are_zipf_and_never_nine(bank):
     rows = triples.base(bank, 20_000, 2.0, generator(1, "base"))
     counts = np.bincount(bank.labels[rows].ravel(), minlength=10)
-    wanted = np.arange(1, 10) ** -2.0
-    wanted *= counts.sum() / wanted.sum()
+    expected = np.arange(1, 10) ** -2.0
+    expected *= counts.sum() / expected.sum()
     assert counts[9] == 0
-    assert np.abs((counts[:9] - wanted) / np.sqrt(wanted)).max() < 5
+    assert np.abs((counts[:9] - expected) / np.sqrt(expected)).max() < 5
 
 
 @pytest.mark.parametrize("count", [0, 1, 16, 128, 200])
@@ -207,38 +221,41 @@ def test_nines_are_distinct_and_one_per_triple(bank, count):
     assert uses.max(initial=1) <= -(-count // len(bank.pool[9])) or count == 0
 
 
-@pytest.mark.parametrize("companions", triples.COMPANIONS)
-def test_each_glyph_is_in_exactly_one_training_triple_in_its_slot(bank, companions):
+@pytest.mark.parametrize(
+    ("companions", "digits"),
+    [(triples.HEAD, {0, 1}), (triples.ZIPF, set(range(9))), (triples.TAIL, {7, 8})],
+)
+def test_each_glyph_is_in_exactly_one_training_triple_in_its_slot(bank, companions, digits):
     base = triples.base(bank, 100, 2.0, generator(1, "b"))
     rows = triples.with_glyphs(base, bank, companions, 2.0, generator(3, "g"))
     assert rows.shape == base.shape
     for glyph, slot in zip(bank.glyphs, bank.slots, strict=True):
-        where = np.argwhere(rows == glyph)
-        assert where[:, 1].tolist() == [slot]
+        positions = np.argwhere(rows == glyph)
+        assert positions[:, 1].tolist() == [slot]
     others = bank.labels[rows[-10:]][rows[-10:] < 1797]
-    allowed = {"head": {0, 1}, "zipf": set(range(9)), "tail": {7, 8}}[companions]
-    assert set(others.tolist()) <= allowed
+    assert set(others.tolist()) <= digits
 
 
 def test_test_sets_are_what_they_say_and_leak_nothing(bank):
     base = triples.base(bank, 400, 2.0, generator(1, "b"))
-    train = triples.with_glyphs(
-        triples.with_nines(base, bank, 30, generator(2, "n")), bank, "head", 2.0, generator(3, "g")
-    )
+    with_nines = triples.with_nines(base, bank, 30, generator(2, "n"))
+    train = triples.with_glyphs(with_nines, bank, triples.HEAD, 2.0, generator(3, "g"))
     tests = triples.tests(bank, 500, 2.0, generator(4, "t"))
-    pairs = triples.seen_pairs(train, bank, 500, generator(5, "p"))
-    triples.check(bank, train, tests | {"seen9x2": pairs})
+    pairs = triples.trained_pairs(train, bank, 500, generator(5, "p"))
+    triples.check(bank, train, tests | {triples.TWO_TRAINED_NINES.name: pairs})
+    for nines, count in ((triples.ONE_NINE, 1), (triples.TWO_NINES, 2), (triples.THREE_NINES, 3)):
+        assert ((bank.labels[tests[nines.name]] == 9).sum(axis=1) == count).all()
     is_glyph = {name: np.isin(rows, bank.glyphs) for name, rows in tests.items()}
-    for forced in (1, 2, 3):
-        assert (np.sort((bank.labels[tests[f"nine{forced}"]] == 9).sum(axis=1)) == forced).all()
-    assert (is_glyph["gl2_any"].sum(axis=1) == 2).all()
-    assert (is_glyph["gl2_same"].sum(axis=1) == 2).all()
-    assert (is_glyph["gl1_same"].sum(axis=1) == 1).all()
-    for name in ("gl2_same", "gl1_same"):
+    any_slot = triples.TWO_GLYPHS.name
+    trained_slots = triples.TWO_GLYPHS_TRAINED_SLOTS.name
+    single = triples.ONE_GLYPH_TRAINED_SLOT.name
+    for name, count in ((any_slot, 2), (trained_slots, 2), (single, 1)):
+        assert (is_glyph[name].sum(axis=1) == count).all()
+    for name in (trained_slots, single):
         row, slot = np.nonzero(is_glyph[name])
         glyph = tests[name][row, slot] - bank.glyphs[0]
         np.testing.assert_array_equal(bank.slots[glyph], slot)
-    both = tests["gl2_any"][is_glyph["gl2_any"]].reshape(-1, 2)
+    both = tests[any_slot][is_glyph[any_slot]].reshape(-1, 2)
     assert (both[:, 0] != both[:, 1]).all()
     trained = np.intersect1d(train, bank.pool[9])
     assert (np.isin(pairs, trained).sum(axis=1) == 2).all()
@@ -247,19 +264,33 @@ def test_test_sets_are_what_they_say_and_leak_nothing(bank):
 def test_leakage_is_refused(bank):
     base = triples.base(bank, 50, 2.0, generator(1, "b"))
     tests = triples.tests(bank, 20, 2.0, generator(4, "t"))
-    held = base.copy()
-    held[0, 0] = bank.held_out[0][0]
+    with_held_out = base.copy()
+    with_held_out[0, 0] = bank.held_out[0][0]
     with pytest.raises(AssertionError, match="held-out"):
-        triples.check(bank, held, tests)
-    with pytest.raises(AssertionError, match="training"):
-        triples.check(bank, base, tests | {"id": base})
+        triples.check(bank, with_held_out, tests)
+    with pytest.raises(AssertionError, match="in-distribution holds training images"):
+        triples.check(bank, base, tests | {triples.IN_DISTRIBUTION.name: base})
+    trained = base.copy()
+    trained[:, :] = bank.glyphs[:3]
+    with pytest.raises(AssertionError, match="two-glyphs-any-slot holds a training triple"):
+        triples.check(bank, trained, tests | {triples.TWO_GLYPHS.name: trained[:1]})
+
+
+def test_only_sets_of_trained_nines_may_hold_training_images(bank):
+    train = triples.with_nines(
+        triples.base(bank, 50, 2.0, generator(1, "b")), bank, 9, generator(2, "n")
+    )
+    pairs = triples.trained_pairs(train, bank, 20, generator(5, "p"))
+    triples.check(bank, train, {triples.TWO_TRAINED_NINES.name: pairs})
+    with pytest.raises(AssertionError, match="two-nines holds training images"):
+        triples.check(bank, train, {triples.TWO_NINES.name: pairs})
 
 
 def test_no_nines_no_pairs_and_one_nine_is_paired_with_itself(bank):
     base = triples.base(bank, 50, 2.0, generator(1, "b"))
-    assert triples.seen_pairs(base, bank, 10, generator(0, "p")) is None
+    assert triples.trained_pairs(base, bank, 10, generator(0, "p")) is None
     one = triples.with_nines(base, bank, 1, generator(2, "n"))
-    pairs = triples.seen_pairs(one, bank, 10, generator(0, "p"))
+    pairs = triples.trained_pairs(one, bank, 10, generator(0, "p"))
     assert ((bank.labels[pairs] == 9).sum(axis=1) == 2).all()
 
 
@@ -285,7 +316,6 @@ def test_glyphs_are_distinct_strokes():
 
 
 # ---- networks and kernels
-# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -306,12 +336,10 @@ def test_mlp_sizes_and_structure(architecture, parameters):
     output = stack.forward(stack.parameters, x, True)
     assert output.shape == (2, 5)
     swapped = stack.forward(stack.parameters, x[:, :, [2, 0, 1]], True)
-    assert torch.allclose(output, swapped, atol=1e-5) is (
-        architecture == "sum"
-    )  # only the sum has no slots
-    # additive architectures: changing one image changes the output by an amount independent of the
-    # others
-    if architecture in ("sum", "linear"):
+    has_no_slots = torch.allclose(output, swapped, atol=1e-5)
+    assert has_no_slots is (architecture == "sum")
+    # changing one image changes the output by an amount independent of the others
+    if ARCHITECTURES[architecture].additive:
         other = x.clone()
         other[:, :, 1:] = torch.randn(2, 5, 2, 64)
         new = torch.randn(2, 5, 64)
@@ -344,34 +372,44 @@ def test_resnets_train_and_keep_their_statistics_apart(architecture):
     assert torch.equal(stack.buffers["encoder.bn1.running_mean"], after)
 
 
-def tiny_network(**changes) -> settings.Network:
-    base = {
+def tiny_network(**changes) -> settings.LongtailNetwork:
+    defaults = {
         "architectures": ["sum"],
         "rare_counts": [0, 4],
         "weight_decays": [0.0, 3.0],
         "n": 60,
         "epochs": 2,
+        "test_rows": 20,
+        "replicates": 2,
+        "batch": 32,
     }
-    return settings.Network(**(base | {"test_rows": 20, "replicates": 2, "batch": 32} | changes))
+    return settings.LongtailNetwork(**(defaults | changes))
 
 
 @pytest.fixture(scope="module")
 def images():
-    return dataset.synthesize_images(settings.Images(), 2, 1)
+    return dataset.synthesize_images(settings.LongtailImages(), 2, 1)
 
 
 @pytest.fixture(scope="module")
 def rows(images):
-    return dataset.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4], 50, 1)
+    return network_triples(images, tiny_network())
+
+
+def network_triples(images, options, held_out=50):
+    return dataset.synthesize_triples(images, dataset.network_track(options, held_out), 1)
 
 
 @pytest.mark.parametrize("architecture", ["sum", "cross-channel"])
 def test_a_stack_trains_what_a_loop_trains(images, rows, architecture):
     options = tiny_network(architectures=["sum", "cross-channel"])
     together, alone = (
-        network.train_networks(options, architecture, images, rows, 1, stack=n) for n in (None, 1)
+        network.train_networks(
+            options, architecture, images, rows, 1, network.Execution(stack=stack)
+        )
+        for stack in (None, 1)
     )
-    key = ["dataset", "weight_decay", "replicate", "evaluated"]
+    key = ["training_set", "nines", "weight_decay", "replicate", "evaluation_set"]
     merged = together.merge(alone, on=key, validate="one_to_one")
     assert len(merged) == len(together) == len(alone)
     np.testing.assert_allclose(merged["mse_x"], merged["mse_y"], rtol=2e-4, atol=1e-5)
@@ -380,53 +418,65 @@ def test_a_stack_trains_what_a_loop_trains(images, rows, architecture):
 
 def test_every_row_of_an_epoch_is_trained_on(images, rows, monkeypatch):
     """60 rows in batches of 32: the last batch is short, no row is skipped."""
-    seen = []
+    orders = []
+    real = network.batch_order
 
-    def spy(parameters, loss, *, steps, **options):
-        seen.extend(
-            loss.__closure__[i].cell_contents
-            for i, name in enumerate(loss.__code__.co_freevars)
-            if name == "rows_at"
-        )
+    def spy_order(*arguments):
+        orders.append(real(*arguments))
+        return orders[-1]
+
+    def spy_fit(parameters, loss, *, steps, **options):
         assert steps == 4
         return parameters
 
-    monkeypatch.setattr(network.train, "fit", spy)
+    monkeypatch.setattr(network, "batch_order", spy_order)
+    monkeypatch.setattr(network.train, "fit", spy_fit)
     network.train_networks(tiny_network(), "sum", images, rows, 1)
+    (order,) = orders
     for epoch in (0, 1):
-        drawn = torch.cat([seen[0](2 * epoch), seen[0](2 * epoch + 1)], 1)
-        assert (drawn.sort(dim=1).values == torch.arange(60)).all()
-    assert not torch.equal(seen[0](0), seen[0](2)[:, :32])
+        seen = np.concatenate([order.rows(2 * epoch), order.rows(2 * epoch + 1)], 1)
+        assert (np.sort(seen, axis=1) == np.arange(60)).all()
+    assert not np.array_equal(order.rows(0), order.rows(2))
 
 
 def test_synthesis_is_reproducible_and_streams_are_separate(images, rows):
-    again = dataset.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4], 50, 1)
+    again = network_triples(images, tiny_network())
     pd.testing.assert_frame_equal(rows, again)
-    more = dataset.synthesize_triples(images, tiny_network(), "network", 2.0, [0, 4, 9], 50, 1)
-    common = more[more["dataset"].isin(rows["dataset"].unique())].reset_index(drop=True)
+    more = network_triples(images, tiny_network(rare_counts=[0, 4, 9]))
+    assert set(more["nines"]) == {0, 4, 9}
+    common = more[more["nines"] != 9].reset_index(drop=True)
     pd.testing.assert_frame_equal(rows, common)  # another count changes no other data set
 
 
+def test_a_set_of_its_own_comes_before_the_set_for_any_training_set(rows):
+    sets = dataset.triple_sets(rows)
+    glyph_rows = dataset.SetName(0, dataset.GLYPHS_HEAD, triples.GLYPH_ROWS.name)
+    train = dataset.SetName(0, dataset.GLYPHS_HEAD, triples.TRAIN.name)
+    result = dataset.evaluated(sets, glyph_rows)
+    np.testing.assert_array_equal(result.ids, sets[train].ids[-10:])
+    shared = dataset.SetName(1, dataset.nines(4), triples.TWO_GLYPHS.name)
+    assert dataset.evaluated(sets, shared) is sets[shared._replace(training_set=dataset.ANY)]
+    assert dataset.evaluated(sets, glyph_rows._replace(training_set=dataset.nines(4))) is None
+
+
 def test_mnist_and_omniglot_reach_the_networks(mnist_folder, images):
-    options = settings.Images(source="mnist", root=str(mnist_folder), held_out=10)
+    options = settings.LongtailImages(source="mnist", root=str(mnist_folder), held_out=10)
     bank = dataset.synthesize_images(options, 2, 1)
     tables.check(bank, schema.ImageBank)
     assert bank["side"].unique().tolist() == [28]
-    rows = dataset.synthesize_triples(bank, tiny_network(epochs=1), "network", 2.0, [0, 4], 10, 1)
+    rows = network_triples(bank, tiny_network(epochs=1), held_out=10)
     losses = network.train_networks(tiny_network(epochs=1), "sum", bank, rows, 1)
     assert np.isfinite(losses["mse"]).all()
 
 
 def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
-    """The paper's network on tiny data: units one at a time, killed in the second, resumed to the
-    same bytes.
-    """
+    """The paper's network on tiny data, one at a time: killed in the second, resumed bit by bit."""
     options = tiny_network(
         backbone="resnet18", n=20, epochs=1, batch=10, rare_counts=[0], replicates=2, test_rows=10
     )
-    small = dataset.synthesize_triples(images, options, "network", 2.0, [0], 50, 1)
-    wanted_units = network.units(options, "sum")[:2]
-    monkeypatch.setattr(network, "units", lambda options, architecture: wanted_units)
+    small = network_triples(images, options)
+    two_units = network.units(options, "sum")[:2]
+    monkeypatch.setattr(network, "units", lambda options, architecture: two_units)
     undisturbed = network.train_networks(options, "sum", images, small, 1)
     real, calls = network.train.fit, []
 
@@ -441,15 +491,12 @@ def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
         return real(parameters, dies, **rest)
 
     monkeypatch.setattr(network.train, "fit", mortal)
+    execution = network.Execution(checkpoints=tmp_path, checkpoint_steps=1)
     with pytest.raises(KeyboardInterrupt):
-        network.train_networks(
-            options, "sum", images, small, 1, checkpoints=tmp_path, checkpoint_steps=1
-        )
+        network.train_networks(options, "sum", images, small, 1, execution)
     assert any(tmp_path.glob("sum-*.pt"))
     monkeypatch.setattr(network.train, "fit", real)
-    resumed = network.train_networks(
-        options, "sum", images, small, 1, checkpoints=tmp_path, checkpoint_steps=1
-    )
+    resumed = network.train_networks(options, "sum", images, small, 1, execution)
     pd.testing.assert_frame_equal(undisturbed, resumed)
 
 
@@ -465,74 +512,72 @@ def test_kernels_between_triples_against_loops():
             for b in range(3):
                 shared[i, j] += kappa[left[i, a], right[j, b]] / 3
         mono[i, j] = np.prod([kappa[left[i, a], right[j, a]] for a in range(3)])
-    for name, wanted in (("shared", shared), ("slot", slot), ("mono", mono)):
-        np.testing.assert_allclose(kernel.gram(name, 0, kappa, left, right), wanted)
-    np.testing.assert_allclose(
-        kernel.gram("mixture", 0.3, kappa, left, right), 0.7 * shared + 0.3 * mono
-    )
+    for fitted, expected in (
+        (kernel.SHARED, shared),
+        (kernel.SLOT_WISE, slot),
+        (kernel.MONOLITHIC, mono),
+        (kernel.mixture(0.3), 0.7 * shared + 0.3 * mono),
+    ):
+        np.testing.assert_allclose(fitted.gram(kappa, left, right), expected)
 
 
 def test_kernel_ridge_against_solve(images):
-    options = settings.Kernel(
-        n=40, lams=[1e-6, 0.3], test_rows=15, replicates=2, mixtures=[0.0, 1.0]
+    options = settings.LongtailKernel(
+        n=40, lams=[1e-6, 0.3], test_rows=15, replicates=2, rhos=[0.0, 1.0]
     )
-    rows = dataset.synthesize_triples(images, options, "kernel", 2.0, [], 50, 1)
+    rows = dataset.synthesize_triples(images, dataset.kernel_track(options, 2.0, 50), 1)
     losses = kernel.evaluate(options, images, rows)
     tables.check(losses, schema.KernelLosses)
-    mine = rows[rows["replicate"] == 0]
-    sets = {
-        n: g[["image_0", "image_1", "image_2", "target"]].to_numpy()
-        for n, g in mine.groupby("dataset")
-    }
+    rows = rows[rows["replicate"] == 0]
     pixels = np.stack(images["pixels"].to_numpy()).astype(float)
-    used = np.unique(np.concatenate([values[:, :3].ravel() for values in sets.values()])).astype(
-        int
-    )
+    used = np.unique(rows[["image_0", "image_1", "image_2"]])
     distance = ((pixels[used][:, None] - pixels[used]) ** 2).sum(-1)
     scale = 2 * options.bandwidth * np.median(distance[distance > 0])
 
+    def triples_of(training_set, evaluation_set):
+        named = (rows["training_set"] == training_set) & (rows["evaluation_set"] == evaluation_set)
+        group = rows[named]
+        return group[["image_0", "image_1", "image_2"]].to_numpy(), group["target"].to_numpy()
+
     def gram(left, right):
         total = 0.0
-        for a in range(3):
-            for b in range(3):
-                u, v = pixels[left[:, a].astype(int)], pixels[right[:, b].astype(int)]
-                total = total + np.exp(-((u[:, None] - v) ** 2).sum(-1) / scale) / 3
+        for a, b in np.ndindex(3, 3):
+            u, v = pixels[left[:, a]], pixels[right[:, b]]
+            total = total + np.exp(-((u[:, None] - v) ** 2).sum(-1) / scale) / 3
         return total
 
-    train, test = sets["train:glyphs-head"], sets["test:gl2_any"]
-    K, shift = gram(train, train), train[:, 3].mean()
-    prediction = (
-        gram(test, train) @ np.linalg.solve(K + 0.3 * np.eye(40), train[:, 3] - shift) + shift
+    train, targets = triples_of("glyphs-head", "train")
+    test, test_targets = triples_of("any", "two-glyphs-any-slot")
+    K, center = gram(train, train), targets.mean()
+    dual = np.linalg.solve(K + 0.3 * np.eye(40), targets - center)
+    prediction = gram(test, train) @ dual + center
+    row = losses.query(
+        "kernel == 'shared' and lam == 0.3 and training_set == 'glyphs-head' and replicate == 0 "
+        "and evaluation_set == 'two-glyphs-any-slot'"
     )
-    found = losses.query(
-        "kernel == 'shared' and lam == 0.3 and dataset == 'glyphs-head' and replicate == 0 and "
-        "evaluated == 'gl2_any'"
-    )
-    assert found["mse"].item() == pytest.approx(np.mean((prediction - test[:, 3]) ** 2), rel=1e-6)
+    assert row["mse"].item() == pytest.approx(np.mean((prediction - test_targets) ** 2), rel=1e-6)
     H = K @ np.linalg.inv(K + 0.3 * np.eye(40))
-    assert found["hat_rare"].item() == pytest.approx(np.diag(H)[-10:].mean(), rel=1e-6)
+    assert row["hat_glyphs"].item() == pytest.approx(np.diag(H)[-10:].mean(), rel=1e-6)
 
 
 # ---- claims
-# --------------------------------------------------------------------------------------------------------
 
 
-def test_statistics_of_a_missing_setting_are_not_run(swept):
+def test_statistics_of_a_missing_setting_are_not_run(linear_tables):
     claim = {"id": "longtail.x", "says": "x", "source": "s", "origin": "extension", "passes": "> 0"}
-    for name in ("slow_decay_cost", "optimal_ridge_steps", "composed_loss", "scaling_exponent_gap"):
-        ledger = ledgers.evaluate([claim | {"statistic": name}], swept)
+    for name in ("slow_decay_hurts", "optimal_ridge", "composes", "scaling_exponent"):
+        ledger = ledgers.evaluate([claim | {"statistic": name}], linear_tables)
         assert set(ledger["verdict"]) == {"not run"}, name
 
 
 def test_harm_threshold_and_noise_ratio_on_a_known_table():
     sets = pd.DataFrame({"alpha": 2.0, "replicate": [0, 1], "once_alone": [4, 8]})
-    rows = [
-        {"alpha": 2.0, "replicate": r, "sigma": s, "lam": 0.0, "once_alone_mse": m * s**2}
-        for r, m in ((0, 1.0), (1, 1.6))
-        for s in (0.0, 0.05, 1.0)
-    ]
-    known = {"linear_sets": sets, "linear_sweep": pd.DataFrame(rows)}
+    rows = []
+    for (replicate, mse), sigma in product(((0, 1.0), (1, 1.6)), (0.0, 0.05, 1.0)):
+        row = {"alpha": 2.0, "replicate": replicate, "sigma": sigma, "lam": 0.0}
+        rows.append(row | {"once_alone_mse": mse * sigma**2})
+    tables = {"linear_sets": sets, "linear_sweep": pd.DataFrame(rows)}
     pooled = (4 * 1.0 + 8 * 1.6) / 12
-    value = ledgers.interval(statistics.once_error_over_noise(known)["alpha = 2"])[0]
+    value = ledgers.interval(statistics.once_error_is_noise(tables)["alpha = 2"])[0]
     assert value == pytest.approx(pooled)
-    assert ledgers.interval(statistics.harm_threshold(known))[0] == pytest.approx(pooled**-0.5 - 1)
+    assert ledgers.interval(statistics.harm_threshold(tables))[0] == pytest.approx(pooled**-0.5 - 1)

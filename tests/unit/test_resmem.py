@@ -96,18 +96,18 @@ def test_the_toys_memory_takes_most_of_the_error_off():
 
 
 def test_a_long_tail_is_one_and_its_rare_parts_wear_other_looks():
-    source = images.LongTail(np.random.default_rng(0))
+    source = images.LongTailImages(np.random.default_rng(0))
     some = source.draw(np.random.default_rng(1), 20_000)
-    assert (some.groups // source.PARTS == some.labels).all()
-    counts = np.bincount(some.groups % source.PARTS, minlength=source.PARTS)
+    assert (some.groups // source.SUBPOPULATIONS == some.labels).all()
+    counts = np.bincount(some.groups % source.SUBPOPULATIONS, minlength=source.SUBPOPULATIONS)
     np.testing.assert_allclose(counts / 20_000, source.frequency, atol=0.01)
     assert some.pixels.shape == (20_000, 144)
-    again = images.LongTail(np.random.default_rng(0)).draw(np.random.default_rng(1), 20_000)
+    again = images.LongTailImages(np.random.default_rng(0)).draw(np.random.default_rng(1), 20_000)
     np.testing.assert_array_equal(again.pixels, some.pixels)
 
 
 def test_fine_classes_lie_in_coarse_ones():
-    source = images.CoarseFine(np.random.default_rng(0))
+    source = images.CoarseFineImages(np.random.default_rng(0))
     some = source.draw(np.random.default_rng(1), 500)
     assert (some.groups == some.labels // 5).all()
     looks = source.looks.reshape(100, -1)

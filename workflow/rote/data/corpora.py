@@ -14,7 +14,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,38 +23,34 @@ from rote.core.errors import InputError
 
 log = logging.getLogger("rote")
 
-LINES = (
-    ".jsonl",
-    ".jsonl.gz",
-    ".json.gz",
-    ".jsonl.zst",
-    ".json.zst",
-)  # not .json: data sets keep notes in it
-KINDS = (".parquet", *LINES, ".txt", ".txt.gz", ".txt.zst")
-STREAM = "stream:"
-LONGEST = 2**30  # bytes of a document: an unpacked bomb is refused before it fills the memory
-SPLITS = ("file", "line", "blank")
+# not .json: data sets keep notes in it
+JSON_LINES = (".jsonl", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
+SUFFIXES = (".parquet", *JSON_LINES, ".txt", ".txt.gz", ".txt.zst")
+HUB = "hf:"  # prefix of a data set of the Hugging Face hub
+STREAM = "stream:"  # prefix of one that is read off the network
+MAX_BYTES = 2**30  # of a document: an unpacked bomb is refused before it fills the memory
+SPLITS = ("file", "line", "blank")  # what a document of a text file is
 BOM = b"\xef\xbb\xbf"
 
 
 class Document(NamedTuple):
-    """One document; its id is the file's name and its number there."""
+    """One document of a corpus."""
 
-    id: str
+    id: str  # the file's name and the document's number there
     text: str
 
 
 class _Reading(NamedTuple):
-    """How files are read."""
+    """How files are read: the options of `documents`."""
 
     column: str
     split: str
     strict: bool
     errors: str
-    problems: Counter
+    problems: Counter[str]
 
     def skip(self, kind: str, message: str) -> str:
-        """What cannot be read: an error if strict, else counted and an empty document."""
+        """The text for what cannot be read: an error if strict, else empty, and counted."""
         if self.strict:
             raise InputError(message)
         if not self.problems[kind]:
@@ -64,46 +60,52 @@ class _Reading(NamedTuple):
 
 
 def files(source: str | Path) -> list[Path]:
-    """The files of a corpus in a fixed order: a file, a folder (searched in depth), a glob, or
-    `hf:<data set>`.
+    """The files of a corpus in a fixed order.
 
-    A Hugging Face data set's files are fetched (a broken download goes on where it stopped), or
-    taken from the hub's cache; `hf:<data set>#<part>` takes only those with `part` in their path.
+    Args:
+        source: a file, a folder (searched in depth), a glob, or `hf:<data set>`: files of the
+            Hugging Face hub are fetched (a broken download goes on where it stopped), or taken from
+            its cache; `hf:<data set>#<part>` takes only those with `part` in their path.
 
     Raises:
-        InputError: saying what was looked for where.
+        InputError: if there is no file, saying what was looked for where; for a file whose name
+            says no known format; for a stream, which has no files.
     """
     text = str(source)
     if text.startswith(STREAM):
         raise InputError(
-            f"corpus {text}: a stream has no files; name it with hf:, or give a file, folder or "
+            f"corpus {text}: a stream has no files; name it with {HUB}, or give a file, folder or "
             "glob"
         )
-    if text.startswith("hf:"):
-        name, _, part = text[3:].partition("#")
+    if text.startswith(HUB):
+        name, _, part = text.removeprefix(HUB).partition("#")
         folder = _download(name)
-        found = [file for file in files(folder) if part in str(file.relative_to(folder))]
-        if not found:
+        paths = [path for path in files(folder) if part in str(path.relative_to(folder))]
+        if not paths:
             raise InputError(f"corpus {text}: no file of {name} has {part!r} in its path")
-        return found
+        return paths
     path = Path(text).expanduser()
     if path.is_dir():
-        found = sorted(
-            file for file in path.rglob("*") if file.is_file() and file.name.endswith(KINDS)
-        )
+        paths = sorted(file for file in path.rglob("*") if file.is_file() and _is_corpus_file(file))
     elif path.is_file():
-        found = [path]
+        paths = [path]
     else:
-        found = sorted(map(Path, glob.glob(str(path), recursive=True)))
-    if not found:
+        paths = sorted(map(Path, glob.glob(str(path), recursive=True)))
+    if not paths:
         raise InputError(
-            f"corpus {text}: no file there; give a file, folder or glob of {', '.join(KINDS)}, or "
-            "hf:<data set>"
+            f"corpus {text}: no file there; give a file, folder or glob of {', '.join(SUFFIXES)}, "
+            f"or {HUB}<data set>"
         )
-    for file in found:
-        if not file.name.endswith(KINDS):
-            raise InputError(f"corpus file {file}: its name must end in one of {', '.join(KINDS)}")
-    return found
+    for path in paths:
+        if not _is_corpus_file(path):
+            raise InputError(
+                f"corpus file {path}: its name must end in one of {', '.join(SUFFIXES)}"
+            )
+    return paths
+
+
+def _is_corpus_file(file: Path) -> bool:
+    return file.name.endswith(SUFFIXES)
 
 
 def documents(
@@ -113,7 +115,7 @@ def documents(
     split: str = "file",
     strict: bool = True,
     errors: str | None = None,
-    problems: Counter | None = None,
+    problems: Counter[str] | None = None,
 ) -> Iterator[Document]:
     """Every document: a row (Parquet), a line's object (JSON lines), or a piece of a text file.
 
@@ -122,6 +124,7 @@ def documents(
     names its parts, by default the split train.
 
     Args:
+        source: as for `files`, or a stream.
         column: column or key that holds the text.
         split: what a document of a text file is: the whole `file`, a `line`, or what `blank` lines
             separate.
@@ -129,10 +132,14 @@ def documents(
             place; of a truncated file what comes before the cut is read.
         errors: `strict` or `replace` (by U+FFFD) for bytes that are not UTF-8; default: as `strict`
             says.
-        problems: counts of what could not be read, by kind, or had bytes replaced.
+        problems: counts of what could not be read, by kind, or had bytes replaced; added to.
+
+    Yields:
+        Documents, in the order of the files.
 
     Raises:
-        InputError: naming file and line for what cannot be read.
+        InputError: naming file and line for what cannot be read; for an unknown `split` or
+            `errors`.
     """
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, given {split!r}")
@@ -149,7 +156,11 @@ def documents(
 
 
 def lines(file: Path) -> Iterator[bytes]:
-    """The lines of a text or JSON-lines file, decompressed. Raises InputError if it is cut short."""
+    """The lines of a text or JSON-lines file, decompressed, each with its line break.
+
+    Raises:
+        InputError: if the file is cut short, or a line is longer than a document may be.
+    """
     from zstandard import ZstdError
 
     try:
@@ -169,11 +180,8 @@ def _read(file: Path, reading: _Reading) -> Iterator[str]:
 
     try:
         with _opened(file) as stream:
-            yield from (
-                _objects(file, stream, reading)
-                if file.name.endswith(LINES)
-                else _pieces(file, stream, reading)
-            )
+            read = _objects if file.name.endswith(JSON_LINES) else _pieces
+            yield from read(file, stream, reading)
     except (EOFError, gzip.BadGzipFile, ZstdError) as error:
         kind = "gzip" if file.suffix == ".gz" else "zstd"
         reading.skip(
@@ -192,21 +200,21 @@ def _opened(file: Path) -> io.BufferedIOBase:
 
 
 class _Zstandard(io.RawIOBase):
-    """A zstd file's bytes. Unlike the library's own reader it says so when the file ends within a
-    frame.
-    """
+    """A zstd file's bytes. Unlike the library's reader it fails if the file ends within a frame."""
 
     def __init__(self, file: Path):
         from zstandard import ZstdDecompressor
 
         self._start_frame = lambda: ZstdDecompressor().decompressobj()
         self._file = file.open("rb")
-        self._frame, self._compressed, self._ready = None, b"", memoryview(b"")
+        self._frame: Any = None
+        self._compressed = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         while not self._ready:
             data = self._compressed or self._file.read(2**16)
             if not data:
@@ -237,47 +245,46 @@ def _objects(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterat
 def _lines(file: Path, stream: io.BufferedIOBase) -> Iterator[bytes]:
     """The lines of a stream, none longer than a document may be."""
     number = 0
-    while line := stream.readline(LONGEST + 1):
+    while line := stream.readline(MAX_BYTES + 1):
         number += 1
-        if len(line) > LONGEST:
+        if len(line) > MAX_BYTES:
             raise InputError(
-                f"corpus file {file}, line {number}: more than {LONGEST:,} bytes; is it a text?"
+                f"corpus file {file}, line {number}: more than {MAX_BYTES:,} bytes; is it a text?"
             )
         yield line
 
 
 def _pieces(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
     if reading.split == "file":
-        content = stream.read(LONGEST + 1)
-        if len(content) > LONGEST:
+        content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise InputError(
-                f"corpus file {file}: more than {LONGEST:,} bytes as one document; split it by "
+                f"corpus file {file}: more than {MAX_BYTES:,} bytes as one document; split it by "
                 "line or blank"
             )
         yield _decoded(file, None, content, reading)
         return
-    held: list[str] = []
+    block: list[str] = []  # lines of a document
     for number, line in enumerate(_lines(file, stream), 1):
         text = _decoded(file, number, line, reading)
         if reading.split == "line":
             yield text.rstrip("\r\n")
         elif text.strip():
-            held.append(text)
-        elif held:
-            yield "".join(held)
-            held = []
-    if held:
-        yield "".join(held)
+            block.append(text)
+        elif block:
+            yield "".join(block)
+            block = []
+    if block:
+        yield "".join(block)
 
 
 def _parquet(file: Path, reading: _Reading) -> Iterator[str]:
     try:
         table = pq.ParquetFile(file)
         if reading.column not in table.schema_arrow.names:
-            has = ", ".join(table.schema_arrow.names)
-            reading.skip(
-                "missing column", f"corpus file {file} has no column {reading.column!r}, but {has}"
-            )
+            columns = ", ".join(table.schema_arrow.names)
+            message = f"corpus file {file} has no column {reading.column!r}, but {columns}"
+            reading.skip("missing column", message)
             return
         row = 0
         for batch in table.iter_batches(columns=[reading.column]):
@@ -301,9 +308,9 @@ def _object(file: Path, number: int, line: bytes, reading: _Reading) -> str:
     except (json.JSONDecodeError, RecursionError) as error:
         return reading.skip("not JSON", f"{where}: not JSON ({error})")
     if not isinstance(value, dict) or not isinstance(value.get(reading.column), str):
-        held = ", ".join(value) if isinstance(value, dict) else type(value).__name__
+        content = ", ".join(value) if isinstance(value, dict) else type(value).__name__
         return reading.skip(
-            "no text", f"{where}: no text under the key {reading.column!r} (it has {held})"
+            "no text", f"{where}: no text under the key {reading.column!r} (it has {content})"
         )
     return value[reading.column]
 
@@ -321,14 +328,12 @@ def _stream(source: str, reading: _Reading) -> Iterator[Document]:
         for number, row in enumerate(rows):
             text = row.get(reading.column)
             if not isinstance(text, str):
-                held = (
-                    ", ".join(row)
-                    if reading.column not in row
-                    else f"{type(text).__name__} under that key"
-                )
+                content = ", ".join(row)
+                if reading.column in row:
+                    content = f"{type(text).__name__} under that key"
                 message = (
-                    f"corpus {source}, row {number}: no text under the key "
-                    f"{reading.column!r} (it has {held})"
+                    f"corpus {source}, row {number}: no text under the key {reading.column!r} "
+                    f"(it has {content})"
                 )
                 text = reading.skip("no text", message)
             yield Document(f"{name}:{number}", text)
@@ -362,11 +367,8 @@ def _download(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(
-                name, repo_type="dataset", allow_patterns=[f"*{kind}" for kind in KINDS]
-            )
-        )
+        patterns = [f"*{suffix}" for suffix in SUFFIXES]
+        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(

@@ -12,25 +12,39 @@ import zipfile
 import zlib
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 from rote.core.errors import InputError
 from rote.core.job import meter
 
 log = logging.getLogger("rote")
 ATTEMPTS = 3
-BLOCK = 2**20
+BLOCK_BYTES = 2**20
+
+
+class Archive(NamedTuple):
+    """A file of a data set: where it comes from, and what it unpacks to."""
+
+    addresses: list[str]  # mirrors, tried in order
+    path: Path
+    md5: str
+    unpacked: Path
 
 
 def fetch(url: str, path: str | Path, digest: str, kind: str = "md5") -> Path:
-    """A file of the network at `path`, its digest checked; what is there and whole is not fetched
-    again.
+    """Fetch a file to `path` and check its digest; what is there and whole is not fetched again.
 
     What was received is kept as `<path>.part`: a later call, or the next of three attempts, asks
     the server for the rest only (HTTP ranges; a server that has none sends everything again).
 
     Args:
+        url: of the file.
+        path: where to put it; missing folders are made.
         digest: the expected digest, in hex.
         kind: its name in hashlib, e.g. md5 or sha256.
+
+    Returns:
+        `path`.
 
     Raises:
         InputError: if the server cannot be reached (what came is kept), or sends something else
@@ -57,10 +71,10 @@ def fetch(url: str, path: str | Path, digest: str, kind: str = "md5") -> Path:
                     f"{url} cannot be fetched ({error}); run the same again to go on, or put the "
                     f"file at {path}"
                 ) from error
-    if (found := _digest(part, kind)) != digest:
+    if (received := _digest(part, kind)) != digest:
         part.unlink()
         raise InputError(
-            f"{url} sent another file than expected ({kind} {found}, not {digest}); if that "
+            f"{url} sent another file than expected ({kind} {received}, not {digest}); if that "
             f"persists, put it at {path}"
         )
     os.replace(part, path)
@@ -68,93 +82,107 @@ def fetch(url: str, path: str | Path, digest: str, kind: str = "md5") -> Path:
 
 
 def torchvision_set(datasets: ModuleType, name: str, root: str | Path) -> None:
-    """Fetch the archives of one of torchvision's data sets to where torchvision finds them, and
-    unpack them there.
+    """Fetch one of torchvision's data sets to where torchvision finds it, and unpack it there.
 
     Addresses and digests are torchvision's own. Mirrors are tried in order.
 
     Args:
-        name: MNIST, FashionMNIST, CIFAR10, CIFAR100 or Omniglot (its background set).
+        datasets: the module `torchvision.datasets`.
+        name: a key of `ARCHIVES`.
+        root: the folder that torchvision calls root.
 
     Raises:
-        InputError: as `fetch`, of the last mirror.
+        InputError: for an unknown name; as `fetch`, of the last mirror; if an archive cannot be
+            unpacked.
     """
-    kind, root = getattr(datasets, name), Path(root)
-    if name == "Omniglot":
-        file = "images_background"
-        found = root / "omniglot-py" / file
-        wanted = [
-            (
-                [f"{kind.download_url_prefix}/{file}.zip"],
-                found.with_suffix(".zip"),
-                kind.zips_md5[file],
-                found,
-            )
-        ]
-    elif hasattr(kind, "tgz_md5"):
-        wanted = [([kind.url], root / kind.filename, kind.tgz_md5, root / kind.base_folder)]
-    else:
-        raw = root / name / "raw"
-        wanted = [
-            (
-                [mirror + file for mirror in kind.mirrors],
-                raw / file,
-                digest,
-                raw / file.removesuffix(".gz"),
-            )
-            for file, digest in kind.resources
-        ]
-    for addresses, path, digest, unpacked in wanted:
-        if not unpacked.exists():
-            _any(addresses, path, digest)
-            _unpack(datasets, path, unpacked)
+    if name not in ARCHIVES:
+        raise InputError(f"data set {name!r} is not one of {', '.join(ARCHIVES)}")
+    for archive in ARCHIVES[name](getattr(datasets, name), Path(root)):
+        if not archive.unpacked.exists():
+            _fetch_from_any(archive)
+            _unpack(datasets, archive)
 
 
-def _any(addresses: list[str], path: Path, digest: str) -> None:
-    for address in addresses:
+def _idx_archives(dataset: Any, root: Path) -> list[Archive]:
+    """Four gzipped files of MNIST's format."""
+    raw = root / dataset.__name__ / "raw"
+    archives = []
+    for file, md5 in dataset.resources:
+        addresses = [mirror + file for mirror in dataset.mirrors]
+        archives.append(Archive(addresses, raw / file, md5, raw / file.removesuffix(".gz")))
+    return archives
+
+
+def _cifar_archive(dataset: Any, root: Path) -> list[Archive]:
+    path = root / dataset.filename
+    return [Archive([dataset.url], path, dataset.tgz_md5, root / dataset.base_folder)]
+
+
+def _omniglot_background(dataset: Any, root: Path) -> list[Archive]:
+    file = "images_background"
+    unpacked = root / "omniglot-py" / file
+    addresses = [f"{dataset.download_url_prefix}/{file}.zip"]
+    return [Archive(addresses, unpacked.with_suffix(".zip"), dataset.zips_md5[file], unpacked)]
+
+
+ARCHIVES = {  # by torchvision's name: its data set class, root -> archives
+    "MNIST": _idx_archives,
+    "FashionMNIST": _idx_archives,
+    "CIFAR10": _cifar_archive,
+    "CIFAR100": _cifar_archive,
+    "Omniglot": _omniglot_background,
+}
+
+
+def _fetch_from_any(archive: Archive) -> None:
+    """Fetch an archive from the first mirror that has it."""
+    for address in archive.addresses:
         try:
-            fetch(address, path, digest)
+            fetch(address, archive.path, archive.md5)
             return
         except InputError as error:
-            if address == addresses[-1]:
+            if address == archive.addresses[-1]:
                 raise
             log.info("%s; trying the next mirror", error)
 
 
-def _unpack(datasets: ModuleType, archive: Path, unpacked: Path) -> None:
+def _unpack(datasets: ModuleType, archive: Archive) -> None:
     """Unpack beside the archive and rename: what is there is whole."""
     try:
-        with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
-            datasets.utils.extract_archive(str(archive), folder)
-            os.replace(Path(folder) / unpacked.name, unpacked)
+        with tempfile.TemporaryDirectory(dir=archive.path.parent) as folder:
+            datasets.utils.extract_archive(str(archive.path), folder)
+            os.replace(Path(folder) / archive.unpacked.name, archive.unpacked)
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
-            f"{archive} cannot be unpacked ({error}); remove it and run the same again"
+            f"{archive.path} cannot be unpacked ({error}); remove it and run the same again"
         ) from error
 
 
 def _receive(url: str, part: Path) -> None:
-    """Append what is missing of `url` to `part`."""
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    """Append what is missing of `url` to `part`, or all of it where the server has no ranges."""
+    received = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(
+        url, headers={"Range": f"bytes={received}-"} if received else {}
+    )
     try:
-        answer = urllib.request.urlopen(request, timeout=60)
+        response = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing is missing
+        if error.code == 416 and received:  # nothing is missing
             return
         raise
-    with answer:
-        resumed = answer.status == 206
-        length = int(answer.headers.get("Content-Length") or 0)
-        total = (have if resumed else 0) + length if length else None
+    with response:
+        resumed = response.status == 206
+        length = int(response.headers.get("Content-Length") or 0)
+        start = received if resumed else 0
+        total = start + length if length else None
         with (
             part.open("ab" if resumed else "wb") as stream,
-            meter(f"fetching {url.rsplit('/', 1)[-1]}", "bytes", total) as shown,
+            meter(f"fetching {url.rsplit('/', 1)[-1]}", "bytes", total) as progress,
         ):
-            shown.reached(have if resumed else 0)
-            while block := answer.read(BLOCK):
+            progress.reached(start)
+            while block := response.read(BLOCK_BYTES):
                 stream.write(block)
-                shown.advance(len(block))
+                progress.advance(len(block))
         if total is not None and part.stat().st_size < total:
             raise ConnectionError(
                 f"the connection ended at {part.stat().st_size:,} of {total:,} bytes"

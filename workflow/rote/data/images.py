@@ -1,12 +1,12 @@
-"""Real data: images from scikit-learn, torchvision or local files. One source is never replaced by
-another.
-"""
+"""Images from scikit-learn, torchvision or local files. No source is ever replaced by another."""
 
 import gzip
 import math
 import struct
 import zlib
 from contextlib import suppress
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -16,25 +16,28 @@ import numpy as np
 from rote.core.errors import InputError
 from rote.data import download as downloads
 
-_IDX_TYPES = {8: np.uint8}
-_LARGEST = 2**33  # bytes that a file may unpack to
-_MNIST_FILES = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
+_IDX_UNSIGNED_BYTES = 8  # the type code of an idx file of bytes
+_MAX_BYTES = 2**33  # that a file may unpack to
+_MNIST_FILES = (  # images and labels, training first
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
 
 
 class Images(NamedTuple):
-    """Gray images with labels."""
+    """Images with labels."""
 
-    pixels: np.ndarray  # (images, side, side) uint8, 0 is background
+    pixels: (
+        np.ndarray
+    )  # (images, side, side), 0 is background; colour (images, 3, side, side); uint8
     labels: np.ndarray  # (images,) int
-    largest: int  # the gray value of full ink
+    largest: int  # the largest value that a pixel may have: full ink
 
 
 def digits() -> Images:
-    """The 1,797 scanned digits that scikit-learn ships: 8x8 pixels, values 0-16 (UCI, Alpaydin and
-    Kaynak 1998).
+    """The 1,797 scanned digits that scikit-learn ships: 8x8 pixels, values 0-16.
+
+    UCI's optical recognition of handwritten digits (Alpaydin and Kaynak 1998).
     """
     from sklearn.datasets import load_digits
 
@@ -43,14 +46,12 @@ def digits() -> Images:
 
 
 def mnist(root: str | Path, *, download: bool = False) -> Images:
-    """MNIST (LeCun, Cortes, Burges): 28x28 pixels, values 0-255; all splits that `root` holds,
-    training first.
-
-    `root` may be laid out by torchvision (`<root>/MNIST/raw/...`), or hold the idx files
-    themselves, plain or gzipped, of both splits or of one (torchvision itself refuses a folder with
-    one split).
+    """MNIST (LeCun, Cortes, Burges): 28x28 pixels, values 0-255; training first.
 
     Args:
+        root: folder as torchvision lays it out (`<root>/MNIST/raw/...`), or with the idx files
+            themselves, plain or gzipped, of both splits or of one (torchvision itself refuses a
+            folder with one split).
         download: fetch all four files of torchvision's into `root` first.
 
     Raises:
@@ -60,12 +61,13 @@ def mnist(root: str | Path, *, download: bool = False) -> Images:
 
 
 def fashion(root: str | Path, *, download: bool = False) -> Images:
-    """Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): 28x28 pixels, values 0-255, 10 classes, training
-    first.
+    """Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): 28x28 pixels, values 0-255; training first.
 
-    `root` may hold the idx files as for `mnist` (torchvision: `<root>/FashionMNIST/raw/...`), or
-    the project's sheet of 900 samples, `fashion-mnist-sprite.png`: 30 x 30 images, three rows of
-    them per class, in the order of the labels.
+    Args:
+        root: folder with the idx files as for `mnist` (torchvision: `<root>/FashionMNIST/raw/...`),
+            or with the project's sheet of 900 samples, `fashion-mnist-sprite.png`: 30 x 30 images,
+            three rows of them per class, in the order of the labels.
+        download: fetch all four files of torchvision's into `root` first.
 
     Raises:
         InputError: as `mnist`, and for a sheet of another size.
@@ -96,102 +98,129 @@ def _idx_folder(root: Path, name: str, download: bool) -> Images:
         raise InputError(
             f"{name} folder {root} does not exist; put the idx files there, or set download to true"
         )
-    parts = []
-    for images_name, labels_name in _MNIST_FILES.values():
-        images_file, labels_file = (
-            _plain_or_gz(folder / images_name),
-            _plain_or_gz(folder / labels_name),
-        )
+    splits = []
+    for images_name, labels_name in _MNIST_FILES:
+        images_file = _plain_or_gz(folder / images_name)
+        labels_file = _plain_or_gz(folder / labels_name)
         if images_file is None and labels_file is None:
             continue
         if images_file is None or labels_file is None:
             missing = images_name if images_file is None else labels_name
             raise InputError(f"{name} folder {folder}: {missing} (or {missing}.gz) is missing")
-        images, labels = read_idx(images_file), read_idx(labels_file)
-        if images.ndim != 3 or images.shape[1] != images.shape[2]:
-            raise InputError(
-                f"{images_file}: expected square images (n, side, side), found shape {images.shape}"
-            )
-        if labels.shape != images.shape[:1]:
-            raise InputError(
-                f"{labels_file}: {labels.shape} labels for {len(images)} images in {images_file}"
-            )
-        if labels.size and labels.max() > 9:
-            raise InputError(f"{labels_file}: labels must be 0-9, found {labels.max()}")
-        parts.append((images, labels.astype(int)))
-    if not parts:
-        wanted = ", ".join(file for pair in _MNIST_FILES.values() for file in pair)
+        splits.append(_idx_split(images_file, labels_file))
+    if not splits:
+        names = ", ".join(chain.from_iterable(_MNIST_FILES))
         raise InputError(
-            f"{name} folder {folder} holds no idx files; expected some of {wanted} (or .gz)"
+            f"{name} folder {folder} holds no idx files; expected some of {names} (or .gz)"
         )
-    if len({images.shape[1] for images, _ in parts}) > 1:
+    if len({split.pixels.shape[1] for split in splits}) > 1:
         raise InputError(f"{name} folder {folder}: the splits have images of different size")
-    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return Images(images, labels, 255)
+    pixels = np.concatenate([split.pixels for split in splits])
+    return Images(pixels, np.concatenate([split.labels for split in splits]), 255)
+
+
+def _idx_split(images_file: Path, labels_file: Path) -> Images:
+    images = read_idx(images_file)
+    labels = read_idx(labels_file)
+    if images.ndim != 3 or images.shape[1] != images.shape[2]:
+        raise InputError(
+            f"{images_file}: expected square images (n, side, side), found shape {images.shape}"
+        )
+    if labels.shape != images.shape[:1]:
+        raise InputError(
+            f"{labels_file}: {labels.shape} labels for {len(images)} images in {images_file}"
+        )
+    if labels.size and labels.max() > 9:
+        raise InputError(f"{labels_file}: labels must be 0-9, found {labels.max()}")
+    return Images(images, labels.astype(int), 255)
 
 
 def read_idx(path: str | Path) -> np.ndarray:
-    """Read an idx file of bytes, plain or gzipped. Raises InputError if it is not whole."""
+    """Read an idx file of bytes, plain or gzipped.
+
+    Returns:
+        Of the shape that its header says, one to four axes, uint8.
+
+    Raises:
+        InputError: if the file cannot be read, is damaged, is no idx file of bytes, or is shorter
+            or longer than its header says.
+    """
     path = Path(path)
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
             content = stream.read(20)
-            if content[:2] == b"\0\0" and len(content) >= 4 and len(content) >= 4 + 4 * content[3]:
+            if _is_idx(content) and len(content) >= _header_bytes(content):
                 # no more than the header says, and a byte to notice more by
-                content += stream.read(min(_idx_size(content), _LARGEST) + 1)
+                content += stream.read(min(_idx_bytes(content), _MAX_BYTES) + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} is truncated or damaged ({error}); fetch it again") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    if (
-        len(content) < 4
-        or content[:2] != b"\0\0"
-        or content[2] not in _IDX_TYPES
-        or not 1 <= content[3] <= 4
-    ):
+    if not _is_idx(content):
         raise InputError(f"{path} is not an idx file of bytes (its header is {content[:4]!r})")
-    header = 4 + 4 * content[3]
+    header = _header_bytes(content)
     if len(content) < header:
         raise InputError(
             f"{path} is truncated: {len(content)} bytes, its header alone needs {header}"
         )
-    shape, wanted = struct.unpack(f">{content[3]}I", content[4:header]), _idx_size(content)
-    if wanted > _LARGEST:
+    size = _idx_bytes(content)
+    if size > _MAX_BYTES:
         raise InputError(
-            f"{path}: its header says {wanted:,} bytes; more than {_LARGEST:,} are not read"
+            f"{path}: its header says {size:,} bytes; more than {_MAX_BYTES:,} are not read"
         )
-    if len(content) < wanted:
+    if len(content) < size:
         raise InputError(
-            f"{path} is truncated: {len(content)} bytes, its header says {wanted}; fetch it again"
+            f"{path} is truncated: {len(content)} bytes, its header says {size}; fetch it again"
         )
-    if len(content) > wanted:
+    if len(content) > size:
         raise InputError(
-            f"{path} is too long: more than the {wanted} bytes that its header says; fetch it again"
+            f"{path} is too long: more than the {size} bytes that its header says; fetch it again"
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(content, np.uint8, offset=header).reshape(_idx_shape(content))
 
 
-def _idx_size(content: bytes) -> int:
-    """Bytes of a whole idx file of bytes, by its header."""
-    dimensions = content[3]
+def _is_idx(content: bytes) -> bool:
+    """Whether a file begins as an idx file of bytes: two zeros, the type, the number of axes."""
     return (
-        4
-        + 4 * dimensions
-        + math.prod(struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions]))
+        len(content) >= 4
+        and content[:2] == b"\0\0"
+        and content[2] == _IDX_UNSIGNED_BYTES
+        and 1 <= content[3] <= 4
     )
+
+
+def _header_bytes(content: bytes) -> int:
+    return 4 + 4 * content[3]
+
+
+def _idx_shape(content: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{content[3]}I", content[4 : _header_bytes(content)])
+
+
+def _idx_bytes(content: bytes) -> int:
+    """Bytes of a whole idx file of bytes, by its header."""
+    return _header_bytes(content) + math.prod(_idx_shape(content))
 
 
 def omniglot(
     root: str | Path, count: int, side: int, rng: np.random.Generator, *, download: bool = False
 ) -> np.ndarray:
-    """`count` Omniglot images, one each of distinct characters, as white ink on black: (count,
-    side, side) uint8.
+    """Omniglot images (Lake et al. 2015), one each of distinct characters, white ink on black.
 
-    Reads `<root>/images_background/<alphabet>/<character>/*.png` (torchvision puts it under
-    `omniglot-py/`).
+    Args:
+        root: folder that holds `images_background/<alphabet>/<character>/*.png` (torchvision puts
+            it under `omniglot-py/`).
+        count: number of characters.
+        side: height and width to scale to, pixels.
+        rng: draws the characters, and one drawing of each.
+        download: fetch torchvision's archive into `root` first.
+
+    Returns:
+        (count, side, side) uint8.
 
     Raises:
-        InputError: if the folder is missing or holds fewer than `count` characters.
+        InputError: if the folder is missing, holds fewer than `count` characters, or a drawing
+            cannot be read.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -215,8 +244,8 @@ def omniglot(
         )
     images = []
     for index in np.sort(rng.choice(len(characters), count, replace=False)):
-        files = sorted(characters[index].glob("*.png"))
-        file = files[rng.integers(len(files))]
+        drawings = sorted(characters[index].glob("*.png"))
+        file = drawings[rng.integers(len(drawings))]
         try:
             picture = Image.open(file).convert("L").resize((side, side), Image.Resampling.BOX)
         except (OSError, UnidentifiedImageError) as error:
@@ -235,18 +264,22 @@ def torchvision() -> ModuleType:
     """
     import torch
 
-    if not _declared and torch.version.cuda is None:
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            with suppress(RuntimeError):  # the compiled part was loaded after all
-                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _declared.append(library)  # the declaration lives as long as this object
+    if torch.version.cuda is None:
+        _declare_operators()
     import torchvision as package
 
     return package
 
 
-_declared: list = []
+@cache  # the declaration lives as long as the library object
+def _declare_operators() -> object:
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        with suppress(RuntimeError):  # the compiled part was loaded after all
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
 
 
 def _plain_or_gz(path: Path) -> Path | None:
@@ -258,11 +291,14 @@ def _plain_or_gz(path: Path) -> Path | None:
 def cifar10(root: str | Path, *, download: bool = False) -> Images:
     """CIFAR-10 (Krizhevsky 2009): 32x32 colour images, values 0-255, training first.
 
-    Reads torchvision's layout (`<root>/cifar-10-batches-py`, checked by torchvision) or the binary
-    version (`<root>/cifar-10-batches-bin/*.bin`: a label byte and 3,072 pixel bytes per image).
+    Args:
+        root: folder in torchvision's layout (`<root>/cifar-10-batches-py`, checked by torchvision)
+            or with the binary version (`<root>/cifar-10-batches-bin/*.bin`: a label byte and 3,072
+            pixel bytes per image).
+        download: fetch torchvision's archive into `root` first; ignored beside the binary version.
 
     Raises:
-        InputError: naming the file if one is missing or truncated.
+        InputError: naming the file if one is missing or truncated, or if a label is none.
     """
     root = Path(root)
     binary = root / "cifar-10-batches-bin"
@@ -273,15 +309,16 @@ def cifar10(root: str | Path, *, download: bool = False) -> Images:
 
 
 def cifar100(root: str | Path, *, download: bool = False) -> Images:
-    """CIFAR-100 (Krizhevsky 2009) with its fine labels: 32x32 colour images, values 0-255, training
-    first.
+    """CIFAR-100 (Krizhevsky 2009), fine labels: 32x32 colour images, values 0-255, training first.
 
-    Reads torchvision's layout (`<root>/cifar-100-python`, checked by torchvision) or the binary
-    version (`<root>/cifar-100-binary/{train,test}.bin`: a coarse and a fine label byte and 3,072
-    pixel bytes per image).
+    Args:
+        root: folder in torchvision's layout (`<root>/cifar-100-python`, checked by torchvision) or
+            with the binary version (`<root>/cifar-100-binary/{train,test}.bin`: a coarse and a fine
+            label byte and 3,072 pixel bytes per image).
+        download: fetch torchvision's archive into `root` first; ignored beside the binary version.
 
     Raises:
-        InputError: naming the file if one is missing or truncated.
+        InputError: naming the file if one is missing or truncated, or if a label is none.
     """
     root = Path(root)
     binary = root / "cifar-100-binary"
@@ -291,11 +328,12 @@ def cifar100(root: str | Path, *, download: bool = False) -> Images:
 
 
 def _cifar_binary(folder: Path, names: list[str], *, labels: int, classes: int) -> Images:
-    """Images of the binary files that are there; the last of an image's label bytes is its label."""
+    """Images of those files that exist; the last of an image's `labels` bytes is its label."""
     files = [folder / name for name in names if (folder / name).is_file()]
     if not files:
         raise InputError(f"{folder} holds none of {', '.join(names)}")
-    parts, size = [], labels + 3072
+    size = labels + 3072
+    parts = []
     for file in files:
         content = np.fromfile(file, np.uint8)
         if not len(content) or len(content) % size:
@@ -305,23 +343,24 @@ def _cifar_binary(folder: Path, names: list[str], *, labels: int, classes: int) 
             )
         parts.append(content.reshape(-1, size))
     rows = np.concatenate(parts)
-    found = rows[:, labels - 1].astype(int)
-    if found.max() >= classes:
-        raise InputError(f"{folder}: labels must be 0-{classes - 1}, found {found.max()}")
-    return Images(rows[:, labels:].reshape(-1, 3, 32, 32), found, 255)
+    targets = rows[:, labels - 1].astype(int)
+    if targets.max() >= classes:
+        raise InputError(f"{folder}: labels must be 0-{classes - 1}, found {targets.max()}")
+    return Images(rows[:, labels:].reshape(-1, 3, 32, 32), targets, 255)
 
 
 def _cifar(root: Path, name: str, download: bool) -> Images:
     """Both splits as torchvision reads them."""
-    kind = getattr(torchvision().datasets, name)
+    datasets = torchvision().datasets
     if download:
-        downloads.torchvision_set(torchvision().datasets, name, root)
+        downloads.torchvision_set(datasets, name, root)
+    dataset = getattr(datasets, name)
     try:
-        sets = [kind(str(root), train=train, download=download) for train in (True, False)]
+        splits = [dataset(str(root), train=train, download=download) for train in (True, False)]
     except (OSError, RuntimeError) as error:
-        known = name.replace("CIFAR", "CIFAR-")
         raise InputError(
-            f"{known} is not in {root} ({error}); put it there, or set download to true"
+            f"{name.replace('CIFAR', 'CIFAR-')} is not in {root} ({error}); put it there, or set "
+            "download to true"
         ) from error
-    pixels = np.concatenate([part.data for part in sets]).transpose(0, 3, 1, 2)
-    return Images(pixels, np.concatenate([part.targets for part in sets]), 255)
+    pixels = np.concatenate([split.data for split in splits]).transpose(0, 3, 1, 2)
+    return Images(pixels, np.concatenate([split.targets for split in splits]), 255)

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,12 +15,34 @@ from rote.data.corpora import Document
 WORD = re.compile(r"\w+")
 
 
+class _Fact(NamedTuple):
+    """A fact as case-folded words."""
+
+    row: int
+    entity: tuple[str, ...]
+    value: tuple[str, ...]
+
+
+class _Word(NamedTuple):
+    """A word of a text and where it stands, in characters."""
+
+    word: str
+    start: int
+    end: int
+
+
 def read_facts(path: str | Path) -> pd.DataFrame:
-    """A table of facts: columns entity (or key) and value (Parquet or CSV), duplicates dropped.
+    """A table of facts, duplicates dropped.
+
+    Args:
+        path: Parquet or CSV with the columns entity (or key) and value.
+
+    Returns:
+        Columns entity and value, strings; one row per entity.
 
     Raises:
         InputError: for a missing file or column, an entity or value without a word, or two values
-            of one entity that are told apart by nothing (the pair is listed).
+            of one entity (the first such entities are listed).
     """
     path = Path(path)
     try:
@@ -35,14 +58,13 @@ def read_facts(path: str | Path) -> pd.DataFrame:
             f"{', '.join(frame.columns)}"
         )
     frame = frame[["entity", "value"]].astype(str).drop_duplicates().reset_index(drop=True)
-    empty = frame[~frame["entity"].str.contains(r"\w") | ~frame["value"].str.contains(r"\w")]
-    if len(empty) or frame.empty:
-        which = (
-            f"row {empty.index[0]} has an entity or value without a word"
-            if len(empty)
-            else "it has no rows"
+    if frame.empty:
+        raise InputError(f"facts {path}: it has no rows")
+    wordless = frame[~frame["entity"].str.contains(r"\w") | ~frame["value"].str.contains(r"\w")]
+    if len(wordless):
+        raise InputError(
+            f"facts {path}: row {wordless.index[0]} has an entity or value without a word"
         )
-        raise InputError(f"facts {path}: {which}")
     twice = frame.loc[frame["entity"].duplicated(), "entity"].unique()
     if len(twice):
         raise InputError(
@@ -57,37 +79,52 @@ def annotate(documents: Iterable[Document], facts: pd.DataFrame, window: int) ->
 
     Words are compared without regard to case.
 
+    Args:
+        documents: texts to search.
+        facts: as `read_facts` returns them.
+        window: characters between the end of the entity and the start of its value, at most.
+
     Returns:
         Columns document, fact (row of `facts`), start and end (characters of the value); one row
         per mention.
     """
-    by_first: dict[str, list[tuple[tuple[str, ...], tuple[str, ...], int]]] = defaultdict(list)
-    for fact, row in enumerate(facts.itertuples()):
-        entity, value = (
-            tuple(word.casefold() for word in WORD.findall(text))
-            for text in (row.entity, row.value)
-        )
-        by_first[entity[0]].append((entity, value, fact))
-    found = []
+    by_first_word: dict[str, list[_Fact]] = defaultdict(list)
+    for row, (entity, value) in enumerate(facts[["entity", "value"]].itertuples(index=False)):
+        fact = _Fact(row, _folded_words(entity), _folded_words(value))
+        by_first_word[fact.entity[0]].append(fact)
+    mentions = []
     for document in documents:
-        places = [
-            (match.group().casefold(), match.start(), match.end())
+        words = [
+            _Word(match.group().casefold(), match.start(), match.end())
             for match in WORD.finditer(document.text)
         ]
-        words = [word for word, _, _ in places]
-        for at, word in enumerate(words):
-            for entity, value, fact in by_first.get(word, ()):
-                after = at + len(entity)
-                if tuple(words[at:after]) != entity:
-                    continue
-                for begin in range(after, len(words) - len(value) + 1):
-                    if places[begin][1] - places[after - 1][2] > window:
-                        break
-                    if tuple(words[begin : begin + len(value)]) == value:
-                        found.append(
-                            (document.id, fact, places[begin][1], places[begin + len(value) - 1][2])
-                        )
-                        break
-    return pd.DataFrame(found, columns=["document", "fact", "start", "end"]).drop_duplicates(
-        ignore_index=True
-    )
+        for position, word in enumerate(words):
+            for fact in by_first_word.get(word.word, ()):
+                span = _value_after(words, position, fact, window)
+                if span is not None:
+                    start, end = span
+                    mentions.append(
+                        {"document": document.id, "fact": fact.row, "start": start, "end": end}
+                    )
+    frame = pd.DataFrame(mentions, columns=["document", "fact", "start", "end"])
+    return frame.drop_duplicates(ignore_index=True)
+
+
+def _folded_words(text: str) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in WORD.findall(text))
+
+
+def _value_after(
+    words: list[_Word], position: int, fact: _Fact, window: int
+) -> tuple[int, int] | None:
+    """Start and end of a fact's value after its entity, if that stands at `position`."""
+    after = position + len(fact.entity)
+    if tuple(word.word for word in words[position:after]) != fact.entity:
+        return None
+    for begin in range(after, len(words) - len(fact.value) + 1):
+        if words[begin].start - words[after - 1].end > window:
+            return None
+        span = words[begin : begin + len(fact.value)]
+        if tuple(word.word for word in span) == fact.value:
+            return span[0].start, span[-1].end
+    return None

@@ -1,5 +1,5 @@
-"""Sparse sign features with power-law frequencies: the linear track's data (long-tail composition,
-section 2).
+"""Sparse sign features with power-law frequencies: data of the linear track (long-tail
+composition, section 2).
 """
 
 import math
@@ -15,6 +15,11 @@ def frequencies(d: int, s: float, alpha: float) -> np.ndarray:
 
     The clip makes Σ p_i ≤ s; it is not rescaled. For α ≤ 1 the result depends on d.
 
+    Args:
+        d: number of features.
+        s: expected number of non-zero features per row before clipping.
+        alpha: exponent of the power law.
+
     Raises:
         InputError: unless d ≥ 1 is an integer, s > 0 and α ≥ 0 are finite.
     """
@@ -29,11 +34,21 @@ def frequencies(d: int, s: float, alpha: float) -> np.ndarray:
 
 
 def draw(p: np.ndarray, n: int, rng: np.random.Generator) -> sparse.csr_array:
-    """n rows of independent features: x_i is ±1 with probability p_i (random sign), else 0. CSR,
-    (n, d).
+    """n rows of independent features: x_i is ±1 with probability p_i (random sign), else 0.
 
     Draws each feature's count m_i ~ Bin(n, p_i), then m_i distinct rows: the same law as n·d
     Bernoulli draws at the cost of the non-zeros alone.
+
+    Args:
+        p: probabilities that a feature is non-zero, (d,).
+        n: rows.
+        rng: source of all draws.
+
+    Returns:
+        CSR, (n, d).
+
+    Raises:
+        InputError: if n < 1.
     """
     if n < 1:
         raise InputError(f"n must be at least 1, given {n}")
@@ -49,22 +64,27 @@ def draw(p: np.ndarray, n: int, rng: np.random.Generator) -> sparse.csr_array:
 def force(
     X: sparse.csr_array, pool: np.ndarray, t: int, rng: np.random.Generator
 ) -> sparse.csr_array:
-    """Rows in which t distinct features of `pool` are forced to ±1: the paper's rare combinations.
-    CSR, as X.
+    """Rows in which t distinct features of a pool are forced to ±1: the paper's rare combinations.
+
+    Args:
+        X: rows, CSR (n, d).
+        pool: numbers of the features that may be forced, (pool,).
+        t: features to force in each row, never one twice.
+        rng: source of all draws.
+
+    Returns:
+        CSR, (n, d).
 
     Raises:
-        InputError: if the pool holds fewer than t features (features are never repeated within a
-            row).
+        InputError: if the pool holds fewer than t features.
     """
     if t > len(pool):
         raise InputError(f"cannot force {t} distinct features: the pool holds {len(pool)}")
     n = X.shape[0]
-    picks = (
-        pool[rng.random((n, len(pool))).argpartition(t - 1, axis=1)[:, :t]]
-        if t
-        else np.empty((n, 0), int)
-    )
-    row = np.repeat(np.arange(n), t)
-    mask = sparse.csr_array((np.ones(n * t), (row, picks.ravel())), shape=X.shape)
-    signs = sparse.csr_array((rng.choice([-1.0, 1.0], n * t), (row, picks.ravel())), shape=X.shape)
+    if t == 0:
+        return X.copy()
+    columns = pool[rng.random((n, len(pool))).argpartition(t - 1, axis=1)[:, :t]]
+    entries = (np.repeat(np.arange(n), t), columns.ravel())
+    mask = sparse.csr_array((np.ones(n * t), entries), shape=X.shape)
+    signs = sparse.csr_array((rng.choice([-1.0, 1.0], n * t), entries), shape=X.shape)
     return sparse.csr_array(X - X.multiply(mask) + signs)

@@ -1,25 +1,25 @@
-"""Sums of three images: the network and kernel tracks' data (long-tail composition; sizes are our
-reconstruction).
+"""Sums of three images: data of the network and kernel tracks (long-tail composition).
 
 A triple is three image ids; its target is the sum of their labels. The base training set holds
 digits 0-8 with Zipf frequencies; 9s and glyphs (symbols seen in one training triple each) are the
-long tail. Test sets force rare symbols together that never met in training.
+long tail. Test sets force rare symbols together that never met in training. The task is the
+paper's, its sizes are our reconstruction.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from rote.core.errors import InputError
 
-COMPANIONS = ("head", "zipf", "tail")  # what shares a triple with a rare symbol
 RARE = 9  # the digit that the base training set never holds
 GLYPHS = 10
 
 
 class Bank(NamedTuple):
-    """One replicate's images: which ids are for training, which are held out, and the ten glyphs."""
+    """One replicate's images: ids for training, held-out ids for tests, and the ten glyphs."""
 
     labels: np.ndarray  # (images,) label by image id
     pool: Mapping[int, np.ndarray]  # digit -> ids for training
@@ -28,11 +28,72 @@ class Bank(NamedTuple):
     slots: np.ndarray  # (10,) the slot each glyph has in training
 
 
+@dataclass(frozen=True)
+class Companions:
+    """What shares a training triple with a glyph."""
+
+    name: str
+    digits: tuple[int, ...] | None  # drawn uniformly; None: as the base training set
+
+
+HEAD = Companions("head", (0, 1))
+ZIPF = Companions("zipf", None)
+TAIL = Companions("tail", (7, 8))
+COMPANIONS = (HEAD, ZIPF, TAIL)
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Triples on which a fitted model is measured."""
+
+    name: str
+    holds: str  # what a triple is made of
+    trained_nines: bool = False  # whether its 9s are images that were trained on
+
+
+TRAIN = EvaluationSet("train", "the training triples themselves")
+IN_DISTRIBUTION = EvaluationSet("in-distribution", "held-out digits, distributed as the base")
+ONE_NINE = EvaluationSet("one-nine", "one held-out 9, two digits 0-4")
+TWO_NINES = EvaluationSet("two-nines", "two held-out 9s, one digit 0-4")
+THREE_NINES = EvaluationSet("three-nines", "three held-out 9s")
+TWO_TRAINED_NINES = EvaluationSet(
+    "two-trained-nines", "two trained 9s that never met, one digit 0-4", trained_nines=True
+)
+TWO_GLYPHS = EvaluationSet("two-glyphs-any-slot", "two glyphs in any slots, one digit 0-4")
+TWO_GLYPHS_TRAINED_SLOTS = EvaluationSet(
+    "two-glyphs-trained-slots", "two glyphs in the slots that they had in training, one digit 0-4"
+)
+ONE_GLYPH_TRAINED_SLOT = EvaluationSet(
+    "one-glyph-trained-slot", "one glyph in the slot that it had in training, two digits 0-4"
+)
+GLYPH_ROWS = EvaluationSet("glyph-training-rows", "the ten training triples with a glyph")
+EVALUATION_SETS = {
+    evaluation_set.name: evaluation_set
+    for evaluation_set in (
+        TRAIN,
+        IN_DISTRIBUTION,
+        ONE_NINE,
+        TWO_NINES,
+        THREE_NINES,
+        TWO_TRAINED_NINES,
+        TWO_GLYPHS,
+        TWO_GLYPHS_TRAINED_SLOTS,
+        ONE_GLYPH_TRAINED_SLOT,
+        GLYPH_ROWS,
+    )
+}
+
+
 def draw_glyphs(side: int, ink: int, rng: np.random.Generator) -> np.ndarray:
-    """Ten symbols of two random strokes each on a side x side grid: (10, side, side) uint8.
+    """Ten symbols of two random strokes each: (10, side, side) uint8.
 
     A stroke starts away from the edge with a step in {-1, 0, 1}², inks 9 pixels, and redraws its
     direction with probability 0.4 before each.
+
+    Args:
+        side: height and width, pixels.
+        ink: gray value of a stroke; the background is 0.
+        rng: source of all draws.
     """
     glyphs = np.zeros((GLYPHS, side, side), np.uint8)
     for glyph in glyphs:
@@ -52,14 +113,17 @@ def split(
     """Hold out `held_out` images per digit for tests, and give each glyph its training slot.
 
     Args:
-        labels: labels of all images, digits first.
-        digits: number of digit images; ids from here on are glyphs.
-        glyphs: ids of this replicate's ten glyphs.
+        labels: (images,) labels of all images, digits first.
+        digits: number of digit images; ids from there on are glyphs.
+        glyphs: (10,) ids of this replicate's glyphs.
+        held_out: images per digit for tests alone.
+        rng: source of all draws.
 
     Raises:
-        InputError: if a class has too few images.
+        InputError: if a class has too few images, or all glyphs draw the same slot.
     """
-    pool, test = {}, {}
+    pool = {}
+    test = {}
     for digit in range(10):
         ids = rng.permutation(np.flatnonzero(labels[:digits] == digit))
         if len(ids) <= held_out:
@@ -67,7 +131,8 @@ def split(
                 f"images.held_out is {held_out}, but the data set has {len(ids)} images of digit "
                 f"{digit}; lower it"
             )
-        test[digit], pool[digit] = ids[:held_out], ids[held_out:]
+        test[digit] = ids[:held_out]
+        pool[digit] = ids[held_out:]
     slots = rng.integers(3, size=len(glyphs))
     if len(np.unique(slots)) == 1:  # no two glyphs could be tested in their trained slots
         raise InputError(f"all {len(glyphs)} glyphs drew slot {slots[0]}; choose another seed")
@@ -75,14 +140,21 @@ def split(
 
 
 def base(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> np.ndarray:
-    """n triples of training digits 0-8 with Zipf frequencies: (n, 3) image ids."""
-    weights = np.arange(1, RARE + 1, dtype=float) ** -zipf
-    return _images(bank.pool, rng.choice(RARE, size=(n, 3), p=weights / weights.sum()), rng)
+    """n triples of training digits 0-8: (n, 3) image ids.
+
+    Args:
+        bank: images to draw from.
+        n: number of triples.
+        zipf: exponent of the digits' frequencies, (digit + 1)^-zipf.
+        rng: source of all draws.
+    """
+    return _images(bank.pool, _zipf_digits(n, zipf, rng), rng)
 
 
 def with_nines(triples: np.ndarray, bank: Bank, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`triples` with one 9 in a random slot of the first `count` rows; distinct images, cyclically
-    beyond the pool.
+    """`triples` with one 9 in a random slot of each of the first `count` rows: (n, 3) image ids.
+
+    The 9s are distinct images, repeated in turn where `count` exceeds the pool.
     """
     triples, ids = triples.copy(), rng.permutation(bank.pool[RARE])
     triples[np.arange(count), rng.integers(3, size=count)] = ids[np.arange(count) % len(ids)]
@@ -90,67 +162,65 @@ def with_nines(triples: np.ndarray, bank: Bank, count: int, rng: np.random.Gener
 
 
 def with_glyphs(
-    triples: np.ndarray, bank: Bank, companions: str, zipf: float, rng: np.random.Generator
+    triples: np.ndarray,
+    bank: Bank,
+    companions: Companions,
+    zipf: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """`triples` with each glyph, in its slot, in exactly one of the last ten rows.
+    """`triples` with each glyph, in its slot, in exactly one of the last ten rows: (n, 3) ids.
 
-    `companions` fill the other two slots: `head` digits 0-1, `zipf` as the base, `tail` digits 7-8.
+    Args:
+        triples: (n, 3) image ids; the last ten are replaced.
+        bank: the glyphs, their slots, and the digits that fill the other two slots.
+        companions: which digits fill them.
+        zipf: exponent for companions that are distributed as the base.
+        rng: source of all draws.
     """
-    if companions == "zipf":
+    if companions.digits is None:
         rows = base(bank, GLYPHS, zipf, rng)
     else:
-        rows = _images(
-            bank.pool,
-            rng.choice({"head": [0, 1], "tail": [7, 8]}[companions], size=(GLYPHS, 3)),
-            rng,
-        )
+        rows = _images(bank.pool, rng.choice(companions.digits, size=(GLYPHS, 3)), rng)
     rows[np.arange(GLYPHS), bank.slots] = bank.glyphs
     return np.concatenate([triples[:-GLYPHS], rows])
 
 
 def tests(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The test sets that do not depend on the training set, each (n, 3) image ids of held-out
-    digits.
+    """The test sets that serve every training set: name of an `EvaluationSet` -> (n, 3) image ids.
 
-    `id`: as the base; `nine1`, `nine2`, `nine3`: that many held-out 9s, other slots 0-4; `gl2_any`:
-        two glyphs in any
-    slots; `gl2_same`: two glyphs in their trained slots; `gl1_same`: one glyph in its trained slot.
+    Digits are held-out images. All sets share one stream of draws, so their order here matters.
     """
-    weights = np.arange(1, RARE + 1, dtype=float) ** -zipf
-    sets = {
-        "id": _images(bank.held_out, rng.choice(RARE, size=(n, 3), p=weights / weights.sum()), rng)
-    }
-    for forced in (1, 2, 3):
-        digits = np.where(_slots(n, forced, rng), RARE, rng.integers(5, size=(n, 3)))
-        sets[f"nine{forced}"] = _images(bank.held_out, digits, rng)
-    others = _images(bank.held_out, rng.integers(5, size=(n, 3)), rng)
+    row = np.arange(n)
+    sets = {IN_DISTRIBUTION: _images(bank.held_out, _zipf_digits(n, zipf, rng), rng)}
+    for count, nines in enumerate((ONE_NINE, TWO_NINES, THREE_NINES), 1):
+        digits = np.where(_random_slots(n, count, rng), RARE, rng.integers(5, size=(n, 3)))
+        sets[nines] = _images(bank.held_out, digits, rng)
+    digits_only = _images(bank.held_out, rng.integers(5, size=(n, 3)), rng)
 
     pairs = rng.random((n, GLYPHS)).argsort(axis=1)[:, :2]  # two distinct glyphs per row
-    anywhere = others.copy()
-    anywhere[_slots(n, 2, rng)] = bank.glyphs[pairs].ravel()
-    sets["gl2_any"] = anywhere
+    any_slot = digits_only.copy()
+    any_slot[_random_slots(n, 2, rng)] = bank.glyphs[pairs].ravel()
+    sets[TWO_GLYPHS] = any_slot
 
-    first, second = np.nonzero(
-        bank.slots[:, None] != bank.slots
-    )  # ordered pairs whose trained slots differ
-    chosen, row = rng.integers(len(first), size=n), np.arange(n)
-    same = others.copy()
-    for glyph in (first[chosen], second[chosen]):
-        same[row, bank.slots[glyph]] = bank.glyphs[glyph]
-    sets["gl2_same"] = same
+    # ordered pairs whose trained slots differ
+    first, second = np.nonzero(bank.slots[:, None] != bank.slots)
+    pair = rng.integers(len(first), size=n)
+    trained_slots = digits_only.copy()
+    for glyph in (first[pair], second[pair]):
+        trained_slots[row, bank.slots[glyph]] = bank.glyphs[glyph]
+    sets[TWO_GLYPHS_TRAINED_SLOTS] = trained_slots
 
-    single, glyph = others.copy(), rng.integers(GLYPHS, size=n)
+    glyph = rng.integers(GLYPHS, size=n)
+    single = digits_only.copy()
     single[row, bank.slots[glyph]] = bank.glyphs[glyph]
-    sets["gl1_same"] = single
-    return sets
+    sets[ONE_GLYPH_TRAINED_SLOT] = single
+    return {evaluation_set.name: rows for evaluation_set, rows in sets.items()}
 
 
-def seen_pairs(
+def trained_pairs(
     train: np.ndarray, bank: Bank, n: int, rng: np.random.Generator
 ) -> np.ndarray | None:
-    """Two 9s that were seen in training, in a new combination: (n, 3) ids, None if training holds
-    no 9.
-    """
+    """Two 9s that were trained on, in a new combination: (n, 3) ids, None if `train` holds no 9."""
     nines = np.unique(train[bank.labels[train] == RARE])
     nines = nines[np.isin(nines, bank.pool[RARE])]
     if not len(nines):
@@ -158,26 +228,40 @@ def seen_pairs(
     rows = _images(bank.held_out, rng.integers(5, size=(n, 3)), rng)
     first = rng.integers(len(nines), size=n)
     second = (first + rng.integers(1, max(len(nines), 2), size=n)) % len(nines)
-    rows[_slots(n, 2, rng)] = nines[np.stack([first, second], 1)].ravel()
+    rows[_random_slots(n, 2, rng)] = nines[np.stack([first, second], 1)].ravel()
     return rows
 
 
 def check(bank: Bank, train: np.ndarray, tests: Mapping[str, np.ndarray]) -> None:
-    """Refuse leakage: held-out digits in training, training digits in tests, a test triple that was
-    trained on.
+    """Refuse leakage between a training set and its test sets.
+
+    Args:
+        bank: which images are for training and which are held out.
+        train: (n, 3) image ids.
+        tests: name of an `EvaluationSet` -> (rows, 3) image ids.
+
+    Raises:
+        AssertionError: for held-out images in training, training images in a test set (but for
+            trained 9s where the set allows them), or a test triple that was trained on.
     """
-    held_out, pool = (np.concatenate(list(ids.values())) for ids in (bank.held_out, bank.pool))
+    held_out = np.concatenate(list(bank.held_out.values()))
     if np.isin(train, held_out).any():
         raise AssertionError("training triples hold held-out images")
-    seen = {tuple(row) for row in train.tolist()}
+    trained = {tuple(row) for row in train.tolist()}
     for name, rows in tests.items():
-        allowed = np.concatenate([held_out, bank.glyphs])
-        if name == "seen9x2":
-            allowed = np.concatenate([allowed, bank.pool[RARE]])
-        if not np.isin(rows, allowed).all() or (name != "seen9x2" and np.isin(rows, pool).any()):
+        allowed = [held_out, bank.glyphs]
+        if EVALUATION_SETS[name].trained_nines:
+            allowed.append(bank.pool[RARE])
+        if not np.isin(rows, np.concatenate(allowed)).all():
             raise AssertionError(f"test set {name} holds training images")
-        if any(tuple(row) in seen for row in rows.tolist()):
+        if any(tuple(row) in trained for row in rows.tolist()):
             raise AssertionError(f"test set {name} holds a training triple")
+
+
+def _zipf_digits(n: int, zipf: float, rng: np.random.Generator) -> np.ndarray:
+    """Digits 0-8 with Zipf frequencies, (n, 3)."""
+    weights = np.arange(1, RARE + 1, dtype=float) ** -zipf
+    return rng.choice(RARE, size=(n, 3), p=weights / weights.sum())
 
 
 def _images(
@@ -186,11 +270,11 @@ def _images(
     """A random image id for each digit, drawn with replacement."""
     ids = np.empty(digits.shape, int)
     for digit in range(10):
-        where = digits == digit
-        ids[where] = rng.choice(images[digit], where.sum())
+        mask = digits == digit
+        ids[mask] = rng.choice(images[digit], mask.sum())
     return ids
 
 
-def _slots(n: int, count: int, rng: np.random.Generator) -> np.ndarray:
+def _random_slots(n: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """`count` random slots out of three per row, as a mask (n, 3)."""
     return rng.random((n, 3)).argsort(axis=1) < count

@@ -16,8 +16,8 @@ from rote.core.errors import InputError
 AMBIGUOUS = 1e-7
 
 
-class Spectrum(NamedTuple):
-    """Thin SVD of X without its zero part: X = left · diag(√w) · rightᵀ."""
+class ThinSVD(NamedTuple):
+    """Thin SVD of a design X without its zero part: X = left · diag(√w) · rightᵀ."""
 
     w: np.ndarray  # (rank,) squared singular values, all > 0
     left: np.ndarray  # (n, rank)
@@ -29,40 +29,46 @@ class Spectrum(NamedTuple):
         return float(self.w.max(initial=0.0))
 
 
-def factorize(X: np.ndarray | sparse.sparray) -> Spectrum:
-    """Factor one design matrix, (n, d), dense or sparse.
+def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
+    """Factor one design matrix.
 
     Uses `eigh` of the smaller Gram matrix; where that cannot tell small singular values from
     rounding, a full SVD.
+
+    Args:
+        X: (n, d), dense or sparse.
     """
     n, d = X.shape
     tall = n >= d
-    gram = X.T @ X if tall else X @ X.T
-    gram = gram.toarray() if sparse.issparse(gram) else gram
-    w, V = np.linalg.eigh(gram)  # (k,), (k, k)
+    w, V = np.linalg.eigh(_dense(X.T @ X if tall else X @ X.T))  # (k,), (k, k)
     top = w[-1] if len(w) else 0.0
     keep = w > AMBIGUOUS * top
     rounding = 8 * max(n, d) * np.finfo(w.dtype).eps * top
     if np.any(~keep & (w > rounding)):
-        dense = X.toarray() if sparse.issparse(X) else X
-        left, root, rightT = np.linalg.svd(dense, full_matrices=False)
+        left, root, rightT = np.linalg.svd(_dense(X), full_matrices=False)
         keep = root > max(n, d) * np.finfo(root.dtype).eps * root[0]
-        return Spectrum(root[keep] ** 2, left[:, keep], rightT[keep].T)
+        return ThinSVD(root[keep] ** 2, left[:, keep], rightT[keep].T)
     w, V = w[keep], V[:, keep]
-    other = (X @ V if tall else X.T @ V) / np.sqrt(w)
-    return Spectrum(w, other, V) if tall else Spectrum(w, V, other)
+    projected = (X @ V if tall else X.T @ V) / np.sqrt(w)
+    return ThinSVD(w, projected, V) if tall else ThinSVD(w, V, projected)
 
 
-def coefficients(spectrum: Spectrum, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarray:
-    """argmin ||Xβ − y||² + λ||β||² for all λ and right-hand sides at once; λ = 0 is the min-norm
-    solution.
+def _dense(X: np.ndarray | sparse.sparray) -> np.ndarray:
+    return X if isinstance(X, np.ndarray) else X.toarray()
+
+
+def coefficients(spectrum: ThinSVD, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarray:
+    """argmin ||Xβ − y||² + λ||β||² for all λ and right-hand sides at once.
+
+    λ = 0 is the min-norm solution.
 
     Args:
-        y: (n,) or (n, k).
+        spectrum: of the design X, (n, d).
+        y: labels, (n,) or (n, k).
         lam: scalar or (L,), ≥ 0, for the unnormalized loss.
 
     Returns:
-        (d,), (d, k), (L, d) or (L, d, k).
+        Coefficients (d,), (d, k), (L, d) or (L, d, k).
     """
     target = spectrum.left.T @ y  # (rank,) or (rank, k)
     gain = np.sqrt(spectrum.w) / (spectrum.w + np.asarray(lam, float)[..., None])  # (..., rank)
@@ -87,7 +93,9 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
     Raises:
         InputError: for NaN or infinite entries, mismatched shapes, empty X, or a negative penalty.
     """
-    X, y, lam = np.asarray(X, float), np.asarray(y, float), np.asarray(lam, float)
+    X = np.asarray(X, float)
+    y = np.asarray(y, float)
+    lam = np.asarray(lam, float)
     _check_design(X)
     if y.ndim < 1 or y.shape[-1] != X.shape[-2]:
         raise InputError(
@@ -106,17 +114,15 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
     n, d = X.shape[-2:]
     if X.ndim == 2:  # one factorization serves the whole batch
         spectrum = factorize(X)
-        lams, targets = (
-            np.broadcast_to(lam, batch).reshape(-1, 1),
-            np.broadcast_to(y, (*batch, n)).reshape(-1, n),
-        )
-        scaled = (
-            np.sqrt(spectrum.w) / (spectrum.w + lams) * (targets @ spectrum.left)
-        )  # (batch, rank)
+        lams = np.broadcast_to(lam, batch).reshape(-1, 1)
+        targets = np.broadcast_to(y, (*batch, n)).reshape(-1, n)
+        gain = np.sqrt(spectrum.w) / (spectrum.w + lams)  # (batch, rank)
+        scaled = gain * (targets @ spectrum.left)
         return (scaled @ spectrum.right.T).reshape(*batch, d)
     result = np.empty((*batch, d))
     designs = np.broadcast_to(X, (*batch, n, d))
-    targets, lams = np.broadcast_to(y, (*batch, n)), np.broadcast_to(lam, batch)
+    targets = np.broadcast_to(y, (*batch, n))
+    lams = np.broadcast_to(lam, batch)
     for index in np.ndindex(batch):
         result[index] = coefficients(factorize(designs[index]), targets[index], lams[index])
     return result
@@ -131,9 +137,13 @@ def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
 
     Args:
         X: (n, d), or batched (..., n, d).
+        tolerance: how far below 1 the diagonal may lie.
 
     Returns:
         Boolean mask (d,), or (..., d).
+
+    Raises:
+        InputError: for NaN or infinite entries, or empty X.
     """
     X = np.asarray(X, float)
     _check_design(X)
@@ -143,23 +153,37 @@ def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
     return leverage > 1 - tolerance
 
 
-def row_space(spectrum: Spectrum) -> np.ndarray:
+def row_space(spectrum: ThinSVD) -> np.ndarray:
     """Diagonal of the projector onto the row space, (d,), in [0, 1]."""
     return np.einsum("ir,ir->i", spectrum.right, spectrum.right)
 
 
-def hat_diagonal(spectrum: Spectrum, lam: np.ndarray | float = 0.0) -> np.ndarray:
-    """H_jj of H = X(XᵀX + λ)⁻¹Xᵀ, how far each row's prediction follows its own label: (n,) or (L,
-    n).
+def hat_diagonal(spectrum: ThinSVD, lam: np.ndarray | float = 0.0) -> np.ndarray:
+    """H_jj of H = X(XᵀX + λ)⁻¹Xᵀ: how far each row's prediction follows its own label.
+
+    Args:
+        spectrum: of the design X, (n, d).
+        lam: scalar or (L,), ≥ 0.
+
+    Returns:
+        (n,) or (L, n), in [0, 1].
     """
     return (spectrum.w / (spectrum.w + np.asarray(lam, float)[..., None])) @ (spectrum.left**2).T
 
 
-def leave_one_out(spectrum: Spectrum, X: np.ndarray | sparse.sparray, y: np.ndarray) -> np.ndarray:
-    """Residual of each row under the min-norm fit to all other rows, (n,), without refitting.
+def leave_one_out(spectrum: ThinSVD, X: np.ndarray | sparse.sparray, y: np.ndarray) -> np.ndarray:
+    """Residual of each row under the min-norm fit to all other rows, without refitting.
 
-    e_j / (1 − H_jj) where H_jj < 1; where H_jj = 1 (the row is memorized), [K⁺y]_j / [K⁺]_jj with K
-    = XXᵀ.
+    e_j / (1 − H_jj) where H_jj < 1. Where H_jj = 1 (the row is memorized), [K⁺y]_j / [K⁺]_jj with
+    K = XXᵀ.
+
+    Args:
+        spectrum: of the design.
+        X: the design, (n, d).
+        y: labels, (n,).
+
+    Returns:
+        Residuals, (n,).
     """
     H = hat_diagonal(spectrum)
     dual = (spectrum.left / spectrum.w) @ (spectrum.left.T @ y)  # K⁺y
@@ -171,11 +195,19 @@ def leave_one_out(spectrum: Spectrum, X: np.ndarray | sparse.sparray, y: np.ndar
         return np.where(memorized, dual / np.where(memorized, dual_diagonal, 1.0), error / safe)
 
 
-def descent(spectrum: Spectrum, y: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Gradient-descent iterates from 0 on ½||Xβ − y||², step 1/λ_max, in closed form: (T, d)."""
-    shrink = -np.expm1(
-        np.asarray(steps)[:, None] * np.log1p(-np.minimum(spectrum.w / spectrum.largest, 1 - 1e-16))
-    )
+def descent(spectrum: ThinSVD, y: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Gradient-descent iterates from 0 on ½||Xβ − y||², step 1/λ_max, in closed form.
+
+    Args:
+        spectrum: of the design X, (n, d).
+        y: labels, (n,).
+        steps: numbers of steps, (T,).
+
+    Returns:
+        Coefficients after each number of steps, (T, d).
+    """
+    rate = np.log1p(-np.minimum(spectrum.w / spectrum.largest, 1 - 1e-16))  # (rank,)
+    shrink = -np.expm1(np.asarray(steps)[:, None] * rate)
     return (shrink / np.sqrt(spectrum.w) * (spectrum.left.T @ y)) @ spectrum.right.T
 
 

@@ -135,7 +135,7 @@ def _rows(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 for number, row in enumerate(batch.to_pylist()):
                     yield f"{file}, row {number}", row
             continue
-        if not file.name.endswith(corpora.LINES):
+        if not file.name.endswith(corpora.JSON_LINES):
             raise InputError(f"task file {file}: must be JSON lines or Parquet")
         for number, line in enumerate(corpora.lines(file), 1):
             if not line.strip():

@@ -1,6 +1,4 @@
-"""Memorizing long-tail data can help generalization through composition (Zhou, Ma, Ge; arXiv
-2510.16322).
-"""
+"""Memorizing long-tail data can help generalization through composition (arXiv 2510.16322)."""
 
 from rote.core.papers import About
 
@@ -11,6 +9,5 @@ ABOUT = About(
     reference="ICLR 2026, arXiv 2510.16322",
     url="https://arxiv.org/abs/2510.16322",
     question="Does memorizing rare examples help on inputs that combine several rare parts, each "
-    "seen once, "
-    "never together?",
+    "seen once, never together?",
 )

@@ -1,5 +1,6 @@
-"""`rote longtail <verb>`: the steps of the long-tail composition paper, each from files to files."""
+"""`rote longtail <verb>`: the steps of the long-tail composition paper, from files to files."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from rote.core.errors import InputError
 from rote.core.job import Job, track
 from rote.core.verbs import table, verb
 from rote.papers.longtail import schema, settings
+from rote.papers.longtail.architectures import ARCHITECTURES
 
 app = typer.Typer(
     name="longtail",
@@ -17,9 +19,11 @@ app = typer.Typer(
     add_completion=False,
     help="Long-tail composition (Zhou, Ma, Ge; arXiv 2510.16322).",
 )
+Images = table("Read: the images.")
+HeldOut = Annotated[int, typer.Option(help="Images per class kept for tests alone.", min=3)]
 
 
-@verb(app, settings.Linear)
+@verb(app, settings.LongtailLinear)
 def solve_linear(
     run: Job,
     sets: table("Write: index sets per training matrix."),
@@ -27,52 +31,51 @@ def solve_linear(
     ranks: table("Write: seen and recovered features by rank."),
     shrinkage: table("Write: ridge coefficients against how often a feature occurs."),
 ):
-    """Min-norm and ridge on power-law features: all replicates, exponents, noise levels and
-    penalties.
-    """
+    """Min-norm and ridge on power-law features, all exponents, noise levels and penalties."""
     from rote.papers.longtail import linear
 
-    frames = linear.sweep(run.settings, run.seed, lambda units: track(units, "training sets"))
-    models = (schema.LinearSets, schema.LinearSweep, schema.LinearRanks, schema.LinearShrinkage)
-    for path, frame, model in zip((sets, sweep, ranks, shrinkage), frames, models, strict=True):
-        tables.write(path, frame, model, run.provenance())
+    result = linear.sweep(run.settings, run.seed, partial(track, what="training sets"))
+    tables.write(sets, result.sets, schema.LinearSets, run.provenance())
+    tables.write(sweep, result.sweep, schema.LinearSweep, run.provenance())
+    tables.write(ranks, result.ranks, schema.LinearRanks, run.provenance())
+    tables.write(shrinkage, result.shrinkage, schema.LinearShrinkage, run.provenance())
 
 
-@verb(app, settings.Scaling)
+@verb(app, settings.LongtailScaling)
 def solve_scaling(run: Job, out: table("Write: risk against the number of rows.")):
     """Min-norm risk against the number of training rows."""
     from rote.papers.longtail import linear
 
-    frame = linear.scaling(run.settings, run.seed, lambda units: track(units, "training sets"))
+    frame = linear.scaling(run.settings, run.seed, partial(track, what="training sets"))
     tables.write(out, frame, schema.Scaling, run.provenance())
 
 
-@verb(app, settings.Interpolators)
+@verb(app, settings.LongtailInterpolators)
 def solve_interpolators(run: Job, out: table("Write: losses per predictor.")):
     """Linear interpolators, kernels, mixtures of both, and a non-additive truth."""
     from rote.papers.longtail import interpolators
 
-    frame = interpolators.compare(run.settings, run.seed, lambda units: track(units, "replicates"))
+    frame = interpolators.compare(run.settings, run.seed, partial(track, what="replicates"))
     tables.write(out, frame, schema.Interpolators, run.provenance())
 
 
-@verb(app, settings.Influence)
+@verb(app, settings.LongtailInfluence)
 def solve_influence(
     run: Job,
     influence: table("Write: hat diagonals."),
     leave_one_out: table("Write: leave-one-out residuals."),
     descent: table("Write: gradient descent over time."),
 ):
-    """How far each row is memorized: hat diagonal, leave-one-out residual, gradient-descent time."""
+    """How far each row is memorized: hat diagonal, leave-one-out residual, gradient descent."""
     from rote.papers.longtail import linear
 
-    frames = linear.influence(run.settings, run.seed, lambda units: track(units, "replicates"))
-    models = (schema.Influence, schema.LeaveOneOut, schema.Descent)
-    for path, frame, model in zip((influence, leave_one_out, descent), frames, models, strict=True):
-        tables.write(path, frame, model, run.provenance())
+    result = linear.influence(run.settings, run.seed, partial(track, what="replicates"))
+    tables.write(influence, result.hat_diagonals, schema.HatDiagonals, run.provenance())
+    tables.write(leave_one_out, result.leave_one_out, schema.LeaveOneOut, run.provenance())
+    tables.write(descent, result.descent, schema.Descent, run.provenance())
 
 
-@verb(app, settings.Images)
+@verb(app, settings.LongtailImages)
 def synthesize_images(
     run: Job,
     out: table("Write: digit images and glyphs."),
@@ -85,35 +88,22 @@ def synthesize_images(
     tables.write(out, frame, schema.ImageBank, run.provenance())
 
 
-Images = table("Read: the images.")
-HeldOut = Annotated[int, typer.Option(help="Images per class kept for tests alone.", min=3)]
-
-
-@verb(app, settings.Network)
+@verb(app, settings.LongtailNetwork)
 def synthesize_triples(
     run: Job, images: Images, out: table("Write: the triples."), held_out: HeldOut = 50
 ):
-    """Training and test triples of the network track: rare-digit sweep, glyphs, every test set."""
+    """Triples of the network track: rare-digit sweep, glyphs, every test set."""
     from rote.papers.longtail import dataset
 
-    frame = dataset.synthesize_triples(
-        tables.read(images),
-        run.settings,
-        "network",
-        run.settings.zipf,
-        run.settings.rare_counts,
-        held_out,
-        run.seed,
-    )
+    drawing = dataset.network_track(run.settings, held_out)
+    frame = dataset.synthesize_triples(tables.read(images), drawing, run.seed)
     tables.write(out, frame, schema.Triples, run.provenance())
 
 
-@verb(app, settings.Network)
+@verb(app, settings.LongtailNetwork)
 def train_network(
     run: Job,
-    architecture: Annotated[
-        str, typer.Option(help="sum, linear, two-layer, cross-channel or concat.")
-    ],
+    architecture: Annotated[str, typer.Option(help=f"One of {', '.join(ARCHITECTURES)}.")],
     images: Images,
     triples: table("Read: the triples."),
     out: table("Write: losses of every trained network."),
@@ -125,27 +115,18 @@ def train_network(
     ] = None,
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
-    """Train one architecture on every training set, weight decay and replicate, as one stacked
-    program.
-    """
+    """Train one architecture on every training set, weight decay and replicate, in one program."""
     from rote.papers.longtail import network
 
     if architecture not in run.settings.architectures:
-        known = ", ".join(run.settings.architectures)
         raise InputError(
-            f"--architecture {architecture!r} is not among the settings' architectures ({known})"
+            f"--architecture {architecture!r} is not among the settings' architectures "
+            f"({', '.join(run.settings.architectures)})"
         )
     folder = checkpoints and checkpoints / f"longtail-{run.code or 'by-hand'}"
-    frame = network.train_networks(
-        run.settings,
-        architecture,
-        tables.read(images),
-        tables.read(triples),
-        run.seed,
-        device=run.device,
-        checkpoints=folder,
-        checkpoint_steps=checkpoint_steps,
-    )
+    execution = network.Execution(run.device, folder, checkpoint_steps)
+    data = tables.read(images), tables.read(triples)
+    frame = network.train_networks(run.settings, architecture, *data, run.seed, execution)
     tables.write(out, frame, schema.NetworkLosses, run.provenance())
     if folder:
         tables.drop(folder, f"{architecture}-*.pt")
@@ -166,7 +147,7 @@ def evaluate_networks(
     tables.write(out, frame, schema.NetworkLosses, run.provenance())
 
 
-@verb(app, settings.Kernel)
+@verb(app, settings.LongtailKernel)
 def synthesize_kernel_triples(
     run: Job,
     images: Images,
@@ -174,29 +155,24 @@ def synthesize_kernel_triples(
     zipf: Annotated[float, typer.Option(help="Zipf exponent of the base digits.", min=0)] = 2.0,
     held_out: HeldOut = 50,
 ):
-    """Training and test triples of the kernel track: glyphs and every test set."""
+    """Triples of the kernel track: glyphs and every test set."""
     from rote.papers.longtail import dataset
 
-    frame = dataset.synthesize_triples(
-        tables.read(images), run.settings, "kernel", zipf, [], held_out, run.seed
-    )
+    drawing = dataset.kernel_track(run.settings, zipf, held_out)
+    frame = dataset.synthesize_triples(tables.read(images), drawing, run.seed)
     tables.write(out, frame, schema.Triples, run.provenance())
 
 
-@verb(app, settings.Kernel)
+@verb(app, settings.LongtailKernel)
 def fit_kernel(
     run: Job,
     images: Images,
     triples: table("Read: the kernel track's triples."),
     out: table("Write: losses per kernel."),
 ):
-    """Kernel ridge regression with shared, slot-wise, monolithic and mixed kernels, in closed form."""
+    """Kernel ridge regression with shared, slot-wise, monolithic and mixed kernels."""
     from rote.papers.longtail import kernel
 
-    frame = kernel.evaluate(
-        run.settings,
-        tables.read(images),
-        tables.read(triples),
-        lambda units: track(units, "replicates"),
-    )
+    data = tables.read(images), tables.read(triples)
+    frame = kernel.evaluate(run.settings, *data, partial(track, what="replicates"))
     tables.write(out, frame, schema.KernelLosses, run.provenance())

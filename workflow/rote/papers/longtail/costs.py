@@ -1,29 +1,22 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
 from rote.core.work import Where
+from rote.papers.longtail.architectures import ARCHITECTURES
 from rote.papers.longtail.settings import Settings
 
 # multiply-adds of an image's way through an encoder: two hidden layers of 96 on 8 x 8 pixels (9.4
 # times as many inputs on 28 x 28), or ResNet-18's published 1.8e9 on 224 x 224 scaled to 28 x 28
-_MLP, _RESNET18 = 64 * 96 + 96 * 96, 1.8e9 * (28 / 224) ** 2
+ENCODERS = {"mlp": 64 * 96 + 96 * 96, "resnet18": 1.8e9 * (28 / 224) ** 2}
 
 
 def _networks(s: Settings, where: Where) -> float:
-    """Three images per triple, forward and backward (3 times forward), for every network of an
-    architecture's stack.
-    """
-    n = s.network
-    arms = len(n.rare_counts) * 2 + (len(n.weight_decays) if where["architecture"] == "sum" else 0)
-    return (
-        2
-        * 3
-        * 3
-        * (_RESNET18 if n.backbone == "resnet18" else _MLP)
-        * arms
-        * n.replicates
-        * n.n
-        * n.epochs
-    )
+    """Three images per triple, forward and backward (3 times forward), for every network."""
+    options = s.network
+    networks = 2 * len(options.rare_counts)
+    if ARCHITECTURES[where["architecture"]].reference:
+        networks += len(options.weight_decays)
+    triples = networks * options.replicates * options.n * options.epochs
+    return 2 * 3 * 3 * ENCODERS[options.backbone] * triples
 
 
 WORK = {

@@ -1,127 +1,214 @@
-"""Data of the network and kernel tracks: a bank of images, and named training and test sets of
-triples.
+"""Data of the network and kernel tracks: a bank of images, sets of triples to train and test on.
+
+A set of triples is named by the training set that it belongs to and by what is evaluated on it; the
+training triples themselves are the evaluation set `train`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from rote.core import tables
 from rote.core.seeds import generator
 from rote.data import images as data
-from rote.papers.longtail import settings
+from rote.papers.longtail import schema, settings
+from rote.papers.longtail.records import stacked
 from rote.synth import triples
 
-GLYPHS_IN = {companions: f"glyphs-{companions}" for companions in triples.COMPANIONS}
-WITHOUT_GLYPHS = "no-glyphs"
+Stream = Callable[..., np.random.Generator]  # the random stream of a key
 
 
-def nines(count: int) -> str:
-    """Name of the training set with `count` 9s."""
-    return f"nines-{count}"
+class TrainingSet(NamedTuple):
+    """A training set of triples, as two columns of the tables name it."""
+
+    name: str
+    nines: int = 0  # triples that hold a 9
 
 
-def synthesize_images(options: settings.Images, replicates: int, seed: int) -> pd.DataFrame:
-    """The digit images, and ten glyphs per replicate: the table ImageBank."""
-    source = (
-        data.digits()
-        if options.source == "digits"
-        else data.mnist(options.root, download=options.download)
-    )
-    side = source.pixels.shape[1]
-    pixels, labels = [source.pixels], [source.labels]
-    kinds, owners = ["digit"] * len(source.labels), [-1] * len(source.labels)
-    for replicate in range(replicates):
-        rng = generator(seed, "longtail", "glyphs", replicate)
-        if options.glyphs == "drawn":
-            drawn = triples.draw_glyphs(side, source.largest, rng)
-        else:
-            drawn = data.omniglot(
-                options.glyph_root, triples.GLYPHS, side, rng, download=options.download
-            )
-            drawn = (drawn.astype(float) * source.largest / 255).round().astype(np.uint8)
-        pixels.append(drawn)
-        labels.append(rng.permutation(triples.GLYPHS))
-        kinds += ["glyph"] * triples.GLYPHS
-        owners += [replicate] * triples.GLYPHS
-    flat = np.concatenate(pixels).reshape(len(kinds), -1)
-    return pd.DataFrame(
-        {
-            "image": np.arange(len(kinds)),
-            "kind": kinds,
-            "replicate": owners,
-            "label": np.concatenate(labels),
-            "side": side,
-            "pixels": list(flat.astype(np.int64)),
-        }
-    )
+GLYPHS = {companions: TrainingSet(f"glyphs-{companions.name}") for companions in triples.COMPANIONS}
+GLYPHS_HEAD = GLYPHS[triples.HEAD]
+WITHOUT_GLYPHS = TrainingSet("no-glyphs")
+ANY = TrainingSet("any")  # of a test set that serves every training set
+SWEEP = "nines"  # the rare-digit sweep
 
 
-def synthesize_triples(
-    images: pd.DataFrame,
-    options: settings.Network | settings.Kernel,
-    track: str,
-    zipf: float,
-    rare_counts: Iterable[int],
-    held_out: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Training sets (rare-digit sweep, glyphs beside head, zipf and tail companions, none) and test
-    sets: Triples.
+def nines(count: int) -> TrainingSet:
+    """The training set of the rare-digit sweep in which `count` triples hold a 9."""
+    return TrainingSet(SWEEP, count)
+
+
+class TripleSet(NamedTuple):
+    """Triples with their targets."""
+
+    ids: np.ndarray  # (n, 3) image ids
+    targets: np.ndarray  # (n,) sums of the labels
+
+
+class SetName(NamedTuple):
+    """What identifies a set of triples."""
+
+    replicate: int
+    training_set: TrainingSet
+    evaluation_set: str
+
+
+class Track(NamedTuple):
+    """What the triples of the network or the kernel track are drawn with."""
+
+    name: str  # network or kernel: each has random streams of its own
+    n: int  # training triples
+    test_rows: int  # triples per test set
+    replicates: int
+    zipf: float  # exponent of the base digits
+    rare_counts: list[int]  # the rare-digit sweep: training triples that hold a 9
+    held_out: int  # images per class for tests alone
+
+
+def network_track(options: settings.LongtailNetwork, held_out: int) -> Track:
+    """The network track: the rare-digit sweep, and glyphs."""
+    sizes = options.n, options.test_rows, options.replicates
+    return Track("network", *sizes, options.zipf, options.rare_counts, held_out)
+
+
+def kernel_track(options: settings.LongtailKernel, zipf: float, held_out: int) -> Track:
+    """The kernel track: glyphs alone."""
+    sizes = options.n, options.test_rows, options.replicates
+    return Track("kernel", *sizes, zipf, [], held_out)
+
+
+def synthesize_images(options: settings.LongtailImages, replicates: int, seed: int) -> pd.DataFrame:
+    """The digit images, and ten glyphs per replicate: the table ImageBank.
 
     Args:
-        options: gives the sizes n, test_rows, replicates.
-        track: `network` or `kernel`; each has its own random streams.
+        options: where digits and glyphs come from.
+        replicates: sets of ten glyphs.
+        seed: of all random streams.
+
+    Raises:
+        InputError: as `rote.data.images` says, for files that are missing or damaged.
     """
-    labels, digits = images["label"].to_numpy(), int((images["kind"] == "digit").sum())
-    frames = []
-    for replicate in range(options.replicates):
-
-        def rng(*key, r=replicate):
-            return generator(seed, "longtail", "triples", track, r, *key)
-
-        glyphs = images.loc[images["replicate"] == replicate, "image"].to_numpy()
-        bank = triples.split(labels, digits, glyphs, held_out, rng("split"))
-        base = triples.base(bank, options.n, zipf, rng("base"))
-        train_sets = {
-            nines(count): triples.with_nines(base, bank, count, rng("nines", count))
-            for count in rare_counts
-        }
-        train_sets[WITHOUT_GLYPHS] = base
-        for companions, name in GLYPHS_IN.items():
-            train_sets[name] = triples.with_glyphs(
-                base, bank, companions, zipf, rng("companions", companions)
-            )
-        tests = triples.tests(bank, options.test_rows, zipf, rng("tests"))
-        for name, rows in train_sets.items():
-            own = {}  # test sets that belong to this training set
-            if name.startswith("nines-"):
-                pairs = triples.seen_pairs(rows, bank, options.test_rows, rng("pairs", name))
-                own = {} if pairs is None else {"seen9x2": pairs}
-            triples.check(bank, rows, tests | own)
-            if not name.startswith(
-                "nines-"
-            ):  # the glyph rows themselves; without them, those it would have had
-                own["gl_train"] = train_sets[
-                    name if name in GLYPHS_IN.values() else GLYPHS_IN["head"]
-                ][-triples.GLYPHS :]
-            frames += [
-                _frame(replicate, f"test:{test}:{name}", ids, labels) for test, ids in own.items()
-            ]
-            frames.append(_frame(replicate, f"train:{name}", rows, labels))
-        frames += [_frame(replicate, f"test:{name}", rows, labels) for name, rows in tests.items()]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _frame(replicate: int, dataset: str, ids: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "replicate": replicate,
-            "dataset": dataset,
-            "row": np.arange(len(ids)),
-            "image_0": ids[:, 0],
-            "image_1": ids[:, 1],
-            "image_2": ids[:, 2],
-            "target": labels[ids].sum(axis=1).astype(float),
-        }
+    if options.source == "digits":
+        source = data.digits()
+    else:
+        source = data.mnist(options.root, download=options.download)
+    side = source.pixels.shape[1]
+    parts = [_image_rows("digit", -1, source.labels, source.pixels)]
+    for replicate in range(replicates):
+        rng = generator(seed, "longtail", "glyphs", replicate)
+        glyphs = _glyphs(options, side, source.largest, rng)
+        parts.append(_image_rows("glyph", replicate, rng.permutation(triples.GLYPHS), glyphs))
+    frame = pd.concat(parts, ignore_index=True)
+    return tables.frame(
+        schema.ImageBank, {"image": np.arange(len(frame)), "side": side, **frame.to_dict("series")}
     )
+
+
+def _glyphs(
+    options: settings.LongtailImages, side: int, ink: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Ten one-off symbols on the gray scale of the digits, (10, side, side) uint8."""
+    if options.glyphs == "drawn":
+        return triples.draw_glyphs(side, ink, rng)
+    glyphs = data.omniglot(options.glyph_root, triples.GLYPHS, side, rng, download=options.download)
+    return (glyphs.astype(float) * ink / 255).round().astype(np.uint8)
+
+
+def _image_rows(kind: str, replicate: int, labels: np.ndarray, pixels: np.ndarray) -> pd.DataFrame:
+    flat = pixels.reshape(len(labels), -1).astype(np.int64)
+    return pd.DataFrame(
+        {"kind": kind, "replicate": replicate, "label": labels, "pixels": list(flat)}
+    )
+
+
+def synthesize_triples(images: pd.DataFrame, track: Track, seed: int) -> pd.DataFrame:
+    """Every training and test set of a track: the table Triples.
+
+    Training sets are the rare-digit sweep, the base without glyphs, and glyphs beside head, zipf
+    and tail companions.
+
+    Args:
+        images: the table ImageBank.
+        track: sizes and frequencies.
+        seed: of all random streams.
+
+    Raises:
+        InputError: if a class has too few images, or all glyphs draw the same slot.
+    """
+    labels = images["label"].to_numpy()
+    digits = int((images["kind"] == "digit").sum())
+    parts = []
+    for replicate in range(track.replicates):
+        glyphs = images.loc[images["replicate"] == replicate, "image"].to_numpy()
+
+        def stream(*key: str | int, replicate: int = replicate) -> np.random.Generator:
+            return generator(seed, "longtail", "triples", track.name, replicate, *key)
+
+        bank = triples.split(labels, digits, glyphs, track.held_out, stream("split"))
+        for (training_set, evaluation_set), ids in _replicate(bank, track, stream).items():
+            parts.append(
+                {
+                    "replicate": replicate,
+                    "training_set": training_set.name,
+                    "nines": training_set.nines,
+                    "evaluation_set": evaluation_set,
+                    "row": np.arange(len(ids)),
+                    **{f"image_{slot}": ids[:, slot] for slot in range(3)},
+                    "target": labels[ids].sum(axis=1).astype(float),
+                }
+            )
+    return stacked(schema.Triples, parts)
+
+
+def triple_sets(rows: pd.DataFrame) -> dict[SetName, TripleSet]:
+    """The sets of the table Triples, by name."""
+    sets = {}
+    columns = ["replicate", "training_set", "nines", "evaluation_set"]
+    for (replicate, name, count, evaluation_set), group in rows.groupby(columns):
+        ids = group[["image_0", "image_1", "image_2"]].to_numpy()
+        set_name = SetName(replicate, TrainingSet(name, count), evaluation_set)
+        sets[set_name] = TripleSet(ids, group["target"].to_numpy())
+    return sets
+
+
+def evaluated(sets: Mapping[SetName, TripleSet], name: SetName) -> TripleSet | None:
+    """The set that a model is evaluated on.
+
+    Returns:
+        The set of this name, else the one that serves any training set, else None.
+    """
+    return sets.get(name, sets.get(name._replace(training_set=ANY)))
+
+
+def _replicate(
+    bank: triples.Bank, track: Track, stream: Stream
+) -> dict[tuple[TrainingSet, str], np.ndarray]:
+    """All sets of one replicate, checked for leakage: image ids, (n, 3)."""
+    base = triples.base(bank, track.n, track.zipf, stream("base"))
+    shared = triples.tests(bank, track.test_rows, track.zipf, stream("tests"))
+    sets = {(ANY, name): ids for name, ids in shared.items()}
+    train = triples.TRAIN.name
+    for count in track.rare_counts:
+        rows = triples.with_nines(base, bank, count, stream("nines", count))
+        sets[nines(count), train] = rows
+        tests = dict(shared)
+        pairs_stream = stream("pairs", f"nines-{count}")
+        pairs = triples.trained_pairs(rows, bank, track.test_rows, pairs_stream)
+        if pairs is not None:
+            tests[triples.TWO_TRAINED_NINES.name] = pairs
+            sets[nines(count), triples.TWO_TRAINED_NINES.name] = pairs
+        triples.check(bank, rows, tests)
+    for companions, training_set in GLYPHS.items():
+        rows = triples.with_glyphs(
+            base, bank, companions, track.zipf, stream("companions", companions.name)
+        )
+        triples.check(bank, rows, shared)
+        sets[training_set, train] = rows
+        sets[training_set, triples.GLYPH_ROWS.name] = rows[-triples.GLYPHS :]
+    triples.check(bank, base, shared)
+    sets[WITHOUT_GLYPHS, train] = base
+    # the glyph rows that the base would have had
+    glyph_rows = sets[GLYPHS_HEAD, triples.GLYPH_ROWS.name]
+    sets[WITHOUT_GLYPHS, triples.GLYPH_ROWS.name] = glyph_rows
+    return sets

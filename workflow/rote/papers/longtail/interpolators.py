@@ -1,182 +1,288 @@
-"""Which interpolators compose: linear ones against kernels, and linear ones against a non-additive
-truth.
+"""Which interpolators compose: linear ones against kernels and against a non-additive truth.
 
 All predictors fit the same noiseless training sets. Linear predictors have exact losses (`linear`);
 the others are measured on Monte-Carlo rows, on the same rows for every predictor.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import linalg, optimize, sparse
 
+from rote.core import tables
 from rote.core.seeds import generator
-from rote.papers.longtail import settings
-from rote.papers.longtail.linear import Problem, problem
+from rote.papers.longtail import schema, settings
+from rote.papers.longtail.linear import LinearProblem, problem
+from rote.papers.longtail.records import Progress
 from rote.synth import features
 from rote.theory import minnorm
 
-Predictor = Callable[[np.ndarray], np.ndarray]  # rows (m, seen) -> predictions (m,)
+Row = dict[str, Any]  # of the table Interpolators, without the replicate
+MIXTURE = "mixture"  # kernels between linear (rho = 0) and RBF (rho = 1)
+INTERACTION = "interaction"  # min-norm where the truth has a non-additive term of strength gamma
 
 
 def compare(
-    options: settings.Interpolators, seed: int, track: Iterable | None = None
+    options: settings.LongtailInterpolators, seed: int, progress: Progress = iter
 ) -> pd.DataFrame:
-    """Loss on fresh data and on forced rare pairs for every predictor: the table Interpolators."""
-    found = []
-    for replicate in (track or iter)(range(options.replicates)):
+    """Loss on fresh data and on forced rare pairs for every predictor: the table Interpolators.
+
+    Args:
+        options: sizes, and the parameters of kernels and interactions.
+        seed: of all random streams.
+        progress: shows how many replicates are done.
+    """
+    rows = []
+    for replicate in progress(range(options.replicates)):
         rng = generator(seed, "longtail", "interpolators", replicate)
-        data = problem(
-            options.n, options.d, options.s, options.alpha, options.decay, options.common_count, rng
-        )
-        for name, parameter, ind, ood2 in [
-            *_linear(data, rng),
-            *_kernels(options, data, rng),
-            *_interaction(options, data),
-        ]:
-            found.append((name, parameter, replicate, ind, ood2))
-    return pd.DataFrame(found, columns=["estimator", "parameter", "replicate", "ind", "ood2"])
+        data = problem(options, options.alpha, rng)
+        losses = [
+            *linear_losses(data, rng),
+            *kernel_losses(options, data, rng),
+            *interaction_losses(options, data),
+        ]
+        rows += [row | {"replicate": replicate} for row in losses]
+    return tables.frame(schema.Interpolators, rows)
 
 
-def _linear(data: Problem, rng: np.random.Generator) -> list[tuple[str, float, float, float]]:
-    """Linear predictors: exact losses from the coefficients."""
-    y, truth, p = data.y0, data.beta[data.seen], data.p[data.seen]
-    ranks = (data.seen + 1.0) / (data.seen[-1] + 1)
-    smallest = minnorm.coefficients(data.spectrum, y)
-    null = rng.normal(size=len(p))
-    null -= data.spectrum.right @ (data.spectrum.right.T @ null)
+# ---- linear predictors
+
+# training set, source of random draws -> coefficients of the seen features, (seen,)
+LinearFit = Callable[[LinearProblem, np.random.Generator], np.ndarray]
+
+
+def min_norm(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
+    """argmin ||β||₂ subject to Xβ = y."""
+    return minnorm.coefficients(data.spectrum, data.y0)
+
+
+def min_norm_plus_null(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
+    """Min-norm plus a random vector of equal norm from the null space of X, if there is one."""
+    smallest = min_norm(data, rng)
+    right = data.spectrum.right
+    null = rng.normal(size=len(smallest))
+    null -= right @ (right.T @ null)
     null *= np.linalg.norm(smallest) / max(np.linalg.norm(null), 1e-12)
-    common = np.zeros(len(p))
-    common[data.common] = minnorm.coefficients(minnorm.factorize(data.X[:, data.common]), y)
-    estimates = {
-        "min-l2": smallest,
-        "min-l2 + null": smallest + null if len(data.spectrum.w) < len(p) else smallest,
-        "weighted, g = 1": _weighted(data, y, ranks),
-        "weighted, g = -1": _weighted(data, y, 1 / ranks),
-        "min-l1": _min_l1(data.X, y),
-        "ridge 1": minnorm.coefficients(data.spectrum, y, 1.0),
-        "ridge 10": minnorm.coefficients(data.spectrum, y, 10.0),
-        "common only": common,
-    }
-    unseen = data.p @ data.beta**2 - p @ truth**2
-    losses = []
-    for name, estimate in estimates.items():
-        square = (estimate - truth) ** 2
-        ind = square @ p + unseen
-        losses.append((name, 0.0, ind, ind + 2 * np.mean(((1 - p) * square)[data.once_alone])))
-    return losses
+    return smallest + null if len(data.spectrum.w) < len(smallest) else smallest
 
 
-def _weighted(data: Problem, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """argmin Σ w_i β_i² subject to Xβ = y: min-norm in the coordinates √w_i β_i."""
-    scale = weights**-0.5
-    return scale * minnorm.coefficients(minnorm.factorize(data.X @ sparse.diags_array(scale)), y)
+def weighted(power: int) -> LinearFit:
+    """argmin Σ i^power β_i² subject to Xβ = y: min-norm in the coordinates √w_i β_i."""
+
+    def fit(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
+        ranks = (data.seen + 1.0) / (data.seen[-1] + 1)
+        scale = (ranks**power) ** -0.5
+        design = data.X @ sparse.diags_array(scale)
+        return scale * minnorm.coefficients(minnorm.factorize(design), data.y0)
+
+    return fit
 
 
-def _min_l1(X: sparse.csr_array, y: np.ndarray) -> np.ndarray:
+def min_l1(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
     """argmin ||β||₁ subject to Xβ = y, as a linear program in β = u − v."""
-    first = _distinct(X)
-    rows = X[first]
+    rows = distinct_rows(data.X)
+    X = data.X[rows]
     solution = optimize.linprog(
-        np.ones(2 * X.shape[1]), A_eq=sparse.hstack([rows, -rows]), b_eq=y[first], method="highs"
+        np.ones(2 * X.shape[1]),
+        A_eq=sparse.hstack([X, -X]),
+        b_eq=data.y0[rows],
+        method="highs",
     )
     if not solution.success:
         raise ArithmeticError(f"the min-l1 linear program failed: {solution.message}")
-    return solution.x[: X.shape[1]] - solution.x[X.shape[1] :]
+    positive, negative = np.split(solution.x, 2)
+    return positive - negative
 
 
-def _distinct(X: sparse.csr_array) -> np.ndarray:
-    """Row numbers without repetitions. Noiseless duplicates constrain nothing and make kernel
-    matrices singular.
+def ridge(lam: float) -> LinearFit:
+    """argmin ||Xβ − y||² + λ||β||²."""
+    return lambda data, rng: minnorm.coefficients(data.spectrum, data.y0, lam)
+
+
+def common_only(data: LinearProblem, rng: np.random.Generator) -> np.ndarray:
+    """Least squares on the common features; rare coefficients are 0."""
+    estimate = np.zeros(len(data.seen))
+    spectrum = minnorm.factorize(data.X[:, data.common])
+    estimate[data.common] = minnorm.coefficients(spectrum, data.y0)
+    return estimate
+
+
+LINEAR_INTERPOLATORS: dict[str, LinearFit] = {
+    "min-l2": min_norm,
+    "min-l2 + null": min_norm_plus_null,
+    "weighted, g = 1": weighted(1),
+    "weighted, g = -1": weighted(-1),
+    "min-l1": min_l1,
+}
+LINEAR_OTHERS: dict[str, LinearFit] = {
+    "ridge 1": ridge(1.0),
+    "ridge 10": ridge(10.0),
+    "common only": common_only,
+}
+
+
+def linear_losses(data: LinearProblem, rng: np.random.Generator) -> Iterator[Row]:
+    """Exact losses of every linear predictor."""
+    for name, fit in (LINEAR_INTERPOLATORS | LINEAR_OTHERS).items():
+        yield _row(name, 0.0, *_exact_losses(data, fit(data, rng)))
+
+
+def _exact_losses(data: LinearProblem, estimate: np.ndarray) -> tuple[float, float]:
+    """IND and OOD_2 (pool once ∩ F-hat) of a linear predictor."""
+    square = (estimate - data.beta_seen) ** 2
+    ind = square @ data.p_seen + data.unseen_loss
+    return ind, ind + 2 * np.mean(((1 - data.p_seen) * square)[data.once_alone])
+
+
+def _row(estimator: str, parameter: float, ind: float, ood2: float) -> Row:
+    return {"estimator": estimator, "parameter": parameter, "ind": ind, "ood2": ood2}
+
+
+def distinct_rows(X: sparse.csr_array) -> np.ndarray:
+    """Row numbers without repetitions.
+
+    Noiseless duplicates constrain nothing and make kernel matrices singular.
     """
     return np.sort(np.unique(X.toarray(), axis=0, return_index=True)[1])
 
 
-def _kernels(
-    options: settings.Interpolators, data: Problem, rng: np.random.Generator
-) -> list[tuple[str, float, float, float]]:
-    """Kernel interpolators and 1-NN: Monte-Carlo losses; unseen features add their exact mass."""
-    p, truth = data.p[data.seen], data.beta[data.seen]
-    unseen = data.p @ data.beta**2 - p @ truth**2
-    fresh = features.draw(p, options.test_rows, rng)
-    pair = features.force(
-        features.draw(p, options.test_rows, rng), np.flatnonzero(data.once_alone), 2, rng
+# ---- kernel predictors and 1-NN: predictions on the two test sets
+
+
+class KernelBlocks(NamedTuple):
+    """A quantity between the training rows and themselves, and the test rows and them."""
+
+    train: np.ndarray  # (n, n)
+    fresh: np.ndarray  # (m, n)
+    pairs: np.ndarray  # (m, n), rows with two forced features
+
+
+class Geometry(NamedTuple):
+    """What kernel predictors see of a training set and the test sets."""
+
+    y: np.ndarray  # (n,) labels of the distinct training rows
+    inner: KernelBlocks  # inner products
+    squared: KernelBlocks  # squared distances
+    rbf: KernelBlocks  # exp(−||x − x'||² / (2h²))
+
+
+Predictions = tuple[np.ndarray, np.ndarray]  # on fresh rows and on forced pairs, each (m,)
+
+
+def gaussian(geometry: Geometry) -> Predictions:
+    """Interpolation with the RBF kernel."""
+    return interpolate(geometry.rbf, geometry.y)
+
+
+def polynomial(geometry: Geometry) -> Predictions:
+    """Interpolation with the kernel (1 + ⟨x, x'⟩)²."""
+    return interpolate(KernelBlocks(*((1 + dot) ** 2 for dot in geometry.inner)), geometry.y)
+
+
+def nearest_neighbor(geometry: Geometry) -> Predictions:
+    """The label of the nearest training row."""
+    fresh = geometry.y[geometry.squared.fresh.argmin(axis=1)]
+    return fresh, geometry.y[geometry.squared.pairs.argmin(axis=1)]
+
+
+def mixture(geometry: Geometry, rho: float) -> Predictions:
+    """Interpolation with (1 − ρ)⟨x, x'⟩ + ρ RBF."""
+    blocks = zip(geometry.inner, geometry.rbf, strict=True)
+    return interpolate(
+        KernelBlocks(*((1 - rho) * dot + rho * gauss for dot, gauss in blocks)), geometry.y
     )
-    tests = [rows.toarray() for rows in (fresh, pair)]
-    first = _distinct(data.X)
-    X, y = data.X[first].toarray(), data.y0[first]
-    # squared distances and inner products to the training rows, once for all predictors
-    inner = [rows @ X.T for rows in (X, *tests)]
+
+
+OTHER_INTERPOLATORS: Mapping[str, Callable[[Geometry], Predictions]] = {
+    "polynomial": polynomial,
+    "RBF": gaussian,
+    "1-NN": nearest_neighbor,
+}
+
+
+def kernel_losses(
+    options: settings.LongtailInterpolators, data: LinearProblem, rng: np.random.Generator
+) -> Iterator[Row]:
+    """Monte-Carlo losses of kernel interpolators and 1-NN; unseen features add their exact mass.
+
+    Args:
+        options: number of test rows, bandwidth, shares of the RBF.
+        data: the training set.
+        rng: draws the test rows.
+    """
+    pool = np.flatnonzero(data.once_alone)
+    fresh = features.draw(data.p_seen, options.test_rows, rng)
+    pairs = features.force(features.draw(data.p_seen, options.test_rows, rng), pool, 2, rng)
+    fresh, pairs = fresh.toarray(), pairs.toarray()
+    geometry = _geometry(data, fresh, pairs, options.bandwidth_squared)
+
+    def row(name: str, parameter: float, predictions: Predictions) -> Row:
+        rows = zip((fresh, pairs), predictions, strict=True)
+        errors = [np.mean((X @ data.beta_seen - y) ** 2) + data.unseen_loss for X, y in rows]
+        return _row(name, parameter, *errors)
+
+    for name, predict in OTHER_INTERPOLATORS.items():
+        yield row(name, 0.0, predict(geometry))
+    for rho in options.rhos:
+        yield row(MIXTURE, rho, mixture(geometry, rho))
+
+
+def _geometry(
+    data: LinearProblem, fresh: np.ndarray, pairs: np.ndarray, bandwidth_squared: float
+) -> Geometry:
+    """Inner products and squared distances to the training rows, once for all predictors."""
+    rows = distinct_rows(data.X)
+    X = data.X[rows].toarray()
     norm = (X**2).sum(axis=1)
-    squared = [
-        (rows**2).sum(axis=1)[:, None] + norm - 2 * dot
-        for rows, dot in zip((X, *tests), inner, strict=True)
-    ]
-    rbf = [np.exp(-distance / (2 * options.bandwidth_squared)) for distance in squared]
-    poly = [(1 + dot) ** 2 for dot in inner]
-    predictions = {
-        ("RBF", 0.0): _interpolate(rbf, y),
-        ("polynomial", 0.0): _interpolate(poly, y),
-        ("1-NN", 0.0): [y[distance.argmin(axis=1)] for distance in squared[1:]],
-    }
-    for rho in options.mixtures:
-        mixed = [(1 - rho) * dot + rho * gauss for dot, gauss in zip(inner, rbf, strict=True)]
-        predictions["mixture", rho] = _interpolate(mixed, y)
-    return [
-        (
-            *name,
-            *(
-                np.mean((rows @ truth - guess) ** 2) + unseen
-                for rows, guess in zip(tests, guesses, strict=True)
-            ),
+    inner = KernelBlocks(*(points @ X.T for points in (X, fresh, pairs)))
+    squared = KernelBlocks(
+        *(
+            (points**2).sum(axis=1)[:, None] + norm - 2 * dot
+            for points, dot in zip((X, fresh, pairs), inner, strict=True)
         )
-        for name, guesses in predictions.items()
-    ]
+    )
+    rbf = KernelBlocks(*(np.exp(-distance / (2 * bandwidth_squared)) for distance in squared))
+    return Geometry(data.y0[rows], inner, squared, rbf)
 
 
-def _interpolate(kernels: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
-    """Min-norm kernel interpolation: K(train, train)⁺y applied to each test kernel."""
-    w, V = linalg.eigh(kernels[0])
+def interpolate(kernel: KernelBlocks, y: np.ndarray) -> Predictions:
+    """Min-norm kernel interpolation: K(train, train)⁺y applied to each test kernel.
+
+    Args:
+        kernel: between the training rows, and from the test rows to them.
+        y: labels, (n,).
+    """
+    w, V = linalg.eigh(kernel.train)
     keep = w > 1e-9 * w[-1]
     dual = V[:, keep] @ ((V[:, keep].T @ y) / w[keep])
-    return [kernel @ dual for kernel in kernels[1:]]
+    return kernel.fresh @ dual, kernel.pairs @ dual
 
 
-def _interaction(
-    options: settings.Interpolators, data: Problem
-) -> list[tuple[str, float, float, float]]:
-    """Non-additive truth y += γ Σ_{i<j rare} x_i x_j: memorization cannot supply what composition
-    lacks.
+# ---- a truth that is not additive
+
+
+def interaction_losses(
+    options: settings.LongtailInterpolators, data: LinearProblem
+) -> Iterator[Row]:
+    """Min-norm under the truth y += γ Σ_{i<j rare} x_i x_j, which memorization cannot supply.
 
     A linear fit of the rows leaves the forced pair's interaction, ±γ with random sign, wholly
     unpredicted. Exact, since the signs of forced features are independent of everything else.
     """
-    p, truth = data.p[data.seen], data.beta[data.seen]
-    unseen = data.p @ data.beta**2 - p @ truth**2
     rare = data.X[:, data.rare]
-    total = rare.sum(axis=1)
-    pairs = (total**2 - abs(rare).sum(axis=1)) / 2  # Σ_{i<j} x_i x_j, since x_i² = |x_i|
-    q, pool = data.p[data.k :], np.flatnonzero(data.once_alone)
-    a, b = (pool[index] for index in np.triu_indices(len(pool), 1))  # all pairs that may be forced
-    others = q.sum() - p[a] - p[b]
-    among_others = (
-        others**2 - (np.sum(q**2) - p[a] ** 2 - p[b] ** 2)
-    ) / 2  # Σ_{i<j} q_i q_j without a, b
-    losses = []
-    for gamma in options.interactions:
-        square = (minnorm.coefficients(data.spectrum, data.y0 + gamma * pairs) - truth) ** 2
-        linear = square @ p + unseen
-        ind = linear + gamma**2 * (q.sum() ** 2 - np.sum(q**2)) / 2
-        # the forced product itself, each forced feature with the others, the others among
-        # themselves
-        interaction = gamma**2 * np.mean(1 + 2 * others + among_others)
-        losses.append(
-            (
-                "interaction",
-                gamma,
-                ind,
-                linear + 2 * np.mean(((1 - p) * square)[pool]) + interaction,
-            )
-        )
-    return losses
+    products = (rare.sum(axis=1) ** 2 - abs(rare).sum(axis=1)) / 2  # Σ_{i<j} x_i x_j: x_i² = |x_i|
+    q = data.p[data.k :]
+    pool = np.flatnonzero(data.once_alone)
+    first, second = np.triu_indices(len(pool), 1)  # all pairs that may be forced
+    a, b = data.p_seen[pool[first]], data.p_seen[pool[second]]
+    others = q.sum() - a - b
+    among_others = (others**2 - (np.sum(q**2) - a**2 - b**2)) / 2  # Σ_{i<j} q_i q_j without a, b
+    for gamma in options.gammas:
+        estimate = minnorm.coefficients(data.spectrum, data.y0 + gamma * products)
+        ind, ood2 = _exact_losses(data, estimate)
+        # the forced product, each forced feature with the others, the others among themselves
+        forced = gamma**2 * np.mean(1 + 2 * others + among_others)
+        fresh = gamma**2 * (q.sum() ** 2 - np.sum(q**2)) / 2
+        yield _row(INTERACTION, gamma, ind + fresh, ood2 + forced)

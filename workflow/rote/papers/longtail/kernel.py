@@ -6,115 +6,156 @@ the kernels
     K_shared = ⅓ Σ_{a,b} κ(x_a, x'_b),   K_slot = ⅓ Σ_a κ(x_a, x'_a),   K_mono = Π_a κ(x_a, x'_a),
 
 one function shared by the slots, one function per slot, and no structure at all; K_ρ mixes shared
-and mono.
+and monolithic.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
-from rote.papers.longtail import settings
-from rote.papers.longtail.dataset import GLYPHS_IN
-from rote.synth.triples import GLYPHS
+from rote.core import tables
+from rote.papers.longtail import dataset, schema, settings
+from rote.papers.longtail.dataset import SetName, TripleSet
+from rote.papers.longtail.records import Progress
+from rote.synth import triples
+
+Gram = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class TripleKernel:
+    """A kernel between triples: gram(κ by image id, (m, 3) ids, (n, 3) ids) -> (m, n)."""
+
+    name: str
+    gram: Gram
+    rho: float = 0.0  # share of the monolithic kernel
+
+
+def shared(kappa: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """⅓ Σ_{a,b} κ(x_a, x'_b): one function of an image, summed over the slots."""
+    pairs = np.ndindex(3, 3)
+    return sum(kappa[np.ix_(left[:, a], right[:, b])] for a, b in pairs) / 3
+
+
+def slot_wise(kappa: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """⅓ Σ_a κ(x_a, x'_a): a function per slot, summed."""
+    return sum(kappa[np.ix_(left[:, a], right[:, a])] for a in range(3)) / 3
+
+
+def monolithic(kappa: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Π_a κ(x_a, x'_a): a function of the whole triple."""
+    first, second, third = (kappa[np.ix_(left[:, a], right[:, a])] for a in range(3))
+    return first * second * third
+
+
+SHARED = TripleKernel("shared", shared)
+SLOT_WISE = TripleKernel("slot-wise", slot_wise)
+MONOLITHIC = TripleKernel("monolithic", monolithic, rho=1.0)
+MIXTURE = "mixture"
+
+
+def mixture(rho: float) -> TripleKernel:
+    """(1 − ρ) K_shared + ρ K_mono."""
+
+    def gram(kappa: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return (1 - rho) * shared(kappa, left, right) + rho * monolithic(kappa, left, right)
+
+    return TripleKernel(MIXTURE, gram, rho)
+
+
+class KernelFit(NamedTuple):
+    """A kernel ridge fit: one eigendecomposition serves all penalties."""
+
+    kernel: TripleKernel
+    companions: triples.Companions
+    lams: list[float]
+
+
+def fits(options: settings.LongtailKernel) -> list[KernelFit]:
+    """What is fitted.
+
+    The shared kernel on every companion set and with every penalty, the others on head companions;
+    mixtures with the smallest penalty only.
+    """
+    memorized = options.lams[:1]
+    both = [options.lams[0], options.decayed]
+    return [
+        KernelFit(SHARED, triples.HEAD, options.lams),
+        KernelFit(MONOLITHIC, triples.HEAD, both),
+        KernelFit(SLOT_WISE, triples.HEAD, both),
+        KernelFit(SHARED, triples.ZIPF, both),
+        KernelFit(SHARED, triples.TAIL, both),
+        *(KernelFit(mixture(rho), triples.HEAD, memorized) for rho in options.rhos),
+    ]
 
 
 def evaluate(
-    options: settings.Kernel,
+    options: settings.LongtailKernel,
     images: pd.DataFrame,
     rows: pd.DataFrame,
-    track: Iterable | None = None,
+    progress: Progress = iter,
 ) -> pd.DataFrame:
     """Kernel ridge regression on the glyph training sets: the table KernelLosses.
 
-    The shared kernel is fitted on every companion set and penalty, the others on head companions;
-    mixtures without ridge only. One eigendecomposition serves all penalties.
+    Args:
+        options: kernels, penalties and sizes.
+        images: the table ImageBank.
+        rows: the table Triples of the kernel track.
+        progress: shows how many replicates are done.
     """
     pixels = np.stack(images["pixels"].to_numpy()).astype(float)
-    found = []
-    for replicate in (track or iter)(range(options.replicates)):
-        mine = rows[rows["replicate"] == replicate]
-        sets = {
-            name: (group[["image_0", "image_1", "image_2"]].to_numpy(), group["target"].to_numpy())
-            for name, group in mine.groupby("dataset")
+    records = []
+    for replicate in progress(range(options.replicates)):
+        sets = dataset.triple_sets(rows[rows["replicate"] == replicate])
+        used = np.unique(np.concatenate([triple_set.ids.ravel() for triple_set in sets.values()]))
+        local = {
+            name: TripleSet(np.searchsorted(used, triple_set.ids), triple_set.targets)
+            for name, triple_set in sets.items()
         }
-        used, flat = np.unique(
-            np.concatenate([ids.ravel() for ids, _ in sets.values()]), return_inverse=True
-        )
-        edges = np.cumsum([0] + [ids.size for ids, _ in sets.values()])
-        local = {  # the same triples, numbered within `used`
-            name: (flat[low:high].reshape(-1, 3), target)
-            for (name, (_, target)), low, high in zip(
-                sets.items(), edges[:-1], edges[1:], strict=True
-            )
-        }
-        squared = cdist(pixels[used], pixels[used], "sqeuclidean")
-        kappa = np.exp(-squared / (2 * options.bandwidth * np.median(squared[squared > 0])))
-        for kernel, rho, companions, lams in _plans(options):
-            dataset = GLYPHS_IN[companions]
-            tests = {
-                name.split(":")[1]: pair
-                for name, pair in local.items()
-                if name.startswith("test:")
-                and (name.count(":") == 1 or name.endswith(f":{dataset}"))
-            }
-            for lam, evaluated, mse, hat in _ridge(
-                kernel, rho, kappa, local[f"train:{dataset}"], tests, lams
-            ):
-                found.append((kernel, rho, dataset, lam, replicate, evaluated, mse, hat))
-    columns = ["kernel", "rho", "dataset", "lam", "replicate", "evaluated", "mse", "hat_rare"]
-    return pd.DataFrame(found, columns=columns)
+        kappa = image_kernel(pixels[used], options.bandwidth)
+        for fit in fits(options):
+            records += _losses(fit, kappa, local, replicate)
+    return tables.frame(schema.KernelLosses, records)
 
 
-def _plans(options: settings.Kernel) -> list[tuple[str, float, str, list[float]]]:
-    """What is fitted: (kernel, ρ, companions, penalties)."""
-    memorized, both = options.lams[:1], [options.lams[0], options.decayed]
-    plans = [
-        ("shared", 0.0, "head", options.lams),
-        ("mono", 1.0, "head", both),
-        ("slot", 0.0, "head", both),
-    ]
-    plans += [("shared", 0.0, companions, both) for companions in ("zipf", "tail")]
-    return plans + [("mixture", rho, "head", memorized) for rho in options.mixtures]
+def image_kernel(pixels: np.ndarray, bandwidth: float) -> np.ndarray:
+    """κ between all images, (images, images)."""
+    squared = cdist(pixels, pixels, "sqeuclidean")
+    return np.exp(-squared / (2 * bandwidth * np.median(squared[squared > 0])))
 
 
-def gram(
-    kernel: str, rho: float, kappa: np.ndarray, left: np.ndarray, right: np.ndarray
-) -> np.ndarray:
-    """Kernel between triples, from the image-by-image kernel κ: (m, 3) x (n, 3) ids -> (m, n)."""
-    if kernel == "mixture":
-        return (1 - rho) * gram("shared", 0, kappa, left, right) + rho * gram(
-            "mono", 1, kappa, left, right
-        )
-    if kernel == "shared":
-        return sum(kappa[np.ix_(left[:, a], right[:, b])] for a in range(3) for b in range(3)) / 3
-    matched = [kappa[np.ix_(left[:, a], right[:, a])] for a in range(3)]
-    return sum(matched) / 3 if kernel == "slot" else matched[0] * matched[1] * matched[2]
-
-
-def _ridge(
-    kernel: str,
-    rho: float,
-    kappa: np.ndarray,
-    train: tuple[np.ndarray, np.ndarray],
-    tests: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    lams: list[float],
-) -> Iterable[tuple[float, str, float, float]]:
-    """(λ, test set, loss, mean H_jj of the glyph rows) for one training set; targets centered by the
-    training mean.
-    """
-    ids, target = train
-    w, V = linalg.eigh(gram(kernel, rho, kappa, ids, ids))
+def _losses(
+    fit: KernelFit, kappa: np.ndarray, sets: dict[SetName, TripleSet], replicate: int
+) -> Iterator[dict[str, Any]]:
+    """Losses on every test set and penalty; targets are centered by the training mean."""
+    training_set = dataset.GLYPHS[fit.companions]
+    train = sets[SetName(replicate, training_set, triples.TRAIN.name)]
+    lams = np.array(fit.lams)
+    w, V = linalg.eigh(fit.kernel.gram(kappa, train.ids, train.ids))
     w = np.maximum(w, 0)  # rounding
-    shift = target.mean()
-    spectral = V.T @ (target - shift)
-    dual = V @ (spectral[:, None] / (w[:, None] + np.array(lams)))  # (n, L)
-    hats = (V[-GLYPHS:] ** 2) @ (
-        w[:, None] / (w[:, None] + np.array(lams))
-    )  # the glyph rows are the last ten
-    for name, (rows, truth) in tests.items():
-        errors = gram(kernel, rho, kappa, rows, ids) @ dual + shift - truth[:, None]  # (m, L)
-        for lam, mse, hat in zip(lams, (errors**2).mean(axis=0), hats.mean(axis=0), strict=True):
-            yield lam, name, mse, hat
+    center = train.targets.mean()
+    dual = V @ ((V.T @ (train.targets - center))[:, None] / (w[:, None] + lams))  # (n, L)
+    glyph_rows = V[-triples.GLYPHS :]  # the last ten
+    hats = ((glyph_rows**2) @ (w[:, None] / (w[:, None] + lams))).mean(axis=0)  # (L,)
+    for evaluation_set in triples.EVALUATION_SETS:
+        test = dataset.evaluated(sets, SetName(replicate, training_set, evaluation_set))
+        if test is None or evaluation_set == triples.TRAIN.name:
+            continue
+        output = fit.kernel.gram(kappa, test.ids, train.ids) @ dual + center  # (m, L)
+        errors = ((output - test.targets[:, None]) ** 2).mean(axis=0)
+        for lam, mse, hat in zip(fit.lams, errors, hats, strict=True):
+            yield {
+                "kernel": fit.kernel.name,
+                "rho": fit.kernel.rho,
+                "training_set": training_set.name,
+                "lam": lam,
+                "replicate": replicate,
+                "evaluation_set": evaluation_set,
+                "mse": mse,
+                "hat_glyphs": hat,
+            }

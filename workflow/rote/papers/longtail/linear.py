@@ -8,43 +8,47 @@ The data are x ∈ {−1, 0, 1}^d with P(x_i ≠ 0) = p_i (`rote.synth.features`
 where OOD_t(S) is the expected loss when t distinct features of the pool S are forced to ±1.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from rote.core import tables
 from rote.core.seeds import generator
-from rote.papers.longtail import settings
+from rote.papers.longtail import schema, settings
+from rote.papers.longtail.records import Columns, Progress, stacked
 from rote.synth import features
 from rote.theory import minnorm
 
 RECOVERED = 1e-7  # |Δ_i| below this counts as exactly recovered
-Columns = dict[str, Any]  # of a table: arrays of one length, and numbers for all rows
+IDENTIFIABLE = 1 - 1e-8  # a feature whose row-space leverage exceeds this is identifiable
 RANK_EDGES = (0, 10, 33, 66, 130, 260, 520, 1040, 2080)  # then d
 
 
-class Problem(NamedTuple):
-    """One training set on its seen columns, with the paper's index sets (masks over the seen
-    columns).
-    """
+class LinearProblem(NamedTuple):
+    """One training set on its seen columns, with the paper's index sets as masks over them."""
 
     X: sparse.csr_array  # (n, seen)
-    spectrum: minnorm.Spectrum
+    spectrum: minnorm.ThinSVD
     seen: np.ndarray  # (seen,) feature numbers from 0
     counts: np.ndarray  # (seen,) m_i
     p: np.ndarray  # (d,)
     beta: np.ndarray  # (d,)
-    common: np.ndarray
-    rare: np.ndarray
-    once: np.ndarray
-    alone: np.ndarray  # F-hat
+    rare: np.ndarray  # (seen,)
+    once: np.ndarray  # (seen,) rare features with m_i = 1
+    alone: np.ndarray  # (seen,) F-hat: rare features that are the only rare one in some row
     k: int  # number of common features
 
     @property
+    def common(self) -> np.ndarray:
+        """Common features, (seen,)."""
+        return ~self.rare
+
+    @property
     def once_alone(self) -> np.ndarray:
+        """once ∩ F-hat, (seen,)."""
         return self.once & self.alone
 
     @property
@@ -52,110 +56,148 @@ class Problem(NamedTuple):
         """Noiseless labels, (n,)."""
         return self.X @ self.beta[self.seen]
 
+    @property
+    def p_seen(self) -> np.ndarray:
+        """p_i of the seen features, (seen,)."""
+        return self.p[self.seen]
+
+    @property
+    def beta_seen(self) -> np.ndarray:
+        """β*_i of the seen features, (seen,)."""
+        return self.beta[self.seen]
+
+    @property
+    def unseen_loss(self) -> float:
+        """Part of IND from features never seen, whose coefficients stay 0."""
+        return self.p @ self.beta**2 - self.p_seen @ self.beta_seen**2
+
 
 def problem(
-    n: int,
-    d: int,
-    s: float,
-    alpha: float,
-    decay: float,
-    common_count: float,
-    rng: np.random.Generator,
-) -> Problem:
-    """Draw one training set, drop the unseen columns, factor it, and find the index sets from X
-    alone.
+    law: settings.LongtailFeatures, alpha: float, rng: np.random.Generator
+) -> LinearProblem:
+    """Draw one training set, drop the unseen columns, factor it, and find the index sets.
+
+    Args:
+        law: sizes, frequencies and true coefficients.
+        alpha: power-law exponent of the frequencies.
+        rng: source of all draws.
     """
-    p = features.frequencies(d, s, alpha)
-    X = features.draw(p, n, rng)
-    counts = np.bincount(X.indices, minlength=d)
+    p = features.frequencies(law.d, law.s, alpha)
+    X = features.draw(p, law.n, rng)
+    counts = np.bincount(X.indices, minlength=law.d)
     seen = np.flatnonzero(counts)
     X, counts = X[:, seen], counts[seen]
-    k = int(np.sum(n * p >= common_count))
+    k = int(np.sum(law.n * p >= law.common_count))
     rare = seen >= k
-    rare_per_row = _present(X[:, rare]).sum(axis=1)  # (n,)
+    rare_per_row = abs(X[:, rare]).sum(axis=1)  # (n,)
     alone = np.zeros(len(seen), bool)
-    alone[rare] = _present(X[rare_per_row == 1][:, rare]).sum(axis=0) > 0
-    beta = np.arange(1, d + 1, dtype=float) ** -decay
-    return Problem(
-        X, minnorm.factorize(X), seen, counts, p, beta, ~rare, rare, rare & (counts == 1), alone, k
+    alone[rare] = abs(X[rare_per_row == 1][:, rare]).sum(axis=0) > 0
+    return LinearProblem(
+        X,
+        minnorm.factorize(X),
+        seen,
+        counts,
+        p,
+        beta=true_coefficients(law.d, law.decay),
+        rare=rare,
+        once=rare & (counts == 1),
+        alone=alone,
+        k=k,
     )
 
 
-def sweep(
-    options: settings.Linear, seed: int, track: Iterable | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """All replicates × α × σ × λ, one factorization per training set.
+def true_coefficients(d: int, decay: float) -> np.ndarray:
+    """β*_i = i^-decay, (d,)."""
+    return np.arange(1, d + 1, dtype=float) ** -decay
 
-    Returns:
-        The tables LinearSets, LinearSweep, LinearRanks, LinearShrinkage.
+
+# ---- the sweep
+
+
+class LinearTables(NamedTuple):
+    """What the sweep measures."""
+
+    sets: pd.DataFrame  # LinearSets
+    sweep: pd.DataFrame  # LinearSweep
+    ranks: pd.DataFrame  # LinearRanks
+    shrinkage: pd.DataFrame  # LinearShrinkage
+
+
+class _Fits(NamedTuple):
+    """All fits to one training set: linear in the labels, so noiseless ones plus σ times noise."""
+
+    data: LinearProblem
+    sigmas: np.ndarray  # (S,)
+    lams: np.ndarray  # (L,)
+    clean: np.ndarray  # (L, seen) coefficients of the noiseless labels
+    noise: np.ndarray  # (L, seen) coefficients of the unit noise
+    exact: np.ndarray  # (seen,) errors of min-norm at σ = 0
+
+    @property
+    def recovered(self) -> np.ndarray:
+        """Features that min-norm recovers at σ = 0, (seen,)."""
+        return np.abs(self.exact) < RECOVERED
+
+
+def sweep(options: settings.LongtailLinear, seed: int, progress: Progress = iter) -> LinearTables:
+    """All replicates × α × σ × λ, one factorization per training set (Figure 1).
+
+    Args:
+        options: sizes, and the grids of α, σ and λ.
+        seed: of all random streams.
+        progress: shows how many training sets are done.
     """
-    units = [(a, r) for a in range(len(options.alphas)) for r in range(options.replicates)]
-    parts: list[list[Columns]] = [[], [], [], []]
-    for a, replicate in (track or iter)(units):
-        alpha = options.alphas[a]
-        rng = generator(seed, "longtail", "linear", a, replicate)
-        data = problem(
-            options.n, options.d, options.s, alpha, options.decay, options.common_count, rng
-        )
-        noise = rng.normal(size=options.n)
-        for part, columns in zip(parts, _study(options, data, noise), strict=True):
-            part.append({"alpha": alpha, "replicate": replicate} | columns)
-    return tuple(_joined(part) for part in parts)
+    parts = []
+    units = list(product(enumerate(options.alphas), range(options.replicates)))
+    for (number, alpha), replicate in progress(units):
+        rng = generator(seed, "longtail", "linear", number, replicate)
+        fits = _fits(options, problem(options, alpha, rng), rng.normal(size=options.n))
+        measured = (_index_sets(fits), _losses(fits), _ranks(fits), _shrinkage(fits))
+        name = {"alpha": alpha, "replicate": replicate}
+        parts.append([name | columns for columns in measured])
+    models = (schema.LinearSets, schema.LinearSweep, schema.LinearRanks, schema.LinearShrinkage)
+    return LinearTables(*map(stacked, models, zip(*parts, strict=True)))
 
 
-def _joined(parts: list[Columns]) -> pd.DataFrame:
-    """One table of the rows of all parts; a frame per part would cost more than what it holds."""
-    sizes = [np.broadcast(*part.values()).size for part in parts]
-    return pd.DataFrame(
-        {
-            name: np.concatenate(
-                [np.broadcast_to(part[name], size) for part, size in zip(parts, sizes, strict=True)]
-            )
-            for name in parts[0]
-        }
-    )
+def _fits(options: settings.LongtailLinear, data: LinearProblem, noise: np.ndarray) -> _Fits:
+    lams = np.array(options.lams)
+    labels = np.stack([data.y0, noise], 1)  # two right-hand sides serve every σ
+    clean, unit = np.moveaxis(minnorm.coefficients(data.spectrum, labels, lams), -1, 0)
+    exact = minnorm.coefficients(data.spectrum, data.y0) - data.beta_seen
+    return _Fits(data, np.array(options.sigmas), lams, clean, unit, exact)
 
 
-def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterator[Columns]:
-    """The four tables of one training set."""
-    lams, sigmas = np.array(options.lams), np.array(options.sigmas)
-    beta, p = data.beta[data.seen], data.p[data.seen]
-    # the fit is linear in the labels: two right-hand sides serve every σ
-    clean, unit = np.moveaxis(
-        minnorm.coefficients(data.spectrum, np.stack([data.y0, noise], 1), lams), -1, 0
-    )  # (L, seen)
-    exact = minnorm.coefficients(data.spectrum, data.y0) - beta  # min-norm, σ = 0
-    recovered = np.abs(exact) < RECOVERED
-    identifiable = minnorm.row_space(data.spectrum) > 1 - 1e-8
-    unseen = np.ones(len(data.p), bool)
-    unseen[data.seen] = False
-    never = data.p * data.beta**2  # what a feature costs if its coefficient stays 0
-    rare_per_row = _present(data.X[:, data.rare]).sum(axis=1)
-
-    yield {
-        "n": options.n,
-        "d": options.d,
-        "p_total": data.p.sum(),
-        "p_rare": data.p[data.k :].sum(),
-        "rows_at_most_one_rare": np.mean(rare_per_row <= 1),
-        "common": data.k,
+def _index_sets(fits: _Fits) -> Columns:
+    data = fits.data
+    n, common = data.X.shape[0], data.common
+    identifiable = minnorm.row_space(data.spectrum) > IDENTIFIABLE
+    never_seen = data.k - common.sum()  # of the common features
+    return {
         "seen_rare": data.rare.sum(),
         "once": data.once.sum(),
         "alone": data.alone.sum(),
-        "common_unidentifiable": (~identifiable & data.common).sum() + data.k - data.common.sum(),
+        "common_unidentifiable": (~identifiable & common).sum() + never_seen,
         "once_alone": data.once_alone.sum(),
-        "identifiable": (identifiable & data.rare).sum(),
-        "recovered": (recovered & data.rare).sum(),
-        "disagree": (recovered != identifiable).sum(),
-        "max_error_alone": np.abs(exact[data.alone]).max() if data.alone.any() else np.nan,
-        "once_beta2": _mean(beta**2, data.once),
-        "once_alone_beta2": _mean(beta**2, data.once_alone),
-        "unseen_expected": np.sum(never * (1 - data.p) ** options.n),
+        "recovered": (fits.recovered & data.rare).sum(),
+        "disagree": (fits.recovered != identifiable).sum(),
+        "max_error_alone": np.abs(fits.exact[data.alone]).max() if data.alone.any() else np.nan,
+        "once_beta2": _mean(data.beta_seen**2, data.once),
+        "unseen_expected": np.sum(data.p * data.beta**2 * (1 - data.p) ** n),
     }
 
-    delta = (clean - beta)[None] + sigmas[:, None, None] * unit  # (σ, λ, seen)
-    size, square = np.abs(delta), delta**2
-    missing = never[unseen].sum()
+
+def _losses(fits: _Fits) -> Columns:
+    """Errors and losses of every fit, flattened from (S, L)."""
+    data, p = fits.data, fits.data.p_seen
+    delta = (fits.clean - data.beta_seen)[None] + fits.sigmas[:, None, None] * fits.noise
+    size = np.abs(delta)  # (S, L, seen)
+    square = delta**2
+    forced = (1 - p) * square
+    unseen = np.ones(len(data.p), bool)
+    unseen[data.seen] = False
+    missing = np.sum((data.p * data.beta**2)[unseen])
+    recovered = data.rare & fits.recovered
+    unrecovered = data.rare & ~fits.recovered
     losses = {
         "error_common": _mean(size, data.common),
         "error_rare": _mean(size, data.rare),
@@ -163,162 +205,206 @@ def _study(options: settings.Linear, data: Problem, noise: np.ndarray) -> Iterat
         "once_alone_mse": _mean(square, data.once_alone),
         "ind": square @ p + missing,
         "ind_common": square[..., data.common] @ p[data.common],
-        "ind_recovered": square[..., data.rare & recovered] @ p[data.rare & recovered],
-        "ind_unrecovered": square[..., data.rare & ~recovered] @ p[data.rare & ~recovered],
+        "ind_recovered": square[..., recovered] @ p[recovered],
+        "ind_unrecovered": square[..., unrecovered] @ p[unrecovered],
         "ind_unseen": np.full(delta.shape[:2], missing),
-        "forced_once": _mean((1 - p) * square, data.once),
-        "forced_alone": _mean((1 - p) * square, data.alone),
-        "forced_once_alone": _mean((1 - p) * square, data.once_alone),
-        "forced_seen_rare": _mean((1 - p) * square, data.rare),
+        "forced_once": _mean(forced, data.once),
+        "forced_alone": _mean(forced, data.alone),
+        "forced_once_alone": _mean(forced, data.once_alone),
     }
-    grid = {"sigma": np.repeat(sigmas, len(lams)), "lam": np.tile(lams, len(sigmas))}
-    yield grid | {name: np.ravel(values) for name, values in losses.items()}
+    return {
+        "sigma": np.repeat(fits.sigmas, len(fits.lams)),
+        "lam": np.tile(fits.lams, len(fits.sigmas)),
+        **{name: np.ravel(values) for name, values in losses.items()},
+    }
 
-    edges = [edge for edge in RANK_EDGES if edge < options.d] + [options.d]
-    is_seen, is_recovered = ~unseen, np.zeros(len(data.p), bool)
-    is_recovered[data.seen[recovered]] = True
+
+def _ranks(fits: _Fits) -> Columns:
+    """Seen and recovered features by bins of their frequency rank."""
+    data = fits.data
+    n, d = data.X.shape[0], len(data.p)
+    seen = np.zeros(d, bool)
+    seen[data.seen] = True
+    recovered = np.zeros(d, bool)
+    recovered[data.seen[fits.recovered]] = True
+    edges = [edge for edge in RANK_EDGES if edge < d] + [d]
     bins = [slice(low, high) for low, high in pairwise(edges)]
-    yield {
+    return {
         "rank_low": edges[:-1],
         "rank_high": edges[1:],
-        "seen": [is_seen[b].mean() for b in bins],
-        "expected": [np.mean(1 - (1 - data.p[b]) ** options.n) for b in bins],
-        "recovered": [is_recovered[b].mean() for b in bins],
+        "seen": [seen[ranks].mean() for ranks in bins],
+        "expected": [np.mean(1 - (1 - data.p[ranks]) ** n) for ranks in bins],
+        "recovered": [recovered[ranks].mean() for ranks in bins],
     }
 
-    chosen = np.flatnonzero(data.common | data.alone)
-    counts = data.counts[chosen]
-    ratio = clean[:, chosen] / beta[chosen]  # (L, chosen)
+
+def _shrinkage(fits: _Fits) -> Columns:
+    """Noiseless coefficients of common ∪ F-hat features against their counts, by octaves."""
+    data, lams = fits.data, fits.lams
+    features_shown = np.flatnonzero(data.common | data.alone)
+    counts = data.counts[features_shown]
+    ratio = fits.clean[:, features_shown] / data.beta_seen[features_shown]  # (L, shown)
     deviation = np.abs(ratio - counts / (counts + lams[:, None]))
     octave = 2 ** np.log2(counts).astype(int)
     lows = np.unique(octave)
     blocks = [octave == low for low in lows]
-    yield {
+    return {
         "lam": np.tile(lams, len(lows)),
         "count_low": np.repeat(lows, len(lams)),
         "count_mean": np.repeat([counts[block].mean() for block in blocks], len(lams)),
-        "features": np.repeat([block.sum() for block in blocks], len(lams)),
         "ratio": np.ravel([np.median(ratio[:, block], axis=1) for block in blocks]),
         "deviation": np.ravel([np.median(deviation, axis=1) for _ in lows]),
     }
 
 
-def scaling(options: settings.Scaling, seed: int, track: Iterable | None = None) -> pd.DataFrame:
-    """Min-norm excess risk against the number of rows, σ = 0: the table Scaling."""
-    units = [
-        (a, rows, r)
-        for a in range(len(options.alphas))
-        for rows in options.rows
-        for r in range(options.replicates)
-    ]
-    found = []
-    for a, rows, replicate in (track or iter)(units):
-        rng = generator(seed, "longtail", "scaling", a, rows, replicate)
-        data = problem(rows, options.d, options.s, options.alphas[a], 0.0, np.inf, rng)
+# ---- scaling
+
+
+def scaling(
+    options: settings.LongtailScaling, seed: int, progress: Progress = iter
+) -> pd.DataFrame:
+    """Min-norm excess risk against the number of rows, σ = 0: the table Scaling.
+
+    Args:
+        options: the grids of α, b and the number of rows.
+        seed: of all random streams.
+        progress: shows how many training sets are done.
+    """
+    records = []
+    units = list(product(enumerate(options.alphas), options.rows, range(options.replicates)))
+    for (number, alpha), rows, replicate in progress(units):
+        rng = generator(seed, "longtail", "scaling", number, rows, replicate)
+        law = settings.LongtailFeatures(n=rows, d=options.d, s=options.s)
+        data = problem(law, alpha, rng)
         for decay in options.decays:
-            beta = np.arange(1, options.d + 1, dtype=float) ** -decay
+            beta = true_coefficients(options.d, decay)
             delta = -beta
             delta[data.seen] += minnorm.coefficients(data.spectrum, data.X @ beta[data.seen])
-            found.append((options.alphas[a], decay, rows, replicate, data.p @ delta**2))
-    return pd.DataFrame(found, columns=["alpha", "decay", "rows", "replicate", "ind"])
+            records.append(
+                {
+                    "alpha": alpha,
+                    "decay": decay,
+                    "rows": rows,
+                    "replicate": replicate,
+                    "ind": data.p @ delta**2,
+                }
+            )
+    return tables.frame(schema.Scaling, records)
+
+
+# ---- influence
+
+
+class InfluenceTables(NamedTuple):
+    """Three measures of memorization."""
+
+    hat_diagonals: pd.DataFrame  # HatDiagonals
+    leave_one_out: pd.DataFrame  # LeaveOneOut
+    descent: pd.DataFrame  # Descent
 
 
 def influence(
-    options: settings.Influence, seed: int, track: Iterable | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Three measures of memorization: hat diagonal, leave-one-out residual, gradient-descent time.
+    options: settings.LongtailInfluence, seed: int, progress: Progress = iter
+) -> InfluenceTables:
+    """Hat diagonal, leave-one-out residual and gradient-descent time of every replicate.
 
-    Returns:
-        The tables Influence, LeaveOneOut, Descent.
+    Args:
+        options: sizes, penalties, steps, and how many rows are refitted without.
+        seed: of all random streams.
+        progress: shows how many replicates are done.
     """
-    steps = np.unique(np.geomspace(1, options.longest, 60).round().astype(int))
-    hats, rows, paths = [], [], []
-    for replicate in (track or iter)(range(options.replicates)):
+    hat_diagonals = []
+    leave_one_out = []
+    descent = []
+    for replicate in progress(range(options.replicates)):
         rng = generator(seed, "longtail", "influence", replicate)
-        data = problem(
-            options.n, options.d, options.s, options.alpha, options.decay, options.common_count, rng
-        )
-        holds = _present(data.X[:, data.once]).sum(axis=1)  # once-seen features per row
-        hat = minnorm.hat_diagonal(data.spectrum, np.array(options.lams))  # (L, n)
-        hats.append(
-            pd.DataFrame(
-                {
-                    "lam": options.lams,
-                    "hat_once": _mean(hat, holds > 0),
-                    "hat_other": _mean(hat, holds == 0),
-                }
-            )
-        )
-        rows.append(_left_out(options, data, holds, rng))
-        beta, p = data.beta[data.seen], data.p[data.seen]
-        path = minnorm.descent(data.spectrum, data.y0, steps)  # (T, seen)
-        end = minnorm.coefficients(data.spectrum, data.y0)
-        square = (path - beta) ** 2
-        unseen = data.p @ data.beta**2 - p @ beta**2
-        paths.append(
-            pd.DataFrame(
-                {
-                    "step": steps,
-                    "expected": -np.expm1(-steps / data.spectrum.largest),
-                    "recovery": _mean(path / beta, data.once_alone),
-                    "distance": np.linalg.norm(path - end, axis=1),
-                    "ind": square @ p + unseen,
-                    "forced_once_alone": _mean((1 - p) * square, data.once_alone),
-                }
-            )
-        )
-    tables = []
-    for frames in (hats, rows, paths):
-        tables.append(
-            pd.concat(frames, keys=range(len(frames)), names=["replicate"]).reset_index("replicate")
-        )
-    return tuple(table.reset_index(drop=True) for table in tables)
+        data = problem(options, options.alpha, rng)
+        name = {"replicate": replicate}
+        hat_diagonals.append(name | _hat_diagonals(options, data))
+        leave_one_out.extend(name | row for row in _left_out_rows(options, data, rng))
+        descent.append(name | _descent(options, data))
+    return InfluenceTables(
+        stacked(schema.HatDiagonals, hat_diagonals),
+        tables.frame(schema.LeaveOneOut, leave_one_out),
+        stacked(schema.Descent, descent),
+    )
 
 
-def _left_out(
-    options: settings.Influence, data: Problem, holds: np.ndarray, rng: np.random.Generator
-) -> pd.DataFrame:
+def _once_per_row(data: LinearProblem) -> np.ndarray:
+    """Number of once-seen features per row, (n,)."""
+    return abs(data.X[:, data.once]).sum(axis=1)
+
+
+def _hat_diagonals(options: settings.LongtailInfluence, data: LinearProblem) -> Columns:
+    hat = minnorm.hat_diagonal(data.spectrum, np.array(options.lams))  # (L, n)
+    return {"lam": options.lams, "hat_once": _mean(hat, _once_per_row(data) > 0)}
+
+
+def _descent(options: settings.LongtailInfluence, data: LinearProblem) -> Columns:
+    """Gradient descent from 0 at log-spaced steps."""
+    steps = np.unique(np.geomspace(1, options.max_steps, 60).round().astype(int))
+    beta, p = data.beta_seen, data.p_seen
+    path = minnorm.descent(data.spectrum, data.y0, steps)  # (T, seen)
+    end = minnorm.coefficients(data.spectrum, data.y0)
+    square = (path - beta) ** 2
+    return {
+        "step": steps,
+        "expected": -np.expm1(-steps / data.spectrum.largest),
+        "recovery": _mean(path / beta, data.once_alone),
+        "distance": np.linalg.norm(path - end, axis=1),
+        "ind": square @ p + data.unseen_loss,
+        "forced_once_alone": _mean((1 - p) * square, data.once_alone),
+    }
+
+
+def _left_out_rows(
+    options: settings.LongtailInfluence, data: LinearProblem, rng: np.random.Generator
+) -> list[dict[str, Any]]:
     """Leave-one-out residuals of a few rows, half of them with a once-seen feature."""
+    once = _once_per_row(data) > 0
     y = data.y0 + options.sigma * rng.normal(size=options.n)
-    closed = minnorm.leave_one_out(data.spectrum, data.X, y)
+    closed_form = minnorm.leave_one_out(data.spectrum, data.X, y)
     hat = minnorm.hat_diagonal(data.spectrum)
-    with_once, without = np.flatnonzero(holds > 0), np.flatnonzero(holds == 0)
-    half = min(options.refits // 2, len(with_once))
-    picks = np.concatenate(
-        [
-            rng.permutation(with_once)[:half],
-            rng.permutation(without)[: min(options.refits - half, len(without))],
-        ]
-    )
-    train = y - data.X @ minnorm.coefficients(data.spectrum, y)
-    once = data.X[:, data.once]
-    found = []
-    for j in np.sort(picks):
-        others = np.arange(options.n) != j
+    train_error = np.abs(y - data.X @ minnorm.coefficients(data.spectrum, y))
+    half = min(options.refits // 2, once.sum())
+    with_once = rng.permutation(np.flatnonzero(once))[:half]
+    without_once = rng.permutation(np.flatnonzero(~once))[: options.refits - half]
+    records = []
+    for row in np.sort(np.concatenate([with_once, without_once])):
+        others = np.arange(options.n) != row
         refit = minnorm.coefficients(minnorm.factorize(data.X[others]), y[others])
-        single = once[[j]].indices
-        beta = abs(data.beta[data.seen[data.once][single[0]]]) if len(single) == 1 else np.nan
-        residual = y[j] - (data.X[[j]] @ refit).item()
-        found.append((j, bool(holds[j] > 0), hat[j], beta, abs(train[j]), closed[j], residual))
-    return pd.DataFrame(
-        found, columns=["row", "once", "hat", "beta", "train_error", "residual", "refit"]
-    )
+        records.append(
+            {
+                "row": row,
+                "once": bool(once[row]),
+                "hat": hat[row],
+                "train_error": train_error[row],
+                "residual": closed_form[row],
+                "refit": y[row] - (data.X[[row]] @ refit).item(),
+            }
+        )
+    return records
+
+
+# ---- losses
 
 
 def ood(sweep: pd.DataFrame, sets: pd.DataFrame, pool: str, t: int) -> pd.Series:
-    """OOD_t of each row of LinearSweep for a pool (`once`, `alone`, `once_alone`, `seen_rare`).
+    """OOD_t of each row of LinearSweep for a pool of features that are forced together.
 
-    NaN where the pool of that training set holds fewer than t features: features are never forced
-    twice.
+    Args:
+        sweep: rows of the table LinearSweep.
+        sets: the table LinearSets.
+        pool: `once`, `alone` or `once_alone`.
+        t: number of forced features.
+
+    Returns:
+        As many values as `sweep` has rows. NaN where the pool of that training set holds fewer than
+        t features: features are never forced twice.
     """
-    size = sweep.merge(sets[["alpha", "replicate", pool]], on=["alpha", "replicate"], how="left")[
-        pool
-    ]
-    return (sweep["ind"] + t * sweep[f"forced_{pool}"]).where(size.to_numpy() >= t)
-
-
-def _present(X: sparse.csr_array) -> sparse.csr_array:
-    return abs(X)
+    keys = ["alpha", "replicate"]
+    size = sweep[keys].merge(sets[[*keys, pool]], on=keys, how="left")[pool].to_numpy()
+    return (sweep["ind"] + t * sweep[f"forced_{pool}"]).where(size >= t)
 
 
 def _mean(values: np.ndarray, mask: np.ndarray) -> np.ndarray:

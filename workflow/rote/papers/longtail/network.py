@@ -1,184 +1,268 @@
-"""Network track: sums of three images, learnt by networks that encode each image alone and by
-networks that mix them.
+"""Network track: sums of three images, learnt by stacked networks of several architectures.
 
+Some encode each image alone, others mix the images in their first layer (`architectures`).
 `train_networks` trains every training set × weight decay × replicate of one architecture as one
 stacked program and measures the loss on every test set.
 """
 
 import hashlib
 import json
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
 from rote import train
+from rote.core import tables
 from rote.core.seeds import generator
 from rote.models import slots
-from rote.papers.longtail import settings
-from rote.papers.longtail.dataset import GLYPHS_IN, WITHOUT_GLYPHS, nines
+from rote.papers.longtail import dataset, schema, settings
+from rote.papers.longtail.architectures import ARCHITECTURES
+from rote.papers.longtail.dataset import SetName, TrainingSet, TripleSet
+from rote.synth import triples
+
+EVALUATION_ROWS = 1000  # triples that pass through a stack at once
 
 
-def units(options: settings.Network, architecture: str) -> list[tuple[str, float, int]]:
-    """What one architecture trains: (training set, weight decay, replicate).
+class Unit(NamedTuple):
+    """One network to train."""
+
+    training_set: TrainingSet
+    weight_decay: float
+    replicate: int
+
+
+class Execution(NamedTuple):
+    """Where and how the networks are trained; the losses do not depend on it."""
+
+    device: str = "cpu"
+    checkpoints: Path | None = None  # folder for checkpoints, one file per stacked program
+    checkpoint_steps: int = 500
+    stack: int | None = None  # networks per program; None: all (ResNets: one)
+
+
+class NetworkStudy(NamedTuple):
+    """What all networks of one architecture share."""
+
+    options: settings.LongtailNetwork
+    architecture: str
+    seed: int
+    bank: torch.Tensor  # (images, pixels) float32, standardized
+    side: int  # height and width of an image, pixels
+    sets: dict[SetName, TripleSet]
+
+
+def units(options: settings.LongtailNetwork, architecture: str) -> list[Unit]:
+    """What one architecture trains.
 
     Every architecture: the rare-digit sweep without decay, and glyphs with and without decay. The
-    sum network also: the sweep with decay, every weight decay, tail companions, and no glyphs.
+    reference also: the sweep with decay, every weight decay, all companions, and no glyphs.
     """
-    pairs = [(nines(count), 0.0) for count in options.rare_counts]
-    pairs += [(GLYPHS_IN["head"], 0.0), (GLYPHS_IN["head"], options.decayed)]
-    if architecture == "sum":
-        pairs += [(nines(count), options.decayed) for count in options.rare_counts]
-        pairs += [(GLYPHS_IN["head"], decay) for decay in options.weight_decays]
-        pairs += [(name, 0.0) for name in GLYPHS_IN.values()] + [(WITHOUT_GLYPHS, 0.0)]
-    return [
-        (name, decay, r) for name, decay in dict.fromkeys(pairs) for r in range(options.replicates)
-    ]
+    sweep = [dataset.nines(count) for count in options.rare_counts]
+    plan = list(product(sweep, [0.0]))
+    plan += product([dataset.GLYPHS_HEAD], [0.0, options.decayed])
+    if ARCHITECTURES[architecture].reference:
+        plan += product(sweep, [options.decayed])
+        plan += product([dataset.GLYPHS_HEAD], options.weight_decays)
+        plan += product([*dataset.GLYPHS.values(), dataset.WITHOUT_GLYPHS], [0.0])
+    pairs = product(dict.fromkeys(plan), range(options.replicates))
+    return [Unit(training_set, decay, replicate) for (training_set, decay), replicate in pairs]
 
 
 def train_networks(
-    options: settings.Network,
+    options: settings.LongtailNetwork,
     architecture: str,
     images: pd.DataFrame,
     rows: pd.DataFrame,
     seed: int,
-    *,
-    device: str = "cpu",
-    checkpoints: Path | None = None,
-    checkpoint_steps: int = 500,
-    stack: int | None = None,
+    execution: Execution = Execution(),
 ) -> pd.DataFrame:
-    """Train all `units` of one architecture and measure them on every test set: the table
-    NetworkLosses.
+    """Train all `units` of one architecture and measure them on every test set: NetworkLosses.
 
     Args:
-        stack: networks per stacked program; None stacks all (ResNets: one at a time).
-        checkpoints: folder for checkpoints, one file per stacked program.
+        options: sizes, schedule, weight decays.
+        architecture: a name of `ARCHITECTURES`.
+        images: the table ImageBank.
+        rows: the table Triples.
+        seed: of all random streams.
+        execution: device, checkpoints, networks per program.
     """
+    bank = _standardized(images, execution.device)
     side = int(images["side"].iloc[0])
+    study = NetworkStudy(options, architecture, seed, bank, side, dataset.triple_sets(rows))
+    networks = units(options, architecture)
+    size = execution.stack or (len(networks) if options.backbone == "mlp" else 1)
+    content = _digest(study)
+    records = []
+    for start in range(0, len(networks), size):
+        block = networks[start : start + size]
+        checkpoint = None
+        if execution.checkpoints:
+            identity = [options.model_dump(), architecture, block, seed, content]
+            key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+            checkpoint = execution.checkpoints / f"{architecture}-{key}.pt"
+        records += _train_block(study, block, checkpoint, execution.checkpoint_steps)
+    return tables.frame(schema.NetworkLosses, records)
+
+
+def _standardized(images: pd.DataFrame, device: str) -> torch.Tensor:
+    """Pixels minus the mean over the digits, over their standard deviation, (images, pixels)."""
     pixels = np.stack(images["pixels"].to_numpy()).astype(np.float32)
     digits = pixels[(images["kind"] == "digit").to_numpy()]
-    bank = torch.tensor((pixels - digits.mean()) / digits.std(), device=device)  # (images, pixels)
-    sets = {
-        key: (
-            group[["image_0", "image_1", "image_2"]].to_numpy(),
-            group["target"].to_numpy(np.float32),
-        )
-        for key, group in rows.groupby(["replicate", "dataset"])
+    return torch.tensor((pixels - digits.mean()) / digits.std(), device=device)
+
+
+def _digest(study: NetworkStudy) -> str:
+    """Digest of the images and triples."""
+    content = hashlib.sha256(study.bank.cpu().numpy())
+    for triple_set in study.sets.values():
+        content.update(triple_set.ids.tobytes() + triple_set.targets.tobytes())
+    return content.hexdigest()
+
+
+class BatchOrder(NamedTuple):
+    """Which rows of its training set every network sees at a step: a permutation per epoch.
+
+    Networks of one replicate see the same rows. The last batch of an epoch may be short: no row is
+    skipped.
+    """
+
+    samplers: dict[int, train.EpochSampler]  # by replicate
+    replicates: list[int]  # of each network
+    n: int  # rows of a training set
+    size: int  # rows of a full batch
+
+    @property
+    def steps(self) -> int:
+        """Steps per epoch."""
+        return -(-self.n // self.size)
+
+    def rows(self, step: int) -> np.ndarray:
+        """Row numbers at a step, (models, batch)."""
+        epoch, batch = divmod(step, self.steps)
+        start = batch * self.size
+        count = min(self.size, self.n - start)
+        taken = {
+            replicate: sampler.take(epoch * self.n + start, count)
+            for replicate, sampler in self.samplers.items()
+        }
+        return np.stack([taken[replicate] for replicate in self.replicates])
+
+
+def batch_order(study: NetworkStudy, block: list[Unit]) -> BatchOrder:
+    """The order in which a block of networks sees its training sets."""
+    n = study.options.n
+    replicates = [unit.replicate for unit in block]
+    samplers = {
+        replicate: train.EpochSampler(np.ones(n, int), study.seed, "longtail", "order", replicate)
+        for replicate in replicates
     }
-    todo = units(options, architecture)
-    size = stack or (len(todo) if options.backbone == "mlp" else 1)
-    content = hashlib.sha256(bank.cpu().numpy())
-    for ids, target in sets.values():
-        content.update(ids.tobytes() + target.tobytes())
-    found = []
-    for start in range(0, len(todo), size):
-        block = todo[start : start + size]
-        identity = json.dumps(
-            [options.model_dump(), architecture, block, seed, content.hexdigest()], sort_keys=True
-        )
-        key = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        path = checkpoints / f"{architecture}-{key}.pt" if checkpoints else None
-        found += _train_block(
-            options, architecture, block, bank, side, sets, seed, path, checkpoint_steps
-        )
-    return pd.DataFrame(
-        found, columns=["architecture", "dataset", "weight_decay", "replicate", "evaluated", "mse"]
-    )
+    return BatchOrder(samplers, replicates, n, min(study.options.batch, n))
 
 
 def _train_block(
-    options, architecture, block, bank, side, sets, seed, checkpoint, checkpoint_steps
-) -> list[tuple]:
+    study: NetworkStudy, block: list[Unit], checkpoint: Path | None, checkpoint_steps: int
+) -> Iterator[dict[str, Any]]:
     """Train one stack of networks and evaluate it."""
-    device, replicates = bank.device, [replicate for _, _, replicate in block]
-    # one initialization per replicate, shared by its training sets and decays: differences are
-    # theirs alone
-    rngs = [
-        generator(seed, "longtail", "init", architecture, replicate) for replicate in replicates
+    options, device = study.options, study.bank.device
+    network = _initialized(study, block)
+    training_sets = [
+        study.sets[SetName(unit.replicate, unit.training_set, triples.TRAIN.name)] for unit in block
     ]
-    network = slots.build(options.backbone, architecture, side, rngs)
-    parameters = {name: value.to(device) for name, value in network.parameters.items()}
-    for name, value in network.buffers.items():
-        network.buffers[name] = value.to(device)
-    chosen = [sets[replicate, f"train:{dataset}"] for dataset, _, replicate in block]
-    ids = torch.tensor(np.stack([ids for ids, _ in chosen]), device=device)  # (models, n, 3)
-    targets = torch.tensor(np.stack([target for _, target in chosen]), device=device)  # (models, n)
-    n, batch = options.n, min(options.batch, options.n)
-    per_epoch = -(-n // batch)  # the last batch of an epoch may be short: no row is skipped
+    ids, targets = _stacked(training_sets, device)
+    order = batch_order(study, block)
     model = torch.arange(len(block), device=device)[:, None]
-    order: dict[int, torch.Tensor] = {}
-
-    def rows_at(
-        step: int,
-    ) -> torch.Tensor:  # (models, batch) rows, a fresh permutation per replicate and epoch
-        epoch, part = divmod(step, per_epoch)
-        if epoch not in order:
-            order.clear()
-            drawn = {
-                r: generator(seed, "longtail", "order", r, epoch).permutation(n)
-                for r in set(replicates)
-            }
-            order[epoch] = torch.tensor(np.stack([drawn[r] for r in replicates]), device=device)
-        return order[epoch][:, part * batch : (part + 1) * batch]
-
-    def pictures(
-        ids: torch.Tensor,
-    ) -> torch.Tensor:  # any shape -> (..., pixels); faster than indexing with a tensor
-        return bank.index_select(0, ids.flatten()).view(*ids.shape, -1)
 
     def loss(parameters: dict[str, torch.Tensor], step: int) -> torch.Tensor:  # (models,)
-        at = rows_at(step)
-        output = network.forward(parameters, pictures(ids[model, at]), True)
-        return ((output - targets[model, at]) ** 2).mean(1)
+        rows = torch.tensor(order.rows(step), device=device)
+        output = network.forward(parameters, _pixels(study.bank, ids[model, rows]), True)
+        return ((output - targets[model, rows]) ** 2).mean(1)
 
     trained = train.fit(
-        parameters,
+        network.parameters,
         loss,
-        steps=options.epochs * per_epoch,
+        steps=options.epochs * order.steps,
         learning_rate=options.learning_rate,
-        weight_decay=torch.tensor([decay for _, decay, _ in block]),
+        weight_decay=torch.tensor([unit.weight_decay for unit in block]),
         buffers=network.buffers,
         checkpoint=checkpoint,
         checkpoint_steps=checkpoint_steps,
-        what=f"{architecture}: {len(block)} networks",
+        what=f"{study.architecture}: {len(block)} networks",
     )
-    return _evaluate(architecture, block, network, trained, bank, sets)
+    return _evaluate(study, block, network._replace(parameters=trained))
 
 
-@torch.no_grad()
-def _evaluate(architecture, block, network, trained, bank, sets, chunk: int = 1000) -> list[tuple]:
-    """Loss of every network of a stack on its own training set and on every test set that applies
-    to it.
+def _initialized(study: NetworkStudy, block: list[Unit]) -> slots.Stack:
+    """Stacked networks on the study's device.
+
+    One initialization per replicate, shared by its training sets and decays: differences are
+    theirs alone.
     """
-    names = {name for _, name in sets}
-    tests = sorted({name.split(":")[1] for name in names if name.startswith("test:")})
-    found = []
-    for evaluated in [*tests, "train"]:
-        keys = []  # one data set per network: its own if there is such, else the one for all
-        for dataset, _, replicate in block:
-            own = f"train:{dataset}" if evaluated == "train" else f"test:{evaluated}:{dataset}"
-            keys.append((replicate, own if own in names else f"test:{evaluated}"))
-        there = [key in sets for key in keys]
-        if not any(there):
+    rngs = [
+        generator(study.seed, "longtail", "init", study.architecture, unit.replicate)
+        for unit in block
+    ]
+    network = slots.build(study.options.backbone, study.architecture, study.side, rngs)
+    for state in (network.parameters, network.buffers):
+        for name, value in state.items():
+            state[name] = value.to(study.bank.device)  # in place: `forward` reads the buffers
+    return network
+
+
+def _stacked(
+    triple_sets: list[TripleSet], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image ids (models, n, 3) and targets (models, n) of one set per network."""
+    ids = np.stack([triple_set.ids for triple_set in triple_sets])
+    targets = np.stack([triple_set.targets for triple_set in triple_sets]).astype(np.float32)
+    return torch.tensor(ids, device=device), torch.tensor(targets, device=device)
+
+
+def _pixels(bank: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Images by id, any shape -> (..., pixels); faster than indexing with a tensor."""
+    return bank.index_select(0, ids.flatten()).view(*ids.shape, -1)
+
+
+def _evaluate(
+    study: NetworkStudy, block: list[Unit], network: slots.Stack
+) -> Iterator[dict[str, Any]]:
+    """Loss of every network of a stack on every evaluation set that applies to it."""
+    for evaluation_set in triples.EVALUATION_SETS:
+        triple_sets = [
+            dataset.evaluated(study.sets, SetName(replicate, training_set, evaluation_set))
+            for training_set, _, replicate in block
+        ]
+        applicable = [triple_set for triple_set in triple_sets if triple_set is not None]
+        if not applicable:
             continue
         # a stack is evaluated as one program: networks without this set run on another's, and are
         # dropped
-        picked = [
-            sets[key if ok else keys[there.index(True)]]
-            for key, ok in zip(keys, there, strict=True)
-        ]
-        ids = torch.tensor(np.stack([ids for ids, _ in picked]), device=bank.device)
-        targets = torch.tensor(np.stack([target for _, target in picked]), device=bank.device)
-        total = torch.zeros(len(block), dtype=torch.float64, device=bank.device)
-        for start in range(0, ids.shape[1], chunk):
-            part = slice(start, start + chunk)
-            output = network.forward(trained, bank[ids[:, part]], False)
-            total += ((output - targets[:, part]) ** 2).sum(1, dtype=torch.float64)
-        for (dataset, decay, replicate), ok, mse in zip(
-            block, there, (total / ids.shape[1]).tolist(), strict=True
-        ):
-            if ok:
-                found.append((architecture, dataset, decay, replicate, evaluated, mse))
-    return found
+        filled = [triple_set or applicable[0] for triple_set in triple_sets]
+        losses = _losses(study.bank, network, filled)
+        for unit, triple_set, mse in zip(block, triple_sets, losses, strict=True):
+            if triple_set is not None:
+                yield {
+                    "architecture": study.architecture,
+                    "training_set": unit.training_set.name,
+                    "nines": unit.training_set.nines,
+                    "weight_decay": unit.weight_decay,
+                    "replicate": unit.replicate,
+                    "evaluation_set": evaluation_set,
+                    "mse": mse,
+                }
+
+
+@torch.no_grad()
+def _losses(bank: torch.Tensor, network: slots.Stack, triple_sets: list[TripleSet]) -> list[float]:
+    """Mean squared error of every network on its set, (models,)."""
+    ids, targets = _stacked(triple_sets, bank.device)
+    total = torch.zeros(len(triple_sets), dtype=torch.float64, device=bank.device)
+    for start in range(0, ids.shape[1], EVALUATION_ROWS):
+        part = slice(start, start + EVALUATION_ROWS)
+        output = network.forward(network.parameters, bank[ids[:, part]], False)
+        total += ((output - targets[:, part]) ** 2).sum(1, dtype=torch.float64)
+    return (total / ids.shape[1]).tolist()

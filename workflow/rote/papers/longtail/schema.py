@@ -1,26 +1,17 @@
-"""The paper's result tables. NaN always means an empty set: never zero, never a silent mean of
-nothing.
-"""
+"""The paper's result tables. NaN always means an empty set: never zero, never a mean of nothing."""
 
 from rote.core.tables import Table, column
+from rote.papers.longtail.architectures import ARCHITECTURES
 
 _EMPTY = "the set is empty in this replicate"
 
 
 class LinearSets(Table):
-    """Index sets of one training matrix, computed from X alone, and what the noiseless min-norm fit
-    recovers.
-    """
+    """Index sets of one training matrix (from X alone), and what noiseless min-norm recovers."""
 
     KEY = ("alpha", "replicate")
     alpha: float = column("power-law exponent of the feature frequencies")
     replicate: int = column("replicate")
-    n: int = column("training rows", "rows")
-    d: int = column("features (for alpha ≤ 1 results depend on it)", "features")
-    p_total: float = column("Σ p_i after clipping", "features/row")
-    p_rare: float = column("Σ p_i over rare features", "features/row")
-    rows_at_most_one_rare: float = column("share of rows with at most one rare feature")
-    common: int = column("features with n p_i at least the boundary", "features")
     seen_rare: int = column("rare features with m_i ≥ 1", "features")
     once: int = column("rare features with m_i = 1", "features")
     alone: int = column(
@@ -28,12 +19,10 @@ class LinearSets(Table):
     )
     common_unidentifiable: int = column("common features not in the row space", "features")
     once_alone: int = column("once ∩ F-hat", "features")
-    identifiable: int = column("seen rare features in the row space", "features")
     recovered: int = column("seen rare features with |Δ_i| < 1e-7 at σ = 0, λ = 0", "features")
     disagree: int = column("seen features where recovered and identifiable differ", "features")
     max_error_alone: float = column("max |Δ_i| over F-hat at σ = 0, λ = 0", nan=_EMPTY)
     once_beta2: float = column("mean β*_i² over once", nan=_EMPTY)
-    once_alone_beta2: float = column("mean β*_i² over once ∩ F-hat", nan=_EMPTY)
     unseen_expected: float = column("E of the unseen part of IND: Σ p_i β*_i² (1 - p_i)^n")
 
 
@@ -57,9 +46,6 @@ class LinearSweep(Table):
     forced_once: float = column("(OOD_t - IND)/t for the pool once", nan=_EMPTY)
     forced_alone: float = column("(OOD_t - IND)/t for the pool F-hat", nan=_EMPTY)
     forced_once_alone: float = column("(OOD_t - IND)/t for the pool once ∩ F-hat", nan=_EMPTY)
-    forced_seen_rare: float = column(
-        "(OOD_t - IND)/t for the pool of all seen rare features", nan=_EMPTY
-    )
 
 
 class LinearRanks(Table):
@@ -76,9 +62,7 @@ class LinearRanks(Table):
 
 
 class LinearShrinkage(Table):
-    """Noiseless ridge coefficients of common ∪ F-hat features, by how often they occur (octaves of
-    m_i).
-    """
+    """Noiseless ridge coefficients of common ∪ F-hat features, in octaves of their count m_i."""
 
     KEY = ("alpha", "replicate", "lam", "count_low")
     alpha: float = column("power-law exponent")
@@ -86,7 +70,6 @@ class LinearShrinkage(Table):
     lam: float = column("ridge penalty")
     count_low: int = column("the octave: count_low ≤ m_i < 2 count_low", "rows")
     count_mean: float = column("mean m_i in the octave", "rows")
-    features: int = column("features in the octave", "features")
     ratio: float = column("median over the octave of the estimate over the truth, β̂_i/β*_i")
     deviation: float = column(
         "median |β̂_i/β*_i - m_i/(m_i + λ)| over all features of the replicate, not the octave"
@@ -115,7 +98,7 @@ class Interpolators(Table):
     ood2: float = column("loss with two forced features of once ∩ F-hat")
 
 
-class Influence(Table):
+class HatDiagonals(Table):
     """How far rows with a once-seen feature follow their own label."""
 
     KEY = ("replicate", "lam")
@@ -124,7 +107,6 @@ class Influence(Table):
     hat_once: float = column(
         "mean H_jj over rows that hold a once-seen rare feature", nan="no such row"
     )
-    hat_other: float = column("mean H_jj over all other rows", nan="no such row")
 
 
 class LeaveOneOut(Table):
@@ -135,9 +117,6 @@ class LeaveOneOut(Table):
     row: int = column("training row")
     once: bool = column("the row holds a once-seen rare feature")
     hat: float = column("H_jj")
-    beta: float = column(
-        "|β*_i| of its once-seen feature", nan="the row holds none, or more than one"
-    )
     train_error: float = column("|residual| in training")
     residual: float = column("leave-one-out residual, closed form")
     refit: float = column("leave-one-out residual, by refitting")
@@ -173,9 +152,11 @@ class ImageBank(Table):
 class Triples(Table):
     """Three images and the sum of their labels."""
 
-    KEY = ("replicate", "dataset", "row")
+    KEY = ("replicate", "training_set", "nines", "evaluation_set", "row")
     replicate: int = column("replicate")
-    dataset: str = column("train:<name> or test:<name>")
+    training_set: str = column("training set that the row belongs to, or any: it serves all")
+    nines: int = column("training triples of the set nines that hold a 9, else 0", "triples")
+    evaluation_set: str = column("train: a row to train on; else the test set")
     row: int = column("row within the data set")
     image_0: int = column("image id in slot 0")
     image_1: int = column("image id in slot 1")
@@ -186,27 +167,30 @@ class Triples(Table):
 class NetworkLosses(Table):
     """One trained network on one data set."""
 
-    KEY = ("architecture", "dataset", "weight_decay", "replicate", "evaluated")
-    architecture: str = column("sum, linear, two-layer, cross-channel or concat")
-    dataset: str = column("training set")
+    KEY = ("architecture", "training_set", "nines", "weight_decay", "replicate", "evaluation_set")
+    architecture: str = column(f"one of {', '.join(ARCHITECTURES)}")
+    training_set: str = column(
+        "nines (the rare-digit sweep), glyphs-head, glyphs-zipf, glyphs-tail or no-glyphs"
+    )
+    nines: int = column("training triples of the set nines that hold a 9, else 0", "triples")
     weight_decay: float = column("decoupled weight decay")
     replicate: int = column("replicate")
-    evaluated: str = column("data set on which the loss was measured")
+    evaluation_set: str = column("data set on which the loss was measured")
     mse: float = column("mean squared error", "label²")
 
 
 class KernelLosses(Table):
     """One kernel ridge fit on one data set."""
 
-    KEY = ("kernel", "rho", "dataset", "lam", "replicate", "evaluated")
-    kernel: str = column("shared, slot, mono or mixture")
-    rho: float = column("share of the monolithic kernel (mixture), else 0 or 1")
-    dataset: str = column("training set")
+    KEY = ("kernel", "rho", "training_set", "lam", "replicate", "evaluation_set")
+    kernel: str = column("shared, slot-wise, monolithic or mixture")
+    rho: float = column("share of the monolithic kernel")
+    training_set: str = column("training set: glyphs beside head, zipf or tail companions")
     lam: float = column("ridge penalty")
     replicate: int = column("replicate")
-    evaluated: str = column("data set on which the loss was measured")
+    evaluation_set: str = column("data set on which the loss was measured")
     mse: float = column("mean squared error", "label²")
-    hat_rare: float = column("mean H_jj over the glyph rows: how far they are memorized")
+    hat_glyphs: float = column("mean H_jj over the glyph rows: how far they are memorized")
 
 
 TABLES: dict[str, type[Table]] = {
@@ -216,7 +200,7 @@ TABLES: dict[str, type[Table]] = {
     "linear_shrinkage": LinearShrinkage,
     "scaling": Scaling,
     "interpolators": Interpolators,
-    "influence": Influence,
+    "influence": HatDiagonals,
     "leave_one_out": LeaveOneOut,
     "descent": Descent,
     "network": NetworkLosses,

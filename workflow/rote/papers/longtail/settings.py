@@ -1,25 +1,21 @@
-"""Config section of the long-tail composition paper: three tracks (linear, network, kernel)."""
+"""Config section of the long-tail composition paper: its linear, network and kernel track."""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from rote.core.section import Section, key
+from rote.papers.longtail.architectures import ARCHITECTURES
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-Architecture = Literal["sum", "linear", "two-layer", "cross-channel", "concat"]
-COMPOSITIONAL = (
-    "sum",
-    "linear",
-    "two-layer",
-)  # encode each image alone; the others mix the images at once
+ArchitectureName = Literal[*ARCHITECTURES]
 
 
-class Linear(Section):
-    """Linear track: min-norm and ridge on power-law features, at the size that the paper has."""
+class LongtailFeatures(Section):
+    """The law of the linear track's training sets: power-law features, a power-law truth."""
 
     n: int = key(1000, "Training rows", ge=1)
     d: int = key(10_000, "Features", ge=1)
@@ -28,6 +24,11 @@ class Linear(Section):
     )
     decay: float = key(0.1, "Exponent b of the true coefficients beta_i = i^-b", ge=0)
     common_count: float = key(10.0, "A feature is common if n p_i is at least this", gt=0)
+
+
+class LongtailLinear(LongtailFeatures):
+    """Linear track: min-norm and ridge on power-law features, at the size that the paper has."""
+
     alphas: list[NonNegative] = key(
         [1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0],
         "Power-law exponents of the feature frequencies",
@@ -48,7 +49,7 @@ class Linear(Section):
     }
 
 
-class Scaling(Section):
+class LongtailScaling(Section):
     """Scaling of the min-norm risk with the number of rows."""
 
     rows: list[Annotated[int, Field(ge=2)]] = key(
@@ -67,22 +68,19 @@ class Scaling(Section):
     }
 
 
-class Interpolators(Section):
+class LongtailInterpolators(LongtailFeatures):
     """Other interpolators than min-norm, and kernels with partly compositional structure."""
 
     n: int = key(1000, "Training rows", ge=2)
     d: int = key(10_000, "Features", ge=2)
-    s: float = key(5.0, "Expected number of non-zero features per row before clipping", gt=0)
-    decay: float = key(0.1, "Exponent b of the true coefficients", ge=0)
-    common_count: float = key(10.0, "A feature is common if n p_i is at least this", gt=0)
     alpha: float = key(2.0, "Power-law exponent", ge=0)
     bandwidth_squared: float = key(2.0, "h^2 of the RBF kernel exp(-||x - x'||^2 / (2 h^2))", gt=0)
-    mixtures: list[Fraction] = key(
+    rhos: list[Fraction] = key(
         [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0],
         "rho: share of the RBF in the mixture with the linear kernel",
         min_length=2,
     )
-    interactions: list[NonNegative] = key(
+    gammas: list[NonNegative] = key(
         [0.0, 0.25, 0.5, 1.0],
         "gamma: strength of the non-additive term between two rare features",
         min_length=1,
@@ -93,20 +91,16 @@ class Interpolators(Section):
     SCALES: ClassVar = {"smoke": {"n": 300, "d": 2000, "test_rows": 100, "replicates": 3}}
 
 
-class Influence(Section):
+class LongtailInfluence(LongtailFeatures):
     """How much each row is memorized: hat diagonal, leave-one-out, early stopping."""
 
     n: int = key(1000, "Training rows", ge=2)
-    d: int = key(10_000, "Features", ge=1)
-    s: float = key(5.0, "Expected number of non-zero features per row before clipping", gt=0)
-    decay: float = key(0.1, "Exponent b of the true coefficients", ge=0)
-    common_count: float = key(10.0, "A feature is common if n p_i is at least this", gt=0)
     alpha: float = key(2.0, "Power-law exponent", ge=0)
     sigma: float = key(0.05, "Label noise of the leave-one-out figure", ge=0)
     lams: list[Positive] = key(
         [0.1, 0.3, 1.0, 3.0, 10.0], "Ridge penalties of the hat diagonal", min_length=1
     )
-    longest: int = key(100_000, "Gradient-descent steps to follow", ge=1)
+    max_steps: int = key(100_000, "Gradient-descent steps to follow", ge=1)
     refits: int = key(
         20, "Rows per replicate whose leave-one-out residual is checked by refitting", ge=0
     )
@@ -115,7 +109,7 @@ class Influence(Section):
     SCALES: ClassVar = {"smoke": {"n": 300, "d": 3000, "refits": 5, "replicates": 3}}
 
 
-class Images(Section):
+class LongtailImages(Section):
     """Images for the sums of three digits. Never replaced silently by another source."""
 
     source: Literal["digits", "mnist"] = key(
@@ -162,14 +156,14 @@ class Images(Section):
         return self
 
 
-class Network(Section):
+class LongtailNetwork(Section):
     """Network track: sums of three images, trained with and without weight decay."""
 
     backbone: Literal["mlp", "resnet18"] = key(
         "mlp", "Encoder: two hidden layers of 96, or torchvision's ResNet-18"
     )
-    architectures: list[Architecture] = key(
-        ["sum", "linear", "two-layer", "cross-channel", "concat"],
+    architectures: list[ArchitectureName] = key(
+        list(ARCHITECTURES),
         "Networks to train: three that encode each image alone, two that mix them at once "
         "(concat: mlp only)",
         min_length=1,
@@ -221,10 +215,12 @@ class Network(Section):
                 f"weight_decays must hold 0.0 and decayed ({self.decayed}), given "
                 f"{self.weight_decays}"
             )
-        if self.backbone == "resnet18" and "concat" in self.architectures:
-            raise ValueError(
-                "architecture 'concat' exists for backbone mlp only; drop it from architectures"
-            )
+        for name in self.architectures:
+            if self.backbone not in ARCHITECTURES[name].backbones:
+                raise ValueError(
+                    f"architecture {name!r} exists for backbone "
+                    f"{', '.join(ARCHITECTURES[name].backbones)} only; drop it from architectures"
+                )
         if max(self.rare_counts) > self.n:
             raise ValueError(
                 f"rare_counts must not exceed n ({self.n}), given {max(self.rare_counts)}"
@@ -232,7 +228,7 @@ class Network(Section):
         return self
 
 
-class Kernel(Section):
+class LongtailKernel(Section):
     """Kernel track: the networks' experiment in closed form."""
 
     n: int = key(800, "Training triples", ge=20)
@@ -241,7 +237,7 @@ class Kernel(Section):
         [1e-6, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0], "Ridge penalties (first: memorized)", min_length=2
     )
     decayed: float = key(0.3, "The penalty called 'not memorized'; one of lams", gt=0)
-    mixtures: list[Fraction] = key(
+    rhos: list[Fraction] = key(
         [0.0, 0.25, 0.5, 0.75, 0.9, 1.0],
         "rho: share of the monolithic kernel in the mixture",
         min_length=2,
@@ -261,10 +257,10 @@ class Kernel(Section):
 class Settings(Section):
     """Memorizing long-tail data can help generalization through composition"""
 
-    linear: Linear = key(Linear)
-    scaling: Scaling = key(Scaling)
-    interpolators: Interpolators = key(Interpolators)
-    influence: Influence = key(Influence)
-    images: Images = key(Images)
-    network: Network = key(Network)
-    kernel: Kernel = key(Kernel)
+    linear: LongtailLinear = key(LongtailLinear)
+    scaling: LongtailScaling = key(LongtailScaling)
+    interpolators: LongtailInterpolators = key(LongtailInterpolators)
+    influence: LongtailInfluence = key(LongtailInfluence)
+    images: LongtailImages = key(LongtailImages)
+    network: LongtailNetwork = key(LongtailNetwork)
+    kernel: LongtailKernel = key(LongtailKernel)

@@ -71,12 +71,12 @@ def _longtail(options: settings.LongTail, rng: np.random.Generator) -> Data:
         *options.sizes, min(options.sizes) + max(options.grown)
     )  # a memory may grow beyond the base's rows
     numbers = [most, options.valid, options.test]
-    return _drawn(images.LongTail(rng), rng, numbers)
+    return _drawn(images.LongTailImages(rng), rng, numbers)
 
 
 def _fine(options: settings.CoarseFine, rng: np.random.Generator) -> Data:
     return _drawn(
-        images.CoarseFine(rng),
+        images.CoarseFineImages(rng),
         rng,
         [max(options.train, options.small), options.valid, options.test],
     )

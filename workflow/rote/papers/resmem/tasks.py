@@ -18,7 +18,7 @@ from rote.synth import images
 
 TASKS = ("digits", "longtail", "fine", "text", "mnist", "fashion", "cifar", "pictures", "language")
 SHAPES = {
-    "fine": (images.CoarseFine.CHANNELS, images.CoarseFine.SIDE),
+    "fine": (images.CoarseFineImages.CHANNELS, images.CoarseFineImages.SIDE),
     "mnist": (1, 14),
     "cifar": (3, 32),
 }

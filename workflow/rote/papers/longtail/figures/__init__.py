@@ -8,12 +8,11 @@ FIGURES: dict[str, Figure] = {
         ("linear_sweep", "linear_sets"),
         "Min-norm regression on power-law features (Figure 1)",
         "Mean over replicates with 95 % intervals. Rare pairs: two features of F-hat (rare "
-        "features that are alone in "
-        "some row) forced to be non-zero; grey: two features seen exactly once.",
+        "features that are alone in some row) forced to be non-zero; grey: two features seen "
+        "exactly once.",
         "Error of seen rare features proportional to the noise; common features learnt well "
-        "unless α is near 1; loss "
-        "on fresh data and on rare combinations low for large α, nearly the same for σ = 0 and "
-        "0.05, rising at α = 1.",
+        "unless α is near 1; loss on fresh data and on rare combinations low for large α, nearly "
+        "the same for σ = 0 and 0.05, rising at α = 1.",
         "paper",
     ),
     "rare_digit": Figure(
@@ -21,11 +20,11 @@ FIGURES: dict[str, Figure] = {
         ("network",),
         "More examples of a rare digit (Figure 2)",
         "Test loss against the number of training triples that hold a 9. a-c: 9s from held-out "
-        "images; d: two 9s whose "
-        "images were trained on, in triples that were not. No weight decay, but for the crosses.",
+        "images; d: two 9s whose images were trained on, in triples that were not. No weight "
+        "decay, but for the crosses.",
         "The three networks that encode each image alone have low loss on triples with 9s, the "
-        "cross-channel network a "
-        "far higher one; the loss falls as the rare digit gets more frequent.",
+        "cross-channel network a far higher one; the loss falls as the rare digit gets more "
+        "frequent.",
         "paper",
     ),
     "isolation": Figure(
@@ -33,12 +32,11 @@ FIGURES: dict[str, Figure] = {
         ("network",),
         "Memorization isolated (Table 1)",
         "Ten symbols, each in exactly one training triple; tested on triples with two of them. "
-        "Small dots are "
-        "replicates, crosses the published values for MNIST, Omniglot and ResNet-18.",
+        "Small dots are replicates, crosses the published values for MNIST, Omniglot and "
+        "ResNet-18.",
         "Without weight decay, networks that encode each image alone reach a loss below 0.2 on "
-        "two one-off symbols, "
-        "and 5 to 16 times more with it; the cross-channel network stays at 23, worse than the "
-        "best constant.",
+        "two one-off symbols, and 5 to 16 times more with it; the cross-channel network stays at "
+        "23, worse than the best constant.",
         "paper",
     ),
     "weight_decay": Figure(
@@ -46,8 +44,7 @@ FIGURES: dict[str, Figure] = {
         ("network",),
         "The whole range of weight decays",
         "The sum network on four sets. Stronger decay first unlearns the one-off rows, then their "
-        "combinations, last "
-        "the common digits.",
+        "combinations, last the common digits.",
         "Two decays only, 0 and 0.5.",
         "reconstruction",
     ),
@@ -100,8 +97,7 @@ FIGURES: dict[str, Figure] = {
         ("interpolators", "kernel"),
         "Taking structure away",
         "a, b: kernels mixed from an additive and a monolithic part; every training row is fitted "
-        "exactly at every ρ. "
-        "c: min-norm when the truth holds products of rare features.",
+        "exactly at every ρ. c: min-norm when the truth holds products of rare features.",
         "Compares compositional with mixing architectures, nothing in between.",
         "extension",
     ),
@@ -110,8 +106,7 @@ FIGURES: dict[str, Figure] = {
         ("network", "kernel"),
         "Credit assignment",
         "One-off symbols trained beside common, usual or rare digits. All rows are fitted, but "
-        "beside rare digits the "
-        "credit is shared out wrongly.",
+        "beside rare digits the credit is shared out wrongly.",
         "The theory needs rows with at most one rare feature; not tested on networks.",
         "extension",
     ),
@@ -136,8 +131,7 @@ FIGURES: dict[str, Figure] = {
         ("leave_one_out",),
         "Leave-one-out influence in closed form",
         "Residual of a row under the min-norm fit to all others. Rows with a one-off feature are "
-        "fitted exactly, and "
-        "missed by about their coefficient once left out.",
+        "fitted exactly, and missed by about their coefficient once left out.",
         "Not in the paper; a reviewer asked for influence.",
         "extension",
     ),

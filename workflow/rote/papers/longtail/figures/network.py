@@ -4,8 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from rote.papers.longtail import interpolators, kernel
+from rote.papers.longtail.architectures import ARCHITECTURES, REFERENCE
+from rote.papers.longtail.dataset import GLYPHS, GLYPHS_HEAD, SWEEP
 from rote.papers.longtail.linear import ood
 from rote.plotting import (
     FAINT,
@@ -19,53 +23,39 @@ from rote.plotting import (
     points,
     theory,
 )
+from rote.synth import triples
 
 Tables = Mapping[str, pd.DataFrame]
-COLORS = dict(
-    zip(
-        ("sum", "linear", "two-layer", "cross-channel", "concat"),
-        (PALETTE[i] for i in (0, 2, 9, 3, 1)),
-        strict=True,
-    )
-)
-MARKERS = dict(zip(COLORS, "osDv^", strict=True))
-TABLE_1 = {  # published test losses, weight decay 0 and 0.5
-    "sum": (0.1760, 2.8744),
-    "linear": (0.1662, 1.5539),
-    "two-layer": (0.1351, 0.6447),
-    "cross-channel": (22.9671, 23.6506),
-}
+COLORS = dict(zip(ARCHITECTURES, (PALETTE[i] for i in (0, 2, 9, 3, 1)), strict=True))
+MARKERS = dict(zip(ARCHITECTURES, "osDv^", strict=True))
+PAIRS = {"label": "two one-off symbols", "color": PALETTE[3], "marker": "s"}
+FRESH = {"label": "fresh common digits", "color": PALETTE[0], "marker": "o"}
+GLYPH_ROWS = {"label": "their training rows", "color": PALETTE[1], "marker": "o"}
 
 
 def rare_digit(tables: Tables) -> Canvas:
     """Figure 2: loss against the number of training triples with a 9."""
     table = tables["network"]
-    table = table[table["dataset"].str.startswith("nines-")]
-    table = table.assign(count=table["dataset"].str.removeprefix("nines-").astype(int))
-    counts = sorted(table["count"].unique())
-    table["x"] = table["count"].map(counts.index)
+    table = table[table["training_set"] == SWEEP]
+    counts = sorted(table["nines"].unique())
+    table = table.assign(x=table["nines"].map(counts.index))
     canvas, axes = panels(1, 4, width=2.9)
     titles = {
-        "nine1": "a  One 9 per test triple",
-        "nine2": "b  Two 9s",
-        "nine3": "c  Three 9s",
-        "seen9x2": "d  Two trained 9s, new pairs",
+        triples.ONE_NINE.name: "a  One 9 per test triple",
+        triples.TWO_NINES.name: "b  Two 9s",
+        triples.THREE_NINES.name: "c  Three 9s",
+        triples.TWO_TRAINED_NINES.name: "d  Two trained 9s, new pairs",
     }
-    for ax, (test, title) in zip(axes[0], titles.items(), strict=True):
+    for ax, (evaluation_set, title) in zip(axes[0], titles.items(), strict=True):
         for name in table["architecture"].unique():
-            rows = table[(table["architecture"] == name) & (table["evaluated"] == test)]
-            memorized, decayed = rows[rows["weight_decay"] == 0], rows[rows["weight_decay"] > 0]
-            points(ax, memorized, "x", "mse", label=name, color=COLORS[name], marker=MARKERS[name])
+            rows = table[(table["architecture"] == name) & _measured(table, evaluation_set)]
+            memorized = rows[rows["weight_decay"] == 0]
+            decayed = rows[rows["weight_decay"] > 0]
+            style = {"color": COLORS[name], "marker": MARKERS[name]}
+            points(ax, memorized, "x", "mse", label=name, **style)
             if len(decayed):
-                points(
-                    ax,
-                    decayed,
-                    "x",
-                    "mse",
-                    label=f"{name}, weight decay",
-                    color=COLORS[name],
-                    marker="x",
-                )
+                style["marker"] = "x"
+                points(ax, decayed, "x", "mse", label=f"{name}, weight decay", **style)
         ax.set(
             title=title,
             xlabel="training triples with a 9",
@@ -82,82 +72,69 @@ def rare_digit(tables: Tables) -> Canvas:
 def isolation(tables: Tables) -> Canvas:
     """Table 1: loss on pairs of symbols that each occurred once, with and without weight decay."""
     table = tables["network"]
-    table = table[
-        (table["dataset"] == "glyphs-head") & table["evaluated"].isin(["gl2_any", "train"])
-    ]
-    decayed = table.loc[table["architecture"] != "sum", "weight_decay"].max()
-    table = table[table["weight_decay"].isin([0.0, decayed])]
-    names = [name for name in COLORS if name in set(table["architecture"])]
+    table = table[table["training_set"] == GLYPHS_HEAD.name]
+    decay = table.loc[table["architecture"] != REFERENCE, "weight_decay"].max()
+    names = [name for name in ARCHITECTURES if name in set(table["architecture"])]
+    table = table.assign(x=table["architecture"].map(names.index))
     canvas, axes = panels(1, 2, width=4.2, height=2.9)
-    for ax, (test, title) in zip(
-        axes[0],
-        {"gl2_any": "a  Test: two one-off symbols together", "train": "b  Training"}.items(),
-        strict=True,
-    ):
-        for offset, decay, color, label in (
-            (-0.16, 0.0, PALETTE[0], "no weight decay: memorized"),
-            (0.16, decayed, PALETTE[3], "weight decay: not memorized"),
-        ):
-            rows = table[(table["evaluated"] == test) & (table["weight_decay"] == decay)]
-            rows = rows.assign(x=rows["architecture"].map(names.index) + offset)
-            ax.plot(
-                rows["x"],
-                rows["mse"],
-                "o",
-                color=color,
-                alpha=0.35,
-                markersize=3,
-                markeredgewidth=0,
-            )
-            points(ax, rows, "x", "mse", color=color, line=False, label=label, markersize=5.5)
-        if test == "gl2_any":
-            published = [
-                (names.index(n) + o, v)
-                for n in names
-                if n in TABLE_1
-                for o, v in zip((-0.32, 0.32), TABLE_1[n], strict=True)
-            ]
-            ax.plot(
-                *zip(*published, strict=True),
-                "x",
-                color=INK,
-                markersize=5,
-                label="paper (MNIST, ResNet-18)",
-            )
-            ax.axhline(17, color=FAINT, linewidth=0.9, linestyle=":")
-            ax.text(-0.45, 18, "best constant", fontsize=7.5, color=FAINT, va="bottom", ha="left")
-        ax.set(title=title, yscale="log", xlim=(-0.55, len(names) - 0.45))
+    test, training = axes[0]
+    _with_and_without_decay(test, table[_measured(table, triples.TWO_GLYPHS.name)], decay)
+    _published(test, names)
+    test.axhline(17, color=FAINT, linewidth=0.9, linestyle=":")
+    test.text(-0.45, 18, "best constant", fontsize=7.5, color=FAINT, va="bottom", ha="left")
+    test.set(title="a  Test: two one-off symbols together", ylabel="MSE (label²)")
+    _with_and_without_decay(training, table[_measured(table, triples.TRAIN.name)], decay)
+    training.set(title="b  Training")
+    for ax in axes[0]:
+        ax.set(yscale="log", xlim=(-0.55, len(names) - 0.45))
         categories(ax.xaxis, [name.replace("-", "-\n") for name in names])
         log_ticks(ax.yaxis)
-    axes[0, 0].set_ylabel("MSE (label²)")
-    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
+    legend_below(canvas, 3, *test.get_legend_handles_labels())
     return canvas
+
+
+def _with_and_without_decay(ax: Axes, table: pd.DataFrame, decay: float) -> None:
+    """Replicates and their means, the two weight decays side by side."""
+    for offset, weight_decay, color, label in (
+        (-0.16, 0.0, PALETTE[0], "no weight decay: memorized"),
+        (0.16, decay, PALETTE[3], "weight decay: not memorized"),
+    ):
+        rows = table[table["weight_decay"] == weight_decay]
+        rows = rows.assign(x=rows["x"] + offset)
+        dots = {"color": color, "alpha": 0.35, "markersize": 3, "markeredgewidth": 0}
+        ax.plot(rows["x"], rows["mse"], "o", **dots)
+        points(ax, rows, "x", "mse", color=color, line=False, label=label, markersize=5.5)
+
+
+def _published(ax: Axes, names: list[str]) -> None:
+    """Table 1's losses, left and right of ours."""
+    x = []
+    losses = []
+    for position, name in enumerate(names):
+        published = ARCHITECTURES[name].published
+        if published is not None:
+            x += [position - 0.32, position + 0.32]
+            losses += [published.memorized, published.decayed]
+    ax.plot(x, losses, "x", color=INK, markersize=5, label="paper (MNIST, ResNet-18)")
 
 
 def weight_decay(tables: Tables) -> Canvas:
     """The sum network across weight decays: what each test set loses."""
     table = tables["network"]
-    table = table[(table["architecture"] == "sum") & (table["dataset"] == "glyphs-head")]
+    table = table[
+        (table["architecture"] == REFERENCE) & (table["training_set"] == GLYPHS_HEAD.name)
+    ]
     canvas, axes = panels(1, 1, width=4.4, height=3)
     ax = axes[0, 0]
-    names = {
-        "gl2_any": "two one-off symbols",
-        "gl_train": "their training rows",
-        "id": "fresh common digits",
-        "train": "training",
-    }
-    for (test, label), color, marker in zip(
-        names.items(), (PALETTE[3], PALETTE[1], PALETTE[0], FAINT), "osDv", strict=True
+    training = {"label": "training", "color": FAINT, "marker": "v"}
+    for evaluation_set, style in (
+        (triples.TWO_GLYPHS, PAIRS | {"marker": "o"}),
+        (triples.GLYPH_ROWS, GLYPH_ROWS | {"marker": "s"}),
+        (triples.IN_DISTRIBUTION, FRESH | {"marker": "D"}),
+        (triples.TRAIN, training),
     ):
-        points(
-            ax,
-            table[table["evaluated"] == test],
-            "weight_decay",
-            "mse",
-            label=label,
-            color=color,
-            marker=marker,
-        )
+        rows = table[_measured(table, evaluation_set.name)]
+        points(ax, rows, "weight_decay", "mse", **style)
     ax.set(
         xlabel="decoupled weight decay",
         ylabel="MSE (label²)",
@@ -170,86 +147,75 @@ def weight_decay(tables: Tables) -> Canvas:
 
 
 def structure(tables: Tables) -> Canvas:
-    """A6: taking additive structure away, in the linear and the kernel track, and a non-additive
-    truth.
-    """
+    """A6: taking additive structure away in both tracks, and a truth that is not additive."""
     canvas, axes = panels(1, 3, width=3.0)
+    features, images, truth = axes[0]
     table = tables["interpolators"]
-    rows = table[table["estimator"] == "mixture"]
-    points(axes[0, 0], rows, "parameter", "ood2", color=PALETTE[3], marker="s", label=r"OOD$_2$")
-    points(axes[0, 0], rows, "parameter", "ind", color=PALETTE[0], label="IND")
-    axes[0, 0].set(
+    rows = table[table["estimator"] == interpolators.MIXTURE]
+    points(features, rows, "parameter", "ood2", **(PAIRS | {"label": r"OOD$_2$"}))
+    points(features, rows, "parameter", "ind", **(FRESH | {"label": "IND"}))
+    features.set(
         title="a  Linear features",
         ylabel="loss, σ = 0",
         xlabel="ρ, share of the RBF kernel",
         yscale="log",
     )
-    log_ticks(axes[0, 0].yaxis)
-    axes[0, 0].legend()
-    kernel = tables["kernel"]
-    kernel = kernel[kernel["kernel"] == "mixture"]
-    for test, label, color, marker in (
-        ("gl2_any", "two one-off symbols", PALETTE[3], "s"),
-        ("id", "fresh common digits", PALETTE[0], "o"),
-    ):
-        points(
-            axes[0, 1],
-            kernel[kernel["evaluated"] == test],
-            "rho",
-            "mse",
-            label=label,
-            color=color,
-            marker=marker,
-        )
-    axes[0, 1].set(
+    losses = tables["kernel"]
+    losses = losses[losses["kernel"] == kernel.MIXTURE]
+    for evaluation_set, style in ((triples.TWO_GLYPHS, PAIRS), (triples.IN_DISTRIBUTION, FRESH)):
+        points(images, losses[_measured(losses, evaluation_set.name)], "rho", "mse", **style)
+    images.set(
         title="b  Sums of three images",
         ylabel="MSE (label²)",
         xlabel="ρ, share of the monolithic kernel",
         yscale="log",
     )
-    log_ticks(axes[0, 1].yaxis)
-    axes[0, 1].legend()
-    rows = table[table["estimator"] == "interaction"]
+    log_ticks(features.yaxis)
+    log_ticks(images.yaxis)
+    rows = table[table["estimator"] == interpolators.INTERACTION]
     rows = rows.assign(excess=rows["ood2"] - rows["ind"])
     gamma = np.linspace(0, rows["parameter"].max(), 50)
-    theory(axes[0, 2], gamma, gamma**2, label="γ²: the pair alone")
-    points(axes[0, 2], rows, "parameter", "excess", color=PALETTE[4], line=False, label="min-norm")
-    axes[0, 2].set(
+    theory(truth, gamma, gamma**2, label="γ²: the pair alone")
+    points(truth, rows, "parameter", "excess", color=PALETTE[4], line=False, label="min-norm")
+    truth.set(
         title="c  Non-additive truth",
         ylabel=r"OOD$_2$ − IND",
         xlabel="γ, strength of the pair term",
     )
-    axes[0, 2].legend()
+    for ax in axes[0]:
+        ax.legend()
     return canvas
 
 
 def companions(tables: Tables) -> Canvas:
     """A7: what a one-off symbol shares its training triple with decides whether it composes."""
-    network, kernel = tables["network"], tables["kernel"]
-    network = network[(network["architecture"] == "sum") & (network["weight_decay"] == 0)]
-    kernel = kernel[(kernel["kernel"] == "shared") & (kernel["lam"] == kernel["lam"].min())]
-    names = {
-        "glyphs-head": "common\n(0, 1)",
-        "glyphs-zipf": "as drawn\n(Zipf)",
-        "glyphs-tail": "rare\n(7, 8)",
+    network = tables["network"]
+    network = network[(network["architecture"] == REFERENCE) & (network["weight_decay"] == 0)]
+    losses = tables["kernel"]
+    shared = losses["kernel"] == kernel.SHARED.name
+    losses = losses[shared & (losses["lam"] == losses["lam"].min())]
+    labels = {
+        GLYPHS[triples.HEAD].name: "common\n(0, 1)",
+        GLYPHS[triples.ZIPF].name: "as drawn\n(Zipf)",
+        GLYPHS[triples.TAIL].name: "rare\n(7, 8)",
     }
     canvas, axes = panels(1, 2, width=3.2, sharey=True)
-    for ax, table, title in zip(
-        axes[0], (network, kernel), ("a  Sum network", "b  Shared kernel"), strict=True
-    ):
-        for test, label, color, marker in (
-            ("gl2_any", "two one-off symbols", PALETTE[3], "s"),
-            ("gl_train", "their training rows", PALETTE[1], "o"),
+    contents = ((network, "a  Sum network"), (losses, "b  Shared kernel"))
+    for ax, (table, title) in zip(axes[0], contents, strict=True):
+        table = table[table["training_set"].isin(list(labels))]
+        table = table.assign(
+            x=table["training_set"].map(list(labels).index), mse=table["mse"].clip(lower=1e-8)
+        )
+        for evaluation_set, style in (
+            (triples.TWO_GLYPHS, PAIRS),
+            (triples.GLYPH_ROWS, GLYPH_ROWS),
         ):
-            rows = table[(table["evaluated"] == test) & table["dataset"].isin(list(names))]
-            rows = rows.assign(
-                x=rows["dataset"].map(list(names).index), mse=rows["mse"].clip(lower=1e-8)
-            )
-            points(ax, rows, "x", "mse", label=label, color=color, marker=marker, line=False)
+            rows = table[_measured(table, evaluation_set.name)]
+            points(ax, rows, "x", "mse", line=False, **style)
         ax.set(
             title=title, yscale="log", xlabel="companions in the training triple", xlim=(-0.4, 2.4)
         )
-        categories(ax.xaxis, list(names.values()))
+        categories(ax.xaxis, list(labels.values()))
     axes[0, 0].set_ylabel("MSE (label²)")
     axes[0, 1].legend(loc="center right")
     return canvas
@@ -258,14 +224,21 @@ def companions(tables: Tables) -> Canvas:
 def memorization(tables: Tables) -> Canvas:
     """A8: loss of each part of the test distribution against how far one-off rows are memorized."""
     canvas, axes = panels(1, 2, width=3.8, height=2.9)
+    _linear_memorization(axes[0, 0], tables)
+    _kernel_memorization(axes[0, 1], tables)
+    return canvas
+
+
+def _linear_memorization(ax: Axes, tables: Tables) -> None:
     sweep = tables["linear_sweep"]
     alpha = nearest(sweep["alpha"], 2.0)
-    sweep = sweep[
-        (sweep["alpha"] == alpha) & (sweep["sigma"] == nearest(sweep["sigma"], 0.05))
-    ].reset_index(drop=True)
-    sweep["ood2"] = ood(sweep, tables["linear_sets"], "once", 2).to_numpy()
-    sweep["score"] = (1 / (1 + sweep["lam"])).round(6)
-    sweep["ind_rare"] = sweep["ind_recovered"] + sweep["ind_unrecovered"]
+    sigma = nearest(sweep["sigma"], 0.05)
+    sweep = sweep[(sweep["alpha"] == alpha) & (sweep["sigma"] == sigma)]
+    sweep = sweep.assign(
+        ood2=ood(sweep, tables["linear_sets"], "once", 2),
+        hat=(1 / (1 + sweep["lam"])).round(6),
+        ind_rare=sweep["ind_recovered"] + sweep["ind_unrecovered"],
+    )
     for value, label, color, marker in (
         ("ood2", "one-off pairs", PALETTE[3], "s"),
         ("ind", "fresh data", PALETTE[0], "o"),
@@ -273,30 +246,40 @@ def memorization(tables: Tables) -> Canvas:
         ("ind_common", "its common part", PALETTE[2], "v"),
         ("ind_unseen", "its unseen part", FAINT, "^"),
     ):
-        points(axes[0, 0], sweep, "score", value, label=label, color=color, marker=marker)
-    axes[0, 0].set(
+        points(ax, sweep, "hat", value, label=label, color=color, marker=marker)
+    ax.set(
         title=f"a  Linear, α = {alpha:g}, σ = 0.05",
         xlabel="1/(1+λ), hat diagonal of a one-off row",
         ylabel="loss",
         yscale="log",
     )
-    axes[0, 0].legend(fontsize=7)
-    kernel = tables["kernel"]
-    kernel = kernel[(kernel["kernel"] == "shared") & (kernel["dataset"] == "glyphs-head")]
-    kernel = kernel.assign(score=kernel.groupby("lam")["hat_rare"].transform("mean"))
-    for test, label, color, marker in (
-        ("gl2_any", "two one-off symbols", PALETTE[3], "s"),
-        ("id", "fresh common digits", PALETTE[0], "o"),
-        ("gl_train", "one-off training rows", PALETTE[1], "D"),
+    ax.legend(fontsize=7)
+
+
+def _kernel_memorization(ax: Axes, tables: Tables) -> None:
+    table = tables["kernel"]
+    shared = table["kernel"] == kernel.SHARED.name
+    table = table[shared & (table["training_set"] == GLYPHS_HEAD.name)]
+    table = table.assign(
+        hat=table.groupby("lam")["hat_glyphs"].transform("mean"), mse=table["mse"].clip(lower=1e-6)
+    )
+    glyph_rows = {"label": "one-off training rows", "color": PALETTE[1], "marker": "D"}
+    for evaluation_set, style in (
+        (triples.TWO_GLYPHS, PAIRS),
+        (triples.IN_DISTRIBUTION, FRESH),
+        (triples.GLYPH_ROWS, glyph_rows),
     ):
-        rows = kernel[kernel["evaluated"] == test].assign(mse=lambda t: t["mse"].clip(lower=1e-6))
-        points(axes[0, 1], rows, "score", "mse", label=label, color=color, marker=marker)
-    axes[0, 1].set(
+        points(ax, table[_measured(table, evaluation_set.name)], "hat", "mse", **style)
+    ax.set(
         title="b  Shared kernel on images",
         xlabel="mean hat diagonal of the one-off rows",
         ylabel="MSE (label²)",
         yscale="log",
         ylim=(1e-2, None),
     )
-    axes[0, 1].legend(fontsize=7, loc="lower left")
-    return canvas
+    ax.legend(fontsize=7, loc="lower left")
+
+
+def _measured(table: pd.DataFrame, evaluation_set: str) -> pd.Series:
+    """Rows whose loss was measured on one set."""
+    return table["evaluation_set"] == evaluation_set
