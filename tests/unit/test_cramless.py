@@ -133,7 +133,7 @@ def test_the_pruned_group_needs_its_table(fact_sets):
 
 
 def test_facts_survive_their_table(fact_sets):
-    tables.check(fact_sets, schema.FactSets)
+    tables.check(fact_sets, schema.FactSetRows)
     data_set = arm_of("none").data
     for read, made in zip(
         data.read(SMALL.facts, fact_sets, data_set),

@@ -168,7 +168,8 @@ rule cramless_train_text:
 rule cramless_evaluate_text:
     input:
         runs=[
-            f"{CRAMLESS}/groups/text_{arm.name}.parquet" for arm in cramless_arms.TEXT_ARMS
+            f"{CRAMLESS}/groups/text_{arm.name}.parquet"
+            for arm in cramless_arms.TEXT_ARMS
         ],
     output:
         out=f"{CRAMLESS}/text_runs.parquet",

@@ -17,7 +17,7 @@ TEMPLATES = (
 )
 
 
-class Facts(NamedTuple):
+class FactSet(NamedTuple):
     """N facts as tokens: those of keys are 0 ... key_symbols − 1, those of values follow them."""
 
     keys: np.ndarray  # (N, key_tokens) int
@@ -53,7 +53,7 @@ def make(
     key_tokens: int = 2,
     value_symbols: int = 100,
     value_tokens: int = 2,
-) -> Facts:
+) -> FactSet:
     """Facts with distinct random keys and independent uniform values.
 
     Args:
@@ -96,11 +96,11 @@ def make(
     frequencies = np.arange(1, n_facts + 1) ** -float(exponent)
     frequencies /= frequencies.sum()
     counts = np.ones(n_facts, int) if copies is None else rng.multinomial(copies, frequencies)
-    return Facts(keys, values, frequencies, counts, key_symbols, value_symbols)
+    return FactSet(keys, values, frequencies, counts, key_symbols, value_symbols)
 
 
 def sentences(
-    facts: Facts, rng: np.random.Generator, templates: Sequence[str] = TEMPLATES
+    facts: FactSet, rng: np.random.Generator, templates: Sequence[str] = TEMPLATES
 ) -> pd.DataFrame:
     """One sentence per copy of a fact, in random order.
 
@@ -130,14 +130,14 @@ def sentences(
     return pd.DataFrame({"fact": rows, "text": texts})
 
 
-def key_text(facts: Facts, row: int) -> str:
+def key_text(facts: FactSet, row: int) -> str:
     """The key of fact `row` as a pronounceable name; distinct keys have distinct names."""
     size = word_length(facts.key_symbols)
     words = [_syllables(int(token), size) for token in facts.keys[row]]
     return "".join(words).capitalize()
 
 
-def value_text(facts: Facts, row: int) -> str:
+def value_text(facts: FactSet, row: int) -> str:
     """The value of fact `row` as digits, its tokens padded to one width."""
     width = len(str(facts.value_symbols - 1))
     return "".join(f"{int(token) - facts.key_symbols:0{width}d}" for token in facts.values[row])

@@ -31,7 +31,7 @@ def synthesize_facts(run: Job, out: table("Write: facts of every data set.")):
 
     facts = data.synthesize(run.settings, run.seed)
     provenance = run.provenance() | {"information_bits": data.information(facts)}
-    tables.write(out, facts, schema.FactSets, provenance)
+    tables.write(out, facts, schema.FactSetRows, provenance)
 
 
 @verb(app, settings.CramlessFacts)

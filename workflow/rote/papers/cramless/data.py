@@ -13,7 +13,7 @@ from rote.synth import facts as synth
 
 
 def synthesize(options: CramlessFacts, seed: int) -> pd.DataFrame:
-    """Every data set and replicate: the table FactSets."""
+    """Every data set and replicate: the table FactSetRows."""
     parts = []
     for data in data_sets(options):
         for replicate in range(options.replicates):
@@ -30,18 +30,18 @@ def synthesize(options: CramlessFacts, seed: int) -> pd.DataFrame:
                 "count": facts.counts,
                 "bits": facts.bits,
             }
-            parts.append(tables.frame(schema.FactSets, columns))
+            parts.append(tables.frame(schema.FactSetRows, columns))
     return pd.concat(parts, ignore_index=True)
 
 
 def information(facts: pd.DataFrame) -> dict[str, float]:
-    """Bits of the facts that occur, per data set, mean over replicates; from the table FactSets."""
+    """Bits of the facts that occur, by data set, mean over replicates; of the table FactSetRows."""
     present = facts[facts["count"] > 0]
     bits = present.groupby("data")["bits"].sum() / facts["replicate"].nunique()
     return {str(name): float(value) for name, value in bits.items()}
 
 
-def make(options: CramlessFacts, data: FactDataSet, replicate: int, seed: int) -> synth.Facts:
+def make(options: CramlessFacts, data: FactDataSet, replicate: int, seed: int) -> synth.FactSet:
     """One replicate of a data set."""
     shape = options.model_dump(
         include={"key_symbols", "key_tokens", "value_symbols", "value_tokens"}
@@ -50,8 +50,8 @@ def make(options: CramlessFacts, data: FactDataSet, replicate: int, seed: int) -
     return synth.make(data.facts, rng, exponent=data.exponent, copies=data.copies, **shape)
 
 
-def read(options: CramlessFacts, facts: pd.DataFrame, data: FactDataSet) -> list[synth.Facts]:
-    """The replicates of a data set from the table FactSets.
+def read(options: CramlessFacts, facts: pd.DataFrame, data: FactDataSet) -> list[synth.FactSet]:
+    """The replicates of a data set from the table FactSetRows.
 
     Raises:
         InputError: if the table does not hold the data set.
@@ -65,7 +65,7 @@ def read(options: CramlessFacts, facts: pd.DataFrame, data: FactDataSet) -> list
         ordered = group.sort_values("fact")
         tokens = np.stack(ordered["tokens"].to_numpy())
         replicates.append(
-            synth.Facts(
+            synth.FactSet(
                 keys=tokens[:, : options.key_tokens],
                 values=tokens[:, options.key_tokens :],
                 frequencies=ordered["frequency"].to_numpy(),

@@ -4,7 +4,7 @@ from rote.core.tables import Table, column
 from rote.papers.cramless.settings import Settings
 
 
-class FactSets(Table):
+class FactSetRows(Table):
     """One fact of one data set."""
 
     KEY = ("data", "replicate", "fact")
@@ -113,7 +113,7 @@ class TextRuns(Table):
 
 
 TABLES: dict[str, type[Table]] = {
-    "facts": FactSets,
+    "facts": FactSetRows,
     "pruned": PrunedCounts,
     "trained": FactOutcomes,
     "runs": NetworkRuns,

@@ -69,7 +69,7 @@ def train_group(
 
     Args:
         group: of `arms.GROUPS`.
-        facts: table FactSets.
+        facts: table FactSetRows.
         pruned: table PrunedCounts, for groups that need it.
 
     Raises:
@@ -90,7 +90,7 @@ def train_group(
 
 def train_arm(
     arm: FactArm,
-    facts: list[synth.Facts],
+    facts: list[synth.FactSet],
     counts: list[np.ndarray] | None,
     options: CramlessTraining,
     job: CramlessJob,
@@ -256,7 +256,7 @@ class FactNetwork(NamedTuple):
 
 
 def _tables(
-    arm: FactArm, facts: synth.Facts, network: FactNetwork, options: CramlessTraining
+    arm: FactArm, facts: synth.FactSet, network: FactNetwork, options: CramlessTraining
 ) -> TrainedTables:
     counts = facts.counts
     present = counts > 0
