@@ -27,16 +27,16 @@ def rng(*key):
 
 
 def test_facts_are_what_they_say():
-    made = synth.make(500, rng(), exponent=1.0, copies=4000)
-    assert len({tuple(key) for key in made.keys}) == 500
-    assert made.bits == pytest.approx(2 * np.log2(100))
-    assert made.counts.sum() == 4000
-    assert (np.diff(made.frequencies) < 0).all()
-    assert made.frequencies.sum() == pytest.approx(1)
-    expected = 4000 * made.frequencies
-    chi = ((made.counts - expected) ** 2 / expected).sum()
+    facts = synth.make(500, rng(), exponent=1.0, copies=4000)
+    assert len({tuple(key) for key in facts.keys}) == 500
+    assert facts.bits == pytest.approx(2 * np.log2(100))
+    assert facts.counts.sum() == 4000
+    assert (np.diff(facts.frequencies) < 0).all()
+    assert facts.frequencies.sum() == pytest.approx(1)
+    expected = 4000 * facts.frequencies
+    chi = ((facts.counts - expected) ** 2 / expected).sum()
     assert abs(chi - 499) < 6 * np.sqrt(2 * 499)
-    values = made.values - made.key_symbols
+    values = facts.values - facts.key_symbols
     assert values.min() >= 0
     assert values.max() < 100
     uniform = synth.make(50, rng("u"), value_symbols=10, value_tokens=4)
@@ -45,27 +45,27 @@ def test_facts_are_what_they_say():
 
 
 def test_values_are_uniform_and_independent_of_keys():
-    made = synth.make(9000, rng("big"))
-    counts = np.bincount((made.values - made.key_symbols).ravel(), minlength=100)
+    facts = synth.make(9000, rng("big"))
+    counts = np.bincount((facts.values - facts.key_symbols).ravel(), minlength=100)
     assert abs(((counts - 180) ** 2 / 180).sum() - 99) < 6 * np.sqrt(2 * 99)
-    assert abs(np.corrcoef(made.keys[:, 0], made.values[:, 0])[0, 1]) < 0.05
+    assert abs(np.corrcoef(facts.keys[:, 0], facts.values[:, 0])[0, 1]) < 0.05
 
 
 def test_sentences_hold_each_copy_once_and_nothing_more():
-    made = synth.make(30, rng("text"), exponent=1.0, copies=100)
-    frame = synth.sentences(made, rng("order"))
-    np.testing.assert_array_equal(np.bincount(frame["fact"], minlength=30), made.counts)
+    facts = synth.make(30, rng("text"), exponent=1.0, copies=100)
+    frame = synth.sentences(facts, rng("order"))
+    np.testing.assert_array_equal(np.bincount(frame["fact"], minlength=30), facts.counts)
     for row in frame.itertuples():
-        assert synth.key_text(made, row.fact) in row.text
-        assert synth.value_text(made, row.fact) in row.text
-    keys = {synth.key_text(made, row) for row in range(30)}
+        assert synth.key_text(facts, row.fact) in row.text
+        assert synth.value_text(facts, row.fact) in row.text
+    keys = {synth.key_text(facts, row) for row in range(30)}
     assert len(keys) == 30
-    assert all(len(synth.value_text(made, row)) == 4 for row in range(30))
+    assert all(len(synth.value_text(facts, row)) == 4 for row in range(30))
 
 
 def test_names_of_keys_are_distinct():
-    made = synth.make(96 * 96, rng("all"))
-    assert len({synth.key_text(made, row) for row in range(96 * 96)}) == 96 * 96
+    facts = synth.make(96 * 96, rng("all"))
+    assert len({synth.key_text(facts, row) for row in range(96 * 96)}) == 96 * 96
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_templates_must_name_key_and_value():
         synth.sentences(synth.make(3, rng()), rng(), [])
 
 
-def test_every_position_of_an_order_can_be_asked_for():
+def test_every_position_of_an_order_can_be_taken():
     order = train.EpochSampler(np.array([2, 0, 3]), 1, "test order")
-    whole = np.concatenate([order.take(at, 1) for at in range(15)])
-    np.testing.assert_array_equal(order.take(0, 15), whole)
-    np.testing.assert_array_equal(order.take(4, 7), whole[4:11])
+    examples = np.concatenate([order.take(at, 1) for at in range(15)])
+    np.testing.assert_array_equal(order.take(0, 15), examples)
+    np.testing.assert_array_equal(order.take(4, 7), examples[4:11])
     for epoch in range(3):
-        assert sorted(whole[5 * epoch : 5 * epoch + 5]) == [0, 0, 2, 2, 2]
+        assert sorted(examples[5 * epoch : 5 * epoch + 5]) == [0, 0, 2, 2, 2]
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +135,13 @@ def test_the_pruned_group_needs_its_table(fact_sets):
 def test_facts_survive_their_table(fact_sets):
     tables.check(fact_sets, schema.FactSetRows)
     data_set = arm_of("none").data
-    for read, made in zip(
+    for read, facts in zip(
         data.read(SMALL.facts, fact_sets, data_set),
         (data.make(SMALL.facts, data_set, r, 1) for r in range(2)),
         strict=True,
     ):
-        np.testing.assert_array_equal(read.tokens, made.tokens)
-        np.testing.assert_array_equal(read.counts, made.counts)
+        np.testing.assert_array_equal(read.tokens, facts.tokens)
+        np.testing.assert_array_equal(read.counts, facts.counts)
     with pytest.raises(InputError, match="hold no data set 'uniform 7'"):
         data.read(SMALL.facts, fact_sets, arms.FactDataSet("uniform 7", 7, 0.0, None))
 
@@ -213,18 +213,18 @@ def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
 
 
 def test_recited_means_greedy_decoding_gives_the_value():
-    made = synth.make(50, rng("greedy"), value_symbols=4, value_tokens=3)
-    stack = lm.build("decoder", made.vocabulary, 4, 8, 1, 1, [np.random.default_rng(0)])
-    questions = training.FactTokens(torch.tensor(made.tokens)[None], 1, made.key_symbols)
+    facts = synth.make(50, rng("greedy"), value_symbols=4, value_tokens=3)
+    stack = lm.build("decoder", facts.vocabulary, 4, 8, 1, 1, [np.random.default_rng(0)])
+    questions = training.FactTokens(torch.tensor(facts.tokens)[None], 1, facts.key_symbols)
     _, recited = training.evaluate(stack, stack.parameters, questions, block=16)
     for row in range(50):
-        tokens = list(made.keys[row])
+        tokens = list(facts.keys[row])
         for _ in range(3):
             logits = stack.forward(stack.parameters, torch.tensor([[tokens]]))[
-                0, 0, -1, made.key_symbols :
+                0, 0, -1, facts.key_symbols :
             ]
-            tokens.append(made.key_symbols + int(logits.argmax()))
-        assert recited[0, row] == (tokens[2:] == list(made.values[row]))
+            tokens.append(facts.key_symbols + int(logits.argmax()))
+        assert recited[0, row] == (tokens[2:] == list(facts.values[row]))
 
 
 def test_offline_selections_are_as_large_as_what_fits(fact_sets):
@@ -266,6 +266,6 @@ def test_statistics_name_the_arms_they_miss(fact_sets):
     small = skewed.assign(data="uniform 40", exponent=0.0, facts=40)
     larger = skewed.assign(data="uniform 60", exponent=0.0, facts=60)
     frames = {"runs": pd.concat([skewed, small, larger])}
-    assert runs.base(frames).crowded == "uniform 40"
+    assert runs.base_network(frames).crowded == "uniform 40"
     with pytest.raises(KeyError, match="arm power 1, auto"):
         statistics.gain_powerlaw(frames)

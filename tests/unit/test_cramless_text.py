@@ -1,6 +1,4 @@
-"""Facts in natural text: annotation by hand, blocks, GPT-2 over one and two processes, resume, the
-commands.
-"""
+"""Facts in natural text: annotation, blocks, GPT-2 over one and two processes, resumed, verbs."""
 
 import shutil
 
@@ -58,9 +56,7 @@ def test_bad_tables_of_facts_are_refused(tmp_path, content, message):
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
-    """A small corpus of sentences about made-up facts, its table of facts, and a tokenizer of its
-    words.
-    """
+    """A small corpus of sentences about generated facts, their table, and a tokenizer of words."""
     from rote.data.images import torchvision
 
     torchvision()
@@ -68,12 +64,12 @@ def material(tmp_path_factory):
     from transformers import PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("text")
-    made = synth.make(12, generator(0, "text facts"), exponent=1.0, copies=120, value_symbols=20)
-    sentences = synth.sentences(made, generator(0, "sentences"))["text"]
+    facts = synth.make(12, generator(0, "text facts"), exponent=1.0, copies=120, value_symbols=20)
+    sentences = synth.sentences(facts, generator(0, "sentences"))["text"]
     sentences.to_frame("text").to_parquet(folder / "corpus.parquet")
     names = {
-        "entity": [synth.key_text(made, row) for row in range(12)],
-        "value": [synth.value_text(made, row) for row in range(12)],
+        "entity": [synth.key_text(facts, row) for row in range(12)],
+        "value": [synth.value_text(facts, row) for row in range(12)],
     }
     pd.DataFrame(names).to_csv(folder / "facts.csv", index=False)
     words = sorted(

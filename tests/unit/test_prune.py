@@ -214,14 +214,14 @@ def test_online_selection_by_hand():
 
 def test_the_controller_follows_what_is_known():
     share = torch.tensor([0.5])
-    known, unknown = torch.full((1, 100), 0.1), torch.full((1, 100), 5.0)
-    assert online.choose(known, share, 0.5, scheme="auto").share.item() == pytest.approx(0.503)
-    assert online.choose(unknown, share, 0.5, scheme="auto").share.item() == pytest.approx(0.497)
+    low, high = torch.full((1, 100), 0.1), torch.full((1, 100), 5.0)
+    assert online.choose(low, share, 0.5, scheme="auto").share.item() == pytest.approx(0.503)
+    assert online.choose(high, share, 0.5, scheme="auto").share.item() == pytest.approx(0.497)
     for _ in range(2000):
-        share = online.choose(unknown, share, 0.9, scheme="auto").share
+        share = online.choose(high, share, 0.9, scheme="auto").share
     assert share.item() == pytest.approx(0.03)
     for _ in range(2000):  # capacity far above the data: back to everything
-        share = online.choose(known, share, 0.9, scheme="auto").share
+        share = online.choose(low, share, 0.9, scheme="auto").share
     assert share.item() == 1.0
 
 

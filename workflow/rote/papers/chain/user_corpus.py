@@ -85,10 +85,10 @@ def _lines(pieces: list[Document], mentions: pd.DataFrame) -> list[Line]:
 
 def _held_out(lines: list[Line], rng: np.random.Generator) -> list[int]:
     """Numbers of the lines without facts that are held out, in random order."""
-    others = rng.permutation([n for n, line in enumerate(lines) if line["kind"] == "other"])
-    if len(others) < MIN_OTHERS:
+    other_numbers = rng.permutation([n for n, line in enumerate(lines) if line["kind"] == "other"])
+    if len(other_numbers) < MIN_OTHERS:
         return []
-    return others[: max(MIN_HELD_OUT, round(HELD_OUT_SHARE * len(others)))].tolist()
+    return other_numbers[: max(MIN_HELD_OUT, round(HELD_OUT_SHARE * len(other_numbers)))].tolist()
 
 
 def _questions(lines: list[Line], mentions: pd.DataFrame, rng: np.random.Generator) -> list[Line]:

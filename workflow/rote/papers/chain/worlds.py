@@ -46,14 +46,19 @@ class WorldFolder(NamedTuple):
 def open_world(folder: Path) -> WorldFolder:
     """A world that was written. Raises InputError if it is not whole."""
     try:
-        about = json.loads((folder / "world.json").read_text())
+        description = json.loads((folder / "world.json").read_text())
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder} holds no world ({error}); run synthesize-corpus again"
         ) from error
-    load = np.nan if about["load"] is None else float(about["load"])
+    load = np.nan if description["load"] is None else float(description["load"])
     return WorldFolder(
-        folder, about["name"], load, about["begin"], about["vocabulary"], about["length"]
+        folder,
+        description["name"],
+        load,
+        description["begin"],
+        description["vocabulary"],
+        description["length"],
     )
 
 
@@ -117,18 +122,18 @@ def _write(
         documents.write(folder / f"corpus-{number}.jsonl", replicate.documents)
         documents.write(folder / f"probes-{number}.jsonl", replicate.probes)
         documents.write(folder / f"facts-{number}.jsonl", replicate.facts.to_dict("records"))
-    about = {
+    description = {
         "name": spec.name,
         "load": None if np.isnan(spec.load) else spec.load,
         "begin": begin,
         "vocabulary": tokenizer.get_vocab_size(),
         "length": longest + 1,
     }
-    about |= pd.DataFrame(contents).to_dict("list")
+    description |= pd.DataFrame(contents).to_dict("list")
     with atomic(folder / "tokenizer.json") as path:
         tokenizer.save(str(path))
     with atomic(folder / "world.json") as path:
-        path.write_text(json.dumps(about, indent=1) + "\n")
+        path.write_text(json.dumps(description, indent=1) + "\n")
 
 
 def _token_counts(lines: list[Line], tokenizer: Any) -> list[int]:

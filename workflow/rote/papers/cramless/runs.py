@@ -12,7 +12,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 class BaseNetwork(NamedTuple):
-    """Width and steps of the base networks, and the data sets that the claims are about."""
+    """Width and steps of the base networks, and the data sets that the claims are base."""
 
     width: int
     steps: int
@@ -22,7 +22,7 @@ class BaseNetwork(NamedTuple):
     skewed: str  # power law of exponent 1
 
 
-def base(tables: Tables) -> BaseNetwork:
+def base_network(tables: Tables) -> BaseNetwork:
     """What the group `standard` holds. Raises KeyError if a data set is missing."""
     runs = tables["runs"]
     standard = runs[runs["group"] == "standard"]
@@ -42,8 +42,8 @@ def base(tables: Tables) -> BaseNetwork:
 
 def base_runs(tables: Tables) -> pd.DataFrame:
     """Runs of the base width and steps."""
-    about, runs = base(tables), tables["runs"]
-    return runs[(runs["width"] == about.width) & (runs["steps"] == about.steps)]
+    base, runs = base_network(tables), tables["runs"]
+    return runs[(runs["width"] == base.width) & (runs["steps"] == base.steps)]
 
 
 def select(
@@ -58,10 +58,10 @@ def select(
     Raises:
         KeyError: if the run does not hold the arm.
     """
-    about, runs = base(tables), tables["runs"]
+    base, runs = base_network(tables), tables["runs"]
     rows = runs[(runs["data"] == data) & (runs["scheme"] == scheme)]
-    rows = rows[rows["width"] == (about.width if width is None else width)]
-    rows = rows[rows["steps"] > about.steps] if longer else rows[rows["steps"] == about.steps]
+    rows = rows[rows["width"] == (base.width if width is None else width)]
+    rows = rows[rows["steps"] > base.steps] if longer else rows[rows["steps"] == base.steps]
     if rows.empty:
         raise KeyError(f"arm {data}, {scheme}, width {width}")
     return rows.sort_values("replicate").set_index("replicate")
@@ -91,10 +91,10 @@ def capacity_in_facts(tables: Tables, width: int | None = None) -> np.ndarray:
     Args:
         width: None is that of the base networks.
     """
-    about, runs = base(tables), tables["runs"]
+    base, runs = base_network(tables), tables["runs"]
     rows = runs[(runs["exponent"] == 0) & (runs["scheme"] == STANDARD.name)]
-    rows = rows[rows["steps"] == about.steps]
-    rows = rows[rows["width"] == (about.width if width is None else width)]
+    rows = rows[rows["steps"] == base.steps]
+    rows = rows[rows["width"] == (base.width if width is None else width)]
     if rows.empty:
         raise KeyError(f"uniform data sets at width {width}")
     return (rows["stored"] / rows["bits"]).groupby(rows["replicate"]).max().to_numpy()

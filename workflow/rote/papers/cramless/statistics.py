@@ -7,7 +7,7 @@ from rote.ledger import Sample, ratio
 from rote.papers.cramless.runs import (
     Tables,
     automatic,
-    base,
+    base_network,
     capacity_in_facts,
     outcomes,
     select,
@@ -47,35 +47,35 @@ def capacity(tables: Tables) -> dict[str, Sample]:
 
 def cramming_hurts(tables: Tables) -> Sample:
     """Facts recited of far too many, minus of about as many as fit; standard training."""
-    about = base(tables)
-    return _difference(standard(tables, about.crowded), standard(tables, about.fits))
+    base = base_network(tables)
+    return _difference(standard(tables, base.crowded), standard(tables, base.fits))
 
 
 def standard_misses_limit(tables: Tables) -> Sample:
     """Facts recited with standard training over C/H, too many facts."""
-    return _share_of_capacity(tables, standard(tables, base(tables).crowded))
+    return _share_of_capacity(tables, standard(tables, base_network(tables).crowded))
 
 
 def selection_reaches_limit(tables: Tables) -> Sample:
     """Facts recited with automatic selection over C/H, too many facts."""
-    return _share_of_capacity(tables, automatic(tables, base(tables).crowded))
+    return _share_of_capacity(tables, automatic(tables, base_network(tables).crowded))
 
 
 def gain_uniform(tables: Tables) -> Sample:
     """Facts recited with automatic selection over standard training, too many facts."""
-    crowded = base(tables).crowded
+    crowded = base_network(tables).crowded
     return _ratio(automatic(tables, crowded), standard(tables, crowded))
 
 
 def same_bits(tables: Tables) -> Sample:
     """Bits stored by standard training over bits stored with automatic selection."""
-    crowded = base(tables).crowded
+    crowded = base_network(tables).crowded
     return _ratio(standard(tables, crowded), automatic(tables, crowded), "stored")
 
 
 def no_harm(tables: Tables) -> Sample:
     """Accuracy with automatic selection minus standard training where everything fits."""
-    small = base(tables).small
+    small = base_network(tables).small
     selected, everything = automatic(tables, small), standard(tables, small)
     accuracies = selected["recited"] / selected["present"]
     return Sample((accuracies - everything["recited"] / everything["present"]).to_numpy())
@@ -86,19 +86,19 @@ def no_harm(tables: Tables) -> Sample:
 
 def skew_hurts(tables: Tables) -> Sample:
     """Facts recited under a power law over facts recited of a uniform set that about fits."""
-    about = base(tables)
-    return _ratio(standard(tables, about.skewed), standard(tables, about.fits))
+    base = base_network(tables)
+    return _ratio(standard(tables, base.skewed), standard(tables, base.fits))
 
 
 def skew_at_equal_facts(tables: Tables) -> Sample:
     """Facts recited under a power law over those of about as many distinct facts, each once."""
-    about = base(tables)
-    return _ratio(standard(tables, about.skewed), standard(tables, about.crowded))
+    base = base_network(tables)
+    return _ratio(standard(tables, base.skewed), standard(tables, base.crowded))
 
 
 def gain_powerlaw(tables: Tables) -> Sample:
     """Facts recited with automatic selection over standard training, exponent 1."""
-    skewed = base(tables).skewed
+    skewed = base_network(tables).skewed
     return _ratio(automatic(tables, skewed), standard(tables, skewed))
 
 
@@ -111,7 +111,7 @@ def gain_by_exponent(tables: Tables) -> dict[str, Sample]:
 
 def weighted_gain(tables: Tables) -> Sample:
     """Accuracy weighted by copies with automatic selection minus standard training, exponent 1."""
-    skewed = base(tables).skewed
+    skewed = base_network(tables).skewed
     return _difference(automatic(tables, skewed), standard(tables, skewed), "weighted")
 
 
@@ -125,7 +125,7 @@ def flattening(tables: Tables) -> dict[str, Sample]:
 
 
 def _slopes(tables: Tables, scheme: str) -> np.ndarray:
-    rows = outcomes(tables, base(tables).skewed, scheme)
+    rows = outcomes(tables, base_network(tables).skewed, scheme)
     rows = rows[rows["seen"] > 0]
     return np.array([_slope(group[group["recited"]]) for _, group in rows.groupby("replicate")])
 
@@ -138,7 +138,7 @@ def _slope(recited: pd.DataFrame) -> float:
 
 def controller(tables: Tables) -> dict[str, Sample]:
     """Facts recited with a controlled share minus a fixed one, exponent 1."""
-    skewed = base(tables).skewed
+    skewed = base_network(tables).skewed
     pairs = [("auto", "low"), ("auto-flat", "low-flat")]
     return {
         f"{controlled} − {fixed}": _difference(
@@ -153,7 +153,7 @@ def controller(tables: Tables) -> dict[str, Sample]:
 
 def fewer_facts_help(tables: Tables) -> Sample:
     """Facts recited after offline selection over standard training on everything, exponent 1."""
-    skewed = base(tables).skewed
+    skewed = base_network(tables).skewed
     return _ratio(select(tables, skewed, "offline automatic"), standard(tables, skewed))
 
 
@@ -170,7 +170,7 @@ def random_weighted(tables: Tables) -> dict[str, Sample]:
 
 
 def _against_random(tables: Tables, column: str) -> dict[str, Sample]:
-    skewed = base(tables).skewed
+    skewed = base_network(tables).skewed
     random = select(tables, skewed, "offline random")
     schemes = {"inside training": "auto", "offline": "offline automatic"}
     return {
@@ -195,32 +195,32 @@ def beats_larger_online(tables: Tables) -> dict[str, Sample]:
 
 
 def _against_larger(tables: Tables, scheme: str) -> dict[str, Sample]:
-    about, runs = base(tables), tables["runs"]
-    widths = runs.loc[runs["width"] > about.width, "width"]
+    base, runs = base_network(tables), tables["runs"]
+    widths = runs.loc[runs["width"] > base.width, "width"]
     if widths.empty:
         raise KeyError("a network larger than the base")
-    selected = select(tables, about.skewed, scheme)
-    larger = standard(tables, about.skewed, width=widths.min())
+    selected = select(tables, base.skewed, scheme)
+    larger = standard(tables, base.skewed, width=widths.min())
     factor = larger["parameters"].iloc[0] / selected["parameters"].iloc[0]
     return {f"{factor:.1f} times the parameters": _difference(selected, larger)}
 
 
 def beats_longer(tables: Tables) -> Sample:
     """Facts recited with selection minus standard training for several times the steps."""
-    skewed = base(tables).skewed
+    skewed = base_network(tables).skewed
     return _difference(automatic(tables, skewed), standard(tables, skewed, longer=True))
 
 
 def longer_is_more_work(tables: Tables) -> Sample:
     """Work of the run with selection over that longer run."""
-    skewed = base(tables).skewed
+    skewed = base_network(tables).skewed
     columns = [work(automatic(tables, skewed)), work(standard(tables, skewed, longer=True))]
     return Sample(np.column_stack(columns), ratio)
 
 
 def fewer_tokens(tables: Tables) -> dict[str, Sample]:
     """Examples with a gradient, selection over standard training at equal updates."""
-    crowded = base(tables).crowded
+    crowded = base_network(tables).crowded
     pair = automatic(tables, crowded), standard(tables, crowded)
     return {"uniform, auto": _ratio(*pair, "trained")}
 

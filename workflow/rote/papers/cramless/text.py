@@ -65,6 +65,15 @@ class TextOutcome(NamedTuple):
     scored: int  # blocks that were only scored
 
 
+class Processes(NamedTuple):
+    """What trains, and where it saves its state."""
+
+    devices: Sequence[str] = ()
+    count: int = 1  # processes where there is no device
+    checkpoints: Path | None = None  # folder; None writes none
+    checkpoint_steps: int = 500
+
+
 class Worker(NamedTuple):
     """One process of a training."""
 
@@ -156,7 +165,7 @@ def train_replicates(
     options: CramlessText,
     annotations: pd.DataFrame,
     seed: int,
-    processes: "Processes",
+    processes: Processes,
 ) -> pd.DataFrame:
     """Train the replicates of an arm one after another: the table TextRuns.
 
@@ -195,15 +204,6 @@ def train_replicates(
             }
         )
     return tables.frame(schema.TextRuns, rows)
-
-
-class Processes(NamedTuple):
-    """What trains, and where it saves its state."""
-
-    devices: Sequence[str] = ()
-    count: int = 1  # processes where there is no device
-    checkpoints: Path | None = None  # folder; None writes none
-    checkpoint_steps: int = 500
 
 
 def fit(training: TextTraining, devices: Sequence[str] = (), processes: int = 1) -> TextOutcome:

@@ -1,5 +1,6 @@
 """Training the networks of an arm as one stack, and asking them for every fact."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +57,17 @@ class FactTokens(NamedTuple):
     tokens: Tensor  # (replicates, N, tokens) key then value
     start: int  # position that predicts the first value token
     first_value: int  # lowest id of a value token; logits below it are not computed
+
+
+class FactNetwork(NamedTuple):
+    """What one trained network knows, and what it was trained on."""
+
+    replicate: int
+    parameters: int
+    losses: np.ndarray  # (N,) nats, summed over value tokens
+    recited: np.ndarray  # (N,) bool
+    seen: np.ndarray  # (N,) examples with a gradient
+    shares: np.ndarray  # (LOGGED,) admitted share over the training
 
 
 def train_group(
@@ -165,8 +177,13 @@ def _loss(
     orders: list[train.EpochSampler],
     buffers: dict[str, Tensor],
     options: CramlessTraining,
-):
-    """The training loss of a step, nats per value token, (replicates,)."""
+) -> Callable[[lm.Parameters, int], Tensor]:
+    """The training loss of a step, in nats per value token, (replicates,).
+
+    Args:
+        orders: of the facts, one per replicate.
+        buffers: updated at every step, see `_buffers`.
+    """
     table, start, first_value = questions
     unselected = _unselected_steps(arm, options)
 
@@ -242,17 +259,6 @@ def evaluate(
             losses.append(lm.value_losses(logits, values, questions.first_value).cpu().numpy())
             recited.append(exact.cpu().numpy())
     return np.concatenate(losses, axis=1).astype(float), np.concatenate(recited, axis=1)
-
-
-class FactNetwork(NamedTuple):
-    """What one trained network knows, and what it was trained on."""
-
-    replicate: int
-    parameters: int
-    losses: np.ndarray  # (N,) nats, summed over value tokens
-    recited: np.ndarray  # (N,) bool
-    seen: np.ndarray  # (N,) examples with a gradient
-    shares: np.ndarray  # (LOGGED,) admitted share over the training
 
 
 def _tables(

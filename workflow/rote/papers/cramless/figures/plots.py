@@ -7,7 +7,7 @@ from matplotlib.figure import Figure as Canvas
 
 from rote.papers.cramless import runs as trained_runs
 from rote.papers.cramless.arms import AUTOMATIC, SCHEMES, STANDARD
-from rote.papers.cramless.runs import Tables, base, base_runs, capacity_in_facts, outcomes
+from rote.papers.cramless.runs import Tables, base_network, base_runs, capacity_in_facts, outcomes
 from rote.plotting import (
     FAINT,
     INK,
@@ -106,7 +106,7 @@ def skewed(tables: Tables) -> Canvas:
     """Power-law frequencies: by scheme, and by exponent."""
     canvas, axes = panels(1, 3, width=3.3, height=3.1)
     runs = base_runs(tables)
-    harmonic = runs[runs["data"] == base(tables).skewed]
+    harmonic = runs[runs["data"] == base_network(tables).skewed]
     _by_scheme(axes[0, 0], harmonic, "recited")
     axes[0, 0].set(xlabel="facts recited", title="a  Exponent 1")
     axes[0, 0].axvline(
@@ -134,9 +134,9 @@ def _by_scheme(ax: Axes, runs: pd.DataFrame, column: str, named: bool = True) ->
 def ranks(tables: Tables) -> Canvas:
     """Accuracy by frequency rank."""
     canvas, axes = panels(1, 1, width=5, height=3.1)
-    ax, about = axes[0, 0], base(tables)
+    ax, base = axes[0, 0], base_network(tables)
     for scheme in (*COMPARED, "offline automatic"):
-        rows = outcomes(tables, about.skewed, scheme)
+        rows = outcomes(tables, base.skewed, scheme)
         rank = _binned(rows["fact"] + 1, rows["fact"].max() + 1, 18)
         rows = rows.assign(rank=rank, accuracy=rows["recited"].astype(float))
         means = rows.groupby(["rank", "replicate"])["accuracy"].mean().reset_index()
@@ -160,7 +160,7 @@ def _binned(values: pd.Series, upper: int, n_edges: int) -> np.ndarray:
 def _best_weighted_accuracy(tables: Tables) -> np.ndarray:
     """Accuracy by rank at the optimum for weighted accuracy, a moving average."""
     facts = tables["facts"]
-    facts = facts[(facts["data"] == base(tables).skewed) & (facts["replicate"] == 0)]
+    facts = facts[(facts["data"] == base_network(tables).skewed) & (facts["replicate"] == 0)]
     counts = facts.sort_values("fact")["count"].to_numpy(float)
     bits_per_fact = facts["bits"].iloc[0]
     available = float(np.mean(capacity_in_facts(tables))) * bits_per_fact
@@ -171,9 +171,9 @@ def _best_weighted_accuracy(tables: Tables) -> np.ndarray:
 
 def losses(tables: Tables) -> Canvas:
     """Losses of single facts."""
-    about = base(tables)
+    base = base_network(tables)
     canvas, axes = panels(1, 2, width=3.6, height=2.8)
-    titles = {about.crowded: "a  Every fact once", about.skewed: "b  Power law"}
+    titles = {base.crowded: "a  Every fact once", base.skewed: "b  Power law"}
     guessing = tables["facts"]["bits"].iloc[0] * np.log(2)
     for ax, (data, title) in zip(axes[0], titles.items(), strict=True):
         for scheme in COMPARED:
@@ -203,7 +203,7 @@ def shares(tables: Tables) -> Canvas:
         ax.plot(band.index, band["mean"], color=color, label=row.data)
         ax.fill_between(band.index, band["min"], band["max"], color=color, alpha=0.2, linewidth=0)
     ax.set(xlabel="step", ylabel="admitted share ρ of the candidates")
-    ax.set(ylim=(0, 1.05), xlim=(0, base(tables).steps))
+    ax.set(ylim=(0, 1.05), xlim=(0, base_network(tables).steps))
     canvas.legend(*ax.get_legend_handles_labels(), loc="outside right center")
     return canvas
 
@@ -211,11 +211,11 @@ def shares(tables: Tables) -> Canvas:
 def ladder(tables: Tables) -> Canvas:
     """Network sizes."""
     canvas, axes = panels(1, 2, width=3.7, height=3)
-    about, runs = base(tables), tables["runs"]
-    runs = runs[runs["steps"] == about.steps]
+    base, runs = base_network(tables), tables["runs"]
+    runs = runs[runs["steps"] == base.steps]
     ax = axes[0, 0]
-    _compare(ax, runs[runs["data"] == about.skewed], "parameters", "recited")
-    selected = trained_runs.automatic(tables, about.skewed)["recited"].mean()
+    _compare(ax, runs[runs["data"] == base.skewed], "parameters", "recited")
+    selected = trained_runs.automatic(tables, base.skewed)["recited"].mean()
     ax.axhline(selected, color=COLORS[AUTOMATIC.name], linewidth=0.8, linestyle=":")
     ax.set(xlabel="parameters", ylabel="facts recited", title="a  Power law", ylim=(0, None))
     ax.legend()
@@ -232,8 +232,8 @@ def ladder(tables: Tables) -> Canvas:
 def compute(tables: Tables) -> Canvas:
     """What selection costs."""
     canvas, axes = panels(1, 2, width=3.8, height=3, sharey=True)
-    about, runs = base(tables), tables["runs"]
-    rows = runs[(runs["data"] == about.skewed) & (runs["width"] == about.width)]
+    base, runs = base_network(tables), tables["runs"]
+    rows = runs[(runs["data"] == base.skewed) & (runs["width"] == base.width)]
     rows = rows.assign(work=trained_runs.work(rows) / 1000, trained=rows["trained"] / 1000)
     labels = {
         "trained": "thousand examples trained on",
@@ -241,8 +241,8 @@ def compute(tables: Tables) -> Canvas:
     }
     for ax, (column, label) in zip(axes[0], labels.items(), strict=True):
         for (scheme, steps), group in rows.groupby(["scheme", "steps"]):
-            longer = steps != about.steps
-            suffix = f", {steps / about.steps:g} x the steps" if longer else ""
+            longer = steps != base.steps
+            suffix = f", {steps / base.steps:g} x the steps" if longer else ""
             table = spread(group, "scheme", "recited")
             ax.errorbar(
                 [group[column].mean()],
@@ -262,9 +262,9 @@ def compute(tables: Tables) -> Canvas:
 def flattening(tables: Tables) -> Canvas:
     """How often a fact is trained on."""
     canvas, axes = panels(1, 1, width=4.8, height=3.1)
-    ax, about = axes[0, 0], base(tables)
+    ax, base = axes[0, 0], base_network(tables)
     for scheme in (*COMPARED, "auto-flat", "low-flat", "offline automatic"):
-        rows = outcomes(tables, about.skewed, scheme)
+        rows = outcomes(tables, base.skewed, scheme)
         rows = rows.assign(copies=_binned(rows["count"], rows["count"].max() + 1, 14))
         means = rows.groupby(["copies", "replicate"])["seen"].mean().reset_index()
         points(ax, means[means["seen"] > 0], "copies", "seen", **_look(scheme))
