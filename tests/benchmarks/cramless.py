@@ -1,6 +1,4 @@
-"""Cramming: stacked decoders against a loop; our loop on GPT-NeoX against transformers' Trainer and
-lightning.
-"""
+"""Cramming: stacked decoders and GPT-NeoX against loops, transformers' Trainer and lightning."""
 
 import logging
 import tempfile
@@ -14,7 +12,7 @@ from rote import train
 from rote.core.seeds import generator
 from rote.data.images import torchvision
 from rote.models import lm
-from rote.papers.cramless import arms, experiment, settings
+from rote.papers.cramless import arms, data, settings, training
 from rote.synth import facts
 
 from tests.benchmarks.case import Case, Growth, Work, matrix_flops
@@ -27,29 +25,29 @@ NARROW = (
 
 
 def _runner(replicates: int, batch: int = 64, steps: int = 100) -> Callable[[list[int]], object]:
-    """A function that trains the chosen replicates in one stack and returns what they have stored."""
-    options = settings.Training(batch=batch, steps=steps)
-    data = arms.Data("uniform 1200", 1200, 0.0, None)
-    arm = arms.Arm("bench", data, "none", 24, steps)
-    sets = [
-        experiment.make(settings.Facts(), data, replicate, 1) for replicate in range(replicates)
-    ]
+    """A function that trains chosen replicates in one stack and returns what they have stored."""
+    options = settings.CramlessTraining(batch=batch, steps=steps)
+    data_set = arms.FactDataSet("uniform 1200", 1200, 0.0, None)
+    arm = arms.FactArm("bench", data_set, arms.STANDARD, 24, steps)
+    fact_options = settings.CramlessFacts()
+    sets = [data.make(fact_options, data_set, replicate, 1) for replicate in range(replicates)]
 
     def run(numbers: list[int]):
-        some = [sets[number] for number in numbers]
-        return experiment.train_arm(arm, some, [made.counts for made in some], options, 1)[1]
+        chosen = [sets[number] for number in numbers]
+        return training.train_arm(arm, chosen, None, options, training.CramlessJob(1)).runs
 
     return run
 
 
 def stacked_decoders():
-    """24 decoders of width 24 on facts, batch 64, 100 steps: one stack / one network after another"""
+    """24 decoders of width 24 on facts, batch 64, 100 steps: one stack / one network at a time"""
     run, part = _runner(REPLICATES), REPLICATES // 4
-    every = list(range(REPLICATES))
-    np.testing.assert_allclose(run(every)["stored"].iloc[0], run([0])["stored"].iloc[0], rtol=1e-3)
+    numbers = list(range(REPLICATES))
+    stored = run(numbers)["stored"].iloc[0]
+    np.testing.assert_allclose(stored, run([0])["stored"].iloc[0], rtol=1e-3)
     return Case(
-        lambda: run(every),
-        lambda: [run([number]) for number in every[:part]],
+        lambda: run(numbers),
+        lambda: [run([number]) for number in numbers[:part]],
         scale=REPLICATES / part,
         repeats=5,
         bar=3.0,

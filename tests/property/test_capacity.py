@@ -52,15 +52,15 @@ def test_water_filling_is_the_best_use_of_the_capacity(weights, bits, share):
         np.clip(q + 0.05, 2.0**-bits, 1 - 1e-6),
         np.linspace(0.9, 0.1, len(p)),
     ):
-        found = optimize.minimize(
+        optimum = optimize.minimize(
             lambda x: -p @ x,
             start,
             bounds=[(2.0**-bits, 1 - 1e-9)] * len(p),
             constraints={"type": "ineq", "fun": lambda x: budget - capacity.rate(x, bits).sum()},
             method="SLSQP",
         )
-        if found.success and capacity.rate(found.x, bits).sum() <= budget * (1 + 1e-6):
-            best = max(best, -found.fun)
+        if optimum.success and capacity.rate(optimum.x, bits).sum() <= budget * (1 + 1e-6):
+            best = max(best, -optimum.fun)
     assert p @ q >= best - 1e-4
     assert float(capacity.accuracy_limit(len(p), bits, budget, p)) == pytest.approx(p @ q)
 
@@ -76,7 +76,7 @@ def test_water_filling_prefers_the_frequent():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("arguments", "message"),
     [
         ((0, 1.0, 1.0), "n_facts must be finite and ≥ 1"),
         ((5, 0.0, 1.0), "bits_per_fact must be finite and > 0"),
@@ -87,6 +87,6 @@ def test_water_filling_prefers_the_frequent():
         ((2, 1.0, 1.0, [-1.0, 2.0]), "frequencies must be"),
     ],
 )
-def test_refusals(arguments, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_refusals(arguments, message):
+    with pytest.raises(InputError, match=message):
         capacity.accuracy_limit(*arguments)

@@ -1,6 +1,4 @@
-"""The chain: its world, pruning, memories, edge cases, and the whole road on a text and a model of
-one's own.
-"""
+"""The chain: world, pruning, memories, edge cases, and all of it on a text and model of a user."""
 
 import json
 from pathlib import Path
@@ -13,26 +11,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rote.core import tables
 from rote.core.errors import ConfigError, InputError
+from rote.core.seeds import generator
 from rote.papers.chain import (
+    documents,
     evaluation,
-    experiment,
     figures,
+    generated,
     memory,
     networks,
+    plan,
     pruning,
     sequences,
     settings,
     statistics,
-    world,
+    user_corpus,
+    worlds,
 )
 from rote.papers.chain.cli import app
-from rote.papers.chain.memory import Rows
+from rote.papers.chain.documents import WorldReplicate
+from rote.papers.chain.embeddings import AnswerTokens
+from rote.papers.chain.memory import TuningRows
+from rote.papers.chain.networks import ChainJob, NetworkShape
+from rote.papers.chain.worlds import WorldFolder
 from rote.plotting import render
 from rote.resmem import Setting
 from rote.run.config import validate
 from typer.testing import CliRunner
 
-TINY = settings.World(
+TINY = settings.ChainWorld(
     subjects=20,
     relations=15,
     value_symbols=8,
@@ -40,81 +46,78 @@ TINY = settings.World(
     lexicon=4,
     phrase=2,
     modulus=5,
-    tests=10,
+    max_test_items=10,
     loads=[0.5, 2.0],
     replicates=2,
 )
 SMALL = settings.Settings(
     world=TINY,
-    network=settings.Network(
+    network=settings.ChainNetwork(
         width=8, ladder=[], ladder_load=2.0, layers=1, heads=1, steps=30, scoring_steps=30, batch=32
     ),
 )
 
 
-def made(load: float = 2.0, options: settings.World = TINY) -> world.Made:
-    return world.make(options, load, 600, 1, 0)
+def replicate(load: float = 2.0, options: settings.ChainWorld = TINY) -> WorldReplicate:
+    return generated.generate(options, load, 600, 1, 0)
+
+
+def tiny_tokenizer():
+    return sequences.word_level(generated.words(TINY).all)
 
 
 # ---- the world
-# -------------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 12_000))
 def test_names_are_distinct(count):
-    assert len(set(world.names(count))) == count
+    assert len(set(generated.names(count))) == count
 
 
 def test_every_word_is_a_token_of_its_own():
-    words = world.words(settings.World()).all
+    words = generated.words(settings.ChainWorld()).all
     assert len(set(words)) == len(words)
 
 
 def test_facts_are_stated_as_often_as_they_count():
-    one = made()
+    world = replicate()
     stated = pd.Series(
-        [line["fact_id"] for line in one.documents if line["fact_id"] >= 0]
+        [line["fact_id"] for line in world.documents if line["fact_id"] >= 0]
     ).value_counts()
-    counts = one.facts.set_index("fact")["count"]
-    assert stated.sum() == counts.sum() == 4 * len(one.facts)
+    counts = world.facts.set_index("fact")["count"]
+    assert stated.sum() == counts.sum() == 4 * len(world.facts)
     assert (stated == counts[stated.index]).all()
     assert (counts == 0).any()  # a power law leaves some out
-    for line in one.documents[:50]:
+    for line in world.documents[:50]:
         start, end = line["answer"]
         if line["fact_id"] >= 0:
-            row = one.facts.loc[line["fact_id"]]
+            row = world.facts.loc[line["fact_id"]]
             assert line["text"][start:end] == row["value"]
             assert row["key"] in line["text"]
             assert line["statements"] == [[line["fact_id"], start, end]]
 
 
-def test_what_is_asked_was_held_out():
-    one = made()
-    shown = {line["text"] for line in one.documents}
-    held = [line for line in one.probes if line["fact_id"] < 0]
-    assert {line["kind"] for line in held} == set(world.RULES)
-    assert {line["part"] for line in held} == {"valid", "test"}
-    assert not shown & {line["text"] for line in held}
-    for kind in world.RULES:  # every part of a held-out item was shown at its place
-        seen = [
-            set(words)
-            for words in zip(
-                *(x["text"].split() for x in one.documents if x["kind"] == kind), strict=True
-            )
-        ]
-        for line in held:
+def test_questions_about_rules_were_held_out():
+    world = replicate()
+    shown = {line["text"] for line in world.documents}
+    held_out = [line for line in world.probes if line["fact_id"] < 0]
+    assert {line["kind"] for line in held_out} == set(generated.RULES)
+    assert {line["part"] for line in held_out} == {"valid", "test"}
+    assert not shown & {line["text"] for line in held_out}
+    for kind in generated.RULES:  # every part of a held-out item was shown at its place
+        of_kind = [line["text"].split() for line in world.documents if line["kind"] == kind]
+        words_at = [set(words) for words in zip(*of_kind, strict=True)]
+        for line in held_out:
             if line["kind"] == kind:
-                assert all(
-                    word in some for word, some in zip(line["text"].split(), seen, strict=True)
-                )
-    asked = [line for line in one.probes if line["fact_id"] >= 0]
-    assert len(asked) == len(world.TEMPLATES) * len(one.facts)
-    assert all(line["stated"] == (line["text"] in shown) for line in asked)
+                words = zip(line["text"].split(), words_at, strict=True)
+                assert all(word in shown_words for word, shown_words in words)
+    about_facts = [line for line in world.probes if line["fact_id"] >= 0]
+    assert len(about_facts) == len(generated.TEMPLATES) * len(world.facts)
 
 
 def test_translations_follow_one_lexicon_and_sums_are_sums():
     meaning = {}
-    for line in made().documents:
+    for line in replicate().documents:
         words = line["text"].split()
         if line["kind"] == "translation":
             at = words.index(">")
@@ -128,37 +131,37 @@ def test_translations_follow_one_lexicon_and_sums_are_sums():
 
 def test_a_load_is_a_number_of_facts():
     bits = 2 * np.log2(64)
-    assert world.size(settings.World(), 2.0, 10_000) == round(2 * 0.4 * 10_000 / bits)
+    assert generated.n_facts(settings.ChainWorld(), 2.0, 10_000) == round(2 * 0.4 * 10_000 / bits)
     with pytest.raises(
         InputError,
         match=r"load 2 of networks with 1,000,000 parameters needs .* 20 subjects and 15",
     ):
-        world.size(TINY, 2.0, 10**6)
+        generated.n_facts(TINY, 2.0, 10**6)
 
 
 def test_files_of_a_world_are_whole_or_named(tmp_path):
-    world.write(tmp_path / "a.jsonl", [{"text": "Grüße"}, {"text": "b"}])
-    assert world.read(tmp_path / "a.jsonl")[0]["text"] == "Grüße"
+    documents.write(tmp_path / "a.jsonl", [{"text": "Grüße"}, {"text": "b"}])
+    assert documents.read(tmp_path / "a.jsonl")[0]["text"] == "Grüße"
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\n{"te')
     with pytest.raises(InputError, match=r"a\.jsonl, line 2 is damaged"):
-        world.read(tmp_path / "a.jsonl")
+        documents.read(tmp_path / "a.jsonl")
     with pytest.raises(InputError, match="holds no world"):
-        experiment.open_world(tmp_path)
+        worlds.open_world(tmp_path)
 
 
 def test_answers_are_where_their_tokens_are_predicted():
-    lines = made().probes
-    tokenizer = sequences.word_level(world.words(TINY))
+    lines = replicate().probes
+    tokenizer = tiny_tokenizer()
     coded = sequences.encode(lines, tokenizer, 0)
     for row in (0, 5, len(lines) - 1):
         start, end = lines[row]["answer"]
-        wanted = tokenizer.encode(lines[row]["text"][start:end]).ids
-        there = coded.mask[row] > 0
-        assert coded.targets[row, there].tolist() == wanted
-        assert coded.tokens[row, coded.places[row, there] + 1].tolist() == wanted
-    whole = sequences.encode([{"text": "is the : say", "answer": None}], tokenizer, 0)
-    assert whole.places.tolist() == [[0, 1, 2, 3]]
-    assert whole.targets.tolist() == [[2, 3, 4, 5]]
+        expected = tokenizer.encode(lines[row]["text"][start:end]).ids
+        present = coded.mask[row] > 0
+        assert coded.targets[row, present].tolist() == expected
+        assert coded.tokens[row, coded.positions[row, present] + 1].tolist() == expected
+    text = sequences.encode([{"text": "is the : say", "answer": None}], tokenizer, 0)
+    assert text.positions.tolist() == [[0, 1, 2, 3]]
+    assert text.targets.tolist() == [[2, 3, 4, 5]]
     with pytest.raises(InputError, match="no token of these lines is an answer"):
         sequences.encode([{"text": "is the", "answer": [90, 91]}], tokenizer, 0)
 
@@ -169,7 +172,7 @@ def test_answers_are_where_their_tokens_are_predicted():
         ({"corpus": "a.txt"}, "`facts` must name the table"),
         ({"network": {"ladder_load": 3.0}}, "ladder_load must be among world.loads"),
         ({"world": {"loads": [2.0, 1.0]}}, "loads must be ascending"),
-        ({"flat": 0}, "flat"),
+        ({"max_statements": 0}, "max_statements"),
     ],
 )
 def test_bad_settings_are_named(values, message):
@@ -178,109 +181,119 @@ def test_bad_settings_are_named(values, message):
 
 
 # ---- pruning
-# ---------------------------------------------------------------------------------------------------------
 
 
-def chosen(losses: np.ndarray, one: world.Made, flat: int = 2) -> dict[str, list]:
-    return pruning.choose(losses, one.facts, one.documents, flat, 1, "test")
+def pruned(losses: np.ndarray, world: WorldReplicate) -> dict[str, list]:
+    rng = generator(1, "chain", "prune", "test")
+    return pruning.choose(losses, world.facts, world.documents, 2, rng)
 
 
-def test_what_has_low_loss_stays_flattened_and_random_corpora_are_as_large():
-    one = made()
-    bits, known = one.facts["bits"].iloc[0], one.facts["fact"] % 2 == 0
-    losses = np.where(known, 0.01, bits * np.log(2))
-    found = chosen(losses, one)
-    kept, others = (
-        pruning.kept_facts(found["loss"]),
-        one.facts.loc[known & (one.facts["count"] > 0), "fact"],
-    )
-    assert set(kept) == set(others)
-    assert max(kept.values()) == 2
-    assert [line for line in found["loss"] if line["fact_id"] < 0] == [
-        x for x in one.documents if x["fact_id"] < 0
+def test_facts_of_low_loss_stay_flattened_and_random_corpora_are_as_large():
+    world = replicate()
+    low_loss = world.facts["fact"] % 2 == 0
+    losses = np.where(low_loss, 0.01, world.facts["bits"].iloc[0] * np.log(2))
+    corpora = pruned(losses, world)
+    counts = documents.statement_counts(corpora["loss"])
+    expected = world.facts.loc[low_loss & (world.facts["count"] > 0), "fact"]
+    assert set(counts) == set(expected)
+    assert max(counts.values()) == 2
+    assert [line for line in corpora["loss"] if line["fact_id"] < 0] == [
+        line for line in world.documents if line["fact_id"] < 0
     ]
-    assert len(found["random"]) == len(found["flat"]) == len(found["loss"]) < len(one.documents)
-    assert max(pruning.kept_facts(found["flat"]).values()) <= 2
-    assert max(pruning.kept_facts(found["random"]).values()) > 2
+    sizes = {name: len(lines) for name, lines in corpora.items()}
+    assert sizes["random"] == sizes["flat"] == sizes["loss"] < len(world.documents)
+    assert max(documents.statement_counts(corpora["flat"]).values()) <= 2
+    assert max(documents.statement_counts(corpora["random"]).values()) > 2
 
 
 def test_where_all_facts_fit_nothing_is_pruned():
-    one = made(0.5)
-    found = chosen(np.full(len(one.facts), 0.01), one)
-    assert all(documents == one.documents for documents in found.values())
+    world = replicate(0.5)
+    corpora = pruned(np.full(len(world.facts), 0.01), world)
+    assert all(lines == world.documents for lines in corpora.values())
 
 
-def test_a_fact_that_never_occurs_is_never_kept_and_its_loss_never_asked_for():
-    one = made()
-    losses = np.full(len(one.facts), 4.0)
-    losses[one.facts["count"] == 0] = np.nan
-    found = chosen(losses, one)
-    assert set(pruning.kept_facts(found["loss"])) <= set(
-        one.facts.loc[one.facts["count"] > 0, "fact"]
-    )
+def test_a_fact_that_never_occurs_is_never_chosen_and_its_loss_never_looked_at():
+    world = replicate()
+    losses = np.full(len(world.facts), 4.0)
+    losses[world.facts["count"] == 0] = np.nan
+    corpora = pruned(losses, world)
+    present = world.facts.loc[world.facts["count"] > 0, "fact"]
+    assert set(documents.statement_counts(corpora["loss"])) <= set(present)
 
 
 def test_a_corpus_of_facts_alone_and_one_whose_facts_are_all_gone():
-    one = made()
-    facts_only = one._replace(documents=[line for line in one.documents if line["fact_id"] >= 0])
-    nothing_known = np.full(len(one.facts), one.facts["bits"].iloc[0] * np.log(2))
-    found = chosen(nothing_known, facts_only)
-    assert len(pruning.kept_facts(found["loss"])) == 1  # the least that a selection keeps
-    assert len(found["random"]) == len(found["loss"])
-    coded = sequences.encode(one.documents[:3], sequences.word_level(world.words(TINY)), 0)
+    world = replicate()
+    facts_only = [line for line in world.documents if line["fact_id"] >= 0]
+    nothing_known = np.full(len(world.facts), world.facts["bits"].iloc[0] * np.log(2))
+    corpora = pruned(nothing_known, world._replace(documents=facts_only))
+    counts = documents.statement_counts(corpora["loss"])
+    assert len(counts) == 1  # a selection keeps one at least
+    assert len(corpora["random"]) == len(corpora["loss"])
+    coded = sequences.encode(world.documents[:3], tiny_tokenizer(), 0)
     with pytest.raises(InputError, match="the corpus of loss 0 is empty"):
-        networks.fit(None, [coded.pick(np.arange(0))], ["loss 0"], SMALL, 1, 1)
+        networks.fit(None, {"loss 0": coded.pick(np.arange(0))}, SMALL, 1, ChainJob(1))
+
+
+# ---- what a run consists of
+
+
+def test_the_ladder_does_without_the_random_corpus_and_its_world_has_the_ablation():
+    options = SMALL.model_copy(
+        update={"network": SMALL.network.model_copy(update={"ladder": [4, 8, 12]})}
+    )
+    names = [stack.name for stack in plan.stacks(options)]
+    assert names == ["load-0.5-8", "load-2-8", "load-2-4", "load-2-12"]
+    assert plan.variants_of(options, "load-0.5", 8) == ["none", "random", "loss"]
+    assert plan.variants_of(options, "load-2", 8) == ["none", "random", "loss", "flat"]
+    assert plan.variants_of(options, "load-2", 4) == ["none", "loss"]
 
 
 # ---- networks
-# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory) -> experiment.World:
+def world(tmp_path_factory) -> WorldFolder:
     folder = tmp_path_factory.mktemp("chain")
-    experiment.synthesize(SMALL, 1, folder)
-    return experiment.open_world(folder / "load-2")
+    worlds.synthesize(SMALL, 1, folder)
+    return worlds.open_world(folder / "load-2")
 
 
-def test_a_world_says_what_it_holds(here):
-    about = json.loads((here.folder / "world.json").read_text())
-    assert about["documents"] == [len(here.lines("corpus", r)) for r in (0, 1)]
-    assert about["tokens"][0] == sum(len(line["text"].split()) for line in here.lines("corpus", 0))
-    assert about["facts_present"][1] == int((here.facts(1)["count"] > 0).sum())
-    assert (
-        here.facts(0)["value"].tolist() != here.facts(1)["value"].tolist()
-    )  # replicates are worlds of their own
+def test_a_world_says_what_it_holds(world):
+    about = json.loads((world.folder / "world.json").read_text())
+    assert about["documents"] == [len(world.corpus(r)) for r in (0, 1)]
+    assert about["tokens"][0] == sum(len(line["text"].split()) for line in world.corpus(0))
+    assert about["facts_present"][1] == int((world.facts(1)["count"] > 0).sum())
+    first, second = world.facts(0), world.facts(1)
+    assert first["value"].tolist() != second["value"].tolist()  # replicates are different worlds
 
 
-def test_losses_are_cross_entropies_of_the_answers(here):
-    lines = here.encode(here.lines("probes", 0))
-    stack = networks.build(SMALL, here.vocabulary, here.length, 8, ["a", "b"], 1)
-    found = networks.ask(stack, stack.parameters, 1, lines)
-    one = {name: value[1:2] for name, value in stack.parameters.items()}
+def small_stack(world: WorldFolder):
+    shape = NetworkShape(world.vocabulary, world.length, 8)
+    return networks.build(SMALL, shape, ["a", "b"], 1)
+
+
+def test_losses_are_cross_entropies_of_the_answers(world):
+    lines = world.encode(world.probes(0))
+    stack, row = small_stack(world), 7
+    answers = networks.ask(stack, stack.parameters, 1, lines)
+    network = {name: value[1:2] for name, value in stack.parameters.items()}
     with torch.no_grad():
-        logits = stack.forward(one, torch.tensor(lines.tokens[:, :-1].astype(np.int64))[None])[0]
-    chances, at = logits.log_softmax(-1), 7
-    wanted = sum(
-        -float(chances[at, place, target])
-        for place, target, there in zip(
-            lines.places[at], lines.targets[at], lines.mask[at], strict=True
-        )
-        if there
-    )
-    assert found.losses[at] == pytest.approx(wanted, rel=1e-4)
-    assert found.features.shape == (int(lines.mask.sum()), 8)
+        token_ids = torch.tensor(lines.tokens[:, :-1].astype(np.int64))[None]
+        log_probabilities = stack.forward(network, token_ids)[0].log_softmax(-1)[row]
+    present = lines.mask[row] > 0
+    positions, targets = lines.positions[row][present], lines.targets[row][present]
+    expected = -float(log_probabilities[positions, targets].sum())
+    assert answers.losses[row] == pytest.approx(expected, rel=1e-4)
+    assert answers.features.shape == (int(lines.mask.sum()), 8)
 
 
-def test_interrupted_training_gives_the_same_weights(here, tmp_path, monkeypatch):
-    corpora = [here.encode(here.lines("corpus", r)) for r in (0, 1)]
-    names = ["a", "b"]
+def test_interrupted_training_gives_the_same_weights(world, tmp_path, monkeypatch):
+    corpora = {name: world.encode(world.corpus(r)) for r, name in enumerate(("a", "b"))}
 
-    def fitted(**options):
-        stack = networks.build(SMALL, here.vocabulary, here.length, 8, names, 1)
-        return networks.fit(stack, corpora, names, SMALL, 12, 1, **options)
+    def fitted(**checkpoint):
+        return networks.fit(small_stack(world), corpora, SMALL, 12, ChainJob(1, **checkpoint))
 
-    whole, real = fitted(), torch.autograd.grad
+    uninterrupted, real = fitted(), torch.autograd.grad
     calls = []
 
     def killed(*args, **kwargs):
@@ -290,51 +303,61 @@ def test_interrupted_training_gives_the_same_weights(here, tmp_path, monkeypatch
         return real(*args, **kwargs)
 
     monkeypatch.setattr(torch.autograd, "grad", killed)
+    checkpoint = {"checkpoint": tmp_path / "c.pt", "checkpoint_steps": 5}
     with pytest.raises(KeyboardInterrupt):
-        fitted(checkpoint=tmp_path / "c.pt", every=5)
+        fitted(**checkpoint)
     monkeypatch.setattr(torch.autograd, "grad", real)
-    again = fitted(checkpoint=tmp_path / "c.pt", every=5)
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    resumed = fitted(**checkpoint)
+    assert all(torch.equal(uninterrupted[name], resumed[name]) for name in uninterrupted)
 
 
 def test_where_all_facts_fit_all_variants_know_them():
-    """Far below the load of 1 the corpora are one, and networks of other seeds agree within noise."""
+    """Far below a load of 1 corpora are one, and networks of other seeds agree within noise."""
     options = SMALL.model_copy(
         update={"network": SMALL.network.model_copy(update={"width": 16, "batch": 64})}
     )
-    one = made(0.5)
-    tokenizer = sequences.word_level(world.words(TINY))
-    corpora = chosen(np.full(len(one.facts), 0.01), one)
-    names = list(corpora)
-    coded = [sequences.encode(corpora[name], tokenizer, 0) for name in names]
-    stack = networks.build(
-        options, tokenizer.get_vocab_size(), coded[0].tokens.shape[1], 16, names, 1
-    )
-    weights = networks.fit(stack, coded, names, options, 150, 1)
-    stated = sequences.encode(world.statements(one.documents), tokenizer, 0)
+    world = replicate(0.5)
+    tokenizer = tiny_tokenizer()
+    corpora = {
+        name: sequences.encode(lines, tokenizer, 0)
+        for name, lines in pruned(np.full(len(world.facts), 0.01), world).items()
+    }
+    length = corpora["loss"].tokens.shape[1]
+    shape = NetworkShape(tokenizer.get_vocab_size(), length, 16)
+    stack = networks.build(options, shape, list(corpora), 1)
+    weights = networks.fit(stack, corpora, options, 150, ChainJob(1))
+    statements = sequences.encode(documents.distinct_statements(world.documents), tokenizer, 0)
     accuracy = [
-        networks.ask(stack, weights, number, stated).exact.mean() for number in range(len(names))
+        networks.ask(stack, weights, number, statements).exact.mean()
+        for number in range(len(corpora))
     ]
     assert min(accuracy) > 0.9
     assert np.ptp(accuracy) < 0.1
 
 
 # ---- memories
-# --------------------------------------------------------------------------------------------------------
 
 
-def toy(rng: np.random.Generator, n: int, d: int = 5, tokens: int = 7) -> tuple[Rows, np.ndarray]:
-    rows = Rows(
-        rng.normal(size=(n, d)).astype(np.float32), rng.integers(tokens, size=n), np.arange(n)
-    )
+MEMORY = settings.ChainMemory()
+
+
+def toy(
+    rng: np.random.Generator, n: int, d: int = 5, tokens: int = 7
+) -> tuple[AnswerTokens, np.ndarray]:
+    features = rng.normal(size=(n, d)).astype(np.float32)
+    rows = AnswerTokens(features, rng.integers(tokens, size=n), np.arange(n))
     return rows, (0.1 * rng.normal(size=(tokens, d))).astype(np.float32)
+
+
+def fact_rows(count: int) -> TuningRows:
+    return TuningRows(np.arange(count), np.arange(0))
 
 
 def test_one_neighbor_gives_back_what_was_stored():
     rows, head = toy(np.random.default_rng(0), 40)
-    near = memory.neighbors(settings.Memory(), rows, rows)
-    alone = memory.answers(None, None, head, rows, 40, Setting(0, np.inf, 1.0))
-    both = memory.answers(near, rows, head, rows, 40, Setting(1, np.inf, 1.0))
+    retrieval = memory.retrieve(MEMORY, rows, rows)
+    alone = memory.answer(rows, 40, head)
+    both = memory.answer(rows, 40, head, retrieval, Setting(1, np.inf, 1.0))
     assert alone.exact.mean() < 0.5
     assert both.exact.all()
     assert (both.losses < 1e-4).all()
@@ -344,187 +367,122 @@ def test_a_memory_with_fewer_entries_than_neighbors_and_an_empty_one():
     rng = np.random.default_rng(1)
     few, head = toy(rng, 3)
     queries, _ = toy(rng, 20)
-    near = memory.neighbors(settings.Memory(), few, queries)
-    assert near.rows.shape == (20, 3)
-    both = memory.answers(near, few, head, queries, 20, Setting(20, 1.0, 1.0))
+    retrieval = memory.retrieve(MEMORY, few, queries)
+    assert retrieval.neighbors.rows.shape == (20, 3)
+    both = memory.answer(queries, 20, head, retrieval, Setting(20, 1.0, 1.0))
     assert np.isfinite(both.losses).all()
-    setting = memory.tune(settings.Memory(), near, few, head, queries, np.arange(20), np.arange(0))
-    assert setting.k in (0, 1, 3)
-    nothing = Rows(*(part[:0] for part in few))
-    near = memory.neighbors(settings.Memory(), nothing, queries)
-    assert (
-        memory.tune(settings.Memory(), near, nothing, head, queries, np.arange(20), np.arange(0)).k
-        == 0
-    )
+    assert memory.tune(MEMORY, retrieval, head, queries, fact_rows(20)).k in (0, 1, 3)
+    empty = memory.retrieve(MEMORY, few.pick(np.arange(0)), queries)
+    assert memory.tune(MEMORY, empty, head, queries, fact_rows(20)).k == 0
 
 
 def test_identical_hidden_states_share_the_vote():
     head = np.zeros((4, 2), np.float32)
-    rows = Rows(np.ones((4, 2), np.float32), np.array([1, 1, 1, 2]), np.arange(4))
-    query = Rows(np.ones((1, 2), np.float32), np.array([1]), np.zeros(1, int))
-    near = memory.neighbors(settings.Memory(), rows, query)
-    found = memory.answers(near, rows, head, query, 1, Setting(4, 0.0, 1.0))
-    assert found.exact.all()
-    assert found.losses[0] == pytest.approx(-np.log(0.75), abs=1e-4)  # uniform base, three of four
+    rows = AnswerTokens(np.ones((4, 2), np.float32), np.array([1, 1, 1, 2]), np.arange(4))
+    query = AnswerTokens(np.ones((1, 2), np.float32), np.array([1]), np.zeros(1, int))
+    retrieval = memory.retrieve(MEMORY, rows, query)
+    answers = memory.answer(query, 1, head, retrieval, Setting(4, 0.0, 1.0))
+    assert answers.exact.all()
+    # uniform base, three of four
+    assert answers.losses[0] == pytest.approx(-np.log(0.75), abs=1e-4)
 
 
 def test_no_memory_is_chosen_where_a_memory_only_harms():
-    rng = np.random.default_rng(2)
-    wrong, _ = toy(rng, 60)
     head = np.eye(7, 5, dtype=np.float32) * 30
-    queries = Rows(np.eye(5, dtype=np.float32)[np.arange(50) % 5], np.arange(50) % 5, np.arange(50))
-    wrong = wrong._replace(features=queries.features[np.arange(60) % 50], targets=np.full(60, 6))
-    near = memory.neighbors(settings.Memory(), wrong, queries)
-    assert (
-        memory.tune(settings.Memory(), near, wrong, head, queries, np.arange(50), np.arange(0)).k
-        == 0
-    )
+    features = np.eye(5, dtype=np.float32)[np.arange(50) % 5]
+    queries = AnswerTokens(features, np.arange(50) % 5, np.arange(50))
+    wrong = AnswerTokens(features[np.arange(60) % 50], np.full(60, 6), np.arange(60))
+    retrieval = memory.retrieve(MEMORY, wrong, queries)
+    assert memory.tune(MEMORY, retrieval, head, queries, fact_rows(50)).k == 0
 
 
 def test_what_each_memory_holds():
     facts = np.array([0, 0, 1, 2, 3, 3])
-    kept = {"none": {0, 1, 2, 3}, "random": {0, 3}, "loss": {0, 1}}
-    rng = np.random.default_rng(0)
-    assert memory.held("kept", facts, kept, "loss", rng).tolist() == [
-        True,
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
-    assert memory.held("pruned", facts, kept, "loss", rng).tolist() == [
-        False,
-        False,
-        False,
-        True,
-        True,
-        True,
-    ]
-    assert memory.held("pruned", facts, kept, "random", rng).tolist() == [
-        False,
-        False,
-        True,
-        True,
-        False,
-        False,
-    ]
-    assert memory.held("random", facts, kept, "none", rng).sum() == 3
-    assert memory.held("all", facts, kept, "none", rng).all()
+    stated = {"none": {0, 1, 2, 3}, "random": {0, 3}, "loss": {0, 1}}
+
+    def holds(content: str, variant: str) -> list[int]:
+        statements = plan.Statements(facts, stated, variant, np.random.default_rng(0))
+        return plan.CONTENTS[content].select(statements).astype(int).tolist()
+
+    assert holds("kept", "loss") == [1, 1, 1, 0, 0, 0]
+    assert holds("pruned", "loss") == [0, 0, 0, 1, 1, 1]
+    assert holds("pruned", "random") == [0, 0, 1, 1, 0, 0]
+    assert sum(holds("random", "none")) == 3
+    assert all(holds("all", "none"))
+    assert not any(holds("nothing", "none"))
 
 
 def test_statements_are_remembered_once_each():
-    lines = made().documents
-    found = world.statements(lines)
-    assert len({line["text"] for line in found}) == len(found) < len(lines)
+    lines = replicate().documents
+    statements = documents.distinct_statements(lines)
+    assert len({line["text"] for line in statements}) == len(statements) < len(lines)
 
 
 def test_correlations_follow_counts_by_hand():
-    columns = {"fact": [0, 0, 1, 2, 3, -1], "loss": [1.0, 3.0, 1.0, 4.0, 0.0, 1.0]}
+    columns = {"fact": [0, 0, 1, 2, 3, -1], "losses": [1.0, 3.0, 1.0, 4.0, 0.0, 1.0]}
     columns |= {"kind": ["fact"] * 5 + ["translation"], "part": ["probe"] * 5 + ["test"]}
-    asked = pd.DataFrame(columns)
     counts = pd.DataFrame({"kind": "fact", "item": [0, 1, 2, 3], "both": [5, 9, 1, 0], "total": 20})
-    found = list(evaluation._spearman(asked, counts, {0, 1, 2, 3}))
-    assert found == [
-        ("fact", pytest.approx(1.0), 3)
-    ]  # fact 3 is never stated; one translation is no correlation
+    answered = pd.DataFrame(columns)
+    correlations = list(evaluation.count_correlations(answered, counts, {0, 1, 2, 3}))
+    # fact 3 is never stated; one translation is no correlation
+    assert correlations == [{"kind": "fact", "rho": pytest.approx(1.0), "items": 3}]
 
 
-# ---- the whole road
-# --------------------------------------------------------------------------------------------------
+# ---- all steps, from a text to tables
 
 
-def road(folder: Path, options: settings.Settings) -> dict[str, pd.DataFrame]:
+def all_steps(folder: Path, options: settings.Settings) -> dict[str, pd.DataFrame]:
     """Every verb in turn, as the rules call them."""
-    given, run = ["--settings", options.model_dump_json()], CliRunner()
+    json_settings, runner = ["--settings", options.model_dump_json()], CliRunner()
 
-    def call(verb: str, *arguments: str | Path) -> None:
-        done = run.invoke(app, [verb, *map(str, arguments), *given])
+    def call(verb: str, **arguments: str | int | Path) -> None:
+        words = [verb]
+        for option, value in arguments.items():
+            words += [f"--{option}", str(value)]
+        done = runner.invoke(app, words + json_settings)
         assert done.exit_code == 0, done.exception
 
-    call("synthesize-corpus", "--out", folder / "worlds")
-    for name in experiment.worlds(options):
-        call(
-            "train-scorer",
-            "--world",
-            folder / "worlds" / name,
-            "--out",
-            folder / "scores" / f"{name}.parquet",
-            "--checkpoints",
-            folder / "checkpoints",
-        )
-    call(
-        "prune-corpus",
-        "--worlds",
-        folder / "worlds",
-        "--scores",
-        folder / "scores",
-        "--out",
-        folder / "pruned",
-        "--facts",
-        folder / "facts.parquet",
-        "--corpora",
-        folder / "corpora.parquet",
-    )
-    for name, width in experiment.networks_of(options):
-        model, states = (
-            folder / kind / f"{name}-{width}.safetensors" for kind in ("models", "embeddings")
-        )
-        at = ("--world", folder / "worlds" / name, "--width", width)
-        call(
-            "train-model",
-            *at,
-            "--pruned",
-            folder / "pruned",
-            "--out",
-            model,
-            "--checkpoints",
-            folder / "checkpoints",
-        )
-        call("embed-corpus", *at, "--model", model, "--out", states)
-        if width in (0, options.network.width):
+    inputs, checkpoints, pruned = folder / "worlds", folder / "checkpoints", folder / "pruned"
+    facts, counts = folder / "facts.parquet", folder / "counts.parquet"
+    scores, residuals = folder / "scores", folder / "residuals"
+    embeddings = folder / "embeddings"
+    call("synthesize-corpus", out=inputs)
+    for spec in plan.worlds(options):
+        out = scores / f"{spec.name}.parquet"
+        call("train-scorer", world=inputs / spec.name, out=out, checkpoints=checkpoints)
+    sizes = folder / "corpora.parquet"
+    call("prune-corpus", worlds=inputs, scores=scores, out=pruned, facts=facts, corpora=sizes)
+    for spec in plan.stacks(options):
+        stack = {"world": inputs / spec.world, "width": spec.width}
+        model = folder / "models" / f"{spec.name}.safetensors"
+        states = embeddings / f"{spec.name}.safetensors"
+        call("train-model", **stack, pruned=pruned, out=model, checkpoints=checkpoints)
+        call("embed-corpus", **stack, model=model, out=states)
+        if spec.width == plan.base_width(options):
+            out = residuals / f"{spec.world}.safetensors"
             call(
                 "fit-residuals",
-                "--world",
-                folder / "worlds" / name,
-                "--facts",
-                folder / "facts.parquet",
-                "--embeddings",
-                states,
-                "--out",
-                folder / "residuals" / f"{name}.safetensors",
-                "--choices",
-                folder / "residuals" / f"{name}.parquet",
+                world=inputs / spec.world,
+                facts=facts,
+                embeddings=states,
+                out=out,
+                choices=out.with_suffix(".parquet"),
             )
-    call(
-        "count-ngrams",
-        "--worlds",
-        folder / "worlds",
-        "--pruned",
-        folder / "pruned",
-        "--out",
-        folder / "counts.parquet",
-    )
+    call("count-ngrams", worlds=inputs, pruned=pruned, out=counts)
     call(
         "evaluate",
-        "--worlds",
-        folder / "worlds",
-        "--embeddings",
-        folder / "embeddings",
-        "--residuals",
-        folder / "residuals",
-        "--facts",
-        folder / "facts.parquet",
-        "--counts",
-        folder / "counts.parquet",
-        "--out",
-        folder,
+        worlds=inputs,
+        embeddings=embeddings,
+        residuals=residuals,
+        facts=facts,
+        counts=counts,
+        out=folder,
     )
     return {path.stem: tables.read(path) for path in folder.glob("*.parquet")}
 
 
 @pytest.fixture
-def own(tmp_path) -> settings.Settings:
+def user_options(tmp_path) -> settings.Settings:
     """A small text that states facts among other sentences, and a table of the facts."""
     rng = np.random.default_rng(0)
     birds = ["kite", "bird", "prey", "Bern", "red", "Grüße", "aus", "the"]
@@ -546,19 +504,19 @@ def own(tmp_path) -> settings.Settings:
         corpus=str(tmp_path / "text.jsonl"),
         facts=str(tmp_path / "facts.csv"),
         context=40,
-        flat=3,
+        max_statements=3,
         world=TINY,
         network=SMALL.network.model_copy(update={"steps": 60, "scoring_steps": 20, "warmup": 5}),
     )
 
 
-def test_a_text_and_a_model_of_ones_own(tmp_path, own, small_lm):
-    found = road(tmp_path / "run", own.model_copy(update={"model": str(small_lm)}))
-    accuracy = found["accuracy"].set_index(["variant", "memory", "replicate"])
-    assert set(found["networks"]["width"]) == {0}
+def test_a_text_and_a_model_of_a_user(tmp_path, user_options, small_lm):
+    frames = all_steps(tmp_path / "run", user_options.model_copy(update={"model": str(small_lm)}))
+    accuracy = frames["accuracy"].set_index(["variant", "memory", "replicate"])
+    assert set(frames["networks"]["width"]) == {0}
     assert np.isnan(accuracy["load"]).all()
-    facts = found["facts"]
-    text = Path(own.corpus).read_text()
+    facts = frames["facts"]
+    text = Path(user_options.corpus).read_text()
     row = facts[facts["replicate"] == 0].sort_values("count").iloc[-1]
     assert row["count"] == text.count(
         f"{row['key']} has {row['value']}"
@@ -566,49 +524,51 @@ def test_a_text_and_a_model_of_ones_own(tmp_path, own, small_lm):
     everything = accuracy.xs(("none", "all"), level=("variant", "memory"))
     alone = accuracy.xs(("none", "nothing"), level=("variant", "memory"))
     assert (everything["facts"] > alone["facts"]).all()
-    assert set(found["rules"]["rule"]) == {"other"}
-    counts = found["counts"].query("corpus == 'none' and replicate == 0").set_index("item")
+    assert set(frames["rules"]["rule"]) == {"other"}
+    counts = frames["counts"].query("corpus == 'none' and replicate == 0").set_index("item")
     assert counts.loc[row["fact"], "both"] == row["count"]
 
 
-def test_a_text_of_ones_own_under_a_new_network(tmp_path, own):
-    found = road(tmp_path / "run", own)
-    assert set(found["networks"]["variant"]) == {"none", "random", "loss", "flat"}
-    assert (found["corpora"].query("variant == 'loss'")["documents"] > 0).all()
+def test_a_text_of_a_user_under_a_new_network(tmp_path, user_options):
+    frames = all_steps(tmp_path / "run", user_options)
+    assert set(frames["networks"]["variant"]) == {"none", "random", "loss", "flat"}
+    assert (frames["corpora"].query("variant == 'loss'")["documents"] > 0).all()
     assert not list((tmp_path / "run" / "checkpoints").rglob("*.pt"))
 
 
-def test_lines_of_a_text_file_that_states_facts_alone(tmp_path, own):
+def test_lines_of_a_text_file_that_states_facts_alone(tmp_path, user_options):
     """No held-out text: what pruning does to it is not measured, everything else is."""
     lines = [
         json.loads(line)["text"]
-        for line in Path(own.corpus).read_text().splitlines()
+        for line in Path(user_options.corpus).read_text().splitlines()
         if "has" in line
     ]
     (tmp_path / "text.txt").write_text("\n".join(lines))
-    pd.read_csv(own.facts, dtype=str).to_parquet(tmp_path / "facts.parquet")
+    pd.read_csv(user_options.facts, dtype=str).to_parquet(tmp_path / "facts.parquet")
     changed = {"corpus": str(tmp_path / "text.txt"), "facts": str(tmp_path / "facts.parquet")}
-    found = road(tmp_path / "run", own.model_copy(update=changed))
-    assert found["rules"].empty
-    assert found["accuracy"]["rules"].isna().all()
-    memories = found["accuracy"].groupby("memory")["facts"].mean()
+    frames = all_steps(tmp_path / "run", user_options.model_copy(update=changed))
+    assert frames["rules"].empty
+    assert frames["accuracy"]["rules"].isna().all()
+    memories = frames["accuracy"].groupby("memory")["facts"].mean()
     assert memories["all"] > memories["nothing"]
     with pytest.raises(KeyError, match="rules, own text"):
-        statistics.memory_keeps_rules(found)
-    assert set(statistics.prune_helps(found)) == {"own text"}
+        statistics.memory_keeps_rules(frames)
+    assert set(statistics.prune_helps(frames)) == {"own text"}
     for name in figures.FIGURES:
-        render("chain", name, found)
+        render("chain", name, frames)
 
 
-def test_what_a_text_of_ones_own_must_have(tmp_path, own):
-    from rote.papers.chain import own as module
-
-    tokenizer = sequences.tokenizer_of(own)
+def test_what_a_text_of_a_user_must_have(tmp_path, user_options):
+    tokenizer = sequences.user_tokenizer(user_options)
     pd.DataFrame({"key": ["nowhere"], "value": ["7"]}).to_csv(tmp_path / "other.csv", index=False)
     with pytest.raises(InputError, match=r"no fact of .*other.csv is stated"):
-        module.make(own.model_copy(update={"facts": str(tmp_path / "other.csv")}), tokenizer, 1, 0)
+        user_corpus.read(
+            user_options.model_copy(update={"facts": str(tmp_path / "other.csv")}), tokenizer, 1, 0
+        )
     pd.DataFrame({"key": ["a", "a"], "value": ["1", "2"]}).to_csv(
         tmp_path / "twice.csv", index=False
     )
     with pytest.raises(InputError, match="two values for 'a'"):
-        module.make(own.model_copy(update={"facts": str(tmp_path / "twice.csv")}), tokenizer, 1, 0)
+        user_corpus.read(
+            user_options.model_copy(update={"facts": str(tmp_path / "twice.csv")}), tokenizer, 1, 0
+        )

@@ -9,15 +9,15 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.seeds import generator
 from rote.models import lm
-from rote.papers.cramless import arms, experiment, schema, settings, statistics
+from rote.papers.cramless import arms, data, pruning, runs, schema, settings, statistics, training
 from rote.synth import facts as synth
 
 SMALL = settings.Settings(
-    facts=settings.Facts(
+    facts=settings.CramlessFacts(
         uniform=[40, 60, 120, 160], skewed=80, copies=200, exponents=[1.0], replicates=2
     ),
-    training=settings.Training(
-        width=8, ladder=[12], pruned_ladder=[12], steps=20, batch=32, candidates=64, longer=2
+    training=settings.CramlessTraining(
+        width=8, ladder=[12], pruned_ladder=[12], steps=20, batch=32, candidates=64, longer_factor=2
     ),
 )
 
@@ -27,52 +27,49 @@ def rng(*key):
 
 
 def test_facts_are_what_they_say():
-    made = synth.make(500, rng(), exponent=1.0, copies=4000)
-    assert len({tuple(key) for key in made.keys}) == 500
-    assert made.bits == pytest.approx(2 * np.log2(100))
-    assert made.counts.sum() == 4000
-    assert (np.diff(made.frequencies) < 0).all()
-    assert made.frequencies.sum() == pytest.approx(1)
-    expected = 4000 * made.frequencies
-    chi = ((made.counts - expected) ** 2 / expected).sum()
+    facts = synth.make(500, rng(), exponent=1.0, copies=4000)
+    assert len({tuple(key) for key in facts.keys}) == 500
+    assert facts.bits == pytest.approx(2 * np.log2(100))
+    assert facts.counts.sum() == 4000
+    assert (np.diff(facts.frequencies) < 0).all()
+    assert facts.frequencies.sum() == pytest.approx(1)
+    expected = 4000 * facts.frequencies
+    chi = ((facts.counts - expected) ** 2 / expected).sum()
     assert abs(chi - 499) < 6 * np.sqrt(2 * 499)
-    values = made.values - made.key_symbols
+    values = facts.values - facts.key_symbols
     assert values.min() >= 0
     assert values.max() < 100
-    about = made.metadata()
-    assert about["bits"] == pytest.approx((made.counts > 0).sum() * made.bits)
-    assert about["copies"] == 4000
     uniform = synth.make(50, rng("u"), value_symbols=10, value_tokens=4)
     assert uniform.bits == pytest.approx(4 * np.log2(10))
     assert (uniform.counts == 1).all()
 
 
 def test_values_are_uniform_and_independent_of_keys():
-    made = synth.make(9000, rng("big"))
-    counts = np.bincount((made.values - made.key_symbols).ravel(), minlength=100)
+    facts = synth.make(9000, rng("big"))
+    counts = np.bincount((facts.values - facts.key_symbols).ravel(), minlength=100)
     assert abs(((counts - 180) ** 2 / 180).sum() - 99) < 6 * np.sqrt(2 * 99)
-    assert abs(np.corrcoef(made.keys[:, 0], made.values[:, 0])[0, 1]) < 0.05
+    assert abs(np.corrcoef(facts.keys[:, 0], facts.values[:, 0])[0, 1]) < 0.05
 
 
 def test_sentences_hold_each_copy_once_and_nothing_more():
-    made = synth.make(30, rng("text"), exponent=1.0, copies=100)
-    frame = synth.sentences(made, rng("order"))
-    np.testing.assert_array_equal(np.bincount(frame["fact"], minlength=30), made.counts)
+    facts = synth.make(30, rng("text"), exponent=1.0, copies=100)
+    frame = synth.sentences(facts, rng("order"))
+    np.testing.assert_array_equal(np.bincount(frame["fact"], minlength=30), facts.counts)
     for row in frame.itertuples():
-        assert synth.key_text(made, row.fact) in row.text
-        assert synth.value_text(made, row.fact) in row.text
-    keys = {synth.key_text(made, row) for row in range(30)}
+        assert synth.key_text(facts, row.fact) in row.text
+        assert synth.value_text(facts, row.fact) in row.text
+    keys = {synth.key_text(facts, row) for row in range(30)}
     assert len(keys) == 30
-    assert all(len(synth.value_text(made, row)) == 4 for row in range(30))
+    assert all(len(synth.value_text(facts, row)) == 4 for row in range(30))
 
 
 def test_names_of_keys_are_distinct():
-    made = synth.make(96 * 96, rng("all"))
-    assert len({synth.key_text(made, row) for row in range(96 * 96)}) == 96 * 96
+    facts = synth.make(96 * 96, rng("all"))
+    assert len({synth.key_text(facts, row) for row in range(96 * 96)}) == 96 * 96
 
 
 @pytest.mark.parametrize(
-    ("options", "wanted"),
+    ("options", "message"),
     [
         ({"n_facts": 0}, "n_facts must be at least 1"),
         ({"n_facts": 10, "key_symbols": 3, "key_tokens": 2}, "3 symbols in 2 tokens give 9"),
@@ -81,8 +78,8 @@ def test_names_of_keys_are_distinct():
         ({"n_facts": 10, "copies": 0}, "copies must be at least 1"),
     ],
 )
-def test_impossible_facts_are_refused(options, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_impossible_facts_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
         synth.make(rng=rng(), **options)
 
 
@@ -93,61 +90,78 @@ def test_templates_must_name_key_and_value():
         synth.sentences(synth.make(3, rng()), rng(), [])
 
 
-def test_every_position_of_an_order_can_be_asked_for():
+def test_every_position_of_an_order_can_be_taken():
     order = train.EpochSampler(np.array([2, 0, 3]), 1, "test order")
-    whole = np.concatenate([order.take(at, 1) for at in range(15)])
-    np.testing.assert_array_equal(order.take(0, 15), whole)
-    np.testing.assert_array_equal(order.take(4, 7), whole[4:11])
+    examples = np.concatenate([order.take(at, 1) for at in range(15)])
+    np.testing.assert_array_equal(order.take(0, 15), examples)
+    np.testing.assert_array_equal(order.take(4, 7), examples[4:11])
     for epoch in range(3):
-        assert sorted(whole[5 * epoch : 5 * epoch + 5]) == [0, 0, 2, 2, 2]
+        assert sorted(examples[5 * epoch : 5 * epoch + 5]) == [0, 0, 2, 2, 2]
 
 
 @pytest.fixture(scope="module")
-def known():
-    return experiment.synthesize(SMALL.facts, 1)
+def fact_sets():
+    return data.synthesize(SMALL.facts, 1)
 
 
-def arm_of(scheme: str, data: str = "power 1") -> arms.Arm:
-    return next(
-        a
-        for a in arms.arms(SMALL.facts, SMALL.training)
-        if a.scheme == scheme and a.data.name == data
-    )
+def arm_of(scheme: str, data_set: str = "power 1") -> arms.FactArm:
+    for group in arms.GROUPS:
+        for arm in arms.arms_of(group, SMALL.facts, SMALL.training):
+            if (arm.scheme.name, arm.data.name) == (scheme, data_set):
+                return arm
+    raise LookupError(scheme)
 
 
-def test_facts_survive_their_table(known):
-    tables.check(known, schema.FactsTable)
-    data = arm_of("none").data
-    for read, made in zip(
-        experiment.read(SMALL.facts, known, data),
-        (experiment.make(SMALL.facts, data, r, 1) for r in range(2)),
+def test_every_scheme_has_an_arm_and_arms_have_names_of_their_own():
+    every = []
+    for group in arms.GROUPS:
+        every += arms.arms_of(group, SMALL.facts, SMALL.training)
+    assert {arm.scheme.name for arm in every} == set(arms.SCHEMES)
+    assert len({arm.name for arm in every}) == len(every)
+
+
+def test_unknown_groups_and_text_arms_are_refused_with_what_is_allowed():
+    with pytest.raises(InputError, match=r"--group must be one of standard, .*given 'best'"):
+        arms.arms_of("best", SMALL.facts, SMALL.training)
+    with pytest.raises(InputError, match="--size must be small or large, --scheme none or auto"):
+        arms.text_arm("small", "low")
+
+
+def test_the_pruned_group_needs_its_table(fact_sets):
+    with pytest.raises(InputError, match="--group pruned needs --pruned"):
+        training.train_group("pruned", SMALL, fact_sets, None, training.CramlessJob(1))
+
+
+def test_facts_survive_their_table(fact_sets):
+    tables.check(fact_sets, schema.FactSetRows)
+    data_set = arm_of("none").data
+    for read, facts in zip(
+        data.read(SMALL.facts, fact_sets, data_set),
+        (data.make(SMALL.facts, data_set, r, 1) for r in range(2)),
         strict=True,
     ):
-        np.testing.assert_array_equal(read.tokens, made.tokens)
-        np.testing.assert_array_equal(read.counts, made.counts)
+        np.testing.assert_array_equal(read.tokens, facts.tokens)
+        np.testing.assert_array_equal(read.counts, facts.counts)
     with pytest.raises(InputError, match="hold no data set 'uniform 7'"):
-        experiment.read(SMALL.facts, known, arms.Data("uniform 7", 7, 0.0, None))
+        data.read(SMALL.facts, fact_sets, arms.FactDataSet("uniform 7", 7, 0.0, None))
 
 
-def run_arm(known, scheme, **options):
+def run_arm(fact_sets, scheme, **options):
     arm = arm_of(scheme)
-    sets = experiment.read(SMALL.facts, known, arm.data)
-    return experiment.train_arm(
-        arm, sets, [made.counts for made in sets], SMALL.training, 1, **options
-    )
+    replicates = data.read(SMALL.facts, fact_sets, arm.data)
+    job = training.CramlessJob(1, **options)
+    return training.train_arm(arm, replicates, None, SMALL.training, job)
 
 
 @pytest.mark.parametrize("scheme", ["none", "auto", "auto-flat", "low", "low-flat"])
-def test_training_makes_its_tables(known, scheme):
-    for frame, model in zip(
-        run_arm(known, scheme), (schema.Trained, schema.Runs, schema.Shares), strict=True
-    ):
-        tables.check(frame.reset_index(drop=True), model)
+def test_training_makes_its_tables(fact_sets, scheme):
+    for name, frame in run_arm(fact_sets, scheme)._asdict().items():
+        tables.check(frame.reset_index(drop=True), schema.TABLES[name])
 
 
 @pytest.mark.parametrize("scheme", ["none", "auto"])
-def test_interrupted_training_gives_the_same_tables(known, scheme, tmp_path, monkeypatch):
-    whole, file = run_arm(known, scheme), tmp_path / "arm.pt"
+def test_interrupted_training_gives_the_same_tables(fact_sets, scheme, tmp_path, monkeypatch):
+    uninterrupted = run_arm(fact_sets, scheme)
     real, calls = lm.value_losses, []
 
     def stops(*arguments):
@@ -157,72 +171,72 @@ def test_interrupted_training_gives_the_same_tables(known, scheme, tmp_path, mon
         return real(*arguments)
 
     monkeypatch.setattr(lm, "value_losses", stops)
+    checkpoints = {"checkpoints": tmp_path, "checkpoint_steps": 5}
     with pytest.raises(KeyboardInterrupt):
-        run_arm(known, scheme, checkpoint=file, every=5)
+        run_arm(fact_sets, scheme, **checkpoints)
     monkeypatch.setattr(lm, "value_losses", real)
-    assert file.exists()
-    for a, b in zip(run_arm(known, scheme, checkpoint=file, every=5), whole, strict=True):
+    assert len(list(tmp_path.glob("*.pt"))) == 1
+    for a, b in zip(run_arm(fact_sets, scheme, **checkpoints), uninterrupted, strict=True):
         pd.testing.assert_frame_equal(a, b)
 
 
-def test_a_loss_that_is_no_number_stops_with_step_and_fact(known, monkeypatch):
+def test_a_loss_that_is_no_number_stops_with_step_and_fact(fact_sets, monkeypatch):
     real, calls = lm.value_losses, []
 
     def breaks(*arguments):
         calls.append(1)
-        found = real(*arguments).clone()
+        losses = real(*arguments).clone()
         if len(calls) == 7:  # two steps without selection, then two evaluations per step
-            found[1, 3] = float("nan")
-        return found
+            losses[1, 3] = float("nan")
+        return losses
 
     monkeypatch.setattr(lm, "value_losses", breaks)
     with pytest.raises(
         FloatingPointError, match=r"power 1, auto.*loss of fact \d+ of replicate 1 is nan at step 4"
     ):
-        run_arm(known, "auto")
+        run_arm(fact_sets, "auto")
 
 
 def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
-    facts = settings.Facts(
+    facts = settings.CramlessFacts(
         uniform=[20, 30, 40], skewed=30, copies=60, exponents=[1.0], replicates=2
     )
-    training = settings.Training(width=16, steps=400, batch=64, candidates=64, warmup=20)
-    data = arms.data_sets(facts)[0]
-    sets = [experiment.make(facts, data, r, 1) for r in range(2)]
-    for scheme in ("none", "auto"):
-        arm = arms.Arm("test", data, scheme, 16, 400)
-        _, runs, shares = experiment.train_arm(
-            arm, sets, [made.counts for made in sets], training, 1
-        )
-        assert (runs["recited"] == 20).all()
-        assert shares.groupby("replicate")["share"].last().tolist() == pytest.approx([1.0, 1.0])
+    options = settings.CramlessTraining(width=16, steps=400, batch=64, candidates=64, warmup=20)
+    data_set = arms.data_sets(facts)[0]
+    replicates = [data.make(facts, data_set, r, 1) for r in range(2)]
+    for scheme in (arms.STANDARD, arms.AUTOMATIC):
+        arm = arms.FactArm("test", data_set, scheme, 16, 400)
+        result = training.train_arm(arm, replicates, None, options, training.CramlessJob(1))
+        assert (result.runs["recited"] == 20).all()
+        last_shares = result.shares.groupby("replicate")["share"].last()
+        assert last_shares.tolist() == pytest.approx([1.0, 1.0])
 
 
 def test_recited_means_greedy_decoding_gives_the_value():
-    made = synth.make(50, rng("greedy"), value_symbols=4, value_tokens=3)
-    stack = lm.build("decoder", made.vocabulary, 4, 8, 1, 1, [np.random.default_rng(0)])
-    table = torch.tensor(made.tokens)[None]
-    _, recited = experiment.evaluate(stack, stack.parameters, table, 1, made.key_symbols, block=16)
+    facts = synth.make(50, rng("greedy"), value_symbols=4, value_tokens=3)
+    stack = lm.build("decoder", facts.vocabulary, 4, 8, 1, 1, [np.random.default_rng(0)])
+    questions = training.FactTokens(torch.tensor(facts.tokens)[None], 1, facts.key_symbols)
+    _, recited = training.evaluate(stack, stack.parameters, questions, block=16)
     for row in range(50):
-        tokens = list(made.keys[row])
+        tokens = list(facts.keys[row])
         for _ in range(3):
             logits = stack.forward(stack.parameters, torch.tensor([[tokens]]))[
-                0, 0, -1, made.key_symbols :
+                0, 0, -1, facts.key_symbols :
             ]
-            tokens.append(made.key_symbols + int(logits.argmax()))
-        assert recited[0, row] == (tokens[2:] == list(made.values[row]))
+            tokens.append(facts.key_symbols + int(logits.argmax()))
+        assert recited[0, row] == (tokens[2:] == list(facts.values[row]))
 
 
-def test_offline_selections_are_as_large_as_what_fits(known):
-    trained = run_arm(known, "none")[0]
-    pruned = experiment.prune_offline(SMALL.facts, trained, 1)
-    tables.check(pruned, schema.Pruned)
-    kept = pruned[pruned["count"] > 0].groupby(["data", "replicate", "scheme"]).size().unstack()
-    for _, sizes in kept.iterrows():
+def test_offline_selections_are_as_large_as_what_fits(fact_sets):
+    result = run_arm(fact_sets, "none")
+    pruned = pruning.prune_offline(SMALL.facts, result.trained, result.runs, 1)
+    tables.check(pruned, schema.PrunedCounts)
+    chosen = pruned[pruned["count"] > 0].groupby(["data", "replicate", "scheme"]).size().unstack()
+    for _, sizes in chosen.iterrows():
         assert sizes.dropna().nunique() == 1
-    flat = pruned[(pruned["scheme"] == "automatic") & (pruned["count"] > 0)]
-    assert (flat["count"] == 1).all()
-    counts = experiment.counts_of(pruned, arm_of("offline random"))
+    once = pruned[(pruned["scheme"] == "automatic") & (pruned["count"] > 0)]
+    assert (once["count"] == 1).all()
+    counts = pruning.counts_of(pruned, arm_of("offline random"))
     assert len(counts) == 2
 
 
@@ -235,23 +249,23 @@ def test_schedule_rises_and_falls():
 
 
 @pytest.mark.parametrize(
-    ("values", "wanted"),
+    ("values", "message"),
     [
         ({"uniform": [3, 2, 5]}, "uniform must be ascending"),
         ({"exponents": [0.5]}, "exponents must hold 1.0"),
         ({"uniform": [2, 3]}, "at least 3"),
     ],
 )
-def test_unusable_settings_are_refused(values, wanted):
-    with pytest.raises(ValueError, match=wanted):
-        settings.Facts(**values)
+def test_unusable_settings_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        settings.CramlessFacts(**values)
 
 
-def test_statistics_name_the_arms_they_miss(known):
-    runs = run_arm(known, "none")[1].assign(group="standard")
-    more = runs.assign(data="uniform 40", exponent=0.0, facts=40)
-    again = runs.assign(data="uniform 60", exponent=0.0, facts=60)
-    held = {"runs": pd.concat([runs, more, again])}
-    assert statistics.base(held)["crowded"] == "uniform 40"
+def test_statistics_name_the_arms_they_miss(fact_sets):
+    skewed = run_arm(fact_sets, "none").runs.assign(group="standard")
+    small = skewed.assign(data="uniform 40", exponent=0.0, facts=40)
+    larger = skewed.assign(data="uniform 60", exponent=0.0, facts=60)
+    frames = {"runs": pd.concat([skewed, small, larger])}
+    assert runs.base_network(frames).crowded == "uniform 40"
     with pytest.raises(KeyError, match="arm power 1, auto"):
-        statistics.gain_at_one(held)
+        statistics.gain_powerlaw(frames)

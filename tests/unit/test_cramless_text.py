@@ -1,6 +1,4 @@
-"""Facts in natural text: annotation by hand, blocks, GPT-2 over one and two processes, resume, the
-commands.
-"""
+"""Facts in natural text: annotation, blocks, GPT-2 over one and two processes, resumed, verbs."""
 
 import shutil
 
@@ -30,17 +28,17 @@ def test_annotation_by_hand():
         ),  # before, and too far behind
         Document("c", "Bern, on the\nAare"),
     ]
-    found = statements.annotate(documents, FACTS, window=40)
+    mentions = statements.annotate(documents, FACTS, window=40)
     spans = [
         (row.document, row.fact, documents["abc".index(row.document)].text[row.start : row.end])
-        for row in found.itertuples()
+        for row in mentions.itertuples()
     ]
     assert spans == [("a", 0, "1815"), ("a", 1, "the Aare"), ("c", 1, "the\nAare")]
     assert statements.annotate(documents[:0], FACTS, 40).empty
 
 
 @pytest.mark.parametrize(
-    ("content", "wanted"),
+    ("content", "message"),
     [
         ("entity,value\nA,1\nA,2\n", "two values for 'A'"),
         ("entity,value\n", "has no rows"),
@@ -48,9 +46,9 @@ def test_annotation_by_hand():
         ("name,value\nA,1\n", "lacks the columns entity"),
     ],
 )
-def test_bad_tables_of_facts_are_refused(tmp_path, content, wanted):
+def test_bad_tables_of_facts_are_refused(tmp_path, content, message):
     (tmp_path / "facts.csv").write_text(content)
-    with pytest.raises(InputError, match=wanted):
+    with pytest.raises(InputError, match=message):
         statements.read_facts(tmp_path / "facts.csv")
     with pytest.raises(InputError, match="cannot be read"):
         statements.read_facts(tmp_path / "absent.csv")
@@ -58,9 +56,7 @@ def test_bad_tables_of_facts_are_refused(tmp_path, content, wanted):
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
-    """A small corpus of sentences about made-up facts, its table of facts, and a tokenizer of its
-    words.
-    """
+    """A small corpus of sentences about generated facts, their table, and a tokenizer of words."""
     from rote.data.images import torchvision
 
     torchvision()
@@ -68,12 +64,12 @@ def material(tmp_path_factory):
     from transformers import PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("text")
-    made = synth.make(12, generator(0, "text facts"), exponent=1.0, copies=120, value_symbols=20)
-    sentences = synth.sentences(made, generator(0, "sentences"))["text"]
+    facts = synth.make(12, generator(0, "text facts"), exponent=1.0, copies=120, value_symbols=20)
+    sentences = synth.sentences(facts, generator(0, "sentences"))["text"]
     sentences.to_frame("text").to_parquet(folder / "corpus.parquet")
     names = {
-        "entity": [synth.key_text(made, row) for row in range(12)],
-        "value": [synth.value_text(made, row) for row in range(12)],
+        "entity": [synth.key_text(facts, row) for row in range(12)],
+        "value": [synth.value_text(facts, row) for row in range(12)],
     }
     pd.DataFrame(names).to_csv(folder / "facts.csv", index=False)
     words = sorted(
@@ -95,7 +91,7 @@ def material(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def options(material):
-    return settings.Text(
+    return settings.CramlessText(
         corpus=str(material / "corpus.parquet"),
         facts=str(material / "facts.csv"),
         tokenizer=str(material / "tokenizer"),
@@ -105,7 +101,7 @@ def options(material):
         steps=24,
         batch=16,
         candidates=32,
-        micro=5,
+        device_batch=5,
         warmup=2,
         learning_rate=0.01,
         precision="float32",
@@ -119,10 +115,10 @@ def blocks(material, options):
     from rote.data import corpora
 
     documents = list(corpora.documents(options.corpus))
-    found = statements.annotate(documents, statements.read_facts(options.facts), options.window)
-    assert found["document"].nunique() == len(documents)  # every sentence states its fact
+    mentions = statements.annotate(documents, statements.read_facts(options.facts), options.window)
+    assert mentions["document"].nunique() == len(documents)  # every sentence states its fact
     tokenizer = pretrained.tokenizer(options.tokenizer)
-    return text.examples(documents, found, tokenizer, options.context), len(tokenizer)
+    return text.cut_blocks(documents, mentions, tokenizer, options.context), len(tokenizer)
 
 
 def test_blocks_mark_the_tokens_of_values(blocks, options):
@@ -135,14 +131,17 @@ def test_blocks_mark_the_tokens_of_values(blocks, options):
         assert marked.replace(" ", "") == facts["value"][fact - 1]
 
 
-def fitted(blocks, options, scheme="auto", **more):
+def fitted(blocks, options, *, selects=True, processes=1, **checkpoints):
     data, vocabulary = blocks
-    return text.fit(data, options.small, scheme, vocabulary, options, 1, **more)
+    training = text.TextTraining(
+        data, tuple(options.small), selects, vocabulary, options, 1, **checkpoints
+    )
+    return text.fit(training, processes=processes)
 
 
 def test_training_learns_facts(blocks, options):
     longer = options.model_copy(update={"steps": 250, "small": [1, 2, 48]})
-    outcome = fitted(blocks, longer, "none")
+    outcome = fitted(blocks, longer, selects=False)
     assert outcome.losses[-1] < 0.5 * outcome.losses[0]
     assert outcome.recited.mean() > 0.7
     assert outcome.trained == 250 * 16
@@ -159,7 +158,8 @@ def test_two_processes_follow_the_curve_of_one(blocks, options, tmp_path):
 def test_a_stopped_training_goes_on_with_another_number_of_processes(
     blocks, options, tmp_path, monkeypatch
 ):
-    whole, file, real, calls = fitted(blocks, options), tmp_path / "text.pt", text._losses, []
+    uninterrupted = fitted(blocks, options)
+    file, real, calls = tmp_path / "text.pt", text._losses, []
 
     def stops(*arguments):
         calls.append(1)
@@ -169,36 +169,37 @@ def test_a_stopped_training_goes_on_with_another_number_of_processes(
 
     monkeypatch.setattr(text, "_losses", stops)
     with pytest.raises(KeyboardInterrupt):
-        fitted(blocks, options, checkpoint=file, every=4)
+        fitted(blocks, options, checkpoint=file, checkpoint_steps=4)
     monkeypatch.setattr(text, "_losses", real)
     assert file.exists()
-    same = fitted(blocks, options, checkpoint=file, every=100)
-    np.testing.assert_array_equal(same.losses, whole.losses)
-    more = fitted(blocks, options, checkpoint=file, every=100, processes=2)
-    np.testing.assert_allclose(more.losses, whole.losses, rtol=1e-4)
+    same = fitted(blocks, options, checkpoint=file, checkpoint_steps=100)
+    np.testing.assert_array_equal(same.losses, uninterrupted.losses)
+    more = fitted(blocks, options, checkpoint=file, checkpoint_steps=100, processes=2)
+    np.testing.assert_allclose(more.losses, uninterrupted.losses, rtol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_a_compiled_network_follows_the_curve_of_a_plain_one(blocks, options):
     few = options.model_copy(update={"steps": 5, "small": [1, 2, 16]})
-    compiled = fitted(blocks, few.model_copy(update={"compile": True}), "none")
-    np.testing.assert_allclose(compiled.losses, fitted(blocks, few, "none").losses, rtol=1e-3)
+    compiled = fitted(blocks, few.model_copy(update={"compile": True}), selects=False)
+    plain = fitted(blocks, few, selects=False)
+    np.testing.assert_allclose(compiled.losses, plain.losses, rtol=1e-3)
 
 
 def test_the_commands_run_the_experiment(material, options, tmp_path):
-    given = ("--settings", options.model_dump_json())
-    found, counts = tmp_path / "annotations.parquet", tmp_path / "counts.parquet"
+    json_settings = ("--settings", options.model_dump_json())
+    annotations, counts = tmp_path / "annotations.parquet", tmp_path / "counts.parquet"
     run(
         ROOT,
         "rote",
         "cramless",
         "count-facts",
         "--annotations",
-        str(found),
+        str(annotations),
         "--counts",
         str(counts),
-        *given,
+        *json_settings,
     )
     table = pd.read_parquet(counts)
     assert table["mentions"].sum() == 120
@@ -216,10 +217,10 @@ def test_the_commands_run_the_experiment(material, options, tmp_path):
             "--scheme",
             scheme,
             "--annotations",
-            str(found),
+            str(annotations),
             "--out",
             parts[-1],
-            *given,
+            *json_settings,
         )
     joined = tmp_path / "runs.parquet"
     run(
@@ -243,7 +244,7 @@ def test_the_commands_run_the_experiment(material, options, tmp_path):
         "cramless",
         "count-facts",
         "--annotations",
-        str(found),
+        str(annotations),
         "--counts",
         str(counts),
         "--settings",
@@ -258,4 +259,4 @@ def test_absent_tokenizers_say_what_to_put_where():
     with pytest.raises(InputError, match="give a folder with tokenizer"):
         pretrained.tokenizer("nowhere/at-all", offline=True)
     with pytest.raises(ValueError, match="`facts` must name the table"):
-        settings.Text(corpus="somewhere")
+        settings.CramlessText(corpus="somewhere")

@@ -1,7 +1,9 @@
 # Cram less to fit more: facts, pruning by loss, networks.
 
+from rote.papers.cramless import arms as cramless_arms
+
 CRAMLESS = "results/{run}/cramless"
-CRAMLESS_GROUPS = ["ladder", "standard", "uniform", "skewed", "schemes", "pruned"]
+CRAMLESS_GROUPS = cramless_arms.GROUPS
 
 
 rule cramless_synthesize_facts:
@@ -25,7 +27,9 @@ rule cramless_train_networks:
     input:
         facts=f"{CRAMLESS}/facts.parquet",
         pruned=lambda wildcards: (
-            f"{CRAMLESS}/pruned.parquet" if wildcards.group == "pruned" else []
+            f"{CRAMLESS}/pruned.parquet"
+            if CRAMLESS_GROUPS[wildcards.group].needs_pruned
+            else []
         ),
     output:
         trained=f"{CRAMLESS}/groups/trained_{{group}}.parquet",
@@ -60,6 +64,7 @@ rule cramless_train_networks:
 rule cramless_prune_facts:
     input:
         trained=f"{CRAMLESS}/groups/trained_standard.parquet",
+        runs=f"{CRAMLESS}/groups/runs_standard.parquet",
     output:
         out=f"{CRAMLESS}/pruned.parquet",
     log:
@@ -74,7 +79,10 @@ rule cramless_prune_facts:
     params:
         job=job("cramless:prune_facts", "cramless.facts"),
     shell:
-        rote("cramless prune-facts --trained {input.trained:q} --out {output.out:q}")
+        rote(
+            "cramless prune-facts --trained {input.trained:q} --runs {input.runs:q}"
+            " --out {output.out:q}"
+        )
 
 
 rule cramless_evaluate_networks:
@@ -82,7 +90,7 @@ rule cramless_evaluate_networks:
         expand(
             f"{CRAMLESS}/groups/{{table}}_{{group}}.parquet",
             table=["trained", "runs", "shares"],
-            group=CRAMLESS_GROUPS,
+            group=list(CRAMLESS_GROUPS),
             allow_missing=True,
         ),
     output:
@@ -139,8 +147,8 @@ rule cramless_train_text:
     benchmark:
         "results/{run}/benchmarks/cramless_train_text_{size}_{scheme}.tsv"
     wildcard_constraints:
-        size="small|large",
-        scheme="none|auto",
+        size="|".join(cramless_arms.TEXT_SIZES),
+        scheme="|".join(cramless_arms.TEXT_SCHEMES),
     threads: 4
     resources:
         gpu=CONFIG.cramless.text.devices,
@@ -160,8 +168,8 @@ rule cramless_train_text:
 rule cramless_evaluate_text:
     input:
         runs=[
-            f"{CRAMLESS}/groups/text_{arm}.parquet"
-            for arm in ("small_none", "small_auto", "large_none")
+            f"{CRAMLESS}/groups/text_{arm.name}.parquet"
+            for arm in cramless_arms.TEXT_ARMS
         ],
     output:
         out=f"{CRAMLESS}/text_runs.parquet",

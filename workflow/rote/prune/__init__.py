@@ -4,6 +4,7 @@
 training. The schemes are those of "Cram less to fit more" in our reconstruction.
 """
 
-from rote.prune.offline import SCHEMES, automatic, select, table
+from rote.prune.offline import automatic, select, table
+from rote.prune.schemes import OFFLINE, ONLINE
 
-__all__ = ["SCHEMES", "automatic", "select", "table"]
+__all__ = ["OFFLINE", "ONLINE", "automatic", "select", "table"]

@@ -1,14 +1,15 @@
-"""Choosing a data set from the losses of a trained model. Nothing here needs to know what the
-examples are.
-"""
+"""Choosing a data set from the losses of a trained model, whatever the examples are."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
+from rote.prune.schemes import OFFLINE, scheme_named
 
-SCHEMES = ("none", "random", "loss", "loss-flat")
+KNOWN_LOSS = 0.5  # nats; below it an example counts as known
+MIN_KNOWN_SHARE = 0.97  # share of known examples from which on all of them fit
+MAX_LISTED = 5  # examples that an error names
 
 
 def select(
@@ -25,60 +26,51 @@ def select(
     * random: a random share `keep` of the examples, with all their copies.
     * loss: the share `keep` with the lowest loss, with all their copies: few examples.
     * loss-flat: the same examples, their copies capped at one number so that at most the share
-      `keep` of all copies
-      stays: few examples, and flatter frequencies.
+      `keep` of all copies stays: few examples, and flatter frequencies.
 
     At least one example stays. Among equal losses chance decides.
 
     Args:
         losses: (N,) finite.
         keep: in (0, 1].
+        scheme: one of `rote.prune.OFFLINE`.
         counts: (N,) copies ≥ 0; None is one each. Examples without copies are never chosen.
         rng: for ties and random choices; None is a fixed stream.
 
     Raises:
         InputError: naming the argument, and the examples with a loss that is not finite.
     """
-    if scheme not in SCHEMES:
-        raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, given {scheme!r}")
+    rule = scheme_named(OFFLINE, scheme)
     losses, counts = _checked(losses, counts)
     if not 0 < keep <= 1:
         raise InputError(f"keep must be in (0, 1], given {keep}")
     rng = np.random.default_rng(0) if rng is None else rng
-    if scheme == "none":
+    if not rule.prunes:
         return counts
-    chance = rng.random(len(losses))
-    order = np.lexsort((chance, np.zeros(len(losses)) if scheme == "random" else losses))
+    tie_breaks = rng.random(len(losses))
+    order = np.lexsort((tie_breaks, losses if rule.by_loss else np.zeros(len(losses))))
     order = order[counts[order] > 0]
     chosen = order[: max(1, round(keep * len(order)))]
-    kept = np.zeros_like(counts)
-    kept[chosen] = counts[chosen]
-    if scheme == "loss-flat":
-        kept = _capped(kept, max(int(np.floor(keep * counts.sum())), len(chosen)))
-    return kept
+    remaining = np.zeros_like(counts)
+    remaining[chosen] = counts[chosen]
+    if rule.flat:
+        remaining = _capped(remaining, max(int(np.floor(keep * counts.sum())), len(chosen)))
+    return remaining
 
 
 def automatic(
-    losses: ArrayLike,
-    *,
-    counts: ArrayLike | None = None,
-    ignorance: float | None = None,
-    known: float = 0.5,
-    enough: float = 0.97,
+    losses: ArrayLike, *, counts: ArrayLike | None = None, ignorance: float | None = None
 ) -> int:
-    """How many examples the model that has these losses can hold: what it stored, in units of one
-    example.
+    """How many examples the model that has these losses can hold.
 
-    It stored Σ max(0, ignorance − loss) nats; an example takes `ignorance` nats. If nearly all
-    examples are known already, all of them fit.
+    It stored Σ max(0, ignorance − loss) nats; an example takes `ignorance` nats. Where nearly all
+    examples are known already (a share of 0.97 with a loss below 0.5), all of them fit.
 
     Args:
         losses: (N,) nats, finite.
         counts: (N,) copies; examples without copies do not count.
-        ignorance: loss of an example of which nothing is known; None takes the 99th percentile of
-            the losses.
-        known: loss below which an example counts as known.
-        enough: share of known examples from which on everything is kept.
+        ignorance: loss in nats of an example of which nothing is known; None takes the 99th
+            percentile of the losses.
 
     Raises:
         InputError: as `select`.
@@ -88,7 +80,7 @@ def automatic(
     ignorance = float(np.quantile(losses, 0.99)) if ignorance is None else ignorance
     if not (np.isfinite(ignorance) and ignorance >= 0):
         raise InputError(f"ignorance must be finite and ≥ 0 nats, given {ignorance}")
-    if (losses < known).mean() >= enough or ignorance == 0:
+    if (losses < KNOWN_LOSS).mean() >= MIN_KNOWN_SHARE or ignorance == 0:
         return len(losses)
     stored = np.maximum(ignorance - losses, 0).sum()
     return int(np.clip(round(stored / ignorance), 1, len(losses)))
@@ -97,11 +89,13 @@ def automatic(
 def table(
     frame: pd.DataFrame, keep: float | None, *, scheme: str, seed: int = 0, where: str = "losses"
 ) -> pd.DataFrame:
-    """`select` for a table with columns id, loss and perhaps count: its kept rows, with the copies
-    to use as `count`.
+    """`select` for a table: its chosen rows, with the copies to use as `count`.
 
     Args:
+        frame: columns id, loss and perhaps count; other columns stay.
         keep: share to keep; None lets `automatic` choose the number.
+        scheme: as in `select`.
+        seed: of ties and random choices.
         where: what the table is called in errors.
 
     Raises:
@@ -135,11 +129,10 @@ def table(
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     if keep is None:
-        keep = automatic(loss, counts=counts) / max(
-            1, int((np.asarray(counts) > 0).sum()) if counts is not None else len(loss)
-        )
-    kept = select(loss, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
-    return frame.assign(count=kept)[kept > 0].reset_index(drop=True)
+        present = len(loss) if counts is None else int((counts > 0).sum())
+        keep = automatic(loss, counts=counts) / max(1, present)
+    copies = select(loss, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
+    return frame.assign(count=copies)[copies > 0].reset_index(drop=True)
 
 
 def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
@@ -154,18 +147,16 @@ def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, n
         )
     if counts is None:
         return losses, np.ones(len(losses), int)
-    given = np.asarray(counts)
-    if given.shape != losses.shape:
+    copies = np.asarray(counts)
+    if copies.shape != losses.shape:
         raise InputError(
-            f"counts must have the shape of losses, {losses.shape}, given {given.shape}"
+            f"counts must have the shape of losses, {losses.shape}, given {copies.shape}"
         )
-    whole = np.asarray(given, float)
-    if (
-        not (np.isfinite(whole) & (whole >= 0) & (whole == np.floor(whole))).all()
-        or whole.sum() == 0
-    ):
+    copies = copies.astype(float)
+    countable = np.isfinite(copies) & (copies >= 0) & (copies == np.floor(copies))
+    if not countable.all() or copies.sum() == 0:
         raise InputError("counts must be whole numbers ≥ 0, not all 0")
-    return losses, whole.astype(int)
+    return losses, copies.astype(int)
 
 
 def _capped(counts: np.ndarray, budget: int) -> np.ndarray:
@@ -175,14 +166,14 @@ def _capped(counts: np.ndarray, budget: int) -> np.ndarray:
     low, high = 1, int(counts.max())
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (
-            (middle, high) if np.minimum(counts, middle).sum() <= budget else (low, middle - 1)
-        )
+        if np.minimum(counts, middle).sum() <= budget:
+            low = middle
+        else:
+            high = middle - 1
     return np.minimum(counts, low)
 
 
-def _listed(values: ArrayLike, most: int = 5) -> str:
-    values = list(np.asarray(values))
-    return ", ".join(map(str, values[:most])) + (
-        f" and {len(values) - most} more" if len(values) > most else ""
-    )
+def _listed(values: ArrayLike) -> str:
+    names = list(np.asarray(values))
+    rest = len(names) - MAX_LISTED
+    return ", ".join(map(str, names[:MAX_LISTED])) + (f" and {rest} more" if rest > 0 else "")

@@ -1,73 +1,69 @@
-"""Choosing inside training: from each candidate batch the examples with the lowest loss, their
-share controlled.
-"""
+"""Choosing inside training: of each candidate batch the examples with the lowest loss."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-SCHEMES = ("low", "low-flat", "auto", "auto-flat")
+from rote.prune.schemes import ONLINE, scheme_named
+
+KNOWN_LOSS = 0.5  # nats; below it an example counts as known
+FLAT_LOSS = 0.05  # nats; below it flat schemes do not train on an example
+RATE = 0.003  # what the admitted share moves by at one step
+PACE = 1.2  # the known share asked of the admitted candidates is PACE · progress,
+CEILING = 0.97  # at most this
+MIN_SHARE = 0.03
 
 
 class Choice(NamedTuple):
     """What to train on at one step, for stacked models."""
 
-    chosen: Tensor  # (models, kept) positions in the candidate batch
-    weights: Tensor  # (models, kept) 1 to train on, 0 for padding and for what is known already
+    chosen: Tensor  # (models, admitted) positions in the candidate batch, lowest loss first
+    weights: Tensor  # (models, admitted) 1 to train on, 0 for padding and for what is known already
     share: Tensor  # (models,) the share admitted at the next step
 
 
 def choose(
-    losses: Tensor,
-    share: Tensor,
-    progress: float,
-    *,
-    scheme: str,
-    known: float = 0.5,
-    flat_below: float = 0.05,
-    rate: float = 0.003,
-    ceiling: float = 0.97,
-    pace: float = 1.2,
-    floor: float = 0.03,
-    least: int = 64,
+    losses: Tensor, share: Tensor, progress: float, *, scheme: str, min_admitted: int = 64
 ) -> Choice:
-    """Admit the lowest share of the candidates' losses; `auto` moves the share until the model can
-    know them.
+    """Admit the candidates with the lowest losses.
 
-    `auto`: the share of admitted candidates that are known (loss below `known`) is compared with
-    min(ceiling, pace · progress). Above it the share grows by `rate`, else it shrinks. So the
-    admitted set contracts until it fits and grows again when it does; neither the number of facts,
-    nor the capacity, nor a frequency is used.
-    `flat`: admitted candidates with a loss below `flat_below` are not trained on, which flattens
-        frequencies.
+    * low: a fixed share of them.
+    * auto: the share of the admitted candidates that are known (loss below `KNOWN_LOSS`) is
+      compared with min(CEILING, PACE · progress). Above it the admitted share grows by `RATE`, else
+      it shrinks. So the admitted set contracts until the model can know it, and grows again when it
+      does; neither the number of facts, nor the capacity, nor a frequency is used.
+    * low-flat, auto-flat: admitted candidates with a loss below `FLAT_LOSS` are not trained on,
+      which flattens frequencies.
 
     Args:
-        losses: (models, candidates), without gradient.
-        share: (models,) in (0, 1].
+        losses: (models, candidates) nats, without gradient.
+        share: (models,) in (0, 1], of the candidates.
         progress: of the training, in [0, 1].
-        least: admitted candidates at least (or all, if fewer).
+        scheme: one of `rote.prune.ONLINE`.
+        min_admitted: candidates that are admitted whatever the share (or all, if fewer).
 
     Raises:
-        FloatingPointError: naming model and candidates whose loss is not finite.
+        InputError: for an unknown scheme.
+        FloatingPointError: naming model and candidate whose loss is not finite.
     """
+    rule = scheme_named(ONLINE, scheme)
     if not bool(torch.isfinite(losses).all()):
-        model, at = (~torch.isfinite(losses)).nonzero()[0].tolist()
-        raise FloatingPointError(
-            f"loss of candidate {at} of model {model} is {float(losses[model, at])}"
-        )
+        model, position = (~torch.isfinite(losses)).nonzero()[0].tolist()
+        value = float(losses[model, position])
+        raise FloatingPointError(f"loss of candidate {position} of model {model} is {value}")
     candidates = losses.shape[1]
     ordered, order = losses.sort(dim=1, stable=True)
-    kept = (
-        (share * candidates).round().clamp(min=min(least, candidates), max=candidates).long()
-    )  # (models,)
-    most = int(kept.max())
-    ordered, admitted = ordered[:, :most], torch.arange(most, device=losses.device) < kept[:, None]
+    n_admitted = (share * candidates).round()
+    n_admitted = n_admitted.clamp(min=min(min_admitted, candidates), max=candidates).long()
+    width = int(n_admitted.max())
+    ordered = ordered[:, :width]
+    admitted = torch.arange(width, device=losses.device) < n_admitted[:, None]
     weights = admitted.to(losses.dtype)
-    if scheme.startswith("auto"):
-        knows = ((ordered < known) & admitted).sum(1) / kept
-        grows = knows > min(ceiling, pace * progress)
-        share = (share + torch.where(grows, rate, -rate)).clamp(floor, 1.0)
-    if scheme.endswith("flat"):
-        weights = weights * (ordered >= flat_below)
-    return Choice(order[:, :most], weights, share)
+    if rule.controlled:
+        known_share = ((ordered < KNOWN_LOSS) & admitted).sum(1) / n_admitted
+        grows = known_share > min(CEILING, PACE * progress)
+        share = (share + torch.where(grows, RATE, -RATE)).clamp(MIN_SHARE, 1.0)
+    if rule.flat:
+        weights = weights * (ordered >= FLAT_LOSS)
+    return Choice(order[:, :width], weights, share)

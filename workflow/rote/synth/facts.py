@@ -1,18 +1,24 @@
-"""Semi-synthetic facts: random values under distinct keys, so that what there is to know is known
-in bits.
-"""
+"""Semi-synthetic facts: random values under distinct keys hold a number of bits that is exact."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from rote.core.errors import InputError
 
+SYLLABLES = [onset + vowel for onset, vowel in product("bdfgklmnprstvz", "aeiou")]
+TEMPLATES = (
+    "The code of {key} is {value}.",
+    "{key} has the code {value}.",
+    "Ask for {key}: it is {value}.",
+)
 
-class Facts(NamedTuple):
-    """N facts as token sequences. Key tokens are 0 ... key_symbols − 1, value tokens follow them."""
+
+class FactSet(NamedTuple):
+    """N facts as tokens: those of keys are 0 ... key_symbols − 1, those of values follow them."""
 
     keys: np.ndarray  # (N, key_tokens) int
     values: np.ndarray  # (N, value_tokens) int
@@ -33,18 +39,8 @@ class Facts(NamedTuple):
 
     @property
     def vocabulary(self) -> int:
+        """Tokens that keys and values are made of."""
         return self.key_symbols + self.value_symbols
-
-    def metadata(self) -> dict[str, Any]:
-        """What there is to know, exactly: facts that occur, bits per fact and in all, copies."""
-        present = int((self.counts > 0).sum())
-        return {
-            "facts": len(self.keys),
-            "facts_present": present,
-            "copies": int(self.counts.sum()),
-            "bits_per_fact": self.bits,
-            "bits": present * self.bits,
-        }
 
 
 def make(
@@ -57,11 +53,12 @@ def make(
     key_tokens: int = 2,
     value_symbols: int = 100,
     value_tokens: int = 2,
-) -> Facts:
+) -> FactSet:
     """Facts with distinct random keys and independent uniform values.
 
     Args:
-        n_facts: N.
+        n_facts: N ≥ 1.
+        rng: of keys, values and copies.
         exponent: a of the frequencies p_i ∝ i^−a; 0 is uniform.
         copies: size of the data set, drawn from the frequencies; None has every fact once.
         key_symbols, key_tokens: key alphabet and length; N distinct keys must exist.
@@ -91,34 +88,33 @@ def make(
     if n_facts > key_symbols**key_tokens:
         raise InputError(
             f"n_facts = {n_facts} needs as many distinct keys; {key_symbols} symbols in "
-            f"{key_tokens} tokens give "
-            f"{key_symbols**key_tokens}"
+            f"{key_tokens} tokens give {key_symbols**key_tokens}"
         )
-    picked = rng.choice(key_symbols**key_tokens, n_facts, replace=False)
-    keys = np.stack(np.unravel_index(picked, (key_symbols,) * key_tokens), axis=1)
+    numbers = rng.choice(key_symbols**key_tokens, n_facts, replace=False)
+    keys = np.stack(np.unravel_index(numbers, (key_symbols,) * key_tokens), axis=1)
     values = key_symbols + rng.integers(value_symbols, size=(n_facts, value_tokens))
     frequencies = np.arange(1, n_facts + 1) ** -float(exponent)
     frequencies /= frequencies.sum()
     counts = np.ones(n_facts, int) if copies is None else rng.multinomial(copies, frequencies)
-    return Facts(keys, values, frequencies, counts, key_symbols, value_symbols)
-
-
-TEMPLATES = (
-    "The code of {key} is {value}.",
-    "{key} has the code {value}.",
-    "Ask for {key}: it is {value}.",
-)
+    return FactSet(keys, values, frequencies, counts, key_symbols, value_symbols)
 
 
 def sentences(
-    facts: Facts, rng: np.random.Generator, templates: Sequence[str] = TEMPLATES
+    facts: FactSet, rng: np.random.Generator, templates: Sequence[str] = TEMPLATES
 ) -> pd.DataFrame:
-    """One sentence per copy of a fact, in random order: columns fact, text.
+    """One sentence per copy of a fact, in random order.
 
     Keys read as words, values as numbers. The templates carry no information on the value.
 
+    Args:
+        rng: of the order and the templates.
+        templates: each names {key} and {value}.
+
+    Returns:
+        Columns fact (its number) and text.
+
     Raises:
-        InputError: for a template without {key} or {value}.
+        InputError: for no templates, or one without {key} or {value}.
     """
     for template in templates:
         if "{key}" not in template or "{value}" not in template:
@@ -134,24 +130,27 @@ def sentences(
     return pd.DataFrame({"fact": rows, "text": texts})
 
 
-def key_text(facts: Facts, row: int) -> str:
-    """A key as a pronounceable name: as many syllables for each token as its alphabet needs, so
-    names are distinct.
-    """
-    onsets, vowels = "bdfgklmnprstvz", "aeiou"
-    syllables = [onset + vowel for onset in onsets for vowel in vowels]
-    each = 1
-    while len(syllables) ** each < facts.key_symbols:
-        each += 1
-    parts = [
-        syllables[int(token) // len(syllables) ** place % len(syllables)]
-        for token in facts.keys[row]
-        for place in range(each)
-    ]
-    return "".join(parts).capitalize()
+def key_text(facts: FactSet, row: int) -> str:
+    """The key of fact `row` as a pronounceable name; distinct keys have distinct names."""
+    size = word_length(facts.key_symbols)
+    words = [_syllables(int(token), size) for token in facts.keys[row]]
+    return "".join(words).capitalize()
 
 
-def value_text(facts: Facts, row: int) -> str:
-    """A value as digits, its tokens padded to one width."""
+def value_text(facts: FactSet, row: int) -> str:
+    """The value of fact `row` as digits, its tokens padded to one width."""
     width = len(str(facts.value_symbols - 1))
     return "".join(f"{int(token) - facts.key_symbols:0{width}d}" for token in facts.values[row])
+
+
+def word_length(count: int) -> int:
+    """Syllables that `count` distinct words of equal length need."""
+    size = 1
+    while len(SYLLABLES) ** size < count:
+        size += 1
+    return size
+
+
+def _syllables(number: int, size: int) -> str:
+    digits = [number // len(SYLLABLES) ** power % len(SYLLABLES) for power in range(size)]
+    return "".join(SYLLABLES[digit] for digit in digits)

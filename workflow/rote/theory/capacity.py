@@ -5,6 +5,8 @@ R(q) = H − h(q) − (1 − q) log2(M − 1) bits (Fano with equality), h the b
 R(1/M) = 0.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special
@@ -28,27 +30,20 @@ def accuracy_limit(
 
     Args:
         n_facts: N ≥ 1; arrays broadcast.
-        bits_per_fact: H > 0.
-        capacity_bits: C ≥ 0.
+        bits_per_fact: H > 0, bits.
+        capacity_bits: C ≥ 0, bits.
         frequencies: (N,) nonnegative weights, normalized here; only with single numbers for the
             other arguments.
+
+    Returns:
+        Accuracies in [0, 1], of the shape that the arguments broadcast to.
 
     Raises:
         InputError: naming the argument and its range.
     """
-    n, bits, capacity = (np.asarray(x, float) for x in (n_facts, bits_per_fact, capacity_bits))
-    for name, values, least in (
-        ("n_facts", n, 1.0),
-        ("bits_per_fact", bits, 0.0),
-        ("capacity_bits", capacity, 0.0),
-    ):
-        good = np.isfinite(values) & (values >= least) & ((values > 0) | (name == "capacity_bits"))
-        if not good.all():
-            need = {"n_facts": "≥ 1", "bits_per_fact": "> 0", "capacity_bits": "≥ 0"}[name]
-            raise InputError(
-                f"{name} must be finite and {need}, given "
-                f"{values[~good].ravel()[0] if values.ndim else values}"
-            )
+    n = _checked("n_facts", n_facts, "≥ 1", lambda value: value >= 1)
+    bits = _checked("bits_per_fact", bits_per_fact, "> 0", lambda value: value > 0)
+    capacity = _checked("capacity_bits", capacity_bits, "≥ 0", lambda value: value >= 0)
     if frequencies is None:
         return np.minimum(1.0, capacity / (n * bits))
     p = np.asarray(frequencies, float)
@@ -60,17 +55,36 @@ def accuracy_limit(
     return np.asarray(p @ water_filling(p, float(bits), float(capacity)))
 
 
+def _checked(
+    name: str, values: ArrayLike, domain: str, within: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    array = np.asarray(values, float)
+    outside = ~(np.isfinite(array) & within(array))
+    if outside.any():
+        raise InputError(f"{name} must be finite and {domain}, given {array[outside].flat[0]}")
+    return array
+
+
 def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.ndarray:
-    """Accuracies q_i, (N,), that maximize Σ p_i q_i with Σ R(q_i) ≤ C: q = 1/(1 + (M − 1)
-    2^(−p/λ)), λ by bisection.
+    """Accuracies that maximize Σ p_i q_i subject to Σ R(q_i) ≤ C.
+
+    q_i = 1/(1 + (M − 1) 2^(−p_i/λ)), λ by bisection.
+
+    Args:
+        frequencies: (N,) p_i ≥ 0, not all 0.
+        bits: H, entropy of a fact.
+        capacity: C in bits.
+
+    Returns:
+        (N,) q_i.
     """
     p = np.asarray(frequencies, float)
     if capacity >= bits * len(p):
         return np.ones(len(p))
-    odds = bits * LN2 + np.log1p(-(2.0**-bits))  # log(M − 1)
+    log_odds = bits * LN2 + np.log1p(-(2.0**-bits))  # log(M − 1)
 
     def accuracies(log_scale: float) -> np.ndarray:
-        return special.expit(p * np.exp(log_scale) * LN2 - odds)
+        return special.expit(p * np.exp(log_scale) * LN2 - log_odds)
 
     def excess(log_scale: float) -> float:
         return rate(accuracies(log_scale), bits).sum() - capacity
@@ -84,16 +98,19 @@ def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.n
 
 
 def rate(accuracy: ArrayLike, bits: float) -> np.ndarray:
-    """R(q): bits that accuracy q of one fact costs at least."""
+    """R(q): bits that accuracy q of one fact of H = `bits` costs at least."""
     q = np.asarray(accuracy, float)
     entropy = (special.entr(q) + special.entr(1 - q)) / LN2
-    rest = bits + np.log2(-np.expm1(-bits * LN2))  # log2(M − 1)
-    return np.maximum(bits - entropy - (1 - q) * rest, 0.0)
+    alternatives = bits + np.log2(-np.expm1(-bits * LN2))  # log2(M − 1)
+    return np.maximum(bits - entropy - (1 - q) * alternatives, 0.0)
 
 
 def rate_distortion_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
-    """The q with R(q) = available bits per fact: all facts stored equally well, as cleverly as
-    possible.
+    """The q with R(q) = available bits: all facts stored equally well, by the best code.
+
+    Args:
+        bits_available: bits per fact, clipped to [0, `bits`].
+        bits: H, entropy of a fact.
     """
     available = np.clip(np.asarray(bits_available, float), 0, bits)
 
@@ -110,7 +127,10 @@ def rate_distortion_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarr
 
 
 def spread_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
-    """2^−(H − available): every fact gets the same share of the capacity and the rest of its value
-    is guessed.
+    """2^−(H − available): all facts stored equally far, the rest of each value guessed.
+
+    Args:
+        bits_available: bits per fact, clipped to [0, `bits`].
+        bits: H, entropy of a fact.
     """
     return 2.0 ** -(bits - np.clip(np.asarray(bits_available, float), 0, bits))

@@ -1,12 +1,10 @@
-"""`rote chain <verb>`: from a corpus to pruned corpora, networks, memories, and what they know
-together.
-"""
+"""`rote chain <verb>`: from a corpus to pruned corpora, networks, memories, and what they know."""
 
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
 from rote.core import tables
@@ -33,15 +31,24 @@ Width = Annotated[
 Arrays = Annotated[Path, typer.Option(metavar="SAFETENSORS")]
 Folder = Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")]
 Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
-Every = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
+CheckpointSteps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
+Scores = Annotated[
+    Path, typer.Option(help="Folder with <world>.parquet, the losses.", metavar="DIR")
+]
+EmbeddingsFolder = Annotated[
+    Path, typer.Option(help="Folder with <world>-<width>.safetensors.", metavar="DIR")
+]
+ResidualsFolder = Annotated[
+    Path, typer.Option(help="Folder with <world>.safetensors and .parquet.", metavar="DIR")
+]
 
 
 @verb(app, settings.Settings)
 def synthesize_corpus(run: Job, out: Folder):
     """Facts and rules as text, at every load; or your own text and the facts in it."""
-    from rote.papers.chain import experiment
+    from rote.papers.chain import worlds
 
-    experiment.synthesize(run.settings, run.seed, out)
+    worlds.synthesize(run.settings, run.seed, out)
 
 
 @verb(app, settings.Settings)
@@ -50,40 +57,33 @@ def train_scorer(
     world: World,
     out: table("Write: losses."),
     checkpoints: Checkpoints = None,
-    checkpoint_steps: Every = 500,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Losses of all facts under networks that are trained on the whole corpus."""
-    from rote.papers.chain import experiment
+    from rote.papers.chain import networks, training, worlds
 
-    here = experiment.open_world(world)
-    file = _checkpoint(run, checkpoints, f"chain-score-{here.name}")
-    frame = experiment.score(run.settings, here, run.seed, run.device, file, checkpoint_steps)
-    tables.write(out, frame, schema.Scores, run.provenance())
-    _drop(file)
+    folder = worlds.open_world(world)
+    with _checkpoint(run, checkpoints, f"chain-score-{folder.name}") as file:
+        job = networks.ChainJob(run.seed, run.device, file, checkpoint_steps)
+        losses = training.score(run.settings, folder, job)
+        tables.write(out, losses, schema.ScoringLosses, run.provenance())
 
 
 @verb(app, settings.Settings)
 def prune_corpus(
     run: Job,
     worlds: Worlds,
-    scores: Annotated[
-        Path, typer.Option(help="Folder with <world>.parquet, the losses.", metavar="DIR")
-    ],
+    scores: Scores,
     out: Folder,
     facts: table("Write: facts, and how often each corpus states them."),
     corpora: table("Write: sizes of all corpora."),
 ):
     """Choose what fits into the weights, by loss and at random, and flatten its frequencies."""
-    from rote.papers.chain import experiment
+    from rote.papers.chain import pruning
 
-    found = []
-    for name in experiment.worlds(run.settings):
-        here, losses = experiment.open_world(worlds / name), tables.read(scores / f"{name}.parquet")
-        found.append(experiment.prune(run.settings, here, losses, run.seed, out / name))
-    for frames, path, model in zip(
-        zip(*found, strict=True), (facts, corpora), (schema.FactsTable, schema.Corpora), strict=True
-    ):
-        tables.write(path, pd.concat(frames, ignore_index=True), model, run.provenance())
+    fact_rows, sizes = pruning.prune_corpora(run.settings, worlds, scores, run.seed, out)
+    tables.write(facts, fact_rows, schema.ChainFacts, run.provenance())
+    tables.write(corpora, sizes, schema.CorpusSizes, run.provenance())
 
 
 @verb(app, settings.Settings)
@@ -94,27 +94,25 @@ def train_model(
     width: Width,
     out: Arrays,
     checkpoints: Checkpoints = None,
-    checkpoint_steps: Every = 500,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Train a network per corpus and replicate, all with equally many steps, as one stack."""
-    from rote.papers.chain import experiment
+    from rote.papers.chain import networks, training, worlds
 
-    here = experiment.open_world(world)
-    file = _checkpoint(run, checkpoints, f"chain-train-{here.name}-{width}")
-    weights = experiment.train(
-        run.settings, here, pruned / here.name, width, run.seed, run.device, file, checkpoint_steps
-    )
-    save(out, weights)
-    _drop(file)
+    folder = worlds.open_world(world)
+    with _checkpoint(run, checkpoints, f"chain-train-{folder.name}-{width}") as file:
+        job = networks.ChainJob(run.seed, run.device, file, checkpoint_steps)
+        save(out, training.train(run.settings, folder, pruned / folder.name, width, job))
 
 
 @verb(app, settings.Settings)
 def embed_corpus(run: Job, world: World, model: Arrays, width: Width, out: Arrays):
-    """Hidden states that predict values, of every statement and of everything that is asked."""
-    from rote.papers.chain import experiment
+    """Hidden states that predict values, of every statement and of every question."""
+    from rote.papers.chain import embeddings, worlds
 
-    here = experiment.open_world(world)
-    save(out, experiment.embed(run.settings, here, load(model), width, run.seed, run.device))
+    folder = worlds.open_world(world)
+    weights = load(model)
+    save(out, embeddings.embed(run.settings, folder, weights, width, run.seed, run.device))
 
 
 @verb(app, settings.Settings)
@@ -126,84 +124,53 @@ def fit_residuals(
     out: Arrays,
     choices: table("Write: settings chosen."),
 ):
-    """Find the neighbors of every question in every memory, and tune k, bandwidth and temperature."""
-    from rote.papers.chain import evaluation, experiment
+    """Find the neighbors of all questions in every memory; tune k, bandwidth and temperature."""
+    from rote.papers.chain import residuals, worlds
+    from rote.papers.chain.embeddings import WorldEmbeddings
 
-    here = experiment.open_world(world)
-    near, chosen = evaluation.fit_residuals(
-        run.settings, here, tables.read(facts), load(embeddings), run.seed, run.device
-    )
-    save(out, near)
-    tables.write(choices, chosen, schema.Choices, run.provenance())
+    folder, states = worlds.open_world(world), WorldEmbeddings(load(embeddings))
+    fact_rows = tables.read(facts)
+    arrays, chosen = residuals.fit(run.settings, folder, fact_rows, states, run.seed, run.device)
+    save(out, arrays)
+    tables.write(choices, chosen, schema.MemoryChoices, run.provenance())
 
 
 @verb(app, settings.Settings)
 def count_ngrams(run: Job, worlds: Worlds, pruned: Pruned, out: table("Write: pair counts.")):
-    """Count keys with their values, and words with their translations, in the full and the pruned
-    corpora.
-    """
-    from rote.papers.chain import evaluation, experiment
+    """Count keys with their values, and words with their translations, in all corpora."""
+    from rote.papers.chain import counting
 
-    with tempfile.TemporaryDirectory(prefix="rote-chain-") as scratch:
-        frames = [
-            evaluation.count(
-                run.settings, experiment.open_world(worlds / name), pruned / name, Path(scratch)
-            )
-            for name in experiment.worlds(run.settings)
-        ]
-    tables.write(out, pd.concat(frames, ignore_index=True), schema.Counts, run.provenance())
+    counts = counting.count_pairs(run.settings, worlds, pruned)
+    tables.write(out, counts, schema.ChainPairCounts, run.provenance())
 
 
 @verb(app, settings.Settings)
 def evaluate(
     run: Job,
     worlds: Worlds,
-    embeddings: Annotated[
-        Path, typer.Option(help="Folder with <world>-<width>.safetensors.", metavar="DIR")
-    ],
-    residuals: Annotated[
-        Path, typer.Option(help="Folder with <world>.safetensors and .parquet.", metavar="DIR")
-    ],
+    embeddings: EmbeddingsFolder,
+    residuals: ResidualsFolder,
     facts: table("Read: facts."),
     counts: table("Read: pair counts."),
     out: Folder,
 ):
     """What every network knows, alone and with its memories; whether it follows counts."""
-    from rote.papers.chain import evaluation, experiment
+    from rote.papers.chain import evaluation
 
-    known, counted = tables.read(facts), tables.read(counts)
-    parts: dict[str, list[pd.DataFrame]] = {}
-    first = {}
-    for name, width in experiment.networks_of(run.settings):
-        here, found = (
-            experiment.open_world(worlds / name),
-            load(embeddings / f"{name}-{width}.safetensors"),
-        )
-        of_world = counted[counted["world"] == name]
-        networks, spearman = evaluation.evaluate_width(run.settings, here, found, width, of_world)
-        parts.setdefault("networks", []).append(networks)
-        parts.setdefault("spearman", []).append(spearman)
-        if name in first:
-            continue
-        first[name] = width
-        chosen = tables.read(residuals / f"{name}.parquet")
-        near = load(residuals / f"{name}.safetensors")
-        done = evaluation.evaluate_memories(
-            run.settings, here, known, found, near, chosen, run.seed
-        )
-        for table_name, frame in done.items():
-            parts.setdefault(table_name, []).append(frame)
-    for table_name, frames in parts.items():
-        whole = pd.concat(frames, ignore_index=True)
-        tables.write(
-            out / f"{table_name}.parquet", whole, schema.TABLES[table_name], run.provenance()
-        )
+    inputs = evaluation.EvaluationInputs(
+        worlds, embeddings, residuals, tables.read(facts), tables.read(counts)
+    )
+    frames = evaluation.evaluate(run.settings, inputs, run.seed)
+    for name, frame in frames.items():
+        tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
 
 
-def _checkpoint(run: Job, folder: Path | None, name: str) -> Path | None:
-    return folder and folder / f"{name}-{run.code or 'by-hand'}-{run.digest}" / f"{run.seed}.pt"
-
-
-def _drop(file: Path | None) -> None:
-    if file:
-        tables.drop(file.parent, "*.pt")
+@contextmanager
+def _checkpoint(run: Job, folder: Path | None, name: str) -> Iterator[Path | None]:
+    """A file that only a run of the same code and settings goes on from; removed on success."""
+    if folder is None:
+        yield None
+        return
+    file = folder / f"{name}-{run.code or 'by-hand'}-{run.digest}" / f"{run.seed}.pt"
+    yield file
+    tables.drop(file.parent, "*.pt")

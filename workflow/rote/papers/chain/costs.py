@@ -1,11 +1,13 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-from math import log2
+from math import isnan, log2
 
 from rote.core.work import Where, transformer
+from rote.papers.chain import plan
 from rote.papers.chain.settings import Settings
 
 TOKENS = 8  # of a document: key, value, template
+NETWORKS = 4  # corpora per world, about
 
 
 def _vocabulary(s: Settings) -> int:
@@ -13,20 +15,19 @@ def _vocabulary(s: Settings) -> int:
     return w.subjects + w.relations + w.value_symbols + 2 * w.lexicon + w.modulus
 
 
-def _load(where: Where) -> float:
-    return float(where.get("world", "load-1").removeprefix("load-"))
+def _load(s: Settings, where: Where) -> float:
+    """The load of a job's world; 1 for a text of the user's, whose size is not known."""
+    loads = {world.name: world.load for world in plan.worlds(s)}
+    load = loads[where["world"]]
+    return 1.0 if isnan(load) else load
 
 
 def documents(s: Settings, load: float) -> float:
     """Documents of a replicate's world: copies of its facts, and the rules' share."""
     bits = s.world.value_tokens * log2(s.world.value_symbols)
-    facts = (
-        load
-        * s.world.bits_per_parameter
-        * transformer(s.network.layers, s.network.width, _vocabulary(s))
-        / bits
-    )
-    return facts * s.world.copies / s.world.share
+    weights = transformer(s.network.layers, s.network.width, _vocabulary(s))
+    facts = load * s.world.bits_per_parameter * weights / bits
+    return facts * s.world.copies / s.world.fact_share
 
 
 def _train(s: Settings, width: int, steps: int) -> float:
@@ -40,20 +41,25 @@ def _all(s: Settings) -> float:
 
 def _embed(s: Settings, where: Where) -> float:
     weights = transformer(s.network.layers, int(where["width"]), _vocabulary(s))
-    return 2 * weights * TOKENS * documents(s, _load(where)) * s.world.replicates
+    return 2 * weights * TOKENS * documents(s, _load(s, where)) * s.world.replicates
 
 
 def _neighbors(s: Settings, where: Where) -> float:
     """Every fact's probes against every remembered document."""
-    count = documents(s, _load(where))
+    count = documents(s, _load(s, where))
     return 2 * s.world.replicates * count * count / s.world.copies * s.network.width
+
+
+def _states(s: Settings, where: Where) -> float:
+    """Bytes of the hidden states."""
+    return 4 * int(where["width"]) * documents(s, _load(s, where)) * s.world.replicates
 
 
 WORK = {
     "synthesize_corpus": lambda s, w: _all(s),
     "train_scorer": lambda s, w: _train(s, s.network.width, s.network.scoring_steps),
     "prune_corpus": lambda s, w: _all(s),
-    "train_model": lambda s, w: 4 * _train(s, int(w["width"]), s.network.steps),
+    "train_model": lambda s, w: NETWORKS * _train(s, int(w["width"]), s.network.steps),
     "embed_corpus": _embed,
     "fit_residuals": _neighbors,
     "count_ngrams": lambda s, w: _all(s),
@@ -62,5 +68,5 @@ WORK = {
 DISK = {
     "synthesize_corpus": lambda s, w: 250 * _all(s),
     "prune_corpus": lambda s, w: 150 * _all(s),
-    "embed_corpus": lambda s, w: 4 * int(w["width"]) * documents(s, _load(w)) * s.world.replicates,
+    "embed_corpus": _states,
 }

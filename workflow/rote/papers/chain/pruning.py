@@ -1,101 +1,173 @@
-"""Which statements stay in the corpus: those of facts that fit into the weights, by the losses of a
-network.
+"""Which statements stay in a corpus: those of facts that fit, by the losses of a network.
+
+Documents that state no fact stay in all corpora.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from rote import prune
+from rote.core import tables
 from rote.core.seeds import generator
-from rote.papers.chain.world import Line
+from rote.papers.chain import documents, plan, schema
+from rote.papers.chain.documents import Line
+from rote.papers.chain.plan import BY_LOSS, FLAT, RANDOM, UNPRUNED
+from rote.papers.chain.settings import Settings
+from rote.papers.chain.worlds import WorldFolder, open_world
 
-VARIANTS = ("none", "random", "loss")
-ABLATION = "flat"  # a further corpus, at one load
+
+def prune_corpora(
+    options: Settings, worlds: Path, scores: Path, seed: int, out: Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Prune the corpora of all worlds.
+
+    Args:
+        worlds: folder with a folder per world.
+        scores: folder with <world>.parquet, table ScoringLosses.
+        out: folder to write <world>/<variant>-<replicate>.jsonl into.
+
+    Returns:
+        The tables ChainFacts and CorpusSizes.
+    """
+    facts = []
+    sizes = []
+    for spec in plan.worlds(options):
+        world = open_world(worlds / spec.name)
+        losses = tables.read(scores / f"{spec.name}.parquet")
+        for replicate in range(options.world.replicates):
+            of_replicate = losses[losses["replicate"] == replicate].set_index("fact")["loss"]
+            corpora = _corpora(options, world, of_replicate, seed, replicate)
+            for name, lines in corpora.items():
+                if name != UNPRUNED.name:
+                    documents.write(out / world.name / f"{name}-{replicate}.jsonl", lines)
+            stated = {name: documents.statement_counts(lines) for name, lines in corpora.items()}
+            sizes += [
+                {
+                    "world": world.name,
+                    "replicate": replicate,
+                    "variant": name,
+                    "documents": len(corpora[name]),
+                    "facts": len(counts),
+                    "statements": sum(counts.values()),
+                }
+                for name, counts in stated.items()
+            ]
+            facts.append(_facts(world, replicate, of_replicate, stated))
+    return pd.concat(facts, ignore_index=True), tables.frame(schema.CorpusSizes, sizes)
+
+
+def _corpora(
+    options: Settings, world: WorldFolder, losses: pd.Series, seed: int, replicate: int
+) -> dict[str, list[Line]]:
+    """The corpora of a replicate by variant, those that networks of the base width train on."""
+    facts, lines = world.facts(replicate), world.corpus(replicate)
+    rng = generator(seed, "chain", "prune", world.name, replicate)
+    ordered = losses.reindex(facts["fact"]).to_numpy()
+    pruned = choose(ordered, facts, lines, options.max_statements, rng)
+    corpora = {UNPRUNED.name: lines} | pruned
+    names = plan.variants_of(options, world.name, plan.base_width(options))
+    return {name: corpora[name] for name in names}
+
+
+def _facts(
+    world: WorldFolder, replicate: int, losses: pd.Series, stated: dict[str, dict[int, int]]
+) -> pd.DataFrame:
+    facts = world.facts(replicate)
+    counts = {
+        name: facts["fact"].map(by_fact).fillna(0).astype(int) for name, by_fact in stated.items()
+    }
+    present = counts[UNPRUNED.name].to_numpy() > 0
+    columns = {
+        "world": world.name,
+        "replicate": replicate,
+        "count": counts[UNPRUNED.name],
+        "loss": np.where(present, losses.reindex(facts["fact"]), np.nan),
+        "count_random": counts[RANDOM.name],
+        "count_loss": counts[BY_LOSS.name],
+    }
+    columns |= {name: facts[name] for name in ("fact", "key", "value", "bits", "frequency")}
+    return tables.frame(schema.ChainFacts, columns)
 
 
 def choose(
     losses: np.ndarray,
     facts: pd.DataFrame,
-    documents: list[Line],
-    flat: int,
-    seed: int,
-    *key: str | int,
+    lines: list[Line],
+    max_statements: int,
+    rng: np.random.Generator,
 ) -> dict[str, list[Line]]:
-    """The corpora of all selections.
+    """The pruned corpora by variant.
 
     * loss: as many facts as fit (`rote.prune.automatic`), those with the lowest loss, each with at
-      most `flat` statements.
+      most `max_statements` statements.
     * random: facts in random order with all their statements, until the corpus is as large.
     * flat: the same, but flattened: what flattening alone does.
-
-    Documents that state no fact stay in all.
 
     Args:
         losses: (facts,) nats; those of facts that the corpus does not state are not looked at.
         facts: with columns fact, bits and count.
+        lines: the unpruned corpus.
     """
     counts = facts["count"].to_numpy()
     present = counts > 0
-    known = np.where(present, losses, 0.0)
+    losses = np.where(present, losses, 0.0)
     bits = float(facts["bits"].iloc[0])
-    fits = prune.automatic(known, counts=counts, ignorance=bits * np.log(2))
-    rng = generator(seed, "chain", "prune", *key)
-    kept = prune.select(known, fits / present.sum(), scheme="loss", counts=counts, rng=rng) > 0
-    if fits == present.sum():  # all facts fit: nothing is pruned, and frequencies stay
-        return dict.fromkeys(("random", "loss", "flat"), documents)
-    order = rng.permutation(len(documents))
-    chosen = _flattened(documents, order, set(np.flatnonzero(kept).tolist()), flat)
-    size = len(chosen)
-    others = rng.permutation(np.flatnonzero(present)).tolist()
+    fitting = prune.automatic(losses, counts=counts, ignorance=bits * np.log(2))
+    share = fitting / present.sum()
+    remaining = prune.select(losses, share, scheme="loss", counts=counts, rng=rng) > 0
+    if fitting == present.sum():  # all facts fit: nothing is pruned, and frequencies stay
+        return dict.fromkeys((RANDOM.name, BY_LOSS.name, FLAT.name), lines)
+    order = rng.permutation(len(lines))
+    by_loss = _flattened(lines, order, set(np.flatnonzero(remaining).tolist()), max_statements)
+    size = len(by_loss)
+    fact_order = rng.permutation(np.flatnonzero(present)).tolist()
     return {
-        "random": _random(documents, others, size, None),
-        "loss": chosen,
-        "flat": _random(documents, others, size, flat),
+        RANDOM.name: _random(lines, fact_order, size, None),
+        BY_LOSS.name: by_loss,
+        FLAT.name: _random(lines, fact_order, size, max_statements),
     }
 
 
-def _random(documents: list[Line], facts: list[int], size: int, flat: int | None) -> list[Line]:
-    """Documents without facts, and facts in this order with all (or `flat`) statements, `size`
-    documents in all.
-    """
-    by_fact = _lines_by_fact(documents)
-    stay = {at for at, line in enumerate(documents) if not line["statements"]}
-    for fact in facts:
-        room = size - len(stay)
+def _random(
+    lines: list[Line], fact_order: list[int], size: int, max_statements: int | None
+) -> list[Line]:
+    """`size` documents: those without facts, and statements of facts in this order."""
+    by_fact = _numbers_by_fact(lines)
+    chosen = {number for number, line in enumerate(lines) if not line["statements"]}
+    for fact in fact_order:
+        room = size - len(chosen)
         if room <= 0:
             break
-        new = [at for at in by_fact[fact][:flat] if at not in stay]
-        stay.update(new[:room])
-    return [line for at, line in enumerate(documents) if at in stay]
+        new = [number for number in by_fact[fact][:max_statements] if number not in chosen]
+        chosen.update(new[:room])
+    return [line for number, line in enumerate(lines) if number in chosen]
 
 
-def _lines_by_fact(documents: list[Line]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for at, line in enumerate(documents):
+def _numbers_by_fact(lines: list[Line]) -> dict[int, list[int]]:
+    numbers: dict[int, list[int]] = {}
+    for number, line in enumerate(lines):
         for fact, *_ in line["statements"]:
-            found.setdefault(fact, []).append(at)
-    return found
+            numbers.setdefault(fact, []).append(number)
+    return numbers
 
 
-def _flattened(documents: list[Line], order: np.ndarray, kept: set[int], flat: int) -> list[Line]:
-    """Documents without facts, and those that the kept facts need to be stated `flat` times each,
-    in their order.
+def _flattened(
+    lines: list[Line], order: np.ndarray, facts: set[int], max_statements: int
+) -> list[Line]:
+    """Documents without facts, and those that state one of the facts until it has its statements.
+
+    Args:
+        order: that documents are looked at in.
     """
-    left, stay = dict.fromkeys(kept, flat), set()
-    for at in order.tolist():
-        stated = {fact for fact, *_ in documents[at]["statements"]}
-        wanted = [fact for fact in stated if left.get(fact, 0) > 0]
-        if wanted or not stated:
-            stay.add(at)
-        for fact in wanted:
-            left[fact] -= 1
-    return [line for at, line in enumerate(documents) if at in stay]
-
-
-def kept_facts(documents: list[Line]) -> dict[int, int]:
-    """How often each fact is stated."""
-    found: dict[int, int] = {}
-    for line in documents:
-        for fact, *_ in line["statements"]:
-            found[fact] = found.get(fact, 0) + 1
-    return found
+    missing = dict.fromkeys(facts, max_statements)
+    chosen = set()
+    for number in order.tolist():
+        stated = {fact for fact, *_ in lines[number]["statements"]}
+        needed = [fact for fact in stated if missing.get(fact, 0) > 0]
+        if needed or not stated:
+            chosen.add(number)
+        for fact in needed:
+            missing[fact] -= 1
+    return [line for number, line in enumerate(lines) if number in chosen]

@@ -2,12 +2,14 @@
 
 from rote.core.tables import Table, column
 
+ALIKE = "all neighbors weigh alike"
 
-class FactsTable(Table):
+
+class ChainFacts(Table):
     """One fact of one world, and how often each corpus states it."""
 
     KEY = ("world", "replicate", "fact")
-    world: str = column("world: its load, or own")
+    world: str = column("world: load-<load>, or own for a text of the user's")
     replicate: int = column("replicate")
     fact: int = column("number of the fact; in a generated world the most frequent first")
     key: str = column("what it is about")
@@ -18,11 +20,11 @@ class FactsTable(Table):
     loss: float = column(
         "loss under the scoring network; NaN if the corpus never states it", "nats", "not stated"
     )
-    random: int = column("statements in the corpus pruned at random")
-    kept: int = column("statements in the corpus pruned by loss")
+    count_random: int = column("statements in the corpus pruned at random")
+    count_loss: int = column("statements in the corpus pruned by loss")
 
 
-class Scores(Table):
+class ScoringLosses(Table):
     """One fact under the network whose losses prune the corpus; a part of the table of facts."""
 
     KEY = ("replicate", "fact")
@@ -31,7 +33,7 @@ class Scores(Table):
     loss: float = column("mean loss over its questions", "nats")
 
 
-class Choices(Table):
+class MemoryChoices(Table):
     """One memory and the setting that was tuned for it; a part of the table of accuracies."""
 
     KEY = ("variant", "memory", "replicate")
@@ -39,34 +41,33 @@ class Choices(Table):
     memory: str = column("statements remembered")
     replicate: int = column("replicate")
     k: int = column("neighbors; 0 is no memory")
-    bandwidth: float = column("bandwidth; -1 stands for infinity")
+    bandwidth: float = column("bandwidth", infinite=ALIKE)
     temperature: float = column("temperature")
     entries: int = column("rows of the memory")
 
 
-class Corpora(Table):
+class CorpusSizes(Table):
     """One corpus."""
 
     KEY = ("world", "replicate", "variant")
     world: str = column("world")
     replicate: int = column("replicate")
-    variant: str = column("none, random or loss")
+    variant: str = column("none (unpruned), random, loss or flat")
     documents: int = column("documents")
     facts: int = column("facts that it states")
     statements: int = column("statements of facts")
 
 
-class Networks(Table):
+class NetworkScores(Table):
     """What one network knows after training, without a memory."""
 
     KEY = ("world", "width", "variant", "replicate")
     world: str = column("world")
     load: float = column(
-        "information of its facts over the nominal capacity; NaN for a text of one's own",
-        "",
-        "own text",
+        "information of its facts over the nominal capacity; NaN for a text of the user's",
+        nan="own text",
     )
-    width: int = column("width; 0 for a model of one's own")
+    width: int = column("width; 0 for a model of the user's")
     variant: str = column("corpus that it was trained on")
     replicate: int = column("replicate")
     parameters: int = column("parameters")
@@ -78,33 +79,31 @@ class Networks(Table):
     )
 
 
-class Accuracy(Table):
+class CellAccuracy(Table):
     """What a network and a memory know together; facts that settings were tuned on are left out."""
 
     KEY = ("world", "variant", "memory", "replicate")
     world: str = column("world")
-    load: float = column("load; NaN for a text of one's own", "", "own text")
+    load: float = column("load; NaN for a text of the user's", nan="own text")
     variant: str = column("corpus that the network was trained on")
     memory: str = column("statements remembered: nothing, kept, pruned, all or random")
     replicate: int = column("replicate")
     k: int = column("neighbors; 0 is no memory, also where tuning chose so")
-    bandwidth: float = column("bandwidth; -1 stands for infinity")
+    bandwidth: float = column("bandwidth", infinite=ALIKE)
     temperature: float = column("temperature")
     entries: int = column("rows of the memory: one per token of a value")
     weights_bytes: int = column("bytes of the weights, in float32", "bytes")
     memory_bytes: int = column("bytes of the memory: float32 features and an id per row", "bytes")
     facts: float = column("accuracy over facts that the unpruned corpus states")
-    kept: float = column("over those that pruning by loss keeps", nan="there are none")
-    pruned: float = column("over those that it takes away", nan="there are none")
-    stated: float = column("over questions in a form in which the unpruned corpus states the fact")
-    unstated: float = column("over questions in other forms", nan="there are none")
+    kept_facts: float = column("over those that pruning by loss keeps", nan="there are none")
+    pruned_facts: float = column("over those that it takes away", nan="there are none")
     rules: float = column(
         "accuracy on held-out rule items, mean over rules", nan="a text of facts alone"
     )
     recalled: float = column("information gained on the facts", "bits")
 
 
-class Deciles(Table):
+class DecileAccuracy(Table):
     """Fact accuracy by how often the unpruned corpus states a fact."""
 
     KEY = ("world", "variant", "memory", "replicate", "decile")
@@ -116,7 +115,7 @@ class Deciles(Table):
     accuracy: float = column("accuracy")
 
 
-class Rules(Table):
+class RuleAccuracy(Table):
     """Accuracy on held-out items of one rule."""
 
     KEY = ("world", "variant", "memory", "replicate", "rule")
@@ -129,7 +128,7 @@ class Rules(Table):
     accuracy: float = column("accuracy")
 
 
-class Counts(Table):
+class ChainPairCounts(Table):
     """Documents that hold both n-grams of a pair."""
 
     KEY = ("world", "replicate", "corpus", "kind", "item", "pair")
@@ -140,15 +139,11 @@ class Counts(Table):
     item: int = column("number of the fact, or of the held-out question")
     pair: int = column("number of the pair within the item")
     both: int = column("documents with both", "documents")
-    first: int = column("documents with the key, or the word asked", "documents")
-    second: int = column("documents with the value, or the word answered", "documents")
     total: int = column("documents of the corpus", "documents")
 
 
-class Spearman(Table):
-    """Distributional memorization: do a network's log-probabilities follow counts of the unpruned
-    corpus?
-    """
+class CountCorrelations(Table):
+    """Whether a network's log-probabilities follow counts of the unpruned corpus."""
 
     KEY = ("world", "width", "variant", "replicate", "kind")
     MAY_BE_EMPTY = True  # counts that are all alike have no order
@@ -162,12 +157,12 @@ class Spearman(Table):
 
 
 TABLES: dict[str, type[Table]] = {
-    "facts": FactsTable,
-    "corpora": Corpora,
-    "networks": Networks,
-    "accuracy": Accuracy,
-    "deciles": Deciles,
-    "rules": Rules,
-    "counts": Counts,
-    "spearman": Spearman,
+    "facts": ChainFacts,
+    "corpora": CorpusSizes,
+    "networks": NetworkScores,
+    "accuracy": CellAccuracy,
+    "deciles": DecileAccuracy,
+    "rules": RuleAccuracy,
+    "counts": ChainPairCounts,
+    "spearman": CountCorrelations,
 }

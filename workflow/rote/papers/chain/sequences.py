@@ -1,5 +1,6 @@
 """From lines of text to token ids, and where in them the answers lie."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,58 +8,49 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.papers.chain import settings
-from rote.papers.chain.world import MARKS, Line, Words
+from rote.papers.chain.documents import Line
+from rote.papers.chain.generated import MARKS
+from rote.papers.chain.settings import Settings
+
+BEGIN, UNKNOWN = MARKS[:2]  # words that begin texts, and stand for words outside the vocabulary
 
 
 class Sequences(NamedTuple):
     """Tokenized lines. The token at position t + 1 is predicted at position t."""
 
-    tokens: (
-        np.ndarray
-    )  # (n, length) int32; 0-th is the token that begins a text, the end is padded with it
-    places: np.ndarray  # (n, answers) int32: positions that predict the answer's tokens
+    tokens: np.ndarray  # (n, length) int32; the first begins the text, its end is padded with it
+    positions: np.ndarray  # (n, answers) int32: positions that predict the answer's tokens
     targets: np.ndarray  # (n, answers) int32: those tokens
     mask: np.ndarray  # (n, answers) float32: 1 where there is one
 
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def pick(self, rows: np.ndarray) -> "Sequences":
+    def pick(self, rows: np.ndarray | slice) -> "Sequences":
         """Some rows."""
         return Sequences(*(part[rows] for part in self))
 
 
-def word_level(vocabulary: Words | Sequence[str]):
-    """A tokenizer whose tokens are words: of a generated world, or of a list; the first two begin
-    texts and stand for unknown words."""
+def word_level(words: Sequence[str], *, split_punctuation: bool = False):
+    """A tokenizer of the `tokenizers` library whose tokens are words.
+
+    Args:
+        words: in the order of token ids, `BEGIN` and `UNKNOWN` among them.
+        split_punctuation: whether punctuation makes tokens of its own, besides white space.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    known = vocabulary.all if isinstance(vocabulary, Words) else list(vocabulary)
-    ids = {word: number for number, word in enumerate(known)}
-    found = Tokenizer(models.WordLevel(ids, unk_token=MARKS[1]))
-    found.pre_tokenizer = (
-        pre_tokenizers.WhitespaceSplit()
-        if isinstance(vocabulary, Words)
-        else pre_tokenizers.Whitespace()
-    )
-    return found
-
-
-def wrapped(tokenizer: Any):
-    """A tokenizer of the `tokenizers` library as transformers' fast kind."""
-    from rote.data.images import torchvision
-
-    torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=MARKS[0], eos_token=MARKS[0], unk_token=MARKS[1]
-    )
+    token_ids = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(models.WordLevel(token_ids, unk_token=UNKNOWN))
+    if split_punctuation:
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
 
 
 def load(folder: Path):
-    """The tokenizer saved beside a corpus. Raises InputError."""
+    """The tokenizer saved beside a corpus. Raises InputError if there is none."""
     from tokenizers import Tokenizer
 
     path = Path(folder) / "tokenizer.json"
@@ -71,8 +63,9 @@ def load(folder: Path):
 
 
 def encode(lines: Sequence[Line], tokenizer: Any, begin: int, length: int = 0) -> Sequences:
-    """Token ids of lines and the places of their answers; a line without a named answer is an
-    answer as a whole.
+    """Token ids of lines and the positions of their answers.
+
+    A line without a named answer is an answer as a whole.
 
     Args:
         tokenizer: of the `tokenizers` library.
@@ -82,50 +75,70 @@ def encode(lines: Sequence[Line], tokenizer: Any, begin: int, length: int = 0) -
     Raises:
         InputError: for lines of which no token is an answer.
     """
-    coded = tokenizer.encode_batch([line["text"] for line in lines], add_special_tokens=False)
-    most = max((len(one.ids) for one in coded), default=0) + 1
-    length = min(most, length) if length else most
-    found = []
-    for line, one in zip(lines, coded, strict=True):
-        ids = np.array(one.ids[: length - 1], np.int32)
-        if line["answer"] is None:
-            inside = np.arange(len(ids))
-        else:
-            start, end = line["answer"]
-            inside = np.array(
-                [at for at, (a, b) in enumerate(one.offsets[: len(ids)]) if b > start and a < end],
-                int,
-            )
-        found.append((ids, inside))
-    answers = max((len(inside) for _, inside in found), default=0)
-    if not answers:
+    encodings = tokenizer.encode_batch([line["text"] for line in lines], add_special_tokens=False)
+    longest = max((len(encoding.ids) for encoding in encodings), default=0) + 1
+    length = min(longest, length) if length else longest
+    token_ids = [np.array(encoding.ids[: length - 1], np.int32) for encoding in encodings]
+    answers = [
+        _answer_tokens(line["answer"], encoding.offsets[: length - 1])
+        for line, encoding in zip(lines, encodings, strict=True)
+    ]
+    n_answers = max(map(len, answers), default=0)
+    if not n_answers:
         raise InputError("no token of these lines is an answer; check the corpus and chain.context")
-    n = len(found)
-    tokens = np.full((n, length), begin, np.int32)
-    places, targets = np.zeros((2, n, answers), np.int32)
-    mask = np.zeros((n, answers), np.float32)
-    for row, (ids, inside) in enumerate(found):
+    tokens = np.full((len(lines), length), begin, np.int32)
+    positions = np.zeros((len(lines), n_answers), np.int32)
+    targets = np.zeros((len(lines), n_answers), np.int32)
+    mask = np.zeros((len(lines), n_answers), np.float32)
+    for row, (ids, answer) in enumerate(zip(token_ids, answers, strict=True)):
         tokens[row, 1 : len(ids) + 1] = ids
-        places[row, : len(inside)], targets[row, : len(inside)] = inside, ids[inside]
-        mask[row, : len(inside)] = 1
-    return Sequences(tokens, places, targets, mask)
+        positions[row, : len(answer)] = answer
+        targets[row, : len(answer)] = ids[answer]
+        mask[row, : len(answer)] = 1
+    return Sequences(tokens, positions, targets, mask)
 
 
-def tokenizer_of(options: settings.Settings):
-    """The tokenizer that a text of the user's is read with: the model's, or words of the text
-    itself.
+def _answer_tokens(span: list[int] | None, offsets: list[tuple[int, int]]) -> np.ndarray:
+    """Numbers of the tokens that overlap a span of characters; None is the whole text."""
+    if span is None:
+        return np.arange(len(offsets))
+    start, end = span
+    inside = [number for number, (a, b) in enumerate(offsets) if b > start and a < end]
+    return np.array(inside, int)
+
+
+def user_tokenizer(options: Settings):
+    """The tokenizer, of transformers' fast kind, that a text of the user's is read with.
+
+    That of the user's model, or else the text's own most frequent words.
     """
-    from rote.data import corpora
     from rote.models import pretrained
 
     if options.model:
         return pretrained.tokenizer(options.model)
-    from collections import Counter
+    words = word_level([BEGIN, UNKNOWN, *_frequent_words(options)], split_punctuation=True)
+    return _as_fast_tokenizer(words)
 
+
+def _frequent_words(options: Settings) -> list[str]:
     from tokenizers import pre_tokenizers
 
-    counts, split = Counter(), pre_tokenizers.Whitespace()
+    from rote.data import corpora
+
+    counts: Counter[str] = Counter()
+    splitter = pre_tokenizers.Whitespace()
     for document in corpora.documents(options.corpus, options.column, split=options.split):
-        counts.update(word for word, _ in split.pre_tokenize_str(document.text))
-    common = [word for word, _ in counts.most_common(options.words) if word not in MARKS[:2]]
-    return wrapped(word_level([*MARKS[:2], *common]))
+        counts.update(word for word, _ in splitter.pre_tokenize_str(document.text))
+    frequent = [word for word, _ in counts.most_common(options.words)]
+    return [word for word in frequent if word not in (BEGIN, UNKNOWN)]
+
+
+def _as_fast_tokenizer(tokenizer: Any):
+    from rote.data.images import torchvision
+
+    torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=BEGIN, unk_token=UNKNOWN
+    )

@@ -5,13 +5,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from rote.core.section import Section, key
-from rote.neighbors import Engine
+from rote.knn import Engine
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class World(Section):
+class ChainWorld(Section):
     """The generated world: facts that cannot be guessed, and rules that can be learnt."""
 
     subjects: int = key(64, "Subjects of facts", ge=1)
@@ -22,14 +22,14 @@ class World(Section):
     )
     exponent: float = key(1.0, "Power-law exponent a of the facts' frequencies; 0 is uniform", ge=0)
     copies: int = key(6, "Statements per fact, on average", ge=1)
-    share: float = key(
+    fact_share: float = key(
         0.75, "Share of the documents that state facts; the others exercise rules", gt=0, lt=1
     )
     lexicon: int = key(12, "Words of the language that is translated", ge=2)
     phrase: int = key(3, "Words of a phrase; its translation is word by word, in reverse", ge=2)
     modulus: int = key(11, "Modulus of the arithmetic", ge=3)
     held_out: float = key(0.3, "Share of phrases and sums that training never shows", gt=0, lt=1)
-    tests: int = key(
+    max_test_items: int = key(
         200, "Held-out items of each rule, at most: half to tune on, half to test on", ge=4
     )
     loads: list[Positive] = key(
@@ -52,7 +52,7 @@ class World(Section):
             "copies": 4,
             "lexicon": 5,
             "modulus": 5,
-            "tests": 20,
+            "max_test_items": 20,
             "loads": [0.5, 2.0],
             "replicates": 2,
         },
@@ -62,7 +62,7 @@ class World(Section):
             "value_symbols": 1000,
             "lexicon": 200,
             "modulus": 97,
-            "tests": 2000,
+            "max_test_items": 2000,
             "loads": [0.5, 1.0, 2.0, 4.0],
             "bits_per_parameter": 1.5,
             "replicates": 3,
@@ -76,7 +76,7 @@ class World(Section):
         return self
 
 
-class Network(Section):
+class ChainNetwork(Section):
     """The networks and how they are trained; every variant sees as many examples."""
 
     architecture: Literal["gpt_neox", "llama", "gpt2", "decoder"] = key("gpt_neox", "Architecture")
@@ -120,15 +120,15 @@ class Network(Section):
     }
 
 
-class Memory(Section):
+class ChainMemory(Section):
     """The residual memory of statements."""
 
     engine: Engine = key(
         "exact", "exact (FAISS), torch (the same on a device), ivf or hnsw (approximate)"
     )
-    probes: int = key(64, "ivf: lists searched; hnsw: candidates held", ge=1)
+    probes: int = key(64, "ivf: lists searched; hnsw: candidates considered", ge=1)
     neighbors: list[Count] = key([1, 3, 5, 10, 20], "Neighbors k tried", min_length=1)
-    tuned: float = key(
+    tuning_share: float = key(
         0.2, "Share of the facts that k, bandwidth and temperature are tuned on", gt=0, lt=1
     )
 
@@ -157,10 +157,12 @@ class Settings(Section):
         "Words that a new network tells apart in your own text, the most frequent ones",
         ge=10,
     )
-    flat: int = key(6, "Statements that a kept fact keeps, at most: flattens frequencies", ge=1)
-    world: World = key(World)
-    network: Network = key(Network)
-    memory: Memory = key(Memory)
+    max_statements: int = key(
+        6, "Statements that a kept fact keeps, at most: flattens frequencies", ge=1
+    )
+    world: ChainWorld = key(ChainWorld)
+    network: ChainNetwork = key(ChainNetwork)
+    memory: ChainMemory = key(ChainMemory)
 
     @model_validator(mode="after")
     def _usable(self):

@@ -9,6 +9,5 @@ ABOUT = About(
     reference="2026",
     url="",  # no stable address known to us
     question="A model that is given more facts than it can hold recites fewer than would fit. "
-    "Does pruning "
-    "the training data, by loss alone, bring it back to its capacity?",
+    "Does pruning the training data, by loss alone, bring it back to its capacity?",
 )

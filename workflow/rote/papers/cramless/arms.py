@@ -1,68 +1,213 @@
-"""Which networks are trained on what: one arm per data set, selection, width and length of
-training.
-"""
+"""Which networks are trained on what: data sets, selection schemes, and the arms made of them."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from rote.papers.cramless import settings
+from rote.core.errors import InputError
+from rote.papers.cramless.settings import CramlessFacts, CramlessTraining
 
-OFFLINE = ("random", "loss", "loss-flat", "automatic", "frequent")
+SCORING_WORK = 1 / 3  # of scoring a candidate (a forward pass), in training steps on one example
 
 
-class Data(NamedTuple):
+@dataclass(frozen=True)
+class OfflineSelection:
+    """A data set that is chosen from the losses of a finished network."""
+
+    name: str  # in the table of pruned counts
+    label: str  # in figures
+    scheme: str  # of rote.prune.OFFLINE
+    by_frequency: bool = False  # an oracle: ranks facts by their copies instead of their losses
+    once: bool = False  # one copy of every chosen fact
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What a network is trained on: everything, or a selection inside or before training."""
+
+    name: str  # in the tables
+    label: str  # in figures
+    online: str = ""  # of rote.prune.ONLINE
+    offline: OfflineSelection | None = None
+
+
+OFFLINE = (
+    OfflineSelection("random", "random facts", "random"),
+    OfflineSelection("loss", "facts of lowest loss", "loss"),
+    OfflineSelection("loss-flat", "lowest loss, flattened", "loss-flat"),
+    OfflineSelection("automatic", "lowest loss, each once", "loss-flat", once=True),
+    OfflineSelection("frequent", "most frequent facts (oracle)", "loss", by_frequency=True),
+)
+STANDARD = Scheme("none", "standard training")
+AUTOMATIC = Scheme("auto", "automatic selection", online="auto")
+ONLINE_VARIANTS = (
+    Scheme("auto-flat", "automatic, flattened", online="auto-flat"),
+    Scheme("low", "fixed share of lowest loss", online="low"),
+    Scheme("low-flat", "fixed share, flattened", online="low-flat"),
+)
+OFFLINE_SCHEMES = tuple(
+    Scheme(f"offline {selection.name}", selection.label, offline=selection) for selection in OFFLINE
+)
+SCHEMES = {
+    scheme.name: scheme for scheme in (STANDARD, AUTOMATIC, *ONLINE_VARIANTS, *OFFLINE_SCHEMES)
+}
+
+
+class FactDataSet(NamedTuple):
     """A data set of facts."""
 
     name: str
     facts: int
-    exponent: float
+    exponent: float  # of the power law of frequencies; 0 is uniform
     copies: int | None  # None: every fact once
 
 
-class Arm(NamedTuple):
+class FactArm(NamedTuple):
     """One kind of trained network; its replicates are stacked."""
 
     group: str  # the job that trains it
-    data: Data
-    scheme: str  # none; one of rote.prune.online.SCHEMES; or offline and one of OFFLINE
+    data: FactDataSet
+    scheme: Scheme
     width: int
     steps: int
 
     @property
     def name(self) -> str:
-        return f"{self.data.name}, {self.scheme}, width {self.width}, {self.steps} steps"
+        """What the tables and its random streams call it."""
+        return f"{self.data.name}, {self.scheme.name}, width {self.width}, {self.steps} steps"
 
 
-def data_sets(options: settings.Facts) -> list[Data]:
-    """Uniform data sets by size, power laws by exponent."""
-    found = [Data(f"uniform {n}", n, 0.0, None) for n in options.uniform]
-    return found + [
-        Data(f"power {a:g}", options.skewed, a, options.copies) for a in options.exponents
-    ]
+class ArmLayout(NamedTuple):
+    """The data sets and networks of a run."""
+
+    uniform: list[FactDataSet]  # by size
+    power_laws: list[FactDataSet]  # by exponent
+    training: CramlessTraining
+
+    @property
+    def harmonic(self) -> FactDataSet:
+        """The power law of exponent 1, which most claims are about."""
+        return next(data for data in self.power_laws if data.exponent == 1.0)
 
 
-def arms(facts: settings.Facts, training: settings.Training) -> list[Arm]:
-    """Every arm, by group: standard; uniform, skewed, schemes (online selection); ladder; pruned
-    (offline).
+def data_sets(facts: CramlessFacts) -> list[FactDataSet]:
+    """Uniform data sets by size, then power laws by exponent."""
+    return [*_uniform(facts), *_power_laws(facts)]
+
+
+def _uniform(facts: CramlessFacts) -> list[FactDataSet]:
+    return [FactDataSet(f"uniform {n}", n, 0.0, None) for n in facts.uniform]
+
+
+def _power_laws(facts: CramlessFacts) -> list[FactDataSet]:
+    return [FactDataSet(f"power {a:g}", facts.skewed, a, facts.copies) for a in facts.exponents]
+
+
+# ---- groups of arms
+
+Cell = tuple[FactDataSet, Scheme, int, int]  # data, scheme, width, steps
+
+
+@dataclass(frozen=True)
+class ArmGroup:
+    """Arms that one job trains."""
+
+    name: str
+    cells: Callable[[ArmLayout], list[Cell]]
+    needs_pruned: bool = False  # trains on offline selections
+
+
+def _standard(layout: ArmLayout) -> list[Cell]:
+    return [_base(layout, data, STANDARD) for data in (*layout.uniform, *layout.power_laws)]
+
+
+def _uniform_selected(layout: ArmLayout) -> list[Cell]:
+    data_sets = (layout.uniform[0], *layout.uniform[-2:])
+    return [_base(layout, data, AUTOMATIC) for data in data_sets]
+
+
+def _skewed_selected(layout: ArmLayout) -> list[Cell]:
+    return [_base(layout, data, AUTOMATIC) for data in layout.power_laws]
+
+
+def _online_variants(layout: ArmLayout) -> list[Cell]:
+    return [_base(layout, layout.harmonic, scheme) for scheme in ONLINE_VARIANTS]
+
+
+def _ladder(layout: ArmLayout) -> list[Cell]:
+    """Other widths: what they recite of a power law, and their capacity, on a uniform set that is
+    too large for them; and the base width for more steps.
     """
-    sets, width, steps = data_sets(facts), training.width, training.steps
-    uniform = [data for data in sets if data.copies is None]
-    skewed = [data for data in sets if data.copies is not None]
-    one = next(data for data in skewed if data.exponent == 1.0)
-    found = [Arm("standard", data, "none", width, steps) for data in sets]
-    found += [Arm("uniform", data, "auto", width, steps) for data in (uniform[0], *uniform[-2:])]
-    found += [Arm("skewed", data, "auto", width, steps) for data in skewed]
-    found += [
-        Arm("schemes", one, scheme, width, steps) for scheme in ("auto-flat", "low", "low-flat")
-    ]
-    # at every size: what is recited of a power law, and the capacity, on a uniform set that is too
-    # large for it
-    for other in training.ladder:
-        crammed = uniform[-2] if other > width else uniform[-3]
-        found += [Arm("ladder", data, "none", other, steps) for data in (one, crammed)]
-    found += [Arm("ladder", one, "auto", other, steps) for other in training.pruned_ladder]
-    found += [Arm("ladder", one, "none", width, training.longer * steps)]
-    found += [Arm("pruned", one, f"offline {scheme}", width, steps) for scheme in OFFLINE]
-    return found
+    training = layout.training
+    cells: list[Cell] = []
+    for width in training.ladder:
+        crammed = layout.uniform[-2] if width > training.width else layout.uniform[-3]
+        cells.append((layout.harmonic, STANDARD, width, training.steps))
+        cells.append((crammed, STANDARD, width, training.steps))
+    for width in training.pruned_ladder:
+        cells.append((layout.harmonic, AUTOMATIC, width, training.steps))
+    longer = training.longer_factor * training.steps
+    return [*cells, (layout.harmonic, STANDARD, training.width, longer)]
 
 
-GROUPS = ("standard", "uniform", "skewed", "schemes", "ladder", "pruned")
+def _pruned(layout: ArmLayout) -> list[Cell]:
+    return [_base(layout, layout.harmonic, scheme) for scheme in OFFLINE_SCHEMES]
+
+
+def _base(layout: ArmLayout, data: FactDataSet, scheme: Scheme) -> Cell:
+    return data, scheme, layout.training.width, layout.training.steps
+
+
+GROUPS = {
+    group.name: group
+    for group in (
+        ArmGroup("standard", _standard),
+        ArmGroup("uniform", _uniform_selected),
+        ArmGroup("skewed", _skewed_selected),
+        ArmGroup("schemes", _online_variants),
+        ArmGroup("ladder", _ladder),
+        ArmGroup("pruned", _pruned, needs_pruned=True),
+    )
+}
+
+
+def arms_of(name: str, facts: CramlessFacts, training: CramlessTraining) -> list[FactArm]:
+    """Every arm of a group.
+
+    Raises:
+        InputError: for an unknown group.
+    """
+    if name not in GROUPS:
+        raise InputError(f"--group must be one of {', '.join(GROUPS)}, given {name!r}")
+    layout = ArmLayout(_uniform(facts), _power_laws(facts), training)
+    return [FactArm(name, *cell) for cell in GROUPS[name].cells(layout)]
+
+
+# ---- natural text
+
+
+class TextArm(NamedTuple):
+    """A GPT-2 trained on natural text."""
+
+    size: str  # of TEXT_SIZES, the key of its shape in the settings
+    scheme: str  # of TEXT_SCHEMES
+
+    @property
+    def name(self) -> str:
+        """How its files are called."""
+        return f"{self.size}_{self.scheme}"
+
+
+TEXT_SIZES = ("small", "large")
+TEXT_SCHEMES = (STANDARD.name, AUTOMATIC.name)
+TEXT_ARMS = (TextArm("small", "none"), TextArm("small", "auto"), TextArm("large", "none"))
+
+
+def text_arm(size: str, scheme: str) -> TextArm:
+    """The arm of that size and scheme. Raises InputError for an unknown one."""
+    if size not in TEXT_SIZES or scheme not in TEXT_SCHEMES:
+        raise InputError(
+            f"--size must be {' or '.join(TEXT_SIZES)}, --scheme {' or '.join(TEXT_SCHEMES)}; "
+            f"given {size!r}, {scheme!r}"
+        )
+    return TextArm(size, scheme)

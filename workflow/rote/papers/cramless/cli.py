@@ -1,6 +1,5 @@
 """`rote cramless <verb>`: facts, their pruning, and networks trained on them."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rote.core import tables
 from rote.core.job import Job
 from rote.core.verbs import table, verb
 from rote.papers.cramless import schema, settings
-from rote.papers.cramless.arms import GROUPS
+from rote.papers.cramless.arms import GROUPS, TEXT_SCHEMES, TEXT_SIZES, text_arm
 
 app = typer.Typer(
     name="cramless",
@@ -21,34 +20,33 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Option(help="Folder for the group's tables.", metavar="DIR")]
+Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
+CheckpointSteps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
 
 
-@verb(app, settings.Facts)
+@verb(app, settings.CramlessFacts)
 def synthesize_facts(run: Job, out: table("Write: facts of every data set.")):
     """Semi-synthetic facts, uniform and by power law."""
-    from rote.papers.cramless import experiment
+    from rote.papers.cramless import data
 
-    frame = experiment.synthesize(run.settings, run.seed)
-    present = frame[frame["count"] > 0]
-    content = {str(name): float(rows["bits"].sum()) for name, rows in present.groupby("data")}
-    replicates = int(frame["replicate"].nunique())
-    information = {name: bits / replicates for name, bits in content.items()}
-    tables.write(
-        out, frame, schema.FactsTable, run.provenance() | {"information_bits": information}
-    )
+    facts = data.synthesize(run.settings, run.seed)
+    provenance = run.provenance() | {"information_bits": data.information(facts)}
+    tables.write(out, facts, schema.FactSetRows, provenance)
 
 
-@verb(app, settings.Facts)
+@verb(app, settings.CramlessFacts)
 def prune_facts(
     run: Job,
-    trained: table("Read: networks with standard training."),
+    trained: table("Read: what networks with standard training know."),
+    runs: table("Read: one row per such network."),
     out: table("Write: copies kept."),
 ):
     """Choose smaller data sets from the losses of networks that were trained on everything."""
-    from rote.papers.cramless import experiment
+    from rote.papers.cramless import pruning
 
-    frame = experiment.prune_offline(run.settings, tables.read(trained), run.seed)
-    tables.write(out, frame, schema.Pruned, run.provenance())
+    outcomes = tables.read(trained)
+    frame = pruning.prune_offline(run.settings, outcomes, tables.read(runs), run.seed)
+    tables.write(out, frame, schema.PrunedCounts, run.provenance())
 
 
 @verb(app, settings.Settings)
@@ -60,143 +58,59 @@ def train_networks(
     pruned: Annotated[
         Path | None, typer.Option(help="Read: offline selections (group pruned).")
     ] = None,
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
-    ] = None,
-    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+    checkpoints: Checkpoints = None,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Train one group of arms, replicates stacked, and ask each network for every fact."""
-    from rote.core.errors import InputError
-    from rote.papers.cramless import arms, experiment
+    from rote.papers.cramless import training
 
-    if group not in GROUPS:
-        raise InputError(f"--group must be one of {', '.join(GROUPS)}, given {group!r}")
-    if group == "pruned" and pruned is None:
-        raise InputError("--group pruned needs --pruned, the table of `rote cramless prune-facts`")
-    known, selected = tables.read(facts), tables.read(pruned) if pruned else None
-    folder = checkpoints and checkpoints / f"cramless-{group}-{run.code or 'by-hand'}-{run.digest}"
-    parts: dict[str, list[pd.DataFrame]] = {"trained": [], "runs": [], "shares": []}
-    for arm in arms.arms(run.settings.facts, run.settings.training):
-        if arm.group != group:
-            continue
-        sets = experiment.read(run.settings.facts, known, arm.data)
-        counts = (
-            [made.counts for made in sets]
-            if selected is None
-            else experiment.counts_of(selected, arm)
-        )
-        file = (
-            folder and folder / f"{sha256(f'{run.seed} {arm.name}'.encode()).hexdigest()[:16]}.pt"
-        )
-        done = experiment.train_arm(
-            arm,
-            sets,
-            counts,
-            run.settings.training,
-            run.seed,
-            device=run.device,
-            checkpoint=file,
-            every=checkpoint_steps,
-        )
-        for frames, frame in zip(parts.values(), done, strict=True):
-            frames.append(frame)
-    for name, frames in parts.items():
-        frame = pd.concat(frames, ignore_index=True)
+    folder = _checkpoints(run, checkpoints, group)
+    job = training.CramlessJob(run.seed, run.device, folder, checkpoint_steps)
+    selections = tables.read(pruned) if pruned else None
+    frames = training.train_group(group, run.settings, tables.read(facts), selections, job)
+    for name, frame in frames._asdict().items():
         tables.write(out / f"{name}_{group}.parquet", frame, schema.TABLES[name], run.provenance())
-    if folder:
-        tables.drop(folder, "*.pt")
+    _drop(folder)
 
 
-@verb(app, settings.Text)
+@verb(app, settings.CramlessText)
 def count_facts(
     run: Job,
     annotations: table("Write: every mention of a fact."),
     counts: table("Write: mentions per fact."),
 ):
     """Find the facts of a table in a corpus: entities that are followed by their value."""
-    from rote.core.errors import InputError
-    from rote.core.job import track
-    from rote.data import corpora, statements
+    from rote.papers.cramless import text
 
-    options = run.settings
-    facts = statements.read_facts(options.facts)
-    documents = track(corpora.documents(options.corpus, options.column), "documents")
-    found = statements.annotate(documents, facts, options.window)
-    if found.empty:
-        raise InputError(
-            f"no fact of {options.facts} is stated in {options.corpus}; raise `window` or check "
-            "both"
-        )
-    mentions = found.groupby("fact")["document"].agg(documents="nunique", mentions="size")
-    frame = (
-        facts.join(mentions)
-        .fillna({"documents": 0, "mentions": 0})
-        .astype({"documents": int, "mentions": int})
-    )
-    tables.write(annotations, found, schema.Annotations, run.provenance())
-    frame = frame.reset_index(names="fact")
-    tables.write(counts, frame, schema.FactCounts, run.provenance())
+    mentions, mention_counts = text.annotate_corpus(run.settings)
+    tables.write(annotations, mentions, schema.Mentions, run.provenance())
+    tables.write(counts, mention_counts, schema.MentionCounts, run.provenance())
 
 
-@verb(app, settings.Text)
+@verb(app, settings.CramlessText)
 def train_text(
     run: Job,
-    size: Annotated[str, typer.Option(help="small or large.")],
-    scheme: Annotated[str, typer.Option(help="none or auto.")],
+    size: Annotated[str, typer.Option(help=f"{' or '.join(TEXT_SIZES)}.")],
+    scheme: Annotated[str, typer.Option(help=f"{' or '.join(TEXT_SCHEMES)}.")],
     annotations: table("Read: mentions of facts."),
     out: table("Write: one row per replicate."),
     processes: Annotated[
         int, typer.Option(help="Processes to train with where there is no device.", min=1)
     ] = 1,
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
-    ] = None,
-    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+    checkpoints: Checkpoints = None,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Train GPT-2 on an annotated corpus, with or without selection, on all leased devices."""
-    from rote.core.errors import InputError
-    from rote.data import corpora
-    from rote.models import pretrained
     from rote.papers.cramless import text
 
-    if size not in ("small", "large") or scheme not in ("none", "auto"):
-        raise InputError(
-            f"--size must be small or large, --scheme none or auto; given {size!r}, {scheme!r}"
-        )
-    options = run.settings
-    tokenizer = pretrained.tokenizer(options.tokenizer)
-    documents = corpora.documents(options.corpus, options.column)
-    data = text.examples(documents, tables.read(annotations), tokenizer, options.context)
-    folder = (
-        checkpoints
-        and checkpoints / f"cramless-text-{size}-{scheme}-{run.code or 'by-hand'}-{run.digest}"
-    )
+    arm = text_arm(size, scheme)
+    folder = _checkpoints(run, checkpoints, f"text-{arm.name}")
     devices = run.devices if run.device == "cuda" else []
-    rows = []
-    for replicate in range(options.replicates):
-        file = folder and folder / f"{run.seed + replicate}.pt"
-        found = text.fit(
-            data,
-            getattr(options, size),
-            scheme,
-            len(tokenizer),
-            options,
-            run.seed + replicate,
-            devices=devices,
-            processes=processes,
-            checkpoint=file,
-            every=checkpoint_steps,
-        )
-        tail = max(1, options.steps // 10)
-        loss = sum(found.losses[-tail:]) / len(found.losses[-tail:])
-        facts = (len(found.recited), int(found.recited.sum()))
-        rows.append(
-            (size, scheme, replicate, found.parameters, *facts, loss, found.trained, found.scored)
-        )
-    frame = pd.DataFrame(rows, columns=list(schema.TextRuns.model_fields))
+    workers = text.Processes(devices, processes, folder, checkpoint_steps)
+    mentions = tables.read(annotations)
+    frame = text.train_replicates(arm, run.settings, mentions, run.seed, workers)
     tables.write(out, frame, schema.TextRuns, run.provenance())
-    if folder:
-        tables.drop(folder, "*.pt")
+    _drop(folder)
 
 
 @verb(app)
@@ -219,8 +133,17 @@ def evaluate_networks(
     shares: table("Write: admitted shares."),
 ):
     """Put the groups together."""
-    for name, out in (("trained", trained), ("runs", runs), ("shares", shares)):
-        frame = pd.concat(
-            [tables.read(groups / f"{name}_{group}.parquet") for group in GROUPS], ignore_index=True
-        )
+    for name, out in {"trained": trained, "runs": runs, "shares": shares}.items():
+        parts = [tables.read(groups / f"{name}_{group}.parquet") for group in GROUPS]
+        frame = pd.concat(parts, ignore_index=True)
         tables.write(out, frame, schema.TABLES[name], run.provenance())
+
+
+def _checkpoints(run: Job, folder: Path | None, name: str) -> Path | None:
+    """A folder that only a run of the same code and settings goes on from."""
+    return folder and folder / f"cramless-{name}-{run.code or 'by-hand'}-{run.digest}"
+
+
+def _drop(folder: Path | None) -> None:
+    if folder:
+        tables.drop(folder, "*.pt")

@@ -1,40 +1,29 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
 from rote.core.work import Where, transformer
-from rote.papers.cramless import arms
+from rote.papers.cramless.arms import SCORING_WORK, TEXT_SIZES, arms_of
 from rote.papers.cramless.settings import Settings
-from rote.prune import online
 
 
 def _networks(s: Settings, where: Where) -> float:
-    """All arms of a group over the positions of their batches; those that select also score
-    candidates (a third).
-    """
-    t, f = s.training, s.facts
-    tokens = f.key_tokens + f.value_tokens
+    """All arms of a group over the positions of their batches; those that select also score."""
+    facts, training = s.facts, s.training
+    tokens = facts.key_tokens + facts.value_tokens
+    vocabulary = facts.key_symbols + facts.value_symbols
     total = 0.0
-    for arm in arms.arms(f, t):
-        if arm.group == where.get("group"):
-            seen = (
-                arm.steps
-                * (t.batch + (t.candidates / 3 if arm.scheme in online.SCHEMES else 0))
-                * tokens
-            )
-            total += (
-                6
-                * transformer(t.layers, arm.width, f.key_symbols + f.value_symbols)
-                * seen
-                * f.replicates
-            )
+    for arm in arms_of(where["group"], facts, training):
+        scored = training.candidates * SCORING_WORK if arm.scheme.online else 0
+        seen = arm.steps * (training.batch + scored) * tokens
+        total += 6 * transformer(training.layers, arm.width, vocabulary) * seen * facts.replicates
     return total
 
 
 def _text(s: Settings, where: Where) -> float:
     """GPT-2 over tokens; selection adds a forward pass over the candidates."""
-    t = s.text
-    layers, _, width = t.large if "large" in str(where) else t.small
+    text = s.text
+    layers, _, width = getattr(text, where.get("size", TEXT_SIZES[0]))
     weights = transformer(layers, width, 50_257)
-    return weights * t.steps * t.context * (6 * t.batch + 2 * t.candidates)
+    return weights * text.steps * text.context * (6 * text.batch + 2 * text.candidates)
 
 
 WORK = {"train_networks": _networks, "train_text": _text}

@@ -4,7 +4,7 @@ from rote.core.tables import Table, column
 from rote.papers.cramless.settings import Settings
 
 
-class FactsTable(Table):
+class FactSetRows(Table):
     """One fact of one data set."""
 
     KEY = ("data", "replicate", "fact")
@@ -19,7 +19,7 @@ class FactsTable(Table):
     bits: float = column("entropy of its value", "bits")
 
 
-class Pruned(Table):
+class PrunedCounts(Table):
     """How many copies of a fact an offline selection keeps."""
 
     KEY = ("data", "scheme", "replicate", "fact")
@@ -30,7 +30,7 @@ class Pruned(Table):
     count: int = column("copies kept", "copies")
 
 
-class Trained(Table):
+class FactOutcomes(Table):
     """What one network knows of one fact after training."""
 
     KEY = ("arm", "replicate", "fact")
@@ -43,7 +43,7 @@ class Trained(Table):
     recited: bool = column("greedy decoding gives every value token")
 
 
-class Runs(Table):
+class NetworkRuns(Table):
     """One trained network."""
 
     KEY = ("arm", "replicate")
@@ -66,7 +66,7 @@ class Runs(Table):
     scored: float = column("candidates that were only scored", "examples")
 
 
-class Shares(Table):
+class AdmittedShares(Table):
     """The admitted share of the candidates during training."""
 
     KEY = ("arm", "replicate", "step")
@@ -76,7 +76,7 @@ class Shares(Table):
     share: float = column("admitted share")
 
 
-class Annotations(Table):
+class Mentions(Table):
     """A value that follows its entity in a document."""
 
     KEY = ("document", "fact", "start")
@@ -86,7 +86,7 @@ class Annotations(Table):
     end: int = column("character after the value")
 
 
-class FactCounts(Table):
+class MentionCounts(Table):
     """How often a fact is stated in the corpus."""
 
     KEY = ("fact",)
@@ -113,18 +113,20 @@ class TextRuns(Table):
 
 
 TABLES: dict[str, type[Table]] = {
-    "facts": FactsTable,
-    "pruned": Pruned,
-    "trained": Trained,
-    "runs": Runs,
-    "shares": Shares,
-    "annotations": Annotations,
-    "fact_counts": FactCounts,
+    "facts": FactSetRows,
+    "pruned": PrunedCounts,
+    "trained": FactOutcomes,
+    "runs": NetworkRuns,
+    "shares": AdmittedShares,
+    "annotations": Mentions,
+    "fact_counts": MentionCounts,
     "text_runs": TextRuns,
 }
 
 
+TEXT_TABLES = {"annotations", "fact_counts", "text_runs"}
+
+
 def made(settings: Settings) -> list[str]:
     """Tables of a run: those of the text track only where a corpus is given."""
-    text = {"annotations", "fact_counts", "text_runs"}
-    return [name for name in TABLES if settings.text.corpus or name not in text]
+    return [name for name in TABLES if settings.text.corpus or name not in TEXT_TABLES]

@@ -11,7 +11,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-class Facts(Section):
+class CramlessFacts(Section):
     """Semi-synthetic facts: distinct keys, uniform random values."""
 
     key_symbols: int = key(96, "Symbols of a key token", ge=2)
@@ -50,7 +50,7 @@ class Facts(Section):
         return self
 
 
-class Training(Section):
+class CramlessTraining(Section):
     """The networks and how they are trained."""
 
     architecture: Literal["decoder", "gpt2", "gpt_neox"] = key(
@@ -64,12 +64,16 @@ class Training(Section):
     layers: int = key(1, "Layers", ge=1)
     heads: int = key(1, "Attention heads", ge=1)
     steps: int = key(1000, "Steps of AdamW (0.9, 0.98)", ge=10)
-    longer: int = key(3, "How many times longer standard training is compared with, too", ge=2)
+    longer_factor: int = key(
+        3, "How many times longer standard training is compared with, too", ge=2
+    )
     batch: int = key(512, "Examples per step", ge=1)
     candidates: int = key(1024, "Candidates per step that online selection chooses from", ge=1)
     learning_rate: float = key(0.02, "Peak; cosine to 2 %", gt=0)
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
-    unselected: float = key(0.1, "Share of the steps before online selection begins", ge=0, lt=1)
+    unselected_share: float = key(
+        0.1, "Share of the steps before online selection begins", ge=0, lt=1
+    )
     fixed_share: Share = key(0.75, "Share of candidates that selection without controller keeps")
     precision: Literal["float32", "bf16"] = key("float32", "bf16: autocast, on devices")
 
@@ -81,7 +85,7 @@ class Training(Section):
             "steps": 30,
             "batch": 64,
             "candidates": 128,
-            "longer": 2,
+            "longer_factor": 2,
         },
         "paper": {
             "width": 32,
@@ -92,10 +96,8 @@ class Training(Section):
     }
 
 
-class Text(Section):
-    """Facts in natural text: GPT-2 on an annotated corpus, as in the paper. Off while `corpus` is
-    empty.
-    """
+class CramlessText(Section):
+    """Facts in natural text: GPT-2 on an annotated corpus, as in the paper; without one not run."""
 
     corpus: str = key(
         "", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run"
@@ -114,10 +116,10 @@ class Text(Section):
     steps: int = key(100_000, "Steps of AdamW (0.9, 0.98)", ge=10)
     batch: int = key(256, "Blocks per step, over all devices", ge=1)
     candidates: int = key(512, "Blocks per step that selection chooses from", ge=1)
-    micro: int = key(16, "Blocks per device at one time", ge=1)
+    device_batch: int = key(16, "Blocks per device at one time", ge=1)
     learning_rate: float = key(6e-4, "Peak; cosine to 2 %", gt=0)
     warmup: int = key(2000, "Steps of linear warm-up", ge=0)
-    unselected: float = key(0.1, "Share of the steps before selection begins", ge=0, lt=1)
+    unselected_share: float = key(0.1, "Share of the steps before selection begins", ge=0, lt=1)
     precision: Literal["float32", "bf16"] = key("bf16", "bf16: autocast")
     compile: bool = key(False, "Compile the network with torch.compile before training")
     devices: int = key(8, "Devices of one training", ge=1)
@@ -135,6 +137,6 @@ class Text(Section):
 class Settings(Section):
     """Cram less to fit more: training data pruning improves memorization of facts"""
 
-    facts: Facts = key(Facts)
-    training: Training = key(Training)
-    text: Text = key(Text)
+    facts: CramlessFacts = key(CramlessFacts)
+    training: CramlessTraining = key(CramlessTraining)
+    text: CramlessText = key(CramlessText)

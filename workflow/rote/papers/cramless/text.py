@@ -6,9 +6,11 @@ all choose together, so that the number of processes changes nothing but speed.
 """
 
 import os
+import socket
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,313 +25,438 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.job import track
 from rote.core.seeds import generator, torch_seed
+from rote.data import corpora, statements
 from rote.data.corpora import Document
-from rote.papers.cramless import settings
+from rote.models import pretrained
+from rote.papers.cramless import schema
+from rote.papers.cramless.arms import STANDARD, TextArm
+from rote.papers.cramless.settings import CramlessText
 from rote.prune import online
 
 
-class Examples(NamedTuple):
+class TextBlocks(NamedTuple):
     """Blocks of text with the tokens of annotated values."""
 
-    tokens: np.ndarray  # (examples, context) int32, padded with 0
-    lengths: np.ndarray  # (examples,)
-    values: (
-        np.ndarray
-    )  # (examples, context) int32: fact + 1 where a token belongs to its value, else 0
+    tokens: np.ndarray  # (blocks, context) int32, padded with 0
+    lengths: np.ndarray  # (blocks,) tokens of each
+    values: np.ndarray  # (blocks, context) int32: fact + 1 where a token belongs to a value, else 0
 
 
-def examples(
-    documents: Iterable[Document], annotations: pd.DataFrame, tokenizer, context: int
-) -> Examples:
-    """Cut every document into blocks of `context` tokens. A value that a block's end cuts is not
-    counted there.
-    """
-    spans = {
-        name: rows[["fact", "start", "end"]].to_numpy()
-        for name, rows in annotations.groupby("document")
-    }
-    tokens, lengths, values = [], [], []
-    for document in documents:
-        coded = tokenizer(document.text, return_offsets_mapping=True, add_special_tokens=False)
-        ids, offsets = (
-            np.array(coded["input_ids"], np.int32),
-            np.array(coded["offset_mapping"]).reshape(-1, 2),
-        )
-        marks = np.zeros(len(ids), np.int32)
-        for fact, start, end in spans.get(document.id, ()):
-            inside = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end))
-            if (
-                len(inside)
-                and inside[0] // context == inside[-1] // context
-                and inside[0] % context
-            ):
-                marks[inside] = fact + 1
-        for begin in range(0, len(ids), context):
-            block = slice(begin, begin + context)
-            length = len(ids[block])
-            if length > 1:
-                tokens.append(np.pad(ids[block], (0, context - length)))
-                values.append(np.pad(marks[block], (0, context - length)))
-                lengths.append(length)
-    if not tokens:
-        raise InputError("the corpus holds no text of two tokens or more")
-    return Examples(np.stack(tokens), np.array(lengths), np.stack(values))
+class TextTraining(NamedTuple):
+    """One GPT-2 to train."""
+
+    blocks: TextBlocks
+    shape: tuple[int, int, int]  # layers, heads, width
+    selects: bool  # whether candidates are selected by loss
+    vocabulary: int
+    options: CramlessText
+    seed: int
+    checkpoint: Path | None = None
+    checkpoint_steps: int = 500
 
 
-class Outcome(NamedTuple):
+class TextOutcome(NamedTuple):
     """One trained network."""
 
     parameters: int
     recited: np.ndarray  # (facts that occur,) bool
     losses: list[float]  # of every step, nats per token
-    trained: int
-    scored: int
+    trained: int  # blocks with a gradient
+    scored: int  # blocks that were only scored
 
 
-def fit(
-    data: Examples,
-    shape: Sequence[int],
-    scheme: str,
-    vocabulary: int,
-    options: settings.Text,
-    seed: int,
-    *,
-    devices: Sequence[str] = (),
-    processes: int = 1,
-    checkpoint: Path | None = None,
-    every: int = 500,
-) -> Outcome:
-    """Train one GPT-2 of `shape` (layers, heads, width), `scheme` none or auto, over the devices or
-    CPU processes.
+class Processes(NamedTuple):
+    """What trains, and where it saves its state."""
+
+    devices: Sequence[str] = ()
+    count: int = 1  # processes where there is no device
+    checkpoints: Path | None = None  # folder; None writes none
+    checkpoint_steps: int = 500
+
+
+class Worker(NamedTuple):
+    """One process of a training."""
+
+    rank: int
+    count: int  # processes in all
+    device: torch.device
+
+
+# ---- corpus
+
+
+def annotate_corpus(options: CramlessText) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Where the corpus states the facts of the table: the tables Mentions and MentionCounts.
+
+    Raises:
+        InputError: if it states none of them.
     """
-    world = max(len(devices), processes)
-    arguments = (
-        data,
-        tuple(shape),
-        scheme,
-        vocabulary,
-        options,
-        seed,
-        bool(devices),
-        checkpoint,
-        every,
-    )
-    if world == 1:
-        return _work(0, 1, "", None, *arguments)
-    port = f"tcp://127.0.0.1:{_free_port()}"
+    facts = statements.read_facts(options.facts)
+    documents = track(corpora.documents(options.corpus, options.column), "documents")
+    mentions = statements.annotate(documents, facts, options.window)
+    if mentions.empty:
+        raise InputError(
+            f"no fact of {options.facts} is stated in {options.corpus}; raise `window` or check "
+            "both"
+        )
+    counts = mentions.groupby("fact")["document"].agg(documents="nunique", mentions="size")
+    counts = counts.reindex(range(len(facts)), fill_value=0)
+    columns = {"fact": counts.index, "entity": facts["entity"], "value": facts["value"]}
+    columns |= {"documents": counts["documents"], "mentions": counts["mentions"]}
+    return mentions, tables.frame(schema.MentionCounts, columns)
+
+
+def cut_blocks(
+    documents: Iterable[Document], annotations: pd.DataFrame, tokenizer: Any, context: int
+) -> TextBlocks:
+    """Every document in blocks of `context` tokens.
+
+    A value that a block's end cuts, or that begins a block, is not counted there.
+
+    Args:
+        annotations: table Mentions.
+        tokenizer: of transformers' fast kind.
+
+    Raises:
+        InputError: for a corpus without two tokens in a row.
+    """
+    spans = {
+        name: rows[["fact", "start", "end"]].to_numpy()
+        for name, rows in annotations.groupby("document")
+    }
+    tokens = []
+    lengths = []
+    values = []
+    for document in documents:
+        coded = tokenizer(document.text, return_offsets_mapping=True, add_special_tokens=False)
+        token_ids = np.array(coded["input_ids"], np.int32)
+        offsets = np.array(coded["offset_mapping"]).reshape(-1, 2)
+        marks = _marked(offsets, spans.get(document.id, ()), context)
+        for begin in range(0, len(token_ids), context):
+            block = slice(begin, begin + context)
+            length = len(token_ids[block])
+            if length > 1:
+                tokens.append(np.pad(token_ids[block], (0, context - length)))
+                values.append(np.pad(marks[block], (0, context - length)))
+                lengths.append(length)
+    if not tokens:
+        raise InputError("the corpus holds no text of two tokens or more")
+    return TextBlocks(np.stack(tokens), np.array(lengths), np.stack(values))
+
+
+def _marked(offsets: np.ndarray, spans: Iterable[np.ndarray], context: int) -> np.ndarray:
+    """fact + 1 at the tokens of values that lie in one block, else 0, (tokens,) int32."""
+    marks = np.zeros(len(offsets), np.int32)
+    for fact, start, end in spans:
+        inside = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end))
+        if not len(inside):
+            continue
+        in_one_block = inside[0] // context == inside[-1] // context
+        if in_one_block and inside[0] % context:
+            marks[inside] = fact + 1
+    return marks
+
+
+# ---- training
+
+
+def train_replicates(
+    arm: TextArm,
+    options: CramlessText,
+    annotations: pd.DataFrame,
+    seed: int,
+    processes: Processes,
+) -> pd.DataFrame:
+    """Train the replicates of an arm one after another: the table TextRuns.
+
+    Args:
+        annotations: table Mentions.
+        seed: of the first replicate; the next ones follow it.
+    """
+    tokenizer = pretrained.tokenizer(options.tokenizer)
+    documents = corpora.documents(options.corpus, options.column)
+    blocks = cut_blocks(documents, annotations, tokenizer, options.context)
+    rows = []
+    for replicate in range(options.replicates):
+        training = TextTraining(
+            blocks=blocks,
+            shape=tuple(getattr(options, arm.size)),
+            selects=arm.scheme != STANDARD.name,
+            vocabulary=len(tokenizer),
+            options=options,
+            seed=seed + replicate,
+            checkpoint=processes.checkpoints and processes.checkpoints / f"{seed + replicate}.pt",
+            checkpoint_steps=processes.checkpoint_steps,
+        )
+        outcome = fit(training, devices=processes.devices, processes=processes.count)
+        last_losses = outcome.losses[-max(1, options.steps // 10) :]
+        rows.append(
+            {
+                "size": arm.size,
+                "scheme": arm.scheme,
+                "replicate": replicate,
+                "parameters": outcome.parameters,
+                "facts": len(outcome.recited),
+                "recited": int(outcome.recited.sum()),
+                "final_loss": sum(last_losses) / len(last_losses),
+                "trained": outcome.trained,
+                "scored": outcome.scored,
+            }
+        )
+    return tables.frame(schema.TextRuns, rows)
+
+
+def fit(training: TextTraining, devices: Sequence[str] = (), processes: int = 1) -> TextOutcome:
+    """Train one GPT-2 over the devices, or over so many CPU processes."""
+    count = max(len(devices), processes)
+    if count == 1:
+        return _train(Worker(0, 1, _device(0, bool(devices))), training)
+    address = f"tcp://127.0.0.1:{_free_port()}"
     with torch.multiprocessing.get_context("spawn").Manager() as manager:
-        box = manager.dict()
-        torch.multiprocessing.spawn(_work, args=(world, port, box, *arguments), nprocs=world)
-        return Outcome(*box["outcome"])
+        results = manager.dict()
+        arguments = (count, bool(devices), address, results, training)
+        torch.multiprocessing.spawn(_join, args=arguments, nprocs=count)
+        return TextOutcome(*results["outcome"])
+
+
+def _device(rank: int, cuda: bool) -> torch.device:
+    return torch.device(f"cuda:{rank}" if cuda and torch.cuda.is_available() else "cpu")
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _work(
-    rank, world, port, box, data, shape, scheme, vocabulary, options, seed, cuda, checkpoint, every
-):
-    """One process of a training."""
+def _join(
+    rank: int, count: int, cuda: bool, address: str, results: Any, training: TextTraining
+) -> None:
+    """One process of several: the first puts the outcome into `results`."""
+    device = _device(rank, cuda)
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, init_method=address, rank=rank, world_size=count)
+    outcome = _train(Worker(rank, count, device), training)
+    if rank == 0:
+        results["outcome"] = tuple(outcome)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def _train(worker: Worker, training: TextTraining) -> TextOutcome:
+    options, blocks = training.options, training.blocks
+    model = _gpt2(training).to(worker.device)
+    body = torch.compile(model) if options.compile else model
+    if worker.count > 1:
+        device_ids = [worker.rank] if worker.device.type == "cuda" else None
+        body = DistributedDataParallel(body, device_ids=device_ids)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
+    state = _resumed(training.checkpoint, model, optimizer, worker.device)
+    factor = train.cosine(options.steps, warmup=options.warmup, floor=0.02)
+    steps: Iterable[int] = range(state["step"], options.steps)
+    if worker.rank == 0:
+        steps = track(steps, "training", status=lambda: f"loss {state['losses'][-1]:.4g}")
+    for step in steps:
+        rows = _batch(model, training, worker, state, step)
+        optimizer.zero_grad()
+        loss = _backward(body, blocks, rows, options, worker)
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * factor(step)
+        optimizer.step()
+        state["losses"].append(_summed(loss, worker))
+        state["trained"] += len(rows)
+        state["step"] = step + 1
+        if not np.isfinite(state["losses"][-1]):
+            raise FloatingPointError(
+                f"loss is {state['losses'][-1]} at step {step}; lower learning_rate"
+            )
+        if worker.rank == 0:
+            _save_checkpoint(training, model, optimizer, state)
+    size = sum(value.numel() for value in model.parameters())
+    recited = np.zeros(0, bool)
+    if worker.rank == 0:
+        recited = _recited(model, blocks, worker.device)
+    return TextOutcome(size, recited, state["losses"], state["trained"], state["scored"])
+
+
+def _gpt2(training: TextTraining) -> Any:
+    """A new GPT-2 without dropout."""
     from rote.data.images import torchvision
 
     torchvision()
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    device = torch.device(f"cuda:{rank}" if cuda and torch.cuda.is_available() else "cpu")
-    if world > 1:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
-        dist.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo",
-            init_method=port,
-            rank=rank,
-            world_size=world,
-        )
-    layers, heads, width = shape
-    torch.manual_seed(torch_seed(seed, "cramless", "text", *shape))
-    off = {
-        "resid_pdrop": 0.0,
-        "embd_pdrop": 0.0,
-        "attn_pdrop": 0.0,
-        "bos_token_id": None,
-        "eos_token_id": None,
-    }
+    layers, heads, width = training.shape
+    torch.manual_seed(torch_seed(training.seed, "cramless", "text", *training.shape))
     config = GPT2Config(
-        vocab_size=vocabulary,
-        n_positions=options.context,
+        vocab_size=training.vocabulary,
+        n_positions=training.options.context,
         n_layer=layers,
         n_head=heads,
         n_embd=width,
-        **off,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=None,
+        eos_token_id=None,
     )
-    model = GPT2LMHeadModel(config).to(device)
-    body = torch.compile(model) if options.compile else model
-    if world > 1:
-        body = DistributedDataParallel(body, device_ids=[rank] if device.type == "cuda" else None)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
-    state = {"step": 0, "share": torch.ones(1), "losses": [], "trained": 0, "scored": 0}
-    if checkpoint is not None and checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        state = saved["state"]
-    factor = train.cosine(options.steps, warmup=options.warmup, floor=0.02)
-    selects, alone = scheme != "none", round(options.unselected * options.steps)
-    steps = range(state["step"], options.steps)
-    if rank == 0:
-        steps = track(steps, "training", status=lambda: f"loss {state['losses'][-1]:.4g}")
-    for step in steps:
-        if selects and step >= alone:
-            ids = _draw(len(data.tokens), seed, step, options.candidates)
-            with torch.no_grad():
-                own = _losses(model, data, ids[rank::world], options, device)[1]
-            scores = _gathered(own, len(ids), rank, world)
-            choice = online.choose(
-                scores[None],
-                state["share"],
-                step / options.steps,
-                scheme="auto",
-                least=options.batch,
-            )
-            state["share"], state["scored"] = choice.share.cpu(), state["scored"] + len(ids)
-            ids = ids[choice.chosen[0][choice.weights[0] > 0].cpu().numpy()]
-        else:
-            ids = _draw(len(data.tokens), seed, step, options.batch)
-        total = float((data.lengths[ids] - 1).sum())
-        mine, seen = ids[rank::world], 0.0
-        optimizer.zero_grad()
-        blocks = [mine[at : at + options.micro] for at in range(0, len(mine), options.micro)] or [
-            mine
-        ]
-        for number, block in enumerate(blocks):
-            sync = body.no_sync() if world > 1 and number + 1 < len(blocks) else _nothing()
-            with sync:
-                # DDP averages over processes: times `world` it is the sum over the whole batch
-                loss = _losses(body, data, block, options, device)[0].sum() * world / total
-                loss.backward()
-            seen += float(loss.detach()) / world
-        for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * factor(step)
-        optimizer.step()
-        state["losses"].append(_summed(seen, device, world))
-        state["trained"] += len(ids)
-        if not np.isfinite(state["losses"][-1]):
-            raise FloatingPointError(
-                f"loss is {state['losses'][-1]} at step {step}; lower learning_rate"
-            )
-        state["step"] = step + 1
-        if (
-            checkpoint is not None
-            and rank == 0
-            and (step + 1) % every == 0
-            and step + 1 < options.steps
-        ):
-            with tables.atomic(checkpoint) as temporary:
-                content = {
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "state": state,
-                }
-                torch.save(content, temporary)
-    size = sum(value.numel() for value in model.parameters())
-    recited = _recited(model, data, options, device) if rank == 0 else np.zeros(0, bool)
-    outcome = Outcome(size, recited, state["losses"], state["trained"], state["scored"])
-    if world > 1:
-        if rank == 0:
-            box["outcome"] = tuple(outcome)
-        dist.barrier()
-        dist.destroy_process_group()
-    return outcome
+    return GPT2LMHeadModel(config)
 
 
-class _nothing:
-    def __enter__(self):
-        return None
+def _resumed(
+    checkpoint: Path | None, model: Any, optimizer: torch.optim.Optimizer, device: torch.device
+) -> dict[str, Any]:
+    """The state of the training: that of the checkpoint, if there is one."""
+    if checkpoint is None or not checkpoint.exists():
+        return {"step": 0, "share": torch.ones(1), "losses": [], "trained": 0, "scored": 0}
+    saved = torch.load(checkpoint, map_location=device, weights_only=True)
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    return saved["state"]
 
-    def __exit__(self, *_):
-        return False
+
+def _save_checkpoint(
+    training: TextTraining, model: Any, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> None:
+    """Write the state now and then, but not at the end."""
+    step = state["step"]
+    due = step % training.checkpoint_steps == 0 and step < training.options.steps
+    if training.checkpoint is None or not due:
+        return
+    content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}
+    with tables.atomic(training.checkpoint) as temporary:
+        torch.save(content, temporary)
 
 
-def _draw(count: int, seed: int, step: int, size: int) -> np.ndarray:
+def _batch(
+    model: Any, training: TextTraining, worker: Worker, state: dict[str, Any], step: int
+) -> np.ndarray:
+    """Blocks to train on at a step, of all processes; with selection those of the lowest loss."""
+    options, n_blocks = training.options, len(training.blocks.tokens)
+    if not training.selects or step < round(options.unselected_share * options.steps):
+        return _draw(n_blocks, training.seed, step, options.batch)
+    candidates = _draw(n_blocks, training.seed, step, options.candidates)
+    part = candidates[worker.rank :: worker.count]
+    with torch.no_grad():
+        losses = _losses(model, training.blocks, part, options, worker.device)[1]
+    losses = _gathered(losses, len(candidates), worker)
+    choice = online.choose(
+        losses[None],
+        state["share"],
+        step / options.steps,
+        scheme="auto",
+        min_admitted=options.batch,
+    )
+    state["share"] = choice.share.cpu()
+    state["scored"] += len(candidates)
+    return candidates[choice.chosen[0][choice.weights[0] > 0].cpu().numpy()]
+
+
+def _backward(
+    body: Any, blocks: TextBlocks, rows: np.ndarray, options: CramlessText, worker: Worker
+) -> float:
+    """Gradients of the mean loss per token over all processes; this process' part of that loss."""
+    n_tokens = float((blocks.lengths[rows] - 1).sum())
+    part = rows[worker.rank :: worker.count]
+    pieces = [
+        part[at : at + options.device_batch] for at in range(0, len(part), options.device_batch)
+    ]
+    pieces = pieces or [part]  # a process without rows takes part in the sum of gradients
+    total = 0.0
+    for number, piece in enumerate(pieces):
+        last = number + 1 == len(pieces)
+        with nullcontext() if worker.count == 1 or last else body.no_sync():
+            # DDP averages over processes: times their count it is the sum over the whole batch
+            losses = _losses(body, blocks, piece, options, worker.device)[0]
+            loss = losses.sum() * worker.count / n_tokens
+            loss.backward()
+        total += float(loss.detach()) / worker.count
+    return total
+
+
+def _draw(n_blocks: int, seed: int, step: int, size: int) -> np.ndarray:
     """The global batch of a step: the same in every process, and again after a resumption."""
-    epoch, at = divmod(step * size, count)
-    order = generator(seed, "cramless", "text order", size, epoch).permutation(count)
-    rest = order[at : at + size]
-    while len(rest) < size:
+    epoch, position = divmod(step * size, n_blocks)
+    order = generator(seed, "cramless", "text order", size, epoch).permutation(n_blocks)
+    rows = order[position : position + size]
+    while len(rows) < size:
         epoch += 1
-        order = generator(seed, "cramless", "text order", size, epoch).permutation(count)
-        rest = np.concatenate([rest, order[: size - len(rest)]])
-    return rest
+        order = generator(seed, "cramless", "text order", size, epoch).permutation(n_blocks)
+        rows = np.concatenate([rows, order[: size - len(rows)]])
+    return rows
 
 
 def _losses(
-    model, data: Examples, ids: np.ndarray, options: settings.Text, device
+    model: Any,
+    blocks: TextBlocks,
+    rows: np.ndarray,
+    options: CramlessText,
+    device: torch.device,
 ) -> tuple[Tensor, Tensor]:
-    """Per example: loss summed over its tokens, and its loss per fact, summed over value tokens (0
-    without facts).
+    """Per block: loss summed over its tokens, and mean over its facts of the loss summed over value
+    tokens (0 without facts), both in nats.
     """
-    if not len(ids):
+    if not len(rows):
         return torch.zeros(0, device=device), torch.zeros(0, device=device)
-    whole, facts = [], []
-    for at in range(0, len(ids), options.micro):
-        block = ids[at : at + options.micro]
-        tokens = torch.tensor(data.tokens[block].astype(np.int64), device=device)
-        there = (
-            torch.arange(tokens.shape[1] - 1, device=device)
-            < torch.tensor(data.lengths[block], device=device)[:, None] - 1
-        )
+    of_blocks = []
+    of_facts = []
+    for at in range(0, len(rows), options.device_batch):
+        part = rows[at : at + options.device_batch]
+        tokens = torch.tensor(blocks.tokens[part].astype(np.int64), device=device)
+        last_tokens = torch.tensor(blocks.lengths[part], device=device)[:, None] - 1
+        present = torch.arange(tokens.shape[1] - 1, device=device) < last_tokens
         with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
             logits = model(tokens, use_cache=False).logits[:, :-1]
-        each = (
-            F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none") * there
-        )
-        marks = data.values[block][:, 1:]
-        held = np.array([max(1, len(np.unique(row[row > 0]))) for row in marks])
-        value = torch.tensor(marks > 0, device=device)
-        whole.append(each.sum(1))
-        facts.append((each * value).sum(1) / torch.tensor(held, device=device))
-    return torch.cat(whole), torch.cat(facts)
+        losses = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none")
+        losses = losses * present
+        marks = blocks.values[part][:, 1:]
+        n_facts = np.array([max(1, len(np.unique(row[row > 0]))) for row in marks])
+        in_value = torch.tensor(marks > 0, device=device)
+        of_blocks.append(losses.sum(1))
+        of_facts.append((losses * in_value).sum(1) / torch.tensor(n_facts, device=device))
+    return torch.cat(of_blocks), torch.cat(of_facts)
 
 
-def _gathered(own: Tensor, count: int, rank: int, world: int) -> Tensor:
-    """Everybody's losses in the order of the candidates, which were dealt out by turns."""
-    if world == 1:
-        return own
-    padded = torch.full((-(-count // world),), torch.inf, device=own.device)
-    padded[: len(own)] = own
-    parts = [torch.empty_like(padded) for _ in range(world)]
+def _gathered(losses: Tensor, count: int, worker: Worker) -> Tensor:
+    """The losses of all processes in the order of the candidates, which were dealt out by turns."""
+    if worker.count == 1:
+        return losses
+    padded = torch.full((-(-count // worker.count),), torch.inf, device=losses.device)
+    padded[: len(losses)] = losses
+    parts = [torch.empty_like(padded) for _ in range(worker.count)]
     dist.all_gather(parts, padded)
     return torch.stack(parts, dim=1).flatten()[:count]
 
 
-def _summed(value: float, device, world: int) -> float:
-    if world == 1:
+def _summed(value: float, worker: Worker) -> float:
+    if worker.count == 1:
         return value
-    total = torch.tensor([value], dtype=torch.float64, device=device)
+    total = torch.tensor([value], dtype=torch.float64, device=worker.device)
     dist.all_reduce(total)
     return float(total)
 
 
-def _recited(model, data: Examples, options: settings.Text, device) -> np.ndarray:
+def _recited(model: Any, blocks: TextBlocks, device: torch.device) -> np.ndarray:
     """Whether greedy decoding gives the value where a fact is first mentioned, per fact that
     occurs.
     """
-    first: dict[int, int] = {}
-    for row in np.flatnonzero(data.values.any(axis=1)):
-        for fact in np.unique(data.values[row][data.values[row] > 0]):
-            first.setdefault(int(fact), int(row))
-    found = []
+    first_rows: dict[int, int] = {}
+    for row in np.flatnonzero(blocks.values.any(axis=1)):
+        for fact in np.unique(blocks.values[row][blocks.values[row] > 0]):
+            first_rows.setdefault(int(fact), int(row))
+    recited = []
     with torch.no_grad():
-        for fact, row in sorted(first.items()):
-            tokens = torch.tensor(data.tokens[row : row + 1].astype(np.int64), device=device)
-            guessed = model(tokens, use_cache=False).logits[0, :-1].argmax(-1).cpu().numpy()
-            at = np.flatnonzero(data.values[row][1:] == fact)
-            at = at[
-                : np.flatnonzero(np.diff(at, append=at[-1] + 2) > 1)[0] + 1
-            ]  # the first mention alone
-            found.append(bool((guessed[at] == data.tokens[row][1:][at]).all()))
-    return np.array(found, bool)
+        for fact, row in sorted(first_rows.items()):
+            tokens = torch.tensor(blocks.tokens[row : row + 1].astype(np.int64), device=device)
+            decoded = model(tokens, use_cache=False).logits[0, :-1].argmax(-1).cpu().numpy()
+            positions = _first_run(np.flatnonzero(blocks.values[row][1:] == fact))
+            targets = blocks.tokens[row][1:][positions]
+            recited.append(bool((decoded[positions] == targets).all()))
+    return np.array(recited, bool)
+
+
+def _first_run(positions: np.ndarray) -> np.ndarray:
+    """The first positions that follow one another without a gap."""
+    gaps = np.flatnonzero(np.diff(positions, append=positions[-1] + 2) > 1)
+    return positions[: gaps[0] + 1]

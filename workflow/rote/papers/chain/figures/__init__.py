@@ -10,10 +10,8 @@ FIGURES: dict[str, Figure] = {
         ("accuracy", "networks", "facts"),
         "What is known, against what there is to know",
         "C1: accuracy over the facts that the unpruned corpus states, asked in every wording; "
-        "mean and 95 % interval "
-        "over replicates. The limit is the largest information gain that any of these networks "
-        "reached, over the "
-        "information of the facts.",
+        "mean and 95 % interval over replicates. The limit is the largest information gain that "
+        "any of these networks reached, over the information of the facts.",
         OURS,
         "extension",
     ),
@@ -27,11 +25,11 @@ FIGURES: dict[str, Figure] = {
     ),
     "rules": Figure(
         "plots",
-        ("rules",),
+        ("rules", "accuracy"),
         "What becomes of the rules",
         "C3: held-out phrases to translate and sums, all parts of which were shown in other "
-        "items; of a text of "
-        "one's own, tokens of held-out pieces without facts. Open markers: with a memory.",
+        "items; of a text of one's own, tokens of held-out pieces without facts. Open markers: "
+        "with a memory.",
         OURS,
         "extension",
     ),
@@ -40,9 +38,8 @@ FIGURES: dict[str, Figure] = {
         ("spearman",),
         "Do networks follow counts?",
         "C4: Spearman correlation of the log-probabilities of answers with the log share of "
-        "documents that hold "
-        "key and value (or a word and its translation, an operand and the sum) in the unpruned "
-        "corpus.",
+        "documents that hold key and value (or a word and its translation, an operand and the sum) "
+        "in the unpruned corpus.",
         OURS,
         "extension",
     ),
@@ -59,8 +56,7 @@ FIGURES: dict[str, Figure] = {
         ("networks", "corpora"),
         "Which half of the pruning does it",
         "An ablation at the load of the size ladder: facts chosen by loss and flattened, chosen "
-        "at random with all "
-        "their statements, and chosen at random and flattened, all as large.",
+        "at random with all their statements, and chosen at random and flattened, all as large.",
         OURS,
         "extension",
     ),

@@ -8,8 +8,7 @@ FIGURES: dict[str, Figure] = {
         ("runs",),
         "Too many facts: fewer are recited than would fit",
         "Standard training against selection by loss. Dashed: as many whole facts as the measured "
-        "capacity holds "
-        "(vertical); dotted: the capacity spread evenly over all facts.",
+        "capacity holds (vertical); dotted: the capacity spread evenly over all facts.",
         "Fact accuracy falls below the capacity limit when the facts hold more information than "
         "the model can.",
         "reconstruction",
@@ -27,8 +26,8 @@ FIGURES: dict[str, Figure] = {
         ("runs",),
         "Power-law frequencies",
         "a, b: all schemes at exponent 1; dashed: the measured capacity in facts. Offline schemes "
-        "train on a data set "
-        "that was chosen from the losses of a finished network. c: by exponent.",
+        "train on a data set that was chosen from the losses of a finished network. c: by "
+        "exponent.",
         "Skewed frequencies make it worse; loss-based selection limits the number of facts and "
         "flattens frequencies.",
         "reconstruction",
@@ -56,8 +55,7 @@ FIGURES: dict[str, Figure] = {
         ("runs", "shares"),
         "The controller at work",
         "Share of the candidates that automatic selection admits; bands: range over replicates. "
-        "It returns to 1 where "
-        "everything fits.",
+        "It returns to 1 where everything fits.",
         "Not known.",
         "extension",
     ),

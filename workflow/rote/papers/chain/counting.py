@@ -1,0 +1,65 @@
+"""Pair counts: documents that hold a key and its value, or a word and its translation."""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from rote import ngrams
+from rote.core import tables
+from rote.papers.chain import plan, schema
+from rote.papers.chain.settings import Settings
+from rote.papers.chain.worlds import WorldFolder, open_world
+
+
+def count_pairs(options: Settings, worlds: Path, pruned: Path) -> pd.DataFrame:
+    """Documents with both n-grams of every pair, in the corpora of all worlds: ChainPairCounts.
+
+    Args:
+        worlds: folder with a folder per world.
+        pruned: folder with the pruned corpora, a folder per world.
+    """
+    parts = []
+    for spec in plan.worlds(options):
+        world = open_world(worlds / spec.name)
+        for replicate in range(options.world.replicates):
+            pairs = _pairs(world, replicate)
+            for variant in plan.VARIANTS.values():
+                if not variant.ablation:
+                    corpus = _corpus_path(world, pruned / world.name, variant.name, replicate)
+                    columns = {"world": world.name, "replicate": replicate, "corpus": variant.name}
+                    columns |= {name: pairs[name] for name in ("kind", "item", "pair")}
+                    columns |= _count(corpus, pairs)
+                    parts.append(tables.frame(schema.ChainPairCounts, columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _pairs(world: WorldFolder, replicate: int) -> pd.DataFrame:
+    """Every key with its value, and the pairs of every test item: columns kind, item, pair, first,
+    second.
+    """
+    rows = [
+        {"kind": "fact", "item": int(row.fact), "pair": 0, "first": row.key, "second": row.value}
+        for row in world.facts(replicate).itertuples()
+    ]
+    for line in world.probes(replicate):
+        if line["part"] == "test":
+            for number, (first, second) in enumerate(line["pairs"]):
+                names = {"kind": line["kind"], "item": line["id"], "pair": number}
+                rows.append(names | {"first": first, "second": second})
+    return pd.DataFrame(rows)
+
+
+def _corpus_path(world: WorldFolder, pruned: Path, variant: str, replicate: int) -> Path:
+    if variant == plan.UNPRUNED.name:
+        return world.folder / f"corpus-{replicate}.jsonl"
+    return pruned / f"{variant}-{replicate}.jsonl"
+
+
+def _count(corpus: Path, pairs: pd.DataFrame) -> dict:
+    """Columns both (documents with both n-grams of each pair) and total (documents in all)."""
+    with tempfile.TemporaryDirectory(prefix="rote-chain-") as scratch:
+        tokenized = ngrams.tokenize(corpus, Path(scratch) / "corpus", strict=True)
+        both = list(pairs[["first", "second"]].itertuples(index=False, name=None))
+        numbers = ngrams.scan(tokenized, ngrams.queries(tokenized, pairs=both))
+        return {"both": numbers.pairs, "total": tokenized.documents}

@@ -1,0 +1,77 @@
+"""Documents that state facts or exercise rules, questions about them, and files of both.
+
+A document is one line of JSON: `id, kind, fact_id, template, text`, where its answer lies
+(`answer`, characters) and every fact that it states (`statements`: fact, start and end of the
+value). A question has the same form, and its `part`: probe (a fact), or valid or test (held out).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from rote.core.errors import InputError
+from rote.core.tables import atomic
+
+Line = dict[str, Any]
+
+
+class WorldReplicate(NamedTuple):
+    """One replicate of a world."""
+
+    documents: list[Line]  # what a network may be trained on
+    probes: list[Line]  # questions: facts in every wording, and held-out items
+    facts: pd.DataFrame  # columns fact, key, value, bits, frequency, count
+
+
+def numbered(lines: list[Line]) -> list[Line]:
+    """Lines with their numbers as ids."""
+    return [{"id": number} | line for number, line in enumerate(lines)]
+
+
+def distinct_statements(documents: Iterable[Line]) -> list[Line]:
+    """Every distinct statement of a fact, once, in the order of the documents.
+
+    Each is cut after its value: what a memory may hold.
+    """
+    lines: dict[tuple[int, str, int], Line] = {}
+    for document in documents:
+        for fact, start, end in document["statements"]:
+            text = document["text"][:end]
+            line = document | {"fact_id": fact, "text": text, "answer": [start, end]}
+            lines.setdefault((fact, text, start), line)
+    return list(lines.values())
+
+
+def statement_counts(documents: Iterable[Line]) -> dict[int, int]:
+    """How often each fact is stated, for facts that are."""
+    counts: Counter[int] = Counter()
+    for document in documents:
+        counts.update(fact for fact, *_ in document["statements"])
+    return dict(counts)
+
+
+def write(path: Path, lines: Iterable[Line]) -> None:
+    """One JSON object per line."""
+    with atomic(path) as temporary, temporary.open("w") as file:
+        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def read(path: Path) -> list[Line]:
+    """What `write` wrote. Raises InputError naming the line that is damaged."""
+    try:
+        texts = Path(path).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    lines = []
+    for number, text in enumerate(texts, 1):
+        try:
+            lines.append(json.loads(text))
+        except ValueError as error:
+            raise InputError(
+                f"{path}, line {number} is damaged ({error}); delete the file and run again"
+            ) from error
+    return lines

@@ -1,0 +1,239 @@
+"""The generated world: facts that cannot be guessed, and rules that can be learnt, as text."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from rote.core.errors import InputError
+from rote.core.seeds import generator
+from rote.papers.chain.documents import Line, WorldReplicate, numbered
+from rote.papers.chain.settings import ChainWorld
+from rote.synth import facts as synth
+
+TEMPLATES = ("{key} is {value}", "the {key} : {value}", "say {key} , {value}", "{key} ? {value}")
+MARKS = ("<end>", "<unknown>", "is", "the", ":", "say", ",", "?", "translate", "add", ">")
+MAX_PHRASES = 100_000  # of large lexica only so many phrases are drawn
+
+# ---- vocabulary
+
+
+class Words(NamedTuple):
+    """The vocabulary of a generated world."""
+
+    subjects: list[str]
+    relations: list[str]
+    symbols: list[str]  # of values
+    source: list[str]
+    target: list[str]
+    numbers: list[str]
+
+    @property
+    def all(self) -> list[str]:
+        """Every word, in the order of token ids; word 0 begins and pads documents."""
+        return sum(self, list(MARKS))
+
+
+def words(options: ChainWorld) -> Words:
+    """The words of a world's size."""
+    digits = len(str(options.value_symbols - 1))
+    return Words(
+        subjects=[name.capitalize() for name in names(options.subjects)],
+        relations=names(options.relations, "ity"),
+        symbols=[f"{symbol:0{digits}d}" for symbol in range(options.value_symbols)],
+        source=names(options.lexicon, "n"),
+        target=names(options.lexicon, "sk"),
+        numbers=[f"n{number}" for number in range(options.modulus)],
+    )
+
+
+def names(count: int, ending: str = "") -> list[str]:
+    """Distinct words of equal length: as many syllables as are needed, two at least."""
+    size = max(2, synth.word_length(count))
+    return [_name(number, size) + ending for number in range(count)]
+
+
+def _name(number: int, size: int) -> str:
+    """Digits of a number as syllables; all but the first are shifted by the number, so that names
+    with neighboring numbers do not look alike.
+    """
+    base = len(synth.SYLLABLES)
+    digits = [number % base]
+    digits += [(number // base**power + number) % base for power in range(1, size)]
+    return "".join(synth.SYLLABLES[digit] for digit in digits)
+
+
+# ---- the world
+
+
+def n_facts(options: ChainWorld, load: float, parameters: int) -> int:
+    """Facts of a world: N = load · c · P / H.
+
+    Args:
+        load: information of all facts over the nominal capacity of the weights.
+        parameters: P of the networks.
+
+    Raises:
+        InputError: if so many keys do not exist.
+    """
+    bits = options.value_tokens * np.log2(options.value_symbols)
+    count = max(1, round(load * options.bits_per_parameter * parameters / bits))
+    n_keys = options.subjects * options.relations
+    if count > n_keys:
+        raise InputError(
+            f"chain.world: load {load:g} of networks with {parameters:,} parameters needs "
+            f"{count:,} facts, but {options.subjects} subjects and {options.relations} relations "
+            f"make {n_keys:,} keys; raise them, or lower the load"
+        )
+    return count
+
+
+def generate(
+    options: ChainWorld, load: float, parameters: int, seed: int, replicate: int
+) -> WorldReplicate:
+    """One replicate of the world of a load, for networks with so many parameters."""
+    rng, vocabulary = generator(seed, "chain", "world", f"{load:g}", replicate), words(options)
+    facts = _facts(options, vocabulary, n_facts(options, load, parameters), rng)
+    statements = np.repeat(facts["fact"].to_numpy(), facts["count"])
+    wordings = rng.integers(len(TEMPLATES), size=len(statements))
+    keys, values = facts["key"].tolist(), facts["value"].tolist()
+    documents = [
+        _statement(keys[fact], values[fact], fact, wording)
+        for fact, wording in zip(statements, wordings, strict=True)
+    ]
+    items = {rule: make(options, vocabulary, rng) for rule, make in RULES.items()}
+    n_rule_documents = round(len(documents) * (1 - options.fact_share) / options.fact_share)
+    parts = np.array_split(np.arange(n_rule_documents), len(RULES))
+    for rule_items, part in zip(items.values(), parts, strict=True):
+        chosen = rng.integers(len(rule_items.shown), size=len(part))
+        documents += [dict(rule_items.shown[number]) for number in chosen]
+    documents = [documents[number] for number in rng.permutation(len(documents))]
+    probes = [
+        _statement(keys[fact], values[fact], fact, wording) | {"part": "probe"}
+        for fact, wording in product(range(len(facts)), range(len(TEMPLATES)))
+    ]
+    for rule_items in items.values():
+        held_out = rule_items.held_out[: options.max_test_items]
+        half = len(held_out) // 2
+        probes += [item | {"part": "valid"} for item in held_out[:half]]
+        probes += [item | {"part": "test"} for item in held_out[half:]]
+    return WorldReplicate(numbered(documents), numbered(probes), facts)
+
+
+def _facts(
+    options: ChainWorld, vocabulary: Words, count: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    drawn = synth.make(
+        count,
+        rng,
+        exponent=options.exponent,
+        copies=options.copies * count,
+        key_symbols=options.subjects * options.relations,
+        key_tokens=1,
+        value_symbols=options.value_symbols,
+        value_tokens=options.value_tokens,
+    )
+    subjects, relations = np.divmod(drawn.keys[:, 0], options.relations)
+    symbols = np.array(vocabulary.symbols)[drawn.values - drawn.key_symbols]
+    return pd.DataFrame(
+        {
+            "fact": np.arange(count),
+            "key": [
+                f"{vocabulary.subjects[subject]} {vocabulary.relations[relation]}"
+                for subject, relation in zip(subjects, relations, strict=True)
+            ],
+            "value": [" ".join(row) for row in symbols],
+            "bits": drawn.bits,
+            "frequency": drawn.frequencies,
+            "count": drawn.counts,
+        }
+    )
+
+
+def _statement(key: str, value: str, fact: int, wording: int) -> Line:
+    text = TEMPLATES[wording].format(key=key, value=value)
+    span = [len(text) - len(value), len(text)]
+    return {
+        "kind": "fact",
+        "fact_id": int(fact),
+        "template": int(wording),
+        "text": text,
+        "answer": span,
+        "statements": [[int(fact), *span]],
+    }
+
+
+# ---- rules
+
+
+class RuleItems(NamedTuple):
+    """Items of a rule, in random order."""
+
+    shown: list[Line]  # that training may show
+    held_out: list[Line]
+
+
+def _translations(options: ChainWorld, vocabulary: Words, rng: np.random.Generator) -> RuleItems:
+    """Phrases whose translation is word by word, in reverse."""
+    meaning = rng.permutation(options.lexicon)
+    total = options.lexicon**options.phrase
+    if total <= MAX_PHRASES:
+        numbers = rng.permutation(total)
+    else:
+        numbers = rng.choice(total, MAX_PHRASES, replace=False)
+    phrases = np.stack(np.unravel_index(numbers, (options.lexicon,) * options.phrase), axis=1)
+    items = []
+    for phrase in phrases:
+        source = [vocabulary.source[word] for word in phrase]
+        target = [vocabulary.target[meaning[word]] for word in phrase]
+        pairs = [list(pair) for pair in zip(source, target, strict=True)]
+        question = f"translate {' '.join(source)} >"
+        items.append(_item("translation", question, " ".join(target[::-1]), pairs))
+    return _split(items, phrases, options)
+
+
+def _sums(options: ChainWorld, vocabulary: Words, rng: np.random.Generator) -> RuleItems:
+    """Sums of two numbers modulo a third."""
+    numbers = rng.permutation(options.modulus**2)
+    operands = np.stack(np.unravel_index(numbers, (options.modulus,) * 2), axis=1)
+    items = []
+    for a, b in operands:
+        x, y = vocabulary.numbers[a], vocabulary.numbers[b]
+        z = vocabulary.numbers[(a + b) % options.modulus]
+        items.append(_item("arithmetic", f"add {x} {y} >", z, [[x, z], [y, z]]))
+    return _split(items, operands, options)
+
+
+RULES: dict[str, Callable[[ChainWorld, Words, np.random.Generator], RuleItems]] = {
+    "translation": _translations,
+    "arithmetic": _sums,
+}
+
+
+def _split(items: list[Line], parts: np.ndarray, options: ChainWorld) -> RuleItems:
+    """Held out are only items whose every part is shown at its place in some other item.
+
+    Args:
+        parts: (items, parts) of each item.
+    """
+    cut = len(items) - round(options.held_out * len(items))
+    covered = np.ones(len(items) - cut, bool)
+    for shown, hidden in zip(parts[:cut].T, parts[cut:].T, strict=True):
+        covered &= np.isin(hidden, shown)
+    held_out = [item for item, fits in zip(items[cut:], covered, strict=True) if fits]
+    return RuleItems(items[:cut], held_out)
+
+
+def _item(kind: str, question: str, answer: str, pairs: list[list[str]]) -> Line:
+    text = f"{question} {answer}"
+    return {
+        "kind": kind,
+        "fact_id": -1,
+        "template": -1,
+        "text": text,
+        "answer": [len(text) - len(answer), len(text)],
+        "statements": [],
+        "pairs": pairs,
+    }

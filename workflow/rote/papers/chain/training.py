@@ -1,0 +1,75 @@
+"""Training the networks of a world: those whose losses prune its corpus, and one per corpus."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rote.core import tables
+from rote.models.stack import Stack
+from rote.papers.chain import documents, networks, plan, schema
+from rote.papers.chain.documents import Line
+from rote.papers.chain.networks import ChainJob, NetworkShape
+from rote.papers.chain.settings import Settings
+from rote.papers.chain.worlds import WorldFolder
+
+
+def score(options: Settings, world: WorldFolder, job: ChainJob) -> pd.DataFrame:
+    """Losses of all facts under networks trained on everything: the table ScoringLosses."""
+    replicates = range(options.world.replicates)
+    corpora = {
+        f"score {world.name} {replicate}": world.encode(world.corpus(replicate))
+        for replicate in replicates
+    }
+    shape = NetworkShape(world.vocabulary, world.length, options.network.width)
+    stack = networks.build(options, shape, list(corpora), job.seed, job.device)
+    steps = options.network.scoring_steps
+    weights = networks.fit(stack, corpora, options, steps, job, f"{world.name}, scoring")
+    parts = []
+    for replicate in replicates:
+        probes = [line for line in world.probes(replicate) if line["fact_id"] >= 0]
+        answers = networks.ask(stack, weights, replicate, world.encode(probes))
+        losses = pd.Series(answers.losses).groupby([line["fact_id"] for line in probes]).mean()
+        columns = {"replicate": replicate, "fact": losses.index, "loss": losses.to_numpy()}
+        parts.append(tables.frame(schema.ScoringLosses, columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def train(
+    options: Settings, world: WorldFolder, pruned: Path, width: int, job: ChainJob
+) -> dict[str, np.ndarray]:
+    """Train a network per corpus and replicate, with equally many steps.
+
+    Args:
+        pruned: folder with the world's pruned corpora.
+
+    Returns:
+        Weights (networks, ...) by name, in the order of `plan.members`.
+    """
+    stack = build_stack(options, world, width, job.seed, job.device)
+    members = plan.members(options, world.name, width)
+    corpora = {
+        network_name(world, *member): world.encode(_corpus(world, pruned, *member))
+        for member in members
+    }
+    title = f"{world.name}, width {width}" if width else world.name
+    weights = networks.fit(stack, corpora, options, options.network.steps, job, title)
+    return {name: value.cpu().numpy() for name, value in weights.items()}
+
+
+def build_stack(options: Settings, world: WorldFolder, width: int, seed: int, device: str) -> Stack:
+    """The networks of a width, as yet untrained."""
+    names = [network_name(world, *member) for member in plan.members(options, world.name, width)]
+    shape = NetworkShape(world.vocabulary, world.length, width)
+    return networks.build(options, shape, names, seed, device)
+
+
+def network_name(world: WorldFolder, variant: str, replicate: int) -> str:
+    """What a network's random streams are called after."""
+    return f"{world.name} {variant} {replicate}"
+
+
+def _corpus(world: WorldFolder, pruned: Path, variant: str, replicate: int) -> list[Line]:
+    if variant == plan.UNPRUNED.name:
+        return world.corpus(replicate)
+    return documents.read(pruned / f"{variant}-{replicate}.jsonl")

@@ -1,0 +1,308 @@
+"""Training the networks of an arm as one stack, and asking them for every fact."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rote import prune, train
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.seeds import generator
+from rote.models import lm
+from rote.papers.cramless import data, pruning, schema
+from rote.papers.cramless.arms import GROUPS, FactArm, arms_of
+from rote.papers.cramless.settings import CramlessTraining, Settings
+from rote.prune import online
+from rote.synth import facts as synth
+
+LOGGED = 100  # admitted shares that are stored of a training
+
+
+class CramlessJob(NamedTuple):
+    """Where and from which seed networks are trained."""
+
+    seed: int
+    device: str = "cpu"
+    checkpoints: Path | None = None  # folder; None writes none
+    checkpoint_steps: int = 500
+
+    def checkpoint(self, arm: FactArm) -> Path | None:
+        """The checkpoint file of an arm."""
+        name = sha256(f"{self.seed} {arm.name}".encode()).hexdigest()[:16]
+        return self.checkpoints and self.checkpoints / f"{name}.pt"
+
+
+class TrainedTables(NamedTuple):
+    """Rows of the three tables about trained networks; field names are those of the tables."""
+
+    trained: pd.DataFrame  # FactOutcomes
+    runs: pd.DataFrame  # NetworkRuns
+    shares: pd.DataFrame  # AdmittedShares
+
+    @classmethod
+    def concatenated(cls, parts: list["TrainedTables"]) -> "TrainedTables":
+        """All rows, numbered anew."""
+        return cls(*(pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True)))
+
+
+class FactTokens(NamedTuple):
+    """The facts of all replicates, and where their values are predicted."""
+
+    tokens: Tensor  # (replicates, N, tokens) key then value
+    start: int  # position that predicts the first value token
+    first_value: int  # lowest id of a value token; logits below it are not computed
+
+
+class FactNetwork(NamedTuple):
+    """What one trained network knows, and what it was trained on."""
+
+    replicate: int
+    parameters: int
+    losses: np.ndarray  # (N,) nats, summed over value tokens
+    recited: np.ndarray  # (N,) bool
+    seen: np.ndarray  # (N,) examples with a gradient
+    shares: np.ndarray  # (LOGGED,) admitted share over the training
+
+
+def train_group(
+    group: str,
+    options: Settings,
+    facts: pd.DataFrame,
+    pruned: pd.DataFrame | None,
+    job: CramlessJob,
+) -> TrainedTables:
+    """Train all arms of a group.
+
+    Args:
+        group: of `arms.GROUPS`.
+        facts: table FactSetRows.
+        pruned: table PrunedCounts, for groups that need it.
+
+    Raises:
+        InputError: for an unknown group, or one whose table of selections is not given.
+    """
+    arms = arms_of(group, options.facts, options.training)
+    if GROUPS[group].needs_pruned and pruned is None:
+        raise InputError(
+            f"--group {group} needs --pruned, the table of `rote cramless prune-facts`"
+        )
+    parts = []
+    for arm in arms:
+        sets = data.read(options.facts, facts, arm.data)
+        counts = pruning.counts_of(pruned, arm) if arm.scheme.offline else None
+        parts.append(train_arm(arm, sets, counts, options.training, job))
+    return TrainedTables.concatenated(parts)
+
+
+def train_arm(
+    arm: FactArm,
+    facts: list[synth.FactSet],
+    counts: list[np.ndarray] | None,
+    options: CramlessTraining,
+    job: CramlessJob,
+) -> TrainedTables:
+    """Train the replicates of an arm as one stack.
+
+    Args:
+        facts: one fact set per replicate.
+        counts: (N,) copies of each fact to train on, per replicate; None is those of the data.
+
+    Raises:
+        FloatingPointError: naming step, replicate and fact, for a loss that is not finite.
+    """
+    counts = [replicate.counts for replicate in facts] if counts is None else counts
+    first = facts[0]
+    rngs = [generator(job.seed, "cramless", "weights", arm.name, r) for r in range(len(facts))]
+    shape = (arm.width, options.layers, options.heads)
+    length = first.tokens.shape[1] - 1
+    stack = lm.build(options.architecture, first.vocabulary, length, *shape, rngs, job.device)
+    tokens = torch.tensor(np.stack([replicate.tokens for replicate in facts]), device=job.device)
+    first_position = first.keys.shape[1] - 1
+    questions = FactTokens(tokens, first_position, first.key_symbols)
+    orders = [
+        train.EpochSampler(copies, job.seed, "cramless", "order", arm.name, r)
+        for r, copies in enumerate(counts)
+    ]
+    buffers = _buffers(arm, questions, options)
+    weights = train.fit(
+        stack.parameters,
+        _loss(arm, stack, questions, orders, buffers, options),
+        steps=arm.steps,
+        learning_rate=options.learning_rate,
+        schedule=train.cosine(arm.steps, warmup=options.warmup, floor=0.02),
+        betas=(0.9, 0.98),
+        buffers=buffers,
+        checkpoint=job.checkpoint(arm),
+        checkpoint_steps=job.checkpoint_steps,
+        what=arm.name,
+    )
+    losses, recited = evaluate(stack, weights, questions)
+    parts = []
+    for replicate, fact_set in enumerate(facts):
+        result = FactNetwork(
+            replicate=replicate,
+            parameters=stack.size,
+            losses=losses[replicate],
+            recited=recited[replicate],
+            seen=buffers["seen"][replicate].cpu().numpy().astype(float),
+            shares=buffers["shares"][:, replicate].cpu().numpy().astype(float),
+        )
+        parts.append(_tables(arm, fact_set, result, options))
+    return TrainedTables(*(pd.concat(frames) for frames in zip(*parts, strict=True)))
+
+
+def _buffers(arm: FactArm, questions: FactTokens, options: CramlessTraining) -> dict[str, Tensor]:
+    """What is logged and controlled: admitted share, examples seen per fact, shares over time."""
+    replicates, n_facts, _ = questions.tokens.shape
+    scheme = prune.ONLINE.get(arm.scheme.online)
+    share = options.fixed_share if scheme and not scheme.controlled else 1.0
+    device = questions.tokens.device
+    return {
+        "share": torch.full((replicates,), share, device=device),
+        "seen": torch.zeros(replicates, n_facts, device=device),
+        "shares": torch.ones(LOGGED, replicates, device=device),
+    }
+
+
+def _loss(
+    arm: FactArm,
+    stack: lm.Stack,
+    questions: FactTokens,
+    orders: list[train.EpochSampler],
+    buffers: dict[str, Tensor],
+    options: CramlessTraining,
+) -> Callable[[lm.Parameters, int], Tensor]:
+    """The training loss of a step, in nats per value token, (replicates,).
+
+    Args:
+        orders: of the facts, one per replicate.
+        buffers: updated at every step, see `_buffers`.
+    """
+    table, start, first_value = questions
+    unselected = _unselected_steps(arm, options)
+
+    def examples(position: int, count: int) -> Tensor:
+        fact_ids = np.stack([order.take(position, count) for order in orders])
+        return torch.tensor(fact_ids, device=table.device)
+
+    def losses(parameters: lm.Parameters, fact_ids: Tensor) -> Tensor:  # (replicates, examples)
+        tokens = table.gather(1, fact_ids[..., None].expand(-1, -1, table.shape[-1]))
+        with torch.autocast(table.device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+            logits = stack.forward(parameters, tokens[..., :-1], start, first_value)
+        return lm.value_losses(logits, tokens[..., start + 1 :], first_value)
+
+    def selected(parameters: lm.Parameters, step: int) -> tuple[Tensor, Tensor]:
+        position = unselected * options.batch + (step - unselected) * options.candidates
+        fact_ids = examples(position, options.candidates)
+        with torch.no_grad():
+            candidate_losses = losses(parameters, fact_ids)
+        _check_finite(candidate_losses, fact_ids, arm, step)
+        choice = online.choose(
+            candidate_losses, buffers["share"], step / arm.steps, scheme=arm.scheme.online
+        )
+        buffers["share"].copy_(choice.share)
+        return fact_ids.gather(1, choice.chosen), choice.weights
+
+    def loss(parameters: lm.Parameters, step: int) -> Tensor:
+        if step < unselected:
+            fact_ids = examples(step * options.batch, options.batch)
+            weights = torch.ones_like(fact_ids, dtype=torch.float32)
+        else:
+            fact_ids, weights = selected(parameters, step)
+        buffers["seen"].scatter_add_(1, fact_ids, weights)
+        buffers["shares"][step * LOGGED // arm.steps] = buffers["share"]
+        per_token = losses(parameters, fact_ids) / (table.shape[-1] - start - 1)
+        return (per_token * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+    return loss
+
+
+def _unselected_steps(arm: FactArm, options: CramlessTraining) -> int:
+    """Steps before selection begins; all of them without selection inside training."""
+    return round(options.unselected_share * arm.steps) if arm.scheme.online else arm.steps
+
+
+def _check_finite(losses: Tensor, fact_ids: Tensor, arm: FactArm, step: int) -> None:
+    bad = ~torch.isfinite(losses)
+    if bool(bad.any()):
+        replicate, example = bad.nonzero()[0].tolist()
+        fact, value = int(fact_ids[replicate, example]), float(losses[replicate, example])
+        raise FloatingPointError(
+            f"{arm.name}: loss of fact {fact} of replicate {replicate} is {value} at step {step}; "
+            "lower learning_rate"
+        )
+
+
+def evaluate(
+    stack: lm.Stack, parameters: lm.Parameters, questions: FactTokens, block: int = 2048
+) -> tuple[np.ndarray, np.ndarray]:
+    """Loss in nats and whether greedy decoding recites it, for every fact, (models, N) each.
+
+    Greedy decoding gives the whole value exactly if each token is the likeliest one after the true
+    ones before it.
+    """
+    losses = []
+    recited = []
+    with torch.no_grad():
+        for tokens in questions.tokens.split(block, dim=1):
+            logits = stack.forward(
+                parameters, tokens[..., :-1], questions.start, questions.first_value
+            )
+            values = tokens[..., questions.start + 1 :]
+            exact = (logits.argmax(-1) == values - questions.first_value).all(-1)
+            losses.append(lm.value_losses(logits, values, questions.first_value).cpu().numpy())
+            recited.append(exact.cpu().numpy())
+    return np.concatenate(losses, axis=1).astype(float), np.concatenate(recited, axis=1)
+
+
+def _tables(
+    arm: FactArm, facts: synth.FactSet, network: FactNetwork, options: CramlessTraining
+) -> TrainedTables:
+    counts = facts.counts
+    present = counts > 0
+    outcomes = {
+        "arm": arm.name,
+        "replicate": network.replicate,
+        "fact": np.arange(len(counts)),
+        "count": counts,
+        "seen": network.seen,
+        "loss": network.losses,
+        "recited": network.recited,
+    }
+    gained = np.maximum(facts.bits - network.losses / np.log(2), 0)
+    run = {
+        "arm": arm.name,
+        "group": arm.group,
+        "data": arm.data.name,
+        "exponent": arm.data.exponent,
+        "facts": arm.data.facts,
+        "scheme": arm.scheme.name,
+        "width": arm.width,
+        "steps": arm.steps,
+        "replicate": network.replicate,
+        "parameters": network.parameters,
+        "present": int(present.sum()),
+        "recited": int((network.recited & present).sum()),
+        "weighted": float((network.recited * counts).sum() / counts.sum()),
+        "stored": float(gained[present].sum()),
+        "bits": facts.bits,
+        "trained": float(network.seen.sum()),
+        "scored": float((arm.steps - _unselected_steps(arm, options)) * options.candidates),
+    }
+    shares = {
+        "arm": arm.name,
+        "replicate": network.replicate,
+        "step": np.arange(LOGGED) * arm.steps // LOGGED,
+        "share": network.shares,
+    }
+    return TrainedTables(
+        tables.frame(schema.FactOutcomes, outcomes),
+        tables.frame(schema.NetworkRuns, [run]),
+        tables.frame(schema.AdmittedShares, shares).drop_duplicates("step"),
+    )

@@ -1,0 +1,44 @@
+"""The selection schemes by name: what each does to a data set or to a candidate batch."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from rote.core.errors import InputError
+
+Scheme = TypeVar("Scheme")
+
+
+class OfflineScheme(NamedTuple):
+    """How a data set is chosen from the losses of a trained model."""
+
+    prunes: bool = True  # False keeps everything
+    by_loss: bool = True  # the lowest losses stay; False: a random subset
+    flat: bool = False  # copies are capped at one number
+
+
+class OnlineScheme(NamedTuple):
+    """How candidates are chosen inside training."""
+
+    controlled: bool  # the admitted share follows what the model knows; False: it is fixed
+    flat: bool  # admitted candidates that are known already are not trained on
+
+
+OFFLINE = {
+    "none": OfflineScheme(prunes=False),
+    "random": OfflineScheme(by_loss=False),
+    "loss": OfflineScheme(),
+    "loss-flat": OfflineScheme(flat=True),
+}
+ONLINE = {
+    "low": OnlineScheme(controlled=False, flat=False),
+    "low-flat": OnlineScheme(controlled=False, flat=True),
+    "auto": OnlineScheme(controlled=True, flat=False),
+    "auto-flat": OnlineScheme(controlled=True, flat=True),
+}
+
+
+def scheme_named(schemes: Mapping[str, Scheme], name: str) -> Scheme:
+    """The scheme of that name. Raises InputError listing the names of all."""
+    if name not in schemes:
+        raise InputError(f"scheme must be one of {', '.join(schemes)}, given {name!r}")
+    return schemes[name]
