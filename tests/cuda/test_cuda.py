@@ -42,9 +42,8 @@ def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
     tokens = torch.tensor(rng.integers(0, 50, (3, 32, 12)))
 
     def curve(device):
-        stack = lm.build(
-            architecture, 50, 12, 16, 2, 2, [np.random.default_rng(i) for i in range(3)], device
-        )
+        rngs = [np.random.default_rng(i) for i in range(3)]
+        stack = lm.build(lm.Transformer(architecture, 50, 12, 16, 2, 2), rngs, device)
         batch, seen = tokens.to(device), []
 
         def loss(p, step):

@@ -38,7 +38,7 @@ def test_exact_engines_are_brute_force_and_k_is_at_most_the_rows(seed, n, d, k, 
 @given(seeds, st.integers(2, 40), st.integers(1, 50))
 def test_rows_do_not_find_themselves_if_told_so(seed, n, k):
     x = np.random.default_rng(seed).normal(size=(n, 3))
-    found = knn.Datastore(x).search(x, k, itself=False)
+    found = knn.Datastore(x).search(x, k, include_self=False)
     assert found.rows.shape == (n, min(k, n - 1))
     assert (found.rows != np.arange(n)[:, None]).all()
     assert (found.rows >= 0).all()
@@ -105,7 +105,7 @@ def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
         assert bool(store._cells) is used
         store.add(x[:10])
         assert store._cells is None  # made anew when they pay again
-        own = store.search(x[:400], 1, itself=False)
+        own = store.search(x[:400], 1, include_self=False)
         assert (own.rows[:, 0] != np.arange(400)).all()
 
 

@@ -42,7 +42,7 @@ def test_single_counts(texts, wanted, threads, block):
         counting.BLOCK, before = block, counting.BLOCK
         try:
             found = ngrams.count(corpus, wanted, threads=threads)
-            held = ngrams.count(corpus, wanted, what="documents", threads=threads)
+            held = ngrams.count(corpus, wanted, statistic="documents", threads=threads)
         finally:
             counting.BLOCK = before
     assert found.dtype == np.int64
@@ -151,7 +151,7 @@ def test_infinity_gram(texts, context, token):
         context[at:] for at in range(len(context) + 1) if count(context[at:]) or at == len(context)
     )
     with tempfile.TemporaryDirectory() as folder:
-        found = ngrams.InfinityGram(corpus_of(texts, folder)).after(context, [token])
+        found = ngrams.InfinityGram(corpus_of(texts, folder)).continuation(context, [token])
     assert found == (count([*suffix, token]), count(suffix), len(suffix))
     assert found.probability == (count([*suffix, token]) / count(suffix) if count(suffix) else 0.0)
 
@@ -176,7 +176,7 @@ def test_full_tables(texts, n, least, shift):
     texts = [[token * shift for token in text] for text in texts]
     wanted = Counter(tuple(text[at : at + n]) for text in texts for at in range(len(text) - n + 1))
     with tempfile.TemporaryDirectory() as folder:
-        found = ngrams.table(corpus_of(texts, folder), n, least=least)
+        found = ngrams.table(corpus_of(texts, folder), n, min_count=least)
     assert len(found.counts) == len({tuple(row) for row in found.ngrams.tolist()})
     counted = dict(zip(map(tuple, found.ngrams.tolist()), found.counts.tolist(), strict=True))
     assert counted == {gram: number for gram, number in wanted.items() if number >= least}

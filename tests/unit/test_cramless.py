@@ -200,7 +200,8 @@ def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
 
 def test_recited_means_greedy_decoding_gives_the_value():
     made = synth.make(50, rng("greedy"), value_symbols=4, value_tokens=3)
-    stack = lm.build("decoder", made.vocabulary, 4, 8, 1, 1, [np.random.default_rng(0)])
+    transformer = lm.Transformer("decoder", made.vocabulary, 4, 8, 1, 1)
+    stack = lm.build(transformer, [np.random.default_rng(0)])
     table = torch.tensor(made.tokens)[None]
     _, recited = experiment.evaluate(stack, stack.parameters, table, 1, made.key_symbols, block=16)
     for row in range(50):

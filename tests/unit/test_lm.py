@@ -13,14 +13,15 @@ def rngs(count=3):
 
 @pytest.mark.parametrize("architecture", lm.ARCHITECTURES)
 def test_models_of_a_stack_are_independent_and_causal(architecture):
-    stack = lm.build(architecture, 40, 7, 16, 2, 2, rngs())
+    stack = lm.build(lm.Transformer(architecture, 40, 7, 16, 2, 2), rngs())
     assert stack.size == sum(value[0].numel() for value in stack.parameters.values())
     tokens = torch.randint(0, 40, (3, 5, 7), generator=torch.Generator().manual_seed(0))
     logits = stack.forward(stack.parameters, tokens)
     assert logits.shape == (3, 5, 7, 40)
     for model in range(3):
         alone = {name: value[model : model + 1] for name, value in stack.parameters.items()}
-        single = lm.build(architecture, 40, 7, 16, 2, 2, rngs(1))  # its forward takes stacks of one
+        # its forward takes stacks of one
+        single = lm.build(lm.Transformer(architecture, 40, 7, 16, 2, 2), rngs(1))
         found = single.forward(alone, tokens[model : model + 1])
         torch.testing.assert_close(found[0], logits[model], atol=1e-5, rtol=1e-5)
     later = tokens.clone()
@@ -40,7 +41,7 @@ def test_a_stack_computes_what_transformers_computes(architecture):
     torchvision()
     from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
 
-    stack = lm.build(architecture, 40, 7, 16, 2, 2, rngs(2))
+    stack = lm.build(lm.Transformer(architecture, 40, 7, 16, 2, 2), rngs(2))
     if architecture == "gpt2":
         config = GPT2Config(vocab_size=40, n_positions=7, n_embd=16, n_layer=2, n_head=2)
     else:
@@ -89,4 +90,4 @@ def test_losses_are_summed_over_value_tokens():
 )
 def test_refusals(arguments, wanted):
     with pytest.raises(InputError, match=wanted):
-        lm.build(*arguments, rngs(1))
+        lm.build(lm.Transformer(*arguments), rngs(1))

@@ -36,7 +36,7 @@ def test_counts_by_text_and_by_id(corpus):
     assert ngrams.count(
         corpus, ["red kite", "RED", "a red kite", "kite a", "unseen kite"]
     ).tolist() == [3, 4, 2, 2, 0]
-    assert ngrams.count(corpus, ["red kite", "bird"], what="documents").tolist() == [2, 2]
+    assert ngrams.count(corpus, ["red kite", "bird"], statistic="documents").tolist() == [2, 2]
     pairs = [("red kite", "bird"), ("bird", "red"), ("red kite", "unseen"), ("kite", "kite")]
     assert ngrams.count_pairs(corpus, pairs).tolist() == [1, 2, 0, 3]
     ids = [tuple(corpus.ids(first)) for first, _ in pairs]
@@ -233,14 +233,14 @@ def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
             "window must be 0 or more tokens, given -1",
         ),
         (
-            lambda c: ngrams.count(c, ["a"], what="lines"),
-            "what must be occurrences or documents, given 'lines'",
+            lambda c: ngrams.count(c, ["a"], statistic="lines"),
+            "statistic must be occurrences or documents, given 'lines'",
         ),
         (
             lambda c: ngrams.InfinityGram(c).probability("a", "red kite"),
             "token 'red kite' must be one word, it is 2",
         ),
-        (lambda c: ngrams.table(c, 0), "n and least must be at least 1"),
+        (lambda c: ngrams.table(c, 0), "n and min_count must be at least 1"),
         (lambda c: ngrams.scan(c, ngrams.queries(c), shards=[3]), "shard 3 does not exist"),
         (lambda c: ngrams.Corpus.open(c.folder.parent), r"holds no corpus \(no corpus\.json\)"),
         (
@@ -277,10 +277,10 @@ def test_a_damaged_corpus_is_not_counted(corpus):
 
 def test_infinity_gram_backs_off_to_the_longest_context_that_occurs(corpus):
     model = ngrams.InfinityGram(corpus)
-    assert model.after("the red", "kite") == (1, 1, 2)
-    assert model.after("unseen red", "kite") == (3, 4, 1)
-    assert model.after("unseen", "kite") == (4, corpus.tokens, 0)
-    assert model.after("", "unseen").probability == 0.0
+    assert model.continuation("the red", "kite") == (1, 1, 2)
+    assert model.continuation("unseen red", "kite") == (3, 4, 1)
+    assert model.continuation("unseen", "kite") == (4, corpus.tokens, 0)
+    assert model.continuation("", "unseen").probability == 0.0
     assert (corpus.folder / "suffixes-00000.bin").is_file()
 
 
@@ -309,7 +309,7 @@ def test_counts_are_sums_over_shards(corpus, sharded):
     for total, *each in zip(whole, *parts, strict=True):
         np.testing.assert_array_equal(total, sum(each))
     model, plain = ngrams.InfinityGram(sharded), ngrams.InfinityGram(corpus)
-    assert model.after("x red", "kite") == plain.after("x red", "kite")
+    assert model.continuation("x red", "kite") == plain.continuation("x red", "kite")
     assert dict(
         zip(
             map(tuple, ngrams.table(sharded, 2).ngrams),

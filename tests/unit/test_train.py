@@ -158,7 +158,7 @@ def test_a_diverging_model_is_named():
     with pytest.raises(
         FloatingPointError, match=r"my models: loss of model 1 is (inf|nan) at step 0"
     ):
-        train.fit(start, loss, what="my models", **OPTIONS)
+        train.fit(start, loss, label="my models", **OPTIONS)
 
 
 def test_gradients_of_any_memory_order_are_followed():

@@ -6,9 +6,8 @@ embeddings that a memory can search: `last` (what the last layer reads) and, of 
 `map` (the last feature map).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,21 +16,9 @@ from torch.nn import functional as F
 
 from rote.core.errors import InputError
 from rote.models.products import bmm
+from rote.models.stack import Parameters, Stack
 
-Parameters = dict[str, Tensor]
-Output = tuple[Tensor, dict[str, Tensor]]
-
-
-class Stack(NamedTuple):
-    """Stacked networks of one architecture."""
-
-    parameters: Parameters  # each (models, ...)
-    # running statistics, each (models, ...), updated in place while training; among the
-    buffers: Parameters
-    # parameters given to `forward` they are used instead
-    forward: Callable[
-        [Parameters, Tensor, bool], Output
-    ]  # (parameters, x (models, batch, ...), training)
+Output = tuple[Tensor, dict[str, Tensor]]  # logits and embeddings, each (models, batch, ...)
 
 
 def perceptron(

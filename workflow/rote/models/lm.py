@@ -6,7 +6,7 @@ batch, length) token ids to logits (models, batch, length, vocabulary); with `fi
 of positions and symbols from there on, which is all that the loss of a fact's value needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -18,50 +18,41 @@ from rote.data.images import torchvision
 from rote.models import attention, rotary
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
-from rote.models.stack import Parameters, Stack, stacked
+from rote.models.stack import LanguageStack, Parameters, Transformer, stacked
 
-ARCHITECTURES = ("decoder", "gpt2", "gpt_neox", "llama")
+Generators = Sequence[np.random.Generator]
 
 
-def build(
-    architecture: str,
-    vocabulary: int,
-    length: int,
-    width: int,
-    layers: int,
-    heads: int,
-    rngs: Sequence[np.random.Generator],
-    device: str = "cpu",
-) -> Stack:
+def build(transformer: Transformer, rngs: Generators, device: str = "cpu") -> LanguageStack:
     """One model per generator, stacked.
 
     Args:
-        architecture: decoder, gpt2, gpt_neox or llama.
-        vocabulary, length: token ids and the longest input.
-        width, layers, heads: of the transformer; the hidden layer is 4 × width.
+        transformer: architecture and sizes; the hidden layers are 4 × width, llama's 8/3 × width.
+        rngs: generators of the models' initial weights.
+        device: where the parameters lie.
 
     Raises:
         InputError: for an unknown architecture or a width that the heads do not divide.
     """
-    if architecture not in ARCHITECTURES:
+    if transformer.architecture not in ARCHITECTURES:
+        allowed = ", ".join(ARCHITECTURES)
         raise InputError(
-            f"architecture must be one of {', '.join(ARCHITECTURES)}, given {architecture!r}"
+            f"architecture must be one of {allowed}, given {transformer.architecture!r}"
         )
-    if width % heads:
-        raise InputError(f"width = {width} must be a multiple of heads = {heads}")
-    if architecture == "decoder":
-        return _decoder(vocabulary, length, width, layers, heads, rngs, device)
-    if architecture in ("gpt_neox", "llama"):
-        return rotary.build(architecture, vocabulary, width, layers, heads, rngs, device)
-    return _gpt2(vocabulary, length, width, layers, heads, rngs, device)
+    if transformer.width % transformer.heads:
+        raise InputError(
+            f"width = {transformer.width} must be a multiple of heads = {transformer.heads}"
+        )
+    return ARCHITECTURES[transformer.architecture](transformer, rngs, device)
 
 
-def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
+def _decoder(transformer: Transformer, rngs: Generators, device: str) -> LanguageStack:
     """Pre-LayerNorm without affine parts, no biases, learned positions, tied embedding.
 
     Weights N(0, 1/fan-in), projections back to the residual stream over √(2 layers), embeddings
     N(0, 0.02²).
     """
+    _, vocabulary, length, width, layers, heads = transformer
     back = 1 / np.sqrt(2 * layers)
     shapes = {"tokens": ((vocabulary, width), 0.02), "positions": ((length, width), 0.02)}
     for layer in range(layers):
@@ -114,17 +105,17 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     return stacked(parameters, features, lambda p: p["tokens"])
 
 
-def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
+def _gpt2(transformer: Transformer, rngs: Generators, device: str) -> LanguageStack:
     """GPT-2 from its transformers config, stacked by vmap over one module's functional form."""
     torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
     from transformers import AutoModelForCausalLM, GPT2Config
 
     config = GPT2Config(
-        vocab_size=vocabulary,
-        n_positions=length,
-        n_embd=width,
-        n_layer=layers,
-        n_head=heads,
+        vocab_size=transformer.vocabulary,
+        n_positions=transformer.length,
+        n_embd=transformer.width,
+        n_layer=transformer.layers,
+        n_head=transformer.heads,
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
@@ -168,6 +159,14 @@ def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
         return torch.func.vmap(one)(inner, buffers, tokens)[:, :, first:]
 
     return stacked(parameters, features, lambda p: p["transformer.wte.weight"])
+
+
+ARCHITECTURES: dict[str, Callable[[Transformer, Generators, str], LanguageStack]] = {
+    "decoder": _decoder,
+    "gpt2": _gpt2,
+    "gpt_neox": rotary.build,
+    "llama": rotary.build,
+}
 
 
 def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rote.core.errors import InputError
 from rote.data.images import torchvision
-from rote.models.stack import Parameters, Stack, stacked
+from rote.models.stack import LanguageStack, Parameters, stacked
 
 
 def causal(model: str, *, revision: str = "main", offline: bool = False):
@@ -96,7 +96,7 @@ def token_embeddings(model: str, *, revision: str = "main", offline: bool = Fals
     return weights.detach().double().numpy()
 
 
-def stack(model: str, count: int, device: str = "cpu") -> Stack:
+def stack(model: str, count: int, device: str = "cpu") -> LanguageStack:
     """Copies of a causal language model as a stack, to be trained apart from each other.
 
     Raises:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from rote.models import attention
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
-from rote.models.stack import Parameters, Stack, stacked
+from rote.models.stack import LanguageStack, Parameters, Transformer, stacked
 
 _PARTIAL = 0.25  # share of a GPT-NeoX head that is rotated
 _THETA = 10_000.0
@@ -63,14 +63,8 @@ def shapes(
 
 
 def build(
-    architecture: str,
-    vocabulary: int,
-    width: int,
-    layers: int,
-    heads: int,
-    rngs: Sequence[np.random.Generator],
-    device: str = "cpu",
-) -> Stack:
+    transformer: Transformer, rngs: Sequence[np.random.Generator], device: str = "cpu"
+) -> LanguageStack:
     """One model per generator, stacked: weights N(0, 0.02²), biases 0, norms 1.
 
     Args:
@@ -78,6 +72,7 @@ def build(
             layer 4 × width) or llama (whole heads rotated, RMS norm, SwiGLU with a hidden layer of
             8/3 × width); both untied.
     """
+    architecture, vocabulary, _, width, layers, heads = transformer
     parameters = {}
     for name, shape in shapes(architecture, vocabulary, width, layers).items():
         if len(shape) == 2:

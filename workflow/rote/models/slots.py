@@ -6,9 +6,8 @@ feed a small network. `cross-channel` and `concat` mix the images in their first
 networks are stacked on a leading `models` axis and run as one program.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,22 +16,11 @@ from torch import Tensor, nn
 from rote.core.errors import InputError
 from rote.data.images import torchvision
 from rote.models.products import bmm
+from rote.models.stack import Parameters, Stack
 
 PER_SLOT = ("sum", "linear", "two-layer")
 WIDTH = 96  # hidden layers of the MLP encoder
 HEAD_WIDTH = 64  # hidden layer of the two-layer head
-
-
-class Stack(NamedTuple):
-    """Stacked networks of one architecture."""
-
-    parameters: dict[str, Tensor]  # each (models, ...)
-    buffers: dict[
-        str, Tensor
-    ]  # running statistics, each (models, ...), updated in place while training
-    forward: Callable[
-        [dict[str, Tensor], Tensor, bool], Tensor
-    ]  # (parameters, x, training) -> (models, batch)
 
 
 def build(
@@ -77,14 +65,14 @@ def _mlp(architecture: str, pixels: int, rngs: Sequence[np.random.Generator]) ->
         parameters[f"{name}.bias"] = torch.zeros(len(rngs), 1, fan_out)
 
     def perceptron(
-        parameters: dict[str, Tensor], part: str, x: Tensor
+        parameters: Parameters, part: str, x: Tensor
     ) -> Tensor:  # (models, rows, in) -> (.., out)
         names = [
             f"{part}.{i}.{kind}" for i in range(len(parts[part]) - 1) for kind in ("weight", "bias")
         ]
         return _Perceptron.apply(x, *(parameters[name] for name in names))
 
-    def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
+    def forward(parameters: Parameters, x: Tensor, training: bool) -> Tensor:
         models, batch = x.shape[:2]
         if architecture not in PER_SLOT:
             return perceptron(parameters, "encoder", x.reshape(models, batch, -1)).squeeze(-1)
@@ -166,7 +154,7 @@ def _resnet(architecture: str, side: int, rngs: Sequence[np.random.Generator]) -
     parameters, buffers = torch.func.stack_module_state(modules)
     module = modules[0]
 
-    def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
+    def forward(parameters: Parameters, x: Tensor, training: bool) -> Tensor:
         # one after another: batch normalization keeps running statistics in place, which vmap
         # cannot stack
         module.train(training)

@@ -96,12 +96,12 @@ class Datastore:
         else:
             self._index = None
 
-    def search(self, queries: np.ndarray, k: int, *, itself: bool = True) -> Neighbors:
+    def search(self, queries: np.ndarray, k: int, *, include_self: bool = True) -> Neighbors:
         """The k nearest rows of each query; k above the number of rows gives them all.
 
         Args:
             queries: (m, d).
-            itself: False if query i is row i of the datastore and must not find itself.
+            include_self: False if query i is row i of the datastore and must not find itself.
 
         Raises:
             InputError: for k < 1, another dimension, or values that are not finite.
@@ -109,12 +109,12 @@ class Datastore:
         if k < 1:
             raise InputError(f"k must be at least 1, given {k}")
         q = _centered(self._like(queries, "queries"), self.center)
-        k = min(k, len(self) - (not itself))
+        k = min(k, len(self) - (not include_self))
         if k < 1:
             return Neighbors(np.empty((len(q), 0), np.float32), np.empty((len(q), 0), np.int64))
-        rows = np.ascontiguousarray(self._candidates(q, k + (not itself)))
+        rows = np.ascontiguousarray(self._candidates(q, k + (not include_self)))
         distances = np.empty(rows.shape, np.float32)
-        _refine(q, self.vectors, rows, distances, not itself)
+        _refine(q, self.vectors, rows, distances, not include_self)
         return Neighbors(distances[:, :k], rows[:, :k])
 
     def recall(self, queries: np.ndarray, k: int) -> float:
@@ -374,14 +374,14 @@ def _torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarra
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})
-def _refine(q, vectors, rows, distances, without_itself):
+def _refine(q, vectors, rows, distances, exclude_self):
     """Distances by explicit differences, and rows in their order; ties by row number. -1 last, at
     infinity.
     """
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             row = rows[i, j]
-            if row < 0 or (without_itself and row == i):
+            if row < 0 or (exclude_self and row == i):
                 rows[i, j], distances[i, j] = -1, np.inf
                 continue
             total = np.float32(0)

@@ -163,7 +163,7 @@ def table(
         Path,
         typer.Option(help="Write: n-grams and counts, most frequent first.", metavar="PARQUET"),
     ],
-    least: Annotated[int, typer.Option(help="Leave out what occurs less often.", min=1)] = 1,
+    min_count: Annotated[int, typer.Option(help="Leave out what occurs less often.", min=1)] = 1,
 ):
     """Count every n-gram of a corpus."""
     import pandas as pd
@@ -173,7 +173,7 @@ def table(
 
     with job.start("ngrams table"):
         opened = ngrams.Corpus.open(corpus)
-        found = ngrams.table(opened, n, least=least)
+        found = ngrams.table(opened, n, min_count=min_count)
         found = found.top(len(found.counts))
         words = opened.words
         grams = [
@@ -194,7 +194,7 @@ def probability(
     """∞-gram probability of a token after the longest part of a context that occurs in the corpus."""
     from rote import ngrams
 
-    found = ngrams.InfinityGram(ngrams.Corpus.open(corpus)).after(context, token)
+    found = ngrams.InfinityGram(ngrams.Corpus.open(corpus)).continuation(context, token)
     typer.echo(
         f"{found.probability:.6g} ({found.followed} of {found.occurrences}, context of "
         f"{found.context})"

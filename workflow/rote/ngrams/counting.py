@@ -189,7 +189,7 @@ def count(
     corpus: Corpus,
     ngrams: Iterable[NGram],
     *,
-    what: str = "occurrences",
+    statistic: str = "occurrences",
     stop_words: Collection[str] = (),
     threads: int = 1,
     progress: Callable[[int], None] | None = None,
@@ -199,17 +199,17 @@ def count(
 
     Args:
         ngrams: as text, which the corpus's own analyser splits, or as token ids; of any lengths.
-        what: `occurrences`, or `documents` that hold the n-gram.
+        statistic: `occurrences`, or `documents` that hold the n-gram.
         stop_words: units left out of corpus and n-grams first.
         threads, progress: see `scan`.
 
     Raises:
         InputError: naming the n-gram that cannot be read.
     """
-    if what not in ("occurrences", "documents"):
-        raise InputError(f"what must be occurrences or documents, given {what!r}")
+    if statistic not in ("occurrences", "documents"):
+        raise InputError(f"statistic must be occurrences or documents, given {statistic!r}")
     wanted = queries(corpus, singles=ngrams, stop_words=(stop_words, ()))
-    counted = getattr(scan(corpus, wanted, threads=threads, progress=progress), what)
+    counted = getattr(scan(corpus, wanted, threads=threads, progress=progress), statistic)
     return np.append(counted, 0)[
         wanted.singles
     ]  # number −1, a word that the corpus lacks, reads the 0

@@ -26,22 +26,22 @@ class NGramTable(NamedTuple):
         return NGramTable(self.ngrams[best], self.counts[best])
 
 
-def table(corpus: Corpus, n: int, *, least: int = 1) -> NGramTable:
-    """Every n-gram that occurs at least `least` times.
+def table(corpus: Corpus, n: int, *, min_count: int = 1) -> NGramTable:
+    """Every n-gram that occurs at least `min_count` times.
 
     n-grams that fit into 64 bits are packed, spread over buckets by hash and sorted bucket by
     bucket: 8 bytes per token, given back as the table grows. Longer ones are read off a suffix
         array.
 
     Raises:
-        InputError: for n or least below 1.
+        InputError: for n or min_count below 1.
     """
-    if n < 1 or least < 1:
-        raise InputError(f"n and least must be at least 1, given {n} and {least}")
+    if n < 1 or min_count < 1:
+        raise InputError(f"n and min_count must be at least 1, given {n} and {min_count}")
     kind = np.uint16 if corpus.types <= 2**16 else np.uint32
     bits = max(int(corpus.types - 1).bit_length(), 1)
     if n * bits > 64:
-        return _by_suffixes(corpus, n, least, kind)
+        return _by_suffixes(corpus, n, min_count, kind)
     sizes = np.zeros(_BUCKETS, np.int64)
     for shard in corpus.shards:
         _sizes(shard.tokens, shard.offsets, n, np.uint64(bits), sizes)
@@ -55,7 +55,7 @@ def table(corpus: Corpus, n: int, *, least: int = 1) -> NGramTable:
     for end, size in zip(ends[::-1], sizes[::-1], strict=True):
         bucket = packed[end - size :]
         bucket.sort()
-        distinct, found = _runs(bucket, least)
+        distinct, found = _runs(bucket, min_count)
         have = len(counts)
         ngrams.resize(
             (have + distinct, n), refcheck=False
@@ -91,13 +91,13 @@ def _fill(tokens, offsets, n, bits, place, packed):
 
 
 @njit(**_JIT)
-def _runs(keys, least):
+def _runs(keys, min_count):
     """Run lengths of sorted keys: the distinct ones, moved to the front, and their counts."""
     distinct, begin = 0, 0
     counts = np.empty(len(keys), np.uint32)
     for at in range(1, len(keys) + 1):
         if at == len(keys) or keys[at] != keys[begin]:
-            if at - begin >= least:
+            if at - begin >= min_count:
                 keys[distinct] = keys[begin]
                 counts[distinct] = at - begin
                 distinct += 1
@@ -115,7 +115,7 @@ def _unpack(packed, bits, out):
             key >>= bits
 
 
-def _by_suffixes(corpus: Corpus, n: int, least: int, kind: type) -> NGramTable:
+def _by_suffixes(corpus: Corpus, n: int, min_count: int, kind: type) -> NGramTable:
     """n-grams stand side by side in the suffix array of all shards together."""
     tokens = np.concatenate([shard.tokens for shard in corpus.shards])
     starts = np.cumsum([0, *(len(shard.tokens) for shard in corpus.shards)])
@@ -127,7 +127,7 @@ def _by_suffixes(corpus: Corpus, n: int, least: int, kind: type) -> NGramTable:
     order = suffix_array(tokens, bounds, corpus.types)
     order = order[order + n <= ends[order]]
     first, counts = _neighbors(tokens, order, n)
-    keep = counts >= least
+    keep = counts >= min_count
     places = first[keep][:, None] + np.arange(n)
     return NGramTable(tokens[places].astype(kind), counts[keep])
 

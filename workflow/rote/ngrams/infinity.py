@@ -42,9 +42,9 @@ class InfinityGram:
         `context` and `token` are text, which the corpus's own analyser splits, or token ids; a
         context may be empty.
         """
-        return self.after(context, token).probability
+        return self.continuation(context, token).probability
 
-    def after(self, context: NGram, token: NGram) -> "After":
+    def continuation(self, context: NGram, token: NGram) -> "Continuation":
         """`probability` with the counts behind it and the length of the suffix.
 
         Raises:
@@ -55,10 +55,10 @@ class InfinityGram:
             raise InputError(
                 f"token {token!r} must be one {self.corpus.analyser.unit}, it is {len(following)}"
             )
-        return self.after_ids(self._ids(context), following[0])
+        return self.continuation_ids(self._ids(context), following[0])
 
-    def after_ids(self, context: Sequence[int], token: int) -> "After":
-        """`after` for token ids as they are; −1 is a word that the corpus lacks."""
+    def continuation_ids(self, context: Sequence[int], token: int) -> "Continuation":
+        """`continuation` for token ids as they are; −1 is a word that the corpus lacks."""
         before, following = np.array(context, np.int64), token
         longest, misses = 0, len(before) + 1  # a suffix of a suffix that occurs occurs too
         while longest + 1 < misses:
@@ -68,7 +68,7 @@ class InfinityGram:
             else:
                 misses = middle
         suffix = before[len(before) - longest :]
-        return After(self._count(np.append(suffix, following)), self._count(suffix), longest)
+        return Continuation(self._count(np.append(suffix, following)), self._count(suffix), longest)
 
     def _ids(self, ngram: NGram) -> tuple[int, ...]:
         if isinstance(ngram, (str, bytes)) and not ngram.strip():
@@ -85,7 +85,7 @@ class InfinityGram:
         return int(total)
 
 
-class After(NamedTuple):
+class Continuation(NamedTuple):
     """A token after the longest context that occurs."""
 
     followed: int  # occurrences of that context with the token behind it

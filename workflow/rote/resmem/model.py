@@ -78,7 +78,7 @@ class ResMem(BaseEstimator):
     def _remember(self, embeddings: np.ndarray) -> None:
         self.memory_ = Datastore(embeddings, engine=self.engine)
         if self.bandwidth is None:
-            near = self.memory_.search(embeddings, 1, itself=False)  # not the row itself
+            near = self.memory_.search(embeddings, 1, include_self=False)  # not the row itself
             self.bandwidth_ = knn.scale(near.distances) if near.distances.size else 1.0
         else:
             self.bandwidth_ = float(self.bandwidth)

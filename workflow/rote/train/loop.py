@@ -45,7 +45,7 @@ def fit(
     buffers: Parameters | None = None,
     checkpoint: Path | None = None,
     checkpoint_steps: int = 500,
-    what: str = "training",
+    label: str = "training",
 ) -> Parameters:
     """Train stacked models with AdamW, by default on a cosine schedule to zero.
 
@@ -65,6 +65,7 @@ def fit(
             parameters.
         checkpoint: file to save to every `checkpoint_steps` steps and to resume from. Removed by
             the caller, once the result is safe.
+        label: names the training in progress lines and errors.
 
     Returns:
         The trained parameters, detached.
@@ -92,7 +93,7 @@ def fit(
     latest: Parameters = {}
     with _flushed_denormals(), full_precision():
         for step in track(
-            range(begin, steps), what, status=lambda: f"loss {float(latest['loss'].mean()):.4g}"
+            range(begin, steps), label, status=lambda: f"loss {float(latest['loss'].mean()):.4g}"
         ):
             rate = learning_rate * schedule(step)
             losses = loss(parameters, step)
@@ -101,7 +102,7 @@ def fit(
                 bad = int((~torch.isfinite(losses)).nonzero()[0])
                 value = float(losses[bad].detach())
                 raise FloatingPointError(
-                    f"{what}: loss of model {bad} is {value} at step {step}; lower learning_rate"
+                    f"{label}: loss of model {bad} is {value} at step {step}; lower learning_rate"
                 )
             gradients = torch.autograd.grad(losses.sum(), leaves)
             if clip is not None:

@@ -12,7 +12,7 @@ from rote.core.errors import InputError
 from rote.core.seeds import generator
 from rote.models import lm, pretrained
 from rote.models.products import bmm
-from rote.models.stack import Parameters, Stack
+from rote.models.stack import LanguageStack, Parameters
 from rote.papers.chain import settings
 from rote.papers.chain.sequences import Sequences
 
@@ -25,15 +25,16 @@ def build(
     names: list[str],
     seed: int,
     device: str = "cpu",
-) -> Stack:
+) -> LanguageStack:
     """A stack of new networks, or of copies of the user's model, one per name."""
     if options.model:
         return pretrained.stack(options.model, len(names), device)
     network = options.network
     rngs = [generator(seed, "chain", "weights", width, name) for name in names]
-    return lm.build(
-        network.architecture, vocabulary, length, width, network.layers, network.heads, rngs, device
+    transformer = lm.Transformer(
+        network.architecture, vocabulary, length, width, network.layers, network.heads
     )
+    return lm.build(transformer, rngs, device)
 
 
 def parameters(options: settings.Settings, vocabulary: int, length: int, width: int) -> int:
@@ -42,7 +43,7 @@ def parameters(options: settings.Settings, vocabulary: int, length: int, width: 
 
 
 def fit(
-    stack: Stack,
+    stack: LanguageStack,
     corpora: list[Sequences],
     names: list[str],
     options: settings.Settings,
@@ -107,7 +108,7 @@ def fit(
         betas=(0.9, 0.98),
         checkpoint=checkpoint,
         checkpoint_steps=every,
-        what=what,
+        label=what,
     )
 
 
@@ -123,7 +124,12 @@ class Outcome(NamedTuple):
 
 
 def ask(
-    stack: Stack, weights: Parameters, number: int, lines: Sequences, *, block: int = 4096
+    stack: LanguageStack,
+    weights: Parameters,
+    number: int,
+    lines: Sequences,
+    *,
+    block: int = 4096,
 ) -> Outcome:
     """What the number-th network of a stack makes of lines."""
     one = {name: value[number : number + 1] for name, value in weights.items()}
@@ -153,7 +159,7 @@ def ask(
 
 
 def _logits(
-    stack: Stack, weights: Parameters, tokens: Tensor, places: Tensor, first: int
+    stack: LanguageStack, weights: Parameters, tokens: Tensor, places: Tensor, first: int
 ) -> Tensor:
     """Logits at the answers only, (models, batch, answers, vocabulary)."""
     hidden = stack.features(weights, tokens, first)

@@ -143,8 +143,10 @@ def train_arm(
     start = first.keys.shape[1] - 1  # the position that predicts the first value token
     low, length = first.key_symbols, first.tokens.shape[1] - 1
     rngs = [generator(seed, "cramless", "weights", arm.name, r) for r in range(replicates)]
-    shape = (arm.width, options.layers, options.heads)
-    stack = lm.build(options.architecture, first.vocabulary, length, *shape, rngs, device)
+    transformer = lm.Transformer(
+        options.architecture, first.vocabulary, length, arm.width, options.layers, options.heads
+    )
+    stack = lm.build(transformer, rngs, device)
     table = torch.tensor(
         np.stack([f.tokens for f in facts]), device=device
     )  # (replicates, N, tokens)
@@ -207,14 +209,14 @@ def train_arm(
         buffers=buffers,
         checkpoint=checkpoint,
         checkpoint_steps=every,
-        what=arm.name,
+        label=arm.name,
     )
     known = evaluate(stack, trained, table, start, low)
     return _frames(arm, facts, stack.size, known, buffers, options)
 
 
 def evaluate(
-    stack: lm.Stack,
+    stack: lm.LanguageStack,
     parameters: lm.Parameters,
     table: Tensor,
     start: int,

@@ -142,7 +142,7 @@ def _train_block(
         buffers=network.buffers,
         checkpoint=checkpoint,
         checkpoint_steps=checkpoint_steps,
-        what=f"{architecture}: {len(block)} networks",
+        label=f"{architecture}: {len(block)} networks",
     )
     return _evaluate(architecture, block, network, trained, bank, sets)
 
