@@ -71,11 +71,11 @@ def test_cells_change_no_answer(seed, noise, clusters, k, special):
         x, q = x + 1e3, q + 1e3
     x, q = x.astype(np.float32), q.astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "LEAST", 100)
+        patch.setattr(cells, "MIN_ROWS", 100)
         patch.setattr(cells, "BLOCK", 40)
         store = knn.Datastore(x)
         found = store.search(q, k)
-        assert store._cells is not None  # looked at: used, or found not to pay
+        assert store._cells_considered
         later = store.search(q, k)
     plain = knn.Datastore(x).search(q, k)
     assert (
@@ -92,7 +92,7 @@ def test_cells_change_no_answer(seed, noise, clusters, k, special):
 
 def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(cells, "LEAST", 100)
+    monkeypatch.setattr(cells, "MIN_ROWS", 100)
     centers = 20 * rng.normal(size=(8, 16))
     for spread, used in ((1.0, True), (200.0, False)):
         x = (centers[rng.integers(8, size=2000)] + spread * rng.normal(size=(2000, 16))).astype(
@@ -100,11 +100,12 @@ def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
         )
         store = knn.Datastore(x)
         store.search(x[:20], 5)
-        assert store._cells is None  # too few queries to pay for cells
+        assert not store._cells_considered  # too few queries to pay for cells
         store.search(x[:400], 5)
-        assert bool(store._cells) is used
+        assert (store._cells is not None) is used
         store.add(x[:10])
-        assert store._cells is None  # made anew when they pay again
+        assert store._cells is None  # built anew when they pay again
+        assert not store._cells_considered
         own = store.search(x[:400], 1, include_self=False)
         assert (own.rows[:, 0] != np.arange(400)).all()
 
