@@ -96,7 +96,7 @@ def test_units_are_the_same_in_corpus_and_query(tmp_path):
         1,
         1,
     ]
-    assert corpus.about["problems"] == {"bytes replaced": 1}
+    assert corpus.manifest["problems"] == {"bytes replaced": 1}
 
 
 def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
@@ -115,7 +115,7 @@ def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
     (tmp_path / "e.txt").write_bytes(b"")
     with caplog.at_level(logging.WARNING, "rote"):
         corpus = ngrams.tokenize(tmp_path, tmp_path / "out" / "c")
-    assert corpus.about["problems"] == {
+    assert corpus.manifest["problems"] == {
         "bytes replaced": 1,
         "missing column": 1,
         "no text": 3,
@@ -165,7 +165,7 @@ def test_repeated_documents(tmp_path):
     once = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "d", split="line", distinct=True)
     assert ngrams.count_pairs(every, [("a", "b")]).tolist() == [3]
     assert ngrams.count_pairs(once, [("a", "b")]).tolist() == [1]
-    assert once.about["duplicates"] == 2
+    assert once.manifest["duplicates"] == 2
     assert ngrams.postings(once, ["c"])[0].tolist() == [2]  # numbers are those of the source
 
 
@@ -323,21 +323,22 @@ def test_counts_are_sums_over_shards(corpus, sharded):
 
 def test_parts_add_up_and_parts_that_do_not_belong_together_are_refused(tmp_path, sharded):
     firsts, seconds = ["red kite", "a", "none"], ["bird", "red", "red"]
-    whole, about = files.count_table(sharded, firsts, seconds)
+    whole = files.count_table(sharded, firsts, seconds)
     paths = []
     for part in range(2):
-        counts, own = files.count_table(sharded, firsts, seconds, part=(part, 2))
+        counts, origin = files.count_table(sharded, firsts, seconds, part=(part, 2))
         paths.append(tmp_path / f"part{part}.parquet")
-        files.write_counts(paths[-1], pd.DataFrame({"first": firsts}).join(counts), own)
-    total, summed = files.add_up(paths)
-    pd.testing.assert_frame_equal(total[files.COUNTED], whole)
-    assert summed == about
+        frame = pd.DataFrame({"first": firsts}).join(counts)
+        files.write_counts(paths[-1], files.PairCounts(frame, origin))
+    total = files.add_up(paths)
+    pd.testing.assert_frame_equal(total.frame[files.COUNTED], whole.frame)
+    assert total.origin == whole.origin
     with pytest.raises(InputError, match="shard 1 is in none of the parts"):
         files.add_up(paths[:1])
     with pytest.raises(InputError, match="counts shard 0 once more"):
         files.add_up([paths[0], paths[0]])
-    other, own = files.count_table(sharded, firsts, seconds[::-1], part=(1, 2))
-    files.write_counts(tmp_path / "other.parquet", other, own)
+    other = files.count_table(sharded, firsts, seconds[::-1], part=(1, 2))
+    files.write_counts(tmp_path / "other.parquet", other)
     with pytest.raises(InputError, match=r"other\.parquet was counted with other pairs"):
         files.add_up([paths[0], tmp_path / "other.parquet"])
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "x.parquet")
