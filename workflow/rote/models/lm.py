@@ -1,9 +1,8 @@
-"""Small language models, many stacked into one program: a fast decoder of our own, GPT-NeoX, LLaMA
-and GPT-2.
+"""Small language models, many stacked into one program: a fast decoder, GPT-NeoX, LLaMA, GPT-2.
 
 A stack's parameters carry a leading `models` axis, and `forward(parameters, tokens)` maps (models,
 batch, length) token ids to logits (models, batch, length, vocabulary); with `first` and `low` only
-of positions and symbols from there on, which is all that the loss of a fact's value needs.
+of positions and token ids from there on, which is all that the loss of a fact's value needs.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,23 +53,20 @@ def _decoder(transformer: Transformer, rngs: Generators, device: str) -> Languag
     """
     _, vocabulary, length, width, layers, heads = transformer
     back = 1 / np.sqrt(2 * layers)
-    shapes = {"tokens": ((vocabulary, width), 0.02), "positions": ((length, width), 0.02)}
+    # shape and standard deviation of each parameter
+    initial = {"tokens": ((vocabulary, width), 0.02), "positions": ((length, width), 0.02)}
     for layer in range(layers):
-        shapes |= {
+        initial |= {
             f"{layer}.query": ((width, width), width**-0.5),
             f"{layer}.key_value": ((width, 2 * width), width**-0.5),
             f"{layer}.out": ((width, width), back * width**-0.5),
             f"{layer}.up": ((width, 4 * width), width**-0.5),
             f"{layer}.down": ((4 * width, width), back * (4 * width) ** -0.5),
         }
-    drawn = {
-        name: np.stack([rng.normal(scale=scale, size=shape) for rng in rngs])
-        for name, (shape, scale) in shapes.items()
-    }
-    parameters = {
-        name: torch.tensor(value, dtype=torch.float32, device=device)
-        for name, value in drawn.items()
-    }
+    parameters = {}
+    for name, (shape, scale) in initial.items():
+        value = np.stack([rng.normal(scale=scale, size=shape) for rng in rngs])
+        parameters[name] = torch.tensor(value, dtype=torch.float32, device=device)
 
     def features(p: Parameters, tokens: Tensor, first: int = 0) -> Tensor:
         models, batch, T = tokens.shape
@@ -78,7 +74,7 @@ def _decoder(transformer: Transformer, rngs: Generators, device: str) -> Languag
         shift = torch.arange(models, device=tokens.device).view(-1, 1, 1) * vocabulary
         x = F.embedding(tokens + shift, p["tokens"].reshape(models * vocabulary, width))
         x = (x + p["positions"][:, None, :T]).view(models, batch * T, width)
-        at = 0  # first position that x still holds
+        at = 0  # first position in x
         for layer in range(layers):
             # after the last layer only positions from `first` on are read: earlier ones need keys
             # and values alone
@@ -134,17 +130,14 @@ def _gpt2(transformer: Transformer, rngs: Generators, device: str) -> LanguageSt
     body = models[0].transformer.to(device).requires_grad_(False)
     buffers = {name.removeprefix("transformer."): value for name, value in buffers.items()}
 
-    def one(p: Parameters, b: Parameters, tokens: Tensor) -> Tensor:
-        # a mask of our own: building one inside looks at data, which vmap forbids
+    def hidden_states(p: Parameters, b: Parameters, tokens: Tensor) -> Tensor:
+        # an explicit mask: the module would look at data to build one, which vmap forbids
         T = tokens.shape[-1]
-        mask = torch.full((1, 1, T, T), torch.finfo(torch.float32).min, device=tokens.device).triu(
-            1
-        )
-        places = torch.arange(T, device=tokens.device)[None]
+        mask = torch.full((1, 1, T, T), torch.finfo(torch.float32).min, device=tokens.device)
         inputs = {
             "input_ids": tokens,
-            "attention_mask": mask,
-            "position_ids": places,
+            "attention_mask": mask.triu(1),
+            "position_ids": torch.arange(T, device=tokens.device)[None],
             "use_cache": False,
         }
         return torch.func.functional_call(body, (p, b), (), inputs).last_hidden_state
@@ -156,7 +149,7 @@ def _gpt2(transformer: Transformer, rngs: Generators, device: str) -> LanguageSt
             for name, value in p.items()
             if name != "lm_head.weight"
         }
-        return torch.func.vmap(one)(inner, buffers, tokens)[:, :, first:]
+        return torch.func.vmap(hidden_states)(inner, buffers, tokens)[:, :, first:]
 
     return stacked(parameters, features, lambda p: p["transformer.wte.weight"])
 
@@ -170,13 +163,16 @@ ARCHITECTURES: dict[str, Callable[[Transformer, Generators, str], LanguageStack]
 
 
 def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:
-    """Loss of every example in nats, summed over its value tokens, (models, batch).
+    """Loss of every example, summed over its value tokens.
 
     Args:
         logits: (models, batch, value tokens, value symbols): predictions of the value tokens, over
             value symbols only.
         tokens: (models, batch, value tokens) their ids.
         first_value: id of the first value symbol.
+
+    Returns:
+        (models, batch), nats.
     """
     models, batch, count, symbols = logits.shape
     flat = F.cross_entropy(
@@ -186,11 +182,16 @@ def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of every token in nats, shaped as `targets`; `logits` has a further axis of
-    symbols.
+    """Cross-entropy of every token; differentiable once.
 
     Softmax, loss and gradient share one buffer: half the time of `F.cross_entropy` on a CPU.
-    Differentiable once.
+
+    Args:
+        logits: (..., vocabulary).
+        targets: (...) token ids.
+
+    Returns:
+        (...) float32, nats.
     """
     return _CrossEntropy.apply(logits, targets)
 
@@ -199,14 +200,14 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(context, logits: Tensor, targets: Tensor) -> Tensor:
         logits, highest = logits.float(), logits.amax(-1, keepdim=True).float()
-        chances = (logits - highest).exp_()
-        total = chances.sum(-1, keepdim=True)
+        probabilities = (logits - highest).exp_()
+        total = probabilities.sum(-1, keepdim=True)
         losses = (total.log() + highest - logits.gather(-1, targets[..., None])).squeeze(-1)
-        context.save_for_backward(chances.div_(total), targets)
+        context.save_for_backward(probabilities.div_(total), targets)
         return losses
 
     @staticmethod
     def backward(context, weights: Tensor) -> tuple[Tensor, None]:
-        chances, targets = context.saved_tensors
-        gradient = chances.mul_(weights[..., None])
+        probabilities, targets = context.saved_tensors
+        gradient = probabilities.mul_(weights[..., None])
         return gradient.scatter_add_(-1, targets[..., None], -weights[..., None]), None

@@ -25,8 +25,7 @@ class Stack(NamedTuple):
     """Stacked networks of one architecture.
 
     `forward(parameters, x, training)` takes inputs x (models, batch, ...) and returns what the
-    function that built the stack documents. While training it updates the buffers in place;
-    buffers among the parameters it receives are used instead of these.
+    function that built the stack documents. While training it updates the buffers in place.
     """
 
     parameters: Parameters
