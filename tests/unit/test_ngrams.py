@@ -1,6 +1,4 @@
-"""Tokenizing and counting small texts: what becomes a unit, what bad input does, files of counts,
-the commands.
-"""
+"""Tokenizing and counting small texts: units, bad input, files of counts, commands."""
 
 import gzip
 import json
@@ -46,11 +44,8 @@ def test_counts_by_text_and_by_id(corpus):
     )
     assert ngrams.count_pairs(corpus, [("red kite", "a")], window=1).tolist() == [2]
     assert ngrams.count_pairs(corpus, [("red kite", "a")], window=2).tolist() == [3]
-    assert [found.tolist() for found in ngrams.postings(corpus, ["red", "bird", "unseen"])] == [
-        [0, 1, 3],
-        [0, 3],
-        [],
-    ]
+    postings = ngrams.postings(corpus, ["red", "bird", "unseen"])
+    assert [documents.tolist() for documents in postings] == [[0, 1, 3], [0, 3], []]
     assert ngrams.postings(corpus, ["a red"], stop_words=["a"])[0].tolist() == [0, 1, 3]
     assert ngrams.count(corpus, []).tolist() == []
     assert ngrams.count_pairs(corpus, []).tolist() == []
@@ -85,9 +80,7 @@ def test_what_a_unit_is(analyser, text, units):
 
 
 def test_units_are_the_same_in_corpus_and_query(tmp_path):
-    """Composed or not, folded or not, and bytes that are not UTF-8: the query is analysed as the
-    corpus was.
-    """
+    """Composed, folded, or bytes that are not UTF-8: the query is analysed as the corpus was."""
     (tmp_path / "a.txt").write_bytes("CAFE\u0301 in Straße ".encode() + b"caf\xe9 \xff bar")
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c")
     assert ngrams.count(corpus, ["café in", "IN STRASSE", b"caf\xe9", "caf bar"]).tolist() == [
@@ -183,8 +176,8 @@ def test_more_than_65535_types_need_wider_ids(tmp_path):
     )
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split="line")
     assert [shard.tokens.dtype.name for shard in corpus.shards] == ["uint16", "uint32"]
-    asked = ["w5 w6", "w69998 w69999", "w999 w1000", "w65536"]
-    assert ngrams.count(corpus, asked).tolist() == [1, 1, 0, 1]
+    grams = ["w5 w6", "w69998 w69999", "w999 w1000", "w65536"]
+    assert ngrams.count(corpus, grams).tolist() == [1, 1, 0, 1]
     assert ngrams.count_pairs(corpus, [("w69000", "w69999"), ("w1", "w69999")]).tolist() == [1, 0]
 
 
@@ -215,7 +208,7 @@ def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
 
 
 @pytest.mark.parametrize(
-    ("call", "wanted"),
+    ("call", "message"),
     [
         (lambda c: ngrams.count(c, ["red", "?!"]), r"n-gram 1: n-gram '\?!': no word in it"),
         (
@@ -257,8 +250,8 @@ def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
         ),
     ],
 )
-def test_bad_input_is_named(corpus, call, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_bad_input_is_named(corpus, call, message):
+    with pytest.raises(InputError, match=message):
         call(corpus)
 
 
@@ -285,7 +278,6 @@ def test_infinity_gram_backs_off_to_the_longest_context_that_occurs(corpus):
 
 
 # ---- shards and files of counts
-# --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -301,24 +293,18 @@ def test_counts_are_sums_over_shards(corpus, sharded):
     np.testing.assert_array_equal(
         ngrams.count_pairs(sharded, pairs), ngrams.count_pairs(corpus, pairs)
     )
-    wanted = ngrams.queries(sharded, pairs=pairs)
-    whole, parts = (
-        ngrams.scan(sharded, wanted),
-        [ngrams.scan(sharded, wanted, shards=[i]) for i in range(4)],
-    )
-    for total, *each in zip(whole, *parts, strict=True):
-        np.testing.assert_array_equal(total, sum(each))
+    queries = ngrams.queries(sharded, pairs=pairs)
+    whole = ngrams.scan(sharded, queries)
+    parts = [ngrams.scan(sharded, queries, shards=[i]) for i in range(4)]
+    for total, *summands in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(total, sum(summands))
     model, plain = ngrams.InfinityGram(sharded), ngrams.InfinityGram(corpus)
     assert model.continuation("x red", "kite") == plain.continuation("x red", "kite")
-    assert dict(
-        zip(
-            map(tuple, ngrams.table(sharded, 2).ngrams),
-            ngrams.table(sharded, 2).counts,
-            strict=True,
-        )
-    ) == dict(
-        zip(map(tuple, ngrams.table(corpus, 2).ngrams), ngrams.table(corpus, 2).counts, strict=True)
+    sums, counts = (
+        dict(zip(map(tuple, table.ngrams), table.counts, strict=True))
+        for table in (ngrams.table(sharded, 2), ngrams.table(corpus, 2))
     )
+    assert sums == counts
 
 
 def test_parts_add_up_and_parts_that_do_not_belong_together_are_refused(tmp_path, sharded):
@@ -374,10 +360,10 @@ def test_command_line(tmp_path):
         {"first": ["red kite", "the bird"], "second": ["bird", "red"], "name": ["x", "y"]}
     )
     pairs.to_parquet(tmp_path / "pairs.parquet")
-    asked = ("--corpus", tmp_path / "c", "--pairs", tmp_path / "pairs.parquet")
+    options = ("--corpus", tmp_path / "c", "--pairs", tmp_path / "pairs.parquet")
     call(
         "count",
-        *asked,
+        *options,
         "--out",
         tmp_path / "counts.parquet",
         "--first-stop-words",
@@ -392,7 +378,7 @@ def test_command_line(tmp_path):
     for part in range(2):
         call(
             "count",
-            *asked,
+            *options,
             "--out",
             tmp_path / f"{part}.parquet",
             "--first-stop-words",
@@ -408,7 +394,7 @@ def test_command_line(tmp_path):
         "1 (1 of 1, context of 2)"
     )
     with pytest.raises(InputError, match=r"--part must be i/k"):
-        call("count", *asked, "--out", tmp_path / "o.parquet", "--part", "2")
+        call("count", *options, "--out", tmp_path / "o.parquet", "--part", "2")
     pd.DataFrame({"a": ["x"]}).to_csv(tmp_path / "bad.csv", index=False)
     with pytest.raises(InputError, match=r"bad\.csv: needs the columns first and second"):
         call(
@@ -439,15 +425,13 @@ def test_pairs_may_be_given_as_token_ids(tmp_path, corpus):
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
-    """A corpus four times as long: the same peak to within a few blocks, and far below the corpus
-    itself.
-    """
+    """A corpus four times as long has the same peak to within a few blocks, far below its size."""
     program = (
         "import sys\n"
         "from rote import ngrams\n"
         "corpus = ngrams.Corpus.open(sys.argv[1])\n"
         "pairs = [((i, i + 1), (i + 2,)) for i in range(500)]\n"
-        "found = ngrams.count_pairs(corpus, pairs)\n"
+        "ngrams.count_pairs(corpus, pairs)\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if "
         "line.startswith('VmHWM')))\n"
     )

@@ -34,7 +34,8 @@ def causal(q: Tensor, k: Tensor, v: Tensor, rotation: Rotation | None = None) ->
     Returns:
         (sequences, rows, heads, d).
     """
-    length, rows, d = k.shape[1], q.shape[1], q.shape[-1]
+    length, rows = k.shape[1], q.shape[1]
+    d = q.shape[-1]
     if rotation is None:
         rotation = (q.new_ones(length, 0), q.new_zeros(length, 0))
     types = {(x.device.type, x.dtype) for x in (q, k, v)}
@@ -89,8 +90,8 @@ def _compiled(contiguous: int) -> Callable[[Callable], Callable]:
     Args:
         contiguous: number of the kernel's contiguous arrays, after q, k, v, cos and sin.
     """
-    x, table, output = "f4[:,:,:,:]", "f4[:,:]", "f4[:,:,:,::1]"
-    signature = f"void({', '.join([x, x, x, table, table, *[output] * contiguous])})"
+    types = ["f4[:,:,:,:]"] * 3 + ["f4[:,:]"] * 2 + ["f4[:,:,:,::1]"] * contiguous
+    signature = f"void({', '.join(types)})"
 
     def decorate(kernel: Callable) -> Callable:
         compiled = cache(lambda: njit(signature, **_JIT)(kernel))

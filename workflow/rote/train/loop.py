@@ -77,7 +77,8 @@ def fit(
     leaves = list(parameters.values())
     # the function behind torch.optim.Adam, whose constructor loads the compiler: 1.8 CPU s in every
     # job that trains
-    means, squares = ([torch.zeros_like(leaf) for leaf in leaves] for _ in range(2))
+    means = [torch.zeros_like(leaf) for leaf in leaves]
+    squares = [torch.zeros_like(leaf) for leaf in leaves]
     counts = [torch.zeros((), device=leaf.device) for leaf in leaves]
     state = [*leaves, *(buffers or {}).values(), *means, *squares, *counts]
     begin = _resume(checkpoint, state)
