@@ -47,7 +47,7 @@ class Analyser(NamedTuple):
             )
         return self
 
-    def normalize(self, text: str) -> str:
+    def normal(self, text: str) -> str:
         """`text` composed, and case-folded unless `case`; as it is for white space and tokens."""
         if self.unit in ("whitespace", "token"):
             return text
@@ -63,7 +63,7 @@ class Analyser(NamedTuple):
             encode = pretrained.tokenizer(self.tokenizer)
             return lambda text: encode(text, add_special_tokens=False)["input_ids"]
         find = str.split if self.unit == "whitespace" else _pattern(self.unit).findall
-        normalize = self.normalize
+        normalize = self.normal
         stop_words = frozenset(map(normalize, self.stop_words))
         if stop_words:
             return lambda text: [unit for unit in find(normalize(text)) if unit not in stop_words]
@@ -77,9 +77,9 @@ class Analyser(NamedTuple):
         """
         if self.check().unit == "token":
             raise InputError("spans of tokens: ask the tokenizer for its offsets")
-        stop_words = frozenset(map(self.normalize, self.stop_words))
+        stop_words = frozenset(map(self.normal, self.stop_words))
         spans = [
-            Span(self.normalize(match[0]), match.start(), match.end())
+            Span(self.normal(match[0]), match.start(), match.end())
             for match in _pattern(self.unit).finditer(text)
         ]
         return [span for span in spans if span.unit not in stop_words]
