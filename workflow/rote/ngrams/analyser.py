@@ -102,6 +102,10 @@ def grams(units: Sequence, n: int) -> list[tuple]:
     """The n-grams of a sequence in order.
 
     A sequence shorter than n is its own only n-gram; an empty one has none.
+
+    Args:
+        units: of a text, words or ids.
+        n: length, at least 1.
     """
     if len(units) <= n:
         return [tuple(units)] if units else []

@@ -161,7 +161,13 @@ def settings(
     ks: Sequence[int] = K_GRID,
     temperatures: Sequence[float] = TEMPERATURE_GRID,
 ) -> list[Setting]:
-    """The grid, "no memory" first: of equally good settings the earlier one is taken."""
+    """The grid, "no memory" first: of equally good settings the earlier one is taken.
+
+    Args:
+        bandwidths: σ, in units of distance.
+        ks: numbers of neighbors.
+        temperatures: T of the base's softmax.
+    """
     grid = [Setting(*point) for point in product(ks, bandwidths, temperatures)]
     return [Setting(0, np.inf, 1.0), *grid]
 
