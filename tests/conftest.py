@@ -220,7 +220,8 @@ def small_lm(tmp_path_factory) -> Path:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     inner.train_from_iterator(["the red kite is a bird of prey", "Grüße aus Bern"] * 20, trainer)
-    stack = lm.build("gpt_neox", inner.get_vocab_size(), 64, 16, 1, 2, [np.random.default_rng(0)])
+    transformer = lm.Transformer("gpt_neox", inner.get_vocab_size(), 64, 16, 1, 2)
+    stack = lm.build(transformer, [np.random.default_rng(0)])
     noise = torch.Generator().manual_seed(3)
     one = {
         name: value[0] + 0.3 * torch.randn(value[0].shape, generator=noise)

@@ -76,7 +76,7 @@ def _neox(models: int, steps: int = 150, batch: int = 32, rate: float = 3e-3) ->
         generator(1, "bench order", step).choice(400, batch, replace=False) for step in range(steps)
     ]
     weights = [generator(1, "bench weights", model) for model in range(models)]
-    stack = lm.build("gpt_neox", made.vocabulary, 4, 24, 1, 1, weights)
+    stack = lm.build(lm.Transformer("gpt_neox", made.vocabulary, 4, 24, 1, 1), weights)
     history: list[float] = []
 
     def ours() -> None:

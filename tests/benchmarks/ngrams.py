@@ -1,5 +1,4 @@
-"""n-grams: pair counts by the scan against engines that build an index first; full tables; threads;
-memory.
+"""n-grams: pair counts by the scan against engines with an index; full tables, threads, memory.
 
 Peers are installed by `make bench` from envs/peers.txt.
 """
@@ -72,17 +71,17 @@ def pairs_by_suffix_array():
     content = ids.astype("<u2").tobytes()
 
     def theirs() -> np.ndarray:
-        suffixes, known = divsufsort(content), {}
+        suffixes = divsufsort(content)
+        documents = {}
         for gram in {gram for pair in pairs for gram in pair}:
             number, first = sa_search(content, suffixes, np.array(gram, "<u2").tobytes())
-            places = suffixes[first : first + number] if number else np.empty(0, np.int64)
-            places = (
-                places[places % 2 == 0] // 2
-            )  # suffixes that begin within a token are no n-grams
-            places = places[places + len(gram) <= ends[places]]
-            known[gram] = np.unique(owner[places])
+            positions = suffixes[first : first + number] if number else np.empty(0, np.int64)
+            # suffixes that begin within a token are no n-grams
+            positions = positions[positions % 2 == 0] // 2
+            positions = positions[positions + len(gram) <= ends[positions]]
+            documents[gram] = np.unique(owner[positions])
         return np.array(
-            [len(np.intersect1d(known[a], known[b], assume_unique=True)) for a, b in pairs]
+            [len(np.intersect1d(documents[a], documents[b], assume_unique=True)) for a, b in pairs]
         )
 
     np.testing.assert_array_equal(_ours(), theirs())
@@ -118,7 +117,7 @@ def pairs_by_inverted_index():
             writer.commit()
             writer.wait_merging_threads()
             index.reload()
-            searcher, found = index.searcher(), []
+            searcher, counts = index.searcher(), []
             for pair in pairs:
                 phrases = [
                     tantivy.Query.phrase_query(schema, "text", words[list(gram)].tolist())
@@ -127,8 +126,8 @@ def pairs_by_inverted_index():
                 query = tantivy.Query.boolean_query(
                     [(tantivy.Occur.Must, phrase) for phrase in phrases]
                 )
-                found.append(searcher.search(query, limit=1).count)
-        return np.array(found)
+                counts.append(searcher.search(query, limit=1).count)
+        return np.array(counts)
 
     np.testing.assert_array_equal(ngrams.count_pairs(corpus, pairs), theirs())
     return Case(lambda: ngrams.count_pairs(corpus, pairs), theirs, repeats=2, bar=20.0)
@@ -151,9 +150,9 @@ def pairs_by_infini_gram():
         text.mkdir(exist_ok=True)
         ends = np.concatenate([[0], offsets[1:]]) * 2 + np.arange(len(offsets)) * 2
         stream = np.empty(len(ids) + len(offsets) - 1, "<u2")  # 65535 begins each document
-        places = np.arange(len(ids)) + np.repeat(np.arange(1, len(offsets)), np.diff(offsets))
+        positions = np.arange(len(ids)) + np.repeat(np.arange(1, len(offsets)), np.diff(offsets))
         stream[:] = 65535
-        stream[places] = ids
+        stream[positions] = ids
         stream.tofile(out / "tokenized.0")
         ends[:-1].astype("<u8").tofile(out / "offset.0")
         options = {
@@ -165,8 +164,8 @@ def pairs_by_infini_gram():
             "shards": 1,
         }
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        most = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        command = [sys.executable, "-m", "infini_gram.indexing", *flags, "--ulimit", most]
+        max_files = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        command = [sys.executable, "-m", "infini_gram.indexing", *flags, "--ulimit", max_files]
         subprocess.run(command, check=True, capture_output=True)
         engine = InfiniGramEngine(index_dir=str(out), eos_token_id=65534, vocab_size=65535)
         return [engine.count_cnf(cnf=[[list(a)], [list(b)]])["count"] for a, b in pairs]
@@ -178,16 +177,18 @@ def pairs_by_infini_gram():
 def two_threads():
     """the scan of 50 M tokens: two threads / one"""
     _, _, corpus, pairs = _stream(TOKENS)
-    wanted = ngrams.queries(corpus, pairs=pairs)
+    queries = ngrams.queries(corpus, pairs=pairs)
     return Case(
-        lambda: ngrams.scan(corpus, wanted, threads=2),
-        lambda: ngrams.scan(corpus, wanted),
+        lambda: ngrams.scan(corpus, queries, threads=2),
+        lambda: ngrams.scan(corpus, queries),
         wall=True,
     )
 
 
 def full_table():
-    """every distinct 3-gram of 50 M tokens: bucketed / numpy, packed, sorted in place, run lengths"""
+    """every distinct 3-gram of 50 M tokens: bucketed / numpy, packed, sorted in place, run
+    lengths
+    """
     ids, offsets, corpus, _ = _stream(TOKENS)
 
     def theirs() -> tuple[np.ndarray, np.ndarray]:
@@ -203,9 +204,9 @@ def full_table():
         first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         return keys[first], np.diff(np.append(first, len(keys)))
 
-    found, (keys, counts) = ngrams.table(corpus, 3), theirs()
-    assert len(found.counts) == len(keys)
-    assert np.sort(found.counts).tolist() == np.sort(counts).tolist()
+    table, (keys, counts) = ngrams.table(corpus, 3), theirs()
+    assert len(table.counts) == len(keys)
+    assert np.sort(table.counts).tolist() == np.sort(counts).tolist()
     return Case(
         lambda: ngrams.table(corpus, 3),
         theirs,
@@ -235,8 +236,8 @@ def table_by_polars():
     def theirs():
         return frame.group_by("gram").len()
 
-    found, counts = ngrams.table(corpus, 3), theirs()
-    assert sorted(found.counts.tolist()) == sorted(counts["len"].to_list())
+    table, counts = ngrams.table(corpus, 3), theirs()
+    assert sorted(table.counts.tolist()) == sorted(counts["len"].to_list())
     return Case(lambda: ngrams.table(corpus, 3), theirs, repeats=3, wall=True)
 
 
@@ -260,8 +261,8 @@ def table_by_count_vectorizer():
 def _scan(tokens: int) -> Work:
     _stream.cache_clear()
     _, _, corpus, pairs = _stream(tokens)
-    wanted = ngrams.queries(corpus, pairs=pairs)
-    return lambda: ngrams.scan(corpus, wanted, threads=threads())
+    queries = ngrams.queries(corpus, pairs=pairs)
+    return lambda: ngrams.scan(corpus, queries, threads=threads())
 
 
 def _table(tokens: int) -> Work:
@@ -271,9 +272,7 @@ def _table(tokens: int) -> Work:
 
 
 def memory() -> list[dict]:
-    """Peak memory of counting 20,000 pairs, by length of the corpus; and of a full table, beside
-    numpy's.
-    """
+    """Peak memory of counting 20,000 pairs, by length of the corpus; and of a full table."""
     rows = []
     for tokens in (5_000_000, 50_000_000, 200_000_000):
         _, _, corpus, pairs = _stream(tokens)

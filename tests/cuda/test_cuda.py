@@ -42,22 +42,21 @@ def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
     tokens = torch.tensor(rng.integers(0, 50, (3, 32, 12)))
 
     def curve(device):
-        stack = lm.build(
-            architecture, 50, 12, 16, 2, 2, [np.random.default_rng(i) for i in range(3)], device
-        )
-        batch, seen = tokens.to(device), []
+        rngs = [np.random.default_rng(i) for i in range(3)]
+        stack = lm.build(lm.Transformer(architecture, 50, 12, 16, 2, 2), rngs, device)
+        batch, history = tokens.to(device), []
 
         def loss(p, step):
             logits = stack.forward(p, batch[:, :, :-1])
-            found = torch.nn.functional.cross_entropy(
+            token_losses = torch.nn.functional.cross_entropy(
                 logits.flatten(0, 2).float(), batch[:, :, 1:].flatten(), reduction="none"
             )
-            each = found.view(3, -1).mean(1)
-            seen.append(each.detach().cpu().numpy())
-            return each
+            losses = token_losses.view(3, -1).mean(1)
+            history.append(losses.detach().cpu().numpy())
+            return losses
 
         train.fit(stack.parameters, loss, steps=50, learning_rate=0.01)
-        return np.array(seen)
+        return np.array(history)
 
     cpu, device = curve("cpu"), curve(DEVICE)
     assert cpu[-1].mean() < 0.9 * cpu[0].mean()
@@ -66,24 +65,18 @@ def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
 
 @pytest.mark.parametrize("rows", [500, 70_000])
 def test_neighbors_are_those_of_the_exact_search(rows):
-    """Rows are the same and distances equal to 1e-5: candidates are refined by explicit differences
-    on the CPU.
-    """
+    """Same rows, distances to 1e-5: candidates are refined by explicit differences on the CPU."""
     rng = np.random.default_rng(rows)
-    memory, queries = (
-        rng.normal(size=(rows, 24)).astype(np.float32),
-        rng.normal(size=(300, 24)).astype(np.float32),
-    )
+    memory = rng.normal(size=(rows, 24)).astype(np.float32)
+    queries = rng.normal(size=(300, 24)).astype(np.float32)
     exact = knn.Datastore(memory).search(queries, 10)
-    found = knn.Datastore(memory, engine="torch", device=DEVICE).search(queries, 10)
-    np.testing.assert_allclose(found.distances, exact.distances, rtol=1e-5)
-    assert (found.rows == exact.rows).mean() > 0.999
+    neighbors = knn.Datastore(memory, engine="torch", device=DEVICE).search(queries, 10)
+    np.testing.assert_allclose(neighbors.distances, exact.distances, rtol=1e-5)
+    assert (neighbors.rows == exact.rows).mean() > 0.999
 
 
 def test_rules_and_facts_networks(smoke_settings):
-    """Full-batch training of two-layer networks, float32: 1e-2 of the largest value in every
-    column.
-    """
+    """Full-batch training of two-layer networks in float32: 1e-2 of each column's largest value."""
     from rote.papers.raf import two_layer
 
     options = smoke_settings.raf.two_layer
@@ -93,9 +86,7 @@ def test_rules_and_facts_networks(smoke_settings):
 
 @pytest.mark.parametrize("task", ["digits", "fine", "longtail", "text"])
 def test_bases_of_residual_memories(task, smoke_settings):
-    """A few steps in float32, crops and batch statistics included: weights to 2e-2 of the largest
-    in each tensor.
-    """
+    """A few steps in float32, with crops and batch statistics: 2e-2 of each tensor's largest."""
     from rote.papers.resmem import datasets, tasks
 
     options = getattr(smoke_settings.resmem, task)
@@ -120,20 +111,18 @@ def test_attention_heads(smoke_settings):
 
 
 def test_score_networks_of_inversion(smoke, smoke_settings):
-    """50 steps of Adam in float32: the weights, averaged over steps, to 5e-2 of the largest in each
-    tensor.
-    """
+    """50 steps of Adam in float32: averaged weights to 5e-2 of each tensor's largest."""
     from rote.core import tables
     from rote.papers.inversion import fwi, library, networks
 
     options = smoke_settings.inversion.waveform
-    known = library.read(tables.read(smoke / "results/smoke/inversion/library.parquet"))
+    media = library.read(tables.read(smoke / "results/smoke/inversion/library.parquet"))
     noise = fwi.schedule(options.diffusion.schedule, options.diffusion.steps)
     brief = options.networks.model_copy(
         update={"clean": options.networks.clean.model_copy(update={"steps": 50})}
     )
-    cpu = networks.fit("clean", brief, known, noise, 1)
-    device = networks.fit("clean", brief, known, noise, 1, device=DEVICE)
+    cpu = networks.fit("clean", brief, media, noise, 1)
+    device = networks.fit("clean", brief, media, noise, 1, device=DEVICE)
     for name, value in cpu.parameters.items():
         gap = (device.parameters[name].cpu() - value).abs().max()
         assert gap <= 5e-2 * value.abs().max(), name
@@ -145,7 +134,7 @@ def test_long_tail_networks(smoke, tmp_path):
     from rote.core import tables
 
     folder = smoke / "results/smoke/longtail"
-    found = {}
+    frames = {}
     for gpus in (0, 1):
         out = tmp_path / f"{gpus}.parquet"
         arguments = [
@@ -173,5 +162,5 @@ def test_long_tail_networks(smoke, tmp_path):
             "--gpus",
             str(gpus),
         )
-        found[gpus] = tables.read(out)
-    agree(found[0], found[1], ["mse"], 2e-2)
+        frames[gpus] = tables.read(out)
+    agree(frames[0], frames[1], ["mse"], 2e-2)

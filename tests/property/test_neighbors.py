@@ -28,23 +28,23 @@ def brute(q: np.ndarray, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]
 def test_exact_engines_are_brute_force_and_k_is_at_most_the_rows(seed, n, d, k, engine):
     rng = np.random.default_rng(seed)
     x, q = rng.normal(size=(n, d)) + rng.normal(scale=100), rng.normal(size=(7, d))
-    found = knn.Datastore(x, engine=engine).search(q + x.mean(0), k)
+    neighbors = knn.Datastore(x, engine=engine).search(q + x.mean(0), k)
     distances, _ = brute(q + x.mean(0), x, k)
-    assert found.rows.shape == (7, min(k, n))
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-4, atol=1e-4)
-    assert all(len(set(row)) == len(row) for row in found.rows.tolist())
+    assert neighbors.rows.shape == (7, min(k, n))
+    np.testing.assert_allclose(neighbors.distances, distances, rtol=1e-4, atol=1e-4)
+    assert all(len(set(row)) == len(row) for row in neighbors.rows.tolist())
 
 
 @given(seeds, st.integers(2, 40), st.integers(1, 50))
-def test_rows_do_not_find_themselves_if_told_so(seed, n, k):
+def test_rows_are_no_neighbors_of_themselves_if_excluded(seed, n, k):
     x = np.random.default_rng(seed).normal(size=(n, 3))
-    found = knn.Datastore(x).search(x, k, itself=False)
-    assert found.rows.shape == (n, min(k, n - 1))
-    assert (found.rows != np.arange(n)[:, None]).all()
-    assert (found.rows >= 0).all()
-    own = knn.Datastore(x).search(x, 1)
-    assert own.rows[:, 0].tolist() == list(range(n))
-    assert (own.distances == 0).all()  # exactly: differences, not the expanded square
+    neighbors = knn.Datastore(x).search(x, k, include_self=False)
+    assert neighbors.rows.shape == (n, min(k, n - 1))
+    assert (neighbors.rows != np.arange(n)[:, None]).all()
+    assert (neighbors.rows >= 0).all()
+    nearest = knn.Datastore(x).search(x, 1)
+    assert nearest.rows[:, 0].tolist() == list(range(n))
+    assert (nearest.distances == 0).all()  # exactly: differences, not the expanded square
 
 
 @given(
@@ -56,9 +56,7 @@ def test_rows_do_not_find_themselves_if_told_so(seed, n, k):
 )
 @settings(max_examples=60)
 def test_cells_change_no_answer(seed, noise, clusters, k, special):
-    """Clusters of any tightness, repeated rows, outliers that blow a cell up, data far from the
-    origin.
-    """
+    """Clusters of any tightness, repeated rows, outliers, data far from the origin."""
     rng = np.random.default_rng(seed)
     centers = rng.normal(size=(clusters, 5))
     x = centers[rng.integers(clusters, size=400)] + noise * rng.normal(size=(400, 5))
@@ -71,28 +69,27 @@ def test_cells_change_no_answer(seed, noise, clusters, k, special):
         x, q = x + 1e3, q + 1e3
     x, q = x.astype(np.float32), q.astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "LEAST", 100)
+        patch.setattr(cells, "MIN_ROWS", 100)
         patch.setattr(cells, "BLOCK", 40)
         store = knn.Datastore(x)
-        found = store.search(q, k)
-        assert store._cells is not None  # looked at: used, or found not to pay
+        neighbors = store.search(q, k)
+        assert store._cells_considered
         later = store.search(q, k)
     plain = knn.Datastore(x).search(q, k)
-    assert (
-        found.distances <= plain.distances
-    ).all()  # brute force takes its own rounding for the order of near ties
-    np.testing.assert_array_equal(found.distances, later.distances)
+    # brute force takes its own rounding for the order of near ties
+    assert (neighbors.distances <= plain.distances).all()
+    np.testing.assert_array_equal(neighbors.distances, later.distances)
     exact = np.sqrt(((q[:, None].astype(np.float64) - x) ** 2).sum(-1))
-    chosen = np.take_along_axis(exact, found.rows, 1)
+    chosen = np.take_along_axis(exact, neighbors.rows, 1)
     np.testing.assert_allclose(
         chosen, np.sort(exact, axis=1)[:, :k], rtol=1e-4, atol=1e-4 * np.abs(x).max()
     )
-    assert all(len(set(row)) == len(row) for row in found.rows.tolist())
+    assert all(len(set(row)) == len(row) for row in neighbors.rows.tolist())
 
 
 def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(cells, "LEAST", 100)
+    monkeypatch.setattr(cells, "MIN_ROWS", 100)
     centers = 20 * rng.normal(size=(8, 16))
     for spread, used in ((1.0, True), (200.0, False)):
         x = (centers[rng.integers(8, size=2000)] + spread * rng.normal(size=(2000, 16))).astype(
@@ -100,13 +97,14 @@ def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
         )
         store = knn.Datastore(x)
         store.search(x[:20], 5)
-        assert store._cells is None  # too few queries to pay for cells
+        assert not store._cells_considered  # too few queries to pay for cells
         store.search(x[:400], 5)
-        assert bool(store._cells) is used
+        assert (store._cells is not None) is used
         store.add(x[:10])
-        assert store._cells is None  # made anew when they pay again
-        own = store.search(x[:400], 1, itself=False)
-        assert (own.rows[:, 0] != np.arange(400)).all()
+        assert store._cells is None  # built anew when they pay again
+        assert not store._cells_considered
+        nearest = store.search(x[:400], 1, include_self=False)
+        assert (nearest.rows[:, 0] != np.arange(400)).all()
 
 
 @given(seeds, st.floats(-1e4, 1e4))
@@ -150,9 +148,8 @@ def test_weights_leave_out_neighbors_that_are_not_there():
     far = np.array([[1.0, 2.0, np.inf], [np.inf, np.inf, np.inf], [1e300, 1e300, np.inf]])
     np.testing.assert_allclose(knn.weights(far, 1.0)[0], [np.e / (np.e + 1), 1 / (np.e + 1), 0])
     assert (knn.weights(far, 1.0)[1] == 0).all()
-    np.testing.assert_allclose(
-        knn.weights(far, 1.0)[2], [0.5, 0.5, 0]
-    )  # far from everything: no 0/0
+    # far from everything: no 0/0
+    np.testing.assert_allclose(knn.weights(far, 1.0)[2], [0.5, 0.5, 0])
     np.testing.assert_allclose(knn.weights(far, np.inf)[0], [0.5, 0.5, 0])
     for bad in (-1.0, np.nan):
         with pytest.raises(InputError, match="bandwidth"):
@@ -166,7 +163,6 @@ def test_the_starting_bandwidth_leaves_repeated_rows_out():
 
 
 # ---- identities
-# ------------------------------------------------------------------------------------------------------
 
 
 def case(seed: int, n: int = 40, classes: int = 4, queries: int = 9):
@@ -187,9 +183,9 @@ options = st.tuples(
 def test_scores_are_base_plus_vote_minus_the_bases_own_vote(seed, option, strength):
     k, bandwidth, temperature = option
     x, q, labels, logits, query_logits = case(seed)
-    near = knn.Datastore(x).search(q, k)
+    neighbors = knn.Datastore(x).search(q, k)
     s = resmem.scores(
-        near,
+        neighbors,
         labels,
         logits,
         query_logits,
@@ -201,16 +197,17 @@ def test_scores_are_base_plus_vote_minus_the_bases_own_vote(seed, option, streng
     if strength <= 1:
         assert s.min() >= -1 - 1e-9
         assert s.max() <= 2 + 1e-9
-    w = knn.weights(near.distances, bandwidth)
-    own = np.einsum("mk,mkc->mc", w, resmem.softmax(logits, temperature)[near.rows])
-    base, voted = resmem.softmax(query_logits, temperature), resmem.vote(w, labels[near.rows], 4)
-    np.testing.assert_allclose(s, base + strength * (voted - own), atol=1e-9)  # I2
+    w = knn.weights(neighbors.distances, bandwidth)
+    base_vote = np.einsum("mk,mkc->mc", w, resmem.softmax(logits, temperature)[neighbors.rows])
+    base = resmem.softmax(query_logits, temperature)
+    voted = resmem.vote(w, labels[neighbors.rows], 4)
+    np.testing.assert_allclose(s, base + strength * (voted - base_vote), atol=1e-9)  # I2
     if np.isinf(temperature) and strength == 1:
         np.testing.assert_allclose(s, voted, atol=1e-9)  # I3: the soft kNN classifier
 
 
 @given(seeds)
-def test_one_neighbor_fits_the_training_set_whatever_the_base(seed):
+def test_one_neighbor_fits_the_training_set_for_any_base(seed):
     x, _, labels, logits, _ = case(seed)
     s = resmem.scores(knn.Datastore(x).search(x, 1), labels, logits, logits, bandwidth=1.0)
     assert (s.argmax(1) == labels).all()  # I4
@@ -232,16 +229,16 @@ def test_all_neighbors_without_bandwidth_add_the_mean_residual(seed):
 @given(seeds)
 def test_the_sweep_is_every_setting_by_itself(seed):
     x, q, labels, logits, query_logits = case(seed)
-    near = knn.Datastore(x).search(q, 20)
+    neighbors = knn.Datastore(x).search(q, 20)
     grid = resmem.settings([0.0, 0.5, np.inf], [1, 3, 20, 50], [0.7, 1.0, np.inf])
     seen = []
     out = resmem.sweep(
-        near, labels, logits, query_logits, grid, lambda s: seen.append(s) or s.max((1, 2))
+        neighbors, labels, logits, query_logits, grid, lambda s: seen.append(s) or s.max((1, 2))
     )
     for setting, value in zip(grid, out, strict=True):
         strength = float(setting.k > 0)
-        one = resmem.scores(
-            near.first(max(setting.k, 1)),
+        expected = resmem.scores(
+            neighbors.first(max(setting.k, 1)),
             labels,
             logits,
             query_logits,
@@ -249,17 +246,17 @@ def test_the_sweep_is_every_setting_by_itself(seed):
             temperature=setting.temperature,
             strength=strength,
         )
-        assert value == pytest.approx(one.max(), abs=1e-5)
+        assert value == pytest.approx(expected.max(), abs=1e-5)
 
 
 @given(seeds, st.integers(1, 6))
 def test_probabilities_keep_the_order_of_the_largest(seed, classes):
     s = np.random.default_rng(seed).normal(size=(20, classes))
     s += (1 - s.sum(1, keepdims=True)) / classes
-    for found in (resmem.probabilities(s), resmem.simplex(s)):
-        np.testing.assert_allclose(found.sum(1), 1)
-        assert (found >= 0).all()
-        np.testing.assert_array_equal(found.argmax(1), s.argmax(1))
+    for p in (resmem.probabilities(s), resmem.simplex(s)):
+        np.testing.assert_allclose(p.sum(1), 1)
+        assert (p >= 0).all()
+        np.testing.assert_array_equal(p.argmax(1), s.argmax(1))
     inside = resmem.softmax(s)
     np.testing.assert_allclose(resmem.simplex(inside), inside, atol=1e-12)  # a projection
 
@@ -270,8 +267,8 @@ def test_memories_in_parts_give_one_answer(seed, n, k, parts):
     x, q = rng.integers(-3, 4, (n, 3)).astype(np.float32) / 3, rng.normal(size=(5, 3))
     x = np.concatenate([x, x[: n // 2]])  # ties between parts, too
     whole = knn.search([x], q, k)
-    found = knn.search(np.array_split(x, parts), q, k)
-    np.testing.assert_array_equal(found.rows, whole.rows)
-    np.testing.assert_array_equal(found.distances, whole.distances)
+    in_parts = knn.search(np.array_split(x, parts), q, k)
+    np.testing.assert_array_equal(in_parts.rows, whole.rows)
+    np.testing.assert_array_equal(in_parts.distances, whole.distances)
     distances = np.linalg.norm(q[:, None] - x, axis=2)
-    np.testing.assert_allclose(found.distances, np.sort(distances, axis=1)[:, :k], atol=1e-5)
+    np.testing.assert_allclose(in_parts.distances, np.sort(distances, axis=1)[:, :k], atol=1e-5)

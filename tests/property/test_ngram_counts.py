@@ -1,6 +1,4 @@
-"""The n-gram engine against brute force over lists of words, for any corpus, n-grams, blocks,
-shards and threads.
-"""
+"""The n-gram engine against brute force, for any corpus, n-grams, blocks, shards and threads."""
 
 import json
 import tempfile
@@ -25,29 +23,31 @@ def corpus_of(texts: list[list[int]], folder: str) -> ngrams.Corpus:
     )
 
 
-def places(text: list[int], wanted: tuple[int, ...]) -> list[int]:
+def positions(text: list[int], gram: tuple[int, ...]) -> list[int]:
     return [
-        at
-        for at in range(len(text) - len(wanted) + 1)
-        if tuple(text[at : at + len(wanted)]) == wanted
+        at for at in range(len(text) - len(gram) + 1) if tuple(text[at : at + len(gram)]) == gram
     ]
 
 
 @given(
     documents, st.lists(gram, min_size=1, max_size=6), st.sampled_from([1, 2]), st.integers(1, 9)
 )
-def test_single_counts(texts, wanted, threads, block):
+def test_single_counts(texts, grams, threads, block):
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
         counting.BLOCK, before = block, counting.BLOCK
         try:
-            found = ngrams.count(corpus, wanted, threads=threads)
-            held = ngrams.count(corpus, wanted, what="documents", threads=threads)
+            occurrences = ngrams.count(corpus, grams, threads=threads)
+            document_counts = ngrams.count(corpus, grams, statistic="documents", threads=threads)
         finally:
             counting.BLOCK = before
-    assert found.dtype == np.int64
-    assert found.tolist() == [sum(len(places(text, one)) for text in texts) for one in wanted]
-    assert held.tolist() == [sum(bool(places(text, one)) for text in texts) for one in wanted]
+    assert occurrences.dtype == np.int64
+    assert occurrences.tolist() == [
+        sum(len(positions(text, gram)) for text in texts) for gram in grams
+    ]
+    assert document_counts.tolist() == [
+        sum(bool(positions(text, gram)) for text in texts) for gram in grams
+    ]
 
 
 @given(
@@ -59,21 +59,23 @@ def test_single_counts(texts, wanted, threads, block):
 def test_pairs(texts, pairs, window, block):
     def brute(first, second):
         if window is None:
-            return sum(bool(places(text, first)) and bool(places(text, second)) for text in texts)
+            return sum(
+                bool(positions(text, first)) and bool(positions(text, second)) for text in texts
+            )
         return sum(
-            any(abs(at - other) <= window for other in places(text, second))
+            any(abs(at - other) <= window for other in positions(text, second))
             for text in texts
-            for at in places(text, first)
+            for at in positions(text, first)
         )
 
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
         counting.BLOCK, before = block, counting.BLOCK
         try:
-            found = ngrams.count_pairs(corpus, pairs, window=window)
+            counts = ngrams.count_pairs(corpus, pairs, window=window)
         finally:
             counting.BLOCK = before
-    assert found.tolist() == [brute(*pair) for pair in pairs]
+    assert counts.tolist() == [brute(*pair) for pair in pairs]
 
 
 @given(documents, st.lists(st.tuples(gram, gram), min_size=1, max_size=4), st.sampled_from([0, 1]))
@@ -81,11 +83,11 @@ def test_colliding_hashes_change_nothing(texts, pairs, base):
     """With base 1 all permutations collide, with base 0 all n-grams with the same last token."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
-        wanted = ngrams.queries(corpus, pairs=pairs)
-        usual = ngrams.scan(corpus, wanted)
-        colliding = ngrams.scan(corpus, wanted, _base=np.uint64(base))
-    for one, other in zip(usual, colliding, strict=True):
-        np.testing.assert_array_equal(one, other)
+        queries = ngrams.queries(corpus, pairs=pairs)
+        usual = ngrams.scan(corpus, queries)
+        colliding = ngrams.scan(corpus, queries, _base=np.uint64(base))
+    for count, colliding_count in zip(usual, colliding, strict=True):
+        np.testing.assert_array_equal(count, colliding_count)
 
 
 @given(
@@ -94,29 +96,31 @@ def test_colliding_hashes_change_nothing(texts, pairs, base):
     st.sets(st.integers(0, 4), max_size=3),
 )
 def test_stop_words_are_taken_from_one_side(texts, pairs, stop):
-    """First n-grams are looked for in the stream without stop words, second ones in the whole
-    stream.
-    """
-    left = [[token for token in text if token not in stop] for text in texts]
+    """First n-grams are counted in the stream without stop words, second ones in the full one."""
+    filtered = [[token for token in text if token not in stop] for text in texts]
     pairs = [(tuple(i for i in first if i not in stop), first, second) for first, second in pairs]
     pairs = [pair for pair in pairs if pair[0]]
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
         words = [(token,) for token in stop]
-        found = ngrams.count_pairs(corpus, [pair[1:] for pair in pairs], stop_words=(words, ()))
-        near = ngrams.count_pairs(
+        document_counts = ngrams.count_pairs(
+            corpus, [pair[1:] for pair in pairs], stop_words=(words, ())
+        )
+        window_counts = ngrams.count_pairs(
             corpus, [pair[1:] for pair in pairs], stop_words=(words, ()), window=10**6
         )
-    for (first, _, second), documents_with_both, occurrences in zip(
-        pairs, found, near, strict=True
+    for (first, _, second), n_documents, n_occurrences in zip(
+        pairs, document_counts, window_counts, strict=True
     ):
         both = [
-            bool(places(a, first)) and bool(places(b, second))
-            for a, b in zip(left, texts, strict=True)
+            bool(positions(a, first)) and bool(positions(b, second))
+            for a, b in zip(filtered, texts, strict=True)
         ]
-        assert documents_with_both == sum(both)
-        assert occurrences == sum(
-            len(places(text, first)) for text, held in zip(left, both, strict=True) if held
+        assert n_documents == sum(both)
+        assert n_occurrences == sum(
+            len(positions(text, first))
+            for text, contained in zip(filtered, both, strict=True)
+            if contained
         )
 
 
@@ -127,33 +131,39 @@ def test_frequent_ngrams_are_counted_by_bitmaps():
         (rng.random(8) < [0.9, 0.5, 0.2, 0.02, 0.004, 0.6, 0.05, 0.001]).nonzero()[0].tolist()
         for _ in range(9000)
     ]
-    held = [set(text) for text in texts]
+    sets = [set(text) for text in texts]
     pairs = [((a,), (b,)) for a in range(8) for b in range(8)]
     with tempfile.TemporaryDirectory() as folder:
-        found = ngrams.count_pairs(corpus_of(texts, folder), pairs)
-    assert found.tolist() == [sum(a in text and b in text for text in held) for (a,), (b,) in pairs]
+        counts = ngrams.count_pairs(corpus_of(texts, folder), pairs)
+    assert counts.tolist() == [
+        sum(a in text and b in text for text in sets) for (a,), (b,) in pairs
+    ]
 
 
 @given(st.lists(st.integers(0, 500), unique=True, max_size=60), st.integers(0, 501), st.data())
-def test_galloping_finds_the_first_place_that_is_not_below(values, wanted, data):
+def test_galloping_gives_the_first_position_that_is_not_below(values, target, data):
     values = np.sort(np.array(values, np.int64))
     begin = data.draw(st.integers(0, len(values)))
-    expected = begin + int(np.searchsorted(values[begin:], wanted))
-    assert kernels._gallop(values, begin, len(values), wanted) == expected
+    expected = begin + int(np.searchsorted(values[begin:], target))
+    assert kernels._gallop(values, begin, len(values), target) == expected
 
 
 @given(documents, st.lists(st.integers(0, 5), max_size=6), st.integers(0, 5))
 def test_infinity_gram(texts, context, token):
     def count(ids):
-        return sum(len(places(text, tuple(ids))) for text in texts) if ids else sum(map(len, texts))
+        return (
+            sum(len(positions(text, tuple(ids))) for text in texts) if ids else sum(map(len, texts))
+        )
 
     suffix = next(
         context[at:] for at in range(len(context) + 1) if count(context[at:]) or at == len(context)
     )
     with tempfile.TemporaryDirectory() as folder:
-        found = ngrams.InfinityGram(corpus_of(texts, folder)).after(context, [token])
-    assert found == (count([*suffix, token]), count(suffix), len(suffix))
-    assert found.probability == (count([*suffix, token]) / count(suffix) if count(suffix) else 0.0)
+        continuation = ngrams.InfinityGram(corpus_of(texts, folder)).continuation(context, [token])
+    assert continuation == (count([*suffix, token]), count(suffix), len(suffix))
+    assert continuation.probability == (
+        count([*suffix, token]) / count(suffix) if count(suffix) else 0.0
+    )
 
 
 @given(documents)
@@ -169,26 +179,26 @@ def test_suffixes_are_in_order_and_end_with_their_document(texts):
 
 @given(documents, st.integers(1, 30), st.integers(1, 3), st.sampled_from([1, 10**6]))
 @settings(max_examples=60)
-def test_full_tables(texts, n, least, shift):
-    """Short n-grams are packed; long ones, and those of large vocabularies, come from the suffix
-    array.
-    """
+def test_full_tables(texts, n, min_count, shift):
+    """Short n-grams are packed; long ones, or of many types, come from the suffix array."""
     texts = [[token * shift for token in text] for text in texts]
-    wanted = Counter(tuple(text[at : at + n]) for text in texts for at in range(len(text) - n + 1))
+    expected = Counter(
+        tuple(text[at : at + n]) for text in texts for at in range(len(text) - n + 1)
+    )
     with tempfile.TemporaryDirectory() as folder:
-        found = ngrams.table(corpus_of(texts, folder), n, least=least)
-    assert len(found.counts) == len({tuple(row) for row in found.ngrams.tolist()})
-    counted = dict(zip(map(tuple, found.ngrams.tolist()), found.counts.tolist(), strict=True))
-    assert counted == {gram: number for gram, number in wanted.items() if number >= least}
-    assert found.top(2).counts.tolist() == sorted(counted.values(), reverse=True)[:2]
+        table = ngrams.table(corpus_of(texts, folder), n, min_count=min_count)
+    assert len(table.counts) == len({tuple(row) for row in table.ngrams.tolist()})
+    counted = dict(zip(map(tuple, table.ngrams.tolist()), table.counts.tolist(), strict=True))
+    assert counted == {gram: number for gram, number in expected.items() if number >= min_count}
+    assert table.top(2).counts.tolist() == sorted(counted.values(), reverse=True)[:2]
 
 
 @given(
     st.lists(st.text(max_size=40), min_size=1, max_size=8),
     st.sampled_from(["word", "character", "whitespace"]),
 )
-def test_what_a_corpus_holds_it_finds(texts, unit):
-    """Self-retrieval: any n-gram of any text, Unicode or not, is found in the corpus of that text."""
+def test_ngrams_of_a_text_occur_in_its_corpus(texts, unit):
+    """Any n-gram of any text, Unicode or not, occurs in the corpus of that text."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "texts.jsonl"
         file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))

@@ -1,6 +1,4 @@
-"""Products and attention of stacks against torch's own, whatever the shapes and however the tensors
-lie in memory.
-"""
+"""Products and attention of stacks against torch's own, for any shapes and memory layouts."""
 
 import numpy as np
 import pytest
@@ -41,18 +39,19 @@ def test_a_product_and_its_gradients_are_torchs(
     leaves += [normal(rng, models, 1, columns)] if biased else []
     leaves = [leaf.requires_grad_() for leaf in leaves]
     a, b, *bias = first(leaves[0]), second(leaves[1]), *leaves[2:]
-    found, wanted = bmm(a, b, *bias), a @ b + (bias[0] if biased else 0)
-    torch.testing.assert_close(found, wanted)
+    output = bmm(a, b, *bias)
+    expected = a @ b + (bias[0] if biased else 0)
+    torch.testing.assert_close(output, expected)
     for weights in (
         normal(rng, models, rows, columns),
         torch.ones(()).double().expand(models, rows, columns),
     ):
-        for mine, theirs in zip(
-            torch.autograd.grad(found, leaves, weights, retain_graph=True),
-            torch.autograd.grad(wanted, leaves, weights, retain_graph=True),
+        for gradient, expected_gradient in zip(
+            torch.autograd.grad(output, leaves, weights, retain_graph=True),
+            torch.autograd.grad(expected, leaves, weights, retain_graph=True),
             strict=True,
         ):
-            torch.testing.assert_close(mine, theirs)
+            torch.testing.assert_close(gradient, expected_gradient)
 
 
 def test_products_can_be_differentiated_twice_and_mapped():
@@ -77,16 +76,16 @@ def plain(q, k, v, rotation):
     """Scores, mask, softmax and sum, one after another, in the precision of the inputs."""
     length, rows = k.shape[1], q.shape[1]
     if rotation is not None:
-        places = torch.arange(length)
-        q, k = turned(q, places[length - rows :], rotation), turned(k, places, rotation)
+        positions = torch.arange(length)
+        q, k = turned(q, positions[length - rows :], rotation), turned(k, positions, rotation)
     scores = torch.einsum("bihd,bjhd->bhij", q, k) / q.shape[-1] ** 0.5
     unseen = torch.arange(length)[None] > torch.arange(length - rows, length)[:, None]
     return torch.einsum("bhij,bjhd->bihd", scores.masked_fill(unseen, -torch.inf).softmax(-1), v)
 
 
-def turned(x, places, rotation):
+def turned(x, positions, rotation):
     """Pairs of numbers as complex ones, each times e^(i angle)."""
-    cos, sin = (table[places] for table in rotation)
+    cos, sin = (table[positions] for table in rotation)
     half = cos.shape[-1] // 2
     if half == 0:
         return x
@@ -120,22 +119,20 @@ def test_attention_and_its_gradients_are_those_of_the_formula(
         turns = rotation and tuple(x.to(dtype) for x in rotation)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(attention, "SHORT", longest)
-            found = attend(q[:, length - rows :], k, v, turns)
-        results.append((found, *torch.autograd.grad(found, whole, weights.to(dtype))))
-    for mine, wanted in zip(*results, strict=True):
-        torch.testing.assert_close(mine.double(), wanted.double(), atol=2e-5, rtol=2e-5)
+            output = attend(q[:, length - rows :], k, v, turns)
+        results.append((output, *torch.autograd.grad(output, whole, weights.to(dtype))))
+    for result, expected in zip(*results, strict=True):
+        torch.testing.assert_close(result.double(), expected.double(), atol=2e-5, rtol=2e-5)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
 def test_attention_weighs_as_softmax_does_however_far_scores_lie_apart(scale):
     rng = np.random.default_rng(0)
     q, k, v = (normal(rng, 20, 8, 2, 8, dtype=torch.float32) for _ in range(3))
-    found, wanted = (
-        attention.causal(q * scale, k, v),
-        plain(*((q * scale).double(), k.double(), v.double()), None),
-    )
+    output = attention.causal(q * scale, k, v)
+    expected = plain((q * scale).double(), k.double(), v.double(), None)
     # scores of 1e5 are known to 1e-2 in single precision
-    torch.testing.assert_close(found.double(), wanted, atol=1e-6 * max(scale, 1), rtol=1e-5)
+    torch.testing.assert_close(output.double(), expected, atol=1e-6 * max(scale, 1), rtol=1e-5)
 
 
 @given(
@@ -154,15 +151,15 @@ def test_layer_normalization_is_as_exact_as_torchs(shape, d, scale, seed):
         (plain_norm, torch.float32),
         (plain_norm, torch.float64),
     ):
-        found = normalize(x.to(dtype))
-        results.append((found, *torch.autograd.grad(found, x, weights.to(dtype))))
+        output = normalize(x.to(dtype))
+        results.append((output, *torch.autograd.grad(output, x, weights.to(dtype))))
     # a mean that is far from zero, in units of the spread, takes digits from every method
     condition = (x.abs().amax(-1) / (x.var(-1, correction=0) + 1e-5).sqrt()).max().item()
-    for mine, theirs, exact in zip(*results, strict=True):
+    for result, theirs, exact in zip(*results, strict=True):
         allowed = (
             10 * (theirs - exact).abs().max() + (1e-5 + 5e-7 * condition) * exact.abs().max() + 1e-6
         )
-        assert (mine - exact).abs().max() <= allowed
+        assert (result - exact).abs().max() <= allowed
 
 
 def plain_norm(x):

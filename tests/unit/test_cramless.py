@@ -214,7 +214,9 @@ def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
 
 def test_recited_means_greedy_decoding_gives_the_value():
     facts = synth.make(50, rng("greedy"), value_symbols=4, value_tokens=3)
-    stack = lm.build("decoder", facts.vocabulary, 4, 8, 1, 1, [np.random.default_rng(0)])
+    stack = lm.build(
+        lm.Transformer("decoder", facts.vocabulary, 4, 8, 1, 1), [np.random.default_rng(0)]
+    )
     questions = training.FactTokens(torch.tensor(facts.tokens)[None], 1, facts.key_symbols)
     _, recited = training.evaluate(stack, stack.parameters, questions, block=16)
     for row in range(50):

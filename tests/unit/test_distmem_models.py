@@ -31,7 +31,7 @@ from typer.testing import CliRunner
 )
 def test_stacked_decoders_are_those_of_transformers(tmp_path, architecture, width, heads):
     rngs = [np.random.default_rng(seed) for seed in range(3)]
-    stack = lm.build(architecture, 40, 32, width, 2, heads, rngs)
+    stack = lm.build(lm.Transformer(architecture, 40, 32, width, 2, heads), rngs)
     noise = torch.Generator().manual_seed(0)
     parameters = {
         name: p + 0.1 * torch.randn(p.shape, generator=noise)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from rote.core.errors import InputError
-from rote.models import lm
+from rote.models import lm, slots
 
 
 def rngs(count=3):
@@ -13,16 +13,17 @@ def rngs(count=3):
 
 @pytest.mark.parametrize("architecture", lm.ARCHITECTURES)
 def test_models_of_a_stack_are_independent_and_causal(architecture):
-    stack = lm.build(architecture, 40, 7, 16, 2, 2, rngs())
+    stack = lm.build(lm.Transformer(architecture, 40, 7, 16, 2, 2), rngs())
     assert stack.size == sum(value[0].numel() for value in stack.parameters.values())
     tokens = torch.randint(0, 40, (3, 5, 7), generator=torch.Generator().manual_seed(0))
     logits = stack.forward(stack.parameters, tokens)
     assert logits.shape == (3, 5, 7, 40)
     for model in range(3):
         alone = {name: value[model : model + 1] for name, value in stack.parameters.items()}
-        single = lm.build(architecture, 40, 7, 16, 2, 2, rngs(1))  # its forward takes stacks of one
-        found = single.forward(alone, tokens[model : model + 1])
-        torch.testing.assert_close(found[0], logits[model], atol=1e-5, rtol=1e-5)
+        # its forward takes stacks of one
+        single = lm.build(lm.Transformer(architecture, 40, 7, 16, 2, 2), rngs(1))
+        output = single.forward(alone, tokens[model : model + 1])
+        torch.testing.assert_close(output[0], logits[model], atol=1e-5, rtol=1e-5)
     later = tokens.clone()
     later[:, :, 4] = 1
     torch.testing.assert_close(
@@ -40,7 +41,7 @@ def test_a_stack_computes_what_transformers_computes(architecture):
     torchvision()
     from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
 
-    stack = lm.build(architecture, 40, 7, 16, 2, 2, rngs(2))
+    stack = lm.build(lm.Transformer(architecture, 40, 7, 16, 2, 2), rngs(2))
     if architecture == "gpt2":
         config = GPT2Config(vocab_size=40, n_positions=7, n_embd=16, n_layer=2, n_head=2)
     else:
@@ -57,36 +58,52 @@ def test_a_stack_computes_what_transformers_computes(architecture):
     tokens = torch.randint(0, 40, (2, 3, 7), generator=torch.Generator().manual_seed(1))
     for number in range(2):
         # files call GPT-NeoX's head embed_out, the module lm_head
-        one = {
+        weights = {
             name.replace("embed_out", "lm_head"): value[number]
             for name, value in stack.parameters.items()
         }
-        model.load_state_dict(one, strict=False)
+        model.load_state_dict(weights, strict=False)
         model.tie_weights()
         with torch.no_grad():
-            wanted = model(tokens[number]).logits
+            expected = model(tokens[number]).logits
         torch.testing.assert_close(
-            stack.forward(stack.parameters, tokens)[number], wanted, atol=1e-5, rtol=1e-4
+            stack.forward(stack.parameters, tokens)[number], expected, atol=1e-5, rtol=1e-4
         )
 
 
 def test_losses_are_summed_over_value_tokens():
     logits = torch.randn(2, 3, 2, 5, generator=torch.Generator().manual_seed(0))
     tokens = torch.tensor([[[10, 14], [11, 12], [13, 13]]] * 2)
-    found = lm.value_losses(logits, tokens, 10)
+    losses = lm.value_losses(logits, tokens, 10)
     logs = logits.log_softmax(-1)
-    assert found[1, 2].item() == pytest.approx(
+    assert losses[1, 2].item() == pytest.approx(
         -(logs[1, 2, 0, 3] + logs[1, 2, 1, 3]).item(), rel=1e-5
     )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("sizes", "message"),
     [
         (("bert", 40, 7, 16, 1, 2), "architecture must be one of decoder, gpt2, gpt_neox, llama"),
         (("decoder", 40, 7, 16, 1, 3), "width = 16 must be a multiple of heads = 3"),
     ],
 )
-def test_refusals(arguments, wanted):
-    with pytest.raises(InputError, match=wanted):
-        lm.build(*arguments, rngs(1))
+def test_unusable_architectures_are_named(sizes, message):
+    with pytest.raises(InputError, match=message):
+        lm.build(lm.Transformer(*sizes), rngs(1))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "architecture", "message"),
+    [
+        (
+            "mlp",
+            "mean",
+            "architecture must be one of sum, linear, two-layer, cross-channel, concat",
+        ),
+        ("resnet18", "concat", "architecture 'concat' exists for backbone mlp only"),
+    ],
+)
+def test_unusable_slot_networks_are_named(backbone, architecture, message):
+    with pytest.raises(InputError, match=message):
+        slots.build(backbone, architecture, 8, rngs(1))

@@ -1,6 +1,4 @@
-"""Tokenizing and counting small texts: what becomes a unit, what bad input does, files of counts,
-the commands.
-"""
+"""Tokenizing and counting small texts: units, bad input, files of counts, commands."""
 
 import gzip
 import json
@@ -36,7 +34,7 @@ def test_counts_by_text_and_by_id(corpus):
     assert ngrams.count(
         corpus, ["red kite", "RED", "a red kite", "kite a", "unseen kite"]
     ).tolist() == [3, 4, 2, 2, 0]
-    assert ngrams.count(corpus, ["red kite", "bird"], what="documents").tolist() == [2, 2]
+    assert ngrams.count(corpus, ["red kite", "bird"], statistic="documents").tolist() == [2, 2]
     pairs = [("red kite", "bird"), ("bird", "red"), ("red kite", "unseen"), ("kite", "kite")]
     assert ngrams.count_pairs(corpus, pairs).tolist() == [1, 2, 0, 3]
     ids = [tuple(corpus.ids(first)) for first, _ in pairs]
@@ -46,11 +44,8 @@ def test_counts_by_text_and_by_id(corpus):
     )
     assert ngrams.count_pairs(corpus, [("red kite", "a")], window=1).tolist() == [2]
     assert ngrams.count_pairs(corpus, [("red kite", "a")], window=2).tolist() == [3]
-    assert [found.tolist() for found in ngrams.postings(corpus, ["red", "bird", "unseen"])] == [
-        [0, 1, 3],
-        [0, 3],
-        [],
-    ]
+    postings = ngrams.postings(corpus, ["red", "bird", "unseen"])
+    assert [documents.tolist() for documents in postings] == [[0, 1, 3], [0, 3], []]
     assert ngrams.postings(corpus, ["a red"], stop_words=["a"])[0].tolist() == [0, 1, 3]
     assert ngrams.count(corpus, []).tolist() == []
     assert ngrams.count_pairs(corpus, []).tolist() == []
@@ -85,9 +80,7 @@ def test_what_a_unit_is(analyser, text, units):
 
 
 def test_units_are_the_same_in_corpus_and_query(tmp_path):
-    """Composed or not, folded or not, and bytes that are not UTF-8: the query is analysed as the
-    corpus was.
-    """
+    """Composed, folded, or bytes that are not UTF-8: the query is analysed as the corpus was."""
     (tmp_path / "a.txt").write_bytes("CAFE\u0301 in Straße ".encode() + b"caf\xe9 \xff bar")
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c")
     assert ngrams.count(corpus, ["café in", "IN STRASSE", b"caf\xe9", "caf bar"]).tolist() == [
@@ -96,7 +89,7 @@ def test_units_are_the_same_in_corpus_and_query(tmp_path):
         1,
         1,
     ]
-    assert corpus.about["problems"] == {"bytes replaced": 1}
+    assert corpus.manifest["problems"] == {"bytes replaced": 1}
 
 
 def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
@@ -115,7 +108,7 @@ def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
     (tmp_path / "e.txt").write_bytes(b"")
     with caplog.at_level(logging.WARNING, "rote"):
         corpus = ngrams.tokenize(tmp_path, tmp_path / "out" / "c")
-    assert corpus.about["problems"] == {
+    assert corpus.manifest["problems"] == {
         "bytes replaced": 1,
         "missing column": 1,
         "no text": 3,
@@ -165,7 +158,7 @@ def test_repeated_documents(tmp_path):
     once = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "d", split="line", distinct=True)
     assert ngrams.count_pairs(every, [("a", "b")]).tolist() == [3]
     assert ngrams.count_pairs(once, [("a", "b")]).tolist() == [1]
-    assert once.about["duplicates"] == 2
+    assert once.manifest["duplicates"] == 2
     assert ngrams.postings(once, ["c"])[0].tolist() == [2]  # numbers are those of the source
 
 
@@ -183,8 +176,8 @@ def test_more_than_65535_types_need_wider_ids(tmp_path):
     )
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split="line")
     assert [shard.tokens.dtype.name for shard in corpus.shards] == ["uint16", "uint32"]
-    asked = ["w5 w6", "w69998 w69999", "w999 w1000", "w65536"]
-    assert ngrams.count(corpus, asked).tolist() == [1, 1, 0, 1]
+    grams = ["w5 w6", "w69998 w69999", "w999 w1000", "w65536"]
+    assert ngrams.count(corpus, grams).tolist() == [1, 1, 0, 1]
     assert ngrams.count_pairs(corpus, [("w69000", "w69999"), ("w1", "w69999")]).tolist() == [1, 0]
 
 
@@ -215,7 +208,7 @@ def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
 
 
 @pytest.mark.parametrize(
-    ("call", "wanted"),
+    ("call", "message"),
     [
         (lambda c: ngrams.count(c, ["red", "?!"]), r"n-gram 1: n-gram '\?!': no word in it"),
         (
@@ -233,14 +226,14 @@ def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
             "window must be 0 or more tokens, given -1",
         ),
         (
-            lambda c: ngrams.count(c, ["a"], what="lines"),
-            "what must be occurrences or documents, given 'lines'",
+            lambda c: ngrams.count(c, ["a"], statistic="lines"),
+            "statistic must be occurrences or documents, given 'lines'",
         ),
         (
             lambda c: ngrams.InfinityGram(c).probability("a", "red kite"),
             "token 'red kite' must be one word, it is 2",
         ),
-        (lambda c: ngrams.table(c, 0), "n and least must be at least 1"),
+        (lambda c: ngrams.table(c, 0), "n and min_count must be at least 1"),
         (lambda c: ngrams.scan(c, ngrams.queries(c), shards=[3]), "shard 3 does not exist"),
         (lambda c: ngrams.Corpus.open(c.folder.parent), r"holds no corpus \(no corpus\.json\)"),
         (
@@ -257,8 +250,8 @@ def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
         ),
     ],
 )
-def test_bad_input_is_named(corpus, call, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_bad_input_is_named(corpus, call, message):
+    with pytest.raises(InputError, match=message):
         call(corpus)
 
 
@@ -277,15 +270,14 @@ def test_a_damaged_corpus_is_not_counted(corpus):
 
 def test_infinity_gram_backs_off_to_the_longest_context_that_occurs(corpus):
     model = ngrams.InfinityGram(corpus)
-    assert model.after("the red", "kite") == (1, 1, 2)
-    assert model.after("unseen red", "kite") == (3, 4, 1)
-    assert model.after("unseen", "kite") == (4, corpus.tokens, 0)
-    assert model.after("", "unseen").probability == 0.0
+    assert model.continuation("the red", "kite") == (1, 1, 2)
+    assert model.continuation("unseen red", "kite") == (3, 4, 1)
+    assert model.continuation("unseen", "kite") == (4, corpus.tokens, 0)
+    assert model.continuation("", "unseen").probability == 0.0
     assert (corpus.folder / "suffixes-00000.bin").is_file()
 
 
 # ---- shards and files of counts
-# --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -301,43 +293,38 @@ def test_counts_are_sums_over_shards(corpus, sharded):
     np.testing.assert_array_equal(
         ngrams.count_pairs(sharded, pairs), ngrams.count_pairs(corpus, pairs)
     )
-    wanted = ngrams.queries(sharded, pairs=pairs)
-    whole, parts = (
-        ngrams.scan(sharded, wanted),
-        [ngrams.scan(sharded, wanted, shards=[i]) for i in range(4)],
-    )
-    for total, *each in zip(whole, *parts, strict=True):
-        np.testing.assert_array_equal(total, sum(each))
+    queries = ngrams.queries(sharded, pairs=pairs)
+    whole = ngrams.scan(sharded, queries)
+    parts = [ngrams.scan(sharded, queries, shards=[i]) for i in range(4)]
+    for total, *summands in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(total, sum(summands))
     model, plain = ngrams.InfinityGram(sharded), ngrams.InfinityGram(corpus)
-    assert model.after("x red", "kite") == plain.after("x red", "kite")
-    assert dict(
-        zip(
-            map(tuple, ngrams.table(sharded, 2).ngrams),
-            ngrams.table(sharded, 2).counts,
-            strict=True,
-        )
-    ) == dict(
-        zip(map(tuple, ngrams.table(corpus, 2).ngrams), ngrams.table(corpus, 2).counts, strict=True)
+    assert model.continuation("x red", "kite") == plain.continuation("x red", "kite")
+    sums, counts = (
+        dict(zip(map(tuple, table.ngrams), table.counts, strict=True))
+        for table in (ngrams.table(sharded, 2), ngrams.table(corpus, 2))
     )
+    assert sums == counts
 
 
 def test_parts_add_up_and_parts_that_do_not_belong_together_are_refused(tmp_path, sharded):
     firsts, seconds = ["red kite", "a", "none"], ["bird", "red", "red"]
-    whole, about = files.count_table(sharded, firsts, seconds)
+    whole = files.count_table(sharded, firsts, seconds)
     paths = []
     for part in range(2):
-        counts, own = files.count_table(sharded, firsts, seconds, part=(part, 2))
+        counts, origin = files.count_table(sharded, firsts, seconds, part=(part, 2))
         paths.append(tmp_path / f"part{part}.parquet")
-        files.write_counts(paths[-1], pd.DataFrame({"first": firsts}).join(counts), own)
-    total, summed = files.add_up(paths)
-    pd.testing.assert_frame_equal(total[files.COUNTED], whole)
-    assert summed == about
+        frame = pd.DataFrame({"first": firsts}).join(counts)
+        files.write_counts(paths[-1], files.PairCounts(frame, origin))
+    total = files.add_up(paths)
+    pd.testing.assert_frame_equal(total.frame[files.COUNTED], whole.frame)
+    assert total.origin == whole.origin
     with pytest.raises(InputError, match="shard 1 is in none of the parts"):
         files.add_up(paths[:1])
     with pytest.raises(InputError, match="counts shard 0 once more"):
         files.add_up([paths[0], paths[0]])
-    other, own = files.count_table(sharded, firsts, seconds[::-1], part=(1, 2))
-    files.write_counts(tmp_path / "other.parquet", other, own)
+    other = files.count_table(sharded, firsts, seconds[::-1], part=(1, 2))
+    files.write_counts(tmp_path / "other.parquet", other)
     with pytest.raises(InputError, match=r"other\.parquet was counted with other pairs"):
         files.add_up([paths[0], tmp_path / "other.parquet"])
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "x.parquet")
@@ -373,10 +360,10 @@ def test_command_line(tmp_path):
         {"first": ["red kite", "the bird"], "second": ["bird", "red"], "name": ["x", "y"]}
     )
     pairs.to_parquet(tmp_path / "pairs.parquet")
-    asked = ("--corpus", tmp_path / "c", "--pairs", tmp_path / "pairs.parquet")
+    options = ("--corpus", tmp_path / "c", "--pairs", tmp_path / "pairs.parquet")
     call(
         "count",
-        *asked,
+        *options,
         "--out",
         tmp_path / "counts.parquet",
         "--first-stop-words",
@@ -391,7 +378,7 @@ def test_command_line(tmp_path):
     for part in range(2):
         call(
             "count",
-            *asked,
+            *options,
             "--out",
             tmp_path / f"{part}.parquet",
             "--first-stop-words",
@@ -407,7 +394,7 @@ def test_command_line(tmp_path):
         "1 (1 of 1, context of 2)"
     )
     with pytest.raises(InputError, match=r"--part must be i/k"):
-        call("count", *asked, "--out", tmp_path / "o.parquet", "--part", "2")
+        call("count", *options, "--out", tmp_path / "o.parquet", "--part", "2")
     pd.DataFrame({"a": ["x"]}).to_csv(tmp_path / "bad.csv", index=False)
     with pytest.raises(InputError, match=r"bad\.csv: needs the columns first and second"):
         call(
@@ -438,15 +425,13 @@ def test_pairs_may_be_given_as_token_ids(tmp_path, corpus):
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
-    """A corpus four times as long: the same peak to within a few blocks, and far below the corpus
-    itself.
-    """
+    """A corpus four times as long has the same peak to within a few blocks, far below its size."""
     program = (
         "import sys\n"
         "from rote import ngrams\n"
         "corpus = ngrams.Corpus.open(sys.argv[1])\n"
         "pairs = [((i, i + 1), (i + 2,)) for i in range(500)]\n"
-        "found = ngrams.count_pairs(corpus, pairs)\n"
+        "ngrams.count_pairs(corpus, pairs)\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if "
         "line.startswith('VmHWM')))\n"
     )

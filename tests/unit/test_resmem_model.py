@@ -1,8 +1,8 @@
-"""A user's own ResMem: scikit-learn's checks, torch modules, tuning, files; datastores at their
-edges.
-"""
+"""ResMem for any model: scikit-learn's checks, torch modules, tuning, files; datastores."""
 
 import logging
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -27,9 +27,9 @@ Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int) + (X[:, 2] > 1)
 def test_scikit_learn_accepts_it(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks themselves warn
-        found = check_estimator(model, on_fail=None)
-    assert len(found) > 40
-    assert [one["check_name"] for one in found if one["status"] == "failed"] == []
+        checks = check_estimator(model, on_fail=None)
+    assert len(checks) > 40
+    assert [check["check_name"] for check in checks if check["status"] == "failed"] == []
 
 
 def test_a_fitted_base_is_used_as_it_is_and_a_fresh_one_is_cloned():
@@ -54,9 +54,9 @@ def test_scores_by_hand():
         z = np.exp(base.predict_log_proba(x) / 1.3)
         return z / z.sum(1, keepdims=True)
 
-    wanted = p(Q) + np.einsum("mk,mkc->mc", w, (np.eye(3)[Y] - p(X))[rows])
-    np.testing.assert_allclose(model.decision_function(Q), wanted, atol=1e-5)
-    clipped = np.maximum(wanted, 1e-6)
+    expected = p(Q) + np.einsum("mk,mkc->mc", w, (np.eye(3)[Y] - p(X))[rows])
+    np.testing.assert_allclose(model.decision_function(Q), expected, atol=1e-5)
+    clipped = np.maximum(expected, 1e-6)
     np.testing.assert_allclose(
         model.predict_proba(Q), clipped / clipped.sum(1, keepdims=True), atol=1e-5
     )
@@ -142,9 +142,9 @@ def test_saved_and_loaded_it_answers_the_same(digits, engine, tmp_path):
     model.save(tmp_path)
     assert not list(tmp_path.glob("*.pkl"))
     other = Net()
-    found = ResMemClassifier.load(tmp_path, other, "features")
+    loaded = ResMemClassifier.load(tmp_path, other, "features")
     np.testing.assert_allclose(
-        found.predict_proba(test[0]), model.predict_proba(test[0]), atol=1e-6
+        loaded.predict_proba(test[0]), model.predict_proba(test[0]), atol=1e-6
     )
     with pytest.raises(InputError, match="holds a ResMemClassifier, not a ResMemRegressor"):
         ResMemRegressor.load(tmp_path, other)
@@ -196,16 +196,25 @@ def test_an_empty_memory_leaves_the_base_and_says_so(caplog):
     model = ResMemClassifier(net, "features").fit(np.zeros((4, 64), np.float32), np.zeros(4, int))
     model.memory_ = knn.Datastore(empty[:, :8])
     with caplog.at_level(logging.WARNING, "rote"):
-        found = model.predict_proba(np.ones((2, 64), np.float32))
+        output = model.predict_proba(np.ones((2, 64), np.float32))
     assert "memory is empty" in caplog.text
     net.eval()
     with torch.no_grad():
-        wanted = net(torch.ones(2, 64)).softmax(1).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+        expected = net(torch.ones(2, 64)).softmax(1).numpy()
+    np.testing.assert_allclose(output, expected, atol=1e-5)
 
 
 # ---- datastores
-# ------------------------------------------------------------------------------------------------------
+
+
+def test_naming_an_engine_loads_no_numerical_library():
+    program = (
+        "import sys\nfrom rote.knn import Engine\n"
+        "print(sorted({'numpy', 'numba', 'faiss', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+    assert all(hasattr(knn, name) for name in knn.__all__)
 
 
 def test_values_that_are_not_finite_are_refused_with_their_rows():
@@ -226,10 +235,10 @@ def test_values_that_are_not_finite_are_refused_with_their_rows():
 
 def test_other_number_types_and_memory_orders_are_converted():
     x = np.random.default_rng(0).integers(0, 9, (40, 3))
-    wanted = knn.Datastore(x.astype(np.float64)).search(x[:5], 4)
+    expected = knn.Datastore(x.astype(np.float64)).search(x[:5], 4)
     for other in (x, np.asfortranarray(x.astype(np.float32)), x[::-1][::-1].astype(np.float16)):
         np.testing.assert_array_equal(
-            knn.Datastore(other).search(x[:5], 4).distances, wanted.distances
+            knn.Datastore(other).search(x[:5], 4).distances, expected.distances
         )
 
 
@@ -237,8 +246,8 @@ def test_repeated_rows_come_in_their_order_and_need_k_of_their_number():
     x = np.repeat([[0.0, 0.0], [5.0, 5.0]], [3, 2], axis=0)
     assert knn.Datastore(x).search(np.zeros((1, 2)), 5).rows.tolist() == [[0, 1, 2, 3, 4]]
     labels, logits = np.array([0, 1, 1, 0, 0]), np.zeros((5, 2))
-    near = knn.Datastore(x).search(x[:1], 3)
-    s = resmem.scores(near, labels, logits, logits[:1], bandwidth=0.0)
+    neighbors = knn.Datastore(x).search(x[:1], 3)
+    s = resmem.scores(neighbors, labels, logits, logits[:1], bandwidth=0.0)
     np.testing.assert_allclose(s, [[1 / 3, 2 / 3]])
 
 
@@ -251,23 +260,22 @@ def test_approximate_engines_find_nearly_all_and_know_how_many(engine, probes):
     assert recall > 0.9
     if probes == 10_000:
         assert recall == 1.0  # every list was searched
-    found = store.search(x[:3], 5)
-    assert found.rows[:, 0].tolist() == [0, 1, 2]
-    assert (np.diff(found.distances, axis=1) >= 0).all()
+    neighbors = store.search(x[:3], 5)
+    assert neighbors.rows[:, 0].tolist() == [0, 1, 2]
+    assert (np.diff(neighbors.distances, axis=1) >= 0).all()
     store.add(x[:10] + 100.0)
     assert store.search(x[:1] + 100.0, 1).rows[0, 0] == 5000
     assert knn.Datastore(x[:3], engine=engine).search(x[:1], 50).rows.shape == (1, 3)
 
 
 def test_an_approximate_engine_that_finds_too_few_says_so_by_infinite_distances():
-    x = np.concatenate([np.zeros((200, 2)), np.full((200, 2), 100.0)]) + np.random.default_rng(
-        0
-    ).normal(size=(400, 2))
-    found = knn.Datastore(x, engine="ivf", probes=1).search(np.zeros((1, 2)), 300)
-    missing = found.rows[0] < 0
+    centers = np.repeat([[0.0, 0.0], [100.0, 100.0]], 200, axis=0)
+    x = centers + np.random.default_rng(0).normal(size=(400, 2))
+    neighbors = knn.Datastore(x, engine="ivf", probes=1).search(np.zeros((1, 2)), 300)
+    missing = neighbors.rows[0] < 0
     assert missing.any()
-    assert np.isinf(found.distances[0, missing]).all()
-    w = knn.weights(found.distances, 1.0)
+    assert np.isinf(neighbors.distances[0, missing]).all()
+    w = knn.weights(neighbors.distances, 1.0)
     assert w[0, missing].sum() == 0
     assert w.sum() == pytest.approx(1)
 

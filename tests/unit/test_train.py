@@ -1,6 +1,4 @@
-"""The training loop: it is AdamW, stacked models are independent, and a killed run continues bit by
-bit.
-"""
+"""The training loop: AdamW, independent models, a killed run that continues bit by bit."""
 
 import math
 
@@ -140,16 +138,16 @@ def test_an_unreadable_checkpoint_starts_anew(tmp_path, content, caplog):
     start, loss, _ = problem()
     path = tmp_path / "state.pt"
     options = {**OPTIONS, "checkpoint": path, "checkpoint_steps": 10}
-    wanted = train.fit(start, loss, **OPTIONS)
+    expected = train.fit(start, loss, **OPTIONS)
     if content is None:  # a real one, cut off
         with pytest.raises(Killed):
             train.fit(start, killed_at(loss, 25), **options)
         content = path.read_bytes()[:-100]
     path.write_bytes(content)
     with caplog.at_level("WARNING", logger="rote"):
-        found = train.fit(start, loss, **options)
+        output = train.fit(start, loss, **options)
     assert "unreadable" in caplog.text
-    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    assert all(torch.equal(expected[name], output[name]) for name in expected)
 
 
 def test_a_diverging_model_is_named():
@@ -158,13 +156,11 @@ def test_a_diverging_model_is_named():
     with pytest.raises(
         FloatingPointError, match=r"my models: loss of model 1 is (inf|nan) at step 0"
     ):
-        train.fit(start, loss, what="my models", **OPTIONS)
+        train.fit(start, loss, label="my models", **OPTIONS)
 
 
 def test_gradients_of_any_memory_order_are_followed():
-    """A product with wᵀ has a gradient in transposed order, which the fused optimizer would read as
-    it lies.
-    """
+    """A product with wᵀ has a gradient transposed in memory; the fused optimizer reads memory."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 7, 3, generator=generator), torch.randn(2, 7, 5, generator=generator)
     start = {"w": torch.randn(2, 5, 3, generator=generator)}
@@ -173,16 +169,14 @@ def test_gradients_of_any_memory_order_are_followed():
         return ((x @ parameters["w"].mT - y) ** 2).sum((1, 2))
 
     probe = start["w"].clone().requires_grad_()
-    assert not torch.autograd.grad(loss({"w": probe}, 0).sum(), probe)[
-        0
-    ].is_contiguous()  # or this tests nothing
+    (gradient,) = torch.autograd.grad(loss({"w": probe}, 0).sum(), probe)
+    assert not gradient.is_contiguous()  # or this tests nothing
     ours = train.fit(start, loss, **OPTIONS)["w"]
     w = start["w"].clone().requires_grad_()
     optimizer = torch.optim.Adam([w], lr=1.0, foreach=False, fused=False)
+    schedule = train.cosine(OPTIONS["steps"])
     for step in range(OPTIONS["steps"]):
-        optimizer.param_groups[0]["lr"] = OPTIONS["learning_rate"] * train.cosine(OPTIONS["steps"])(
-            step
-        )
+        optimizer.param_groups[0]["lr"] = OPTIONS["learning_rate"] * schedule(step)
         optimizer.zero_grad()
         loss({"w": w}, step).sum().backward()
         optimizer.step()

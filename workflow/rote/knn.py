@@ -1,5 +1,25 @@
-"""Nearest neighbors under a short name: `rote.neighbors`."""
+"""Nearest neighbors under their public name: what `rote.neighbors` exports."""
 
-from rote.neighbors import Datastore, Engine, Neighbors, merged, scale, search, weights
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Datastore", "Engine", "Neighbors", "merged", "scale", "search", "weights"]
+from rote import neighbors
+from rote.neighbors.engines import ENGINES, Engine
+
+if TYPE_CHECKING:
+    from rote.neighbors.datastore import Datastore, Neighbors, merged, scale, search, weights
+
+__all__ = [
+    "ENGINES",
+    "Datastore",
+    "Engine",
+    "Neighbors",
+    "merged",
+    "scale",
+    "search",
+    "weights",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """As in `rote.neighbors`: loaded on first use."""
+    return getattr(neighbors, name)

@@ -1,1 +1,1 @@
-"""The networks."""
+"""Networks: stacks of many small ones, pretrained language models, and their kernels."""

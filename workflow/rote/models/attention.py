@@ -1,12 +1,12 @@
 """Causal attention of short sequences, many at a time, with rotary positions.
 
-Libraries split the work by sequence, and one of ten tokens does not fill a vector. Here 64 pairs of
-sequence and head lie side by side, one in each lane, so that every operation is a fixed number of
-vector instructions.
+Libraries split the work by sequence, and one of ten tokens does not fill a vector. With 64 pairs of
+sequence and head side by side, one in each lane, every operation is a fixed number of vector
+instructions. In the kernels upper-case arrays are lanes, (rows, d, LANES) float32.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LANES = 64  # pairs of sequence and head that are worked on at a time
-SHORT = 32  # longest sequence that is; torch is as fast at twice that
+SHORT = 32  # longest sequence for these kernels; torch is as fast at twice that
 FOUR = 4  # terms of a sum that are added at a time: the sum is loaded and stored once
 f32 = np.float32
 _JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
@@ -28,37 +28,38 @@ def causal(q: Tensor, k: Tensor, v: Tensor, rotation: Rotation | None = None) ->
     Args:
         q: (sequences, rows, heads, d); the last row stands at the last position.
         k, v: (sequences, length, heads, d).
-        rotation: turns the first numbers of q and k by their position (rotary embedding), halves
-            paired.
+        rotation: turns the first coordinates of q and k by their position, halves paired (rotary
+            embedding, Su et al. 2021).
 
     Returns:
         (sequences, rows, heads, d).
     """
-    length, rows, d = k.shape[1], q.shape[1], q.shape[-1]
+    length, rows = k.shape[1], q.shape[1]
+    d = q.shape[-1]
     if rotation is None:
         rotation = (q.new_ones(length, 0), q.new_zeros(length, 0))
-    kinds = {(x.device.type, x.dtype) for x in (q, k, v)}
-    if kinds == {("cpu", torch.float32)} and length <= SHORT and d % FOUR == 0:
+    types = {(x.device.type, x.dtype) for x in (q, k, v)}
+    if types == {("cpu", torch.float32)} and length <= SHORT and d % FOUR == 0:
         return _Causal.apply(q, k, v, *rotation)
     cos, sin = rotation
-    q, k = _turned(q, cos[length - rows :], sin[length - rows :]), _turned(k, cos, sin)
+    q = _turned(q, cos[length - rows :], sin[length - rows :])
+    k = _turned(k, cos, sin)
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    square = rows == length
     mask = torch.ones(rows, length, dtype=torch.bool, device=q.device).tril(length - rows)
-    whole = rows == length
-    found = F.scaled_dot_product_attention(
-        q, k, v, attn_mask=None if whole else mask, is_causal=whole
+    output = F.scaled_dot_product_attention(
+        q, k, v, attn_mask=None if square else mask, is_causal=square
     )
-    return found.transpose(1, 2)
+    return output.transpose(1, 2)
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """The first numbers of x (sequences, rows, heads, d) turned by their position; cos and sin are
-    (rows, rotated).
-    """
+    """The first coordinates of x (sequences, rows, heads, d) turned; cos, sin: (rows, rotated)."""
     rotated = cos.shape[-1]
     if rotated == 0:
         return x
-    cos, sin, part = cos[:, None], sin[:, None], x[..., :rotated]
+    cos, sin = cos[:, None], sin[:, None]
+    part = x[..., :rotated]
     half = rotated // 2
     part = part * cos + torch.cat([-part[..., half:], part[..., :half]], -1) * sin
     return torch.cat([part, x[..., rotated:]], -1)
@@ -68,27 +69,35 @@ class _Causal(torch.autograd.Function):
     @staticmethod
     def forward(context, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         arrays = [x.detach().numpy() for x in (q, k, v, cos, sin)]
-        found = torch.empty(q.shape, dtype=q.dtype)
-        _lanes(_forward, 1)(*arrays, found.numpy())
+        output = torch.empty(q.shape, dtype=q.dtype)
+        _forward(*arrays, output.numpy())
         context.save_for_backward(q, k, v, cos, sin)
-        return found
+        return output
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(context, gradient: Tensor):
         arrays = [x.detach().numpy() for x in context.saved_tensors]
-        found = [torch.empty(x.shape, dtype=x.dtype) for x in context.saved_tensors[:3]]
-        _lanes(_backward, 4)(*arrays, gradient.contiguous().numpy(), *(x.numpy() for x in found))
-        return *found, None, None
+        gradients = [torch.empty(x.shape, dtype=x.dtype) for x in context.saved_tensors[:3]]
+        outputs = [x.numpy() for x in gradients]
+        _backward(*arrays, gradient.contiguous().numpy(), *outputs)
+        return *gradients, None, None
 
 
-@cache
-def _lanes(function: Callable, others: int) -> Callable:
-    """`function` of q, k, v, cos, sin and contiguous arrays, compiled once for all strides: each
-    set takes seconds.
+def _compiled(contiguous: int) -> Callable[[Callable], Callable]:
+    """Compile a kernel on its first call, once for all strides: each set of them takes seconds.
+
+    Args:
+        contiguous: number of the kernel's contiguous arrays, after q, k, v, cos and sin.
     """
-    x, table, other = "f4[:,:,:,:]", "f4[:,:]", "f4[:,:,:,::1]"
-    return njit(f"void({', '.join([x, x, x, table, table, *[other] * others])})", **_JIT)(function)
+    types = ["f4[:,:,:,:]"] * 3 + ["f4[:,:]"] * 2 + ["f4[:,:,:,::1]"] * contiguous
+    signature = f"void({', '.join(types)})"
+
+    def decorate(kernel: Callable) -> Callable:
+        compiled = cache(lambda: njit(signature, **_JIT)(kernel))
+        return wraps(kernel)(lambda *arrays: compiled()(*arrays))
+
+    return decorate
 
 
 @njit(inline="always")
@@ -107,6 +116,7 @@ def _load(x, start, lanes):
 
 @njit(inline="always")
 def _store(lanes, start, x):
+    """The inverse of `_load`."""
     sequences, rows, heads, d = x.shape
     for lane in range(min(LANES, sequences * heads - start)):
         n = start + lane
@@ -151,24 +161,24 @@ def _add(total, a0, a1, a2, a3, b0, b1, b2, b3):
 
 
 @njit(inline="always")
-def _products(row, others, n, d, found):
-    """found[j] = row · others[j] for j < n."""
+def _products(row, others, n, d, out):
+    """out[j] = row · others[j] for j < n."""
     for j in range(n):
-        found[j] = 0
+        out[j] = 0
         for c in range(0, d, FOUR):
             a, b = row[c : c + FOUR], others[j, c : c + FOUR]
-            _add(found[j], a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3])
+            _add(out[j], a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3])
 
 
 @njit(inline="always")
-def _weighted(weights, rows, begin, end, d, found):
-    """found = Σ weights[j] rows[j] over begin ≤ j < end, both multiples of four."""
+def _weighted(weights, rows, begin, end, d, out):
+    """out = Σ weights[j] rows[j] over begin ≤ j < end, both multiples of four."""
     for c in range(d):
-        found[c] = 0
+        out[c] = 0
         for j in range(begin, end, FOUR):
             w = weights[j : j + FOUR]
             _add(
-                found[c],
+                out[c],
                 w[0],
                 w[1],
                 w[2],
@@ -182,22 +192,25 @@ def _weighted(weights, rows, begin, end, d, found):
 
 @njit(inline="always")
 def _exp(x):
-    """e^x in single precision, relative error 1e-7, for −87 ≤ x ≤ 0; below that e^−87. In a loop it
-    fills vectors.
-    """
+    """e^x to a relative error of 1e-7 for −87 ≤ x ≤ 0, e^−87 below; a loop of it vectorizes."""
     x = max(x, f32(-87.0))
-    whole = np.int32(
-        x * f32(1.4426950408889634) - f32(0.5)
-    )  # x is not positive: this rounds to the nearest
-    r = x - f32(whole) * f32(0.693145751953125) - f32(whole) * f32(1.428606765330187e-06)
+    # x is not positive: this rounds to the nearest
+    exponent = np.int32(x * f32(1.4426950408889634) - f32(0.5))
+    # the remainder, ln 2 in two parts
+    r = x - f32(exponent) * f32(0.693145751953125) - f32(exponent) * f32(1.428606765330187e-06)
     tail = f32(1 / 24) + r * (f32(1 / 120) + r * (f32(1 / 720) + r * f32(1 / 5040)))
-    found = f32(1) + r * (f32(1) + r * (f32(0.5) + r * (f32(1 / 6) + r * tail)))
-    return found * np.int32((whole + 127) << 23).view(f32)  # times 2^whole, from its bits
+    series = f32(1) + r * (f32(1) + r * (f32(0.5) + r * (f32(1 / 6) + r * tail)))
+    return series * np.int32((exponent + 127) << 23).view(f32)  # times 2^exponent, from its bits
 
 
 @njit(inline="always")
 def _softmax(scores, n, scale, highest, total):
-    """In place over scores[:n], lane by lane; zero up to the next multiple of four."""
+    """In place over scores[:n], lane by lane; zero up to the next multiple of four.
+
+    Args:
+        scores: (up, LANES).
+        highest, total: (LANES,) buffers.
+    """
     highest[:] = scores[0]
     for j in range(1, n):
         for lane in range(LANES):
@@ -215,14 +228,18 @@ def _softmax(scores, n, scale, highest, total):
     scores[n : -(-n // FOUR) * FOUR] = 0
 
 
+@_compiled(contiguous=1)
 def _forward(q, k, v, cos, sin, out):
+    """Attention of all pairs of sequence and head, LANES at a time; `out` is shaped as q."""
     sequences, rows, heads, d = q.shape
     length = k.shape[1]
-    first, up = length - rows, -(-length // FOUR) * FOUR
+    first = length - rows
+    up = -(-length // FOUR) * FOUR
     scale = f32(1 / np.sqrt(d))
     Q, A = np.empty((rows, d, LANES), f32), np.empty((rows, d, LANES), f32)
     K, V = np.zeros((up, d, LANES), f32), np.zeros((up, d, LANES), f32)
-    P, highest, total = np.empty((up, LANES), f32), np.empty(LANES, f32), np.empty(LANES, f32)
+    P = np.empty((up, LANES), f32)
+    highest, total = np.empty(LANES, f32), np.empty(LANES, f32)
     for start in range(0, sequences * heads, LANES):
         _fill(q, k, v, cos, sin, start, Q, K, V)
         for i in range(rows):
@@ -233,10 +250,13 @@ def _forward(q, k, v, cos, sin, out):
         _store(A, start, out)
 
 
+@_compiled(contiguous=4)
 def _backward(q, k, v, cos, sin, gradient, of_q, of_k, of_v):
+    """Gradients with respect to q, k and v, from that of the output, LANES pairs at a time."""
     sequences, rows, heads, d = q.shape
     length = k.shape[1]
-    first, up, over = length - rows, -(-length // FOUR) * FOUR, -(-rows // FOUR) * FOUR
+    first = length - rows
+    up, over = -(-length // FOUR) * FOUR, -(-rows // FOUR) * FOUR
     scale = f32(1 / np.sqrt(d))
     Q, G = np.zeros((over, d, LANES), f32), np.zeros((over, d, LANES), f32)
     K, V = np.zeros((up, d, LANES), f32), np.zeros((up, d, LANES), f32)
@@ -267,9 +287,8 @@ def _backward(q, k, v, cos, sin, gradient, of_q, of_k, of_v):
             S[n : -(-n // FOUR) * FOUR] = 0
             _weighted(S, K, 0, n, d, dQ[i])
         for j in range(length):
-            begin = (
-                max(j - first, 0) // FOUR * FOUR
-            )  # queries before the key do not see it: zero there
+            # queries before the key do not see it: zero there
+            begin = max(j - first, 0) // FOUR * FOUR
             _weighted(of_scores[j], Q, begin, rows, d, dK[j])
             _weighted(by_key[j], G, begin, rows, d, dV[j])
         _turn(dQ, rows, cos, sin, first, -1)

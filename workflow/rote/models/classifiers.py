@@ -1,14 +1,12 @@
-"""Classifiers of vectors and images, stacked: perceptrons, perceptrons on characters, and CIFAR's
-residual networks.
+"""Stacked classifiers: perceptrons, perceptrons on characters, and CIFAR's residual networks.
 
 Many networks of one architecture sit on a leading `models` axis. `forward` gives logits and the
 embeddings that a memory can search: `last` (what the last layer reads) and, of a residual network,
 `map` (the last feature map).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,29 +15,22 @@ from torch.nn import functional as F
 
 from rote.core.errors import InputError
 from rote.models.products import bmm
+from rote.models.stack import Parameters, Stack
 
-Parameters = dict[str, Tensor]
-Output = tuple[Tensor, dict[str, Tensor]]
-
-
-class Stack(NamedTuple):
-    """Stacked networks of one architecture."""
-
-    parameters: Parameters  # each (models, ...)
-    # running statistics, each (models, ...), updated in place while training; among the
-    buffers: Parameters
-    # parameters given to `forward` they are used instead
-    forward: Callable[
-        [Parameters, Tensor, bool], Output
-    ]  # (parameters, x (models, batch, ...), training)
+Output = tuple[Tensor, dict[str, Tensor]]  # logits and embeddings, each (models, batch, ...)
 
 
 def perceptron(
     inputs: int, hidden: Sequence[int], classes: int, rngs: Sequence[np.random.Generator]
 ) -> Stack:
-    """ReLU layers of the given widths; none is a linear classifier, whose embedding is its input.
+    """ReLU perceptrons, weights uniform in ±1/√fan-in as torch has it.
 
-    x is (models, batch, inputs); weights are uniform in ±1/√fan-in, torch's default.
+    Args:
+        inputs: coordinates of x, which is (models, batch, inputs).
+        hidden: widths of the hidden layers; none is a linear classifier, whose embedding is its
+            input.
+        classes: number of logits.
+        rngs: one per network, of its initial weights.
     """
     parameters = _layers([inputs, *hidden, classes], rngs)
 
@@ -56,8 +47,14 @@ def characters(
     hidden: Sequence[int],
     rngs: Sequence[np.random.Generator],
 ) -> Stack:
-    """A perceptron that predicts a character from the `length` before it; x is (models, batch,
-    length) of int64.
+    """Perceptrons that predict a character from those before it.
+
+    Args:
+        symbols: distinct characters.
+        length: characters of context; x is (models, batch, length) int64.
+        embedding: dimension of each character's embedding.
+        hidden: widths of the hidden layers.
+        rngs: one per network, of its initial weights.
     """
     parameters = _layers([length * embedding, *hidden, symbols], rngs)
     parameters["embedding"] = torch.tensor(
@@ -65,10 +62,11 @@ def characters(
     )
 
     def forward(p: Parameters, x: Tensor, training: bool = False) -> Output:
-        found = [
-            F.embedding(one, table).flatten(1) for one, table in zip(x, p["embedding"], strict=True)
+        embedded = [
+            F.embedding(symbols, table).flatten(1)
+            for symbols, table in zip(x, p["embedding"], strict=True)
         ]
-        return _run(p, torch.stack(found), len(hidden))
+        return _run(p, torch.stack(embedded), len(hidden))
 
     return Stack(parameters, {}, forward)
 
@@ -109,24 +107,34 @@ class _Block(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """CIFAR's residual network of depth 6m + 2: three stages of m blocks, widths w, 2w, 4w (He et
-    al. 2016; w = 16).
+    """CIFAR's residual network: three stages of m blocks, widths w, 2w, 4w (He et al. 2016, 4.2).
+
+    Args:
+        depth: 6m + 2.
+        width: w, 16 in the paper.
+        channels: of the images (batch, channels, side, side).
+        classes: number of logits.
+
+    Raises:
+        InputError: for another depth.
     """
 
     def __init__(self, depth: int, width: int, channels: int, classes: int):
         super().__init__()
         if depth < 8 or (depth - 2) % 6:
             raise InputError(f"depth must be 6m + 2 with m ≥ 1 (8, 14, 20, ...), given {depth}")
-        blocks, inputs, stages = (depth - 2) // 6, width, []
+        blocks: list[nn.Module] = []
+        inputs = width
         for stage in range(3):
             outputs = width * 2**stage
-            for number in range(blocks):
-                stages.append(_Block(inputs, outputs, 2 if stage and not number else 1))
+            for number in range((depth - 2) // 6):
+                blocks.append(_Block(inputs, outputs, 2 if stage and not number else 1))
                 inputs = outputs
         self.stem = nn.Sequential(
             nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
-        self.stages, self.head = nn.Sequential(*stages), nn.Linear(inputs, classes)
+        self.stages = nn.Sequential(*blocks)
+        self.head = nn.Linear(inputs, classes)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
@@ -145,7 +153,10 @@ def residual(
     classes: int,
     rngs: Sequence[np.random.Generator],
 ) -> Stack:
-    """Residual networks; x is (models, batch, channels · side²)."""
+    """Residual networks, see `CifarResNet`; x is (models, batch, channels · side²).
+
+    Running statistics among the parameters of a call are used instead of the stack's own buffers.
+    """
     modules = []
     for rng in rngs:
         with torch.random.fork_rng(devices=[]):
@@ -158,15 +169,15 @@ def residual(
         # one after another: batch normalization keeps running statistics in place, which vmap
         # cannot stack
         module.train(training)
-        found = []
-        for number, images in enumerate(x):
+        logits: list[Tensor] = []
+        embeddings: dict[str, list[Tensor]] = {"last": [], "map": []}
+        for number, batch in enumerate(x):
             state = {name: value[number] for name, value in (buffers | p).items()}
-            found.append(
-                torch.func.functional_call(
-                    module, state, (images.unflatten(-1, (channels, side, side)),)
-                )
-            )
-        embeddings = {name: torch.stack([e[name] for _, e in found]) for name in ("last", "map")}
-        return torch.stack([logits for logits, _ in found]), embeddings
+            images = batch.unflatten(-1, (channels, side, side))
+            output, inner = torch.func.functional_call(module, state, (images,))
+            logits.append(output)
+            for name, values in inner.items():
+                embeddings[name].append(values)
+        return torch.stack(logits), {name: torch.stack(e) for name, e in embeddings.items()}
 
     return Stack({name: value.detach() for name, value in parameters.items()}, buffers, forward)

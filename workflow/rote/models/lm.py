@@ -1,12 +1,11 @@
-"""Small language models, many stacked into one program: a fast decoder of our own, GPT-NeoX, LLaMA
-and GPT-2.
+"""Small language models, many stacked into one program: a fast decoder, GPT-NeoX, LLaMA, GPT-2.
 
 A stack's parameters carry a leading `models` axis, and `forward(parameters, tokens)` maps (models,
 batch, length) token ids to logits (models, batch, length, vocabulary); with `first` and `low` only
-of positions and symbols from there on, which is all that the loss of a fact's value needs.
+of positions and token ids from there on, which is all that the loss of a fact's value needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -18,68 +17,56 @@ from rote.data.images import torchvision
 from rote.models import attention, rotary
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
-from rote.models.stack import Parameters, Stack, stacked
+from rote.models.stack import LanguageStack, Parameters, Transformer, stacked
 
-ARCHITECTURES = ("decoder", "gpt2", "gpt_neox", "llama")
+Generators = Sequence[np.random.Generator]
 
 
-def build(
-    architecture: str,
-    vocabulary: int,
-    length: int,
-    width: int,
-    layers: int,
-    heads: int,
-    rngs: Sequence[np.random.Generator],
-    device: str = "cpu",
-) -> Stack:
+def build(transformer: Transformer, rngs: Generators, device: str = "cpu") -> LanguageStack:
     """One model per generator, stacked.
 
     Args:
-        architecture: decoder, gpt2, gpt_neox or llama.
-        vocabulary, length: token ids and the longest input.
-        width, layers, heads: of the transformer; the hidden layer is 4 × width.
+        transformer: architecture and sizes; the hidden layers are 4 × width, llama's 8/3 × width.
+        rngs: generators of the models' initial weights.
+        device: where the parameters lie.
 
     Raises:
         InputError: for an unknown architecture or a width that the heads do not divide.
     """
-    if architecture not in ARCHITECTURES:
+    if transformer.architecture not in ARCHITECTURES:
+        allowed = ", ".join(ARCHITECTURES)
         raise InputError(
-            f"architecture must be one of {', '.join(ARCHITECTURES)}, given {architecture!r}"
+            f"architecture must be one of {allowed}, given {transformer.architecture!r}"
         )
-    if width % heads:
-        raise InputError(f"width = {width} must be a multiple of heads = {heads}")
-    if architecture == "decoder":
-        return _decoder(vocabulary, length, width, layers, heads, rngs, device)
-    if architecture in ("gpt_neox", "llama"):
-        return rotary.build(architecture, vocabulary, width, layers, heads, rngs, device)
-    return _gpt2(vocabulary, length, width, layers, heads, rngs, device)
+    if transformer.width % transformer.heads:
+        raise InputError(
+            f"width = {transformer.width} must be a multiple of heads = {transformer.heads}"
+        )
+    return ARCHITECTURES[transformer.architecture](transformer, rngs, device)
 
 
-def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
+def _decoder(transformer: Transformer, rngs: Generators, device: str) -> LanguageStack:
     """Pre-LayerNorm without affine parts, no biases, learned positions, tied embedding.
 
     Weights N(0, 1/fan-in), projections back to the residual stream over √(2 layers), embeddings
     N(0, 0.02²).
     """
+    _, vocabulary, length, width, layers, heads = transformer
     back = 1 / np.sqrt(2 * layers)
-    shapes = {"tokens": ((vocabulary, width), 0.02), "positions": ((length, width), 0.02)}
+    # shape and standard deviation of each parameter
+    initial = {"tokens": ((vocabulary, width), 0.02), "positions": ((length, width), 0.02)}
     for layer in range(layers):
-        shapes |= {
+        initial |= {
             f"{layer}.query": ((width, width), width**-0.5),
             f"{layer}.key_value": ((width, 2 * width), width**-0.5),
             f"{layer}.out": ((width, width), back * width**-0.5),
             f"{layer}.up": ((width, 4 * width), width**-0.5),
             f"{layer}.down": ((4 * width, width), back * (4 * width) ** -0.5),
         }
-    drawn = {
-        name: np.stack([rng.normal(scale=scale, size=shape) for rng in rngs])
-        for name, (shape, scale) in shapes.items()
-    }
-    parameters = {
-        name: torch.tensor(value, dtype=torch.float32, device=device)
-        for name, value in drawn.items()
-    }
+    parameters = {}
+    for name, (shape, scale) in initial.items():
+        value = np.stack([rng.normal(scale=scale, size=shape) for rng in rngs])
+        parameters[name] = torch.tensor(value, dtype=torch.float32, device=device)
 
     def features(p: Parameters, tokens: Tensor, first: int = 0) -> Tensor:
         models, batch, T = tokens.shape
@@ -87,7 +74,7 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
         shift = torch.arange(models, device=tokens.device).view(-1, 1, 1) * vocabulary
         x = F.embedding(tokens + shift, p["tokens"].reshape(models * vocabulary, width))
         x = (x + p["positions"][:, None, :T]).view(models, batch * T, width)
-        at = 0  # first position that x still holds
+        at = 0  # first position in x
         for layer in range(layers):
             # after the last layer only positions from `first` on are read: earlier ones need keys
             # and values alone
@@ -114,17 +101,17 @@ def _decoder(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     return stacked(parameters, features, lambda p: p["tokens"])
 
 
-def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
+def _gpt2(transformer: Transformer, rngs: Generators, device: str) -> LanguageStack:
     """GPT-2 from its transformers config, stacked by vmap over one module's functional form."""
     torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
     from transformers import AutoModelForCausalLM, GPT2Config
 
     config = GPT2Config(
-        vocab_size=vocabulary,
-        n_positions=length,
-        n_embd=width,
-        n_layer=layers,
-        n_head=heads,
+        vocab_size=transformer.vocabulary,
+        n_positions=transformer.length,
+        n_embd=transformer.width,
+        n_layer=transformer.layers,
+        n_head=transformer.heads,
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
@@ -143,17 +130,14 @@ def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
     body = models[0].transformer.to(device).requires_grad_(False)
     buffers = {name.removeprefix("transformer."): value for name, value in buffers.items()}
 
-    def one(p: Parameters, b: Parameters, tokens: Tensor) -> Tensor:
-        # a mask of our own: building one inside looks at data, which vmap forbids
+    def hidden_states(p: Parameters, b: Parameters, tokens: Tensor) -> Tensor:
+        # an explicit mask: the module would look at data to build one, which vmap forbids
         T = tokens.shape[-1]
-        mask = torch.full((1, 1, T, T), torch.finfo(torch.float32).min, device=tokens.device).triu(
-            1
-        )
-        places = torch.arange(T, device=tokens.device)[None]
+        mask = torch.full((1, 1, T, T), torch.finfo(torch.float32).min, device=tokens.device)
         inputs = {
             "input_ids": tokens,
-            "attention_mask": mask,
-            "position_ids": places,
+            "attention_mask": mask.triu(1),
+            "position_ids": torch.arange(T, device=tokens.device)[None],
             "use_cache": False,
         }
         return torch.func.functional_call(body, (p, b), (), inputs).last_hidden_state
@@ -165,19 +149,30 @@ def _gpt2(vocabulary, length, width, layers, heads, rngs, device) -> Stack:
             for name, value in p.items()
             if name != "lm_head.weight"
         }
-        return torch.func.vmap(one)(inner, buffers, tokens)[:, :, first:]
+        return torch.func.vmap(hidden_states)(inner, buffers, tokens)[:, :, first:]
 
     return stacked(parameters, features, lambda p: p["transformer.wte.weight"])
 
 
+ARCHITECTURES: dict[str, Callable[[Transformer, Generators, str], LanguageStack]] = {
+    "decoder": _decoder,
+    "gpt2": _gpt2,
+    "gpt_neox": rotary.build,
+    "llama": rotary.build,
+}
+
+
 def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:
-    """Loss of every example in nats, summed over its value tokens, (models, batch).
+    """Loss of every example, summed over its value tokens.
 
     Args:
         logits: (models, batch, value tokens, value symbols): predictions of the value tokens, over
             value symbols only.
         tokens: (models, batch, value tokens) their ids.
         first_value: id of the first value symbol.
+
+    Returns:
+        (models, batch), nats.
     """
     models, batch, count, symbols = logits.shape
     flat = F.cross_entropy(
@@ -187,11 +182,16 @@ def value_losses(logits: Tensor, tokens: Tensor, first_value: int) -> Tensor:
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of every token in nats, shaped as `targets`; `logits` has a further axis of
-    symbols.
+    """Cross-entropy of every token; differentiable once.
 
     Softmax, loss and gradient share one buffer: half the time of `F.cross_entropy` on a CPU.
-    Differentiable once.
+
+    Args:
+        logits: (..., vocabulary).
+        targets: (...) token ids.
+
+    Returns:
+        (...) float32, nats.
     """
     return _CrossEntropy.apply(logits, targets)
 
@@ -200,14 +200,14 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(context, logits: Tensor, targets: Tensor) -> Tensor:
         logits, highest = logits.float(), logits.amax(-1, keepdim=True).float()
-        chances = (logits - highest).exp_()
-        total = chances.sum(-1, keepdim=True)
+        probabilities = (logits - highest).exp_()
+        total = probabilities.sum(-1, keepdim=True)
         losses = (total.log() + highest - logits.gather(-1, targets[..., None])).squeeze(-1)
-        context.save_for_backward(chances.div_(total), targets)
+        context.save_for_backward(probabilities.div_(total), targets)
         return losses
 
     @staticmethod
     def backward(context, weights: Tensor) -> tuple[Tensor, None]:
-        chances, targets = context.saved_tensors
-        gradient = chances.mul_(weights[..., None])
+        probabilities, targets = context.saved_tensors
+        gradient = probabilities.mul_(weights[..., None])
         return gradient.scatter_add_(-1, targets[..., None], -weights[..., None]), None

@@ -1,6 +1,4 @@
-"""Layer normalization of narrow rows on a CPU, in a quarter of the time of torch, which calls
-functions per row.
-"""
+"""Layer normalization of narrow rows on a CPU, four times as fast as torch's calls per row."""
 
 import numpy as np
 import torch
@@ -15,11 +13,16 @@ _JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc
 
 
 def layer_norm(x: Tensor) -> Tensor:
-    """Rows (..., d) less their mean, over their standard deviation: (..., d), without scale and
-    shift.
+    """Rows less their mean, over their standard deviation, without scale and shift.
 
     On a CPU in single precision differentiable once; elsewhere, and inside `torch.func`, it is
     torch's.
+
+    Args:
+        x: (..., d).
+
+    Returns:
+        (..., d).
     """
     if x.is_cpu and x.dtype == torch.float32 and not torch._C._are_functorch_transforms_active():
         return _LayerNorm.apply(x)
@@ -29,18 +32,18 @@ def layer_norm(x: Tensor) -> Tensor:
 class _LayerNorm(torch.autograd.Function):
     @staticmethod
     def forward(context, x: Tensor) -> Tensor:
-        found, scales = torch.empty(x.shape), torch.empty(x.shape[:-1])
-        _normalize(_rows(x), _rows(found), scales.view(-1).numpy())
-        context.save_for_backward(found, scales)
-        return found
+        normed, scales = torch.empty(x.shape), torch.empty(x.shape[:-1])
+        _normalize(_rows(x), _rows(normed), scales.view(-1).numpy())
+        context.save_for_backward(normed, scales)
+        return normed
 
     @staticmethod
     @once_differentiable
     def backward(context, gradient: Tensor) -> Tensor:
         normed, scales = context.saved_tensors
-        found = torch.empty(gradient.shape)
-        _of_normalize(_rows(gradient), _rows(normed), scales.view(-1).numpy(), _rows(found))
-        return found
+        of_x = torch.empty(gradient.shape)
+        _gradient(_rows(gradient), _rows(normed), scales.view(-1).numpy(), _rows(of_x))
+        return of_x
 
 
 def _rows(x: Tensor) -> np.ndarray:
@@ -48,7 +51,8 @@ def _rows(x: Tensor) -> np.ndarray:
 
 
 @njit(**_JIT)
-def _normalize(x, found, scales):
+def _normalize(x, normed, scales):
+    """Write the normalized rows of x (rows, d), and one over each row's standard deviation."""
     rows, d = x.shape
     share = f32(1 / d)
     for i in range(rows):
@@ -60,11 +64,12 @@ def _normalize(x, found, scales):
             square += (x[i, c] - mean) ** 2
         scales[i] = f32(1) / np.sqrt(square * share + f32(EPS))
         for c in range(d):
-            found[i, c] = (x[i, c] - mean) * scales[i]
+            normed[i, c] = (x[i, c] - mean) * scales[i]
 
 
 @njit(**_JIT)
-def _of_normalize(gradient, normed, scales, found):
+def _gradient(gradient, normed, scales, of_x):
+    """Write the gradient with respect to x, from that of the normalized rows."""
     rows, d = gradient.shape
     share = f32(1 / d)
     for i in range(rows):
@@ -74,4 +79,4 @@ def _of_normalize(gradient, normed, scales, found):
             along += gradient[i, c] * normed[i, c]
         mean, along = mean * share, along * share
         for c in range(d):
-            found[i, c] = (gradient[i, c] - mean - normed[i, c] * along) * scales[i]
+            of_x[i, c] = (gradient[i, c] - mean - normed[i, c] * along) * scales[i]

@@ -2,16 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rote.core.errors import InputError
 from rote.data.images import torchvision
-from rote.models.stack import Parameters, Stack, stacked
+from rote.models.stack import LanguageStack, Parameters, stacked
 
 
-def causal(model: str, *, revision: str = "main", offline: bool = False):
-    """A causal language model in evaluation mode.
+def causal(model: str, *, revision: str = "main", offline: bool = False) -> Any:
+    """A causal language model of transformers in evaluation mode.
 
     Args:
         model: hub id, or a folder with config.json and weights.
@@ -24,12 +25,12 @@ def causal(model: str, *, revision: str = "main", offline: bool = False):
     return _load("AutoModelForCausalLM", model, revision, offline)
 
 
-def encoder(model: str, *, revision: str = "main", offline: bool = False):
+def encoder(model: str, *, revision: str = "main", offline: bool = False) -> Any:
     """An encoder's body in evaluation mode; arguments and errors as of `causal`."""
     return _load("AutoModel", model, revision, offline)
 
 
-def _load(kind: str, model: str, revision: str, offline: bool):
+def _load(kind: str, model: str, revision: str, offline: bool) -> Any:
     torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import transformers
@@ -41,28 +42,28 @@ def _load(kind: str, model: str, revision: str, offline: bool):
             raise InputError(
                 f"model folder {folder} has no config.json; save a model there with save_pretrained"
             )
-        source, offline = str(folder), True
+        source = str(folder)
+        offline = True
     else:
         source = model
+    auto_class = getattr(transformers, kind)
     try:
-        return (
-            getattr(transformers, kind)
-            .from_pretrained(source, revision=revision, local_files_only=offline)
-            .eval()
-        )
+        module = auto_class.from_pretrained(source, revision=revision, local_files_only=offline)
+        return module.eval()
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
             f"model {model!r} (revision {revision}) cannot be loaded: {first}; give a folder that "
-            "save_pretrained "
-            "wrote, or an id that the hub or its cache (HF_HOME) holds"
+            "save_pretrained wrote, or an id that the hub or its cache (HF_HOME) holds"
         ) from error
 
 
-def tokenizer(name: str, *, offline: bool = False, fast: bool = True):
-    """A tokenizer by hub id or from a folder.
+def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
+    """A tokenizer of transformers.
 
     Args:
+        name: hub id, or a folder with tokenizer.json.
+        offline: never ask the hub.
         fast: insist on one that knows which characters a token covers.
 
     Raises:
@@ -73,31 +74,34 @@ def tokenizer(name: str, *, offline: bool = False, fast: bool = True):
 
     folder = Path(name).expanduser()
     try:
-        found = AutoTokenizer.from_pretrained(
-            str(folder) if folder.is_dir() else name, local_files_only=offline
-        )
+        source = str(folder) if folder.is_dir() else name
+        result = AutoTokenizer.from_pretrained(source, local_files_only=offline)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
             f"tokenizer {name!r} cannot be loaded: {first}; give a folder with tokenizer.json, or "
-            "an id that the hub "
-            "or its cache (HF_HOME) holds"
+            "an id that the hub or its cache (HF_HOME) holds"
         ) from error
-    if fast and not found.is_fast:
+    if fast and not result.is_fast:
         raise InputError(
             f"tokenizer {name!r} is not a fast one: it cannot say which characters a token covers"
         )
-    return found
+    return result
 
 
 def token_embeddings(model: str, *, revision: str = "main", offline: bool = False) -> np.ndarray:
-    """The input embeddings of a language model, (vocabulary, dimension) float64."""
+    """Input embeddings of a language model, (vocabulary, d) float64; arguments as of `causal`."""
     weights = causal(model, revision=revision, offline=offline).get_input_embeddings().weight
     return weights.detach().double().numpy()
 
 
-def stack(model: str, count: int, device: str = "cpu") -> Stack:
+def stack(model: str, count: int, device: str = "cpu") -> LanguageStack:
     """Copies of a causal language model as a stack, to be trained apart from each other.
+
+    Args:
+        model: hub id or folder, as of `causal`.
+        count: number of copies.
+        device: where the parameters lie.
 
     Raises:
         InputError: if it is not there, or its head has a bias.
@@ -118,13 +122,12 @@ def stack(model: str, count: int, device: str = "cpu") -> Stack:
     }
 
     def features(p: Parameters, tokens: torch.Tensor, first: int = 0) -> torch.Tensor:
-        found = []
-        for number, some in enumerate(tokens):
-            own = {name: value[number] for name, value in p.items()}
-            given = {"input_ids": some, "output_hidden_states": True, "use_cache": False}
-            found.append(
-                torch.func.functional_call(body, own, (), given).hidden_states[-1][:, first:]
-            )
-        return torch.stack(found)
+        hidden = []
+        for number, batch in enumerate(tokens):
+            weights = {name: value[number] for name, value in p.items()}
+            inputs = {"input_ids": batch, "output_hidden_states": True, "use_cache": False}
+            output = torch.func.functional_call(body, weights, (), inputs)
+            hidden.append(output.hidden_states[-1][:, first:])
+        return torch.stack(hidden)
 
     return stacked(parameters, features, lambda p: p[tied])

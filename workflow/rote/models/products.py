@@ -1,7 +1,6 @@
-"""Products of stacked matrices: on a CPU by NumPy's BLAS, whose kernels use all of a processor's
-vectors on every make.
+"""Products of stacked matrices: on a CPU by NumPy's BLAS, which uses the full width of its vectors.
 
-Torch's own (MKL) keeps to half of them on AMD's processors, and is slow for matrices of one column.
+Torch's own (MKL) keeps to half of it on AMD's processors, and is slow for matrices of one column.
 """
 
 from collections.abc import Iterator
@@ -13,8 +12,7 @@ from torch import Tensor
 
 
 def bmm(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """a @ b + bias, with gradients, also inside `torch.func`: `torch.bmm` and `torch.baddbmm` in
-    one.
+    """a @ b + bias, with gradients, also inside `torch.func`.
 
     Args:
         a: (models, ..., rows, k).
@@ -32,34 +30,30 @@ def bmm(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Products and convolutions of float32 keep its 24 bits on devices, too: torch lets
-    convolutions use TF32's 11.
-    """
-    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [kind.allow_tf32 for kind in kinds]
+    """float32 keeps its 24 bits on devices, where torch lets convolutions use TF32's 11."""
+    backends = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [backend.allow_tf32 for backend in backends]
     try:
-        for kind in kinds:
-            kind.allow_tf32 = False
+        for backend in backends:
+            backend.allow_tf32 = False
         yield
     finally:
-        for kind, allowed in zip(kinds, before, strict=True):
-            kind.allow_tf32 = allowed
+        for backend, allowed in zip(backends, before, strict=True):
+            backend.allow_tf32 = allowed
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b on the CPU, outside of autograd."""
+    """a @ b on the CPU, outside of autograd; shapes as of `bmm`."""
     if a.shape[-1] == 1:
         return a * b
     a, b = _for_blas(a), _for_blas(b)
-    found = torch.empty(*a.shape[:-1], b.shape[-1], dtype=a.dtype)
-    np.matmul(a.numpy(), b.numpy(), out=found.numpy())
-    return found
+    product = torch.empty(*a.shape[:-1], b.shape[-1], dtype=a.dtype)
+    np.matmul(a.numpy(), b.numpy(), out=product.numpy())
+    return product
 
 
 def _for_blas(a: Tensor) -> Tensor:
-    """`a`, or a copy where its rows and columns are strided in a way that NumPy would multiply
-    without BLAS.
-    """
+    """`a`, or a copy where NumPy would not use BLAS for the strides of its rows and columns."""
     row, column = a.stride()[-2:]
     rows, columns = a.shape[-2:]
     plain = (column == 1 and row >= columns) or (row == 1 and column >= rows)
@@ -67,13 +61,13 @@ def _for_blas(a: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    # without `setup_context`, which `torch.func` would want: with it each call inspects the
+    # without `setup_context`, which `torch.func` would need: with it each call inspects the
     # signature, for 20 µs
     @staticmethod
     def forward(context, a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
         context.save_for_backward(a, b)
-        found = multiply(a, b)
-        return found if bias is None else found.add_(bias)
+        product = multiply(a, b)
+        return product if bias is None else product.add_(bias)
 
     @staticmethod
     def backward(context, gradient: Tensor) -> tuple[Tensor | None, ...]:

@@ -1,5 +1,4 @@
-"""Networks on three images: per-slot encoders with an aggregating head, and networks that mix the
-images at once.
+"""Stacked networks on three images: an encoder per slot with a head, or all images at once.
 
 `sum`, `linear`, `two-layer` encode each image alone with one shared encoder, then add, weigh, or
 feed a small network. `cross-channel` and `concat` mix the images in their first layer. Many
@@ -17,93 +16,106 @@ from torch import Tensor, nn
 from rote.core.errors import InputError
 from rote.data.images import torchvision
 from rote.models.products import bmm
+from rote.models.stack import Parameters, Stack
 
-PER_SLOT = ("sum", "linear", "two-layer")
 WIDTH = 96  # hidden layers of the MLP encoder
 HEAD_WIDTH = 64  # hidden layer of the two-layer head
+SLOTS = 3  # images of an example
 
 
-class Stack(NamedTuple):
-    """Stacked networks of one architecture."""
+class _Architecture(NamedTuple):
+    """What tells one architecture from another."""
 
-    parameters: dict[str, Tensor]  # each (models, ...)
-    buffers: dict[
-        str, Tensor
-    ]  # running statistics, each (models, ...), updated in place while training
-    forward: Callable[
-        [dict[str, Tensor], Tensor, bool], Tensor
-    ]  # (parameters, x, training) -> (models, batch)
+    together: int  # images that the encoder sees at once: 1 or all
+    encoder: Callable[[int], list[int]]  # pixels of an image -> widths of the MLP encoder
+    head: tuple[int, ...] = ()  # widths of the layers on the encoder's outputs; () adds them up
+    backbones: tuple[str, ...] = ("mlp", "resnet18")
+
+
+def _per_slot(pixels: int) -> list[int]:
+    return [pixels, WIDTH, WIDTH, 1]
+
+
+def _concat(pixels: int) -> list[int]:
+    return [SLOTS * pixels, WIDTH, WIDTH, 1]
+
+
+def _cross_channel(pixels: int) -> list[int]:
+    return [SLOTS * pixels, pixels, WIDTH, WIDTH, 1]
+
+
+ARCHITECTURES = {
+    "sum": _Architecture(1, _per_slot),
+    "linear": _Architecture(1, _per_slot, (SLOTS, 1)),
+    "two-layer": _Architecture(1, _per_slot, (SLOTS, HEAD_WIDTH, 1)),
+    "cross-channel": _Architecture(SLOTS, _cross_channel),
+    "concat": _Architecture(SLOTS, _concat, backbones=("mlp",)),
+}
 
 
 def build(
     backbone: str, architecture: str, side: int, rngs: Sequence[np.random.Generator]
 ) -> Stack:
-    """One network per generator, stacked. Inputs are (models, batch, 3, side²) floats, outputs
-    (models, batch).
+    """One network per generator, stacked; its `forward` gives (models, batch).
+
+    Args:
+        backbone: mlp or resnet18.
+        architecture: sum, linear, two-layer, cross-channel or (mlp only) concat.
+        side: of the images; x is (models, batch, 3, side²) floats.
+        rngs: one per network, of its initial weights.
+
+    Raises:
+        InputError: for an unknown architecture, or a backbone that it does not exist for.
     """
+    if architecture not in ARCHITECTURES:
+        raise InputError(
+            f"architecture must be one of {', '.join(ARCHITECTURES)}, given {architecture!r}"
+        )
+    spec = ARCHITECTURES[architecture]
+    if backbone not in spec.backbones:
+        allowed = " or ".join(spec.backbones)
+        raise InputError(f"architecture {architecture!r} exists for backbone {allowed} only")
     if backbone == "mlp":
-        return _mlp(architecture, side * side, rngs)
-    if architecture == "concat":
-        raise InputError("architecture 'concat' exists for backbone mlp only")
-    return _resnet(architecture, side, rngs)
+        return _mlp(spec, side * side, rngs)
+    return _resnet(spec, side, rngs)
 
 
-def layers(architecture: str, pixels: int) -> dict[str, list[int]]:
-    """Widths of the MLP's parts, input to output."""
-    encoder = [pixels, WIDTH, WIDTH, 1]
-    return {
-        "sum": {"encoder": encoder},
-        "linear": {"encoder": encoder, "head": [3, 1]},
-        "two-layer": {"encoder": encoder, "head": [3, HEAD_WIDTH, 1]},
-        "cross-channel": {"encoder": [3 * pixels, pixels, *encoder[1:]]},
-        "concat": {"encoder": [3 * pixels, *encoder[1:]]},
-    }[architecture]
-
-
-def _mlp(architecture: str, pixels: int, rngs: Sequence[np.random.Generator]) -> Stack:
+def _mlp(spec: _Architecture, pixels: int, rngs: Sequence[np.random.Generator]) -> Stack:
     """Weights N(0, 2/fan-in), biases 0, the last weight matrix times 0.1."""
-    parts = layers(architecture, pixels)
-    shapes = {
-        f"{part}.{i}": shape
-        for part, widths in parts.items()
-        for i, shape in enumerate(pairwise(widths))
-    }
-    parameters = {}
+    shapes = _layers("encoder", spec.encoder(pixels)) | _layers("head", spec.head)
+    parameters: Parameters = {}
     last = list(shapes)[-1]
     for name, (fan_in, fan_out) in shapes.items():
         scale = np.sqrt(2 / fan_in) * (0.1 if name == last else 1.0)
         weights = np.stack([rng.normal(scale=scale, size=(fan_in, fan_out)) for rng in rngs])
         parameters[f"{name}.weight"] = torch.tensor(weights, dtype=torch.float32)
         parameters[f"{name}.bias"] = torch.zeros(len(rngs), 1, fan_out)
+    names: dict[str, list[str]] = {"encoder": [], "head": []}
+    for name in parameters:
+        names[name.split(".")[0]].append(name)
 
-    def perceptron(
-        parameters: dict[str, Tensor], part: str, x: Tensor
-    ) -> Tensor:  # (models, rows, in) -> (.., out)
-        names = [
-            f"{part}.{i}.{kind}" for i in range(len(parts[part]) - 1) for kind in ("weight", "bias")
-        ]
-        return _Perceptron.apply(x, *(parameters[name] for name in names))
+    def perceptron(parameters: Parameters, part: str, x: Tensor) -> Tensor:
+        """Part of the network on x (models, rows, inputs), (models, rows, outputs)."""
+        return _Perceptron.apply(x, *(parameters[name] for name in names[part]))
 
-    def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
+    def forward(parameters: Parameters, x: Tensor, training: bool) -> Tensor:
         models, batch = x.shape[:2]
-        if architecture not in PER_SLOT:
+        if spec.together == SLOTS:
             return perceptron(parameters, "encoder", x.reshape(models, batch, -1)).squeeze(-1)
-        codes = perceptron(parameters, "encoder", x.reshape(models, batch * 3, -1)).view(
-            models, batch, 3
-        )
-        return (
-            codes.sum(-1)
-            if architecture == "sum"
-            else perceptron(parameters, "head", codes).squeeze(-1)
-        )
+        codes = perceptron(parameters, "encoder", x.reshape(models, batch * SLOTS, -1))
+        codes = codes.view(models, batch, SLOTS)
+        return perceptron(parameters, "head", codes).squeeze(-1) if spec.head else codes.sum(-1)
 
     return Stack(parameters, {}, forward)
 
 
+def _layers(part: str, widths: Sequence[int]) -> dict[str, tuple[int, int]]:
+    """Inputs and outputs of each layer of a part, by name."""
+    return {f"{part}.{i}": shape for i, shape in enumerate(pairwise(widths))}
+
+
 class _Perceptron(torch.autograd.Function):
-    """Stacked ReLU networks as one operation: autograd's own graph costs more than the arithmetic
-    at this size.
-    """
+    """Stacked ReLU networks as one operation: autograd's graph would outweigh the arithmetic."""
 
     @staticmethod
     def forward(ctx, x: Tensor, *layers: Tensor) -> Tensor:
@@ -120,7 +132,8 @@ class _Perceptron(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor):
         saved = ctx.saved_tensors
-        inputs, weights = saved[: len(saved) // 2], saved[len(saved) // 2 :]
+        depth = len(saved) // 2
+        inputs, weights = saved[:depth], saved[depth:]
         gradients: list[Tensor | None] = []
         for number in reversed(range(len(weights))):
             x, weight = inputs[number], weights[number]
@@ -137,45 +150,48 @@ class _Perceptron(torch.autograd.Function):
 class _Slots(nn.Module):
     """ResNet-18 per slot with a head, or one ResNet-18 on the three images as channels."""
 
-    def __init__(self, architecture: str):
+    def __init__(self, spec: _Architecture):
         super().__init__()
         resnet18 = torchvision().models.resnet18
-        channels = 1 if architecture in PER_SLOT else 3
+        channels = spec.together
         self.encoder = resnet18(num_classes=1)
         self.encoder.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.encoder.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.channels = channels
-        self.head = {
-            "linear": lambda: nn.Linear(3, 1),
-            "two-layer": lambda: nn.Sequential(
-                nn.Linear(3, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, 1)
-            ),
-        }.get(architecture, lambda: None)()
+        self.head = _head(spec.head) if spec.head else None
 
-    def forward(self, x: Tensor) -> Tensor:  # (batch, 3, side, side) -> (batch,)
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (batch,) of x (batch, 3, side, side)."""
         codes = self.encoder(x.reshape(-1, self.channels, *x.shape[2:])).view(len(x), -1)
         return codes.sum(-1) if self.head is None else self.head(codes).squeeze(-1)
 
 
-def _resnet(architecture: str, side: int, rngs: Sequence[np.random.Generator]) -> Stack:
+def _head(widths: Sequence[int]) -> nn.Module:
+    """Linear layers of these widths, ReLU between them."""
+    modules: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        modules += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return modules[0] if len(modules) == 2 else nn.Sequential(*modules[:-1])
+
+
+def _resnet(spec: _Architecture, side: int, rngs: Sequence[np.random.Generator]) -> Stack:
     modules = []
     for rng in rngs:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(rng.integers(2**63)))
-            modules.append(_Slots(architecture))
+            modules.append(_Slots(spec))
     parameters, buffers = torch.func.stack_module_state(modules)
     module = modules[0]
 
-    def forward(parameters: dict[str, Tensor], x: Tensor, training: bool) -> Tensor:
+    def forward(parameters: Parameters, x: Tensor, training: bool) -> Tensor:
         # one after another: batch normalization keeps running statistics in place, which vmap
         # cannot stack
         module.train(training)
         outputs = []
-        for i in range(len(x)):
-            state = {name: value[i] for name, value in (parameters | buffers).items()}
-            outputs.append(
-                torch.func.functional_call(module, state, (x[i].unflatten(-1, (side, side)),))
-            )
+        for number, batch in enumerate(x):
+            state = {name: value[number] for name, value in (parameters | buffers).items()}
+            images = batch.unflatten(-1, (side, side))
+            outputs.append(torch.func.functional_call(module, state, (images,)))
         return torch.stack(outputs)
 
     return Stack({name: value.detach() for name, value in parameters.items()}, buffers, forward)

@@ -1,7 +1,28 @@
-"""Nearest neighbors: datastores that are searched exactly or approximately, kernel weights of the
-neighbors.
-"""
+"""Nearest neighbors: datastores with exact or approximate search, weights of the neighbors."""
 
-from rote.neighbors.datastore import Datastore, Engine, Neighbors, merged, scale, search, weights
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Datastore", "Engine", "Neighbors", "merged", "scale", "search", "weights"]
+from rote.neighbors.engines import ENGINES, Engine
+
+if TYPE_CHECKING:
+    from rote.neighbors.datastore import Datastore, Neighbors, merged, scale, search, weights
+
+__all__ = [
+    "ENGINES",
+    "Datastore",
+    "Engine",
+    "Neighbors",
+    "merged",
+    "scale",
+    "search",
+    "weights",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The datastore brings NumPy and numba, which settings that only name an engine do not need."""
+    if name in __all__:
+        from rote.neighbors import datastore
+
+        return getattr(datastore, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,7 @@
-"""Nearest neighbors: exact on FAISS or torch, approximate by IVF or HNSW; soft kNN weights and
-residuals.
+"""Nearest neighbors: exact on FAISS or torch, approximate by IVF or HNSW; soft kNN weights.
 
 Embeddings are centered before anything else: the matrix-product formula of distances loses its
-digits where vectors are long against their differences. Distances of the neighbors found are then
+digits where vectors are long against their differences. Distances of the candidates are then
 computed anew by explicit differences, so every engine gives the same numbers for the same
 neighbors.
 """
@@ -11,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -19,9 +18,9 @@ from numba import njit
 from rote.core.errors import InputError
 from rote.core.tables import atomic
 from rote.neighbors import cells
+from rote.neighbors.engines import ENGINES, Engine
 
-Engine = Literal["exact", "torch", "ivf", "hnsw"]
-ROWS = 65_536  # rows added, or held on a device, at a time
+ROWS = 65_536  # rows added, or lying on a device, at a time
 QUERIES = 1024  # queries answered at a time on a device
 
 
@@ -36,15 +35,23 @@ class Neighbors(NamedTuple):
         return Neighbors(self.distances[:, :k], self.rows[:, :k])
 
 
+def _no_neighbors(queries: int) -> Neighbors:
+    return Neighbors(np.empty((queries, 0), np.float32), np.empty((queries, 0), np.int64))
+
+
 class Datastore:
     """Embeddings that can be searched and added to.
 
     Args:
         embeddings: (n, d), finite; n may be 0.
         engine: exact (FAISS, brute force), torch (the same on a device), ivf or hnsw (approximate).
-        probes: ivf: lists that are searched, of about 4 √n; hnsw: candidates that are held.
+        probes: ivf: lists that are searched, of about 4 √n; hnsw: candidates in its queue.
         device: of the torch engine.
         center: (d,) point that is subtracted before distances are taken; default: the mean.
+
+    Attributes:
+        vectors: (n, d) float32, the embeddings less the center.
+        center: (d,) float64.
 
     Raises:
         InputError: for embeddings that are not a finite matrix, naming the first rows that are not.
@@ -59,22 +66,23 @@ class Datastore:
         device: str = "cpu",
         center: np.ndarray | None = None,
     ):
-        if engine not in get_args(Engine):
-            raise InputError(
-                f"engine must be one of {', '.join(get_args(Engine))}, given {engine!r}"
-            )
+        if engine not in ENGINES:
+            raise InputError(f"engine must be one of {', '.join(ENGINES)}, given {engine!r}")
         if probes < 1:
             raise InputError(f"probes must be at least 1, given {probes}")
-        found = _matrix("embeddings", embeddings)
-        self.engine, self.probes, self.device = engine, probes, device
-        if center is None:
-            center = found.mean(0, dtype=np.float64) if len(found) else np.zeros(found.shape[1])
-        self.center = np.asarray(center, np.float64)
-        self.vectors = _centered(found, self.center)
-        self._index = None
-        self._cells: cells.Cells | Literal[False] | None = (
-            None  # False: a look at the rows said that they do not pay
-        )
+        matrix = _matrix("embeddings", embeddings)
+        self.engine: Engine = engine
+        self.probes = probes
+        self.device = device
+        self.center = np.asarray(_mean(matrix) if center is None else center, np.float64)
+        self.vectors = _centered(matrix, self.center)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop whatever was built over the rows so far."""
+        self._index: Any = None  # of FAISS: ivf or hnsw
+        self._cells: cells.Cells | None = None
+        self._cells_considered = False  # cells were built, or a sample showed that they do not pay
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -85,65 +93,82 @@ class Datastore:
         return self.vectors.shape[1]
 
     def add(self, embeddings: np.ndarray) -> None:
-        """Append rows; they get the next numbers. The center stays, which changes no distance."""
-        found = self._like(embeddings, "embeddings")
-        if not len(self):
-            self.center = found.mean(0, dtype=np.float64) if len(found) else self.center
-        new = _centered(found, self.center)
-        self.vectors, self._cells = np.concatenate([self.vectors, new]), None
-        if self.engine == "hnsw" and self._index is not None:
-            self._index.add(new)
-        else:
-            self._index = None
+        """Append rows (m, d), numbered on. The center stays, which changes no distance.
 
-    def search(self, queries: np.ndarray, k: int, *, itself: bool = True) -> Neighbors:
+        Raises:
+            InputError: for another dimension, or values that are not finite.
+        """
+        matrix = self._checked(embeddings, "embeddings")
+        if not len(self) and len(matrix):
+            self.center = _mean(matrix)
+        rows = _centered(matrix, self.center)
+        self.vectors = np.concatenate([self.vectors, rows])
+        index = self._index
+        self._forget()
+        if self.engine == "hnsw" and index is not None:
+            index.add(rows)
+            self._index = index
+
+    def search(self, queries: np.ndarray, k: int, *, include_self: bool = True) -> Neighbors:
         """The k nearest rows of each query; k above the number of rows gives them all.
 
         Args:
             queries: (m, d).
-            itself: False if query i is row i of the datastore and must not find itself.
+            k: neighbors of each query.
+            include_self: False if query i is row i of the datastore and no neighbor of itself.
+
+        Returns:
+            Neighbors (m, k).
 
         Raises:
             InputError: for k < 1, another dimension, or values that are not finite.
         """
         if k < 1:
             raise InputError(f"k must be at least 1, given {k}")
-        q = _centered(self._like(queries, "queries"), self.center)
-        k = min(k, len(self) - (not itself))
+        q = _centered(self._checked(queries, "queries"), self.center)
+        k = min(k, len(self) - (not include_self))
         if k < 1:
-            return Neighbors(np.empty((len(q), 0), np.float32), np.empty((len(q), 0), np.int64))
-        rows = np.ascontiguousarray(self._candidates(q, k + (not itself)))
+            return _no_neighbors(len(q))
+        rows = np.ascontiguousarray(self._candidates(q, k + (not include_self)))
         distances = np.empty(rows.shape, np.float32)
-        _refine(q, self.vectors, rows, distances, not itself)
+        _refine(q, self.vectors, rows, distances, not include_self)
         return Neighbors(distances[:, :k], rows[:, :k])
 
     def recall(self, queries: np.ndarray, k: int) -> float:
-        """Share of the true k nearest rows that this engine finds."""
-        found = self.search(queries, k).rows
+        """Share of the true k nearest rows of queries (m, d) that this engine returns."""
+        rows = self.search(queries, k).rows
         exact = copy(self)
-        exact.engine, exact._index, exact._cells = "exact", None, None
-        true = exact.search(queries, k).rows
-        hits = [len(np.intersect1d(a, b)) for a, b in zip(found, true, strict=True)]
-        return float(np.mean(hits) / true.shape[1]) if true.size else 1.0
+        exact.engine = "exact"
+        exact._forget()
+        true_rows = exact.search(queries, k).rows
+        hits = [len(np.intersect1d(a, b)) for a, b in zip(rows, true_rows, strict=True)]
+        return float(np.mean(hits) / true_rows.shape[1]) if true_rows.size else 1.0
 
     def _candidates(self, q: np.ndarray, k: int) -> np.ndarray:
         """Row numbers of the k nearest, (m, k) or some more, in no order that matters."""
         if self.engine == "torch":
-            return _torch(q, self.vectors, k, self.device)
-        faiss = _faiss()
+            return _search_torch(q, self.vectors, k, self.device)
         if self.engine == "exact":
-            if self._cells is None and cells.worth_a_look(len(self), len(q), k):
-                chosen = cells.centers(self.vectors, q, k)
-                self._cells = chosen is not None and cells.build(self.vectors, chosen, _nearest)
-            if self._cells and k <= len(self) // len(self._cells.centers):
+            self._consider_cells(q, k)
+            if self._cells is not None and k <= len(self) // len(self._cells.centers):
                 return cells.search(self._cells, self.vectors, q, k)
-            return faiss.knn(q, self.vectors, k)[1]
+            return _faiss().knn(q, self.vectors, k)[1]
         if self._index is None:
-            self._index = self._built(faiss)
+            self._index = self._build_index()
         return self._index.search(q, k)[1]
 
-    def _built(self, faiss):
-        """The approximate index over all rows."""
+    def _consider_cells(self, q: np.ndarray, k: int) -> None:
+        """Build cells once so many queries come that they pay, unless a sample shows otherwise."""
+        if self._cells_considered or not cells.is_worthwhile(len(self), len(q), k):
+            return
+        self._cells_considered = True
+        centers = cells.choose_centers(self.vectors, q, k)
+        if centers is not None:
+            self._cells = cells.build(self.vectors, centers, _nearest_center)
+
+    def _build_index(self) -> Any:
+        """The approximate FAISS index over all rows."""
+        faiss = _faiss()
         if self.engine == "hnsw":
             index = faiss.IndexHNSWFlat(self.dimension, 32)
             index.hnsw.efConstruction = 80
@@ -159,19 +184,19 @@ class Datastore:
             index.add(self.vectors[begin : begin + ROWS])
         return index
 
-    def _like(self, values: np.ndarray, name: str) -> np.ndarray:
-        found = _matrix(name, values)
-        if found.shape[1] != self.dimension:
+    def _checked(self, values: np.ndarray, name: str) -> np.ndarray:
+        """A finite matrix of the datastore's dimension. Raises InputError."""
+        matrix = _matrix(name, values)
+        if matrix.shape[1] != self.dimension:
             raise InputError(
-                f"{name} have {found.shape[1]} coordinates, the datastore has {self.dimension}"
+                f"{name} have {matrix.shape[1]} coordinates, the datastore has {self.dimension}"
             )
-        return found
+        return matrix
 
     # ---- files
-    # -------------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> None:
-        """Write vectors (safetensors), what they are (JSON), and a built approximate index (FAISS)."""
+        """Write vectors (safetensors), settings (JSON) and a built approximate index (FAISS)."""
         from safetensors.numpy import save_file
 
         folder = Path(folder)
@@ -180,7 +205,7 @@ class Datastore:
         index = folder / "index.faiss"
         if self.engine in ("ivf", "hnsw") and len(self):
             if self._index is None:
-                self._index = self._built(_faiss())
+                self._index = self._build_index()
             with atomic(index) as path:
                 _faiss().write_index(self._index, str(path))
         else:
@@ -194,18 +219,16 @@ class Datastore:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        folder, store = Path(folder), cls.__new__(cls)
+        folder = Path(folder)
         try:
-            about, arrays = (
-                json.loads((folder / "datastore.json").read_text()),
-                load_file(folder / "datastore.safetensors"),
-            )
-            store.engine, store.probes, store.device = about["engine"], about["probes"], device
-            store._index = store._cells = None
-            store.vectors, store.center = arrays["vectors"], arrays["center"]
+            options = json.loads((folder / "datastore.json").read_text())
+            arrays = load_file(folder / "datastore.safetensors")
+            vectors = arrays["vectors"]
+            store = cls(vectors[:0], **options, device=device, center=arrays["center"])
+            store.vectors = vectors
             if (folder / "index.faiss").exists():
                 store._index = _faiss().read_index(str(folder / "index.faiss"))
-        except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
             raise InputError(
                 f"{folder} holds no whole datastore ({error}); build it again"
             ) from error
@@ -220,47 +243,55 @@ class Datastore:
 def search(
     parts: Iterable[np.ndarray], queries: np.ndarray, k: int, *, device: str = "cpu"
 ) -> Neighbors:
-    """The k nearest of rows that come in parts, of which one is held at a time; exact, and the same
-    for every way to cut the rows. Rows are numbered through all parts.
+    """The k nearest of rows that come in parts, one in memory at a time.
+
+    Exact, and the same for every way to cut the rows. Rows are numbered through all parts.
 
     Args:
         parts: matrices (rows, d), e.g. read from files one after another.
         queries: (m, d).
+        k: neighbors of each query.
         device: `cpu` searches with FAISS, another with torch.
+
+    Returns:
+        Neighbors (m, k).
 
     Raises:
         InputError: as `Datastore`.
     """
-    q, first = _matrix("queries", queries), 0
+    q = _matrix("queries", queries)
     # one center for all parts, that no cut changes: float32 differences depend on it in their last
     # digits
-    center = q.mean(0, dtype=np.float64) if len(q) else np.zeros(q.shape[1])
-    found = Neighbors(np.empty((len(q), 0), np.float32), np.empty((len(q), 0), np.int64))
+    center = _mean(q)
+    engine: Engine = "exact" if device == "cpu" else "torch"
+    neighbors, first_row = _no_neighbors(len(q)), 0
     for part in parts:
-        store = Datastore(
-            part, engine="exact" if device == "cpu" else "torch", device=device, center=center
-        )
-        near = store.search(q, k)
-        found = merged(
-            [found, near._replace(rows=np.where(near.rows < 0, -1, near.rows + first))], k
-        )
-        first += len(store)
-    return found
+        store = Datastore(part, engine=engine, device=device, center=center)
+        distances, rows = store.search(q, k)
+        rows = np.where(rows < 0, -1, rows + first_row)
+        neighbors = merged([neighbors, Neighbors(distances, rows)], k)
+        first_row += len(store)
+    return neighbors
 
 
-def merged(found: Sequence[Neighbors], k: int) -> Neighbors:
-    """The k nearest among neighbors of the same queries that were found apart; equal distances by
-    row number.
+def merged(parts: Sequence[Neighbors], k: int) -> Neighbors:
+    """The k nearest among neighbors of the same queries from separate searches.
+
+    Args:
+        parts: neighbors of the same m queries, their rows numbered through.
+        k: neighbors of each query.
+
+    Returns:
+        Neighbors (m, k), equal distances by row number.
     """
-    distances = np.concatenate([near.distances for near in found], axis=1)
-    rows = np.concatenate([near.rows for near in found], axis=1)
+    distances = np.concatenate([part.distances for part in parts], axis=1)
+    rows = np.concatenate([part.rows for part in parts], axis=1)
     order = np.lexsort((np.where(rows < 0, np.iinfo(np.int64).max, rows), distances), axis=1)[:, :k]
     return Neighbors(np.take_along_axis(distances, order, 1), np.take_along_axis(rows, order, 1))
 
 
 def weights(distances: np.ndarray, bandwidth: float) -> np.ndarray:
-    """Soft kNN weights exp(−d/σ), each row summing to 1, (queries, k); neighbors that are not
-    there get 0.
+    """Soft kNN weights exp(−d/σ), each row summing to 1; neighbors that are not there get 0.
 
     The row's smallest distance is subtracted first, which changes no weight and never gives 0/0. σ
     = 0 puts equal weight on the neighbors at the smallest distance; σ = ∞ on all.
@@ -269,33 +300,41 @@ def weights(distances: np.ndarray, bandwidth: float) -> np.ndarray:
         distances: (queries, k) Euclidean, not squared; infinite where there is no neighbor.
         bandwidth: σ ≥ 0, in units of distance.
 
+    Returns:
+        (queries, k) float64.
+
     Raises:
         InputError: for a negative or NaN bandwidth.
     """
     if not bandwidth >= 0:
         raise InputError(f"bandwidth must be 0, positive or infinite, given {bandwidth}")
     distances = np.asarray(distances, np.float64)
-    there = np.isfinite(distances)
+    exists = np.isfinite(distances)
     if not distances.shape[1]:
         return distances
     nearest = distances.min(1, keepdims=True)
-    beyond = np.where(there, distances - np.where(np.isfinite(nearest), nearest, 0), np.inf)
+    excess = np.where(exists, distances - np.where(np.isfinite(nearest), nearest, 0), np.inf)
     if bandwidth == 0:
-        found = beyond == 0
+        kernel = excess == 0
     elif np.isinf(bandwidth):
-        found = there
+        kernel = exists
     else:
         with np.errstate(over="ignore"):  # far against the bandwidth: no weight
-            found = np.exp(-beyond / bandwidth)
-    total = found.sum(1, keepdims=True)
-    return np.divide(found, total, out=np.zeros_like(distances), where=total > 0)
+            kernel = np.exp(-excess / bandwidth)
+    total = kernel.sum(1, keepdims=True)
+    return np.divide(kernel, total, out=np.zeros_like(distances), where=total > 0)
 
 
 def scale(distances: np.ndarray) -> float:
-    """A bandwidth to start from: the median distance to the nearest neighbor among those that are
-    not 0.
+    """A bandwidth to start from: the median non-zero distance to the nearest neighbor.
 
     Repeated embeddings make the plain median exactly 0.
+
+    Args:
+        distances: (queries, k), nearest first; infinite where there is no neighbor.
+
+    Returns:
+        The median, in units of distance; 1 if all are 0 or there are none.
     """
     first = np.asarray(distances)[:, :1].ravel()
     first = first[np.isfinite(first) & (first > 0)]
@@ -303,23 +342,27 @@ def scale(distances: np.ndarray) -> float:
 
 
 def _matrix(name: str, values: np.ndarray) -> np.ndarray:
-    """A finite matrix of floats. Raises InputError."""
-    found = np.asarray(values)
-    if found.ndim != 2 or found.dtype.kind not in "fiub":
+    """A finite matrix of numbers. Raises InputError."""
+    matrix = np.asarray(values)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
         raise InputError(
-            f"{name} must be a matrix (rows, coordinates) of numbers, given {found.dtype} "
-            f"{found.shape}"
+            f"{name} must be a matrix (rows, coordinates) of numbers, given {matrix.dtype} "
+            f"{matrix.shape}"
         )
-    if found.dtype.kind == "f":
-        bad = [
-            begin + row
-            for begin in range(0, len(found), ROWS)
-            for row in np.flatnonzero(~np.isfinite(found[begin : begin + ROWS]).all(1))
-        ]
+    if matrix.dtype.kind == "f":
+        bad: list[int] = []
+        for begin in range(0, len(matrix), ROWS):
+            finite = np.isfinite(matrix[begin : begin + ROWS]).all(1)
+            bad += (begin + np.flatnonzero(~finite)).tolist()
         if bad:
-            first = ", ".join(str(row) for row in bad[:5]) + (", ..." if len(bad) > 5 else "")
+            first = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
             raise InputError(f"{name}: {len(bad)} rows hold NaN or infinite values: {first}")
-    return found
+    return matrix
+
+
+def _mean(matrix: np.ndarray) -> np.ndarray:
+    """Mean row (d,) float64; 0 if there are none."""
+    return matrix.mean(0, dtype=np.float64) if len(matrix) else np.zeros(matrix.shape[1])
 
 
 def _centered(values: np.ndarray, center: np.ndarray) -> np.ndarray:
@@ -330,7 +373,7 @@ def _centered(values: np.ndarray, center: np.ndarray) -> np.ndarray:
     return out
 
 
-def _faiss():
+def _faiss() -> Any:
     import faiss
 
     # below this many numbers per call FAISS leaves its matrix product for loops that are 13 to 22
@@ -339,14 +382,14 @@ def _faiss():
     return faiss
 
 
-def _nearest(vectors: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distance and number of each row's nearest center."""
+def _nearest_center(vectors: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distance and number of each row's nearest center, (n,) each."""
     squared, numbers = _faiss().knn(vectors, centers, 1)
     return squared[:, 0], numbers[:, 0]
 
 
-def _torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarray:
-    """Candidates by blocked matrix products and top-k on a device, in full float32."""
+def _search_torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarray:
+    """Candidates (m, k) by blocked matrix products and top-k on a device, in full float32."""
     import torch
 
     from rote.models.products import full_precision
@@ -356,48 +399,64 @@ def _torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarra
         memory = torch.from_numpy(vectors).to(device)
         squares = memory.square().sum(1)
         for begin in range(0, len(q), QUERIES):
-            some = torch.from_numpy(q[begin : begin + QUERIES]).to(device)
-            best = rows = None
-            for at in range(0, len(memory), ROWS):
-                part = torch.addmm(
-                    squares[at : at + ROWS], some, memory[at : at + ROWS].T, alpha=-2
-                )
-                near, where = part.topk(min(k, part.shape[1]), dim=1, largest=False)
-                where = where + at
-                if best is not None:
-                    near, where = torch.cat([best, near], 1), torch.cat([rows, where], 1)
-                    near, order = near.topk(min(k, near.shape[1]), dim=1, largest=False)
-                    where = where.gather(1, order)
-                best, rows = near, where
-            out[begin : begin + QUERIES] = rows.cpu().numpy()
+            block = torch.from_numpy(q[begin : begin + QUERIES]).to(device)
+            out[begin : begin + QUERIES] = _top_rows(block, memory, squares, k).cpu().numpy()
     return out
 
 
+def _top_rows(queries: Any, memory: Any, squares: Any, k: int) -> Any:
+    """Row numbers (m, k) of the smallest |row|² − 2 q·row, part by part of the memory.
+
+    Args:
+        queries: tensor (m, d).
+        memory: tensor (n, d), n ≥ k.
+        squares: tensor (n,) |row|².
+    """
+    import torch
+
+    def top(begin: int) -> tuple[Any, Any]:
+        end = begin + ROWS
+        part = torch.addmm(squares[begin:end], queries, memory[begin:end].T, alpha=-2)
+        values, rows = part.topk(min(k, part.shape[1]), dim=1, largest=False)
+        return values, rows + begin
+
+    values, rows = top(0)
+    for begin in range(ROWS, len(memory), ROWS):
+        part_values, part_rows = top(begin)
+        values = torch.cat([values, part_values], 1)
+        rows = torch.cat([rows, part_rows], 1)
+        values, order = values.topk(min(k, values.shape[1]), dim=1, largest=False)
+        rows = rows.gather(1, order)
+    return rows
+
+
 @njit(cache=True, fastmath={"reassoc", "contract"})
-def _refine(q, vectors, rows, distances, without_itself):
-    """Distances by explicit differences, and rows in their order; ties by row number. -1 last, at
-    infinity.
+def _refine(q, vectors, rows, distances, exclude_self):
+    """Distances by explicit differences, and rows in their order; ties by row number.
+
+    Missing rows (-1) come last, at an infinite distance.
     """
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             row = rows[i, j]
-            if row < 0 or (without_itself and row == i):
+            if row < 0 or (exclude_self and row == i):
                 rows[i, j], distances[i, j] = -1, np.inf
                 continue
             total = np.float32(0)
             for c in range(q.shape[1]):
-                off = q[i, c] - vectors[row, c]
-                total += off * off
+                difference = q[i, c] - vectors[row, c]
+                total += difference * difference
             distances[i, j] = np.sqrt(total)
-        for j in range(1, rows.shape[1]):  # nearly sorted already
-            d, row, at = distances[i, j], rows[i, j], j
+        for j in range(1, rows.shape[1]):  # insertion sort: nearly sorted already
+            distance, row = distances[i, j], rows[i, j]
+            at = j
             while at > 0 and (
-                distances[i, at - 1] > d
+                distances[i, at - 1] > distance
                 or (
-                    distances[i, at - 1] == d
+                    distances[i, at - 1] == distance
                     and (rows[i, at - 1] < 0 or (row >= 0 and rows[i, at - 1] > row))
                 )
             ):
                 distances[i, at], rows[i, at] = distances[i, at - 1], rows[i, at - 1]
                 at -= 1
-            distances[i, at], rows[i, at] = d, row
+            distances[i, at], rows[i, at] = distance, row

@@ -10,11 +10,11 @@ from rote.ngrams.analyser import Analyser, grams
 from rote.ngrams.corpus import Corpus, NGram, tokenize
 from rote.ngrams.counting import Counts, Queries, count, count_pairs, postings, queries, scan
 from rote.ngrams.full import NGramTable, table
-from rote.ngrams.infinity import After, InfinityGram, bounds, suffix_array
+from rote.ngrams.infinity import Continuation, InfinityGram, bounds, suffix_array
 
 __all__ = [
-    "After",
     "Analyser",
+    "Continuation",
     "Corpus",
     "Counts",
     "InfinityGram",

@@ -1,16 +1,22 @@
-"""From text to the units that are counted. One analyser serves a corpus and what is looked for in
-it.
-"""
+"""From text to the units that are counted: one analyser serves a corpus and its queries."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rote.core.errors import InputError
 
 UNITS = ("word", "whitespace", "character", "token")
 VERSION = 1  # raised when the same text would give other units
+
+
+class Span(NamedTuple):
+    """A unit and its place in a text."""
+
+    unit: str
+    begin: int  # its first character
+    end: int  # the character after its last
 
 
 class Analyser(NamedTuple):
@@ -22,8 +28,7 @@ class Analyser(NamedTuple):
     * `character`: every letter, mark or digit, for scripts without spaces.
     * `token`: a model's own token ids (`tokenizer` names it).
 
-    Words and characters are put into Unicode's composed form (NFC) and, unless `case` is kept,
-    case-folded.
+    Words and characters are put into Unicode's composed form (NFC) and, unless `case`, case-folded.
     """
 
     unit: str = "word"
@@ -32,7 +37,7 @@ class Analyser(NamedTuple):
     tokenizer: str = ""
 
     def check(self) -> "Analyser":
-        """Itself. Raises InputError for an unknown unit, or a tokenizer where none belongs."""
+        """This analyser. Raises InputError for an unknown unit or a misplaced tokenizer."""
         if self.unit not in UNITS:
             raise InputError(f"unit must be one of {', '.join(UNITS)}, given {self.unit!r}")
         if (self.unit == "token") != bool(self.tokenizer):
@@ -43,16 +48,14 @@ class Analyser(NamedTuple):
         return self
 
     def normal(self, text: str) -> str:
-        """`text` in composed form, case-folded unless case is kept; white space and token units
-        keep it as it is.
-        """
+        """`text` composed, and case-folded unless `case`; as it is for white space and tokens."""
         if self.unit in ("whitespace", "token"):
             return text
         text = unicodedata.normalize("NFC", text)
         return text if self.case else unicodedata.normalize("NFC", text.casefold())
 
     def splitter(self) -> Callable[[str], list]:
-        """A function from text to its units: strings, or for `token` ids."""
+        """The function from text to its units: strings, or for `token` ids."""
         self.check()
         if self.unit == "token":
             from rote.models import pretrained
@@ -60,40 +63,49 @@ class Analyser(NamedTuple):
             encode = pretrained.tokenizer(self.tokenizer)
             return lambda text: encode(text, add_special_tokens=False)["input_ids"]
         find = str.split if self.unit == "whitespace" else _pattern(self.unit).findall
-        normal, stop = self.normal, frozenset(map(self.normal, self.stop_words))
-        if stop:
-            return lambda text: [unit for unit in find(normal(text)) if unit not in stop]
-        return lambda text: find(normal(text))
+        normalize = self.normal
+        stop_words = frozenset(map(normalize, self.stop_words))
+        if stop_words:
+            return lambda text: [unit for unit in find(normalize(text)) if unit not in stop_words]
+        return lambda text: find(normalize(text))
 
-    def spans(self, text: str) -> list[tuple[str, int, int]]:
-        """Each unit of a text with its first character and the one after its last; not for `token`.
+    def spans(self, text: str) -> list[Span]:
+        """Where the units of a text stand; not for `token`.
 
         Raises:
             InputError: for unit token, whose offsets the tokenizer knows.
         """
         if self.check().unit == "token":
             raise InputError("spans of tokens: ask the tokenizer for its offsets")
-        stop = frozenset(map(self.normal, self.stop_words))
-        found = [
-            (self.normal(match[0]), match.start(), match.end())
+        stop_words = frozenset(map(self.normal, self.stop_words))
+        spans = [
+            Span(self.normal(match[0]), match.start(), match.end())
             for match in _pattern(self.unit).finditer(text)
         ]
-        return [span for span in found if span[0] not in stop]
+        return [span for span in spans if span.unit not in stop_words]
 
 
 @cache
-def _pattern(unit: str):
+def _pattern(unit: str) -> Any:
     import regex
 
-    one = r"[\p{L}\p{M}\p{N}]"
-    return regex.compile(
-        {"whitespace": r"\S+", "character": one}.get(unit, rf"{one}+(?:['’]{one}+)*")
-    )
+    letter = r"[\p{L}\p{M}\p{N}]"
+    patterns = {
+        "word": rf"{letter}+(?:['’]{letter}+)*",
+        "whitespace": r"\S+",
+        "character": letter,
+    }
+    return regex.compile(patterns[unit])
 
 
 def grams(units: Sequence, n: int) -> list[tuple]:
-    """The n-grams of a sequence in order; a shorter one is its own only n-gram, an empty one has
-    none.
+    """The n-grams of a sequence in order.
+
+    A sequence shorter than n is its own only n-gram; an empty one has none.
+
+    Args:
+        units: of a text, words or ids.
+        n: length, at least 1.
     """
     if len(units) <= n:
         return [tuple(units)] if units else []

@@ -24,6 +24,20 @@ Folder = Annotated[
 Threads = Annotated[int, typer.Option(help="Blocks counted side by side.", min=1)]
 
 
+def _words(text: str) -> list[str]:
+    """Words separated by commas or spaces."""
+    return text.replace(",", " ").split()
+
+
+def _part(text: str) -> tuple[int, int]:
+    """(i, k) of "i/k". Raises InputError."""
+    try:
+        number, parts = map(int, text.split("/"))
+    except ValueError as error:
+        raise InputError(f"--part must be i/k, e.g. 0/4, given {text!r}") from error
+    return number, parts
+
+
 @app.command()
 def tokenize(
     texts: Annotated[
@@ -56,8 +70,7 @@ def tokenize(
     """Tokenize texts into a corpus folder."""
     from rote import ngrams
 
-    words = tuple(word for word in stop_words.replace(",", " ").split() if word)
-    analyser = ngrams.Analyser(unit, case, words, tokenizer)
+    analyser = ngrams.Analyser(unit, case, tuple(_words(stop_words)), tokenizer)
     with job.start("ngrams tokenize"), job.meter("tokenize", "tokens") as meter:
         corpus = ngrams.tokenize(
             texts,
@@ -71,7 +84,6 @@ def tokenize(
             shard_tokens=shard_tokens,
             progress=meter.reached,
         )
-    about = corpus.about
     log.info(
         "%s: %d documents, %d tokens, %d types, %d shards",
         out,
@@ -80,8 +92,13 @@ def tokenize(
         corpus.types,
         len(corpus.shards),
     )
-    odd = {**about["problems"], "without tokens": about["empty"], "repeated": about["duplicates"]}
-    for kind, number in odd.items():
+    manifest = corpus.manifest
+    irregular = {
+        **manifest["problems"],
+        "without tokens": manifest["empty"],
+        "repeated": manifest["duplicates"],
+    }
+    for kind, number in irregular.items():
         if number:
             log.warning("%d documents: %s", number, kind)
 
@@ -94,7 +111,10 @@ def count(
     ],
     out: Annotated[Path, typer.Option(help="Write: the table with counts.", metavar="PARQUET")],
     window: Annotated[
-        int | None, typer.Option(help="Count near occurrences, within so many tokens.", min=0)
+        int | None,
+        typer.Option(
+            help="Count occurrences of the first within so many tokens of the second.", min=0
+        ),
     ] = None,
     first_stop_words: Annotated[
         str, typer.Option(help="Words left out for the first n-grams, by commas.")
@@ -105,40 +125,29 @@ def count(
     ] = "0/1",
     threads: Threads = 1,
 ):
-    """Count, for each pair, the documents that hold both n-grams, and each n-gram alone."""
+    """Count, for each pair, the documents that contain both n-grams, and each n-gram alone."""
     from rote import ngrams
     from rote.ngrams import files
 
-    try:
-        number, parts = (int(piece) for piece in part.split("/"))
-    except ValueError as error:
-        raise InputError(f"--part must be i/k, e.g. 0/4, given {part!r}") from error
-    frame, first, second = files.read_pairs(pairs)
+    number, parts = _part(part)
+    table = files.read_pairs(pairs)
     opened = ngrams.Corpus.open(corpus)
-    stop_words = tuple(
-        words.replace(",", " ").split() for words in (first_stop_words, second_stop_words)
-    )
     total = sum(len(shard.tokens) for shard in opened.shards[number::parts]) if parts > 0 else 0
     with job.start("ngrams count", threads=threads), job.meter("count", "tokens", total) as meter:
-        counts, about = files.count_table(
+        counts, origin = files.count_table(
             opened,
-            frame[first],
-            frame[second],
+            table.frame[table.first],
+            table.frame[table.second],
             window=window,
-            stop_words=stop_words,
+            stop_words=(_words(first_stop_words), _words(second_stop_words)),
             part=(number, parts),
             threads=threads,
             progress=meter.advance,
         )
-        files.write_counts(
-            out, frame.drop(columns=files.COUNTED, errors="ignore").join(counts), about
-        )
-    log.info(
-        "%s: %d pairs, %d of them in a document",
-        out,
-        len(frame),
-        int((counts["pair_documents"] > 0).sum()),
-    )
+        frame = table.frame.drop(columns=files.COUNTED, errors="ignore").join(counts)
+        files.write_counts(out, files.PairCounts(frame, origin))
+    together = int((counts["pair_documents"] > 0).sum())
+    log.info("%s: %d pairs, %d of them in a document", out, len(frame), together)
 
 
 @app.command("sum")
@@ -146,12 +155,10 @@ def add_up(
     parts: Annotated[list[Path], typer.Argument(help="Counts of every part of one counting.")],
     out: Annotated[Path, typer.Option(help="Write: their sum.", metavar="PARQUET")],
 ):
-    """Add up the counts of disjoint parts of a corpus; parts that do not belong together are
-    refused.
-    """
+    """Add up the counts of disjoint parts of a corpus, all parts of one counting."""
     from rote.ngrams import files
 
-    files.write_counts(out, *files.add_up(parts))
+    files.write_counts(out, files.add_up(parts))
     log.info("%s: the sum of %d parts", out, len(parts))
 
 
@@ -163,7 +170,7 @@ def table(
         Path,
         typer.Option(help="Write: n-grams and counts, most frequent first.", metavar="PARQUET"),
     ],
-    least: Annotated[int, typer.Option(help="Leave out what occurs less often.", min=1)] = 1,
+    min_count: Annotated[int, typer.Option(help="Leave out what occurs less often.", min=1)] = 1,
 ):
     """Count every n-gram of a corpus."""
     import pandas as pd
@@ -173,16 +180,14 @@ def table(
 
     with job.start("ngrams table"):
         opened = ngrams.Corpus.open(corpus)
-        found = ngrams.table(opened, n, least=least)
-        found = found.top(len(found.counts))
-        words = opened.words
-        grams = [
-            " ".join(words[i] for i in row) if words else " ".join(map(str, row))
-            for row in found.ngrams.tolist()
-        ]
+        counted = ngrams.table(opened, n, min_count=min_count)
+        ranked = counted.top(len(counted.counts))
+        word = opened.words.__getitem__ if opened.words else str
+        grams = [" ".join(map(word, ids)) for ids in ranked.ngrams.tolist()]
         with tables.atomic(out) as temporary:
-            pd.DataFrame({"ngram": grams, "count": found.counts}).to_parquet(temporary, index=False)
-    log.info("%s: %d distinct %d-grams", out, len(found.counts), n)
+            frame = pd.DataFrame({"ngram": grams, "count": ranked.counts})
+            frame.to_parquet(temporary, index=False)
+    log.info("%s: %d distinct %d-grams", out, len(ranked.counts), n)
 
 
 @app.command()
@@ -191,11 +196,11 @@ def probability(
     context: Annotated[str, typer.Argument(help="What precedes.")],
     token: Annotated[str, typer.Argument(help="The next token.")],
 ):
-    """∞-gram probability of a token after the longest part of a context that occurs in the corpus."""
+    """∞-gram probability of a token after the longest suffix of a context that occurs."""
     from rote import ngrams
 
-    found = ngrams.InfinityGram(ngrams.Corpus.open(corpus)).after(context, token)
+    result = ngrams.InfinityGram(ngrams.Corpus.open(corpus)).continuation(context, token)
     typer.echo(
-        f"{found.probability:.6g} ({found.followed} of {found.occurrences}, context of "
-        f"{found.context})"
+        f"{result.probability:.6g} ({result.followed} of {result.occurrences}, context of "
+        f"{result.context})"
     )

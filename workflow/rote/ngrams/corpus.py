@@ -1,4 +1,4 @@
-"""Tokenized corpora: flat token files, mapped into memory, with the place of every document.
+"""Tokenized corpora: flat token files, mapped into memory, with the bounds of every document.
 
 A corpus is a folder: `corpus.json` (analyser, totals, shards), `words.txt` (what the ids stand for,
 one per line) and per shard a flat file of token ids (uint16, or uint32 from the first id on that
@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,7 @@ from rote.ngrams.analyser import VERSION, Analyser
 NGram = str | bytes | Sequence[int]  # text, which a corpus's analyser splits, or token ids
 FORMAT = 1
 SHARD_TOKENS = 2**30
-_FLUSH = 2**20  # tokens held before they are written
+_FLUSH = 2**20  # tokens in memory before they are written
 
 
 class Shard(NamedTuple):
@@ -41,29 +41,36 @@ class Shard(NamedTuple):
 
     @property
     def documents(self) -> int:
+        """Number of documents."""
         return len(self.offsets) - 1
 
     def release(self) -> None:
-        """Let the kernel drop the pages read so far; they count as this process's memory otherwise."""
+        """Let the kernel drop the pages read so far, which would count as this process's memory."""
         for mapped in self:
             if isinstance(mapped.base, memoryview):  # of a file: an empty one is not mapped
                 mapped.base.obj.madvise(mmap.MADV_DONTNEED)
 
 
 class Corpus:
-    """A tokenized corpus, mapped into memory. `Corpus.open(folder)` opens one, `tokenize` makes
-    one.
+    """A tokenized corpus, mapped into memory: opened by `Corpus.open`, written by `tokenize`.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what corpus.json says.
+        analyser: from text to its units.
+        tokens, documents, types: their numbers; token ids lie in [0, types).
+        shards: its parts.
     """
 
-    def __init__(self, folder: Path, about: dict[str, Any]):
-        self.folder, self.about = folder, about
-        self.analyser = Analyser(
-            **about["analyser"] | {"stop_words": tuple(about["analyser"]["stop_words"])}
-        )
-        self.tokens: int = about["tokens"]
-        self.documents: int = about["documents"]
-        self.types: int = about["types"]
-        self.shards = [self._map(entry) for entry in about["shards"]]
+    def __init__(self, folder: Path, manifest: dict[str, Any]):
+        self.folder = folder
+        self.manifest = manifest
+        options = manifest["analyser"]
+        self.analyser = Analyser(**options | {"stop_words": tuple(options["stop_words"])})
+        self.tokens: int = manifest["tokens"]
+        self.documents: int = manifest["documents"]
+        self.types: int = manifest["types"]
+        self.shards = [self._map(entry) for entry in manifest["shards"]]
 
     @classmethod
     def open(cls, path: str | Path) -> "Corpus":
@@ -74,7 +81,7 @@ class Corpus:
         """
         folder = Path(path).expanduser()
         try:
-            about = json.loads((folder / "corpus.json").read_text())
+            manifest = json.loads((folder / "corpus.json").read_text())
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"{folder} holds no corpus (no corpus.json); make one: rote ngrams tokenize TEXTS "
@@ -84,12 +91,11 @@ class Corpus:
             raise InputError(
                 f"{folder / 'corpus.json'} is not JSON ({error}); tokenize the corpus again"
             ) from error
-        wanted = (FORMAT, VERSION)
-        if (about.get("format"), about.get("analyser_version")) != wanted:
+        if (manifest.get("format"), manifest.get("analyser_version")) != (FORMAT, VERSION):
             raise InputError(
                 f"{folder / 'corpus.json'} is of another version; tokenize the corpus again"
             )
-        return cls(folder, about)
+        return cls(folder, manifest)
 
     @classmethod
     def from_tokens(
@@ -107,6 +113,9 @@ class Corpus:
             tokens: (T,) ids ≥ 0.
             offsets: (D + 1,) from 0 to T, not falling: where each document begins.
             words: what the ids stand for; without it n-grams are given as ids.
+
+        Returns:
+            The corpus.
 
         Raises:
             InputError: for offsets or ids that do not fit.
@@ -127,34 +136,30 @@ class Corpus:
         if words is not None and len(words) < types:
             raise InputError(f"{len(words)} words for token ids up to {types - 1}")
         with _new_folder(Path(out)) as folder:
-            kind = np.dtype(np.uint16 if types <= 2**16 else np.uint32)
-            tokens.astype(kind.newbyteorder("<"), copy=False).tofile(folder / "tokens-00000.bin")
+            dtype = np.dtype(np.uint16 if types <= 2**16 else np.uint32)
+            tokens.astype(dtype.newbyteorder("<"), copy=False).tofile(folder / "tokens-00000.bin")
             offsets.tofile(folder / "offsets-00000.bin")
             if words is not None:
                 _write_words(folder, words)
-            shard = {"dtype": kind.name, "tokens": len(tokens), "documents": len(offsets) - 1}
-            about = {
+            shard = {"dtype": dtype.name, "tokens": len(tokens), "documents": len(offsets) - 1}
+            totals = {
+                "empty": int((np.diff(offsets) == 0).sum()),
                 "types": types if words is None else len(words),
                 "problems": {},
                 "duplicates": 0,
+                "text_sha256": "",
             }
-            _write_about(
-                folder,
-                Analyser(unit="whitespace"),
-                [shard],
-                about | {"text_sha256": ""},
-                int((np.diff(offsets) == 0).sum()),
-            )
+            _write_manifest(folder, Analyser(unit="whitespace"), totals, [shard])
         return cls.open(out)
 
     def _map(self, entry: dict[str, Any]) -> Shard:
-        kind = np.dtype(entry["dtype"]).newbyteorder("<")
         name = f"{entry['number']:05d}.bin"
-        tokens = _mapped(self.folder / f"tokens-{name}", kind, entry["tokens"])
-        return Shard(
-            tokens,
-            _mapped(self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1),
+        dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+        tokens = _map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
+        offsets = _map_file(
+            self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1
         )
+        return Shard(tokens, offsets)
 
     @cached_property
     def words(self) -> list[str] | None:
@@ -174,13 +179,14 @@ class Corpus:
     @property
     def digest(self) -> str:
         """Names the corpus: a digest of its manifest."""
-        return hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:16]
 
     def ids(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> tuple[int, ...]:
-        """Token ids of an n-gram given as text, which the corpus's own analyser splits, or as ids;
-        −1 is unknown.
+        """Token ids of an n-gram; −1 is unknown.
 
-        Units in `leave_out` (words, or ids) are left out.
+        Args:
+            ngram: text, which the corpus's own analyser splits, or ids.
+            leave_out: units (words, or ids) that are left out.
 
         Raises:
             InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0, or
@@ -190,16 +196,16 @@ class Corpus:
             ngram = ngram.decode(errors="replace")
         if not isinstance(ngram, str):
             try:
-                found = tuple(map(int, ngram))
-                sound = found == tuple(ngram)
+                ids = tuple(map(int, ngram))
+                sound = ids == tuple(ngram)
             except (TypeError, ValueError):
                 sound = False
-            if not sound or min(found, default=-1) < 0:
+            if not sound or min(ids, default=-1) < 0:
                 raise InputError(f"n-gram {ngram!r}: must be text, or token ids ≥ 0")
             if not leave_out:
-                return found
-            return self._some(ngram, [number for number in found if number not in leave_out])
-        units = self._some(ngram, [unit for unit in self.split(ngram) if unit not in leave_out])
+                return ids
+            return self._nonempty(ngram, [number for number in ids if number not in leave_out])
+        units = self._nonempty(ngram, [unit for unit in self.split(ngram) if unit not in leave_out])
         if self.analyser.unit == "token":
             return units
         if self.words is None:
@@ -209,18 +215,19 @@ class Corpus:
             )
         return tuple(self._ids.get(unit, -1) for unit in units)
 
-    def _some(self, ngram: NGram, units: list) -> tuple:
+    def _nonempty(self, ngram: NGram, units: list) -> tuple:
         if not units:
             raise InputError(f"n-gram {ngram!r}: no {self.analyser.unit} in it")
         return tuple(units)
 
     def document(self, number: int) -> np.ndarray:
-        """Token ids of a document."""
+        """Token ids of a document, (tokens,). Raises InputError if there is none of this number."""
+        at = number
         for shard in self.shards:
-            if number < shard.documents:
-                return shard.tokens[shard.offsets[number] : shard.offsets[number + 1]]
-            number -= shard.documents
-        raise InputError(f"{self.folder} has {self.documents} documents, asked for one too far")
+            if at < shard.documents:
+                return shard.tokens[shard.offsets[at] : shard.offsets[at + 1]]
+            at -= shard.documents
+        raise InputError(f"{self.folder} has {self.documents} documents, there is no {number}")
 
 
 def tokenize(
@@ -244,18 +251,25 @@ def tokenize(
     Args:
         paths: files, folders, globs, hf: or stream:<data set>, see `rote.data.corpora`.
         out: folder that does not exist yet.
+        analyser: from text to its units.
         column, split, strict, errors: how they are read, see `rote.data.corpora.documents`.
         distinct: count a text once, however often it occurs.
         shard_tokens: a shard is closed once it holds so many tokens.
         progress: called with the tokens written so far, now and then.
 
+    Returns:
+        The corpus.
+
     Raises:
         InputError: for what cannot be read (if strict), or an `out` that exists.
     """
     sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
-    units = analyser.check().splitter()
-    words, problems, seen, duplicates = _Numbers(), Counter(), set(), 0
-    digest, total = hashlib.sha256(), 0
+    split_units = analyser.check().splitter()
+    words = _Vocabulary()
+    problems: Counter[str] = Counter()
+    seen: set[bytes] = set()
+    digest = hashlib.sha256()
+    total = duplicates = 0
     with _new_folder(Path(out)) as folder, _Writer(folder, shard_tokens) as writer:
         for source in sources:
             for document in corpora.documents(
@@ -263,32 +277,32 @@ def tokenize(
             ):
                 content = document.text.encode("utf-8", "surrogatepass")
                 digest.update(len(content).to_bytes(8, "little") + content)
-                found = units(document.text)
+                units = split_units(document.text)
                 if distinct and content:
                     key = hashlib.blake2b(content, digest_size=16).digest()
                     if key in seen:
-                        duplicates, found = duplicates + 1, []
+                        duplicates += 1
+                        units = []
                     seen.add(key)
-                writer.add(found if analyser.unit == "token" else [words[unit] for unit in found])
-                total += len(found)
+                writer.add(units if analyser.unit == "token" else [words[unit] for unit in units])
+                total += len(units)
                 if progress:
                     progress(total)
         shards = writer.close()
         if analyser.unit != "token":
             _write_words(folder, list(words))
-        types = writer.highest + 1 if analyser.unit == "token" else len(words)
-        about = {
-            "types": types,
+        totals = {
+            "empty": writer.empty,
+            "types": writer.max_id + 1 if analyser.unit == "token" else len(words),
             "problems": dict(sorted(problems.items())),
             "duplicates": duplicates,
+            "text_sha256": digest.hexdigest(),
         }
-        _write_about(
-            folder, analyser, shards, about | {"text_sha256": digest.hexdigest()}, writer.empty
-        )
+        _write_manifest(folder, analyser, totals, shards)
     return Corpus.open(out)
 
 
-class _Numbers(dict):
+class _Vocabulary(dict):
     """Words numbered in order of appearance."""
 
     def __missing__(self, word: str) -> int:
@@ -304,7 +318,8 @@ class _Writer:
             raise InputError(f"shard_tokens must be at least 1, given {shard_tokens}")
         self.folder, self.limit = folder, shard_tokens
         self.shards: list[dict[str, Any]] = []
-        self.highest, self.empty = -1, 0
+        self.max_id = -1
+        self.empty = 0  # documents
         self._start(np.uint16)
 
     def __enter__(self) -> "_Writer":
@@ -313,29 +328,30 @@ class _Writer:
     def __exit__(self, *_) -> None:
         self.file.close()
 
-    def _start(self, kind: type) -> None:
-        self.kind, self.held, self.offsets, self.written = kind, array("I"), array("q", [0]), 0
+    def _start(self, dtype: type) -> None:
+        self.dtype = dtype
+        self.buffer = array("I")
+        self.offsets = array("q", [0])
         self.file = (self.folder / f"tokens-{len(self.shards):05d}.bin").open("wb")
 
     def add(self, ids: Sequence[int]) -> None:
         """Append a document."""
         top = max(ids, default=-1)
-        self.highest = max(self.highest, top)
+        self.max_id = max(self.max_id, top)
         self.empty += not ids
-        if top >= 2**16 and self.kind is np.uint16:
+        if top >= 2**16 and self.dtype is np.uint16:
             self._close_shard(np.uint32)
-        self.held.extend(ids)
+        self.buffer.extend(ids)
         self.offsets.append(self.offsets[-1] + len(ids))
-        if len(self.held) >= _FLUSH:
+        if len(self.buffer) >= _FLUSH:
             self._flush()
         if self.offsets[-1] >= self.limit:
-            self._close_shard(self.kind)
+            self._close_shard(self.dtype)
 
     def _flush(self) -> None:
-        np.frombuffer(self.held, np.uint32).astype(np.dtype(self.kind).newbyteorder("<")).tofile(
-            self.file
-        )
-        self.held = array("I")
+        dtype = np.dtype(self.dtype).newbyteorder("<")
+        np.frombuffer(self.buffer, np.uint32).astype(dtype).tofile(self.file)
+        self.buffer = array("I")
 
     def _close_shard(self, following: type | None) -> None:
         if len(self.offsets) > 1 or following is None:
@@ -344,7 +360,7 @@ class _Writer:
                 self.folder / f"offsets-{len(self.shards):05d}.bin"
             )
             entry = {
-                "dtype": np.dtype(self.kind).name,
+                "dtype": np.dtype(self.dtype).name,
                 "tokens": self.offsets[-1],
                 "documents": len(self.offsets) - 1,
             }
@@ -364,7 +380,7 @@ class _Writer:
 
 
 @contextmanager
-def _new_folder(out: Path):
+def _new_folder(out: Path) -> Iterator[Path]:
     """A folder that appears under its name once it is whole."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists already; choose another folder or remove it")
@@ -388,33 +404,33 @@ def _write_words(folder: Path, words: Sequence[str]) -> None:
     (folder / "words.txt").write_text("".join(f"{word}\n" for word in words), "utf-8", newline="")
 
 
-def _write_about(
-    folder: Path, analyser: Analyser, shards: list[dict], about: dict[str, Any], empty: int
+def _write_manifest(
+    folder: Path, analyser: Analyser, totals: dict[str, Any], shards: list[dict[str, Any]]
 ) -> None:
-    whole = {
+    manifest = {
         "format": FORMAT,
         "analyser_version": VERSION,
         "analyser": analyser._asdict(),
         "tokens": sum(shard["tokens"] for shard in shards),
         "documents": sum(shard["documents"] for shard in shards),
-        "empty": empty,
-        **about,
+        **totals,
         "shards": [{"number": number, **shard} for number, shard in enumerate(shards)],
     }
-    (folder / "corpus.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (folder / "corpus.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def _mapped(path: Path, kind: np.dtype, size: int) -> np.ndarray:
+def _map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:
+    """A file of `size` numbers, mapped. Raises InputError if it is missing or has another size."""
+    expected = size * dtype.itemsize
     try:
-        found = path.stat().st_size
+        actual = path.stat().st_size
     except FileNotFoundError as error:
         raise InputError(f"corpus file {path} is missing; tokenize the corpus again") from error
-    if found != size * kind.itemsize:
+    if actual != expected:
         raise InputError(
-            f"corpus file {path} has {found} bytes instead of {size * kind.itemsize}; tokenize "
-            "again"
+            f"corpus file {path} has {actual} bytes instead of {expected}; tokenize again"
         )
     if size == 0:
-        return np.empty(0, kind)
+        return np.empty(0, dtype)
     with path.open("rb") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), kind)
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)

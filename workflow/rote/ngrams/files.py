@@ -1,16 +1,14 @@
-"""Counts of a table of pairs, whole or per part of the corpus, as Parquet files that say what they
-counted.
+"""Counts of a table of pairs, whole or per part of the corpus, as Parquet files with their origin.
 
 Counts of disjoint shards add up. Every file names its corpus, its list of queries and the shards
-that it has seen, so parts of different countings are never added, and none twice.
+that it counted, so parts of different countings are never added, and none twice.
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,9 +16,9 @@ import pyarrow.parquet as pq
 from rote.core.errors import InputError
 from rote.core.tables import atomic
 from rote.ngrams.corpus import Corpus
-from rote.ngrams.counting import queries, scan
+from rote.ngrams.counting import Progress, by_number, queries, scan
 
-_ABOUT = b"rote.ngrams"
+_ORIGIN = b"rote.ngrams"  # key of the origin in a file's metadata
 COUNTED = [
     "pair_documents",
     "first_occurrences",
@@ -28,13 +26,28 @@ COUNTED = [
     "second_occurrences",
     "second_documents",
 ]
+_DIFFERENCES = {"corpus": "another corpus", "queries": "other pairs", "window": "another window"}
 
 
-def read_pairs(path: Path) -> tuple[pd.DataFrame, str, str]:
-    """A table of pairs (Parquet, CSV or JSON lines) and the names of its two columns of n-grams.
+class Pairs(NamedTuple):
+    """A table of pairs of n-grams."""
 
-    These are `first` and `second`, or the table's only two columns. n-grams are texts or lists of
-    token ids.
+    frame: pd.DataFrame
+    first: str  # column of the first n-grams: texts, or lists of token ids
+    second: str  # column of the second ones
+
+
+class PairCounts(NamedTuple):
+    """Counts of pairs and where they come from."""
+
+    frame: pd.DataFrame  # the columns `COUNTED`, and in a file those of the pairs
+    origin: dict[str, Any]  # corpus, queries, window, shards, number of all shards and documents
+
+
+def read_pairs(path: Path) -> Pairs:
+    """A table of pairs from Parquet, CSV or JSON lines.
+
+    The columns of n-grams are `first` and `second`, or the table's only two.
 
     Raises:
         InputError: for a file that cannot be read, or columns that are not there.
@@ -58,7 +71,7 @@ def read_pairs(path: Path) -> tuple[pd.DataFrame, str, str]:
         raise InputError(
             f"{path}: needs the columns first and second (or just two), it has {', '.join(names)}"
         )
-    return frame, chosen[0], chosen[1]
+    return Pairs(frame, chosen[0], chosen[1])
 
 
 def count_table(
@@ -70,15 +83,21 @@ def count_table(
     stop_words: tuple[Collection[str], Collection[str]] = ((), ()),
     part: tuple[int, int] = (0, 1),
     threads: int = 1,
-    progress: Callable[[int], None] | None = None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Counts of pairs and of their single n-grams: columns `COUNTED`, and what a file of them says
-    about itself.
+    progress: Progress | None = None,
+) -> PairCounts:
+    """Counts of pairs and of their single n-grams.
 
     Args:
-        window: the first column then holds occurrences of the first n-gram near the second, see
-            `scan`.
+        corpus: to count in.
+        firsts, seconds: the n-grams of the pairs, as text or token ids.
+        window: the first column then counts occurrences of the first n-gram within so many tokens
+            of the second, see `scan`.
+        stop_words: left out for the first n-grams and for the second ones.
         part: (i, k) counts in the shards i, i + k, i + 2 k, ... only.
+        threads, progress: see `scan`.
+
+    Returns:
+        One row per pair, the columns `COUNTED`.
 
     Raises:
         InputError: for a part that does not exist or a pair that cannot be read.
@@ -86,67 +105,72 @@ def count_table(
     number, parts = part
     if not 0 <= number < parts:
         raise InputError(f"part {number} of {parts} does not exist; parts are numbered from 0")
-    wanted = queries(corpus, pairs=zip(firsts, seconds, strict=True), stop_words=stop_words)
+    numbered = queries(corpus, pairs=zip(firsts, seconds, strict=True), stop_words=stop_words)
     shards = list(range(number, len(corpus.shards), parts))
-    found = scan(corpus, wanted, window=window, shards=shards, threads=threads, progress=progress)
-    columns = [found.pairs]
-    for side in wanted.pairs.T:
-        columns += [np.append(found.occurrences, 0)[side], np.append(found.documents, 0)[side]]
-    about = {
+    counts = scan(
+        corpus, numbered, window=window, shards=shards, threads=threads, progress=progress
+    )
+    columns = [counts.pairs]
+    for side in numbered.pairs.T:
+        columns += [by_number(counts.occurrences, side), by_number(counts.documents, side)]
+    origin = {
         "corpus": corpus.digest,
-        "queries": wanted.checksum,
+        "queries": numbered.checksum,
         "window": window,
         "shards": shards,
         "of_shards": len(corpus.shards),
         "documents": corpus.documents,
     }
-    return pd.DataFrame(dict(zip(COUNTED, columns, strict=True))), about
+    return PairCounts(pd.DataFrame(dict(zip(COUNTED, columns, strict=True))), origin)
 
 
-def write_counts(path: Path, frame: pd.DataFrame, about: dict[str, Any]) -> None:
+def write_counts(path: Path, counts: PairCounts) -> None:
     """Write a table with counts, whole or not at all."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), _ABOUT: json.dumps(about, sort_keys=True)}
+    table = pa.Table.from_pandas(counts.frame, preserve_index=False)
+    origin = json.dumps(counts.origin, sort_keys=True)
+    metadata = {**(table.schema.metadata or {}), _ORIGIN: origin}
     with atomic(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
-def add_up(paths: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_counts(path: Path) -> PairCounts:
+    """A table that `write_counts` wrote. Raises InputError for any other file."""
+    try:
+        table = pq.read_table(path)
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path} is not a whole Parquet file ({error})") from error
+    origin = json.loads((table.schema.metadata or {}).get(_ORIGIN, b"{}"))
+    if not origin:
+        raise InputError(f"{path} holds no counts of `rote ngrams count`")
+    return PairCounts(table.to_pandas(), origin)
+
+
+def add_up(paths: Sequence[Path]) -> PairCounts:
     """Sum of the counts of disjoint parts.
+
+    Args:
+        paths: one file or more, which `write_counts` wrote.
 
     Raises:
         InputError: for parts of different countings, shards counted twice, or shards that are
             missing.
     """
-    total, about = None, {}
-    for path in paths:
-        try:
-            table = pq.read_table(path)
-        except (FileNotFoundError, pa.ArrowInvalid) as error:
-            raise InputError(f"{path} is not a whole Parquet file ({error})") from error
-        own = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
-        if not own:
-            raise InputError(f"{path} holds no counts of `rote ngrams count`")
-        frame = table.to_pandas()
-        if total is None:
-            total, about = frame, own
-            continue
-        for key, what in (
-            ("corpus", "another corpus"),
-            ("queries", "other pairs"),
-            ("window", "another window"),
-        ):
-            if own[key] != about[key]:
+    total, origin = read_counts(paths[0])
+    for path in paths[1:]:
+        part = read_counts(path)
+        for key, difference in _DIFFERENCES.items():
+            if part.origin[key] != origin[key]:
                 raise InputError(
-                    f"{path} was counted with {what} than {paths[0]}; parts must be of one counting"
+                    f"{path} was counted with {difference} than {paths[0]}; parts must be of one "
+                    "counting"
                 )
-        if twice := set(own["shards"]) & set(about["shards"]):
+        if twice := set(part.origin["shards"]) & set(origin["shards"]):
             raise InputError(f"{path} counts shard {min(twice)} once more; give every part once")
-        total[COUNTED] += frame[COUNTED]
-        about["shards"] = sorted([*about["shards"], *own["shards"]])
-    if missing := set(range(about["of_shards"])) - set(about["shards"]):
+        total[COUNTED] += part.frame[COUNTED]
+        origin["shards"] = sorted([*origin["shards"], *part.origin["shards"]])
+    if missing := set(range(origin["of_shards"])) - set(origin["shards"]):
         raise InputError(
             f"shard {min(missing)} is in none of the parts ({len(missing)} of "
-            f"{about['of_shards']} missing)"
+            f"{origin['of_shards']} missing)"
         )
-    return total, about
+    return PairCounts(total, origin)

@@ -11,7 +11,7 @@ from rote.ngrams.infinity import suffix_array
 
 _BUCKETS = 64
 _JIT = {"nogil": True, "cache": True}
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # of the hash that spreads n-grams over buckets
 
 
 class NGramTable(NamedTuple):
@@ -21,48 +21,55 @@ class NGramTable(NamedTuple):
     counts: np.ndarray  # (m,) int64 occurrences
 
     def top(self, number: int) -> "NGramTable":
-        """The most frequent ones, ties in the order of their ids."""
-        best = np.lexsort((*self.ngrams.T[::-1], -self.counts))[:number]
-        return NGramTable(self.ngrams[best], self.counts[best])
+        """The `number` most frequent ones, ties in the order of their ids."""
+        order = np.lexsort((*self.ngrams.T[::-1], -self.counts))[:number]
+        return NGramTable(self.ngrams[order], self.counts[order])
 
 
-def table(corpus: Corpus, n: int, *, least: int = 1) -> NGramTable:
-    """Every n-gram that occurs at least `least` times.
+def table(corpus: Corpus, n: int, *, min_count: int = 1) -> NGramTable:
+    """Every n-gram that occurs at least `min_count` times.
 
     n-grams that fit into 64 bits are packed, spread over buckets by hash and sorted bucket by
-    bucket: 8 bytes per token, given back as the table grows. Longer ones are read off a suffix
-        array.
+    bucket: 8 bytes per token, released as the table grows. Longer ones are read off a suffix array.
+
+    Args:
+        corpus: to count in.
+        n: length of the n-grams in tokens.
+        min_count: n-grams that occur less often are left out.
+
+    Returns:
+        The n-grams, in no particular order.
 
     Raises:
-        InputError: for n or least below 1.
+        InputError: for n or min_count below 1.
     """
-    if n < 1 or least < 1:
-        raise InputError(f"n and least must be at least 1, given {n} and {least}")
-    kind = np.uint16 if corpus.types <= 2**16 else np.uint32
+    if n < 1 or min_count < 1:
+        raise InputError(f"n and min_count must be at least 1, given {n} and {min_count}")
+    dtype = np.uint16 if corpus.types <= 2**16 else np.uint32
     bits = max(int(corpus.types - 1).bit_length(), 1)
     if n * bits > 64:
-        return _by_suffixes(corpus, n, least, kind)
+        return _by_suffixes(corpus, n, min_count, dtype)
     sizes = np.zeros(_BUCKETS, np.int64)
     for shard in corpus.shards:
         _sizes(shard.tokens, shard.offsets, n, np.uint64(bits), sizes)
     ends = np.cumsum(sizes)
     packed = np.empty(int(ends[-1]), np.uint64)
-    at = ends - sizes
+    cursors = ends - sizes
     for shard in corpus.shards:
-        _fill(shard.tokens, shard.offsets, n, np.uint64(bits), at, packed)
+        _fill(shard.tokens, shard.offsets, n, np.uint64(bits), cursors, packed)
         shard.release()
-    ngrams, counts = np.empty((0, n), kind), np.empty(0, np.int64)
+    ngrams = np.empty((0, n), dtype)
+    counts = np.empty(0, np.int64)
     for end, size in zip(ends[::-1], sizes[::-1], strict=True):
         bucket = packed[end - size :]
         bucket.sort()
-        distinct, found = _runs(bucket, least)
-        have = len(counts)
-        ngrams.resize(
-            (have + distinct, n), refcheck=False
-        )  # grown and given back in place: nothing is held twice
-        counts.resize(have + distinct, refcheck=False)
-        _unpack(bucket[:distinct], np.uint64(bits), ngrams[have:])
-        counts[have:] = found
+        distinct, bucket_counts = _runs(bucket, min_count)
+        size_before = len(counts)
+        # grown and released in place: nothing is in memory twice
+        ngrams.resize((size_before + distinct, n), refcheck=False)
+        counts.resize(size_before + distinct, refcheck=False)
+        _unpack(bucket[:distinct], np.uint64(bits), ngrams[size_before:])
+        counts[size_before:] = bucket_counts
         del bucket
         packed.resize(int(end - size), refcheck=False)
     return NGramTable(ngrams, counts)
@@ -70,6 +77,7 @@ def table(corpus: Corpus, n: int, *, least: int = 1) -> NGramTable:
 
 @njit(**_JIT)
 def _sizes(tokens, offsets, n, bits, sizes):
+    """Count the n-grams of each bucket."""
     for document in range(len(offsets) - 1):
         for at in range(offsets[document], offsets[document + 1] - n + 1):
             key = np.uint64(0)
@@ -79,25 +87,26 @@ def _sizes(tokens, offsets, n, bits, sizes):
 
 
 @njit(**_JIT)
-def _fill(tokens, offsets, n, bits, place, packed):
+def _fill(tokens, offsets, n, bits, cursors, packed):
+    """Write the packed n-grams into their buckets, each from its cursor on."""
     for document in range(len(offsets) - 1):
         for at in range(offsets[document], offsets[document + 1] - n + 1):
             key = np.uint64(0)
             for i in range(n):
                 key = (key << bits) | np.uint64(tokens[at + i])
             bucket = np.int64((key * _MULTIPLIER) >> np.uint64(58))
-            packed[place[bucket]] = key
-            place[bucket] += 1
+            packed[cursors[bucket]] = key
+            cursors[bucket] += 1
 
 
 @njit(**_JIT)
-def _runs(keys, least):
+def _runs(keys, min_count):
     """Run lengths of sorted keys: the distinct ones, moved to the front, and their counts."""
     distinct, begin = 0, 0
     counts = np.empty(len(keys), np.uint32)
     for at in range(1, len(keys) + 1):
         if at == len(keys) or keys[at] != keys[begin]:
-            if at - begin >= least:
+            if at - begin >= min_count:
                 keys[distinct] = keys[begin]
                 counts[distinct] = at - begin
                 distinct += 1
@@ -107,6 +116,7 @@ def _runs(keys, least):
 
 @njit(**_JIT)
 def _unpack(packed, bits, out):
+    """Token ids (m, n) of packed n-grams (m,)."""
     mask = (np.uint64(1) << bits) - np.uint64(1)
     for row in range(len(packed)):
         key = packed[row]
@@ -115,8 +125,8 @@ def _unpack(packed, bits, out):
             key >>= bits
 
 
-def _by_suffixes(corpus: Corpus, n: int, least: int, kind: type) -> NGramTable:
-    """n-grams stand side by side in the suffix array of all shards together."""
+def _by_suffixes(corpus: Corpus, n: int, min_count: int, dtype: type) -> NGramTable:
+    """The table by a suffix array of all shards together, where equal n-grams are neighbors."""
     tokens = np.concatenate([shard.tokens for shard in corpus.shards])
     starts = np.cumsum([0, *(len(shard.tokens) for shard in corpus.shards)])
     offsets = [
@@ -126,24 +136,27 @@ def _by_suffixes(corpus: Corpus, n: int, least: int, kind: type) -> NGramTable:
     ends = np.repeat(bounds[1:], np.diff(bounds))
     order = suffix_array(tokens, bounds, corpus.types)
     order = order[order + n <= ends[order]]
-    first, counts = _neighbors(tokens, order, n)
-    keep = counts >= least
-    places = first[keep][:, None] + np.arange(n)
-    return NGramTable(tokens[places].astype(kind), counts[keep])
+    first, counts = _suffix_runs(tokens, order, n)
+    frequent = counts >= min_count
+    positions = first[frequent][:, None] + np.arange(n)
+    return NGramTable(tokens[positions].astype(dtype), counts[frequent])
 
 
 @njit(**_JIT)
-def _neighbors(tokens, order, n):
-    first, counts, distinct = np.empty(len(order), np.int64), np.zeros(len(order), np.int64), 0
-    for place in range(len(order)):
+def _suffix_runs(tokens, order, n):
+    """First position and count of each distinct n-gram, from suffixes in order."""
+    first = np.empty(len(order), np.int64)
+    counts = np.zeros(len(order), np.int64)
+    distinct = 0
+    for row in range(len(order)):
         same = distinct > 0
         if same:
             for i in range(n):
-                if tokens[order[place] + i] != tokens[first[distinct - 1] + i]:
+                if tokens[order[row] + i] != tokens[first[distinct - 1] + i]:
                     same = False
                     break
         if not same:
-            first[distinct] = order[place]
+            first[distinct] = order[row]
             distinct += 1
         counts[distinct - 1] += 1
     return first[:distinct], counts[:distinct]

@@ -1,4 +1,4 @@
-"""∞-gram probabilities by suffix arrays: the longest context that occurs, and what followed it.
+"""∞-gram probabilities by suffix arrays: the longest context that occurs, and its continuations.
 
 The suffix array of a shard lies beside its tokens and is mapped, never loaded. Suffixes end with
 their document, so nothing is matched across documents. (Infini-gram, Liu et al. 2024, without its
@@ -20,31 +20,34 @@ _JIT = {"nogil": True, "cache": True}
 
 
 class InfinityGram:
-    """The ∞-gram model of a corpus. Its suffix arrays are built on first use and kept in the corpus
-    folder.
+    """The ∞-gram model of a corpus (Liu et al. 2024, section 3).
+
+    Its suffix arrays are built on first use and stored in the corpus folder.
 
     Args:
+        corpus: to count in.
         shards: how many of the corpus's shards are read, from the first; 0 reads all.
     """
 
     def __init__(self, corpus: Corpus, shards: int = 0):
-        self.corpus, self._shards = corpus, corpus.shards[: shards or None]
-        self._suffixes = [_mapped(corpus, number) for number in range(len(self._shards))]
+        self.corpus = corpus
+        self._shards = corpus.shards[: shards or None]
+        self._suffixes = [_map_suffixes(corpus, number) for number in range(len(self._shards))]
 
     def count(self, ngram: NGram) -> int:
         """Occurrences of an n-gram; of the empty one, the number of tokens."""
         return self._count(np.array(self._ids(ngram), np.int64))
 
     def probability(self, context: NGram, token: NGram) -> float:
-        """P(token | context): C(suffix ⊕ token) / C(suffix) for the longest suffix of the context
-        that occurs.
+        """P(token | context): C(suffix ⊕ token) / C(suffix), the longest suffix that occurs.
 
-        `context` and `token` are text, which the corpus's own analyser splits, or token ids; a
-        context may be empty.
+        Args:
+            context: text, which the corpus's own analyser splits, or token ids; may be empty.
+            token: text of one unit, or one id.
         """
-        return self.after(context, token).probability
+        return self.continuation(context, token).probability
 
-    def after(self, context: NGram, token: NGram) -> "After":
+    def continuation(self, context: NGram, token: NGram) -> "Continuation":
         """`probability` with the counts behind it and the length of the suffix.
 
         Raises:
@@ -55,20 +58,22 @@ class InfinityGram:
             raise InputError(
                 f"token {token!r} must be one {self.corpus.analyser.unit}, it is {len(following)}"
             )
-        return self.after_ids(self._ids(context), following[0])
+        return self.continuation_ids(self._ids(context), following[0])
 
-    def after_ids(self, context: Sequence[int], token: int) -> "After":
-        """`after` for token ids as they are; −1 is a word that the corpus lacks."""
-        before, following = np.array(context, np.int64), token
-        longest, misses = 0, len(before) + 1  # a suffix of a suffix that occurs occurs too
-        while longest + 1 < misses:
-            middle = (longest + misses) // 2
-            if self._count(before[len(before) - middle :]):
-                longest = middle
+    def continuation_ids(self, context: Sequence[int], token: int) -> "Continuation":
+        """`continuation` for token ids as they are; −1 is a word that the corpus lacks."""
+        ids = np.array(context, np.int64)
+        # bisection of the suffix's length: a suffix of a suffix that occurs occurs too
+        occurring, missing = 0, len(ids) + 1
+        while occurring + 1 < missing:
+            middle = (occurring + missing) // 2
+            if self._count(ids[len(ids) - middle :]):
+                occurring = middle
             else:
-                misses = middle
-        suffix = before[len(before) - longest :]
-        return After(self._count(np.append(suffix, following)), self._count(suffix), longest)
+                missing = middle
+        suffix = ids[len(ids) - occurring :]
+        followed = self._count(np.append(suffix, token))
+        return Continuation(followed, self._count(suffix), occurring)
 
     def _ids(self, ngram: NGram) -> tuple[int, ...]:
         if isinstance(ngram, (str, bytes)) and not ngram.strip():
@@ -85,34 +90,43 @@ class InfinityGram:
         return int(total)
 
 
-class After(NamedTuple):
+class Continuation(NamedTuple):
     """A token after the longest context that occurs."""
 
     followed: int  # occurrences of that context with the token behind it
     occurrences: int  # of that context
-    context: int  # its length
+    context: int  # its length in tokens
 
     @property
     def probability(self) -> float:
+        """Share of the occurrences that the token follows; 0 if there are none."""
         return self.followed / self.occurrences if self.occurrences else 0.0
 
 
 def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndarray:
-    """Positions of all suffixes in order, (T,) int32 or int64; a suffix ends with its document.
+    """Positions of all suffixes in order; a suffix ends with its document.
 
     Sorted by as many tokens as fit into 64 bits, then by doubling within groups that are still
     equal (Larsson and Sadakane 2007).
+
+    Args:
+        tokens: (T,) ids in [0, types).
+        offsets: (D + 1,) from 0 to T.
+        types: number of token ids.
+
+    Returns:
+        (T,) int32, or int64 from 2^31 tokens on.
     """
     size = len(tokens)
-    kind = np.int32 if size < 2**31 else np.int64
+    dtype = np.int32 if size < 2**31 else np.int64
     if size == 0:
-        return np.empty(0, kind)
+        return np.empty(0, dtype)
     bits = int(types).bit_length()  # tokens are shifted by one: 0 is past the end
     depth = max(63 // bits, 1)
     owner = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
     keys = _packed(tokens, offsets, owner, bits, depth)
-    order = np.argsort(keys, kind="stable").astype(kind)
-    rank = np.empty(size, kind)
+    order = np.argsort(keys, kind="stable").astype(dtype)
+    rank = np.empty(size, dtype)
     _first_ranks(keys, order, rank)
     del keys
     while _refine(order, rank, owner, offsets, depth):
@@ -122,6 +136,7 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
 
 @njit(**_JIT)
 def _packed(tokens, offsets, owner, bits, depth):
+    """The next `depth` tokens of every suffix in one number, (T,) int64."""
     keys = np.empty(len(tokens), np.int64)
     for at in range(len(tokens)):
         end = offsets[owner[at] + 1]
@@ -136,19 +151,23 @@ def _packed(tokens, offsets, owner, bits, depth):
 
 @njit(**_JIT)
 def _first_ranks(keys, order, rank):
+    """Rank of every suffix: the first index in `order` of its group of equal keys."""
     first = 0
-    for place in range(len(order)):
-        if place and keys[order[place]] != keys[order[place - 1]]:
-            first = place
-        rank[order[place]] = first
+    for i in range(len(order)):
+        if i and keys[order[i]] != keys[order[i - 1]]:
+            first = i
+        rank[order[i]] = first
 
 
 @njit(**_JIT)
 def _refine(order, rank, owner, offsets, depth):
-    """Sort every group of equal rank by the rank `depth` further on; returns whether groups are
-    left.
+    """Sort every group of equal rank by the rank `depth` further on.
+
+    Returns:
+        Whether groups of more than one suffix may be left.
     """
-    size, begin, left = len(order), 0, False
+    size = len(order)
+    begin, left = 0, False
     while begin < size:
         end = begin + 1
         while end < size and rank[order[end]] == begin:
@@ -158,7 +177,7 @@ def _refine(order, rank, owner, offsets, depth):
             for i in range(end - begin):
                 at = order[begin + i]
                 document = owner[at]
-                # past the end nothing follows: such suffixes are equal, and keep the order of their
+                # past the end nothing follows: such suffixes are equal, in the order of their
                 # documents
                 keys[i] = (
                     rank[at + depth]
@@ -180,9 +199,7 @@ def _refine(order, rank, owner, offsets, depth):
 
 @njit(**_JIT)
 def _compare(tokens, end, at, pattern):
-    """−1, 0 or 1 as the suffix at `at`, cut to the pattern's length, lies before, at or after the
-    pattern.
-    """
+    """−1, 0 or 1: the suffix at `at`, cut to the pattern's length, against the pattern."""
     for i in range(len(pattern)):
         if at + i >= end:
             return -1
@@ -194,8 +211,15 @@ def _compare(tokens, end, at, pattern):
 
 @njit(**_JIT)
 def bounds(tokens, offsets, suffixes, pattern):
-    """The range of suffixes, in the order of `suffix_array`, that begin with a pattern of token
-    ids.
+    """The suffixes that begin with a pattern.
+
+    Args:
+        tokens, offsets: as of `suffix_array`.
+        suffixes: (T,) its result.
+        pattern: (n,) int64 token ids.
+
+    Returns:
+        First index in `suffixes`, and the one after the last.
     """
     edges = np.zeros(2, np.int64)
     for side in range(2):
@@ -212,15 +236,16 @@ def bounds(tokens, offsets, suffixes, pattern):
     return edges[0], edges[1]
 
 
-def _mapped(corpus: Corpus, number: int) -> np.ndarray:
-    shard, path = corpus.shards[number], corpus.folder / f"suffixes-{number:05d}.bin"
-    kind = np.dtype("<i4" if len(shard.tokens) < 2**31 else "<i8")
+def _map_suffixes(corpus: Corpus, number: int) -> np.ndarray:
+    """The suffix array of a shard (T,), mapped; written first where it is not there."""
+    shard = corpus.shards[number]
+    path = corpus.folder / f"suffixes-{number:05d}.bin"
+    dtype = np.dtype("<i4" if len(shard.tokens) < 2**31 else "<i8")
     if len(shard.tokens) == 0:
-        return np.empty(0, kind)
-    if not path.is_file() or path.stat().st_size != len(shard.tokens) * kind.itemsize:
+        return np.empty(0, dtype)
+    if not path.is_file() or path.stat().st_size != len(shard.tokens) * dtype.itemsize:
+        suffixes = suffix_array(shard.tokens, shard.offsets, corpus.types)
         with atomic(path) as temporary:
-            suffix_array(shard.tokens, shard.offsets, corpus.types).astype(kind, copy=False).tofile(
-                temporary
-            )
+            suffixes.astype(dtype, copy=False).tofile(temporary)
     with path.open("rb") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), kind)
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)

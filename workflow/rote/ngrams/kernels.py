@@ -1,8 +1,9 @@
-"""Compiled kernels of the n-gram counter. They release the interpreter lock, so blocks can be
-counted side by side.
+"""Compiled kernels of the n-gram counter.
 
-Hashes are polynomials in 64-bit arithmetic, rolled along a document; a hit counts only after its
-tokens were compared.
+They release the interpreter lock, so blocks can be counted side by side. Hashes are polynomials in
+64-bit arithmetic, rolled along a document; a hit counts only after its tokens were compared.
+Arrays are those of one block of a corpus: `tokens` (T,) of an unsigned type, `offsets` (D + 1,)
+int64, document d at tokens[offsets[d] : offsets[d + 1]].
 """
 
 import numpy as np
@@ -10,8 +11,9 @@ from numba import njit
 
 BASE = np.uint64(0x9E3779B97F4A7C15)  # of the rolling hash; odd
 _MIX = np.uint64(0xD6E8FEB86659FD93)
-_ONE, _HALF, _SIX, _SIXTY_THREE = np.uint64(1), np.uint64(32), np.uint64(6), np.uint64(63)
-_STRETCH = 1024  # places hashed before their candidates may have to be looked up
+_ONE, _HALF = np.uint64(1), np.uint64(32)
+_SIX, _SIXTY_THREE = np.uint64(6), np.uint64(63)  # a word has 2^6 bits
+_STRETCH = 1024  # positions hashed before their candidates may have to be looked up
 _JIT = {"nogil": True, "cache": True}
 
 
@@ -23,19 +25,23 @@ def _mixed(h):
 
 @njit(**_JIT)
 def hashes(grams, base):
-    """Hash of every row of token ids, (m,) uint64."""
-    found = np.zeros(len(grams), np.uint64)
+    """Hash of every row of token ids (m, n), (m,) uint64."""
+    result = np.zeros(len(grams), np.uint64)
     for row in range(len(grams)):
         for at in range(grams.shape[1]):
-            found[row] = found[row] * base + np.uint64(grams[row, at])
-    return found
+            result[row] = result[row] * base + np.uint64(grams[row, at])
+    return result
 
 
 @njit(**_JIT)
 def fill_table(keys, slots, sieve):
     """Open addressing with linear probing, by hash, and one bit per hash in `sieve`.
 
-    A slot is (hash, row number), the row as uint64 and one too large: 0 is a free slot.
+    Args:
+        keys: (m,) uint64 hashes.
+        slots: (s, 2) uint64 zeros, s a power of two above m; becomes (hash, row number), the row
+            one too large: 0 is a free slot.
+        sieve: (w,) uint64 zeros, w a power of two; becomes a bitmap of mixed hashes.
     """
     mask, bits = np.uint64(len(slots) - 1), np.uint64(len(sieve) * 64 - 1)
     for row in range(len(keys)):
@@ -72,40 +78,46 @@ def scan(
     every,
     gap,
     hit_gram,
-    hit_place,
+    hit_position,
 ):
-    """One pass over the documents of a block for the n-grams in `grams`; returns the number of hits
-    written.
+    """One pass over the documents of a block for the n-grams in `grams`.
 
-    Places whose hash passes the sieve are gathered first, then looked up together: so their cache
-    misses overlap.
+    Positions whose hash passes the sieve are gathered first, then looked up together: so their
+    cache misses overlap.
 
     Args:
-        tokens, offsets: the block, document d at tokens[offsets[d] : offsets[d + 1]].
+        tokens, offsets: the block.
         base: of the hash. If `packed`, n-grams fit into 64 bits in that base: the hash is the
             n-gram, and equal hashes need no comparison of the tokens.
         grams: (m, n) token ids, distinct rows.
+        slots, sieve: of the rows' hashes, see `fill_table`.
         tallies: (m, 4) by row: occurrences and documents, counted up, and the last document with a
             hit.
-        origin: place of each token in the block that stop words were taken from; empty if none
-            were.
-        every: True writes every occurrence (place: position + gap · document), False the documents
-            that hold it.
-        hit_gram, hit_place: row and place of each hit, in order.
+        origin: (T,) position of each token in the block before stop words were dropped; empty if
+            none were.
+        every: True writes every occurrence (its position + gap · document), False the documents
+            that contain the n-gram.
+        gap: added to the positions per document, so that a window never crosses documents.
+        hit_gram, hit_position: (T,) written: row, and position or document, of each hit, in order.
+
+    Returns:
+        The number of hits written.
     """
     n = grams.shape[1]
     bits, mask = np.uint64(len(sieve) * 64 - 1), np.uint64(len(slots) - 1)
     power = _ONE
     for _ in range(n - 1):
         power *= base
-    places, keys = np.empty(2 * _STRETCH, np.int64), np.empty(2 * _STRETCH, np.uint64)
-    first, held = np.empty(2 * _STRETCH, np.uint64), np.empty(2 * _STRETCH, np.uint64)
+    # candidates: position, hash, slot of the hash, hash in that slot, row in that slot
+    positions = np.empty(2 * _STRETCH, np.int64)
+    keys = np.empty(2 * _STRETCH, np.uint64)
+    first_slots = np.empty(2 * _STRETCH, np.uint64)
+    slot_keys = np.empty(2 * _STRETCH, np.uint64)
     rows = np.empty(2 * _STRETCH, np.int64)
-    behind, candidates = (
-        np.uint64(n - 1),
-        np.uint64(0),
-    )  # unsigned indices: no check for negative ones in the hot loop
-    hits = holder = 0
+    # unsigned indices: no check for negative ones in the hot loop
+    behind = np.uint64(n - 1)
+    candidates = np.uint64(0)
+    hits = current = 0
     documents = len(offsets) - 1
     for document in range(documents):
         begin, end = offsets[document], offsets[document + 1] - n + 1
@@ -117,7 +129,7 @@ def scan(
             for at in range(np.uint64(begin), np.uint64(max(begin, min(end, begin + _STRETCH)))):
                 h = h * base + np.uint64(tokens[at + behind])
                 bit = _mixed(h) & bits
-                places[candidates] = at
+                positions[candidates] = at
                 candidates += (sieve[bit >> _SIX] >> (bit & _SIXTY_THREE)) & _ONE
                 h -= np.uint64(tokens[at]) * power
             begin += _STRETCH
@@ -126,21 +138,19 @@ def scan(
                 for i in range(np.int64(candidates)):
                     key = np.uint64(0)
                     for j in range(n):
-                        key = key * base + np.uint64(tokens[places[i] + j])
+                        key = key * base + np.uint64(tokens[positions[i] + j])
                     slot = (_mixed(key) >> _HALF) & mask
-                    keys[i], first[i], held[i], rows[i] = (
-                        key,
-                        slot,
-                        slots[slot, 0],
-                        np.int64(slots[slot, 1]) - 1,
-                    )
-                found = 0
+                    keys[i] = key
+                    first_slots[i] = slot
+                    slot_keys[i] = slots[slot, 0]
+                    rows[i] = np.int64(slots[slot, 1]) - 1
+                matches = 0
                 for i in range(np.int64(candidates)):
-                    row, at = rows[i], places[i]
+                    row, at = rows[i], positions[i]
                     if row >= 0 and not (
-                        held[i] == keys[i] and (packed or _same(tokens, at, grams, row))
+                        slot_keys[i] == keys[i] and (packed or _same(tokens, at, grams, row))
                     ):
-                        slot = (first[i] + _ONE) & mask
+                        slot = (first_slots[i] + _ONE) & mask
                         row = -1
                         while slots[slot, 1] != 0:
                             other = np.int64(slots[slot, 1]) - 1
@@ -150,20 +160,22 @@ def scan(
                                 row = other
                                 break
                             slot = (slot + _ONE) & mask
-                    rows[found], places[found] = row, at
-                    found += row >= 0
-                for i in range(found):
-                    row, at = rows[i], places[i]
-                    while at >= offsets[holder + 1]:
-                        holder += 1
-                    new = tallies[row, 2] != holder
+                    rows[matches], positions[matches] = row, at
+                    matches += row >= 0
+                for i in range(matches):
+                    row, at = rows[i], positions[i]
+                    while at >= offsets[current + 1]:
+                        current += 1
+                    new = tallies[row, 2] != current
                     tallies[row, 0] += 1
                     tallies[row, 1] += new
-                    tallies[row, 2] = holder
+                    tallies[row, 2] = current
                     if every or new:
                         hit_gram[hits] = row
-                        hit_place[hits] = (
-                            (origin[at] if len(origin) else at) + gap * holder if every else holder
+                        hit_position[hits] = (
+                            (origin[at] if len(origin) else at) + gap * current
+                            if every
+                            else current
                         )
                         hits += 1
                 candidates = np.uint64(0)
@@ -173,27 +185,39 @@ def scan(
 
 
 @njit(**_JIT)
-def without(tokens, offsets, skip, kept, kept_offsets, origin):
-    """Copy a block leaving out the token ids marked in `skip`; `origin` gets each kept token's
-    place in the block.
+def drop_tokens(tokens, offsets, skip, out_tokens, out_offsets, origin):
+    """Copy a block without some token ids.
+
+    Args:
+        tokens, offsets: the block.
+        skip: bool marks by token id; ids beyond its length are not skipped.
+        out_tokens, out_offsets: written: the block without them.
+        origin: (T,) written: each remaining token's position in the block.
+
+    Returns:
+        The number of remaining tokens.
     """
-    out = 0
-    kept_offsets[0] = 0
+    size = 0
+    out_offsets[0] = 0
     for document in range(len(offsets) - 1):
         for at in range(offsets[document], offsets[document + 1]):
             token = tokens[at]
             if token >= len(skip) or not skip[token]:
-                kept[out] = token
-                origin[out] = at
-                out += 1
-        kept_offsets[document + 1] = out
-    return out
+                out_tokens[size] = token
+                origin[size] = at
+                size += 1
+        out_offsets[document + 1] = size
+    return size
 
 
 @njit(**_JIT)
-def postings(hit_gram, hit_place, hits, starts, places):
-    """Counting sort of hits by n-gram, keeping their order: places[starts[g] : starts[g + 1]] are
-    those of g.
+def postings(hit_gram, hit_position, hits, starts, positions):
+    """Counting sort of hits by n-gram, keeping their order.
+
+    Args:
+        hit_gram, hit_position: n-gram and position (or document) of each of `hits` hits.
+        starts: (G + 1,) int64, written.
+        positions: (hits,) written: positions[starts[g] : starts[g + 1]] are those of n-gram g.
     """
     starts[:] = 0
     for hit in range(hits):
@@ -202,7 +226,7 @@ def postings(hit_gram, hit_place, hits, starts, places):
         starts[number] += starts[number - 1]
     for hit in range(hits):
         number = hit_gram[hit]
-        places[starts[number]] = hit_place[hit]
+        positions[starts[number]] = hit_position[hit]
         starts[number] += 1
     for number in range(len(starts) - 1, 0, -1):
         starts[number] = starts[number - 1]
@@ -210,17 +234,23 @@ def postings(hit_gram, hit_place, hits, starts, places):
 
 
 @njit(**_JIT)
-def bitmaps(starts, places, documents, dense, bits):
-    """One bit per document for each n-gram with a row (≥ 0) in `dense`."""
+def bitmaps(starts, documents, dense, bits):
+    """One bit per document for each frequent n-gram.
+
+    Args:
+        starts, documents: postings, see `postings`.
+        dense: (G,) row of each n-gram in `bits`; -1 for those without.
+        bits: (rows, words) uint64 zeros, written.
+    """
     for number in range(len(dense)):
         if dense[number] >= 0:
             for at in range(starts[number], starts[number + 1]):
-                place = places[at]
-                bits[dense[number], place >> 6] |= _ONE << np.uint64(place & 63)
+                document = documents[at]
+                bits[dense[number], document >> 6] |= _ONE << np.uint64(document & 63)
 
 
 @njit(inline="always")
-def _ones(word):
+def _popcount(word):
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + (
         (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
@@ -230,19 +260,17 @@ def _ones(word):
 
 
 @njit(inline="always")
-def _gallop(places, begin, end, wanted):
-    """First position in places[begin:end] that is not below `wanted`: doubling steps, then
-    bisection.
-    """
+def _gallop(values, begin, end, target):
+    """First index in [begin, end) whose value is not below `target`: doubling, then bisection."""
     step = 1
     low = begin
-    while low + step < end and places[low + step] < wanted:
+    while low + step < end and values[low + step] < target:
         low += step
         step *= 2
     high = min(low + step + 1, end)
     while low < high:
         middle = (low + high) >> 1
-        if places[middle] < wanted:
+        if values[middle] < target:
             low = middle + 1
         else:
             high = middle
@@ -250,9 +278,14 @@ def _gallop(places, begin, end, wanted):
 
 
 @njit(**_JIT)
-def together(pairs, starts, places, dense, bits, found):
-    """Add to `found` the documents that hold both n-grams of each pair, from sorted distinct
-    document numbers.
+def count_shared_documents(pairs, starts, documents, dense, bits, counts):
+    """Count the documents that contain both n-grams of each pair.
+
+    Args:
+        pairs: (P, 2) n-gram numbers; -1 occurs nowhere.
+        starts, documents: postings, sorted distinct document numbers of each n-gram.
+        dense, bits: of the frequent n-grams, see `bitmaps`.
+        counts: (P,) int64, added to.
     """
     for row in range(len(pairs)):
         a, b = pairs[row, 0], pairs[row, 1]
@@ -267,36 +300,43 @@ def together(pairs, starts, places, dense, bits, found):
         count = 0
         if dense[a] >= 0:  # then b, which is no rarer, has a bitmap too
             for word in range(bits.shape[1]):
-                count += _ones(bits[dense[a], word] & bits[dense[b], word])
+                count += _popcount(bits[dense[a], word] & bits[dense[b], word])
         elif dense[b] >= 0:
             for at in range(starts[a], starts[a + 1]):
-                place = places[at]
-                count += np.int64((bits[dense[b], place >> 6] >> np.uint64(place & 63)) & _ONE)
+                document = documents[at]
+                block = bits[dense[b], document >> 6]
+                count += np.int64((block >> np.uint64(document & 63)) & _ONE)
         elif size_b > 16 * size_a:
             other, end = starts[b], starts[b + 1]
             for at in range(starts[a], starts[a + 1]):
-                other = _gallop(places, other, end, places[at])
+                other = _gallop(documents, other, end, documents[at])
                 if other == end:
                     break
-                count += places[other] == places[at]
+                count += documents[other] == documents[at]
         else:
-            i, j, end_i, end_j = starts[a], starts[b], starts[a + 1], starts[b + 1]
+            i, j = starts[a], starts[b]
+            end_i, end_j = starts[a + 1], starts[b + 1]
             while i < end_i and j < end_j:
-                if places[i] < places[j]:
+                if documents[i] < documents[j]:
                     i += 1
-                elif places[i] > places[j]:
+                elif documents[i] > documents[j]:
                     j += 1
                 else:
                     count += 1
                     i += 1
                     j += 1
-        found[row] += count
+        counts[row] += count
 
 
 @njit(**_JIT)
-def near(pairs, starts, places, window, found):
-    """Add the occurrences of each pair's first n-gram that have the second within `window` places,
-    before or after.
+def count_within_window(pairs, starts, positions, window, counts):
+    """Count the occurrences of each pair's first n-gram that have the second within a window.
+
+    Args:
+        pairs: (P, 2) n-gram numbers; -1 occurs nowhere.
+        starts, positions: postings, ascending positions of each n-gram.
+        window: largest distance of the two starts, before or after.
+        counts: (P,) int64, added to.
     """
     for row in range(len(pairs)):
         a, b = pairs[row, 0], pairs[row, 1]
@@ -304,8 +344,8 @@ def near(pairs, starts, places, window, found):
             continue
         j, end = starts[b], starts[b + 1]
         for i in range(starts[a], starts[a + 1]):
-            while j < end and places[j] < places[i] - window:
+            while j < end and positions[j] < positions[i] - window:
                 j += 1
             if j == end:
                 break
-            found[row] += places[j] <= places[i] + window
+            counts[row] += positions[j] <= positions[i] + window

@@ -1,5 +1,4 @@
-"""ResMem for a model of your own: keep the model, store its training residuals, add back what
-neighbors say.
+"""ResMem for any fitted model: keep the model, store its training residuals, add back neighbors'.
 
     model = ResMemClassifier(fitted, embed=features).fit(X, y).tune(X_valid, y_valid)
     model.predict_proba(X_test)
@@ -9,7 +8,7 @@ the training residuals onehot(y_i) − p_T(x_i) over the k nearest embeddings, w
 (Yang, Lukasik, Nagarajan, Li, Rawat, Zaheer, Menon, Kumar 2023, section 3.)
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rote.resmem.scoring import (
     BANDWIDTH_GRID,
@@ -25,6 +24,10 @@ from rote.resmem.scoring import (
     sweep,
     vote,
 )
+
+if TYPE_CHECKING:
+    from rote.resmem.classifier import ResMemClassifier
+    from rote.resmem.regressor import ResMemRegressor
 
 __all__ = [
     "BANDWIDTH_GRID",
@@ -45,9 +48,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The estimators bring scikit-learn, which takes longer to import than most of what needs only
-    the scores.
-    """
+    """The estimators bring scikit-learn, which takes longer to import than all that scores need."""
     if name == "ResMemClassifier":
         from rote.resmem.classifier import ResMemClassifier
 

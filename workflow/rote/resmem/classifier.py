@@ -1,18 +1,16 @@
 """A classifier with a memory of its training residuals."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from rote import knn
 from rote.core.errors import InputError
 from rote.resmem.model import ResMem, forward, is_module
 from rote.resmem.scoring import (
-    BANDWIDTH_GRID,
     K_GRID,
     TEMPERATURE_GRID,
     probabilities,
@@ -20,6 +18,8 @@ from rote.resmem.scoring import (
     settings,
     sweep,
 )
+
+MIN_LOGIT = -100.0  # a probability of 0 has a finite logit
 
 
 class ResMemClassifier(ClassifierMixin, ResMem):
@@ -38,10 +38,17 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         engine: exact, torch, ivf or hnsw, see `rote.knn.Datastore`.
 
     Attributes:
-        classes_: labels. base_: the base in use. memory_: the datastore. bandwidth_: σ in use.
+        classes_: labels, (classes,).
+        base_: the base in use.
+        memory_: the datastore, n rows.
+        bandwidth_: σ in use.
+        labels_: (n,) int64, numbers of the memory's labels in `classes_`.
+        logits_: (n, classes) float32, the base's on the memory.
+        tuning_: after `tune`, a list of (setting, accuracy).
     """
 
-    _ARRAYS = ("labels_", "logits_", "classes_")
+    _ARRAYS: ClassVar = ("labels_", "logits_", "classes_")
+    _TARGETS: ClassVar = {}
 
     @staticmethod
     def _default() -> Any:
@@ -50,16 +57,22 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         return LogisticRegression(max_iter=1000)
 
     def fit(self, X: Any, y: Any) -> "ResMemClassifier":
-        """Fit the base unless it is, and remember its residuals on X (n, ...) and y (n,).
+        """Fit the base unless it is fitted, and store its residuals.
+
+        Args:
+            X: inputs (n, ...).
+            y: labels (n,).
+
+        Returns:
+            The model.
 
         Raises:
-            InputError: for labels that the base does not know, or targets and inputs of different
-                number.
+            InputError: for parameters out of their range, labels that the base does not know, or
+                targets and inputs of different number.
         """
         self._check()
-        X, y = self._inputs(X, y, reset=True)
+        X, y = self._examples(X, y, reset=True)
         check_classification_targets(y)
-        self._paired(X, y)
         self._start(X, y)
         if is_module(self.base_):
             logits = forward(self.base_, X)
@@ -67,27 +80,27 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         else:
             self.classes_ = self.base_.classes_
             logits = self._logits(X)
-        self.labels_, self.logits_ = self._numbers(y), logits.astype(np.float32)
+        self.labels_ = self._numbers(y)
+        self.logits_ = logits.astype(np.float32)
         self._remember(self._embedded(X))
         return self
 
     def add(self, X: Any, y: Any) -> "ResMemClassifier":
-        """Let the memory grow by the residuals of further examples; the base stays."""
+        """Add the residuals of further examples to the memory; the base stays.
+
+        Arguments, result and errors as of `fit`.
+        """
         check_is_fitted(self, "memory_")
-        X, y = self._inputs(X, y)
-        self._paired(X, y)
-        labels, logits = self._numbers(y), self._logits(X).astype(np.float32)
+        X, y = self._examples(X, y)
+        labels = self._numbers(y)
+        logits = self._logits(X).astype(np.float32)
         self.memory_.add(self._embedded(X))
-        self.labels_, self.logits_ = (
-            np.concatenate([self.labels_, labels]),
-            np.concatenate([self.logits_, logits]),
-        )
+        self.labels_ = np.concatenate([self.labels_, labels])
+        self.logits_ = np.concatenate([self.logits_, logits])
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Scores s(x), (n, classes), rows summing to 1; for two classes the second minus the first,
-        (n,).
-        """
+        """Scores s(x), (n, classes), rows summing to 1; for two classes their difference, (n,)."""
         s = self._scores(X)
         return s[:, 1] - s[:, 0] if len(self.classes_) == 2 else s
 
@@ -109,55 +122,48 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         bandwidth: Sequence[float] | None = None,
         temperature: Sequence[float] = TEMPERATURE_GRID,
     ) -> "ResMemClassifier":
-        """Choose k, σ and T by accuracy on validation data that the base was not fitted on; "no
-        memory" may win.
+        """Choose k, σ and T by accuracy on validation data; "no memory" may win.
 
         Args:
+            X: inputs (n, ...) that the base was not fitted on.
+            y: labels (n,).
+            k: numbers of neighbors to try.
             bandwidth: σ to try; by default multiples of the median non-zero distance to the nearest
                 neighbor.
+            temperature: T to try.
 
         Returns:
             The model, with `k`, `bandwidth`, `temperature` and `strength` set (strength 0: no
-            memory), and `tuning_`, a list of (setting, accuracy).
+            memory), and `tuning_`.
+
+        Raises:
+            InputError: as `fit`, and for k < 1.
         """
         self._check()
         check_is_fitted(self, "memory_")
-        X, y = self._inputs(X, y)
-        self._paired(X, y)
-        if any(one < 1 for one in k) or not len(k):
-            raise InputError(f"k must be at least 1, given {list(k)}")
-        numbers, logits = self._numbers(y), self._logits(X)
-        neighbors = self.memory_.search(self._embedded(X), max(k))
-        unit = knn.scale(neighbors.distances)
-        bandwidth = [unit * factor for factor in BANDWIDTH_GRID] if bandwidth is None else bandwidth
+        X, y = self._examples(X, y)
+        neighbors = self._tuning_neighbors(X, k)
+        labels = self._numbers(y)
+        bandwidth = self._bandwidths(neighbors) if bandwidth is None else bandwidth
         grid = settings(bandwidth, k, temperature)
-        found = sweep(
-            neighbors,
-            self.labels_,
-            self.logits_,
-            logits,
-            grid,
-            lambda s: (s.argmax(-1) == numbers).mean(-1),
-        )
-        self.tuning_ = list(zip(grid, found.tolist(), strict=True))
-        best = grid[int(found.argmax())]
-        self.strength = 1.0 if best.k else 0.0
+
+        def accuracy(s: np.ndarray) -> np.ndarray:
+            return (s.argmax(-1) == labels).mean(-1)
+
+        measured = sweep(neighbors, self.labels_, self.logits_, self._logits(X), grid, accuracy)
+        self.tuning_ = list(zip(grid, measured.tolist(), strict=True))
+        best = grid[int(measured.argmax())]
+        self._adopt(best)
         if best.k:
-            self.k, self.bandwidth, self.temperature = (
-                best.k,
-                float(best.bandwidth),
-                float(best.temperature),
-            )
-            self.bandwidth_ = self.bandwidth
+            self.temperature = float(best.temperature)
         return self
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "memory_")
         self._check()
         X = self._inputs(X)
-        neighbors = self._search(X)
         return scores(
-            neighbors,
+            self._search(X),
             self.labels_,
             self.logits_,
             self._logits(X),
@@ -172,23 +178,24 @@ class ResMemClassifier(ClassifierMixin, ResMem):
             return forward(self.base_, X)
         if hasattr(self.base_, "predict_log_proba"):
             with np.errstate(divide="ignore"):
-                found = self.base_.predict_log_proba(X)
+                logits = self.base_.predict_log_proba(X)
         elif hasattr(self.base_, "predict_proba"):
             with np.errstate(divide="ignore"):
-                found = np.log(self.base_.predict_proba(X))
+                logits = np.log(self.base_.predict_proba(X))
         else:
-            found = np.asarray(self.base_.decision_function(X))
-            found = np.column_stack([-found / 2, found / 2]) if found.ndim == 1 else found
-        return np.maximum(found, -100.0)  # a probability of 0 has a finite logit
+            logits = np.asarray(self.base_.decision_function(X))
+            if logits.ndim == 1:
+                logits = np.column_stack([-logits / 2, logits / 2])
+        return np.maximum(logits, MIN_LOGIT)
 
     def _numbers(self, y: np.ndarray) -> np.ndarray:
         """Labels as numbers of `classes_`. Raises InputError for one that is not among them."""
         y = np.asarray(y)
-        at = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unknown = self.classes_[at] != y
+        numbers = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = self.classes_[numbers] != y
         if unknown.any():
             raise InputError(
                 f"label {y[unknown][0]} is not among the base's classes "
                 f"{self.classes_.tolist()[:20]}"
             )
-        return at.astype(np.int64)
+        return numbers.astype(np.int64)

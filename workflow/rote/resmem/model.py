@@ -1,28 +1,36 @@
-"""What classifier and regressor share: the base and its embedding, the memory, files."""
+"""What classifier and regressor share: the base and its embedding, the memory, tuning, files."""
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from rote import knn
 from rote.core.errors import InputError
 from rote.core.tables import atomic
-from rote.neighbors import Datastore, Neighbors
+from rote.neighbors import Datastore, Engine, Neighbors
+from rote.resmem.scoring import BANDWIDTH_GRID, Setting
 
 log = logging.getLogger("rote")
 Embed = Callable[[Any], np.ndarray] | str | None
-BATCH = 512  # inputs given to a torch module at a time
+BATCH = 512  # inputs of a torch module at a time
 
 
 class ResMem(BaseEstimator):
-    """What both models share: the base, its embedding, the memory."""
+    """A fitted base and a memory of its training residuals; see the two estimators."""
+
+    _ARRAYS: ClassVar[tuple[str, ...]]  # attributes with one row per row of the memory, and classes
+    _TARGETS: ClassVar[dict[str, bool]]  # what scikit-learn's validation asks of targets
+
+    base_: Any
+    bandwidth_: float
+    memory_: Datastore
 
     def __init__(
         self,
@@ -32,10 +40,20 @@ class ResMem(BaseEstimator):
         bandwidth: float | None = None,
         temperature: float = 1.0,
         strength: float = 1.0,
-        engine: str = "exact",
+        engine: Engine = "exact",
     ):
-        self.base, self.embed, self.k, self.bandwidth = base, embed, k, bandwidth
-        self.temperature, self.strength, self.engine = temperature, strength, engine
+        self.base = base
+        self.embed = embed
+        self.k = k
+        self.bandwidth = bandwidth
+        self.temperature = temperature
+        self.strength = strength
+        self.engine = engine
+
+    @staticmethod
+    def _default() -> Any:
+        """An unfitted base, where none is given."""
+        raise NotImplementedError
 
     def _check(self) -> None:
         """Parameters, when a method is called: scikit-learn asks constructors to check nothing."""
@@ -51,35 +69,34 @@ class ResMem(BaseEstimator):
             )
 
     def _start(self, X: Any, y: np.ndarray) -> None:
-        """The base as it is used: a torch module or a fitted estimator as given, a fresh one fitted
-        here.
-        """
+        """Set `base_`: a torch module or a fitted estimator as it is, else a fitted clone."""
         base = self._default() if self.base is None else self.base
         if not is_module(base) and not is_fitted(base):
             base = clone(base).fit(X, y)
         self.base_ = base
 
     def _embedded(self, X: Any) -> np.ndarray:
-        """Embeddings (n, d): by a function, a layer of the torch module, or the inputs themselves."""
+        """Embeddings (n, d): of a function, a layer of the module, or the inputs themselves."""
         if callable(self.embed):
-            found = np.asarray(self.embed(X))
+            embeddings = np.asarray(self.embed(X))
         elif isinstance(self.embed, str):
             if not is_module(self.base_):
                 raise InputError(
                     f"embed {self.embed!r} names a layer, but the base is no torch module"
                 )
-            found = forward(self.base_, X, self.embed)
+            embeddings = forward(self.base_, X, self.embed)
         else:
-            found = np.asarray(X)
-        if len(found) != len(X):
-            raise InputError(f"embed gave {len(found)} rows for {len(X)} inputs")
-        return found.reshape(len(found), -1)
+            embeddings = np.asarray(X)
+        if len(embeddings) != len(X):
+            raise InputError(f"embed gave {len(embeddings)} rows for {len(X)} inputs")
+        return embeddings.reshape(len(embeddings), -1)
 
     def _remember(self, embeddings: np.ndarray) -> None:
+        """Build the memory, and set the bandwidth in use."""
         self.memory_ = Datastore(embeddings, engine=self.engine)
         if self.bandwidth is None:
-            near = self.memory_.search(embeddings, 1, itself=False)  # not the row itself
-            self.bandwidth_ = knn.scale(near.distances) if near.distances.size else 1.0
+            nearest = self.memory_.search(embeddings, 1, include_self=False)
+            self.bandwidth_ = knn.scale(nearest.distances) if nearest.distances.size else 1.0
         else:
             self.bandwidth_ = float(self.bandwidth)
 
@@ -88,27 +105,44 @@ class ResMem(BaseEstimator):
             log.warning("the memory is empty: these are the base's predictions")
         return self.memory_.search(self._embedded(X), self.k)
 
-    def _inputs(self, X: Any, y: Any = "no_validation", reset: bool = False) -> Any:
-        """Inputs (and targets) of a scikit-learn base are checked as it would; those of a torch
-        module are not.
-        """
-        alone = isinstance(y, str)
-        if is_module(self.base):
-            return X if alone else (X, np.asarray(y))
-        options = (
-            {}
-            if alone or isinstance(self, ClassifierMixin)
-            else {"multi_output": True, "y_numeric": True}
-        )
-        found = validate_data(self, X, y, reset=reset, **options)
-        return found if alone or found[1].ndim < 2 else (found[0], _column(found[1]))
+    def _inputs(self, X: Any) -> Any:
+        """Inputs, checked as scikit-learn does; those of a torch module are not."""
+        return X if is_module(self.base) else validate_data(self, X, reset=False)
 
-    def _paired(self, X: Any, y: Any) -> None:
+    def _examples(self, X: Any, y: Any, *, reset: bool = False) -> tuple[Any, np.ndarray]:
+        """Inputs and targets, checked as scikit-learn does; those of a torch module are not."""
+        if is_module(self.base):
+            y = np.asarray(y)
+        else:
+            X, y = validate_data(self, X, y, reset=reset, **self._TARGETS)
+            if y.ndim == 2 and y.shape[1] == 1:  # as scikit-learn has it, with its warning
+                y = column_or_1d(y, warn=True)
         if len(y) != len(X):
             raise InputError(f"{len(X)} inputs, but {len(y)} targets")
+        return X, y
+
+    # ---- tuning
+
+    def _tuning_neighbors(self, X: Any, k: Sequence[int]) -> Neighbors:
+        """Neighbors of validation inputs, as many as the largest k. Raises InputError for k < 1."""
+        if not len(k) or min(k) < 1:
+            raise InputError(f"k must be at least 1, given {list(k)}")
+        return self.memory_.search(self._embedded(X), max(k))
+
+    @staticmethod
+    def _bandwidths(neighbors: Neighbors) -> list[float]:
+        """Multiples of the median non-zero distance to the nearest neighbor."""
+        unit = knn.scale(neighbors.distances)
+        return [unit * factor for factor in BANDWIDTH_GRID]
+
+    def _adopt(self, best: Setting) -> None:
+        """Use this setting; k = 0 leaves the base alone."""
+        self.strength = 1.0 if best.k else 0.0
+        if best.k:
+            self.k = best.k
+            self.bandwidth = self.bandwidth_ = float(best.bandwidth)
 
     # ---- files
-    # -------------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> None:
         """Write the memory, its settings and, of a torch base, its weights; nothing is pickled.
@@ -131,11 +165,16 @@ class ResMem(BaseEstimator):
             }
             with atomic(folder / "base.safetensors") as path:
                 save_weights(state, path)
-        about = {name: getattr(self, name) for name in ("k", "temperature", "strength", "engine")}
-        about |= {"bandwidth": str(self.bandwidth_), "kind": type(self).__name__}
-        about |= {"temperature": str(self.temperature)}
+        options = {
+            "k": self.k,
+            "temperature": str(self.temperature),  # JSON has no infinity
+            "strength": self.strength,
+            "engine": self.engine,
+            "bandwidth": str(self.bandwidth_),
+            "kind": type(self).__name__,
+        }
         with atomic(folder / "resmem.json") as path:
-            path.write_text(json.dumps(about) + "\n")
+            path.write_text(json.dumps(options) + "\n")
 
     @classmethod
     def load(
@@ -144,9 +183,11 @@ class ResMem(BaseEstimator):
         """A saved model.
 
         Args:
+            folder: which `save` wrote.
             base: the fitted base, or a torch module of the same architecture, whose weights are
                 then read.
             embed: as in the constructor.
+            device: of the memory, if its engine is torch.
 
         Raises:
             InputError: if the folder holds no whole model of this kind, or the weights do not fit
@@ -157,22 +198,24 @@ class ResMem(BaseEstimator):
 
         folder = Path(folder)
         try:
-            about = json.loads((folder / "resmem.json").read_text())
+            options = json.loads((folder / "resmem.json").read_text())
             arrays = load_file(folder / "targets.safetensors")
         except (OSError, ValueError, SafetensorError) as error:
             raise InputError(f"{folder} holds no whole model ({error}); save it again") from error
-        if about["kind"] != cls.__name__:
-            raise InputError(f"{folder} holds a {about['kind']}, not a {cls.__name__}")
+        if options["kind"] != cls.__name__:
+            raise InputError(f"{folder} holds a {options['kind']}, not a {cls.__name__}")
+        bandwidth = float(options["bandwidth"])
         model = cls(
             base,
             embed,
-            about["k"],
-            float(about["bandwidth"]),
-            float(about["temperature"]),
-            about["strength"],
-            about["engine"],
+            k=options["k"],
+            bandwidth=bandwidth,
+            temperature=float(options["temperature"]),
+            strength=options["strength"],
+            engine=options["engine"],
         )
-        model.base_, model.bandwidth_ = base, model.bandwidth
+        model.base_ = base
+        model.bandwidth_ = bandwidth
         model.memory_ = Datastore.load(folder, device=device)
         for name in cls._ARRAYS:
             setattr(model, name, arrays[name])
@@ -185,11 +228,8 @@ class ResMem(BaseEstimator):
                 raise InputError(
                     f"{folder}/base.safetensors does not fit the module given: {error}"
                 ) from error
-        model._restored()
+        model.n_features_in_ = getattr(base, "n_features_in_", model.memory_.dimension)
         return model
-
-    def _restored(self) -> None:
-        self.n_features_in_ = getattr(self.base_, "n_features_in_", self.memory_.dimension)
 
 
 def is_module(base: Any) -> bool:
@@ -198,6 +238,7 @@ def is_module(base: Any) -> bool:
 
 
 def is_fitted(base: Any) -> bool:
+    """Whether it is a fitted scikit-learn estimator."""
     try:
         check_is_fitted(base)
     except (NotFittedError, TypeError):
@@ -206,10 +247,21 @@ def is_fitted(base: Any) -> bool:
 
 
 def forward(module: Any, X: Any, layer: str | None = None) -> np.ndarray:
-    """Outputs of a torch module in evaluation mode, or what one of its layers gave, (n, ...).
+    """Outputs of a torch module in evaluation mode, or those of one of its layers.
 
-    Dropout and batch statistics of training would make other residuals; the module's mode is put
-    back afterwards.
+    Dropout and batch statistics of training would make other residuals; the module's mode is
+    restored afterwards.
+
+    Args:
+        module: on any device.
+        X: inputs (n, ...).
+        layer: name of a layer, whose outputs are flattened.
+
+    Returns:
+        (n, ...) float32.
+
+    Raises:
+        InputError: for a layer that the module lacks.
     """
     import torch
 
@@ -219,28 +271,25 @@ def forward(module: Any, X: Any, layer: str | None = None) -> np.ndarray:
         inputs = inputs.to(
             parameter.device, parameter.dtype if inputs.is_floating_point() else None
         )
-    caught, handle = [], None
+    outputs: list[Any] = []
+    layer_outputs: list[Any] = []
+    hook = None
     if layer is not None:
         layers = dict(module.named_modules())
         if layer not in layers:
-            known = ", ".join(name for name in layers if name)
-            raise InputError(f"embed {layer!r} is no layer of the module; it has {known}")
-        handle = layers[layer].register_forward_hook(
-            lambda _, __, output: caught.append(output.flatten(1).cpu())
+            names = ", ".join(name for name in layers if name)
+            raise InputError(f"embed {layer!r} is no layer of the module; it has {names}")
+        hook = layers[layer].register_forward_hook(
+            lambda _, __, output: layer_outputs.append(output.flatten(1).cpu())
         )
-    training, found = module.training, []
+    training = module.training
     module.eval()
     try:
         with torch.no_grad():
             for begin in range(0, len(inputs), BATCH):
-                found.append(module(inputs[begin : begin + BATCH]).cpu())
+                outputs.append(module(inputs[begin : begin + BATCH]).cpu())
     finally:
         module.train(training)
-        if handle is not None:
-            handle.remove()
-    return torch.cat(caught if layer is not None else found).float().numpy()
-
-
-def _column(y: np.ndarray) -> np.ndarray:
-    """One target given as a column is a vector, as scikit-learn has it (with its warning)."""
-    return column_or_1d(y, warn=True) if y.shape[1] == 1 else y
+        if hook is not None:
+            hook.remove()
+    return torch.cat(outputs if layer is None else layer_outputs).float().numpy()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -12,16 +12,25 @@ from rote import knn
 from rote.core.errors import InputError
 from rote.neighbors import Neighbors
 from rote.resmem.model import ResMem, forward, is_module
-from rote.resmem.scoring import BANDWIDTH_GRID, K_GRID, Setting
+from rote.resmem.scoring import K_GRID, Setting
 
 
 class ResMemRegressor(RegressorMixin, ResMem):
     """A regressor and the memory of its training residuals: f(x) + α r̂(x), r_i = y_i − f(x_i).
 
-    Args: as of `ResMemClassifier`; the temperature is not used. Default base: ridge regression.
+    Args:
+        base, embed, k, bandwidth, strength, engine: as of `ResMemClassifier`; the default base is
+            ridge regression.
+        temperature: not used.
+
+    Attributes:
+        base_, memory_, bandwidth_: as of `ResMemClassifier`.
+        residuals_: of the memory, (n,) or (n, targets).
+        tuning_: after `tune`, a list of (setting, mean squared error).
     """
 
-    _ARRAYS = ("residuals_",)
+    _ARRAYS: ClassVar = ("residuals_",)
+    _TARGETS: ClassVar = {"multi_output": True, "y_numeric": True}
 
     @staticmethod
     def _default() -> Any:
@@ -30,25 +39,36 @@ class ResMemRegressor(RegressorMixin, ResMem):
         return Ridge()
 
     def fit(self, X: Any, y: Any) -> "ResMemRegressor":
-        """Fit the base unless it is, and remember its residuals on X (n, ...) and y (n,) or (n,
-        targets).
+        """Fit the base unless it is fitted, and store its residuals.
+
+        Args:
+            X: inputs (n, ...).
+            y: targets (n,) or (n, targets).
+
+        Returns:
+            The model.
+
+        Raises:
+            InputError: for parameters out of their range, or targets that fit neither the inputs
+                nor the base's predictions.
         """
         self._check()
-        X, y = self._inputs(X, y, reset=True)
-        self._paired(X, y)
+        X, y = self._examples(X, y, reset=True)
         self._start(X, y)
         self.residuals_ = self._residuals(X, y)
         self._remember(self._embedded(X))
         return self
 
     def add(self, X: Any, y: Any) -> "ResMemRegressor":
-        """Let the memory grow by the residuals of further examples; the base stays."""
+        """Add the residuals of further examples to the memory; the base stays.
+
+        Arguments, result and errors as of `fit`.
+        """
         check_is_fitted(self, "memory_")
-        X, y = self._inputs(X, y)
-        self._paired(X, y)
-        new = self._residuals(X, y)
+        X, y = self._examples(X, y)
+        residuals = self._residuals(X, y)
         self.memory_.add(self._embedded(X))
-        self.residuals_ = np.concatenate([self.residuals_, new])
+        self.residuals_ = np.concatenate([self.residuals_, residuals])
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -56,50 +76,61 @@ class ResMemRegressor(RegressorMixin, ResMem):
         check_is_fitted(self, "memory_")
         self._check()
         X = self._inputs(X)
-        base = self._base(X)
+        predictions = self._base(X)
         if self.strength == 0:
-            return base
-        return base + self.strength * self._looked_up(self._search(X), self.bandwidth_)
+            return predictions
+        return predictions + self.strength * self._average(self._search(X), self.bandwidth_)
 
     def tune(
         self, X: Any, y: Any, *, k: Sequence[int] = K_GRID, bandwidth: Sequence[float] | None = None
     ) -> "ResMemRegressor":
-        """Choose k and σ by mean squared error on validation data; "no memory" may win (strength
-        0).
+        """Choose k and σ by mean squared error on validation data; "no memory" may win.
+
+        Args:
+            X: inputs (n, ...) that the base was not fitted on.
+            y: targets (n,) or (n, targets).
+            k: numbers of neighbors to try.
+            bandwidth: σ to try; by default multiples of the median non-zero distance to the nearest
+                neighbor.
+
+        Returns:
+            The model, with `k`, `bandwidth` and `strength` set (strength 0: no memory), and
+            `tuning_`.
+
+        Raises:
+            InputError: as `fit`, and for k < 1.
         """
         self._check()
         check_is_fitted(self, "memory_")
-        X, y = self._inputs(X, y)
-        self._paired(X, y)
-        if any(one < 1 for one in k) or not len(k):
-            raise InputError(f"k must be at least 1, given {list(k)}")
-        neighbors, left = self.memory_.search(self._embedded(X), max(k)), y - self._base(X)
-        unit = knn.scale(neighbors.distances)
-        bandwidth = [unit * factor for factor in BANDWIDTH_GRID] if bandwidth is None else bandwidth
-        self.tuning_ = [(Setting(0, np.inf, 1.0), float((left**2).mean()))]
-        for one, width in product(k, bandwidth):
-            off = left - self._looked_up(neighbors.first(one), width)
-            self.tuning_.append((Setting(one, width, 1.0), float((off**2).mean())))
-        best = min(self.tuning_, key=lambda pair: pair[1])[0]
-        self.strength = 1.0 if best.k else 0.0
-        if best.k:
-            self.k, self.bandwidth = best.k, float(best.bandwidth)
-            self.bandwidth_ = self.bandwidth
+        X, y = self._examples(X, y)
+        neighbors = self._tuning_neighbors(X, k)
+        errors = y - self._base(X)
+        bandwidth = self._bandwidths(neighbors) if bandwidth is None else bandwidth
+        self.tuning_ = [(Setting(0, np.inf, 1.0), float((errors**2).mean()))]
+        for n_neighbors, width in product(k, bandwidth):
+            remaining = errors - self._average(neighbors.first(n_neighbors), width)
+            setting = Setting(n_neighbors, width, 1.0)
+            self.tuning_.append((setting, float((remaining**2).mean())))
+        self._adopt(min(self.tuning_, key=lambda entry: entry[1])[0])
         return self
 
     def _base(self, X: Any) -> np.ndarray:
+        """Predictions of the base, (n,) or (n, targets)."""
         if not is_module(self.base_):
             return np.asarray(self.base_.predict(X), float)
-        found = forward(self.base_, X)
-        return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+        outputs = forward(self.base_, X)
+        return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
 
     def _residuals(self, X: Any, y: Any) -> np.ndarray:
-        y, base = np.asarray(y, float), self._base(X)
-        if y.shape != base.shape:
-            raise InputError(f"targets have shape {y.shape}, predictions of the base {base.shape}")
-        return y - base
+        y, predictions = np.asarray(y, float), self._base(X)
+        if y.shape != predictions.shape:
+            raise InputError(
+                f"targets have shape {y.shape}, predictions of the base {predictions.shape}"
+            )
+        return y - predictions
 
-    def _looked_up(self, neighbors: Neighbors, bandwidth: float) -> np.ndarray:
+    def _average(self, neighbors: Neighbors, bandwidth: float) -> np.ndarray:
+        """Soft kNN average of the residuals, (n,) or (n, targets); 0 without neighbors."""
         w = knn.weights(neighbors.distances, bandwidth)
         if not w.shape[1]:
             return np.zeros((len(w), *self.residuals_.shape[1:]))

@@ -1,5 +1,6 @@
-"""Scores p_T(x) + r̂(x) from logits and neighbors, their grid of settings, and probabilities made
-of them.
+"""Scores p_T(x) + r̂(x) from logits and neighbors, a grid of settings, and probabilities.
+
+Yang et al. 2023, section 3.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +14,26 @@ from rote import knn
 from rote.core.errors import InputError
 from rote.neighbors import Neighbors
 
-LEAST = 1e-6  # probabilities are clipped here, then normalized: scores may be negative
+PROBABILITY_FLOOR = 1e-6  # scores may be negative: they are clipped here, then normalized
 K_GRID = (1, 3, 5, 10, 20, 50, 100)
 BANDWIDTH_GRID = (0.1, 0.25, 0.5, 1.0, np.inf)  # times the median distance to the nearest neighbor
 TEMPERATURE_GRID = (0.7, 1.0, 1.4, 2.0, 3.0)
+_BLOCK = 2**24  # numbers of a block: queries × neighbors × classes
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """softmax(z/T) over the last axis; T = ∞ is uniform. Raises InputError for T ≤ 0 or NaN."""
+    """softmax(z/T) over the last axis; T = ∞ is uniform.
+
+    Args:
+        logits: z, (..., classes).
+        temperature: T.
+
+    Returns:
+        (..., classes), of the logits' floating-point type.
+
+    Raises:
+        InputError: for T ≤ 0 or NaN.
+    """
     if not temperature > 0:
         raise InputError(f"temperature must be positive (or infinite), given {temperature}")
     z = np.asarray(logits)
@@ -32,26 +45,39 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 def residuals(labels: np.ndarray, logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """onehot(y) − p_T, (..., classes), float like the logits; computed for the neighbors of some
-    queries, never for a whole training set.
+    """onehot(y) − p_T, for the neighbors of some queries, never for a whole training set.
 
     Args:
-        labels: (...,) int.
+        labels: y, (...,) int.
         logits: (..., classes).
+        temperature: T.
+
+    Returns:
+        (..., classes), float like the logits.
+
+    Raises:
+        InputError: as `softmax`.
     """
-    found = -softmax(logits, temperature)
-    at = np.asarray(labels)[..., None]
-    np.put_along_axis(found, at, np.take_along_axis(found, at, -1) + 1, -1)
-    return found
+    result = -softmax(logits, temperature)
+    index = np.asarray(labels)[..., None]
+    np.put_along_axis(result, index, np.take_along_axis(result, index, -1) + 1, -1)
+    return result
 
 
 def vote(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Soft kNN vote: weights (queries, k) summed by the labels (queries, k) of the neighbors,
-    (queries, classes).
+    """Soft kNN vote: the neighbors' weights summed by their labels.
+
+    Args:
+        weights: (queries, k).
+        labels: (queries, k) int.
+        classes: number of labels.
+
+    Returns:
+        (queries, classes).
     """
-    out = np.zeros((len(weights), classes))
-    np.add.at(out, (np.arange(len(weights))[:, None], labels), weights)
-    return out
+    votes = np.zeros((len(weights), classes))
+    np.add.at(votes, (np.arange(len(weights))[:, None], labels), weights)
+    return votes
 
 
 def scores(
@@ -64,43 +90,62 @@ def scores(
     temperature: float = 1.0,
     strength: float = 1.0,
 ) -> np.ndarray:
-    """s(x) = p_T(x) + α r̂(x), (queries, classes); rows sum to 1, entries may be negative.
+    """s(x) = p_T(x) + α r̂(x); rows sum to 1, entries may be negative.
 
     Without neighbors (an empty memory) it is p_T(x).
 
     Args:
+        neighbors: of the queries, among the rows of the memory.
         labels, logits: of the memory, (n,) and (n, classes).
         query_logits: (queries, classes).
+        bandwidth: σ of the neighbors' weights, in units of distance.
+        temperature: T.
         strength: α; the paper's is 1.
+
+    Returns:
+        (queries, classes) float64.
+
+    Raises:
+        InputError: as `softmax` and `rote.knn.weights`.
     """
-    base = softmax(np.asarray(query_logits, float), temperature)
+    result = softmax(np.asarray(query_logits, float), temperature)
     if not neighbors.rows.shape[1] or strength == 0:
-        return base
-    w = knn.weights(neighbors.distances, bandwidth)
-    part = max(1, 2**24 // (neighbors.rows.shape[1] * base.shape[1]))
-    for begin in range(0, len(base), part):
-        some = slice(begin, begin + part)
-        r, places = _of_neighbors(neighbors.rows[some], labels, logits, temperature)
-        ends = np.arange(len(places) + 1) * places.shape[1]
+        return result
+    weights = knn.weights(neighbors.distances, bandwidth)
+    size = max(1, _BLOCK // (neighbors.rows.shape[1] * result.shape[1]))
+    for begin in range(0, len(result), size):
+        block = slice(begin, begin + size)
+        distinct, columns = _neighbor_residuals(neighbors.rows[block], labels, logits, temperature)
+        starts = np.arange(len(columns) + 1) * columns.shape[1]
         # a neighbor that is not there has weight 0
-        votes = sparse.csr_array((w[some].ravel(), places.ravel(), ends), (len(places), len(r)))
-        base[some] += strength * (votes @ r)
-    return base
+        matrix = sparse.csr_array(
+            (weights[block].ravel(), columns.ravel(), starts), (len(columns), len(distinct))
+        )
+        result[block] += strength * (matrix @ distinct)
+    return result
 
 
-def _of_neighbors(
+def _neighbor_residuals(
     rows: np.ndarray,
     labels: np.ndarray,
     logits: np.ndarray,
     temperature: float,
     dtype: type | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals of every row that is a neighbor, once, (distinct, classes), and where each
-    neighbor's is.
+    """Residuals of the rows that are neighbors, each row once.
+
+    Args:
+        rows: (queries, k) of the memory.
+        labels, logits: of the memory, (n,) and (n, classes).
+        temperature: T.
+        dtype: to compute in; default: that of the logits.
+
+    Returns:
+        Residuals (distinct, classes), and each neighbor's row among them (queries, k).
     """
-    distinct, places = np.unique(rows, return_inverse=True)
-    found = residuals(labels[distinct], np.asarray(logits[distinct], dtype), temperature)
-    return found, places.reshape(rows.shape)
+    distinct, inverse = np.unique(rows, return_inverse=True)
+    result = residuals(labels[distinct], np.asarray(logits[distinct], dtype), temperature)
+    return result, inverse.reshape(rows.shape)
 
 
 class Setting(NamedTuple):
@@ -116,11 +161,15 @@ def settings(
     ks: Sequence[int] = K_GRID,
     temperatures: Sequence[float] = TEMPERATURE_GRID,
 ) -> list[Setting]:
-    """The grid, "no memory" first: of equally good settings the earlier one is taken."""
-    return [
-        Setting(0, np.inf, 1.0),
-        *(Setting(*point) for point in product(ks, bandwidths, temperatures)),
-    ]
+    """The grid, "no memory" first: of equally good settings the earlier one is taken.
+
+    Args:
+        bandwidths: σ, in units of distance.
+        ks: numbers of neighbors.
+        temperatures: T of the base's softmax.
+    """
+    grid = [Setting(*point) for point in product(ks, bandwidths, temperatures)]
+    return [Setting(0, np.inf, 1.0), *grid]
 
 
 def sweep(
@@ -138,45 +187,53 @@ def sweep(
 
     Args:
         neighbors: of m queries, with the largest k of the grid.
-        measure: (settings, m, classes) scores -> (settings,).
+        labels, logits: of the memory, (n,) and (n, classes).
+        query_logits: (m, classes).
+        grid: settings.
+        measure: scores (settings, m, classes) -> (settings,).
+
+    Returns:
+        (len(grid),).
     """
-    out, (m, most) = np.empty(len(grid)), neighbors.rows.shape
-    order = np.arange(most)
-    masks = {}
+    measures = np.empty(len(grid))
+    m, max_k = neighbors.rows.shape
+    order = np.arange(max_k)
+    weights: dict[tuple[int, float], np.ndarray] = {}
     for k, bandwidth, _ in grid:
-        if k and (k, bandwidth) not in masks:
-            near = np.where(order < k, neighbors.distances, np.inf)
-            masks[k, bandwidth] = knn.weights(near, bandwidth).astype(np.float32)
+        if k and (k, bandwidth) not in weights:
+            distances = np.where(order < k, neighbors.distances, np.inf)
+            weights[k, bandwidth] = knn.weights(distances, bandwidth).astype(np.float32)
     for temperature in dict.fromkeys(setting.temperature for setting in grid):
         chosen = [i for i, setting in enumerate(grid) if setting.temperature == temperature]
         base = softmax(np.asarray(query_logits, np.float32), temperature)
-        found = np.repeat(base[None], len(chosen), axis=0)
-        with_memory = [
-            (at, masks[grid[i].k, grid[i].bandwidth])
-            for at, i in enumerate(chosen)
-            if grid[i].k and most
-        ]
+        result = np.repeat(base[None], len(chosen), axis=0)
+        with_memory = [at for at, i in enumerate(chosen) if grid[i].k and max_k]
         if with_memory:
-            places = [at for at, _ in with_memory]
-            part = max(1, 2**24 // (most * base.shape[1]))
-            for begin in range(0, m, part):
-                near = neighbors.rows[begin : begin + part]
-                r, at = _of_neighbors(near, labels, logits, temperature, np.float32)
-                r = r[at]
-                w = np.stack([mask[begin : begin + part] for _, mask in with_memory], axis=1)
-                found[places, begin : begin + part] += (w @ r).transpose(1, 0, 2)
-        out[chosen] = measure(found)
-    return out
+            points = [grid[chosen[at]] for at in with_memory]
+            size = max(1, _BLOCK // (max_k * base.shape[1]))
+            for begin in range(0, m, size):
+                block = slice(begin, begin + size)
+                distinct, index = _neighbor_residuals(
+                    neighbors.rows[block], labels, logits, temperature, np.float32
+                )
+                r = distinct[index]
+                w = np.stack([weights[p.k, p.bandwidth][block] for p in points], axis=1)
+                result[with_memory, block] += (w @ r).transpose(1, 0, 2)
+        measures[chosen] = measure(result)
+    return measures
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Scores as probabilities: clipped at 1e-6 and normalized. The largest stays the largest."""
-    found = np.maximum(scores, LEAST)
-    return found / found.sum(-1, keepdims=True)
+    """Scores (..., classes) clipped at 1e-6 and normalized. The largest stays the largest."""
+    clipped = np.maximum(scores, PROBABILITY_FLOOR)
+    return clipped / clipped.sum(-1, keepdims=True)
 
 
 def simplex(scores: np.ndarray) -> np.ndarray:
-    """The nearest probabilities to scores (queries, classes) in Euclidean distance."""
+    """The nearest probabilities to scores (queries, classes) in Euclidean distance.
+
+    Held, Wolfe and Crowder 1974.
+    """
     ordered = -np.sort(-scores, axis=-1)
     excess = ordered.cumsum(-1) - 1
     count = (ordered * np.arange(1, scores.shape[-1] + 1) > excess).sum(-1, keepdims=True)

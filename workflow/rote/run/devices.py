@@ -57,7 +57,8 @@ def _workloads(device: str, dtype: torch.dtype) -> Iterator[tuple[str, str, floa
     if device == "cuda":
         width, models, batch = 256, 16, 128
     rngs = [np.random.default_rng(i) for i in range(models)]
-    stack = lm.build("gpt_neox", vocabulary, length, width, layers, 4, rngs, device)
+    transformer = lm.Transformer("gpt_neox", vocabulary, length, width, layers, 4)
+    stack = lm.build(transformer, rngs, device)
     tokens = torch.randint(vocabulary, (models, batch, length + 1), device=device)
 
     def loss(p: train.Parameters, step: int) -> torch.Tensor:

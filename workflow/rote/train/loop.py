@@ -1,12 +1,10 @@
-"""One training loop: any number of stacked models, decoupled weight decay per model, checkpoint and
-resume.
-"""
+"""One training loop for stacked models: decoupled weight decay per model, checkpoint, resume."""
 
 import ctypes
 import logging
 import math
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,16 +18,11 @@ from rote.core.job import track
 from rote.core.seeds import generator
 from rote.core.tables import atomic
 from rote.models.products import full_precision
+from rote.models.stack import Parameters
 
 log = logging.getLogger("rote")
-Parameters = dict[str, Tensor]
-_PLAIN = {
-    "fused": True,
-    "amsgrad": False,
-    "weight_decay": 0.0,
-    "eps": 1e-8,
-    "maximize": False,
-}  # of Adam
+# options of Adam; the weight decay is the loop's own
+_ADAM = {"fused": True, "amsgrad": False, "weight_decay": 0.0, "eps": 1e-8, "maximize": False}
 
 
 def fit(
@@ -45,9 +38,9 @@ def fit(
     buffers: Parameters | None = None,
     checkpoint: Path | None = None,
     checkpoint_steps: int = 500,
-    what: str = "training",
+    label: str = "training",
 ) -> Parameters:
-    """Train stacked models with AdamW, by default on a cosine schedule to zero.
+    """Train stacked models with AdamW (Loshchilov and Hutter 2019), by default on a cosine to zero.
 
     The models stay independent: each model's loss depends on its own slice of the parameters, the
     losses are summed, and every optimizer operation is element-wise. θ ← θ(1 − η_t wd) before the
@@ -57,14 +50,18 @@ def fit(
         parameters: tensors (models, ...); not changed.
         loss: (parameters, step) -> (models,). The step is the only data position, so a resumed run
             sees the batches of an undisturbed one.
+        steps: of the optimizer.
+        learning_rate: largest, before the schedule.
         schedule: step -> factor of `learning_rate`; None is `cosine(steps)`.
         betas: of Adam.
         weight_decay: (models,).
         clip: longest gradient of one model, over all its parameters.
         buffers: what `loss` updates in place (running statistics); saved and restored with the
             parameters.
-        checkpoint: file to save to every `checkpoint_steps` steps and to resume from. Removed by
-            the caller, once the result is safe.
+        checkpoint: file to save to and to resume from. Removed by the caller, once the result is
+            safe.
+        checkpoint_steps: steps between two saves.
+        label: names the training in progress lines and errors.
 
     Returns:
         The trained parameters, detached.
@@ -77,31 +74,32 @@ def fit(
     parameters = {
         name: value.clone().contiguous().requires_grad_() for name, value in parameters.items()
     }
-    leaves, buffers = list(parameters.values()), buffers or {}
+    leaves = list(parameters.values())
     # the function behind torch.optim.Adam, whose constructor loads the compiler: 1.8 CPU s in every
     # job that trains
-    means, squares = ([torch.zeros_like(leaf) for leaf in leaves] for _ in range(2))
+    means = [torch.zeros_like(leaf) for leaf in leaves]
+    squares = [torch.zeros_like(leaf) for leaf in leaves]
     counts = [torch.zeros((), device=leaf.device) for leaf in leaves]
-    state = [*leaves, *buffers.values(), *means, *squares, *counts]
+    state = [*leaves, *(buffers or {}).values(), *means, *squares, *counts]
     begin = _resume(checkpoint, state)
-    decays = (
-        None
-        if weight_decay is None or not weight_decay.any()
-        else weight_decay.to(leaves[0].device)
-    )
+    decays = None
+    if weight_decay is not None and weight_decay.any():
+        decays = weight_decay.to(leaves[0].device)
     latest: Parameters = {}
+
+    def status() -> str:
+        return f"loss {float(latest['loss'].mean()):.4g}"
+
     with _flushed_denormals(), full_precision():
-        for step in track(
-            range(begin, steps), what, status=lambda: f"loss {float(latest['loss'].mean()):.4g}"
-        ):
+        for step in track(range(begin, steps), label, status=status):
             rate = learning_rate * schedule(step)
             losses = loss(parameters, step)
             latest["loss"] = losses.detach()
             if step % 100 == 0 and not bool(torch.isfinite(losses).all()):
-                bad = int((~torch.isfinite(losses)).nonzero()[0])
-                value = float(losses[bad].detach())
+                model = int((~torch.isfinite(losses)).nonzero()[0])
+                value = float(losses[model].detach())
                 raise FloatingPointError(
-                    f"{what}: loss of model {bad} is {value} at step {step}; lower learning_rate"
+                    f"{label}: loss of model {model} is {value} at step {step}; lower learning_rate"
                 )
             gradients = torch.autograd.grad(losses.sum(), leaves)
             if clip is not None:
@@ -122,67 +120,72 @@ def fit(
                     lr=rate,
                     beta1=betas[0],
                     beta2=betas[1],
-                    **_PLAIN,
+                    **_ADAM,
                 )
             if checkpoint is not None and (step + 1) % checkpoint_steps == 0 and step + 1 < steps:
                 _save(checkpoint, step + 1, state)
     return {name: value.detach() for name, value in parameters.items()}
 
 
-def _clipped(gradients: tuple[Tensor, ...], longest: float) -> list[Tensor]:
-    """Each model's gradient, scaled down to length `longest` where it is longer."""
+def _clipped(gradients: Sequence[Tensor], max_norm: float) -> list[Tensor]:
+    """Each model's gradient, scaled down to length `max_norm` where it is longer."""
     models = len(gradients[0])
-    norm = torch.stack(
-        [torch.linalg.vector_norm(g.reshape(models, -1), dim=1) for g in gradients]
-    ).norm(dim=0)
-    scale = (longest / (norm + 1e-6)).clamp(max=1.0)
+    norms = [torch.linalg.vector_norm(g.reshape(models, -1), dim=1) for g in gradients]
+    scale = (max_norm / (torch.stack(norms).norm(dim=0) + 1e-6)).clamp(max=1.0)
     return [gradient * scale.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients]
 
 
 class EpochSampler:
-    """The endless sequence of a data set's examples, shuffled anew each epoch; any position can be
-    asked for.
+    """The endless sequence of a data set's examples, shuffled anew each epoch, at any position.
 
     Args:
         counts: (N,) how often each example stands in an epoch.
-        key: of the random stream, see `rote.core.seeds.generator`.
+        seed, key: of the random stream, see `rote.core.seeds.generator`.
     """
 
-    def __init__(self, counts: np.ndarray, *key: str | int):
-        self.rows, self.key = np.repeat(np.arange(len(counts)), counts), key
+    def __init__(self, counts: np.ndarray, seed: int, *key: str | int):
+        self.rows = np.repeat(np.arange(len(counts)), counts)
+        self.seed = seed
+        self.key = key
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
-        return generator(*self.key, epoch).permutation(self.rows)
+        return generator(self.seed, *self.key, epoch).permutation(self.rows)
 
     def take(self, start: int, count: int) -> np.ndarray:
-        """Examples at positions start ... start + count − 1."""
-        found = []
+        """Examples at positions start ... start + count − 1, (count,) rows; count ≥ 1."""
+        parts = []
         while count:
             epoch, at = divmod(start, len(self.rows))
             part = self._epoch(epoch)[at : at + count]
-            found.append(part)
-            start, count = start + len(part), count - len(part)
-        return np.concatenate(found)
+            parts.append(part)
+            start += len(part)
+            count -= len(part)
+        return np.concatenate(parts)
 
 
 def cosine(steps: int, *, warmup: int = 0, floor: float = 0.0) -> Callable[[int], float]:
-    """Linear over `warmup` steps, then half a cosine down to `floor`: step -> factor of the
-    learning rate.
+    """A schedule: half a cosine from 1 down to `floor`, with a linear rise over `warmup` steps.
+
+    Args:
+        steps: of the whole training.
+        warmup: first steps, over which the factor also rises from 0.
+        floor: last value.
+
+    Returns:
+        step -> factor of the learning rate.
     """
 
     def factor(step: int) -> float:
-        rising = min(1.0, (step + 1) / warmup) if warmup else 1.0
-        return rising * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+        return rise * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
     return factor
 
 
 @contextmanager
 def _flushed_denormals() -> Iterator[None]:
-    """Adam's moments of dead units decay into denormals, which are slow. Elsewhere arithmetic stays
-    IEEE.
-    """
+    """Adam's moments of dead units decay into denormals, which are slow; elsewhere they stay."""
     torch.set_flush_denormal(True)
     try:
         yield
@@ -192,8 +195,7 @@ def _flushed_denormals() -> Iterator[None]:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let glibc reuse the memory of one step in the next, instead of returning it to the kernel in
-    between.
+    """Let glibc reuse the memory of one step in the next instead of returning it to the kernel.
 
     A stack's activations are large blocks, which malloc maps and unmaps each time: a third of a
     step went into faults.
@@ -205,14 +207,14 @@ def keep_freed_memory() -> None:
 
 
 def _save(path: Path, step: int, state: list[Tensor]) -> None:
-    saved = {
+    checkpoint = {
         "step": step,
         "state": [value.detach() for value in state],
         "rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
     with atomic(path) as temporary:
-        torch.save(saved, temporary)
+        torch.save(checkpoint, temporary)
 
 
 def _resume(path: Path | None, state: list[Tensor]) -> int:
@@ -220,15 +222,15 @@ def _resume(path: Path | None, state: list[Tensor]) -> int:
     if path is None or not path.exists():
         return 0
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         log.warning("checkpoint %s is unreadable (%s): starting from step 0", path, error)
         return 0
     with torch.no_grad():
-        for value, known in zip(state, saved["state"], strict=True):
-            value.copy_(known)
-    torch.set_rng_state(saved["rng"])
-    if saved["cuda_rng"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(saved["cuda_rng"])
-    log.info("resumed from %s at step %d", path, saved["step"])
-    return saved["step"]
+        for value, saved in zip(state, checkpoint["state"], strict=True):
+            value.copy_(saved)
+    torch.set_rng_state(checkpoint["rng"])
+    if checkpoint["cuda_rng"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(checkpoint["cuda_rng"])
+    log.info("resumed from %s at step %d", path, checkpoint["step"])
+    return checkpoint["step"]

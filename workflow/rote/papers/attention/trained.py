@@ -148,7 +148,7 @@ def on_contexts(
         buffers={"history": history},
         checkpoint=checkpoint,
         checkpoint_steps=every,
-        what=f"attention heads ({name} contexts): {len(units)} heads",
+        label=f"attention heads ({name} contexts): {len(units)} heads",
     )
     history[:, -1] = trained["w"]
     places = (

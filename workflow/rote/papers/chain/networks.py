@@ -13,7 +13,7 @@ from rote.core.errors import InputError
 from rote.core.seeds import generator
 from rote.models import lm, pretrained
 from rote.models.products import bmm
-from rote.models.stack import Parameters, Stack
+from rote.models.stack import LanguageStack, Parameters
 from rote.papers.chain.sequences import Sequences
 from rote.papers.chain.settings import Settings
 
@@ -39,7 +39,7 @@ class ChainJob(NamedTuple):
 
 def build(
     options: Settings, shape: NetworkShape, names: list[str], seed: int, device: str = "cpu"
-) -> Stack:
+) -> LanguageStack:
     """A stack of new networks, or of copies of the user's model, one per name.
 
     Args:
@@ -49,9 +49,8 @@ def build(
         return pretrained.stack(options.model, len(names), device)
     network = options.network
     rngs = [generator(seed, "chain", "weights", shape.width, name) for name in names]
-    return lm.build(
-        network.architecture, *shape, network.layers, network.heads, rngs, device=device
-    )
+    transformer = lm.Transformer(network.architecture, *shape, network.layers, network.heads)
+    return lm.build(transformer, rngs, device)
 
 
 def parameters(options: Settings, shape: NetworkShape) -> int:
@@ -60,7 +59,7 @@ def parameters(options: Settings, shape: NetworkShape) -> int:
 
 
 def fit(
-    stack: Stack,
+    stack: LanguageStack,
     corpora: Mapping[str, Sequences],
     options: Settings,
     steps: int,
@@ -117,7 +116,7 @@ def fit(
         betas=(0.9, 0.98),
         checkpoint=job.checkpoint,
         checkpoint_steps=job.checkpoint_steps,
-        what=title,
+        label=title,
     )
 
 
@@ -131,7 +130,7 @@ class NetworkAnswers(NamedTuple):
     )  # (answer tokens, d) float32: hidden states that predict them, line by line
 
 
-def ask(stack: Stack, weights: Parameters, number: int, lines: Sequences) -> NetworkAnswers:
+def ask(stack: LanguageStack, weights: Parameters, number: int, lines: Sequences) -> NetworkAnswers:
     """The answers of the number-th network of a stack."""
     network = {name: value[number : number + 1] for name, value in weights.items()}
     head = stack.head(network)[0]
@@ -145,7 +144,9 @@ def ask(stack: Stack, weights: Parameters, number: int, lines: Sequences) -> Net
     return NetworkAnswers(losses.astype(float), exact, features)
 
 
-def _answers(stack: Stack, network: Parameters, head: Tensor, lines: Sequences) -> NetworkAnswers:
+def _answers(
+    stack: LanguageStack, network: Parameters, head: Tensor, lines: Sequences
+) -> NetworkAnswers:
     device = head.device
     tokens = torch.tensor(lines.tokens.astype(np.int64), device=device)[None]
     hidden = stack.features(network, tokens[..., :-1])[0]
@@ -164,7 +165,7 @@ def _answers(stack: Stack, network: Parameters, head: Tensor, lines: Sequences) 
 
 
 def _logits(
-    stack: Stack, weights: Parameters, tokens: Tensor, positions: Tensor, first: int
+    stack: LanguageStack, weights: Parameters, tokens: Tensor, positions: Tensor, first: int
 ) -> Tensor:
     """Logits at the answers only, (models, batch, answers, vocabulary)."""
     hidden = stack.features(weights, tokens, first)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rote.core import tables
-from rote.models.stack import Stack
+from rote.models.stack import LanguageStack
 from rote.papers.chain import documents, networks, plan, schema
 from rote.papers.chain.documents import Line
 from rote.papers.chain.networks import ChainJob, NetworkShape
@@ -57,7 +57,9 @@ def train(
     return {name: value.cpu().numpy() for name, value in weights.items()}
 
 
-def build_stack(options: Settings, world: WorldFolder, width: int, seed: int, device: str) -> Stack:
+def build_stack(
+    options: Settings, world: WorldFolder, width: int, seed: int, device: str
+) -> LanguageStack:
     """The networks of a width, as yet untrained."""
     names = [network_name(world, *member) for member in plan.members(options, world.name, width)]
     shape = NetworkShape(world.vocabulary, world.length, width)

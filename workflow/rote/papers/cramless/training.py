@@ -119,9 +119,15 @@ def train_arm(
     counts = [replicate.counts for replicate in facts] if counts is None else counts
     first = facts[0]
     rngs = [generator(job.seed, "cramless", "weights", arm.name, r) for r in range(len(facts))]
-    shape = (arm.width, options.layers, options.heads)
-    length = first.tokens.shape[1] - 1
-    stack = lm.build(options.architecture, first.vocabulary, length, *shape, rngs, job.device)
+    transformer = lm.Transformer(
+        options.architecture,
+        vocabulary=first.vocabulary,
+        length=first.tokens.shape[1] - 1,
+        width=arm.width,
+        layers=options.layers,
+        heads=options.heads,
+    )
+    stack = lm.build(transformer, rngs, job.device)
     tokens = torch.tensor(np.stack([replicate.tokens for replicate in facts]), device=job.device)
     first_position = first.keys.shape[1] - 1
     questions = FactTokens(tokens, first_position, first.key_symbols)
@@ -140,7 +146,7 @@ def train_arm(
         buffers=buffers,
         checkpoint=job.checkpoint(arm),
         checkpoint_steps=job.checkpoint_steps,
-        what=arm.name,
+        label=arm.name,
     )
     losses, recited = evaluate(stack, weights, questions)
     parts = []
@@ -172,7 +178,7 @@ def _buffers(arm: FactArm, questions: FactTokens, options: CramlessTraining) -> 
 
 def _loss(
     arm: FactArm,
-    stack: lm.Stack,
+    stack: lm.LanguageStack,
     questions: FactTokens,
     orders: list[train.EpochSampler],
     buffers: dict[str, Tensor],
@@ -240,7 +246,7 @@ def _check_finite(losses: Tensor, fact_ids: Tensor, arm: FactArm, step: int) -> 
 
 
 def evaluate(
-    stack: lm.Stack, parameters: lm.Parameters, questions: FactTokens, block: int = 2048
+    stack: lm.LanguageStack, parameters: lm.Parameters, questions: FactTokens, block: int = 2048
 ) -> tuple[np.ndarray, np.ndarray]:
     """Loss in nats and whether greedy decoding recites it, for every fact, (models, N) each.
 

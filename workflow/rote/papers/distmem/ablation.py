@@ -83,7 +83,7 @@ def change(
 
 
 def recall(
-    stack: lm.Stack,
+    stack: lm.LanguageStack,
     parameters: lm.Parameters,
     questions: Sequence[pd.DataFrame],
     vocabularies: Sequence[Sequence[str]],

@@ -105,7 +105,7 @@ def infinity_scores(
         for at in range(first, len(ids)):
             key = ids[max(at - context, 0) : at + 1]
             if key not in known:
-                known[key] = model.after_ids(key[:-1], key[-1]).probability
+                known[key] = model.continuation_ids(key[:-1], key[-1]).probability
             logprobs.append(np.log(known[key]) if known[key] > 0 else np.nan)
         starts, ends = (
             [max(begin - start, 0) for begin, _ in spans[first:]],

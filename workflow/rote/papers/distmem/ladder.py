@@ -108,7 +108,7 @@ def fit(
     device: str = "cpu",
     checkpoint: Path | None = None,
     every: int = 500,
-) -> tuple[lm.Stack, dict[float, lm.Parameters]]:
+) -> tuple[lm.LanguageStack, dict[float, lm.Parameters]]:
     """Train one network per stream, stacked, for one epoch of packed sequences.
 
     Args:
@@ -120,16 +120,10 @@ def fit(
     Raises:
         InputError: if the streams are shorter than one step.
     """
-    stack = lm.build(
-        rung.architecture,
-        vocabulary,
-        options.length,
-        rung.width,
-        rung.layers,
-        rung.heads,
-        rngs,
-        device,
+    transformer = lm.Transformer(
+        rung.architecture, vocabulary, options.length, rung.width, rung.layers, rung.heads
     )
+    stack = lm.build(transformer, rngs, device)
     span = options.batch * options.length
     steps = (min(map(len, streams)) - 1) // span
     if steps < 1:
@@ -168,7 +162,7 @@ def fit(
         buffers=buffers,
         checkpoint=checkpoint,
         checkpoint_steps=every,
-        what=rung.name,
+        label=rung.name,
     )
     snapshots = {
         share: {name: buffers[f"{share} {name}"] for name in stack.parameters}

@@ -145,7 +145,7 @@ def _fit(
         buffers=averaged,
         checkpoint=checkpoint,
         checkpoint_steps=every,
-        what=f"{prediction} prediction, {steps} steps",
+        label=f"{prediction} prediction, {steps} steps",
     )
     average(trained, steps)
     return averaged

@@ -191,7 +191,7 @@ def _train_block(
         buffers=network.buffers,
         checkpoint=checkpoint,
         checkpoint_steps=checkpoint_steps,
-        what=f"{study.architecture}: {len(block)} networks",
+        label=f"{study.architecture}: {len(block)} networks",
     )
     return _evaluate(study, block, network._replace(parameters=trained))
 

@@ -72,7 +72,7 @@ def sweep(
         learning_rate=options.learning_rate,
         checkpoint=checkpoints and checkpoints / f"two-layer-{seed}-{options.steps}.pt",
         checkpoint_steps=every,
-        what=f"two-layer: {sum(len(block.units) for block in blocks)} networks",
+        label=f"two-layer: {sum(len(block.units) for block in blocks)} networks",
     )
     found = []
     for number, block in enumerate(blocks):

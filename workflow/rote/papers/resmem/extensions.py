@@ -336,6 +336,6 @@ def _linear(x: np.ndarray, y: np.ndarray, steps: int, shift: np.ndarray | None =
         logits = (inputs @ p["weight"][0] + p["bias"][0]) + offset
         return torch.nn.functional.cross_entropy(logits, wanted)[None]
 
-    found = train.fit(parameters, loss, steps=steps, learning_rate=0.05, what="linear base")
+    found = train.fit(parameters, loss, steps=steps, learning_rate=0.05, label="linear base")
     weight, bias = found["weight"][0].numpy(), found["bias"][0].numpy()
     return lambda rows: (rows @ weight + bias).astype(float)

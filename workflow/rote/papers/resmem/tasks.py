@@ -220,7 +220,7 @@ def fit(
         buffers=stack.buffers,
         checkpoint=checkpoint,
         checkpoint_steps=every,
-        what=f"{task}, {arm.name}",
+        label=f"{task}, {arm.name}",
     )
     return stack, parameters | stack.buffers
 
