@@ -17,7 +17,7 @@ MIN_CELLS_PER_WAVELENGTH = 6.0  # at the peak frequency; fewer are refused
 
 
 class Survey(NamedTuple):
-    """An acquisition: grid, time steps, wavelet, and the cells (depth, x) of sources and receivers."""
+    """An acquisition: grid, time steps, wavelet, cells (depth, x) of sources and receivers."""
 
     spacing: float  # m
     step: float  # s

@@ -114,8 +114,8 @@ class Helmholtz:
         if invalid.any():
             first = tuple(np.argwhere(invalid)[0].tolist())
             raise InputError(
-                f"squared slowness must be positive and finite: {int(invalid.sum())} cells are not, "
-                f"first {first}: {m[first]}"
+                f"squared slowness must be positive and finite: {int(invalid.sum())} cells are "
+                f"not, first {first}: {m[first]}"
             )
         cells = 1 / (np.sqrt(m.max()) * self.frequency * self.spacing)
         if cells < MIN_CELLS_PER_WAVELENGTH:
