@@ -47,8 +47,8 @@ def fields(number: int, seed: int, *, hermitian: bool = False) -> np.ndarray:
     noise = np.random.RandomState(seed).randn(number, n, n)
     low, high = 1 / FASTEST**2, 1 / SLOWEST**2
     nominal = np.sqrt((amplitude**2 / n**4).sum())
-    noise = np.fft.fft2(noise) / n if hermitian else noise
-    return np.fft.ifft2(amplitude * noise).real * (high - low) / 6 / nominal + (high + low) / 2
+    spectrum = np.fft.fft2(noise) / n if hermitian else noise
+    return np.fft.ifft2(amplitude * spectrum).real * (high - low) / 6 / nominal + (high + low) / 2
 
 
 @cache

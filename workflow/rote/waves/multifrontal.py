@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 from scipy import sparse
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
 log = logging.getLogger("rote")
 LEAF_CELLS = 12  # cells that are eliminated together without a further cut
@@ -91,11 +91,11 @@ class _Dissection:
         if len(columns) * len(rows) > LEAF_CELLS and len(columns) >= len(rows):
             middle = (x0 + x1) // 2
             halves = [(x0, middle, z0, z1), (middle + 1, x1, z0, z1)]
-            eliminated = np.ix_([middle], rows)
+            eliminated = np.ix_(np.array([middle]), rows)
         elif len(columns) * len(rows) > LEAF_CELLS:
             middle = (z0 + z1) // 2
             halves = [(x0, x1, z0, middle), (x0, x1, middle + 1, z1)]
-            eliminated = np.ix_(columns, [middle])
+            eliminated = np.ix_(columns, np.array([middle]))
         children = [
             self._cut(*half, depth + 1)
             for half in halves
@@ -195,9 +195,10 @@ class Factor:
         self._change = diagonal - matrix.diagonal()
         self._spare = [] if spare is None else spare
         arrays = np.empty(plan.factor_start[-1]), np.empty((len(diagonal), 2 * LANES))
-        self._rows, self._x = self._spare.pop() if self._spare else arrays
+        reused: tuple[np.ndarray, np.ndarray] = self._spare.pop() if self._spare else arrays
+        self._rows, self._x = reused
         self._inverse = _eliminate(plan, diagonal[plan.order], self._rows)
-        self._exchanging = None  # SuperLU, once a pivot was too small
+        self._exchanging: SuperLU | None = None  # once a pivot was too small
 
     def __del__(self):
         self._spare.append((self._rows, self._x))
@@ -233,7 +234,7 @@ class Factor:
         dense[cells] = right
         return self._exchanging.solve(dense)
 
-    def _superlu(self):
+    def _superlu(self) -> SuperLU:
         matrix = self.matrix + sparse.diags_array(self._change)
         # without SymmetricMode this order is 10 to 100 times slower; panels of 2: 0.8 of the time
         return splu(

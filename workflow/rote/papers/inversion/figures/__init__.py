@@ -76,9 +76,10 @@ FIGURES: dict[str, Figure] = {
         tables=("linearized",),
         title="Full waveform inversion, linearized at every example",
         caption=(
-            "Misfit and velocity error at the mean of the heaviest component, and how good a "
-            "proposal that component is; mean and 95 % interval over training sets. The closed "
-            "form holds where it is collapsed; where data move it, it does not."
+            "Misfit and velocity error at the mean of the heaviest component; how good a proposal "
+            "that component is, and how often it is still that of the lookup's example; mean and "
+            "95 % interval over training sets. The closed form holds where it is collapsed; where "
+            "data move it, it does not."
         ),
         paper_shows="Not shown there for the inversion.",
         origin="extension",

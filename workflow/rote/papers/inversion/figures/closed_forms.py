@@ -234,20 +234,26 @@ def linearized(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 3, width=3.2, height=2.8)
     rows = tables["linearized"]
     lookup = rows[rows["sigma"] == 0]
+    example = rows["replicate"].map(lookup.set_index("replicate")["example"])
+    rows = rows.assign(on_example=(rows["example"] == example).astype(float))
     columns = (
         ("misfit", "misfit / noise floor", "a  At the best component's mean"),
         ("error", "velocity error (km/s)", "b  Its error"),
-        ("effective", "effective share of draws", "c  As a proposal"),
+        ("effective", "share", "c  As a proposal"),
     )
+    positive = rows[rows["sigma"] > 0]
     for ax, (column, label, title) in zip(axes[0], columns, strict=True):
-        points(ax, rows[rows["sigma"] > 0], "sigma", column, color=PALETTE[0], label="linearized")
+        points(ax, positive, "sigma", column, color=PALETTE[0], label="linearized")
         if column != "effective":
             limit = lookup[column].mean()
             ax.axhline(limit, color=INK, linestyle="--", linewidth=1, label="lookup")
         ax.set(xscale="log", xlabel="σ (standard deviations)", ylim=(0, None))
         ax.set(ylabel=label, title=title)
+    look = {"color": PALETTE[1], "marker": "s", "linestyle": ":"}
+    points(axes[0, 2], positive, "sigma", "on_example", label="on the lookup's example", **look)
     axes[0, 0].axhline(1, color=FAINT, linewidth=0.8)
     axes[0, 0].legend()
+    axes[0, 2].legend(["effective draws", "on the lookup's example"], fontsize=7)
     return canvas
 
 
