@@ -137,7 +137,13 @@ class Architecture(NamedTuple):
 def initial(
     sizes: Architecture, rngs: Sequence[np.random.Generator], device: str = "cpu"
 ) -> Parameters:
-    """Parameters of `network`, each (models, ...), one model per generator."""
+    """Parameters of `network`, each (models, ...), as torch initializes linear layers.
+
+    Args:
+        sizes: of every network.
+        rngs: one per model.
+        device: where they are put.
+    """
     width = sizes.width
     shapes = {"in": (sizes.dimension + sizes.embedding, width)}
     shapes |= {f"{block}": (width, width) for block in range(sizes.blocks)}
@@ -179,7 +185,16 @@ def network(sizes: Architecture) -> Callable[[Parameters, Tensor, Tensor], Tenso
 
 
 def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
-    """Deterministic samples from start noise (points, d), over all steps of the schedule."""
+    """Deterministic samples over all steps of a schedule (DDIM, Song et al. 2021).
+
+    Args:
+        denoiser: (z, t) -> clean points.
+        start: start noise, (..., points, d).
+        schedule: of the noise.
+
+    Returns:
+        Clean points, of the shape of `start`.
+    """
     z = start
     for t in reversed(range(schedule.steps)):
         x = denoiser(z, t)

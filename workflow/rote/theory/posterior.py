@@ -213,7 +213,16 @@ def denoise(
 
 
 def score(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
-    """∇ log p^σ(x) = (D_σ(x) − x) / σ² of the smoothed empirical prior, (points, d)."""
+    """∇ log p^σ(x) = (D_σ(x) − x) / σ² of the smoothed empirical prior, (points, d).
+
+    Args:
+        x: (points, d).
+        train: (N, d).
+        sigma: σ > 0.
+
+    Raises:
+        InputError: see `denoise`.
+    """
     return (denoise(x, train, sigma) - np.atleast_2d(x)) / sigma**2
 
 

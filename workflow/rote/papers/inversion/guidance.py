@@ -146,28 +146,26 @@ def sample(
             )
             drawn = _draw(run, problem, condition, replicate, misfits)
             if drawn.clipped > 0:
-                share = 100 * drawn.clipped
-                log.info(
-                    "%s, replicate %d: up to %.1f %% of cells were clipped",
-                    condition,
-                    replicate,
-                    share,
-                )
+                percent = 100 * drawn.clipped
+                message = "%s, replicate %d: up to %.1f %% of cells were clipped"
+                log.info(message, condition, replicate, percent)
             key = {"prior": prior.name, **condition._asdict(), "replicate": replicate}
-            coordinates = problem.coordinates(drawn.z)
-            columns = {
-                "sample": range(len(coordinates)),
-                "misfit": [problem.misfit(z).value for z in drawn.z],
-                "error": [problem.error(model) for model in coordinates],
-                "coordinates": list(coordinates),
-            }
-            samples.append(tables.frame(schema.PosteriorSamples, key | columns))
-            for t, misfit in drawn.path:
-                descents.append(key | {"t": t, "misfit": misfit})
-    return (
-        pd.concat(samples, ignore_index=True),
-        tables.frame(schema.MisfitDescents, descents),
-    )
+            samples.append(_samples(problem, drawn.z, key))
+            descents += [key | {"t": t, "misfit": misfit} for t, misfit in drawn.path]
+    frame = pd.concat(samples, ignore_index=True)
+    return frame, tables.frame(schema.MisfitDescents, descents)
+
+
+def _samples(problem: WaveformProblem, z: np.ndarray, key: dict[str, object]) -> pd.DataFrame:
+    """Rows of PosteriorSamples of standardized models (samples, d)."""
+    coordinates = problem.coordinates(z)
+    columns = {
+        "sample": range(len(z)),
+        "misfit": [problem.misfit(model).value for model in z],
+        "error": [problem.error(model) for model in coordinates],
+        "coordinates": list(coordinates),
+    }
+    return tables.frame(schema.PosteriorSamples, key | columns)
 
 
 def _draw(
@@ -234,6 +232,11 @@ def lookups(options: settings.InversionWaveform, library: Library, seed: int) ->
     """The table LookupWeights: the exact posterior of the smallest memorized prior.
 
     Its example −1 is the constant background, with weight 0.
+
+    Args:
+        options: the config section; the prior holds the first `guidance.sizes[0]` models.
+        library: the velocity models.
+        seed: of the data noise, as in `sample`.
     """
     rows = []
     background = np.zeros(library.pool.shape[1])

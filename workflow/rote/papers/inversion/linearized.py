@@ -78,7 +78,14 @@ def linearized(options: settings.InversionAcquisition, library: Library, seed: i
 def linearize(
     forward: Helmholtz, train: np.ndarray, noise: float, rng: np.random.Generator
 ) -> Linearization:
-    """Data and Jacobians at every example of a training set (N, d), and data of its true model."""
+    """Data and Jacobians at every example of a training set, and noisy data of its true model.
+
+    Args:
+        forward: the operator.
+        train: coordinates of the examples, (N, d).
+        noise: standard deviation as a share of the largest datum.
+        rng: for the noise.
+    """
     true = mean_of_three(train)
     observed, sd = observe(forward, true, noise, rng)
     center = train.mean(0)

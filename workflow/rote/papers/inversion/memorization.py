@@ -43,6 +43,12 @@ def evaluate(
     did not; the second holds samples of networks nearest to different examples of the smallest
     sets. Beside the networks: the closed form of the smallest training sets, and the Gaussian of
     the pool, which saw none of the examples.
+
+    Args:
+        files: of networks, see `networks.save`.
+        options: the config section.
+        library: the velocity models.
+        seed: of start noise, and of the points behind the losses.
     """
     noise = options.diffusion
     schedule = diffusion.schedule(noise.schedule, noise.steps)

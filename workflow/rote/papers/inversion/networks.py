@@ -91,6 +91,14 @@ def fit(
 
     The loss is E‖x̂(z_t, t) − x‖² or E‖ε̂(z_t, t) − ε‖², t uniform, summed over coordinates.
 
+    Args:
+        prediction: what the networks predict.
+        options: the config section.
+        library: the velocity models; every network sees the first N of its training set.
+        schedule: of the noise.
+        seed: of initial weights, batches, times and noise.
+        placement: where to compute and to save the state; a resumed run gives the same weights.
+
     Returns:
         Networks with averaged weights.
     """
@@ -199,6 +207,11 @@ def save(path: Path, trained: TrainedNetworks, library: Library) -> None:
 
 def load(path: Path, library: Library, schedule: Schedule) -> TrainedNetworks:
     """Networks of a file.
+
+    Args:
+        path: what `save` wrote.
+        library: the velocity models, which must be those that the networks were trained on.
+        schedule: of the noise.
 
     Raises:
         InputError: if it does not exist or is not whole, or was trained on other coordinates or

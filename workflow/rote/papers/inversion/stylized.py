@@ -94,12 +94,12 @@ PROBLEMS = (CUBIC, BENT, LINEAR)
 
 
 def log_prior(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
-    """log p^σ up to a constant, (points,)."""
+    """log p^σ of points (points, d) up to a constant, (points,); examples `train` (N, d)."""
     return logsumexp(-0.5 * ((x[:, None] - train) ** 2).sum(-1) / sigma**2, axis=1)
 
 
 def log_likelihood(problem: StylizedProblem, x: np.ndarray, gamma: float) -> np.ndarray:
-    """log p(y | x) up to a constant, (points,)."""
+    """log p(y | x) of points (points, d) up to a constant, (points,); noise γ."""
     return -0.5 * ((problem.y - problem.forward(x)) ** 2).sum(1) / gamma**2
 
 

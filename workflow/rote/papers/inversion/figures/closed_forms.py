@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from rote.papers.inversion.distances import PAIR_THRESHOLD, PUBLISHED_THRESHOLD
 from rote.papers.inversion.figures.style import COLORS, Tables, published
 from rote.papers.inversion.rates import FRESH, LEAVE_ONE_OUT, MEANS_OF_THREE, TRUE_MODEL
+from rote.papers.inversion.statistics.posteriors import PUBLISHED_MEMORIZED, PUBLISHED_SAMPLES
 from rote.papers.inversion.stylized import BENT, CUBIC
 from rote.plotting import (
     FAINT,
@@ -29,7 +30,6 @@ LIKELIHOOD = PALETTE[1]
 EXAMPLES = PALETTE[2]
 SETS = {FRESH: PALETTE[0], LEAVE_ONE_OUT: PALETTE[2], MEANS_OF_THREE: PALETTE[1]}
 SAMPLED = {"noise": "v", "gaussian": "D"}  # markers of posterior samples, by prior
-PUBLISHED = {50: 256 / 256, 200: 146 / 256, 1000: 13 / 256}  # rates, read off published panels
 
 
 def stylized(tables: Tables) -> Canvas:
@@ -221,9 +221,10 @@ def rates(tables: Tables) -> Canvas:
             points(ax, shares, "against", "called", label=f"posterior, {prior}", **look)
         ax.set(xscale="log", xlabel="training models N", title=title, ylim=(-0.04, 1.06))
         log_ticks(ax.xaxis)
-    stars = {size: rate for size, rate in PUBLISHED.items() if size in set(rows["examples"])}
+    sizes = [size for size in PUBLISHED_MEMORIZED if size in set(rows["examples"])]
+    shares = [PUBLISHED_MEMORIZED[size] / PUBLISHED_SAMPLES for size in sizes]
     look = {"color": INK, "markersize": 9, "label": "published, trained networks"}
-    axes[0, 0].plot(list(stars), list(stars.values()), "*", **look)
+    axes[0, 0].plot(sizes, shares, "*", **look)
     axes[0, 0].set_ylabel("share called memorized")
     legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas

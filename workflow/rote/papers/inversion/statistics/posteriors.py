@@ -10,8 +10,8 @@ from rote.papers.inversion.statistics.selection import Tables, select
 
 PUBLISHED_STEP = 0.07  # length of a data step
 LARGE_STEP = 0.5
-PUBLISHED_SAMPLES = 256
-PUBLISHED_MEMORIZED = {50: 256, 200: 146, 1000: 13}  # of them, by N
+PUBLISHED_SAMPLES = 256  # read off published panels
+PUBLISHED_MEMORIZED = {50: 256, 200: 146, 1000: 13}  # of them below the threshold, by N
 
 
 def _mean(rows: pd.DataFrame, values: pd.Series) -> np.ndarray:
