@@ -1,13 +1,11 @@
-"""Inverse problems: one factorization, Jacobians by the adjoint, deepwave; each beside what one
-would write plainly.
-"""
+"""Inverse problems: one factorization, Jacobians by the adjoint, deepwave, beside plain code."""
 
 import tracemalloc
 
 import numpy as np
 import torch
 from rote.papers.inversion import settings, time_domain
-from rote.papers.inversion.fwi import operator
+from rote.papers.inversion.acquisition import operator
 from rote.synth import velocity
 from rote.theory import posterior
 from rote.waves import acoustic
@@ -20,20 +18,20 @@ from tests.benchmarks.case import Case, Growth, Work
 
 def _problem(n: int) -> tuple[Helmholtz, np.ndarray, np.ndarray, float]:
     """A forward operator, a squared slowness, data of another one, and their noise."""
-    forward = operator(settings.Acquisition(n=n, layer=10, sources=15))
-    one, other = velocity.slowness(velocity.project(velocity.fields(2, 42)), n)
-    observed = forward.data(other)
-    return forward, one, observed, 0.05 * float(np.abs(observed).max())
+    forward = operator(settings.InversionAcquisition(n=n, layer=10, sources=15))
+    start, true = velocity.slowness(velocity.project(velocity.fields(2, 42)), n)
+    observed = forward.data(true)
+    return forward, start, observed, 0.05 * float(np.abs(observed).max())
 
 
 def _matrix(forward: Helmholtz, slowness: np.ndarray) -> sparse.csc_array:
-    stretch, laplacian, *_ = forward._parts
+    grid = forward._grid
     padded = np.pad(slowness, forward.layer, mode="edge").ravel()
-    return (laplacian + sparse.diags_array(forward.omega**2 * padded * stretch)).tocsc()
+    return (grid.laplacian + sparse.diags_array(forward.omega**2 * padded * grid.stretch)).tocsc()
 
 
 def _gradient(forward: Helmholtz, fields: np.ndarray, adjoint: np.ndarray) -> np.ndarray:
-    padded = -(forward.omega**2) * (forward._parts[0] * (fields * adjoint).sum(1)).real
+    padded = -(forward.omega**2) * (forward._grid.stretch * (fields * adjoint).sum(1)).real
     return forward._folded(padded)
 
 
@@ -42,7 +40,8 @@ def default_ordering():
     transpose
     """
     forward, slowness, observed, sd = _problem(64)
-    _, _, sources, receivers = forward._parts
+    sources = forward._grid.sources
+    receivers = forward._grid.receivers
 
     def plain() -> np.ndarray:
         matrix = _matrix(forward, slowness)
@@ -64,26 +63,28 @@ def default_ordering():
         flops=factor + 30 * solution,
         dtype="f8",  # 15 fields and 15 adjoints
         note="one symmetric factorization by nested dissection, in dense fronts, instead of two "
-        "by columns. Most "
-        "fronts are too small to fill vectors, and a solution reads all of L for 16 right-hand "
-        "sides",
+        "by columns. Most fronts are too small to fill vectors, and a solution reads all of L for "
+        "16 right-hand sides",
     )
 
 
 def solve_per_shot():
     """The same: LDLᵀ / scipy.sparse.linalg.spsolve for every source and every adjoint source"""
     forward, slowness, observed, sd = _problem(64)
-    _, _, sources, receivers = forward._parts
+    sources = forward._grid.sources
+    receivers = forward._grid.receivers
 
     def plain(number: int = 3) -> np.ndarray:
-        matrix, found = _matrix(forward, slowness), []
+        matrix = _matrix(forward, slowness)
+        solutions = []
         for shot, source in enumerate(sources[:number]):
             right, back = np.zeros((2, matrix.shape[0]), complex)
             right[source] = 1 / forward.spacing**2
             field = spsolve(matrix, right)
             back[receivers] = (field[receivers] - observed[shot]).conj() / sd**2
-            found.append((field, spsolve(matrix, back)))
-        return _gradient(forward, *(np.stack(parts, axis=1) for parts in zip(*found, strict=True)))
+            solutions.append((field, spsolve(matrix, back)))
+        fields, adjoint = np.moveaxis(np.array(solutions), (1, 0), (0, 2))
+        return _gradient(forward, fields, adjoint)
 
     ours, theirs = forward.misfit(slowness, observed, sd)[1], plain(len(sources))
     assert np.linalg.norm(ours - theirs) < 1e-10 * np.linalg.norm(theirs)
@@ -93,8 +94,8 @@ def solve_per_shot():
 
 
 def jacobians():
-    """Jacobians at 50 examples, 40 x 40, 100 coordinates: by the adjoint / by central differences"""
-    forward = operator(settings.Acquisition())
+    """Jacobians at 50 examples, 40 x 40, 100 coordinates: the adjoint / central differences"""
+    forward = operator(settings.InversionAcquisition())
     train = velocity.project(velocity.fields(50, 42))
     basis, step = velocity.basis(forward.n), 1e-4
     models = velocity.slowness(train, forward.n)
@@ -107,16 +108,15 @@ def jacobians():
     exact, plain = forward.jacobian(models[0], basis)[1], differences(models[0])
     assert np.linalg.norm(exact - plain) < 1e-5 * np.linalg.norm(exact)
     (factor, solution), pairs = forward._plan.flops, exact.shape[0] * exact.shape[1]
-    one = (
-        factor + sum(exact.shape[:2]) * solution + 8 * pairs * (forward.n + 2 * forward.layer) ** 2
-    )
+    cells = (forward.n + 2 * forward.layer) ** 2
+    example = factor + sum(exact.shape[:2]) * solution + 8 * pairs * cells
     return Case(
         lambda: [forward.jacobian(m, basis) for m in models],
         lambda: differences(models[0]),
         scale=50,
         repeats=3,
         bar=10.0,
-        flops=50 * (one + 4 * pairs * basis.size),
+        flops=50 * (example + 4 * pairs * basis.size),
         dtype="f8",
     )
 
@@ -140,15 +140,12 @@ def propagators():
         bar=20.0,
         flops=5 * 2.0 * operations * cells * survey.samples,
         note=f"counted as {operations} operations a cell and step, there and back. A step of "
-        f"{cells:,} cells is short, "
-        "and deepwave keeps every field for the gradient",
+        f"{cells:,} cells is short, and deepwave stores every field for the gradient",
     )
 
 
 def lookup_memory() -> list[dict[str, object]]:
-    """Peak memory of the posterior's denoiser over 10,000 examples of 64 x 64 cells, 4 points, by
-    chunk size.
-    """
+    """Peak memory of the denoiser over 10,000 examples of 64 x 64 cells, 4 points, by chunk."""
     rng, rows = np.random.default_rng(0), []
     train = rng.normal(size=(10_000, 64 * 64))
     x, logs = train[:4] + 0.1 * rng.normal(size=(4, 64 * 64)), rng.normal(size=10_000)

@@ -113,16 +113,18 @@ def test_attention_heads(smoke_settings):
 def test_score_networks_of_inversion(smoke, smoke_settings):
     """50 steps of Adam in float32: averaged weights to 5e-2 of each tensor's largest."""
     from rote.core import tables
-    from rote.papers.inversion import fwi, library, networks
+    from rote.models import diffusion
+    from rote.papers.inversion import library, networks
+    from rote.papers.inversion.priors import CLEAN
 
     options = smoke_settings.inversion.waveform
     media = library.read(tables.read(smoke / "results/smoke/inversion/library.parquet"))
-    noise = fwi.schedule(options.diffusion.schedule, options.diffusion.steps)
+    noise = diffusion.schedule(options.diffusion.schedule, options.diffusion.steps)
     brief = options.networks.model_copy(
         update={"clean": options.networks.clean.model_copy(update={"steps": 50})}
     )
-    cpu = networks.fit("clean", brief, media, noise, 1)
-    device = networks.fit("clean", brief, media, noise, 1, device=DEVICE)
+    cpu = networks.fit(CLEAN, brief, media, noise, 1)
+    device = networks.fit(CLEAN, brief, media, noise, 1, networks.Placement(DEVICE))
     for name, value in cpu.parameters.items():
         gap = (device.parameters[name].cpu() - value).abs().max()
         assert gap <= 5e-2 * value.abs().max(), name

@@ -28,7 +28,7 @@ sides = st.integers(1, 23)
 
 
 @given(st.integers(0, 2**32 - 1), sides, sides, st.integers(1, 35), st.integers(1, 40))
-def test_solutions_solve(seed, width, height, count, sources):
+def test_solve_leaves_no_residual(seed, width, height, count, sources):
     """With sources in a few cells only: subtrees without one are left out."""
     rng = np.random.default_rng(seed)
     matrix, right = stencil(width, height, rng), np.zeros((width * height, count), complex)
@@ -41,20 +41,19 @@ def test_solutions_solve(seed, width, height, count, sources):
 
 
 @given(sides, sides)
-def test_every_cell_is_eliminated_once_and_boundaries_come_later(width, height):
+def test_plan_eliminates_every_cell_once_and_boundaries_later(width, height):
     plan = multifrontal.plan(width, height, stencil(width, height, np.random.default_rng(0)))
     assert sorted(plan.order) == list(range(width * height))
     assert plan.pivots.sum() == width * height
     for t, (first, pivots) in enumerate(zip(plan.first, plan.pivots, strict=True)):
-        boundary, above = (
-            each[plan.starts[t] : plan.starts[t + 1]] for each in (plan.boundary, plan.above)
-        )
-        assert (boundary >= first + pivots).all()
-        assert (np.diff(boundary) > 0).all()
-        assert (np.diff(above) > 0).all()  # so that what lies above the diagonal stays there
+        part = slice(plan.boundary_start[t], plan.boundary_start[t + 1])
+        assert (plan.boundary[part] >= first + pivots).all()
+        assert (np.diff(plan.boundary[part]) > 0).all()
+        # so that what lies above the diagonal stays above it
+        assert (np.diff(plan.parent_row[part]) > 0).all()
 
 
-def test_another_diagonal_needs_no_other_plan():
+def test_factor_with_another_diagonal_uses_the_same_plan():
     rng = np.random.default_rng(1)
     matrix, right = stencil(30, 20, rng), rng.normal(size=(600, 3))
     plan = multifrontal.plan(30, 20, matrix)
@@ -64,10 +63,8 @@ def test_another_diagonal_needs_no_other_plan():
     np.testing.assert_allclose(changed @ solution, right, atol=1e-12)
 
 
-def test_a_pivot_that_vanishes_is_exchanged(caplog):
-    """The very first pivot is zero: without exchanges there is no LDLᵀ, though the matrix is
-    regular.
-    """
+def test_solve_exchanges_a_vanishing_pivot(caplog):
+    """The very first pivot is zero: the matrix is regular, but has no LDLᵀ without exchanges."""
     matrix = stencil(12, 12, np.random.default_rng(2)).tolil()
     plan = multifrontal.plan(12, 12, matrix.tocsr())
     matrix[plan.order[0], plan.order[0]] = 0
@@ -78,10 +75,8 @@ def test_a_pivot_that_vanishes_is_exchanged(caplog):
     np.testing.assert_allclose(matrix @ solution, right, atol=1e-10)
 
 
-def test_operations_grow_with_the_cube_of_the_side():
-    """George (1973): n³ for the factor and n² log n for a solution; row by row it would be n⁴ and
-    n³.
-    """
+def test_flops_grow_with_the_cube_of_the_side():
+    """George (1973): n³ for the factor, n² log n for a solution; row by row it would be n⁴, n³."""
     small, large = (
         multifrontal.plan(n, n, stencil(n, n, np.random.default_rng(3))).flops for n in (60, 120)
     )
@@ -92,7 +87,7 @@ def test_operations_grow_with_the_cube_of_the_side():
 
 
 @pytest.mark.parametrize("count", [1, 16, 17])
-def test_columns_do_not_depend_on_their_neighbors(count):
+def test_solve_columns_do_not_depend_on_their_neighbors(count):
     rng = np.random.default_rng(4)
     matrix, right, cells = stencil(9, 14, rng), rng.normal(size=(30, 40)), np.arange(30, 60)
     factor = multifrontal.Factor(multifrontal.plan(9, 14, matrix), matrix, matrix.diagonal())
@@ -101,16 +96,17 @@ def test_columns_do_not_depend_on_their_neighbors(count):
     )
 
 
-def test_a_factor_that_is_in_use_keeps_its_arrays():
-    rng, room = np.random.default_rng(5), []
+def test_factor_in_use_keeps_its_arrays():
+    rng = np.random.default_rng(5)
+    spare = []
     matrix, right, cells = stencil(11, 7, rng), rng.normal(size=(77, 2)), np.arange(77)
     plan = multifrontal.plan(11, 7, matrix)
-    first = multifrontal.Factor(plan, matrix, matrix.diagonal(), room)
+    first = multifrontal.Factor(plan, matrix, matrix.diagonal(), spare)
     before = first.solve(cells, right)
-    second = multifrontal.Factor(plan, matrix, matrix.diagonal() + 3, room)
+    second = multifrontal.Factor(plan, matrix, matrix.diagonal() + 3, spare)
     second.solve(cells, right)
     np.testing.assert_array_equal(first.solve(cells, right), before)
     del second
-    assert len(room) == 1
-    multifrontal.Factor(plan, matrix, matrix.diagonal() + 5, room)
+    assert len(spare) == 1
+    multifrontal.Factor(plan, matrix, matrix.diagonal() + 5, spare)
     np.testing.assert_array_equal(first.solve(cells, right), before)

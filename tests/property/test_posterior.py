@@ -1,6 +1,4 @@
-"""Posteriors under memorized priors: closed forms against direct densities, gradients and brute
-force.
-"""
+"""Posteriors under memorized priors: closed forms against densities, gradients, brute force."""
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats(-1e5, 1e5))
-def test_lookup_weights_are_a_softmax(values, shift):
+def test_empirical_weights_are_a_softmax(values, shift):
     weights = posterior.empirical(np.array(values))
     assert weights.sum() == pytest.approx(1)
     np.testing.assert_allclose(weights, np.exp(np.array(values) - logsumexp(values)), atol=1e-12)
@@ -23,7 +21,7 @@ def test_lookup_weights_are_a_softmax(values, shift):
     assert 1 - 1e-9 <= posterior.effective(weights) <= len(values) + 1e-9
 
 
-def test_weights_of_tens_of_thousands_of_examples_far_from_zero():
+def test_empirical_weights_of_many_examples_far_from_zero():
     values = -1e7 + np.random.default_rng(0).normal(size=50_000)
     weights = posterior.empirical(values)
     np.testing.assert_allclose(weights, posterior.empirical(values + 1e7), rtol=1e-6)
@@ -31,7 +29,7 @@ def test_weights_of_tens_of_thousands_of_examples_far_from_zero():
 
 
 @pytest.mark.parametrize("values", [[], [np.nan, 0], [np.inf, 0], [-np.inf, -np.inf]])
-def test_weights_that_mean_nothing_are_refused(values):
+def test_empirical_refuses_meaningless_log_likelihoods(values):
     with pytest.raises(InputError, match="log_likelihood"):
         posterior.empirical(np.array(values))
 
@@ -44,38 +42,40 @@ def test_weights_that_mean_nothing_are_refused(values):
     st.floats(0.05, 2),
     st.floats(0.05, 2),
 )
-def test_a_linear_operator_gives_the_exact_mixture(seed, d, m, n, sigma, gamma):
-    """p(x | y) ∝ Σ N(x; x_n, σ²) N(y; A x, γ²): densities agree at any point, weights with those of
-    N(y; A x_n, S).
-    """
+def test_mixture_is_exact_for_a_linear_operator(seed, d, m, n, sigma, gamma):
+    """p(x | y) ∝ Σ N(x; x_n, σ²) N(y; A x, γ²) at any point, weights ∝ N(y; A x_n, S)."""
     rng = np.random.default_rng(seed)
-    train, A, y = rng.normal(size=(n, d)), rng.normal(size=(m, d)), rng.normal(size=m)
-    found = posterior.mixture(train, sigma, A, y, gamma)
+    train = rng.normal(size=(n, d))
+    A = rng.normal(size=(m, d))
+    y = rng.normal(size=m)
+    mixture = posterior.mixture(train, sigma, A, y, gamma)
     S = gamma**2 * np.eye(m) + sigma**2 * A @ A.T
     logs = np.array([stats.multivariate_normal(A @ x, S).logpdf(y) for x in train])
-    np.testing.assert_allclose(found.weights, posterior.empirical(logs), atol=1e-8)
+    np.testing.assert_allclose(mixture.weights, posterior.empirical(logs), atol=1e-8)
     points = rng.normal(size=(7, d))
     prior = logsumexp(
         [stats.multivariate_normal(x, sigma**2 * np.eye(d)).logpdf(points) for x in train], axis=0
     )
     joint = prior - 0.5 * ((y - points @ A.T) ** 2).sum(1) / gamma**2
-    difference = found.log_density(points) - joint
+    difference = mixture.log_density(points) - joint
     np.testing.assert_allclose(difference, difference[0], atol=1e-6)
 
 
-def test_far_from_all_others_a_component_of_vanishing_weight_is_the_density():
-    found = posterior.mixture(np.array([[0.0], [2.0]]), 0.05, np.eye(1), np.zeros(1), 0.05)
-    assert found.weights[1] == pytest.approx(np.exp(-400), rel=1e-9)
+def test_log_density_far_away_is_that_of_a_component_of_vanishing_weight():
+    narrow = posterior.mixture(np.array([[0.0], [2.0]]), 0.05, np.eye(1), np.zeros(1), 0.05)
+    assert narrow.weights[1] == pytest.approx(np.exp(-400), rel=1e-9)
     sharper = posterior.mixture(np.array([[0.0], [2.0]]), 0.03, np.eye(1), np.zeros(1), 0.03)
     assert sharper.weights[1] == 0  # e^-1111
     far = np.array([[3.0]])
-    wanted = stats.norm(1.0, 0.03 / np.sqrt(2)).logpdf(3.0) - 2**2 / (4 * 0.03**2)
-    np.testing.assert_allclose(sharper.log_density(far), wanted, rtol=1e-9)
+    expected = stats.norm(1.0, 0.03 / np.sqrt(2)).logpdf(3.0) - 2**2 / (4 * 0.03**2)
+    np.testing.assert_allclose(sharper.log_density(far), expected, rtol=1e-9)
 
 
-def test_without_the_determinant_only_equal_jacobians_give_the_same_weights():
+def test_mixture_without_determinant_has_the_same_weights_only_for_equal_jacobians():
     rng = np.random.default_rng(1)
-    train, A, y = rng.normal(size=(5, 2)), rng.normal(size=(3, 2)), rng.normal(size=3)
+    train = rng.normal(size=(5, 2))
+    A = rng.normal(size=(3, 2))
+    y = rng.normal(size=3)
     linear = [
         posterior.mixture(train, 0.5, A, y, 0.3, determinant=flag).weights for flag in (True, False)
     ]
@@ -91,7 +91,7 @@ def test_without_the_determinant_only_equal_jacobians_give_the_same_weights():
     assert np.abs(bent[0] - bent[1]).max() > 1e-3
 
 
-def test_jacobians_by_torch_are_those_given():
+def test_mixture_jacobians_by_torch_match_those_by_hand():
     train = np.random.default_rng(2).normal(size=(6, 2))
 
     def forward(x):
@@ -100,21 +100,21 @@ def test_jacobians_by_torch_are_those_given():
     def jacobian(x):
         return np.stack([np.diag(1 + 0.9 * point**2) for point in x])
 
-    ours = posterior.mixture(train, 0.4, forward, np.zeros(2), 0.3)
-    given_ = posterior.mixture(train, 0.4, forward, np.zeros(2), 0.3, jacobian=jacobian)
-    for one, other in zip(ours, given_, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12)
+    by_torch = posterior.mixture(train, 0.4, forward, np.zeros(2), 0.3)
+    by_hand = posterior.mixture(train, 0.4, forward, np.zeros(2), 0.3, jacobian=jacobian)
+    for result, expected in zip(by_torch, by_hand, strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-12)
 
 
-def test_draws_have_the_mean_and_covariance_of_the_mixture():
+def test_sample_has_the_mean_and_covariance_of_the_mixture():
     rng = np.random.default_rng(3)
     train, A = rng.normal(size=(4, 2)), rng.normal(size=(3, 2))
-    found = posterior.mixture(train, 0.7, A, rng.normal(size=3), 1.0)
-    draws = found.sample(200_000, rng)
-    np.testing.assert_allclose(draws.mean(0), found.mean, atol=0.02)
-    spread = found.means - found.mean
+    mixture = posterior.mixture(train, 0.7, A, rng.normal(size=3), 1.0)
+    draws = mixture.sample(200_000, rng)
+    np.testing.assert_allclose(draws.mean(0), mixture.mean, atol=0.02)
+    spread = mixture.means - mixture.mean
     covariance = np.einsum(
-        "n,nij->ij", found.weights, found.covariances + spread[:, :, None] * spread[:, None]
+        "n,nij->ij", mixture.weights, mixture.covariances + spread[:, :, None] * spread[:, None]
     )
     np.testing.assert_allclose(np.cov(draws.T), covariance, atol=0.02)
 
@@ -127,17 +127,22 @@ def test_draws_have_the_mean_and_covariance_of_the_mixture():
     st.floats(0.05, 3),
     st.integers(1, 60),
 )
-def test_the_denoiser_in_parts_is_the_whole_one(seed, d, n, points, sigma, chunk):
+def test_denoise_in_chunks_is_denoise_at_once(seed, d, n, points, sigma, chunk):
     rng = np.random.default_rng(seed)
-    train, x, logs = rng.normal(size=(n, d)), rng.normal(size=(points, d)), rng.normal(size=n)
-    found = posterior.denoise(x, train, sigma, log_weights=logs, chunk=chunk)
+    train = rng.normal(size=(n, d))
+    x = rng.normal(size=(points, d))
+    logs = rng.normal(size=n)
+    denoised = posterior.denoise(x, train, sigma, log_weights=logs, chunk=chunk)
     weights = posterior.empirical(-0.5 * ((x[:, None] - train) ** 2).sum(-1) / sigma**2 + logs)
-    np.testing.assert_allclose(found, weights @ train, atol=1e-10)
+    np.testing.assert_allclose(denoised, weights @ train, atol=1e-10)
 
 
-def test_the_score_is_the_gradient_of_the_log_density():
+def test_score_is_the_gradient_of_the_log_density():
     rng = np.random.default_rng(4)
-    train, x, sigma, step = rng.normal(size=(6, 3)), rng.normal(size=(5, 3)), 0.5, 1e-5
+    train = rng.normal(size=(6, 3))
+    x = rng.normal(size=(5, 3))
+    sigma = 0.5
+    step = 1e-5
 
     def log_density(points):
         return logsumexp(-0.5 * ((points[:, None] - train) ** 2).sum(-1) / sigma**2, axis=1)
@@ -162,7 +167,7 @@ def test_the_score_is_the_gradient_of_the_log_density():
         ({"forward": lambda x: np.asarray(x).astype(float) ** 2}, "give its `jacobian`"),
     ],
 )
-def test_bad_input_is_named(changes, message):
+def test_mixture_names_bad_input(changes, message):
     arguments = {
         "train": np.ones((4, 2)),
         "sigma": 0.5,

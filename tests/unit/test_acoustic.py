@@ -1,6 +1,4 @@
-"""Acoustic shots: deepwave against our own propagator, absorbing layers, gradients, and what is
-refused.
-"""
+"""Acoustic shots: two propagators, absorbing layers, gradients, and what is refused."""
 
 import numpy as np
 import pytest
@@ -34,17 +32,17 @@ def widened(
     return wide, survey._replace(sources=survey.sources + cells, receivers=survey.receivers + cells)
 
 
-def test_two_propagators_agree_and_layers_absorb():
+def test_propagators_agree_and_layers_absorb():
     deep = acoustic.shots(MODEL, SURVEY)
     assert deep.shape == (2, 8, 200)
     reference = acoustic.shots(*widened(MODEL, SURVEY, 40))
     assert difference(deep, reference) < 1e-2
-    own = acoustic.leapfrog(*widened(MODEL, SURVEY, 40))
-    assert difference(own, reference) < 0.03
-    assert difference(acoustic.leapfrog(MODEL, SURVEY._replace(layer=20)), own) < 3e-2
+    wide = acoustic.leapfrog(*widened(MODEL, SURVEY, 40))
+    assert difference(wide, reference) < 0.03
+    assert difference(acoustic.leapfrog(MODEL, SURVEY._replace(layer=20)), wide) < 3e-2
 
 
-def test_the_gradient_is_that_of_the_misfit():
+def test_shots_gradient_matches_central_differences():
     observed = acoustic.shots(MODEL, SURVEY)
     start = (MODEL * 0.97).requires_grad_()
     misfit = ((acoustic.shots(start, SURVEY) - observed) ** 2).sum()
@@ -62,30 +60,32 @@ def test_the_gradient_is_that_of_the_misfit():
 
 
 @pytest.mark.parametrize("frequency", [4.0, 8.0, 12.0])
-def test_the_gradient_is_that_of_every_time_step(frequency, monkeypatch):
+def test_shots_gradient_matches_that_of_every_time_step(frequency, monkeypatch):
     """Sampled at the Nyquist rate of the product of two fields, it loses next to nothing."""
     import deepwave
 
     survey, plain = SURVEY._replace(frequency=frequency), deepwave.scalar
     target = acoustic.shots(MODEL + 50, survey)
-    seen = []
+    intervals = []
 
     def gradient() -> torch.Tensor:
         start = MODEL.clone().requires_grad_()
         return torch.autograd.grad(((acoustic.shots(start, survey) - target) ** 2).sum(), start)[0]
 
-    def every(*args, **options):
-        seen.append(options.pop("model_gradient_sampling_interval"))
+    def unsampled(*args, **options):
+        intervals.append(options.pop("model_gradient_sampling_interval"))
         return plain(*args, **options)
 
     sampled = gradient()
-    monkeypatch.setattr(deepwave, "scalar", every)
+    monkeypatch.setattr(deepwave, "scalar", unsampled)
     assert difference(sampled, gradient()) < 1e-3
-    assert seen[0] == {4.0: 1, 8.0: 5, 12.0: 2}[frequency]  # at 4 Hz the wavelet starts abruptly
+    assert (
+        intervals[0] == {4.0: 1, 8.0: 5, 12.0: 2}[frequency]
+    )  # at 4 Hz the wavelet starts abruptly
 
 
 @pytest.mark.parametrize("value", [0.0, -1500.0, float("nan"), float("inf")])
-def test_velocities_that_deepwave_would_take_are_refused(value):
+def test_propagators_refuse_velocities_that_deepwave_would_accept(value):
     model = MODEL.clone()
     model[5, 7] = value
     for propagate in (acoustic.shots, acoustic.leapfrog):
@@ -106,12 +106,12 @@ def test_velocities_that_deepwave_would_take_are_refused(value):
         ({"fastest": 1000.0}, "above the survey's fastest of 1000"),
     ],
 )
-def test_acquisitions_that_cannot_be(changes, message):
+def test_shots_refuse_impossible_acquisitions(changes, message):
     with pytest.raises(InputError, match=message):
         acoustic.shots(MODEL, SURVEY._replace(**changes))
 
 
-def test_too_long_a_time_step_is_refused_with_the_numbers():
+def test_leapfrog_refuses_too_long_a_time_step_with_the_numbers():
     with pytest.raises(
         InputError, match=r"time step 0\.01 s is too long: v dt sqrt\(2\)/h = .* exceeds 0\.866"
     ):

@@ -1,6 +1,4 @@
-"""Diffusion of small vectors: closed-form denoisers, what schedules do, exact posterior sampling,
-guidance.
-"""
+"""Diffusion of small vectors: closed-form denoisers, schedules, exact posteriors, guidance."""
 
 import numpy as np
 import pytest
@@ -9,12 +7,12 @@ from rote.core.errors import InputError
 from rote.models import diffusion
 from rote.theory import posterior
 
-PAPER, ZERO = (diffusion.linear(200, *diffusion.SCHEDULES[name]) for name in ("paper", "zero_snr"))
+PAPER, ZERO = (diffusion.schedule(name, 200) for name in ("paper", "zero_snr"))
 
 
-def test_the_paper_schedule_does_not_end_in_noise():
-    assert PAPER.kept[-1].item() == pytest.approx(0.1322, abs=1e-4)
-    assert ZERO.kept[-1].item() == pytest.approx(3.0e-5, rel=0.05)
+def test_paper_schedule_does_not_end_in_noise():
+    assert PAPER.alpha_bar[-1].item() == pytest.approx(0.1322, abs=1e-4)
+    assert ZERO.alpha_bar[-1].item() == pytest.approx(3.0e-5, rel=0.05)
     assert (PAPER.widths[0].item(), PAPER.widths[-1].item()) == (
         pytest.approx(0.0100, abs=1e-4),
         pytest.approx(2.562, abs=1e-3),
@@ -24,19 +22,25 @@ def test_the_paper_schedule_does_not_end_in_noise():
             diffusion.linear(*bad)
 
 
-def test_the_memorized_denoiser_is_that_of_the_smoothed_set():
+def test_schedule_ends_at_the_same_signal_in_any_number_of_steps():
+    short = diffusion.schedule("paper", 50)
+    assert short.alpha_bar[-1].item() == pytest.approx(PAPER.alpha_bar[-1].item(), rel=0.05)
+    with pytest.raises(InputError, match="schedule must be one of paper, zero_snr, given 'cosine'"):
+        diffusion.schedule("cosine", 200)
+
+
+def test_memorized_denoiser_is_that_of_the_smoothed_set():
     rng = np.random.default_rng(0)
     train, z, logs = rng.normal(size=(20, 6)), rng.normal(size=(9, 6)), rng.normal(size=20)
     for t in (0, 50, 199):
-        kept = PAPER.kept[t].item()
-        ours = diffusion.memorized(torch.tensor(train), PAPER, torch.tensor(logs))(
-            torch.tensor(z), t
-        )
-        wanted = posterior.denoise(z / kept**0.5, train, PAPER.widths[t].item(), log_weights=logs)
-        np.testing.assert_allclose(ours.numpy(), wanted, atol=1e-9)
+        denoiser = diffusion.memorized(torch.tensor(train), PAPER, torch.tensor(logs))
+        denoised = denoiser(torch.tensor(z), t)
+        scaled = z / PAPER.alpha_bar[t].item() ** 0.5
+        expected = posterior.denoise(scaled, train, PAPER.widths[t].item(), log_weights=logs)
+        np.testing.assert_allclose(denoised.numpy(), expected, atol=1e-9)
 
 
-def test_samples_of_a_memorized_prior_are_its_examples():
+def test_ddim_samples_of_a_memorized_prior_are_its_examples():
     rng = np.random.default_rng(1)
     train = torch.tensor(rng.normal(size=(30, 10)))
     samples = diffusion.ddim(
@@ -45,10 +49,8 @@ def test_samples_of_a_memorized_prior_are_its_examples():
     assert torch.cdist(samples, train).min(1).values.max() < 0.05
 
 
-def test_only_a_schedule_that_ends_in_noise_samples_a_gaussian():
-    """The exact denoiser of a Gaussian, deterministic steps: the spread along the leading
-    direction.
-    """
+def test_ddim_samples_a_gaussian_only_if_the_schedule_ends_in_noise():
+    """The exact denoiser of a Gaussian, deterministic steps: the spread along each direction."""
     rng = np.random.default_rng(2)
     covariance = torch.diag(torch.tensor([49.0, 1.0, 0.1], dtype=torch.float64))
     start = torch.tensor(rng.normal(size=(4000, 3)))
@@ -62,43 +64,40 @@ def test_only_a_schedule_that_ends_in_noise_samples_a_gaussian():
     )
 
 
-def test_likelihoods_in_the_denoiser_make_an_exact_posterior_sampler():
+def test_memorized_denoiser_with_likelihoods_samples_the_exact_posterior():
     rng = np.random.default_rng(3)
     train, logs = torch.tensor(rng.normal(size=(8, 12))), torch.tensor(rng.normal(size=8))
     weights = posterior.empirical(logs.numpy())
-    off = {}
+    distance = {}
     for name, schedule in (("paper", PAPER), ("zero", ZERO)):
         start = torch.tensor(rng.normal(size=(3000, 12)))
         samples = diffusion.ddim(diffusion.memorized(train, schedule, logs), start, schedule)
         shares = np.bincount(torch.cdist(samples, train).argmin(1).numpy(), minlength=8) / 3000
-        off[name] = np.abs(shares - weights).sum() / 2
-    assert off["zero"] < 0.08
-    assert off["paper"] > off["zero"]
+        distance[name] = np.abs(shares - weights).sum() / 2
+    assert distance["zero"] < 0.08
+    assert distance["paper"] > distance["zero"]
 
 
-def test_stacked_score_networks_are_independent():
+def test_network_stacks_are_independent():
     rngs = [np.random.default_rng(seed) for seed in range(3)]
-    parameters, forward = diffusion.initial(5, 16, 2, 8, rngs), diffusion.network(5, 16, 2, 8)
+    sizes = diffusion.Architecture(dimension=5, width=16, blocks=2, embedding=8)
+    parameters = diffusion.initial(sizes, rngs)
+    forward = diffusion.network(sizes)
     generator = torch.Generator().manual_seed(0)
-    z, t = (
-        torch.randn(3, 7, 5, generator=generator),
-        torch.randint(0, 200, (3, 7), generator=generator),
-    )
-    whole = forward(parameters, z, t)
+    z = torch.randn(3, 7, 5, generator=generator)
+    t = torch.randint(0, 200, (3, 7), generator=generator)
+    stacked = forward(parameters, z, t)
     for model in range(3):
-        one = {name: value[model : model + 1] for name, value in parameters.items()}
-        torch.testing.assert_close(
-            forward(one, z[model : model + 1], t[model : model + 1])[0], whole[model]
-        )
+        single = {name: value[[model]] for name, value in parameters.items()}
+        torch.testing.assert_close(forward(single, z[[model]], t[[model]])[0], stacked[model])
 
 
-def test_guidance_moves_towards_the_data_and_nowhere_without_a_gradient():
+def test_guided_moves_towards_the_data_and_nowhere_without_a_gradient():
     rng = np.random.default_rng(4)
     denoiser = diffusion.gaussian(torch.zeros(4), torch.eye(4, dtype=torch.float64), ZERO)
-    start, target = (
-        torch.tensor(rng.normal(size=(50, 4))),
-        torch.full((4,), 2.0, dtype=torch.float64),
-    )
+    start = torch.tensor(rng.normal(size=(50, 4)))
+    target = torch.full((4,), 2.0, dtype=torch.float64)
+    step = diffusion.DataStep(0.05)
 
     def gradient(x):
         return ((x - target) ** 2).sum(1) / 2, x - target
@@ -106,25 +105,23 @@ def test_guidance_moves_towards_the_data_and_nowhere_without_a_gradient():
     def nothing(x):
         return torch.zeros(len(x)), torch.zeros_like(x)
 
-    seen = []
+    path = []
     pulled = diffusion.guided(
-        denoiser, start, ZERO, gradient, step=0.05, watch=lambda t, x, m: seen.append((t, m.mean()))
+        denoiser, start, ZERO, gradient, step, watch=lambda t, x, m: path.append((t, m.mean()))
     )
-    free = diffusion.guided(denoiser, start, ZERO, nothing, step=0.05)
+    free = diffusion.guided(denoiser, start, ZERO, nothing, step)
     torch.testing.assert_close(free, diffusion.ddim(denoiser, start, ZERO))
     assert (pulled - target).norm(dim=1).mean() < 0.5 * (free - target).norm(dim=1).mean()
-    assert [t for t, _ in seen] == list(reversed(range(200)))
-    assert seen[-1][1] < 0.1 * seen[0][1]
+    assert [t for t, _ in path] == list(reversed(range(200)))
+    assert path[-1][1] < 0.1 * path[0][1]
 
 
-def test_the_full_jacobian_is_the_chain_rule():
-    """One step with raw gradients: z moves by the gradient of the misfit of the predicted clean
-    point.
-    """
+def test_guided_with_full_jacobian_follows_the_chain_rule():
+    """One step with raw gradients moves z by the gradient of the predicted clean point's misfit."""
     denoiser = diffusion.gaussian(
         torch.zeros(3), torch.diag(torch.tensor([4.0, 1.0, 0.2], dtype=torch.float64)), ZERO
     )
-    schedule = diffusion.Schedule(ZERO.kept[:1])
+    schedule = diffusion.Schedule(ZERO.alpha_bar[:1])
     start = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float64)
 
     def gradient(x):
@@ -133,16 +130,16 @@ def test_the_full_jacobian_is_the_chain_rule():
     x = denoiser(start, 0)
 
     def misfit(z):
-        kept = schedule.kept[0].item()
-        noise = (z - kept**0.5 * denoiser(z, 0)) / (1 - kept) ** 0.5
-        return ((((z - (1 - kept) ** 0.5 * noise) / kept**0.5) ** 2).sum() / 2).item()
+        alpha_bar = schedule.alpha_bar[0].item()
+        noise = (z - alpha_bar**0.5 * denoiser(z, 0)) / (1 - alpha_bar) ** 0.5
+        clean = (z - (1 - alpha_bar) ** 0.5 * noise) / alpha_bar**0.5
+        return ((clean**2).sum() / 2).item()
 
-    moved = diffusion.guided(
-        denoiser, start, schedule, gradient, step=1e-3, normalized=False, full_jacobian=True
-    )
+    step = diffusion.DataStep(1e-3, normalized=False, full_jacobian=True)
+    moved = diffusion.guided(denoiser, start, schedule, gradient, step)
     slopes = [
         (misfit(x + 1e-5 * e) - misfit(x - 1e-5 * e)) / 2e-5
         for e in torch.eye(3, dtype=torch.float64)
     ]
-    expected = -1e-3 * np.array(slopes) / schedule.kept[0].item() ** 0.5
+    expected = -1e-3 * np.array(slopes) / schedule.alpha_bar[0].item() ** 0.5
     np.testing.assert_allclose((moved - x)[0].numpy(), expected, rtol=1e-5)

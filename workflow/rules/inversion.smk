@@ -1,7 +1,8 @@
 # Memorized priors in inverse problems: closed forms, forward operators, what a published rate measures.
 
 INVERSION = "results/{run}/inversion"
-INVERSION_PRIORS = ["memorized", "clean", "noise", "gaussian", "broad"]
+INVERSION_PRIORS = rote_papers.load("inversion", "priors").PRIORS
+INVERSION_PREDICTIONS = rote_papers.load("inversion", "priors").PREDICTIONS
 
 
 rule inversion_solve_stylized:
@@ -152,7 +153,7 @@ rule inversion_train_networks:
     benchmark:
         "results/{run}/benchmarks/inversion_train_networks_{prediction}.tsv"
     wildcard_constraints:
-        prediction="clean|noise",
+        prediction="|".join(INVERSION_PREDICTIONS),
     priority: 20
     resources:
         gpu=1,
@@ -175,8 +176,10 @@ rule inversion_train_networks:
 rule inversion_evaluate_networks:
     input:
         models=f"{INVERSION}/library.parquet",
-        clean=f"{INVERSION}/networks/clean.safetensors",
-        noise=f"{INVERSION}/networks/noise.safetensors",
+        networks=[
+            f"{INVERSION}/networks/{prediction}.safetensors"
+            for prediction in INVERSION_PREDICTIONS
+        ],
     output:
         out=f"{INVERSION}/networks.parquet",
         samples=f"{INVERSION}/prior_samples.parquet",
@@ -189,12 +192,14 @@ rule inversion_evaluate_networks:
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(10, 240),
     params:
+        networks=lambda wildcards, input: [
+            f"--networks {path}" for path in input.networks
+        ],
         job=job("inversion:evaluate_networks", "inversion.waveform"),
     shell:
         rote(
-            "inversion evaluate-networks --networks {input.clean:q}"
-            " --networks {input.noise:q} --models {input.models:q} --out {output.out:q}"
-            " --samples {output.samples:q}"
+            "inversion evaluate-networks {params.networks} --models {input.models:q}"
+            " --out {output.out:q} --samples {output.samples:q}"
         )
 
 
@@ -202,7 +207,7 @@ rule inversion_simulate_posteriors:
     input:
         models=f"{INVERSION}/library.parquet",
         networks=branch(
-            lambda wildcards: wildcards.prior in ("clean", "noise"),
+            lambda wildcards: INVERSION_PRIORS[wildcards.prior].prediction,
             then=f"{INVERSION}/networks/{{prior}}.safetensors",
             otherwise=[],
         ),

@@ -1,7 +1,6 @@
-"""Diffusion models of small vectors: schedules, score networks (stacked replicates), deterministic
-DDIM sampling.
+"""Diffusion models of small vectors: schedules, stacked score networks, deterministic sampling.
 
-A denoiser here is a function (z, t) -> x0: from noisy points (points, d) and an integer time to the
+A denoiser is a function (z, t) -> x0: from noisy points (points, d) and an integer time to the
 clean points that it predicts. Trained networks, the closed forms of a finite set and of a Gaussian,
 and posteriors share that form.
 """
@@ -25,20 +24,25 @@ Parameters = dict[str, Tensor]
 class Schedule(NamedTuple):
     """z_t = √ᾱ_t x + √(1 − ᾱ_t) ε for t = 0 ... steps − 1."""
 
-    kept: Tensor  # ᾱ, (steps,) float64, falling
+    alpha_bar: Tensor  # ᾱ, share of the signal's variance at each time, (steps,) float64, falling
 
     @property
     def steps(self) -> int:
-        return len(self.kept)
+        """Number of diffusion times."""
+        return len(self.alpha_bar)
 
     @property
     def widths(self) -> Tensor:
-        """σ_t = √((1 − ᾱ_t)/ᾱ_t), the width of the mixture that z_t/√ᾱ_t has."""
-        return ((1 - self.kept) / self.kept).sqrt()
+        """σ_t = √((1 − ᾱ_t)/ᾱ_t), the width of the mixture that z_t/√ᾱ_t has, (steps,)."""
+        return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
 
 def linear(steps: int, first: float, last: float) -> Schedule:
-    """β rising linearly. Raises InputError unless 0 < first ≤ last < 1 and steps ≥ 2."""
+    """A schedule whose β rises linearly from `first` to `last`; ᾱ_t = Π_{s ≤ t} (1 − β_s).
+
+    Raises:
+        InputError: unless 0 < first ≤ last < 1 and steps ≥ 2.
+    """
     if not (0 < first <= last < 1) or steps < 2:
         raise InputError(
             f"a schedule needs steps ≥ 2 and 0 < first ≤ last < 1, given {steps}, {first} and "
@@ -47,86 +51,123 @@ def linear(steps: int, first: float, last: float) -> Schedule:
     return Schedule(torch.cumprod(1 - torch.linspace(first, last, steps, dtype=torch.float64), 0))
 
 
+class LinearRates(NamedTuple):
+    """First and last β of a linear schedule of `REFERENCE_STEPS` steps."""
+
+    first: float
+    last: float
+
+
+REFERENCE_STEPS = 200
 SCHEDULES = {
-    "paper": (1e-4, 0.02),
-    "zero_snr": (5e-4, 0.1),
-}  # of 200 steps; the first does not end in noise
+    "paper": LinearRates(1e-4, 0.02),  # as published: it does not end in noise
+    "zero_snr": LinearRates(5e-4, 0.1),
+}
+
+
+def schedule(name: str, steps: int) -> Schedule:
+    """A schedule of `SCHEDULES` in any number of steps: fewer with larger β end at the same ᾱ.
+
+    Raises:
+        InputError: for an unknown name, or too few steps.
+    """
+    if name not in SCHEDULES:
+        raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, given {name!r}")
+    rates = SCHEDULES[name]
+    scale = REFERENCE_STEPS / steps
+    return linear(steps, scale * rates.first, min(scale * rates.last, 0.999))
 
 
 def memorized(train: Tensor, schedule: Schedule, log_weights: Tensor | None = None) -> Denoiser:
-    """The best denoiser of a finite set (N, d): what a network that memorized it computes.
+    """The best denoiser of a finite set: what a network that memorized it computes.
+
+    x̂(z, t) = Σ_n π_n x_n with π = softmax_n(−‖z − √ᾱ_t x_n‖² / (2 (1 − ᾱ_t)) + log w_n).
 
     Args:
-        log_weights: (N,) log-likelihoods make it the exact denoiser of the posterior.
+        train: examples x_n, (N, d).
+        schedule: of the noise.
+        log_weights: log w_n, (N,), equal by default; log-likelihoods make it the exact denoiser of
+            the posterior.
     """
     train = train.double()
 
     def denoise(z: Tensor, t: int) -> Tensor:
-        kept = schedule.kept[t]
+        alpha_bar = schedule.alpha_bar[t]
         # explicit differences: the expanded square loses the small distances that matter
-        square = (
-            torch.cdist(
-                z.double(), kept.sqrt() * train, compute_mode="donot_use_mm_for_euclid_dist"
-            )
-            ** 2
+        distances = torch.cdist(
+            z.double(), alpha_bar.sqrt() * train, compute_mode="donot_use_mm_for_euclid_dist"
         )
-        logs = -0.5 * square / (1 - kept)
-        return ((logs if log_weights is None else logs + log_weights).softmax(-1) @ train).to(
-            z.dtype
-        )
+        logits = -0.5 * distances**2 / (1 - alpha_bar)
+        if log_weights is not None:
+            logits = logits + log_weights
+        return (logits.softmax(-1) @ train).to(z.dtype)
 
     return denoise
 
 
 def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
-    """The best denoiser of N(mean, covariance), which cannot memorize."""
+    """The best denoiser of a Gaussian, which cannot memorize.
+
+    Args:
+        mean: (d,).
+        covariance: (d, d).
+        schedule: of the noise.
+    """
     values, vectors = torch.linalg.eigh(covariance.double())
     mean = mean.double()
 
     def denoise(z: Tensor, t: int) -> Tensor:
-        kept = schedule.kept[t]
-        centered = (z.double() - kept.sqrt() * mean) @ vectors
-        gain = kept.sqrt() * values / (kept * values + 1 - kept)
+        alpha_bar = schedule.alpha_bar[t]
+        centered = (z.double() - alpha_bar.sqrt() * mean) @ vectors
+        gain = alpha_bar.sqrt() * values / (alpha_bar * values + 1 - alpha_bar)
         return ((gain * centered) @ vectors.T + mean).to(z.dtype)
 
     return denoise
 
 
+class Architecture(NamedTuple):
+    """Sizes of a score network: residual MLP blocks with a sinusoidal time embedding."""
+
+    dimension: int  # d of the points
+    width: int
+    blocks: int
+    embedding: int  # numbers of the time embedding, even
+
+
 def initial(
-    dimension: int,
-    width: int,
-    blocks: int,
-    embedding: int,
-    rngs: Sequence[np.random.Generator],
-    device: str = "cpu",
+    sizes: Architecture, rngs: Sequence[np.random.Generator], device: str = "cpu"
 ) -> Parameters:
-    """Parameters of `network`, each (models, ...), one model per generator."""
-    shapes = {"in": (dimension + embedding, width)} | {
-        f"{block}": (width, width) for block in range(blocks)
-    }
-    shapes |= {"out": (width, dimension)}
+    """Parameters of `network`, each (models, ...), as torch initializes linear layers.
+
+    Args:
+        sizes: of every network.
+        rngs: one per model.
+        device: where they are put.
+    """
+    width = sizes.width
+    shapes = {"in": (sizes.dimension + sizes.embedding, width)}
+    shapes |= {f"{block}": (width, width) for block in range(sizes.blocks)}
+    shapes |= {"out": (width, sizes.dimension)}
     parameters: Parameters = {}
     for name, (inputs, outputs) in shapes.items():
         bound = inputs**-0.5  # torch's default for linear layers
         for part, shape in (("weight", (inputs, outputs)), ("bias", (outputs,))):
             value = np.stack([rng.uniform(-bound, bound, shape) for rng in rngs])
             parameters[f"{name}.{part}"] = torch.tensor(value, dtype=torch.float32, device=device)
-    for block in range(blocks):
+    for block in range(sizes.blocks):
         parameters[f"{block}.scale"] = torch.ones(len(rngs), width, device=device)
         parameters[f"{block}.shift"] = torch.zeros(len(rngs), width, device=device)
     return parameters
 
 
-def network(
-    dimension: int, width: int, blocks: int, embedding: int
-) -> Callable[[Parameters, Tensor, Tensor], Tensor]:
-    """A stack of residual MLPs with a sinusoidal time embedding.
+def network(sizes: Architecture) -> Callable[[Parameters, Tensor, Tensor], Tensor]:
+    """A stack of score networks.
 
     Returns:
-        forward(parameters, z, t), from (models, batch, dimension) and (models, batch) to (models,
-        batch, dimension).
+        forward(parameters, z, t), from points (models, batch, d) and times (models, batch) to
+        predictions (models, batch, d).
     """
-    half = embedding // 2
+    half = sizes.embedding // 2
     rates = 10_000.0 ** (-torch.arange(half) / max(half - 1, 1))
 
     def linear_layer(p: Parameters, h: Tensor, name: str) -> Tensor:
@@ -135,7 +176,7 @@ def network(
     def forward(p: Parameters, z: Tensor, t: Tensor) -> Tensor:
         angle = t[..., None].float() * rates.to(z.device)
         h = F.gelu(linear_layer(p, torch.cat([z, angle.sin(), angle.cos()], -1), "in"))
-        for block in range(blocks):
+        for block in range(sizes.blocks):
             normed = layer_norm(linear_layer(p, h, str(block)))
             h = h + F.gelu(normed * p[f"{block}.scale"][:, None] + p[f"{block}.shift"][:, None])
         return linear_layer(p, h, "out")
@@ -144,16 +185,35 @@ def network(
 
 
 def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
-    """Deterministic samples from start noise (points, d), over all steps of the schedule."""
+    """Deterministic samples over all steps of a schedule (DDIM, Song et al. 2021).
+
+    Args:
+        denoiser: (z, t) -> clean points.
+        start: start noise, (..., points, d).
+        schedule: of the noise.
+
+    Returns:
+        Clean points, of the shape of `start`.
+    """
     z = start
     for t in reversed(range(schedule.steps)):
         x = denoiser(z, t)
         if t == 0:
             return x
-        kept, following = schedule.kept[t].item(), schedule.kept[t - 1].item()
-        noise = (z - kept**0.5 * x) / (1 - kept) ** 0.5
+        alpha_bar = schedule.alpha_bar[t].item()
+        following = schedule.alpha_bar[t - 1].item()
+        noise = (z - alpha_bar**0.5 * x) / (1 - alpha_bar) ** 0.5
         z = following**0.5 * x + (1 - following) ** 0.5 * noise
     return z
+
+
+class DataStep(NamedTuple):
+    """How guidance moves a point against the gradient of its misfit."""
+
+    length: float  # of a step; with `normalized=False` the factor of the gradient
+    normalized: bool = True  # every point's gradient is scaled to length 1 (0 stays 0)
+    # differentiate through the denoiser (Chung et al. 2023) instead of taking it as constant
+    full_jacobian: bool = False
 
 
 def guided(
@@ -161,26 +221,21 @@ def guided(
     start: Tensor,
     schedule: Schedule,
     gradient: Callable[[Tensor], tuple[Tensor, Tensor]],
-    *,
-    step: float,
-    normalized: bool = True,
-    full_jacobian: bool = False,
+    data_step: DataStep,
     watch: Callable[[int, Tensor, Tensor], None] | None = None,
 ) -> Tensor:
-    """Diffusion posterior sampling as in the code of Siahkoohi and Sabeddu (2026): a DDIM step,
-    then a data step.
+    """Diffusion posterior sampling as in the code of Siahkoohi and Sabeddu (2026).
 
-    After each DDIM step the clean point is predicted again (with the same time index, as that code
-    does), and z moves against the misfit's gradient there, over √ᾱ_t.
+    A DDIM step, then a data step: the clean point is predicted again (with the same time index, as
+    that code does), and z moves against the misfit's gradient there, over √ᾱ_t.
 
     Args:
+        denoiser: of the prior.
         start: start noise (points, d).
-        gradient: from clean points (points, d) to their misfits (points,) and gradients (points,
-            d).
-        step: length of a data step, or with `normalized=False` the factor of the gradient.
-        normalized: every point's gradient is scaled to length 1 (0 stays 0).
-        full_jacobian: differentiate through the denoiser (Chung et al. 2023) instead of taking it
-            as constant.
+        schedule: of the noise.
+        gradient: from clean points (points, d) to their misfits (points,) and gradients
+            (points, d).
+        data_step: its length and variant.
         watch: called with (t, clean points before the data step, misfits).
 
     Returns:
@@ -188,25 +243,26 @@ def guided(
     """
     z = start
     for t in reversed(range(schedule.steps)):
-        kept, following = schedule.kept[t].item(), schedule.kept[max(t - 1, 0)].item()
+        alpha_bar = schedule.alpha_bar[t].item()
+        following = schedule.alpha_bar[max(t - 1, 0)].item()
         x = denoiser(z, t)
-        noise = (z - kept**0.5 * x) / (1 - kept) ** 0.5
+        noise = (z - alpha_bar**0.5 * x) / (1 - alpha_bar) ** 0.5
         z = x if t == 0 else following**0.5 * x + (1 - following) ** 0.5 * noise
-        point = z.detach().requires_grad_(full_jacobian)
+        point = z.detach().requires_grad_(data_step.full_jacobian)
         # the clean point that the noise predicted at index t stands for at the level of t − 1
-        again = denoiser(point, t)
-        noise = (point - kept**0.5 * again) / (1 - kept) ** 0.5
+        predicted = denoiser(point, t)
+        noise = (point - alpha_bar**0.5 * predicted) / (1 - alpha_bar) ** 0.5
         clean = (point - (1 - following) ** 0.5 * noise) / following**0.5
         misfits, slopes = gradient(clean.detach())
         if watch is not None:
             watch(t, clean.detach(), misfits)
-        if full_jacobian:
+        if data_step.full_jacobian:
             (slopes,) = torch.autograd.grad(clean, point, slopes)
-        slopes = slopes / kept**0.5
-        if normalized:
+        slopes = slopes / alpha_bar**0.5
+        if data_step.normalized:
             length = torch.linalg.vector_norm(slopes, dim=1, keepdim=True)
             slopes = torch.where(length > 0, slopes / length.clamp(min=1e-8), 0.0)
-        z = z - step * slopes
+        z = z - data_step.length * slopes
     return z
 
 
@@ -214,7 +270,7 @@ def noise_to_clean(predict: Callable[[Tensor, int], Tensor], schedule: Schedule)
     """A denoiser from a network that predicts the noise."""
 
     def denoise(z: Tensor, t: int) -> Tensor:
-        kept = schedule.kept[t].item()
-        return (z - (1 - kept) ** 0.5 * predict(z, t)) / kept**0.5
+        alpha_bar = schedule.alpha_bar[t].item()
+        return (z - (1 - alpha_bar) ** 0.5 * predict(z, t)) / alpha_bar**0.5
 
     return denoise

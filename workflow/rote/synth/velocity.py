@@ -1,9 +1,9 @@
-"""Velocity models: Gaussian random fields of squared slowness in Karhunen-Loève coordinates, and
-layered models.
+"""Velocity models: Gaussian random fields in Karhunen-Loève coordinates, and layered models.
 
-The random fields are those of Siahkoohi and Sabeddu (2026), quirks included: their Fourier noise is
-real and not Hermitian, so every field is point symmetric and its standard deviation is 1/√2 of the
-nominal one; and the basis has no constant mode. `hermitian` and `constant` take the quirks away.
+The random fields of squared slowness are those of Siahkoohi and Sabeddu (2026), quirks included:
+their Fourier noise is real and not Hermitian, so every field is point symmetric and its standard
+deviation is 1/√2 of the nominal one (`hermitian` takes that away); and the basis has no constant
+mode.
 """
 
 from functools import cache
@@ -14,25 +14,26 @@ from rote.core.errors import InputError
 
 GRID = 64  # cells along each axis on which the fields are drawn
 MODES = 10  # Karhunen-Loève indices along each axis
-SLOWEST, FASTEST, BACKGROUND = (
-    1.5,
-    3.0,
-    2.0,
-)  # km/s: nominal bounds of the fields, and the velocity that coordinates start from
+ALPHA = 3.0  # smoothness of the fields' covariance
+TAU = 5.0  # its inverse length
+SLOWEST = 1.5  # km/s, nominal lower bound of the fields
+FASTEST = 3.0  # km/s, nominal upper bound
+BACKGROUND = 2.0  # km/s, the velocity at coordinates 0
 AMPLITUDE = 0.02  # s²/km², of the coordinates
-CLIP = 1e-6  # s²/km², least squared slowness
+MIN_SQUARED_SLOWNESS = 1e-6  # s²/km², at which models are clipped
 
 
-def fields(
-    number: int, seed: int, *, alpha: float = 3.0, tau: float = 5.0, hermitian: bool = False
-) -> np.ndarray:
-    """Squared slowness, (number, GRID, GRID) in s²/km²; the first ones are the same for any number.
+def fields(number: int, seed: int, *, hermitian: bool = False) -> np.ndarray:
+    """Gaussian random fields of squared slowness, (number, GRID, GRID) in s²/km²; axes x, depth.
 
     Args:
+        number: of fields, at least 1; the first ones are the same for any number.
         seed: of numpy's legacy generator, which defines the published data.
-        alpha, tau: smoothness and inverse length of the covariance.
         hermitian: pair the Fourier noise, so that fields are not point symmetric and have their
             nominal variance.
+
+    Raises:
+        InputError: for a number below 1.
     """
     if number < 1:
         raise InputError(f"number of fields must be at least 1, given {number}")
@@ -40,60 +41,62 @@ def fields(
     k = np.fft.fftfreq(n, 1 / n)
     square = k[:, None] ** 2 + k**2
     amplitude = (
-        n**2 * np.sqrt(2) * tau ** (alpha - 1) * (4 * np.pi**2 * square + tau**2) ** (-alpha / 2)
+        n**2 * np.sqrt(2) * TAU ** (ALPHA - 1) * (4 * np.pi**2 * square + TAU**2) ** (-ALPHA / 2)
     )
     amplitude[0, 0] = 0
     noise = np.random.RandomState(seed).randn(number, n, n)
     low, high = 1 / FASTEST**2, 1 / SLOWEST**2
     nominal = np.sqrt((amplitude**2 / n**4).sum())
-    noise = np.fft.fft2(noise) / n if hermitian else noise
-    return np.fft.ifft2(amplitude * noise).real * (high - low) / 6 / nominal + (high + low) / 2
+    spectrum = np.fft.fft2(noise) / n if hermitian else noise
+    return np.fft.ifft2(amplitude * spectrum).real * (high - low) / 6 / nominal + (high + low) / 2
 
 
 @cache
-def basis(n: int, *, constant: bool = False) -> np.ndarray:
-    """G, (n · n, MODES²): squared slowness per coordinate on n × n cells of the unit square.
-
-    `constant` puts a constant mode first.
-    """
+def basis(n: int) -> np.ndarray:
+    """G, (n · n, MODES²): squared slowness in s²/km² per coordinate on n × n cells, x slow."""
     index = np.arange(1, MODES + 1) + 0.5
     center = (np.arange(n) + 0.5) / n
     waves = np.cos(np.pi * index[:, None] * center)
     weight = (np.pi**2 * (index[:, None] ** 2 + index**2)) ** -0.55
     modes = 2 * weight[:, :, None, None] * waves[:, None, :, None] * waves[None, :, None, :]
-    columns = AMPLITUDE * modes.reshape(MODES**2, n * n).T
-    return np.column_stack([np.full(n * n, AMPLITUDE), columns]) if constant else columns
+    return AMPLITUDE * modes.reshape(MODES**2, n * n).T
 
 
-def project(squared_slowness: np.ndarray, *, constant: bool = False) -> np.ndarray:
-    """Coordinates of fields (number, n, n), least squares, (number, d)."""
+def project(squared_slowness: np.ndarray) -> np.ndarray:
+    """Least-squares coordinates (number, d) of fields (number, n, n) in s²/km²; d = MODES²."""
     number, n = squared_slowness.shape[:2]
     anomalies = squared_slowness.reshape(number, -1) - 1 / BACKGROUND**2
-    return np.linalg.lstsq(basis(n, constant=constant), anomalies.T, rcond=None)[0].T
+    return np.linalg.lstsq(basis(n), anomalies.T, rcond=None)[0].T
 
 
 def slowness(coordinates: np.ndarray, n: int) -> np.ndarray:
-    """Squared slowness of coordinates (..., d) on n × n cells, clipped at `CLIP`, (..., n, n) in
-    s²/km².
+    """Squared slowness of coordinates on n × n cells, clipped at `MIN_SQUARED_SLOWNESS`.
+
+    Args:
+        coordinates: (..., d), d = MODES².
+        n: cells along each axis.
+
+    Returns:
+        (..., n, n) in s²/km²; axes x, depth.
+
+    Raises:
+        InputError: for another number of coordinates.
     """
     coordinates = np.asarray(coordinates, float)
-    modes = basis(n, constant=coordinates.shape[-1] == MODES**2 + 1)
+    modes = basis(n)
     if coordinates.shape[-1] != modes.shape[1]:
         raise InputError(f"{coordinates.shape[-1]} coordinates, the basis has {modes.shape[1]}")
-    found = 1 / BACKGROUND**2 + coordinates @ modes.T
-    return np.maximum(found, CLIP).reshape(*coordinates.shape[:-1], n, n)
+    squared_slowness = 1 / BACKGROUND**2 + coordinates @ modes.T
+    return np.maximum(squared_slowness, MIN_SQUARED_SLOWNESS).reshape(*coordinates.shape[:-1], n, n)
 
 
 def velocity(coordinates: np.ndarray, n: int) -> np.ndarray:
-    """Velocity of coordinates (..., d) on n × n cells, (..., n, n) in km/s; axis 0 is x, axis 1
-    depth.
-    """
+    """Velocity of coordinates (..., d) on n × n cells, (..., n, n) in km/s; axes x, depth."""
     return slowness(coordinates, n) ** -0.5
 
 
 def layered(rng: np.random.Generator, n: int = 48) -> np.ndarray:
-    """One layered model with dipping, undulating interfaces, (n, n) in m/s; axis 0 is depth, axis 1
-    is x.
+    """One layered model with dipping, undulating interfaces, (n, n) in m/s; axes depth, x.
 
     Depths are those of a 48-cell model and scale with n.
     """
@@ -101,12 +104,10 @@ def layered(rng: np.random.Generator, n: int = 48) -> np.ndarray:
     model = np.full((n, n), rng.uniform(1500, 1900))
     x, depth = np.arange(n) / n, np.arange(n)[:, None]
     for top in np.sort(rng.uniform(8, 44, rng.integers(3, 6))):
-        dip, wave, periods, phase = (
-            rng.uniform(-6, 6),
-            rng.uniform(0, 3),
-            rng.uniform(0.5, 1.5),
-            rng.uniform(0, 2 * np.pi),
-        )
+        dip = rng.uniform(-6, 6)
+        wave = rng.uniform(0, 3)
+        periods = rng.uniform(0.5, 1.5)
+        phase = rng.uniform(0, 2 * np.pi)
         step = rng.uniform(100, 650) * (-0.5 if rng.random() < 0.15 else 1.0)
         interface = scale * (top + dip * (x - 0.5) + wave * np.sin(2 * np.pi * periods * x + phase))
         model = np.where(depth >= interface, model + step, model)

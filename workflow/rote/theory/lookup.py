@@ -1,5 +1,4 @@
-"""ResMem in a linear problem: a base of limited norm plus the residual of the nearest training
-point.
+"""ResMem in a linear problem: a base of limited norm plus the nearest training point's residual.
 
 x is uniform on the ball of radius √d in d dimensions, y = ⟨θ*, x⟩ with ‖θ*‖ = 1; the base is least
 squares with ‖θ‖ ≤ L < 1. (Yang et al. 2023, section 4, as reconstructed; the leading terms are
@@ -14,23 +13,24 @@ from rote.core.errors import InputError
 
 
 def plateau(d: int, norm: float) -> float:
-    """Test risk of the base for n → ∞, (1 − L)² d/(d + 2)."""
+    """Test risk of the base for n → ∞, (1 − L)² d/(d + 2), with L = `norm`."""
     return (1 - norm) ** 2 * d / (d + 2)
 
 
 def leading(n: np.ndarray, d: int, norm: float) -> np.ndarray:
-    """Leading term of ResMem's risk, (1 − L)² Γ(1 + 2/d) n^(−2/d); with L = 0 that of the nearest
-    neighbor alone.
+    """Leading term of ResMem's risk, (1 − L)² Γ(1 + 2/d) n^(−2/d), of the shape of `n`.
 
-    The error at x is ⟨θ_n − θ*, x − x'⟩ with x' the nearest training point, θ_n → L θ*, and the
-    squared distance to it has mean d · Γ(1 + 2/d) n^(−2/d) away from the boundary.
+    With L = 0 it is that of the nearest neighbor alone. The error at x is ⟨θ_n − θ*, x − x'⟩ with
+    x' the nearest training point, θ_n → L θ*, and the squared distance to it has mean
+    d · Γ(1 + 2/d) n^(−2/d) away from the boundary.
     """
     return (1 - norm) ** 2 * gamma(1 + 2 / d) * np.asarray(n, float) ** (-2 / d)
 
 
 def bound(n: np.ndarray, d: int, norm: float) -> np.ndarray:
-    """The published bound without its constant, d² L² n^(−2/3) + d² (1 − L)²
-    (log(n^(1/d))/n)^(1/d).
+    """The published bound without its constant, of the shape of `n`.
+
+    d² L² n^(−2/3) + d² (1 − L)² (log(n^(1/d))/n)^(1/d)
     """
     n = np.asarray(n, float)
     return d**2 * norm**2 * n ** (-2 / 3) + d**2 * (1 - norm) ** 2 * (np.log(n) / d / n) ** (1 / d)
@@ -49,6 +49,11 @@ def constrained(x: np.ndarray, y: np.ndarray, norm: float) -> np.ndarray:
     Inside the ball it is least squares, else (S + λI)⁻¹ b with λ > 0 such that ‖θ‖ = L, by
     bisection.
 
+    Args:
+        x: (n, d).
+        y: (n,).
+        norm: L.
+
     Raises:
         InputError: for a norm that is negative.
     """
@@ -66,12 +71,8 @@ def constrained(x: np.ndarray, y: np.ndarray, norm: float) -> np.ndarray:
         high *= 2
     for _ in range(200):
         middle = (low + high) / 2
-        low, high = (
-            (middle, high) if np.linalg.norm(b / (values + middle)) > norm else (low, middle)
-        )
+        if np.linalg.norm(b / (values + middle)) > norm:
+            low = middle
+        else:
+            high = middle
     return vectors @ (b / (values + high))
-
-
-def crossover(d: int, norm: float) -> float:
-    """Label noise at which one neighbor costs as much as it gains, τ = (1 − L) √(d/(d + 2))."""
-    return plateau(d, norm) ** 0.5

@@ -1,5 +1,4 @@
-"""Posteriors under priors that memorized: the training set reweighted by the likelihood, or a
-mixture around it.
+"""Posteriors under memorized priors: the training set reweighted, or a mixture around it.
 
 x_n are training examples, y = F(x) + N(0, γ²) the data. The empirical prior gives a lookup; a
 diffusion model at noise level σ that reached its optimum is the mixture (1/N) Σ N(x_n, σ²), and
@@ -16,15 +15,14 @@ from scipy.special import logsumexp
 
 from rote.core.errors import InputError
 
-CHUNK = 2**24  # numbers held at a time, by default
+CHUNK = 2**24  # numbers in memory at a time, by default
 
 
 class Mixture(NamedTuple):
     """A Gaussian mixture: the posterior under a smoothed empirical prior."""
 
-    log_weights: (
-        np.ndarray
-    )  # (N,), of weights that sum to 1; far from all others, one of e^-1000 counts
+    # (N,), of weights that sum to 1; logarithms, as far from all others one of e^-1000 counts
+    log_weights: np.ndarray
     means: np.ndarray  # (N, d)
     covariances: np.ndarray  # (N, d, d)
 
@@ -42,11 +40,11 @@ class Mixture(NamedTuple):
             )
         return logsumexp(parts + self.log_weights[:, None], axis=0)
 
-    def sample(self, number: int, rng: np.random.Generator, widen: float = 1.0) -> np.ndarray:
-        """Independent draws, (number, d); `widen` scales every component's standard deviation."""
+    def sample(self, number: int, rng: np.random.Generator) -> np.ndarray:
+        """Independent draws, (number, d)."""
         chosen = rng.choice(len(self.means), number, p=self.weights)
         noise = rng.normal(size=(number, self.means.shape[1]))
-        factors = widen * np.linalg.cholesky(self.covariances)
+        factors = np.linalg.cholesky(self.covariances)
         return self.means[chosen] + np.einsum("nij,nj->ni", factors[chosen], noise)
 
     @property
@@ -61,8 +59,13 @@ class Mixture(NamedTuple):
 
 
 def empirical(log_likelihood: np.ndarray) -> np.ndarray:
-    """Weights of the training examples under the empirical prior, softmax of log p(y | x_n) over
-    the last axis.
+    """Posterior weights of the training examples, softmax of log p(y | x_n) over the last axis.
+
+    Args:
+        log_likelihood: (..., N), up to a constant.
+
+    Returns:
+        (..., N), sums 1.
 
     Raises:
         InputError: for NaN, +inf, no examples, or only −inf.
@@ -100,12 +103,15 @@ def mixture(
     jacobian: Callable[[np.ndarray], np.ndarray] | None = None,
     determinant: bool = True,
 ) -> Mixture:
-    """Posterior under the prior (1/N) Σ N(x_n, σ²) with the forward operator linearized at every
-    example.
+    """Posterior under the prior (1/N) Σ N(x_n, σ²), linearized at every example.
 
     Exact for a linear operator. With B_n = J_nᵀJ_n, g_n = J_nᵀ r_n, r_n = y − F(x_n):
-    Σ_n = (σ⁻² + γ⁻² B_n)⁻¹, μ_n = x_n + γ⁻² Σ_n g_n, log w_n = −½ r_nᵀ S_n⁻¹ r_n − ½ log |S_n|, S_n
-    = γ² + σ² J_n J_nᵀ, all by one Cholesky factor of size d per example.
+
+        Σ_n = (σ⁻² + γ⁻² B_n)⁻¹
+        μ_n = x_n + γ⁻² Σ_n g_n
+        log w_n = −½ r_nᵀ S_n⁻¹ r_n − ½ log |S_n|, S_n = γ² + σ² J_n J_nᵀ
+
+    all by one Cholesky factor of size d per example.
 
     Args:
         train: (N, d) examples.
@@ -136,11 +142,9 @@ def mixture(
         raise InputError(f"y has {y.shape[0]} values, the forward operator gives {data.shape[1]}")
     d, m = train.shape[1], len(y)
     residuals = y - data
-    means, covariances, logs = (
-        np.empty_like(train),
-        np.empty((len(train), d, d)),
-        np.empty(len(train)),
-    )
+    means = np.empty_like(train)
+    covariances = np.empty((len(train), d, d))
+    logs = np.empty(len(train))
     for n, (r, J) in enumerate(zip(residuals, jacobians, strict=True)):
         B, g = J.T @ J, J.T @ r
         factor = cho_factor(np.eye(d) / sigma**2 + B / noise_sd**2, lower=True)
@@ -162,8 +166,7 @@ def denoise(
     log_weights: np.ndarray | None = None,
     chunk: int = CHUNK,
 ) -> np.ndarray:
-    """Best denoiser of the smoothed empirical prior, D_σ(x) = Σ_n π_n(x) x_n, (points, d), in
-    bounded memory.
+    """Best denoiser of the smoothed empirical prior, D_σ(x) = Σ_n π_n(x) x_n, in bounded memory.
 
     Args:
         x: (points, d).
@@ -171,7 +174,10 @@ def denoise(
         sigma: σ > 0.
         log_weights: (N,) log prior weights of the examples; equal by default. With log-likelihoods
             this is the denoiser of the posterior.
-        chunk: numbers held at a time.
+        chunk: numbers in memory at a time.
+
+    Returns:
+        (points, d).
 
     Raises:
         InputError: for σ that is not positive or dimensions that do not agree.
@@ -181,35 +187,42 @@ def denoise(
         raise InputError(f"sigma must be positive and finite, given {sigma}")
     if x.shape[1] != train.shape[1]:
         raise InputError(f"x has {x.shape[1]} coordinates, train has {train.shape[1]}")
-    out = np.empty((len(x), train.shape[1]))
-    points = max(1, min(len(x), chunk // max(train.shape[1], 1) // 64))
-    for begin in range(0, len(x), points):
-        some = x[begin : begin + points]
-        examples = max(1, chunk // (len(some) * train.shape[1]))
-        top = np.full(len(some), -np.inf)
-        total, mean = np.zeros(len(some)), np.zeros_like(some)
-        for at in range(
-            0, len(train), examples
-        ):  # softmax over parts: rescaled when a larger exponent comes
-            part = train[at : at + examples]
-            logs = -0.5 * ((some[:, None] - part) ** 2).sum(-1) / sigma**2
+    denoised = np.empty((len(x), train.shape[1]))
+    batch_size = max(1, min(len(x), chunk // max(train.shape[1], 1) // 64))
+    for start in range(0, len(x), batch_size):
+        batch = x[start : start + batch_size]
+        block_size = max(1, chunk // (len(batch) * train.shape[1]))
+        top = np.full(len(batch), -np.inf)
+        total = np.zeros(len(batch))
+        mean = np.zeros_like(batch)
+        # softmax over blocks of examples: rescaled when a larger exponent comes
+        for first in range(0, len(train), block_size):
+            block = train[first : first + block_size]
+            logs = -0.5 * ((batch[:, None] - block) ** 2).sum(-1) / sigma**2
             if log_weights is not None:
-                logs = logs + log_weights[at : at + examples]
+                logs = logs + log_weights[first : first + block_size]
             higher = np.maximum(top, logs.max(1))
             safe = np.where(np.isfinite(higher), higher, 0.0)
-            scale, weights = (
-                np.exp(np.where(np.isfinite(top), top - safe, -np.inf)),
-                np.exp(logs - safe[:, None]),
-            )
+            scale = np.exp(np.where(np.isfinite(top), top - safe, -np.inf))
+            weights = np.exp(logs - safe[:, None])
             total = total * scale + weights.sum(1)
-            mean = mean * scale[:, None] + weights @ part
+            mean = mean * scale[:, None] + weights @ block
             top = higher
-        out[begin : begin + points] = mean / total[:, None]
-    return out
+        denoised[start : start + batch_size] = mean / total[:, None]
+    return denoised
 
 
 def score(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
-    """∇ log p^σ(x) = (D_σ(x) − x) / σ² of the smoothed empirical prior, (points, d)."""
+    """∇ log p^σ(x) = (D_σ(x) − x) / σ² of the smoothed empirical prior, (points, d).
+
+    Args:
+        x: (points, d).
+        train: (N, d).
+        sigma: σ > 0.
+
+    Raises:
+        InputError: see `denoise`.
+    """
     return (denoise(x, train, sigma) - np.atleast_2d(x)) / sigma**2
 
 
@@ -223,9 +236,8 @@ def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
             )
         return train @ matrix.T, np.broadcast_to(matrix, (len(train), *matrix.shape))
     if jacobian is not None:
-        return _finite("forward(train)", np.asarray(forward(train))), _finite(
-            "jacobian", np.asarray(jacobian(train))
-        )
+        data = _finite("forward(train)", np.asarray(forward(train)))
+        return data, _finite("jacobian", np.asarray(jacobian(train)))
     import torch
 
     points = torch.tensor(train)
@@ -233,7 +245,7 @@ def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
         data = forward(points)
         # row by row in reverse mode, all examples in one batch: forward mode would import a
         # deprecated part of torch
-        rows = torch.func.vmap(torch.func.jacrev(lambda one: forward(one[None])[0]))(points)
+        rows = torch.func.vmap(torch.func.jacrev(lambda point: forward(point[None])[0]))(points)
     except (TypeError, RuntimeError, AttributeError) as error:
         raise InputError(
             f"forward cannot be differentiated by torch ({error}); give its `jacobian`"

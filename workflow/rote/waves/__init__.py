@@ -1,3 +1,1 @@
-"""Forward operators of wave propagation: frequency domain (`helmholtz`) and time domain
-(`acoustic`).
-"""
+"""Wave propagation: frequency domain (`helmholtz`) and time domain (`acoustic`)."""

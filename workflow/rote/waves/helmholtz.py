@@ -1,5 +1,4 @@
-"""The Helmholtz equation in two dimensions with absorbing layers: data, gradient and Jacobian from
-one factorization.
+"""The Helmholtz equation in two dimensions: data, gradient and Jacobian from one factorization.
 
 (ω² m + Δ_PML) u = δ_s / h² for the squared slowness m on an n × n grid, five-point stencil,
 perfectly matched layers with Dirichlet values outside. Rows are scaled by the stretching factors,
@@ -11,6 +10,7 @@ correction of their code.)
 import logging
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -19,8 +19,18 @@ from rote.core.errors import InputError
 from rote.waves import multifrontal
 
 log = logging.getLogger("rote")
-LEAST = 6.0  # cells per shortest wavelength; fewer are refused
-ENOUGH = 10.0  # with fewer, waves are noticeably too slow: said once per acquisition
+MIN_CELLS_PER_WAVELENGTH = 6.0  # of the shortest wavelength; fewer are refused
+# with fewer, waves are noticeably too slow: one warning per acquisition
+ACCURATE_CELLS_PER_WAVELENGTH = 10.0
+
+
+class PaddedGrid(NamedTuple):
+    """What does not depend on the model, on the grid with its absorbing layer; cells x slow."""
+
+    stretch: np.ndarray  # s_x s_z, (cells,) complex
+    laplacian: sparse.csr_array  # symmetric, (cells, cells) complex, 1/km²
+    sources: np.ndarray  # cells of the sources, (sources,)
+    receivers: np.ndarray  # cells of the receivers, (receivers,)
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,9 @@ class Helmholtz:
             )
         for name in ("sources", "receivers"):
             if len(np.unique(self._columns(getattr(self, name)))) < getattr(self, name):
-                room = self.n - 2 * self.margin
+                columns = self.n - 2 * self.margin
                 raise InputError(
-                    f"{getattr(self, name)} {name} do not fit into {room} columns: two would "
+                    f"{getattr(self, name)} {name} do not fit into {columns} columns: two would "
                     "coincide"
                 )
 
@@ -65,152 +75,178 @@ class Helmholtz:
         return np.linspace(self.margin, self.n - 1 - self.margin, count).astype(int)
 
     @cached_property
-    def _parts(self):
-        """Stretching product s_x s_z, the symmetric Laplacian, places of sources and receivers, on
-        the padded grid.
-        """
-        size, p, h = self.n + 2 * self.layer, self.layer, self.spacing
+    def _grid(self) -> PaddedGrid:
+        size = self.n + 2 * self.layer
+        p = self.layer
         depth = np.zeros(size)
         depth[:p] = depth[::-1][:p] = (p - np.arange(p)) / p
         s = 1 + 1j * self.damping * depth**2 / self.omega
-        half = np.concatenate(
-            [[s[0]], (s[:-1] + s[1:]) / 2, [s[-1]]]
-        )  # between cells, and at the rim
-        inverse = 1 / (half * h**2)
+        # between cells, and at the rim
+        half = np.concatenate([[s[0]], (s[:-1] + s[1:]) / 2, [s[-1]]])
+        inverse = 1 / (half * self.spacing**2)
         line = sparse.diags_array(
             [inverse[1:-1], -(inverse[:-1] + inverse[1:]), inverse[1:-1]], offsets=[-1, 0, 1]
         )
         stretch = sparse.diags_array(s)
         laplacian = (sparse.kron(line, stretch) + sparse.kron(stretch, line)).tocsr()
-        rows = p + self.margin, p + self.n - 1 - self.margin
-        places = [
-            (p + self._columns(count)) * size + row
-            for count, row in zip((self.sources, self.receivers), rows, strict=True)
-        ]
-        return np.outer(s, s).ravel(), laplacian, *places
+        top = p + self.margin
+        bottom = p + self.n - 1 - self.margin
+        return PaddedGrid(
+            stretch=np.outer(s, s).ravel(),
+            laplacian=laplacian,
+            sources=(p + self._columns(self.sources)) * size + top,
+            receivers=(p + self._columns(self.receivers)) * size + bottom,
+        )
 
     def check(self, slowness: np.ndarray) -> np.ndarray:
-        """The squared slowness (s²/km²) as float64 (n, n). Raises InputError with the numbers that
-        are wrong.
+        """The squared slowness as float64 (n, n), in s²/km²; axes x, depth.
+
+        Raises:
+            InputError: with the numbers that are wrong: shape, values that are not positive and
+                finite, fewer than `MIN_CELLS_PER_WAVELENGTH` cells per shortest wavelength.
         """
         m = np.asarray(slowness, float)
         if m.shape != (self.n, self.n):
             raise InputError(
                 f"squared slowness has shape {m.shape}, the grid is ({self.n}, {self.n})"
             )
-        bad = ~(np.isfinite(m) & (m > 0))
-        if bad.any():
-            first = tuple(np.argwhere(bad)[0].tolist())
+        invalid = ~(np.isfinite(m) & (m > 0))
+        if invalid.any():
+            first = tuple(np.argwhere(invalid)[0].tolist())
             raise InputError(
-                f"squared slowness must be positive and finite: {int(bad.sum())} cells are not, "
-                f"first {first}: {m[first]}"
+                f"squared slowness must be positive and finite: {int(invalid.sum())} cells are "
+                f"not, first {first}: {m[first]}"
             )
-        points = 1 / (np.sqrt(m.max()) * self.frequency * self.spacing)
-        if points < LEAST:
+        cells = 1 / (np.sqrt(m.max()) * self.frequency * self.spacing)
+        if cells < MIN_CELLS_PER_WAVELENGTH:
             raise InputError(
-                f"{points:.1f} cells per shortest wavelength ({1 / np.sqrt(m.max()):.3g} km/s, "
-                f"{self.frequency:g} Hz, "
-                f"{self.spacing:g} km): at least {LEAST:g} are needed; refine the grid or lower "
-                "the frequency"
+                f"{cells:.1f} cells per shortest wavelength ({1 / np.sqrt(m.max()):.3g} km/s, "
+                f"{self.frequency:g} Hz, {self.spacing:g} km): at least "
+                f"{MIN_CELLS_PER_WAVELENGTH:g} are needed; refine the grid or lower the frequency"
             )
-        if points < ENOUGH:
-            _coarse(self.frequency, self.spacing)
+        if cells < ACCURATE_CELLS_PER_WAVELENGTH:
+            _warn_of_coarse_grid(self.frequency, self.spacing)
         return m
 
     @cached_property
     def _plan(self) -> multifrontal.Plan:
         size = self.n + 2 * self.layer
-        return multifrontal.plan(size, size, self._parts[1])
+        return multifrontal.plan(size, size, self._grid.laplacian)
 
     @cached_property
-    def _room(self) -> list:
+    def _spare_arrays(self) -> list:
         return []
 
     def factor(self, slowness: np.ndarray) -> multifrontal.Factor:
-        """Sparse LDLᵀ of the operator at a squared slowness (n, n)."""
-        stretch, laplacian, *_ = self._parts
+        """Sparse LDLᵀ of the operator at a squared slowness (n, n), in s²/km²; axes x, depth."""
+        grid = self._grid
         padded = np.pad(self.check(slowness), self.layer, mode="edge").ravel()
-        diagonal = laplacian.diagonal() + self.omega**2 * padded * stretch
-        return multifrontal.Factor(self._plan, laplacian, diagonal, self._room)
+        diagonal = grid.laplacian.diagonal() + self.omega**2 * padded * grid.stretch
+        return multifrontal.Factor(self._plan, grid.laplacian, diagonal, self._spare_arrays)
 
-    def _fields(self, factor: multifrontal.Factor, places: np.ndarray) -> np.ndarray:
-        """Fields of a source δ / h² at each place, (cells, places)."""
-        return factor.solve(places, np.eye(len(places)) / self.spacing**2)
+    def _fields(self, factor: multifrontal.Factor, cells: np.ndarray) -> np.ndarray:
+        """Fields of a source δ / h² in each of these cells of the padded grid, (cells, sources)."""
+        return factor.solve(cells, np.eye(len(cells)) / self.spacing**2)
 
     def data(self, slowness: np.ndarray) -> np.ndarray:
-        """Recorded fields d_sr, (sources, receivers) complex."""
-        *_, sources, receivers = self._parts
-        return self._fields(self.factor(slowness), sources)[receivers].T
+        """Recorded fields d_sr of a squared slowness, (sources, receivers) complex.
 
-    def field(self, slowness: np.ndarray, place: tuple[int, int]) -> np.ndarray:
-        """Field of a point source in one cell (x, depth), (n, n) complex."""
-        p, size = self.layer, self.n + 2 * self.layer
-        whole = self._fields(
-            self.factor(slowness), np.array([(p + place[0]) * size + p + place[1]])
-        )
-        return whole[:, 0].reshape(size, size)[p:-p, p:-p]
+        Args:
+            slowness: (n, n) in s²/km²; axes x, depth.
+
+        Raises:
+            InputError: see `check`.
+        """
+        fields = self._fields(self.factor(slowness), self._grid.sources)
+        return fields[self._grid.receivers].T
+
+    def field(self, slowness: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
+        """Field of a point source in one cell (x, depth), (n, n) complex; axes x, depth."""
+        p = self.layer
+        size = self.n + 2 * p
+        source = np.array([(p + cell[0]) * size + p + cell[1]])
+        field = self._fields(self.factor(slowness), source)
+        return field[:, 0].reshape(size, size)[p:-p, p:-p]
 
     def misfit(
         self, slowness: np.ndarray, observed: np.ndarray, noise_sd: float
     ) -> tuple[float, np.ndarray]:
-        """Φ = Σ |d − d_obs|² / (2 σ_d²) and its gradient by the adjoint, (n, n), per s²/km²."""
-        stretch, _, sources, receivers = self._parts
+        """Φ = Σ |d − d_obs|² / (2 σ_d²) and its gradient by the adjoint.
+
+        Args:
+            slowness: squared slowness, (n, n) in s²/km²; axes x, depth.
+            observed: (sources, receivers) complex.
+            noise_sd: σ_d.
+
+        Returns:
+            Φ, and its gradient (n, n) per s²/km².
+
+        Raises:
+            InputError: see `check`; also for data of another shape or without imaginary part.
+        """
+        grid = self._grid
         factor = self.factor(slowness)
-        fields = self._fields(factor, sources)
-        residuals = fields[receivers].T - self._like(observed)
-        adjoint = factor.solve(receivers, residuals.conj().T / noise_sd**2)
-        padded = -(self.omega**2) * (stretch * np.einsum("cs,cs->c", fields, adjoint)).real
+        fields = self._fields(factor, grid.sources)
+        residuals = fields[grid.receivers].T - self._check_data(observed)
+        adjoint = factor.solve(grid.receivers, residuals.conj().T / noise_sd**2)
+        padded = -(self.omega**2) * (grid.stretch * np.einsum("cs,cs->c", fields, adjoint)).real
         return float((np.abs(residuals) ** 2).sum() / (2 * noise_sd**2)), self._folded(padded)
 
     def jacobian(self, slowness: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Data, and their derivatives along the columns of a basis of the squared slowness.
 
         Args:
-            basis: (n · n, d).
+            slowness: squared slowness, (n, n) in s²/km²; axes x, depth.
+            basis: (n · n, d), in s²/km² per coordinate; cells x slow.
 
         Returns:
             (sources, receivers) and (sources, receivers, d), complex.
+
+        Raises:
+            InputError: see `check`.
         """
-        stretch, _, sources, receivers = self._parts
+        grid = self._grid
         factor = self.factor(slowness)
-        fields, adjoint = self._fields(factor, sources), self._fields(factor, receivers)
+        fields = self._fields(factor, grid.sources)
+        adjoint = self._fields(factor, grid.receivers)
         padded = np.pad(
             basis.reshape(self.n, self.n, -1), [(self.layer,) * 2] * 2 + [(0, 0)], mode="edge"
         )
         padded = padded.reshape(factor.shape[0], -1)
-        weighted = (
-            -((self.omega * self.spacing) ** 2) * stretch[:, None] * fields
-        )  # the adjoint is that of h⁻² too
-        # real and imaginary parts side by side, so that the product with the real basis is a real
-        # one
-        parts = [(adjoint * weighted[:, [s]]).view(float).T @ padded for s in range(len(sources))]
-        return fields[receivers].T, np.stack([part[::2] + 1j * part[1::2] for part in parts])
+        # the adjoint is that of h⁻² too
+        weighted = -((self.omega * self.spacing) ** 2) * grid.stretch[:, None] * fields
+        # real and imaginary parts side by side: the product with the real basis is a real one
+        parts = [
+            (adjoint * weighted[:, [source]]).view(float).T @ padded
+            for source in range(self.sources)
+        ]
+        return fields[grid.receivers].T, np.stack([part[::2] + 1j * part[1::2] for part in parts])
 
     def _folded(self, padded: np.ndarray) -> np.ndarray:
         """Transpose of edge padding: what fell on padded cells belongs to the edge cells."""
-        p, grid = self.layer, padded.reshape(self.n + 2 * self.layer, -1)
+        p = self.layer
+        grid = padded.reshape(self.n + 2 * p, -1)
         for _ in range(2):
             grid[p] += grid[:p].sum(0)
             grid[-p - 1] += grid[-p:].sum(0)
             grid = grid[p:-p].T.copy()
         return grid
 
-    def _like(self, observed: np.ndarray) -> np.ndarray:
+    def _check_data(self, observed: np.ndarray) -> np.ndarray:
         observed = np.asarray(observed)
         if observed.shape != (self.sources, self.receivers) or not np.iscomplexobj(observed):
             raise InputError(
                 f"data must be complex of shape ({self.sources}, {self.receivers}), given "
-                f"{observed.dtype} "
-                f"{observed.shape}"
+                f"{observed.dtype} {observed.shape}"
             )
         return observed
 
 
 @cache
-def _coarse(frequency: float, spacing: float) -> None:
+def _warn_of_coarse_grid(frequency: float, spacing: float) -> None:
     log.warning(
         "%g Hz, %g km: fewer than %g cells per shortest wavelength distort waves",
         frequency,
         spacing,
-        ENOUGH,
+        ACCURATE_CELLS_PER_WAVELENGTH,
     )

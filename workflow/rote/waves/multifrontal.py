@@ -1,5 +1,4 @@
-"""Sparse complex symmetric LDLᵀ of a five-point stencil: nested dissection, and dense fronts in
-registers' width.
+"""Sparse complex symmetric LDLᵀ of a five-point stencil: nested dissection with dense fronts.
 
 A rectangle of cells is cut by its middle line, its halves likewise, down to a few cells; a line is
 eliminated after both sides of it (George 1973). What is eliminated together, and the cells around
@@ -8,138 +7,171 @@ complements have been added (Duff and Reid 1983). Real and imaginary parts lie a
 numbers each, so that every inner loop is a fixed number of vector instructions, and four pivots, or
 four unknowns, are applied at a time.
 
-Pivots are taken in order, as no exchange would keep the fronts: with a few cells per wavelength
-that is harmless, and every solution's residual is looked at; where a pivot nearly vanishes, SuperLU
-does it again with exchanges.
+Pivots are taken in order, as exchanges would not preserve the fronts: with a few cells per
+wavelength that is harmless, and every solution's residual is checked; where a pivot nearly
+vanishes, SuperLU factors the matrix again with exchanges.
 """
 
 import logging
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from scipy import sparse
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
 log = logging.getLogger("rote")
-LEAF = 12  # cells that are eliminated together without a further cut
-LANES = 16  # numbers that are worked on at a time
-FOUR = 4  # pivots or unknowns that are applied at a time
-RESIDUAL = 1e-10  # of a solution, relative to the right-hand side, above which pivots are exchanged
+LEAF_CELLS = 12  # cells that are eliminated together without a further cut
+LANES = 16  # real, and as many imaginary numbers, in one chunk of a row
+UNROLL = 4  # pivots or unknowns that are applied at a time
+MAX_RESIDUAL = 1e-10  # of a solution, relative to the right-hand side; above, pivots are exchanged
 _JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
 class Plan(NamedTuple):
-    """The order of elimination of a grid, its fronts, and where their numbers go. A place is a
-    cell's turn.
+    """The order of elimination of a grid, its fronts, and the layout of their numbers.
+
+    A cell's position is its turn in the elimination.
     """
 
-    order: np.ndarray  # (cells,) the cell at each place
-    place: np.ndarray  # (cells,) and the place of each cell
-    first: np.ndarray  # (fronts,) place of a front's first pivot
-    pivots: np.ndarray  # (fronts,)
-    starts: np.ndarray  # (fronts + 1,) where each front's boundary begins in `boundary`
-    boundary: np.ndarray  # places that a front couples, ascending
-    above: np.ndarray  # their rows in the parent's front
+    order: np.ndarray  # (cells,) the cell at each position
+    position: np.ndarray  # (cells,) the position of each cell
+    first: np.ndarray  # (fronts,) position of a front's first pivot
+    pivots: np.ndarray  # (fronts,) number of pivots
+    boundary_start: np.ndarray  # (fronts + 1,) where each front's part of `boundary` begins
+    boundary: np.ndarray  # positions that a front couples, ascending
+    parent_row: np.ndarray  # their rows in the parent's front
     parent: np.ndarray  # (fronts,) -1 at the root
-    slot: (
-        np.ndarray
-    )  # (fronts,) where a front is put together: fronts of one depth follow each other in one slot
-    kept: np.ndarray  # (fronts + 1,) where the rows of L begin
-    entries: np.ndarray  # (cells + 1,) where the couplings of each place begin
-    column: np.ndarray  # columns of the couplings in their front
+    # (fronts,) where a front is assembled: fronts of one depth follow each other in one slot
+    scratch_start: np.ndarray
+    factor_start: np.ndarray  # (fronts + 1,) where the rows of L begin
+    coupling_start: np.ndarray  # (cells + 1,) where the couplings of each position begin
+    coupling_column: np.ndarray  # columns of the couplings in their front
     coupling: np.ndarray  # the matrix's entries beside the diagonal, complex
-    scratch: int  # numbers in all slots
-    chunks: int  # of LANES in the widest front's row
+    scratch_size: int  # numbers in all slots
+    max_chunks: int  # of LANES in the widest front's row
 
     @property
     def flops(self) -> tuple[float, float]:
-        """Real operations of a factorization, and of a solution for one right-hand side without
-        zeros.
-        """
-        s, b = self.pivots.astype(float), np.diff(self.starts).astype(float)
-        return float(8 * (s**3 / 6 + s**2 * b / 2 + s * b**2 / 2).sum()), float(
-            8 * (s**2 + 2 * s * b).sum()
-        )
+        """Real operations of a factorization, and of a solution for one dense right-hand side."""
+        s = self.pivots.astype(float)
+        b = np.diff(self.boundary_start).astype(float)
+        factorization = float(8 * (s**3 / 6 + s**2 * b / 2 + s * b**2 / 2).sum())
+        return factorization, float(8 * (s**2 + 2 * s * b).sum())
+
+
+@dataclass
+class _Front:
+    """What is eliminated together, while the grid is cut."""
+
+    first: int  # position of its first pivot
+    pivots: int
+    around: list[tuple]  # indices of the cells around its rectangle
+    depth: int  # number of cuts above it
+    parent: int = -1
+
+
+class _Dissection:
+    """Nested dissection of a (width, height) grid: fronts in the order of their elimination."""
+
+    def __init__(self, width: int, height: int):
+        self.cells = np.arange(width * height).reshape(width, height)
+        self.position = np.full((width, height), -1)
+        self.order: list[np.ndarray] = []
+        self.fronts: list[_Front] = []
+        self._cut(0, width, 0, height, 0)
+
+    def _cut(self, x0: int, x1: int, z0: int, z1: int, depth: int) -> int:
+        """Eliminate a rectangle, its halves before the line between them; the front's number."""
+        columns = np.arange(x0, x1)
+        rows = np.arange(z0, z1)
+        halves: list[tuple[int, int, int, int]] = []
+        eliminated = np.ix_(columns, rows)
+        if len(columns) * len(rows) > LEAF_CELLS and len(columns) >= len(rows):
+            middle = (x0 + x1) // 2
+            halves = [(x0, middle, z0, z1), (middle + 1, x1, z0, z1)]
+            eliminated = np.ix_(np.array([middle]), rows)
+        elif len(columns) * len(rows) > LEAF_CELLS:
+            middle = (z0 + z1) // 2
+            halves = [(x0, x1, z0, middle), (x0, x1, middle + 1, z1)]
+            eliminated = np.ix_(columns, np.array([middle]))
+        children = [
+            self._cut(*half, depth + 1)
+            for half in halves
+            if half[0] < half[1] and half[2] < half[3]
+        ]
+        first = sum(map(len, self.order))
+        pivots = self.cells[eliminated]
+        self.order.append(pivots.ravel())
+        self.position[eliminated] = first + np.arange(pivots.size).reshape(pivots.shape)
+        width, height = self.cells.shape
+        around: list[tuple] = [(x, rows) for x in (x0 - 1, x1) if 0 <= x < width]
+        around += [(columns, z) for z in (z0 - 1, z1) if 0 <= z < height]
+        self.fronts.append(_Front(first, pivots.size, around, depth))
+        for child in children:
+            self.fronts[child].parent = len(self.fronts) - 1
+        return len(self.fronts) - 1
+
+    def boundary(self, front: _Front) -> np.ndarray:
+        """Positions of the cells around a front's rectangle, ascending."""
+        parts = [self.position[cells] for cells in front.around] or [np.empty(0, int)]
+        return np.sort(np.concatenate(parts))
 
 
 def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     """Nested dissection of a (width, height) grid, cells numbered row by row.
 
     Args:
+        width: cells along the slow axis.
+        height: cells along the fast axis.
         matrix: (width · height)², symmetric, coupling each cell to its four neighbors at most.
-            Only its entries beside the diagonal are taken: the diagonal is given to each
-            factorization.
+            Only its entries beside the diagonal are taken: every factorization has a diagonal of
+            its own.
     """
-    place = np.full((width, height), -1)
-    order, fronts = [], []  # of a front: first, pivots, boundary as cells, parent, depth
+    dissection = _Dissection(width, height)
+    fronts = dissection.fronts
+    first = np.array([front.first for front in fronts])
+    pivots = np.array([front.pivots for front in fronts])
+    parent = np.array([front.parent for front in fronts])
+    depth = np.array([front.depth for front in fronts])
+    order = np.concatenate(dissection.order)
+    boundaries = [dissection.boundary(front) for front in fronts]
 
-    def cut(x0: int, x1: int, z0: int, z1: int, depth: int) -> int:
-        columns, rows = np.arange(x0, x1), np.arange(z0, z1)
-        if len(columns) * len(rows) <= LEAF:
-            parts, (xs, zs) = [], (columns, rows)
-        elif len(columns) >= len(rows):
-            middle = (x0 + x1) // 2
-            parts, (xs, zs) = [(x0, middle, z0, z1), (middle + 1, x1, z0, z1)], ([middle], rows)
-        else:
-            middle = (z0 + z1) // 2
-            parts, (xs, zs) = [(x0, x1, z0, middle), (x0, x1, middle + 1, z1)], (columns, [middle])
-        children = [
-            cut(*part, depth + 1) for part in parts if part[0] < part[1] and part[2] < part[3]
-        ]
-        cells = np.ix_(xs, zs)
-        first = sum(map(len, order))
-        order.append(np.arange(width * height).reshape(width, height)[cells].ravel())
-        place[cells] = first + np.arange(len(order[-1])).reshape(len(xs), len(zs))
-        around = [(x, rows) for x in (x0 - 1, x1) if 0 <= x < width]
-        around += [(columns, z) for z in (z0 - 1, z1) if 0 <= z < height]
-        fronts.append([first, len(order[-1]), around, -1, depth])
-        for child in children:
-            fronts[child][3] = len(fronts) - 1
-        return len(fronts) - 1
+    def row(front: int, positions: np.ndarray) -> np.ndarray:
+        """Rows of positions in a front: its pivots, then its boundary."""
+        pivot = positions - first[front]
+        beyond = pivots[front] + np.searchsorted(boundaries[front], positions)
+        return np.where(pivot < pivots[front], pivot, beyond)
 
-    cut(0, width, 0, height, 0)
-    first, pivots, around, parent, depth = zip(*fronts, strict=True)
-    first, pivots, parent, depth = map(np.array, (first, pivots, parent, depth))
-    order = np.concatenate(order)
-    boundaries = [
-        np.sort(np.concatenate([place[cells] for cells in each] or [np.empty(0, int)]))
-        for each in around
-    ]
-
-    def row(front: int, places: np.ndarray) -> np.ndarray:
-        own = places - first[front]
-        return np.where(
-            own < pivots[front], own, pivots[front] + np.searchsorted(boundaries[front], places)
-        )
-
-    starts = np.concatenate([[0], np.cumsum([len(boundary) for boundary in boundaries])])
-    sizes = pivots + np.diff(starts)
+    boundary_start = np.concatenate([[0], np.cumsum([len(boundary) for boundary in boundaries])])
+    sizes = pivots + np.diff(boundary_start)
     chunks = -(-sizes // LANES)
-    room = np.zeros(depth.max() + 2, int)
-    np.maximum.at(room, depth + 1, sizes * chunks * 2 * LANES)
+    slots = np.zeros(depth.max() + 2, int)
+    np.maximum.at(slots, depth + 1, sizes * chunks * 2 * LANES)
     upper = sparse.triu(sparse.csr_array(matrix)[order][:, order], 1).tocsr()
-    front_of = np.repeat(np.arange(len(first)), pivots)
-    columns = [
+    front_of = np.repeat(np.arange(len(fronts)), pivots)
+    coupling_columns = [
         row(front_of[p], upper.indices[upper.indptr[p] : upper.indptr[p + 1]])
         for p in range(len(order))
     ]
+    parent_rows = [row(up, boundary) for up, boundary in zip(parent, boundaries, strict=True)]
     return Plan(
         order=order,
-        place=place.ravel(),
+        position=dissection.position.ravel(),
         first=first,
         pivots=pivots,
-        starts=starts,
+        boundary_start=boundary_start,
         boundary=np.concatenate(boundaries),
-        above=np.concatenate([row(up, of) for up, of in zip(parent, boundaries, strict=True)]),
+        parent_row=np.concatenate(parent_rows),
         parent=parent,
-        slot=np.cumsum(room)[depth],
-        kept=np.concatenate([[0], np.cumsum(pivots * chunks * 2 * LANES)]),
-        entries=upper.indptr.astype(int),
-        column=np.concatenate(columns),
+        scratch_start=np.cumsum(slots)[depth],
+        factor_start=np.concatenate([[0], np.cumsum(pivots * chunks * 2 * LANES)]),
+        coupling_start=upper.indptr.astype(int),
+        coupling_column=np.concatenate(coupling_columns),
         coupling=upper.data.astype(complex),
-        scratch=int(room.sum()),
-        chunks=int(chunks.max()),
+        scratch_size=int(slots.sum()),
+        max_chunks=int(chunks.max()),
     )
 
 
@@ -149,31 +181,34 @@ class Factor:
     Args:
         plan: of `matrix`.
         matrix: (cells, cells) sparse, symmetric.
-        diagonal: (cells,) complex, in place of the matrix's own.
-        room: arrays of factors that are no more, to be used again: fresh pages, which the system
-            has to clear, cost as much as the elimination.
+        diagonal: (cells,) complex, in place of the matrix's diagonal.
+        spare: arrays of deleted factors, to be used again: fresh pages, which the system has to
+            clear, cost as much as the elimination. A factor puts its arrays back when deleted.
     """
 
     def __init__(
-        self, plan: Plan, matrix: sparse.sparray, diagonal: np.ndarray, room: list | None = None
+        self, plan: Plan, matrix: sparse.sparray, diagonal: np.ndarray, spare: list | None = None
     ):
-        self.plan, self.matrix, self.shape = plan, matrix, matrix.shape
+        self.plan = plan
+        self.matrix = matrix
+        self.shape = matrix.shape
         self._change = diagonal - matrix.diagonal()
-        self._room = [] if room is None else room
-        arrays = np.empty(plan.kept[-1]), np.empty((len(diagonal), 2 * LANES))
-        self._rows, self._x = self._room.pop() if self._room else arrays
+        self._spare = [] if spare is None else spare
+        arrays = np.empty(plan.factor_start[-1]), np.empty((len(diagonal), 2 * LANES))
+        reused: tuple[np.ndarray, np.ndarray] = self._spare.pop() if self._spare else arrays
+        self._rows, self._x = reused
         self._inverse = _eliminate(plan, diagonal[plan.order], self._rows)
-        self._exchanging = None  # SuperLU, once a pivot was too small
+        self._exchanging: SuperLU | None = None  # once a pivot was too small
 
     def __del__(self):
-        self._room.append((self._rows, self._x))
+        self._spare.append((self._rows, self._x))
 
     def solve(self, cells: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Solutions, (cells, k) complex.
 
         Args:
             cells: (p,) those where right-hand sides are not zero.
-            right: (p, k) their values there.
+            right: (p, k) their values in these cells.
         """
         if self._exchanging is None:
             right = np.ascontiguousarray(right, complex)
@@ -182,27 +217,26 @@ class Factor:
                 self.plan,
                 self._rows,
                 self._inverse,
-                self.plan.place[cells],
+                self.plan.position[cells],
                 right,
                 self._x,
                 solution,
             )
             residual = self.matrix @ solution[:, 0] + self._change * solution[:, 0]
             residual[cells] -= right[:, 0]
-            if np.linalg.norm(residual) <= RESIDUAL * np.linalg.norm(right[:, 0]):
+            if np.linalg.norm(residual) <= MAX_RESIDUAL * np.linalg.norm(right[:, 0]):
                 return solution
             log.info(
                 "a pivot nearly vanishes: this operator is factored again, with pivots exchanged"
             )
             self._exchanging = self._superlu()
-        whole = np.zeros((self.shape[0], right.shape[1]), complex)
-        whole[cells] = right
-        return self._exchanging.solve(whole)
+        dense = np.zeros((self.shape[0], right.shape[1]), complex)
+        dense[cells] = right
+        return self._exchanging.solve(dense)
 
-    def _superlu(self):
+    def _superlu(self) -> SuperLU:
         matrix = self.matrix + sparse.diags_array(self._change)
-        # without SymmetricMode this order is 10 to 100 times slower; panels of 2 take 0.8 of the
-        # default's time
+        # without SymmetricMode this order is 10 to 100 times slower; panels of 2: 0.8 of the time
         return splu(
             matrix.tocsc(),
             permc_spec="MMD_AT_PLUS_A",
@@ -213,7 +247,7 @@ class Factor:
 
 
 @njit(inline="always")
-def _less_one(row, source, a, b):
+def _subtract_one(row, source, a, b):
     """row -= (a + ib) source, both of LANES real and LANES imaginary numbers."""
     for r in range(LANES):
         row[r] -= a * source[r] - b * source[r + LANES]
@@ -221,9 +255,10 @@ def _less_one(row, source, a, b):
 
 
 @njit(inline="always")
-def _less_four(row, four, entries):
-    """row -= Σ of four such products (real parts of the entries first): the row is loaded and
-    stored once.
+def _subtract_four(row, four, entries):
+    """row -= Σ of four such products; the row is loaded and stored once.
+
+    `entries` holds four real parts, then four imaginary parts.
     """
     a, b, c, d, ai, bi, ci, di = entries
     for r in range(LANES):
@@ -252,10 +287,13 @@ def _less_four(row, four, entries):
 
 @njit(inline="always")
 def _column(rows, k, last, j):
-    """Entries (k to k + 3, j); past the last row there is nothing to be applied, whatever is read."""
-    c, r = j // LANES, j % LANES
-    k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
+    """Entries (k to k + 3, j); past the last row any value does, as it multiplies zeros."""
+    c = j // LANES
+    r = j % LANES
     i = r + LANES
+    k1 = min(k + 1, last)
+    k2 = min(k + 2, last)
+    k3 = min(k + 3, last)
     return (
         rows[k, c, r],
         rows[k1, c, r],
@@ -271,7 +309,9 @@ def _column(rows, k, last, j):
 @njit(inline="always")
 def _row(rows, k, j, last):
     """Entries (k, j to j + 3), likewise."""
-    j1, j2, j3 = min(j + 1, last), min(j + 2, last), min(j + 3, last)
+    j1 = min(j + 1, last)
+    j2 = min(j + 2, last)
+    j3 = min(j + 3, last)
     return (
         rows[k, j // LANES, j % LANES],
         rows[k, j1 // LANES, j1 % LANES],
@@ -297,56 +337,53 @@ def _entry(row, j):
 
 @njit(inline="always")
 def _front(plan, t, scratch):
-    """A front as rows of chunks, each LANES real and LANES imaginary numbers; above the diagonal
-    only.
-    """
-    size = plan.pivots[t] + plan.starts[t + 1] - plan.starts[t]
+    """A front's upper triangle as rows of chunks: LANES real, then LANES imaginary numbers."""
+    size = plan.pivots[t] + plan.boundary_start[t + 1] - plan.boundary_start[t]
     chunks = (size + LANES - 1) // LANES
-    start = plan.slot[t]
+    start = plan.scratch_start[t]
     return scratch[start : start + size * chunks * 2 * LANES].reshape(size, chunks, 2 * LANES)
 
 
 @njit(inline="always")
-def _kept(plan, t, numbers):
-    """Its rows of L, one per pivot, likewise."""
-    return numbers[plan.kept[t] : plan.kept[t + 1]].reshape(plan.pivots[t], -1, 2 * LANES)
+def _factor_rows(plan, t, factor):
+    """A front's rows of L, one per pivot, likewise."""
+    numbers = factor[plan.factor_start[t] : plan.factor_start[t + 1]]
+    return numbers.reshape(plan.pivots[t], -1, 2 * LANES)
 
 
 @njit(**_JIT)
-def _eliminate(plan, diagonal, kept):
-    """1/D by place; `kept` gets the columns of L, as rows."""
+def _eliminate(plan, diagonal, factor):
+    """1/D by position; `factor` gets the columns of L, as rows."""
     inverse = np.empty(len(diagonal), np.complex128)
-    scratch = np.zeros(plan.scratch)
-    panel = np.empty((plan.chunks, FOUR, 2 * LANES))
+    scratch = np.zeros(plan.scratch_size)
+    panel = np.empty((plan.max_chunks, UNROLL, 2 * LANES))
     for t in range(len(plan.first)):
-        front, rows, first, pivots = (
-            _front(plan, t, scratch),
-            _kept(plan, t, kept),
-            plan.first[t],
-            plan.pivots[t],
-        )
+        front = _front(plan, t, scratch)
+        rows = _factor_rows(plan, t, factor)
+        first = plan.first[t]
+        pivots = plan.pivots[t]
         size, chunks, _ = front.shape
         for k in range(pivots):
             _add(front[k], k, diagonal[first + k])
-            for e in range(plan.entries[first + k], plan.entries[first + k + 1]):
-                _add(front[k], plan.column[e], plan.coupling[e])
-        for k in range(0, pivots, FOUR):
-            end, chunk = min(k + FOUR, pivots), k // LANES
-            for p in range(FOUR):
+            for e in range(plan.coupling_start[first + k], plan.coupling_start[first + k + 1]):
+                _add(front[k], plan.coupling_column[e], plan.coupling[e])
+        for k in range(0, pivots, UNROLL):
+            end = min(k + UNROLL, pivots)
+            chunk = k // LANES
+            for p in range(UNROLL):
                 if k + p >= end:
                     panel[chunk:chunks, p] = 0
                     continue
                 i = k + p
                 pivot = _entry(front[i], i)
-                square = (
-                    pivot.real**2 + pivot.imag**2
-                )  # by hand: zero becomes nan instead of an error
+                # by hand: zero becomes nan instead of an error
+                square = pivot.real**2 + pivot.imag**2
                 d = complex(pivot.real / square, -pivot.imag / square)
                 inverse[first + i] = d
                 for q in range(i + 1, end):
                     part = d * _entry(front[i], q)
                     for c in range(chunk, chunks):
-                        _less_one(front[q, c], front[i, c], part.real, part.imag)
+                        _subtract_one(front[q, c], front[i, c], part.real, part.imag)
                 for c in range(chunk, chunks):
                     panel[c, p] = front[i, c]
                     for r in range(LANES):
@@ -357,45 +394,47 @@ def _eliminate(plan, diagonal, kept):
             for j in range(end, size):
                 entries = _column(rows, k, pivots - 1, j)
                 for c in range(j // LANES, chunks):
-                    _less_four(front[j, c], panel[c], entries)
+                    _subtract_four(front[j, c], panel[c], entries)
         if plan.parent[t] >= 0:
-            up, above = (
-                _front(plan, plan.parent[t], scratch),
-                plan.above[plan.starts[t] : plan.starts[t + 1]],
-            )
+            parent = _front(plan, plan.parent[t], scratch)
+            row = plan.parent_row[plan.boundary_start[t] : plan.boundary_start[t + 1]]
             for i in range(size - pivots):
                 for j in range(i, size - pivots):
-                    _add(up[above[i]], above[j], _entry(front[pivots + i], pivots + j))
+                    _add(parent[row[i]], row[j], _entry(front[pivots + i], pivots + j))
         front[:] = 0
     return inverse
 
 
 @njit(**_JIT)
-def _substitute(plan, kept, inverse, x, alive):
-    """Overwrite x (cells, 2 LANES), by place, with the solutions; `alive` marks places that are not
-    zero: the way up from them alone is walked."""
-    four = np.empty((FOUR, 2 * LANES))
+def _substitute(plan, factor, inverse, x, alive):
+    """Overwrite x (cells, 2 LANES), by position, with the solutions.
+
+    `alive` marks positions that are not zero: only the fronts above them are visited on the way up.
+    """
+    four = np.empty((UNROLL, 2 * LANES))
     for t in range(len(plan.first)):
         first, pivots = plan.first[t], plan.pivots[t]
         if not alive[first : first + pivots].any():
             continue
-        rows, boundary = _kept(plan, t, kept), plan.boundary[plan.starts[t] : plan.starts[t + 1]]
-        for place in boundary:
-            alive[place] = True
-        for k in range(0, pivots, FOUR):
-            end = min(k + FOUR, pivots)
+        rows = _factor_rows(plan, t, factor)
+        boundary = plan.boundary[plan.boundary_start[t] : plan.boundary_start[t + 1]]
+        for position in boundary:
+            alive[position] = True
+        for k in range(0, pivots, UNROLL):
+            end = min(k + UNROLL, pivots)
             four[end - k :] = 0
             for i in range(k, end):
                 four[i - k] = x[first + i]
                 for q in range(i + 1, end):
                     part = _entry(rows[i], q)
-                    _less_one(x[first + q], four[i - k], part.real, part.imag)
+                    _subtract_one(x[first + q], four[i - k], part.real, part.imag)
             for j in range(end, pivots + len(boundary)):
-                place = first + j if j < pivots else boundary[j - pivots]
-                _less_four(x[place], four, _column(rows, k, pivots - 1, j))
+                position = first + j if j < pivots else boundary[j - pivots]
+                _subtract_four(x[position], four, _column(rows, k, pivots - 1, j))
     for t in range(len(plan.first) - 1, -1, -1):
         first, pivots = plan.first[t], plan.pivots[t]
-        rows, boundary = _kept(plan, t, kept), plan.boundary[plan.starts[t] : plan.starts[t + 1]]
+        rows = _factor_rows(plan, t, factor)
+        boundary = plan.boundary[plan.boundary_start[t] : plan.boundary_start[t + 1]]
         size = pivots + len(boundary)
         for k in range(first, first + pivots):
             d = inverse[k]
@@ -404,39 +443,41 @@ def _substitute(plan, kept, inverse, x, alive):
                     d.real * x[k, r] - d.imag * x[k, r + LANES],
                     d.real * x[k, r + LANES] + d.imag * x[k, r],
                 )
-        for j in range(pivots, size, FOUR):
-            end = min(j + FOUR, size)
+        for j in range(pivots, size, UNROLL):
+            end = min(j + UNROLL, size)
             four[end - j :] = 0
             for q in range(j, end):
                 four[q - j] = x[boundary[q - pivots]]
             for i in range(pivots):
-                _less_four(x[first + i], four, _row(rows, i, j, size - 1))
-        for j in range((pivots - 1) // FOUR * FOUR, -1, -FOUR):
-            end = min(j + FOUR, pivots)
+                _subtract_four(x[first + i], four, _row(rows, i, j, size - 1))
+        for j in range((pivots - 1) // UNROLL * UNROLL, -1, -UNROLL):
+            end = min(j + UNROLL, pivots)
             four[end - j :] = 0
             for q in range(end - 1, j - 1, -1):
                 four[q - j] = x[first + q]
                 for i in range(j, q):
                     part = _entry(rows[i], q)
-                    _less_one(x[first + i], four[q - j], part.real, part.imag)
+                    _subtract_one(x[first + i], four[q - j], part.real, part.imag)
             for i in range(j):
-                _less_four(x[first + i], four, _row(rows, i, j, size - 1))
+                _subtract_four(x[first + i], four, _row(rows, i, j, size - 1))
 
 
 @njit(**_JIT)
-def _solve(plan, kept, inverse, places, right, x, solution):
-    """LANES right-hand sides at a time: put at their places, solved, and taken to the cells."""
+def _solve(plan, factor, inverse, positions, right, x, solution):
+    """LANES right-hand sides at a time: put at their positions, solved, and taken to the cells."""
     alive = np.empty(len(solution), np.bool_)
     for start in range(0, right.shape[1], LANES):
         width = min(LANES, right.shape[1] - start)
-        x[:], alive[:] = 0, False
-        for i in range(len(places)):
-            alive[places[i]] = True
+        x[:] = 0
+        alive[:] = False
+        for i in range(len(positions)):
+            alive[positions[i]] = True
             for r in range(width):
                 value = right[i, start + r]
-                x[places[i], r] += value.real
-                x[places[i], r + LANES] += value.imag
-        _substitute(plan, kept, inverse, x, alive)
-        for place in range(len(x)):
+                x[positions[i], r] += value.real
+                x[positions[i], r + LANES] += value.imag
+        _substitute(plan, factor, inverse, x, alive)
+        for position in range(len(x)):
+            cell = plan.order[position]
             for r in range(width):
-                solution[plan.order[place], start + r] = complex(x[place, r], x[place, r + LANES])
+                solution[cell, start + r] = complex(x[position, r], x[position, r + LANES])

@@ -1,6 +1,4 @@
-"""On the role of memorization in learned priors for geophysical inverse problems (Siahkoohi,
-Sabeddu; 2026).
-"""
+"""Memorization in learned priors for geophysical inverse problems (Siahkoohi, Sabeddu; 2026)."""
 
 from rote.core.papers import About
 
@@ -11,14 +9,12 @@ ABOUT = About(
     reference="arXiv 2603.19629, 2026",
     url="https://arxiv.org/abs/2603.19629",
     question="An inversion uses a generative model trained on a few subsurface models as its "
-    "prior. What does the "
-    "posterior look like if that model has memorized them?",
+    "prior. What does the posterior look like if that model has memorized them?",
 )
 
 
 def __getattr__(name: str):
-    # `rote.papers.inversion.simulate_shots`, without loading torch for everyone who only lists the
-    # papers
+    # `simulate_shots` without loading torch for everyone who only lists the papers
     if name == "simulate_shots":
         from rote.waves.acoustic import shots
 

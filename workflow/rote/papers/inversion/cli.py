@@ -1,6 +1,4 @@
-"""`rote inversion <verb>`: stylized problems, operators, published rates, trained priors, posterior
-sampling.
-"""
+"""`rote inversion <verb>`: stylized problems, operators, published rates, priors, posteriors."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +10,7 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.job import Job
 from rote.core.verbs import table, verb
-from rote.papers.inversion import schema, settings
+from rote.papers.inversion import priors, schema, settings
 
 app = typer.Typer(
     name="inversion",
@@ -22,88 +20,85 @@ app = typer.Typer(
 )
 
 Models = Annotated[Path, typer.Option(help="Read: velocity models.", metavar="PARQUET")]
-Tables = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar="DIR")]
+OutputFolder = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar="DIR")]
+PREDICTIONS = ", ".join(priors.PREDICTIONS)
+PRIORS = ", ".join(priors.PRIORS)
 
 
-@verb(app, settings.Stylized)
-def solve_stylized(run: Job, out: Tables):
-    """Posteriors of the stylized problems: exact, linearized, and by how many examples they are
-    shared.
-    """
+def _write(run: Job, path: Path, name: str, frame: pd.DataFrame) -> None:
+    tables.write(path, frame, schema.TABLES[name], run.provenance())
+
+
+@verb(app, settings.InversionStylized)
+def solve_stylized(run: Job, out: OutputFolder):
+    """Posteriors of the stylized problems: exact, linearized, and the examples that share them."""
     from rote.papers.inversion import stylized
 
-    for name in ("measure", "densities", "planes", "components"):
-        file = "stylized" if name == "measure" else name
-        frame = getattr(stylized, name)(run.settings)
-        tables.write(out / f"{file}.parquet", frame, schema.TABLES[file], run.provenance())
+    for name, frame in stylized.solve(run.settings).items():
+        _write(run, out / f"{name}.parquet", name, frame)
 
 
-@verb(app, settings.Stylized)
+@verb(app, settings.InversionStylized)
 def simulate_sampling(run: Job, out: table("Write: means by every method.")):
-    """Sample the stylized posteriors by importance sampling and Markov chains, beside quadrature."""
+    """Means of the stylized posteriors by importance sampling, chains and quadrature."""
     from rote.papers.inversion import stylized
 
-    tables.write(out, stylized.sample(run.settings, run.seed), schema.Sampling, run.provenance())
+    _write(run, out, "sampling", stylized.sample(run.settings, run.seed))
 
 
-@verb(app, settings.Acquisition)
+@verb(app, settings.InversionAcquisition)
 def solve_operators(run: Job, out: table("Write: one row per check.")):
-    """Check the forward operators: convergence, adjoint, Jacobian, absorbing layers, published
-    models.
-    """
-    from rote.papers.inversion import fwi
+    """Check the forward operators: convergence, adjoint, Jacobian, layers, published models."""
+    from rote.papers.inversion import operators
 
-    tables.write(out, fwi.checks(run.settings, run.seed), schema.Operators, run.provenance())
+    _write(run, out, "operators", operators.checks(run.settings, run.seed))
 
 
-@verb(app, settings.Models)
+@verb(app, settings.InversionModels)
 def synthesize_models(run: Job, out: table("Write: one row per velocity model.")):
     """Draw velocity models: training sets, held-out draws, a pool, and truths."""
     from rote.papers.inversion import library
 
-    tables.write(out, library.synthesize(run.settings), schema.Library, run.provenance())
+    _write(run, out, "library", library.synthesize(run.settings))
 
 
-@verb(app, settings.Models)
+@verb(app, settings.InversionModels)
 def evaluate_rates(
     run: Job, models: Models, rates: table("Write: rates."), ratios: table("Write: every ratio.")
 ):
     """What the published memorization rate says of models that no network made."""
-    from rote.papers.inversion import fwi, library
+    from rote.papers.inversion import library
+    from rote.papers.inversion import rates as published
 
-    frames = fwi.rates(run.settings, library.read(tables.read(models)), run.seed)
-    for out, frame, model in zip(
-        (rates, ratios), frames, (schema.Rates, schema.Ratios), strict=True
-    ):
-        tables.write(out, frame, model, run.provenance())
+    frames = published.rates(run.settings, library.read(tables.read(models)), run.seed)
+    _write(run, rates, "rates", frames[0])
+    _write(run, ratios, "ratios", frames[1])
 
 
-@verb(app, settings.Acquisition)
+@verb(app, settings.InversionAcquisition)
 def solve_linearized(run: Job, models: Models, out: table("Write: one row per width.")):
     """The posterior of full waveform inversion, linearized at every training example."""
-    from rote.papers.inversion import fwi, library
+    from rote.papers.inversion import library, linearized
 
-    frame = fwi.linearized(run.settings, library.read(tables.read(models)), run.seed)
-    tables.write(out, frame, schema.Linearized, run.provenance())
+    frame = linearized.linearized(run.settings, library.read(tables.read(models)), run.seed)
+    _write(run, out, "linearized", frame)
 
 
-@verb(app, settings.Diffusion)
+@verb(app, settings.InversionDiffusion)
 def simulate_schedules(
     run: Job, models: Models, out: table("Write: one row per schedule and quantity.")
 ):
-    """Samples of closed-form denoisers under the published noise schedule and one that ends in
-    noise.
-    """
-    from rote.papers.inversion import fwi, library
+    """Samples of closed-form denoisers under every noise schedule."""
+    from rote.papers.inversion import library, schedules
 
-    frame = fwi.schedules(run.settings, library.read(tables.read(models)), run.seed)
-    tables.write(out, frame, schema.Schedules, run.provenance())
+    frame = schedules.effects(run.settings, library.read(tables.read(models)), run.seed)
+    _write(run, out, "schedules", frame)
 
 
-@verb(app, settings.Networks)
+@verb(app, settings.InversionNetworks)
 def train_networks(
     run: Job,
-    prediction: Annotated[str, typer.Option(help="What the networks predict: clean or noise.")],
+    prediction: Annotated[str, typer.Option(help=f"What networks predict: {PREDICTIONS}.")],
     models: Models,
     out: Annotated[Path, typer.Option(help="Write: the networks.", metavar="SAFETENSORS")],
     steps: Annotated[int, typer.Option(help="Diffusion steps.", min=10)] = 200,
@@ -114,120 +109,91 @@ def train_networks(
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Train score networks on training sets of every size, as one stack."""
-    from rote.papers.inversion import fwi, library, networks
+    from rote.papers.inversion import library, networks, schedules
 
-    if prediction not in networks.PREDICTIONS:
-        raise InputError(
-            f"--prediction must be {' or '.join(networks.PREDICTIONS)}, given {prediction!r}"
-        )
-    folder = (
-        checkpoints and checkpoints / f"inversion-{prediction}-{run.code or 'by-hand'}-{run.digest}"
-    )
-    known, noise = library.read(tables.read(models)), fwi.schedule(schedule, steps, warn=True)
-    trained = networks.fit(
-        prediction,
-        run.settings,
-        known,
-        noise,
-        run.seed,
-        device=run.device,
-        checkpoints=folder,
-        every=checkpoint_steps,
-    )
-    networks.save(out, trained, known)
+    kind = priors.registered(priors.PREDICTIONS, prediction, "--prediction")
+    state = f"inversion-{prediction}-{run.code or 'by-hand'}-{run.digest}"
+    folder = checkpoints and checkpoints / state
+    velocity_models = library.read(tables.read(models))
+    noise = schedules.for_training(schedule, steps)
+    placement = networks.Placement(run.device, folder, checkpoint_steps)
+    trained = networks.fit(kind, run.settings, velocity_models, noise, run.seed, placement)
+    networks.save(out, trained, velocity_models)
     if folder:
         tables.drop(folder, "*.pt")
 
 
-@verb(app, settings.Waveform)
+@verb(app, settings.InversionWaveform)
 def evaluate_networks(
     run: Job,
     networks: Annotated[
         list[Path], typer.Option(help="Read: the networks.", metavar="SAFETENSORS")
     ],
     models: Models,
-    out: table("Write: one row per network and training set."),
+    out: table("Write: one row per prior and training set."),
     samples: table("Write: samples nearest to different training models."),
 ):
     """Which trained priors memorize, beside closed forms that do and that cannot."""
-    from rote.papers.inversion import fwi, library
-    from rote.papers.inversion.networks import evaluate
+    from rote.papers.inversion import library, memorization
 
-    options = run.settings
-    noise = fwi.schedule(options.diffusion.schedule, options.diffusion.steps)
-    frames = evaluate(networks, options, library.read(tables.read(models)), noise, run.seed)
-    for path, frame, model in zip(
-        (out, samples), frames, (schema.Networks, schema.PriorSamples), strict=True
-    ):
-        tables.write(path, frame, model, run.provenance())
+    velocity_models = library.read(tables.read(models))
+    scores, nearest = memorization.evaluate(networks, run.settings, velocity_models, run.seed)
+    _write(run, out, "networks", scores)
+    _write(run, samples, "prior_samples", nearest)
 
 
-@verb(app, settings.Waveform)
+@verb(app, settings.InversionWaveform)
 def simulate_posteriors(
     run: Job,
-    prior: Annotated[str, typer.Option(help="memorized, clean, noise, gaussian or broad.")],
+    prior: Annotated[str, typer.Option(help=f"One of {PRIORS}.")],
     models: Models,
     samples: table("Write: one row per sample."),
     descents: table("Write: misfits on the way."),
     networks: Annotated[
-        Path | None, typer.Option(help="Read: networks, for clean and noise.")
+        Path | None, typer.Option(help="Read: networks, for priors that have them.")
     ] = None,
 ):
-    """Sample the posterior of full waveform inversion under one prior by diffusion posterior
-    sampling.
-    """
-    from rote.papers.inversion import fwi, guidance, library
+    """Sample the posterior of full waveform inversion under one prior, by guided diffusion."""
+    from rote.papers.inversion import guidance, library
 
-    if prior not in guidance.PRIORS:
-        raise InputError(f"--prior must be one of {', '.join(guidance.PRIORS)}, given {prior!r}")
-    if (networks is not None) != (prior in guidance.TRAINED):
+    chosen = priors.registered(priors.PRIORS, prior, "--prior")
+    if (networks is not None) != (chosen.prediction is not None):
+        trained = [name for name, entry in priors.PRIORS.items() if entry.prediction]
         raise InputError(
-            f"--networks belongs to the priors {' and '.join(guidance.TRAINED)} alone, --prior is "
-            f"{prior}"
+            f"--networks belongs to the priors {' and '.join(trained)} alone, --prior is {prior}"
         )
-    options, known = run.settings, library.read(tables.read(models))
-    noise = fwi.schedule(options.diffusion.schedule, options.diffusion.steps)
-    frames = guidance.sample(prior, options, known, noise, networks, run.seed, run.threads)
-    for out, frame, model in zip(
-        (samples, descents), frames, (schema.Samples, schema.Descents), strict=True
-    ):
-        tables.write(out, frame, model, run.provenance())
+    velocity_models = library.read(tables.read(models))
+    frames = guidance.sample(chosen, run.settings, velocity_models, networks, run.seed, run.threads)
+    _write(run, samples, "samples", frames[0])
+    _write(run, descents, "descents", frames[1])
 
 
-@verb(app, settings.Waveform)
+@verb(app, settings.InversionWaveform)
 def evaluate_posteriors(
     run: Job,
     parts: Annotated[
         Path, typer.Option(help="Folder with samples and descents of every prior.", metavar="DIR")
     ],
     models: Models,
-    out: Tables,
+    out: OutputFolder,
 ):
-    """Put the priors together: how near samples are to training models, and the exact posterior
-    beside them.
-    """
+    """Put the priors together: samples beside training models, and the exact posterior."""
     from rote.papers.inversion import guidance, library
 
-    options, known = run.settings, library.read(tables.read(models))
+    velocity_models = library.read(tables.read(models))
+    frames = {}
     for name in ("samples", "descents"):
-        frames = [tables.read(parts / f"{name}_{prior}.parquet") for prior in guidance.PRIORS]
-        tables.write(
-            out / f"{name}.parquet",
-            pd.concat(frames, ignore_index=True),
-            schema.TABLES[name],
-            run.provenance(),
-        )
-    scores = guidance.scores(tables.read(out / "samples.parquet"), options, known)
-    tables.write(out / "scores.parquet", scores, schema.Scores, run.provenance())
-    lookups = guidance.lookups(options, known, run.seed)
-    tables.write(out / "lookups.parquet", lookups, schema.Lookups, run.provenance())
+        of_priors = [tables.read(parts / f"{name}_{prior}.parquet") for prior in priors.PRIORS]
+        frames[name] = pd.concat(of_priors, ignore_index=True)
+    frames["scores"] = guidance.scores(frames["samples"], run.settings, velocity_models)
+    frames["lookups"] = guidance.lookups(run.settings, velocity_models, run.seed)
+    for name, frame in frames.items():
+        _write(run, out / f"{name}.parquet", name, frame)
 
 
-@verb(app, settings.TimeDomain)
+@verb(app, settings.InversionTimeDomain)
 def simulate_time_domain(run: Job, out: table("Write: one row per model.")):
     """The same with acoustic shots: layered models, a memorized and a broad prior."""
     from rote.papers.inversion import time_domain
 
-    tables.write(
-        out, time_domain.sample(run.settings, run.seed), schema.TimeDomain, run.provenance()
-    )
+    _write(run, out, "time_domain", time_domain.sample(run.settings, run.seed))

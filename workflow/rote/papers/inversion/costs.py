@@ -1,67 +1,72 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
 from rote.core.work import Where
+from rote.papers.inversion.priors import PREDICTIONS
 from rote.papers.inversion.settings import Settings
 
 
-def _factor(s: Settings) -> float:
-    """A sparse factorization of a square grid in nested dissection: its cells to the power 3/2."""
-    a = s.waveform.acquisition
-    return (a.n + 2 * a.layer) ** 3
+def _sampling(settings: Settings, where: Where) -> float:
+    options = settings.stylized
+    return options.replicates * (options.draws + options.chains * options.steps)
 
 
-def _network(s: Settings, kind: str) -> float:
-    """Weights of a score network: residual blocks of two square matrices, times 6 per example and
-    step.
-    """
-    net = getattr(s.waveform.networks, kind)
-    n = s.waveform.networks
-    steps = net.steps * (1 + (n.brief if kind == "clean" else 0))
-    return 6 * 2 * net.blocks * net.width**2 * net.batch * steps * len(n.sizes) * n.replicates
+def _factorization(settings: Settings) -> float:
+    """Of the sparse matrix of a square grid by nested dissection: its cells to the power 3/2."""
+    options = settings.waveform.acquisition
+    return (options.n + 2 * options.layer) ** 3
 
 
-def _posteriors(s: Settings, where: Where) -> float:
+def _models(settings: Settings, where: Where) -> float:
+    options = settings.waveform.models
+    return options.replicates * (max(options.sizes) + 1000)
+
+
+def _training(settings: Settings, where: Where) -> float:
+    """Weights of score networks, two square matrices a block, times 6 per example and step."""
+    networks = settings.waveform.networks
+    prediction = PREDICTIONS[where.get("prediction", "clean")]
+    options = prediction.options(networks)
+    weights = 2 * options.blocks * options.width**2
+    examples = options.batch * sum(prediction.durations(networks))
+    return 6 * weights * examples * len(networks.sizes) * networks.replicates
+
+
+def _networks(settings: Settings, where: Where) -> float:
+    options = settings.waveform
+    samples = options.networks.samples * options.diffusion.steps
+    return samples * options.networks.noise.width**2
+
+
+def _posteriors(settings: Settings, where: Where) -> float:
     """A factorization and the solves of all shots for every diffusion step of every sample."""
-    w = s.waveform
-    chains = (
-        len(w.guidance.sizes)
-        * len(w.guidance.steps)
-        * 2
-        * w.guidance.samples
-        * w.networks.replicates
-    )
-    return chains * w.diffusion.steps * _factor(s) * (1 + w.acquisition.sources / 16)
+    options = settings.waveform
+    guidance = options.guidance
+    conditions = len(guidance.sizes) * len(guidance.steps) * 2
+    samples = conditions * guidance.samples * options.networks.replicates
+    gradient = _factorization(settings) * (1 + options.acquisition.sources / 16)
+    return samples * options.diffusion.steps * gradient
 
 
-def _linearized(s: Settings) -> float:
+def _linearized(settings: Settings, where: Where) -> float:
     """Jacobians at every example: factorizations, and solves for every receiver."""
-    w = s.waveform
-    return (
-        w.models.replicates
-        * w.acquisition.examples
-        * _factor(s)
-        * (1 + w.acquisition.receivers / 16)
-    )
+    options = settings.waveform
+    examples = options.models.replicates * options.acquisition.examples
+    return examples * _factorization(settings) * (1 + options.acquisition.receivers / 16)
+
+
+def _time_domain(settings: Settings, where: Where) -> float:
+    options = settings.time_domain
+    return options.replicates * options.samples * options.steps
 
 
 WORK = {
-    "solve_stylized": lambda s, w: 1 + s.stylized.side**2 / 1e5,
-    "simulate_sampling": lambda s, w: (
-        s.stylized.replicates * (s.stylized.draws + s.stylized.chains * s.stylized.steps)
-    ),
-    "solve_operators": lambda s, w: _factor(s),
-    "solve_linearized": lambda s, w: _linearized(s),
-    "synthesize_models": lambda s, w: (
-        s.waveform.models.replicates * (max(s.waveform.models.sizes) + 1000)
-    ),
-    "train_networks": lambda s, w: _network(s, w.get("prediction", "clean")),
-    "evaluate_networks": lambda s, w: (
-        s.waveform.networks.samples
-        * s.waveform.diffusion.steps
-        * s.waveform.networks.noise.width**2
-    ),
+    "solve_stylized": lambda settings, where: 1 + settings.stylized.side**2 / 1e5,
+    "simulate_sampling": _sampling,
+    "solve_operators": lambda settings, where: _factorization(settings),
+    "solve_linearized": _linearized,
+    "synthesize_models": _models,
+    "train_networks": _training,
+    "evaluate_networks": _networks,
     "simulate_posteriors": _posteriors,
-    "simulate_time_domain": lambda s, w: (
-        s.time_domain.replicates * s.time_domain.samples * s.time_domain.steps
-    ),
+    "simulate_time_domain": _time_domain,
 }

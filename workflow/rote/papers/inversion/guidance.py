@@ -1,8 +1,8 @@
-"""Diffusion posterior sampling of full waveform inversion: memorized, trained, Gaussian and broad
-priors.
-"""
+"""Diffusion posterior sampling of full waveform inversion, under every prior."""
 
 import logging
+from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,250 +11,248 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import generator
 from rote.models import diffusion
-from rote.models.diffusion import Denoiser, Schedule
-from rote.papers.inversion import networks, settings
-from rote.papers.inversion.fwi import observe, operator
-from rote.papers.inversion.library import Library
-from rote.papers.inversion.nearness import ratios
+from rote.papers.inversion import distances, networks, schema, settings
+from rote.papers.inversion.acquisition import observe, operator
+from rote.papers.inversion.library import INSIDE, TRUTHS, Library
+from rote.papers.inversion.priors import Condition, Prior, PriorInputs
 from rote.synth import velocity
 from rote.theory import posterior
-from rote.waves.helmholtz import LEAST, Helmholtz
+from rote.waves.helmholtz import MIN_CELLS_PER_WAVELENGTH, Helmholtz
 
 log = logging.getLogger("rote")
-TRAINED = networks.PREDICTIONS
-PRIORS = ("memorized", *TRAINED, "gaussian", "broad")
-INSIDE, OUTSIDE, EXAMPLE = "mean of three", "held-out", "example"  # true models
+BACKGROUND_EXAMPLE = -1  # stands for the constant background in the table LookupWeights
 
 
-class Condition(NamedTuple):
-    """What is sampled."""
+class WaveformMisfit(NamedTuple):
+    """Misfit over the noise floor, its gradient, and the share of cells clipped."""
 
-    examples: int  # of the prior; 0 for those that saw none
-    truth: str
-    step: float  # length of a data step
-
-
-def conditions(prior: str, options: settings.Guidance) -> list[Condition]:
-    """What a prior is sampled under: the published step everywhere; others for the memorized prior,
-    also where the truth is one of its examples, and for the Gaussian one.
-    """
-    first, *others = options.steps
-    small, large = options.sizes[0], options.sizes[-1]
-    if prior == "memorized":
-        found = [
-            Condition(small, INSIDE, first),
-            Condition(large, INSIDE, first),
-            Condition(small, OUTSIDE, first),
-        ]
-        return [
-            *found,
-            Condition(small, INSIDE, others[-1]),
-            *(Condition(small, EXAMPLE, s) for s in options.steps),
-        ]
-    if prior == "gaussian":
-        return [
-            Condition(0, INSIDE, first),
-            Condition(0, OUTSIDE, first),
-            Condition(0, INSIDE, others[-1]),
-        ]
-    if prior == "broad":
-        return [Condition(0, truth, first) for truth in (INSIDE, OUTSIDE)]
-    inside = [Condition(number, INSIDE, first) for number in options.sizes]
-    return [*inside, Condition(small, OUTSIDE, first), Condition(large, OUTSIDE, first)]
+    value: float
+    gradient: np.ndarray  # of Φ per standard deviation, (d,)
+    clipped: float
 
 
-class Problem:
+class WaveformProblem:
     """Noisy data of one true model, and the misfit of standardized models to them."""
 
     def __init__(
         self,
-        acquisition: settings.Acquisition,
+        options: settings.InversionAcquisition,
         library: Library,
         truth: str,
         replicate: int,
         seed: int,
     ):
-        self.forward: Helmholtz = operator(acquisition)
-        self.truth, self.center, self.scale = (
-            library.truths(replicate)[truth],
-            library.center,
-            library.scale,
-        )
+        self.forward: Helmholtz = operator(options)
+        self.true = TRUTHS[truth](library, replicate)
+        self.center = library.center
+        self.scale = library.scale
         rng = generator(seed, "inversion", "observed", truth, replicate)
-        self.observed, self.sd = observe(self.forward, self.truth, acquisition.noise, rng)
+        self.observed, self.sd = observe(self.forward, self.true, options.noise, rng)
         self.basis = velocity.basis(self.forward.n)
-        # what the grid can carry, and what is a model at all; beyond, the gradient is masked
-        self.slowest = 0.999 / (LEAST * self.forward.frequency * self.forward.spacing) ** 2
+        # what the grid can carry; beyond, models are clipped and the gradient is masked
+        coarsest = MIN_CELLS_PER_WAVELENGTH * self.forward.frequency * self.forward.spacing
+        self.max_squared_slowness = 0.999 / coarsest**2
 
-    def misfit(self, z: np.ndarray) -> tuple[float, np.ndarray, float]:
-        """Misfit over the noise floor, gradient of Φ per standard deviation (d,), and share of
-        cells clipped.
-        """
-        n = self.forward.n
-        m = velocity.slowness(self.center + self.scale * z, n)
-        clipped = (m <= velocity.CLIP) | (m > self.slowest)
-        value, slope = self.forward.misfit(np.minimum(m, self.slowest), self.observed, self.sd)
+    def coordinates(self, z: np.ndarray) -> np.ndarray:
+        """Coordinates (..., d) of standardized models."""
+        return self.center + self.scale * z
+
+    def misfit(self, z: np.ndarray) -> WaveformMisfit:
+        """Of a standardized model (d,)."""
+        m = velocity.slowness(self.coordinates(z), self.forward.n)
+        clipped = (m <= velocity.MIN_SQUARED_SLOWNESS) | (m > self.max_squared_slowness)
+        value, slope = self.forward.misfit(
+            np.minimum(m, self.max_squared_slowness), self.observed, self.sd
+        )
         gradient = self.scale * (self.basis.T @ np.where(clipped, 0.0, slope).ravel())
-        return value / (self.observed.size / 2), gradient, float(clipped.mean())
+        return WaveformMisfit(value / (self.observed.size / 2), gradient, float(clipped.mean()))
 
     def error(self, coordinates: np.ndarray) -> float:
         """Velocity error of a model (d,), root mean square, km/s."""
-        off = velocity.velocity(coordinates, self.forward.n) - velocity.velocity(
-            self.truth, self.forward.n
-        )
-        return float(np.sqrt((off**2).mean()))
+        n = self.forward.n
+        difference = velocity.velocity(coordinates, n) - velocity.velocity(self.true, n)
+        return float(np.sqrt((difference**2).mean()))
+
+
+# ---- samples
+
+
+class GuidanceRun(NamedTuple):
+    """What the samples of every condition of one prior share."""
+
+    prior: Prior
+    options: settings.InversionWaveform
+    inputs: PriorInputs
+    seed: int
+
+    def number(self, condition: Condition, replicate: int) -> int:
+        """Samples under one condition: more where a figure shows their mean and spread."""
+        options = self.options.guidance
+        published = condition.truth == INSIDE and condition.step == options.steps[0]
+        if self.prior.pictured and published and replicate == 0:
+            return max(options.samples, options.figure_samples)
+        return options.samples
+
+
+class GuidedSamples(NamedTuple):
+    """Posterior samples under one condition, with what was seen on the way."""
+
+    z: np.ndarray  # standardized, (samples, d)
+    path: list[tuple[int, float]]  # diffusion time t, mean misfit before its data step
+    clipped: float  # largest share of cells clipped at one step
 
 
 def sample(
-    prior: str,
-    options: settings.Waveform,
+    prior: Prior,
+    options: settings.InversionWaveform,
     library: Library,
-    noise: Schedule,
     weights: Path | None,
     seed: int,
     threads: int = 1,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables Samples and Descents of one prior.
+    """The tables PosteriorSamples and MisfitDescents of one prior.
 
     Start noise is the same for every prior, condition by condition, so that comparisons are paired.
+
+    Args:
+        prior: an entry of `priors.PRIORS`.
+        options: the config section.
+        library: the velocity models.
+        weights: file of its networks, for priors that have them.
+        seed: of noise and start noise.
+        threads: that share the samples of a condition.
     """
     from joblib import Parallel, delayed
 
-    trained = networks.load(weights, library, noise) if weights else None
-    samples, descents, dimension = [], [], library.pool.shape[1]
-    todo = [
-        (c, r)
-        for c in conditions(prior, options.guidance)
-        for r in range(options.networks.replicates)
-    ]
+    schedule = diffusion.schedule(options.diffusion.schedule, options.diffusion.steps)
+    trained = networks.load(weights, library, schedule) if weights else None
+    run = GuidanceRun(prior, options, PriorInputs(library, schedule, trained), seed)
+    conditions = prior.conditions(options.guidance)
+    grid = list(product(conditions, range(options.networks.replicates)))
+    samples = []
+    descents = []
     with Parallel(n_jobs=threads) as pool:
-        for condition, replicate in track(todo, f"{prior} prior"):
-            problem = Problem(options.acquisition, library, condition.truth, replicate, seed)
-            about = {"prior": prior, **condition._asdict(), "replicate": replicate}
-            rng = generator(seed, "inversion", "start", condition.truth, replicate)
-            start = torch.tensor(
-                rng.normal(size=(_number(prior, condition, replicate, options), dimension))
+
+        def misfits(problem: WaveformProblem, points: np.ndarray) -> Iterable[WaveformMisfit]:
+            return pool(delayed(problem.misfit)(z) for z in points)
+
+        for condition, replicate in track(grid, f"{prior.name} prior"):
+            problem = WaveformProblem(
+                options.acquisition, library, condition.truth, replicate, seed
             )
-            path, clipped = [], []
-
-            def gradient(points: Tensor, problem=problem, clipped=clipped) -> tuple[Tensor, Tensor]:
-                values, slopes, shares = zip(
-                    *pool(delayed(problem.misfit)(z) for z in points.numpy()), strict=True
-                )
-                clipped.append(shares)
-                return torch.tensor(values), torch.tensor(np.array(slopes))
-
-            z = diffusion.guided(
-                _denoiser(prior, condition.examples, replicate, options, library, noise, trained),
-                start,
-                noise,
-                gradient,
-                step=condition.step,
-                normalized=options.guidance.normalized,
-                full_jacobian=options.guidance.full_jacobian,
-                watch=lambda t, clean, misfits, path=path: path.append((t, float(misfits.mean()))),
-            )
-            share = np.array(clipped).max()
-            if share > 0:
-                log.info(
-                    "%s, replicate %d: up to %.1f %% of cells were clipped",
-                    condition,
-                    replicate,
-                    100 * share,
-                )
-            found = library.center + library.scale * z.numpy()
-            rows = {
-                "sample": range(len(found)),
-                "misfit": [problem.misfit(one)[0] for one in z.numpy()],
-                "error": [problem.error(one) for one in found],
-                "clipped": np.array(clipped).mean(0),
-                "coordinates": list(found),
-            }
-            samples.append(pd.DataFrame(about | rows))
-            descents.append(pd.DataFrame([about | {"t": t, "misfit": value} for t, value in path]))
-    return pd.concat(samples, ignore_index=True), pd.concat(descents, ignore_index=True)
+            drawn = _draw(run, problem, condition, replicate, misfits)
+            if drawn.clipped > 0:
+                percent = 100 * drawn.clipped
+                message = "%s, replicate %d: up to %.1f %% of cells were clipped"
+                log.info(message, condition, replicate, percent)
+            key = {"prior": prior.name, **condition._asdict(), "replicate": replicate}
+            samples.append(_samples(problem, drawn.z, key))
+            descents += [key | {"t": t, "misfit": misfit} for t, misfit in drawn.path]
+    frame = pd.concat(samples, ignore_index=True)
+    return frame, tables.frame(schema.MisfitDescents, descents)
 
 
-def _number(prior: str, condition: Condition, replicate: int, options: settings.Waveform) -> int:
-    """Samples of one condition and training set."""
-    guidance = options.guidance
-    first = (prior, condition.truth, condition.step, replicate) == (
-        "noise",
-        INSIDE,
-        guidance.steps[0],
-        0,
-    )
-    return max(guidance.samples, guidance.shown) if first else guidance.samples
+def _samples(problem: WaveformProblem, z: np.ndarray, key: dict[str, object]) -> pd.DataFrame:
+    """Rows of PosteriorSamples of standardized models (samples, d)."""
+    coordinates = problem.coordinates(z)
+    columns = {
+        "sample": range(len(z)),
+        "misfit": [problem.misfit(model).value for model in z],
+        "error": [problem.error(model) for model in coordinates],
+        "coordinates": list(coordinates),
+    }
+    return tables.frame(schema.PosteriorSamples, key | columns)
 
 
-def _denoiser(
-    prior: str,
-    examples: int,
+def _draw(
+    run: GuidanceRun,
+    problem: WaveformProblem,
+    condition: Condition,
     replicate: int,
-    options: settings.Waveform,
-    library: Library,
-    noise: Schedule,
-    trained: networks.Trained | None,
-) -> Denoiser:
-    if trained is not None:
-        network = getattr(options.networks, prior)
-        return trained.denoiser(
-            network, trained.members.index((network.steps, examples, replicate))
-        )
-    if prior == "memorized":
-        return diffusion.memorized(
-            torch.tensor(library.standard(library.train[replicate, :examples])), noise
-        )
-    if prior == "gaussian":
-        return networks.gaussian(library, noise)
-    one = torch.ones(library.pool.shape[1], dtype=torch.float64)
-    return diffusion.gaussian(torch.zeros_like(one), torch.diag(one), noise)
+    misfits: Callable[[WaveformProblem, np.ndarray], Iterable[WaveformMisfit]],
+) -> GuidedSamples:
+    rng = generator(run.seed, "inversion", "start", condition.truth, replicate)
+    size = (run.number(condition, replicate), run.inputs.library.pool.shape[1])
+    start = torch.tensor(rng.normal(size=size))
+    path: list[tuple[int, float]] = []
+    clipped: list[float] = []
+
+    def gradient(points: Tensor) -> tuple[Tensor, Tensor]:
+        results = list(misfits(problem, points.numpy()))
+        clipped.extend(result.clipped for result in results)
+        slopes = np.array([result.gradient for result in results])
+        return torch.tensor([result.value for result in results]), torch.tensor(slopes)
+
+    guidance = run.options.guidance
+    z = diffusion.guided(
+        run.prior.denoiser(run.inputs, condition.examples, replicate),
+        start,
+        run.inputs.schedule,
+        gradient,
+        diffusion.DataStep(condition.step, guidance.normalized, guidance.full_jacobian),
+        watch=lambda t, clean, values: path.append((t, float(values.mean()))),
+    )
+    return GuidedSamples(z.numpy(), path, max(clipped))
 
 
-def scores(samples: pd.DataFrame, options: settings.Waveform, library: Library) -> pd.DataFrame:
-    """The table Scores: how near every sample is to its replicate's training models, for every size
-    of the set.
+# ---- what they are beside the training models and the exact posterior
+
+
+def scores(
+    samples: pd.DataFrame, options: settings.InversionWaveform, library: Library
+) -> pd.DataFrame:
+    """The table PosteriorScores: every sample beside its replicate's training models.
+
+    Args:
+        samples: the table PosteriorSamples.
+        options: the config section; training sets of every size in `guidance.sizes`.
+        library: the velocity models.
     """
     rows = []
-    names = ["prior", "examples", "truth", "step", "replicate", "sample"]
     for row in samples.itertuples():
-        for number in options.guidance.sizes:
-            known = library.train[row.replicate, :number]
-            published, pair = ratios(row.coordinates[None], known, options.models.neighbors)
-            nearest = int(np.linalg.norm(known - row.coordinates, axis=1).argmin())
-            key = [getattr(row, name) for name in names]
-            rows.append((*key, number, float(published[0]), float(pair[0]), nearest))
-    return pd.DataFrame(rows, columns=[*names, "against", "ratio", "pair", "nearest"])
+        key = {name: getattr(row, name) for name in schema.PosteriorSamples.KEY}
+        for size in options.guidance.sizes:
+            train = library.train[row.replicate, :size]
+            ratios = distances.ratios(row.coordinates[None], train, options.models.neighbors)
+            score = {
+                "against": size,
+                "ratio": float(ratios.published[0]),
+                "pair_ratio": float(ratios.pair[0]),
+                "nearest": distances.nearest_model(row.coordinates, train),
+            }
+            rows.append(key | score)
+    return tables.frame(schema.PosteriorScores, rows)
 
 
-def lookups(options: settings.Waveform, library: Library, seed: int) -> pd.DataFrame:
-    """The table Lookups: the exact posterior of the smallest memorized prior; example −1 is the
-    constant background.
+def lookups(options: settings.InversionWaveform, library: Library, seed: int) -> pd.DataFrame:
+    """The table LookupWeights: the exact posterior of the smallest memorized prior.
+
+    Its example −1 is the constant background, with weight 0.
+
+    Args:
+        options: the config section; the prior holds the first `guidance.sizes[0]` models.
+        library: the velocity models.
+        seed: of the data noise, as in `sample`.
     """
-    rows, number = [], options.guidance.sizes[0]
+    rows = []
     background = np.zeros(library.pool.shape[1])
-    for truth in (INSIDE, OUTSIDE, EXAMPLE):
-        for replicate in range(options.networks.replicates):
-            problem = Problem(options.acquisition, library, truth, replicate, seed)
-            known = library.train[replicate, :number]
-            fits = np.array([problem.misfit(z)[0] for z in library.standard(known)])
-            weights = posterior.empirical(-fits * problem.observed.size)
-            rows += [
-                (
-                    truth,
-                    replicate,
-                    example,
-                    float(weights[example]),
-                    float(fits[example]),
-                    problem.error(model),
-                )
-                for example, model in enumerate(known)
-            ]
-            fit = problem.misfit(library.standard(background))[0]
-            rows.append((truth, replicate, -1, 0.0, fit, problem.error(background)))
-    return pd.DataFrame(
-        rows, columns=["truth", "replicate", "example", "weight", "misfit", "error"]
-    )
+    for truth, replicate in product(TRUTHS, range(options.networks.replicates)):
+        problem = WaveformProblem(options.acquisition, library, truth, replicate, seed)
+        train = library.train[replicate, : options.guidance.sizes[0]]
+        models = np.concatenate([train, background[None]])
+        misfits = np.array([problem.misfit(z).value for z in library.standardize(models)])
+        weights = posterior.empirical(-misfits[:-1] * problem.observed.size)
+        columns = {
+            "truth": truth,
+            "replicate": replicate,
+            "example": [*range(len(train)), BACKGROUND_EXAMPLE],
+            "weight": [*weights, 0.0],
+            "misfit": misfits,
+            "error": [problem.error(model) for model in models],
+        }
+        rows.append(tables.frame(schema.LookupWeights, columns))
+    return pd.concat(rows, ignore_index=True)

@@ -1,6 +1,4 @@
-"""The velocity models of one run: training sets, held-out draws, a pool for the coordinates, and
-truths.
-"""
+"""The velocity models of one run: training sets, held-out draws, a pool, and true models."""
 
 import logging
 from typing import NamedTuple
@@ -8,25 +6,30 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from rote.core import tables
 from rote.core.errors import InputError
-from rote.papers.inversion import settings
+from rote.papers.inversion import schema, settings
 from rote.synth import velocity
 
 log = logging.getLogger("rote")
-TRAINING, HELD_OUT, POOL, TARGET = (
-    42,
-    43,
-    44,
-    777,
-)  # seeds; those of the published data but for the pool's
-THREE = (9, 8, 24)  # examples whose mean is the published true model
-TRAINED = 9  # the example that is a true model itself
-STRIDE = 1000  # between the seeds of one replicate and the next
+# seeds; those of the published data but for the pool's
+TRAINING_SEED = 42
+HELD_OUT_SEED = 43
+POOL_SEED = 44
+TARGET_SEED = 777
+SEED_STRIDE = 1000  # between the seeds of one replicate and the next
+AVERAGED = (9, 8, 24)  # training examples whose mean is the published true model
+TRUE_EXAMPLE = 9  # the training example that is a true model itself
+# names of true models: within the hull of every training set, outside it, and an example
+INSIDE = "mean of three"
+OUTSIDE = "held-out"
+EXAMPLE = "example"
 
 
 class Library(NamedTuple):
-    """Coordinates of velocity models; every prior sees them standardized by the pool, so that runs
-    are paired.
+    """Karhunen-Loève coordinates of velocity models.
+
+    Every prior sees them standardized by the pool, so that runs are paired.
     """
 
     train: np.ndarray  # (replicates, N, d); the first set is the published one
@@ -44,73 +47,81 @@ class Library(NamedTuple):
         """Standard deviation of the pool, (d,)."""
         return spread(self.pool)
 
-    def standard(self, coordinates: np.ndarray) -> np.ndarray:
-        """In standard deviations of the pool."""
+    def standardize(self, coordinates: np.ndarray) -> np.ndarray:
+        """Coordinates (..., d) in standard deviations of the pool."""
         return (coordinates - self.center) / self.scale
 
-    def truths(self, replicate: int) -> dict[str, np.ndarray]:
-        """True models by name: within the hull of every training set, outside it, and an example."""
-        train = self.train[replicate]
-        return {
-            "mean of three": mean_of_three(train),
-            "held-out": self.target[replicate],
-            "example": train[TRAINED % len(train)],
-        }
+    def restore(self, standardized: np.ndarray) -> np.ndarray:
+        """The inverse of `standardize`, (..., d)."""
+        return self.center + self.scale * standardized
+
+
+TRUTHS = {
+    INSIDE: lambda library, replicate: mean_of_three(library.train[replicate]),
+    OUTSIDE: lambda library, replicate: library.target[replicate],
+    EXAMPLE: lambda library, replicate: library.train[replicate][
+        TRUE_EXAMPLE % library.train.shape[1]
+    ],
+}  # true models (d,) by name, from a library and a replicate
 
 
 def mean_of_three(train: np.ndarray) -> np.ndarray:
-    """The published true model, (d,)."""
-    return train[[n % len(train) for n in THREE]].mean(0)
+    """The published true model, (d,), from a training set (N, d)."""
+    return train[[number % len(train) for number in AVERAGED]].mean(0)
 
 
 def spread(coordinates: np.ndarray) -> np.ndarray:
-    """Standard deviation of each coordinate, (d,). Raises InputError if one is constant, as it
-    cannot be scaled.
+    """Standard deviation of each coordinate of models (models, d), (d,).
+
+    Raises:
+        InputError: if a coordinate is constant, as it cannot be scaled.
     """
-    found = coordinates.std(0, ddof=1)
-    flat = np.flatnonzero(found < 1e-8 * found.max())
-    if len(flat):
+    deviations = coordinates.std(0, ddof=1)
+    constant = np.flatnonzero(deviations < 1e-8 * deviations.max())
+    if len(constant):
         raise InputError(
-            f"coordinate {flat[0]} is constant over {len(coordinates)} models: it cannot be "
+            f"coordinate {constant[0]} is constant over {len(coordinates)} models: it cannot be "
             "standardized"
         )
-    return found
+    return deviations
 
 
-def synthesize(options: settings.Models) -> pd.DataFrame:
-    """The table Library."""
-    number = range(options.replicates)
-    sets = [
-        ("training", r, velocity.fields(max(options.sizes), TRAINING + STRIDE * r)) for r in number
-    ]
-    sets += [
-        ("held-out", r, velocity.fields(options.held_out, HELD_OUT + STRIDE * r)) for r in number
-    ]
-    sets += [("target", r, velocity.fields(1, TARGET + STRIDE * r)) for r in number]
-    sets += [("pool", 0, velocity.fields(options.pool, POOL))]
-    parts = []
-    for kind, replicate, fields in sets:
-        coordinates = velocity.project(fields)
-        about = {"set": kind, "replicate": replicate, "model": range(len(fields))}
-        parts.append(pd.DataFrame(about | {"coordinates": list(coordinates)}))
-    return pd.concat(parts, ignore_index=True)
+def synthesize(options: settings.InversionModels) -> pd.DataFrame:
+    """The table VelocityModels."""
+    sets = []
+    for name, number, seed in (
+        ("training", max(options.sizes), TRAINING_SEED),
+        ("held-out", options.held_out, HELD_OUT_SEED),
+        ("target", 1, TARGET_SEED),
+    ):
+        for replicate in range(options.replicates):
+            sets.append(_drawn(name, replicate, number, seed + SEED_STRIDE * replicate))
+    sets.append(_drawn("pool", 0, options.pool, POOL_SEED))
+    return pd.concat(sets, ignore_index=True)
+
+
+def _drawn(name: str, replicate: int, number: int, seed: int) -> pd.DataFrame:
+    columns = {
+        "set": name,
+        "replicate": replicate,
+        "model": range(number),
+        "coordinates": list(velocity.project(velocity.fields(number, seed))),
+    }
+    return tables.frame(schema.VelocityModels, columns)
 
 
 def read(frame: pd.DataFrame) -> Library:
-    """The models of a table Library."""
+    """The models of a table VelocityModels, in whatever order its rows are."""
     sets = {}
-    for kind, rows in frame.sort_values(["set", "replicate", "model"]).groupby("set"):
+    for name, rows in frame.sort_values(["set", "replicate", "model"]).groupby("set"):
         coordinates = np.stack(rows["coordinates"].to_list())
-        sets[kind] = coordinates.reshape(rows["replicate"].nunique(), -1, coordinates.shape[1])
+        sets[name] = coordinates.reshape(rows["replicate"].nunique(), -1, coordinates.shape[1])
     for replicate, train in enumerate(sets["training"]):
         repeated = len(train) - len(np.unique(train, axis=0))
-        if (
-            repeated
-        ):  # the two nearest models of a sample can then be the same: no ratio calls it memorized
+        # the two nearest models of a sample can then be the same: no ratio calls it memorized
+        if repeated:
+            plural = "s" if repeated > 1 else ""
             log.warning(
-                "training set %d holds %d model%s more than once",
-                replicate,
-                repeated,
-                "s"[: repeated > 1],
+                "training set %d holds %d model%s more than once", replicate, repeated, plural
             )
     return Library(sets["training"], sets["held-out"], sets["target"][:, 0], sets["pool"][0])

@@ -3,17 +3,17 @@
 from rote.core.tables import Table, column
 
 
-class Stylized(Table):
+class StylizedMeasures(Table):
     """One measurement on a stylized problem."""
 
     KEY = ("problem", "sigma", "quantity")
     problem: str = column("cubic (1-D), bent (2-D) or linear (2-D)")
     sigma: float = column("width of the components; 0 is the lookup limit")
-    quantity: str = column("what is measured, see `stylized.measure`")
+    quantity: str = column("what is measured, see `stylized.measures`")
     value: float = column("its value")
 
 
-class Densities(Table):
+class StylizedDensities(Table):
     """The cubic problem's densities at one point."""
 
     KEY = ("sigma", "x")
@@ -25,7 +25,7 @@ class Densities(Table):
     likelihood: float = column("likelihood over its maximum")
 
 
-class Planes(Table):
+class StylizedPlanes(Table):
     """The bent problem's densities at one point."""
 
     KEY = ("sigma", "x1", "x2")
@@ -38,7 +38,7 @@ class Planes(Table):
     likelihood: float = column("likelihood over its maximum")
 
 
-class Sampling(Table):
+class StylizedMeans(Table):
     """One coordinate's posterior mean by one method."""
 
     KEY = ("problem", "sigma", "replicate", "method", "coordinate")
@@ -49,13 +49,10 @@ class Sampling(Table):
     coordinate: int = column("coordinate")
     mean: float = column("posterior mean")
     error: float = column("its standard error; 0 by quadrature")
-    variance: float = column("posterior variance")
-    effective: float = column("effective sample size; 0 by quadrature", "draws")
-    acceptance: float = column("share of proposals accepted; 1 without chains")
     split_r: float = column("split R-hat of the chains; 1 without them")
 
 
-class Components(Table):
+class EffectiveComponents(Table):
     """How many examples share the cubic problem's posterior."""
 
     KEY = ("examples", "sigma")
@@ -65,30 +62,27 @@ class Components(Table):
     critical: float = column("predicted width below which components are stuck on their examples")
 
 
-class Operators(Table):
+class OperatorChecks(Table):
     """One check of a forward operator."""
 
     KEY = ("check", "condition")
-    check: str = column("what was checked")
-    condition: str = column("grid, direction, or pair of solvers")
+    check: str = column("what was checked, see `operators.checks`")
+    condition: str = column("grid, direction, coefficient, or propagator")
     value: float = column("relative error, unless the check says otherwise")
 
 
-class Rates(Table):
-    """How many of a set of models the published ratio calls memorized, which none of them can be."""
+class PublishedRates(Table):
+    """The share of models called memorized in a set that nothing memorized."""
 
     KEY = ("replicate", "examples", "set")
     replicate: int = column("training set")
     examples: int = column("training examples scored against, N")
     set: str = column("fresh draws, leave-one-out, means of three, or the true model")
-    models: int = column("models in the set")
     ratio_rate: float = column("share below the published threshold of d1 / mean(d2 ... dk)")
     pair_rate: float = column("share with d1 / d2 below 1/3")
-    median: float = column("median of the published ratio")
-    low: float = column("its 1 % quantile")
 
 
-class Ratios(Table):
+class PublishedRatios(Table):
     """The published ratio of one model of a set."""
 
     KEY = ("replicate", "examples", "set", "model")
@@ -99,7 +93,7 @@ class Ratios(Table):
     ratio: float = column("d1 / mean(d2 ... dk)")
 
 
-class Linearized(Table):
+class LinearizedPosteriors(Table):
     """Full waveform inversion: the posterior linearized at every training example, at one width."""
 
     KEY = ("replicate", "sigma")
@@ -120,17 +114,17 @@ class Linearized(Table):
     )
 
 
-class Schedules(Table):
+class ScheduleEffects(Table):
     """What a noise schedule does to samples of a closed-form denoiser."""
 
     KEY = ("replicate", "schedule", "quantity")
     replicate: int = column("replicate")
     schedule: str = column("paper (ends before pure noise) or zero_snr")
-    quantity: str = column("variance, collapse or exact, see `fwi.schedules`")
+    quantity: str = column("variance, collapse or exact, see `schedules.effects`")
     value: float = column("its value")
 
 
-class Library(Table):
+class VelocityModels(Table):
     """One velocity model."""
 
     KEY = ("set", "replicate", "model")
@@ -142,12 +136,12 @@ class Library(Table):
     coordinates: list[float] = column("Karhunen-Loeve coordinates of the squared slowness")
 
 
-class Networks(Table):
+class PriorScores(Table):
     """One prior, scored against one training set: what its samples are, and what it denoises."""
 
-    KEY = ("prediction", "steps", "examples", "replicate")
-    prediction: str = column(
-        "clean or noise (networks), closed form (of the set), gaussian (saw no example)"
+    KEY = ("prior", "steps", "examples", "replicate")
+    prior: str = column(
+        "clean or noise (networks), memorized (closed form of the set), gaussian (saw no example)"
     )
     steps: int = column("training steps; 0 without training")
     examples: int = column("training examples N")
@@ -157,10 +151,7 @@ class Networks(Table):
         "share of samples with a ratio below the 1 % quantile of held-out draws"
     )
     ratio_rate: float = column("share of samples with the published ratio below its threshold")
-    ratio: float = column("median of the published ratio, d1 / mean(d2 ... dk)")
     null_rate: float = column("share of held-out draws below the threshold")
-    null_ratio: float = column("median ratio of held-out draws")
-    null_low: float = column("its 1 % quantile")
     train_loss: float = column(
         "denoising loss on the training set, of the clean point or else of the noise"
     )
@@ -170,18 +161,17 @@ class Networks(Table):
 class PriorSamples(Table):
     """One of a network's samples with the smallest ratios and different nearest training models."""
 
-    KEY = ("prediction", "examples", "replicate", "place")
-    prediction: str = column("clean or noise")
+    KEY = ("prior", "examples", "replicate", "rank")
+    prior: str = column("clean or noise")
     examples: int = column("training examples N")
     replicate: int = column("training set")
-    place: int = column("0 for the smallest ratio")
+    rank: int = column("0 for the smallest ratio")
     ratio: float = column("d1 / mean(d2 ... dk)")
-    pair: float = column("d1/d2")
     nearest: int = column("nearest training model")
     coordinates: list[float] = column("Karhunen-Loeve coordinates")
 
 
-class Samples(Table):
+class PosteriorSamples(Table):
     """One posterior sample of full waveform inversion."""
 
     KEY = ("prior", "examples", "truth", "step", "replicate", "sample")
@@ -193,11 +183,10 @@ class Samples(Table):
     sample: int = column("number of the sample")
     misfit: float = column("misfit over the noise floor")
     error: float = column("velocity error, root mean square", "km/s")
-    clipped: float = column("share of cells clipped on the way")
     coordinates: list[float] = column("Karhunen-Loeve coordinates")
 
 
-class Scores(Table):
+class PosteriorScores(Table):
     """How near one posterior sample is to a training set."""
 
     KEY = ("prior", "examples", "truth", "step", "replicate", "sample", "against")
@@ -209,11 +198,11 @@ class Scores(Table):
     sample: int = column("number of the sample")
     against: int = column("size of the training set that it is compared with")
     ratio: float = column("d1 / mean(d2 ... dk)")
-    pair: float = column("d1/d2")
+    pair_ratio: float = column("d1/d2")
     nearest: int = column("nearest training model")
 
 
-class Descents(Table):
+class MisfitDescents(Table):
     """Misfit on the way to a posterior sample, before the data step at time t."""
 
     KEY = ("prior", "examples", "truth", "step", "replicate", "t")
@@ -226,7 +215,7 @@ class Descents(Table):
     misfit: float = column("mean misfit of the predicted clean models over the noise floor")
 
 
-class Lookups(Table):
+class LookupWeights(Table):
     """The exact posterior under the smallest memorized prior: one example."""
 
     KEY = ("truth", "replicate", "example")
@@ -238,7 +227,7 @@ class Lookups(Table):
     error: float = column("velocity error, root mean square", "km/s")
 
 
-class TimeDomain(Table):
+class LayeredModels(Table):
     """One model of the time-domain inversion."""
 
     KEY = ("prior", "replicate", "sample")
@@ -247,29 +236,27 @@ class TimeDomain(Table):
     sample: int = column("number of the sample")
     misfit: float = column("misfit over the noise floor")
     error: float = column("velocity error, root mean square", "m/s")
-    ratio: float = column("d1 / mean(d2 ...) to the memorized prior's examples")
-    pair: float = column("d1/d2")
-    nearest: int = column("nearest example")
+    pair_ratio: float = column("d1/d2 to the memorized prior's examples")
     velocity: list[float] = column("the model, depth slow", "m/s")
 
 
 TABLES: dict[str, type[Table]] = {
-    "stylized": Stylized,
-    "densities": Densities,
-    "planes": Planes,
-    "sampling": Sampling,
-    "components": Components,
-    "operators": Operators,
-    "rates": Rates,
-    "ratios": Ratios,
-    "linearized": Linearized,
-    "schedules": Schedules,
-    "library": Library,
-    "networks": Networks,
+    "stylized": StylizedMeasures,
+    "densities": StylizedDensities,
+    "planes": StylizedPlanes,
+    "sampling": StylizedMeans,
+    "components": EffectiveComponents,
+    "operators": OperatorChecks,
+    "rates": PublishedRates,
+    "ratios": PublishedRatios,
+    "linearized": LinearizedPosteriors,
+    "schedules": ScheduleEffects,
+    "library": VelocityModels,
+    "networks": PriorScores,
     "prior_samples": PriorSamples,
-    "samples": Samples,
-    "scores": Scores,
-    "descents": Descents,
-    "lookups": Lookups,
-    "time_domain": TimeDomain,
+    "samples": PosteriorSamples,
+    "scores": PosteriorScores,
+    "descents": MisfitDescents,
+    "lookups": LookupWeights,
+    "time_domain": LayeredModels,
 }

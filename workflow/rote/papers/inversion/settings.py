@@ -1,6 +1,4 @@
-"""Config section of "On the role of memorization in learned priors for geophysical inverse
-problems".
-"""
+"""Config section of the paper on memorization in learned priors for inverse problems."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -12,15 +10,15 @@ Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=3)]
 
 
-class Stylized(Section):
+class InversionStylized(Section):
     """Problems in one and two dimensions, where the true posterior is known."""
 
     noise: float = key(0.3, "Standard deviation of the data noise, gamma", gt=0)
     widths: list[Positive] = key(
         [0.5, 0.3, 0.1, 0.05, 0.02, 0.01], "Widths sigma of the components, falling", min_length=4
     )
-    shown: list[Positive] = key(
-        [0.5, 0.3, 0.05], "Those of them in the paper's Figure 1", min_length=1
+    figure_widths: list[Positive] = key(
+        [0.5, 0.3, 0.05], "Those of the widths in the paper's Figure 1", min_length=1
     )
     points: int = key(20_001, "Quadrature points in one dimension", ge=501)
     side: int = key(801, "Quadrature points along each axis in two", ge=101)
@@ -45,15 +43,13 @@ class Stylized(Section):
     def _usable(self):
         if self.widths != sorted(set(self.widths), reverse=True):
             raise ValueError("widths must fall, without repetition")
-        if not set(self.shown) <= set(self.widths):
-            raise ValueError("shown must be among the widths")
+        if not set(self.figure_widths) <= set(self.widths):
+            raise ValueError("figure_widths must be among the widths")
         return self
 
 
-class Models(Section):
-    """Velocity models: training sets of the published generator, draws of it that no model saw, and
-    a pool.
-    """
+class InversionModels(Section):
+    """Velocity models: training sets of the published generator, held-out draws, and a pool."""
 
     sizes: list[Size] = key(
         [50, 200, 1000],
@@ -62,7 +58,7 @@ class Models(Section):
     )
     held_out: int = key(1000, "Further draws of the generator", ge=20)
     pool: int = key(
-        4000, "Still further draws, which give coordinates their mean, scale and covariance", ge=200
+        4000, "Further draws, which give coordinates their mean, scale and covariance", ge=200
     )
     neighbors: int = key(50, "Neighbors k in the published ratio", ge=2)
     threshold: float = key(0.7, "A sample is called memorized below this ratio", gt=0)
@@ -74,7 +70,7 @@ class Models(Section):
     }
 
 
-class Acquisition(Section):
+class InversionAcquisition(Section):
     """The Helmholtz operator: transmission through a square of 2 km."""
 
     n: int = key(40, "Cells along each axis", ge=12)
@@ -106,10 +102,8 @@ class Acquisition(Section):
     }
 
 
-class Diffusion(Section):
-    """Sampling with closed-form denoisers: what a schedule does, and the exact sampler of a
-    memorized posterior.
-    """
+class InversionDiffusion(Section):
+    """Sampling with closed-form denoisers: noise schedules, the exact sampler of a posterior."""
 
     steps: int = key(200, "Diffusion steps", ge=10)
     schedule: Literal["paper", "zero_snr"] = key(
@@ -123,7 +117,7 @@ class Diffusion(Section):
     SCALES: ClassVar = {"smoke": {"steps": 50, "samples": 100, "examples": 10}}
 
 
-class Network(Section):
+class InversionNetwork(Section):
     """A score network that predicts the clean point, and its training."""
 
     width: int = key(128, "Width of its residual blocks", ge=4)
@@ -139,11 +133,11 @@ class Network(Section):
     SCALES: ClassVar = {"smoke": {"width": 64, "blocks": 2, "embedding": 16, "steps": 500}}
 
 
-class NoiseNetwork(Network):
+class InversionNoiseNetwork(InversionNetwork):
     """The same, predicting the noise as the paper does."""
 
     SCALES: ClassVar = {
-        "smoke": Network.SCALES["smoke"],
+        "smoke": InversionNetwork.SCALES["smoke"],
         "paper": {
             "width": 2048,
             "blocks": 12,
@@ -157,7 +151,7 @@ class NoiseNetwork(Network):
     }
 
 
-class Networks(Section):
+class InversionNetworks(Section):
     """Trained priors: from how many examples on does a network no longer memorize?"""
 
     sizes: list[Size] = key([50, 100, 200, 500, 1000], "Sizes N of the training sets", min_length=2)
@@ -169,8 +163,8 @@ class Networks(Section):
         gt=0,
         lt=1,
     )
-    clean: Network = key(Network)
-    noise: NoiseNetwork = key(NoiseNetwork)
+    clean: InversionNetwork = key(InversionNetwork)
+    noise: InversionNoiseNetwork = key(InversionNoiseNetwork)
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [20, 60], "replicates": 2, "samples": 16},
@@ -178,7 +172,7 @@ class Networks(Section):
     }
 
 
-class Guidance(Section):
+class InversionGuidance(Section):
     """Diffusion posterior sampling of full waveform inversion."""
 
     steps: list[Positive] = key(
@@ -190,9 +184,9 @@ class Guidance(Section):
         min_length=2,
     )
     samples: int = key(1, "Samples per prior, truth, step and training set", ge=1)
-    shown: int = key(
+    figure_samples: int = key(
         4,
-        "Samples of the first set under networks that predict noise, shown by mean and spread",
+        "Samples of the first set under networks that predict noise, drawn as mean and spread",
         ge=2,
     )
     normalized: bool = key(True, "Scale every gradient to length 1, as the published code does")
@@ -201,8 +195,8 @@ class Guidance(Section):
     )
 
     SCALES: ClassVar = {
-        "smoke": {"sizes": [20, 60], "shown": 2},
-        "paper": {"samples": 256, "shown": 256},
+        "smoke": {"sizes": [20, 60], "figure_samples": 2},
+        "paper": {"samples": 256, "figure_samples": 256},
     }
 
     @model_validator(mode="after")
@@ -213,7 +207,7 @@ class Guidance(Section):
         return self
 
 
-class TimeDomain(Section):
+class InversionTimeDomain(Section):
     """The same with acoustic shots in the time domain and layered models."""
 
     models: int = key(1500, "Layered models that give the coordinates", ge=50)
@@ -231,34 +225,37 @@ class TimeDomain(Section):
     }
 
 
-class Waveform(Section):
+class InversionWaveform(Section):
     """Full waveform inversion of random velocity models."""
 
-    models: Models = key(Models)
-    acquisition: Acquisition = key(Acquisition)
-    diffusion: Diffusion = key(Diffusion)
-    networks: Networks = key(Networks)
-    guidance: Guidance = key(Guidance)
+    models: InversionModels = key(InversionModels)
+    acquisition: InversionAcquisition = key(InversionAcquisition)
+    diffusion: InversionDiffusion = key(InversionDiffusion)
+    networks: InversionNetworks = key(InversionNetworks)
+    guidance: InversionGuidance = key(InversionGuidance)
 
     @model_validator(mode="after")
     def _usable(self):
-        most, networks = max(self.models.sizes), self.networks
-        if max(networks.sizes) > most:
-            raise ValueError(f"networks.sizes must not exceed the largest of models.sizes, {most}")
+        largest = max(self.models.sizes)
+        networks = self.networks
+        if max(networks.sizes) > largest:
+            raise ValueError(
+                f"networks.sizes must not exceed the largest of models.sizes, {largest}"
+            )
         if networks.replicates > self.models.replicates:
             raise ValueError(
                 f"networks.replicates must not exceed models.replicates, {self.models.replicates}"
             )
         if not set(self.guidance.sizes) <= set(networks.sizes):
             raise ValueError("guidance.sizes must be among networks.sizes")
-        if max(self.diffusion.examples, self.acquisition.examples) > most:
-            raise ValueError(f"examples must not exceed the largest of models.sizes, {most}")
+        if max(self.diffusion.examples, self.acquisition.examples) > largest:
+            raise ValueError(f"examples must not exceed the largest of models.sizes, {largest}")
         return self
 
 
 class Settings(Section):
     """On the role of memorization in learned priors for geophysical inverse problems"""
 
-    stylized: Stylized = key(Stylized)
-    waveform: Waveform = key(Waveform)
-    time_domain: TimeDomain = key(TimeDomain)
+    stylized: InversionStylized = key(InversionStylized)
+    waveform: InversionWaveform = key(InversionWaveform)
+    time_domain: InversionTimeDomain = key(InversionTimeDomain)

@@ -1,24 +1,27 @@
-"""The stylized problems: the true posterior by quadrature, importance sampling and chains, beside
-closed forms.
-"""
+"""The stylized problems: true posteriors by quadrature and sampling, beside closed forms."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from rote.core import tables
 from rote.core.seeds import generator
-from rote.papers.inversion import settings
+from rote.papers.inversion import schema, settings
 from rote.theory import posterior
 
-POOL, NUMBERS = 100, (3, 5, 10, 20, 100)  # examples of the effective-components experiment
+# the effective-components experiment: examples are some of a line of equally spaced points
+LINE = np.linspace(-3, 3, 100)
+COMPONENT_NUMBERS = (3, 5, 10, 20, 100)
 COMPONENT_WIDTHS = np.geomspace(0.01, 5, 70)
-WIDEN = 1.5  # standard deviations of the chains' proposal, in those of the linearized mixture
+PROPOSAL_SCALE = 1.5  # standard deviations of the chains' proposal, in the linearized mixture's
+BURN_IN = 10  # the first 1/BURN_IN of every chain is dropped, as it depends on where it began
 
 
-class Problem(NamedTuple):
+class StylizedProblem(NamedTuple):
     """A forward operator with training examples and data."""
 
     name: str
@@ -29,295 +32,333 @@ class Problem(NamedTuple):
     truth: np.ndarray  # (d,); of the cubic problem, which has none, 0
     bounds: tuple[float, float]  # of the quadrature, on every axis
 
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return self.train.shape[1]
 
-def problems() -> list[Problem]:
-    """Cubic in one dimension, bent in two, and a linear control in two."""
-    five = np.array([[-1.5], [-0.4], [0.4], [1.2], [2.5]])
-    cubic = Problem(
-        "cubic",
-        five,
-        lambda x: x + 0.3 * x**3,
-        lambda x: (1 + 0.9 * x**2)[..., None],
-        np.zeros(1),
-        np.zeros(1),
-        (-4.5, 4.5),
-    )
-    angle = 2 * np.pi * np.arange(5) / 5
-    pentagon = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    truth = 0.7 * pentagon[0]
+    def mixture(self, sigma: float, gamma: float, determinant: bool = True) -> posterior.Mixture:
+        """The posterior linearized at every example, width σ, data noise γ."""
+        return posterior.mixture(
+            self.train,
+            sigma,
+            self.forward,
+            self.y,
+            gamma,
+            jacobian=self.jacobian,
+            determinant=determinant,
+        )
 
-    def bend(x: np.ndarray) -> np.ndarray:
-        return np.stack([x[:, 0] + 0.3 * x[:, 0] * x[:, 1], x[:, 1] + 0.2 * x[:, 0] ** 2], axis=1)
 
-    def slope(x: np.ndarray) -> np.ndarray:
-        rows = [[1 + 0.3 * x[:, 1], 0.3 * x[:, 0]], [0.4 * x[:, 0], np.ones(len(x))]]
-        return np.moveaxis(np.array(rows), -1, 0)
+def _bend(x: np.ndarray) -> np.ndarray:
+    return np.stack([x[:, 0] + 0.3 * x[:, 0] * x[:, 1], x[:, 1] + 0.2 * x[:, 0] ** 2], axis=1)
 
-    bent = Problem("bent", pentagon, bend, slope, bend(truth[None])[0], truth, (-4.0, 4.0))
-    A = np.array([[1, 0.4], [-0.3, 1.2]])
-    linear = Problem(
-        "linear",
-        pentagon,
-        lambda x: x @ A.T,
-        lambda x: np.broadcast_to(A, (len(x), 2, 2)),
-        A @ truth,
-        truth,
-        (-4.0, 4.0),
-    )
-    return [cubic, bent, linear]
+
+def _bend_jacobian(x: np.ndarray) -> np.ndarray:
+    rows = [[1 + 0.3 * x[:, 1], 0.3 * x[:, 0]], [0.4 * x[:, 0], np.ones(len(x))]]
+    return np.moveaxis(np.array(rows), -1, 0)
+
+
+_ANGLES = 2 * np.pi * np.arange(5) / 5
+_PENTAGON = 2 * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+_TRUTH = 0.7 * _PENTAGON[0]
+_MATRIX = np.array([[1, 0.4], [-0.3, 1.2]])
+CUBIC = StylizedProblem(
+    name="cubic",
+    train=np.array([[-1.5], [-0.4], [0.4], [1.2], [2.5]]),
+    forward=lambda x: x + 0.3 * x**3,
+    jacobian=lambda x: (1 + 0.9 * x**2)[..., None],
+    y=np.zeros(1),
+    truth=np.zeros(1),
+    bounds=(-4.5, 4.5),
+)
+BENT = StylizedProblem(
+    name="bent",
+    train=_PENTAGON,
+    forward=_bend,
+    jacobian=_bend_jacobian,
+    y=_bend(_TRUTH[None])[0],
+    truth=_TRUTH,
+    bounds=(-4.0, 4.0),
+)
+LINEAR = StylizedProblem(  # a control, for which the mixture is exact
+    name="linear",
+    train=_PENTAGON,
+    forward=lambda x: x @ _MATRIX.T,
+    jacobian=lambda x: np.broadcast_to(_MATRIX, (len(x), 2, 2)),
+    y=_MATRIX @ _TRUTH,
+    truth=_TRUTH,
+    bounds=(-4.0, 4.0),
+)
+PROBLEMS = (CUBIC, BENT, LINEAR)
 
 
 def log_prior(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
-    """log p^σ up to a constant, (points,)."""
+    """log p^σ of points (points, d) up to a constant, (points,); examples `train` (N, d)."""
     return logsumexp(-0.5 * ((x[:, None] - train) ** 2).sum(-1) / sigma**2, axis=1)
 
 
-def log_likelihood(problem: Problem, x: np.ndarray, gamma: float) -> np.ndarray:
-    """log p(y | x) up to a constant, (points,)."""
+def log_likelihood(problem: StylizedProblem, x: np.ndarray, gamma: float) -> np.ndarray:
+    """log p(y | x) of points (points, d) up to a constant, (points,); noise γ."""
     return -0.5 * ((problem.y - problem.forward(x)) ** 2).sum(1) / gamma**2
 
 
-def grid(problem: Problem, options: settings.Stylized) -> tuple[np.ndarray, float]:
+def mesh(axes: list[np.ndarray]) -> np.ndarray:
+    """All points of a grid, (points, d), the last axis fastest."""
+    return np.stack([part.ravel() for part in np.meshgrid(*axes, indexing="ij")], axis=1)
+
+
+def grid(problem: StylizedProblem, options: settings.InversionStylized) -> tuple[np.ndarray, float]:
     """Quadrature points (points, d) and the volume of one."""
-    d = problem.train.shape[1]
+    d = problem.dimension
     axis = np.linspace(*problem.bounds, options.points if d == 1 else options.side)
-    points = np.stack([part.ravel() for part in np.meshgrid(*[axis] * d, indexing="ij")], axis=1)
-    return points, (axis[1] - axis[0]) ** d
+    return mesh([axis] * d), (axis[1] - axis[0]) ** d
 
 
-def measure(options: settings.Stylized) -> pd.DataFrame:
-    """The table Stylized.
+def solve(options: settings.InversionStylized) -> dict[str, pd.DataFrame]:
+    """The tables without randomness, by name."""
+    return {
+        "stylized": measures(options),
+        "densities": densities(options),
+        "planes": planes(options),
+        "components": components(options),
+    }
 
-    * distance, distance_without: total variation between the exact posterior and the linearized
-      mixture, with and without the determinant in its weights.
+
+# ---- closed forms beside quadrature
+
+
+def measures(options: settings.InversionStylized) -> pd.DataFrame:
+    """The table StylizedMeasures.
+
+    * distance, distance_without_determinant: total variation between the exact posterior and the
+      linearized mixture, with and without the determinant in its weights.
     * mean_distance: of the exact posterior mean to the truth.
     * transport (1-D): Wasserstein distance of the exact posterior to the lookup, over σ.
-    * shift, shift_error (1-D): distance of the heaviest component's mean from its example; how far
-      the formula is off.
-    * weight n (σ = 0): lookup weight of example n.
+    * shift_error (1-D): relative error of the formula for the distance of the heaviest component's
+      mean from its example.
+    * weight_n (σ = 0): lookup weight of example n.
     """
-    rows, gamma = [], options.noise
-    for problem in problems():
+    gamma = options.noise
+    rows = []
+    for problem in PROBLEMS:
         lookup = posterior.empirical(log_likelihood(problem, problem.train, gamma))
-        rows += [(problem.name, 0.0, f"weight {n}", weight) for n, weight in enumerate(lookup)]
+        weights = {f"weight_{n}": weight for n, weight in enumerate(lookup)}
+        rows += _measure_rows(problem, 0.0, weights)
         x, cell = grid(problem, options)
         likelihood = log_likelihood(problem, x, gamma)
         for sigma in options.widths:
             exact = posterior.empirical(log_prior(x, problem.train, sigma) + likelihood)
-            found = {"mean_distance": float(np.linalg.norm(exact @ x - problem.truth))}
-            for name, determinant in (("distance", True), ("distance_without", False)):
-                mixture = _mixture(problem, sigma, gamma, determinant)
-                found[name] = 0.5 * float(
-                    np.abs(exact - cell * np.exp(mixture.log_density(x))).sum()
-                )
-            if x.shape[1] == 1:
+            values = {"mean_distance": float(np.linalg.norm(exact @ x - problem.truth))}
+            for name, determinant in (("distance", True), ("distance_without_determinant", False)):
+                density = np.exp(problem.mixture(sigma, gamma, determinant).log_density(x))
+                values[name] = 0.5 * float(np.abs(exact - cell * density).sum())
+            if problem.dimension == 1:
                 steps = (x >= problem.train[:, 0]) @ lookup
-                found["transport"] = float(np.abs(np.cumsum(exact) - steps).sum()) * cell / sigma
-                heavy = int(np.argmax(lookup))
-                local = posterior.empirical(
-                    -0.5 * (x[:, 0] - problem.train[heavy, 0]) ** 2 / sigma**2 + likelihood
-                )
-                true = float(local @ x[:, 0] - problem.train[heavy, 0])
-                predicted = float(
-                    _mixture(problem, sigma, gamma).means[heavy, 0] - problem.train[heavy, 0]
-                )
-                found |= {"shift": abs(true), "shift_error": abs(predicted - true) / abs(true)}
-            rows += [(problem.name, sigma, name, value) for name, value in found.items()]
-    return pd.DataFrame(rows, columns=["problem", "sigma", "quantity", "value"])
+                values["transport"] = float(np.abs(np.cumsum(exact) - steps).sum()) * cell / sigma
+                values["shift_error"] = _shift_error(problem, sigma, gamma, x[:, 0], likelihood)
+            rows += _measure_rows(problem, sigma, values)
+    return tables.frame(schema.StylizedMeasures, rows)
 
 
-def _mixture(
-    problem: Problem, sigma: float, gamma: float, determinant: bool = True
-) -> posterior.Mixture:
-    return posterior.mixture(
-        problem.train,
-        sigma,
-        problem.forward,
-        problem.y,
-        gamma,
-        jacobian=problem.jacobian,
-        determinant=determinant,
-    )
+def _measure_rows(
+    problem: StylizedProblem, sigma: float, values: dict[str, float]
+) -> list[dict[str, object]]:
+    return [
+        {"problem": problem.name, "sigma": sigma, "quantity": quantity, "value": value}
+        for quantity, value in values.items()
+    ]
 
 
-def densities(options: settings.Stylized, points: int = 600) -> pd.DataFrame:
-    """The table Densities."""
-    cubic, parts = problems()[0], []
+def _shift_error(
+    problem: StylizedProblem, sigma: float, gamma: float, x: np.ndarray, likelihood: np.ndarray
+) -> float:
+    """Relative error of the shift of the heaviest component in one dimension, by quadrature."""
+    heaviest = int(np.argmax(log_likelihood(problem, problem.train, gamma)))
+    example = problem.train[heaviest, 0]
+    weights = posterior.empirical(-0.5 * (x - example) ** 2 / sigma**2 + likelihood)
+    exact = float(weights @ x - example)
+    predicted = float(problem.mixture(sigma, gamma).means[heaviest, 0] - example)
+    return abs(predicted - exact) / abs(exact)
+
+
+def densities(options: settings.InversionStylized, points: int = 600) -> pd.DataFrame:
+    """The table StylizedDensities, for the cubic problem."""
+    gamma = options.noise
     x = np.linspace(-2.5, 3.5, points)[:, None]
-    whole, cell = grid(cubic, options)
-    for sigma in options.shown:
-        total = logsumexp(
-            log_prior(whole, cubic.train, sigma) + log_likelihood(cubic, whole, options.noise)
-        ) + np.log(cell)
-        prior = np.exp(log_prior(x, cubic.train, sigma)) / (
-            len(cubic.train) * np.sqrt(2 * np.pi) * sigma
-        )
-        fits = log_likelihood(cubic, x, options.noise)
+    quadrature, cell = grid(CUBIC, options)
+    likelihood = log_likelihood(CUBIC, x, gamma)
+    frames = []
+    for sigma in options.figure_widths:
+        prior = log_prior(x, CUBIC.train, sigma)
+        joint = log_prior(quadrature, CUBIC.train, sigma)
+        evidence = logsumexp(joint + log_likelihood(CUBIC, quadrature, gamma)) + np.log(cell)
         columns = {
             "sigma": sigma,
             "x": x[:, 0],
-            "exact": np.exp(log_prior(x, cubic.train, sigma) + fits - total),
-            "linearized": np.exp(_mixture(cubic, sigma, options.noise).log_density(x)),
+            "exact": np.exp(prior + likelihood - evidence),
+            "linearized": np.exp(CUBIC.mixture(sigma, gamma).log_density(x)),
+            "prior": np.exp(prior) / (len(CUBIC.train) * np.sqrt(2 * np.pi) * sigma),
+            "likelihood": np.exp(likelihood - likelihood.max()),
+        }
+        frames.append(tables.frame(schema.StylizedDensities, columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def planes(options: settings.InversionStylized, side: int = 150) -> pd.DataFrame:
+    """The table StylizedPlanes, for the bent problem: around the examples with a margin of 0.8."""
+    gamma = options.noise
+    corners = zip(BENT.train.min(0) - 0.8, BENT.train.max(0) + 0.8, strict=True)
+    x = mesh([np.linspace(low, high, side) for low, high in corners])
+    likelihood = log_likelihood(BENT, x, gamma)
+    frames = []
+    for sigma in options.figure_widths:
+        prior = log_prior(x, BENT.train, sigma)
+        logarithms = {
+            "exact": prior + likelihood,
+            "linearized": BENT.mixture(sigma, gamma).log_density(x),
             "prior": prior,
-            "likelihood": np.exp(fits - fits.max()),
+            "likelihood": likelihood,
         }
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
-
-
-def planes(options: settings.Stylized, side: int = 150) -> pd.DataFrame:
-    """The table Planes: around the examples with a margin of 0.8."""
-    bent, parts = problems()[1], []
-    axes = [
-        np.linspace(bent.train[:, i].min() - 0.8, bent.train[:, i].max() + 0.8, side)
-        for i in range(2)
-    ]
-    x = np.stack([part.ravel() for part in np.meshgrid(*axes, indexing="ij")], axis=1)
-    fits = log_likelihood(bent, x, options.noise)
-    for sigma in options.shown:
-        before = log_prior(x, bent.train, sigma)
-        columns = {
-            "exact": before + fits,
-            "linearized": _mixture(bent, sigma, options.noise).log_density(x),
-        }
-        columns |= {"prior": before, "likelihood": fits}
-        scaled = {name: np.exp(values - values.max()) for name, values in columns.items()}
-        parts.append(pd.DataFrame({"sigma": sigma, "x1": x[:, 0], "x2": x[:, 1]} | scaled))
-    return pd.concat(parts, ignore_index=True)
+        columns = {name: np.exp(values - values.max()) for name, values in logarithms.items()}
+        columns |= {"sigma": sigma, "x1": x[:, 0], "x2": x[:, 1]}
+        frames.append(tables.frame(schema.StylizedPlanes, columns))
+    return pd.concat(frames, ignore_index=True)
 
 
 # ---- sampling
-# --------------------------------------------------------------------------------------------------------
 
 
-def sample(options: settings.Stylized, seed: int) -> pd.DataFrame:
-    """The table Sampling: mean and variance of every coordinate by quadrature, importance sampling
-    and chains.
-    """
+class Estimate(NamedTuple):
+    """The posterior mean by one method."""
+
+    mean: np.ndarray  # (d,)
+    error: np.ndarray  # its standard error, (d,)
+    split_r: np.ndarray  # split R-hat, (d,); 1 without chains
+
+
+def sample(options: settings.InversionStylized, seed: int) -> pd.DataFrame:
+    """The table StylizedMeans: means by quadrature, importance sampling and chains."""
     rows = []
-    for problem in problems()[:2]:
-        x, _ = grid(problem, options)
-        fits = log_likelihood(problem, x, options.noise)
-        for sigma in options.shown:
-            weights = posterior.empirical(log_prior(x, problem.train, sigma) + fits)
-            mean = weights @ x
-            variance = weights @ (x - mean) ** 2
-            for replicate in range(options.replicates):
-                rng = generator(
-                    seed, "inversion", "sampling", problem.name, f"{sigma:g}", replicate
-                )
-                about = (problem.name, sigma, replicate)
-                for coordinate in range(x.shape[1]):
-                    rows.append(
-                        (
-                            *about,
-                            "grid",
-                            coordinate,
-                            mean[coordinate],
-                            0.0,
-                            variance[coordinate],
-                            0.0,
-                            1.0,
-                            1.0,
-                        )
-                    )
-                rows += [
-                    (*about, "importance", *row) for row in importance(problem, sigma, options, rng)
-                ]
-                rows += [(*about, "chains", *row) for row in chains(problem, sigma, options, rng)]
-    columns = [
-        "problem",
-        "sigma",
-        "replicate",
-        "method",
-        "coordinate",
-        "mean",
-        "error",
-        "variance",
-        "effective",
-    ]
-    return pd.DataFrame(rows, columns=[*columns, "acceptance", "split_r"])
+    for problem, sigma in product((CUBIC, BENT), options.figure_widths):
+        exact = quadrature(problem, sigma, options)
+        for replicate in range(options.replicates):
+            rng = generator(seed, "inversion", "sampling", problem.name, f"{sigma:g}", replicate)
+            estimates = {
+                "grid": exact,
+                "importance": importance(problem, sigma, options, rng),
+                "chains": chains(problem, sigma, options, rng),
+            }
+            for method, estimate in estimates.items():
+                columns = {
+                    "problem": problem.name,
+                    "sigma": sigma,
+                    "replicate": replicate,
+                    "method": method,
+                    "coordinate": range(problem.dimension),
+                    **estimate._asdict(),
+                }
+                rows.append(tables.frame(schema.StylizedMeans, columns))
+    return pd.concat(rows, ignore_index=True)
+
+
+def quadrature(
+    problem: StylizedProblem, sigma: float, options: settings.InversionStylized
+) -> Estimate:
+    """The mean on a grid, taken as exact."""
+    x, _ = grid(problem, options)
+    likelihood = log_likelihood(problem, x, options.noise)
+    weights = posterior.empirical(log_prior(x, problem.train, sigma) + likelihood)
+    d = problem.dimension
+    return Estimate(weights @ x, np.zeros(d), np.ones(d))
 
 
 def importance(
-    problem: Problem, sigma: float, options: settings.Stylized, rng: np.random.Generator
-) -> list[tuple]:
-    """Self-normalised importance sampling from the prior; per coordinate the columns of Sampling."""
+    problem: StylizedProblem,
+    sigma: float,
+    options: settings.InversionStylized,
+    rng: np.random.Generator,
+) -> Estimate:
+    """Self-normalized importance sampling from the prior."""
+    d = problem.dimension
     chosen = rng.integers(len(problem.train), size=options.draws)
-    x = problem.train[chosen] + sigma * rng.normal(size=(options.draws, problem.train.shape[1]))
+    x = problem.train[chosen] + sigma * rng.normal(size=(options.draws, d))
     weights = posterior.empirical(log_likelihood(problem, x, options.noise))
     mean = weights @ x
-    error = np.sqrt((weights**2) @ (x - mean) ** 2)
-    variance, effective = weights @ (x - mean) ** 2, 1 / (weights**2).sum()
-    return [(i, mean[i], error[i], variance[i], effective, 1.0, 1.0) for i in range(len(mean))]
+    return Estimate(mean, np.sqrt((weights**2) @ (x - mean) ** 2), np.ones(d))
 
 
 def chains(
-    problem: Problem, sigma: float, options: settings.Stylized, rng: np.random.Generator
-) -> list[tuple]:
-    """Independence Metropolis-Hastings with the widened linearized mixture as proposal, all chains
-    at once.
+    problem: StylizedProblem,
+    sigma: float,
+    options: settings.InversionStylized,
+    rng: np.random.Generator,
+) -> Estimate:
+    """Independence Metropolis-Hastings, all chains at once.
+
+    The proposal is the linearized mixture with wider components.
     """
-    mixture = _mixture(problem, sigma, options.noise)
-    wide = mixture._replace(covariances=WIDEN**2 * mixture.covariances)
-    number, d = options.chains, problem.train.shape[1]
+    mixture = problem.mixture(sigma, options.noise)
+    proposal = mixture._replace(covariances=PROPOSAL_SCALE**2 * mixture.covariances)
+    number = options.chains
 
     def propose() -> tuple[np.ndarray, np.ndarray]:
-        x = wide.sample(number, rng)
+        x = proposal.sample(number, rng)
         target = log_prior(x, problem.train, sigma) + log_likelihood(problem, x, options.noise)
-        return x, target - wide.log_density(x)
+        return x, target - proposal.log_density(x)
 
     x, ratio = propose()
-    kept, accepted = np.empty((options.steps, number, d)), 0
+    draws = np.empty((options.steps, number, problem.dimension))
     for step in range(options.steps):
-        new, its = propose()
-        better = np.log(rng.random(number)) < its - ratio
-        x, ratio = np.where(better[:, None], new, x), np.where(better, its, ratio)
-        kept[step], accepted = x, accepted + better.sum()
-    kept = kept[options.steps // 10 :]  # the first tenth forgets where chains began
-    means = kept.mean(0)
+        candidate, candidate_ratio = propose()
+        accepted = np.log(rng.random(number)) < candidate_ratio - ratio
+        x = np.where(accepted[:, None], candidate, x)
+        ratio = np.where(accepted, candidate_ratio, ratio)
+        draws[step] = x
+    draws = draws[options.steps // BURN_IN :]
+    means = draws.mean(0)
     error = means.std(0, ddof=1) / np.sqrt(number)
-    variance = kept.reshape(-1, d).var(0)
-    share = accepted / (options.steps * number)
-    return [
-        (
-            i,
-            means[:, i].mean(),
-            error[i],
-            variance[i],
-            variance[i] / error[i] ** 2,
-            share,
-            split_r(kept[..., i]),
-        )
-        for i in range(d)
-    ]
+    rs = [split_r(draws[..., coordinate]) for coordinate in range(problem.dimension)]
+    return Estimate(means.mean(0), error, np.array(rs))
 
 
 def split_r(draws: np.ndarray) -> float:
-    """Split R-hat of draws (steps, chains): 1 where both halves of all chains agree (Gelman et al.,
-    BDA3, 11.4).
+    """Split R-hat of draws (steps, chains): 1 where both halves of all chains agree.
+
+    Source: Gelman et al., Bayesian Data Analysis (3rd ed.), section 11.4.
     """
     half = len(draws) // 2
     parts = np.concatenate([draws[:half], draws[half : 2 * half]], axis=1)
-    within, between = parts.var(0, ddof=1).mean(), parts.mean(0).var(ddof=1)
+    within = parts.var(0, ddof=1).mean()
+    between = parts.mean(0).var(ddof=1)
     return float(np.sqrt((half - 1) / half + between / within)) if within > 0 else 1.0
 
 
-def components(options: settings.Stylized) -> pd.DataFrame:
-    """The table Components, for the cubic problem with examples on a line."""
-    cubic, rows, gamma = problems()[0], [], options.noise
-    pool, x = np.linspace(-3, 3, POOL), np.linspace(-5, 5, 2000)
-    fits = log_likelihood(cubic, x[:, None], gamma)
-    for number in NUMBERS:
-        train = pool[np.linspace(0, POOL - 1, number).astype(int)]
+# ---- effective components
+
+
+def components(options: settings.InversionStylized) -> pd.DataFrame:
+    """The table EffectiveComponents, for the cubic problem with examples on a line."""
+    gamma = options.noise
+    x = np.linspace(-5, 5, 2000)
+    cell = x[1] - x[0]
+    likelihood = log_likelihood(CUBIC, x[:, None], gamma)
+    rows = []
+    for number in COMPONENT_NUMBERS:
+        train = LINE[np.linspace(0, len(LINE) - 1, number).astype(int)]
         critical = np.sqrt(6 / (number - 1) * gamma / (1 + 0.9 * train**2).mean())
         for sigma in COMPONENT_WIDTHS:
-            logs = logsumexp(-0.5 * (x - train[:, None]) ** 2 / sigma**2 + fits, axis=1)
-            # where components are narrower than the quadrature's cells, their mass is the
-            # likelihood at the example
-            if sigma < 2 * (x[1] - x[0]):
-                logs = log_likelihood(cubic, train[:, None], gamma)
+            if sigma < 2 * cell:  # too narrow for the quadrature: the likelihood at the example
+                masses = log_likelihood(CUBIC, train[:, None], gamma)
+            else:
+                squares = (x - train[:, None]) ** 2
+                masses = logsumexp(-0.5 * squares / sigma**2 + likelihood, axis=1)
             rows.append(
-                (number, sigma, float(posterior.effective(posterior.empirical(logs))), critical)
+                {
+                    "examples": number,
+                    "sigma": sigma,
+                    "effective": float(posterior.effective(posterior.empirical(masses))),
+                    "critical": critical,
+                }
             )
-    return pd.DataFrame(rows, columns=["examples", "sigma", "effective", "critical"])
+    return tables.frame(schema.EffectiveComponents, rows)

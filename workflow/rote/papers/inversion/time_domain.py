@@ -1,7 +1,6 @@
-"""Posterior sampling with acoustic shots in the time domain: layered models, a memorized and a
-broad prior.
-"""
+"""Posterior sampling with acoustic shots in the time domain: layered models, two priors."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +8,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import generator
 from rote.models import diffusion
-from rote.papers.inversion import settings
-from rote.papers.inversion.nearness import ratios
+from rote.papers.inversion import distances, schema, settings
 from rote.synth import velocity
 from rote.theory import posterior
 from rote.waves import acoustic
@@ -21,17 +20,19 @@ from rote.waves import acoustic
 N = 48  # cells along each axis
 LIMITS = (1300.0, 4200.0)  # m/s
 SURVEY = acoustic.Survey(
-    20.0,
-    0.002,
-    400,
-    8.0,
-    np.array([[1, x] for x in (4, 17, 30, 43)]),
-    np.array([[1, x] for x in range(2, 46, 2)]),
+    spacing=20.0,
+    step=0.002,
+    samples=400,
+    frequency=8.0,
+    sources=np.array([[1, x] for x in (4, 17, 30, 43)]),
+    receivers=np.array([[1, x] for x in range(2, 46, 2)]),
 )
-MODELS, TARGET = 0, 999  # seeds of the layered models and of the first truth
+NOISE_RATES = diffusion.LinearRates(1e-3, 0.2)  # of all steps, whatever their number
+MODELS_SEED = 0  # of the layered models
+TARGET_SEED = 999  # of the first truth
 
 
-class Coordinates(NamedTuple):
+class LayeredCoordinates(NamedTuple):
     """Whitened principal components of layered models."""
 
     mean: np.ndarray  # (cells,) m/s
@@ -44,111 +45,125 @@ class Coordinates(NamedTuple):
         return (self.axes / (self.axes**2).sum(1, keepdims=True)) @ (model.ravel() - self.mean)
 
     def velocity(self, z: np.ndarray) -> np.ndarray:
-        """Velocity of coordinates (components,), held within `LIMITS`, (N, N) in m/s."""
+        """Velocity of coordinates (components,), clipped to `LIMITS`, (N, N) in m/s."""
         return np.clip(self.mean + z @ self.axes, *LIMITS).reshape(N, N)
 
 
-def coordinates(options: settings.TimeDomain) -> Coordinates:
-    """Of the models of the config."""
-    rng = np.random.default_rng(MODELS)
+def coordinates(options: settings.InversionTimeDomain) -> LayeredCoordinates:
+    """The coordinates that the layered models of the config define."""
+    rng = np.random.default_rng(MODELS_SEED)
     models = np.stack([velocity.layered(rng, N).ravel() for _ in range(options.models)])
     mean = models.mean(0)
     left, values, right = np.linalg.svd(models - mean, full_matrices=False)
-    most = options.components
+    n = options.components
     scale = np.sqrt(len(models) - 1)
-    explained = float((values[:most] ** 2).sum() / (values**2).sum())
-    return Coordinates(
-        mean, right[:most] * values[:most, None] / scale, left[:, :most] * scale, explained
+    return LayeredCoordinates(
+        mean=mean,
+        axes=right[:n] * values[:n, None] / scale,
+        examples=left[:, :n] * scale,
+        explained=float((values[:n] ** 2).sum() / (values**2).sum()),
     )
 
 
-def sample(options: settings.TimeDomain, seed: int) -> pd.DataFrame:
-    """The table TimeDomain: truth, exact lookup, and posterior samples of a memorized and of a
-    broad prior.
+class LayeredProblem:
+    """Noisy shots of one true model, and the misfit of coordinates to them."""
+
+    def __init__(
+        self, frame: LayeredCoordinates, z: np.ndarray, noise: float, rng: np.random.Generator
+    ):
+        self.frame = frame
+        self.true = frame.velocity(z)
+        self.mean = torch.tensor(frame.mean, dtype=torch.float32)
+        self.axes = torch.tensor(frame.axes, dtype=torch.float32)
+        clean = acoustic.shots(torch.tensor(self.true), SURVEY)
+        self.sd = noise * float(clean.abs().max())
+        draws = torch.tensor(rng.normal(size=clean.shape), dtype=torch.float32)
+        self.observed = clean + self.sd * draws
+
+    def misfit(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Misfit over the noise floor, and its gradient, of one model (components,)."""
+        z = z.float().requires_grad_()
+        free = self.mean + z @ self.axes
+        # clamped, but the gradient passes: else models beyond the limits would never come back
+        clamped = (free + (free.clamp(*LIMITS) - free).detach()).reshape(N, N)
+        value = ((acoustic.shots(clamped, SURVEY) - self.observed) ** 2).mean() / self.sd**2
+        return value.detach().double(), torch.autograd.grad(value, z)[0].double()
+
+    def misfits(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """The same of models (points, components)."""
+        values, slopes = zip(*(self.misfit(z) for z in points), strict=True)
+        return torch.stack(values), torch.stack(slopes)
+
+    def value(self, z: np.ndarray) -> float:
+        """Misfit over the noise floor of one model (components,)."""
+        return float(self.misfit(torch.tensor(z))[0])
+
+    def error(self, model: np.ndarray) -> float:
+        """Velocity error of a model (N, N), root mean square, m/s."""
+        return float(np.sqrt(((model - self.true) ** 2).mean()))
+
+
+def sample(options: settings.InversionTimeDomain, seed: int) -> pd.DataFrame:
+    """The table LayeredModels: truth, exact lookup, mean model, and samples under two priors.
 
     The memorized prior is the closed form of a few examples, others in each replicate; the broad
     one is N(0, I) in whitened coordinates. Truths are drawn anew.
     """
-    frame, rows = coordinates(options), []
-    noise = diffusion.linear(options.steps, 1e-3, 0.2)
-    axes = torch.tensor(frame.axes, dtype=torch.float32)
-    mean = torch.tensor(frame.mean, dtype=torch.float32)
-    length = options.step * np.sqrt(options.components)
+    frame = coordinates(options)
+    rows = []
     for replicate in range(options.replicates):
-        z_true = frame.project(velocity.layered(np.random.default_rng(TARGET + replicate), N))
-        true = frame.velocity(z_true)
-        rng = generator(seed, "inversion", "time domain", replicate)
-        clean = acoustic.shots(torch.tensor(true), SURVEY)
-        sd = options.noise * float(clean.abs().max())
-        observed = clean + sd * torch.tensor(rng.normal(size=clean.shape), dtype=torch.float32)
-
-        def misfit(z: Tensor, observed=observed, sd=sd) -> tuple[Tensor, Tensor]:
-            """Over the noise floor, and its gradient, of one model (components,)."""
-            z = z.float().requires_grad_()
-            free = mean + z @ axes
-            # clamped, but the gradient passes: else models beyond the limits would never come back
-            held = (free + (free.clamp(*LIMITS) - free).detach()).reshape(N, N)
-            value = ((acoustic.shots(held, SURVEY) - observed) ** 2).mean() / sd**2
-            return value.detach().double(), torch.autograd.grad(value, z)[0].double()
-
-        def each(points: Tensor, misfit=misfit) -> tuple[Tensor, Tensor]:
-            values, slopes = zip(*(misfit(z) for z in points), strict=True)
-            return torch.stack(values), torch.stack(slopes)
-
         first = replicate * options.examples % (len(frame.examples) - options.examples)
-        known = frame.examples[first : first + options.examples]
-
-        def describe(
-            prior: str,
-            number: int,
-            z: np.ndarray,
-            known=known,
-            true=true,
-            misfit=misfit,
-            replicate=replicate,
-        ):
-            published, pair = ratios(z[None], known, len(known))
-            model = frame.velocity(z)
-            fit = float(misfit(torch.tensor(z))[0])
-            error = float(np.sqrt(((model - true) ** 2).mean()))
-            nearest = int(np.linalg.norm(known - z, axis=1).argmin())
-            row = (
-                prior,
-                replicate,
-                number,
-                fit,
-                error,
-                float(published[0]),
-                float(pair[0]),
-                nearest,
-                model.ravel(),
-            )
-            rows.append(row)
-
-        fits = np.array([float(misfit(torch.tensor(z))[0]) for z in known])
-        weights = posterior.empirical(-0.5 * fits * observed.numel())
-        describe("truth", 0, z_true)
-        describe("lookup", 0, known[weights.argmax()])
-        describe("mean model", 0, np.zeros(options.components))
-        start = torch.tensor(rng.normal(size=(options.samples, options.components)))
-        one = torch.ones(options.components, dtype=torch.float64)
-        priors = {
-            "memorized": diffusion.memorized(torch.tensor(known), noise),
-            "broad": diffusion.gaussian(torch.zeros_like(one), torch.diag(one), noise),
+        train = frame.examples[first : first + options.examples]
+        z_true = frame.project(velocity.layered(np.random.default_rng(TARGET_SEED + replicate), N))
+        rng = generator(seed, "inversion", "time domain", replicate)
+        problem = LayeredProblem(frame, z_true, options.noise, rng)
+        references = {
+            "truth": z_true,
+            "lookup": _lookup(problem, train),
+            "mean model": np.zeros(options.components),
         }
-        for prior, denoiser in track(priors.items(), f"time domain, replicate {replicate}"):
-            found = diffusion.guided(denoiser, start, noise, each, step=length)
-            for number, z in enumerate(found.numpy()):
-                describe(prior, number, z)
-    names = [
-        "prior",
-        "replicate",
-        "sample",
-        "misfit",
-        "error",
-        "ratio",
-        "pair",
-        "nearest",
-        "velocity",
-    ]
-    return pd.DataFrame(rows, columns=names)
+        models = [(prior, 0, z) for prior, z in references.items()]
+        models += _samples(problem, train, options, rng, f"time domain, replicate {replicate}")
+        for prior, number, z in models:
+            model = frame.velocity(z)
+            rows.append(
+                {
+                    "prior": prior,
+                    "replicate": replicate,
+                    "sample": number,
+                    "misfit": problem.value(z),
+                    "error": problem.error(model),
+                    "pair_ratio": float(distances.ratios(z[None], train, len(train)).pair[0]),
+                    "velocity": model.ravel(),
+                }
+            )
+    return tables.frame(schema.LayeredModels, rows)
+
+
+def _lookup(problem: LayeredProblem, train: np.ndarray) -> np.ndarray:
+    """The example (components,) with the largest weight in the exact posterior."""
+    misfits = np.array([problem.value(z) for z in train])
+    weights = posterior.empirical(-0.5 * misfits * problem.observed.numel())
+    return train[weights.argmax()]
+
+
+def _samples(
+    problem: LayeredProblem,
+    train: np.ndarray,
+    options: settings.InversionTimeDomain,
+    rng: np.random.Generator,
+    title: str,
+) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Prior, number and coordinates of posterior samples, from the same start noise."""
+    schedule = diffusion.linear(options.steps, *NOISE_RATES)
+    step = diffusion.DataStep(options.step * np.sqrt(options.components))
+    start = torch.tensor(rng.normal(size=(options.samples, options.components)))
+    variances = torch.ones(options.components, dtype=torch.float64)
+    denoisers = {
+        "memorized": diffusion.memorized(torch.tensor(train), schedule),
+        "broad": diffusion.gaussian(torch.zeros_like(variances), torch.diag(variances), schedule),
+    }
+    for prior, denoiser in track(denoisers.items(), title):
+        samples = diffusion.guided(denoiser, start, schedule, problem.misfits, step)
+        for number, z in enumerate(samples.numpy()):
+            yield prior, number, z

@@ -1,0 +1,51 @@
+"""What the published memorization rate says of models that nothing memorized."""
+
+import numpy as np
+import pandas as pd
+
+from rote.core import tables
+from rote.core.seeds import generator
+from rote.papers.inversion import distances, schema, settings
+from rote.papers.inversion.library import Library, mean_of_three
+
+MEANS = 500  # means of three training models
+FRESH = "fresh draws"
+LEAVE_ONE_OUT = "leave-one-out"
+MEANS_OF_THREE = "means of three"
+TRUE_MODEL = "the true model"
+
+
+def rates(
+    options: settings.InversionModels, library: Library, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables PublishedRates and PublishedRatios, for sets that none can have memorized."""
+    shares = []
+    ratios = []
+    for replicate, (largest, fresh) in enumerate(zip(library.train, library.held_out, strict=True)):
+        rng = generator(seed, "inversion", "rates", replicate)
+        for size in options.sizes:
+            train = largest[:size]
+            sets = {
+                FRESH: fresh,
+                LEAVE_ONE_OUT: train,
+                MEANS_OF_THREE: _means_of_three(train, rng),
+                TRUE_MODEL: mean_of_three(largest)[None],
+            }
+            for name, models in sets.items():
+                measured = distances.ratios(models, train, options.neighbors, name == LEAVE_ONE_OUT)
+                key = {"replicate": replicate, "examples": size, "set": name}
+                published = measured.published
+                rate = {
+                    "ratio_rate": float((published < options.threshold).mean()),
+                    "pair_rate": float((measured.pair < distances.PAIR_THRESHOLD).mean()),
+                }
+                shares.append(key | rate)
+                columns = key | {"model": range(len(models)), "ratio": published}
+                ratios.append(tables.frame(schema.PublishedRatios, columns))
+    return tables.frame(schema.PublishedRates, shares), pd.concat(ratios, ignore_index=True)
+
+
+def _means_of_three(train: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Means of three random training models, (MEANS, d)."""
+    picks = [rng.choice(len(train), 3, replace=False) for _ in range(MEANS)]
+    return np.stack([train[pick].mean(0) for pick in picks])
