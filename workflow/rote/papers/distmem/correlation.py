@@ -105,8 +105,8 @@ def ratio_log(counts: Counts, measure: Measure = PAPER) -> np.ndarray:
     pair = np.asarray(counts["pair_documents"], float)
     single = np.asarray(counts[f"first_{measure.denominator}"], float)
     if measure.smoothing is not None:
-        base_rate = np.asarray(counts["second_documents"], float) / measure.documents
-        pair = pair + measure.smoothing * base_rate
+        second = np.asarray(counts["second_documents"], float)
+        pair = pair + measure.smoothing * second / measure.documents
         single = single + measure.smoothing
     with np.errstate(divide="ignore", invalid="ignore"):
         # not log − log: 1/4 and 2/8 are ties, and only their quotients are surely equal

@@ -39,12 +39,6 @@ def examples(world: pretraining.PretrainingWorld, seed: int, number: int) -> pd.
         for wording, instruction in enumerate(task.wordings, 1):
             while "{filler}" in instruction:
                 instruction = instruction.replace("{filler}", str(rng.choice(world.fillers)), 1)
-            parts.append(
-                tests.assign(
-                    part="prompts",
-                    task=f"{task.name}/{wording}",
-                    instruction=instruction,
-                    choices=[[]] * len(tests),
-                )
-            )
+            reworded = tests.assign(part="prompts", wording=wording, instruction=instruction)
+            parts.append(reworded.assign(choices=[[]] * len(tests)))
     return tables.frame(schema.TaskExamples, dict(pd.concat(parts, ignore_index=True)))
