@@ -83,7 +83,7 @@ def test_a_ladder_learns_and_resumes_with_the_same_bytes(tmp_path):
 
     def fit(checkpoint=None, steps=500):
         rngs = [np.random.default_rng(seed) for seed in range(2)]
-        training = ladder.Training("cpu", checkpoint, steps)
+        training = ladder.LadderTraining("cpu", checkpoint, steps)
         return ladder.fit(rung, streams, 20, options, rngs, training).snapshots
 
     snapshots = fit()
@@ -369,7 +369,9 @@ def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
     assert set(result["performance"]["model"]) == {small_lm.name + "@main"}
     assert (result["memorization"]["points"] <= len(pairs)).all()
     part, out = tmp_path / "part1.parquet", tmp_path / "x.parquet"
-    tables.write(part, tables.read(part), schema.PairCounts, {"queries": "other", "shards": [1]})
+    tables.write(
+        part, tables.read(part), schema.TaskGramCounts, {"queries": "other", "shards": [1]}
+    )
     with pytest.raises(InputError, match=r"part1\.parquet counted other pairs"):
         call("count-total", "--part", part, "--pairs", tmp_path / "pairs.parquet", "--out", out)
 

@@ -13,7 +13,7 @@ from rote.core.seeds import generator
 from rote.models import lm
 from rote.papers.distmem import corpora, ladder, schema, treatments
 from rote.papers.distmem.families import Rung
-from rote.papers.distmem.ladder import Training, TrainingCorpus
+from rote.papers.distmem.ladder import LadderTraining, TrainingCorpus
 from rote.papers.distmem.settings import DistmemLadder
 from rote.papers.distmem.tasks import FACTS, prompt
 
@@ -36,7 +36,7 @@ class Retraining(NamedTuple):
     documents: np.ndarray
 
 
-class Recall(NamedTuple):
+class FactRecall(NamedTuple):
     """What a network knows of the facts, (facts,) each.
 
     Attributes:
@@ -54,7 +54,7 @@ def retrain(
     every: int,
     options: DistmemLadder,
     seed: int,
-    training: Training,
+    training: LadderTraining,
 ) -> pd.DataFrame:
     """The table RetrainedFacts: networks of one size trained again, stacked.
 
@@ -132,7 +132,7 @@ def _questions(run: Retraining) -> pd.DataFrame:
 
 def recall(
     stack: lm.Stack, parameters: lm.Parameters, questions: pd.DataFrame, words: Sequence[str]
-) -> Recall:
+) -> FactRecall:
     """What one network knows of the facts.
 
     Args:
@@ -156,4 +156,6 @@ def recall(
         logits = stack.forward(parameters, tokens)[0, torch.arange(len(prompts)), last]
         logprobs = logits.log_softmax(-1)
     of_targets = logprobs.gather(1, targets[:, None])[:, 0]
-    return Recall(of_targets.double().cpu().numpy(), (logprobs.argmax(1) == targets).cpu().numpy())
+    return FactRecall(
+        of_targets.double().cpu().numpy(), (logprobs.argmax(1) == targets).cpu().numpy()
+    )

@@ -136,7 +136,7 @@ def embed_pairs(
 
     corpus = ngrams.Corpus.open(words)
     pairs = mining.mine(tables.read(examples), corpus, run.settings, run.device)
-    tables.write(out, pairs, schema.Pairs, run.provenance())
+    tables.write(out, pairs, schema.TaskGrams, run.provenance())
 
 
 @verb(app, settings.DistmemAnalysis)
@@ -157,10 +157,10 @@ def count_pairs(
     corpus, frame = ngrams.Corpus.open(words), tables.read(pairs)
     with meter("count", "tokens") as shown:
         shards = range(part, len(corpus.shards), parts)
-        scan = counting.Scan(shards, run.threads, shown.advance)
+        scan = counting.CorpusScan(shards, run.threads, shown.advance)
         counts = counting.count(corpus, frame, run.settings, scan)
     record = run.provenance() | counting.part_record(frame, scan)
-    tables.write(out, counts, schema.PairCounts, record)
+    tables.write(out, counts, schema.TaskGramCounts, record)
 
 
 @verb(app)
@@ -175,7 +175,7 @@ def count_total(
     """Add up the counts of all parts of a corpus."""
     from rote.papers.distmem import counting
 
-    tables.write(out, counting.total(part, pairs), schema.PairCounts, run.provenance())
+    tables.write(out, counting.total(part, pairs), schema.TaskGramCounts, run.provenance())
 
 
 @verb(app, settings.DistmemAnalysis)
@@ -246,7 +246,7 @@ def evaluate_memorization(
     """Correlate counts and scores of one corpus, in every way."""
     from rote.papers.distmem import evaluation, measured
 
-    paths = measured.Paths(words, examples, pairs, counts, scores, facts, lexicon)
+    paths = measured.CorpusPaths(words, examples, pairs, counts, scores, facts, lexicon)
     corpus = measured.read(source, paths)
     _write(run, out, evaluation.evaluate(evaluation.OF_SOURCES, corpus, run.settings))
 
@@ -267,7 +267,7 @@ def evaluate_estimators(
     """What only a generated corpus can tell: estimates of facts, mining quality, wordings."""
     from rote.papers.distmem import evaluation, measured
 
-    paths = measured.Paths(words, examples, pairs, counts, scores, facts, lexicon)
+    paths = measured.CorpusPaths(words, examples, pairs, counts, scores, facts, lexicon)
     corpus = measured.read(source, paths)
     _write(run, out, evaluation.evaluate(evaluation.OF_GENERATED, corpus, run.settings))
 

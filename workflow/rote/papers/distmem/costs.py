@@ -5,14 +5,14 @@ import re
 from rote.core.work import Where, transformer
 from rote.papers.distmem.families import NEOX, Rung, network, rungs
 from rote.papers.distmem.settings import Settings
-from rote.papers.distmem.sources import Source, sources
+from rote.papers.distmem.sources import SourceCorpus, sources
 
 VOCABULARY = 600  # words of a generated corpus
 TOKENS_PER_EXAMPLE = 400  # a prompt and its answer read, and as much generated
 QUESTION_WORDS = 1e7  # of a study, that its n-grams are embedded from
 
 
-def _source(s: Settings, where: Where) -> Source:
+def _source(s: Settings, where: Where) -> SourceCorpus:
     return sources(s)[where["source"]]
 
 

@@ -16,7 +16,7 @@ from rote.papers.distmem import mining, schema
 from rote.papers.distmem.settings import DistmemAnalysis
 
 
-class Scan(NamedTuple):
+class CorpusScan(NamedTuple):
     """How a corpus is read.
 
     Attributes:
@@ -30,9 +30,12 @@ class Scan(NamedTuple):
 
 
 def count(
-    corpus: ngrams.Corpus, pairs: pd.DataFrame, options: DistmemAnalysis, scan: Scan = Scan()
+    corpus: ngrams.Corpus,
+    pairs: pd.DataFrame,
+    options: DistmemAnalysis,
+    scan: CorpusScan = CorpusScan(),
 ) -> pd.DataFrame:
-    """The table PairCounts, row by row of Pairs.
+    """The table TaskGramCounts, row by row of TaskGrams.
 
     Input n-grams are counted in the stream without stop words where these apply.
     """
@@ -55,7 +58,7 @@ def count(
             result = ngrams.scan(corpus, queries, window=window, **scan._asdict())
             in_windows[positions, column] = result.pairs
     columns = dict(zip(COUNTED, counts.T, strict=True))
-    return tables.frame(schema.PairCounts, columns | {"window_occurrences": list(in_windows)})
+    return tables.frame(schema.TaskGramCounts, columns | {"window_occurrences": list(in_windows)})
 
 
 def checksum(pairs: pd.DataFrame) -> str:
@@ -64,13 +67,13 @@ def checksum(pairs: pd.DataFrame) -> str:
     return sha256(pairs[columns].to_csv(index=False).encode()).hexdigest()[:32]
 
 
-def part_record(pairs: pd.DataFrame, scan: Scan) -> dict[str, Any]:
+def part_record(pairs: pd.DataFrame, scan: CorpusScan) -> dict[str, Any]:
     """What the provenance of a part says of it: the pairs and the shards that it counted."""
     return {"queries": checksum(pairs), "shards": list(scan.shards)}
 
 
 def total(parts: Sequence[Path], pairs: Path) -> pd.DataFrame:
-    """Sum of the counts of all parts of a corpus, as the table PairCounts.
+    """Sum of the counts of all parts of a corpus, as the table TaskGramCounts.
 
     Raises:
         InputError: naming a part that counted other pairs, or a shard for the second time.
@@ -87,4 +90,4 @@ def total(parts: Sequence[Path], pairs: Path) -> pd.DataFrame:
         counts = counts + frame[COUNTED].to_numpy()
         in_windows = in_windows + np.array(frame["window_occurrences"].tolist(), dtype=np.int64)
     columns = dict(zip(COUNTED, counts.T, strict=True))
-    return tables.frame(schema.PairCounts, columns | {"window_occurrences": list(in_windows)})
+    return tables.frame(schema.TaskGramCounts, columns | {"window_occurrences": list(in_windows)})

@@ -15,7 +15,9 @@ from rote.core import tables
 from rote.core.seeds import generator
 from rote.papers.distmem import schema
 
-TOKENS, TYPES, PAIRS = 300_000, 20_000, 4000
+TOKENS = 300_000
+TYPES = 20_000
+PAIRS = 4000
 DOCUMENT_TOKENS = 250  # on average
 PHRASE_POOL = 2000  # the first tokens, from which phrases recur
 MAX_DISTANCE = 100  # tokens between the n-grams of a pair
@@ -89,7 +91,7 @@ def count_by_suffixes(tokens: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> 
     return np.array([len(both) for both in shared])
 
 
-class Stream(NamedTuple):
+class TokenStream(NamedTuple):
     """A stream of tokens, the same as corpora, and pairs to count.
 
     Attributes:
@@ -113,7 +115,7 @@ class Stream(NamedTuple):
         return np.array([[documents[a], documents[b]] for a, b in self.pairs])
 
 
-def store(folder: Path, ids: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> Stream:
+def store(folder: Path, ids: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> TokenStream:
     """A stream and its corpora under `folder`."""
     middle = int(np.searchsorted(offsets, len(ids) // 2))
     cut = offsets[middle]
@@ -122,11 +124,11 @@ def store(folder: Path, ids: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> S
         ngrams.Corpus.from_tokens(folder / "b", ids[cut:], offsets[middle:] - cut),
     )
     corpus = ngrams.Corpus.from_tokens(folder / "one", ids, offsets)
-    return Stream(ids, offsets, pairs, corpus, halves)
+    return TokenStream(ids, offsets, pairs, corpus, halves)
 
 
 @dataclass(frozen=True)
-class Engine:
+class CountingEngine:
     """A way to count, for each pair, the documents that hold both n-grams.
 
     Attributes:
@@ -137,25 +139,27 @@ class Engine:
 
     name: str
     is_exact: bool
-    count: Callable[[Stream], np.ndarray]
+    count: Callable[[TokenStream], np.ndarray]
 
 
-def _sum_of_halves(s: Stream) -> np.ndarray:
+def _sum_of_halves(s: TokenStream) -> np.ndarray:
     return sum(ngrams.count_pairs(half, s.pairs) for half in s.halves)
 
 
-def _independence(s: Stream) -> np.ndarray:
+def _independence(s: TokenStream) -> np.ndarray:
     return s.single_documents().prod(axis=1) / (len(s.offsets) - 1)
 
 
 ENGINES = (
-    Engine("scan", True, lambda s: ngrams.count_pairs(s.corpus, s.pairs)),
-    Engine("scan, two threads", True, lambda s: ngrams.count_pairs(s.corpus, s.pairs, threads=2)),
-    Engine("scan, sum of two parts", True, _sum_of_halves),
-    Engine("suffix array", True, lambda s: count_by_suffixes(s.ids, s.offsets, s.pairs)),
-    Engine("rarer n-gram's documents", False, lambda s: s.single_documents().min(axis=1)),
-    Engine("independence", False, _independence),
-    Engine(
+    CountingEngine("scan", True, lambda s: ngrams.count_pairs(s.corpus, s.pairs)),
+    CountingEngine(
+        "scan, two threads", True, lambda s: ngrams.count_pairs(s.corpus, s.pairs, threads=2)
+    ),
+    CountingEngine("scan, sum of two parts", True, _sum_of_halves),
+    CountingEngine("suffix array", True, lambda s: count_by_suffixes(s.ids, s.offsets, s.pairs)),
+    CountingEngine("rarer n-gram's documents", False, lambda s: s.single_documents().min(axis=1)),
+    CountingEngine("independence", False, _independence),
+    CountingEngine(
         f"within {MAX_DISTANCE} tokens",
         False,
         lambda s: ngrams.count_pairs(s.corpus, s.pairs, window=MAX_DISTANCE),

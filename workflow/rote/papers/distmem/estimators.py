@@ -96,8 +96,8 @@ def document_terms(corpus: ngrams.Corpus, texts: Sequence[str]) -> DocumentTerms
     for text in texts:
         units.update(corpus.split(text))
     words = sorted(units)
-    n_documents, lengths, columns = 0, [], mining.columns_of(corpus, words)
-    parts = []
+    columns = mining.columns_of(corpus, words)
+    parts, lengths = [], []
     for shard in corpus.shards:
         n_tokens = np.diff(shard.offsets)
         column = columns[shard.tokens]
@@ -105,7 +105,6 @@ def document_terms(corpus: ngrams.Corpus, texts: Sequence[str]) -> DocumentTerms
         cells = (np.ones(len(document)), (document, column[column >= 0]))
         parts.append(sparse.coo_matrix(cells, (shard.documents, len(words))))
         lengths.append(n_tokens)
-        n_documents += shard.documents
     counts = sparse.vstack(parts).tocsc()
     counts.sum_duplicates()
     length = np.concatenate(lengths)
@@ -198,7 +197,7 @@ def _infinity(facts: FactQuestions) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Estimator:
+class FactEstimator:
     """An estimate of the facts.
 
     Attributes:
@@ -212,23 +211,19 @@ class Estimator:
     estimate: Callable[[FactQuestions], np.ndarray]
 
 
-ESTIMATORS: dict[str, Estimator] = {
-    estimator.name: estimator
-    for estimator in (
-        Estimator("task_gram", "task-gram", _task_gram),
-        Estimator("task_gram_smoothed", "task-gram, smoothed", _task_gram_smoothed),
-        Estimator("task_gram_mean", "task-gram, every 3-gram", _task_gram_mean),
-        Estimator("name_and_answer", "documents with name and answer", _name_and_answer),
-        Estimator("answer", "answer alone", _answer),
-        Estimator("bm25", "BM25", bm25),
-        Estimator("embedding_density", "embedding density", embedding_density),
-        Estimator("infinity", "infinity-gram", _infinity),
-        Estimator(
-            "frequency", "known frequency", lambda facts: facts.facts["frequency"].to_numpy()
-        ),
-        Estimator("fidelity", "known fidelity", lambda facts: facts.facts["fidelity"].to_numpy()),
-    )
-}
+_ESTIMATORS = (
+    FactEstimator("task_gram", "task-gram", _task_gram),
+    FactEstimator("task_gram_smoothed", "task-gram, smoothed", _task_gram_smoothed),
+    FactEstimator("task_gram_mean", "task-gram, every 3-gram", _task_gram_mean),
+    FactEstimator("name_and_answer", "documents with name and answer", _name_and_answer),
+    FactEstimator("answer", "answer alone", _answer),
+    FactEstimator("bm25", "BM25", bm25),
+    FactEstimator("embedding_density", "embedding density", embedding_density),
+    FactEstimator("infinity", "infinity-gram", _infinity),
+    FactEstimator("frequency", "known frequency", lambda q: q.facts["frequency"].to_numpy()),
+    FactEstimator("fidelity", "known fidelity", lambda q: q.facts["fidelity"].to_numpy()),
+)
+ESTIMATORS: dict[str, FactEstimator] = {estimator.name: estimator for estimator in _ESTIMATORS}
 
 
 def table(measured: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from rote.papers.distmem.settings import DistmemFamily, DistmemLadder
 
 
 @dataclass(frozen=True)
-class Family:
+class NetworkFamily:
     """A family of networks.
 
     Attributes:
@@ -25,16 +25,16 @@ class Family:
         return getattr(options, self.name)
 
 
-NEOX = Family("neox", "gpt_neox", "GPT-NeoX")
-LLAMA = Family("llama", "llama", "LLaMA")
-FAMILIES: dict[str, Family] = {family.name: family for family in (NEOX, LLAMA)}
+NEOX = NetworkFamily("neox", "gpt_neox", "GPT-NeoX")
+LLAMA = NetworkFamily("llama", "llama", "LLaMA")
+FAMILIES: dict[str, NetworkFamily] = {family.name: family for family in (NEOX, LLAMA)}
 
 
 @dataclass(frozen=True)
 class Rung:
     """One network of the ladder."""
 
-    family: Family
+    family: NetworkFamily
     width: int
     layers: int
     heads: int
@@ -46,14 +46,14 @@ class Rung:
         return f"{self.family.name}-{self.width}"
 
 
-def family(name: str) -> Family:
+def family(name: str) -> NetworkFamily:
     """A family by name. Raises InputError naming those that there are."""
     if name not in FAMILIES:
         raise InputError(f"--family must be one of {', '.join(FAMILIES)}, given {name!r}")
     return FAMILIES[name]
 
 
-def rungs(options: DistmemLadder, of: Family) -> list[Rung]:
+def rungs(options: DistmemLadder, of: NetworkFamily) -> list[Rung]:
     """Networks of a family, ascending."""
     section = of.section(options)
     shapes = zip(section.sizes, section.rates, strict=True)

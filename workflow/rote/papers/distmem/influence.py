@@ -58,7 +58,7 @@ class TracedCorpus(NamedTuple):
         corpus: in words.
         texts: of every document, by its number.
         examples: the table TaskExamples.
-        pairs: the tables Pairs and PairCounts side by side.
+        pairs: the tables TaskGrams and TaskGramCounts side by side.
     """
 
     name: str
@@ -96,11 +96,13 @@ def trace(
         rng = generator(seed, "distmem", "influence", corpus.name)
         examples = choose(corpus, options.analysis, options.influence, rng)
         for number in options.influence.networks:
-            name, total, size = networks[number].name, 0, 0
+            name = networks[number].name
+            total, size = 0, 0
             for share in snapshots:
                 path = models / name / snapshot_path(corpus.name, share)
                 model = scoring.load(str(path), device)
-                total, size = total + measure(model, examples), model.size
+                total = total + measure(model, examples)
+                size = model.size
             columns = {
                 "source": corpus.name,
                 "model": name,

@@ -48,7 +48,7 @@ class TrainingCorpus(NamedTuple):
     stream: np.ndarray
 
 
-class Training(NamedTuple):
+class LadderTraining(NamedTuple):
     """Where a training runs, and where it saves its state.
 
     Attributes:
@@ -76,7 +76,7 @@ class TrainedStack(NamedTuple):
 @contextmanager
 def saved(
     run: Job, what: str, checkpoints: Path | None, checkpoint_steps: int
-) -> Iterator[Training]:
+) -> Iterator[LadderTraining]:
     """A training of a job, with a checkpoint that is removed once the result is written.
 
     Args:
@@ -84,10 +84,10 @@ def saved(
         checkpoints: folder of all checkpoints; None: none.
     """
     if checkpoints is None:
-        yield Training(run.device)
+        yield LadderTraining(run.device)
         return
     folder = checkpoints / f"distmem-{what}-{run.code or 'by-hand'}-{run.digest}"
-    yield Training(run.device, folder / f"{run.seed}.pt", checkpoint_steps)
+    yield LadderTraining(run.device, folder / f"{run.seed}.pt", checkpoint_steps)
     tables.drop(folder, "*.pt")
 
 
@@ -138,7 +138,7 @@ def train_rung(
     corpora: Sequence[TrainingCorpus],
     options: DistmemLadder,
     seed: int,
-    training: Training,
+    training: LadderTraining,
 ) -> TrainedStack:
     """Train a network of one size on every generated corpus, stacked."""
     rngs = [initialization(seed, rung, number) for number in range(len(corpora))]
@@ -152,7 +152,7 @@ def fit(
     n_words: int,
     options: DistmemLadder,
     rngs: Sequence[np.random.Generator],
-    training: Training = Training(),
+    training: LadderTraining = LadderTraining(),
 ) -> TrainedStack:
     """Train one network per stream, stacked, for one epoch of packed sequences.
 

@@ -12,7 +12,7 @@ from rote.papers.distmem.infinity import INFINITY
 from rote.papers.distmem.tasks import RANK_GROUPS, TASKS
 
 
-class Paths(NamedTuple):
+class CorpusPaths(NamedTuple):
     """Where a corpus and its tables lie; facts and lexicon only of a generated corpus."""
 
     words: Path
@@ -31,7 +31,7 @@ class MeasuredCorpus(NamedTuple):
         name: of the corpus.
         corpus: in words.
         examples: the table TaskExamples.
-        pairs: the tables Pairs and PairCounts side by side.
+        pairs: the tables TaskGrams and TaskGramCounts side by side.
         scores: the tables OutputScores of every model, one below the other.
         facts: the table CorpusFacts of a generated corpus.
         lexicon: translations of each word, of a generated corpus.
@@ -77,7 +77,7 @@ class MeasuredCorpus(NamedTuple):
         return dict(zip(self.facts["fact"], groups.astype(str), strict=True))
 
 
-def read(name: str, paths: Paths) -> MeasuredCorpus:
+def read(name: str, paths: CorpusPaths) -> MeasuredCorpus:
     """What was counted and scored of the corpus `name`."""
     lexicon = None
     if paths.lexicon:

@@ -38,7 +38,7 @@ def candidates(examples: pd.DataFrame, options: DistmemAnalysis) -> pd.DataFrame
         examples: columns task, example, input, output.
 
     Returns:
-        The table Pairs without any knowledge of meaning: cosine 0, mined false.
+        The table TaskGrams without any knowledge of meaning: cosine 0, mined false.
     """
     rows = []
     for example in examples.itertuples():
@@ -64,7 +64,7 @@ def candidates(examples: pd.DataFrame, options: DistmemAnalysis) -> pd.DataFrame
                             "mined": False,
                         }
                     )
-    return tables.frame(schema.Pairs, rows)
+    return tables.frame(schema.TaskGrams, rows)
 
 
 def _input_grams(text: str, n: int, stop: Iterable[str]) -> dict[tuple[str, ...], None]:
@@ -85,7 +85,7 @@ def _output_grams(text: str, n: int) -> dict[tuple[str, ...], tuple[int, int]]:
 def mine(
     examples: pd.DataFrame, corpus: ngrams.Corpus, options: DistmemAnalysis, device: str = "cpu"
 ) -> pd.DataFrame:
-    """The table Pairs: candidates of the test examples, embedded by `options.embedding` or LSA.
+    """The table TaskGrams: candidates of the test examples, embedded by `options.embedding` or LSA.
 
     Args:
         examples: tests and mining data, see TaskExamples.

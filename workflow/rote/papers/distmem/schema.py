@@ -42,7 +42,7 @@ class Lexicon(Table):
     target: str = column("translation")
 
 
-class Pairs(Table):
+class TaskGrams(Table):
     """An input and an output n-gram of one test example."""
 
     KEY = ("task", "n", "example", "input_gram", "output_gram")
@@ -58,7 +58,7 @@ class Pairs(Table):
     mined: bool = column("the mining data hold the pair too")
 
 
-class PairCounts(Table):
+class TaskGramCounts(Table):
     """How often the n-grams of a pair occur in the corpus; rows as in the table of pairs."""
 
     MAY_BE_EMPTY: ClassVar = True
@@ -297,7 +297,7 @@ TABLES = {"facts": CorpusFacts} | SOURCE_TABLES | GENERATED_TABLES | RUN_TABLES
 INNER: dict[str, type[Table]] = {
     "examples": TaskExamples,
     "lexicon": Lexicon,
-    "pairs": Pairs,
-    "counts": PairCounts,
+    "pairs": TaskGrams,
+    "counts": TaskGramCounts,
     "scores": OutputScores,
 }

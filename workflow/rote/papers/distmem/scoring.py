@@ -17,7 +17,7 @@ from rote.core import tables
 from rote.core.job import track
 from rote.models import pretrained
 from rote.papers.distmem import schema
-from rote.papers.distmem.families import Family, rungs
+from rote.papers.distmem.families import NetworkFamily, rungs
 from rote.papers.distmem.ladder import snapshot_path
 from rote.papers.distmem.settings import DistmemLadder, DistmemStudy
 from rote.papers.distmem.tasks import prompt
@@ -51,7 +51,7 @@ class LanguageModel(NamedTuple):
         return [token for token in separators if token is not None][:1]
 
 
-class Output(NamedTuple):
+class ScoredOutput(NamedTuple):
     """An output to score: the true one of an example, or one of its choices."""
 
     row: int  # of the examples
@@ -60,7 +60,7 @@ class Output(NamedTuple):
     text: str
 
 
-class Encoded(NamedTuple):
+class EncodedOutput(NamedTuple):
     """A prompt and an output as tokens.
 
     Attributes:
@@ -72,6 +72,16 @@ class Encoded(NamedTuple):
     ids: list[int]
     spans: list[tuple[int, int]]
     truncated: int
+
+    @property
+    def starts(self) -> list[int]:
+        """First character of the output that each of its tokens covers."""
+        return [start for start, _ in self.spans]
+
+    @property
+    def ends(self) -> list[int]:
+        """The characters after those."""
+        return [end for _, end in self.spans]
 
     @property
     def prompt_ids(self) -> list[int]:
@@ -90,7 +100,7 @@ def load(name: str, device: str, revision: str = "main", fast: bool = True) -> L
 
 
 def score_family(
-    family: Family, models: Path, corpus: Path, options: DistmemLadder, device: str
+    family: NetworkFamily, models: Path, corpus: Path, options: DistmemLadder, device: str
 ) -> pd.DataFrame:
     """The table OutputScores of a family's networks, at every snapshot, on one generated corpus.
 
@@ -179,8 +189,8 @@ def score(
         "example": rows["example"].array,
         "choice": [output.choice for output in outputs],
         "logprobs": logprobs,
-        "starts": [[start for start, _ in text.spans] for text in encoded],
-        "ends": [[end for _, end in text.spans] for text in encoded],
+        "starts": [text.starts for text in encoded],
+        "ends": [text.ends for text in encoded],
         "correct": correct,
         "truncated": [text.truncated for text in encoded],
         "generated": [generated.get(i, "") for i in range(len(outputs))],
@@ -188,19 +198,19 @@ def score(
     return tables.frame(schema.OutputScores, columns)
 
 
-def _outputs(examples: pd.DataFrame) -> list[Output]:
+def _outputs(examples: pd.DataFrame) -> list[ScoredOutput]:
     outputs = []
     for number, row in enumerate(examples.itertuples()):
         before = prompt(row.instruction, row.input)
-        outputs.append(Output(number, TRUE_OUTPUT, before, row.output))
+        outputs.append(ScoredOutput(number, TRUE_OUTPUT, before, row.output))
         for choice, text in enumerate(row.choices):
-            outputs.append(Output(number, choice, before, text))
+            outputs.append(ScoredOutput(number, choice, before, text))
     return outputs
 
 
 def _encode(
     language_model: LanguageModel, prompts: Sequence[str], outputs: Sequence[str]
-) -> list[Encoded]:
+) -> list[EncodedOutput]:
     tokenizer, head = language_model.tokenizer, language_model.head
     spaces = ["" if not before or before[-1].isspace() else " " for before in prompts]
     befores = [before + space for before, space in zip(prompts, spaces, strict=True)]
@@ -218,7 +228,7 @@ def _encode(
         spans = [(max(begin - start, 0), end - start) for begin, end in covered[first:]]
         room = max(language_model.context - len(head) - len(spans), 0 if head else 1)
         cut = max(first - room, 0)
-        encoded.append(Encoded([*head, *ids[cut:first], *ids[first:]], spans, cut))
+        encoded.append(EncodedOutput([*head, *ids[cut:first], *ids[first:]], spans, cut))
     return encoded
 
 
@@ -273,7 +283,7 @@ def _next_tokens(
 
 def _generate(
     language_model: LanguageModel,
-    encoded: Sequence[Encoded],
+    encoded: Sequence[EncodedOutput],
     numbers: Sequence[int],
     batch_tokens: int,
 ) -> dict[int, str]:

@@ -13,7 +13,7 @@ ASSUMED_WORDS = 1e9  # of any other
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceCorpus:
     """A corpus, and the models that were trained on it.
 
     Attributes:
@@ -41,16 +41,16 @@ def world_name(number: int) -> str:
     return f"world{number}"
 
 
-def sources(options: Settings) -> dict[str, Source]:
+def sources(options: Settings) -> dict[str, SourceCorpus]:
     """Every corpus by name: the generated ones, then the studies whose corpus is named."""
     names = [world_name(number) for number in range(options.world.replicates)]
-    corpora = {name: Source(name, options.world.tokens, tuple(FAMILIES)) for name in names}
+    corpora = {name: SourceCorpus(name, options.world.tokens, tuple(FAMILIES)) for name in names}
     for name in STUDIES:
         study: DistmemStudy = getattr(options, name)
         if study.corpus:
             words = PUBLISHED_WORDS.get(study.corpus, ASSUMED_WORDS)
             scores = tuple(f"model{number}" for number in range(len(study.models)))
-            corpora[name] = Source(name, words, scores, study.parts, study)
+            corpora[name] = SourceCorpus(name, words, scores, study.parts, study)
     return corpora
 
 

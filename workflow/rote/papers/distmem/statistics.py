@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from rote.ledger import Sample
 from rote.papers.distmem.estimators import ESTIMATORS
-from rote.papers.distmem.families import LLAMA, NEOX, Family
+from rote.papers.distmem.families import LLAMA, NEOX, NetworkFamily
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.tasks import (
     FACTS,
@@ -21,8 +21,8 @@ from rote.papers.distmem.tasks import (
     TAIL,
     TASKS,
     TRANSLATION,
+    GeneratedTask,
     RankGroup,
-    Task,
 )
 from rote.papers.distmem.treatments import (
     CHANGED,
@@ -43,7 +43,7 @@ WHOLE_OUTPUT = 0  # in the column `n` of the table Audit
 # ---- reading the tables
 
 
-def ladder(tables: Tables, family: Family = NEOX) -> list[str]:
+def ladder(tables: Tables, family: NetworkFamily = NEOX) -> list[str]:
     """Networks of a family by size. Raises KeyError if the run holds none."""
     rows = generated(tables["memorization"])
     rows = rows[rows["family"] == family.name].drop_duplicates("model").sort_values("size")
@@ -53,7 +53,7 @@ def ladder(tables: Tables, family: Family = NEOX) -> list[str]:
 
 
 def rho(
-    tables: Tables, task: Task, model: str, *, column: str = "rho", **conditions: Any
+    tables: Tables, task: GeneratedTask, model: str, *, column: str = "rho", **conditions: Any
 ) -> pd.Series:
     """A column of the table MemorizationByVariant, by corpus.
 
@@ -74,7 +74,9 @@ def rho(
     return rows.set_index("source")[column].sort_index()
 
 
-def _change(tables: Tables, task: Task, family: Family = NEOX, **conditions: Any) -> pd.Series:
+def _change(
+    tables: Tables, task: GeneratedTask, family: NetworkFamily = NEOX, **conditions: Any
+) -> pd.Series:
     """ρ (or another column) of the largest network minus that of the smallest."""
     names = ladder(tables, family)
     largest = rho(tables, task, names[-1], **conditions)
@@ -89,7 +91,7 @@ def _smallest(tables: Tables) -> str:
     return ladder(tables)[0]
 
 
-def _of_model(tables: Tables, table: str, model: str, task: Task) -> pd.DataFrame:
+def _of_model(tables: Tables, table: str, model: str, task: GeneratedTask) -> pd.DataFrame:
     """Rows of a network and a task. Raises KeyError if there are none."""
     rows = generated(tables[table])
     rows = rows[(rows["model"] == model) & (rows["task"] == task.name)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Task:
+class GeneratedTask:
     """A task of the generated corpora.
 
     Attributes:
@@ -43,7 +43,7 @@ class RankGroup:
     end: float
 
 
-FACTS = Task(
+FACTS = GeneratedTask(
     "facts",
     (3, 5),
     wordings=(
@@ -58,8 +58,8 @@ FACTS = Task(
     ),
     is_ranked=True,
 )
-TRANSLATION = Task("translation", (2, 3), is_held_out=True, has_lexicon=True)
-REASONING = Task(
+TRANSLATION = GeneratedTask("translation", (2, 3), is_held_out=True, has_lexicon=True)
+REASONING = GeneratedTask(
     "reasoning",
     (3, 5),
     wordings=(
@@ -72,7 +72,7 @@ REASONING = Task(
     ),
     is_held_out=True,
 )
-TASKS: dict[str, Task] = {task.name: task for task in (FACTS, TRANSLATION, REASONING)}
+TASKS: dict[str, GeneratedTask] = {task.name: task for task in (FACTS, TRANSLATION, REASONING)}
 
 HEAD = RankGroup("head", "frequent", 0.25)
 MIDDLE = RankGroup("mid", "middling", 0.6)

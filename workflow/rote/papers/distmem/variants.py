@@ -23,7 +23,7 @@ from rote.papers.distmem.correlation import (
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
 from rote.papers.distmem.spans import span_logprobs
-from rote.papers.distmem.tasks import RANK_GROUPS, TASKS
+from rote.papers.distmem.tasks import RANK_GROUPS, TASKS, RankGroup
 
 # nats: above it a model is sure, and the order of its log-probabilities is noise
 SATURATED_LOGPROB = -0.05
@@ -60,7 +60,7 @@ NO_PARAMETER = math.nan
 
 
 @dataclass(frozen=True)
-class Variant:
+class MemorizationVariant:
     """A way of measuring memorization.
 
     Attributes:
@@ -170,11 +170,11 @@ def _window(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
             yield window, result
 
 
-def _rank_group(name: str) -> Callable[[ScoredPairs, DistmemAnalysis], Results]:
+def _rank_group(group: RankGroup) -> Callable[[ScoredPairs, DistmemAnalysis], Results]:
     """Only facts of one frequency group."""
 
     def measure(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
-        rows = scored.rank_groups == name
+        rows = scored.rank_groups == group.name
         if rows.any():
             yield NO_PARAMETER, _of_rows(scored, rows)
 
@@ -205,25 +205,23 @@ def _without_drops(result: Correlation, examples: np.ndarray) -> TaskGramMemoriz
     )
 
 
-VARIANTS: dict[str, Variant] = {
-    variant.name: variant
-    for variant in (
-        Variant("paper", "as defined", _paper),
-        Variant("smoothed", "smoothed, all pairs", _smoothed),
-        Variant("key", "one point per output n-gram", _key),
-        Variant("documents", "input counted in documents", _documents),
-        Variant("to_end", "score to the end of the text", _to_end),
-        Variant("infinity", "∞-gram", _infinity),
-        Variant("shared", "pairs that the ∞-gram scores", _shared),
-        Variant("cosine", "{:g} of the pairs, by cosine", _cosine),
-        Variant("aligned", "true translations", _aligned),
-        Variant("mined", "pairs of the mining data only", _mined),
-        Variant("unsaturated", "not yet sure only", _unsaturated),
-        Variant("window", "within {:g} words", _window),
-        *(Variant(g.name, f"{g.label} facts", _rank_group(g.name)) for g in RANK_GROUPS),
-        Variant("partial", "given both single counts", _partial),
-    )
-}
+_VARIANTS = (
+    MemorizationVariant("paper", "as defined", _paper),
+    MemorizationVariant("smoothed", "smoothed, all pairs", _smoothed),
+    MemorizationVariant("key", "one point per output n-gram", _key),
+    MemorizationVariant("documents", "input counted in documents", _documents),
+    MemorizationVariant("to_end", "score to the end of the text", _to_end),
+    MemorizationVariant("infinity", "∞-gram", _infinity),
+    MemorizationVariant("shared", "pairs that the ∞-gram scores", _shared),
+    MemorizationVariant("cosine", "{:g} of the pairs, by cosine", _cosine),
+    MemorizationVariant("aligned", "true translations", _aligned),
+    MemorizationVariant("mined", "pairs of the mining data only", _mined),
+    MemorizationVariant("unsaturated", "not yet sure only", _unsaturated),
+    MemorizationVariant("window", "within {:g} words", _window),
+    *(MemorizationVariant(g.name, f"{g.label} facts", _rank_group(g)) for g in RANK_GROUPS),
+    MemorizationVariant("partial", "given both single counts", _partial),
+)
+VARIANTS: dict[str, MemorizationVariant] = {variant.name: variant for variant in _VARIANTS}
 
 
 def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics import ladder
-from rote.papers.distmem.tasks import FACTS, REASONING, TRANSLATION, Task
+from rote.papers.distmem.tasks import FACTS, REASONING, TRANSLATION, GeneratedTask
 from rote.plotting import FAINT, PALETTE, log_ticks, points
 
 Tables = Mapping[str, pd.DataFrame]
@@ -17,7 +17,7 @@ SIZE = "parameters"
 RHO = "Spearman's ρ"
 
 
-def title(letter: str, task: Task, n: int | None = None) -> str:
+def title(letter: str, task: GeneratedTask, n: int | None = None) -> str:
     """`a  Facts` or `a  Facts, n = 3`."""
     name = task.name.capitalize()
     return f"{letter}  {name}" if n is None else f"{letter}  {name}, n = {n}"
@@ -29,7 +29,7 @@ def of_ladder(tables: Tables, name: str = "memorization") -> pd.DataFrame:
     return rows[rows["model"].isin(ladder(tables))]
 
 
-def select(rows: pd.DataFrame, task: Task, **conditions: Any) -> pd.DataFrame:
+def select(rows: pd.DataFrame, task: GeneratedTask, **conditions: Any) -> pd.DataFrame:
     """Rows of a task whose columns have these values."""
     rows = rows[rows["task"] == task.name]
     for name, value in conditions.items():
@@ -37,7 +37,7 @@ def select(rows: pd.DataFrame, task: Task, **conditions: Any) -> pd.DataFrame:
     return rows
 
 
-def trained(rows: pd.DataFrame, task: Task, **conditions: Any) -> pd.DataFrame:
+def trained(rows: pd.DataFrame, task: GeneratedTask, **conditions: Any) -> pd.DataFrame:
     """Rows of trained networks on a task, by default the paper's definition at its first n."""
     defaults = {"n": task.n, "variant": "paper", "snapshot": 1.0}
     return select(rows, task, **(defaults | conditions))
