@@ -17,26 +17,28 @@ include: "distmem_inputs.smk"
 
 rule distmem_synthesize_corpus:
     output:
-        corpus=f"{DISTMEM}/world{{number}}/corpus.jsonl",
-        facts=f"{DISTMEM}/world{{number}}/facts.parquet",
-        examples=f"{DISTMEM}/world{{number}}/examples.parquet",
-        lexicon=f"{DISTMEM}/world{{number}}/lexicon.parquet",
+        corpus=f"{DISTMEM}/{{source}}/corpus.jsonl",
+        facts=f"{DISTMEM}/{{source}}/facts.parquet",
+        examples=f"{DISTMEM}/{{source}}/examples.parquet",
+        lexicon=f"{DISTMEM}/{{source}}/lexicon.parquet",
     log:
-        "results/{run}/logs/distmem_synthesize_corpus_{number}.log",
+        "results/{run}/logs/distmem_synthesize_corpus_{source}.log",
     benchmark:
-        "results/{run}/benchmarks/distmem_synthesize_corpus_{number}.tsv"
+        "results/{run}/benchmarks/distmem_synthesize_corpus_{source}.tsv"
     wildcard_constraints:
-        number="|".join(map(str, range(CONFIG.distmem.world.replicates))),
+        source="|".join(DISTMEM_WORLDS),
     resources:
         gpu=0,
         mem_mb=2000,
         runtime=10,
     params:
+        number=lambda wildcards: DISTMEM_WORLDS.index(wildcards.source),
         folder=subpath(output.corpus, parent=True),
         job=job("distmem:synthesize_corpus", "distmem.world"),
     shell:
         rote(
-            "distmem synthesize-corpus --number {wildcards.number} --out {params.folder:q}"
+            "distmem synthesize-corpus --source {wildcards.source} --number {params.number}"
+            " --out {params.folder:q}"
         )
 
 

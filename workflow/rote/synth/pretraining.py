@@ -127,6 +127,7 @@ class _Words:
         self.syllables = [c + v for c, v in product(_CONSONANTS, _VOWELS)]
 
     def take(self, number: int, syllables: int) -> list[str]:
+        """So many new words. Raises InputError if there are too few."""
         if number > len(self.syllables) ** syllables // 2:
             raise InputError(
                 f"{number} distinct words of {syllables} syllables are too many; ask for fewer "
@@ -188,6 +189,7 @@ class _Language:
 
     @property
     def words(self) -> list[str]:
+        """Of both languages."""
         both = [*self.adjectives_to[0], *self.adjectives_to[1], *self.nouns_to, *self.verbs_to]
         return [*self.adjectives, *self.nouns, *self.verbs, *both]
 
@@ -400,6 +402,7 @@ class _Writer:
         }
 
     def fact(self, draws: _Draws, i: int) -> _Document:
+        """A statement of a fact."""
         fact = self.facts[draws.fact[i]]
         is_true = draws.uniform[i] < fact.fidelity
         value = fact.object if is_true else fact.distractors[draws.distractor[i]]
@@ -407,12 +410,14 @@ class _Writer:
         return _Document("fact", text, fact.fact, fact.entity)
 
     def mention(self, draws: _Draws, i: int) -> _Document:
+        """A subject among fillers."""
         entity = int(draws.entity[i])
         fillers = list(self.rng.choice(self.topics.fillers, 6, p=self.filler_weights))
         text = " ".join([*fillers[:3], "of", self.subjects[entity], *fillers[3:]])
         return _Document("mention", text, entity=entity)
 
     def sentence(self, kind: str, form: str, draws: _Draws, i: int) -> _Document | None:
+        """A sentence, its translation, or both."""
         language, sentence = self.topics.language, draws.sentence[i]
         if tuple(sentence) in self.topics.held_out.sentences:
             return None
@@ -420,6 +425,7 @@ class _Writer:
         return _Document(kind, form.format(source=source, target=target))
 
     def sum(self, draws: _Draws, i: int) -> _Document | None:
+        """A word problem and its solution."""
         x, y, w = draws.sum[i].tolist()
         if (x, y, w) in self.topics.held_out.sums:
             return None

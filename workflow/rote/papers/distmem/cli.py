@@ -34,16 +34,17 @@ Steps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
 @verb(app, settings.DistmemWorld)
 def synthesize_corpus(
     run: Job,
-    number: Annotated[int, typer.Option(help="Number of the corpus.", min=0)],
+    source: Name,
+    number: Annotated[int, typer.Option(help="Number of its random stream.", min=0)],
     out: OutFolder,
 ):
     """A generated corpus: documents, facts, examples of the tasks, and the lexicon."""
-    from rote.papers.distmem import corpora, sources, world
+    from rote.papers.distmem import corpora, world
 
     generated = world.synthesize(run.settings, run.seed, number)
     corpora.write(out / "corpus.jsonl", generated.documents)
     frames = {
-        "facts": world.facts(generated, sources.world_name(number)),
+        "facts": world.facts(generated, source),
         "examples": world.examples(generated, run.seed, number),
         "lexicon": generated.lexicon,
     }

@@ -14,7 +14,11 @@ from rote.papers.distmem.settings import DistmemStudy
 
 
 def write(path: Path, documents: pd.DataFrame) -> None:
-    """One JSON object per line: id, kind, fact, entity, text."""
+    """Write documents as JSON lines: id, kind, fact, entity, text.
+
+    Args:
+        documents: of `rote.synth.pretraining.PretrainingWorld`.
+    """
     with atomic(path) as temporary, temporary.open("w") as file:
         for number, row in enumerate(documents.itertuples()):
             record = {

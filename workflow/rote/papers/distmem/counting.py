@@ -38,6 +38,12 @@ def count(
     """The table TaskGramCounts, row by row of TaskGrams.
 
     Input n-grams are counted in the stream without stop words where these apply.
+
+    Args:
+        corpus: in words.
+        pairs: the table TaskGrams.
+        options: its stop words and windows.
+        scan: how the corpus is read.
     """
     counts = np.zeros((len(pairs), len(COUNTED)), np.int64)
     in_windows = np.zeros((len(pairs), len(options.windows)), np.int64)
@@ -74,6 +80,10 @@ def part_record(pairs: pd.DataFrame, scan: CorpusScan) -> dict[str, Any]:
 
 def total(parts: Sequence[Path], pairs: Path) -> pd.DataFrame:
     """Sum of the counts of all parts of a corpus, as the table TaskGramCounts.
+
+    Args:
+        parts: files of `count`, with the provenance of `part_record`.
+        pairs: file of the table TaskGrams that they counted.
 
     Raises:
         InputError: naming a part that counted other pairs, or a shard for the second time.

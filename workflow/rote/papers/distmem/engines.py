@@ -32,6 +32,10 @@ def token_stream(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Zipf-distributed token ids with repeated phrases, in documents of about 250 tokens.
 
+    Args:
+        tokens: length of the stream.
+        types: distinct ids, at most.
+
     Returns:
         (tokens,) uint32 ids, and (documents + 1,) offsets.
     """
@@ -49,7 +53,13 @@ def token_stream(
 def close_pairs(
     rng: np.random.Generator, tokens: np.ndarray, number: int, n: int = 3
 ) -> list[tuple[Gram, Gram]]:
-    """Pairs of n-grams at most 100 tokens apart somewhere, so that many share documents."""
+    """Pairs of n-grams at most 100 tokens apart somewhere, so that many share documents.
+
+    Args:
+        tokens: ids of the stream.
+        number: of pairs.
+        n: length of the n-grams, tokens.
+    """
     first = rng.integers(0, len(tokens) - MAX_DISTANCE - n, number)
     second = first + rng.integers(n, MAX_DISTANCE, number)
     return [
@@ -66,7 +76,15 @@ def _distinct(pairs: Pairs) -> list[Gram]:
 
 
 def count_by_dictionary(tokens: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """Brute force: a dictionary from every n-gram of the pairs to the set of its documents."""
+    """Brute force: a dictionary from every n-gram of the pairs to the set of its documents.
+
+    Args:
+        tokens, offsets: of `token_stream`.
+        pairs: of `close_pairs`.
+
+    Returns:
+        (pairs,) documents that hold both n-grams.
+    """
     grams = set(_distinct(pairs))
     documents: dict[Gram, set[int]] = defaultdict(set)
     ids = tokens.tolist()
@@ -80,7 +98,7 @@ def count_by_dictionary(tokens: np.ndarray, offsets: np.ndarray, pairs: Pairs) -
 
 
 def count_by_suffixes(tokens: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """A suffix array, then the documents of both n-grams' positions."""
+    """A suffix array, then the documents of both n-grams' positions; see `count_by_dictionary`."""
     order = ngrams.suffix_array(tokens, offsets, int(tokens.max()) + 1)
     document = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     documents = {}

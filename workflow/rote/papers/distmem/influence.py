@@ -126,6 +126,11 @@ def choose(
 
     If there are fewer documents than `limits` says, all are used; an example without documents of a
     kind is left out.
+
+    Args:
+        options: its stop words.
+        limits: examples per task, and documents per example and kind.
+        rng: draws examples, then documents.
     """
     tests = corpus.examples[corpus.examples["part"] == "test"].set_index(["task", "example"])
     traced = []
@@ -182,6 +187,10 @@ def measure(model: LanguageModel, examples: Sequence[TracedExample]) -> pd.DataF
 
     The loss of a text is −log P(s_y | what precedes it); influence is the dot product of the
     gradients over all parameters. The mean of the products is the product with the mean gradient.
+
+    Args:
+        model: at one snapshot.
+        examples: of `choose`.
 
     Returns:
         Columns `PRODUCTS` (means over documents) and `COSINES`, one row per example.

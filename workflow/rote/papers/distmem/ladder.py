@@ -104,7 +104,12 @@ def read(folders: Sequence[Path]) -> list[TrainingCorpus]:
 
 
 def vocabulary(corpus: ngrams.Corpus, examples: pd.DataFrame) -> list[str]:
-    """The separator, the corpus's words in its own order, and words that only examples use."""
+    """The separator, the corpus's words in its own order, and words that only examples use.
+
+    Args:
+        corpus: in tokens.
+        examples: the table TaskExamples.
+    """
     columns = [examples["instruction"], examples["input"], examples["output"]]
     others: set[str] = set()
     for text in pd.concat([*columns, examples["choices"].explode().dropna()]):
@@ -140,7 +145,13 @@ def train_rung(
     seed: int,
     training: LadderTraining,
 ) -> TrainedStack:
-    """Train a network of one size on every generated corpus, stacked."""
+    """Train a network of one size on every generated corpus, stacked.
+
+    Args:
+        corpora: of `read`.
+        seed: of the initial weights.
+        training: where it runs and saves its state.
+    """
     rngs = [initialization(seed, rung, number) for number in range(len(corpora))]
     streams = [corpus.stream for corpus in corpora]
     return fit(rung, streams, len(corpora[0].words), options, rngs, training)

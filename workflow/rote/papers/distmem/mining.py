@@ -109,7 +109,12 @@ def mine(
 
 
 def highest_cosine(pairs: pd.DataFrame, share: float) -> np.ndarray:
-    """Mask of the pairs of highest cosine, a share of those of each task and n."""
+    """Mask of the pairs of highest cosine, (pairs,).
+
+    Args:
+        pairs: columns task, n, cosine.
+        share: of the pairs of each task and n.
+    """
     cosines, mask = pairs["cosine"].to_numpy(), np.zeros(len(pairs), bool)
     for rows in pairs.groupby(["task", "n"]).indices.values():
         mask[rows] = cosines[rows] >= np.quantile(cosines[rows], 1 - share, method="higher")
@@ -228,7 +233,15 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def aligned(pairs: pd.DataFrame, lexicon: Mapping[str, set[str]]) -> np.ndarray:
-    """Mask of pairs whose output words are translations of their input words, one for one."""
+    """Mask of pairs whose output words are translations of their input words, one for one.
+
+    Args:
+        pairs: columns input_gram, output_gram.
+        lexicon: translations of each word.
+
+    Returns:
+        (pairs,) bool.
+    """
     mask = []
     for x, y in zip(pairs["input_gram"], pairs["output_gram"], strict=True):
         left, right = x.split(), y.split()

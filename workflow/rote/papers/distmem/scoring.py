@@ -127,7 +127,12 @@ def score_family(
 def score_pretrained(
     study: DistmemStudy, number: int, examples: pd.DataFrame, device: str
 ) -> pd.DataFrame:
-    """The table OutputScores of a study's model, by number, on the test examples."""
+    """The table OutputScores of a study's model on the test examples.
+
+    Args:
+        number: of the model in the study's list.
+        examples: the table TaskExamples.
+    """
     name, _, revision = study.models[number].partition("@")
     model = load(name, device, revision or "main", fast=False)
     tests = examples[examples["part"] == "test"]

@@ -36,14 +36,9 @@ class SourceCorpus:
         return self.study is None
 
 
-def world_name(number: int) -> str:
-    """Name of a generated corpus."""
-    return f"world{number}"
-
-
 def sources(options: Settings) -> dict[str, SourceCorpus]:
     """Every corpus by name: the generated ones, then the studies whose corpus is named."""
-    names = [world_name(number) for number in range(options.world.replicates)]
+    names = [f"world{number}" for number in range(options.world.replicates)]
     corpora = {name: SourceCorpus(name, options.world.tokens, tuple(FAMILIES)) for name in names}
     for name in STUDIES:
         study: DistmemStudy = getattr(options, name)

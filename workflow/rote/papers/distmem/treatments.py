@@ -56,7 +56,12 @@ class ChangedCorpus(NamedTuple):
 
 
 def assign(facts: pd.DataFrame, every: int) -> pd.Series:
-    """Name of the treatment by fact: of every `every` facts by rank one gets each treatment."""
+    """Name of the treatment by fact.
+
+    Args:
+        facts: columns fact, rank.
+        every: of so many facts by rank, one gets each treatment.
+    """
     position = (facts["rank"] % every).to_numpy()
     step = max(every // len(TREATMENTS), 1)
     treatment = pd.Series(KEPT.name, index=facts["fact"])

@@ -13,7 +13,11 @@ MAX_REWORDED = 100  # examples that every wording is tried on
 
 
 def synthesize(options: DistmemWorld, seed: int, number: int) -> pretraining.PretrainingWorld:
-    """A generated corpus by its number."""
+    """A generated corpus.
+
+    Args:
+        number: of its random stream.
+    """
     sizes = options.model_dump(exclude={"replicates"})
     return pretraining.make(generator(seed, "distmem", "world", number), **sizes)
 
@@ -27,7 +31,11 @@ def facts(world: pretraining.PretrainingWorld, source: str) -> pd.DataFrame:
 
 
 def examples(world: pretraining.PretrainingWorld, seed: int, number: int) -> pd.DataFrame:
-    """The table TaskExamples: tests, mining data, and tests in other wordings."""
+    """The table TaskExamples: tests, mining data, and tests in other wordings.
+
+    Args:
+        number: of the corpus's random stream.
+    """
     rng = generator(seed, "distmem", "prompts", number)
     parts = [world.tests.assign(part="test"), world.mining.assign(part="mining")]
     for task in TASKS.values():
