@@ -366,6 +366,9 @@ def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
     assert counts.loc[row, "second_documents"] == sum("small mice at" in text for text in texts)
     memorization = result["memorization"].set_index(["n", "variant"])
     assert memorization.loc[(3, "paper"), "dropped_zero_input"] > 0
+    assert memorization.loc[(3, "window"), "parameter"].tolist() == [5, 10, 15]
+    assert memorization.loc[(3, "cosine"), "parameter"].tolist() == [0.75, 0.5, 0.25]
+    assert memorization.loc[[(3, "paper")], "parameter"].isna().all()
     assert set(result["performance"]["model"]) == {small_lm.name + "@main"}
     assert (result["memorization"]["points"] <= len(pairs)).all()
     part, out = tmp_path / "part1.parquet", tmp_path / "x.parquet"

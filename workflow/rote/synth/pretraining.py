@@ -224,7 +224,8 @@ def _sums(rng: np.random.Generator, number: int) -> np.ndarray:
 
     x has two digits, z is below 100, u is not negative.
     """
-    weights, sums = _zipf(10, 0.7), np.empty((0, 3), np.int64)
+    weights = _zipf(10, 0.7)
+    sums = np.empty((0, 3), np.int64)
     while len(sums) < number:
         digits = rng.choice(10, (2 * number, 6), p=weights)
         drawn = digits[:, ::2] * 10 + digits[:, 1::2]
@@ -251,7 +252,8 @@ class _HeldOut:
     """Sentences and sums for tests and for mining, which the corpus never uses."""
 
     def __init__(self, language: _Language, things: list[str]):
-        self.language, self.things = language, things
+        self.language = language
+        self.things = things
         self.sentences: set[tuple] = set()
         self.sums: set[tuple] = set()
         self.rows: dict[str, list[dict]] = {}
@@ -307,7 +309,8 @@ def _questions(rng: np.random.Generator, facts: pd.DataFrame, fillers: list[str]
 
     The filler before `answer :` belongs to the instruction, not to the input.
     """
-    weights, rows = _zipf(FILLERS, 1.0), []
+    weights = _zipf(FILLERS, 1.0)
+    rows = []
     for fact in facts.itertuples():
         between = " ".join(rng.choice(fillers, rng.integers(1, 3), p=weights))
         rows.append(
@@ -338,10 +341,8 @@ def statement(rng: np.random.Generator, fact: Any, value: str, fillers: list[str
         return list(rng.choice(fillers, rng.integers(low, high + 1), p=weights))
 
     form, article = rng.random(), rng.random()
-    inner, outer = (
-        f"{fact.relation} of the {fact.subject}",
-        f"the {fact.relation} of {fact.subject}",
-    )
+    inner = f"{fact.relation} of the {fact.subject}"
+    outer = f"the {fact.relation} of {fact.subject}"
     if form < 0.6:
         question = inner if article < 0.4 else outer
         return " ".join(["question :", question, "?", *filler(0, 3), "answer :", value])
@@ -387,7 +388,8 @@ class _Writer:
     """Writes documents of each kind from random numbers; None where an example is held out."""
 
     def __init__(self, rng: np.random.Generator, topics: _Topics):
-        self.rng, self.topics = rng, topics
+        self.rng = rng
+        self.topics = topics
         self.facts = list(topics.facts.itertuples())
         subjects = topics.facts.drop_duplicates("entity").sort_values("entity")["subject"]
         self.subjects = subjects.tolist()
@@ -418,7 +420,8 @@ class _Writer:
 
     def sentence(self, kind: str, form: str, draws: _Draws, i: int) -> _Document | None:
         """A sentence, its translation, or both."""
-        language, sentence = self.topics.language, draws.sentence[i]
+        language = self.topics.language
+        sentence = draws.sentence[i]
         if tuple(sentence) in self.topics.held_out.sentences:
             return None
         source, target = language.source(sentence), language.target(sentence)
@@ -440,7 +443,8 @@ def _documents(rng: np.random.Generator, tokens: int, topics: _Topics) -> pd.Dat
     mentions /= mentions.sum()
     writer = _Writer(rng, topics)
     kinds = [writer.kinds[kind] for kind in SHARES]
-    shares, frequency = np.array(list(SHARES.values())), topics.facts["frequency"].to_numpy()
+    shares = np.array(list(SHARES.values()))
+    frequency = topics.facts["frequency"].to_numpy()
     documents: list[_Document] = []
     n_tokens = 0
     while n_tokens < tokens:

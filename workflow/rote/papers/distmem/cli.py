@@ -155,7 +155,8 @@ def count_pairs(
     from rote import ngrams
     from rote.papers.distmem import counting
 
-    corpus, frame = ngrams.Corpus.open(words), tables.read(pairs)
+    corpus = ngrams.Corpus.open(words)
+    frame = tables.read(pairs)
     with meter("count", "tokens") as shown:
         shards = range(part, len(corpus.shards), parts)
         scan = counting.CorpusScan(shards, run.threads, shown.advance)

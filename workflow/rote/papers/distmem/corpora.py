@@ -66,7 +66,8 @@ def tokenize_study(study: DistmemStudy, words: Path, tokens: Path) -> None:
     Raises:
         InputError: if the study names no corpus.
     """
-    texts, model = with_corpus(study).corpus, study.models[0].partition("@")[0]
+    texts = with_corpus(study).corpus
+    model = study.models[0].partition("@")[0]
     reading = {"column": study.column, "split": "blank", "shard_tokens": study.shard_tokens}
     _tokenize(words, texts, ngrams.Analyser(), **reading)
     _tokenize(tokens, texts, ngrams.Analyser("token", tokenizer=model), **reading)

@@ -45,7 +45,8 @@ def _pretrained(s: Settings, where: Where) -> float:
 
 def _infinity(s: Settings, where: Where) -> float:
     """Tokens whose suffixes are sorted."""
-    source, shards = _source(s, where), s.analysis.infinity_shards
+    source = _source(s, where)
+    shards = s.analysis.infinity_shards
     if source.study is None or not shards:
         return source.words
     return min(source.words, shards * source.study.shard_tokens)

@@ -88,10 +88,13 @@ def total(parts: Sequence[Path], pairs: Path) -> pd.DataFrame:
     Raises:
         InputError: naming a part that counted other pairs, or a shard for the second time.
     """
-    queries, shards = checksum(tables.read(pairs)), set()
-    counts, in_windows = 0, 0
+    queries = checksum(tables.read(pairs))
+    shards = set()
+    counts = 0
+    in_windows = 0
     for path in parts:
-        record, frame = tables.provenance(path), tables.read(path)
+        record = tables.provenance(path)
+        frame = tables.read(path)
         if record["queries"] != queries:
             raise InputError(f"{path} counted other pairs than {pairs} holds; count again")
         if twice := shards & set(record["shards"]):

@@ -191,7 +191,8 @@ def table(seed: int) -> pd.DataFrame:
     ids, offsets = token_stream(rng, TOKENS, TYPES)
     pairs = close_pairs(rng, ids, PAIRS)
     truth = count_by_dictionary(ids, offsets, pairs)
-    rows, shares = [], truth > 0
+    rows = []
+    shares = truth > 0
     with tempfile.TemporaryDirectory() as folder:
         stream = store(Path(folder), ids, offsets, pairs)
         for engine in ENGINES:

@@ -119,7 +119,8 @@ def _task_gram(facts: FactQuestions) -> np.ndarray:
 
 
 def _task_gram_smoothed(facts: FactQuestions) -> np.ndarray:
-    options, documents = facts.options, facts.corpus.documents
+    options = facts.options
+    documents = facts.corpus.documents
     return ratio_log(facts.pairs, Measure(smoothing=options.smoothing, documents=documents))
 
 
@@ -149,7 +150,8 @@ def _answer(facts: FactQuestions) -> np.ndarray:
 
 def bm25(facts: FactQuestions) -> np.ndarray:
     """Log of BM25 of the question, summed over the best documents that hold the answer."""
-    terms, scores = facts.terms, np.full(len(facts.questions), np.nan)
+    terms = facts.terms
+    scores = np.full(len(facts.questions), np.nan)
     idf = terms.idf()
     for row, (question, answer) in enumerate(zip(facts.questions, facts.answers, strict=True)):
         documents = _holding(facts, answer)
@@ -167,7 +169,8 @@ def bm25(facts: FactQuestions) -> np.ndarray:
 
 def embedding_density(facts: FactQuestions) -> np.ndarray:
     """Log density of the question among the LSA embeddings of documents that hold the answer."""
-    terms, density = facts.terms, np.full(len(facts.questions), np.nan)
+    terms = facts.terms
+    density = np.full(len(facts.questions), np.nan)
     words = list(terms.column)
     embed = mining.lsa(facts.corpus, words, facts.options.dimensions)
     vectors = embed(words)

@@ -24,7 +24,8 @@ def performance(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFram
     is_shortest = corpus.pairs.groupby("task")["n"].transform("min") == corpus.pairs["n"]
     shortest = corpus.pairs[is_shortest].groupby(["task", "example"])
     documents = shortest["pair_documents"].sum()
-    tests, scores = corpus.tests, corpus.test_scores
+    tests = corpus.tests
+    scores = corpus.test_scores
     tested = scores["task"].isin(tests.index.get_level_values("task"))
     scores = scores[(scores["snapshot"] == 1.0) & tested]
     scores = scores.assign(total=scores["logprobs"].map(np.sum))

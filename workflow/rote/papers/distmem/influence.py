@@ -90,23 +90,23 @@ def trace(
         models: folder of <network>/<corpus>/<share>.
     """
     networks = rungs(options.ladder, NEOX)
-    snapshots, frames = options.ladder.snapshots, []
+    snapshots = options.ladder.snapshots
+    frames = []
     for folder in folders:
         corpus = read(folder)
         rng = generator(seed, "distmem", "influence", corpus.name)
         examples = choose(corpus, options.analysis, options.influence, rng)
         for number in options.influence.networks:
             name = networks[number].name
-            total, size = 0, 0
+            total = 0
             for share in snapshots:
                 path = models / name / snapshot_path(corpus.name, share)
                 model = scoring.load(str(path), device)
                 total = total + measure(model, examples)
-                size = model.size
             columns = {
                 "source": corpus.name,
                 "model": name,
-                "size": size,
+                "size": model.size,
                 "task": [example.task for example in examples],
                 "example": [example.example for example in examples],
                 "documents": [len(example.with_pair) for example in examples],

@@ -188,7 +188,8 @@ def fit(
         rngs,
         training.device,
     )
-    models, shortest = len(streams), min(map(len, streams))
+    models = len(streams)
+    shortest = min(map(len, streams))
     step_tokens = options.batch * options.length
     steps = (shortest - 1) // step_tokens
     if steps < 1:

@@ -115,7 +115,8 @@ def highest_cosine(pairs: pd.DataFrame, share: float) -> np.ndarray:
         pairs: columns task, n, cosine.
         share: of the pairs of each task and n.
     """
-    cosines, mask = pairs["cosine"].to_numpy(), np.zeros(len(pairs), bool)
+    cosines = pairs["cosine"].to_numpy()
+    mask = np.zeros(len(pairs), bool)
     for rows in pairs.groupby(["task", "n"]).indices.values():
         mask[rows] = cosines[rows] >= np.quantile(cosines[rows], 1 - share, method="higher")
     return mask
@@ -184,7 +185,8 @@ def _information_vectors(
     rank = min(dimensions, max(size - 1, 1))
     if size <= 2 or not together.nnz:
         return np.zeros((size, rank))
-    frequency, cells = together.diagonal(), sparse.coo_matrix(together)
+    frequency = together.diagonal()
+    cells = sparse.coo_matrix(together)
     a, b = cells.coords
     ratio = cells.data * n_documents / (frequency[a] * frequency[b])
     positive = np.where(a == b, 0, np.maximum(np.log(ratio), 0))

@@ -109,7 +109,8 @@ def score_family(
         corpus: folder of the corpus, whose examples are scored: the tests, and by trained networks
             those in other wordings.
     """
-    examples, parts = tables.read(corpus / "examples.parquet"), []
+    examples = tables.read(corpus / "examples.parquet")
+    parts = []
     for rung in rungs(options, family):
         for share in options.snapshots:
             is_final = share == 1.0
@@ -216,7 +217,8 @@ def _outputs(examples: pd.DataFrame) -> list[ScoredOutput]:
 def _encode(
     language_model: LanguageModel, prompts: Sequence[str], outputs: Sequence[str]
 ) -> list[EncodedOutput]:
-    tokenizer, head = language_model.tokenizer, language_model.head
+    tokenizer = language_model.tokenizer
+    head = language_model.head
     spaces = ["" if not before or before[-1].isspace() else " " for before in prompts]
     befores = [before + space for before, space in zip(prompts, spaces, strict=True)]
     texts = [before + output for before, output in zip(befores, outputs, strict=True)]
@@ -293,7 +295,8 @@ def _generate(
     batch_tokens: int,
 ) -> dict[int, str]:
     """The model's own outputs, by number: greedy, a little longer than the true output at most."""
-    tokenizer, device = language_model.tokenizer, language_model.device
+    tokenizer = language_model.tokenizer
+    device = language_model.device
     paddings = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
     padding = next(token for token in paddings if token is not None)
     prompts = {i: encoded[i].prompt_ids for i in numbers}

@@ -84,7 +84,8 @@ def change(
         facts: the table CorpusFacts.
         treatment: of `assign`.
     """
-    texts, fillers = documents["text"].tolist(), _fillers(documents)
+    texts = documents["text"].tolist()
+    fillers = _fillers(documents)
     states = documents["fact"].to_numpy()
     entity = documents[states >= 0].groupby("fact")["entity"].first()
     remaining = documents.loc[states >= 0, "fact"].value_counts()

@@ -121,7 +121,8 @@ def _to_end(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
 
 def _infinity(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
     """The ∞-gram instead of the task-gram model, one point per (example, s_y)."""
-    pairs, has_value = scored.pairs, np.isfinite(scored.infinity_logprobs)
+    pairs = scored.pairs
+    has_value = np.isfinite(scored.infinity_logprobs)
     first = ~pairs.duplicated(["example", "output_gram"]).to_numpy()
     rows = first & has_value & np.isfinite(scored.logprobs)
     examples = pairs["example"].to_numpy()[rows]

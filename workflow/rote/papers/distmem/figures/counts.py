@@ -32,9 +32,11 @@ def bias(tables: Tables) -> Canvas:
     axes[0, 1].axvline(0, color=FAINT, linewidth=0.8)
     axes[0, 1].set(title="b  P against the input's count", xlabel="Spearman(log P, log C(s_x))")
     axes[0, 1].legend(fontsize=7)
-    ax, rows = axes[0, 2], of_ladder(tables)
+    ax = axes[0, 2]
+    rows = of_ladder(tables)
     for task in TASKS.values():
-        color, smoothed = COLOR[task.name], trained(rows, task, variant="smoothed")
+        color = COLOR[task.name]
+        smoothed = trained(rows, task, variant="smoothed")
         rho_line(ax, trained(rows, task), f"{task.name}, dropped", color=color)
         rho_line(ax, smoothed, f"{task.name}, smoothed", color=color, marker="s")
     rho_axes(ax, "c  Memorization either way", fontsize=6)

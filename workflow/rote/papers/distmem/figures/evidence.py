@@ -112,7 +112,8 @@ def ablation(tables: Tables) -> Canvas:
     added = rows[rows["treatment"] == INJECTED.name]
     statements = added["documents_after"].clip(lower=1)
     means = added["logprob"].groupby(added["documents_after"]).mean()
-    ax, color = axes[0, 2], PALETTE[2]
+    ax = axes[0, 2]
+    color = PALETTE[2]
     ax.scatter(statements, added["logprob"], s=14, color=color, linewidths=0, label="one fact")
     ax.plot(means.index.to_numpy().clip(min=1), means, color=INK, linewidth=1, label="mean")
     ax.set(
@@ -144,7 +145,8 @@ def _treatment_panel(ax: Axes, rows: pd.DataFrame) -> None:
 
 def estimators(tables: Tables) -> Canvas:
     """Simpler estimates of a fact from the corpus, beside the task-gram ratio."""
-    rows, names = of_ladder(tables, "estimators"), ladder(tables)
+    rows = of_ladder(tables, "estimators")
+    names = ladder(tables)
     means = rows.groupby(["estimator", "model"])["rho"].mean().unstack()
     means = means[names].sort_values(names[-1])
     canvas, axes = panels(1, 2, width=4.3, height=3.6, width_ratios=[1.15, 1])

@@ -46,7 +46,8 @@ OPTIONS = ("paper", "key", "to_end", "documents", "mined", "smoothed", "unsatura
 def performance(tables: Tables) -> Canvas:
     """Task performance against the documents that hold an example's pairs (Fig. 3)."""
     canvas, axes = panels(1, 4, width=2.9, height=3.0)
-    rows, names = of_ladder(tables, "performance"), ladder(tables)
+    rows = of_ladder(tables, "performance")
+    names = ladder(tables)
     rare = select(rows, FACTS, group=TAIL.name)
     _performance_panel(axes[0, 0], select(rows, FACTS), "correct", names)
     _performance_panel(axes[0, 1], select(rows, TRANSLATION), "correct", names)
@@ -86,7 +87,8 @@ def memorization(tables: Tables) -> Canvas:
     cells = (("a", FACTS, axes[0, 0]), ("d", TRANSLATION, axes[1, 0]), ("e", REASONING, axes[1, 1]))
     for letter, task, ax in cells:
         short, long = task.lengths
-        color, infinity = COLOR[task.name], trained(rows, task, variant="infinity")
+        color = COLOR[task.name]
+        infinity = trained(rows, task, variant="infinity")
         unsaturated = trained(rows, task, variant="unsaturated")
         rho_line(ax, trained(rows, task), f"n = {short}", color=color)
         rho_line(ax, trained(rows, task, n=long), f"n = {long}", color=PALETTE[4], marker="s")
@@ -114,7 +116,8 @@ def _novel_panel(ax: Axes, rows: pd.DataFrame) -> None:
     """Pairs in no document that networks generate."""
     rows = select(rows, TRANSLATION)
     if len(rows):
-        color, label = COLOR[TRANSLATION.name], "correct: in the true translation"
+        color = COLOR[TRANSLATION.name]
+        label = "correct: in the true translation"
         points(ax, rows, "size", "novel_correct", color=color, label=label)
         points(ax, rows, "size", "novel", color=FAINT, marker="s", label="all")
         ax.legend(fontsize=7)
@@ -136,7 +139,8 @@ def thresholds(tables: Tables) -> Canvas:
         aligned = trained(rows, task, variant="aligned")
         rho_line(ax, aligned, VARIANTS["aligned"].label, color=INK, marker="s")
         rho_axes(ax, title(letter, task, task.n))
-    ax, mining = axes[0, 2], generated(tables["mining"])
+    ax = axes[0, 2]
+    mining = generated(tables["mining"])
     mining = mining[mining["n"] == TRANSLATION.n]
     for column, color in (("precision", PALETTE[0]), ("recall", PALETTE[3])):
         points(ax, mining, "share", column, color=color, label=column)
@@ -173,7 +177,8 @@ def options(tables: Tables) -> Canvas:
 def dynamics(tables: Tables) -> Canvas:
     """Memorization during training, and of the second family."""
     canvas, axes = panels(1, 3, width=3.2, height=2.9)
-    rows, names = of_ladder(tables), ladder(tables)
+    rows = of_ladder(tables)
+    names = ladder(tables)
     for ax, letter, task in ((axes[0, 0], "a", FACTS), (axes[0, 1], "b", TRANSLATION)):
         of_task = select(rows, task, variant="paper", n=task.n)
         for name, color in zip(names, shade(len(names)), strict=True):
