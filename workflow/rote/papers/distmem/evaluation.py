@@ -13,8 +13,7 @@ from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
 from rote.papers.distmem.tasks import TASKS, prompt
 
-WHOLE_OUTPUT = 0  # in the column `n` of the table Audit
-AUDITED_LENGTHS = (WHOLE_OUTPUT, 8, 14)
+AUDITED_LENGTHS = (schema.WHOLE_OUTPUT, 8, 14)
 PROMPT_GRAM = 3  # words
 RHO = Measure(resamples=0)
 

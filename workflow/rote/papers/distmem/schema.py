@@ -4,6 +4,8 @@ from typing import ClassVar
 
 from rote.core.tables import Table, column
 
+WHOLE_OUTPUT = 0  # in the column `n` of the table Audit
+
 
 class CorpusFacts(Table):
     """One fact of a generated corpus."""

@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 from rote.ledger import Sample
 from rote.papers.distmem.estimators import ESTIMATORS
 from rote.papers.distmem.families import LLAMA, NEOX, NetworkFamily
+from rote.papers.distmem.schema import WHOLE_OUTPUT
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.tasks import (
     FACTS,
@@ -37,7 +38,6 @@ from rote.papers.distmem.treatments import (
 )
 
 Tables = Mapping[str, pd.DataFrame]
-WHOLE_OUTPUT = 0  # in the column `n` of the table Audit
 
 
 # ---- reading the tables
