@@ -189,17 +189,18 @@ def project(tmp_path) -> Path:
 def examples_of(*rows: tuple[str, str], task: str = "t", part: str = "test"):
     """Rows of a task's examples, from pairs of input and output."""
     import pandas as pd
-    from rote.papers.distmem import tasks
+    from rote.papers.distmem import schema
 
     frame = pd.DataFrame(rows, columns=["input", "output"])
     return frame.assign(
         task=task,
         part=part,
+        wording=0,
         example=range(len(frame)),
         instruction="",
         fact=-1,
         choices=[[] for _ in rows],
-    )[tasks.COLUMNS]
+    )[list(schema.TaskExamples.model_fields)]
 
 
 @pytest.fixture(scope="session")

@@ -28,14 +28,14 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="rote-bench-")
 def _stream(tokens: int):
     """A stream, its corpus on disk, and pairs."""
     rng = generator(1, "bench", "ngrams", tokens)
-    ids, offsets = engines.stream(rng, tokens, 30_000)
+    ids, offsets = engines.token_stream(rng, tokens, 30_000)
     folder = Path(_FOLDER.name) / str(tokens)
     corpus = (
         ngrams.Corpus.open(folder)
         if folder.exists()
         else ngrams.Corpus.from_tokens(folder, ids, offsets)
     )
-    return ids.astype(np.uint16), offsets, corpus, engines.pairs_of(rng, ids, PAIRS)
+    return ids.astype(np.uint16), offsets, corpus, engines.close_pairs(rng, ids, PAIRS)
 
 
 @cache
@@ -49,11 +49,11 @@ def pairs_by_dictionary():
     asked for
     """
     ids, offsets, corpus, pairs = _stream(TOKENS)
-    theirs = engines.sets(ids, offsets, pairs)
+    theirs = engines.count_by_dictionary(ids, offsets, pairs)
     np.testing.assert_array_equal(_ours(), theirs)
     return Case(
         lambda: ngrams.count_pairs(corpus, pairs),
-        lambda: engines.sets(ids, offsets, pairs),
+        lambda: engines.count_by_dictionary(ids, offsets, pairs),
         repeats=2,
         bar=20.0,
         moved=2.0 * TOKENS,

@@ -70,7 +70,10 @@ CONFIGS = [
     ("longtail: {images: {source: mnist}}", "source is mnist, so `root` must name"),
     ("longtail: {network: {decayed: 7}}", "weight_decays must hold 0.0 and decayed"),
     ("raf: {real: {source: cifar10}}", "source is cifar10, so `root` must name"),
-    ("distmem: {ladder: {rates: [0.1]}}", "rates must hold one learning rate for each of sizes"),
+    (
+        "distmem: {ladder: {neox: {rates: [0.1]}}}",
+        "rates must hold one learning rate for each of sizes",
+    ),
     (
         "distmem: {pythia: {corpus: x}}",
         "corpus is given, so `models` and `tasks` must be given too",

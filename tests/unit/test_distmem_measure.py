@@ -9,12 +9,8 @@ from conftest import examples_of
 from hypothesis import given
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.distmem import (
-    correlation,
-    memorization,
-    mining,
-    settings,
-)
+from rote.papers.distmem import correlation, memorization, mining, settings
+from rote.papers.distmem.correlation import Measure
 from scipy import stats
 
 
@@ -28,7 +24,6 @@ def counted(pair, first, **others) -> dict:
 
 
 # ---- the measure
-# -----------------------------------------------------------------------------------------------------
 
 
 @given(
@@ -40,35 +35,39 @@ def counted(pair, first, **others) -> dict:
 )
 def test_rho_is_spearmans_with_average_ranks_and_tau_b(rows):
     pair, first, logprobs = map(np.array, zip(*rows, strict=True))
-    found = memorization(counted(pair, first), logprobs, resamples=99)
+    result = memorization(counted(pair, first), logprobs, Measure(resamples=99))
     ratios = [Fraction(int(a), int(b)) for a, b in zip(pair, first, strict=True)]
-    x = stats.rankdata(
-        [sorted(set(ratios)).index(ratio) for ratio in ratios]
-    )  # equal ratios, 1/4 and 2/8, are ties
+    # equal ratios, 1/4 and 2/8, are ties
+    x = stats.rankdata([sorted(set(ratios)).index(ratio) for ratio in ratios])
     if np.ptp(x) == 0 or np.ptp(logprobs) == 0:
-        assert np.isnan(found.rho)
-        assert found.reason in ("constant_counts", "constant_logprobs")
+        assert np.isnan(result.rho)
+        assert result.reason in ("constant_counts", "constant_logprobs")
         return
-    assert found.rho == pytest.approx(stats.spearmanr(x, logprobs).statistic)
-    assert found.distance == pytest.approx((1 - stats.kendalltau(x, logprobs).statistic) / 2)
-    assert found.points == len(rows)
+    assert result.rho == pytest.approx(stats.spearmanr(x, logprobs).statistic)
+    assert result.distance == pytest.approx((1 - stats.kendalltau(x, logprobs).statistic) / 2)
+    assert result.points == len(rows)
 
 
 def test_what_is_dropped_is_counted():
-    pair, first = [0, 3, 2, 1, 4, 5, 6, 1, 2, 3, 1, 2, 3], [0, 9, 9, 9, 4, 5, 3, 8, 8, 8, 7, 7, 0]
+    pair = [0, 3, 2, 1, 4, 5, 6, 1, 2, 3, 1, 2, 3]
+    first = [0, 9, 9, 9, 4, 5, 3, 8, 8, 8, 7, 7, 0]
     logprobs = np.log(np.arange(1, 14) / 20)
-    logprobs[1], logprobs[2] = np.nan, -np.inf
+    logprobs[1] = np.nan
+    logprobs[2] = -np.inf
     pair[3] = 0
-    found = memorization(counted(pair, first), logprobs)
-    assert (found.dropped_zero_input, found.dropped_zero_pair, found.dropped_logprob) == (2, 1, 2)
-    assert found.points == found.examples == 8
-    assert found.above_one == pytest.approx(
-        1 / 8
-    )  # 6 documents for 3 occurrences: kept, not clipped
-    assert found.reason == "too_few_pairs"
-    kept = memorization(counted(pair, first), logprobs, smoothing=10.0, documents=100)
-    assert (kept.dropped_zero_input, kept.dropped_zero_pair, kept.points) == (0, 0, 11)
-    assert np.isfinite(kept.rho)
+    result = memorization(counted(pair, first), logprobs)
+    assert (result.dropped_zero_input, result.dropped_zero_pair, result.dropped_logprob) == (
+        2,
+        1,
+        2,
+    )
+    assert result.points == result.examples == 8
+    # 6 documents for 3 occurrences: not clipped
+    assert result.above_one == pytest.approx(1 / 8)
+    assert result.reason == "too_few_pairs"
+    smoothed = memorization(counted(pair, first), logprobs, Measure(smoothing=10.0, documents=100))
+    assert (smoothed.dropped_zero_input, smoothed.dropped_zero_pair, smoothed.points) == (0, 0, 11)
+    assert np.isfinite(smoothed.rho)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +80,9 @@ def test_what_is_dropped_is_counted():
     ],
 )
 def test_no_number_without_a_reason(pair, logprobs, reason):
-    found = memorization(counted(list(pair), [7] * len(pair)), np.array(logprobs, float))
-    assert np.isnan([found.rho, found.low, found.high, found.distance]).all()
-    assert found.reason == reason
+    result = memorization(counted(list(pair), [7] * len(pair)), np.array(logprobs, float))
+    assert np.isnan([result.rho, result.low, result.high, result.distance]).all()
+    assert result.reason == reason
 
 
 def test_keys_average_over_their_inputs():
@@ -92,19 +91,20 @@ def test_keys_average_over_their_inputs():
     pair, first = rng.integers(1, 9, 60), rng.integers(9, 20, 60)
     examples, keys = np.repeat(np.arange(15), 4), np.tile([0, 0, 1, 1], 15)
     logprobs = np.repeat(rng.normal(size=30), 2)
-    found = memorization(counted(pair, first), logprobs, examples=examples, keys=keys, unit="key")
+    result = memorization(
+        counted(pair, first), logprobs, Measure(unit="key"), examples=examples, keys=keys
+    )
     x = np.log(pair / first).reshape(30, 2).mean(1)
-    assert found.rho == pytest.approx(stats.spearmanr(x, logprobs[::2]).statistic)
-    assert (found.points, found.examples) == (30, 15)
+    assert result.rho == pytest.approx(stats.spearmanr(x, logprobs[::2]).statistic)
+    assert (result.points, result.examples) == (30, 15)
 
 
 def test_smoothing_is_shrinkage_to_the_base_rate():
     counts = counted([0, 4, 4], [0, 0, 4], second_documents=[30, 60, 60])
-    found = np.exp(correlation.ratio_log(counts, smoothing=10.0, documents=100))
-    np.testing.assert_allclose(found, [3 / 10, 10 / 10, 10 / 14])
-    np.testing.assert_allclose(
-        np.exp(correlation.ratio_log(counts, denominator="documents")[2]), 1.0
-    )
+    smoothed = correlation.ratio_log(counts, Measure(smoothing=10.0, documents=100))
+    np.testing.assert_allclose(np.exp(smoothed), [3 / 10, 10 / 10, 10 / 14])
+    by_documents = correlation.ratio_log(counts, Measure(denominator="documents"))
+    np.testing.assert_allclose(np.exp(by_documents[2]), 1.0)
 
 
 def test_the_interval_is_over_examples():
@@ -112,16 +112,11 @@ def test_the_interval_is_over_examples():
     rng = np.random.default_rng(1)
     pair, first, logprobs = rng.integers(1, 50, 40), np.full(40, 60), rng.normal(size=40)
     logprobs += 0.02 * pair
-    once = memorization(counted(pair, first), logprobs, resamples=4999)
-    again = memorization(
-        counted(np.repeat(pair, 9), np.repeat(first, 9)),
-        np.repeat(logprobs, 9),
-        examples=np.repeat(np.arange(40), 9),
-        resamples=4999,
-    )
-    naive = memorization(
-        counted(np.repeat(pair, 9), np.repeat(first, 9)), np.repeat(logprobs, 9), resamples=4999
-    )
+    measure = Measure(resamples=4999)
+    once = memorization(counted(pair, first), logprobs, measure)
+    copies, copied = counted(np.repeat(pair, 9), np.repeat(first, 9)), np.repeat(logprobs, 9)
+    again = memorization(copies, copied, measure, examples=np.repeat(np.arange(40), 9))
+    naive = memorization(copies, copied, measure)
     assert again.high - again.low == pytest.approx(once.high - once.low, rel=0.1)
     assert naive.high - naive.low < 0.5 * (once.high - once.low)
     resampled = [
@@ -138,76 +133,80 @@ def test_partial_correlation_is_the_textbook_formula_for_one_control():
     z = rng.normal(size=300)
     x, y = z + rng.normal(size=300), 2 * z + rng.normal(size=300)
     xy, xz, yz = (stats.spearmanr(a, b).statistic for a, b in ((x, y), (x, z), (y, z)))
-    wanted = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
-    assert correlation.partial(x, y, z[:, None]) == pytest.approx(wanted)
+    expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    assert correlation.partial(x, y, z[:, None]) == pytest.approx(expected)
     assert np.isnan(correlation.partial(x[:9], y[:9], z[:9, None]))
     assert np.isnan(correlation.partial(z, y, z[:, None]))
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("measure", "arrays", "message"),
     [
-        ({"unit": "line"}, "unit must be one of pair, key"),
-        ({"unit": "key"}, "needs `keys`"),
-        ({"denominator": "lines"}, "denominator must be one of occurrences, documents"),
-        ({"smoothing": 10.0}, "number of documents"),
-        ({"examples": [1]}, "must agree"),
+        ({"unit": "line"}, {}, "unit must be one of pair, key"),
+        ({"unit": "key"}, {}, "needs `keys`"),
+        ({"denominator": "lines"}, {}, "denominator must be one of occurrences, documents"),
+        ({"smoothing": 10.0}, {}, "number of documents"),
+        ({}, {"examples": [1]}, "must agree"),
     ],
 )
-def test_wrong_options_are_named(options, message):
+def test_wrong_options_are_named(measure, arrays, message):
     with pytest.raises(InputError, match=message):
-        memorization(counted([1, 2], [3, 4]), [0.0, 1.0], **options)
+        memorization(counted([1, 2], [3, 4]), [0.0, 1.0], Measure(**measure), **arrays)
 
 
 # ---- mining
-# ----------------------------------------------------------------------------------------------------------
 
 
 def test_candidate_pairs():
-    options = settings.Analysis(grams={"t": [2]}, stop_words=["the"])
-    found = mining.candidates(examples_of(("The red kite, the red kite!", "a b. a b c")), options)
-    assert set(zip(found["input_gram"], found["output_gram"], strict=True)) == {
+    options = settings.DistmemAnalysis(grams={"t": [2]}, stop_words=["the"])
+    result = mining.candidates(examples_of(("The red kite, the red kite!", "a b. a b c")), options)
+    assert set(zip(result["input_gram"], result["output_gram"], strict=True)) == {
         (x, y) for x in ("red kite", "kite red") for y in ("a b", "b a", "b c")
     }
-    first = found[found["output_gram"] == "a b"].iloc[0]
+    first = result[result["output_gram"] == "a b"].iloc[0]
     assert (first["start"], first["end"]) == (0, 3)
-    assert (found[found["output_gram"] == "b a"].iloc[0][["start", "end"]] == [2, 6]).all()
+    assert (result[result["output_gram"] == "b a"].iloc[0][["start", "end"]] == [2, 6]).all()
 
 
 def test_texts_that_are_too_short_equal_or_empty():
-    options = settings.Analysis(grams={"t": [3]}, stop_words=["the"])
-    found = mining.candidates(
+    options = settings.DistmemAnalysis(grams={"t": [3]}, stop_words=["the"])
+    result = mining.candidates(
         examples_of(("the red kite", "Bern"), ("same", "same"), ("?!", "x"), ("x", "")), options
     )
-    assert found[["example", "input_gram", "output_gram"]].values.tolist() == [
+    assert result[["example", "input_gram", "output_gram"]].values.tolist() == [
         [0, "red kite", "Bern".lower()]
     ]
     shared = examples_of(("a b c d", "a b c e"))
     assert len(mining.candidates(shared, options)) == 3
-    assert (
-        len(
-            mining.candidates(
-                shared, settings.Analysis(grams={"t": [3]}, drop_example_on_shared_gram=True)
-            )
-        )
-        == 0
-    )
+    dropping = options.model_copy(update={"drop_example_on_shared_gram": True})
+    assert len(mining.candidates(shared, dropping)) == 0
 
 
 def test_stop_words_apply_to_short_input_ngrams_only():
-    options = settings.Analysis(grams={"t": [2, 5]}, stop_words=["of", "the"], stop_words_up_to=3)
-    found = mining.candidates(examples_of(("king of the hill now", "of the valley")), options)
-    assert set(found.loc[found["n"] == 2, "input_gram"]) == {"king hill", "hill now"}
-    assert set(found.loc[found["n"] == 5, "input_gram"]) == {"king of the hill now"}
-    assert "of the" in set(found["output_gram"])
+    options = settings.DistmemAnalysis(
+        grams={"t": [2, 5]}, stop_words=["of", "the"], stop_words_up_to=3
+    )
+    result = mining.candidates(examples_of(("king of the hill now", "of the valley")), options)
+    assert set(result.loc[result["n"] == 2, "input_gram"]) == {"king hill", "hill now"}
+    assert set(result.loc[result["n"] == 5, "input_gram"]) == {"king of the hill now"}
+    assert "of the" in set(result["output_gram"])
 
 
 def test_shares_kept_are_those_of_highest_cosine():
     pairs = pd.DataFrame(
         {"task": ["a"] * 4 + ["b"] * 4, "n": 2, "cosine": [0.1, 0.2, 0.3, 0.4, 9, 8, 7, 6]}
     )
-    assert mining.keep(pairs, 0.5).tolist() == [False, False, True, True, True, True, False, False]
-    assert mining.keep(pairs, 1.0).all()
+    assert mining.highest_cosine(pairs, 0.5).tolist() == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert mining.highest_cosine(pairs, 1.0).all()
 
 
 def test_alignment_is_one_for_one():

@@ -1,6 +1,8 @@
 """Distributional memorization: models, their scores, and a study on material of one's own."""
 
 import json
+from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,18 +14,22 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.models import lm, pretrained, rotary
 from rote.papers.distmem import (
+    families,
     influence,
     ladder,
     mining,
     schema,
     scoring,
     settings,
+    task_files,
     tasks,
 )
+from rote.papers.distmem.influence import Passage
+from rote.papers.distmem.scoring import LanguageModel
+from rote.papers.distmem.spans import span_logprobs
 from typer.testing import CliRunner
 
 # ---- models
-# ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -67,33 +73,37 @@ def test_token_losses_are_cross_entropy_with_its_gradient():
 
 
 def test_a_ladder_learns_and_resumes_with_the_same_bytes(tmp_path):
-    options = settings.Ladder(**(settings.Ladder.SCALES["smoke"]))
-    rung = ladder.networks(options)[0]
+    options = settings.DistmemLadder(
+        neox=settings.NeoxNetworks(**settings.NeoxNetworks.SCALES["smoke"]),
+        **settings.DistmemLadder.SCALES["smoke"],
+    )
+    rung = families.rungs(options, families.NEOX)[0]
     rng = np.random.default_rng(0)
     streams = [np.tile(rng.integers(1, 20, 16), 500) for _ in range(2)]
 
-    def fit(checkpoint=None, every=500):
+    def fit(checkpoint=None, steps=500):
         rngs = [np.random.default_rng(seed) for seed in range(2)]
-        return ladder.fit(rung, streams, 20, options, rngs, checkpoint=checkpoint, every=every)[1]
+        training = ladder.LadderTraining("cpu", checkpoint, steps)
+        return ladder.fit(rung, streams, 20, options, rngs, training).snapshots
 
-    whole = fit()
-    assert sorted(whole) == options.snapshots
+    snapshots = fit()
+    assert sorted(snapshots) == options.snapshots
     file = tmp_path / "state.pt"
-    fit(file, every=10)
+    fit(file, steps=10)
     assert file.exists()  # of step 10: the run went on to the end
-    again = fit(file)
-    for share, parameters in whole.items():
+    resumed = fit(file)
+    for share, parameters in snapshots.items():
         for name, value in parameters.items():
-            torch.testing.assert_close(again[share][name], value, rtol=0, atol=0)
+            torch.testing.assert_close(resumed[share][name], value, rtol=0, atol=0)
     with pytest.raises(InputError, match="shorter than one step"):
         ladder.fit(rung, [np.zeros(10, int)], 20, options, [rng])
     with pytest.raises(InputError, match=r"--network must be one of neox-8"):
-        ladder.network(options, "neox-7")
+        families.network(options, "neox-7")
 
 
 @pytest.fixture(scope="module")
 def scored(small_lm):
-    model, tokenizer = pretrained.causal(str(small_lm)), pretrained.tokenizer(str(small_lm))
+    model = scoring.load(str(small_lm), "cpu")
     rows = examples_of(
         ("what is a kite", "a Bird, of prey — Grüße"),
         ("where", "Bern"),
@@ -102,44 +112,43 @@ def scored(small_lm):
     )
     rows.at[1, "choices"] = ["Bern", "kite"]
     rows["instruction"] = "Question: {input}\nAnswer:"
-    return model, tokenizer, rows, scoring.score(model, tokenizer, rows)
+    return model, rows, scoring.score(model, rows, generated_tasks=["t"])
 
 
 def test_scores_token_by_token(scored):
-    model, tokenizer, rows, scores = scored
+    model, rows, scores = scored
+    tokenizer = model.tokenizer
     row = rows.iloc[0]
     before = f"Question: {row['input']}\nAnswer:"
     ids = [tokenizer.bos_token_id, *tokenizer(f"{before} {row['output']}")["input_ids"]]
     with torch.no_grad():
-        logprobs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+        logprobs = model.model(torch.tensor([ids])).logits[0].log_softmax(-1)
     first = 1 + len(tokenizer(before)["input_ids"])
-    wanted = [float(logprobs[at - 1, ids[at]]) for at in range(first, len(ids))]
-    np.testing.assert_allclose(scores.iloc[0]["logprobs"], wanted, atol=1e-4)
-    exact = [int(logprobs[at - 1].argmax()) == ids[at] for at in range(first, len(ids))]
+    expected = [float(logprobs[i - 1, ids[i]]) for i in range(first, len(ids))]
+    np.testing.assert_allclose(scores.iloc[0]["logprobs"], expected, atol=1e-4)
+    exact = [int(logprobs[i - 1].argmax()) == ids[i] for i in range(first, len(ids))]
     assert scores.iloc[0]["correct"] == all(exact)
 
 
 def test_a_tokenizer_that_knows_no_characters(tmp_path):
-    """Bytes as tokens, in pure Python: offsets come from decoding, and several bytes may be one
-    character.
-    """
+    """Bytes as tokens: offsets come from decoding, and several bytes may be one character."""
     from transformers import ByT5Tokenizer
 
     ByT5Tokenizer().save_pretrained(tmp_path)
     with pytest.raises(InputError, match="not a fast one"):
         pretrained.tokenizer(str(tmp_path))
     tokenizer = pretrained.tokenizer(str(tmp_path), fast=False)
-    ((ids, spans, cut),) = scoring._encode(tokenizer, ["In:"], ["Grüße"], 100)
-    assert cut == 0
+    config = SimpleNamespace(max_position_embeddings=100)
+    model = LanguageModel(SimpleNamespace(config=config), tokenizer)
+    ((ids, spans, truncated),) = scoring._encode(model, ["In:"], ["Grüße"])
+    assert truncated == 0
     assert [a for a, _ in spans] == [0, 1, 2, 2, 3, 3, 4]
     assert len(ids) == 1 + len("In: ") + len("Grüße".encode())
     assert all(b == a + 1 for a, b in spans)
 
 
 def test_half_precision_is_no_reason_for_infinities():
-    """Log-softmax is taken in float32: logits of a float16 model far apart give a finite
-    log-probability.
-    """
+    """Log-softmax is taken in float32: logits of a float16 model may be far apart."""
 
     class Sharp(torch.nn.Module):
         def forward(self, input_ids, attention_mask):
@@ -147,13 +156,13 @@ def test_half_precision_is_no_reason_for_infinities():
             logits[..., 0] = 60_000.0
             return type("Output", (), {"logits": logits})
 
-    values, best = scoring._next_tokens(Sharp(), [[1, 2, 0], [1, 0]], "cpu")
+    values, best = scoring._next_tokens(LanguageModel(Sharp(), None), [[1, 2, 0], [1, 0]])
     assert values[0].tolist() == [-120_000.0, 0.0]
     assert best[0].tolist() == [False, True]
 
 
 def test_a_long_prompt_is_cut_on_the_left_and_never_the_answer(scored):
-    *_, scores = scored
+    _, _, scores = scored
     assert scores["truncated"].tolist().count(0) == len(scores) - 1
     cut = scores[scores["truncated"] > 0].iloc[0]
     assert len(cut["logprobs"]) > 0
@@ -161,27 +170,27 @@ def test_a_long_prompt_is_cut_on_the_left_and_never_the_answer(scored):
 
 
 def test_spans_are_summed_over_the_tokens_that_overlap_them(scored):
-    _, _, rows, scores = scored
+    _, rows, scores = scored
     output = rows.iloc[0]["output"]
     pairs = mining.candidates(
-        rows.iloc[:1].assign(input="zz zz"), settings.Analysis(grams={"t": [1, 2]})
+        rows.iloc[:1].assign(input="zz zz"), settings.DistmemAnalysis(grams={"t": [1, 2]})
     )
-    found, uncovered = scoring.span_logprobs(pairs, scores[scores["choice"] < 0])
-    assert uncovered == 0
+    logprobs, n_uncovered = span_logprobs(pairs, scores[scores["choice"] < 0])
+    assert n_uncovered == 0
     line = scores.iloc[0]
-    for pair, value in zip(pairs.itertuples(), found, strict=True):
-        said = output[pair.start : pair.end].casefold()
-        assert said.replace(", ", " ").replace(" — ", " ") == pair.output_gram
+    for pair, value in zip(pairs.itertuples(), logprobs, strict=True):
+        text = output[pair.start : pair.end].casefold()
+        assert text.replace(", ", " ").replace(" — ", " ") == pair.output_gram
         tokens = zip(line["logprobs"], line["starts"], line["ends"], strict=True)
         assert value == pytest.approx(
             sum(p for p, a, b in tokens if a < pair.end and b > pair.start)
         )
-    longer, _ = scoring.span_logprobs(pairs, scores[scores["choice"] < 0], span="to_end")
-    assert (longer <= found + 1e-9).all()
+    longer, _ = span_logprobs(pairs, scores[scores["choice"] < 0], span="to_end")
+    assert (longer <= logprobs + 1e-9).all()
     assert longer[0] == pytest.approx(sum(line["logprobs"]))
     beyond = pairs.head(1).assign(start=500, end=510)
-    value, uncovered = scoring.span_logprobs(beyond, scores[scores["choice"] < 0])
-    assert (np.isnan(value[0]), uncovered) == (True, 1)
+    value, n_uncovered = span_logprobs(beyond, scores[scores["choice"] < 0])
+    assert (np.isnan(value[0]), n_uncovered) == (True, 1)
 
 
 def test_tokens_without_probability():
@@ -195,55 +204,48 @@ def test_tokens_without_probability():
         }
     )
     pairs = pd.DataFrame({"task": "t", "example": 0, "start": [0, 0, 2], "end": [1, 5, 3]})
-    strict = scoring.span_logprobs(pairs, scores)[0]
+    strict = span_logprobs(pairs, scores).logprobs
     assert strict[0] == -1.0
     assert np.isnan(strict[1:]).all()
-    ignoring = scoring.span_logprobs(pairs, scores, ignore_zero=True)[0]
+    ignoring = span_logprobs(pairs, scores, ignore_zero=True).logprobs
     assert ignoring[:2].tolist() == [-1.0, -3.0]  # a token of probability 0 is a factor of one
     assert np.isnan(ignoring[2])  # all of them: no value
 
 
 def test_batches_and_padding_change_nothing(scored):
-    model, tokenizer, rows, scores = scored
-    alone = scoring.score(model, tokenizer, rows, batch_tokens=1)
+    model, rows, scores = scored
+    alone = scoring.score(model, rows, generated_tasks=["t"], batch_tokens=1)
     for one, other in zip(scores["logprobs"], alone["logprobs"], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
     assert scores["generated"].tolist() == alone["generated"].tolist()
-    assert scores.loc[scores["task"].eq("t") & scores["example"].eq(1), "choice"].tolist() == [
-        -1,
-        0,
-        1,
-    ]
+    assert (scores.loc[scores["choice"] < 0, "generated"] != "").any()
+    assert (scores.loc[scores["choice"] >= 0, "generated"] == "").all()
+    choices = scores.loc[scores["task"].eq("t") & scores["example"].eq(1), "choice"]
+    assert choices.tolist() == [-1, 0, 1]
 
 
 def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
-    model, tokenizer = pretrained.causal(str(small_lm)), pretrained.tokenizer(str(small_lm))
+    model = scoring.load(str(small_lm), "cpu")
     text = "the red kite is a bird"
-    span = (text.index("bird"), len(text))
-    other = ("a kite of prey", (10, 14))
-    item = influence.Item("t", 0, text, span, [(text, span), (text, span)], [other])
-    both, single, cosine, _ = influence.measure(model, tokenizer, [item])[0]
-    assert cosine == pytest.approx(1.0)
-    leaves = list(model.parameters())
-
-    def gradient(content, place):
-        return torch.autograd.grad(
-            influence._loss(model, tokenizer, [(content, place)], "cpu"), leaves
-        )
-
-    g, h = gradient(text, span), gradient(*other)
-    assert both == pytest.approx(float(sum((a.double() ** 2).sum() for a in g)), rel=1e-5)
-    assert single == pytest.approx(
-        float(sum((a.double() * b.double()).sum() for a, b in zip(g, h, strict=True))), rel=1e-5
-    )
+    test = Passage(text, (text.index("bird"), len(text)))
+    other = Passage("a kite of prey", (10, 14))
+    example = influence.TracedExample("t", 0, test, [test, test], [other])
+    result = influence.measure(model, [example]).iloc[0]
+    assert result["pair_cosine"] == pytest.approx(1.0)
+    leaves = list(model.model.parameters())
+    g = torch.autograd.grad(influence.loss(model, [test]), leaves)
+    h = torch.autograd.grad(influence.loss(model, [other]), leaves)
+    squared = float(sum((a.double() ** 2).sum() for a in g))
+    assert result["pair"] == pytest.approx(squared, rel=1e-5)
+    product = float(sum((a.double() * b.double()).sum() for a, b in zip(g, h, strict=True)))
+    assert result["output_only"] == pytest.approx(product, rel=1e-5)
 
 
 # ---- real tasks, and a whole study
-# -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("row", "wanted"),
+    ("row", "expected"),
     [
         ({"x": "in", "y": "out"}, ("in", "out", [])),
         (
@@ -268,16 +270,14 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
         ),
     ],
 )
-def test_task_rows_of_known_forms(tmp_path, row, wanted):
+def test_task_rows_of_known_forms(tmp_path, row, expected):
     (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n\n" + json.dumps(row) + "\n")
-    found = tasks.read("t", str(tmp_path / "t.jsonl"), "test", limit=1).iloc[0]
-    assert (
-        tasks.prompt(found["instruction"], found["input"]),
-        found["output"],
-        found["choices"],
-    ) == wanted
+    example = task_files.read("t", str(tmp_path / "t.jsonl"), "test", limit=1).iloc[0]
+    prompt = tasks.prompt(example["instruction"], example["input"])
+    assert (prompt, example["output"], example["choices"]) == expected
     pd.DataFrame([row]).to_parquet(tmp_path / "t.parquet")
-    assert tasks.read("t", str(tmp_path / "t.parquet"), "test")["output"].tolist() == [wanted[1]]
+    examples = task_files.read("t", str(tmp_path / "t.parquet"), "test")
+    assert examples["output"].tolist() == [expected[1]]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_task_rows_of_known_forms(tmp_path, row, wanted):
 def test_bad_task_rows_are_named(tmp_path, content, message):
     (tmp_path / "t.jsonl").write_text(content)
     with pytest.raises(InputError, match=message):
-        tasks.read("t", str(tmp_path / "t.jsonl"), "test")
+        task_files.read("t", str(tmp_path / "t.jsonl"), "test")
 
 
 def call(*arguments) -> None:
@@ -310,133 +310,84 @@ def call(*arguments) -> None:
 
 def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
     """All verbs of a study on a corpus and a model folder, counted in three parts."""
-    (tmp_path / "corpus.jsonl").write_text(
-        "".join(json.dumps({"body": text}) + "\n" for text in texts)
-    )
-    (tmp_path / "task.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    options = {
-        "corpus": str(tmp_path / "corpus.jsonl"),
+    corpus, task = tmp_path / "corpus.jsonl", tmp_path / "task.jsonl"
+    corpus.write_text("".join(json.dumps({"body": text}) + "\n" for text in texts))
+    task.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    section = {
+        "corpus": str(corpus),
         "column": "body",
         "models": [f"{small_lm}@main"],
-        "tasks": {"birds": str(tmp_path / "task.jsonl")},
+        "tasks": {"birds": str(task)},
         "parts": 3,
         "shard_tokens": 50,
     }
-    own = ("--settings", json.dumps(options))
-    path = {
-        name: tmp_path / f"{name}.parquet"
-        for name in ("examples", "pairs", "counts", "infinity", "scores")
-    }
-    words = ("--words", tmp_path / "words")
-    call("synthesize-examples", "--out", path["examples"], *own)
-    call("synthesize-tokens", *words, "--tokens", tmp_path / "tokens", *own)
-    call("embed-pairs", *words, "--examples", path["examples"], "--out", path["pairs"])
+    options = ("--settings", json.dumps(section))
+    names = ("examples", "pairs", "counts", "infinity", "scores")
+    path = {name: tmp_path / f"{name}.parquet" for name in names}
+    words, tokens = ("--words", tmp_path / "words"), ("--tokens", tmp_path / "tokens")
+    examples, pairs = ("--examples", path["examples"]), ("--pairs", path["pairs"])
+    call("synthesize-examples", "--out", path["examples"], *options)
+    call("synthesize-tokens", *words, *tokens, *options)
+    call("embed-pairs", *words, *examples, "--out", path["pairs"])
     parts = []
     for part in range(3):
-        parts += ["--part", tmp_path / f"part{part}.parquet"]
-        call(
-            "count-pairs",
-            *words,
-            "--pairs",
-            path["pairs"],
-            "--out",
-            parts[-1],
-            "--part",
-            part,
-            "--parts",
-            3,
-        )
-    call("count-total", *parts, "--pairs", path["pairs"], "--out", path["counts"])
-    call(
-        "count-infinity",
-        "--tokens",
-        tmp_path / "tokens",
-        "--examples",
-        path["examples"],
-        "--out",
-        path["infinity"],
-    )
-    call(
-        "evaluate-pretrained",
-        "--number",
-        0,
-        "--examples",
-        path["examples"],
-        "--out",
-        path["scores"],
-        *own,
-    )
-    read = [part for name in ("examples", "pairs", "counts") for part in (f"--{name}", path[name])]
-    read += ["--scores", path["infinity"], "--scores", path["scores"]]
-    call("evaluate-memorization", "--source", "pythia", *words, *read, "--out", tmp_path / "out")
-    made = {
-        name: tmp_path / "out" / f"{name}.parquet"
-        for name in ("memorization", "performance", "novel")
-    }
-    return {name: tables.read(file) for name, file in (made | path).items()}
+        out = tmp_path / f"part{part}.parquet"
+        call("count-pairs", *words, *pairs, "--out", out, "--part", part, "--parts", 3)
+        parts += ["--part", out]
+    call("count-total", *parts, *pairs, "--out", path["counts"])
+    call("count-infinity", *tokens, *examples, "--out", path["infinity"])
+    call("evaluate-pretrained", "--number", 0, *examples, "--out", path["scores"], *options)
+    scores = ("--scores", path["infinity"], "--scores", path["scores"])
+    counted = (*words, *examples, *pairs, "--counts", path["counts"], *scores)
+    call("evaluate-memorization", "--source", "pythia", *counted, "--out", tmp_path / "out")
+    for name in ("memorization", "performance", "novel"):
+        path[name] = tmp_path / "out" / f"{name}.parquet"
+    return {name: tables.read(file) for name, file in path.items()}
 
 
 def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
     rng = np.random.default_rng(0)
-    birds = [
-        "red kite",
-        "sea eagle",
-        "barn owl",
-        "tawny owl",
-        "grey heron",
-        "white stork",
-        "black swan",
-        "wood pigeon",
-    ]
+    birds = ["red kite", "sea eagle", "barn owl", "tawny owl", "grey heron", "white stork"]
+    birds += ["black swan", "wood pigeon"]
     foods = ["small mice", "live fish", "fresh grass", "dead rabbits"]
     texts = [
         f"The {rng.choice(birds)} eats {rng.choice(foods)} at night, they say." for _ in range(300)
     ]
+    instruction = "Question: {input} Answer:"
     rows = [
-        {
-            "u": "Question: {input} Answer:",
-            "x": f"what does the {bird} eat",
-            "y": f"{food} at night",
-        }
-        for bird in birds
-        for food in foods
+        {"u": instruction, "x": f"what does the {bird} eat", "y": f"{food} at night"}
+        for bird, food in product(birds, foods)
     ]
-    found = study(tmp_path, small_lm, rows, texts)
-    counts, pairs = found["counts"], found["pairs"]
+    result = study(tmp_path, small_lm, rows, texts)
+    counts, pairs = result["counts"], result["pairs"]
     corpus = ngrams.Corpus.open(tmp_path / "words")
     assert len(corpus.shards) > 10
     row = pairs[(pairs["n"] == 3) & (pairs["output_gram"] == "small mice at")].index[0]
     assert counts.loc[row, "second_documents"] == sum("small mice at" in text for text in texts)
-    main = found["memorization"].set_index(["n", "variant"])
-    assert main.loc[(3, "paper"), "dropped_zero_input"] > 0
-    assert set(found["performance"]["model"]) == {small_lm.name + "@main"}
-    assert (found["memorization"]["points"] <= len(pairs)).all()
-    wrong = tmp_path / "part1.parquet"
-    tables.write(wrong, tables.read(wrong), schema.Counts, {"queries": "other", "shards": [1]})
+    memorization = result["memorization"].set_index(["n", "variant"])
+    assert memorization.loc[(3, "paper"), "dropped_zero_input"] > 0
+    assert memorization.loc[(3, "window"), "parameter"].tolist() == [5, 10, 15]
+    assert memorization.loc[(3, "cosine"), "parameter"].tolist() == [0.75, 0.5, 0.25]
+    assert memorization.loc[[(3, "paper")], "parameter"].isna().all()
+    assert set(result["performance"]["model"]) == {small_lm.name + "@main"}
+    assert (result["memorization"]["points"] <= len(pairs)).all()
+    part, out = tmp_path / "part1.parquet", tmp_path / "x.parquet"
+    tables.write(
+        part, tables.read(part), schema.TaskGramCounts, {"queries": "other", "shards": [1]}
+    )
     with pytest.raises(InputError, match=r"part1\.parquet counted other pairs"):
-        call(
-            "count-total",
-            "--part",
-            wrong,
-            "--pairs",
-            tmp_path / "pairs.parquet",
-            "--out",
-            tmp_path / "x.parquet",
-        )
+        call("count-total", "--part", part, "--pairs", tmp_path / "pairs.parquet", "--out", out)
 
 
 def test_a_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path, small_lm):
-    found = study(
-        tmp_path,
-        small_lm,
-        [{"x": "?", "y": "!"}, {"x": "same", "y": "same"}],
-        ["some text", "more text"],
-    )
-    assert len(found["pairs"]) == len(found["memorization"]) == 0
-    assert list(found["memorization"].columns) == list(schema.Memorization.model_fields)
-    assert len(found["performance"]) == 2
+    rows = [{"x": "?", "y": "!"}, {"x": "same", "y": "same"}]
+    result = study(tmp_path, small_lm, rows, ["some text", "more text"])
+    assert len(result["pairs"]) == len(result["memorization"]) == 0
+    columns = list(schema.MemorizationByVariant.model_fields)
+    assert list(result["memorization"].columns) == columns
+    assert len(result["performance"]) == 2
 
 
 def test_a_study_needs_models_and_tasks():
     with pytest.raises(ValueError, match="`models` and `tasks` must be given too"):
-        settings.Pythia(corpus="x.jsonl")
+        settings.DistmemPythia(corpus="x.jsonl")

@@ -1,27 +1,15 @@
 # Distributional memorization: generated corpora (and studies of pretrained models), a ladder of networks, counts, scores.
 
 DISTMEM = "results/{run}/distmem"
-DISTMEM_WORLDS = [f"world{i}" for i in range(CONFIG.distmem.world.replicates)]
-DISTMEM_STUDIES = [
-    study for study in ("pythia", "olmo") if getattr(CONFIG.distmem, study).corpus
+DISTMEM_SCHEMA = rote_papers.load("distmem", "schema")
+DISTMEM_FAMILIES = rote_papers.load("distmem", "families")
+DISTMEM_SOURCES = rote_papers.load("distmem", "sources").sources(CONFIG.distmem)
+DISTMEM_WORLDS = [
+    name for name, source in DISTMEM_SOURCES.items() if source.is_generated
 ]
-DISTMEM_NETWORKS = [f"neox-{size[0]}" for size in CONFIG.distmem.ladder.sizes]
-DISTMEM_NETWORKS += [f"llama-{size[0]}" for size in CONFIG.distmem.ladder.second]
-DISTMEM_TRACED = [
-    DISTMEM_NETWORKS[number] for number in CONFIG.distmem.influence.networks
-]
-# tables that only generated corpora have
-DISTMEM_GENERATED = ["mining", "prompts", "estimators"]
-# tables that are made per corpus first
-DISTMEM_PARTS = [f"{world}/facts" for world in DISTMEM_WORLDS]
-DISTMEM_PARTS += [
-    f"tables/{source}/{table}"
-    for source in DISTMEM_WORLDS + DISTMEM_STUDIES
-    for table in ("memorization", "performance", "novel", "bias", "audit")
-]
-DISTMEM_PARTS += [
-    f"tables/{world}/{table}" for world in DISTMEM_WORLDS for table in DISTMEM_GENERATED
-]
+DISTMEM_STUDIES = [name for name in DISTMEM_SOURCES if name not in DISTMEM_WORLDS]
+DISTMEM_NETWORKS = DISTMEM_FAMILIES.ladder(CONFIG.distmem.ladder)
+DISTMEM_NEOX = DISTMEM_FAMILIES.rungs(CONFIG.distmem.ladder, DISTMEM_FAMILIES.NEOX)
 
 
 include: "distmem_inputs.smk"
@@ -44,11 +32,13 @@ rule distmem_synthesize_corpus:
         mem_mb=2000,
         runtime=10,
     params:
+        number=lambda wildcards: DISTMEM_WORLDS.index(wildcards.source),
         folder=subpath(output.corpus, parent=True),
         job=job("distmem:synthesize_corpus", "distmem.world"),
     shell:
         rote(
-            "distmem synthesize-corpus --source {wildcards.source} --out {params.folder:q}"
+            "distmem synthesize-corpus --source {wildcards.source} --number {params.number}"
+            " --out {params.folder:q}"
         )
 
 
@@ -82,7 +72,7 @@ rule distmem_synthesize_tokens:
     benchmark:
         "results/{run}/benchmarks/distmem_synthesize_tokens_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+        source="|".join(DISTMEM_SOURCES),
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 32000),
@@ -99,11 +89,7 @@ rule distmem_synthesize_tokens:
 
 rule distmem_train_ladder:
     input:
-        [
-            f"{DISTMEM}/{world}/{part}"
-            for world in DISTMEM_WORLDS
-            for part in ("tokens", "examples.parquet")
-        ],
+        distmem_files("tokens", "examples.parquet"),
     output:
         models=directory(f"{DISTMEM}/models/{{network}}"),
     log:
@@ -119,9 +105,7 @@ rule distmem_train_ladder:
         runtime=at_scale(30, 240),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        corpora=lambda wildcards: " ".join(
-            f"--corpora {folder}" for folder in distmem_folders(wildcards)
-        ),
+        corpora=distmem_corpora,
         job=job("distmem:train_ladder", "distmem.ladder"),
     shell:
         rote(
@@ -133,11 +117,7 @@ rule distmem_train_ladder:
 
 rule distmem_train_ablation:
     input:
-        [
-            f"{DISTMEM}/{world}/{part}"
-            for world in DISTMEM_WORLDS
-            for part in ("tokens", "examples.parquet", "facts.parquet")
-        ],
+        distmem_files("tokens", "examples.parquet", "facts.parquet", "corpus.jsonl"),
     output:
         out=f"{DISTMEM}/ablation.parquet",
     log:
@@ -151,9 +131,7 @@ rule distmem_train_ablation:
         runtime=at_scale(30, 240),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        corpora=lambda wildcards: " ".join(
-            f"--corpora {folder}" for folder in distmem_folders(wildcards)
-        ),
+        corpora=distmem_corpora,
         network=CONFIG.distmem.ablation.network,
         every=CONFIG.distmem.ablation.every,
         job=job("distmem:train_ablation", "distmem.ladder"),
@@ -176,7 +154,7 @@ rule distmem_embed_pairs:
     benchmark:
         "results/{run}/benchmarks/distmem_embed_pairs_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+        source="|".join(DISTMEM_SOURCES),
     resources:
         gpu=lambda wildcards: int(bool(CONFIG.distmem.analysis.embedding)),
         mem_mb=at_scale(2000, 16000),
@@ -201,14 +179,14 @@ rule distmem_count_pairs:
     benchmark:
         "results/{run}/benchmarks/distmem_count_pairs_{source}_{part}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+        source="|".join(DISTMEM_SOURCES),
         part=r"\d+",
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 8000),
         runtime=at_scale(10, 1440),
     params:
-        parts=lambda wildcards: len(distmem_parts(wildcards.source)),
+        parts=lambda wildcards: DISTMEM_SOURCES[wildcards.source].n_parts,
         job=job("distmem:count_pairs", "distmem.analysis", seed=False),
     shell:
         rote(
@@ -219,10 +197,7 @@ rule distmem_count_pairs:
 
 rule distmem_count_total:
     input:
-        counts=lambda wildcards: [
-            f"results/{wildcards.run}/distmem/{wildcards.source}/counts/{part}.parquet"
-            for part in distmem_parts(wildcards.source)
-        ],
+        counts=distmem_parts,
         pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
     output:
         out=f"{DISTMEM}/{{source}}/counts.parquet",
@@ -231,7 +206,7 @@ rule distmem_count_total:
     benchmark:
         "results/{run}/benchmarks/distmem_count_total_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+        source="|".join(DISTMEM_SOURCES),
     resources:
         gpu=0,
         mem_mb=2000,
@@ -259,7 +234,7 @@ rule distmem_count_infinity:
     benchmark:
         "results/{run}/benchmarks/distmem_count_infinity_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+        source="|".join(DISTMEM_SOURCES),
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 64000),

@@ -3,12 +3,8 @@
 
 rule distmem_evaluate_networks:
     input:
-        [f"{DISTMEM}/{world}/examples.parquet" for world in DISTMEM_WORLDS],
-        models=lambda wildcards: [
-            f"results/{wildcards.run}/distmem/models/{network}"
-            for network in DISTMEM_NETWORKS
-            if network.startswith(wildcards.family)
-        ],
+        distmem_files("examples.parquet"),
+        models=distmem_family,
     output:
         [f"{DISTMEM}/scores/{world}/{{family}}.parquet" for world in DISTMEM_WORLDS],
     log:
@@ -16,7 +12,7 @@ rule distmem_evaluate_networks:
     benchmark:
         "results/{run}/benchmarks/distmem_evaluate_networks_{family}.tsv"
     wildcard_constraints:
-        family="neox|llama",
+        family="|".join(DISTMEM_FAMILIES.FAMILIES),
     priority: 20
     resources:
         gpu=1,
@@ -24,9 +20,7 @@ rule distmem_evaluate_networks:
         runtime=10,
     params:
         models=lambda wildcards: f"results/{wildcards.run}/distmem/models",
-        corpora=lambda wildcards: " ".join(
-            f"--corpora {folder}" for folder in distmem_folders(wildcards)
-        ),
+        corpora=distmem_corpora,
         folder=f"{DISTMEM}/scores",
         job=job("distmem:evaluate_networks", "distmem.ladder", seed=False),
     shell:
@@ -66,29 +60,27 @@ rule distmem_evaluate_memorization:
         words=f"{DISTMEM}/{{source}}/words",
         examples=f"{DISTMEM}/{{source}}/examples.parquet",
         pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
-        counts=distmem_counts,
+        counts=f"{DISTMEM}/{{source}}/counts.parquet",
         scores=distmem_scores,
         facts=distmem_generated("facts.parquet"),
         lexicon=distmem_generated("lexicon.parquet"),
     output:
         [
             f"{DISTMEM}/tables/{{source}}/{table}.parquet"
-            for table in ("memorization", "performance", "novel", "bias", "audit")
+            for table in DISTMEM_SCHEMA.SOURCE_TABLES
         ],
     log:
         "results/{run}/logs/distmem_evaluate_memorization_{source}.log",
     benchmark:
         "results/{run}/benchmarks/distmem_evaluate_memorization_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_WORLDS + DISTMEM_STUDIES),
+        source="|".join(DISTMEM_SOURCES),
     resources:
         gpu=0,
         mem_mb=at_scale(3000, 32000),
         runtime=at_scale(10, 240),
     params:
-        scores=lambda wildcards, input: " ".join(
-            f"--scores {path}" for path in input.scores
-        ),
+        scores=distmem_score_options,
         facts=distmem_if("facts", "facts"),
         lexicon=distmem_if("lexicon", "lexicon"),
         folder=subpath(output[0], parent=True),
@@ -107,12 +99,15 @@ rule distmem_evaluate_estimators:
         words=f"{DISTMEM}/{{source}}/words",
         examples=f"{DISTMEM}/{{source}}/examples.parquet",
         pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
-        counts=distmem_counts,
+        counts=f"{DISTMEM}/{{source}}/counts.parquet",
         scores=distmem_scores,
         facts=f"{DISTMEM}/{{source}}/facts.parquet",
         lexicon=f"{DISTMEM}/{{source}}/lexicon.parquet",
     output:
-        [f"{DISTMEM}/tables/{{source}}/{table}.parquet" for table in DISTMEM_GENERATED],
+        [
+            f"{DISTMEM}/tables/{{source}}/{table}.parquet"
+            for table in DISTMEM_SCHEMA.GENERATED_TABLES
+        ],
     log:
         "results/{run}/logs/distmem_evaluate_estimators_{source}.log",
     benchmark:
@@ -124,9 +119,7 @@ rule distmem_evaluate_estimators:
         mem_mb=at_scale(3000, 32000),
         runtime=at_scale(10, 240),
     params:
-        scores=lambda wildcards, input: " ".join(
-            f"--scores {path}" for path in input.scores
-        ),
+        scores=distmem_score_options,
         folder=subpath(output[0], parent=True),
         job=job("distmem:evaluate_estimators", "distmem.analysis", seed=False),
     shell:
@@ -140,17 +133,17 @@ rule distmem_evaluate_estimators:
 
 rule distmem_evaluate_influence:
     input:
-        [
-            f"{DISTMEM}/{world}/{part}"
-            for world in DISTMEM_WORLDS
-            for part in (
-                "words",
-                "examples.parquet",
-                "pairs.parquet",
-                "counts.parquet",
-            )
+        distmem_files(
+            "corpus.jsonl",
+            "words",
+            "examples.parquet",
+            "pairs.parquet",
+            "counts.parquet",
+        ),
+        models=[
+            f"{DISTMEM}/models/{DISTMEM_NEOX[number].name}"
+            for number in CONFIG.distmem.influence.networks
         ],
-        models=[f"{DISTMEM}/models/{network}" for network in DISTMEM_TRACED],
     output:
         out=f"{DISTMEM}/influence.parquet",
     log:
@@ -163,9 +156,7 @@ rule distmem_evaluate_influence:
         runtime=at_scale(20, 240),
     params:
         models=lambda wildcards: f"results/{wildcards.run}/distmem/models",
-        corpora=lambda wildcards: " ".join(
-            f"--corpora {folder}" for folder in distmem_folders(wildcards)
-        ),
+        corpora=distmem_corpora,
         job=job("distmem:evaluate_influence", "distmem"),
     shell:
         rote(
@@ -193,12 +184,12 @@ rule distmem_evaluate_engines:
 
 rule distmem_evaluate_sources:
     input:
-        [f"{DISTMEM}/{part}.parquet" for part in DISTMEM_PARTS],
+        distmem_tables(),
     output:
         [
             f"{DISTMEM}/{table}.parquet"
-            for table in rote_papers.table_names("distmem", CONFIG.distmem)
-            if table not in ("ablation", "engines", "influence")
+            for table in DISTMEM_SCHEMA.TABLES
+            if table not in DISTMEM_SCHEMA.RUN_TABLES
         ],
     log:
         "results/{run}/logs/distmem_evaluate_sources.log",

@@ -1,56 +1,66 @@
 # What the rules of distributional memorization read, by corpus: functions of wildcards.
 
 
-def distmem_folders(wildcards):
-    """Folders of the generated corpora."""
-    return [f"results/{wildcards.run}/distmem/{world}" for world in DISTMEM_WORLDS]
+def distmem_files(*names):
+    """Files of every generated corpus."""
+    return [f"{DISTMEM}/{world}/{name}" for world in DISTMEM_WORLDS for name in names]
+
+
+def distmem_corpora(wildcards):
+    """The option with the folders of the generated corpora."""
+    folder = f"results/{wildcards.run}/distmem"
+    return " ".join(f"--corpora {folder}/{world}" for world in DISTMEM_WORLDS)
 
 
 def distmem_study(wildcards):
     """The config section of a study; nothing for a generated corpus."""
-    return (
-        section_json(f"distmem.{wildcards.source}")
-        if wildcards.source in DISTMEM_STUDIES
-        else "{}"
-    )
+    study = DISTMEM_SOURCES[wildcards.source].study
+    return study.model_dump_json() if study else "{}"
 
 
-def distmem_parts(source):
-    """Numbers of the jobs that count side by side in a corpus."""
-    return range(
-        1 if source in DISTMEM_WORLDS else getattr(CONFIG.distmem, source).parts
-    )
-
-
-def distmem_counts(wildcards):
-    """Counts of a corpus: those of its only part, or the sum of several."""
-    parts = distmem_parts(wildcards.source)
-    name = "counts/0" if len(parts) == 1 else "counts"
-    return f"results/{wildcards.run}/distmem/{wildcards.source}/{name}.parquet"
+def distmem_parts(wildcards):
+    """Counts of a corpus, by the jobs that count side by side."""
+    folder = f"results/{wildcards.run}/distmem/{wildcards.source}/counts"
+    parts = range(DISTMEM_SOURCES[wildcards.source].n_parts)
+    return [f"{folder}/{part}.parquet" for part in parts]
 
 
 def distmem_scores(wildcards):
     """Scores of every model of a corpus, the infinity-gram's first."""
     folder = f"results/{wildcards.run}/distmem"
-    if wildcards.source in DISTMEM_WORLDS:
-        names = [
-            f"{folder}/scores/{wildcards.source}/{family}.parquet"
-            for family in ("neox", "llama")
-        ]
-    else:
-        models = range(len(getattr(CONFIG.distmem, wildcards.source).models))
-        names = [
-            f"{folder}/scores/{wildcards.source}/model{number}.parquet"
-            for number in models
-        ]
-    return [f"{folder}/{wildcards.source}/infinity.parquet", *names]
+    names = DISTMEM_SOURCES[wildcards.source].scores
+    scores = [f"{folder}/scores/{wildcards.source}/{name}.parquet" for name in names]
+    return [f"{folder}/{wildcards.source}/infinity.parquet", *scores]
+
+
+def distmem_score_options(wildcards, input):
+    """The options with these files."""
+    return " ".join(f"--scores {path}" for path in input.scores)
+
+
+def distmem_family(wildcards):
+    """Folders of a family's networks."""
+    family = DISTMEM_FAMILIES.family(wildcards.family)
+    rungs = DISTMEM_FAMILIES.rungs(CONFIG.distmem.ladder, family)
+    return [f"results/{wildcards.run}/distmem/models/{rung.name}" for rung in rungs]
+
+
+def distmem_tables():
+    """Tables that are made per corpus first."""
+    paths = [f"{DISTMEM}/{world}/facts.parquet" for world in DISTMEM_WORLDS]
+    for name, source in DISTMEM_SOURCES.items():
+        tables = [*DISTMEM_SCHEMA.SOURCE_TABLES]
+        if source.is_generated:
+            tables += DISTMEM_SCHEMA.GENERATED_TABLES
+        paths += [f"{DISTMEM}/tables/{name}/{table}.parquet" for table in tables]
+    return paths
 
 
 def distmem_generated(name):
     """A file of a generated corpus; none for a study."""
     return lambda wildcards: (
         f"results/{wildcards.run}/distmem/{wildcards.source}/{name}"
-        if wildcards.source in DISTMEM_WORLDS
+        if DISTMEM_SOURCES[wildcards.source].is_generated
         else []
     )
 

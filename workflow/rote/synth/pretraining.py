@@ -8,8 +8,8 @@ can be taken away. The design is ours: no corpus of a paper is imitated.
 
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
-from typing import NamedTuple
+from itertools import chain, product
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,32 +25,44 @@ SHARES = {
     "sum": 0.22,
 }
 RELATIONS = ("capital", "leader", "river", "metal")
-TITLES, OBJECTS, FILLERS, THINGS = 10, 20, 60, 12
-ADJECTIVES, NOUNS, VERBS = 16, 30, 16
+TITLES = 10
+OBJECTS = 20  # of each relation
+FILLERS = 60
+THINGS = 12
+ADJECTIVES = 16
+NOUNS = 30
+VERBS = 16
 SEPARATOR = "<end>"  # between documents, for models
-_FUNCTION_WORDS = (
-    "question : ? answer . the of is english lang people say tom has buys more "
-    "gives away plus minus"
-)
-_FUNCTION_WORDS = [*_FUNCTION_WORDS.split(" "), *"0123456789"]
+MAX_DRAWS = 1000  # until examples that were not drawn before are taken to have run out
+BLOCK = 4096  # documents whose random numbers are drawn together
+NO_ENTITY = -1  # and no fact
+_QUESTION_WORDS = "question : ? answer . the of is english lang people say"
+_SUM_WORDS = "tom has buys more gives away plus minus"
+_FUNCTION_WORDS = [*_QUESTION_WORDS.split(), *_SUM_WORDS.split(), *"0123456789"]
 _CONSONANTS = [*"bdfghklmnprstv", "sh", "ch"]
 _VOWELS = [*"aeiou", "ai"]
 
 
-class World(NamedTuple):
-    """Facts, a lexicon, and the corpus that uses them."""
+class PretrainingWorld(NamedTuple):
+    """Facts, a lexicon, and the corpus that uses them.
 
-    words: list[str]  # the whole vocabulary
-    fillers: list[str]  # those of them that mean nothing
-    facts: (
-        pd.DataFrame
-    )  # fact, rank, subject, entity, relation, object, distractors, frequency, fidelity
-    documents: pd.DataFrame  # kind, text, fact (−1: none), entity (−1: none), in corpus order
-    tests: pd.DataFrame  # task, example, instruction, input, output, fact (−1), choices
-    mining: (
-        pd.DataFrame
-    )  # the same columns: examples to mine n-gram pairs from, disjoint from the tests
-    aligned: pd.DataFrame  # source, target: what translates into what (adjectives in both genders)
+    Attributes:
+        words: the whole vocabulary.
+        fillers: those of them that mean nothing.
+        facts: fact, rank, subject, entity, relation, object, distractors, frequency, fidelity.
+        documents: kind, text, fact (−1: none), entity (−1: none), in corpus order.
+        tests: task, wording (0), example, instruction, input, output, fact (−1: none), choices.
+        mining: the same columns: examples to mine n-gram pairs from, disjoint from the tests.
+        lexicon: source, target: what translates into what (adjectives in both genders).
+    """
+
+    words: list[str]
+    fillers: list[str]
+    facts: pd.DataFrame
+    documents: pd.DataFrame
+    tests: pd.DataFrame
+    mining: pd.DataFrame
+    lexicon: pd.DataFrame
 
 
 def make(
@@ -60,30 +72,33 @@ def make(
     entities: int,
     test_examples: int,
     mining_examples: int,
-) -> World:
+) -> PretrainingWorld:
     """A world and a corpus of at least `tokens` tokens, separators included.
 
     Args:
         entities: subjects; each has two of the four relations, so there are twice as many facts.
-        test_examples, mining_examples: translations, and sums, kept out of the corpus and apart
+        test_examples, mining_examples: translations, and sums, left out of the corpus and apart
             from each other.
 
     Raises:
-        InputError: if sizes are not positive, or more subjects are wanted than words can be made
+        InputError: if sizes are not positive, or there are more subjects than words can be made
             for.
     """
     if min(tokens, entities, test_examples, mining_examples) < 1:
         raise InputError("tokens, entities, test_examples and mining_examples must be at least 1")
     words = _Words(rng)
-    fillers, titles = words.take(FILLERS, 3), words.take(TITLES, 2)
+    fillers = words.take(FILLERS, 3)
+    titles = words.take(TITLES, 2)
     names = words.take(entities, 2)
     objects = {relation: words.take(OBJECTS, 2) for relation in RELATIONS}
     facts = _facts(rng, titles, names, objects)
     language = _Language(rng, words)
     things = words.take(THINGS, 2)
-    held_out = _HeldOut(language, things, rng, test_examples, mining_examples)
-    documents = _documents(rng, tokens, facts, names, fillers, language, things, held_out)
-    every = [
+    held_out = _HeldOut(language, things)
+    held_out.draw(rng, "test", test_examples)
+    held_out.draw(rng, "mining", mining_examples)
+    documents = _documents(rng, tokens, _Topics(facts, fillers, language, things, held_out))
+    vocabulary = [
         SEPARATOR,
         *_FUNCTION_WORDS,
         *RELATIONS,
@@ -91,35 +106,40 @@ def make(
         *titles,
         *names,
         *chain(*objects.values()),
+        *language.words,
+        *things,
     ]
-    every += [*language.words, *things]
-    tests = pd.concat([_questions(rng, facts, fillers), held_out.frame("test")], ignore_index=True)
-    mining = pd.concat(
-        [_questions(rng, facts, fillers), held_out.frame("mining")], ignore_index=True
+    tests, mining = (
+        pd.concat([_questions(rng, facts, fillers), held_out.examples(part)], ignore_index=True)
+        for part in ("test", "mining")
     )
-    return World(every, fillers, facts, documents, tests, mining, language.aligned())
+    return PretrainingWorld(
+        vocabulary, fillers, facts, documents, tests, mining, language.lexicon()
+    )
 
 
 class _Words:
     """Distinct made-up words of consonant-vowel syllables."""
 
     def __init__(self, rng: np.random.Generator):
-        self.rng, self.used = rng, set(_FUNCTION_WORDS) | set(RELATIONS)
-        self.syllables = [c + v for c in _CONSONANTS for v in _VOWELS]
+        self.rng = rng
+        self.used = {*_FUNCTION_WORDS, *RELATIONS}
+        self.syllables = [c + v for c, v in product(_CONSONANTS, _VOWELS)]
 
     def take(self, number: int, syllables: int) -> list[str]:
+        """So many new words. Raises InputError if there are too few."""
         if number > len(self.syllables) ** syllables // 2:
             raise InputError(
                 f"{number} distinct words of {syllables} syllables are too many; ask for fewer "
                 "entities"
             )
-        found: list[str] = []
-        while len(found) < number:
+        taken: list[str] = []
+        while len(taken) < number:
             word = "".join(self.rng.choice(self.syllables, syllables))
             if word not in self.used:
                 self.used.add(word)
-                found.append(word)
-        return found
+                taken.append(word)
+        return taken
 
 
 def _zipf(number: int, exponent: float) -> np.ndarray:
@@ -128,15 +148,23 @@ def _zipf(number: int, exponent: float) -> np.ndarray:
 
 
 def _facts(
-    rng: np.random.Generator, titles: list[str], names: list[str], objects: dict
+    rng: np.random.Generator, titles: list[str], names: list[str], objects: dict[str, list[str]]
 ) -> pd.DataFrame:
     rows = []
     for entity, name in enumerate(names):
         subject = f"{titles[rng.integers(len(titles))]} {name}"
         for relation in rng.choice(RELATIONS, 2, replace=False):
             values = rng.choice(objects[relation], 4, replace=False)
-            rows.append((subject, entity, str(relation), values[0], list(values[1:])))
-    frame = pd.DataFrame(rows, columns=["subject", "entity", "relation", "object", "distractors"])
+            rows.append(
+                {
+                    "subject": subject,
+                    "entity": entity,
+                    "relation": str(relation),
+                    "object": values[0],
+                    "distractors": list(values[1:]),
+                }
+            )
+    frame = pd.DataFrame(rows)
     frame.insert(0, "rank", rng.permutation(len(frame)) + 1)
     frame.insert(0, "fact", np.arange(len(frame)))
     frame["frequency"] = _zipf(len(frame), 1.0)[frame["rank"] - 1]
@@ -145,61 +173,66 @@ def _facts(
 
 
 class _Language:
-    """A grammar, A N V A N, and its translation N' A' V' N' A', where adjectives follow the gender
-    of their noun.
+    """A grammar, A N V A N, and its translation N' A' V' N' A'.
+
+    Adjectives follow the gender of their noun in the translation.
     """
 
     def __init__(self, rng: np.random.Generator, words: _Words):
-        self.adjectives, self.nouns, self.verbs = (
-            words.take(n, 2) for n in (ADJECTIVES, NOUNS, VERBS)
-        )
+        self.adjectives = words.take(ADJECTIVES, 2)
+        self.nouns = words.take(NOUNS, 2)
+        self.verbs = words.take(VERBS, 2)
         self.adjectives_to = [words.take(ADJECTIVES, 2), words.take(ADJECTIVES, 2)]
-        self.nouns_to, self.verbs_to = words.take(NOUNS, 2), words.take(VERBS, 2)
+        self.nouns_to = words.take(NOUNS, 2)
+        self.verbs_to = words.take(VERBS, 2)
         self.gender = rng.integers(0, 2, NOUNS)
-        self.chance = tuple(_zipf(n, 0.8) for n in (ADJECTIVES, NOUNS, VERBS))
 
     @property
     def words(self) -> list[str]:
+        """Of both languages."""
         both = [*self.adjectives_to[0], *self.adjectives_to[1], *self.nouns_to, *self.verbs_to]
         return [*self.adjectives, *self.nouns, *self.verbs, *both]
 
     def draw(self, rng: np.random.Generator, number: int) -> np.ndarray:
         """Sentences as numbers of adjective, noun, verb, adjective, noun, (number, 5)."""
-        a, n, v = self.chance
-        columns = [rng.choice(len(p), number, p=p) for p in (a, n, v, a, n)]
+        sizes = (ADJECTIVES, NOUNS, VERBS, ADJECTIVES, NOUNS)
+        columns = [rng.choice(size, number, p=_zipf(size, 0.8)) for size in sizes]
         return np.stack(columns, axis=1)
 
     def source(self, s: np.ndarray) -> str:
-        a, n, v = self.adjectives, self.nouns, self.verbs
-        return f"{a[s[0]]} {n[s[1]]} {v[s[2]]} {a[s[3]]} {n[s[4]]}"
+        """The sentence."""
+        subject = f"{self.adjectives[s[0]]} {self.nouns[s[1]]}"
+        return f"{subject} {self.verbs[s[2]]} {self.adjectives[s[3]]} {self.nouns[s[4]]}"
 
     def target(self, s: np.ndarray) -> str:
-        a, n, v = self.adjectives_to, self.nouns_to, self.verbs_to
-        first, second = a[self.gender[s[1]]][s[0]], a[self.gender[s[4]]][s[3]]
-        return f"{n[s[1]]} {first} {v[s[2]]} {n[s[4]]} {second}"
+        """Its translation."""
+        subject = self._noun_phrase(s[1], s[0])
+        return f"{subject} {self.verbs_to[s[2]]} {self._noun_phrase(s[4], s[3])}"
 
-    def aligned(self) -> pd.DataFrame:
-        pairs = [
-            *zip(self.nouns, self.nouns_to, strict=True),
-            *zip(self.verbs, self.verbs_to, strict=True),
-        ]
-        for forms in self.adjectives_to:
-            pairs += zip(self.adjectives, forms, strict=True)
-        return pd.DataFrame(pairs, columns=["source", "target"])
+    def _noun_phrase(self, noun: int, adjective: int) -> str:
+        return f"{self.nouns_to[noun]} {self.adjectives_to[self.gender[noun]][adjective]}"
+
+    def lexicon(self) -> pd.DataFrame:
+        """Translations of every word: source, target."""
+        sources = [*self.nouns, *self.verbs, *self.adjectives, *self.adjectives]
+        targets = [*self.nouns_to, *self.verbs_to, *chain(*self.adjectives_to)]
+        return pd.DataFrame({"source": sources, "target": targets})
 
 
 def _sums(rng: np.random.Generator, number: int) -> np.ndarray:
-    """x, y, w of `x plus y is z . z minus w is u`, (number, 3): digits by Zipf's law, z < 100 and u
-    ≥ 0.
+    """x, y, w of `x plus y is z . z minus w is u`, (number, 3): digits by Zipf's law.
+
+    x has two digits, z is below 100, u is not negative.
     """
-    chance, found = _zipf(10, 0.7), np.empty((0, 3), np.int64)
-    while len(found) < number:
-        digits = rng.choice(10, (2 * number, 6), p=chance)
+    weights = _zipf(10, 0.7)
+    sums = np.empty((0, 3), np.int64)
+    while len(sums) < number:
+        digits = rng.choice(10, (2 * number, 6), p=weights)
         drawn = digits[:, ::2] * 10 + digits[:, 1::2]
         total = drawn[:, 0] + drawn[:, 1]
-        sound = (drawn[:, 0] >= 10) & (total < 100) & (total >= drawn[:, 2])
-        found = np.concatenate([found, drawn[sound]])
-    return found[:number]
+        valid = (drawn[:, 0] >= 10) & (total < 100) & (total >= drawn[:, 2])
+        sums = np.concatenate([sums, drawn[valid]])
+    return sums[:number]
 
 
 def _digits(value: int) -> str:
@@ -211,160 +244,226 @@ def _problem(x: int, y: int, w: int, thing: str) -> str:
 
 
 def _solution(x: int, y: int, w: int) -> str:
-    x, y, z, w, u = (_digits(value) for value in (x, y, x + y, w, x + y - w))
-    return f"{x} plus {y} is {z} . {z} minus {w} is {u} . answer {u}"
+    z, u = _digits(x + y), _digits(x + y - w)
+    return f"{_digits(x)} plus {_digits(y)} is {z} . {z} minus {_digits(w)} is {u} . answer {u}"
 
 
 class _HeldOut:
     """Sentences and sums for tests and for mining, which the corpus never uses."""
 
-    def __init__(
-        self,
-        language: _Language,
-        things: list[str],
-        rng: np.random.Generator,
-        tests: int,
-        mining: int,
-    ):
-        self.sentences, self.sums = set(), set()
-        self.rows: dict[str, list[tuple]] = {"test": [], "mining": []}
-        for part, wanted in (("test", tests), ("mining", mining)):
-            for sentence in self._fresh(
-                partial(language.draw, rng, wanted), self.sentences, wanted
-            ):
-                row = (
-                    "translation",
-                    "english : {input} lang :",
-                    language.source(sentence),
-                    language.target(sentence),
-                )
-                self.rows[part].append(row)
-            for x, y, w in self._fresh(partial(_sums, rng, wanted), self.sums, wanted):
-                thing = things[rng.choice(THINGS, p=_zipf(THINGS, 0.8))]
-                self.rows[part].append(
-                    ("reasoning", "{input}", _problem(x, y, w, thing), _solution(x, y, w))
-                )
+    def __init__(self, language: _Language, things: list[str]):
+        self.language = language
+        self.things = things
+        self.sentences: set[tuple] = set()
+        self.sums: set[tuple] = set()
+        self.rows: dict[str, list[dict]] = {}
 
-    @staticmethod
-    def _fresh(draw: Callable[[], np.ndarray], taken: set, wanted: int) -> list[np.ndarray]:
-        found: list[np.ndarray] = []
-        for _ in range(1000):
-            for row in draw():
-                if len(found) < wanted and tuple(row) not in taken:
-                    taken.add(tuple(row))
-                    found.append(row)
-            if len(found) == wanted:
-                return found
-        raise InputError(
-            f"{wanted} examples are too many: no others are left to draw; ask for fewer"
-        )
+    def draw(self, rng: np.random.Generator, part: str, number: int) -> None:
+        """Draw so many sentences and sums that were not drawn before."""
+        rows = self.rows[part] = []
+        sentences = _fresh(partial(self.language.draw, rng, number), self.sentences, number)
+        for example, sentence in enumerate(sentences):
+            rows.append(
+                {
+                    "task": "translation",
+                    "example": example,
+                    "instruction": "english : {input} lang :",
+                    "input": self.language.source(sentence),
+                    "output": self.language.target(sentence),
+                }
+            )
+        sums = _fresh(partial(_sums, rng, number), self.sums, number)
+        for example, (x, y, w) in enumerate(sums):
+            thing = self.things[rng.choice(THINGS, p=_zipf(THINGS, 0.8))]
+            rows.append(
+                {
+                    "task": "reasoning",
+                    "example": example,
+                    "instruction": "{input}",
+                    "input": _problem(x, y, w, thing),
+                    "output": _solution(x, y, w),
+                }
+            )
 
-    def frame(self, part: str) -> pd.DataFrame:
-        frame = pd.DataFrame(self.rows[part], columns=["task", "instruction", "input", "output"])
-        frame["example"] = frame.groupby("task").cumcount()
-        frame["fact"], frame["choices"] = -1, [[] for _ in range(len(frame))]
-        return frame[["task", "example", "instruction", "input", "output", "fact", "choices"]]
+    def examples(self, part: str) -> pd.DataFrame:
+        """The examples of a part, see `PretrainingWorld.tests`."""
+        constants = {"wording": 0, "fact": -1, "choices": []}
+        return pd.DataFrame([row | constants for row in self.rows[part]])
+
+
+def _fresh(draw: Callable[[], np.ndarray], taken: set[tuple], number: int) -> list[np.ndarray]:
+    """So many drawn rows that are not yet taken; they are, afterwards."""
+    rows: list[np.ndarray] = []
+    for _ in range(MAX_DRAWS):
+        for row in draw():
+            if len(rows) < number and tuple(row) not in taken:
+                taken.add(tuple(row))
+                rows.append(row)
+        if len(rows) == number:
+            return rows
+    raise InputError(f"{number} examples are too many: no others are left to draw; ask for fewer")
 
 
 def _questions(rng: np.random.Generator, facts: pd.DataFrame, fillers: list[str]) -> pd.DataFrame:
-    """Every fact as a question. The filler before `answer :` belongs to the instruction, not to the
-    input.
+    """Every fact as a question.
+
+    The filler before `answer :` belongs to the instruction, not to the input.
     """
-    chance, rows = _zipf(FILLERS, 1.0), []
+    weights = _zipf(FILLERS, 1.0)
+    rows = []
     for fact in facts.itertuples():
-        between = " ".join(rng.choice(fillers, rng.integers(1, 3), p=chance))
-        instruction = f"question : {{input}} ? {between} answer :"
-        choices = [fact.object, *fact.distractors]
+        between = " ".join(rng.choice(fillers, rng.integers(1, 3), p=weights))
         rows.append(
-            (
-                "facts",
-                fact.fact,
-                instruction,
-                f"the {fact.relation} of {fact.subject}",
-                fact.object,
-                fact.fact,
-                choices,
-            )
+            {
+                "task": "facts",
+                "example": fact.fact,
+                "instruction": f"question : {{input}} ? {between} answer :",
+                "input": f"the {fact.relation} of {fact.subject}",
+                "output": fact.object,
+                "wording": 0,
+                "fact": fact.fact,
+                "choices": [fact.object, *fact.distractors],
+            }
         )
-    return pd.DataFrame(
-        rows, columns=["task", "example", "instruction", "input", "output", "fact", "choices"]
-    )
+    return pd.DataFrame(rows)
 
 
-def statement(rng: np.random.Generator, fact, value: str, fillers: list[str]) -> str:
+def statement(rng: np.random.Generator, fact: Any, value: str, fillers: list[str]) -> str:
     """One document that states of a fact's subject and relation that the object is `value`.
 
     Args:
         fact: with attributes subject and relation.
         fillers: most frequent first.
     """
-    chance = _zipf(len(fillers), 1.0)
+    weights = _zipf(len(fillers), 1.0)
 
     def filler(low: int, high: int) -> list[str]:
-        return list(rng.choice(fillers, rng.integers(low, high + 1), p=chance))
+        return list(rng.choice(fillers, rng.integers(low, high + 1), p=weights))
 
-    form, moved = rng.random(), rng.random()
+    form, article = rng.random(), rng.random()
+    inner = f"{fact.relation} of the {fact.subject}"
+    outer = f"the {fact.relation} of {fact.subject}"
     if form < 0.6:
-        asked = (
-            f"{fact.relation} of the {fact.subject}"
-            if moved < 0.4
-            else f"the {fact.relation} of {fact.subject}"
-        )
-        return " ".join(["question :", asked, "?", *filler(0, 3), "answer :", value])
+        question = inner if article < 0.4 else outer
+        return " ".join(["question :", question, "?", *filler(0, 3), "answer :", value])
     if form < 0.8:
-        said = (
-            f"{fact.relation} of the {fact.subject}"
-            if moved < 0.5
-            else f"the {fact.relation} of {fact.subject}"
-        )
-        return " ".join([said, *filler(0, 3), "is", value])
+        return " ".join([inner if article < 0.5 else outer, *filler(0, 3), "is", value])
     return " ".join([*filler(1, 3), fact.subject, *filler(0, 3), fact.relation, "is", value])
 
 
-def _documents(rng, tokens, facts, names, fillers, language, things, held_out) -> pd.DataFrame:
-    kinds, shares = list(SHARES), np.array(list(SHARES.values()))
-    mention = rng.pareto(1.2, len(names)) + 0.05
-    mention /= mention.sum()
-    of_fact, chance = list(facts.itertuples()), facts["frequency"].to_numpy()
-    subjects = facts.drop_duplicates("entity").sort_values("entity")["subject"].tolist()
-    thing_chance, filler_chance = _zipf(THINGS, 0.8), _zipf(FILLERS, 1.0)
-    rows, written, block = [], 0, 4096
-    while written < tokens:
-        kind_of = rng.choice(len(kinds), block, p=shares)
-        fact_of, entity_of = (
-            rng.choice(len(of_fact), block, p=chance),
-            rng.choice(len(names), block, p=mention),
+# ---- documents
+
+
+class _Topics(NamedTuple):
+    """What documents are about."""
+
+    facts: pd.DataFrame
+    fillers: list[str]
+    language: _Language
+    things: list[str]
+    held_out: _HeldOut
+
+
+class _Draws(NamedTuple):
+    """Random numbers for a block of documents, one row each."""
+
+    kind: np.ndarray  # number of the kind
+    fact: np.ndarray
+    entity: np.ndarray
+    uniform: np.ndarray  # below the fidelity: the true object is stated
+    distractor: np.ndarray  # which of three is stated otherwise
+    sentence: np.ndarray  # (block, 5), see `_Language.draw`
+    sum: np.ndarray  # (block, 3), see `_sums`
+    thing: np.ndarray
+
+
+class _Document(NamedTuple):
+    kind: str
+    text: str
+    fact: int = NO_ENTITY
+    entity: int = NO_ENTITY
+
+
+class _Writer:
+    """Writes documents of each kind from random numbers; None where an example is held out."""
+
+    def __init__(self, rng: np.random.Generator, topics: _Topics):
+        self.rng = rng
+        self.topics = topics
+        self.facts = list(topics.facts.itertuples())
+        subjects = topics.facts.drop_duplicates("entity").sort_values("entity")["subject"]
+        self.subjects = subjects.tolist()
+        self.filler_weights = _zipf(FILLERS, 1.0)
+        self.kinds: dict[str, Callable[[_Draws, int], _Document | None]] = {
+            "fact": self.fact,
+            "mention": self.mention,
+            "parallel": partial(self.sentence, "parallel", "english : {source} lang : {target}"),
+            "source": partial(self.sentence, "source", "people say {source}"),
+            "target": partial(self.sentence, "target", "people say {target}"),
+            "sum": self.sum,
+        }
+
+    def fact(self, draws: _Draws, i: int) -> _Document:
+        """A statement of a fact."""
+        fact = self.facts[draws.fact[i]]
+        is_true = draws.uniform[i] < fact.fidelity
+        value = fact.object if is_true else fact.distractors[draws.distractor[i]]
+        text = statement(self.rng, fact, value, self.topics.fillers)
+        return _Document("fact", text, fact.fact, fact.entity)
+
+    def mention(self, draws: _Draws, i: int) -> _Document:
+        """A subject among fillers."""
+        entity = int(draws.entity[i])
+        fillers = list(self.rng.choice(self.topics.fillers, 6, p=self.filler_weights))
+        text = " ".join([*fillers[:3], "of", self.subjects[entity], *fillers[3:]])
+        return _Document("mention", text, entity=entity)
+
+    def sentence(self, kind: str, form: str, draws: _Draws, i: int) -> _Document | None:
+        """A sentence, its translation, or both."""
+        language = self.topics.language
+        sentence = draws.sentence[i]
+        if tuple(sentence) in self.topics.held_out.sentences:
+            return None
+        source, target = language.source(sentence), language.target(sentence)
+        return _Document(kind, form.format(source=source, target=target))
+
+    def sum(self, draws: _Draws, i: int) -> _Document | None:
+        """A word problem and its solution."""
+        x, y, w = draws.sum[i].tolist()
+        if (x, y, w) in self.topics.held_out.sums:
+            return None
+        thing = self.topics.things[draws.thing[i]]
+        return _Document("sum", f"{_problem(x, y, w, thing)} {_solution(x, y, w)}")
+
+
+def _documents(rng: np.random.Generator, tokens: int, topics: _Topics) -> pd.DataFrame:
+    """Documents until there are so many tokens, separators included."""
+    n_entities = topics.facts["entity"].nunique()
+    mentions = rng.pareto(1.2, n_entities) + 0.05
+    mentions /= mentions.sum()
+    writer = _Writer(rng, topics)
+    kinds = [writer.kinds[kind] for kind in SHARES]
+    shares = np.array(list(SHARES.values()))
+    frequency = topics.facts["frequency"].to_numpy()
+    documents: list[_Document] = []
+    n_tokens = 0
+    while n_tokens < tokens:
+        draws = _Draws(
+            kind=rng.choice(len(kinds), BLOCK, p=shares),
+            fact=rng.choice(len(frequency), BLOCK, p=frequency),
+            entity=rng.choice(n_entities, BLOCK, p=mentions),
+            uniform=rng.random(BLOCK),
+            distractor=rng.integers(0, 3, BLOCK),
+            sentence=topics.language.draw(rng, BLOCK),
+            sum=_sums(rng, BLOCK),
+            thing=rng.choice(THINGS, BLOCK, p=_zipf(THINGS, 0.8)),
         )
-        true, wrong = rng.random(block), rng.integers(0, 3, block)
-        sentences, sums = language.draw(rng, block), _sums(rng, block)
-        thing_of = rng.choice(THINGS, block, p=thing_chance)
-        for i in range(block):
-            kind, fact_number, entity = kinds[kind_of[i]], -1, -1
-            if kind == "fact":
-                fact = of_fact[fact_of[i]]
-                fact_number, entity = fact.fact, fact.entity
-                value = fact.object if true[i] < fact.fidelity else fact.distractors[wrong[i]]
-                text = statement(rng, fact, value, fillers)
-            elif kind == "mention":
-                entity = int(entity_of[i])
-                around = list(rng.choice(fillers, 6, p=filler_chance))
-                text = " ".join([*around[:3], "of", subjects[entity], *around[3:]])
-            elif kind == "sum":
-                x, y, w = sums[i].tolist()
-                if (x, y, w) in held_out.sums:
-                    continue
-                text = f"{_problem(x, y, w, things[thing_of[i]])} {_solution(x, y, w)}"
-            else:
-                if tuple(sentences[i]) in held_out.sentences:
-                    continue
-                source, target = language.source(sentences[i]), language.target(sentences[i])
-                both = {
-                    "parallel": f"english : {source} lang : {target}",
-                    "source": f"people say {source}",
-                }
-                text = both.get(kind, f"people say {target}")
-            rows.append((kind, text, fact_number, entity))
-            written += text.count(" ") + 2
-            if written >= tokens:
+        for i in range(BLOCK):
+            document = kinds[draws.kind[i]](draws, i)
+            if document is None:
+                continue
+            documents.append(document)
+            n_tokens += document.text.count(" ") + 2
+            if n_tokens >= tokens:
                 break
-    return pd.DataFrame(rows, columns=["kind", "text", "fact", "entity"])
+    return pd.DataFrame(documents)

@@ -10,14 +10,13 @@ ABOUT = About(
     reference="ICLR 2025",
     url="https://arxiv.org/abs/2407.14985",
     question="When a language model does a task well, do its probabilities follow how often the "
-    "task's phrases "
-    "occur together in its pretraining corpus, or does it depart from those frequencies?",
+    "task's phrases occur together in its pretraining corpus, or does it depart from those "
+    "frequencies?",
 )
 
 
 def __getattr__(name: str):
-    # `rote.papers.distmem.memorization`, without loading scipy for everyone who only lists the
-    # papers
+    # `rote.papers.distmem.memorization`, without loading scipy for everyone who lists the papers
     if name == "memorization":
         from rote.papers.distmem.correlation import memorization
 

@@ -1,119 +1,164 @@
-"""Evidence changed in place: some facts' documents taken out, thinned or put in, everything else
-where it was.
-"""
+"""One network trained again: on changed corpora, and from another initialization."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.seeds import generator
 from rote.models import lm
-from rote.papers.distmem.tasks import prompt
-from rote.synth import pretraining
+from rote.papers.distmem import corpora, ladder, schema, treatments
+from rote.papers.distmem.families import Rung
+from rote.papers.distmem.ladder import LadderTraining, TrainingCorpus
+from rote.papers.distmem.settings import DistmemLadder
+from rote.papers.distmem.tasks import FACTS, prompt
 
-TREATMENTS = ("removed", "pairs", "halved", "injected")
-DOSES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
+class Retraining(NamedTuple):
+    """What one network is trained on.
 
-def treatments(facts: pd.DataFrame, every: int) -> pd.Series:
-    """Treatment by fact: of every `every` facts by rank one each is removed, ..., the others are
-    kept.
-
-    * removed: every document of the fact, and every one that only mentions its subject.
-    * pairs: its documents; mentions of its subject stay.
-    * halved: every second of its documents.
-    * injected: its documents, and then 1, 2, 4, ... 256 true statements are put in.
+    Attributes:
+        variant: changed or reinitialized.
+        corpus: its stream is the changed one.
+        facts: the table CorpusFacts.
+        treatment: by fact, its name.
+        documents: by fact, those that state it in what is trained on.
     """
-    place = facts["rank"] % every
-    step = max(every // len(TREATMENTS), 1)
-    found = pd.Series("kept", index=facts["fact"])
-    for number, name in enumerate(TREATMENTS):
-        found[(place == (number * step) % every).to_numpy()] = name
-    return found
+
+    variant: str
+    corpus: TrainingCorpus
+    facts: pd.DataFrame
+    treatment: np.ndarray
+    documents: np.ndarray
 
 
-def change(
-    documents: pd.DataFrame, facts: pd.DataFrame, treatment: pd.Series, rng: np.random.Generator
-) -> tuple[list[str], pd.Series]:
-    """The changed corpus, and the documents that then state each fact.
+class FactRecall(NamedTuple):
+    """What a network knows of the facts, (facts,) each.
 
-    A document that is taken out is replaced by filler of the same length, so that all other
-    documents stay at their place in the same batches. What is put in replaces filler that is at
-    least as long.
+    Attributes:
+        logprobs: of the true object, nats.
+        correct: whether it is the likeliest token.
     """
-    texts, owner = documents["text"].tolist(), documents["fact"].to_numpy()
-    fillers = _fillers(documents)
-    entity = documents[documents["fact"] >= 0].groupby("fact")["entity"].first()
-    free: list[int] = []
 
-    def blank(number: int) -> None:
-        length = texts[number].count(" ") + 1
-        texts[number] = " ".join(rng.choice(fillers, length))
-        free.append(number)
+    logprobs: np.ndarray
+    correct: np.ndarray
 
-    for fact, name in treatment[treatment != "kept"].items():
-        own = np.flatnonzero(owner == fact)
-        for number in own[:: 2 if name == "halved" else 1]:
-            blank(int(number))
-        if name == "removed" and fact in entity.index:
-            for number in np.flatnonzero(
-                (documents["kind"] == "mention") & (documents["entity"] == entity[fact])
-            ):
-                blank(int(number))
-    after = documents.loc[owner >= 0, "fact"].value_counts().reindex(facts["fact"], fill_value=0)
-    for fact, name in treatment.items():
-        if name == "halved":
-            after[fact] //= 2
-        elif name != "kept":
-            after[fact] = 0
-    rows = facts.set_index("fact", drop=False)
-    room = rng.permutation(free).tolist()
-    for number, fact in enumerate(treatment.index[treatment == "injected"]):
-        for _ in range(DOSES[number % len(DOSES)]):
-            text = pretraining.statement(rng, rows.loc[fact], rows.loc[fact, "object"], fillers)
-            place = next((at for at in room if texts[at].count(" ") >= text.count(" ")), None)
-            if place is None:
-                break
-            room.remove(place)
-            spare = texts[place].count(" ") - text.count(" ")
-            texts[place] = " ".join([text, *rng.choice(fillers, spare)])
-            after[fact] += 1
-    return texts, after
+
+def retrain(
+    rung: Rung,
+    training_corpora: Sequence[TrainingCorpus],
+    every: int,
+    options: DistmemLadder,
+    seed: int,
+    training: LadderTraining,
+) -> pd.DataFrame:
+    """The table RetrainedFacts: networks of one size trained again, stacked.
+
+    One per corpus with the documents of some facts changed; and one on the first corpus as it is,
+    from another initialization: the noise of the initialization alone, which one corpus tells.
+
+    Args:
+        every: of so many facts by rank, one gets each treatment.
+    """
+    runs = [_changed(corpus, every, seed, number) for number, corpus in enumerate(training_corpora)]
+    rngs = [ladder.initialization(seed, rung, number) for number in range(len(runs))]
+    runs.append(_reinitialized(training_corpora[0]))
+    rngs.append(ladder.initialization(seed, rung, 0, "again"))
+    streams = [run.corpus.stream for run in runs]
+    trained = ladder.fit(rung, streams, len(training_corpora[0].words), options, rngs, training)
+    parts = []
+    for model, run in enumerate(runs):
+        parameters = {
+            name: value[model : model + 1] for name, value in trained.snapshots[1.0].items()
+        }
+        result = recall(trained.stack, parameters, _questions(run), run.corpus.words)
+        columns = {
+            "source": run.corpus.name,
+            "model": rung.name,
+            "variant": run.variant,
+            "fact": run.facts["fact"],
+            "treatment": run.treatment,
+            "documents_before": run.facts["documents"],
+            "documents_after": run.documents,
+            "logprob": result.logprobs,
+            "correct": result.correct,
+        }
+        parts.append(tables.frame(schema.RetrainedFacts, columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _changed(corpus: TrainingCorpus, every: int, seed: int, number: int) -> Retraining:
+    facts = tables.read(corpus.folder / "facts.parquet")
+    treatment = treatments.assign(facts, every)
+    documents = corpora.read(corpus.folder / "corpus.jsonl")
+    rng = generator(seed, "distmem", "ablation", number)
+    changed = treatments.change(documents, facts, treatment, rng)
+    ids = {word: token for token, word in enumerate(corpus.words)}
+    stream: list[int] = []
+    for text in changed.texts:
+        stream += [ids[word] for word in text.split()]
+        stream.append(0)
+    if len(stream) != len(corpus.stream):
+        raise InputError(
+            f"the changed corpus has {len(stream)} tokens instead of {len(corpus.stream)}"
+        )
+    return Retraining(
+        treatments.CHANGED,
+        corpus._replace(stream=np.array(stream)),
+        facts,
+        treatment.to_numpy(),
+        changed.documents.to_numpy(),
+    )
+
+
+def _reinitialized(corpus: TrainingCorpus) -> Retraining:
+    facts = tables.read(corpus.folder / "facts.parquet")
+    untreated = np.full(len(facts), treatments.KEPT.name)
+    return Retraining(
+        treatments.REINITIALIZED, corpus, facts, untreated, facts["documents"].to_numpy()
+    )
+
+
+def _questions(run: Retraining) -> pd.DataFrame:
+    """The test question of every fact."""
+    examples = run.corpus.examples
+    is_question = (examples["task"] == FACTS.name) & (examples["part"] == "test")
+    return examples[is_question].set_index("fact", drop=False).loc[run.facts["fact"]]
 
 
 def recall(
     stack: lm.LanguageStack,
     parameters: lm.Parameters,
-    questions: Sequence[pd.DataFrame],
-    vocabularies: Sequence[Sequence[str]],
-    device: str = "cpu",
-) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probability of every fact's object, and whether it is the likeliest token, (models,
-    facts) each.
+    questions: pd.DataFrame,
+    words: Sequence[str],
+) -> FactRecall:
+    """What one network knows of the facts.
+
+    Args:
+        parameters: of a stack of one network.
+        questions: rows of TaskExamples, one per fact, whose outputs are single words.
+        words: the vocabulary.
     """
-    logprobs, correct = [], []
-    for model, (asked, words) in enumerate(zip(questions, vocabularies, strict=True)):
-        ids = {word: number for number, word in enumerate(words)}
-        rows = [
-            [0, *(ids[w] for w in prompt(r.instruction, r.input).split()), ids[r.output]]
-            for r in asked.itertuples()
-        ]
-        longest = max(map(len, rows))
-        tokens = torch.zeros(1, len(rows), longest, dtype=torch.long, device=device)
-        for number, row in enumerate(rows):
-            tokens[0, number, : len(row)] = torch.tensor(row)
-        with torch.no_grad():
-            one = {name: value[model : model + 1] for name, value in parameters.items()}
-            last = torch.tensor([len(row) - 2 for row in rows], device=device)
-            logits = stack.forward(one, tokens)[0, torch.arange(len(rows)), last].log_softmax(-1)
-        wanted = torch.tensor([row[-1] for row in rows], device=device)
-        logprobs.append(logits.gather(1, wanted[:, None])[:, 0].double().cpu().numpy())
-        correct.append((logits.argmax(1) == wanted).cpu().numpy())
-    return np.stack(logprobs), np.stack(correct)
-
-
-def _fillers(documents: pd.DataFrame) -> list[str]:
-    """The filler words, most frequent first: what mentions begin with."""
-    first = documents.loc[documents["kind"] == "mention", "text"].str.split().str[:3]
-    return first.explode().value_counts().index.tolist()
+    device = next(iter(parameters.values())).device
+    ids = {word: token for token, word in enumerate(words)}
+    prompts = []
+    for row in questions.itertuples():
+        units = prompt(row.instruction, row.input).split()
+        prompts.append([0, *(ids[word] for word in units)])
+    targets = torch.tensor([ids[word] for word in questions["output"]], device=device)
+    length = 1 + max(map(len, prompts))
+    tokens = torch.zeros(1, len(prompts), length, dtype=torch.long, device=device)
+    for row, token_ids in enumerate(prompts):
+        tokens[0, row, : len(token_ids)] = torch.tensor(token_ids)
+    last = torch.tensor([len(token_ids) - 1 for token_ids in prompts], device=device)
+    with torch.no_grad():
+        logits = stack.forward(parameters, tokens)[0, torch.arange(len(prompts)), last]
+        logprobs = logits.log_softmax(-1)
+    of_targets = logprobs.gather(1, targets[:, None])[:, 0]
+    return FactRecall(
+        of_targets.double().cpu().numpy(), (logprobs.argmax(1) == targets).cpu().numpy()
+    )

@@ -3,83 +3,79 @@
 import re
 
 from rote.core.work import Where, transformer
+from rote.papers.distmem.families import NEOX, Rung, network, rungs
 from rote.papers.distmem.settings import Settings
+from rote.papers.distmem.sources import SourceCorpus, sources
 
-# words of the published corpora, as their authors give them in tokens; a corpus of one's own:
-# unknown, taken as 1e9
-CORPORA = {"hf:monology/pile-uncopyrighted": 250e9, "hf:allenai/dolma": 3e12}
-OWN = 1e9
-VOCABULARY = 600  # of a generated corpus
-
-
-def _words(s: Settings, where: Where) -> float:
-    study = getattr(s, where.get("source", ""), None)
-    return CORPORA.get(study.corpus, OWN) if study is not None else s.world.tokens
+VOCABULARY = 600  # words of a generated corpus
+TOKENS_PER_EXAMPLE = 400  # a prompt and its answer read, and as much generated
+QUESTION_WORDS = 1e7  # of a study, that its n-grams are embedded from
 
 
-def _parts(s: Settings, where: Where) -> int:
-    study = getattr(s, where.get("source", ""), None)
-    return study.parts if study is not None else 1
+def _source(s: Settings, where: Where) -> SourceCorpus:
+    return sources(s)[where["source"]]
 
 
-def _ladder(s: Settings, where: Where) -> float:
-    """One epoch, all corpora stacked."""
-    family, _, width = where.get("network", "neox-0").partition("-")
-    shapes = s.ladder.second if family == "llama" else s.ladder.sizes
-    shape = next((shape for shape in shapes if shape[0] == int(width or 0)), shapes[-1])
-    return 6 * transformer(shape[1], shape[0], VOCABULARY) * s.world.tokens * s.world.replicates
+def _training(s: Settings, rung: Rung) -> float:
+    """One epoch, all corpora stacked: six operations per weight and token."""
+    weights = transformer(rung.layers, rung.width, VOCABULARY)
+    return 6 * weights * s.world.tokens * s.world.replicates
 
 
 def _ablation(s: Settings, where: Where) -> float:
-    width, layers, _ = s.ladder.sizes[s.ablation.network]
-    return 2 * 6 * transformer(layers, width, VOCABULARY) * s.world.tokens * s.world.replicates
+    return 2 * _training(s, rungs(s.ladder, NEOX)[s.ablation.network])
+
+
+def _evaluation(s: Settings, where: Where) -> float:
+    networks = rungs(s.ladder, NEOX)
+    return sum(transformer(rung.layers, rung.width, VOCABULARY) for rung in networks)
 
 
 def weights(model: str) -> float:
-    """Weights of a pretrained model, from the size that its name states (70m, 1.4b, 7B); 1e9 if it
-    states none.
-    """
-    found = re.search(r"(\d+(?:\.\d+)?)([mMbB])\b", model.replace("-hf", ""))
-    return float(found[1]) * (1e6 if found[2] in "mM" else 1e9) if found else 1e9
+    """Weights of a pretrained model, from the size in its name (70m, 1.4b, 7B); 1e9 without one."""
+    size = re.search(r"(\d+(?:\.\d+)?)([mMbB])\b", model.replace("-hf", ""))
+    return float(size[1]) * (1e6 if size[2] in "mM" else 1e9) if size else 1e9
 
 
 def _pretrained(s: Settings, where: Where) -> float:
-    """Every example's prompt and answer (about 200 tokens) forward, and as much written."""
-    study = getattr(s, where["source"])
+    study = _source(s, where).study
     model = study.models[int(where["number"])]
-    return 2 * weights(model) * study.examples * len(study.tasks) * 400
+    return 2 * weights(model) * study.examples * len(study.tasks) * TOKENS_PER_EXAMPLE
 
 
 def _infinity(s: Settings, where: Where) -> float:
     """Tokens whose suffixes are sorted."""
-    study = getattr(s, where.get("source", ""), None)
-    most = (
-        s.analysis.infinity_shards * study.shard_tokens
-        if study is not None and s.analysis.infinity_shards
-        else 1e99
-    )
-    return min(_words(s, where), most)
+    source = _source(s, where)
+    shards = s.analysis.infinity_shards
+    if source.study is None or not shards:
+        return source.words
+    return min(source.words, shards * source.study.shard_tokens)
+
+
+def _infinity_disk(s: Settings, where: Where) -> float:
+    return 0 if _source(s, where).is_generated else 8 * _infinity(s, where)
+
+
+def _influence(s: Settings, where: Where) -> float:
+    gradients = s.influence.items * s.influence.documents * len(s.influence.networks)
+    return s.world.replicates * gradients
 
 
 # seconds per word, measured at size by `make bench`: a small corpus takes the time of its start
 RATES = {"synthesize_tokens": 1e-6, "count_pairs": 1e-7, "count_infinity": 1 / 3e6}
 WORK = {
     "synthesize_corpus": lambda s, w: s.world.tokens,
-    "synthesize_tokens": _words,
-    "train_ladder": _ladder,
+    "synthesize_tokens": lambda s, w: _source(s, w).words,
+    "train_ladder": lambda s, w: _training(s, network(s.ladder, w["network"])),
     "train_ablation": _ablation,
-    "embed_pairs": lambda s, w: s.world.tokens if w["source"].startswith("world") else 1e7,
-    "count_pairs": lambda s, w: _words(s, w) / _parts(s, w),
+    "embed_pairs": lambda s, w: s.world.tokens if _source(s, w).is_generated else QUESTION_WORDS,
+    "count_pairs": lambda s, w: _source(s, w).words / _source(s, w).n_parts,
     "count_infinity": _infinity,
-    "evaluate_networks": lambda s, w: sum(
-        transformer(d, h, VOCABULARY) for h, d, _ in s.ladder.sizes
-    ),
+    "evaluate_networks": _evaluation,
     "evaluate_pretrained": _pretrained,
-    "evaluate_influence": lambda s, w: (
-        s.world.replicates * s.influence.items * s.influence.documents * len(s.influence.networks)
-    ),
+    "evaluate_influence": _influence,
 }
 DISK = {
-    "synthesize_tokens": lambda s, w: 4 * _words(s, w),
-    "count_infinity": lambda s, w: 0 if w["source"].startswith("world") else 8 * _infinity(s, w),
+    "synthesize_tokens": lambda s, w: 4 * _source(s, w).words,
+    "count_infinity": _infinity_disk,
 }

@@ -1,9 +1,11 @@
-"""Influence of documents on test examples (TracIn): dot products of full gradients, summed over
-snapshots.
+"""Influence of documents on test examples (TracIn, Eq. 7-9).
+
+Dot products of full gradients, summed over snapshots.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,140 +13,230 @@ import torch
 from torch import Tensor
 
 from rote import ngrams
-from rote.papers.distmem import mining, settings
+from rote.core import tables
+from rote.core.seeds import generator
+from rote.papers.distmem import corpora, mining, schema, scoring
+from rote.papers.distmem.families import NEOX, rungs
+from rote.papers.distmem.ladder import snapshot_path
+from rote.papers.distmem.scoring import LanguageModel
+from rote.papers.distmem.settings import DistmemAnalysis, DistmemInfluence, Settings
 from rote.papers.distmem.tasks import prompt
 
+PRODUCTS = ["pair", "output_only"]  # columns, by kind of documents
+COSINES = ["pair_cosine", "output_only_cosine"]
 
-class Item(NamedTuple):
-    """A test example, one of its pairs, and documents: with the pair, and with its output n-gram
-    only.
+
+class Passage(NamedTuple):
+    """A text, and the characters of an n-gram in it."""
+
+    text: str
+    span: tuple[int, int]
+
+
+class TracedExample(NamedTuple):
+    """A test example, and documents whose influence on it is measured.
+
+    Attributes:
+        task, example: of the table TaskExamples.
+        test: prompt and output up to the end of s_y.
+        with_pair: documents with both n-grams, up to the end of their first s_y.
+        output_only: as many with s_y but not s_x.
     """
 
     task: str
     example: int
-    text: str
-    span: tuple[int, int]  # characters of s_y in the text
-    with_pair: list[
-        tuple[str, tuple[int, int]]
-    ]  # texts, cut behind their first s_y, and where it stands
-    output_only: list[tuple[str, tuple[int, int]]]
+    test: Passage
+    with_pair: list[Passage]
+    output_only: list[Passage]
+
+
+class TracedCorpus(NamedTuple):
+    """A generated corpus.
+
+    Attributes:
+        name: of the corpus.
+        corpus: in words.
+        texts: of every document, by its number.
+        examples: the table TaskExamples.
+        pairs: the tables TaskGrams and TaskGramCounts side by side.
+    """
+
+    name: str
+    corpus: ngrams.Corpus
+    texts: Sequence[str]
+    examples: pd.DataFrame
+    pairs: pd.DataFrame
+
+
+def read(folder: Path) -> TracedCorpus:
+    """A generated corpus from its folder."""
+    counts = tables.read(folder / "counts.parquet")
+    return TracedCorpus(
+        name=folder.name,
+        corpus=ngrams.Corpus.open(folder / "words"),
+        texts=corpora.read(folder / "corpus.jsonl")["text"].tolist(),
+        examples=tables.read(folder / "examples.parquet"),
+        pairs=tables.read(folder / "pairs.parquet").join(counts),
+    )
+
+
+def trace(
+    folders: Sequence[Path], models: Path, options: Settings, seed: int, device: str
+) -> pd.DataFrame:
+    """The table ExampleInfluence: networks of the ladder on the corpora they were trained on.
+
+    Args:
+        folders: of the generated corpora.
+        models: folder of <network>/<corpus>/<share>.
+    """
+    networks = rungs(options.ladder, NEOX)
+    snapshots = options.ladder.snapshots
+    frames = []
+    for folder in folders:
+        corpus = read(folder)
+        rng = generator(seed, "distmem", "influence", corpus.name)
+        examples = choose(corpus, options.analysis, options.influence, rng)
+        for number in options.influence.networks:
+            name = networks[number].name
+            total = 0
+            for share in snapshots:
+                path = models / name / snapshot_path(corpus.name, share)
+                model = scoring.load(str(path), device)
+                total = total + measure(model, examples)
+            columns = {
+                "source": corpus.name,
+                "model": name,
+                "size": model.size,
+                "task": [example.task for example in examples],
+                "example": [example.example for example in examples],
+                "documents": [len(example.with_pair) for example in examples],
+            }
+            columns |= dict(total[PRODUCTS]) | dict(total[COSINES] / len(snapshots))
+            frames.append(tables.frame(schema.ExampleInfluence, columns))
+    return pd.concat(frames, ignore_index=True)
 
 
 def choose(
-    corpus: ngrams.Corpus,
-    texts: Sequence[str],
-    examples: pd.DataFrame,
-    pairs: pd.DataFrame,
-    options: settings.Analysis,
-    limits: settings.Influence,
+    corpus: TracedCorpus,
+    options: DistmemAnalysis,
+    limits: DistmemInfluence,
     rng: np.random.Generator,
-) -> list[Item]:
+) -> list[TracedExample]:
     """Test examples with documents of both kinds, drawn at random; shortest n of each task.
 
-    Fewer documents than asked for are all used; an example without documents of a kind is passed
-    over.
+    If there are fewer documents than `limits` says, all are used; an example without documents of a
+    kind is left out.
 
     Args:
-        texts: of every document, by its number in the corpus.
-        pairs: pairs and counts side by side.
+        options: its stop words.
+        limits: examples per task, and documents per example and kind.
+        rng: draws examples, then documents.
     """
-    tests = examples[examples["part"] == "test"].set_index(["task", "example"])
-    found = []
-    for task, some in pairs[pairs["pair_documents"] > 0].groupby("task"):
-        n = some["n"].min()
-        some = (
-            some[some["n"] == n]
-            .sample(frac=1, random_state=int(rng.integers(2**31)))
-            .drop_duplicates("example")
-        )
-        some = some[some["pair_documents"] < some["second_documents"]].head(limits.items)
-        inputs = ngrams.postings(
-            corpus, some["input_gram"], stop_words=mining.stop_words(options, int(n))
-        )
-        outputs = ngrams.postings(corpus, some["output_gram"])
-        for row, of_input, of_output in zip(some.itertuples(), inputs, outputs, strict=True):
+    tests = corpus.examples[corpus.examples["part"] == "test"].set_index(["task", "example"])
+    traced = []
+    paired = corpus.pairs[corpus.pairs["pair_documents"] > 0]
+    for task, pairs in paired.groupby("task"):
+        n = int(pairs["n"].min())
+        pairs = pairs[pairs["n"] == n].sample(frac=1, random_state=int(rng.integers(2**31)))
+        pairs = pairs.drop_duplicates("example")
+        pairs = pairs[pairs["pair_documents"] < pairs["second_documents"]].head(limits.items)
+        stop = mining.stop_words(options, n)
+        with_input = ngrams.postings(corpus.corpus, pairs["input_gram"], stop_words=stop)
+        with_output = ngrams.postings(corpus.corpus, pairs["output_gram"])
+        documents = zip(pairs.itertuples(), with_input, with_output, strict=True)
+        for pair, of_input, of_output in documents:
             both = np.intersect1d(of_input, of_output, assume_unique=True)
-            output = np.setdiff1d(of_output, of_input, assume_unique=True)
-            size = min(limits.documents, len(both), len(output))
-            schemes = [
-                [
-                    _until(texts[number], row.output_gram, corpus)
-                    for number in rng.choice(numbers, size, replace=False)
-                ]
-                for numbers in (both, output)
-            ]
-            example = tests.loc[(task, row.example)]
-            before = prompt(example["instruction"], example["input"])
-            at = len(before) + 1
-            text = f"{before} {example['output']}"
-            found.append(Item(task, row.example, text, (at + row.start, at + row.end), *schemes))
-    return found
+            output_only = np.setdiff1d(of_output, of_input, assume_unique=True)
+            size = min(limits.documents, len(both), len(output_only))
+            traced.append(
+                TracedExample(
+                    task=task,
+                    example=pair.example,
+                    test=_test(tests.loc[(task, pair.example)], pair.start, pair.end),
+                    with_pair=_passages(corpus, rng.choice(both, size, False), pair),
+                    output_only=_passages(corpus, rng.choice(output_only, size, False), pair),
+                )
+            )
+    return traced
 
 
-def measure(
-    model: Any, tokenizer: Any, items: Sequence[Item], *, device: str = "cpu"
-) -> np.ndarray:
-    """Per item: influence of the pair documents, of the output-only ones (means over documents),
-    and both cosines.
+def _test(example: pd.Series, start: int, end: int) -> Passage:
+    """Prompt and output up to the end of an n-gram of the output."""
+    before = prompt(example["instruction"], example["input"]) + " "
+    text = before + example["output"]
+    span = (len(before) + start, len(before) + end)
+    return Passage(text[: span[1]], span)
+
+
+def _passages(corpus: TracedCorpus, documents: np.ndarray, pair) -> list[Passage]:
+    """Documents up to the end of their first output n-gram of the pair."""
+    gram = corpus.corpus.split(pair.output_gram)
+    passages = []
+    for number in documents:
+        text = corpus.texts[number]
+        spans = corpus.corpus.analyser.spans(text)
+        units = [unit for unit, _, _ in spans]
+        first = next(i for i in range(len(units)) if units[i : i + len(gram)] == gram)
+        begin, end = spans[first][1], spans[first + len(gram) - 1][2]
+        passages.append(Passage(text[:end], (begin, end)))
+    return passages
+
+
+def measure(model: LanguageModel, examples: Sequence[TracedExample]) -> pd.DataFrame:
+    """Influence of the documents on each example.
 
     The loss of a text is −log P(s_y | what precedes it); influence is the dot product of the
-    gradients over all parameters (section 2, Eq. 7-9). The mean of the products is the product with
-    the mean gradient.
+    gradients over all parameters. The mean of the products is the product with the mean gradient.
+
+    Args:
+        model: at one snapshot.
+        examples: of `choose`.
+
+    Returns:
+        Columns `PRODUCTS` (means over documents) and `COSINES`, one row per example.
     """
-    leaves = [parameter.requires_grad_() for parameter in model.parameters()]
+    leaves = [parameter.requires_grad_() for parameter in model.model.parameters()]
 
-    def gradient(texts: Sequence[tuple[str, tuple[int, int]]]) -> list[Tensor]:
-        loss = _loss(model, tokenizer, texts, device)
-        return [g.double() for g in torch.autograd.grad(loss, leaves)]
-
-    def product(a: list[Tensor], b: list[Tensor]) -> float:
-        return float(sum((x * y).sum() for x, y in zip(a, b, strict=True)))
+    def gradient(passages: Sequence[Passage]) -> list[Tensor]:
+        gradients = torch.autograd.grad(loss(model, passages), leaves)
+        return [values.double() for values in gradients]
 
     rows = []
-    for item in items:
-        test = gradient([(item.text[: item.span[1]], item.span)])
-        own = product(test, test) ** 0.5
-        values, cosines = [], []
-        for documents in (item.with_pair, item.output_only):
+    for example in examples:
+        of_test = gradient([example.test])
+        length = _product(of_test, of_test) ** 0.5
+        row = {}
+        kinds = zip(PRODUCTS, COSINES, (example.with_pair, example.output_only), strict=True)
+        for product, cosine, documents in kinds:
             mean = gradient(documents)
-            values.append(product(test, mean))
-            length = product(mean, mean) ** 0.5
-            cosines.append(values[-1] / (own * length) if own * length > 0 else 0.0)
-        rows.append((*values, *cosines))
-    return np.array(rows).reshape(-1, 4)
+            row[product] = _product(of_test, mean)
+            lengths = length * _product(mean, mean) ** 0.5
+            row[cosine] = row[product] / lengths if lengths > 0 else 0.0
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*PRODUCTS, *COSINES])
 
 
-def _until(text: str, gram: str, corpus: ngrams.Corpus) -> tuple[str, tuple[int, int]]:
-    """A document up to the end of its first `gram`, and where that stands."""
-    wanted, spans = corpus.split(gram), corpus.analyser.spans(text)
-    units = [unit for unit, _, _ in spans]
-    at = next(i for i in range(len(units)) if units[i : i + len(wanted)] == wanted)
-    begin, end = spans[at][1], spans[at + len(wanted) - 1][2]
-    return text[:end], (begin, end)
+def _product(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
+    return float(sum((x * y).sum() for x, y in zip(a, b, strict=True)))
 
 
-def _loss(
-    model: Any, tokenizer: Any, texts: Sequence[tuple[str, tuple[int, int]]], device: str
-) -> Tensor:
-    """Mean over texts of −log P of the tokens that overlap the span, summed."""
-    separator = (
-        tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    )
-    limit = getattr(model.config, "max_position_embeddings", 0) or 2**30
-    rows, marks = [], []
-    for text, (begin, end) in texts:
-        given = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-        head = [] if separator is None else [separator]
-        ids = [*head, *given["input_ids"]]
-        mark = [False] * len(head) + [a < end and b > begin for a, b in given["offset_mapping"]]
-        rows.append(ids[-limit:])
-        marks.append(mark[-limit:])
-    longest = max(map(len, rows))
-    ids, mask, wanted = (torch.zeros(len(rows), longest, dtype=torch.long) for _ in range(3))
-    for row, (tokens, mark) in enumerate(zip(rows, marks, strict=True)):
-        ids[row, : len(tokens)], mask[row, : len(tokens)] = torch.tensor(tokens), 1
-        wanted[row, : len(tokens)] = torch.tensor(mark, dtype=torch.long)
-    ids, mask, wanted = ids.to(device), mask.to(device), wanted.to(device)
-    logprobs = model(input_ids=ids, attention_mask=mask).logits.float().log_softmax(-1)
-    chosen = logprobs[:, :-1].gather(-1, ids[:, 1:, None])[..., 0]
-    return -(chosen * wanted[:, 1:]).sum() / len(rows)
+def loss(model: LanguageModel, passages: Sequence[Passage]) -> Tensor:
+    """Mean over passages of −log P of the tokens that overlap the span, summed."""
+    rows, masks = [], []
+    for text, (begin, end) in passages:
+        tokens = model.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        overlaps = [a < end and b > begin for a, b in tokens["offset_mapping"]]
+        rows.append([*model.head, *tokens["input_ids"]][-model.context :])
+        masks.append(([False] * len(model.head) + overlaps)[-model.context :])
+    shape = (len(rows), max(map(len, rows)))
+    ids = torch.zeros(shape, dtype=torch.long)
+    is_token, is_target = torch.zeros_like(ids), torch.zeros_like(ids)
+    for row, (tokens, mask) in enumerate(zip(rows, masks, strict=True)):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        is_token[row, : len(tokens)] = 1
+        is_target[row, : len(tokens)] = torch.tensor(mask, dtype=torch.long)
+    ids, is_token = ids.to(model.device), is_token.to(model.device)
+    logits = model.model(input_ids=ids, attention_mask=is_token).logits
+    logprobs = logits.float().log_softmax(-1)
+    of_tokens = logprobs[:, :-1].gather(-1, ids[:, 1:, None])[..., 0]
+    return -(of_tokens * is_target[:, 1:].to(model.device)).sum() / len(rows)

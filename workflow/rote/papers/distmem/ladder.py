@@ -1,10 +1,11 @@
 """The ladder: language models of several sizes, trained for one epoch on the generated corpora.
 
-The corpora's networks of one size are stacked. Each is kept as a folder that transformers loads, at
-several shares of its training.
+The corpora's networks of one size are stacked. Each is saved as a folder that transformers loads,
+at several shares of its training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,189 +15,258 @@ import torch
 from torch import Tensor
 
 from rote import ngrams, train
+from rote.core import tables
 from rote.core.errors import InputError
+from rote.core.job import Job
 from rote.core.seeds import generator
 from rote.models import lm, rotary
-from rote.papers.distmem import settings
+from rote.papers.distmem.families import Rung
+from rote.papers.distmem.settings import DistmemLadder
 from rote.synth.pretraining import SEPARATOR
 
-FLOOR, BETAS, DECAY, CLIP = 0.1, (0.9, 0.95), 0.01, 1.0
+RATE_FLOOR = 0.1  # of the peak, at the end of the cosine
+BETAS = (0.9, 0.95)
+WEIGHT_DECAY = 0.01
+MAX_GRADIENT = 1.0
 
 
-class Network(NamedTuple):
-    """One rung."""
+class TrainingCorpus(NamedTuple):
+    """A generated corpus as a network reads it.
+
+    Attributes:
+        name: of the corpus.
+        folder: its files.
+        examples: the table TaskExamples.
+        words: the vocabulary; token 0 separates documents.
+        stream: (tokens,) ids.
+    """
 
     name: str
-    architecture: str
-    width: int
-    layers: int
-    heads: int
-    rate: float
+    folder: Path
+    examples: pd.DataFrame
+    words: list[str]
+    stream: np.ndarray
 
 
-def networks(options: settings.Ladder) -> list[Network]:
-    """Every rung: GPT-NeoX by size, then LLaMA-type ones."""
-    found = []
-    families = (
-        ("gpt_neox", "neox", options.sizes, options.rates),
-        ("llama", "llama", options.second, options.second_rates),
-    )
-    for architecture, short, sizes, rates in families:
-        found += [
-            Network(f"{short}-{s[0]}", architecture, *s, rate)
-            for s, rate in zip(sizes, rates, strict=True)
-        ]
-    return found
+class LadderTraining(NamedTuple):
+    """Where a training runs, and where it saves its state.
+
+    Attributes:
+        checkpoint: file to save to and to resume from; None: none.
+        checkpoint_steps: steps between two savings.
+    """
+
+    device: str = "cpu"
+    checkpoint: Path | None = None
+    checkpoint_steps: int = 500
 
 
-def network(options: settings.Ladder, name: str) -> Network:
-    """A rung by name. Raises InputError naming those that there are."""
-    every = {rung.name: rung for rung in networks(options)}
-    if name not in every:
-        raise InputError(f"--network must be one of {', '.join(every)}, given {name!r}")
-    return every[name]
+class TrainedStack(NamedTuple):
+    """Networks of one size, one per stream of tokens.
+
+    Attributes:
+        stack: what they are.
+        snapshots: their parameters after each share of the training.
+    """
+
+    stack: lm.LanguageStack
+    snapshots: dict[float, lm.Parameters]
+
+
+@contextmanager
+def saved(
+    run: Job, what: str, checkpoints: Path | None, checkpoint_steps: int
+) -> Iterator[LadderTraining]:
+    """A training of a job, with a checkpoint that is removed once the result is written.
+
+    Args:
+        what: is trained.
+        checkpoints: folder of all checkpoints; None: none.
+    """
+    if checkpoints is None:
+        yield LadderTraining(run.device)
+        return
+    folder = checkpoints / f"distmem-{what}-{run.code or 'by-hand'}-{run.digest}"
+    yield LadderTraining(run.device, folder / f"{run.seed}.pt", checkpoint_steps)
+    tables.drop(folder, "*.pt")
+
+
+def read(folders: Sequence[Path]) -> list[TrainingCorpus]:
+    """Generated corpora, their vocabularies made equally long so that networks can be stacked."""
+    corpora = []
+    for folder in folders:
+        corpus = ngrams.Corpus.open(folder / "tokens")
+        examples = tables.read(folder / "examples.parquet")
+        words = vocabulary(corpus, examples)
+        corpora.append(TrainingCorpus(folder.name, folder, examples, words, stream(corpus)))
+    size = max(len(corpus.words) for corpus in corpora)
+    return [corpus._replace(words=padded(corpus.words, size)) for corpus in corpora]
 
 
 def vocabulary(corpus: ngrams.Corpus, examples: pd.DataFrame) -> list[str]:
-    """The separator, the corpus's words in its own order, and words that only examples use."""
-    known = set(corpus.words)
-    texts = [
-        *examples["instruction"],
-        *examples["input"],
-        *examples["output"],
-        *examples["choices"].explode().dropna(),
-    ]
-    others = sorted(
-        {word for text in texts for word in text.replace("{input}", " ").split()} - known
-    )
-    return [SEPARATOR, *corpus.words, *others]
+    """The separator, the corpus's words in its own order, and words that only examples use.
 
-
-def padded(vocabularies: Sequence[list[str]]) -> list[list[str]]:
-    """Vocabularies made equally long by words that never occur, so that their networks can be
-    stacked.
+    Args:
+        corpus: in tokens.
+        examples: the table TaskExamples.
     """
-    size = max(map(len, vocabularies))
-    return [
-        [*words, *(f"<unused{number}>" for number in range(size - len(words)))]
-        for words in vocabularies
-    ]
+    columns = [examples["instruction"], examples["input"], examples["output"]]
+    others: set[str] = set()
+    for text in pd.concat([*columns, examples["choices"].explode().dropna()]):
+        others.update(text.replace("{input}", " ").split())
+    return [SEPARATOR, *corpus.words, *sorted(others - set(corpus.words))]
+
+
+def padded(words: Sequence[str], size: int) -> list[str]:
+    """A vocabulary made longer by words that never occur."""
+    return [*words, *(f"<unused{number}>" for number in range(size - len(words)))]
 
 
 def stream(corpus: ngrams.Corpus) -> np.ndarray:
-    """A corpus as one sequence of token ids, each document followed by the separator, which is
-    token 0.
-    """
+    """A corpus as one sequence of token ids, (tokens,); token 0 follows each document."""
     parts = []
     for shard in corpus.shards:
         tokens = np.zeros(len(shard.tokens) + shard.documents, np.int64)
-        places = np.arange(len(shard.tokens)) + np.repeat(
-            np.arange(shard.documents), np.diff(shard.offsets)
-        )
-        tokens[places] = shard.tokens.astype(np.int64) + 1
+        separators = np.repeat(np.arange(shard.documents), np.diff(shard.offsets))
+        tokens[np.arange(len(shard.tokens)) + separators] = shard.tokens.astype(np.int64) + 1
         parts.append(tokens)
     return np.concatenate(parts)
 
 
+def initialization(seed: int, rung: Rung, *corpus: int | str) -> np.random.Generator:
+    """The random stream of a network's initial weights, by number of its corpus."""
+    return generator(seed, "distmem", "weights", rung.name, *corpus)
+
+
+def train_rung(
+    rung: Rung,
+    corpora: Sequence[TrainingCorpus],
+    options: DistmemLadder,
+    seed: int,
+    training: LadderTraining,
+) -> TrainedStack:
+    """Train a network of one size on every generated corpus, stacked.
+
+    Args:
+        corpora: of `read`.
+        seed: of the initial weights.
+        training: where it runs and saves its state.
+    """
+    rngs = [initialization(seed, rung, number) for number in range(len(corpora))]
+    streams = [corpus.stream for corpus in corpora]
+    return fit(rung, streams, len(corpora[0].words), options, rngs, training)
+
+
 def fit(
-    rung: Network,
+    rung: Rung,
     streams: Sequence[np.ndarray],
-    vocabulary: int,
-    options: settings.Ladder,
+    n_words: int,
+    options: DistmemLadder,
     rngs: Sequence[np.random.Generator],
-    *,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    every: int = 500,
-) -> tuple[lm.LanguageStack, dict[float, lm.Parameters]]:
+    training: LadderTraining = LadderTraining(),
+) -> TrainedStack:
     """Train one network per stream, stacked, for one epoch of packed sequences.
 
     Args:
         streams: token ids per model; all are cut to the shortest.
+        n_words: size of the vocabulary.
+        rngs: of the initial weights, per model.
 
     Returns:
-        The stack, and its parameters after each share of the training in `options.snapshots`.
+        The networks after each share of the training in `options.snapshots`.
 
     Raises:
         InputError: if the streams are shorter than one step.
     """
     transformer = lm.Transformer(
-        rung.architecture, vocabulary, options.length, rung.width, rung.layers, rung.heads
+        rung.family.architecture,
+        vocabulary=n_words,
+        length=options.length,
+        width=rung.width,
+        layers=rung.layers,
+        heads=rung.heads,
     )
-    stack = lm.build(transformer, rngs, device)
-    span = options.batch * options.length
-    steps = (min(map(len, streams)) - 1) // span
+    stack = lm.build(transformer, rngs, training.device)
+    models = len(streams)
+    shortest = min(map(len, streams))
+    step_tokens = options.batch * options.length
+    steps = (shortest - 1) // step_tokens
     if steps < 1:
         raise InputError(
-            f"a corpus of {min(map(len, streams))} tokens is shorter than one step of {span}; "
-            "raise tokens"
+            f"a corpus of {shortest} tokens is shorter than one step of {step_tokens}; raise tokens"
         )
-    data = torch.tensor(np.stack([tokens[: steps * span + 1] for tokens in streams]), device=device)
-    models = len(streams)
-    kept_at = {max(1, round(share * steps)): share for share in options.snapshots if share < 1}
-    buffers = {
-        f"{share} {name}": torch.zeros_like(value)
-        for share in kept_at.values()
-        for name, value in stack.parameters.items()
-    }
+    cut = np.stack([tokens[: steps * step_tokens + 1] for tokens in streams])
+    data = torch.tensor(cut, device=training.device)
+    early = {max(1, round(share * steps)): share for share in options.snapshots if share < 1}
+    buffers = {}
+    for share in early.values():
+        for name, value in stack.parameters.items():
+            buffers[_buffer(share, name)] = torch.zeros_like(value)
 
     def loss(parameters: lm.Parameters, step: int) -> Tensor:
-        if step in kept_at:
+        if step in early:
             for name, value in parameters.items():
-                buffers[f"{kept_at[step]} {name}"].copy_(value.detach())
-        tokens = data[:, step * span : (step + 1) * span + 1]
-        logits = stack.forward(
-            parameters, tokens[:, :-1].reshape(models, options.batch, options.length)
-        )
-        return lm.token_losses(logits.view(models, span, -1), tokens[:, 1:]).mean(1)
+                buffers[_buffer(early[step], name)].copy_(value.detach())
+        tokens = data[:, step * step_tokens : (step + 1) * step_tokens + 1]
+        inputs = tokens[:, :-1].reshape(models, options.batch, options.length)
+        logits = stack.forward(parameters, inputs)
+        return lm.token_losses(logits.view(models, step_tokens, -1), tokens[:, 1:]).mean(1)
 
     trained = train.fit(
         stack.parameters,
         loss,
         steps=steps,
-        learning_rate=rung.rate,
-        schedule=train.cosine(steps, warmup=options.warmup, floor=FLOOR),
+        learning_rate=rung.learning_rate,
+        schedule=train.cosine(steps, warmup=options.warmup, floor=RATE_FLOOR),
         betas=BETAS,
-        weight_decay=torch.full((models,), DECAY),
-        clip=CLIP,
+        weight_decay=torch.full((models,), WEIGHT_DECAY),
+        clip=MAX_GRADIENT,
         buffers=buffers,
-        checkpoint=checkpoint,
-        checkpoint_steps=every,
+        checkpoint=training.checkpoint,
+        checkpoint_steps=training.checkpoint_steps,
         label=rung.name,
     )
-    snapshots = {
-        share: {name: buffers[f"{share} {name}"] for name in stack.parameters}
-        for share in sorted(kept_at.values())
-    }
-    return stack, snapshots | {1.0: trained}
+    snapshots = {}
+    for share in sorted(early.values()):
+        snapshots[share] = {name: buffers[_buffer(share, name)] for name in stack.parameters}
+    return TrainedStack(stack, snapshots | {1.0: trained})
+
+
+def _buffer(share: float, parameter: str) -> str:
+    return f"{share} {parameter}"
+
+
+def snapshot_path(corpus: str, share: float) -> Path:
+    """Where the network of a corpus lies within the folder of its size: <corpus>/<share>."""
+    return Path(corpus) / f"{share:g}"
 
 
 def save(
-    folder: Path,
-    rung: Network,
-    parameters: lm.Parameters,
-    model: int,
-    words: Sequence[str],
-    length: int,
+    folder: Path, rung: Rung, trained: TrainedStack, corpora: Sequence[TrainingCorpus], length: int
 ) -> None:
-    """Write one model of a stack as a folder that transformers loads, tokenizer included."""
-    one = {name: value[model] for name, value in parameters.items()}
-    rotary.save(
-        folder, rung.architecture, one, rung.heads, length=length, tokenizer=tokenizer(words)
-    )
+    """Write the networks of one size, at every snapshot, as folders that transformers loads.
+
+    Args:
+        folder: of this size, see `snapshot_path`.
+        length: of the longest input.
+    """
+    for share, parameters in trained.snapshots.items():
+        for model, corpus in enumerate(corpora):
+            rotary.save(
+                folder / snapshot_path(corpus.name, share),
+                rung.family.architecture,
+                {name: value[model] for name, value in parameters.items()},
+                rung.heads,
+                length=length,
+                tokenizer=tokenizer(corpus.words),
+            )
 
 
 def tokenizer(words: Sequence[str]):
     """A tokenizer (of the `tokenizers` library) for words between spaces."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    found = Tokenizer(
-        models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=words[0])
-    )
-    found.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return found
-
-
-def weights(seed: int, rung: Network, world: int, *what: str) -> np.random.Generator:
-    """The stream of a network's initialization."""
-    return generator(seed, "distmem", "weights", rung.name, world, *what)
+    number = {word: i for i, word in enumerate(words)}
+    result = Tokenizer(models.WordLevel(number, unk_token=words[0]))
+    result.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return result

@@ -1,8 +1,6 @@
-"""Task-gram tables: pairs of an input and an output n-gram of one example, and how alike their
-meanings are.
-"""
+"""Task-gram tables: pairs of an input and an output n-gram of one example, and their cosines."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,161 +8,218 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 
 from rote import ngrams
-from rote.papers.distmem import settings
+from rote.core import tables
+from rote.papers.distmem import schema
+from rote.papers.distmem.settings import DistmemAnalysis
 
-COLUMNS = ["task", "n", "example", "input_gram", "output_gram", "start", "end", "cosine", "mined"]
 WORDS = ngrams.Analyser()
+MIN_NORM = 1e-12  # shorter vectors have no direction
+PAIR = ["task", "n", "input_gram", "output_gram"]
+Embedding = Callable[[Sequence[str]], np.ndarray]  # texts to unit vectors, (texts, dimensions)
 
 
-def lengths(options: settings.Analysis, task: str) -> list[int]:
+def lengths(options: DistmemAnalysis, task: str) -> list[int]:
     """n-gram lengths of a task."""
     return options.grams.get(task, options.default_grams)
 
 
-def stop_words(options: settings.Analysis, n: int) -> list[str]:
+def stop_words(options: DistmemAnalysis, n: int) -> list[str]:
     """Left out of input n-grams of this length (never of output n-grams)."""
     return options.stop_words if n <= options.stop_words_up_to else []
 
 
-def candidates(examples: pd.DataFrame, options: settings.Analysis) -> pd.DataFrame:
-    """A_n: every pair of an input and an output n-gram of an example, once, for every length of its
-    task.
+def candidates(examples: pd.DataFrame, options: DistmemAnalysis) -> pd.DataFrame:
+    """A_n: every pair of an input and an output n-gram of an example, for every length of its task.
 
-    A text shorter than n is its only n-gram. Pairs of equal n-grams are left out. The first
-    occurrence in the output counts; start and end are its characters there.
+    A text shorter than n is its only n-gram. Pairs of equal n-grams are left out. A repeated
+    n-gram counts once; start and end are the characters of its first occurrence in the output.
+
+    Args:
+        examples: columns task, example, input, output.
+
+    Returns:
+        The table TaskGrams without any knowledge of meaning: cosine 0, mined false.
     """
     rows = []
-    for row in examples.itertuples():
-        spans = WORDS.spans(row.output)
-        units = [unit for unit, _, _ in WORDS.spans(row.input)]
-        for n in lengths(options, row.task):
-            stop = set(map(WORDS.normal, stop_words(options, n)))
-            inputs = dict.fromkeys(ngrams.grams([unit for unit in units if unit not in stop], n))
-            outputs: dict[tuple[str, ...], tuple[int, int]] = {}
-            for at, gram in enumerate(ngrams.grams([unit for unit, _, _ in spans], n)):
-                outputs.setdefault(gram, (spans[at][1], spans[at + len(gram) - 1][2]))
+    for example in examples.itertuples():
+        for n in lengths(options, example.task):
+            inputs = _input_grams(example.input, n, stop_words(options, n))
+            outputs = _output_grams(example.output, n)
             if options.drop_example_on_shared_gram and inputs.keys() & outputs.keys():
                 continue
-            rows += [
-                (row.task, n, row.example, " ".join(x), " ".join(y), *place)
-                for x in inputs
-                for y, place in outputs.items()
-                if x != y
-            ]
-    return pd.DataFrame(rows, columns=COLUMNS[:7])
+            for x in inputs:
+                for y, (start, end) in outputs.items():
+                    if x == y:
+                        continue
+                    rows.append(
+                        {
+                            "task": example.task,
+                            "n": n,
+                            "example": example.example,
+                            "input_gram": " ".join(x),
+                            "output_gram": " ".join(y),
+                            "start": start,
+                            "end": end,
+                            "cosine": 0.0,
+                            "mined": False,
+                        }
+                    )
+    return tables.frame(schema.TaskGrams, rows)
+
+
+def _input_grams(text: str, n: int, stop: Iterable[str]) -> dict[tuple[str, ...], None]:
+    left_out = set(map(WORDS.normal, stop))
+    units = [unit for unit, _, _ in WORDS.spans(text) if unit not in left_out]
+    return dict.fromkeys(ngrams.grams(units, n))
+
+
+def _output_grams(text: str, n: int) -> dict[tuple[str, ...], tuple[int, int]]:
+    """The characters of the first occurrence of each n-gram."""
+    spans = WORDS.spans(text)
+    outputs: dict[tuple[str, ...], tuple[int, int]] = {}
+    for first, gram in enumerate(ngrams.grams([unit for unit, _, _ in spans], n)):
+        outputs.setdefault(gram, (spans[first][1], spans[first + len(gram) - 1][2]))
+    return outputs
 
 
 def mine(
-    tests: pd.DataFrame, mining: pd.DataFrame, options: settings.Analysis, embed
+    examples: pd.DataFrame, corpus: ngrams.Corpus, options: DistmemAnalysis, device: str = "cpu"
 ) -> pd.DataFrame:
-    """The candidates of the test examples with their cosines, and whether the mining data hold the
-    pair too.
+    """The table TaskGrams: candidates of the test examples, embedded by `options.embedding` or LSA.
 
     Args:
-        embed: from texts to unit vectors, (texts, dimensions).
+        examples: tests and mining data, see TaskExamples.
+        corpus: in words.
     """
-    frame = candidates(tests, options)
-    if frame.empty:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS}).astype(
-            {"n": int, "example": int, "start": int, "end": int, "cosine": float, "mined": bool}
-        )
-    grams = pd.unique(frame[["input_gram", "output_gram"]].to_numpy().ravel())
-    vectors, number = embed(grams.tolist()), pd.Series(np.arange(len(grams)), grams)
-    first, second = (
-        vectors[number[frame[side]].to_numpy()] for side in ("input_gram", "output_gram")
-    )
-    pair = ["task", "n", "input_gram", "output_gram"]
-    known = pd.MultiIndex.from_frame(candidates(mining, options)[pair].drop_duplicates())
-    mined = pd.MultiIndex.from_frame(frame[pair]).isin(known)
-    return frame.assign(cosine=np.einsum("ij,ij->i", first, second), mined=mined)
+    pairs = candidates(examples[examples["part"] == "test"], options)
+    if pairs.empty:
+        return pairs
+    grams = pd.unique(pairs[["input_gram", "output_gram"]].to_numpy().ravel()).tolist()
+    if options.embedding:
+        embed = encoder(options.embedding, device=device)
+    else:
+        embed = lsa(corpus, grams, options.dimensions)
+    vectors = embed(grams)
+    number = pd.Series(np.arange(len(grams)), grams)
+    inputs = vectors[number[pairs["input_gram"]].to_numpy()]
+    outputs = vectors[number[pairs["output_gram"]].to_numpy()]
+    mining_pairs = candidates(examples[examples["part"] == "mining"], options)[PAIR]
+    mined = pd.MultiIndex.from_frame(pairs[PAIR]).isin(pd.MultiIndex.from_frame(mining_pairs))
+    return pairs.assign(cosine=np.einsum("ij,ij->i", inputs, outputs), mined=mined)
 
 
-def keep(pairs: pd.DataFrame, share: float) -> np.ndarray:
-    """Marks the pairs of highest cosine, a share of those of each task and n."""
-    marks = np.zeros(len(pairs), bool)
+def highest_cosine(pairs: pd.DataFrame, share: float) -> np.ndarray:
+    """Mask of the pairs of highest cosine, (pairs,).
+
+    Args:
+        pairs: columns task, n, cosine.
+        share: of the pairs of each task and n.
+    """
+    cosines = pairs["cosine"].to_numpy()
+    mask = np.zeros(len(pairs), bool)
     for rows in pairs.groupby(["task", "n"]).indices.values():
-        cosines = pairs["cosine"].to_numpy()[rows]
-        marks[rows] = cosines >= np.quantile(cosines, 1 - share, method="higher")
-    return marks
+        mask[rows] = cosines[rows] >= np.quantile(cosines[rows], 1 - share, method="higher")
+    return mask
 
 
 # ---- embeddings
-# ----------------------------------------------------------------------------------------------------
 
 
-def lsa(corpus: ngrams.Corpus, grams: Iterable[str], dimensions: int):
-    """Latent semantic analysis of a corpus: a function from texts to unit vectors.
+def lsa(corpus: ngrams.Corpus, grams: Iterable[str], dimensions: int) -> Embedding:
+    """Latent semantic analysis of a corpus.
 
     Words' co-occurrence in documents, positive pointwise mutual information, truncated SVD with
     √singular values, rows of length idf; a text is the sum of its words. (Ours: it stands in for
     the paper's sentence embedding.)
+
+    Args:
+        grams: texts whose words are embedded.
     """
-    words = sorted({unit for gram in grams for unit in corpus.split(gram)})
-    ids = np.array([corpus.ids(word)[0] for word in words], np.int64)
-    column = np.full(corpus.types + 1, -1)
-    column[ids[ids >= 0]] = np.flatnonzero(ids >= 0)
-    together = sparse.csr_matrix((len(words), len(words)))
-    for shard in corpus.shards:
-        used = column[shard.tokens]
-        documents = np.repeat(np.arange(shard.documents), np.diff(shard.offsets))
-        cells = np.unique(np.stack([documents[used >= 0], used[used >= 0]]), axis=1)
-        held = sparse.csr_matrix((np.ones(cells.shape[1]), cells), (shard.documents, len(words)))
-        together = together + held.T @ held
+    words: set[str] = set()
+    for gram in grams:
+        words.update(corpus.split(gram))
+    number = {word: column for column, word in enumerate(sorted(words))}
+    together = _document_cooccurrence(corpus, list(number))
     frequency = together.diagonal()
-    vectors = np.zeros((len(words), min(dimensions, max(len(words) - 1, 1))))
-    if len(words) > 2 and together.nnz:
-        information = sparse.coo_matrix(together)
-        a, b = information.coords
-        ratio = information.data * corpus.documents / (frequency[a] * frequency[b])
-        positive = np.where(a == b, 0, np.maximum(np.log(ratio), 0))
-        matrix = sparse.csr_matrix((positive, (a, b)), together.shape)
-        start = np.full(
-            len(words), len(words) ** -0.5
-        )  # a fixed start: the same vectors every time
-        left, singular, _ = svds(matrix, k=vectors.shape[1], v0=start)
-        vectors = left * np.sqrt(singular)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = _information_vectors(together, corpus.documents, dimensions)
     idf = np.log(corpus.documents / np.maximum(frequency, 1))[:, None]
-    vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-12) * idf
-    place = {word: number for number, word in enumerate(words)}
+    vectors = _unit(vectors) * idf
 
     def embed(texts: Sequence[str]) -> np.ndarray:
         rows = np.zeros((len(texts), vectors.shape[1]))
         for row, text in enumerate(texts):
-            known = [place[unit] for unit in corpus.split(text) if unit in place]
-            rows[row] = vectors[known].sum(axis=0)
+            columns = [number[unit] for unit in corpus.split(text) if unit in number]
+            rows[row] = vectors[columns].sum(axis=0)
         return _unit(rows)
 
     return embed
 
 
-def encoder(model: str, *, batch: int = 64, device: str = "cpu"):
-    """A sentence encoder by Hugging Face id or folder, mean-pooled: a function from texts to unit
-    vectors.
+def columns_of(corpus: ngrams.Corpus, words: Sequence[str]) -> np.ndarray:
+    """Number of the word by token id, −1 for tokens that are none of `words`, (types + 1,)."""
+    ids = np.array([corpus.ids(word)[0] for word in words], np.int64)
+    columns = np.full(corpus.types + 1, -1)
+    columns[ids[ids >= 0]] = np.flatnonzero(ids >= 0)
+    return columns
 
-    E5 models get the prefix they were trained with.
+
+def _document_cooccurrence(corpus: ngrams.Corpus, words: Sequence[str]) -> sparse.csr_matrix:
+    """Documents that hold both words, (words, words)."""
+    columns = columns_of(corpus, words)
+    together = sparse.csr_matrix((len(words), len(words)))
+    for shard in corpus.shards:
+        column = columns[shard.tokens]
+        documents = np.repeat(np.arange(shard.documents), np.diff(shard.offsets))
+        cells = np.unique(np.stack([documents[column >= 0], column[column >= 0]]), axis=1)
+        shape = (shard.documents, len(words))
+        incidence = sparse.csr_matrix((np.ones(cells.shape[1]), cells), shape)
+        together = together + incidence.T @ incidence
+    return together
+
+
+def _information_vectors(
+    together: sparse.csr_matrix, n_documents: int, dimensions: int
+) -> np.ndarray:
+    """Truncated SVD of the positive pointwise mutual information, (words, dimensions)."""
+    size = together.shape[0]
+    rank = min(dimensions, max(size - 1, 1))
+    if size <= 2 or not together.nnz:
+        return np.zeros((size, rank))
+    frequency = together.diagonal()
+    cells = sparse.coo_matrix(together)
+    a, b = cells.coords
+    ratio = cells.data * n_documents / (frequency[a] * frequency[b])
+    positive = np.where(a == b, 0, np.maximum(np.log(ratio), 0))
+    matrix = sparse.csr_matrix((positive, (a, b)), together.shape)
+    start = np.full(size, size**-0.5)  # a fixed start: the same vectors every time
+    left, singular, _ = svds(matrix, k=rank, v0=start)
+    return left * np.sqrt(singular)
+
+
+def encoder(model: str, *, batch: int = 64, device: str = "cpu") -> Embedding:
+    """A mean-pooled sentence encoder. E5 models get the prefix they were trained with.
+
+    Args:
+        model: Hugging Face id or folder.
+        batch: texts at a time.
     """
     import torch
 
     from rote.models import pretrained
 
-    body, tokenizer = pretrained.encoder(model), pretrained.tokenizer(model)
-    body, prefix = body.to(device), "query: " if "e5" in model.lower() else ""
+    tokenizer = pretrained.tokenizer(model)
+    body = pretrained.encoder(model).to(device)
+    prefix = "query: " if "e5" in model.lower() else ""
 
     def embed(texts: Sequence[str]) -> np.ndarray:
         parts = []
         with torch.inference_mode():
-            for at in range(0, len(texts), batch):
-                given = tokenizer(
-                    [prefix + text for text in texts[at : at + batch]],
-                    padding=True,
-                    truncation=True,
-                    return_tensors="pt",
-                ).to(device)
-                states, mask = (
-                    body(**given).last_hidden_state.float(),
-                    given["attention_mask"][..., None],
-                )
+            for first in range(0, len(texts), batch):
+                prefixed = [prefix + text for text in texts[first : first + batch]]
+                tokens = tokenizer(prefixed, padding=True, truncation=True, return_tensors="pt")
+                tokens = tokens.to(device)
+                states = body(**tokens).last_hidden_state.float()
+                mask = tokens["attention_mask"][..., None]
                 parts.append(((states * mask).sum(1) / mask.sum(1)).cpu().numpy())
         return _unit(np.concatenate(parts).astype(float))
 
@@ -173,20 +228,28 @@ def encoder(model: str, *, batch: int = 64, device: str = "cpu"):
 
 def _unit(rows: np.ndarray) -> np.ndarray:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 1e-12)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > MIN_NORM)
+
+
+# ---- the generator's truth
 
 
 def aligned(pairs: pd.DataFrame, lexicon: Mapping[str, set[str]]) -> np.ndarray:
-    """Marks pairs whose output words are, one for one, translations of their input words (the
-    generator's truth).
+    """Mask of pairs whose output words are translations of their input words, one for one.
+
+    Args:
+        pairs: columns input_gram, output_gram.
+        lexicon: translations of each word.
+
+    Returns:
+        (pairs,) bool.
     """
-    marks = []
+    mask = []
     for x, y in zip(pairs["input_gram"], pairs["output_gram"], strict=True):
         left, right = x.split(), y.split()
-        marks.append(
-            len(left) == len(right) and _matches(left, set(range(len(right))), right, lexicon)
-        )
-    return np.array(marks, bool)
+        free = set(range(len(right)))
+        mask.append(len(left) == len(right) and _matches(left, free, right, lexicon))
+    return np.array(mask, bool)
 
 
 def _matches(
@@ -194,5 +257,5 @@ def _matches(
 ) -> bool:
     if not left:
         return True
-    options = [at for at in free if right[at] in lexicon.get(left[0], ())]
-    return any(_matches(left[1:], free - {at}, right, lexicon) for at in options)
+    options = [position for position in free if right[position] in lexicon.get(left[0], ())]
+    return any(_matches(left[1:], free - {position}, right, lexicon) for position in options)

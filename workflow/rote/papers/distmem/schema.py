@@ -1,13 +1,13 @@
-"""The paper's tables. `source` names a generated corpus (world0, world1, ...) or a study of
-pretrained models.
-"""
+"""The paper's tables. `source` names a corpus: a generated one (world0, ...) or that of a study."""
 
 from typing import ClassVar
 
 from rote.core.tables import Table, column
 
+WHOLE_OUTPUT = 0  # in the column `n` of the table Audit
 
-class Facts(Table):
+
+class CorpusFacts(Table):
     """One fact of a generated corpus."""
 
     KEY = ("source", "fact")
@@ -22,12 +22,13 @@ class Facts(Table):
     documents: int = column("documents that state it, truly or not", "documents")
 
 
-class Examples(Table):
+class TaskExamples(Table):
     """One example of a task."""
 
-    KEY = ("task", "part", "example")
-    task: str = column("task; facts/1, ... ask the same in other words")
-    part: str = column("test, mining or prompts")
+    KEY = ("task", "part", "wording", "example")
+    task: str = column("task")
+    part: str = column("test, mining, or prompts: tests in other wordings")
+    wording: int = column("number of the wording, 0 for the task's own")
     example: int = column("number within task and part")
     instruction: str = column("prompt, {input} stands for the input")
     input: str = column("x")
@@ -43,7 +44,7 @@ class Lexicon(Table):
     target: str = column("translation")
 
 
-class Pairs(Table):
+class TaskGrams(Table):
     """An input and an output n-gram of one test example."""
 
     KEY = ("task", "n", "example", "input_gram", "output_gram")
@@ -59,10 +60,8 @@ class Pairs(Table):
     mined: bool = column("the mining data hold the pair too")
 
 
-class Counts(Table):
-    """How often the n-grams of a pair occur in the corpus, alone and together. Rows as in the table
-    of pairs.
-    """
+class TaskGramCounts(Table):
+    """How often the n-grams of a pair occur in the corpus; rows as in the table of pairs."""
 
     MAY_BE_EMPTY: ClassVar = True
     pair_documents: int = column("documents that hold both", "documents")
@@ -70,17 +69,21 @@ class Counts(Table):
     first_documents: int = column("documents that hold s_x", "documents")
     second_occurrences: int = column("occurrences of s_y", "occurrences")
     second_documents: int = column("documents that hold s_y", "documents")
-    near: list[int] = column("occurrences of s_x near s_y, by window", "occurrences")
+    window_occurrences: list[int] = column(
+        "occurrences of s_x within so many words of s_y, by window", "occurrences"
+    )
 
 
-class Scores(Table):
+class OutputScores(Table):
     """What a model makes of one test example's output, or of one of its choices."""
 
-    KEY = ("model", "step", "task", "example", "choice")
+    KEY = ("model", "snapshot", "task", "wording", "example", "choice")
     model: str = column("model")
+    family: str = column("family of the ladder's networks; empty for other models")
     size: int = column("parameters; 0 for the infinity-gram", "parameters")
-    step: float = column("share of its training")
+    snapshot: float = column("share of its training")
     task: str = column("task")
+    wording: int = column("number of the wording, 0 for the task's own")
     example: int = column("test example")
     choice: int = column("number of the choice, -1 for the true output")
     logprobs: list[float] = column("log-probability of each token", "nats", nan="probability 0")
@@ -94,19 +97,21 @@ class Scores(Table):
 _CORRELATION = "why, see reason"
 
 
-class Memorization(Table):
+class MemorizationByVariant(Table):
     """Distributional memorization of one model under one way of measuring it."""
 
-    KEY = ("source", "model", "step", "task", "n", "variant")
+    KEY = ("source", "model", "snapshot", "task", "n", "variant", "parameter")
     MAY_BE_EMPTY: ClassVar = True
     source: str = column("corpus")
     model: str = column("model")
+    family: str = column("family of the ladder's networks; empty for other models")
     size: int = column("parameters", "parameters")
-    step: float = column("share of its training")
+    snapshot: float = column("share of its training")
     task: str = column("task")
     n: int = column("length of the n-grams", "words")
-    variant: str = column(
-        "paper: Def. 3; others change one thing, see the documentation of `evaluation.variants`"
+    variant: str = column("paper: Def. 3; others change one thing, see `variants.VARIANTS`")
+    parameter: float = column(
+        "share of the pairs (cosine) or words (window)", nan="the variant has none"
     )
     rho: float = column("Spearman's rho of corpus and model log-probabilities", nan=_CORRELATION)
     low: float = column("lower end of its 95 % interval over examples", nan=_CORRELATION)
@@ -157,15 +162,13 @@ class Novel(Table):
     n: int = column("length of the n-grams", "words")
     pairs: int = column("pairs written", "pairs")
     novel: int = column("of those, in no document", "pairs")
-    novel_right: int = column(
+    novel_correct: int = column(
         "of those, with an output n-gram that stands in the true output", "pairs"
     )
 
 
 class Bias(Table):
-    """What dropping pairs without a document does: the task-gram probability against the input's
-    own count.
-    """
+    """What dropping pairs in no document does to the task-gram probability of rare inputs."""
 
     KEY = ("source", "task", "n")
     MAY_BE_EMPTY: ClassVar = True
@@ -180,14 +183,14 @@ class Bias(Table):
 
 
 class Mining(Table):
-    """How well cosines find true translations among the pairs, per share kept."""
+    """How well cosines select true translations among the pairs."""
 
-    KEY = ("source", "n", "keep")
+    KEY = ("source", "n", "share")
     source: str = column("corpus")
     n: int = column("length of the n-grams", "words")
-    keep: float = column("share of the pairs kept")
-    precision: float = column("true translations among the kept")
-    recall: float = column("kept among the true translations", nan="there are none")
+    share: float = column("share of the pairs selected, those of highest cosine")
+    precision: float = column("share of true translations among the selected")
+    recall: float = column("share of the true translations selected", nan="there are none")
 
 
 class Audit(Table):
@@ -204,13 +207,13 @@ class Audit(Table):
 class Prompts(Table):
     """A task asked in other words."""
 
-    KEY = ("source", "model", "task", "prompt")
+    KEY = ("source", "model", "task", "wording")
     source: str = column("corpus")
     model: str = column("model")
     size: int = column("parameters", "parameters")
     task: str = column("task")
-    prompt: int = column("number of the wording")
-    instruction: str = column("wording")
+    wording: int = column("number of the wording")
+    instruction: str = column("the wording")
     mean_count: float = column("mean occurrences of the prompt's 3-grams", "occurrences")
     accuracy: float = column("share of outputs that greedy decoding gives")
 
@@ -222,11 +225,11 @@ class Estimators(Table):
     source: str = column("corpus")
     model: str = column("model")
     size: int = column("parameters", "parameters")
-    estimator: str = column("estimate")
+    estimator: str = column("estimate, see `estimators.ESTIMATORS`")
     rho: float = column("Spearman's rho", nan="too few facts, or constant")
 
 
-class Influence(Table):
+class ExampleInfluence(Table):
     """Influence of documents on one test example: mean over documents, summed over snapshots."""
 
     KEY = ("source", "model", "task", "example")
@@ -243,19 +246,19 @@ class Influence(Table):
     documents: int = column("documents per scheme", "documents")
 
 
-class Ablation(Table):
+class RetrainedFacts(Table):
     """One fact in a network that was trained again."""
 
     KEY = ("source", "variant", "fact")
     source: str = column("corpus")
     model: str = column("network of the ladder")
     variant: str = column(
-        "again: same corpus, other initialization; changed: other corpus, same initialization"
+        "changed: other corpus, same initialization; reinitialized: the other way round"
     )
     fact: int = column("fact")
     treatment: str = column("kept, removed, pairs, halved or injected")
-    before: int = column("documents that state it in the unchanged corpus", "documents")
-    after: int = column("documents that state it in the changed corpus", "documents")
+    documents_before: int = column("documents that state it, unchanged corpus", "documents")
+    documents_after: int = column("documents that state it, changed corpus", "documents")
     logprob: float = column("log-probability of the true object", "nats")
     correct: bool = column("it is the likeliest token")
 
@@ -268,30 +271,35 @@ class Engines(Table):
     exact: bool = column("whether it is meant to be exact")
     tokens: int = column("tokens of the corpus", "tokens")
     pairs: int = column("pairs counted", "pairs")
-    equal: float = column("share of the counts that equal brute force")
+    equal_share: float = column("share of the counts that equal brute force")
     low: float = column("10 % quantile of count over brute force, pairs that share a document")
-    ratio: float = column("median of it")
+    median: float = column("median of it")
     high: float = column("90 % quantile of it")
 
 
-TABLES: dict[str, type[Table]] = {
-    "facts": Facts,
-    "memorization": Memorization,
+# by what they are made of: each corpus, each generated corpus (also `facts`), all corpora at once
+SOURCE_TABLES: dict[str, type[Table]] = {
+    "memorization": MemorizationByVariant,
     "performance": Performance,
     "novel": Novel,
     "bias": Bias,
-    "mining": Mining,
     "audit": Audit,
+}
+GENERATED_TABLES: dict[str, type[Table]] = {
+    "mining": Mining,
     "prompts": Prompts,
     "estimators": Estimators,
-    "influence": Influence,
-    "ablation": Ablation,
+}
+RUN_TABLES: dict[str, type[Table]] = {
+    "influence": ExampleInfluence,
+    "ablation": RetrainedFacts,
     "engines": Engines,
 }
+TABLES = {"facts": CorpusFacts} | SOURCE_TABLES | GENERATED_TABLES | RUN_TABLES
 INNER: dict[str, type[Table]] = {
-    "examples": Examples,
+    "examples": TaskExamples,
     "lexicon": Lexicon,
-    "pairs": Pairs,
-    "counts": Counts,
-    "scores": Scores,
+    "pairs": TaskGrams,
+    "counts": TaskGramCounts,
+    "scores": OutputScores,
 }

@@ -5,38 +5,148 @@ Every example is scored once. All n-grams, thresholds, units and spans are then 
 tokens.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
+from rote.core import tables
 from rote.core.job import track
+from rote.models import pretrained
+from rote.papers.distmem import schema
+from rote.papers.distmem.families import NetworkFamily, rungs
+from rote.papers.distmem.ladder import snapshot_path
+from rote.papers.distmem.settings import DistmemLadder, DistmemStudy
 from rote.papers.distmem.tasks import prompt
 
-COLUMNS = [
-    "task",
-    "example",
-    "choice",
-    "logprobs",
-    "starts",
-    "ends",
-    "correct",
-    "truncated",
-    "generated",
-]
-_SPARE = 4  # tokens that a generated output may be longer than the true one
+TRUE_OUTPUT = -1  # in the column `choice`
+SPARE_TOKENS = 4  # that a generated output may be longer than the true one
+BATCH_TOKENS = 16_384  # padding included
+
+
+class LanguageModel(NamedTuple):
+    """A causal model of transformers, its tokenizer, and where it computes."""
+
+    model: Any
+    tokenizer: Any
+    device: str = "cpu"
+
+    @property
+    def size(self) -> int:
+        """Its parameters."""
+        return self.model.num_parameters()
+
+    @property
+    def context(self) -> int:
+        """Longest input, tokens."""
+        return getattr(self.model.config, "max_position_embeddings", 0) or 2**30
+
+    @property
+    def head(self) -> list[int]:
+        """Token ids that begin every input: a separator, or nothing."""
+        separators = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        return [token for token in separators if token is not None][:1]
+
+
+class ScoredOutput(NamedTuple):
+    """An output to score: the true one of an example, or one of its choices."""
+
+    row: int  # of the examples
+    choice: int  # number of the choice, −1 for the true output
+    prompt: str
+    text: str
+
+
+class EncodedOutput(NamedTuple):
+    """A prompt and an output as tokens.
+
+    Attributes:
+        ids: of the separator, the prompt and the output.
+        spans: characters of the output that each of its tokens covers.
+        truncated: tokens cut from the prompt.
+    """
+
+    ids: list[int]
+    spans: list[tuple[int, int]]
+    truncated: int
+
+    @property
+    def starts(self) -> list[int]:
+        """First character of the output that each of its tokens covers."""
+        return [start for start, _ in self.spans]
+
+    @property
+    def ends(self) -> list[int]:
+        """The characters after those."""
+        return [end for _, end in self.spans]
+
+    @property
+    def prompt_ids(self) -> list[int]:
+        """What the model reads before the output."""
+        return self.ids[: len(self.ids) - len(self.spans)]
+
+
+def load(name: str, device: str, revision: str = "main", fast: bool = True) -> LanguageModel:
+    """A model by Hugging Face id or folder.
+
+    Args:
+        fast: refuse a tokenizer that does not know the characters of its tokens.
+    """
+    model = pretrained.causal(name, revision=revision).to(device)
+    return LanguageModel(model, pretrained.tokenizer(name, fast=fast), device)
+
+
+def score_family(
+    family: NetworkFamily, models: Path, corpus: Path, options: DistmemLadder, device: str
+) -> pd.DataFrame:
+    """The table OutputScores of a family's networks, at every snapshot, on one generated corpus.
+
+    Args:
+        models: folder of <network>/<corpus>/<share>.
+        corpus: folder of the corpus, whose examples are scored: the tests, and by trained networks
+            those in other wordings.
+    """
+    examples = tables.read(corpus / "examples.parquet")
+    parts = []
+    for rung in rungs(options, family):
+        for share in options.snapshots:
+            is_final = share == 1.0
+            scored = ["test", "prompts"] if is_final else ["test"]
+            scores = score(
+                load(str(models / rung.name / snapshot_path(corpus.name, share)), device),
+                examples[examples["part"].isin(scored)],
+                generated_tasks=options.generated_tasks if is_final else (),
+                what=f"{rung.name}, {corpus.name}, {share:g}",
+            )
+            parts.append(scores.assign(model=rung.name, family=family.name, snapshot=share))
+    return pd.concat(parts, ignore_index=True)
+
+
+def score_pretrained(
+    study: DistmemStudy, number: int, examples: pd.DataFrame, device: str
+) -> pd.DataFrame:
+    """The table OutputScores of a study's model on the test examples.
+
+    Args:
+        number: of the model in the study's list.
+        examples: the table TaskExamples.
+    """
+    name, _, revision = study.models[number].partition("@")
+    model = load(name, device, revision or "main", fast=False)
+    tests = examples[examples["part"] == "test"]
+    scores = score(model, tests, generated_tasks=study.tasks, what=name)
+    return scores.assign(model=Path(name).name + (f"@{revision}" if revision else ""))
 
 
 def score(
-    model: Any,
-    tokenizer: Any,
+    language_model: LanguageModel,
     examples: pd.DataFrame,
     *,
-    device: str = "cpu",
-    batch_tokens: int = 16_384,
-    generate: Callable[[str], bool] = lambda task: True,
+    generated_tasks: Collection[str] = (),
+    batch_tokens: int = BATCH_TOKENS,
     what: str = "scoring",
 ) -> pd.DataFrame:
     """Score every example's output, and its choices if it has any.
@@ -45,143 +155,101 @@ def score(
     into the model's context is cut on the left, never the output. Log-softmax is taken in float32.
 
     Args:
-        model, tokenizer: of transformers; the tokenizer a fast one.
-        examples: columns task, example, instruction, input, output, choices.
-        generate: of which tasks the model also writes the outputs itself, greedily; never of
-            examples with choices.
+        examples: rows of TaskExamples.
+        generated_tasks: tasks whose outputs the model also generates, greedily; only examples
+            without choices, in the task's own wording.
+        what: it is, in the log.
 
     Returns:
-        One row per example and choice (−1: the true output): the log-probabilities of its tokens
-        (nats), the characters of the output that each covers, whether greedy decoding would give
-        all of them, tokens cut from the prompt, and what the model wrote itself.
+        The table OutputScores, of a trained model without a name: one row per example and choice
+        (−1: the true output).
     """
-    items = []
-    for row in examples.itertuples():
-        outputs = [
-            (-1, row.output),
-            *((number, choice) for number, choice in enumerate(row.choices)),
-        ]
-        items += [
-            (row.task, row.example, number, prompt(row.instruction, row.input), text)
-            for number, text in outputs
-        ]
-    limit = getattr(model.config, "max_position_embeddings", 0) or 2**30
-    encoded = _encode(tokenizer, [item[3] for item in items], [item[4] for item in items], limit)
-    found: list[tuple] = [()] * len(items)
-    with torch.inference_mode():
-        for batch in track(list(_batches([len(one[0]) for one in encoded], batch_tokens)), what):
-            values, best = _next_tokens(model, [encoded[i][0] for i in batch], device)
-            for i, of_tokens, greedy in zip(batch, values, best, strict=True):
-                ids, spans, cut = encoded[i]
-                own = slice(len(ids) - len(spans) - 1, len(ids) - 1)
-                right = bool(len(spans)) and bool(greedy[own].all())
-                found[i] = (
-                    of_tokens[own].tolist(),
-                    [s for s, _ in spans],
-                    [e for _, e in spans],
-                    right,
-                    cut,
-                )
-        asked = examples[
-            ~examples["choices"].str.len().astype(bool)
-            & examples["task"].map(generate).astype(bool)
-        ]
-        written = _written(model, tokenizer, asked, items, encoded, device, batch_tokens)
-    rows = [
-        (*item[:3], *one, written.get(i, ""))
-        for i, (item, one) in enumerate(zip(items, found, strict=True))
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def span_logprobs(
-    pairs: pd.DataFrame, scores: pd.DataFrame, *, span: str = "ngram", ignore_zero: bool = False
-) -> tuple[np.ndarray, int]:
-    """log P_LLM(s_y | ...) of every pair (Eq. 2): the sum over the tokens that overlap its output
-    n-gram.
-
-    Args:
-        pairs: columns task, example, start, end (characters of the output).
-        scores: of `score`, one model, true outputs only.
-        span: `ngram`, or `to_end` from the n-gram's first token to the end of the output (the
-            released code).
-        ignore_zero: leave tokens of probability 0 (NaN) out of the sum, as Eq. 5 does for the
-            infinity-gram; the n-gram has no value only if all its tokens have none.
-
-    Returns:
-        (pairs,) nats, NaN where no token covers the n-gram or one has no finite log-probability;
-        and how many pairs no token covers.
-    """
-    examples = pd.MultiIndex.from_frame(scores[["task", "example"]])
-    row = examples.get_indexer(pd.MultiIndex.from_frame(pairs[["task", "example"]]))
-    # tokens of all examples on one line: an example's characters are shifted behind those of the
-    # ones before it
-    sizes = scores["logprobs"].str.len().to_numpy()
-    logprobs, starts, ends = (
-        np.concatenate(scores[name].to_list()).astype(kind)
-        for name, kind in (("logprobs", float), ("starts", np.int64), ("ends", np.int64))
+    outputs = _outputs(examples)
+    encoded = _encode(
+        language_model, [output.prompt for output in outputs], [output.text for output in outputs]
     )
-    shift = 1 + max(int(ends.max(initial=0)), int(pairs["end"].max()))
-    owner = np.repeat(np.arange(len(scores)), sizes) * shift
-    first = np.searchsorted(owner + ends, row * shift + pairs["start"].to_numpy(), side="right")
-    behind = np.searchsorted(owner + starts, row * shift + pairs["end"].to_numpy(), side="left")
-    if span == "to_end":
-        behind = np.where(behind > first, np.cumsum(sizes)[row], behind)
-    known = np.isfinite(logprobs)
-    total = np.concatenate([[0.0], np.cumsum(np.where(known, logprobs, 0.0))])
-    count = np.concatenate([[0], np.cumsum(known)])
-    finite = count[np.maximum(behind, first)] - count[first]
-    enough = finite > 0 if ignore_zero else (finite > 0) & (finite == behind - first)
-    found = np.where(enough, total[np.maximum(behind, first)] - total[first], np.nan)
-    return found, int((behind <= first).sum())
+    logprobs: list[list[float]] = [[]] * len(outputs)
+    correct = [False] * len(outputs)
+    with torch.inference_mode():
+        batches = list(_batches([len(text.ids) for text in encoded], batch_tokens))
+        for batch in track(batches, what):
+            sequences = [encoded[i].ids for i in batch]
+            values, likeliest = _next_tokens(language_model, sequences)
+            for row, i in enumerate(batch):
+                size = len(encoded[i].ids)
+                tokens = slice(size - len(encoded[i].spans) - 1, size - 1)
+                logprobs[i] = values[row, tokens].tolist()
+                correct[i] = bool(encoded[i].spans) and bool(likeliest[row, tokens].all())
+        is_open = ~examples["choices"].str.len().astype(bool) & (examples["wording"] == 0)
+        is_open = (is_open & examples["task"].isin(list(generated_tasks))).to_numpy()
+        open_outputs = [i for i, output in enumerate(outputs) if is_open[output.row]]
+        generated = _generate(language_model, encoded, open_outputs, batch_tokens)
+    rows = examples.iloc[[output.row for output in outputs]]
+    columns = {
+        "model": "",
+        "family": "",
+        "size": language_model.size,
+        "snapshot": 1.0,
+        "task": rows["task"].array,
+        "wording": rows["wording"].array,
+        "example": rows["example"].array,
+        "choice": [output.choice for output in outputs],
+        "logprobs": logprobs,
+        "starts": [text.starts for text in encoded],
+        "ends": [text.ends for text in encoded],
+        "correct": correct,
+        "truncated": [text.truncated for text in encoded],
+        "generated": [generated.get(i, "") for i in range(len(outputs))],
+    }
+    return tables.frame(schema.OutputScores, columns)
+
+
+def _outputs(examples: pd.DataFrame) -> list[ScoredOutput]:
+    outputs = []
+    for number, row in enumerate(examples.itertuples()):
+        before = prompt(row.instruction, row.input)
+        outputs.append(ScoredOutput(number, TRUE_OUTPUT, before, row.output))
+        for choice, text in enumerate(row.choices):
+            outputs.append(ScoredOutput(number, choice, before, text))
+    return outputs
 
 
 def _encode(
-    tokenizer: Any, prompts: Sequence[str], outputs: Sequence[str], limit: int
-) -> list[tuple[list[int], list[tuple[int, int]], int]]:
-    """Per text: token ids, the output characters of its tokens, and how many tokens were cut from
-    the prompt.
-    """
+    language_model: LanguageModel, prompts: Sequence[str], outputs: Sequence[str]
+) -> list[EncodedOutput]:
+    tokenizer = language_model.tokenizer
+    head = language_model.head
     spaces = ["" if not before or before[-1].isspace() else " " for before in prompts]
-    texts = [
-        before + space + output
-        for before, space, output in zip(prompts, spaces, outputs, strict=True)
-    ]
+    befores = [before + space for before, space in zip(prompts, spaces, strict=True)]
+    texts = [before + output for before, output in zip(befores, outputs, strict=True)]
     if tokenizer.is_fast:
-        given = tokenizer(texts, return_offsets_mapping=True, add_special_tokens=False)
-        every, places = given["input_ids"], given["offset_mapping"]
+        tokens = tokenizer(texts, return_offsets_mapping=True, add_special_tokens=False)
+        offsets = tokens["offset_mapping"]
     else:
-        every = tokenizer(texts, add_special_tokens=False)["input_ids"]
-        places = [_offsets(tokenizer, ids) for ids in every]
-    separator = (
-        tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    )
-    head = [] if separator is None else [separator]
-    found = []
-    for ids, offsets, before, space in zip(every, places, prompts, spaces, strict=True):
-        start = len(before) + len(space)
-        first = next((at for at, (_, end) in enumerate(offsets) if end > start), len(ids))
-        spans = [(max(begin - start, 0), end - start) for begin, end in offsets[first:]]
-        room = max(limit - len(head) - len(spans), 0 if head else 1)
-        kept = ids[:first][max(first - room, 0) :]
-        found.append(([*head, *kept, *ids[first:]], spans, first - len(kept)))
-    return found
+        tokens = tokenizer(texts, add_special_tokens=False)
+        offsets = [_offsets(tokenizer, ids) for ids in tokens["input_ids"]]
+    encoded = []
+    for ids, covered, before in zip(tokens["input_ids"], offsets, befores, strict=True):
+        start = len(before)
+        first = next((i for i, (_, end) in enumerate(covered) if end > start), len(ids))
+        spans = [(max(begin - start, 0), end - start) for begin, end in covered[first:]]
+        room = max(language_model.context - len(head) - len(spans), 0 if head else 1)
+        cut = max(first - room, 0)
+        encoded.append(EncodedOutput([*head, *ids[cut:first], *ids[first:]], spans, cut))
+    return encoded
 
 
 def _offsets(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, int]]:
-    """Characters that each token covers, for a tokenizer that does not know: by decoding ever
-    longer beginnings.
+    """Characters that each token covers, for a tokenizer that does not know.
 
-    A token that ends within a character covers it.
+    By decoding ever longer beginnings; a token that ends within a character covers it.
     """
-    ends = [
-        len(tokenizer.decode(ids[: at + 1], clean_up_tokenization_spaces=False))
-        for at in range(len(ids))
-    ]
+    ends = []
+    for stop in range(1, len(ids) + 1):
+        ends.append(len(tokenizer.decode(ids[:stop], clean_up_tokenization_spaces=False)))
     starts = np.minimum.accumulate([0, *ends][::-1])[::-1][:-1] if ends else []
-    return [
-        (int(start), max(int(end), int(start) + 1)) for start, end in zip(starts, ends, strict=True)
-    ]
+    bounds = zip(starts, ends, strict=True)
+    return [(int(start), max(int(end), int(start) + 1)) for start, end in bounds]
 
 
 def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -197,54 +265,60 @@ def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
 
 
 def _next_tokens(
-    model: Any, sequences: Sequence[list[int]], device: str
+    language_model: LanguageModel, sequences: Sequence[list[int]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probability of the token behind every position, and whether it is the likeliest,
-    (sequences, longest − 1).
+    """Log-probability of the token behind every position, and whether it is the likeliest.
+
+    Returns:
+        (sequences, longest − 1) each.
     """
     longest = max(map(len, sequences))
     ids = torch.zeros(len(sequences), longest, dtype=torch.long)
     mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(
-        sequences
-    ):  # padded on the right: causal attention never sees it
+    # padded on the right: causal attention never sees it
+    for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = torch.tensor(sequence)
         mask[row, : len(sequence)] = 1
-    ids, mask = ids.to(device), mask.to(device)
-    logits, following = (
-        model(input_ids=ids, attention_mask=mask).logits[:, :-1].float(),
-        ids[:, 1:, None],
-    )
-    chosen = logits.gather(-1, following)[..., 0]
+    ids, mask = ids.to(language_model.device), mask.to(language_model.device)
+    logits = language_model.model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
+    following = logits.gather(-1, ids[:, 1:, None])[..., 0]
     # equal to the maximum, not argmax: several times faster, and ties are as good as the first
-    likeliest = chosen == logits.amax(-1)
-    return (chosen.double() - logits.logsumexp(-1).double()).cpu().numpy(), likeliest.cpu().numpy()
+    likeliest = following == logits.amax(-1)
+    logprobs = following.double() - logits.logsumexp(-1).double()
+    return logprobs.cpu().numpy(), likeliest.cpu().numpy()
 
 
-def _written(model, tokenizer, examples, items, encoded, device, batch_tokens) -> dict[int, str]:
-    """The model's own outputs, by item: greedy, a little longer than the true output at most."""
-    open_ended = set(zip(examples["task"], examples["example"], strict=True))
-    asked = [i for i, item in enumerate(items) if item[2] < 0 and item[:2] in open_ended]
-    prompts = {i: encoded[i][0][: len(encoded[i][0]) - len(encoded[i][1])] for i in asked}
-    pad = next(i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0) if i is not None)
-    found = {}
-    for places in _batches([len(prompts[i]) for i in asked], batch_tokens // 4):
-        batch = [asked[place] for place in places]
+def _generate(
+    language_model: LanguageModel,
+    encoded: Sequence[EncodedOutput],
+    numbers: Sequence[int],
+    batch_tokens: int,
+) -> dict[int, str]:
+    """The model's own outputs, by number: greedy, a little longer than the true output at most."""
+    tokenizer = language_model.tokenizer
+    device = language_model.device
+    paddings = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    padding = next(token for token in paddings if token is not None)
+    prompts = {i: encoded[i].prompt_ids for i in numbers}
+    generated = {}
+    for positions in _batches([len(prompts[i]) for i in numbers], batch_tokens // 4):
+        batch = [numbers[position] for position in positions]
         longest = max(len(prompts[i]) for i in batch)
-        ids = torch.full((len(batch), longest), pad, dtype=torch.long)
+        ids = torch.full((len(batch), longest), padding, dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for row, i in enumerate(batch):  # padded on the left: what is written follows the prompt
+        # padded on the left: what is generated follows the prompt
+        for row, i in enumerate(batch):
             ids[row, longest - len(prompts[i]) :] = torch.tensor(prompts[i])
             mask[row, longest - len(prompts[i]) :] = 1
-        new = max(len(encoded[i][1]) for i in batch) + _SPARE
-        out = model.generate(
+        result = language_model.model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
-            max_new_tokens=new,
+            max_new_tokens=max(len(encoded[i].spans) for i in batch) + SPARE_TOKENS,
             do_sample=False,
-            pad_token_id=pad,
+            pad_token_id=padding,
         )
-        for i, row in zip(batch, out[:, longest:].cpu(), strict=True):
-            own = row[: len(encoded[i][1]) + _SPARE]  # whatever else is in the batch
-            found[i] = tokenizer.decode(own, skip_special_tokens=True).strip()
-    return found
+        for i, row in zip(batch, result[:, longest:].cpu(), strict=True):
+            # the limit of this output, whatever else is in the batch
+            tokens = row[: len(encoded[i].spans) + SPARE_TOKENS]
+            generated[i] = tokenizer.decode(tokens, skip_special_tokens=True).strip()
+    return generated

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from rote.core.section import Section, key
+from rote.papers.distmem.tasks import TASKS
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -12,7 +13,7 @@ Rate = Annotated[float, Field(gt=0)]
 Shape = Annotated[list[Count], Field(min_length=3, max_length=3)]
 
 
-class World(Section):
+class DistmemWorld(Section):
     """The generated corpora: facts, a lexicon, documents and test sets are drawn anew for each."""
 
     replicates: int = key(3, "Corpora", ge=1)
@@ -33,68 +34,86 @@ class World(Section):
     }
 
 
-class Ladder(Section):
-    """The networks trained on the generated corpora, one epoch each; the corpora's networks are
-    stacked.
-    """
+class DistmemFamily(Section):
+    """Networks of one family, ascending in size."""
+
+    sizes: list[Shape] = key([], "Width, layers and heads of each, ascending")
+    rates: list[Rate] = key([], "Peak learning rate of each; cosine to 10 %")
+
+    @model_validator(mode="after")
+    def _usable(self):
+        if len(self.sizes) != len(self.rates):
+            raise ValueError("rates must hold one learning rate for each of sizes")
+        for width, _, heads in self.sizes:
+            if width % heads or (width // heads) % 2:
+                raise ValueError(f"width {width} must be a multiple of 2 x heads ({heads})")
+        return self
+
+
+class NeoxNetworks(DistmemFamily):
+    """GPT-NeoX networks."""
 
     sizes: list[Shape] = key(
         [[8, 1, 1], [16, 1, 1], [32, 2, 2], [96, 2, 6]],
-        "Width, layers and heads of each GPT-NeoX, ascending",
+        "Width, layers and heads of each, ascending",
         min_length=3,
     )
     rates: list[Rate] = key(
         [0.01, 0.01, 0.008, 0.005], "Peak learning rate of each; cosine to 10 %"
     )
-    second: list[Shape] = key(
-        [[16, 1, 1], [32, 2, 2]], "The same of LLaMA-type networks", min_length=2
-    )
-    second_rates: list[Rate] = key([0.01, 0.008], "Their peak learning rates")
-    length: int = key(64, "Tokens of a packed sequence", ge=8)
-    batch: int = key(8, "Sequences per step", ge=1)
-    warmup: int = key(50, "Steps of linear warm-up", ge=0)
-    written: list[str] = key(
-        ["translation"], "Tasks whose outputs the networks also write by themselves"
-    )
-    snapshots: list[Share] = key(
-        [0.1, 0.3, 1.0], "Shares of the training after which a network is kept", min_length=1
-    )
 
     SCALES: ClassVar = {
-        "smoke": {
-            "sizes": [[8, 1, 1], [12, 1, 1], [16, 1, 2]],
-            "rates": [0.01, 0.01, 0.01],
-            "second": [[8, 1, 1], [16, 1, 2]],
-            "second_rates": [0.01, 0.01],
-            "warmup": 5,
-            "snapshots": [0.3, 1.0],
-        },
+        "smoke": {"sizes": [[8, 1, 1], [12, 1, 1], [16, 1, 2]], "rates": [0.01, 0.01, 0.01]},
         "paper": {
             "sizes": [[8, 1, 1], [16, 1, 1], [32, 2, 2], [64, 2, 4], [128, 3, 8]],
             "rates": [0.01, 0.008, 0.004, 0.003, 0.0015],
-            "second": [[16, 1, 1], [64, 2, 4]],
-            "second_rates": [0.008, 0.003],
         },
     }
 
+
+class LlamaNetworks(DistmemFamily):
+    """LLaMA-type networks."""
+
+    sizes: list[Shape] = key(
+        [[16, 1, 1], [32, 2, 2]], "Width, layers and heads of each, ascending", min_length=2
+    )
+    rates: list[Rate] = key([0.01, 0.008], "Peak learning rate of each; cosine to 10 %")
+
+    SCALES: ClassVar = {
+        "smoke": {"sizes": [[8, 1, 1], [16, 1, 2]], "rates": [0.01, 0.01]},
+        "paper": {"sizes": [[16, 1, 1], [64, 2, 4]], "rates": [0.008, 0.003]},
+    }
+
+
+class DistmemLadder(Section):
+    """The networks trained on the generated corpora: one epoch each, all corpora stacked."""
+
+    neox: NeoxNetworks = key(NeoxNetworks)
+    llama: LlamaNetworks = key(LlamaNetworks)
+    length: int = key(64, "Tokens of a packed sequence", ge=8)
+    batch: int = key(8, "Sequences per step", ge=1)
+    warmup: int = key(50, "Steps of linear warm-up", ge=0)
+    generated_tasks: list[str] = key(
+        ["translation"], "Tasks whose outputs the networks also generate, greedily"
+    )
+    snapshots: list[Share] = key(
+        [0.1, 0.3, 1.0], "Shares of the training after which a network is saved", min_length=1
+    )
+
+    SCALES: ClassVar = {"smoke": {"warmup": 5, "snapshots": [0.3, 1.0]}}
+
     @model_validator(mode="after")
-    def _usable(self):
-        for sizes, rates in (("sizes", "rates"), ("second", "second_rates")):
-            if len(getattr(self, sizes)) != len(getattr(self, rates)):
-                raise ValueError(f"{rates} must hold one learning rate for each of {sizes}")
-        for width, _, heads in (*self.sizes, *self.second):
-            if width % heads or (width // heads) % 2:
-                raise ValueError(f"width {width} must be a multiple of 2 x heads ({heads})")
+    def _rising(self):
         if self.snapshots != sorted(set(self.snapshots)) or self.snapshots[-1] != 1.0:
             raise ValueError("snapshots must rise to 1.0, without repetition")
         return self
 
 
-class Analysis(Section):
+class DistmemAnalysis(Section):
     """Which n-grams are paired, counted and correlated."""
 
     grams: dict[str, list[Count]] = key(
-        {"facts": [3, 5], "translation": [2, 3], "reasoning": [3, 5]},
+        {task.name: list(task.lengths) for task in TASKS.values()},
         "n-gram lengths by task; others: default_grams",
     )
     default_grams: list[Count] = key(
@@ -104,8 +123,8 @@ class Analysis(Section):
         ["the", "of", "is"], "Left out of input n-grams up to `stop_words_up_to`"
     )
     stop_words_up_to: int = key(3, "Longest n-grams that stop words are left out of", ge=0)
-    keep: list[Share] = key(
-        [0.75, 0.5, 0.25], "Shares of the pairs kept by cosine, beside all of them"
+    cosine_shares: list[Share] = key(
+        [0.75, 0.5, 0.25], "Shares of the pairs, those of highest cosine, beside all of them"
     )
     drop_example_on_shared_gram: bool = key(
         False, "Drop an example whose input and output share an n-gram, as the released code does"
@@ -125,7 +144,7 @@ class Analysis(Section):
     SCALES: ClassVar = {"paper": {"infinity_shards": 16}}
 
 
-class Influence(Section):
+class DistmemInfluence(Section):
     """Influence of documents on test examples: dot products of gradients, summed over snapshots."""
 
     networks: list[Count] = key([2, 3], "Numbers of the ladder's networks, from 0", min_length=1)
@@ -138,16 +157,14 @@ class Influence(Section):
     }
 
 
-class Ablation(Section):
-    """Evidence taken away and put in: networks trained again on corpora with the documents of some
-    facts changed.
-    """
+class DistmemAblation(Section):
+    """Networks trained again on corpora in which the documents of some facts were changed."""
 
     network: int = key(2, "Number of the ladder's network that is trained again, from 0", ge=0)
     every: int = key(10, "Every so many-th fact by rank is changed", ge=2)
 
 
-class Study(Section):
+class DistmemStudy(Section):
     """Pretrained models and the corpus they saw. Off while `corpus` is empty."""
 
     corpus: str = key(
@@ -170,7 +187,7 @@ class Study(Section):
     shard_tokens: int = key(2**30, "Tokens of a shard of the tokenized corpus", ge=1)
 
     @model_validator(mode="after")
-    def _whole(self):
+    def _complete(self):
         if self.corpus and not (self.models and self.tasks):
             raise ValueError("corpus is given, so `models` and `tasks` must be given too")
         return self
@@ -184,7 +201,7 @@ _PILE_TASKS = {
 }
 
 
-class Pythia(Study):
+class DistmemPythia(DistmemStudy):
     """Pythia on the Pile; or your models and your corpus, in the same way."""
 
     SCALES: ClassVar = {
@@ -200,7 +217,7 @@ class Pythia(Study):
     }
 
 
-class OLMo(Study):
+class DistmemOLMo(DistmemStudy):
     """OLMo on Dolma."""
 
     SCALES: ClassVar = {
@@ -217,17 +234,17 @@ class Settings(Section):
     data
     """
 
-    world: World = key(World)
-    ladder: Ladder = key(Ladder)
-    analysis: Analysis = key(Analysis)
-    influence: Influence = key(Influence)
-    ablation: Ablation = key(Ablation)
-    pythia: Pythia = key(Pythia)
-    olmo: OLMo = key(OLMo)
+    world: DistmemWorld = key(DistmemWorld)
+    ladder: DistmemLadder = key(DistmemLadder)
+    analysis: DistmemAnalysis = key(DistmemAnalysis)
+    influence: DistmemInfluence = key(DistmemInfluence)
+    ablation: DistmemAblation = key(DistmemAblation)
+    pythia: DistmemPythia = key(DistmemPythia)
+    olmo: DistmemOLMo = key(DistmemOLMo)
 
     @model_validator(mode="after")
     def _networks(self):
-        last = len(self.ladder.sizes) - 1
+        last = len(self.ladder.neox.sizes) - 1
         for where, numbers in (
             ("influence.networks", self.influence.networks),
             ("ablation.network", [self.ablation.network]),
@@ -237,3 +254,10 @@ class Settings(Section):
                     f"{where} must be at most {last}: the ladder has {last + 1} networks"
                 )
         return self
+
+
+STUDIES: tuple[str, ...] = tuple(
+    name
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, DistmemStudy)
+)

@@ -1,0 +1,106 @@
+"""Counts of pairs of n-grams in a corpus, whole or in parts."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from rote import ngrams
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.ngrams.files import COUNTED
+from rote.papers.distmem import mining, schema
+from rote.papers.distmem.settings import DistmemAnalysis
+
+
+class CorpusScan(NamedTuple):
+    """How a corpus is read.
+
+    Attributes:
+        shards: numbers of those to read; None: all.
+        progress: called with the number of tokens read since the last call.
+    """
+
+    shards: Sequence[int] | None = None
+    threads: int = 1
+    progress: Callable[[int], None] | None = None
+
+
+def count(
+    corpus: ngrams.Corpus,
+    pairs: pd.DataFrame,
+    options: DistmemAnalysis,
+    scan: CorpusScan = CorpusScan(),
+) -> pd.DataFrame:
+    """The table TaskGramCounts, row by row of TaskGrams.
+
+    Input n-grams are counted in the stream without stop words where these apply.
+
+    Args:
+        corpus: in words.
+        pairs: the table TaskGrams.
+        options: its stop words and windows.
+        scan: how the corpus is read.
+    """
+    counts = np.zeros((len(pairs), len(COUNTED)), np.int64)
+    in_windows = np.zeros((len(pairs), len(options.windows)), np.int64)
+    for n, positions in pairs.groupby("n").indices.items():
+        rows = pairs.iloc[positions]
+        queries = ngrams.queries(
+            corpus,
+            pairs=zip(rows["input_gram"], rows["output_gram"], strict=True),
+            stop_words=(mining.stop_words(options, n), ()),
+        )
+        result = ngrams.scan(corpus, queries, **scan._asdict())
+        columns = [result.pairs]
+        for gram in queries.pairs.T:
+            columns.append(np.append(result.occurrences, 0)[gram])
+            columns.append(np.append(result.documents, 0)[gram])
+        counts[positions] = np.column_stack(columns)
+        for column, window in enumerate(options.windows):
+            result = ngrams.scan(corpus, queries, window=window, **scan._asdict())
+            in_windows[positions, column] = result.pairs
+    columns = dict(zip(COUNTED, counts.T, strict=True))
+    return tables.frame(schema.TaskGramCounts, columns | {"window_occurrences": list(in_windows)})
+
+
+def checksum(pairs: pd.DataFrame) -> str:
+    """Names a list of pairs: counts of another list must never be put beside it."""
+    columns = ["n", "input_gram", "output_gram"]
+    return sha256(pairs[columns].to_csv(index=False).encode()).hexdigest()[:32]
+
+
+def part_record(pairs: pd.DataFrame, scan: CorpusScan) -> dict[str, Any]:
+    """What the provenance of a part says of it: the pairs and the shards that it counted."""
+    return {"queries": checksum(pairs), "shards": list(scan.shards)}
+
+
+def total(parts: Sequence[Path], pairs: Path) -> pd.DataFrame:
+    """Sum of the counts of all parts of a corpus, as the table TaskGramCounts.
+
+    Args:
+        parts: files of `count`, with the provenance of `part_record`.
+        pairs: file of the table TaskGrams that they counted.
+
+    Raises:
+        InputError: naming a part that counted other pairs, or a shard for the second time.
+    """
+    queries = checksum(tables.read(pairs))
+    shards = set()
+    counts = 0
+    in_windows = 0
+    for path in parts:
+        record = tables.provenance(path)
+        frame = tables.read(path)
+        if record["queries"] != queries:
+            raise InputError(f"{path} counted other pairs than {pairs} holds; count again")
+        if twice := shards & set(record["shards"]):
+            raise InputError(f"{path} counts shard {min(twice)} once more")
+        shards |= set(record["shards"])
+        counts = counts + frame[COUNTED].to_numpy()
+        in_windows = in_windows + np.array(frame["window_occurrences"].tolist(), dtype=np.int64)
+    columns = dict(zip(COUNTED, counts.T, strict=True))
+    return tables.frame(schema.TaskGramCounts, columns | {"window_occurrences": list(in_windows)})

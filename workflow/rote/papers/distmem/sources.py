@@ -1,0 +1,54 @@
+"""The corpora of a run: generated ones, and those of studies of pretrained models."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from rote.papers.distmem.families import FAMILIES
+from rote.papers.distmem.settings import STUDIES, DistmemStudy, Settings
+
+# words of the published corpora, as their authors give them in tokens
+PUBLISHED_WORDS = {"hf:monology/pile-uncopyrighted": 250e9, "hf:allenai/dolma": 3e12}
+ASSUMED_WORDS = 1e9  # of any other
+
+
+@dataclass(frozen=True)
+class SourceCorpus:
+    """A corpus, and the models that were trained on it.
+
+    Attributes:
+        name: in paths and tables.
+        words: of the corpus, about.
+        scores: names of the files of the models' scores.
+        n_parts: jobs that count side by side.
+        study: config section of a study; None for a generated corpus.
+    """
+
+    name: str
+    words: float
+    scores: tuple[str, ...]
+    n_parts: int = 1
+    study: DistmemStudy | None = None
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether its facts and lexicon are known."""
+        return self.study is None
+
+
+def sources(options: Settings) -> dict[str, SourceCorpus]:
+    """Every corpus by name: the generated ones, then the studies whose corpus is named."""
+    names = [f"world{number}" for number in range(options.world.replicates)]
+    corpora = {name: SourceCorpus(name, options.world.tokens, tuple(FAMILIES)) for name in names}
+    for name in STUDIES:
+        study: DistmemStudy = getattr(options, name)
+        if study.corpus:
+            words = PUBLISHED_WORDS.get(study.corpus, ASSUMED_WORDS)
+            scores = tuple(f"model{number}" for number in range(len(study.models)))
+            corpora[name] = SourceCorpus(name, words, scores, study.parts, study)
+    return corpora
+
+
+def generated(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the generated corpora."""
+    return table[~table["source"].isin(STUDIES)]

@@ -1,0 +1,170 @@
+"""Test data of real tasks: rows of a few known forms, from files or a hub, as TaskExamples."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from rote.core import tables
+from rote.core.errors import InputError
+from rote.data import corpora
+from rote.papers.distmem import schema
+from rote.papers.distmem.corpora import with_corpus
+from rote.papers.distmem.settings import DistmemStudy
+
+Row = Mapping[str, Any]
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "instruction": row.get("u") or "",
+        "input": row["x"],
+        "output": row["y"],
+        "choices": row.get("choices"),
+    }
+
+
+def _question(row: Row, answer: str, choices: list[str] | None = None) -> dict[str, Any]:
+    return {
+        "instruction": "Question: {input}\nAnswer:",
+        "input": row["question"],
+        "output": answer,
+        "choices": choices,
+    }
+
+
+def _trivia(row: Row) -> dict[str, Any]:
+    return _question(row, row["answer"]["value"])
+
+
+def _multiple_choice(row: Row) -> dict[str, Any]:
+    choices = list(row["choices"])
+    correct = row["answer"] if isinstance(row["answer"], int) else "ABCD".index(row["answer"])
+    return _question(row, choices[correct], choices)
+
+
+def _solution(row: Row) -> dict[str, Any]:
+    return _question(row, row["answer"].replace("#### ", "answer "))
+
+
+_LANGUAGES = {
+    "cs": "Czech",
+    "de": "German",
+    "es": "Spanish",
+    "fr": "French",
+    "hu": "Hungarian",
+    "it": "Italian",
+}
+
+
+def _translation(row: Row) -> dict[str, Any]:
+    pair = row["translation"]
+    other = next(code for code in pair if code != "en")
+    instruction = f"English text: {{input}}\n{_LANGUAGES.get(other, other)} translation:"
+    return {
+        "instruction": instruction,
+        "input": pair["en"],
+        "output": pair[other],
+        "choices": None,
+    }
+
+
+@dataclass(frozen=True)
+class RowForm:
+    """A form of rows: the keys that a row must have, and what makes an example of it."""
+
+    keys: frozenset[str]
+    example: Callable[[Row], dict[str, Any]]
+
+
+# the most particular first; prompts are the paper's (appendix)
+FORMS = (
+    RowForm(frozenset({"x", "y"}), _plain),
+    RowForm(frozenset({"translation"}), _translation),
+    RowForm(frozenset({"question", "choices", "answer"}), _multiple_choice),
+    RowForm(frozenset({"question", "question_source", "answer"}), _trivia),
+    RowForm(frozenset({"question", "answer"}), _solution),
+)
+
+
+def study_examples(study: DistmemStudy) -> pd.DataFrame:
+    """The table TaskExamples of a study: tests, and mining data (the tests where none are named).
+
+    Raises:
+        InputError: if the study names no corpus, or naming file, row and what it lacks.
+    """
+    parts = []
+    for task, source in with_corpus(study).tasks.items():
+        tests = read(task, source, "test", study.examples)
+        mining = study.mining.get(task)
+        parts.append(tests)
+        parts.append(read(task, mining, "mining") if mining else tests.assign(part="mining"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def read(task: str, source: str, part: str, limit: int | None = None) -> pd.DataFrame:
+    """Examples of one task, as the table TaskExamples.
+
+    Args:
+        source: file, folder, glob or hf:<data set> of JSON lines or Parquet, whose rows have x and
+            y (perhaps u, an instruction with {input} where x belongs, and choices), or are of the
+            form of TriviaQA, MMLU, GSM8K or WMT.
+        part: test or mining.
+        limit: most examples.
+
+    Raises:
+        InputError: naming file, row and what it lacks.
+    """
+    constants = {"task": task, "part": part, "wording": 0, "fact": -1}
+    rows = []
+    for position, row in _rows(source):
+        example = _example(row, f"task {task}, {position}")
+        rows.append(example | constants | {"example": len(rows)})
+        if limit is not None and len(rows) == limit:
+            break
+    if not rows:
+        raise InputError(f"task {task}: no row in {source}")
+    return tables.frame(schema.TaskExamples, rows)
+
+
+def _example(row: Row, position: str) -> dict[str, Any]:
+    """Instruction, input, output and choices of a row. Raises InputError naming the position."""
+    form = next((form for form in FORMS if form.keys <= row.keys()), None)
+    if form is None:
+        raise InputError(
+            f"{position}: needs x and y, or a known data set's form; it has {', '.join(row)}"
+        )
+    try:
+        example = form.example(row)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise InputError(
+            f"{position}: not of the form that its keys promise ({error!r})"
+        ) from error
+    if not isinstance(example["input"], str) or not isinstance(example["output"], str):
+        raise InputError(f"{position}: input and output must be text")
+    choices = [] if example["choices"] is None else [str(choice) for choice in example["choices"]]
+    return example | {"choices": choices}
+
+
+def _rows(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in corpora.files(source):
+        if file.name.endswith(".parquet"):
+            for batch in pq.ParquetFile(file).iter_batches(1024):
+                for number, row in enumerate(batch.to_pylist()):
+                    yield f"{file}, row {number}", row
+            continue
+        if not file.name.endswith(corpora.JSON_LINES):
+            raise InputError(f"task file {file}: must be JSON lines or Parquet")
+        for number, line in enumerate(corpora.lines(file), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"task file {file}, line {number}: not JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise InputError(f"task file {file}, line {number}: not an object")
+            yield f"{file}, line {number}", row

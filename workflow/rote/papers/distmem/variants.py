@@ -1,0 +1,270 @@
+"""Memorization under the paper's definition, and with one thing changed at a time."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from rote.core import tables
+from rote.papers.distmem import mining, schema
+from rote.papers.distmem.correlation import (
+    Correlation,
+    Measure,
+    TaskGramMemorization,
+    correlation,
+    memorization,
+    partial,
+    ratio_log,
+    undefined,
+)
+from rote.papers.distmem.measured import MeasuredCorpus
+from rote.papers.distmem.settings import DistmemAnalysis
+from rote.papers.distmem.spans import span_logprobs
+from rote.papers.distmem.tasks import RANK_GROUPS, TASKS, RankGroup
+
+# nats: above it a model is sure, and the order of its log-probabilities is noise
+SATURATED_LOGPROB = -0.05
+# without intervals and Kendall's distance
+QUICK = Measure(resamples=0, kendall=False)
+
+
+class ScoredPairs(NamedTuple):
+    """Pairs of one task and n, and what one model makes of them.
+
+    Attributes:
+        pairs: pairs and counts.
+        n_documents: of the corpus.
+        infinity_logprobs: (P,) of the ∞-gram, nats; NaN where it has none.
+        rank_groups: (P,) frequency group of the fact that the example asks for, "" if none.
+        aligned: (P,) mask of true translations, where they are known.
+        logprobs: (P,) of the output n-gram, nats.
+        logprobs_to_end: (P,) from the n-gram to the end of the output.
+        is_final: the model is fully trained.
+    """
+
+    pairs: pd.DataFrame
+    n_documents: int
+    infinity_logprobs: np.ndarray
+    rank_groups: np.ndarray
+    aligned: np.ndarray | None
+    logprobs: np.ndarray
+    logprobs_to_end: np.ndarray
+    is_final: bool
+
+
+Results = Iterator[tuple[float, TaskGramMemorization]]  # parameter, NaN if there is none; result
+NO_PARAMETER = math.nan
+
+
+@dataclass(frozen=True)
+class MemorizationVariant:
+    """A way of measuring memorization.
+
+    Attributes:
+        measure: from scored pairs to results, none where the variant does not apply.
+        label: in figures; {:g} stands for the parameter.
+    """
+
+    name: str
+    label: str
+    measure: Callable[[ScoredPairs, DistmemAnalysis], Results]
+
+
+def _of_all(scored: ScoredPairs, measure: Measure) -> Results:
+    examples = scored.pairs["example"].to_numpy()
+    yield NO_PARAMETER, memorization(scored.pairs, scored.logprobs, measure, examples=examples)
+
+
+def _of_rows(scored: ScoredPairs, rows: np.ndarray) -> TaskGramMemorization:
+    pairs = scored.pairs[rows]
+    examples = pairs["example"].to_numpy()
+    return memorization(pairs, scored.logprobs[rows], QUICK, examples=examples)
+
+
+def _paper(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Def. 3, over pairs, C(s_x) by occurrences, pairs without a document dropped."""
+    return _of_all(scored, Measure(resamples=options.resamples, kendall=scored.is_final))
+
+
+def _smoothed(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """κ-smoothed ratio over all pairs (ours)."""
+    measure = Measure(
+        smoothing=options.smoothing,
+        documents=scored.n_documents,
+        resamples=options.resamples,
+        kendall=False,
+    )
+    return _of_all(scored, measure)
+
+
+def _key(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """One point per (example, s_y), as in the released code."""
+    measure = Measure(unit="key", resamples=0, kendall=False)
+    examples = scored.pairs["example"].to_numpy()
+    keys = scored.pairs["output_gram"].factorize()[0]
+    result = memorization(scored.pairs, scored.logprobs, measure, examples=examples, keys=keys)
+    yield NO_PARAMETER, result
+
+
+def _documents(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """C(s_x) in documents, as C(s_x, s_y) is."""
+    return _of_all(scored, Measure(denominator="documents", resamples=0, kendall=False))
+
+
+def _to_end(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Log-probability from the n-gram to the end of the output, as in the released code."""
+    return _of_all(scored._replace(logprobs=scored.logprobs_to_end), QUICK)
+
+
+def _infinity(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """The ∞-gram instead of the task-gram model, one point per (example, s_y)."""
+    pairs = scored.pairs
+    has_value = np.isfinite(scored.infinity_logprobs)
+    first = ~pairs.duplicated(["example", "output_gram"]).to_numpy()
+    rows = first & has_value & np.isfinite(scored.logprobs)
+    examples = pairs["example"].to_numpy()[rows]
+    result = correlation(
+        scored.infinity_logprobs[rows],
+        scored.logprobs[rows],
+        examples,
+        Measure(resamples=options.resamples, kendall=False),
+    )
+    yield NO_PARAMETER, _without_drops(result, examples)
+
+
+def _shared(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """The task-gram model on the pairs that the ∞-gram has a value for."""
+    yield NO_PARAMETER, _of_rows(scored, np.isfinite(scored.infinity_logprobs))
+
+
+def _cosine(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Only the pairs of highest cosine."""
+    for share in options.cosine_shares:
+        yield share, _of_rows(scored, mining.highest_cosine(scored.pairs, share))
+
+
+def _aligned(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Only true translations."""
+    if scored.aligned is not None:
+        yield NO_PARAMETER, _of_rows(scored, scored.aligned)
+
+
+def _mined(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Only pairs that the mining data hold."""
+    yield NO_PARAMETER, _of_rows(scored, scored.pairs["mined"].to_numpy(bool))
+
+
+def _unsaturated(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Only pairs that the model is not yet sure of."""
+    yield NO_PARAMETER, _of_rows(scored, scored.logprobs < SATURATED_LOGPROB)
+
+
+def _window(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Pairs within so many words instead of in one document."""
+    in_windows = np.stack(scored.pairs["window_occurrences"].to_numpy())
+    for window, occurrences in zip(options.windows, in_windows.T, strict=True):
+        pairs = scored.pairs.assign(pair_documents=occurrences)
+        for _, result in _of_all(scored._replace(pairs=pairs), QUICK):
+            yield window, result
+
+
+def _rank_group(group: RankGroup) -> Callable[[ScoredPairs, DistmemAnalysis], Results]:
+    """Only facts of one frequency group."""
+
+    def measure(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+        rows = scored.rank_groups == group.name
+        if rows.any():
+            yield NO_PARAMETER, _of_rows(scored, rows)
+
+    return measure
+
+
+def _partial(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Given the counts of s_y and s_x, whose ranks are regressed out."""
+    counts = scored.pairs[["pair_documents", "first_occurrences"]]
+    rows = (counts > 0).all(axis=1).to_numpy() & np.isfinite(scored.logprobs)
+    pairs = scored.pairs[rows]
+    controls = np.log(pairs[["second_occurrences", "first_occurrences"]].to_numpy(float))
+    rho = partial(ratio_log(pairs), scored.logprobs[rows], controls)
+    result = undefined("" if np.isfinite(rho) else "too_few_pairs")._replace(rho=rho)
+    yield NO_PARAMETER, _without_drops(result, pairs["example"].to_numpy())
+
+
+def _without_drops(result: Correlation, examples: np.ndarray) -> TaskGramMemorization:
+    """A correlation of points that were selected beforehand."""
+    return TaskGramMemorization(
+        **result._asdict(),
+        points=len(examples),
+        examples=len(np.unique(examples)),
+        dropped_zero_input=0,
+        dropped_zero_pair=0,
+        dropped_logprob=0,
+        above_one=0.0,
+    )
+
+
+_VARIANTS = (
+    MemorizationVariant("paper", "as defined", _paper),
+    MemorizationVariant("smoothed", "smoothed, all pairs", _smoothed),
+    MemorizationVariant("key", "one point per output n-gram", _key),
+    MemorizationVariant("documents", "input counted in documents", _documents),
+    MemorizationVariant("to_end", "score to the end of the text", _to_end),
+    MemorizationVariant("infinity", "∞-gram", _infinity),
+    MemorizationVariant("shared", "pairs that the ∞-gram scores", _shared),
+    MemorizationVariant("cosine", "{:g} of the pairs, by cosine", _cosine),
+    MemorizationVariant("aligned", "true translations", _aligned),
+    MemorizationVariant("mined", "pairs of the mining data only", _mined),
+    MemorizationVariant("unsaturated", "not yet sure only", _unsaturated),
+    MemorizationVariant("window", "within {:g} words", _window),
+    *(MemorizationVariant(g.name, f"{g.label} facts", _rank_group(g)) for g in RANK_GROUPS),
+    MemorizationVariant("partial", "given both single counts", _partial),
+)
+VARIANTS: dict[str, MemorizationVariant] = {variant.name: variant for variant in _VARIANTS}
+
+
+def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
+    """The table MemorizationByVariant: all variants of trained models, else the paper's."""
+    rows = []
+    outputs = corpus.output_scores
+    for (task, n), pairs in corpus.pairs.groupby(["task", "n"]):
+        groups = corpus.rank_groups(task)
+        has_lexicon = corpus.lexicon is not None and task in TASKS and TASKS[task].has_lexicon
+        scored = ScoredPairs(
+            pairs=pairs,
+            n_documents=corpus.corpus.documents,
+            infinity_logprobs=_infinity_logprobs(pairs, corpus.infinity_scores),
+            rank_groups=np.array([groups.get(example, "") for example in pairs["example"]]),
+            aligned=mining.aligned(pairs, corpus.lexicon) if has_lexicon else None,
+            logprobs=np.empty(0),
+            logprobs_to_end=np.empty(0),
+            is_final=False,
+        )
+        for (model, snapshot), scores in outputs.groupby(["model", "snapshot"]):
+            scored = scored._replace(
+                logprobs=span_logprobs(pairs, scores)[0],
+                logprobs_to_end=span_logprobs(pairs, scores, span="to_end")[0],
+                is_final=snapshot == 1.0,
+            )
+            constants = {
+                "source": corpus.name,
+                "model": model,
+                "family": scores["family"].iloc[0],
+                "size": int(scores["size"].iloc[0]),
+                "snapshot": float(snapshot),
+                "task": task,
+                "n": n,
+            }
+            for variant in VARIANTS.values() if scored.is_final else [VARIANTS["paper"]]:
+                for parameter, result in variant.measure(scored, options):
+                    described = {"variant": variant.name, "parameter": parameter}
+                    rows.append(constants | described | result._asdict())
+    return tables.frame(schema.MemorizationByVariant, rows)
+
+
+def _infinity_logprobs(pairs: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
+    if scores.empty:
+        return np.full(len(pairs), np.nan)
+    return span_logprobs(pairs, scores, ignore_zero=True)[0]
