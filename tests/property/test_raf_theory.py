@@ -41,8 +41,8 @@ def test_golden_values(point, order, closed_form):
     [
         ("square", 2, 1.5, 0.1, 0.5, (0.8, 0.6), 0.33883914, 0.13355992),
         ("hinge", 2, 1.5, 0.1, 0.5, (0.8, 0.6), 0.33929315, 0.19657966),
-        ("square", 4, 8, 0.1, 0.1, raf.GEOMETRY["sign"], 0.24735604, 6.2822e-5),
-        ("hinge", 4, 8, 0.1, 0.1, raf.GEOMETRY["sign"], 0.23587264, 0.0017558571),
+        ("square", 4, 8, 0.1, 0.1, raf.KERNELS["sign"].geometry, 0.24735604, 6.2822e-5),
+        ("hinge", 4, 8, 0.1, 0.1, raf.KERNELS["sign"].geometry, 0.23587264, 0.0017558571),
     ],
 )
 def test_golden_values_of_random_features(loss, alpha, kappa, eps, lam, mu, e_gen, e_mem):
@@ -66,8 +66,8 @@ def test_bayes_golden_values(alpha, eps, overlap):
 
 def test_capacity_golden_values():
     eps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1]
-    wanted = [8.5296, 6.7103, 4.8665, 3.8097, 2.9923, 2.6147, 2.2453, 2.0777, 2.0]
-    np.testing.assert_allclose(raf.capacity(eps), wanted, atol=6e-5)
+    expected = [8.5296, 6.7103, 4.8665, 3.8097, 2.9923, 2.6147, 2.2453, 2.0777, 2.0]
+    np.testing.assert_allclose(raf.capacity(eps), expected, atol=6e-5)
     assert raf.capacity(0.0) == np.inf
 
 
@@ -93,7 +93,7 @@ def test_hinge_hats_are_their_integrals(point):
     m, q, V = float(s.m), float(s.q), float(s.v)
     rest = q - m**2
     args = [np.array([x]) for x in (alpha, eps, lam, m, rest, lam * V)]
-    mt, qt, vt = (float(x[0]) for x in raf.HATS["hinge"](*args))
+    mt, qt, vt = (float(x[0]) for x in raf.LOSSES["hinge"].hats(*args))
     beta, sigma = m / np.sqrt(rest), np.sqrt(rest / q)
 
     def slope(zeta):
@@ -178,7 +178,7 @@ def test_grids_are_loops():
 
 
 def test_wide_features_are_the_kernel():
-    mu1, mustar = raf.GEOMETRY["sign"]
+    mu1, mustar = raf.KERNELS["sign"].geometry
     for loss in raf.LOSSES:
         wide, kernel = (
             raf.solve(loss, 2.0, 0.1, 0.1, mu1=mu1, mustar=mustar, kappa=k) for k in (1e5, None)
@@ -198,9 +198,10 @@ def test_narrow_response_uses_quadrature_without_a_jump():
 
 @pytest.mark.parametrize("name", sorted(raf.KERNELS))
 def test_kernel_geometry_is_that_of_its_function(name):
-    h, step = raf.KERNELS[name], 1e-5
+    h = raf.KERNELS[name].function
+    step = 1e-5
     slope = (h(np.array(step)) - h(np.array(-step))) / (2 * step)
-    mu1, mustar = raf.GEOMETRY[name]
+    mu1, mustar = raf.KERNELS[name].geometry
     assert mu1**2 == pytest.approx(float(slope), rel=1e-6)
     assert mustar**2 == pytest.approx(float(h(np.array(1.0)) - h(np.array(0.0)) - slope), rel=1e-6)
 
@@ -215,7 +216,9 @@ def test_kernel_geometry_is_that_of_its_function(name):
     ],
 )
 def test_named_kernels_at_their_best_ridge(kernel, lam, e_mem, interpolator):
-    assert float(raf.optimal_ridge(0.1, *raf.GEOMETRY[kernel])) == pytest.approx(lam, abs=1e-5)
+    assert float(raf.optimal_ridge(0.1, *raf.KERNELS[kernel].geometry)) == pytest.approx(
+        lam, abs=1e-5
+    )
     s = raf.solve("square", 4.0, 0.1, lam, kernel=kernel)
     assert float(s.e_gen) == pytest.approx(0.15751, abs=1e-5)
     assert float(s.e_mem) == pytest.approx(e_mem, rel=0.02)
@@ -252,7 +255,7 @@ def test_edges():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("arguments", "expected"),
     [
         ({"loss": "huber"}, "loss must be one of square, hinge, logistic, given 'huber'"),
         ({"alpha": 0.0}, "alpha must be finite and > 0, given 0"),
@@ -277,9 +280,9 @@ def test_edges():
         ({"alpha": [1.0, 2.0], "lam": [1.0, 2.0, 3.0]}, "do not broadcast"),
     ],
 )
-def test_refusals_name_the_parameter_and_its_range(arguments, wanted):
+def test_refusals_name_the_parameter_and_its_range(arguments, expected):
     given = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
-    with pytest.raises(InputError, match=wanted):
+    with pytest.raises(InputError, match=expected):
         raf.solve(
             given.pop("loss"), given.pop("alpha"), given.pop("eps"), given.pop("lam"), **given
         )
