@@ -300,7 +300,8 @@ def _features_start(points: _Points) -> np.ndarray:
 
 def _features_sweep(loss: Loss, state: np.ndarray, points: _Points) -> np.ndarray:
     """One sweep at finite width, (m_s, q_s, v_s, q_w, v_w) -> the same; nothing cancels."""
-    mu1, mustar, kappa = points.mu1, points.mustar, points.kappa
+    mu1, mustar = points.mu1, points.mustar
+    kappa = points.kappa
     output = _features_output(state, points)
     hats = loss.hats(points.alpha / kappa, points.eps, points.lam, *output)
     ms = mu1 * kappa * hats.m
