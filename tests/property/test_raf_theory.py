@@ -1,13 +1,11 @@
-"""Rules and facts, theory: golden values, quadrature against closed forms, invariances, limits,
-refusals.
-"""
+"""Rules and facts, theory: golden values, quadrature, invariances, limits, refusals."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.raf.curves import GOLDEN
+from rote.papers.raf.checks import GOLDEN
 from rote.theory import raf
 from scipy import integrate, special, stats
 
@@ -29,10 +27,13 @@ ORDER = [  # m, q, V of the golden rows
 @pytest.mark.parametrize(("point", "order"), list(zip(GOLDEN, ORDER, strict=True)))
 @pytest.mark.parametrize("closed_form", [True, False])
 def test_golden_values(point, order, closed_form):
-    loss, alpha, eps, lam, mu1, mustar, e_gen, e_mem = point
-    s = raf.solve(loss, alpha, eps, lam, mu1=mu1, mustar=mustar, closed_form=closed_form)
+    geometry = {"mu1": point.mu1, "mustar": point.mustar}
+    s = raf.solve(
+        point.loss, point.alpha, point.eps, point.lam, **geometry, closed_form=closed_form
+    )
     assert s.converged
-    assert (float(s.e_gen), float(s.e_mem)) == pytest.approx((e_gen, e_mem), abs=1e-8)
+    errors = (float(s.e_gen), float(s.e_mem))
+    assert errors == pytest.approx((point.e_gen, point.e_mem), abs=1e-8)
     assert (float(s.m), float(s.q), float(s.v)) == pytest.approx(order, rel=1e-6)
 
 
@@ -143,7 +144,7 @@ def test_closed_form_is_the_fixed_point(point):
 
 @settings(max_examples=30, deadline=None)
 @given(points, st.sampled_from(["square", "hinge", "logistic"]))
-def test_nobody_beats_bayes_and_errors_are_errors(point, loss):
+def test_errors_lie_between_bayes_and_chance(point, loss):
     s = raf.solve(loss, **point)
     assert s.converged
     assert raf.bayes_optimal(point["alpha"], point["eps"]) - 1e-9 <= s.e_gen <= 0.5 + 1e-12
@@ -167,7 +168,7 @@ def test_logistic_converges_at_small_ridge():
     assert (s.e_gen > raf.bayes_optimal(alpha, eps)).all()
 
 
-def test_grids_are_loops():
+def test_grids_agree_with_single_points():
     alpha, lam = np.array([0.5, 4.0]), np.array([[0.1], [1.0], [3.0]])
     grid = raf.solve("hinge", alpha, 0.1, lam, gamma=40.0)
     assert grid.e_gen.shape == grid.converged.shape == (3, 2)
@@ -235,7 +236,7 @@ def test_random_features_at_their_peaks_converge_down_to_tiny_ridges(loss):
     assert (s.e_gen < 0.5).all()
 
 
-def test_edges():
+def test_extreme_parameters_have_their_limits():
     assert float(raf.solve("hinge", 2, 1.0, 1).e_gen) == 0.5  # facts alone
     assert float(raf.solve("square", 1e-4, 0.1, 1).e_gen) == pytest.approx(0.49771, abs=1e-5)
     hebb = [raf.solve(loss, 4, 0.1, 1e6, mu1=0.8, mustar=0.6) for loss in ("square", "hinge")]
@@ -281,11 +282,9 @@ def test_edges():
     ],
 )
 def test_refusals_name_the_parameter_and_its_range(arguments, expected):
-    given = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
+    parameters = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
     with pytest.raises(InputError, match=expected):
-        raf.solve(
-            given.pop("loss"), given.pop("alpha"), given.pop("eps"), given.pop("lam"), **given
-        )
+        raf.solve(**parameters)
 
 
 def test_just_below_capacity_the_hard_margin_is_accepted():

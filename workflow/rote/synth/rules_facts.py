@@ -1,4 +1,4 @@
-"""Rules and facts (arXiv 2603.25579): Gaussian inputs, a teacher's signs, some labels coin flips."""
+"""Rules and facts (arXiv 2603.25579): Gaussian inputs, a teacher's signs, a share of coin flips."""
 
 from typing import NamedTuple
 
