@@ -1,13 +1,11 @@
-"""Nonlinear attention, theory: golden values, limits, symmetries, the branch, derivatives,
-refusals.
-"""
+"""Nonlinear attention, theory: golden values, limits, symmetries, derivatives, refusals."""
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.attention.curves import GOLDEN, GOLDEN_RIDGE
+from rote.papers.attention.checks import GOLDEN, GOLDEN_RIDGE
 from rote.theory import attention
 from rote.theory.attention import fixed_point, memorization, variants
 from scipy import integrate
@@ -34,14 +32,13 @@ def test_moments_have_their_closed_form_values(name):
     assert attention.coefficients(name) == (moment.a1, moment.nu)
 
 
-@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row[0]}-{row[1]}-{row[5]}")
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row.f}-{row.c}-{row.gamma}")
 def test_golden_values(row):
-    f, c, mu, key, query, gamma, diag, error, trace = row
-    vectors = {"mu": mu * np.ones(3), "w_key": key * np.ones(3), "w_query": query * np.ones(3)}
-    s = attention.memorization_error(gamma, c, f, diag=diag, **vectors)
+    vectors = {"mu": row.mu, "w_key": row.w_key, "w_query": row.w_query}
+    s = attention.memorization_error(row.gamma, row.c, row.f, diag=row.diag, **vectors)
     assert s.converged
-    assert float(s.error) == pytest.approx(error, abs=6e-9)
-    assert float(s.h_uu) == pytest.approx(trace, abs=6e-9)
+    assert float(s.error) == pytest.approx(row.error, abs=6e-9)
+    assert float(s.h_uu) == pytest.approx(row.h_uu, abs=6e-9)
 
 
 def test_golden_root():
@@ -240,7 +237,7 @@ def test_grids_broadcast_and_agree_with_single_points():
 
 
 def test_uncentered_functions_are_centered_and_say_so():
-    clip = attention.Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2)), 5), (np.log(5),))
+    clip = attention.Activation(attention.clipped_exp, (np.log(5),))
     s = attention.memorization_error(0.1, 2.0, clip)
     assert s.coefficients.a0 == pytest.approx(1.470526281225, abs=1e-10)
     assert float(s.error) == pytest.approx(
@@ -319,7 +316,7 @@ def test_variants_reduce_to_the_model():
 
 
 def test_variants_have_their_measured_values():
-    clip = attention.Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2)), 5), (np.log(5),))
+    clip = attention.Activation(attention.clipped_exp, (np.log(5),))
     unbalanced = variants.unbalanced_error(GAMMA, 2.0, clip, 0.6, 1024)
     np.testing.assert_allclose(unbalanced, [0.0277, 0.0932, 0.2877, 0.5080], atol=6e-5)
     soft = variants.softmax(1.0, 512, 1024).coefficients
