@@ -52,8 +52,8 @@ def test_golden_root():
         (0, 2): -0.55928274,
         (1, 2): -0.15615884,
     }
-    for at, value in expected.items():
-        assert h[at] == pytest.approx(value, abs=1e-8)
+    for index, value in expected.items():
+        assert h[index] == pytest.approx(value, abs=1e-8)
     assert h[1, 2] == pytest.approx(-1e-2 * h[0, 0], abs=1e-10)
     np.testing.assert_allclose(
         [h[1, 0], h[2, 0], h[2, 1]], [-h[0, 1], h[0, 2], -h[1, 2]], atol=1e-10

@@ -262,7 +262,7 @@ SMALL = settings.AttentionTrained(tokens=24, p=32, steps=12, contexts=2, held_ou
 
 
 def test_interrupted_training_gives_the_same_heads(tmp_path, monkeypatch):
-    whole = trained.on_contexts(SMALL, 1, True, "cpu", None, 500)
+    uninterrupted = trained.on_contexts(SMALL, 1, True, "cpu", None, 500)
     file, real = tmp_path / "heads.pt", trained.errors
     calls = []
 
@@ -277,7 +277,9 @@ def test_interrupted_training_gives_the_same_heads(tmp_path, monkeypatch):
         trained.on_contexts(SMALL, 1, True, "cpu", file, 5)
     monkeypatch.setattr(trained, "errors", real)
     assert file.exists()
-    pd.testing.assert_frame_equal(trained.on_contexts(SMALL, 1, True, "cpu", file, 5), whole)
+    pd.testing.assert_frame_equal(
+        trained.on_contexts(SMALL, 1, True, "cpu", file, 5), uninterrupted
+    )
 
 
 # ---- real tokens

@@ -44,8 +44,8 @@ def checks() -> pd.DataFrame:
 def crossings(gamma: np.ndarray, gap: np.ndarray) -> np.ndarray:
     """Where a gap (γ,) changes sign, by interpolation in log γ."""
     index = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
-    share = gap[index] / (gap[index] - gap[index + 1])
-    return np.exp(np.log(gamma[index]) + share * np.diff(np.log(gamma))[index])
+    fraction = gap[index] / (gap[index] - gap[index + 1])
+    return np.exp(np.log(gamma[index]) + fraction * np.diff(np.log(gamma))[index])
 
 
 def gap(
@@ -250,8 +250,8 @@ def gap_crossing() -> Values:
     """C6: γ at which the gap first closes, over its prediction, minus 1."""
     values = {}
     for (c, mu2, omega), predicted in CROSSINGS.items():
-        at = crossings(FINE, _aligned_gap(c, mu2, omega))
-        ratio = at[0] / predicted - 1 if len(at) else np.inf
+        gammas = crossings(FINE, _aligned_gap(c, mu2, omega))
+        ratio = gammas[0] / predicted - 1 if len(gammas) else np.inf
         values[f"c = {c:g}, ||μ||² = {mu2}, ω = {omega}"] = ratio
     return values
 

@@ -53,8 +53,8 @@ class HeadCurve(NamedTuple):
     x: ArrayLike
     gamma: ArrayLike
     c: ArrayLike
-    f: Nonlinearity
     structure: Structure = Structure()
+    f: Nonlinearity = "tanh"
 
     def errors(self, gamma: np.ndarray, c: np.ndarray) -> dict[str, np.ndarray]:
         """Columns of the table at these points."""
@@ -145,24 +145,25 @@ def baseline(points: int, sweep_gamma: float) -> list[AttentionCurve]:
         sweeps.append(Sweep("signal", mu2, sweep_gamma, 0.25, float(mu2)))
     drawn: list[AttentionCurve] = []
     for (series, (f, spike)), sweep in product(BASELINE.items(), sweeps):
-        place = ("baseline", sweep.panel, series, sweep.x, sweep.gamma, sweep.c)
+        axes = {"x": sweep.x, "gamma": sweep.gamma, "c": sweep.c}
         structure = Structure(sweep.mu2, SPIKES[spike])
-        curve = RidgeCurve(*place, structure) if f is None else HeadCurve(*place, f, structure)
-        drawn.append(curve)
+        ridge = RidgeCurve("baseline", sweep.panel, series, **axes, structure=structure)
+        drawn.append(ridge if f is None else HeadCurve(**ridge._asdict(), f=f))
     return drawn
 
 
 def nonlinearity(points: int) -> list[AttentionCurve]:
     """Fig. 3: which nonlinearity."""
     ridges = np.geomspace(1e-3, 1e2, points)
+    axes = {"x": ridges, "gamma": ridges, "c": 4.0}
     drawn: list[AttentionCurve] = []
     for panel, structure in STRUCTURES.items():
-        place = ("nonlinearity", panel)
-        drawn.append(RidgeCurve(*place, RIDGE, ridges, ridges, 4.0, structure))
-        drawn += [HeadCurve(*place, f, ridges, ridges, 4.0, f, structure) for f in FUNCTIONS]
+        ridge = RidgeCurve("nonlinearity", panel, RIDGE, **axes, structure=structure)
+        drawn.append(ridge)
+        drawn += [HeadCurve(**ridge._replace(series=f)._asdict(), f=f) for f in FUNCTIONS]
         for a1 in np.linspace(0, 1, 21):
             f = with_linear_part(float(a1))
-            drawn.append(HeadCurve("linear part", "", panel, a1, 1.0, 4.0, f, structure))
+            drawn.append(HeadCurve("linear part", "", panel, a1, 1.0, 4.0, structure, f))
     return drawn
 
 
@@ -175,11 +176,11 @@ def alignment() -> list[AttentionCurve]:
     }
     drawn: list[AttentionCurve] = []
     for gamma, (panel, (spike, xs)) in product(PAIR, panels.items()):
-        place = ("alignment", panel)
         for x in xs:
             structure = Structure(4.0, spike(x))
-            drawn.append(HeadCurve(*place, at_ridge(gamma), x, gamma, 4.0, "tanh", structure))
-            drawn.append(RidgeCurve(*place, ridge_at(gamma), x, gamma, 4.0, structure))
+            ridge = RidgeCurve("alignment", panel, ridge_at(gamma), x, gamma, 4.0, structure)
+            drawn.append(ridge)
+            drawn.append(HeadCurve(**ridge._replace(series=at_ridge(gamma))._asdict()))
     return drawn
 
 
@@ -188,11 +189,11 @@ def power(points: int) -> list[AttentionCurve]:
     ridges = np.geomspace(1e-3, 1e2, points)
     drawn: list[AttentionCurve] = []
     for c in POWER_RATIOS:
-        place = ("power", at_ratio(c))
+        ridge = RidgeCurve("power", at_ratio(c), RIDGE, ridges, ridges, c)
+        drawn.append(ridge)
         for f in MAPPED:
-            scaled = attention.equal_power(c, f) * ridges
-            drawn.append(HeadCurve(*place, f, ridges, scaled, c, f))
-        drawn.append(RidgeCurve(*place, RIDGE, ridges, ridges, c))
+            scaled = ridge._replace(series=f, gamma=attention.equal_power(c, f) * ridges)
+            drawn.append(HeadCurve(**scaled._asdict(), f=f))
     return drawn
 
 

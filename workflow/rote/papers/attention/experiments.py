@@ -50,12 +50,14 @@ class ContextRow(NamedTuple):
     x: float | None = None  # abscissa; γ if None
     slack: float = 0.0  # of the comparison with the theory at this n
     trace: bool = False  # average over random labels
-    share: float = 1.0  # of `simulation.replicates`: less where averaged, more where n decides
+    replicate_factor: float = (
+        1.0  # of `simulation.replicates`: less where averaged, more where n decides
+    )
     name: str = ""  # of f, if f is not a name itself
 
     def replicates(self, options: settings.AttentionSimulation) -> int:
         """Contexts to draw."""
-        return max(2, int(self.share * options.replicates))
+        return max(2, int(self.replicate_factor * options.replicates))
 
 
 def slack(f: str, n: int, mu2: float) -> float:
@@ -86,18 +88,22 @@ def _baseline(options: settings.AttentionSimulation) -> list[ContextRow]:
     simulated = []
     for series in ("tanh", "tanh, aligned"):
         spike = SPIKES[curves.BASELINE[series].spike]
-        structure = Structure(1.0, spike)
-        place = ("baseline", "ridge", series)
-        simulated.append(ContextRow(*place, n, 4 * n, ridges, structure=structure))
-        place = ("baseline", "dimension", series)
+        row = ContextRow(
+            figure="baseline",
+            panel="ridge",
+            series=series,
+            n=n,
+            p=4 * n,
+            gammas=ridges,
+            structure=Structure(1.0, spike),
+        )
+        simulated.append(row)
+        row = row._replace(panel="dimension", n=wide, gammas=smallest)
         for c in (1 / 16, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0):
-            p = round(c * wide)
-            simulated.append(ContextRow(*place, wide, p, smallest, structure=structure, x=c))
-        place = ("baseline", "signal", series)
+            simulated.append(row._replace(p=round(c * wide), x=c))
+        row = row._replace(panel="signal", n=tall, p=tall // 4)
         for snr in (0.0, 0.5, 1.0, 2.0, 4.0, 16.0):
-            structure = Structure(snr, spike)
-            row = ContextRow(*place, tall, tall // 4, smallest, structure=structure, x=snr)
-            simulated.append(row)
+            simulated.append(row._replace(structure=Structure(snr, spike), x=snr))
     return simulated
 
 
@@ -119,7 +125,7 @@ def _nonlinearity(options: settings.AttentionSimulation) -> list[ContextRow]:
                 structure=structure,
                 slack=slack(f, n, structure.mu2),
                 trace=structure.mu2 == 0,
-                share=1.0 if structure.mu2 else 0.5,
+                replicate_factor=1.0 if structure.mu2 else 0.5,
             )
         )
     for (series, structure), a1 in product(STRUCTURES.items(), (0.0, 0.4, 0.7, 1.0)):
@@ -135,7 +141,7 @@ def _nonlinearity(options: settings.AttentionSimulation) -> list[ContextRow]:
                 structure=structure,
                 x=a1,
                 trace=structure.mu2 == 0,
-                share=1.0 if structure.mu2 else 0.5,
+                replicate_factor=1.0 if structure.mu2 else 0.5,
                 name=f"a1 = {a1:g}",
             )
         )
@@ -152,25 +158,24 @@ def _alignment(options: settings.AttentionSimulation) -> list[ContextRow]:
         "key angle": (key_at, angles),
     }
     simulated = []
+    row = ContextRow("alignment", "", "tanh", n, p, np.array(curves.PAIR))
     for panel, (spike, xs) in panels.items():
         for x in xs:
-            place = ("alignment", panel, "tanh", n, p, np.array(curves.PAIR))
-            simulated.append(ContextRow(*place, structure=Structure(4.0, spike(x)), x=x))
+            structure = Structure(4.0, spike(x))
+            simulated.append(row._replace(panel=panel, structure=structure, x=x))
     return simulated
 
 
 def _limit(options: settings.AttentionSimulation) -> list[ContextRow]:
     """T1: without signal, averaged over labels, at the largest size; heavy f at several."""
     n = options.limit_tokens
+    row = ContextRow("limit", "", "", n, n, FIVE, trace=True, replicate_factor=0.5)
     simulated = []
     for f, c in product(("tanh", "exp_clip", "cos_c", "linear"), (0.5, 2.0)):
-        place = ("limit", curves.at_ratio(c), f)
-        row = ContextRow(*place, n, round(c * n), FIVE, f=f, trace=True, share=0.5)
-        simulated.append(row)
+        simulated.append(row._replace(panel=curves.at_ratio(c), series=f, f=f, p=round(c * n)))
+    row = row._replace(panel=curves.at_ratio(2), gammas=ONE, replicate_factor=4.0)
     for f, size in product(HEAVY, (n // 4, n // 2, n)):
-        place = ("limit", curves.at_ratio(2), f)
-        row = ContextRow(*place, size, 2 * size, ONE, f=f, trace=True, share=4.0)
-        simulated.append(row)
+        simulated.append(row._replace(series=f, f=f, n=size, p=2 * size))
     return simulated
 
 
@@ -202,14 +207,13 @@ def _single_values(options: settings.AttentionSimulation) -> list[ContextRow]:
     """The single values of C1, C5, C6, C9, C10."""
     n, p = options.tokens, 4 * options.tokens
     ridges = np.array([1e-2, 1.0, 10.0, 100.0])
-    simulated = [ContextRow("noise", "tanh", "tanh", n, p, ridges, slack=1 / n)]
+    row = ContextRow("noise", "tanh", "tanh", n, p, ridges, slack=1 / n)
+    simulated = [row]
+    row = row._replace(figure="spikes", gammas=np.array(curves.PAIR))
     for spike in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
-        place = ("spikes", spike, "tanh", n, p, np.array(curves.PAIR))
-        structure = Structure(4.0, SPIKES[spike])
-        simulated.append(ContextRow(*place, structure=structure, slack=1 / n))
-    place = ("blind", "cos_c", "cos_c", n, p, ONE)
-    simulated.append(ContextRow(*place, f="cos_c", structure=STRUCTURES["aligned"]))
-    return simulated
+        simulated.append(row._replace(panel=spike, structure=Structure(4.0, SPIKES[spike])))
+    blind = ContextRow("blind", "cos_c", "cos_c", n, p, ONE, "cos_c", STRUCTURES["aligned"])
+    return [*simulated, blind]
 
 
 def contexts(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
@@ -266,13 +270,13 @@ def _paired(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     """All spikes, and all look-alikes of tanh, on common contexts: for their differences."""
     n, p = options.tokens, 4 * options.tokens
     gammas = np.array([1.0, 10.0])
+    row = ContextRow("paired", "", "tanh", n, p, gammas)
     compared = []
     for name in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
-        place = ("paired", name, "tanh", n, p, gammas)
-        compared.append(ContextRow(*place, structure=Structure(4.0, SPIKES[name])))
+        compared.append(row._replace(panel=name, structure=Structure(4.0, SPIKES[name])))
+    row = row._replace(figure="lookalikes", structure=STRUCTURES["aligned"])
     for name, f in lookalikes().items():
-        place = ("lookalikes", name, name, n, p, gammas)
-        compared.append(ContextRow(*place, f=f, structure=STRUCTURES["aligned"], name=name))
+        compared.append(row._replace(panel=name, series=name, f=f, name=name))
     ridge = attention.ridge_error(gammas, 4.0, 4.0)
     parts = []
     for row in compared:

@@ -111,6 +111,42 @@ def _gradient(function: Callable[[np.ndarray], float], w: np.ndarray) -> np.ndar
     return slope
 
 
+class _Stack(NamedTuple):
+    """Heads that are trained together, one for every γ and replicate."""
+
+    options: settings.AttentionTrained
+    seed: int
+    objective: Objective  # names their random streams
+    device: str
+
+    @property
+    def models(self) -> list[tuple[float, int]]:
+        """γ and replicate of every head."""
+        return list(product(self.options.gammas, range(self.options.replicates)))
+
+    def starts(self) -> Tensor:
+        """Initial weights, (models, 2, p)."""
+        weights = []
+        for gamma, replicate in self.models:
+            stream = ("attention", "heads", self.objective.value, str(gamma), replicate)
+            rng = generator(self.seed, *stream)
+            weights.append(rng.normal(size=(2, self.options.p)) / np.sqrt(self.options.p))
+        return torch.tensor(np.stack(weights), device=self.device)
+
+    def contexts(self, purpose: str, count: int, step: int = 0) -> Contexts:
+        """`count` contexts for every head."""
+        name = f"trained {self.objective.value} {purpose}"
+        mu = [np.sqrt(self.options.mu2)]
+        drawn = []
+        for (gamma, replicate), number in product(self.models, range(count)):
+            rng = generator(self.seed, "attention", name, str(gamma), replicate, step, number)
+            drawn.append(tokens.draw(self.options.tokens, self.options.p, rng, mu=mu))
+        X = torch.tensor(np.stack([context.X for context in drawn]), device=self.device)
+        y = torch.tensor(np.stack([context.y for context in drawn]), device=self.device)
+        shape = (len(self.models), count)
+        return Contexts(X.view(*shape, *X.shape[1:]), y.view(*shape, -1))
+
+
 def on_contexts(
     options: settings.AttentionTrained,
     seed: int,
@@ -123,64 +159,55 @@ def on_contexts(
 
     Heads trained on one context (`fresh` False) are evaluated there and on others.
     """
-    models = list(product(options.gammas, range(options.replicates)))
-    name = (Objective.FRESH if fresh else Objective.SAME).value
-    gammas = torch.tensor([gamma for gamma, _ in models], dtype=torch.float64, device=device)
-
-    def draw(purpose: str, count: int, step: int = 0) -> Contexts:
-        contexts = []
-        for (gamma, replicate), number in product(models, range(count)):
-            stream = ("attention", f"trained {name} {purpose}", str(gamma), replicate, step, number)
-            rng = generator(seed, *stream)
-            mu = [np.sqrt(options.mu2)]
-            contexts.append(tokens.draw(options.tokens, options.p, rng, mu=mu))
-        X = torch.tensor(np.stack([context.X for context in contexts]), device=device)
-        y = torch.tensor(np.stack([context.y for context in contexts]), device=device)
-        shape = (len(models), count)
-        return Contexts(X.view(*shape, *X.shape[1:]), y.view(*shape, -1))
-
-    starts = []
-    for gamma, replicate in models:
-        rng = generator(seed, "attention", "heads", name, str(gamma), replicate)
-        starts.append(rng.normal(size=(2, options.p)) / np.sqrt(options.p))
+    stack = _Stack(options, seed, Objective.FRESH if fresh else Objective.SAME, device)
+    count, name = len(stack.models), stack.objective.value
+    gammas = torch.tensor([gamma for gamma, _ in stack.models], dtype=torch.float64, device=device)
     steps = logged(options.steps)
-    history = torch.zeros(len(models), len(steps), 2, options.p, dtype=torch.float64, device=device)
-    fixed = None if fresh else draw("own", 1)
+    shape = (count, len(steps), 2, options.p)
+    history = torch.zeros(shape, dtype=torch.float64, device=device)
+    fixed = None if fresh else stack.contexts("own", 1)
 
     def loss(parameters: dict[str, Tensor], step: int) -> Tensor:
         if step in steps:
             history[:, int(np.searchsorted(steps, step))] = parameters["w"].detach()
-        X, y = draw("step", options.contexts, step) if fixed is None else fixed
+        X, y = stack.contexts("step", options.contexts, step) if fixed is None else fixed
         return errors(X, y, gammas, parameters["w"]).mean(1)
 
     trained = train.fit(
-        {"w": torch.tensor(np.stack(starts), device=device)},
+        {"w": stack.starts()},
         loss,
         steps=options.steps,
         learning_rate=options.learning_rate,
         buffers={"history": history},
         checkpoint=checkpoint,
         checkpoint_steps=checkpoint_steps,
-        what=f"attention heads ({name} contexts): {len(models)} heads",
+        what=f"attention heads ({name} contexts): {count} heads",
     )
     history[:, -1] = trained["w"]
-    others = draw("held out", options.held_out)
+    others = stack.contexts("held out", options.held_out)
     if fixed is None:
-        evaluations = {Objective.FRESH: others}
-    else:
-        evaluations = {Objective.SAME: fixed, Objective.ELSEWHERE: others}
+        return _evaluate(stack, history, {Objective.FRESH: others})
+    return _evaluate(stack, history, {Objective.SAME: fixed, Objective.ELSEWHERE: others})
+
+
+def _evaluate(
+    stack: _Stack, history: Tensor, evaluations: dict[Objective, Contexts]
+) -> pd.DataFrame:
+    """The table's rows for weights over training, (models, logged steps, 2, p)."""
+    gamma, replicate = np.transpose(stack.models)
+    gammas = torch.tensor(gamma, device=history.device)
     parts = []
     for objective, contexts in evaluations.items():
         ridge = errors(*contexts, gammas, None).mean(1).cpu().numpy()
-        for number, step in enumerate(steps):
+        for number, step in enumerate(logged(stack.options.steps)):
             w = history[:, number] / history[:, number].norm(dim=-1, keepdim=True)
             with torch.no_grad():
                 error = errors(*contexts, gammas, w).mean(1).cpu().numpy()
             cosines = w[:, :, 0].cpu().numpy()
             columns = {
                 "objective": objective.value,
-                "gamma": [gamma for gamma, _ in models],
-                "replicate": [replicate for _, replicate in models],
+                "gamma": gamma,
+                "replicate": replicate.astype(int),
                 "step": step,
                 "key": cosines[:, 0],
                 "query": cosines[:, 1],

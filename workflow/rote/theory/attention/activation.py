@@ -195,9 +195,9 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
         raise InputError(
             "diag='keep' needs f itself, not its coefficients; give the number lim f(t)/t"
         )
-    far = np.array([1e6, 1e8, 1e10])
+    large = np.array([1e6, 1e8, 1e10])
     with np.errstate(over="ignore", invalid="ignore"):
-        slopes = np.diff(named(f)(far)) / np.diff(far)
+        slopes = np.diff(named(f)(large)) / np.diff(large)
     if not np.isfinite(slopes).all() or abs(slopes[1]) > 2 * abs(slopes[0]) + 1e-5:
         raise InputError(
             "diag='keep' needs an f that grows at most linearly: f(√p)/√p has no limit; use "

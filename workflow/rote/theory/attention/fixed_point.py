@@ -45,7 +45,7 @@ class Head(NamedTuple):
         T[..., W, W] = 1.0
         return T
 
-    def at(self, index: np.ndarray) -> "Head":
+    def select(self, index: np.ndarray) -> "Head":
         """The heads of an index or mask."""
         return Head._make(field[index] for field in self)
 
@@ -85,7 +85,7 @@ def solve(gamma: np.ndarray, heads: Head) -> FixedPoint:
         start = np.full(count, gamma[g])
         lost = ~np.isfinite(root).all(axis=(1, 2))
         if lost.any():  # the slow iteration cannot take a wrong turn
-            root[lost], damped = _damped(start[lost], heads.at(lost), T[lost])
+            root[lost], damped = _damped(start[lost], heads.select(lost), T[lost])
             steps[lost] += damped
         error = _relative(_map(root, start, heads, T) - root, root)
         h[:, g] = root
@@ -204,33 +204,33 @@ def _descend(
         h, NaN where steps became too small, and the steps taken, (heads,).
     """
     h = h.copy()
-    at = start.copy()
-    steps = np.zeros(len(at), int)
-    stride = np.full(len(at), np.log(8.0))  # of log γ
-    active = np.flatnonzero(at > target)
+    reached = start.copy()
+    steps = np.zeros(len(reached), int)
+    stride = np.full(len(reached), np.log(8.0))  # of log γ
+    active = np.flatnonzero(reached > target)
     while len(active):
-        distance = np.log(at[active] / target)
+        distance = np.log(reached[active] / target)
         step = np.minimum(stride[active], distance)
-        gamma = np.where(step >= distance, target, at[active] * np.exp(-step))
+        gamma = np.where(step >= distance, target, reached[active] * np.exp(-step))
         scale = np.ones((len(active), 3))
-        scale[:, U] = np.sqrt(at[active] / gamma)
+        scale[:, U] = np.sqrt(reached[active] / gamma)
         before = h[active]
         guess = before * scale[:, :, None] * scale[:, None, :]
-        after, error, count = _corrected(guess, gamma, heads.at(active), T[active])
+        after, error, count = _corrected(guess, gamma, heads.select(active), T[active])
         grew = (after[:, U, U] >= before[:, U, U] * (1 - 1e-12)) & (
-            gamma * after[:, U, U] <= at[active] * before[:, U, U] * (1 + 1e-12)
+            gamma * after[:, U, U] <= reached[active] * before[:, U, U] * (1 + 1e-12)
         )
         accepted = (error < TOLERANCE) & on_branch(after, gamma) & grew
         steps[active] += count
         moved = active[accepted]
         h[moved] = after[accepted]
-        at[moved] = gamma[accepted]
+        reached[moved] = gamma[accepted]
         stride[moved] = np.minimum(stride[moved] * 2, np.log(64.0))
         stride[active[~accepted]] = step[~accepted] / 2
         lost = active[stride[active] < 1e-3]
         h[lost] = np.nan
-        at[lost] = target
-        active = np.flatnonzero(at > target)
+        reached[lost] = target
+        active = np.flatnonzero(reached > target)
     return h, steps
 
 
@@ -261,7 +261,7 @@ def _damped(gamma: np.ndarray, heads: Head, T: np.ndarray) -> tuple[np.ndarray, 
     active = np.arange(count)
     for step in range(1, MAX_DAMPED_STEPS + 1):
         old = h[active]
-        new = (old + _map(old, gamma[active], heads.at(active), T[active])) / 2
+        new = (old + _map(old, gamma[active], heads.select(active), T[active])) / 2
         error[active] = _relative(new - old, new)
         h[active] = new
         steps[active] = step

@@ -218,8 +218,8 @@ def _shared_noise(f: Nonlinearity, g: Nonlinearity) -> float:
     """Covariance of the nonlinear parts of two heads that see the same tokens."""
     f, g = named(f), named(g)
     first, second = moments(f), moments(g)
-    both = expect(lambda t: (f(t) - first.a0) * (g(t) - second.a0), (*f.kinks, *g.kinks))
-    return both - first.a1 * second.a1
+    covariance = expect(lambda t: (f(t) - first.a0) * (g(t) - second.a0), (*f.kinks, *g.kinks))
+    return covariance - first.a1 * second.a1
 
 
 def anisotropic_error(

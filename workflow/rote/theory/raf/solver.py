@@ -17,8 +17,7 @@ _TINY = 1e-300
 
 
 class Solution(NamedTuple):
-    """Order parameters and errors over a grid; every field has the broadcast shape of the
-    arguments.
+    """Order parameters and errors, of the broadcast shape of the arguments.
 
     A point that did not converge holds NaN in every number but `iterations` and `residual`.
     """
@@ -43,7 +42,7 @@ class _Points(NamedTuple):
     mustar: np.ndarray
     kappa: np.ndarray  # ∞: the kernel limit
 
-    def at(self, index: np.ndarray) -> "_Points":
+    def select(self, index: np.ndarray) -> "_Points":
         return _Points._make(values[index] for values in self)
 
 
@@ -241,7 +240,7 @@ def _iterate(
     active = np.arange(size)
     for count in range(1, max_iter + 1):
         with np.errstate(all="ignore"):
-            new = system.sweep(loss, state[:, active], points.at(active))
+            new = system.sweep(loss, state[:, active], points.select(active))
             difference = np.abs(new - state[:, active])
             change = difference / np.maximum(np.abs(new), _TINY)
             change[0] = difference[0] / np.maximum(np.abs(new[0]), 1e-12)  # m may be 0 (ε = 1)
