@@ -163,7 +163,7 @@ def nonlinearity(points: int) -> list[AttentionCurve]:
         drawn += [HeadCurve(**ridge._replace(series=f)._asdict(), f=f) for f in FUNCTIONS]
         for a1 in np.linspace(0, 1, 21):
             f = with_linear_part(float(a1))
-            drawn.append(HeadCurve("linear part", "", panel, a1, 1.0, 4.0, structure, f))
+            drawn.append(HeadCurve("linear part", "", panel, a1, 1.0, 4.0, structure, f=f))
     return drawn
 
 

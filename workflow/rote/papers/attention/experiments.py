@@ -50,9 +50,7 @@ class ContextRow(NamedTuple):
     x: float | None = None  # abscissa; γ if None
     slack: float = 0.0  # of the comparison with the theory at this n
     trace: bool = False  # average over random labels
-    replicate_factor: float = (
-        1.0  # of `simulation.replicates`: less where averaged, more where n decides
-    )
+    replicate_factor: float = 1.0  # times `simulation.replicates` contexts, at least 2
     name: str = ""  # of f, if f is not a name itself
 
     def replicates(self, options: settings.AttentionSimulation) -> int:
@@ -61,7 +59,13 @@ class ContextRow(NamedTuple):
 
 
 def slack(f: str, n: int, mu2: float) -> float:
-    """Finite-size slack b_n of a comparison with the limit."""
+    """Finite-size slack b_n of a comparison with the limit.
+
+    Args:
+        f: name of the nonlinearity.
+        n: tokens.
+        mu2: ||μ||² of the signal.
+    """
     if f in HEAVY:
         return (14 if mu2 else 8) / n
     return 1 / n
@@ -111,41 +115,18 @@ def _nonlinearity(options: settings.AttentionSimulation) -> list[ContextRow]:
     """Fig. 3."""
     n, p = options.tokens, 4 * options.tokens
     ridges = np.geomspace(1e-3, 1e2, 6)
-    simulated = []
-    for (panel, structure), f in product(STRUCTURES.items(), FUNCTIONS):
-        simulated.append(
-            ContextRow(
-                figure="nonlinearity",
-                panel=panel,
-                series=f,
-                n=n,
-                p=p,
-                gammas=ridges,
-                f=f,
-                structure=structure,
-                slack=slack(f, n, structure.mu2),
-                trace=structure.mu2 == 0,
-                replicate_factor=1.0 if structure.mu2 else 0.5,
-            )
-        )
-    for (series, structure), a1 in product(STRUCTURES.items(), (0.0, 0.4, 0.7, 1.0)):
-        simulated.append(
-            ContextRow(
-                figure="linear part",
-                panel="",
-                series=series,
-                n=n,
-                p=p,
-                gammas=ONE,
-                f=with_linear_part(a1),
-                structure=structure,
-                x=a1,
-                trace=structure.mu2 == 0,
-                replicate_factor=1.0 if structure.mu2 else 0.5,
-                name=f"a1 = {a1:g}",
-            )
-        )
-    return simulated
+    functions = []
+    linear_parts = []
+    for name, structure in STRUCTURES.items():
+        row = ContextRow("nonlinearity", name, "", n, p, ridges, structure=structure)
+        if structure.mu2 == 0:
+            row = row._replace(trace=True, replicate_factor=0.5)
+        for f in FUNCTIONS:
+            functions.append(row._replace(series=f, f=f, slack=slack(f, n, structure.mu2)))
+        row = row._replace(figure="linear part", panel="", series=name, gammas=ONE)
+        for a1 in (0.0, 0.4, 0.7, 1.0):
+            linear_parts.append(row._replace(f=with_linear_part(a1), x=a1, name=f"a1 = {a1:g}"))
+    return functions + linear_parts
 
 
 def _alignment(options: settings.AttentionSimulation) -> list[ContextRow]:
@@ -236,7 +217,7 @@ def contexts(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
 
 
 def measure(row: ContextRow, context: tokens.Context) -> ContextErrors:
-    """Errors on one context without the cautions of `simulate`; the rows know their limits."""
+    """Errors of a row's head on one context, without the cautions of `simulation.simulate`."""
     spike = simulation.padded_spike(row.structure.spike, row.p)
     kernel = simulation.entrywise(row.f, row.p)
     return simulation.training_errors(context, kernel, row.gammas, spike, trace=row.trace)[0]
@@ -245,7 +226,11 @@ def measure(row: ContextRow, context: tokens.Context) -> ContextErrors:
 def frame(
     row: ContextRow, replicate: int, errors: ContextErrors, theory: ContextErrors
 ) -> pd.DataFrame:
-    """The table's rows for one context of a row."""
+    """The table's rows for one context of a row.
+
+    Args:
+        errors, theory: measured and predicted, (γ,) each.
+    """
     columns = {
         "figure": row.figure,
         "panel": row.panel,
@@ -321,7 +306,7 @@ def _three_ways(A: np.ndarray, y: np.ndarray, gamma: float) -> dict[str, float]:
 
 
 def spectrum(options: settings.AttentionSimulation, seed: int, bins: int = 60) -> pd.DataFrame:
-    """Eigenvalues of the kernel against their limit: the table KernelSpectrum."""
+    """Eigenvalues of the kernel against their limit, in `bins` bins: the table KernelSpectrum."""
     n = options.limit_tokens
     parts = []
     for f, c in product(("linear", "tanh", "cos_c"), (0.5, 4.0)):

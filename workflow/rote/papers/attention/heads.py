@@ -73,7 +73,13 @@ def error(
     f: Nonlinearity | Coefficients,
     structure: Structure = Structure(),
 ) -> AttentionSolution:
-    """The theory of a head with this structure: see `attention.memorization_error`."""
+    """The theory of a head: see `attention.memorization_error`.
+
+    Args:
+        gamma, c: ridge and p/n, which broadcast.
+        f: nonlinearity or its coefficients.
+        structure: signal and spike.
+    """
     key, query = structure.spike
     return attention.memorization_error(gamma, c, f, mu=structure.mu, w_key=key, w_query=query)
 

@@ -213,7 +213,14 @@ def _largest(block: np.ndarray, diagonal: Diagonal) -> float:
 def entrywise(
     f: attention.activation.Nonlinearity, p: int, *, diag: str = "zero", centered: bool = True
 ) -> Kernel:
-    """The paper's kernel, (f(t) − E f)/√p with its diagonal set to zero or kept."""
+    """The paper's kernel, (f(t) − E f)/√p.
+
+    Args:
+        f: nonlinearity, as in `rote.theory.attention`.
+        p: dimension of a token.
+        diag: "zero" or "keep" the diagonal.
+        centered: subtract E f.
+    """
     f = attention.named(f)
     center = attention.moments(f).a0 if centered else 0.0
 
@@ -231,7 +238,12 @@ def entrywise(
 
 
 def softmax(beta: float, masked: bool = True) -> Kernel:
-    """Column softmax of βt over the keys, with or without the query's own token."""
+    """Column softmax of βt over the keys.
+
+    Args:
+        beta: inverse temperature.
+        masked: leave out the query's own token.
+    """
 
     def kernel(block: np.ndarray, diagonal: Diagonal) -> np.ndarray:
         block *= beta
@@ -250,7 +262,11 @@ def probe_errors(
 ) -> np.ndarray:
     """Training error of ridge regression of y (n,) on the columns of A (p, n), for every γ: (γ,).
 
-    E = ||y − Aᵀw||²/n with w = (A Aᵀ + nγ)⁻¹ A y. With `trace`, its average over random labels.
+    E = ||y − Aᵀw||²/n with w = (A Aᵀ + nγ)⁻¹ A y.
+
+    Args:
+        gamma: ridges > 0, (γ,).
+        trace: average over random labels; y then gives only their number.
     """
     p, n = A.shape
     if p > n:

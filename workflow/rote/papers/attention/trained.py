@@ -43,7 +43,13 @@ def sweep(
     checkpoints: Path | None = None,
     checkpoint_steps: int = 500,
 ) -> pd.DataFrame:
-    """Train heads on all three objectives: the table TrainedTable."""
+    """Train heads on all three objectives: the table TrainedTable.
+
+    Args:
+        device: of the tensors.
+        checkpoints: folder for the state of training; None saves none.
+        checkpoint_steps: steps between two states.
+    """
     parts = [in_theory(options, seed)]
     for fresh in (True, False):
         name = Objective.FRESH if fresh else Objective.SAME
@@ -157,7 +163,12 @@ def on_contexts(
 ) -> pd.DataFrame:
     """Descent of the measured E, all γ × replicates as one stack: heads (models, 2, p).
 
-    Heads trained on one context (`fresh` False) are evaluated there and on others.
+    Args:
+        fresh: train on new contexts at every step and evaluate on others; otherwise train on one
+            context, and evaluate there and on others.
+        device: of the tensors.
+        checkpoint: file for the state of training; None saves none.
+        checkpoint_steps: steps between two states.
     """
     stack = _Stack(options, seed, Objective.FRESH if fresh else Objective.SAME, device)
     count, name = len(stack.models), stack.objective.value

@@ -233,9 +233,14 @@ def phase_angle(options: settings.RafTheory) -> list[Curve]:
 
 
 def best_lam(loss: str, alpha: Values, gamma: Values, options: settings.RafTheory) -> np.ndarray:
-    """The λ of the smallest E_gen at every point of α and γ, which broadcast: (points,).
+    """The λ of the smallest E_gen: the best of a grid, refined by a parabola in log λ.
 
-    The best of a grid, refined by a parabola in log λ.
+    Args:
+        alpha, gamma: samples per dimension and kernel angle, which broadcast to (points,).
+        options: ε and the grid.
+
+    Returns:
+        λ, (points,).
     """
     lams = ridges(options)
     alpha, gamma = np.broadcast_arrays(np.asarray(alpha, float), np.asarray(gamma, float))

@@ -67,7 +67,11 @@ class SimulatedRow(NamedTuple):
 
 
 def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
-    """Every simulated row: verification, message passing, and the figures' markers at ε = eps."""
+    """Every simulated row: verification, message passing, and the figures' markers.
+
+    Args:
+        eps: fraction of facts of the markers.
+    """
     simulated = []
     for problem, learner in VERIFICATION:
         series = f"{problem.loss} {learner.label}"
@@ -131,33 +135,29 @@ def verify(options: settings.RafSimulation, eps: float, seed: int) -> pd.DataFra
     """Every simulated row with its theory: the table RafSimulations.
 
     Each (row, replicate) has data of its own.
+
+    Args:
+        eps: fraction of facts of the figures' markers.
     """
-    units = []
-    for number, row in enumerate(rows(options, eps)):
-        theory = row.learner.theory(row.problem)
-        units += [(number, row, theory, replicate) for replicate in range(row.replicates)]
     results = []
-    for number, row, theory, replicate in track(units, "training sets"):
-        problem = row.problem
-        problem = problem._replace(d=max(round(problem.d * options.size), 10))
+    for number, row in enumerate(track(rows(options, eps), "settings")):
+        problem = row.problem._replace(d=max(round(row.problem.d * options.size), 10))
+        theory = row.learner.theory(problem)
+        shared = {
+            "figure": row.figure,
+            "series": row.series,
+            "row": number,
+            "gamma": row.learner.gamma,
+            "kappa": row.learner.kappa,
+            "e_gen_theory": theory.e_gen,
+            "e_mem_theory": theory.e_mem,
+            **problem._asdict(),
+        }
         point = str((problem.alpha, problem.eps, problem.lam))
-        rng = generator(seed, "raf", "simulation", row.figure, row.series, point, replicate)
-        errors = simulate(row.learner, problem, rng)
-        results.append(
-            {
-                "figure": row.figure,
-                "series": row.series,
-                "row": number,
-                "gamma": row.learner.gamma,
-                "kappa": row.learner.kappa,
-                "replicate": replicate,
-                "e_gen": errors.e_gen,
-                "e_mem": errors.e_mem,
-                "e_gen_theory": theory.e_gen,
-                "e_mem_theory": theory.e_mem,
-                **problem._asdict(),
-            }
-        )
+        for replicate in range(row.replicates):
+            rng = generator(seed, "raf", "simulation", row.figure, row.series, point, replicate)
+            errors = simulate(row.learner, problem, rng)
+            results.append({**shared, "replicate": replicate, **errors._asdict()})
     return tables.frame(schema.RafSimulations, results)
 
 
@@ -189,7 +189,12 @@ def universality(options: settings.RafUniversality, seed: int) -> pd.DataFrame:
 
 
 def reduction(seed: int, replicates: int = 10, d: int = 100) -> pd.DataFrame:
-    """Newton in d dimensions against the quadratic program in n, same data: Reduction."""
+    """Newton in d dimensions against the quadratic program in n, same data: Reduction.
+
+    Args:
+        replicates: training sets.
+        d: dimension; there are 3d examples.
+    """
     results = []
     lam = 0.5
     for replicate in range(replicates):

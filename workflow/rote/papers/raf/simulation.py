@@ -305,7 +305,12 @@ def _e_mem(lost: np.ndarray, sample: TrainingSet) -> float:
 
 
 def gamp(sample: TrainingSet, eps: float) -> float:
-    """E_gen of Bayes-optimal message passing for the rule (generalized AMP, prior N(0, 1))."""
+    """E_gen of Bayes-optimal message passing for the rule (generalized AMP, prior N(0, 1)).
+
+    Args:
+        sample: the training set.
+        eps: fraction of facts that the likelihood assumes.
+    """
     n, d = sample.X.shape
     A = sample.X / np.sqrt(d)
     square = A**2

@@ -52,6 +52,11 @@ def sweep(
     f(x) = a·relu(W x/√d)/√width, logistic loss, full batches, Adam with a coupled L2 penalty on the
     mean loss. Networks of one shape are one stack; all stacks share the steps, the optimizer and
     the checkpoint, so nothing is padded.
+
+    Args:
+        device: of the tensors.
+        checkpoints: folder for the state of training; None saves none.
+        checkpoint_steps: steps between two states.
     """
     blocks = []
     parameters = {}

@@ -51,7 +51,13 @@ class Head(NamedTuple):
 
 
 def head(c: ArrayLike, a1: ArrayLike, nu: ArrayLike, d: ArrayLike) -> Head:
-    """Constants from p/n > 0, the moments of f and the diagonal; all broadcast to (heads,)."""
+    """Constants of heads; all arguments broadcast to (heads,).
+
+    Args:
+        c: dimensions per token p/n > 0.
+        a1, nu: linear coefficient and variance of f.
+        d: diagonal, lim f(√p)/√p if it is kept, else 0.
+    """
     arrays = [np.atleast_1d(np.asarray(x, float)) for x in (c, a1, nu, d)]
     ratio, slope, variance, diagonal = np.broadcast_arrays(*arrays)
     tau = np.maximum(variance - slope**2, 0) / ratio

@@ -86,9 +86,7 @@ def bayes_optimal(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndar
     return np.arctan2(np.sqrt(1 - q), np.sqrt(q)) / np.pi
 
 
-def bayes_overlap(
-    alpha: np.ndarray | float, eps: np.ndarray | float, max_iter: int = 500
-) -> np.ndarray:
+def bayes_overlap(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
     """q_b, squared overlap of the Bayes-optimal learner with the teacher.
 
     Arguments as in `bayes_optimal`. The integration variable follows the peak.
@@ -103,7 +101,7 @@ def bayes_overlap(
     u, weights = 12 * nodes, 12 * weights
     hat = np.ones(len(alpha))  # q = hat/(1 + hat), 1 − q = 1/(1 + hat)
     converged = np.zeros(len(alpha), bool)
-    for _ in range(max_iter):
+    for _ in range(500):
         q = (hat / (1 + hat))[:, None]
         below = eps + (1 - eps) * special.erfc(-u * np.sqrt(q / 2))
         with np.errstate(divide="ignore", invalid="ignore"):
