@@ -165,6 +165,7 @@ def test_newton_in_d_dimensions_is_the_quadratic_program_in_n():
         ("hinge", KernelModel(0.8, 0.6)),
         ("hinge", KernelModel()),
         ("square", RandomFeatures(1.5)),
+        ("square", TrueKernel("erf")),
     ],
 )
 def test_simulation_meets_theory(loss, learner):

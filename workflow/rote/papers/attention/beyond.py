@@ -31,7 +31,7 @@ class FeaturedContext(NamedTuple):
     context: tokens.Context
 
 
-class Variant(NamedTuple):
+class ModelVariant(NamedTuple):
     """One departure from the paper's model."""
 
     theory: np.ndarray  # (γ,)
@@ -52,7 +52,7 @@ def power_law(p: int, exponent: float) -> np.ndarray:
     return values / values.mean()
 
 
-def cases(n: int, p: int, gammas: np.ndarray) -> dict[str, Variant]:
+def cases(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
     """The variants at n tokens of dimension p."""
     return {
         "unbalanced labels": _unbalanced(n, p, gammas),
@@ -78,16 +78,16 @@ def _one_head(
     return draw
 
 
-def _unbalanced(n: int, p: int, gammas: np.ndarray) -> Variant:
+def _unbalanced(n: int, p: int, gammas: np.ndarray) -> ModelVariant:
     kernel = simulation.entrywise(CLIP, p, centered=False)
-    return Variant(
+    return ModelVariant(
         theory=variants.unbalanced_error(gammas, p / n, CLIP, 0.6, p),
         draw=_one_head(n, p, kernel, balance=0.6),
         trace=False,
     )
 
 
-def _softmaxes(n: int, p: int, gammas: np.ndarray) -> dict[str, Variant]:
+def _softmaxes(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
     """Masked softmax follows the theory; without the mask it is no attention."""
     soft = variants.softmax(1.0, n, p)
     gain = np.sqrt(soft.ridge)  # softmax features are that much smaller than the nonlinearity's
@@ -96,26 +96,26 @@ def _softmaxes(n: int, p: int, gammas: np.ndarray) -> dict[str, Variant]:
     spike = simulation.padded_spike(aligned.spike, p)
     # exponentials converge as slowly as the heavy functions of `experiments`
     return {
-        "masked softmax": Variant(
+        "masked softmax": ModelVariant(
             theory=error(gammas, p / n, soft.coefficients).error,
             draw=_one_head(n, p, kernel, gain=gain),
             slack=8.0,
         ),
-        "masked softmax, aligned": Variant(
+        "masked softmax, aligned": ModelVariant(
             theory=error(gammas, p / n, soft.coefficients, aligned).error,
             draw=_one_head(n, p, kernel, spike, gain, mu=aligned.mu),
             trace=False,
             slack=14.0,
         ),
         # the query's own token takes all the weight, so that attention is the identity
-        "plain softmax": Variant(
+        "plain softmax": ModelVariant(
             theory=attention.ridge_error(gammas, p / n),
             draw=_one_head(n, p, simulation.softmax(1.0, masked=False)),
         ),
     }
 
 
-def _two_heads(n: int, p: int, gammas: np.ndarray) -> Variant:
+def _two_heads(n: int, p: int, gammas: np.ndarray) -> ModelVariant:
     heads = {"tanh": Spike(U, U), "relu_c": Spike(V, U + V)}
     mu = np.sqrt(MU2) * U
 
@@ -136,22 +136,22 @@ def _two_heads(n: int, p: int, gammas: np.ndarray) -> Variant:
         w_keys=[spike.key for spike in heads.values()],
         w_queries=[spike.query for spike in heads.values()],
     )
-    return Variant(theory, draw, trace=False)
+    return ModelVariant(theory, draw, trace=False)
 
 
-def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> Variant:
+def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
     def draw(rng: np.random.Generator) -> FeaturedContext:
         context = tokens.draw(n, p, rng)
         W = rng.normal(size=(p, p)) / np.sqrt(p)
         kernel = simulation.entrywise(f, p, diag="keep")
         return FeaturedContext(simulation.features(context.X, kernel, W=W)[0], context)
 
-    return Variant(variants.dense_error(gammas, p / n, f), draw)
+    return ModelVariant(variants.dense_error(gammas, p / n, f), draw)
 
 
-def _anisotropic(exponent: float, n: int, p: int, gammas: np.ndarray) -> Variant:
+def _anisotropic(exponent: float, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
     spectrum = power_law(p, exponent)
-    return Variant(
+    return ModelVariant(
         theory=variants.anisotropic_error(gammas, n, spectrum, "tanh"),
         draw=_one_head(n, p, simulation.entrywise("tanh", p), scales=np.sqrt(spectrum)),
     )

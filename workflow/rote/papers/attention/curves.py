@@ -123,7 +123,7 @@ BASELINE = {
 }
 
 
-class Sweep(NamedTuple):
+class BaselineSweep(NamedTuple):
     """A panel of Figures 1 and 2; x, gamma and c broadcast."""
 
     panel: str
@@ -138,11 +138,11 @@ def baseline(points: int, sweep_gamma: float) -> list[AttentionCurve]:
     ridges = np.geomspace(1e-6, 1e3, points)
     ratios = np.geomspace(1 / 16, 4, points)
     sweeps = [
-        Sweep("ridge", ridges, ridges, 4.0, 1.0),
-        Sweep("dimension", ratios, sweep_gamma, ratios, 1.0),
+        BaselineSweep("ridge", ridges, ridges, 4.0, 1.0),
+        BaselineSweep("dimension", ratios, sweep_gamma, ratios, 1.0),
     ]
     for mu2 in [0.0, *np.geomspace(0.1, 16, points)]:
-        sweeps.append(Sweep("signal", mu2, sweep_gamma, 0.25, float(mu2)))
+        sweeps.append(BaselineSweep("signal", mu2, sweep_gamma, 0.25, float(mu2)))
     drawn: list[AttentionCurve] = []
     for (series, (f, spike)), sweep in product(BASELINE.items(), sweeps):
         axes = {"x": sweep.x, "gamma": sweep.gamma, "c": sweep.c}

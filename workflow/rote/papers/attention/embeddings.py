@@ -24,7 +24,7 @@ class RealTokens(NamedTuple):
     labels: np.ndarray | None  # (rows,) ±1, where they have some
 
 
-class Targets(NamedTuple):
+class ContextTargets(NamedTuple):
     """Labels of a context."""
 
     y: np.ndarray  # (n,) ±1
@@ -81,9 +81,9 @@ def sweep(options: settings.AttentionEmbeddings, seed: int) -> pd.DataFrame:
         rng = generator(seed, "attention", "embeddings", options.source, replicate)
         index = rng.choice(len(inputs), n, replace=False)
         X = np.asfortranarray(inputs[index].T)
-        targets = {"random": Targets(rng.permutation(np.resize([-1.0, 1.0], n)), trace=True)}
+        targets = {"random": ContextTargets(rng.permutation(np.resize([-1.0, 1.0], n)), trace=True)}
         if labels is not None:
-            targets["real"] = Targets(labels[index], trace=False)
+            targets["real"] = ContextTargets(labels[index], trace=False)
         for f in options.functions:
             A, _ = simulation.features(X, simulation.entrywise(f, p))
             for name, (y, trace) in targets.items():

@@ -28,7 +28,7 @@ from rote.theory.attention.memorization import Directions, signal
 RATE = 0.5  # of the descent of the theory's E
 
 
-class Contexts(NamedTuple):
+class HeadContexts(NamedTuple):
     """Contexts of every model."""
 
     X: Tensor  # (models, contexts, p, n)
@@ -139,7 +139,7 @@ class _Stack(NamedTuple):
             weights.append(rng.normal(size=(2, self.options.p)) / np.sqrt(self.options.p))
         return torch.tensor(np.stack(weights), device=self.device)
 
-    def contexts(self, purpose: str, count: int, step: int = 0) -> Contexts:
+    def contexts(self, purpose: str, count: int, step: int = 0) -> HeadContexts:
         """`count` contexts for every head."""
         name = f"trained {self.objective.value} {purpose}"
         mu = [np.sqrt(self.options.mu2)]
@@ -150,7 +150,7 @@ class _Stack(NamedTuple):
         X = torch.tensor(np.stack([context.X for context in drawn]), device=self.device)
         y = torch.tensor(np.stack([context.y for context in drawn]), device=self.device)
         shape = (len(self.models), count)
-        return Contexts(X.view(*shape, *X.shape[1:]), y.view(*shape, -1))
+        return HeadContexts(X.view(*shape, *X.shape[1:]), y.view(*shape, -1))
 
 
 def on_contexts(
@@ -202,7 +202,7 @@ def on_contexts(
 
 
 def _evaluate(
-    stack: _Stack, history: Tensor, evaluations: dict[Objective, Contexts]
+    stack: _Stack, history: Tensor, evaluations: dict[Objective, HeadContexts]
 ) -> pd.DataFrame:
     """The table's rows for weights over training, (models, logged steps, 2, p)."""
     gamma, replicate = np.transpose(stack.models)

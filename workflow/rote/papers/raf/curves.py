@@ -160,7 +160,7 @@ def optima(options: settings.RafTheory) -> list[Curve]:
     return points
 
 
-class Regime(NamedTuple):
+class RateRegime(NamedTuple):
     """A learner of the figure on large alpha."""
 
     series: str
@@ -170,10 +170,10 @@ class Regime(NamedTuple):
 
 
 REGIMES = (
-    Regime("square, γ_opt, λ = 0", "square", 0.0, None),
-    Regime("hinge, linear, λ = 1", "hinge", 1.0, 0.0),
-    Regime("hinge, γ = 45°, λ = 0.1", "hinge", 0.1, 45.0),
-    Regime("hinge, γ = 30°, λ = 1", "hinge", 1.0, 30.0),
+    RateRegime("square, γ_opt, λ = 0", "square", 0.0, None),
+    RateRegime("hinge, linear, λ = 1", "hinge", 1.0, 0.0),
+    RateRegime("hinge, γ = 45°, λ = 0.1", "hinge", 0.1, 45.0),
+    RateRegime("hinge, γ = 30°, λ = 1", "hinge", 1.0, 30.0),
 )
 
 

@@ -14,7 +14,7 @@ from rote.papers.raf import curves, schema, settings, solvers
 from rote.papers.raf.simulation import (
     BayesOptimal,
     KernelModel,
-    Learner,
+    RafLearner,
     RafProblem,
     RandomFeatures,
     TrueKernel,
@@ -31,7 +31,7 @@ def at_angle(degrees: float) -> KernelModel:
 
 
 LINEAR, KERNEL = KernelModel(), KernelModel(0.8, 0.6)
-VERIFICATION: list[tuple[RafProblem, Learner]] = [  # the rows that every release must agree with
+VERIFICATION: list[tuple[RafProblem, RafLearner]] = [  # the rows that every release must agree with
     (RafProblem("square", 2.0, 0.1, 0.1, 400), LINEAR),
     (RafProblem("square", 4.0, 0.3, 0.5, 400), LINEAR),
     (RafProblem("hinge", 2.0, 0.1, 1.0, 400), LINEAR),
@@ -62,7 +62,7 @@ class SimulatedRow(NamedTuple):
     figure: str
     series: str
     problem: RafProblem  # d before the factor `raf.simulation.size`
-    learner: Learner
+    learner: RafLearner
     replicates: int
 
 
@@ -88,7 +88,7 @@ def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
     return simulated
 
 
-Marker = tuple[str, str, RafProblem, Learner]  # figure, series
+Marker = tuple[str, str, RafProblem, RafLearner]  # figure, series
 
 
 def _linear_markers(eps: float) -> list[Marker]:

@@ -37,7 +37,7 @@ class LearnerErrors(NamedTuple):
     e_mem: float  # NaN if there are no facts, or they are not modelled
 
 
-class Learner(Protocol):
+class RafLearner(Protocol):
     """A kind of learner, simulated on one training set or solved in the limit."""
 
     label: str
@@ -51,7 +51,7 @@ class Learner(Protocol):
         """Both errors in the proportional limit."""
 
 
-def simulate(learner: Learner, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
+def simulate(learner: RafLearner, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
     """Train one learner on one fresh training set and measure both errors.
 
     Args:
@@ -84,7 +84,7 @@ class DualFit(NamedTuple):
     output: np.ndarray  # (n,) on the training inputs
 
 
-class Machine(NamedTuple):
+class LossMachine(NamedTuple):
     """How the learners of one loss are trained; None where this is not implemented."""
 
     model: Callable[[np.ndarray, np.ndarray, float, float], ModelFit]  # B (n, d), y, λ, μ⋆²
@@ -126,10 +126,10 @@ def _hinge_dual(K: np.ndarray, y: np.ndarray, lam: float) -> DualFit:
     return DualFit(a, K @ a)
 
 
-MACHINES: dict[str, Machine] = {
-    "square": Machine(_square_model, solvers.ridge, _square_dual),
-    "hinge": Machine(_hinge_model, _hinge_features, _hinge_dual),
-    "logistic": Machine(_logistic_model, None, None),
+MACHINES: dict[str, LossMachine] = {
+    "square": LossMachine(_square_model, solvers.ridge, _square_dual),
+    "hinge": LossMachine(_hinge_model, _hinge_features, _hinge_dual),
+    "logistic": LossMachine(_logistic_model, None, None),
 }
 
 

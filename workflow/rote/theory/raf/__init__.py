@@ -28,7 +28,7 @@ from rote.theory.raf.limits import (
     optimal_ridge,
     square_rate,
 )
-from rote.theory.raf.losses import LOSSES, Loss
+from rote.theory.raf.losses import LOSSES, RafLoss
 from rote.theory.raf.solver import Solution, solve
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
     "LOSSES",
     "DotProductKernel",
     "HingeLimit",
-    "Loss",
+    "RafLoss",
     "Solution",
     "bayes_optimal",
     "bayes_overlap",

@@ -31,7 +31,7 @@ class OrderParameters(NamedTuple):
     v: np.ndarray  # response V; infinite at λ = 0
 
 
-class Loss(NamedTuple):
+class RafLoss(NamedTuple):
     """A loss ℓ(y, f)."""
 
     slope: float  # |ℓ'(0)|
@@ -178,8 +178,8 @@ def _logistic_force(field: np.ndarray, V: np.ndarray) -> np.ndarray:
     return special.expit(-z)
 
 
-LOSSES: dict[str, Loss] = {
-    "square": Loss(1.0, _square_hats, _square_closed_form, np.ones_like),
-    "hinge": Loss(1.0, _hinge_hats, None, capacity),
-    "logistic": Loss(0.5, _logistic_hats, None, None),
+LOSSES: dict[str, RafLoss] = {
+    "square": RafLoss(1.0, _square_hats, _square_closed_form, np.ones_like),
+    "hinge": RafLoss(1.0, _hinge_hats, None, capacity),
+    "logistic": RafLoss(0.5, _logistic_hats, None, None),
 }

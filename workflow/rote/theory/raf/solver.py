@@ -11,7 +11,7 @@ from scipy import special
 from rote.core.errors import InputError
 from rote.theory.raf.kernels import KERNELS
 from rote.theory.raf.limits import first_offender
-from rote.theory.raf.losses import LOSSES, Loss, OrderParameters
+from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss
 
 _TINY = 1e-300
 
@@ -194,7 +194,7 @@ def _check_interpolation(loss: str, points: _Points) -> None:
         )
 
 
-def _errors(loss: Loss, order: OrderParameters) -> tuple[np.ndarray, np.ndarray]:
+def _errors(loss: RafLoss, order: OrderParameters) -> tuple[np.ndarray, np.ndarray]:
     """E_gen and E_mem from m, q − m² and V."""
     e_gen = np.arctan2(np.sqrt(np.maximum(order.rest, 0)), order.m) / np.pi
     with np.errstate(invalid="ignore"):
@@ -202,7 +202,9 @@ def _errors(loss: Loss, order: OrderParameters) -> tuple[np.ndarray, np.ndarray]
         return e_gen, np.where(np.isinf(order.v), 0.0, special.erfc(reach) / 2)
 
 
-def _evaluate(loss: Loss, closed_form: Callable[..., OrderParameters], points: _Points) -> Solution:
+def _evaluate(
+    loss: RafLoss, closed_form: Callable[..., OrderParameters], points: _Points
+) -> Solution:
     order = closed_form(*points[:5])
     zeros = np.zeros(len(points.alpha))
     e_gen, e_mem = _errors(loss, order)
@@ -225,12 +227,12 @@ class _System(NamedTuple):
     """A fixed point: states are (parameters, points)."""
 
     start: Callable[[_Points], np.ndarray]
-    sweep: Callable[[Loss, np.ndarray, _Points], np.ndarray]  # one sweep over all equations
+    sweep: Callable[[RafLoss, np.ndarray, _Points], np.ndarray]  # one sweep over all equations
     output: Callable[[np.ndarray, _Points], tuple[np.ndarray, ...]]  # state -> m, q − m², v = λV
 
 
 def _iterate(
-    loss: Loss, system: _System, points: _Points, tolerance: float, max_iter: int
+    loss: RafLoss, system: _System, points: _Points, tolerance: float, max_iter: int
 ) -> Solution:
     """Plain iteration of all points at once; converged points are frozen."""
     size = len(points.alpha)
@@ -275,7 +277,7 @@ def _kernel_start(points: _Points) -> np.ndarray:
     )
 
 
-def _kernel_sweep(loss: Loss, state: np.ndarray, points: _Points) -> np.ndarray:
+def _kernel_sweep(loss: RafLoss, state: np.ndarray, points: _Points) -> np.ndarray:
     """One sweep of the kernel-limit equations, (m, q − m², v) -> the same."""
     mu1 = points.mu1
     hats = loss.hats(points.alpha, points.eps, points.lam, *state)
@@ -297,7 +299,7 @@ def _features_start(points: _Points) -> np.ndarray:
     return np.stack([np.full(len(points.alpha), value) for value in (0.1, 0.8, 0.5, 0.8, 0.5)])
 
 
-def _features_sweep(loss: Loss, state: np.ndarray, points: _Points) -> np.ndarray:
+def _features_sweep(loss: RafLoss, state: np.ndarray, points: _Points) -> np.ndarray:
     """One sweep at finite width, (m_s, q_s, v_s, q_w, v_w) -> the same; nothing cancels."""
     mu1, mustar = points.mu1, points.mustar
     kappa = points.kappa

@@ -57,7 +57,7 @@ def _dots(tables: Tables, figure: str, panel: str) -> pd.DataFrame:
     return table[(table["figure"] == figure) & (table["panel"] == panel)]
 
 
-class Panel(NamedTuple):
+class AttentionPanel(NamedTuple):
     """A panel of a figure."""
 
     title: str
@@ -65,20 +65,20 @@ class Panel(NamedTuple):
 
 
 BASELINE_PANELS = {
-    "ridge": Panel("a  Ridge", GAMMA),
-    "dimension": Panel("b  Dimension", "dimensions per token p/n"),
-    "signal": Panel("c  Signal", "signal ||μ||²"),
+    "ridge": AttentionPanel("a  Ridge", GAMMA),
+    "dimension": AttentionPanel("b  Dimension", "dimensions per token p/n"),
+    "signal": AttentionPanel("c  Signal", "signal ||μ||²"),
 }
 
 
-class Markers(NamedTuple):
+class SimulatedMarkers(NamedTuple):
     """What was simulated of a series."""
 
     series: str
     column: str
 
 
-def _baseline(tables: Tables, lines: dict[str, Markers | None]) -> Canvas:
+def _baseline(tables: Tables, lines: dict[str, SimulatedMarkers | None]) -> Canvas:
     """E against ridge, dimension and signal, per series with its markers."""
     canvas, axes = panels(1, 3, width=3.2, height=2.9)
     for ax, (panel, labels) in zip(axes[0], BASELINE_PANELS.items(), strict=True):
@@ -105,14 +105,14 @@ def _baseline(tables: Tables, lines: dict[str, Markers | None]) -> Canvas:
 
 def baseline(tables: Tables) -> Canvas:
     """Fig. 1: ridge regression on the raw tokens."""
-    return _baseline(tables, {curves.RIDGE: Markers("tanh", "ridge")})
+    return _baseline(tables, {curves.RIDGE: SimulatedMarkers("tanh", "ridge")})
 
 
 def attention(tables: Tables) -> Canvas:
     """Fig. 2: the same with attention."""
-    lines: dict[str, Markers | None] = dict.fromkeys(SERIES_COLOR)
+    lines: dict[str, SimulatedMarkers | None] = dict.fromkeys(SERIES_COLOR)
     for series in ("tanh", "tanh, aligned"):
-        lines[series] = Markers(series, "error")
+        lines[series] = SimulatedMarkers(series, "error")
     return _baseline(tables, lines)
 
 
@@ -158,9 +158,9 @@ def nonlinearity(tables: Tables) -> Canvas:
 
 
 ALIGNMENT_PANELS = {
-    "strength": Panel("a  Strength of an aligned spike", "strength ω"),
-    "angle": Panel("b  Angle of both weights", "angle to the signal (degrees)"),
-    "key angle": Panel("c  Angle of the key alone", "angle to the signal (degrees)"),
+    "strength": AttentionPanel("a  Strength of an aligned spike", "strength ω"),
+    "angle": AttentionPanel("b  Angle of both weights", "angle to the signal (degrees)"),
+    "key angle": AttentionPanel("c  Angle of the key alone", "angle to the signal (degrees)"),
 }
 
 

@@ -28,7 +28,7 @@ COLOR = {"square": PALETTE[0], "hinge": PALETTE[3]}
 ERRORS = {"e_gen": "generalization error", "e_mem": "memorization error"}
 
 
-class Line(NamedTuple):
+class RafLine(NamedTuple):
     """A series of a figure, with its markers if it was simulated."""
 
     series: str
@@ -47,7 +47,9 @@ def _markers(tables: Tables, figure: str, series: str) -> pd.DataFrame:
     return table[(table["figure"] == figure) & (table["series"] == series)]
 
 
-def _draw(ax: Axes, tables: Tables, figure: str, lines: Iterable[Line], x: str, value: str) -> None:
+def _draw(
+    ax: Axes, tables: Tables, figure: str, lines: Iterable[RafLine], x: str, value: str
+) -> None:
     """Theory and markers of every series that has them."""
     for series, color, linestyle in lines:
         rows = _curve(tables, figure, series)
@@ -62,11 +64,11 @@ def linear(tables: Tables) -> Canvas:
     """F1: the linear learner against the number of samples."""
     canvas, axes = panels(1, 2, width=4, height=3)
     lines = (
-        Line(curves.no_ridge("square"), COLOR["square"], ":"),
-        Line(curves.OPTIMAL_RIDGE, COLOR["square"]),
-        Line(curves.no_ridge("hinge"), COLOR["hinge"], ":"),
-        Line(curves.best_ridge("hinge"), COLOR["hinge"]),
-        Line(curves.BAYES, INK, "--"),
+        RafLine(curves.no_ridge("square"), COLOR["square"], ":"),
+        RafLine(curves.OPTIMAL_RIDGE, COLOR["square"]),
+        RafLine(curves.no_ridge("hinge"), COLOR["hinge"], ":"),
+        RafLine(curves.best_ridge("hinge"), COLOR["hinge"]),
+        RafLine(curves.BAYES, INK, "--"),
     )
     eps = _curve(tables, "linear")["eps"].iloc[0]
     limits = {"n = d": 1, r"$\alpha_c$": float(raf.capacity(eps))}
@@ -121,8 +123,8 @@ def angle(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 2, width=3.8, height=3)
     lines = []
     for loss in curves.LOSSES:
-        lines.append(Line(curves.best_ridge(loss), COLOR[loss]))
-        lines.append(Line(curves.no_ridge(loss), COLOR[loss], ":"))
+        lines.append(RafLine(curves.best_ridge(loss), COLOR[loss]))
+        lines.append(RafLine(curves.no_ridge(loss), COLOR[loss], ":"))
     first = _curve(tables, "angle").iloc[0]
     bayes = float(raf.bayes_optimal(first["alpha"], first["eps"]))
     for ax, (value, label) in zip(axes[0], ERRORS.items(), strict=True):
@@ -173,9 +175,9 @@ def rates(tables: Tables) -> Canvas:
     canvas, ((left, right),) = panels(1, 2, width=3.8, height=3)
     colors = (PALETTE[0], PALETTE[1], PALETTE[3], PALETTE[4])
     lines = [
-        Line(regime.series, color) for regime, color in zip(curves.REGIMES, colors, strict=True)
+        RafLine(regime.series, color) for regime, color in zip(curves.REGIMES, colors, strict=True)
     ]
-    for series, color, linestyle in [*lines, Line(curves.BAYES, INK, "--")]:
+    for series, color, linestyle in [*lines, RafLine(curves.BAYES, INK, "--")]:
         rows = _curve(tables, "rates", series)
         style = {"color": color, "linestyle": linestyle}
         theory(left, rows["alpha"], rows["e_gen"], label=series, **style)
