@@ -13,8 +13,9 @@ C = 4.0
 
 
 def _point(gamma: float, a1: float, nu: float) -> float:
-    """E at one γ: damped iteration from diag(1/γ, 1, 1), then one linear solve for the derivative."""
-    alpha, tau, kappa = a1 / C, (nu - a1**2) / C, -a1
+    """E at one γ: damped iteration from diag(1/γ, 1, 1), then a linear solve for the derivative."""
+    alpha, tau = a1 / C, (nu - a1**2) / C
+    kappa = -a1
     D = np.array([[gamma, kappa, 0], [-kappa, 0, 1], [0, -1, 0]])
     P = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 0]])
     T = np.array([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]])

@@ -1,8 +1,10 @@
 """Rules and facts: the grid solver against quadrature point by point, Newton against LIBSVM."""
 
+from itertools import product
+
 import numpy as np
 from rote.core.seeds import generator
-from rote.papers.raf import simulation
+from rote.papers.raf.simulation import KernelModel, angle
 from rote.synth import rules_facts
 from rote.theory import raf
 from scipy import integrate, special
@@ -12,6 +14,8 @@ from sklearn.svm import SVC
 from tests.benchmarks.case import Case, Growth, Work
 
 EPS, GAMMA = 0.1, 45.0
+MODEL = KernelModel(np.sqrt(0.5), np.sqrt(0.5))
+LAM = 0.3
 
 
 def _by_quadrature(alpha: float, lam: float) -> float:
@@ -72,17 +76,17 @@ def hinge_grid():
 
     grid = solve()
     assert grid.converged.all()
-    some = [(i, j) for i in (10, 75, 125, 190) for j in (10, 100, 190)]
+    sampled = list(product((10, 75, 125, 190), (10, 100, 190)))
 
     def loop() -> list[float]:
-        return [_by_quadrature(alphas[i], lams[j]) for i, j in some]
+        return [_by_quadrature(alphas[i], lams[j]) for i, j in sampled]
 
-    for (i, j), e_gen in zip(some, loop(), strict=True):
+    for (i, j), e_gen in zip(sampled, loop(), strict=True):
         assert abs(e_gen - grid.e_gen[i, j]) < 1e-8, (alphas[i], lams[j])
     return Case(
         solve,
         loop,
-        scale=grid.e_gen.size / len(some),
+        scale=grid.e_gen.size / len(sampled),
         repeats=3,
         bar=50.0,
         note="nearly all of it are erf and exp of whole grids; a roofline of sums and products "
@@ -90,38 +94,36 @@ def hinge_grid():
     )
 
 
+def _sample() -> rules_facts.TrainingSet:
+    return rules_facts.draw(4.0, EPS, 500, generator(1, "bench", "raf"))
+
+
+def _kernel(sample: rules_facts.TrainingSet) -> np.ndarray:
+    n, d = sample.X.shape
+    return MODEL.mu1**2 * sample.X @ sample.X.T / d + MODEL.mustar**2 * np.eye(n)
+
+
 def hinge_simulation():
     """Hinge kernel machine, n = 2000, d = 500: Newton in d dimensions / sklearn SVC made to give
     the same answer
     """
-    mu1 = mustar = np.sqrt(0.5)
-    lam, d = 0.3, 500
-    sample = rules_facts.draw(4.0, EPS, d, generator(1, "bench", "raf"))
-
-    def gram(X: np.ndarray) -> np.ndarray:
-        return mu1**2 * X @ X.T / d
-
-    def angle(w: np.ndarray) -> float:
-        return float(
-            np.arccos(w @ sample.teacher / np.linalg.norm(w) / np.linalg.norm(sample.teacher))
-            / np.pi
-        )
+    sample = _sample()
+    n, d = sample.X.shape
 
     def ours() -> float:
-        return simulation.equivalent("hinge", lam, sample, mu1, mustar).e_gen
+        return MODEL.errors("hinge", LAM, sample).e_gen
 
     def peer() -> float:
         """LIBSVM has an intercept, which the model has not: on the data and their mirror images it
         is 0 by symmetry.
         """
-        n = len(sample.y)
         X, y = np.concatenate([sample.X, -sample.X]), np.concatenate([sample.y, -sample.y])
-        K = gram(X) + mustar**2 * np.block([[np.eye(n), -np.eye(n)], [-np.eye(n), np.eye(n)]])
-        machine = SVC(kernel="precomputed", C=1 / (2 * lam), tol=1e-8, cache_size=1000).fit(K, y)
-        return angle(X[machine.support_].T @ machine.dual_coef_[0])
+        mirrored = np.block([[np.eye(n), -np.eye(n)], [-np.eye(n), np.eye(n)]])
+        K = MODEL.mu1**2 * X @ X.T / d + MODEL.mustar**2 * mirrored
+        machine = SVC(kernel="precomputed", C=1 / (2 * LAM), tol=1e-8, cache_size=1000).fit(K, y)
+        return angle(X[machine.support_].T @ machine.dual_coef_[0], sample.teacher)
 
     assert abs(peer() - ours()) < 1e-6
-    n = len(sample.y)
     return Case(
         ours,
         peer,
@@ -137,38 +139,29 @@ def hinge_simulation_with_intercept():
     """The same / sklearn SVC(kernel="precomputed") as it comes, with an intercept and so another
     answer
     """
-    mu1 = mustar = np.sqrt(0.5)
-    lam, d = 0.3, 500
-    sample = rules_facts.draw(4.0, EPS, d, generator(1, "bench", "raf"))
+    sample = _sample()
 
     def peer() -> SVC:
-        K = mu1**2 * sample.X @ sample.X.T / d + mustar**2 * np.eye(len(sample.y))
-        return SVC(kernel="precomputed", C=1 / lam, cache_size=1000).fit(K, sample.y)
+        return SVC(kernel="precomputed", C=1 / LAM, cache_size=1000).fit(_kernel(sample), sample.y)
 
-    return Case(lambda: simulation.equivalent("hinge", lam, sample, mu1, mustar), peer)
+    return Case(lambda: MODEL.errors("hinge", LAM, sample), peer)
 
 
 def square_simulation():
     """Ridge regression on the kernel, n = 2000, d = 500: solved in d dimensions / scikit-learn's
     KernelRidge
     """
-    mu1 = mustar = np.sqrt(0.5)
-    lam, d = 0.3, 500
-    sample = rules_facts.draw(4.0, EPS, d, generator(1, "bench", "raf"))
+    sample = _sample()
 
     def ours() -> float:
-        return simulation.equivalent("square", lam, sample, mu1, mustar).e_gen
+        return MODEL.errors("square", LAM, sample).e_gen
 
     def peer() -> float:
-        K = mu1**2 * sample.X @ sample.X.T / d + mustar**2 * np.eye(len(sample.y))
-        w = sample.X.T @ KernelRidge(alpha=lam, kernel="precomputed").fit(K, sample.y).dual_coef_
-        return float(
-            np.arccos(w @ sample.teacher / np.linalg.norm(w) / np.linalg.norm(sample.teacher))
-            / np.pi
-        )
+        machine = KernelRidge(alpha=LAM, kernel="precomputed").fit(_kernel(sample), sample.y)
+        return angle(sample.X.T @ machine.dual_coef_, sample.teacher)
 
     assert abs(peer() - ours()) < 1e-8
-    n = len(sample.y)
+    n, d = sample.X.shape
     return Case(ours, peer, bar=10.0, threads=True, flops=n * d**2 + d**3 / 3, dtype="f8")
 
 
@@ -178,8 +171,8 @@ def _grid(points: int) -> Work:
 
 
 def _machine(d: int) -> Work:
-    sample, mu = rules_facts.draw(4.0, EPS, d, generator(1, "bench", "raf", d)), np.sqrt(0.5)
-    return lambda: simulation.equivalent("hinge", 0.3, sample, mu, mu)
+    sample = rules_facts.draw(4.0, EPS, d, generator(1, "bench", "raf", d))
+    return lambda: MODEL.errors("hinge", LAM, sample)
 
 
 COMPARISONS = [hinge_grid, hinge_simulation, hinge_simulation_with_intercept, square_simulation]

@@ -1,19 +1,17 @@
-"""Nonlinear attention, theory: golden values, limits, symmetries, the branch, derivatives,
-refusals.
-"""
+"""Nonlinear attention, theory: golden values, limits, symmetries, derivatives, refusals."""
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.attention.curves import GOLDEN, GOLDEN_RIDGE
+from rote.papers.attention.checks import GOLDEN, GOLDEN_RIDGE
 from rote.theory import attention
 from rote.theory.attention import fixed_point, memorization, variants
 from scipy import integrate
 
 U, V, T = np.eye(3)
-VALUES = {  # name -> a1, a2, ν
+MOMENTS = {  # name -> a1, a2, ν
     "linear": (1, 0, 1),
     "tanh": (0.605705509602, 0, 0.394294490398),
     "relu_c": (0.5, 0.282094791774, 0.340845056908),
@@ -27,36 +25,35 @@ VALUES = {  # name -> a1, a2, ν
 
 
 @pytest.mark.parametrize("name", attention.ACTIVATIONS)
-def test_moments_are_the_known_ones(name):
-    found = attention.moments(name)
-    assert (found.a1, found.a2, found.nu) == pytest.approx(VALUES[name], abs=1e-11)
-    assert found.a0 == pytest.approx(0, abs=1e-11)
-    assert attention.coefficients(name) == (found.a1, found.nu)
+def test_moments_have_their_closed_form_values(name):
+    moment = attention.moments(name)
+    assert (moment.a1, moment.a2, moment.nu) == pytest.approx(MOMENTS[name], abs=1e-11)
+    assert moment.a0 == pytest.approx(0, abs=1e-11)
+    assert attention.coefficients(name) == (moment.a1, moment.nu)
 
 
-@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row[0]}-{row[1]}-{row[5]}")
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row.f}-{row.c}-{row.gamma}")
 def test_golden_values(row):
-    f, c, mu, key, query, gamma, diag, error, trace = row
-    vectors = {"mu": mu * np.ones(3), "w_key": key * np.ones(3), "w_query": query * np.ones(3)}
-    s = attention.memorization_error(gamma, c, f, diag=diag, **vectors)
+    vectors = {"mu": row.mu, "w_key": row.w_key, "w_query": row.w_query}
+    s = attention.memorization_error(row.gamma, row.c, row.f, diag=row.diag, **vectors)
     assert s.converged
-    assert float(s.error) == pytest.approx(error, abs=6e-9)
-    assert float(s.h_uu) == pytest.approx(trace, abs=6e-9)
+    assert float(s.error) == pytest.approx(row.error, abs=6e-9)
+    assert float(s.h_uu) == pytest.approx(row.h_uu, abs=6e-9)
 
 
 def test_golden_root():
     h = fixed_point.solve(
         np.array([1e-2]), fixed_point.head(4.0, *attention.coefficients("tanh"), 0.0)
     ).h[0, 0]
-    wanted = {
+    expected = {
         (1, 1): 0.57010713,
         (2, 2): 0.28601310,
         (0, 1): 0.44738620,
         (0, 2): -0.55928274,
         (1, 2): -0.15615884,
     }
-    for at, value in wanted.items():
-        assert h[at] == pytest.approx(value, abs=1e-8)
+    for index, value in expected.items():
+        assert h[index] == pytest.approx(value, abs=1e-8)
     assert h[1, 2] == pytest.approx(-1e-2 * h[0, 0], abs=1e-10)
     np.testing.assert_allclose(
         [h[1, 0], h[2, 0], h[2, 1]], [-h[0, 1], h[0, 2], -h[1, 2]], atol=1e-10
@@ -108,7 +105,7 @@ heads = st.fixed_dictionaries(
         "a1": st.floats(0.01, 10),
         "excess": st.floats(1, 100),
         "sign": st.sampled_from([-1, 1]),
-        "kept": st.booleans(),
+        "diagonal": st.booleans(),
     }
 )
 vectors = st.lists(st.floats(-1.5, 1.5), min_size=3, max_size=3).map(np.array)
@@ -127,7 +124,7 @@ def test_every_head_converges_to_an_error_in_the_unit_interval(head, mu, key, qu
         mu=mu,
         w_key=key,
         w_query=query,
-        diag=f.a1 if head["kept"] else 0.0,
+        diag=f.a1 if head["diagonal"] else 0.0,
     )
     assert s.converged.all()
     assert (s.error >= -1e-10).all()
@@ -137,7 +134,7 @@ def test_every_head_converges_to_an_error_in_the_unit_interval(head, mu, key, qu
 
 @settings(max_examples=25, deadline=None)
 @given(head=heads, mu=vectors, key=vectors, query=vectors, scale=st.floats(0.3, 3))
-def test_symmetries(head, mu, key, query, scale):
+def test_error_is_invariant_under_rotation_sign_and_scale(head, mu, key, query, scale):
     a1, nu = head["a1"], head["a1"] ** 2 * head["excess"]
     gamma, c = np.geomspace(1e-2, 10, 4), head["c"]
 
@@ -147,7 +144,7 @@ def test_symmetries(head, mu, key, query, scale):
             gamma, c, f, mu=turn @ mu, w_key=turn @ key, w_query=turn @ query, diag=float(d)
         ).error
 
-    d = a1 if head["kept"] else 0.0
+    d = a1 if head["diagonal"] else 0.0
     base = error(a1, nu, d)
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     np.testing.assert_allclose(error(a1, nu, d, turn=turn), base, rtol=1e-7, atol=1e-10)
@@ -170,7 +167,7 @@ def test_derivative_is_a_central_difference(f, c):
 
 
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
-def test_wrong_roots_are_told_from_the_right_one(c):
+def test_on_branch_rejects_every_other_root(c):
     """Plain Newton from random starts finds other roots with residuals as small; the branch test
     knows them.
     """
@@ -183,15 +180,15 @@ def test_wrong_roots_are_told_from_the_right_one(c):
         start = rng.normal(size=(1, 3, 3)) * rng.choice([0.3, 3, 30])
         with np.errstate(all="ignore"):
             try:
-                found, _ = fixed_point._newton(start, gamma, head, head.T, max_iter=100)
+                root, _ = fixed_point._newton(start, gamma, head, head.T, max_iter=100)
                 error = fixed_point._relative(
-                    fixed_point._map(found, gamma, head, head.T) - found, found
+                    fixed_point._map(root, gamma, head, head.T) - root, root
                 )
             except np.linalg.LinAlgError:
                 continue
-        if error[0] < 1e-10 and np.abs(found[0] - right).max() > 1e-6 * np.abs(right).max():
+        if error[0] < 1e-10 and np.abs(root[0] - right).max() > 1e-6 * np.abs(right).max():
             wrong += 1
-            assert not fixed_point.on_branch(found[0], 0.05)
+            assert not fixed_point.on_branch(root[0], 0.05)
     assert wrong > 0  # or the test has tested nothing
 
 
@@ -203,11 +200,11 @@ def test_a_point_that_does_not_converge_is_marked(monkeypatch):
     assert np.isfinite(s.residual)
 
 
-def test_known_limits():
+def test_errors_approach_their_limits_in_gamma():
     wide = np.array([1e3, 1e4])
-    found = attention.moments("tanh")
+    moment = attention.moments("tanh")
     scaled = (1 - attention.memorization_error(wide, 4.0, "tanh").error) * wide / 2
-    np.testing.assert_allclose(scaled[1], found.nu + found.a1**2 / 4, rtol=1e-3)
+    np.testing.assert_allclose(scaled[1], moment.nu + moment.a1**2 / 4, rtol=1e-3)
     constants = {1.5: 0.8264, 2.0: 0.8065, 4.0: 0.7974, 8.0: 0.7963}
     for c, constant in constants.items():
         assert float(attention.memorization_error(1e-8, c, "tanh").error) / 1e-4 == pytest.approx(
@@ -240,7 +237,7 @@ def test_grids_broadcast_and_agree_with_single_points():
 
 
 def test_uncentered_functions_are_centered_and_say_so():
-    clip = attention.Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2)), 5), (np.log(5),))
+    clip = attention.Activation(attention.clipped_exp, (np.log(5),))
     s = attention.memorization_error(0.1, 2.0, clip)
     assert s.coefficients.a0 == pytest.approx(1.470526281225, abs=1e-10)
     assert float(s.error) == pytest.approx(
@@ -249,7 +246,7 @@ def test_uncentered_functions_are_centered_and_say_so():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "wanted"),
+    ("arguments", "options", "expected"),
     [
         ((0.0, 2.0, "tanh"), {}, "gamma must be finite and > 0, given 0"),
         ((np.nan, 2.0, "tanh"), {}, "gamma must be finite"),
@@ -268,13 +265,13 @@ def test_uncentered_functions_are_centered_and_say_so():
         ((1.0, 2.0, "tanh"), {"mu": [np.inf, 2]}, "mu must be a vector of finite numbers"),
     ],
 )
-def test_refusals(arguments, options, wanted):
-    with np.errstate(all="ignore"), pytest.raises(InputError, match=wanted):
+def test_bad_arguments_are_refused(arguments, options, expected):
+    with np.errstate(all="ignore"), pytest.raises(InputError, match=expected):
         attention.memorization_error(*arguments, **options)
 
 
 def test_impossible_moments_are_refused():
-    """ν ≥ a1² for every function; less is a slip of whoever gives coefficients. Rounding is not."""
+    """ν ≥ a1² for every function, up to rounding."""
     with pytest.raises(InputError, match=r"variance 0\.5 of f is below its linear part 1"):
         attention.memorization_error(1.0, 2.0, attention.Coefficients(0.0, 1.0, 0.0, 0.5))
     rounded = attention.memorization_error(
@@ -285,7 +282,7 @@ def test_impossible_moments_are_refused():
     )
 
 
-def test_kept_diagonals():
+def test_diagonal_is_the_slope_of_f_at_infinity():
     assert attention.diagonal("linear", "keep") == 1.0
     assert attention.diagonal("tanh", "keep") == 0.0
     assert attention.diagonal("relu_c", "keep") == 1.0
@@ -293,7 +290,6 @@ def test_kept_diagonals():
 
 
 # ---- variants
-# ----------------------------------------------------------------------------------------------------
 
 GAMMA = np.array([1e-2, 0.1, 1.0, 10.0])
 
@@ -320,7 +316,7 @@ def test_variants_reduce_to_the_model():
 
 
 def test_variants_have_their_measured_values():
-    clip = attention.Activation(lambda t: np.minimum(np.exp(np.minimum(t, 2)), 5), (np.log(5),))
+    clip = attention.Activation(attention.clipped_exp, (np.log(5),))
     unbalanced = variants.unbalanced_error(GAMMA, 2.0, clip, 0.6, 1024)
     np.testing.assert_allclose(unbalanced, [0.0277, 0.0932, 0.2877, 0.5080], atol=6e-5)
     soft = variants.softmax(1.0, 512, 1024).coefficients
@@ -347,7 +343,7 @@ def test_density_of_the_kernel_is_a_density():
 
 
 @pytest.mark.parametrize(
-    ("call", "wanted"),
+    ("call", "expected"),
     [
         (
             lambda: variants.unbalanced_error(1.0, 2.0, "tanh", 2.0, 100),
@@ -365,6 +361,6 @@ def test_density_of_the_kernel_is_a_density():
         (lambda: attention.ridge_error(1.0, 1.0, -1.0), "mu_norm2 must be finite and ≥ 0"),
     ],
 )
-def test_variants_refuse(call, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_variants_refuse(call, expected):
+    with pytest.raises(InputError, match=expected):
         call()

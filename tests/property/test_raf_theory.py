@@ -1,13 +1,11 @@
-"""Rules and facts, theory: golden values, quadrature against closed forms, invariances, limits,
-refusals.
-"""
+"""Rules and facts, theory: golden values, quadrature, invariances, limits, refusals."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.raf.curves import GOLDEN
+from rote.papers.raf.checks import GOLDEN
 from rote.theory import raf
 from scipy import integrate, special, stats
 
@@ -29,10 +27,13 @@ ORDER = [  # m, q, V of the golden rows
 @pytest.mark.parametrize(("point", "order"), list(zip(GOLDEN, ORDER, strict=True)))
 @pytest.mark.parametrize("closed_form", [True, False])
 def test_golden_values(point, order, closed_form):
-    loss, alpha, eps, lam, mu1, mustar, e_gen, e_mem = point
-    s = raf.solve(loss, alpha, eps, lam, mu1=mu1, mustar=mustar, closed_form=closed_form)
+    geometry = {"mu1": point.mu1, "mustar": point.mustar}
+    s = raf.solve(
+        point.loss, point.alpha, point.eps, point.lam, **geometry, closed_form=closed_form
+    )
     assert s.converged
-    assert (float(s.e_gen), float(s.e_mem)) == pytest.approx((e_gen, e_mem), abs=1e-8)
+    errors = (float(s.e_gen), float(s.e_mem))
+    assert errors == pytest.approx((point.e_gen, point.e_mem), abs=1e-8)
     assert (float(s.m), float(s.q), float(s.v)) == pytest.approx(order, rel=1e-6)
 
 
@@ -41,8 +42,8 @@ def test_golden_values(point, order, closed_form):
     [
         ("square", 2, 1.5, 0.1, 0.5, (0.8, 0.6), 0.33883914, 0.13355992),
         ("hinge", 2, 1.5, 0.1, 0.5, (0.8, 0.6), 0.33929315, 0.19657966),
-        ("square", 4, 8, 0.1, 0.1, raf.GEOMETRY["sign"], 0.24735604, 6.2822e-5),
-        ("hinge", 4, 8, 0.1, 0.1, raf.GEOMETRY["sign"], 0.23587264, 0.0017558571),
+        ("square", 4, 8, 0.1, 0.1, raf.KERNELS["sign"].geometry, 0.24735604, 6.2822e-5),
+        ("hinge", 4, 8, 0.1, 0.1, raf.KERNELS["sign"].geometry, 0.23587264, 0.0017558571),
     ],
 )
 def test_golden_values_of_random_features(loss, alpha, kappa, eps, lam, mu, e_gen, e_mem):
@@ -66,8 +67,8 @@ def test_bayes_golden_values(alpha, eps, overlap):
 
 def test_capacity_golden_values():
     eps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1]
-    wanted = [8.5296, 6.7103, 4.8665, 3.8097, 2.9923, 2.6147, 2.2453, 2.0777, 2.0]
-    np.testing.assert_allclose(raf.capacity(eps), wanted, atol=6e-5)
+    expected = [8.5296, 6.7103, 4.8665, 3.8097, 2.9923, 2.6147, 2.2453, 2.0777, 2.0]
+    np.testing.assert_allclose(raf.capacity(eps), expected, atol=6e-5)
     assert raf.capacity(0.0) == np.inf
 
 
@@ -93,7 +94,7 @@ def test_hinge_hats_are_their_integrals(point):
     m, q, V = float(s.m), float(s.q), float(s.v)
     rest = q - m**2
     args = [np.array([x]) for x in (alpha, eps, lam, m, rest, lam * V)]
-    mt, qt, vt = (float(x[0]) for x in raf.HATS["hinge"](*args))
+    mt, qt, vt = (float(x[0]) for x in raf.LOSSES["hinge"].hats(*args))
     beta, sigma = m / np.sqrt(rest), np.sqrt(rest / q)
 
     def slope(zeta):
@@ -143,7 +144,7 @@ def test_closed_form_is_the_fixed_point(point):
 
 @settings(max_examples=30, deadline=None)
 @given(points, st.sampled_from(["square", "hinge", "logistic"]))
-def test_nobody_beats_bayes_and_errors_are_errors(point, loss):
+def test_errors_lie_between_bayes_and_chance(point, loss):
     s = raf.solve(loss, **point)
     assert s.converged
     assert raf.bayes_optimal(point["alpha"], point["eps"]) - 1e-9 <= s.e_gen <= 0.5 + 1e-12
@@ -167,7 +168,7 @@ def test_logistic_converges_at_small_ridge():
     assert (s.e_gen > raf.bayes_optimal(alpha, eps)).all()
 
 
-def test_grids_are_loops():
+def test_grids_agree_with_single_points():
     alpha, lam = np.array([0.5, 4.0]), np.array([[0.1], [1.0], [3.0]])
     grid = raf.solve("hinge", alpha, 0.1, lam, gamma=40.0)
     assert grid.e_gen.shape == grid.converged.shape == (3, 2)
@@ -178,7 +179,7 @@ def test_grids_are_loops():
 
 
 def test_wide_features_are_the_kernel():
-    mu1, mustar = raf.GEOMETRY["sign"]
+    mu1, mustar = raf.KERNELS["sign"].geometry
     for loss in raf.LOSSES:
         wide, kernel = (
             raf.solve(loss, 2.0, 0.1, 0.1, mu1=mu1, mustar=mustar, kappa=k) for k in (1e5, None)
@@ -198,9 +199,10 @@ def test_narrow_response_uses_quadrature_without_a_jump():
 
 @pytest.mark.parametrize("name", sorted(raf.KERNELS))
 def test_kernel_geometry_is_that_of_its_function(name):
-    h, step = raf.KERNELS[name], 1e-5
+    h = raf.KERNELS[name].function
+    step = 1e-5
     slope = (h(np.array(step)) - h(np.array(-step))) / (2 * step)
-    mu1, mustar = raf.GEOMETRY[name]
+    mu1, mustar = raf.KERNELS[name].geometry
     assert mu1**2 == pytest.approx(float(slope), rel=1e-6)
     assert mustar**2 == pytest.approx(float(h(np.array(1.0)) - h(np.array(0.0)) - slope), rel=1e-6)
 
@@ -215,7 +217,9 @@ def test_kernel_geometry_is_that_of_its_function(name):
     ],
 )
 def test_named_kernels_at_their_best_ridge(kernel, lam, e_mem, interpolator):
-    assert float(raf.optimal_ridge(0.1, *raf.GEOMETRY[kernel])) == pytest.approx(lam, abs=1e-5)
+    assert float(raf.optimal_ridge(0.1, *raf.KERNELS[kernel].geometry)) == pytest.approx(
+        lam, abs=1e-5
+    )
     s = raf.solve("square", 4.0, 0.1, lam, kernel=kernel)
     assert float(s.e_gen) == pytest.approx(0.15751, abs=1e-5)
     assert float(s.e_mem) == pytest.approx(e_mem, rel=0.02)
@@ -232,7 +236,7 @@ def test_random_features_at_their_peaks_converge_down_to_tiny_ridges(loss):
     assert (s.e_gen < 0.5).all()
 
 
-def test_edges():
+def test_extreme_parameters_have_their_limits():
     assert float(raf.solve("hinge", 2, 1.0, 1).e_gen) == 0.5  # facts alone
     assert float(raf.solve("square", 1e-4, 0.1, 1).e_gen) == pytest.approx(0.49771, abs=1e-5)
     hebb = [raf.solve(loss, 4, 0.1, 1e6, mu1=0.8, mustar=0.6) for loss in ("square", "hinge")]
@@ -252,7 +256,7 @@ def test_edges():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("arguments", "expected"),
     [
         ({"loss": "huber"}, "loss must be one of square, hinge, logistic, given 'huber'"),
         ({"alpha": 0.0}, "alpha must be finite and > 0, given 0"),
@@ -277,12 +281,10 @@ def test_edges():
         ({"alpha": [1.0, 2.0], "lam": [1.0, 2.0, 3.0]}, "do not broadcast"),
     ],
 )
-def test_refusals_name_the_parameter_and_its_range(arguments, wanted):
-    given = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
-    with pytest.raises(InputError, match=wanted):
-        raf.solve(
-            given.pop("loss"), given.pop("alpha"), given.pop("eps"), given.pop("lam"), **given
-        )
+def test_refusals_name_the_parameter_and_its_range(arguments, expected):
+    parameters = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
+    with pytest.raises(InputError, match=expected):
+        raf.solve(**parameters)
 
 
 def test_just_below_capacity_the_hard_margin_is_accepted():

@@ -1,6 +1,4 @@
-"""Nonlinear attention at finite size: kernels by brute force, solvers, cautions, trained heads,
-real tokens.
-"""
+"""Nonlinear attention at finite size: kernels, solvers, cautions, trained heads, real tokens."""
 
 import tracemalloc
 import warnings
@@ -15,39 +13,48 @@ from rote.core.seeds import generator
 from rote.models import pretrained
 from rote.papers import attention as paper
 from rote.papers.attention import (
-    arms,
     beyond,
+    checks,
     curves,
     embeddings,
     experiments,
+    heads,
     schema,
     settings,
     simulation,
     statistics,
     trained,
 )
+from rote.papers.attention.heads import Spike, U, V
+from rote.papers.attention.simulation import AttentionHead
 from rote.synth import tokens
 from rote.theory import attention
 
-U, V, T = np.eye(3)
 GAMMA = np.geomspace(1e-4, 10, 9)
+
+
+TANH = AttentionHead("tanh")
+
+
+def simulate(head, gamma=(1.0,), n=64, p=64, **options):
+    return paper.simulate(gamma, n, p, head, generator(0, "x"), **options)
 
 
 def context(n=40, p=60, seed=0, **options):
     return tokens.draw(n, p, generator(seed, "test attention"), **options)
 
 
-def dense_kernel(X, f, key, query):
+def dense_kernel(X, f, spike):
     """K by its definition."""
     p = len(X)
-    t = X.T @ (np.eye(p) + np.outer(key, query)) @ X / np.sqrt(p)
+    t = X.T @ (np.eye(p) + np.outer(spike.key, spike.query)) @ X / np.sqrt(p)
     np.fill_diagonal(t, 0)
     K = (f(t) - attention.moments(f).a0) / np.sqrt(p)
     np.fill_diagonal(K, 0)
     return K
 
 
-def test_contexts_are_what_they_say():
+def test_contexts_have_the_stated_signal_labels_and_noise():
     drawn = context(mu=[3.0, 4.0])
     assert drawn.X.shape == (60, 40)
     assert drawn.y.sum() == 0
@@ -61,45 +68,37 @@ def test_contexts_are_what_they_say():
 
 
 @pytest.mark.parametrize(
-    ("call", "wanted"),
+    ("call", "expected"),
     [
         (lambda: context(n=1), "n and p must be at least 2"),
         (lambda: context(balance=2.0), r"balance must be in \[-1, 1\]"),
         (lambda: context(mu=np.ones(61)), "mu must be a vector of at most p = 60"),
         (lambda: context(mu=[np.nan]), "mu must be a vector"),
         (lambda: tokens.student(2.0), "degrees must be > 2"),
+        (lambda: simulate(TANH, [0.0]), "gamma must be finite and > 0"),
+        (lambda: simulate(AttentionHead("exp_c", diag="keep")), "at most linearly"),
+        (lambda: simulate(TANH, mu=[1.0], trace=True), "needs mu = 0"),
         (
-            lambda: paper.simulate([0.0], 64, 64, "tanh", generator(0, "x")),
-            "gamma must be finite and > 0",
-        ),
-        (
-            lambda: paper.simulate([1.0], 64, 64, "exp_c", generator(0, "x"), diag="keep"),
-            "at most linearly",
-        ),
-        (
-            lambda: paper.simulate([1.0], 64, 64, "tanh", generator(0, "x"), mu=[1.0], trace=True),
-            "needs mu = 0",
-        ),
-        (
-            lambda: paper.simulate([1.0], 64, 64, "tanh", generator(0, "x"), w_key=np.ones(65)),
+            lambda: simulate(AttentionHead("tanh", Spike(np.ones(65), None))),
             "w_key must be a vector",
         ),
     ],
 )
-def test_bad_contexts_are_refused(call, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_bad_contexts_are_refused(call, expected):
+    with pytest.raises(InputError, match=expected):
         call()
 
 
 @pytest.mark.parametrize("f", attention.ACTIVATIONS)
 def test_features_are_those_of_the_whole_kernel(f, monkeypatch):
     monkeypatch.setattr(simulation, "BLOCK", 16)  # three blocks, the last one short
-    drawn, (key, query) = context(mu=U), (V + 0.3, U - 0.1)
-    key, query = (simulation.padded("w", w, 60) for w in (key, query))
-    A, largest = simulation.features(drawn.X, simulation.entrywise(f, 60), key, query)
-    wanted = drawn.X @ dense_kernel(drawn.X, attention.ACTIVATIONS[f], key, query)
-    np.testing.assert_allclose(A, wanted, atol=1e-10 * max(1, np.abs(wanted).max()))
-    t = drawn.X.T @ (np.eye(60) + np.outer(key, query)) @ drawn.X / np.sqrt(60)
+    drawn = context(mu=U)
+    spike = simulation.padded_spike(Spike(V + 0.3, U - 0.1), 60)
+    A, largest = simulation.features(drawn.X, simulation.entrywise(f, 60), spike)
+    expected = drawn.X @ dense_kernel(drawn.X, attention.ACTIVATIONS[f], spike)
+    np.testing.assert_allclose(A, expected, atol=1e-10 * max(1, np.abs(expected).max()))
+    W = np.eye(60) + np.outer(spike.key, spike.query)
+    t = drawn.X.T @ W @ drawn.X / np.sqrt(60)
     np.fill_diagonal(t, 0)
     assert largest == pytest.approx(np.abs(t).max())
 
@@ -107,34 +106,31 @@ def test_features_are_those_of_the_whole_kernel(f, monkeypatch):
 def test_key_and_query_are_not_exchanged():
     """Rows of K are keys: its transpose swaps the two weights."""
     drawn = context(mu=2 * U)
-    u, v = (simulation.padded("w", w, 60) for w in (U, V))
-    kernel = dense_kernel(drawn.X, attention.ACTIVATIONS["tanh"], u, v)
-    np.testing.assert_allclose(
-        kernel.T, dense_kernel(drawn.X, attention.ACTIVATIONS["tanh"], v, u), atol=1e-12
-    )
-    A, _ = simulation.features(drawn.X, simulation.entrywise("tanh", 60), u, v)
+    tanh = attention.ACTIVATIONS["tanh"]
+    spike = simulation.padded_spike(Spike(U, V), 60)
+    kernel = dense_kernel(drawn.X, tanh, spike)
+    exchanged = dense_kernel(drawn.X, tanh, Spike(spike.query, spike.key))
+    np.testing.assert_allclose(kernel.T, exchanged, atol=1e-12)
+    A, _ = simulation.features(drawn.X, simulation.entrywise("tanh", 60), spike)
     np.testing.assert_allclose(A, drawn.X @ kernel, atol=1e-11)
 
 
 @pytest.mark.parametrize("f", attention.ACTIVATIONS)
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40), (50, 50), (49, 50), (20, 300)])
-@pytest.mark.parametrize("spike", [(None, None), (V + 0.3, U - 0.1)])
+@pytest.mark.parametrize("spike", [Spike(), Spike(V + 0.3, U - 0.1)])
 @pytest.mark.parametrize("trace", [False, True])
 def test_training_errors_are_those_of_the_features(f, shape, spike, trace):
     """However they are made: for p > n they come from XᵀX alone."""
     n, p = shape
     drawn = context(n, p, mu=None if trace else U)
-    vectors = [None if w is None else simulation.padded("w", w, p) for w in spike]
+    padded = simulation.padded_spike(spike, p)
     kernel = simulation.entrywise(f, p)
-    found, largest = simulation.training_errors(
-        drawn.X, drawn.y, kernel, GAMMA, *vectors, trace=trace
-    )
-    A, wanted = simulation.features(drawn.X, kernel, *vectors)
-    assert largest == pytest.approx(wanted, rel=1e-12)
-    for error, M in zip(found, (A, drawn.X), strict=True):
-        np.testing.assert_allclose(
-            error, simulation.errors(M, drawn.y, GAMMA, trace), rtol=1e-7, atol=1e-13
-        )
+    errors, largest = simulation.training_errors(drawn, kernel, GAMMA, padded, trace=trace)
+    A, expected = simulation.features(drawn.X, kernel, padded)
+    assert largest == pytest.approx(expected, rel=1e-12)
+    for error, M in zip(errors, (A, drawn.X), strict=True):
+        expected = simulation.probe_errors(M, drawn.y, GAMMA, trace)
+        np.testing.assert_allclose(error, expected, rtol=1e-7, atol=1e-13)
 
 
 def test_softmax_columns_are_distributions_over_keys():
@@ -154,9 +150,9 @@ def test_errors_are_those_of_the_probe_and_of_the_resolvent(shape):
     n, p = shape
     drawn = context(n, p, mu=[1.0])
     for A in (np.asfortranarray(drawn.X), np.ascontiguousarray(drawn.X)):
-        found = simulation.errors(A, drawn.y, GAMMA)
-        averaged = simulation.errors(A, drawn.y, GAMMA, trace=True)
-        for gamma, error, mean in zip(GAMMA, found, averaged, strict=True):
+        errors = simulation.probe_errors(A, drawn.y, GAMMA)
+        averaged = simulation.probe_errors(A, drawn.y, GAMMA, trace=True)
+        for gamma, error, mean in zip(GAMMA, errors, averaged, strict=True):
             w = np.linalg.solve(A @ A.T + n * gamma * np.eye(p), A @ drawn.y)
             assert error == pytest.approx(((drawn.y - A.T @ w) ** 2).mean(), rel=1e-8)
             Q = np.linalg.inv(A.T @ A / n + gamma * np.eye(n))
@@ -169,13 +165,13 @@ def test_shifted_solves_are_solves():
     for m in (1, 2, 3, 30):
         B = rng.normal(size=(m, m + 2))
         S, b, shifts = B @ B.T, rng.normal(size=m), np.array([1e-3, 1.0, 50.0])
-        wanted = np.stack([np.linalg.solve(S + s * np.eye(m), b) for s in shifts], axis=1)
+        expected = np.stack([np.linalg.solve(S + s * np.eye(m), b) for s in shifts], axis=1)
         np.testing.assert_allclose(
-            simulation.shifted_solves(np.tril(S), b, shifts), wanted, rtol=1e-8
+            simulation.shifted_solves(np.tril(S), b, shifts), expected, rtol=1e-8
         )
         short = simulation.shifted_solves(np.tril(S), b, shifts, rotate_back=False)
         np.testing.assert_allclose(
-            np.linalg.norm(short, axis=0), np.linalg.norm(wanted, axis=0), rtol=1e-8
+            np.linalg.norm(short, axis=0), np.linalg.norm(expected, axis=0), rtol=1e-8
         )
 
 
@@ -183,38 +179,40 @@ def test_shifted_solves_are_solves():
 @pytest.mark.parametrize("f", ["tanh", "sign"])
 def test_simulation_meets_theory(f, spike):
     """Twelve fresh contexts: within four standard errors and the finite-size slack."""
-    key, query = arms.SPIKES[spike]
-    options = {"mu": U, "w_key": key, "w_query": query}
+    structure = heads.Structure(1.0, heads.SPIKES[spike])
+    head = AttentionHead(f, structure.spike)
     gamma = np.array([0.1, 1.0])
-    found = np.stack(
-        [
-            paper.simulate(gamma, 256, 512, f, generator(3, f, spike, i), **options).attention
-            for i in range(12)
-        ]
-    )
-    theory = attention.memorization_error(gamma, 2.0, f, **options).error
-    slack = 4 * found.std(axis=0, ddof=1) / np.sqrt(12) + 1 / 256 + 0.01 * theory
-    assert (np.abs(found.mean(axis=0) - theory) < slack).all()
+    errors = []
+    for number in range(12):
+        rng = generator(3, f, spike, number)
+        errors.append(paper.simulate(gamma, 256, 512, head, rng, mu=structure.mu).attention)
+    theory = heads.error(gamma, 2.0, f, structure).error
+    standard_error = np.std(errors, axis=0, ddof=1) / np.sqrt(12)
+    slack = 4 * standard_error + 1 / 256 + 0.01 * theory
+    assert (np.abs(np.mean(errors, axis=0) - theory) < slack).all()
 
 
 def test_same_stream_same_errors():
-    a, b = (paper.simulate([1.0], 64, 96, "tanh", generator(7, "same"), mu=[1.0]) for _ in range(2))
+    a, b = (simulate(TANH, p=96, mu=[1.0]) for _ in range(2))
     np.testing.assert_array_equal(a.attention, b.attention)
     np.testing.assert_array_equal(a.ridge, b.ridge)
 
 
 @pytest.mark.parametrize(
-    ("gamma", "n", "p", "options", "wanted"),
+    ("call", "expected"),
     [
-        (1e-9, 64, 64, {}, "below 1e-8"),
-        (1.0, 20, 64, {}, "both ≥ 50"),
-        (1.0, 64, 64, {"mu": [2.0]}, r"μᵀWμ/√p = 0\.50 is above 0\.12"),
-        (1.0, 64, 64, {"w_key": [1.0], "w_query": [1.0]}, r"is above √p/10 = 0\.8"),
+        (lambda: simulate(TANH, [1e-9]), "below 1e-8"),
+        (lambda: simulate(TANH, n=20), "both ≥ 50"),
+        (lambda: simulate(TANH, mu=[2.0]), r"μᵀWμ/√p = 0\.50 is above 0\.12"),
+        (
+            lambda: simulate(AttentionHead("tanh", Spike(np.ones(1), np.ones(1)))),
+            r"is above √p/10 = 0\.8",
+        ),
     ],
 )
-def test_settings_outside_the_theory_are_warned_of(gamma, n, p, options, wanted):
-    with pytest.warns(UserWarning, match=wanted):
-        paper.simulate([gamma], n, p, "tanh", generator(0, "warn"), **options)
+def test_settings_outside_the_theory_are_warned_of(call, expected):
+    with pytest.warns(UserWarning, match=expected):
+        call()
 
 
 def test_parallel_tokens_are_warned_of():
@@ -223,17 +221,15 @@ def test_parallel_tokens_are_warned_of():
         return np.concatenate([half, half], axis=1)
 
     with pytest.warns(UserWarning, match="parallel tokens"):
-        paper.simulate([1.0], 64, 128, "tanh", generator(0, "twins"), noise=twins)
+        simulate(TANH, p=128, noise=twins)
 
 
 def test_memory_is_a_few_arrays_of_the_tokens():
-    """At 512 x 512 an array is 2 MB: the whole point takes less than seven, so 4096 x 4096 takes
-    less than 1 GiB.
-    """
+    """Less than seven arrays: at 4096 x 4096, 1 GiB."""
     drawn = context(512, 512)
     tracemalloc.start()
     A, _ = simulation.features(drawn.X, simulation.entrywise("tanh", 512))
-    simulation.errors(A, drawn.y, GAMMA)
+    simulation.probe_errors(A, drawn.y, GAMMA)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 7 * 512 * 512 * 8
@@ -241,34 +237,32 @@ def test_memory_is_a_few_arrays_of_the_tokens():
 
 def test_finite_size_moments_vanish_in_the_limit():
     assert attention.finite_size("linear", 1024).nu == pytest.approx(1 + 2 / 1024)
-    corrected = curves.error(1e-2, 0.5, attention.finite_size("linear", 1024)).error
+    corrected = heads.error(1e-2, 0.5, attention.finite_size("linear", 1024)).error
     assert float(corrected) == pytest.approx(0.5328, abs=1e-4)
 
 
 # ---- trained heads
-# -----------------------------------------------------------------------------------------------
 
 
 def test_stacked_errors_are_those_of_the_simulation():
     drawn, w = context(24, 48, mu=[2.0]), generator(0, "w").normal(size=(2, 48))
     X, y = torch.tensor(drawn.X)[None, None], torch.tensor(drawn.y)[None, None]
-    found = trained.errors(X, y, torch.tensor([0.5], dtype=torch.float64), torch.tensor(w)[None])
-    unit = w / np.linalg.norm(w, axis=1, keepdims=True)
-    A, _ = simulation.features(drawn.X, simulation.entrywise("tanh", 48), *unit)
-    assert float(found) == pytest.approx(
-        simulation.errors(A, drawn.y, np.array([0.5]))[0], rel=1e-9
-    )
-    raw = trained.errors(X, y, torch.tensor([0.5], dtype=torch.float64), None)
-    assert float(raw) == pytest.approx(
-        simulation.errors(drawn.X, drawn.y, np.array([0.5]))[0], rel=1e-9
-    )
+    gamma = np.array([0.5])
+    error = trained.errors(X, y, torch.tensor(gamma), torch.tensor(w)[None])
+    unit = Spike(*(w / np.linalg.norm(w, axis=1, keepdims=True)))
+    A, _ = simulation.features(drawn.X, simulation.entrywise("tanh", 48), unit)
+    expected = simulation.probe_errors(A, drawn.y, gamma)[0]
+    assert float(error) == pytest.approx(expected, rel=1e-9)
+    ridge = trained.errors(X, y, torch.tensor(gamma), None)
+    expected = simulation.probe_errors(drawn.X, drawn.y, gamma)[0]
+    assert float(ridge) == pytest.approx(expected, rel=1e-9)
 
 
-SMALL = settings.Trained(tokens=24, p=32, steps=12, contexts=2, held_out=2, replicates=2)
+SMALL = settings.AttentionTrained(tokens=24, p=32, steps=12, contexts=2, held_out=2, replicates=2)
 
 
 def test_interrupted_training_gives_the_same_heads(tmp_path, monkeypatch):
-    whole = trained.on_contexts(SMALL, 1, True, "cpu", None, 500)
+    uninterrupted = trained.on_contexts(SMALL, 1, True, "cpu", None, 500)
     file, real = tmp_path / "heads.pt", trained.errors
     calls = []
 
@@ -283,11 +277,12 @@ def test_interrupted_training_gives_the_same_heads(tmp_path, monkeypatch):
         trained.on_contexts(SMALL, 1, True, "cpu", file, 5)
     monkeypatch.setattr(trained, "errors", real)
     assert file.exists()
-    pd.testing.assert_frame_equal(trained.on_contexts(SMALL, 1, True, "cpu", file, 5), whole)
+    pd.testing.assert_frame_equal(
+        trained.on_contexts(SMALL, 1, True, "cpu", file, 5), uninterrupted
+    )
 
 
 # ---- real tokens
-# -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +309,7 @@ def small_model(tmp_path_factory):
 def test_embeddings_of_a_saved_model_are_tokens(small_model):
     rows = pretrained.token_embeddings(str(small_model))
     assert rows.shape == (300, 64)
-    options = settings.Embeddings(
+    options = settings.AttentionEmbeddings(
         source="model", model=str(small_model), tokens=128, replicates=2, functions=["tanh"]
     )
     frame = embeddings.sweep(options, 1)
@@ -332,13 +327,12 @@ def test_absent_models_say_what_to_put_where(tmp_path):
     with pytest.raises(InputError, match=r"has no config\.json"):
         pretrained.token_embeddings(str(tmp_path))
     with pytest.raises(ValueError, match="must name a Hugging Face id"):
-        settings.Embeddings(source="model")
+        settings.AttentionEmbeddings(source="model")
     with pytest.raises(InputError, match="asks for 5000 tokens, digits has 1797"):
-        embeddings.sweep(settings.Embeddings(tokens=5000), 1)
+        embeddings.sweep(settings.AttentionEmbeddings(tokens=5000), 1)
 
 
 # ---- tables and statistics
-# ---------------------------------------------------------------------------------------
 
 
 def test_every_verb_makes_its_table():
@@ -348,9 +342,10 @@ def test_every_verb_makes_its_table():
             for part in settings.Settings.model_fields
         }
     )
-    made = {
+    frames = {
         "curves": curves.curves(small.theory, 1e-5),
         "phase": curves.phase(small.theory),
+        "checks": checks.checks(),
         "simulations": experiments.contexts(small.simulation, 1),
         "variants": beyond.contexts(small.simulation, 1),
         "spectrum": experiments.spectrum(small.simulation, 1),
@@ -358,7 +353,7 @@ def test_every_verb_makes_its_table():
         "trained": trained.sweep(small.trained, 1),
         "embeddings": embeddings.sweep(small.embeddings, 1),
     }
-    for name, frame in made.items():
+    for name, frame in frames.items():
         tables.check(frame, schema.TABLES[name])
 
 
@@ -383,12 +378,12 @@ def test_excess_counts_what_is_beyond_the_slack():
 
 def test_crossings_are_interpolated():
     gamma = np.geomspace(0.01, 100, 9)
-    np.testing.assert_allclose(curves.crossings(gamma, np.log(gamma / 3)), [3.0], rtol=1e-9)
-    assert len(curves.crossings(gamma, gamma)) == 0
+    np.testing.assert_allclose(checks.crossings(gamma, np.log(gamma / 3)), [3.0], rtol=1e-9)
+    assert len(checks.crossings(gamma, gamma)) == 0
 
 
 def test_rows_draw_from_streams_of_their_own():
-    rows = experiments.rows(settings.Simulation())
+    rows = experiments.rows(settings.AttentionSimulation())
     keys = [(row.figure, row.panel, row.series, str((row.x, row.n))) for row in rows]
     assert len(set(keys)) == len(keys)
 
@@ -396,4 +391,4 @@ def test_rows_draw_from_streams_of_their_own():
 def test_warnings_do_not_reach_the_experiments():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        beyond._strong(settings.Simulation(tokens=64, replicates=2), 1)
+        beyond._strong(settings.AttentionSimulation(tokens=64, replicates=2), 1)

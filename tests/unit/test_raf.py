@@ -1,6 +1,4 @@
-"""Rules and facts at finite size: solvers against generic ones, data, real images, networks,
-statistics.
-"""
+"""Rules and facts at finite size: solvers, data, real images, networks, statistics."""
 
 import numpy as np
 import pandas as pd
@@ -14,17 +12,18 @@ from rote.core.seeds import generator
 from rote.data import images as data
 from rote.papers import raf as paper
 from rote.papers.raf import (
+    checks,
     curves,
     experiments,
     real,
     schema,
     settings,
-    simulation,
+    solvers,
     statistics,
     two_layer,
 )
+from rote.papers.raf.simulation import KernelModel, RafProblem, RandomFeatures, TrueKernel
 from rote.synth import rules_facts
-from rote.theory import raf
 from scipy import optimize
 from sklearn.svm import LinearSVC
 
@@ -33,7 +32,7 @@ def sample(alpha=3.0, eps=0.2, d=40, seed=0, **options):
     return rules_facts.draw(alpha, eps, d, generator(seed, "test raf"), **options)
 
 
-def test_data_are_what_they_say():
+def test_training_sets_have_the_stated_facts_and_labels():
     s = sample(alpha=5, d=200)
     assert len(s.y) == 1000
     assert s.facts.sum() == 200
@@ -46,7 +45,7 @@ def test_data_are_what_they_say():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("arguments", "expected"),
     [
         ((3.0, 0.2, 1), "d must be at least 2"),
         ((-1.0, 0.2, 10), "alpha must be finite and > 0"),
@@ -55,8 +54,8 @@ def test_data_are_what_they_say():
         ((1.0, 0.01, 10), "rounds to no fact"),
     ],
 )
-def test_bad_data_are_refused(arguments, wanted):
-    with pytest.raises(InputError, match=wanted):
+def test_bad_data_are_refused(arguments, expected):
+    with pytest.raises(InputError, match=expected):
         rules_facts.draw(*arguments, generator(0, "x"))
 
 
@@ -65,17 +64,17 @@ def test_ridge_is_the_normal_equations_for_tall_wide_and_many_penalties():
     for shape in ((30, 8), (8, 30)):
         B, y = rng.normal(size=shape), rng.normal(size=shape[0])
         lams = np.array([0.1, 2.0])
-        for lam, w in zip(lams, simulation.ridge(B, y, lams), strict=True):
-            wanted = np.linalg.solve(B.T @ B + lam * np.eye(shape[1]), B.T @ y)
-            np.testing.assert_allclose(w, wanted, atol=1e-10)
-            np.testing.assert_allclose(simulation.ridge(B, y, lam), wanted, atol=1e-10)
+        for lam, w in zip(lams, solvers.ridge(B, y, lams), strict=True):
+            expected = np.linalg.solve(B.T @ B + lam * np.eye(shape[1]), B.T @ y)
+            np.testing.assert_allclose(w, expected, atol=1e-10)
+            np.testing.assert_allclose(solvers.ridge(B, y, lam), expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("lam", [0.1, 1.0])
-def test_hinge_is_liblinears(lam):
+def test_hinge_agrees_with_liblinear(lam):
     s = sample()
     B = s.X * s.y[:, None] / np.sqrt(40)
-    w = simulation.hinge(B, lam)
+    w = solvers.hinge(B, lam)
     svc = LinearSVC(loss="hinge", C=1 / lam, fit_intercept=False, tol=1e-10, max_iter=2_000_000)
     np.testing.assert_allclose(w, svc.fit(s.X / np.sqrt(40), s.y).coef_[0], atol=2e-4)
 
@@ -102,7 +101,7 @@ def test_hinge_has_no_duality_gap_also_where_rows_repeat(n, d, kind, log_lam, se
         "few values": lambda: rng.integers(-1, 2, size=(n, d)).astype(float),
         "twice": lambda: np.repeat(rng.normal(size=(n, d)), 2, axis=0),
     }[kind]()
-    w = simulation.hinge(B, lam)
+    w = solvers.hinge(B, lam)
     gap = 1 - B @ w
     value = np.maximum(0, gap).sum() + lam / 2 * w @ w
     kink, force = np.abs(gap) < 1e-6 * (1 + np.abs(gap).max()), (gap > 0).astype(float)
@@ -128,7 +127,7 @@ def test_huberized_hinge_is_minimized(lam, v_star):
     generic = optimize.minimize(
         value, np.zeros(40), jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-15}
     )
-    w = simulation.huberized(B, lam, v_star)
+    w = solvers.huberized(B, lam, v_star)
     assert value(w)[0] <= generic.fun + 1e-9
     assert np.abs(value(w)[1]).max() < 1e-8
 
@@ -136,7 +135,7 @@ def test_huberized_hinge_is_minimized(lam, v_star):
 def test_logistic_is_minimized():
     s = sample()
     B = s.X * s.y[:, None] / np.sqrt(40)
-    w = simulation.logistic(B, 0.05)
+    w = solvers.logistic(B, 0.05)
     assert np.abs(0.05 * w - B.T @ (1 / (1 + np.exp(B @ w)))).max() < 1e-8
 
 
@@ -145,7 +144,7 @@ def test_box_qp_satisfies_kkt(box):
     rng = np.random.default_rng(1)
     A = rng.normal(size=(40, 60))
     Q = A @ A.T / 60 + 0.2 * np.eye(40)
-    for a in (simulation.box_qp(Q, box), simulation._projected_gradient(Q, box, np.zeros(40))):
+    for a in (solvers.box_qp(Q, box), solvers._projected_gradient(Q, box, np.zeros(40))):
         gradient = Q @ a - 1
         assert (a >= 0).all()
         assert (a <= box).all()
@@ -155,56 +154,58 @@ def test_box_qp_satisfies_kkt(box):
 
 
 def test_newton_in_d_dimensions_is_the_quadratic_program_in_n():
-    found = experiments.reduction(3, replicates=3, d=40)
-    np.testing.assert_allclose(found["e_gen_newton"], found["e_gen_qp"], atol=1e-10)
+    table = experiments.reduction(3, replicates=3, d=40)
+    np.testing.assert_allclose(table["e_gen_newton"], table["e_gen_qp"], atol=1e-10)
 
 
 @pytest.mark.parametrize(
-    ("loss", "options"),
+    ("loss", "learner"),
     [
-        ("square", {}),
-        ("hinge", {"mu1": 0.8, "mustar": 0.6}),
-        ("hinge", {}),
-        ("square", {"kappa": 1.5}),
+        ("square", KernelModel()),
+        ("hinge", KernelModel(0.8, 0.6)),
+        ("hinge", KernelModel()),
+        ("square", RandomFeatures(1.5)),
+        ("square", TrueKernel("erf")),
     ],
 )
-def test_simulation_meets_theory(loss, options):
+def test_simulation_meets_theory(loss, learner):
     """Thirty fresh training sets: within four standard errors and the finite-size slack."""
-    outcomes = [
-        paper.simulate(
-            loss, 2.0, 0.2, 0.5, 150, generator(5, "meets", loss, str(options), i), **options
-        )
+    problem = RafProblem(loss, 2.0, 0.2, 0.5, 150)
+    errors = [
+        paper.simulate(learner, problem, generator(5, "meets", loss, learner.label, i))
         for i in range(30)
     ]
-    more = {**options, "mu1": raf.GEOMETRY["sign"][0], "mustar": raf.GEOMETRY["sign"][1]}
-    theory = raf.solve(loss, 2.0, 0.2, 0.5, **(more if "kappa" in options else options))
+    theory = learner.theory(problem)
     for name, slack in (("e_gen", 0.006), ("e_mem", 0.01)):
-        values = np.array([getattr(outcome, name) for outcome in outcomes])
-        assert (
-            abs(values.mean() - getattr(theory, name))
-            < 4 * values.std(ddof=1) / np.sqrt(30) + slack
-        )
+        values = np.array([getattr(error, name) for error in errors])
+        allowed = 4 * values.std(ddof=1) / np.sqrt(30) + slack
+        assert abs(values.mean() - getattr(theory, name)) < allowed
 
 
 def test_without_facts_memory_is_undefined():
-    outcome = paper.simulate("square", 2.0, 0.0, 1.0, 30, generator(0, "none"))
-    assert np.isnan(outcome.e_mem)
-    assert outcome.facts == 0
+    problem = RafProblem("square", 2.0, 0.0, 1.0, 30)
+    assert np.isnan(paper.simulate(KernelModel(), problem, generator(0, "none")).e_mem)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "wanted"),
+    ("loss", "lam", "learner", "expected"),
     [
-        (("square", 2.0, 0.1, 0.0, 30), {}, "lam must be > 0 in simulations"),
-        (("huber", 2.0, 0.1, 1.0, 30), {}, "loss must be square, hinge"),
-        (("logistic", 2.0, 0.1, 1.0, 30), {"kernel": "erf"}, "square or hinge for a kernel"),
-        (("square", 2.0, 0.1, 1.0, 30), {"kernel": "cosine"}, "kernel must be one of erf"),
-        (("square", 2.0, 0.1, 1.0, 30), {"kappa": 0.01}, "rounds to no feature"),
+        ("square", 0.0, KernelModel(), "lam must be > 0 in simulations"),
+        ("huber", 1.0, KernelModel(), "loss must be square or hinge or logistic .*, given 'huber'"),
+        ("logistic", 1.0, KernelModel(0.8, 0.6), "square or hinge for mustar > 0"),
+        ("logistic", 1.0, TrueKernel("erf"), "square or hinge for a kernel"),
+        ("logistic", 1.0, RandomFeatures(2.0), "square or hinge for random features"),
+        ("square", 1.0, RandomFeatures(0.01), "rounds to no feature"),
     ],
 )
-def test_simulations_refuse(arguments, options, wanted):
-    with pytest.raises(InputError, match=wanted):
-        paper.simulate(*arguments, generator(0, "x"), **options)
+def test_simulations_refuse_what_they_cannot_train(loss, lam, learner, expected):
+    with pytest.raises(InputError, match=expected):
+        paper.simulate(learner, RafProblem(loss, 2.0, 0.1, lam, 30), generator(0, "x"))
+
+
+def test_unknown_kernels_are_refused():
+    with pytest.raises(InputError, match="kernel must be one of erf"):
+        TrueKernel("cosine")
 
 
 def test_separability_by_programming_agrees_with_construction():
@@ -224,24 +225,24 @@ def test_every_verb_makes_its_table(name):
             for part in settings.Settings.model_fields
         }
     )
-    made = {
+    experiment = {
         "theory": lambda: {
             "curves": curves.curves(small.theory),
-            "checks": curves.checks(small.theory),
+            "checks": checks.checks(small.theory),
         },
         "simulation": lambda: {"simulations": experiments.verify(small.simulation, 0.1, 1)},
         "universality": lambda: {"universality": experiments.universality(small.universality, 1)},
         "separability": lambda: {"separability": experiments.separability(small.separability, 1)},
         "real": lambda: {"real": real.sweep(small.real, 1)},
         "two_layer": lambda: {"two_layer": two_layer.sweep(small.two_layer, 1)},
-    }[name]()
-    for table, frame in made.items():
+    }[name]
+    for table, frame in experiment().items():
         tables.check(frame, schema.TABLES[table])
 
 
 def test_separability_is_nested_over_alpha():
     table = experiments.separability(
-        settings.Separability(d=15, replicates=6, alphas=[1.0, 2.0, 4.0, 8.0]), 2
+        settings.RafSeparability(d=15, replicates=6, alphas=[1.0, 2.0, 4.0, 8.0]), 2
     )
     wide = (
         table.astype({"separable": int})
@@ -251,16 +252,14 @@ def test_separability_is_nested_over_alpha():
     assert (np.diff(wide, axis=1) <= 0).all()
 
 
-def test_crossing_statistic_finds_the_half():
+def test_capacity_statistic_interpolates_to_one_half():
     alphas = np.linspace(1, 5, 9)
     rows = [
         {"alpha": a, "replicate": r, "separable": a < 2.5 + r, "capacity": 3.0}
         for a in alphas
         for r in range(2)
     ]
-    value, *_ = ledgers.interval(
-        statistics.separability_crossing({"separability": pd.DataFrame(rows)})
-    )
+    value, *_ = ledgers.interval(statistics.capacity({"separability": pd.DataFrame(rows)}))
     assert -0.6 < value < 0.6
 
 
@@ -275,7 +274,7 @@ def test_cifar_reaches_the_experiment(tmp_path):
     images = data.cifar10(tmp_path)
     assert images.pixels.shape == (300, 3, 32, 32)
     assert np.bincount(images.labels).tolist() == [30] * 10
-    options = settings.Real(
+    options = settings.RafReal(
         source="cifar10",
         root=str(tmp_path),
         rules=30,
@@ -297,4 +296,4 @@ def test_too_few_images_are_refused():
         InputError,
         match=r"asks for 2000 \+ 500 rule images and 100 facts; digits holds 1443 and 354",
     ):
-        real.sweep(settings.Real(rules=2000), 1)
+        real.sweep(settings.RafReal(rules=2000), 1)

@@ -1,6 +1,4 @@
-"""Rules and facts: Gaussian inputs, a teacher's sign as label, and a fraction of coin flips (arXiv
-2603.25579).
-"""
+"""Rules and facts (arXiv 2603.25579): Gaussian inputs, a teacher's signs, a share of coin flips."""
 
 from typing import NamedTuple
 
@@ -9,8 +7,8 @@ import numpy as np
 from rote.core.errors import InputError
 
 
-class Sample(NamedTuple):
-    """A training set."""
+class TrainingSet(NamedTuple):
+    """n labelled inputs: rules, labelled by the teacher, and facts, labelled by coin flips."""
 
     X: np.ndarray  # (n, d)
     y: np.ndarray  # (n,) ±1
@@ -20,10 +18,13 @@ class Sample(NamedTuple):
 
 def draw(
     alpha: float, eps: float, d: int, rng: np.random.Generator, *, sphere: bool = False
-) -> Sample:
+) -> TrainingSet:
     """n = round(αd) inputs with round(εn) facts; the teacher has norm √d exactly.
 
     Args:
+        alpha: samples per dimension n/d, > 0.
+        eps: fraction of facts, in [0, 1].
+        d: dimension, at least 2.
         sphere: put the inputs on ||x||² = d after labelling, which removes the kernel diagonal's
             fluctuation.
 
@@ -48,14 +49,14 @@ def draw(
     y = sign(X @ teacher)
     facts = np.arange(n) < count
     y[facts] = rng.choice([-1.0, 1.0], size=count)
-    return Sample(on_sphere(X) if sphere else X, y, facts, teacher)
+    return TrainingSet(on_sphere(X) if sphere else X, y, facts, teacher)
 
 
 def on_sphere(X: np.ndarray) -> np.ndarray:
-    """Rows scaled to ||x||² = d."""
+    """Rows of X (n, d) scaled to ||x||² = d."""
     return X * (np.sqrt(X.shape[1]) / np.linalg.norm(X, axis=1, keepdims=True))
 
 
 def sign(values: np.ndarray) -> np.ndarray:
-    """±1, ties counted as +1."""
+    """±1 of every value, ties counted as +1."""
     return np.where(values >= 0, 1.0, -1.0)

@@ -1,6 +1,4 @@
-"""Contexts of labelled tokens: a signal along the labels in noise of unit variance (arXiv
-2506.18656).
-"""
+"""Contexts of labelled tokens (arXiv 2506.18656): a signal along the labels, in noise."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,20 +19,28 @@ class Context(NamedTuple):
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Gaussian noise of unit variance."""
     return rng.standard_normal(shape)
 
 
 def rademacher(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Fair signs ±1."""
     return rng.choice([-1.0, 1.0], size=shape)
 
 
 def student(degrees: float) -> Noise:
-    """Student noise scaled to unit variance. Raises InputError where the variance is infinite
-    (degrees ≤ 2).
+    """Student noise scaled to unit variance.
+
+    Raises:
+        InputError: where the variance is infinite (degrees ≤ 2).
     """
     if not degrees > 2:
         raise InputError(f"degrees must be > 2 for noise of finite variance, given {degrees}")
-    return lambda rng, shape: rng.standard_t(degrees, shape) * np.sqrt((degrees - 2) / degrees)
+
+    def noise(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+        return rng.standard_t(degrees, shape) * np.sqrt((degrees - 2) / degrees)
+
+    return noise
 
 
 def draw(
@@ -47,7 +53,7 @@ def draw(
     noise: Noise = normal,
     scales: np.ndarray | None = None,
 ) -> Context:
-    """One context.
+    """One context of n tokens x = yμ + z of dimension p.
 
     Args:
         n, p: tokens and dimensions, both at least 2.

@@ -9,8 +9,7 @@ ABOUT = About(
     reference="arXiv 2506.18656",
     url="https://arxiv.org/abs/2506.18656",
     question="How well does a linear readout of one attention head fit its own context, compared "
-    "with ridge regression "
-    "on the raw tokens?",
+    "with ridge regression on the raw tokens?",
 )
 
 

@@ -1,5 +1,6 @@
-"""Beyond the paper's model: other labels, heads, weights, tokens and signals, each with a theory of
-its own.
+"""Beyond the paper's model: other labels, heads, weights, tokens and signals.
+
+Each has a theory of its own.
 """
 
 from collections.abc import Callable
@@ -10,34 +11,39 @@ import numpy as np
 import pandas as pd
 
 from rote.core.seeds import generator
-from rote.papers.attention import curves, settings, simulation
-from rote.papers.attention.arms import SPIKES, U, V
-from rote.papers.attention.experiments import FIVE, Row, frame, measure
+from rote.papers.attention import settings, simulation
+from rote.papers.attention.experiments import FIVE, ContextRow, frame, measure
+from rote.papers.attention.heads import SPIKES, Spike, Structure, U, V, error
+from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention import variants
 
-CLIP = attention.Activation(
-    lambda t: np.minimum(np.exp(np.minimum(t, 2.0)), 5.0), (np.log(5),)
-)  # not centered
-MU = np.sqrt(2) * U
-Drawn = tuple[np.ndarray, tokens.Context]  # attention features and the context they are of
+CLIP = attention.Activation(attention.clipped_exp, (np.log(5),))  # not centered
+RIDGES = FIVE[1:]
+MU2 = 2.0  # ||μ||² where there is a signal
 
 
-class Variant(NamedTuple):
+class FeaturedContext(NamedTuple):
+    """A context with its attention features."""
+
+    features: np.ndarray  # one column per token
+    context: tokens.Context
+
+
+class ModelVariant(NamedTuple):
     """One departure from the paper's model."""
 
     theory: np.ndarray  # (γ,)
-    draw: Callable[[np.random.Generator], Drawn]
+    draw: Callable[[np.random.Generator], FeaturedContext]
     trace: bool = True  # average over labels: where there is no signal
+    slack: float = 1.0  # n times the finite-size slack of the comparison with theory
 
 
-def contexts(options: settings.Simulation, seed: int) -> pd.DataFrame:
-    """Every departure, simulated: rows of the table Simulations."""
-    return pd.concat(
-        [*_variants(options, seed), *_strong(options, seed), *_noises(options, seed)],
-        ignore_index=True,
-    )
+def contexts(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
+    """Every departure, simulated: rows of the table AttentionSimulations."""
+    parts = [*_variants(options, seed), *_strong(options, seed), *_noises(options, seed)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def power_law(p: int, exponent: float) -> np.ndarray:
@@ -46,129 +52,169 @@ def power_law(p: int, exponent: float) -> np.ndarray:
     return values / values.mean()
 
 
-def cases(n: int, p: int, gammas: np.ndarray) -> dict[str, Variant]:
+def cases(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
     """The variants at n tokens of dimension p."""
-    c = p / n
-    u, v, w = (simulation.padded("direction", x, p) for x in (U, V, U + V))
-    soft = variants.softmax(1.0, n, p)
-    smooth = np.sqrt(soft.ridge)  # softmax features are that much smaller than the nonlinearity's
+    return {
+        "unbalanced labels": _unbalanced(n, p, gammas),
+        **_softmaxes(n, p, gammas),
+        "two heads": _two_heads(n, p, gammas),
+        "random dense head, tanh": _dense("tanh", n, p, gammas),
+        "random dense head, linear": _dense("linear", n, p, gammas),
+        "power law 0.5": _anisotropic(0.5, n, p, gammas),
+        "power law 1": _anisotropic(1.0, n, p, gammas),
+    }
 
-    def head(
-        kernel: simulation.Kernel, spike=(None, None), gain: float = 1.0, **context
-    ) -> Callable:
-        def draw(rng: np.random.Generator) -> Drawn:
-            drawn = tokens.draw(n, p, rng, **context)
-            return gain * simulation.features(drawn.X, kernel, *spike)[0], drawn
 
-        return draw
+def _one_head(
+    n: int, p: int, kernel: simulation.Kernel, spike: Spike = Spike(), gain: float = 1.0, **drawing
+) -> Callable[[np.random.Generator], FeaturedContext]:
+    """Draws contexts with `gain` times the features of one head."""
 
-    def dense(f: str) -> Callable:
-        def draw(rng: np.random.Generator) -> Drawn:
-            drawn, W = tokens.draw(n, p, rng), rng.normal(size=(p, p)) / np.sqrt(p)
-            return simulation.features(drawn.X, simulation.entrywise(f, p, diag="keep"), W=W)[
-                0
-            ], drawn
+    def draw(rng: np.random.Generator) -> FeaturedContext:
+        context = tokens.draw(n, p, rng, **drawing)
+        A, _ = simulation.features(context.X, kernel, spike)
+        return FeaturedContext(gain * A, context)
 
-        return draw
+    return draw
 
-    def two_heads(rng: np.random.Generator) -> Drawn:
-        drawn = tokens.draw(n, p, rng, mu=MU)
-        heads = (("tanh", u, u), ("relu_c", v, w))
-        outputs = [
-            simulation.features(drawn.X, simulation.entrywise(f, p), k, q)[0] for f, k, q in heads
-        ]
-        return np.concatenate(outputs), drawn
 
-    tanh = simulation.entrywise("tanh", p)
-    stacked = variants.heads_error(
-        gammas, c, ["tanh", "relu_c"], mu=MU, w_keys=[U, V], w_queries=[U, U + V]
+def _unbalanced(n: int, p: int, gammas: np.ndarray) -> ModelVariant:
+    kernel = simulation.entrywise(CLIP, p, centered=False)
+    return ModelVariant(
+        theory=variants.unbalanced_error(gammas, p / n, CLIP, 0.6, p),
+        draw=_one_head(n, p, kernel, balance=0.6),
+        trace=False,
     )
-    found = {
-        "unbalanced labels": Variant(
-            variants.unbalanced_error(gammas, c, CLIP, 0.6, p),
-            head(simulation.entrywise(CLIP, p, centered=False), balance=0.6),
-            trace=False,
+
+
+def _softmaxes(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
+    """Masked softmax follows the theory; without the mask it is no attention."""
+    soft = variants.softmax(1.0, n, p)
+    gain = np.sqrt(soft.ridge)  # softmax features are that much smaller than the nonlinearity's
+    kernel = simulation.softmax(1.0)
+    aligned = Structure(MU2, SPIKES["aligned"])
+    spike = simulation.padded_spike(aligned.spike, p)
+    # exponentials converge as slowly as the heavy functions of `experiments`
+    return {
+        "masked softmax": ModelVariant(
+            theory=error(gammas, p / n, soft.coefficients).error,
+            draw=_one_head(n, p, kernel, gain=gain),
+            slack=8.0,
         ),
-        "masked softmax": Variant(
-            curves.error(gammas, c, soft.coefficients).error,
-            head(simulation.softmax(1.0), gain=smooth),
-        ),
-        "masked softmax, aligned": Variant(
-            curves.error(gammas, c, soft.coefficients, 2.0, (U, U)).error,
-            head(simulation.softmax(1.0), (u, u), smooth, mu=MU),
+        "masked softmax, aligned": ModelVariant(
+            theory=error(gammas, p / n, soft.coefficients, aligned).error,
+            draw=_one_head(n, p, kernel, spike, gain, mu=aligned.mu),
             trace=False,
+            slack=14.0,
         ),
         # the query's own token takes all the weight, so that attention is the identity
-        "plain softmax": Variant(
-            attention.ridge_error(gammas, c), head(simulation.softmax(1.0, masked=False))
+        "plain softmax": ModelVariant(
+            theory=attention.ridge_error(gammas, p / n),
+            draw=_one_head(n, p, simulation.softmax(1.0, masked=False)),
         ),
-        "two heads": Variant(stacked, two_heads, trace=False),
     }
-    for f in ("tanh", "linear"):
-        found[f"random dense head, {f}"] = Variant(variants.dense_error(gammas, c, f), dense(f))
-    for exponent in (0.5, 1.0):
-        spectrum = power_law(p, exponent)
-        theory = variants.anisotropic_error(gammas, n, spectrum, "tanh")
-        found[f"power law {exponent:g}"] = Variant(theory, head(tanh, scales=np.sqrt(spectrum)))
-    return found
 
 
-def _variants(options: settings.Simulation, seed: int) -> list[pd.DataFrame]:
-    n, gammas = options.tokens, FIVE[1:]
-    p, parts = 2 * n, []
-    for name, case in cases(n, p, gammas).items():
-        # exponentials converge as slowly as the heavy functions of `experiments`
-        slack = (8 if case.trace else 14) / n if "masked softmax" in name else 1 / n
-        row = Row("variants", name, name, n, p, gammas, slack=slack, label=name)
+def _two_heads(n: int, p: int, gammas: np.ndarray) -> ModelVariant:
+    heads = {"tanh": Spike(U, U), "relu_c": Spike(V, U + V)}
+    mu = np.sqrt(MU2) * U
+
+    def draw(rng: np.random.Generator) -> FeaturedContext:
+        context = tokens.draw(n, p, rng, mu=mu)
+        outputs = []
+        for f, spike in heads.items():
+            kernel = simulation.entrywise(f, p)
+            padded = simulation.padded_spike(spike, p)
+            outputs.append(simulation.features(context.X, kernel, padded)[0])
+        return FeaturedContext(np.concatenate(outputs), context)
+
+    theory = variants.heads_error(
+        gammas,
+        p / n,
+        list(heads),
+        mu=mu,
+        w_keys=[spike.key for spike in heads.values()],
+        w_queries=[spike.query for spike in heads.values()],
+    )
+    return ModelVariant(theory, draw, trace=False)
+
+
+def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
+    def draw(rng: np.random.Generator) -> FeaturedContext:
+        context = tokens.draw(n, p, rng)
+        W = rng.normal(size=(p, p)) / np.sqrt(p)
+        kernel = simulation.entrywise(f, p, diag="keep")
+        return FeaturedContext(simulation.features(context.X, kernel, W=W)[0], context)
+
+    return ModelVariant(variants.dense_error(gammas, p / n, f), draw)
+
+
+def _anisotropic(exponent: float, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
+    spectrum = power_law(p, exponent)
+    return ModelVariant(
+        theory=variants.anisotropic_error(gammas, n, spectrum, "tanh"),
+        draw=_one_head(n, p, simulation.entrywise("tanh", p), scales=np.sqrt(spectrum)),
+    )
+
+
+def _variants(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFrame]:
+    n, p = options.tokens, 2 * options.tokens
+    parts = []
+    for name, case in cases(n, p, RIDGES).items():
+        row = ContextRow("variants", name, name, n, p, RIDGES, slack=case.slack / n, name=name)
+        theory = ContextErrors(case.theory, np.full(len(RIDGES), np.nan))
         for replicate in range(options.replicates):
-            A, context = case.draw(generator(seed, "attention", "variants", name, replicate))
-            found = simulation.Errors(
-                *(simulation.errors(M, context.y, gammas, case.trace) for M in (A, context.X))
+            drawn = case.draw(generator(seed, "attention", "variants", name, replicate))
+            y = drawn.context.y
+            errors = ContextErrors(
+                attention=simulation.probe_errors(drawn.features, y, RIDGES, case.trace),
+                ridge=simulation.probe_errors(drawn.context.X, y, RIDGES, case.trace),
             )
-            parts.append(frame(row, replicate, found, (case.theory, np.full(len(gammas), np.nan))))
+            parts.append(frame(row, replicate, errors, theory))
     return parts
 
 
-def _strong(options: settings.Simulation, seed: int) -> list[pd.DataFrame]:
-    """Signals that reach the nonlinearity, x = s = μᵀWμ/√p at n = 4p; the theory is the heuristic
-    correction.
+def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFrame]:
+    """Signals that reach the nonlinearity, x = s = μᵀWμ/√p at n = 4p.
+
+    The theory is the heuristic correction.
     """
-    n, parts = options.tokens, []
-    p, gammas = n // 4, np.array([1e-5])
-    for f, s, spike in product(
-        ("tanh", "linear"), (0.12, 0.25, 0.5, 1.0, 1.41, 2.0), ("none", "aligned")
-    ):
-        mu2 = s * np.sqrt(p) / (1 if spike == "none" else 2)
-        row = Row("strong", spike, f, n, p, gammas, f=f, mu2=mu2, spike=SPIKES[spike], x=s)
-        key, query = SPIKES[spike]
-        mu = np.sqrt(mu2) * U
-        theory = variants.strong_signal_error(gammas, 0.25, f, p, mu=mu, w_key=key, w_query=query)
-        base = attention.ridge_error(gammas, 0.25, mu2)
+    n, p = options.tokens, options.tokens // 4
+    gammas = np.array([1e-5])
+    strengths = (0.12, 0.25, 0.5, 1.0, 1.41, 2.0)
+    multiples = {"none": 1, "aligned": 2}  # of μᵀμ that μᵀWμ is
+    parts = []
+    for f, s, (name, multiple) in product(("tanh", "linear"), strengths, multiples.items()):
+        structure = Structure(s * np.sqrt(p) / multiple, SPIKES[name])
+        mu, (key, query) = structure.mu, structure.spike
+        row = ContextRow("strong", name, f, n, p, gammas, f=f, structure=structure, x=s)
+        corrected = variants.strong_signal_error(
+            gammas, 0.25, f, p, mu=mu, w_key=key, w_query=query
+        )
+        ridge = attention.ridge_error(gammas, 0.25, structure.mu2)
         for replicate in range(options.replicates):
-            context = tokens.draw(
-                n, p, generator(seed, "attention", "strong", f, str(s), spike, replicate), mu=mu
-            )
-            parts.append(
-                frame(row, replicate, measure(context, f, SPIKES[spike], gammas), (theory, base))
-            )
+            rng = generator(seed, "attention", "strong", f, str(s), name, replicate)
+            context = tokens.draw(n, p, rng, mu=mu)
+            theory = ContextErrors(corrected, ridge)
+            parts.append(frame(row, replicate, measure(row, context), theory))
     return parts
 
 
-def _noises(options: settings.Simulation, seed: int) -> list[pd.DataFrame]:
+def _noises(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFrame]:
     """Token noise that is not Gaussian, with a signal spread over all directions."""
-    n, gammas, parts = options.tokens, FIVE[1:], []
-    p = 2 * n
+    n, p = options.tokens, 2 * options.tokens
     even = np.ones(p) / np.sqrt(p)
-    theory = curves.error(gammas, 2.0, attention.finite_size("tanh", n), 2.0, (U, U)).error
-    base = attention.ridge_error(gammas, 2.0, 2.0)
+    structure = Structure(MU2, Spike(even, even))
+    aligned = Structure(MU2, SPIKES["aligned"])  # the same up to a rotation
+    theory = ContextErrors(
+        attention=error(RIDGES, 2.0, attention.finite_size("tanh", n), aligned).error,
+        ridge=attention.ridge_error(RIDGES, 2.0, MU2),
+    )
+    parts = []
     for name, noise in (("Rademacher", tokens.rademacher), ("Student 5", tokens.student(5))):
-        row = Row("noises", name, "tanh", n, p, gammas, mu2=2.0, slack=1 / n, label="tanh")
+        row = ContextRow("noises", name, "tanh", n, p, RIDGES, structure=structure, slack=1 / n)
         for replicate in range(options.replicates):
             rng = generator(seed, "attention", "noise", name, replicate)
-            context = tokens.draw(n, p, rng, mu=np.sqrt(2) * even, noise=noise)
-            parts.append(
-                frame(
-                    row, replicate, measure(context, "tanh", (even, even), gammas), (theory, base)
-                )
-            )
+            context = tokens.draw(n, p, rng, mu=np.sqrt(MU2) * even, noise=noise)
+            parts.append(frame(row, replicate, measure(row, context), theory))
     return parts

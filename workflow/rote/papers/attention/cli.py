@@ -1,6 +1,4 @@
-"""`rote attention <verb>`: nonlinear attention, from parameters to files, and one point on the
-spot.
-"""
+"""`rote attention <verb>`: nonlinear attention, and one point of its theory on the spot."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rote.core import tables
-from rote.core.job import Job, track
+from rote.core.job import Job
 from rote.core.verbs import table, verb
 from rote.papers.attention import schema, settings
 
@@ -44,37 +42,35 @@ def solve(
     """Print the theory's answer for one point: attention, ridge regression, and convergence."""
     import math
 
-    from rote.papers.attention.arms import both
+    from rote.papers.attention.heads import spike_at
     from rote.theory import attention
 
-    found = attention.memorization_error(
+    solution = attention.memorization_error(
         gamma,
         c,
         f,
         mu=[math.sqrt(signal), 0, 0],
-        w_key=None if key is None else both(key)[0],
-        w_query=None if query is None else both(query)[0],
+        w_key=None if key is None else spike_at(key).key,
+        w_query=None if query is None else spike_at(query).query,
         diag=diag if diag in ("zero", "keep") else _number("diag", diag),
     )
-    if not found.converged:
-        typer.echo(
-            f"did not converge: residual {float(found.residual):.1e} after "
-            f"{int(found.iterations)} steps"
-        )
+    steps, residual = int(solution.iterations), float(solution.residual)
+    if not solution.converged:
+        typer.echo(f"did not converge: residual {residual:.1e} after {steps} steps")
         raise typer.Exit(1)
-    base = float(attention.ridge_error(gamma, c, signal))
-    lines = {
-        "memorization error": float(found.error),
-        "ridge on raw tokens": base,
-        "gap": float(found.error) - base,
-        "trace of resolvent": float(found.h_uu),
-        "a0": found.coefficients.a0,
-        "a1": found.coefficients.a1,
-        "ν": found.coefficients.nu,
+    ridge = float(attention.ridge_error(gamma, c, signal))
+    numbers = {
+        "memorization error": float(solution.error),
+        "ridge on raw tokens": ridge,
+        "gap": float(solution.error) - ridge,
+        "trace of resolvent": float(solution.h_uu),
+        "a0": solution.coefficients.a0,
+        "a1": solution.coefficients.a1,
+        "ν": solution.coefficients.nu,
     }
-    for name, value in lines.items():
+    for name, value in numbers.items():
         typer.echo(f"{name:22}{value:.10g}")
-    typer.echo(f"{'steps, residual':22}{int(found.iterations)}, {float(found.residual):.1e}")
+    typer.echo(f"{'steps, residual':22}{steps}, {residual:.1e}")
 
 
 def _number(name: str, text: str) -> float:
@@ -86,7 +82,7 @@ def _number(name: str, text: str) -> float:
         raise InputError(f"--{name} must be zero, keep or a number, given {text!r}") from None
 
 
-@verb(app, settings.Theory)
+@verb(app, settings.AttentionTheory)
 def solve_curves(
     run: Job,
     curves: table("Write: theory curves."),
@@ -97,44 +93,43 @@ def solve_curves(
     ] = 1e-5,
 ):
     """Every theory curve, the phase map, and the claims that theory alone decides."""
-    from rote.papers.attention import curves as theory
+    from rote.papers.attention import checks as theory_checks
+    from rote.papers.attention import curves as theory_curves
 
-    tables.write(curves, theory.curves(run.settings, sweep_gamma), schema.Curves, run.provenance())
-    tables.write(phase, theory.phase(run.settings), schema.Phase, run.provenance())
-    tables.write(checks, theory.checks(), schema.Checks, run.provenance())
+    frame = theory_curves.curves(run.settings, sweep_gamma)
+    tables.write(curves, frame, schema.AttentionCurves, run.provenance())
+    tables.write(phase, theory_curves.phase(run.settings), schema.PhaseMap, run.provenance())
+    tables.write(checks, theory_checks.checks(), schema.AttentionChecks, run.provenance())
 
 
-@verb(app, settings.Simulation)
+@verb(app, settings.AttentionSimulation)
 def simulate_contexts(run: Job, out: table("Write: training errors on simulated contexts.")):
     """Contexts of the paper's model, with the theory beside each."""
     from rote.papers.attention import experiments
 
-    frame = experiments.contexts(run.settings, run.seed, lambda units: track(units, "contexts"))
-    tables.write(out, frame, schema.Simulations, run.provenance())
+    frame = experiments.contexts(run.settings, run.seed)
+    tables.write(out, frame, schema.AttentionSimulations, run.provenance())
 
 
-@verb(app, settings.Simulation)
+@verb(app, settings.AttentionSimulation)
 def simulate_variants(
     run: Job,
     out: table("Write: training errors beyond the paper's model."),
     spectrum: table("Write: eigenvalues of the kernel."),
     algebra: table("Write: three ways to one error."),
 ):
-    """Other labels, heads, weights, tokens and signals; the kernel's spectrum; the algebra behind
-    E.
-    """
+    """Beyond the paper's model; the kernel's spectrum; the algebra behind E."""
     from rote.papers.attention import beyond, experiments
 
-    tables.write(out, beyond.contexts(run.settings, run.seed), schema.Simulations, run.provenance())
-    tables.write(
-        spectrum, experiments.spectrum(run.settings, run.seed), schema.Spectrum, run.provenance()
-    )
-    tables.write(
-        algebra, experiments.algebra(run.settings, run.seed), schema.Algebra, run.provenance()
-    )
+    frame = beyond.contexts(run.settings, run.seed)
+    tables.write(out, frame, schema.AttentionSimulations, run.provenance())
+    frame = experiments.spectrum(run.settings, run.seed)
+    tables.write(spectrum, frame, schema.KernelSpectrum, run.provenance())
+    frame = experiments.algebra(run.settings, run.seed)
+    tables.write(algebra, frame, schema.Algebra, run.provenance())
 
 
-@verb(app, settings.Trained)
+@verb(app, settings.AttentionTrained)
 def train_heads(
     run: Job,
     out: table("Write: heads during training."),
@@ -143,24 +138,26 @@ def train_heads(
     ] = None,
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
-    """Attention weights learnt by gradient descent: on the theory, on fresh contexts, on one
-    context.
-    """
+    """Attention weights learnt by descent on the theory, on fresh contexts, on one context."""
     from rote.papers.attention import trained
 
     folder = checkpoints and checkpoints / f"attention-{run.code or 'by-hand'}-{run.digest}"
     frame = trained.sweep(
-        run.settings, run.seed, device=run.device, checkpoints=folder, every=checkpoint_steps
+        run.settings,
+        run.seed,
+        device=run.device,
+        checkpoints=folder,
+        checkpoint_steps=checkpoint_steps,
     )
     tables.write(out, frame, schema.TrainedTable, run.provenance())
     if folder:
         tables.drop(folder, "heads-*.pt")
 
 
-@verb(app, settings.Embeddings)
+@verb(app, settings.AttentionEmbeddings)
 def fit_embeddings(run: Job, out: table("Write: errors on real inputs.")):
     """Scanned digits, or the token embeddings of a language model, as tokens."""
     from rote.papers.attention import embeddings
 
-    frame = embeddings.sweep(run.settings, run.seed, lambda units: track(units, "contexts"))
+    frame = embeddings.sweep(run.settings, run.seed)
     tables.write(out, frame, schema.EmbeddingsTable, run.provenance())

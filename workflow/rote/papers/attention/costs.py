@@ -4,10 +4,12 @@ from rote.core.work import Where
 from rote.papers.attention.settings import Settings
 
 
-def _contexts(s: Settings) -> float:
-    """Reductions of n x n matrices: the sweep over p/n goes to 4 n, the one over the signal has
-    n/4.
-    """
+def _curves(s: Settings, where: Where) -> float:
+    return 60 * s.theory.curve + s.theory.phase**2
+
+
+def _contexts(s: Settings, where: Where) -> float:
+    """Reductions of n x n matrices: 4 n in the sweep over p/n, n/4 in that over the signal."""
     a = s.simulation
     sizes = (
         40 * a.tokens**3 + 20 * a.sweep_tokens**3 + 10 * a.snr_tokens**3 + 10 * a.limit_tokens**3
@@ -15,28 +17,26 @@ def _contexts(s: Settings) -> float:
     return a.replicates * sizes
 
 
+def _variants(s: Settings, where: Where) -> float:
+    return s.simulation.replicates * s.simulation.tokens**3
+
+
 def _heads(s: Settings, where: Where) -> float:
-    """Gradients through solves with n x n matrices and their products with (n, p): about 10 n² (n +
-    2 p) each.
-    """
+    """Gradients through solves with n x n matrices and products with (n, p): 10 n² (n + 2 p)."""
     t = s.trained
-    return (
-        20
-        * len(t.gammas)
-        * t.replicates
-        * t.contexts
-        * t.steps
-        * t.tokens**2
-        * (t.tokens + 2 * t.p)
-    )
+    heads = len(t.gammas) * t.replicates
+    return 20 * heads * t.contexts * t.steps * t.tokens**2 * (t.tokens + 2 * t.p)
+
+
+def _embeddings(s: Settings, where: Where) -> float:
+    e = s.embeddings
+    return e.replicates * len(e.functions) * e.tokens**3
 
 
 WORK = {
-    "solve_curves": lambda s, w: 60 * s.theory.curve + s.theory.phase**2,
-    "simulate_contexts": lambda s, w: _contexts(s),
-    "simulate_variants": lambda s, w: s.simulation.replicates * s.simulation.tokens**3,
+    "solve_curves": _curves,
+    "simulate_contexts": _contexts,
+    "simulate_variants": _variants,
     "train_heads": _heads,
-    "fit_embeddings": lambda s, w: (
-        s.embeddings.replicates * len(s.embeddings.functions) * s.embeddings.tokens**3
-    ),
+    "fit_embeddings": _embeddings,
 }

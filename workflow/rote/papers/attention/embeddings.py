@@ -1,80 +1,94 @@
 """Real inputs as tokens: scanned digits, or the token embeddings of a language model."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from rote.core import tables
 from rote.core.errors import InputError
+from rote.core.job import track
 from rote.core.seeds import generator
-from rote.data import images as data
+from rote.data import images
 from rote.models import pretrained
-from rote.papers.attention import settings, simulation
+from rote.papers.attention import schema, settings, simulation
 from rote.theory import attention
 from rote.theory.attention import variants
 
-Track = Callable[[Iterable], Iterable] | None
+
+class RealTokens(NamedTuple):
+    """Inputs with their labels."""
+
+    inputs: np.ndarray  # (rows, p), centered and of mean variance 1
+    labels: np.ndarray | None  # (rows,) ±1, where they have some
 
 
-def load(options: settings.Embeddings) -> tuple[np.ndarray, np.ndarray | None]:
-    """Inputs (rows, p), centered and of mean variance 1, and labels ±1 where they have some."""
-    if options.source == "digits":
-        images = data.digits()
-        rows, labels = (
-            images.pixels.reshape(len(images.labels), -1).astype(float),
-            1.0 - 2 * (images.labels % 2),
-        )
-        rows = rows[:, rows.std(axis=0) > 1e-8]  # corners that are always blank
-    else:
-        rows = pretrained.token_embeddings(
-            options.model, revision=options.revision, offline=options.offline
-        )
-        labels = None
-    rows = rows - rows.mean(axis=0)
-    return rows / rows.std(), labels
+class ContextTargets(NamedTuple):
+    """Labels of a context."""
+
+    y: np.ndarray  # (n,) ±1
+    trace: bool  # whether errors are averaged over random labels
 
 
-def sweep(options: settings.Embeddings, seed: int, track: Track = None) -> pd.DataFrame:
-    """Attention, ridge regression and theory on random contexts of real inputs: the table
-    EmbeddingsTable.
-    """
-    inputs, labels = load(options)
-    if len(inputs) < options.tokens:
+def _digits(options: settings.AttentionEmbeddings) -> tuple[np.ndarray, np.ndarray]:
+    """8x8 scans, their parity as label."""
+    data = images.digits()
+    rows = data.pixels.reshape(len(data.labels), -1).astype(float)
+    return rows[:, rows.std(axis=0) > 1e-8], 1.0 - 2 * (data.labels % 2)  # no blank corners
+
+
+def _model(options: settings.AttentionEmbeddings) -> tuple[np.ndarray, None]:
+    """Rows of a token-embedding matrix."""
+    rows = pretrained.token_embeddings(
+        options.model, revision=options.revision, offline=options.offline
+    )
+    return rows, None
+
+
+SOURCES: dict[str, Callable[[settings.AttentionEmbeddings], tuple]] = {
+    "digits": _digits,
+    "model": _model,
+}
+
+
+def load(options: settings.AttentionEmbeddings) -> RealTokens:
+    """Inputs of a source, standardized. Raises InputError if there are too few."""
+    rows, labels = SOURCES[options.source](options)
+    if len(rows) < options.tokens:
         raise InputError(
-            f"embeddings.tokens asks for {options.tokens} tokens, {options.source} has "
-            f"{len(inputs)}"
+            f"embeddings.tokens asks for {options.tokens} tokens, {options.source} has {len(rows)}"
         )
+    rows = rows - rows.mean(axis=0)
+    return RealTokens(rows / rows.std(), labels)
+
+
+def sweep(options: settings.AttentionEmbeddings, seed: int) -> pd.DataFrame:
+    """Attention, ridge regression and theory on random contexts: the table EmbeddingsTable."""
+    inputs, labels = load(options)
     n, p = options.tokens, inputs.shape[1]
     gammas = np.array(options.gammas)
     spectrum = np.linalg.eigvalsh(np.cov(inputs.T))[::-1]
     spectrum = np.maximum(spectrum, 1e-6 * spectrum[0])
-    ranks = np.log(np.arange(1, p // 2 + 1))
-    exponent = -float(np.polyfit(ranks, np.log(spectrum[: p // 2]), 1)[0])
-    theory = {
-        f: (
-            attention.memorization_error(gammas, p / n, f).error,
-            variants.anisotropic_error(gammas, n, spectrum, f),
-        )
-        for f in options.functions
-    }
+    theory = {}
+    for f in options.functions:
+        theory[f] = {
+            "isotropic": attention.memorization_error(gammas, p / n, f).error,
+            "anisotropic": variants.anisotropic_error(gammas, n, spectrum, f),
+        }
     parts = []
-    for replicate in (track or iter)(range(options.replicates)):
+    for replicate in track(range(options.replicates), "contexts"):
         rng = generator(seed, "attention", "embeddings", options.source, replicate)
-        at = rng.choice(len(inputs), n, replace=False)
-        X = np.asfortranarray(inputs[at].T)
-        targets = {"random": rng.permutation(np.resize([-1.0, 1.0], n))}
+        index = rng.choice(len(inputs), n, replace=False)
+        X = np.asfortranarray(inputs[index].T)
+        targets = {"random": ContextTargets(rng.permutation(np.resize([-1.0, 1.0], n)), trace=True)}
         if labels is not None:
-            targets["real"] = labels[at]
+            targets["real"] = ContextTargets(labels[index], trace=False)
         for f in options.functions:
             A, _ = simulation.features(X, simulation.entrywise(f, p))
-            for name, y in targets.items():
-                trace = name == "random"
-                found, base = (simulation.errors(M, y, gammas, trace) for M in (A, X))
-                columns = {"gamma": gammas, "replicate": replicate, "error": found, "ridge": base}
-                columns |= {
-                    "isotropic": theory[f][0],
-                    "anisotropic": theory[f][1],
-                    "exponent": exponent,
-                }
-                parts.append(pd.DataFrame({"f": f, "labels": name, **columns}))
+            for name, (y, trace) in targets.items():
+                columns = {"f": f, "labels": name, "gamma": gammas, "replicate": replicate}
+                columns["error"] = simulation.probe_errors(A, y, gammas, trace)
+                columns["ridge"] = simulation.probe_errors(X, y, gammas, trace)
+                parts.append(tables.frame(schema.EmbeddingsTable, columns | theory[f]))
     return pd.concat(parts, ignore_index=True)

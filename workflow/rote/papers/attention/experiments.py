@@ -1,8 +1,8 @@
-"""Contexts at finite size, every row with the theory beside it. Each (row, replicate) has data of
-its own.
+"""Contexts at finite size, every row with the theory beside it.
+
+Each (row, replicate) has data of its own.
 """
 
-from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -10,31 +10,34 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 
+from rote.core import tables
+from rote.core.job import track
 from rote.core.seeds import generator
-from rote.papers.attention import curves, settings, simulation
-from rote.papers.attention.arms import (
+from rote.papers.attention import curves, schema, settings, simulation
+from rote.papers.attention.heads import (
     FUNCTIONS,
     HEAVY,
     SPIKES,
-    Spike,
+    STRUCTURES,
+    Structure,
     U,
-    both,
-    key_angle,
-    linear_share,
+    aligned_spike,
+    error,
+    key_at,
     lookalikes,
-    strength,
+    spike_at,
+    with_linear_part,
 )
+from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
 
-Track = Callable[[Iterable], Iterable] | None
-COLUMNS = ["figure", "panel", "series", "x", "gamma", "f", "n", "p", "mu2", "slack", "replicate"]
-VALUES = ["error", "ridge", "theory", "ridge_theory"]
 FIVE = np.array([1e-4, 1e-2, 0.1, 1.0, 10.0])
+ONE = np.array([1.0])
 
 
-class Row(NamedTuple):
-    """One setting; its γ grid is measured on every context."""
+class ContextRow(NamedTuple):
+    """A head on contexts of one size; every γ is measured on every context."""
 
     figure: str
     panel: str
@@ -43,241 +46,284 @@ class Row(NamedTuple):
     p: int
     gammas: np.ndarray
     f: Any = "tanh"
-    mu2: float = 0.0
-    spike: Spike = (None, None)
+    structure: Structure = Structure()
     x: float | None = None  # abscissa; γ if None
-    trace: bool = False
-    slack: float = 0.0
-    label: str = ""  # of f, where it has no name
+    slack: float = 0.0  # of the comparison with the theory at this n
+    trace: bool = False  # average over random labels
+    replicate_factor: float = 1.0  # times `simulation.replicates` contexts, at least 2
+    name: str = ""  # of f, if f is not a name itself
+
+    def replicates(self, options: settings.AttentionSimulation) -> int:
+        """Contexts to draw."""
+        return max(2, int(self.replicate_factor * options.replicates))
 
 
-def rows(options: settings.Simulation) -> list[Row]:
-    """Every row that follows the paper's model."""
-    n, found = options.tokens, []
-    p = 4 * n
-    grid, low = np.geomspace(1e-6, 1e3, 19), np.array([options.sweep_gamma])
-    # Fig. 1 and 2
-    for series, spike in (("tanh", "none"), ("tanh, aligned", "aligned")):
-        found.append(Row("baseline", "ridge", series, n, p, grid, mu2=1.0, spike=SPIKES[spike]))
-        for c in (1 / 16, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0):
-            wide = options.sweep_tokens
-            sizes = (wide, round(c * wide))
-            found.append(
-                Row("baseline", "dimension", series, *sizes, low, mu2=1.0, spike=SPIKES[spike], x=c)
-            )
-        for snr in (0.0, 0.5, 1.0, 2.0, 4.0, 16.0):
-            sizes = (options.snr_tokens, options.snr_tokens // 4)
-            found.append(
-                Row("baseline", "signal", series, *sizes, low, mu2=snr, spike=SPIKES[spike], x=snr)
-            )
-    # Fig. 3
-    ridges = np.geomspace(1e-3, 1e2, 6)
-    for (panel, (mu2, spike)), f in product(curves.SETTINGS.items(), FUNCTIONS):
-        more = {"mu2": mu2, "spike": SPIKES[spike], "trace": mu2 == 0, "slack": _slack(f, n, mu2)}
-        found.append(Row("nonlinearity", panel, f, n, p, ridges, f=f, **more))
-    for (panel, (mu2, spike)), a1 in product(curves.SETTINGS.items(), (0.0, 0.4, 0.7, 1.0)):
-        more = {
-            "mu2": mu2,
-            "spike": SPIKES[spike],
-            "trace": mu2 == 0,
-            "x": a1,
-            "label": f"a1 = {a1:g}",
-        }
-        found.append(
-            Row("linear part", "", panel, n, p, np.array([1.0]), f=linear_share(a1), **more)
-        )
-    # Fig. 4
-    pair = np.array(curves.PAIR)
-    for omega in (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0):
-        found.append(
-            Row(
-                "alignment", "strength", "tanh", n, p, pair, mu2=4.0, spike=strength(omega), x=omega
-            )
-        )
-    for angle in (0.0, 45.0, 90.0, 135.0, 180.0):
-        found.append(
-            Row("alignment", "angle", "tanh", n, p, pair, mu2=4.0, spike=both(angle), x=angle)
-        )
-        found.append(
-            Row(
-                "alignment",
-                "key angle",
-                "tanh",
-                n,
-                p,
-                pair,
-                mu2=4.0,
-                spike=key_angle(angle),
-                x=angle,
-            )
-        )
-    # T1: without signal, averaged over labels, at the largest size
-    big = options.limit_tokens
-    for f, c in product(("tanh", "exp_clip", "cos_c", "linear"), (0.5, 2.0)):
-        found.append(Row("limit", f"c = {c:g}", f, big, round(c * big), FIVE, f=f, trace=True))
-    for f, size in product(HEAVY, (big // 4, big // 2, big)):
-        found.append(Row("limit", "c = 2", f, size, 2 * size, np.array([1.0]), f=f, trace=True))
-    # T3: with signal; sizes and strengths alternate over f × spike
-    sizes = [(n, 2 * n, 2.0), (2 * n, n, 1.0)]
-    spikes = ("none", "aligned", "orthogonal", "mixed", "negative", "double")
-    for number, (f, spike) in enumerate(product(FUNCTIONS[:-1], spikes)):
-        tall, p_, mu2 = sizes[(number + number // len(spikes)) % 2]
-        more = {"f": f, "mu2": mu2, "spike": SPIKES[spike], "slack": _slack(f, tall, mu2)}
-        found.append(Row("signal", f"{f}, {spike}", f, tall, p_, FIVE[1:], **more))
-    # the single values of C1, C5, C6, C9, C10
-    ridge4 = np.array([1e-2, 1.0, 10.0, 100.0])
-    found.append(Row("noise", "tanh", "tanh", n, p, ridge4, slack=1 / n))
-    for spike in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
-        found.append(
-            Row("spikes", spike, "tanh", n, p, pair, mu2=4.0, spike=SPIKES[spike], slack=1 / n)
-        )
-    found.append(
-        Row(
-            "blind",
-            "cos_c",
-            "cos_c",
-            n,
-            p,
-            np.array([1.0]),
-            f="cos_c",
-            mu2=4.0,
-            spike=SPIKES["aligned"],
-        )
-    )
-    return found
+def slack(f: str, n: int, mu2: float) -> float:
+    """Finite-size slack b_n of a comparison with the limit.
 
-
-def _slack(f: str, n: int, mu2: float) -> float:
-    """Finite-size slack b_n of a comparison with the limit."""
+    Args:
+        f: name of the nonlinearity.
+        n: tokens.
+        mu2: ||μ||² of the signal.
+    """
     if f in HEAVY:
         return (14 if mu2 else 8) / n
     return 1 / n
 
 
-def contexts(options: settings.Simulation, seed: int, track: Track = None) -> pd.DataFrame:
-    """Every simulated row: the table Simulations."""
-    parts = []
-    units = [(row, replicate) for row in rows(options) for replicate in range(_count(row, options))]
-    known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for row, replicate in (track or iter)(units):
-        if id(row) not in known:
-            c, f = row.p / row.n, attention.moments(row.f)
-            limit = curves.error(
-                row.gammas, c, attention.finite_size(f, row.n), row.mu2, row.spike
-            ).error
-            known[id(row)] = limit, attention.ridge_error(row.gammas, c, row.mu2)
-        rng = generator(
-            seed, "attention", row.figure, row.panel, row.series, str((row.x, row.n)), replicate
+def rows(options: settings.AttentionSimulation) -> list[ContextRow]:
+    """Every row that follows the paper's model."""
+    return [
+        *_baseline(options),
+        *_nonlinearity(options),
+        *_alignment(options),
+        *_limit(options),
+        *_signal(options),
+        *_single_values(options),
+    ]
+
+
+def _baseline(options: settings.AttentionSimulation) -> list[ContextRow]:
+    """Fig. 1 and 2."""
+    n = options.tokens
+    wide, tall = options.sweep_tokens, options.snr_tokens
+    ridges = np.geomspace(1e-6, 1e3, 19)
+    smallest = np.array([options.sweep_gamma])
+    simulated = []
+    for series in ("tanh", "tanh, aligned"):
+        spike = SPIKES[curves.BASELINE[series].spike]
+        row = ContextRow(
+            figure="baseline",
+            panel="ridge",
+            series=series,
+            n=n,
+            p=4 * n,
+            gammas=ridges,
+            structure=Structure(1.0, spike),
         )
-        context = tokens.draw(row.n, row.p, rng, mu=np.sqrt(row.mu2) * U)
-        found = measure(context, row.f, row.spike, row.gammas, row.trace)
-        parts.append(frame(row, replicate, found, known[id(row)]))
+        simulated.append(row)
+        row = row._replace(panel="dimension", n=wide, gammas=smallest)
+        for c in (1 / 16, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0):
+            simulated.append(row._replace(p=round(c * wide), x=c))
+        row = row._replace(panel="signal", n=tall, p=tall // 4)
+        for snr in (0.0, 0.5, 1.0, 2.0, 4.0, 16.0):
+            simulated.append(row._replace(structure=Structure(snr, spike), x=snr))
+    return simulated
+
+
+def _nonlinearity(options: settings.AttentionSimulation) -> list[ContextRow]:
+    """Fig. 3."""
+    n, p = options.tokens, 4 * options.tokens
+    ridges = np.geomspace(1e-3, 1e2, 6)
+    functions = []
+    linear_parts = []
+    for name, structure in STRUCTURES.items():
+        row = ContextRow("nonlinearity", name, "", n, p, ridges, structure=structure)
+        if structure.mu2 == 0:
+            row = row._replace(trace=True, replicate_factor=0.5)
+        for f in FUNCTIONS:
+            functions.append(row._replace(series=f, f=f, slack=slack(f, n, structure.mu2)))
+        row = row._replace(figure="linear part", panel="", series=name, gammas=ONE)
+        for a1 in (0.0, 0.4, 0.7, 1.0):
+            linear_parts.append(row._replace(f=with_linear_part(a1), x=a1, name=f"a1 = {a1:g}"))
+    return functions + linear_parts
+
+
+def _alignment(options: settings.AttentionSimulation) -> list[ContextRow]:
+    """Fig. 4."""
+    n, p = options.tokens, 4 * options.tokens
+    angles = (0.0, 45.0, 90.0, 135.0, 180.0)
+    panels = {
+        "strength": (aligned_spike, (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)),
+        "angle": (spike_at, angles),
+        "key angle": (key_at, angles),
+    }
+    simulated = []
+    row = ContextRow("alignment", "", "tanh", n, p, np.array(curves.PAIR))
+    for panel, (spike, xs) in panels.items():
+        for x in xs:
+            structure = Structure(4.0, spike(x))
+            simulated.append(row._replace(panel=panel, structure=structure, x=x))
+    return simulated
+
+
+def _limit(options: settings.AttentionSimulation) -> list[ContextRow]:
+    """T1: without signal, averaged over labels, at the largest size; heavy f at several."""
+    n = options.limit_tokens
+    row = ContextRow("limit", "", "", n, n, FIVE, trace=True, replicate_factor=0.5)
+    simulated = []
+    for f, c in product(("tanh", "exp_clip", "cos_c", "linear"), (0.5, 2.0)):
+        simulated.append(row._replace(panel=curves.at_ratio(c), series=f, f=f, p=round(c * n)))
+    row = row._replace(panel=curves.at_ratio(2), gammas=ONE, replicate_factor=4.0)
+    for f, size in product(HEAVY, (n // 4, n // 2, n)):
+        simulated.append(row._replace(series=f, f=f, n=size, p=2 * size))
+    return simulated
+
+
+def _signal(options: settings.AttentionSimulation) -> list[ContextRow]:
+    """T3: with signal; sizes and strengths alternate over f × spike."""
+    n = options.tokens
+    sizes = [(n, 2 * n, 2.0), (2 * n, n, 1.0)]  # tokens, dimensions, ||μ||²
+    spikes = ("none", "aligned", "orthogonal", "mixed", "negative", "double")
+    simulated = []
+    for number, (f, spike) in enumerate(product(FUNCTIONS[:-1], spikes)):
+        size, p, mu2 = sizes[(number + number // len(spikes)) % 2]
+        simulated.append(
+            ContextRow(
+                figure="signal",
+                panel=f"{f}, {spike}",
+                series=f,
+                n=size,
+                p=p,
+                gammas=FIVE[1:],
+                f=f,
+                structure=Structure(mu2, SPIKES[spike]),
+                slack=slack(f, size, mu2),
+            )
+        )
+    return simulated
+
+
+def _single_values(options: settings.AttentionSimulation) -> list[ContextRow]:
+    """The single values of C1, C5, C6, C9, C10."""
+    n, p = options.tokens, 4 * options.tokens
+    ridges = np.array([1e-2, 1.0, 10.0, 100.0])
+    row = ContextRow("noise", "tanh", "tanh", n, p, ridges, slack=1 / n)
+    simulated = [row]
+    row = row._replace(figure="spikes", gammas=np.array(curves.PAIR))
+    for spike in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
+        simulated.append(row._replace(panel=spike, structure=Structure(4.0, SPIKES[spike])))
+    blind = ContextRow("blind", "cos_c", "cos_c", n, p, ONE, "cos_c", STRUCTURES["aligned"])
+    return [*simulated, blind]
+
+
+def contexts(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
+    """Every simulated row: the table AttentionSimulations."""
+    parts = []
+    for row in track(rows(options), "settings"):
+        c = row.p / row.n
+        theory = ContextErrors(
+            attention=error(
+                row.gammas, c, attention.finite_size(row.f, row.n), row.structure
+            ).error,
+            ridge=attention.ridge_error(row.gammas, c, row.structure.mu2),
+        )
+        stream = ("attention", row.figure, row.panel, row.series, str((row.x, row.n)))
+        for replicate in range(row.replicates(options)):
+            rng = generator(seed, *stream, replicate)
+            context = tokens.draw(row.n, row.p, rng, mu=row.structure.mu)
+            parts.append(frame(row, replicate, measure(row, context), theory))
     return pd.concat(parts + _paired(options, seed), ignore_index=True)
 
 
-def _count(row: Row, options: settings.Simulation) -> int:
-    """Averaged over labels a row needs fewer contexts; where the limit itself is approached slowly
-    it needs more.
+def measure(row: ContextRow, context: tokens.Context) -> ContextErrors:
+    """Errors of a row's head on one context, without the cautions of `simulation.simulate`."""
+    spike = simulation.padded_spike(row.structure.spike, row.p)
+    kernel = simulation.entrywise(row.f, row.p)
+    return simulation.training_errors(context, kernel, row.gammas, spike, trace=row.trace)[0]
+
+
+def frame(
+    row: ContextRow, replicate: int, errors: ContextErrors, theory: ContextErrors
+) -> pd.DataFrame:
+    """The table's rows for one context of a row.
+
+    Args:
+        errors, theory: measured and predicted, (γ,) each.
     """
-    if row.figure == "limit" and row.f in HEAVY:
-        return 4 * options.replicates
-    return max(2, options.replicates // 2) if row.trace else options.replicates
-
-
-def measure(
-    context: tokens.Context,
-    f: attention.activation.Nonlinearity,
-    spike: Spike,
-    gammas: np.ndarray,
-    trace: bool = False,
-) -> simulation.Errors:
-    """Errors on one context without the cautions of `simulate`; the rows know their limits."""
-    p = len(context.X)
-    vectors = [None if w is None else simulation.padded("spike", w, p) for w in spike]
-    return simulation.training_errors(
-        *context, simulation.entrywise(f, p), gammas, *vectors, trace=trace
-    )[0]
-
-
-def frame(row: Row, replicate: int, found: simulation.Errors, theory: tuple) -> pd.DataFrame:
-    """The table's rows for one context of a row; `theory` is that of attention and of ridge
-    regression.
-    """
-    label = row.label or (row.f if isinstance(row.f, str) else "")
-    point = {"figure": row.figure, "panel": row.panel, "series": row.series}
-    point |= {
+    columns = {
+        "figure": row.figure,
+        "panel": row.panel,
+        "series": row.series,
         "x": row.gammas if row.x is None else row.x,
         "gamma": row.gammas,
-        "f": label,
+        "f": row.name or row.f,
         "n": row.n,
         "p": row.p,
+        "mu2": row.structure.mu2,
+        "slack": row.slack,
+        "replicate": replicate,
+        "error": errors.attention,
+        "ridge": errors.ridge,
+        "theory": theory.attention,
+        "ridge_theory": theory.ridge,
     }
-    point |= {"mu2": row.mu2, "slack": row.slack, "replicate": replicate}
-    return pd.DataFrame(point | dict(zip(VALUES, (*found, *theory), strict=True)))[COLUMNS + VALUES]
+    return tables.frame(schema.AttentionSimulations, columns)
 
 
-def _paired(options: settings.Simulation, seed: int) -> list[pd.DataFrame]:
-    """All spikes, and all look-alikes of tanh, on the same contexts: for statements about their
-    differences.
-    """
-    n, parts = options.tokens, []
+def _paired(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFrame]:
+    """All spikes, and all look-alikes of tanh, on common contexts: for their differences."""
+    n, p = options.tokens, 4 * options.tokens
     gammas = np.array([1.0, 10.0])
-    spikes = ("none", "orthogonal", "aligned", "anti", "key only", "query only")
-    arms = [("paired", spike, "tanh", "tanh", SPIKES[spike]) for spike in spikes]
-    arms += [("lookalikes", name, name, f, SPIKES["aligned"]) for name, f in lookalikes().items()]
-    base = attention.ridge_error(gammas, 4.0, 4.0)
-    for figure, panel, series, f, spike in arms:
-        row = Row(figure, panel, series, n, 4 * n, gammas, mu2=4.0, label=series)
-        theory = curves.error(gammas, 4.0, f, 4.0, spike).error
+    row = ContextRow("paired", "", "tanh", n, p, gammas)
+    compared = []
+    for name in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
+        compared.append(row._replace(panel=name, structure=Structure(4.0, SPIKES[name])))
+    row = row._replace(figure="lookalikes", structure=STRUCTURES["aligned"])
+    for name, f in lookalikes().items():
+        compared.append(row._replace(panel=name, series=name, f=f, name=name))
+    ridge = attention.ridge_error(gammas, 4.0, 4.0)
+    parts = []
+    for row in compared:
+        theory = ContextErrors(error(gammas, 4.0, row.f, row.structure).error, ridge)
         for replicate in range(options.replicates):
-            context = tokens.draw(
-                n, 4 * n, generator(seed, "attention", figure, replicate), mu=2 * U
-            )
-            parts.append(frame(row, replicate, measure(context, f, spike, gammas), (theory, base)))
+            rng = generator(seed, "attention", row.figure, replicate)
+            context = tokens.draw(n, p, rng, mu=row.structure.mu)
+            parts.append(frame(row, replicate, measure(row, context), theory))
     return parts
 
 
-def algebra(options: settings.Simulation, seed: int) -> pd.DataFrame:
+def algebra(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
     """Three ways to the training error of one context: the table Algebra."""
-    found, size = [], min(options.tokens, 128)
+    size = min(options.tokens, 128)
+    results = []
     for (n, p), replicate in product(((size, 2 * size), (2 * size, size)), range(5)):
         context = tokens.draw(n, p, generator(seed, "attention", "algebra", n, replicate), mu=U)
         A, _ = simulation.features(context.X, simulation.entrywise("tanh", p))
-        gram, y = A.T @ A / n, context.y
-
-        def resolvent(gamma: float, gram=gram, y=y) -> np.ndarray:
-            return linalg.solve(gram + gamma * np.eye(len(y)), y, assume_a="pos")
-
         for gamma in (1e-2, 1.0):
-            w = linalg.solve(A @ A.T + n * gamma * np.eye(p), A @ y, assume_a="pos")
-            probe = ((y - A.T @ w) ** 2).sum() / n
-            step = 1e-4 * gamma
-            slope = (y @ resolvent(gamma + step) - y @ resolvent(gamma - step)) / (2 * step)
-            solved = resolvent(gamma)
-            values = (probe, gamma**2 * solved @ solved / n, -(gamma**2) * slope / n)
-            found.append((gamma, f"{n} x {p}", replicate, *values))
-    columns = ["gamma", "shape", "replicate", "probe", "resolvent", "derivative"]
-    return pd.DataFrame(found, columns=columns)
+            unit = {"gamma": gamma, "shape": f"{n} x {p}", "replicate": replicate}
+            results.append({**unit, **_three_ways(A, context.y, gamma)})
+    return tables.frame(schema.Algebra, results)
 
 
-def spectrum(options: settings.Simulation, seed: int, bins: int = 60) -> pd.DataFrame:
-    """Eigenvalues of the kernel against their limit: the table Spectrum."""
-    parts, n = [], options.limit_tokens
+def _three_ways(A: np.ndarray, y: np.ndarray, gamma: float) -> dict[str, float]:
+    """The error of the probe on features A (p, n): columns of the table."""
+    p, n = A.shape
+    gram = A.T @ A / n
+
+    def resolvent(z: float) -> np.ndarray:
+        return linalg.solve(gram + z * np.eye(n), y, assume_a="pos")
+
+    w = linalg.solve(A @ A.T + n * gamma * np.eye(p), A @ y, assume_a="pos")
+    step = 1e-4 * gamma
+    slope = (y @ resolvent(gamma + step) - y @ resolvent(gamma - step)) / (2 * step)
+    solved = resolvent(gamma)
+    return {
+        "probe": ((y - A.T @ w) ** 2).sum() / n,
+        "resolvent": gamma**2 * solved @ solved / n,
+        "derivative": -(gamma**2) * slope / n,
+    }
+
+
+def spectrum(options: settings.AttentionSimulation, seed: int, bins: int = 60) -> pd.DataFrame:
+    """Eigenvalues of the kernel against their limit, in `bins` bins: the table KernelSpectrum."""
+    n = options.limit_tokens
+    parts = []
     for f, c in product(("linear", "tanh", "cos_c"), (0.5, 4.0)):
         p = round(c * n)
         X = tokens.draw(n, p, generator(seed, "attention", "spectrum", f, str(c))).X
         K = simulation.entrywise(f, p)(X.T @ X / np.sqrt(p), np.diag_indices(n))
         values = linalg.eigvalsh(K, overwrite_a=True)
         edges = np.linspace(values[0] - 0.05, values[-1] + 0.05, bins + 1)
-        counts = np.histogram(values, edges, density=True)[0]
         inner = edges[:-1, None] + np.diff(edges)[:, None] * (np.arange(8) + 0.5) / 8
-        theory = attention.kernel_density(inner.ravel(), c, f).reshape(inner.shape).mean(axis=1)
+        density = attention.kernel_density(inner.ravel(), c, f).reshape(inner.shape)
         columns = {
-            "bin": range(bins),
+            "f": f,
+            "c": c,
             "low": edges[:-1],
             "high": edges[1:],
-            "simulated": counts,
-            "theory": theory,
+            "simulated": np.histogram(values, edges, density=True)[0],
+            "theory": density.mean(axis=1),
         }
-        parts.append(pd.DataFrame({"f": f, "c": c, **columns}))
+        parts.append(tables.frame(schema.KernelSpectrum, columns))
     return pd.concat(parts, ignore_index=True)

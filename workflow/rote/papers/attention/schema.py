@@ -1,12 +1,23 @@
 """The paper's result tables."""
 
+from enum import StrEnum
+
 from rote.core.tables import Table, column
 
 _LOST = "the fixed point did not converge"
 _NONE = "not part of this row"
 
 
-class Curves(Table):
+class Objective(StrEnum):
+    """What a head was trained on, and where it is evaluated."""
+
+    THEORY = "theory"  # E in the limit
+    FRESH = "fresh"  # new contexts each step; evaluated on others
+    SAME = "same"  # one context, evaluated there
+    ELSEWHERE = "same, elsewhere"  # one context, evaluated on others
+
+
+class AttentionCurves(Table):
     """One point of a theory curve."""
 
     KEY = ("figure", "panel", "series", "x", "gamma")
@@ -18,12 +29,10 @@ class Curves(Table):
     error: float = column(
         "memorization error of attention, or of ridge regression on raw tokens", nan=_LOST
     )
-    iterations: int = column("steps of the fixed point; 0 = closed form", "steps")
-    residual: float = column("relative residual of the fixed point; 0 = closed form")
     converged: bool = column("small residual and the right branch")
 
 
-class Phase(Table):
+class PhaseMap(Table):
     """Attention against ridge regression at one point of the phase map."""
 
     KEY = ("setting", "f", "c", "gamma")
@@ -35,7 +44,7 @@ class Phase(Table):
     ridge: float = column("memorization error of ridge regression on raw tokens")
 
 
-class Checks(Table):
+class AttentionChecks(Table):
     """One number that theory alone decides."""
 
     KEY = ("check", "condition")
@@ -44,7 +53,7 @@ class Checks(Table):
     value: float = column("the statistic of the claim")
 
 
-class Simulations(Table):
+class AttentionSimulations(Table):
     """Training errors of one context at one ridge, with the theory for the same parameters."""
 
     KEY = ("figure", "panel", "series", "x", "gamma", "n", "replicate")
@@ -79,13 +88,12 @@ class Algebra(Table):
     derivative: float = column("-γ² d(yᵀQy)/dγ/n by central differences")
 
 
-class Spectrum(Table):
+class KernelSpectrum(Table):
     """Eigenvalues of the attention kernel: share per bin, and the limiting density."""
 
-    KEY = ("f", "c", "bin")
+    KEY = ("f", "c", "low")
     f: str = column("nonlinearity")
     c: float = column("dimensions per token p/n")
-    bin: int = column("bin number")
     low: float = column("lower edge")
     high: float = column("upper edge")
     simulated: float = column("density of the eigenvalues of one kernel")
@@ -122,17 +130,16 @@ class EmbeddingsTable(Table):
     anisotropic: float = column(
         "theory with the measured covariance spectrum", nan="it did not converge"
     )
-    exponent: float = column("power-law exponent of the covariance spectrum")
 
 
 TABLES: dict[str, type[Table]] = {
-    "curves": Curves,
-    "phase": Phase,
-    "checks": Checks,
-    "simulations": Simulations,
-    "variants": Simulations,
+    "curves": AttentionCurves,
+    "phase": PhaseMap,
+    "checks": AttentionChecks,
+    "simulations": AttentionSimulations,
+    "variants": AttentionSimulations,
     "algebra": Algebra,
-    "spectrum": Spectrum,
+    "spectrum": KernelSpectrum,
     "trained": TrainedTable,
     "embeddings": EmbeddingsTable,
 }

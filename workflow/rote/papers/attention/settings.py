@@ -10,7 +10,7 @@ Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=8)]
 
 
-class Theory(Section):
+class AttentionTheory(Section):
     """Theory curves and the phase map: how fine their grids are."""
 
     curve: int = key(37, "Points of a curve", ge=8)
@@ -19,7 +19,7 @@ class Theory(Section):
     SCALES: ClassVar = {"smoke": {"curve": 13, "phase": 10}, "paper": {"curve": 145, "phase": 200}}
 
 
-class Simulation(Section):
+class AttentionSimulation(Section):
     """Contexts at finite size: the markers of the figures and the rows that theory is tested on."""
 
     tokens: int = key(512, "Tokens n of most rows; the dimension p follows from p/n", ge=16)
@@ -53,7 +53,7 @@ class Simulation(Section):
     }
 
 
-class Trained(Section):
+class AttentionTrained(Section):
     """Attention weights learnt by gradient descent (our extension): w_K and w_Q of unit length."""
 
     tokens: int = key(96, "Tokens n of a training context", ge=8)
@@ -72,7 +72,7 @@ class Trained(Section):
     }
 
 
-class Embeddings(Section):
+class AttentionEmbeddings(Section):
     """Real inputs as tokens: scanned digits, or the token embeddings of a language model."""
 
     source: Literal["digits", "model"] = key(
@@ -104,7 +104,7 @@ class Embeddings(Section):
 class Settings(Section):
     """A random matrix analysis of in-context memorization for nonlinear attention"""
 
-    theory: Theory = key(Theory)
-    simulation: Simulation = key(Simulation)
-    trained: Trained = key(Trained)
-    embeddings: Embeddings = key(Embeddings)
+    theory: AttentionTheory = key(AttentionTheory)
+    simulation: AttentionSimulation = key(AttentionSimulation)
+    trained: AttentionTrained = key(AttentionTrained)
+    embeddings: AttentionEmbeddings = key(AttentionEmbeddings)

@@ -1,5 +1,4 @@
-"""One context at finite size: attention features, and the training error of the best ridge probe
-for a whole γ grid.
+"""One context at finite size: attention features, and the error of the best ridge probe over γ.
 
 Nothing is inverted per γ. The smaller Gram matrix is brought to tridiagonal form once, and every γ
 is then a tridiagonal solve: a third of the work of an eigendecomposition, with the same answers.
@@ -16,116 +15,126 @@ from scipy import linalg
 from scipy.linalg import blas, lapack
 
 from rote.core.errors import InputError
+from rote.papers.attention.heads import Spike
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention.memorization import positive
 
 BLOCK = 512  # columns of the kernel that exist at one time
-Kernel = Callable[[np.ndarray, tuple[np.ndarray, np.ndarray]], np.ndarray]
+Diagonal = tuple[np.ndarray, np.ndarray]  # rows and columns of its entries in a block
+Kernel = Callable[[np.ndarray, Diagonal], np.ndarray]  # XᵀWX/√p, by blocks (n, b) -> K
 
 
-class Errors(NamedTuple):
+class ContextErrors(NamedTuple):
     """Training errors of one context, (γ,) each."""
 
     attention: np.ndarray
     ridge: np.ndarray  # on the raw tokens, same context
 
 
+class AttentionHead(NamedTuple):
+    """A head of the paper: an entrywise nonlinearity and fixed weights I + w_K w_Qᵀ."""
+
+    f: attention.activation.Nonlinearity
+    spike: Spike = Spike()
+    diag: str = "zero"  # or "keep": the diagonal of the kernel
+    centered: bool = True  # subtract E f; with balanced labels it makes no difference
+
+
 def simulate(
     gamma: ArrayLike,
     n: int,
     p: int,
-    f: attention.activation.Nonlinearity,
+    head: AttentionHead,
     rng: np.random.Generator,
     *,
-    mu: ArrayLike | None = None,
-    w_key: ArrayLike | None = None,
-    w_query: ArrayLike | None = None,
-    diag: str = "zero",
-    centered: bool = True,
     trace: bool = False,
-    balance: float = 0.0,
-    noise: tokens.Noise = tokens.normal,
-    scales: np.ndarray | None = None,
-) -> Errors:
+    **drawing,
+) -> ContextErrors:
     """Draw one context and measure both training errors at every γ.
 
     Args:
         gamma: ridge γ > 0, (γ,).
         n, p: tokens in the context and their dimension.
-        f: as in `rote.theory.attention`.
-        mu, w_key, w_query: signal and spike in the first directions of the token space, length ≤ p.
-        diag: "zero" or "keep" the diagonal of the kernel.
-        centered: subtract E f from f; with balanced labels it makes no difference.
+        head: its nonlinearity, as in `rote.theory.attention`, and its weights.
         trace: average over random labels instead of using the drawn ones (only without signal):
             much less noise.
-        balance, noise, scales: see `rote.synth.tokens.draw`.
+        drawing: signal `mu`, `balance`, `noise` and `scales` of `rote.synth.tokens.draw`.
 
     Raises:
         InputError: naming the argument. Settings outside the theory's range are warned of.
     """
     gamma = np.atleast_1d(positive("gamma", gamma))
+    mu = drawing.get("mu")
     if trace and mu is not None and np.any(mu):
         raise InputError("trace averages over labels, so it needs mu = 0")
-    f = attention.named(f)
-    attention.diagonal(f, diag)
-    vectors = [
-        None if v is None else padded(name, v, p)
-        for name, v in (("w_key", w_key), ("w_query", w_query))
-    ]
-    _caution(gamma, n, p, mu, *vectors)
-    context = tokens.draw(n, p, rng, mu=mu, balance=balance, noise=noise, scales=scales)
-    kernel = entrywise(f, p, diag=diag, centered=centered)
-    found, largest = training_errors(context.X, context.y, kernel, gamma, *vectors, trace=trace)
+    f = attention.named(head.f)
+    attention.diagonal(f, head.diag)
+    spike = padded_spike(head.spike, p)
+    _caution(gamma, n, p, mu, spike)
+    context = tokens.draw(n, p, rng, **drawing)
+    kernel = entrywise(f, p, diag=head.diag, centered=head.centered)
+    errors, largest = training_errors(context, kernel, gamma, spike, trace=trace)
     if largest > 8:
         warnings.warn(
             f"a kernel entry is {largest:.1f}: (nearly) parallel tokens; an unbounded f explodes "
             "there",
             stacklevel=2,
         )
-    return found
+    return errors
 
 
 def training_errors(
-    X: np.ndarray,
-    y: np.ndarray,
+    context: tokens.Context,
     kernel: Kernel,
     gamma: np.ndarray,
-    w_key: np.ndarray | None = None,
-    w_query: np.ndarray | None = None,
+    spike: Spike = Spike(),
     *,
     trace: bool = False,
-) -> tuple[Errors, float]:
-    """Errors of ridge regression of y (n,) on the attention features of X (p, n) and on X itself.
+) -> tuple[ContextErrors, float]:
+    """Errors of ridge regression on the attention features of a context and on its raw tokens.
 
     For p > n the Gram matrix of the features A = XK comes from that of the tokens, AᵀA = Kᵀ(XᵀX)K:
     at p = 4n both take a third of the arithmetic.
 
+    Args:
+        gamma: (γ,).
+        spike: of the head, (p,) each.
+        trace: average over random labels.
+
     Returns:
         Both errors at every γ, and the largest off-diagonal |XᵀWX|/√p.
     """
+    X, y = context
     p, n = X.shape
     if p <= n:
-        A, largest = features(X, kernel, w_key, w_query)
-        return Errors(*(errors(M, y, gamma, trace) for M in (A, X))), largest
+        A, largest = features(X, kernel, spike)
+        on_features, on_tokens = (probe_errors(M, y, gamma, trace) for M in (A, X))
+        return ContextErrors(on_features, on_tokens), largest
     gram = _gram(X)
     full = gram + np.tril(gram, -1).T
     K = full.copy()
-    if w_key is not None and w_query is not None:
-        K += np.outer(w_key @ X, w_query @ X)  # rows are keys, columns queries
+    if spike.key is not None and spike.query is not None:
+        K += np.outer(spike.key @ X, spike.query @ X)  # rows are keys, columns queries
     K /= np.sqrt(p)
     diagonal = np.diag_indices(n)
     largest = _largest(K, diagonal)
     K = kernel(K, diagonal)
-    grams = (
-        (K.T @ (full @ K)).T,
-        gram,
-    )  # symmetric but for rounding: transposed, its columns are contiguous
-    return Errors(*(_errors_of_gram(G / n, y, gamma, trace) for G in grams)), largest
+    # symmetric but for rounding: transposed, its columns are contiguous
+    features_gram = (K.T @ (full @ K)).T
+    errors = [_errors_of_gram(G / n, y, gamma, trace) for G in (features_gram, gram)]
+    return ContextErrors(*errors), largest
+
+
+def padded_spike(spike: Spike, p: int) -> Spike:
+    """The same weights as (p,) each. Raises InputError naming a weight that is no such vector."""
+    names = ("w_key", "w_query")
+    weights = zip(names, spike, strict=True)
+    return Spike(*(None if w is None else padded(name, w, p) for name, w in weights))
 
 
 def padded(name: str, vector: ArrayLike, p: int) -> np.ndarray:
-    """A vector of the first directions as (p,)."""
+    """A vector of the first directions, of length ≤ p, as (p,)."""
     vector = np.atleast_1d(np.asarray(vector, float))
     if vector.ndim != 1 or len(vector) > p or not np.isfinite(vector).all():
         raise InputError(
@@ -134,20 +143,16 @@ def padded(name: str, vector: ArrayLike, p: int) -> np.ndarray:
     return np.concatenate([vector, np.zeros(p - len(vector))])
 
 
-def _caution(gamma, n, p, mu, w_key, w_query) -> None:
+def _caution(gamma: np.ndarray, n: int, p: int, mu: ArrayLike | None, spike: Spike) -> None:
     """Warn where the proportional limit is a poor guide."""
     notes = []
     if gamma.min() < 1e-8:
         notes.append(f"gamma = {gamma.min():.1e} is below 1e-8, where rounding decides")
     if min(n, p) < 50 or not 0.02 <= p / n <= 50:
         notes.append(f"n = {n}, p = {p}: the theory wants both ≥ 50 and p/n in [0.02, 50]")
-    mu = np.zeros(p) if mu is None else padded("mu", mu, p)
-    s, key, query = (
-        mu @ mu,
-        np.zeros(p) if w_key is None else w_key,
-        np.zeros(p) if w_query is None else w_query,
-    )
-    s = (s + (mu @ key) * (query @ mu)) / np.sqrt(p)
+    signal = np.zeros(p) if mu is None else padded("mu", mu, p)
+    key, query = (np.zeros(p) if w is None else w for w in spike)
+    s = (signal @ signal + (signal @ key) * (query @ signal)) / np.sqrt(p)
     if abs(s) > 0.12:
         notes.append(
             f"μᵀWμ/√p = {s:.2f} is above 0.12: the signal reaches the nonlinearity "
@@ -162,29 +167,33 @@ def _caution(gamma, n, p, mu, w_key, w_query) -> None:
 def features(
     X: np.ndarray,
     kernel: Kernel,
-    w_key: np.ndarray | None = None,
-    w_query: np.ndarray | None = None,
+    spike: Spike = Spike(),
     W: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
-    """A = X K, K = kernel(XᵀWX/√p) with W = I + w_K w_Qᵀ (or `W` plus the spike), block by block.
+    """A = X K, K = kernel(XᵀWX/√p) with W = I (or `W`) plus the spike, block by block.
 
     K never exists as a whole: next to X and A, (p, n) both, only `BLOCK` of its columns.
 
     Args:
-        kernel: (block (n, b), (rows, columns) of the diagonal in it) -> block; may work in place.
+        X: tokens, (p, n).
+        kernel: of blocks of columns; may work in place.
+        spike: (p,) each.
+        W: dense weights, (p, p).
 
     Returns:
         A, and the largest off-diagonal |XᵀWX|/√p.
     """
     p, n = X.shape
     queries = X if W is None else W @ X
-    A, largest = np.empty((p, n), order="F"), 0.0
-    keys = None if w_key is None or w_query is None else (w_key @ X, w_query @ X)
+    A = np.empty((p, n), order="F")
+    largest = 0.0
+    spiked = spike.key is not None and spike.query is not None
+    projected = (spike.key @ X, spike.query @ X) if spiked else None
     for begin in range(0, n, BLOCK):
         columns = slice(begin, min(begin + BLOCK, n))
         block = X.T @ queries[:, columns]  # rows are keys, columns queries
-        if keys is not None:
-            block += np.outer(keys[0], keys[1][columns])
+        if projected is not None:
+            block += np.outer(projected[0], projected[1][columns])
         block /= np.sqrt(p)
         diagonal = (np.arange(begin, columns.stop), np.arange(columns.stop - begin))
         largest = max(largest, _largest(block, diagonal))
@@ -192,23 +201,30 @@ def features(
     return A, largest
 
 
-def _largest(block: np.ndarray, diagonal: tuple[np.ndarray, np.ndarray]) -> float:
+def _largest(block: np.ndarray, diagonal: Diagonal) -> float:
     """Largest magnitude off the diagonal."""
-    kept = block[diagonal].copy()
+    entries = block[diagonal].copy()
     block[diagonal] = 0
     largest = max(float(block.max()), -float(block.min()))
-    block[diagonal] = kept
+    block[diagonal] = entries
     return largest
 
 
 def entrywise(
     f: attention.activation.Nonlinearity, p: int, *, diag: str = "zero", centered: bool = True
 ) -> Kernel:
-    """The paper's kernel, (f(t) − E f)/√p with its diagonal set to zero or kept."""
+    """The paper's kernel, (f(t) − E f)/√p.
+
+    Args:
+        f: nonlinearity, as in `rote.theory.attention`.
+        p: dimension of a token.
+        diag: "zero" or "keep" the diagonal.
+        centered: subtract E f.
+    """
     f = attention.named(f)
     center = attention.moments(f).a0 if centered else 0.0
 
-    def kernel(block: np.ndarray, diagonal: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    def kernel(block: np.ndarray, diagonal: Diagonal) -> np.ndarray:
         if diag == "zero":
             block[diagonal] = 0  # before f, which may overflow there
         block = f(block)
@@ -222,9 +238,14 @@ def entrywise(
 
 
 def softmax(beta: float, masked: bool = True) -> Kernel:
-    """Column softmax of βt over the keys, with or without the query's own token."""
+    """Column softmax of βt over the keys.
 
-    def kernel(block: np.ndarray, diagonal: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    Args:
+        beta: inverse temperature.
+        masked: leave out the query's own token.
+    """
+
+    def kernel(block: np.ndarray, diagonal: Diagonal) -> np.ndarray:
         block *= beta
         if masked:
             block[diagonal] = -np.inf
@@ -236,10 +257,16 @@ def softmax(beta: float, masked: bool = True) -> Kernel:
     return kernel
 
 
-def errors(A: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: bool = False) -> np.ndarray:
+def probe_errors(
+    A: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: bool = False
+) -> np.ndarray:
     """Training error of ridge regression of y (n,) on the columns of A (p, n), for every γ: (γ,).
 
-    E = ||y − Aᵀw||²/n with w = (A Aᵀ + nγ)⁻¹ A y. With `trace`, its average over random labels.
+    E = ||y − Aᵀw||²/n with w = (A Aᵀ + nγ)⁻¹ A y.
+
+    Args:
+        gamma: ridges > 0, (γ,).
+        trace: average over random labels; y then gives only their number.
     """
     p, n = A.shape
     if p > n:
@@ -253,7 +280,7 @@ def errors(A: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: bool = False)
 
 
 def _errors_of_gram(gram: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: bool) -> np.ndarray:
-    """`errors` of features whose AᵀA/n, (n, n), is given as a lower triangle; it is overwritten."""
+    """`probe_errors` of features from AᵀA/n, (n, n), as a lower triangle; it is overwritten."""
     if trace:
         return _averaged(gram, len(y), gamma)
     solved = shifted_solves(gram, y, gamma, rotate_back=False)  # norms do not need the basis
@@ -261,8 +288,9 @@ def _errors_of_gram(gram: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: b
 
 
 def _averaged(gram: np.ndarray, n: int, gamma: np.ndarray) -> np.ndarray:
-    """Errors averaged over random labels, from either Gram matrix over n, (m, m) with m ≤ n; it is
-    overwritten.
+    """Errors averaged over random labels, from either Gram matrix over n, (m, m) with m ≤ n.
+
+    The matrix is overwritten.
     """
     values = np.maximum(linalg.eigvalsh(gram, overwrite_a=True, check_finite=False), 0)
     shares = gamma[:, None] / (gamma[:, None] + values)
@@ -271,11 +299,9 @@ def _averaged(gram: np.ndarray, n: int, gamma: np.ndarray) -> np.ndarray:
 
 def _gram(A: np.ndarray) -> np.ndarray:
     """Aᵀ A, lower triangle, by one symmetric rank-k product."""
-    return (
-        blas.dsyrk(1.0, A, trans=1, lower=1)
-        if A.flags.f_contiguous
-        else blas.dsyrk(1.0, A.T, trans=0, lower=1)
-    )
+    if A.flags.f_contiguous:
+        return blas.dsyrk(1.0, A, trans=1, lower=1)
+    return blas.dsyrk(1.0, A.T, trans=0, lower=1)
 
 
 def shifted_solves(
@@ -285,6 +311,8 @@ def shifted_solves(
 
     Args:
         S: (m, m) positive semidefinite, lower triangle; overwritten.
+        b: (m,).
+        shifts: (shifts,), > 0.
         rotate_back: False leaves out Q, which changes no norm.
     """
     m = len(b)
@@ -301,7 +329,8 @@ def shifted_solves(
         x[1:] = lapack.dormqr("L", how, reflectors, tau, x[1:], lwork=64 * x.shape[1])[0]
         return x
 
-    right, diagonal = rotate(b[:, None].copy(), "T")[:, 0], np.maximum(diagonal, 0)
+    right = rotate(b[:, None].copy(), "T")[:, 0]
+    diagonal = np.maximum(diagonal, 0)
     solved = np.empty((m, len(shifts)), order="F")
     for i, shift in enumerate(shifts):
         solved[:, i] = lapack.dptsv(diagonal + shift, below, right)[2].ravel()

@@ -1,4 +1,7 @@
-"""What the claims measure (labels T1-T3, C1-C10): functions from tables to replicate values."""
+"""What the claims measure (labels T1-T3, C1-C10): functions from tables to replicate values.
+
+A function has the name of its claim. Those that theory alone decides are computed in `checks`.
+"""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -7,41 +10,109 @@ import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample, ratio
+from rote.papers.attention.curves import at_ridge
+from rote.papers.attention.heads import HEAVY
+from rote.papers.attention.schema import Objective
 
 Tables = Mapping[str, pd.DataFrame]
 POINT = ["figure", "panel", "series", "x", "gamma", "n"]
 
 
-def _check(name: str):
-    """A statistic that theory alone decides: one number per condition."""
-
-    def statistic(tables: Tables) -> dict[str, Sample]:
-        table = tables["checks"]
-        return {
-            row.condition: Sample([row.value]) for row in table[table["check"] == name].itertuples()
-        }
-
-    return statistic
+def _check(tables: Tables, name: str) -> dict[str, Sample]:
+    """A number that theory alone decides, per condition."""
+    table = tables["checks"]
+    rows = table[table["check"] == name]
+    return {row.condition: Sample([row.value]) for row in rows.itertuples()}
 
 
-reference = _check("reference")
-linear_limit = _check("linear_limit")
-complex_step = _check("complex_step")
-worse_on_noise = _check("worse_on_noise")
-flip_count = _check("flip_count")
-flip_at = _check("flip_at")
-worse_at_equal_power = _check("worse_at_equal_power")
-ridgeless_exponent = _check("ridgeless_exponent")
-ridgeless_exponent_ridge = _check("ridgeless_exponent_ridge")
-alignment_order = _check("alignment_order")
-orthogonal_spike = _check("orthogonal_spike")
-gap_crossing = _check("gap_crossing")
-gap_never_closes = _check("gap_never_closes")
-ridgeless_gap = _check("ridgeless_gap")
-ridgeless_gap_shrinks = _check("ridgeless_gap_shrinks")
-lookalikes_theory = _check("lookalikes")
-structure_blind = _check("structure_blind")
-cosine_is_worse = _check("cosine_is_worse")
+def reference(tables: Tables) -> dict[str, Sample]:
+    """Largest distance of E and h_uu from the values of an independent implementation."""
+    return _check(tables, "reference")
+
+
+def linear_limit(tables: Tables) -> dict[str, Sample]:
+    """|E − an integral over the Marchenko–Pastur law|, linear attention on noise."""
+    return _check(tables, "linear_limit")
+
+
+def complex_step(tables: Tables) -> dict[str, Sample]:
+    """Largest |difference| of E by a complex step and by a linear solve."""
+    return _check(tables, "complex_step")
+
+
+def worse_on_noise(tables: Tables) -> dict[str, Sample]:
+    """C1: smallest gap to ridge regression over γ, c = 4."""
+    return _check(tables, "worse_on_noise")
+
+
+def flip_count(tables: Tables) -> dict[str, Sample]:
+    """C2: how often the gap changes sign over γ, c = 1/4."""
+    return _check(tables, "flip_count")
+
+
+def flip_at(tables: Tables) -> dict[str, Sample]:
+    """C2: γ at which it does."""
+    return _check(tables, "flip_at")
+
+
+def equal_power(tables: Tables) -> dict[str, Sample]:
+    """C3: smallest gap at equal feature power over c and γ, per nonlinearity."""
+    return _check(tables, "worse_at_equal_power")
+
+
+def ridgeless_exponent(tables: Tables) -> dict[str, Sample]:
+    """C4: log-log slope of E as γ → 0 at the c where it is furthest from 1/2."""
+    return _check(tables, "ridgeless_exponent")
+
+
+def ridgeless_exponent_ridge(tables: Tables) -> dict[str, Sample]:
+    """C4: the same slope of ridge regression."""
+    return _check(tables, "ridgeless_exponent_ridge")
+
+
+def alignment_order(tables: Tables) -> dict[str, Sample]:
+    """C5: smallest step of aligned < query only < none < key only < anti."""
+    return _check(tables, "alignment_order")
+
+
+def orthogonal(tables: Tables) -> dict[str, Sample]:
+    """C5: |E without a spike − with one orthogonal to the signal|."""
+    return _check(tables, "orthogonal_spike")
+
+
+def gap_crossing(tables: Tables) -> dict[str, Sample]:
+    """C6: γ at which the gap first closes, over its prediction, minus 1."""
+    return _check(tables, "gap_crossing")
+
+
+def gap_never_closes(tables: Tables) -> dict[str, Sample]:
+    """C6: smallest gap over γ where it never closes."""
+    return _check(tables, "gap_never_closes")
+
+
+def ridgeless_gap(tables: Tables) -> dict[str, Sample]:
+    """C7: smaller gap of those without a spike and with an aligned one."""
+    return _check(tables, "ridgeless_gap")
+
+
+def ridgeless_gap_shrinks(tables: Tables) -> dict[str, Sample]:
+    """C7: gap with an aligned spike over that without."""
+    return _check(tables, "ridgeless_gap_shrinks")
+
+
+def lookalikes(tables: Tables) -> dict[str, Sample]:
+    """C9: largest |difference| of E between functions with one a1 and ν."""
+    return _check(tables, "lookalikes")
+
+
+def structure_blind(tables: Tables) -> dict[str, Sample]:
+    """C10: range of E of cos over signals and spikes."""
+    return _check(tables, "structure_blind")
+
+
+def cosine_is_worse(tables: Tables) -> dict[str, Sample]:
+    """C10: smallest E of cos minus E of tanh over γ, aligned."""
+    return _check(tables, "cosine_is_worse")
 
 
 def _rows(tables: Tables, figure: str, table: str = "simulations") -> pd.DataFrame:
@@ -50,22 +121,25 @@ def _rows(tables: Tables, figure: str, table: str = "simulations") -> pd.DataFra
 
 
 def _excess(rows: pd.DataFrame, allowed: float = 0.0, relative: float = 0.01) -> dict[str, Sample]:
-    """|mean − theory| − 3 s.e. − slack − 1 % of the theory, per point: agreement if ≤ 0. Needs n E
-    ≥ 10.
+    """|mean − theory| − 3 s.e. − slack − allowed − relative · theory, per point.
+
+    Agreement if ≤ 0. Points with n E < 10 are left out.
     """
     conditions = {}
-    for key, group in rows.groupby(POINT, sort=False):
-        if len(group) < 2 or group["n"].iloc[0] * group["theory"].iloc[0] < 10:
+    for point, group in rows.groupby(POINT, sort=False):
+        theory, slack = group["theory"].iloc[0], group["slack"].iloc[0]
+        if len(group) < 2 or group["n"].iloc[0] * theory < 10:
             continue
         mean, error = group["error"].mean(), group["error"].sem()
-        theory, slack = group["theory"].iloc[0], group["slack"].iloc[0]
-        name = (
-            ", ".join(dict.fromkeys(str(part) for part in key[1:3] if part)) + f", γ = {key[4]:.3g}"
-        )
-        conditions[name] = Sample(
-            [abs(mean - theory) - 3 * error - slack - allowed - relative * theory]
-        )
+        excess = abs(mean - theory) - 3 * error - slack - allowed - relative * theory
+        conditions[_name(*point)] = Sample([excess])
     return conditions
+
+
+def _name(figure: str, panel: str, series: str, x: float, gamma: float, n: int) -> str:
+    """A point's condition."""
+    labels = dict.fromkeys(label for label in (panel, series) if label)
+    return ", ".join([*labels, f"γ = {gamma:.3g}"])
 
 
 def algebra(tables: Tables) -> dict[str, Sample]:
@@ -79,39 +153,35 @@ def algebra(tables: Tables) -> dict[str, Sample]:
 def limit(tables: Tables) -> dict[str, Sample]:
     """T1: simulated minus predicted E without signal, averaged over labels, at the largest n."""
     rows = _rows(tables, "limit")
-    rows = rows[~rows["f"].isin(["cubic", "exp_c"]) & (rows["n"] == rows["n"].max())]
-    groups = rows.groupby(["f", "panel", "gamma"])
+    rows = rows[~rows["f"].isin(HEAVY) & (rows["n"] == rows["n"].max())]
     return {
-        f"{f}, {c}, γ = {gamma:g}": Sample(g["error"] - g["theory"]) for (f, c, gamma), g in groups
+        f"{f}, {c}, γ = {gamma:g}": Sample(group["error"] - group["theory"])
+        for (f, c, gamma), group in rows.groupby(["f", "panel", "gamma"])
     }
 
 
 def limit_heavy(tables: Tables) -> dict[str, Sample]:
     """T1: the same for functions that grow fast."""
     rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(["cubic", "exp_c"]) & (rows["n"] == rows["n"].max())]
+    rows = rows[rows["f"].isin(HEAVY) & (rows["n"] == rows["n"].max())]
     return {f: Sample(group["error"] - group["theory"]) for f, group in rows.groupby("f")}
 
 
 def limit_heavy_decay(tables: Tables) -> dict[str, Sample]:
     """T1: by which factor their distance falls when n doubles."""
     rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(["cubic", "exp_c"])].assign(off=rows["error"] - rows["theory"])
+    rows = rows[rows["f"].isin(HEAVY)].assign(off=rows["error"] - rows["theory"])
     conditions = {}
     for f, group in rows.groupby("f"):
         wide = group.pivot(index="replicate", columns="n", values="off")
-        sizes = sorted(wide.columns)
-        for small, large in pairwise(sizes):
-            conditions[f"{f}, n = {small} → {large}"] = Sample(
-                wide[[small, large]].to_numpy(), ratio
-            )
+        for small, large in pairwise(sorted(wide.columns)):
+            pair = wide[[small, large]].to_numpy()
+            conditions[f"{f}, n = {small} → {large}"] = Sample(pair, ratio)
     return conditions
 
 
 def signal(tables: Tables) -> dict[str, Sample]:
-    """T3: how far theory and simulation are apart beyond 3 s.e. and the finite-size slack, per f
-    and spike.
-    """
+    """T3: distance of theory and simulation beyond 3 s.e. and the slack, per f and spike."""
     return _excess(_rows(tables, "signal"))
 
 
@@ -134,15 +204,13 @@ def ridgeless_exponent_simulated(tables: Tables) -> Sample:
 
 
 def alignment_order_simulated(tables: Tables) -> dict[str, Sample]:
-    """C5: steps of the order aligned < query only < none < key only < anti, on common contexts, γ =
-    1.
-    """
+    """C5: steps of aligned < query only < none < key only < anti on common contexts, γ = 1."""
     wide = _paired(tables, "paired")
     order = ("aligned", "query only", "none", "key only", "anti")
     return {f"{b} − {a}": Sample(wide[b] - wide[a]) for a, b in pairwise(order)}
 
 
-def orthogonal_spike_simulated(tables: Tables) -> Sample:
+def orthogonal_simulated(tables: Tables) -> Sample:
     """C5: an orthogonal spike minus none, on common contexts."""
     wide = _paired(tables, "paired")
     return Sample(wide["orthogonal"] - wide["none"])
@@ -163,57 +231,49 @@ def gap_sign(tables: Tables) -> dict[str, Sample]:
     """C6: the gap to ridge regression at γ = 31.6 times its predicted sign."""
     rows = _rows(tables, "spikes")
     rows = rows[rows["gamma"] == rows["gamma"].max()]
+    gap = rows["error"] - rows["ridge"]
     signs = {"none": 1, "orthogonal": 1, "anti": 1, "aligned": -1}
-    return {
-        spike: Sample(sign * (group["error"] - group["ridge"]))
-        for spike, sign in signs.items()
-        if len(group := rows[rows["panel"] == spike])
-    }
+    return {spike: Sample(sign * gap[rows["panel"] == spike]) for spike, sign in signs.items()}
 
 
 def _strong(tables: Tables, f: str) -> dict[tuple[str, float], np.ndarray]:
+    """Ratios of E to that of ridge regression, per spike and s."""
     rows = _rows(tables, "strong", "variants")
     groups = rows[rows["f"] == f].groupby(["panel", "x"])
-    return {key: (group["error"] / group["ridge"]).to_numpy() for key, group in groups}
+    return {point: (group["error"] / group["ridge"]).to_numpy() for point, group in groups}
 
 
 def strong_falls(tables: Tables) -> dict[str, Sample]:
     """C8: ratio to ridge regression at one signal minus that at the next stronger one, tanh."""
     ratios = _strong(tables, "tanh")
-    keys = sorted(ratios)
-    return {
-        f"{a[0]}, s = {a[1]:g} → {b[1]:g}": Sample(ratios[a] - ratios[b])
-        for a, b in pairwise(keys)
-        if a[0] == b[0] and a[1] >= 0.25
-    }
+    conditions = {}
+    for (spike, weak), (next_spike, strong) in pairwise(sorted(ratios)):
+        if spike == next_spike and weak >= 0.25:
+            fall = ratios[spike, weak] - ratios[spike, strong]
+            conditions[f"{spike}, s = {weak:g} → {strong:g}"] = Sample(fall)
+    return conditions
 
 
 def strong_reversal(tables: Tables) -> dict[str, Sample]:
     """C8: ratio to ridge regression at s = 1, tanh."""
-    return {
-        key[0]: Sample(values) for key, values in _strong(tables, "tanh").items() if key[1] == 1.0
-    }
+    ratios = _strong(tables, "tanh")
+    return {spike: Sample(values) for (spike, s), values in ratios.items() if s == 1.0}
 
 
 def strong_linear(tables: Tables) -> dict[str, Sample]:
     """C8: the same ratio for linear attention, at every s."""
-    return {
-        f"{key[0]}, s = {key[1]:g}": Sample(values)
-        for key, values in _strong(tables, "linear").items()
-    }
+    ratios = _strong(tables, "linear")
+    return {f"{spike}, s = {s:g}": Sample(values) for (spike, s), values in ratios.items()}
 
 
 def strong_corrected(tables: Tables) -> dict[str, Sample]:
-    """Share of the strong-signal effect that the heuristic leaves unexplained, tanh, s ≥ 1 (1: all
-    of it).
-    """
+    """Share of the strong-signal effect that the heuristic leaves unexplained, tanh, s ≥ 1."""
     rows = _rows(tables, "strong", "variants")
     rows = rows[(rows["f"] == "tanh") & (rows["x"] >= 1)]
     conditions = {}
     for (spike, s), group in rows.groupby(["panel", "x"]):
-        effect = (
-            group["ridge_theory"] - group["error"]
-        )  # without the effect attention is ridge regression here
+        # without the effect attention is ridge regression in this regime
+        effect = group["ridge_theory"] - group["error"]
         left = group["theory"] - group["error"]
         conditions[f"{spike}, s = {s:g}"] = Sample(np.column_stack([left, effect]), _share)
     return conditions
@@ -223,7 +283,7 @@ def _share(means: np.ndarray) -> np.ndarray:
     return np.abs(means[..., 0] / means[..., 1])
 
 
-def lookalikes(tables: Tables) -> dict[str, Sample]:
+def lookalikes_simulated(tables: Tables) -> dict[str, Sample]:
     """C9: E of a function with tanh's a1 and ν minus that of tanh, on common contexts."""
     conditions = {}
     for gamma in (1.0, 10.0):
@@ -246,35 +306,42 @@ def converged(tables: Tables) -> dict[str, Sample]:
     }
 
 
-def typical(tables: Tables) -> dict[str, Sample]:
-    """Share of the phase map without signal on which attention is worse than ridge regression."""
-    table = tables["phase"]
-    table = table[table["setting"] == "no signal"]
-    return {
-        f: Sample([(rows["attention"] > rows["ridge"]).mean()]) for f, rows in table.groupby("f")
-    }
+def _variant(tables: Tables, *names: str) -> dict[str, Sample]:
+    """Distance from a variant's theory beyond 3 s.e., the slack and 1 %."""
+    rows = _rows(tables, "variants", "variants")
+    return _excess(rows[rows["panel"].isin(names)])
 
 
-def _variant(*names: str):
-    def statistic(tables: Tables) -> dict[str, Sample]:
-        rows = _rows(tables, "variants", "variants")
-        return _excess(rows[rows["panel"].isin(names)])
-
-    return statistic
+def unbalanced(tables: Tables) -> dict[str, Sample]:
+    """Unbalanced labels: distance from theory."""
+    return _variant(tables, "unbalanced labels")
 
 
-unbalanced = _variant("unbalanced labels")
-softmax = _variant("masked softmax", "masked softmax, aligned")
-dense = _variant("random dense head, tanh", "random dense head, linear")
-two_heads = _variant("two heads")
-anisotropic = _variant("power law 0.5")
+def softmax(tables: Tables) -> dict[str, Sample]:
+    """Masked softmax: distance from theory."""
+    return _variant(tables, "masked softmax", "masked softmax, aligned")
+
+
+def dense(tables: Tables) -> dict[str, Sample]:
+    """Random dense heads: distance from theory."""
+    return _variant(tables, "random dense head, tanh", "random dense head, linear")
+
+
+def two_heads(tables: Tables) -> dict[str, Sample]:
+    """Two heads before one probe: distance from theory."""
+    return _variant(tables, "two heads")
+
+
+def anisotropic(tables: Tables) -> dict[str, Sample]:
+    """Tokens with a mild power-law covariance: distance from theory."""
+    return _variant(tables, "power law 0.5")
 
 
 def softmax_identity(tables: Tables) -> dict[str, Sample]:
     """Plain softmax minus ridge regression on the raw tokens, same contexts."""
     rows = _rows(tables, "variants", "variants")
     groups = rows[rows["panel"] == "plain softmax"].groupby("gamma")
-    return {f"γ = {gamma:g}": Sample(group["error"] - group["ridge"]) for gamma, group in groups}
+    return {at_ridge(gamma): _gap(group) for gamma, group in groups}
 
 
 def anisotropic_fails(tables: Tables) -> Sample:
@@ -289,70 +356,69 @@ def noises(tables: Tables) -> dict[str, Sample]:
     return _excess(_rows(tables, "noises", "variants"))
 
 
-def _trained(tables: Tables, objective: str) -> pd.DataFrame:
+def _trained(tables: Tables, objective: Objective) -> pd.DataFrame:
     table = tables["trained"]
-    return table[table["objective"] == objective].sort_values("step")
+    return table[table["objective"] == objective.value].sort_values("step")
 
 
 def trained_alignment(tables: Tables) -> dict[str, Sample]:
-    """Mean |cosine| of key and query with the signal at the end of training on fresh contexts."""
-    rows = _trained(tables, "fresh")
+    """Mean |cosine| of key and query with the signal after training on fresh contexts."""
+    rows = _trained(tables, Objective.FRESH)
     rows = rows[rows["step"] == rows["step"].max()]
     return {
-        f"γ = {gamma:g}": Sample((g["key"].abs() + g["query"].abs()) / 2)
-        for gamma, g in rows.groupby("gamma")
+        at_ridge(gamma): Sample((group["key"].abs() + group["query"].abs()) / 2)
+        for gamma, group in rows.groupby("gamma")
     }
 
 
 def trained_gap(tables: Tables) -> dict[str, Sample]:
-    """E of attention minus that of ridge regression on held-out contexts, at the largest trained γ,
-    after training.
-    """
-    return {"after training": _gap(tables, -1)}
+    """Held-out gap to ridge regression at the largest trained γ, after training."""
+    rows = _largest_ridge(tables)
+    return {"after training": _gap(rows[rows["step"] == rows["step"].max()])}
 
 
 def untrained_gap(tables: Tables) -> dict[str, Sample]:
     """The same before training."""
-    return {"before training": _gap(tables, 0)}
+    rows = _largest_ridge(tables)
+    return {"before training": _gap(rows[rows["step"] == 0])}
 
 
-def _gap(tables: Tables, at: int) -> Sample:
-    rows = _trained(tables, "fresh")
-    rows = rows[rows["gamma"] == rows["gamma"].max()]
-    rows = rows[rows["step"] == sorted(rows["step"].unique())[at]]
+def _largest_ridge(tables: Tables) -> pd.DataFrame:
+    rows = _trained(tables, Objective.FRESH)
+    return rows[rows["gamma"] == rows["gamma"].max()]
+
+
+def _gap(rows: pd.DataFrame) -> Sample:
     return Sample(rows["error"] - rows["ridge"])
 
 
 def query_first(tables: Tables) -> dict[str, Sample]:
     """|cosine| of the query minus that of the key, mean over the descent of the theory's E."""
-    rows = _trained(tables, "theory")
+    rows = _trained(tables, Objective.THEORY)
     rows = rows[rows["step"] > 0].assign(lead=rows["query"].abs() - rows["key"].abs())
     return {
-        f"γ = {gamma:g}": Sample(g.groupby("replicate")["lead"].mean())
-        for gamma, g in rows.groupby("gamma")
+        at_ridge(gamma): Sample(group.groupby("replicate")["lead"].mean())
+        for gamma, group in rows.groupby("gamma")
     }
 
 
-def trained_on_one(tables: Tables) -> dict[str, Sample]:
-    """E on other contexts after training on one, minus before: what the weights stored helps there
-    only.
-    """
-    rows = _trained(tables, "same, elsewhere")
-    steps = sorted(rows["step"].unique())
+def single_context_transfer(tables: Tables) -> dict[str, Sample]:
+    """E on other contexts after training on one, minus before."""
     conditions = {}
-    for gamma, group in rows.groupby("gamma"):
+    for gamma, group in _trained(tables, Objective.ELSEWHERE).groupby("gamma"):
         wide = group.pivot(index="replicate", columns="step", values="error")
-        conditions[f"γ = {gamma:g}"] = Sample(wide[steps[-1]] - wide[steps[0]])
+        first, last = min(wide.columns), max(wide.columns)
+        conditions[at_ridge(gamma)] = Sample(wide[last] - wide[first])
     return conditions
 
 
-def trained_on_one_own(tables: Tables) -> dict[str, Sample]:
-    """E on the training context itself over that of ridge regression there."""
-    rows = _trained(tables, "same")
+def single_context_error(tables: Tables) -> dict[str, Sample]:
+    """E on the only training context over that of ridge regression there."""
+    rows = _trained(tables, Objective.SAME)
     rows = rows[rows["step"] == rows["step"].max()]
-    groups = rows.groupby("gamma")
     return {
-        f"γ = {gamma:g}": Sample(g[["error", "ridge"]].to_numpy(), ratio) for gamma, g in groups
+        at_ridge(gamma): Sample(group[["error", "ridge"]].to_numpy(), ratio)
+        for gamma, group in rows.groupby("gamma")
     }
 
 
@@ -362,25 +428,20 @@ def _embedded(tables: Tables, labels: str) -> pd.DataFrame:
 
 
 def embeddings_theory(tables: Tables) -> dict[str, Sample]:
-    """Real inputs, random labels: distance from the isotropic theory minus that from the measured
-    spectrum's.
-    """
+    """Random labels: distance from the isotropic theory minus that from the measured spectrum's."""
     rows = _embedded(tables, "random").dropna(subset=["anisotropic"])
-    gain = (rows["error"] - rows["isotropic"]).abs() - (rows["error"] - rows["anisotropic"]).abs()
-    return {
-        f: Sample(group.groupby("replicate")["gain"].mean())
-        for f, group in rows.assign(gain=gain).groupby("f")
-    }
+    isotropic = (rows["error"] - rows["isotropic"]).abs()
+    anisotropic = (rows["error"] - rows["anisotropic"]).abs()
+    rows = rows.assign(gain=isotropic - anisotropic)
+    return {f: Sample(group.groupby("replicate")["gain"].mean()) for f, group in rows.groupby("f")}
 
 
 def embeddings_gap(tables: Tables) -> dict[str, Sample]:
     """Real inputs, random labels, second smallest γ: attention minus ridge regression."""
     rows = _embedded(tables, "random")
-    gammas = sorted(rows["gamma"].unique())
-    rows = rows[
-        (rows["gamma"] == gammas[min(1, len(gammas) - 1)]) & rows["f"].isin(["tanh", "linear"])
-    ]
-    return {f: Sample(group["error"] - group["ridge"]) for f, group in rows.groupby("f")}
+    gamma = sorted(rows["gamma"].unique())[:2][-1]
+    rows = rows[(rows["gamma"] == gamma) & rows["f"].isin(["tanh", "linear"])]
+    return {f: _gap(group) for f, group in rows.groupby("f")}
 
 
 def embeddings_structure(tables: Tables) -> dict[str, Sample]:
@@ -389,4 +450,4 @@ def embeddings_structure(tables: Tables) -> dict[str, Sample]:
         index=["gamma", "replicate"], columns="f", values="error"
     )
     gap = (wide["cos_c"] - wide["tanh"]).reset_index(name="gap")
-    return {f"γ = {gamma:g}": Sample(group["gap"]) for gamma, group in gap.groupby("gamma")}
+    return {at_ridge(gamma): Sample(group["gap"]) for gamma, group in gap.groupby("gamma")}

@@ -1,11 +1,13 @@
-"""Attention weights learnt by gradient descent (our extension): does training align them with the
-signal?
+"""Attention weights learnt by gradient descent (our extension): do they align with the signal?
 
 w_K and w_Q live on unit spheres. Three objectives: the theory's E, the measured E on fresh contexts
 at every step, and the measured E on one context only. f is tanh.
 """
 
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,33 +15,46 @@ import torch
 from torch import Tensor
 
 from rote import train
+from rote.core import tables
 from rote.core.seeds import generator
 from rote.models.products import bmm
-from rote.papers.attention import settings
+from rote.papers.attention import schema, settings
+from rote.papers.attention.schema import Objective
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention import fixed_point
 from rote.theory.attention.memorization import Directions, signal
 
-COLUMNS = ["objective", "gamma", "replicate", "step", "key", "query", "error", "ridge"]
+RATE = 0.5  # of the descent of the theory's E
+
+
+class HeadContexts(NamedTuple):
+    """Contexts of every model."""
+
+    X: Tensor  # (models, contexts, p, n)
+    y: Tensor  # (models, contexts, n)
 
 
 def sweep(
-    options: settings.Trained,
+    options: settings.AttentionTrained,
     seed: int,
     *,
     device: str = "cpu",
     checkpoints: Path | None = None,
-    every: int = 500,
+    checkpoint_steps: int = 500,
 ) -> pd.DataFrame:
-    """Train heads on all three objectives: the table TrainedTable."""
+    """Train heads on all three objectives: the table TrainedTable.
+
+    Args:
+        device: of the tensors.
+        checkpoints: folder for the state of training; None saves none.
+        checkpoint_steps: steps between two states.
+    """
     parts = [in_theory(options, seed)]
     for fresh in (True, False):
-        file = (
-            checkpoints
-            and checkpoints / f"heads-{seed}-{'fresh' if fresh else 'same'}-{options.steps}.pt"
-        )
-        parts.append(on_contexts(options, seed, fresh, device, file, every))
+        name = Objective.FRESH if fresh else Objective.SAME
+        file = checkpoints and checkpoints / f"heads-{seed}-{name.value}-{options.steps}.pt"
+        parts.append(on_contexts(options, seed, fresh, device, file, checkpoint_steps))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -48,19 +63,21 @@ def logged(steps: int) -> np.ndarray:
     return np.unique(np.r_[0, np.geomspace(1, steps, 7).round().astype(int)])
 
 
-def in_theory(options: settings.Trained, seed: int, rate: float = 0.5) -> pd.DataFrame:
-    """Descent of the limiting E on the two spheres, from directions that see nothing of the signal
-    but by chance.
+def in_theory(options: settings.AttentionTrained, seed: int) -> pd.DataFrame:
+    """Descent of the limiting E on the two spheres, from nearly orthogonal to the signal.
 
     Only inner products matter, so three dimensions hold everything. h does not depend on the
     weights.
     """
-    found, c = attention.moments("tanh"), options.p / options.tokens
-    heads = fixed_point.head(c, found.a1, found.nu, 0.0)
-    mu, rows = np.sqrt(options.mu2) * np.eye(3)[0], []
+    moment = attention.moments("tanh")
+    c = options.p / options.tokens
+    heads = fixed_point.head(c, moment.a1, moment.nu, 0.0)
+    mu = np.sqrt(options.mu2) * np.eye(3)[0]
+    steps = logged(options.steps)
+    rows = []
     for gamma in options.gammas:
         root = fixed_point.solve(np.array([gamma]), heads)
-        base = float(attention.ridge_error(gamma, c, options.mu2))
+        ridge = float(attention.ridge_error(gamma, c, options.mu2))
 
         def error(w: np.ndarray, root=root, gamma=gamma) -> float:
             w = w / np.linalg.norm(w, axis=1, keepdims=True)
@@ -68,121 +85,172 @@ def in_theory(options: settings.Trained, seed: int, rate: float = 0.5) -> pd.Dat
             return -(gamma**2) * float(slope[0, 0])
 
         for replicate in range(options.replicates):
+            rng = generator(seed, "attention", "trained theory", str(gamma), replicate)
             w = np.eye(3)[1:].copy()  # w_K and w_Q are orthogonal to each other in high dimension
-            w[:, 0] = generator(seed, "attention", "trained theory", str(gamma), replicate).normal(
-                size=2
-            ) / np.sqrt(options.p)
+            w[:, 0] = rng.normal(size=2) / np.sqrt(options.p)
             for step in range(options.steps + 1):
                 w /= np.linalg.norm(w, axis=1, keepdims=True)
-                if step in logged(options.steps):
+                if step in steps:
                     rows.append(
-                        ("theory", gamma, replicate, step, w[0, 0], w[1, 0], error(w), base)
+                        {
+                            "objective": Objective.THEORY.value,
+                            "gamma": gamma,
+                            "replicate": replicate,
+                            "step": step,
+                            "key": w[0, 0],
+                            "query": w[1, 0],
+                            "error": error(w),
+                            "ridge": ridge,
+                        }
                     )
-                slope = np.zeros_like(w)
-                for at in np.ndindex(w.shape):
-                    shift = np.zeros_like(w)
-                    shift[at] = 1e-5
-                    slope[at] = (error(w + shift) - error(w - shift)) / 2e-5
-                w = w - rate * slope
-    return pd.DataFrame(rows, columns=COLUMNS)
+                w = w - RATE * _gradient(error, w)
+    return tables.frame(schema.TrainedTable, rows)
+
+
+def _gradient(function: Callable[[np.ndarray], float], w: np.ndarray) -> np.ndarray:
+    """By central differences, of the shape of w."""
+    slope = np.zeros_like(w)
+    for index in np.ndindex(w.shape):
+        shift = np.zeros_like(w)
+        shift[index] = 1e-5
+        slope[index] = (function(w + shift) - function(w - shift)) / 2e-5
+    return slope
+
+
+class _Stack(NamedTuple):
+    """Heads that are trained together, one for every γ and replicate."""
+
+    options: settings.AttentionTrained
+    seed: int
+    objective: Objective  # names their random streams
+    device: str
+
+    @property
+    def models(self) -> list[tuple[float, int]]:
+        """γ and replicate of every head."""
+        return list(product(self.options.gammas, range(self.options.replicates)))
+
+    def starts(self) -> Tensor:
+        """Initial weights, (models, 2, p)."""
+        weights = []
+        for gamma, replicate in self.models:
+            stream = ("attention", "heads", self.objective.value, str(gamma), replicate)
+            rng = generator(self.seed, *stream)
+            weights.append(rng.normal(size=(2, self.options.p)) / np.sqrt(self.options.p))
+        return torch.tensor(np.stack(weights), device=self.device)
+
+    def contexts(self, purpose: str, count: int, step: int = 0) -> HeadContexts:
+        """`count` contexts for every head."""
+        name = f"trained {self.objective.value} {purpose}"
+        mu = [np.sqrt(self.options.mu2)]
+        drawn = []
+        for (gamma, replicate), number in product(self.models, range(count)):
+            rng = generator(self.seed, "attention", name, str(gamma), replicate, step, number)
+            drawn.append(tokens.draw(self.options.tokens, self.options.p, rng, mu=mu))
+        X = torch.tensor(np.stack([context.X for context in drawn]), device=self.device)
+        y = torch.tensor(np.stack([context.y for context in drawn]), device=self.device)
+        shape = (len(self.models), count)
+        return HeadContexts(X.view(*shape, *X.shape[1:]), y.view(*shape, -1))
 
 
 def on_contexts(
-    options: settings.Trained,
+    options: settings.AttentionTrained,
     seed: int,
     fresh: bool,
     device: str,
     checkpoint: Path | None,
-    every: int,
+    checkpoint_steps: int,
 ) -> pd.DataFrame:
     """Descent of the measured E, all γ × replicates as one stack: heads (models, 2, p).
 
-    Heads trained on one context (`fresh` False) are looked at there ("same") and on others ("same,
-    elsewhere").
+    Args:
+        fresh: train on new contexts at every step and evaluate on others; otherwise train on one
+            context, and evaluate there and on others.
+        device: of the tensors.
+        checkpoint: file for the state of training; None saves none.
+        checkpoint_steps: steps between two states.
     """
-    units = [
-        (gamma, replicate) for gamma in options.gammas for replicate in range(options.replicates)
-    ]
-    n, p, name = options.tokens, options.p, "fresh" if fresh else "same"
-    gammas = torch.tensor([gamma for gamma, _ in units], dtype=torch.float64, device=device)
-    mu = [np.sqrt(options.mu2)]
-
-    def draw(
-        what: str, count: int, step: int = 0
-    ) -> tuple[Tensor, Tensor]:  # (models, count, p, n), (models, count, n)
-        drawn = [
-            tokens.draw(
-                n,
-                p,
-                generator(
-                    seed, "attention", f"trained {name} {what}", str(gamma), replicate, step, i
-                ),
-                mu=mu,
-            )
-            for gamma, replicate in units
-            for i in range(count)
-        ]
-        X = torch.tensor(np.stack([context.X for context in drawn]), device=device)
-        y = torch.tensor(np.stack([context.y for context in drawn]), device=device)
-        return X.view(len(units), count, p, n), y.view(len(units), count, n)
-
-    starts = [
-        generator(seed, "attention", "heads", name, str(g), r).normal(size=(2, p)) / np.sqrt(p)
-        for g, r in units
-    ]
+    stack = _Stack(options, seed, Objective.FRESH if fresh else Objective.SAME, device)
+    count, name = len(stack.models), stack.objective.value
+    gammas = torch.tensor([gamma for gamma, _ in stack.models], dtype=torch.float64, device=device)
     steps = logged(options.steps)
-    own = None if fresh else draw("own", 1)
-    history = torch.zeros(len(units), len(steps), 2, p, dtype=torch.float64, device=device)
+    shape = (count, len(steps), 2, options.p)
+    history = torch.zeros(shape, dtype=torch.float64, device=device)
+    fixed = None if fresh else stack.contexts("own", 1)
 
     def loss(parameters: dict[str, Tensor], step: int) -> Tensor:
         if step in steps:
             history[:, int(np.searchsorted(steps, step))] = parameters["w"].detach()
-        X, y = draw("step", options.contexts, step) if fresh else own
+        X, y = stack.contexts("step", options.contexts, step) if fixed is None else fixed
         return errors(X, y, gammas, parameters["w"]).mean(1)
 
     trained = train.fit(
-        {"w": torch.tensor(np.stack(starts), device=device)},
+        {"w": stack.starts()},
         loss,
         steps=options.steps,
         learning_rate=options.learning_rate,
         buffers={"history": history},
         checkpoint=checkpoint,
-        checkpoint_steps=every,
-        label=f"attention heads ({name} contexts): {len(units)} heads",
+        checkpoint_steps=checkpoint_steps,
+        label=f"attention heads ({name} contexts): {count} heads",
     )
     history[:, -1] = trained["w"]
-    places = (
-        {name: draw("held out", options.held_out)}
-        if fresh
-        else {"same": own, "same, elsewhere": draw("held out", options.held_out)}
-    )
-    rows = []
-    for place, (X, y) in places.items():
-        base = errors(X, y, gammas, None).mean(1).cpu().numpy()
-        for number, step in enumerate(steps):
+    others = stack.contexts("held out", options.held_out)
+    if fixed is None:
+        return _evaluate(stack, history, {Objective.FRESH: others})
+    return _evaluate(stack, history, {Objective.SAME: fixed, Objective.ELSEWHERE: others})
+
+
+def _evaluate(
+    stack: _Stack, history: Tensor, evaluations: dict[Objective, HeadContexts]
+) -> pd.DataFrame:
+    """The table's rows for weights over training, (models, logged steps, 2, p)."""
+    gamma, replicate = np.transpose(stack.models)
+    gammas = torch.tensor(gamma, device=history.device)
+    parts = []
+    for objective, contexts in evaluations.items():
+        ridge = errors(*contexts, gammas, None).mean(1).cpu().numpy()
+        for number, step in enumerate(logged(stack.options.steps)):
             w = history[:, number] / history[:, number].norm(dim=-1, keepdim=True)
             with torch.no_grad():
-                found = errors(X, y, gammas, w).mean(1).cpu().numpy()
+                error = errors(*contexts, gammas, w).mean(1).cpu().numpy()
             cosines = w[:, :, 0].cpu().numpy()
-            for at, (gamma, replicate) in enumerate(units):
-                rows.append((place, gamma, replicate, step, *cosines[at], found[at], base[at]))
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"step": int})
+            columns = {
+                "objective": objective.value,
+                "gamma": gamma,
+                "replicate": replicate.astype(int),
+                "step": step,
+                "key": cosines[:, 0],
+                "query": cosines[:, 1],
+                "error": error,
+                "ridge": ridge,
+            }
+            parts.append(tables.frame(schema.TrainedTable, columns))
+    return pd.concat(parts, ignore_index=True)
 
 
 def errors(X: Tensor, y: Tensor, gammas: Tensor, w: Tensor | None) -> Tensor:
-    """E of every context, (models, contexts), differentiable in w (models, 2, p); without w of the
-    raw tokens.
+    """E of every context, (models, contexts), differentiable in w.
+
+    Args:
+        X: tokens, (models, contexts, p, n).
+        y: labels, (models, contexts, n).
+        gammas: ridge of every model, (models,).
+        w: w_K and w_Q of every model, (models, 2, p); None is ridge regression on the raw tokens.
     """
-    p, n = X.shape[-2:]
-    A = X
-    if w is not None:
-        w = w / w.norm(dim=-1, keepdim=True)
-        keys = torch.einsum("mkp,mcpn->mckn", w, X)
-        t = (bmm(X.mT, X) + keys[..., 0, :, None] * keys[..., 1, None, :]) / p**0.5
-        K = torch.tanh(t) * (1 - torch.eye(n, dtype=X.dtype, device=X.device)) / p**0.5
-        A = bmm(X, K)
-    gram = bmm(A.mT, A) / n + gammas[:, None, None, None] * torch.eye(
-        n, dtype=X.dtype, device=X.device
-    )
+    n = X.shape[-1]
+    identity = torch.eye(n, dtype=X.dtype, device=X.device)
+    A = X if w is None else _features(X, w)
+    gram = bmm(A.mT, A) / n + gammas[:, None, None, None] * identity
     solved = torch.cholesky_solve(y[..., None], torch.linalg.cholesky(gram))[..., 0]
     return gammas[:, None] ** 2 * (solved**2).sum(-1) / n
+
+
+def _features(X: Tensor, w: Tensor) -> Tensor:
+    """Attention outputs of tokens X, (models, contexts, p, n)."""
+    p, n = X.shape[-2:]
+    w = w / w.norm(dim=-1, keepdim=True)
+    keys = torch.einsum("mkp,mcpn->mckn", w, X)
+    t = (bmm(X.mT, X) + keys[..., 0, :, None] * keys[..., 1, None, :]) / p**0.5
+    K = torch.tanh(t) * (1 - torch.eye(n, dtype=X.dtype, device=X.device)) / p**0.5
+    return bmm(X, K)

@@ -10,8 +10,7 @@ ABOUT = About(
     reference="arXiv 2603.25579",
     url="https://arxiv.org/abs/2603.25579",
     question="Can one learner extract a rule and store arbitrary exceptions to it, and what "
-    "decides how its capacity "
-    "is split?",
+    "decides how its capacity is split?",
 )
 
 

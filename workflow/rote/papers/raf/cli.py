@@ -1,6 +1,4 @@
-"""`rote raf <verb>`: the Rules-and-Facts model, from parameters to files, and one point on the
-spot.
-"""
+"""`rote raf <verb>`: the Rules-and-Facts model, and one point of its theory on the spot."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rote.core import tables
-from rote.core.job import Job, track
+from rote.core.job import Job
 from rote.core.verbs import table, verb
 from rote.papers.raf import schema, settings
 
@@ -43,39 +41,40 @@ def solve(
     """Print the theory's answer for one point: both errors, order parameters, convergence."""
     from rote.theory import raf
 
-    found = raf.solve(
+    solution = raf.solve(
         loss, alpha, eps, lam, gamma=gamma, mu1=mu1, mustar=mustar, kappa=kappa, kernel=kernel
     )
-    names = {
-        "e_gen": "generalization error",
-        "e_mem": "memorization error",
-        "m": "overlap m",
-        "q": "variance q",
-        "v": "V",
-    }
-    if not found.converged:
-        typer.echo(
-            f"did not converge: residual {float(found.residual):.1e} after "
-            f"{int(found.iterations)} sweeps"
-        )
+    sweeps, residual = int(solution.iterations), float(solution.residual)
+    if not solution.converged:
+        typer.echo(f"did not converge: residual {residual:.1e} after {sweeps} sweeps")
         raise typer.Exit(1)
-    for name, words in names.items():
-        typer.echo(f"{words:22}{float(getattr(found, name)):.10g}")
-    typer.echo(f"{'Bayes-optimal error':22}{float(raf.bayes_optimal(alpha, eps)):.10g}")
-    typer.echo(f"{'sweeps, residual':22}{int(found.iterations)}, {float(found.residual):.1e}")
+    numbers = {
+        "generalization error": solution.e_gen,
+        "memorization error": solution.e_mem,
+        "overlap m": solution.m,
+        "variance q": solution.q,
+        "V": solution.v,
+        "Bayes-optimal error": raf.bayes_optimal(alpha, eps),
+    }
+    for name, value in numbers.items():
+        typer.echo(f"{name:22}{float(value):.10g}")
+    typer.echo(f"{'sweeps, residual':22}{sweeps}, {residual:.1e}")
 
 
-@verb(app, settings.Theory)
+@verb(app, settings.RafTheory)
 def solve_curves(
     run: Job,
     curves: table("Write: theory curves."),
     checks: table("Write: numbers theory decides."),
 ):
     """Every theory curve and phase diagram, and the claims that theory alone decides."""
-    from rote.papers.raf import curves as theory
+    from rote.papers.raf import checks as theory_checks
+    from rote.papers.raf import curves as theory_curves
 
-    tables.write(curves, theory.curves(run.settings), schema.Curves, run.provenance())
-    tables.write(checks, theory.checks(run.settings), schema.Checks, run.provenance())
+    frame = theory_curves.curves(run.settings)
+    tables.write(curves, frame, schema.RafCurves, run.provenance())
+    frame = theory_checks.checks(run.settings)
+    tables.write(checks, frame, schema.RafChecks, run.provenance())
 
 
 Eps = Annotated[
@@ -83,56 +82,47 @@ Eps = Annotated[
 ]
 
 
-@verb(app, settings.Simulation)
+@verb(app, settings.RafSimulation)
 def simulate_learners(run: Job, out: table("Write: simulated learners."), eps: Eps = 0.1):
-    """Linear, kernel and random-feature learners, and message passing, with the theory beside each."""
+    """Linear, kernel and random-feature learners and message passing, each with its theory."""
     from rote.papers.raf import experiments
 
-    frame = experiments.verify(
-        run.settings, eps, run.seed, lambda units: track(units, "training sets")
-    )
-    tables.write(out, frame, schema.Simulations, run.provenance())
+    frame = experiments.verify(run.settings, eps, run.seed)
+    tables.write(out, frame, schema.RafSimulations, run.provenance())
 
 
-@verb(app, settings.Universality)
+@verb(app, settings.RafUniversality)
 def simulate_kernels(
     run: Job,
     out: table("Write: true kernels and their models."),
     reduction: table("Write: the exact reduction."),
 ):
-    """True nonlinear kernels against the model with the same geometry; Newton against a quadratic
-    program.
-    """
+    """True kernels against the model with the same geometry; Newton against a quadratic program."""
     from rote.papers.raf import experiments
 
-    frame = experiments.universality(
-        run.settings, run.seed, lambda units: track(units, "training sets")
-    )
+    frame = experiments.universality(run.settings, run.seed)
     tables.write(out, frame, schema.UniversalityTable, run.provenance())
     tables.write(reduction, experiments.reduction(run.seed), schema.Reduction, run.provenance())
 
 
-@verb(app, settings.Separability)
+@verb(app, settings.RafSeparability)
 def simulate_separability(run: Job, out: table("Write: which training sets are separable.")):
     """Linear feasibility of training sets around the capacity."""
     from rote.papers.raf import experiments
 
-    frame = experiments.separability(
-        run.settings, run.seed, lambda units: track(units, "training sets")
-    )
+    frame = experiments.separability(run.settings, run.seed)
     tables.write(out, frame, schema.SeparabilityTable, run.provenance())
 
 
-@verb(app, settings.Real)
+@verb(app, settings.RafReal)
 def fit_images(run: Job, out: table("Write: errors per bandwidth and penalty.")):
     """Kernel ridge regression on real images with a rule and facts."""
     from rote.papers.raf import real
 
-    frame = real.sweep(run.settings, run.seed, lambda units: track(units, "replicates"))
-    tables.write(out, frame, schema.RealTable, run.provenance())
+    tables.write(out, real.sweep(run.settings, run.seed), schema.RealTable, run.provenance())
 
 
-@verb(app, settings.TwoLayer)
+@verb(app, settings.RafTwoLayer)
 def train_two_layer(
     run: Job,
     out: table("Write: errors of trained networks."),
@@ -146,7 +136,11 @@ def train_two_layer(
 
     folder = checkpoints and checkpoints / f"raf-{run.code or 'by-hand'}-{run.digest}"
     frame = two_layer.sweep(
-        run.settings, run.seed, device=run.device, checkpoints=folder, every=checkpoint_steps
+        run.settings,
+        run.seed,
+        device=run.device,
+        checkpoints=folder,
+        checkpoint_steps=checkpoint_steps,
     )
     tables.write(out, frame, schema.TwoLayerTable, run.provenance())
     if folder:

@@ -1,19 +1,36 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
+from rote.core.work import Where
 from rote.papers.raf.settings import Settings
 
 
-def _learners(s: Settings) -> float:
+def _curves(s: Settings, where: Where) -> float:
+    t = s.theory
+    return 40 * t.curve + t.curve * t.penalties + t.phase**2
+
+
+def _learners(s: Settings, where: Where) -> float:
     """Solves of systems in d dimensions with a few d samples."""
     return s.simulation.size**3 * (s.simulation.replicates + 2 * s.simulation.marker_replicates)
 
 
-def _kernels(s: Settings) -> float:
+def _kernels(s: Settings, where: Where) -> float:
     u = s.universality
     return u.replicates * (u.alpha * u.d) ** 2 * (u.alpha * u.d + u.test_rows)
 
 
-def _two_layer(s: Settings) -> float:
+def _separability(s: Settings, where: Where) -> float:
+    """Linear programs in d dimensions."""
+    return s.separability.replicates * len(s.separability.alphas) * s.separability.d**3
+
+
+def _images(s: Settings, where: Where) -> float:
+    """Eigendecompositions of kernels of all training images."""
+    r = s.real
+    return r.replicates * len(r.etas) * (r.rules + r.facts) ** 3
+
+
+def _two_layer(s: Settings, where: Where) -> float:
     """Full batches: 2 layers, forward and backward."""
     t = s.two_layer
     arms = len(t.scales) * len(t.weight_decays) * t.replicates
@@ -21,16 +38,10 @@ def _two_layer(s: Settings) -> float:
 
 
 WORK = {
-    "solve_curves": lambda s, w: (
-        40 * s.theory.curve + s.theory.curve * s.theory.penalties + s.theory.phase**2
-    ),
-    "simulate_learners": lambda s, w: _learners(s),
-    "simulate_kernels": lambda s, w: _kernels(s),
-    "simulate_separability": lambda s, w: (
-        s.separability.replicates * len(s.separability.alphas) * s.separability.d**3
-    ),
-    "fit_images": lambda s, w: (
-        s.real.replicates * len(s.real.etas) * (s.real.rules + s.real.facts) ** 3
-    ),
-    "train_two_layer": lambda s, w: _two_layer(s),
+    "solve_curves": _curves,
+    "simulate_learners": _learners,
+    "simulate_kernels": _kernels,
+    "simulate_separability": _separability,
+    "fit_images": _images,
+    "train_two_layer": _two_layer,
 }

@@ -1,232 +1,243 @@
 """Finite size: verification against theory, true kernels, the exact reduction, separability."""
 
-from collections.abc import Callable, Iterable
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, optimize
+from scipy import optimize
 
+from rote.core import tables
+from rote.core.job import track
 from rote.core.seeds import generator
-from rote.papers.raf import settings, simulation
+from rote.papers.raf import curves, schema, settings, solvers
+from rote.papers.raf.simulation import (
+    BayesOptimal,
+    KernelModel,
+    RafLearner,
+    RafProblem,
+    RandomFeatures,
+    TrueKernel,
+    angle,
+    simulate,
+)
 from rote.synth import rules_facts
 from rote.theory import raf
 
-Track = Callable[[Iterable], Iterable] | None
-NONE = np.nan
-_30 = (np.cos(np.radians(30)), np.sin(np.radians(30)))
-# loss, α, ε, λ, d, options: the rows that every release must agree with
-VERIFICATION = [
-    ("square", 2.0, 0.1, 0.1, 400, {}),
-    ("square", 4.0, 0.3, 0.5, 400, {}),
-    ("hinge", 2.0, 0.1, 1.0, 400, {}),
-    ("hinge", 4.0, 0.3, 0.5, 300, {}),
-    ("hinge", 4.0, 0.1, 0.178, 450, {}),
-    ("logistic", 2.0, 0.1, 0.1, 300, {}),
-    ("logistic", 4.0, 0.2, 0.01, 300, {}),
-    ("square", 2.0, 0.1, 1.0, 500, {"mu1": 0.8, "mustar": 0.6}),
-    ("hinge", 2.0, 0.1, 1.0, 600, {"mu1": 0.8, "mustar": 0.6}),
-    ("hinge", 4.0, 0.2, 0.5, 400, {"mu1": 0.8, "mustar": 0.6}),
-    ("square", 4.0, 0.1, 0.454, 400, {"mu1": _30[0], "mustar": _30[1]}),
-    ("hinge", 4.0, 0.1, 0.299, 400, {"mu1": _30[0], "mustar": _30[1]}),
-    ("square", 2.0, 0.1, 0.1, 300, {"kappa": 1.5}),
-    ("hinge", 2.0, 0.1, 0.1, 300, {"kappa": 1.5}),
-    ("square", 3.0, 0.2, 0.3, 300, {"kappa": 0.6}),
-    ("hinge", 3.0, 0.2, 0.3, 300, {"kappa": 0.6}),
+
+def at_angle(degrees: float) -> KernelModel:
+    """The model of unit norm at a kernel angle."""
+    return KernelModel(float(np.cos(np.radians(degrees))), float(np.sin(np.radians(degrees))))
+
+
+LINEAR, KERNEL = KernelModel(), KernelModel(0.8, 0.6)
+VERIFICATION: list[tuple[RafProblem, RafLearner]] = [  # the rows that every release must agree with
+    (RafProblem("square", 2.0, 0.1, 0.1, 400), LINEAR),
+    (RafProblem("square", 4.0, 0.3, 0.5, 400), LINEAR),
+    (RafProblem("hinge", 2.0, 0.1, 1.0, 400), LINEAR),
+    (RafProblem("hinge", 4.0, 0.3, 0.5, 300), LINEAR),
+    (RafProblem("hinge", 4.0, 0.1, 0.178, 450), LINEAR),
+    (RafProblem("logistic", 2.0, 0.1, 0.1, 300), LINEAR),
+    (RafProblem("logistic", 4.0, 0.2, 0.01, 300), LINEAR),
+    (RafProblem("square", 2.0, 0.1, 1.0, 500), KERNEL),
+    (RafProblem("hinge", 2.0, 0.1, 1.0, 600), KERNEL),
+    (RafProblem("hinge", 4.0, 0.2, 0.5, 400), KERNEL),
+    (RafProblem("square", 4.0, 0.1, 0.454, 400), at_angle(30)),
+    (RafProblem("hinge", 4.0, 0.1, 0.299, 400), at_angle(30)),
+    (RafProblem("square", 2.0, 0.1, 0.1, 300), RandomFeatures(1.5)),
+    (RafProblem("hinge", 2.0, 0.1, 0.1, 300), RandomFeatures(1.5)),
+    (RafProblem("square", 3.0, 0.2, 0.3, 300), RandomFeatures(0.6)),
+    (RafProblem("hinge", 3.0, 0.2, 0.3, 300), RandomFeatures(0.6)),
 ]
-BAYES = [(4.0, 0.1), (10.0, 0.2), (1.0, 0.2)]
+BAYES = [  # α, ε
+    (4.0, 0.1),
+    (10.0, 0.2),
+    (1.0, 0.2),
+]
 
 
-def _markers(eps: float) -> list[tuple]:
-    """Rows behind the figures' markers: label, series, loss, α, ε, λ, d, options."""
-    rows = []
-    lams = np.geomspace(1e-3, 10**1.5, 61)
+class SimulatedRow(NamedTuple):
+    """A learner, simulated on several training sets, with its place in figures."""
+
+    figure: str
+    series: str
+    problem: RafProblem  # d before the factor `raf.simulation.size`
+    learner: RafLearner
+    replicates: int
+
+
+def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
+    """Every simulated row: verification, message passing, and the figures' markers.
+
+    Args:
+        eps: fraction of facts of the markers.
+    """
+    simulated = []
+    for problem, learner in VERIFICATION:
+        series = f"{problem.loss} {learner.label}"
+        simulated.append(SimulatedRow("verification", series, problem, learner, options.replicates))
+    for alpha, fraction in BAYES:
+        problem = RafProblem("bayes", alpha, fraction, np.nan, 400)
+        learner = BayesOptimal()
+        replicates = max(options.replicates // 2, 2)
+        simulated.append(SimulatedRow("bayes", learner.label, problem, learner, replicates))
+    markers = [*_linear_markers(eps), *_angle_markers(eps), *_features_markers(eps)]
+    for figure, series, problem, learner in markers:
+        replicates = options.marker_replicates
+        simulated.append(SimulatedRow(figure, series, problem, learner, replicates))
+    return simulated
+
+
+Marker = tuple[str, str, RafProblem, RafLearner]  # figure, series
+
+
+def _linear_markers(eps: float) -> list[Marker]:
+    markers = []
+    square, hinge = curves.OPTIMAL_RIDGE, curves.best_ridge("hinge")
+    optimal = float(raf.optimal_ridge(eps, 1, 0))
     for alpha in (0.5, 1.0, 2.0, 4.0, 8.0):
-        best = lams[np.nanargmin(raf.solve("hinge", alpha, eps, lams, tolerance=1e-8).e_gen)]
-        rows.append(
-            (
-                "linear",
-                "square, λ_opt",
-                "square",
-                alpha,
-                eps,
-                float(raf.optimal_ridge(eps, 1, 0)),
-                200,
-                {},
-            )
-        )
-        rows.append(("linear", "hinge, best λ", "hinge", alpha, eps, float(best), 200, {}))
+        best = _best_hinge_ridge(alpha, eps, LINEAR)
+        markers.append(("linear", square, RafProblem("square", alpha, eps, optimal, 200), LINEAR))
+        markers.append(("linear", hinge, RafProblem("hinge", alpha, eps, best, 200), LINEAR))
+    return markers
+
+
+def _angle_markers(eps: float) -> list[Marker]:
+    markers = []
     for gamma in (0.0, 15.0, 30.0, 45.0, 60.0, 75.0):
-        mu1, mustar = np.cos(np.radians(gamma)), np.sin(np.radians(gamma))
-        geometry = {"mu1": float(mu1), "mustar": float(mustar)}
-        best = lams[
-            np.nanargmin(raf.solve("hinge", 4.0, eps, lams, tolerance=1e-8, **geometry).e_gen)
-        ]
-        ridge = max(float(raf.optimal_ridge(eps, mu1, mustar)), 1e-4)
-        rows.append(("angle", "square, best λ", "square", 4.0, eps, ridge, 300, geometry))
-        rows.append(("angle", "hinge, best λ", "hinge", 4.0, eps, float(best), 300, geometry))
-    for kappa, loss in product((0.5, 1.0, 2.0, 4.0, 8.0), ("square", "hinge")):
-        rows.append(("features", f"{loss}, λ = 0.1", loss, 2.0, eps, 0.1, 150, {"kappa": kappa}))
-    return rows
+        model = at_angle(gamma)
+        lams = {
+            "square": max(float(raf.optimal_ridge(eps, model.mu1, model.mustar)), 1e-4),
+            "hinge": _best_hinge_ridge(4.0, eps, model),
+        }
+        for loss, lam in lams.items():
+            problem = RafProblem(loss, 4.0, eps, lam, 300)
+            markers.append(("angle", curves.best_ridge(loss), problem, model))
+    return markers
 
 
-def verify(
-    options: settings.Simulation, eps: float, seed: int, track: Track = None
-) -> pd.DataFrame:
-    """Every simulated row with its theory: the table Simulations. Each (row, replicate) has data of
-    its own.
+def _features_markers(eps: float) -> list[Marker]:
+    markers = []
+    for kappa, loss in product((0.5, 1.0, 2.0, 4.0, 8.0), curves.LOSSES):
+        problem = RafProblem(loss, 2.0, eps, 0.1, 150)
+        series = curves.at_ridge(loss, 0.1)
+        markers.append(("features", series, problem, RandomFeatures(kappa)))
+    return markers
+
+
+def _best_hinge_ridge(alpha: float, eps: float, model: KernelModel) -> float:
+    lams = np.geomspace(1e-3, 10**1.5, 61)
+    path = raf.solve("hinge", alpha, eps, lams, tolerance=1e-8, mu1=model.mu1, mustar=model.mustar)
+    return float(lams[np.nanargmin(path.e_gen)])
+
+
+def verify(options: settings.RafSimulation, eps: float, seed: int) -> pd.DataFrame:
+    """Every simulated row with its theory: the table RafSimulations.
+
+    Each (row, replicate) has data of its own.
+
+    Args:
+        eps: fraction of facts of the figures' markers.
     """
-    rows = [
-        ("verification", f"{loss} {_name(more)}", loss, *rest, more)
-        for loss, *rest, more in VERIFICATION
-    ]
-    rows += [("bayes", "GAMP", "bayes", alpha, e, NONE, 400, {}) for alpha, e in BAYES]
-    counts = [options.replicates] * len(VERIFICATION) + [max(options.replicates // 2, 2)] * len(
-        BAYES
-    )
-    markers = _markers(eps)
-    rows, counts = rows + markers, counts + [options.marker_replicates] * len(markers)
-    units = [
-        (number, replicate) for number, count in enumerate(counts) for replicate in range(count)
-    ]
-    found, theory = [], {}
-    for number, replicate in (track or iter)(units):
-        label, series, loss, alpha, fraction, lam, d, more = rows[number]
-        d = max(round(d * options.size), 10)
-        rng = generator(
-            seed, "raf", "simulation", label, series, str((alpha, fraction, lam)), replicate
-        )
-        if number not in theory:
-            theory[number] = _theory(loss, alpha, fraction, lam, more)
-        if loss == "bayes":
-            sample = rules_facts.draw(alpha, fraction, d, rng)
-            outcome = simulation.Outcome(
-                simulation.gamp(sample, fraction), NONE, int(sample.facts.sum())
-            )
-        else:
-            outcome = simulation.simulate(loss, alpha, fraction, lam, d, rng, **more)
-        gamma = np.degrees(np.arctan2(more.get("mustar", 0.0), more.get("mu1", 1.0)))
-        gamma = NONE if "kappa" in more or loss == "bayes" else gamma
-        point = (
-            label,
-            series,
-            number,
-            loss,
-            alpha,
-            fraction,
-            lam,
-            gamma,
-            more.get("kappa", NONE),
-            d,
-            replicate,
-        )
-        found.append((*point, *outcome, *theory[number]))
-    columns = [
-        "label",
-        "series",
-        "row",
-        "loss",
-        "alpha",
-        "eps",
-        "lam",
-        "gamma",
-        "kappa",
-        "d",
-        "replicate",
-    ]
-    return pd.DataFrame(
-        found, columns=[*columns, "e_gen", "e_mem", "facts", "e_gen_theory", "e_mem_theory"]
-    )
+    results = []
+    for number, row in enumerate(track(rows(options, eps), "settings")):
+        problem = row.problem._replace(d=max(round(row.problem.d * options.size), 10))
+        theory = row.learner.theory(problem)
+        shared = {
+            "figure": row.figure,
+            "series": row.series,
+            "row": number,
+            "gamma": row.learner.gamma,
+            "kappa": row.learner.kappa,
+            "e_gen_theory": theory.e_gen,
+            "e_mem_theory": theory.e_mem,
+            **problem._asdict(),
+        }
+        point = str((problem.alpha, problem.eps, problem.lam))
+        for replicate in range(row.replicates):
+            rng = generator(seed, "raf", "simulation", row.figure, row.series, point, replicate)
+            errors = simulate(row.learner, problem, rng)
+            results.append({**shared, "replicate": replicate, **errors._asdict()})
+    return tables.frame(schema.RafSimulations, results)
 
 
-def _name(more: dict) -> str:
-    if "kappa" in more:
-        return f"random features, κ = {more['kappa']:g}"
-    return (
-        "linear"
-        if not more
-        else f"kernel, γ = {np.degrees(np.arctan2(more['mustar'], more['mu1'])):.1f}°"
-    )
-
-
-def _theory(loss: str, alpha: float, eps: float, lam: float, more: dict) -> tuple[float, float]:
-    if loss == "bayes":
-        return float(raf.bayes_optimal(alpha, eps)), NONE
-    if "kappa" in more:
-        more = {**more, "mu1": raf.GEOMETRY["sign"][0], "mustar": raf.GEOMETRY["sign"][1]}
-    s = raf.solve(loss, alpha, eps, lam, **more)
-    return float(s.e_gen), float(s.e_mem)
-
-
-def universality(options: settings.Universality, seed: int, track: Track = None) -> pd.DataFrame:
-    """True kernels and their equivalent models on the same training and fresh inputs: the table
-    UniversalityTable.
-    """
-    found = []
-    units = list(
-        product(("cubic", "relu", "erf", "rbf"), ("square", "hinge"), range(options.replicates))
-    )
-    for kernel, loss, replicate in (track or iter)(units):
-        rng = generator(seed, "raf", "universality", kernel, loss, replicate)
+def universality(options: settings.RafUniversality, seed: int) -> pd.DataFrame:
+    """True kernels and their models on the same training and fresh inputs: UniversalityTable."""
+    results = []
+    kernels = ("cubic", "relu", "erf", "rbf")
+    units = list(product(kernels, curves.LOSSES, range(options.replicates)))
+    for name, loss, replicate in track(units, "training sets"):
+        rng = generator(seed, "raf", "universality", name, loss, replicate)
         sample = rules_facts.draw(options.alpha, options.eps, options.d, rng, sphere=True)
         fresh = rng.normal(size=(options.test_rows, options.d))
-        true = simulation.true_kernel(loss, kernel, options.lam, sample, fresh)
-        w, lost = simulation.linear_part(loss, options.lam, sample, *raf.GEOMETRY[kernel])
-        e_gen = np.mean(rules_facts.sign(fresh @ w) != rules_facts.sign(fresh @ sample.teacher))
-        found.append(
-            (kernel, loss, replicate, true.e_gen, e_gen, true.e_mem, lost[sample.facts].mean())
+        kernel = TrueKernel(name)
+        errors = kernel.errors(loss, options.lam, sample, fresh)
+        fit = kernel.model.fit(loss, options.lam, sample)
+        wrong = rules_facts.sign(fresh @ fit.w) != rules_facts.sign(fresh @ sample.teacher)
+        results.append(
+            {
+                "kernel": name,
+                "loss": loss,
+                "replicate": replicate,
+                "e_gen_true": errors.e_gen,
+                "e_gen_model": wrong.mean(),
+                "e_mem_true": errors.e_mem,
+                "e_mem_model": fit.lost[sample.facts].mean(),
+            }
         )
-    columns = [
-        "kernel",
-        "loss",
-        "replicate",
-        "e_gen_true",
-        "e_gen_model",
-        "e_mem_true",
-        "e_mem_model",
-    ]
-    return pd.DataFrame(found, columns=columns)
+    return tables.frame(schema.UniversalityTable, results)
 
 
 def reduction(seed: int, replicates: int = 10, d: int = 100) -> pd.DataFrame:
-    """Newton in d dimensions against the n-dimensional quadratic program, same data: the table
-    Reduction.
+    """Newton in d dimensions against the quadratic program in n, same data: Reduction.
+
+    Args:
+        replicates: training sets.
+        d: dimension; there are 3d examples.
     """
-    found = []
-    mu1, mustar, lam = 0.8, 0.6, 0.5
+    results = []
+    lam = 0.5
     for replicate in range(replicates):
         sample = rules_facts.draw(3.0, 0.2, d, generator(seed, "raf", "reduction", replicate))
-        newton = simulation.equivalent("hinge", lam, sample, mu1, mustar).e_gen
-        K = mu1**2 * sample.X @ sample.X.T / d + mustar**2 * np.eye(len(sample.X))
-        a = simulation.box_qp(K * np.outer(sample.y, sample.y), 1 / lam)
+        identity = np.eye(len(sample.X))
+        K = KERNEL.mu1**2 * sample.X @ sample.X.T / d + KERNEL.mustar**2 * identity
+        a = solvers.box_qp(K * np.outer(sample.y, sample.y), 1 / lam)
         w = sample.X.T @ (a * sample.y)
-        cosine = w @ sample.teacher / (linalg.norm(w) * linalg.norm(sample.teacher))
-        found.append((replicate, newton, float(np.arccos(cosine) / np.pi)))
-    return pd.DataFrame(found, columns=["replicate", "e_gen_newton", "e_gen_qp"])
-
-
-def separability(options: settings.Separability, seed: int, track: Track = None) -> pd.DataFrame:
-    """Linear feasibility of training sets around the capacity, nested over α: the table
-    SeparabilityTable.
-    """
-    limit, found = float(raf.capacity(options.eps)), []
-    for replicate in (track or iter)(range(options.replicates)):
-        largest = max(options.alphas)
-        sample = rules_facts.draw(
-            largest, options.eps, options.d, generator(seed, "raf", "separability", replicate)
+        results.append(
+            {
+                "replicate": replicate,
+                "e_gen_newton": KERNEL.errors("hinge", lam, sample).e_gen,
+                "e_gen_qp": angle(w, sample.teacher),
+            }
         )
+    return tables.frame(schema.Reduction, results)
+
+
+def separability(options: settings.RafSeparability, seed: int) -> pd.DataFrame:
+    """Linear feasibility around the capacity, training sets nested over α: SeparabilityTable."""
+    capacity = float(raf.capacity(options.eps))
+    results = []
+    for replicate in track(range(options.replicates), "training sets"):
+        rng = generator(seed, "raf", "separability", replicate)
+        sample = rules_facts.draw(max(options.alphas), options.eps, options.d, rng)
         order = generator(seed, "raf", "separability order", replicate).permutation(len(sample.y))
         B = (sample.X * sample.y[:, None])[order]
         separable = True
         for alpha in sorted(options.alphas):  # a subset of a separable set is separable
-            rows = B[: round(alpha * options.d)]
-            separable = separable and separates(rows)
-            found.append((alpha, replicate, separable, limit))
-    return pd.DataFrame(found, columns=["alpha", "replicate", "separable", "capacity"])
+            separable = separable and separates(B[: round(alpha * options.d)])
+            results.append(
+                {
+                    "alpha": alpha,
+                    "replicate": replicate,
+                    "separable": separable,
+                    "capacity": capacity,
+                }
+            )
+    return tables.frame(schema.SeparabilityTable, results)
 
 
 def separates(B: np.ndarray) -> bool:
-    """Whether some w has B w ≥ 1, rows y x, by linear programming."""
+    """Whether some w has B w ≥ 1, rows y x (n, d), by linear programming."""
     n, d = B.shape
     program = optimize.linprog(
         np.zeros(d), A_ub=-B, b_ub=-np.ones(n), bounds=(None, None), method="highs"

@@ -2,76 +2,117 @@
 penalties.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
+from rote.core import tables
 from rote.core.errors import InputError
+from rote.core.job import track
 from rote.core.seeds import generator
-from rote.data import images as data
-from rote.papers.raf import settings
+from rote.data import images
+from rote.papers.raf import schema, settings
 from rote.synth.rules_facts import sign
 
-CAT, DOG, AUTOMOBILE = 3, 5, 1
+CIFAR10_LABELS = {"automobile": 1, "cat": 3, "dog": 5}
 
 
-def groups(options: settings.Real) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images of the rule, their labels ±1, and images for facts, flattened: (n, pixels), (n,), (m,
-    pixels).
-    """
-    if options.source == "digits":
-        images = data.digits()
-        flat = images.pixels.reshape(len(images.labels), -1).astype(float)
-        rule = images.labels <= 7
-        return flat[rule], np.where(images.labels[rule] % 2 == 0, 1.0, -1.0), flat[~rule]
-    images = data.cifar10(options.root, download=options.download)
-    flat = images.pixels.reshape(len(images.labels), -1).astype(float)
-    rule = np.isin(images.labels, (CAT, DOG))
-    return (
-        flat[rule],
-        np.where(images.labels[rule] == CAT, 1.0, -1.0),
-        flat[images.labels == AUTOMOBILE],
+class ImageGroups(NamedTuple):
+    """Flattened images of the rule and for facts."""
+
+    rule: np.ndarray  # (n, pixels)
+    labels: np.ndarray  # (n,) ±1, of the rule
+    facts: np.ndarray  # (m, pixels)
+
+
+class ImageSplit(NamedTuple):
+    """A training set, rules first, and test images; standardized."""
+
+    X: np.ndarray  # (n, pixels)
+    y: np.ndarray  # (n,) ±1
+    facts: np.ndarray  # (n,) bool
+    X_test: np.ndarray  # (tests, pixels)
+    y_test: np.ndarray  # (tests,) ±1
+
+
+def _digits(options: settings.RafReal) -> ImageGroups:
+    """Parity of 0-7; facts are 8s and 9s."""
+    data = images.digits()
+    rule = data.labels <= 7
+    return _groups(data, rule, data.labels % 2 == 0, ~rule)
+
+
+def _cifar10(options: settings.RafReal) -> ImageGroups:
+    """Cat or dog; facts are automobiles."""
+    data = images.cifar10(options.root, download=options.download)
+    cat = data.labels == CIFAR10_LABELS["cat"]
+    rule = cat | (data.labels == CIFAR10_LABELS["dog"])
+    return _groups(data, rule, cat, data.labels == CIFAR10_LABELS["automobile"])
+
+
+def _groups(
+    data: images.Images, rule: np.ndarray, positive: np.ndarray, facts: np.ndarray
+) -> ImageGroups:
+    flat = data.pixels.reshape(len(data.labels), -1).astype(float)
+    return ImageGroups(flat[rule], np.where(positive[rule], 1.0, -1.0), flat[facts])
+
+
+SOURCES: dict[str, Callable[[settings.RafReal], ImageGroups]] = {
+    "digits": _digits,
+    "cifar10": _cifar10,
+}
+
+
+def split(groups: ImageGroups, options: settings.RafReal, rng: np.random.Generator) -> ImageSplit:
+    """Random images and labels of one replicate."""
+    rule = rng.permutation(len(groups.rule))
+    fact = rng.permutation(len(groups.facts))[: options.facts]
+    train, test = rule[: options.rules], rule[options.rules : options.rules + options.tests]
+    X = np.concatenate([groups.rule[train], groups.facts[fact]])
+    y = np.concatenate([groups.labels[train], rng.choice([-1.0, 1.0], options.facts)])
+    mean, scale = X.mean(0), X.std(0)
+    scale = np.where(scale < 1e-8, 1.0, scale)  # constant pixels
+    return ImageSplit(
+        X=(X - mean) / scale,
+        y=y,
+        facts=np.arange(len(y)) >= options.rules,
+        X_test=(groups.rule[test] - mean) / scale,
+        y_test=groups.labels[test],
     )
 
 
-def sweep(
-    options: settings.Real, seed: int, track: Callable[[Iterable], Iterable] | None = None
-) -> pd.DataFrame:
-    """Both errors for every bandwidth and penalty, one eigendecomposition per (replicate,
-    bandwidth): RealTable.
+def sweep(options: settings.RafReal, seed: int) -> pd.DataFrame:
+    """Both errors for every bandwidth and penalty: the table RealTable.
+
+    One eigendecomposition per replicate and bandwidth.
 
     Raises:
         InputError: if the data set holds fewer images than the settings ask for.
     """
-    X, labels, others = groups(options)
-    if options.rules + options.tests > len(X) or options.facts > len(others):
+    groups = SOURCES[options.source](options)
+    if options.rules + options.tests > len(groups.rule) or options.facts > len(groups.facts):
         raise InputError(
             f"raf.real asks for {options.rules} + {options.tests} rule images and {options.facts} "
-            "facts; "
-            f"{options.source} holds {len(X)} and {len(others)}"
+            f"facts; {options.source} holds {len(groups.rule)} and {len(groups.facts)}"
         )
-    lams, found = np.geomspace(1e-6, 1e2, options.penalties), []
-    for replicate in (track or iter)(range(options.replicates)):
-        rng = generator(seed, "raf", "real", replicate)
-        rule, fact = rng.permutation(len(X)), rng.permutation(len(others))[: options.facts]
-        train, test = rule[: options.rules], rule[options.rules : options.rules + options.tests]
-        inputs = np.concatenate([X[train], others[fact]])
-        y = np.concatenate([labels[train], rng.choice([-1.0, 1.0], options.facts)])
-        mean, spread = inputs.mean(0), inputs.std(0)
-        spread = np.where(spread < 1e-8, 1.0, spread)  # constant pixels
-        inputs, fresh = (inputs - mean) / spread, (X[test] - mean) / spread
-        near = cdist(inputs, inputs, "sqeuclidean")
-        median = np.median(near[np.triu_indices(len(near), 1)])
-        across = cdist(fresh, inputs, "sqeuclidean")
+    lams = np.geomspace(1e-6, 1e2, options.penalties)
+    parts = []
+    for replicate in track(range(options.replicates), "replicates"):
+        data = split(groups, options, generator(seed, "raf", "real", replicate))
+        train_distances = cdist(data.X, data.X, "sqeuclidean")
+        test_distances = cdist(data.X_test, data.X, "sqeuclidean")
+        median = np.median(train_distances[np.triu_indices(len(data.X), 1)])
         for eta in options.etas:
-            w, V = linalg.eigh(np.exp(-eta * near / median))
-            dual = V @ ((V.T @ y)[:, None] / (np.maximum(w, 0)[:, None] + lams))  # (n, L)
-            output = y[:, None] - lams * dual  # on the training set
-            wrong = sign(np.exp(-eta * across / median) @ dual) != labels[test][:, None]
-            lost = sign(output[options.rules :]) != y[options.rules :, None]
-            for lam, e_gen, e_mem in zip(lams, wrong.mean(0), lost.mean(0), strict=True):
-                found.append((eta, lam, replicate, e_gen, e_mem))
-    return pd.DataFrame(found, columns=["eta", "lam", "replicate", "e_gen", "e_mem"])
+            w, V = linalg.eigh(np.exp(-eta * train_distances / median))
+            dual = V @ ((V.T @ data.y)[:, None] / (np.maximum(w, 0)[:, None] + lams))  # (n, λ)
+            output = data.y[:, None] - lams * dual  # on the training set
+            wrong = sign(np.exp(-eta * test_distances / median) @ dual) != data.y_test[:, None]
+            lost = sign(output[data.facts]) != data.y[data.facts, None]
+            columns = {"eta": eta, "lam": lams, "replicate": replicate}
+            columns |= {"e_gen": wrong.mean(0), "e_mem": lost.mean(0)}
+            parts.append(tables.frame(schema.RealTable, columns))
+    return pd.concat(parts, ignore_index=True)

@@ -6,7 +6,7 @@ _LOST = "the fixed point did not converge"
 _NONE = "not a parameter of this learner"
 
 
-class Curves(Table):
+class RafCurves(Table):
     """One point of a theory curve or phase diagram."""
 
     KEY = ("figure", "series", "alpha", "eps", "lam", "gamma", "kappa")
@@ -22,12 +22,10 @@ class Curves(Table):
     e_mem: float = column(
         "memorization error", nan="the fixed point did not converge, or Bayes (facts not modelled)"
     )
-    iterations: int = column("sweeps of the fixed point; 0 = closed form", "sweeps")
-    residual: float = column("largest relative change of the last sweep", nan=_LOST)
     converged: bool = column("whether the fixed point converged")
 
 
-class Checks(Table):
+class RafChecks(Table):
     """One number that theory alone decides."""
 
     KEY = ("check", "condition")
@@ -36,13 +34,13 @@ class Checks(Table):
     value: float = column("the statistic of the claim")
 
 
-class Simulations(Table):
+class RafSimulations(Table):
     """One learner trained on one fresh training set, with the theory for the same parameters."""
 
-    KEY = ("label", "series", "row", "replicate")
-    label: str = column("verification, bayes, or the figure whose marker it is")
+    KEY = ("figure", "series", "row", "replicate")
+    figure: str = column("verification, bayes, or the figure whose marker it is")
     series: str = column("series within the figure, or the learner")
-    row: int = column("row within the label")
+    row: int = column("row within the figure")
     loss: str = column("square, hinge, logistic or bayes")
     alpha: float = column("samples per dimension")
     eps: float = column("fraction of facts")
@@ -53,7 +51,6 @@ class Simulations(Table):
     replicate: int = column("replicate")
     e_gen: float = column("generalization error")
     e_mem: float = column("memorization error", nan="Bayes: facts are not modelled")
-    facts: int = column("facts in the training set", "examples")
     e_gen_theory: float = column("generalization error, theory")
     e_mem_theory: float = column("memorization error, theory", nan="Bayes")
 
@@ -72,9 +69,7 @@ class UniversalityTable(Table):
 
 
 class Reduction(Table):
-    """The hinge kernel machine solved in d dimensions (Newton) and in n (quadratic program), on the
-    same data.
-    """
+    """The hinge kernel machine solved in d dimensions (Newton) and in n (quadratic program)."""
 
     KEY = ("replicate",)
     replicate: int = column("replicate")
@@ -117,9 +112,9 @@ class TwoLayerTable(Table):
 
 
 TABLES: dict[str, type[Table]] = {
-    "curves": Curves,
-    "checks": Checks,
-    "simulations": Simulations,
+    "curves": RafCurves,
+    "checks": RafChecks,
+    "simulations": RafSimulations,
     "universality": UniversalityTable,
     "reduction": Reduction,
     "separability": SeparabilityTable,

@@ -11,7 +11,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
-class Theory(Section):
+class RafTheory(Section):
     """Theory curves and phase diagrams: how fine their grids are."""
 
     eps: float = key(0.1, "Fraction of facts in the figures", gt=0, lt=1)
@@ -25,10 +25,8 @@ class Theory(Section):
     }
 
 
-class Simulation(Section):
-    """Finite-size simulation: verification rows and the markers of the figures. Every row has fresh
-    data.
-    """
+class RafSimulation(Section):
+    """Finite-size simulation: verification rows and the figures' markers, each with fresh data."""
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
     replicates: int = key(80, "Training sets per verification row", ge=2)
@@ -40,7 +38,7 @@ class Simulation(Section):
     }
 
 
-class Universality(Section):
+class RafUniversality(Section):
     """True kernels against the model with the same mu_1 and mu_star, on the same data."""
 
     d: int = key(400, "Dimension", ge=2)
@@ -56,7 +54,7 @@ class Universality(Section):
     }
 
 
-class Separability(Section):
+class RafSeparability(Section):
     """Share of linearly separable training sets around the capacity."""
 
     d: int = key(120, "Dimension", ge=2)
@@ -67,10 +65,8 @@ class Separability(Section):
     SCALES: ClassVar = {"smoke": {"d": 30, "replicates": 4}, "paper": {"d": 400, "replicates": 200}}
 
 
-class Real(Section):
-    """Rules and facts on real images: a binary rule on two groups of classes, random labels on a
-    third.
-    """
+class RafReal(Section):
+    """Real images: a binary rule on two groups of classes, random labels on a third."""
 
     source: Literal["digits", "cifar10"] = key(
         "digits",
@@ -116,7 +112,7 @@ class Real(Section):
         return self
 
 
-class TwoLayer(Section):
+class RafTwoLayer(Section):
     """Two-layer ReLU networks trained on rules and facts (our extension)."""
 
     d: int = key(50, "Dimension", ge=2)
@@ -144,11 +140,12 @@ class TwoLayer(Section):
 
 
 class Settings(Section):
-    """The Rules-and-Facts model for simultaneous generalization and memorization in neural networks"""
+    """The Rules-and-Facts model for simultaneous generalization and memorization in neural
+    networks"""
 
-    theory: Theory = key(Theory)
-    simulation: Simulation = key(Simulation)
-    universality: Universality = key(Universality)
-    separability: Separability = key(Separability)
-    real: Real = key(Real)
-    two_layer: TwoLayer = key(TwoLayer)
+    theory: RafTheory = key(RafTheory)
+    simulation: RafSimulation = key(RafSimulation)
+    universality: RafUniversality = key(RafUniversality)
+    separability: RafSeparability = key(RafSeparability)
+    real: RafReal = key(RafReal)
+    two_layer: RafTwoLayer = key(RafTwoLayer)

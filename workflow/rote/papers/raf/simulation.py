@@ -1,5 +1,4 @@
-"""Learners at finite size: ridge, hinge and logistic; linear, kernel, random features; Bayes by
-message passing.
+"""Learners at finite size: linear, kernel, random features; Bayes by message passing.
 
 All minimize Σ ℓ(y, f) + λ/2 ||w||², without intercept. In the model K = μ1² XXᵀ/d + μ⋆² I, a kernel
 machine is a linear one with a Moreau envelope of its loss, V⋆ = μ⋆²/λ: ridge with λ + μ⋆², or the
@@ -7,425 +6,318 @@ Huberized hinge, which Newton's method in d dimensions solves to machine precisi
 lost iff y z < −V⋆, z the linear part on that example.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy import linalg, optimize, special
+from scipy import linalg, special
 
 from rote.core.errors import InputError
+from rote.papers.raf import solvers
 from rote.synth import rules_facts
-from rote.synth.rules_facts import Sample, sign
+from rote.synth.rules_facts import TrainingSet, sign
 from rote.theory import raf
 
-ROUNDED = 1000  # iterations of ADMM after which the hinge is rounded instead
+
+class RafProblem(NamedTuple):
+    """What a learner is trained on, and its ridge."""
+
+    loss: str  # square, hinge or logistic
+    alpha: float  # samples per dimension
+    eps: float  # fraction of facts
+    lam: float  # ridge > 0; NaN for the Bayes-optimal learner
+    d: int  # dimension
 
 
-class Outcome(NamedTuple):
-    """The two errors of one trained learner."""
+class LearnerErrors(NamedTuple):
+    """The two errors of a learner."""
 
     e_gen: float
-    e_mem: float  # NaN if there are no facts
-    facts: int
+    e_mem: float  # NaN if there are no facts, or they are not modelled
 
 
-def simulate(
-    loss: str,
-    alpha: float,
-    eps: float,
-    lam: float,
-    d: int,
-    rng: np.random.Generator,
-    *,
-    mu1: float = 1.0,
-    mustar: float = 0.0,
-    kernel: str | None = None,
-    kappa: float | None = None,
-    test_rows: int = 4000,
-) -> Outcome:
+class RafLearner(Protocol):
+    """A kind of learner, simulated on one training set or solved in the limit."""
+
+    label: str
+    gamma: float  # kernel angle in degrees; NaN if it has none
+    kappa: float  # features per dimension; NaN if it has no features
+
+    def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
+        """Train on one fresh training set and measure both errors."""
+
+    def theory(self, problem: RafProblem) -> LearnerErrors:
+        """Both errors in the proportional limit."""
+
+
+def simulate(learner: RafLearner, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
     """Train one learner on one fresh training set and measure both errors.
 
     Args:
-        loss: square, hinge or logistic (linear only).
-        mu1, mustar: the model K = μ1² XXᵀ/d + μ⋆² I; E_gen is then exact, from the overlap with the
-            teacher.
-        kernel: a true dot-product kernel instead, on the sphere: erf, relu, sign, rbf, cubic.
-        kappa: sign random features instead, p = κd of them.
-        test_rows: fresh inputs behind E_gen where it is not exact.
+        learner: `KernelModel`, `TrueKernel`, `RandomFeatures` or `BayesOptimal`.
 
     Raises:
         InputError: naming a parameter and its valid range.
     """
-    if lam <= 0:
+    if problem.lam <= 0:
         raise InputError(
-            f"lam must be > 0 in simulations (use 1e-6 for the interpolator), given {lam}"
+            f"lam must be > 0 in simulations (use 1e-6 for the interpolator), given {problem.lam}"
         )
-    if kernel is not None and kernel not in raf.KERNELS:
-        raise InputError(f"kernel must be one of {', '.join(raf.KERNELS)}, given {kernel!r}")
-    sample = rules_facts.draw(alpha, eps, d, rng, sphere=kernel is not None)
-    if kernel is not None:
-        return true_kernel(loss, kernel, lam, sample, rng.normal(size=(test_rows, d)))
-    if kappa is not None:
-        return random_features(loss, kappa, lam, sample, rng, test_rows)
-    return equivalent(loss, lam, sample, mu1, mustar)
+    return learner.simulate(problem, rng)
 
 
-def equivalent(loss: str, lam: float, sample: Sample, mu1: float, mustar: float) -> Outcome:
-    """The model K = μ1² XXᵀ/d + μ⋆² I, in d dimensions (linear: μ⋆ = 0)."""
-    w, lost = linear_part(loss, lam, sample, mu1, mustar)
-    overlap = w @ sample.teacher / (np.linalg.norm(w) * np.linalg.norm(sample.teacher))
-    return Outcome(float(np.arccos(np.clip(overlap, -1, 1)) / np.pi), *_memory(lost, sample))
+# ---- losses
 
 
-def linear_part(
-    loss: str, lam: float, sample: Sample, mu1: float, mustar: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (d,) of the model's linear part, which alone acts on fresh inputs, and which examples
-    it loses (n,).
+class ModelFit(NamedTuple):
+    """A learner in the model K = μ1² XXᵀ/d + μ⋆² I."""
+
+    w: np.ndarray  # (d,) of its linear part, which alone acts on fresh inputs
+    lost: np.ndarray  # (n,) whether it does not reproduce a training label
+
+
+class DualFit(NamedTuple):
+    """A kernel machine."""
+
+    a: np.ndarray  # (n,) coefficients of the kernel functions
+    output: np.ndarray  # (n,) on the training inputs
+
+
+class LossMachine(NamedTuple):
+    """How the learners of one loss are trained; None where this is not implemented."""
+
+    model: Callable[[np.ndarray, np.ndarray, float, float], ModelFit]  # B (n, d), y, λ, μ⋆²
+    features: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None  # B, y, λ -> w
+    dual: Callable[[np.ndarray, np.ndarray, float], DualFit] | None  # K (n, n), y, λ
+
+
+def _square_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
+    w = solvers.ridge(B, y, lam + noise)
+    output = y - lam * (y - B @ w) / (lam + noise)  # f = y − λa, a = (y − z)/(λ + μ⋆²)
+    return ModelFit(w, sign(output) != y)
+
+
+def _hinge_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
+    v_star = noise / lam
+    rows = B * y[:, None]
+    w = solvers.huberized(rows, lam, v_star) if v_star > 0 else solvers.hinge(rows, lam)
+    return ModelFit(w, y * (B @ w) < -v_star)
+
+
+def _logistic_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
+    if noise != 0:
+        raise InputError("loss must be square or hinge for mustar > 0, given 'logistic'")
+    w = solvers.logistic(B * y[:, None], lam)
+    return ModelFit(w, y * (B @ w) < 0)
+
+
+def _hinge_features(B: np.ndarray, y: np.ndarray, lam: float) -> np.ndarray:
+    return solvers.hinge(B * y[:, None], lam)
+
+
+def _square_dual(K: np.ndarray, y: np.ndarray, lam: float) -> DualFit:
+    a = linalg.solve(K + lam * np.eye(len(K)), y, assume_a="pos")
+    return DualFit(a, y - lam * a)
+
+
+def _hinge_dual(K: np.ndarray, y: np.ndarray, lam: float) -> DualFit:
+    a = solvers.box_qp(K * np.outer(y, y), 1 / lam) * y
+    return DualFit(a, K @ a)
+
+
+MACHINES: dict[str, LossMachine] = {
+    "square": LossMachine(_square_model, solvers.ridge, _square_dual),
+    "hinge": LossMachine(_hinge_model, _hinge_features, _hinge_dual),
+    "logistic": LossMachine(_logistic_model, None, None),
+}
+
+
+def _trainer(loss: str, part: str, learner: str) -> Callable:
+    """A field of the loss's machine. Raises InputError naming the losses that have it."""
+    allowed = [name for name, machine in MACHINES.items() if getattr(machine, part) is not None]
+    if loss not in allowed:
+        raise InputError(f"loss must be {' or '.join(allowed)} for {learner}, given {loss!r}")
+    return getattr(MACHINES[loss], part)
+
+
+# ---- learners
+
+
+@dataclass(frozen=True)
+class KernelModel:
+    """The model K = μ1² XXᵀ/d + μ⋆² I, in d dimensions; linear if μ⋆ = 0.
+
+    E_gen is exact, from the overlap with the teacher.
     """
-    B = mu1 / np.sqrt(sample.X.shape[1]) * sample.X
-    v_star = mustar**2 / lam
-    if loss == "square":
-        w = ridge(B, sample.y, lam + mustar**2)
-        output = sample.y - lam * (sample.y - B @ w) / (
-            lam + mustar**2
-        )  # f = y − λa, a = (y − z)/(λ + μ⋆²)
-        return w, sign(output) != sample.y
-    if loss == "hinge" and v_star > 0:
-        w = huberized(B * sample.y[:, None], lam, v_star)
-    elif loss == "hinge":
-        w = hinge(B * sample.y[:, None], lam)
-    elif loss == "logistic" and mustar == 0:
-        w = logistic(B * sample.y[:, None], lam)
-    else:
-        raise InputError(
-            f"loss must be square, hinge, or logistic with a linear learner, given {loss!r}"
-        )
-    return w, sample.y * (B @ w) < -v_star
+
+    mu1: float = 1.0
+    mustar: float = 0.0
+    kappa = np.nan
+
+    @property
+    def gamma(self) -> float:
+        """Kernel angle, degrees."""
+        return np.degrees(np.arctan2(self.mustar, self.mu1))
+
+    @property
+    def label(self) -> str:
+        """Its name in figures."""
+        return f"kernel, γ = {self.gamma:.1f}°" if self.mustar else "linear"
+
+    def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
+        """Train on one fresh training set and measure both errors."""
+        sample = rules_facts.draw(problem.alpha, problem.eps, problem.d, rng)
+        return self.errors(problem.loss, problem.lam, sample)
+
+    def errors(self, loss: str, lam: float, sample: TrainingSet) -> LearnerErrors:
+        """Both errors on this training set."""
+        fit = self.fit(loss, lam, sample)
+        return LearnerErrors(angle(fit.w, sample.teacher), _e_mem(fit.lost, sample))
+
+    def fit(self, loss: str, lam: float, sample: TrainingSet) -> ModelFit:
+        """Train on this training set."""
+        train = _trainer(loss, "model", "a linear learner or kernel")
+        B = self.mu1 / np.sqrt(sample.X.shape[1]) * sample.X
+        return train(B, sample.y, lam, self.mustar**2)
+
+    def theory(self, problem: RafProblem) -> LearnerErrors:
+        """Both errors in the proportional limit."""
+        loss, *point, _ = problem
+        solution = raf.solve(loss, *point, mu1=self.mu1, mustar=self.mustar)
+        return LearnerErrors(float(solution.e_gen), float(solution.e_mem))
 
 
-def true_kernel(loss: str, kernel: str, lam: float, sample: Sample, fresh: np.ndarray) -> Outcome:
-    """A dot-product kernel on the sphere, in n dimensions; E_gen on `fresh` Gaussian inputs, (test
-    rows, d).
+@dataclass(frozen=True)
+class TrueKernel:
+    """A dot-product kernel on inputs of norm √d, in n dimensions; E_gen on fresh inputs."""
+
+    name: str  # of raf.KERNELS
+    test_rows: int = 4000
+    kappa = np.nan
+
+    def __post_init__(self) -> None:
+        if self.name not in raf.KERNELS:
+            raise InputError(f"kernel must be one of {', '.join(raf.KERNELS)}, given {self.name!r}")
+
+    @property
+    def model(self) -> KernelModel:
+        """The equivalent model."""
+        return KernelModel(*raf.KERNELS[self.name].geometry)
+
+    @property
+    def gamma(self) -> float:
+        """Kernel angle, degrees."""
+        return self.model.gamma
+
+    @property
+    def label(self) -> str:
+        """Its name in figures."""
+        return self.name
+
+    def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
+        """Train on one fresh training set and measure both errors."""
+        sample = rules_facts.draw(problem.alpha, problem.eps, problem.d, rng, sphere=True)
+        fresh = rng.normal(size=(self.test_rows, problem.d))
+        return self.errors(problem.loss, problem.lam, sample, fresh)
+
+    def errors(
+        self, loss: str, lam: float, sample: TrainingSet, fresh: np.ndarray
+    ) -> LearnerErrors:
+        """Both errors on this training set, E_gen on `fresh` Gaussian inputs (rows, d)."""
+        train = _trainer(loss, "dual", "a kernel")
+        h, d = raf.KERNELS[self.name].function, sample.X.shape[1]
+        fit = train(h(np.clip(sample.X @ sample.X.T / d, -1, 1)), sample.y, lam)
+        f = h(np.clip(rules_facts.on_sphere(fresh) @ sample.X.T / d, -1, 1)) @ fit.a
+        wrong = sign(f) != sign(fresh @ sample.teacher)
+        return LearnerErrors(float(wrong.mean()), _e_mem(sign(fit.output) != sample.y, sample))
+
+    def theory(self, problem: RafProblem) -> LearnerErrors:
+        """Both errors in the proportional limit: those of the equivalent model."""
+        return self.model.theory(problem)
+
+
+@dataclass(frozen=True)
+class RandomFeatures:
+    """Sign features of p = κd random directions; E_gen on fresh inputs."""
+
+    kappa: float
+    test_rows: int = 4000
+    gamma = np.nan
+
+    @property
+    def label(self) -> str:
+        """Its name in figures."""
+        return f"random features, κ = {self.kappa:g}"
+
+    def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
+        """Train on one fresh training set and measure both errors."""
+        sample = rules_facts.draw(problem.alpha, problem.eps, problem.d, rng)
+        p = round(self.kappa * problem.d)
+        if p < 1:
+            raise InputError(
+                f"kappa d = {self.kappa * problem.d:g} rounds to no feature; raise kappa or d"
+            )
+        directions = rng.normal(size=(p, problem.d))
+
+        def features(X: np.ndarray) -> np.ndarray:
+            return sign(X @ directions.T) / np.sqrt(p)
+
+        B = features(sample.X)
+        w = _trainer(problem.loss, "features", "random features")(B, sample.y, problem.lam)
+        fresh = rng.normal(size=(self.test_rows, problem.d))
+        wrong = sign(features(fresh) @ w) != sign(fresh @ sample.teacher)
+        return LearnerErrors(float(wrong.mean()), _e_mem(sign(B @ w) != sample.y, sample))
+
+    def theory(self, problem: RafProblem) -> LearnerErrors:
+        """Both errors in the proportional limit."""
+        loss, *point, _ = problem
+        solution = raf.solve(loss, *point, kernel="sign", kappa=self.kappa)
+        return LearnerErrors(float(solution.e_gen), float(solution.e_mem))
+
+
+@dataclass(frozen=True)
+class BayesOptimal:
+    """The Bayes-optimal learner of the rule, by message passing (GAMP); facts are not modelled."""
+
+    label = "GAMP"
+    gamma = np.nan
+    kappa = np.nan
+
+    def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
+        """Learn from one fresh training set and measure E_gen."""
+        sample = rules_facts.draw(problem.alpha, problem.eps, problem.d, rng)
+        return LearnerErrors(gamp(sample, problem.eps), np.nan)
+
+    def theory(self, problem: RafProblem) -> LearnerErrors:
+        """E_gen in the proportional limit."""
+        return LearnerErrors(float(raf.bayes_optimal(problem.alpha, problem.eps)), np.nan)
+
+
+def angle(w: np.ndarray, teacher: np.ndarray) -> float:
+    """E_gen of a linear rule w (d,): its angle to the teacher (d,) over π."""
+    overlap = w @ teacher / (np.linalg.norm(w) * np.linalg.norm(teacher))
+    return float(np.arccos(np.clip(overlap, -1, 1)) / np.pi)
+
+
+def _e_mem(lost: np.ndarray, sample: TrainingSet) -> float:
+    return float(lost[sample.facts].mean()) if sample.facts.any() else np.nan
+
+
+def gamp(sample: TrainingSet, eps: float) -> float:
+    """E_gen of Bayes-optimal message passing for the rule (generalized AMP, prior N(0, 1)).
+
+    Args:
+        sample: the training set.
+        eps: fraction of facts that the likelihood assumes.
     """
-    h, d = raf.KERNELS[kernel], sample.X.shape[1]
-    K = h(np.clip(sample.X @ sample.X.T / d, -1, 1))
-    if loss == "square":
-        a = linalg.solve(K + lam * np.eye(len(K)), sample.y, assume_a="pos")
-        output = sample.y - lam * a
-    elif loss == "hinge":
-        a = box_qp(K * np.outer(sample.y, sample.y), 1 / lam) * sample.y
-        output = K @ a
-    else:
-        raise InputError(f"loss must be square or hinge for a kernel, given {loss!r}")
-    f = h(np.clip(rules_facts.on_sphere(fresh) @ sample.X.T / d, -1, 1)) @ a
-    wrong = sign(f) != sign(fresh @ sample.teacher)
-    return Outcome(float(wrong.mean()), *_memory(sign(output) != sample.y, sample))
-
-
-def random_features(
-    loss: str, kappa: float, lam: float, sample: Sample, rng: np.random.Generator, test_rows: int
-) -> Outcome:
-    """Sign features of p = κd random directions."""
-    d = sample.X.shape[1]
-    p = round(kappa * d)
-    if p < 1:
-        raise InputError(f"kappa d = {kappa * d:g} rounds to no feature; raise kappa or d")
-    F = rng.normal(size=(p, d))
-
-    def features(X):
-        return sign(X @ F.T) / np.sqrt(p)
-
-    B = features(sample.X)
-    if loss == "square":
-        w = ridge(B, sample.y, lam)
-    elif loss == "hinge":
-        w = hinge(B * sample.y[:, None], lam)
-    else:
-        raise InputError(f"loss must be square or hinge for random features, given {loss!r}")
-    fresh = rng.normal(size=(test_rows, d))
-    wrong = sign(features(fresh) @ w) != sign(fresh @ sample.teacher)
-    return Outcome(float(wrong.mean()), *_memory(sign(B @ w) != sample.y, sample))
-
-
-def _memory(lost: np.ndarray, sample: Sample) -> tuple[float, int]:
-    count = int(sample.facts.sum())
-    return (float(lost[sample.facts].mean()) if count else float("nan")), count
-
-
-# ---- solvers
-# -----------------------------------------------------------------------------------------------------
-
-
-def _cholesky_solve(A: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """A⁻¹ b, A positive definite; A is overwritten. Raises LinAlgError if it is not."""
-    factor = linalg.cho_factor(
-        A.T, overwrite_a=True, check_finite=False
-    )  # column by column, as LAPACK wants it
-    return linalg.cho_solve(factor, b, check_finite=False)
-
-
-def ridge(B: np.ndarray, y: np.ndarray, lam: np.ndarray | float) -> np.ndarray:
-    """argmin ½||Bw − y||² + λ/2 ||w||², (n, d), (n,) -> (d,); an array of λ, from one eigh, -> (L,
-    d).
-    """
-    n, d = B.shape
-    gram = B.T @ B if d <= n else B @ B.T
-    if np.ndim(lam) == 0:
-        gram.flat[:: len(gram) + 1] += lam
-        return _cholesky_solve(gram, B.T @ y) if d <= n else B.T @ _cholesky_solve(gram, y)
-    w, V = linalg.eigh(gram)
-    target = V.T @ (B.T @ y if d <= n else y)
-    solved = (target / (np.maximum(w, 0) + np.asarray(lam)[:, None])) @ V.T
-    return solved if d <= n else solved @ B
-
-
-def huberized(
-    B: np.ndarray, lam: float, v_star: float, *, start: np.ndarray | None = None, most: int = 100
-) -> np.ndarray:
-    """argmin Σ h(B w) + λ/2 ||w||², h the hinge with its kink rounded over [1 − V⋆, 1]: (n, d) ->
-    (d,).
-
-    Semismooth Newton with backtracking; B holds y x. The objective is piecewise quadratic: the last
-    step is exact.
-    """
-    n, d = B.shape
-    w, curvature, counted = (
-        np.zeros(d) if start is None else start,
-        np.zeros((d, d)),
-        np.zeros(n, bool),
-    )
-
-    def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
-        gap = 1 - B @ w
-        loss = np.where(
-            gap >= v_star, gap - v_star / 2, np.maximum(gap, 0) ** 2 / (2 * v_star)
-        ).sum()
-        return loss + lam / 2 * (w @ w), gap
-
-    value, gap = objective(w)
-    for _ in range(most):
-        force = np.clip(gap / v_star, 0, 1)
-        gradient = lam * w - B.T @ force
-        if np.abs(gradient).max() < 1e-12 * (1 + np.abs(w).max()) * max(1.0, lam):
-            break
-        middle = (gap > 0) & (gap < v_star)
-        curvature += _outer(B[middle & ~counted]) - _outer(
-            B[counted & ~middle]
-        )  # few rows change their piece
-        counted = middle
-        hessian = curvature / v_star
-        hessian.flat[:: d + 1] += lam
-        step = _cholesky_solve(hessian, gradient)
-        rate, slope = 1.0, gradient @ step
-        while True:
-            trial, trial_gap = objective(w - rate * step)
-            if trial <= value - 1e-4 * rate * slope or rate < 1e-10:
-                break
-            rate /= 2
-        stalled = value - trial <= 1e-15 * abs(value)
-        w, value, gap = w - rate * step, trial, trial_gap
-        if stalled:
-            break
-    return w
-
-
-def _outer(rows: np.ndarray) -> np.ndarray:
-    return rows.T @ rows
-
-
-def hinge(B: np.ndarray, lam: float, tolerance: float = 1e-9, most: int = 20_000) -> np.ndarray:
-    """argmin Σ max(0, 1 − B w) + λ/2 ||w||², (n, d) -> (d,); B holds y x.
-
-    ADMM on the margins with a rebalanced penalty says which rows are on the kink and which beyond
-    it; once it is right, they determine w, and the optimality conditions hold. Where λ is so small
-    that this takes long, the kink is rounded instead, less and less. Rows that do not determine
-    each other's forces (equal ones) wait for either to settle.
-
-    Raises:
-        ArithmeticError: if the residuals do not reach the tolerance.
-    """
-    n, d = B.shape
-    if d > n:  # the minimum is a combination of the rows
-        Q, R = linalg.qr(B.T, mode="economic")
-        return Q @ hinge(R.T, lam, tolerance, most)
-    eigen, V = linalg.eigh(B.T @ B)
-    eigen, scale = np.maximum(eigen, 0), np.sqrt(n)
-    rho, r, u, look = 1.0, np.zeros(n), np.zeros(n), 25
-    for count in range(1, most + 1):
-        w = V @ ((V.T @ (B.T @ (r - u))) * (rho / (lam + rho * eigen)))
-        margin = B @ w
-        relaxed = 1.6 * margin - 0.6 * r
-        target = relaxed + u
-        old, r = (
-            r,
-            np.where(target > 1, target, np.minimum(target + 1 / rho, 1.0)),
-        )  # prox of the hinge
-        u = u + relaxed - r
-        if count == look:
-            exact = _on_the_kink(B, lam, r == 1, r < 1)
-            if exact is not None:
-                return exact
-            look += max(25, look // 4)
-        if count == ROUNDED:
-            exact = _rounded(B, lam)
-            if exact is not None:
-                return exact
-        if count % 25 == 0:
-            primal, dual = np.linalg.norm(margin - r), rho * np.linalg.norm(B.T @ (r - old))
-            if max(primal, dual) < tolerance * scale:
-                exact = _on_dependent_rows(B, lam, r == 1, r < 1)
-                return w if exact is None else exact
-            if count < most // 2 and primal > 10 * dual:
-                rho, u = 2 * rho, u / 2
-            elif count < most // 2 and dual > 10 * primal:
-                rho, u = rho / 2, 2 * u
-    primal, dual = np.linalg.norm(margin - r), rho * np.linalg.norm(B.T @ (r - old))
-    if max(primal, dual) < 1e-5 * scale:
-        return w
-    raise ArithmeticError(
-        f"hinge solver: residuals {primal:.1e}, {dual:.1e} after {most} iterations; raise lam "
-        f"({lam})"
-    )
-
-
-def _rounded(B: np.ndarray, lam: float) -> np.ndarray | None:
-    """The same, from minima of ever less rounded hinges, each starting at the last; None if they do
-    not lead there.
-    """
-    w = np.zeros(B.shape[1])
-    for v_star in 10.0 ** -np.arange(12):
-        try:
-            w = huberized(B, lam, v_star, start=w)
-        except linalg.LinAlgError:  # rounding errors outweigh λ
-            return None
-        gap = 1 - B @ w
-        for solve in (_on_the_kink, _on_dependent_rows):
-            exact = solve(B, lam, (gap > 0) & (gap < v_star), gap >= v_star)
-            if exact is not None:
-                return exact
-    return None
-
-
-def _on_the_kink(
-    B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray
-) -> np.ndarray | None:
-    """The w with B w = 1 on the kink, where it is the hinge's minimum; None where these rows are
-    not the right ones.
-    """
-    rows, pull = B[kink], B[beyond].sum(0)
-    if len(rows) > B.shape[1]:
-        return None
-    try:
-        factor = linalg.cho_factor(rows @ rows.T, check_finite=False)
-    except linalg.LinAlgError:
-        return None
-    force = linalg.cho_solve(factor, lam - rows @ pull, check_finite=False)
-    w = (pull + force @ rows) / lam
-    w += (
-        linalg.cho_solve(factor, 1 - rows @ w, check_finite=False) @ rows
-    )  # digits that a small λ took
-    pushed = np.all((force > -1e-9) & (force < 1 + 1e-9))
-    return w if pushed and _on_its_sides(B @ w, kink, beyond) else None
-
-
-def _on_dependent_rows(
-    B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray
-) -> np.ndarray | None:
-    """The same where the rows, equal ones say, determine w, not their forces: any in [0, 1] with
-    that sum will do.
-    """
-    rows, pull = B[kink], B[beyond].sum(0)
-    if not len(rows):
-        return None
-    inverse = np.linalg.pinv(rows, rcond=1e-9)
-    w = inverse.sum(1) + (pull - inverse @ (rows @ pull)) / lam
-    if not _on_its_sides(B @ w, kink, beyond):
-        return None
-    force = optimize.lsq_linear(rows.T, lam * w - pull, (0, 1), method="bvls", tol=1e-14).x
-    return (
-        w if np.abs(pull + force @ rows - lam * w).max() < 1e-9 * (1 + np.abs(pull).max()) else None
-    )
-
-
-def _on_its_sides(margin: np.ndarray, kink: np.ndarray, beyond: np.ndarray) -> bool:
-    """Whether margins B w are 1 on the kink, below 1 beyond it and above 1 elsewhere, up to
-    rounding.
-    """
-    gap = 1 - margin
-    signed = np.where(beyond, -gap, gap)  # positive where a row is on the wrong side
-    signed[kink] = np.abs(gap[kink])
-    return bool(signed.max(initial=0) < 1e-9 * (1 + np.abs(gap).max()))
-
-
-def logistic(B: np.ndarray, lam: float, most: int = 100) -> np.ndarray:
-    """argmin Σ log(1 + exp(−B w)) + λ/2 ||w||², by damped Newton."""
-    w = np.zeros(B.shape[1])
-    value = len(B) * np.log(2)
-    for _ in range(most):
-        force = special.expit(-(B @ w))
-        gradient = lam * w - B.T @ force
-        if np.abs(gradient).max() < 1e-10:
-            break
-        hessian = (B * (force * (1 - force))[:, None]).T @ B + lam * np.eye(len(w))
-        step, rate = _cholesky_solve(hessian, gradient), 1.0
-        while True:
-            new = w - rate * step
-            trial = np.logaddexp(0, -(B @ new)).sum() + lam / 2 * (new @ new)
-            if trial <= value or rate < 1e-10:
-                break
-            rate /= 2
-        w, value = new, trial
-    return w
-
-
-def box_qp(Q: np.ndarray, box: float, most: int = 60) -> np.ndarray:
-    """argmin ½ aᵀQa − Σa over 0 ≤ a ≤ box, (n,): primal-dual active sets, projected gradients if
-    they cycle.
-    """
-    diagonal = np.diag(Q).mean()
-    a = np.clip(1 / np.diag(Q), 0, box)
-    seen = set()
-    for _ in range(most):
-        z = a - (Q @ a - 1) / diagonal
-        low, high = z <= 0, z >= box
-        key = low.tobytes() + high.tobytes()
-        free = ~(low | high)
-        new = np.where(high, box, 0.0)
-        if free.any():
-            right = 1 - Q[np.ix_(free, high)].sum(1) * box
-            new[free] = _cholesky_solve(Q[np.ix_(free, free)], right)
-        if key in seen:
-            kkt = np.clip(new - (Q @ new - 1) / diagonal, 0, box) - new
-            if np.abs(kkt).max() < 1e-9 * (1 + np.abs(new).max()):
-                return np.clip(new, 0, box)
-            break
-        seen.add(key)
-        a = new
-    return _projected_gradient(Q, box, np.clip(a, 0, box))
-
-
-def _projected_gradient(Q: np.ndarray, box: float, a: np.ndarray, most: int = 50_000) -> np.ndarray:
-    """The same by accelerated projected gradients with restart."""
-    step = 1 / linalg.eigvalsh(Q, subset_by_index=[len(Q) - 1, len(Q) - 1])[0]
-    ahead, t = a, 1.0
-    for _ in range(most):
-        new = np.clip(ahead - step * (Q @ ahead - 1), 0, box)
-        if np.abs(new - a).max() < 1e-12 * (1 + np.abs(new).max()):
-            return new
-        if (ahead - new) @ (new - a) > 0:
-            t = 1.0
-        following = (1 + np.sqrt(1 + 4 * t**2)) / 2
-        ahead, a, t = new + (t - 1) / following * (new - a), new, following
-    return a
-
-
-def gamp(sample: Sample, eps: float, most: int = 300) -> float:
-    """E_gen of Bayes-optimal message passing for the rule (generalized AMP, prior N(0, 1))."""
     n, d = sample.X.shape
     A = sample.X / np.sqrt(d)
     square = A**2
-    mean, variance, g = np.zeros(d), np.ones(d), np.zeros(n)
-    for _ in range(most):
+    mean = np.zeros(d)
+    variance = np.ones(d)
+    g = np.zeros(n)
+    for _ in range(300):
         V = square @ variance
         omega = A @ mean - V * g
         root = np.sqrt(V)
@@ -435,9 +327,9 @@ def gamp(sample: Sample, eps: float, most: int = 300) -> float:
         slope = -omega * g / V - g**2
         precision = -(square.T @ slope)
         field = precision * mean + A.T @ g
-        old, variance = mean, 1 / (1 + precision)
+        old = mean
+        variance = 1 / (1 + precision)
         mean = 0.7 * field * variance + 0.3 * old
         if np.abs(mean - old).max() < 1e-8:
             break
-    overlap = mean @ sample.teacher / (np.linalg.norm(mean) * np.linalg.norm(sample.teacher))
-    return float(np.arccos(np.clip(overlap, -1, 1)) / np.pi)
+    return angle(mean, sample.teacher)

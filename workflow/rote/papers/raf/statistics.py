@@ -1,4 +1,7 @@
-"""What the claims measure (labels 4.1 to 4.19): functions from tables to replicate values."""
+"""What the claims measure (labels 4.1 to 4.19): functions from tables to replicate values.
+
+A function has the name of its claim. Those that theory alone decides are computed in `checks`.
+"""
 
 from collections.abc import Mapping
 
@@ -8,63 +11,57 @@ import pandas as pd
 from rote.ledger import Sample
 
 Tables = Mapping[str, pd.DataFrame]
+MAX_E_MEM = 0.01  # below it a learner of real images counts as remembering all facts
 
 
 def _check(tables: Tables, name: str) -> dict[str, Sample]:
     """Numbers that theory alone decides, one per condition."""
     table = tables["checks"]
-    return {
-        row.condition: Sample([row.value]) for row in table[table["check"] == name].itertuples()
-    }
+    rows = table[table["check"] == name]
+    return {row.condition: Sample([row.value]) for row in rows.itertuples()}
 
 
-def _against_theory(tables: Tables, label: str, error: str) -> dict[str, Sample]:
-    """Simulation minus theory per row of a label."""
-    table = tables["simulations"]
+def _against_theory(rows: pd.DataFrame, error: str) -> dict[str, Sample]:
+    """Simulation minus theory per simulated row."""
     conditions = {}
-    for _, rows in table[table["label"] == label].groupby("row"):
-        first = rows.iloc[0]
+    for _, replicates in rows.groupby("row"):
+        first = replicates.iloc[0]
         lam = "" if np.isnan(first["lam"]) else f", λ = {first['lam']:g}"
         name = f"{first['series']}, α = {first['alpha']:g}, ε = {first['eps']:g}{lam}"
-        conditions[name] = Sample(rows[error] - rows[f"{error}_theory"])
+        conditions[name] = Sample(replicates[error] - replicates[f"{error}_theory"])
     return conditions
+
+
+def _verification(tables: Tables, *, features: bool) -> pd.DataFrame:
+    """Verification rows of random features, or of linear and kernel learners."""
+    table = tables["simulations"]
+    return table[(table["figure"] == "verification") & (table["kappa"].notna() == features)]
 
 
 def gen_theory(tables: Tables) -> dict[str, Sample]:
     """4.1: simulated minus predicted E_gen, linear and kernel learners."""
-    return {
-        k: v
-        for k, v in _against_theory(tables, "verification", "e_gen").items()
-        if "features" not in k
-    }
+    return _against_theory(_verification(tables, features=False), "e_gen")
 
 
 def mem_theory(tables: Tables) -> dict[str, Sample]:
     """4.2: simulated minus predicted E_mem."""
-    return {
-        k: v
-        for k, v in _against_theory(tables, "verification", "e_mem").items()
-        if "features" not in k
-    }
+    return _against_theory(_verification(tables, features=False), "e_mem")
 
 
-def features_gen_theory(tables: Tables) -> dict[str, Sample]:
+def features_gen(tables: Tables) -> dict[str, Sample]:
     """4.14: simulated minus predicted E_gen, random features."""
-    return {
-        k: v for k, v in _against_theory(tables, "verification", "e_gen").items() if "features" in k
-    }
+    return _against_theory(_verification(tables, features=True), "e_gen")
 
 
-def features_mem_theory(tables: Tables) -> dict[str, Sample]:
+def features_mem(tables: Tables) -> dict[str, Sample]:
     """4.14: simulated minus predicted E_mem, random features."""
-    return {
-        k: v for k, v in _against_theory(tables, "verification", "e_mem").items() if "features" in k
-    }
+    return _against_theory(_verification(tables, features=True), "e_mem")
 
 
 def bayes_gamp(tables: Tables) -> dict[str, Sample]:
     """4.18: message passing minus the Bayes-optimal E_gen."""
-    return _against_theory(tables, "bayes", "e_gen")
+    table = tables["simulations"]
+    return _against_theory(table[table["figure"] == "bayes"], "e_gen")
 
 
 def universality_gen(tables: Tables) -> dict[str, Sample]:
@@ -85,7 +82,7 @@ def _universality(tables: Tables, error: str) -> dict[str, Sample]:
     }
 
 
-def lambda_opt_steps(tables: Tables) -> dict[str, Sample]:
+def lambda_opt(tables: Tables) -> dict[str, Sample]:
     """4.4: grid steps between λ_opt and the argmin of the iterated solution."""
     return _check(tables, "lambda_opt_steps")
 
@@ -105,27 +102,27 @@ def gamma_opt_mem(tables: Tables) -> dict[str, Sample]:
     return _check(tables, "gamma_opt_mem")
 
 
-def linear_memory(tables: Tables) -> dict[str, Sample]:
+def linear_tradeoff(tables: Tables) -> dict[str, Sample]:
     """4.6: smallest E_mem of a linear learner over λ, α = 4, ε = 0.1."""
     return _check(tables, "linear_memory")
 
 
-def linear_memory_at_best(tables: Tables) -> dict[str, Sample]:
+def linear_tradeoff_at_best(tables: Tables) -> dict[str, Sample]:
     """4.6: its E_mem at the λ that generalizes best."""
     return _check(tables, "linear_memory_at_best")
 
 
-def hinge_gain(tables: Tables) -> dict[str, Sample]:
+def hinge_tradeoff(tables: Tables) -> dict[str, Sample]:
     """4.7: best E_gen of square minus that of hinge, α = 4, ε = 0.1, γ = 45°."""
     return _check(tables, "hinge_gain")
 
 
-def hinge_memory(tables: Tables) -> dict[str, Sample]:
+def hinge_tradeoff_memory(tables: Tables) -> dict[str, Sample]:
     """4.7: E_mem of hinge at its best λ."""
     return _check(tables, "hinge_memory")
 
 
-def hinge_interpolator_gain(tables: Tables) -> dict[str, Sample]:
+def hinge_interpolator(tables: Tables) -> dict[str, Sample]:
     """4.7b: the same gain among learners without memory error."""
     return _check(tables, "hinge_interpolator_gain")
 
@@ -155,18 +152,19 @@ def memory_limit(tables: Tables) -> dict[str, Sample]:
     return _check(tables, "memory_limit")
 
 
-def separability_crossing(tables: Tables) -> Sample:
+def capacity(tables: Tables) -> Sample:
     """4.13: the α at which half of the training sets are separable, minus α_c."""
     table = tables["separability"]
     wide = table.astype({"separable": float}).pivot(
         index="replicate", columns="alpha", values="separable"
     )
-    alphas, capacity = wide.columns.to_numpy(float), table["capacity"].iloc[0]
+    alphas = wide.columns.to_numpy(float)
+    predicted = table["capacity"].iloc[0]
 
     def crossing(shares: np.ndarray) -> np.ndarray:
         flat = np.atleast_2d(shares)  # shares fall with α, since training sets are nested
-        at = [np.interp(0.5, row[::-1], alphas[::-1]) for row in flat]
-        return np.reshape(at, shares.shape[:-1]) - capacity
+        crossings = [np.interp(0.5, row[::-1], alphas[::-1]) for row in flat]
+        return np.reshape(crossings, shares.shape[:-1]) - predicted
 
     return Sample(wide, crossing)
 
@@ -197,42 +195,41 @@ def reference(tables: Tables) -> dict[str, Sample]:
 
 
 def real_memory_cost(tables: Tables) -> Sample:
-    """Real images: E_gen lost by asking E_mem ≤ 0.01, smallest bandwidth minus largest useful one
-    (η = 1).
-    """
+    """Real images: E_gen lost by remembering all facts, smallest bandwidth minus η = 1."""
     table = tables["real"]
     etas = np.sort(table["eta"].unique())
     wide = etas[np.abs(np.log(etas)).argmin()]
     costs = []
     for eta in (etas[0], wide):
         rows = table[table["eta"] == eta]
-        free = rows.pivot(index="replicate", columns="lam", values="e_gen")
-        kept = free.where(rows.pivot(index="replicate", columns="lam", values="e_mem") <= 0.01)
-        costs.append(kept.min(axis=1) - free.min(axis=1))
+        e_gen = rows.pivot(index="replicate", columns="lam", values="e_gen")
+        e_mem = rows.pivot(index="replicate", columns="lam", values="e_mem")
+        remembering = e_gen.where(e_mem <= MAX_E_MEM)
+        costs.append(remembering.min(axis=1) - e_gen.min(axis=1))
     return Sample(costs[0] - costs[1])
 
 
-def two_layer_exponent(tables: Tables) -> dict[str, Sample]:
-    """Log-log slope of E_gen in α of the widest networks without weight decay, which keep (nearly)
-    all facts.
-    """
+def _widest(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The widest networks without weight decay, per scale of initialization."""
     table = tables["two_layer"]
     table = table[(table["width"] == table["width"].max()) & (table["weight_decay"] == 0)]
+    return {f"init scale {scale:g}": rows for scale, rows in table.groupby("scale")}
+
+
+def two_layer_rate(tables: Tables) -> dict[str, Sample]:
+    """Log-log slope of E_gen in α of the widest networks without weight decay."""
     conditions = {}
-    for scale, rows in table.groupby("scale"):
+    for name, rows in _widest(tables).items():
         wide = np.log(rows.pivot(index="replicate", columns="alpha", values="e_gen"))
         x = np.log(wide.columns.to_numpy(float))
         weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-        conditions[f"init scale {scale:g}"] = Sample(wide.to_numpy() @ weights)
+        conditions[name] = Sample(wide.to_numpy() @ weights)
     return conditions
 
 
 def two_layer_memory(tables: Tables) -> dict[str, Sample]:
     """E_mem of those networks, largest over α."""
-    table = tables["two_layer"]
-    table = table[(table["width"] == table["width"].max()) & (table["weight_decay"] == 0)]
-    groups = table.groupby("scale")
     return {
-        f"init scale {scale:g}": Sample(rows.groupby("replicate")["e_mem"].max())
-        for scale, rows in groups
+        name: Sample(rows.groupby("replicate")["e_mem"].max())
+        for name, rows in _widest(tables).items()
     }

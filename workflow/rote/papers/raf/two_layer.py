@@ -1,6 +1,4 @@
-"""Two-layer ReLU networks on rules and facts (our extension): do they learn faster than α^-1/2, and
-keep all facts?
-"""
+"""Two-layer ReLU networks on rules and facts (our extension): their rate, and their facts."""
 
 from itertools import product
 from pathlib import Path
@@ -12,43 +10,56 @@ import torch
 from torch import Tensor
 
 from rote import train
+from rote.core import tables
 from rote.core.seeds import generator
 from rote.models.products import bmm
-from rote.papers.raf import settings
+from rote.papers.raf import schema, settings
 from rote.synth import rules_facts
 
-FRESH = 4000
+TEST_ROWS = 4000
+
+
+class TwoLayerArm(NamedTuple):
+    """One network of a shape."""
+
+    scale: float  # of the initial weights
+    weight_decay: float
+    replicate: int
 
 
 class _Block(NamedTuple):
-    """The networks of one shape, (α, width): every scale × decay × replicate, each with data of its
-    own.
-    """
+    """The networks of one shape, (α, width): every arm, each with data of its own."""
 
     alpha: float
     width: int
-    units: list[tuple[float, float, int]]  # scale, weight decay, replicate
-    samples: list[rules_facts.Sample]
-    x: Tensor  # (units, n, d), divided by √d
-    y: Tensor  # (units, n)
-    decays: Tensor  # (units,)
+    arms: list[TwoLayerArm]
+    samples: list[rules_facts.TrainingSet]
+    x: Tensor  # (arms, n, d), divided by √d
+    y: Tensor  # (arms, n)
+    decays: Tensor  # (arms,)
 
 
 def sweep(
-    options: settings.TwoLayer,
+    options: settings.RafTwoLayer,
     seed: int,
     *,
     device: str = "cpu",
     checkpoints: Path | None = None,
-    every: int = 500,
+    checkpoint_steps: int = 500,
 ) -> pd.DataFrame:
     """Train every α × width × scale × decay × replicate in one program: the table TwoLayerTable.
 
     f(x) = a·relu(W x/√d)/√width, logistic loss, full batches, Adam with a coupled L2 penalty on the
     mean loss. Networks of one shape are one stack; all stacks share the steps, the optimizer and
     the checkpoint, so nothing is padded.
+
+    Args:
+        device: of the tensors.
+        checkpoints: folder for the state of training; None saves none.
+        checkpoint_steps: steps between two states.
     """
-    blocks, parameters = [], {}
+    blocks = []
+    parameters = {}
     for number, (alpha, width) in enumerate(product(options.alphas, options.widths)):
         block, hidden, output = _block(options, alpha, width, seed, device)
         blocks.append(block)
@@ -71,32 +82,33 @@ def sweep(
         steps=options.steps,
         learning_rate=options.learning_rate,
         checkpoint=checkpoints and checkpoints / f"two-layer-{seed}-{options.steps}.pt",
-        checkpoint_steps=every,
-        label=f"two-layer: {sum(len(block.units) for block in blocks)} networks",
+        checkpoint_steps=checkpoint_steps,
+        label=f"two-layer: {sum(len(block.arms) for block in blocks)} networks",
     )
-    found = []
+    rows = []
     for number, block in enumerate(blocks):
-        found += _evaluate(
-            options, block, trained[f"hidden.{number}"], trained[f"output.{number}"], seed
-        )
-    columns = ["alpha", "width", "scale", "weight_decay", "replicate", "e_gen", "e_mem"]
-    return pd.DataFrame(found, columns=columns)
+        hidden, output = trained[f"hidden.{number}"], trained[f"output.{number}"]
+        rows += _evaluate(options, block, hidden, output, seed)
+    return tables.frame(schema.TwoLayerTable, rows)
 
 
-def _forward(
-    hidden: Tensor, output: Tensor, x: Tensor
-) -> Tensor:  # (units, rows, d) -> (units, rows)
+def _forward(hidden: Tensor, output: Tensor, x: Tensor) -> Tensor:
+    """Outputs (arms, rows) on x (arms, rows, d)."""
     return bmm(bmm(x, hidden).relu_(), output).squeeze(-1) / hidden.shape[-1] ** 0.5
 
 
 def _block(
-    options: settings.TwoLayer, alpha: float, width: int, seed: int, device: str
+    options: settings.RafTwoLayer, alpha: float, width: int, seed: int, device: str
 ) -> tuple[_Block, Tensor, Tensor]:
     """Data and initial weights of the networks of one shape."""
-    units = list(product(options.scales, options.weight_decays, range(options.replicates)))
-    samples, hidden, output = [], [], []
-    for scale, decay, replicate in units:
+    arms = []
+    samples = []
+    hidden = []
+    output = []
+    for arm in product(options.scales, options.weight_decays, range(options.replicates)):
+        scale, decay, replicate = arm
         rng = generator(seed, "raf", "two-layer", str(alpha), width, str((scale, decay)), replicate)
+        arms.append(TwoLayerArm(*arm))
         samples.append(rules_facts.draw(alpha, options.eps, options.d, rng))
         hidden.append(scale * rng.normal(size=(options.d, width)))
         output.append(scale * rng.normal(size=(width, 1)))
@@ -104,30 +116,39 @@ def _block(
     def stack(arrays: list[np.ndarray]) -> Tensor:
         return torch.tensor(np.stack(arrays), dtype=torch.float32, device=device)
 
-    x, y = (
-        stack([sample.X / np.sqrt(options.d) for sample in samples]),
-        stack([sample.y for sample in samples]),
+    block = _Block(
+        alpha=alpha,
+        width=width,
+        arms=arms,
+        samples=samples,
+        x=stack([sample.X / np.sqrt(options.d) for sample in samples]),
+        y=stack([sample.y for sample in samples]),
+        decays=torch.tensor([arm.weight_decay for arm in arms], device=device),
     )
-    decays = torch.tensor([decay for _, decay, _ in units], device=device)
-    return _Block(alpha, width, units, samples, x, y, decays), stack(hidden), stack(output)
+    return block, stack(hidden), stack(output)
 
 
 def _evaluate(
-    options: settings.TwoLayer, block: _Block, hidden: Tensor, output: Tensor, seed: int
-) -> list[tuple]:
+    options: settings.RafTwoLayer, block: _Block, hidden: Tensor, output: Tensor, seed: int
+) -> list[dict]:
     """Both errors of every network of a block: rows of the table."""
-    fresh = generator(seed, "raf", "two-layer fresh", str(block.alpha), block.width).normal(
-        size=(FRESH, options.d)
-    )
-    rows = torch.tensor(fresh / np.sqrt(options.d), dtype=torch.float32, device=hidden.device)
+    rng = generator(seed, "raf", "two-layer fresh", str(block.alpha), block.width)
+    fresh = rng.normal(size=(TEST_ROWS, options.d))
+    inputs = torch.tensor(fresh / np.sqrt(options.d), dtype=torch.float32, device=hidden.device)
     with torch.no_grad():
         fitted = _forward(hidden, output, block.x).cpu().numpy()
-        test = _forward(hidden, output, rows.expand(len(block.units), -1, -1)).cpu().numpy()
-    found = []
-    for number, (unit, sample) in enumerate(zip(block.units, block.samples, strict=True)):
+        test = _forward(hidden, output, inputs.expand(len(block.arms), -1, -1)).cpu().numpy()
+    rows = []
+    for number, (arm, sample) in enumerate(zip(block.arms, block.samples, strict=True)):
         wrong = rules_facts.sign(test[number]) != rules_facts.sign(fresh @ sample.teacher)
         lost = rules_facts.sign(fitted[number]) != sample.y
-        found.append(
-            (block.alpha, block.width, *unit, float(wrong.mean()), float(lost[sample.facts].mean()))
+        rows.append(
+            {
+                "alpha": block.alpha,
+                "width": block.width,
+                **arm._asdict(),
+                "e_gen": float(wrong.mean()),
+                "e_mem": float(lost[sample.facts].mean()),
+            }
         )
-    return found
+    return rows

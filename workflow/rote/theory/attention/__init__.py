@@ -17,6 +17,7 @@ from rote.theory.attention.activation import (
     ACTIVATIONS,
     Activation,
     Coefficients,
+    clipped_exp,
     coefficients,
     diagonal,
     finite_size,
@@ -24,7 +25,7 @@ from rote.theory.attention.activation import (
     named,
 )
 from rote.theory.attention.memorization import (
-    Memorization,
+    AttentionSolution,
     equal_power,
     kernel_density,
     memorization_error,
@@ -34,8 +35,9 @@ from rote.theory.attention.memorization import (
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AttentionSolution",
     "Coefficients",
-    "Memorization",
+    "clipped_exp",
     "coefficients",
     "diagonal",
     "equal_power",

@@ -1,6 +1,4 @@
-"""Entrywise nonlinearities of the attention kernel, and the few Gaussian moments of them that the
-theory needs.
-"""
+"""Entrywise nonlinearities of the attention kernel, and their Gaussian moments."""
 
 import math
 from collections.abc import Callable
@@ -39,22 +37,49 @@ class Activation(NamedTuple):
         return self.function(np.asarray(t, float))
 
 
-def _cube(t: np.ndarray) -> np.ndarray:
+def _linear(t: np.ndarray) -> np.ndarray:
+    return t * 1.0
+
+
+def _centered_relu(t: np.ndarray) -> np.ndarray:
+    return np.maximum(t, 0) - 1 / math.sqrt(2 * math.pi)
+
+
+def _cubic(t: np.ndarray) -> np.ndarray:
     return t + (t * t * t - 3 * t) / math.sqrt(6)
 
 
+def _centered_exp(t: np.ndarray) -> np.ndarray:
+    return np.exp(t) - math.exp(0.5)
+
+
+def clipped_exp(t: np.ndarray) -> np.ndarray:
+    """min(e^t, 5), not centered: its mean is 1.4705262812252."""
+    return np.minimum(np.exp(np.minimum(t, 2.0)), 5.0)
+
+
+def _centered_clipped_exp(t: np.ndarray) -> np.ndarray:
+    return clipped_exp(t) - 1.4705262812252
+
+
+def _centered_cos(t: np.ndarray) -> np.ndarray:
+    return np.cos(t) - math.exp(-0.5)
+
+
+def _quadratic(t: np.ndarray) -> np.ndarray:
+    return (t * t - 1) / math.sqrt(2)
+
+
 ACTIVATIONS: dict[str, Activation] = {
-    "linear": Activation(lambda t: t * 1.0),
+    "linear": Activation(_linear),
     "tanh": Activation(np.tanh),
-    "relu_c": Activation(lambda t: np.maximum(t, 0) - 1 / math.sqrt(2 * math.pi), (0.0,)),
+    "relu_c": Activation(_centered_relu, (0.0,)),
     "sign": Activation(np.sign, (0.0,)),
-    "cubic": Activation(_cube),
-    "exp_c": Activation(lambda t: np.exp(t) - math.exp(0.5)),
-    "exp_clip": Activation(
-        lambda t: np.minimum(np.exp(np.minimum(t, 2.0)), 5.0) - 1.4705262812252, (math.log(5),)
-    ),
-    "cos_c": Activation(lambda t: np.cos(t) - math.exp(-0.5)),
-    "quad": Activation(lambda t: (t * t - 1) / math.sqrt(2)),
+    "cubic": Activation(_cubic),
+    "exp_c": Activation(_centered_exp),
+    "exp_clip": Activation(_centered_clipped_exp, (math.log(5),)),
+    "cos_c": Activation(_centered_cos),
+    "quad": Activation(_quadratic),
 }
 
 Nonlinearity = str | Activation | Callable[[np.ndarray], np.ndarray]
@@ -91,8 +116,13 @@ def named(f: Nonlinearity) -> Activation:
 
 
 def expect(integrand: Callable[[np.ndarray], np.ndarray], kinks: tuple[float, ...] = ()) -> float:
-    """E integrand(ξ), ξ ~ N(0, 1): Gauss-Legendre on panels of length ≤ 2 with edges on the kinks;
-    about 1e-15.
+    """E integrand(ξ), ξ ~ N(0, 1), to about 1e-15.
+
+    Gauss-Legendre on panels of length ≤ 2 with edges on the kinks.
+
+    Args:
+        integrand: vectorized, (nodes,) -> (nodes,).
+        kinks: where it or its slope jumps.
     """
     edges = np.unique([*np.arange(-_REACH, _REACH + 1, 2), *(k for k in kinks if abs(k) < _REACH)])
     half = np.diff(edges)[:, None] / 2
@@ -103,6 +133,10 @@ def expect(integrand: Callable[[np.ndarray], np.ndarray], kinks: tuple[float, ..
 
 def moments(f: Nonlinearity | Coefficients, scale: float = 1.0) -> Coefficients:
     """All moments of f(scale·ξ) that the theory needs; `Coefficients` pass through.
+
+    Args:
+        f: a nonlinearity, as in `named`, or its coefficients.
+        scale: > 0, standard deviation of the argument of f.
 
     Raises:
         InputError: as `named`; for a constant f, and for coefficients that no function has (ν <
@@ -119,28 +153,32 @@ def moments(f: Nonlinearity | Coefficients, scale: float = 1.0) -> Coefficients:
     return _possible(Coefficients(a0, a1, a2, nu))
 
 
-def _possible(found: Coefficients) -> Coefficients:
-    if not np.isfinite(found).all():
-        raise InputError(f"the moments of f must be finite, found {found}")
-    if not found.nu > 1e-24:
+def _possible(moment: Coefficients) -> Coefficients:
+    """The same, if some function has these moments."""
+    if not np.isfinite(moment).all():
+        raise InputError(f"the moments of f must be finite, given {moment}")
+    if not moment.nu > 1e-24:
         raise InputError("f is constant: attention then sees nothing")
-    if found.nu < found.a1**2 * (1 - 1e-8):
+    if moment.nu < moment.a1**2 * (1 - 1e-8):
         raise InputError(
-            f"variance {found.nu:g} of f is below its linear part {found.a1**2:g}: no function "
+            f"variance {moment.nu:g} of f is below its linear part {moment.a1**2:g}: no function "
             "has that"
         )
-    return found
+    return moment
 
 
 def coefficients(f: Nonlinearity | Coefficients) -> tuple[float, float]:
     """(a1, ν) of f: its linear coefficient E[ξ f(ξ)] and its variance."""
-    found = moments(f)
-    return found.a1, found.nu
+    moment = moments(f)
+    return moment.a1, moment.nu
 
 
 def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
-    """d, the limit of f(√p)/√p that a kept diagonal adds: 0 for "zero", measured on f for "keep",
-    or a number.
+    """d, the limit of f(√p)/√p that the diagonal of the kernel adds.
+
+    Args:
+        f: a nonlinearity, as in `named`, or its coefficients.
+        diag: "zero" (no diagonal, d = 0), "keep" (d is measured on f), or the number d.
 
     Raises:
         InputError: for a kept diagonal of a function that grows faster than linearly.
@@ -157,9 +195,9 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
         raise InputError(
             "diag='keep' needs f itself, not its coefficients; give the number lim f(t)/t"
         )
-    far = np.array([1e6, 1e8, 1e10])
+    large = np.array([1e6, 1e8, 1e10])
     with np.errstate(over="ignore", invalid="ignore"):
-        slopes = np.diff(named(f)(far)) / np.diff(far)
+        slopes = np.diff(named(f)(large)) / np.diff(large)
     if not np.isfinite(slopes).all() or abs(slopes[1]) > 2 * abs(slopes[0]) + 1e-5:
         raise InputError(
             "diag='keep' needs an f that grows at most linearly: f(√p)/√p has no limit; use "
@@ -169,11 +207,10 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
 
 
 def finite_size(f: Nonlinearity | Coefficients, n: int) -> Coefficients:
-    """f's moments with the noise that the missing diagonal adds at n tokens: ν + 2 a1²/n for
-    Gaussian tokens.
+    """f's moments at n Gaussian tokens: the missing diagonal adds noise, ν + 2 a1²/n.
 
     (√(2/p) is the fluctuation of ||x||²/p, and τ = (ν − a1²)/c grows by 2 a1²/p.) Vanishes in the
     limit.
     """
-    found = moments(f)
-    return found._replace(nu=found.nu + 2 * found.a1**2 / n)
+    moment = moments(f)
+    return moment._replace(nu=moment.nu + 2 * moment.a1**2 / n)

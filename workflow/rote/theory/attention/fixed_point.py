@@ -1,26 +1,25 @@
 """The 3 × 3 fixed point behind the attention theory, followed down in γ for many heads at once.
 
 Directions are (u, s, w) of the linear pencil u = Q b, w = K u, s = XᵀX w/n, written so that it is
-accretive: then exactly one root has a positive semidefinite symmetric part, and plain Newton, which
-    also finds others, is checked
-against that at every step.
+accretive: then exactly one root has a positive semidefinite symmetric part. Plain Newton also finds
+others; it is checked against that at every step.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 U, S, W = range(3)
 P = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 0]])
 _PP = np.kron(P, P)
 _EYE = np.eye(3)
 TOLERANCE = 1e-9
+MAX_DAMPED_STEPS = 200_000
 
 
 class FixedPoint(NamedTuple):
-    """Roots over heads × γ, with their derivative in γ. Points that did not converge hold NaN in
-    `h` and `dh`.
-    """
+    """Roots over heads × γ, with their derivative in γ; NaN in both where they did not converge."""
 
     h: np.ndarray  # (heads, γ, 3, 3)
     dh: np.ndarray  # (heads, γ, 3, 3)
@@ -38,18 +37,31 @@ class Head(NamedTuple):
     kappa: np.ndarray  # d − a1
 
     @property
-    def T(self) -> np.ndarray:  # (heads, 3, 3)
+    def T(self) -> np.ndarray:
+        """The pencil's part that meets XᵀX, (heads, 3, 3)."""
         T = np.zeros((*np.shape(self.alpha), 3, 3))
-        T[..., U, S], T[..., S, U], T[..., W, W] = self.alpha, -self.alpha, 1.0
+        T[..., U, S] = self.alpha
+        T[..., S, U] = -self.alpha
+        T[..., W, W] = 1.0
         return T
 
+    def select(self, index: np.ndarray) -> "Head":
+        """The heads of an index or mask."""
+        return Head._make(field[index] for field in self)
 
-def head(c: np.ndarray, a1: np.ndarray, nu: np.ndarray, d: np.ndarray) -> Head:
-    """Constants from p/n, the moments of f and the diagonal; all broadcast to (heads,)."""
-    c, a1, nu, d = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(x, float)) for x in (c, a1, nu, d))
-    )
-    return Head(c, a1 / c, np.maximum(nu - a1**2, 0) / c, d - a1)
+
+def head(c: ArrayLike, a1: ArrayLike, nu: ArrayLike, d: ArrayLike) -> Head:
+    """Constants of heads; all arguments broadcast to (heads,).
+
+    Args:
+        c: dimensions per token p/n > 0.
+        a1, nu: linear coefficient and variance of f.
+        d: diagonal, lim f(√p)/√p if it is kept, else 0.
+    """
+    arrays = [np.atleast_1d(np.asarray(x, float)) for x in (c, a1, nu, d)]
+    ratio, slope, variance, diagonal = np.broadcast_arrays(*arrays)
+    tau = np.maximum(variance - slope**2, 0) / ratio
+    return Head(ratio, slope / ratio, tau, diagonal - slope)
 
 
 def solve(gamma: np.ndarray, heads: Head) -> FixedPoint:
@@ -61,7 +73,8 @@ def solve(gamma: np.ndarray, heads: Head) -> FixedPoint:
     """
     order = np.argsort(-gamma)
     count = len(heads.c)
-    h, residual = np.empty((count, len(gamma), 3, 3)), np.empty((count, len(gamma)))
+    h = np.empty((count, len(gamma), 3, 3))
+    residual = np.empty((count, len(gamma)))
     iterations = np.zeros((count, len(gamma)), int)
     T = heads.T
     size = (
@@ -69,42 +82,47 @@ def solve(gamma: np.ndarray, heads: Head) -> FixedPoint:
         + np.abs(heads.kappa)
         + 2 * np.sqrt(heads.tau)
     ) * (1 + np.sqrt(heads.c))
-    at = 100 * np.maximum(
-        np.maximum(1, size**2), gamma.max()
-    )  # (heads,): here the noise is a perturbation
-    now, _, steps = _damped(at, heads, T)
+    # (heads,): at so large a γ the noise is a perturbation
+    start = 100 * np.maximum(np.maximum(1, size**2), gamma.max())
+    root, steps = _damped(start, heads, T)
     for g in order:
-        now, used = _descend(now, at, gamma[g], heads, T)
-        at = np.full(count, gamma[g])
-        lost = ~np.isfinite(now).all(axis=(1, 2))
+        root, descent = _descend(root, start, gamma[g], heads, T)
+        steps = steps + descent
+        start = np.full(count, gamma[g])
+        lost = ~np.isfinite(root).all(axis=(1, 2))
         if lost.any():  # the slow iteration cannot take a wrong turn
-            some = Head(*(field[lost] for field in heads))
-            now[lost], _, more = _damped(at[lost], some, T[lost])
-            used[lost] += more
-        error = _relative(_map(now, at, heads, T) - now, now)
-        h[:, g], residual[:, g], iterations[:, g] = now, error, used + steps
-        steps = 0
-        bad = ~((error < TOLERANCE) & on_branch(now, at))
-        if (
-            bad.any()
-        ):  # go on from the slow iteration's root even if it is not accurate enough to be returned
-            now = np.where(
-                np.isfinite(now), now, np.broadcast_to(np.diag([1.0 / gamma[g], 1, 1]), now.shape)
-            )
-    good = (residual < TOLERANCE) & on_branch(h, gamma)
+            root[lost], damped = _damped(start[lost], heads.select(lost), T[lost])
+            steps[lost] += damped
+        error = _relative(_map(root, start, heads, T) - root, root)
+        h[:, g] = root
+        residual[:, g] = error
+        iterations[:, g] = steps
+        steps = np.zeros(count, int)
+        # go on from the slow iteration's root even if it is not accurate enough to be returned
+        if not ((error < TOLERANCE) & on_branch(root, start)).all():
+            root = np.where(np.isfinite(root), root, np.diag([1.0 / gamma[g], 1, 1]))
+    converged = (residual < TOLERANCE) & on_branch(h, gamma)
+    matrix = converged[..., None, None]
     with np.errstate(all="ignore"):
-        dh = _derivative(np.where(good[..., None, None], h, _EYE), heads, T)
-    keep = good[..., None, None]
+        dh = _derivative(np.where(matrix, h, _EYE), heads, T)
     return FixedPoint(
-        np.where(keep, h, np.nan), np.where(keep, dh, np.nan), iterations, residual, good
+        h=np.where(matrix, h, np.nan),
+        dh=np.where(matrix, dh, np.nan),
+        iterations=iterations,
+        residual=residual,
+        converged=converged,
     )
 
 
 def on_branch(h: np.ndarray, gamma: np.ndarray | float) -> np.ndarray:
-    """Whether h (..., 3, 3) is the accretive root: symmetric part ≥ 0, 0 < h_uu ≤ 1/γ and h_sw = −γ
-    h_uu.
+    """Whether h (..., 3, 3) is the accretive root at `gamma`.
+
+    Its symmetric part is ≥ 0, 0 < h_uu ≤ 1/γ and h_sw = −γ h_uu.
     """
-    uu, ss, ww, uw = h[..., U, U], h[..., S, S], h[..., W, W], (h[..., U, W] + h[..., W, U]) / 2
+    uu = h[..., U, U]
+    ss = h[..., S, S]
+    ww = h[..., W, W]
+    uw = (h[..., U, W] + h[..., W, U]) / 2
     with np.errstate(invalid="ignore"):
         scale = np.abs(uu * ww) + uw**2
         fits = np.abs(h[..., S, W] + gamma * uu) <= 1e-6 * (1 + np.abs(h[..., S, W]))
@@ -137,9 +155,7 @@ def _map(
 
 
 def _relative(change: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """Largest change of an entry, relative to √(h_ii h_jj): u grows like 1/γ and would hide the
-    others.
-    """
+    """Largest change of an entry, relative to √(h_ii h_jj): u ~ 1/γ would hide the others."""
     size = np.sqrt(np.abs(np.diagonal(h, axis1=-2, axis2=-1)) + 1e-12)
     with np.errstate(invalid="ignore", over="ignore"):
         return (np.abs(change) / (size[..., :, None] * size[..., None, :])).max(axis=(-2, -1))
@@ -168,7 +184,7 @@ def _derivative(h: np.ndarray, heads: Head, T: np.ndarray) -> np.ndarray:
 def _newton(
     h: np.ndarray, gamma: np.ndarray, heads: Head, T: np.ndarray, max_iter: int = 12
 ) -> tuple[np.ndarray, int]:
-    """Newton on h − F(h) for all heads; stops when every head stands still."""
+    """Newton on h − F(h) for all heads, until every head stands still: h and the steps taken."""
     for count in range(1, max_iter + 1):
         S_ = T @ np.linalg.inv(_EYE + h @ T)
         F = _map(h, gamma, heads, T, S_)
@@ -186,58 +202,76 @@ def _newton(
 
 
 def _descend(
-    h: np.ndarray, at: np.ndarray, target: float, heads: Head, T: np.ndarray
+    h: np.ndarray, start: np.ndarray, target: float, heads: Head, T: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Follow every head from γ = at to the target; NaN where steps became too small. Returns h and
-    steps taken.
+    """Follow every head from γ = start (heads,) down to the target.
+
+    Returns:
+        h, NaN where steps became too small, and the steps taken, (heads,).
     """
-    h, at, used = h.copy(), at.copy(), np.zeros(len(at), int)
-    stride = np.full(len(at), np.log(8.0))  # of log γ
-    active = np.flatnonzero(at > target)
+    h = h.copy()
+    reached = start.copy()
+    steps = np.zeros(len(reached), int)
+    stride = np.full(len(reached), np.log(8.0))  # of log γ
+    active = np.flatnonzero(reached > target)
     while len(active):
-        some = Head(*(field[active] for field in heads))
-        step = np.minimum(stride[active], np.log(at[active] / target))
-        gamma = np.where(step >= np.log(at[active] / target), target, at[active] * np.exp(-step))
+        distance = np.log(reached[active] / target)
+        step = np.minimum(stride[active], distance)
+        gamma = np.where(step >= distance, target, reached[active] * np.exp(-step))
         scale = np.ones((len(active), 3))
-        scale[:, U] = np.sqrt(at[active] / gamma)
+        scale[:, U] = np.sqrt(reached[active] / gamma)
         before = h[active]
-        try:
-            with np.errstate(all="ignore"):
-                after, count = _newton(
-                    before * scale[:, :, None] * scale[:, None, :], gamma, some, T[active]
-                )
-                error = _relative(_map(after, gamma, some, T[active]) - after, after)
-        except np.linalg.LinAlgError:
-            after, error, count = np.full_like(before, np.nan), np.full(len(active), np.inf), 1
+        guess = before * scale[:, :, None] * scale[:, None, :]
+        after, error, count = _corrected(guess, gamma, heads.select(active), T[active])
         grew = (after[:, U, U] >= before[:, U, U] * (1 - 1e-12)) & (
-            gamma * after[:, U, U] <= at[active] * before[:, U, U] * (1 + 1e-12)
+            gamma * after[:, U, U] <= reached[active] * before[:, U, U] * (1 + 1e-12)
         )
-        good = (error < TOLERANCE) & on_branch(after, gamma) & grew
-        used[active] += count
-        took = active[good]
-        h[took], at[took] = after[good], gamma[good]
-        stride[took] = np.minimum(stride[took] * 2, np.log(64.0))
-        stride[active[~good]] = step[~good] / 2
+        accepted = (error < TOLERANCE) & on_branch(after, gamma) & grew
+        steps[active] += count
+        moved = active[accepted]
+        h[moved] = after[accepted]
+        reached[moved] = gamma[accepted]
+        stride[moved] = np.minimum(stride[moved] * 2, np.log(64.0))
+        stride[active[~accepted]] = step[~accepted] / 2
         lost = active[stride[active] < 1e-3]
-        h[lost], at[lost] = np.nan, target
-        active = np.flatnonzero(at > target)
-    return h, used
+        h[lost] = np.nan
+        reached[lost] = target
+        active = np.flatnonzero(reached > target)
+    return h, steps
 
 
-def _damped(
-    gamma: np.ndarray, heads: Head, T: np.ndarray, max_iter: int = 200_000
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """h ← (h + F(h))/2 from diag(1/γ, 1, 1): slow for small γ, always on the right branch."""
+def _corrected(
+    guess: np.ndarray, gamma: np.ndarray, heads: Head, T: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Newton from a guess: h, its relative residual (heads,), ∞ where it broke down, and steps."""
+    try:
+        with np.errstate(all="ignore"):
+            h, count = _newton(guess, gamma, heads, T)
+            return h, _relative(_map(h, gamma, heads, T) - h, h), count
+    except np.linalg.LinAlgError:
+        return np.full_like(guess, np.nan), np.full(len(guess), np.inf), 1
+
+
+def _damped(gamma: np.ndarray, heads: Head, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """h ← (h + F(h))/2 from diag(1/γ, 1, 1): slow for small γ, always on the right branch.
+
+    Returns:
+        h and the steps taken, (heads,).
+    """
     count = len(gamma)
     h = np.zeros((count, 3, 3))
-    h[:, U, U], h[:, S, S], h[:, W, W] = 1 / gamma, 1, 1
-    error, used, active = np.full(count, np.inf), np.zeros(count, int), np.arange(count)
-    for step in range(1, max_iter + 1):
-        some, here = Head(*(field[active] for field in heads)), h[active]
-        new = (here + _map(here, gamma[active], some, T[active])) / 2
-        error[active] = _relative(new - here, new)
-        h[active], used[active] = new, step
+    h[:, U, U] = 1 / gamma
+    h[:, S, S] = h[:, W, W] = 1
+    error = np.full(count, np.inf)
+    steps = np.zeros(count, int)
+    active = np.arange(count)
+    for step in range(1, MAX_DAMPED_STEPS + 1):
+        old = h[active]
+        new = (old + _map(old, gamma[active], heads.select(active), T[active])) / 2
+        error[active] = _relative(new - old, new)
+        h[active] = new
+        steps[active] = step
         active = active[error[active] >= 1e-10]
         if not len(active):
             break
-    return h, error, used
+    return h, steps

@@ -1,6 +1,4 @@
-"""In-context memorization error of one attention head, of ridge regression on the raw tokens; the
-kernel's spectrum.
-"""
+"""In-context memorization error of one head, of ridge regression on the raw tokens; spectra."""
 
 from typing import NamedTuple
 
@@ -13,11 +11,13 @@ from rote.theory.attention.activation import Coefficients, Nonlinearity, diagona
 from rote.theory.attention.fixed_point import S, U, W
 
 _EYE3 = np.eye(3)
+_HEIGHT = 1e-6  # Im z at which a density is read off its Stieltjes transform
 
 
-class Memorization(NamedTuple):
-    """The theory's answer; array fields have the broadcast shape of γ (and c). NaN where it did not
-    converge.
+class AttentionSolution(NamedTuple):
+    """The theory's answer over a grid; arrays have the broadcast shape of γ and c.
+
+    Points that did not converge hold NaN in `error` and `h_uu`.
     """
 
     error: np.ndarray  # training error of the probe, in [0, 1]
@@ -50,9 +50,8 @@ def memorization_error(
     w_key: ArrayLike | None = None,
     w_query: ArrayLike | None = None,
     diag: str | float = "zero",
-) -> Memorization:
-    """E(γ) of the best ridge probe on the attention outputs of its own context, n, p → ∞ with p/n →
-    c.
+) -> AttentionSolution:
+    """E(γ) of the best ridge probe on attention outputs of one context, n, p → ∞ with p/n → c.
 
     Tokens x = yμ + z with balanced labels y, kernel K = f(Xᵀ(I + w_K w_Qᵀ)X/√p)/√p, probe on X K.
 
@@ -69,30 +68,40 @@ def memorization_error(
         InputError: naming the argument and its range.
     """
     gamma, c = positive("gamma", gamma), positive("c", c)
-    found, d = moments(f), diagonal(f, diag)
+    moment = moments(f)
+    d = diagonal(f, diag)
     basis = directions(mu, w_key, w_query)
-    shape = np.broadcast_shapes(gamma.shape, c.shape)
-    gammas, which_gamma = np.unique(gamma, return_inverse=True)
-    ratios, which_c = np.unique(c, return_inverse=True)
-    at = tuple(
-        np.broadcast_to(w.reshape(x.shape), shape) for w, x in ((which_c, c), (which_gamma, gamma))
-    )
-    heads = fixed_point.head(ratios, found.a1, found.nu, d)
+    gammas, gamma_index = np.unique(gamma, return_inverse=True)
+    ratios, c_index = np.unique(c, return_inverse=True)
+    # of every point in the table (c, γ)
+    index = np.broadcast_arrays(c_index.reshape(c.shape), gamma_index.reshape(gamma.shape))
+    row, column = index
+    heads = fixed_point.head(ratios, moment.a1, moment.nu, d)
     root = fixed_point.solve(gammas, heads)
     error = -(gammas**2) * signal(root.h, root.dh, heads, basis)[1]
-    fields = (error, root.h[..., U, U], root.iterations, root.residual, root.converged)
-    return Memorization(*(field[at] for field in fields), found)
+    return AttentionSolution(
+        error=error[row, column],
+        h_uu=root.h[row, column, U, U],
+        iterations=root.iterations[row, column],
+        residual=root.residual[row, column],
+        converged=root.converged[row, column],
+        coefficients=moment,
+    )
 
 
 def directions(
     mu: ArrayLike | None, w_key: ArrayLike | None, w_query: ArrayLike | None
 ) -> Directions:
-    """Coordinates of the three vectors in a basis of their span (rank-revealing SVD, relative cut
-    1e-12).
+    """Coordinates of the three vectors in a basis of their span.
+
+    Rank-revealing SVD with relative cut 1e-12. None is the zero vector.
+
+    Raises:
+        InputError: naming a vector that is not one, or their different lengths.
     """
-    given = {"mu": mu, "w_key": w_key, "w_query": w_query}
+    arguments = {"mu": mu, "w_key": w_key, "w_query": w_query}
     vectors = {
-        name: np.atleast_1d(np.asarray(v, float)) for name, v in given.items() if v is not None
+        name: np.atleast_1d(np.asarray(v, float)) for name, v in arguments.items() if v is not None
     }
     for name, vector in vectors.items():
         if vector.ndim != 1 or not np.isfinite(vector).all():
@@ -103,10 +112,10 @@ def directions(
     if len(lengths) > 1:
         raise InputError(f"mu, w_key and w_query must have one length, given {sorted(lengths)}")
     zero = np.zeros(lengths.pop() if lengths else 1)
-    stacked = np.stack([vectors.get(name, zero) for name in given])  # (3, length)
+    stacked = np.stack([vectors.get(name, zero) for name in arguments])  # (3, length)
     _, values, basis = np.linalg.svd(stacked, full_matrices=False)
     rank = int((values > 1e-12 * max(values.max(), 1e-300)).sum())
-    return Directions(*(stacked @ basis[:rank].T))
+    return Directions._make(stacked @ basis[:rank].T)
 
 
 def signal(
@@ -116,9 +125,10 @@ def signal(
     basis: Directions,
     block: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """φ = lim yᵀQy/n and dφ/dγ at every point, from h and dh (heads, γ, 3, 3).
+    """φ = lim yᵀQy/n and dφ/dγ at every point, (heads, γ) each.
 
     Args:
+        h, dh: (heads, γ, 3, 3), from `fixed_point.solve` of these heads.
         block: (heads, 3, 3) or (heads, 1, 3, 3), added along the labels (a finite-size correction).
     """
     along, dalong = psi(h, dh, heads, basis)
@@ -138,27 +148,38 @@ def psi(
     r = len(basis.mu)
     if r == 0 or not basis.mu.any():
         return np.zeros_like(h), np.zeros_like(h)
-    T = np.zeros((len(heads.c), 3, r, 3, r))
-    T[:, U, :, S, :] = heads.alpha[:, None, None] * basis.W.T
-    T[:, S, :, U, :] = -heads.alpha[:, None, None] * basis.W
-    T[:, W, :, W, :] = np.eye(r)
-    T = T.reshape(-1, 1, 3 * r, 3 * r)
+    blocks = np.zeros((len(heads.c), 3, r, 3, r))
+    blocks[:, U, :, S, :] = heads.alpha[:, None, None] * basis.W.T
+    blocks[:, S, :, U, :] = -heads.alpha[:, None, None] * basis.W
+    blocks[:, W, :, W, :] = np.eye(r)
+    T = blocks.reshape(-1, 1, 3 * r, 3 * r)
     M = np.kron(_EYE3, basis.mu[:, None])  # (3r, 3)
-
-    def wide(x):
-        return np.einsum("...ij,kl->...ikjl", x, np.eye(r)).reshape(*x.shape[:-2], 3 * r, 3 * r)
-
     safe = np.where(np.isfinite(h), h, _EYE3)
-    S_W = T @ np.linalg.inv(np.eye(3 * r) + wide(safe) @ T)
-    return M.T @ S_W @ M, -(M.T @ S_W @ wide(dh) @ S_W @ M)
+    S_W = T @ np.linalg.inv(np.eye(3 * r) + kron_eye(safe, r) @ T)
+    return M.T @ S_W @ M, -(M.T @ S_W @ kron_eye(dh, r) @ S_W @ M)
+
+
+def kron_eye(x: np.ndarray, r: int) -> np.ndarray:
+    """x ⊗ I_r, (..., k, k) -> (..., kr, kr)."""
+    k = x.shape[-1]
+    return np.einsum("...ij,kl->...ikjl", x, np.eye(r)).reshape(*x.shape[:-2], k * r, k * r)
 
 
 def ridge_error(gamma: ArrayLike, c: ArrayLike, mu_norm2: ArrayLike = 0.0) -> np.ndarray:
     """E(γ) of ridge regression on the raw tokens, in closed form; all arguments broadcast.
 
     g solves γg² + (γ + c − 1)g − 1 = 0, φ = (1/g + ||μ||²/(1 + g))⁻¹, E = −γ² dφ/dγ.
+
+    Args:
+        gamma: ridge γ > 0.
+        c: dimensions per token p/n > 0.
+        mu_norm2: ||μ||² ≥ 0 of the signal.
+
+    Raises:
+        InputError: naming the argument and its range.
     """
-    gamma, c, signal2 = positive("gamma", gamma), positive("c", c), np.asarray(mu_norm2, float)
+    gamma, c = positive("gamma", gamma), positive("c", c)
+    signal2 = np.asarray(mu_norm2, float)
     if not (np.isfinite(signal2) & (signal2 >= 0)).all():
         raise InputError(
             "mu_norm2 must be finite and ≥ 0, given "
@@ -173,28 +194,38 @@ def ridge_error(gamma: ArrayLike, c: ArrayLike, mu_norm2: ArrayLike = 0.0) -> np
 
 
 def equal_power(c: ArrayLike, f: Nonlinearity | Coefficients) -> np.ndarray:
-    """ϱ = (ν + a1²/c)/c: at ridge ϱγ attention has the feature power that raw tokens have at γ."""
-    found, c = moments(f), positive("c", c)
-    return (found.nu + found.a1**2 / c) / c
+    """ϱ = (ν + a1²/c)/c: at ridge ϱγ attention has the feature power that raw tokens have at γ.
+
+    Args:
+        c: dimensions per token p/n > 0, any shape.
+        f: a nonlinearity or its coefficients.
+    """
+    moment = moments(f)
+    c = positive("c", c)
+    return (moment.nu + moment.a1**2 / c) / c
 
 
-def kernel_density(
-    x: ArrayLike, c: float, f: Nonlinearity | Coefficients, height: float = 1e-6
-) -> np.ndarray:
+def kernel_density(x: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np.ndarray:
     """Density of the eigenvalues of K (zero diagonal, no signal) at x, by its Stieltjes transform.
+
+    Args:
+        x: eigenvalues, any shape.
+        c: dimensions per token p/n > 0.
+        f: a nonlinearity or its coefficients.
 
     m = −(z + a1² m/(c + a1 m) + (ν − a1²) m/c)⁻¹, followed down from Im z = 1 by damped iteration
     and Newton.
     """
-    found, x = moments(f), np.asarray(x, float)
+    moment = moments(f)
+    x = np.asarray(x, float)
     c = float(positive("c", c))
-    a, noise = found.a1, found.noise / c
+    a, noise = moment.a1, moment.noise / c
 
     def image(m: np.ndarray, z: np.ndarray) -> np.ndarray:
         return -1 / (z + a**2 * m / (c + a * m) + noise * m)
 
     m = np.full(x.shape, 1j)
-    for level in np.geomspace(1, height, 25):
+    for level in np.geomspace(1, _HEIGHT, 25):
         z = x + 1j * level
         for _ in range(60):
             m = 0.5 * m + 0.5 * image(m, z)
@@ -208,13 +239,11 @@ def kernel_density(
 
 def positive(name: str, value: ArrayLike) -> np.ndarray:
     """`value` as an array, or an InputError that names it unless all of it is finite and > 0."""
-    value = np.asarray(value, float)
-    good = np.isfinite(value) & (value > 0)
-    if not good.all():
-        raise InputError(
-            f"{name} must be finite and > 0, given "
-            f"{value[~good].ravel()[0] if value.ndim else value}"
-        )
-    if value.size == 0:
+    values = np.asarray(value, float)
+    valid = np.isfinite(values) & (values > 0)
+    if not valid.all():
+        offender = values[~valid].ravel()[0] if values.ndim else values
+        raise InputError(f"{name} must be finite and > 0, given {offender}")
+    if values.size == 0:
         raise InputError(f"{name} is empty")
-    return value
+    return values

@@ -16,8 +16,7 @@ The equations are derived independently of the paper and agree with its released
 code.
 """
 
-from rote.theory.raf.hats import HATS
-from rote.theory.raf.kernels import GEOMETRY, KERNELS
+from rote.theory.raf.kernels import KERNELS, DotProductKernel
 from rote.theory.raf.limits import (
     HingeLimit,
     bayes_optimal,
@@ -29,14 +28,15 @@ from rote.theory.raf.limits import (
     optimal_ridge,
     square_rate,
 )
-from rote.theory.raf.solver import LOSSES, Solution, solve
+from rote.theory.raf.losses import LOSSES, RafLoss
+from rote.theory.raf.solver import Solution, solve
 
 __all__ = [
-    "GEOMETRY",
-    "HATS",
     "KERNELS",
     "LOSSES",
+    "DotProductKernel",
     "HingeLimit",
+    "RafLoss",
     "Solution",
     "bayes_optimal",
     "bayes_overlap",

@@ -1,6 +1,4 @@
-"""Closed forms and limits: optimal ridge and angle, capacity, the Bayes-optimal learner, rates for
-large α.
-"""
+"""Closed forms and limits: optimal ridge and angle, capacity, Bayes-optimal learner, large α."""
 
 import math
 from itertools import pairwise
@@ -10,15 +8,27 @@ import numpy as np
 from scipy import optimize, special
 
 from rote.core.errors import InputError
-from rote.theory.raf.hats import phi
 
 _TINY = 1e-300
+
+
+def phi(x: np.ndarray) -> np.ndarray:
+    """Standard normal density."""
+    return np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
 
 
 def optimal_ridge(
     eps: np.ndarray | float, mu1: np.ndarray | float, mustar: np.ndarray | float
 ) -> np.ndarray:
-    """λ_opt = μ1²(π/(2(1−ε)²) − 1) − μ⋆² of the square loss, for every α; 0 where this is negative."""
+    """λ_opt = μ1²(π/(2(1−ε)²) − 1) − μ⋆² of the square loss, for every α; 0 where negative.
+
+    Args:
+        eps: fraction of facts, in [0, 1).
+        mu1, mustar: linear part and norm of the rest; all arguments broadcast.
+
+    Raises:
+        InputError: for ε outside its range.
+    """
     eps = _fraction(eps, closed=False)
     return np.maximum(
         np.asarray(mu1) ** 2 * (np.pi / (2 * (1 - eps) ** 2) - 1) - np.asarray(mustar) ** 2, 0.0
@@ -26,17 +36,21 @@ def optimal_ridge(
 
 
 def optimal_angle(eps: np.ndarray | float) -> np.ndarray:
-    """γ_opt in degrees, cos γ_opt = (1 − ε)√(2/π): the interpolator is optimal, and remembers every
-    fact.
+    """γ_opt in degrees, cos γ_opt = (1 − ε)√(2/π), of eps in [0, 1].
+
+    There the interpolator is the best square-loss learner, and remembers every fact.
     """
     return np.degrees(np.arccos((1 - _fraction(eps)) * math.sqrt(2 / math.pi)))
 
 
 def capacity(eps: np.ndarray | float) -> np.ndarray:
-    """α_c(ε): below it the training set is linearly separable (∞ at ε = 0, Gardner's 2 at ε = 1)."""
+    """α_c(ε), of eps in [0, 1]: below it the training set is linearly separable.
+
+    ∞ at ε = 0, Gardner's 2 at ε = 1.
+    """
     eps = _fraction(eps)
-    unique, where = np.unique(eps, return_inverse=True)
-    return np.array([_capacity(value) for value in unique])[where].reshape(eps.shape)
+    unique, index = np.unique(eps, return_inverse=True)
+    return np.array([_capacity(value) for value in unique])[index].reshape(eps.shape)
 
 
 def _capacity(eps: float) -> float:
@@ -59,27 +73,35 @@ def _capacity(eps: float) -> float:
 
 
 def bayes_optimal(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
-    """E_gen of the Bayes-optimal learner of the rule, NaN where the iteration did not converge."""
-    return np.arctan2(np.sqrt(1 - (q := bayes_overlap(alpha, eps))), np.sqrt(q)) / np.pi
+    """E_gen of the Bayes-optimal learner of the rule, NaN where the iteration did not converge.
+
+    Args:
+        alpha: samples per dimension, > 0.
+        eps: fraction of facts, in [0, 1]; broadcasts with `alpha`.
+
+    Raises:
+        InputError: naming the argument and its range.
+    """
+    q = bayes_overlap(alpha, eps)
+    return np.arctan2(np.sqrt(1 - q), np.sqrt(q)) / np.pi
 
 
-def bayes_overlap(
-    alpha: np.ndarray | float, eps: np.ndarray | float, max_iter: int = 500
-) -> np.ndarray:
-    """q_b, squared overlap of the Bayes-optimal learner with the teacher. The integration variable
-    follows the peak.
+def bayes_overlap(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
+    """q_b, squared overlap of the Bayes-optimal learner with the teacher.
+
+    Arguments as in `bayes_optimal`. The integration variable follows the peak.
     """
     alpha, eps = np.broadcast_arrays(np.asarray(alpha, float), _fraction(eps))
-    if not (np.isfinite(alpha) & (alpha > 0)).all():
-        raise InputError(
-            f"alpha must be finite and > 0, given {worst(alpha, np.isfinite(alpha) & (alpha > 0))}"
-        )
-    shape, alpha, eps = alpha.shape, alpha.reshape(-1, 1), eps.reshape(-1, 1)
+    valid = np.isfinite(alpha) & (alpha > 0)
+    if not valid.all():
+        raise InputError(f"alpha must be finite and > 0, given {first_offender(alpha, valid)}")
+    shape = alpha.shape
+    alpha, eps = alpha.reshape(-1, 1), eps.reshape(-1, 1)
     nodes, weights = np.polynomial.legendre.leggauss(400)
     u, weights = 12 * nodes, 12 * weights
     hat = np.ones(len(alpha))  # q = hat/(1 + hat), 1 − q = 1/(1 + hat)
     converged = np.zeros(len(alpha), bool)
-    for _ in range(max_iter):
+    for _ in range(500):
         q = (hat / (1 + hat))[:, None]
         below = eps + (1 - eps) * special.erfc(-u * np.sqrt(q / 2))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -92,7 +114,8 @@ def bayes_overlap(
             / (2 * np.pi) ** 1.5
             * (integrand @ weights)
         )
-        change, hat = np.abs(new - hat) / np.maximum(new, _TINY), new
+        change = np.abs(new - hat) / np.maximum(new, _TINY)
+        hat = new
         converged = (change < 1e-12) | (new == 0)
         if converged.all():
             break
@@ -100,7 +123,7 @@ def bayes_overlap(
 
 
 def bayes_rate(eps: np.ndarray | float) -> np.ndarray:
-    """lim α E_gen of the Bayes-optimal learner, 1/(π C_ε)."""
+    """lim α E_gen of the Bayes-optimal learner, 1/(π C_ε), of eps in [0, 1)."""
     eps = _fraction(eps, closed=False)
     nodes, weights = np.polynomial.legendre.leggauss(400)
     u = 12 * nodes
@@ -112,7 +135,7 @@ def bayes_rate(eps: np.ndarray | float) -> np.ndarray:
 
 
 def square_rate(eps: np.ndarray | float) -> np.ndarray:
-    """lim √α E_gen of ridge regression at any fixed Λ."""
+    """lim √α E_gen of ridge regression at any fixed Λ, of eps in [0, 1)."""
     return np.sqrt(np.pi / (2 * (1 - _fraction(eps, closed=False)) ** 2) - 1) / np.pi
 
 
@@ -125,12 +148,18 @@ class HingeLimit(NamedTuple):
 
 
 def hinge_limit(eps: float, v_star: float) -> HingeLimit:
-    """The prefactor of the hinge rate: V⋆ = 0 is the linear learner, ∞ the hard margin. Needs 0 < ε
-    < 1.
+    """The prefactor of the hinge rate: V⋆ = 0 is the linear learner, ∞ the hard margin.
+
+    Args:
+        eps: fraction of facts, in (0, 1).
+        v_star: V⋆ = μ⋆²/λ ≥ 0.
 
     With F = −ℓ' of the Huberized hinge (slope 1/V⋆ on [1 − V⋆, 1]) and margin z = ±M|u|, M solves
     E[±|u| F(z)] = 0 and √α E_gen → √E F² / (π M E[−F']). Expectations are exact between the kinks
     of F.
+
+    Raises:
+        InputError: naming the argument and its range.
     """
     if not 0 < eps < 1:
         raise InputError(f"eps must be in (0, 1) for the hinge rate, given {eps}")
@@ -139,13 +168,11 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
     right, wrong = 1 - eps / 2, eps / 2
     nodes, weights = np.polynomial.legendre.leggauss(200)
 
-    def expect(function, M, sign):  # E over |u| of function(u), split at the kinks of F(sign M u)
-        kinks = [
-            k / (sign * M)
-            for k in ((1.0,) if np.isinf(v_star) else (1.0, 1 - v_star))
-            if k / (sign * M) > 0
-        ]
-        edges = [0.0, *sorted(min(k, 12.0) for k in kinks), 12.0]
+    def expect(function, M, sign):
+        """E over |u| of function(u), split at the kinks of F(sign M u)."""
+        corners = (1.0,) if np.isinf(v_star) else (1.0, 1 - v_star)
+        kinks = [corner / (sign * M) for corner in corners if corner / (sign * M) > 0]
+        edges = [0.0, *sorted(min(kink, 12.0) for kink in kinks), 12.0]
         total = 0.0
         for low, high in pairwise(edges):
             if high > low:
@@ -159,14 +186,12 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
         return np.maximum(1 - z, 0) if np.isinf(v_star) else np.clip((1 - z) / v_star, 0, 1)
 
     def balance(M):
-        return right * expect(lambda u: u * force(M * u), M, 1) - wrong * expect(
-            lambda u: u * force(-M * u), M, -1
-        )
+        pull = right * expect(lambda u: u * force(M * u), M, 1)
+        return pull - wrong * expect(lambda u: u * force(-M * u), M, -1)
 
     M = optimize.brentq(balance, 1e-6, 1e6, xtol=1e-14, rtol=1e-14)
-    square = right * expect(lambda u: force(M * u) ** 2, M, 1) + wrong * expect(
-        lambda u: force(-M * u) ** 2, M, -1
-    )
+    square = right * expect(lambda u: force(M * u) ** 2, M, 1)
+    square += wrong * expect(lambda u: force(-M * u) ** 2, M, -1)
     if v_star == 0:
         slope = right * 2 * phi(1 / M) / M
     else:
@@ -176,23 +201,24 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
         def inside(z):
             return ((z < 1) & (z > floor)) / scale
 
-        slope = right * expect(lambda u: inside(M * u), M, 1) + wrong * expect(
-            lambda u: inside(-M * u), M, -1
-        )
-    rate = math.sqrt(square) / (math.pi * M * slope)
+        slope = right * expect(lambda u: inside(M * u), M, 1)
+        slope += wrong * expect(lambda u: inside(-M * u), M, -1)
     return HingeLimit(
-        rate, M, 0.0 if np.isinf(v_star) else special.erfc(v_star / (M * math.sqrt(2))) / 2
+        rate=math.sqrt(square) / (math.pi * M * slope),
+        overlap=M,
+        e_mem=0.0 if np.isinf(v_star) else special.erfc(v_star / (M * math.sqrt(2))) / 2,
     )
 
 
 def _fraction(eps: np.ndarray | float, closed: bool = True) -> np.ndarray:
     eps = np.asarray(eps, float)
-    good = np.isfinite(eps) & (eps >= 0) & ((eps <= 1) if closed else (eps < 1))
-    if not good.all():
-        raise InputError(f"eps must be in [0, {'1]' if closed else '1)'}, given {worst(eps, good)}")
+    valid = np.isfinite(eps) & (eps >= 0) & ((eps <= 1) if closed else (eps < 1))
+    if not valid.all():
+        interval = "[0, 1]" if closed else "[0, 1)"
+        raise InputError(f"eps must be in {interval}, given {first_offender(eps, valid)}")
     return eps
 
 
-def worst(values: np.ndarray, good: np.ndarray) -> float:
-    """The first value that is not good, for an error message."""
-    return float(np.ravel(values)[np.argmin(np.ravel(good))])
+def first_offender(values: np.ndarray, valid: np.ndarray) -> float:
+    """The first value that is not valid, for an error message."""
+    return float(np.ravel(values)[np.argmin(np.ravel(valid))])

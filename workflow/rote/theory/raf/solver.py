@@ -1,26 +1,23 @@
-"""Solving the model for whole grids: closed form for the square loss, a fixed point iterated for
-all points at once.
+"""Solving the model for whole grids: a closed form where there is one, else a fixed point iterated
+for all points at once.
 """
 
-import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
 from rote.core.errors import InputError
-from rote.theory.raf.hats import HATS
-from rote.theory.raf.kernels import GEOMETRY
-from rote.theory.raf.limits import capacity, worst
+from rote.theory.raf.kernels import KERNELS
+from rote.theory.raf.limits import first_offender
+from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss
 
-LOSSES = ("square", "hinge", "logistic")
-SLOPE = {"square": 1.0, "hinge": 1.0, "logistic": 0.5}  # |ℓ'(0)|
 _TINY = 1e-300
 
 
 class Solution(NamedTuple):
-    """Order parameters and errors over a grid; every field has the broadcast shape of the
-    arguments.
+    """Order parameters and errors, of the broadcast shape of the arguments.
 
     A point that did not converge holds NaN in every number but `iterations` and `residual`.
     """
@@ -33,6 +30,20 @@ class Solution(NamedTuple):
     iterations: np.ndarray  # sweeps; 0 where a closed form was used
     residual: np.ndarray  # largest relative change of the last sweep
     converged: np.ndarray
+
+
+class _Points(NamedTuple):
+    """Parameters of the points of a grid, (points,) each."""
+
+    alpha: np.ndarray
+    eps: np.ndarray
+    lam: np.ndarray
+    mu1: np.ndarray
+    mustar: np.ndarray
+    kappa: np.ndarray  # ∞: the kernel limit
+
+    def select(self, index: np.ndarray) -> "_Points":
+        return _Points._make(values[index] for values in self)
 
 
 def solve(
@@ -73,191 +84,232 @@ def solve(
     if loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, given {loss!r}")
     mu1, mustar = _geometry(gamma, mu1, mustar, kernel)
-    given = {"alpha": alpha, "eps": eps, "lam": lam, "mu1": mu1, "mustar": mustar}
-    given |= {} if kappa is None else {"kappa": kappa}
+    parameters = {"alpha": alpha, "eps": eps, "lam": lam, "mu1": mu1, "mustar": mustar}
+    if kappa is not None:
+        parameters["kappa"] = kappa
     try:
-        arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in given.values()))
+        arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in parameters.values()))
     except ValueError as error:
-        raise InputError(f"shapes of {', '.join(given)} do not broadcast: {error}") from error
+        raise InputError(f"shapes of {', '.join(parameters)} do not broadcast: {error}") from error
     shape = arrays[0].shape
-    point = dict(zip(given, (array.ravel() for array in arrays), strict=True))
-    _check(loss, point)
-    if loss == "square" and kappa is None and closed_form:
-        fields = _square(**point)
+    flat = [array.ravel() for array in arrays]
+    _check(dict(zip(parameters, flat, strict=True)))
+    if kappa is None:
+        flat.append(np.full(len(flat[0]), np.inf))
+    points = _Points._make(flat)
+    if kappa is None:
+        _check_interpolation(loss, points)
     else:
-        fields = _iterate(loss, point, tolerance, max_iter)
-    return Solution(*(np.asarray(field).reshape(shape) for field in fields))
+        _check_features(points)
+    direct = LOSSES[loss].closed_form
+    if closed_form and direct is not None and kappa is None:
+        solution = _evaluate(LOSSES[loss], direct, points)
+    else:
+        system = _KERNEL if kappa is None else _FEATURES
+        solution = _iterate(LOSSES[loss], system, points, tolerance, max_iter)
+    return Solution._make(np.asarray(field).reshape(shape) for field in solution)
 
 
 def _geometry(gamma, mu1, mustar, kernel):
+    """(μ1, μ⋆) from whichever way they were described."""
     if kernel is not None:
-        if kernel not in GEOMETRY:
-            raise InputError(f"kernel must be one of {', '.join(GEOMETRY)}, given {kernel!r}")
+        if kernel not in KERNELS:
+            raise InputError(f"kernel must be one of {', '.join(KERNELS)}, given {kernel!r}")
         if (gamma, mu1, mustar) != (None, None, None):
             raise InputError("give either kernel, or gamma, or mu1 and mustar, not two of them")
-        return GEOMETRY[kernel]
+        return KERNELS[kernel].geometry
     if gamma is None:
         return 1.0 if mu1 is None else mu1, 0.0 if mustar is None else mustar
     if mu1 is not None or mustar is not None:
         raise InputError("give either gamma or mu1 and mustar, not both")
     gamma = np.asarray(gamma, float)
-    if not ((gamma >= 0) & (gamma < 90)).all():
-        raise InputError(
-            f"gamma must be in [0, 90) degrees, given {worst(gamma, (gamma >= 0) & (gamma < 90))}"
-        )
+    valid = (gamma >= 0) & (gamma < 90)
+    if not valid.all():
+        raise InputError(f"gamma must be in [0, 90) degrees, given {first_offender(gamma, valid)}")
     return np.cos(np.radians(gamma)), np.sin(np.radians(gamma))
 
 
-def _check(loss: str, point: dict[str, np.ndarray]) -> None:
-    """Refuse what has no solution, naming parameter and range."""
-    rules = {
-        "alpha": (lambda x: x > 0, "> 0"),
-        "eps": (lambda x: (x >= 0) & (x <= 1), "in [0, 1]"),
-        "lam": (lambda x: x >= 0, "≥ 0"),
-        "mu1": (
-            lambda x: x != 0,
-            "non-zero (without a linear part the rule cannot be learnt: E_gen = 1/2)",
-        ),
-        "mustar": (lambda x: x >= 0, "≥ 0"),
-        "kappa": (lambda x: x > 0, "> 0"),
-    }
-    for name, values in point.items():
-        good = np.isfinite(values) & rules[name][0](values)
-        if not good.all():
+class _Domain(NamedTuple):
+    """The valid values of a parameter, as a test and in words."""
+
+    holds: Callable[[np.ndarray], np.ndarray]
+    words: str
+
+
+_DOMAINS = {
+    "alpha": _Domain(lambda x: x > 0, "> 0"),
+    "eps": _Domain(lambda x: (x >= 0) & (x <= 1), "in [0, 1]"),
+    "lam": _Domain(lambda x: x >= 0, "≥ 0"),
+    "mu1": _Domain(
+        lambda x: x != 0,
+        "non-zero (without a linear part the rule cannot be learnt: E_gen = 1/2)",
+    ),
+    "mustar": _Domain(lambda x: x >= 0, "≥ 0"),
+    "kappa": _Domain(lambda x: x > 0, "> 0"),
+}
+
+
+def _check(parameters: dict[str, np.ndarray]) -> None:
+    """Refuse values outside their ranges, naming parameter and range."""
+    for name, values in parameters.items():
+        valid = np.isfinite(values) & _DOMAINS[name].holds(values)
+        if not valid.all():
             raise InputError(
-                f"{name} must be finite and {rules[name][1]}, given {worst(values, good)}"
+                f"{name} must be finite and {_DOMAINS[name].words}, "
+                f"given {first_offender(values, valid)}"
             )
-    zero = point["lam"] == 0
-    if "kappa" in point:
+
+
+def _check_features(points: _Points) -> None:
+    if (points.lam == 0).any():
+        raise InputError(
+            "lam must be > 0 for random features (use 1e-6 for the interpolation limit), given 0"
+        )
+    if (points.mustar == 0).any():
+        raise InputError(
+            "mustar must be > 0 for random features; a linear activation is the linear learner"
+        )
+
+
+def _check_interpolation(loss: str, points: _Points) -> None:
+    zero = points.lam == 0
+    interpolable = LOSSES[loss].interpolable
+    if interpolable is None:
         if zero.any():
             raise InputError(
-                "lam must be > 0 for random features (use 1e-6 for the interpolation limit), "
-                "given 0"
-            )
-        if (point["mustar"] == 0).any():
-            raise InputError(
-                "mustar must be > 0 for random features; a linear activation is the linear learner"
+                f"lam must be > 0 for the {loss} loss (it has no finite minimizer at 0), given 0"
             )
         return
-    if zero.any() and loss == "logistic":
+    linear = zero & (points.mustar == 0)
+    if not linear.any():
+        return
+    alpha, eps = points.alpha[linear], points.eps[linear]
+    limit = interpolable(eps)
+    if (alpha >= limit).any():
+        first = int(np.argmax(alpha >= limit))
         raise InputError(
-            "lam must be > 0 for the logistic loss (it has no finite minimizer at 0), given 0"
+            "lam = 0 needs data that a linear learner can interpolate: alpha < "
+            f"{limit[first]:.6g} for the {loss} loss at eps = {eps[first]:g}, given alpha = "
+            f"{alpha[first]:g}; use lam > 0, for instance 1e-4"
         )
-    linear = zero & (point["mustar"] == 0)
-    if linear.any():
-        alpha, eps = point["alpha"][linear], point["eps"][linear]
-        limit = np.ones_like(alpha) if loss == "square" else capacity(eps)
-        if (alpha >= limit).any():
-            first = int(np.argmax(alpha >= limit))
-            raise InputError(
-                "lam = 0 needs data that a linear learner can interpolate: alpha < "
-                f"{limit[first]:.6g} for the "
-                f"{loss} loss at eps = {eps[first]:g}, given alpha = {alpha[first]:g}; use lam > "
-                "0, for instance 1e-4"
-            )
 
 
-def _square(alpha, eps, lam, mu1, mustar):
-    """Kernel ridge regression: everything is a function of Λ = (λ + μ⋆²)/μ1², but E_mem also of λ
-    alone.
-    """
-    c = (1 - eps) * math.sqrt(2 / math.pi)
-    ridge = (lam + mustar**2) / mu1**2
-    b = 1 + alpha + ridge
-    s = (b + np.sqrt(b**2 - 4 * alpha)) / 2
-    gap = 1 + ridge - alpha
-    root = np.sqrt(gap**2 + 4 * ridge * alpha)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        D = np.where(
-            gap >= 0, (gap + root) / 2, 2 * ridge * alpha / (root - gap)
-        )  # s − α without cancellation
-        # s² − α = s(s − α/s) and s − α/s = D + α(1 − 1/s) cancel nothing either
-        spread = s * np.sqrt(b**2 - 4 * alpha)
-        m = alpha * c / s
-        q = (alpha**2 * c**2 + alpha - 2 * alpha**2 * c**2 / s) / spread
-        rest = (
-            alpha * ((s - alpha * c**2) ** 2 + alpha**2 * c**2 * (1 - c**2)) / (s**2 * spread)
-        )  # q − m²
-        V = np.where(lam > 0, mu1**2 * D / np.where(lam > 0, lam, 1.0) - 1, np.inf)
-    zeros = np.zeros(len(alpha))
-    return (
-        *_errors("square", m, rest, V),
-        m,
-        q,
-        V,
-        zeros.astype(int),
-        zeros,
-        np.ones(len(alpha), bool),
+def _errors(loss: RafLoss, order: OrderParameters) -> tuple[np.ndarray, np.ndarray]:
+    """E_gen and E_mem from m, q − m² and V."""
+    e_gen = np.arctan2(np.sqrt(np.maximum(order.rest, 0)), order.m) / np.pi
+    with np.errstate(invalid="ignore"):
+        reach = order.v * loss.slope / np.sqrt(2 * (order.m**2 + order.rest))
+        return e_gen, np.where(np.isinf(order.v), 0.0, special.erfc(reach) / 2)
+
+
+def _evaluate(
+    loss: RafLoss, closed_form: Callable[..., OrderParameters], points: _Points
+) -> Solution:
+    order = closed_form(*points[:5])
+    zeros = np.zeros(len(points.alpha))
+    e_gen, e_mem = _errors(loss, order)
+    return Solution(
+        e_gen=e_gen,
+        e_mem=e_mem,
+        m=order.m,
+        q=order.q,
+        v=order.v,
+        iterations=zeros.astype(int),
+        residual=zeros,
+        converged=np.ones(len(zeros), bool),
     )
 
 
-def _errors(
-    loss: str, m: np.ndarray, rest: np.ndarray, V: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """E_gen and E_mem from m, q − m² and V."""
-    q = m**2 + rest
-    e_gen = np.arctan2(np.sqrt(np.maximum(rest, 0)), m) / np.pi
-    with np.errstate(invalid="ignore"):
-        return e_gen, np.where(np.isinf(V), 0.0, special.erfc(V * SLOPE[loss] / np.sqrt(2 * q)) / 2)
+# ---- fixed points
 
 
-def _iterate(loss: str, point: dict[str, np.ndarray], tolerance: float, max_iter: int):
+class _System(NamedTuple):
+    """A fixed point: states are (parameters, points)."""
+
+    start: Callable[[_Points], np.ndarray]
+    sweep: Callable[[RafLoss, np.ndarray, _Points], np.ndarray]  # one sweep over all equations
+    output: Callable[[np.ndarray, _Points], tuple[np.ndarray, ...]]  # state -> m, q − m², v = λV
+
+
+def _iterate(
+    loss: RafLoss, system: _System, points: _Points, tolerance: float, max_iter: int
+) -> Solution:
     """Plain iteration of all points at once; converged points are frozen."""
-    size = len(point["alpha"])
-    kappa = point.get("kappa")
-    sweep = _kernel_sweep if kappa is None else _features_sweep
-    # linear part of the state: m, q − m², v = λV (kernel); m_s, q_s, v_s, q_w, v_w (random
-    # features)
-    if kappa is None:
-        start = [0.1 * np.abs(point["mu1"]), 0.79 * point["mu1"] ** 2, np.zeros(size)]
-        v_s = np.where(point["lam"] > 0, np.minimum(3 * point["lam"], 1.0), 0.5)
-        start[2] = point["mu1"] ** 2 * v_s + point["mustar"] ** 2
-    else:
-        start = [np.full(size, value) for value in (0.1, 0.8, 0.5, 0.8, 0.5)]
-    state = np.stack(start)  # (parameters, points)
-    residual, iterations = np.full(size, np.inf), np.zeros(size, int)
+    size = len(points.alpha)
+    state = system.start(points)
+    residual = np.full(size, np.inf)
+    iterations = np.zeros(size, int)
     active = np.arange(size)
     for count in range(1, max_iter + 1):
-        here = {name: values[active] for name, values in point.items()}
         with np.errstate(all="ignore"):
-            new = sweep(loss, state[:, active], **here)
-            change = np.abs(new - state[:, active]) / np.maximum(np.abs(new), _TINY)
-            change[0] = np.abs(new[0] - state[0, active]) / np.maximum(
-                np.abs(new[0]), 1e-12
-            )  # m may be 0 (ε = 1)
-        largest = np.where(np.isfinite(new).all(axis=0), change.max(axis=0), np.inf)
-        state[:, active], residual[active], iterations[active] = new, largest, count
-        lost = ~np.isfinite(new).all(axis=0)
-        active = active[(largest >= tolerance) & ~lost]
+            new = system.sweep(loss, state[:, active], points.select(active))
+            difference = np.abs(new - state[:, active])
+            change = difference / np.maximum(np.abs(new), _TINY)
+            change[0] = difference[0] / np.maximum(np.abs(new[0]), 1e-12)  # m may be 0 (ε = 1)
+        finite = np.isfinite(new).all(axis=0)
+        largest = np.where(finite, change.max(axis=0), np.inf)
+        state[:, active] = new
+        residual[active] = largest
+        iterations[active] = count
+        active = active[(largest >= tolerance) & finite]
         if not len(active):
             break
     converged = residual < tolerance
-    m, rest, v = state if kappa is None else _features_output(state, point)
+    m, rest, v = system.output(state, points)
     with np.errstate(all="ignore"):
-        V = np.where(point["lam"] > 0, v / np.where(point["lam"] > 0, point["lam"], 1.0), np.inf)
-        fields = [*_errors(loss, m, rest, V), m, m**2 + rest, V]
-    return (
-        *(np.where(converged, field, np.nan) for field in fields),
-        iterations,
-        residual,
-        converged,
+        positive = points.lam > 0
+        V = np.where(positive, v / np.where(positive, points.lam, 1.0), np.inf)
+        order = OrderParameters(m, m**2 + rest, rest, V)
+        e_gen, e_mem = _errors(loss, order)
+    numbers = (e_gen, e_mem, order.m, order.q, order.v)
+    fields = [np.where(converged, number, np.nan) for number in numbers]
+    return Solution._make([*fields, iterations, residual, converged])
+
+
+def _kernel_start(points: _Points) -> np.ndarray:
+    v_s = np.where(points.lam > 0, np.minimum(3 * points.lam, 1.0), 0.5)
+    return np.stack(
+        [
+            0.1 * np.abs(points.mu1),
+            0.79 * points.mu1**2,
+            points.mu1**2 * v_s + points.mustar**2,
+        ]
     )
 
 
-def _kernel_sweep(loss, state, alpha, eps, lam, mu1, mustar):
+def _kernel_sweep(loss: RafLoss, state: np.ndarray, points: _Points) -> np.ndarray:
     """One sweep of the kernel-limit equations, (m, q − m², v) -> the same."""
-    m, rest, v = state
-    mt, qt, vt = HATS[loss](alpha, eps, lam, m, rest, v)
-    shrink = 1 + mu1**2 * vt
-    return np.stack([mu1**2 * mt / shrink, mu1**4 * qt / shrink**2, mu1**2 / shrink + mustar**2])
+    mu1 = points.mu1
+    hats = loss.hats(points.alpha, points.eps, points.lam, *state)
+    shrink = 1 + mu1**2 * hats.v
+    return np.stack(
+        [
+            mu1**2 * hats.m / shrink,
+            mu1**4 * hats.q / shrink**2,
+            mu1**2 / shrink + points.mustar**2,
+        ]
+    )
 
 
-def _features_sweep(loss, state, alpha, eps, lam, mu1, mustar, kappa):
-    """One sweep at finite width, (m_s, q_s, v_s, q_w, v_w) -> the same; forms without cancellation."""
-    m, rest, v = _features_output(state, {"mu1": mu1, "mustar": mustar})
-    mt, qt, vt = HATS[loss](alpha / kappa, eps, lam, m, rest, v)
-    ms, qs, vs = mu1 * kappa * mt, mu1**2 * kappa * qt, mu1**2 * kappa * vt
-    qw, vw = mustar**2 * qt, mustar**2 * vt
+def _kernel_output(state: np.ndarray, points: _Points) -> tuple[np.ndarray, ...]:
+    return tuple(state)
+
+
+def _features_start(points: _Points) -> np.ndarray:
+    return np.stack([np.full(len(points.alpha), value) for value in (0.1, 0.8, 0.5, 0.8, 0.5)])
+
+
+def _features_sweep(loss: RafLoss, state: np.ndarray, points: _Points) -> np.ndarray:
+    """One sweep at finite width, (m_s, q_s, v_s, q_w, v_w) -> the same; nothing cancels."""
+    mu1, mustar = points.mu1, points.mustar
+    kappa = points.kappa
+    output = _features_output(state, points)
+    hats = loss.hats(points.alpha / kappa, points.eps, points.lam, *output)
+    ms = mu1 * kappa * hats.m
+    qs = mu1**2 * kappa * hats.q
+    vs = mu1**2 * kappa * hats.v
+    qw = mustar**2 * hats.q
+    vw = mustar**2 * hats.v
     g, b = 1 / kappa, 1 + vw
     y = vs / b  # 1/z of the Stieltjes transform; every form below is finite at y = 0
     delta = np.sqrt((1 + g) ** 2 * y**2 + 2 * (1 + g) * y + 1 - 4 * g * y**2)
@@ -275,8 +327,12 @@ def _features_sweep(loss, state, alpha, eps, lam, mu1, mustar, kappa):
     )
 
 
-def _features_output(state, point):
+def _features_output(state: np.ndarray, points: _Points) -> tuple[np.ndarray, ...]:
     ms, qs, vs, qw, vw = state
-    m = point["mu1"] * ms
-    rest = point["mu1"] ** 2 * (qs - ms**2) + point["mustar"] ** 2 * qw
-    return m, rest, point["mu1"] ** 2 * vs + point["mustar"] ** 2 * vw
+    mu1, mustar = points.mu1, points.mustar
+    rest = mu1**2 * (qs - ms**2) + mustar**2 * qw
+    return mu1 * ms, rest, mu1**2 * vs + mustar**2 * vw
+
+
+_KERNEL = _System(_kernel_start, _kernel_sweep, _kernel_output)
+_FEATURES = _System(_features_start, _features_sweep, _features_output)

@@ -4,7 +4,7 @@ from rote.core.papers import Figure
 
 FIGURES: dict[str, Figure] = {
     "linear": Figure(
-        "plots",
+        "theory",
         ("curves", "simulations"),
         "A linear learner trades the rule for the facts",
         "Lines: theory; dots: simulation with 95 % intervals. Left of the vertical lines all "
@@ -13,7 +13,7 @@ FIGURES: dict[str, Figure] = {
         "reconstruction",
     ),
     "tradeoff": Figure(
-        "plots",
+        "theory",
         ("curves", "simulations"),
         "Kernels can do both",
         "Both errors as the ridge varies, one curve per kernel angle; dashed: Bayes-optimal error "
@@ -22,7 +22,7 @@ FIGURES: dict[str, Figure] = {
         "reconstruction",
     ),
     "angle": Figure(
-        "plots",
+        "theory",
         ("curves", "simulations"),
         "The kernel's geometry splits the capacity",
         "Best ridge and no ridge against the kernel angle; vertical: the optimal angle of the "
@@ -32,7 +32,7 @@ FIGURES: dict[str, Figure] = {
         "reconstruction",
     ),
     "optima": Figure(
-        "plots",
+        "theory",
         ("curves",),
         "Optimal angle and ridge in closed form",
         "More facts ask for a more nonlinear kernel, or more ridge.",
@@ -40,7 +40,7 @@ FIGURES: dict[str, Figure] = {
         "reconstruction",
     ),
     "rates": Figure(
-        "plots",
+        "theory",
         ("curves",),
         "How fast the rule is learnt",
         "Theory up to 100,000 samples per dimension.",
@@ -48,7 +48,7 @@ FIGURES: dict[str, Figure] = {
         "reconstruction",
     ),
     "features": Figure(
-        "plots",
+        "theory",
         ("curves", "simulations"),
         "Random features of finite width",
         "Sign features; solid: square, dashed: hinge; dots and squares: simulation.",
@@ -56,7 +56,7 @@ FIGURES: dict[str, Figure] = {
         "reconstruction",
     ),
     "real": Figure(
-        "plots",
+        "experiments",
         ("real",),
         "Rules and facts on real images",
         "Kernel ridge regression on scanned digits: parity is the rule, randomly labelled 8s and "
@@ -66,7 +66,7 @@ FIGURES: dict[str, Figure] = {
         "reconstruction",
     ),
     "phases": Figure(
-        "plots",
+        "theory",
         ("curves",),
         "Phase diagram over samples and facts",
         "White: capacity of a linear learner.",
@@ -74,7 +74,7 @@ FIGURES: dict[str, Figure] = {
         "extension",
     ),
     "phase_angle": Figure(
-        "plots",
+        "theory",
         ("curves",),
         "Phase diagram over kernel angle and ridge",
         "α = 4. Dashed: optimal angle of the square loss. Right: both errors near their best at "
@@ -83,7 +83,7 @@ FIGURES: dict[str, Figure] = {
         "extension",
     ),
     "verification": Figure(
-        "plots",
+        "experiments",
         ("simulations",),
         "Theory against simulation",
         "Every verification row, fresh data in each; bars are 95 % intervals.",
@@ -91,7 +91,7 @@ FIGURES: dict[str, Figure] = {
         "reconstruction",
     ),
     "kernels": Figure(
-        "plots",
+        "experiments",
         ("universality", "separability"),
         "Universality and capacity",
         "a: true dot-product kernels against the Gaussian model, same data. b: linear feasibility "
@@ -100,7 +100,7 @@ FIGURES: dict[str, Figure] = {
         "extension",
     ),
     "two_layer": Figure(
-        "plots",
+        "experiments",
         ("two_layer",),
         "Trained two-layer networks",
         "The widest networks, against the best ridge regression and the Bayes-optimal rule.",
