@@ -377,31 +377,33 @@ def regression_knn(tables: Tables) -> Sample:
 
 
 def _grown(tables: Tables, kind: str, size: int) -> np.ndarray:
-    """Accuracy of a kind of memory of some size, points, by replicate."""
+    """Accuracy of a kind of memory of some size, by replicate."""
     rows = tables["growth"]
     rows = rows[(rows["kind"] == kind) & (rows["rows"] == size)]
     if rows.empty:
         raise KeyError(f"{kind}, {size}")
-    return 100 * rows.sort_values("replicate")["accuracy"].to_numpy()
+    return rows.sort_values("replicate")["accuracy"].to_numpy()
 
 
 def growth_rises(tables: Tables) -> dict[str, Sample]:
     """Accuracy at one size of the memory minus that at the next smaller, unseen rows, points."""
-    accuracies = {size: _grown(tables, "unseen rows", size) for size in TAIL_SIZES}
+    accuracy = {size: _grown(tables, "unseen rows", size) for size in TAIL_SIZES}
     return {
-        f"{small} to {large}": Sample(accuracies[large] - accuracies[small])
+        f"{small} to {large}": Sample(100 * (accuracy[large] - accuracy[small]))
         for small, large in pairwise(TAIL_SIZES)
     }
 
 
 def unseen_rows(tables: Tables) -> Sample:
     """Unseen rows minus as many of the base's own, points."""
-    return Sample(_grown(tables, "unseen rows", 1000) - _grown(tables, "own rows", 1000))
+    trained = _grown(tables, "own rows", 1000)
+    return Sample(100 * (_grown(tables, "unseen rows", 1000) - trained))
 
 
 def budget(tables: Tables) -> Sample:
     """Half the rows by largest residual minus half at random, points."""
-    return Sample(_grown(tables, "largest residuals", 500) - _grown(tables, "random rows", 500))
+    random = _grown(tables, "random rows", 500)
+    return Sample(100 * (_grown(tables, "largest residuals", 500) - random))
 
 
 def _crossfit(tables: Tables, tuned: bool) -> np.ndarray:

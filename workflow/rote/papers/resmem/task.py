@@ -235,6 +235,7 @@ class SizeAxis(NamedTuple):
 
     column: str  # one of ARM_COLUMNS
     label: str
+    zero: str = ""  # what a size of 0 is called, if it may occur
 
 
 class Headline(NamedTuple):

@@ -35,7 +35,7 @@ def strength(tables: Tables) -> Canvas:
         points(ax, rows, "value", "accuracy", color=color, label=label)
     ax.axvline(1, color=FAINT, linewidth=0.8)
     ax.set(xlabel="strength α", ylabel="test accuracy")
-    ax.legend(fontsize=7)
+    legend(canvas, ax, 2)
     return canvas
 
 

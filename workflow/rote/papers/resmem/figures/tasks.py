@@ -47,17 +47,17 @@ def size(tables: Tables) -> Canvas:
 
 
 def _by_size(ax: Axes, rows: pd.DataFrame, axis: SizeAxis) -> None:
-    """Every method along an axis of sizes; a size of 0 is a linear base."""
+    """Every method along an axis of sizes."""
     for method in METHODS:
         draw_method(ax, rows, axis.column, method)
     ax.set_xlabel(axis.label)
-    sizes = sorted(rows[axis.column].unique())
-    if sizes[0] > 0:
+    if not axis.zero:
         ax.set_xscale("log")
         log_ticks(ax.xaxis)
         return
+    sizes = sorted(rows[axis.column].unique())
     ax.set_xscale("symlog", linthresh=2)
-    ax.set_xticks(sizes, [str(value) if value else "linear" for value in sizes], fontsize=6.5)
+    ax.set_xticks(sizes, [str(value) if value else axis.zero for value in sizes], fontsize=6.5)
     ax.minorticks_off()
 
 

@@ -80,6 +80,6 @@ TASK = ResmemTask(
     load=load,
     arms=arms,
     recipe=recipe,
-    axis=SizeAxis("units", "hidden units"),
+    axis=SizeAxis("units", "hidden units", zero="linear"),
     headline=Headline("inputs", {"units": 0}),
 )

@@ -91,11 +91,11 @@ def _by_class(folder: Path) -> dict[str, list[Path]]:
         raise InputError(
             f"{folder} does not exist; the root must hold train/ and val/ with a folder per class"
         )
-    return {
-        path.name: sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-        for path in sorted(folder.iterdir())
-        if path.is_dir()
-    }
+    return {path.name: _pictures(path) for path in sorted(folder.iterdir()) if path.is_dir()}
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 def _labelled(by_class: dict[str, list[Path]], classes: dict[str, int]) -> list[tuple[Path, int]]:
@@ -187,13 +187,11 @@ def embed(
     arrays = _embedded(options, arm.model, weights, device)
     replicates = []
     for data in samples:
-        rows = {split: data.split(split).x for split in SPLITS}
-        replicates.append(
-            {
-                split: {kind: value[numbers] for kind, value in arrays.items()}
-                for split, numbers in rows.items()
-            }
-        )
+        splits = {}
+        for split in SPLITS:
+            rows = data.split(split).x
+            splits[split] = {kind: value[rows] for kind, value in arrays.items()}
+        replicates.append(splits)
     return replicates
 
 
