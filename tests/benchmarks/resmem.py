@@ -11,7 +11,11 @@ from rote import knn, resmem
 
 from tests.benchmarks.case import Case, Growth, Work
 
-ROWS, DIMENSION, QUERIES, CLASSES, K = 50_000, 64, 1000, 100, 50
+ROWS = 50_000
+DIMENSION = 64
+QUERIES = 1000
+CLASSES = 100
+K = 50
 
 
 def _case(rows: int = ROWS, queries: int = QUERIES, spread: float = 1.0):
@@ -78,8 +82,8 @@ def _against_scikit_learn(queries: int) -> Case:
     x, q, labels, logits, query_logits = _case(queries=queries)
 
     def ours() -> np.ndarray:
-        near = knn.Datastore(x).search(q, K)
-        return resmem.scores(near, labels, logits, query_logits, bandwidth=1.0)
+        neighbors = knn.Datastore(x).search(q, K)
+        return resmem.scores(neighbors, labels, logits, query_logits, bandwidth=1.0)
 
     def theirs() -> np.ndarray:
         model = KNeighborsRegressor(
@@ -130,6 +134,11 @@ def against_torch():
     return Case(lambda: store.search(q, K), theirs, threads=True)
 
 
+def _recall(rows: np.ndarray, exact: np.ndarray) -> float:
+    """Share of the true neighbors among those that an approximate search finds."""
+    return float(np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(exact, rows, strict=True)]))
+
+
 def against_pynndescent():
     """The same, with building: our exact search / pynndescent, approximate (recall above 0.9)"""
     import pynndescent
@@ -142,10 +151,7 @@ def against_pynndescent():
     def theirs() -> np.ndarray:
         return pynndescent.NNDescent(x, n_neighbors=30, n_jobs=1, random_state=0).query(q, K)[0]
 
-    found = theirs()  # compiles, too
-    assert (
-        np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(ours(), found, strict=True)]) > 0.9
-    )
+    assert _recall(theirs(), ours()) > 0.9  # compiles, too
     return Case(ours, theirs, repeats=2)
 
 
@@ -166,21 +172,18 @@ def against_hnsw():
         index.add(x)
         return index.search(q, K)[1]
 
-    assert (
-        np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(ours(), theirs(), strict=True)])
-        > 0.9
-    )
+    assert _recall(theirs(), ours()) > 0.9
     return Case(ours, theirs, repeats=2)
 
 
 def grid() -> list[dict[str, object]]:
     """CPU seconds of 176 settings for 1,000 queries, 100 classes, after one search at k = 100."""
     x, q, labels, logits, query_logits = _case()
-    near = knn.Datastore(x).search(q, 100)
-    unit = knn.scale(near.distances)
-    settings = resmem.settings([unit * factor for factor in resmem.BANDWIDTH_GRID])
+    neighbors = knn.Datastore(x).search(q, 100)
+    median_distance = knn.scale(neighbors.distances)
+    settings = resmem.settings([median_distance * factor for factor in resmem.BANDWIDTH_GRID])
     begin = time.process_time()
-    resmem.sweep(near, labels, logits, query_logits, settings, lambda s: s.max((1, 2)))
+    resmem.sweep(neighbors, labels, logits, query_logits, settings, lambda s: s.max((1, 2)))
     return [
         {"comparison": f"{len(settings)} settings", "cpu_s": round(time.process_time() - begin, 2)}
     ]

@@ -13,27 +13,31 @@ from torch.nn import functional as F
 from tests.benchmarks.case import Case, Growth, Work
 
 ROUNDS = 50
-SEQUENCES, LENGTH, HEADS, WIDTH = (
-    3072,
-    8,
-    2,
-    8,
-)  # the chain's: 12 networks, 256 facts of 8 tokens, 2 heads of width 8
+# the chain's: 12 networks, 256 facts of 8 tokens, 2 heads of width 8
+SEQUENCES = 3072
+LENGTH = 8
+HEADS = 2
+WIDTH = 8
 
 
 def _with_gradients(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Work:
     """The function and its gradients in all inputs."""
     leaves = [x.detach().clone().requires_grad_() for x in inputs]
     weights = torch.randn(function(*leaves).shape, generator=torch.Generator().manual_seed(1))
-    return lambda: [found := function(*leaves), *torch.autograd.grad(found, leaves, weights)]
+
+    def work() -> list[Tensor]:
+        output = function(*leaves)
+        return [output, *torch.autograd.grad(output, leaves, weights)]
+
+    return work
 
 
 def _case(
     ours: Callable[..., Tensor], theirs: Callable[..., Tensor], inputs: Sequence[Tensor], **more
 ) -> Case:
     works = [_with_gradients(function, inputs) for function in (ours, theirs)]
-    for mine, wanted in zip(works[0](), works[1](), strict=True):
-        torch.testing.assert_close(mine, wanted, atol=1e-3, rtol=1e-4)
+    for output, expected in zip(works[0](), works[1](), strict=True):
+        torch.testing.assert_close(output, expected, atol=1e-3, rtol=1e-4)
     train.keep_freed_memory()  # as in every training: both ways reuse the memory of the call before
     more |= {name: ROUNDS * more[name] for name in ("flops", "moved") if name in more}
     return Case(*(_often(work) for work in works), repeats=9, **more)

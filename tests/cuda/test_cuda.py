@@ -87,13 +87,16 @@ def test_rules_and_facts_networks(smoke_settings):
 @pytest.mark.parametrize("task", ["digits", "fine", "longtail", "text"])
 def test_bases_of_residual_memories(task, smoke_settings):
     """A few steps in float32, with crops and batch statistics: 2e-2 of each tensor's largest."""
-    from rote.papers.resmem import datasets, tasks
+    from rote.papers.resmem import tasks, training
+    from rote.papers.resmem.task import TrainingRun
 
     options = getattr(smoke_settings.resmem, task)
-    datas = [datasets.data(task, options, 1, replicate) for replicate in range(options.replicates)]
-    arm = tasks.arms(task, options)[-1]
+    selected = tasks.get(task)
+    samples = training.samples(selected, options, 1)
+    arm = selected.arms(options)[-1]
     (_, cpu), (_, device) = (
-        tasks.fit(task, arm, options, datas, 1, device=where) for where in ("cpu", DEVICE)
+        training.fit(selected, arm, options, samples, TrainingRun(1, where))
+        for where in ("cpu", DEVICE)
     )
     assert cpu.keys() == device.keys()
     for name, value in cpu.items():

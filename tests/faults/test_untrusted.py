@@ -13,8 +13,7 @@ import torch
 from conftest import ROOT
 from rote import resmem, train
 from rote.core.errors import ConfigError, InputError
-from rote.papers.resmem import pictures
-from rote.papers.resmem.settings import Pictures
+from rote.papers.resmem.tasks import pictures
 from rote.report import pages
 from rote.run import config
 
@@ -66,7 +65,7 @@ def test_pickles_in_the_place_of_weights_are_refused(tmp_path, monkeypatch):
     weights.mkdir()
     (weights / "mobilenet_v2.pth").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(InputError, match=r"mobilenet_v2\.pth"):
-        pictures._weights(Pictures(weights=str(weights)), "mobilenet_v2")
+        pictures._weights(pictures.ResmemPictures(weights=str(weights)), "mobilenet_v2")
     folder = tmp_path / "memory"
     folder.mkdir()
     (folder / "resmem.json").write_text("{}")

@@ -3,22 +3,43 @@ evaluation.
 """
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from rote import knn
 from rote.core.errors import InputError
 from rote.models import classifiers
-from rote.papers.resmem import datasets, experiment, extensions, linear, regression, settings, tasks
+from rote.papers.resmem import (
+    costs,
+    embedding,
+    evaluation,
+    extensions,
+    linear,
+    measures,
+    residuals,
+    sections,
+    spurious,
+    tasks,
+    training,
+)
 from rote.papers.resmem.cli import app
+from rote.papers.resmem.settings import Settings
+from rote.papers.resmem.task import TrainingRun
+from rote.papers.resmem.tasks import regression
+from rote.papers.resmem.tasks.digits import ResmemDigits
+from rote.papers.resmem.tasks.longtail import ResmemLongTail
+from rote.papers.resmem.tasks.text import ResmemText
 from rote.synth import images
 from rote.theory import lookup
 from scipy.optimize import minimize
 from typer.testing import CliRunner
 
 # ---- the linear model
-# ------------------------------------------------------------------------------------------------
 
 
 def test_the_ball_is_uniform():
@@ -35,21 +56,21 @@ def test_the_constrained_base_is_the_minimum(norm):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(50, 3))
     y = x @ np.array([1.0, -2.0, 0.5]) + rng.normal(size=50)
-    found = lookup.constrained(x, y, norm)
-    assert np.linalg.norm(found) <= norm + 1e-9
-    wanted = minimize(
+    theta = lookup.constrained(x, y, norm)
+    assert np.linalg.norm(theta) <= norm + 1e-9
+    expected = minimize(
         lambda t: ((x @ t - y) ** 2).mean(),
         np.zeros(3),
         constraints={"type": "ineq", "fun": lambda t: norm**2 - t @ t},
         tol=1e-12,
     ).x
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    np.testing.assert_allclose(theta, expected, atol=1e-4)
     with pytest.raises(InputError, match="norm"):
         lookup.constrained(x, y, -1)
 
 
 def test_risks_meet_their_closed_forms():
-    options = settings.Theory(
+    options = sections.ResmemTheory(
         dimensions=[1, 3], sizes=[30, 300, 3000, 10_000], norms=[0.0, 0.9], replicates=3
     )
     rows = linear.risks(options, 1)
@@ -73,43 +94,44 @@ def test_risks_meet_their_closed_forms():
 
 
 def test_noise_is_added_whole_by_one_neighbor_and_averaged_by_many():
-    options = settings.Theory(
+    options = sections.ResmemTheory(
         sizes=[30, 300, 1000, 3000], noises=[0, 0.5], neighbors=[1, 30], replicates=3
     )
-    risk = linear.noisy(options, 1).groupby(["examples", "noise", "k"])["risk"].mean()
+    risk = linear.noisy_risks(options, 1).groupby(["examples", "noise", "k"])["risk"].mean()
     assert risk[3000, 0.5, 1] - risk[3000, 0.0, 1] == pytest.approx(0.25, rel=0.15)
     assert risk[3000, 0.5, 30] - risk[3000, 0.0, 30] == pytest.approx(0.25 / 30, rel=0.3)
-    assert lookup.crossover(3, 0.5) == pytest.approx(0.387, abs=1e-3)
+    # the label noise at which one neighbor costs as much as it gains
+    assert lookup.plateau(3, 0.5) ** 0.5 == pytest.approx(0.387, abs=1e-3)
     assert risk[3000, 0.5, 1] > risk[3000, 0.5, 0]
 
 
 def test_the_toys_memory_takes_most_of_the_error_off():
     rows = linear.toy(1)
     grid = rows[rows["points"] == "grid"]
-    base, whole = (((grid[c] - grid["target"]) ** 2).mean() for c in ("base", "resmem"))
-    assert whole < 0.05 * base
+    base, resmem = (((grid[c] - grid["target"]) ** 2).mean() for c in ("base", "resmem"))
+    assert resmem < 0.05 * base
     np.testing.assert_allclose(grid["base"] + grid["remembered"], grid["resmem"])
 
 
 # ---- images and networks
-# ---------------------------------------------------------------------------------------------
 
 
 def test_a_long_tail_is_one_and_its_rare_parts_wear_other_looks():
     source = images.LongTailImages(np.random.default_rng(0))
-    some = source.draw(np.random.default_rng(1), 20_000)
-    assert (some.groups // source.SUBPOPULATIONS == some.labels).all()
-    counts = np.bincount(some.groups % source.SUBPOPULATIONS, minlength=source.SUBPOPULATIONS)
+    drawn = source.draw(np.random.default_rng(1), 20_000)
+    assert (drawn.groups // source.PARTS == drawn.labels).all()
+    counts = np.bincount(drawn.groups % source.PARTS, minlength=source.PARTS)
     np.testing.assert_allclose(counts / 20_000, source.frequency, atol=0.01)
-    assert some.pixels.shape == (20_000, 144)
+    assert drawn.pixels.shape == (20_000, 144)
     again = images.LongTailImages(np.random.default_rng(0)).draw(np.random.default_rng(1), 20_000)
-    np.testing.assert_array_equal(again.pixels, some.pixels)
+    np.testing.assert_array_equal(again.pixels, drawn.pixels)
 
 
 def test_fine_classes_lie_in_coarse_ones():
     source = images.CoarseFineImages(np.random.default_rng(0))
-    some = source.draw(np.random.default_rng(1), 500)
-    assert (some.groups == some.labels // 5).all()
+    drawn = source.draw(np.random.default_rng(1), 500)
+    assert (drawn.groups == drawn.labels // 5).all()
+    np.testing.assert_array_equal(tasks.get("fine").coarse(drawn.labels), drawn.groups)
     looks = source.looks.reshape(100, -1)
     distance = np.linalg.norm(looks[:, None] - looks, axis=-1) + np.diag(np.full(100, np.inf))
     assert (distance.argmin(1) // 5 == np.arange(100) // 5).mean() > 0.9
@@ -124,12 +146,12 @@ def test_a_stack_is_its_networks_one_by_one(kind):
         stack, x = classifiers.characters(9, 4, 2, [5], rngs), torch.randint(9, (3, 7, 4))
     else:
         stack, x = classifiers.residual(8, 2, 1, 8, 3, rngs), torch.randn(3, 7, 64)
-    whole, embeddings = stack.forward(stack.parameters, x, False)
+    stacked, embeddings = stack.forward(stack.parameters, x, False)
     for model in range(3):
-        one = {name: value[[model]] for name, value in (stack.parameters | stack.buffers).items()}
-        logits, found = stack.forward(one, x[[model]], False)
-        torch.testing.assert_close(logits[0], whole[model], rtol=1e-4, atol=1e-5)
-        for name, value in found.items():
+        state = {name: value[[model]] for name, value in (stack.parameters | stack.buffers).items()}
+        logits, alone = stack.forward(state, x[[model]], False)
+        torch.testing.assert_close(logits[0], stacked[model], rtol=1e-4, atol=1e-5)
+        for name, value in alone.items():
             torch.testing.assert_close(value[0], embeddings[name][model], rtol=1e-4, atol=1e-5)
     assert ("map" in embeddings) == (kind == "residual")
 
@@ -144,48 +166,187 @@ def test_a_residual_network_has_the_published_size_and_depths():
             classifiers.CifarResNet(depth, 4, 3, 10)
 
 
-# ---- tasks
-# -----------------------------------------------------------------------------------------------------------
+# ---- the registry of tasks
 
-DIGITS = settings.Digits(units=[0, 4], noises=[0.4], steps=200, replicates=2)
+WINE = '''
+from rote.core.section import Section, key
+from rote.papers.resmem.task import BaseArm, ResmemTask, SizeAxis, TaskWork, TrainingRecipe, cut
+
+
+class ResmemWine(Section):
+    """A task of a file."""
+
+    units: list[int] = key([0, 8], "Hidden units")
+    replicates: int = key(2, "Splits")
+
+
+TASK = ResmemTask(
+    name="wine",
+    title="Wine",
+    settings=ResmemWine,
+    work=lambda options: TaskWork(training=13.0 * sum(options.units), rows=356),
+    load=lambda options, rng: None,
+    arms=lambda options: [BaseArm(("units",), units=units) for units in options.units],
+    recipe=lambda options: TrainingRecipe(10, 10, 0.01),
+    axis=SizeAxis("units", "hidden units"),
+)
+'''
+ONE_FILE_MORE = """
+import sys
+from rote.papers.resmem import tasks
+
+tasks.__path__.append(sys.argv[1])  # as if the file lay in the package
+import rote.papers.resmem.settings
+from rote.core.errors import InputError
+from rote.papers.resmem import costs
+from rote.run import config
+
+settings = config.parse({"resmem": {"wine": {"units": [0, 4]}}}).resmem
+assert settings.wine.units == [0, 4]
+assert "wine" in tasks.of_run(settings)
+assert costs.WORK["train_base"](settings, {"task": "wine"}) == 6 * 13 * 4
+assert costs.WORK["embed"](settings, {"task": "wine"}) == 356
+assert tasks.get("wine").axis.column == "units"
+for call in (lambda: tasks.get("beer"), lambda: costs.WORK["embed"](settings, {"task": "beer"})):
+    try:
+        call()
+    except InputError as error:
+        assert "task must be one of digits, " in str(error), error
+        assert "wine, given 'beer'" in str(error), error
+    else:
+        raise AssertionError("an unknown task was accepted")
+try:
+    config.parse({"resmem": {"wine": {"unit": 3}}})
+except InputError as error:
+    assert "resmem.wine.unit: no such key; did you mean 'units'" in str(error), error
+else:
+    raise AssertionError("an unknown key was accepted")
+"""
+
+
+def test_a_task_is_added_by_one_file(tmp_path):
+    (tmp_path / "wine.py").write_text(WINE)
+    command = [sys.executable, "-c", ONE_FILE_MORE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_task_must_say_what_its_steps_and_the_plan_need(tmp_path, monkeypatch):
+    digits = tasks.get("digits")
+    with pytest.raises(InputError, match="task 'digits' says nothing about work"):
+        replace(digits, work=None)
+    with pytest.raises(InputError, match="task 'digits' says nothing about load, recipe"):
+        replace(digits, load=None, recipe=None)
+    with pytest.raises(InputError, match="task 'pictures' says nothing about embed"):
+        replace(tasks.get("pictures"), embed=None)
+    (tmp_path / "beer.py").write_text(WINE)
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
+    with pytest.raises(InputError, match=r"tasks\.beer: its task must have the file's name"):
+        tasks.registry.__wrapped__()
+
+
+def test_rules_list_tasks_that_need_files_only_where_the_config_names_them():
+    options = Settings()
+    assert tasks.of_run(options) == ["digits", "longtail", "fine", "text", "regression"]
+    mnist = options.mnist.model_copy(update={"root": "data/mnist"})
+    corpus = options.language.model_copy(update={"corpus": "text.txt"})
+    named = options.model_copy(update={"mnist": mnist, "language": corpus})
+    assert tasks.of_run(named)[5:] == ["mnist", "language"]
+
+
+def test_listing_the_tasks_imports_nothing_heavy():
+    program = (
+        "import sys, rote.papers.resmem.settings\n"
+        "print([name for name in ('torch', 'numba', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_every_task_costs_something_and_tells_its_arms_apart():
+    options = Settings()
+    for name, task in tasks.registry().items():
+        work = costs.WORK["embed"](options, {"task": name})
+        assert work > 0, name
+        if task.arms and not task.needs:
+            arms = task.arms(getattr(options, name))
+            assert len({arm.stream_name for arm in arms}) == len(arms)
+
+
+def test_streams_of_arms_have_the_names_that_their_numbers_were_drawn_under():
+    options = Settings()
+    names = {
+        name: [arm.stream_name for arm in tasks.get(name).arms(getattr(options, name))]
+        for name in ("digits", "longtail", "fine", "text", "mnist", "cifar", "language")
+    }
+    assert names["digits"][:2] == ["linear", "3 units"]
+    assert names["digits"][-1] == "linear, noise 0.8"
+    assert names["longtail"] == [
+        "16 units, n = 1000",
+        "16 units, n = 4000",
+        "16 units, n = 16000",
+        "64 units, n = 1000",
+    ]
+    assert names["fine"] == ["width 2", "width 4", "width 8", "width 4, n = 3000"]
+    assert names["text"] == ["16 units", "64 units"]
+    assert names["mnist"][2:5] == ["width 4", "depth 14", "depth 20"]
+    assert names["mnist"][-1] == "n = 3000"
+    assert names["cifar"][0] == "depth 8"
+    assert names["language"][0] == "EleutherAI/pythia-70m"
+
+
+def test_arms_are_selected_by_their_fields():
+    task = tasks.get("mnist")
+    rows = pd.DataFrame([{"task": "mnist"} | arm.columns() for arm in task.arms(Settings().mnist)])
+    assert measures.series(rows, "width")["width"].tolist() == [1, 2, 4]
+    assert measures.series(rows, "depth")["depth"].tolist() == [8, 14, 20]
+    assert measures.of_arm(rows, depth=14)["arm"].tolist() == ["depth 14"]
+    assert measures.of_arm(rows, examples=250)["width"].tolist() == [1]
+    with pytest.raises(KeyError, match="depth"):
+        measures.of_arm(rows, depth=9)
+    with pytest.raises(InputError, match="task must be one of digits"):
+        measures.of_task(rows, "cats")
+    with pytest.raises(KeyError, match="task fine"):
+        measures.of_task(rows, "fine")
+
+
+# ---- tasks
+
+DIGITS = ResmemDigits(units=[0, 4], noises=[0.4], steps=200, replicates=2)
+RUN = TrainingRun(seed=1)
 
 
 @pytest.fixture(scope="module")
 def digits():
-    datas = [datasets.data("digits", DIGITS, 1, replicate) for replicate in range(2)]
-    bases = {}
-    for arm in tasks.arms("digits", DIGITS):
-        _, weights = tasks.fit("digits", arm, DIGITS, datas, 1)
-        bases |= {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
-    found = experiment.embeddings("digits", DIGITS, bases, 1)
-    near, choices = experiment.neighbors("digits", DIGITS, settings.Memory(), found, 1)
-    return experiment.evaluate("digits", DIGITS, found, near, choices, 1)
+    task = tasks.get("digits")
+    bases = training.bases(task, DIGITS, RUN)
+    embeddings = embedding.embeddings(task, DIGITS, bases, 1)
+    neighbors, choices = residuals.neighbors(task, DIGITS, sections.ResmemMemory(), embeddings, 1)
+    return evaluation.evaluate(task, DIGITS, embeddings, neighbors, choices, 1)
 
 
 def test_parts_of_a_data_set_share_nothing():
-    data = datasets.data("digits", DIGITS, 1, 0)
-    assert [len(part.y) for part in data[:3]] == [1000, 300, 497]
-    rows = np.concatenate([part.x for part in data[:3]])
-    assert (
-        len(np.unique(rows, axis=0))
-        == len(np.unique(datasets.data("digits", DIGITS, 1, 1).train.x, axis=0)) + 797
-    )
-    text = settings.Text(memories=[500, 2000], valid=100, test=200)
-    found = datasets.data("text", text, 1, 0)
-    assert found.train.x.shape == (2000, 8)
-    assert found.test.x.max() < found.classes
+    first, second = training.samples(tasks.get("digits"), DIGITS, 1)
+    splits = [first.train, first.valid, first.test]
+    assert [len(split.y) for split in splits] == [1000, 300, 497]
+    rows = np.concatenate([split.x for split in splits])
+    assert len(np.unique(rows, axis=0)) == len(np.unique(second.train.x, axis=0)) + 797
+    options = ResmemText(memories=[500, 2000], valid=100, test=200)
+    data = training.sample(tasks.get("text"), options, 1, 0)
+    assert data.train.x.shape == (2000, 8)
+    assert data.test.x.max() < data.classes
 
 
 def test_a_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digits):
     cell = ["arm", "features", "replicate"]
     accuracy = digits["accuracy"].set_index(cell).sort_index()
-    small = accuracy.xs("4 units").xs("inputs")
+    small = digits["accuracy"].query("units == 4 and features == 'inputs'")
     assert (small["resmem"] > small["base"] + 0.03).all()
     strength = digits["sweeps"][digits["sweeps"]["over"] == "strength"]
     at = strength.pivot(index=cell, columns="value", values="accuracy").sort_index()
     np.testing.assert_allclose(at[0.0], accuracy["base"])  # a temperature changes no largest class
     np.testing.assert_allclose(at[1.0], accuracy["resmem"])
-    assert set(digits["grid"]["temperature"]) == {0.5, 1.0, 1.4, 3.0, -1.0}
+    assert set(digits["grid"]["temperature"]) == {0.5, 1.0, 1.4, 3.0, np.inf}
     parts = digits["parts"]
     shares = parts[parts["by"] == "confidence"].groupby(cell)["share"].sum()
     np.testing.assert_allclose(shares, 1)
@@ -198,59 +359,62 @@ def test_a_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digit
 
 
 def test_noise_reaches_the_training_labels():
-    arm = tasks.arms("digits", DIGITS)[-1]
-    data = datasets.data("digits", DIGITS, 1, 0)
-    y = tasks.training_labels(arm, data, 1, 0)
+    task = tasks.get("digits")
+    arm = task.arms(DIGITS)[-1]
+    data = training.sample(task, DIGITS, 1, 0)
+    y = training.training_labels(arm, data, 1, 0)
     assert (y != data.train.y).mean() == pytest.approx(0.4 * 0.9, abs=0.05)
-    np.testing.assert_array_equal(y, tasks.training_labels(arm, data, 1, 0))
+    np.testing.assert_array_equal(y, training.training_labels(arm, data, 1, 0))
 
 
 def test_calibration_by_hand():
     p = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     y = np.array([0, 1, 1])
-    nll, ece, brier = experiment.calibration(p, y, bins=10)
+    nll, ece, brier = evaluation.calibration(p, y, bins=10)
     assert nll == pytest.approx(-np.log([0.9, 0.4, 0.8]).mean())
     assert ece == pytest.approx((0.1 + 0.6 + 0.2) / 3)
     assert brier == pytest.approx(np.mean([0.02, 0.72, 0.08]))
 
 
-def test_a_mixture_is_tuned_between_base_and_memory():
+def test_interpolation_is_tuned_between_base_and_memory():
     rng = np.random.default_rng(0)
-    y, logits = rng.integers(3, size=60), rng.normal(size=(60, 3))
-    near = knn.Datastore(rng.normal(size=(60, 2)) + 5 * y[:, None]).search(
-        rng.normal(size=(40, 2)) + 5, 30
-    )
+    y = rng.integers(3, size=60)
+    logits = rng.normal(size=(60, 3))
+    store = knn.Datastore(rng.normal(size=(60, 2)) + 5 * y[:, None])
+    neighbors = store.search(rng.normal(size=(40, 2)) + 5, 30)
     truth = np.ones(40, int)
-    chosen = experiment.tune(near, y, logits, 10 * np.eye(3)[truth], truth)
-    assert chosen[0] == 0  # the base is perfect: no memory
-    assert chosen[-1] == 0.0
-    chosen = experiment.tune(near, y, logits, 10 * np.eye(3)[(truth + 1) % 3], truth)
-    assert chosen[0] > 0  # always wrong
-    assert chosen[-1] >= 0.5
+    tuned = residuals.tune(neighbors, y, logits, 10 * np.eye(3)[truth], truth)
+    assert tuned.resmem.k == 0  # the base is perfect: no memory
+    assert tuned.interpolation_weight == 0.0
+    tuned = residuals.tune(neighbors, y, logits, 10 * np.eye(3)[(truth + 1) % 3], truth)
+    assert tuned.resmem.k > 0  # always wrong
+    assert tuned.interpolation_weight >= 0.5
+    row = pd.Series(tuned.columns())
+    assert residuals.Tuned.of(row).columns() == tuned.columns()
 
 
 def test_growth_and_crossfit_and_scores_at_a_small_size():
-    small = settings.LongTail(**settings.LongTail.SCALES["smoke"])
-    datas = [datasets.data("longtail", small, 1, replicate) for replicate in range(2)]
-    bases = {}
-    for arm in tasks.arms("longtail", small):
-        _, weights = tasks.fit("longtail", arm, small, datas, 1)
-        bases |= {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
-    found = experiment.embeddings("longtail", small, bases, 1)
-    rows = extensions.growth(small, bases, found, 1)
+    small = ResmemLongTail(**ResmemLongTail.SCALES["smoke"])
+    task = tasks.get("longtail")
+    bases = training.bases(task, small, RUN)
+    embeddings = embedding.embeddings(task, small, bases, 1)
+    rows = extensions.growth(small, bases, embeddings, 1)
     mean = rows.groupby(["kind", "rows"])["accuracy"].mean()
     assert mean["unseen rows", 1000] > mean["unseen rows", 500] > mean["none", 0]
-    crossed = extensions.crossfit(small, found, 1)
+    crossed = extensions.crossfit(small, embeddings, 1)
     assert set(crossed["residuals"]) == {"in-sample", "cross-fitted"}
-    scores = extensions.memorization(settings.Scores(**settings.Scores.SCALES["smoke"]), small, 1)
+    options = sections.ResmemScores(**sections.ResmemScores.SCALES["smoke"])
+    scores = extensions.memorization(options, small, 1)
     assert scores["score"].between(-1, 1).all()
     assert scores.groupby("units")["score"].mean()[16] > scores.groupby("units")["score"].mean()[4]
 
 
 def test_a_memory_helps_where_a_spurious_feature_misleads():
-    options = settings.Spurious(sizes=[500, 2000], test=1000, steps=150, replicates=3, signal=1.0)
+    options = sections.ResmemSpurious(
+        sizes=[500, 2000], test=1000, steps=150, replicates=3, signal=1.0
+    )
     mean = (
-        extensions.spurious(options, 1)
+        spurious.accuracies(options, 1)
         .groupby(["method", "examples"])[["agreeing", "conflicting"]]
         .mean()
     )
@@ -268,7 +432,7 @@ def test_bad_tasks_and_files_are_refused(tmp_path):
         app, ["train-base", "--task", "cats", "--out", str(tmp_path / "x.safetensors")]
     )
     assert done.exit_code
-    assert "--task must be one of digits" in str(done.exception)
+    assert "task must be one of digits" in str(done.exception)
     (tmp_path / "broken.safetensors").write_bytes(b"no")
     done = run.invoke(
         app,
@@ -297,9 +461,12 @@ def test_bad_tasks_and_files_are_refused(tmp_path):
 
 
 def test_tables_of_regression_are_better_with_a_base():
-    options = settings.Regression(train=800, test=400, replicates=3)
-    found = regression.embeddings(options, regression.bases(options, 1), 1)
-    near, choices = regression.neighbors(options, settings.Memory(), found, 1)
-    rows = regression.evaluate(options, found, near, choices, 1)
-    friedman = rows[rows["data"] == "Friedman"]
+    options = regression.ResmemRegression(train=800, test=400, replicates=3)
+    task = tasks.get("regression")
+    bases = regression.bases(task, options, RUN)
+    embeddings = regression.embeddings(task, options, bases, 1)
+    memory = sections.ResmemMemory()
+    neighbors, choices = regression.neighbors(task, options, memory, embeddings, 1)
+    frames = regression.evaluate(task, options, embeddings, neighbors, choices, 1)
+    friedman = frames["regression"].query("data == 'Friedman'")
     assert (friedman["resmem"] < friedman[["base", "knn"]].min(axis=1)).all()

@@ -8,25 +8,39 @@ import numpy as np
 import pytest
 import torch
 from rote.core.errors import InputError
-from rote.papers.resmem import datasets, experiment, settings, tasks
+from rote.papers.resmem import embedding, evaluation, residuals, tasks, training
 from rote.papers.resmem.cli import app
+from rote.papers.resmem.sections import ResmemMemory
+from rote.papers.resmem.task import ImageShape, TrainingRun, array_key
+from rote.papers.resmem.tasks import language, pictures
+from rote.papers.resmem.tasks.cifar import ResmemCifar
+from rote.papers.resmem.tasks.fashion import ResmemFashion
+from rote.papers.resmem.tasks.mnist import ResmemMnist
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 
-def test_moved_images_are_crops_of_padded_ones_and_some_are_mirrored():
+def evaluated(name, options, embeddings, memory):
+    """Choices, and accuracies on test data, of a task from its embeddings on."""
+    task = tasks.get(name)
+    neighbors, choices = residuals.neighbors(task, options, memory, embeddings, 1)
+    frames = evaluation.evaluate(task, options, embeddings, neighbors, choices, 1)
+    return choices, frames["accuracy"]
+
+
+def test_cropped_images_are_crops_of_padded_ones_and_some_are_mirrored():
     x = torch.arange(2 * 40 * 2 * 36, dtype=torch.float32).view(2, 40, 72) + 1
-    found = tasks.moved(x, 2, 6, torch.Generator().manual_seed(0), pad=1)
-    assert found.shape == x.shape
-    torch.testing.assert_close(found, tasks.moved(x, 2, 6, torch.Generator().manual_seed(0), pad=1))
+    shape = ImageShape(channels=2, side=6)
+    result = training.cropped(x, shape, torch.Generator().manual_seed(0), padding=1)
+    assert result.shape == x.shape
+    again = training.cropped(x, shape, torch.Generator().manual_seed(0), padding=1)
+    torch.testing.assert_close(result, again)
     mirrored = 0
-    for image, new in zip(x.view(-1, 2, 6, 6), found.view(-1, 2, 6, 6), strict=True):
+    for image, new in zip(x.view(-1, 2, 6, 6), result.view(-1, 2, 6, 6), strict=True):
         padded = torch.nn.functional.pad(image, (1,) * 4)
         crops = [padded[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
-        plain, flipped = (
-            any(torch.equal(new, f(crop)) for crop in crops)
-            for f in (lambda c: c, lambda c: c.flip(2))
-        )
+        plain = any(torch.equal(new, crop) for crop in crops)
+        flipped = any(torch.equal(new, crop.flip(2)) for crop in crops)
         assert plain or flipped
         mirrored += flipped
     assert 20 < mirrored < 60
@@ -41,7 +55,7 @@ def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
         fine = rng.integers(100, size=number)
         pixels = np.clip(looks[fine] + rng.normal(scale=20, size=(number, 3072)), 0, 255)
         np.column_stack([fine // 5, fine, pixels]).astype(np.uint8).tofile(folder / name)
-    options = settings.Cifar(
+    options = ResmemCifar(
         root=str(tmp_path),
         depths=[8],
         width=2,
@@ -51,40 +65,35 @@ def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
         batch=50,
         replicates=2,
     )
-    datas = [datasets.data("cifar", options, 1, replicate) for replicate in range(2)]
-    assert datas[0].test.x.shape == (100, 3072)
-    assert abs(datas[0].train.x.mean()) < 0.5
-    arm = tasks.arms("cifar", options)[0]
-    _, weights = tasks.fit("cifar", arm, options, datas, 1)
-    bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
-    found = experiment.embeddings("cifar", options, bases, 1)
-    assert {name.rsplit("/", 1)[1] for name in found} == {"logits", "last"}
-    near, choices = experiment.neighbors(
-        "cifar", options, settings.Memory(engine="ivf", probes=8), found, 1
-    )
-    accuracy = experiment.evaluate("cifar", options, found, near, choices, 1)["accuracy"]
+    task = tasks.get("cifar")
+    data = training.sample(task, options, 1, 0)
+    assert data.test.x.shape == (100, 3072)
+    assert abs(data.train.x.mean()) < 0.5
+    bases = training.bases(task, options, TrainingRun(seed=1))
+    embeddings = embedding.embeddings(task, options, bases, 1)
+    assert {name.rsplit("/", 1)[1] for name in embeddings} == {"logits", "last"}
+    memory = ResmemMemory(engine="ivf", probes=8)
+    choices, accuracy = evaluated("cifar", options, embeddings, memory)
     assert (accuracy["resmem"] >= accuracy["base"]).all()
     assert choices["recall"].between(0.5, 1).all()
     with pytest.raises(InputError, match="500 images are not for testing"):
-        datasets.data("cifar", options.model_copy(update={"train": 450}), 1, 0)
+        training.sample(task, options.model_copy(update={"train": 450}), 1, 0)
     (folder / "train.bin").write_bytes(b"\0" * 5000)
     with pytest.raises(InputError, match="no multiple of 3,074"):
-        datasets.data("cifar", options, 1, 0)
+        training.sample(task, options, 1, 0)
 
 
 def test_mnist_as_the_specification_splits_it(tmp_path):
     rng = np.random.default_rng(0)
-    pixels, labels = (
-        rng.integers(0, 256, (10_000, 28, 28), dtype=np.uint8),
-        rng.integers(10, size=10_000, dtype=np.uint8),
-    )
+    pixels = rng.integers(0, 256, (10_000, 28, 28), dtype=np.uint8)
+    labels = rng.integers(10, size=10_000, dtype=np.uint8)
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(
         np.array([0x803, 10_000, 28, 28], ">i4").tobytes() + pixels.tobytes()
     )
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(
         np.array([0x801, 10_000], ">i4").tobytes() + labels.tobytes()
     )
-    data = datasets.data("mnist", settings.Mnist(root=str(tmp_path)), 1, 0)
+    data = training.sample(tasks.get("mnist"), ResmemMnist(root=str(tmp_path)), 1, 0)
     order = np.random.default_rng(0).permutation(10_000)
     np.testing.assert_array_equal(data.test.y, labels[order[:2000]])
     np.testing.assert_array_equal(data.train.y, labels[order[3000:]])
@@ -97,7 +106,6 @@ def test_mnist_as_the_specification_splits_it(tmp_path):
 def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
     from PIL import Image
     from rote.data.images import torchvision
-    from rote.papers.resmem import pictures
 
     rng = np.random.default_rng(0)
     for part, number in (("train", 8), ("val", 4)):
@@ -110,7 +118,7 @@ def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
     torch.manual_seed(0)
     net = torchvision().models.mobilenet_v2(num_classes=3)
     torch.save(net.state_dict(), tmp_path / "mobilenet_v2.pth")
-    options = settings.Pictures(
+    options = pictures.ResmemPictures(
         root=str(tmp_path / "pictures"),
         weights=str(tmp_path),
         models=["mobilenet_v2"],
@@ -118,18 +126,17 @@ def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
         batch=10,
     )
     bases, run = pictures.bases(options), CliRunner()
-    given = ["--task", "pictures", "--settings", json.dumps({"pictures": options.model_dump()})]
+    shared = ["--task", "pictures", "--settings", json.dumps({"pictures": options.model_dump()})]
     files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
     for verb in (
         ["train-base", "--out", files[0]],
         ["embed", "--bases", files[0], "--out", files[1]],
     ):
-        done = run.invoke(app, [*verb, *given])
+        done = run.invoke(app, [*verb, *shared])
         assert done.exit_code == 0, done.exception
-    found = load_file(files[1])
-    assert found["mobilenet_v2/0/train/last"].shape == (24, 1280)
-    near, choices = experiment.neighbors("pictures", options, settings.Memory(), found, 1)
-    accuracy = experiment.evaluate("pictures", options, found, near, choices, 1)["accuracy"]
+    embeddings = load_file(files[1])
+    assert embeddings["mobilenet_v2/0/train/last"].shape == (24, 1280)
+    _, accuracy = evaluated("pictures", options, embeddings, ResmemMemory())
     assert (accuracy["resmem"] > 0.6).all()  # three colours, and a network of random weights
     paths, y, count = pictures.files(options)
     assert (count, len(paths)) == (24, 36)
@@ -137,7 +144,7 @@ def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
     broken = paths[0]
     broken.write_bytes(b"no picture")
     with pytest.raises(InputError, match="is not a readable picture"):
-        experiment.embeddings("pictures", options, bases, 1)
+        embedding.embeddings(tasks.get("pictures"), options, bases, 1)
     (tmp_path / "mobilenet_v2.pth").write_bytes(b"no weights")
     with pytest.raises(InputError, match="holds no weights"):
         pictures.bases(options)
@@ -152,33 +159,31 @@ def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
 
 def test_fashion_is_a_control(fashion_sheet):
     """900 images: no help of a memory is claimed, and there is none beyond noise."""
-    options = settings.Fashion(root=str(fashion_sheet), units=[0], steps=300, replicates=3)
-    datas = [datasets.data("fashion", options, 1, replicate) for replicate in range(3)]
-    assert [len(part.y) for part in datas[0][:3]] == [500, 200, 200]
-    (arm,) = tasks.arms("fashion", options)
-    _, weights = tasks.fit("fashion", arm, options, datas, 1)
-    bases = {f"{arm.name}/{name}": value.numpy() for name, value in weights.items()}
-    found = experiment.embeddings("fashion", options, bases, 1)
-    near, choices = experiment.neighbors("fashion", options, settings.Memory(), found, 1)
-    accuracy = experiment.evaluate("fashion", options, found, near, choices, 1)["accuracy"]
+    options = ResmemFashion(root=str(fashion_sheet), units=[0], steps=300, replicates=3)
+    task = tasks.get("fashion")
+    data = training.sample(task, options, 1, 0)
+    assert [len(part.y) for part in (data.train, data.valid, data.test)] == [500, 200, 200]
+    bases = training.bases(task, options, TrainingRun(seed=1))
+    embeddings = embedding.embeddings(task, options, bases, 1)
+    _, accuracy = evaluated("fashion", options, embeddings, ResmemMemory())
     assert accuracy["base"].mean() > 0.7
     assert abs((accuracy["resmem"] - accuracy["base"]).mean()) < 0.05
     with pytest.raises(InputError, match=r"900 images, .* ask for 1300"):
-        datasets.data("fashion", options.model_copy(update={"test": 600}), 1, 0)
+        training.sample(task, options.model_copy(update={"test": 600}), 1, 0)
 
 
 @pytest.fixture
-def language(tmp_path, small_lm):
+def language_options(tmp_path, small_lm):
     """Documents in which one word decides the next: a memory of contexts knows it, a network of
     random weights not.
     """
     rng, lines = np.random.default_rng(0), []
     for _ in range(60):
         pairs = [("red", "kite"), ("bird", "prey"), ("Bern", "red"), ("the", "bird")]
-        words = [word for at in rng.integers(len(pairs), size=12) for word in pairs[at]]
+        words = [word for number in rng.integers(len(pairs), size=12) for word in pairs[number]]
         lines.append(json.dumps({"text": " ".join(words)}))
     (tmp_path / "text.jsonl").write_text("\n".join(lines))
-    return settings.Language(
+    return language.ResmemLanguage(
         corpus=str(tmp_path / "text.jsonl"),
         models=[str(small_lm)],
         context=32,
@@ -191,57 +196,60 @@ def language(tmp_path, small_lm):
     )
 
 
-def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language, small_lm):
+def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language_options, small_lm):
     from rote.models import pretrained
-    from rote.papers.resmem import language as module
 
-    given = ["--task", "language", "--settings", json.dumps({"language": language.model_dump()})]
+    options = language_options
+    shared = ["--task", "language", "--settings", json.dumps({"language": options.model_dump()})]
     files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
     for verb in (
         ["train-base", "--out", files[0]],
         ["embed", "--bases", files[0], "--out", files[1]],
     ):
-        done = CliRunner().invoke(app, [*verb, *given])
+        done = CliRunner().invoke(app, [*verb, *shared])
         assert done.exit_code == 0, done.exception
-    found = load_file(files[1])
-    data = datasets.data("language", language, 1, 0)
-    text = module._pieces(language)
-    documents = [set(text.documents[part.x[:, 0]]) for part in data[:3]]
-    assert not documents[0] & documents[2]  # apart by document
+    embeddings = load_file(files[1])
+    task = tasks.get("language")
+    data = training.sample(task, options, 1, 0)
+    text = language.pieces_of(options)
+    documents = [set(text.documents[split.x[:, 0]]) for split in (data.train, data.test)]
+    assert not documents[0] & documents[1]  # apart by document
     # one position, by hand: the hidden state and the log-probabilities before the token
-    piece, at = data.test.x[5]
+    piece, position = data.test.x[5]
     tokens = torch.tensor(text.tokens[piece])[None]
     with torch.no_grad():
         plain = pretrained.causal(str(small_lm))(tokens, output_hidden_states=True)
-    here = experiment.place(str(small_lm), 0, "test")
+    (arm,) = task.arms(options)
     np.testing.assert_allclose(
-        found[f"{here}/last"][5], plain.hidden_states[-1][0, at - 1], rtol=1e-3, atol=1e-4
+        embeddings[array_key(arm, 0, "test", "last")][5],
+        plain.hidden_states[-1][0, position - 1],
+        rtol=1e-3,
+        atol=1e-4,
     )
-    chances = plain.logits[0, at - 1].softmax(-1).numpy()
-    _, known = module.draw(language, datasets.drawing("language", 1, 0))
-    merged = np.exp(found[f"{here}/logits"][5])
-    np.testing.assert_allclose(merged[:-1], chances[known], rtol=1e-3, atol=1e-6)
-    assert merged[-1] == pytest.approx(1 - chances[known].sum(), abs=1e-5)
-    wanted = int(tokens[0, at])
-    assert data.test.y[5] == (list(known).index(wanted) if wanted in known else len(known))
-    near, choices = experiment.neighbors("language", language, settings.Memory(), found, 1)
-    accuracy = experiment.evaluate("language", language, found, near, choices, 1)["accuracy"]
+    probabilities = plain.logits[0, position - 1].softmax(-1).numpy()
+    merged = np.exp(embeddings[array_key(arm, 0, "test", "logits")][5])
+    np.testing.assert_allclose(merged[:-1], probabilities[data.tokens], rtol=1e-3, atol=1e-6)
+    assert merged[-1] == pytest.approx(1 - probabilities[data.tokens].sum(), abs=1e-5)
+    classes = list(data.tokens)
+    token = int(tokens[0, position])
+    assert data.test.y[5] == (classes.index(token) if token in classes else len(classes))
+    _, accuracy = evaluated("language", options, embeddings, ResmemMemory())
     assert (accuracy["resmem"] > accuracy["base"] + 0.2).all()
 
 
-def test_what_a_language_task_refuses(tmp_path, language, small_lm):
-    from rote.papers.resmem import language as module
-
-    few = language.model_copy(update={"train": 10**6})
+def test_what_a_language_task_refuses(tmp_path, language_options, small_lm):
+    task = tasks.get("language")
+    few = language_options.model_copy(update={"train": 10**6})
     with pytest.raises(
         InputError,
         match=r"positions in the train documents, resmem.language.train asks for 1,000,000",
     ):
-        datasets.data("language", few, 1, 0)
+        training.sample(task, few, 1, 0)
     (tmp_path / "short.jsonl").write_text(json.dumps({"text": "the red kite"}))
-    short = language.model_copy(update={"corpus": str(tmp_path / "short.jsonl")})
+    short = language_options.model_copy(update={"corpus": str(tmp_path / "short.jsonl")})
     with pytest.raises(InputError, match="1 documents of two tokens or more, at least 10"):
-        datasets.data("language", short, 1, 0)
-    wrong = {"digest": np.zeros(32, np.uint8)}
+        training.sample(task, short, 1, 0)
+    other = {"digest": np.zeros(32, np.uint8)}
+    (arm,) = task.arms(language_options)
     with pytest.raises(InputError, match="is not the one that train-base saw"):
-        module.embed(language, str(small_lm), wrong, [np.random.default_rng(0)])
+        language.embed(language_options, arm, other, [])

@@ -54,7 +54,7 @@ rule resmem_train_base:
         runtime=at_scale(10, 480),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        job=job("resmem:train_base", sections=["resmem.{task}"]),
+        job=task_job("train_base"),
     shell:
         rote(
             "resmem train-base --task {wildcards.task} --out {output.out:q}",
@@ -79,7 +79,7 @@ rule resmem_embed:
         mem_mb=at_scale(3000, 32000),
         runtime=at_scale(10, 480),
     params:
-        job=job("resmem:embed", sections=["resmem.{task}"]),
+        job=task_job("embed"),
     shell:
         rote(
             "resmem embed --task {wildcards.task} --bases {input.bases:q}"
@@ -105,7 +105,7 @@ rule resmem_fit_residuals:
         mem_mb=at_scale(3000, 64000),
         runtime=at_scale(10, 240),
     params:
-        job=job("resmem:fit_residuals", sections=["resmem.memory", "resmem.{task}"]),
+        job=task_job("fit_residuals", "resmem.memory"),
     shell:
         rote(
             "resmem fit-residuals --task {wildcards.task} --embeddings {input.embeddings:q}"
@@ -132,7 +132,7 @@ rule resmem_evaluate:
         mem_mb=at_scale(3000, 64000),
         runtime=at_scale(10, 240),
     params:
-        job=job("resmem:evaluate", sections=["resmem.{task}"]),
+        job=task_job("evaluate"),
     shell:
         rote(
             "resmem evaluate --task {wildcards.task} --embeddings {input.embeddings:q}"

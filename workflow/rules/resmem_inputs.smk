@@ -1,12 +1,15 @@
-# What the rules of ResMem pass on: the sections of one task, and the tasks of this run.
+# What the rules of ResMem pass on: the tasks of this run, and the options of a task's step.
+
+# those that need files only where the config names them
+RESMEM_TASKS = rote_papers.load("resmem", "tasks").of_run(CONFIG.resmem)
 
 
-# the tasks of this run: those that need files only where the config names them
-RESMEM_TASKS = ["digits", "longtail", "fine", "text", "regression"]
-RESMEM_TASKS += [
-    task
-    for task in ("mnist", "fashion", "cifar", "pictures")
-    if getattr(CONFIG.resmem, task).root
-]
-if CONFIG.resmem.language.corpus:
-    RESMEM_TASKS.append("language")
+def task_job(verb, *sections):
+    """`job` of a step of a task. Its code digest covers the task's own file, which only the registry imports."""
+    options = job(f"resmem:{verb}", sections=[*sections, "resmem.{task}"])
+
+    def with_task(wildcards):
+        digest = rote_code.digest(f"rote.papers.resmem.tasks.{wildcards.task}")
+        return f"{options(wildcards)}-{digest}"  # the digest of the code is the last option
+
+    return with_task

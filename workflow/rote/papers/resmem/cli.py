@@ -3,17 +3,17 @@ task.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
 
 from rote.core import tables
 from rote.core.arrays import load, save
-from rote.core.errors import InputError
 from rote.core.job import Job
 from rote.core.verbs import table, verb
-from rote.papers.resmem import schema, settings
+from rote.papers.resmem import schema, sections, settings, tasks
+from rote.papers.resmem.task import ResmemTask, TrainingRun
 
 app = typer.Typer(
     name="resmem",
@@ -23,13 +23,22 @@ app = typer.Typer(
 )
 
 Task = Annotated[str, typer.Option(help="A task, a section of the settings: digits, text, ...")]
+Tasks = Annotated[list[str], typer.Option(help="Tasks that were run.")]
 Folder = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar="DIR")]
 Bases = Annotated[Path, typer.Option(help="Trained bases.", metavar="SAFETENSORS")]
 Embeddings = Annotated[Path, typer.Option(help="Logits and embeddings.", metavar="SAFETENSORS")]
 Residuals = Annotated[Path, typer.Option(help="Neighbors of every query.", metavar="SAFETENSORS")]
+Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
+CheckpointSteps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
+ChoicesFolder = Annotated[
+    Path, typer.Option(help="Folder with <task>.parquet, the settings chosen.", metavar="DIR")
+]
+Evaluations = Annotated[
+    Path, typer.Option(help="Folder with a folder of tables per task.", metavar="DIR")
+]
 
 
-@verb(app, settings.Theory)
+@verb(app, sections.ResmemTheory)
 def solve_linear(
     run: Job,
     risks: table("Write: risks without noise."),
@@ -39,9 +48,11 @@ def solve_linear(
     """The linear model: base, nearest neighbor and ResMem; label noise; a toy in one dimension."""
     from rote.papers.resmem import linear
 
-    tables.write(risks, linear.risks(run.settings, run.seed), schema.Risks, run.provenance())
-    tables.write(noisy, linear.noisy(run.settings, run.seed), schema.Noisy, run.provenance())
-    tables.write(toy, linear.toy(run.seed), schema.Toy, run.provenance())
+    frame = linear.risks(run.settings, run.seed)
+    tables.write(risks, frame, schema.ResmemRisks, run.provenance())
+    frame = linear.noisy_risks(run.settings, run.seed)
+    tables.write(noisy, frame, schema.ResmemNoisyRisks, run.provenance())
+    tables.write(toy, linear.toy(run.seed), schema.ResmemToy, run.provenance())
 
 
 @verb(app, settings.Settings)
@@ -49,40 +60,17 @@ def train_base(
     run: Job,
     task: Task,
     out: Bases,
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
-    ] = None,
-    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+    checkpoints: Checkpoints = None,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Train a task's bases, the replicates of each as one stack."""
-    from rote.papers.resmem import datasets, language, pictures, regression, tasks
+    from rote.papers.resmem import training
 
-    options = _options(run, task)
-    if task in ("pictures", "language"):  # taken as they are
-        save(out, (pictures if task == "pictures" else language).bases(options))
-        return
-    if task == "regression":
-        save(out, regression.bases(options, run.seed))
-        return
-    folder = checkpoints and checkpoints / f"resmem-{task}-{run.code or 'by-hand'}-{run.digest}"
-    datas = [
-        datasets.data(task, options, run.seed, replicate) for replicate in range(options.replicates)
-    ]
-    bases = {}
-    for number, arm in enumerate(tasks.arms(task, options)):
-        file = folder and folder / f"{number}.pt"
-        _, weights = tasks.fit(
-            task,
-            arm,
-            options,
-            datas,
-            run.seed,
-            device=run.device,
-            checkpoint=file,
-            every=checkpoint_steps,
-        )
-        bases |= {f"{arm.name}/{name}": value.cpu().numpy() for name, value in weights.items()}
-    save(out, bases)
+    selected, options = _selected(run, task)
+    name = f"resmem-{task}-{run.code or 'by-hand'}-{run.digest}"
+    folder = checkpoints and checkpoints / name
+    where = TrainingRun(run.seed, run.device, folder, checkpoint_steps)
+    save(out, selected.steps_or(training).bases(selected, options, where))
     if folder:
         tables.drop(folder, "*.pt")
 
@@ -90,13 +78,11 @@ def train_base(
 @verb(app, settings.Settings)
 def embed(run: Job, task: Task, bases: Bases, out: Embeddings):
     """Logits and embeddings of training, validation and test inputs under every base."""
-    from rote.papers.resmem import experiment, regression
+    from rote.papers.resmem import embedding
 
-    options, weights = _options(run, task), load(bases)
-    if task == "regression":
-        save(out, regression.embeddings(options, weights, run.seed))
-    else:
-        save(out, experiment.embeddings(task, options, weights, run.seed, run.device))
+    selected, options = _selected(run, task)
+    steps = selected.steps_or(embedding)
+    save(out, steps.embeddings(selected, options, load(bases), run.seed, run.device))
 
 
 @verb(app, settings.Settings)
@@ -108,17 +94,16 @@ def fit_residuals(
     choices: table("Write: settings chosen."),
 ):
     """Find the neighbors of every query in every memory, and tune ResMem, the memory alone and
-    their mixture.
+    their interpolation.
     """
-    from rote.papers.resmem import experiment, regression
+    from rote.papers.resmem import residuals
 
-    options, found, memory = _options(run, task), load(embeddings), run.settings.memory
-    if task == "regression":
-        near, chosen = regression.neighbors(options, memory, found, run.seed, run.device)
-    else:
-        near, chosen = experiment.neighbors(task, options, memory, found, run.seed, run.device)
-    save(out, near)
-    tables.write(choices, chosen, schema.Choices, run.provenance())
+    selected, options = _selected(run, task)
+    arrays, frame = selected.steps_or(residuals).neighbors(
+        selected, options, run.settings.memory, load(embeddings), run.seed, run.device
+    )
+    save(out, arrays)
+    tables.write(choices, frame, schema.ResmemChoices, run.provenance())
 
 
 @verb(app, settings.Settings)
@@ -130,13 +115,12 @@ def evaluate(
     choices: table("Read: settings chosen."),
     out: Folder,
 ):
-    """Accuracies, sweeps, calibration and parts of one task (of regression: errors), on test data."""
-    from rote.papers.resmem import experiment, regression
+    """Accuracies, sweeps, calibration and parts of one task (of regression: errors), test data."""
+    from rote.papers.resmem import evaluation
 
-    given = (_options(run, task), load(embeddings), load(residuals), tables.read(choices), run.seed)
-    alone = task == "regression"
-    frames = (
-        {"regression": regression.evaluate(*given)} if alone else experiment.evaluate(task, *given)
+    selected, options = _selected(run, task)
+    frames = selected.steps_or(evaluation).evaluate(
+        selected, options, load(embeddings), load(residuals), tables.read(choices), run.seed
     )
     for name, frame in frames.items():
         tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
@@ -144,20 +128,12 @@ def evaluate(
 
 @verb(app)
 def evaluate_tasks(
-    run: Job,
-    task: Annotated[list[str], typer.Option(help="Tasks that were run.")],
-    choices: Annotated[
-        Path, typer.Option(help="Folder with <task>.parquet, the settings chosen.", metavar="DIR")
-    ],
-    evaluations: Annotated[
-        Path, typer.Option(help="Folder with a folder of tables per task.", metavar="DIR")
-    ],
-    out: Folder,
+    run: Job, task: Tasks, choices: ChoicesFolder, evaluations: Evaluations, out: Folder
 ):
     """Put the tasks together."""
-    files: dict[str, list[Path]] = {"choices": [choices / f"{one}.parquet" for one in task]}
-    for one in task:
-        for path in sorted((evaluations / one).glob("*.parquet")):
+    files: dict[str, list[Path]] = {"choices": [choices / f"{name}.parquet" for name in task]}
+    for name in task:
+        for path in sorted((evaluations / name).glob("*.parquet")):
             files.setdefault(path.stem, []).append(path)
     for name, paths in files.items():
         frame = pd.concat([tables.read(path) for path in paths], ignore_index=True)
@@ -175,12 +151,11 @@ def evaluate_growth(
     """A memory that grows, one on a budget, and residuals of bases that did not see the row."""
     from rote.papers.resmem import extensions
 
-    options, found = run.settings.longtail, load(embeddings)
-    frame = extensions.growth(options, load(bases), found, run.seed)
-    tables.write(growth, frame, schema.Growth, run.provenance())
-    tables.write(
-        crossfit, extensions.crossfit(options, found, run.seed), schema.CrossFit, run.provenance()
-    )
+    options, arrays = run.settings.longtail, load(embeddings)
+    frame = extensions.growth(options, load(bases), arrays, run.seed)
+    tables.write(growth, frame, schema.ResmemGrowth, run.provenance())
+    frame = extensions.crossfit(options, arrays, run.seed)
+    tables.write(crossfit, frame, schema.ResmemCrossFit, run.provenance())
 
 
 @verb(app, settings.Settings)
@@ -189,23 +164,19 @@ def evaluate_memorization(run: Job, out: table("Write: one row per training imag
     from rote.papers.resmem import extensions
 
     frame = extensions.memorization(run.settings.scores, run.settings.longtail, run.seed)
-    tables.write(out, frame, schema.Memorization, run.provenance())
+    tables.write(out, frame, schema.ResmemMemorization, run.provenance())
 
 
-@verb(app, settings.Spurious)
+@verb(app, sections.ResmemSpurious)
 def train_spurious(run: Job, out: table("Write: one row per method and data set.")):
     """A spurious feature: linear base, its memory, memorization-aware training."""
-    from rote.papers.resmem import extensions
+    from rote.papers.resmem import spurious
 
-    tables.write(
-        out, extensions.spurious(run.settings, run.seed), schema.Spurious, run.provenance()
-    )
+    frame = spurious.accuracies(run.settings, run.seed)
+    tables.write(out, frame, schema.ResmemSpuriousAccuracy, run.provenance())
 
 
-def _options(run: Job, task: str):
-    from rote.papers.resmem import tasks
-
-    known = (*tasks.TASKS, "regression")
-    if task not in known:
-        raise InputError(f"--task must be one of {', '.join(known)}, given {task!r}")
-    return getattr(run.settings, task)
+def _selected(run: Job, name: str) -> tuple[ResmemTask, Any]:
+    """The task that an option names, and its section of the settings."""
+    task = tasks.get(name)
+    return task, getattr(run.settings, name)

@@ -1,4 +1,7 @@
-"""The linear model (theory's figures), a toy in one dimension, and regression on tables."""
+"""The linear model (theory's figures), without noise and with it, and a toy in one dimension."""
+
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -7,101 +10,140 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
+from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import generator
-from rote.papers.resmem import settings
+from rote.papers.resmem import schema
+from rote.papers.resmem.sections import ResmemTheory
+from rote.papers.resmem.task import Rng
 from rote.resmem import ResMemRegressor
 from rote.theory import lookup
 
+LARGEST = 30_000  # points in eight dimensions or more, and where the norm or the noise is varied
+NOISY_SIZES = (300, 3000, LARGEST)
+NOISY_DIMENSION = 3
+TOY_POINTS = 200
+TOY_NEIGHBORS = 5
 
-def risks(options: settings.Theory, seed: int) -> pd.DataFrame:
-    """The table Risks: test risk of base, nearest neighbor and ResMem in the linear model, without
-    noise.
+
+class LinearPoint(NamedTuple):
+    """A point of the grid of linear problems."""
+
+    dimension: int
+    norm: float
+    examples: int
+
+
+class LinearProblem(NamedTuple):
+    """Data of the linear model."""
+
+    x: np.ndarray  # (n, d) training points
+    queries: np.ndarray  # (test, d)
+    target: np.ndarray  # (d,) of norm 1
+
+
+def _grid(options: ResmemTheory) -> list[LinearPoint]:
+    """Dimensions and sizes at one norm, then the other norms in three dimensions."""
+    points = [
+        LinearPoint(dimension, options.norm, size)
+        for dimension, size in product(options.dimensions, options.sizes)
+        if dimension < 8 or size <= LARGEST
+    ]
+    largest = max(size for size in options.sizes if size <= LARGEST)
+    others = [norm for norm in options.norms if norm != options.norm]
+    return points + [LinearPoint(3, norm, largest) for norm in others]
+
+
+def risks(options: ResmemTheory, seed: int) -> pd.DataFrame:
+    """The table ResmemRisks: test risk of base, nearest neighbor and ResMem, without noise."""
+    rows = []
+    for point in track(_grid(options), "linear model"):
+        for replicate in range(options.replicates):
+            key = ("resmem", "linear", point.dimension, str(point.norm), point.examples)
+            rng = generator(seed, *key, replicate)
+            x, queries, target = _problem(rng, point.examples, options.test, point.dimension)
+            theta = lookup.constrained(x, x @ target, point.norm)
+            nearest = KDTree(x).query(queries)[1]
+            truth = queries @ target
+            base = queries @ theta
+            residual = (x @ (target - theta))[nearest]
+            risk = {
+                "base": _mean_square(base - truth),
+                "nearest": _mean_square((x @ target)[nearest] - truth),
+                "resmem": _mean_square(base + residual - truth),
+            }
+            rows.append({**point._asdict(), "replicate": replicate, **risk})
+    return tables.frame(schema.ResmemRisks, rows)
+
+
+def noisy_risks(options: ResmemTheory, seed: int) -> pd.DataFrame:
+    """The table ResmemNoisyRisks: the same in three dimensions under label noise, by the number of
+    neighbors averaged.
     """
     rows = []
-    jobs = [
-        (d, options.norm, n)
-        for d in options.dimensions
-        for n in options.sizes
-        if d < 8 or n <= 30_000
-    ]
-    jobs += [
-        (3, norm, max(n for n in options.sizes if n <= 30_000))
-        for norm in options.norms
-        if norm != options.norm
-    ]
-    for d, norm, n in track(jobs, "linear model"):
+    sizes = [size for size in NOISY_SIZES if size <= max(options.sizes)]
+    for size in track(sizes, "label noise"):
         for replicate in range(options.replicates):
-            rng = generator(seed, "resmem", "linear", d, str(norm), n, replicate)
-            x, queries, target = _problem(rng, n, options.test, d)
-            theta = lookup.constrained(x, x @ target, norm)
-            near = KDTree(x).query(queries)[1]
-            wanted, base = queries @ target, queries @ theta
-            residual = (x @ (target - theta))[near]
-            found = (base, (x @ target)[near], base + residual)
-            rows.append(
-                (d, norm, n, replicate, *(float(((f - wanted) ** 2).mean()) for f in found))
-            )
-    return pd.DataFrame(
-        rows, columns=["dimension", "norm", "examples", "replicate", "base", "nearest", "resmem"]
-    )
+            rng = generator(seed, "resmem", "noisy linear", size, replicate)
+            problem = _problem(rng, size, options.test, NOISY_DIMENSION)
+            noise = rng.normal(size=size)
+            about = {"examples": size, "replicate": replicate}
+            rows += [about | row for row in _noisy_rows(options, problem, noise)]
+    return tables.frame(schema.ResmemNoisyRisks, rows)
 
 
-def noisy(options: settings.Theory, seed: int) -> pd.DataFrame:
-    """The table Noisy: the same in three dimensions under label noise, by the number of neighbors
-    averaged.
-    """
-    rows, most = [], max(options.neighbors)
-    sizes = [n for n in (300, 3000, 30_000) if n <= max(options.sizes)]
-    for n in track(sizes, "label noise"):
-        for replicate in range(options.replicates):
-            rng = generator(seed, "resmem", "noisy linear", n, replicate)
-            x, queries, target = _problem(rng, n, options.test, 3)
-            near = KDTree(x).query(queries, k=most)[1]
-            noise, wanted = rng.normal(size=n), queries @ target
-            for tau in options.noises:
-                y = x @ target + tau * noise
-                theta = lookup.constrained(x, y, options.norm)
-                base, residuals = queries @ theta, (y - x @ theta)[near]
-                risk = float(((base - wanted) ** 2).mean())
-                rows.append((n, float(tau), 0, replicate, risk))
-                for k in options.neighbors:
-                    found = base + residuals[:, :k].mean(1)
-                    rows.append(
-                        (n, float(tau), k, replicate, float(((found - wanted) ** 2).mean()))
-                    )
-    return pd.DataFrame(rows, columns=["examples", "noise", "k", "replicate", "risk"])
+def _noisy_rows(options: ResmemTheory, problem: LinearProblem, noise: np.ndarray) -> list[dict]:
+    """Risks of the base (k = 0) and of ResMem by noise and neighbors averaged."""
+    x, queries, target = problem
+    neighbors = KDTree(x).query(queries, k=max(options.neighbors))[1]
+    truth = queries @ target
+    rows = []
+    for tau in options.noises:
+        y = x @ target + tau * noise
+        theta = lookup.constrained(x, y, options.norm)
+        base = queries @ theta
+        residuals = (y - x @ theta)[neighbors]
+        rows.append({"noise": float(tau), "k": 0, "risk": _mean_square(base - truth)})
+        for k in options.neighbors:
+            error = base + residuals[:, :k].mean(1) - truth
+            rows.append({"noise": float(tau), "k": k, "risk": _mean_square(error)})
+    return rows
 
 
-def _problem(
-    rng: np.random.Generator, n: int, test: int, d: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Training points, test points, and the target of norm 1."""
+def _mean_square(error: np.ndarray) -> float:
+    return float((error**2).mean())
+
+
+def _problem(rng: Rng, n: int, test: int, d: int) -> LinearProblem:
     target = rng.normal(size=d)
-    return lookup.ball(rng, n, d), lookup.ball(rng, test, d), target / np.linalg.norm(target)
+    x = lookup.ball(rng, n, d)
+    return LinearProblem(x, lookup.ball(rng, test, d), target / np.linalg.norm(target))
 
 
 def toy(seed: int) -> pd.DataFrame:
-    """The table Toy: a cubic fit, its residuals, their kNN average, the sum, on a grid and at the
-    training points.
+    """The table ResmemToy: a cubic fit, its residuals, their kNN average, the sum, on a grid and at
+    the training points.
     """
     rng = generator(seed, "resmem", "toy")
-    x, grid = np.sort(rng.random(200)), np.linspace(0, 1, 401)
+    x = np.sort(rng.random(TOY_POINTS))
 
     def target(t: np.ndarray) -> np.ndarray:
         return np.sin(2 * np.pi * t) + 0.4 * np.sin(12 * np.pi * t)
 
     base = make_pipeline(PolynomialFeatures(3), LinearRegression()).fit(x[:, None], target(x))
-    model = ResMemRegressor(base, k=5).fit(x[:, None], target(x))
+    model = ResMemRegressor(base, k=TOY_NEIGHBORS).fit(x[:, None], target(x))
     frames = []
-    for kind, t in (("training", x), ("grid", grid)):
-        learnt, whole = base.predict(t[:, None]), model.predict(t[:, None])
-        frame = {
-            "points": kind,
+    for points, t in (("training", x), ("grid", np.linspace(0, 1, 401))):
+        learnt = base.predict(t[:, None])
+        resmem = model.predict(t[:, None])
+        columns = {
+            "points": points,
             "x": t,
             "target": target(t),
             "base": learnt,
             "residual": target(t) - learnt,
+            "remembered": resmem - learnt,
+            "resmem": resmem,
         }
-        frames.append(pd.DataFrame(frame | {"remembered": whole - learnt, "resmem": whole}))
+        frames.append(tables.frame(schema.ResmemToy, columns))
     return pd.concat(frames, ignore_index=True)

@@ -3,7 +3,7 @@
 from rote.core.tables import Table, column
 
 
-class Toy(Table):
+class ResmemToy(Table):
     """One point of the toy problem in one dimension."""
 
     KEY = ("points", "x")
@@ -16,7 +16,7 @@ class Toy(Table):
     resmem: float = column("base plus remembered residual")
 
 
-class Risks(Table):
+class ResmemRisks(Table):
     """Test risks in the linear model, without noise."""
 
     KEY = ("dimension", "norm", "examples", "replicate")
@@ -29,7 +29,7 @@ class Risks(Table):
     resmem: float = column("of the base plus the nearest residual")
 
 
-class Noisy(Table):
+class ResmemNoisyRisks(Table):
     """Test risk in the linear model under label noise, three dimensions."""
 
     KEY = ("examples", "noise", "k", "replicate")
@@ -40,7 +40,7 @@ class Noisy(Table):
     risk: float = column("mean squared error against the noiseless target")
 
 
-class Regression(Table):
+class ResmemRegressionErrors(Table):
     """Test errors of regression on one data set or split."""
 
     KEY = ("data", "replicate")
@@ -51,71 +51,69 @@ class Regression(Table):
     resmem: float = column("the same of ResMem")
 
 
-class Choices(Table):
-    """Settings tuned on validation data for one memory; a bandwidth of -1 stands for infinity."""
+MEMORY = ("task", "arm", "features", "rows", "replicate")  # what tells memories apart
 
-    KEY = ("task", "arm", "features", "rows", "replicate")
+
+class OfMemory(Table):
+    """What one memory is: the columns that begin every table of memories."""
+
+    KEY = MEMORY
     task: str = column("task")
-    arm: str = column("base")
+    arm: str = column("base, in words")
+    units: int = column("hidden units of a layer of the base; 0 if it is linear or no perceptron")
+    width: int = column("width of its first stage; 0 if it is no residual network")
+    depth: int = column("depth of it; 0 if it is no residual network")
+    examples: int = column("training examples")
+    noise: float = column("share of training labels drawn anew")
     features: str = column("embedding: last (layer), map (last feature map) or inputs")
     rows: int = column("rows remembered")
     replicate: int = column("replicate")
+
+
+class ResmemChoices(OfMemory):
+    """Settings tuned on validation data for one memory."""
+
     k: int = column("neighbors of ResMem; 0 is no memory")
-    bandwidth: float = column("bandwidth of ResMem")
+    bandwidth: float = column("bandwidth of ResMem", infinite="all neighbors weigh the same")
     temperature: float = column("temperature of ResMem")
-    unit: float = column(
+    median_distance: float = column(
         "median distance of a validation query to its nearest neighbor, where it is not 0"
     )
     knn_k: int = column("neighbors of the memory alone")
-    knn_bandwidth: float = column("its bandwidth")
-    mix_k: int = column("neighbors of the mixture")
-    mix_bandwidth: float = column("its bandwidth")
-    mix: float = column("its weight of the memory, lambda")
+    knn_bandwidth: float = column("its bandwidth", infinite="all neighbors weigh the same")
+    interpolation_k: int = column("neighbors of the interpolation of kNN-LM")
+    interpolation_bandwidth: float = column(
+        "its bandwidth", infinite="all neighbors weigh the same"
+    )
+    interpolation_weight: float = column("its weight of the memory, lambda")
     recall: float = column(
         "share of the true neighbors that the engine finds, k = 50; 1 for exact engines"
     )
 
 
-class Accuracy(Table):
+class ResmemAccuracy(OfMemory):
     """Test accuracies with one memory."""
 
-    KEY = ("task", "arm", "features", "rows", "replicate")
-    task: str = column("task")
-    arm: str = column("base")
-    features: str = column("embedding that the memory is built on")
-    rows: int = column("rows remembered")
-    replicate: int = column("replicate")
-    noise: float = column("share of training labels drawn anew")
     train: float = column("training accuracy of the base")
     base: float = column("test accuracy of the base")
     knn: float = column("of the memory alone, tuned")
     resmem: float = column("of ResMem, tuned")
-    mix: float = column("of the kNN-LM mixture, tuned")
+    interpolation: float = column("of the interpolation of kNN-LM, tuned")
 
 
-class Sweeps(Table):
+class ResmemSweeps(OfMemory):
     """Test accuracy of ResMem over one setting."""
 
-    KEY = ("task", "arm", "features", "rows", "replicate", "over", "value")
-    task: str = column("task")
-    arm: str = column("base")
-    features: str = column("embedding")
-    rows: int = column("rows remembered")
-    replicate: int = column("replicate")
+    KEY = (*MEMORY, "over", "value")
     over: str = column("strength (of the tuned setting) or k (at T = 1 and the starting bandwidth)")
     value: float = column("its value")
     accuracy: float = column("test accuracy")
 
 
-class Calibration(Table):
+class ResmemCalibration(OfMemory):
     """How well probabilities say what will be."""
 
-    KEY = ("task", "arm", "features", "rows", "replicate", "method")
-    task: str = column("task")
-    arm: str = column("base")
-    features: str = column("embedding")
-    rows: int = column("rows remembered")
-    replicate: int = column("replicate")
+    KEY = (*MEMORY, "method")
     method: str = column("how probabilities are made")
     accuracy: float = column("test accuracy")
     nll: float = column("mean negative log-probability", "nats")
@@ -123,15 +121,10 @@ class Calibration(Table):
     brier: float = column("Brier score")
 
 
-class Parts(Table):
+class ResmemParts(OfMemory):
     """Accuracies on a part of the test set."""
 
-    KEY = ("task", "arm", "features", "rows", "replicate", "by", "part")
-    task: str = column("task")
-    arm: str = column("base")
-    features: str = column("embedding")
-    rows: int = column("rows remembered")
-    replicate: int = column("replicate")
+    KEY = (*MEMORY, "by", "part")
     by: str = column(
         "confidence (quarters), frequency (tenths), half (of the frequency), flips or coarse"
     )
@@ -142,22 +135,20 @@ class Parts(Table):
     resmem: float = column("of ResMem")
 
 
-class Grid(Table):
-    """Test accuracy at one point of the grid; -1 stands for infinity."""
+class ResmemGrid(OfMemory):
+    """Test accuracy at one point of the grid."""
 
-    KEY = ("task", "arm", "features", "rows", "replicate", "k", "bandwidth", "temperature")
-    task: str = column("task")
-    arm: str = column("base")
-    features: str = column("embedding")
-    rows: int = column("rows remembered")
-    replicate: int = column("replicate")
+    KEY = (*MEMORY, "k", "bandwidth", "temperature")
     k: int = column("neighbors")
-    bandwidth: float = column("bandwidth over the median distance to the nearest neighbor")
-    temperature: float = column("temperature")
+    bandwidth: float = column(
+        "bandwidth over the median distance to the nearest neighbor",
+        infinite="all neighbors weigh the same",
+    )
+    temperature: float = column("temperature", infinite="the memory alone")
     accuracy: float = column("test accuracy")
 
 
-class Growth(Table):
+class ResmemGrowth(Table):
     """Test accuracy of the long tail's smallest base by what its memory holds."""
 
     KEY = ("kind", "rows", "replicate")
@@ -167,7 +158,7 @@ class Growth(Table):
     accuracy: float = column("test accuracy")
 
 
-class CrossFit(Table):
+class ResmemCrossFit(Table):
     """A base that fits its training set, with residuals of its own or of bases that did not see the
     row.
     """
@@ -182,7 +173,7 @@ class CrossFit(Table):
     temperature: float = column("temperature chosen")
 
 
-class Memorization(Table):
+class ResmemMemorization(Table):
     """One training image under bases of one width."""
 
     KEY = ("units", "replicate", "example")
@@ -197,7 +188,7 @@ class Memorization(Table):
     frequency: int = column("training images of its subpopulation")
 
 
-class Spurious(Table):
+class ResmemSpuriousAccuracy(Table):
     """Accuracies where a spurious feature agrees with the label and where it conflicts."""
 
     KEY = ("method", "examples", "replicate")
@@ -209,18 +200,18 @@ class Spurious(Table):
 
 
 TABLES: dict[str, type[Table]] = {
-    "toy": Toy,
-    "risks": Risks,
-    "noisy": Noisy,
-    "regression": Regression,
-    "choices": Choices,
-    "accuracy": Accuracy,
-    "sweeps": Sweeps,
-    "calibration": Calibration,
-    "parts": Parts,
-    "grid": Grid,
-    "growth": Growth,
-    "crossfit": CrossFit,
-    "memorization": Memorization,
-    "spurious": Spurious,
+    "toy": ResmemToy,
+    "risks": ResmemRisks,
+    "noisy": ResmemNoisyRisks,
+    "regression": ResmemRegressionErrors,
+    "choices": ResmemChoices,
+    "accuracy": ResmemAccuracy,
+    "sweeps": ResmemSweeps,
+    "calibration": ResmemCalibration,
+    "parts": ResmemParts,
+    "grid": ResmemGrid,
+    "growth": ResmemGrowth,
+    "crossfit": ResmemCrossFit,
+    "memorization": ResmemMemorization,
+    "spurious": ResmemSpuriousAccuracy,
 }

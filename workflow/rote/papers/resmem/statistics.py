@@ -1,74 +1,84 @@
 """What the claims measure: functions from tables to replicate values."""
 
-from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample
-from rote.papers.resmem.figures.linear import slope
+from rote.papers.resmem import tasks
+from rote.papers.resmem.measures import (
+    Tables,
+    largest_memory,
+    main_risks,
+    of_arm,
+    of_task,
+    risk_slopes,
+)
 from rote.theory import lookup
 
-Tables = Mapping[str, pd.DataFrame]
+LOW_DIMENSIONS = 3  # up to which risks meet their leading term
+NOISY_EXAMPLES = 30_000
+TAIL_SIZES = (1000, 4000, 16_000)
+FINE_WIDTHS = (2, 4, 8)
+TEXT_ROWS = (20_000, 80_000)
+SCORED_UNITS = (16, 64)
+SPURIOUS_SIZES = (4000, 16_000)
 
 
 # ---- theory
-# ----------------------------------------------------------------------------------------------------------
-
-
-def _risks(tables: Tables) -> pd.DataFrame:
-    rows = tables["risks"]
-    return rows[rows["norm"] == rows["norm"].mode().iloc[0]]
 
 
 def plateau(tables: Tables) -> dict[str, Sample]:
     """Risk of the base over its limit, largest n."""
-    rows, found = _risks(tables), {}
-    for d, some in rows.groupby("dimension"):
-        some = some[some["examples"] == some["examples"].max()]
-        found[f"d = {d}"] = Sample(
-            some["base"].to_numpy() / lookup.plateau(d, float(some["norm"].iloc[0]))
-        )
-    return found
+    samples = {}
+    for dimension, rows in main_risks(tables).groupby("dimension"):
+        rows = rows[rows["examples"] == rows["examples"].max()]
+        limit = lookup.plateau(dimension, float(rows["norm"].iloc[0]))
+        samples[f"d = {dimension}"] = Sample(rows["base"].to_numpy() / limit)
+    return samples
 
 
 def base_slope(tables: Tables) -> dict[str, Sample]:
     """Log-log slope of the base's risk, n ≥ 300."""
     return {
-        f"d = {d}": Sample(some["base"].to_numpy())
-        for d, some in slope(tables).groupby("dimension")
+        f"d = {dimension}": Sample(rows["base"].to_numpy())
+        for dimension, rows in risk_slopes(tables).groupby("dimension")
     }
 
 
 def rate(tables: Tables) -> dict[str, Sample]:
     """Log-log slope of ResMem's risk minus −2/d, n ≥ 300."""
     return {
-        f"d = {d}": Sample(some["resmem"].to_numpy() + 2 / d)
-        for d, some in slope(tables).groupby("dimension")
+        f"d = {dimension}": Sample(rows["resmem"].to_numpy() + 2 / dimension)
+        for dimension, rows in risk_slopes(tables).groupby("dimension")
     }
 
 
 def leading_low(tables: Tables) -> dict[str, Sample]:
     """ResMem's risk over its leading term, largest n, d ≤ 3."""
-    return {name: sample for name, sample in _leading(tables).items() if int(name.split()[-1]) <= 3}
+    rows = main_risks(tables)
+    return _leading(rows[rows["dimension"] <= LOW_DIMENSIONS])
 
 
 def leading_high(tables: Tables) -> dict[str, Sample]:
     """The same for d > 3."""
-    found = {name: sample for name, sample in _leading(tables).items() if int(name.split()[-1]) > 3}
-    if not found:
+    rows = main_risks(tables)
+    rows = rows[rows["dimension"] > LOW_DIMENSIONS]
+    if rows.empty:
         raise KeyError("dimensions above 3")
-    return found
+    return _leading(rows)
 
 
-def _leading(tables: Tables) -> dict[str, Sample]:
-    rows, found = _risks(tables), {}
-    for d, some in rows.groupby("dimension"):
-        some = some[some["examples"] == some["examples"].max()]
-        first = lookup.leading(some["examples"].to_numpy(), d, float(some["norm"].iloc[0]))
-        found[f"d = {d}"] = Sample(some["resmem"].to_numpy() / first)
-    return found
+def _leading(risks: pd.DataFrame) -> dict[str, Sample]:
+    samples = {}
+    for dimension, rows in risks.groupby("dimension"):
+        rows = rows[rows["examples"] == rows["examples"].max()]
+        norm = float(rows["norm"].iloc[0])
+        leading = lookup.leading(rows["examples"].to_numpy(), dimension, norm)
+        samples[f"d = {dimension}"] = Sample(rows["resmem"].to_numpy() / leading)
+    return samples
 
 
 def over_nearest(tables: Tables) -> dict[str, Sample]:
@@ -77,9 +87,8 @@ def over_nearest(tables: Tables) -> dict[str, Sample]:
     rows = rows[(rows["dimension"] == 3) & (rows["examples"] >= 3000)]
     if rows.empty:
         raise KeyError("n of at least 3000 in three dimensions")
-    rows = rows[
-        rows["examples"] == rows["examples"][rows["norm"] != rows["norm"].mode().iloc[0]].max()
-    ]
+    varied = rows["norm"] != rows["norm"].mode().iloc[0]
+    rows = rows[rows["examples"] == rows.loc[varied, "examples"].max()]
     ratio = rows["resmem"] / rows["nearest"] / (1 - rows["norm"]) ** 2
     return {
         f"L = {norm:g}": Sample(ratio[rows["norm"] == norm].to_numpy())
@@ -89,320 +98,319 @@ def over_nearest(tables: Tables) -> dict[str, Sample]:
 
 def below_bound(tables: Tables) -> dict[str, Sample]:
     """Largest ratio of ResMem's risk to the published bound without its constant, by dimension."""
-    rows, found = _risks(tables), {}
-    for d, some in rows.groupby("dimension"):
-        bound = lookup.bound(some["examples"].to_numpy(), d, float(some["norm"].iloc[0]))
-        found[f"d = {d}"] = Sample(
-            (some["resmem"] / bound).groupby(some["replicate"]).max().to_numpy()
-        )
-    return found
+    samples = {}
+    for dimension, rows in main_risks(tables).groupby("dimension"):
+        norm = float(rows["norm"].iloc[0])
+        bound = lookup.bound(rows["examples"].to_numpy(), dimension, norm)
+        ratio = (rows["resmem"] / bound).groupby(rows["replicate"]).max()
+        samples[f"d = {dimension}"] = Sample(ratio.to_numpy())
+    return samples
 
 
-def _noisy(tables: Tables, n: int, tau: float, k: int) -> np.ndarray:
+def _noisy(tables: Tables, tau: float, k: int) -> np.ndarray:
+    """Risks at n = 30,000, by replicate; k = 0 is the base."""
     rows = tables["noisy"]
-    rows = rows[(rows["examples"] == n) & np.isclose(rows["noise"], tau) & (rows["k"] == k)]
+    rows = rows[rows["examples"] == NOISY_EXAMPLES]
+    rows = rows[np.isclose(rows["noise"], tau) & (rows["k"] == k)]
     if rows.empty:
-        raise KeyError(f"n = {n}, tau = {tau:g}, k = {k}")
+        raise KeyError(f"n = {NOISY_EXAMPLES}, tau = {tau:g}, k = {k}")
     return rows.sort_values("replicate")["risk"].to_numpy()
 
 
 def noise_cost(tables: Tables) -> dict[str, Sample]:
     """(Risk at noise τ − risk without) / τ², one neighbor, n = 30,000."""
     return {
-        f"tau = {tau:g}": Sample(
-            (_noisy(tables, 30_000, tau, 1) - _noisy(tables, 30_000, 0, 1)) / tau**2
-        )
+        f"tau = {tau:g}": Sample((_noisy(tables, tau, 1) - _noisy(tables, 0, 1)) / tau**2)
         for tau in (0.2, 0.3, 0.5)
     }
 
 
 def crossover_below(tables: Tables) -> Sample:
     """Risk with one neighbor over the base's, τ = 0.3, n = 30,000."""
-    return Sample(_noisy(tables, 30_000, 0.3, 1) / _noisy(tables, 30_000, 0.3, 0))
+    return Sample(_noisy(tables, 0.3, 1) / _noisy(tables, 0.3, 0))
 
 
 def crossover_above(tables: Tables) -> Sample:
     """The same at τ = 0.5."""
-    return Sample(_noisy(tables, 30_000, 0.5, 1) / _noisy(tables, 30_000, 0.5, 0))
+    return Sample(_noisy(tables, 0.5, 1) / _noisy(tables, 0.5, 0))
 
 
 def averaging(tables: Tables) -> Sample:
     """The same with 100 neighbors."""
-    return Sample(_noisy(tables, 30_000, 0.5, 100) / _noisy(tables, 30_000, 0.5, 0))
+    return Sample(_noisy(tables, 0.5, 100) / _noisy(tables, 0.5, 0))
 
 
 # ---- accuracies
-# ------------------------------------------------------------------------------------------------------
 
 
-def _gain(
-    tables: Tables, task: str, arm: str, features: str, rows: int | None = None, over: str = "base"
-) -> np.ndarray:
+def _arm(tables: Tables, name: str, task: str, features: str, **fields: Any) -> pd.DataFrame:
+    """Rows of a table: of the arm with these fields, and memories of these features.
+
+    Raises:
+        KeyError: if the run does not have them.
+    """
+    rows = of_arm(of_task(tables[name], task), **fields)
+    rows = rows[rows["features"] == features]
+    if rows.empty:
+        raise KeyError(f"{task} with {fields}, {features}")
+    return rows
+
+
+def _gain(rows: pd.DataFrame, over: str = "base") -> np.ndarray:
     """Points of accuracy that ResMem gains over another method, by replicate."""
-    some = tables["accuracy"]
-    some = some[(some["task"] == task) & (some["arm"] == arm) & (some["features"] == features)]
-    if rows is not None:
-        some = some[some["rows"] == rows]
-    if some.empty:
-        raise KeyError(f"{task}, {arm}, {features}")
-    some = some.sort_values("replicate")
-    return 100 * (some["resmem"] - some[over]).to_numpy()
+    rows = rows.sort_values("replicate")
+    return 100 * (rows["resmem"] - rows[over]).to_numpy()
+
+
+def _digits(tables: Tables, features: str, units: int, noise: float = 0.0) -> np.ndarray:
+    return _gain(_arm(tables, "accuracy", "digits", features, units=units, noise=noise))
 
 
 def digits_linear(tables: Tables) -> Sample:
     """Gain over a linear base, memory of the pixels."""
-    return Sample(_gain(tables, "digits", "linear", "inputs"))
+    return Sample(_digits(tables, "inputs", 0))
 
 
 def digits_small(tables: Tables) -> dict[str, Sample]:
     """Gain with 3, 4 and 8 hidden units, memory of the hidden layer."""
-    return {f"{n} units": Sample(_gain(tables, "digits", f"{n} units", "last")) for n in (3, 4, 8)}
+    return {f"{units} units": Sample(_digits(tables, "last", units)) for units in (3, 4, 8)}
 
 
 def digits_large(tables: Tables) -> Sample:
-    """Gain with 64 units over that of the linear base, both memories of the pixels' or the only
-    layer.
-    """
-    return Sample(
-        _gain(tables, "digits", "64 units", "last")
-        / _gain(tables, "digits", "linear", "inputs").mean()
-    )
+    """Gain with 64 units, memory of the hidden layer, over the linear base's, of the pixels."""
+    return Sample(_digits(tables, "last", 64) / _digits(tables, "inputs", 0).mean())
+
+
+def _digits_noises(tables: Tables) -> list[float]:
+    noises = of_task(tables["accuracy"], "digits")["noise"]
+    return sorted(noises[noises > 0].unique())
 
 
 def digits_noise(tables: Tables) -> dict[str, Sample]:
     """Gain under label noise, linear base."""
-    rows = tables["accuracy"]
-    noises = sorted(rows.loc[(rows["task"] == "digits") & (rows["noise"] > 0), "noise"].unique())
     return {
-        f"noise {p:g}": Sample(_gain(tables, "digits", f"linear, noise {p:g}", "inputs"))
-        for p in noises
+        f"noise {noise:g}": Sample(_digits(tables, "inputs", 0, noise))
+        for noise in _digits_noises(tables)
     }
 
 
 def digits_one_neighbor(tables: Tables) -> dict[str, Sample]:
     """Accuracy with one neighbor at T = 1 minus the base's, label noise of at least 0.1."""
-    sweeps, found = tables["sweeps"], {}
-    sweeps = sweeps[(sweeps["task"] == "digits") & (sweeps["over"] == "k") & (sweeps["value"] == 1)]
-    for arm, some in tables["accuracy"][
-        lambda r: (r["task"] == "digits") & (r["noise"] > 0)
-    ].groupby("arm", sort=False):
-        one = sweeps[sweeps["arm"] == arm].sort_values("replicate")["accuracy"].to_numpy()
-        found[arm.removeprefix("linear, ")] = Sample(
-            100 * (one - some.sort_values("replicate")["base"].to_numpy())
-        )
-    return found
+    samples = {}
+    for noise in _digits_noises(tables):
+        base = _arm(tables, "accuracy", "digits", "inputs", units=0, noise=noise)
+        rows = _arm(tables, "sweeps", "digits", "inputs", units=0, noise=noise)
+        rows = rows[(rows["over"] == "k") & (rows["value"] == 1)].sort_values("replicate")
+        difference = rows["accuracy"].to_numpy() - base.sort_values("replicate")["base"].to_numpy()
+        samples[f"noise {noise:g}"] = Sample(100 * difference)
+    return samples
+
+
+def _tail(tables: Tables, examples: int) -> np.ndarray:
+    return _gain(_arm(tables, "accuracy", "longtail", "last", units=16, examples=examples))
 
 
 def tail_gain(tables: Tables) -> Sample:
     """Gain on the long tail at 4,000 images, memory of the hidden layer."""
-    return Sample(_gain(tables, "longtail", "16 units, n = 4000", "last"))
+    return Sample(_tail(tables, 4000))
 
 
 def tail_rises(tables: Tables) -> dict[str, Sample]:
     """Gain at one training size minus that at the next smaller, long tail."""
-    gains = {
-        n: _gain(tables, "longtail", f"16 units, n = {n}", "last") for n in (1000, 4000, 16_000)
+    return {
+        f"n = {small} to {large}": Sample(_tail(tables, large) - _tail(tables, small))
+        for small, large in pairwise(TAIL_SIZES)
     }
-    return {f"n = {a} to {b}": Sample(gains[b] - gains[a]) for a, b in pairwise(gains)}
 
 
 def tail_is_rare(tables: Tables) -> Sample:
-    """Gain on the rarer half minus that on the commoner, 4,000 images, memory of the pixels,
-    points.
-    """
-    rows = tables["parts"]
-    rows = rows[
-        (rows["task"] == "longtail") & (rows["by"] == "half") & (rows["features"] == "inputs")
-    ]
-    rows = rows[rows["arm"] == "16 units, n = 4000"]
-    if rows.empty:
-        raise KeyError("4,000 images of the long tail")
-    gain = 100 * (rows["resmem"] - rows["base"]).groupby([rows["part"], rows["replicate"]]).first()
+    """Gain on the rarer half minus that on the commoner, 4,000 images, memory of pixels, points."""
+    rows = _arm(tables, "parts", "longtail", "inputs", units=16, examples=4000)
+    rows = rows[rows["by"] == "half"].set_index(["part", "replicate"])
+    gain = 100 * (rows["resmem"] - rows["base"])
     return Sample((gain["0"] - gain["1"]).to_numpy())
+
+
+def _fine(tables: Tables, width: int, **fields: Any) -> np.ndarray:
+    return _gain(_arm(tables, "accuracy", "fine", "last", width=width, **fields))
 
 
 def fine_gain(tables: Tables) -> dict[str, Sample]:
     """Gain on coarse and fine classes by width, memory of the last layer."""
-    return {f"width {w}": Sample(_gain(tables, "fine", f"width {w}", "last")) for w in (2, 4, 8)}
+    return {f"width {width}": Sample(_fine(tables, width)) for width in FINE_WIDTHS}
 
 
 def fine_falls(tables: Tables) -> dict[str, Sample]:
     """Gain at one width minus that at twice it."""
-    gains = {w: _gain(tables, "fine", f"width {w}", "last") for w in (2, 4, 8)}
-    return {f"width {a} to {b}": Sample(gains[a] - gains[b]) for a, b in pairwise(gains)}
+    return {
+        f"width {narrow} to {wide}": Sample(_fine(tables, narrow) - _fine(tables, wide))
+        for narrow, wide in pairwise(FINE_WIDTHS)
+    }
 
 
 def fine_rises(tables: Tables) -> Sample:
     """Gain at 8,000 images minus that at 3,000, width 4."""
-    return Sample(
-        _gain(tables, "fine", "width 4", "last")
-        - _gain(tables, "fine", "width 4, n = 3000", "last")
-    )
+    return Sample(_fine(tables, 4) - _fine(tables, 4, examples=3000))
 
 
 def _coarse(tables: Tables, part: str, width: int) -> np.ndarray:
-    rows = tables["parts"]
-    rows = rows[(rows["task"] == "fine") & (rows["by"] == "coarse") & (rows["part"] == part)]
-    rows = rows[(rows["features"] == "last") & (rows["arm"] == f"width {width}")]
-    if rows.empty:
-        raise KeyError(f"width {width}")
+    rows = _arm(tables, "parts", "fine", "last", width=width)
+    rows = rows[(rows["by"] == "coarse") & (rows["part"] == part)]
     return rows.sort_values("replicate")["share"].to_numpy()
 
 
 def fixed_within(tables: Tables) -> dict[str, Sample]:
     """Share of the errors fixed that were in the right coarse class."""
-    return {f"width {w}": Sample(_coarse(tables, "fixed", w)) for w in (2, 4, 8)}
+    return {f"width {width}": Sample(_coarse(tables, "fixed", width)) for width in FINE_WIDTHS}
 
 
 def no_preference(tables: Tables) -> dict[str, Sample]:
     """That share minus the share of all errors."""
     return {
-        f"width {w}": Sample(_coarse(tables, "fixed", w) - _coarse(tables, "wrong", w))
-        for w in (2, 4, 8)
+        f"width {width}": Sample(_coarse(tables, "fixed", width) - _coarse(tables, "wrong", width))
+        for width in FINE_WIDTHS
     }
 
 
 def flips(tables: Tables) -> Sample:
     """Errors fixed over answers spoiled, coarse and fine classes, width 2, last layer."""
-    rows = tables["parts"]
-    rows = rows[(rows["task"] == "fine") & (rows["by"] == "flips") & (rows["features"] == "last")]
-    rows = rows[rows["arm"] == "width 2"].pivot(index="replicate", columns="part", values="share")
-    if rows.empty:
-        raise KeyError("width 2")
-    return Sample((rows["fixed"] / rows["broken"]).to_numpy())
+    rows = _arm(tables, "parts", "fine", "last", width=2)
+    shares = rows[rows["by"] == "flips"].pivot(index="replicate", columns="part", values="share")
+    return Sample((shares["fixed"] / shares["broken"]).to_numpy())
+
+
+def _text(tables: Tables, units: int, rows: int) -> np.ndarray:
+    arm = _arm(tables, "accuracy", "text", "last", units=units)
+    return _gain(_remembering(arm, rows))
+
+
+def _remembering(arm: pd.DataFrame, rows: int) -> pd.DataFrame:
+    arm = arm[arm["rows"] == rows]
+    if arm.empty:
+        raise KeyError(f"{rows:,} positions")
+    return arm
 
 
 def text_gain(tables: Tables) -> dict[str, Sample]:
     """Gain on next characters, 16 units, by positions remembered."""
-    return {
-        f"{n:,} positions": Sample(_gain(tables, "text", "16 units", "last", n))
-        for n in (20_000, 80_000)
-    }
+    return {f"{rows:,} positions": Sample(_text(tables, 16, rows)) for rows in TEXT_ROWS}
 
 
 def text_rises(tables: Tables) -> dict[str, Sample]:
     """Gain with 80,000 positions minus that with 20,000."""
+    few, many = TEXT_ROWS
     return {
-        f"{h} units": Sample(
-            _gain(tables, "text", f"{h} units", "last", 80_000)
-            - _gain(tables, "text", f"{h} units", "last", 20_000)
-        )
-        for h in (16, 64)
+        f"{units} units": Sample(_text(tables, units, many) - _text(tables, units, few))
+        for units in (16, 64)
     }
 
 
 def text_falls(tables: Tables) -> Sample:
     """Gain of 16 units minus that of 64, 80,000 positions."""
-    return Sample(
-        _gain(tables, "text", "16 units", "last", 80_000)
-        - _gain(tables, "text", "64 units", "last", 80_000)
-    )
+    return Sample(_text(tables, 16, max(TEXT_ROWS)) - _text(tables, 64, max(TEXT_ROWS)))
 
 
 def text_nll(tables: Tables) -> Sample:
     """Negative log-probability of clipped scores minus that of the half-and-half mixture, 16 units,
     all positions.
     """
-    rows = tables["calibration"]
-    rows = rows[(rows["task"] == "text") & (rows["arm"] == "16 units") & (rows["rows"] == 80_000)]
-    if rows.empty:
-        raise KeyError("80,000 positions")
-    by = rows.pivot(index="replicate", columns="method", values="nll")
-    return Sample((by["ResMem, clipped"] - by["half and half"]).to_numpy())
+    arm = _arm(tables, "calibration", "text", "last", units=16)
+    rows = _remembering(arm, max(TEXT_ROWS))
+    nll = rows.pivot(index="replicate", columns="method", values="nll")
+    return Sample((nll["ResMem, clipped"] - nll["half and half"]).to_numpy())
+
+
+# ---- all tasks
+
+
+def _headlines(tables: Tables, name: str) -> dict[str, pd.DataFrame]:
+    """Rows of the smallest base of each task that has a headline, of its largest memory."""
+    present = set(tables[name]["task"])
+    rows = {}
+    for task in tasks.registry().values():
+        if task.headline and task.name in present:
+            features, fields = task.headline
+            rows[task.name] = largest_memory(_arm(tables, name, task.name, features, **fields))
+    return rows
 
 
 def over_knn(tables: Tables) -> dict[str, Sample]:
-    """Gain over the memory alone, the same embedding: one row per task, smallest base."""
-    found = {}
-    for task, arm, kind in (
-        ("digits", "linear", "inputs"),
-        ("longtail", "16 units, n = 4000", "last"),
-        ("fine", "width 2", "last"),
-        ("text", "16 units", "last"),
-    ):
-        rows = tables["accuracy"]
-        some = rows[(rows["task"] == task) & (rows["arm"] == arm)]
-        if some.empty:
-            raise KeyError(f"{task}, {arm}")
-        found[task] = Sample(_gain(tables, task, arm, kind, int(some["rows"].max()), "knn"))
-    return found
+    """Gain over the memory alone, the same embedding: smallest base of each task."""
+    return {
+        task: Sample(_gain(rows, over="knn"))
+        for task, rows in _headlines(tables, "accuracy").items()
+    }
 
 
-def _regression(tables: Tables, other: str) -> Sample:
+def full_strength(tables: Tables) -> dict[str, Sample]:
+    """Accuracy at α = 1 minus the best of α = 0.5 ... 1.5, points, smallest base of each task that
+    has a layer to build a memory on.
+    """
+    samples = {}
+    for task, rows in _headlines(tables, "sweeps").items():
+        if tasks.get(task).headline.features != "last":
+            continue
+        rows = rows[(rows["over"] == "strength") & (rows["value"] >= 0.5)]
+        best = rows.groupby("replicate")["accuracy"].max()
+        whole = rows[rows["value"] == 1].set_index("replicate")["accuracy"]
+        samples[task] = Sample(100 * (whole - best).to_numpy())
+    return samples
+
+
+def _friedman(tables: Tables, other: str) -> np.ndarray:
     rows = tables["regression"]
     rows = rows[rows["data"] == "Friedman"].sort_values("replicate")
-    return Sample((rows["resmem"] / rows[other]).to_numpy())
+    return (rows["resmem"] / rows[other]).to_numpy()
 
 
 def regression_base(tables: Tables) -> Sample:
     """Friedman's function: ResMem's error over ridge regression's."""
-    return _regression(tables, "base")
+    return Sample(_friedman(tables, "base"))
 
 
 def regression_knn(tables: Tables) -> Sample:
     """The same over that of the memory alone."""
-    return _regression(tables, "knn")
+    return Sample(_friedman(tables, "knn"))
 
 
 # ---- extensions
-# ------------------------------------------------------------------------------------------------------
 
 
-def full_strength(tables: Tables) -> dict[str, Sample]:
-    """Accuracy at α = 1 minus the best of α = 0.5 ... 1.5, points, smallest base of each task."""
-    rows, found = tables["sweeps"], {}
-    rows = rows[(rows["over"] == "strength") & (rows["value"] >= 0.5)]
-    for task, arm, kind in (
-        ("longtail", "16 units, n = 4000", "last"),
-        ("fine", "width 2", "last"),
-        ("text", "16 units", "last"),
-    ):
-        some = rows[(rows["task"] == task) & (rows["arm"] == arm) & (rows["features"] == kind)]
-        if some.empty:
-            raise KeyError(f"{task}, {arm}")
-        some = some[some["rows"] == some["rows"].max()]
-        best = some.groupby("replicate")["accuracy"].max()
-        found[task] = Sample(
-            100 * (some[some["value"] == 1].set_index("replicate")["accuracy"] - best).to_numpy()
-        )
-    return found
-
-
-def _grown(tables: Tables, kind: str, rows: int) -> np.ndarray:
-    some = tables["growth"]
-    some = some[(some["kind"] == kind) & (some["rows"] == rows)]
-    if some.empty:
-        raise KeyError(f"{kind}, {rows}")
-    return some.sort_values("replicate")["accuracy"].to_numpy()
+def _grown(tables: Tables, kind: str, size: int) -> np.ndarray:
+    """Accuracy of a kind of memory of some size, by replicate."""
+    rows = tables["growth"]
+    rows = rows[(rows["kind"] == kind) & (rows["rows"] == size)]
+    if rows.empty:
+        raise KeyError(f"{kind}, {size}")
+    return rows.sort_values("replicate")["accuracy"].to_numpy()
 
 
 def growth_rises(tables: Tables) -> dict[str, Sample]:
     """Accuracy at one size of the memory minus that at the next smaller, unseen rows, points."""
-    sizes = (1000, 4000, 16_000)
+    accuracy = {size: _grown(tables, "unseen rows", size) for size in TAIL_SIZES}
     return {
-        f"{a} to {b}": Sample(
-            100 * (_grown(tables, "unseen rows", b) - _grown(tables, "unseen rows", a))
-        )
-        for a, b in pairwise(sizes)
+        f"{small} to {large}": Sample(100 * (accuracy[large] - accuracy[small]))
+        for small, large in pairwise(TAIL_SIZES)
     }
 
 
 def unseen_rows(tables: Tables) -> Sample:
     """Unseen rows minus as many of the base's own, points."""
-    return Sample(100 * (_grown(tables, "unseen rows", 1000) - _grown(tables, "own rows", 1000)))
+    trained = _grown(tables, "own rows", 1000)
+    return Sample(100 * (_grown(tables, "unseen rows", 1000) - trained))
 
 
 def budget(tables: Tables) -> Sample:
     """Half the rows by largest residual minus half at random, points."""
-    return Sample(
-        100 * (_grown(tables, "largest residuals", 500) - _grown(tables, "random rows", 500))
-    )
+    random = _grown(tables, "random rows", 500)
+    return Sample(100 * (_grown(tables, "largest residuals", 500) - random))
 
 
 def _crossfit(tables: Tables, tuned: bool) -> np.ndarray:
     rows = tables["crossfit"]
-    by = rows[rows["tuned"] == tuned].pivot(index="replicate", columns="residuals", values="resmem")
-    return 100 * (by["cross-fitted"] - by["in-sample"]).to_numpy()
+    rows = rows[rows["tuned"] == tuned]
+    accuracy = rows.pivot(index="replicate", columns="residuals", values="resmem")
+    return 100 * (accuracy["cross-fitted"] - accuracy["in-sample"]).to_numpy()
 
 
 def crossfit(tables: Tables) -> Sample:
@@ -415,27 +423,29 @@ def crossfit_tuned(tables: Tables) -> Sample:
     return Sample(_crossfit(tables, True))
 
 
-def _correlations(tables: Tables, a: str, b: str, units: int) -> np.ndarray:
+def _correlations(tables: Tables, column: str, units: int) -> np.ndarray:
+    """Rank correlation of a column with the memorization score, by replicate."""
     rows = tables["memorization"]
     rows = rows[rows["units"] == units]
     if rows.empty:
         raise KeyError(f"{units} units")
-    return np.array([some[a].corr(some[b], "spearman") for _, some in rows.groupby("replicate")])
+    return np.array(
+        [group[column].corr(group["score"], "spearman") for _, group in rows.groupby("replicate")]
+    )
 
 
 def stored_is_memorized(tables: Tables) -> dict[str, Sample]:
     """Rank correlation of what ResMem stores and the memorization score."""
     return {
-        f"{units} units": Sample(_correlations(tables, "weight", "score", units))
-        for units in (16, 64)
+        f"{units} units": Sample(_correlations(tables, "weight", units)) for units in SCORED_UNITS
     }
 
 
 def rare_is_memorized(tables: Tables) -> dict[str, Sample]:
     """Rank correlation of a subpopulation's frequency and the memorization score."""
     return {
-        f"{units} units": Sample(_correlations(tables, "frequency", "score", units))
-        for units in (16, 64)
+        f"{units} units": Sample(_correlations(tables, "frequency", units))
+        for units in SCORED_UNITS
     }
 
 
@@ -443,108 +453,105 @@ def rising_scores(tables: Tables) -> Sample:
     """Rank correlation, over images, of the score's rise from 4 to 64 units with a memory's gain at
     16.
     """
-    rows, found = tables["memorization"], []
-    for _, some in rows.groupby("replicate"):
-        wide = some.pivot(index="example", columns="units", values="score")
-        if not {4, 64} <= set(wide.columns):
+    correlations = []
+    for _, rows in tables["memorization"].groupby("replicate"):
+        scores = rows.pivot(index="example", columns="units", values="score")
+        if not {4, 64} <= set(scores.columns):
             raise KeyError("4 and 64 units")
-        gain = some[some["units"] == 16].set_index("example")["gain"]
-        both = pd.concat([wide[64] - wide[4], gain], axis=1).dropna()
-        found.append(both.iloc[:, 0].corr(both.iloc[:, 1], "spearman"))
-    return Sample(np.array(found))
+        gain = rows[rows["units"] == 16].set_index("example")["gain"]
+        pairs = pd.concat([scores[64] - scores[4], gain], axis=1).dropna()
+        correlations.append(pairs.iloc[:, 0].corr(pairs.iloc[:, 1], "spearman"))
+    return Sample(np.array(correlations))
 
 
-def _conflicting(tables: Tables, method: str, n: int, column: str = "conflicting") -> np.ndarray:
+def _spurious(
+    tables: Tables, method: str, examples: int, column: str = "conflicting"
+) -> np.ndarray:
+    """Accuracy of a method, points, by replicate."""
     rows = tables["spurious"]
-    rows = rows[(rows["method"] == method) & (rows["examples"] == n)]
+    rows = rows[(rows["method"] == method) & (rows["examples"] == examples)]
     if rows.empty:
-        raise KeyError(f"{method}, n = {n}")
+        raise KeyError(f"{method}, n = {examples}")
     return 100 * rows.sort_values("replicate")[column].to_numpy()
+
+
+def _spurious_gain(tables: Tables, method: str) -> dict[str, Sample]:
+    """Gain of a method over the linear base where the spurious feature conflicts, points."""
+    return {
+        f"n = {n}": Sample(_spurious(tables, method, n) - _spurious(tables, "base", n))
+        for n in SPURIOUS_SIZES
+    }
 
 
 def spurious_memory(tables: Tables) -> dict[str, Sample]:
     """Gain of ResMem over the linear base where the spurious feature conflicts, points."""
-    return {
-        f"n = {n}": Sample(
-            _conflicting(tables, "base, ResMem", n) - _conflicting(tables, "base", n)
-        )
-        for n in (4000, 16_000)
-    }
+    return _spurious_gain(tables, "base, ResMem")
+
+
+def spurious_aware(tables: Tables) -> dict[str, Sample]:
+    """Gain of memorization-aware training over the base where it conflicts, points."""
+    return _spurious_gain(tables, "aware")
 
 
 def spurious_left(tables: Tables) -> dict[str, Sample]:
     """Accuracy of ResMem where it agrees minus where it conflicts, points."""
     method = "base, ResMem"
     return {
-        f"n = {n}": Sample(
-            _conflicting(tables, method, n, "agreeing") - _conflicting(tables, method, n)
-        )
-        for n in (4000, 16_000)
+        f"n = {n}": Sample(_spurious(tables, method, n, "agreeing") - _spurious(tables, method, n))
+        for n in SPURIOUS_SIZES
     }
 
 
-def spurious_aware(tables: Tables) -> dict[str, Sample]:
-    """Gain of memorization-aware training over the base where it conflicts, points."""
-    return {
-        f"n = {n}": Sample(_conflicting(tables, "aware", n) - _conflicting(tables, "base", n))
-        for n in (4000, 16_000)
-    }
+# ---- tasks that need files
 
 
-# ---- MNIST, where its files are given
-# --------------------------------------------------------------------------------
+def _mnist(tables: Tables, features: str, over: str = "base", **fields: Any) -> np.ndarray:
+    return _gain(_arm(tables, "accuracy", "mnist", features, **fields), over)
 
 
 def mnist_gain(tables: Tables) -> dict[str, Sample]:
     """Gain by width, memory of the feature map."""
-    return {f"width {w}": Sample(_gain(tables, "mnist", f"width {w}", "map")) for w in (1, 2)}
+    return {f"width {width}": Sample(_mnist(tables, "map", width=width)) for width in (1, 2)}
 
 
 def mnist_falls(tables: Tables) -> dict[str, Sample]:
     """Gain at one width, or depth, minus that at the next larger, memory of the feature map."""
-    names = {"width 1": "width 2", "width 2": "width 4", "depth 14": "depth 20"}
-    return {
-        f"{a} to {b}": Sample(_gain(tables, "mnist", a, "map") - _gain(tables, "mnist", b, "map"))
-        for a, b in names.items()
-    }
+    samples = {}
+    for field, small, large in (("width", 1, 2), ("width", 2, 4), ("depth", 14, 20)):
+        gains = [_mnist(tables, "map", **{field: value}) for value in (small, large)]
+        samples[f"{field} {small} to {field} {large}"] = Sample(gains[0] - gains[1])
+    return samples
 
 
 def mnist_rises(tables: Tables) -> Sample:
     """Gain at 7,000 images minus that at 250, width 1, memory of the last layer."""
-    return Sample(
-        _gain(tables, "mnist", "width 1", "last") - _gain(tables, "mnist", "n = 250", "last")
-    )
+    return Sample(_mnist(tables, "last", width=1) - _mnist(tables, "last", width=1, examples=250))
 
 
 def mnist_pixels(tables: Tables) -> dict[str, Sample]:
     """Gain over the memory alone, both of the pixels."""
     return {
-        f"width {w}": Sample(_gain(tables, "mnist", f"width {w}", "inputs", over="knn"))
-        for w in (1, 2, 4)
+        f"width {width}": Sample(_mnist(tables, "inputs", over="knn", width=width))
+        for width in (1, 2, 4)
     }
 
 
-# ---- Fashion-MNIST, a negative control
-# -------------------------------------------------------------------------------
-
-
 def fashion_control(tables: Tables) -> dict[str, Sample]:
-    """Gain by base, memory of the inputs or the last layer."""
-    shown = {"linear": "inputs", "32 units": "last"}
-    return {arm: Sample(_gain(tables, "fashion", arm, kind)) for arm, kind in shown.items()}
+    """Gain by base, memory of the inputs or the last layer: a negative control."""
+    linear = _arm(tables, "accuracy", "fashion", "inputs", units=0)
+    perceptron = _arm(tables, "accuracy", "fashion", "last", units=32)
+    return {"linear": Sample(_gain(linear)), "32 units": Sample(_gain(perceptron))}
 
 
-# ---- CIFAR-100, the paper's own setting
-# ------------------------------------------------------------------------------
+def _cifar(tables: Tables, depth: int) -> np.ndarray:
+    return _gain(_arm(tables, "accuracy", "cifar", "last", depth=depth))
 
 
 def cifar_gain(tables: Tables) -> Sample:
     """Gain at depth 8."""
-    return Sample(_gain(tables, "cifar", "depth 8", "last"))
+    return Sample(_cifar(tables, 8))
 
 
 def cifar_falls(tables: Tables) -> Sample:
     """Gain at depth 8 minus that at depth 56."""
-    return Sample(
-        _gain(tables, "cifar", "depth 8", "last") - _gain(tables, "cifar", "depth 56", "last")
-    )
+    return Sample(_cifar(tables, 8) - _cifar(tables, 56))

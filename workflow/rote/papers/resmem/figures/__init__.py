@@ -10,8 +10,7 @@ FIGURES: dict[str, Figure] = {
         ("toy",),
         "A base, its residuals, and a memory of them",
         "A cubic fitted to 200 points, the average of its residuals over the 5 nearest points, "
-        "and the sum; errors are "
-        "mean squares on a grid.",
+        "and the sum; errors are mean squares on a grid.",
         "A three-panel illustration of the same kind.",
         "reconstruction",
     ),
@@ -19,10 +18,9 @@ FIGURES: dict[str, Figure] = {
         "linear",
         ("risks",),
         "The linear model",
-        "Test risk of a base of norm at most L, of the nearest label, and of ResMem; mean and 95 "
-        "% interval over data "
-        "sets. Dashed: leading term, derived here. The published bound is scaled to the plateau "
-        "at the left.",
+        "Test risk of a base of norm at most L, of the nearest label, and of ResMem; mean and 95"
+        " % interval over data sets. Dashed: leading term, derived here. The published bound is "
+        "scaled to the plateau at the left.",
         "The base's risk stays above zero, ResMem's falls to zero; as a bound.",
         "reconstruction",
     ),
@@ -39,8 +37,8 @@ FIGURES: dict[str, Figure] = {
         "linear",
         ("noisy",),
         "Label noise in the linear model",
-        "Three dimensions: risk of ResMem that averages k residuals, by the standard deviation τ "
-        "of the label noise.",
+        "Three dimensions: risk of ResMem that averages k residuals, by the standard deviation τ"
+        " of the label noise.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -49,10 +47,8 @@ FIGURES: dict[str, Figure] = {
         ("accuracy",),
         "Accuracy by size of the base",
         "Test accuracy of the base, of its memory alone, of ResMem and of the kNN-LM mixture, "
-        "each tuned on validation "
-        "data; memories of the last layer (above) and of feature map or inputs (below). Mean and "
-        "95 % interval over "
-        "replicates.",
+        "each tuned on validation data; memories of the last layer (above) and of feature map or"
+        " inputs (below). Mean and 95 % interval over replicates.",
         f"Accuracy of base and ResMem over the depth of CIFAR networks. {NO_VALUES}",
         "reconstruction",
     ),
@@ -61,8 +57,7 @@ FIGURES: dict[str, Figure] = {
         ("accuracy",),
         "What ResMem gains, over the base and over kNN alone",
         "Difference of test accuracies, mean and 95 % interval over replicates. A gain over the "
-        "base is not one over "
-        "the memory alone.",
+        "base is not one over the memory alone.",
         f"Gains over the base. {NO_VALUES}",
         "reconstruction",
     ),
@@ -71,8 +66,7 @@ FIGURES: dict[str, Figure] = {
         ("grid",),
         "Neighbors, bandwidth, temperature",
         "Test accuracy of ResMem, coarse and fine classes, smallest network; bandwidth in units "
-        "of the median distance "
-        "to the nearest neighbor. T = ∞ is the memory alone.",
+        "of the median distance to the nearest neighbor. T = ∞ is the memory alone.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -81,8 +75,7 @@ FIGURES: dict[str, Figure] = {
         ("accuracy", "sweeps"),
         "Label noise",
         "Digits under a linear base, training labels partly drawn anew. a: tuned on clean "
-        "validation images. b: at "
-        "fixed numbers of neighbors.",
+        "validation images. b: at fixed numbers of neighbors.",
         f"Perhaps shown there. {NO_VALUES}",
         "reconstruction",
     ),
@@ -100,9 +93,8 @@ FIGURES: dict[str, Figure] = {
         ("parts",),
         "Where a memory helps",
         "Generated coarse and fine classes, memory of the last layer. a: by the base's "
-        "confidence. b: errors fixed and "
-        "answers spoiled. c: how many of the fixed errors, and of all errors, were in the right "
-        "coarse class.",
+        "confidence. b: errors fixed and answers spoiled. c: how many of the fixed errors, and "
+        "of all errors, were in the right coarse class.",
         "It shows single images that ResMem corrects.",
         "extension",
     ),
@@ -111,8 +103,7 @@ FIGURES: dict[str, Figure] = {
         ("accuracy", "calibration"),
         "Next characters",
         "Python's help topics, test positions whose last 16 characters do not occur in the "
-        "training text; accuracy and "
-        "negative log-probability by positions remembered.",
+        "training text; accuracy and negative log-probability by positions remembered.",
         f"Accuracy of an autoregressive language model. {NO_VALUES}",
         "reconstruction",
     ),
@@ -129,8 +120,7 @@ FIGURES: dict[str, Figure] = {
         ("calibration",),
         "Probabilities from scores",
         "Coarse and fine classes, smallest network, last layer: ways to turn scores into "
-        "probabilities, dots are "
-        "replicates.",
+        "probabilities, dots are replicates.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -138,9 +128,8 @@ FIGURES: dict[str, Figure] = {
         "extensions",
         ("growth",),
         "Growing memories, and small ones",
-        "Long tail, base trained once on the smallest set. a: rows of images that the base never "
-        "saw. b: own rows, "
-        "those with the largest residuals or random ones.",
+        "Long tail, base trained once on the smallest set. a: rows of images that the base never"
+        " saw. b: own rows, those with the largest residuals or random ones.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -149,8 +138,7 @@ FIGURES: dict[str, Figure] = {
         ("crossfit",),
         "A base that fits its training set",
         "Long tail, 64 units: residuals of the base itself, and of bases that did not see the "
-        "row; dots are "
-        "replicates, bars means.",
+        "row; dots are replicates, bars means.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -159,9 +147,8 @@ FIGURES: dict[str, Figure] = {
         ("memorization",),
         "Memorization scores",
         "Long tail, networks on random parts of the training set. a: scores by width. b: mean "
-        "score by what ResMem "
-        "stores. c: how much a memory corrects images that its base did not see, by how the score "
-        "changes with width.",
+        "score by what ResMem stores. c: how much a memory corrects images that its base did not"
+        " see, by how the score changes with width.",
         "A question of a later paper (What do larger image classifiers memorise?), on our data.",
         "extension",
     ),
@@ -170,8 +157,8 @@ FIGURES: dict[str, Figure] = {
         ("spurious",),
         "A spurious feature",
         "Linear base, a feature that agrees with the label in 95 % of training rows at laptop "
-        "scale; test rows where "
-        "it conflicts and where it agrees. Memorization-aware training as reconstructed.",
+        "scale; test rows where it conflicts and where it agrees. Memorization-aware training as"
+        " reconstructed.",
         "A question of a later paper (The pitfalls of memorization), on our data.",
         "extension",
     ),

@@ -2,13 +2,15 @@
 spurious feature.
 """
 
-from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.resmem.figures.methods import legend
+from rote.papers.resmem.figures.methods import METHODS, MethodStyle, legend
+from rote.papers.resmem.measures import Tables, largest_memory, of_arm, of_task, own_features
 from rote.plotting import (
     FAINT,
     INK,
@@ -20,30 +22,20 @@ from rote.plotting import (
     shade,
 )
 
-Tables = Mapping[str, pd.DataFrame]
-
 
 def strength(tables: Tables) -> Canvas:
-    """How much of the residual to add."""
-    rows = tables["sweeps"]
-    rows = rows[rows["over"] == "strength"]
-    shown = [
-        ("fine", "width 2", "last"),
-        ("longtail", None, "last"),
-        ("text", None, "last"),
-        ("digits", "linear", "inputs"),
-    ]
+    """How much of the residual to add: the smallest base of each task, and its own features."""
+    sweeps = tables["sweeps"]
+    sweeps = sweeps[sweeps["over"] == "strength"]
     canvas, axes = panels(1, 1, width=4.2, height=2.9)
-    for (task, arm, kind), color in zip(shown, PALETTE, strict=False):
-        some = rows[(rows["task"] == task) & (rows["features"] == kind)]
-        arm = arm if arm in set(some["arm"]) else some["arm"].iloc[0]
-        some = some[
-            (some["arm"] == arm) & (some["rows"] == some.loc[some["arm"] == arm, "rows"].max())
-        ]
-        points(axes[0, 0], some, "value", "accuracy", color=color, label=f"{task}: {arm}")
-    axes[0, 0].axvline(1, color=FAINT, linewidth=0.8)
-    axes[0, 0].set(xlabel="strength α", ylabel="test accuracy")
-    axes[0, 0].legend(fontsize=7)
+    ax = axes[0, 0]
+    for task, color in zip(dict.fromkeys(sweeps["task"]), cycle(PALETTE), strict=False):
+        rows = largest_memory(own_features(of_arm(of_task(sweeps, task))))
+        label = f"{task}: {rows['arm'].iloc[0]}"
+        points(ax, rows, "value", "accuracy", color=color, label=label)
+    ax.axvline(1, color=FAINT, linewidth=0.8)
+    ax.set(xlabel="strength α", ylabel="test accuracy")
+    legend(canvas, ax, 2)
     return canvas
 
 
@@ -51,54 +43,50 @@ def growth(tables: Tables) -> Canvas:
     """A frozen base with a growing memory, and a memory on a budget."""
     rows = tables["growth"]
     canvas, axes = panels(1, 2, width=3.4, height=2.7)
-    base = rows.loc[rows["kind"] == "none", "accuracy"].mean()
-    for ax, kinds, title in (
-        (
-            axes[0, 0],
-            {"unseen rows": PALETTE[0], "own rows": PALETTE[3]},
-            "a  Memory grows, base stays",
-        ),
-        (
-            axes[0, 1],
-            {"largest residuals": PALETTE[1], "random rows": PALETTE[2], "own rows": PALETTE[3]},
-            "b  A budget",
-        ),
-    ):
-        for kind, color in kinds.items():
-            points(ax, rows[rows["kind"] == kind], "rows", "accuracy", color=color, label=kind)
-        ax.axhline(base, color=INK, linestyle="--", linewidth=1, label="base")
-        ax.set(title=title, xlabel="rows remembered", ylabel="test accuracy")
-        ax.legend(fontsize=7)
-    axes[0, 0].set_xscale("log")
-    log_ticks(axes[0, 0].xaxis)
+    growing, budget = axes[0]
+    _memories(growing, rows, {"unseen rows": PALETTE[0], "own rows": PALETTE[3]})
+    _memories(
+        budget,
+        rows,
+        {"largest residuals": PALETTE[1], "random rows": PALETTE[2], "own rows": PALETTE[3]},
+    )
+    growing.set_title("a  Memory grows, base stays")
+    budget.set_title("b  A budget")
+    growing.set_xscale("log")
+    log_ticks(growing.xaxis)
     return canvas
+
+
+def _memories(ax: Axes, rows: pd.DataFrame, colors: dict[str, object]) -> None:
+    """Accuracy by rows remembered, for kinds of memories."""
+    for kind, color in colors.items():
+        points(ax, rows[rows["kind"] == kind], "rows", "accuracy", color=color, label=kind)
+    base = rows.loc[rows["kind"] == "none", "accuracy"].mean()
+    ax.axhline(base, color=INK, linestyle="--", linewidth=1, label="base")
+    ax.set(xlabel="rows remembered", ylabel="test accuracy")
+    ax.legend(fontsize=7)
 
 
 def crossfit(tables: Tables) -> Canvas:
     """Residuals of a base that fits its training set."""
     rows = tables["crossfit"]
-    names = [
-        ("in-sample", False),
-        ("cross-fitted", False),
-        ("in-sample", True),
-        ("cross-fitted", True),
-    ]
     canvas, axes = panels(1, 1, width=4.6, height=2.7)
-    for place, (kind, tuned) in enumerate(names):
-        some = rows[(rows["residuals"] == kind) & (rows["tuned"] == tuned)]
-        axes[0, 0].plot(
-            np.full(len(some), place),
-            some["resmem"],
-            "o",
-            color=PALETTE[0 if kind == "in-sample" else 1],
-        )
-        axes[0, 0].plot(place, some["resmem"].mean(), "_", color=INK, markersize=18)
-    axes[0, 0].axhline(rows["base"].mean(), color=INK, linestyle="--", linewidth=1, label="base")
-    categories(
-        axes[0, 0].xaxis, [f"{kind}\nT {'tuned' if tuned else '= 1'}" for kind, tuned in names]
-    )
-    axes[0, 0].set_ylabel("test accuracy")
-    axes[0, 0].legend()
+    ax = axes[0, 0]
+    colors = {"in-sample": PALETTE[0], "cross-fitted": PALETTE[1]}
+    names = []
+    for tuned, words in ((False, "T = 1"), (True, "T tuned")):
+        for residuals, color in colors.items():
+            accuracy = rows.loc[
+                (rows["residuals"] == residuals) & (rows["tuned"] == tuned), "resmem"
+            ]
+            position = len(names)
+            ax.plot(np.full(len(accuracy), position), accuracy, "o", color=color)
+            ax.plot(position, accuracy.mean(), "_", color=INK, markersize=18)
+            names.append(f"{residuals}\n{words}")
+    ax.axhline(rows["base"].mean(), color=INK, linestyle="--", linewidth=1, label="base")
+    categories(ax.xaxis, names)
+    ax.set_ylabel("test accuracy")
+    ax.legend()
     return canvas
 
 
@@ -107,76 +95,73 @@ def memorization(tables: Tables) -> Canvas:
     rows = tables["memorization"]
     widths = sorted(rows["units"].unique())
     canvas, axes = panels(1, 3, width=3.1, height=2.7)
+    density, stored, gained = axes[0]
+    bins = np.linspace(-0.5, 1, 40)
     for units, color in zip(widths, shade(len(widths)), strict=True):
-        some = rows[rows["units"] == units]
-        axes[0, 0].hist(
-            some["score"],
-            np.linspace(-0.5, 1, 40),
+        group = rows[rows["units"] == units]
+        density.hist(
+            group["score"],
+            bins,
             density=True,
             histtype="step",
             color=color,
             label=f"{units} units",
         )
-        order = some["weight"].rank(pct=True)
-        binned = (
-            some.assign(tenth=np.ceil(10 * order).astype(int))
-            .groupby(["tenth", "replicate"], as_index=False)["score"]
-            .mean()
-        )
-        points(axes[0, 1], binned, "tenth", "score", color=color, label=f"{units} units")
-    wide = rows.pivot(index=["replicate", "example"], columns="units", values="score")
-    rise = (wide[widths[-1]] - wide[widths[0]]).rename("rise").dropna()
-    middle = rows[rows["units"] == widths[len(widths) // 2]].set_index(["replicate", "example"])[
-        "gain"
-    ]
-    both = pd.concat([rise, middle], axis=1).dropna().reset_index()
-    both["tenth"] = np.ceil(10 * both["rise"].rank(pct=True)).astype(int)
-    points(
-        axes[0, 2],
-        both.groupby(["tenth", "replicate"], as_index=False)["gain"].mean(),
-        "tenth",
-        "gain",
-        color=PALETTE[0],
-    )
-    axes[0, 2].axhline(0, color=FAINT, linewidth=0.8)
-    axes[0, 0].set(title="a  Memorization score", xlabel="score", ylabel="density")
-    axes[0, 1].set(
+        means = _by_tenth(group, "weight", "score")
+        points(stored, means, "tenth", "score", color=color, label=f"{units} units")
+    scores = rows.pivot(index=["replicate", "example"], columns="units", values="score")
+    rise = (scores[widths[-1]] - scores[widths[0]]).rename("rise").dropna()
+    middle = rows[rows["units"] == widths[len(widths) // 2]]
+    gain = middle.set_index(["replicate", "example"])["gain"]
+    pairs = pd.concat([rise, gain], axis=1).dropna().reset_index()
+    points(gained, _by_tenth(pairs, "rise", "gain"), "tenth", "gain", color=PALETTE[0])
+    gained.axhline(0, color=FAINT, linewidth=0.8)
+    density.set(title="a  Memorization score", xlabel="score", ylabel="density")
+    stored.set(
         title="b  By what ResMem stores", xlabel="tenth of 1 − p(label)", ylabel="mean score"
     )
-    axes[0, 2].set(
+    gained.set(
         title="c  Where a memory helps",
         xlabel="tenth of the score's rise with width",
         ylabel="gain",
     )
-    axes[0, 0].legend(fontsize=7)
+    density.legend(fontsize=7)
     return canvas
+
+
+def _by_tenth(rows: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    """Mean value by tenth of a column, over all replicates, and replicate."""
+    tenth = np.ceil(10 * rows[column].rank(pct=True)).astype(int)
+    return rows.assign(tenth=tenth).groupby(["tenth", "replicate"], as_index=False)[value].mean()
+
+
+SPURIOUS_STYLES = {
+    "base": METHODS["base"],
+    "kNN": METHODS["knn"]._replace(name="kNN"),
+    "base, ResMem": METHODS["resmem"]._replace(name="base, ResMem"),
+    "aware": MethodStyle("memorization-aware", PALETTE[3], "o"),
+    "aware, ResMem": MethodStyle("memorization-aware, ResMem", PALETTE[3], "D"),
+}
 
 
 def spurious(tables: Tables) -> Canvas:
     """A spurious feature, a memory, and training that is aware of memorization."""
     rows = tables["spurious"]
-    looks = {
-        "base": (INK, "o", "-"),
-        "kNN": (PALETTE[2], "s", "-"),
-        "base, ResMem": (PALETTE[0], "D", "-"),
-        "aware": (PALETTE[3], "o", "-"),
-        "aware, ResMem": (PALETTE[3], "D", ":"),
-    }
     canvas, axes = panels(1, 2, width=3.4, height=2.7)
     for ax, column, title in (
         (axes[0, 0], "conflicting", "a  Where it conflicts"),
         (axes[0, 1], "agreeing", "b  Where it agrees"),
     ):
-        for method, (color, marker, style) in looks.items():
+        for method, style in SPURIOUS_STYLES.items():
             points(
                 ax,
                 rows[rows["method"] == method],
                 "examples",
                 column,
-                color=color,
-                marker=marker,
-                linestyle=style,
-                label=method.replace("aware", "memorization-aware"),
+                color=style.color,
+                marker=style.marker,
+                linestyle=":" if method == "aware, ResMem" else "-",
+                label=style.name,
             )
         ax.set(xscale="log", xlabel="training rows", ylabel="test accuracy", title=title)
         log_ticks(ax.xaxis)

@@ -1,17 +1,37 @@
 """How each method is drawn, everywhere alike."""
 
+from typing import NamedTuple
+
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.plotting import INK, PALETTE, legend_below
+from rote.plotting import INK, PALETTE, legend_below, points
+
+
+class MethodStyle(NamedTuple):
+    """How a method is called and drawn."""
+
+    name: str
+    color: object
+    marker: str
+
 
 METHODS = {
-    "base": (INK, "o"),
-    "knn": (PALETTE[2], "s"),
-    "resmem": (PALETTE[0], "D"),
-    "mix": (PALETTE[1], "^"),
+    "base": MethodStyle("base", INK, "o"),
+    "knn": MethodStyle("kNN alone", PALETTE[2], "s"),
+    "resmem": MethodStyle("ResMem", PALETTE[0], "D"),
+    "interpolation": MethodStyle("kNN-LM mix", PALETTE[1], "^"),
 }
-NAMES = {"base": "base", "knn": "kNN alone", "resmem": "ResMem", "mix": "kNN-LM mix"}
+FEATURES = {"last": "last layer", "map": "feature map", "inputs": "inputs"}  # in titles
+
+
+def draw_method(
+    ax: Axes, rows: pd.DataFrame, x: str, method: str, value: str | None = None
+) -> None:
+    """Points of a method over x; its values are in the column of its name, if no other is named."""
+    style = METHODS[method]
+    points(ax, rows, x, value or method, color=style.color, marker=style.marker, label=style.name)
 
 
 def legend(canvas: Canvas, ax: Axes, columns: int = 4) -> None:

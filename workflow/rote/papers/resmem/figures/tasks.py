@@ -1,12 +1,16 @@
 """Accuracies of the tasks: by size, settings, frequency and confidence; text; calibration."""
 
-from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.resmem.figures.methods import METHODS, NAMES, legend
+from rote.papers.resmem import tasks
+from rote.papers.resmem.figures.methods import FEATURES, METHODS, draw_method, legend
+from rote.papers.resmem.measures import Tables, of_arm, of_task, series
+from rote.papers.resmem.task import SizeAxis
 from rote.plotting import (
     FAINT,
     INK,
@@ -20,55 +24,20 @@ from rote.plotting import (
     spread,
 )
 
-Tables = Mapping[str, pd.DataFrame]
-TASKS = {
-    "digits": "Digits, hidden units",
-    "longtail": "Long tail, training images",
-    "fine": "Coarse and fine, width",
-    "mnist": "MNIST-10k, width",
-    "cifar": "CIFAR-100, depth",
-}
-
-
-def _series(task: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """The arms of a task along one axis: hidden units, training images, or width; others left out."""
-    if task == "digits":
-        rows = rows[rows["noise"] == 0]
-        x = rows["arm"].map(lambda arm: 0 if arm == "linear" else int(arm.split()[0]))
-    elif task == "longtail":
-        first = rows["arm"].iloc[0].split(",")[0]
-        rows = rows[rows["arm"].str.startswith(first)]
-        x = rows["rows"]
-    else:
-        rows = rows[rows["arm"].str.fullmatch(r"depth \d+" if task == "cifar" else r"width \d+")]
-        x = rows["arm"].str.split().str[1].astype(int)
-    return rows.assign(x=x)
-
 
 def size(tables: Tables) -> Canvas:
     """Accuracy by size of the base and of the training set, every method."""
-    rows = tables["accuracy"]
-    shown = [task for task in TASKS if task in set(rows["task"])]
-    canvas, axes = panels(2, len(shown), width=2.7, height=2.4, sharey="col")
-    for column, task in enumerate(shown):
-        some = _series(task, rows[rows["task"] == task])
-        kinds = [kind for kind in ("last", "map", "inputs") if kind in set(some["features"])]
-        for ax, kind in zip(axes[:, column], kinds[:: max(1, len(kinds) - 1)][:2], strict=False):
-            part = some[some["features"] == kind] if kind in kinds else some
-            for method, (color, marker) in METHODS.items():
-                points(ax, part, "x", method, color=color, marker=marker, label=NAMES[method])
-            what = {"last": "last layer", "map": "feature map", "inputs": "inputs"}[kind]
-            ax.set(title=f"{TASKS[task].split(',')[0]}: {what}", xlabel=TASKS[task].split(", ")[1])
-            ax.set_xscale(
-                "symlog" if task == "digits" else "log",
-                **({"linthresh": 2} if task == "digits" else {}),
-            )
-            if task != "digits":
-                log_ticks(ax.xaxis)
-            else:
-                units = sorted(part["x"].unique())
-                ax.set_xticks(units, ["linear" if u == 0 else str(u) for u in units], fontsize=6.5)
-                ax.minorticks_off()
+    accuracy = tables["accuracy"]
+    present = set(accuracy["task"])
+    drawn = [task for task in tasks.registry().values() if task.axis and task.name in present]
+    canvas, axes = panels(2, len(drawn), width=2.7, height=2.4, sharey="col")
+    for column, task in enumerate(drawn):
+        rows = series(of_task(accuracy, task.name), task.axis.column)
+        features = [kind for kind in FEATURES if kind in set(rows["features"])]
+        ends = dict.fromkeys([features[0], features[-1]])  # the last layer, and the richest
+        for ax, kind in zip(axes[:, column], ends, strict=False):
+            _by_size(ax, rows[rows["features"] == kind], task.axis)
+            ax.set_title(f"{task.title}: {FEATURES[kind]}")
     for ax in axes[:, 0]:
         ax.set_ylabel("test accuracy")
     for ax in axes.flat:
@@ -77,117 +46,118 @@ def size(tables: Tables) -> Canvas:
     return canvas
 
 
+def _by_size(ax: Axes, rows: pd.DataFrame, axis: SizeAxis) -> None:
+    """Every method along an axis of sizes."""
+    for method in METHODS:
+        draw_method(ax, rows, axis.column, method)
+    ax.set_xlabel(axis.label)
+    if not axis.zero:
+        ax.set_xscale("log")
+        log_ticks(ax.xaxis)
+        return
+    sizes = sorted(rows[axis.column].unique())
+    ax.set_xscale("symlog", linthresh=2)
+    ax.set_xticks(sizes, [str(value) if value else axis.zero for value in sizes], fontsize=6.5)
+    ax.minorticks_off()
+
+
 def examples(tables: Tables) -> Canvas:
     """Gain over the base, and over the memory alone."""
     rows = tables["accuracy"]
     rows = rows[rows["noise"] == 0]
-    found = rows.assign(
+    rows = rows.assign(
         over_base=100 * (rows["resmem"] - rows["base"]),
         over_knn=100 * (rows["resmem"] - rows["knn"]),
     )
-    keys = ["task", "arm", "features", "rows"]
-    groups = [(key, some) for key, some in found.groupby(keys, sort=False)][::-1]
+    groups = [group for _, group in rows.groupby(["task", "arm", "features", "rows"], sort=False)]
+    groups.reverse()
     canvas, axes = panels(1, 2, width=3.9, height=0.8 + 0.17 * len(groups), sharey=True)
     for ax, column, title in (
         (axes[0, 0], "over_base", "a  ResMem − base"),
         (axes[0, 1], "over_knn", "b  ResMem − kNN alone"),
     ):
-        for place, (_, some) in enumerate(groups):
-            table = spread(some.assign(all=0), "all", column).iloc[0]
-            ax.plot([table["low"], table["high"]], [place, place], color=PALETTE[0])
-            ax.plot(table["mean"], place, "o", color=PALETTE[0])
+        for position, group in enumerate(groups):
+            gain = spread(group.assign(all=0), "all", column).iloc[0]
+            ax.plot([gain["low"], gain["high"]], [position, position], color=PALETTE[0])
+            ax.plot(gain["mean"], position, "o", color=PALETTE[0])
         ax.axvline(0, color=FAINT, linewidth=0.8)
         ax.set(title=title, xlabel="points of accuracy", ylim=(-0.6, len(groups) - 0.4))
-    names = [
-        f"{task}: {arm}{f', {rows_:,} rows' if task == 'text' else ''}, {kind}"
-        for (task, arm, kind, rows_), _ in groups
-    ]
-    categories(axes[0, 0].yaxis, names)
+    categories(axes[0, 0].yaxis, [_memory_label(group.iloc[0]) for group in groups])
     axes[0, 0].tick_params(axis="y", labelsize=6.5)
     return canvas
 
 
+def _memory_label(row: pd.Series) -> str:
+    """A memory in words; its rows if they are not those that the base was trained on."""
+    size = "" if row["rows"] == row["examples"] else f", {row['rows']:,} rows"
+    return f"{row['task']}: {row['arm']}{size}, {row['features']}"
+
+
 def grid(tables: Tables) -> Canvas:
     """Accuracy of ResMem over neighbors, bandwidth and temperature."""
-    rows = tables["grid"]
-    some = rows[(rows["task"] == "fine") & (rows["features"] == "last")]
-    some = some[some["arm"] == sorted(some["arm"].unique())[0]]
-    temperatures = [t for t in sorted(some["temperature"].unique()) if t > 0] + [-1.0]
-    canvas, axes = panels(1, len(temperatures), width=2.1, height=2.3, sharey=True)
-    mean = some.groupby(["temperature", "k", "bandwidth"], as_index=False)["accuracy"].mean()
+    rows = of_arm(of_task(tables["grid"], "fine"))
+    rows = rows[rows["features"] == "last"]
+    mean = rows.groupby(["temperature", "k", "bandwidth"], as_index=False)["accuracy"].mean()
+    temperatures = sorted(mean["temperature"].unique())
+    ks = sorted(mean["k"].unique())
+    bandwidths = sorted(mean["bandwidth"].unique())
+    mean["row"] = mean["k"].map(ks.index)
+    mean["column"] = mean["bandwidth"].map(bandwidths.index)
     limits = (float(mean["accuracy"].min()), float(mean["accuracy"].max()))
-    ks, widths = (
-        sorted(mean["k"].unique()),
-        [b for b in sorted(mean["bandwidth"].unique()) if b > 0] + [-1.0],
-    )
-    mean["row"], mean["column"] = mean["k"].map(ks.index), mean["bandwidth"].map(widths.index)
+    canvas, axes = panels(1, len(temperatures), width=2.1, height=2.3, sharey=True)
     for ax, temperature in zip(axes[0], temperatures, strict=True):
-        last = temperature == temperatures[-1]
-        heat(
-            canvas,
-            ax,
-            mean[mean["temperature"] == temperature],
-            "column",
-            "row",
-            "accuracy",
-            "test accuracy" if last else None,
-            limits,
-        )
-        categories(ax.xaxis, ["∞" if w < 0 else f"{w:g}" for w in widths])
-        ax.set(title=f"T = {'∞' if temperature < 0 else f'{temperature:g}'}", xlabel="bandwidth")
+        cells = mean[mean["temperature"] == temperature]
+        label = "test accuracy" if temperature == temperatures[-1] else None
+        heat(canvas, ax, cells, "column", "row", "accuracy", label, limits)
+        categories(ax.xaxis, [_number(bandwidth) for bandwidth in bandwidths])
+        ax.set(title=f"T = {_number(temperature)}", xlabel="bandwidth")
     categories(axes[0, 0].yaxis, ks)
     axes[0, 0].set_ylabel("neighbors k")
     return canvas
 
 
+def _number(value: float) -> str:
+    return "∞" if np.isinf(value) else f"{value:g}"
+
+
 def labels(tables: Tables) -> Canvas:
     """Label noise on digits under a linear base."""
-    rows, sweeps = tables["accuracy"], tables["sweeps"]
-    rows = rows[(rows["task"] == "digits") & rows["arm"].str.startswith("linear")]
-    known = rows.drop_duplicates("arm").set_index("arm")["noise"]
+    rows = of_task(tables["accuracy"], "digits")
+    rows = rows[rows["units"] == 0]
+    sweeps = of_task(tables["sweeps"], "digits")
+    sweeps = sweeps[(sweeps["units"] == 0) & (sweeps["over"] == "k")]
     canvas, axes = panels(1, 2, width=3.4, height=2.8, sharey=True)
-    for method, (color, marker) in METHODS.items():
-        points(axes[0, 0], rows, "noise", method, color=color, marker=marker, label=NAMES[method])
-    sweeps = sweeps[
-        (sweeps["task"] == "digits") & sweeps["arm"].isin(known.index) & (sweeps["over"] == "k")
-    ]
-    sweeps = sweeps.assign(noise=sweeps["arm"].map(known))
+    tuned, plain = axes[0]
+    for method in METHODS:
+        draw_method(tuned, rows, "noise", method)
     ks = sorted(sweeps["value"].unique())
     for k, color in zip(ks, shade(len(ks)), strict=True):
-        points(
-            axes[0, 1],
-            sweeps[sweeps["value"] == k],
-            "noise",
-            "accuracy",
-            color=color,
-            label=f"k = {k:g}",
-        )
-    points(axes[0, 1], rows, "noise", "base", color=INK, label="base", linestyle="--")
-    for ax, title in (
-        (axes[0, 0], "a  Tuned on clean images"),
-        (axes[0, 1], "b  ResMem at fixed k, T = 1"),
-    ):
-        ax.set(xlabel="share of labels drawn anew", title=title)
+        swept = sweeps[sweeps["value"] == k]
+        points(plain, swept, "noise", "accuracy", color=color, label=f"k = {k:g}")
+    points(plain, rows, "noise", "base", color=INK, label="base", linestyle="--")
+    tuned.set_title("a  Tuned on clean images")
+    plain.set_title("b  ResMem at fixed k, T = 1")
+    for ax in axes[0]:
+        ax.set_xlabel("share of labels drawn anew")
         ax.legend(fontsize=7)
-    axes[0, 0].set_ylabel("test accuracy")
+    tuned.set_ylabel("test accuracy")
     return canvas
 
 
 def frequency(tables: Tables) -> Canvas:
     """The long tail: accuracy by how often a subpopulation was in training."""
-    rows = tables["parts"]
-    rows = rows[(rows["task"] == "longtail") & (rows["by"] == "frequency")]
-    middle = sorted(rows["rows"].unique())[len(rows["rows"].unique()) // 2]
-    rows = rows[rows["rows"] == middle]
+    parts = of_task(tables["parts"], "longtail")
+    parts = parts[parts["by"] == "frequency"]
+    sizes = sorted(parts["rows"].unique())
+    middle = sizes[len(sizes) // 2]
+    parts = parts[parts["rows"] == middle]
+    parts = parts.assign(tenth=parts["part"].astype(int) + 1)
     canvas, axes = panels(1, 2, width=3.4, height=2.7, sharey=True)
     for ax, kind in zip(axes[0], ("last", "inputs"), strict=True):
-        some = rows[rows["features"] == kind].assign(tenth=lambda r: r["part"].astype(int) + 1)
         for method in ("base", "knn", "resmem"):
-            color, marker = METHODS[method]
-            points(ax, some, "tenth", method, color=color, marker=marker, label=NAMES[method])
-        what = "last layer" if kind == "last" else "inputs"
+            draw_method(ax, parts[parts["features"] == kind], "tenth", method)
         ax.set(
-            title=f"n = {middle}, memory of the {what}",
+            title=f"n = {middle}, memory of the {FEATURES[kind]}",
             xlabel="tenth of the test set, rarest first",
         )
     axes[0, 0].set_ylabel("test accuracy")
@@ -195,104 +165,105 @@ def frequency(tables: Tables) -> Canvas:
     return canvas
 
 
+class ShareLine(NamedTuple):
+    """One share of the test set, over the bases."""
+
+    part: str
+    label: str
+    color: object
+
+
 def helps(tables: Tables) -> Canvas:
     """Where the memory helps: by confidence of the base, by what it flips, and within coarse
     classes.
     """
-    rows = tables["parts"]
-    rows = rows[(rows["task"] == "fine") & (rows["features"] == "last")]
-    arms = [arm for arm in dict.fromkeys(rows["arm"]) if "," not in arm]
+    parts = of_task(tables["parts"], "fine")
+    parts = series(parts[parts["features"] == "last"], "width")
     canvas, axes = panels(1, 3, width=3.1, height=2.7)
-    ax, smallest = axes[0, 0], rows[(rows["arm"] == arms[0]) & (rows["by"] == "confidence")]
-    smallest = smallest.assign(quarter=smallest["part"].astype(int) + 1)
+    by_confidence, flips, coarse = axes[0]
+    smallest = of_arm(parts)
+    quarters = smallest[smallest["by"] == "confidence"]
+    quarters = quarters.assign(quarter=quarters["part"].astype(int) + 1)
     for method in ("base", "knn", "resmem"):
-        color, marker = METHODS[method]
-        points(ax, smallest, "quarter", method, color=color, marker=marker, label=NAMES[method])
-    ax.set(
-        title=f"a  By confidence, {arms[0]}",
+        draw_method(by_confidence, quarters, "quarter", method)
+    by_confidence.set(
+        title=f"a  By confidence, {smallest['arm'].iloc[0]}",
         xlabel="quarter of the base's confidence",
         ylabel="test accuracy",
     )
-    ax.legend()
-    for ax, by, parts, title, label in (
-        (axes[0, 1], "flips", ("fixed", "broken"), "b  Flips", "share of the test set"),
-        (axes[0, 2], "coarse", ("fixed", "wrong"), "c  Coarse class right already", "share"),
-    ):
-        for part, color in zip(
-            parts, (PALETTE[0], PALETTE[3] if by == "flips" else INK), strict=True
-        ):
-            some = rows[(rows["by"] == by) & (rows["part"] == part) & rows["arm"].isin(arms)]
-            some = some.assign(place=some["arm"].map(arms.index))
-            name = {
-                "wrong": "all errors of the base",
-                "fixed": "errors that ResMem fixes",
-                "broken": "it breaks",
-            }[part]
-            points(ax, some, "place", "share", color=color, label=name)
-        categories(ax.xaxis, arms)
-        ax.set(title=title, ylabel=label, ylim=(0, None))
-        ax.legend(fontsize=7)
+    by_confidence.legend()
+    fixed = ShareLine("fixed", "errors that ResMem fixes", PALETTE[0])
+    _shares(
+        flips, parts[parts["by"] == "flips"], [fixed, ShareLine("broken", "it breaks", PALETTE[3])]
+    )
+    flips.set(title="b  Flips", ylabel="share of the test set")
+    wrong = ShareLine("wrong", "all errors of the base", INK)
+    _shares(coarse, parts[parts["by"] == "coarse"], [fixed, wrong])
+    coarse.set(title="c  Coarse class right already", ylabel="share")
     return canvas
+
+
+def _shares(ax: Axes, parts: pd.DataFrame, lines: list[ShareLine]) -> None:
+    """Shares of the test set over the bases, which are named at the axis."""
+    widths = list(dict.fromkeys(parts["width"]))
+    parts = parts.assign(position=parts["width"].map(widths.index))
+    for line in lines:
+        rows = parts[parts["part"] == line.part]
+        points(ax, rows, "position", "share", color=line.color, label=line.label)
+    categories(ax.xaxis, list(dict.fromkeys(parts["arm"])))
+    ax.set_ylim(0, None)
+    ax.legend(fontsize=7)
+
+
+# methods of the table of calibrations; most characters have no vote at all of the memory alone
+TEXT_METHODS = {
+    "base": "base",
+    "resmem": "ResMem, clipped",
+    "interpolation": "kNN-LM",
+}
 
 
 def text(tables: Tables) -> Canvas:
     """Next characters: accuracy and log-probability by memory size."""
-    rows, calibrated = tables["accuracy"], tables["calibration"]
-    rows, calibrated = rows[rows["task"] == "text"], calibrated[calibrated["task"] == "text"]
-    arms = list(dict.fromkeys(rows["arm"]))
-    canvas, axes = panels(2, len(arms), width=3.3, height=2.3, sharex=True, sharey="row")
-    methods = {"base": "base", "kNN": "knn", "ResMem, clipped": "resmem", "kNN-LM": "mix"}
-    for column, arm in enumerate(arms):
-        for method, (color, marker) in METHODS.items():
-            points(
-                axes[0, column],
-                rows[rows["arm"] == arm],
-                "rows",
-                method,
-                color=color,
-                marker=marker,
-                label=NAMES[method],
-            )
-        for name, method in methods.items():
-            color, marker = METHODS[method]
-            some = calibrated[(calibrated["arm"] == arm) & (calibrated["method"] == name)]
-            if method != "knn":  # most characters have no vote at all
-                points(
-                    axes[1, column],
-                    some,
-                    "rows",
-                    "nll",
-                    color=color,
-                    marker=marker,
-                    label=NAMES[method],
-                )
-        axes[0, column].set(title=f"Hidden layers of {arm}", xscale="log")
-        axes[1, column].set(xlabel="positions remembered", xscale="log")
-        log_ticks(axes[1, column].xaxis)
+    accuracy = of_task(tables["accuracy"], "text")
+    calibrated = of_task(tables["calibration"], "text")
+    sizes = list(dict.fromkeys(accuracy["units"]))
+    canvas, axes = panels(2, len(sizes), width=3.3, height=2.3, sharex=True, sharey="row")
+    for (above, below), units in zip(axes.T, sizes, strict=True):
+        rows = of_arm(accuracy, units=units)
+        for method in METHODS:
+            draw_method(above, rows, "rows", method)
+        losses = of_arm(calibrated, units=units)
+        for method, name in TEXT_METHODS.items():
+            draw_method(below, losses[losses["method"] == name], "rows", method, "nll")
+        above.set(title=f"Hidden layers of {rows['arm'].iloc[0]}", xscale="log")
+        below.set(xlabel="positions remembered", xscale="log")
+        log_ticks(below.xaxis)
     axes[0, 0].set_ylabel("accuracy")
     axes[1, 0].set_ylabel("negative log-prob. (nats)")
     legend(canvas, axes[0, 0])
     return canvas
 
 
+CALIBRATION_LABELS = {
+    "accuracy": "accuracy",
+    "nll": "neg. log-prob. (nats)",
+    "ece": "calibration error",
+    "brier": "Brier score",
+}
+
+
 def calibration(tables: Tables) -> Canvas:
     """How well probabilities made of scores say what will be."""
-    rows = tables["calibration"]
-    rows = rows[(rows["task"] == "fine") & (rows["features"] == "last")]
-    rows = rows[rows["arm"] == rows["arm"].iloc[0]]
+    rows = of_arm(of_task(tables["calibration"], "fine"))
+    rows = rows[rows["features"] == "last"]
     methods = list(dict.fromkeys(rows["method"]))[::-1]
-    canvas, axes = panels(1, 4, width=2.1, height=2.5, sharey=True)
-    shown = (
-        ("accuracy", "accuracy"),
-        ("nll", "neg. log-prob. (nats)"),
-        ("ece", "calibration error"),
-        ("brier", "Brier score"),
-    )
-    for ax, (column, label) in zip(axes[0], shown, strict=True):
-        for place, method in enumerate(methods):
+    canvas, axes = panels(1, len(CALIBRATION_LABELS), width=2.1, height=2.5, sharey=True)
+    for ax, (column, label) in zip(axes[0], CALIBRATION_LABELS.items(), strict=True):
+        for position, method in enumerate(methods):
             values = rows.loc[rows["method"] == method, column]
-            ax.plot(values, np.full(len(values), place), "o", color=PALETTE[0], markersize=3)
-            ax.plot(values.mean(), place, "|", color=INK, markersize=11, markeredgewidth=2)
+            ax.plot(values, np.full(len(values), position), "o", color=PALETTE[0], markersize=3)
+            ax.plot(values.mean(), position, "|", color=INK, markersize=11, markeredgewidth=2)
         ax.set(xlabel=label)
     categories(axes[0, 0].yaxis, methods)
     return canvas

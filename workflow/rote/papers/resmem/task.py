@@ -1,0 +1,302 @@
+"""What a task is, and the records that its steps hand to each other.
+
+A task is one file of `rote.papers.resmem.tasks` that holds `TASK`, a `ResmemTask`. The config, the
+rules, the costs, the steps, the figures and the errors go through the registry there, and none of
+them names a task. The workflow imports the registry at each start: what is heavy (torch, numba,
+scikit-learn) is imported inside the functions that use it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+from pydantic import Field
+
+from rote.core.errors import InputError
+from rote.core.section import Section
+
+Arrays = dict[str, np.ndarray]
+Rng = np.random.Generator
+SPLITS = ("train", "valid", "test")
+
+# types of config keys
+Size = Annotated[int, Field(ge=20)]
+Units = Annotated[int, Field(ge=0)]
+Width = Annotated[int, Field(ge=1)]
+Depth = Annotated[int, Field(ge=8)]
+NoiseShare = Annotated[float, Field(ge=0, lt=1)]
+
+
+# ---- data
+
+
+class TaskSplit(NamedTuple):
+    """One part of a data set."""
+
+    x: np.ndarray  # (n, inputs) float32; int64 of characters or tokens; (n,) numbers of files
+    y: np.ndarray  # (n,) int64, labels
+    groups: np.ndarray  # (n,) int64: subpopulations or coarse classes; labels where there are none
+
+
+class TaskData(NamedTuple):
+    """The data set of one replicate."""
+
+    train: TaskSplit  # the largest training set of the task; smaller ones are its first rows
+    valid: TaskSplit
+    test: TaskSplit
+    classes: int
+    tokens: np.ndarray | None = None  # the token of each class but the last, where classes are such
+
+    def split(self, name: str, examples: int | None = None) -> TaskSplit:
+        """A part by its name; of the training part only the first `examples`."""
+        part = getattr(self, name)
+        if name != "train" or examples is None:
+            return part
+        return TaskSplit(*(array[:examples] for array in part))
+
+
+def cut(x: np.ndarray, y: np.ndarray, train: int, valid: int, classes: int) -> TaskData:
+    """Rows in their order as training, validation and (all others) test rows.
+
+    Args:
+        x: (n, inputs).
+        y: (n,) labels, which are the groups as well.
+        train, valid: rows of the first two parts.
+    """
+    edges = [train, train + valid]
+    parts = zip(np.split(x, edges), np.split(y, edges), strict=True)
+    return TaskData(*(TaskSplit(inputs, labels, labels) for inputs, labels in parts), classes)
+
+
+# ---- bases
+
+
+class BaseArm(NamedTuple):
+    """A base: what it is and what it is trained on. Tables hold its fields as columns."""
+
+    varied: tuple[str, ...]  # the fields by which the arms of a task are told apart
+    units: int = 0  # of a perceptron's hidden layers; 0 for a linear base
+    layers: int = 1  # hidden layers of a perceptron
+    width: int = 0  # of a residual network's first stage
+    depth: int = 0  # of a residual network
+    examples: int = 0  # training examples: the first ones
+    noise: float = 0.0  # share of training labels drawn anew
+    model: str = ""  # a network that is taken as it is
+    stream: str = ""  # key of its random streams where the varied fields do not make it
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of a perceptron's hidden layers."""
+        return (self.units,) * self.layers if self.units else ()
+
+    @property
+    def stream_name(self) -> str:
+        """The key of the arm's random streams and of its arrays in files; nothing reads it.
+
+        Other words would draw other numbers: data and weights of every arm would change.
+        """
+        return self.stream or ", ".join(_WORDS[name](self) for name in self.varied)
+
+    @property
+    def label(self) -> str:
+        """The arm in words, for display; select rows by the fields."""
+        return self.stream_name
+
+    def columns(self) -> dict[str, Any]:
+        """The arm as columns of a table: its label, and the fields to select by."""
+        return {"arm": self.label} | {name: getattr(self, name) for name in ARM_COLUMNS}
+
+
+ARM_COLUMNS = ("units", "width", "depth", "examples", "noise")
+_WORDS: dict[str, Callable[[BaseArm], str]] = {
+    "units": lambda arm: f"{arm.units} units" if arm.units else "linear",
+    "width": lambda arm: f"width {arm.width}",
+    "depth": lambda arm: f"depth {arm.depth}",
+    "examples": lambda arm: f"n = {arm.examples}",
+    "noise": lambda arm: f"noise {arm.noise:g}",
+    "model": lambda arm: arm.model,
+}
+
+
+class ImageShape(NamedTuple):
+    """Shape of flattened images."""
+
+    channels: int
+    side: int
+
+
+class TrainingRecipe(NamedTuple):
+    """How a task's bases are trained."""
+
+    steps: int
+    batch: int
+    learning_rate: float  # its peak
+    decay: float = 0.0  # decoupled weight decay
+    crops: ImageShape | None = None  # images are cropped at random and mirrored, if of this shape
+
+
+class TrainingRun(NamedTuple):
+    """How bases are trained that is not the task's: where, and where checkpoints go."""
+
+    seed: int
+    device: str = "cpu"
+    checkpoints: Path | None = None  # folder
+    checkpoint_steps: int = 500
+
+    def checkpoint(self, arm: BaseArm) -> Path | None:
+        """The file in which an arm's training saves its state."""
+        name = f"{crc32(arm.stream_name.encode()):08x}.pt"
+        return self.checkpoints / name if self.checkpoints else None
+
+
+class MemorySpec(NamedTuple):
+    """One memory of a task: of which base, on which embedding, how large, in which replicate."""
+
+    arm: BaseArm
+    features: str  # last (layer), map (last feature map) or inputs
+    rows: int  # remembered
+    replicate: int
+
+    def array_key(self, *parts: str) -> str:
+        """The name of one of its arrays in the file of neighbors."""
+        return array_key(self.arm, self.replicate, self.features, str(self.rows), *parts)
+
+    def columns(self, task: "ResmemTask") -> dict[str, Any]:
+        """The columns that say in a table which memory a row is about."""
+        about = {"features": self.features, "rows": self.rows, "replicate": self.replicate}
+        return {"task": task.name} | self.arm.columns() | about
+
+
+def array_key(arm: BaseArm, replicate: int, *parts: str) -> str:
+    """The name of an array in the files between steps: arm, replicate, split, what it is."""
+    return "/".join([arm.stream_name, str(replicate), *parts])
+
+
+# ---- what tasks share
+
+
+def perceptron(arm: BaseArm, options: Any, data: TaskData, rngs: list[Rng]) -> Any:
+    """A stack of untrained perceptrons on flat inputs, one per generator."""
+    from rote.models import classifiers
+
+    return classifiers.perceptron(data.train.x.shape[1], arm.hidden, data.classes, rngs)
+
+
+def residual(shape: ImageShape) -> Callable[[BaseArm, Any, TaskData, list[Rng]], Any]:
+    """What builds stacks of CIFAR's residual networks for images of a shape."""
+
+    def build(arm: BaseArm, options: Any, data: TaskData, rngs: list[Rng]) -> Any:
+        from rote.models import classifiers
+
+        return classifiers.residual(arm.depth, arm.width, *shape, data.classes, rngs)
+
+    return build
+
+
+def residual_products(depth: int, width: int, side: int) -> float:
+    """Multiply-adds of CIFAR's residual network: three stages, each of half the side and twice the
+    channels.
+    """
+    return (depth - 2) * 9 * width**2 * side**2
+
+
+def layer_and_inputs(arm: BaseArm) -> list[str]:
+    """Features of perceptrons: their last layer, if there is a hidden one, and the inputs."""
+    return ["last", "inputs"] if arm.hidden else ["inputs"]
+
+
+def last_layer(arm: BaseArm) -> list[str]:
+    """Features of networks whose inputs no memory is built on."""
+    return ["last"]
+
+
+def own_examples(options: Any, arm: BaseArm) -> list[int]:
+    """One memory of all rows that the base was trained on."""
+    return [arm.examples]
+
+
+# ---- the protocol
+
+
+class TaskWork(NamedTuple):
+    """What a task's jobs grow with, leading orders (see `rote.run.costs`)."""
+
+    training: float  # network evaluations (examples seen times networks) times multiply-adds
+    rows: float  # embedded
+    forward: float | None = None  # of embedding them, where networks are large; else `rows`
+
+
+class SizeAxis(NamedTuple):
+    """The field along which a figure shows a task's arms."""
+
+    column: str  # one of ARM_COLUMNS
+    label: str
+    zero: str = ""  # what a size of 0 is called, if it may occur
+
+
+class Headline(NamedTuple):
+    """The memory that claims about all tasks measure: that of the smallest base."""
+
+    features: str
+    fields: Mapping[str, Any]  # in which its arm differs from the task's first
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResmemTask:
+    """A task, from its config section to its place in figures.
+
+    Most tasks classify: they say how to `load` data and which `arms` there are, and either how to
+    train them (`recipe`, `build`) or where to take them (`bases`, `embed`). `steps` replaces all
+    four steps.
+
+    Raises:
+        InputError: for a task that lacks what its steps or `rote plan` need.
+    """
+
+    name: str  # of its file and of its config section; a key of its random streams
+    title: str  # in figures
+    settings: type[Section]  # its config section; has `replicates`
+    work: Callable[[Any], TaskWork] | None = None  # section -> cost; must not be left out
+    needs: str = ""  # the key of its section that must name files, or the task is left out
+    rank: int = 50  # its place among the tasks: rows of tables, panels of figures
+
+    load: Callable[[Any, Rng], TaskData] | None = None  # (section, generator) -> a replicate
+    arms: Callable[[Any], list[BaseArm]] | None = None  # section -> bases; the smallest first
+    recipe: Callable[[Any], TrainingRecipe] | None = None
+    build: Callable[[BaseArm, Any, TaskData, list[Rng]], Any] = perceptron  # -> Stack
+    features: Callable[[BaseArm], list[str]] = layer_and_inputs
+    memories: Callable[[Any, BaseArm], list[int]] = own_examples  # rows remembered
+
+    bases: Callable[[Any], Arrays] | None = None  # section -> weights that are taken as they are
+    # (section, arm, its weights, data of all replicates, device) -> by replicate and split:
+    # `logits` (n, classes) and `last` (n, d)
+    embed: Callable[..., list[dict[str, Arrays]]] | None = None
+
+    # -> a module that has all four steps: `bases`, `embeddings`, `neighbors` and `evaluate` with
+    # the arguments that those of `training`, `embedding`, `residuals` and `evaluation` take
+    steps: Callable[[], ModuleType] | None = None
+
+    axis: SizeAxis | None = None  # None: not in the figure of accuracy by size
+    headline: Headline | None = None  # None: in no claim about all tasks
+    subpopulations: bool = False  # whether groups are such, so that accuracy by frequency is told
+    coarse: Callable[[np.ndarray], np.ndarray] | None = None  # classes -> coarse classes = groups
+
+    def __post_init__(self) -> None:
+        required = ["work"]
+        if self.steps is None:
+            required += ["load", "arms", *(["embed"] if self.bases else ["recipe"])]
+        missing = [name for name in required if getattr(self, name) is None]
+        if missing:
+            raise InputError(f"task {self.name!r} says nothing about {', '.join(missing)}")
+
+    def steps_or(self, usual: ModuleType) -> ModuleType:
+        """The module with the task's steps: its own, or the usual one."""
+        return self.steps() if self.steps else usual
+
+    def runs(self, options: Any) -> bool:
+        """Whether the task is part of a run: the config names the files that it needs."""
+        return not self.needs or bool(getattr(options, self.needs))

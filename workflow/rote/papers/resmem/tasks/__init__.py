@@ -1,0 +1,42 @@
+"""The registry of tasks: every file of this folder is one, and holds `TASK`; nothing else names it.
+
+Listing the tasks imports their files, which import nothing heavy at their top: the config model and
+Snakemake do so at each start.
+"""
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from rote.core.errors import InputError
+from rote.papers.resmem.task import ResmemTask
+
+
+@cache
+def registry() -> dict[str, ResmemTask]:
+    """All tasks by name, in the order of tables and figures."""
+    files = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    tasks = [import_module(f"{__name__}.{file}").TASK for file in files]
+    for file, task in zip(files, tasks, strict=True):
+        if task.name != file:
+            raise InputError(
+                f"{__name__}.{file}: its task must have the file's name, not {task.name}"
+            )
+    return {task.name: task for task in sorted(tasks, key=lambda task: task.rank)}
+
+
+def get(name: str) -> ResmemTask:
+    """A task by its name. Raises InputError for an unknown one, naming those there are."""
+    if name not in registry():
+        raise InputError(f"task must be one of {', '.join(registry())}, given {name!r}")
+    return registry()[name]
+
+
+def of_run(settings: Any) -> list[str]:
+    """Names of the tasks of a run: those that need files only where the config names them.
+
+    Args:
+        settings: the paper's config section.
+    """
+    return [name for name, task in registry().items() if task.runs(getattr(settings, name))]

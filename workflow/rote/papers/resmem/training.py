@@ -1,0 +1,177 @@
+"""A task's data and its bases: the replicates of each arm are trained as one stack."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from rote import train
+from rote.core.seeds import generator, torch_seed
+from rote.models.classifiers import Parameters, Stack
+from rote.papers.resmem.task import (
+    Arrays,
+    BaseArm,
+    ImageShape,
+    ResmemTask,
+    Rng,
+    TaskData,
+    TrainingRecipe,
+    TrainingRun,
+)
+
+WARMUP = 0.15  # share of the steps
+PADDING = 4  # pixels around an image before it is cropped
+
+
+def sample(task: ResmemTask, options: Any, seed: int, replicate: int) -> TaskData:
+    """One replicate's data set, the largest training set of the task."""
+    return task.load(options, generator(seed, "resmem", task.name, "data", replicate))
+
+
+def samples(task: ResmemTask, options: Any, seed: int) -> list[TaskData]:
+    """The data sets of all replicates."""
+    return [sample(task, options, seed, replicate) for replicate in range(options.replicates)]
+
+
+def training_labels(arm: BaseArm, data: TaskData, seed: int, replicate: int) -> np.ndarray:
+    """Labels that an arm is trained on, and that its memory holds, (examples,)."""
+    y = data.train.y[: arm.examples]
+    if not arm.noise:
+        return y
+    rng = generator(seed, "resmem", "noise", arm.stream_name, replicate)
+    return with_noise(y, arm.noise, data.classes, rng)
+
+
+def with_noise(labels: np.ndarray, share: float, classes: int, rng: Rng) -> np.ndarray:
+    """Labels of which a share was drawn anew, uniformly over all classes."""
+    drawn = rng.integers(classes, size=len(labels))
+    return np.where(rng.random(len(labels)) < share, drawn, labels)
+
+
+def bases(task: ResmemTask, options: Any, run: TrainingRun) -> Arrays:
+    """Weights of a task's bases, trained or taken as they are, by arm and name."""
+    if task.bases:
+        return task.bases(options)
+    datasets = samples(task, options, run.seed)
+    arrays = {}
+    for arm in task.arms(options):
+        _, weights = fit(task, arm, options, datasets, run)
+        for name, value in weights.items():
+            arrays[f"{arm.stream_name}/{name}"] = value.cpu().numpy()
+    return arrays
+
+
+def fit(
+    task: ResmemTask,
+    arm: BaseArm,
+    options: Any,
+    samples: list[TaskData],
+    run: TrainingRun,
+    rows: Callable[[int], np.ndarray] | None = None,
+) -> tuple[Stack, Parameters]:
+    """Train one network per data set, as one stack, by cross-entropy.
+
+    Args:
+        options: the task's config section.
+        samples: the data sets.
+        rows: from the number of a data set to the training rows to use; all of the arm's by
+            default.
+
+    Returns:
+        The stack, and its weights: trained parameters and running statistics.
+    """
+    recipe = task.recipe(options)
+    count = len(samples)
+    stack = untrained(task, arm, options, samples, run.seed)
+    for weights in (stack.parameters, stack.buffers):
+        weights.update({name: value.to(run.device) for name, value in weights.items()})
+    inputs, labels = [], []
+    for number, data in enumerate(samples):
+        used = np.arange(arm.examples) if rows is None else rows(number)
+        y = training_labels(arm, data, run.seed, number)[used]
+        inputs.append(torch.tensor(data.train.x[used]).to(run.device))
+        labels.append(torch.tensor(y).to(run.device))
+    batches = _batches(task, arm, recipe, [len(y) for y in labels], run)
+    crop_seed = torch_seed(run.seed, "resmem", task.name, arm.stream_name, "moves") // 2
+    crop_generator = torch.Generator()
+
+    def loss(parameters: Parameters, step: int) -> torch.Tensor:
+        chosen = batches[:, step]
+        x = torch.stack([part[index] for part, index in zip(inputs, chosen, strict=True)])
+        if recipe.crops:
+            x = cropped(x, recipe.crops, crop_generator.manual_seed(crop_seed + step))
+        targets = torch.stack([part[index] for part, index in zip(labels, chosen, strict=True)])
+        logits, _ = stack.forward(parameters, x, True)
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), reduction="none"
+        )
+        return losses.view(count, -1).mean(1)
+
+    parameters = train.fit(
+        stack.parameters,
+        loss,
+        steps=recipe.steps,
+        learning_rate=recipe.learning_rate,
+        schedule=train.cosine(recipe.steps, warmup=max(1, round(WARMUP * recipe.steps))),
+        weight_decay=torch.full((count,), recipe.decay) if recipe.decay else None,
+        buffers=stack.buffers,
+        checkpoint=run.checkpoint(arm),
+        checkpoint_steps=run.checkpoint_steps,
+        label=f"{task.name}, {arm.label}",
+    )
+    return stack, parameters | stack.buffers
+
+
+def untrained(
+    task: ResmemTask, arm: BaseArm, options: Any, samples: list[TaskData], seed: int
+) -> Stack:
+    """Untrained networks, one per data set."""
+    key = ("resmem", task.name, arm.stream_name, "weights")
+    rngs = [generator(seed, *key, number) for number in range(len(samples))]
+    return task.build(arm, options, samples[0], rngs)
+
+
+def _batches(
+    task: ResmemTask, arm: BaseArm, recipe: TrainingRecipe, examples: list[int], run: TrainingRun
+) -> torch.Tensor:
+    """Rows of every batch of every network, (networks, steps, batch)."""
+    key = ("resmem", task.name, arm.stream_name, "order")
+    size = min(recipe.batch, examples[0])
+    orders = []
+    for number, count in enumerate(examples):
+        rng = generator(run.seed, *key, number)
+        orders.append(_order(rng, count, recipe.steps, size))
+    return torch.tensor(np.stack(orders)).to(run.device)
+
+
+def _order(rng: Rng, examples: int, steps: int, batch: int) -> np.ndarray:
+    """Rows of every batch, (steps, batch): epoch after epoch in new orders, the short last batch
+    dropped.
+    """
+    per_epoch = examples // batch
+    epochs = -(-steps // per_epoch)
+    rows = [
+        rng.permutation(examples)[: per_epoch * batch].reshape(per_epoch, batch)
+        for _ in range(epochs)
+    ]
+    return np.concatenate(rows)[:steps].astype(np.int64)
+
+
+def cropped(
+    x: torch.Tensor, shape: ImageShape, generator: torch.Generator, padding: int = PADDING
+) -> torch.Tensor:
+    """Every image (..., channels · side²) cropped at random from its padded self, half of them
+    mirrored.
+    """
+    channels, side = shape
+    images = torch.nn.functional.pad(x.reshape(-1, channels, side, side), (padding,) * 4)
+    count = len(images)
+    offsets = torch.randint(2 * padding + 1, (2, count, 1), generator=generator)
+    rows, columns = (offsets + torch.arange(side)).to(x.device)
+    mirrored = torch.rand(count, 1, generator=generator).to(x.device) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    numbers = torch.arange(count, device=x.device)
+    # indices apart from each other put the channels last
+    crops = images[numbers[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return crops.permute(0, 3, 1, 2).reshape(x.shape)
