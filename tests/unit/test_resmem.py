@@ -119,8 +119,8 @@ def test_the_toys_memory_takes_most_of_the_error_off():
 def test_a_long_tail_is_one_and_its_rare_parts_wear_other_looks():
     source = images.LongTailImages(np.random.default_rng(0))
     drawn = source.draw(np.random.default_rng(1), 20_000)
-    assert (drawn.groups // source.PARTS == drawn.labels).all()
-    counts = np.bincount(drawn.groups % source.PARTS, minlength=source.PARTS)
+    assert (drawn.groups // source.SUBPOPULATIONS == drawn.labels).all()
+    counts = np.bincount(drawn.groups % source.SUBPOPULATIONS, minlength=source.SUBPOPULATIONS)
     np.testing.assert_allclose(counts / 20_000, source.frequency, atol=0.01)
     assert drawn.pixels.shape == (20_000, 144)
     again = images.LongTailImages(np.random.default_rng(0)).draw(np.random.default_rng(1), 20_000)

@@ -57,9 +57,9 @@ class ResmemFine(Section):
 
 def load(options: ResmemFine, rng: Rng) -> TaskData:
     """Images of one generator."""
-    from rote.synth.images import CoarseFine
+    from rote.synth.images import CoarseFineImages
 
-    source = CoarseFine(rng)
+    source = CoarseFineImages(rng)
     counts = (max(options.train, options.small), options.valid, options.test)
     return TaskData(*(TaskSplit(*source.draw(rng, count)) for count in counts), source.CLASSES)
 

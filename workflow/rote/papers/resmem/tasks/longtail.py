@@ -49,10 +49,10 @@ class ResmemLongTail(Section):
 
 def load(options: ResmemLongTail, rng: Rng) -> TaskData:
     """Images of one generator; as many as a memory that grows beyond the base's rows needs."""
-    from rote.synth.images import LongTail
+    from rote.synth.images import LongTailImages
 
     grown = min(options.sizes) + max(options.unseen_sizes)
-    source = LongTail(rng)
+    source = LongTailImages(rng)
     counts = (max(*options.sizes, grown), options.valid, options.test)
     return TaskData(*(TaskSplit(*source.draw(rng, count)) for count in counts), source.CLASSES)
 
