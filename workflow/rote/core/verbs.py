@@ -78,11 +78,17 @@ def verb(app: typer.Typer, section: type[Section] | None = None) -> Callable[[Ca
         command.__annotations__ = {
             parameter.name: parameter.annotation for parameter in [*own, *extra]
         }
-        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        command.__name__ = function.__name__
+        command.__doc__ = _joined(inspect.getdoc(function) or "")
         app.command()(command)
         return function
 
     return register
+
+
+def _joined(text: str) -> str:
+    """A docstring with every paragraph on one line, as the help prints it."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def parse(section: type[Section], text: str) -> Any:
