@@ -1,4 +1,16 @@
-"""rote: what seven papers claim about memorization and generalization, re-derived from scratch in one DAG."""
+"""rote: what seven papers claim about memorization and generalization, re-derived from scratch in one DAG.
+
+The workflow is workflow/Snakefile. Snakemake takes no default target from an included file, so this names it.
+"""
 
 
 include: "workflow/Snakefile"
+
+
+rule reproduce:
+    default_target: True
+    input:
+        rules.all.input,
+    localrule: True
+    resources:
+        gpu=0,

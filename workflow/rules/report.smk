@@ -4,6 +4,7 @@
 rule figures:
     input:
         of_all_papers(figures_of),
+    localrule: True
     resources:
         gpu=0,
 
@@ -11,6 +12,7 @@ rule figures:
 rule claims:
     input:
         f"results/{CONFIG.run}/claims.parquet",
+    localrule: True
     resources:
         gpu=0,
 
@@ -19,6 +21,7 @@ rule report:
     input:
         f"reports/{CONFIG.run}/index.html",
         expand("reports/{run}/{paper}.html", run=CONFIG.run, paper=CONFIG.papers),
+    localrule: True
     resources:
         gpu=0,
 
