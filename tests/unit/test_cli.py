@@ -39,7 +39,7 @@ def call(capsys, monkeypatch, *words) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_command_has_help(capsys, monkeypatch, words):
+def test_commands_have_help(capsys, monkeypatch, words):
     code, out, _ = call(capsys, monkeypatch, *words, "--help")
     assert code == 0
     assert "Usage" in out
@@ -47,19 +47,19 @@ def test_every_command_has_help(capsys, monkeypatch, words):
     assert len(described) > 10
 
 
-def test_there_are_the_expected_commands():
+def test_commands_of_groups_and_papers_exist():
     assert ("longtail", "train-network") in COMMANDS
     assert ("claims",) in COMMANDS
 
 
-def test_unknown_papers_and_commands_are_named(capsys, monkeypatch):
+def test_cli_names_the_nearest_command(capsys, monkeypatch):
     code, _, err = call(capsys, monkeypatch, "longtial", "solve-linear")
     assert code == 2
     assert "'longtial'. Did you mean 'longtail'?" in " ".join(err.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
-    ("words", "wanted"),
+    ("words", "expected"),
     [
         (
             ["--settings", '{"row": [3]}'],
@@ -73,25 +73,23 @@ def test_unknown_papers_and_commands_are_named(capsys, monkeypatch):
         ),
     ],
 )
-def test_bad_options_are_one_clear_error_and_leave_nothing(
-    tmp_path, capsys, monkeypatch, words, wanted
-):
+def test_verb_refuses_bad_options_in_one_line(tmp_path, capsys, monkeypatch, words, expected):
     out = tmp_path / "scaling.parquet"
     code, _, err = call(capsys, monkeypatch, "longtail", "solve-scaling", "--out", str(out), *words)
     assert code in (1, 2)
-    assert wanted in err
+    assert expected in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_verb_runs_alone(tmp_path, capsys, monkeypatch):
+def test_verb_runs_without_snakemake(tmp_path, capsys, monkeypatch):
     out = tmp_path / "scaling.parquet"
     words = ["--settings", '{"rows": [20, 40], "d": 50, "replicates": 2}', "--seed", "3"]
     assert call(capsys, monkeypatch, "longtail", "solve-scaling", "--out", str(out), *words)[0] == 0
     assert out.exists()
 
 
-def test_missing_inputs_are_named(tmp_path, capsys, monkeypatch):
+def test_verb_names_missing_inputs(tmp_path, capsys, monkeypatch):
     missing = tmp_path / "images.parquet"
     words = [
         "longtail",
@@ -106,7 +104,7 @@ def test_missing_inputs_are_named(tmp_path, capsys, monkeypatch):
     assert f"table {missing} does not exist; run the rule that makes it" in err
 
 
-def test_a_full_disk_or_forbidden_path_is_one_line(tmp_path, capsys, monkeypatch):
+def test_verb_reports_an_unusable_path_in_one_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("")
     out = tmp_path / "file" / "scaling.parquet"  # a file where a folder should be
     words = ["--settings", '{"rows": [20, 40], "d": 50, "replicates": 2}']
@@ -116,7 +114,7 @@ def test_a_full_disk_or_forbidden_path_is_one_line(tmp_path, capsys, monkeypatch
     assert str(tmp_path / "file") in err
 
 
-def test_config_check_and_show(tmp_path, capsys, monkeypatch):
+def test_config_check_and_show_read_a_scale(tmp_path, capsys, monkeypatch):
     assert (
         "fine" in call(capsys, monkeypatch, "config", "check", str(ROOT / "config/paper.yaml"))[1]
     )
@@ -133,7 +131,7 @@ def test_config_check_and_show(tmp_path, capsys, monkeypatch):
     assert f"{bad}: 1 problem" in err
 
 
-def test_starting_is_quick_and_imports_nothing_heavy():
+def test_cli_imports_nothing_heavy():
     heavy = ("torch", "seaborn", "matplotlib", "sklearn", "pandas")
     program = f"import sys, rote.cli; print([name for name in {heavy} if name in sys.modules])"
     assert run(ROOT, str(BIN / "python"), "-c", program).stdout.strip() == "[]"

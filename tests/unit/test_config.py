@@ -16,21 +16,21 @@ from rote.run import config
 
 @pytest.mark.parametrize("name", sorted(generated.files()))
 def test_generated_files_are_in_step_with_the_models(name):
-    wanted = generated.files()[name]
-    found = (ROOT / name).read_text()
+    expected = generated.files()[name]
+    result = (ROOT / name).read_text()
     diff = "\n".join(
         difflib.unified_diff(
-            found.splitlines(), wanted.splitlines(), name, "generated", lineterm=""
+            result.splitlines(), expected.splitlines(), name, "generated", lineterm=""
         )
     )
-    assert found == wanted, f"run `rote config write`:\n{diff}"
+    assert result == expected, f"run `rote config write`:\n{diff}"
 
 
-def test_the_default_file_is_the_default_config():
+def test_load_of_the_default_file_is_the_default():
     assert config.load(ROOT / "config/config.yaml") == config.load()
 
 
-def test_every_key_is_described():
+def test_config_keys_are_described():
     def undescribed(section, where=""):
         for name, field in section.model_fields.items():
             if not field.description:
@@ -49,7 +49,7 @@ def test_overlays_are_valid_and_fit_the_json_schema(scale):
     jsonschema.validate(settings.model_dump(), schema)
 
 
-def test_overrides_nest_and_dot():
+def test_load_accepts_nested_and_dotted_overrides():
     nested = config.load(None, {"longtail": {"linear": {"n": 77}}, "seed": 5})
     dotted = config.load(None, {"longtail.linear.n": 77, "seed": 5})
     assert nested == dotted
@@ -58,7 +58,7 @@ def test_overrides_nest_and_dot():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "wanted"),
+    ("overrides", "expected"),
     [
         (
             {"longtail.linear.replicate": 3},
@@ -95,16 +95,16 @@ def test_overrides_nest_and_dot():
         ({"seed": None}, r"seed: .*given None"),
     ],
 )
-def test_a_wrong_key_gives_one_line_that_names_it(overrides, wanted):
+def test_load_names_a_wrong_key_in_one_line(overrides, expected):
     with pytest.raises(ConfigError) as caught:
         config.load(None, overrides)
     lines = str(caught.value).splitlines()
     assert lines[0] == "config: 1 problem"
     assert len(lines) == 2
-    assert re.search(wanted, lines[1]), lines[1]
+    assert re.search(expected, lines[1]), lines[1]
 
 
-def test_all_problems_are_named_at_once():
+def test_load_names_all_problems_at_once():
     with pytest.raises(ConfigError, match="2 problems") as caught:
         config.load(None, {"longtail.linear.n": 0, "sead": 1})
     assert "longtail.linear.n" in str(caught.value)
@@ -112,28 +112,28 @@ def test_all_problems_are_named_at_once():
 
 
 @pytest.mark.parametrize(
-    ("content", "wanted"),
+    ("content", "expected"),
     [
         ("run: [", "not valid YAML"),
         ("- a\n- b", "expected keys and values, found list"),
         ("\x00", "not valid YAML"),
     ],
 )
-def test_unusable_files_are_named(tmp_path, content, wanted):
+def test_load_names_unusable_files(tmp_path, content, expected):
     path = tmp_path / "mine.yaml"
     path.write_text(content)
-    with pytest.raises(ConfigError, match=wanted) as caught:
+    with pytest.raises(ConfigError, match=expected) as caught:
         config.load(path)
     assert str(path) in str(caught.value)
 
 
-def test_missing_file_and_folder_are_named(tmp_path):
+def test_load_names_missing_files_and_folders(tmp_path):
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(ConfigError, match=re.escape(str(path))):
             config.load(path)
 
 
-def test_an_empty_file_is_the_default(tmp_path):
+def test_load_of_an_empty_file_is_the_default(tmp_path):
     path = tmp_path / "empty.yaml"
     path.write_text("# nothing\n")
     assert config.load(path) == config.load()
