@@ -1,8 +1,7 @@
-"""The config model: what it accepts, what it says about what it does not, and the files generated
-from it.
-"""
+"""The config model: what it accepts, how it refuses, and the files generated from it."""
 
 import difflib
+import json
 import re
 
 import jsonschema
@@ -55,6 +54,50 @@ def test_load_accepts_nested_and_dotted_overrides():
     assert nested == dotted
     assert dotted.longtail.linear.n == 77
     assert dotted.longtail.linear.d == config.load().longtail.linear.d
+
+
+def test_load_accepts_dotted_keys_in_files(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("longtail.linear.n: 77\nlongtail:\n  linear.d: 500\nraf.real: {}\n")
+    settings = config.load(path, {"longtail.linear.n": 78})
+    assert (settings.longtail.linear.n, settings.longtail.linear.d) == (78, 500)
+    path.write_text("longtail.linear.m: 77\n")
+    with pytest.raises(ConfigError, match=r"longtail\.linear\.m: no such key"):
+        config.load(path)
+
+
+def test_parse_accepts_dotted_keys_beside_defaults():
+    """As Snakemake hands them over: every default nested, and the key of a file joined by dots."""
+    values = config.load().model_dump()
+    settings = config.parse(values | {"longtail.linear.n": 77})
+    assert settings == config.load(None, {"longtail.linear.n": 77})
+
+
+def test_parse_refuses_a_key_with_two_values():
+    values = {"longtail": {"linear": {"n": 5}}, "longtail.linear.n": 77}
+    with pytest.raises(
+        ConfigError, match=r"longtail\.linear\.n is given twice, nested as 5 and joined .* 77"
+    ):
+        config.parse(values)
+    assert config.parse(values | {"longtail.linear.n": 5}).longtail.linear.n == 5
+
+
+def test_at_follows_a_dotted_path():
+    settings = config.load()
+    assert config.at(settings, "longtail.linear.n") == settings.longtail.linear.n
+    assert config.at(settings, "longtail") is settings.longtail
+    with pytest.raises(ConfigError, match=r"keys of longtail: .*linear"):
+        config.at(settings, "longtail.lines")
+    with pytest.raises(ConfigError, match="seed is no section"):
+        config.at(settings, "seed.x")
+
+
+def test_generated_schemas_say_that_they_are_generated():
+    for name, text in generated.files().items():
+        if name.endswith(".json"):
+            assert "rote config write" in json.loads(text)["$comment"], name
+        else:
+            assert "rote config write" in text, name
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,4 @@
-"""`rote plan`: it reads what Snakemake plans, fits what was measured, and its formulas grow as they
-should.
-"""
+"""`rote plan`: it reads Snakemake's plan, fits measurements, and its formulas grow with scale."""
 
 import numpy as np
 import pandas as pd
@@ -136,6 +134,19 @@ def test_show_prices_the_paper_scale(capsys):
     assert "assumed (--device-tflops)" in " ".join(output.split())
     assert "laptop: model" in output
     assert "needs more time" not in output
+    named = " ".join(output.split()).split("no formula, counted as measured at smaller scales: ")[1]
+    assert "raf_draw_figures" in named
+    assert "raf_train_two_layer" not in named
+
+
+def test_table_says_which_rules_have_no_formula():
+    jobs = [
+        costs.PlannedJob("raf_solve_curves", {}, [], "", 0, 1000, 10),
+        costs.PlannedJob("report_draw_site", {}, [], "", 0, 1000, 10),
+    ]
+    frame = costs.table(jobs, config.load(), costs.fit(pd.read_csv(costs.MEASURED, sep="\t")))
+    assert list(frame["formula"]) == [True, False]
+    assert (frame["core_h"] > 0).all()
 
 
 def test_distmem_weights_are_read_from_model_names():
