@@ -13,8 +13,10 @@ def test_new_paper_passes_its_smoke_run(project):
     assert "workflow/rote/papers/mine/settings.py" in output
     run(project, "rote", "config", "write")
     assert "mine:" in (project / "config/config.yaml").read_text()
-    run(project, "ruff", "check", ".")
-    run(project, "ruff", "format", "--check", ".")
+    run(project, "ruff", "check", "workflow/rote/papers/mine")
+    run(project, "ruff", "format", "--check", "workflow/rote/papers/mine")
+    contracts = run(project, "lint-imports", "--no-cache", check=False)
+    assert "papers.mine" not in contracts.stdout
     run(project, "snakefmt", "--check", "Snakefile", "workflow")
     snakemake(project, "--config", "papers=[mine]")
     ledger = tables.read(project / "results/smoke/claims.parquet")

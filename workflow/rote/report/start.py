@@ -27,6 +27,7 @@ PATHS = {
     "schema.py": "workflow/rote/papers/{name}/schema.py",
     "cli.py": "workflow/rote/papers/{name}/cli.py",
     "experiment.py": "workflow/rote/papers/{name}/experiment.py",
+    "costs.py": "workflow/rote/papers/{name}/costs.py",
     "figures.py": "workflow/rote/papers/{name}/figures/__init__.py",
     "plots.py": "workflow/rote/papers/{name}/figures/plots.py",
     "statistics.py": "workflow/rote/papers/{name}/statistics.py",
@@ -223,9 +224,9 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
             f"a paper cannot be called {name!r}: 2 to 21 letters and digits in lower case, the "
             f"first a letter, and not one of {', '.join(sorted(taken))}"
         )
-    if not re.fullmatch(r"[^\"'{}\\\n]{3,120}", title):
+    if not re.fullmatch(r"[^\"'{}\\\n]{3,80}", title):
         raise InputError(
-            f"the title {title!r} must be 3 to 120 characters, without quotes, braces and "
+            f"the title {title!r} must be 3 to 80 characters, without quotes, braces and "
             "backslashes"
         )
     if not (root / "workflow" / "rules" / "common.smk").is_file():
@@ -243,5 +244,7 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
     for template, path in paths.items():
         page = pages.get_template(f"{template}.j2")
         with tables.atomic(path) as temporary:
-            temporary.write_text(page.render(name=name, title=title, upper=name.upper()))
+            temporary.write_text(
+                page.render(name=name, title=title, upper=name.upper(), prefix=name.capitalize())
+            )
     return list(paths.values())
