@@ -146,9 +146,7 @@ def add_up(
     parts: Annotated[list[Path], typer.Argument(help="Counts of every part of one counting.")],
     out: Annotated[Path, typer.Option(help="Write: their sum.", metavar="PARQUET")],
 ):
-    """Add up the counts of disjoint parts of a corpus; parts that do not belong together are
-    refused.
-    """
+    """Add up the counts of disjoint parts of a corpus, all parts of one counting."""
     from rote.ngrams import files
 
     files.write_counts(out, *files.add_up(parts))
