@@ -39,7 +39,7 @@ test: setup  ## run the tests
 	wait $$others; others=$$?; cat .others.log; exit $$((dag + others))
 
 lint: setup  ## check and format the code
-	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow
 	$(BIN)/snakemake --lint
 
 bench: setup  ## measure the kernels against what one would use instead: reports/benchmarks/index.html

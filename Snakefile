@@ -1,54 +1,17 @@
-"""rote: what seven papers claim about memorization and generalization, re-derived from scratch in one DAG."""
+"""rote: what seven papers claim about memorization and generalization, re-derived in one DAG.
 
-from snakemake.utils import min_version
-
-min_version("9.27")
-
-
-configfile: "config/config.yaml"
+The workflow is workflow/Snakefile. Snakemake takes no default target from an included file, so it
+is named here.
+"""
 
 
-container: "envs/rote.sif"
+include: "workflow/Snakefile"
 
 
-report: "workflow/report/workflow.rst"
-
-
-include: "workflow/rules/common.smk"
-include: "workflow/rules/chain.smk"
-include: "workflow/rules/longtail.smk"
-include: "workflow/rules/raf.smk"
-include: "workflow/rules/resmem.smk"
-include: "workflow/rules/attention.smk"
-include: "workflow/rules/cramless.smk"
-include: "workflow/rules/distmem.smk"
-include: "workflow/rules/inversion.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/bench.smk"
-
-
-localrules:
-    all,
-    figures,
-    claims,
-    report,
-
-
-wildcard_constraints:
-    run=CONFIG.run,
-    paper="|".join(CONFIG.papers),
-
-
-rule all:
+rule reproduce:
     default_target: True
     input:
-        rules.report.input,
-        f"results/{CONFIG.run}/MANIFEST.json",
-        f"results/{CONFIG.run}/strict.txt" if CONFIG.strict else [],
+        rules.all.input,
+    localrule: True
     resources:
         gpu=0,
-
-
-onsuccess:
-    shell(announcement())

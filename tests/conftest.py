@@ -1,6 +1,4 @@
-"""Fixtures: copies of the project to run Snakemake in, one smoke run shared by all tests, real
-MNIST where present.
-"""
+"""Fixtures: copies of the project to run Snakemake in, one smoke run for all tests, real MNIST."""
 
 import gzip
 import os
@@ -25,9 +23,7 @@ BIN = Path(sys.executable).parent
 
 
 def copy_project(target: Path, **options: bool) -> Path:
-    """The project without results, environment and history, as in a fresh checkout; compiled
-    kernels stay.
-    """
+    """The project as in a fresh checkout: no results, no environment; compiled kernels stay."""
     left_out = shutil.ignore_patterns(
         ".git",
         ".venv",
@@ -105,23 +101,28 @@ def start(project: Path, *command: str) -> subprocess.Popen:
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
     }
-    with (project / "told.txt").open("a") as told:
+    with (project / "output.txt").open("a") as output:
         return subprocess.Popen(
-            command, cwd=project, env=environment, stdout=told, stderr=told, start_new_session=True
+            command,
+            cwd=project,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
 
 
 def jobs(leader: int) -> list[int]:
     """Processes of rote's verbs in the session of `leader`."""
-    found = []
+    processes = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             session = int((path / "stat").read_text().rsplit(")", 1)[1].split()[3])
             if session == leader and b"bin/rote" in (path / "cmdline").read_bytes():
-                found.append(int(path.name))
+                processes.append(int(path.name))
         except (OSError, ValueError, IndexError):
             continue  # it ended meanwhile
-    return found
+    return processes
 
 
 def strike(running: subprocess.Popen, how: str, rng: random.Random) -> None:
@@ -172,11 +173,11 @@ def again(smoke, tmp_path_factory) -> Path:
             running.wait(rng.uniform(8, 30))
         except subprocess.TimeoutExpired:
             strike(running, ("group", "job", "snakemake")[number % 3], rng)
-            with (project / "told.txt").open("a") as told:
-                told.write("# killed\n")
+            with (project / "output.txt").open("a") as output:
+                output.write("# killed\n")
         assert start(project, *run, "--unlock").wait() == 0
     if start(project, *run).wait():
-        raise AssertionError((project / "told.txt").read_text()[-6000:])
+        raise AssertionError((project / "output.txt").read_text()[-6000:])
     return project
 
 
@@ -205,7 +206,7 @@ def examples_of(*rows: tuple[str, str], task: str = "t", part: str = "test"):
 
 @pytest.fixture(scope="session")
 def small_lm(tmp_path_factory) -> Path:
-    """A folder with a small GPT-NeoX with a byte-pair tokenizer, saved by transformers' own format."""
+    """A folder with a small GPT-NeoX and a byte-pair tokenizer, in the format of transformers."""
     import torch
     from rote.models import lm, rotary
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -246,7 +247,7 @@ def write_idx(path: Path, values: np.ndarray) -> None:
 
 @pytest.fixture
 def mnist_folder(tmp_path) -> Path:
-    """A folder in MNIST's own format with one split: 400 small synthetic images, 40 of each digit."""
+    """A folder in MNIST's format with one split: 400 small synthetic images, 40 of each digit."""
     folder, rng = tmp_path / "mnist", np.random.default_rng(0)
     folder.mkdir()
     write_idx(folder / "t10k-images-idx3-ubyte.gz", rng.integers(0, 256, (400, 28, 28)))

@@ -57,14 +57,14 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("reports/benchmarks"), help="folder to write to"
     )
-    given = parser.parse_args()
-    wanted, out = given.files, given.out
+    options = parser.parse_args()
+    out = options.out
     names = {module.__name__.split(".")[-1]: module for module in MODULES}
-    if wrong := [name for name in wanted if name not in {*names, "dag"}]:
+    if wrong := [name for name in options.files if name not in {*names, "dag"}]:
         sys.exit(
             f"no benchmarks are called {', '.join(wrong)}; there are {', '.join([*names, 'dag'])}"
         )
-    chosen = {name: module for name, module in names.items() if not wanted or name in wanted}
+    chosen = {name: names[name] for name in names if name in (options.files or names)}
     with limit_threads(1):
         peak = machine.peaks()
         say(
@@ -79,7 +79,7 @@ def main() -> None:
             for measure in getattr(module, "MEASURES", [])
             for row in measure()
         ]
-    if not wanted or "dag" in wanted:
+    if not options.files or "dag" in options.files:
         facts += dag.measure()
     for row in facts:
         say(

@@ -129,7 +129,7 @@ def threads() -> int:
 
 
 def matrix_flops(work: Work) -> float:
-    """Operations of products of matrices in one run of `work`; made by torch, which counts its own."""
+    """Operations of matrix products in one run of `work`; made by torch, which counts its own."""
     import torch
     from rote.models import attention, products
     from torch.utils.flop_counter import FlopCounterMode

@@ -1,6 +1,4 @@
-"""The workflow itself: a run against the same commands one after another, and a run with nothing to
-do.
-"""
+"""The workflow itself: a run against its commands one after another, and a run of nothing."""
 
 import os
 import re
@@ -19,8 +17,7 @@ SCALE = "smoke"
 
 
 def measure() -> list[dict[str, object]]:
-    """Wall seconds of a whole run on all cores, of its commands one after another in a shell
-    script, and of a no-op.
+    """Wall seconds of a run on all cores, of its commands in a shell script, and of a no-op.
 
     At the smoke scale, in a copy of the project. ROTE_BENCH_RUN names the results of a finished
     run, of which the time that it took is compared with the sum of its jobs' seconds.
@@ -29,17 +26,9 @@ def measure() -> list[dict[str, object]]:
     rows = _finished(Path(finished)) if finished else []
     with tempfile.TemporaryDirectory(prefix="rote-bench-") as folder:
         project = Path(folder) / "project"
-        kept = (
-            "Snakefile",
-            "workflow",
-            "config",
-            "profiles",
-            "envs",
-            "README.md",
-            "pyproject.toml",
-        )
+        sources = ["Snakefile", "workflow", "config", "profiles", "envs"]
         project.mkdir()
-        for name in kept:
+        for name in [*sources, "README.md", "pyproject.toml"]:
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
         for name in ("results", "reports"):
@@ -78,16 +67,15 @@ def _finished(results: Path) -> list[dict[str, object]]:
     """The ratio of a run that is there, from its benchmark files."""
     from rote.run import profile
 
-    found = profile.read(results)
-    seconds = sum(
-        pd.read_csv(path, sep="\t")["s"].sum() for path in (results / "benchmarks").glob("*_*.tsv")
-    )
+    span_s = profile.read(results).span_s
+    benchmarks = (results / "benchmarks").glob("*_*.tsv")
+    seconds = sum(pd.read_csv(path, sep="\t")["s"].sum() for path in benchmarks)
     return [
-        {"comparison": f"{results.name} run, wall seconds", "value": round(found.span_s)},
+        {"comparison": f"{results.name} run, wall seconds", "value": round(span_s)},
         {"comparison": "its jobs one after another, seconds", "value": round(seconds)},
         {
             "comparison": f"{results.name} run over jobs one after another (bar: 0.65)",
-            "value": round(found.span_s / seconds, 2),
+            "value": round(span_s / seconds, 2),
         },
     ]
 
@@ -118,33 +106,29 @@ def _seconds(project: Path, *arguments: str) -> float:
 
 
 def _commands(project: Path) -> list[str]:
-    """The shell commands of all jobs, makers before readers, after the folders that Snakemake makes
-    for them.
+    """The shell commands of all jobs, makers before readers, after making their folders.
 
     Of a target, which has no command, Snakemake prints "None".
     """
-    told = _snakemake(project, "--cores", "1", "--dry-run", "--forceall", "--printshellcmds")
+    output = _snakemake(project, "--cores", "1", "--dry-run", "--forceall", "--printshellcmds")
     jobs = []
-    for block in re.split(r"^(?:local)?rule ", told, flags=re.M)[1:]:
+    for block in re.split(r"^(?:local)?rule ", output, flags=re.M)[1:]:
         body, _, command = block.partition("Shell command: ")
         files = {
             kind: text.split(", ")
             for kind, text in re.findall(r"^    (input|output|log): (.*)$", body, re.M)
         }
         jobs.append((files, re.split(r"\n(?:\[|\n|Job stats)", command)[0].strip()))
-    maker = {
-        path: number for number, (files, _) in enumerate(jobs) for path in files.get("output", [])
-    }
-    graph = {
-        number: {maker[path] for path in files.get("input", []) if path in maker}
-        for number, (files, _) in enumerate(jobs)
-    }
-    written = [
-        path for files, _ in jobs for path in [*files.get("output", []), *files.get("log", [])]
-    ]
-    folders = sorted({str(Path(path).parent) for path in written})
-    ordered = (jobs[number][1] for number in TopologicalSorter(graph).static_order())
-    return [
-        f"mkdir -p {' '.join(folders)}",
-        *(command for command in ordered if command and command != "None"),
-    ]
+    makers = {}
+    folders = set()
+    for number, (files, _) in enumerate(jobs):
+        makers |= dict.fromkeys(files.get("output", []), number)
+        folders |= {
+            str(Path(path).parent) for kind in ("output", "log") for path in files.get(kind, [])
+        }
+    graph = {}
+    for number, (files, _) in enumerate(jobs):
+        graph[number] = {makers[path] for path in files.get("input", []) if path in makers}
+    commands = [jobs[number][1] for number in TopologicalSorter(graph).static_order()]
+    commands = [command for command in commands if command and command != "None"]
+    return [f"mkdir -p {' '.join(sorted(folders))}", *commands]

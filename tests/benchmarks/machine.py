@@ -1,6 +1,4 @@
-"""What this machine can do at most: products of matrices and copies, measured in the same run as
-everything else.
-"""
+"""What this machine can do at most: matrix products and copies, measured in the same run."""
 
 import os
 import platform
@@ -32,20 +30,19 @@ def describe() -> dict[str, str]:
 
 
 def peaks(n: int = 1536, copied: int = 2**26) -> dict[str, float]:
-    """Operations a second of an n × n product in single and double precision, bytes a second of a
-    copy; one core.
+    """Operations a second of an n × n product (f4, f8), bytes a second of a copy; on one core.
 
-    The best of several, and of torch's library and NumPy's: what the machine can do, not what it
+    The best of several runs, of torch's library and NumPy's: what the machine can do, not what it
     did on average.
     """
-    found = {}
+    best = {}
     for dtype in ("f4", "f8"):
         a = np.random.default_rng(1).random((n, n)).astype(dtype)
         ways = (a, torch.tensor(a))
-        found[dtype] = 2 * n**3 / min(_seconds(lambda a=a: a @ a) for _ in range(5) for a in ways)
+        best[dtype] = 2 * n**3 / min(_seconds(lambda a=a: a @ a) for _ in range(5) for a in ways)
     source, target = np.ones(copied // 8), np.empty(copied // 8)
-    found["bytes"] = 2 * copied / min(_seconds(lambda: np.copyto(target, source)) for _ in range(7))
-    return found
+    best["bytes"] = 2 * copied / min(_seconds(lambda: np.copyto(target, source)) for _ in range(7))
+    return best
 
 
 def _seconds(work) -> float:

@@ -63,19 +63,17 @@ def figures(value: float) -> str:
 
 
 def exponents(growth: pd.DataFrame) -> pd.DataFrame:
-    """Per kernel: exponents of time and of added memory in the size, and seconds at its goal, with
-    95 % intervals.
-    """
-    found = []
+    """Per kernel: exponents of time and memory in the size, seconds at its goal; with intervals."""
+    fits = []
     for kernel, rows in growth.groupby("kernel", sort=False) if len(growth) else ():
-        one = {"kernel": kernel, "unit": rows["unit"].iloc[0], "sizes": rows["size"].tolist()}
-        one["time"] = exponent(rows["size"], rows["seconds"])
-        one["goal"] = goal = int(rows["goal"].iloc[0])
-        one["there"] = extrapolated(rows["size"], rows["seconds"], goal) if goal else ()
+        fit = {"kernel": kernel, "unit": rows["unit"].iloc[0], "sizes": rows["size"].tolist()}
+        fit["time"] = exponent(rows["size"], rows["seconds"])
+        fit["goal"] = goal = int(rows["goal"].iloc[0])
+        fit["there"] = extrapolated(rows["size"], rows["seconds"], goal) if goal else ()
         big = rows[rows["memory_mb"] > 1]  # below a MiB the allocator decides
-        one["memory"] = exponent(big["size"], big["memory_mb"])
-        found.append(one)
-    return pd.DataFrame(found)
+        fit["memory"] = exponent(big["size"], big["memory_mb"])
+        fits.append(fit)
+    return pd.DataFrame(fits)
 
 
 def draw(growth: pd.DataFrame, fits: pd.DataFrame, path: Path) -> None:
@@ -114,9 +112,7 @@ def draw(growth: pd.DataFrame, fits: pd.DataFrame, path: Path) -> None:
 
 
 def _mark(axis: Axis, numbers: Formatter | None = None) -> None:
-    """At least a decade of a logarithmic axis, so that what hardly grows looks flat, with two
-    numbers or more on it.
-    """
+    """At least a decade of a logarithmic axis, with two numbers or more on it."""
     low, high = axis.get_view_interval()
     middle, reach = np.sqrt(low * high), max(np.sqrt(high / low), 10**0.5)
     limit = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim

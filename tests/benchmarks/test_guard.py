@@ -22,7 +22,7 @@ CHECKED = [
 
 
 @pytest.mark.parametrize("prepare", CHECKED, ids=lambda prepare: prepare.__name__)
-def test_half_of_the_bar_is_still_met(prepare):
+def test_kernels_meet_half_of_their_bar(prepare):
     with limit_threads(1):
         made = prepare()
         ratios = [theirs / ours for ours, theirs in case.paired(made._replace(repeats=3))]
@@ -32,7 +32,7 @@ def test_half_of_the_bar_is_still_met(prepare):
 @pytest.mark.parametrize(
     ("n", "first", "last"), [(1, 0, 0), (3, 0, 2), (5, 0, 4), (6, 0, 5), (9, 1, 7), (15, 3, 11)]
 )
-def test_the_interval_of_a_median_encloses_it_as_often_as_it_says(n, first, last):
+def test_median_interval_has_its_coverage(n, first, last):
     median, low, high, covered = case.median_interval(list(range(n)))
     assert (low, high) == (first, last)
     assert median == (n - 1) / 2
@@ -42,7 +42,7 @@ def test_the_interval_of_a_median_encloses_it_as_often_as_it_says(n, first, last
     assert covered >= 0.95 or first == 0
 
 
-def test_exponents_of_known_growth():
+def test_exponent_recovers_known_growth():
     sizes = np.array([10, 20, 40, 80])
     slope, low, high = case.exponent(sizes, 3e-6 * sizes**1.5)
     assert slope == pytest.approx(1.5)
@@ -54,7 +54,7 @@ def test_exponents_of_known_growth():
     assert all(np.isnan(case.exponent(sizes, sizes * 0)))
 
 
-def test_extrapolation_of_known_growth():
+def test_extrapolated_recovers_known_growth():
     sizes, rng = np.array([10, 20, 40, 80, 160]), np.random.default_rng(0)
     assert case.extrapolated(sizes, 3e-6 * sizes**1.5, 1000) == pytest.approx(
         [3e-6 * 1000**1.5] * 3
@@ -67,7 +67,7 @@ def test_extrapolation_of_known_growth():
     assert inside / 400 == pytest.approx(0.95, abs=0.035)
 
 
-def test_memory_that_work_adds():
+def test_added_memory_measures_what_work_adds():
     mib = 2**20
     added = case.added_memory(lambda: np.ones(64 * mib // 8).sum())
     if np.isnan(added):
@@ -76,7 +76,7 @@ def test_memory_that_work_adds():
     assert case.added_memory(lambda: None) < 5
 
 
-def test_a_drawn_ratio_stays_in_its_picture():
+def test_picture_keeps_a_ratio_inside():
     row = {"ratio": 3.0, "ratio_low": 2.0, "ratio_high": 5.0, "bar": float("nan")}
     text = page.picture(row, 0.5, 100.0)
     assert 'class="bar"' not in text

@@ -1,6 +1,4 @@
-"""A real Slurm cluster on this machine: munge, slurmctld and slurmd with two devices that are only
-device files.
-"""
+"""A real Slurm cluster on this machine, with two devices that are only device files."""
 
 import os
 import re
@@ -42,8 +40,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 MinJobAge=300
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} Boards=1 SocketsPerBoard=1 CoresPerSocket={cores} ThreadsPerCore=1 \
-RealMemory={memory} Gres=gpu:fake:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} Boards=1 SocketsPerBoard=1 \
+CoresPerSocket={cores} ThreadsPerCore=1 RealMemory={memory} Gres=gpu:fake:2 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=01:00:00 State=UP
 """
 
@@ -61,7 +59,7 @@ class Cluster:
         ).stdout
 
     def jobs(self) -> list[tuple[str, str, str]]:
-        """(id, state, comment) of the jobs that are pending or running; the comment names the rule."""
+        """(id, state, comment) of pending and running jobs; the comment names the rule."""
         lines = self.call("squeue", "--noheader", "--format", "%A|%T|%k").splitlines()
         return [tuple(line.split("|")) for line in lines]
 
@@ -71,20 +69,20 @@ class Cluster:
             about = self.call("scontrol", "show", "job", "--detail", job)
         except subprocess.CalledProcessError:  # it has ended meanwhile
             return []
-        found = re.search(r"GRES=gpu:fake:\d+\(IDX:([\d,-]+)\)", about)
-        if not found:
+        match = re.search(r"GRES=gpu:fake:\d+\(IDX:([\d,-]+)\)", about)
+        if not match:
             return []
-        first, _, last = found[1].partition("-")
-        return (
-            found[1].split(",") if not last else [str(n) for n in range(int(first), int(last) + 1)]
-        )
+        first, _, last = match[1].partition("-")
+        if not last:
+            return match[1].split(",")
+        return [str(number) for number in range(int(first), int(last) + 1)]
 
     def wait(self, what, seconds: float = 120.0):
         """Until `what()` is true; its value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if found := what():
-                return found
+            if value := what():
+                return value
             time.sleep(0.3)
         raise AssertionError(
             f"did not happen within {seconds} s; {self.call('sinfo')}{self.call('squeue')}"
@@ -93,14 +91,9 @@ class Cluster:
 
 @contextmanager
 def running(work: Path) -> Iterator[Cluster]:
-    """Starts the daemons, and stops them. Skips where Slurm is not installed, or belongs to
-    somebody.
-    """
-    missing = [
-        name
-        for name in ("munged", "slurmctld", "slurmd", "sbatch")
-        if not shutil.which(name, path=_path())
-    ]
+    """Starts the daemons, and stops them. Skips where Slurm is not installed, or is in use."""
+    programs = ("munged", "slurmctld", "slurmd", "sbatch")
+    missing = [name for name in programs if not shutil.which(name, path=_path())]
     if missing or os.geteuid():
         pytest.skip(
             "needs root and Slurm (apt-get install slurm-wlm munge); missing: "
@@ -108,7 +101,8 @@ def running(work: Path) -> Iterator[Cluster]:
         )
     if (ETC / "slurm.conf").exists() and MARK not in (ETC / "slurm.conf").read_text():
         pytest.skip("this machine belongs to a Slurm cluster already")
-    found, processes = Cluster(work), []
+    cluster = Cluster(work)
+    processes = []
     for name in ("state", "spool"):
         (work / name).mkdir()
     ETC.mkdir(exist_ok=True)
@@ -117,7 +111,7 @@ def running(work: Path) -> Iterator[Cluster]:
         16_000, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 8 // 10 // 2**20
     )
     (ETC / "slurm.conf").write_text(
-        CONF.format(mark=MARK, host=found.node, work=work, cores=cores, memory=memory)
+        CONF.format(mark=MARK, host=cluster.node, work=work, cores=cores, memory=memory)
     )
     (ETC / "gres.conf").write_text("Name=gpu Type=fake File=/dev/fakegpu[0-1]\n")
     (ETC / "cgroup.conf").write_text("")
@@ -142,10 +136,10 @@ def running(work: Path) -> Iterator[Cluster]:
         end = time.monotonic() + 60
         while "idle" not in subprocess.run(["sinfo"], capture_output=True, text=True).stdout:
             if time.monotonic() > end:
-                told = "\n".join(path.read_text()[-600:] for path in sorted(work.glob("*.log")))
-                pytest.skip(f"Slurm's daemons do not start on this machine:\n{told}")
+                logs = "\n".join(path.read_text()[-600:] for path in sorted(work.glob("*.log")))
+                pytest.skip(f"Slurm's daemons do not start on this machine:\n{logs}")
             time.sleep(0.5)
-        yield found
+        yield cluster
     except PermissionError as error:
         pytest.skip(f"this machine allows no device files: {error}")
     finally:

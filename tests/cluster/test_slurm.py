@@ -47,12 +47,12 @@ OPTIONS = [
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
-    with running(tmp_path_factory.mktemp("slurm")) as found:
-        yield found
+    with running(tmp_path_factory.mktemp("slurm")) as started:
+        yield started
 
 
 def start(project: Path, *arguments: str) -> subprocess.Popen:
-    """Snakemake on the cluster, in the background; what it says goes to a file."""
+    """Snakemake on the cluster, in the background; its output goes to a file."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(project / "workflow"),
@@ -73,8 +73,8 @@ class Run(NamedTuple):
     """What happened to the DAG on the cluster."""
 
     project: Path
-    told: str  # by Snakemake
-    granted: list[list[str]]  # devices that running jobs held at the same moment
+    output: str  # of Snakemake
+    granted: list[list[str]]  # devices of running jobs at the same moment
     waited: bool  # whether Snakemake waited while the node was drained
 
 
@@ -107,10 +107,10 @@ def disturbed(cluster, tmp_path_factory) -> Run:
         return process.poll() is not None
 
     cluster.wait(watched, 1500 if "papers=[chain]" in CONFIG else 5400)
-    told = (project / "slurm.txt").read_text()
-    assert process.returncode == 0, told[-6000:]
+    output = (project / "slurm.txt").read_text()
+    assert process.returncode == 0, output[-6000:]
     assert state["cancelled"]
-    return Run(project, told, granted, state["waited"])
+    return Run(project, output, granted, state["waited"])
 
 
 @pytest.fixture(scope="module")
@@ -121,29 +121,29 @@ def local(tmp_path_factory) -> Path:
     return project
 
 
-def test_every_job_on_devices_gets_one_of_its_own(disturbed):
-    assert all(len(held) == len(set(held)) for held in disturbed.granted)
-    assert max(len(held) for held in disturbed.granted) == 2
+def test_slurm_gives_each_device_job_a_free_device(disturbed):
+    assert all(len(devices) == len(set(devices)) for devices in disturbed.granted)
+    assert max(len(devices) for devices in disturbed.granted) == 2
     logs = (disturbed.project / "results/smoke/logs").glob("chain_train_*.log")
-    said = [re.findall(r"devices: (.*)\)", log.read_text()) for log in logs]
-    assert len(said) == 4  # scoring networks and networks of two worlds
-    assert {device for devices in said for device in devices} == {"0", "1"}
-    held: dict[str, list[tuple[str, str]]] = {}  # by device: when a job began and ended
+    logged = [re.findall(r"devices: (.*)\)", log.read_text()) for log in logs]
+    assert len(logged) == 4  # scoring networks and networks of two worlds
+    assert {device for devices in logged for device in devices} == {"0", "1"}
+    leases: dict[str, list[tuple[str, str]]] = {}  # by device: when a job began and ended
     for log in (disturbed.project / "results/smoke/logs").glob("*.log"):
         begun = re.findall(r"^([\d:]{8}) .*: start .*devices: (.*)\)$", log.read_text(), flags=re.M)
         done = re.findall(r"^([\d:]{8}) .*: done in", log.read_text(), flags=re.M)
         if begun and begun[-1][1] != "none":
             assert begun[-1][1] in ("0", "1")  # one device
-            held.setdefault(begun[-1][1], []).append((begun[-1][0], done[-1]))
-    for spans in held.values():  # none at the same time as another
+            leases.setdefault(begun[-1][1], []).append((begun[-1][0], done[-1]))
+    for spans in leases.values():  # none at the same time as another
         spans.sort()
         assert all(before[1] <= after[0] for before, after in pairwise(spans))
     drawn = (disturbed.project / "results/smoke/logs/chain_draw_figures.log").read_text()
     assert "devices: none" in drawn
 
 
-def test_a_cancelled_training_resumes(disturbed):
-    assert "CANCELLED" in disturbed.told
+def test_slurm_resumes_a_cancelled_training(disturbed):
+    assert "CANCELLED" in disturbed.output
     logs = [
         path.read_text()
         for path in (disturbed.project / "results/smoke/logs").glob("chain_train_model*.log")
@@ -151,11 +151,11 @@ def test_a_cancelled_training_resumes(disturbed):
     assert any("resumed from" in log for log in logs)
 
 
-def test_snakemake_waits_for_a_drained_node(disturbed):
+def test_slurm_run_waits_for_a_drained_node(disturbed):
     assert disturbed.waited
 
 
-def test_tables_and_report_are_those_of_the_local_run(disturbed, local):
+def test_slurm_run_equals_the_local_run(disturbed, local):
     paths = sorted(path.relative_to(local) for path in (local / "results").rglob("*.parquet"))
     assert len(paths) > 8
     for path in paths:
@@ -170,7 +170,7 @@ def test_tables_and_report_are_those_of_the_local_run(disturbed, local):
         assert (local / path).read_bytes() == (disturbed.project / path).read_bytes(), path
 
 
-def test_an_interrupted_snakemake_takes_its_jobs_with_it(cluster, tmp_path):
+def test_slurm_interrupt_cancels_the_jobs(cluster, tmp_path):
     project = copy_project(tmp_path / "project")
     endless = ["--config", "chain={network: {steps: 20, scoring_steps: 1000000, ladder: []}}"]
     process = start(project, *endless, "--", "results/smoke/chain/scores/load-2.parquet")

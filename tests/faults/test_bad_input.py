@@ -28,24 +28,23 @@ from rote.run import config
 from typer.testing import CliRunner
 
 
-def refuse(tmp_path, *arguments: str, wanted: str) -> None:
+def refuse(tmp_path, *arguments: str, expected: str) -> None:
     """The command fails with one readable error and leaves no file behind."""
     before = sorted(tmp_path.rglob("*"))
     done = CliRunner().invoke(commands.app, [str(part) for part in arguments])
     assert done.exit_code != 0
     if isinstance(done.exception, SystemExit):  # typer's own: a box with the option's name
-        told = done.output
+        output = done.output
     else:
         assert isinstance(done.exception, (InputError, ArithmeticError, MemoryError, OSError)), (
             repr(done.exception)
         )
-        told = commands._one_line(done.exception)
-    assert re.search(wanted, " ".join(told.replace("│", " ").split())), told
+        output = commands._one_line(done.exception)
+    assert re.search(expected, " ".join(output.replace("│", " ").split())), output
     assert sorted(tmp_path.rglob("*")) == before
 
 
 # ---- configs
-# ---------------------------------------------------------------------------------------------------------
 
 CONFIGS = [
     ("runn: x", "runn: no such key; did you mean 'run'"),
@@ -88,24 +87,29 @@ CONFIGS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "wanted"), CONFIGS, ids=[text[:40] for text, _ in CONFIGS])
-def test_configs(tmp_path, text, wanted):
+@pytest.mark.parametrize(("text", "expected"), CONFIGS, ids=[text[:40] for text, _ in CONFIGS])
+def test_config_check_refuses_bad_configs(tmp_path, text, expected):
     path = tmp_path / "own.yaml"
     path.write_text(text)
-    refuse(tmp_path, "config", "check", path, wanted=wanted)
+    refuse(tmp_path, "config", "check", path, expected=expected)
 
 
-def test_config_files_that_are_no_text(tmp_path):
+def test_config_check_refuses_files_without_text(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
-    refuse(tmp_path, "config", "check", tmp_path / "a.yaml", wanted=r"a\.yaml is not valid YAML")
+    refuse(tmp_path, "config", "check", tmp_path / "a.yaml", expected=r"a\.yaml is not valid YAML")
     refuse(
-        tmp_path, "config", "check", tmp_path, wanted="Is a directory; give the path of a YAML file"
+        tmp_path,
+        "config",
+        "check",
+        tmp_path,
+        expected="Is a directory; give the path of a YAML file",
     )
-    refuse(tmp_path, "config", "check", tmp_path / "none.yaml", wanted="No such file or directory")
+    refuse(
+        tmp_path, "config", "check", tmp_path / "none.yaml", expected="No such file or directory"
+    )
 
 
 # ---- command lines
-# ---------------------------------------------------------------------------------------------------
 
 COMMANDS = [
     (["longtial"], "No such command or paper 'longtial'. Did you mean 'longtail'"),
@@ -142,20 +146,22 @@ COMMANDS = [
         "split must be one of file, line, blank",
     ),
     (["attention", "solve", "--f", "tanh", "--gamma", "-1", "--c", "2"], "gamma"),
-    (["claims", "--run", "{}", "--results", ".", "--out", "x", "--claims", "none"], "none"),
+    (
+        ["claims", "evaluate", "--run", "{}", "--results", ".", "--out", "x", "--claims", "none"],
+        "none",
+    ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"), COMMANDS, ids=[" ".join(part)[:50] for part, _ in COMMANDS]
+    ("arguments", "expected"), COMMANDS, ids=[" ".join(part)[:50] for part, _ in COMMANDS]
 )
-def test_command_lines(tmp_path, monkeypatch, arguments, wanted):
+def test_commands_refuse_bad_options(tmp_path, monkeypatch, arguments, expected):
     monkeypatch.chdir(tmp_path)
-    refuse(tmp_path, *arguments, wanted=wanted)
+    refuse(tmp_path, *arguments, expected=expected)
 
 
 # ---- data sets
-# -------------------------------------------------------------------------------------------------------
 
 
 def idx(shape, kind=8, content=b""):
@@ -174,16 +180,16 @@ IDX = [
 ]
 
 
-@pytest.mark.parametrize(("content", "wanted"), IDX)
+@pytest.mark.parametrize(("content", "expected"), IDX)
 @pytest.mark.parametrize("compressed", [False, True])
-def test_idx_files(tmp_path, content, wanted, compressed):
+def test_read_idx_refuses_damaged_files(tmp_path, content, expected, compressed):
     path = tmp_path / ("t10k-images-idx3-ubyte" + ".gz" * compressed)
     path.write_bytes(gzip.compress(content) if compressed else content)
-    with pytest.raises(InputError, match=rf"t10k-images.* {wanted}|t10k-images.*{wanted}"):
+    with pytest.raises(InputError, match=rf"t10k-images.* {expected}|t10k-images.*{expected}"):
         data.read_idx(path)
 
 
-def test_an_idx_file_that_unpacks_to_more_than_it_says_is_refused_unread(tmp_path):
+def test_read_idx_refuses_a_gzip_bomb_unread(tmp_path):
     """A bomb: 200 MB of zeros. What is read is bounded by what the header promises, and what may be
     promised, too.
     """
@@ -200,7 +206,7 @@ def test_an_idx_file_that_unpacks_to_more_than_it_says_is_refused_unread(tmp_pat
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.txt.gz", "a.jsonl.zst"])
-def test_a_document_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, name):
+def test_documents_refuse_a_compressed_bomb(tmp_path, monkeypatch, name):
     import zstandard
 
     monkeypatch.setattr(corpora, "MAX_BYTES", 10_000)
@@ -214,7 +220,7 @@ def test_a_document_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, n
             list(corpora.documents(tmp_path / name, strict=strict))
 
 
-def test_wrong_images_and_labels(tmp_path):
+def test_mnist_refuses_wrong_labels(tmp_path):
     write_idx(tmp_path / "t10k-images-idx3-ubyte", np.zeros((4, 28, 28)))
     write_idx(tmp_path / "t10k-labels-idx1-ubyte", np.full(4, 12))
     with pytest.raises(InputError, match="labels must be 0-9, found 12"):
@@ -236,24 +242,31 @@ CORPORA = [
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "wanted"), CORPORA, ids=[f"{n}-{w[:20]}" for n, _, w in CORPORA]
+    ("name", "content", "expected"), CORPORA, ids=[f"{n}-{w[:20]}" for n, _, w in CORPORA]
 )
-def test_corpora(tmp_path, name, content, wanted):
+def test_documents_refuse_damaged_corpora(tmp_path, name, content, expected):
     path = tmp_path / name
     path.write_bytes(content)
     if (
-        wanted == "empty"
+        expected == "empty"
     ):  # nothing there is no error of the reader, but what counts it must not invent documents
         assert sum(len(document.text) for document in corpora.documents(path)) == 0
         return
-    with pytest.raises(InputError, match=re.escape(name) + ".*" + wanted):
+    with pytest.raises(InputError, match=re.escape(name) + ".*" + expected):
         list(corpora.documents(path))
     refuse(
-        tmp_path, "ngrams", "tokenize", path, "--strict", "--out", tmp_path / "out", wanted=wanted
+        tmp_path,
+        "ngrams",
+        "tokenize",
+        path,
+        "--strict",
+        "--out",
+        tmp_path / "out",
+        expected=expected,
     )
 
 
-def test_corpora_of_one_line_of_a_long_line_and_of_repetitions(tmp_path):
+def test_tokenize_accepts_one_line_long_lines_and_repetitions(tmp_path):
     (tmp_path / "one.txt").write_text("one line")
     (tmp_path / "long.jsonl").write_text(json.dumps({"text": "word " * 2_000_000}) + "\n")
     (tmp_path / "twice.jsonl").write_text('{"text": "same thing"}\n' * 3)
@@ -262,7 +275,7 @@ def test_corpora_of_one_line_of_a_long_line_and_of_repetitions(tmp_path):
     assert corpus.tokenize(tmp_path / "twice.jsonl", tmp_path / "c", distinct=True).tokens == 2
 
 
-def test_a_zip_that_unpacks_outside_its_folder_stays_inside(tmp_path):
+def test_unpack_keeps_zip_entries_inside_the_folder(tmp_path):
     archive = tmp_path / "set" / "evil.zip"
     archive.parent.mkdir()
     with zipfile.ZipFile(archive, "w") as files:
@@ -279,7 +292,6 @@ def test_a_zip_that_unpacks_outside_its_folder_stays_inside(tmp_path):
 
 
 # ---- claims and tables
-# -----------------------------------------------------------------------------------------------
 
 CLAIM = {
     "id": "longtail.x",
@@ -305,11 +317,13 @@ CLAIMS = [
 ]
 
 
-@pytest.mark.parametrize(("content", "wanted"), CLAIMS, ids=[str(wanted) for _, wanted in CLAIMS])
-def test_claims_files(tmp_path, content, wanted):
+@pytest.mark.parametrize(
+    ("content", "expected"), CLAIMS, ids=[str(expected) for _, expected in CLAIMS]
+)
+def test_evaluate_refuses_malformed_claims(tmp_path, content, expected):
     path = tmp_path / "longtail.yaml"
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    with pytest.raises(InputError, match=rf"(?s)longtail\.yaml.*({wanted})"):
+    with pytest.raises(InputError, match=rf"(?s)longtail\.yaml.*({expected})"):
         ledgers.evaluate(path, {}, scale="laptop", resamples=99, seed=1)
 
 
@@ -332,9 +346,9 @@ TABLES = [
 ]
 
 
-@pytest.mark.parametrize(("change", "wanted"), TABLES)
-def test_tables(tmp_path, change, wanted):
-    with pytest.raises(InputError, match=f"table Scaling: .*{wanted}"):
+@pytest.mark.parametrize(("change", "expected"), TABLES)
+def test_write_refuses_frames_that_break_the_model(tmp_path, change, expected):
+    with pytest.raises(InputError, match=f"table Scaling: .*{expected}"):
         tables.write(tmp_path / "t.parquet", change(frame()), schema.Scaling, {})
     assert list(tmp_path.iterdir()) == []
 
@@ -349,8 +363,8 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize(("content", "wanted"), LOSSES)
-def test_losses_to_prune_by(tmp_path, content, wanted):
+@pytest.mark.parametrize(("content", "expected"), LOSSES)
+def test_prune_refuses_bad_losses(tmp_path, content, expected):
     (tmp_path / "losses.csv").write_text(content)
     refuse(
         tmp_path,
@@ -359,12 +373,11 @@ def test_losses_to_prune_by(tmp_path, content, wanted):
         tmp_path / "losses.csv",
         "--out",
         tmp_path / "x.parquet",
-        wanted=rf"losses\.csv.*({wanted})",
+        expected=rf"losses\.csv.*({expected})",
     )
 
 
 # ---- fuzzing
-# ---------------------------------------------------------------------------------------------------------
 
 
 def error_of(call) -> str | None:
@@ -378,23 +391,23 @@ def error_of(call) -> str | None:
 
 @given(st.binary(max_size=200), st.sampled_from(["", ".gz"]))
 @settings(max_examples=300)
-def test_any_bytes_as_idx(tmp_path_factory, content, suffix):
+def test_read_idx_survives_any_bytes(tmp_path_factory, content, suffix):
     path = tmp_path_factory.getbasetemp() / f"fuzz-idx{suffix}"
     path.write_bytes(content)
-    told = error_of(lambda: data.read_idx(path))
-    assert told is None or path.name in told
+    output = error_of(lambda: data.read_idx(path))
+    assert output is None or path.name in output
 
 
 @given(st.binary(max_size=300), st.sampled_from(corpora.SUFFIXES), st.booleans())
 @settings(max_examples=400)
-def test_any_bytes_as_a_corpus(tmp_path_factory, content, kind, strict):
+def test_documents_survive_any_bytes(tmp_path_factory, content, kind, strict):
     """Strictly: documents or one error that names the file. Leniently: never an error."""
     path = tmp_path_factory.getbasetemp() / f"fuzz-corpus{kind}"
     path.write_bytes(content)
-    told = error_of(
+    output = error_of(
         lambda: [len(document.text) for document in corpora.documents(path, strict=strict)]
     )
-    assert told is None or (strict and path.name in told)
+    assert output is None or (strict and path.name in output)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
@@ -411,16 +424,16 @@ KEYS = st.sampled_from(
     )
 )
 @settings(max_examples=300)
-def test_any_values_as_a_config(tmp_path_factory, values):
+def test_config_survives_any_values(tmp_path_factory, values):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_text(yaml.safe_dump(values, allow_unicode=True))
-    told = error_of(lambda: config.load(path))
-    assert told is None or "fuzz.yaml" in told
+    output = error_of(lambda: config.load(path))
+    assert output is None or "fuzz.yaml" in output
 
 
 @given(st.binary(max_size=400))
 @settings(max_examples=200)
-def test_any_bytes_as_a_table(tmp_path_factory, content):
+def test_read_table_survives_any_bytes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.parquet"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"fuzz\.parquet"):

@@ -37,15 +37,15 @@ def verdicts(runs) -> dict[str, str]:
     return compare.summary(compare.cells(*runs)).set_index("table")["verdict"].to_dict()
 
 
-def test_a_run_equals_itself_to_the_last_cell(smoke):
-    found = compare.cells(smoke / "results/smoke", smoke / "results/smoke")
-    assert set(found["verdict"]) == {"equal"}
-    assert found["cells"].sum() > 10_000
+def test_cells_of_a_run_equal_themselves(smoke):
+    result = compare.cells(smoke / "results/smoke", smoke / "results/smoke")
+    assert set(result["verdict"]) == {"equal"}
+    assert result["cells"].sum() > 10_000
     assert compare.ledgers(smoke / "results/smoke", smoke / "results/smoke")["agree"].all()
 
 
 @pytest.mark.parametrize(
-    ("change", "wanted", "differing"),
+    ("change", "expected", "differing"),
     [
         (lambda f: f.assign(ind=f["ind"] * (1 + 1e-9)), "within tolerance", "all"),
         (lambda f: f.assign(ind=f["ind"] * (1 + 1e-3)), "beyond tolerance", "all"),
@@ -59,32 +59,36 @@ def test_a_run_equals_itself_to_the_last_cell(smoke):
         (lambda f: f.assign(replicate=f["replicate"] + 1), "other rows", 0),
     ],
 )
-def test_every_kind_of_difference(runs, change, wanted, differing):
+def test_cells_name_every_kind_of_difference(runs, change, expected, differing):
     rewrite(runs[1], change)
-    found = compare.summary(compare.cells(*runs)).set_index("table").loc["scaling"]
-    assert found["verdict"] == wanted
-    assert found["differing"] == (
+    result = compare.summary(compare.cells(*runs)).set_index("table").loc["scaling"]
+    assert result["verdict"] == expected
+    assert result["differing"] == (
         len(tables.read(runs[0] / TABLE)) if differing == "all" else differing
     )
     assert {v for t, v in verdicts(runs).items() if t != "scaling"} == {"equal"}
 
 
-def test_a_missing_table_and_other_settings_are_told(runs):
+def test_cells_name_missing_tables_and_other_settings(runs):
     (runs[1] / "longtail/kernel.parquet").unlink()
     rewrite(runs[1], lambda f: f * 2, lambda record: record | {"seed": 2})
-    found = verdicts(runs)
-    assert found["kernel"] == "only in one"
-    assert found["scaling"] == "other settings"
+    result = verdicts(runs)
+    assert result["kernel"] == "only in one"
+    assert result["scaling"] == "other settings"
 
 
-def test_nan_equals_nan_and_nothing_else():
+def test_difference_treats_nan_as_equal_to_nan_only():
     x = pd.Series([1.0, np.nan, 3.0])
     assert compare._difference(x, x.copy(), 0.0)["verdict"] == "equal"
-    told = compare._difference(x, pd.Series([1.0, 2.0, 3.0]), 0.5)
-    assert (told["verdict"], told["differing"], told["largest"]) == ("beyond tolerance", 1, 1.0)
+    output = compare._difference(x, pd.Series([1.0, 2.0, 3.0]), 0.5)
+    assert (output["verdict"], output["differing"], output["largest"]) == (
+        "beyond tolerance",
+        1,
+        1.0,
+    )
 
 
-def test_the_command_says_what_differs_and_fails_if_told_to(runs, tmp_path):
+def test_compare_prints_differences_and_fails_if_strict(runs, tmp_path):
     rewrite(runs[1], lambda f: f.assign(ind=f["ind"] * 1.1))
     ledger = tables.read(runs[1] / "claims.parquet")
     ledger.loc[0, "verdict"] = next(
@@ -103,10 +107,12 @@ def test_the_command_says_what_differs_and_fails_if_told_to(runs, tmp_path):
     assert text.index('class="differs"') < text.index(ledger.loc[5, "claim"])
 
 
-def test_runs_are_found_by_name_or_named_in_the_error(runs, monkeypatch):
+def test_compare_folder_resolves_names_and_lists_runs_in_errors(runs, monkeypatch):
     (runs[0].parent / "results").mkdir()
     runs[0].rename(runs[0].parent / "results" / "one")
     monkeypatch.chdir(runs[0].parent)
     assert compare.folder("one").name == "one"
-    with pytest.raises(InputError, match="neither a folder nor a run in results/; runs here: one"):
+    with pytest.raises(
+        InputError, match="neither a folder nor a run in results/; runs in this folder: one"
+    ):
         compare.folder("three")

@@ -22,7 +22,7 @@ def compared(one: Path, other: Path) -> int:
     return len(paths)
 
 
-def test_one_core_gives_what_two_give(smoke, project):
+def test_cores_do_not_change_results(smoke, project):
     snakemake(project, "--cores", "1", "--config", "papers=[raf]")
     assert compared(smoke / "results/smoke/raf", project / "results/smoke/raf") > 10
 
@@ -30,9 +30,9 @@ def test_one_core_gives_what_two_give(smoke, project):
 @pytest.mark.skipif(
     "ROTE_TEST_LAPTOP" not in os.environ, reason="an hour: ROTE_TEST_LAPTOP=1 runs it"
 )
-def test_the_laptop_run_on_one_core_and_on_two(project):
+def test_cores_do_not_change_the_laptop_run(project):
     for cores in "12":
-        told = f"snakemake --cores {cores} failed: see told.txt in {project}"
-        assert start(project, "snakemake", "--cores", cores).wait() == 0, told
+        output = f"snakemake --cores {cores} failed: see output.txt in {project}"
+        assert start(project, "snakemake", "--cores", cores).wait() == 0, output
         (project / "results/laptop").rename(project / f"results/on-{cores}")
     assert compared(project / "results/on-1", project / "results/on-2") > 250

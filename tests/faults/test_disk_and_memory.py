@@ -93,7 +93,7 @@ WRITERS = [write_table, write_arrays, write_checkpoint, write_figure, write_corp
 
 @needs_root
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__)
-def test_a_full_disk_leaves_nothing_and_the_same_call_works_once_there_is_room(disk, writer):
+def test_writers_leave_nothing_on_a_full_disk_and_work_after(disk, writer):
     folder = disk("size=128k")
     with pytest.raises(OSError, match="No space left on device") as caught:
         writer(folder)
@@ -105,7 +105,7 @@ def test_a_full_disk_leaves_nothing_and_the_same_call_works_once_there_is_room(d
 
 @needs_root
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__)
-def test_a_read_only_folder_is_named(disk, writer):
+def test_writers_name_a_read_only_folder(disk, writer):
     folder = disk("size=1m,ro")
     with pytest.raises((OSError, InputError)) as caught:
         writer(folder)
@@ -113,7 +113,7 @@ def test_a_read_only_folder_is_named(disk, writer):
 
 
 @needs_root
-def test_the_command_says_so_in_one_line(disk, smoke):
+def test_command_reports_a_full_disk_in_one_line(disk, smoke):
     """A verb on a full disk: what, where, what to do; exit 1; the old table stays whole."""
     folder = disk("size=8k")
     command = [
@@ -148,7 +148,7 @@ def test_the_command_says_so_in_one_line(disk, smoke):
     assert (folder / "scaling.parquet").read_bytes() == before
 
 
-def test_too_little_memory_is_one_line(smoke, tmp_path):
+def test_command_reports_too_little_memory_in_one_line(smoke, tmp_path):
     """A limit on the address space, as batch systems set one."""
     command = [
         BIN / "rote",
@@ -175,7 +175,7 @@ def test_too_little_memory_is_one_line(smoke, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_more_devices_than_there_are(monkeypatch):
+def test_lease_refuses_more_devices_than_exist(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "fake-a,fake-b")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with (
@@ -187,7 +187,7 @@ def test_more_devices_than_there_are(monkeypatch):
         pass
 
 
-def test_an_input_that_vanished_is_named(smoke, tmp_path):
+def test_command_names_a_vanished_input(smoke, tmp_path):
     out = tmp_path / "out.parquet"
     done = run(
         smoke,
@@ -207,7 +207,7 @@ def test_an_input_that_vanished_is_named(smoke, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("writer", "reader", "wanted"),
+    ("writer", "reader", "expected"),
     [
         (
             write_table,
@@ -217,16 +217,16 @@ def test_an_input_that_vanished_is_named(smoke, tmp_path):
         (write_arrays, arrays.load, r"a\.safetensors is not a whole safetensors file"),
     ],
 )
-def test_a_truncated_file_is_never_taken_for_whole(tmp_path, writer, reader, wanted):
+def test_readers_refuse_truncated_files(tmp_path, writer, reader, expected):
     path = writer(tmp_path)
     content = path.read_bytes()
     for size in (0, 4, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:size])
-        with pytest.raises(InputError, match=wanted):
+        with pytest.raises(InputError, match=expected):
             reader(path)
 
 
-def test_a_truncated_checkpoint_starts_over_with_a_warning(tmp_path, caplog):
+def test_fit_starts_over_from_a_truncated_checkpoint(tmp_path, caplog):
     path = write_checkpoint(tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
     write_checkpoint(tmp_path)
@@ -234,7 +234,7 @@ def test_a_truncated_checkpoint_starts_over_with_a_warning(tmp_path, caplog):
     assert "starting from step 0" in caplog.text
 
 
-def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path):
+def test_atomic_removes_leftovers_of_killed_writers(tmp_path):
     """Killed between write and rename; the living writer of the same file is left alone."""
     program = (
         "import os, signal, sys; from pathlib import Path; from rote import tables\n"

@@ -18,9 +18,9 @@ from rote.core import tables
 from rote.run import config
 
 
-def test_a_run_that_is_killed_again_and_again_gives_the_same_tables(smoke, again):
-    told = (again / "told.txt").read_text()
-    assert told.count("# killed") >= 3
+def test_killed_run_gives_the_same_tables(smoke, again):
+    output = (again / "output.txt").read_text()
+    assert output.count("# killed") >= 3
     for paper in AGAIN:
         paths = sorted((smoke / f"results/smoke/{paper}").rglob("*.parquet"))
         assert paths
@@ -33,16 +33,16 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_tables(smoke, again
     assert not list((again / "results/smoke").glob("checkpoints/*/*"))
 
 
-def test_nothing_that_was_done_is_done_again(smoke, again):
-    """A kill costs at most the jobs that were running: two, and one whose end was not recorded yet."""
+def test_killed_run_repeats_only_interrupted_jobs(smoke, again):
+    """A kill costs at most the running jobs: two, and one whose end was not recorded yet."""
 
     def finished(text):
         return len(re.findall(r"^Finished jobid: ", text, flags=re.M))
 
-    told = (again / "told.txt").read_text()
+    output = (again / "output.txt").read_text()
     once = len(list((again / "results/smoke/benchmarks").glob("*_*.tsv")))
     assert once > 30
-    assert once <= finished(told) <= once + 3 * told.count("# killed")
+    assert once <= finished(output) <= once + 3 * output.count("# killed")
 
 
 TRAININGS = {
@@ -71,7 +71,7 @@ TRAININGS = {
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_a_killed_training_repeats_at_most_one_checkpoint_interval(smoke, tmp_path, name):
+def test_killed_training_resumes_from_its_last_checkpoint(smoke, tmp_path, name):
     """Killed three times: each start resumes from the last checkpoint; the result is that of an
     undisturbed run.
     """
@@ -114,8 +114,8 @@ def test_a_killed_training_repeats_at_most_one_checkpoint_interval(smoke, tmp_pa
             assert f"at step {before}" in (tmp_path / "log.txt").read_text() or reached > before
     assert reached >= every
     assert begin(tmp_path / "killed.parquet", tmp_path / "checkpoints").wait() == 0
-    told = (tmp_path / "log.txt").read_text()
-    at = [int(line.rsplit(" ", 1)[1]) for line in told.splitlines() if "resumed from" in line]
+    output = (tmp_path / "log.txt").read_text()
+    at = [int(line.rsplit(" ", 1)[1]) for line in output.splitlines() if "resumed from" in line]
     assert at
     assert max(at) >= every
     records = [
@@ -127,12 +127,12 @@ def test_a_killed_training_repeats_at_most_one_checkpoint_interval(smoke, tmp_pa
 
 def saved(folder: Path) -> list[int]:
     """Steps of the checkpoints in a folder; a file that is just being replaced is skipped."""
-    found = []
+    steps = []
     for path in folder.rglob("*.pt"):
         if ".tmp" in path.name:
             continue
         try:
-            found.append(torch.load(path, weights_only=True)["step"])
+            steps.append(torch.load(path, weights_only=True)["step"])
         except (OSError, RuntimeError, EOFError):
             continue
-    return found
+    return steps

@@ -25,14 +25,16 @@ def results(smoke, tmp_path):
         ignore=lambda where, names: {n for n in names if where.endswith("smoke") and n not in kept},
     )
     config = json.loads(run(smoke, sys.executable, "-c", PRINT_CONFIG).stdout)
-    manifest.write(folder, config, smoke / "Snakefile", smoke / ".snakemake/metadata")
+    manifest.write(folder, config, smoke / "workflow/Snakefile", smoke / ".snakemake/metadata")
     return folder
 
 
-PRINT_CONFIG = "from rote import config; print(config.load('config/smoke.yaml').model_dump_json())"
+PRINT_CONFIG = (
+    "from rote.run import config; print(config.load('config/smoke.yaml').model_dump_json())"
+)
 
 
-def test_a_run_ends_with_a_manifest_of_every_file(smoke):
+def test_manifest_lists_every_file_of_a_run(smoke):
     folder = smoke / "results/smoke"
     record = manifest.read(folder)
     listed = {entry["path"]: entry for entry in record["files"]}
@@ -65,7 +67,7 @@ def test_a_run_ends_with_a_manifest_of_every_file(smoke):
     assert all("rule" in entry and "ended" in entry for entry in products)
 
 
-def test_records_of_an_earlier_making_are_not_told(tmp_path, monkeypatch):
+def test_manifest_ignores_records_of_earlier_jobs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     records, folder = Path(".snakemake/metadata"), Path("results/again")
     for path in (records, folder):
@@ -83,8 +85,8 @@ def test_records_of_an_earlier_making_are_not_told(tmp_path, monkeypatch):
         Path("Snakefile"),
         records,
     )
-    told = {entry["path"]: entry.get("rule") for entry in manifest.read(folder)["files"]}
-    assert told == {
+    output = {entry["path"]: entry.get("rule") for entry in manifest.read(folder)["files"]}
+    assert output == {
         "now.txt": "some_rule",
         "before.txt": None,
         "config.yaml": None,
@@ -92,16 +94,16 @@ def test_records_of_an_earlier_making_are_not_told(tmp_path, monkeypatch):
     }
 
 
-def test_a_fresh_run_verifies_without_snakemake(smoke):
+def test_verify_accepts_a_fresh_run_without_snakemake(smoke):
     program = (
-        "import sys; from rote import manifest; from pathlib import Path\n"
+        "import sys; from rote.run import manifest; from pathlib import Path\n"
         "assert manifest.verify(Path('results/smoke')) == []\n"
         "assert not [name for name in sys.modules if name.startswith('snakemake')]"
     )
     run(smoke, sys.executable, "-c", program)
 
 
-def test_changes_gaps_and_additions_are_told_apart(results):
+def test_verify_distinguishes_changed_missing_and_extra_files(results):
     assert manifest.verify(results) == []
     path = results / "longtail/kernel.parquet"
     content = bytearray(path.read_bytes())
@@ -110,8 +112,8 @@ def test_changes_gaps_and_additions_are_told_apart(results):
     (results / "longtail/linear_sets.parquet").write_bytes(b"short")
     (results / "longtail/network.parquet").unlink()
     (results / "longtail/added.parquet").write_bytes(b"x")
-    found = {change.path: change.kind for change in manifest.verify(results, threads=2)}
-    assert found == {
+    result = {change.path: change.kind for change in manifest.verify(results, threads=2)}
+    assert result == {
         "longtail/kernel.parquet": "changed",
         "longtail/linear_sets.parquet": "changed",
         "longtail/network.parquet": "missing",
@@ -124,7 +126,7 @@ def test_changes_gaps_and_additions_are_told_apart(results):
 
 
 @pytest.mark.parametrize(
-    ("edit", "wanted"),
+    ("edit", "expected"),
     [
         (lambda path: path.unlink(), "does not exist; it is made at the end of a run"),
         (lambda path: path.write_text(path.read_text()[:-20]), "is not a manifest"),
@@ -144,20 +146,20 @@ def test_changes_gaps_and_additions_are_told_apart(results):
         ),
     ],
 )
-def test_a_manifest_that_cannot_be_trusted_is_one_error(results, edit, wanted):
+def test_verify_refuses_a_damaged_manifest(results, edit, expected):
     edit(results / manifest.NAME)
-    with pytest.raises(InputError, match=wanted):
+    with pytest.raises(InputError, match=expected):
         manifest.verify(results)
 
 
-def test_records_that_are_missing_are_left_out_not_invented(results, tmp_path):
+def test_manifest_leaves_out_missing_records(results, tmp_path):
     config = json.loads((results / manifest.NAME).read_text()) | {"papers": ["longtail"]}
     manifest.write(results, config, results / "Snakefile", tmp_path / "none")
     entry = next(e for e in manifest.read(results)["files"] if e["path"].endswith("ridge.png"))
     assert set(entry) == {"path", "sha256", "size"}
 
 
-def test_the_crate_follows_the_workflow_run_profile(smoke):
+def test_crate_follows_the_workflow_run_profile(smoke):
     """What Workflow Run RO-Crate 0.5 requires; the public validator checks the same, but asks the
     network.
     """

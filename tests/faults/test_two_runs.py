@@ -1,6 +1,4 @@
-"""Two runs at once: on the same results the second waits for nobody and spoils nothing; elsewhere
-both finish.
-"""
+"""Two runs at once: on the same results the second is refused; on others both finish."""
 
 import re
 import subprocess
@@ -17,7 +15,7 @@ def wait_for(path, seconds=60):
     assert path.exists(), path
 
 
-def test_the_same_results_are_locked(project):
+def test_second_run_of_the_same_results_is_refused(project):
     command = [
         "snakemake",
         "--cores",
@@ -33,12 +31,12 @@ def test_the_same_results_are_locked(project):
     assert second.returncode
     assert "LockException" in second.stderr
     assert "--unlock" in second.stderr
-    assert first.wait() == 0, (project / "told.txt").read_text()[-2000:]
+    assert first.wait() == 0, (project / "output.txt").read_text()[-2000:]
     assert len(tables.read(project / "results/smoke/longtail/kernel.parquet"))
 
 
-def test_two_configs_share_the_machine_and_its_devices(project, monkeypatch):
-    """Two runs, two fake devices between them: no device is held twice, no file is mixed up."""
+def test_two_runs_share_the_devices(project, monkeypatch):
+    """Two runs, two fake devices between them: no device is leased twice, no file is mixed up."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "fake-x,fake-y")
     running = []
     for number in (1, 2):
@@ -58,8 +56,8 @@ def test_two_configs_share_the_machine_and_its_devices(project, monkeypatch):
             )
         )
         wait_for(project / f"results/r{number}/logs/longtail_synthesize_images.log")
-    assert [one.wait() for one in running] == [0, 0], (project / "told.txt").read_text()[-3000:]
-    held = []  # (begin, end, device) of every training
+    assert [one.wait() for one in running] == [0, 0], (project / "output.txt").read_text()[-3000:]
+    leases = []  # (begin, end, device) of every training
     for path in (project / "results").glob("r*/logs/longtail_train_network_*.log"):
         text = path.read_text()
         device = re.search(r"devices: ([\w-]+)", text)[1]
@@ -69,10 +67,10 @@ def test_two_configs_share_the_machine_and_its_devices(project, monkeypatch):
             for word in ("start", "done")
         )
         first, last = (int(h) * 3600 + int(m) * 60 + int(s) for h, m, s in (begin, end))
-        held.append((first, last, device))
-    assert len(held) == 4
-    for begin, end, device in held:
-        for other_begin, _, other in held:
+        leases.append((first, last, device))
+    assert len(leases) == 4
+    for begin, end, device in leases:
+        for other_begin, _, other in leases:
             if other == device and other_begin != begin:
                 assert not begin < other_begin < end
     seeds = [
@@ -82,7 +80,7 @@ def test_two_configs_share_the_machine_and_its_devices(project, monkeypatch):
     assert seeds == [1, 2]
 
 
-def test_two_processes_that_write_one_table_leave_one_whole_table(tmp_path):
+def test_two_writers_leave_one_whole_table(tmp_path):
     program = (
         "import sys, pandas as pd; from pathlib import Path; from rote import tables\n"
         "for number in range(60):\n"

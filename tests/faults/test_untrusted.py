@@ -30,7 +30,7 @@ def calls(tree: ast.Module):
 @pytest.mark.parametrize(
     "path", SOURCES, ids=[str(path.relative_to(ROOT / "workflow")) for path in SOURCES]
 )
-def test_no_code_loads_what_could_run(path):
+def test_sources_use_no_unsafe_loader(path):
     for name, given in calls(ast.parse(path.read_text())):
         assert name not in (
             "pickle.load",
@@ -59,7 +59,7 @@ class Bomb:
         return (open, ("hacked.txt", "w"))
 
 
-def test_pickles_in_the_place_of_weights_are_refused(tmp_path, monkeypatch):
+def test_loaders_refuse_pickles(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     weights = tmp_path / "weights"
     weights.mkdir()
@@ -87,13 +87,13 @@ def test_pickles_in_the_place_of_weights_are_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "name", ["..", "../x", "a/../../x", "/etc/x", "a b", "a\nb", "x;touch y", "$(x)", "-x", ".x"]
 )
-def test_a_run_cannot_leave_the_results_folder(name):
+def test_run_name_cannot_leave_the_results_folder(name):
     with pytest.raises(ConfigError, match="run: "):
         config.parse({"run": name})
 
 
-def test_text_in_tables_is_shown_not_run(tmp_path, browser):
-    """A corpus with a script in it: its words appear in a notebook's table and in the page as text."""
+def test_page_shows_text_of_tables_without_running_it(tmp_path, browser):
+    """A corpus with a script in it: its words appear in a notebook and in the page as text."""
     from selenium.webdriver.common.by import By
 
     evil = (
@@ -114,7 +114,7 @@ def test_text_in_tables_is_shown_not_run(tmp_path, browser):
     assert browser.find_elements(By.TAG_NAME, "img") == []
 
 
-def test_claims_and_settings_are_shown_not_run(smoke, tmp_path, browser):
+def test_site_shows_claims_and_settings_without_running_them(smoke, tmp_path, browser):
     """The front page of a run whose claims and settings hold markup."""
     from rote.core import tables
     from selenium.webdriver.common.by import By

@@ -1,11 +1,17 @@
 """The CLI: help everywhere, one-line errors, exit codes."""
 
+import re
 import sys
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import typer
+import yaml
 from conftest import BIN, ROOT, run
 from rote import cli
+from rote.run import config
 
 COMMANDS = []
 
@@ -39,7 +45,7 @@ def call(capsys, monkeypatch, *words) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_command_has_help(capsys, monkeypatch, words):
+def test_commands_have_help(capsys, monkeypatch, words):
     code, out, _ = call(capsys, monkeypatch, *words, "--help")
     assert code == 0
     assert "Usage" in out
@@ -47,19 +53,30 @@ def test_every_command_has_help(capsys, monkeypatch, words):
     assert len(described) > 10
 
 
-def test_there_are_the_expected_commands():
+def test_commands_of_groups_and_papers_exist():
     assert ("longtail", "train-network") in COMMANDS
-    assert ("claims",) in COMMANDS
+    assert {("claims", "evaluate"), ("claims", "run"), ("claims", "list")} <= set(COMMANDS)
+    assert {("config", "show"), ("report", "site"), ("ledger",), ("compare",)} <= set(COMMANDS)
 
 
-def test_unknown_papers_and_commands_are_named(capsys, monkeypatch):
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_command_summaries_are_one_line(words):
+    """The list of commands in a terminal breaks lines itself."""
+    command = typer.main.get_command(cli.app)
+    for word in words:
+        command = command.get_command(typer.Context(command), word)
+    summary = (command.help or "").split("\n\n")[0]
+    assert "\n" not in summary.strip()
+
+
+def test_cli_names_the_nearest_command(capsys, monkeypatch):
     code, _, err = call(capsys, monkeypatch, "longtial", "solve-linear")
     assert code == 2
     assert "'longtial'. Did you mean 'longtail'?" in " ".join(err.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
-    ("words", "wanted"),
+    ("words", "expected"),
     [
         (
             ["--settings", '{"row": [3]}'],
@@ -73,25 +90,23 @@ def test_unknown_papers_and_commands_are_named(capsys, monkeypatch):
         ),
     ],
 )
-def test_bad_options_are_one_clear_error_and_leave_nothing(
-    tmp_path, capsys, monkeypatch, words, wanted
-):
+def test_verb_refuses_bad_options_in_one_line(tmp_path, capsys, monkeypatch, words, expected):
     out = tmp_path / "scaling.parquet"
     code, _, err = call(capsys, monkeypatch, "longtail", "solve-scaling", "--out", str(out), *words)
     assert code in (1, 2)
-    assert wanted in err
+    assert expected in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_verb_runs_alone(tmp_path, capsys, monkeypatch):
+def test_verb_runs_without_snakemake(tmp_path, capsys, monkeypatch):
     out = tmp_path / "scaling.parquet"
     words = ["--settings", '{"rows": [20, 40], "d": 50, "replicates": 2}', "--seed", "3"]
     assert call(capsys, monkeypatch, "longtail", "solve-scaling", "--out", str(out), *words)[0] == 0
     assert out.exists()
 
 
-def test_missing_inputs_are_named(tmp_path, capsys, monkeypatch):
+def test_verb_names_missing_inputs(tmp_path, capsys, monkeypatch):
     missing = tmp_path / "images.parquet"
     words = [
         "longtail",
@@ -106,7 +121,7 @@ def test_missing_inputs_are_named(tmp_path, capsys, monkeypatch):
     assert f"table {missing} does not exist; run the rule that makes it" in err
 
 
-def test_a_full_disk_or_forbidden_path_is_one_line(tmp_path, capsys, monkeypatch):
+def test_verb_reports_an_unusable_path_in_one_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("")
     out = tmp_path / "file" / "scaling.parquet"  # a file where a folder should be
     words = ["--settings", '{"rows": [20, 40], "d": 50, "replicates": 2}']
@@ -116,7 +131,7 @@ def test_a_full_disk_or_forbidden_path_is_one_line(tmp_path, capsys, monkeypatch
     assert str(tmp_path / "file") in err
 
 
-def test_config_check_and_show(tmp_path, capsys, monkeypatch):
+def test_config_check_and_show_read_a_scale(tmp_path, capsys, monkeypatch):
     assert (
         "fine" in call(capsys, monkeypatch, "config", "check", str(ROOT / "config/paper.yaml"))[1]
     )
@@ -126,6 +141,13 @@ def test_config_check_and_show(tmp_path, capsys, monkeypatch):
             1
         ]
     )
+    code, out, _ = call(capsys, monkeypatch, "config", "show", "longtail.network.replicates")
+    assert code == 0
+    assert "# Independent data sets and initializations (integer ≥ 2)\nreplicates: 4" in out
+    assert "--config longtail='{network: {replicates: 4}}'" in out
+    code, _, err = call(capsys, monkeypatch, "config", "show", "longtail.network.replicate")
+    assert code == 1
+    assert "longtail.network.replicate: no such key; did you mean 'replicates'?" in err
     bad = tmp_path / "bad.yaml"
     bad.write_text("sead: 3\n")
     code, _, err = call(capsys, monkeypatch, "config", "check", str(bad))
@@ -133,7 +155,62 @@ def test_config_check_and_show(tmp_path, capsys, monkeypatch):
     assert f"{bad}: 1 problem" in err
 
 
-def test_starting_is_quick_and_imports_nothing_heavy():
+def test_config_show_prints_sections_that_load_again(tmp_path, capsys, monkeypatch):
+    _, out, _ = call(capsys, monkeypatch, "config", "show", "longtail.linear")
+    section = yaml.safe_load(out)["linear"]
+    assert section == config.load().longtail.linear.model_dump()
+    path = tmp_path / "mine.yaml"
+    path.write_text("longtail.linear.n: 7\n")
+    _, out, _ = call(
+        capsys, monkeypatch, "config", "show", "longtail.linear.n", "--config", str(path)
+    )
+    assert yaml.safe_load(out) == {"n": 7}
+
+
+def test_claims_list_and_run_name_the_nearest_id(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    _, out, _ = call(capsys, monkeypatch, "claims", "list", "longtail")
+    assert "longtail.exact_recovery  " in out
+    assert "raf." not in out
+    code, _, err = call(capsys, monkeypatch, "claims", "run", "longtail.exact_recover")
+    assert code == 1
+    assert "no claim 'longtail.exact_recover'; nearest: longtail.exact_recovery" in err
+    code, _, err = call(
+        capsys, monkeypatch, "claims", "run", "raf.gen_theory", "--results", "/nowhere"
+    )
+    assert code == 1
+    assert "/nowhere holds no tables of raf" in err
+
+
+def test_claims_run_judges_one_claim_and_says_where_it_is_defined(tmp_path, capsys, monkeypatch):
+    """On a table of ten scores, with the claim and its statistic in files of the test."""
+    (tmp_path / "toy.py").write_text(
+        "\n\ndef gain(tables):\n    return {'all': tables['scores']['score']}\n"
+    )
+    entry = {"id": "raf.toy", "says": "Scores are positive", "source": "Table 1"}
+    entry |= {"origin": "extension", "statistic": "toy:gain", "passes": {"laptop": "> 0"}}
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rote.report.claim.paper_names", lambda: ["raf"])
+    Path("claims").mkdir()
+    Path("claims/raf.yaml").write_text("# a comment\n" + yaml.safe_dump([entry], sort_keys=False))
+    Path("results/laptop/raf").mkdir(parents=True)
+    scores = pd.DataFrame({"score": np.linspace(1, 2, 10)})
+    scores.to_parquet("results/laptop/raf/scores.parquet")
+    words = ["claims", "run", "raf.toy", "--claims", "claims"]
+    code, out, err = call(capsys, monkeypatch, *words)
+    assert code == 0, err
+    for part in ("Scores are positive", "> 0 at scale laptop", "toy.py:3", "claims/raf.yaml:2"):
+        assert part in out
+    assert re.search(r"all +1\.5 \[1\.\d+, 1\.\d+\] +10 +reproduced", out)
+    Path("results/laptop/config.yaml").write_text("scale: smoke\nseed: 3\n")
+    _, out, _ = call(capsys, monkeypatch, *words)
+    assert "none at scale smoke" in out
+    assert "not run" in out
+    assert "reproduced" in call(capsys, monkeypatch, *words, "--scale", "laptop")[1]
+
+
+def test_cli_imports_nothing_heavy():
     heavy = ("torch", "seaborn", "matplotlib", "sklearn", "pandas")
     program = f"import sys, rote.cli; print([name for name in {heavy} if name in sys.modules])"
     assert run(ROOT, str(BIN / "python"), "-c", program).stdout.strip() == "[]"

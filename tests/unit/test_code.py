@@ -19,6 +19,11 @@ MODULES = {
 }
 
 
+def clear_caches():
+    for cached in (code._path, code._tree, code._hash, code._imported, code._cached_digests):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A small package in place of rote; calling it edits a module and gives all digests."""
@@ -32,16 +37,14 @@ def package(tmp_path, monkeypatch):
         if name:
             assert old in (root / name).read_text()
             (root / name).write_text((root / name).read_text().replace(old, new))
-        for known in (code._path, code._tree, code._hash, code._reached, code._known):
-            known.cache_clear()
+        clear_caches()
         return {
             target: code.digest(f"rote.{target}")
             for target in ("low", "cli", "cli:first", "cli:second")
         }
 
     yield digests
-    for known in (code._path, code._tree, code._hash, code._reached, code._known):
-        known.cache_clear()
+    clear_caches()
     shutil.rmtree(root)
 
 
@@ -56,7 +59,7 @@ def package(tmp_path, monkeypatch):
         ("unused.py", "Z = 3", "Z = 4"),
     ],
 )
-def test_comments_layout_and_docstrings_do_not_count(package, name, old, new):
+def test_digest_ignores_comments_layout_and_docstrings(package, name, old, new):
     assert package() == package(name, old, new)
 
 
@@ -75,31 +78,29 @@ def test_comments_layout_and_docstrings_do_not_count(package, name, old, new):
         ("__init__.py", "", "V = 1\n", {"low", "cli", "cli:first", "cli:second"}),
     ],
 )
-def test_code_counts_where_it_is_reached(package, name, old, new, changed):
+def test_digest_changes_where_edited_code_is_reached(package, name, old, new, changed):
     before, after = package(), package(name, old, new)
     if name == "__init__.py":
         changed = changed - {"low"}  # a module does not import its own package by itself
     assert {target for target in before if before[target] != after[target]} == changed
 
 
-def test_unknown_targets_are_errors():
+def test_digest_refuses_unknown_targets():
     with pytest.raises(ModuleNotFoundError):
         code.digest("rote.nothing")
     with pytest.raises(AttributeError):
         code.digest("rote.cli:nothing")
 
 
-def test_digests_are_kept_for_the_next_start_as_long_as_the_sources_are_the_same(
-    package, tmp_path, monkeypatch
-):
+def test_digests_are_cached_while_the_sources_are_the_same(package, tmp_path, monkeypatch):
     (tmp_path / ".snakemake").mkdir()
-    monkeypatch.setattr(code, "KEPT", tmp_path / ".snakemake" / "rote-code.json")
+    monkeypatch.setattr(code, "CACHE", tmp_path / ".snakemake" / "rote-code.json")
     ends = []
     monkeypatch.setattr(code.atexit, "register", lambda *call: ends.append(call))
 
     def end():
-        keep, *arguments = ends.pop()
-        keep(*arguments)
+        save, *arguments = ends.pop()
+        save(*arguments)
 
     first = package()
     end()
@@ -108,7 +109,7 @@ def test_digests_are_kept_for_the_next_start_as_long_as_the_sources_are_the_same
     assert package() == first
     end()
     monkeypatch.undo()
-    monkeypatch.setattr(code, "KEPT", tmp_path / ".snakemake" / "rote-code.json")
+    monkeypatch.setattr(code, "CACHE", tmp_path / ".snakemake" / "rote-code.json")
     monkeypatch.setattr(code, "ROOT", tmp_path / "rote")
     assert package("low.py", "X = 1", "X = 2") != first
 
@@ -116,8 +117,8 @@ def test_digests_are_kept_for_the_next_start_as_long_as_the_sources_are_the_same
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"sources": 1}', '{"sources": "x", "digests": 3}']
 )
-def test_a_damaged_file_of_digests_is_ignored(package, tmp_path, monkeypatch, text):
+def test_digest_ignores_a_damaged_cache(package, tmp_path, monkeypatch, text):
     first = package()
-    (tmp_path / "kept.json").write_text(text)
-    monkeypatch.setattr(code, "KEPT", tmp_path / "kept.json")
+    (tmp_path / "digests.json").write_text(text)
+    monkeypatch.setattr(code, "CACHE", tmp_path / "digests.json")
     assert package() == first

@@ -1,8 +1,7 @@
-"""The config model: what it accepts, what it says about what it does not, and the files generated
-from it.
-"""
+"""The config model: what it accepts, how it refuses, and the files generated from it."""
 
 import difflib
+import json
 import re
 
 import jsonschema
@@ -16,21 +15,21 @@ from rote.run import config
 
 @pytest.mark.parametrize("name", sorted(generated.files()))
 def test_generated_files_are_in_step_with_the_models(name):
-    wanted = generated.files()[name]
-    found = (ROOT / name).read_text()
+    expected = generated.files()[name]
+    result = (ROOT / name).read_text()
     diff = "\n".join(
         difflib.unified_diff(
-            found.splitlines(), wanted.splitlines(), name, "generated", lineterm=""
+            result.splitlines(), expected.splitlines(), name, "generated", lineterm=""
         )
     )
-    assert found == wanted, f"run `rote config write`:\n{diff}"
+    assert result == expected, f"run `rote config write`:\n{diff}"
 
 
-def test_the_default_file_is_the_default_config():
+def test_load_of_the_default_file_is_the_default():
     assert config.load(ROOT / "config/config.yaml") == config.load()
 
 
-def test_every_key_is_described():
+def test_config_keys_are_described():
     def undescribed(section, where=""):
         for name, field in section.model_fields.items():
             if not field.description:
@@ -49,7 +48,7 @@ def test_overlays_are_valid_and_fit_the_json_schema(scale):
     jsonschema.validate(settings.model_dump(), schema)
 
 
-def test_overrides_nest_and_dot():
+def test_load_accepts_nested_and_dotted_overrides():
     nested = config.load(None, {"longtail": {"linear": {"n": 77}}, "seed": 5})
     dotted = config.load(None, {"longtail.linear.n": 77, "seed": 5})
     assert nested == dotted
@@ -57,8 +56,52 @@ def test_overrides_nest_and_dot():
     assert dotted.longtail.linear.d == config.load().longtail.linear.d
 
 
+def test_load_accepts_dotted_keys_in_files(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("longtail.linear.n: 77\nlongtail:\n  linear.d: 500\nraf.real: {}\n")
+    settings = config.load(path, {"longtail.linear.n": 78})
+    assert (settings.longtail.linear.n, settings.longtail.linear.d) == (78, 500)
+    path.write_text("longtail.linear.m: 77\n")
+    with pytest.raises(ConfigError, match=r"longtail\.linear\.m: no such key"):
+        config.load(path)
+
+
+def test_parse_accepts_dotted_keys_beside_defaults():
+    """As Snakemake hands them over: every default nested, and the key of a file joined by dots."""
+    values = config.load().model_dump()
+    settings = config.parse(values | {"longtail.linear.n": 77})
+    assert settings == config.load(None, {"longtail.linear.n": 77})
+
+
+def test_parse_refuses_a_key_with_two_values():
+    values = {"longtail": {"linear": {"n": 5}}, "longtail.linear.n": 77}
+    with pytest.raises(
+        ConfigError, match=r"longtail\.linear\.n is given twice, nested as 5 and joined .* 77"
+    ):
+        config.parse(values)
+    assert config.parse(values | {"longtail.linear.n": 5}).longtail.linear.n == 5
+
+
+def test_at_follows_a_dotted_path():
+    settings = config.load()
+    assert config.at(settings, "longtail.linear.n") == settings.longtail.linear.n
+    assert config.at(settings, "longtail") is settings.longtail
+    with pytest.raises(ConfigError, match=r"keys of longtail: .*linear"):
+        config.at(settings, "longtail.lines")
+    with pytest.raises(ConfigError, match="seed is no section"):
+        config.at(settings, "seed.x")
+
+
+def test_generated_schemas_say_that_they_are_generated():
+    for name, text in generated.files().items():
+        if name.endswith(".json"):
+            assert "rote config write" in json.loads(text)["$comment"], name
+        else:
+            assert "rote config write" in text, name
+
+
 @pytest.mark.parametrize(
-    ("overrides", "wanted"),
+    ("overrides", "expected"),
     [
         (
             {"longtail.linear.replicate": 3},
@@ -95,16 +138,16 @@ def test_overrides_nest_and_dot():
         ({"seed": None}, r"seed: .*given None"),
     ],
 )
-def test_a_wrong_key_gives_one_line_that_names_it(overrides, wanted):
+def test_load_names_a_wrong_key_in_one_line(overrides, expected):
     with pytest.raises(ConfigError) as caught:
         config.load(None, overrides)
     lines = str(caught.value).splitlines()
     assert lines[0] == "config: 1 problem"
     assert len(lines) == 2
-    assert re.search(wanted, lines[1]), lines[1]
+    assert re.search(expected, lines[1]), lines[1]
 
 
-def test_all_problems_are_named_at_once():
+def test_load_names_all_problems_at_once():
     with pytest.raises(ConfigError, match="2 problems") as caught:
         config.load(None, {"longtail.linear.n": 0, "sead": 1})
     assert "longtail.linear.n" in str(caught.value)
@@ -112,28 +155,28 @@ def test_all_problems_are_named_at_once():
 
 
 @pytest.mark.parametrize(
-    ("content", "wanted"),
+    ("content", "expected"),
     [
         ("run: [", "not valid YAML"),
         ("- a\n- b", "expected keys and values, found list"),
         ("\x00", "not valid YAML"),
     ],
 )
-def test_unusable_files_are_named(tmp_path, content, wanted):
+def test_load_names_unusable_files(tmp_path, content, expected):
     path = tmp_path / "mine.yaml"
     path.write_text(content)
-    with pytest.raises(ConfigError, match=wanted) as caught:
+    with pytest.raises(ConfigError, match=expected) as caught:
         config.load(path)
     assert str(path) in str(caught.value)
 
 
-def test_missing_file_and_folder_are_named(tmp_path):
+def test_load_names_missing_files_and_folders(tmp_path):
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(ConfigError, match=re.escape(str(path))):
             config.load(path)
 
 
-def test_an_empty_file_is_the_default(tmp_path):
+def test_load_of_an_empty_file_is_the_default(tmp_path):
     path = tmp_path / "empty.yaml"
     path.write_text("# nothing\n")
     assert config.load(path) == config.load()

@@ -1,6 +1,4 @@
-"""`rote plan`: it reads what Snakemake plans, fits what was measured, and its formulas grow as they
-should.
-"""
+"""`rote plan`: it reads Snakemake's plan, fits measurements, and its formulas grow with scale."""
 
 import numpy as np
 import pandas as pd
@@ -38,11 +36,11 @@ job    count
 """
 
 
-def test_a_dry_run_is_read():
+def test_read_plan_reads_a_dry_run():
     jobs = costs.read_plan(PLAN)
     assert [job.rule for job in jobs] == ["distmem_count_pairs", "longtail_train_network"]
     first, second = jobs
-    assert first.where == {"run": "paper", "source": "pythia", "part": "7"}
+    assert first.wildcards == {"run": "paper", "source": "pythia", "part": "7"}
     assert first.outputs == ["results/paper/distmem/x.parquet", "results/paper/distmem/words"]
     assert (first.paper, first.step, first.gpus, first.memory_mb, first.runtime_min) == (
         "distmem",
@@ -54,7 +52,7 @@ def test_a_dry_run_is_read():
     assert (second.paper, second.step, second.gpus) == ("longtail", "train_network", 1)
 
 
-def test_start_and_rates_are_recovered_from_noisy_times():
+def test_fit_recovers_start_and_rates_from_noisy_times():
     rng = np.random.default_rng(0)
     rows = []
     for number in range(12):
@@ -73,7 +71,7 @@ def test_start_and_rates_are_recovered_from_noisy_times():
                 )
             )
     measured = pd.DataFrame(
-        rows, columns=["scale", "rule", "work", "seconds", "memory_mb", "asked_mb", "bytes"]
+        rows, columns=["scale", "rule", "work", "seconds", "memory_mb", "requested_mb", "bytes"]
     )
     model = costs.fit(measured)
     assert model.start_s == pytest.approx(2.0, abs=0.3)
@@ -84,12 +82,12 @@ def test_start_and_rates_are_recovered_from_noisy_times():
     assert 1 < exact.loc["raf", "factor"] < 1.2
 
 
-def test_the_shipped_measurements_cover_every_paper_and_every_rule_with_much_work():
+def test_shipped_measurements_cover_every_paper():
     measured = pd.read_csv(costs.MEASURED, sep="\t")
     laptop = measured[measured["scale"] == "laptop"]
     assert set(laptop["rule"].str.split("_").str[0]) >= set(names())
     assert (
-        laptop["memory_mb"].dropna() < laptop.loc[laptop["memory_mb"].notna(), "asked_mb"]
+        laptop["memory_mb"].dropna() < laptop.loc[laptop["memory_mb"].notna(), "requested_mb"]
     ).all()
     model = costs.fit(measured)
     sums = costs.accuracy(model).sum()
@@ -105,7 +103,7 @@ def test_formulas_are_positive_and_grow_from_smoke_to_paper(paper):
             amount = costs.work(job, scales[2])
             assert amount >= 0, job.rule
             assert np.isfinite(amount)
-    formulas = costs._formulas(paper, "WORK")
+    formulas = costs.formulas(paper, "WORK")
     assert formulas
     where = {
         "source": "world0",
@@ -127,18 +125,31 @@ def test_formulas_are_positive_and_grow_from_smoke_to_paper(paper):
         assert middle <= large * 1.001, step
 
 
-def test_the_paper_scale_is_priced(capsys):
+def test_show_prices_the_paper_scale(capsys):
     costs.show(config.load(ROOT / "config/paper.yaml"), ROOT / "config/paper.yaml")
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for paper in names():
-        assert f"│ {paper}" in told
-    assert "device hours" in told
-    assert "assumed (--device-tflops)" in " ".join(told.split())
-    assert "laptop: model" in told
-    assert "needs more time" not in told
+        assert f"│ {paper}" in output
+    assert "device hours" in output
+    assert "assumed (--device-tflops)" in " ".join(output.split())
+    assert "laptop: model" in output
+    assert "needs more time" not in output
+    named = " ".join(output.split()).split("no formula, counted as measured at smaller scales: ")[1]
+    assert "raf_draw_figures" in named
+    assert "raf_train_two_layer" not in named
 
 
-def test_model_sizes_are_read_from_names():
+def test_table_says_which_rules_have_no_formula():
+    jobs = [
+        costs.PlannedJob("raf_solve_curves", {}, [], "", 0, 1000, 10),
+        costs.PlannedJob("report_draw_site", {}, [], "", 0, 1000, 10),
+    ]
+    frame = costs.table(jobs, config.load(), costs.fit(pd.read_csv(costs.MEASURED, sep="\t")))
+    assert list(frame["formula"]) == [True, False]
+    assert (frame["core_h"] > 0).all()
+
+
+def test_distmem_weights_are_read_from_model_names():
     from rote.papers.distmem.costs import weights
 
     assert weights("EleutherAI/pythia-70m") == 70e6
@@ -147,7 +158,7 @@ def test_model_sizes_are_read_from_names():
     assert weights("gpt2") == 1e9
 
 
-def test_outside_the_workflow_the_error_says_where_to_go(tmp_path, monkeypatch):
+def test_plan_refuses_folders_without_a_workflow(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no Snakefile in"):
         costs.plan(None, tmp_path)
     (tmp_path / "bad.yaml").write_text("seeds: 3\n")

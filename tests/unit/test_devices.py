@@ -7,7 +7,7 @@ import math
 from rote.run import devices
 
 
-def test_the_cpu_is_measured(monkeypatch):
+def test_devices_measure_the_cpu(monkeypatch):
     monkeypatch.setattr(devices, "SECONDS", 0.02)
     rows = devices.measure("cpu")
     assert [row.workload.split()[0] for row in rows] == ["matrix", "copy", "training", "10"]

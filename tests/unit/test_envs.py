@@ -15,8 +15,8 @@ ENVS = ROOT / "envs"
 def pins(name: str) -> dict[str, str]:
     """Requirements of a file: normalized names and exact versions ("" without one)."""
     lines = [line.split("#")[0].strip() for line in (ENVS / name).read_text().splitlines()]
-    found = (line.partition("==") for line in lines if line)
-    return {re.sub(r"[-_.]+", "-", package).lower(): exact for package, _, exact in found}
+    requirements = (line.partition("==") for line in lines if line)
+    return {re.sub(r"[-_.]+", "-", package).lower(): exact for package, _, exact in requirements}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def lock():
     return module
 
 
-def test_what_is_asked_for_is_locked_at_an_exact_version():
+def test_requirements_are_locked_at_exact_versions():
     locked = pins("lock.txt")
     assert all(locked.values())
     for package, exact in pins("requirements.in").items():
@@ -46,13 +46,13 @@ def test_no_package_for_cuda_is_locked():
     assert not [package for package in pins("lock.txt") if "nvidia" in package or "cuda" in package]
 
 
-def test_the_environment_is_the_lock():
+def test_environment_equals_the_lock():
     wrong = {}
     for package, exact in pins("lock.txt").items():
         try:
-            found = version(package).partition("+")[0]
+            requirements = version(package).partition("+")[0]
         except PackageNotFoundError:
-            found = "not installed"
-        if found != exact:
-            wrong[package] = (exact, found)
+            requirements = "not installed"
+        if requirements != exact:
+            wrong[package] = (exact, requirements)
     assert not wrong

@@ -17,7 +17,7 @@ def table(*rows):
     return frame.assign(job=frame["rule"], paper=frame["rule"].str.split("_").str[0])
 
 
-def test_the_critical_path_is_the_longest_chain_of_makers():
+def test_critical_path_is_the_longest_chain_of_jobs():
     jobs = table(
         ("a_one", 0.0, 4.0, (), ["x"]),
         ("a_two", 0.0, 1.0, (), ["y"]),
@@ -30,14 +30,14 @@ def test_the_critical_path_is_the_longest_chain_of_makers():
     assert profile.critical_path(jobs) == ["a_one", "a_three", "a_five"]
 
 
-def test_jobs_that_overlap_get_lanes_of_their_own():
+def test_lanes_separate_overlapping_jobs():
     jobs = table(
         ("a_1", 0, 4, (), []), ("a_2", 0, 2, (), []), ("a_3", 2, 3, (), []), ("a_4", 2.5, 6, (), [])
     )
     assert profile._lanes(jobs) == [0, 1, 1, 2]
 
 
-def test_outputs_of_one_job_are_one_job_though_their_times_are_noted_apart(tmp_path):
+def test_read_joins_outputs_of_one_job(tmp_path):
     def entry(path, begin, end):
         times = {
             "started": f"2026-01-01T00:00:{begin}+00:00",
@@ -60,20 +60,29 @@ def test_outputs_of_one_job_are_one_job_though_their_times_are_noted_apart(tmp_p
     (tmp_path / manifest.NAME).write_text(
         json.dumps({"format": manifest.FORMAT, "run": "r", "files": files})
     )
-    found = profile.read(tmp_path)
-    assert found.jobs["outputs"].to_list() == [["results/r/x", "results/r/y"], ["results/r/z"]]
-    assert found.span_s == pytest.approx(4.0)
-    assert found.lanes == 1
+    run_profile = profile.read(tmp_path)
+    assert run_profile.jobs["outputs"].to_list() == [
+        ["results/r/x", "results/r/y"],
+        ["results/r/z"],
+    ]
+    assert run_profile.span_s == pytest.approx(4.0)
+    assert run_profile.lanes == 1
 
 
-def test_the_smoke_run(smoke, tmp_path):
-    found = profile.read(smoke / "results/smoke")
-    assert len(found.jobs) > 100
-    assert found.lanes <= 3  # two cores, and rounding
-    assert found.jobs["job"].is_unique
-    seconds = (found.jobs["end"] - found.jobs["begin"]).set_axis(found.jobs["job"])
-    assert seconds.max() <= seconds[found.path].sum() <= found.span_s + len(found.path)
-    inside = found.jobs.set_index("job").loc[found.path]
+def test_profile_of_the_smoke_run(smoke, tmp_path):
+    run_profile = profile.read(smoke / "results/smoke")
+    assert len(run_profile.jobs) > 100
+    assert run_profile.lanes <= 3  # two cores, and rounding
+    assert run_profile.jobs["job"].is_unique
+    seconds = (run_profile.jobs["end"] - run_profile.jobs["begin"]).set_axis(
+        run_profile.jobs["job"]
+    )
+    assert (
+        seconds.max()
+        <= seconds[run_profile.path].sum()
+        <= run_profile.span_s + len(run_profile.path)
+    )
+    inside = run_profile.jobs.set_index("job").loc[run_profile.path]
     for made, needed in pairwise(inside.itertuples()):
         assert profile._files(needed.inputs, dict.fromkeys(made.outputs, 0))
     assert (inside["begin"].to_numpy()[1:] >= inside["end"].to_numpy()[:-1] - 1).all()
@@ -86,12 +95,12 @@ def test_the_smoke_run(smoke, tmp_path):
     elsewhere = tmp_path / "moved"
     elsewhere.mkdir()
     shutil.copy(smoke / "results/smoke" / manifest.NAME, elsewhere)
-    assert profile.read(elsewhere).path == found.path
+    assert profile.read(elsewhere).path == run_profile.path
     assert "idle" in done.stdout
     assert (tmp_path / "g.png").stat().st_size > 10_000
 
 
-def test_a_manifest_without_times_is_one_error(tmp_path):
+def test_read_refuses_a_manifest_without_times(tmp_path):
     (tmp_path / manifest.NAME).write_text(f'{{"format": "{manifest.FORMAT}", "files": []}}')
     with pytest.raises(InputError, match="knows no times of jobs"):
         profile.read(tmp_path)

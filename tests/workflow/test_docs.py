@@ -1,6 +1,4 @@
-"""The documentation: it builds, its links hold, its graphs are the workflow's, and every code block
-in it runs.
-"""
+"""The documentation: it builds, links hold, graphs are the workflow's, every code block runs."""
 
 import os
 import re
@@ -25,10 +23,10 @@ class Block(NamedTuple):
 
 
 def blocks(page: str) -> list[Block]:
-    found = re.findall(
+    fenced = re.findall(
         r'^```(\w*)(?: title="([^"]*)")?\n(.*?)^```$', (ROOT / page).read_text(), re.M | re.S
     )
-    return [Block(*block) for block in found]
+    return [Block(*block) for block in fenced]
 
 
 def at_smoke_scale(command: str) -> str:
@@ -54,7 +52,7 @@ def at_smoke_scale(command: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path, small_lm, mnist_folder) -> Path:
-    """A project with the environment where `make setup` puts it, and the data that the pages name."""
+    """A project with its environment as `make setup` leaves it, and the data that pages name."""
     project = copy_project(tmp_path / "project")
     (project / ".venv").symlink_to(BIN.parent)  # newer than the lock: nothing is set up again
     data = project / "data"
@@ -102,18 +100,18 @@ def paste(page: str, project: Path) -> int:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES[1:] if any(block.language for block in blocks(page))]
 )
-def test_every_block_of_a_page_runs_in_order(page, folder):
+def test_page_blocks_run_in_order(page, folder):
     assert paste(page, folder)
 
 
-def test_the_readme_runs_as_pasted(smoke, tmp_path):
+def test_readme_runs_as_pasted(smoke, tmp_path):
     """After `make reproduce`, which the fixture stands for."""
     project = shutil.copytree(smoke, tmp_path / "project", symlinks=True)
     (project / ".venv").symlink_to(BIN.parent)
     assert paste("README.md", project) >= 2
 
 
-def test_no_block_escapes_the_test():
+def test_page_blocks_with_commands_have_a_language():
     """Blocks without a language are not run: only listings of files and other languages may go
     without.
     """
@@ -125,7 +123,7 @@ def test_no_block_escapes_the_test():
                 )
 
 
-def test_targets_that_pages_name_exist(project):
+def test_page_make_targets_exist(project):
     """Only planned above: `make --dry-run` fails for a target that is not there."""
     named = set(
         re.findall(r"^make (\w+)", "\n".join(b.text for page in PAGES for b in blocks(page)), re.M)
@@ -146,7 +144,7 @@ def site(tmp_path_factory) -> Path:
     return out
 
 
-def test_the_reference_names_every_key_and_every_verb(site):
+def test_reference_names_every_key_and_verb(site):
     from rote.core.papers import names
     from rote.run import config
 
@@ -160,7 +158,7 @@ def test_the_reference_names_every_key_and_every_verb(site):
             assert f"rote {verb}" in commands, verb
 
 
-def test_the_site_asks_nothing_of_the_network(site):
+def test_site_loads_nothing_from_the_network(site):
     for page in site.rglob("*.html"):
         fetched = re.findall(
             r'<(?:script|img|link|iframe)[^>]* (?:src|href)="(https?:[^"]*)', page.read_text()
@@ -168,7 +166,7 @@ def test_the_site_asks_nothing_of_the_network(site):
         assert [url for url in fetched if "canonical" not in url] == [], page
 
 
-def test_rule_graphs_are_the_workflows(project):
+def test_rule_graphs_match_the_workflow(project):
     dot = run(
         project, "snakemake", "--rulegraph", "--configfile", "config/smoke.yaml", "--", "all"
     ).stdout

@@ -1,20 +1,20 @@
-"""Another workflow imports rote as a module: its own config, its own rule, rote's rules under
-another name.
-"""
+"""Another workflow imports rote as a module: its config, its rule, rote's rules under new names."""
 
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT, run
 from rote.core import tables
 
+ROTE = {"PYTHONPATH": str(ROOT / "workflow")}  # this checkout's package, whatever is installed
 STUDY = """
 configfile: "study.yaml"
 
 
 module rote:
     snakefile:
-        "{root}/Snakefile"
+        "{entry}"
     config:
         config["rote"]
 
@@ -38,26 +38,26 @@ rule count_rows:
 """
 
 
-@pytest.fixture
-def study(tmp_path) -> Path:
-    (tmp_path / "Snakefile").write_text(STUDY.format(root=ROOT))
-    (tmp_path / "study.yaml").write_text(
-        "rote: {run: study, scale: smoke, papers: [longtail], longtail: {influence: {replicates: "
-        "3}}}"
-    )
+@pytest.fixture(params=["Snakefile", "workflow/Snakefile"])
+def study(tmp_path, request) -> Path:
+    """A workflow that imports rote by either of its entries."""
+    (tmp_path / "Snakefile").write_text(STUDY.format(entry=ROOT / request.param))
+    settings = "papers: [longtail], longtail: {influence: {replicates: 3}}"
+    (tmp_path / "study.yaml").write_text(f"rote: {{run: study, scale: smoke, {settings}}}")
     return tmp_path
 
 
-def test_a_rule_of_ones_own_builds_on_rotes_tables(study):
-    run(study, "snakemake", "--cores", "1")
+def test_module_lets_another_rule_build_on_its_tables(study):
+    run(study, "snakemake", "--cores", "1", **ROTE)
     assert (study / "rows.txt").read_text().strip() == "results/study/longtail/influence.parquet"
     record = tables.provenance(study / "results/study/longtail/influence.parquet")
     assert record["settings"]["replicates"] == 3  # the importing workflow's config
     assert not (study / "workflow").exists()
 
 
-def test_the_whole_report_can_be_planned_from_elsewhere(study):
-    plan = run(study, "snakemake", "-n", "--cores", "1", "--", "reports/study/index.html").stdout
+def test_module_plans_the_report_in_another_folder(study):
+    target = "reports/study/index.html"
+    plan = run(study, "snakemake", "-n", "--cores", "1", "--", target, **ROTE).stdout
     for rule in (
         "rote_longtail_train_network",
         "rote_report_evaluate_claims",
@@ -66,10 +66,8 @@ def test_the_whole_report_can_be_planned_from_elsewhere(study):
         assert rule in plan
 
 
-def test_the_catalog_finds_what_it_looks_for():
-    import yaml
-
+def test_workflow_catalog_entry_is_complete():
     about = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())
     assert set(about["usage"]) >= {"mandatory-flags", "software-stack-deployment", "report"}
-    for name in ("README.md", "Snakefile", "config/README.md", "LICENSE"):
+    for name in ("README.md", "workflow/Snakefile", "config/README.md", "LICENSE"):
         assert (ROOT / name).is_file()

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections import Counter
 from itertools import pairwise
 
 import pytest
 from conftest import BIN, ROOT, run, snakemake
-from rote.core.papers import load, names
+from rote.core.papers import load, names, table_names
+from rote.run import config
 
 
 def planned(project, *arguments) -> set[str]:
@@ -18,44 +20,54 @@ def planned(project, *arguments) -> set[str]:
     return {line.split()[0] for line in table[1].splitlines()} if table else set()
 
 
+PRINT_RULES = """
+import json, re, sys
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
+
+with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    workflow = api.workflow(
+        resource_settings=ResourceSettings(cores=1),
+        snakefile=Path("Snakefile"),
+        config_settings=ConfigSettings(configfiles=[Path("config/smoke.yaml")]),
+    )._workflow
+    rules = {}
+    for rule in workflow.rules:
+        rules[rule.name] = {
+            "resources": sorted(rule.resources),
+            "log": len(rule.log),
+            "benchmark": bool(rule.benchmark),
+            "gpu": rule.resources.get("gpu"),
+            "shell": rule.shellcmd,
+            "params": sorted(rule.params.keys()),
+            "outputs": [re.sub(r",[^{}]*}", "}", str(path)) for path in rule.output],
+        }
+    json.dump(rules, sys.__stdout__, default=str)
+"""
+
+
 def dag(project) -> dict[str, dict]:
     """Every rule with its directives, as Snakemake parsed them."""
-    program = (
-        "import json, sys\n"
-        "from pathlib import Path\n"
-        "from snakemake.api import SnakemakeApi\n"
-        "from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, "
-        "ResourceSettings\n"
-        "with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:\n"
-        "    workflow = api.workflow(resource_settings=ResourceSettings(cores=1), "
-        "snakefile=Path('Snakefile'),\n"
-        "        config_settings=ConfigSettings(configfiles=[Path('config/smoke.yaml')]))._workflow\n"
-        "    rules = {r.name: {'resources': sorted(r.resources), 'log': len(r.log), 'benchmark': "
-        "bool(r.benchmark),\n"
-        "        'gpu': r.resources.get('gpu'), 'shell': r.shellcmd, 'params': "
-        "sorted(r.params.keys())}\n"
-        "        for r in workflow.rules}\n"
-        "    json.dump(rules, sys.__stdout__, default=str)\n"
-    )
-    return json.loads(run(project, str(BIN / "python"), "-c", program).stdout.splitlines()[-1])
+    return json.loads(run(project, str(BIN / "python"), "-c", PRINT_RULES).stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
 def rules():
     """Those of a run; `bench` belongs to none."""
-    found = dag(ROOT)
-    assert found.pop("bench")["gpu"] == 'Resource("gpu", 0)'
-    return found
+    all_rules = dag(ROOT)
+    assert all_rules.pop("bench")["gpu"] == 'Resource("gpu", 0)'
+    return all_rules
 
 
 def test_rule_files_are_clean():
     run(ROOT, "ruff", "check", ".")
     run(ROOT, "ruff", "format", "--check", ".")
-    run(ROOT, "snakefmt", "--check", "Snakefile", "workflow/rules")
+    run(ROOT, "snakefmt", "--check", "Snakefile", "workflow")
     assert "good condition" in run(ROOT, "snakemake", "--lint").stderr
 
 
-def test_every_rule_names_its_gpu(rules):
+def test_rules_name_their_gpu(rules):
     assert len(rules) > 15
     assert [name for name, rule in rules.items() if "gpu" not in rule["resources"]] == []
     on_devices = {name for name, rule in rules.items() if rule["gpu"] == 'Resource("gpu", 1)'}
@@ -77,13 +89,13 @@ def test_every_rule_names_its_gpu(rules):
     }
 
 
-def test_every_computing_rule_has_log_benchmark_resources_and_code(rules):
+def test_rules_have_log_benchmark_resources_and_code(rules):
     for name, rule in rules.items():
         if rule["shell"]:
             assert rule["log"], name
             assert rule["benchmark"], name
             assert {"mem_mb", "runtime"} <= set(rule["resources"]), name
-            assert "code" in rule["params"], name
+            assert {"code", "job"} & set(rule["params"]), name
             assert "rote " in rule["shell"], name
 
 
@@ -95,33 +107,36 @@ def test_rules_are_named_paper_verb_noun(rules):
             assert re.fullmatch(rf"({papers})_({verbs})(_\w+)?", name), name
 
 
-@pytest.mark.parametrize("paper", names())
-def test_the_rules_draw_every_figure_and_make_every_table(paper):
-    text = (ROOT / f"workflow/rules/{paper}.smk").read_text()
-    listed = {
-        kind: re.findall(
-            r'"(\w+)"', re.search(rf"^{paper.upper()}_{kind} = \[(.*?)^\]", text, re.M | re.S)[1]
-        )
-        for kind in ("FIGURES", "TABLES")
-    }
-    assert listed["FIGURES"] == list(load(paper, "figures").FIGURES)
-    tables = set(load(paper, "schema").TABLES)
-    assert set(listed["TABLES"]) == tables
-    needed = {
-        table for figure in load(paper, "figures").FIGURES.values() for table in figure.tables
-    }
-    assert needed <= tables
-
-
-def test_adding_a_paper_takes_one_include_line():
-    text = (ROOT / "Snakefile").read_text() + (ROOT / "workflow/rules/report.smk").read_text()
-    text += (ROOT / "workflow/rules/common.smk").read_text()
+def test_rules_make_every_table_of_a_paper_once(rules):
+    """Whatever a rule's tables are called, the registry's are among them, each made by one rule."""
+    outputs = Counter(path for rule in rules.values() for path in rule["outputs"])
+    settings = config.load(ROOT / "config/smoke.yaml")
     for paper in names():
-        assert re.findall(rf".*{paper}.*", text) == [f'include: "workflow/rules/{paper}.smk"']
+        for table in table_names(paper, getattr(settings, paper)):
+            assert outputs[f"results/{{run}}/{paper}/{table}.parquet"] == 1, (paper, table)
+
+
+@pytest.mark.parametrize("paper", names())
+def test_figures_read_tables_of_their_paper(paper):
+    figures = load(paper, "figures").FIGURES.values()
+    assert {name for figure in figures for name in figure.tables} <= set(
+        load(paper, "schema").TABLES
+    )
+
+
+def test_shared_rules_name_no_paper():
+    """Adding a paper is adding its files: entry, shared rules and targets follow the registry."""
+    shared = [ROOT / "Snakefile", ROOT / "workflow/Snakefile"]
+    for name in ("common", "figures", "report", "bench"):
+        shared.append(ROOT / f"workflow/rules/{name}.smk")
+    for path in shared:
+        code = re.sub(r'""".*?"""', "", path.read_text(), flags=re.S)
+        code = re.sub(r"#.*", "", code)
+        assert not re.findall(rf"\b({'|'.join(names())})\b", code), path
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted"),
+    ("settings", "expected"),
     [
         (
             "longtail={linear: {replicate: 3}}",
@@ -133,28 +148,28 @@ def test_adding_a_paper_takes_one_include_line():
         ("sede=3", "sede: no such key; did you mean 'seed'"),
     ],
 )
-def test_a_wrong_config_stops_before_any_job(project, settings, wanted):
+def test_wrong_config_stops_before_any_job(project, settings, expected):
     done = snakemake(project, "--config", settings, check=False)
     assert done.returncode
-    told = done.stdout + done.stderr
-    assert wanted in told
-    assert "Traceback" not in told
+    output = done.stdout + done.stderr
+    assert expected in output
+    assert "Traceback" not in output
     assert not (project / "results").exists()
 
 
-def test_a_run_of_another_name_has_no_rule(project):
+def test_plan_refuses_results_of_another_run(project):
     done = snakemake(project, "--dry-run", "--", "results/other/claims.parquet", check=False)
     assert done.returncode
     assert "MissingRuleException" in done.stdout + done.stderr
 
 
-def test_a_second_run_plans_nothing(smoke):
+def test_plan_of_a_finished_run_is_empty(smoke):
     assert planned(smoke) == set()
     assert "Nothing to be done" in snakemake(smoke).stderr
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "wanted"),
+    ("file", "old", "new", "expected"),
     [
         (
             "rote/papers/longtail/linear.py",
@@ -200,33 +215,33 @@ def test_a_second_run_plans_nothing(smoke):
         ),
     ],
 )
-def test_editing_code_plans_exactly_the_rules_that_run_it(smoke, file, old, new, wanted):
+def test_plan_holds_exactly_the_rules_of_edited_code(smoke, file, old, new, expected):
     path = smoke / "workflow" / file
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
     try:
         done = snakemake(smoke, "--dry-run")
-        told = done.stdout + done.stderr
+        output = done.stdout + done.stderr
         first = set()
         for rule, reason in re.findall(
-            r"^(?:local)?rule (\w+):\n(?:.*\n)*?    reason: (.*)", told, flags=re.M
+            r"^(?:local)?rule (\w+):\n(?:.*\n)*?    reason: (.*)", output, flags=re.M
         ):
             if "Params have changed" in reason or "Code has changed" in reason:
                 first.add(rule)
         # statistics are also read by whatever draws with them; compare what changes by itself, not
         # what follows
-        assert first >= wanted
+        assert first >= expected
         assert {rule for rule in first if rule.startswith("longtail_")} == {
-            rule for rule in wanted if rule.startswith("longtail_")
+            rule for rule in expected if rule.startswith("longtail_")
         }
-        assert bool(first) == bool(wanted)
+        assert bool(first) == bool(expected)
     finally:
         path.write_text(text)
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted", "kept"),
+    ("settings", "expected", "kept"),
     [
         ("longtail={kernel: {replicates: 3}}", {"longtail_fit_kernel"}, {"longtail_solve_linear"}),
         ("bootstrap_resamples=199", {"report_evaluate_claims"}, {"longtail_train_network"}),
@@ -234,17 +249,17 @@ def test_editing_code_plans_exactly_the_rules_that_run_it(smoke, file, old, new,
         ("strict=true", {"report_require_claims"}, {"report_evaluate_claims", "report_draw_site"}),
     ],
 )
-def test_a_changed_number_re_runs_what_depends_on_it(smoke, settings, wanted, kept):
+def test_plan_holds_the_rules_of_a_changed_key(smoke, settings, expected, kept):
     plan = planned(smoke, "--config", settings)
-    assert wanted <= plan
+    assert expected <= plan
     assert not kept & plan
 
 
-def test_papers_can_be_chosen(project):
+def test_plan_follows_the_chosen_papers(project):
     assert "longtail_solve_linear" in planned(project, "--config", "papers=[longtail]")
 
 
-def test_targets(project):
+def test_targets_plan_their_rules(project):
     assert planned(project, "--", "longtail") >= {"longtail_draw_figures", "longtail_train_network"}
     assert "report_draw_site" not in planned(project, "--", "longtail")
     assert "longtail_draw_figures" in planned(project, "--", "figures")
@@ -252,7 +267,7 @@ def test_targets(project):
     assert "report_require_claims" not in planned(project)
 
 
-def test_a_corpus_adds_the_text_experiment(project):
+def test_cramless_plans_the_text_experiment_with_a_corpus(project):
     assert not {"cramless_count_facts", "cramless_train_text"} & planned(project)
     text = "cramless={text: {corpus: /data/wiki.parquet, facts: /data/facts.csv, devices: 2}}"
     assert {"cramless_count_facts", "cramless_train_text", "cramless_evaluate_text"} <= planned(
@@ -260,13 +275,10 @@ def test_a_corpus_adds_the_text_experiment(project):
     )
 
 
-def test_a_study_is_planned_where_its_corpus_is_named(project):
-    """A user's own corpus, models and tasks go through the same rules, counted in parts."""
-    own = (
-        "corpus: /data/texts, models: [/models/a, /models/b@step1], tasks: {qa: "
-        "/data/qa.jsonl}, parts: 3"
-    )
-    study = f"distmem={{pythia: {{{own}}}}}"
+def test_distmem_plans_a_study_of_a_users_corpus(project):
+    """A user's corpus, models and tasks go through the same rules, counted in parts."""
+    models = "models: [/models/a, /models/b@step1], tasks: {qa: /data/qa.jsonl}"
+    study = f"distmem={{pythia: {{corpus: /data/texts, {models}, parts: 3}}}}"
     done = snakemake(project, "--dry-run", "--config", study, "--", "distmem")
     planned_jobs = done.stdout + done.stderr
     counts = {
@@ -279,19 +291,19 @@ def test_a_study_is_planned_where_its_corpus_is_named(project):
     assert "distmem_evaluate_pretrained" not in planned(project, "--", "distmem")
 
 
-def test_the_chain_runs_on_a_text_and_a_model_of_ones_own(project):
-    own = "chain={corpus: /data/text.jsonl, facts: /data/facts.csv, model: /models/mine}"
-    done = snakemake(project, "--dry-run", "--config", own, "--", "chain")
-    told = done.stdout + done.stderr
-    assert "results/smoke/chain/models/own-0.safetensors" in told
-    assert "load-" not in told
+def test_chain_plans_a_users_text_and_model(project):
+    settings = "chain={corpus: /data/text.jsonl, facts: /data/facts.csv, model: /models/mine}"
+    done = snakemake(project, "--dry-run", "--config", settings, "--", "chain")
+    output = done.stdout + done.stderr
+    assert "results/smoke/chain/models/own-0.safetensors" in output
+    assert "load-" not in output
     for rule in ("chain_train_scorer", "chain_train_model", "chain_fit_residuals"):
-        assert re.search(rf"^{rule} +1$", told, flags=re.M), rule
+        assert re.search(rf"^{rule} +1$", output, flags=re.M), rule
 
 
-def test_the_chain_is_one_road(project):
+def test_chain_steps_follow_one_another(project):
     """Every step reads what an earlier one wrote, and no step leads back."""
-    road = [
+    steps = [
         "synthesize_corpus",
         "train_scorer",
         "prune_corpus",
@@ -304,6 +316,6 @@ def test_the_chain_is_one_road(project):
     graph = snakemake(project, "--rulegraph", "--", "chain").stdout
     names_of = dict(re.findall(r'(\d+)\[label = "chain_(\w+)"', graph))
     edges = {(names_of.get(a), names_of.get(b)) for a, b in re.findall(r"(\d+) -> (\d+)", graph)}
-    assert set(pairwise(road)) <= edges
-    place = {name: at for at, name in enumerate(road)} | {"count_ngrams": 5.5}
-    assert all(place[a] < place[b] for a, b in edges if a and b)
+    assert set(pairwise(steps)) <= edges
+    order = {name: number for number, name in enumerate(steps)} | {"count_ngrams": 5.5}
+    assert all(order[a] < order[b] for a, b in edges if a and b)

@@ -1,4 +1,4 @@
-"""The report as a reader's browser sees it: nothing asked of the network, no console error, every
+"""The report as a reader's browser sees it: nothing from the network, no console error, every
 image there.
 """
 
@@ -55,14 +55,14 @@ def test_pages_load_nothing_from_elsewhere(smoke, name):
     assert "cdn" not in path.read_text().split("<main")[0].lower()
 
 
-def test_the_whole_site_is_below_25_mb(smoke):
+def test_site_is_smaller_than_25_mb(smoke):
     assert (
         sum(path.stat().st_size for path in (smoke / "reports/smoke").rglob("*") if path.is_file())
         < 25_000_000
     )
 
 
-def test_every_local_link_leads_somewhere(smoke):
+def test_pages_have_no_dead_local_links(smoke):
     folder = smoke / "reports/smoke"
     for name in PAGES:
         for link in parsed(folder / name).links:
@@ -72,7 +72,7 @@ def test_every_local_link_leads_somewhere(smoke):
                 assert (folder / link).is_file(), link
 
 
-def test_the_gallery_has_every_figure_with_data_rule_code_and_command(smoke):
+def test_gallery_shows_figures_with_data_rule_code_and_command(smoke):
     text = (smoke / "reports/smoke/figures.html").read_text()
     for paper in names():
         for key, figure in load(paper, "figures").FIGURES.items():
@@ -90,7 +90,7 @@ def test_the_gallery_has_every_figure_with_data_rule_code_and_command(smoke):
                 assert f"{paper}/{table}.parquet" in block
 
 
-def test_large_tables_are_linked_not_copied(smoke, monkeypatch):
+def test_table_link_copies_only_small_tables(smoke, monkeypatch):
     from rote.report import html
 
     folder = smoke / "results/smoke/longtail"
@@ -101,7 +101,7 @@ def test_large_tables_are_linked_not_copied(smoke, monkeypatch):
     assert (smoke / "reports/smoke" / link).resolve() == folder / "scaling.parquet"
 
 
-def test_captions_quote_what_was_measured(smoke):
+def test_captions_quote_measured_values(smoke):
     text = (smoke / "reports/smoke/longtail.html").read_text()
     block = text[text.index('<figure id="longtail-isolation">') :]
     block = block[: block.index("</figure>")]
@@ -109,12 +109,12 @@ def test_captions_quote_what_was_measured(smoke):
     assert re.search(r"(reproduced|contradicted|inconclusive)</span>", block)
 
 
-def test_claims_methods_and_front_page_say_what_they_should(smoke):
+def test_pages_name_claims_methods_and_the_scale(smoke):
     folder = smoke / "reports/smoke"
     assert "longtail.exact_recovery" in (folder / "claims.html").read_text()
     methods = (folder / "methods.html").read_text()
-    for wanted in ("longtail_train_network_sum", "rote longtail solve-linear", "torch 2.13.0"):
-        assert wanted in methods
+    for expected in ("longtail_train_network_sum", "rote longtail solve-linear", "torch 2.13.0"):
+        assert expected in methods
     front = (folder / "index.html").read_text()
     assert "mean nothing" in " ".join(front.split())  # a smoke run says that its verdicts do
     assert "The papers' own numbers beside ours" in front
@@ -134,7 +134,7 @@ def test_claims_methods_and_front_page_say_what_they_should(smoke):
         ((2.0, 2.0, 2.0, "in [1, 3]", ""), ["<rect", "<circle"]),
     ],
 )
-def test_intervals_are_drawn_inside_their_frame(row, parts):
+def test_interval_is_drawn_inside_its_frame(row, parts):
     from rote.report import html
 
     names = ("value", "low", "high", "criterion", "paper_value")
@@ -154,7 +154,7 @@ def test_formulas_are_mathml(smoke, paper):
 
 
 @pytest.mark.parametrize("paper", names())
-def test_executed_notebooks_are_stripped_of_times(smoke, paper):
+def test_notebooks_hold_no_times(smoke, paper):
     content = nbformat.read(smoke / f"reports/smoke/{paper}.ipynb", as_version=4)
     assert "papermill" not in content.metadata
     assert all(
@@ -164,7 +164,7 @@ def test_executed_notebooks_are_stripped_of_times(smoke, paper):
     assert any("injected-parameters" in cell.metadata.get("tags", []) for cell in content.cells)
 
 
-def test_a_failing_notebook_names_its_cell_and_leaves_nothing(tmp_path):
+def test_execute_names_the_failing_cell_and_leaves_nothing(tmp_path):
     from rote.core.errors import InputError
 
     source = nbformat.v4.new_notebook(
@@ -183,7 +183,7 @@ def test_a_failing_notebook_names_its_cell_and_leaves_nothing(tmp_path):
 @pytest.mark.browser
 @needs_browser
 @pytest.mark.parametrize("name", PAGES)
-def test_in_a_browser(smoke, tmp_path, name):
+def test_pages_load_in_a_browser_without_errors(smoke, tmp_path, name):
     page = smoke / "reports/smoke" / name
     with chromium(tmp_path) as driver:
         driver.get(page.as_uri())
@@ -203,12 +203,12 @@ def test_in_a_browser(smoke, tmp_path, name):
         sent = [
             event["params"] for event in events if event["method"] == "Network.requestWillBeSent"
         ]
-        asked = [
+        requested = [
             request["request"]["url"] for request in sent if request["documentURL"] == page.as_uri()
         ]
-        assert asked
-        here = (page.as_uri(), (page.parent / "files").as_uri())
-        assert [url for url in asked if not url.startswith(("data:", *here))] == []
+        assert requested
+        local = ("data:", page.as_uri(), (page.parent / "files").as_uri())
+        assert [url for url in requested if not url.startswith(local)] == []
 
 
 @pytest.mark.browser
@@ -247,7 +247,7 @@ def test_ledger_filters(smoke, tmp_path):
 @pytest.mark.browser
 @needs_browser
 @pytest.mark.parametrize("name", PAGES)
-def test_on_a_phone_the_page_does_not_scroll_sideways(smoke, browser, name):
+def test_pages_fit_a_phone(smoke, browser, name):
     metrics = {"width": 375, "height": 800, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get((smoke / "reports/smoke" / name).as_uri())
@@ -257,9 +257,9 @@ def test_on_a_phone_the_page_does_not_scroll_sideways(smoke, browser, name):
 
 @pytest.mark.browser
 @needs_browser
-def test_dark_mode_turns_colours_and_keeps_contrast(smoke, browser):
+def test_dark_mode_keeps_contrast(smoke, browser):
     colours = "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
-    found = {}
+    result = {}
     for scheme in ("light", "dark"):
         feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
@@ -268,9 +268,9 @@ def test_dark_mode_turns_colours_and_keeps_contrast(smoke, browser):
             [int(part) for part in re.findall(r"\d+", colour)[:3]]
             for colour in browser.execute_script(colours)
         )
-        found[scheme] = sum(ink) < sum(paper)
+        result[scheme] = sum(ink) < sum(paper)
         assert _contrast(ink, paper) > 7
-    assert found == {"light": True, "dark": False}
+    assert result == {"light": True, "dark": False}
 
 
 def _contrast(a: list[int], b: list[int]) -> float:
@@ -291,7 +291,7 @@ def _contrast(a: list[int], b: list[int]) -> float:
 @needs_browser
 @pytest.mark.parametrize("name", ["index", "claims", "figures", "methods", "longtail"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(smoke, browser, name, scheme):
+def test_pages_have_no_accessibility_violations(smoke, browser, name, scheme):
     """Rules of WCAG 2 levels A and AA: contrast, names of controls and pictures, headers of tables,
     unique ids.
     """
@@ -300,10 +300,10 @@ def test_axe_finds_nothing(smoke, browser, name, scheme):
     browser.set_script_timeout(300)
     browser.get((smoke / f"reports/smoke/{name}.html").as_uri())
     options = {"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}
-    found = Axe().run(browser, options=options)
-    assert found["passes"], "axe has looked at nothing"
-    told = {
+    result = Axe().run(browser, options=options)
+    assert result["passes"], "axe has looked at nothing"
+    output = {
         v["id"]: (v["impact"], [node["html"][:200] for node in v["nodes"]])
-        for v in found["violations"]
+        for v in result["violations"]
     }
-    assert not told
+    assert not output

@@ -9,17 +9,17 @@ from rote.core import tables
 from rote.core.papers import load, names
 
 
-def test_the_ledger_is_printed_at_the_end(smoke):
-    told = (smoke / "first-run.txt").read_text()
-    assert "longtail.composes" in told
-    assert "Report: reports/smoke/index.html" in told
+def test_run_prints_the_ledger_at_its_end(smoke):
+    output = (smoke / "first-run.txt").read_text()
+    assert "longtail.composes" in output
+    assert "Report: reports/smoke/index.html" in output
 
 
 # made only where the config names a corpus; tests/unit/test_cramless_text.py makes them
 NEEDS_CORPUS = {"annotations", "fact_counts", "text_runs"}
 
 
-def test_every_table_obeys_its_model_and_says_who_made_it(smoke):
+def test_run_tables_obey_their_models_and_have_provenance(smoke):
     for paper in names():
         for name, model in load(paper, "schema").TABLES.items():
             path = smoke / f"results/smoke/{paper}/{name}.parquet"
@@ -33,7 +33,7 @@ def test_every_table_obeys_its_model_and_says_who_made_it(smoke):
             assert record["device"] == "cpu"
 
 
-def test_logs_and_benchmarks_are_written(smoke):
+def test_run_writes_logs_and_benchmarks(smoke):
     logs = {path.stem for path in (smoke / "results/smoke/logs").glob("*.log")}
     benchmarks = {path.stem for path in (smoke / "results/smoke/benchmarks").glob("*_*.tsv")}
     assert logs == benchmarks
@@ -42,7 +42,7 @@ def test_logs_and_benchmarks_are_written(smoke):
     assert not list((smoke / "results/smoke").glob("checkpoints/*/*"))
 
 
-def test_no_legend_is_cut(smoke):
+def test_figures_have_no_cut_legend(smoke):
     logs = list((smoke / "results/smoke/logs").glob("*_draw_figures.log"))
     assert len(logs) == len(names())
     assert [path.stem for path in logs if "legend is larger" in path.read_text()] == []
@@ -56,16 +56,16 @@ def test_snakemake_report_works(smoke, tmp_path):
     assert "linear risk" in page
 
 
-def test_same_config_same_data_and_same_report(smoke, again):
+def test_run_is_reproducible_byte_by_byte(smoke, again):
     """A second run elsewhere, though it was killed several times: data, figures, notebooks and
     pages byte by byte.
     """
     from rote.report import compare
 
-    found = compare.cells(smoke / "results/smoke", again / "results/smoke")
-    found = found[found["paper"].isin(AGAIN)]
-    assert set(found["paper"]) == set(AGAIN)
-    assert set(found["verdict"]) == {"equal"}
+    result = compare.cells(smoke / "results/smoke", again / "results/smoke")
+    result = result[result["paper"].isin(AGAIN)]
+    assert set(result["paper"]) == set(AGAIN)
+    assert set(result["verdict"]) == {"equal"}
     for paper in AGAIN:
         for pattern in (
             f"results/smoke/{paper}/figures/*.png",
@@ -81,7 +81,7 @@ def test_same_config_same_data_and_same_report(smoke, again):
                 )
 
 
-def test_one_figure_alone_is_drawn_from_its_table(smoke):
+def test_draw_makes_one_figure_from_its_table(smoke):
     path = smoke / "results/smoke/longtail/figures/ridge.png"
     before = path.read_bytes()
     path.unlink()
@@ -111,7 +111,7 @@ def test_one_figure_alone_is_drawn_from_its_table(smoke):
     assert not (smoke / "x").exists()
 
 
-def test_strict_fails_after_the_report_is_written_and_names_the_claims(smoke):
+def test_strict_run_fails_after_the_report_and_names_the_claims(smoke):
     done = snakemake(smoke, "--config", "strict=true", check=False)
     assert done.returncode
     assert "judged claims are not reproduced" in done.stdout + done.stderr
@@ -119,23 +119,23 @@ def test_strict_fails_after_the_report_is_written_and_names_the_claims(smoke):
     assert not (smoke / "results/smoke/strict.txt").exists()
 
 
-def test_a_missing_dataset_fails_with_one_clear_error_and_keeps_the_rest(project):
+def test_missing_dataset_is_one_error_and_the_run_resumes(project):
     wrong = "longtail={images: {source: mnist, root: /nowhere/mnist}}"
     done = snakemake(
         project, "--config", wrong, "--", "results/smoke/longtail/images.parquet", check=False
     )
     assert done.returncode
-    told = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     assert (
-        "rote: error: MNIST folder /nowhere/mnist does not exist; put the idx files there" in told
+        "rote: error: MNIST folder /nowhere/mnist does not exist; put the idx files there" in output
     )
-    assert "Traceback" not in told
+    assert "Traceback" not in output
     assert not (project / "results/smoke/longtail/images.parquet").exists()
     # after the cause is gone the same target is made
     snakemake(project, "--", "results/smoke/longtail/images.parquet")
 
 
-def test_the_network_track_runs_on_mnist_files(project, mnist_folder):
+def test_longtail_network_runs_on_mnist_files(project, mnist_folder):
     images = f"images: {{source: mnist, root: {mnist_folder}, held_out: 10}}"
     network = "network: {epochs: 1, n: 64, test_rows: 20}"
     target = "results/smoke/longtail/network.parquet"
@@ -147,7 +147,7 @@ def test_the_network_track_runs_on_mnist_files(project, mnist_folder):
     assert len(tables.read(project / target)) > 20
 
 
-def test_real_mnist_reaches_the_networks(project, real_mnist):
+def test_longtail_network_runs_on_real_mnist(project, real_mnist):
     images = f"images: {{source: mnist, root: {real_mnist}, held_out: 50}}"
     network = "network: {epochs: 2, n: 256, test_rows: 50, architectures: [sum]}"
     target = "results/smoke/longtail/network.parquet"

@@ -1,4 +1,4 @@
-"""The first minutes: doctor, a config of one's own, and a new paper whose smoke run passes at once."""
+"""The first minutes: doctor, a new config, and a new paper whose smoke run passes at once."""
 
 import pytest
 from conftest import run, snakemake
@@ -8,14 +8,16 @@ from rote.report import start
 from rote.run import config
 
 
-def test_a_new_paper_passes_its_smoke_run_at_once(project):
-    told = run(project, "rote", "new-paper", "mine", "--title", "A paper of mine").stdout
-    assert "workflow/rote/papers/mine/settings.py" in told
+def test_new_paper_passes_its_smoke_run(project):
+    output = run(project, "rote", "new-paper", "mine", "--title", "A paper of mine").stdout
+    assert "workflow/rote/papers/mine/settings.py" in output
     run(project, "rote", "config", "write")
     assert "mine:" in (project / "config/config.yaml").read_text()
-    run(project, "ruff", "check", ".")
-    run(project, "ruff", "format", "--check", ".")
-    run(project, "snakefmt", "--check", "Snakefile", "workflow/rules")
+    run(project, "ruff", "check", "workflow/rote/papers/mine")
+    run(project, "ruff", "format", "--check", "workflow/rote/papers/mine")
+    contracts = run(project, "lint-imports", "--no-cache", check=False)
+    assert "papers.mine" not in contracts.stdout
+    run(project, "snakefmt", "--check", "Snakefile", "workflow")
     snakemake(project, "--config", "papers=[mine]")
     ledger = tables.read(project / "results/smoke/claims.parquet")
     assert set(ledger["claim"]) == {"mine.unbiased"}
@@ -32,30 +34,30 @@ def test_a_new_paper_passes_its_smoke_run_at_once(project):
 @pytest.mark.parametrize(
     "name", ["Mine", "my-paper", "a", "1st", "longtail", "report", "../x", "x" * 30]
 )
-def test_names_that_cannot_be_a_paper(tmp_path, name):
+def test_new_paper_refuses_unusable_names(tmp_path, name):
     with pytest.raises(InputError, match="a paper cannot be called"):
         start.new_paper(name, "A title", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_titles_that_would_break_the_files_are_refused(tmp_path):
+def test_new_paper_refuses_unusable_titles(tmp_path):
     for title in ('a "quoted" title', "x", "braces {}", "two\nlines"):
         with pytest.raises(InputError, match="the title"):
             start.new_paper("mine", title, tmp_path)
 
 
-def test_outside_a_workflow_nothing_is_written(tmp_path):
+def test_new_paper_writes_nothing_outside_a_workflow(tmp_path):
     with pytest.raises(InputError, match="no workflow in"):
         start.new_paper("mine", "A title", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_init_writes_a_config_that_is_valid_and_means_the_defaults(tmp_path):
+def test_init_writes_the_defaults(tmp_path):
     path = tmp_path / "my-study.yaml"
     start.new_config("my-study", path)
-    found = config.load(path)
-    assert found.run == "my-study"
-    assert found.model_copy(update={"run": "laptop"}) == config.load()
+    settings = config.load(path)
+    assert settings.run == "my-study"
+    assert settings.model_copy(update={"run": "laptop"}) == config.load()
     # every comment that shows a key is true
     shown = [
         line.removeprefix("# ") for line in path.read_text().split("defaults.\n")[1].splitlines()
@@ -68,10 +70,10 @@ def test_init_writes_a_config_that_is_valid_and_means_the_defaults(tmp_path):
         start.new_config("../x", tmp_path / "x.yaml")
 
 
-def test_doctor_says_what_is_wrong_and_what_to_do(project):
-    told = run(project, "rote", "doctor").stdout
-    assert "all as envs/lock.txt says" in told
-    assert "GB free on the disk" in told
+def test_doctor_names_problems_and_remedies(project):
+    output = run(project, "rote", "doctor").stdout
+    assert "all as envs/lock.txt says" in output
+    assert "GB free on the disk" in output
     lock = project / "envs/lock.txt"
     lock.write_text(lock.read_text().replace("numpy==", "numpy==0.") + "no-such-package==1.0\n")
     (project / ".snakemake/locks").mkdir(parents=True)

@@ -3,7 +3,7 @@
 
 rule bench:
     input:
-        peers=own("envs/peers.txt"),
+        peers=shipped("envs/peers.txt"),
     output:
         page="reports/benchmarks/index.html",
         tables=expand(
@@ -20,8 +20,8 @@ rule bench:
         runtime=60,
     params:
         home=HOME,
-        here=Path.cwd(),
+        out=Path.cwd(),
     shell:
-        "cd {params.home:q} && make --no-print-directory .peers > {params.here:q}/{log:q} 2>&1"
-        " && PYTHONPATH=.peers python -m tests.benchmarks --out {params.here:q}/reports/benchmarks"
-        " 2>&1 | tee -a {params.here:q}/{log:q}"
+        "cd {params.home:q} && make --no-print-directory .peers > {params.out:q}/{log:q} 2>&1"
+        " && PYTHONPATH=.peers python -m tests.benchmarks --out {params.out:q}/reports/benchmarks"
+        " 2>&1 | tee -a {params.out:q}/{log:q}"

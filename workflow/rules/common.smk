@@ -8,9 +8,9 @@ from snakemake.exceptions import WorkflowError
 
 try:
     from rote.core import papers as rote_papers
+    from rote.core.errors import ConfigError
     from rote.run import code as rote_code
     from rote.run import config as rote_config
-    from rote.core.errors import ConfigError
 except ImportError as error:
     raise WorkflowError(
         f"rote is not installed in {sys.prefix} ({error}): run `make setup`, then `source .venv/bin/activate`"
@@ -24,25 +24,19 @@ except ConfigError as error:
 # `rote` of this environment, also where .venv is not activated
 shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; set -o pipefail; ')
 
-HOME = Path(workflow.current_basedir).parents[
-    1
-]  # where rote lies: not the working directory if it is a module
-
-
-def own(path):
-    """A file of rote itself, relative where that is the same."""
-    return path if Path(path).resolve() == (HOME / path).resolve() else str(HOME / path)
-
-
+# where rote lies: not the working directory if another workflow imports it as a module
+HOME = Path(workflow.current_basedir).parents[1]
 RUN = rote_config.shared(CONFIG)  # the keys that belong to no paper, as JSON
+
+
+def shipped(path):
+    """A file of rote itself, relative where that is the same file."""
+    return path if Path(path).resolve() == (HOME / path).resolve() else str(HOME / path)
 
 
 def section_json(name):
     """The config section at a dotted path, as JSON: a changed key re-runs what uses it."""
-    values = CONFIG
-    for part in name.split("."):
-        values = getattr(values, part)
-    return values.model_dump_json()
+    return rote_config.at(CONFIG, name).model_dump_json()
 
 
 def code(*targets):
@@ -95,14 +89,9 @@ CHECKPOINTS = (
 
 
 def rote(*command):
-    """The shell command of a verb: its own options, then what all verbs are told."""
-    return " ".join(
-        [
-            "rote",
-            *command,
-            "{params.job} --threads {threads} --gpus {resources.gpu} 2> {log:q}",
-        ]
-    )
+    """The shell command of a verb: its own options, then those that all verbs have."""
+    common = "{params.job} --threads {threads} --gpus {resources.gpu} 2> {log:q}"
+    return " ".join(["rote", *command, common])
 
 
 def at_scale(laptop, paper):
@@ -122,18 +111,17 @@ def figures_of(paper, suffix=".png"):
     return [f"results/{{run}}/{paper}/figures/{name}{suffix}" for name in names]
 
 
-def made(paths):
+def of_all_papers(paths):
     """Paths of a kind of product (`tables_of`, `figures_of`) of all papers of this run."""
-    return [
-        path.format(run=CONFIG.run) for paper in CONFIG.papers for path in paths(paper)
-    ]
+    products = []
+    for paper in CONFIG.papers:
+        products += expand(paths(paper), run=CONFIG.run)
+    return products
 
 
 def announcement():
     """Shell command that prints the ledger and where the report is, if this run made them."""
-    ledger, page = (
-        f"results/{CONFIG.run}/claims.parquet",
-        f"reports/{CONFIG.run}/index.html",
-    )
-    printed = f"rote ledger {ledger}" if Path(ledger).exists() else "true"
-    return printed + (f"; echo 'Report: {page}'" if Path(page).exists() else "")
+    ledger = Path(f"results/{CONFIG.run}/claims.parquet")
+    page = Path(f"reports/{CONFIG.run}/index.html")
+    show = f"rote ledger {ledger}" if ledger.exists() else "true"
+    return f"{show}; echo 'Report: {page}'" if page.exists() else show

@@ -3,7 +3,8 @@
 
 rule figures:
     input:
-        made(figures_of),
+        of_all_papers(figures_of),
+    localrule: True
     resources:
         gpu=0,
 
@@ -11,6 +12,7 @@ rule figures:
 rule claims:
     input:
         f"results/{CONFIG.run}/claims.parquet",
+    localrule: True
     resources:
         gpu=0,
 
@@ -19,14 +21,15 @@ rule report:
     input:
         f"reports/{CONFIG.run}/index.html",
         expand("reports/{run}/{paper}.html", run=CONFIG.run, paper=CONFIG.papers),
+    localrule: True
     resources:
         gpu=0,
 
 
 rule report_evaluate_claims:
     input:
-        tables=made(tables_of),
-        claims=[own(f"workflow/claims/{paper}.yaml") for paper in CONFIG.papers],
+        tables=of_all_papers(tables_of),
+        claims=[shipped(f"workflow/claims/{paper}.yaml") for paper in CONFIG.papers],
     output:
         out="results/{run}/claims.parquet",
     log:
@@ -42,11 +45,11 @@ rule report_evaluate_claims:
         claims=lambda wildcards, input: Path(input.claims[0]).parent,
         results=subpath(output.out, parent=True),
         code=code(
-            "rote.cli:claims",
+            "rote.cli:claims_evaluate",
             *(f"rote.papers.{paper}.statistics" for paper in CONFIG.papers),
         ),
     shell:
-        "rote claims --run {params.run:q} --claims {params.claims:q} --results {params.results:q} --out {output.out:q}"
+        "rote claims evaluate --run {params.run:q} --claims {params.claims:q} --results {params.results:q} --out {output.out:q}"
         " --code {params.code} 2> {log:q}"
 
 
@@ -55,9 +58,9 @@ rule report_draw_notebook:
         tables=lambda wildcards: tables_of(wildcards.paper),
         figures=lambda wildcards: figures_of(wildcards.paper),
         claims="results/{run}/claims.parquet",
-        notebook=own("workflow/notebooks/{paper}.ipynb"),
+        notebook=shipped("workflow/notebooks/{paper}.ipynb"),
         templates=expand(
-            own("workflow/rote/report/templates/{page}.html"),
+            shipped("workflow/rote/report/templates/{page}.html"),
             page=["ledger", "figure"],
         ),
     output:
@@ -73,7 +76,7 @@ rule report_draw_notebook:
     params:
         results=subpath(input.claims, parent=True),
         code=lambda wildcards: code(
-            "rote.cli:report_notebook", f"rote.papers.{wildcards.paper}.figures.*"
+            "rote.report.cli:draw_notebook", f"rote.papers.{wildcards.paper}.figures.*"
         )(wildcards),
     shell:
         "rote report notebook --paper {wildcards.paper} --source {input.notebook:q} --results {params.results:q}"
@@ -83,8 +86,8 @@ rule report_draw_notebook:
 rule report_draw_page:
     input:
         notebook="reports/{run}/{paper}.ipynb",
-        template=own("workflow/rote/report/templates/paper.html"),
-        base=own("workflow/rote/report/templates/base.html"),
+        template=shipped("workflow/rote/report/templates/paper.html"),
+        base=shipped("workflow/rote/report/templates/base.html"),
     output:
         out="reports/{run}/{paper}.html",
     log:
@@ -96,7 +99,7 @@ rule report_draw_page:
         mem_mb=1000,
         runtime=5,
     params:
-        code=code("rote.cli:report_page"),
+        code=code("rote.report.cli:draw_page"),
     shell:
         "rote report page --paper {wildcards.paper} --notebook {input.notebook:q} --out {output.out:q} 2> {log:q}"
 
@@ -113,7 +116,7 @@ rule report_evaluate_devices:
         mem_mb=at_scale(3000, 16000),
         runtime=10,
     params:
-        code=code("rote.cli:report_devices"),
+        code=code("rote.report.cli:measure_devices"),
     shell:
         "rote report devices --out {output.out:q} --threads {threads} --gpus {resources.gpu} 2> {log:q}"
 
@@ -122,10 +125,10 @@ rule report_draw_site:
     input:
         claims="results/{run}/claims.parquet",
         devices="results/{run}/benchmarks/devices.tsv",
-        figures=made(figures_of),
-        tables=made(tables_of),
+        figures=of_all_papers(figures_of),
+        tables=of_all_papers(tables_of),
         templates=expand(
-            own("workflow/rote/report/templates/{page}.html"),
+            shipped("workflow/rote/report/templates/{page}.html"),
             page=["base", "index", "claims", "figures", "methods", "ledger", "figure"],
         ),
     output:
@@ -146,7 +149,7 @@ rule report_draw_site:
         run=RUN,
         results=subpath(input.claims, parent=True),
         out=subpath(output.index, parent=True),
-        code=code("rote.cli:report_site"),
+        code=code("rote.report.cli:draw_site"),
     shell:
         "rote report site --run {params.run:q} --results {params.results:q} --out {params.out:q} 2> {log:q}"
 
@@ -175,9 +178,9 @@ rule report_record_run:
     input:
         claims="results/{run}/claims.parquet",
         report=rules.report.input,
-        tables=made(tables_of),
-        figures=made(figures_of),
-        snakefile=own("Snakefile"),
+        tables=of_all_papers(tables_of),
+        figures=of_all_papers(figures_of),
+        snakefile=shipped("workflow/Snakefile"),
     output:
         manifest="results/{run}/MANIFEST.json",
         crate="results/{run}/ro-crate-metadata.json",
@@ -195,7 +198,7 @@ rule report_record_run:
     params:
         config=CONFIG.model_dump_json(),
         results=subpath(output.manifest, parent=True),
-        code=code("rote.cli:report_manifest"),
+        code=code("rote.report.cli:record_run"),
     shell:
         "rote report manifest --config {params.config:q} --results {params.results:q} --snakefile {input.snakefile:q}"
         " --threads {threads} 2> {log:q}"

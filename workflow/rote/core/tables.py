@@ -334,14 +334,6 @@ def drop(folder: Path, pattern: str) -> None:
         folder.rmdir()
 
 
-def json_schema(models: Mapping[str, type[Table]]) -> str:
-    """JSON Schema of one row of each table, for `workflow/schemas/`."""
-    return (
-        json.dumps({name: model.model_json_schema() for name, model in models.items()}, indent=1)
-        + "\n"
-    )
-
-
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

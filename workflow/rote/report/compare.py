@@ -1,6 +1,4 @@
-"""Two runs side by side: their tables cell by cell, within the tolerances between machines, and
-their claims.
-"""
+"""Two runs side by side: tables cell by cell within tolerances between machines, and claims."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ VERDICTS = (
 FAILED = VERDICTS[3:]
 
 
-class Column(BaseModel):
+class ColumnComparison(BaseModel):
     """One row of `cells`: a column of a table in both runs."""
 
     paper: str
@@ -46,11 +44,14 @@ def folder(run: str | Path) -> Path:
     for path in (Path(run), Path("results") / run):
         if path.is_dir():
             return path
-    raise InputError(f"{run} is neither a folder nor a run in results/; runs here: {_runs()}")
+    raise InputError(
+        f"{run} is neither a folder nor a run in results/; runs in this folder: {_runs()}"
+    )
 
 
 def cells(a: Path, b: Path) -> pd.DataFrame:
-    """Every column of every table of the papers, in two runs: the fields of `Column`.
+    """Every column of every table of the papers, in two runs: the fields of
+    `ColumnComparison`.
 
     Rows are matched by the table's key. Numbers are within tolerance if they differ by no more than
     the table's `RTOL` times the column's largest magnitude; texts, counts and truth values must be
@@ -59,16 +60,16 @@ def cells(a: Path, b: Path) -> pd.DataFrame:
     Args:
         a, b: results/<run> of both.
     """
-    found: list[Column] = []
+    rows: list[ColumnComparison] = []
     for paper in paper_names():
         for name, model in load_paper(paper, "schema").TABLES.items():
             paths = [run / paper / f"{name}.parquet" for run in (a, b)]
             present = [path.exists() for path in paths]
             if any(present):
-                found += _table(paper, name, model, paths, present)
-    if not found:
+                rows += _table(paper, name, model, paths, present)
+    if not rows:
         raise InputError(f"{a} and {b} hold no tables of a paper")
-    return pd.DataFrame([row.model_dump() for row in found])
+    return pd.DataFrame([row.model_dump() for row in rows])
 
 
 def ledgers(a: Path, b: Path) -> pd.DataFrame:
@@ -77,7 +78,7 @@ def ledgers(a: Path, b: Path) -> pd.DataFrame:
     Claims agree if their verdicts are the same, or one of both did not run.
     """
     both = [tables.read(run / "claims.parquet") for run in (a, b)]
-    known = pd.concat(both).drop_duplicates("claim").set_index("claim")[["paper", "says"]]
+    sentences = pd.concat(both).drop_duplicates("claim").set_index("claim")[["paper", "says"]]
     measured = ["value", "low", "high", "verdict", "criterion", "unit"]
     sides = [frame.set_index(["claim", "condition"])[measured] for frame in both]
     joined = sides[0].join(sides[1], how="outer", suffixes=("_a", "_b"), sort=False).reset_index()
@@ -87,19 +88,71 @@ def ledgers(a: Path, b: Path) -> pd.DataFrame:
             joined[f"{text}_{side}"] = joined[f"{text}_{side}"].fillna("")
     ran = (joined["verdict_a"] != "not run") & (joined["verdict_b"] != "not run")
     joined["agree"] = ~ran | (joined["verdict_a"] == joined["verdict_b"])
-    return joined.join(known, on="claim")
+    return joined.join(sentences, on="claim")
 
 
-def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """`cells` by table: its worst column."""
-    worst = found.assign(rank=found["verdict"].map(VERDICTS.index)).sort_values(
+def summary(columns: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `cells` by table: its worst column."""
+    worst = columns.assign(rank=columns["verdict"].map(VERDICTS.index)).sort_values(
         ["rank", "largest"], kind="stable"
     )
     last = worst.groupby(["paper", "table"], sort=False).tail(1).drop(columns="rank")
-    totals = found.groupby(["paper", "table"])[["cells", "differing"]].sum()
+    totals = columns.groupby(["paper", "table"])[["cells", "differing"]].sum()
     return (
         last.drop(columns=["cells", "differing"]).join(totals, on=["paper", "table"]).sort_index()
     )
+
+
+def require_equal(columns: pd.DataFrame) -> None:
+    """Raise InputError if a table of `cells` differs beyond its tolerance."""
+    failed = summary(columns)["verdict"].isin(FAILED)
+    if failed.any():
+        raise InputError(
+            f"{int(failed.sum())} of {len(failed)} tables differ beyond their tolerance; see above"
+        )
+
+
+def show(a: Path, b: Path, columns: pd.DataFrame, *, every: bool = False) -> None:
+    """Print how the tables of two runs compare, and on which claims they disagree.
+
+    Args:
+        columns: what `cells` returned.
+        every: print every column that differs instead of each table's worst.
+    """
+    from rich.console import Console
+
+    worst = summary(columns)
+    console = Console(width=max(Console().width, 120))
+    console.print(_printed(columns[columns["verdict"] != "equal"] if every else worst, a, b))
+    counts = worst["verdict"].value_counts()
+    console.print("Tables: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts))
+    if not all((run / "claims.parquet").exists() for run in (a, b)):
+        return
+    side = ledgers(a, b)
+    console.print(f"Claims: {int(side['agree'].sum())} of {len(side)} conditions agree")
+    for row in side[~side["agree"]].itertuples():
+        line = f"  {row.claim} ({row.condition}): {row.verdict_a}, {row.verdict_b}"
+        console.print(line, highlight=False)
+
+
+def _printed(columns: pd.DataFrame, a: Path, b: Path) -> Any:
+    """Rows of `cells` as a printed table."""
+    from rich.table import Table
+
+    printed = Table(title=f"{a} and {b}", title_justify="left")
+    for name in ("table", "column", "cells", "differing", "difference", "tolerance", "verdict"):
+        printed.add_column(name, overflow="fold")
+    for row in columns.itertuples():
+        printed.add_row(
+            f"{row.paper}/{row.table}",
+            row.column if row.differing else "",
+            f"{row.cells:,}",
+            f"{row.differing:,}",
+            f"{row.largest:.2g}" if row.differing else "",
+            f"{row.tolerance:.2g}",
+            row.verdict,
+        )
+    return printed
 
 
 def page(a: Path, b: Path, out: Path) -> None:
@@ -107,14 +160,14 @@ def page(a: Path, b: Path, out: Path) -> None:
     from rote.report.html import render
 
     side = ledgers(a, b)
-    rows: list[tuple[str, list[Any]]] = [
-        (claim, list(group.itertuples())) for claim, group in side.groupby("claim", sort=False)
-    ]
-    rows.sort(key=lambda item: all(row.agree for row in item[1]))  # what differs comes first
+    rows: list[tuple[str, list[Any]]] = []
+    # claims on which the runs differ come first
+    for _, claims in side.groupby(side.groupby("claim")["agree"].transform("all"), sort=True):
+        for claim, group in claims.groupby("claim", sort=False):
+            rows.append((claim, list(group.itertuples())))
     tally = pd.crosstab(side["verdict_a"], side["verdict_b"])
-    order = [
-        verdict for verdict in ledger.VERDICTS if verdict in set(tally.index) | set(tally.columns)
-    ]
+    occurring = {*tally.index, *tally.columns}
+    order = [verdict for verdict in ledger.VERDICTS if verdict in occurring]
     text = render(
         "compare.html",
         a=a,
@@ -130,10 +183,10 @@ def page(a: Path, b: Path, out: Path) -> None:
 
 def _table(
     paper: str, name: str, model: type[tables.Table], paths: list[Path], present: list[bool]
-) -> list[Column]:
-    def column(label: str, **values: Any) -> Column:
+) -> list[ColumnComparison]:
+    def column(label: str, **values: Any) -> ColumnComparison:
         defaults = {"cells": 0, "differing": 0, "largest": 0.0, "tolerance": model.RTOL}
-        return Column(paper=paper, table=name, column=label, **(defaults | values))
+        return ColumnComparison(paper=paper, table=name, column=label, **(defaults | values))
 
     if not all(present):
         return [column("all", verdict="only in one")]
@@ -161,9 +214,8 @@ def _table(
 def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
     """How two columns differ."""
     if a.dtype.kind != "f":
-        differing = sum(
-            list(x) != list(y) if np.ndim(x) else x != y for x, y in zip(a, b, strict=True)
-        )
+        pairs = zip(a, b, strict=True)
+        differing = sum(list(x) != list(y) if np.ndim(x) else x != y for x, y in pairs)
         return {
             "differing": differing,
             "largest": float(differing > 0),
@@ -185,9 +237,4 @@ def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
 
 
 def _runs() -> str:
-    root = Path("results")
-    return (
-        ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir()))
-        if root.is_dir()
-        else "none"
-    )
+    return ", ".join(sorted(path.name for path in Path("results").glob("*/"))) or "none"

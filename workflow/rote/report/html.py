@@ -1,11 +1,9 @@
-"""The templates of the report's pages, and the pieces that they share: figures, ledger rows, drawn
-intervals.
-"""
+"""The templates of the report's pages, and what they share: figures, ledger rows, intervals."""
 
 import inspect
 import math
 from pathlib import Path
-from types import SimpleNamespace as Namespace
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -47,9 +45,8 @@ def figure_block(
     code = drawing(paper, name)
     source = Path(inspect.getsourcefile(code) or "").resolve()
     line = inspect.getsourcelines(code)[1]
-    where = (
-        source.relative_to(_PACKAGE.parents[1]) if source.is_relative_to(_PACKAGE) else source.name
-    )
+    inside = source.is_relative_to(_PACKAGE)
+    file = source.relative_to(_PACKAGE.parents[1]) if inside else source.name
     values = {
         "paper": paper,
         "run": results.parent.name,
@@ -57,16 +54,14 @@ def figure_block(
         "figure": figure,
         "tables": [(table, table_link(paper, results, table)) for table in figure.tables],
         "rule": f"{paper}_draw_figures",
-        "code": f"{where}:{line}",
+        "code": f"{file}:{line}",
         "quoted": [] if quoted is None else list(quoted.itertuples()),
     }
     return Markup(render("figure.html", **values))
 
 
 def table_link(paper: str, results: Path, table: str) -> str:
-    """Where a page finds a figure's table: the copy beside the figure, or the table itself if it is
-    large.
-    """
+    """Where a page finds a figure's table: a copy beside the figure, a large one in results/."""
     path = results / f"{table}.parquet"
     if path.stat().st_size <= COPIED:
         return f"files/{paper}/{path.name}"
@@ -74,19 +69,22 @@ def table_link(paper: str, results: Path, table: str) -> str:
 
 
 def interval(row: Any) -> Markup:
-    """A ledger row's interval as a small picture: criterion as a band, 95 % interval, value, the
-    paper's value.
-    """
+    """A ledger row as a small picture: criterion (a band), 95 % interval, value, paper's value."""
     if pd.isna(row.value):
         return Markup("")
-    low, high = (row.value if pd.isna(end) else end for end in (row.low, row.high))
+    low = row.value if pd.isna(row.low) else row.low
+    high = row.value if pd.isna(row.high) else row.high
     bounds = criterion(row.criterion) if row.criterion else None
     published = _number(row.paper_value)
-    marks = [low, high, row.value] + [b for b in (bounds[:2] if bounds else ()) if math.isfinite(b)]
-    marks += [published] if published is not None else []
+    marks = [low, high, row.value]
+    if bounds:
+        marks += filter(math.isfinite, (bounds.low, bounds.high))
+    if published is not None:
+        marks.append(published)
     left, right = min(marks), max(marks)
     pad = 0.12 * (right - left) or 0.5 * abs(left) or 1.0
-    left, right = left - pad, right + pad
+    left -= pad
+    right += pad
 
     def x(value: float) -> float:
         return round(4 + 152 * (min(max(value, left), right) - left) / (right - left), 1)
@@ -109,39 +107,38 @@ def interval(row: Any) -> Markup:
     parts.append(
         Markup('<circle cx="{}" cy="11" r="3.6" fill="currentColor"/>').format(x(row.value))
     )
-    told = f"{ledger.number(row.value)}, interval {ledger.number(low)} to {ledger.number(high)}"
-    told += f"; criterion {row.criterion}" if row.criterion else ""
+    label = f"{ledger.number(row.value)}, interval {ledger.number(low)} to {ledger.number(high)}"
+    label += f"; criterion {row.criterion}" if row.criterion else ""
     if published is not None:
-        at = x(published)
-        shape = Markup(
+        diamond = Markup(
             '<path d="M{} 4l4 7-4 7-4-7z" fill="none" stroke="#d55e00" stroke-width="1.6"/>'
-        ).format(at)
-        parts.append(shape)
-        told += f"; the paper: {ledger.number(published)}"
+        )
+        parts.append(diamond.format(x(published)))
+        label += f"; the paper: {ledger.number(published)}"
     return Markup(
         '<svg class="interval" width="160" height="22" viewBox="0 0 160 22" role="img" '
         'aria-label="{}">{}</svg>'
-    ).format(told, Markup("").join(parts))
+    ).format(label, Markup("").join(parts))
 
 
 def bar(counts: dict[str, int], verdicts: tuple[str, ...]) -> Markup:
     """Verdict counts of a paper as one bar."""
-    total, at, parts = max(sum(counts.values()), 1), 0.0, []
+    total = max(sum(counts.values()), 1)
+    rectangle = Markup('<rect class="bar-{}" x="{}" y="2" width="{}" height="12"/>')
+    parts = []
+    x = 0.0
     for verdict in verdicts:
         width = 200 * counts.get(verdict, 0) / total
         if width:
-            shape = Markup('<rect class="{}" x="{}" y="2" width="{}" height="12"/>')
-            parts.append(
-                shape.format("bar-" + verdict.replace(" ", "-"), round(at, 1), round(width, 1))
-            )
-        at += width
-    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts.get(verdict))
+            kind = verdict.replace(" ", "-")
+            parts.append(rectangle.format(kind, round(x, 1), round(width, 1)))
+        x += width
+    label = ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts.get(verdict))
     frame = Markup(
-        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" preserveAspectRatio="none" '
-        'role="img"'
-        ' aria-label="{}">{}</svg>'
+        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" preserveAspectRatio="none"'
+        ' role="img" aria-label="{}">{}</svg>'
     )
-    return frame.format(told, Markup("").join(parts))
+    return frame.format(label, Markup("").join(parts))
 
 
 def _number(text: str) -> float | None:
@@ -154,11 +151,9 @@ def _number(text: str) -> float | None:
 
 def _side(row: Any, side: str) -> str:
     """What one of two runs measured, from a row of `rote.report.compare.ledgers`."""
-    return ledger.measured(
-        Namespace(
-            **{name: getattr(row, f"{name}_{side}") for name in ("value", "low", "high", "unit")}
-        )
-    )
+    columns = ("value", "low", "high", "unit")
+    values = {name: getattr(row, f"{name}_{side}") for name in columns}
+    return ledger.measured(SimpleNamespace(**values))
 
 
 _TEMPLATES.filters |= {

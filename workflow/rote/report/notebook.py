@@ -1,6 +1,4 @@
-"""Notebooks: what they show (`Chapter`), and executing them so that the same tables give the same
-bytes.
-"""
+"""Notebooks: what they show (`Chapter`), and their execution: same tables, same bytes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,47 +20,46 @@ from rote.report.html import figure_block, groups, render
 
 
 class Chapter:
-    """What a paper's notebook shows of one run: figures drawn from its tables, and its claims with
-    their verdicts.
-    """
+    """What a paper's notebook shows of one run: its figures, and its claims with their verdicts."""
 
     def __init__(self, paper: str, results: str | Path):
-        self.about, self.tables = about(paper), Folder(Path(results) / paper)
-        self._paper, self._results = paper, Path(results) / paper
+        self.about = about(paper)
+        self.tables = Folder(Path(results) / paper)
+        self._paper = paper
+        self._results = Path(results) / paper
         self._figures: dict[str, Figure] = load_paper(paper, "figures").FIGURES
         self._ledger = tables.read(Path(results) / "claims.parquet").query("paper == @paper")
 
     def figure(self, name: str, *quoted: str) -> HTML:
-        """A figure as the run drew it, its caption with the measured values of the claims `quoted`,
-        its sources.
+        """A figure as the run drew it, with its caption, the claims `quoted`, and its sources.
 
         The picture is the file beside the report; `rote draw` makes it anew.
         """
-        rows = self._named(quoted)
-        return HTML(
-            figure_block(
-                self._paper, self._results, name, self._figures[name], rows.drop_duplicates("claim")
-            )
-        )
+        rows = self._named(quoted).drop_duplicates("claim")
+        figure = self._figures[name]
+        return HTML(figure_block(self._paper, self._results, name, figure, rows))
 
     def claims(self, *names: str) -> HTML:
         """The ledger rows of these claims (without the paper's prefix), all if none is named."""
-        return HTML(
-            render("ledger.html", groups=groups(self._named(names) if names else self._ledger))
-        )
+        rows = self._named(names) if names else self._ledger
+        return HTML(render("ledger.html", groups=groups(rows)))
 
     def _named(self, names: Sequence[str]) -> pd.DataFrame:
         """Ledger rows of these claims, the worst condition of each first."""
-        wanted = [f"{self._paper}.{name}" for name in names]
-        if unknown := set(wanted) - set(self._ledger["claim"]):
+        ids = [f"{self._paper}.{name}" for name in names]
+        if not ids:
+            return self._ledger.iloc[:0]
+        if unknown := set(ids) - set(self._ledger["claim"]):
             raise InputError(f"no such claims in the ledger: {', '.join(sorted(unknown))}")
-        worst = ledgers.by_claim(self._ledger[self._ledger["claim"].isin(wanted)])
-        return pd.concat([rows for _, rows in worst]) if wanted else self._ledger.iloc[:0]
+        claims = ledgers.by_claim(self._ledger[self._ledger["claim"].isin(ids)])
+        return pd.concat([rows for _, rows in claims])
 
 
 def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
-    """Run a notebook with papermill and write it without times and random ids: same tables, same
-    bytes.
+    """Run a notebook with papermill and write it without times and random ids.
+
+    Args:
+        parameters: values of the notebook's cell of parameters.
 
     Raises:
         InputError: naming the cell that failed, with its error.
@@ -86,9 +83,7 @@ def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
 
 
 def stable(content: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop what differs between two runs: papermill's record, execution times, ids of injected
-    cells.
-    """
+    """Drop what differs between two runs: papermill's record, times, ids of injected cells."""
     content.metadata.pop("papermill", None)
     for number, cell in enumerate(content.cells):
         cell["id"] = f"cell-{number}"

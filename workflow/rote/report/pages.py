@@ -25,11 +25,13 @@ class _Math(Preprocessor):
 
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(
-                r"\$\$(.+?)\$\$", lambda m: mathml(m[1], display="block"), cell.source, flags=re.S
-            )
-            cell.source = re.sub(r"\$([^$\n]+?)\$", lambda m: mathml(m[1]), cell.source)
+            cell.source = re.sub(r"\$\$(.+?)\$\$", _block, cell.source, flags=re.S)
+            cell.source = re.sub(r"\$([^$\n]+?)\$", lambda match: mathml(match[1]), cell.source)
         return cell, resources
+
+
+def _block(match: re.Match) -> str:
+    return mathml(match[1], display="block")
 
 
 def paper(name: str, notebook: Path, out: Path) -> None:
@@ -48,8 +50,7 @@ def paper(name: str, notebook: Path, out: Path) -> None:
 
 
 def site(run: dict[str, Any], results: Path, out: Path) -> None:
-    """The pages that span the papers, index, claims, figures and methods, and beside them
-    `files/<paper>/`.
+    """The pages that span the papers (index, claims, figures, methods), and `files/<paper>/`.
 
     Args:
         run: the keys run, scale, seed, papers, bootstrap_resamples.
@@ -85,17 +86,20 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
         "timings": _timings(results / "benchmarks"),
         "provenance": provenance,
         # one line, unless tables were made by several environments
-        "versions": sorted(
-            {", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in provenance}
-        ),
+        "versions": sorted({_versions(record) for record in provenance}),
     }
     for page in ("claims", "figures", "methods", "index"):
         with tables.atomic(out / f"{page}.html") as temporary:
             temporary.write_text(render(f"{page}.html", **values))
 
 
+def _versions(record: dict[str, Any]) -> str:
+    """The libraries behind a table, from its provenance."""
+    return ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+
+
 def _lead(first: dict[str, Any], summary: pd.DataFrame) -> dict[str, Any] | None:
-    """What the front page opens with: the experiment that leads, its claims and its first figure."""
+    """What the front page opens with: the paper that leads, its claims and its first figure."""
     if not first["about"].leads:
         return None
     key, figure = next(iter(load_paper(first["name"], "figures").FIGURES.items()))
@@ -110,39 +114,31 @@ def _lead(first: dict[str, Any], summary: pd.DataFrame) -> dict[str, Any] | None
 
 
 def _figures(name: str, results: Path, files: Path) -> list[Any]:
-    """A paper's figures for the gallery; copies them and their smaller tables, which the pages link
-    to.
-    """
+    """A paper's figures for the gallery; copies them and their smaller tables beside the pages."""
     files.mkdir(parents=True, exist_ok=True)
     gallery = []
     for key, figure in load_paper(name, "figures").FIGURES.items():
-        png = results / "figures" / f"{key}.png"
-        copied = [results / f"{table}.parquet" for table in figure.tables]
-        for path in (
-            png,
-            png.with_suffix(".pdf"),
-            *(path for path in copied if path.stat().st_size <= COPIED),
-        ):
+        paths = [results / f"{table}.parquet" for table in figure.tables]
+        paths = [path for path in paths if path.stat().st_size <= COPIED]
+        for suffix in (".png", ".pdf"):
+            paths.append(results / "figures" / f"{key}{suffix}")
+        for path in paths:
             shutil.copyfile(path, files / path.name)
         gallery.append(figure_block(name, results, key, figure))
     return gallery
 
 
 def _timings(folder: Path) -> list[dict[str, Any]]:
-    """Seconds, CPU seconds and peak memory per job, from Snakemake's benchmark files, longest
-    first.
-    """
+    """Seconds, CPU seconds and peak memory per job, from Snakemake's benchmarks, longest first."""
     rows = []
     for path in sorted(set(folder.glob("*.tsv")) - {folder / "devices.tsv"}):
         record = pd.read_csv(path, sep="\t").iloc[0]
-        memory = pd.to_numeric(record["max_rss"], errors="coerce")
-        cpu = pd.to_numeric(record["cpu_time"], errors="coerce")
         rows.append(
             {
                 "job": path.stem,
                 "wall_s": float(record["s"]),
-                "cpu_s": float(cpu),
-                "memory_mb": float(memory),
+                "cpu_s": float(pd.to_numeric(record["cpu_time"], errors="coerce")),
+                "memory_mb": float(pd.to_numeric(record["max_rss"], errors="coerce")),
             }
         )
     return sorted(rows, key=lambda row: -row["wall_s"])
@@ -150,11 +146,11 @@ def _timings(folder: Path) -> list[dict[str, Any]]:
 
 def _provenance(results: Path, papers: list[str]) -> list[dict[str, Any]]:
     """What each table says about its making."""
+    paths = [results / "claims.parquet"]
+    for name in papers:
+        paths += sorted((results / name).glob("*.parquet"))
     rows = []
-    tables_of_papers = [
-        path for name in papers for path in sorted((results / name).glob("*.parquet"))
-    ]
-    for path in [results / "claims.parquet", *tables_of_papers]:
+    for path in paths:
         if record := tables.provenance(path):
             record["table"] = str(path.relative_to(results))
             record["settings"] = json.dumps(record["settings"])

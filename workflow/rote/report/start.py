@@ -1,6 +1,4 @@
-"""The first minutes: is this machine ready (`rote doctor`), a config of one's own, the files of a
-new paper.
-"""
+"""The first minutes: is this machine ready (`rote doctor`), a new config, a new paper."""
 
 import os
 import platform
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
+from pydantic import BaseModel
 
 from rote.core import tables
 from rote.core.errors import InputError
@@ -22,12 +21,13 @@ from rote.run import config
 
 _SCAFFOLD = Path(__file__).with_name("scaffold")
 # what `new_paper` writes, by template
-PLACES = {
+PATHS = {
     "package.py": "workflow/rote/papers/{name}/__init__.py",
     "settings.py": "workflow/rote/papers/{name}/settings.py",
     "schema.py": "workflow/rote/papers/{name}/schema.py",
     "cli.py": "workflow/rote/papers/{name}/cli.py",
     "experiment.py": "workflow/rote/papers/{name}/experiment.py",
+    "costs.py": "workflow/rote/papers/{name}/costs.py",
     "figures.py": "workflow/rote/papers/{name}/figures/__init__.py",
     "plots.py": "workflow/rote/papers/{name}/figures/plots.py",
     "statistics.py": "workflow/rote/papers/{name}/statistics.py",
@@ -45,51 +45,54 @@ class Finding(NamedTuple):
     what: str
     advice: str = ""
 
+    def __str__(self) -> str:
+        mark = "PROBLEM" if self.state == "problem" else "ok" if self.state == "fine" else "note"
+        advice = f"\n         {self.advice}" if self.advice else ""
+        return f"{mark:<7}  {self.what}{advice}"
+
 
 def examine(root: Path) -> Iterator[Finding]:
-    """Python, versions against the lock, disk, memory, devices, Slurm, and what an earlier run left
-    locked.
+    """Python, versions against the lock, disk, memory, devices, Slurm, and a lock of a killed run.
+
+    Args:
+        root: the folder of the workflow.
     """
-    yield Finding(
-        "fine", f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}"
-    )
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}"
+    yield Finding("fine", machine)
     yield _versions(root)
     if not (root / "Snakefile").is_file():
-        yield Finding(
-            "problem", f"no Snakefile in {root.resolve()}", "go to the folder of the workflow"
-        )
-    free = shutil.disk_usage(root).free / 1e9
-    state = "fine" if free > 5 else "problem"
-    yield Finding(
-        state,
-        f"{free:,.0f} GB free on the disk",
-        "" if free > 5 else "the laptop scale needs about 2 GB",
-    )
+        advice = "go to the folder of the workflow"
+        yield Finding("problem", f"no Snakefile in {root.resolve()}", advice)
+    yield _disk(root)
     yield _memory()
-    yield from _devices()
-    slurm = shutil.which("sinfo")
-    if slurm:
-        done = subprocess.run(
-            [slurm, "--noheader", "--format=%P %D"], capture_output=True, text=True, timeout=30
-        )
-        if done.returncode:
-            yield Finding(
-                "note",
-                "Slurm is installed but does not answer",
-                (done.stderr.strip() or "is it up?").splitlines()[0],
-            )
-        else:
-            yield Finding(
-                "fine",
-                f"Slurm: {', '.join(done.stdout.split(chr(10))).strip(', ')}: --profile "
-                "profiles/slurm",
-            )
-    else:
-        yield Finding("note", "no Slurm here: jobs run on this machine")
+    yield _devices()
+    yield _slurm()
     locks = root / ".snakemake" / "locks"
     if locks.is_dir() and any(locks.iterdir()):
         advice = "if no run is going on: make resume"
         yield Finding("note", "a run holds the folder, or was killed while it did", advice)
+
+
+def _disk(root: Path) -> Finding:
+    free = shutil.disk_usage(root).free / 1e9
+    what = f"{free:,.0f} GB free on the disk"
+    if free > 5:
+        return Finding("fine", what)
+    return Finding("problem", what, "the laptop scale needs about 2 GB")
+
+
+def _slurm() -> Finding:
+    command = shutil.which("sinfo")
+    if not command:
+        return Finding("note", "no Slurm on this machine: jobs run here")
+    done = subprocess.run(
+        [command, "--noheader", "--format=%P %D"], capture_output=True, text=True, timeout=30
+    )
+    if done.returncode:
+        advice = (done.stderr.strip() or "is it up?").splitlines()[0]
+        return Finding("note", "Slurm is installed but does not answer", advice)
+    partitions = ", ".join(done.stdout.split("\n")).strip(", ")
+    return Finding("fine", f"Slurm: {partitions}: --profile profiles/slurm")
 
 
 def _versions(root: Path) -> Finding:
@@ -97,26 +100,26 @@ def _versions(root: Path) -> Finding:
     if not lock.is_file():
         return Finding("note", "no envs/lock.txt here: versions are not compared")
 
-    def canonical(name: str) -> str:
-        return re.sub(r"[-_.]+", "-", name).lower()
-
+    installed = {}
+    for distribution in distributions():
+        name = _canonical(distribution.metadata["Name"])
+        installed[name] = distribution.version.partition("+")[0]
     pins = dict(line.strip().split("==") for line in lock.read_text().splitlines() if "==" in line)
-    installed = {
-        canonical(d.metadata["Name"]): d.version.partition("+")[0] for d in distributions()
-    }
-    wrong = [
-        f"{name} {installed.get(canonical(name), 'missing')} instead of {version}"
-        for name, version in pins.items()
-        if installed.get(canonical(name)) != version
-    ]
+    wrong = []
+    for name, version in pins.items():
+        present = installed.get(_canonical(name), "missing")
+        if present != version:
+            wrong.append(f"{name} {present} instead of {version}")
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        return Finding(
-            "problem",
-            f"not as the lock says: {', '.join(wrong[:5])}{more}",
-            "make setup (or activate .venv)",
-        )
+        what = f"not as the lock says: {', '.join(wrong[:5])}{more}"
+        return Finding("problem", what, "make setup (or activate .venv)")
     return Finding("fine", f"{len(pins)} packages, all as envs/lock.txt says")
+
+
+def _canonical(name: str) -> str:
+    """A package's name as PEP 503 normalizes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _memory() -> Finding:
@@ -126,43 +129,34 @@ def _memory() -> Finding:
     except (OSError, TypeError):
         return Finding("note", "available memory unknown")
     if free < 4:
-        return Finding(
-            "problem",
-            f"{free:.1f} GB of memory available",
-            "two jobs need up to 4 GB: --cores 1 needs less",
-        )
+        advice = "two jobs need up to 4 GB: --cores 1 needs less"
+        return Finding("problem", f"{free:.1f} GB of memory available", advice)
     return Finding("fine", f"{free:,.0f} GB of memory available")
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Finding:
     import torch
 
     from rote.core.job import visible_devices
 
-    found = visible_devices()
-    if not found:
-        yield Finding("note", "no GPU: everything runs on the CPU, as the laptop scale is meant to")
-    elif torch.version.cuda is None:
+    count = len(visible_devices())
+    if not count:
+        return Finding(
+            "note", "no GPU: everything runs on the CPU, as the laptop scale is meant to"
+        )
+    if torch.version.cuda is None:
+        what = f"{count} devices, but torch {torch.__version__} is built for the CPU"
         advice = "install a CUDA build of the same torch version to use them"
-        yield Finding(
-            "problem",
-            f"{len(found)} devices, but torch {torch.__version__} is built for the CPU",
-            advice,
-        )
-    elif not torch.cuda.is_available():
-        yield Finding(
-            "problem",
-            f"{len(found)} devices, but torch cannot use them",
-            "is the driver new enough?",
-        )
-    else:
-        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        yield Finding("fine", f"devices: {names}: --profile profiles/local-gpu")
+        return Finding("problem", what, advice)
+    if not torch.cuda.is_available():
+        what = f"{count} devices, but torch cannot use them"
+        return Finding("problem", what, "is the driver new enough?")
+    names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+    return Finding("fine", f"devices: {names}: --profile profiles/local-gpu")
 
 
 def new_config(name: str, path: Path) -> None:
-    """Write a small config with comments: what a study of one's own changes, everything else by
-    default.
+    """Write a small config with comments: what a study of one's own changes, the rest by default.
 
     Raises:
         InputError: if the file exists, or `name` cannot be a run's name.
@@ -188,26 +182,24 @@ def new_config(name: str, path: Path) -> None:
         temporary.write_text("\n".join(lines) + "\n")
 
 
-def _first_number(section) -> tuple[str, str, int]:
-    """The first group of a paper with a key `replicates`, or else its first number."""
-    groups = {
-        n: f.annotation for n, f in section.model_fields.items() if config.is_section(f.annotation)
-    }
-    for wanted in ("replicates", None):
-        for name, group in groups.items():
-            for key, field in group.model_fields.items():
-                if (
-                    isinstance(field.default, int)
-                    and not isinstance(field.default, bool)
-                    and wanted in (key, None)
-                ):
-                    return name, key, field.default
-    raise KeyError(section)
+def _first_number(section: type[BaseModel]) -> tuple[str, str, int]:
+    """The first group of a paper with a key `replicates`, or else its first number.
+
+    Returns:
+        Names of the group and the key, and its default.
+    """
+    numbers = []
+    for name, field in section.model_fields.items():
+        if config.is_section(field.annotation):
+            for key, inner in field.annotation.model_fields.items():
+                if type(inner.default) is int:
+                    numbers.append((name, key, inner.default))
+    replicates = [number for number in numbers if number[1] == "replicates"]
+    return (replicates or numbers)[0]
 
 
 def new_paper(name: str, title: str, root: Path) -> list[Path]:
-    """Write the files of a new paper, whose smoke run passes at once, and include its rules in the
-    Snakefile.
+    """Write the files of a new paper, whose smoke run passes at once.
 
     Returns:
         What was written. Config files and schemas are for `rote config write` to make anew.
@@ -215,8 +207,7 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
     Raises:
         InputError: for a name that Python or the report cannot use, or that is taken.
     """
-    taken = {
-        *paper_names(),
+    reserved = {
         "report",
         "ngrams",
         "config",
@@ -227,44 +218,33 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
         "all",
         "rote",
     }
+    taken = reserved.union(paper_names())
     if not re.fullmatch(r"[a-z][a-z0-9]{1,20}", name) or name in taken:
         raise InputError(
             f"a paper cannot be called {name!r}: 2 to 21 letters and digits in lower case, the "
-            "first a letter, and not "
-            f"one of {', '.join(sorted(taken))}"
+            f"first a letter, and not one of {', '.join(sorted(taken))}"
         )
-    if not re.fullmatch(r"[^\"'{}\\\n]{3,120}", title):
+    if not re.fullmatch(r"[^\"'{}\\\n]{3,80}", title):
         raise InputError(
-            f"the title {title!r} must be 3 to 120 characters, without quotes, braces and "
+            f"the title {title!r} must be 3 to 80 characters, without quotes, braces and "
             "backslashes"
         )
-    entry = root / "Snakefile"
-    if not entry.is_file() or not (root / "workflow" / "rules").is_dir():
+    if not (root / "workflow" / "rules" / "common.smk").is_file():
         raise InputError(
             f"no workflow in {root.resolve()}; run this in the folder with the Snakefile"
         )
-    places = {template: root / place.format(name=name) for template, place in PLACES.items()}
-    if there := [str(path) for path in places.values() if path.exists()]:
-        raise InputError(f"{there[0]} exists already; remove it or choose another name")
-    text = entry.read_text()
-    last = 'include: "workflow/rules/report.smk"'
-    if last not in text:
-        raise InputError(
-            f"{entry} does not include workflow/rules/report.smk, before which the paper's rules "
-            "belong"
-        )
+    paths = {template: root / path.format(name=name) for template, path in PATHS.items()}
+    if existing := [str(path) for path in paths.values() if path.exists()]:
+        raise InputError(f"{existing[0]} exists already; remove it or choose another name")
     pages = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_SCAFFOLD),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    for template, path in places.items():
+    for template, path in paths.items():
+        page = pages.get_template(f"{template}.j2")
         with tables.atomic(path) as temporary:
             temporary.write_text(
-                pages.get_template(f"{template}.j2").render(
-                    name=name, title=title, upper=name.upper()
-                )
+                page.render(name=name, title=title, upper=name.upper(), prefix=name.capitalize())
             )
-    with tables.atomic(entry) as temporary:
-        temporary.write_text(text.replace(last, f'include: "workflow/rules/{name}.smk"\n{last}'))
-    return [*places.values(), entry]
+    return list(paths.values())

@@ -1,5 +1,4 @@
-"""Digest of the code that a rule runs, so that editing it re-runs the rule and reformatting it does
-not.
+"""Digest of the code that a rule runs: editing it re-runs the rule, reformatting it does not.
 
 Snakemake does not notice an edited imported module. Each rule therefore carries, as a parameter, a
 digest over the syntax trees of every rote module that its command can reach. Comments, layout and
@@ -14,12 +13,12 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]  # the package
-KEPT = (
-    Path(".snakemake") / "rote-code.json"
-)  # digests of the sources as they are, for Snakemake's next start
+# digests of the sources as they are, for Snakemake's next start
+CACHE = Path(".snakemake") / "rote-code.json"
 
 
 def digest(target: str) -> str:
@@ -28,63 +27,55 @@ def digest(target: str) -> str:
     Imports are followed transitively.
 
     For a function, the module's other commands (its other decorated functions) and what only they
-    import are left
-    out: one CLI module can hold many verbs, each with a digest of its own.
+    import are left out: one CLI module can hold many verbs, each with a digest of its own.
 
     Raises:
         ModuleNotFoundError, AttributeError: if the target does not exist.
     """
-    known = _known()
-    if target not in known:
-        known[target] = _digest(target)
-    return known[target]
+    digests = _cached_digests()
+    if target not in digests:
+        digests[target] = _digest(target)
+    return digests[target]
 
 
 @cache
-def _known() -> dict[str, str]:
-    """Digests that an earlier process made of exactly these sources: parsing them anew takes
-    seconds at every start.
+def _cached_digests() -> dict[str, str]:
+    """Digests that an earlier process made of exactly these sources.
 
-    On a cluster Snakemake starts once per job. What this process adds is written at its end.
+    Parsing them anew takes seconds at every start, and on a cluster Snakemake starts once per job.
+    What this process adds is written at its end.
     """
     sources = hashlib.sha256(sys.version.encode())
     for path in sorted(ROOT.rglob("*.py")):
         content = path.read_bytes()
         sources.update(f"{path.relative_to(ROOT)} {len(content)}\n".encode() + content)
-    state, digests = sources.hexdigest(), {}
+    state = sources.hexdigest()
+    digests: dict[str, str] = {}
     with suppress(OSError, ValueError, KeyError, TypeError):
-        saved = json.loads(KEPT.read_text())
+        saved = json.loads(CACHE.read_text())
         if saved["sources"] == state:
             digests = dict(saved["digests"])
-    kept = KEPT.absolute()
-    atexit.register(_keep, kept, state, digests, len(digests))
+    atexit.register(_save, CACHE.absolute(), state, digests, len(digests))
     return digests
 
 
-def _keep(kept: Path, state: str, digests: dict[str, str], before: int) -> None:
-    if len(digests) > before and kept.parent.is_dir():
-        temporary = kept.with_name(f"{kept.name}.{os.getpid()}")
+def _save(cache: Path, state: str, digests: dict[str, str], n_before: int) -> None:
+    if len(digests) > n_before and cache.parent.is_dir():
+        temporary = cache.with_name(f"{cache.name}.{os.getpid()}")
         with suppress(OSError):
             temporary.write_text(json.dumps({"sources": state, "digests": digests}))
-            temporary.replace(kept)
+            temporary.replace(cache)
 
 
 def _digest(target: str) -> str:
     if target.endswith(".*"):
         return _of_package(target.removesuffix(".*"))
     module, _, function = target.partition(":")
-    trees, found = [_tree(module)], set()
+    tree = _tree(module)
     if function:
-        trees[0] = _only(trees[0], function, target)
-    elif not _path(module):
-        raise ModuleNotFoundError(f"no module {module!r} in rote")
-    pending = _imports(trees[0], module)
-    while pending:
-        name = pending.pop()
-        if name not in found:
-            found.add(name)
-            pending |= _reached(name) - found
-    parts = [ast.dump(trees[0])] + [f"{name} {_hash(name)}" for name in sorted(found - {module})]
+        tree = _only(tree, function, target)
+    reached = _closure(_imports(tree, module)) - {module}
+    parts = [ast.dump(tree), *(f"{name} {_hash(name)}" for name in sorted(reached))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -97,16 +88,22 @@ def _of_package(package: str) -> str:
 
 def modules(target: str) -> list[str]:
     """The rote modules that `target` (a module) reaches, itself included."""
-    found, pending = set(), {target}
+    return sorted(_closure({target}))
+
+
+def _closure(names: set[str]) -> set[str]:
+    """These modules and all that they import, directly or not."""
+    reached: set[str] = set()
+    pending = set(names)
     while pending:
         name = pending.pop()
-        found.add(name)
-        pending |= _reached(name) - found
-    return sorted(found)
+        reached.add(name)
+        pending |= _imported(name) - reached
+    return reached
 
 
 @cache
-def _reached(module: str) -> frozenset[str]:
+def _imported(module: str) -> frozenset[str]:
     """What a module imports. Cached: a hundred rules walk through the same modules."""
     return frozenset(_imports(_tree(module), module))
 
@@ -117,9 +114,10 @@ def _path(module: str) -> Path | None:
     if parts[0] != ROOT.name:
         return None
     base = ROOT.joinpath(*parts[1:])
-    return next(
-        (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None
-    )
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
 
 
 @cache
@@ -145,17 +143,17 @@ def _only(tree: ast.Module, function: str, target: str) -> ast.Module:
     """The module without its other commands."""
     if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body):
         raise AttributeError(f"no function {function!r} for {target!r}")
-    keep = [
-        node
-        for node in tree.body
-        if not (isinstance(node, ast.FunctionDef) and node.decorator_list and node.name != function)
-    ]
-    return ast.Module(body=keep, type_ignores=[])
+    body = [node for node in tree.body if not _is_command(node) or node.name == function]
+    return ast.Module(body=body, type_ignores=[])
+
+
+def _is_command(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and bool(node.decorator_list)
 
 
 def _imports(tree: ast.Module, module: str) -> set[str]:
     """Names of rote modules that the tree imports, with the packages on the way to them."""
-    found = set()
+    modules = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -164,10 +162,6 @@ def _imports(tree: ast.Module, module: str) -> set[str]:
         else:
             continue
         for name in names:
-            parts = name.split(".")
-            found |= {
-                prefix
-                for i in range(1, len(parts) + 1)
-                if _path(prefix := ".".join(parts[:i])) and prefix != module
-            }
-    return found
+            prefixes = accumulate(name.split("."), "{}.{}".format)
+            modules |= {prefix for prefix in prefixes if prefix != module and _path(prefix)}
+    return modules

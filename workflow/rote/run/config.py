@@ -5,7 +5,7 @@ paper. From the model come the JSON Schema, the commented `config/config.yaml` a
 the other scales (`rote config write`), so they cannot disagree with the code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
@@ -21,14 +21,13 @@ from rote.core.papers import names as paper_names
 from rote.core.section import Scale, Section, is_section, key, validate
 
 
-def _known(papers: list[str]) -> list[str]:
+def _installed(papers: list[str]) -> list[str]:
+    installed = paper_names()
     for name in papers:
-        if name not in paper_names():
-            near = get_close_matches(name, paper_names(), 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(
-                f"unknown paper {name!r}; {hint}known papers: {', '.join(paper_names())}"
-            )
+        if name not in installed:
+            nearest = get_close_matches(name, installed, 1)
+            hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+            raise ValueError(f"unknown paper {name!r}; {hint}known papers: {', '.join(installed)}")
     if len(set(papers)) != len(papers):
         raise ValueError("a paper is listed twice")
     return papers
@@ -47,7 +46,7 @@ class Run(Section):
     )
     seed: int = key(1, "Seed of every random stream", ge=0)
     strict: bool = key(False, "Fail the run unless every claim is reproduced")
-    papers: Annotated[list[str], AfterValidator(_known)] = key(
+    papers: Annotated[list[str], AfterValidator(_installed)] = key(
         paper_names(), "Papers to run (all that are installed, unless you drop some)", min_length=1
     )
     bootstrap_resamples: int = key(9999, "Bootstrap resamples behind each 95 % interval", ge=99)
@@ -69,51 +68,54 @@ def model() -> type[Run]:
 def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Run:
     """Read a config file (or overlay), apply `overrides`, and check the result.
 
-    Keys that the file leaves out take their laptop defaults. `overrides` is nested like the file;
-    dotted keys (`{"longtail.linear.n": 500}`) work too.
+    Keys that the file leaves out take their laptop defaults. The file and `overrides` may nest keys
+    (`{"longtail": {"linear": {"n": 500}}}`) or join them by dots (`{"longtail.linear.n": 500}`).
 
     Raises:
         ConfigError: naming every wrong key with what is allowed and the nearest valid key.
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        path = Path(path)
-        try:
-            values = yaml.safe_load(path.read_text())
-        except OSError as error:
-            raise ConfigError(
-                f"config file {path}: {error.strerror}; give the path of a YAML file"
-            ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
-        values = {} if values is None else values
-        if not isinstance(values, dict):
-            raise ConfigError(
-                f"config file {path}: expected keys and values, found {type(values).__name__}"
-            )
-    return parse(_merge(values, _nested(overrides or {})), where=str(path) if path else "config")
+    where = "config" if path is None else str(path)
+    values = {} if path is None else _read(Path(path))
+    _refuse_two_values(values, where)
+    return parse(_merge(_nested(values), _nested(overrides or {})), where)
 
 
 def parse(values: Mapping[str, Any], where: str = "config") -> Run:
     """Check already merged values, as Snakemake hands them over. Raises ConfigError as `load` does.
 
     `snakemake --config a=true b='{c: 3}'` hands over words for booleans and nested numbers; they
-    are read as YAML.
+    are read as YAML. Keys joined by dots are nested.
     """
-    return validate(model(), _typed(model().model_json_schema(), values), where)
+    _refuse_two_values(values, where)
+    return validate(model(), _typed(model().model_json_schema(), _nested(values)), where)
+
+
+def at(settings: BaseModel, path: str) -> Any:
+    """The value or section of a config at a dotted path, e.g. `longtail.network.replicates`.
+
+    Raises:
+        ConfigError: naming the first part that does not exist, with the keys beside it.
+    """
+    value: Any = settings
+    for depth, name in enumerate(parts := path.split(".")):
+        names = list(type(value).model_fields) if isinstance(value, BaseModel) else []
+        if name not in names:
+            nearest = get_close_matches(name, names, 1)
+            hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+            parent = ".".join(parts[:depth]) or "config"
+            keys = f"keys of {parent}: {', '.join(names)}" if names else f"{parent} is no section"
+            raise ConfigError(f"{path}: no such key; {hint}{keys}")
+        value = getattr(value, name)
+    return value
 
 
 def shared(config: Run) -> str:
-    """The keys that belong to no paper, as JSON; without those that change no result: saving,
-    failing at the end.
-    """
+    """The keys that belong to no paper, as JSON, without those that change no result."""
     return config.model_dump_json(include=set(Run.model_fields) - {"checkpoint_steps", "strict"})
 
 
 def scales(section: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """What each scale changes against the laptop defaults, nested: `{"paper": {"linear": {"n":
-    ...}}}`.
-    """
+    """What each scale changes of the laptop defaults, e.g. `{"paper": {"linear": {"n": 500}}}`."""
     merged: dict[str, dict[str, Any]] = {name: {} for name in get_args(Scale) if name != "laptop"}
     for name in merged:
         merged[name].update(getattr(section, "SCALES", {}).get(name, {}))
@@ -142,11 +144,30 @@ def _typed(schema: Mapping[str, Any], values: Any, root: Mapping[str, Any] | Non
     return values
 
 
-def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(
+            f"config file {path}: {error.strerror}; give the path of a YAML file"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"config file {path}: expected keys and values, found {type(values).__name__}"
+        )
+    return values
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with keys that are joined by dots (`a.b: 1`) nested (`a: {b: 1}`)."""
     result: dict[str, Any] = {}
-    for dotted, value in overrides.items():
+    for name, value in values.items():
         value = _nested(value) if isinstance(value, Mapping) else value
-        for part in reversed(str(dotted).split(".")):
+        for part in reversed(str(name).split(".")):
             value = {part: value}
         result = _merge(result, value)
     return result
@@ -156,7 +177,40 @@ def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for name, value in top.items():
         old = merged.get(name)
-        merged[name] = (
-            _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-        )
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merge(old, value) if both else value
     return merged
+
+
+def _refuse_two_values(values: Mapping[str, Any], where: str) -> None:
+    """Refuse a key that is given both nested and joined by dots, with two values of which neither
+    is the default: Snakemake has merged files and options, so which came last cannot be known.
+    """
+    joined = {name: value for name, value in values.items() if "." in str(name)}
+    if not joined:
+        return
+    nested = {name: value for name, value in values.items() if name not in joined}
+    defaults = model()().model_dump()
+    for path, value in _leaves(_nested(joined)):
+        other = _lookup(nested, path)
+        if other is not None and other not in (value, _lookup(defaults, path)):
+            raise ConfigError(
+                f"{where}: {'.'.join(path)} is given twice, nested as {other!r} and joined by dots "
+                f"as {value!r}; keep one of both"
+            )
+
+
+def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[Any, Any]]:
+    """Every value that is no mapping, with its path."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def _lookup(values: Any, path: tuple[str, ...]) -> Any:
+    """The value at a path, None if there is none."""
+    for name in path:
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values

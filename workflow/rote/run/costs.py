@@ -1,14 +1,13 @@
 """What a run will cost before it is started: jobs, hours on cores and devices, memory, disk.
 
 The model. A job takes `start + rate x work` seconds on one core. The work is what its paper's
-`costs.WORK` says of the
-settings: a leading order, for jobs on devices in floating-point operations. The rate of each rule,
-    and the start that
-all share, are fitted to measured runs of the smoke and laptop scales (`costs.tsv`, from one core of
-a server; `rote plan --refit` takes your own). A rule without a formula costs at every scale what it
-was measured at. On a device a job takes `start + work / speed`; the speed is an assumption, not a
-measurement. Memory is what the rules ask a scheduler for, disk what `costs.DISK` says, else what
-was measured. Rates that small runs cannot show stand in `costs.RATES`, from benchmarks.
+`costs.WORK` says of the settings: a leading order, for jobs on devices in floating-point
+operations. The rate of each rule, and the start that all share, are fitted to measured runs of the
+smoke and laptop scales (`costs.tsv`, from one core of a server; `rote plan --refit` takes yours). A
+rule without a formula costs at every scale what it was measured at, and is named. On a device a
+job takes `start + work / speed`; the speed is an assumption, not a measurement. Memory is what the
+rules ask a scheduler for, disk what `costs.DISK` says, else what was measured. Rates that small
+runs cannot show stand in `costs.RATES`, from benchmarks.
 """
 
 import csv
@@ -16,7 +15,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -26,7 +25,6 @@ import numpy as np
 import pandas as pd
 
 from rote.core.errors import InputError
-from rote.core.papers import names as paper_names
 from rote.run import config as configuration
 
 MEASURED = Path(__file__).with_name("costs.tsv")
@@ -36,11 +34,11 @@ FLOPS = 20e12
 
 
 @dataclass(frozen=True)
-class Job:
+class PlannedJob:
     """One job that Snakemake plans."""
 
     rule: str
-    where: dict[str, str]
+    wildcards: dict[str, str]
     outputs: list[str]
     benchmark: str
     gpus: int
@@ -66,7 +64,19 @@ class Fit(NamedTuple):
     jobs: pd.DataFrame  # the measured jobs with the column `predicted_s`
 
 
-def plan(configfile: Path | None, root: Path = Path(".")) -> list[Job]:
+class Measurement(NamedTuple):
+    """What one job took: a row of `costs.tsv`."""
+
+    scale: str
+    rule: str
+    work: float  # by its paper's formula, 1 if there is none
+    seconds: float
+    memory_mb: float  # at its peak; NaN where the benchmark does not say
+    requested_mb: float  # what the rule asks a scheduler for
+    bytes: int  # of its outputs
+
+
+def plan(configfile: Path | None, root: Path = Path(".")) -> list[PlannedJob]:
     """The jobs of a whole run, by a dry run of Snakemake in `root`.
 
     Raises:
@@ -76,36 +86,29 @@ def plan(configfile: Path | None, root: Path = Path(".")) -> list[Job]:
         raise InputError(
             f"no Snakefile in {root.resolve()}; run this in the folder of the workflow"
         )
-    command = [
-        str(Path(sys.executable).parent / "snakemake"),
-        "--dry-run",
-        "--forceall",
-        "--cores",
-        "1",
-        "--nolock",
-    ]
+    command = [str(Path(sys.executable).parent / "snakemake")]
+    command += ["--dry-run", "--forceall", "--cores", "1", "--nolock"]
     command += ["--configfile", str(configfile)] if configfile else []
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode:
-        told = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        raise InputError("Snakemake cannot plan this run: " + "; ".join(told[-6:]))
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        raise InputError("Snakemake cannot plan this run: " + "; ".join(lines[-6:]))
     return read_plan(done.stdout + done.stderr)
 
 
-def read_plan(text: str) -> list[Job]:
+def read_plan(text: str) -> list[PlannedJob]:
     """The jobs that a dry run prints."""
-    found = []
+    jobs = []
     for block in re.split(r"^(?:local)?rule ", text, flags=re.M)[1:]:
         rule, _, body = block.partition(":\n")
-        lines = dict(
-            re.findall(r"^    (\w+): (.*)$", body.split("\n[")[0].split("\n\n")[0], flags=re.M)
-        )
+        body = body.split("\n[")[0].split("\n\n")[0]
+        lines = dict(re.findall(r"^    (\w+): (.*)$", body, flags=re.M))
         resources = _pairs(lines.get("resources", ""))
         if "benchmark" in lines:
-            found.append(
-                Job(
+            jobs.append(
+                PlannedJob(
                     rule=rule,
-                    where=_pairs(lines.get("wildcards", "")),
+                    wildcards=_pairs(lines.get("wildcards", "")),
                     outputs=lines.get("output", "").split(", "),
                     benchmark=lines["benchmark"],
                     gpus=int(resources.get("gpu", 0)),
@@ -113,22 +116,29 @@ def read_plan(text: str) -> list[Job]:
                     runtime_min=float(resources.get("runtime", 0)),
                 )
             )
-    return found
+    return jobs
 
 
-def work(job: Job, settings: Any) -> float:
+def work(job: PlannedJob, settings: Any) -> float:
     """The job's work by its paper's formula; 1 if there is none."""
-    formula = _formulas(job.paper, "WORK").get(job.step)
-    return float(formula(getattr(settings, job.paper), job.where)) if formula else 1.0
+    formula = _formula(job, "WORK")
+    return formula(settings) if formula else 1.0
 
 
-def has_formula(job: Job) -> bool:
-    return job.step in _formulas(job.paper, "WORK")
+def has_formula(job: PlannedJob) -> bool:
+    """Whether the job's paper says what its work grows with."""
+    return job.step in formulas(job.paper, "WORK")
+
+
+def refit() -> int:
+    """Replace the shipped measurements by those of the runs here; returns how many jobs."""
+    measured = measure()
+    measured.to_csv(MEASURED, sep="\t", index=False, float_format="%.6g")
+    return len(measured)
 
 
 def measure(root: Path = Path(".")) -> pd.DataFrame:
-    """What the jobs of finished smoke and laptop runs took: scale, rule, work, seconds, memory_mb,
-    asked_mb, bytes.
+    """What the jobs of finished smoke and laptop runs took: the columns of `Measurement`.
 
     Seconds are those on the clock, of jobs with one thread: Snakemake samples CPU time and misses
     the last samples.
@@ -139,24 +149,30 @@ def measure(root: Path = Path(".")) -> pd.DataFrame:
     rows = []
     for scale, file in RUNS.items():
         settings = configuration.load(root / file)
-        for job in plan(root / file, root) if (root / "results" / settings.run).is_dir() else []:
-            path = root / job.benchmark
-            if not path.is_file():
-                continue
-            record = next(csv.DictReader(path.open(), delimiter="\t"))
-            size = sum(_size(root / output) for output in job.outputs)
-            numbers = (
-                float(record[name]) if record[name] not in ("-", "NA") else math.nan
-                for name in ("s", "max_rss")
-            )
-            rows.append((scale, job.rule, work(job, settings), *numbers, job.memory_mb, size))
+        if not (root / "results" / settings.run).is_dir():
+            continue
+        for job in plan(root / file, root):
+            if (root / job.benchmark).is_file():
+                rows.append(_measurement(job, scale, settings, root))
     if not rows:
         raise InputError(
             f"no finished run in {root / 'results'}: run snakemake with config/smoke.yaml, or "
             "without, first"
         )
-    return pd.DataFrame(
-        rows, columns=["scale", "rule", "work", "seconds", "memory_mb", "asked_mb", "bytes"]
+    return pd.DataFrame(rows)
+
+
+def _measurement(job: PlannedJob, scale: str, settings: Any, root: Path) -> Measurement:
+    with (root / job.benchmark).open() as file:
+        record = next(csv.DictReader(file, delimiter="\t"))
+    return Measurement(
+        scale=scale,
+        rule=job.rule,
+        work=work(job, settings),
+        seconds=_number(record["s"]),
+        memory_mb=_number(record["max_rss"]),
+        requested_mb=job.memory_mb,
+        bytes=sum(_size(root / output) for output in job.outputs),
     )
 
 
@@ -168,12 +184,11 @@ def fit(measured: pd.DataFrame) -> Fit:
     """
     measured = measured[measured["seconds"] > 0].reset_index(drop=True)
 
-    def known(rule: str) -> float | None:
-        paper, step = rule.split("_", 1)
-        return _formulas(paper, "RATES").get(step)
-
     def rates(start: float) -> dict[str, float]:
-        return {rule: known(rule) or _rate(rows, start) for rule, rows in measured.groupby("rule")}
+        return {
+            rule: _benchmarked_rate(rule) or _fitted_rate(rows, start)
+            for rule, rows in measured.groupby("rule")
+        }
 
     def predicted(start: float) -> np.ndarray:
         by_rule = rates(start)
@@ -187,21 +202,19 @@ def fit(measured: pd.DataFrame) -> Fit:
     return Fit(start, rates(start), sizes.to_dict(), measured.assign(predicted_s=predicted(start)))
 
 
-def table(jobs: Sequence[Job], settings: Any, model: Fit, flops: float = FLOPS) -> pd.DataFrame:
-    """One row per job: paper, rule, gpus, core_h, gpu_h, memory_gb, disk_gb, asked_h, formula."""
+def table(
+    jobs: Sequence[PlannedJob], settings: Any, model: Fit, flops: float = FLOPS
+) -> pd.DataFrame:
+    """One row per job.
+
+    Columns: paper, rule, gpus, core_h, gpu_h, hours, requested_h (what the rule asks a scheduler
+    for), memory_gb, disk_gb, formula (whether its work grows with the settings), measured.
+    """
     rows = []
     for job in jobs:
-        amount = work(job, settings) if job.paper in paper_names() else 1.0
-        seconds = model.start_s + model.rates.get(job.rule, 0.0) * amount
-        if job.gpus and has_formula(job):
-            seconds = model.start_s + amount / (flops * job.gpus)
-        formula = _formulas(job.paper, "DISK").get(job.step)
-        size = (
-            formula(getattr(settings, job.paper), job.where)
-            if formula
-            else model.sizes.get(job.rule, 0.0)
-        )
-        hours = seconds / 3600
+        hours = _seconds(job, settings, model, flops) / 3600
+        disk = _formula(job, "DISK")
+        size = disk(settings) if disk else model.sizes.get(job.rule, 0.0)
         rows.append(
             {
                 "paper": job.paper,
@@ -210,87 +223,107 @@ def table(jobs: Sequence[Job], settings: Any, model: Fit, flops: float = FLOPS) 
                 "core_h": 0.0 if job.gpus else hours,
                 "gpu_h": hours * job.gpus,
                 "hours": hours,
-                "asked_h": job.runtime_min / 60,
+                "requested_h": job.runtime_min / 60,
                 "memory_gb": job.memory_mb / 1000,
                 "disk_gb": size / 1e9,
-                "known": job.rule in model.rates or (job.gpus > 0 and has_formula(job)),
+                "formula": has_formula(job),
+                "measured": job.rule in model.rates,
             }
         )
     return pd.DataFrame(rows)
 
 
+def _seconds(job: PlannedJob, settings: Any, model: Fit, flops: float) -> float:
+    """Seconds of a job: on devices by the assumed speed where there is a formula, else fitted."""
+    amount = work(job, settings)
+    if job.gpus and has_formula(job):
+        return model.start_s + amount / (flops * job.gpus)
+    return model.start_s + model.rates.get(job.rule, 0.0) * amount
+
+
 def accuracy(model: Fit) -> pd.DataFrame:
-    """By paper, at the laptop scale: measured and predicted seconds, and a job's typical factor of
-    error.
-    """
+    """By paper, at the laptop scale: measured_s, predicted_s, and a job's median factor between."""
     laptop = model.jobs[model.jobs["scale"] == "laptop"]
     rows = laptop.assign(paper=laptop["rule"].str.split("_").str[0])
     rows = rows.assign(off=np.abs(np.log(rows["predicted_s"] / rows["seconds"])))
-    found = rows.groupby("paper").agg(
+    sums = rows.groupby("paper").agg(
         measured_s=("seconds", "sum"), predicted_s=("predicted_s", "sum"), off=("off", "median")
     )
-    return found.assign(factor=np.exp(found["off"])).drop(columns="off")
+    return sums.assign(factor=np.exp(sums["off"])).drop(columns="off")
 
 
 def show(
-    settings: Any, configfile: Path | None, flops: float | None = None, *, by_rule: bool = False
+    settings: Any, configfile: Path | None, flops: float = FLOPS, *, by_rule: bool = False
 ) -> None:
-    """Print the cost table of a run, with the model's assumptions and its error on the laptop run."""
-    from rich.console import Console
-    from rich.table import Table
+    """Print the cost table of a run, with the model's assumptions and its error on the laptop run.
 
-    flops = flops or FLOPS
+    Args:
+        flops: operations a second of one device, assumed.
+        by_rule: one line per rule instead of one per paper.
+    """
+    from rich.console import Console
+
     model = fit(pd.read_csv(MEASURED, sep="\t"))
     jobs = table(plan(configfile), settings, model, flops)
-    exact = accuracy(model)
-    keys = ["paper", "rule"] if by_rule else ["paper"]
-    printed = Table(title=f"Run {settings.run}, scale {settings.scale}", title_justify="left")
-    for name in (
-        *keys,
-        "jobs",
-        "on devices",
-        "core hours",
-        "device hours",
-        "largest memory",
-        "disk",
-        "laptop: model / measured",
-    ):
-        printed.add_column(name, justify="left" if name in keys else "right")
-    groups = [*jobs.groupby(keys, sort=False), (("all",) * len(keys), jobs)]
-    for names, rows in groups:
-        paper = names[0]
-        sums = exact.sum() if paper == "all" else exact.loc[paper] if paper in exact.index else None
-        told = "" if sums is None or by_rule else f"{sums['predicted_s'] / sums['measured_s']:.2f}"
-        if told and paper != "all":
-            told += f", a job ×÷ {sums['factor']:.2f}"
-        numbers = (
-            len(rows),
-            int((rows["gpus"] > 0).sum()),
-            _hours(rows["core_h"].sum()),
-            _hours(rows["gpu_h"].sum()),
-        )
-        memory, disk = f"{rows['memory_gb'].max():,.0f} GB", _bytes(rows["disk_gb"].sum())
-        printed.add_row(*names, *map(str, numbers), memory, disk, told)
     console = Console(width=max(Console().width, 120))
-    console.print(printed)
+    console.print(_printed(jobs, settings, model, by_rule))
     console.print(
         f"Core hours: start {model.start_s:.1f} s + rate x work, fitted to {len(model.jobs)} "
-        "measured jobs. Device "
-        f"hours: work / {flops / 1e12:g} TFLOP/s, assumed (--device-tflops). Memory: the most "
-        "that a job asks for.",
+        f"measured jobs. Device hours: work / {flops / 1e12:g} TFLOP/s, assumed (--device-tflops). "
+        "Memory: the most that a job asks for.",
         highlight=False,
     )
-    for kind, rows in (
-        ("needs more time than its rule asks for", jobs[jobs["hours"] > jobs["asked_h"]]),
-        ("was never measured and has no formula: counted as its start", jobs[~jobs["known"]]),
-    ):
-        for rule, some in rows.groupby("rule"):
-            most = (
-                f": up to {some['hours'].max():,.1f} h of {some['asked_h'].max():,.1f} h"
-                if "time" in kind
-                else ""
-            )
-            console.print(f"  {rule} {kind}{most}", highlight=False)
+    for line in _warnings(jobs):
+        console.print(f"  {line}", highlight=False)
+
+
+def _printed(jobs: pd.DataFrame, settings: Any, model: Fit, by_rule: bool) -> Any:
+    """The table that `show` prints: sums by paper, or by paper and rule, and over all jobs."""
+    from rich.table import Table
+
+    keys = ["paper", "rule"] if by_rule else ["paper"]
+    numbers = ["jobs", "on devices", "core hours", "device hours", "largest memory", "disk"]
+    printed = Table(title=f"Run {settings.run}, scale {settings.scale}", title_justify="left")
+    for name in [*keys, *numbers, "laptop: model / measured"]:
+        printed.add_column(name, justify="left" if name in keys else "right")
+    errors = accuracy(model)
+    for names, rows in [*jobs.groupby(keys, sort=False), (("all",) * len(keys), jobs)]:
+        printed.add_row(
+            *names,
+            str(len(rows)),
+            str(int((rows["gpus"] > 0).sum())),
+            _hours(rows["core_h"].sum()),
+            _hours(rows["gpu_h"].sum()),
+            f"{rows['memory_gb'].max():,.0f} GB",
+            _bytes(rows["disk_gb"].sum()),
+            "" if by_rule else _error(errors, names[0]),
+        )
+    return printed
+
+
+def _error(errors: pd.DataFrame, paper: str) -> str:
+    """Predicted over measured seconds of a paper at the laptop scale, or of all papers."""
+    if paper == "all":
+        sums = errors.sum()
+        return f"{sums['predicted_s'] / sums['measured_s']:.2f}"
+    if paper not in errors.index:
+        return ""
+    row = errors.loc[paper]
+    return f"{row['predicted_s'] / row['measured_s']:.2f}, a job ×÷ {row['factor']:.2f}"
+
+
+def _warnings(jobs: pd.DataFrame) -> Iterator[str]:
+    """What the table does not show: rules that run out of time, and rules without a formula."""
+    for rule, rows in jobs[jobs["hours"] > jobs["requested_h"]].groupby("rule"):
+        hours = rows["hours"].max()
+        requested = rows["requested_h"].max()
+        amounts = f"up to {hours:,.1f} h of {requested:,.1f} h"
+        yield f"{rule} needs more time than its rule asks for: {amounts}"
+    without = jobs[~jobs["formula"]]
+    if len(as_measured := without.loc[without["measured"], "rule"].unique()):
+        yield f"no formula, counted as measured at smaller scales: {', '.join(as_measured)}"
+    if len(unknown := without.loc[~without["measured"], "rule"].unique()):
+        yield f"no formula and never measured, counted as a start: {', '.join(unknown)}"
 
 
 def _hours(hours: float) -> str:
@@ -307,7 +340,7 @@ def _bytes(gigabytes: float) -> str:
     )
 
 
-def _rate(rows: pd.DataFrame, start: float) -> float:
+def _fitted_rate(rows: pd.DataFrame, start: float) -> float:
     """The rate that fits a rule's jobs best, in the logarithm."""
     amount, seconds = rows["work"].to_numpy(float), rows["seconds"].to_numpy(float)
     if np.allclose(amount, amount[0]):
@@ -315,21 +348,39 @@ def _rate(rows: pd.DataFrame, start: float) -> float:
     from scipy.optimize import minimize_scalar
 
     scale = np.log(max(float((seconds / amount).max()), 1e-300))
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda log_rate: float(np.sum(np.log((start + np.exp(log_rate) * amount) / seconds) ** 2)),
         bounds=(scale - 25, scale + 2),
         method="bounded",
     )
-    return float(np.exp(found.x))
+    return float(np.exp(optimum.x))
 
 
-def _formulas(paper: str, kind: str) -> Mapping[str, Any]:
-    if paper not in paper_names():
-        return {}
+def _benchmarked_rate(rule: str) -> float | None:
+    """Seconds per unit of work, where a benchmark says it in place of small runs."""
+    paper, step = rule.split("_", 1)
+    return formulas(paper, "RATES").get(step)
+
+
+def _formula(job: PlannedJob, kind: str) -> Callable[[Any], float] | None:
+    """What a job's paper says of its WORK or DISK: a function of the whole config."""
+    formula = formulas(job.paper, kind).get(job.step)
+    return formula and (
+        lambda settings: float(formula(getattr(settings, job.paper), job.wildcards))
+    )
+
+
+def formulas(paper: str, kind: str) -> Mapping[str, Any]:
+    """A paper's formulas of a kind (WORK, DISK, RATES) by step; none for what is no paper."""
     try:
         return getattr(import_module(f"rote.papers.{paper}.costs"), kind, {})
     except ModuleNotFoundError:
         return {}
+
+
+def _number(text: str) -> float:
+    """A number of a benchmark file, NaN where Snakemake has none."""
+    return math.nan if text in ("-", "NA") else float(text)
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""What the device of a run does: matrix products, copies, a stack in training, a search; and the
-share of its peak.
+"""Throughputs of a run's device: matrix products, copies, a training, a search; shares of its peak.
 
 The peak is measured, not looked up: the best matrix product of the same type on the same device.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from rote.models import lm
 SECONDS = 0.4  # of each measurement
 
 
-class Row(NamedTuple):
+class DeviceMeasurement(NamedTuple):
     """One measurement."""
 
     device: str
@@ -29,7 +29,16 @@ class Row(NamedTuple):
     share: float  # of the best matrix product of this type; NaN where there are none
 
 
-def measure(device: str) -> list[Row]:
+class Workload(NamedTuple):
+    """A kind of work and how fast the device does it."""
+
+    name: str
+    unit: str
+    rate: float  # units per second
+    flops: float  # floating-point operations per unit; NaN where there are none
+
+
+def measure(device: str) -> list[DeviceMeasurement]:
     """Throughputs of `device`, cpu or cuda, with the threads that torch has."""
     name = (
         torch.cuda.get_device_name()
@@ -38,24 +47,36 @@ def measure(device: str) -> list[Row]:
     )
     rows = []
     for dtype in [torch.float32, torch.bfloat16] if device == "cuda" else [torch.float32]:
-        label = str(dtype).removeprefix("torch.")
-        peak = _product(device, dtype)
-        rows.append(Row(name, "matrix product", label, peak / 1e12, "TFLOP/s", peak / 1e12, 1.0))
-        for workload, unit, rate, flops in _workloads(device, dtype):
-            rows.append(
-                Row(name, workload, label, rate, unit, rate * flops / 1e12, rate * flops / peak)
-            )
-    rows.insert(
-        1, Row(name, "copy", "bytes", _copy(device) / 1e9, "GB/s", float("nan"), float("nan"))
-    )
+        product = Workload("matrix product", "TFLOP/s", _product(device, dtype) / 1e12, 1e12)
+        peak = product.rate * product.flops
+        for workload in [product, *_workloads(device, dtype)]:
+            rows.append(_row(name, str(dtype).removeprefix("torch."), workload, peak))
+    copy = Workload("copy", "GB/s", _copy(device) / 1e9, math.nan)
+    rows.insert(1, _row(name, "bytes", copy, math.nan))
     return rows
 
 
-def _workloads(device: str, dtype: torch.dtype) -> Iterator[tuple[str, str, float, float]]:
-    """Name, unit, units per second, operations per unit."""
-    width, layers, models, batch, length, vocabulary = (128, 2, 8, 32, 64, 512)
-    if device == "cuda":
-        width, models, batch = 256, 16, 128
+def _row(device: str, dtype: str, workload: Workload, peak: float) -> DeviceMeasurement:
+    flops = workload.rate * workload.flops
+    return DeviceMeasurement(
+        device=device,
+        workload=workload.name,
+        dtype=dtype,
+        throughput=workload.rate,
+        unit=workload.unit,
+        tflops=flops / 1e12,
+        share=flops / peak,
+    )
+
+
+def _workloads(device: str, dtype: torch.dtype) -> Iterator[Workload]:
+    """A training of stacked decoders, and in float32 a search for nearest neighbors."""
+    on_device = device == "cuda"
+    layers, length = 2, 64
+    vocabulary = 512
+    width = 256 if on_device else 128
+    models = 16 if on_device else 8
+    batch = 128 if on_device else 32
     rngs = [np.random.default_rng(i) for i in range(models)]
     transformer = lm.Transformer("gpt_neox", vocabulary, length, width, layers, 4)
     stack = lm.build(transformer, rngs, device)
@@ -66,37 +87,34 @@ def _workloads(device: str, dtype: torch.dtype) -> Iterator[tuple[str, str, floa
             torch.device(device).type, torch.bfloat16, enabled=dtype == torch.bfloat16
         ):
             logits = stack.forward(p, tokens[:, :, :-1])
-        found = torch.nn.functional.cross_entropy(
+        losses = torch.nn.functional.cross_entropy(
             logits.flatten(0, 2).float(), tokens[:, :, 1:].flatten(), reduction="none"
         )
-        return found.view(models, -1).mean(1)
+        return losses.view(models, -1).mean(1)
 
     steps = 2
     seconds = _seconds(
         lambda: train.fit(stack.parameters, loss, steps=steps, learning_rate=1e-3), device
     )
     weights = 12 * layers * width**2 + vocabulary * width
-    seen = steps * models * batch * length
-    yield (
-        f"training {models} decoders of width {width} as one stack",
-        "tokens/s",
-        seen / seconds,
-        6 * weights,
-    )
+    n_tokens = steps * models * batch * length
+    name = f"training {models} decoders of width {width} as one stack"
+    yield Workload(name, "tokens/s", n_tokens / seconds, 6 * weights)
     if dtype == torch.float32:
-        count, queries, d = (1_000_000, 4096, 64) if device == "cuda" else (50_000, 1024, 64)
-        rng = np.random.default_rng(0)
-        store = knn.Datastore(
-            rng.normal(size=(count, d)).astype(np.float32), engine="torch", device=device
-        )
-        asked = rng.normal(size=(queries, d)).astype(np.float32)
-        seconds = _seconds(lambda: store.search(asked, 10), device)
-        yield (
-            f"10 nearest of {count:,} vectors in {d} dimensions",
-            "queries/s",
-            queries / seconds,
-            2.0 * count * d,
-        )
+        yield _search(device)
+
+
+def _search(device: str) -> Workload:
+    """The 10 nearest neighbors in a large datastore."""
+    dimensions = 64
+    n_keys, n_queries = (1_000_000, 4096) if device == "cuda" else (50_000, 1024)
+    rng = np.random.default_rng(0)
+    keys = rng.normal(size=(n_keys, dimensions)).astype(np.float32)
+    datastore = knn.Datastore(keys, engine="torch", device=device)
+    queries = rng.normal(size=(n_queries, dimensions)).astype(np.float32)
+    seconds = _seconds(lambda: datastore.search(queries, 10), device)
+    name = f"10 nearest of {n_keys:,} vectors in {dimensions} dimensions"
+    return Workload(name, "queries/s", n_queries / seconds, 2.0 * n_keys * dimensions)
 
 
 def _product(device: str, dtype: torch.dtype) -> float:
@@ -122,7 +140,8 @@ def _seconds(work: Callable[[], object], device: str) -> float:
         return time.perf_counter() - begin
 
     once()
-    best, begin = once(), time.perf_counter()
+    best = once()
+    begin = time.perf_counter()
     while time.perf_counter() - begin < SECONDS:
         best = min(best, once())
     return best

@@ -1,9 +1,8 @@
 """The live view of a run: jobs done and running, time left, losses of the trainings.
-`profiles/default` asks for it.
 
-On a terminal one screen that changes in place, above it only what went wrong. Elsewhere (CI, a
-pipe, a log file), and where more was asked for (`--dry-run`, `--verbose`, `--printshellcmds`),
-Snakemake's own lines.
+`profiles/default` turns it on. On a terminal it is one screen that changes in place, above it only
+what went wrong. Elsewhere (CI, a pipe, a log file), and with `--dry-run`, `--verbose` or
+`--printshellcmds`, Snakemake's own lines are shown.
 """
 
 import csv
@@ -39,15 +38,15 @@ def usual_seconds(scale: str = "laptop") -> dict[str, float]:
 
 
 def last_line(log: Path, block: int = 4096) -> str:
-    """What a job said last, without the time stamp; "" if it said nothing yet."""
+    """The last line of a job's log, without the time stamp; "" if there is none yet."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - block))
             lines = file.read().decode(errors="replace").split("\n")
     except OSError:
         return ""
-    told = [line.strip() for line in lines if line.strip()]
-    return told[-1].split(" ", 1)[-1] if told else ""
+    lines = [line.strip() for line in lines if line.strip()]
+    return lines[-1].split(" ", 1)[-1] if lines else ""
 
 
 def clock(seconds: float) -> str:
@@ -62,7 +61,7 @@ class Running:
     """A job that was started."""
 
     rule: str
-    where: str
+    wildcards: str  # "name=value ..."
     log: Path | None
     begun: float
 
@@ -85,13 +84,11 @@ class Progress:
         if event == LogEvent.RUN_INFO:
             self.planned = Counter({rule: n for rule, n in record.stats.items() if rule != "total"})
         elif event == LogEvent.JOB_INFO:
-            where = " ".join(
-                f"{name}={value}"
-                for name, value in dict(record.wildcards or {}).items()
-                if name != "run"
-            )
+            wildcards = dict(record.wildcards or {})
+            wildcards.pop("run", None)
+            label = " ".join(f"{name}={value}" for name, value in wildcards.items())
             log = Path(record.log[0]) if record.log else None
-            self.running[record.jobid] = Running(record.rule_name, where, log, time.monotonic())
+            self.running[record.jobid] = Running(record.rule_name, label, log, time.monotonic())
         elif event == LogEvent.JOB_FINISHED:
             if job := self.running.pop(record.job_id, None):
                 self.finished[job.rule] += 1
@@ -100,12 +97,11 @@ class Progress:
             self.failed += self.running.pop(record.jobid, None) is not None
 
     def expected(self, rule: str) -> float:
-        """Seconds that a job of `rule` usually takes; of an unknown rule the mean of those known."""
+        """Seconds that a job of `rule` usually takes; for unmeasured rules, the mean of all."""
         return self.usual.get(rule) or sum(self.usual.values()) / max(1, len(self.usual))
 
     def left(self) -> float | None:
-        """Seconds until the end, if jobs go on to run side by side as now; None before anything has
-        finished.
+        """Seconds until the end if as many jobs run side by side as now; None before one finished.
 
         Usual times, corrected by how much longer or shorter than usual this run's finished jobs
         took.
@@ -113,7 +109,8 @@ class Progress:
         usual = sum(n * self.expected(rule) for rule, n in self.finished.items())
         if not usual:
             return None
-        pace, now = self.spent / usual, time.monotonic()
+        pace = self.spent / usual
+        now = time.monotonic()
         waiting = self.planned - self.finished - Counter(job.rule for job in self.running.values())
         ahead = sum(n * self.expected(rule) for rule, n in waiting.items()) * pace
         ahead += sum(
@@ -126,15 +123,12 @@ class Progress:
 def view(progress: Progress) -> Group:
     """The screen."""
     done, total = progress.finished.total(), progress.planned.total()
-    left, now = progress.left(), time.monotonic()
+    left = progress.left()
+    now = time.monotonic()
     head = Text.assemble(
         ("rote  ", "bold"),
         f"{done} of {total} jobs   {clock(now - progress.begun)} elapsed",
-        ""
-        if left is None or done == total
-        else f"   about {clock(left)} left"
-        if left >= 5
-        else "   nearly done",
+        "" if left is None or done == total else _time_left(left),
         (f"   {progress.failed} failed" if progress.failed else "", "bold red"),
     )
     jobs = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
@@ -142,28 +136,30 @@ def view(progress: Progress) -> Group:
     jobs.add_column(justify="right", no_wrap=True)
     jobs.add_column(ratio=1, no_wrap=True, overflow="ellipsis", style="dim")
     for job in progress.running.values():
-        told = last_line(job.log) if job.log else ""
-        jobs.add_row(
-            Text.assemble(job.rule, (f" {job.where}", "dim")), clock(now - job.begun), Text(told)
-        )
-    bar = Padding(
-        ProgressBar(total=max(1, total), completed=done), 0
-    )  # a bar alone does not end its line
+        name = Text.assemble(job.rule, (f" {job.wildcards}", "dim"))
+        jobs.add_row(name, clock(now - job.begun), Text(last_line(job.log) if job.log else ""))
+    # padded, since a bar alone does not end its line
+    bar = Padding(ProgressBar(total=max(1, total), completed=done), 0)
     return Group(head, bar, jobs)
 
 
+def _time_left(seconds: float) -> str:
+    return f"   about {clock(seconds)} left" if seconds >= 5 else "   nearly done"
+
+
 class LogHandler(LogHandlerBase):
-    """Snakemake's plugin interface: each record is either drawn or passed on to Snakemake's own
-    handler.
-    """
+    """Snakemake's plugin interface: records are drawn, or passed on to Snakemake's own handler."""
 
     def __post_init__(self) -> None:
-        told, self.live, self._lock = self.common_settings, None, threading.Lock()
-        stream = sys.stdout if told.stdout else sys.stderr
-        more = told.dryrun or told.verbose or told.printshellcmds or told.debug_dag or told.quiet
-        self.plain = ColorizingTextHandler(nocolor=told.nocolor, stream=stream)
-        self.plain.setFormatter(DefaultFormatter(told.quiet, told.show_failed_logs))
-        self.console = Console(file=stream) if stream.isatty() and not more else None
+        options = self.common_settings
+        self.live = None
+        self._lock = threading.Lock()
+        stream = sys.stdout if options.stdout else sys.stderr
+        details = options.verbose or options.printshellcmds or options.debug_dag
+        plain = options.dryrun or options.quiet or details or not stream.isatty()
+        self.plain = ColorizingTextHandler(nocolor=options.nocolor, stream=stream)
+        self.plain.setFormatter(DefaultFormatter(options.quiet, options.show_failed_logs))
+        self.console = None if plain else Console(file=stream)
         self.progress = Progress()
 
     def emit(self, record: LogRecord) -> None:
@@ -173,10 +169,8 @@ class LogHandler(LogHandlerBase):
         # not around what follows: the thread that draws holds rich's lock and waits for this one
         with self._lock:
             self.progress.take(record)
-            over = (
-                self.progress.finished.total() + self.progress.failed
-                >= self.progress.planned.total()
-            )
+            ended = self.progress.finished.total() + self.progress.failed
+            over = ended >= self.progress.planned.total()
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO:
             self.live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=2)

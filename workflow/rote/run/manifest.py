@@ -1,5 +1,4 @@
-"""What a run left: every file with digest, maker and inputs, as MANIFEST.json and as an RO-Crate;
-and its verification.
+"""What a run left: every file with digest, maker and inputs (MANIFEST.json, RO-Crate); its check.
 
 Who made a file is taken from Snakemake's own records (`.snakemake/metadata`) and from the
 provenance in Parquet files. What neither says is left out, never guessed. Verification needs
@@ -33,18 +32,13 @@ from rote.core.job import git_commit
 from rote.core.papers import about
 
 log = logging.getLogger("rote")
-NAME, CRATE, CONFIG, WORKFLOW = (
-    "MANIFEST.json",
-    "ro-crate-metadata.json",
-    "config.yaml",
-    "Snakefile",
-)
+NAME = "MANIFEST.json"
+CRATE = "ro-crate-metadata.json"
+CONFIG = "config.yaml"
+WORKFLOW = "Snakefile"
 FORMAT = "rote manifest 1"
-_OWN = (
-    NAME,
-    CRATE,
-    "strict.txt",
-)  # the first two hold digests; the last says only that all claims held
+# not listed: the first two hold digests, the last says only that all claims held
+_UNLISTED = (NAME, CRATE, "strict.txt")
 _FORMATS = {
     ".parquet": "application/vnd.apache.parquet",
     ".png": "image/png",
@@ -69,25 +63,22 @@ class Change(NamedTuple):
 def write(
     results: Path, config: Mapping[str, Any], snakefile: Path, records: Path, threads: int = 1
 ) -> None:
-    """Write MANIFEST.json, ro-crate-metadata.json, config.yaml (complete) and Snakefile (a copy)
-    into a run's folder.
+    """Write a run's manifest, its RO-Crate, its config and a copy of the workflow's entry.
 
     Args:
-        results: results/<run>.
+        results: results/<run>, where the files go.
         config: the complete configuration.
+        snakefile: the workflow's entry file.
         records: Snakemake's folder of records, `.snakemake/metadata`; may be missing.
         threads: files hashed at a time.
     """
     for stray in tables.sweep(results):
         log.info("removed %s, which a killed job left", stray)
-    for name, text in (
-        (CONFIG, yaml.safe_dump(dict(config), sort_keys=False, width=110)),
-        (WORKFLOW, snakefile.read_text()),
-    ):
-        _put(results / name, text)
-    made = dict(_records(records))
+    _put(results / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, width=110))
+    _put(results / WORKFLOW, snakefile.read_text())
+    makers = dict(_records(records))
     with ThreadPoolExecutor(threads) as pool:
-        files = list(pool.map(lambda path: _entry(results, path, made), _files(results)))
+        files = list(pool.map(lambda path: _entry(results, path, makers), _files(results)))
     manifest = {
         "format": FORMAT,
         "run": config["run"],
@@ -99,10 +90,7 @@ def write(
         "git_commit": git_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {
-            d.metadata["Name"]: d.version
-            for d in sorted(distributions(), key=lambda d: d.metadata["Name"])
-        },
+        "packages": dict(sorted((d.metadata["Name"], d.version) for d in distributions())),
         "files": files,
     }
     _put(results / NAME, json.dumps(manifest, indent=1) + "\n")
@@ -130,141 +118,89 @@ def read(results: Path) -> dict[str, Any]:
 
 
 def verify(results: Path, threads: int = 1) -> list[Change]:
-    """Hash a run's files again: what changed, is missing, or is there beyond the manifest; [] if it
-    is as it was.
+    """Hash a run's files again; what changed, is missing, or was added. Empty if nothing did.
 
     Raises:
         InputError: if there is no whole manifest, or a file in it lies outside the folder.
     """
-    wanted = {entry["path"]: entry for entry in read(results)["files"]}
-    for path in wanted:
+    recorded = {entry["path"]: entry for entry in read(results)["files"]}
+    for path in recorded:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise InputError(f"{results / NAME}: path {path!r} leaves the folder")
-    found = {str(path.relative_to(results)): path for path in _files(results)}
+    present = {str(path.relative_to(results)): path for path in _files(results)}
     changes = [
         Change("missing", path, "in the manifest, not in the folder")
-        for path in sorted(wanted.keys() - found)
+        for path in sorted(recorded.keys() - present)
     ]
     changes += [
         Change("extra", path, "in the folder, not in the manifest")
-        for path in sorted(found.keys() - wanted)
+        for path in sorted(present.keys() - recorded)
     ]
 
-    def look(path: str) -> Change | None:
-        size = found[path].stat().st_size
-        if size != wanted[path]["size"]:
-            return Change(
-                "changed", path, f"{size:,} bytes, the manifest says {wanted[path]['size']:,}"
-            )
-        digest = _sha256(found[path])
-        if digest != wanted[path]["sha256"]:
-            return Change(
-                "changed",
-                path,
-                f"sha256 {digest[:12]}…, the manifest says {wanted[path]['sha256'][:12]}…",
-            )
-        return None
+    def check(path: str) -> Change | None:
+        return _changed(present[path], recorded[path])
 
     with ThreadPoolExecutor(threads) as pool:
-        changes += [
-            change for change in pool.map(look, sorted(wanted.keys() & found.keys())) if change
-        ]
+        changes += filter(None, pool.map(check, sorted(recorded.keys() & present.keys())))
     return changes
 
 
+def _changed(path: Path, entry: Mapping[str, Any]) -> Change | None:
+    """How a file differs from its entry in the manifest, None if it does not."""
+    size = path.stat().st_size
+    if size != entry["size"]:
+        message = f"{size:,} bytes, the manifest says {entry['size']:,}"
+        return Change("changed", entry["path"], message)
+    digest = _sha256(path)
+    if digest != entry["sha256"]:
+        message = f"sha256 {digest[:12]}…, the manifest says {entry['sha256'][:12]}…"
+        return Change("changed", entry["path"], message)
+    return None
+
+
 def crate(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The run as an RO-Crate 1.1 of the profile Workflow Run Crate 0.5 (w3id.org/ro/wfrun), as
-    JSON-LD.
-    """
-    profiles = [
-        ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate"),
-        ("https://w3id.org/ro/wfrun/workflow/0.5", "Workflow Run Crate"),
-        ("https://w3id.org/workflowhub/workflow-ro-crate/1.0", "Workflow RO-Crate"),
-    ]
-    times = [
-        entry[key] for entry in manifest["files"] for key in ("started", "ended") if key in entry
-    ]
-    run, files = manifest["run"], manifest["files"]
-    products = [
-        entry["path"] for entry in files if entry["path"].endswith((".parquet", ".png", ".pdf"))
-    ]
-    commit = {} if manifest["git_commit"] == "unknown" else {"identifier": manifest["git_commit"]}
-    action = {
-        "@id": "#run",
-        "@type": "CreateAction",
-        "name": f"Run {run} of rote {manifest['rote']}",
-        "instrument": {"@id": WORKFLOW},
-        "description": f"Scale {manifest['scale']}, seed {manifest['seed']}, papers "
-        f"{', '.join(manifest['papers'])}",
-        "object": {"@id": CONFIG},
-        "result": [{"@id": path} for path in products],
-        "actionStatus": "http://schema.org/CompletedActionStatus",
-        "endTime": max(times, default=manifest["created"]),
+    """The run as an RO-Crate 1.1 in JSON-LD, profile Workflow Run Crate 0.5 (w3id.org/ro/wfrun)."""
+    files = manifest["files"]
+    descriptor = {
+        "@id": CRATE,
+        "@type": "CreativeWork",
+        "about": {"@id": "./"},
+        "conformsTo": [{"@id": "https://w3id.org/ro/crate/1.1"}, {"@id": list(_PROFILES)[-1]}],
     }
-    if times:
-        action["startTime"] = min(times)
+    titles = "; ".join(about(paper).title for paper in manifest["papers"])
+    root = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"rote: run {manifest['run']}",
+        "description": "What seven papers claim about memorization and generalization, "
+        f"re-derived: {titles}",
+        "datePublished": manifest["created"],
+        "license": {"@id": "https://spdx.org/licenses/MIT"},
+        "conformsTo": [{"@id": profile} for profile in _PROFILES],
+        "hasPart": [{"@id": entry["path"]} for entry in files],
+        "mainEntity": {"@id": WORKFLOW},
+        "mentions": {"@id": "#run"},
+        "author": {"@id": "#authors"},
+    }
+    snakemake = {
+        "@id": "#snakemake",
+        "@type": "ComputerLanguage",
+        "name": "Snakemake",
+        "alternateName": "Snakemake",
+        "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
+        "url": {"@id": "https://snakemake.github.io"},
+        "version": manifest["packages"].get("snakemake", ""),
+    }
     graph = [
-        {
-            "@id": CRATE,
-            "@type": "CreativeWork",
-            "about": {"@id": "./"},
-            "conformsTo": [{"@id": "https://w3id.org/ro/crate/1.1"}, {"@id": profiles[2][0]}],
-        },
-        {
-            "@id": "./",
-            "@type": "Dataset",
-            "name": f"rote: run {run}",
-            "description": "What seven papers claim about memorization and generalization, "
-            "re-derived: " + "; ".join(about(paper).title for paper in manifest["papers"]),
-            "datePublished": manifest["created"],
-            "license": {"@id": "https://spdx.org/licenses/MIT"},
-            "conformsTo": [{"@id": profile} for profile, _ in profiles],
-            "hasPart": [{"@id": entry["path"]} for entry in files],
-            "mainEntity": {"@id": WORKFLOW},
-            "mentions": {"@id": "#run"},
-            "author": {"@id": "#authors"},
-        },
+        descriptor,
+        root,
         {"@id": "#authors", "@type": "Organization", "name": "The rote authors"},
         {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"},
-        *(
-            {"@id": id, "@type": "CreativeWork", "name": name, "version": id.rsplit("/")[-1]}
-            for id, name in profiles
-        ),
-        {
-            "@id": "#snakemake",
-            "@type": "ComputerLanguage",
-            "name": "Snakemake",
-            "alternateName": "Snakemake",
-            "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
-            "url": {"@id": "https://snakemake.github.io"},
-            "version": manifest["packages"].get("snakemake", ""),
-        },
-        action,
+        *(_profile(url, name) for url, name in _PROFILES.items()),
+        snakemake,
+        _action(manifest),
+        *(_file(entry, manifest) for entry in files),
     ]
-    for entry in files:
-        kind: Any = "File"
-        extra: dict[str, Any] = {}
-        if form := _FORMATS.get(PurePosixPath(entry["path"]).suffix):
-            extra["encodingFormat"] = form
-        if entry["path"] == WORKFLOW:
-            kind = ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
-            extra |= {
-                "name": "rote",
-                "version": manifest["rote"],
-                "programmingLanguage": {"@id": "#snakemake"},
-                **commit,
-            }
-        elif entry["path"] == CONFIG:
-            extra |= {"name": "Complete configuration"}
-        graph.append(
-            {
-                "@id": entry["path"],
-                "@type": kind,
-                "contentSize": str(entry["size"]),
-                "sha256": entry["sha256"],
-                **extra,
-            }
-        )
     context = [
         "https://w3id.org/ro/crate/1.1/context",
         "https://w3id.org/ro/terms/workflow-run/context",
@@ -272,47 +208,105 @@ def crate(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {"@context": context, "@graph": graph}
 
 
-def _entry(results: Path, path: Path, made: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+_PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
+    "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
+}
+
+
+def _profile(url: str, name: str) -> dict[str, Any]:
+    return {"@id": url, "@type": "CreativeWork", "name": name, "version": url.rsplit("/")[-1]}
+
+
+def _action(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The run itself: what it used and what it made, from when to when."""
+    files = manifest["files"]
+    begins = [entry["started"] for entry in files if "started" in entry]
+    ends = [entry["ended"] for entry in files if "ended" in entry]
+    paths = [entry["path"] for entry in files]
+    action = {
+        "@id": "#run",
+        "@type": "CreateAction",
+        "name": f"Run {manifest['run']} of rote {manifest['rote']}",
+        "instrument": {"@id": WORKFLOW},
+        "description": f"Scale {manifest['scale']}, seed {manifest['seed']}, papers "
+        f"{', '.join(manifest['papers'])}",
+        "object": {"@id": CONFIG},
+        "result": [{"@id": path} for path in paths if path.endswith((".parquet", ".png", ".pdf"))],
+        "actionStatus": "http://schema.org/CompletedActionStatus",
+        "endTime": max(begins + ends, default=manifest["created"]),
+    }
+    if begins or ends:
+        action["startTime"] = min(begins + ends)
+    return action
+
+
+def _file(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A file of the run."""
+    path = entry["path"]
+    entity: dict[str, Any] = {
+        "@id": path,
+        "@type": "File",
+        "contentSize": str(entry["size"]),
+        "sha256": entry["sha256"],
+    }
+    if form := _FORMATS.get(PurePosixPath(path).suffix):
+        entity["encodingFormat"] = form
+    if path == CONFIG:
+        entity["name"] = "Complete configuration"
+    if path == WORKFLOW:
+        entity |= {
+            "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
+            "name": "rote",
+            "version": manifest["rote"],
+            "programmingLanguage": {"@id": "#snakemake"},
+        }
+        if manifest["git_commit"] != "unknown":
+            entity["identifier"] = manifest["git_commit"]
+    return entity
+
+
+def _entry(results: Path, path: Path, makers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A file in the manifest. `makers` are Snakemake's records by output: files or folders."""
     entry: dict[str, Any] = {
         "path": str(path.relative_to(results)),
         "sha256": _sha256(path),
         "size": path.stat().st_size,
     }
-    whole = Path(os.path.relpath(path))
-    record = next(
-        (made[str(place)] for place in (whole, *whole.parents) if str(place) in made), None
-    )
-    # a record that ends before the file was written tells of an earlier making of it
+    output = Path(os.path.relpath(path))
+    outputs = [str(parent) for parent in (output, *output.parents)]
+    record = next((makers[name] for name in outputs if name in makers), None)
+    # a record that ends before the file was written is of an earlier making of it
     if record is not None and (record.get("endtime") or math.inf) > path.stat().st_mtime - 1:
-        entry |= _told(record)
+        entry |= _making(record)
     if path.suffix == ".parquet":
-        with suppress(
-            pa.ArrowInvalid, OSError
-        ):  # a broken table must not keep the others from being listed
+        # a broken table must not keep the others from being listed
+        with suppress(pa.ArrowInvalid, OSError):
             entry |= tables.provenance(path)
     return entry
 
 
-def _told(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What Snakemake's record of an output says of its making."""
-    told = {"rule": record.get("rule"), "inputs": record.get("input")}
+_OPTIONS = {"settings": json.loads, "code": str, "seed": int}
+
+
+def _making(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Rule, inputs, times and options of a file, from Snakemake's record of it."""
+    fields = {"rule": record.get("rule"), "inputs": record.get("input")}
     for name, key in (("started", "starttime"), ("ended", "endtime")):
         if record.get(key):
-            told[name] = _time(record[key])
+            fields[name] = _time(record[key])
     words = shlex.split(record.get("shellcmd") or "")
-    for option, name, kind in (
-        ("--settings", "settings", json.loads),
-        ("--code", "code", str),
-        ("--seed", "seed", int),
-    ):
-        if option in words[:-1]:
-            told[name] = kind(words[words.index(option) + 1])
-    return {key: value for key, value in told.items() if value is not None}
+    for name, kind in _OPTIONS.items():
+        if f"--{name}" in words[:-1]:
+            fields[name] = kind(words[words.index(f"--{name}") + 1])
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Snakemake's records by output. Names are base64 of the output, long ones cut into folders
-    that begin with @.
+    """Snakemake's records by output.
+
+    Their names are base64 of the output, long ones cut into folders that begin with @.
     """
     for path in folder.rglob("*"):
         if path.is_file():
@@ -324,20 +318,20 @@ def _records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _files(results: Path) -> list[Path]:
-    """A run's files in a fixed order, without the manifest itself, temporary files, and what
-    belongs to no result.
-    """
-    temporary = re.compile(r"\.tmp|\.part$")
-    return [
-        path
-        for path in sorted(results.rglob("*"))
-        if path.is_file()
-        and str(path.relative_to(results)) not in _OWN
-        and not temporary.search(path.name)
-        and path.name != ".snakemake_timestamp"
-        and path.relative_to(results).parts[0] != "checkpoints"
-        and not path.stem.startswith("report_record_")
-    ]
+    """A run's files in a fixed order, without the manifest, temporary files and checkpoints."""
+    paths = sorted(results.rglob("*"))
+    return [path for path in paths if path.is_file() and _is_listed(path.relative_to(results))]
+
+
+def _is_listed(path: Path) -> bool:
+    """Whether a file, by its path in the run's folder, belongs to the run's result."""
+    return not (
+        str(path) in _UNLISTED
+        or re.search(r"\.tmp|\.part$", path.name)
+        or path.name == ".snakemake_timestamp"
+        or path.parts[0] == "checkpoints"
+        or path.stem.startswith("report_record_")
+    )
 
 
 def _put(path: Path, text: str) -> None:

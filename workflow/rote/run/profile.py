@@ -1,11 +1,11 @@
-"""Where a run's time went: a Gantt chart of its jobs, the critical path, idle cores, and what
-starting jobs costs.
+"""Where a run's time went: a Gantt chart, the critical path, idle cores, what starting jobs costs.
 
 Times are those of the run's manifest (from Snakemake's records of outputs) and of the benchmark
 files.
 """
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,11 +21,10 @@ SAME = 0.05  # seconds between the times that Snakemake notes for a job's output
 
 
 class Profile(NamedTuple):
-    """What `read` found."""
+    """The jobs of a run and what follows from their times."""
 
-    jobs: (
-        pd.DataFrame
-    )  # job, rule, paper, begin, end (s since the first began), inputs, outputs, body_s, lane
+    # job, rule, paper, begin, end (s since the first began), inputs, outputs, body_s, lane
+    jobs: pd.DataFrame
     path: list[str]  # jobs of the critical path, first to last
     span_s: float  # from the first job's begin to the last one's end
     lanes: int  # most jobs at one time
@@ -37,129 +36,149 @@ def read(results: Path) -> Profile:
     Raises:
         InputError: if the run has no manifest, or its manifest knows no times.
     """
-    found: list[dict[str, Any]] = []
-    latest: dict[tuple, dict[str, Any]] = {}  # job of a rule with these inputs that ended last
     record = manifest.read(results)
-    home = Path(
-        "results", record.get("run", results.name)
-    )  # as inputs were named, wherever the folder is now
-    timed = [entry for entry in record["files"] if {"rule", "started", "ended"} <= entry.keys()]
-    for entry in sorted(timed, key=lambda entry: entry["ended"]):
-        begin, end = (
-            datetime.fromisoformat(entry[key]).timestamp() for key in ("started", "ended")
-        )
-        inputs = tuple(entry.get("inputs", []))
-        job = latest.get((entry["rule"], inputs))
-        # Snakemake notes both times for each output anew, some milliseconds apart
-        if job is None or max(end - job["end"], abs(begin - job["begin"])) > SAME:
-            about = {"rule": entry["rule"], "paper": entry["rule"].split("_")[0], "inputs": inputs}
-            job = latest[entry["rule"], inputs] = about | {
-                "begin": begin,
-                "outputs": [],
-                "body_s": np.nan,
-            }
-            found.append(job)
-        job["begin"], job["end"] = min(job["begin"], begin), end
-        job["outputs"].append(str(home / entry["path"]))
-        if "wall_s" in entry:
-            job["body_s"] = np.nanmax([job["body_s"], entry["wall_s"]])
-    if not found:
+    rows = _jobs(record["files"], record.get("run", results.name))
+    if not rows:
         raise InputError(
             f"{results / manifest.NAME} knows no times of jobs: it was made without Snakemake's "
             "records"
         )
-    jobs = pd.DataFrame(found).sort_values(["begin", "end"], kind="stable").reset_index(drop=True)
+    jobs = pd.DataFrame(rows).sort_values(["begin", "end"], kind="stable").reset_index(drop=True)
     jobs[["begin", "end"]] -= jobs["begin"].min()
     jobs["job"] = _names(jobs)
     jobs["lane"] = _lanes(jobs)
     return Profile(jobs, critical_path(jobs), float(jobs["end"].max()), int(jobs["lane"].max()) + 1)
 
 
+def _jobs(files: Sequence[Mapping[str, Any]], run: str) -> list[dict[str, Any]]:
+    """The jobs that made the files of a manifest, with times since the epoch."""
+    jobs: list[dict[str, Any]] = []
+    latest: dict[tuple, dict[str, Any]] = {}  # job of a rule with these inputs that ended last
+    home = Path("results", run)  # as inputs were named, wherever the folder is now
+    timed = [entry for entry in files if {"rule", "started", "ended"} <= entry.keys()]
+    for entry in sorted(timed, key=lambda entry: entry["ended"]):
+        begin = datetime.fromisoformat(entry["started"]).timestamp()
+        end = datetime.fromisoformat(entry["ended"]).timestamp()
+        rule = entry["rule"]
+        inputs = tuple(entry.get("inputs", []))
+        job = latest.get((rule, inputs))
+        # Snakemake notes both times for each output anew, some milliseconds apart
+        if job is None or max(end - job["end"], abs(begin - job["begin"])) > SAME:
+            job = {
+                "rule": rule,
+                "paper": rule.split("_")[0],
+                "inputs": inputs,
+                "begin": begin,
+                "outputs": [],
+                "body_s": np.nan,
+            }
+            latest[rule, inputs] = job
+            jobs.append(job)
+        job["begin"] = min(job["begin"], begin)
+        job["end"] = end
+        job["outputs"].append(str(home / entry["path"]))
+        if "wall_s" in entry:
+            job["body_s"] = np.nanmax([job["body_s"], entry["wall_s"]])
+    return jobs
+
+
 def critical_path(jobs: pd.DataFrame) -> list[str]:
-    """The chain of jobs, each an input's maker of the next, whose durations add up to the most: no
-    run is shorter.
+    """The longest chain of jobs, each making an input of the next: no run is shorter than its sum.
+
+    Args:
+        jobs: job, begin, end, inputs, outputs; in order of begin.
+
+    Returns:
+        Names of the jobs, first to last.
     """
-    maker = {output: number for number, outputs in enumerate(jobs["outputs"]) for output in outputs}
-    needs = [
-        sorted({maker[path] for path in _files(inputs, maker)} - {number})
-        for number, inputs in enumerate(jobs["inputs"])
-    ]
-    length, before = np.zeros(len(jobs)), np.full(len(jobs), -1)
+    makers = {}
+    for number, outputs in enumerate(jobs["outputs"]):
+        makers |= dict.fromkeys(outputs, number)
     seconds = (jobs["end"] - jobs["begin"]).to_numpy()
-    for number in range(len(jobs)):  # a job begins after the jobs that it needs have ended
-        for need in needs[number]:
+    length = np.zeros(len(jobs))  # of the longest chain that ends with a job
+    previous = np.full(len(jobs), -1)
+    # a job begins after the jobs that it needs have ended
+    for number, inputs in enumerate(jobs["inputs"]):
+        needs = {makers[path] for path in _files(inputs, makers)} - {number}
+        for need in sorted(needs):
             if length[need] > length[number]:
-                length[number], before[number] = length[need], need
+                length[number] = length[need]
+                previous[number] = need
         length[number] += seconds[number]
-    path, at = [], int(length.argmax())
-    while at >= 0:
-        path.append(at)
-        at = before[at]
+    path = []
+    number = int(length.argmax())
+    while number >= 0:
+        path.append(number)
+        number = previous[number]
     return list(jobs["job"].iloc[path[::-1]])
 
 
-def show(found: Profile, cores: int) -> None:
+def show(profile: Profile, cores: int) -> None:
     """Print the summary, the critical path, and what each paper took."""
     from rich.console import Console
-    from rich.table import Table
 
-    jobs, console = found.jobs, Console()
+    console = Console()
+    for line in _summary(profile, cores):
+        console.print(line, highlight=False)
+    console.print(_by_paper(profile.jobs))
+
+
+def _summary(profile: Profile, cores: int) -> Iterator[str]:
+    jobs = profile.jobs
     seconds = jobs["end"] - jobs["begin"]
     busy = float(seconds.sum())
-    console.print(
-        f"{len(jobs)} jobs in {found.span_s:.0f} s; at most {found.lanes} at a time",
-        highlight=False,
-    )
-    idle = 1 - busy / (cores * found.span_s)
-    console.print(
-        f"Cores: {cores}, of which {idle:.0%} idle ({cores * found.span_s - busy:.0f} "
-        "core-seconds)",
-        highlight=False,
-    )
+    yield f"{len(jobs)} jobs in {profile.span_s:.0f} s; at most {profile.lanes} at a time"
+    idle = cores * profile.span_s - busy
+    share = 1 - busy / (cores * profile.span_s)
+    yield f"Cores: {cores}, of which {share:.0%} idle ({idle:.0f} core-seconds)"
     starts = (seconds - jobs["body_s"]).dropna()
-    console.print(
+    yield (
         f"Starting jobs (interpreter, imports, bookkeeping): {starts.clip(lower=0).sum():.0f} s "
-        f"of {busy:.0f} s, "
-        f"{starts.median():.1f} s a job, known of {len(starts)} jobs",
-        highlight=False,
+        f"of {busy:.0f} s, {starts.median():.1f} s a job, known of {len(starts)} jobs"
     )
-    inside = jobs.set_index("job").loc[found.path]
-    total = float((inside["end"] - inside["begin"]).sum())
-    console.print(
-        f"Critical path: {total:.0f} s; the run took {found.span_s / total:.2f} times as long",
-        highlight=False,
-    )
-    for job, row in inside.iterrows():
-        console.print(f"  {row['end'] - row['begin']:7.1f} s  {job}", highlight=False)
+    critical = jobs.set_index("job").loc[profile.path]
+    durations = critical["end"] - critical["begin"]
+    total = float(durations.sum())
+    yield f"Critical path: {total:.0f} s; the run took {profile.span_s / total:.2f} times as long"
+    for job, duration in durations.items():
+        yield f"  {duration:7.1f} s  {job}"
+
+
+def _by_paper(jobs: pd.DataFrame) -> Any:
+    """The printed table of seconds by paper."""
+    from rich.table import Table
+
+    seconds = jobs["end"] - jobs["begin"]
     table = Table(title="By paper", title_justify="left")
     for name in ("paper", "jobs", "seconds", "share", "longest job"):
         table.add_column(name, justify="left" if name in ("paper", "longest job") else "right")
     for paper, rows in jobs.assign(s=seconds).groupby("paper", sort=False):
         longest = rows.loc[rows["s"].idxmax()]
-        told = f"{longest['job']} ({longest['s']:.0f} s)"
+        total = rows["s"].sum()
         table.add_row(
-            paper, str(len(rows)), f"{rows['s'].sum():.0f}", f"{rows['s'].sum() / busy:.0%}", told
+            paper,
+            str(len(rows)),
+            f"{total:.0f}",
+            f"{total / seconds.sum():.0%}",
+            f"{longest['job']} ({longest['s']:.0f} s)",
         )
-    console.print(table)
+    return table
 
 
-def draw(found: Profile, out: Path) -> None:
-    """The Gantt chart: a bar per job in the first lane that is free, coloured by paper, the
-    critical path outlined.
-    """
+def draw(profile: Profile, out: Path) -> None:
+    """The Gantt chart: a bar per job, coloured by paper; the critical path is outlined."""
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
     from rote.plotting import PALETTE, STYLE, panels
 
-    jobs = found.jobs
+    jobs = profile.jobs
     papers = list(dict.fromkeys(jobs["paper"]))
     color = {paper: PALETTE[number % len(PALETTE)] for number, paper in enumerate(papers)}
     with plt.rc_context(STYLE):
-        canvas, axes = panels(1, 1, width=11, height=1.2 + 0.5 * found.lanes)
+        canvas, axes = panels(1, 1, width=11, height=1.2 + 0.5 * profile.lanes)
     ax = axes.flat[0]
-    inside = jobs["job"].isin(found.path)
-    for critical, rows in jobs.groupby(inside):
+    for critical, rows in jobs.groupby(jobs["job"].isin(profile.path)):
         ax.barh(
             rows["lane"],
             rows["end"] - rows["begin"],
@@ -171,7 +190,7 @@ def draw(found: Profile, out: Path) -> None:
             zorder=3 if critical else 2,
         )
     for row in jobs.itertuples():
-        if row.end - row.begin > found.span_s / 14:
+        if row.end - row.begin > profile.span_s / 14:
             middle = (row.begin + row.end) / 2
             name = row.rule.removeprefix(f"{row.paper}_").replace("_", " ")
             ax.text(
@@ -180,10 +199,10 @@ def draw(found: Profile, out: Path) -> None:
     ax.set(
         xlabel="seconds since the start",
         ylabel="job at a time",
-        yticks=range(found.lanes),
-        ylim=(found.lanes - 0.5, -0.5),
+        yticks=range(profile.lanes),
+        ylim=(profile.lanes - 0.5, -0.5),
     )
-    ax.set_xlim(0, found.span_s)
+    ax.set_xlim(0, profile.span_s)
     handles = [Patch(facecolor=color[paper], label=paper) for paper in papers]
     handles.append(
         Patch(facecolor="white", edgecolor="black", linewidth=1.4, label="critical path")
@@ -195,25 +214,22 @@ def draw(found: Profile, out: Path) -> None:
         canvas.savefig(temporary)
 
 
-def _files(inputs: tuple[str, ...], maker: dict[str, int]) -> list[str]:
-    """Outputs among the inputs; of a folder as input, what lies in it."""
-    found = [path for path in inputs if path in maker]
-    folders = [path + "/" for path in inputs if path not in maker and not Path(path).suffix]
-    return (
-        found + [output for output in maker if output.startswith(tuple(folders))]
-        if folders
-        else found
-    )
+def _files(inputs: tuple[str, ...], makers: dict[str, int]) -> list[str]:
+    """Outputs of jobs among the inputs; of a folder as input, the outputs that lie in it."""
+    outputs = [path for path in inputs if path in makers]
+    folders = [path + "/" for path in inputs if path not in makers and not Path(path).suffix]
+    if folders:
+        outputs += [path for path in makers if path.startswith(tuple(folders))]
+    return outputs
 
 
 def _names(jobs: pd.DataFrame) -> list[str]:
-    """The rule, and where it has several jobs what tells their outputs apart."""
-    several = jobs["rule"].duplicated(keep=False)
+    """The rule, and where it has several jobs also a job's first output."""
+    repeated = jobs["rule"].duplicated(keep=False)
     names = []
-    for rule, outputs, many in zip(jobs["rule"], jobs["outputs"], several, strict=True):
-        names.append(
-            f"{rule} ({re.sub(r'^results/[^/]+/[^/]+/', '', sorted(outputs)[0])})" if many else rule
-        )
+    for rule, outputs, several in zip(jobs["rule"], jobs["outputs"], repeated, strict=True):
+        first = re.sub(r"^results/[^/]+/[^/]+/", "", min(outputs))
+        names.append(f"{rule} ({first})" if several else rule)
     return names
 
 
@@ -222,7 +238,7 @@ def _lanes(jobs: pd.DataFrame) -> list[int]:
     free: list[float] = []
     lanes = []
     for begin, end in zip(jobs["begin"], jobs["end"], strict=True):
-        lane = next((number for number, at in enumerate(free) if at <= begin + 0.3), len(free))
-        free[lane:] = [end, *free[lane + 1 :]] if lane < len(free) else [end]
+        lane = next((n for n, freed in enumerate(free) if freed <= begin + 0.3), len(free))
+        free[lane : lane + 1] = [end]
         lanes.append(lane)
     return lanes

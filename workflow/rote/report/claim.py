@@ -1,0 +1,140 @@
+"""One claim looked at closely: what it says, its statistic on a run, where both are defined."""
+
+import inspect
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from rote import ledger
+from rote.core.errors import InputError
+from rote.core.papers import load as load_paper
+from rote.core.papers import names as paper_names
+from rote.core.tables import Folder
+from rote.ledger import Claim
+from rote.ledger.ledger import measured
+from rote.run import config
+
+
+class Definition(NamedTuple):
+    """A claim and where its entry begins."""
+
+    claim: Claim
+    path: Path
+    line: int
+
+
+def load(papers: Iterable[str], folder: Path) -> dict[str, Definition]:
+    """The claims of `<folder>/<paper>.yaml` by their ids.
+
+    Raises:
+        ConfigError: if a file is missing or malformed.
+    """
+    definitions = {}
+    for paper in papers:
+        path = folder / f"{paper}.yaml"
+        for claim in ledger.load(path):
+            definitions[claim.id] = Definition(claim, path, _line(path, claim.id))
+    return definitions
+
+
+def find(name: str, folder: Path) -> Definition:
+    """The claim with this id.
+
+    Raises:
+        InputError: naming the nearest ids if there is none.
+    """
+    definitions = load(paper_names(), folder)
+    if name not in definitions:
+        nearest = get_close_matches(name, definitions, 5, cutoff=0.5)
+        same_ending = [other for other in definitions if other.split(".")[1] == name]
+        hint = ", ".join([*same_ending, *nearest]) or "rote claims list shows all"
+        raise InputError(f"no claim {name!r}; nearest: {hint}")
+    return definitions[name]
+
+
+def source(claim: Claim) -> str:
+    """Where the function that computes a claim's statistic is defined, as `file:line`."""
+    module, _, name = claim.statistic.rpartition(":")
+    owner = import_module(module) if module else load_paper(claim.paper, "statistics")
+    function = inspect.unwrap(getattr(owner, name))
+    function = getattr(function, "func", function)  # of a partial
+    return f"{_relative(inspect.getsourcefile(function))}:{inspect.getsourcelines(function)[1]}"
+
+
+def show(definition: Definition, results: Path, scale: str | None = None) -> None:
+    """Print a claim, what its statistic gives on the tables of a run, and the verdicts.
+
+    Args:
+        results: results/<run>; its `config.yaml`, if there, says scale, seed and resamples.
+        scale: whose criterion counts, instead of the run's.
+
+    Raises:
+        InputError: if the run does not exist or the claim has no such scale.
+    """
+    claim = definition.claim
+    if not (results / claim.paper).is_dir():
+        raise InputError(
+            f"{results} holds no tables of {claim.paper}; make them: snakemake --cores all -- "
+            f"{claim.paper}"
+        )
+    run = _run(results, scale)
+    rows = ledger.evaluate(
+        [claim],
+        Folder(results / claim.paper),
+        scale=run.scale,
+        resamples=run.bootstrap_resamples,
+        seed=run.seed,
+    )
+    _, rows = ledger.by_claim(rows)[0]
+    print(f"{claim.id} ({claim.origin}, {claim.source})\n  {claim.says}\n")
+    print(f"criterion  {claim.criterion_at(run.scale) or 'none'} at scale {run.scale}")
+    if claim.paper_value is not None:
+        print(f"paper      {claim.paper_value} {claim.unit}".rstrip())
+    print(f"statistic  {source(claim)} ({claim.statistic})")
+    print(f"entry      {_relative(definition.path)}:{definition.line}\n")
+    _print_rows(rows)
+
+
+def _print_rows(rows: Any) -> None:
+    """The conditions of a claim with value, interval, replicates and verdict; then its notes."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    printed = Table(box=None)
+    for name in ("condition", "value [95 % interval]", "replicates", "verdict"):
+        printed.add_column(escape(name), overflow="fold")
+    for row in rows.itertuples():
+        cells = (row.condition or "(only one)", measured(row), str(row.replicates), row.verdict)
+        printed.add_row(*map(escape, cells))
+    console = Console(width=max(Console().width, 110))
+    console.print(printed)
+    for note in dict.fromkeys(filter(None, rows["note"])):
+        console.print(f"note: {note}", highlight=False, markup=False)
+
+
+def _run(results: Path, scale: str | None) -> config.Run:
+    """Scale, seed and resamples of a run, as its `config.yaml` says, else the defaults."""
+    path = results / "config.yaml"
+    values = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    values = {name: values[name] for name in config.Run.model_fields if name in values}
+    return config.parse(values | ({"scale": scale} if scale else {}), where=str(path))
+
+
+def _line(path: Path, name: str) -> int:
+    """The line on which a claim's entry begins."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if re.fullmatch(rf"(- )?\s*id:\s*[\"']?{re.escape(name)}[\"']?\s*(#.*)?", line):
+            return number
+    return 1
+
+
+def _relative(path: str | Path | None) -> Path:
+    """A path relative to the working directory, where it lies inside."""
+    full = Path(path or "").resolve()
+    return full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full
