@@ -24,7 +24,7 @@ dependencies:
       - --requirement lock.txt
 """
 
-APPTAINER = """{note}# Build from the root of the repository: apptainer build envs/rote.sif envs/rote.def
+APPTAINER = """{note}# Build in the root: apptainer build envs/rote.sif envs/rote.def
 # Use: snakemake --cores all --sdm apptainer
 Bootstrap: docker
 From: python:3.11-slim

@@ -94,11 +94,11 @@ def hinge_grid():
     )
 
 
-def _sample() -> rules_facts.TrainingSet:
+def _sample() -> rules_facts.RulesFactsSample:
     return rules_facts.draw(4.0, EPS, 500, generator(1, "bench", "raf"))
 
 
-def _kernel(sample: rules_facts.TrainingSet) -> np.ndarray:
+def _kernel(sample: rules_facts.RulesFactsSample) -> np.ndarray:
     n, d = sample.X.shape
     return MODEL.mu1**2 * sample.X @ sample.X.T / d + MODEL.mustar**2 * np.eye(n)
 

@@ -80,7 +80,7 @@ def test_memorized_denoiser_with_likelihoods_samples_the_exact_posterior():
 
 def test_network_stacks_are_independent():
     rngs = [np.random.default_rng(seed) for seed in range(3)]
-    sizes = diffusion.Architecture(dimension=5, width=16, blocks=2, embedding=8)
+    sizes = diffusion.DiffusionArchitecture(dimension=5, width=16, blocks=2, embedding=8)
     parameters = diffusion.initial(sizes, rngs)
     forward = diffusion.network(sizes)
     generator = torch.Generator().manual_seed(0)

@@ -125,7 +125,7 @@ def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
     return denoise
 
 
-class Architecture(NamedTuple):
+class DiffusionArchitecture(NamedTuple):
     """Sizes of a score network: residual MLP blocks with a sinusoidal time embedding."""
 
     dimension: int  # d of the points
@@ -135,7 +135,7 @@ class Architecture(NamedTuple):
 
 
 def initial(
-    sizes: Architecture, rngs: Sequence[np.random.Generator], device: str = "cpu"
+    sizes: DiffusionArchitecture, rngs: Sequence[np.random.Generator], device: str = "cpu"
 ) -> Parameters:
     """Parameters of `network`, each (models, ...), as torch initializes linear layers.
 
@@ -160,7 +160,7 @@ def initial(
     return parameters
 
 
-def network(sizes: Architecture) -> Callable[[Parameters, Tensor, Tensor], Tensor]:
+def network(sizes: DiffusionArchitecture) -> Callable[[Parameters, Tensor, Tensor], Tensor]:
     """A stack of score networks.
 
     Returns:

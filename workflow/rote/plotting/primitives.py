@@ -127,18 +127,22 @@ def nearest(values: pd.Series, target: float) -> float:
 
 
 def heat(
-    canvas: Canvas,
     axes: Axes,
     frame: pd.DataFrame,
     x: str,
     y: str,
     value: str,
-    label: str | None,
+    *,
+    label: str | None = None,
     limits: tuple[float | None, float | None] = (None, None),
 ) -> None:
-    """A heat map of `value` over a full grid of x and y.
+    """A heat map of a column over a full grid of two others.
 
     Args:
+        axes: to draw on; a color bar goes beside them.
+        frame: one row per cell of the grid.
+        x, y: columns of the grid.
+        value: column that is drawn.
         label: of the color bar; None leaves it out.
         limits: of the color scale; None takes those of the data.
     """
@@ -155,17 +159,18 @@ def heat(
     )
     axes.grid(False)
     if label:
-        canvas.colorbar(mesh, ax=axes, label=label)
+        axes.figure.colorbar(mesh, ax=axes, label=label)
 
 
 def log_ticks(axis: Axis) -> None:
-    """Label a log axis with plain numbers: powers of ten; within a decade and a half 2 and 5;
-    within one 3.
+    """Label a log axis with plain numbers.
+
+    Powers of ten; on axes of less than two decades also 2 and 5, of less than one also 3.
     """
     low, high = axis.get_view_interval()
     if high / low < 10:  # the locator would label every other number
-        steps = [step * 10.0**power for power in range(-9, 10) for step in (1, 2, 3, 5)]
-        inside = [step for step in steps if low <= step <= high]
+        steps = np.outer(10.0 ** np.arange(-9, 10), [1, 2, 3, 5]).ravel()
+        inside = steps[(low <= steps) & (steps <= high)].tolist()
         axis.set_major_locator(FixedLocator(inside) if len(inside) > 1 else MaxNLocator(4))
     else:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,)))

@@ -7,7 +7,7 @@ import numpy as np
 from rote.core.errors import InputError
 
 
-class TrainingSet(NamedTuple):
+class RulesFactsSample(NamedTuple):
     """n labelled inputs: rules, labelled by the teacher, and facts, labelled by coin flips."""
 
     X: np.ndarray  # (n, d)
@@ -18,7 +18,7 @@ class TrainingSet(NamedTuple):
 
 def draw(
     alpha: float, eps: float, d: int, rng: np.random.Generator, *, sphere: bool = False
-) -> TrainingSet:
+) -> RulesFactsSample:
     """n = round(αd) inputs with round(εn) facts; the teacher has norm √d exactly.
 
     Args:
@@ -49,7 +49,7 @@ def draw(
     y = sign(X @ teacher)
     facts = np.arange(n) < count
     y[facts] = rng.choice([-1.0, 1.0], size=count)
-    return TrainingSet(on_sphere(X) if sphere else X, y, facts, teacher)
+    return RulesFactsSample(on_sphere(X) if sphere else X, y, facts, teacher)
 
 
 def on_sphere(X: np.ndarray) -> np.ndarray:

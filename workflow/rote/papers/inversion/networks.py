@@ -37,12 +37,12 @@ class TrainedNetworks(NamedTuple):
     schedule: Schedule
 
     @property
-    def architecture(self) -> diffusion.Architecture:
+    def architecture(self) -> diffusion.DiffusionArchitecture:
         """The sizes of the networks, from the shapes of their parameters."""
         inputs, width = self.parameters["in.weight"].shape[1:]
         dimension = self.parameters["out.bias"].shape[1]
         blocks = sum(name.endswith(".scale") for name in self.parameters)
-        return diffusion.Architecture(dimension, width, blocks, inputs - dimension)
+        return diffusion.DiffusionArchitecture(dimension, width, blocks, inputs - dimension)
 
     def number(self, examples: int, replicate: int) -> int:
         """Number of the network trained longest on the first N models of a training set."""
@@ -138,7 +138,7 @@ def _fit(training: _Training, seed: int, placement: Placement) -> Parameters:
     steps = stack[0].steps
     stream = ("inversion", prediction.name, steps)
     rngs = [generator(seed, *stream, member.examples, member.replicate) for member in stack]
-    architecture = diffusion.Architecture(
+    architecture = diffusion.DiffusionArchitecture(
         z.shape[-1], options.width, options.blocks, options.embedding
     )
     parameters = diffusion.initial(architecture, rngs, device)

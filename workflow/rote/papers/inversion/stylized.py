@@ -229,7 +229,7 @@ def planes(options: settings.InversionStylized, side: int = 150) -> pd.DataFrame
 # ---- sampling
 
 
-class Estimate(NamedTuple):
+class MeanEstimate(NamedTuple):
     """The posterior mean by one method."""
 
     mean: np.ndarray  # (d,)
@@ -264,13 +264,13 @@ def sample(options: settings.InversionStylized, seed: int) -> pd.DataFrame:
 
 def quadrature(
     problem: StylizedProblem, sigma: float, options: settings.InversionStylized
-) -> Estimate:
+) -> MeanEstimate:
     """The mean on a grid, taken as exact."""
     x, _ = grid(problem, options)
     likelihood = log_likelihood(problem, x, options.noise)
     weights = posterior.empirical(log_prior(x, problem.train, sigma) + likelihood)
     d = problem.dimension
-    return Estimate(weights @ x, np.zeros(d), np.ones(d))
+    return MeanEstimate(weights @ x, np.zeros(d), np.ones(d))
 
 
 def importance(
@@ -278,14 +278,14 @@ def importance(
     sigma: float,
     options: settings.InversionStylized,
     rng: np.random.Generator,
-) -> Estimate:
+) -> MeanEstimate:
     """Self-normalized importance sampling from the prior."""
     d = problem.dimension
     chosen = rng.integers(len(problem.train), size=options.draws)
     x = problem.train[chosen] + sigma * rng.normal(size=(options.draws, d))
     weights = posterior.empirical(log_likelihood(problem, x, options.noise))
     mean = weights @ x
-    return Estimate(mean, np.sqrt((weights**2) @ (x - mean) ** 2), np.ones(d))
+    return MeanEstimate(mean, np.sqrt((weights**2) @ (x - mean) ** 2), np.ones(d))
 
 
 def chains(
@@ -293,7 +293,7 @@ def chains(
     sigma: float,
     options: settings.InversionStylized,
     rng: np.random.Generator,
-) -> Estimate:
+) -> MeanEstimate:
     """Independence Metropolis-Hastings, all chains at once.
 
     The proposal is the linearized mixture with wider components.
@@ -319,7 +319,7 @@ def chains(
     means = draws.mean(0)
     error = means.std(0, ddof=1) / np.sqrt(number)
     rs = [split_r(draws[..., coordinate]) for coordinate in range(problem.dimension)]
-    return Estimate(means.mean(0), error, np.array(rs))
+    return MeanEstimate(means.mean(0), error, np.array(rs))
 
 
 def split_r(draws: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from scipy import linalg, special
 from rote.core.errors import InputError
 from rote.papers.raf import solvers
 from rote.synth import rules_facts
-from rote.synth.rules_facts import TrainingSet, sign
+from rote.synth.rules_facts import RulesFactsSample, sign
 from rote.theory import raf
 
 
@@ -170,12 +170,12 @@ class KernelModel:
         sample = rules_facts.draw(problem.alpha, problem.eps, problem.d, rng)
         return self.errors(problem.loss, problem.lam, sample)
 
-    def errors(self, loss: str, lam: float, sample: TrainingSet) -> LearnerErrors:
+    def errors(self, loss: str, lam: float, sample: RulesFactsSample) -> LearnerErrors:
         """Both errors on this training set."""
         fit = self.fit(loss, lam, sample)
         return LearnerErrors(angle(fit.w, sample.teacher), _e_mem(fit.lost, sample))
 
-    def fit(self, loss: str, lam: float, sample: TrainingSet) -> ModelFit:
+    def fit(self, loss: str, lam: float, sample: RulesFactsSample) -> ModelFit:
         """Train on this training set."""
         train = _trainer(loss, "model", "a linear learner or kernel")
         B = self.mu1 / np.sqrt(sample.X.shape[1]) * sample.X
@@ -222,7 +222,7 @@ class TrueKernel:
         return self.errors(problem.loss, problem.lam, sample, fresh)
 
     def errors(
-        self, loss: str, lam: float, sample: TrainingSet, fresh: np.ndarray
+        self, loss: str, lam: float, sample: RulesFactsSample, fresh: np.ndarray
     ) -> LearnerErrors:
         """Both errors on this training set, E_gen on `fresh` Gaussian inputs (rows, d)."""
         train = _trainer(loss, "dual", "a kernel")
@@ -300,11 +300,11 @@ def angle(w: np.ndarray, teacher: np.ndarray) -> float:
     return float(np.arccos(np.clip(overlap, -1, 1)) / np.pi)
 
 
-def _e_mem(lost: np.ndarray, sample: TrainingSet) -> float:
+def _e_mem(lost: np.ndarray, sample: RulesFactsSample) -> float:
     return float(lost[sample.facts].mean()) if sample.facts.any() else np.nan
 
 
-def gamp(sample: TrainingSet, eps: float) -> float:
+def gamp(sample: RulesFactsSample, eps: float) -> float:
     """E_gen of Bayes-optimal message passing for the rule (generalized AMP, prior N(0, 1)).
 
     Args:

@@ -33,7 +33,7 @@ class _Block(NamedTuple):
     alpha: float
     width: int
     arms: list[TwoLayerArm]
-    samples: list[rules_facts.TrainingSet]
+    samples: list[rules_facts.RulesFactsSample]
     x: Tensor  # (arms, n, d), divided by √d
     y: Tensor  # (arms, n)
     decays: Tensor  # (arms,)

@@ -34,7 +34,7 @@ class LinearPoint(NamedTuple):
     examples: int
 
 
-class LinearProblem(NamedTuple):
+class LinearModelData(NamedTuple):
     """Data of the linear model."""
 
     x: np.ndarray  # (n, d) training points
@@ -92,7 +92,7 @@ def noisy_risks(options: ResmemTheory, seed: int) -> pd.DataFrame:
     return tables.frame(schema.ResmemNoisyRisks, rows)
 
 
-def _noisy_rows(options: ResmemTheory, problem: LinearProblem, noise: np.ndarray) -> list[dict]:
+def _noisy_rows(options: ResmemTheory, problem: LinearModelData, noise: np.ndarray) -> list[dict]:
     """Risks of the base (k = 0) and of ResMem by noise and neighbors averaged."""
     x, queries, target = problem
     neighbors = KDTree(x).query(queries, k=max(options.neighbors))[1]
@@ -114,10 +114,10 @@ def _mean_square(error: np.ndarray) -> float:
     return float((error**2).mean())
 
 
-def _problem(rng: Rng, n: int, test: int, d: int) -> LinearProblem:
+def _problem(rng: Rng, n: int, test: int, d: int) -> LinearModelData:
     target = rng.normal(size=d)
     x = lookup.ball(rng, n, d)
-    return LinearProblem(x, lookup.ball(rng, test, d), target / np.linalg.norm(target))
+    return LinearModelData(x, lookup.ball(rng, test, d), target / np.linalg.norm(target))
 
 
 def toy(seed: int) -> pd.DataFrame:

@@ -240,7 +240,7 @@ def phases(tables: Tables) -> Canvas:
         rows = table[table["series"] == series]
         eps = np.sort(rows["eps"].unique())
         for ax, (value, label) in zip(axes[row], ERRORS.items(), strict=True):
-            heat(canvas, ax, rows, "alpha", "eps", value, label, limits=(0, 0.5))
+            heat(ax, rows, "alpha", "eps", value, label=label, limits=(0, 0.5))
             if (rows["gamma"] == 0).all():  # a linear learner
                 ax.plot(raf.capacity(eps), eps, color="white", linewidth=1.5)
             ax.set(
@@ -268,8 +268,8 @@ def phase_angle(tables: Tables) -> Canvas:
             "e_mem": ("memorization error", (0, 0.5)),
         }
         for ax, (value, (label, limits)) in zip(axes[row], contents.items(), strict=False):
-            heat(canvas, ax, rows, "gamma", "lam", value, label, limits=limits)
-        heat(canvas, axes[row, 2], rows, "gamma", "lam", "both", None, limits=(0, 1))
+            heat(ax, rows, "gamma", "lam", value, label=label, limits=limits)
+        heat(axes[row, 2], rows, "gamma", "lam", "both", limits=(0, 1))
         for ax, title in zip(axes[row], ("rule", "facts", "both within 5 %"), strict=True):
             ax.axvline(
                 float(raf.optimal_angle(rows["eps"].iloc[0])),
