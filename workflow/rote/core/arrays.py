@@ -10,7 +10,12 @@ from rote.core.tables import atomic
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays by name, whole or not at all."""
+    """Write arrays by name to a safetensors file, whole or not at all.
+
+    Args:
+        path: of the file; its folder is made if it is missing.
+        arrays: by name, any shapes.
+    """
     from safetensors.numpy import save_file
 
     with atomic(path) as temporary:

@@ -90,8 +90,21 @@ def start(
     settings: Any = None,
     code: str = "",
 ) -> Iterator[Job]:
-    """Run a verb's body with exactly `threads` threads and `gpus` leased devices; log its start and
-    end.
+    """Run a verb's body with exactly `threads` threads and `gpus` leased devices, and log it.
+
+    Args:
+        name: of the verb, for log lines and provenance.
+        seed: of its random streams.
+        threads: at least 1.
+        gpus: devices to lease, see `lease`.
+        settings: its section of the config, a pydantic model, or None.
+        code: digest of the code behind it.
+
+    Yields:
+        The running job.
+
+    Raises:
+        InputError: for fewer than 1 thread, or devices that cannot be leased.
     """
     if threads < 1:
         raise InputError(f"--threads must be at least 1, given {threads}")
@@ -148,9 +161,14 @@ def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
     process ends. While too few are free it waits. The candidates are CUDA_VISIBLE_DEVICES, or else
     what `nvidia-smi` lists.
 
-    Yields the leased device names, `[]` if `n` is 0 or the machine has no device (the job then
-    computes on the CPU). Inside a Slurm job nothing is leased: the scheduler has chosen, and its
-    choice is yielded.
+    Args:
+        n: number of devices; 0 leases none.
+        poll_s: seconds between two looks for free devices, on average.
+
+    Yields:
+        The leased device names, `[]` if `n` is 0 or the machine has no device (the job then
+        computes on the CPU). Inside a Slurm job nothing is leased: the scheduler has chosen, and
+        its choice is yielded.
 
     Raises:
         InputError: if `n` is negative or more than the machine has.
@@ -272,8 +290,14 @@ def track(
     """Iterate with a progress bar on a terminal, or plain log lines elsewhere.
 
     Args:
+        items: to iterate over.
+        what: the work, for the lines.
+        total: number of items; None makes a list of them first.
         every_s: seconds to the first line; later ones come further apart, up to a minute.
         status: words about how it stands (a loss), for the next line.
+
+    Yields:
+        The items, in order.
     """
     if total is None:
         items = list(items)
@@ -296,7 +320,14 @@ def track(
 
 
 class Meter:
-    """Work done so far and its rate: a progress bar on a terminal, plain log lines elsewhere."""
+    """Work done so far and its rate: a progress bar on a terminal, plain log lines elsewhere.
+
+    Args:
+        what: the work, for the lines.
+        unit: of the work, in the plural.
+        total: units in all, or None.
+        every_s: seconds between two log lines.
+    """
 
     def __init__(self, what: str, unit: str, total: int | None, every_s: float):
         self.what = what

@@ -52,7 +52,15 @@ def names() -> list[str]:
 
 
 def load(paper: str, module: str) -> ModuleType:
-    """`rote.papers.<paper>.<module>`. Raises InputError for an unknown paper."""
+    """Import `rote.papers.<paper>.<module>`.
+
+    Args:
+        paper: name of its folder.
+        module: name of the module; "" is the paper's package itself.
+
+    Raises:
+        InputError: for an unknown paper.
+    """
     if paper not in names():
         raise InputError(f"unknown paper {paper!r}; known papers: {', '.join(names())}")
     return import_module(f"rote.papers.{paper}.{module}" if module else f"rote.papers.{paper}")
@@ -68,6 +76,13 @@ def table_names(paper: str, settings: Any) -> list[str]:
 
     All of its registry `schema.TABLES`, unless its schema has a function `made(settings)` that says
     which: some experiments need a corpus or a data set that a run may not have.
+
+    Args:
+        paper: name of its folder.
+        settings: its section of the config.
+
+    Raises:
+        InputError: for an unknown paper.
     """
     schema = load(paper, "schema")
     return list(schema.made(settings) if hasattr(schema, "made") else schema.TABLES)

@@ -51,7 +51,19 @@ def first_paragraph(documented: type) -> str:
 
 
 def validate(section: type[BaseModel], values: Any, where: str) -> Any:
-    """`section(**values)`, with pydantic's errors turned into one readable ConfigError."""
+    """`section(**values)`, with pydantic's errors turned into one readable ConfigError.
+
+    Args:
+        section: the model.
+        values: a mapping from its keys to values.
+        where: what is read (a file, an option), for the message.
+
+    Returns:
+        An instance of `section`.
+
+    Raises:
+        ConfigError: naming `where` and, on a line each, every problem.
+    """
     try:
         return section.model_validate(values)
     except ValidationError as error:

@@ -71,6 +71,7 @@ def frame(
     """Rows of a table by the names of its columns, in the order of the model.
 
     Args:
+        model: of the table.
         rows: mappings from every column to a value, one per row; or one mapping from every column
             to an array of values, all of one length (a scalar stands for all rows).
 
@@ -122,6 +123,10 @@ def _arrow_type(field: FieldInfo) -> pa.DataType:
 
 def check(frame: pd.DataFrame, model: type[Table]) -> pa.Table:
     """`frame` as an Arrow table that obeys `model`.
+
+    Args:
+        frame: the rows; its columns are those of the model, in its order.
+        model: of the table.
 
     Raises:
         InputError: for missing or extra columns, wrong types, NaN or infinity where the model has
@@ -176,10 +181,19 @@ def _check_numbers(column_name: str, column: pd.Series, meanings: Mapping[str, A
 def write(
     path: str | Path, frame: pd.DataFrame, model: type[Table], provenance: Mapping[str, Any]
 ) -> None:
-    """Check `frame` and write it as Parquet, with `provenance` and the digest of the data in the
-    file's metadata.
+    """Check `frame` and write it as Parquet, with its provenance in the file's metadata.
 
-    Same data give the same `data_sha256`; times and hosts live in the metadata only.
+    The digest and the number of rows of the data are added to the provenance. Same data give the
+    same `data_sha256`; times and hosts live in the metadata only.
+
+    Args:
+        path: of the file; its folder is made if it is missing.
+        frame: the rows.
+        model: of the table.
+        provenance: who made it and from what, see `rote.core.job.Job.provenance`; fit for JSON.
+
+    Raises:
+        InputError: see `check`.
     """
     table = check(frame, model)
     record = {**provenance, "data_sha256": digest(table), "rows": table.num_rows}
@@ -327,7 +341,12 @@ def _alive(process: int) -> bool:
 
 
 def drop(folder: Path, pattern: str) -> None:
-    """Remove the checkpoints of a finished job, and their folder once it is empty."""
+    """Remove the checkpoints of a finished job, and their folder once it is empty.
+
+    Args:
+        folder: of the checkpoints; may be missing.
+        pattern: glob of their names.
+    """
     for path in folder.glob(pattern):
         path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):

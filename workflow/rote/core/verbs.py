@@ -93,7 +93,19 @@ def one_line_paragraphs(text: str) -> str:
 
 
 def parse(section: type[Section], text: str) -> Any:
-    """`--settings` as a checked section. Raises ConfigError naming each wrong key."""
+    """`--settings` as a checked section.
+
+    Args:
+        section: the model.
+        text: its values as JSON.
+
+    Returns:
+        An instance of `section`.
+
+    Raises:
+        InputError: for text that is not JSON.
+        ConfigError: naming each wrong key.
+    """
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:

@@ -39,7 +39,12 @@ class Criterion(NamedTuple):
         return above and below
 
     def verdict(self, low: float, high: float) -> str:
-        """The verdict on the interval [low, high]."""
+        """The verdict on an interval: reproduced inside, contradicted outside, else inconclusive.
+
+        Args:
+            low: lower end of the interval, in the unit of the criterion.
+            high: upper end, at least `low`.
+        """
         if self.holds(low) and self.holds(high):
             return "reproduced"
         # disjoint: wholly below the lower bound or wholly above the upper one

@@ -16,11 +16,19 @@ COLORS = {"reproduced": "green", "contradicted": "red", "inconclusive": "yellow"
 
 
 def write(work: Job, run: Mapping[str, Any], claims_dir: Path, results: Path, out: Path) -> None:
-    """Evaluate `<claims_dir>/<paper>.yaml` on `<results>/<paper>/*.parquet` for every paper of a
-    run.
+    """Evaluate the claims of every paper of a run on its tables, and write the ledger.
+
+    Claims are those of `<claims_dir>/<paper>.yaml`, tables `<results>/<paper>/*.parquet`.
 
     Args:
+        work: the running job, for the provenance.
         run: the keys scale, papers, seed, bootstrap_resamples.
+        claims_dir: folder of the claims files.
+        results: results/<run>.
+        out: Parquet file of the ledger.
+
+    Raises:
+        ConfigError: for a claims file that is missing or malformed, or an unknown statistic.
     """
     rows = []
     for paper in run["papers"]:

@@ -156,6 +156,21 @@ def residual(
     """Residual networks, see `CifarResNet`; x is (models, batch, channels · side²).
 
     Running statistics among the parameters of a call are used instead of the stack's own buffers.
+
+    Args:
+        depth: layers, 6m + 2.
+        width: channels of the first stage.
+        channels: of the images.
+        side: height and width of the images, pixels.
+        classes: number of logits.
+        rngs: one per network, of its initial weights.
+
+    Returns:
+        A stack; `forward` gives logits (models, batch, classes) and the embeddings `last` and
+        `map`.
+
+    Raises:
+        InputError: for a depth that is not 6m + 2 with m ≥ 1.
     """
     modules = []
     for rng in rngs:

@@ -40,6 +40,11 @@ class Schedule(NamedTuple):
 def linear(steps: int, first: float, last: float) -> Schedule:
     """A schedule whose β rises linearly from `first` to `last`; ᾱ_t = Π_{s ≤ t} (1 − β_s).
 
+    Args:
+        steps: number of diffusion times.
+        first: β at time 0.
+        last: β at the last time.
+
     Raises:
         InputError: unless 0 < first ≤ last < 1 and steps ≥ 2.
     """
@@ -66,7 +71,13 @@ SCHEDULES = {
 
 
 def schedule(name: str, steps: int) -> Schedule:
-    """A schedule of `SCHEDULES` in any number of steps: fewer with larger β end at the same ᾱ.
+    """A schedule of `SCHEDULES` in any number of steps: fewer with larger β end near the same ᾱ.
+
+    The last β is at most 0.999.
+
+    Args:
+        name: of one of `SCHEDULES`.
+        steps: number of diffusion times.
 
     Raises:
         InputError: for an unknown name, or too few steps.
@@ -267,7 +278,15 @@ def guided(
 
 
 def noise_to_clean(predict: Callable[[Tensor, int], Tensor], schedule: Schedule) -> Denoiser:
-    """A denoiser from a network that predicts the noise."""
+    """A denoiser from a network that predicts the noise.
+
+    Args:
+        predict: (z, t) -> noise, both (points, d), t an integer time.
+        schedule: that the network was trained on.
+
+    Returns:
+        (z, t) -> the clean points (points, d) that the noise stands for.
+    """
 
     def denoise(z: Tensor, t: int) -> Tensor:
         alpha_bar = schedule.alpha_bar[t].item()

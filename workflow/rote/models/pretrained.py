@@ -26,7 +26,16 @@ def causal(model: str, *, revision: str = "main", offline: bool = False) -> Any:
 
 
 def encoder(model: str, *, revision: str = "main", offline: bool = False) -> Any:
-    """An encoder's body in evaluation mode; arguments and errors as of `causal`."""
+    """An encoder's body in evaluation mode.
+
+    Args:
+        model: hub id, or a folder with config.json and weights.
+        revision: branch, tag or commit on the hub.
+        offline: never ask the hub.
+
+    Raises:
+        InputError: saying what to put where, if it is not there.
+    """
     return _load("AutoModel", model, revision, offline)
 
 
@@ -90,7 +99,16 @@ def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
 
 
 def token_embeddings(model: str, *, revision: str = "main", offline: bool = False) -> np.ndarray:
-    """Input embeddings of a language model, (vocabulary, d) float64; arguments as of `causal`."""
+    """Input embeddings of a causal language model, (vocabulary, d) float64.
+
+    Args:
+        model: hub id, or a folder with config.json and weights.
+        revision: branch, tag or commit on the hub.
+        offline: never ask the hub.
+
+    Raises:
+        InputError: saying what to put where, if it is not there.
+    """
     weights = causal(model, revision=revision, offline=offline).get_input_embeddings().weight
     return weights.detach().double().numpy()
 

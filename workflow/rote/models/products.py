@@ -43,7 +43,15 @@ def full_precision() -> Iterator[None]:
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b on the CPU, outside of autograd; shapes as of `bmm`."""
+    """a @ b on the CPU, outside of autograd.
+
+    Args:
+        a: (models, ..., rows, k).
+        b: (models, ..., k, columns).
+
+    Returns:
+        (models, ..., rows, columns), of the dtype of `a`.
+    """
     if a.shape[-1] == 1:
         return a * b
     a, b = _for_blas(a), _for_blas(b)

@@ -43,12 +43,22 @@ class _Heaps(NamedTuple):
 
 
 def is_worthwhile(n: int, queries: int, k: int) -> bool:
-    """Whether so many queries, for k of n rows, could repay the choice of centers."""
+    """Whether so many queries, for k of n rows, could repay the choice of centers.
+
+    Args:
+        n: number of rows.
+        queries: number of queries.
+        k: neighbors of each query.
+    """
     return n >= MIN_ROWS and queries >= 8 * n_cells(n) and k <= n // n_cells(n)
 
 
 def n_cells(n: int) -> int:
-    """Number of cells for n rows."""
+    """Number of cells for n rows, √n/2 rounded.
+
+    Args:
+        n: number of rows.
+    """
     return round(np.sqrt(n) / 2)
 
 

@@ -31,7 +31,11 @@ class Neighbors(NamedTuple):
     rows: np.ndarray  # (queries, k) int64; -1 where there is no neighbor
 
     def first(self, k: int) -> "Neighbors":
-        """The k nearest of them."""
+        """The k nearest of them, (queries, k), or all if there are fewer.
+
+        Args:
+            k: neighbors of each query.
+        """
         return Neighbors(self.distances[:, :k], self.rows[:, :k])
 
 
@@ -93,7 +97,13 @@ class Datastore:
         return self.vectors.shape[1]
 
     def add(self, embeddings: np.ndarray) -> None:
-        """Append rows (m, d), numbered on. The center stays, which changes no distance.
+        """Append rows, numbered on. The center stays, which changes no distance.
+
+        The first rows of an empty datastore set its center. The index of an ivf engine is built
+        anew when it is next searched.
+
+        Args:
+            embeddings: (m, d), finite.
 
         Raises:
             InputError: for another dimension, or values that are not finite.
@@ -135,7 +145,18 @@ class Datastore:
         return Neighbors(distances[:, :k], rows[:, :k])
 
     def recall(self, queries: np.ndarray, k: int) -> float:
-        """Share of the true k nearest rows of queries (m, d) that this engine returns."""
+        """Share of the true k nearest rows that this engine returns, in [0, 1].
+
+        Args:
+            queries: (m, d).
+            k: neighbors of each query.
+
+        Returns:
+            The mean over queries; 1 if there are no neighbors to return.
+
+        Raises:
+            InputError: as `search`.
+        """
         rows = self.search(queries, k).rows
         exact = copy(self)
         exact.engine = "exact"
@@ -196,7 +217,13 @@ class Datastore:
     # ---- files
 
     def save(self, folder: str | Path) -> None:
-        """Write vectors (safetensors), settings (JSON) and a built approximate index (FAISS)."""
+        """Write vectors (safetensors), settings (JSON) and the index of ivf or hnsw (FAISS).
+
+        An index that was not built yet is built first.
+
+        Args:
+            folder: where they go; made if it is missing.
+        """
         from safetensors.numpy import save_file
 
         folder = Path(folder)
@@ -215,7 +242,15 @@ class Datastore:
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> "Datastore":
-        """A saved datastore. Raises InputError if it is not whole."""
+        """Read a datastore that `save` wrote.
+
+        Args:
+            folder: that `save` wrote to.
+            device: of the torch engine.
+
+        Raises:
+            InputError: if it is not whole.
+        """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 

@@ -48,7 +48,11 @@ class Analyser(NamedTuple):
         return self
 
     def normal(self, text: str) -> str:
-        """`text` composed, and case-folded unless `case`; as it is for white space and tokens."""
+        """`text` composed, and case-folded unless `case`; as it is for white space and tokens.
+
+        Args:
+            text: any text.
+        """
         if self.unit in ("whitespace", "token"):
             return text
         text = unicodedata.normalize("NFC", text)
@@ -70,10 +74,16 @@ class Analyser(NamedTuple):
         return lambda text: find(normalize(text))
 
     def spans(self, text: str) -> list[Span]:
-        """Where the units of a text stand; not for `token`.
+        """Where the units of a text stand, in order; stop words are left out. Not for `token`.
+
+        Args:
+            text: any text.
+
+        Returns:
+            One span per unit; places are characters of `text` as it was given.
 
         Raises:
-            InputError: for unit token, whose offsets the tokenizer knows.
+            InputError: for unit token, whose offsets the tokenizer knows, and as `check`.
         """
         if self.check().unit == "token":
             raise InputError("spans of tokens: ask the tokenizer for its offsets")

@@ -54,6 +54,10 @@ class Shard(NamedTuple):
 class Corpus:
     """A tokenized corpus, mapped into memory: opened by `Corpus.open`, written by `tokenize`.
 
+    Args:
+        folder: where it lies.
+        manifest: what corpus.json says.
+
     Attributes:
         folder: where it lies.
         manifest: what corpus.json says.
@@ -75,6 +79,9 @@ class Corpus:
     @classmethod
     def open(cls, path: str | Path) -> "Corpus":
         """Open the corpus in a folder.
+
+        Args:
+            path: folder with corpus.json; ~ is the home folder.
 
         Raises:
             InputError: if there is none, or its files do not fit its manifest.
@@ -221,7 +228,14 @@ class Corpus:
         return tuple(units)
 
     def document(self, number: int) -> np.ndarray:
-        """Token ids of a document, (tokens,). Raises InputError if there is none of this number."""
+        """Token ids of a document, (tokens,) uint16 or uint32, mapped.
+
+        Args:
+            number: of the document in the corpus, from 0.
+
+        Raises:
+            InputError: if there is none of this number.
+        """
         at = number
         for shard in self.shards:
             if at < shard.documents:

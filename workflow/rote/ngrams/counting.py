@@ -52,7 +52,15 @@ class Queries(NamedTuple):
 
 
 def by_number(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Counts (G,) of n-grams, taken by their numbers (any shape); the number −1 occurs 0 times."""
+    """Counts of n-grams, taken by their numbers; the number −1 occurs 0 times.
+
+    Args:
+        counts: (G,) int64, see `Counts`.
+        numbers: of n-grams in `Queries`, any shape, int64.
+
+    Returns:
+        int64, of the shape of `numbers`.
+    """
     return np.append(counts, 0)[numbers]
 
 
@@ -191,6 +199,7 @@ def scan(
         shards: numbers of the shards to count in; all by default. Counts of disjoint shards add up.
         threads: blocks counted side by side.
         progress: called with the tokens of each finished block.
+        _base: of every n-gram's hash; by default n-grams that fit into 64 bits are their own hash.
 
     Returns:
         The counts.

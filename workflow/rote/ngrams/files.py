@@ -49,6 +49,12 @@ def read_pairs(path: Path) -> Pairs:
 
     The columns of n-grams are `first` and `second`, or the table's only two.
 
+    Args:
+        path: a .parquet, .csv or .jsonl file.
+
+    Returns:
+        The whole table, and the names of its columns of n-grams.
+
     Raises:
         InputError: for a file that cannot be read, or columns that are not there.
     """
@@ -125,7 +131,12 @@ def count_table(
 
 
 def write_counts(path: Path, counts: PairCounts) -> None:
-    """Write a table with counts, whole or not at all."""
+    """Write a table with counts and their origin to a Parquet file, whole or not at all.
+
+    Args:
+        path: of the file; its folder is made if it is missing.
+        counts: of pairs, and where they come from.
+    """
     table = pa.Table.from_pandas(counts.frame, preserve_index=False)
     origin = json.dumps(counts.origin, sort_keys=True)
     metadata = {**(table.schema.metadata or {}), _ORIGIN: origin}
@@ -134,7 +145,14 @@ def write_counts(path: Path, counts: PairCounts) -> None:
 
 
 def read_counts(path: Path) -> PairCounts:
-    """A table that `write_counts` wrote. Raises InputError for any other file."""
+    """A table that `write_counts` wrote, with its origin.
+
+    Args:
+        path: of the Parquet file.
+
+    Raises:
+        InputError: for any other file.
+    """
     try:
         table = pq.read_table(path)
     except (FileNotFoundError, pa.ArrowInvalid) as error:

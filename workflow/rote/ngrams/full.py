@@ -21,7 +21,11 @@ class NGramTable(NamedTuple):
     counts: np.ndarray  # (m,) int64 occurrences
 
     def top(self, number: int) -> "NGramTable":
-        """The `number` most frequent ones, ties in the order of their ids."""
+        """The `number` most frequent ones, ties in the order of their ids.
+
+        Args:
+            number: of n-grams; all of them if there are fewer.
+        """
         order = np.lexsort((*self.ngrams.T[::-1], -self.counts))[:number]
         return NGramTable(self.ngrams[order], self.counts[order])
 

@@ -35,7 +35,14 @@ class InfinityGram:
         self._suffixes = [_map_suffixes(corpus, number) for number in range(len(self._shards))]
 
     def count(self, ngram: NGram) -> int:
-        """Occurrences of an n-gram; of the empty one, the number of tokens."""
+        """Occurrences of an n-gram; of the empty one, the number of tokens.
+
+        Args:
+            ngram: text, which the corpus's own analyser splits, or token ids; may be empty.
+
+        Raises:
+            InputError: as `Corpus.ids`.
+        """
         return self._count(np.array(self._ids(ngram), np.int64))
 
     def probability(self, context: NGram, token: NGram) -> float:
@@ -50,8 +57,12 @@ class InfinityGram:
     def continuation(self, context: NGram, token: NGram) -> "Continuation":
         """`probability` with the counts behind it and the length of the suffix.
 
+        Args:
+            context: text, which the corpus's own analyser splits, or token ids; may be empty.
+            token: text of one unit, or one id.
+
         Raises:
-            InputError: if `token` is not one token.
+            InputError: if `token` is not one token, and as `Corpus.ids`.
         """
         following = self._ids(token)
         if len(following) != 1:
@@ -61,7 +72,12 @@ class InfinityGram:
         return self.continuation_ids(self._ids(context), following[0])
 
     def continuation_ids(self, context: Sequence[int], token: int) -> "Continuation":
-        """`continuation` for token ids as they are; −1 is a word that the corpus lacks."""
+        """`continuation` for token ids as they are; −1 is a word that the corpus lacks.
+
+        Args:
+            context: token ids; may be empty.
+            token: one id.
+        """
         ids = np.array(context, np.int64)
         # bisection of the suffix's length: a suffix of a suffix that occurs occurs too
         occurring, missing = 0, len(ids) + 1

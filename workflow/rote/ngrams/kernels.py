@@ -25,7 +25,12 @@ def _mixed(h):
 
 @njit(**_JIT)
 def hashes(grams, base):
-    """Hash of every row of token ids (m, n), (m,) uint64."""
+    """Hash of every row of token ids, (m,) uint64: the row's polynomial in `base`, modulo 2^64.
+
+    Args:
+        grams: (m, n) token ids.
+        base: of the polynomial, uint64.
+    """
     result = np.zeros(len(grams), np.uint64)
     for row in range(len(grams)):
         for at in range(grams.shape[1]):
@@ -87,8 +92,9 @@ def scan(
 
     Args:
         tokens, offsets: the block.
-        base: of the hash. If `packed`, n-grams fit into 64 bits in that base: the hash is the
-            n-gram, and equal hashes need no comparison of the tokens.
+        base: of the hash.
+        packed: True if n-grams fit into 64 bits in that base: the hash is the n-gram, and equal
+            hashes need no comparison of the tokens.
         grams: (m, n) token ids, distinct rows.
         slots, sieve: of the rows' hashes, see `fill_table`.
         tallies: (m, 4) by row: occurrences and documents, counted up, and the last document with a
@@ -215,7 +221,8 @@ def postings(hit_gram, hit_position, hits, starts, positions):
     """Counting sort of hits by n-gram, keeping their order.
 
     Args:
-        hit_gram, hit_position: n-gram and position (or document) of each of `hits` hits.
+        hit_gram, hit_position: n-gram and position (or document) of each hit.
+        hits: number of hits.
         starts: (G + 1,) int64, written.
         positions: (hits,) written: positions[starts[g] : starts[g + 1]] are those of n-gram g.
     """

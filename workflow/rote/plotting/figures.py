@@ -21,13 +21,21 @@ log = logging.getLogger("rote")
 
 
 def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None) -> list[Path]:
-    """Draw a paper's figures from `results/<table>.parquet` into `out/<figure>.png` and `.pdf`;
-    returns the files.
+    """Draw a paper's figures from `results/<table>.parquet` into `out/<figure>.png` and `.pdf`.
 
     The files are byte-stable: same tables, same bytes.
 
+    Args:
+        paper: name of its folder.
+        results: results/<run>/<paper>.
+        out: folder of the figures; made if it is missing.
+        only: names of figures; None or none of them draws all.
+
+    Returns:
+        The files that were written.
+
     Raises:
-        InputError: for an unknown figure or a missing table.
+        InputError: for an unknown paper or figure, or a missing table.
     """
     figures: Mapping[str, Figure] = load_paper(paper, "figures").FIGURES
     names = list(only) if only else list(figures)
@@ -67,12 +75,32 @@ def _warn_of_cut_legends(canvas: Canvas, name: str) -> None:
 
 
 def drawing(paper: str, name: str) -> Callable[[Mapping[str, pd.DataFrame]], Canvas]:
-    """The function that draws a figure: it bears the figure's name, in the figure's module."""
+    """The function that draws a figure: it bears the figure's name, in the figure's module.
+
+    Args:
+        paper: name of its folder.
+        name: of one of its `FIGURES`.
+
+    Returns:
+        From the tables by name to the figure.
+
+    Raises:
+        InputError: for an unknown paper.
+    """
     figures: Mapping[str, Figure] = load_paper(paper, "figures").FIGURES
     return getattr(load_paper(paper, f"figures.{figures[name].module}"), name)
 
 
 def render(paper: str, name: str, tables: Mapping[str, pd.DataFrame]) -> Canvas:
-    """Draw one figure in the house style."""
+    """Draw one figure in the house style.
+
+    Args:
+        paper: name of its folder.
+        name: of one of its `FIGURES`.
+        tables: by name, e.g. a `rote.core.tables.Folder`.
+
+    Raises:
+        InputError: for an unknown paper.
+    """
     with plt.rc_context(STYLE):
         return drawing(paper, name)(tables)

@@ -21,7 +21,16 @@ from rote.plotting.style import INK
 def panels(
     rows: int, columns: int, *, width: float = 3.1, height: float = 2.5, **options
 ) -> tuple[Canvas, np.ndarray]:
-    """A grid of axes sized per panel, (rows, columns)."""
+    """A grid of axes sized per panel.
+
+    Args:
+        rows, columns: of the grid.
+        width, height: of one panel, inches.
+        **options: of `matplotlib.pyplot.subplots`.
+
+    Returns:
+        The figure and its axes, (rows, columns).
+    """
     return plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options
     )
@@ -30,7 +39,15 @@ def panels(
 def legend_below(
     canvas: Canvas, columns: int, handles: Sequence, labels: Sequence[str], **options
 ) -> None:
-    """One legend below all panels, in `columns` or as many as the figure is wide enough for."""
+    """One legend below all panels, in `columns` or as many as the figure is wide enough for.
+
+    Args:
+        canvas: the figure.
+        columns: most columns of the legend.
+        handles: what is explained, as matplotlib's artists.
+        labels: one per handle.
+        **options: of `Figure.legend`.
+    """
     for ncols in range(columns, 0, -1):
         legend = canvas.legend(handles, labels, loc="outside lower center", ncols=ncols, **options)
         if ncols == 1 or legend.get_window_extent().width <= canvas.bbox.width:
@@ -77,7 +94,19 @@ def points(
     line: bool = True,
     **options,
 ) -> None:
-    """Replicate means at each x with 95 % intervals."""
+    """Replicate means at each x with 95 % intervals.
+
+    Args:
+        axes: to draw on.
+        frame: long table, one row per replicate.
+        x: column of the places.
+        value: column that is averaged, see `spread`.
+        label: for the legend.
+        color: of points and intervals; None takes the next one of the cycle.
+        marker: of the points.
+        line: connect the points.
+        **options: of `Axes.errorbar`.
+    """
     table = spread(frame, x, value)
     axes.errorbar(
         table[x],
@@ -100,7 +129,14 @@ def whiskers(table: pd.DataFrame) -> np.ndarray:
 def theory(
     axes: Axes, x: np.ndarray, y: np.ndarray, label: str | None = "theory", **options
 ) -> None:
-    """A theory curve."""
+    """A theory curve: dashed, over the points.
+
+    Args:
+        axes: to draw on.
+        x, y: (points,) of the curve.
+        label: for the legend; None leaves it out.
+        **options: of `Axes.plot`.
+    """
     axes.plot(
         x,
         y,
@@ -121,7 +157,12 @@ def shade(count: int) -> list:
 
 
 def nearest(values: pd.Series, target: float) -> float:
-    """The value of a grid nearest to the one that the paper's figure uses."""
+    """The value of a grid nearest to the one that the paper's figure uses.
+
+    Args:
+        values: column with the grid's values, repeated or not.
+        target: the value of the paper's figure.
+    """
     grid = np.unique(values)
     return float(grid[np.abs(grid - target).argmin()])
 
@@ -180,6 +221,11 @@ def log_ticks(axis: Axis) -> None:
 
 
 def categories(axis: Axis, names: Sequence[object]) -> None:
-    """Name the positions 0, 1, ... of a categorical axis."""
+    """Name the positions 0, 1, ... of a categorical axis, and take away its grid.
+
+    Args:
+        axis: x or y axis of a panel.
+        names: one per position.
+    """
     axis.set_ticks(range(len(names)), [str(name) for name in names])
     axis.grid(False)

@@ -38,7 +38,15 @@ ONLINE = {
 
 
 def scheme_named(schemes: Mapping[str, Scheme], name: str) -> Scheme:
-    """The scheme of that name. Raises InputError listing the names of all."""
+    """The scheme of that name.
+
+    Args:
+        schemes: by name, e.g. `OFFLINE` or `ONLINE`.
+        name: of one of them.
+
+    Raises:
+        InputError: for an unknown name, listing the names of all.
+    """
     if name not in schemes:
         raise InputError(f"scheme must be one of {', '.join(schemes)}, given {name!r}")
     return schemes[name]

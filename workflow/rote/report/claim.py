@@ -29,7 +29,11 @@ class Definition(NamedTuple):
 
 
 def load(papers: Iterable[str], folder: Path) -> dict[str, Definition]:
-    """The claims of `<folder>/<paper>.yaml` by their ids.
+    """The claims of `<folder>/<paper>.yaml` by their ids, in the order of the files.
+
+    Args:
+        papers: names of the papers.
+        folder: of the claims files.
 
     Raises:
         ConfigError: if a file is missing or malformed.
@@ -45,8 +49,13 @@ def load(papers: Iterable[str], folder: Path) -> dict[str, Definition]:
 def find(name: str, folder: Path) -> Definition:
     """The claim with this id.
 
+    Args:
+        name: the id, `<paper>.<claim>`.
+        folder: of the claims files.
+
     Raises:
         InputError: naming the nearest ids if there is none.
+        ConfigError: if a claims file is missing or malformed.
     """
     definitions = load(paper_names(), folder)
     if name not in definitions:
@@ -70,6 +79,7 @@ def show(definition: Definition, results: Path, scale: str | None = None) -> Non
     """Print a claim, what its statistic gives on the tables of a run, and the verdicts.
 
     Args:
+        definition: the claim and where its entry begins.
         results: results/<run>; its `config.yaml`, if there, says scale, seed and resamples.
         scale: whose criterion counts, instead of the run's.
 

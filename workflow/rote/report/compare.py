@@ -76,6 +76,16 @@ def ledgers(a: Path, b: Path) -> pd.DataFrame:
     """Claims of two runs side by side: ledger columns with the suffixes _a and _b, and `agree`.
 
     Claims agree if their verdicts are the same, or one of both did not run.
+
+    Args:
+        a, b: results/<run> of both, with their claims.parquet.
+
+    Returns:
+        One row per claim and condition of either run. Columns claim, condition, agree, paper, says,
+        and value, low, high, verdict, criterion, unit with each suffix.
+
+    Raises:
+        InputError: if a run has no whole ledger.
     """
     both = [tables.read(run / "claims.parquet") for run in (a, b)]
     sentences = pd.concat(both).drop_duplicates("claim").set_index("claim")[["paper", "says"]]
@@ -116,6 +126,7 @@ def show(a: Path, b: Path, columns: pd.DataFrame, *, every: bool = False) -> Non
     """Print how the tables of two runs compare, and on which claims they disagree.
 
     Args:
+        a, b: results/<run> of both; claims are compared if both have a claims.parquet.
         columns: what `cells` returned.
         every: print every column that differs instead of each table's worst.
     """
@@ -156,7 +167,15 @@ def _printed(columns: pd.DataFrame, a: Path, b: Path) -> Any:
 
 
 def page(a: Path, b: Path, out: Path) -> None:
-    """An HTML page with the claims of both runs side by side, and how their tables compare."""
+    """An HTML page with the claims of both runs side by side, and how their tables compare.
+
+    Args:
+        a, b: results/<run> of both, with their claims.parquet.
+        out: file of the page.
+
+    Raises:
+        InputError: if a run has no whole ledger, or neither has tables of a paper.
+    """
     from rote.report.html import render
 
     side = ledgers(a, b)

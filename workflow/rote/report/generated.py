@@ -89,6 +89,10 @@ def files() -> dict[str, str]:
 def describe(settings: BaseModel, path: str) -> str:
     """A key or section of a config as YAML with comments: its meaning, what it accepts, its value.
 
+    Args:
+        settings: the whole config.
+        path: names of keys, joined by dots.
+
     Raises:
         ConfigError: if there is no such key.
     """

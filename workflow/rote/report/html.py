@@ -23,7 +23,12 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of `rote/report/templates/` as text."""
+    """A template of `rote/report/templates/` as text.
+
+    Args:
+        template: its file name.
+        **values: what it names; one that is missing is an error.
+    """
     return _TEMPLATES.get_template(template).render(**values)
 
 
@@ -35,11 +40,13 @@ def groups(frame: pd.DataFrame) -> list[tuple[str, list]]:
 def figure_block(
     paper: str, results: Path, name: str, figure: Figure, quoted: pd.DataFrame | None = None
 ) -> Markup:
-    """A figure with its caption, the measured values it shows, and where data, rule, code and
-    command are.
+    """A figure with its caption, its measured values, and links to data, rule, code and command.
 
     Args:
+        paper: name of its folder.
         results: results/<run>/<paper>.
+        name: of the figure.
+        figure: its tables, title and captions.
         quoted: ledger rows whose values the caption quotes.
     """
     code = drawing(paper, name)
@@ -61,7 +68,16 @@ def figure_block(
 
 
 def table_link(paper: str, results: Path, table: str) -> str:
-    """Where a page finds a figure's table: a copy beside the figure, a large one in results/."""
+    """Where a page finds a figure's table: a copy beside the figure, a large one in results/.
+
+    Args:
+        paper: name of its folder.
+        results: results/<run>/<paper>.
+        table: its name; `<results>/<table>.parquet` must be there.
+
+    Returns:
+        A path from the page; tables above `COPIED` bytes are large.
+    """
     path = results / f"{table}.parquet"
     if path.stat().st_size <= COPIED:
         return f"files/{paper}/{path.name}"
@@ -122,7 +138,12 @@ def interval(row: Any) -> Markup:
 
 
 def bar(counts: dict[str, int], verdicts: tuple[str, ...]) -> Markup:
-    """Verdict counts of a paper as one bar."""
+    """Verdict counts of a paper as one bar, an SVG of 200 × 16 pixels.
+
+    Args:
+        counts: number of claims by verdict.
+        verdicts: all verdicts, in the order of the bar's parts.
+    """
     total = max(sum(counts.values()), 1)
     rectangle = Markup('<rect class="bar-{}" x="{}" y="2" width="{}" height="12"/>')
     parts = []

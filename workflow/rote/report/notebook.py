@@ -20,7 +20,15 @@ from rote.report.html import figure_block, groups, render
 
 
 class Chapter:
-    """What a paper's notebook shows of one run: its figures, and its claims with their verdicts."""
+    """What a paper's notebook shows of one run: its figures, and its claims with their verdicts.
+
+    Args:
+        paper: name of its folder.
+        results: results/<run>, with its claims.parquet.
+
+    Raises:
+        InputError: for an unknown paper, or a run without a whole ledger.
+    """
 
     def __init__(self, paper: str, results: str | Path):
         self.about = about(paper)
@@ -34,6 +42,13 @@ class Chapter:
         """A figure as the run drew it, with its caption, the claims `quoted`, and its sources.
 
         The picture is the file beside the report; `rote draw` makes it anew.
+
+        Args:
+            name: of one of the paper's `FIGURES`.
+            *quoted: claims, without the paper's prefix, whose values the caption quotes.
+
+        Raises:
+            InputError: for claims that the ledger lacks.
         """
         rows = self._named(quoted).drop_duplicates("claim")
         figure = self._figures[name]
@@ -59,6 +74,8 @@ def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
     """Run a notebook with papermill and write it without times and random ids.
 
     Args:
+        source: the notebook.
+        out: file of the executed one.
         parameters: values of the notebook's cell of parameters.
 
     Raises:

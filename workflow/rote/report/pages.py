@@ -35,7 +35,16 @@ def _block(match: re.Match) -> str:
 
 
 def paper(name: str, notebook: Path, out: Path) -> None:
-    """A paper's page: its executed notebook without code cells (the notebook lies beside it)."""
+    """A paper's page: its executed notebook without code cells (the notebook lies beside it).
+
+    Args:
+        name: of the paper's folder.
+        notebook: the executed notebook.
+        out: file of the page.
+
+    Raises:
+        InputError: for an unknown paper.
+    """
     exporter = HTMLExporter(
         template_name="basic",
         exclude_input=True,

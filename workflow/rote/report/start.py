@@ -158,8 +158,13 @@ def _devices() -> Finding:
 def new_config(name: str, path: Path) -> None:
     """Write a small config with comments: what a study of one's own changes, the rest by default.
 
+    Args:
+        name: of the run.
+        path: file that does not exist yet.
+
     Raises:
-        InputError: if the file exists, or `name` cannot be a run's name.
+        InputError: if the file exists.
+        ConfigError: if `name` cannot be a run's name.
     """
     if path.exists():
         raise InputError(f"{path} exists already; choose another name or remove it")
@@ -201,11 +206,17 @@ def _first_number(section: type[BaseModel]) -> tuple[str, str, int]:
 def new_paper(name: str, title: str, root: Path) -> list[Path]:
     """Write the files of a new paper, whose smoke run passes at once.
 
+    Args:
+        name: of its folder: 2 to 21 letters and digits in lower case, the first a letter.
+        title: 3 to 80 characters, without quotes, braces and backslashes.
+        root: folder with the Snakefile.
+
     Returns:
         What was written. Config files and schemas are for `rote config write` to make anew.
 
     Raises:
-        InputError: for a name that Python or the report cannot use, or that is taken.
+        InputError: for a name that Python or the report cannot use, or that is taken; for such a
+            title; without a workflow in `root`, or where files exist.
     """
     reserved = {
         "report",

@@ -86,9 +86,18 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         return self
 
     def add(self, X: Any, y: Any) -> "ResMemClassifier":
-        """Add the residuals of further examples to the memory; the base stays.
+        """Add the residuals of further examples to the memory; the base and the bandwidth stay.
 
-        Arguments, result and errors as of `fit`.
+        Args:
+            X: inputs (m, ...).
+            y: labels (m,), of those in `classes_`.
+
+        Returns:
+            The model.
+
+        Raises:
+            InputError: for labels that the base does not know, or inputs that do not fit labels or
+                memory.
         """
         check_is_fitted(self, "memory_")
         X, y = self._examples(X, y)

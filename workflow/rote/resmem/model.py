@@ -23,7 +23,20 @@ BATCH = 512  # inputs of a torch module at a time
 
 
 class ResMem(BaseEstimator):
-    """A fitted base and a memory of its training residuals; see the two estimators."""
+    """A fitted base and a memory of its training residuals; see the two estimators.
+
+    Args:
+        base: a fitted estimator or a torch module, used as it is; an unfitted estimator is cloned
+            and fitted. None is the estimator's own default.
+        embed: from inputs to embeddings (n, d): a function, the name of a layer of the torch
+            module, or None for the inputs themselves.
+        k: neighbors, at least 1.
+        bandwidth: σ ≥ 0 in units of embedding distance; None is the median distance of a memory row
+            to its nearest other.
+        temperature: T > 0 of a classifier's softmax.
+        strength: α, how much of the residual is added; 0 leaves the base.
+        engine: exact, torch, ivf or hnsw, see `rote.knn.Datastore`.
+    """
 
     _ARRAYS: ClassVar[tuple[str, ...]]  # attributes with one row per row of the memory, and classes
     _TARGETS: ClassVar[dict[str, bool]]  # what scikit-learn's validation asks of targets

@@ -60,9 +60,18 @@ class ResMemRegressor(RegressorMixin, ResMem):
         return self
 
     def add(self, X: Any, y: Any) -> "ResMemRegressor":
-        """Add the residuals of further examples to the memory; the base stays.
+        """Add the residuals of further examples to the memory; the base and the bandwidth stay.
 
-        Arguments, result and errors as of `fit`.
+        Args:
+            X: inputs (m, ...).
+            y: targets (m,) or (m, targets).
+
+        Returns:
+            The model.
+
+        Raises:
+            InputError: for targets that do not fit the inputs or the base's predictions, or inputs
+                that do not fit the memory.
         """
         check_is_fitted(self, "memory_")
         X, y = self._examples(X, y)

@@ -71,6 +71,13 @@ def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = N
     Keys that the file leaves out take their laptop defaults. The file and `overrides` may nest keys
     (`{"longtail": {"linear": {"n": 500}}}`) or join them by dots (`{"longtail.linear.n": 500}`).
 
+    Args:
+        path: YAML file; None takes the defaults.
+        overrides: values that take the place of the file's.
+
+    Returns:
+        The whole config: `Run` with one section per paper.
+
     Raises:
         ConfigError: naming every wrong key with what is allowed and the nearest valid key.
     """
@@ -81,10 +88,20 @@ def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = N
 
 
 def parse(values: Mapping[str, Any], where: str = "config") -> Run:
-    """Check already merged values, as Snakemake hands them over. Raises ConfigError as `load` does.
+    """Check already merged values, as Snakemake hands them over.
 
     `snakemake --config a=true b='{c: 3}'` hands over words for booleans and nested numbers; they
     are read as YAML. Keys joined by dots are nested.
+
+    Args:
+        values: keys, nested or joined by dots, with their values.
+        where: what is read, for the message.
+
+    Returns:
+        The whole config: `Run` with one section per paper.
+
+    Raises:
+        ConfigError: as `load`.
     """
     _refuse_two_values(values, where)
     return validate(model(), _typed(model().model_json_schema(), _nested(values)), where)
@@ -92,6 +109,10 @@ def parse(values: Mapping[str, Any], where: str = "config") -> Run:
 
 def at(settings: BaseModel, path: str) -> Any:
     """The value or section of a config at a dotted path, e.g. `longtail.network.replicates`.
+
+    Args:
+        settings: the whole config, or a section that the path begins in.
+        path: names of keys, joined by dots.
 
     Raises:
         ConfigError: naming the first part that does not exist, with the keys beside it.

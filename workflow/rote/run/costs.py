@@ -79,8 +79,15 @@ class Measurement(NamedTuple):
 def plan(configfile: Path | None, root: Path = Path(".")) -> list[PlannedJob]:
     """The jobs of a whole run, by a dry run of Snakemake in `root`.
 
+    Args:
+        configfile: of the run; a relative path starts in `root`. None takes the workflow's own.
+        root: folder of the Snakefile.
+
+    Returns:
+        The jobs that have a benchmark.
+
     Raises:
-        InputError: with Snakemake's own words if it cannot plan the run.
+        InputError: without a Snakefile, or with Snakemake's own words if it cannot plan the run.
     """
     if not (root / "Snakefile").is_file():
         raise InputError(
@@ -120,7 +127,12 @@ def read_plan(text: str) -> list[PlannedJob]:
 
 
 def work(job: PlannedJob, settings: Any) -> float:
-    """The job's work by its paper's formula; 1 if there is none."""
+    """The job's work by its paper's formula, in the formula's own unit; 1 if there is none.
+
+    Args:
+        job: whose rule names paper and step.
+        settings: the whole config.
+    """
     formula = _formula(job, "WORK")
     return formula(settings) if formula else 1.0
 
@@ -207,8 +219,16 @@ def table(
 ) -> pd.DataFrame:
     """One row per job.
 
-    Columns: paper, rule, gpus, core_h, gpu_h, hours, requested_h (what the rule asks a scheduler
-    for), memory_gb, disk_gb, formula (whether its work grows with the settings), measured.
+    Args:
+        jobs: of a run, see `plan`.
+        settings: the whole config.
+        model: the fitted starts, rates and sizes.
+        flops: operations a second of one device, assumed.
+
+    Returns:
+        Columns paper, rule, gpus, core_h, gpu_h, hours, requested_h (what the rule asks a scheduler
+        for), memory_gb, disk_gb, formula (whether its work grows with the settings), measured
+        (whether the rule has a rate).
     """
     rows = []
     for job in jobs:
@@ -258,8 +278,13 @@ def show(
     """Print the cost table of a run, with the model's assumptions and its error on the laptop run.
 
     Args:
+        settings: the whole config.
+        configfile: that it was read from, see `plan`.
         flops: operations a second of one device, assumed.
         by_rule: one line per rule instead of one per paper.
+
+    Raises:
+        InputError: see `plan`.
     """
     from rich.console import Console
 
@@ -371,7 +396,12 @@ def _formula(job: PlannedJob, kind: str) -> Callable[[Any], float] | None:
 
 
 def formulas(paper: str, kind: str) -> Mapping[str, Any]:
-    """A paper's formulas of a kind (WORK, DISK, RATES) by step; none for what is no paper."""
+    """A paper's formulas of a kind by step; none for what is no paper or has no `costs` module.
+
+    Args:
+        paper: name of its folder.
+        kind: WORK, DISK or RATES.
+    """
     try:
         return getattr(import_module(f"rote.papers.{paper}.costs"), kind, {})
     except ModuleNotFoundError:

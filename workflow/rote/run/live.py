@@ -38,7 +38,12 @@ def usual_seconds(scale: str = "laptop") -> dict[str, float]:
 
 
 def last_line(log: Path, block: int = 4096) -> str:
-    """The last line of a job's log, without the time stamp; "" if there is none yet."""
+    """The last line of a job's log, without the time stamp; "" if there is none yet.
+
+    Args:
+        log: the file; may be missing.
+        block: bytes that are read from its end; a longer line is cut.
+    """
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - block))

@@ -120,6 +120,10 @@ def read(results: Path) -> dict[str, Any]:
 def verify(results: Path, threads: int = 1) -> list[Change]:
     """Hash a run's files again; what changed, is missing, or was added. Empty if nothing did.
 
+    Args:
+        results: results/<run>, with its manifest.
+        threads: files hashed at a time.
+
     Raises:
         InputError: if there is no whole manifest, or a file in it lies outside the folder.
     """

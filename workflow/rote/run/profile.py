@@ -114,7 +114,12 @@ def critical_path(jobs: pd.DataFrame) -> list[str]:
 
 
 def show(profile: Profile, cores: int) -> None:
-    """Print the summary, the critical path, and what each paper took."""
+    """Print the summary, the critical path, and what each paper took.
+
+    Args:
+        profile: of a finished run, see `read`.
+        cores: that the run had, for the share that idled.
+    """
     from rich.console import Console
 
     console = Console()
@@ -166,7 +171,12 @@ def _by_paper(jobs: pd.DataFrame) -> Any:
 
 
 def draw(profile: Profile, out: Path) -> None:
-    """The Gantt chart: a bar per job, coloured by paper; the critical path is outlined."""
+    """The Gantt chart: a bar per job, coloured by paper; the critical path is outlined.
+
+    Args:
+        profile: of a finished run, see `read`.
+        out: file of the picture; its ending says the format.
+    """
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 

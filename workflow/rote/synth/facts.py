@@ -107,6 +107,7 @@ def sentences(
     Keys read as words, values as numbers. The templates carry no information on the value.
 
     Args:
+        facts: with their numbers of copies.
         rng: of the order and the templates.
         templates: each names {key} and {value}.
 
@@ -131,14 +132,24 @@ def sentences(
 
 
 def key_text(facts: FactSet, row: int) -> str:
-    """The key of fact `row` as a pronounceable name; distinct keys have distinct names."""
+    """The key of a fact as a pronounceable name; distinct keys have distinct names.
+
+    Args:
+        facts: of which it is one.
+        row: its number, from 0.
+    """
     size = word_length(facts.key_symbols)
     words = [_syllables(int(token), size) for token in facts.keys[row]]
     return "".join(words).capitalize()
 
 
 def value_text(facts: FactSet, row: int) -> str:
-    """The value of fact `row` as digits, its tokens padded to one width."""
+    """The value of a fact as digits, its tokens padded to one width.
+
+    Args:
+        facts: of which it is one.
+        row: its number, from 0.
+    """
     width = len(str(facts.value_symbols - 1))
     return "".join(f"{int(token) - facts.key_symbols:0{width}d}" for token in facts.values[row])
 

@@ -71,7 +71,12 @@ class LongTailImages:
         self.frequency = frequency / frequency.sum()
 
     def draw(self, rng: np.random.Generator, number: int) -> GeneratedImages:
-        """`number` images; the group is class · 30 + rank of the subpopulation, from 0."""
+        """Independent images; the group is class · 30 + rank of the subpopulation, from 0.
+
+        Args:
+            rng: source of all draws.
+            number: of images.
+        """
         labels = rng.integers(self.CLASSES, size=number)
         ranks = rng.choice(self.SUBPOPULATIONS, number, p=self.frequency)
         groups = labels * self.SUBPOPULATIONS + ranks
@@ -100,7 +105,12 @@ class CoarseFineImages:
         self.modes = patterns(rng, self.CLASSES * self.MODES, 3, self.SIDE, 1.2)
 
     def draw(self, rng: np.random.Generator, number: int) -> GeneratedImages:
-        """`number` images; the group is the coarse class."""
+        """Independent images; the group is the coarse class.
+
+        Args:
+            rng: source of all draws.
+            number: of images.
+        """
         labels = rng.integers(self.CLASSES, size=number)
         modes = labels * self.MODES + rng.integers(self.MODES, size=number)
         images = _shifted(rng, self.looks[labels] + 0.9 * self.modes[modes], mirror=True)

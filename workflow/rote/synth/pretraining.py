@@ -76,6 +76,8 @@ def make(
     """A world and a corpus of at least `tokens` tokens, separators included.
 
     Args:
+        rng: source of all draws.
+        tokens: least length of the corpus.
         entities: subjects; each has two of the four relations, so there are twice as many facts.
         test_examples, mining_examples: translations, and sums, left out of the corpus and apart
             from each other.
@@ -332,7 +334,9 @@ def statement(rng: np.random.Generator, fact: Any, value: str, fillers: list[str
     """One document that states of a fact's subject and relation that the object is `value`.
 
     Args:
+        rng: of the wording and the fillers.
         fact: with attributes subject and relation.
+        value: the object that is stated, true or not.
         fillers: most frequent first.
     """
     weights = _zipf(len(fillers), 1.0)

@@ -25,6 +25,7 @@ def draw(
         alpha: samples per dimension n/d, > 0.
         eps: fraction of facts, in [0, 1].
         d: dimension, at least 2.
+        rng: source of all draws.
         sphere: put the inputs on ||x||² = d after labelling, which removes the kernel diagonal's
             fluctuation.
 

@@ -19,12 +19,22 @@ class Context(NamedTuple):
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Gaussian noise of unit variance."""
+    """Gaussian noise of unit variance, float64 of the given shape.
+
+    Args:
+        rng: source of all draws.
+        shape: (p, n), dimensions and tokens.
+    """
     return rng.standard_normal(shape)
 
 
 def rademacher(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Fair signs ±1."""
+    """Fair signs ±1, float64 of the given shape.
+
+    Args:
+        rng: source of all draws.
+        shape: (p, n), dimensions and tokens.
+    """
     return rng.choice([-1.0, 1.0], size=shape)
 
 
@@ -57,8 +67,9 @@ def draw(
 
     Args:
         n, p: tokens and dimensions, both at least 2.
+        rng: source of all draws.
         mu: signal, (k,) with k ≤ p: its coordinates in the first k directions.
-        balance: mean label; 0 is exactly balanced, which the theory needs.
+        balance: mean label, in [−1, 1]; 0 is exactly balanced, which the theory needs.
         noise: of unit variance.
         scales: (p,) standard deviation of each direction.
 

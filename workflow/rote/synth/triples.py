@@ -155,6 +155,12 @@ def with_nines(triples: np.ndarray, bank: Bank, count: int, rng: np.random.Gener
     """`triples` with one 9 in a random slot of each of the first `count` rows: (n, 3) image ids.
 
     The 9s are distinct images, repeated in turn where `count` exceeds the pool.
+
+    Args:
+        triples: (n, 3) image ids; left as they are.
+        bank: images to draw from.
+        count: rows that get a 9, at most n.
+        rng: source of all draws.
     """
     triples, ids = triples.copy(), rng.permutation(bank.pool[RARE])
     triples[np.arange(count), rng.integers(3, size=count)] = ids[np.arange(count) % len(ids)]
@@ -189,6 +195,12 @@ def tests(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> dict[str
     """The test sets that serve every training set: name of an `EvaluationSet` -> (n, 3) image ids.
 
     Digits are held-out images. All sets share one stream of draws, so their order here matters.
+
+    Args:
+        bank: images to draw from.
+        n: triples of each set.
+        zipf: exponent of the digits' frequencies in the in-distribution set, (digit + 1)^-zipf.
+        rng: source of all draws.
     """
     row = np.arange(n)
     sets = {IN_DISTRIBUTION: _images(bank.held_out, _zipf_digits(n, zipf, rng), rng)}
@@ -220,7 +232,14 @@ def tests(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> dict[str
 def trained_pairs(
     train: np.ndarray, bank: Bank, n: int, rng: np.random.Generator
 ) -> np.ndarray | None:
-    """Two 9s that were trained on, in a new combination: (n, 3) ids, None if `train` holds no 9."""
+    """Two 9s that were trained on, in a new combination: (n, 3) ids, None if `train` holds no 9.
+
+    Args:
+        train: (rows, 3) image ids of the training triples.
+        bank: images to draw from; the third image of a triple is a held-out digit 0-4.
+        n: number of triples.
+        rng: source of all draws.
+    """
     nines = np.unique(train[bank.labels[train] == RARE])
     nines = nines[np.isin(nines, bank.pool[RARE])]
     if not len(nines):

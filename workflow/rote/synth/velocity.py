@@ -91,7 +91,15 @@ def slowness(coordinates: np.ndarray, n: int) -> np.ndarray:
 
 
 def velocity(coordinates: np.ndarray, n: int) -> np.ndarray:
-    """Velocity of coordinates (..., d) on n × n cells, (..., n, n) in km/s; axes x, depth."""
+    """Velocity of coordinates on n × n cells, (..., n, n) in km/s; axes x, depth.
+
+    Args:
+        coordinates: (..., d), d = MODES².
+        n: cells along each axis.
+
+    Raises:
+        InputError: for another number of coordinates.
+    """
     return slowness(coordinates, n) ** -0.5
 
 
@@ -99,6 +107,10 @@ def layered(rng: np.random.Generator, n: int = 48) -> np.ndarray:
     """One layered model with dipping, undulating interfaces, (n, n) in m/s; axes depth, x.
 
     Depths are those of a 48-cell model and scale with n.
+
+    Args:
+        rng: source of all draws.
+        n: cells along each axis.
     """
     scale = n / 48
     model = np.full((n, n), rng.uniform(1500, 1900))

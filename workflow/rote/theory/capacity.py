@@ -98,7 +98,15 @@ def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.n
 
 
 def rate(accuracy: ArrayLike, bits: float) -> np.ndarray:
-    """R(q): bits that accuracy q of one fact of H = `bits` costs at least."""
+    """R(q): bits that accuracy q of one fact of H = `bits` costs at least (our derivation).
+
+    Args:
+        accuracy: q in [0, 1], any shape.
+        bits: H > 0, entropy of a fact.
+
+    Returns:
+        Bits ≥ 0, of the shape of `accuracy`.
+    """
     q = np.asarray(accuracy, float)
     entropy = (special.entr(q) + special.entr(1 - q)) / LN2
     alternatives = bits + np.log2(-np.expm1(-bits * LN2))  # log2(M − 1)

@@ -154,7 +154,11 @@ def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
 
 
 def row_space(spectrum: ThinSVD) -> np.ndarray:
-    """Diagonal of the projector onto the row space, (d,), in [0, 1]."""
+    """Diagonal of the projector onto the row space, (d,), in [0, 1].
+
+    Args:
+        spectrum: of the design X, (n, d).
+    """
     return np.einsum("ir,ir->i", spectrum.right, spectrum.right)
 
 

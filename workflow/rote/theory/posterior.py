@@ -27,7 +27,11 @@ class Mixture(NamedTuple):
     covariances: np.ndarray  # (N, d, d)
 
     def log_density(self, x: np.ndarray) -> np.ndarray:
-        """log p(x), (points,), for x (points, d)."""
+        """log p(x) at every point, (points,).
+
+        Args:
+            x: (points, d), or one point (d,).
+        """
         x = np.atleast_2d(x)
         parts = np.empty((len(self.means), len(x)))
         for n, (mean, covariance) in enumerate(zip(self.means, self.covariances, strict=True)):
@@ -41,7 +45,12 @@ class Mixture(NamedTuple):
         return logsumexp(parts + self.log_weights[:, None], axis=0)
 
     def sample(self, number: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws, (number, d)."""
+        """Independent draws, (number, d).
+
+        Args:
+            number: of draws.
+            rng: source of all draws.
+        """
         chosen = rng.choice(len(self.means), number, p=self.weights)
         noise = rng.normal(size=(number, self.means.shape[1]))
         factors = np.linalg.cholesky(self.covariances)
@@ -87,7 +96,14 @@ def empirical(log_likelihood: np.ndarray) -> np.ndarray:
 
 
 def effective(weights: np.ndarray) -> np.ndarray:
-    """Effective number of components, exp of the entropy of the weights, over the last axis."""
+    """Effective number of components, exp of the entropy of the weights, over the last axis.
+
+    Args:
+        weights: (..., N), ≥ 0, sums 1.
+
+    Returns:
+        (...), in [1, N].
+    """
     weights = np.asarray(weights, float)
     safe = np.where(weights > 0, weights, 1.0)
     return np.exp(-(weights * np.log(safe)).sum(axis=-1))

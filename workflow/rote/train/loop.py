@@ -153,7 +153,15 @@ class EpochSampler:
         return generator(self.seed, *self.key, epoch).permutation(self.rows)
 
     def take(self, start: int, count: int) -> np.ndarray:
-        """Examples at positions start ... start + count − 1, (count,) rows; count ≥ 1."""
+        """Examples at positions start ... start + count − 1 of the endless sequence.
+
+        Args:
+            start: first position, from 0; an epoch has Σ counts of them.
+            count: number of examples, at least 1.
+
+        Returns:
+            (count,) int64 rows of the data set.
+        """
         parts = []
         while count:
             epoch, at = divmod(start, len(self.rows))

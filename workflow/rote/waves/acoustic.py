@@ -31,14 +31,25 @@ class Survey(NamedTuple):
 
 
 def ricker(survey: Survey) -> Tensor:
-    """The Ricker wavelet of a survey, (samples,) float32, without unit."""
+    """The Ricker wavelet of a survey, (samples,) float32, without unit.
+
+    Args:
+        survey: its samples, step, delay and frequency count.
+    """
     t = torch.arange(survey.samples, dtype=torch.float64) * survey.step - survey.delay
     a = (np.pi * survey.frequency * t) ** 2
     return ((1 - 2 * a) * torch.exp(-a)).float()
 
 
 def check(velocity: Tensor, survey: Survey) -> Tensor:
-    """The velocity as a float32 tensor (cells in depth, cells in x), in m/s.
+    """The velocity as a float32 tensor, checked against the survey.
+
+    Args:
+        velocity: (cells in depth, cells in x), in m/s.
+        survey: grid, positions, frequency and fastest velocity.
+
+    Returns:
+        (cells in depth, cells in x) float32, in m/s.
 
     Raises:
         InputError: with the numbers that are wrong: shape, velocities that are not positive and

@@ -101,6 +101,9 @@ class Helmholtz:
     def check(self, slowness: np.ndarray) -> np.ndarray:
         """The squared slowness as float64 (n, n), in s²/km²; axes x, depth.
 
+        Args:
+            slowness: squared slowness, (n, n) in s²/km²; axes x, depth.
+
         Raises:
             InputError: with the numbers that are wrong: shape, values that are not positive and
                 finite, fewer than `MIN_CELLS_PER_WAVELENGTH` cells per shortest wavelength.
@@ -138,7 +141,14 @@ class Helmholtz:
         return []
 
     def factor(self, slowness: np.ndarray) -> multifrontal.Factor:
-        """Sparse LDLᵀ of the operator at a squared slowness (n, n), in s²/km²; axes x, depth."""
+        """Sparse LDLᵀ of the operator at a squared slowness, on the grid with its absorbing layer.
+
+        Args:
+            slowness: squared slowness, (n, n) in s²/km²; axes x, depth.
+
+        Raises:
+            InputError: see `check`.
+        """
         grid = self._grid
         padded = np.pad(self.check(slowness), self.layer, mode="edge").ravel()
         diagonal = grid.laplacian.diagonal() + self.omega**2 * padded * grid.stretch
@@ -161,7 +171,15 @@ class Helmholtz:
         return fields[self._grid.receivers].T
 
     def field(self, slowness: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
-        """Field of a point source in one cell (x, depth), (n, n) complex; axes x, depth."""
+        """Field of a point source in one cell, (n, n) complex; axes x, depth.
+
+        Args:
+            slowness: squared slowness, (n, n) in s²/km²; axes x, depth.
+            cell: (x, depth) of the source.
+
+        Raises:
+            InputError: see `check`.
+        """
         p = self.layer
         size = self.n + 2 * p
         source = np.array([(p + cell[0]) * size + p + cell[1]])

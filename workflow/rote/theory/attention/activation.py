@@ -54,7 +54,14 @@ def _centered_exp(t: np.ndarray) -> np.ndarray:
 
 
 def clipped_exp(t: np.ndarray) -> np.ndarray:
-    """min(e^t, 5), not centered: its mean is 1.4705262812252."""
+    """min(e^t, 5), not centered: its mean is 1.4705262812252.
+
+    Args:
+        t: of any shape.
+
+    Returns:
+        Values in (0, 5], of the shape of `t`.
+    """
     return np.minimum(np.exp(np.minimum(t, 2.0)), 5.0)
 
 
@@ -89,6 +96,12 @@ def named(f: Nonlinearity) -> Activation:
     """The activation for a name or a vectorized function of one array.
 
     Functions whose value or slope jumps must come as `Activation(function, kinks)`.
+
+    Args:
+        f: a name of `ACTIVATIONS`, an `Activation`, or a vectorized function, finite on [−8, 8].
+
+    Returns:
+        The `Activation`; a bare function has no kinks.
 
     Raises:
         InputError: for an unknown name, or a function that does not map a probe grid to finite
@@ -168,7 +181,14 @@ def _possible(moment: Coefficients) -> Coefficients:
 
 
 def coefficients(f: Nonlinearity | Coefficients) -> tuple[float, float]:
-    """(a1, ν) of f: its linear coefficient E[ξ f(ξ)] and its variance."""
+    """(a1, ν) of f: its linear coefficient E[ξ f(ξ)] and its variance, under ξ ~ N(0, 1).
+
+    Args:
+        f: a nonlinearity, as in `named`, or its coefficients.
+
+    Raises:
+        InputError: as `moments`.
+    """
     moment = moments(f)
     return moment.a1, moment.nu
 
@@ -211,6 +231,16 @@ def finite_size(f: Nonlinearity | Coefficients, n: int) -> Coefficients:
 
     (√(2/p) is the fluctuation of ||x||²/p, and τ = (ν − a1²)/c grows by 2 a1²/p.) Vanishes in the
     limit.
+
+    Args:
+        f: a nonlinearity, as in `named`, or its coefficients.
+        n: number of tokens.
+
+    Returns:
+        The coefficients, `nu` alone changed.
+
+    Raises:
+        InputError: as `moments`.
     """
     moment = moments(f)
     return moment._replace(nu=moment.nu + 2 * moment.a1**2 / n)

@@ -46,7 +46,14 @@ class Head(NamedTuple):
         return T
 
     def select(self, index: np.ndarray) -> "Head":
-        """The heads of an index or mask."""
+        """The heads of an index or mask.
+
+        Args:
+            index: numbers of heads, (k,) int, or a mask, (heads,) bool.
+
+        Returns:
+            Constants, every field (k,).
+        """
         return Head._make(field[index] for field in self)
 
 
@@ -117,7 +124,14 @@ def solve(gamma: np.ndarray, heads: Head) -> FixedPoint:
 def on_branch(h: np.ndarray, gamma: np.ndarray | float) -> np.ndarray:
     """Whether h (..., 3, 3) is the accretive root at `gamma`.
 
-    Its symmetric part is ≥ 0, 0 < h_uu ≤ 1/γ and h_sw = −γ h_uu.
+    Its symmetric part is ≥ 0, 0 < h_uu ≤ 1/γ and h_sw = −γ h_uu, up to rounding.
+
+    Args:
+        h: (..., 3, 3) roots; NaN is on no branch.
+        gamma: γ > 0; broadcasts with the leading shape of `h`.
+
+    Returns:
+        Boolean mask, of the leading shape of `h`.
     """
     uu = h[..., U, U]
     ss = h[..., S, S]

@@ -96,6 +96,14 @@ def directions(
 
     Rank-revealing SVD with relative cut 1e-12. None is the zero vector.
 
+    Args:
+        mu: signal, (k,).
+        w_key: spike on the side of the keys, (k,).
+        w_query: spike on the side of the queries, (k,).
+
+    Returns:
+        The coordinates, (r,) each, r ≤ 3 the dimension of the span; r = 0 if all are zero.
+
     Raises:
         InputError: naming a vector that is not one, or their different lengths.
     """
@@ -129,7 +137,12 @@ def signal(
 
     Args:
         h, dh: (heads, γ, 3, 3), from `fixed_point.solve` of these heads.
+        heads: constants, each (heads,).
+        basis: signal and spike.
         block: (heads, 3, 3) or (heads, 1, 3, 3), added along the labels (a finite-size correction).
+
+    Returns:
+        φ and dφ/dγ, (heads, γ) each; NaN where `h` is not finite.
     """
     along, dalong = psi(h, dh, heads, basis)
     with np.errstate(all="ignore"):
@@ -144,7 +157,13 @@ def signal(
 def psi(
     h: np.ndarray, dh: np.ndarray, heads: fixed_point.Head, basis: Directions
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ψ = Mᵀ S_W M and dΨ/dγ, (heads, γ, 3, 3); zero without a signal."""
+    """Ψ = Mᵀ S_W M and dΨ/dγ, (heads, γ, 3, 3) each; zero without a signal.
+
+    Args:
+        h, dh: (heads, γ, 3, 3), from `fixed_point.solve` of these heads.
+        heads: constants, each (heads,).
+        basis: signal and spike.
+    """
     r = len(basis.mu)
     if r == 0 or not basis.mu.any():
         return np.zeros_like(h), np.zeros_like(h)
@@ -160,7 +179,12 @@ def psi(
 
 
 def kron_eye(x: np.ndarray, r: int) -> np.ndarray:
-    """x ⊗ I_r, (..., k, k) -> (..., kr, kr)."""
+    """x ⊗ I_r, (..., k, k) -> (..., kr, kr).
+
+    Args:
+        x: (..., k, k) matrices.
+        r: size of the identity.
+    """
     k = x.shape[-1]
     return np.einsum("...ij,kl->...ikjl", x, np.eye(r)).reshape(*x.shape[:-2], k * r, k * r)
 
@@ -238,7 +262,19 @@ def kernel_density(x: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np
 
 
 def positive(name: str, value: ArrayLike) -> np.ndarray:
-    """`value` as an array, or an InputError that names it unless all of it is finite and > 0."""
+    """`value` as an array of floats, all of which are finite and > 0.
+
+    Args:
+        name: of the argument, for the message.
+        value: a number or numbers, any shape.
+
+    Returns:
+        float64, of the shape of `value`.
+
+    Raises:
+        InputError: naming the argument and the first number that is not finite and > 0, or if there
+            are none.
+    """
     values = np.asarray(value, float)
     valid = np.isfinite(values) & (values > 0)
     if not valid.all():

@@ -47,6 +47,7 @@ def unbalanced_error(
     Args:
         gamma: ridge γ > 0, any shape.
         c: dimensions per token p/n > 0.
+        f: a nonlinearity or its coefficients, as in `memorization_error`.
         balance: ȳ in [−1, 1].
         p: dimension; f with a0 ≠ 0 adds a spike a0 n/√p along the constant vector.
         mu, w_key, w_query: signal and spike, as in `memorization_error`.

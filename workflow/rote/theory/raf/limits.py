@@ -13,7 +13,11 @@ _TINY = 1e-300
 
 
 def phi(x: np.ndarray) -> np.ndarray:
-    """Standard normal density."""
+    """Standard normal density, of the shape of `x`.
+
+    Args:
+        x: any shape.
+    """
     return np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
 
 
@@ -36,17 +40,29 @@ def optimal_ridge(
 
 
 def optimal_angle(eps: np.ndarray | float) -> np.ndarray:
-    """γ_opt in degrees, cos γ_opt = (1 − ε)√(2/π), of eps in [0, 1].
+    """γ_opt in degrees, cos γ_opt = (1 − ε)√(2/π), of the shape of `eps`.
 
     There the interpolator is the best square-loss learner, and remembers every fact.
+
+    Args:
+        eps: fraction of facts, in [0, 1], any shape.
+
+    Raises:
+        InputError: for ε outside its range.
     """
     return np.degrees(np.arccos((1 - _fraction(eps)) * math.sqrt(2 / math.pi)))
 
 
 def capacity(eps: np.ndarray | float) -> np.ndarray:
-    """α_c(ε), of eps in [0, 1]: below it the training set is linearly separable.
+    """α_c(ε), of the shape of `eps`: below it the training set is linearly separable.
 
     ∞ at ε = 0, Gardner's 2 at ε = 1.
+
+    Args:
+        eps: fraction of facts, in [0, 1], any shape.
+
+    Raises:
+        InputError: for ε outside its range.
     """
     eps = _fraction(eps)
     unique, index = np.unique(eps, return_inverse=True)
@@ -89,7 +105,17 @@ def bayes_optimal(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndar
 def bayes_overlap(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
     """q_b, squared overlap of the Bayes-optimal learner with the teacher.
 
-    Arguments as in `bayes_optimal`. The integration variable follows the peak.
+    The integration variable follows the peak.
+
+    Args:
+        alpha: samples per dimension, > 0.
+        eps: fraction of facts, in [0, 1]; broadcasts with `alpha`.
+
+    Returns:
+        Of the broadcast shape, in [0, 1]; NaN where the iteration did not converge.
+
+    Raises:
+        InputError: naming the argument and its range.
     """
     alpha, eps = np.broadcast_arrays(np.asarray(alpha, float), _fraction(eps))
     valid = np.isfinite(alpha) & (alpha > 0)
@@ -123,7 +149,14 @@ def bayes_overlap(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndar
 
 
 def bayes_rate(eps: np.ndarray | float) -> np.ndarray:
-    """lim α E_gen of the Bayes-optimal learner, 1/(π C_ε), of eps in [0, 1)."""
+    """lim α E_gen of the Bayes-optimal learner, 1/(π C_ε), of the shape of `eps`.
+
+    Args:
+        eps: fraction of facts, in [0, 1), any shape.
+
+    Raises:
+        InputError: for ε outside its range.
+    """
     eps = _fraction(eps, closed=False)
     nodes, weights = np.polynomial.legendre.leggauss(400)
     u = 12 * nodes
@@ -135,7 +168,14 @@ def bayes_rate(eps: np.ndarray | float) -> np.ndarray:
 
 
 def square_rate(eps: np.ndarray | float) -> np.ndarray:
-    """lim √α E_gen of ridge regression at any fixed Λ, of eps in [0, 1)."""
+    """lim √α E_gen of ridge regression at any fixed Λ, of the shape of `eps`.
+
+    Args:
+        eps: fraction of facts, in [0, 1), any shape.
+
+    Raises:
+        InputError: for ε outside its range.
+    """
     return np.sqrt(np.pi / (2 * (1 - _fraction(eps, closed=False)) ** 2) - 1) / np.pi
 
 
@@ -220,5 +260,10 @@ def _fraction(eps: np.ndarray | float, closed: bool = True) -> np.ndarray:
 
 
 def first_offender(values: np.ndarray, valid: np.ndarray) -> float:
-    """The first value that is not valid, for an error message."""
+    """The first value that is not valid, for an error message.
+
+    Args:
+        values: any shape.
+        valid: bool, of the same shape; False somewhere.
+    """
     return float(np.ravel(values)[np.argmin(np.ravel(valid))])
