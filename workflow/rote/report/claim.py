@@ -12,6 +12,7 @@ import yaml
 
 from rote import ledger
 from rote.core.errors import InputError
+from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 from rote.core.tables import Folder
@@ -36,10 +37,12 @@ def load(papers: Iterable[str], folder: Path) -> dict[str, Definition]:
         folder: of the claims files.
 
     Raises:
+        InputError: for an unknown paper.
         ConfigError: if a file is missing or malformed.
     """
     definitions = {}
     for paper in papers:
+        about(paper)  # or the error that names the papers
         path = folder / f"{paper}.yaml"
         for claim in ledger.load(path):
             definitions[claim.id] = Definition(claim, path, _line(path, claim.id))
@@ -61,8 +64,9 @@ def find(name: str, folder: Path) -> Definition:
     if name not in definitions:
         nearest = get_close_matches(name, definitions, 5, cutoff=0.5)
         same_ending = [other for other in definitions if other.split(".")[1] == name]
-        hint = ", ".join([*same_ending, *nearest]) or "rote claims list shows all"
-        raise InputError(f"no claim {name!r}; nearest: {hint}")
+        similar = ", ".join(dict.fromkeys([*same_ending, *nearest]))
+        hint = f"nearest: {similar}" if similar else "`rote claims list` shows all"
+        raise InputError(f"no claim {name!r}; {hint}")
     return definitions[name]
 
 

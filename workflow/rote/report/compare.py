@@ -216,18 +216,20 @@ def _table(
     if any(records[0].get(name) != records[1].get(name) for name in ("settings", "seed")):
         return [column("all", verdict="other settings")]
     frames = [tables.read(path) for path in paths]
+    if any(not set(model.KEY) <= set(frame.columns) for frame in frames):
+        return [column("all", cells=max(map(len, frames)), verdict="only in one")]
     if model.KEY:
         frames = [frame.set_index(list(model.KEY)).sort_index() for frame in frames]
     if len(frames[0]) != len(frames[1]) or not frames[0].index.equals(frames[1].index):
         return [column("all", cells=max(map(len, frames)), verdict="other rows")]
-    return [
-        column(
-            label,
-            cells=len(frames[0]),
-            **_difference(frames[0][label], frames[1][label], model.RTOL),
-        )
-        for label in frames[0].columns
-    ]
+    comparisons = []
+    for label in dict.fromkeys([*frames[0].columns, *frames[1].columns]):
+        if label in frames[0] and label in frames[1]:
+            difference = _difference(frames[0][label], frames[1][label], model.RTOL)
+        else:
+            difference = {"verdict": "only in one"}
+        comparisons.append(column(label, cells=len(frames[0]), **difference))
+    return comparisons
 
 
 def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
@@ -244,9 +246,10 @@ def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
     same = (x == y) | (np.isnan(x) & np.isnan(y))
     if same.all():
         return {"verdict": "equal"}
-    scale = max(np.nanmax(np.abs(x), initial=0.0), np.nanmax(np.abs(y), initial=0.0))
-    gap = np.abs(x - y)[~same]
-    largest = 1.0 if np.isnan(gap).any() else float(gap.max() / scale)
+    finite = np.isfinite(x) & np.isfinite(y)
+    scale = np.abs(np.concatenate([x[finite], y[finite]])).max(initial=0.0)
+    # a number against NaN or infinity differs by all there is
+    largest = 1.0 if (~same & ~finite).any() else float(np.abs(x - y)[~same].max() / scale)
     within = largest <= tolerance
     return {
         "differing": int((~same).sum()),
