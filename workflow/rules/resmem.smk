@@ -5,15 +5,6 @@ include: "resmem_inputs.smk"
 
 
 RESMEM = "results/{run}/resmem"
-RESMEM_MEASURED = [
-    "choices",
-    "regression",
-    "accuracy",
-    "sweeps",
-    "calibration",
-    "parts",
-    "grid",
-]
 
 
 rule resmem_solve_linear:
@@ -146,7 +137,7 @@ rule resmem_evaluate_tasks:
         choices=[f"{RESMEM}/residuals/{task}.parquet" for task in RESMEM_TASKS],
         evaluations=[f"{RESMEM}/evaluations/{task}" for task in RESMEM_TASKS],
     output:
-        [f"{RESMEM}/{table}.parquet" for table in RESMEM_MEASURED],
+        [f"{RESMEM}/{table}.parquet" for table in rote_papers.load("resmem", "schema").TASK_TABLES],
     log:
         "results/{run}/logs/resmem_evaluate_tasks.log",
     benchmark:

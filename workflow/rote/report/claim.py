@@ -88,7 +88,7 @@ def show(definition: Definition, results: Path, scale: str | None = None) -> Non
         scale: whose criterion counts, instead of the run's.
 
     Raises:
-        InputError: if the run does not exist or the claim has no such scale.
+        InputError: if the run does not exist, or nothing says its scale.
     """
     claim = definition.claim
     if not (results / claim.paper).is_dir():
@@ -133,8 +133,14 @@ def _print_rows(rows: Any) -> None:
 
 
 def _run(results: Path, scale: str | None) -> config.Run:
-    """Scale, seed and resamples of a run, as its `config.yaml` says, else the defaults."""
+    """Scale, seed and resamples of a run, as its `config.yaml` says.
+
+    Raises:
+        InputError: if the run has none, because it has not ended, and no scale is given.
+    """
     path = results / "config.yaml"
+    if not path.is_file() and scale is None:
+        raise InputError(f"{path} does not say the run's scale; give it: --scale smoke (or laptop)")
     values = yaml.safe_load(path.read_text()) if path.is_file() else {}
     values = {name: values[name] for name in config.Run.model_fields if name in values}
     return config.parse(values | ({"scale": scale} if scale else {}), where=str(path))

@@ -1,1 +1,3 @@
 """Wave propagation: frequency domain (`helmholtz`) and time domain (`acoustic`)."""
+
+__all__ = ["acoustic", "helmholtz", "multifrontal"]

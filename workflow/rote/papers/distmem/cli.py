@@ -120,7 +120,7 @@ def train_ablation(
     """Train one size again, on changed corpora and from another initialization."""
     from rote.papers.distmem import ablation, families, ladder
 
-    rung = families.rungs(run.settings, families.NEOX)[network]
+    rung = families.rung(run.settings, families.NEOX, network)
     read = ladder.read(corpora)
     with ladder.saved(run, "ablation", checkpoints, checkpoint_steps) as training:
         frame = ablation.retrain(rung, read, every, run.settings, run.seed, training)

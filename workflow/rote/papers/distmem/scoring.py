@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from rote.core import tables
+from rote.core.errors import InputError
 from rote.core.job import track
 from rote.models import pretrained
 from rote.papers.distmem import schema
@@ -133,7 +134,12 @@ def score_pretrained(
     Args:
         number: of the model in the study's list.
         examples: the table TaskExamples.
+
+    Raises:
+        InputError: for a number that the list does not have.
     """
+    if not 0 <= number < len(study.models):
+        raise InputError(f"--number must lie in 0 to {len(study.models) - 1}, given {number}")
     name, _, revision = study.models[number].partition("@")
     model = load(name, device, revision or "main", fast=False)
     tests = examples[examples["part"] == "test"]

@@ -131,6 +131,8 @@ def evaluate_tasks(
     run: Job, task: Tasks, choices: ChoicesFolder, evaluations: Evaluations, out: Folder
 ):
     """Put the tasks together."""
+    for name in task:
+        tasks.get(name)  # or the error that names the tasks
     files: dict[str, list[Path]] = {"choices": [choices / f"{name}.parquet" for name in task]}
     for name in task:
         for path in sorted((evaluations / name).glob("*.parquet")):

@@ -199,10 +199,8 @@ class ResmemSpuriousAccuracy(Table):
     conflicting: float = column("accuracy where it conflicts")
 
 
-TABLES: dict[str, type[Table]] = {
-    "toy": ResmemToy,
-    "risks": ResmemRisks,
-    "noisy": ResmemNoisyRisks,
+# those that tasks fill, each its own rows
+TASK_TABLES: dict[str, type[Table]] = {
     "regression": ResmemRegressionErrors,
     "choices": ResmemChoices,
     "accuracy": ResmemAccuracy,
@@ -210,6 +208,12 @@ TABLES: dict[str, type[Table]] = {
     "calibration": ResmemCalibration,
     "parts": ResmemParts,
     "grid": ResmemGrid,
+}
+TABLES: dict[str, type[Table]] = {
+    "toy": ResmemToy,
+    "risks": ResmemRisks,
+    "noisy": ResmemNoisyRisks,
+    **TASK_TABLES,
     "growth": ResmemGrowth,
     "crossfit": ResmemCrossFit,
     "memorization": ResmemMemorization,
