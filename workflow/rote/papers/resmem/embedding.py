@@ -17,7 +17,7 @@ def embeddings(
     """Logits and embeddings of every split under every base, by `array_key`."""
     arrays: Arrays = {}
     datasets = training.samples(task, options, seed)
-    for arm in track(task.arms(options), f"{task.name}: embeddings"):
+    for arm in track(task.distinct_arms(options), f"{task.name}: embeddings"):
         weights = weights_of(arm, bases, device)
         if task.embed:
             replicates = task.embed(options, arm, weights, datasets, device)

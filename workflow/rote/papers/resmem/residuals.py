@@ -25,7 +25,7 @@ INTERPOLATION_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # λ
 
 def memories(task: ResmemTask, options: Any) -> Iterator[MemorySpec]:
     """Every memory of a task: by arm, features, rows remembered and replicate."""
-    for arm in task.arms(options):
+    for arm in task.distinct_arms(options):
         for features in task.features(arm):
             for rows in task.memories(options, arm):
                 for replicate in range(options.replicates):

@@ -292,6 +292,41 @@ class ResmemTask:
         missing = [name for name in required if getattr(self, name) is None]
         if missing:
             raise InputError(f"task {self.name!r} says nothing about {', '.join(missing)}")
+        shown = [self.axis.column] if self.axis else []
+        selected = [*shown, *(self.headline.fields if self.headline else ())]
+        unknown = sorted(set(selected) - set(ARM_COLUMNS))
+        if unknown:
+            raise InputError(
+                f"task {self.name!r}: axis and headline select by {', '.join(ARM_COLUMNS)}, "
+                f"not by {', '.join(unknown)}"
+            )
+
+    def distinct_arms(self, options: Any) -> list[BaseArm]:
+        """The task's arms.
+
+        Args:
+            options: its config section.
+
+        Raises:
+            InputError: for arms that vary in a field that has no words, or that `varied` does not
+                tell apart: they would share random streams and files.
+        """
+        arms = self.arms(options) if self.arms else []
+        for arm in arms:
+            unknown = sorted(set(arm.varied) - set(_WORDS))
+            if unknown and not arm.stream:
+                raise InputError(
+                    f"task {self.name!r}: arms vary in {', '.join(unknown)}; "
+                    f"they may vary in {', '.join(_WORDS)}"
+                )
+        names = [arm.stream_name for arm in arms]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise InputError(
+                f"task {self.name!r}: arms are told apart by `varied`, which leaves several called "
+                f"{', '.join(map(repr, repeated))}"
+            )
+        return arms
 
     def steps_or(self, usual: ModuleType) -> ModuleType:
         """The module with the task's steps: its own, or the usual one."""

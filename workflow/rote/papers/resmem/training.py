@@ -55,7 +55,7 @@ def bases(task: ResmemTask, options: Any, run: TrainingRun) -> Arrays:
         return task.bases(options)
     datasets = samples(task, options, run.seed)
     arrays = {}
-    for arm in task.arms(options):
+    for arm in task.distinct_arms(options):
         _, weights = fit(task, arm, options, datasets, run)
         for name, value in weights.items():
             arrays[f"{arm.stream_name}/{name}"] = value.cpu().numpy()

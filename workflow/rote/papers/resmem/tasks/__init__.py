@@ -17,13 +17,17 @@ from rote.papers.resmem.task import ResmemTask
 def registry() -> dict[str, ResmemTask]:
     """All tasks by name, in the order of tables and figures."""
     files = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    tasks = [import_module(f"{__name__}.{file}").TASK for file in files]
-    for file, task in zip(files, tasks, strict=True):
-        if task.name != file:
-            raise InputError(
-                f"{__name__}.{file}: its task must have the file's name, not {task.name}"
-            )
+    tasks = [_of_file(file) for file in files]
     return {task.name: task for task in sorted(tasks, key=lambda task: task.rank)}
+
+
+def _of_file(file: str) -> ResmemTask:
+    task = getattr(import_module(f"{__name__}.{file}"), "TASK", None)
+    if not isinstance(task, ResmemTask):
+        raise InputError(f"{__name__}.{file} must define TASK, a ResmemTask")
+    if task.name != file:
+        raise InputError(f"{__name__}.{file}: its task must have the file's name, not {task.name}")
+    return task
 
 
 def get(name: str) -> ResmemTask:
