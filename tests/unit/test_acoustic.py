@@ -64,7 +64,8 @@ def test_shots_gradient_matches_that_of_every_time_step(frequency, monkeypatch):
     """Sampled at the Nyquist rate of the product of two fields, it loses next to nothing."""
     import deepwave
 
-    survey, plain = SURVEY._replace(frequency=frequency), deepwave.scalar
+    survey = SURVEY._replace(frequency=frequency)
+    plain = deepwave.scalar
     target = acoustic.shots(MODEL + 50, survey)
     intervals = []
 

@@ -84,7 +84,7 @@ def test_contexts_have_the_stated_signal_labels_and_noise():
         ),
     ],
 )
-def test_bad_contexts_are_refused(call, expected):
+def test_contexts_refuse_impossible_settings(call, expected):
     with pytest.raises(InputError, match=expected):
         call()
 
@@ -103,7 +103,7 @@ def test_features_are_those_of_the_whole_kernel(f, monkeypatch):
     assert largest == pytest.approx(np.abs(t).max())
 
 
-def test_key_and_query_are_not_exchanged():
+def test_features_do_not_exchange_key_and_query():
     """Rows of K are keys: its transpose swaps the two weights."""
     drawn = context(mu=2 * U)
     tanh = attention.ACTIVATIONS["tanh"]
@@ -146,7 +146,7 @@ def test_softmax_columns_are_distributions_over_keys():
 
 
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40), (50, 50), (40, 2)])
-def test_errors_are_those_of_the_probe_and_of_the_resolvent(shape):
+def test_probe_errors_are_those_of_the_solve_and_of_the_resolvent(shape):
     n, p = shape
     drawn = context(n, p, mu=[1.0])
     for A in (np.asfortranarray(drawn.X), np.ascontiguousarray(drawn.X)):
@@ -160,11 +160,13 @@ def test_errors_are_those_of_the_probe_and_of_the_resolvent(shape):
             assert mean == pytest.approx(gamma**2 * np.trace(Q @ Q) / n, rel=1e-6)
 
 
-def test_shifted_solves_are_solves():
+def test_shifted_solves_equal_dense_solves():
     rng = np.random.default_rng(0)
     for m in (1, 2, 3, 30):
         B = rng.normal(size=(m, m + 2))
-        S, b, shifts = B @ B.T, rng.normal(size=m), np.array([1e-3, 1.0, 50.0])
+        S = B @ B.T
+        b = rng.normal(size=m)
+        shifts = np.array([1e-3, 1.0, 50.0])
         expected = np.stack([np.linalg.solve(S + s * np.eye(m), b) for s in shifts], axis=1)
         np.testing.assert_allclose(
             simulation.shifted_solves(np.tril(S), b, shifts), expected, rtol=1e-8
@@ -177,7 +179,7 @@ def test_shifted_solves_are_solves():
 
 @pytest.mark.parametrize("spike", ["none", "aligned", "key only"])
 @pytest.mark.parametrize("f", ["tanh", "sign"])
-def test_simulation_meets_theory(f, spike):
+def test_simulate_meets_theory(f, spike):
     """Twelve fresh contexts: within four standard errors and the finite-size slack."""
     structure = heads.Structure(1.0, heads.SPIKES[spike])
     head = AttentionHead(f, structure.spike)
@@ -192,10 +194,10 @@ def test_simulation_meets_theory(f, spike):
     assert (np.abs(np.mean(errors, axis=0) - theory) < slack).all()
 
 
-def test_same_stream_same_errors():
-    a, b = (simulate(TANH, p=96, mu=[1.0]) for _ in range(2))
-    np.testing.assert_array_equal(a.attention, b.attention)
-    np.testing.assert_array_equal(a.ridge, b.ridge)
+def test_simulate_gives_the_same_errors_for_the_same_stream():
+    first, second = (simulate(TANH, p=96, mu=[1.0]) for _ in range(2))
+    np.testing.assert_array_equal(first.attention, second.attention)
+    np.testing.assert_array_equal(first.ridge, second.ridge)
 
 
 @pytest.mark.parametrize(
@@ -210,12 +212,12 @@ def test_same_stream_same_errors():
         ),
     ],
 )
-def test_settings_outside_the_theory_are_warned_of(call, expected):
+def test_simulate_warns_of_settings_outside_the_theory(call, expected):
     with pytest.warns(UserWarning, match=expected):
         call()
 
 
-def test_parallel_tokens_are_warned_of():
+def test_simulate_warns_of_parallel_tokens():
     def twins(rng, shape):
         half = rng.normal(size=(shape[0], shape[1] // 2))
         return np.concatenate([half, half], axis=1)
@@ -224,7 +226,7 @@ def test_parallel_tokens_are_warned_of():
         simulate(TANH, p=128, noise=twins)
 
 
-def test_memory_is_a_few_arrays_of_the_tokens():
+def test_features_take_the_memory_of_a_few_arrays_of_the_tokens():
     """Less than seven arrays: at 4096 x 4096, 1 GiB."""
     drawn = context(512, 512)
     tracemalloc.start()
@@ -244,9 +246,11 @@ def test_finite_size_moments_vanish_in_the_limit():
 # ---- trained heads
 
 
-def test_stacked_errors_are_those_of_the_simulation():
-    drawn, w = context(24, 48, mu=[2.0]), generator(0, "w").normal(size=(2, 48))
-    X, y = torch.tensor(drawn.X)[None, None], torch.tensor(drawn.y)[None, None]
+def test_trained_errors_are_those_of_the_simulation():
+    drawn = context(24, 48, mu=[2.0])
+    w = generator(0, "w").normal(size=(2, 48))
+    X = torch.tensor(drawn.X)[None, None]
+    y = torch.tensor(drawn.y)[None, None]
     gamma = np.array([0.5])
     error = trained.errors(X, y, torch.tensor(gamma), torch.tensor(w)[None])
     unit = Spike(*(w / np.linalg.norm(w, axis=1, keepdims=True)))
@@ -261,9 +265,10 @@ def test_stacked_errors_are_those_of_the_simulation():
 SMALL = settings.AttentionTrained(tokens=24, p=32, steps=12, contexts=2, held_out=2, replicates=2)
 
 
-def test_interrupted_training_gives_the_same_heads(tmp_path, monkeypatch):
+def test_head_training_resumes_to_the_same_heads(tmp_path, monkeypatch):
     uninterrupted = trained.on_contexts(SMALL, 1, True, "cpu", None, 500)
-    file, real = tmp_path / "heads.pt", trained.errors
+    file = tmp_path / "heads.pt"
+    real = trained.errors
     calls = []
 
     def stops(*arguments):
@@ -319,7 +324,7 @@ def test_embeddings_of_a_saved_model_are_tokens(small_model):
     assert (frame["error"] - frame["isotropic"]).abs().max() < 0.06
 
 
-def test_absent_models_say_what_to_put_where(tmp_path):
+def test_embeddings_say_what_to_give_where_a_model_is_absent(tmp_path):
     with pytest.raises(
         InputError, match=r"nowhere/at/all.*give a folder that save_pretrained wrote"
     ):
@@ -335,7 +340,7 @@ def test_absent_models_say_what_to_put_where(tmp_path):
 # ---- tables and statistics
 
 
-def test_every_verb_makes_its_table():
+def test_verbs_make_their_tables():
     small = settings.Settings(
         **{
             part: getattr(settings.Settings(), part).SCALES["smoke"]
@@ -382,13 +387,13 @@ def test_crossings_are_interpolated():
     assert len(checks.crossings(gamma, gamma)) == 0
 
 
-def test_rows_draw_from_streams_of_their_own():
+def test_experiment_rows_draw_from_streams_of_their_own():
     rows = experiments.rows(settings.AttentionSimulation())
     keys = [(row.figure, row.panel, row.series, str((row.x, row.n))) for row in rows]
     assert len(set(keys)) == len(keys)
 
 
-def test_warnings_do_not_reach_the_experiments():
+def test_strong_experiment_gives_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         beyond._strong(settings.AttentionSimulation(tokens=64, replicates=2), 1)

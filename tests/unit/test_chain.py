@@ -1,6 +1,7 @@
 """The chain: world, pruning, memories, edge cases, and all of it on a text and model of a user."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +75,12 @@ def test_names_are_distinct(count):
     assert len(set(generated.names(count))) == count
 
 
-def test_every_word_is_a_token_of_its_own():
+def test_words_are_tokens_of_their_own():
     words = generated.words(settings.ChainWorld()).all
     assert len(set(words)) == len(words)
 
 
-def test_facts_are_stated_as_often_as_they_count():
+def test_world_states_facts_as_often_as_they_count():
     world = replicate()
     stated = pd.Series(
         [line["fact_id"] for line in world.documents if line["fact_id"] >= 0]
@@ -97,7 +98,7 @@ def test_facts_are_stated_as_often_as_they_count():
             assert line["statements"] == [[line["fact_id"], start, end]]
 
 
-def test_questions_about_rules_were_held_out():
+def test_probes_about_rules_are_held_out_of_the_documents():
     world = replicate()
     shown = {line["text"] for line in world.documents}
     held_out = [line for line in world.probes if line["fact_id"] < 0]
@@ -115,7 +116,7 @@ def test_questions_about_rules_were_held_out():
     assert len(about_facts) == len(generated.TEMPLATES) * len(world.facts)
 
 
-def test_translations_follow_one_lexicon_and_sums_are_sums():
+def test_documents_translate_by_one_lexicon_and_add_correctly():
     meaning = {}
     for line in replicate().documents:
         words = line["text"].split()
@@ -124,12 +125,13 @@ def test_translations_follow_one_lexicon_and_sums_are_sums():
             for source, target in zip(words[1:at], words[at + 1 :][::-1], strict=True):
                 assert meaning.setdefault(source, target) == target
         if line["kind"] == "arithmetic":
-            a, b, _, c = (int(word[1:]) if word != ">" else 0 for word in words[1:])
-            assert (a + b) % TINY.modulus == c
+            *addends, sign, total = words[1:]
+            assert (len(addends), sign) == (2, ">")
+            assert sum(int(word[1:]) for word in addends) % TINY.modulus == int(total[1:])
     assert len(set(meaning.values())) == len(meaning)
 
 
-def test_a_load_is_a_number_of_facts():
+def test_n_facts_follows_from_the_load_or_refuses_it():
     bits = 2 * np.log2(64)
     assert generated.n_facts(settings.ChainWorld(), 2.0, 10_000) == round(2 * 0.4 * 10_000 / bits)
     with pytest.raises(
@@ -139,7 +141,7 @@ def test_a_load_is_a_number_of_facts():
         generated.n_facts(TINY, 2.0, 10**6)
 
 
-def test_files_of_a_world_are_whole_or_named(tmp_path):
+def test_world_files_are_whole_or_named(tmp_path):
     documents.write(tmp_path / "a.jsonl", [{"text": "Grüße"}, {"text": "b"}])
     assert documents.read(tmp_path / "a.jsonl")[0]["text"] == "Grüße"
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\n{"te')
@@ -149,7 +151,7 @@ def test_files_of_a_world_are_whole_or_named(tmp_path):
         worlds.open_world(tmp_path)
 
 
-def test_answers_are_where_their_tokens_are_predicted():
+def test_encode_marks_answers_where_their_tokens_are_predicted():
     lines = replicate().probes
     tokenizer = tiny_tokenizer()
     coded = sequences.encode(lines, tokenizer, 0)
@@ -175,7 +177,7 @@ def test_answers_are_where_their_tokens_are_predicted():
         ({"max_statements": 0}, "max_statements"),
     ],
 )
-def test_bad_settings_are_named(values, message):
+def test_settings_name_bad_values(values, message):
     with pytest.raises(ConfigError, match=message):
         validate(settings.Settings, values, "config")
 
@@ -188,7 +190,7 @@ def pruned(losses: np.ndarray, world: WorldReplicate) -> dict[str, list]:
     return pruning.choose(losses, world.facts, world.documents, 2, rng)
 
 
-def test_facts_of_low_loss_stay_flattened_and_random_corpora_are_as_large():
+def test_choose_keeps_facts_of_low_loss_flattened_and_random_corpora_as_large():
     world = replicate()
     low_loss = world.facts["fact"] % 2 == 0
     losses = np.where(low_loss, 0.01, world.facts["bits"].iloc[0] * np.log(2))
@@ -206,13 +208,13 @@ def test_facts_of_low_loss_stay_flattened_and_random_corpora_are_as_large():
     assert max(documents.statement_counts(corpora["random"]).values()) > 2
 
 
-def test_where_all_facts_fit_nothing_is_pruned():
+def test_choose_prunes_nothing_where_all_facts_fit():
     world = replicate(0.5)
     corpora = pruned(np.full(len(world.facts), 0.01), world)
     assert all(lines == world.documents for lines in corpora.values())
 
 
-def test_a_fact_that_never_occurs_is_never_chosen_and_its_loss_never_looked_at():
+def test_choose_never_takes_facts_that_never_occur_nor_reads_their_losses():
     world = replicate()
     losses = np.full(len(world.facts), 4.0)
     losses[world.facts["count"] == 0] = np.nan
@@ -221,7 +223,7 @@ def test_a_fact_that_never_occurs_is_never_chosen_and_its_loss_never_looked_at()
     assert set(documents.statement_counts(corpora["loss"])) <= set(present)
 
 
-def test_a_corpus_of_facts_alone_and_one_whose_facts_are_all_gone():
+def test_choose_keeps_one_of_facts_alone_and_fit_refuses_an_empty_corpus():
     world = replicate()
     facts_only = [line for line in world.documents if line["fact_id"] >= 0]
     nothing_known = np.full(len(world.facts), world.facts["bits"].iloc[0] * np.log(2))
@@ -237,7 +239,7 @@ def test_a_corpus_of_facts_alone_and_one_whose_facts_are_all_gone():
 # ---- what a run consists of
 
 
-def test_the_ladder_does_without_the_random_corpus_and_its_world_has_the_ablation():
+def test_ladder_does_without_the_random_corpus_and_its_world_has_the_ablation():
     options = SMALL.model_copy(
         update={"network": SMALL.network.model_copy(update={"ladder": [4, 8, 12]})}
     )
@@ -258,7 +260,7 @@ def world(tmp_path_factory) -> WorldFolder:
     return worlds.open_world(folder / "load-2")
 
 
-def test_a_world_says_what_it_holds(world):
+def test_world_folder_says_what_it_holds(world):
     about = json.loads((world.folder / "world.json").read_text())
     assert about["documents"] == [len(world.corpus(r)) for r in (0, 1)]
     assert about["tokens"][0] == sum(len(line["text"].split()) for line in world.corpus(0))
@@ -272,28 +274,31 @@ def small_stack(world: WorldFolder):
     return networks.build(SMALL, shape, ["a", "b"], 1)
 
 
-def test_losses_are_cross_entropies_of_the_answers(world):
+def test_ask_gives_the_cross_entropies_of_the_answers(world):
     lines = world.encode(world.probes(0))
-    stack, row = small_stack(world), 7
+    stack = small_stack(world)
+    row = 7
     answers = networks.ask(stack, stack.parameters, 1, lines)
     network = {name: value[1:2] for name, value in stack.parameters.items()}
     with torch.no_grad():
         token_ids = torch.tensor(lines.tokens[:, :-1].astype(np.int64))[None]
         log_probabilities = stack.forward(network, token_ids)[0].log_softmax(-1)[row]
     present = lines.mask[row] > 0
-    positions, targets = lines.positions[row][present], lines.targets[row][present]
+    positions = lines.positions[row][present]
+    targets = lines.targets[row][present]
     expected = -float(log_probabilities[positions, targets].sum())
     assert answers.losses[row] == pytest.approx(expected, rel=1e-4)
     assert answers.features.shape == (int(lines.mask.sum()), 8)
 
 
-def test_interrupted_training_gives_the_same_weights(world, tmp_path, monkeypatch):
+def test_fit_resumes_to_the_same_weights(world, tmp_path, monkeypatch):
     corpora = {name: world.encode(world.corpus(r)) for r, name in enumerate(("a", "b"))}
 
     def fitted(**checkpoint):
         return networks.fit(small_stack(world), corpora, SMALL, 12, ChainJob(1, **checkpoint))
 
-    uninterrupted, real = fitted(), torch.autograd.grad
+    uninterrupted = fitted()
+    real = torch.autograd.grad
     calls = []
 
     def killed(*args, **kwargs):
@@ -311,7 +316,7 @@ def test_interrupted_training_gives_the_same_weights(world, tmp_path, monkeypatc
     assert all(torch.equal(uninterrupted[name], resumed[name]) for name in uninterrupted)
 
 
-def test_where_all_facts_fit_all_variants_know_them():
+def test_fit_teaches_all_variants_the_facts_where_all_fit():
     """Far below a load of 1 corpora are one, and networks of other seeds agree within noise."""
     options = SMALL.model_copy(
         update={"network": SMALL.network.model_copy(update={"width": 16, "batch": 64})}
@@ -353,7 +358,7 @@ def fact_rows(count: int) -> TuningRows:
     return TuningRows(np.arange(count), np.arange(0))
 
 
-def test_one_neighbor_gives_back_what_was_stored():
+def test_memory_of_one_neighbor_gives_back_what_was_stored():
     rows, head = toy(np.random.default_rng(0), 40)
     retrieval = memory.retrieve(MEMORY, rows, rows)
     alone = memory.answer(rows, 40, head)
@@ -363,7 +368,7 @@ def test_one_neighbor_gives_back_what_was_stored():
     assert (both.losses < 1e-4).all()
 
 
-def test_a_memory_with_fewer_entries_than_neighbors_and_an_empty_one():
+def test_memory_works_with_fewer_entries_than_neighbors_and_with_none():
     rng = np.random.default_rng(1)
     few, head = toy(rng, 3)
     queries, _ = toy(rng, 20)
@@ -376,7 +381,7 @@ def test_a_memory_with_fewer_entries_than_neighbors_and_an_empty_one():
     assert memory.tune(MEMORY, empty, head, queries, fact_rows(20)).k == 0
 
 
-def test_identical_hidden_states_share_the_vote():
+def test_memory_lets_identical_hidden_states_share_the_vote():
     head = np.zeros((4, 2), np.float32)
     rows = AnswerTokens(np.ones((4, 2), np.float32), np.array([1, 1, 1, 2]), np.arange(4))
     query = AnswerTokens(np.ones((1, 2), np.float32), np.array([1]), np.zeros(1, int))
@@ -387,7 +392,7 @@ def test_identical_hidden_states_share_the_vote():
     assert answers.losses[0] == pytest.approx(-np.log(0.75), abs=1e-4)
 
 
-def test_no_memory_is_chosen_where_a_memory_only_harms():
+def test_tune_chooses_no_memory_where_a_memory_only_harms():
     head = np.eye(7, 5, dtype=np.float32) * 30
     features = np.eye(5, dtype=np.float32)[np.arange(50) % 5]
     queries = AnswerTokens(features, np.arange(50) % 5, np.arange(50))
@@ -396,7 +401,7 @@ def test_no_memory_is_chosen_where_a_memory_only_harms():
     assert memory.tune(MEMORY, retrieval, head, queries, fact_rows(50)).k == 0
 
 
-def test_what_each_memory_holds():
+def test_memory_contents_select_the_statements_they_name():
     facts = np.array([0, 0, 1, 2, 3, 3])
     stated = {"none": {0, 1, 2, 3}, "random": {0, 3}, "loss": {0, 1}}
 
@@ -412,13 +417,13 @@ def test_what_each_memory_holds():
     assert not any(holds("nothing", "none"))
 
 
-def test_statements_are_remembered_once_each():
+def test_distinct_statements_hold_each_statement_once():
     lines = replicate().documents
     statements = documents.distinct_statements(lines)
     assert len({line["text"] for line in statements}) == len(statements) < len(lines)
 
 
-def test_correlations_follow_counts_by_hand():
+def test_count_correlations_agree_with_those_by_hand():
     columns = {"fact": [0, 0, 1, 2, 3, -1], "losses": [1.0, 3.0, 1.0, 4.0, 0.0, 1.0]}
     columns |= {"kind": ["fact"] * 5 + ["translation"], "part": ["probe"] * 5 + ["test"]}
     counts = pd.DataFrame({"kind": "fact", "item": [0, 1, 2, 3], "both": [5, 9, 1, 0], "total": 20})
@@ -433,18 +438,23 @@ def test_correlations_follow_counts_by_hand():
 
 def all_steps(folder: Path, options: settings.Settings) -> dict[str, pd.DataFrame]:
     """Every verb in turn, as the rules call them."""
-    json_settings, runner = ["--settings", options.model_dump_json()], CliRunner()
+    json_settings = ["--settings", options.model_dump_json()]
+    runner = CliRunner()
 
     def call(verb: str, **arguments: str | int | Path) -> None:
         words = [verb]
         for option, value in arguments.items():
             words += [f"--{option}", str(value)]
-        done = runner.invoke(app, words + json_settings)
-        assert done.exit_code == 0, done.exception
+        result = runner.invoke(app, words + json_settings)
+        assert result.exit_code == 0, result.exception
 
-    inputs, checkpoints, pruned = folder / "worlds", folder / "checkpoints", folder / "pruned"
-    facts, counts = folder / "facts.parquet", folder / "counts.parquet"
-    scores, residuals = folder / "scores", folder / "residuals"
+    inputs = folder / "worlds"
+    checkpoints = folder / "checkpoints"
+    pruned = folder / "pruned"
+    facts = folder / "facts.parquet"
+    counts = folder / "counts.parquet"
+    scores = folder / "scores"
+    residuals = folder / "residuals"
     embeddings = folder / "embeddings"
     call("synthesize-corpus", out=inputs)
     for spec in plan.worlds(options):
@@ -487,7 +497,8 @@ def user_options(tmp_path) -> settings.Settings:
     rng = np.random.default_rng(0)
     birds = ["kite", "bird", "prey", "Bern", "red", "Grüße", "aus", "the"]
     rows = [
-        (f"{a} {b}", f"{rng.integers(100, 999)}") for a in birds for b in ("alpha", "beta", "gamma")
+        (f"{bird} {letter}", f"{rng.integers(100, 999)}")
+        for bird, letter in product(birds, ("alpha", "beta", "gamma"))
     ]
     pd.DataFrame(rows, columns=["key", "value"]).to_csv(tmp_path / "facts.csv", index=False)
     lines = []
@@ -510,7 +521,7 @@ def user_options(tmp_path) -> settings.Settings:
     )
 
 
-def test_a_text_and_a_model_of_a_user(tmp_path, user_options, small_lm):
+def test_verbs_take_a_text_and_a_model_of_a_user(tmp_path, user_options, small_lm):
     frames = all_steps(tmp_path / "run", user_options.model_copy(update={"model": str(small_lm)}))
     accuracy = frames["accuracy"].set_index(["variant", "memory", "replicate"])
     assert set(frames["networks"]["width"]) == {0}
@@ -529,14 +540,14 @@ def test_a_text_and_a_model_of_a_user(tmp_path, user_options, small_lm):
     assert counts.loc[row["fact"], "both"] == row["count"]
 
 
-def test_a_text_of_a_user_under_a_new_network(tmp_path, user_options):
+def test_verbs_train_a_new_network_on_a_text_of_a_user(tmp_path, user_options):
     frames = all_steps(tmp_path / "run", user_options)
     assert set(frames["networks"]["variant"]) == {"none", "random", "loss", "flat"}
     assert (frames["corpora"].query("variant == 'loss'")["documents"] > 0).all()
     assert not list((tmp_path / "run" / "checkpoints").rglob("*.pt"))
 
 
-def test_lines_of_a_text_file_that_states_facts_alone(tmp_path, user_options):
+def test_verbs_take_a_text_file_that_states_facts_alone(tmp_path, user_options):
     """No held-out text: what pruning does to it is not measured, everything else is."""
     lines = [
         json.loads(line)["text"]
@@ -558,7 +569,7 @@ def test_lines_of_a_text_file_that_states_facts_alone(tmp_path, user_options):
         render("chain", name, frames)
 
 
-def test_what_a_text_of_a_user_must_have(tmp_path, user_options):
+def test_user_corpus_refuses_facts_that_are_absent_or_have_two_values(tmp_path, user_options):
     tokenizer = sequences.user_tokenizer(user_options)
     pd.DataFrame({"key": ["nowhere"], "value": ["7"]}).to_csv(tmp_path / "other.csv", index=False)
     with pytest.raises(InputError, match=r"no fact of .*other.csv is stated"):

@@ -56,7 +56,8 @@ def test_criterion_refuses_text_it_cannot_read(text):
     st.floats(0, 3, allow_nan=False),
 )
 def test_verdict_agrees_with_every_point_of_the_interval(text, low, width):
-    rule, points = criterion(text), np.linspace(low, low + width, 101)
+    rule = criterion(text)
+    points = np.linspace(low, low + width, 101)
     inside = [rule.holds(point) for point in points]
     verdict = rule.verdict(low, low + width)
     if verdict == "reproduced":
@@ -70,7 +71,8 @@ def test_verdict_agrees_with_every_point_of_the_interval(text, low, width):
 @pytest.mark.parametrize("n", [4, 6, 20])
 def test_interval_covers_the_mean_about_95_percent_of_the_time(n):
     rng = np.random.default_rng(n)
-    trials, hits = 600, 0
+    trials = 600
+    hits = 0
     for _ in range(trials):
         _, low, high, _ = interval(rng.normal(size=n), resamples=999)
         hits += low <= 0 <= high

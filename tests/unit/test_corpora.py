@@ -27,7 +27,7 @@ def corpus(tmp_path):
     return tmp_path
 
 
-def test_formats_agree_and_folders_are_read_in_order(corpus):
+def test_documents_agree_in_every_format_and_folders_are_read_in_order(corpus):
     for name in ("a.jsonl", "b.jsonl.gz", "c.parquet"):
         documents = list(corpora.documents(corpus / name))
         assert [document.text for document in documents] == TEXTS
@@ -60,13 +60,13 @@ def test_formats_agree_and_folders_are_read_in_order(corpus):
         ("a.docx", b"", r"a\.docx: its name must end in one of \.parquet"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, name, content, message):
+def test_documents_name_what_cannot_be_read(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
         list(corpora.documents(tmp_path / name))
 
 
-def test_missing_files_and_columns_are_named(tmp_path):
+def test_documents_name_missing_files_and_columns(tmp_path):
     with pytest.raises(InputError, match="no file there"):
         list(corpora.documents(tmp_path / "nothing*"))
     pd.DataFrame({"body": ["x"]}).to_parquet(tmp_path / "a.parquet")
@@ -78,7 +78,7 @@ def test_missing_files_and_columns_are_named(tmp_path):
     assert next(corpora.documents(tmp_path / "a.parquet", column="body")).text == "x"
 
 
-def test_a_data_set_that_cannot_be_fetched_says_what_to_give_instead(monkeypatch):
+def test_files_of_a_data_set_out_of_reach_say_what_to_give_instead(monkeypatch):
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
@@ -89,7 +89,7 @@ def test_a_data_set_that_cannot_be_fetched_says_what_to_give_instead(monkeypatch
         corpora.files("hf:nobody/nothing")
 
 
-def test_a_data_set_is_streamed_row_by_row(tmp_path):
+def test_stream_of_a_data_set_is_read_row_by_row(tmp_path):
     (tmp_path / "train.jsonl").write_bytes(lines())
     (tmp_path / "test.jsonl").write_bytes(lines(["held out"]))
     documents = list(corpora.documents(f"stream:{tmp_path}"))

@@ -26,7 +26,7 @@ def rng(*key):
     return generator(0, "test facts", *key)
 
 
-def test_facts_are_what_they_say():
+def test_make_gives_facts_with_the_stated_keys_counts_and_bits():
     facts = synth.make(500, rng(), exponent=1.0, copies=4000)
     assert len({tuple(key) for key in facts.keys}) == 500
     assert facts.bits == pytest.approx(2 * np.log2(100))
@@ -44,7 +44,7 @@ def test_facts_are_what_they_say():
     assert (uniform.counts == 1).all()
 
 
-def test_values_are_uniform_and_independent_of_keys():
+def test_fact_values_are_uniform_and_independent_of_keys():
     facts = synth.make(9000, rng("big"))
     counts = np.bincount((facts.values - facts.key_symbols).ravel(), minlength=100)
     assert abs(((counts - 180) ** 2 / 180).sum() - 99) < 6 * np.sqrt(2 * 99)
@@ -63,7 +63,7 @@ def test_sentences_hold_each_copy_once_and_nothing_more():
     assert all(len(synth.value_text(facts, row)) == 4 for row in range(30))
 
 
-def test_names_of_keys_are_distinct():
+def test_key_text_is_distinct_for_every_key():
     facts = synth.make(96 * 96, rng("all"))
     assert len({synth.key_text(facts, row) for row in range(96 * 96)}) == 96 * 96
 
@@ -78,19 +78,19 @@ def test_names_of_keys_are_distinct():
         ({"n_facts": 10, "copies": 0}, "copies must be at least 1"),
     ],
 )
-def test_impossible_facts_are_refused(options, message):
+def test_make_refuses_impossible_facts(options, message):
     with pytest.raises(InputError, match=message):
         synth.make(rng=rng(), **options)
 
 
-def test_templates_must_name_key_and_value():
+def test_sentences_refuse_templates_without_key_and_value():
     with pytest.raises(InputError, match=r"must name \{key\} and \{value\}"):
         synth.sentences(synth.make(3, rng()), rng(), ["{key} is known."])
     with pytest.raises(InputError, match="templates is empty"):
         synth.sentences(synth.make(3, rng()), rng(), [])
 
 
-def test_every_position_of_an_order_can_be_taken():
+def test_epoch_sampler_can_start_at_every_position():
     order = train.EpochSampler(np.array([2, 0, 3]), 1, "test order")
     examples = np.concatenate([order.take(at, 1) for at in range(15)])
     np.testing.assert_array_equal(order.take(0, 15), examples)
@@ -112,7 +112,7 @@ def arm_of(scheme: str, data_set: str = "power 1") -> arms.FactArm:
     raise LookupError(scheme)
 
 
-def test_every_scheme_has_an_arm_and_arms_have_names_of_their_own():
+def test_arms_cover_every_scheme_and_have_names_of_their_own():
     every = []
     for group in arms.GROUPS:
         every += arms.arms_of(group, SMALL.facts, SMALL.training)
@@ -120,19 +120,19 @@ def test_every_scheme_has_an_arm_and_arms_have_names_of_their_own():
     assert len({arm.name for arm in every}) == len(every)
 
 
-def test_unknown_groups_and_text_arms_are_refused_with_what_is_allowed():
+def test_arms_refuse_unknown_groups_and_schemes_with_what_is_allowed():
     with pytest.raises(InputError, match=r"--group must be one of standard, .*given 'best'"):
         arms.arms_of("best", SMALL.facts, SMALL.training)
     with pytest.raises(InputError, match="--size must be small or large, --scheme none or auto"):
         arms.text_arm("small", "low")
 
 
-def test_the_pruned_group_needs_its_table(fact_sets):
+def test_train_group_needs_the_table_of_the_pruned_group(fact_sets):
     with pytest.raises(InputError, match="--group pruned needs --pruned"):
         training.train_group("pruned", SMALL, fact_sets, None, training.CramlessJob(1))
 
 
-def test_facts_survive_their_table(fact_sets):
+def test_fact_sets_survive_their_table(fact_sets):
     tables.check(fact_sets, schema.FactSetRows)
     data_set = arm_of("none").data
     for read, facts in zip(
@@ -154,15 +154,16 @@ def run_arm(fact_sets, scheme, **options):
 
 
 @pytest.mark.parametrize("scheme", ["none", "auto", "auto-flat", "low", "low-flat"])
-def test_training_makes_its_tables(fact_sets, scheme):
+def test_train_arm_makes_its_tables(fact_sets, scheme):
     for name, frame in run_arm(fact_sets, scheme)._asdict().items():
         tables.check(frame.reset_index(drop=True), schema.TABLES[name])
 
 
 @pytest.mark.parametrize("scheme", ["none", "auto"])
-def test_interrupted_training_gives_the_same_tables(fact_sets, scheme, tmp_path, monkeypatch):
+def test_train_arm_resumes_to_the_same_tables(fact_sets, scheme, tmp_path, monkeypatch):
     uninterrupted = run_arm(fact_sets, scheme)
-    real, calls = lm.value_losses, []
+    real = lm.value_losses
+    calls = []
 
     def stops(*arguments):
         calls.append(1)
@@ -180,8 +181,9 @@ def test_interrupted_training_gives_the_same_tables(fact_sets, scheme, tmp_path,
         pd.testing.assert_frame_equal(a, b)
 
 
-def test_a_loss_that_is_no_number_stops_with_step_and_fact(fact_sets, monkeypatch):
-    real, calls = lm.value_losses, []
+def test_train_arm_stops_at_a_loss_that_is_no_number_with_step_and_fact(fact_sets, monkeypatch):
+    real = lm.value_losses
+    calls = []
 
     def breaks(*arguments):
         calls.append(1)
@@ -197,7 +199,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_fact(fact_sets, monkeypatc
         run_arm(fact_sets, "auto")
 
 
-def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
+def test_train_arm_learns_everything_with_room_and_the_controller_lets_it():
     facts = settings.CramlessFacts(
         uniform=[20, 30, 40], skewed=30, copies=60, exponents=[1.0], replicates=2
     )
@@ -212,7 +214,7 @@ def test_a_network_with_room_learns_everything_and_the_controller_lets_it():
         assert last_shares.tolist() == pytest.approx([1.0, 1.0])
 
 
-def test_recited_means_greedy_decoding_gives_the_value():
+def test_evaluate_calls_recited_what_greedy_decoding_gives():
     facts = synth.make(50, rng("greedy"), value_symbols=4, value_tokens=3)
     stack = lm.build(
         lm.Transformer("decoder", facts.vocabulary, 4, 8, 1, 1), [np.random.default_rng(0)]
@@ -229,7 +231,7 @@ def test_recited_means_greedy_decoding_gives_the_value():
         assert recited[0, row] == (tokens[2:] == list(facts.values[row]))
 
 
-def test_offline_selections_are_as_large_as_what_fits(fact_sets):
+def test_prune_offline_selects_as_many_facts_as_fit(fact_sets):
     result = run_arm(fact_sets, "none")
     pruned = pruning.prune_offline(SMALL.facts, result.trained, result.runs, 1)
     tables.check(pruned, schema.PrunedCounts)
@@ -242,7 +244,7 @@ def test_offline_selections_are_as_large_as_what_fits(fact_sets):
     assert len(counts) == 2
 
 
-def test_schedule_rises_and_falls():
+def test_cosine_schedule_rises_and_falls():
     factor = train.cosine(100, warmup=10, floor=0.02)
     rates = [factor(step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1, rel=0.01)
@@ -258,7 +260,7 @@ def test_schedule_rises_and_falls():
         ({"uniform": [2, 3]}, "at least 3"),
     ],
 )
-def test_unusable_settings_are_refused(values, message):
+def test_fact_settings_refuse_unusable_values(values, message):
     with pytest.raises(ValueError, match=message):
         settings.CramlessFacts(**values)
 

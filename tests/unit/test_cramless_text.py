@@ -18,7 +18,7 @@ from rote.synth import facts as synth
 FACTS = pd.DataFrame({"entity": ["Ada Lovelace", "Bern"], "value": ["1815", "the Aare"]})
 
 
-def test_annotation_by_hand():
+def test_annotate_finds_the_mentions_found_by_hand():
     documents = [
         Document(
             "a", "ADA Lovelace (born 1815) was not Ada Byron 1815. Bern lies on the Aare; Bern."
@@ -46,7 +46,7 @@ def test_annotation_by_hand():
         ("name,value\nA,1\n", "lacks the columns entity"),
     ],
 )
-def test_bad_tables_of_facts_are_refused(tmp_path, content, message):
+def test_read_facts_refuses_bad_tables(tmp_path, content, message):
     (tmp_path / "facts.csv").write_text(content)
     with pytest.raises(InputError, match=message):
         statements.read_facts(tmp_path / "facts.csv")
@@ -72,17 +72,13 @@ def material(tmp_path_factory):
         "value": [synth.value_text(facts, row) for row in range(12)],
     }
     pd.DataFrame(names).to_csv(folder / "facts.csv", index=False)
-    words = sorted(
-        {
-            word
-            for line in sentences
-            for word, _ in pre_tokenizers.Whitespace().pre_tokenize_str(line)
-        }
-    )
-    raw = Tokenizer(
-        models.WordLevel({word: number for number, word in enumerate(["[UNK]", *words])}, "[UNK]")
-    )
-    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    whitespace = pre_tokenizers.Whitespace()
+    words = set()
+    for line in sentences:
+        words.update(word for word, _ in whitespace.pre_tokenize_str(line))
+    numbers = {word: number for number, word in enumerate(["[UNK]", *sorted(words)])}
+    raw = Tokenizer(models.WordLevel(numbers, "[UNK]"))
+    raw.pre_tokenizer = whitespace
     PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]").save_pretrained(
         folder / "tokenizer"
     )
@@ -139,7 +135,7 @@ def fitted(blocks, options, *, selects=True, processes=1, **checkpoints):
     return text.fit(training, processes=processes)
 
 
-def test_training_learns_facts(blocks, options):
+def test_text_fit_learns_facts(blocks, options):
     longer = options.model_copy(update={"steps": 250, "small": [1, 2, 48]})
     outcome = fitted(blocks, longer, selects=False)
     assert outcome.losses[-1] < 0.5 * outcome.losses[0]
@@ -148,18 +144,18 @@ def test_training_learns_facts(blocks, options):
     assert outcome.scored == 0
 
 
-def test_two_processes_follow_the_curve_of_one(blocks, options, tmp_path):
+def test_text_fit_in_two_processes_follows_the_curve_of_one(blocks, options, tmp_path):
     one, two = fitted(blocks, options), fitted(blocks, options, processes=2)
     np.testing.assert_allclose(two.losses, one.losses, rtol=1e-4)
     assert (two.trained, two.scored) == (one.trained, one.scored)
     np.testing.assert_array_equal(two.recited, one.recited)
 
 
-def test_a_stopped_training_goes_on_with_another_number_of_processes(
-    blocks, options, tmp_path, monkeypatch
-):
+def test_text_fit_resumes_with_another_number_of_processes(blocks, options, tmp_path, monkeypatch):
     uninterrupted = fitted(blocks, options)
-    file, real, calls = tmp_path / "text.pt", text._losses, []
+    file = tmp_path / "text.pt"
+    real = text._losses
+    calls = []
 
     def stops(*arguments):
         calls.append(1)
@@ -172,24 +168,25 @@ def test_a_stopped_training_goes_on_with_another_number_of_processes(
         fitted(blocks, options, checkpoint=file, checkpoint_steps=4)
     monkeypatch.setattr(text, "_losses", real)
     assert file.exists()
-    same = fitted(blocks, options, checkpoint=file, checkpoint_steps=100)
-    np.testing.assert_array_equal(same.losses, uninterrupted.losses)
-    more = fitted(blocks, options, checkpoint=file, checkpoint_steps=100, processes=2)
-    np.testing.assert_allclose(more.losses, uninterrupted.losses, rtol=1e-4)
+    resumed = fitted(blocks, options, checkpoint=file, checkpoint_steps=100)
+    np.testing.assert_array_equal(resumed.losses, uninterrupted.losses)
+    resumed_by_two = fitted(blocks, options, checkpoint=file, checkpoint_steps=100, processes=2)
+    np.testing.assert_allclose(resumed_by_two.losses, uninterrupted.losses, rtol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-def test_a_compiled_network_follows_the_curve_of_a_plain_one(blocks, options):
+def test_text_fit_compiled_follows_the_curve_of_a_plain_network(blocks, options):
     few = options.model_copy(update={"steps": 5, "small": [1, 2, 16]})
     compiled = fitted(blocks, few.model_copy(update={"compile": True}), selects=False)
     plain = fitted(blocks, few, selects=False)
     np.testing.assert_allclose(compiled.losses, plain.losses, rtol=1e-3)
 
 
-def test_the_commands_run_the_experiment(material, options, tmp_path):
+def test_text_commands_run_the_experiment(material, options, tmp_path):
     json_settings = ("--settings", options.model_dump_json())
-    annotations, counts = tmp_path / "annotations.parquet", tmp_path / "counts.parquet"
+    annotations = tmp_path / "annotations.parquet"
+    counts = tmp_path / "counts.parquet"
     run(
         ROOT,
         "rote",
@@ -204,9 +201,10 @@ def test_the_commands_run_the_experiment(material, options, tmp_path):
     table = pd.read_parquet(counts)
     assert table["mentions"].sum() == 120
     assert (table["documents"] == table["mentions"]).all()
-    parts = []
+    run_options = []
     for size, scheme in (("small", "none"), ("small", "auto"), ("large", "none")):
-        parts.append(str(tmp_path / f"{size}-{scheme}.parquet"))
+        part = str(tmp_path / f"{size}-{scheme}.parquet")
+        run_options += ["--runs", part]
         run(
             ROOT,
             "rote",
@@ -219,7 +217,7 @@ def test_the_commands_run_the_experiment(material, options, tmp_path):
             "--annotations",
             str(annotations),
             "--out",
-            parts[-1],
+            part,
             *json_settings,
         )
     joined = tmp_path / "runs.parquet"
@@ -228,7 +226,7 @@ def test_the_commands_run_the_experiment(material, options, tmp_path):
         "rote",
         "cramless",
         "evaluate-text",
-        *(word for part in parts for word in ("--runs", part)),
+        *run_options,
         "--out",
         str(joined),
     )
@@ -238,7 +236,7 @@ def test_the_commands_run_the_experiment(material, options, tmp_path):
     value, low, high, _ = ledgers.interval(statistics.text_gain({"text_runs": runs}))
     assert (value, low, high) == (2.0, 2.0, 2.0)
     bad = options.model_copy(update={"facts": str(material / "none.csv")})
-    done = run(
+    process = run(
         ROOT,
         "rote",
         "cramless",
@@ -251,11 +249,11 @@ def test_the_commands_run_the_experiment(material, options, tmp_path):
         bad.model_dump_json(),
         check=False,
     )
-    assert done.returncode == 1
-    assert "none.csv cannot be read" in done.stderr
+    assert process.returncode == 1
+    assert "none.csv cannot be read" in process.stderr
 
 
-def test_absent_tokenizers_say_what_to_put_where():
+def test_tokenizer_says_what_to_give_where_it_is_absent():
     with pytest.raises(InputError, match="give a folder with tokenizer"):
         pretrained.tokenizer("nowhere/at-all", offline=True)
     with pytest.raises(ValueError, match="`facts` must name the table"):

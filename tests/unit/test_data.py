@@ -18,7 +18,7 @@ def test_digits_are_the_1797_scans():
     assert (scaled.mean(), scaled.std()) == pytest.approx((0.30526, 0.37605), abs=1e-5)
 
 
-def test_real_mnist_test_images(real_mnist):
+def test_mnist_reads_the_real_test_images(real_mnist):
     images = data.mnist(real_mnist)
     assert images.pixels.shape == (10_000, 28, 28)
     assert np.bincount(images.labels).tolist() == [
@@ -38,7 +38,7 @@ def test_real_mnist_test_images(real_mnist):
 
 @pytest.mark.parametrize("folder", ["", "MNIST/raw"])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_both_layouts_plain_and_gzipped_training_first(tmp_path, folder, suffix):
+def test_mnist_reads_both_layouts_plain_and_gzipped_training_first(tmp_path, folder, suffix):
     raw = tmp_path / folder
     raw.mkdir(parents=True, exist_ok=True)
     for prefix, n, label in (("train", 6, 1), ("t10k", 4, 2)):
@@ -49,7 +49,7 @@ def test_both_layouts_plain_and_gzipped_training_first(tmp_path, folder, suffix)
     assert (images.pixels[:, 0, 0] == images.labels).all()
 
 
-def test_our_reader_agrees_with_torchvision(tmp_path):
+def test_mnist_agrees_with_torchvision(tmp_path):
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -57,13 +57,13 @@ def test_our_reader_agrees_with_torchvision(tmp_path):
         write_idx(raw / f"{prefix}-images-idx3-ubyte", rng.integers(0, 256, (12, 28, 28)))
         write_idx(raw / f"{prefix}-labels-idx1-ubyte", rng.integers(0, 10, 12))
     MNIST = data.torchvision().datasets.MNIST
-    theirs = [MNIST(str(tmp_path), train=train) for train in (True, False)]
-    ours = data.mnist(tmp_path)
+    references = [MNIST(str(tmp_path), train=train) for train in (True, False)]
+    images = data.mnist(tmp_path)
     np.testing.assert_array_equal(
-        ours.pixels, np.concatenate([part.data.numpy() for part in theirs])
+        images.pixels, np.concatenate([part.data.numpy() for part in references])
     )
     np.testing.assert_array_equal(
-        ours.labels, np.concatenate([part.targets.numpy() for part in theirs])
+        images.labels, np.concatenate([part.targets.numpy() for part in references])
     )
 
 
@@ -76,7 +76,7 @@ def test_torchvision_models_work_beside_cpu_torch():
 
 
 @pytest.mark.parametrize("keep", [0, 3, 10, 200, -1])
-def test_truncated_files_are_named(mnist_folder, keep):
+def test_read_idx_names_truncated_files(mnist_folder, keep):
     for suffix in (".gz", ""):
         path = mnist_folder / "t10k-images-idx3-ubyte.gz"
         content = path.read_bytes() if suffix else gzip.decompress(path.read_bytes())
@@ -86,7 +86,7 @@ def test_truncated_files_are_named(mnist_folder, keep):
             data.read_idx(broken)
 
 
-def test_damaged_gzip_is_named(mnist_folder):
+def test_mnist_names_a_damaged_gzip(mnist_folder):
     path = mnist_folder / "t10k-images-idx3-ubyte.gz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
@@ -104,14 +104,14 @@ def test_damaged_gzip_is_named(mnist_folder):
         ((400, 28, 28), np.full(400, 10), "labels must be 0-9, found 10"),
     ],
 )
-def test_wrong_shapes_and_labels_are_named(mnist_folder, images, labels, message):
+def test_mnist_names_wrong_shapes_and_labels(mnist_folder, images, labels, message):
     write_idx(mnist_folder / "t10k-images-idx3-ubyte.gz", np.zeros(images))
     write_idx(mnist_folder / "t10k-labels-idx1-ubyte.gz", labels)
     with pytest.raises(InputError, match=message):
         data.mnist(mnist_folder)
 
 
-def test_missing_files_are_named(tmp_path, mnist_folder):
+def test_mnist_names_missing_files(tmp_path, mnist_folder):
     with pytest.raises(InputError, match="does not exist"):
         data.mnist(tmp_path / "none")
     (tmp_path / "empty").mkdir()
@@ -146,7 +146,7 @@ def test_omniglot_is_white_ink_on_black(omniglot_folder):
     assert len(np.unique(images.reshape(10, -1), axis=0)) == 10
 
 
-def test_omniglot_errors(omniglot_folder):
+def test_omniglot_names_too_few_characters_missing_folders_and_bad_drawings(omniglot_folder):
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match=r"holds 12 characters .* 13 are needed"):
         data.omniglot(omniglot_folder, 13, 28, rng)
@@ -158,7 +158,7 @@ def test_omniglot_errors(omniglot_folder):
         data.omniglot(omniglot_folder, 10, 28, rng)
 
 
-def test_fashion_mnist_from_its_sheet_and_from_idx_files(mnist_folder, tmp_path):
+def test_fashion_reads_its_sheet_and_idx_files(mnist_folder, tmp_path):
     from PIL import Image
 
     images = np.random.default_rng(0).integers(0, 256, (30, 30, 28, 28), dtype=np.uint8)
@@ -176,7 +176,7 @@ def test_fashion_mnist_from_its_sheet_and_from_idx_files(mnist_folder, tmp_path)
         data.fashion(tmp_path / "none")
 
 
-def test_a_sheet_of_another_size_is_named(tmp_path):
+def test_fashion_names_a_sheet_of_another_size(tmp_path):
     from PIL import Image
 
     Image.new("RGBA", (840, 812)).save(tmp_path / "fashion-mnist-sprite.png")

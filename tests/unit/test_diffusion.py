@@ -31,7 +31,9 @@ def test_schedule_ends_at_the_same_signal_in_any_number_of_steps():
 
 def test_memorized_denoiser_is_that_of_the_smoothed_set():
     rng = np.random.default_rng(0)
-    train, z, logs = rng.normal(size=(20, 6)), rng.normal(size=(9, 6)), rng.normal(size=20)
+    train = rng.normal(size=(20, 6))
+    z = rng.normal(size=(9, 6))
+    logs = rng.normal(size=20)
     for t in (0, 50, 199):
         denoiser = diffusion.memorized(torch.tensor(train), PAPER, torch.tensor(logs))
         denoised = denoiser(torch.tensor(z), t)
@@ -66,7 +68,8 @@ def test_ddim_samples_a_gaussian_only_if_the_schedule_ends_in_noise():
 
 def test_memorized_denoiser_with_likelihoods_samples_the_exact_posterior():
     rng = np.random.default_rng(3)
-    train, logs = torch.tensor(rng.normal(size=(8, 12))), torch.tensor(rng.normal(size=8))
+    train = torch.tensor(rng.normal(size=(8, 12)))
+    logs = torch.tensor(rng.normal(size=8))
     weights = posterior.empirical(logs.numpy())
     distance = {}
     for name, schedule in (("paper", PAPER), ("zero", ZERO)):

@@ -31,8 +31,9 @@ def generated() -> pretraining.PretrainingWorld:
     )
 
 
-def test_the_world_has_the_statistics_that_it_claims(generated):
-    documents, facts = generated.documents, generated.facts
+def test_world_has_the_statistics_that_it_claims(generated):
+    documents = generated.documents
+    facts = generated.facts
     shares = documents["kind"].value_counts(normalize=True)
     for kind, share in pretraining.SHARES.items():
         assert shares[kind] == pytest.approx(share, abs=0.02), kind
@@ -54,7 +55,7 @@ def test_the_world_has_the_statistics_that_it_claims(generated):
     )
 
 
-def test_tests_are_kept_out_of_the_corpus(generated):
+def test_world_keeps_its_tests_out_of_the_corpus(generated):
     texts = set(" ".join(generated.documents["text"]).split(" "))
     assert texts <= set(generated.words)
     text = "\n".join(generated.documents["text"])
@@ -72,18 +73,18 @@ def test_tests_are_kept_out_of_the_corpus(generated):
     assert not examples.duplicated(["task", "input"]).any()
 
 
-def test_translations_follow_the_lexicon(generated):
+def test_world_translations_follow_the_lexicon(generated):
     lexicon = generated.lexicon.groupby("source")["target"].agg(set).to_dict()
     for row in generated.tests[generated.tests["task"] == "translation"].itertuples():
         pairs = pd.DataFrame({"input_gram": [row.input], "output_gram": [row.output]})
         assert mining.aligned(pairs, lexicon).all()
 
 
-def test_a_world_is_its_seed():
+def test_world_is_its_seed():
     sizes = {"tokens": 5000, "entities": 10, "test_examples": 10, "mining_examples": 10}
-    first, again = (pretraining.make(np.random.default_rng(1), **sizes) for _ in range(2))
+    first, second = (pretraining.make(np.random.default_rng(1), **sizes) for _ in range(2))
     other = pretraining.make(np.random.default_rng(2), **sizes)
-    pd.testing.assert_frame_equal(first.documents, again.documents)
+    pd.testing.assert_frame_equal(first.documents, second.documents)
     assert not first.documents.equals(other.documents)
     assert len(first.words) == len(other.words)
     with pytest.raises(InputError, match="too many"):
@@ -99,7 +100,7 @@ def corpus(generated, tmp_path_factory) -> ngrams.Corpus:
     return ngrams.tokenize(folder / "corpus.jsonl", folder / "words", strict=True)
 
 
-def test_counts_of_pairs_by_brute_force(generated, corpus):
+def test_count_agrees_with_brute_force(generated, corpus):
     options = settings.DistmemAnalysis()
     pairs = mining.candidates(generated.tests, options)
     pairs = (
@@ -116,20 +117,24 @@ def test_counts_of_pairs_by_brute_force(generated, corpus):
     for row, counts in zip(pairs.itertuples(), result.itertuples(), strict=True):
         stop = options.stop_words if row.n <= options.stop_words_up_to else []
         first, second = row.input_gram.split(), row.output_gram.split()
-        both = occurrences = in_window = 0
+        both = 0
+        occurrences = 0
+        in_window = 0
         for text in texts:
             remaining = [i for i, word in enumerate(text) if word not in stop]
-            left = [remaining[i] for i in positions([text[i] for i in remaining], first)]
+            kept_words = [text[i] for i in remaining]
+            left = [remaining[i] for i in positions(kept_words, first)]
             right = positions(text, second)
             both += bool(left) and bool(right)
             occurrences += len(left)
-            in_window += sum(any(abs(a - b) <= options.windows[0] for b in right) for a in left)
+            for begin in left:
+                in_window += any(abs(begin - end) <= options.windows[0] for end in right)
         assert counts.pair_documents == both
         assert counts.first_occurrences == occurrences
         assert counts.window_occurrences[0] == in_window
 
 
-def test_infinity_gram_as_a_model(generated, corpus, tmp_path):
+def test_infinity_scores_are_the_log_probabilities_of_the_model(generated, corpus, tmp_path):
     examples = generated.tests.groupby("task").head(3)
     corpora.write(tmp_path / "corpus.jsonl", generated.documents)
     tokens = ngrams.tokenize(
@@ -138,7 +143,8 @@ def test_infinity_gram_as_a_model(generated, corpus, tmp_path):
     scores = infinity.scores(tokens, examples, settings.DistmemAnalysis(context=6))
     model = ngrams.InfinityGram(tokens)
     for row, scored in zip(examples.itertuples(), scores.itertuples(), strict=True):
-        before, output = tasks.prompt(row.instruction, row.input).split(), row.output.split()
+        before = tasks.prompt(row.instruction, row.input).split()
+        output = row.output.split()
         text = before + output
         for token, value in enumerate(scored.logprobs):
             position = len(before) + token
@@ -148,7 +154,7 @@ def test_infinity_gram_as_a_model(generated, corpus, tmp_path):
         assert [row.output[a:b] for a, b in zip(scored.starts, scored.ends, strict=True)] == output
 
 
-def test_bm25_by_hand(tmp_path):
+def test_bm25_agrees_with_the_score_by_hand(tmp_path):
     texts = ["a b c x", "a a b x y", "c c c y", "x", "b z z z z z", "a b x x x"]
     (tmp_path / "t.txt").write_text("\n".join(texts))
     corpus = ngrams.tokenize(tmp_path / "t.txt", tmp_path / "c", split="line")
@@ -157,7 +163,8 @@ def test_bm25_by_hand(tmp_path):
         measured, settings.DistmemAnalysis(dimensions=2), ["a b"], ["x"], pd.DataFrame()
     )
     split = [text.split() for text in texts]
-    mean, total = np.mean([len(text) for text in split]), 0.0
+    mean = np.mean([len(text) for text in split])
+    total = 0.0
     for text in split:
         if "x" in text:
             for word in ("a", "b"):
@@ -169,7 +176,7 @@ def test_bm25_by_hand(tmp_path):
     assert np.isfinite(estimators.embedding_density(questions)).all()
 
 
-def test_evidence_is_changed_in_place(generated):
+def test_treatments_change_evidence_in_place(generated):
     facts = generated.facts.assign(documents=0)
     treatment = treatments.assign(facts, 10)
     counts = treatment.value_counts()
@@ -196,14 +203,15 @@ def test_evidence_is_changed_in_place(generated):
     assert "\n".join(texts).count("\n") == len(before) - 1
 
 
-def test_fewer_documents_are_all_used_and_none_skips_the_example(generated, corpus):
+def test_influence_uses_all_of_few_documents_and_skips_examples_without_any(generated, corpus):
     options = settings.DistmemAnalysis()
     limits = settings.DistmemInfluence(items=5, documents=10**6)
     examples = generated.tests.assign(part="test")
     pairs = mining.candidates(examples[examples["task"] == "facts"], options)
     pairs = pairs[pairs["n"] == 3].reset_index(drop=True)
     pairs = pairs.join(counting.count(corpus, pairs, options))
-    texts, rng = generated.documents["text"].tolist(), np.random.default_rng(0)
+    texts = generated.documents["text"].tolist()
+    rng = np.random.default_rng(0)
     traced = influence.TracedCorpus("world0", corpus, texts, examples, pairs)
     chosen = influence.choose(traced, options, limits, rng)
     assert 0 < len(chosen) <= 5
@@ -221,7 +229,7 @@ def test_fewer_documents_are_all_used_and_none_skips_the_example(generated, corp
 # ---- registries
 
 
-def test_every_family_has_a_section_and_every_corpus_a_name():
+def test_families_have_sections_and_corpora_have_names():
     options = settings.Settings()
     assert set(families.FAMILIES) <= set(settings.DistmemLadder.model_fields)
     with pytest.raises(InputError, match=r"--family must be one of neox, llama, given 'gpt'"):

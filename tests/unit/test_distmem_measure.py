@@ -1,6 +1,7 @@
 """Distributional memorization: the measure and its edge cases, and mining pairs of n-grams."""
 
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ def counted(pair, first, **others) -> dict:
         max_size=60,
     )
 )
-def test_rho_is_spearmans_with_average_ranks_and_tau_b(rows):
+def test_memorization_is_spearmans_rho_with_average_ranks_and_tau_b(rows):
     pair, first, logprobs = map(np.array, zip(*rows, strict=True))
     result = memorization(counted(pair, first), logprobs, Measure(resamples=99))
     ratios = [Fraction(int(a), int(b)) for a, b in zip(pair, first, strict=True)]
@@ -48,7 +49,7 @@ def test_rho_is_spearmans_with_average_ranks_and_tau_b(rows):
     assert result.points == len(rows)
 
 
-def test_what_is_dropped_is_counted():
+def test_memorization_counts_what_is_dropped():
     pair = [0, 3, 2, 1, 4, 5, 6, 1, 2, 3, 1, 2, 3]
     first = [0, 9, 9, 9, 4, 5, 3, 8, 8, 8, 7, 7, 0]
     logprobs = np.log(np.arange(1, 14) / 20)
@@ -79,17 +80,19 @@ def test_what_is_dropped_is_counted():
         (range(1, 13), [-1.0] * 12, "constant_logprobs"),
     ],
 )
-def test_no_number_without_a_reason(pair, logprobs, reason):
+def test_memorization_gives_a_reason_where_there_is_no_number(pair, logprobs, reason):
     result = memorization(counted(list(pair), [7] * len(pair)), np.array(logprobs, float))
     assert np.isnan([result.rho, result.low, result.high, result.distance]).all()
     assert result.reason == reason
 
 
-def test_keys_average_over_their_inputs():
+def test_memorization_by_key_averages_over_inputs():
     """One point per (example, s_y), as in the released code: the mean of log ratios."""
     rng = np.random.default_rng(0)
-    pair, first = rng.integers(1, 9, 60), rng.integers(9, 20, 60)
-    examples, keys = np.repeat(np.arange(15), 4), np.tile([0, 0, 1, 1], 15)
+    pair = rng.integers(1, 9, 60)
+    first = rng.integers(9, 20, 60)
+    examples = np.repeat(np.arange(15), 4)
+    keys = np.tile([0, 0, 1, 1], 15)
     logprobs = np.repeat(rng.normal(size=30), 2)
     result = memorization(
         counted(pair, first), logprobs, Measure(unit="key"), examples=examples, keys=keys
@@ -107,17 +110,20 @@ def test_smoothing_is_shrinkage_to_the_base_rate():
     np.testing.assert_allclose(np.exp(by_documents[2]), 1.0)
 
 
-def test_the_interval_is_over_examples():
+def test_memorization_interval_is_over_examples():
     """Copies of one pair are no further evidence: the interval must not shrink with them."""
     rng = np.random.default_rng(1)
-    pair, first, logprobs = rng.integers(1, 50, 40), np.full(40, 60), rng.normal(size=40)
+    pair = rng.integers(1, 50, 40)
+    first = np.full(40, 60)
+    logprobs = rng.normal(size=40)
     logprobs += 0.02 * pair
     measure = Measure(resamples=4999)
     once = memorization(counted(pair, first), logprobs, measure)
-    copies, copied = counted(np.repeat(pair, 9), np.repeat(first, 9)), np.repeat(logprobs, 9)
-    again = memorization(copies, copied, measure, examples=np.repeat(np.arange(40), 9))
+    copies = counted(np.repeat(pair, 9), np.repeat(first, 9))
+    copied = np.repeat(logprobs, 9)
+    of_copies = memorization(copies, copied, measure, examples=np.repeat(np.arange(40), 9))
     naive = memorization(copies, copied, measure)
-    assert again.high - again.low == pytest.approx(once.high - once.low, rel=0.1)
+    assert of_copies.high - of_copies.low == pytest.approx(once.high - once.low, rel=0.1)
     assert naive.high - naive.low < 0.5 * (once.high - once.low)
     resampled = [
         stats.spearmanr(pair[rows], logprobs[rows]).statistic
@@ -131,8 +137,11 @@ def test_the_interval_is_over_examples():
 def test_partial_correlation_is_the_textbook_formula_for_one_control():
     rng = np.random.default_rng(2)
     z = rng.normal(size=300)
-    x, y = z + rng.normal(size=300), 2 * z + rng.normal(size=300)
-    xy, xz, yz = (stats.spearmanr(a, b).statistic for a, b in ((x, y), (x, z), (y, z)))
+    x = z + rng.normal(size=300)
+    y = 2 * z + rng.normal(size=300)
+    xy = stats.spearmanr(x, y).statistic
+    xz = stats.spearmanr(x, z).statistic
+    yz = stats.spearmanr(y, z).statistic
     expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
     assert correlation.partial(x, y, z[:, None]) == pytest.approx(expected)
     assert np.isnan(correlation.partial(x[:9], y[:9], z[:9, None]))
@@ -149,7 +158,7 @@ def test_partial_correlation_is_the_textbook_formula_for_one_control():
         ({}, {"examples": [1]}, "must agree"),
     ],
 )
-def test_wrong_options_are_named(measure, arrays, message):
+def test_memorization_names_wrong_options(measure, arrays, message):
     with pytest.raises(InputError, match=message):
         memorization(counted([1, 2], [3, 4]), [0.0, 1.0], Measure(**measure), **arrays)
 
@@ -157,18 +166,17 @@ def test_wrong_options_are_named(measure, arrays, message):
 # ---- mining
 
 
-def test_candidate_pairs():
+def test_candidates_pair_every_input_gram_with_every_output_gram():
     options = settings.DistmemAnalysis(grams={"t": [2]}, stop_words=["the"])
     result = mining.candidates(examples_of(("The red kite, the red kite!", "a b. a b c")), options)
-    assert set(zip(result["input_gram"], result["output_gram"], strict=True)) == {
-        (x, y) for x in ("red kite", "kite red") for y in ("a b", "b a", "b c")
-    }
+    expected = product(("red kite", "kite red"), ("a b", "b a", "b c"))
+    assert set(zip(result["input_gram"], result["output_gram"], strict=True)) == set(expected)
     first = result[result["output_gram"] == "a b"].iloc[0]
     assert (first["start"], first["end"]) == (0, 3)
     assert (result[result["output_gram"] == "b a"].iloc[0][["start", "end"]] == [2, 6]).all()
 
 
-def test_texts_that_are_too_short_equal_or_empty():
+def test_candidates_of_short_equal_or_empty_texts_are_few_or_none():
     options = settings.DistmemAnalysis(grams={"t": [3]}, stop_words=["the"])
     result = mining.candidates(
         examples_of(("the red kite", "Bern"), ("same", "same"), ("?!", "x"), ("x", "")), options
@@ -192,7 +200,7 @@ def test_stop_words_apply_to_short_input_ngrams_only():
     assert "of the" in set(result["output_gram"])
 
 
-def test_shares_kept_are_those_of_highest_cosine():
+def test_highest_cosine_keeps_the_stated_share_of_each_task():
     pairs = pd.DataFrame(
         {"task": ["a"] * 4 + ["b"] * 4, "n": 2, "cosine": [0.1, 0.2, 0.3, 0.4, 9, 8, 7, 6]}
     )

@@ -44,17 +44,19 @@ def test_stacked_decoders_are_those_of_transformers(tmp_path, architecture, widt
         for name, p in stack.parameters.items()
     }
     tokens = torch.randint(0, 40, (3, 4, 20), generator=noise)
-    ours = stack.forward(parameters, tokens)
+    logits = stack.forward(parameters, tokens)
     assert stack.forward(parameters, tokens, first=5, low=10).shape == (3, 4, 15, 30)
     torch.testing.assert_close(
-        stack.forward(parameters, tokens, first=5, low=10), ours[:, :, 5:, 10:]
+        stack.forward(parameters, tokens, first=5, low=10), logits[:, :, 5:, 10:]
     )
     for model in range(3):
         one = {name: value[model] for name, value in parameters.items()}
         rotary.save(tmp_path / str(model), architecture, one, heads, length=32)
-        theirs = pretrained.causal(str(tmp_path / str(model)))
-        assert theirs.num_parameters() == stack.size
-        torch.testing.assert_close(theirs(tokens[model]).logits, ours[model], atol=2e-5, rtol=1e-4)
+        reference = pretrained.causal(str(tmp_path / str(model)))
+        assert reference.num_parameters() == stack.size
+        torch.testing.assert_close(
+            reference(tokens[model]).logits, logits[model], atol=2e-5, rtol=1e-4
+        )
 
 
 def test_token_losses_are_cross_entropy_with_its_gradient():
@@ -62,17 +64,17 @@ def test_token_losses_are_cross_entropy_with_its_gradient():
     logits = (5 * torch.randn(2, 7, 11, generator=generator)).requires_grad_()
     targets = torch.randint(0, 11, (2, 7), generator=generator)
     weights = torch.rand(2, 7, generator=generator)
-    ours = lm.token_losses(logits, targets)
-    (gradient,) = torch.autograd.grad((ours * weights).sum(), logits)
-    theirs = torch.nn.functional.cross_entropy(
+    losses = lm.token_losses(logits, targets)
+    (gradient,) = torch.autograd.grad((losses * weights).sum(), logits)
+    reference = torch.nn.functional.cross_entropy(
         logits.view(-1, 11), targets.view(-1), reduction="none"
     ).view(2, 7)
-    (expected,) = torch.autograd.grad((theirs * weights).sum(), logits)
-    torch.testing.assert_close(ours, theirs)
+    (expected,) = torch.autograd.grad((reference * weights).sum(), logits)
+    torch.testing.assert_close(losses, reference)
     torch.testing.assert_close(gradient, expected)
 
 
-def test_a_ladder_learns_and_resumes_with_the_same_bytes(tmp_path):
+def test_ladder_learns_and_resumes_with_the_same_bytes(tmp_path):
     options = settings.DistmemLadder(
         neox=settings.NeoxNetworks(**settings.NeoxNetworks.SCALES["smoke"]),
         **settings.DistmemLadder.SCALES["smoke"],
@@ -115,7 +117,7 @@ def scored(small_lm):
     return model, rows, scoring.score(model, rows, generated_tasks=["t"])
 
 
-def test_scores_token_by_token(scored):
+def test_scores_are_log_probabilities_token_by_token(scored):
     model, rows, scores = scored
     tokenizer = model.tokenizer
     row = rows.iloc[0]
@@ -130,7 +132,7 @@ def test_scores_token_by_token(scored):
     assert scores.iloc[0]["correct"] == all(exact)
 
 
-def test_a_tokenizer_that_knows_no_characters(tmp_path):
+def test_encode_takes_a_tokenizer_that_knows_no_characters(tmp_path):
     """Bytes as tokens: offsets come from decoding, and several bytes may be one character."""
     from transformers import ByT5Tokenizer
 
@@ -147,7 +149,7 @@ def test_a_tokenizer_that_knows_no_characters(tmp_path):
     assert all(b == a + 1 for a, b in spans)
 
 
-def test_half_precision_is_no_reason_for_infinities():
+def test_next_tokens_are_finite_in_half_precision():
     """Log-softmax is taken in float32: logits of a float16 model may be far apart."""
 
     class Sharp(torch.nn.Module):
@@ -161,7 +163,7 @@ def test_half_precision_is_no_reason_for_infinities():
     assert best[0].tolist() == [False, True]
 
 
-def test_a_long_prompt_is_cut_on_the_left_and_never_the_answer(scored):
+def test_score_cuts_a_long_prompt_on_the_left_and_never_the_answer(scored):
     _, _, scores = scored
     assert scores["truncated"].tolist().count(0) == len(scores) - 1
     cut = scores[scores["truncated"] > 0].iloc[0]
@@ -169,7 +171,7 @@ def test_a_long_prompt_is_cut_on_the_left_and_never_the_answer(scored):
     assert cut["ends"][-1] == len("kite is red")
 
 
-def test_spans_are_summed_over_the_tokens_that_overlap_them(scored):
+def test_span_logprobs_sum_over_the_tokens_that_overlap(scored):
     _, rows, scores = scored
     output = rows.iloc[0]["output"]
     pairs = mining.candidates(
@@ -193,7 +195,7 @@ def test_spans_are_summed_over_the_tokens_that_overlap_them(scored):
     assert (np.isnan(value[0]), n_uncovered) == (True, 1)
 
 
-def test_tokens_without_probability():
+def test_span_logprobs_ignore_tokens_without_probability_only_if_asked():
     scores = pd.DataFrame(
         {
             "task": ["t"],
@@ -212,11 +214,11 @@ def test_tokens_without_probability():
     assert np.isnan(ignoring[2])  # all of them: no value
 
 
-def test_batches_and_padding_change_nothing(scored):
+def test_score_does_not_depend_on_batches_and_padding(scored):
     model, rows, scores = scored
     alone = scoring.score(model, rows, generated_tasks=["t"], batch_tokens=1)
-    for one, other in zip(scores["logprobs"], alone["logprobs"], strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
+    for batched, single in zip(scores["logprobs"], alone["logprobs"], strict=True):
+        np.testing.assert_allclose(batched, single, atol=1e-4)
     assert scores["generated"].tolist() == alone["generated"].tolist()
     assert (scores.loc[scores["choice"] < 0, "generated"] != "").any()
     assert (scores.loc[scores["choice"] >= 0, "generated"] == "").all()
@@ -270,7 +272,7 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
         ),
     ],
 )
-def test_task_rows_of_known_forms(tmp_path, row, expected):
+def test_task_files_read_rows_of_known_forms(tmp_path, row, expected):
     (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n\n" + json.dumps(row) + "\n")
     example = task_files.read("t", str(tmp_path / "t.jsonl"), "test", limit=1).iloc[0]
     prompt = tasks.prompt(example["instruction"], example["input"])
@@ -294,7 +296,7 @@ def test_task_rows_of_known_forms(tmp_path, row, expected):
         ("", r"no row in"),
     ],
 )
-def test_bad_task_rows_are_named(tmp_path, content, message):
+def test_task_files_name_bad_rows(tmp_path, content, message):
     (tmp_path / "t.jsonl").write_text(content)
     with pytest.raises(InputError, match=message):
         task_files.read("t", str(tmp_path / "t.jsonl"), "test")
@@ -303,14 +305,15 @@ def test_bad_task_rows_are_named(tmp_path, content, message):
 def call(*arguments) -> None:
     from rote.cli import app
 
-    done = CliRunner().invoke(app, ["distmem", *map(str, arguments)])
-    if done.exception:
-        raise done.exception
+    result = CliRunner().invoke(app, ["distmem", *map(str, arguments)])
+    if result.exception:
+        raise result.exception
 
 
 def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
     """All verbs of a study on a corpus and a model folder, counted in three parts."""
-    corpus, task = tmp_path / "corpus.jsonl", tmp_path / "task.jsonl"
+    corpus = tmp_path / "corpus.jsonl"
+    task = tmp_path / "task.jsonl"
     corpus.write_text("".join(json.dumps({"body": text}) + "\n" for text in texts))
     task.write_text("".join(json.dumps(row) + "\n" for row in rows))
     section = {
@@ -324,8 +327,10 @@ def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
     options = ("--settings", json.dumps(section))
     names = ("examples", "pairs", "counts", "infinity", "scores")
     path = {name: tmp_path / f"{name}.parquet" for name in names}
-    words, tokens = ("--words", tmp_path / "words"), ("--tokens", tmp_path / "tokens")
-    examples, pairs = ("--examples", path["examples"]), ("--pairs", path["pairs"])
+    words = ("--words", tmp_path / "words")
+    tokens = ("--tokens", tmp_path / "tokens")
+    examples = ("--examples", path["examples"])
+    pairs = ("--pairs", path["pairs"])
     call("synthesize-examples", "--out", path["examples"], *options)
     call("synthesize-tokens", *words, *tokens, *options)
     call("embed-pairs", *words, *examples, "--out", path["pairs"])
@@ -345,7 +350,7 @@ def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
     return {name: tables.read(file) for name, file in path.items()}
 
 
-def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
+def test_study_takes_a_users_own_model_corpus_and_task(tmp_path, small_lm):
     rng = np.random.default_rng(0)
     birds = ["red kite", "sea eagle", "barn owl", "tawny owl", "grey heron", "white stork"]
     birds += ["black swan", "wood pigeon"]
@@ -359,7 +364,8 @@ def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
         for bird, food in product(birds, foods)
     ]
     result = study(tmp_path, small_lm, rows, texts)
-    counts, pairs = result["counts"], result["pairs"]
+    counts = result["counts"]
+    pairs = result["pairs"]
     corpus = ngrams.Corpus.open(tmp_path / "words")
     assert len(corpus.shards) > 10
     row = pairs[(pairs["n"] == 3) & (pairs["output_gram"] == "small mice at")].index[0]
@@ -371,7 +377,8 @@ def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
     assert memorization.loc[[(3, "paper")], "parameter"].isna().all()
     assert set(result["performance"]["model"]) == {small_lm.name + "@main"}
     assert (result["memorization"]["points"] <= len(pairs)).all()
-    part, out = tmp_path / "part1.parquet", tmp_path / "x.parquet"
+    part = tmp_path / "part1.parquet"
+    out = tmp_path / "x.parquet"
     tables.write(
         part, tables.read(part), schema.TaskGramCounts, {"queries": "other", "shards": [1]}
     )
@@ -379,7 +386,7 @@ def test_a_users_own_model_corpus_and_task(tmp_path, small_lm):
         call("count-total", "--part", part, "--pairs", tmp_path / "pairs.parquet", "--out", out)
 
 
-def test_a_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path, small_lm):
+def test_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path, small_lm):
     rows = [{"x": "?", "y": "!"}, {"x": "same", "y": "same"}]
     result = study(tmp_path, small_lm, rows, ["some text", "more text"])
     assert len(result["pairs"]) == len(result["memorization"]) == 0
@@ -388,6 +395,6 @@ def test_a_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path
     assert len(result["performance"]) == 2
 
 
-def test_a_study_needs_models_and_tasks():
+def test_study_needs_models_and_tasks():
     with pytest.raises(ValueError, match="`models` and `tasks` must be given too"):
         settings.DistmemPythia(corpus="x.jsonl")

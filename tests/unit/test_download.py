@@ -19,7 +19,8 @@ class _Server(BaseHTTPRequestHandler):
     """
 
     files: dict[str, bytes]
-    cut, cuts = 0, 0
+    cut = 0
+    cuts = 0
     knows_ranges = True
     requests: list[tuple[str, str | None]]
 
@@ -64,9 +65,10 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 @pytest.mark.parametrize("knows_ranges", [True, False])
-def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path, knows_ranges):
+def test_fetch_goes_on_where_it_stopped(server, tmp_path, knows_ranges):
     server.files = {"/a": CONTENT}
-    server.cut, server.cuts = 30_000, 2
+    server.cut = 30_000
+    server.cuts = 2
     server.knows_ranges = knows_ranges
     path = download.fetch(f"{server.address}/a", tmp_path / "deep" / "a", MD5)
     assert path.read_bytes() == CONTENT
@@ -80,9 +82,10 @@ def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path, knows_rang
     assert len(server.requests) == 3  # whole: not asked for again
 
 
-def test_what_came_is_kept_for_the_next_call(server, tmp_path):
+def test_fetch_keeps_what_came_for_the_next_call(server, tmp_path):
     server.files = {"/a": CONTENT}
-    server.cut, server.cuts = 10_000, 3
+    server.cut = 10_000
+    server.cuts = 3
     with pytest.raises(
         InputError,
         match=r"/a cannot be fetched \(the connection ended at 30,000 of 100,000 bytes\)",
@@ -94,13 +97,13 @@ def test_what_came_is_kept_for_the_next_call(server, tmp_path):
     assert server.requests[-1] == ("/a", "bytes=30000-")
 
 
-def test_a_part_that_is_whole_already_is_taken(server, tmp_path):
+def test_fetch_takes_a_part_that_is_whole_already(server, tmp_path):
     server.files = {"/a": CONTENT}
     (tmp_path / "a.part").write_bytes(CONTENT)
     assert download.fetch(f"{server.address}/a", tmp_path / "a", MD5).read_bytes() == CONTENT
 
 
-def test_another_content_is_refused_and_not_kept(server, tmp_path):
+def test_fetch_refuses_another_content_and_keeps_none_of_it(server, tmp_path):
     server.files = {"/a": CONTENT[:-1] + b"x"}
     with pytest.raises(
         InputError, match=rf"sent another file than expected \(md5 \w+, not {MD5}\)"
@@ -109,7 +112,7 @@ def test_another_content_is_refused_and_not_kept(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_was_damaged_on_the_disk_is_fetched_anew(server, tmp_path):
+def test_fetch_replaces_a_file_that_was_damaged_on_the_disk(server, tmp_path):
     server.files = {"/a": CONTENT}
     (tmp_path / "a").write_bytes(b"damaged")
     assert download.fetch(f"{server.address}/a", tmp_path / "a", MD5).read_bytes() == CONTENT
@@ -154,7 +157,7 @@ def test_omniglot_is_fetched_and_unpacked(server, tmp_path, monkeypatch):
     assert images.shape == (2, 28, 28)
 
 
-def test_no_server_says_where_to_put_the_file(tmp_path, monkeypatch):
+def test_mnist_without_a_server_says_where_to_put_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(data.torchvision().datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
     with pytest.raises(
         InputError,
@@ -163,6 +166,6 @@ def test_no_server_says_where_to_put_the_file(tmp_path, monkeypatch):
         data.mnist(tmp_path, download=True)
 
 
-def test_an_unknown_data_set_is_refused(tmp_path):
+def test_torchvision_set_refuses_an_unknown_data_set(tmp_path):
     with pytest.raises(InputError, match="'SVHN' is not one of MNIST, FashionMNIST, CIFAR10"):
         download.torchvision_set(data.torchvision().datasets, "SVHN", tmp_path)

@@ -42,7 +42,7 @@ def test_conda_and_container_install_the_lock(lock):
         assert "lock.txt" in text
 
 
-def test_no_package_for_cuda_is_locked():
+def test_lock_holds_no_package_for_cuda():
     assert not [package for package in pins("lock.txt") if "nvidia" in package or "cuda" in package]
 
 

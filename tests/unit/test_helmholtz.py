@@ -44,7 +44,8 @@ def test_data_error_falls_with_the_square_of_the_spacing():
             margin=n // 2 - 1,
         )
         factor = operator.factor(np.full((n, n), 1 / 2.0**2))
-        size, p = n + 2 * operator.layer, operator.layer
+        size = n + 2 * operator.layer
+        p = operator.layer
         source = (p + n // 2) * size + p + n // 2
         field = operator._fields(factor, np.array([source]))[:, 0].reshape(size, size)[p:-p, p:-p]
         x = (np.arange(n) - n // 2) * operator.spacing
@@ -56,7 +57,8 @@ def test_data_error_falls_with_the_square_of_the_spacing():
 
 
 def test_misfit_gradient_matches_central_differences(models):
-    observed, rng = SMALL.data(models[1]), np.random.default_rng(1)
+    observed = SMALL.data(models[1])
+    rng = np.random.default_rng(1)
     scale = 0.05 * np.abs(observed).max()
     _, gradient = SMALL.misfit(models[0], observed, scale)
     for direction in rng.normal(size=(3, SMALL.n, SMALL.n)):

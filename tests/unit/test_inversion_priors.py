@@ -227,7 +227,7 @@ def test_samples_do_not_depend_on_threads(models):
     pd.testing.assert_frame_equal(single, double)
 
 
-def test_options_change_what_guidance_does(models):
+def test_guidance_follows_its_options(models):
     def samples(**options) -> np.ndarray:
         frame = guidance.sample(PRIORS["gaussian"], brief(**options), models, None, 1)[0]
         return np.stack(frame["coordinates"].to_list())
