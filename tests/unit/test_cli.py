@@ -198,6 +198,10 @@ def test_claims_run_judges_one_claim_and_says_where_it_is_defined(tmp_path, caps
     scores = pd.DataFrame({"score": np.linspace(1, 2, 10)})
     scores.to_parquet("results/laptop/raf/scores.parquet")
     words = ["claims", "run", "raf.toy", "--claims", "claims"]
+    code, _, err = call(capsys, monkeypatch, *words)
+    assert code != 0
+    assert "does not say the run's scale" in err
+    Path("results/laptop/config.yaml").write_text("scale: laptop\n")
     code, out, err = call(capsys, monkeypatch, *words)
     assert code == 0, err
     for part in ("Scores are positive", "> 0 at scale laptop", "toy.py:3", "claims/raf.yaml:2"):
