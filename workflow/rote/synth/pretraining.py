@@ -132,8 +132,8 @@ class _Words:
         """So many new words. Raises InputError if there are too few."""
         if number > len(self.syllables) ** syllables // 2:
             raise InputError(
-                f"{number} distinct words of {syllables} syllables are too many; ask for fewer "
-                "entities"
+                f"{number} distinct words of {syllables} syllables are too many; "
+                "ask for fewer entities"
             )
         taken: list[str] = []
         while len(taken) < number:

@@ -96,8 +96,8 @@ def annotate_corpus(options: CramlessText) -> tuple[pd.DataFrame, pd.DataFrame]:
     mentions = statements.annotate(documents, facts, options.window)
     if mentions.empty:
         raise InputError(
-            f"no fact of {options.facts} is stated in {options.corpus}; raise `window` or check "
-            "both"
+            f"no fact of {options.facts} is stated in {options.corpus}; "
+            "raise `window` or check both"
         )
     counts = mentions.groupby("fact")["document"].agg(documents="nunique", mentions="size")
     counts = counts.reindex(range(len(facts)), fill_value=0)

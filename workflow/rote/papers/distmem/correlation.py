@@ -86,8 +86,8 @@ class Measure:
             )
         if self.smoothing is not None and not (self.smoothing > 0 and self.documents):
             raise InputError(
-                f"smoothing needs κ > 0 and the number of documents, given {self.smoothing} and "
-                f"{self.documents}"
+                "smoothing needs κ > 0 and the number of documents, "
+                f"given {self.smoothing} and {self.documents}"
             )
 
 
@@ -139,8 +139,8 @@ def memorization(
     groups = np.arange(len(score)) if examples is None else np.asarray(examples)
     if not len(score) == len(logprobs) == len(groups):
         raise InputError(
-            f"{len(score)} pairs, {len(logprobs)} log-probabilities and {len(groups)} examples: "
-            "must agree"
+            f"{len(score)} pairs, {len(logprobs)} log-probabilities "
+            f"and {len(groups)} examples: must agree"
         )
     if measure.unit == "key" and keys is None:
         raise InputError("unit key needs `keys`, which name each pair's output n-gram")

@@ -80,8 +80,8 @@ def spread(coordinates: np.ndarray) -> np.ndarray:
     constant = np.flatnonzero(deviations < 1e-8 * deviations.max())
     if len(constant):
         raise InputError(
-            f"coordinate {constant[0]} is constant over {len(coordinates)} models: it cannot be "
-            "standardized"
+            f"coordinate {constant[0]} is constant over {len(coordinates)} models: "
+            "it cannot be standardized"
         )
     return deviations
 

@@ -96,8 +96,9 @@ def sweep(options: settings.RafReal, seed: int) -> pd.DataFrame:
     groups = SOURCES[options.source](options)
     if options.rules + options.tests > len(groups.rule) or options.facts > len(groups.facts):
         raise InputError(
-            f"raf.real asks for {options.rules} + {options.tests} rule images and {options.facts} "
-            f"facts; {options.source} holds {len(groups.rule)} and {len(groups.facts)}"
+            f"raf.real asks for {options.rules} + {options.tests} rule images "
+            f"and {options.facts} facts; "
+            f"{options.source} holds {len(groups.rule)} and {len(groups.facts)}"
         )
     lams = np.geomspace(1e-6, 1e2, options.penalties)
     parts = []

@@ -37,8 +37,8 @@ class ResmemLanguage(Section):
 
     corpus: str = key(
         "",
-        "File, folder or glob of text, JSON lines or Parquet, hf: or stream:<data set>; without: "
-        "left out",
+        "File, folder or glob of text, JSON lines or Parquet, "
+        "hf: or stream:<data set>; without: left out",
     )
     column: str = key("text", "Column or key that holds the text")
     documents: int = key(20_000, "Documents read, at most", ge=10)
@@ -113,8 +113,8 @@ def load(options: ResmemLanguage, rng: Rng) -> TaskData:
     documents = np.unique(text.documents)
     if len(documents) < 10:
         raise InputError(
-            f"resmem.language.corpus {options.corpus}: {len(documents)} documents of two tokens or "
-            "more, at least 10 are needed to have training, validation and test documents apart"
+            f"resmem.language.corpus {options.corpus}: {len(documents)} documents of two tokens "
+            "or more, at least 10 are needed to have training, validation and test documents apart"
         )
     tenth = len(documents) // 10
     test, valid, train = np.split(rng.permutation(documents), [tenth, 2 * tenth])
@@ -143,8 +143,8 @@ def _positions(options: ResmemLanguage, split: str, documents: np.ndarray, rng: 
     total = int(sizes.sum())
     if total < count:
         raise InputError(
-            f"resmem.language.corpus {options.corpus}: {total:,} positions in the {split} "
-            f"documents, resmem.language.{split} asks for {count:,}"
+            f"resmem.language.corpus {options.corpus}: {total:,} positions "
+            f"in the {split} documents, resmem.language.{split} asks for {count:,}"
         )
     flat = np.sort(rng.choice(total, count, replace=False))
     ends = np.cumsum(sizes)
@@ -258,8 +258,8 @@ def _checked(options: ResmemLanguage, arm: BaseArm, weights: dict[str, Any]) -> 
     largest = max(int(tokens.max()) for tokens in pieces_of(options).tokens)
     if largest >= size:
         raise InputError(
-            f"model {arm.model!r} knows {size} tokens, but the tokenizer gives number {largest}; "
-            "set tokenizer"
+            f"model {arm.model!r} knows {size} tokens, "
+            f"but the tokenizer gives number {largest}; set tokenizer"
         )
     return model
 

@@ -76,8 +76,8 @@ def files(options: ResmemPictures) -> PictureFiles:
     n_train = min(options.train, len(train_pictures))
     if not n_train or len(valid_pictures) < 2:
         raise InputError(
-            f"{root}: {n_train} training and {len(valid_pictures)} validation pictures; put more "
-            "there"
+            f"{root}: {n_train} training and {len(valid_pictures)} validation pictures; "
+            "put more there"
         )
     chosen = np.random.default_rng(0).permutation(len(train_pictures))[:n_train]
     pictures = [train_pictures[number] for number in chosen] + valid_pictures
@@ -242,8 +242,8 @@ def _extractor(model: str, weights: dict[str, Any]) -> Any:
     nodes = get_graph_node_names(network)[1]
     if "flatten" not in nodes or head not in nodes:
         raise InputError(
-            f"{model} has no pooled layer that torchvision calls flatten; use one that has, as "
-            "resnet50"
+            f"{model} has no pooled layer that torchvision calls flatten; "
+            "use one that has, as resnet50"
         )
     return create_feature_extractor(network, {"flatten": "last", head: "logits"})
 

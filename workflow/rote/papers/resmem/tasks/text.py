@@ -82,8 +82,8 @@ def load(options: ResmemText, rng: Rng) -> TaskData:
     positions = max(options.memories)
     if len(windows[0]) < positions:
         raise InputError(
-            f"the help topics give {len(windows[0])} training positions, resmem.text.memories asks "
-            f"for {positions}"
+            f"the help topics give {len(windows[0])} training positions, "
+            f"resmem.text.memories asks for {positions}"
         )
     splits = [_rows(windows[0], rng.choice(len(windows[0]), positions, replace=False))]
     contexts = _contexts(parts[0], options.unseen_context)
