@@ -56,8 +56,10 @@ def names(count: int, ending: str = "") -> list[str]:
 
 
 def _name(number: int, size: int) -> str:
-    """Digits of a number as syllables; all but the first are shifted by the number, so that names
-    with neighboring numbers do not look alike.
+    """Digits of a number as syllables.
+
+    All but the first are shifted by the number, so that names with neighboring numbers do not look
+    alike.
     """
     base = len(synth.SYLLABLES)
     digits = [number % base]

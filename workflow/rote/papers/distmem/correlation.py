@@ -1,5 +1,4 @@
-"""The task-gram model of counts, and distributional memorization: how well it ranks a model's
-probabilities.
+"""Task-gram model of counts; distributional memorization: how well it ranks model probabilities.
 
 Definitions are the paper's (section 2, Eq. 1-4); the alternatives are what its released code does,
 or our own remedies.

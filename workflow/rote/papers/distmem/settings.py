@@ -230,8 +230,8 @@ class DistmemOLMo(DistmemStudy):
 
 
 class Settings(Section):
-    """Generalization v.s. memorization: tracing language models' capabilities back to pretraining
-    data
+    """Generalization v.s. memorization:
+    tracing language models' capabilities back to pretraining data
     """
 
     world: DistmemWorld = key(DistmemWorld)

@@ -56,13 +56,14 @@ class Library(NamedTuple):
         return self.center + self.scale * standardized
 
 
+# true models (d,) by name, from a library and a replicate
 TRUTHS = {
     INSIDE: lambda library, replicate: mean_of_three(library.train[replicate]),
     OUTSIDE: lambda library, replicate: library.target[replicate],
     EXAMPLE: lambda library, replicate: library.train[replicate][
         TRUE_EXAMPLE % library.train.shape[1]
     ],
-}  # true models (d,) by name, from a library and a replicate
+}
 
 
 def mean_of_three(train: np.ndarray) -> np.ndarray:

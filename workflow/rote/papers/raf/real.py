@@ -1,6 +1,4 @@
-"""Rules and facts on real images: kernel ridge regression with an RBF kernel, over bandwidths and
-penalties.
-"""
+"""Rules and facts on real images: RBF kernel ridge regression, over bandwidths and penalties."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -140,8 +140,9 @@ class RafTwoLayer(Section):
 
 
 class Settings(Section):
-    """The Rules-and-Facts model for simultaneous generalization and memorization in neural
-    networks"""
+    """The Rules-and-Facts model for simultaneous generalization
+    and memorization in neural networks
+    """
 
     theory: RafTheory = key(RafTheory)
     simulation: RafSimulation = key(RafSimulation)

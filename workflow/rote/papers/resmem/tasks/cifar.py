@@ -46,8 +46,7 @@ class ResmemCifar(Section):
 
 
 def load(options: ResmemCifar, rng: Rng) -> TaskData:
-    """The published test set; validation images are of the training part. The same in every
-    replicate.
+    """The published test set; validation is of the training part. The same in every replicate.
 
     Raises:
         InputError: for more images than there are.

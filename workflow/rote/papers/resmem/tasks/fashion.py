@@ -22,9 +22,7 @@ CLASSES = 10
 
 
 class ResmemFashion(Section):
-    """Little data of Fashion-MNIST, a negative control: no help of a memory is claimed; needs the
-    files.
-    """
+    """Little data of Fashion-MNIST, a negative control: no gain is claimed; needs the files."""
 
     root: str = key(
         "",

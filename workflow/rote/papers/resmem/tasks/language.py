@@ -1,5 +1,4 @@
-"""Causal language models that are taken, not trained, on a text of your own: next tokens and hidden
-states.
+"""Causal language models, taken, not trained, on your own text: next tokens and hidden states.
 
 A vocabulary has tens of thousands of tokens, and logits of all of them for every remembered
 position would fill disks. The most frequent tokens are classes and all others together are one more
@@ -71,8 +70,7 @@ class TokenPieces(NamedTuple):
 
 @cache
 def pieces(corpus: str, column: str, limit: int, tokenizer: str, context: int) -> TokenPieces:
-    """The first `limit` documents of a corpus in pieces of up to `context` tokens, those of one
-    token left out.
+    """The first `limit` documents in pieces of up to `context` tokens, without those of one token.
 
     Raises:
         InputError: for a corpus or a tokenizer that cannot be read.
@@ -165,9 +163,7 @@ def arms(options: ResmemLanguage) -> list[BaseArm]:
 
 
 def bases(options: ResmemLanguage) -> Arrays:
-    """What identifies each model: the SHA-256 of its weights, so that later steps use the same
-    ones.
-    """
+    """What identifies each model: its weights' SHA-256, so that later steps use the same ones."""
     from rote.models import pretrained
 
     return {f"{model}/digest": _digest(pretrained.causal(model)) for model in options.models}

@@ -1,6 +1,4 @@
-"""Folders of pictures, as ImageNet's, under networks that torchvision knows: bases that are taken,
-not trained.
-"""
+"""Folders of pictures, as ImageNet's, under networks that torchvision knows: taken, not trained."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,8 +53,7 @@ class PictureFiles(NamedTuple):
 
 
 def files(options: ResmemPictures) -> PictureFiles:
-    """Pictures of `<root>/train/<class>/` (a random part of more than `options.train`), then all of
-    `<root>/val/`.
+    """Pictures of `<root>/train/<class>/` (a random `options.train`), then `<root>/val/`.
 
     Raises:
         InputError: for a missing folder, or classes of `val` that `train` does not have.
@@ -122,8 +119,7 @@ def arms(options: ResmemPictures) -> list[BaseArm]:
 
 
 def bases(options: ResmemPictures) -> Arrays:
-    """Weights of every network: from `<weights>/<model>.safetensors` or `.pth`, or those that
-    torchvision publishes.
+    """Weights of every network: `<weights>/<model>.safetensors` or `.pth`, or torchvision's.
 
     Raises:
         InputError: for weights that cannot be fetched or read.

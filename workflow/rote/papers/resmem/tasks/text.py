@@ -54,9 +54,7 @@ class ResmemText(Section):
 
 
 def topics() -> list[str]:
-    """The help topics that come with Python, a text under the PSF licence; they differ a little
-    between versions.
-    """
+    """Python's help topics, text under the PSF licence; they differ a little between versions."""
     from pydoc_data.topics import topics
 
     return [topics[name] for name in sorted(topics)]
