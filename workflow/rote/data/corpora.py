@@ -1,5 +1,4 @@
-"""Text corpora: files, folders and globs of Parquet, JSON lines and plain text, read document by
-document.
+"""Text corpora, read by document: files, folders, globs of Parquet, JSON lines and plain text.
 
 Nothing is held but the document (JSON lines, Parquet: the batch of rows) that is being read. Read
 strictly, what cannot be read is an error that names file and line. Read leniently, it becomes an

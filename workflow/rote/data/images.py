@@ -27,9 +27,8 @@ _MNIST_FILES = (  # images and labels, training first
 class Images(NamedTuple):
     """Images with labels."""
 
-    pixels: (
-        np.ndarray
-    )  # (images, side, side), 0 is background; colour (images, 3, side, side); uint8
+    # (images, side, side), 0 is background; colour (images, 3, side, side); uint8
+    pixels: np.ndarray
     labels: np.ndarray  # (images,) int
     largest: int  # the largest value that a pixel may have: full ink
 

@@ -295,8 +295,8 @@ def search(
         InputError: as `Datastore`.
     """
     q = _matrix("queries", queries)
-    # one center for all parts, that no cut changes: float32 differences depend on it in their last
-    # digits
+    # one center for all parts, that no cut changes:
+    # float32 differences depend on it in their last digits
     center = _mean(q)
     engine: Engine = "exact" if device == "cpu" else "torch"
     neighbors, first_row = _no_neighbors(len(q)), 0

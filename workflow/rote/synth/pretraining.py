@@ -1,5 +1,4 @@
-"""A small pretraining corpus whose statistics are known: facts, translations and sums, in sentences
-of made-up words.
+"""A small pretraining corpus of known statistics: facts, translations, sums, in made-up words.
 
 Every fact has a frequency (Zipf) and, independent of it, a fidelity: the share of its statements
 that give the true object. So the corpus's true conditional probabilities are known, and evidence

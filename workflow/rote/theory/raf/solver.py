@@ -1,6 +1,4 @@
-"""Solving the model for whole grids: a closed form where there is one, else a fixed point iterated
-for all points at once.
-"""
+"""Solving the model for whole grids: in closed form, or by iteration of all points at once."""
 
 from collections.abc import Callable
 from typing import NamedTuple
