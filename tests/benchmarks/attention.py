@@ -80,8 +80,8 @@ def attention_simulation():
         threads=True,
         flops=4 / 3 * n**3,
         dtype="f8",
-        note="half of a tridiagonal reduction are products of a matrix and a vector, which wait "
-        "for memory",
+        note="half of a tridiagonal reduction are products of a matrix "
+        "and a vector, which wait for memory",
     )
 
 

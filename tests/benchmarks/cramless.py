@@ -19,8 +19,8 @@ from tests.benchmarks.case import Case, Growth, Work, matrix_flops
 
 REPLICATES = 24
 NARROW = (
-    "width 24: softmax over the vocabulary and Adam weigh as much as the products, and a "
-    "call lasts microseconds"
+    "width 24: softmax over the vocabulary and Adam weigh as much as the products, "
+    "and a call lasts microseconds"
 )
 
 

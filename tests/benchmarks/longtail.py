@@ -54,8 +54,8 @@ def _sweep_against(fit, solved: tuple[int, ...]) -> Case:
         threads=True,
         flops=sets * 4 / 3 * n**3,
         dtype="f8",
-        note="counted as the reduction to tridiagonal form alone; half of it are products of a "
-        "matrix and a vector",
+        note="counted as the reduction to tridiagonal form alone; "
+        "half of it are products of a matrix and a vector",
     )
 
 
@@ -111,8 +111,8 @@ def stacked_training():
         repeats=3,
         bar=3.0,
         flops=quick_flops * options.epochs / quick.epochs,
-        note="networks of a few thousand weights: batched products of small matrices, and Adam's "
-        "moments",
+        note="networks of a few thousand weights: "
+        "batched products of small matrices, and Adam's moments",
     )
 
 

@@ -212,9 +212,9 @@ def full_table():
         theirs,
         repeats=3,
         moved=2.0 * TOKENS + 16.0 * len(keys),
-        note="bound by sorting: counted is reading the tokens and writing the table, not the "
-        "n-grams between them, of "
-        "which one bucket exists at a time; the other way holds all of them",
+        note="bound by sorting: counted is reading the tokens and writing the table, "
+        "not the n-grams between them, of which one bucket exists at a time; "
+        "the other way holds all of them",
     )
 
 

@@ -138,8 +138,8 @@ def picture(
     parts = [f'<line x1="{x(1):.1f}" x2="{x(1):.1f}" y1="0" y2="{height}" class="one"/>']
     if row["bar"] == row["bar"]:
         parts.append(
-            f'<line x1="{x(row["bar"]):.1f}" x2="{x(row["bar"]):.1f}" y1="0" y2="{height}" '
-            'class="bar"/>'
+            f'<line x1="{x(row["bar"]):.1f}" x2="{x(row["bar"]):.1f}" '
+            f'y1="0" y2="{height}" class="bar"/>'
         )
     parts.append(
         f'<line x1="{x(row["ratio_low"]):.1f}" x2="{x(row["ratio_high"]):.1f}" y1="{y}" y2="{y}" '

@@ -89,8 +89,8 @@ def hinge_grid():
         scale=grid.e_gen.size / len(sampled),
         repeats=3,
         bar=50.0,
-        note="nearly all of it are erf and exp of whole grids; a roofline of sums and products "
-        "says nothing",
+        note="nearly all of it are erf and exp of whole grids; "
+        "a roofline of sums and products says nothing",
     )
 
 

@@ -70,8 +70,8 @@ def search():
 def search_clustered():
     """The same, 100 clusters: our exact search, which leaves cells out / FAISS directly"""
     note = (
-        "more than the roofline of brute force: by the triangle inequality most distances are "
-        "not taken"
+        "more than the roofline of brute force: "
+        "by the triangle inequality most distances are not taken"
     )
     return _against_faiss(1.0)._replace(note=note)
 

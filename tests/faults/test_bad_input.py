@@ -247,9 +247,8 @@ CORPORA = [
 def test_documents_refuse_damaged_corpora(tmp_path, name, content, expected):
     path = tmp_path / name
     path.write_bytes(content)
-    if (
-        expected == "empty"
-    ):  # nothing there is no error of the reader, but what counts it must not invent documents
+    # nothing there is no error of the reader, but what counts it must not invent documents
+    if expected == "empty":
         assert sum(len(document.text) for document in corpora.documents(path)) == 0
         return
     with pytest.raises(InputError, match=re.escape(name) + ".*" + expected):

@@ -40,10 +40,8 @@ def test_manifest_lists_every_file_of_a_run(smoke):
     listed = {entry["path"]: entry for entry in record["files"]}
     ours = {manifest.NAME, manifest.CRATE}
     on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    snakemakes = (
-        ".snakemake_timestamp",
-        "report_record_run",
-    )  # marks of folders, and the job that writes the list
+    # marks of folders, and the job that writes the list
+    snakemakes = (".snakemake_timestamp", "report_record_run")
     assert {
         path for path in on_disk - set(listed) if not any(part in path for part in snakemakes)
     } == ours

@@ -192,9 +192,10 @@ def test_narrow_response_uses_quadrature_without_a_jump():
     s = raf.solve("hinge", 4.0, 0.1, lam)
     assert s.converged.all()
     assert np.abs(np.diff(s.e_gen)).max() < 2e-4
+    # Hebb
     assert float(s.e_gen[-1]) == pytest.approx(
         float(raf.solve("square", 4.0, 0.1, 5e5).e_gen), abs=1e-4
-    )  # Hebb
+    )
 
 
 @pytest.mark.parametrize("name", sorted(raf.KERNELS))
@@ -246,9 +247,8 @@ def test_extreme_parameters_have_their_limits():
         s = raf.solve(loss, 1e5, 0.1, 0.0, gamma=45)
         assert s.converged
         assert float(s.e_mem) == 0
-    small = raf.solve(
-        "hinge", 1e3, 0.0, 1e-6, max_iter=200
-    )  # slow: marked, not returned as a number
+    # slow: marked, not returned as a number
+    small = raf.solve("hinge", 1e3, 0.0, 1e-6, max_iter=200)
     assert not small.converged
     assert np.isnan(small.e_gen)
     assert int(small.iterations) == 200
