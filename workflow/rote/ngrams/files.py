@@ -188,7 +188,7 @@ def add_up(paths: Sequence[Path]) -> PairCounts:
         origin["shards"] = sorted([*origin["shards"], *part.origin["shards"]])
     if missing := set(range(origin["of_shards"])) - set(origin["shards"]):
         raise InputError(
-            f"shard {min(missing)} is in none "
-            f"of the parts ({len(missing)} of {origin['of_shards']} missing)"
+            f"shard {min(missing)} is in none of the parts "
+            f"({len(missing)} of {origin['of_shards']} missing)"
         )
     return PairCounts(total, origin)

@@ -78,8 +78,8 @@ def make(
             raise InputError(f"{name} must be at least 1, given {value}")
     if value_symbols < 2:
         raise InputError(
-            "value_symbols must "
-            f"be at least 2 (one symbol holds no information), given {value_symbols}"
+            "value_symbols must be at least 2 (one symbol holds no information), "
+            f"given {value_symbols}"
         )
     if not (np.isfinite(exponent) and exponent >= 0):
         raise InputError(f"exponent must be finite and ≥ 0, given {exponent}")

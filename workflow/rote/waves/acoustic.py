@@ -80,9 +80,10 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
     cells = slowest / (survey.frequency * survey.spacing)
     if cells < MIN_CELLS_PER_WAVELENGTH:
         raise InputError(
-            f"{cells:.1f} cells per wavelength at the peak "
-            f"frequency ({slowest:g} m/s, {survey.frequency:g} Hz, {survey.spacing:g} m): at least "
-            f"{MIN_CELLS_PER_WAVELENGTH:g} are needed; refine the grid or lower the frequency"
+            f"{cells:.1f} cells per wavelength at the peak frequency "
+            f"({slowest:g} m/s, {survey.frequency:g} Hz, {survey.spacing:g} m): "
+            f"at least {MIN_CELLS_PER_WAVELENGTH:g} are needed; "
+            "refine the grid or lower the frequency"
         )
     return v
 

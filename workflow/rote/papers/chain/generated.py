@@ -86,8 +86,9 @@ def n_facts(options: ChainWorld, load: float, parameters: int) -> int:
     if count > n_keys:
         raise InputError(
             f"chain.world: load {load:g} of networks with {parameters:,} parameters "
-            f"needs {count:,} facts, but {options.subjects} subjects "
-            f"and {options.relations} relations make {n_keys:,} keys; raise them, or lower the load"
+            f"needs {count:,} facts, "
+            f"but {options.subjects} subjects and {options.relations} relations "
+            f"make {n_keys:,} keys; raise them, or lower the load"
         )
     return count
 

@@ -119,7 +119,7 @@ def _problem(rng: Rng, n: int, test: int, d: int) -> LinearModelData:
 
 
 def toy(seed: int) -> pd.DataFrame:
-    """The table ResmemToy: cubic fit, residuals, kNN average, sum; on a grid and training points."""
+    """The table ResmemToy: cubic fit, residuals, kNN average, sum; at grid and training points."""
     rng = generator(seed, "resmem", "toy")
     x = np.sort(rng.random(TOY_POINTS))
 
