@@ -1,5 +1,4 @@
-"""`python -m tests.benchmarks`: what rote's kernels save against what one would use instead,
-measured in one run.
+"""`python -m tests.benchmarks`: what rote's kernels save against alternatives, in one run.
 
 Each comparison first checks that both ways give the same answer, then alternates them. It tells the
 median ratio of CPU seconds (wall seconds where children or threads work) with its interval, the

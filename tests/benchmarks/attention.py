@@ -52,8 +52,8 @@ def attention_path():
 
 
 def attention_simulation():
-    """Attention errors at 37 ridges, n = 1024, p = 2048: one tridiagonal reduction / one dense
-    inverse per ridge
+    """Attention errors at 37 ridges, n = 1024, p = 2048:
+    one tridiagonal reduction / one dense inverse per ridge
     """
     n, p = 1024, 2048
     context = tokens.draw(n, p, generator(1, "bench", "attention"), mu=[1.0])

@@ -135,8 +135,8 @@ class _Rows(torch.utils.data.Dataset):
 
 
 def against_trainer():
-    """GPT-NeoX of width 24 on facts, 8 networks, batch 32, 150 steps: one stack / transformers'
-    Trainer, each alone
+    """GPT-NeoX of width 24 on facts, 8 networks, batch 32, 150 steps:
+    one stack / transformers' Trainer, each alone
     """
     torchvision()
     from transformers import PrinterCallback, Trainer, TrainingArguments

@@ -36,8 +36,8 @@ def _gradient(forward: Helmholtz, fields: np.ndarray, adjoint: np.ndarray) -> np
 
 
 def default_ordering():
-    """Helmholtz gradient at 64 x 64, 15 sources: LDLᵀ / SciPy's default ordering, operator and
-    transpose
+    """Helmholtz gradient at 64 x 64, 15 sources:
+    LDLᵀ / SciPy's default ordering, operator and transpose
     """
     forward, slowness, observed, sd = _problem(64)
     sources = forward._grid.sources

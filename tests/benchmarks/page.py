@@ -142,8 +142,8 @@ def picture(
             f'y1="0" y2="{height}" class="bar"/>'
         )
     parts.append(
-        f'<line x1="{x(row["ratio_low"]):.1f}" x2="{x(row["ratio_high"]):.1f}" y1="{y}" y2="{y}" '
-        'class="reach"/>'
+        f'<line x1="{x(row["ratio_low"]):.1f}" x2="{x(row["ratio_high"]):.1f}" '
+        f'y1="{y}" y2="{y}" class="reach"/>'
     )
     parts.append(f'<circle cx="{x(row["ratio"]):.1f}" cy="{y}" r="3.5"/>')
     label = f"{row['ratio']:.3g} times"

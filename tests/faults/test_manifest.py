@@ -158,9 +158,7 @@ def test_manifest_leaves_out_missing_records(results, tmp_path):
 
 
 def test_crate_follows_the_workflow_run_profile(smoke):
-    """What Workflow Run RO-Crate 0.5 requires; the public validator checks the same, but asks the
-    network.
-    """
+    """What Workflow Run RO-Crate 0.5 requires; the public validator needs the network."""
     folder = smoke / "results/smoke"
     crate = json.loads((folder / manifest.CRATE).read_text())
     assert crate["@context"][0] == "https://w3id.org/ro/crate/1.1/context"

@@ -1,6 +1,4 @@
-"""Untrusted files: nothing in them is executed, on disk or in the browser, and nothing is written
-outside.
-"""
+"""Untrusted files: nothing in them is executed, on disk or in browsers, or written outside."""
 
 import ast
 import json

@@ -167,9 +167,7 @@ def test_derivative_is_a_central_difference(f, c):
 
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
 def test_on_branch_rejects_every_other_root(c):
-    """Plain Newton from random starts finds other roots with residuals as small; the branch test
-    knows them.
-    """
+    """Plain Newton from random starts finds other roots, as exact; the branch test knows them."""
     gamma, rng = np.full(1, 0.05), np.random.default_rng(1)
     head = fixed_point.head(c, *attention.coefficients("tanh"), 0.0)
     right = fixed_point.solve(gamma, head).h[0, 0]

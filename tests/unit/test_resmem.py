@@ -1,6 +1,4 @@
-"""ResMem's experiments: linear theory against simulation, generated images, tasks from base to
-evaluation.
-"""
+"""ResMem's experiments: linear theory against simulation, generated images, tasks in all steps."""
 
 import json
 import subprocess
