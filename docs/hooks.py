@@ -1,6 +1,4 @@
-"""Pages that are made from the code while the documentation is built: the configuration, the
-command line.
-"""
+"""Pages made from the code as the documentation is built: configuration and command line."""
 
 import inspect
 

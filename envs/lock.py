@@ -1,5 +1,4 @@
-"""Resolve envs/requirements.in into envs/lock.txt, environment.yaml and rote.def: one source for
-pip, conda, Apptainer.
+"""Resolve requirements.in into lock.txt, environment.yaml, rote.def: for pip, conda, Apptainer.
 
 Run by `make lock`. Resolution happens in a fresh virtual environment, so the lock is exactly what
 pip would install.
@@ -52,9 +51,8 @@ def main() -> None:
     for line in frozen.splitlines():
         name, _, version = line.partition("==")
         if name.lower() != "pip":
-            pins.append(
-                f"{name}=={version.partition('+')[0]}"
-            )  # a local build of torch is still that version
+            # a local build of torch is still that version
+            pins.append(f"{name}=={version.partition('+')[0]}")
     (HERE / "lock.txt").write_text(NOTE + "\n".join(sorted(pins, key=str.lower)) + "\n")
     (HERE / "environment.yaml").write_text(CONDA.format(note=NOTE))
     (HERE / "rote.def").write_text(APPTAINER.format(note=NOTE))

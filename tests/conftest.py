@@ -265,8 +265,8 @@ def fashion_sheet() -> Path:
         if candidate and (Path(candidate) / "fashion-mnist-sprite.png").exists():
             return Path(candidate)
     pytest.skip(
-        "no sheet of Fashion-MNIST here; set ROTE_TEST_FASHION to a folder with "
-        "fashion-mnist-sprite.png"
+        "no sheet of Fashion-MNIST here; "
+        "set ROTE_TEST_FASHION to a folder with fashion-mnist-sprite.png"
     )
 
 

@@ -1,5 +1,4 @@
-"""`python -m tests.benchmarks`: what rote's kernels save against what one would use instead,
-measured in one run.
+"""`python -m tests.benchmarks`: what rote's kernels save against alternatives, in one run.
 
 Each comparison first checks that both ways give the same answer, then alternates them. It tells the
 median ratio of CPU seconds (wall seconds where children or threads work) with its interval, the
@@ -42,8 +41,8 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.case import added_memory, grown, median_interval, on_all_cores, paired
 
-# trainings let malloc keep freed memory, for the whole process: what is measured without them comes
-# first
+# trainings let malloc keep freed memory, for the whole process:
+# what is measured without them comes first
 MODULES = [inversion, ngrams, resmem, raf, attention, longtail, cramless, stacks]
 
 
@@ -138,8 +137,8 @@ def compared(name: str, module: ModuleType, peak: dict[str, float]) -> Iterator[
             many_ours, many_theirs = on_all_cores(case)
             row |= {"all_cores_ratio": many_theirs / many_ours, "all_cores_ours_s": many_ours}
         say(
-            f"{what}: {ratio:.3g}x [{low:.3g}, {high:.3g}], {ours:.3g} against {theirs:.3g} "
-            f"{row['clock']} s"
+            f"{what}: {ratio:.3g}x [{low:.3g}, {high:.3g}], "
+            f"{ours:.3g} against {theirs:.3g} {row['clock']} s"
             + (f", bar {case.bar:g}" if case.bar else "")
             + (f", {row['roofline']:.0%} of the roofline" if bound else "")
         )
@@ -156,8 +155,8 @@ def growths(name: str, module: ModuleType) -> Iterator[dict[str, Any]]:
             continue
         for row in rows:
             say(
-                f"{growth.title}, {row['size']:,} {growth.unit}: {row['seconds']:.3g} CPU s, "
-                f"{row['memory_mb']:.0f} MiB"
+                f"{growth.title}, {row['size']:,} {growth.unit}: "
+                f"{row['seconds']:.3g} CPU s, {row['memory_mb']:.0f} MiB"
             )
             yield {
                 "module": name,

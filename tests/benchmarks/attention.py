@@ -52,8 +52,8 @@ def attention_path():
 
 
 def attention_simulation():
-    """Attention errors at 37 ridges, n = 1024, p = 2048: one tridiagonal reduction / one dense
-    inverse per ridge
+    """Attention errors at 37 ridges, n = 1024, p = 2048:
+    one tridiagonal reduction / one dense inverse per ridge
     """
     n, p = 1024, 2048
     context = tokens.draw(n, p, generator(1, "bench", "attention"), mu=[1.0])
@@ -80,8 +80,8 @@ def attention_simulation():
         threads=True,
         flops=4 / 3 * n**3,
         dtype="f8",
-        note="half of a tridiagonal reduction are products of a matrix and a vector, which wait "
-        "for memory",
+        note="half of a tridiagonal reduction are products of a matrix "
+        "and a vector, which wait for memory",
     )
 
 

@@ -1,5 +1,4 @@
-"""What a benchmark is: two ways to the same answer, one size after another, and how they are
-measured.
+"""What a benchmark is: two ways to one answer, one size after another, and how they are measured.
 
 A comparison is a function without arguments: it makes the inputs, checks that both ways give the
 same answer, and returns a `Case`. Its docstring says what is compared, as "inputs: ours / theirs".
@@ -68,8 +67,7 @@ def paired(case: Case) -> list[tuple[float, float]]:
 def median_interval(
     values: Sequence[float], level: float = 0.95
 ) -> tuple[float, float, float, float]:
-    """Median, and the order statistics that enclose the true one with at least `level`, and with
-    what probability.
+    """Median, the order statistics that enclose the true one with at least `level`, and how likely.
 
     With fewer than six values the range, which encloses it less often than `level`.
     """
@@ -84,9 +82,7 @@ def median_interval(
 
 
 def added_memory(work: Work) -> float:
-    """MiB by which `work` raises this process's resident memory at its peak; NaN where the kernel
-    does not say.
-    """
+    """MiB by which `work` raises the process's resident peak; NaN where the kernel does not say."""
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -156,9 +152,7 @@ def grown(growth: Growth, repeats: int = 3) -> list[dict[str, float]]:
 def exponent(
     sizes: Sequence[float], values: Sequence[float], level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Slope of log value on log size, with its interval by Student's t; NaN where a value is not
-    positive.
-    """
+    """Slope of log value on log size, Student's t interval; NaN where a value is not positive."""
     x, y = np.log(np.asarray(sizes, float)), np.asarray(values, float)
     if len(x) < 3 or not (y > 0).all():
         return (float("nan"),) * 3

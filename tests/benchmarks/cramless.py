@@ -19,8 +19,8 @@ from tests.benchmarks.case import Case, Growth, Work, matrix_flops
 
 REPLICATES = 24
 NARROW = (
-    "width 24: softmax over the vocabulary and Adam weigh as much as the products, and a "
-    "call lasts microseconds"
+    "width 24: softmax over the vocabulary and Adam weigh as much as the products, "
+    "and a call lasts microseconds"
 )
 
 
@@ -135,8 +135,8 @@ class _Rows(torch.utils.data.Dataset):
 
 
 def against_trainer():
-    """GPT-NeoX of width 24 on facts, 8 networks, batch 32, 150 steps: one stack / transformers'
-    Trainer, each alone
+    """GPT-NeoX of width 24 on facts, 8 networks, batch 32, 150 steps:
+    one stack / transformers' Trainer, each alone
     """
     torchvision()
     from transformers import PrinterCallback, Trainer, TrainingArguments

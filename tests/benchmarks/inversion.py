@@ -36,8 +36,8 @@ def _gradient(forward: Helmholtz, fields: np.ndarray, adjoint: np.ndarray) -> np
 
 
 def default_ordering():
-    """Helmholtz gradient at 64 x 64, 15 sources: LDLᵀ / SciPy's default ordering, operator and
-    transpose
+    """Helmholtz gradient at 64 x 64, 15 sources:
+    LDLᵀ / SciPy's default ordering, operator and transpose
     """
     forward, slowness, observed, sd = _problem(64)
     sources = forward._grid.sources
@@ -62,9 +62,9 @@ def default_ordering():
         bar=5.0,
         flops=factor + 30 * solution,
         dtype="f8",  # 15 fields and 15 adjoints
-        note="one symmetric factorization by nested dissection, in dense fronts, instead of two "
-        "by columns. Most fronts are too small to fill vectors, and a solution reads all of L for "
-        "16 right-hand sides",
+        note="one symmetric factorization by nested dissection, in dense fronts, "
+        "instead of two by columns. Most fronts are too small to fill vectors, "
+        "and a solution reads all of L for 16 right-hand sides",
     )
 
 
@@ -139,8 +139,8 @@ def propagators():
         scale=5,
         bar=20.0,
         flops=5 * 2.0 * operations * cells * survey.samples,
-        note=f"counted as {operations} operations a cell and step, there and back. A step of "
-        f"{cells:,} cells is short, and deepwave stores every field for the gradient",
+        note=f"counted as {operations} operations a cell and step, there and back. "
+        f"A step of {cells:,} cells is short, and deepwave stores every field for the gradient",
     )
 
 
@@ -156,8 +156,8 @@ def lookup_memory() -> list[dict[str, object]]:
         tracemalloc.stop()
         rows.append(
             {
-                "comparison": "peak of the denoiser of 10,000 x 64 x 64, chunks of "
-                f"2^{chunk.bit_length() - 1}",
+                "comparison": "peak of the denoiser of 10,000 x 64 x 64, "
+                f"chunks of 2^{chunk.bit_length() - 1}",
                 "peak_memory_mb": round(peak),
             }
         )

@@ -54,8 +54,8 @@ def _sweep_against(fit, solved: tuple[int, ...]) -> Case:
         threads=True,
         flops=sets * 4 / 3 * n**3,
         dtype="f8",
-        note="counted as the reduction to tridiagonal form alone; half of it are products of a "
-        "matrix and a vector",
+        note="counted as the reduction to tridiagonal form alone; "
+        "half of it are products of a matrix and a vector",
     )
 
 
@@ -67,8 +67,8 @@ def _lstsq(X: np.ndarray, y: np.ndarray, lam: float) -> np.ndarray:
 
 
 def linear_sweep():
-    """Linear track at paper size, 9 exponents x 6 noise levels x 12 penalties: one eigh per data
-    set / lstsq per fit
+    """Linear track at paper size, 9 exponents x 6 noise levels x 12 penalties:
+    one eigh per data set / lstsq per fit
     """
     return _sweep_against(_lstsq, (0, 3, 7))
 
@@ -79,8 +79,8 @@ def linear_sweep_ridge():
 
 
 def stacked_training():
-    """Network track, sum network, 6 replicates x 6 weight decays, 3000 steps: one stack / one
-    network after another
+    """Network track, sum network, 6 replicates x 6 weight decays, 3000 steps:
+    one stack / one network after another
     """
     options = settings.LongtailNetwork(replicates=6, rare_counts=[0])
     images = dataset.synthesize_images(settings.LongtailImages(), options.replicates, 1)
@@ -111,8 +111,8 @@ def stacked_training():
         repeats=3,
         bar=3.0,
         flops=quick_flops * options.epochs / quick.epochs,
-        note="networks of a few thousand weights: batched products of small matrices, and Adam's "
-        "moments",
+        note="networks of a few thousand weights: "
+        "batched products of small matrices, and Adam's moments",
     )
 
 

@@ -45,8 +45,8 @@ def _ours() -> np.ndarray:
 
 
 def pairs_by_dictionary():
-    """documents of 20,000 3-gram pairs in 50 M tokens: scan / dictionary of sets, over the n-grams
-    asked for
+    """documents of 20,000 3-gram pairs in 50 M tokens:
+    scan / dictionary of sets, over the n-grams asked for
     """
     ids, offsets, corpus, pairs = _stream(TOKENS)
     theirs = engines.count_by_dictionary(ids, offsets, pairs)
@@ -134,8 +134,8 @@ def pairs_by_inverted_index():
 
 
 def pairs_by_infini_gram():
-    """the same on 5 M tokens and 2,000 pairs: scan / infini-gram (its AND counts positions, not
-    documents)
+    """the same on 5 M tokens and 2,000 pairs:
+    scan / infini-gram (its AND counts positions, not documents)
     """
     from infini_gram.engine import InfiniGramEngine
 
@@ -186,8 +186,8 @@ def two_threads():
 
 
 def full_table():
-    """every distinct 3-gram of 50 M tokens: bucketed / numpy, packed, sorted in place, run
-    lengths
+    """every distinct 3-gram of 50 M tokens:
+    bucketed / numpy, packed, sorted in place, run lengths
     """
     ids, offsets, corpus, _ = _stream(TOKENS)
 
@@ -212,9 +212,9 @@ def full_table():
         theirs,
         repeats=3,
         moved=2.0 * TOKENS + 16.0 * len(keys),
-        note="bound by sorting: counted is reading the tokens and writing the table, not the "
-        "n-grams between them, of "
-        "which one bucket exists at a time; the other way holds all of them",
+        note="bound by sorting: counted is reading the tokens and writing the table, "
+        "not the n-grams between them, of which one bucket exists at a time; "
+        "the other way holds all of them",
     )
 
 

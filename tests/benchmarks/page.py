@@ -138,12 +138,12 @@ def picture(
     parts = [f'<line x1="{x(1):.1f}" x2="{x(1):.1f}" y1="0" y2="{height}" class="one"/>']
     if row["bar"] == row["bar"]:
         parts.append(
-            f'<line x1="{x(row["bar"]):.1f}" x2="{x(row["bar"]):.1f}" y1="0" y2="{height}" '
-            'class="bar"/>'
+            f'<line x1="{x(row["bar"]):.1f}" x2="{x(row["bar"]):.1f}" '
+            f'y1="0" y2="{height}" class="bar"/>'
         )
     parts.append(
-        f'<line x1="{x(row["ratio_low"]):.1f}" x2="{x(row["ratio_high"]):.1f}" y1="{y}" y2="{y}" '
-        'class="reach"/>'
+        f'<line x1="{x(row["ratio_low"]):.1f}" x2="{x(row["ratio_high"]):.1f}" '
+        f'y1="{y}" y2="{y}" class="reach"/>'
     )
     parts.append(f'<circle cx="{x(row["ratio"]):.1f}" cy="{y}" r="3.5"/>')
     label = f"{row['ratio']:.3g} times"

@@ -1,6 +1,4 @@
-"""Memories: our search against FAISS alone, fit and predict against scikit-learn, the whole grid;
-see `longtail.py`.
-"""
+"""Memories: our search against FAISS, fit and predict against scikit-learn; see `longtail.py`."""
 
 import subprocess
 import sys
@@ -60,8 +58,8 @@ def _against_faiss(spread: float) -> Case:
 
 
 def search():
-    """1,000 queries against 50,000 x 64, not clustered, k = 50: our exact search / FAISS itself,
-    threshold set
+    """1,000 queries against 50,000 x 64, not clustered, k = 50:
+    our exact search / FAISS itself, threshold set
     """
     note = "the products take a third; the rest is FAISS's scan of every distance for the best k"
     return _against_faiss(0.0)._replace(note=note)
@@ -70,8 +68,8 @@ def search():
 def search_clustered():
     """The same, 100 clusters: our exact search, which leaves cells out / FAISS directly"""
     note = (
-        "more than the roofline of brute force: by the triangle inequality most distances are "
-        "not taken"
+        "more than the roofline of brute force: "
+        "by the triangle inequality most distances are not taken"
     )
     return _against_faiss(1.0)._replace(note=note)
 
@@ -106,8 +104,8 @@ def _against_scikit_learn(queries: int) -> Case:
 
 
 def against_scikit_learn():
-    """Residuals, 50,000 x 64, 100 classes, 10,000 queries (as CIFAR-100): fit and predict /
-    KNeighborsRegressor
+    """Residuals, 50,000 x 64, 100 classes, 10,000 queries (as CIFAR-100):
+    fit and predict / KNeighborsRegressor
     """
     note = "one fit, ten thousand predictions; cells leave most distances out"
     return _against_scikit_learn(10_000)._replace(note=note, repeats=5)
@@ -156,8 +154,8 @@ def against_pynndescent():
 
 
 def against_hnsw():
-    """The same, with building: our exact search / HNSW of FAISS, 32 links, approximate (recall
-    above 0.9)
+    """The same, with building:
+    our exact search / HNSW of FAISS, 32 links, approximate (recall above 0.9)
     """
     import faiss
 

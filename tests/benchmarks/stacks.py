@@ -1,6 +1,4 @@
-"""What stacks of small networks are made of, against torch's own: products, attention of short
-sequences, norms.
-"""
+"""Parts of stacks of small networks against torch's own: products, short attention, norms."""
 
 from collections.abc import Callable, Sequence
 
@@ -69,8 +67,8 @@ def stacked_products():
 
 
 def short_attention():
-    """Causal attention of 3,072 sequences of 8 tokens, 2 heads of width 8: lanes /
-    scaled_dot_product_attention
+    """Causal attention of 3,072 sequences of 8 tokens, 2 heads of width 8:
+    lanes / scaled_dot_product_attention
     """
 
     def theirs(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -1,5 +1,4 @@
-"""A guard against regressions: kernels that are to be several times faster than a peer still are,
-in the same process.
+"""A guard: kernels that are to be several times faster than a peer still are, in one process.
 
 Ratios of CPU seconds, measured alternately, hold on slow and busy machines; half of a kernel's bar
 is asked for, which is several times less than what was measured. Absolute times are asserted

@@ -96,8 +96,8 @@ def running(work: Path) -> Iterator[Cluster]:
     missing = [name for name in programs if not shutil.which(name, path=_path())]
     if missing or os.geteuid():
         pytest.skip(
-            "needs root and Slurm (apt-get install slurm-wlm munge); missing: "
-            f"{', '.join(missing) or 'root'}"
+            "needs root and Slurm (apt-get install slurm-wlm munge); "
+            f"missing: {', '.join(missing) or 'root'}"
         )
     if (ETC / "slurm.conf").exists() and MARK not in (ETC / "slurm.conf").read_text():
         pytest.skip("this machine belongs to a Slurm cluster already")

@@ -1,5 +1,6 @@
-"""Through Slurm, for real: a device per job, a cancelled training that resumes, a drained node, the
-local run's report.
+"""Through Slurm, for real.
+
+A device per job, a cancelled training that resumes, a drained node, the local run's report.
 
 Without accounting, as on a test machine or a small cluster; `profiles/slurm` says which keys that
 takes. Slurm starts Snakemake twice per job: to stay within minutes the chain alone runs, unless
@@ -80,9 +81,7 @@ class Run(NamedTuple):
 
 @pytest.fixture(scope="module")
 def disturbed(cluster, tmp_path_factory) -> Run:
-    """The DAG through Slurm. In the middle of a training its job is cancelled, and the node drained
-    and resumed.
-    """
+    """The DAG through Slurm; amid a training its job is cancelled, the node drained and resumed."""
     project = copy_project(tmp_path_factory.mktemp("cluster") / "project")
     process = start(project, *CONFIG, "--", "report")
     granted, state = [], {"cancelled": False, "waited": False}

@@ -1,5 +1,6 @@
-"""Coverage-guided fuzzing of the readers by atheris: `make fuzz`. Any exception but InputError is a
-finding.
+"""Coverage-guided fuzzing of the readers by atheris: `make fuzz`.
+
+Any exception but InputError is a finding.
 
 python tests/faults/fuzz.py -max_total_time=60
 """

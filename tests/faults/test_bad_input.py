@@ -1,6 +1,4 @@
-"""Bad input: each case is one line that names the file, key or value; exit status not 0; nothing
-half-written.
-"""
+"""Bad input: one line that names file, key or value; exit status not 0; nothing half-written."""
 
 import gzip
 import json
@@ -190,8 +188,9 @@ def test_read_idx_refuses_damaged_files(tmp_path, content, expected, compressed)
 
 
 def test_read_idx_refuses_a_gzip_bomb_unread(tmp_path):
-    """A bomb: 200 MB of zeros. What is read is bounded by what the header promises, and what may be
-    promised, too.
+    """A bomb: 200 MB of zeros.
+
+    What is read is bounded by what the header promises, and what may be promised, too.
     """
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=1) as stream:
@@ -247,9 +246,8 @@ CORPORA = [
 def test_documents_refuse_damaged_corpora(tmp_path, name, content, expected):
     path = tmp_path / name
     path.write_bytes(content)
-    if (
-        expected == "empty"
-    ):  # nothing there is no error of the reader, but what counts it must not invent documents
+    # nothing there is no error of the reader, but what counts it must not invent documents
+    if expected == "empty":
         assert sum(len(document.text) for document in corpora.documents(path)) == 0
         return
     with pytest.raises(InputError, match=re.escape(name) + ".*" + expected):

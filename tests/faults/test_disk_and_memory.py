@@ -1,6 +1,4 @@
-"""A full disk, a read-only folder, no memory, a missing device, a vanished input: one error,
-nothing half-written.
-"""
+"""Full disk, read-only folder, no memory, device or input: one error, nothing half-written."""
 
 import os
 import resource

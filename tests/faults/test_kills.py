@@ -1,5 +1,4 @@
-"""kill -9 of jobs, of Snakemake and of everything, at random moments: the run goes on and gives the
-same tables.
+"""kill -9 of jobs, of Snakemake, of everything, at random: the run goes on to the same tables.
 
 The fixture `again` is a whole smoke run that was killed a few times (ROTE_TEST_KILLS sets how
 often).
@@ -72,9 +71,7 @@ TRAININGS = {
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_killed_training_resumes_from_its_last_checkpoint(smoke, tmp_path, name):
-    """Killed three times: each start resumes from the last checkpoint; the result is that of an
-    undisturbed run.
-    """
+    """Killed three times, it resumes from the last checkpoint, with the undisturbed result."""
     paper, _, settings, command = TRAININGS[name]
     folder = smoke / "results/smoke" / paper
     values = settings(config.load(ROOT / "config/smoke.yaml")).model_dump_json()

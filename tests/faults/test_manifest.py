@@ -40,10 +40,8 @@ def test_manifest_lists_every_file_of_a_run(smoke):
     listed = {entry["path"]: entry for entry in record["files"]}
     ours = {manifest.NAME, manifest.CRATE}
     on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    snakemakes = (
-        ".snakemake_timestamp",
-        "report_record_run",
-    )  # marks of folders, and the job that writes the list
+    # marks of folders, and the job that writes the list
+    snakemakes = (".snakemake_timestamp", "report_record_run")
     assert {
         path for path in on_disk - set(listed) if not any(part in path for part in snakemakes)
     } == ours
@@ -160,9 +158,7 @@ def test_manifest_leaves_out_missing_records(results, tmp_path):
 
 
 def test_crate_follows_the_workflow_run_profile(smoke):
-    """What Workflow Run RO-Crate 0.5 requires; the public validator checks the same, but asks the
-    network.
-    """
+    """What Workflow Run RO-Crate 0.5 requires; the public validator needs the network."""
     folder = smoke / "results/smoke"
     crate = json.loads((folder / manifest.CRATE).read_text())
     assert crate["@context"][0] == "https://w3id.org/ro/crate/1.1/context"

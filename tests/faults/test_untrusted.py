@@ -1,6 +1,4 @@
-"""Untrusted files: nothing in them is executed, on disk or in the browser, and nothing is written
-outside.
-"""
+"""Untrusted files: nothing in them is executed, on disk or in browsers, or written outside."""
 
 import ast
 import json
@@ -74,13 +72,14 @@ def test_loaders_refuse_pickles(tmp_path, monkeypatch):
         resmem.ResMemClassifier.load(folder, base=None)
     torch.save(Bomb(), tmp_path / "checkpoint.pt")
     start = {"w": torch.zeros(1, 1)}
+    # unreadable: it starts from step 0
     train.fit(
         start,
         lambda p, step: p["w"].sum(1) ** 2,
         steps=1,
         learning_rate=0.1,
         checkpoint=tmp_path / "checkpoint.pt",
-    )  # unreadable: it starts from step 0
+    )
     assert not (tmp_path / "hacked.txt").exists()
 
 

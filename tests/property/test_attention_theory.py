@@ -72,9 +72,8 @@ def test_golden_values_of_ridge_regression(c, mu2, gamma, error):
 def test_ridge_error_is_an_integral_over_marchenko_pastur(c, gamma, mu2):
     """E = −γ² dφ/dγ with φ from the trace of the resolvent by quadrature."""
     a, b = (1 - np.sqrt(c)) ** 2, (1 + np.sqrt(c)) ** 2
-    edge = np.geomspace(
-        max(np.sqrt(a), 1e-8) / 10, 1, 20
-    )  # near c = 1 the density turns within √a of its lower end
+    # near c = 1 the density turns within √a of its lower end
+    edge = np.geomspace(max(np.sqrt(a), 1e-8) / 10, 1, 20)
 
     def trace(z: float) -> float:  # lim tr (XᵀX/n + z)⁻¹/n without signal
         def inner(t):  # x = a + (b − a) sin² t/2, in this form for the sake of x near 0
@@ -168,9 +167,7 @@ def test_derivative_is_a_central_difference(f, c):
 
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
 def test_on_branch_rejects_every_other_root(c):
-    """Plain Newton from random starts finds other roots with residuals as small; the branch test
-    knows them.
-    """
+    """Plain Newton from random starts finds other roots, as exact; the branch test knows them."""
     gamma, rng = np.full(1, 0.05), np.random.default_rng(1)
     head = fixed_point.head(c, *attention.coefficients("tanh"), 0.0)
     right = fixed_point.solve(gamma, head).h[0, 0]

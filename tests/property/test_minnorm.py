@@ -44,18 +44,16 @@ def test_fits_follow_permutation_scale_and_rotation(design, scale, lam):
     n, d = X.shape
     y, rows, columns = rng.normal(size=n), rng.permutation(n), rng.permutation(d)
     fit = minnorm.fit(X, y, lam)
-    np.testing.assert_allclose(minnorm.fit(X[rows], y[rows], lam), fit, atol=1e-8)  # order of rows
-    np.testing.assert_allclose(
-        minnorm.fit(X[:, columns], y, lam), fit[columns], atol=1e-8
-    )  # order of columns
-    np.testing.assert_allclose(
-        minnorm.fit(X, scale * y, lam), scale * fit, atol=1e-7
-    )  # scale of the labels
+    # order of rows
+    np.testing.assert_allclose(minnorm.fit(X[rows], y[rows], lam), fit, atol=1e-8)
+    # order of columns
+    np.testing.assert_allclose(minnorm.fit(X[:, columns], y, lam), fit[columns], atol=1e-8)
+    # scale of the labels, and of the features
+    np.testing.assert_allclose(minnorm.fit(X, scale * y, lam), scale * fit, atol=1e-7)
     np.testing.assert_allclose(minnorm.fit(scale * X, y, lam * scale**2), fit / scale, atol=1e-7)
+    # rotation of the rows
     Q, _ = np.linalg.qr(rng.normal(size=(n, n)))
-    np.testing.assert_allclose(
-        minnorm.fit(Q @ X, Q @ y, lam), fit, atol=1e-7
-    )  # rotation of the rows
+    np.testing.assert_allclose(minnorm.fit(Q @ X, Q @ y, lam), fit, atol=1e-7)
 
 
 @given(designs())

@@ -220,10 +220,11 @@ def test_all_neighbors_without_bandwidth_add_the_mean_residual(seed):
     s = resmem.scores(
         knn.Datastore(x).search(q, len(x)), labels, logits, query_logits, bandwidth=np.inf
     )
+    # I5
     mean = resmem.residuals(labels, logits).mean(0)
     np.testing.assert_allclose(
         s - resmem.softmax(query_logits), np.broadcast_to(mean, s.shape), atol=1e-9
-    )  # I5
+    )
 
 
 @given(seeds)

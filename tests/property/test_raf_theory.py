@@ -85,9 +85,7 @@ points = st.fixed_dictionaries(
 @settings(max_examples=40, deadline=None)
 @given(points)
 def test_hinge_hats_are_their_integrals(point):
-    """The closed form with Owen's T against adaptive quadrature of the definitions, at the
-    solution.
-    """
+    """The closed form with Owen's T against quadrature of the definitions, at the solution."""
     s = raf.solve("hinge", **point)
     assert s.converged
     alpha, eps, lam = point["alpha"], point["eps"], point["lam"]
@@ -152,8 +150,9 @@ def test_errors_lie_between_bayes_and_chance(point, loss):
 
 
 def test_logistic_converges_at_small_ridge():
-    """Where the proximal operator is steep (V ~ 1/λ), Newton from a bad start cycled and the sweeps
-    never settled.
+    """Where the proximal operator is steep (V ~ 1/λ).
+
+    There Newton from a bad start cycled, and the sweeps never settled.
     """
     alpha = np.array(
         [4.700174312242756, 2.289044923930428, 0.33954337584157984, 1.8239202423604945]
@@ -192,9 +191,10 @@ def test_narrow_response_uses_quadrature_without_a_jump():
     s = raf.solve("hinge", 4.0, 0.1, lam)
     assert s.converged.all()
     assert np.abs(np.diff(s.e_gen)).max() < 2e-4
+    # Hebb
     assert float(s.e_gen[-1]) == pytest.approx(
         float(raf.solve("square", 4.0, 0.1, 5e5).e_gen), abs=1e-4
-    )  # Hebb
+    )
 
 
 @pytest.mark.parametrize("name", sorted(raf.KERNELS))
@@ -246,9 +246,8 @@ def test_extreme_parameters_have_their_limits():
         s = raf.solve(loss, 1e5, 0.1, 0.0, gamma=45)
         assert s.converged
         assert float(s.e_mem) == 0
-    small = raf.solve(
-        "hinge", 1e3, 0.0, 1e-6, max_iter=200
-    )  # slow: marked, not returned as a number
+    # slow: marked, not returned as a number
+    small = raf.solve("hinge", 1e3, 0.0, 1e-6, max_iter=200)
     assert not small.converged
     assert np.isnan(small.e_gen)
     assert int(small.iterations) == 200
@@ -296,9 +295,7 @@ def test_just_below_capacity_the_hard_margin_is_accepted():
     "options", [{"gamma": 45.0}, {}, {"kernel": "sign", "kappa": 4.0}], ids=str
 )
 def test_every_point_of_a_fine_hinge_grid_converges(options):
-    """200 x 200 points, down to tiny ridges: kernel, linear (slow around the capacity), random
-    features.
-    """
+    """200 x 200 points, down to tiny ridges: kernel, linear (slow at capacity), random features."""
     alpha, lam = np.geomspace(0.1, 32, 200)[:, None], np.geomspace(1e-4, 10, 200)
     s = raf.solve("hinge", alpha, 0.1, lam, **options)
     assert s.converged.all()

@@ -80,9 +80,8 @@ def test_shots_gradient_matches_that_of_every_time_step(frequency, monkeypatch):
     sampled = gradient()
     monkeypatch.setattr(deepwave, "scalar", unsampled)
     assert difference(sampled, gradient()) < 1e-3
-    assert (
-        intervals[0] == {4.0: 1, 8.0: 5, 12.0: 2}[frequency]
-    )  # at 4 Hz the wavelet starts abruptly
+    # at 4 Hz the wavelet starts abruptly
+    assert intervals[0] == {4.0: 1, 8.0: 5, 12.0: 2}[frequency]
 
 
 @pytest.mark.parametrize("value", [0.0, -1500.0, float("nan"), float("inf")])

@@ -529,9 +529,8 @@ def test_verbs_take_a_text_and_a_model_of_a_user(tmp_path, user_options, small_l
     facts = frames["facts"]
     text = Path(user_options.corpus).read_text()
     row = facts[facts["replicate"] == 0].sort_values("count").iloc[-1]
-    assert row["count"] == text.count(
-        f"{row['key']} has {row['value']}"
-    )  # values of several tokens included
+    # values of several tokens included
+    assert row["count"] == text.count(f"{row['key']} has {row['value']}")
     everything = accuracy.xs(("none", "all"), level=("variant", "memory"))
     alone = accuracy.xs(("none", "nothing"), level=("variant", "memory"))
     assert (everything["facts"] > alone["facts"]).all()

@@ -66,12 +66,8 @@ def test_digest_ignores_comments_layout_and_docstrings(package, name, old, new):
 @pytest.mark.parametrize(
     ("name", "old", "new", "changed"),
     [
-        (
-            "low.py",
-            "X = 1",
-            "X = 2",
-            {"low", "cli", "cli:first"},
-        ),  # through an import inside a function
+        # through an import inside a function
+        ("low.py", "X = 1", "X = 2", {"low", "cli", "cli:first"}),
         ("other.py", "Y = 2", "Y = 3", {"cli", "cli:second"}),
         ("cli.py", "return 1", "return 2", {"cli", "cli:first", "cli:second"}),  # a shared helper
         ("cli.py", "low.f() +", "low.f() -", {"cli", "cli:first"}),  # one command alone

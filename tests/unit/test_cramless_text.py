@@ -23,9 +23,8 @@ def test_annotate_finds_the_mentions_found_by_hand():
         Document(
             "a", "ADA Lovelace (born 1815) was not Ada Byron 1815. Bern lies on the Aare; Bern."
         ),
-        Document(
-            "b", "In 1815 came Ada Lovelace. Bern" + " x" * 200 + " the Aare"
-        ),  # before, and too far behind
+        # before, and too far behind
+        Document("b", "In 1815 came Ada Lovelace. Bern" + " x" * 200 + " the Aare"),
         Document("c", "Bern, on the\nAare"),
     ]
     mentions = statements.annotate(documents, FACTS, window=40)

@@ -124,9 +124,7 @@ def test_mnist_names_missing_files(tmp_path, mnist_folder):
 
 @pytest.fixture
 def omniglot_folder(tmp_path):
-    """Twelve characters of two alphabets with two 105x105 drawings each, black on white as Omniglot
-    is.
-    """
+    """Twelve characters of two alphabets, two 105x105 drawings each, black on white as Omniglot."""
     rng = np.random.default_rng(0)
     for index in range(12):
         folder = tmp_path / "images_background" / f"Alphabet_{index % 2}" / f"character{index:02d}"

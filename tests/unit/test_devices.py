@@ -1,6 +1,4 @@
-"""The device table: every workload is measured, and none is faster than the peak by more than
-noise.
-"""
+"""The device table: every workload is measured, none faster than the peak by more than noise."""
 
 import math
 

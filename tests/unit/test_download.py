@@ -14,9 +14,7 @@ from rote.data import images as data
 
 
 class _Server(BaseHTTPRequestHandler):
-    """Serves `files`; sends at most `cut` bytes per answer while `cuts` last, ranges if it
-    `knows_ranges`.
-    """
+    """Serves `files`, at most `cut` bytes an answer while `cuts` last, ranges if `knows_ranges`."""
 
     files: dict[str, bytes]
     cut = 0

@@ -1,6 +1,4 @@
-"""pip's lock, the conda file and the container recipe come from one list, and the environment is
-what they say.
-"""
+"""pip's lock, conda file and container recipe come from one list; the environment follows them."""
 
 import importlib.util
 import re

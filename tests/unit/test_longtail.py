@@ -552,8 +552,8 @@ def test_kernel_ridge_against_solve(images):
     dual = np.linalg.solve(K + 0.3 * np.eye(40), targets - center)
     prediction = gram(test, train) @ dual + center
     row = losses.query(
-        "kernel == 'shared' and lam == 0.3 and training_set == 'glyphs-head' and replicate == 0 "
-        "and evaluation_set == 'two-glyphs-any-slot'"
+        "kernel == 'shared' and lam == 0.3 and training_set == 'glyphs-head' "
+        "and replicate == 0 and evaluation_set == 'two-glyphs-any-slot'"
     )
     assert row["mse"].item() == pytest.approx(np.mean((prediction - test_targets) ** 2), rel=1e-6)
     H = K @ np.linalg.inv(K + 0.3 * np.eye(40))

@@ -108,9 +108,8 @@ def test_hinge_has_no_duality_gap_also_where_rows_repeat(n, d, kind, log_lam, se
     if kink.any():  # there, any force in [0, 1]: those that balance λw
         rest = lam * w - B[~kink & (gap > 0)].sum(0)
         force[kink] = optimize.lsq_linear(B[kink].T, rest, (0, 1), method="bvls", tol=1e-14).x
-    bound = force.sum() - np.sum((B.T @ force) ** 2) / (
-        2 * lam
-    )  # whatever the forces: no w lies below
+    # whatever the forces: no w lies below
+    bound = force.sum() - np.sum((B.T @ force) ** 2) / (2 * lam)
     assert value - bound < 1e-7 * (1 + value)
 
 

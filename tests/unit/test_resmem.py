@@ -1,6 +1,4 @@
-"""ResMem's experiments: linear theory against simulation, generated images, tasks from base to
-evaluation.
-"""
+"""ResMem's experiments: linear theory against simulation, generated images, tasks in all steps."""
 
 import json
 import subprocess
@@ -82,9 +80,8 @@ def test_risks_meet_their_closed_forms():
         )
         assert large.loc[d, "resmem"] < float(lookup.bound(10_000, d, 0.5))
     nothing = rows[rows["norm"] == 0]
-    np.testing.assert_allclose(
-        nothing["resmem"], nothing["nearest"]
-    )  # a base of 0 leaves the nearest label
+    # a base of 0 leaves the nearest label
+    np.testing.assert_allclose(nothing["resmem"], nothing["nearest"])
     ratio = rows["resmem"] / rows["nearest"]
     np.testing.assert_allclose(
         ratio[rows["examples"] >= 3000],
@@ -158,9 +155,8 @@ def test_a_stack_is_its_networks_one_by_one(kind):
 
 def test_a_residual_network_has_the_published_size_and_depths():
     module = classifiers.CifarResNet(20, 16, 3, 10)
-    assert sum(p.numel() for p in module.parameters()) == pytest.approx(
-        0.27e6, rel=0.02
-    )  # He et al. 2016, table 6
+    # He et al. 2016, table 6
+    assert sum(p.numel() for p in module.parameters()) == pytest.approx(0.27e6, rel=0.02)
     for depth in (9, 2, 16):
         with pytest.raises(InputError, match="6m \\+ 2"):
             classifiers.CifarResNet(depth, 4, 3, 10)

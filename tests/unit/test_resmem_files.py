@@ -1,6 +1,4 @@
-"""ResMem on data and models from files: images of known sets, folders of pictures, a text under
-language models.
-"""
+"""ResMem on files: images of known sets, folders of pictures, a text under language models."""
 
 import json
 
@@ -174,8 +172,9 @@ def test_fashion_is_a_control(fashion_sheet):
 
 @pytest.fixture
 def language_options(tmp_path, small_lm):
-    """Documents in which one word decides the next: a memory of contexts knows it, a network of
-    random weights not.
+    """Documents in which one word decides the next.
+
+    A memory of contexts knows it, a network of random weights not.
     """
     rng, lines = np.random.default_rng(0), []
     for _ in range(60):

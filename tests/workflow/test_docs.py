@@ -77,9 +77,7 @@ def folder(tmp_path, small_lm, mnist_folder) -> Path:
 
 
 def paste(page: str, project: Path) -> int:
-    """Run the blocks of a page in order, as one pastes them; returns how many ran. What fails stops
-    the test.
-    """
+    """Run a page's blocks in order, as one pastes them, until one fails; returns how many ran."""
     ran = 0
     for block in blocks(page):
         if block.title:
@@ -112,9 +110,7 @@ def test_readme_runs_as_pasted(smoke, tmp_path):
 
 
 def test_page_blocks_with_commands_have_a_language():
-    """Blocks without a language are not run: only listings of files and other languages may go
-    without.
-    """
+    """Blocks without a language are not run: only listings and other languages may go without."""
     for page in PAGES:
         for block in blocks(page):
             if not block.language:

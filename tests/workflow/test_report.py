@@ -1,6 +1,4 @@
-"""The report as a reader's browser sees it: nothing from the network, no console error, every
-image there.
-"""
+"""The report in a reader's browser: nothing from the network, no console error, every image."""
 
 import json
 import math
@@ -292,9 +290,7 @@ def _contrast(a: list[int], b: list[int]) -> float:
 @pytest.mark.parametrize("name", ["index", "claims", "figures", "methods", "longtail"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_have_no_accessibility_violations(smoke, browser, name, scheme):
-    """Rules of WCAG 2 levels A and AA: contrast, names of controls and pictures, headers of tables,
-    unique ids.
-    """
+    """WCAG 2, A and AA: contrast, names of controls and pictures, table headers, unique ids."""
     feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
     browser.set_script_timeout(300)

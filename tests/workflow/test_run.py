@@ -57,9 +57,7 @@ def test_snakemake_report_works(smoke, tmp_path):
 
 
 def test_run_is_reproducible_byte_by_byte(smoke, again):
-    """A second run elsewhere, though it was killed several times: data, figures, notebooks and
-    pages byte by byte.
-    """
+    """A second run elsewhere, killed several times: data, figures, notebooks, pages to the byte."""
     from rote.report import compare
 
     result = compare.cells(smoke / "results/smoke", again / "results/smoke")

@@ -94,8 +94,8 @@ def config_check(path: Annotated[Path, typer.Argument(help="Config file or overl
 
     settings = config.load(path)
     typer.echo(
-        f"{path}: fine (run {settings.run!r}, scale {settings.scale!r}, papers "
-        f"{', '.join(settings.papers)})"
+        f"{path}: fine "
+        f"(run {settings.run!r}, scale {settings.scale!r}, papers {', '.join(settings.papers)})"
     )
 
 
@@ -255,8 +255,8 @@ def new_paper(
     for path in start.new_paper(name, title, root):
         typer.echo(path)
     typer.echo(
-        "Next: rote config write, then snakemake --cores all --configfile config/smoke.yaml -- "
-        f"{name}"
+        "Next: rote config write, "
+        f"then snakemake --cores all --configfile config/smoke.yaml -- {name}"
     )
 
 
@@ -386,8 +386,8 @@ def verify(
         typer.echo(f"{change.kind}: {change.path}: {change.message}")
     if changes:
         raise InputError(
-            f"{results} is not as its run left it: {len(changes)} differences; to accept what is "
-            f"there: snakemake --force {results / manifest.NAME}"
+            f"{results} is not as its run left it: {len(changes)} differences; "
+            f"to accept what is there: snakemake --force {results / manifest.NAME}"
         )
     n_files = len(manifest.read(results)["files"])
     typer.echo(f"{results}: all {n_files} files are as the run left them")

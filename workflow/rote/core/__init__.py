@@ -1,3 +1,1 @@
-"""What every room stands on: errors, seeds, sections, tables, arrays, jobs, verbs, the registry of
-papers.
-"""
+"""What every room stands on: errors, seeds, sections, tables, arrays, jobs, verbs, papers."""

@@ -2,9 +2,7 @@
 
 
 class InputError(ValueError):
-    """An input (file, key, value) is unusable. The message names it, says what is allowed and what
-    to do.
-    """
+    """An unusable input (file, key, value). The message names it, what is allowed, what to do."""
 
 
 class ConfigError(InputError):

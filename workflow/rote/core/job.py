@@ -121,9 +121,7 @@ def start(
 
 @contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
-    """Hold BLAS, OpenMP and torch (if it is or gets imported) to `threads` threads; afterwards as
-    before.
-    """
+    """Hold BLAS, OpenMP and torch, if ever imported, to `threads` threads; afterwards as before."""
     from threadpoolctl import threadpool_limits
 
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -200,9 +198,7 @@ def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
 
 
 def visible_devices() -> list[str]:
-    """Devices that this process may use: CUDA_VISIBLE_DEVICES if it is set, else what nvidia-smi
-    lists.
-    """
+    """Devices that this process may use: CUDA_VISIBLE_DEVICES if set, else those of nvidia-smi."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         chosen = []

@@ -1,5 +1,4 @@
-"""The registry of papers: a folder under `rote/papers` is a paper, and nothing else needs to name
-it.
+"""The registry of papers: a folder under `rote/papers` is a paper; nothing else need name it.
 
 A paper's package holds `settings.py` (its config section), `schema.py` (its tables), `cli.py` (its
 verbs), `figures.py` and `statistics.py` (what its claims measure). Its `__init__.py` says what the

@@ -1,6 +1,4 @@
-"""Config sections: unknown keys are errors, types are strict, every key is described, every error
-is one line.
-"""
+"""Config sections: strict types, no unknown keys, a description per key, one line per error."""
 
 import inspect
 from collections.abc import Mapping
@@ -15,9 +13,7 @@ Scale = Literal["smoke", "laptop", "paper"]
 
 
 class Section(BaseModel):
-    """A group of config keys. Defaults are the laptop scale; `SCALES` holds what other scales
-    change.
-    """
+    """A group of config keys. Defaults are the laptop scale; `SCALES` holds what others change."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True
@@ -78,9 +74,7 @@ def is_section(annotation: Any) -> bool:
 
 
 def allowed(prop: Mapping[str, Any]) -> str:
-    """What a key accepts, from its JSON Schema: `integer ≥ 1`, `one of digits, mnist`, `list of
-    number ≥ 0`.
-    """
+    """What a key accepts, from its JSON Schema: `one of digits, mnist`, `list of number ≥ 0`."""
     if "enum" in prop:
         return "one of " + ", ".join(map(str, prop["enum"]))
     if "const" in prop:

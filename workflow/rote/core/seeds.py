@@ -1,6 +1,4 @@
-"""Independent random streams by name, so that adding an experiment never shifts another one's
-draws.
-"""
+"""Independent random streams by name: adding an experiment never shifts another one's draws."""
 
 from zlib import crc32
 

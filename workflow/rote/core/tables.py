@@ -1,5 +1,4 @@
-"""Result tables: a model per table, checked on write; Parquet files that appear whole or not at
-all.
+"""Result tables: a model per table, checked on write; Parquet files, whole or not there at all.
 
 A table model is a pydantic class with one field per column (`column(...)`). It says the type, the
 unit, and whether NaN may occur and what it then means. The same class gives the JSON Schema under
@@ -40,15 +39,12 @@ class Table(BaseModel):
     """Base of all table models. The class docstring says what one row is."""
 
     model_config = ConfigDict(extra="forbid")
-    KEY: ClassVar[
-        tuple[str, ...]
-    ] = ()  # columns that together name a row; no two rows may share them
-    MAY_BE_EMPTY: ClassVar[bool] = (
-        False  # whether there may be nothing to say; else no rows are an error
-    )
-    RTOL: ClassVar[float] = (
-        1e-6  # what machines may differ by, as a share of a column's largest magnitude
-    )
+    # columns that together name a row; no two rows may share them
+    KEY: ClassVar[tuple[str, ...]] = ()
+    # whether there may be nothing to say; else no rows are an error
+    MAY_BE_EMPTY: ClassVar[bool] = False
+    # what machines may differ by, as a share of a column's largest magnitude
+    RTOL: ClassVar[float] = 1e-6
 
 
 def column(description: str, unit: str = "", nan: str = "", infinite: str = "") -> Any:
@@ -153,8 +149,7 @@ def check(frame: pd.DataFrame, model: type[Table]) -> pa.Table:
         raise InputError(f"table {name}: {int(twice.sum())} rows repeat their key, first {first}")
     try:
         schema = arrow_schema(model)
-        # column by column: pandas' own conversion would turn NaN, which has a meaning here, into
-        # null
+        # column by column: pandas' own conversion would make NaN, which has a meaning here, null
         values = {
             f.name: frame[f.name].tolist() if pa.types.is_list(f.type) else frame[f.name].to_numpy()
             for f in schema
@@ -262,8 +257,7 @@ def digest(table: pa.Table) -> str:
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`; on success synced to disk and renamed over it, on failure
-    removed.
+    """A temporary path beside `path`; on success synced and renamed over it, on failure removed.
 
     What killed processes left of the same file is removed first.
     """
@@ -311,9 +305,7 @@ def sweep_siblings(path: Path) -> None:
 
 
 def sweep(folder: str | Path) -> list[Path]:
-    """Remove temporary files and folders whose process is gone; those of other machines are left
-    alone.
-    """
+    """Remove temporary files and folders whose process is gone; other machines' are left alone."""
     return [
         path for path in sorted(Path(folder).rglob(f".*{_TEMPORARY}*")) if _remove_if_stray(path)
     ]

@@ -1,5 +1,4 @@
-"""How a paper declares a verb: a function of a running job and its own paths; the common options
-come from here.
+"""Declaring a verb: a function of a running job and its own paths; common options come from here.
 
     @verb(app, settings.Linear)
     def solve_linear(run: Job, sweep: table("Write: ...")):

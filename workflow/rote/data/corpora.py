@@ -1,5 +1,4 @@
-"""Text corpora: files, folders and globs of Parquet, JSON lines and plain text, read document by
-document.
+"""Text corpora, read by document: files, folders, globs of Parquet, JSON lines and plain text.
 
 Nothing is held but the document (JSON lines, Parquet: the batch of rows) that is being read. Read
 strictly, what cannot be read is an error that names file and line. Read leniently, it becomes an
@@ -74,8 +73,8 @@ def files(source: str | Path) -> list[Path]:
     text = str(source)
     if text.startswith(STREAM):
         raise InputError(
-            f"corpus {text}: a stream has no files; name it with {HUB}, or give a file, folder or "
-            "glob"
+            f"corpus {text}: a stream has no files; "
+            f"name it with {HUB}, or give a file, folder or glob"
         )
     if text.startswith(HUB):
         name, _, part = text.removeprefix(HUB).partition("#")
@@ -259,8 +258,8 @@ def _pieces(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterato
         content = stream.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise InputError(
-                f"corpus file {file}: more than {MAX_BYTES:,} bytes as one document; split it by "
-                "line or blank"
+                f"corpus file {file}: more than {MAX_BYTES:,} bytes as one document; "
+                "split it by line or blank"
             )
         yield _decoded(file, None, content, reading)
         return
@@ -332,8 +331,8 @@ def _stream(source: str, reading: _Reading) -> Iterator[Document]:
                 if reading.column in row:
                     content = f"{type(text).__name__} under that key"
                 message = (
-                    f"corpus {source}, row {number}: no text under the key {reading.column!r} "
-                    f"(it has {content})"
+                    f"corpus {source}, row {number}: "
+                    f"no text under the key {reading.column!r} (it has {content})"
                 )
                 text = reading.skip("no text", message)
             yield Document(f"{name}:{number}", text)
@@ -342,8 +341,8 @@ def _stream(source: str, reading: _Reading) -> Iterator[Document]:
     except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"corpus {source} cannot be streamed: {first}; give a file, folder or glob of its "
-            "files instead"
+            f"corpus {source} cannot be streamed: {first}; "
+            "give a file, folder or glob of its files instead"
         ) from error
 
 
@@ -372,6 +371,6 @@ def _download(name: str) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
-            f"data set {name!r} cannot be fetched: {first}; give a file, folder or glob of its "
-            "files instead"
+            f"data set {name!r} cannot be fetched: {first}; "
+            "give a file, folder or glob of its files instead"
         ) from error

@@ -68,14 +68,14 @@ def fetch(url: str, path: str | Path, digest: str, kind: str = "md5") -> Path:
             log.info("%s: %s (attempt %d of %d)", url, error, attempt, ATTEMPTS)
             if attempt == ATTEMPTS:
                 raise InputError(
-                    f"{url} cannot be fetched ({error}); run the same again to go on, or put the "
-                    f"file at {path}"
+                    f"{url} cannot be fetched ({error}); "
+                    f"run the same again to go on, or put the file at {path}"
                 ) from error
     if (received := _digest(part, kind)) != digest:
         part.unlink()
         raise InputError(
-            f"{url} sent another file than expected ({kind} {received}, not {digest}); if that "
-            f"persists, put it at {path}"
+            f"{url} sent another file than expected ({kind} {received}, not {digest}); "
+            f"if that persists, put it at {path}"
         )
     os.replace(part, path)
     return path

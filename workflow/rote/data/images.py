@@ -27,9 +27,8 @@ _MNIST_FILES = (  # images and labels, training first
 class Images(NamedTuple):
     """Images with labels."""
 
-    pixels: (
-        np.ndarray
-    )  # (images, side, side), 0 is background; colour (images, 3, side, side); uint8
+    # (images, side, side), 0 is background; colour (images, 3, side, side); uint8
+    pixels: np.ndarray
     labels: np.ndarray  # (images,) int
     largest: int  # the largest value that a pixel may have: full ink
 
@@ -231,16 +230,16 @@ def omniglot(
     folder = next((path for path in candidates if path.is_dir()), None)
     if folder is None:
         raise InputError(
-            f"Omniglot folder {root} has no images_background/; put it there, or set download to "
-            "true"
+            f"Omniglot folder {root} has no images_background/; "
+            "put it there, or set download to true"
         )
     characters = sorted(
         path for path in folder.glob("*/*") if path.is_dir() and any(path.glob("*.png"))
     )
     if len(characters) < count:
         raise InputError(
-            f"{folder} holds {len(characters)} characters (alphabet/character/*.png), {count} are "
-            "needed"
+            f"{folder} holds {len(characters)} characters (alphabet/character/*.png), "
+            f"{count} are needed"
         )
     images = []
     for index in np.sort(rng.choice(len(characters), count, replace=False)):
@@ -338,8 +337,8 @@ def _cifar_binary(folder: Path, names: list[str], *, labels: int, classes: int) 
         content = np.fromfile(file, np.uint8)
         if not len(content) or len(content) % size:
             raise InputError(
-                f"{file} is truncated: {len(content)} bytes is no multiple of {size:,}; fetch it "
-                "again"
+                f"{file} is truncated: "
+                f"{len(content)} bytes is no multiple of {size:,}; fetch it again"
             )
         parts.append(content.reshape(-1, size))
     rows = np.concatenate(parts)
@@ -359,8 +358,8 @@ def _cifar(root: Path, name: str, download: bool) -> Images:
         splits = [dataset(str(root), train=train, download=download) for train in (True, False)]
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"{name.replace('CIFAR', 'CIFAR-')} is not in {root} ({error}); put it there, or set "
-            "download to true"
+            f"{name.replace('CIFAR', 'CIFAR-')} is not in {root} ({error}); "
+            "put it there, or set download to true"
         ) from error
     pixels = np.concatenate([split.data for split in splits]).transpose(0, 3, 1, 2)
     return Images(pixels, np.concatenate([split.targets for split in splits]), 255)

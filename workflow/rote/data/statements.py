@@ -54,8 +54,8 @@ def read_facts(path: str | Path) -> pd.DataFrame:
     missing = {"entity", "value"} - set(frame.columns)
     if missing:
         raise InputError(
-            f"facts {path} lacks the columns {', '.join(sorted(missing))}; it has "
-            f"{', '.join(frame.columns)}"
+            f"facts {path} lacks the columns {', '.join(sorted(missing))}; "
+            f"it has {', '.join(frame.columns)}"
         )
     frame = frame[["entity", "value"]].astype(str).drop_duplicates().reset_index(drop=True)
     if frame.empty:
@@ -68,8 +68,8 @@ def read_facts(path: str | Path) -> pd.DataFrame:
     twice = frame.loc[frame["entity"].duplicated(), "entity"].unique()
     if len(twice):
         raise InputError(
-            f"facts {path}: two values for {', '.join(map(repr, twice[:3]))}; a fact has one "
-            "value per entity"
+            f"facts {path}: two values for {', '.join(map(repr, twice[:3]))}; "
+            "a fact has one value per entity"
         )
     return frame
 

@@ -72,8 +72,8 @@ def criterion(text: str) -> Criterion:
     if match and float(match[1]) <= float(match[2]):
         return Criterion(float(match[1]), float(match[2]), (True, True))
     raise ValueError(
-        f"cannot read criterion {text!r}; allowed: '> x', '>= x', '< x', '<= x', 'in [x, y]' with "
-        "x <= y"
+        f"cannot read criterion {text!r}; "
+        "allowed: '> x', '>= x', '< x', '<= x', 'in [x, y]' with x <= y"
     )
 
 
@@ -106,8 +106,8 @@ class Claim(BaseModel):
     passes: Passes | dict[Scale, Passes] = Field(description="Criterion, or one per scale")
     interval: Literal["mean", "median", "every"] = Field(
         "mean",
-        description="mean, median: bootstrap interval of it; every: the whole range, so each "
-        "replicate must pass",
+        description="mean, median: bootstrap interval of it; "
+        "every: the whole range, so each replicate must pass",
     )
     scales: list[Scale] = Field(
         ["smoke", "laptop", "paper"], description="Scales at which the claim is judged"

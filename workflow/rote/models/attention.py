@@ -262,8 +262,8 @@ def _backward(q, k, v, cos, sin, gradient, of_q, of_k, of_v):
     K, V = np.zeros((up, d, LANES), f32), np.zeros((up, d, LANES), f32)
     dQ = np.empty((rows, d, LANES), f32)
     dK, dV = np.empty((length, d, LANES), f32), np.empty((length, d, LANES), f32)
-    # softmax and the gradient of its scores: by query for the queries' gradient, by key for the
-    # others
+    # softmax and the gradient of its scores:
+    # by query for the queries' gradient, by key for the others
     P, S = np.empty((up, LANES), f32), np.empty((up, LANES), f32)
     by_key, of_scores = np.zeros((length, over, LANES), f32), np.zeros((length, over, LANES), f32)
     highest, total = np.empty(LANES, f32), np.empty(LANES, f32)

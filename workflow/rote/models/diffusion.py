@@ -50,8 +50,8 @@ def linear(steps: int, first: float, last: float) -> Schedule:
     """
     if not (0 < first <= last < 1) or steps < 2:
         raise InputError(
-            f"a schedule needs steps ≥ 2 and 0 < first ≤ last < 1, given {steps}, {first} and "
-            f"{last}"
+            "a schedule needs steps ≥ 2 and 0 < first ≤ last < 1, "
+            f"given {steps}, {first} and {last}"
         )
     return Schedule(torch.cumprod(1 - torch.linspace(first, last, steps, dtype=torch.float64), 0))
 

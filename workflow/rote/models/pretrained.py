@@ -62,8 +62,8 @@ def _load(kind: str, model: str, revision: str, offline: bool) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
-            f"model {model!r} (revision {revision}) cannot be loaded: {first}; give a folder that "
-            "save_pretrained wrote, or an id that the hub or its cache (HF_HOME) holds"
+            f"model {model!r} (revision {revision}) cannot be loaded: {first}; give a folder "
+            "that save_pretrained wrote, or an id that the hub or its cache (HF_HOME) holds"
         ) from error
 
 
@@ -88,8 +88,8 @@ def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
-            f"tokenizer {name!r} cannot be loaded: {first}; give a folder with tokenizer.json, or "
-            "an id that the hub or its cache (HF_HOME) holds"
+            f"tokenizer {name!r} cannot be loaded: {first}; "
+            "give a folder with tokenizer.json, or an id that the hub or its cache (HF_HOME) holds"
         ) from error
     if fast and not result.is_fast:
         raise InputError(
@@ -130,8 +130,8 @@ def stack(model: str, count: int, device: str = "cpu") -> LanguageStack:
     head = body.get_output_embeddings()
     if getattr(head, "bias", None) is not None:
         raise InputError(
-            f"model {model!r}: its head has a bias, which is not supported; use one without, as "
-            "Pythia"
+            f"model {model!r}: its head has a bias, which is not supported; "
+            "use one without, as Pythia"
         )
     named = dict(body.named_parameters())
     tied = next(name for name, value in named.items() if value is head.weight)

@@ -15,8 +15,8 @@ from numba import njit
 MIN_ROWS = 16_384  # fewer are searched by brute force
 BLOCK = 16_384  # queries whose distances to all centers are in memory at a time
 QUERIES = 256  # queries whose distances to a cell's rows are in memory at a time
-# candidates above k: products of matrices round, and the order of near ties is decided by
-# differences
+# candidates above k: products of matrices round,
+# and the order of near ties is decided by differences
 MARGIN = 16
 SAMPLE = 1024  # rows from which centers are chosen and their use is judged
 MAX_SHARE = 0.2  # of the rows that a query may have to visit; above it brute force is as fast

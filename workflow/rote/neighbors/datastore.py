@@ -269,8 +269,8 @@ class Datastore:
             ) from error
         if store._index is not None and store._index.ntotal != len(store):
             raise InputError(
-                f"{folder}: the index holds {store._index.ntotal} rows, the datastore "
-                f"{len(store)}; build it again"
+                f"{folder}: the index holds {store._index.ntotal} rows, "
+                f"the datastore {len(store)}; build it again"
             )
         return store
 
@@ -295,8 +295,8 @@ def search(
         InputError: as `Datastore`.
     """
     q = _matrix("queries", queries)
-    # one center for all parts, that no cut changes: float32 differences depend on it in their last
-    # digits
+    # one center for all parts, that no cut changes:
+    # float32 differences depend on it in their last digits
     center = _mean(q)
     engine: Engine = "exact" if device == "cpu" else "torch"
     neighbors, first_row = _no_neighbors(len(q)), 0
@@ -381,8 +381,8 @@ def _matrix(name: str, values: np.ndarray) -> np.ndarray:
     matrix = np.asarray(values)
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
         raise InputError(
-            f"{name} must be a matrix (rows, coordinates) of numbers, given {matrix.dtype} "
-            f"{matrix.shape}"
+            f"{name} must be a matrix (rows, coordinates) of numbers, "
+            f"given {matrix.dtype} {matrix.shape}"
         )
     if matrix.dtype.kind == "f":
         bad: list[int] = []

@@ -42,8 +42,8 @@ class Analyser(NamedTuple):
             raise InputError(f"unit must be one of {', '.join(UNITS)}, given {self.unit!r}")
         if (self.unit == "token") != bool(self.tokenizer):
             raise InputError(
-                f"unit {self.unit!r} with tokenizer {self.tokenizer!r}: a tokenizer belongs to "
-                "unit token"
+                f"unit {self.unit!r} with tokenizer {self.tokenizer!r}: "
+                "a tokenizer belongs to unit token"
             )
         return self
 

@@ -13,8 +13,8 @@ app = typer.Typer(
     name="ngrams",
     no_args_is_help=True,
     add_completion=False,
-    help="Tokenize a corpus once, then count n-grams, and documents in which two of them occur, "
-    "exactly.",
+    help="Tokenize a corpus once, then count n-grams, "
+    "and documents in which two of them occur, exactly.",
 )
 log = logging.getLogger("rote")
 
@@ -201,6 +201,6 @@ def probability(
 
     result = ngrams.InfinityGram(ngrams.Corpus.open(corpus)).continuation(context, token)
     typer.echo(
-        f"{result.probability:.6g} ({result.followed} of {result.occurrences}, context of "
-        f"{result.context})"
+        f"{result.probability:.6g} ({result.followed} of {result.occurrences}, "
+        f"context of {result.context})"
     )

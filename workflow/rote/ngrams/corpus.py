@@ -91,8 +91,8 @@ class Corpus:
             manifest = json.loads((folder / "corpus.json").read_text())
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
-                f"{folder} holds no corpus (no corpus.json); make one: rote ngrams tokenize TEXTS "
-                f"--out {folder}"
+                f"{folder} holds no corpus (no corpus.json); "
+                f"make one: rote ngrams tokenize TEXTS --out {folder}"
             ) from error
         except ValueError as error:
             raise InputError(
@@ -217,8 +217,8 @@ class Corpus:
             return units
         if self.words is None:
             raise InputError(
-                f"n-gram {ngram!r}: {self.folder} has no words, so n-grams must be given as token "
-                "ids"
+                f"n-gram {ngram!r}: {self.folder} has no words, "
+                "so n-grams must be given as token ids"
             )
         return tuple(self._ids.get(unit, -1) for unit in units)
 

@@ -24,8 +24,8 @@ Progress = Callable[[int], None]
 class Counts(NamedTuple):
     """What a scan counted. Single n-grams are numbered as in `Queries`."""
 
-    # (P,) int64: documents with both, or with a window occurrences of the first within it of the
-    # second
+    # (P,) int64: documents with both,
+    # or with a window occurrences of the first within it of the second
     pairs: np.ndarray
     occurrences: np.ndarray  # (G,) int64, overlapping ones included
     documents: np.ndarray  # (G,) int64

@@ -179,8 +179,8 @@ def add_up(paths: Sequence[Path]) -> PairCounts:
         for key, difference in _DIFFERENCES.items():
             if part.origin[key] != origin[key]:
                 raise InputError(
-                    f"{path} was counted with {difference} than {paths[0]}; parts must be of one "
-                    "counting"
+                    f"{path} was counted with {difference} than {paths[0]}; "
+                    "parts must be of one counting"
                 )
         if twice := set(part.origin["shards"]) & set(origin["shards"]):
             raise InputError(f"{path} counts shard {min(twice)} once more; give every part once")
@@ -188,7 +188,7 @@ def add_up(paths: Sequence[Path]) -> PairCounts:
         origin["shards"] = sorted([*origin["shards"], *part.origin["shards"]])
     if missing := set(range(origin["of_shards"])) - set(origin["shards"]):
         raise InputError(
-            f"shard {min(missing)} is in none of the parts ({len(missing)} of "
-            f"{origin['of_shards']} missing)"
+            f"shard {min(missing)} is in none of the parts "
+            f"({len(missing)} of {origin['of_shards']} missing)"
         )
     return PairCounts(total, origin)

@@ -193,8 +193,8 @@ def _refine(order, rank, owner, offsets, depth):
             for i in range(end - begin):
                 at = order[begin + i]
                 document = owner[at]
-                # past the end nothing follows: such suffixes are equal, in the order of their
-                # documents
+                # past the end nothing follows:
+                # such suffixes are equal, in the order of their documents
                 keys[i] = (
                     rank[at + depth]
                     if at + depth < offsets[document + 1]

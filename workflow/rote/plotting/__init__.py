@@ -1,5 +1,4 @@
-"""Figures: the house style, the primitives that the papers share, and drawing a paper's figures to
-files.
+"""Figures: the house style, primitives that the papers share, drawing a paper's to files.
 
 Theory is a line, simulation a marker with its 95 % interval. Colours mean the same thing in every
 figure of a paper.

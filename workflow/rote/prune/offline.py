@@ -104,22 +104,22 @@ def table(
     missing = {"id", "loss"} - set(frame.columns)
     if missing:
         raise InputError(
-            f"{where} lacks the columns {', '.join(sorted(missing))}; it has "
-            f"{', '.join(frame.columns)}"
+            f"{where} lacks the columns {', '.join(sorted(missing))}; "
+            f"it has {', '.join(frame.columns)}"
         )
     if frame.empty:
         raise InputError(f"{where} has no rows")
     twice = frame.loc[frame["id"].duplicated(), "id"].unique()
     if len(twice):
         raise InputError(
-            f"{where}: {len(twice)} ids occur twice: {_listed(twice)}; give one row per example "
-            "and a count"
+            f"{where}: {len(twice)} ids occur twice: {_listed(twice)}; "
+            "give one row per example and a count"
         )
     loss = pd.to_numeric(frame["loss"], errors="coerce").to_numpy(float)
     if not np.isfinite(loss).all():
         raise InputError(
-            f"{where}: loss is not a finite number for the ids "
-            f"{_listed(frame.loc[~np.isfinite(loss), 'id'])}"
+            f"{where}: loss is not a finite number "
+            f"for the ids {_listed(frame.loc[~np.isfinite(loss), 'id'])}"
         )
     counts = (
         pd.to_numeric(frame["count"], errors="coerce").to_numpy(float) if "count" in frame else None

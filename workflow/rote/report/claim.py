@@ -93,8 +93,8 @@ def show(definition: Definition, results: Path, scale: str | None = None) -> Non
     claim = definition.claim
     if not (results / claim.paper).is_dir():
         raise InputError(
-            f"{results} holds no tables of {claim.paper}; make them: snakemake --cores all -- "
-            f"{claim.paper}"
+            f"{results} holds no tables of {claim.paper}; "
+            f"make them: snakemake --cores all -- {claim.paper}"
         )
     run = _run(results, scale)
     rows = ledger.evaluate(

@@ -50,8 +50,7 @@ def folder(run: str | Path) -> Path:
 
 
 def cells(a: Path, b: Path) -> pd.DataFrame:
-    """Every column of every table of the papers, in two runs: the fields of
-    `ColumnComparison`.
+    """Every column of every table of the papers, in two runs: fields of `ColumnComparison`.
 
     Rows are matched by the table's key. Numbers are within tolerance if they differ by no more than
     the table's `RTOL` times the column's largest magnitude; texts, counts and truth values must be

@@ -132,8 +132,8 @@ def interval(row: Any) -> Markup:
         parts.append(diamond.format(x(published)))
         label += f"; the paper: {ledger.number(published)}"
     return Markup(
-        '<svg class="interval" width="160" height="22" viewBox="0 0 160 22" role="img" '
-        'aria-label="{}">{}</svg>'
+        '<svg class="interval" width="160" height="22" viewBox="0 0 160 22" '
+        'role="img" aria-label="{}">{}</svg>'
     ).format(label, Markup("").join(parts))
 
 
@@ -156,8 +156,8 @@ def bar(counts: dict[str, int], verdicts: tuple[str, ...]) -> Markup:
         x += width
     label = ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts.get(verdict))
     frame = Markup(
-        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" preserveAspectRatio="none"'
-        ' role="img" aria-label="{}">{}</svg>'
+        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" '
+        'preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
     )
     return frame.format(label, Markup("").join(parts))
 

@@ -232,13 +232,13 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
     taken = reserved.union(paper_names())
     if not re.fullmatch(r"[a-z][a-z0-9]{1,20}", name) or name in taken:
         raise InputError(
-            f"a paper cannot be called {name!r}: 2 to 21 letters and digits in lower case, the "
-            f"first a letter, and not one of {', '.join(sorted(taken))}"
+            f"a paper cannot be called {name!r}: 2 to 21 letters and digits in lower case, "
+            f"the first a letter, and not one of {', '.join(sorted(taken))}"
         )
     if not re.fullmatch(r"[^\"'{}\\\n]{3,80}", title):
         raise InputError(
-            f"the title {title!r} must be 3 to 80 characters, without quotes, braces and "
-            "backslashes"
+            f"the title {title!r} must be 3 to 80 characters, "
+            "without quotes, braces and backslashes"
         )
     if not (root / "workflow" / "rules" / "common.smk").is_file():
         raise InputError(

@@ -204,7 +204,7 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         unknown = self.classes_[numbers] != y
         if unknown.any():
             raise InputError(
-                f"label {y[unknown][0]} is not among the base's classes "
-                f"{self.classes_.tolist()[:20]}"
+                f"label {y[unknown][0]} is not among "
+                f"the base's classes {self.classes_.tolist()[:20]}"
             )
         return numbers.astype(np.int64)

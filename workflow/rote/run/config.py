@@ -204,8 +204,9 @@ def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_two_values(values: Mapping[str, Any], where: str) -> None:
-    """Refuse a key that is given both nested and joined by dots, with two values of which neither
-    is the default: Snakemake has merged files and options, so which came last cannot be known.
+    """Refuse a key given both nested and joined by dots, with two values, neither the default.
+
+    Snakemake has merged files and options, so which came last cannot be known.
     """
     joined = {name: value for name, value in values.items() if "." in str(name)}
     if not joined:

@@ -168,8 +168,8 @@ def measure(root: Path = Path(".")) -> pd.DataFrame:
                 rows.append(_measurement(job, scale, settings, root))
     if not rows:
         raise InputError(
-            f"no finished run in {root / 'results'}: run snakemake with config/smoke.yaml, or "
-            "without, first"
+            f"no finished run in {root / 'results'}: "
+            "run snakemake with config/smoke.yaml, or without, first"
         )
     return pd.DataFrame(rows)
 
@@ -293,9 +293,9 @@ def show(
     console = Console(width=max(Console().width, 120))
     console.print(_printed(jobs, settings, model, by_rule))
     console.print(
-        f"Core hours: start {model.start_s:.1f} s + rate x work, fitted to {len(model.jobs)} "
-        f"measured jobs. Device hours: work / {flops / 1e12:g} TFLOP/s, assumed (--device-tflops). "
-        "Memory: the most that a job asks for.",
+        f"Core hours: start {model.start_s:.1f} s + rate x work, fitted "
+        f"to {len(model.jobs)} measured jobs. Device hours: work / {flops / 1e12:g} TFLOP/s, "
+        "assumed (--device-tflops). Memory: the most that a job asks for.",
         highlight=False,
     )
     for line in _warnings(jobs):

@@ -176,8 +176,8 @@ def crate(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "@id": "./",
         "@type": "Dataset",
         "name": f"rote: run {manifest['run']}",
-        "description": "What seven papers claim about memorization and generalization, "
-        f"re-derived: {titles}",
+        "description": "What seven papers claim about memorization "
+        f"and generalization, re-derived: {titles}",
         "datePublished": manifest["created"],
         "license": {"@id": "https://spdx.org/licenses/MIT"},
         "conformsTo": [{"@id": profile} for profile in _PROFILES],
@@ -234,8 +234,8 @@ def _action(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "@type": "CreateAction",
         "name": f"Run {manifest['run']} of rote {manifest['rote']}",
         "instrument": {"@id": WORKFLOW},
-        "description": f"Scale {manifest['scale']}, seed {manifest['seed']}, papers "
-        f"{', '.join(manifest['papers'])}",
+        "description": f"Scale {manifest['scale']}, seed {manifest['seed']}, "
+        f"papers {', '.join(manifest['papers'])}",
         "object": {"@id": CONFIG},
         "result": [{"@id": path} for path in paths if path.endswith((".parquet", ".png", ".pdf"))],
         "actionStatus": "http://schema.org/CompletedActionStatus",

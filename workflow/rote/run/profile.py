@@ -40,8 +40,8 @@ def read(results: Path) -> Profile:
     rows = _jobs(record["files"], record.get("run", results.name))
     if not rows:
         raise InputError(
-            f"{results / manifest.NAME} knows no times of jobs: it was made without Snakemake's "
-            "records"
+            f"{results / manifest.NAME} knows no times of jobs: "
+            "it was made without Snakemake's records"
         )
     jobs = pd.DataFrame(rows).sort_values(["begin", "end"], kind="stable").reset_index(drop=True)
     jobs[["begin", "end"]] -= jobs["begin"].min()

@@ -78,8 +78,8 @@ def make(
             raise InputError(f"{name} must be at least 1, given {value}")
     if value_symbols < 2:
         raise InputError(
-            "value_symbols must be at least 2 (one symbol holds no information), given "
-            f"{value_symbols}"
+            "value_symbols must be at least 2 (one symbol holds no information), "
+            f"given {value_symbols}"
         )
     if not (np.isfinite(exponent) and exponent >= 0):
         raise InputError(f"exponent must be finite and ≥ 0, given {exponent}")
@@ -87,8 +87,8 @@ def make(
         raise InputError(f"copies must be at least 1, given {copies}")
     if n_facts > key_symbols**key_tokens:
         raise InputError(
-            f"n_facts = {n_facts} needs as many distinct keys; {key_symbols} symbols in "
-            f"{key_tokens} tokens give {key_symbols**key_tokens}"
+            f"n_facts = {n_facts} needs as many distinct keys; "
+            f"{key_symbols} symbols in {key_tokens} tokens give {key_symbols**key_tokens}"
         )
     numbers = rng.choice(key_symbols**key_tokens, n_facts, replace=False)
     keys = np.stack(np.unravel_index(numbers, (key_symbols,) * key_tokens), axis=1)

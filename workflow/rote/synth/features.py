@@ -1,5 +1,6 @@
-"""Sparse sign features with power-law frequencies: data of the linear track (long-tail
-composition, section 2).
+"""Sparse sign features with power-law frequencies.
+
+Data of the linear track (long-tail composition, section 2).
 """
 
 import math

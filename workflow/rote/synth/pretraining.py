@@ -1,5 +1,4 @@
-"""A small pretraining corpus whose statistics are known: facts, translations and sums, in sentences
-of made-up words.
+"""A small pretraining corpus of known statistics: facts, translations, sums, in made-up words.
 
 Every fact has a frequency (Zipf) and, independent of it, a fidelity: the share of its statements
 that give the true object. So the corpus's true conditional probabilities are known, and evidence
@@ -132,8 +131,8 @@ class _Words:
         """So many new words. Raises InputError if there are too few."""
         if number > len(self.syllables) ** syllables // 2:
             raise InputError(
-                f"{number} distinct words of {syllables} syllables are too many; ask for fewer "
-                "entities"
+                f"{number} distinct words of {syllables} syllables are too many; "
+                "ask for fewer entities"
             )
         taken: list[str] = []
         while len(taken) < number:

@@ -128,8 +128,8 @@ def split(
         ids = rng.permutation(np.flatnonzero(labels[:digits] == digit))
         if len(ids) <= held_out:
             raise InputError(
-                f"images.held_out is {held_out}, but the data set has {len(ids)} images of digit "
-                f"{digit}; lower it"
+                f"images.held_out is {held_out}, "
+                f"but the data set has {len(ids)} images of digit {digit}; lower it"
             )
         test[digit] = ids[:held_out]
         pool[digit] = ids[held_out:]

@@ -66,23 +66,24 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
     if bool(invalid.any()):
         cell = tuple(invalid.nonzero()[0].tolist())
         raise InputError(
-            f"velocity must be positive and finite: {int(invalid.sum())} cells are not, first "
-            f"{cell}: {values[cell]}"
+            "velocity must be positive and finite: "
+            f"{int(invalid.sum())} cells are not, first {cell}: {values[cell]}"
         )
     for name, positions in (("source", survey.sources), ("receiver", survey.receivers)):
         _check_positions(name, np.asarray(positions), tuple(v.shape))
     if float(values.max()) > survey.fastest:
         raise InputError(
-            f"velocity reaches {float(values.max()):g} m/s, above the survey's fastest of "
-            f"{survey.fastest:g}"
+            f"velocity reaches {float(values.max()):g} m/s, "
+            f"above the survey's fastest of {survey.fastest:g}"
         )
     slowest = float(values.min())
     cells = slowest / (survey.frequency * survey.spacing)
     if cells < MIN_CELLS_PER_WAVELENGTH:
         raise InputError(
-            f"{cells:.1f} cells per wavelength at the peak frequency ({slowest:g} m/s, "
-            f"{survey.frequency:g} Hz, {survey.spacing:g} m): at least "
-            f"{MIN_CELLS_PER_WAVELENGTH:g} are needed; refine the grid or lower the frequency"
+            f"{cells:.1f} cells per wavelength at the peak frequency "
+            f"({slowest:g} m/s, {survey.frequency:g} Hz, {survey.spacing:g} m): "
+            f"at least {MIN_CELLS_PER_WAVELENGTH:g} are needed; "
+            "refine the grid or lower the frequency"
         )
     return v
 
@@ -176,8 +177,8 @@ def leapfrog(velocity: Tensor, survey: Survey) -> Tensor:
     courant = dt * fastest * np.sqrt(2) / h
     if courant > limit:
         raise InputError(
-            f"time step {dt:g} s is too long: v dt sqrt(2)/h = {courant:.3f} exceeds {limit:.3f} "
-            f"at {fastest:g} m/s and {h:g} m; use at most {dt * limit / courant:.2g} s"
+            f"time step {dt:g} s is too long: v dt sqrt(2)/h = {courant:.3f} exceeds "
+            f"{limit:.3f} at {fastest:g} m/s and {h:g} m; use at most {dt * limit / courant:.2g} s"
         )
     depth, width = (size + 2 * p for size in v.shape)
     squared = torch.nn.functional.pad(v[None, None], (p,) * 4, mode="replicate")[0, 0] ** 2

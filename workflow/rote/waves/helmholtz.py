@@ -62,8 +62,8 @@ class Helmholtz:
             if len(np.unique(self._columns(getattr(self, name)))) < getattr(self, name):
                 columns = self.n - 2 * self.margin
                 raise InputError(
-                    f"{getattr(self, name)} {name} do not fit into {columns} columns: two would "
-                    "coincide"
+                    f"{getattr(self, name)} {name} do not fit "
+                    f"into {columns} columns: two would coincide"
                 )
 
     @property
@@ -117,8 +117,8 @@ class Helmholtz:
         if invalid.any():
             first = tuple(np.argwhere(invalid)[0].tolist())
             raise InputError(
-                f"squared slowness must be positive and finite: {int(invalid.sum())} cells are "
-                f"not, first {first}: {m[first]}"
+                "squared slowness must be positive and finite: "
+                f"{int(invalid.sum())} cells are not, first {first}: {m[first]}"
             )
         cells = 1 / (np.sqrt(m.max()) * self.frequency * self.spacing)
         if cells < MIN_CELLS_PER_WAVELENGTH:
@@ -254,8 +254,8 @@ class Helmholtz:
         observed = np.asarray(observed)
         if observed.shape != (self.sources, self.receivers) or not np.iscomplexobj(observed):
             raise InputError(
-                f"data must be complex of shape ({self.sources}, {self.receivers}), given "
-                f"{observed.dtype} {observed.shape}"
+                f"data must be complex of shape ({self.sources}, {self.receivers}), "
+                f"given {observed.dtype} {observed.shape}"
             )
         return observed
 

@@ -14,8 +14,8 @@ app = typer.Typer(
     name="attention",
     no_args_is_help=True,
     add_completion=False,
-    help="In-context memorization of nonlinear attention (Liao, Liu, Hou, Zou, Ling; arXiv "
-    "2506.18656).",
+    help="In-context memorization of nonlinear attention "
+    "(Liao, Liu, Hou, Zou, Ling; arXiv 2506.18656).",
 )
 
 Angle = Annotated[

@@ -77,8 +77,8 @@ def simulate(
     errors, largest = training_errors(context, kernel, gamma, spike, trace=trace)
     if largest > 8:
         warnings.warn(
-            f"a kernel entry is {largest:.1f}: (nearly) parallel tokens; an unbounded f explodes "
-            "there",
+            f"a kernel entry is {largest:.1f}: (nearly) parallel tokens; "
+            "an unbounded f explodes there",
             stacklevel=2,
         )
     return errors
@@ -155,8 +155,8 @@ def _caution(gamma: np.ndarray, n: int, p: int, mu: ArrayLike | None, spike: Spi
     s = (signal @ signal + (signal @ key) * (query @ signal)) / np.sqrt(p)
     if abs(s) > 0.12:
         notes.append(
-            f"μᵀWμ/√p = {s:.2f} is above 0.12: the signal reaches the nonlinearity "
-            "(strong_signal_error)"
+            f"μᵀWμ/√p = {s:.2f} is above 0.12: "
+            "the signal reaches the nonlinearity (strong_signal_error)"
         )
     if np.linalg.norm(key) * np.linalg.norm(query) > np.sqrt(p) / 10:
         notes.append(f"||w_K|| ||w_Q|| is above √p/10 = {np.sqrt(p) / 10:.1f}")

@@ -8,8 +8,8 @@ ABOUT = About(
     authors="rote",
     reference="our own experiment",
     url="",
-    question="A network is given more facts than its weights can hold, and rules besides. If the "
-    "training data are pruned to what fits, and what was pruned goes into an explicit memory, is "
-    "more known in the end, at what cost, and do the rules survive?",
+    question="A network is given more facts than its weights can hold, and rules besides. "
+    "If the training data are pruned to what fits, and what was pruned goes "
+    "into an explicit memory, is more known in the end, at what cost, and do the rules survive?",
     leads=True,
 )

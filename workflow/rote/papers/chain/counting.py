@@ -35,9 +35,7 @@ def count_pairs(options: Settings, worlds: Path, pruned: Path) -> pd.DataFrame:
 
 
 def _pairs(world: WorldFolder, replicate: int) -> pd.DataFrame:
-    """Every key with its value, and the pairs of every test item: columns kind, item, pair, first,
-    second.
-    """
+    """Each key with its value, each test item's pairs: columns kind, item, pair, first, second."""
     rows = [
         {"kind": "fact", "item": int(row.fact), "pair": 0, "first": row.key, "second": row.value}
         for row in world.facts(replicate).itertuples()

@@ -176,8 +176,7 @@ def evaluate_memories(
     residuals: Residuals,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """Every network alone, and with each of its memories: rows of the tables accuracy, deciles and
-    rules.
+    """Every network alone and with each memory: rows of the tables accuracy, deciles and rules.
 
     Args:
         facts: table ChainFacts.
@@ -221,8 +220,10 @@ def evaluate_memories(
 
 
 def _tested(probes: pd.DataFrame, facts: pd.DataFrame, tuned: np.ndarray) -> pd.DataFrame:
-    """Questions with the columns count (statements of the fact in the unpruned corpus), remains
-    (whether pruning by loss keeps any) and tested (it is stated, and no setting was tuned on it).
+    """Questions with the columns count, remains and tested.
+
+    count: statements of the fact in the unpruned corpus; remains: whether pruning by loss keeps
+    any; tested: it is stated, and no setting was tuned on it.
 
     Args:
         facts: rows of the table ChainFacts about this replicate.

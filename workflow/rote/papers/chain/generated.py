@@ -56,8 +56,10 @@ def names(count: int, ending: str = "") -> list[str]:
 
 
 def _name(number: int, size: int) -> str:
-    """Digits of a number as syllables; all but the first are shifted by the number, so that names
-    with neighboring numbers do not look alike.
+    """Digits of a number as syllables.
+
+    All but the first are shifted by the number, so that names with neighboring numbers do not look
+    alike.
     """
     base = len(synth.SYLLABLES)
     digits = [number % base]
@@ -83,8 +85,9 @@ def n_facts(options: ChainWorld, load: float, parameters: int) -> int:
     n_keys = options.subjects * options.relations
     if count > n_keys:
         raise InputError(
-            f"chain.world: load {load:g} of networks with {parameters:,} parameters needs "
-            f"{count:,} facts, but {options.subjects} subjects and {options.relations} relations "
+            f"chain.world: load {load:g} of networks with {parameters:,} parameters "
+            f"needs {count:,} facts, "
+            f"but {options.subjects} subjects and {options.relations} relations "
             f"make {n_keys:,} keys; raise them, or lower the load"
         )
     return count

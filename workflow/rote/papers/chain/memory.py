@@ -134,9 +134,7 @@ def answer(
 
 
 class _Logits:
-    """Logits of memory rows, made from their features when needed: an entry costs d numbers, not a
-    vocabulary.
-    """
+    """Logits of memory rows, made when needed: an entry costs d numbers, not a vocabulary."""
 
     def __init__(self, features: np.ndarray, head: np.ndarray):
         self.features, self.head = features, head

@@ -125,9 +125,8 @@ class NetworkAnswers(NamedTuple):
 
     losses: np.ndarray  # (n,) nats of the whole answer
     exact: np.ndarray  # (n,) bool: greedy decoding gives it
-    features: (
-        np.ndarray
-    )  # (answer tokens, d) float32: hidden states that predict them, line by line
+    # (answer tokens, d) float32: hidden states that predict them, line by line
+    features: np.ndarray
 
 
 def ask(stack: LanguageStack, weights: Parameters, number: int, lines: Sequences) -> NetworkAnswers:
@@ -176,9 +175,7 @@ def _logits(
 
 
 def _stacked(parts: list[np.ndarray], width: int, device: str) -> Tensor:
-    """(models, batch, width): padded on the right with zeros; floats stay floats, integers are
-    token ids.
-    """
+    """(models, batch, width), zeros on the right; floats stay floats, integers are token ids."""
     stacked = np.zeros((len(parts), len(parts[0]), width), parts[0].dtype)
     for number, part in enumerate(parts):
         stacked[number, :, : part.shape[1]] = part

@@ -168,8 +168,8 @@ class Settings(Section):
     def _usable(self):
         if self.corpus and not self.facts:
             raise ValueError(
-                "corpus is given, so `facts` must name the table of facts (columns key and value) "
-                "in it"
+                "corpus is given, so `facts` must name the table of facts "
+                "(columns key and value) in it"
             )
         if (
             self.network.ladder

@@ -79,8 +79,9 @@ def memory_keeps_rules(tables: Tables) -> dict[str, Sample]:
 
 
 def division_of_labour(tables: Tables) -> dict[str, Sample]:
-    """Fact accuracy at equal memory: pruned network and pruned facts, minus unpruned network and
-    random statements.
+    """Fact accuracy that divided labour gains at equal memory.
+
+    Pruned network and pruned facts, minus unpruned network and random statements.
     """
     return _differences(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_RANDOM)
 
@@ -118,8 +119,9 @@ def _rho(tables: Tables, world: str, variant: str, *, of_facts: bool) -> pd.Seri
 
 
 def beyond_capacity(tables: Tables) -> dict[str, Sample]:
-    """Bits recalled by weights and memory on the facts tested, over the most that weights alone
-    hold of all facts.
+    """Bits that weights and memory recall, over the most that weights alone hold.
+
+    Recalled on the facts tested, held of all facts.
     """
     stored = base_networks(tables).groupby(["replicate", "world", "variant"])["stored"].sum()
     limit = stored.groupby("replicate").max().sort_index().to_numpy()

@@ -38,16 +38,16 @@ def read(options: Settings, tokenizer: Any, seed: int, replicate: int) -> WorldR
     mentions = statements.annotate(track(pieces, "facts in the text"), table, options.window)
     if mentions.empty:
         raise InputError(
-            f"no fact of {options.facts} is stated in {options.corpus}; raise chain.window or "
-            "check both"
+            f"no fact of {options.facts} is stated in {options.corpus}; "
+            "raise chain.window or check both"
         )
     lines = _lines(pieces, mentions)
     rng = generator(seed, "chain", "own", replicate)
     held_out = _held_out(lines, rng)
     if not held_out:
         log.warning(
-            "%s states facts and hardly anything else: what pruning does to other text is not "
-            "measured",
+            "%s states facts and hardly anything else: "
+            "what pruning does to other text is not measured",
             options.corpus,
         )
     probes: list[Line] = []

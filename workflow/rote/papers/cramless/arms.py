@@ -135,8 +135,10 @@ def _online_variants(layout: ArmLayout) -> list[Cell]:
 
 
 def _ladder(layout: ArmLayout) -> list[Cell]:
-    """Other widths: what they recite of a power law, and their capacity, on a uniform set that is
-    too large for them; and the base width for more steps.
+    """Cells of other widths, and of the base width for more steps.
+
+    Other widths: what they recite of a power law, and their capacity, on a uniform set that is too
+    large for them.
     """
     training = layout.training
     cells: list[Cell] = []

@@ -85,8 +85,9 @@ def outcomes(tables: Tables, data: str, scheme: str) -> pd.DataFrame:
 
 
 def capacity_in_facts(tables: Tables, width: int | None = None) -> np.ndarray:
-    """Facts that the measured capacity holds, C/H, (replicates,): the largest amount that standard
-    training stores of any uniform data set.
+    """Facts that the measured capacity holds, C/H, (replicates,).
+
+    The largest amount that standard training stores of any uniform data set.
 
     Args:
         width: None is that of the base networks.

@@ -32,8 +32,9 @@ def _share_of_capacity(tables: Tables, runs: pd.DataFrame) -> Sample:
 
 
 def capacity(tables: Tables) -> dict[str, Sample]:
-    """Measured capacity c: the most bits per parameter that standard training stores of any uniform
-    data set, per network size.
+    """Measured capacity c per network size, in bits per parameter.
+
+    The most that standard training stores of any uniform data set.
     """
     runs = tables["runs"]
     widths = runs.loc[(runs["exponent"] == 0) & (runs["scheme"] == "none"), "width"].unique()
@@ -116,8 +117,9 @@ def weighted_gain(tables: Tables) -> Sample:
 
 
 def flattening(tables: Tables) -> dict[str, Sample]:
-    """Slope of log examples trained on against log copies, recited facts; selection minus standard,
-    exponent 1.
+    """Slope of log examples trained on against log copies: selection minus standard.
+
+    Over recited facts, at exponent 1.
     """
     reference = _slopes(tables, "none")
     schemes = ("auto-flat", "low-flat", "offline loss-flat")
@@ -158,9 +160,7 @@ def fewer_facts_help(tables: Tables) -> Sample:
 
 
 def random_is_not_enough(tables: Tables) -> dict[str, Sample]:
-    """Facts recited with automatic selection minus a random subset of as many facts as fit,
-    exponent 1.
-    """
+    """Facts recited at exponent 1: automatic selection minus a random subset of as many as fit."""
     return _against_random(tables, "recited")
 
 
@@ -183,9 +183,7 @@ def _against_random(tables: Tables, column: str) -> dict[str, Sample]:
 
 
 def beats_larger(tables: Tables) -> dict[str, Sample]:
-    """Facts recited by the base network on pruned data minus the next larger one on everything,
-    exponent 1.
-    """
+    """Facts recited at exponent 1: the base on pruned data minus the next larger on everything."""
     return _against_larger(tables, "offline automatic")
 
 

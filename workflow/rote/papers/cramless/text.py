@@ -1,5 +1,4 @@
-"""Facts in natural text: finding them in a corpus, and GPT-2 trained on it with and without
-selection by loss.
+"""Facts in natural text: finding them, and GPT-2 trained with and without selection by loss.
 
 One training may span several devices: every process sees the same candidates, scores its part, and
 all choose together, so that the number of processes changes nothing but speed.
@@ -96,8 +95,8 @@ def annotate_corpus(options: CramlessText) -> tuple[pd.DataFrame, pd.DataFrame]:
     mentions = statements.annotate(documents, facts, options.window)
     if mentions.empty:
         raise InputError(
-            f"no fact of {options.facts} is stated in {options.corpus}; raise `window` or check "
-            "both"
+            f"no fact of {options.facts} is stated in {options.corpus}; "
+            "raise `window` or check both"
         )
     counts = mentions.groupby("fact")["document"].agg(documents="nunique", mentions="size")
     counts = counts.reindex(range(len(facts)), fill_value=0)
@@ -394,8 +393,9 @@ def _losses(
     options: CramlessText,
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
-    """Per block: loss summed over its tokens, and mean over its facts of the loss summed over value
-    tokens (0 without facts), both in nats.
+    """Per block: its loss, and the mean loss of its facts (0 without facts), both in nats.
+
+    A block's loss is summed over its tokens, a fact's over its value tokens.
     """
     if not len(rows):
         return torch.zeros(0, device=device), torch.zeros(0, device=device)
@@ -438,9 +438,7 @@ def _summed(value: float, worker: Worker) -> float:
 
 
 def _recited(model: Any, blocks: TextBlocks, device: torch.device) -> np.ndarray:
-    """Whether greedy decoding gives the value where a fact is first mentioned, per fact that
-    occurs.
-    """
+    """Whether greedy decoding gives the value at a fact's first mention, per fact that occurs."""
     first_rows: dict[int, int] = {}
     for row in np.flatnonzero(blocks.values.any(axis=1)):
         for fact in np.unique(blocks.values[row][blocks.values[row] > 0]):

@@ -240,8 +240,8 @@ def _check_finite(losses: Tensor, fact_ids: Tensor, arm: FactArm, step: int) -> 
         replicate, example = bad.nonzero()[0].tolist()
         fact, value = int(fact_ids[replicate, example]), float(losses[replicate, example])
         raise FloatingPointError(
-            f"{arm.name}: loss of fact {fact} of replicate {replicate} is {value} at step {step}; "
-            "lower learning_rate"
+            f"{arm.name}: loss of fact {fact} of replicate "
+            f"{replicate} is {value} at step {step}; lower learning_rate"
         )
 
 

@@ -1,5 +1,4 @@
-"""The task-gram model of counts, and distributional memorization: how well it ranks a model's
-probabilities.
+"""Task-gram model of counts; distributional memorization: how well it ranks model probabilities.
 
 Definitions are the paper's (section 2, Eq. 1-4); the alternatives are what its released code does,
 or our own remedies.
@@ -86,8 +85,8 @@ class Measure:
             )
         if self.smoothing is not None and not (self.smoothing > 0 and self.documents):
             raise InputError(
-                f"smoothing needs κ > 0 and the number of documents, given {self.smoothing} and "
-                f"{self.documents}"
+                "smoothing needs κ > 0 and the number of documents, "
+                f"given {self.smoothing} and {self.documents}"
             )
 
 
@@ -139,8 +138,8 @@ def memorization(
     groups = np.arange(len(score)) if examples is None else np.asarray(examples)
     if not len(score) == len(logprobs) == len(groups):
         raise InputError(
-            f"{len(score)} pairs, {len(logprobs)} log-probabilities and {len(groups)} examples: "
-            "must agree"
+            f"{len(score)} pairs, {len(logprobs)} log-probabilities "
+            f"and {len(groups)} examples: must agree"
         )
     if measure.unit == "key" and keys is None:
         raise InputError("unit key needs `keys`, which name each pair's output n-gram")

@@ -1,5 +1,6 @@
-"""What a causal language model makes of the test examples: token log-probabilities, whole outputs,
-its own outputs.
+"""What a causal language model makes of the test examples.
+
+Token log-probabilities, whole outputs, its own outputs.
 
 Every example is scored once. All n-grams, thresholds, units and spans are then sums over the stored
 tokens.

@@ -176,8 +176,8 @@ class DistmemStudy(Section):
     )
     tasks: dict[str, str] = key(
         {},
-        "Test data by task: a file or hf:<data set> with input and output (x, y), or of a known "
-        "data set's form",
+        "Test data by task: a file or hf:<data set> with input and output (x, y), "
+        "or of a known data set's form",
     )
     mining: dict[str, str] = key(
         {}, "The same to mine n-gram pairs from; a task that is left out is mined itself"
@@ -230,8 +230,8 @@ class DistmemOLMo(DistmemStudy):
 
 
 class Settings(Section):
-    """Generalization v.s. memorization: tracing language models' capabilities back to pretraining
-    data
+    """Generalization v.s. memorization:
+    tracing language models' capabilities back to pretraining data
     """
 
     world: DistmemWorld = key(DistmemWorld)

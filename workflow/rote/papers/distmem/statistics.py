@@ -1,5 +1,6 @@
-"""What the claims measure: functions from tables to replicate values. A replicate is a generated
-corpus. C1 to C18 label the claims.
+"""What the claims measure: functions from tables to replicate values.
+
+A replicate is a generated corpus. C1 to C18 label the claims.
 """
 
 from collections.abc import Mapping

@@ -8,8 +8,8 @@ ABOUT = About(
     authors="A. Siahkoohi, D. Sabeddu",
     reference="arXiv 2603.19629, 2026",
     url="https://arxiv.org/abs/2603.19629",
-    question="An inversion uses a generative model trained on a few subsurface models as its "
-    "prior. What does the posterior look like if that model has memorized them?",
+    question="An inversion uses a generative model trained on a few subsurface models "
+    "as its prior. What does the posterior look like if that model has memorized them?",
 )
 
 

@@ -35,8 +35,8 @@ def ratios(
     """
     if len(train) - leave_one_out < 2:
         raise InputError(
-            "ratios of distances need at least 2 training models to compare with, there are "
-            f"{len(train)}"
+            "ratios of distances need at least 2 training models to compare with, "
+            f"there are {len(train)}"
         )
     distances = np.stack([np.linalg.norm(train - model, axis=1) for model in models])
     distances = np.sort(distances, axis=1)[:, 1 if leave_one_out else 0 :]

@@ -56,13 +56,14 @@ class Library(NamedTuple):
         return self.center + self.scale * standardized
 
 
+# true models (d,) by name, from a library and a replicate
 TRUTHS = {
     INSIDE: lambda library, replicate: mean_of_three(library.train[replicate]),
     OUTSIDE: lambda library, replicate: library.target[replicate],
     EXAMPLE: lambda library, replicate: library.train[replicate][
         TRUE_EXAMPLE % library.train.shape[1]
     ],
-}  # true models (d,) by name, from a library and a replicate
+}
 
 
 def mean_of_three(train: np.ndarray) -> np.ndarray:
@@ -80,8 +81,8 @@ def spread(coordinates: np.ndarray) -> np.ndarray:
     constant = np.flatnonzero(deviations < 1e-8 * deviations.max())
     if len(constant):
         raise InputError(
-            f"coordinate {constant[0]} is constant over {len(coordinates)} models: it cannot be "
-            "standardized"
+            f"coordinate {constant[0]} is constant over {len(coordinates)} models: "
+            "it cannot be standardized"
         )
     return deviations
 

@@ -231,15 +231,15 @@ def load(path: Path, library: Library, schedule: Schedule) -> TrainedNetworks:
         current = getattr(library, name)
         if stored.shape != current.shape or not np.allclose(stored, current, rtol=1e-9, atol=1e-12):
             raise InputError(
-                f"{path}: networks were trained with another {name} of the coordinates than these "
-                "models'"
+                f"{path}: networks were trained "
+                f"with another {name} of the coordinates than these models'"
             )
     trained = [Member(*member) for member in record["members"]]
     replicates, examples = library.train.shape[:2]
     for member in trained:
         if member.examples > examples or member.replicate >= replicates:
             raise InputError(
-                f"{path}: a network was trained on {member.examples} examples of training set "
-                f"{member.replicate}; there are {replicates} sets of {examples}"
+                f"{path}: a network was trained on {member.examples} examples "
+                f"of training set {member.replicate}; there are {replicates} sets of {examples}"
             )
     return TrainedNetworks(prediction, trained, parameters, schedule)

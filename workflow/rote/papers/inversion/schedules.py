@@ -24,8 +24,8 @@ def for_training(name: str, steps: int) -> diffusion.Schedule:
     terminal = float(schedule.alpha_bar[-1])
     if terminal > MAX_TERMINAL_SIGNAL:
         log.warning(
-            "schedule %s ends at a signal of %.3g, not in noise: samples start from what no "
-            "network saw",
+            "schedule %s ends at a signal of %.3g, not in noise: "
+            "samples start from what no network saw",
             name,
             terminal,
         )

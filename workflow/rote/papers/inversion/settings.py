@@ -108,8 +108,8 @@ class InversionDiffusion(Section):
     steps: int = key(200, "Diffusion steps", ge=10)
     schedule: Literal["paper", "zero_snr"] = key(
         "paper",
-        "Noise schedule of networks and posterior sampling: the published, or one that ends in "
-        "noise",
+        "Noise schedule of networks and posterior sampling: "
+        "the published, or one that ends in noise",
     )
     samples: int = key(2000, "Samples", ge=50)
     examples: int = key(50, "Training examples of the memorized prior", ge=5)

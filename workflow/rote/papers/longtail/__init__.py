@@ -8,6 +8,6 @@ ABOUT = About(
     authors="Mo Zhou, Haoyang Ma, Rong Ge",
     reference="ICLR 2026, arXiv 2510.16322",
     url="https://arxiv.org/abs/2510.16322",
-    question="Does memorizing rare examples help on inputs that combine several rare parts, each "
-    "seen once, never together?",
+    question="Does memorizing rare examples help on inputs that combine several rare parts, "
+    "each seen once, never together?",
 )

@@ -120,8 +120,8 @@ def train_network(
 
     if architecture not in run.settings.architectures:
         raise InputError(
-            f"--architecture {architecture!r} is not among the settings' architectures "
-            f"({', '.join(run.settings.architectures)})"
+            f"--architecture {architecture!r} is not among the settings' "
+            f"architectures ({', '.join(run.settings.architectures)})"
         )
     folder = checkpoints and checkpoints / f"longtail-{run.code or 'by-hand'}"
     execution = network.Execution(run.device, folder, checkpoint_steps)

@@ -239,8 +239,8 @@ def _evaluate(
         applicable = [triple_set for triple_set in triple_sets if triple_set is not None]
         if not applicable:
             continue
-        # a stack is evaluated as one program: networks without this set run on another's, and are
-        # dropped
+        # a stack is evaluated as one program:
+        # networks without this set run on another's, and are dropped
         filled = [triple_set or applicable[0] for triple_set in triple_sets]
         losses = _losses(study.bank, network, filled)
         for unit, triple_set, mse in zip(block, triple_sets, losses, strict=True):

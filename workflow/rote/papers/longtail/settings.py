@@ -118,8 +118,8 @@ class LongtailImages(Section):
     )
     root: str = key(
         "",
-        "Folder with MNIST files (torchvision's layout, or the four or two idx files); only for "
-        "mnist",
+        "Folder with MNIST files (torchvision's layout, or the four or two idx files); "
+        "only for mnist",
     )
     download: bool = key(
         False, "Let torchvision download MNIST and Omniglot into `root` / `glyph_root`"
@@ -212,8 +212,8 @@ class LongtailNetwork(Section):
     def _consistent(self):
         if self.decayed not in self.weight_decays or 0.0 not in self.weight_decays:
             raise ValueError(
-                f"weight_decays must hold 0.0 and decayed ({self.decayed}), given "
-                f"{self.weight_decays}"
+                "weight_decays must "
+                f"hold 0.0 and decayed ({self.decayed}), given {self.weight_decays}"
             )
         for name in self.architectures:
             if self.backbone not in ARCHITECTURES[name].backbones:

@@ -4,8 +4,8 @@ from rote.core.papers import About
 
 ABOUT = About(
     short="Rules and facts",
-    title="The Rules-and-Facts model for simultaneous generalization and memorization in neural "
-    "networks",
+    title="The Rules-and-Facts model for simultaneous generalization "
+    "and memorization in neural networks",
     authors="G. Farné, F. Boncoraglio, L. Zdeborová",
     reference="arXiv 2603.25579",
     url="https://arxiv.org/abs/2603.25579",

@@ -1,6 +1,4 @@
-"""Rules and facts on real images: kernel ridge regression with an RBF kernel, over bandwidths and
-penalties.
-"""
+"""Rules and facts on real images: RBF kernel ridge regression, over bandwidths and penalties."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -96,8 +94,9 @@ def sweep(options: settings.RafReal, seed: int) -> pd.DataFrame:
     groups = SOURCES[options.source](options)
     if options.rules + options.tests > len(groups.rule) or options.facts > len(groups.facts):
         raise InputError(
-            f"raf.real asks for {options.rules} + {options.tests} rule images and {options.facts} "
-            f"facts; {options.source} holds {len(groups.rule)} and {len(groups.facts)}"
+            f"raf.real asks for {options.rules} + {options.tests} rule images "
+            f"and {options.facts} facts; "
+            f"{options.source} holds {len(groups.rule)} and {len(groups.facts)}"
         )
     lams = np.geomspace(1e-6, 1e2, options.penalties)
     parts = []

@@ -70,8 +70,8 @@ class RafReal(Section):
 
     source: Literal["digits", "cifar10"] = key(
         "digits",
-        "digits: parity of scanned digits 0-7, facts are 8s and 9s; cifar10: cat or dog, facts "
-        "are automobiles",
+        "digits: parity of scanned digits 0-7, facts are 8s and 9s; "
+        "cifar10: cat or dog, facts are automobiles",
     )
     root: str = key("", "Folder with (or for) CIFAR-10; only for cifar10")
     download: bool = key(False, "Let torchvision download CIFAR-10 into root")
@@ -140,8 +140,9 @@ class RafTwoLayer(Section):
 
 
 class Settings(Section):
-    """The Rules-and-Facts model for simultaneous generalization and memorization in neural
-    networks"""
+    """The Rules-and-Facts model for simultaneous generalization
+    and memorization in neural networks
+    """
 
     theory: RafTheory = key(RafTheory)
     simulation: RafSimulation = key(RafSimulation)

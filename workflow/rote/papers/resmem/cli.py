@@ -1,6 +1,4 @@
-"""`rote resmem <verb>`: the linear theory, and base, embedding, residuals and evaluation of every
-task.
-"""
+"""`rote resmem <verb>`: linear theory; base, embedding, residuals, evaluation of every task."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,9 +91,7 @@ def fit_residuals(
     out: Residuals,
     choices: table("Write: settings chosen."),
 ):
-    """Find the neighbors of every query in every memory, and tune ResMem, the memory alone and
-    their interpolation.
-    """
+    """Find every query's neighbors per memory; tune ResMem, memory alone and interpolation."""
     from rote.papers.resmem import residuals
 
     selected, options = _selected(run, task)

@@ -43,8 +43,7 @@ def weights_of(arm: BaseArm, bases: Arrays, device: str = "cpu") -> Parameters:
 def embed(
     stack: Stack, weights: Parameters, number: int, x: np.ndarray, batch: int = 1000
 ) -> Arrays:
-    """Logits and embeddings of one network, each (n, ...), in evaluation mode: `logits`, `last` and
-    maybe `map`.
+    """Logits and embeddings of a network, (n, ...), evaluation mode: `logits`, `last`, maybe `map`.
 
     Args:
         weights: parameters and running statistics of all networks.

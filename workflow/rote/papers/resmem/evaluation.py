@@ -196,8 +196,10 @@ def calibration(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Cal
 
 
 def part_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
-    """Accuracy on parts of the test set: quarters of the base's confidence, tenths and halves of
-    the frequency, what ResMem fixes and breaks; of these, how many were in the right coarse class.
+    """Accuracy on parts of the test set.
+
+    Quarters of the base's confidence, tenths and halves of the frequency, what ResMem fixes and
+    breaks; of these, how many were in the right coarse class.
     """
     correct = {name: memory.correct(getattr(scores, name)) for name in ("base", "knn", "resmem")}
 
@@ -236,9 +238,7 @@ def _frequency(memory: TunedMemory) -> np.ndarray:
 
 
 def grid_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
-    """Test accuracy over the grid, bandwidths in units of the median distance to the nearest
-    neighbor.
-    """
+    """Test accuracy over the grid, bandwidths in units of the median distance to the nearest."""
     points = list(product(GRID_TEMPERATURES, K_GRID, BANDWIDTH_GRID))
     unit = memory.tuned.median_distance
     accuracies = resmem.sweep(

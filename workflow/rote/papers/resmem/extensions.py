@@ -1,5 +1,6 @@
-"""Beyond the paper, on the long tail: a growing memory, a budget, cross-fitted residuals,
-memorization scores.
+"""Beyond the paper, on the long tail.
+
+A growing memory, a budget, cross-fitted residuals, memorization scores.
 """
 
 from collections.abc import Iterator
@@ -64,9 +65,10 @@ class StoredRows(NamedTuple):
 
 
 def growth(options: ResmemLongTail, bases: Arrays, embeddings: Arrays, seed: int) -> pd.DataFrame:
-    """The table ResmemGrowth: accuracy by rows remembered, the base trained once on the smallest
-    set; its own rows, further ones that it never saw, and own rows kept by the size of their
-    residual.
+    """The table ResmemGrowth: accuracy by rows remembered.
+
+    The base is trained once on the smallest set; rows are its own, further ones that it never saw,
+    and own rows kept by the size of their residual.
     """
     arm = small_base(options, options.sizes[0])
     rows = []
@@ -147,8 +149,9 @@ def _accuracy(memory: StoredRows, arrays: ArmArrays, data: TaskData) -> float:
 
 
 def crossfit(options: ResmemLongTail, embeddings: Arrays, seed: int) -> pd.DataFrame:
-    """The table ResmemCrossFit: residuals of a base that fits its training set, its own and those
-    of bases that did not see the row, at T = 1 and tuned.
+    """The table ResmemCrossFit: residuals of a base that fits its training set.
+
+    Its own residuals and those of bases that did not see the row, at T = 1 and tuned.
     """
     arm = large_base(options)
     samples = training.samples(TASK, options, seed)
@@ -238,8 +241,7 @@ class ScoredParts(NamedTuple):
 
 
 def memorization(options: ResmemScores, longtail: ResmemLongTail, seed: int) -> pd.DataFrame:
-    """The table ResmemMemorization: per training image and width, its memorization score and what a
-    memory adds.
+    """The table ResmemMemorization: by training image and width, its score, and a memory's gain.
 
     The score is the probability of the own label under networks trained with the image minus that
     under networks trained without it (Feldman 2020), by training on random parts. `weight` is 1 −

@@ -77,9 +77,7 @@ def risks(options: ResmemTheory, seed: int) -> pd.DataFrame:
 
 
 def noisy_risks(options: ResmemTheory, seed: int) -> pd.DataFrame:
-    """The table ResmemNoisyRisks: the same in three dimensions under label noise, by the number of
-    neighbors averaged.
-    """
+    """The table ResmemNoisyRisks: the same in 3-D under label noise, by neighbors averaged."""
     rows = []
     sizes = [size for size in NOISY_SIZES if size <= max(options.sizes)]
     for size in track(sizes, "label noise"):
@@ -121,9 +119,7 @@ def _problem(rng: Rng, n: int, test: int, d: int) -> LinearModelData:
 
 
 def toy(seed: int) -> pd.DataFrame:
-    """The table ResmemToy: a cubic fit, its residuals, their kNN average, the sum, on a grid and at
-    the training points.
-    """
+    """The table ResmemToy: cubic fit, residuals, kNN average, sum; at grid and training points."""
     rng = generator(seed, "resmem", "toy")
     x = np.sort(rng.random(TOY_POINTS))
 

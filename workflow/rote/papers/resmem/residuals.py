@@ -40,8 +40,7 @@ def neighbors(
     seed: int,
     device: str = "cpu",
 ) -> tuple[Arrays, pd.DataFrame]:
-    """Neighbors of validation and test queries in every memory, and the settings tuned on
-    validation data.
+    """Neighbors of validation and test queries per memory, and settings tuned on validation data.
 
     One search at the largest k serves the whole grid.
 
@@ -133,8 +132,9 @@ def tune(
     query_logits: np.ndarray,
     targets: np.ndarray,
 ) -> Tuned:
-    """Settings of best accuracy, earlier ones first: ResMem's (with no memory in the grid), those
-    of the memory alone, and the interpolation's.
+    """Settings of best accuracy, earlier ones first.
+
+    ResMem's (with no memory in the grid), those of the memory alone, and the interpolation's.
 
     Args:
         neighbors: of the validation queries.
@@ -183,8 +183,7 @@ def scores(
     query_logits: np.ndarray,
     strength: float = 1.0,
 ) -> np.ndarray:
-    """ResMem's scores at a setting, (queries, classes); without memory the base's probabilities at
-    T = 1.
+    """ResMem's scores at a setting, (queries, classes); without memory the base's at T = 1.
 
     Args:
         neighbors: of the queries, at least `setting.k`.

@@ -159,9 +159,7 @@ class ResmemGrowth(Table):
 
 
 class ResmemCrossFit(Table):
-    """A base that fits its training set, with residuals of its own or of bases that did not see the
-    row.
-    """
+    """A base that fits its training set, with residuals of its own or of bases without the row."""
 
     KEY = ("residuals", "tuned", "replicate")
     residuals: str = column("in-sample or cross-fitted")

@@ -85,9 +85,7 @@ class ResmemSpurious(Section):
 
 
 class ResmemScores(Section):
-    """Memorization scores by training on random parts: what a base memorizes, and what its memory
-    adds.
-    """
+    """Memorization scores by training on random parts: a base's, and what its memory adds."""
 
     units: list[Width] = key([4, 16, 64], "Hidden units", min_length=2)
     networks: int = key(20, "Networks per width", ge=4)

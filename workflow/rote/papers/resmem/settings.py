@@ -1,6 +1,4 @@
-"""Config section of "ResMem: learn what you can and memorize the rest", one key per task among
-others.
-"""
+"""Config section of "ResMem: learn what you can and memorize the rest", with a key per task."""
 
 from pydantic import create_model
 

@@ -30,9 +30,9 @@ class SpuriousRows(NamedTuple):
 
 
 def accuracies(options: ResmemSpurious, seed: int) -> pd.DataFrame:
-    """The table ResmemSpuriousAccuracy: accuracy where a spurious feature agrees and where it
-    conflicts, for a linear base, its memory alone, ResMem, memorization-aware training, and ResMem
-    on that.
+    """The table ResmemSpuriousAccuracy: accuracy where a spurious feature agrees or conflicts.
+
+    Of a linear base, its memory alone, ResMem, memorization-aware training, and ResMem on that.
 
     Memorization-aware training (Bayat et al. 2025, as reconstructed): logits are shifted in
     training by log P(y | ŷ), ŷ the prediction of a model that did not see the row, so that what

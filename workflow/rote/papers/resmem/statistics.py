@@ -311,8 +311,9 @@ def text_falls(tables: Tables) -> Sample:
 
 
 def text_nll(tables: Tables) -> Sample:
-    """Negative log-probability of clipped scores minus that of the half-and-half mixture, 16 units,
-    all positions.
+    """Negative log-probability of clipped scores minus that of the half-and-half mixture.
+
+    16 units, all positions.
     """
     arm = _arm(tables, "calibration", "text", "last", units=16)
     rows = _remembering(arm, max(TEXT_ROWS))
@@ -343,8 +344,9 @@ def over_knn(tables: Tables) -> dict[str, Sample]:
 
 
 def full_strength(tables: Tables) -> dict[str, Sample]:
-    """Accuracy at α = 1 minus the best of α = 0.5 ... 1.5, points, smallest base of each task that
-    has a layer to build a memory on.
+    """Accuracy at α = 1 minus the best of α = 0.5 ... 1.5, in points.
+
+    Of the smallest base of each task that has a layer to build a memory on.
     """
     samples = {}
     for task, rows in _headlines(tables, "sweeps").items():
@@ -450,9 +452,7 @@ def rare_is_memorized(tables: Tables) -> dict[str, Sample]:
 
 
 def rising_scores(tables: Tables) -> Sample:
-    """Rank correlation, over images, of the score's rise from 4 to 64 units with a memory's gain at
-    16.
-    """
+    """Rank correlation over images: the score's rise from 4 to 64 units, a memory's gain at 16."""
     correlations = []
     for _, rows in tables["memorization"].groupby("replicate"):
         scores = rows.pivot(index="example", columns="units", values="score")

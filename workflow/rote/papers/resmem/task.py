@@ -198,9 +198,7 @@ def residual(shape: ImageShape) -> Callable[[BaseArm, Any, TaskData, list[Rng]],
 
 
 def residual_products(depth: int, width: int, side: int) -> float:
-    """Multiply-adds of CIFAR's residual network: three stages, each of half the side and twice the
-    channels.
-    """
+    """Multiply-adds of CIFAR's residual network: three stages, side halved, channels doubled."""
     return (depth - 2) * 9 * width**2 * side**2
 
 

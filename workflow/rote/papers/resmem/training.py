@@ -146,9 +146,7 @@ def _batches(
 
 
 def _order(rng: Rng, examples: int, steps: int, batch: int) -> np.ndarray:
-    """Rows of every batch, (steps, batch): epoch after epoch in new orders, the short last batch
-    dropped.
-    """
+    """Rows of every batch, (steps, batch): epochs in new orders, the short last batch dropped."""
     per_epoch = examples // batch
     epochs = -(-steps // per_epoch)
     rows = [
@@ -161,9 +159,7 @@ def _order(rng: Rng, examples: int, steps: int, batch: int) -> np.ndarray:
 def cropped(
     x: torch.Tensor, shape: ImageShape, generator: torch.Generator, padding: int = PADDING
 ) -> torch.Tensor:
-    """Every image (..., channels · side²) cropped at random from its padded self, half of them
-    mirrored.
-    """
+    """Every image (..., channels · side²) cropped at random from its padded self, half mirrored."""
     channels, side = shape
     images = torch.nn.functional.pad(x.reshape(-1, channels, side, side), (padding,) * 4)
     count = len(images)

@@ -174,8 +174,8 @@ def _possible(moment: Coefficients) -> Coefficients:
         raise InputError("f is constant: attention then sees nothing")
     if moment.nu < moment.a1**2 * (1 - 1e-8):
         raise InputError(
-            f"variance {moment.nu:g} of f is below its linear part {moment.a1**2:g}: no function "
-            "has that"
+            f"variance {moment.nu:g} of f "
+            f"is below its linear part {moment.a1**2:g}: no function has that"
         )
     return moment
 
@@ -220,8 +220,8 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
         slopes = np.diff(named(f)(large)) / np.diff(large)
     if not np.isfinite(slopes).all() or abs(slopes[1]) > 2 * abs(slopes[0]) + 1e-5:
         raise InputError(
-            "diag='keep' needs an f that grows at most linearly: f(√p)/√p has no limit; use "
-            "diag='zero'"
+            "diag='keep' needs an f that grows at most linearly: "
+            "f(√p)/√p has no limit; use diag='zero'"
         )
     return float(slopes[1]) if abs(slopes[1]) > 0.5 * abs(slopes[0]) else 0.0
 

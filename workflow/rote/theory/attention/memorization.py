@@ -206,8 +206,8 @@ def ridge_error(gamma: ArrayLike, c: ArrayLike, mu_norm2: ArrayLike = 0.0) -> np
     signal2 = np.asarray(mu_norm2, float)
     if not (np.isfinite(signal2) & (signal2 >= 0)).all():
         raise InputError(
-            "mu_norm2 must be finite and ≥ 0, given "
-            f"{signal2.ravel()[signal2.ravel() < 0][:1] or 'NaN'}"
+            "mu_norm2 must be finite and ≥ 0, "
+            f"given {signal2.ravel()[signal2.ravel() < 0][:1] or 'NaN'}"
         )
     b = gamma + c - 1
     root = np.sqrt(b**2 + 4 * gamma)

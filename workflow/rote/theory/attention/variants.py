@@ -1,6 +1,7 @@
-"""Beyond the paper's setting: unbalanced labels, softmax, random dense weights, several heads,
-anisotropic tokens, strong signals. Every function returns E over γ; the ledger says what was
-checked against simulation.
+"""Beyond the paper's setting. Every function returns E over γ.
+
+Unbalanced labels, softmax, random dense weights, several heads, anisotropic tokens, strong signals.
+The ledger says what was checked against simulation.
 
 Where the fixed point has another shape it is iterated at γ + iε: the imaginary part of the root is
 the exact derivative in γ (complex step), so that no variant needs a linearization of its own.

@@ -1,5 +1,4 @@
-"""The Rules-and-Facts model in the proportional limit (Farné, Boncoraglio, Zdeborová, arXiv
-2603.25579).
+"""The Rules-and-Facts model in the proportional limit (Farné et al., arXiv 2603.25579).
 
 Gaussian inputs x ∈ R^d, n = αd labels: sign of a teacher (rule) with probability 1 − ε, a fair coin
 (fact) with ε. A learner f minimizes Σ ℓ(y, f) + λ/2 ||w||². Order parameters on a fresh input: m,

@@ -1,6 +1,4 @@
-"""Solving the model for whole grids: a closed form where there is one, else a fixed point iterated
-for all points at once.
-"""
+"""Solving the model for whole grids: in closed form, or by iteration of all points at once."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -188,9 +186,9 @@ def _check_interpolation(loss: str, points: _Points) -> None:
     if (alpha >= limit).any():
         first = int(np.argmax(alpha >= limit))
         raise InputError(
-            "lam = 0 needs data that a linear learner can interpolate: alpha < "
-            f"{limit[first]:.6g} for the {loss} loss at eps = {eps[first]:g}, given alpha = "
-            f"{alpha[first]:g}; use lam > 0, for instance 1e-4"
+            "lam = 0 needs data that a linear learner can interpolate: "
+            f"alpha < {limit[first]:.6g} for the {loss} loss at eps = {eps[first]:g}, "
+            f"given alpha = {alpha[first]:g}; use lam > 0, for instance 1e-4"
         )
 
 

@@ -7,8 +7,8 @@ FIGURES: dict[str, Figure] = {
         "theory",
         ("curves", "simulations"),
         "Figure 1: ridge regression on the raw tokens",
-        "Line: theory; dots: simulation with 95 % intervals. Beyond p = n (vertical) everything "
-        "can be fitted.",
+        "Line: theory; dots: simulation with 95 % intervals. "
+        "Beyond p = n (vertical) everything can be fitted.",
         "Its Figure 1, with these parameters; b and c at smaller n here.",
         "paper",
     ),
@@ -16,9 +16,9 @@ FIGURES: dict[str, Figure] = {
         "theory",
         ("curves", "simulations"),
         "Figure 2: nonlinear attention against ridge regression",
-        "Same panels. Dots: simulation for tanh without and with weights along the signal. Where "
-        "p > n attention stays near C√γ. At the right end of c the signal is too strong for the "
-        "theory.",
+        "Same panels. Dots: simulation for tanh without and with weights along the signal. "
+        "Where p > n attention stays near C√γ. "
+        "At the right end of c the signal is too strong for the theory.",
         "The same curves with nonlinear attention; f and weights are our choice.",
         "reconstruction",
     ),
@@ -35,8 +35,8 @@ FIGURES: dict[str, Figure] = {
         "theory",
         ("curves", "simulations"),
         "Figure 4: weights along the signal close and reverse the gap",
-        "tanh, p/n = 4, ||μ||² = 4. Dashed: ridge regression at the same γ. Strong spikes (a, "
-        "right) leave the theory's range: s = μᵀWμ/√p is no longer small.",
+        "tanh, p/n = 4, ||μ||² = 4. Dashed: ridge regression at the same γ. "
+        "Strong spikes (a, right) leave the theory's range: s = μᵀWμ/√p is no longer small.",
         "The gap shrinks and can change sign when the weights align with the signal.",
         "reconstruction",
     ),
@@ -44,8 +44,8 @@ FIGURES: dict[str, Figure] = {
         "theory",
         ("spectrum",),
         "Figure 5: eigenvalues of the attention kernel",
-        "One kernel each, diagonal zero, no signal; dashed: the limiting density, without its "
-        "atom for linear f at p < n. It is positive at 0, hence the law √γ.",
+        "One kernel each, diagonal zero, no signal; dashed: the limiting density, "
+        "without its atom for linear f at p < n. It is positive at 0, hence the law √γ.",
         "Known from the literature on kernel matrices.",
         "reconstruction",
     ),
@@ -87,8 +87,8 @@ FIGURES: dict[str, Figure] = {
         "extensions",
         ("variants",),
         "Beyond the model: labels, softmax, dense and several heads, anisotropic tokens",
-        "Dashed: a theory of its own for each. Plain softmax is the identity; at power law 1 the "
-        "theory fails.",
+        "Dashed: a theory of its own for each. Plain softmax is the identity; "
+        "at power law 1 the theory fails.",
         "Reviewers asked for softmax; the rest is not in the paper.",
         "extension",
     ),
@@ -96,8 +96,8 @@ FIGURES: dict[str, Figure] = {
         "extensions",
         ("trained",),
         "Learnt weights find the signal",
-        "Unit-length w_K and w_Q. Descent of the limit and on fresh contexts aligns both with the "
-        "signal, the query first; on one context it fits that context and no other.",
+        "Unit-length w_K and w_Q. Descent of the limit and on fresh contexts aligns both "
+        "with the signal, the query first; on one context it fits that context and no other.",
         "Weights are fixed in the paper.",
         "extension",
     ),
@@ -106,8 +106,7 @@ FIGURES: dict[str, Figure] = {
         ("embeddings",),
         "Real inputs as tokens",
         "a: random labels, with the theory for isotropic tokens and for the measured covariance. "
-        "b, c: gap to "
-        "ridge regression on the same contexts.",
+        "b, c: gap to ridge regression on the same contexts.",
         "Mentions GPT-2 weights briefly; no details are known.",
         "extension",
     ),

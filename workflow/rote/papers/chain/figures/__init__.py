@@ -10,8 +10,8 @@ FIGURES: dict[str, Figure] = {
         ("accuracy", "networks", "facts"),
         "What is known, against what there is to know",
         "C1: accuracy over the facts that the unpruned corpus states, asked in every wording; "
-        "mean and 95 % interval over replicates. The limit is the largest information gain that "
-        "any of these networks reached, over the information of the facts.",
+        "mean and 95 % interval over replicates. The limit is the largest information gain "
+        "that any of these networks reached, over the information of the facts.",
         OURS,
         "extension",
     ),
@@ -27,9 +27,9 @@ FIGURES: dict[str, Figure] = {
         "plots",
         ("rules", "accuracy"),
         "What becomes of the rules",
-        "C3: held-out phrases to translate and sums, all parts of which were shown in other "
-        "items; of a text of one's own, tokens of held-out pieces without facts. Open markers: "
-        "with a memory.",
+        "C3: held-out phrases to translate and sums, all parts of which were shown in other items; "
+        "of a text of one's own, tokens of held-out pieces without facts. "
+        "Open markers: with a memory.",
         OURS,
         "extension",
     ),
@@ -37,9 +37,9 @@ FIGURES: dict[str, Figure] = {
         "plots",
         ("spearman",),
         "Do networks follow counts?",
-        "C4: Spearman correlation of the log-probabilities of answers with the log share of "
-        "documents that hold key and value (or a word and its translation, an operand and the sum) "
-        "in the unpruned corpus.",
+        "C4: Spearman correlation of the log-probabilities of answers "
+        "with the log share of documents that hold key and value "
+        "(or a word and its translation, an operand and the sum) in the unpruned corpus.",
         OURS,
         "extension",
     ),

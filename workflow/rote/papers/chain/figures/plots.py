@@ -80,8 +80,9 @@ def load(tables: Tables) -> Canvas:
 
 
 def _limit_of_weights(tables: Tables) -> pd.Series:
-    """By world: the largest information gain of networks of the base width, over the information
-    of the facts that its corpus states; at most 1.
+    """By world: the most that weights can hold of the facts that its corpus states, at most 1.
+
+    The largest information gain of networks of the base width, over the information of those facts.
     """
     stored = base_networks(tables).groupby(["world", "variant"])["stored"].mean().max()
     facts = tables["facts"]

@@ -9,8 +9,8 @@ FIGURES: dict[str, Figure] = {
         "Too many facts: fewer are recited than would fit",
         "Standard training against selection by loss. Dashed: as many whole facts as the measured "
         "capacity holds (vertical); dotted: the capacity spread evenly over all facts.",
-        "Fact accuracy falls below the capacity limit when the facts hold more information than "
-        "the model can.",
+        "Fact accuracy falls below the capacity limit "
+        "when the facts hold more information than the model can.",
         "reconstruction",
     ),
     "bits": Figure(
@@ -25,19 +25,19 @@ FIGURES: dict[str, Figure] = {
         "plots",
         ("runs",),
         "Power-law frequencies",
-        "a, b: all schemes at exponent 1; dashed: the measured capacity in facts. Offline schemes "
-        "train on a data set that was chosen from the losses of a finished network. c: by "
-        "exponent.",
-        "Skewed frequencies make it worse; loss-based selection limits the number of facts and "
-        "flattens frequencies.",
+        "a, b: all schemes at exponent 1; dashed: the measured capacity in facts. "
+        "Offline schemes train on a data set that was chosen "
+        "from the losses of a finished network. c: by exponent.",
+        "Skewed frequencies make it worse; "
+        "loss-based selection limits the number of facts and flattens frequencies.",
         "reconstruction",
     ),
     "ranks": Figure(
         "plots",
         ("runs", "trained", "facts"),
         "Who is remembered",
-        "Share of facts recited by frequency rank (exponent 1); dashed: the optimum for weighted "
-        "accuracy.",
+        "Share of facts recited by frequency rank (exponent 1); "
+        "dashed: the optimum for weighted accuracy.",
         "Not known.",
         "reconstruction",
     ),
@@ -45,8 +45,8 @@ FIGURES: dict[str, Figure] = {
         "plots",
         ("runs", "trained", "facts"),
         "One hump or two",
-        "Loss of single facts. Standard training knows a bit of everything; selection knows facts "
-        "or does not.",
+        "Loss of single facts. Standard training knows a bit of everything; "
+        "selection knows facts or does not.",
         "Not known.",
         "reconstruction",
     ),

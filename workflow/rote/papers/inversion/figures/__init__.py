@@ -8,13 +8,13 @@ FIGURES: dict[str, Figure] = {
         tables=("densities", "planes"),
         title="Posteriors of the stylized problems",
         caption=(
-            "Exact posterior, its linearized mixture, prior and scaled likelihood as the "
-            "components shrink: in one dimension (above) and in two (contours at 10 % and 50 % of "
-            "the maximum)."
+            "Exact posterior, its linearized mixture, "
+            "prior and scaled likelihood as the components shrink: "
+            "in one dimension (above) and in two (contours at 10 % and 50 % of the maximum)."
         ),
         paper_shows=(
-            "Figure 1: one bump becomes equal spikes at the two examples that fit; in two "
-            "dimensions mass moves from near the truth onto an example."
+            "Figure 1: one bump becomes equal spikes at the two examples that fit; "
+            "in two dimensions mass moves from near the truth onto an example."
         ),
         origin="paper",
     ),
@@ -23,9 +23,9 @@ FIGURES: dict[str, Figure] = {
         tables=("stylized",),
         title="Where the closed forms hold",
         caption=(
-            "a: distance of the linearized mixture from the exact posterior, with and without the "
-            "determinant in the weights. b: distance of the exact posterior from the lookup, over "
-            "the width. c: the posterior mean leaves the truth."
+            "a: distance of the linearized mixture from the exact posterior, "
+            "with and without the determinant in the weights. b: distance of the exact posterior "
+            "from the lookup, over the width. c: the posterior mean leaves the truth."
         ),
         paper_shows="Not shown there; the weights without the determinant are those of its code.",
         origin="extension",
@@ -36,8 +36,8 @@ FIGURES: dict[str, Figure] = {
         title="How many examples share a posterior",
         caption=(
             "Effective number of components of the one-dimensional problem against their width; "
-            "markers at the predicted critical width; dotted, the usual last noise level of a "
-            "diffusion model."
+            "markers at the predicted critical width; "
+            "dotted, the usual last noise level of a diffusion model."
         ),
         paper_shows="In the released code only.",
         origin="reconstruction",
@@ -48,9 +48,9 @@ FIGURES: dict[str, Figure] = {
         title="The published ratio of models that nothing memorized",
         caption=(
             "Distance to the nearest training model over the mean distance to the next ones. "
-            "Shaded: called memorized. Fresh draws of the generator, training models against the "
-            "others, means of three, the true model. Markers below: posterior samples under the "
-            "network that predicts noise and under a Gaussian prior, which cannot memorize."
+            "Shaded: called memorized. Fresh draws of the generator, training models against "
+            "the others, means of three, the true model. Markers below: posterior samples under "
+            "the network that predicts noise and under a Gaussian prior, which cannot memorize."
         ),
         paper_shows="Histograms of posterior samples, in the released code.",
         origin="extension",
@@ -60,10 +60,10 @@ FIGURES: dict[str, Figure] = {
         tables=("rates", "scores"),
         title="The published rate is no test of memorization",
         caption=(
-            "Share of models below the threshold, for sets that cannot be memorized, against the "
-            "number of training models; mean and 95 % interval over training sets. Dotted: "
-            "posterior samples of a network and of a Gaussian prior. Stars: those of the paper's "
-            "networks."
+            "Share of models below the threshold, for sets that cannot be memorized, "
+            "against the number of training models; mean and 95 % interval over training sets. "
+            "Dotted: posterior samples of a network and of a Gaussian prior. "
+            "Stars: those of the paper's networks."
         ),
         paper_shows=(
             "Table 1: 256, 146 and 13 of 256 samples for N = 50, 200, 1000, read as memorization "
@@ -77,9 +77,9 @@ FIGURES: dict[str, Figure] = {
         title="Full waveform inversion, linearized at every example",
         caption=(
             "Misfit and velocity error at the mean of the heaviest component; how good a proposal "
-            "that component is, and how often it is still that of the lookup's example; mean and "
-            "95 % interval over training sets. The closed form holds where it is collapsed; where "
-            "data move it, it does not."
+            "that component is, and how often it is still that of the lookup's example; "
+            "mean and 95 % interval over training sets. "
+            "The closed form holds where it is collapsed; where data move it, it does not."
         ),
         paper_shows="Not shown there for the inversion.",
         origin="extension",
@@ -89,9 +89,9 @@ FIGURES: dict[str, Figure] = {
         tables=("schedules",),
         title="The noise schedule",
         caption=(
-            "Samples of exact denoisers, one point per training set: spread along the leading "
-            "direction of a Gaussian prior, and distance of the exact posterior sampler's "
-            "frequencies from the lookup weights."
+            "Samples of exact denoisers, one point per training set: "
+            "spread along the leading direction of a Gaussian prior, "
+            "and distance of the exact posterior sampler's frequencies from the lookup weights."
         ),
         paper_shows="The published schedule ends at a signal of 13 %.",
         origin="extension",
@@ -101,11 +101,11 @@ FIGURES: dict[str, Figure] = {
         tables=("networks",),
         title="From how many models on a network no longer memorizes",
         caption=(
-            "Share of a prior's samples that are memorized, by a strict ratio (a), the 1 % "
-            "quantile of held-out draws (b) and the published threshold (c, with its null), and "
-            "the gap between held-out and training loss (d), against the number of training "
-            "models. Networks differ in what they predict alone; mean and 95 % interval over "
-            "training sets."
+            "Share of a prior's samples that are memorized, by a strict ratio (a), "
+            "the 1 % quantile of held-out draws (b) and the published threshold "
+            "(c, with its null), and the gap between held-out and training loss (d), "
+            "against the number of training models. Networks differ in what they predict alone; "
+            "mean and 95 % interval over training sets."
         ),
         paper_shows="Not shown there: its rate is that of panel c, without the null.",
         origin="extension",
@@ -127,9 +127,9 @@ FIGURES: dict[str, Figure] = {
         title="Posteriors of networks that predict noise",
         caption=(
             "First training set, truth a mean of three training models: posterior mean, spread, "
-            "error of the mean and the first two coordinates by number of training models; left, "
-            "error against spread in bins, of cells and of coordinates. Few samples at laptop "
-            "scale."
+            "error of the mean and the first two coordinates by number of training models; "
+            "left, error against spread in bins, of cells and of coordinates. "
+            "Few samples at laptop scale."
         ),
         paper_shows="Figure 3: spread and error fall with N; every curve is below the diagonal.",
         origin="paper",
@@ -139,12 +139,12 @@ FIGURES: dict[str, Figure] = {
         tables=("descents",),
         title="Misfit on the way to a sample",
         caption=(
-            "Misfit of the clean model predicted at time t, before the data step; one line per "
-            "training set."
+            "Misfit of the clean model predicted at time t, before the data step; "
+            "one line per training set."
         ),
         paper_shows=(
-            "Figure 3: from 44, 26 and 18 times the floor to 2.7, 1.8 and 1.3 for N = 50, 200, "
-            "1000."
+            "Figure 3: from 44, 26 and 18 times the floor "
+            "to 2.7, 1.8 and 1.3 for N = 50, 200, 1000."
         ),
         origin="paper",
     ),
@@ -153,9 +153,9 @@ FIGURES: dict[str, Figure] = {
         tables=("samples", "lookups"),
         title="What posterior samples are worth",
         caption=(
-            "Misfit and velocity error of every sample by prior, and of two references; bars are "
-            "medians. Memorized priors return training models that fit badly; priors that "
-            "generalize fit nearly to the noise."
+            "Misfit and velocity error of every sample by prior, and of two references; "
+            "bars are medians. Memorized priors return training models that fit badly; "
+            "priors that generalize fit nearly to the noise."
         ),
         paper_shows="Not shown there by prior.",
         origin="extension",
@@ -165,9 +165,9 @@ FIGURES: dict[str, Figure] = {
         tables=("samples", "scores"),
         title="The data step decides what is found",
         caption=(
-            "Posterior samples of the closed form (N = 50 at laptop scale) and of a Gaussian "
-            "prior against the length of a data step; mean and 95 % interval over training sets "
-            "of medians."
+            "Posterior samples of the closed form "
+            "(N = 50 at laptop scale) and of a Gaussian prior against the length of a data step; "
+            "mean and 95 % interval over training sets of medians."
         ),
         paper_shows="Two lengths were published, 0.07 and 0.1.",
         origin="extension",

@@ -7,8 +7,8 @@ FIGURES: dict[str, Figure] = {
         "theory",
         ("curves", "simulations"),
         "A linear learner trades the rule for the facts",
-        "Lines: theory; dots: simulation with 95 % intervals. Left of the vertical lines all "
-        "facts can be stored.",
+        "Lines: theory; dots: simulation with 95 % intervals. "
+        "Left of the vertical lines all facts can be stored.",
         "A linear learner faces a trade-off between generalization and memorization.",
         "reconstruction",
     ),
@@ -16,8 +16,8 @@ FIGURES: dict[str, Figure] = {
         "theory",
         ("curves", "simulations"),
         "Kernels can do both",
-        "Both errors as the ridge varies, one curve per kernel angle; dashed: Bayes-optimal error "
-        "of the rule.",
+        "Both errors as the ridge varies, one curve per kernel angle; "
+        "dashed: Bayes-optimal error of the rule.",
         "An overparametrized kernel learns the rule and stores the facts at once.",
         "reconstruction",
     ),
@@ -25,10 +25,10 @@ FIGURES: dict[str, Figure] = {
         "theory",
         ("curves", "simulations"),
         "The kernel's geometry splits the capacity",
-        "Best ridge and no ridge against the kernel angle; vertical: the optimal angle of the "
-        "square loss.",
-        "Regularization and kernel geometry control the allocation, with a closed-form optimum "
-        "for square loss.",
+        "Best ridge and no ridge against the kernel angle; "
+        "vertical: the optimal angle of the square loss.",
+        "Regularization and kernel geometry control the allocation, "
+        "with a closed-form optimum for square loss.",
         "reconstruction",
     ),
     "optima": Figure(
@@ -59,10 +59,10 @@ FIGURES: dict[str, Figure] = {
         "experiments",
         ("real",),
         "Rules and facts on real images",
-        "Kernel ridge regression on scanned digits: parity is the rule, randomly labelled 8s and "
-        "9s are the facts.",
-        "CIFAR-10, cats against dogs with automobiles as facts; its settings are blank in the "
-        "released code.",
+        "Kernel ridge regression on scanned digits: parity is the rule, "
+        "randomly labelled 8s and 9s are the facts.",
+        "CIFAR-10, cats against dogs with automobiles as facts; "
+        "its settings are blank in the released code.",
         "reconstruction",
     ),
     "phases": Figure(
@@ -77,8 +77,8 @@ FIGURES: dict[str, Figure] = {
         "theory",
         ("curves",),
         "Phase diagram over kernel angle and ridge",
-        "α = 4. Dashed: optimal angle of the square loss. Right: both errors near their best at "
-        "once.",
+        "α = 4. Dashed: optimal angle of the square loss. "
+        "Right: both errors near their best at once.",
         "Not in the paper.",
         "extension",
     ),
@@ -94,8 +94,8 @@ FIGURES: dict[str, Figure] = {
         "experiments",
         ("universality", "separability"),
         "Universality and capacity",
-        "a: true dot-product kernels against the Gaussian model, same data. b: linear feasibility "
-        "of training sets.",
+        "a: true dot-product kernels against the Gaussian model, same data. "
+        "b: linear feasibility of training sets.",
         "Uses Gaussian equivalence throughout.",
         "extension",
     ),

@@ -18,9 +18,9 @@ FIGURES: dict[str, Figure] = {
         "linear",
         ("risks",),
         "The linear model",
-        "Test risk of a base of norm at most L, of the nearest label, and of ResMem; mean and 95"
-        " % interval over data sets. Dashed: leading term, derived here. The published bound is "
-        "scaled to the plateau at the left.",
+        "Test risk of a base of norm at most L, of the nearest label, and of ResMem; "
+        "mean and 95 % interval over data sets. Dashed: leading term, derived here. "
+        "The published bound is scaled to the plateau at the left.",
         "The base's risk stays above zero, ResMem's falls to zero; as a bound.",
         "reconstruction",
     ),
@@ -28,8 +28,8 @@ FIGURES: dict[str, Figure] = {
         "linear",
         ("risks",),
         "Rates in the linear model",
-        "a: log-log slope of ResMem's risk over n ≥ 300. b: its risk over that of the nearest "
-        "label, largest size.",
+        "a: log-log slope of ResMem's risk over n ≥ 300. "
+        "b: its risk over that of the nearest label, largest size.",
         "Its bound falls with exponent 1/d; the risk itself with 2/d.",
         "extension",
     ),
@@ -37,8 +37,8 @@ FIGURES: dict[str, Figure] = {
         "linear",
         ("noisy",),
         "Label noise in the linear model",
-        "Three dimensions: risk of ResMem that averages k residuals, by the standard deviation τ"
-        " of the label noise.",
+        "Three dimensions: risk of ResMem that averages k residuals, "
+        "by the standard deviation τ of the label noise.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -47,8 +47,8 @@ FIGURES: dict[str, Figure] = {
         ("accuracy",),
         "Accuracy by size of the base",
         "Test accuracy of the base, of its memory alone, of ResMem and of the kNN-LM mixture, "
-        "each tuned on validation data; memories of the last layer (above) and of feature map or"
-        " inputs (below). Mean and 95 % interval over replicates.",
+        "each tuned on validation data; memories of the last layer (above) and of feature map "
+        "or inputs (below). Mean and 95 % interval over replicates.",
         f"Accuracy of base and ResMem over the depth of CIFAR networks. {NO_VALUES}",
         "reconstruction",
     ),
@@ -56,8 +56,8 @@ FIGURES: dict[str, Figure] = {
         "tasks",
         ("accuracy",),
         "What ResMem gains, over the base and over kNN alone",
-        "Difference of test accuracies, mean and 95 % interval over replicates. A gain over the "
-        "base is not one over the memory alone.",
+        "Difference of test accuracies, mean and 95 % interval over replicates. "
+        "A gain over the base is not one over the memory alone.",
         f"Gains over the base. {NO_VALUES}",
         "reconstruction",
     ),
@@ -74,8 +74,8 @@ FIGURES: dict[str, Figure] = {
         "tasks",
         ("accuracy", "sweeps"),
         "Label noise",
-        "Digits under a linear base, training labels partly drawn anew. a: tuned on clean "
-        "validation images. b: at fixed numbers of neighbors.",
+        "Digits under a linear base, training labels partly drawn anew. "
+        "a: tuned on clean validation images. b: at fixed numbers of neighbors.",
         f"Perhaps shown there. {NO_VALUES}",
         "reconstruction",
     ),
@@ -83,8 +83,8 @@ FIGURES: dict[str, Figure] = {
         "tasks",
         ("parts",),
         "The long tail",
-        "Test accuracy by the training frequency of a test image's subpopulation, generated "
-        "images.",
+        "Test accuracy by the training frequency "
+        "of a test image's subpopulation, generated images.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -92,9 +92,9 @@ FIGURES: dict[str, Figure] = {
         "tasks",
         ("parts",),
         "Where a memory helps",
-        "Generated coarse and fine classes, memory of the last layer. a: by the base's "
-        "confidence. b: errors fixed and answers spoiled. c: how many of the fixed errors, and "
-        "of all errors, were in the right coarse class.",
+        "Generated coarse and fine classes, memory of the last layer. a: by the base's confidence. "
+        "b: errors fixed and answers spoiled. "
+        "c: how many of the fixed errors, and of all errors, were in the right coarse class.",
         "It shows single images that ResMem corrects.",
         "extension",
     ),
@@ -102,8 +102,8 @@ FIGURES: dict[str, Figure] = {
         "tasks",
         ("accuracy", "calibration"),
         "Next characters",
-        "Python's help topics, test positions whose last 16 characters do not occur in the "
-        "training text; accuracy and negative log-probability by positions remembered.",
+        "Python's help topics, test positions whose last 16 characters do not occur "
+        "in the training text; accuracy and negative log-probability by positions remembered.",
         f"Accuracy of an autoregressive language model. {NO_VALUES}",
         "reconstruction",
     ),
@@ -128,8 +128,8 @@ FIGURES: dict[str, Figure] = {
         "extensions",
         ("growth",),
         "Growing memories, and small ones",
-        "Long tail, base trained once on the smallest set. a: rows of images that the base never"
-        " saw. b: own rows, those with the largest residuals or random ones.",
+        "Long tail, base trained once on the smallest set. a: rows of images "
+        "that the base never saw. b: own rows, those with the largest residuals or random ones.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -137,8 +137,8 @@ FIGURES: dict[str, Figure] = {
         "extensions",
         ("crossfit",),
         "A base that fits its training set",
-        "Long tail, 64 units: residuals of the base itself, and of bases that did not see the "
-        "row; dots are replicates, bars means.",
+        "Long tail, 64 units: residuals of the base itself, and of bases that did not see the row; "
+        "dots are replicates, bars means.",
         "Not shown there as far as known.",
         "extension",
     ),
@@ -146,9 +146,9 @@ FIGURES: dict[str, Figure] = {
         "extensions",
         ("memorization",),
         "Memorization scores",
-        "Long tail, networks on random parts of the training set. a: scores by width. b: mean "
-        "score by what ResMem stores. c: how much a memory corrects images that its base did not"
-        " see, by how the score changes with width.",
+        "Long tail, networks on random parts of the training set. a: scores by width. "
+        "b: mean score by what ResMem stores. c: how much a memory corrects images "
+        "that its base did not see, by how the score changes with width.",
         "A question of a later paper (What do larger image classifiers memorise?), on our data.",
         "extension",
     ),
@@ -156,9 +156,9 @@ FIGURES: dict[str, Figure] = {
         "extensions",
         ("spurious",),
         "A spurious feature",
-        "Linear base, a feature that agrees with the label in 95 % of training rows at laptop "
-        "scale; test rows where it conflicts and where it agrees. Memorization-aware training as"
-        " reconstructed.",
+        "Linear base, a feature that agrees with the label in 95 % of training rows "
+        "at laptop scale; test rows where it conflicts and where it agrees. "
+        "Memorization-aware training as reconstructed.",
         "A question of a later paper (The pitfalls of memorization), on our data.",
         "extension",
     ),

@@ -1,6 +1,4 @@
-"""Strength, growing memories and small ones, cross-fitted residuals, memorization scores, a
-spurious feature.
-"""
+"""Strength, growing and small memories, cross-fitting, memorization scores, a spurious feature."""
 
 from itertools import cycle
 

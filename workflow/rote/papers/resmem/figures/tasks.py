@@ -174,9 +174,7 @@ class ShareLine(NamedTuple):
 
 
 def helps(tables: Tables) -> Canvas:
-    """Where the memory helps: by confidence of the base, by what it flips, and within coarse
-    classes.
-    """
+    """Where the memory helps: by confidence of the base, by what it flips, by coarse class."""
     parts = of_task(tables["parts"], "fine")
     parts = series(parts[parts["features"] == "last"], "width")
     canvas, axes = panels(1, 3, width=3.1, height=2.7)

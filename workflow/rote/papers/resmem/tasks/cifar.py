@@ -46,8 +46,7 @@ class ResmemCifar(Section):
 
 
 def load(options: ResmemCifar, rng: Rng) -> TaskData:
-    """The published test set; validation images are of the training part. The same in every
-    replicate.
+    """The published test set; validation is of the training part. The same in every replicate.
 
     Raises:
         InputError: for more images than there are.
@@ -58,8 +57,8 @@ def load(options: ResmemCifar, rng: Rng) -> TaskData:
     first_test = len(files.labels) - len(files.labels) // 6  # a sixth of the images
     if first_test < options.train + options.valid:
         raise InputError(
-            f"{options.root}: {first_test} images are not for testing, resmem.cifar.train and "
-            f"valid ask for {options.train} + {options.valid}"
+            f"{options.root}: {first_test} images are not for testing, "
+            f"resmem.cifar.train and valid ask for {options.train} + {options.valid}"
         )
     order = np.random.default_rng(0).permutation(first_test)
     train, valid, _ = np.split(order, [options.train, options.train + options.valid])

@@ -22,14 +22,12 @@ CLASSES = 10
 
 
 class ResmemFashion(Section):
-    """Little data of Fashion-MNIST, a negative control: no help of a memory is claimed; needs the
-    files.
-    """
+    """Little data of Fashion-MNIST, a negative control: no gain is claimed; needs the files."""
 
     root: str = key(
         "",
-        "Folder with (or for) its idx files, or its sheet of samples; without it this part is "
-        "left out",
+        "Folder with (or for) its idx files, or its sheet of samples; "
+        "without it this part is left out",
     )
     download: bool = key(False, "Let torchvision download the idx files into `root`")
     units: list[Units] = key([0, 32], "Hidden units; 0 is a linear base", min_length=1)
@@ -55,8 +53,8 @@ def load(options: ResmemFashion, rng: Rng) -> TaskData:
     count = options.train + options.valid + options.test
     if len(files.labels) < count:
         raise InputError(
-            f"{options.root}: {len(files.labels)} images, resmem.fashion.train, valid and test "
-            f"ask for {count}"
+            f"{options.root}: {len(files.labels)} images, resmem.fashion.train, "
+            f"valid and test ask for {count}"
         )
     order = rng.permutation(len(files.labels))[:count]
     x = (files.pixels[order].reshape(count, -1) / files.largest).astype(np.float32)

@@ -1,5 +1,4 @@
-"""Causal language models that are taken, not trained, on a text of your own: next tokens and hidden
-states.
+"""Causal language models, taken, not trained, on your own text: next tokens and hidden states.
 
 A vocabulary has tens of thousands of tokens, and logits of all of them for every remembered
 position would fill disks. The most frequent tokens are classes and all others together are one more
@@ -37,8 +36,8 @@ class ResmemLanguage(Section):
 
     corpus: str = key(
         "",
-        "File, folder or glob of text, JSON lines or Parquet, hf: or stream:<data set>; without: "
-        "left out",
+        "File, folder or glob of text, JSON lines or Parquet, "
+        "hf: or stream:<data set>; without: left out",
     )
     column: str = key("text", "Column or key that holds the text")
     documents: int = key(20_000, "Documents read, at most", ge=10)
@@ -71,8 +70,7 @@ class TokenPieces(NamedTuple):
 
 @cache
 def pieces(corpus: str, column: str, limit: int, tokenizer: str, context: int) -> TokenPieces:
-    """The first `limit` documents of a corpus in pieces of up to `context` tokens, those of one
-    token left out.
+    """The first `limit` documents in pieces of up to `context` tokens, without those of one token.
 
     Raises:
         InputError: for a corpus or a tokenizer that cannot be read.
@@ -113,8 +111,8 @@ def load(options: ResmemLanguage, rng: Rng) -> TaskData:
     documents = np.unique(text.documents)
     if len(documents) < 10:
         raise InputError(
-            f"resmem.language.corpus {options.corpus}: {len(documents)} documents of two tokens or "
-            "more, at least 10 are needed to have training, validation and test documents apart"
+            f"resmem.language.corpus {options.corpus}: {len(documents)} documents of two tokens "
+            "or more, at least 10 are needed to have training, validation and test documents apart"
         )
     tenth = len(documents) // 10
     test, valid, train = np.split(rng.permutation(documents), [tenth, 2 * tenth])
@@ -143,8 +141,8 @@ def _positions(options: ResmemLanguage, split: str, documents: np.ndarray, rng: 
     total = int(sizes.sum())
     if total < count:
         raise InputError(
-            f"resmem.language.corpus {options.corpus}: {total:,} positions in the {split} "
-            f"documents, resmem.language.{split} asks for {count:,}"
+            f"resmem.language.corpus {options.corpus}: {total:,} positions "
+            f"in the {split} documents, resmem.language.{split} asks for {count:,}"
         )
     flat = np.sort(rng.choice(total, count, replace=False))
     ends = np.cumsum(sizes)
@@ -165,9 +163,7 @@ def arms(options: ResmemLanguage) -> list[BaseArm]:
 
 
 def bases(options: ResmemLanguage) -> Arrays:
-    """What identifies each model: the SHA-256 of its weights, so that later steps use the same
-    ones.
-    """
+    """What identifies each model: its weights' SHA-256, so that later steps use the same ones."""
     from rote.models import pretrained
 
     return {f"{model}/digest": _digest(pretrained.causal(model)) for model in options.models}
@@ -258,8 +254,8 @@ def _checked(options: ResmemLanguage, arm: BaseArm, weights: dict[str, Any]) -> 
     largest = max(int(tokens.max()) for tokens in pieces_of(options).tokens)
     if largest >= size:
         raise InputError(
-            f"model {arm.model!r} knows {size} tokens, but the tokenizer gives number {largest}; "
-            "set tokenizer"
+            f"model {arm.model!r} knows {size} tokens, "
+            f"but the tokenizer gives number {largest}; set tokenizer"
         )
     return model
 

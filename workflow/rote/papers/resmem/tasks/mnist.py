@@ -32,9 +32,7 @@ SPREAD = 0.3081
 
 
 class ResmemMnist(Section):
-    """The 10,000 test images of MNIST at 14 x 14 pixels under CIFAR's residual network; needs the
-    files.
-    """
+    """MNIST's 10,000 test images at 14 x 14 pixels, CIFAR's residual network; needs the files."""
 
     root: str = key("", "Folder with (or for) MNIST's idx files; without it this part is left out")
     download: bool = key(False, "Let torchvision download them into `root`")

@@ -1,6 +1,4 @@
-"""Folders of pictures, as ImageNet's, under networks that torchvision knows: bases that are taken,
-not trained.
-"""
+"""Folders of pictures, as ImageNet's, under networks that torchvision knows: taken, not trained."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,8 +53,7 @@ class PictureFiles(NamedTuple):
 
 
 def files(options: ResmemPictures) -> PictureFiles:
-    """Pictures of `<root>/train/<class>/` (a random part of more than `options.train`), then all of
-    `<root>/val/`.
+    """Pictures of `<root>/train/<class>/` (a random `options.train`), then `<root>/val/`.
 
     Raises:
         InputError: for a missing folder, or classes of `val` that `train` does not have.
@@ -76,8 +73,8 @@ def files(options: ResmemPictures) -> PictureFiles:
     n_train = min(options.train, len(train_pictures))
     if not n_train or len(valid_pictures) < 2:
         raise InputError(
-            f"{root}: {n_train} training and {len(valid_pictures)} validation pictures; put more "
-            "there"
+            f"{root}: {n_train} training and {len(valid_pictures)} validation pictures; "
+            "put more there"
         )
     chosen = np.random.default_rng(0).permutation(len(train_pictures))[:n_train]
     pictures = [train_pictures[number] for number in chosen] + valid_pictures
@@ -122,8 +119,7 @@ def arms(options: ResmemPictures) -> list[BaseArm]:
 
 
 def bases(options: ResmemPictures) -> Arrays:
-    """Weights of every network: from `<weights>/<model>.safetensors` or `.pth`, or those that
-    torchvision publishes.
+    """Weights of every network: `<weights>/<model>.safetensors` or `.pth`, or torchvision's.
 
     Raises:
         InputError: for weights that cannot be fetched or read.
@@ -242,8 +238,8 @@ def _extractor(model: str, weights: dict[str, Any]) -> Any:
     nodes = get_graph_node_names(network)[1]
     if "flatten" not in nodes or head not in nodes:
         raise InputError(
-            f"{model} has no pooled layer that torchvision calls flatten; use one that has, as "
-            "resnet50"
+            f"{model} has no pooled layer that torchvision calls flatten; "
+            "use one that has, as resnet50"
         )
     return create_feature_extractor(network, {"flatten": "last", head: "logits"})
 

@@ -1,5 +1,6 @@
-"""Regression through the same four steps: ridge regression, standardized inputs as embeddings,
-residuals, evaluation.
+"""Regression in the same four steps.
+
+Ridge regression, standardized inputs as embeddings, residuals, evaluation.
 
 A residual is y − f(x), whose soft kNN average is added to the base's prediction.
 """
@@ -85,9 +86,7 @@ def _cut(x: np.ndarray, y: np.ndarray, edges: list[int]) -> list[RegressionRows]
 
 
 def bases(task: ResmemTask, options: ResmemRegression, training: TrainingRun) -> Arrays:
-    """Ridge regression on standardized inputs: coefficients and intercept, mean and spread of the
-    inputs.
-    """
+    """Ridge regression on standardized inputs: coefficients, intercept, means and spreads."""
     from sklearn.linear_model import Ridge
 
     arrays = {}
@@ -130,8 +129,7 @@ def neighbors(
     seed: int,
     device: str = "cpu",
 ) -> "tuple[Arrays, pd.DataFrame]":
-    """Neighbors of validation and test rows, and k and σ tuned by squared error, "no memory" in
-    the grid.
+    """Neighbors of validation and test rows; k and σ tuned by squared error, or no memory.
 
     The memory alone is the same with a base that predicts 0.
 
@@ -200,9 +198,7 @@ def evaluate(
     choices: "pd.DataFrame",
     seed: int,
 ) -> "dict[str, pd.DataFrame]":
-    """The table ResmemRegressionErrors: test error over the variance of base, memory alone and
-    ResMem.
-    """
+    """The table ResmemRegressionErrors: test errors of base, memory alone, ResMem over variance."""
     from rote.core import tables
     from rote.neighbors import Neighbors
     from rote.papers.resmem import schema
@@ -235,9 +231,7 @@ def evaluate(
 def _error(
     neighbors: "Neighbors", memory: np.ndarray, targets: np.ndarray, setting: "Setting"
 ) -> float:
-    """Mean square of what the soft kNN average of a memory leaves of the targets; k = 0 is no
-    memory.
-    """
+    """Mean square that a memory's soft kNN average leaves of the targets; k = 0 is no memory."""
     from rote import knn
 
     if not setting.k:

@@ -54,9 +54,7 @@ class ResmemText(Section):
 
 
 def topics() -> list[str]:
-    """The help topics that come with Python, a text under the PSF licence; they differ a little
-    between versions.
-    """
+    """Python's help topics, text under the PSF licence; they differ a little between versions."""
     from pydoc_data.topics import topics
 
     return [topics[name] for name in sorted(topics)]
@@ -82,8 +80,8 @@ def load(options: ResmemText, rng: Rng) -> TaskData:
     positions = max(options.memories)
     if len(windows[0]) < positions:
         raise InputError(
-            f"the help topics give {len(windows[0])} training positions, resmem.text.memories asks "
-            f"for {positions}"
+            f"the help topics give {len(windows[0])} training positions, "
+            f"resmem.text.memories asks for {positions}"
         )
     splits = [_rows(windows[0], rng.choice(len(windows[0]), positions, replace=False))]
     contexts = _contexts(parts[0], options.unseen_context)
