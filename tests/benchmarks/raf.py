@@ -22,8 +22,11 @@ def _by_quadrature(alpha: float, lam: float) -> float:
     """E_gen of one hinge point: the same equations and start, every expectation by
     `scipy.integrate.quad`.
     """
-    mu1 = mustar = np.sqrt(0.5)
-    ms, qs, Vs = 0.1, 0.8, min(3 * lam, 1.0) / lam
+    mu1 = np.sqrt(0.5)
+    mustar = mu1
+    ms = 0.1
+    qs = 0.8
+    Vs = min(3 * lam, 1.0) / lam
 
     def normal(z):
         return np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
@@ -32,7 +35,9 @@ def _by_quadrature(alpha: float, lam: float) -> float:
         return integrate.quad(f, low, high, epsabs=1e-13, epsrel=1e-11, limit=200)[0]
 
     for _ in range(2000):
-        m, q, V = mu1 * ms, mu1**2 * qs, mu1**2 * Vs + mustar**2 / lam
+        m = mu1 * ms
+        q = mu1**2 * qs
+        V = mu1**2 * Vs + mustar**2 / lam
         root, eta = np.sqrt(q), m**2 / q
         beta, sigma = np.sqrt(eta / (1 - eta)), np.sqrt(1 - eta)
         low, high = (1 - V) / root, 1 / root
