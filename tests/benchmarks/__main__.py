@@ -70,14 +70,16 @@ def main() -> None:
             f"this machine, one core: {peak['f4'] / 1e9:.0f} and {peak['f8'] / 1e9:.0f} Gflop/s, "
             f"copies {peak['bytes'] / 1e9:.0f} GB/s"
         )
-        rows = [row for name, module in chosen.items() for row in compared(name, module, peak)]
-        growth = [row for name, module in chosen.items() for row in growths(name, module)]
-        facts = [
-            row
-            for module in chosen.values()
-            for measure in getattr(module, "MEASURES", [])
-            for row in measure()
-        ]
+        rows = []
+        growth = []
+        facts = []
+        for name, module in chosen.items():
+            rows += compared(name, module, peak)
+        for name, module in chosen.items():
+            growth += growths(name, module)
+        for module in chosen.values():
+            for measure in getattr(module, "MEASURES", []):
+                facts += measure()
     if not options.files or "dag" in options.files:
         facts += dag.measure()
     for row in facts:

@@ -71,8 +71,10 @@ def median_interval(
 
     With fewer than six values the range, which encloses it less often than `level`.
     """
-    ordered, n = sorted(values), len(values)
-    outside, skip = 0.0, 0
+    ordered = sorted(values)
+    n = len(values)
+    outside = 0.0
+    skip = 0
     while skip < n // 2 and 2 * (outside + comb(n, skip) * 0.5**n) <= 1 - level:
         outside += comb(n, skip) * 0.5**n
         skip += 1

@@ -41,7 +41,8 @@ def _runner(replicates: int, batch: int = 64, steps: int = 100) -> Callable[[lis
 
 def stacked_decoders():
     """24 decoders of width 24 on facts, batch 64, 100 steps: one stack / one network at a time"""
-    run, part = _runner(REPLICATES), REPLICATES // 4
+    run = _runner(REPLICATES)
+    part = REPLICATES // 4
     numbers = list(range(REPLICATES))
     stored = run(numbers)["stored"].iloc[0]
     np.testing.assert_allclose(stored, run([0])["stored"].iloc[0], rtol=1e-3)
@@ -124,7 +125,8 @@ class _Rows(torch.utils.data.Dataset):
     """The batches' examples in their order."""
 
     def __init__(self, task: _Task):
-        self.table, self.order = task.table, np.concatenate(task.rows)
+        self.table = task.table
+        self.order = np.concatenate(task.rows)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -193,7 +195,8 @@ def against_lightning():
     class Module(lightning.LightningModule):
         def __init__(self):
             super().__init__()
-            self.model, self.losses = _module(task), []
+            self.model = _module(task)
+            self.losses = []
 
         def training_step(self, batch, _):
             loss = self.model(**batch).loss

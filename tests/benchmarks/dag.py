@@ -123,9 +123,8 @@ def _commands(project: Path) -> list[str]:
     folders = set()
     for number, (files, _) in enumerate(jobs):
         makers |= dict.fromkeys(files.get("output", []), number)
-        folders |= {
-            str(Path(path).parent) for kind in ("output", "log") for path in files.get(kind, [])
-        }
+        written = [*files.get("output", []), *files.get("log", [])]
+        folders |= {str(Path(path).parent) for path in written}
     graph = {}
     for number, (files, _) in enumerate(jobs):
         graph[number] = {makers[path] for path in files.get("input", []) if path in makers}

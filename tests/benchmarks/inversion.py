@@ -97,7 +97,8 @@ def jacobians():
     """Jacobians at 50 examples, 40 x 40, 100 coordinates: the adjoint / central differences"""
     forward = operator(settings.InversionAcquisition())
     train = velocity.project(velocity.fields(50, 42))
-    basis, step = velocity.basis(forward.n), 1e-4
+    basis = velocity.basis(forward.n)
+    step = 1e-4
     models = velocity.slowness(train, forward.n)
 
     def differences(model: np.ndarray) -> np.ndarray:
@@ -132,7 +133,8 @@ def propagators():
         return torch.autograd.grad((data**2).sum(), v)[0]
 
     run(acoustic.shots)
-    cells, operations = np.prod([size + 2 * survey.layer for size in model.shape]), 30
+    cells = np.prod([size + 2 * survey.layer for size in model.shape])
+    operations = 30
     return Case(
         lambda: [run(acoustic.shots) for _ in range(5)],
         lambda: run(acoustic.leapfrog),
@@ -146,9 +148,11 @@ def propagators():
 
 def lookup_memory() -> list[dict[str, object]]:
     """Peak memory of the denoiser over 10,000 examples of 64 x 64 cells, 4 points, by chunk."""
-    rng, rows = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
+    rows = []
     train = rng.normal(size=(10_000, 64 * 64))
-    x, logs = train[:4] + 0.1 * rng.normal(size=(4, 64 * 64)), rng.normal(size=10_000)
+    x = train[:4] + 0.1 * rng.normal(size=(4, 64 * 64))
+    logs = rng.normal(size=10_000)
     for chunk in (2**20, 2**22, 2**24):
         tracemalloc.start()  # numpy reports its arrays to it
         posterior.denoise(x, train, 0.5, log_weights=logs, chunk=chunk)

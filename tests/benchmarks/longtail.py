@@ -44,7 +44,8 @@ def _sweep_against(fit, solved: tuple[int, ...]) -> Case:
     for key, loss in loop().items():
         assert abs(result[key] - loss) < 1e-8, key
     fits = len(options.lams) * len(options.sigmas) * options.replicates
-    sets, n = len(options.alphas) * options.replicates, options.n
+    sets = len(options.alphas) * options.replicates
+    n = options.n
     return Case(
         lambda: linear.sweep(options, 1),
         loop,
@@ -92,7 +93,8 @@ def stacked_training():
     part = units[:: len(units) // 4]  # the loop trains four of them; its time is scaled up
 
     def run(options: settings.LongtailNetwork, units: list, stack: int | None):
-        real, network.units = network.units, lambda options, architecture: units
+        real = network.units
+        network.units = lambda options, architecture: units
         execution = network.Execution(stack=stack)
         try:
             return network.train_networks(options, "sum", images, rows, 1, execution)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def pairs_by_suffix_array():
     def theirs() -> np.ndarray:
         suffixes = divsufsort(content)
         documents = {}
-        for gram in {gram for pair in pairs for gram in pair}:
+        for gram in set(chain.from_iterable(pairs)):
             number, first = sa_search(content, suffixes, np.array(gram, "<u2").tobytes())
             positions = suffixes[first : first + number] if number else np.empty(0, np.int64)
             # suffixes that begin within a token are no n-grams
@@ -117,7 +117,8 @@ def pairs_by_inverted_index():
             writer.commit()
             writer.wait_merging_threads()
             index.reload()
-            searcher, counts = index.searcher(), []
+            searcher = index.searcher()
+            counts = []
             for pair in pairs:
                 phrases = [
                     tantivy.Query.phrase_query(schema, "text", words[list(gram)].tolist())
@@ -163,7 +164,9 @@ def pairs_by_infini_gram():
             "mem": 8,
             "shards": 1,
         }
-        flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        flags = []
+        for name, value in options.items():
+            flags += [f"--{name}", str(value)]
         max_files = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         command = [sys.executable, "-m", "infini_gram.indexing", *flags, "--ulimit", max_files]
         subprocess.run(command, check=True, capture_output=True)

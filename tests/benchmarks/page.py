@@ -68,7 +68,8 @@ def exponents(growth: pd.DataFrame) -> pd.DataFrame:
     for kernel, rows in growth.groupby("kernel", sort=False) if len(growth) else ():
         fit = {"kernel": kernel, "unit": rows["unit"].iloc[0], "sizes": rows["size"].tolist()}
         fit["time"] = exponent(rows["size"], rows["seconds"])
-        fit["goal"] = goal = int(rows["goal"].iloc[0])
+        goal = int(rows["goal"].iloc[0])
+        fit["goal"] = goal
         fit["there"] = extrapolated(rows["size"], rows["seconds"], goal) if goal else ()
         big = rows[rows["memory_mb"] > 1]  # below a MiB the allocator decides
         fit["memory"] = exponent(big["size"], big["memory_mb"])
@@ -114,7 +115,8 @@ def draw(growth: pd.DataFrame, fits: pd.DataFrame, path: Path) -> None:
 def _mark(axis: Axis, numbers: Formatter | None = None) -> None:
     """At least a decade of a logarithmic axis, with two numbers or more on it."""
     low, high = axis.get_view_interval()
-    middle, reach = np.sqrt(low * high), max(np.sqrt(high / low), 10**0.5)
+    middle = np.sqrt(low * high)
+    reach = max(np.sqrt(high / low), 10**0.5)
     limit = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
     limit(middle / reach, middle * reach)
     axis.set_major_locator(

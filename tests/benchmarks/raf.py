@@ -19,9 +19,14 @@ LAM = 0.3
 
 
 def _by_quadrature(alpha: float, lam: float) -> float:
-    """E_gen of one hinge point: same equations and start, every expectation by `quad`."""
-    mu1 = mustar = np.sqrt(0.5)
-    ms, qs, Vs = 0.1, 0.8, min(3 * lam, 1.0) / lam
+    """E_gen of one hinge point: the same equations and start, every expectation by
+    `scipy.integrate.quad`.
+    """
+    mu1 = np.sqrt(0.5)
+    mustar = mu1
+    ms = 0.1
+    qs = 0.8
+    Vs = min(3 * lam, 1.0) / lam
 
     def normal(z):
         return np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
@@ -30,7 +35,9 @@ def _by_quadrature(alpha: float, lam: float) -> float:
         return integrate.quad(f, low, high, epsabs=1e-13, epsrel=1e-11, limit=200)[0]
 
     for _ in range(2000):
-        m, q, V = mu1 * ms, mu1**2 * qs, mu1**2 * Vs + mustar**2 / lam
+        m = mu1 * ms
+        q = mu1**2 * qs
+        V = mu1**2 * Vs + mustar**2 / lam
         root, eta = np.sqrt(q), m**2 / q
         beta, sigma = np.sqrt(eta / (1 - eta)), np.sqrt(1 - eta)
         low, high = (1 - V) / root, 1 / root
@@ -64,8 +71,8 @@ def _by_quadrature(alpha: float, lam: float) -> float:
 
 
 def hinge_grid():
-    """Hinge theory on a 200 x 200 grid of samples and penalties:
-    all at once / scipy quadrature point by point
+    """Hinge theory on a 200 x 200 grid of samples and penalties: all at once / scipy quadrature
+    point by point
     """
     alphas, lams = np.geomspace(0.1, 32, 200), np.geomspace(1e-2, 10, 200)
 
@@ -87,8 +94,8 @@ def hinge_grid():
         scale=grid.e_gen.size / len(sampled),
         repeats=3,
         bar=50.0,
-        note="nearly all of it are erf and exp of whole grids; "
-        "a roofline of sums and products says nothing",
+        note="nearly all of it are erf and exp of whole grids; a roofline of sums and products "
+        "says nothing",
     )
 
 
@@ -102,8 +109,8 @@ def _kernel(sample: rules_facts.RulesFactsSample) -> np.ndarray:
 
 
 def hinge_simulation():
-    """Hinge kernel machine, n = 2000, d = 500:
-    Newton in d dimensions / sklearn SVC made to give the same answer
+    """Hinge kernel machine, n = 2000, d = 500: Newton in d dimensions / sklearn SVC made to give
+    the same answer
     """
     sample = _sample()
     n, d = sample.X.shape
@@ -112,9 +119,8 @@ def hinge_simulation():
         return MODEL.errors("hinge", LAM, sample).e_gen
 
     def peer() -> float:
-        """LIBSVM with its intercept, which the model has not.
-
-        On the data and their mirror images it is 0 by symmetry.
+        """LIBSVM has an intercept, which the model has not: on the data and their mirror images it
+        is 0 by symmetry.
         """
         X, y = np.concatenate([sample.X, -sample.X]), np.concatenate([sample.y, -sample.y])
         mirrored = np.block([[np.eye(n), -np.eye(n)], [-np.eye(n), np.eye(n)]])
@@ -135,8 +141,8 @@ def hinge_simulation():
 
 
 def hinge_simulation_with_intercept():
-    """The same
-    / sklearn SVC(kernel="precomputed") as it comes, with an intercept and so another answer
+    """The same / sklearn SVC(kernel="precomputed") as it comes, with an intercept and so another
+    answer
     """
     sample = _sample()
 
@@ -147,8 +153,8 @@ def hinge_simulation_with_intercept():
 
 
 def square_simulation():
-    """Ridge regression on the kernel, n = 2000, d = 500:
-    solved in d dimensions / scikit-learn's KernelRidge
+    """Ridge regression on the kernel, n = 2000, d = 500: solved in d dimensions / scikit-learn's
+    KernelRidge
     """
     sample = _sample()
 

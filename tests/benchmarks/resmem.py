@@ -122,7 +122,8 @@ def against_torch():
     import torch
 
     x, q, *_ = _case()
-    store, rows, queries = knn.Datastore(x), torch.from_numpy(x), torch.from_numpy(q)
+    store = knn.Datastore(x)
+    rows, queries = torch.from_numpy(x), torch.from_numpy(q)
 
     def theirs() -> torch.Tensor:
         return torch.cdist(queries, rows).topk(K, largest=False).indices

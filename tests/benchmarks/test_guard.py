@@ -54,7 +54,8 @@ def test_exponent_recovers_known_growth():
 
 
 def test_extrapolated_recovers_known_growth():
-    sizes, rng = np.array([10, 20, 40, 80, 160]), np.random.default_rng(0)
+    sizes = np.array([10, 20, 40, 80, 160])
+    rng = np.random.default_rng(0)
     assert case.extrapolated(sizes, 3e-6 * sizes**1.5, 1000) == pytest.approx(
         [3e-6 * 1000**1.5] * 3
     )

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ETC, MARK = Path("/etc/slurm"), "# written by rote's tests"
+ETC = Path("/etc/slurm")
+MARK = "# written by rote's tests"
 DEVICES = [Path("/dev/fakegpu0"), Path("/dev/fakegpu1")]
 CONF = """{mark}
 ClusterName=rote
@@ -50,7 +51,8 @@ class Cluster:
     """The running cluster."""
 
     def __init__(self, work: Path):
-        self.work, self.node = work, socket.gethostname().split(".")[0]
+        self.work = work
+        self.node = socket.gethostname().split(".")[0]
 
     def call(self, *command: str) -> str:
         """Output of one of Slurm's commands."""

@@ -13,7 +13,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,11 +84,12 @@ def disturbed(cluster, tmp_path_factory) -> Run:
     """The DAG through Slurm; amid a training its job is cancelled, the node drained and resumed."""
     project = copy_project(tmp_path_factory.mktemp("cluster") / "project")
     process = start(project, *CONFIG, "--", "report")
-    granted, state = [], {"cancelled": False, "waited": False}
+    granted = []
+    state = {"cancelled": False, "waited": False}
 
     def watched() -> bool:
         jobs = [(job, comment) for job, status, comment in cluster.jobs() if status == "RUNNING"]
-        granted.append([device for job, _ in jobs for device in cluster.devices(job)])
+        granted.append(list(chain.from_iterable(cluster.devices(job) for job, _ in jobs)))
         saved = {
             path.parent
             for path in (project / "results/smoke/checkpoints").glob("chain-train-load*/*.pt")
@@ -126,7 +127,7 @@ def test_slurm_gives_each_device_job_a_free_device(disturbed):
     logs = (disturbed.project / "results/smoke/logs").glob("chain_train_*.log")
     logged = [re.findall(r"devices: (.*)\)", log.read_text()) for log in logs]
     assert len(logged) == 4  # scoring networks and networks of two worlds
-    assert {device for devices in logged for device in devices} == {"0", "1"}
+    assert set(chain.from_iterable(logged)) == {"0", "1"}
     leases: dict[str, list[tuple[str, str]]] = {}  # by device: when a job began and ended
     for log in (disturbed.project / "results/smoke/logs").glob("*.log"):
         begun = re.findall(r"^([\d:]{8}) .*: start .*devices: (.*)\)$", log.read_text(), flags=re.M)
@@ -158,10 +159,10 @@ def test_slurm_run_equals_the_local_run(disturbed, local):
     paths = sorted(path.relative_to(local) for path in (local / "results").rglob("*.parquet"))
     assert len(paths) > 8
     for path in paths:
-        mine, theirs = (
+        undisturbed, resumed = (
             tables.provenance(folder / path)["data_sha256"] for folder in (local, disturbed.project)
         )
-        assert mine == theirs, path
+        assert undisturbed == resumed, path
     models = sorted(
         path.relative_to(local) for path in (local / "results/smoke/chain/models").iterdir()
     )

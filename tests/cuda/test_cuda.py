@@ -36,7 +36,7 @@ def agree(cpu, device, columns, rtol):
 
 
 @pytest.mark.parametrize("architecture", ["decoder", "gpt_neox", "gpt2"])
-def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
+def test_fit_follows_the_loss_curve_of_the_cpu(architecture):
     """50 steps of three small networks: to 1e-3 of the loss, while chaos is still small."""
     rng = np.random.default_rng(0)
     tokens = torch.tensor(rng.integers(0, 50, (3, 32, 12)))
@@ -44,7 +44,8 @@ def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
     def curve(device):
         rngs = [np.random.default_rng(i) for i in range(3)]
         stack = lm.build(lm.Transformer(architecture, 50, 12, 16, 2, 2), rngs, device)
-        batch, history = tokens.to(device), []
+        batch = tokens.to(device)
+        history = []
 
         def loss(p, step):
             logits = stack.forward(p, batch[:, :, :-1])
@@ -64,7 +65,7 @@ def test_training_of_a_stack_follows_the_same_loss_curve(architecture):
 
 
 @pytest.mark.parametrize("rows", [500, 70_000])
-def test_neighbors_are_those_of_the_exact_search(rows):
+def test_search_finds_the_exact_neighbors(rows):
     """Same rows, distances to 1e-5: candidates are refined by explicit differences on the CPU."""
     rng = np.random.default_rng(rows)
     memory = rng.normal(size=(rows, 24)).astype(np.float32)
@@ -75,7 +76,7 @@ def test_neighbors_are_those_of_the_exact_search(rows):
     assert (neighbors.rows == exact.rows).mean() > 0.999
 
 
-def test_rules_and_facts_networks(smoke_settings):
+def test_raf_sweep_agrees_with_the_cpu(smoke_settings):
     """Full-batch training of two-layer networks in float32: 1e-2 of each column's largest value."""
     from rote.papers.raf import two_layer
 
@@ -85,7 +86,7 @@ def test_rules_and_facts_networks(smoke_settings):
 
 
 @pytest.mark.parametrize("task", ["digits", "fine", "longtail", "text"])
-def test_bases_of_residual_memories(task, smoke_settings):
+def test_resmem_bases_agree_with_the_cpu(task, smoke_settings):
     """A few steps in float32, with crops and batch statistics: 2e-2 of each tensor's largest."""
     from rote.papers.resmem import tasks, training
     from rote.papers.resmem.task import TrainingRun
@@ -104,7 +105,7 @@ def test_bases_of_residual_memories(task, smoke_settings):
         assert gap <= 2e-2 * value.abs().max(), name
 
 
-def test_attention_heads(smoke_settings):
+def test_attention_sweep_agrees_with_the_cpu(smoke_settings):
     """Descent through linear solves in float64: 1e-6."""
     from rote.papers.attention import trained
 
@@ -113,7 +114,7 @@ def test_attention_heads(smoke_settings):
     agree(cpu, device, ["key", "query", "error", "ridge"], 1e-6)
 
 
-def test_score_networks_of_inversion(smoke, smoke_settings):
+def test_score_networks_agree_with_the_cpu(smoke, smoke_settings):
     """50 steps of Adam in float32: averaged weights to 5e-2 of each tensor's largest."""
     from rote.core import tables
     from rote.models import diffusion
@@ -133,7 +134,7 @@ def test_score_networks_of_inversion(smoke, smoke_settings):
         assert gap <= 5e-2 * value.abs().max(), name
 
 
-def test_long_tail_networks(smoke, tmp_path):
+def test_longtail_networks_agree_with_the_cpu(smoke, tmp_path):
     """The verb itself with a leased device: predictions' losses to 2 %."""
     from conftest import run
     from rote.core import tables

@@ -9,6 +9,7 @@ import gzip
 import logging
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import atheris
@@ -21,20 +22,19 @@ with atheris.instrument_imports(include=["rote"]):
     from rote.run import config
 
 FOLDER = Path(tempfile.mkdtemp(prefix="rote-fuzz-"))
+
+
+def lengths(path: Path, **options) -> list[int]:
+    """Of the texts of all documents: each is read to its end."""
+    return [len(document.text) for document in corpora.documents(path, **options)]
+
+
 READERS = [
     (".idx", data.read_idx),
     (".idx.gz", data.read_idx),
-    *(
-        (kind, lambda path: [len(d.text) for d in corpora.documents(path)])
-        for kind in corpora.SUFFIXES
-    ),
-    (".jsonl", lambda path: [len(d.text) for d in corpora.documents(path, strict=False)]),
-    (
-        ".txt",
-        lambda path: [
-            len(d.text) for d in corpora.documents(path, split="blank", errors="replace")
-        ],
-    ),
+    *((kind, lengths) for kind in corpora.SUFFIXES),
+    (".jsonl", partial(lengths, strict=False)),
+    (".txt", partial(lengths, split="blank", errors="replace")),
     (".yaml", config.load),
     (".parquet", tables.read),
 ]
@@ -63,7 +63,8 @@ def seeds() -> Path:
 
     sheet = io.BytesIO()
     pd.DataFrame({"text": ["a", "b"]}).to_parquet(sheet)
-    idx, lines = b"\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\2abcd", b'{"text": "a b"}\n{"text": "c"}\n'
+    idx = b"\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\2abcd"
+    lines = b'{"text": "a b"}\n{"text": "c"}\n'
     folder = FOLDER / "seeds"
     folder.mkdir()
     for number, (suffix, _) in enumerate(READERS):

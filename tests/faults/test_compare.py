@@ -28,7 +28,8 @@ def runs(smoke, tmp_path):
 
 def rewrite(run, change, provenance=lambda record: record, table=TABLE):
     """Change a table and keep its provenance."""
-    path, model = run / table, schema.Scaling
+    path = run / table
+    model = schema.Scaling
     record = {k: v for k, v in tables.provenance(path).items() if k not in ("data_sha256", "rows")}
     tables.write(path, change(tables.read(path)), model, provenance(record))
 

@@ -10,7 +10,7 @@ from rote.core import tables
 
 def compared(one: Path, other: Path) -> int:
     """How many tables and figures of two results folders there are; all must be the same."""
-    paths = [path for kind in ("parquet", "png") for path in sorted(one.rglob(f"*.{kind}"))]
+    paths = [*sorted(one.rglob("*.parquet")), *sorted(one.rglob("*.png"))]
     for path in paths:
         twin = other / path.relative_to(one)
         if path.suffix == ".parquet":

@@ -9,14 +9,22 @@ import pytest
 from conftest import ROOT
 from packaging.specifiers import SpecifierSet
 
-LOCK = {
-    re.sub(r"[-_.]+", "-", name).lower(): version
-    for name, _, version in (
-        line.partition("==")
-        for line in (ROOT / "envs/lock.txt").read_text().splitlines()
-        if "==" in line
-    )
-}
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked() -> dict[str, str]:
+    """Version by distribution of envs/lock.txt."""
+    versions = {}
+    for line in (ROOT / "envs/lock.txt").read_text().splitlines():
+        name, pinned, version = line.partition("==")
+        if pinned:
+            versions[canonical(name)] = version
+    return versions
+
+
+LOCK = locked()
 OURS = {"rote", "pip"}
 # only imported where a benchmark compares with them; envs/peers.txt pins them apart
 PEERS = {
@@ -24,10 +32,6 @@ PEERS = {
     for line in (ROOT / "envs/peers.txt").read_text().splitlines()
     if line and not line.startswith("#")
 }
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_lock_pins_exact_versions():

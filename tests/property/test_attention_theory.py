@@ -33,7 +33,7 @@ def test_moments_have_their_closed_form_values(name):
 
 
 @pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row.f}-{row.c}-{row.gamma}")
-def test_golden_values(row):
+def test_memorization_error_matches_golden_values(row):
     vectors = {"mu": row.mu, "w_key": row.w_key, "w_query": row.w_query}
     s = attention.memorization_error(row.gamma, row.c, row.f, diag=row.diag, **vectors)
     assert s.converged
@@ -41,7 +41,7 @@ def test_golden_values(row):
     assert float(s.h_uu) == pytest.approx(row.h_uu, abs=6e-9)
 
 
-def test_golden_root():
+def test_memorization_root_matches_golden_values():
     h = fixed_point.solve(
         np.array([1e-2]), fixed_point.head(4.0, *attention.coefficients("tanh"), 0.0)
     ).h[0, 0]
@@ -61,7 +61,7 @@ def test_golden_root():
 
 
 @pytest.mark.parametrize(("c", "mu2", "gamma", "error"), GOLDEN_RIDGE)
-def test_golden_values_of_ridge_regression(c, mu2, gamma, error):
+def test_ridge_error_matches_golden_values(c, mu2, gamma, error):
     assert float(attention.ridge_error(gamma, c, mu2)) == pytest.approx(error, abs=1e-10)
 
 
@@ -72,8 +72,9 @@ def test_golden_values_of_ridge_regression(c, mu2, gamma, error):
 def test_ridge_error_is_an_integral_over_marchenko_pastur(c, gamma, mu2):
     """E = −γ² dφ/dγ with φ from the trace of the resolvent by quadrature."""
     a, b = (1 - np.sqrt(c)) ** 2, (1 + np.sqrt(c)) ** 2
-    # near c = 1 the density turns within √a of its lower end
-    edge = np.geomspace(max(np.sqrt(a), 1e-8) / 10, 1, 20)
+    edge = np.geomspace(
+        max(np.sqrt(a), 1e-8) / 10, 1, 20
+    )  # near c = 1 the density turns within √a of its lower end
 
     def trace(z: float) -> float:  # lim tr (XᵀX/n + z)⁻¹/n without signal
         def inner(t):  # x = a + (b − a) sin² t/2, in this form for the sake of x near 0
@@ -112,7 +113,7 @@ vectors = st.lists(st.floats(-1.5, 1.5), min_size=3, max_size=3).map(np.array)
 
 @settings(max_examples=60, deadline=None)
 @given(head=heads, mu=vectors, key=vectors, query=vectors)
-def test_every_head_converges_to_an_error_in_the_unit_interval(head, mu, key, query):
+def test_memorization_error_converges_within_the_unit_interval(head, mu, key, query):
     f = attention.Coefficients(
         0.0, head["sign"] * head["a1"], 0.0, head["a1"] ** 2 * head["excess"]
     )
@@ -133,9 +134,10 @@ def test_every_head_converges_to_an_error_in_the_unit_interval(head, mu, key, qu
 
 @settings(max_examples=25, deadline=None)
 @given(head=heads, mu=vectors, key=vectors, query=vectors, scale=st.floats(0.3, 3))
-def test_error_is_invariant_under_rotation_sign_and_scale(head, mu, key, query, scale):
+def test_memorization_error_is_invariant_under_rotation_sign_and_scale(head, mu, key, query, scale):
     a1, nu = head["a1"], head["a1"] ** 2 * head["excess"]
-    gamma, c = np.geomspace(1e-2, 10, 4), head["c"]
+    gamma = np.geomspace(1e-2, 10, 4)
+    c = head["c"]
 
     def error(a1, nu, d, gamma=gamma, turn=np.eye(3)):
         f = attention.Coefficients(0.0, a1, 0.0, nu)
@@ -156,7 +158,8 @@ def test_error_is_invariant_under_rotation_sign_and_scale(head, mu, key, query, 
     ("f", "c"), [("tanh", 4.0), ("linear", 0.5), ("linear", 1.0), ("cos_c", 2.0), ("exp_c", 0.25)]
 )
 def test_derivative_is_a_central_difference(f, c):
-    gamma, step = np.geomspace(1e-3, 10, 7), 1e-4
+    gamma = np.geomspace(1e-3, 10, 7)
+    step = 1e-4
     head = fixed_point.head(c, *attention.coefficients(f), 0.0)
     root = fixed_point.solve(gamma, head)
     high, low = (fixed_point.solve(gamma * factor, head).h for factor in (1 + step, 1 - step))
@@ -167,8 +170,11 @@ def test_derivative_is_a_central_difference(f, c):
 
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
 def test_on_branch_rejects_every_other_root(c):
-    """Plain Newton from random starts finds other roots, as exact; the branch test knows them."""
-    gamma, rng = np.full(1, 0.05), np.random.default_rng(1)
+    """Plain Newton from random starts finds other roots with residuals as small; the branch test
+    knows them.
+    """
+    gamma = np.full(1, 0.05)
+    rng = np.random.default_rng(1)
     head = fixed_point.head(c, *attention.coefficients("tanh"), 0.0)
     right = fixed_point.solve(gamma, head).h[0, 0]
     assert fixed_point.on_branch(right, 0.05)
@@ -189,7 +195,7 @@ def test_on_branch_rejects_every_other_root(c):
     assert wrong > 0  # or the test has tested nothing
 
 
-def test_a_point_that_does_not_converge_is_marked(monkeypatch):
+def test_memorization_error_marks_points_that_do_not_converge(monkeypatch):
     monkeypatch.setattr(fixed_point, "TOLERANCE", 0.0)
     s = attention.memorization_error(1.0, 2.0, "tanh")
     assert not s.converged
@@ -197,7 +203,7 @@ def test_a_point_that_does_not_converge_is_marked(monkeypatch):
     assert np.isfinite(s.residual)
 
 
-def test_errors_approach_their_limits_in_gamma():
+def test_memorization_error_approaches_its_limits_in_gamma():
     wide = np.array([1e3, 1e4])
     moment = attention.moments("tanh")
     scaled = (1 - attention.memorization_error(wide, 4.0, "tanh").error) * wide / 2
@@ -215,15 +221,16 @@ def test_errors_approach_their_limits_in_gamma():
     assert float(attention.ridge_error(1e-9, 0.25, 1.0)) == pytest.approx(0.375, abs=1e-6)
 
 
-def test_a_key_opposed_to_its_query_is_allowed():
+def test_memorization_error_allows_a_key_opposed_to_its_query():
     """1 + w_Qᵀw_K = 0: nothing inverts W."""
     s = attention.memorization_error([0.1, 1.0], 4.0, "tanh", mu=2 * U, w_key=-U, w_query=U)
     assert s.converged.all()
     assert s.error[1] == pytest.approx(0.65134, abs=6e-6)
 
 
-def test_grids_broadcast_and_agree_with_single_points():
-    gamma, c = np.array([[10.0, 0.01, 1.0]]), np.array([[0.5], [4.0]])
+def test_memorization_error_broadcasts_grids_as_single_points():
+    gamma = np.array([[10.0, 0.01, 1.0]])
+    c = np.array([[0.5], [4.0]])
     grid = attention.memorization_error(gamma, c, "exp_clip", mu=U, w_key=U, w_query=V)
     assert grid.error.shape == (2, 3)
     for i, j in np.ndindex(2, 3):
@@ -233,7 +240,7 @@ def test_grids_broadcast_and_agree_with_single_points():
         assert grid.error[i, j] == pytest.approx(float(one.error), rel=1e-9)
 
 
-def test_uncentered_functions_are_centered_and_say_so():
+def test_moments_center_uncentered_functions_and_say_so():
     clip = attention.Activation(attention.clipped_exp, (np.log(5),))
     s = attention.memorization_error(0.1, 2.0, clip)
     assert s.coefficients.a0 == pytest.approx(1.470526281225, abs=1e-10)
@@ -262,12 +269,12 @@ def test_uncentered_functions_are_centered_and_say_so():
         ((1.0, 2.0, "tanh"), {"mu": [np.inf, 2]}, "mu must be a vector of finite numbers"),
     ],
 )
-def test_bad_arguments_are_refused(arguments, options, expected):
+def test_memorization_error_refuses_bad_arguments(arguments, options, expected):
     with np.errstate(all="ignore"), pytest.raises(InputError, match=expected):
         attention.memorization_error(*arguments, **options)
 
 
-def test_impossible_moments_are_refused():
+def test_memorization_error_refuses_impossible_moments():
     """ν ≥ a1² for every function, up to rounding."""
     with pytest.raises(InputError, match=r"variance 0\.5 of f is below its linear part 1"):
         attention.memorization_error(1.0, 2.0, attention.Coefficients(0.0, 1.0, 0.0, 0.5))
@@ -329,7 +336,7 @@ def test_variants_have_their_measured_values():
     assert float(strong) == pytest.approx(0.0277, abs=6e-5)
 
 
-def test_density_of_the_kernel_is_a_density():
+def test_kernel_density_is_a_density():
     x = np.linspace(-6, 12, 20_001)
     for f in ("tanh", "cos_c"):
         density = memorization.kernel_density(x, 4.0, f)
@@ -358,6 +365,6 @@ def test_density_of_the_kernel_is_a_density():
         (lambda: attention.ridge_error(1.0, 1.0, -1.0), "mu_norm2 must be finite and ≥ 0"),
     ],
 )
-def test_variants_refuse(call, expected):
+def test_variants_refuse_bad_arguments(call, expected):
     with pytest.raises(InputError, match=expected):
         call()

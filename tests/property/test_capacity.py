@@ -87,6 +87,6 @@ def test_water_filling_prefers_the_frequent():
         ((2, 1.0, 1.0, [-1.0, 2.0]), "frequencies must be"),
     ],
 )
-def test_refusals(arguments, message):
+def test_accuracy_limit_refuses_bad_arguments(arguments, message):
     with pytest.raises(InputError, match=message):
         capacity.accuracy_limit(*arguments)

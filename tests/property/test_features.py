@@ -52,13 +52,14 @@ def test_clipped_mass_at_the_papers_size(alpha, total):
         (3, 1, np.inf),
     ],
 )
-def test_bad_frequencies_are_refused(d, s, alpha):
+def test_frequencies_refuse_bad_arguments(d, s, alpha):
     with pytest.raises(InputError):
         features.frequencies(d, s, alpha)
 
 
 def test_draws_follow_the_bernoulli_law():
-    p, n, draws = features.frequencies(20, 4.0, 1.2), 50, 400
+    p = features.frequencies(20, 4.0, 1.2)
+    n, draws = 50, 400
     rng = generator(0, "test")
     matrices = np.stack([features.draw(p, n, rng).toarray() for _ in range(draws)])  # (draws, n, d)
     assert set(np.unique(matrices)) <= {-1.0, 0.0, 1.0}
@@ -91,7 +92,7 @@ def test_forced_features_are_distinct_signs_and_the_rest_is_untouched(t, seed):
     assert set(np.unique(forced)) <= {-1.0, 0.0, 1.0}
 
 
-def test_more_forced_features_than_the_pool_are_refused():
+def test_force_refuses_more_features_than_the_pool():
     X = features.draw(np.full(5, 0.5), 4, generator(0, "test"))
     with pytest.raises(InputError, match="cannot force 3 distinct features: the pool holds 2"):
         features.force(X, np.array([1, 2]), 3, generator(1, "test"))

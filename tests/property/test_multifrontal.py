@@ -89,7 +89,8 @@ def test_flops_grow_with_the_cube_of_the_side():
 @pytest.mark.parametrize("count", [1, 16, 17])
 def test_solve_columns_do_not_depend_on_their_neighbors(count):
     rng = np.random.default_rng(4)
-    matrix, right, cells = stencil(9, 14, rng), rng.normal(size=(30, 40)), np.arange(30, 60)
+    matrix, right = stencil(9, 14, rng), rng.normal(size=(30, 40))
+    cells = np.arange(30, 60)
     factor = multifrontal.Factor(multifrontal.plan(9, 14, matrix), matrix, matrix.diagonal())
     np.testing.assert_array_equal(
         factor.solve(cells, right)[:, :count], factor.solve(cells, right[:, :count])
@@ -99,7 +100,8 @@ def test_solve_columns_do_not_depend_on_their_neighbors(count):
 def test_factor_in_use_keeps_its_arrays():
     rng = np.random.default_rng(5)
     spare = []
-    matrix, right, cells = stencil(11, 7, rng), rng.normal(size=(77, 2)), np.arange(77)
+    matrix, right = stencil(11, 7, rng), rng.normal(size=(77, 2))
+    cells = np.arange(77)
     plan = multifrontal.plan(11, 7, matrix)
     first = multifrontal.Factor(plan, matrix, matrix.diagonal(), spare)
     before = first.solve(cells, right)

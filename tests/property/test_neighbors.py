@@ -25,7 +25,7 @@ def brute(q: np.ndarray, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]
     st.integers(1, 80),
     st.sampled_from(["exact", "torch"]),
 )
-def test_exact_engines_are_brute_force_and_k_is_at_most_the_rows(seed, n, d, k, engine):
+def test_search_equals_brute_force_and_k_is_at_most_the_rows(seed, n, d, k, engine):
     rng = np.random.default_rng(seed)
     x, q = rng.normal(size=(n, d)) + rng.normal(scale=100), rng.normal(size=(7, d))
     neighbors = knn.Datastore(x, engine=engine).search(q + x.mean(0), k)
@@ -36,7 +36,7 @@ def test_exact_engines_are_brute_force_and_k_is_at_most_the_rows(seed, n, d, k, 
 
 
 @given(seeds, st.integers(2, 40), st.integers(1, 50))
-def test_rows_are_no_neighbors_of_themselves_if_excluded(seed, n, k):
+def test_search_excludes_the_row_itself_where_asked(seed, n, k):
     x = np.random.default_rng(seed).normal(size=(n, 3))
     neighbors = knn.Datastore(x).search(x, k, include_self=False)
     assert neighbors.rows.shape == (n, min(k, n - 1))
@@ -108,7 +108,7 @@ def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
 
 
 @given(seeds, st.floats(-1e4, 1e4))
-def test_a_shift_changes_no_neighbor(seed, shift):
+def test_search_ignores_a_common_shift(seed, shift):
     rng = np.random.default_rng(seed)
     x, q = rng.normal(size=(200, 8)), rng.normal(size=(20, 8))
     plain, moved = knn.Datastore(x).search(q, 5), knn.Datastore(x + shift).search(q + shift, 5)
@@ -117,7 +117,7 @@ def test_a_shift_changes_no_neighbor(seed, shift):
 
 
 @given(seeds, st.integers(0, 30), st.integers(1, 30))
-def test_adding_is_building_anew(seed, first, second):
+def test_add_equals_building_anew(seed, first, second):
     rng = np.random.default_rng(seed)
     x, q = rng.normal(size=(first + second, 4)), rng.normal(size=(6, 4))
     store = knn.Datastore(x[:first])
@@ -156,7 +156,7 @@ def test_weights_leave_out_neighbors_that_are_not_there():
             knn.weights(far, bad)
 
 
-def test_the_starting_bandwidth_leaves_repeated_rows_out():
+def test_starting_bandwidth_leaves_repeated_rows_out():
     assert knn.scale(np.array([[0.0], [0.0], [0.0], [2.0], [4.0]])) == 3.0
     assert knn.scale(np.zeros((3, 1))) == 1.0
     assert knn.scale(np.empty((3, 0))) == 1.0
@@ -207,7 +207,7 @@ def test_scores_are_base_plus_vote_minus_the_bases_own_vote(seed, option, streng
 
 
 @given(seeds)
-def test_one_neighbor_fits_the_training_set_for_any_base(seed):
+def test_scores_of_one_neighbor_fit_the_training_set_for_any_base(seed):
     x, _, labels, logits, _ = case(seed)
     s = resmem.scores(knn.Datastore(x).search(x, 1), labels, logits, logits, bandwidth=1.0)
     assert (s.argmax(1) == labels).all()  # I4
@@ -215,7 +215,7 @@ def test_one_neighbor_fits_the_training_set_for_any_base(seed):
 
 
 @given(seeds)
-def test_all_neighbors_without_bandwidth_add_the_mean_residual(seed):
+def test_scores_of_all_neighbors_without_bandwidth_add_the_mean_residual(seed):
     x, q, labels, logits, query_logits = case(seed)
     s = resmem.scores(
         knn.Datastore(x).search(q, len(x)), labels, logits, query_logits, bandwidth=np.inf
@@ -228,7 +228,7 @@ def test_all_neighbors_without_bandwidth_add_the_mean_residual(seed):
 
 
 @given(seeds)
-def test_the_sweep_is_every_setting_by_itself(seed):
+def test_sweep_equals_every_setting_by_itself(seed):
     x, q, labels, logits, query_logits = case(seed)
     neighbors = knn.Datastore(x).search(q, 20)
     grid = resmem.settings([0.0, 0.5, np.inf], [1, 3, 20, 50], [0.7, 1.0, np.inf])
@@ -263,7 +263,7 @@ def test_probabilities_keep_the_order_of_the_largest(seed, classes):
 
 
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 12), st.sampled_from([1, 2, 16]))
-def test_memories_in_parts_give_one_answer(seed, n, k, parts):
+def test_datastore_in_parts_gives_one_answer(seed, n, k, parts):
     rng = np.random.default_rng(seed)
     x, q = rng.integers(-3, 4, (n, 3)).astype(np.float32) / 3, rng.normal(size=(5, 3))
     x = np.concatenate([x, x[: n // 2]])  # ties between parts, too

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections import Counter
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ gram = st.lists(st.integers(0, 5), min_size=1, max_size=5).map(tuple)
 
 
 def corpus_of(texts: list[list[int]], folder: str) -> ngrams.Corpus:
-    tokens = np.array([token for text in texts for token in text], np.int64)
+    tokens = np.array(list(chain.from_iterable(texts)), np.int64)
     return ngrams.Corpus.from_tokens(
         Path(folder) / "corpus", tokens, np.cumsum([0, *map(len, texts)])
     )
@@ -32,22 +33,21 @@ def positions(text: list[int], gram: tuple[int, ...]) -> list[int]:
 @given(
     documents, st.lists(gram, min_size=1, max_size=6), st.sampled_from([1, 2]), st.integers(1, 9)
 )
-def test_single_counts(texts, grams, threads, block):
+def test_count_agrees_with_brute_force(texts, grams, threads, block):
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
-        counting.BLOCK, before = block, counting.BLOCK
+        before = counting.BLOCK
+        counting.BLOCK = block
         try:
             occurrences = ngrams.count(corpus, grams, threads=threads)
             document_counts = ngrams.count(corpus, grams, statistic="documents", threads=threads)
         finally:
             counting.BLOCK = before
     assert occurrences.dtype == np.int64
-    assert occurrences.tolist() == [
-        sum(len(positions(text, gram)) for text in texts) for gram in grams
-    ]
-    assert document_counts.tolist() == [
-        sum(bool(positions(text, gram)) for text in texts) for gram in grams
-    ]
+    for gram, n_occurrences, n_documents in zip(grams, occurrences, document_counts, strict=True):
+        by_document = [len(positions(text, gram)) for text in texts]
+        assert n_occurrences == sum(by_document)
+        assert n_documents == np.count_nonzero(by_document)
 
 
 @given(
@@ -56,21 +56,22 @@ def test_single_counts(texts, grams, threads, block):
     st.sampled_from([None, 0, 1, 3, 100]),
     st.integers(1, 30),
 )
-def test_pairs(texts, pairs, window, block):
+def test_count_pairs_agrees_with_brute_force(texts, pairs, window, block):
     def brute(first, second):
-        if window is None:
-            return sum(
-                bool(positions(text, first)) and bool(positions(text, second)) for text in texts
-            )
-        return sum(
-            any(abs(at - other) <= window for other in positions(text, second))
-            for text in texts
-            for at in positions(text, first)
-        )
+        number = 0
+        for text in texts:
+            others = positions(text, second)
+            if window is None:
+                number += bool(positions(text, first)) and bool(others)
+                continue
+            for at in positions(text, first):
+                number += any(abs(at - other) <= window for other in others)
+        return number
 
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
-        counting.BLOCK, before = block, counting.BLOCK
+        before = counting.BLOCK
+        counting.BLOCK = block
         try:
             counts = ngrams.count_pairs(corpus, pairs, window=window)
         finally:
@@ -79,7 +80,7 @@ def test_pairs(texts, pairs, window, block):
 
 
 @given(documents, st.lists(st.tuples(gram, gram), min_size=1, max_size=4), st.sampled_from([0, 1]))
-def test_colliding_hashes_change_nothing(texts, pairs, base):
+def test_count_withstands_colliding_hashes(texts, pairs, base):
     """With base 1 all permutations collide, with base 0 all n-grams with the same last token."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
@@ -95,10 +96,14 @@ def test_colliding_hashes_change_nothing(texts, pairs, base):
     st.lists(st.tuples(gram, gram), min_size=1, max_size=4),
     st.sets(st.integers(0, 4), max_size=3),
 )
-def test_stop_words_are_taken_from_one_side(texts, pairs, stop):
+def test_count_pairs_takes_stop_words_from_one_side(texts, pairs, stop):
     """First n-grams are counted in the stream without stop words, second ones in the full one."""
-    filtered = [[token for token in text if token not in stop] for text in texts]
-    pairs = [(tuple(i for i in first if i not in stop), first, second) for first, second in pairs]
+
+    def kept(tokens):
+        return tuple(token for token in tokens if token not in stop)
+
+    filtered = [list(kept(text)) for text in texts]
+    pairs = [(kept(first), first, second) for first, second in pairs]
     pairs = [pair for pair in pairs if pair[0]]
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)
@@ -124,7 +129,7 @@ def test_stop_words_are_taken_from_one_side(texts, pairs, stop):
         )
 
 
-def test_frequent_ngrams_are_counted_by_bitmaps():
+def test_count_pairs_counts_frequent_ngrams_by_bitmaps():
     """So many documents that lists, bitmaps and their mixtures all occur; galloping too."""
     rng = np.random.default_rng(3)
     texts = [
@@ -132,12 +137,12 @@ def test_frequent_ngrams_are_counted_by_bitmaps():
         for _ in range(9000)
     ]
     sets = [set(text) for text in texts]
-    pairs = [((a,), (b,)) for a in range(8) for b in range(8)]
+    pairs = [((a,), (b,)) for a, b in product(range(8), range(8))]
     with tempfile.TemporaryDirectory() as folder:
         counts = ngrams.count_pairs(corpus_of(texts, folder), pairs)
-    assert counts.tolist() == [
-        sum(a in text and b in text for text in sets) for (a,), (b,) in pairs
-    ]
+    for pair, number in zip(pairs, counts, strict=True):
+        both = {pair[0][0], pair[1][0]}
+        assert number == sum(both <= text for text in sets)
 
 
 @given(st.lists(st.integers(0, 500), unique=True, max_size=60), st.integers(0, 501), st.data())
@@ -149,7 +154,7 @@ def test_galloping_gives_the_first_position_that_is_not_below(values, target, da
 
 
 @given(documents, st.lists(st.integers(0, 5), max_size=6), st.integers(0, 5))
-def test_infinity_gram(texts, context, token):
+def test_infinity_gram_agrees_with_brute_force(texts, context, token):
     def count(ids):
         return (
             sum(len(positions(text, tuple(ids))) for text in texts) if ids else sum(map(len, texts))
@@ -167,8 +172,8 @@ def test_infinity_gram(texts, context, token):
 
 
 @given(documents)
-def test_suffixes_are_in_order_and_end_with_their_document(texts):
-    tokens = np.array([token for text in texts for token in text], np.uint16)
+def test_suffix_array_is_in_order_and_suffixes_end_with_their_document(texts):
+    tokens = np.array(list(chain.from_iterable(texts)), np.uint16)
     offsets = np.cumsum([0, *map(len, texts)])
     order = ngrams.suffix_array(tokens, offsets, 5)
     assert sorted(order.tolist()) == list(range(len(tokens)))
@@ -179,12 +184,12 @@ def test_suffixes_are_in_order_and_end_with_their_document(texts):
 
 @given(documents, st.integers(1, 30), st.integers(1, 3), st.sampled_from([1, 10**6]))
 @settings(max_examples=60)
-def test_full_tables(texts, n, min_count, shift):
+def test_table_counts_every_ngram(texts, n, min_count, shift):
     """Short n-grams are packed; long ones, or of many types, come from the suffix array."""
-    texts = [[token * shift for token in text] for text in texts]
-    expected = Counter(
-        tuple(text[at : at + n]) for text in texts for at in range(len(text) - n + 1)
-    )
+    texts = [(np.array(text, int) * shift).tolist() for text in texts]
+    expected = Counter()
+    for text in texts:
+        expected.update(tuple(text[at : at + n]) for at in range(len(text) - n + 1))
     with tempfile.TemporaryDirectory() as folder:
         table = ngrams.table(corpus_of(texts, folder), n, min_count=min_count)
     assert len(table.counts) == len({tuple(row) for row in table.ngrams.tolist()})
@@ -205,12 +210,9 @@ def test_ngrams_of_a_text_occur_in_its_corpus(texts, unit):
         corpus = ngrams.tokenize(file, Path(folder) / "corpus", analyser=ngrams.Analyser(unit))
         split = corpus.analyser.splitter()
         joint = "" if unit == "character" else " "
-        pieces = [
-            joint.join(gram)
-            for text in texts
-            for n in (1, 2, 3)
-            for gram in ngrams.grams(split(text), n)
-        ]
+        pieces = []
+        for text, n in product(texts, (1, 2, 3)):
+            pieces += [joint.join(gram) for gram in ngrams.grams(split(text), n)]
         if pieces:
             assert ngrams.count(corpus, pieces).min() >= 1
         whole = [text for text in texts if split(text)]
@@ -219,7 +221,7 @@ def test_ngrams_of_a_text_occur_in_its_corpus(texts, unit):
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.uint32])
-def test_any_vocabulary_size(tmp_path, kind):
+def test_count_agrees_at_any_vocabulary_size(tmp_path, kind):
     top = np.iinfo(kind).max
     tokens = np.array([top, 0, top, top, 0, top], np.uint64)
     corpus = ngrams.Corpus.from_tokens(tmp_path / "c", tokens, np.array([0, 3, 6]))

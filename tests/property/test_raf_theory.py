@@ -26,7 +26,7 @@ ORDER = [  # m, q, V of the golden rows
 
 @pytest.mark.parametrize(("point", "order"), list(zip(GOLDEN, ORDER, strict=True)))
 @pytest.mark.parametrize("closed_form", [True, False])
-def test_golden_values(point, order, closed_form):
+def test_solve_matches_golden_values(point, order, closed_form):
     geometry = {"mu1": point.mu1, "mustar": point.mustar}
     s = raf.solve(
         point.loss, point.alpha, point.eps, point.lam, **geometry, closed_form=closed_form
@@ -46,7 +46,9 @@ def test_golden_values(point, order, closed_form):
         ("hinge", 4, 8, 0.1, 0.1, raf.KERNELS["sign"].geometry, 0.23587264, 0.0017558571),
     ],
 )
-def test_golden_values_of_random_features(loss, alpha, kappa, eps, lam, mu, e_gen, e_mem):
+def test_solve_matches_golden_values_of_random_features(
+    loss, alpha, kappa, eps, lam, mu, e_gen, e_mem
+):
     s = raf.solve(loss, alpha, eps, lam, mu1=mu[0], mustar=mu[1], kappa=kappa)
     assert (float(s.e_gen), float(s.e_mem)) == pytest.approx((e_gen, e_mem), abs=1e-6)
 
@@ -61,11 +63,11 @@ def test_golden_values_of_random_features(loss, alpha, kappa, eps, lam, mu, e_ge
         (1000, 0.1, 0.99999562),
     ],
 )
-def test_bayes_golden_values(alpha, eps, overlap):
+def test_bayes_matches_golden_values(alpha, eps, overlap):
     assert float(raf.bayes_overlap(alpha, eps)) == pytest.approx(overlap, abs=1e-8)
 
 
-def test_capacity_golden_values():
+def test_capacity_matches_golden_values():
     eps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1]
     expected = [8.5296, 6.7103, 4.8665, 3.8097, 2.9923, 2.6147, 2.2453, 2.0777, 2.0]
     np.testing.assert_allclose(raf.capacity(eps), expected, atol=6e-5)
@@ -85,11 +87,15 @@ points = st.fixed_dictionaries(
 @settings(max_examples=40, deadline=None)
 @given(points)
 def test_hinge_hats_are_their_integrals(point):
-    """The closed form with Owen's T against quadrature of the definitions, at the solution."""
+    """The closed form with Owen's T against adaptive quadrature of the definitions, at the
+    solution.
+    """
     s = raf.solve("hinge", **point)
     assert s.converged
-    alpha, eps, lam = point["alpha"], point["eps"], point["lam"]
-    m, q, V = float(s.m), float(s.q), float(s.v)
+    alpha, eps = point["alpha"], point["eps"]
+    lam = point["lam"]
+    m, q = float(s.m), float(s.q)
+    V = float(s.v)
     rest = q - m**2
     args = [np.array([x]) for x in (alpha, eps, lam, m, rest, lam * V)]
     mt, qt, vt = (float(x[0]) for x in raf.LOSSES["hinge"].hats(*args))
@@ -119,7 +125,7 @@ def test_hinge_hats_are_their_integrals(point):
 
 @settings(max_examples=30, deadline=None)
 @given(points, st.floats(0.2, 5), st.sampled_from(["square", "hinge"]))
-def test_scaling_kernel_and_ridge_together_changes_nothing(point, c, loss):
+def test_solve_is_invariant_under_a_common_scale_of_kernel_and_ridge(point, c, loss):
     mu1, mustar = np.cos(np.radians(point["gamma"])), np.sin(np.radians(point["gamma"]))
     base = raf.solve(loss, point["alpha"], point["eps"], point["lam"], mu1=mu1, mustar=mustar)
     scaled = raf.solve(
@@ -131,7 +137,7 @@ def test_scaling_kernel_and_ridge_together_changes_nothing(point, c, loss):
 
 @settings(max_examples=30, deadline=None)
 @given(points)
-def test_closed_form_is_the_fixed_point(point):
+def test_solve_in_closed_form_is_the_fixed_point(point):
     closed = raf.solve("square", **point)
     iterated = raf.solve("square", **point, closed_form=False, tolerance=1e-13)
     for field in ("e_gen", "e_mem", "m", "q", "v"):
@@ -142,17 +148,16 @@ def test_closed_form_is_the_fixed_point(point):
 
 @settings(max_examples=30, deadline=None)
 @given(points, st.sampled_from(["square", "hinge", "logistic"]))
-def test_errors_lie_between_bayes_and_chance(point, loss):
+def test_solve_errors_lie_between_bayes_and_chance(point, loss):
     s = raf.solve(loss, **point)
     assert s.converged
     assert raf.bayes_optimal(point["alpha"], point["eps"]) - 1e-9 <= s.e_gen <= 0.5 + 1e-12
     assert 0 <= s.e_mem <= 0.5
 
 
-def test_logistic_converges_at_small_ridge():
-    """Where the proximal operator is steep (V ~ 1/λ).
-
-    There Newton from a bad start cycled, and the sweeps never settled.
+def test_solve_converges_for_the_logistic_loss_at_small_ridge():
+    """Where the proximal operator is steep (V ~ 1/λ), Newton from a bad start cycled and the sweeps
+    never settled.
     """
     alpha = np.array(
         [4.700174312242756, 2.289044923930428, 0.33954337584157984, 1.8239202423604945]
@@ -167,7 +172,7 @@ def test_logistic_converges_at_small_ridge():
     assert (s.e_gen > raf.bayes_optimal(alpha, eps)).all()
 
 
-def test_grids_agree_with_single_points():
+def test_solve_on_grids_agrees_with_single_points():
     alpha, lam = np.array([0.5, 4.0]), np.array([[0.1], [1.0], [3.0]])
     grid = raf.solve("hinge", alpha, 0.1, lam, gamma=40.0)
     assert grid.e_gen.shape == grid.converged.shape == (3, 2)
@@ -177,7 +182,7 @@ def test_grids_agree_with_single_points():
         assert int(alone.iterations) == grid.iterations[i, j]
 
 
-def test_wide_features_are_the_kernel():
+def test_solve_of_wide_features_is_the_kernel():
     mu1, mustar = raf.KERNELS["sign"].geometry
     for loss in raf.LOSSES:
         wide, kernel = (
@@ -186,15 +191,14 @@ def test_wide_features_are_the_kernel():
         assert float(wide.e_gen) == pytest.approx(float(kernel.e_gen), abs=1e-4)
 
 
-def test_narrow_response_uses_quadrature_without_a_jump():
+def test_solve_of_a_narrow_response_uses_quadrature_without_a_jump():
     lam = np.geomspace(50, 5e5, 60)  # V crosses 1e-3
     s = raf.solve("hinge", 4.0, 0.1, lam)
     assert s.converged.all()
     assert np.abs(np.diff(s.e_gen)).max() < 2e-4
-    # Hebb
     assert float(s.e_gen[-1]) == pytest.approx(
         float(raf.solve("square", 4.0, 0.1, 5e5).e_gen), abs=1e-4
-    )
+    )  # Hebb
 
 
 @pytest.mark.parametrize("name", sorted(raf.KERNELS))
@@ -216,7 +220,7 @@ def test_kernel_geometry_is_that_of_its_function(name):
         ("rbf", 0.08129, 7e-12, 0.15767),
     ],
 )
-def test_named_kernels_at_their_best_ridge(kernel, lam, e_mem, interpolator):
+def test_named_kernels_match_golden_values_at_their_best_ridge(kernel, lam, e_mem, interpolator):
     assert float(raf.optimal_ridge(0.1, *raf.KERNELS[kernel].geometry)) == pytest.approx(
         lam, abs=1e-5
     )
@@ -229,14 +233,14 @@ def test_named_kernels_at_their_best_ridge(kernel, lam, e_mem, interpolator):
 
 
 @pytest.mark.parametrize("loss", ["square", "hinge"])
-def test_random_features_at_their_peaks_converge_down_to_tiny_ridges(loss):
+def test_solve_converges_at_peaks_of_random_features_down_to_tiny_ridges(loss):
     kappa = np.array([0.5, 1.0, 2.0, 4.0])  # p = d, p = n, ...
     s = raf.solve(loss, 2.0, 0.1, 1e-6, kernel="sign", kappa=kappa)
     assert s.converged.all()
     assert (s.e_gen < 0.5).all()
 
 
-def test_extreme_parameters_have_their_limits():
+def test_solve_has_its_limits_at_extreme_parameters():
     assert float(raf.solve("hinge", 2, 1.0, 1).e_gen) == 0.5  # facts alone
     assert float(raf.solve("square", 1e-4, 0.1, 1).e_gen) == pytest.approx(0.49771, abs=1e-5)
     hebb = [raf.solve(loss, 4, 0.1, 1e6, mu1=0.8, mustar=0.6) for loss in ("square", "hinge")]
@@ -246,8 +250,9 @@ def test_extreme_parameters_have_their_limits():
         s = raf.solve(loss, 1e5, 0.1, 0.0, gamma=45)
         assert s.converged
         assert float(s.e_mem) == 0
-    # slow: marked, not returned as a number
-    small = raf.solve("hinge", 1e3, 0.0, 1e-6, max_iter=200)
+    small = raf.solve(
+        "hinge", 1e3, 0.0, 1e-6, max_iter=200
+    )  # slow: marked, not returned as a number
     assert not small.converged
     assert np.isnan(small.e_gen)
     assert int(small.iterations) == 200
@@ -280,13 +285,13 @@ def test_extreme_parameters_have_their_limits():
         ({"alpha": [1.0, 2.0], "lam": [1.0, 2.0, 3.0]}, "do not broadcast"),
     ],
 )
-def test_refusals_name_the_parameter_and_its_range(arguments, expected):
+def test_solve_refuses_by_parameter_and_range(arguments, expected):
     parameters = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
     with pytest.raises(InputError, match=expected):
         raf.solve(**parameters)
 
 
-def test_just_below_capacity_the_hard_margin_is_accepted():
+def test_solve_accepts_the_hard_margin_just_below_capacity():
     assert raf.solve("hinge", 3.0, 0.1, 0.0).converged
     assert raf.solve("square", 0.9, 0.1, 0.0).converged
 
@@ -294,8 +299,10 @@ def test_just_below_capacity_the_hard_margin_is_accepted():
 @pytest.mark.parametrize(
     "options", [{"gamma": 45.0}, {}, {"kernel": "sign", "kappa": 4.0}], ids=str
 )
-def test_every_point_of_a_fine_hinge_grid_converges(options):
-    """200 x 200 points, down to tiny ridges: kernel, linear (slow at capacity), random features."""
+def test_solve_converges_on_a_fine_hinge_grid(options):
+    """200 x 200 points, down to tiny ridges: kernel, linear (slow around the capacity), random
+    features.
+    """
     alpha, lam = np.geomspace(0.1, 32, 200)[:, None], np.geomspace(1e-4, 10, 200)
     s = raf.solve("hinge", alpha, 0.1, lam, **options)
     assert s.converged.all()

@@ -31,14 +31,15 @@ def normal(rng, *shape, dtype=torch.float64):
     st.sampled_from(LAYOUTS),
     st.integers(0, 99),
 )
-def test_a_product_and_its_gradients_are_torchs(
+def test_bmm_and_its_gradients_are_those_of_torch(
     models, rows, k, columns, biased, first, second, seed
 ):
     rng = np.random.default_rng(seed)
     leaves = [normal(rng, models, rows, k), normal(rng, models, k, columns)]
     leaves += [normal(rng, models, 1, columns)] if biased else []
     leaves = [leaf.requires_grad_() for leaf in leaves]
-    a, b, *bias = first(leaves[0]), second(leaves[1]), *leaves[2:]
+    a, b = first(leaves[0]), second(leaves[1])
+    bias = leaves[2:]
     output = bmm(a, b, *bias)
     expected = a @ b + (bias[0] if biased else 0)
     torch.testing.assert_close(output, expected)
@@ -54,9 +55,10 @@ def test_a_product_and_its_gradients_are_torchs(
             torch.testing.assert_close(gradient, expected_gradient)
 
 
-def test_products_can_be_differentiated_twice_and_mapped():
+def test_bmm_can_be_differentiated_twice_and_mapped():
     rng = np.random.default_rng(0)
-    a, b, bias = normal(rng, 2, 3, 4), normal(rng, 2, 4, 5), normal(rng, 2, 1, 5)
+    a, b = normal(rng, 2, 3, 4), normal(rng, 2, 4, 5)
+    bias = normal(rng, 2, 1, 5)
     assert torch.autograd.gradgradcheck(bmm, [x.requires_grad_() for x in (a, b, bias)])
     many = normal(rng, 6, 2, 3, 4)
     mapped = torch.func.vmap(lambda x: bmm(x, b.detach(), bias.detach()))(many)
@@ -65,7 +67,7 @@ def test_products_can_be_differentiated_twice_and_mapped():
     torch.testing.assert_close(jacobian[:, :, 0, 0], b.detach()[0].T.expand(6, 5, 4))
 
 
-def test_autocast_is_obeyed():
+def test_bmm_obeys_autocast():
     a, b = torch.ones(1, 2, 3), torch.ones(1, 3, 4)
     with torch.autocast("cpu", torch.bfloat16):
         assert bmm(a, b).dtype == torch.bfloat16
@@ -155,9 +157,9 @@ def test_layer_normalization_is_as_exact_as_torchs(shape, d, scale, seed):
         results.append((output, *torch.autograd.grad(output, x, weights.to(dtype))))
     # a mean that is far from zero, in units of the spread, takes digits from every method
     condition = (x.abs().amax(-1) / (x.var(-1, correction=0) + 1e-5).sqrt()).max().item()
-    for result, theirs, exact in zip(*results, strict=True):
+    for result, plain, exact in zip(*results, strict=True):
         allowed = (
-            10 * (theirs - exact).abs().max() + (1e-5 + 5e-7 * condition) * exact.abs().max() + 1e-6
+            10 * (plain - exact).abs().max() + (1e-5 + 5e-7 * condition) * exact.abs().max() + 1e-6
         )
         assert (result - exact).abs().max() <= allowed
 

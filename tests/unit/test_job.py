@@ -31,7 +31,7 @@ def devices(monkeypatch) -> list[str]:
 
 
 @pytest.fixture
-def hold():
+def start_lease():
     """Start processes that lease `n` devices, say which, and hold them for some seconds."""
     started = []
 
@@ -47,34 +47,34 @@ def hold():
         process.stdout.close()
 
 
-def test_lease_gives_concurrent_jobs_different_devices(devices, hold):
-    jobs = [hold(1, 1.0) for _ in range(2)]
-    got = [process.stdout.readline().split() for process in jobs]
-    assert sorted(line[0] for line in got) == sorted(devices)
-    assert all(leased == visible for leased, visible in got)
+def test_lease_gives_concurrent_jobs_different_devices(devices, start_lease):
+    jobs = [start_lease(1, 1.0) for _ in range(2)]
+    grants = [process.stdout.readline().split() for process in jobs]
+    assert sorted(line[0] for line in grants) == sorted(devices)
+    assert all(leased == visible for leased, visible in grants)
     assert all(process.wait() == 0 for process in jobs)
 
 
-def test_lease_waits_while_all_devices_are_taken(devices, hold):
+def test_lease_waits_while_all_devices_are_taken(devices, start_lease):
     """`--resources gpu=2` forgotten: six jobs at once on two devices still never share one."""
     start = time.monotonic()
-    jobs = [hold(1, 0.3) for _ in range(6)]
+    jobs = [start_lease(1, 0.3) for _ in range(6)]
     assert all(process.wait(timeout=60) == 0 for process in jobs)
     assert time.monotonic() - start >= 0.9  # three rounds of two
 
 
-def test_lease_of_two_devices_waits_for_both(devices, hold):
-    small = hold(1, 0.5)
+def test_lease_of_two_devices_waits_for_both(devices, start_lease):
+    small = start_lease(1, 0.5)
     small.stdout.readline()
     start = time.monotonic()
-    both = hold(2, 0.0)
+    both = start_lease(2, 0.0)
     assert sorted(both.stdout.readline().split()[0].split(",")) == sorted(devices)
     assert time.monotonic() - start > 0.2
     assert small.wait() == both.wait() == 0
 
 
-def test_lease_ends_with_a_killed_job(devices, hold):
-    victim = hold(2, 60)
+def test_lease_ends_with_a_killed_job(devices, start_lease):
+    victim = start_lease(2, 60)
     victim.stdout.readline()
     victim.send_signal(signal.SIGKILL)
     victim.wait()

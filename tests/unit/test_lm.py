@@ -12,7 +12,7 @@ def rngs(count=3):
 
 
 @pytest.mark.parametrize("architecture", lm.ARCHITECTURES)
-def test_models_of_a_stack_are_independent_and_causal(architecture):
+def test_stack_models_are_independent_and_causal(architecture):
     stack = lm.build(lm.Transformer(architecture, 40, 7, 16, 2, 2), rngs())
     assert stack.size == sum(value[0].numel() for value in stack.parameters.values())
     tokens = torch.randint(0, 40, (3, 5, 7), generator=torch.Generator().manual_seed(0))
@@ -35,7 +35,7 @@ def test_models_of_a_stack_are_independent_and_causal(architecture):
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "gpt_neox"])
-def test_a_stack_computes_what_transformers_computes(architecture):
+def test_stack_computes_what_transformers_computes(architecture):
     from rote.data.images import torchvision
 
     torchvision()
@@ -88,7 +88,7 @@ def test_losses_are_summed_over_value_tokens():
         (("decoder", 40, 7, 16, 1, 3), "width = 16 must be a multiple of heads = 3"),
     ],
 )
-def test_unusable_architectures_are_named(sizes, message):
+def test_stack_names_unusable_architectures(sizes, message):
     with pytest.raises(InputError, match=message):
         lm.build(lm.Transformer(*sizes), rngs(1))
 
@@ -104,6 +104,6 @@ def test_unusable_architectures_are_named(sizes, message):
         ("resnet18", "concat", "architecture 'concat' exists for backbone mlp only"),
     ],
 )
-def test_unusable_slot_networks_are_named(backbone, architecture, message):
+def test_slots_name_unusable_networks(backbone, architecture, message):
     with pytest.raises(InputError, match=message):
         slots.build(backbone, architecture, 8, rngs(1))

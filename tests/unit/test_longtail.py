@@ -49,12 +49,13 @@ def test_linear_tables_obey_their_models(linear_tables):
         tables.check(frame, schema.TABLES[name])
 
 
-def test_the_sweep_is_one_lstsq_per_fit():
+def test_sweep_equals_one_lstsq_per_fit():
     """Seen columns, one eigh and two right-hand sides against dense lstsq for every σ and λ."""
     rng = generator(7, "longtail", "linear", 0, 0)
     p = features.frequencies(SMALL.d, SMALL.s, SMALL.alphas[0])
     X = features.draw(p, SMALL.n, rng).toarray()
-    noise, beta = rng.normal(size=SMALL.n), np.arange(1, SMALL.d + 1) ** -0.1
+    noise = rng.normal(size=SMALL.n)
+    beta = np.arange(1, SMALL.d + 1) ** -0.1
     sweep = linear.sweep(SMALL, 7).sweep
     for sigma in SMALL.sigmas:
         for lam in SMALL.lams:
@@ -70,11 +71,13 @@ def test_the_sweep_is_one_lstsq_per_fit():
 
 def test_ind_and_ood_are_the_expected_losses():
     """Closed forms against Monte-Carlo rows, for a fit with errors everywhere."""
-    problem, rng = one_problem(), generator(8, "test")
+    problem = one_problem()
+    rng = generator(8, "test")
     y = problem.y0 + 0.3 * rng.normal(size=120)
     estimate = np.zeros(400)
     estimate[problem.seen] = minnorm.coefficients(problem.spectrum, y, 0.5)
-    delta, p = estimate - problem.beta, problem.p
+    delta = estimate - problem.beta
+    p = problem.p
     pool = problem.seen[problem.alone]
     rows = features.draw(p, 200_000, rng)
     ind = p @ delta**2
@@ -91,7 +94,7 @@ def test_linear_interpolators_fit_every_row(name):
     np.testing.assert_allclose(problem.X @ estimate, problem.y0, atol=1e-8)
 
 
-def test_every_predictor_has_losses():
+def test_losses_exist_for_every_predictor():
     options = settings.LongtailInterpolators(n=120, d=400, test_rows=20, replicates=2)
     frame = interpolators.compare(options, 7)
     tables.check(frame, schema.Interpolators)
@@ -105,7 +108,8 @@ def test_every_predictor_has_losses():
 
 
 def test_interaction_losses_are_the_expected_losses():
-    problem, rng = one_problem(2.0), generator(9, "test")
+    problem = one_problem(2.0)
+    rng = generator(9, "test")
     gamma = 0.7
     options = settings.LongtailInterpolators(n=120, d=400, gammas=[gamma])
     (losses,) = interpolators.interaction_losses(options, problem)
@@ -138,13 +142,13 @@ def test_index_sets_come_from_the_matrix_alone():
     np.testing.assert_array_equal(problem.alone, alone[problem.seen])
 
 
-def test_isolated_features_are_recovered_where_common_ones_are_determined(linear_tables):
+def test_linear_fit_recovers_isolated_features_where_common_ones_are_determined(linear_tables):
     sets = linear_tables["linear_sets"]
     assert sets.loc[sets["common_unidentifiable"] == 0, "max_error_alone"].max() < 1e-9
     assert (sets["disagree"] == 0).all()
 
 
-def test_parts_of_ind_add_up(linear_tables):
+def test_ind_is_the_sum_of_its_parts(linear_tables):
     sweep = linear_tables["linear_sweep"]
     parts = sweep[["ind_common", "ind_recovered", "ind_unrecovered", "ind_unseen"]].sum(axis=1)
     np.testing.assert_allclose(parts, sweep["ind"], rtol=1e-10)
@@ -157,7 +161,7 @@ def test_ood_is_affine_in_t_and_undefined_beyond_the_pool(linear_tables):
     assert linear.ood(sweep, sets, "alone", 400).isna().all()
 
 
-def test_empty_sets_are_nan_never_zero():
+def test_empty_sets_have_nan_never_zero():
     fits = {"sigmas": [0.0], "lams": [0.0], "replicates": 2}
     no_common = settings.LongtailLinear(n=5, d=50, alphas=[1.0], **fits)
     assert linear.problem(no_common, 1.0, generator(0, "test")).k == 0
@@ -174,7 +178,7 @@ def test_empty_sets_are_nan_never_zero():
         tables.check(frame, model)
 
 
-def test_adding_an_alpha_does_not_change_the_others():
+def test_sweep_keeps_its_values_where_an_alpha_is_added():
     more = SMALL.model_copy(update={"alphas": [*SMALL.alphas, 3.0]})
     before, after = linear.sweep(SMALL, 7).sweep, linear.sweep(more, 7).sweep
     pd.testing.assert_frame_equal(before, after[after["alpha"] <= 2].reset_index(drop=True))
@@ -225,7 +229,7 @@ def test_nines_are_distinct_and_one_per_triple(bank, count):
     ("companions", "digits"),
     [(triples.HEAD, {0, 1}), (triples.ZIPF, set(range(9))), (triples.TAIL, {7, 8})],
 )
-def test_each_glyph_is_in_exactly_one_training_triple_in_its_slot(bank, companions, digits):
+def test_glyphs_are_in_exactly_one_training_triple_in_their_slot(bank, companions, digits):
     base = triples.base(bank, 100, 2.0, generator(1, "b"))
     rows = triples.with_glyphs(base, bank, companions, 2.0, generator(3, "g"))
     assert rows.shape == base.shape
@@ -261,7 +265,7 @@ def test_test_sets_are_what_they_say_and_leak_nothing(bank):
     assert (np.isin(pairs, trained).sum(axis=1) == 2).all()
 
 
-def test_leakage_is_refused(bank):
+def test_test_sets_refuse_leakage(bank):
     base = triples.base(bank, 50, 2.0, generator(1, "b"))
     tests = triples.tests(bank, 20, 2.0, generator(4, "t"))
     with_held_out = base.copy()
@@ -276,7 +280,7 @@ def test_leakage_is_refused(bank):
         triples.check(bank, trained, tests | {triples.TWO_GLYPHS.name: trained[:1]})
 
 
-def test_only_sets_of_trained_nines_may_hold_training_images(bank):
+def test_test_sets_hold_training_images_only_where_nines_are_trained(bank):
     train = triples.with_nines(
         triples.base(bank, 50, 2.0, generator(1, "b")), bank, 9, generator(2, "n")
     )
@@ -286,7 +290,7 @@ def test_only_sets_of_trained_nines_may_hold_training_images(bank):
         triples.check(bank, train, {triples.TWO_NINES.name: pairs})
 
 
-def test_no_nines_no_pairs_and_one_nine_is_paired_with_itself(bank):
+def test_pairs_of_no_nines_are_none_and_of_one_nine_itself(bank):
     base = triples.base(bank, 50, 2.0, generator(1, "b"))
     assert triples.trained_pairs(base, bank, 10, generator(0, "p")) is None
     one = triples.with_nines(base, bank, 1, generator(2, "n"))
@@ -294,7 +298,7 @@ def test_no_nines_no_pairs_and_one_nine_is_paired_with_itself(bank):
     assert ((bank.labels[pairs] == 9).sum(axis=1) == 2).all()
 
 
-def test_too_few_images_and_glyphs_in_one_slot_are_refused(bank):
+def test_synthesis_refuses_too_few_images_and_glyphs_in_one_slot(bank):
     with pytest.raises(
         InputError, match=r"held_out is 174, but the data set has 174 images of digit 8"
     ):
@@ -328,7 +332,7 @@ def test_glyphs_are_distinct_strokes():
         ("concat", 27_937),
     ],
 )
-def test_mlp_sizes_and_structure(architecture, parameters):
+def test_mlp_has_its_sizes_and_structure(architecture, parameters):
     rngs = [np.random.default_rng(i) for i in range(2)]
     stack = slots.build("mlp", architecture, 8, rngs)
     assert sum(value[0].numel() for value in stack.parameters.values()) == parameters
@@ -401,7 +405,7 @@ def network_triples(images, options, held_out=50):
 
 
 @pytest.mark.parametrize("architecture", ["sum", "cross-channel"])
-def test_a_stack_trains_what_a_loop_trains(images, rows, architecture):
+def test_stack_trains_what_a_loop_trains(images, rows, architecture):
     options = tiny_network(architectures=["sum", "cross-channel"])
     together, alone = (
         network.train_networks(
@@ -416,7 +420,7 @@ def test_a_stack_trains_what_a_loop_trains(images, rows, architecture):
     tables.check(together, schema.NetworkLosses)
 
 
-def test_every_row_of_an_epoch_is_trained_on(images, rows, monkeypatch):
+def test_epoch_trains_on_every_row(images, rows, monkeypatch):
     """60 rows in batches of 32: the last batch is short, no row is skipped."""
     orders = []
     real = network.batch_order
@@ -448,7 +452,7 @@ def test_synthesis_is_reproducible_and_streams_are_separate(images, rows):
     pd.testing.assert_frame_equal(rows, common)  # another count changes no other data set
 
 
-def test_a_set_of_its_own_comes_before_the_set_for_any_training_set(rows):
+def test_test_set_of_its_own_comes_before_the_set_for_any_training_set(rows):
     sets = dataset.triple_sets(rows)
     glyph_rows = dataset.SetName(0, dataset.GLYPHS_HEAD, triples.GLYPH_ROWS.name)
     train = dataset.SetName(0, dataset.GLYPHS_HEAD, triples.TRAIN.name)
@@ -478,7 +482,8 @@ def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
     two_units = network.units(options, "sum")[:2]
     monkeypatch.setattr(network, "units", lambda options, architecture: two_units)
     undisturbed = network.train_networks(options, "sum", images, small, 1)
-    real, calls = network.train.fit, []
+    real = network.train.fit
+    calls = []
 
     def mortal(parameters, loss, **rest):
         calls.append(1)
@@ -500,7 +505,7 @@ def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(undisturbed, resumed)
 
 
-def test_kernels_between_triples_against_loops():
+def test_triple_kernels_agree_with_loops():
     rng = np.random.default_rng(0)
     points = rng.normal(size=(12, 4))
     kappa = np.exp(-((points[:, None] - points) ** 2).sum(-1))
@@ -521,7 +526,7 @@ def test_kernels_between_triples_against_loops():
         np.testing.assert_allclose(fitted.gram(kappa, left, right), expected)
 
 
-def test_kernel_ridge_against_solve(images):
+def test_kernel_ridge_agrees_with_solve(images):
     options = settings.LongtailKernel(
         n=40, lams=[1e-6, 0.3], test_rows=15, replicates=2, rhos=[0.0, 1.0]
     )
@@ -548,7 +553,8 @@ def test_kernel_ridge_against_solve(images):
 
     train, targets = triples_of("glyphs-head", "train")
     test, test_targets = triples_of("any", "two-glyphs-any-slot")
-    K, center = gram(train, train), targets.mean()
+    K = gram(train, train)
+    center = targets.mean()
     dual = np.linalg.solve(K + 0.3 * np.eye(40), targets - center)
     prediction = gram(test, train) @ dual + center
     row = losses.query(
@@ -563,14 +569,14 @@ def test_kernel_ridge_against_solve(images):
 # ---- claims
 
 
-def test_statistics_of_a_missing_setting_are_not_run(linear_tables):
+def test_statistics_mark_a_missing_setting_as_not_run(linear_tables):
     claim = {"id": "longtail.x", "says": "x", "source": "s", "origin": "extension", "passes": "> 0"}
     for name in ("slow_decay_hurts", "optimal_ridge", "composes", "scaling_exponent"):
         ledger = ledgers.evaluate([claim | {"statistic": name}], linear_tables)
         assert set(ledger["verdict"]) == {"not run"}, name
 
 
-def test_harm_threshold_and_noise_ratio_on_a_known_table():
+def test_statistics_have_known_harm_threshold_and_noise_ratio():
     sets = pd.DataFrame({"alpha": 2.0, "replicate": [0, 1], "once_alone": [4, 8]})
     rows = []
     for (replicate, mse), sigma in product(((0, 1.0), (1, 1.6)), (0.0, 0.05, 1.0)):

@@ -30,7 +30,7 @@ def corpus(tmp_path) -> ngrams.Corpus:
     return ngrams.tokenize(source, tmp_path / "corpus")
 
 
-def test_counts_by_text_and_by_id(corpus):
+def test_count_agrees_by_text_and_by_id(corpus):
     assert ngrams.count(
         corpus, ["red kite", "RED", "a red kite", "kite a", "unseen kite"]
     ).tolist() == [3, 4, 2, 2, 0]
@@ -51,7 +51,7 @@ def test_counts_by_text_and_by_id(corpus):
     assert ngrams.count_pairs(corpus, []).tolist() == []
 
 
-def test_an_ngram_never_crosses_documents(corpus):
+def test_ngram_never_crosses_documents(corpus):
     assert ngrams.count(corpus, ["kite no", "prey a"]).tolist() == [0, 0]
 
 
@@ -75,11 +75,11 @@ def test_an_ngram_never_crosses_documents(corpus):
         (Analyser(), "?!", []),
     ],
 )
-def test_what_a_unit_is(analyser, text, units):
+def test_analyser_splits_text_into_units(analyser, text, units):
     assert analyser.splitter()(text) == units
 
 
-def test_units_are_the_same_in_corpus_and_query(tmp_path):
+def test_analyser_splits_corpus_and_query_alike(tmp_path):
     """Composed, folded, or bytes that are not UTF-8: the query is analysed as the corpus was."""
     (tmp_path / "a.txt").write_bytes("CAFE\u0301 in Straße ".encode() + b"caf\xe9 \xff bar")
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c")
@@ -92,7 +92,7 @@ def test_units_are_the_same_in_corpus_and_query(tmp_path):
     assert corpus.manifest["problems"] == {"bytes replaced": 1}
 
 
-def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
+def test_tokenize_counts_bad_documents_and_keeps_their_number(tmp_path, caplog):
     lines = [
         b'{"text": "fine one"}',
         b"",
@@ -126,7 +126,7 @@ def test_bad_documents_are_counted_and_keep_their_number(tmp_path, caplog):
     assert not list(tmp_path.glob(".strict*"))
 
 
-def test_truncated_zstd_is_noticed(tmp_path):
+def test_tokenize_notices_truncated_zstd(tmp_path):
     import zstandard
 
     whole = zstandard.compress(b'{"text": "a b"}\n' * 5000) + zstandard.compress(
@@ -145,14 +145,14 @@ def test_truncated_zstd_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize(("split", "number"), [("file", 1), ("line", 4), ("blank", 2)])
-def test_documents_of_a_text_file(tmp_path, split, number):
+def test_text_file_holds_its_documents(tmp_path, split, number):
     (tmp_path / "a.txt").write_text("one two\nthree\n\nfour\n")
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split=split)
     assert corpus.documents == number
     assert ngrams.count(corpus, ["two three"]).tolist() == [split != "line"]
 
 
-def test_repeated_documents(tmp_path):
+def test_tokenize_keeps_repeated_documents(tmp_path):
     (tmp_path / "a.txt").write_text("a b\na b\nc\na b\n")
     every = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split="line")
     once = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "d", split="line", distinct=True)
@@ -162,13 +162,13 @@ def test_repeated_documents(tmp_path):
     assert ngrams.postings(once, ["c"])[0].tolist() == [2]  # numbers are those of the source
 
 
-def test_a_very_long_line(tmp_path):
+def test_tokenize_reads_a_very_long_line(tmp_path):
     (tmp_path / "a.txt").write_text("kite red " * 600_000)
     corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split="line")
     assert ngrams.count(corpus, ["red kite", "kite red"]).tolist() == [599_999, 600_000]
 
 
-def test_more_than_65535_types_need_wider_ids(tmp_path):
+def test_corpus_of_more_than_65535_types_has_wider_ids(tmp_path):
     """The first shard stays narrow; counts go over both."""
     words = [f"w{number}" for number in range(70_000)]
     (tmp_path / "a.txt").write_text(
@@ -197,7 +197,7 @@ def test_token_units_are_the_models_own(tmp_path):
     assert ngrams.count(corpus, ["b?", (2, 0), "B"]).tolist() == [1, 1, 0]
 
 
-def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
+def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
     pairs = [("red unseen kite", "bird")]
     assert ngrams.count_pairs(corpus, pairs).tolist() == [0]
     assert ngrams.count_pairs(corpus, pairs, stop_words=(["unseen"], ())).tolist() == [1]
@@ -250,12 +250,12 @@ def test_stop_words_that_the_corpus_lacks_are_left_out_of_queries_too(corpus):
         ),
     ],
 )
-def test_bad_input_is_named(corpus, call, message):
+def test_ngrams_name_bad_input(corpus, call, message):
     with pytest.raises(InputError, match=message):
         call(corpus)
 
 
-def test_a_damaged_corpus_is_not_counted(corpus):
+def test_corpus_refuses_to_open_damaged_files(corpus):
     tokens = corpus.folder / "tokens-00000.bin"
     tokens.write_bytes(tokens.read_bytes()[:-2])
     with pytest.raises(InputError, match=r"tokens-00000\.bin has 34 bytes instead of 36"):
@@ -307,7 +307,7 @@ def test_counts_are_sums_over_shards(corpus, sharded):
     assert sums == counts
 
 
-def test_parts_add_up_and_parts_that_do_not_belong_together_are_refused(tmp_path, sharded):
+def test_add_up_sums_parts_and_refuses_what_does_not_belong_together(tmp_path, sharded):
     firsts, seconds = ["red kite", "a", "none"], ["bird", "red", "red"]
     whole = files.count_table(sharded, firsts, seconds)
     paths = []
@@ -343,7 +343,7 @@ def call(*arguments) -> str:
     return done.output
 
 
-def test_command_line(tmp_path):
+def test_ngrams_command_writes_its_counts(tmp_path):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("\n".join(TEXTS))
     call(
@@ -409,7 +409,7 @@ def test_command_line(tmp_path):
     assert not (tmp_path / "o.parquet").exists()
 
 
-def test_pairs_may_be_given_as_token_ids(tmp_path, corpus):
+def test_count_command_accepts_token_ids(tmp_path, corpus):
     frame = pd.DataFrame({"x": [list(corpus.ids("red kite"))], "y": [list(corpus.ids("bird"))]})
     frame.to_parquet(tmp_path / "pairs.parquet")
     call(
@@ -424,7 +424,7 @@ def test_pairs_may_be_given_as_token_ids(tmp_path, corpus):
     assert pd.read_parquet(tmp_path / "o.parquet")["pair_documents"].tolist() == [1]
 
 
-def test_memory_does_not_grow_with_the_corpus(tmp_path):
+def test_count_pairs_memory_does_not_grow_with_the_corpus(tmp_path):
     """A corpus four times as long has the same peak to within a few blocks, far below its size."""
     program = (
         "import sys\n"

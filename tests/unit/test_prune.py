@@ -15,7 +15,7 @@ LOSSES = np.array([4.0, 0.1, 3.0, 0.2, 6.0, 5.0])
 COUNTS = np.array([2, 9, 3, 5, 1, 0])
 
 
-def test_schemes_by_hand():
+def test_schemes_agree_with_examples_by_hand():
     def select(scheme, keep=0.4):
         return prune.select(LOSSES, keep, scheme=scheme, counts=COUNTS).tolist()
 
@@ -63,7 +63,7 @@ def test_selections_are_within_bounds(table, keep, scheme, seed):
         assert len(set(remaining[(remaining > 0) & (remaining < counts)])) <= 1  # one cap
 
 
-def test_chance_decides_among_equal_losses():
+def test_selection_decides_by_chance_among_equal_losses():
     remaining = [
         prune.select(np.ones(50), 0.3, scheme="loss", rng=np.random.default_rng(seed))
         for seed in (0, 0, 1)
@@ -141,12 +141,12 @@ def test_automatic_keeps_everything_where_everything_fits():
         ),
     ],
 )
-def test_refusals(call, message):
+def test_prune_refuses_bad_arguments(call, message):
     with pytest.raises(InputError, match=message):
         call()
 
 
-def test_the_command_prunes_a_table(tmp_path):
+def test_prune_command_prunes_a_table(tmp_path):
     frame = pd.DataFrame(
         {
             "id": [f"doc{i}" for i in range(6)],
@@ -202,8 +202,9 @@ def candidates(*values: float) -> torch.Tensor:
     return torch.tensor([values])
 
 
-def test_online_selection_by_hand():
-    losses, share = candidates(3.0, 0.01, 2.0, 0.3), torch.tensor([0.75])
+def test_online_selection_agrees_with_an_example_by_hand():
+    losses = candidates(3.0, 0.01, 2.0, 0.3)
+    share = torch.tensor([0.75])
     choice = online.choose(losses, share, 0.5, scheme="low", min_admitted=1)
     assert choice.chosen.tolist() == [[1, 3, 2]]
     assert choice.weights.tolist() == [[1, 1, 1]]
@@ -212,7 +213,7 @@ def test_online_selection_by_hand():
     assert flat.weights.tolist() == [[0, 1, 1]]  # the first is known already
 
 
-def test_the_controller_follows_what_is_known():
+def test_controller_follows_what_is_known():
     share = torch.tensor([0.5])
     low, high = torch.full((1, 100), 0.1), torch.full((1, 100), 5.0)
     assert online.choose(low, share, 0.5, scheme="auto").share.item() == pytest.approx(0.503)
@@ -225,7 +226,7 @@ def test_the_controller_follows_what_is_known():
     assert share.item() == 1.0
 
 
-def test_stacked_models_choose_for_themselves():
+def test_online_selection_is_each_stacked_models_own():
     losses = torch.stack([torch.arange(200.0), torch.arange(200.0).flip(0)])
     choice = online.choose(losses, torch.tensor([0.5, 1.0]), 0.5, scheme="auto")
     assert choice.weights.sum(1).tolist() == [100, 200]
@@ -233,16 +234,16 @@ def test_stacked_models_choose_for_themselves():
     assert choice.chosen[1].tolist() == list(range(199, -1, -1))
 
 
-def test_few_candidates_are_all_admitted():
+def test_online_selection_admits_all_of_few_candidates():
     choice = online.choose(torch.rand(2, 10), torch.tensor([0.1, 0.1]), 0.5, scheme="auto")
     assert choice.weights.sum(1).tolist() == [10, 10]
 
 
-def test_a_loss_that_is_not_finite_stops_the_training():
+def test_online_selection_stops_at_a_loss_that_is_not_finite():
     with pytest.raises(FloatingPointError, match="loss of candidate 1 of model 0 is nan"):
         online.choose(candidates(1.0, float("nan")), torch.tensor([1.0]), 0.5, scheme="auto")
 
 
-def test_an_unknown_scheme_is_refused_with_the_names_of_all():
+def test_online_selection_refuses_an_unknown_scheme_and_names_all():
     with pytest.raises(InputError, match="scheme must be one of low, low-flat, auto, auto-flat"):
         online.choose(candidates(1.0), torch.tensor([1.0]), 0.5, scheme="loss")

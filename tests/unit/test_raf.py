@@ -1,5 +1,7 @@
 """Rules and facts at finite size: solvers, data, real images, networks, statistics."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,7 +56,7 @@ def test_training_sets_have_the_stated_facts_and_labels():
         ((1.0, 0.01, 10), "rounds to no fact"),
     ],
 )
-def test_bad_data_are_refused(arguments, expected):
+def test_draw_refuses_bad_arguments(arguments, expected):
     with pytest.raises(InputError, match=expected):
         rules_facts.draw(*arguments, generator(0, "x"))
 
@@ -94,7 +96,8 @@ def test_hinge_agrees_with_liblinear(lam):
 @example(11, 6, "twice", -3.0, 400)
 @example(10, 3, "twice", -2.536642338960372, 974)
 def test_hinge_has_no_duality_gap_also_where_rows_repeat(n, d, kind, log_lam, seed):
-    rng, lam = np.random.default_rng(seed), 10**log_lam
+    rng = np.random.default_rng(seed)
+    lam = 10**log_lam
     B = {
         "normal": lambda: rng.normal(size=(n, d)),
         "signs": lambda: rng.choice([-1.0, 1.0], size=(n, d)),
@@ -104,7 +107,8 @@ def test_hinge_has_no_duality_gap_also_where_rows_repeat(n, d, kind, log_lam, se
     w = solvers.hinge(B, lam)
     gap = 1 - B @ w
     value = np.maximum(0, gap).sum() + lam / 2 * w @ w
-    kink, force = np.abs(gap) < 1e-6 * (1 + np.abs(gap).max()), (gap > 0).astype(float)
+    kink = np.abs(gap) < 1e-6 * (1 + np.abs(gap).max())
+    force = (gap > 0).astype(float)
     if kink.any():  # there, any force in [0, 1]: those that balance λw
         rest = lam * w - B[~kink & (gap > 0)].sum(0)
         force[kink] = optimize.lsq_linear(B[kink].T, rest, (0, 1), method="bvls", tol=1e-14).x
@@ -181,7 +185,7 @@ def test_simulation_meets_theory(loss, learner):
         assert abs(values.mean() - getattr(theory, name)) < allowed
 
 
-def test_without_facts_memory_is_undefined():
+def test_memory_is_undefined_without_facts():
     problem = RafProblem("square", 2.0, 0.0, 1.0, 30)
     assert np.isnan(paper.simulate(KernelModel(), problem, generator(0, "none")).e_mem)
 
@@ -202,12 +206,12 @@ def test_simulations_refuse_what_they_cannot_train(loss, lam, learner, expected)
         paper.simulate(learner, RafProblem(loss, 2.0, 0.1, lam, 30), generator(0, "x"))
 
 
-def test_unknown_kernels_are_refused():
+def test_kernels_refuse_unknown_names():
     with pytest.raises(InputError, match="kernel must be one of erf"):
         TrueKernel("cosine")
 
 
-def test_separability_by_programming_agrees_with_construction():
+def test_separability_agrees_with_construction():
     s = sample(alpha=4, eps=0.0, d=20)
     B = s.X * s.y[:, None]
     assert experiments.separates(B)
@@ -217,7 +221,7 @@ def test_separability_by_programming_agrees_with_construction():
 @pytest.mark.parametrize(
     "name", ["theory", "simulation", "universality", "separability", "real", "two_layer"]
 )
-def test_every_verb_makes_its_table(name):
+def test_verbs_make_their_tables(name):
     small = settings.Settings(
         **{
             part: getattr(settings.Settings(), part).SCALES["smoke"]
@@ -255,8 +259,7 @@ def test_capacity_statistic_interpolates_to_one_half():
     alphas = np.linspace(1, 5, 9)
     rows = [
         {"alpha": a, "replicate": r, "separable": a < 2.5 + r, "capacity": 3.0}
-        for a in alphas
-        for r in range(2)
+        for a, r in product(alphas, range(2))
     ]
     value, *_ = ledgers.interval(statistics.capacity({"separability": pd.DataFrame(rows)}))
     assert -0.6 < value < 0.6
@@ -290,7 +293,7 @@ def test_cifar_reaches_the_experiment(tmp_path):
         data.cifar10(tmp_path / "nowhere")
 
 
-def test_too_few_images_are_refused():
+def test_cifar_refuses_too_few_images():
     with pytest.raises(
         InputError,
         match=r"asks for 2000 \+ 500 rule images and 100 facts; digits holds 1443 and 354",

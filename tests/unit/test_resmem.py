@@ -40,7 +40,7 @@ from typer.testing import CliRunner
 # ---- the linear model
 
 
-def test_the_ball_is_uniform():
+def test_ball_is_uniform():
     for d in (1, 2, 5):
         x = lookup.ball(np.random.default_rng(d), 40_000, d)
         assert np.linalg.norm(x, axis=1).max() <= np.sqrt(d)
@@ -50,7 +50,7 @@ def test_the_ball_is_uniform():
 
 
 @pytest.mark.parametrize("norm", [0.0, 0.2, 0.7, 5.0])
-def test_the_constrained_base_is_the_minimum(norm):
+def test_constrained_base_is_the_minimum(norm):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(50, 3))
     y = x @ np.array([1.0, -2.0, 0.5]) + rng.normal(size=50)
@@ -90,7 +90,7 @@ def test_risks_meet_their_closed_forms():
     )
 
 
-def test_noise_is_added_whole_by_one_neighbor_and_averaged_by_many():
+def test_memory_adds_noise_whole_by_one_neighbor_and_averages_it_by_many():
     options = sections.ResmemTheory(
         sizes=[30, 300, 1000, 3000], noises=[0, 0.5], neighbors=[1, 30], replicates=3
     )
@@ -102,7 +102,7 @@ def test_noise_is_added_whole_by_one_neighbor_and_averaged_by_many():
     assert risk[3000, 0.5, 1] > risk[3000, 0.5, 0]
 
 
-def test_the_toys_memory_takes_most_of_the_error_off():
+def test_memory_takes_most_of_the_error_off_a_toy():
     rows = linear.toy(1)
     grid = rows[rows["points"] == "grid"]
     base, resmem = (((grid[c] - grid["target"]) ** 2).mean() for c in ("base", "resmem"))
@@ -113,7 +113,7 @@ def test_the_toys_memory_takes_most_of_the_error_off():
 # ---- images and networks
 
 
-def test_a_long_tail_is_one_and_its_rare_parts_wear_other_looks():
+def test_long_tail_is_one_and_its_rare_parts_wear_other_looks():
     source = images.LongTailImages(np.random.default_rng(0))
     drawn = source.draw(np.random.default_rng(1), 20_000)
     assert (drawn.groups // source.SUBPOPULATIONS == drawn.labels).all()
@@ -135,7 +135,7 @@ def test_fine_classes_lie_in_coarse_ones():
 
 
 @pytest.mark.parametrize("kind", ["perceptron", "characters", "residual"])
-def test_a_stack_is_its_networks_one_by_one(kind):
+def test_stack_equals_its_networks_one_by_one(kind):
     rngs = [np.random.default_rng(seed) for seed in range(3)]
     if kind == "perceptron":
         stack, x = classifiers.perceptron(6, [5, 4], 3, rngs), torch.randn(3, 7, 6)
@@ -153,7 +153,7 @@ def test_a_stack_is_its_networks_one_by_one(kind):
     assert ("map" in embeddings) == (kind == "residual")
 
 
-def test_a_residual_network_has_the_published_size_and_depths():
+def test_residual_network_has_the_published_size_and_depths():
     module = classifiers.CifarResNet(20, 16, 3, 10)
     # He et al. 2016, table 6
     assert sum(p.numel() for p in module.parameters()) == pytest.approx(0.27e6, rel=0.02)
@@ -220,14 +220,14 @@ else:
 """
 
 
-def test_a_task_is_added_by_one_file(tmp_path):
+def test_task_is_added_by_one_file(tmp_path):
     (tmp_path / "wine.py").write_text(WINE)
     command = [sys.executable, "-c", ONE_FILE_MORE, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_task_must_say_what_its_steps_and_the_plan_need(tmp_path, monkeypatch):
+def test_task_must_say_what_its_steps_and_the_plan_need(tmp_path, monkeypatch):
     digits = tasks.get("digits")
     with pytest.raises(InputError, match="task 'digits' says nothing about work"):
         replace(digits, work=None)
@@ -250,7 +250,7 @@ def test_rules_list_tasks_that_need_files_only_where_the_config_names_them():
     assert tasks.of_run(named)[5:] == ["mnist", "language"]
 
 
-def test_listing_the_tasks_imports_nothing_heavy():
+def test_task_names_import_nothing_heavy():
     program = (
         "import sys, rote.papers.resmem.settings\n"
         "print([name for name in ('torch', 'numba', 'sklearn') if name in sys.modules])"
@@ -259,7 +259,7 @@ def test_listing_the_tasks_imports_nothing_heavy():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_every_task_costs_something_and_tells_its_arms_apart():
+def test_tasks_have_costs_and_tell_their_arms_apart():
     options = Settings()
     for name, task in tasks.registry().items():
         work = costs.WORK["embed"](options, {"task": name})
@@ -269,12 +269,12 @@ def test_every_task_costs_something_and_tells_its_arms_apart():
             assert len({arm.stream_name for arm in arms}) == len(arms)
 
 
-def test_streams_of_arms_have_the_names_that_their_numbers_were_drawn_under():
+def test_arm_streams_keep_the_names_their_numbers_were_drawn_under():
     options = Settings()
-    names = {
-        name: [arm.stream_name for arm in tasks.get(name).arms(getattr(options, name))]
-        for name in ("digits", "longtail", "fine", "text", "mnist", "cifar", "language")
-    }
+    names = {}
+    for name in ("digits", "longtail", "fine", "text", "mnist", "cifar", "language"):
+        arms = tasks.get(name).arms(getattr(options, name))
+        names[name] = [arm.stream_name for arm in arms]
     assert names["digits"][:2] == ["linear", "3 units"]
     assert names["digits"][-1] == "linear, noise 0.8"
     assert names["longtail"] == [
@@ -321,7 +321,7 @@ def digits():
     return evaluation.evaluate(task, DIGITS, embeddings, neighbors, choices, 1)
 
 
-def test_parts_of_a_data_set_share_nothing():
+def test_data_set_parts_share_nothing():
     first, second = training.samples(tasks.get("digits"), DIGITS, 1)
     splits = [first.train, first.valid, first.test]
     assert [len(split.y) for split in splits] == [1000, 300, 497]
@@ -333,7 +333,7 @@ def test_parts_of_a_data_set_share_nothing():
     assert data.test.x.max() < data.classes
 
 
-def test_a_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digits):
+def test_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digits):
     cell = ["arm", "features", "replicate"]
     accuracy = digits["accuracy"].set_index(cell).sort_index()
     small = digits["accuracy"].query("units == 4 and features == 'inputs'")
@@ -363,7 +363,7 @@ def test_noise_reaches_the_training_labels():
     np.testing.assert_array_equal(y, training.training_labels(arm, data, 1, 0))
 
 
-def test_calibration_by_hand():
+def test_calibration_agrees_with_an_example_by_hand():
     p = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     y = np.array([0, 1, 1])
     nll, ece, brier = evaluation.calibration(p, y, bins=10)
@@ -389,7 +389,7 @@ def test_interpolation_is_tuned_between_base_and_memory():
     assert residuals.Tuned.of(row).columns() == tuned.columns()
 
 
-def test_growth_and_crossfit_and_scores_at_a_small_size():
+def test_evaluation_makes_growth_crossfit_and_scores_at_a_small_size():
     small = ResmemLongTail(**ResmemLongTail.SCALES["smoke"])
     task = tasks.get("longtail")
     bases = training.bases(task, small, RUN)
@@ -405,7 +405,7 @@ def test_growth_and_crossfit_and_scores_at_a_small_size():
     assert scores.groupby("units")["score"].mean()[16] > scores.groupby("units")["score"].mean()[4]
 
 
-def test_a_memory_helps_where_a_spurious_feature_misleads():
+def test_memory_helps_where_a_spurious_feature_misleads():
     options = sections.ResmemSpurious(
         sizes=[500, 2000], test=1000, steps=150, replicates=3, signal=1.0
     )
@@ -422,7 +422,7 @@ def test_a_memory_helps_where_a_spurious_feature_misleads():
     assert mean.loc[("aware", 2000), "conflicting"] > mean.loc[("base", 2000), "conflicting"]
 
 
-def test_bad_tasks_and_files_are_refused(tmp_path):
+def test_tasks_refuse_bad_settings_and_files(tmp_path):
     run = CliRunner()
     done = run.invoke(
         app, ["train-base", "--task", "cats", "--out", str(tmp_path / "x.safetensors")]
@@ -456,7 +456,7 @@ def test_bad_tasks_and_files_are_refused(tmp_path):
     assert "does not exist" in str(done.exception)
 
 
-def test_tables_of_regression_are_better_with_a_base():
+def test_regression_tables_are_better_with_a_base():
     options = regression.ResmemRegression(train=800, test=400, replicates=3)
     task = tasks.get("regression")
     bases = regression.bases(task, options, RUN)

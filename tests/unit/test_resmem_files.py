@@ -1,6 +1,7 @@
 """ResMem on files: images of known sets, folders of pictures, a text under language models."""
 
 import json
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_cropped_images_are_crops_of_padded_ones_and_some_are_mirrored():
     mirrored = 0
     for image, new in zip(x.view(-1, 2, 6, 6), result.view(-1, 2, 6, 6), strict=True):
         padded = torch.nn.functional.pad(image, (1,) * 4)
-        crops = [padded[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
+        crops = [padded[:, i : i + 6, j : j + 6] for i, j in np.ndindex(3, 3)]
         plain = any(torch.equal(new, crop) for crop in crops)
         flipped = any(torch.equal(new, crop.flip(2)) for crop in crops)
         assert plain or flipped
@@ -44,7 +45,7 @@ def test_cropped_images_are_crops_of_padded_ones_and_some_are_mirrored():
     assert 20 < mirrored < 60
 
 
-def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
+def test_cifar_100_goes_from_its_binary_files_to_accuracies(tmp_path):
     folder = tmp_path / "cifar-100-binary"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -81,7 +82,7 @@ def test_cifar_100_from_its_binary_files_to_accuracies(tmp_path):
         training.sample(task, options, 1, 0)
 
 
-def test_mnist_as_the_specification_splits_it(tmp_path):
+def test_mnist_is_split_as_specified(tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (10_000, 28, 28), dtype=np.uint8)
     labels = rng.integers(10, size=10_000, dtype=np.uint8)
@@ -101,7 +102,7 @@ def test_mnist_as_the_specification_splits_it(tmp_path):
     )
 
 
-def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
+def test_pictures_task_reads_folders_under_a_given_network(tmp_path):
     from PIL import Image
     from rote.data.images import torchvision
 
@@ -123,7 +124,8 @@ def test_folders_of_pictures_under_a_network_that_is_taken(tmp_path):
         side=32,
         batch=10,
     )
-    bases, run = pictures.bases(options), CliRunner()
+    bases = pictures.bases(options)
+    run = CliRunner()
     shared = ["--task", "pictures", "--settings", json.dumps({"pictures": options.model_dump()})]
     files = [str(tmp_path / f"{name}.safetensors") for name in ("bases", "embeddings")]
     for verb in (
@@ -176,10 +178,11 @@ def language_options(tmp_path, small_lm):
 
     A memory of contexts knows it, a network of random weights not.
     """
-    rng, lines = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
+    lines = []
     for _ in range(60):
         pairs = [("red", "kite"), ("bird", "prey"), ("Bern", "red"), ("the", "bird")]
-        words = [word for number in rng.integers(len(pairs), size=12) for word in pairs[number]]
+        words = chain.from_iterable(pairs[number] for number in rng.integers(len(pairs), size=12))
         lines.append(json.dumps({"text": " ".join(words)}))
     (tmp_path / "text.jsonl").write_text("\n".join(lines))
     return language.ResmemLanguage(
@@ -195,7 +198,9 @@ def language_options(tmp_path, small_lm):
     )
 
 
-def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language_options, small_lm):
+def test_language_task_predicts_next_tokens_under_a_given_model(
+    tmp_path, language_options, small_lm
+):
     from rote.models import pretrained
 
     options = language_options
@@ -236,7 +241,7 @@ def test_next_tokens_of_a_text_under_a_model_that_is_taken(tmp_path, language_op
     assert (accuracy["resmem"] > accuracy["base"] + 0.2).all()
 
 
-def test_what_a_language_task_refuses(tmp_path, language_options, small_lm):
+def test_language_task_refuses_unusable_corpora_and_models(tmp_path, language_options, small_lm):
     task = tasks.get("language")
     few = language_options.model_copy(update={"train": 10**6})
     with pytest.raises(

@@ -24,7 +24,7 @@ Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int) + (X[:, 2] > 1)
 @pytest.mark.parametrize(
     "model", [ResMemClassifier(), ResMemRegressor()], ids=lambda model: type(model).__name__
 )
-def test_scikit_learn_accepts_it(model):
+def test_resmem_passes_the_checks_of_scikit_learn(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks themselves warn
         checks = check_estimator(model, on_fail=None)
@@ -32,7 +32,7 @@ def test_scikit_learn_accepts_it(model):
     assert [check["check_name"] for check in checks if check["status"] == "failed"] == []
 
 
-def test_a_fitted_base_is_used_as_it_is_and_a_fresh_one_is_cloned():
+def test_base_is_used_as_it_is_if_fitted_and_cloned_if_fresh():
     fitted, fresh = LogisticRegression().fit(X, Y), LogisticRegression()
     before = fitted.coef_.copy()
     assert ResMemClassifier(fitted).fit(X[:50], Y[:50]).base_ is fitted
@@ -42,7 +42,7 @@ def test_a_fitted_base_is_used_as_it_is_and_a_fresh_one_is_cloned():
     assert not hasattr(fresh, "coef_")
 
 
-def test_scores_by_hand():
+def test_scores_agree_with_an_example_by_hand():
     base = LogisticRegression().fit(X, Y)
     model = ResMemClassifier(base, k=7, bandwidth=0.6, temperature=1.3).fit(X, Y)
     distances = np.linalg.norm(Q[:, None] - X, axis=-1)
@@ -80,7 +80,8 @@ class Net(torch.nn.Module):
         self.features = torch.nn.Sequential(
             torch.nn.Linear(64, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU()
         )
-        self.drop, self.head = torch.nn.Dropout(0.5), torch.nn.Linear(8, 10)
+        self.drop = torch.nn.Dropout(0.5)
+        self.head = torch.nn.Linear(8, 10)
 
     def forward(self, x):
         return self.head(self.drop(self.features(x)))
@@ -104,7 +105,7 @@ def digits():
     return net, (x[:1000], y[:1000]), (x[1000:1300], y[1000:1300]), (x[1300:], y[1300:])
 
 
-def test_a_small_network_gains_and_training_mode_changes_nothing(digits):
+def test_classifier_improves_a_small_network_in_any_mode(digits):
     net, train, valid, test = digits
     net.train()
     model = ResMemClassifier(net, "features", k=10).fit(*train).tune(*valid)
@@ -122,7 +123,8 @@ def test_a_small_network_gains_and_training_mode_changes_nothing(digits):
 
 def test_tuning_may_choose_no_memory_and_reports_the_grid():
     rng = np.random.default_rng(1)
-    x, noise = rng.normal(size=(300, 2)), rng.integers(2, size=300)
+    x = rng.normal(size=(300, 2))
+    noise = rng.integers(2, size=300)
     sure = LogisticRegression().fit(x[:100], (x[:100, 0] > 0).astype(int))
     model = ResMemClassifier(sure, k=3).fit(x[:100], noise[:100])  # a memory of pure noise
     model.tune(x[100:], (x[100:, 0] > 0).astype(int), k=[1], bandwidth=[1.0], temperature=[1.0])
@@ -136,7 +138,7 @@ def test_tuning_may_choose_no_memory_and_reports_the_grid():
 
 
 @pytest.mark.parametrize("engine", ["exact", "ivf", "hnsw"])
-def test_saved_and_loaded_it_answers_the_same(digits, engine, tmp_path):
+def test_classifier_answers_the_same_once_saved_and_loaded(digits, engine, tmp_path):
     net, train, _, test = digits
     model = ResMemClassifier(net, "features", k=10, temperature=np.inf, engine=engine).fit(*train)
     model.save(tmp_path)
@@ -157,7 +159,7 @@ def test_saved_and_loaded_it_answers_the_same(digits, engine, tmp_path):
         ResMemClassifier.load(tmp_path / "nowhere", other)
 
 
-def test_a_growing_memory_is_one_that_was_whole(digits):
+def test_memory_that_grows_equals_one_that_was_whole(digits):
     net, train, _, test = digits
     whole = ResMemClassifier(net, "features", k=10, bandwidth=0.5).fit(*train)
     grown = ResMemClassifier(net, "features", k=10, bandwidth=0.5).fit(
@@ -169,7 +171,7 @@ def test_a_growing_memory_is_one_that_was_whole(digits):
     )
 
 
-def test_bad_values_are_named():
+def test_resmem_names_bad_values():
     fitted = LogisticRegression().fit(X, Y)
     for bad, message in (
         ({"k": 0}, "k must be"),
@@ -190,7 +192,7 @@ def test_bad_values_are_named():
         ResMemRegressor(Ridge().fit(X, X[:, :2])).fit(X, Y)
 
 
-def test_an_empty_memory_leaves_the_base_and_says_so(caplog):
+def test_memory_without_rows_leaves_the_base_and_says_so(caplog):
     net = Net()
     empty = np.zeros((0, 64), np.float32)
     model = ResMemClassifier(net, "features").fit(np.zeros((4, 64), np.float32), np.zeros(4, int))
@@ -207,7 +209,7 @@ def test_an_empty_memory_leaves_the_base_and_says_so(caplog):
 # ---- datastores
 
 
-def test_naming_an_engine_loads_no_numerical_library():
+def test_engine_names_load_no_numerical_library():
     program = (
         "import sys\nfrom rote.knn import Engine\n"
         "print(sorted({'numpy', 'numba', 'faiss', 'torch'} & set(sys.modules)))"
@@ -217,7 +219,7 @@ def test_naming_an_engine_loads_no_numerical_library():
     assert all(hasattr(knn, name) for name in knn.__all__)
 
 
-def test_values_that_are_not_finite_are_refused_with_their_rows():
+def test_datastore_refuses_values_that_are_not_finite_by_row():
     x = np.zeros((6, 2))
     x[[1, 4]] = np.nan, np.inf
     with pytest.raises(InputError, match="embeddings: 2 rows hold NaN or infinite values: 1, 4"):
@@ -233,7 +235,7 @@ def test_values_that_are_not_finite_are_refused_with_their_rows():
         knn.Datastore(np.zeros(3))
 
 
-def test_other_number_types_and_memory_orders_are_converted():
+def test_datastore_converts_number_types_and_memory_orders():
     x = np.random.default_rng(0).integers(0, 9, (40, 3))
     expected = knn.Datastore(x.astype(np.float64)).search(x[:5], 4)
     for other in (x, np.asfortranarray(x.astype(np.float32)), x[::-1][::-1].astype(np.float16)):
@@ -242,7 +244,7 @@ def test_other_number_types_and_memory_orders_are_converted():
         )
 
 
-def test_repeated_rows_come_in_their_order_and_need_k_of_their_number():
+def test_search_gives_repeated_rows_in_their_order_and_needs_k_of_their_number():
     x = np.repeat([[0.0, 0.0], [5.0, 5.0]], [3, 2], axis=0)
     assert knn.Datastore(x).search(np.zeros((1, 2)), 5).rows.tolist() == [[0, 1, 2, 3, 4]]
     labels, logits = np.array([0, 1, 1, 0, 0]), np.zeros((5, 2))
@@ -268,7 +270,7 @@ def test_approximate_engines_find_nearly_all_and_know_how_many(engine, probes):
     assert knn.Datastore(x[:3], engine=engine).search(x[:1], 50).rows.shape == (1, 3)
 
 
-def test_an_approximate_engine_that_finds_too_few_says_so_by_infinite_distances():
+def test_approximate_engine_that_finds_too_few_says_so_by_infinite_distances():
     centers = np.repeat([[0.0, 0.0], [100.0, 100.0]], 200, axis=0)
     x = centers + np.random.default_rng(0).normal(size=(400, 2))
     neighbors = knn.Datastore(x, engine="ivf", probes=1).search(np.zeros((1, 2)), 300)
@@ -280,7 +282,7 @@ def test_an_approximate_engine_that_finds_too_few_says_so_by_infinite_distances(
     assert w.sum() == pytest.approx(1)
 
 
-def test_softmax_at_its_ends():
+def test_softmax_holds_at_its_ends():
     z = np.array([[0.0, 1000.0], [-1000.0, 0.0]])
     np.testing.assert_allclose(resmem.softmax(z, np.inf), 0.5)
     np.testing.assert_allclose(resmem.softmax(z, 1e-3), [[0, 1], [0, 1]])

@@ -29,30 +29,30 @@ def problem(models: int = 3, seed: int = 0):
 OPTIONS = {"steps": 60, "learning_rate": 0.05}
 
 
-def test_it_is_adamw_with_a_cosine_schedule():
+def test_fit_is_adamw_with_a_cosine_schedule():
     start, loss, decays = problem()
     ours = train.fit(start, loss, weight_decay=decays, **OPTIONS)
     for model, decay in enumerate(decays.tolist()):
-        theirs = {
+        reference = {
             name: value[model : model + 1].clone().requires_grad_() for name, value in start.items()
         }
-        optimizer = torch.optim.AdamW(theirs.values(), lr=1.0, weight_decay=decay)
+        optimizer = torch.optim.AdamW(reference.values(), lr=1.0, weight_decay=decay)
         for step in range(OPTIONS["steps"]):
             rate = (
                 OPTIONS["learning_rate"] * 0.5 * (1 + math.cos(math.pi * step / OPTIONS["steps"]))
             )
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
-            padded = {name: value.expand(len(decays), -1, -1) for name, value in theirs.items()}
+            padded = {name: value.expand(len(decays), -1, -1) for name, value in reference.items()}
             loss(padded, step)[model].backward()
             optimizer.step()
-        for name, value in theirs.items():
+        for name, value in reference.items():
             torch.testing.assert_close(
                 ours[name][model : model + 1], value.detach(), rtol=1e-4, atol=1e-5
             )
 
 
-def test_the_given_parameters_are_not_changed():
+def test_fit_leaves_the_given_parameters_unchanged():
     start, loss, _ = problem()
     before = {name: value.clone() for name, value in start.items()}
     train.fit(start, loss, **OPTIONS)
@@ -73,7 +73,7 @@ def killed_at(loss, when):
 
 
 @pytest.mark.parametrize("deaths", [[5], [10, 11, 12], [29, 31, 59]])
-def test_a_killed_run_continues_bit_by_bit(tmp_path, deaths):
+def test_fit_continues_a_killed_run_bit_by_bit(tmp_path, deaths):
     start, loss, decays = problem()
 
     def noise(parameters, step):
@@ -102,7 +102,7 @@ def test_a_killed_run_continues_bit_by_bit(tmp_path, deaths):
         assert torch.equal(value, resumed[name])
 
 
-def test_a_resumed_run_repeats_at_most_one_checkpoint_interval(tmp_path):
+def test_fit_repeats_at_most_one_checkpoint_interval(tmp_path):
     start, loss, _ = problem()
     options = {**OPTIONS, "checkpoint": tmp_path / "state.pt", "checkpoint_steps": 10}
     with pytest.raises(Killed):
@@ -114,7 +114,7 @@ def test_a_resumed_run_repeats_at_most_one_checkpoint_interval(tmp_path):
     assert seen == list(range(30, 60))
 
 
-def test_buffers_are_part_of_the_checkpoint(tmp_path):
+def test_checkpoint_holds_the_buffers(tmp_path):
     start, loss, _ = problem()
 
     def counting(buffers):
@@ -134,7 +134,7 @@ def test_buffers_are_part_of_the_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", None])
-def test_an_unreadable_checkpoint_starts_anew(tmp_path, content, caplog):
+def test_fit_starts_anew_from_an_unreadable_checkpoint(tmp_path, content, caplog):
     start, loss, _ = problem()
     path = tmp_path / "state.pt"
     options = {**OPTIONS, "checkpoint": path, "checkpoint_steps": 10}
@@ -150,7 +150,7 @@ def test_an_unreadable_checkpoint_starts_anew(tmp_path, content, caplog):
     assert all(torch.equal(expected[name], output[name]) for name in expected)
 
 
-def test_a_diverging_model_is_named():
+def test_fit_names_a_diverging_model():
     start, loss, _ = problem()
     start["weight"][1] = np.inf
     with pytest.raises(
@@ -159,7 +159,7 @@ def test_a_diverging_model_is_named():
         train.fit(start, loss, label="my models", **OPTIONS)
 
 
-def test_gradients_of_any_memory_order_are_followed():
+def test_fit_follows_gradients_of_any_memory_order():
     """A product with wᵀ has a gradient transposed in memory; the fused optimizer reads memory."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 7, 3, generator=generator), torch.randn(2, 7, 5, generator=generator)
@@ -183,14 +183,14 @@ def test_gradients_of_any_memory_order_are_followed():
     torch.testing.assert_close(ours, w.detach(), atol=1e-5, rtol=1e-4)
 
 
-def test_arithmetic_is_ieee_again_after_training():
+def test_fit_leaves_arithmetic_ieee():
     start, loss, _ = problem()
     train.fit(start, loss, steps=2, learning_rate=0.1)
     tiny = torch.tensor(1e-40) * 1.0
     assert tiny > 0
 
 
-def test_single_precision_is_whole_while_training_and_as_before_after(monkeypatch):
+def test_fit_uses_whole_single_precision_and_restores_it(monkeypatch):
     """TF32, which torch lets convolutions use on devices, has 10 bits of mantissa."""
     seen = []
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,11 @@ def blocks(page: str) -> list[Block]:
         r'^```(\w*)(?: title="([^"]*)")?\n(.*?)^```$', (ROOT / page).read_text(), re.M | re.S
     )
     return [Block(*block) for block in fenced]
+
+
+def languages(page: str) -> set[str]:
+    """Of the blocks of a page, those that are marked."""
+    return {block.language for block in blocks(page)} - {""}
 
 
 def at_smoke_scale(command: str) -> str:
@@ -95,9 +101,7 @@ def paste(page: str, project: Path) -> int:
     return ran
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES[1:] if any(block.language for block in blocks(page))]
-)
+@pytest.mark.parametrize("page", [page for page in PAGES[1:] if languages(page)])
 def test_page_blocks_run_in_order(page, folder):
     assert paste(page, folder)
 
@@ -121,9 +125,9 @@ def test_page_blocks_with_commands_have_a_language():
 
 def test_page_make_targets_exist(project):
     """Only planned above: `make --dry-run` fails for a target that is not there."""
-    named = set(
-        re.findall(r"^make (\w+)", "\n".join(b.text for page in PAGES for b in blocks(page)), re.M)
-    )
+    named = set()
+    for block in chain.from_iterable(map(blocks, PAGES)):
+        named.update(re.findall(r"^make (\w+)", block.text, re.M))
     assert {"reproduce", "test"} <= named
     for target in named:
         run(project, "make", "--dry-run", target)
@@ -167,11 +171,9 @@ def test_rule_graphs_match_the_workflow(project):
         project, "snakemake", "--rulegraph", "--configfile", "config/smoke.yaml", "--", "all"
     ).stdout
     rules = set(re.findall(r'label = "(\w+)"', dot))
-    drawn = {
-        name
-        for path in (ROOT / "docs/rulegraph").glob("*.svg")
-        for name in re.findall(r"<text [^>]*>(\w+)</text>", path.read_text())
-    }
+    drawn = set()
+    for path in (ROOT / "docs/rulegraph").glob("*.svg"):
+        drawn.update(re.findall(r"<text [^>]*>(\w+)</text>", path.read_text()))
     apart = {"all"} | {rule for rule in rules if rule.startswith("report")}
     papers = {path.stem for path in (ROOT / "docs/rulegraph").glob("*.svg")}
     assert drawn - papers == rules - apart - papers, "make rulegraphs"

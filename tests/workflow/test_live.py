@@ -92,7 +92,7 @@ def test_usual_seconds_are_of_existing_rules(project):
 
 def on_a_terminal(project, *command: str) -> str:
     """What a terminal is sent while `command` runs."""
-    ours, theirs = pty.openpty()
+    screen, terminal = pty.openpty()
     environment = {
         **os.environ,
         "PYTHONPATH": str(project / "workflow"),
@@ -102,19 +102,20 @@ def on_a_terminal(project, *command: str) -> str:
         "LINES": "40",
     }
     running = subprocess.Popen(
-        command, cwd=project, env=environment, stdout=theirs, stderr=theirs, stdin=theirs
+        command, cwd=project, env=environment, stdout=terminal, stderr=terminal, stdin=terminal
     )
-    os.close(theirs)
-    output, end = b"", time.monotonic() + 300
+    os.close(terminal)
+    output = b""
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         try:
-            if not (piece := os.read(ours, 65536)):
+            if not (piece := os.read(screen, 65536)):
                 break
         except OSError:  # the other side is closed
             break
         output += piece
     running.wait(30)
-    os.close(ours)
+    os.close(screen)
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode(errors="replace"))
 
 

@@ -17,7 +17,9 @@ from rote.report import notebook
 class _Links(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.links, self.loads, self.images = [], [], []
+        self.links = []
+        self.loads = []
+        self.images = []
 
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
@@ -211,7 +213,7 @@ def test_pages_load_in_a_browser_without_errors(smoke, tmp_path, name):
 
 @pytest.mark.browser
 @needs_browser
-def test_ledger_filters(smoke, tmp_path):
+def test_ledger_filters_by_origin_and_text(smoke, tmp_path):
     with chromium(tmp_path) as driver:
         driver.get((smoke / "reports/smoke/claims.html").as_uri())
 
@@ -233,8 +235,8 @@ def test_ledger_filters(smoke, tmp_path):
             )
 
         choose("f-origin", "paper")
-        some = shown()
-        assert 0 < some < everything
+        from_papers = shown()
+        assert 0 < from_papers < everything
         choose("f-text", "no claim says this")
         assert shown() == 0
         choose("f-text", "")
@@ -262,23 +264,23 @@ def test_dark_mode_keeps_contrast(smoke, browser):
         feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
         browser.get((smoke / "reports/smoke/index.html").as_uri())
-        ink, paper = (
-            [int(part) for part in re.findall(r"\d+", colour)[:3]]
-            for colour in browser.execute_script(colours)
-        )
+        ink, paper = map(_channels, browser.execute_script(colours))
         result[scheme] = sum(ink) < sum(paper)
         assert _contrast(ink, paper) > 7
     assert result == {"light": True, "dark": False}
+
+
+def _channels(colour: str) -> list[int]:
+    """Red, green and blue of "rgb(1, 2, 3)"."""
+    return [int(part) for part in re.findall(r"\d+", colour)[:3]]
 
 
 def _contrast(a: list[int], b: list[int]) -> float:
     """Contrast ratio of two sRGB colours (WCAG 2.1)."""
 
     def luminance(colour):
-        linear = [
-            c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
-            for c in (v / 255 for v in colour)
-        ]
+        shares = [value / 255 for value in colour]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     low, high = sorted((luminance(a), luminance(b)))
@@ -298,8 +300,8 @@ def test_pages_have_no_accessibility_violations(smoke, browser, name, scheme):
     options = {"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}
     result = Axe().run(browser, options=options)
     assert result["passes"], "axe has looked at nothing"
-    output = {
-        v["id"]: (v["impact"], [node["html"][:200] for node in v["nodes"]])
-        for v in result["violations"]
-    }
-    assert not output
+    violations = {}
+    for violation in result["violations"]:
+        places = [node["html"][:200] for node in violation["nodes"]]
+        violations[violation["id"]] = (violation["impact"], places)
+    assert not violations

@@ -48,7 +48,7 @@ def test_figures_have_no_cut_legend(smoke):
     assert [path.stem for path in logs if "legend is larger" in path.read_text()] == []
 
 
-def test_snakemake_report_works(smoke, tmp_path):
+def test_snakemake_report_holds_results(smoke, tmp_path):
     snakemake(smoke, "--report", str(tmp_path / "report.zip"))
     shutil.unpack_archive(tmp_path / "report.zip", tmp_path)
     page = (tmp_path / "report" / "report.html").read_text()
