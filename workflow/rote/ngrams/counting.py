@@ -416,7 +416,17 @@ def _build_tables(queries: Queries, types: int, base: np.uint64 | None = None) -
         # 16 bits per n-gram or more
         sieve = np.zeros(_power_of_two(max(len(grams) // 4, 16)), np.uint64)
         kernels.fill_table(keys, slots, sieve)
-        parts.append(_Table(stream, radix, packed, first, grams, slots, sieve))
+        parts.append(
+            _Table(
+                stream=stream,
+                base=radix,
+                packed=packed,
+                first=first,
+                grams=grams,
+                slots=slots,
+                sieve=sieve,
+            )
+        )
         rows[numbers] = np.arange(first, first + len(grams))
         first += len(grams)
     pairs = np.where(queries.pairs < 0, -1, rows[queries.pairs]) if len(rows) else queries.pairs

@@ -99,7 +99,11 @@ def make(
     held_out = _HeldOut(language, things)
     held_out.draw(rng, "test", test_examples)
     held_out.draw(rng, "mining", mining_examples)
-    documents = _documents(rng, tokens, _Topics(facts, fillers, language, things, held_out))
+    documents = _documents(
+        rng,
+        tokens,
+        _Topics(facts=facts, fillers=fillers, language=language, things=things, held_out=held_out),
+    )
     vocabulary = [
         SEPARATOR,
         *_FUNCTION_WORDS,
@@ -116,7 +120,13 @@ def make(
         for part in ("test", "mining")
     )
     return PretrainingWorld(
-        vocabulary, fillers, facts, documents, tests, mining, language.lexicon()
+        words=vocabulary,
+        fillers=fillers,
+        facts=facts,
+        documents=documents,
+        tests=tests,
+        mining=mining,
+        lexicon=language.lexicon(),
     )
 
 

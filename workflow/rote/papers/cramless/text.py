@@ -277,7 +277,13 @@ def _train(worker: Worker, training: TextTraining) -> TextOutcome:
     recited = np.zeros(0, bool)
     if worker.rank == 0:
         recited = _recited(model, blocks, worker.device)
-    return TextOutcome(size, recited, state["losses"], state["trained"], state["scored"])
+    return TextOutcome(
+        parameters=size,
+        recited=recited,
+        losses=state["losses"],
+        trained=state["trained"],
+        scored=state["scored"],
+    )
 
 
 def _gpt2(training: TextTraining) -> Any:

@@ -191,12 +191,12 @@ def correlation(
     if measure.resamples:
         groups = np.arange(len(x)) if groups is None else groups
         low, high = _interval(rank_x, rank_y, groups, measure)
-    return Correlation(rho, low, high, float((1 - tau) / 2), "")
+    return Correlation(rho=rho, low=low, high=high, distance=float((1 - tau) / 2), reason="")
 
 
 def undefined(reason: str) -> Correlation:
     """No correlation, and why."""
-    return Correlation(math.nan, math.nan, math.nan, math.nan, reason)
+    return Correlation(rho=math.nan, low=math.nan, high=math.nan, distance=math.nan, reason=reason)
 
 
 def _interval(
