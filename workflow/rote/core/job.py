@@ -315,7 +315,8 @@ def track(
 
         yield from bar(items, what, total, console=Console(stderr=True), transient=True)
         return
-    begun = last = time.monotonic()
+    begun = time.monotonic()
+    last = begun
     for done, item in enumerate(items):
         yield item
         now = time.monotonic()

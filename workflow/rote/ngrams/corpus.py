@@ -283,7 +283,8 @@ def tokenize(
     problems: Counter[str] = Counter()
     seen: set[bytes] = set()
     digest = hashlib.sha256()
-    total = duplicates = 0
+    total = 0
+    duplicates = 0
     with _new_folder(Path(out)) as folder, _Writer(folder, shard_tokens) as writer:
         for source in sources:
             for document in corpora.documents(
@@ -320,7 +321,8 @@ class _Vocabulary(dict):
     """Words numbered in order of appearance."""
 
     def __missing__(self, word: str) -> int:
-        self[word] = number = len(self)
+        number = len(self)
+        self[word] = number
         return number
 
 

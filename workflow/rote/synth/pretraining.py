@@ -272,7 +272,8 @@ class _HeldOut:
 
     def draw(self, rng: np.random.Generator, part: str, number: int) -> None:
         """Draw so many sentences and sums that were not drawn before."""
-        rows = self.rows[part] = []
+        rows: list[dict] = []
+        self.rows[part] = rows
         sentences = _fresh(partial(self.language.draw, rng, number), self.sentences, number)
         for example, sentence in enumerate(sentences):
             rows.append(

@@ -187,7 +187,7 @@ def correlation(
     rank_x, rank_y = stats.rankdata(x), stats.rankdata(y)
     rho = float(stats.pearsonr(rank_x, rank_y).statistic)
     tau = stats.kendalltau(x, y).statistic if measure.kendall else math.nan
-    low = high = math.nan
+    low, high = math.nan, math.nan
     if measure.resamples:
         groups = np.arange(len(x)) if groups is None else groups
         low, high = _interval(rank_x, rank_y, groups, measure)
