@@ -1,7 +1,7 @@
 """Theory: the curves and phase diagrams of the figures."""
 
 from collections.abc import Mapping
-from itertools import chain, product
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -91,8 +91,16 @@ Curve = LearnerCurve | BayesCurve
 
 def curves(options: settings.RafTheory) -> pd.DataFrame:
     """Every theory curve: the table RafCurves."""
-    figures = (linear, tradeoff, angle, optima, rates, features, phase_alpha, phase_angle)
-    drawn = chain.from_iterable(figure(options) for figure in figures)
+    drawn = [
+        *linear(options),
+        *tradeoff(options),
+        *angle(options),
+        *optima(),
+        *rates(options),
+        *features(options),
+        *phase_alpha(options),
+        *phase_angle(options),
+    ]
     return pd.concat([solve(curve) for curve in drawn], ignore_index=True)
 
 
@@ -174,7 +182,7 @@ def angle(options: settings.RafTheory) -> list[Curve]:
     return best + interpolators
 
 
-def optima(options: settings.RafTheory) -> list[Curve]:
+def optima() -> list[Curve]:
     """F4: the angle of the best interpolator, on a grid, against the fraction of facts."""
     gammas = np.linspace(0, 89, 891)[1:]
     points: list[Curve] = []
