@@ -285,7 +285,7 @@ def tokenize(
     digest = hashlib.sha256()
     total = 0
     duplicates = 0
-    with _new_folder(Path(out)) as folder, _Writer(folder, shard_tokens) as writer:
+    with _new_folder(Path(out)) as folder, _ShardWriter(folder, shard_tokens) as writer:
         for source in sources:
             for document in corpora.documents(
                 source, column, split=split, strict=strict, errors=errors, problems=problems
@@ -326,7 +326,7 @@ class _Vocabulary(dict):
         return number
 
 
-class _Writer:
+class _ShardWriter:
     """Appends documents to shards."""
 
     def __init__(self, folder: Path, shard_tokens: int):
@@ -338,7 +338,7 @@ class _Writer:
         self.empty = 0  # documents
         self._start(np.uint16)
 
-    def __enter__(self) -> "_Writer":
+    def __enter__(self) -> "_ShardWriter":
         return self
 
     def __exit__(self, *_) -> None:

@@ -224,7 +224,7 @@ def scan(
         np.zeros(n_grams, np.int64),
     )
 
-    def count_block(block: _Block) -> tuple[Counts, int]:
+    def count_block(block: _DocumentBlock) -> tuple[Counts, int]:
         tokens, offsets = block.read()
         counts = _count_block(tokens, offsets, queries, tables, window)
         block.shard.release()
@@ -341,7 +341,7 @@ def postings(
 # ---- blocks
 
 
-class _Block(NamedTuple):
+class _DocumentBlock(NamedTuple):
     """Some whole documents of a shard, numbered within it."""
 
     shard: Shard
@@ -354,7 +354,7 @@ class _Block(NamedTuple):
         return self.shard.tokens[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
-def _blocks(corpus: Corpus, shards: Iterable[int], size: int) -> Iterator[_Block]:
+def _blocks(corpus: Corpus, shards: Iterable[int], size: int) -> Iterator[_DocumentBlock]:
     """Whole documents of about `size` tokens at a time."""
     for number in shards:
         shard, first = corpus.shards[number], 0
@@ -362,7 +362,7 @@ def _blocks(corpus: Corpus, shards: Iterable[int], size: int) -> Iterator[_Block
             target = shard.offsets[first] + size
             end = int(np.searchsorted(shard.offsets, target, side="right")) - 1
             end = min(max(end, first + 1), shard.documents, first + size)
-            yield _Block(shard, first, end)
+            yield _DocumentBlock(shard, first, end)
             first = end
 
 

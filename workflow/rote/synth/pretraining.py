@@ -399,7 +399,7 @@ class _Document(NamedTuple):
     entity: int = NO_ENTITY
 
 
-class _Writer:
+class _DocumentWriter:
     """Writes documents of each kind from random numbers; None where an example is held out."""
 
     def __init__(self, rng: np.random.Generator, topics: _Topics):
@@ -456,7 +456,7 @@ def _documents(rng: np.random.Generator, tokens: int, topics: _Topics) -> pd.Dat
     n_entities = topics.facts["entity"].nunique()
     mentions = rng.pareto(1.2, n_entities) + 0.05
     mentions /= mentions.sum()
-    writer = _Writer(rng, topics)
+    writer = _DocumentWriter(rng, topics)
     kinds = [writer.kinds[kind] for kind in SHARES]
     shares = np.array(list(SHARES.values()))
     frequency = topics.facts["frequency"].to_numpy()
