@@ -189,7 +189,6 @@ def train_replicates(
             checkpoint_steps=processes.checkpoint_steps,
         )
         outcome = fit(training, devices=processes.devices, processes=processes.count)
-        last_losses = outcome.losses[-max(1, options.steps // 10) :]
         rows.append(
             {
                 "size": arm.size,
@@ -198,7 +197,6 @@ def train_replicates(
                 "parameters": outcome.parameters,
                 "facts": len(outcome.recited),
                 "recited": int(outcome.recited.sum()),
-                "final_loss": sum(last_losses) / len(last_losses),
                 "trained": outcome.trained,
                 "scored": outcome.scored,
             }
