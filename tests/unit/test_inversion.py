@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from rote.papers import inversion
-from rote.papers.inversion import distances, library, linearized, rates, settings, stylized
+from rote.papers.inversion import distances, library, linearized, rates, schema, settings, stylized
 from rote.synth import velocity
 from rote.waves import acoustic
 
@@ -71,7 +71,7 @@ def test_ratios_match_those_by_hand():
 def test_rates_call_fresh_draws_memorized():
     options = settings.InversionModels(sizes=[20, 200], held_out=200, pool=200, replicates=2)
     table = rates.rates(options, library.read(library.synthesize(options)), 1)[0]
-    fresh = table[table["set"] == rates.FRESH].groupby("examples")["ratio_rate"].min()
+    fresh = table[table["set"] == schema.FRESH].groupby("examples")["ratio_rate"].min()
     assert fresh[20] > 0.5
     assert fresh[200] > 0.1
     assert (table["pair_rate"] == 0).all()

@@ -15,6 +15,7 @@ from rote.papers.inversion import (
     memorization,
     networks,
     schedules,
+    schema,
     settings,
     time_domain,
 )
@@ -246,7 +247,7 @@ def test_lookups_hold_one_example_and_find_the_true_one(models):
     assert true["weight"].to_numpy() == pytest.approx(1)
     assert true["error"].to_numpy() == pytest.approx(0)
     assert true["misfit"].to_numpy() == pytest.approx(1, abs=0.25)
-    background = table["example"] == guidance.BACKGROUND_EXAMPLE
+    background = table["example"] == schema.BACKGROUND_EXAMPLE
     assert (table.loc[background, "weight"] == 0).all()
 
 

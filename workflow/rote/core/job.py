@@ -110,7 +110,14 @@ def start(
         raise InputError(f"--threads must be at least 1, given {threads}")
     with ExitStack() as stack:
         stack.enter_context(limit_threads(threads))
-        job = Job(name, seed, threads, stack.enter_context(lease(gpus)), settings, code)
+        job = Job(
+            name=name,
+            seed=seed,
+            threads=threads,
+            devices=stack.enter_context(lease(gpus)),
+            settings=settings,
+            code=code,
+        )
         log.info(
             "%s: start (%d threads, devices: %s)", name, threads, ", ".join(job.devices) or "none"
         )
@@ -304,7 +311,8 @@ def track(
 
         yield from bar(items, what, total, console=Console(stderr=True), transient=True)
         return
-    begun = last = time.monotonic()
+    begun = time.monotonic()
+    last = begun
     for done, item in enumerate(items):
         yield item
         now = time.monotonic()

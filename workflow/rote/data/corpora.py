@@ -145,7 +145,13 @@ def documents(
     errors = errors or ("strict" if strict else "replace")
     if errors not in ("strict", "replace"):
         raise InputError(f"errors must be strict or replace, given {errors!r}")
-    reading = _Reading(column, split, strict, errors, Counter() if problems is None else problems)
+    reading = _Reading(
+        column=column,
+        split=split,
+        strict=strict,
+        errors=errors,
+        problems=Counter() if problems is None else problems,
+    )
     if str(source).startswith(STREAM):
         yield from _stream(str(source), reading)
         return

@@ -87,7 +87,7 @@ def _run(p: Parameters, h: Tensor, layers: int) -> Output:
     return bmm(h, p[f"{layers}.weight"], p[f"{layers}.bias"]), {"last": h}
 
 
-class _Block(nn.Module):
+class _ResidualBlock(nn.Module):
     """Two convolutions and a shortcut: the identity, or 1×1 where the shape changes."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
@@ -128,7 +128,7 @@ class CifarResNet(nn.Module):
         for stage in range(3):
             outputs = width * 2**stage
             for number in range((depth - 2) // 6):
-                blocks.append(_Block(inputs, outputs, 2 if stage and not number else 1))
+                blocks.append(_ResidualBlock(inputs, outputs, 2 if stage and not number else 1))
                 inputs = outputs
         self.stem = nn.Sequential(
             nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()

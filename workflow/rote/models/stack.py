@@ -68,4 +68,6 @@ def stacked(
         return bmm(hidden.reshape(models, -1, d), weights.mT).view(models, batch, length, -1)
 
     size = sum(value[0].numel() for value in parameters.values())
-    return LanguageStack(parameters, forward, size, features, head)
+    return LanguageStack(
+        parameters=parameters, forward=forward, size=size, features=features, head=head
+    )

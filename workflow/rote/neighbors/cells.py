@@ -112,7 +112,13 @@ def build(vectors: np.ndarray, centers: np.ndarray, nearest: Nearest) -> Cells:
     radii = np.zeros(len(centers), np.float32)
     np.maximum.at(radii, cell, squared)
     max_square = max(float(_squares(part).max()) for part in np.array_split(vectors, 64))
-    return Cells(centers, np.sqrt(radii), starts, order, np.sqrt(max_square))
+    return Cells(
+        centers=centers,
+        radii=np.sqrt(radii),
+        starts=starts,
+        order=order,
+        max_norm=np.sqrt(max_square),
+    )
 
 
 def search(cells: Cells, vectors: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:

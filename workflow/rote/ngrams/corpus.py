@@ -283,8 +283,9 @@ def tokenize(
     problems: Counter[str] = Counter()
     seen: set[bytes] = set()
     digest = hashlib.sha256()
-    total = duplicates = 0
-    with _new_folder(Path(out)) as folder, _Writer(folder, shard_tokens) as writer:
+    total = 0
+    duplicates = 0
+    with _new_folder(Path(out)) as folder, _ShardWriter(folder, shard_tokens) as writer:
         for source in sources:
             for document in corpora.documents(
                 source, column, split=split, strict=strict, errors=errors, problems=problems
@@ -320,11 +321,12 @@ class _Vocabulary(dict):
     """Words numbered in order of appearance."""
 
     def __missing__(self, word: str) -> int:
-        self[word] = number = len(self)
+        number = len(self)
+        self[word] = number
         return number
 
 
-class _Writer:
+class _ShardWriter:
     """Appends documents to shards."""
 
     def __init__(self, folder: Path, shard_tokens: int):
@@ -336,7 +338,7 @@ class _Writer:
         self.empty = 0  # documents
         self._start(np.uint16)
 
-    def __enter__(self) -> "_Writer":
+    def __enter__(self) -> "_ShardWriter":
         return self
 
     def __exit__(self, *_) -> None:

@@ -224,7 +224,7 @@ def scan(
         np.zeros(n_grams, np.int64),
     )
 
-    def count_block(block: _Block) -> tuple[Counts, int]:
+    def count_block(block: _DocumentBlock) -> tuple[Counts, int]:
         tokens, offsets = block.read()
         counts = _count_block(tokens, offsets, queries, tables, window)
         block.shard.release()
@@ -341,7 +341,7 @@ def postings(
 # ---- blocks
 
 
-class _Block(NamedTuple):
+class _DocumentBlock(NamedTuple):
     """Some whole documents of a shard, numbered within it."""
 
     shard: Shard
@@ -354,7 +354,7 @@ class _Block(NamedTuple):
         return self.shard.tokens[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
-def _blocks(corpus: Corpus, shards: Iterable[int], size: int) -> Iterator[_Block]:
+def _blocks(corpus: Corpus, shards: Iterable[int], size: int) -> Iterator[_DocumentBlock]:
     """Whole documents of about `size` tokens at a time."""
     for number in shards:
         shard, first = corpus.shards[number], 0
@@ -362,7 +362,7 @@ def _blocks(corpus: Corpus, shards: Iterable[int], size: int) -> Iterator[_Block
             target = shard.offsets[first] + size
             end = int(np.searchsorted(shard.offsets, target, side="right")) - 1
             end = min(max(end, first + 1), shard.documents, first + size)
-            yield _Block(shard, first, end)
+            yield _DocumentBlock(shard, first, end)
             first = end
 
 
@@ -416,7 +416,17 @@ def _build_tables(queries: Queries, types: int, base: np.uint64 | None = None) -
         # 16 bits per n-gram or more
         sieve = np.zeros(_power_of_two(max(len(grams) // 4, 16)), np.uint64)
         kernels.fill_table(keys, slots, sieve)
-        parts.append(_Table(stream, radix, packed, first, grams, slots, sieve))
+        parts.append(
+            _Table(
+                stream=stream,
+                base=radix,
+                packed=packed,
+                first=first,
+                grams=grams,
+                slots=slots,
+                sieve=sieve,
+            )
+        )
         rows[numbers] = np.arange(first, first + len(grams))
         first += len(grams)
     pairs = np.where(queries.pairs < 0, -1, rows[queries.pairs]) if len(rows) else queries.pairs

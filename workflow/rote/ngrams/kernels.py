@@ -123,7 +123,8 @@ def scan(
     # unsigned indices: no check for negative ones in the hot loop
     behind = np.uint64(n - 1)
     candidates = np.uint64(0)
-    hits = current = 0
+    hits = 0
+    current = 0
     documents = len(offsets) - 1
     for document in range(documents):
         begin, end = offsets[document], offsets[document + 1] - n + 1

@@ -153,7 +153,8 @@ class ResMem(BaseEstimator):
         self.strength = 1.0 if best.k else 0.0
         if best.k:
             self.k = best.k
-            self.bandwidth = self.bandwidth_ = float(best.bandwidth)
+            self.bandwidth = float(best.bandwidth)
+            self.bandwidth_ = self.bandwidth
 
     # ---- files
 

@@ -78,7 +78,14 @@ def _workloads(device: str, dtype: torch.dtype) -> Iterator[Workload]:
     models = 16 if on_device else 8
     batch = 128 if on_device else 32
     rngs = [np.random.default_rng(i) for i in range(models)]
-    transformer = lm.Transformer("gpt_neox", vocabulary, length, width, layers, 4)
+    transformer = lm.Transformer(
+        architecture="gpt_neox",
+        vocabulary=vocabulary,
+        length=length,
+        width=width,
+        layers=layers,
+        heads=4,
+    )
     stack = lm.build(transformer, rngs, device)
     tokens = torch.randint(vocabulary, (models, batch, length + 1), device=device)
 

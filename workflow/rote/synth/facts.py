@@ -96,7 +96,14 @@ def make(
     frequencies = np.arange(1, n_facts + 1) ** -float(exponent)
     frequencies /= frequencies.sum()
     counts = np.ones(n_facts, int) if copies is None else rng.multinomial(copies, frequencies)
-    return FactSet(keys, values, frequencies, counts, key_symbols, value_symbols)
+    return FactSet(
+        keys=keys,
+        values=values,
+        frequencies=frequencies,
+        counts=counts,
+        key_symbols=key_symbols,
+        value_symbols=value_symbols,
+    )
 
 
 def sentences(

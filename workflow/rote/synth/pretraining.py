@@ -98,7 +98,11 @@ def make(
     held_out = _HeldOut(language, things)
     held_out.draw(rng, "test", test_examples)
     held_out.draw(rng, "mining", mining_examples)
-    documents = _documents(rng, tokens, _Topics(facts, fillers, language, things, held_out))
+    documents = _documents(
+        rng,
+        tokens,
+        _Topics(facts=facts, fillers=fillers, language=language, things=things, held_out=held_out),
+    )
     vocabulary = [
         SEPARATOR,
         *_FUNCTION_WORDS,
@@ -115,7 +119,13 @@ def make(
         for part in ("test", "mining")
     )
     return PretrainingWorld(
-        vocabulary, fillers, facts, documents, tests, mining, language.lexicon()
+        words=vocabulary,
+        fillers=fillers,
+        facts=facts,
+        documents=documents,
+        tests=tests,
+        mining=mining,
+        lexicon=language.lexicon(),
     )
 
 
@@ -261,7 +271,8 @@ class _HeldOut:
 
     def draw(self, rng: np.random.Generator, part: str, number: int) -> None:
         """Draw so many sentences and sums that were not drawn before."""
-        rows = self.rows[part] = []
+        rows: list[dict] = []
+        self.rows[part] = rows
         sentences = _fresh(partial(self.language.draw, rng, number), self.sentences, number)
         for example, sentence in enumerate(sentences):
             rows.append(
@@ -387,7 +398,7 @@ class _Document(NamedTuple):
     entity: int = NO_ENTITY
 
 
-class _Writer:
+class _DocumentWriter:
     """Writes documents of each kind from random numbers; None where an example is held out."""
 
     def __init__(self, rng: np.random.Generator, topics: _Topics):
@@ -444,7 +455,7 @@ def _documents(rng: np.random.Generator, tokens: int, topics: _Topics) -> pd.Dat
     n_entities = topics.facts["entity"].nunique()
     mentions = rng.pareto(1.2, n_entities) + 0.05
     mentions /= mentions.sum()
-    writer = _Writer(rng, topics)
+    writer = _DocumentWriter(rng, topics)
     kinds = [writer.kinds[kind] for kind in SHARES]
     shares = np.array(list(SHARES.values()))
     frequency = topics.facts["frequency"].to_numpy()

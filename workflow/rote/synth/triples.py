@@ -136,7 +136,7 @@ def split(
     slots = rng.integers(3, size=len(glyphs))
     if len(np.unique(slots)) == 1:  # no two glyphs could be tested in their trained slots
         raise InputError(f"all {len(glyphs)} glyphs drew slot {slots[0]}; choose another seed")
-    return Bank(labels, pool, test, glyphs, slots)
+    return Bank(labels=labels, pool=pool, held_out=test, glyphs=glyphs, slots=slots)
 
 
 def base(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> np.ndarray:

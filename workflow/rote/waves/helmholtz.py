@@ -79,7 +79,8 @@ class Helmholtz:
         size = self.n + 2 * self.layer
         p = self.layer
         depth = np.zeros(size)
-        depth[:p] = depth[::-1][:p] = (p - np.arange(p)) / p
+        depth[:p] = (p - np.arange(p)) / p
+        depth[size - p :] = depth[:p][::-1]
         s = 1 + 1j * self.damping * depth**2 / self.omega
         # between cells, and at the rim
         half = np.concatenate([[s[0]], (s[:-1] + s[1:]) / 2, [s[-1]]])

@@ -161,7 +161,16 @@ def _variants(options: settings.AttentionSimulation, seed: int) -> list[pd.DataF
     n, p = options.tokens, 2 * options.tokens
     parts = []
     for name, case in cases(n, p, RIDGES).items():
-        row = ContextRow("variants", name, name, n, p, RIDGES, slack=case.slack / n, name=name)
+        row = ContextRow(
+            figure="variants",
+            panel=name,
+            series=name,
+            n=n,
+            p=p,
+            gammas=RIDGES,
+            slack=case.slack / n,
+            name=name,
+        )
         theory = ContextErrors(case.theory, np.full(len(RIDGES), np.nan))
         for replicate in range(options.replicates):
             drawn = case.draw(generator(seed, "attention", "variants", name, replicate))
@@ -187,7 +196,17 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     for f, s, (name, multiple) in product(("tanh", "linear"), strengths, multiples.items()):
         structure = Structure(s * np.sqrt(p) / multiple, SPIKES[name])
         mu, (key, query) = structure.mu, structure.spike
-        row = ContextRow("strong", name, f, n, p, gammas, f=f, structure=structure, x=s)
+        row = ContextRow(
+            figure="strong",
+            panel=name,
+            series=f,
+            n=n,
+            p=p,
+            gammas=gammas,
+            f=f,
+            structure=structure,
+            x=s,
+        )
         corrected = variants.strong_signal_error(
             gammas, 0.25, f, p, mu=mu, w_key=key, w_query=query
         )
@@ -212,7 +231,16 @@ def _noises(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     )
     parts = []
     for name, noise in (("Rademacher", tokens.rademacher), ("Student 5", tokens.student(5))):
-        row = ContextRow("noises", name, "tanh", n, p, RIDGES, structure=structure, slack=1 / n)
+        row = ContextRow(
+            figure="noises",
+            panel=name,
+            series="tanh",
+            n=n,
+            p=p,
+            gammas=RIDGES,
+            structure=structure,
+            slack=1 / n,
+        )
         for replicate in range(options.replicates):
             rng = generator(seed, "attention", "noise", name, replicate)
             context = tokens.draw(n, p, rng, mu=np.sqrt(MU2) * even, noise=noise)

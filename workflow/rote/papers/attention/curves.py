@@ -138,11 +138,13 @@ def baseline(points: int, sweep_gamma: float) -> list[AttentionCurve]:
     ridges = np.geomspace(1e-6, 1e3, points)
     ratios = np.geomspace(1 / 16, 4, points)
     sweeps = [
-        BaselineSweep("ridge", ridges, ridges, 4.0, 1.0),
-        BaselineSweep("dimension", ratios, sweep_gamma, ratios, 1.0),
+        BaselineSweep(panel="ridge", x=ridges, gamma=ridges, c=4.0, mu2=1.0),
+        BaselineSweep(panel="dimension", x=ratios, gamma=sweep_gamma, c=ratios, mu2=1.0),
     ]
     for mu2 in [0.0, *np.geomspace(0.1, 16, points)]:
-        sweeps.append(BaselineSweep("signal", mu2, sweep_gamma, 0.25, float(mu2)))
+        sweeps.append(
+            BaselineSweep(panel="signal", x=mu2, gamma=sweep_gamma, c=0.25, mu2=float(mu2))
+        )
     drawn: list[AttentionCurve] = []
     for (series, (f, spike)), sweep in product(BASELINE.items(), sweeps):
         axes = {"x": sweep.x, "gamma": sweep.gamma, "c": sweep.c}
@@ -163,7 +165,18 @@ def nonlinearity(points: int) -> list[AttentionCurve]:
         drawn += [HeadCurve(**ridge._replace(series=f)._asdict(), f=f) for f in FUNCTIONS]
         for a1 in np.linspace(0, 1, 21):
             f = with_linear_part(float(a1))
-            drawn.append(HeadCurve("linear part", "", panel, a1, 1.0, 4.0, structure, f=f))
+            drawn.append(
+                HeadCurve(
+                    figure="linear part",
+                    panel="",
+                    series=panel,
+                    x=a1,
+                    gamma=1.0,
+                    c=4.0,
+                    structure=structure,
+                    f=f,
+                )
+            )
     return drawn
 
 
@@ -178,7 +191,15 @@ def alignment() -> list[AttentionCurve]:
     for gamma, (panel, (spike, xs)) in product(PAIR, panels.items()):
         for x in xs:
             structure = Structure(4.0, spike(x))
-            ridge = RidgeCurve("alignment", panel, ridge_at(gamma), x, gamma, 4.0, structure)
+            ridge = RidgeCurve(
+                figure="alignment",
+                panel=panel,
+                series=ridge_at(gamma),
+                x=x,
+                gamma=gamma,
+                c=4.0,
+                structure=structure,
+            )
             drawn.append(ridge)
             drawn.append(HeadCurve(**ridge._replace(series=at_ridge(gamma))._asdict()))
     return drawn
@@ -189,7 +210,9 @@ def power(points: int) -> list[AttentionCurve]:
     ridges = np.geomspace(1e-3, 1e2, points)
     drawn: list[AttentionCurve] = []
     for c in POWER_RATIOS:
-        ridge = RidgeCurve("power", at_ratio(c), RIDGE, ridges, ridges, c)
+        ridge = RidgeCurve(
+            figure="power", panel=at_ratio(c), series=RIDGE, x=ridges, gamma=ridges, c=c
+        )
         drawn.append(ridge)
         for f in MAPPED:
             scaled = ridge._replace(series=f, gamma=attention.equal_power(c, f) * ridges)

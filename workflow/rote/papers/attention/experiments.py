@@ -118,7 +118,15 @@ def _nonlinearity(options: settings.AttentionSimulation) -> list[ContextRow]:
     functions = []
     linear_parts = []
     for name, structure in STRUCTURES.items():
-        row = ContextRow("nonlinearity", name, "", n, p, ridges, structure=structure)
+        row = ContextRow(
+            figure="nonlinearity",
+            panel=name,
+            series="",
+            n=n,
+            p=p,
+            gammas=ridges,
+            structure=structure,
+        )
         if structure.mu2 == 0:
             row = row._replace(trace=True, replicate_factor=0.5)
         for f in FUNCTIONS:
@@ -139,7 +147,9 @@ def _alignment(options: settings.AttentionSimulation) -> list[ContextRow]:
         "key angle": (key_at, angles),
     }
     simulated = []
-    row = ContextRow("alignment", "", "tanh", n, p, np.array(curves.PAIR))
+    row = ContextRow(
+        figure="alignment", panel="", series="tanh", n=n, p=p, gammas=np.array(curves.PAIR)
+    )
     for panel, (spike, xs) in panels.items():
         for x in xs:
             structure = Structure(4.0, spike(x))
@@ -150,7 +160,9 @@ def _alignment(options: settings.AttentionSimulation) -> list[ContextRow]:
 def _limit(options: settings.AttentionSimulation) -> list[ContextRow]:
     """T1: without signal, averaged over labels, at the largest size; heavy f at several."""
     n = options.limit_tokens
-    row = ContextRow("limit", "", "", n, n, FIVE, trace=True, replicate_factor=0.5)
+    row = ContextRow(
+        figure="limit", panel="", series="", n=n, p=n, gammas=FIVE, trace=True, replicate_factor=0.5
+    )
     simulated = []
     for f, c in product(("tanh", "exp_clip", "cos_c", "linear"), (0.5, 2.0)):
         simulated.append(row._replace(panel=curves.at_ratio(c), series=f, f=f, p=round(c * n)))
@@ -188,12 +200,23 @@ def _single_values(options: settings.AttentionSimulation) -> list[ContextRow]:
     """The single values of C1, C5, C6, C9, C10."""
     n, p = options.tokens, 4 * options.tokens
     ridges = np.array([1e-2, 1.0, 10.0, 100.0])
-    row = ContextRow("noise", "tanh", "tanh", n, p, ridges, slack=1 / n)
+    row = ContextRow(
+        figure="noise", panel="tanh", series="tanh", n=n, p=p, gammas=ridges, slack=1 / n
+    )
     simulated = [row]
     row = row._replace(figure="spikes", gammas=np.array(curves.PAIR))
     for spike in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
         simulated.append(row._replace(panel=spike, structure=Structure(4.0, SPIKES[spike])))
-    blind = ContextRow("blind", "cos_c", "cos_c", n, p, ONE, "cos_c", STRUCTURES["aligned"])
+    blind = ContextRow(
+        figure="blind",
+        panel="cos_c",
+        series="cos_c",
+        n=n,
+        p=p,
+        gammas=ONE,
+        f="cos_c",
+        structure=STRUCTURES["aligned"],
+    )
     return [*simulated, blind]
 
 
@@ -255,7 +278,7 @@ def _paired(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     """All spikes, and all look-alikes of tanh, on common contexts: for their differences."""
     n, p = options.tokens, 4 * options.tokens
     gammas = np.array([1.0, 10.0])
-    row = ContextRow("paired", "", "tanh", n, p, gammas)
+    row = ContextRow(figure="paired", panel="", series="tanh", n=n, p=p, gammas=gammas)
     compared = []
     for name in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
         compared.append(row._replace(panel=name, structure=Structure(4.0, SPIKES[name])))

@@ -126,17 +126,17 @@ def _excess(rows: pd.DataFrame, allowed: float = 0.0, relative: float = 0.01) ->
     Agreement if ≤ 0. Points with n E < 10 are left out.
     """
     conditions = {}
-    for point, group in rows.groupby(POINT, sort=False):
+    for (_, panel, series, _, gamma, _), group in rows.groupby(POINT, sort=False):
         theory, slack = group["theory"].iloc[0], group["slack"].iloc[0]
         if len(group) < 2 or group["n"].iloc[0] * theory < 10:
             continue
         mean, error = group["error"].mean(), group["error"].sem()
         excess = abs(mean - theory) - 3 * error - slack - allowed - relative * theory
-        conditions[_name(*point)] = Sample([excess])
+        conditions[_name(panel, series, gamma)] = Sample([excess])
     return conditions
 
 
-def _name(figure: str, panel: str, series: str, x: float, gamma: float, n: int) -> str:
+def _name(panel: str, series: str, gamma: float) -> str:
     """A point's condition."""
     labels = dict.fromkeys(label for label in (panel, series) if label)
     return ", ".join([*labels, f"γ = {gamma:.3g}"])

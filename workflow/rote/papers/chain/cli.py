@@ -158,7 +158,11 @@ def evaluate(
     from rote.papers.chain import evaluation
 
     inputs = evaluation.EvaluationInputs(
-        worlds, embeddings, residuals, tables.read(facts), tables.read(counts)
+        worlds=worlds,
+        embeddings=embeddings,
+        residuals=residuals,
+        facts=tables.read(facts),
+        counts=tables.read(counts),
     )
     frames = evaluation.evaluate(run.settings, inputs, run.seed)
     for name, frame in frames.items():

@@ -53,12 +53,12 @@ def open_world(folder: Path) -> WorldFolder:
         ) from error
     load = np.nan if description["load"] is None else float(description["load"])
     return WorldFolder(
-        folder,
-        description["name"],
-        load,
-        description["begin"],
-        description["vocabulary"],
-        description["length"],
+        folder=folder,
+        name=description["name"],
+        load=load,
+        begin=description["begin"],
+        vocabulary=description["vocabulary"],
+        length=description["length"],
     )
 
 

@@ -107,7 +107,6 @@ class TextRuns(Table):
     parameters: int = column("parameters of the network")
     facts: int = column("facts that occur in a block")
     recited: int = column("of those, facts whose value greedy decoding gives at the first mention")
-    final_loss: float = column("training loss over the last tenth of the steps", "nats per token")
     trained: int = column("blocks with a gradient", "blocks")
     scored: int = column("blocks that were only scored", "blocks")
 

@@ -188,7 +188,6 @@ def train_replicates(
             checkpoint_steps=processes.checkpoint_steps,
         )
         outcome = fit(training, devices=processes.devices, processes=processes.count)
-        last_losses = outcome.losses[-max(1, options.steps // 10) :]
         rows.append(
             {
                 "size": arm.size,
@@ -197,7 +196,6 @@ def train_replicates(
                 "parameters": outcome.parameters,
                 "facts": len(outcome.recited),
                 "recited": int(outcome.recited.sum()),
-                "final_loss": sum(last_losses) / len(last_losses),
                 "trained": outcome.trained,
                 "scored": outcome.scored,
             }
@@ -276,7 +274,13 @@ def _train(worker: Worker, training: TextTraining) -> TextOutcome:
     recited = np.zeros(0, bool)
     if worker.rank == 0:
         recited = _recited(model, blocks, worker.device)
-    return TextOutcome(size, recited, state["losses"], state["trained"], state["scored"])
+    return TextOutcome(
+        parameters=size,
+        recited=recited,
+        losses=state["losses"],
+        trained=state["trained"],
+        scored=state["scored"],
+    )
 
 
 def _gpt2(training: TextTraining) -> Any:

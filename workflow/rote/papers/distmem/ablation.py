@@ -107,11 +107,11 @@ def _changed(corpus: TrainingCorpus, every: int, seed: int, number: int) -> Retr
             f"the changed corpus has {len(stream)} tokens instead of {len(corpus.stream)}"
         )
     return Retraining(
-        treatments.CHANGED,
-        corpus._replace(stream=np.array(stream)),
-        facts,
-        treatment.to_numpy(),
-        changed.documents.to_numpy(),
+        variant=treatments.CHANGED,
+        corpus=corpus._replace(stream=np.array(stream)),
+        facts=facts,
+        treatment=treatment.to_numpy(),
+        documents=changed.documents.to_numpy(),
     )
 
 
@@ -119,7 +119,11 @@ def _reinitialized(corpus: TrainingCorpus) -> Retraining:
     facts = tables.read(corpus.folder / "facts.parquet")
     untreated = np.full(len(facts), treatments.KEPT.name)
     return Retraining(
-        treatments.REINITIALIZED, corpus, facts, untreated, facts["documents"].to_numpy()
+        variant=treatments.REINITIALIZED,
+        corpus=corpus,
+        facts=facts,
+        treatment=untreated,
+        documents=facts["documents"].to_numpy(),
     )
 
 

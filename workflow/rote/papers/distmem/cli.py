@@ -248,7 +248,15 @@ def evaluate_memorization(
     """Correlate counts and scores of one corpus, in every way."""
     from rote.papers.distmem import evaluation, measured
 
-    paths = measured.CorpusPaths(words, examples, pairs, counts, scores, facts, lexicon)
+    paths = measured.CorpusPaths(
+        words=words,
+        examples=examples,
+        pairs=pairs,
+        counts=counts,
+        scores=scores,
+        facts=facts,
+        lexicon=lexicon,
+    )
     corpus = measured.read(source, paths)
     _write(run, out, evaluation.evaluate(evaluation.OF_SOURCES, corpus, run.settings))
 
@@ -269,7 +277,15 @@ def evaluate_estimators(
     """What only a generated corpus can tell: estimates of facts, mining quality, wordings."""
     from rote.papers.distmem import evaluation, measured
 
-    paths = measured.CorpusPaths(words, examples, pairs, counts, scores, facts, lexicon)
+    paths = measured.CorpusPaths(
+        words=words,
+        examples=examples,
+        pairs=pairs,
+        counts=counts,
+        scores=scores,
+        facts=facts,
+        lexicon=lexicon,
+    )
     corpus = measured.read(source, paths)
     _write(run, out, evaluation.evaluate(evaluation.OF_GENERATED, corpus, run.settings))
 

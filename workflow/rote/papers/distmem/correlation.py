@@ -186,16 +186,16 @@ def correlation(
     rank_x, rank_y = stats.rankdata(x), stats.rankdata(y)
     rho = float(stats.pearsonr(rank_x, rank_y).statistic)
     tau = stats.kendalltau(x, y).statistic if measure.kendall else math.nan
-    low = high = math.nan
+    low, high = math.nan, math.nan
     if measure.resamples:
         groups = np.arange(len(x)) if groups is None else groups
         low, high = _interval(rank_x, rank_y, groups, measure)
-    return Correlation(rho, low, high, float((1 - tau) / 2), "")
+    return Correlation(rho=rho, low=low, high=high, distance=float((1 - tau) / 2), reason="")
 
 
 def undefined(reason: str) -> Correlation:
     """No correlation, and why."""
-    return Correlation(math.nan, math.nan, math.nan, math.nan, reason)
+    return Correlation(rho=math.nan, low=math.nan, high=math.nan, distance=math.nan, reason=reason)
 
 
 def _interval(

@@ -142,7 +142,7 @@ def store(folder: Path, ids: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> T
         ngrams.Corpus.from_tokens(folder / "b", ids[cut:], offsets[middle:] - cut),
     )
     corpus = ngrams.Corpus.from_tokens(folder / "one", ids, offsets)
-    return TokenStream(ids, offsets, pairs, corpus, halves)
+    return TokenStream(ids=ids, offsets=offsets, pairs=pairs, corpus=corpus, halves=halves)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,15 @@ def read(folders: Sequence[Path]) -> list[TrainingCorpus]:
         corpus = ngrams.Corpus.open(folder / "tokens")
         examples = tables.read(folder / "examples.parquet")
         words = vocabulary(corpus, examples)
-        corpora.append(TrainingCorpus(folder.name, folder, examples, words, stream(corpus)))
+        corpora.append(
+            TrainingCorpus(
+                name=folder.name,
+                folder=folder,
+                examples=examples,
+                words=words,
+                stream=stream(corpus),
+            )
+        )
     size = max(len(corpus.words) for corpus in corpora)
     return [corpus._replace(words=padded(corpus.words, size)) for corpus in corpora]
 

@@ -45,7 +45,9 @@ def sources(options: Settings) -> dict[str, SourceCorpus]:
         if study.corpus:
             words = PUBLISHED_WORDS.get(study.corpus, ASSUMED_WORDS)
             scores = tuple(f"model{number}" for number in range(len(study.models)))
-            corpora[name] = SourceCorpus(name, words, scores, study.parts, study)
+            corpora[name] = SourceCorpus(
+                name=name, words=words, scores=scores, n_parts=study.parts, study=study
+            )
     return corpora
 
 

@@ -24,7 +24,6 @@ from rote.theory import posterior
 from rote.waves.helmholtz import MIN_CELLS_PER_WAVELENGTH, Helmholtz
 
 log = logging.getLogger("rote")
-BACKGROUND_EXAMPLE = -1  # stands for the constant background in the table LookupWeights
 
 
 class WaveformMisfit(NamedTuple):
@@ -249,7 +248,7 @@ def lookups(options: settings.InversionWaveform, library: Library, seed: int) ->
         columns = {
             "truth": truth,
             "replicate": replicate,
-            "example": [*range(len(train)), BACKGROUND_EXAMPLE],
+            "example": [*range(len(train)), schema.BACKGROUND_EXAMPLE],
             "weight": [*weights, 0.0],
             "misfit": misfits,
             "error": [problem.error(model) for model in models],

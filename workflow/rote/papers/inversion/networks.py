@@ -109,7 +109,13 @@ def fit(
     stacks = []
     for duration in prediction.durations(options):
         stack = [member for member in networks if member.steps == duration]
-        training = _Training(prediction, prediction.options(options), stack, z, schedule)
+        training = _Training(
+            prediction=prediction,
+            options=prediction.options(options),
+            members=stack,
+            z=z,
+            schedule=schedule,
+        )
         stacks.append(_fit(training, seed, placement))
     return TrainedNetworks(prediction, networks, _joined(stacks), schedule)
 

@@ -53,7 +53,16 @@ def order(options: settings.InversionAcquisition, seed: int) -> Values:
 
 def _homogeneous_error(n: int) -> float:
     """Relative error of the field of a point source in a homogeneous medium, 2 km/s and 6 Hz."""
-    forward = Helmholtz(n, 2 / n, n // 6, 100.0, 6.0, sources=1, receivers=2, margin=n // 2 - 1)
+    forward = Helmholtz(
+        n=n,
+        spacing=2 / n,
+        layer=n // 6,
+        damping=100.0,
+        frequency=6.0,
+        sources=1,
+        receivers=2,
+        margin=n // 2 - 1,
+    )
     field = forward.field(np.full((n, n), 1 / 4), (n // 2, n // 2))
     x = (np.arange(n) - n // 2) * forward.spacing
     distance = np.hypot(x[:, None], x)
@@ -86,7 +95,14 @@ def _derivatives(options: settings.InversionAcquisition, seed: int) -> _Derivati
     rng = generator(seed, "inversion", "checks")
     directions = rng.normal(size=(DIRECTIONS, basis.shape[1]))
     noise_sd = options.noise * np.abs(observed).max()
-    return _Derivatives(forward, start, observed, noise_sd, basis, directions)
+    return _Derivatives(
+        forward=forward,
+        start=start,
+        observed=observed,
+        noise_sd=noise_sd,
+        basis=basis,
+        directions=directions,
+    )
 
 
 @cache

@@ -151,9 +151,20 @@ def _trained(inputs: PriorInputs, examples: int, replicate: int) -> Callable:
 MEMORIZED = Prior("memorized", "memorized", _memorized_conditions, memorized)
 GAUSSIAN = Prior("gaussian", "Gaussian", _gaussian_conditions, gaussian)
 BROAD = Prior("broad", "broad", _broad_conditions, broad)
-CLEAN_NETWORK = Prior("clean", "network, clean", _trained_conditions, _trained, CLEAN)
+CLEAN_NETWORK = Prior(
+    name="clean",
+    label="network, clean",
+    conditions=_trained_conditions,
+    denoiser=_trained,
+    prediction=CLEAN,
+)
 NOISE_NETWORK = Prior(
-    "noise", "network, noise", _trained_conditions, _trained, NOISE, pictured=True
+    name="noise",
+    label="network, noise",
+    conditions=_trained_conditions,
+    denoiser=_trained,
+    prediction=NOISE,
+    pictured=True,
 )
 PRIORS = {prior.name: prior for prior in (MEMORIZED, CLEAN_NETWORK, NOISE_NETWORK, GAUSSIAN, BROAD)}
 

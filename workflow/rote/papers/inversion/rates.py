@@ -7,12 +7,9 @@ from rote.core import tables
 from rote.core.seeds import generator
 from rote.papers.inversion import distances, schema, settings
 from rote.papers.inversion.library import Library, mean_of_three
+from rote.papers.inversion.schema import FRESH, LEAVE_ONE_OUT, MEANS_OF_THREE, TRUE_MODEL
 
 MEANS = 500  # means of three training models
-FRESH = "fresh draws"
-LEAVE_ONE_OUT = "leave-one-out"
-MEANS_OF_THREE = "means of three"
-TRUE_MODEL = "the true model"
 
 
 def rates(

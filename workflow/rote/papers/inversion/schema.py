@@ -2,6 +2,13 @@
 
 from rote.core.tables import Table, column
 
+# sets of the published rate
+FRESH = "fresh draws"
+LEAVE_ONE_OUT = "leave-one-out"
+MEANS_OF_THREE = "means of three"
+TRUE_MODEL = "the true model"
+BACKGROUND_EXAMPLE = -1  # stands for the constant background in the table LookupWeights
+
 
 class StylizedMeasures(Table):
     """One measurement on a stylized problem."""

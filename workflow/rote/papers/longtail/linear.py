@@ -93,11 +93,11 @@ def problem(
     alone = np.zeros(len(seen), bool)
     alone[rare] = abs(X[rare_per_row == 1][:, rare]).sum(axis=0) > 0
     return LinearProblem(
-        X,
-        minnorm.factorize(X),
-        seen,
-        counts,
-        p,
+        X=X,
+        spectrum=minnorm.factorize(X),
+        seen=seen,
+        counts=counts,
+        p=p,
         beta=true_coefficients(law.d, law.decay),
         rare=rare,
         once=rare & (counts == 1),
@@ -164,7 +164,9 @@ def _fits(options: settings.LongtailLinear, data: LinearProblem, noise: np.ndarr
     labels = np.stack([data.y0, noise], 1)  # two right-hand sides serve every σ
     clean, unit = np.moveaxis(minnorm.coefficients(data.spectrum, labels, lams), -1, 0)
     exact = minnorm.coefficients(data.spectrum, data.y0) - data.beta_seen
-    return _Fits(data, np.array(options.sigmas), lams, clean, unit, exact)
+    return _Fits(
+        data=data, sigmas=np.array(options.sigmas), lams=lams, clean=clean, noise=unit, exact=exact
+    )
 
 
 def _index_sets(fits: _Fits) -> Columns:

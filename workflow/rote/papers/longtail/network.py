@@ -93,7 +93,14 @@ def train_networks(
     """
     bank = _standardized(images, execution.device)
     side = int(images["side"].iloc[0])
-    study = NetworkStudy(options, architecture, seed, bank, side, dataset.triple_sets(rows))
+    study = NetworkStudy(
+        options=options,
+        architecture=architecture,
+        seed=seed,
+        bank=bank,
+        side=side,
+        sets=dataset.triple_sets(rows),
+    )
     networks = units(options, architecture)
     size = execution.stack or (len(networks) if options.backbone == "mlp" else 1)
     content = _digest(study)

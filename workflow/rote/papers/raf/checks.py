@@ -276,17 +276,67 @@ class GoldenPoint(NamedTuple):
 
 
 GOLDEN = [
-    GoldenPoint("square", 2, 0.1, 1, 1, 0, 0.21839352, 0.22306585),
-    GoldenPoint("square", 4, 0.1, 0.01, 0.8, 0.6, 0.15796024, 0.0),
-    GoldenPoint("square", 4, 0.3, 0.5, 0.8, 0.6, 0.21657740, 0.016219874),
-    GoldenPoint("square", 0.5, 0.2, 0.1, 1, 0, 0.37271875, 9.9e-17),
-    GoldenPoint("hinge", 2, 0.1, 1, 1, 0, 0.22517222, 0.27969463),
-    GoldenPoint("hinge", 4, 0.1, 0.1, 1, 0, 0.15118546, 0.32639864),
-    GoldenPoint("hinge", 2, 0.1, 0.5, 0.8, 0.6, 0.21467358, 0.039615114),
-    GoldenPoint("hinge", 4, 0.2, 0.5, 0.8, 0.6, 0.17677600, 0.096969512),
-    GoldenPoint("hinge", 4, 0.1, 0, 0.8, 0.6, 0.15427347, 0.0),
-    GoldenPoint("hinge", 1, 0.2, 0.01, 1, 0, 0.33896165, 1.7e-120),
-    GoldenPoint("hinge", 8, 0.1, 0.3, 0.5**0.5, 0.5**0.5, 0.10397018, 0.0098497225),
+    GoldenPoint(
+        loss="square", alpha=2, eps=0.1, lam=1, mu1=1, mustar=0, e_gen=0.21839352, e_mem=0.22306585
+    ),
+    GoldenPoint(
+        loss="square", alpha=4, eps=0.1, lam=0.01, mu1=0.8, mustar=0.6, e_gen=0.15796024, e_mem=0.0
+    ),
+    GoldenPoint(
+        loss="square",
+        alpha=4,
+        eps=0.3,
+        lam=0.5,
+        mu1=0.8,
+        mustar=0.6,
+        e_gen=0.21657740,
+        e_mem=0.016219874,
+    ),
+    GoldenPoint(
+        loss="square", alpha=0.5, eps=0.2, lam=0.1, mu1=1, mustar=0, e_gen=0.37271875, e_mem=9.9e-17
+    ),
+    GoldenPoint(
+        loss="hinge", alpha=2, eps=0.1, lam=1, mu1=1, mustar=0, e_gen=0.22517222, e_mem=0.27969463
+    ),
+    GoldenPoint(
+        loss="hinge", alpha=4, eps=0.1, lam=0.1, mu1=1, mustar=0, e_gen=0.15118546, e_mem=0.32639864
+    ),
+    GoldenPoint(
+        loss="hinge",
+        alpha=2,
+        eps=0.1,
+        lam=0.5,
+        mu1=0.8,
+        mustar=0.6,
+        e_gen=0.21467358,
+        e_mem=0.039615114,
+    ),
+    GoldenPoint(
+        loss="hinge",
+        alpha=4,
+        eps=0.2,
+        lam=0.5,
+        mu1=0.8,
+        mustar=0.6,
+        e_gen=0.17677600,
+        e_mem=0.096969512,
+    ),
+    GoldenPoint(
+        loss="hinge", alpha=4, eps=0.1, lam=0, mu1=0.8, mustar=0.6, e_gen=0.15427347, e_mem=0.0
+    ),
+    GoldenPoint(
+        loss="hinge", alpha=1, eps=0.2, lam=0.01, mu1=1, mustar=0, e_gen=0.33896165, e_mem=1.7e-120
+    ),
+    GoldenPoint(
+        loss="hinge",
+        alpha=8,
+        eps=0.1,
+        lam=0.3,
+        mu1=0.5**0.5,
+        mustar=0.5**0.5,
+        e_gen=0.10397018,
+        e_mem=0.0098497225,
+    ),
 ]
 
 

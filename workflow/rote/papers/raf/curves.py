@@ -1,7 +1,7 @@
 """Theory: the curves and phase diagrams of the figures."""
 
 from collections.abc import Mapping
-from itertools import chain, product
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -91,8 +91,16 @@ Curve = LearnerCurve | BayesCurve
 
 def curves(options: settings.RafTheory) -> pd.DataFrame:
     """Every theory curve: the table RafCurves."""
-    figures = (linear, tradeoff, angle, optima, rates, features, phase_alpha, phase_angle)
-    drawn = chain.from_iterable(figure(options) for figure in figures)
+    drawn = [
+        *linear(options),
+        *tradeoff(options),
+        *angle(options),
+        *optima(),
+        *rates(options),
+        *features(options),
+        *phase_alpha(options),
+        *phase_angle(options),
+    ]
     return pd.concat([solve(curve) for curve in drawn], ignore_index=True)
 
 
@@ -125,7 +133,15 @@ def tradeoff(options: settings.RafTheory) -> list[Curve]:
     """F2: the trade-off as λ varies, per kernel angle."""
     lams = np.geomspace(1e-5, 100, options.curve)
     return [
-        LearnerCurve("tradeoff", loss, loss, ALPHA, options.eps, lams, gamma)
+        LearnerCurve(
+            figure="tradeoff",
+            series=loss,
+            loss=loss,
+            alpha=ALPHA,
+            eps=options.eps,
+            lam=lams,
+            gamma=gamma,
+        )
         for gamma, loss in product(ANGLES, LOSSES)
     ]
 
@@ -140,23 +156,50 @@ def angle(options: settings.RafTheory) -> list[Curve]:
         "hinge": best_lam("hinge", ALPHA, gammas, options),
     }
     best = [
-        LearnerCurve("angle", best_ridge(loss), loss, ALPHA, eps, lam, gammas)
+        LearnerCurve(
+            figure="angle",
+            series=best_ridge(loss),
+            loss=loss,
+            alpha=ALPHA,
+            eps=eps,
+            lam=lam,
+            gamma=gammas,
+        )
         for loss, lam in lams.items()
     ]
     interpolators = [
-        LearnerCurve("angle", no_ridge(loss), loss, ALPHA, eps, 1e-4, gammas) for loss in LOSSES
+        LearnerCurve(
+            figure="angle",
+            series=no_ridge(loss),
+            loss=loss,
+            alpha=ALPHA,
+            eps=eps,
+            lam=1e-4,
+            gamma=gammas,
+        )
+        for loss in LOSSES
     ]
     return best + interpolators
 
 
-def optima(options: settings.RafTheory) -> list[Curve]:
+def optima() -> list[Curve]:
     """F4: the angle of the best interpolator, on a grid, against the fraction of facts."""
     gammas = np.linspace(0, 89, 891)[1:]
     points: list[Curve] = []
     for eps in np.linspace(0, 0.9, 19):
         e_gen = raf.solve("square", ALPHA, eps, 0.0, gamma=gammas).e_gen
         best = gammas[np.argmin(e_gen)]
-        points.append(LearnerCurve("optima", "square", "square", ALPHA, eps, 0.0, best))
+        points.append(
+            LearnerCurve(
+                figure="optima",
+                series="square",
+                loss="square",
+                alpha=ALPHA,
+                eps=eps,
+                lam=0.0,
+                gamma=best,
+            )
+        )
     return points
 
 
@@ -185,7 +228,15 @@ def rates(options: settings.RafTheory) -> list[Curve]:
     for regime in REGIMES:
         gamma = float(raf.optimal_angle(eps)) if regime.gamma is None else regime.gamma
         drawn.append(
-            LearnerCurve("rates", regime.series, regime.loss, alphas, eps, regime.lam, gamma)
+            LearnerCurve(
+                figure="rates",
+                series=regime.series,
+                loss=regime.loss,
+                alpha=alphas,
+                eps=eps,
+                lam=regime.lam,
+                gamma=gamma,
+            )
         )
     return [*drawn, BayesCurve("rates", alphas, eps)]
 
@@ -215,8 +266,24 @@ def phase_alpha(options: settings.RafTheory) -> list[Curve]:
     alphas = np.geomspace(0.2, 20, options.phase)
     alpha, eps = np.meshgrid(alphas, np.linspace(0.01, 0.9, options.phase))
     return [
-        LearnerCurve("phase_alpha", "linear hinge, λ = 0.001", "hinge", alpha, eps, 1e-3, 0.0),
-        LearnerCurve("phase_alpha", "hinge, γ = 30°, λ = 1", "hinge", alpha, eps, 1.0, 30.0),
+        LearnerCurve(
+            figure="phase_alpha",
+            series="linear hinge, λ = 0.001",
+            loss="hinge",
+            alpha=alpha,
+            eps=eps,
+            lam=1e-3,
+            gamma=0.0,
+        ),
+        LearnerCurve(
+            figure="phase_alpha",
+            series="hinge, γ = 30°, λ = 1",
+            loss="hinge",
+            alpha=alpha,
+            eps=eps,
+            lam=1.0,
+            gamma=30.0,
+        ),
     ]
 
 
@@ -225,7 +292,16 @@ def phase_angle(options: settings.RafTheory) -> list[Curve]:
     gammas = np.linspace(0, 85, options.phase)
     gamma, lam = np.meshgrid(gammas, np.geomspace(1e-3, 10, options.phase))
     return [
-        LearnerCurve("phase_angle", loss, loss, ALPHA, options.eps, lam, gamma) for loss in LOSSES
+        LearnerCurve(
+            figure="phase_angle",
+            series=loss,
+            loss=loss,
+            alpha=ALPHA,
+            eps=options.eps,
+            lam=lam,
+            gamma=gamma,
+        )
+        for loss in LOSSES
     ]
 
 

@@ -32,22 +32,22 @@ def at_angle(degrees: float) -> KernelModel:
 
 LINEAR, KERNEL = KernelModel(), KernelModel(0.8, 0.6)
 VERIFICATION: list[tuple[RafProblem, RafLearner]] = [  # the rows that every release must agree with
-    (RafProblem("square", 2.0, 0.1, 0.1, 400), LINEAR),
-    (RafProblem("square", 4.0, 0.3, 0.5, 400), LINEAR),
-    (RafProblem("hinge", 2.0, 0.1, 1.0, 400), LINEAR),
-    (RafProblem("hinge", 4.0, 0.3, 0.5, 300), LINEAR),
-    (RafProblem("hinge", 4.0, 0.1, 0.178, 450), LINEAR),
-    (RafProblem("logistic", 2.0, 0.1, 0.1, 300), LINEAR),
-    (RafProblem("logistic", 4.0, 0.2, 0.01, 300), LINEAR),
-    (RafProblem("square", 2.0, 0.1, 1.0, 500), KERNEL),
-    (RafProblem("hinge", 2.0, 0.1, 1.0, 600), KERNEL),
-    (RafProblem("hinge", 4.0, 0.2, 0.5, 400), KERNEL),
-    (RafProblem("square", 4.0, 0.1, 0.454, 400), at_angle(30)),
-    (RafProblem("hinge", 4.0, 0.1, 0.299, 400), at_angle(30)),
-    (RafProblem("square", 2.0, 0.1, 0.1, 300), RandomFeatures(1.5)),
-    (RafProblem("hinge", 2.0, 0.1, 0.1, 300), RandomFeatures(1.5)),
-    (RafProblem("square", 3.0, 0.2, 0.3, 300), RandomFeatures(0.6)),
-    (RafProblem("hinge", 3.0, 0.2, 0.3, 300), RandomFeatures(0.6)),
+    (RafProblem(loss="square", alpha=2.0, eps=0.1, lam=0.1, d=400), LINEAR),
+    (RafProblem(loss="square", alpha=4.0, eps=0.3, lam=0.5, d=400), LINEAR),
+    (RafProblem(loss="hinge", alpha=2.0, eps=0.1, lam=1.0, d=400), LINEAR),
+    (RafProblem(loss="hinge", alpha=4.0, eps=0.3, lam=0.5, d=300), LINEAR),
+    (RafProblem(loss="hinge", alpha=4.0, eps=0.1, lam=0.178, d=450), LINEAR),
+    (RafProblem(loss="logistic", alpha=2.0, eps=0.1, lam=0.1, d=300), LINEAR),
+    (RafProblem(loss="logistic", alpha=4.0, eps=0.2, lam=0.01, d=300), LINEAR),
+    (RafProblem(loss="square", alpha=2.0, eps=0.1, lam=1.0, d=500), KERNEL),
+    (RafProblem(loss="hinge", alpha=2.0, eps=0.1, lam=1.0, d=600), KERNEL),
+    (RafProblem(loss="hinge", alpha=4.0, eps=0.2, lam=0.5, d=400), KERNEL),
+    (RafProblem(loss="square", alpha=4.0, eps=0.1, lam=0.454, d=400), at_angle(30)),
+    (RafProblem(loss="hinge", alpha=4.0, eps=0.1, lam=0.299, d=400), at_angle(30)),
+    (RafProblem(loss="square", alpha=2.0, eps=0.1, lam=0.1, d=300), RandomFeatures(1.5)),
+    (RafProblem(loss="hinge", alpha=2.0, eps=0.1, lam=0.1, d=300), RandomFeatures(1.5)),
+    (RafProblem(loss="square", alpha=3.0, eps=0.2, lam=0.3, d=300), RandomFeatures(0.6)),
+    (RafProblem(loss="hinge", alpha=3.0, eps=0.2, lam=0.3, d=300), RandomFeatures(0.6)),
 ]
 BAYES = [  # α, ε
     (4.0, 0.1),
@@ -75,16 +75,40 @@ def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
     simulated = []
     for problem, learner in VERIFICATION:
         series = f"{problem.loss} {learner.label}"
-        simulated.append(SimulatedRow("verification", series, problem, learner, options.replicates))
+        simulated.append(
+            SimulatedRow(
+                figure="verification",
+                series=series,
+                problem=problem,
+                learner=learner,
+                replicates=options.replicates,
+            )
+        )
     for alpha, fraction in BAYES:
-        problem = RafProblem("bayes", alpha, fraction, np.nan, 400)
+        problem = RafProblem(loss="bayes", alpha=alpha, eps=fraction, lam=np.nan, d=400)
         learner = BayesOptimal()
         replicates = max(options.replicates // 2, 2)
-        simulated.append(SimulatedRow("bayes", learner.label, problem, learner, replicates))
+        simulated.append(
+            SimulatedRow(
+                figure="bayes",
+                series=learner.label,
+                problem=problem,
+                learner=learner,
+                replicates=replicates,
+            )
+        )
     markers = [*_linear_markers(eps), *_angle_markers(eps), *_features_markers(eps)]
     for figure, series, problem, learner in markers:
         replicates = options.marker_replicates
-        simulated.append(SimulatedRow(figure, series, problem, learner, replicates))
+        simulated.append(
+            SimulatedRow(
+                figure=figure,
+                series=series,
+                problem=problem,
+                learner=learner,
+                replicates=replicates,
+            )
+        )
     return simulated
 
 
@@ -97,8 +121,22 @@ def _linear_markers(eps: float) -> list[Marker]:
     optimal = float(raf.optimal_ridge(eps, 1, 0))
     for alpha in (0.5, 1.0, 2.0, 4.0, 8.0):
         best = _best_hinge_ridge(alpha, eps, LINEAR)
-        markers.append(("linear", square, RafProblem("square", alpha, eps, optimal, 200), LINEAR))
-        markers.append(("linear", hinge, RafProblem("hinge", alpha, eps, best, 200), LINEAR))
+        markers.append(
+            (
+                "linear",
+                square,
+                RafProblem(loss="square", alpha=alpha, eps=eps, lam=optimal, d=200),
+                LINEAR,
+            )
+        )
+        markers.append(
+            (
+                "linear",
+                hinge,
+                RafProblem(loss="hinge", alpha=alpha, eps=eps, lam=best, d=200),
+                LINEAR,
+            )
+        )
     return markers
 
 
@@ -111,7 +149,7 @@ def _angle_markers(eps: float) -> list[Marker]:
             "hinge": _best_hinge_ridge(4.0, eps, model),
         }
         for loss, lam in lams.items():
-            problem = RafProblem(loss, 4.0, eps, lam, 300)
+            problem = RafProblem(loss=loss, alpha=4.0, eps=eps, lam=lam, d=300)
             markers.append(("angle", curves.best_ridge(loss), problem, model))
     return markers
 
@@ -119,7 +157,7 @@ def _angle_markers(eps: float) -> list[Marker]:
 def _features_markers(eps: float) -> list[Marker]:
     markers = []
     for kappa, loss in product((0.5, 1.0, 2.0, 4.0, 8.0), curves.LOSSES):
-        problem = RafProblem(loss, 2.0, eps, 0.1, 150)
+        problem = RafProblem(loss=loss, alpha=2.0, eps=eps, lam=0.1, d=150)
         series = curves.at_ridge(loss, 0.1)
         markers.append(("features", series, problem, RandomFeatures(kappa)))
     return markers

@@ -111,7 +111,7 @@ def hinge(B: np.ndarray, lam: float) -> np.ndarray:
     eigen = np.maximum(eigen, 0)
     scale = np.sqrt(n)
     rho = 1.0
-    r = u = np.zeros(n)  # margins and scaled multipliers
+    r, u = np.zeros(n), np.zeros(n)  # margins and scaled multipliers
     next_try = 25
     for count in range(1, MAX_ADMM_STEPS + 1):
         w = V @ ((V.T @ (B.T @ (r - u))) * (rho / (lam + rho * eigen)))

@@ -27,7 +27,7 @@ class TwoLayerArm(NamedTuple):
     replicate: int
 
 
-class _Block(NamedTuple):
+class _ShapeNetworks(NamedTuple):
     """The networks of one shape, (α, width): every arm, each with data of its own."""
 
     alpha: float
@@ -99,7 +99,7 @@ def _forward(hidden: Tensor, output: Tensor, x: Tensor) -> Tensor:
 
 def _block(
     options: settings.RafTwoLayer, alpha: float, width: int, seed: int, device: str
-) -> tuple[_Block, Tensor, Tensor]:
+) -> tuple[_ShapeNetworks, Tensor, Tensor]:
     """Data and initial weights of the networks of one shape."""
     arms = []
     samples = []
@@ -116,7 +116,7 @@ def _block(
     def stack(arrays: list[np.ndarray]) -> Tensor:
         return torch.tensor(np.stack(arrays), dtype=torch.float32, device=device)
 
-    block = _Block(
+    block = _ShapeNetworks(
         alpha=alpha,
         width=width,
         arms=arms,
@@ -129,7 +129,7 @@ def _block(
 
 
 def _evaluate(
-    options: settings.RafTwoLayer, block: _Block, hidden: Tensor, output: Tensor, seed: int
+    options: settings.RafTwoLayer, block: _ShapeNetworks, hidden: Tensor, output: Tensor, seed: int
 ) -> list[dict]:
     """Both errors of every network of a block: rows of the table."""
     rng = generator(seed, "raf", "two-layer fresh", str(block.alpha), block.width)

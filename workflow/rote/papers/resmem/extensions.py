@@ -164,10 +164,8 @@ def crossfit(options: ResmemLongTail, embeddings: Arrays, seed: int) -> pd.DataF
             split: store.search(arrays.last[split], residuals.MAX_NEIGHBORS)
             for split in ("valid", "test")
         }
-        labels = data.train.y[: arm.examples]
         base = {
             "replicate": replicate,
-            "train": float((arrays.logits["train"].argmax(1) == labels).mean()),
             "base": float((arrays.logits["test"].argmax(1) == data.test.y).mean()),
         }
         logits_by_kind = {"in-sample": arrays.logits["train"], "cross-fitted": unseen[replicate]}

@@ -94,7 +94,6 @@ class ResmemChoices(OfMemory):
 class ResmemAccuracy(OfMemory):
     """Test accuracies with one memory."""
 
-    train: float = column("training accuracy of the base")
     base: float = column("test accuracy of the base")
     knn: float = column("of the memory alone, tuned")
     resmem: float = column("of ResMem, tuned")
@@ -165,7 +164,6 @@ class ResmemCrossFit(Table):
     residuals: str = column("in-sample or cross-fitted")
     tuned: bool = column("whether the temperature was tuned; else it is 1")
     replicate: int = column("replicate")
-    train: float = column("training accuracy of the base")
     base: float = column("test accuracy of the base")
     resmem: float = column("of ResMem")
     temperature: float = column("temperature chosen")

@@ -275,7 +275,8 @@ def _damped(gamma: np.ndarray, heads: Head, T: np.ndarray) -> tuple[np.ndarray, 
     count = len(gamma)
     h = np.zeros((count, 3, 3))
     h[:, U, U] = 1 / gamma
-    h[:, S, S] = h[:, W, W] = 1
+    h[:, S, S] = 1
+    h[:, W, W] = 1
     error = np.full(count, np.inf)
     steps = np.zeros(count, int)
     active = np.arange(count)

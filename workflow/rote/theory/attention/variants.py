@@ -68,7 +68,8 @@ def unbalanced_error(
     # basis: constant, norm fluctuations, labels orthogonal to the constant
     spike = np.zeros((3, 3))
     spike[0, 0] = moment.a0 * np.sqrt(p) / c
-    spike[0, 1] = spike[1, 0] = moment.a2 / c
+    spike[0, 1] = moment.a2 / c
+    spike[1, 0] = moment.a2 / c
     label = np.array([balance, 0.0, np.sqrt(1 - balance**2)])
     outer = np.outer(label, label)
     block = np.zeros((3, 3, 3, 3))

@@ -6,58 +6,62 @@ OURS = "Our own experiment: no paper shows it."
 
 FIGURES: dict[str, Figure] = {
     "load": Figure(
-        "plots",
-        ("accuracy", "networks", "facts"),
-        "What is known, against what there is to know",
-        "C1: accuracy over the facts that the unpruned corpus states, asked in every wording; "
+        module="plots",
+        tables=("accuracy", "networks", "facts"),
+        title="What is known, against what there is to know",
+        caption="C1: accuracy over the facts that the unpruned corpus states, asked in every "
+        "wording; "
         "mean and 95 % interval over replicates. The limit is the largest information gain "
         "that any of these networks reached, over the information of the facts.",
-        OURS,
-        "extension",
+        paper_shows=OURS,
+        origin="extension",
     ),
     "deciles": Figure(
-        "plots",
-        ("deciles", "accuracy"),
-        "Frequent facts and rare ones",
-        "C2: the same by how often the unpruned corpus states a fact.",
-        OURS,
-        "extension",
+        module="plots",
+        tables=("deciles", "accuracy"),
+        title="Frequent facts and rare ones",
+        caption="C2: the same by how often the unpruned corpus states a fact.",
+        paper_shows=OURS,
+        origin="extension",
     ),
     "rules": Figure(
-        "plots",
-        ("rules", "accuracy"),
-        "What becomes of the rules",
-        "C3: held-out phrases to translate and sums, all parts of which were shown in other items; "
+        module="plots",
+        tables=("rules", "accuracy"),
+        title="What becomes of the rules",
+        caption="C3: held-out phrases to translate and sums, all parts of which were shown in "
+        "other items; "
         "of a text of one's own, tokens of held-out pieces without facts. "
         "Open markers: with a memory.",
-        OURS,
-        "extension",
+        paper_shows=OURS,
+        origin="extension",
     ),
     "counts": Figure(
-        "plots",
-        ("spearman",),
-        "Do networks follow counts?",
-        "C4: Spearman correlation of the log-probabilities of answers "
+        module="plots",
+        tables=("spearman",),
+        title="Do networks follow counts?",
+        caption="C4: Spearman correlation of the log-probabilities of answers "
         "with the log share of documents that hold key and value "
         "(or a word and its translation, an operand and the sum) in the unpruned corpus.",
-        OURS,
-        "extension",
+        paper_shows=OURS,
+        origin="extension",
     ),
     "pareto": Figure(
-        "plots",
-        ("accuracy",),
-        "What bytes buy",
-        "C5: weights in float32; a memory takes a hidden state and an id per token of a value.",
-        OURS,
-        "extension",
+        module="plots",
+        tables=("accuracy",),
+        title="What bytes buy",
+        caption="C5: weights in float32; a memory takes a hidden state and an id per token of a "
+        "value.",
+        paper_shows=OURS,
+        origin="extension",
     ),
     "flattening": Figure(
-        "plots",
-        ("networks", "corpora"),
-        "Which half of the pruning does it",
-        "An ablation at the load of the size ladder: facts chosen by loss and flattened, chosen "
+        module="plots",
+        tables=("networks", "corpora"),
+        title="Which half of the pruning does it",
+        caption="An ablation at the load of the size ladder: facts chosen by loss and flattened, "
+        "chosen "
         "at random with all their statements, and chosen at random and flattened, all as large.",
-        OURS,
-        "extension",
+        paper_shows=OURS,
+        origin="extension",
     ),
 }

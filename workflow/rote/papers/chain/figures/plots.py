@@ -47,8 +47,20 @@ LOOKS = (
     Look("none", "nothing", "unpruned", "o"),
     Look("random", "nothing", "pruned at random", "s"),
     Look("loss", "nothing", "pruned by loss", "D"),
-    Look("loss", "pruned", "pruned by loss, memory of what was pruned", "D", ":"),
-    Look("none", "random", "unpruned, memory as large of random statements", "o", ":"),
+    Look(
+        variant="loss",
+        memory="pruned",
+        label="pruned by loss, memory of what was pruned",
+        marker="D",
+        linestyle=":",
+    ),
+    Look(
+        variant="none",
+        memory="random",
+        label="unpruned, memory as large of random statements",
+        marker="o",
+        linestyle=":",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from rote.papers.inversion.library import (
     mean_of_three,
 )
 from rote.papers.inversion.priors import PREDICTIONS, PRIORS
+from rote.papers.inversion.schema import BACKGROUND_EXAMPLE
 from rote.plotting import FAINT, INK, PALETTE, legend_below, log_ticks, panels, points, shade
 from rote.synth import velocity
 
@@ -222,7 +223,8 @@ def outcomes(tables: Tables) -> Canvas:
     samples = tables["samples"]
     samples = samples[samples["step"] == samples["step"].min()]
     top = lookups.loc[lookups.groupby(["truth", "replicate"])["weight"].idxmax()]
-    groups = {"background, 2 km/s": lookups[lookups["example"] == -1], "exact lookup": top}
+    background = lookups[lookups["example"] == BACKGROUND_EXAMPLE]
+    groups = {"background, 2 km/s": background, "exact lookup": top}
     for (prior, size), rows in samples.groupby(["prior", "examples"], sort=False):
         label = PRIORS[prior].label
         groups[f"{label}, N = {size}" if size else label] = rows

@@ -3,6 +3,7 @@
 import numpy as np
 
 from rote.ledger import Sample
+from rote.papers.inversion.schema import FRESH
 from rote.papers.inversion.statistics.selection import (
     Tables,
     by_replicate,
@@ -60,7 +61,7 @@ def data_regenerated(tables: Tables) -> dict[str, Sample]:
 
 def _fresh(tables: Tables, column: str, size: int) -> np.ndarray:
     """A rate of fresh draws of the generator, by replicate."""
-    rows = select(tables, "rates", set="fresh draws", examples=size)
+    rows = select(tables, "rates", set=FRESH, examples=size)
     return by_replicate(rows, column)
 
 

@@ -33,11 +33,33 @@ class ToyPanel(NamedTuple):
 
 
 TOY_PANELS = (
-    ToyPanel("a  Base", "target", "base", None, "target", "cubic", 2.2),
     ToyPanel(
-        "b  Residuals", "residual", "remembered", "residual", "residual", "5-NN of residuals", 1.1
+        title="a  Base",
+        curve="target",
+        fit="base",
+        dots=None,
+        curve_label="target",
+        fit_label="cubic",
+        top=2.2,
     ),
-    ToyPanel("c  Sum", "target", "resmem", None, "target", "ResMem", 2.2),
+    ToyPanel(
+        title="b  Residuals",
+        curve="residual",
+        fit="remembered",
+        dots="residual",
+        curve_label="residual",
+        fit_label="5-NN of residuals",
+        top=1.1,
+    ),
+    ToyPanel(
+        title="c  Sum",
+        curve="target",
+        fit="resmem",
+        dots=None,
+        curve_label="target",
+        fit_label="ResMem",
+        top=2.2,
+    ),
 )
 
 
