@@ -1,9 +1,11 @@
 """`rote compare`: what two runs share, what they may differ by, and what they must not."""
 
+import json
 import shutil
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from rote.cli import app
 from rote.core import tables
@@ -76,6 +78,30 @@ def test_cells_name_missing_tables_and_other_settings(runs):
     result = verdicts(runs)
     assert result["kernel"] == "only in one"
     assert result["scaling"] == "other settings"
+
+
+def test_cells_name_columns_of_one_run_alone(runs):
+    path = runs[1] / TABLE
+    record = tables.provenance(path) | {"data_sha256": "another"}
+    narrow = pq.read_table(path).drop_columns(["ind"])
+    metadata = {**narrow.schema.metadata, b"rote": json.dumps(record).encode()}
+    pq.write_table(narrow.replace_schema_metadata(metadata), path)
+    columns = compare.cells(*runs).query("table == 'scaling'").set_index("column")["verdict"]
+    assert columns.pop("ind") == "only in one"
+    assert set(columns) == {"equal"}
+    keyless = narrow.drop_columns(["replicate"]).replace_schema_metadata(metadata)
+    pq.write_table(keyless, path)
+    assert verdicts(runs)["scaling"] == "only in one"
+
+
+def test_difference_measures_what_is_finite():
+    x = pd.Series([1.0, np.inf, -2.0])
+    assert compare._difference(x, x.copy(), 0.0)["verdict"] == "equal"
+    close = compare._difference(x, pd.Series([1.0 + 1e-9, np.inf, -2.0]), 1e-6)
+    assert close["verdict"] == "within tolerance"
+    assert close["largest"] == pytest.approx(5e-10)
+    apart = compare._difference(x, pd.Series([1.0, 7.0, -2.0]), 0.5)
+    assert (apart["verdict"], apart["largest"]) == ("beyond tolerance", 1.0)
 
 
 def test_difference_treats_nan_as_equal_to_nan_only():

@@ -27,7 +27,7 @@ from rote.papers.resmem import (
 )
 from rote.papers.resmem.cli import app
 from rote.papers.resmem.settings import Settings
-from rote.papers.resmem.task import TrainingRun
+from rote.papers.resmem.task import BaseArm, SizeAxis, TrainingRun
 from rote.papers.resmem.tasks import regression
 from rote.papers.resmem.tasks.digits import ResmemDigits
 from rote.papers.resmem.tasks.longtail import ResmemLongTail
@@ -235,6 +235,8 @@ def test_task_must_say_what_its_steps_and_the_plan_need(tmp_path, monkeypatch):
         replace(digits, load=None, recipe=None)
     with pytest.raises(InputError, match="task 'pictures' says nothing about embed"):
         replace(tasks.get("pictures"), embed=None)
+    with pytest.raises(InputError, match="axis and headline select by units, .*, not by unitz"):
+        replace(digits, axis=SizeAxis("unitz", "hidden units"))
     (tmp_path / "beer.py").write_text(WINE)
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
     with pytest.raises(InputError, match=r"tasks\.beer: its task must have the file's name"):
@@ -243,11 +245,26 @@ def test_task_must_say_what_its_steps_and_the_plan_need(tmp_path, monkeypatch):
 
 def test_rules_list_tasks_that_need_files_only_where_the_config_names_them():
     options = Settings()
-    assert tasks.of_run(options) == ["digits", "longtail", "fine", "text", "regression"]
+    usual = tasks.of_run(options)
+    assert {"digits", "longtail", "fine", "text", "regression"} <= set(usual)
+    assert all(not tasks.get(name).needs for name in usual)
     mnist = options.mnist.model_copy(update={"root": "data/mnist"})
     corpus = options.language.model_copy(update={"corpus": "text.txt"})
     named = options.model_copy(update={"mnist": mnist, "language": corpus})
-    assert tasks.of_run(named)[5:] == ["mnist", "language"]
+    assert [name for name in tasks.of_run(named) if name not in usual] == ["mnist", "language"]
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ([BaseArm(("units",), units=4, noise=n) for n in (0.0, 0.1)], "several called '4 units'"),
+        ([BaseArm(("layers",), layers=2)], "arms vary in layers; they may vary in units, "),
+    ],
+)
+def test_task_refuses_arms_that_are_not_told_apart(arms, message):
+    digits = replace(tasks.get("digits"), arms=lambda options: arms)
+    with pytest.raises(InputError, match=message):
+        digits.distinct_arms(Settings().digits)
 
 
 def test_task_names_import_nothing_heavy():
