@@ -235,7 +235,7 @@ def test_task_must_say_what_its_steps_and_the_plan_need(tmp_path, monkeypatch):
         replace(digits, load=None, recipe=None)
     with pytest.raises(InputError, match="task 'pictures' says nothing about embed"):
         replace(tasks.get("pictures"), embed=None)
-    with pytest.raises(InputError, match="axis and headline select by units, .*, not by unitz"):
+    with pytest.raises(InputError, match=r"axis and headline select by units, .*, not by unitz"):
         replace(digits, axis=SizeAxis("unitz", "hidden units"))
     (tmp_path / "beer.py").write_text(WINE)
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
