@@ -21,7 +21,7 @@ METHODS = {
     "base": MethodStyle("base", INK, "o"),
     "knn": MethodStyle("kNN alone", PALETTE[2], "s"),
     "resmem": MethodStyle("ResMem", PALETTE[0], "D"),
-    "interpolation": MethodStyle("kNN-LM mix", PALETTE[1], "^"),
+    "interpolation": MethodStyle("kNN-LM interpolation", PALETTE[1], "^"),
 }
 FEATURES = {"last": "last layer", "map": "feature map", "inputs": "inputs"}  # in titles
 
