@@ -235,7 +235,7 @@ def test_fit_starts_over_from_a_truncated_checkpoint(tmp_path, caplog):
 def test_atomic_removes_leftovers_of_killed_writers(tmp_path):
     """Killed between write and rename; the living writer of the same file is left alone."""
     program = (
-        "import os, signal, sys; from pathlib import Path; from rote import tables\n"
+        "import os, signal, sys; from pathlib import Path; from rote.core import tables\n"
         "with tables.atomic(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -82,7 +82,7 @@ def test_two_runs_share_the_devices(project, monkeypatch):
 
 def test_two_writers_leave_one_whole_table(tmp_path):
     program = (
-        "import sys, pandas as pd; from pathlib import Path; from rote import tables\n"
+        "import sys, pandas as pd; from pathlib import Path; from rote.core import tables\n"
         "for number in range(60):\n"
         "    with tables.atomic(Path(sys.argv[1])) as temporary:\n"
         "        pd.DataFrame({'x': [int(sys.argv[2])] * 20_000}).to_parquet(temporary)\n"

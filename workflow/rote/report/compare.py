@@ -248,7 +248,8 @@ def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
     finite = np.isfinite(x) & np.isfinite(y)
     scale = np.abs(np.concatenate([x[finite], y[finite]])).max(initial=0.0)
     # a number against NaN or infinity differs by all there is
-    largest = 1.0 if (~same & ~finite).any() else float(np.abs(x - y)[~same].max() / scale)
+    apart = (~same & ~finite).any()
+    largest = 1.0 if apart else float(np.abs(x[finite] - y[finite]).max() / scale)
     within = largest <= tolerance
     return {
         "differing": int((~same).sum()),
