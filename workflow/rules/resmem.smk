@@ -137,7 +137,10 @@ rule resmem_evaluate_tasks:
         choices=[f"{RESMEM}/residuals/{task}.parquet" for task in RESMEM_TASKS],
         evaluations=[f"{RESMEM}/evaluations/{task}" for task in RESMEM_TASKS],
     output:
-        [f"{RESMEM}/{table}.parquet" for table in rote_papers.load("resmem", "schema").TASK_TABLES],
+        [
+            f"{RESMEM}/{table}.parquet"
+            for table in rote_papers.load("resmem", "schema").TASK_TABLES
+        ],
     log:
         "results/{run}/logs/resmem_evaluate_tasks.log",
     benchmark:
