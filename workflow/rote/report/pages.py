@@ -34,6 +34,10 @@ def _block(match: re.Match) -> str:
     return mathml(match[1], display="block")
 
 
+def _scrolling(match: re.Match) -> str:
+    return f'<div class="scroll">{match[0]}</div>'
+
+
 def paper(name: str, notebook: Path, out: Path) -> None:
     """A paper's page: its executed notebook without code cells (the notebook lies beside it).
 
@@ -53,6 +57,8 @@ def paper(name: str, notebook: Path, out: Path) -> None:
     )
     exporter.register_preprocessor(_Math, enabled=True)
     body, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4))
+    # tables of frames are wider than a phone: they scroll in themselves
+    body = re.sub(r'<table border="1" class="dataframe">.*?</table>', _scrolling, body, flags=re.S)
     page = render("paper.html", about=about(name), body=body, notebook=notebook.name)
     with tables.atomic(out) as temporary:
         temporary.write_text(page)
