@@ -398,3 +398,12 @@ def test_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path, 
 def test_study_needs_models_and_tasks():
     with pytest.raises(ValueError, match="`models` and `tasks` must be given too"):
         settings.DistmemPythia(corpus="x.jsonl")
+
+
+@pytest.mark.parametrize("number", [-1, 99])
+def test_rung_and_pretrained_model_refuse_numbers_that_are_not_listed(number):
+    options = settings.Settings()
+    with pytest.raises(InputError, match="--network must lie in 0 to "):
+        families.rung(options.ladder, families.NEOX, number)
+    with pytest.raises(InputError, match="--number must lie in 0 to "):
+        scoring.score_pretrained(options.pythia, number, pd.DataFrame(), "cpu")
