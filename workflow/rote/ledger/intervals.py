@@ -49,13 +49,17 @@ def interval(
     `mean` and `median` use the expanded percentile bootstrap over replicates (Hesterberg, What
     Teachers Should Know About the Bootstrap, 2015): the percentiles are widened as Student's t
     widens the normal interval, which a plain percentile interval misses for few replicates. `every`
-    is the range of the replicates. With one replicate the interval is NaN.
+    is the range of the replicates. Replicates with a NaN quantity are dropped first.
 
     Args:
         sample: a `Sample`, or an array of replicate values.
         kind: mean, median or every.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+
+    Returns:
+        The estimate. Its interval is NaN for the mean or median of one replicate, and where no
+        resample has a value; the range of one replicate is that replicate.
 
     Raises:
         InputError: if no replicate has a value.

@@ -49,6 +49,7 @@ class Chapter:
 
         Raises:
             InputError: for claims that the ledger lacks.
+            KeyError: for a figure that the paper does not have.
         """
         rows = self._named(quoted).drop_duplicates("claim")
         figure = self._figures[name]

@@ -67,7 +67,8 @@ def fit(
         The trained parameters, detached.
 
     Raises:
-        FloatingPointError: if a loss becomes NaN or infinite, naming model and step.
+        FloatingPointError: if a loss is NaN or infinite at step 0, 100, 200, ..., naming model and
+            step. Losses at other steps are not checked.
     """
     keep_freed_memory()
     schedule = schedule or cosine(steps)
@@ -173,12 +174,12 @@ class EpochSampler:
 
 
 def cosine(steps: int, *, warmup: int = 0, floor: float = 0.0) -> Callable[[int], float]:
-    """A schedule: half a cosine from 1 down to `floor`, with a linear rise over `warmup` steps.
+    """A schedule: half a cosine from 1 towards `floor`, with a linear rise over `warmup` steps.
 
     Args:
         steps: of the whole training.
-        warmup: first steps, over which the factor also rises from 0.
-        floor: last value.
+        warmup: first steps, over which the factor is also multiplied by 1/warmup, ..., 1.
+        floor: value that would be reached at step `steps`, one after the last.
 
     Returns:
         step -> factor of the learning rate.
