@@ -14,7 +14,6 @@ from rote.models import pretrained
 from rote.papers import attention as paper
 from rote.papers.attention import (
     beyond,
-    checks,
     curves,
     embeddings,
     experiments,
@@ -23,6 +22,7 @@ from rote.papers.attention import (
     settings,
     simulation,
     statistics,
+    theory_claims,
     trained,
 )
 from rote.papers.attention.heads import Spike, U, V
@@ -350,7 +350,7 @@ def test_verbs_make_their_tables():
     frames = {
         "curves": curves.curves(small.theory, 1e-5),
         "phase": curves.phase(small.theory),
-        "checks": checks.checks(),
+        "checks": theory_claims.checks(),
         "simulations": experiments.contexts(small.simulation, 1),
         "variants": beyond.contexts(small.simulation, 1),
         "spectrum": experiments.spectrum(small.simulation, 1),
@@ -383,8 +383,8 @@ def test_excess_counts_what_is_beyond_the_slack():
 
 def test_crossings_are_interpolated():
     gamma = np.geomspace(0.01, 100, 9)
-    np.testing.assert_allclose(checks.crossings(gamma, np.log(gamma / 3)), [3.0], rtol=1e-9)
-    assert len(checks.crossings(gamma, gamma)) == 0
+    np.testing.assert_allclose(theory_claims.crossings(gamma, np.log(gamma / 3)), [3.0], rtol=1e-9)
+    assert len(theory_claims.crossings(gamma, gamma)) == 0
 
 
 def test_experiment_rows_draw_from_streams_of_their_own():

@@ -24,8 +24,8 @@ from rote.papers.attention.heads import (
     aligned_spike,
     error,
     key_at,
-    lookalikes,
     spike_at,
+    tanh_lookalikes,
     with_linear_part,
 )
 from rote.papers.attention.simulation import ContextErrors
@@ -283,7 +283,7 @@ def _paired(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     for name in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
         compared.append(row._replace(panel=name, structure=Structure(4.0, SPIKES[name])))
     row = row._replace(figure="lookalikes", structure=STRUCTURES["aligned"])
-    for name, f in lookalikes().items():
+    for name, f in tanh_lookalikes().items():
         compared.append(row._replace(panel=name, series=name, f=f, name=name))
     ridge = attention.ridge_error(gammas, 4.0, 4.0)
     parts = []

@@ -90,7 +90,7 @@ def with_linear_part(a1: float) -> Activation:
     return Activation(lambda t: a1 * t + rest * (t * t - 1) / np.sqrt(2))
 
 
-def lookalikes() -> dict[str, Activation]:
+def tanh_lookalikes() -> dict[str, Activation]:
     """Functions with the a1 and ν of tanh and nothing else in common."""
     tanh = moments("tanh")
     a, b = tanh.a1, np.sqrt(tanh.noise)
