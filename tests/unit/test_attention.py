@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rote import train
 from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.seeds import generator
@@ -266,8 +267,8 @@ SMALL = settings.AttentionTrained(tokens=24, p=32, steps=12, contexts=2, held_ou
 
 
 def test_head_training_resumes_to_the_same_heads(tmp_path, monkeypatch):
-    uninterrupted = trained.on_contexts(SMALL, 1, True, "cpu", None, 500)
-    file = tmp_path / "heads.pt"
+    uninterrupted = trained.on_contexts(SMALL, 1, schema.Objective.FRESH)
+    saving = train.Saving(tmp_path, 5)
     real = trained.errors
     calls = []
 
@@ -279,12 +280,11 @@ def test_head_training_resumes_to_the_same_heads(tmp_path, monkeypatch):
 
     monkeypatch.setattr(trained, "errors", stops)
     with pytest.raises(KeyboardInterrupt):
-        trained.on_contexts(SMALL, 1, True, "cpu", file, 5)
+        trained.on_contexts(SMALL, 1, schema.Objective.FRESH, saving=saving)
     monkeypatch.setattr(trained, "errors", real)
-    assert file.exists()
-    pd.testing.assert_frame_equal(
-        trained.on_contexts(SMALL, 1, True, "cpu", file, 5), uninterrupted
-    )
+    assert list(tmp_path.glob("heads-*.pt"))
+    resumed = trained.on_contexts(SMALL, 1, schema.Objective.FRESH, saving=saving)
+    pd.testing.assert_frame_equal(resumed, uninterrupted)
 
 
 # ---- real tokens

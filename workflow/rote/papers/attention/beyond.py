@@ -13,7 +13,7 @@ import pandas as pd
 from rote.core.seeds import generator
 from rote.papers.attention import settings, simulation
 from rote.papers.attention.experiments import FIVE, ContextRow, frame, measure
-from rote.papers.attention.heads import SPIKES, Spike, Structure, U, V, error
+from rote.papers.attention.heads import EXPONENTIAL, SPIKES, Spike, Structure, U, V, error
 from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
@@ -99,13 +99,13 @@ def _softmaxes(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
         "masked softmax": ModelVariant(
             theory=error(gammas, p / n, soft.coefficients).error,
             draw=_one_head(n, p, kernel, gain=gain),
-            slack=8.0,
+            slack=EXPONENTIAL.noise,
         ),
         "masked softmax, aligned": ModelVariant(
             theory=error(gammas, p / n, soft.coefficients, aligned).error,
             draw=_one_head(n, p, kernel, spike, gain, mu=aligned.mu),
             trace=False,
-            slack=14.0,
+            slack=EXPONENTIAL.signal,
         ),
         # the query's own token takes all the weight, so that attention is the identity
         "plain softmax": ModelVariant(

@@ -19,6 +19,7 @@ from rote.papers.attention.heads import (
     HEAVY,
     SPIKES,
     STRUCTURES,
+    FiniteSize,
     Structure,
     U,
     aligned_spike,
@@ -66,9 +67,8 @@ def slack(f: str, n: int, mu2: float) -> float:
         n: tokens.
         mu2: ||μ||² of the signal.
     """
-    if f in HEAVY:
-        return (14 if mu2 else 8) / n
-    return 1 / n
+    finite = HEAVY.get(f, FiniteSize())
+    return (finite.signal if mu2 else finite.noise) / n
 
 
 def rows(options: settings.AttentionSimulation) -> list[ContextRow]:

@@ -218,18 +218,24 @@ def entrywise(
     Args:
         f: nonlinearity, as in `rote.theory.attention`.
         p: dimension of a token.
-        diag: "zero" or "keep" the diagonal.
+        diag: of `attention.DIAGONALS`: "zero" or "keep" the diagonal.
         centered: subtract E f.
+
+    Raises:
+        InputError: for an unknown f or diagonal.
     """
+    if diag not in attention.DIAGONALS:
+        raise InputError(f"diag must be {' or '.join(attention.DIAGONALS)}, given {diag!r}")
+    zeroed = attention.DIAGONALS[diag].zeroed
     f = attention.named(f)
     center = attention.moments(f).a0 if centered else 0.0
 
     def kernel(block: np.ndarray, diagonal: Diagonal) -> np.ndarray:
-        if diag == "zero":
+        if zeroed:
             block[diagonal] = 0  # before f, which may overflow there
         block = f(block)
         block -= center
-        if diag == "zero":
+        if zeroed:
             block[diagonal] = 0
         block /= np.sqrt(p)
         return block

@@ -59,7 +59,7 @@ def algebra(tables: Tables) -> dict[str, Sample]:
 def limit(tables: Tables) -> dict[str, Sample]:
     """T1: simulated minus predicted E without signal, averaged over labels, at the largest n."""
     rows = _rows(tables, "limit")
-    rows = rows[~rows["f"].isin(HEAVY) & (rows["n"] == rows["n"].max())]
+    rows = rows[~rows["f"].isin(list(HEAVY)) & (rows["n"] == rows["n"].max())]
     return {
         f"{f}, {c}, γ = {gamma:g}": Sample(group["error"] - group["theory"])
         for (f, c, gamma), group in rows.groupby(["f", "panel", "gamma"])
@@ -69,14 +69,14 @@ def limit(tables: Tables) -> dict[str, Sample]:
 def limit_heavy(tables: Tables) -> dict[str, Sample]:
     """T1: the same for functions that grow fast."""
     rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(HEAVY) & (rows["n"] == rows["n"].max())]
+    rows = rows[rows["f"].isin(list(HEAVY)) & (rows["n"] == rows["n"].max())]
     return {f: Sample(group["error"] - group["theory"]) for f, group in rows.groupby("f")}
 
 
 def limit_heavy_decay(tables: Tables) -> dict[str, Sample]:
     """T1: by which factor their distance falls when n doubles."""
     rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(HEAVY)].assign(off=rows["error"] - rows["theory"])
+    rows = rows[rows["f"].isin(list(HEAVY))].assign(off=rows["error"] - rows["theory"])
     conditions = {}
     for f, group in rows.groupby("f"):
         wide = group.pivot(index="replicate", columns="n", values="off")
