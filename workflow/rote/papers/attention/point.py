@@ -54,7 +54,7 @@ def solve(f: str, c: float, gamma: float, head: PointHead = PointHead()) -> Theo
         numbers,
         converged=bool(solution.converged),
         steps=int(solution.iterations),
-        called="steps",
+        unit="steps",
         residual=float(solution.residual),
     )
 

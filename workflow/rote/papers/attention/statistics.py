@@ -76,10 +76,11 @@ def limit_heavy(tables: Tables) -> dict[str, Sample]:
 def limit_heavy_decay(tables: Tables) -> dict[str, Sample]:
     """T1: by which factor their distance falls when n doubles."""
     rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(list(HEAVY))].assign(off=rows["error"] - rows["theory"])
+    rows = rows[rows["f"].isin(list(HEAVY))]
+    rows = rows.assign(distance=rows["error"] - rows["theory"])
     conditions = {}
     for f, group in rows.groupby("f"):
-        wide = group.pivot(index="replicate", columns="n", values="off")
+        wide = group.pivot(index="replicate", columns="n", values="distance")
         for small, large in pairwise(sorted(wide.columns)):
             pair = wide[[small, large]].to_numpy()
             conditions[f"{f}, n = {small} → {large}"] = Sample(pair, ratio)
@@ -180,8 +181,8 @@ def strong_corrected(tables: Tables) -> dict[str, Sample]:
     for (spike, s), group in rows.groupby(["panel", "x"]):
         # without the effect attention is ridge regression in this regime
         effect = group["ridge_theory"] - group["error"]
-        left = group["theory"] - group["error"]
-        conditions[f"{spike}, s = {s:g}"] = Sample(np.column_stack([left, effect]), _share)
+        unexplained = group["theory"] - group["error"]
+        conditions[f"{spike}, s = {s:g}"] = Sample(np.column_stack([unexplained, effect]), _share)
     return conditions
 
 

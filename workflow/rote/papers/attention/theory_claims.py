@@ -150,7 +150,7 @@ def equal_power() -> Numbers:
     return values
 
 
-SMALL = np.array([1e-7, 1e-6])  # ridges at which an exponent is read off
+SMALL_RIDGES = np.array([1e-7, 1e-6])  # ridges at which an exponent is read off
 OVERCOMPLETE = (1.5, 2.0, 4.0, 8.0)  # p/n
 
 
@@ -163,7 +163,7 @@ def ridgeless_exponent() -> Numbers:
     """C4: log-log slope of E as γ → 0 at the c where it is furthest from 1/2."""
     values = {}
     for f in ("linear", "tanh", "relu_c", "sign", "cubic", "exp_c", "exp_clip", "cos_c"):
-        slopes = [_exponent(error(SMALL, c, f).error) for c in OVERCOMPLETE]
+        slopes = [_exponent(error(SMALL_RIDGES, c, f).error) for c in OVERCOMPLETE]
         values[f] = max(slopes, key=lambda slope: abs(slope - 0.5))
     return values
 
@@ -171,7 +171,7 @@ def ridgeless_exponent() -> Numbers:
 @THEORY.claim
 def ridgeless_exponent_ridge() -> Numbers:
     """C4: the same slope of ridge regression."""
-    return {f"c = {c:g}": _exponent(attention.ridge_error(SMALL, c)) for c in OVERCOMPLETE}
+    return {f"c = {c:g}": _exponent(attention.ridge_error(SMALL_RIDGES, c)) for c in OVERCOMPLETE}
 
 
 # ---- C5-C7: alignment
@@ -194,7 +194,7 @@ def orthogonal() -> Numbers:
     return {"γ = 1": abs(_with_spike("none") - _with_spike("orthogonal"))}
 
 
-FINE = np.geomspace(1e-4, 1e3, 701)
+FINE_RIDGES = np.geomspace(1e-4, 1e3, 701)
 CROSSINGS = {  # c, ||μ||², ω -> γ at which the gap of tanh closes
     (4, 4, 1): 7.077,
     (4, 4, 4): 4.890,
@@ -205,11 +205,11 @@ CROSSINGS = {  # c, ||μ||², ω -> γ at which the gap of tanh closes
     (0.25, 1, 1): 0.315,
     (0.25, 1, 4): 0.292,
 }
-NEVER = ((4, 4, 0), (4, 1, 0), (4, 1, 1), (2, 1, 0))  # c, ||μ||², ω
+UNCLOSED = ((4, 4, 0), (4, 1, 0), (4, 1, 1), (2, 1, 0))  # c, ||μ||², ω
 
 
 def _aligned_gap(c: float, mu2: float, omega: float) -> np.ndarray:
-    return gap(FINE, c, "tanh", Structure(mu2, aligned_spike(omega)))
+    return gap(FINE_RIDGES, c, "tanh", Structure(mu2, aligned_spike(omega)))
 
 
 @THEORY.claim
@@ -217,7 +217,7 @@ def gap_crossing() -> Numbers:
     """C6: γ at which the gap first closes, over its prediction, minus 1."""
     values = {}
     for (c, mu2, omega), predicted in CROSSINGS.items():
-        gammas = crossings(FINE, _aligned_gap(c, mu2, omega))
+        gammas = crossings(FINE_RIDGES, _aligned_gap(c, mu2, omega))
         ratio = gammas[0] / predicted - 1 if len(gammas) else np.inf
         values[f"c = {c:g}, ||μ||² = {mu2}, ω = {omega}"] = ratio
     return values
@@ -228,7 +228,7 @@ def gap_never_closes() -> Numbers:
     """C6: smallest gap over γ where it never closes."""
     return {
         f"c = {c:g}, ||μ||² = {mu2}, ω = {omega}": _aligned_gap(c, mu2, omega).min()
-        for c, mu2, omega in NEVER
+        for c, mu2, omega in UNCLOSED
     }
 
 

@@ -32,6 +32,6 @@ def solve(loss: str, alpha: float, eps: float, lam: float, **learner: Any) -> Th
         numbers,
         converged=bool(solution.converged),
         steps=int(solution.iterations),
-        called="sweeps",
+        unit="sweeps",
         residual=float(solution.residual),
     )
