@@ -2,6 +2,7 @@
 
 from rote.ledger.claims import VERDICTS, Claim, Criterion, criterion, load
 from rote.ledger.intervals import Sample, interval, ratio
+from rote.ledger.theory import TheoryClaims
 from rote.ledger.verdicts import Ledger, by_claim, evaluate, summary
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Criterion",
     "Ledger",
     "Sample",
+    "TheoryClaims",
     "by_claim",
     "criterion",
     "evaluate",

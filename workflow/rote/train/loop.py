@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +24,17 @@ from rote.models.stack import Parameters
 log = logging.getLogger("rote")
 # options of Adam; the weight decay is the loop's own
 _ADAM = {"fused": True, "amsgrad": False, "weight_decay": 0.0, "eps": 1e-8, "maximize": False}
+
+
+class Saving(NamedTuple):
+    """Where and how often a training saves its state."""
+
+    folder: Path | None = None  # None saves nothing
+    steps: int = 500  # between two saves
+
+    def file(self, name: str) -> Path | None:
+        """The file of the state called `name`; None if nothing is saved."""
+        return self.folder / name if self.folder else None
 
 
 def fit(
