@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from rote.core.errors import InputError
+from rote.core.registry import registered
 from rote.models import diffusion
 from rote.papers.inversion import (
     distances,
@@ -19,7 +20,7 @@ from rote.papers.inversion import (
     settings,
     time_domain,
 )
-from rote.papers.inversion.priors import CLEAN, NOISE, PREDICTIONS, PRIORS, registered
+from rote.papers.inversion.priors import CLEAN, NOISE, PREDICTIONS, PRIORS
 
 SMALL = {
     name: field.default_factory.SCALES["smoke"]
