@@ -274,11 +274,11 @@ def small_stack(world: WorldFolder):
     return networks.build(SMALL, shape, ["a", "b"], 1)
 
 
-def test_ask_gives_the_cross_entropies_of_the_answers(world):
+def test_predict_gives_the_cross_entropies_of_the_answers(world):
     lines = world.encode(world.probes(0))
     stack = small_stack(world)
     row = 7
-    answers = networks.ask(stack, stack.parameters, 1, lines)
+    answers = networks.predict(stack, stack.parameters, 1, lines)
     network = {name: value[1:2] for name, value in stack.parameters.items()}
     with torch.no_grad():
         token_ids = torch.tensor(lines.tokens[:, :-1].astype(np.int64))[None]
@@ -333,7 +333,7 @@ def test_fit_teaches_all_variants_the_facts_where_all_fit():
     weights = networks.fit(stack, corpora, options, 150, ChainJob(1))
     statements = sequences.encode(documents.distinct_statements(world.documents), tokenizer, 0)
     accuracy = [
-        networks.ask(stack, weights, number, statements).exact.mean()
+        networks.predict(stack, weights, number, statements).exact.mean()
         for number in range(len(corpora))
     ]
     assert min(accuracy) > 0.9
@@ -426,7 +426,9 @@ def test_distinct_statements_hold_each_statement_once():
 def test_count_correlations_agree_with_those_by_hand():
     columns = {"fact": [0, 0, 1, 2, 3, -1], "losses": [1.0, 3.0, 1.0, 4.0, 0.0, 1.0]}
     columns |= {"kind": ["fact"] * 5 + ["translation"], "part": ["probe"] * 5 + ["test"]}
-    counts = pd.DataFrame({"kind": "fact", "item": [0, 1, 2, 3], "both": [5, 9, 1, 0], "total": 20})
+    counts = pd.DataFrame(
+        {"kind": "fact", "item": [0, 1, 2, 3], "documents": [5, 9, 1, 0], "total": 20}
+    )
     answered = pd.DataFrame(columns)
     correlations = list(evaluation.count_correlations(answered, counts, {0, 1, 2, 3}))
     # fact 3 is never stated; one translation is no correlation
@@ -536,7 +538,7 @@ def test_verbs_take_a_text_and_a_model_of_a_user(tmp_path, user_options, small_l
     assert (everything["facts"] > alone["facts"]).all()
     assert set(frames["rules"]["rule"]) == {"other"}
     counts = frames["counts"].query("corpus == 'none' and replicate == 0").set_index("item")
-    assert counts.loc[row["fact"], "both"] == row["count"]
+    assert counts.loc[row["fact"], "documents"] == row["count"]
 
 
 def test_verbs_train_a_new_network_on_a_text_of_a_user(tmp_path, user_options):

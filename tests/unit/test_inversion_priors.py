@@ -207,7 +207,7 @@ def test_samples_under_a_memorized_prior_are_examples_and_others_are_not(models)
         prior = PRIORS[name]
         samples, descents = guidance.sample(prior, OPTIONS, models, None, 1)
         scores = guidance.scores(samples, OPTIONS, models)
-        scores = scores[(scores["against"] == 20) & (scores["step"] == 0.07)]
+        scores = scores[(scores["reference_examples"] == 20) & (scores["step"] == 0.07)]
         pair_ratios[name] = scores.loc[scores["examples"].isin([0, 20]), "pair_ratio"]
         assert set(descents["t"]) == set(range(SCHEDULE.steps))
         assert len(samples) == 2 * len(prior.conditions(OPTIONS.guidance))

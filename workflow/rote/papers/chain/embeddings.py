@@ -87,7 +87,7 @@ def embed(
     members = plan.members(options, world.name, width)
     for number, (variant, replicate) in enumerate(track(members, f"{world.name}: hidden states")):
         for part in parts:
-            result = networks.ask(stack, on_device, number, lines[replicate, part])
+            result = networks.predict(stack, on_device, number, lines[replicate, part])
             arrays[f"{variant}/{replicate}/{part}"] = result.features
         arrays[f"{variant}/{replicate}/head"] = head[number].float().cpu().numpy()
     return arrays

@@ -150,16 +150,16 @@ def count_correlations(
     log_probabilities |= {rule: -test.loc[test["kind"] == rule, "losses"] for rule in RULES}
     for kind, of_model in log_probabilities.items():
         of_corpus = _log_shares(counts[counts["kind"] == kind])
-        both = pd.concat([of_model.rename("model"), of_corpus], axis=1, join="inner").dropna()
-        if len(both) >= MIN_ITEMS and (both.nunique() > 1).all():
-            rho = float(stats.spearmanr(both["model"], both["counts"]).statistic)
-            yield {"kind": kind, "rho": rho, "items": len(both)}
+        items = pd.concat([of_model.rename("model"), of_corpus], axis=1, join="inner").dropna()
+        if len(items) >= MIN_ITEMS and (items.nunique() > 1).all():
+            rho = float(stats.spearmanr(items["model"], items["counts"]).statistic)
+            yield {"kind": kind, "rho": rho, "items": len(items)}
 
 
 def _log_shares(counts: pd.DataFrame) -> pd.Series:
     """Log shares of documents with a pair, summed over the pairs of an item, where all occur."""
-    occurring = counts[counts["both"] > 0]
-    log_shares = np.log(occurring["both"] / occurring["total"])
+    occurring = counts[counts["documents"] > 0]
+    log_shares = np.log(occurring["documents"] / occurring["total"])
     by_item = log_shares.groupby(occurring["item"]).agg(["sum", "size"])
     n_pairs = counts.groupby("item").size().reindex(by_item.index)
     return by_item.loc[by_item["size"] == n_pairs, "sum"].rename("counts")
@@ -245,7 +245,7 @@ def _answers(
 ) -> LineAnswers:
     queries = embeddings.probes(cell.variant, replicate)
     head = embeddings.head(cell.variant, replicate)
-    if cell.content == NOTHING.name:
+    if not cell.has_memory:
         return memory.answer(queries, n_lines, head)
     retrieval = residuals.retrieval(cell, replicate, embeddings)
     setting = residuals.setting(cell, replicate)
@@ -257,7 +257,7 @@ def _sizes(
 ) -> dict[str, float]:
     """The memory's setting, its entries, and what it and the weights take."""
     setting, entries = memory.NO_MEMORY, 0
-    if cell.content != NOTHING.name:
+    if cell.has_memory:
         setting = residuals.setting(cell, replicate)
         entries = int(residuals.choice(cell, replicate)["entries"])
     width = embeddings.probes(cell.variant, replicate).features.shape[1]

@@ -17,7 +17,7 @@ from rote.models.stack import LanguageStack, Parameters
 from rote.papers.chain.sequences import Sequences
 from rote.papers.chain.settings import Settings
 
-BLOCK = 4096  # lines of eight tokens that are asked at a time
+BLOCK = 4096  # lines of eight tokens that are evaluated at a time
 
 
 class NetworkShape(NamedTuple):
@@ -129,8 +129,17 @@ class NetworkAnswers(NamedTuple):
     features: np.ndarray
 
 
-def ask(stack: LanguageStack, weights: Parameters, number: int, lines: Sequences) -> NetworkAnswers:
-    """The answers of the number-th network of a stack."""
+def predict(
+    stack: LanguageStack, weights: Parameters, number: int, lines: Sequences
+) -> NetworkAnswers:
+    """The answers of one network of a stack.
+
+    Args:
+        stack: the networks.
+        weights: (networks, ...) by name.
+        number: of the network in the stack.
+        lines: token ids, and the positions of the answers in them.
+    """
     network = {name: value[number : number + 1] for name, value in weights.items()}
     head = stack.head(network)[0]
     parts = []

@@ -40,8 +40,9 @@ def prune_corpora(
             of_replicate = losses[losses["replicate"] == replicate].set_index("fact")["loss"]
             corpora = _corpora(options, world, of_replicate, seed, replicate)
             for name, lines in corpora.items():
-                if name != UNPRUNED.name:
-                    documents.write(out / world.name / f"{name}-{replicate}.jsonl", lines)
+                if plan.VARIANTS[name].pruned:
+                    file = world.corpus_file(name, replicate, out / world.name)
+                    documents.write(file, lines)
             stated = {name: documents.statement_counts(lines) for name, lines in corpora.items()}
             sizes += [
                 {
@@ -137,11 +138,11 @@ def _random(
     by_fact = _numbers_by_fact(lines)
     chosen = {number for number, line in enumerate(lines) if not line["statements"]}
     for fact in fact_order:
-        room = size - len(chosen)
-        if room <= 0:
+        missing = size - len(chosen)
+        if missing <= 0:
             break
         new = [number for number in by_fact[fact][:max_statements] if number not in chosen]
-        chosen.update(new[:room])
+        chosen.update(new[:missing])
     return [line for number, line in enumerate(lines) if number in chosen]
 
 
