@@ -12,6 +12,7 @@ from rote.papers.chain.settings import Settings
 
 USER_WORLD = "own"  # name of the world that is a text of the user's, in files and random streams
 USER_MODEL_WIDTH = 0  # stands for the width of a model of the user's
+EVALUATION_TABLES = ("networks", "accuracy", "deciles", "rules", "spearman")  # of the last step
 
 # ---- worlds
 
