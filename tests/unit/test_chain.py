@@ -261,6 +261,13 @@ def test_world_folder_says_what_it_holds(world):
     assert first["value"].tolist() != second["value"].tolist()  # replicates are different worlds
 
 
+def test_corpus_file_is_the_worlds_or_a_pruned_one(world, tmp_path):
+    assert documents.read(world.corpus_file("none", 0, tmp_path)) == world.corpus(0)
+    assert world.corpus_file("loss", 1, tmp_path) == tmp_path / "loss-1.jsonl"
+    with pytest.raises(InputError, match="variant must be one of none, random, loss, flat"):
+        world.corpus_file("other", 0, tmp_path)
+
+
 def small_stack(world: WorldFolder):
     shape = NetworkShape(world.vocabulary, world.length, 8)
     return networks.build(SMALL, shape, ["a", "b"], 1)

@@ -68,7 +68,12 @@ def embed(
     Networks of the ladder have no memories, so no statements.
 
     Args:
-        weights: (networks, ...) by name.
+        options: config section of the chain.
+        world: whose lines are embedded.
+        weights: (networks, ...) by name, in the order of `plan.members`.
+        width: of the networks; 0 is the user's model.
+        seed: of the run; the networks are built from it, then get these weights.
+        device: where hidden states are computed.
     """
     stack = build_stack(options, world, width, seed, device)
     on_device = {name: torch.tensor(value, device=device) for name, value in weights.items()}

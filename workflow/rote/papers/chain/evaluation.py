@@ -84,6 +84,10 @@ def evaluate_networks(
     """The networks of one width: rows of the tables NetworkScores and CountCorrelations.
 
     Args:
+        options: config section of the chain.
+        world: whose questions are put.
+        embeddings: hidden states of its networks of this width.
+        width: of the networks; 0 is the user's model.
         counts: rows of the table ChainPairCounts about this world.
     """
     networks = []
@@ -179,7 +183,12 @@ def evaluate_memories(
     """Every network alone and with each memory: rows of the tables accuracy, deciles and rules.
 
     Args:
+        options: config section of the chain.
+        world: whose questions are put.
         facts: table ChainFacts.
+        embeddings: hidden states of its networks of the base width.
+        residuals: the world's memories.
+        seed: of the run; it fixes the questions that settings were tuned on.
     """
     accuracy = []
     deciles = []

@@ -43,7 +43,11 @@ def build(
     """A stack of new networks, or of copies of the user's model, one per name.
 
     Args:
+        options: config section of the chain.
+        shape: sizes of a new network.
         names: of the networks, which seed their weights.
+        seed: of the run.
+        device: where the parameters lie.
     """
     if options.model:
         return pretrained.stack(options.model, len(names), device)
@@ -71,7 +75,12 @@ def fit(
     The loss is the cross-entropy of the answers' tokens. A smaller corpus is repeated more often.
 
     Args:
+        stack: untrained networks, one per corpus.
         corpora: by the names of the networks, which seed the order of their documents.
+        options: config section of the chain.
+        steps: batches that every network sees.
+        job: seed, device and checkpoint.
+        title: what the progress is labelled with.
 
     Returns:
         Weights (networks, ...) by name.

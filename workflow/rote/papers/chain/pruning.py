@@ -24,8 +24,10 @@ def prune_corpora(
     """Prune the corpora of all worlds.
 
     Args:
+        options: config section of the chain.
         worlds: folder with a folder per world.
         scores: folder with <world>.parquet, table ScoringLosses.
+        seed: of ties and random choices.
         out: folder to write <world>/<variant>-<replicate>.jsonl into.
 
     Returns:
@@ -110,6 +112,8 @@ def choose(
         losses: (facts,) nats; those of facts that the corpus does not state are not looked at.
         facts: with columns fact, bits and count.
         lines: the unpruned corpus.
+        max_statements: of a fact, where frequencies are flattened.
+        rng: for ties, and the random order of documents and facts.
     """
     counts = facts["count"].to_numpy()
     present = counts > 0

@@ -40,7 +40,11 @@ def train(
     """Train a network per corpus and replicate, with equally many steps.
 
     Args:
+        options: config section of the chain.
+        world: whose corpora they are.
         pruned: folder with the world's pruned corpora.
+        width: of the networks; 0 is the user's model.
+        job: seed, device and checkpoint.
 
     Returns:
         Weights (networks, ...) by name, in the order of `plan.members`.
@@ -60,7 +64,15 @@ def train(
 def build_stack(
     options: Settings, world: WorldFolder, width: int, seed: int, device: str
 ) -> LanguageStack:
-    """The networks of a width, as yet untrained."""
+    """The networks of a width, as yet untrained.
+
+    Args:
+        options: config section of the chain.
+        world: whose corpora the networks are for.
+        width: of the networks; 0 is the user's model.
+        seed: of initial weights.
+        device: where the parameters lie.
+    """
     names = [network_name(world, *member) for member in plan.members(options, world.name, width)]
     shape = NetworkShape(world.vocabulary, world.length, width)
     return networks.build(options, shape, names, seed, device)

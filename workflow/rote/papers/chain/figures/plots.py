@@ -37,7 +37,15 @@ class Look(NamedTuple):
     linestyle: str = "-"
 
     def draw(self, ax: Axes, rows: pd.DataFrame, x: str, value: str, **options) -> None:
-        """Mean and interval at each x."""
+        """Mean and interval at each x.
+
+        Args:
+            ax: axes to draw on.
+            rows: of a table with the columns variant, memory and replicate.
+            x: column of the horizontal axis.
+            value: column that is averaged.
+            **options: replace the look's color, marker or line style (`rote.plotting.points`).
+        """
         rows = cell(rows, self.variant, self.memory)
         style = {"color": COLORS[self.variant], "marker": self.marker, "linestyle": self.linestyle}
         points(ax, rows, x, value, label=self.label, **(style | options))

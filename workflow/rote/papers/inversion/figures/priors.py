@@ -33,7 +33,15 @@ def image(
     side: float = SIDE,
     cmap: str = "viridis",
 ):
-    """Draw a model (x, depth) with axes in metres; returns the image, for a colour bar."""
+    """Draw a model (x, depth) with axes in metres; returns the image, for a colour bar.
+
+    Args:
+        ax: axes to draw on.
+        model: km/s, (cells along x, cells along depth).
+        limits: first and last value of the colour range, km/s.
+        side: length of an axis, m.
+        cmap: name of matplotlib's colour map.
+    """
     picture = ax.imshow(
         model.T,
         extent=(0, side, side, 0),
