@@ -32,7 +32,7 @@ def embeddings(
 
 def weights_of(arm: BaseArm, bases: Arrays, device: str = "cpu") -> Parameters:
     """An arm's weights out of those of all arms."""
-    prefix = f"{arm.stream_name}/"
+    prefix = f"{arm.key}/"
     return {
         name.removeprefix(prefix): torch.tensor(value).to(device)
         for name, value in bases.items()
@@ -67,7 +67,7 @@ def embed_splits(
 ) -> list[dict[str, Arrays]]:
     """Logits and the features of an arm that was trained, by replicate and split."""
     stack = training.untrained(task, arm, options, samples, 0)
-    kinds = {"logits", *task.features(arm)}
+    kinds = {"logits", *(layer.name for layer in task.features(arm))}
     replicates = []
     for number, data in enumerate(samples):
         splits = {}

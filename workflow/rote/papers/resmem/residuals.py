@@ -67,9 +67,9 @@ def neighbors(
 
 def _vectors(embeddings: Arrays, data: TaskData, spec: MemorySpec, split: str) -> np.ndarray:
     """What a memory's distances are taken between, (n, d)."""
-    if spec.features == "inputs":
+    if spec.features.is_input:
         return data.split(split, spec.arm.examples).x
-    return embeddings[array_key(spec.arm, spec.replicate, split, spec.features)]
+    return embeddings[array_key(spec.arm, spec.replicate, split, spec.features.name)]
 
 
 def _search(
@@ -85,7 +85,7 @@ def _search(
     for split, x in queries.items():
         starts = range(0, len(vectors), memory.rows_at_a_time)
         parts = (vectors[start : start + memory.rows_at_a_time] for start in starts)
-        where = device if memory.engine == "torch" else "cpu"
+        where = device if memory.on_device else "cpu"
         results[split] = knn.search(parts, x, MAX_NEIGHBORS, device=where)
     return results, 1.0
 

@@ -39,7 +39,7 @@ def training_labels(arm: BaseArm, data: TaskData, seed: int, replicate: int) -> 
     y = data.train.y[: arm.examples]
     if not arm.noise:
         return y
-    rng = generator(seed, "resmem", "noise", arm.stream_name, replicate)
+    rng = generator(seed, "resmem", "noise", arm.key, replicate)
     return with_noise(y, arm.noise, data.classes, rng)
 
 
@@ -58,7 +58,7 @@ def bases(task: ResmemTask, options: Any, run: TrainingRun) -> Arrays:
     for arm in task.distinct_arms(options):
         _, weights = fit(task, arm, options, datasets, run)
         for name, value in weights.items():
-            arrays[f"{arm.stream_name}/{name}"] = value.cpu().numpy()
+            arrays[f"{arm.key}/{name}"] = value.cpu().numpy()
     return arrays
 
 
@@ -93,7 +93,7 @@ def fit(
         inputs.append(torch.tensor(data.train.x[used]).to(run.device))
         labels.append(torch.tensor(y).to(run.device))
     batches = _batches(task, arm, recipe, [len(y) for y in labels], run)
-    crop_seed = torch_seed(run.seed, "resmem", task.name, arm.stream_name, "moves") // 2
+    crop_seed = torch_seed(run.seed, "resmem", task.name, arm.key, "moves") // 2
     crop_generator = torch.Generator()
 
     def loss(parameters: Parameters, step: int) -> torch.Tensor:
@@ -127,7 +127,7 @@ def untrained(
     task: ResmemTask, arm: BaseArm, options: Any, samples: list[TaskData], seed: int
 ) -> Stack:
     """Untrained networks, one per data set."""
-    key = ("resmem", task.name, arm.stream_name, "weights")
+    key = ("resmem", task.name, arm.key, "weights")
     rngs = [generator(seed, *key, number) for number in range(len(samples))]
     return task.build(arm, options, samples[0], rngs)
 
@@ -136,7 +136,7 @@ def _batches(
     task: ResmemTask, arm: BaseArm, recipe: TrainingRecipe, examples: list[int], run: TrainingRun
 ) -> torch.Tensor:
     """Rows of every batch of every network, (networks, steps, batch)."""
-    key = ("resmem", task.name, arm.stream_name, "order")
+    key = ("resmem", task.name, arm.key, "order")
     size = min(recipe.batch, examples[0])
     orders = []
     for number, count in enumerate(examples):

@@ -15,6 +15,7 @@ class MethodStyle(NamedTuple):
     name: str
     color: object
     marker: str
+    linestyle: str = "-"
 
 
 METHODS = {
@@ -23,7 +24,6 @@ METHODS = {
     "resmem": MethodStyle("ResMem", PALETTE[0], "D"),
     "interpolation": MethodStyle("kNN-LM interpolation", PALETTE[1], "^"),
 }
-FEATURES = {"last": "last layer", "map": "feature map", "inputs": "inputs"}  # in titles
 
 
 def draw_method(

@@ -18,6 +18,7 @@ from rote.core.section import Section, key
 from rote.core.seeds import generator
 from rote.papers.resmem.sections import ResmemMemory
 from rote.papers.resmem.task import (
+    INPUTS,
     SPLITS,
     Arrays,
     BaseArm,
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
     from rote.neighbors import Neighbors
     from rote.resmem import Setting
+
+
+FRIEDMAN = "Friedman"  # the data sets, as tables name them
+DIABETES = "diabetes"
 
 
 class ResmemRegression(Section):
@@ -54,7 +59,7 @@ class RegressionRows(NamedTuple):
 class RegressionSample(NamedTuple):
     """One data set in one replicate."""
 
-    name: str  # Friedman or diabetes: what takes the place of an arm
+    name: str  # FRIEDMAN or DIABETES: what takes the place of an arm
     replicate: int
     train: RegressionRows
     valid: RegressionRows
@@ -74,10 +79,10 @@ def samples(options: ResmemRegression, seed: int) -> Iterator[RegressionSample]:
         total = options.train + 2 * options.test
         x, y = make_friedman1(total, noise=1.0, random_state=int(rng.integers(2**31)))
         edges = [options.train, options.train + options.test]
-        yield RegressionSample("Friedman", replicate, *_cut(x, y, edges))
+        yield RegressionSample(FRIEDMAN, replicate, *_cut(x, y, edges))
         x, y = load_diabetes(return_X_y=True)
         order = rng.permutation(len(x))
-        yield RegressionSample("diabetes", replicate, *_cut(x[order], y[order], [280, 360]))
+        yield RegressionSample(DIABETES, replicate, *_cut(x[order], y[order], [280, 360]))
 
 
 def _cut(x: np.ndarray, y: np.ndarray, edges: list[int]) -> list[RegressionRows]:
@@ -166,7 +171,7 @@ def neighbors(
         if memory.approximate:
             checked = embeddings[sample.array_key("valid", "inputs")][: memory.recall_queries]
             recall = store.recall(checked, 50)
-        spec = MemorySpec(_arm(sample), "inputs", len(y), sample.replicate)
+        spec = MemorySpec(_arm(sample), INPUTS, len(y), sample.replicate)
         rows.append(
             {
                 **spec.columns(task),
@@ -207,7 +212,7 @@ def evaluate(
     tuned = choices.set_index(["arm", "replicate"])
     rows = []
     for sample in samples(options, seed):
-        choice = tuned.loc[(_arm(sample).label, sample.replicate)]
+        choice = tuned.loc[(_arm(sample).key, sample.replicate)]
         arrays = {name: neighbors[sample.array_key("test", name)] for name in Neighbors._fields}
         results = Neighbors(**arrays)
         y, targets = sample.train.y, sample.test.y

@@ -7,6 +7,7 @@ import numpy as np
 from rote.core.errors import InputError
 from rote.core.section import Section, key
 from rote.papers.resmem.task import (
+    LAST,
     BaseArm,
     Headline,
     ResmemTask,
@@ -170,5 +171,5 @@ TASK = ResmemTask(
     build=build,
     features=last_layer,
     memories=memories,
-    headline=Headline("last", {"units": 16}),
+    headline=Headline(LAST, {"units": 16}),
 )
