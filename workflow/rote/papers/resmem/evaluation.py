@@ -85,7 +85,16 @@ def tuned_memories(
     choices: pd.DataFrame,
     seed: int,
 ) -> Iterator[TunedMemory]:
-    """Every memory of a task, in the order of `residuals.memories`."""
+    """Every memory of a task, in the order of `residuals.memories`.
+
+    Args:
+        task: whose memories they are.
+        options: its config section.
+        embeddings: of `embedding.embeddings`.
+        neighbors: of `residuals.neighbors`, with the table `choices`.
+        choices: the table ResmemChoices.
+        seed: of the run.
+    """
     datasets = training.samples(task, options, seed)
     tuned = {
         (row.arm, row.features, row.rows, row.replicate): Tuned.of(row)
@@ -115,7 +124,16 @@ def evaluate(
     choices: pd.DataFrame,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """The tables accuracy, sweeps, calibration, parts and grid of one task."""
+    """The tables accuracy, sweeps, calibration, parts and grid of one task.
+
+    Args:
+        task: whose memories they are.
+        options: its config section.
+        embeddings: of `embedding.embeddings`.
+        neighbors: of `residuals.neighbors`, with the table `choices`.
+        choices: the table ResmemChoices.
+        seed: of the run.
+    """
     measures = {
         "accuracy": accuracy_rows,
         "sweeps": sweep_rows,

@@ -69,6 +69,12 @@ def growth(options: ResmemLongTail, bases: Arrays, embeddings: Arrays, seed: int
 
     The base is trained once on the smallest set; rows are its own, further ones that it never saw,
     and parts of its own: of the largest residuals, or random.
+
+    Args:
+        options: the long tail's config section.
+        bases: weights by arm and name.
+        embeddings: of the same bases, see `embedding.embeddings`.
+        seed: of the run.
     """
     arm = small_base(options, options.sizes[0])
     rows = []

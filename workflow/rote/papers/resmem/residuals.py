@@ -44,6 +44,14 @@ def neighbors(
 
     One search at the largest k serves the whole grid.
 
+    Args:
+        task: whose memories they are.
+        options: its config section.
+        memory: how neighbors are searched.
+        embeddings: of `embedding.embeddings`.
+        seed: of the run.
+        device: where the search runs, if its engine uses one.
+
     Returns:
         Distances and rows of the neighbors, by `MemorySpec.array_key`, and the table ResmemChoices.
     """
@@ -186,6 +194,7 @@ def scores(
     """ResMem's scores at a setting, (queries, classes); without memory the base's at T = 1.
 
     Args:
+        setting: number of neighbors, bandwidth, temperature.
         neighbors: of the queries, at least `setting.k`.
         labels, logits: of the memory, (n,) and (n, classes).
         query_logits: (queries, classes).

@@ -66,6 +66,7 @@ def cut(x: np.ndarray, y: np.ndarray, train: int, valid: int, classes: int) -> T
         x: (n, inputs).
         y: (n,) labels, which are the groups as well.
         train, valid: rows of the first two parts.
+        classes: how many there are.
     """
     edges = [train, train + valid]
     parts = zip(np.split(x, edges), np.split(y, edges), strict=True)
@@ -199,7 +200,14 @@ def array_key(arm: BaseArm, replicate: int, *parts: str) -> str:
 
 
 def perceptron(arm: BaseArm, options: Any, data: TaskData, rngs: list[Rng]) -> Any:
-    """A stack of untrained perceptrons on flat inputs, one per generator."""
+    """A stack of untrained perceptrons on flat inputs, one per generator.
+
+    Args:
+        arm: the base, with its hidden units.
+        options: the task's config section.
+        data: of one replicate.
+        rngs: draw the weights, one per network.
+    """
     from rote.models import classifiers
 
     return classifiers.perceptron(data.train.x.shape[1], arm.hidden, data.classes, rngs)

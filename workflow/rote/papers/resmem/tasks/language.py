@@ -85,6 +85,13 @@ class TokenPieces(NamedTuple):
 def pieces(corpus: str, column: str, limit: int, tokenizer: str, context: int) -> TokenPieces:
     """The first `limit` documents in pieces of up to `context` tokens, without those of one token.
 
+    Args:
+        corpus: file, folder, glob or data set, see `rote.data.corpora`.
+        column: that holds the text.
+        limit: documents read, at most.
+        tokenizer: Hugging Face id or folder.
+        context: tokens of a piece, at most.
+
     Raises:
         InputError: for a corpus or a tokenizer that cannot be read.
     """

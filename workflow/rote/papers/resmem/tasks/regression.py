@@ -112,7 +112,15 @@ def bases(task: ResmemTask, options: ResmemRegression, training: TrainingRun) ->
 def embeddings(
     task: ResmemTask, options: ResmemRegression, bases: Arrays, seed: int, device: str = "cpu"
 ) -> Arrays:
-    """Standardized inputs and predictions of every split."""
+    """Standardized inputs and predictions of every split.
+
+    Args:
+        task: this one.
+        options: its config section.
+        bases: of `bases`.
+        seed: of the run.
+        device: not used.
+    """
     arrays = {}
     for sample in samples(options, seed):
         for split in SPLITS:
@@ -137,6 +145,14 @@ def neighbors(
     """Neighbors of validation and test rows; k and σ tuned by squared error, or no memory.
 
     The memory alone is the same with a base that predicts 0.
+
+    Args:
+        task: this one.
+        options: its config section.
+        memory: how neighbors are searched.
+        embeddings: of `embeddings`.
+        seed: of the run.
+        device: where the search runs, if its engine uses one.
 
     Returns:
         Distances and rows of the neighbors by name, and the table ResmemChoices.
@@ -203,7 +219,16 @@ def evaluate(
     choices: "pd.DataFrame",
     seed: int,
 ) -> "dict[str, pd.DataFrame]":
-    """The table ResmemRegressionErrors: test errors of base, memory alone, ResMem over variance."""
+    """The table ResmemRegressionErrors: test errors of base, memory alone, ResMem over variance.
+
+    Args:
+        task: this one.
+        options: its config section.
+        embeddings: of `embeddings`.
+        neighbors: of `neighbors`, with the table `choices`.
+        choices: the table ResmemChoices.
+        seed: of the run.
+    """
     from rote.core import tables
     from rote.neighbors import Neighbors
     from rote.papers.resmem import schema

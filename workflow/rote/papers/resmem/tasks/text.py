@@ -134,7 +134,14 @@ def recipe(options: ResmemText) -> TrainingRecipe:
 
 
 def build(arm: BaseArm, options: ResmemText, data: TaskData, rngs: list[Rng]) -> Any:
-    """Perceptrons on embedded characters."""
+    """Perceptrons on embedded characters.
+
+    Args:
+        arm: the base, with its hidden units.
+        options: the task's config section.
+        data: of one replicate.
+        rngs: draw the weights, one per network.
+    """
     from rote.models import classifiers
 
     return classifiers.characters(
