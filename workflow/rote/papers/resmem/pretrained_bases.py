@@ -59,7 +59,10 @@ def by_split(
         samples: the data of each replicate.
         arrays_of: from the data of a replicate and the name of a split to its `logits` and `last`.
     """
-    return [{split: arrays_of(data, split) for split in SPLITS} for data in samples]
+    replicates = []
+    for data in samples:
+        replicates.append({split: arrays_of(data, split) for split in SPLITS})
+    return replicates
 
 
 def work(weights: Sequence[float], rows: int) -> TaskWork:
