@@ -187,7 +187,7 @@ def test_span_logprobs_sum_over_the_tokens_that_overlap(scored):
         assert value == pytest.approx(
             sum(p for p, a, b in tokens if a < pair.end and b > pair.start)
         )
-    longer, _ = span_logprobs(pairs, scores[scores["choice"] < 0], span="to_end")
+    longer, _ = span_logprobs(pairs, scores[scores["choice"] < 0], to_end=True)
     assert (longer <= logprobs + 1e-9).all()
     assert longer[0] == pytest.approx(sum(line["logprobs"]))
     beyond = pairs.head(1).assign(start=500, end=510)

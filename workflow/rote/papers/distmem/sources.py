@@ -4,12 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from rote.papers.distmem import published
 from rote.papers.distmem.families import FAMILIES
 from rote.papers.distmem.settings import STUDIES, DistmemStudy, Settings
-
-# words of the published corpora, as their authors give them in tokens
-PUBLISHED_WORDS = {"hf:monology/pile-uncopyrighted": 250e9, "hf:allenai/dolma": 3e12}
-ASSUMED_WORDS = 1e9  # of any other
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def sources(options: Settings) -> dict[str, SourceCorpus]:
     for name in STUDIES:
         study: DistmemStudy = getattr(options, name)
         if study.corpus:
-            words = PUBLISHED_WORDS.get(study.corpus, ASSUMED_WORDS)
+            words = published.words(study.corpus)
             scores = tuple(f"model{number}" for number in range(len(study.models)))
             corpora[name] = SourceCorpus(
                 name=name, words=words, scores=scores, n_parts=study.parts, study=study

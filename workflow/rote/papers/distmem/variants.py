@@ -245,7 +245,7 @@ def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
         for (model, snapshot), scores in outputs.groupby(["model", "snapshot"]):
             scored = scored._replace(
                 logprobs=span_logprobs(pairs, scores)[0],
-                logprobs_to_end=span_logprobs(pairs, scores, span="to_end")[0],
+                logprobs_to_end=span_logprobs(pairs, scores, to_end=True)[0],
                 is_final=snapshot == 1.0,
             )
             constants = {
