@@ -343,8 +343,7 @@ def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
     call("count-infinity", *tokens, *examples, "--out", path["infinity"])
     call("evaluate-pretrained", "--number", 0, *examples, "--out", path["scores"], *options)
     scores = ("--scores", path["infinity"], "--scores", path["scores"])
-    counted = (*words, *examples, *pairs, "--counts", path["counts"], *scores)
-    call("evaluate-memorization", "--source", "pythia", *counted, "--out", tmp_path / "out")
+    call("evaluate-memorization", "--corpus", tmp_path, *scores, "--out", tmp_path / "out")
     for name in ("memorization", "performance", "novel"):
         path[name] = tmp_path / "out" / f"{name}.parquet"
     return {name: tables.read(file) for name, file in path.items()}

@@ -15,7 +15,7 @@ from rote.papers.distmem import corpora, ladder, schema, treatments
 from rote.papers.distmem.families import Rung
 from rote.papers.distmem.ladder import LadderTraining, TrainingCorpus
 from rote.papers.distmem.settings import DistmemLadder
-from rote.papers.distmem.tasks import FACTS, prompt
+from rote.papers.distmem.tasks import FACTS, TEST, prompt
 
 
 class Retraining(NamedTuple):
@@ -130,7 +130,7 @@ def _reinitialized(corpus: TrainingCorpus) -> Retraining:
 def _questions(run: Retraining) -> pd.DataFrame:
     """The test question of every fact."""
     examples = run.corpus.examples
-    is_question = (examples["task"] == FACTS.name) & (examples["part"] == "test")
+    is_question = (examples["task"] == FACTS.name) & (examples["part"] == TEST)
     return examples[is_question].set_index("fact", drop=False).loc[run.facts["fact"]]
 
 

@@ -20,11 +20,18 @@ app = typer.Typer(
 )
 
 Words = Annotated[Path, typer.Option(help="Folder of a corpus in words.", metavar="DIR")]
-Name = Annotated[str, typer.Option(help="Name of the corpus: world0, world1, ...; or a study.")]
+Name = Annotated[str, typer.Option(help="Name of the corpus: world0, world1, ...")]
 Corpora = Annotated[
     list[Path], typer.Option(help="Folders of the generated corpora, in order.", metavar="DIR")
 ]
 Models = Annotated[Path, typer.Option(help="Folder of the networks' folders.", metavar="DIR")]
+Measured = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of a corpus: words, examples, pairs, counts; facts and lexicon if generated.",
+        metavar="DIR",
+    ),
+]
 Scores = Annotated[list[Path], typer.Option(help="Read: scores of every model.", metavar="PARQUET")]
 OutFolder = Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")]
 Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
@@ -191,9 +198,8 @@ def count_infinity(
     from rote import ngrams
     from rote.papers.distmem import infinity
 
-    frame = tables.read(examples)
-    tests = frame[frame["part"] == "test"]
-    scores = infinity.scores(ngrams.Corpus.open(tokens), tests, run.settings)
+    corpus = ngrams.Corpus.open(tokens)
+    scores = infinity.score_tests(corpus, tables.read(examples), run.settings)
     tables.write(out, scores, schema.OutputScores, run.provenance())
 
 
@@ -233,61 +239,21 @@ def evaluate_pretrained(
 
 
 @verb(app, settings.DistmemAnalysis)
-def evaluate_memorization(
-    run: Job,
-    source: Name,
-    words: Words,
-    examples: table("Read: examples."),
-    pairs: table("Read: pairs."),
-    counts: table("Read: their counts."),
-    scores: Scores,
-    out: OutFolder,
-    facts: Annotated[Path | None, typer.Option(help="Read: facts of a generated corpus.")] = None,
-    lexicon: Annotated[Path | None, typer.Option(help="Read: its lexicon.")] = None,
-):
+def evaluate_memorization(run: Job, corpus: Measured, scores: Scores, out: OutFolder):
     """Correlate counts and scores of one corpus, in every way."""
     from rote.papers.distmem import evaluation, measured
 
-    paths = measured.CorpusPaths(
-        words=words,
-        examples=examples,
-        pairs=pairs,
-        counts=counts,
-        scores=scores,
-        facts=facts,
-        lexicon=lexicon,
-    )
-    corpus = measured.read(source, paths)
-    _write(run, out, evaluation.evaluate(evaluation.OF_SOURCES, corpus, run.settings))
+    read = measured.read(corpus, scores)
+    _write(run, out, evaluation.evaluate(evaluation.OF_SOURCES, read, run.settings))
 
 
 @verb(app, settings.DistmemAnalysis)
-def evaluate_estimators(
-    run: Job,
-    source: Name,
-    words: Words,
-    examples: table("Read: examples."),
-    pairs: table("Read: pairs."),
-    counts: table("Read: their counts."),
-    scores: Scores,
-    facts: table("Read: facts."),
-    lexicon: table("Read: lexicon."),
-    out: OutFolder,
-):
+def evaluate_estimators(run: Job, corpus: Measured, scores: Scores, out: OutFolder):
     """What only a generated corpus can tell: estimates of facts, mining quality, wordings."""
     from rote.papers.distmem import evaluation, measured
 
-    paths = measured.CorpusPaths(
-        words=words,
-        examples=examples,
-        pairs=pairs,
-        counts=counts,
-        scores=scores,
-        facts=facts,
-        lexicon=lexicon,
-    )
-    corpus = measured.read(source, paths)
-    _write(run, out, evaluation.evaluate(evaluation.OF_GENERATED, corpus, run.settings))
+    read = measured.read(corpus, scores)
+    _write(run, out, evaluation.evaluate(evaluation.OF_GENERATED, read, run.settings))
 
 
 @verb(app, settings.Settings)

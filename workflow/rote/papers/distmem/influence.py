@@ -20,7 +20,7 @@ from rote.papers.distmem.families import NEOX, rungs
 from rote.papers.distmem.ladder import snapshot_path
 from rote.papers.distmem.scoring import LanguageModel
 from rote.papers.distmem.settings import DistmemAnalysis, DistmemInfluence, Settings
-from rote.papers.distmem.tasks import prompt
+from rote.papers.distmem.tasks import TEST, prompt
 
 PRODUCTS = ["pair", "output_only"]  # columns, by kind of documents
 COSINES = ["pair_cosine", "output_only_cosine"]
@@ -132,7 +132,7 @@ def choose(
         limits: examples per task, and documents per example and kind.
         rng: draws examples, then documents.
     """
-    tests = corpus.examples[corpus.examples["part"] == "test"].set_index(["task", "example"])
+    tests = corpus.examples[corpus.examples["part"] == TEST].set_index(["task", "example"])
     traced = []
     paired = corpus.pairs[corpus.pairs["pair_documents"] > 0]
     for task, pairs in paired.groupby("task"):

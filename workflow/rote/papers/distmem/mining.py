@@ -11,6 +11,7 @@ from rote import ngrams
 from rote.core import tables
 from rote.papers.distmem import schema
 from rote.papers.distmem.settings import DistmemAnalysis
+from rote.papers.distmem.tasks import MINING, TEST
 
 WORDS = ngrams.Analyser()
 MIN_NORM = 1e-12  # shorter vectors have no direction
@@ -91,7 +92,7 @@ def mine(
         examples: tests and mining data, see TaskExamples.
         corpus: in words.
     """
-    pairs = candidates(examples[examples["part"] == "test"], options)
+    pairs = candidates(examples[examples["part"] == TEST], options)
     if pairs.empty:
         return pairs
     grams = pd.unique(pairs[["input_gram", "output_gram"]].to_numpy().ravel()).tolist()
@@ -103,7 +104,7 @@ def mine(
     number = pd.Series(np.arange(len(grams)), grams)
     inputs = vectors[number[pairs["input_gram"]].to_numpy()]
     outputs = vectors[number[pairs["output_gram"]].to_numpy()]
-    mining_pairs = candidates(examples[examples["part"] == "mining"], options)[PAIR]
+    mining_pairs = candidates(examples[examples["part"] == MINING], options)[PAIR]
     mined = pd.MultiIndex.from_frame(pairs[PAIR]).isin(pd.MultiIndex.from_frame(mining_pairs))
     return pairs.assign(cosine=np.einsum("ij,ij->i", inputs, outputs), mined=mined)
 

@@ -22,7 +22,7 @@ from rote.papers.distmem import schema
 from rote.papers.distmem.families import NetworkFamily, rungs
 from rote.papers.distmem.ladder import snapshot_path
 from rote.papers.distmem.settings import DistmemLadder, DistmemStudy
-from rote.papers.distmem.tasks import prompt
+from rote.papers.distmem.tasks import REWORDED, TEST, prompt
 
 TRUE_OUTPUT = -1  # in the column `choice`
 SPARE_TOKENS = 4  # that a generated output may be longer than the true one
@@ -116,7 +116,7 @@ def score_family(
     for rung in rungs(options, family):
         for share in options.snapshots:
             is_final = share == 1.0
-            scored = ["test", "prompts"] if is_final else ["test"]
+            scored = [TEST, REWORDED] if is_final else [TEST]
             scores = score(
                 load(str(models / rung.name / snapshot_path(corpus.name, share)), device),
                 examples[examples["part"].isin(scored)],
@@ -143,7 +143,7 @@ def score_pretrained(
         raise InputError(f"--number must lie in 0 to {len(study.models) - 1}, given {number}")
     name, _, revision = study.models[number].partition("@")
     model = load(name, device, revision or "main", fast=False)
-    tests = examples[examples["part"] == "test"]
+    tests = examples[examples["part"] == TEST]
     scores = score(model, tests, generated_tasks=study.tasks, what=name)
     return scores.assign(model=Path(name).name + (f"@{revision}" if revision else ""))
 

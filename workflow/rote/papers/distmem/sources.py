@@ -8,6 +8,9 @@ from rote.papers.distmem import published
 from rote.papers.distmem.families import FAMILIES
 from rote.papers.distmem.settings import STUDIES, DistmemStudy, Settings
 
+COUNTED_FILES = ("words", "examples.parquet", "pairs.parquet", "counts.parquet")
+KNOWN_FILES = ("facts.parquet", "lexicon.parquet")  # of generated corpora
+
 
 @dataclass(frozen=True)
 class SourceCorpus:
@@ -31,6 +34,11 @@ class SourceCorpus:
     def is_generated(self) -> bool:
         """Whether its facts and lexicon are known."""
         return self.study is None
+
+    @property
+    def measured_files(self) -> tuple[str, ...]:
+        """What is counted and known of it, by the names in its folder."""
+        return COUNTED_FILES + KNOWN_FILES if self.is_generated else COUNTED_FILES
 
 
 def sources(options: Settings) -> dict[str, SourceCorpus]:

@@ -5,7 +5,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.distmem.estimators import ESTIMATORS
+from rote.papers.distmem.estimators import (
+    ANSWER,
+    BM25,
+    ESTIMATORS,
+    NAME_AND_ANSWER,
+    TASK_GRAM,
+    TASK_GRAM_SMOOTHED,
+)
 from rote.papers.distmem.figures.common import (
     COLOR,
     RHO,
@@ -34,7 +41,7 @@ from rote.plotting import (
     whiskers,
 )
 
-CONTRASTED = ("answer", "task_gram", "task_gram_smoothed", "name_and_answer", "bm25")
+CONTRASTED = (ANSWER, TASK_GRAM, TASK_GRAM_SMOOTHED, NAME_AND_ANSWER, BM25)
 
 
 def influence(tables: Tables) -> Canvas:
@@ -161,9 +168,9 @@ def estimators(tables: Tables) -> Canvas:
     categories(ax.yaxis, [ESTIMATORS[name].label for name in means.index])
     ax.set(title="a  ρ with the log-probability of facts", xlabel=SIZE)
     ax = axes[0, 1]
-    for name, color in zip(CONTRASTED, PALETTE, strict=False):
-        of_estimator = rows[rows["estimator"] == name]
-        points(ax, of_estimator, "size", "rho", color=color, label=ESTIMATORS[name].label)
+    for estimator, color in zip(CONTRASTED, PALETTE, strict=False):
+        of_estimator = rows[rows["estimator"] == estimator.name]
+        points(ax, of_estimator, "size", "rho", color=color, label=estimator.label)
     zero_line(ax)
     ax.set(title="b  Five of them", ylabel=RHO)
     size_axis(ax)
