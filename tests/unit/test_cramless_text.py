@@ -126,17 +126,17 @@ def test_blocks_mark_the_tokens_of_values(blocks, options):
         assert marked.replace(" ", "") == facts["value"][fact - 1]
 
 
-def fitted(blocks, options, *, selects=True, processes=1, **checkpoints):
+def fitted(blocks, options, *, online="auto", processes=1, **checkpoints):
     data, vocabulary = blocks
     training = text.TextTraining(
-        data, tuple(options.small), selects, vocabulary, options, 1, **checkpoints
+        data, tuple(options.small), online, vocabulary, options, 1, **checkpoints
     )
     return text.fit(training, processes=processes)
 
 
 def test_text_fit_learns_facts(blocks, options):
     longer = options.model_copy(update={"steps": 250, "small": [1, 2, 48]})
-    outcome = fitted(blocks, longer, selects=False)
+    outcome = fitted(blocks, longer, online="")
     assert outcome.losses[-1] < 0.5 * outcome.losses[0]
     assert outcome.recited.mean() > 0.7
     assert outcome.trained == 250 * 16
@@ -177,8 +177,8 @@ def test_text_fit_resumes_with_another_number_of_processes(blocks, options, tmp_
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_text_fit_compiled_follows_the_curve_of_a_plain_network(blocks, options):
     few = options.model_copy(update={"steps": 5, "small": [1, 2, 16]})
-    compiled = fitted(blocks, few.model_copy(update={"compile": True}), selects=False)
-    plain = fitted(blocks, few, selects=False)
+    compiled = fitted(blocks, few.model_copy(update={"compile": True}), online="")
+    plain = fitted(blocks, few, online="")
     np.testing.assert_allclose(compiled.losses, plain.losses, rtol=1e-3)
 
 

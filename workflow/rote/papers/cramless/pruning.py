@@ -7,7 +7,7 @@ from rote import prune
 from rote.core import tables
 from rote.core.seeds import generator
 from rote.papers.cramless import schema
-from rote.papers.cramless.arms import OFFLINE, STANDARD, FactArm, OfflineSelection
+from rote.papers.cramless.arms import OFFLINE_SELECTIONS, STANDARD, FactArm, OfflineSelection
 from rote.papers.cramless.settings import CramlessFacts
 
 
@@ -33,7 +33,7 @@ def prune_offline(
             facts["loss"].to_numpy(), counts=counts, ignorance=bits * np.log(2)
         )
         keep = fitting / (counts > 0).sum()
-        for selection in OFFLINE:
+        for selection in OFFLINE_SELECTIONS:
             rng = generator(
                 seed, "cramless", "prune", trained["data"], selection.name, int(replicate)
             )

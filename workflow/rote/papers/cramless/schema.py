@@ -123,6 +123,7 @@ TABLES: dict[str, type[Table]] = {
 }
 
 
+NETWORK_TABLES = ("trained", "runs", "shares")  # made per group of arms, then put together
 TEXT_TABLES = {"annotations", "fact_counts", "text_runs"}
 
 

@@ -28,7 +28,7 @@ from rote.data import corpora, statements
 from rote.data.corpora import Document
 from rote.models import pretrained
 from rote.papers.cramless import schema
-from rote.papers.cramless.arms import STANDARD, TextArm
+from rote.papers.cramless.arms import TextArm
 from rote.papers.cramless.settings import CramlessText
 from rote.prune import online
 
@@ -46,7 +46,7 @@ class TextTraining(NamedTuple):
 
     blocks: TextBlocks
     shape: tuple[int, int, int]  # layers, heads, width
-    selects: bool  # whether candidates are selected by loss
+    online: str  # rule of rote.prune.ONLINE that selects candidates; "" for none
     vocabulary: int
     options: CramlessText
     seed: int
@@ -179,8 +179,8 @@ def train_replicates(
     for replicate in range(options.replicates):
         training = TextTraining(
             blocks=blocks,
-            shape=tuple(getattr(options, arm.size)),
-            selects=arm.scheme != STANDARD.name,
+            shape=arm.shape(options),
+            online=arm.scheme.online,
             vocabulary=len(tokenizer),
             options=options,
             seed=seed + replicate,
@@ -191,7 +191,7 @@ def train_replicates(
         rows.append(
             {
                 "size": arm.size,
-                "scheme": arm.scheme,
+                "scheme": arm.scheme.name,
                 "replicate": replicate,
                 "parameters": outcome.parameters,
                 "facts": len(outcome.recited),
@@ -337,7 +337,7 @@ def _batch(
 ) -> np.ndarray:
     """Blocks to train on at a step, of all processes; with selection those of the lowest loss."""
     options, n_blocks = training.options, len(training.blocks.tokens)
-    if not training.selects or step < round(options.unselected_share * options.steps):
+    if not training.online or step < round(options.unselected_share * options.steps):
         return _draw(n_blocks, training.seed, step, options.batch)
     candidates = _draw(n_blocks, training.seed, step, options.candidates)
     part = candidates[worker.rank :: worker.count]
@@ -348,7 +348,7 @@ def _batch(
         losses[None],
         state["share"],
         step / options.steps,
-        scheme="auto",
+        scheme=training.online,
         min_admitted=options.batch,
     )
     state["share"] = choice.share.cpu()
