@@ -166,9 +166,9 @@ def test_next_tokens_are_finite_in_half_precision():
 def test_score_cuts_a_long_prompt_on_the_left_and_never_the_answer(scored):
     _, _, scores = scored
     assert scores["truncated"].tolist().count(0) == len(scores) - 1
-    cut = scores[scores["truncated"] > 0].iloc[0]
-    assert len(cut["logprobs"]) > 0
-    assert cut["ends"][-1] == len("kite is red")
+    truncated = scores[scores["truncated"] > 0].iloc[0]
+    assert len(truncated["logprobs"]) > 0
+    assert truncated["ends"][-1] == len("kite is red")
 
 
 def test_span_logprobs_sum_over_the_tokens_that_overlap(scored):

@@ -18,7 +18,7 @@ class OfflineSelection:
     label: str  # in figures
     scheme: str  # of rote.prune.OFFLINE
     by_frequency: bool = False  # an oracle: ranks facts by their copies instead of their losses
-    once: bool = False  # one copy of every chosen fact
+    each_once: bool = False  # one copy of every chosen fact
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ OFFLINE_RANDOM = _offline(OfflineSelection("random", "random facts", "random"))
 OFFLINE_LOSS = _offline(OfflineSelection("loss", "facts of lowest loss", "loss"))
 OFFLINE_FLAT = _offline(OfflineSelection("loss-flat", "lowest loss, flattened", "loss-flat"))
 OFFLINE_AUTOMATIC = _offline(
-    OfflineSelection("automatic", "lowest loss, each once", "loss-flat", once=True)
+    OfflineSelection("automatic", "lowest loss, each once", "loss-flat", each_once=True)
 )
 OFFLINE_FREQUENT = _offline(
     OfflineSelection("frequent", "most frequent facts (oracle)", "loss", by_frequency=True)

@@ -39,7 +39,7 @@ def prune_facts(
     run: Job,
     trained: table("Read: what networks with standard training know."),
     runs: table("Read: one row per such network."),
-    out: table("Write: copies kept."),
+    out: table("Write: copies of each fact that stay."),
 ):
     """Choose smaller data sets from the losses of networks that were trained on everything."""
     from rote.papers.cramless import pruning

@@ -52,6 +52,9 @@ def select(
     """Runs of one arm, by replicate.
 
     Args:
+        tables: of the run, by name.
+        data: name of the data set.
+        scheme: what the arm is trained on.
         width: None is that of the base networks.
         longer: those with more steps than the base networks.
 

@@ -27,7 +27,7 @@ class PrunedCounts(Table):
     scheme: str = column("selection")
     replicate: int = column("replicate")
     fact: int = column("number of the fact")
-    count: int = column("copies kept", "copies")
+    count: int = column("copies that stay", "copies")
 
 
 class FactOutcomes(Table):

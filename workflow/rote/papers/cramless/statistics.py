@@ -92,9 +92,9 @@ def same_bits(tables: Tables) -> Sample:
 def no_harm(tables: Tables) -> Sample:
     """Accuracy with automatic selection minus standard training where everything fits."""
     small = base_network(tables).small
-    selected, everything = automatic(tables, small), standard(tables, small)
+    selected, unselected = automatic(tables, small), standard(tables, small)
     accuracies = selected["recited"] / selected["present"]
-    return Sample((accuracies - everything["recited"] / everything["present"]).to_numpy())
+    return Sample((accuracies - unselected["recited"] / unselected["present"]).to_numpy())
 
 
 # ---- power-law frequencies

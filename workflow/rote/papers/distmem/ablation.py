@@ -62,7 +62,15 @@ def retrain(
     from another initialization: the noise of the initialization alone, which one corpus tells.
 
     Args:
+        rung: size of the networks.
+        training_corpora: unchanged ones, see `ladder.read`.
         every: of so many facts by rank, one gets each treatment.
+        options: of the training.
+        seed: of initial weights and changes.
+        training: where it runs and saves its state.
+
+    Raises:
+        InputError: if a changed corpus has another length than it had.
     """
     runs = [_changed(corpus, every, seed, number) for number, corpus in enumerate(training_corpora)]
     rngs = [ladder.initialization(seed, rung, number) for number in range(len(runs))]
@@ -117,7 +125,7 @@ def _changed(corpus: TrainingCorpus, every: int, seed: int, number: int) -> Retr
 
 def _reinitialized(corpus: TrainingCorpus) -> Retraining:
     facts = tables.read(corpus.folder / "facts.parquet")
-    untreated = np.full(len(facts), treatments.KEPT.name)
+    untreated = np.full(len(facts), treatments.UNCHANGED.name)
     return Retraining(
         variant=treatments.REINITIALIZED,
         corpus=corpus,

@@ -128,9 +128,9 @@ def train_ablation(
     from rote.papers.distmem import ablation, families, ladder
 
     rung = families.rung(run.settings, families.NEOX, network)
-    read = ladder.read(corpora)
+    training_corpora = ladder.read(corpora)
     with ladder.saved(run, "ablation", checkpoints, checkpoint_steps) as training:
-        frame = ablation.retrain(rung, read, every, run.settings, run.seed, training)
+        frame = ablation.retrain(rung, training_corpora, every, run.settings, run.seed, training)
         tables.write(out, frame, schema.RetrainedFacts, run.provenance())
 
 
@@ -164,9 +164,9 @@ def count_pairs(
 
     corpus = ngrams.Corpus.open(words)
     frame = tables.read(pairs)
-    with meter("count", "tokens") as shown:
+    with meter("count", "tokens") as progress:
         shards = range(part, len(corpus.shards), parts)
-        scan = counting.CorpusScan(shards, run.threads, shown.advance)
+        scan = counting.CorpusScan(shards, run.threads, progress.advance)
         counts = counting.count(corpus, frame, run.settings, scan)
     record = run.provenance() | counting.part_record(frame, scan)
     tables.write(out, counts, schema.TaskGramCounts, record)
@@ -243,8 +243,8 @@ def evaluate_memorization(run: Job, corpus: Measured, scores: Scores, out: OutFo
     """Correlate counts and scores of one corpus, in every way."""
     from rote.papers.distmem import evaluation, measured
 
-    read = measured.read(corpus, scores)
-    _write(run, out, evaluation.evaluate(evaluation.OF_SOURCES, read, run.settings))
+    measurements = measured.read(corpus, scores)
+    _write(run, out, evaluation.evaluate(evaluation.OF_SOURCES, measurements, run.settings))
 
 
 @verb(app, settings.DistmemAnalysis)
@@ -252,8 +252,8 @@ def evaluate_estimators(run: Job, corpus: Measured, scores: Scores, out: OutFold
     """What only a generated corpus can tell: estimates of facts, mining quality, wordings."""
     from rote.papers.distmem import evaluation, measured
 
-    read = measured.read(corpus, scores)
-    _write(run, out, evaluation.evaluate(evaluation.OF_GENERATED, read, run.settings))
+    measurements = measured.read(corpus, scores)
+    _write(run, out, evaluation.evaluate(evaluation.OF_GENERATED, measurements, run.settings))
 
 
 @verb(app, settings.Settings)

@@ -132,9 +132,11 @@ def _task_gram_mean(facts: FactQuestions) -> np.ndarray:
             rows.append({"row": row, "gram": " ".join(gram), "answer": facts.answers[row]})
     frame = pd.DataFrame(rows)
     pairs = zip(frame["gram"], frame["answer"], strict=True)
-    both = ngrams.count_pairs(facts.corpus, pairs).astype(float)
-    single = ngrams.count(facts.corpus, frame["gram"].tolist()).astype(float)
-    frame["ratio_log"] = np.log(both / np.where(both > 0, single, np.nan))
+    pair_documents = ngrams.count_pairs(facts.corpus, pairs).astype(float)
+    gram_occurrences = ngrams.count(facts.corpus, frame["gram"].tolist()).astype(float)
+    frame["ratio_log"] = np.log(
+        pair_documents / np.where(pair_documents > 0, gram_occurrences, np.nan)
+    )
     means = frame.groupby("row")["ratio_log"].mean()
     return means.reindex(range(len(facts.questions))).to_numpy()
 

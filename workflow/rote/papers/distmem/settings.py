@@ -243,13 +243,13 @@ class Settings(Section):
     @model_validator(mode="after")
     def _networks(self):
         last = len(self.ladder.neox.sizes) - 1
-        for where, numbers in (
+        for path, numbers in (
             ("influence.networks", self.influence.networks),
             ("ablation.network", [self.ablation.network]),
         ):
             if max(numbers) > last:
                 raise ValueError(
-                    f"{where} must be at most {last}: the ladder has {last + 1} networks"
+                    f"{path} must be at most {last}: the ladder has {last + 1} networks"
                 )
         return self
 

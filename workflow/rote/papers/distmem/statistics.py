@@ -30,11 +30,11 @@ from rote.papers.distmem.treatments import (
     CHANGED,
     HALVED,
     INJECTED,
-    KEPT,
     PAIRS,
     REINITIALIZED,
     REMOVALS,
     REMOVED,
+    UNCHANGED,
     Treatment,
 )
 
@@ -59,6 +59,10 @@ def rho(
     """A column of the table MemorizationByVariant, by corpus.
 
     Args:
+        tables: of the run, by name.
+        task: whose n-grams are correlated.
+        model: name of the network.
+        column: that is returned.
         conditions: values of other columns; by default the paper's definition, the task's first n,
             and the trained network.
 
@@ -458,11 +462,11 @@ def ablation_changes(tables: Tables) -> pd.DataFrame:
 
 def _treatment_effect(tables: Tables, treatment: Treatment) -> Sample:
     means = ablation_changes(tables).groupby(["source", "treatment"])["change"].mean().unstack()
-    return _sample(means[treatment.name] - means[KEPT.name])
+    return _sample(means[treatment.name] - means[UNCHANGED.name])
 
 
 def ablation_is_causal(tables: Tables) -> Sample:
-    """C15: change of the log-probability of facts without documents, minus that of kept facts."""
+    """C15: change of the log-probability of facts without documents, minus unchanged ones."""
     return _treatment_effect(tables, REMOVED)
 
 

@@ -110,6 +110,7 @@ def read(task: str, source: str, part: str, limit: int | None = None) -> pd.Data
     """Examples of one task, as the table TaskExamples.
 
     Args:
+        task: its name in the table.
         source: file, folder, glob or hf:<data set> of JSON lines or Parquet, whose rows have x and
             y (perhaps u, an instruction with {input} where x belongs, and choices), or are of the
             form of TriviaQA, MMLU, GSM8K or WMT.

@@ -125,7 +125,7 @@ def skewed(tables: Tables) -> Canvas:
     axes[0, 0].axvline(
         float(np.mean(capacity_in_facts(tables))), color=INK, linestyle="--", linewidth=1
     )
-    _by_scheme(axes[0, 1], harmonic, "weighted", named=False)
+    _by_scheme(axes[0, 1], harmonic, "weighted", with_labels=False)
     axes[0, 1].set(xlabel="accuracy weighted by copies", title="b  Exponent 1, weighted")
     ax = axes[0, 2]
     _compare(ax, runs[runs["exponent"] > 0], "exponent", "recited")
@@ -135,13 +135,13 @@ def skewed(tables: Tables) -> Canvas:
     return canvas
 
 
-def _by_scheme(ax: Axes, runs: pd.DataFrame, column: str, named: bool = True) -> None:
+def _by_scheme(ax: Axes, runs: pd.DataFrame, column: str, with_labels: bool = True) -> None:
     schemes = [scheme for name, scheme in SCHEMES.items() if name in set(runs["scheme"])][::-1]
     for row, scheme in enumerate(schemes):
         table = spread(runs[runs["scheme"] == scheme.name], "scheme", column)
         color = COLORS[scheme.name]
         ax.errorbar(table["mean"], [row], xerr=whiskers(table), fmt="o", color=color)
-    categories(ax.yaxis, [scheme.label if named else "" for scheme in schemes])
+    categories(ax.yaxis, [scheme.label if with_labels else "" for scheme in schemes])
 
 
 def ranks(tables: Tables) -> Canvas:
