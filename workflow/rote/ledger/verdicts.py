@@ -12,6 +12,7 @@ from rote.core.errors import ConfigError, InputError
 from rote.core.papers import load as load_paper
 from rote.core.section import validate
 from rote.core.tables import Table, column, frame
+from rote.ledger import reading
 from rote.ledger.claims import Claim, criterion, load
 from rote.ledger.intervals import Estimate, interval
 
@@ -66,6 +67,7 @@ def evaluate(
 
     Raises:
         ConfigError: for a malformed claim or an unknown statistic.
+        InputError: for a column that a statistic looks up and a table lacks.
     """
     where = f"{claims}: " if isinstance(claims, (str, Path)) else ""
     if isinstance(claims, (str, Path)):
@@ -91,9 +93,14 @@ def _judge(
     passes = claim.criterion_at(scale)
     if passes is None:
         return [_row(claim, "", note=f"Not judged at scale {scale}.")]
+    given = reading.StatisticTables(tables)
     try:
-        result = function(tables)
-    except KeyError as error:
+        result = function(given)
+    except (KeyError, AttributeError) as error:
+        if reading.is_lookup(error):
+            raise reading.unknown_column(error, claim, given) from error
+        if isinstance(error, AttributeError):
+            raise
         return [_row(claim, passes, note=f"The run does not hold {error}.")]
     samples = result if isinstance(result, Mapping) else {"": result}
     if not samples:
