@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from rote.core.errors import InputError
 from rote.core.tables import atomic
 from rote.ngrams.corpus import Corpus
-from rote.ngrams.counting import Progress, by_number, queries, scan
+from rote.ngrams.counting import Progress, scan
+from rote.ngrams.numbering import by_number, queries
 
 _ORIGIN = b"rote.ngrams"  # key of the origin in a file's metadata
 COUNTED = [
