@@ -122,7 +122,7 @@ def _scan(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Row and document (or position) of every hit of a table's n-grams, at most `capacity`."""
     rows = np.empty(capacity, np.int32)
-    positions = np.empty(capacity, _position_type(window))
+    positions: np.ndarray = np.empty(capacity, _position_type(window))
     hits = kernels.scan(
         stream.tokens,
         stream.offsets,

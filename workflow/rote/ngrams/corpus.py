@@ -184,6 +184,22 @@ class Corpus:
         return self.analyser.splitter()
 
     @property
+    def summary(self) -> str:
+        """Its size in words: `2 documents, 9 tokens, 7 types, 1 shards`."""
+        size = f"{self.documents} documents, {self.tokens} tokens, {self.types} types"
+        return f"{size}, {len(self.shards)} shards"
+
+    @property
+    def irregular(self) -> dict[str, int]:
+        """Documents that could not be read, hold no token or repeat another; no zeros."""
+        numbers = {
+            **self.manifest["problems"],
+            "without tokens": self.manifest["empty"],
+            "repeated": self.manifest["duplicates"],
+        }
+        return {kind: number for kind, number in numbers.items() if number}
+
+    @property
     def digest(self) -> str:
         """Names the corpus: a digest of its manifest."""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:16]
