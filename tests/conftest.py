@@ -71,7 +71,7 @@ def snakemake(
 def pytest_collection_modifyitems(items) -> None:
     """Mark the tests of whole runs: `make test` runs them beside the others."""
     for item in items:
-        if {"smoke", "again"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker(
+        if {"smoke", "resumed"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker(
             "slurm"
         ):
             item.add_marker(pytest.mark.dag)
@@ -143,21 +143,21 @@ def strike(running: subprocess.Popen, how: str, rng: random.Random) -> None:
 
 # papers that the second smoke run computes: data, networks one by one and stacked, texts, pruning,
 # memories, counts
-AGAIN = ["chain", "cramless", "longtail"]
-if os.environ.get("ROTE_TEST_AGAIN") == "whole":
+RESUMED_PAPERS = ["chain", "cramless", "longtail"]
+if os.environ.get("ROTE_TEST_RESUMED") == "whole":
     from rote.core.papers import names
 
-    AGAIN = names()
+    RESUMED_PAPERS = names()
 
 
 @pytest.fixture(scope="session")
-def again(smoke, tmp_path_factory) -> Path:
+def resumed(smoke, tmp_path_factory) -> Path:
     """A second smoke run, killed in three ways at random moments and resumed as `make resume` does.
 
-    Of a few papers, to keep the suite short; ROTE_TEST_AGAIN=whole runs all, ROTE_TEST_KILLS=20
+    Of a few papers, to keep the suite short; ROTE_TEST_RESUMED=whole runs all, ROTE_TEST_KILLS=20
     kills more often.
     """
-    project, rng = copy_project(tmp_path_factory.mktemp("again") / "project"), random.Random(1)
+    project, rng = copy_project(tmp_path_factory.mktemp("resumed") / "project"), random.Random(1)
     run = (
         "snakemake",
         "--cores",
@@ -165,7 +165,7 @@ def again(smoke, tmp_path_factory) -> Path:
         "--configfile",
         "config/smoke.yaml",
         "--config",
-        f"papers={AGAIN}",
+        f"papers={RESUMED_PAPERS}",
     )
     for number in range(int(os.environ.get("ROTE_TEST_KILLS", "3"))):
         running = start(project, *run)
