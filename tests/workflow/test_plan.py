@@ -139,7 +139,7 @@ def test_shared_rules_name_no_paper():
     [
         (
             "longtail={linear: {replicate: 3}}",
-            "longtail.linear.replicate: no such key; did you mean 'replicates'",
+            "longtail.linear.replicate: no such key; did you mean 'longtail.linear.replicates'",
         ),
         ("longtail={linear: {n: many}}", "longtail.linear.n: "),
         ("longtail={network: {n: 0}}", "longtail.network.n: "),
