@@ -41,17 +41,21 @@ def copy_project(target: Path, **options: bool) -> Path:
     return target
 
 
-def run(
-    project: Path, *command: str, check: bool = True, **environment: str
-) -> subprocess.CompletedProcess:
-    """Run a command of the environment in a copy of the project, with the copy's own code."""
-    variables = {
+def variables_of(project: Path) -> dict[str, str]:
+    """The environment of a command that runs the code of a copy of the project on one thread."""
+    return {
         **os.environ,
         "PYTHONPATH": str(project / "workflow"),
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
-        **environment,
     }
+
+
+def run(
+    project: Path, *command: str, check: bool = True, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run a command of the environment in a copy of the project, with the copy's own code."""
+    variables = variables_of(project) | environment
     done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True)
     if check and done.returncode:
         raise AssertionError(
@@ -95,17 +99,11 @@ def smoke(tmp_path_factory) -> Path:
 
 def start(project: Path, *command: str) -> subprocess.Popen:
     """Start a command of the environment in a process group of its own."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(project / "workflow"),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "OMP_NUM_THREADS": "1",
-    }
     with (project / "output.txt").open("a") as output:
         return subprocess.Popen(
             command,
             cwd=project,
-            env=environment,
+            env=variables_of(project),
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -310,16 +308,14 @@ def chromium(tmp_path, width=1300, dark=False):
         driver.quit()
 
 
-needs_browser = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="needs chromium and chromedriver",
-)
+HAS_BROWSER = bool(shutil.which("chromium") and shutil.which("chromedriver"))
+needs_browser = pytest.mark.skipif(not HAS_BROWSER, reason="needs chromium and chromedriver")
 
 
 @pytest.fixture
 def browser(tmp_path):
     """A headless Chromium; the test is skipped without one."""
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+    if not HAS_BROWSER:
         pytest.skip("needs chromium and chromedriver")
     with chromium(tmp_path) as driver:
         yield driver

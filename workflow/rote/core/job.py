@@ -47,15 +47,17 @@ class Job:
 
         return "cuda" if torch.cuda.is_available() else "cpu"
 
+    def _settings(self) -> dict[str, Any]:
+        """The settings, fit for JSON."""
+        return self.settings.model_dump(mode="json") if self.settings is not None else {}
+
     @property
     def digest(self) -> str:
         """Digest of the settings."""
-        settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
-        return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+        return sha256(json.dumps(self._settings(), sort_keys=True).encode()).hexdigest()[:16]
 
     def provenance(self) -> dict[str, Any]:
         """Who computed a table, from what, with what, for how long. Times are seconds."""
-        settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
         device = self.device
         if device == "cuda":
             import torch
@@ -64,7 +66,7 @@ class Job:
         return {
             "verb": self.name,
             "seed": self.seed,
-            "settings": settings,
+            "settings": self._settings(),
             "config_digest": self.digest,
             "code_digest": self.code,
             "git_commit": git_commit(),

@@ -82,8 +82,9 @@ def key_paths(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """
     for name, field in section.model_fields.items():
         yield f"{prefix}{name}"
-        if is_section(field.annotation):
-            yield from key_paths(field.annotation, f"{prefix}{name}.")
+        kind: Any = field.annotation
+        if is_section(kind):
+            yield from key_paths(kind, f"{prefix}{name}.")
 
 
 def nearest_keys(section: type[BaseModel], path: str) -> str:

@@ -162,10 +162,8 @@ class Corpus:
     def _map(self, entry: dict[str, Any]) -> Shard:
         name = f"{entry['number']:05d}.bin"
         dtype = np.dtype(entry["dtype"]).newbyteorder("<")
-        tokens = _map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
-        offsets = _map_file(
-            self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1
-        )
+        tokens = map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
+        offsets = map_file(self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1)
         return Shard(tokens, offsets)
 
     @cached_property
@@ -451,8 +449,20 @@ def _write_manifest(
     (folder / "corpus.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def _map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:
-    """A file of `size` numbers, mapped. Raises InputError if it is missing or has another size."""
+def map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:
+    """A file of a corpus, mapped into memory.
+
+    Args:
+        path: of the file: numbers and nothing else.
+        dtype: of the numbers.
+        size: how many there are.
+
+    Returns:
+        (size,) of `dtype`, read-only.
+
+    Raises:
+        InputError: if the file is missing or has another size.
+    """
     expected = size * dtype.itemsize
     try:
         actual = path.stat().st_size

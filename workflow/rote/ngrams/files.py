@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rote.core.errors import InputError
-from rote.core.tables import atomic
+from rote.core.tables import atomic, write_with_metadata
 from rote.ngrams.corpus import Corpus
 from rote.ngrams.counting import Progress, scan
 from rote.ngrams.full import NGramTable
@@ -197,10 +197,7 @@ def write_counts(path: Path, counts: PairCounts) -> None:
         counts: of pairs, and where they come from.
     """
     table = pa.Table.from_pandas(counts.frame, preserve_index=False)
-    origin = json.dumps(counts.origin, sort_keys=True)
-    metadata = {**(table.schema.metadata or {}), _ORIGIN: origin}
-    with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    write_with_metadata(path, table, {_ORIGIN: counts.origin})
 
 
 def read_counts(path: Path) -> PairCounts:
