@@ -90,8 +90,7 @@ def job(verb, section=None, *, sections=(), seed=True):
 
 
 # Where a training saves its state. Not an output: Snakemake would wipe it before each attempt. How
-# often is a
-# resource, not a parameter: changing it must not train again.
+# often is a resource, not a parameter: changing it must not train again.
 CHECKPOINTS = (
     "--checkpoints results/{wildcards.run}/checkpoints"
     " --checkpoint-steps {resources.checkpoint_steps}"
