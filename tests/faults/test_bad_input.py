@@ -136,7 +136,7 @@ COMMANDS = [
     (["plan", "--device-tflops", "0"], "--device-tflops"),
     (
         ["ngrams", "count", "--corpus", "none", "--pairs", "p.parquet", "--out", "x"],
-        "p.parquet does not exist",
+        "none holds no corpus",
     ),
     (["ngrams", "tokenize", "none.txt", "--out", "x"], "corpus none.txt: no file there"),
     (
