@@ -1,20 +1,37 @@
 """The ledger: claims, the intervals behind them, verdicts, and the file that holds them."""
 
-from rote.ledger.claims import VERDICTS, Claim, Criterion, criterion, load
-from rote.ledger.intervals import Sample, interval, ratio
-from rote.ledger.verdicts import Ledger, by_claim, evaluate, summary
+from rote.ledger import coverage
+from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, Criterion, criterion, load
+from rote.ledger.intervals import METHODS, Estimate, Sample, interval, test_set_variance
+from rote.ledger.nulls import audit
+from rote.ledger.verdicts import (
+    Ledger,
+    by_claim,
+    counts,
+    evaluate,
+    expected_by_chance,
+    summary,
+)
 
 __all__ = [
+    "KINDS",
+    "METHODS",
+    "ORIGINS",
     "VERDICTS",
     "Claim",
     "Criterion",
+    "Estimate",
     "Ledger",
     "Sample",
+    "audit",
     "by_claim",
+    "counts",
+    "coverage",
     "criterion",
     "evaluate",
+    "expected_by_chance",
     "interval",
     "load",
-    "ratio",
     "summary",
+    "test_set_variance",
 ]
