@@ -83,7 +83,7 @@ def _against_scikit_learn(queries: int) -> Case:
         neighbors = knn.Datastore(x).search(q, K)
         return resmem.scores(neighbors, labels, logits, query_logits, bandwidth=1.0)
 
-    def theirs() -> np.ndarray:
+    def reference() -> np.ndarray:
         model = KNeighborsRegressor(
             K, algorithm="brute", weights=lambda d: np.exp(-(d - d.min(1, keepdims=True)))
         )
@@ -92,10 +92,10 @@ def _against_scikit_learn(queries: int) -> Case:
         ).predict(q)
 
     # which of two rows is the last neighbor is decided by rounding, once in a million
-    assert np.isclose(ours(), theirs(), atol=1e-3).mean() > 1 - 1e-5
+    assert np.isclose(ours(), reference(), atol=1e-3).mean() > 1 - 1e-5
     return Case(
         ours,
-        theirs,
+        reference,
         bar=5.0,
         threads=True,
         flops=2.0 * queries * ROWS * DIMENSION,
@@ -125,12 +125,12 @@ def against_torch():
     store = knn.Datastore(x)
     rows, queries = torch.from_numpy(x), torch.from_numpy(q)
 
-    def theirs() -> torch.Tensor:
+    def reference() -> torch.Tensor:
         return torch.cdist(queries, rows).topk(K, largest=False).indices
 
-    same = np.sort(store.search(q, K).rows) == np.sort(theirs().numpy())
+    same = np.sort(store.search(q, K).rows) == np.sort(reference().numpy())
     assert same.mean() > 0.999  # it does not order ties, nor center what it subtracts
-    return Case(lambda: store.search(q, K), theirs, threads=True)
+    return Case(lambda: store.search(q, K), reference, threads=True)
 
 
 def _recall(rows: np.ndarray, exact: np.ndarray) -> float:
@@ -147,11 +147,11 @@ def against_pynndescent():
     def ours() -> np.ndarray:
         return knn.Datastore(x).search(q, K).rows
 
-    def theirs() -> np.ndarray:
+    def reference() -> np.ndarray:
         return pynndescent.NNDescent(x, n_neighbors=30, n_jobs=1, random_state=0).query(q, K)[0]
 
-    assert _recall(theirs(), ours()) > 0.9  # compiles, too
-    return Case(ours, theirs, repeats=2)
+    assert _recall(reference(), ours()) > 0.9  # compiles, too
+    return Case(ours, reference, repeats=2)
 
 
 def against_hnsw():
@@ -165,14 +165,14 @@ def against_hnsw():
     def ours() -> np.ndarray:
         return knn.Datastore(x).search(q, K).rows
 
-    def theirs() -> np.ndarray:
+    def reference() -> np.ndarray:
         index = faiss.IndexHNSWFlat(DIMENSION, 32)
         index.hnsw.efSearch = 128
         index.add(x)
         return index.search(q, K)[1]
 
-    assert _recall(theirs(), ours()) > 0.9
-    return Case(ours, theirs, repeats=2)
+    assert _recall(reference(), ours()) > 0.9
+    return Case(ours, reference, repeats=2)
 
 
 def grid() -> list[dict[str, object]]:
@@ -182,7 +182,9 @@ def grid() -> list[dict[str, object]]:
     median_distance = knn.scale(neighbors.distances)
     settings = resmem.settings([median_distance * factor for factor in resmem.BANDWIDTH_GRID])
     begin = time.process_time()
-    resmem.sweep(neighbors, labels, logits, query_logits, settings, lambda s: s.max((1, 2)))
+    resmem.sweep(
+        neighbors, labels, logits, query_logits, settings, lambda scores: scores.max((1, 2))
+    )
     return [
         {"comparison": f"{len(settings)} settings", "cpu_s": round(time.process_time() - begin, 2)}
     ]

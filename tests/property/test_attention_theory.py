@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.attention.checks import GOLDEN, GOLDEN_RIDGE
+from rote.papers.attention.golden import GOLDEN, GOLDEN_RIDGE
 from rote.theory import attention
 from rote.theory.attention import fixed_point, memorization, variants
 from scipy import integrate

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.raf.checks import GOLDEN
+from rote.papers.raf.golden import GOLDEN
 from rote.theory import raf
 from scipy import integrate, special, stats
 

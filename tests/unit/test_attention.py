@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rote import train
 from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.seeds import generator
@@ -14,7 +15,6 @@ from rote.models import pretrained
 from rote.papers import attention as paper
 from rote.papers.attention import (
     beyond,
-    checks,
     curves,
     embeddings,
     experiments,
@@ -23,6 +23,7 @@ from rote.papers.attention import (
     settings,
     simulation,
     statistics,
+    theory_claims,
     trained,
 )
 from rote.papers.attention.heads import Spike, U, V
@@ -266,8 +267,8 @@ SMALL = settings.AttentionTrained(tokens=24, p=32, steps=12, contexts=2, held_ou
 
 
 def test_head_training_resumes_to_the_same_heads(tmp_path, monkeypatch):
-    uninterrupted = trained.on_contexts(SMALL, 1, True, "cpu", None, 500)
-    file = tmp_path / "heads.pt"
+    uninterrupted = trained.on_contexts(SMALL, 1, schema.Objective.FRESH)
+    saving = train.Saving(tmp_path, 5)
     real = trained.errors
     calls = []
 
@@ -279,12 +280,11 @@ def test_head_training_resumes_to_the_same_heads(tmp_path, monkeypatch):
 
     monkeypatch.setattr(trained, "errors", stops)
     with pytest.raises(KeyboardInterrupt):
-        trained.on_contexts(SMALL, 1, True, "cpu", file, 5)
+        trained.on_contexts(SMALL, 1, schema.Objective.FRESH, saving=saving)
     monkeypatch.setattr(trained, "errors", real)
-    assert file.exists()
-    pd.testing.assert_frame_equal(
-        trained.on_contexts(SMALL, 1, True, "cpu", file, 5), uninterrupted
-    )
+    assert list(tmp_path.glob("heads-*.pt"))
+    resumed = trained.on_contexts(SMALL, 1, schema.Objective.FRESH, saving=saving)
+    pd.testing.assert_frame_equal(resumed, uninterrupted)
 
 
 # ---- real tokens
@@ -350,7 +350,7 @@ def test_verbs_make_their_tables():
     frames = {
         "curves": curves.curves(small.theory, 1e-5),
         "phase": curves.phase(small.theory),
-        "checks": checks.checks(),
+        "checks": theory_claims.checks(),
         "simulations": experiments.contexts(small.simulation, 1),
         "variants": beyond.contexts(small.simulation, 1),
         "spectrum": experiments.spectrum(small.simulation, 1),
@@ -383,8 +383,8 @@ def test_excess_counts_what_is_beyond_the_slack():
 
 def test_crossings_are_interpolated():
     gamma = np.geomspace(0.01, 100, 9)
-    np.testing.assert_allclose(checks.crossings(gamma, np.log(gamma / 3)), [3.0], rtol=1e-9)
-    assert len(checks.crossings(gamma, gamma)) == 0
+    np.testing.assert_allclose(theory_claims.crossings(gamma, np.log(gamma / 3)), [3.0], rtol=1e-9)
+    assert len(theory_claims.crossings(gamma, gamma)) == 0
 
 
 def test_experiment_rows_draw_from_streams_of_their_own():

@@ -1,8 +1,6 @@
-"""The chain: world, pruning, memories, edge cases, and all of it on a text and model of a user."""
+"""The chain: its worlds, pruning, and networks."""
 
 import json
-from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,34 +8,22 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from rote.core import tables
 from rote.core.errors import ConfigError, InputError
 from rote.core.seeds import generator
 from rote.papers.chain import (
     documents,
-    evaluation,
-    figures,
     generated,
-    memory,
     networks,
     plan,
     pruning,
     sequences,
     settings,
-    statistics,
-    user_corpus,
     worlds,
 )
-from rote.papers.chain.cli import app
 from rote.papers.chain.documents import WorldReplicate
-from rote.papers.chain.embeddings import AnswerTokens
-from rote.papers.chain.memory import TuningRows
 from rote.papers.chain.networks import ChainJob, NetworkShape
 from rote.papers.chain.worlds import WorldFolder
-from rote.plotting import render
-from rote.resmem import Setting
 from rote.run.config import validate
-from typer.testing import CliRunner
 
 TINY = settings.ChainWorld(
     subjects=20,
@@ -182,6 +168,12 @@ def test_settings_name_bad_values(values, message):
         validate(settings.Settings, values, "config")
 
 
+def test_distinct_statements_hold_each_statement_once():
+    lines = replicate().documents
+    statements = documents.distinct_statements(lines)
+    assert len({line["text"] for line in statements}) == len(statements) < len(lines)
+
+
 # ---- pruning
 
 
@@ -269,16 +261,23 @@ def test_world_folder_says_what_it_holds(world):
     assert first["value"].tolist() != second["value"].tolist()  # replicates are different worlds
 
 
+def test_corpus_file_is_the_worlds_or_a_pruned_one(world, tmp_path):
+    assert documents.read(world.corpus_file("none", 0, tmp_path)) == world.corpus(0)
+    assert world.corpus_file("loss", 1, tmp_path) == tmp_path / "loss-1.jsonl"
+    with pytest.raises(InputError, match="variant must be one of none, random, loss, flat"):
+        world.corpus_file("other", 0, tmp_path)
+
+
 def small_stack(world: WorldFolder):
     shape = NetworkShape(world.vocabulary, world.length, 8)
     return networks.build(SMALL, shape, ["a", "b"], 1)
 
 
-def test_ask_gives_the_cross_entropies_of_the_answers(world):
+def test_predict_gives_the_cross_entropies_of_the_answers(world):
     lines = world.encode(world.probes(0))
     stack = small_stack(world)
     row = 7
-    answers = networks.ask(stack, stack.parameters, 1, lines)
+    answers = networks.predict(stack, stack.parameters, 1, lines)
     network = {name: value[1:2] for name, value in stack.parameters.items()}
     with torch.no_grad():
         token_ids = torch.tensor(lines.tokens[:, :-1].astype(np.int64))[None]
@@ -333,252 +332,8 @@ def test_fit_teaches_all_variants_the_facts_where_all_fit():
     weights = networks.fit(stack, corpora, options, 150, ChainJob(1))
     statements = sequences.encode(documents.distinct_statements(world.documents), tokenizer, 0)
     accuracy = [
-        networks.ask(stack, weights, number, statements).exact.mean()
+        networks.predict(stack, weights, number, statements).exact.mean()
         for number in range(len(corpora))
     ]
     assert min(accuracy) > 0.9
     assert np.ptp(accuracy) < 0.1
-
-
-# ---- memories
-
-
-MEMORY = settings.ChainMemory()
-
-
-def toy(
-    rng: np.random.Generator, n: int, d: int = 5, tokens: int = 7
-) -> tuple[AnswerTokens, np.ndarray]:
-    features = rng.normal(size=(n, d)).astype(np.float32)
-    rows = AnswerTokens(features, rng.integers(tokens, size=n), np.arange(n))
-    return rows, (0.1 * rng.normal(size=(tokens, d))).astype(np.float32)
-
-
-def fact_rows(count: int) -> TuningRows:
-    return TuningRows(np.arange(count), np.arange(0))
-
-
-def test_memory_of_one_neighbor_gives_back_what_was_stored():
-    rows, head = toy(np.random.default_rng(0), 40)
-    retrieval = memory.retrieve(MEMORY, rows, rows)
-    alone = memory.answer(rows, 40, head)
-    both = memory.answer(rows, 40, head, retrieval, Setting(1, np.inf, 1.0))
-    assert alone.exact.mean() < 0.5
-    assert both.exact.all()
-    assert (both.losses < 1e-4).all()
-
-
-def test_memory_works_with_fewer_entries_than_neighbors_and_with_none():
-    rng = np.random.default_rng(1)
-    few, head = toy(rng, 3)
-    queries, _ = toy(rng, 20)
-    retrieval = memory.retrieve(MEMORY, few, queries)
-    assert retrieval.neighbors.rows.shape == (20, 3)
-    both = memory.answer(queries, 20, head, retrieval, Setting(20, 1.0, 1.0))
-    assert np.isfinite(both.losses).all()
-    assert memory.tune(MEMORY, retrieval, head, queries, fact_rows(20)).k in (0, 1, 3)
-    empty = memory.retrieve(MEMORY, few.pick(np.arange(0)), queries)
-    assert memory.tune(MEMORY, empty, head, queries, fact_rows(20)).k == 0
-
-
-def test_memory_lets_identical_hidden_states_share_the_vote():
-    head = np.zeros((4, 2), np.float32)
-    rows = AnswerTokens(np.ones((4, 2), np.float32), np.array([1, 1, 1, 2]), np.arange(4))
-    query = AnswerTokens(np.ones((1, 2), np.float32), np.array([1]), np.zeros(1, int))
-    retrieval = memory.retrieve(MEMORY, rows, query)
-    answers = memory.answer(query, 1, head, retrieval, Setting(4, 0.0, 1.0))
-    assert answers.exact.all()
-    # uniform base, three of four
-    assert answers.losses[0] == pytest.approx(-np.log(0.75), abs=1e-4)
-
-
-def test_tune_chooses_no_memory_where_a_memory_only_harms():
-    head = np.eye(7, 5, dtype=np.float32) * 30
-    features = np.eye(5, dtype=np.float32)[np.arange(50) % 5]
-    queries = AnswerTokens(features, np.arange(50) % 5, np.arange(50))
-    wrong = AnswerTokens(features[np.arange(60) % 50], np.full(60, 6), np.arange(60))
-    retrieval = memory.retrieve(MEMORY, wrong, queries)
-    assert memory.tune(MEMORY, retrieval, head, queries, fact_rows(50)).k == 0
-
-
-def test_memory_contents_select_the_statements_they_name():
-    facts = np.array([0, 0, 1, 2, 3, 3])
-    stated = {"none": {0, 1, 2, 3}, "random": {0, 3}, "loss": {0, 1}}
-
-    def holds(content: str, variant: str) -> list[int]:
-        statements = plan.Statements(facts, stated, variant, np.random.default_rng(0))
-        return plan.CONTENTS[content].select(statements).astype(int).tolist()
-
-    assert holds("kept", "loss") == [1, 1, 1, 0, 0, 0]
-    assert holds("pruned", "loss") == [0, 0, 0, 1, 1, 1]
-    assert holds("pruned", "random") == [0, 0, 1, 1, 0, 0]
-    assert sum(holds("random", "none")) == 3
-    assert all(holds("all", "none"))
-    assert not any(holds("nothing", "none"))
-
-
-def test_distinct_statements_hold_each_statement_once():
-    lines = replicate().documents
-    statements = documents.distinct_statements(lines)
-    assert len({line["text"] for line in statements}) == len(statements) < len(lines)
-
-
-def test_count_correlations_agree_with_those_by_hand():
-    columns = {"fact": [0, 0, 1, 2, 3, -1], "losses": [1.0, 3.0, 1.0, 4.0, 0.0, 1.0]}
-    columns |= {"kind": ["fact"] * 5 + ["translation"], "part": ["probe"] * 5 + ["test"]}
-    counts = pd.DataFrame({"kind": "fact", "item": [0, 1, 2, 3], "both": [5, 9, 1, 0], "total": 20})
-    answered = pd.DataFrame(columns)
-    correlations = list(evaluation.count_correlations(answered, counts, {0, 1, 2, 3}))
-    # fact 3 is never stated; one translation is no correlation
-    assert correlations == [{"kind": "fact", "rho": pytest.approx(1.0), "items": 3}]
-
-
-# ---- all steps, from a text to tables
-
-
-def all_steps(folder: Path, options: settings.Settings) -> dict[str, pd.DataFrame]:
-    """Every verb in turn, as the rules call them."""
-    json_settings = ["--settings", options.model_dump_json()]
-    runner = CliRunner()
-
-    def call(verb: str, **arguments: str | int | Path) -> None:
-        words = [verb]
-        for option, value in arguments.items():
-            words += [f"--{option}", str(value)]
-        result = runner.invoke(app, words + json_settings)
-        assert result.exit_code == 0, result.exception
-
-    inputs = folder / "worlds"
-    checkpoints = folder / "checkpoints"
-    pruned = folder / "pruned"
-    facts = folder / "facts.parquet"
-    counts = folder / "counts.parquet"
-    scores = folder / "scores"
-    residuals = folder / "residuals"
-    embeddings = folder / "embeddings"
-    call("synthesize-corpus", out=inputs)
-    for spec in plan.worlds(options):
-        out = scores / f"{spec.name}.parquet"
-        call("train-scorer", world=inputs / spec.name, out=out, checkpoints=checkpoints)
-    sizes = folder / "corpora.parquet"
-    call("prune-corpus", worlds=inputs, scores=scores, out=pruned, facts=facts, corpora=sizes)
-    for spec in plan.stacks(options):
-        stack = {"world": inputs / spec.world, "width": spec.width}
-        model = folder / "models" / f"{spec.name}.safetensors"
-        states = embeddings / f"{spec.name}.safetensors"
-        call("train-model", **stack, pruned=pruned, out=model, checkpoints=checkpoints)
-        call("embed-corpus", **stack, model=model, out=states)
-        if spec.width == plan.base_width(options):
-            out = residuals / f"{spec.world}.safetensors"
-            call(
-                "fit-residuals",
-                world=inputs / spec.world,
-                facts=facts,
-                embeddings=states,
-                out=out,
-                choices=out.with_suffix(".parquet"),
-            )
-    call("count-ngrams", worlds=inputs, pruned=pruned, out=counts)
-    call(
-        "evaluate",
-        worlds=inputs,
-        embeddings=embeddings,
-        residuals=residuals,
-        facts=facts,
-        counts=counts,
-        out=folder,
-    )
-    return {path.stem: tables.read(path) for path in folder.glob("*.parquet")}
-
-
-@pytest.fixture
-def user_options(tmp_path) -> settings.Settings:
-    """A small text that states facts among other sentences, and a table of the facts."""
-    rng = np.random.default_rng(0)
-    birds = ["kite", "bird", "prey", "Bern", "red", "Grüße", "aus", "the"]
-    rows = [
-        (f"{bird} {letter}", f"{rng.integers(100, 999)}")
-        for bird, letter in product(birds, ("alpha", "beta", "gamma"))
-    ]
-    pd.DataFrame(rows, columns=["key", "value"]).to_csv(tmp_path / "facts.csv", index=False)
-    lines = []
-    for number in range(240):
-        key, value = rows[int(len(rows) * rng.random() ** 2)]
-        text = (
-            f"They say {key} has {value} today."
-            if number % 3
-            else f"No news from {birds[number % 8]} and nobody asks."
-        )
-        lines.append(json.dumps({"text": text}))
-    (tmp_path / "text.jsonl").write_text("\n".join(lines))
-    return settings.Settings(
-        corpus=str(tmp_path / "text.jsonl"),
-        facts=str(tmp_path / "facts.csv"),
-        context=40,
-        max_statements=3,
-        world=TINY,
-        network=SMALL.network.model_copy(update={"steps": 60, "scoring_steps": 20, "warmup": 5}),
-    )
-
-
-def test_verbs_take_a_text_and_a_model_of_a_user(tmp_path, user_options, small_lm):
-    frames = all_steps(tmp_path / "run", user_options.model_copy(update={"model": str(small_lm)}))
-    accuracy = frames["accuracy"].set_index(["variant", "memory", "replicate"])
-    assert set(frames["networks"]["width"]) == {0}
-    assert np.isnan(accuracy["load"]).all()
-    facts = frames["facts"]
-    text = Path(user_options.corpus).read_text()
-    row = facts[facts["replicate"] == 0].sort_values("count").iloc[-1]
-    # values of several tokens included
-    assert row["count"] == text.count(f"{row['key']} has {row['value']}")
-    everything = accuracy.xs(("none", "all"), level=("variant", "memory"))
-    alone = accuracy.xs(("none", "nothing"), level=("variant", "memory"))
-    assert (everything["facts"] > alone["facts"]).all()
-    assert set(frames["rules"]["rule"]) == {"other"}
-    counts = frames["counts"].query("corpus == 'none' and replicate == 0").set_index("item")
-    assert counts.loc[row["fact"], "both"] == row["count"]
-
-
-def test_verbs_train_a_new_network_on_a_text_of_a_user(tmp_path, user_options):
-    frames = all_steps(tmp_path / "run", user_options)
-    assert set(frames["networks"]["variant"]) == {"none", "random", "loss", "flat"}
-    assert (frames["corpora"].query("variant == 'loss'")["documents"] > 0).all()
-    assert not list((tmp_path / "run" / "checkpoints").rglob("*.pt"))
-
-
-def test_verbs_take_a_text_file_that_states_facts_alone(tmp_path, user_options):
-    """No held-out text: what pruning does to it is not measured, everything else is."""
-    lines = [
-        json.loads(line)["text"]
-        for line in Path(user_options.corpus).read_text().splitlines()
-        if "has" in line
-    ]
-    (tmp_path / "text.txt").write_text("\n".join(lines))
-    pd.read_csv(user_options.facts, dtype=str).to_parquet(tmp_path / "facts.parquet")
-    changed = {"corpus": str(tmp_path / "text.txt"), "facts": str(tmp_path / "facts.parquet")}
-    frames = all_steps(tmp_path / "run", user_options.model_copy(update=changed))
-    assert frames["rules"].empty
-    assert frames["accuracy"]["rules"].isna().all()
-    memories = frames["accuracy"].groupby("memory")["facts"].mean()
-    assert memories["all"] > memories["nothing"]
-    with pytest.raises(KeyError, match="rules, own text"):
-        statistics.memory_keeps_rules(frames)
-    assert set(statistics.prune_helps(frames)) == {"own text"}
-    for name in figures.FIGURES:
-        render("chain", name, frames)
-
-
-def test_user_corpus_refuses_facts_that_are_absent_or_have_two_values(tmp_path, user_options):
-    tokenizer = sequences.user_tokenizer(user_options)
-    pd.DataFrame({"key": ["nowhere"], "value": ["7"]}).to_csv(tmp_path / "other.csv", index=False)
-    with pytest.raises(InputError, match=r"no fact of .*other.csv is stated"):
-        user_corpus.read(
-            user_options.model_copy(update={"facts": str(tmp_path / "other.csv")}), tokenizer, 1, 0
-        )
-    pd.DataFrame({"key": ["a", "a"], "value": ["1", "2"]}).to_csv(
-        tmp_path / "twice.csv", index=False
-    )
-    with pytest.raises(InputError, match="two values for 'a'"):
-        user_corpus.read(
-            user_options.model_copy(update={"facts": str(tmp_path / "twice.csv")}), tokenizer, 1, 0
-        )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rote import ledger as ledgers
 from rote.core.errors import ConfigError
+from rote.core.papers import load as load_paper
 from rote.core.papers import names
 from rote.ledger import Sample, criterion, evaluate, verdicts
 from scipy import stats
@@ -317,3 +318,43 @@ def test_claims_of_each_paper_are_whole_sentences_with_nulls(paper):
 
 # words that lean on a sentence before
 DANGLING = {"And", "But", "So", "Nor", "It", "They", "That", "This", "Also", "Both", "Which"}
+
+
+THEORIES = [paper for paper in names() if hasattr(load_paper(paper, "statistics"), "THEORY")]
+
+
+@pytest.mark.parametrize("paper", THEORIES)
+def test_theory_claims_have_the_names_of_their_claims(paper):
+    claims = {entry.id: entry for entry in ledgers.load(ROOT / f"workflow/claims/{paper}.yaml")}
+    declared = load_paper(paper, "statistics").THEORY.names()
+    assert declared
+    for name in declared:
+        entry = claims[f"{paper}.{name}"]
+        assert entry.statistic == name
+        assert verdicts.statistic(entry).__name__ == name
+
+
+def test_theory_claims_are_computed_into_rows_and_read_from_them():
+    theory = ledgers.TheoryClaims()
+
+    @theory.claim
+    def half():
+        return {"": 0.5}
+
+    @theory.claim_at
+    def twice(options):
+        return {"low": 2 * options, "high": 4 * options}
+
+    checks = pd.DataFrame(theory.rows(3))
+    assert checks.to_numpy().tolist() == [
+        ["half", "", 0.5],
+        ["twice", "low", 6.0],
+        ["twice", "high", 12.0],
+    ]
+    samples = theory.statistic("twice")({"checks": checks})
+    assert {name: list(sample.values) for name, sample in samples.items()} == {
+        "low": [6.0],
+        "high": [12.0],
+    }
+    with pytest.raises(AttributeError, match="theory decides no claim 'thrice'"):
+        theory.statistic("thrice")

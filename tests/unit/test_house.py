@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from conftest import ROOT
@@ -119,6 +121,40 @@ def test_public_functions_are_documented():
             named = isinstance(node, (ast.FunctionDef, ast.ClassDef))
             if named and not node.name.startswith("_") and not ast.get_docstring(node):
                 bare.append(f"{place(path, node)} {node.name}")
+    assert bare == []
+
+
+def public_methods(path: Path) -> Iterator[tuple[ast.ClassDef, ast.FunctionDef]]:
+    for owner in tree(path).body:
+        if isinstance(owner, ast.ClassDef) and not owner.name.startswith("_"):
+            for node in owner.body:
+                if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                    yield owner, node
+
+
+def is_property(method: ast.FunctionDef) -> bool:
+    names = {ast.unparse(decorator) for decorator in method.decorator_list}
+    return bool(names & {"property", "cached_property"})
+
+
+def overrides_a_documented_method(path: Path, owner: str, name: str) -> bool:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    bases = getattr(import_module(".".join(parts)), owner).__mro__[1:]
+    return any(getattr(vars(base).get(name), "__doc__", None) for base in bases)
+
+
+def test_public_methods_are_documented():
+    """Outside the papers. Properties are exempt: they are read as fields are."""
+    bare = []
+    for path in MODULES:
+        if "papers" in path.relative_to(PACKAGE).parts:
+            continue
+        for owner, node in public_methods(path):
+            if ast.get_docstring(node) or is_property(node):
+                continue
+            # only the modules of bare methods are imported, the others are read
+            if not overrides_a_documented_method(path, owner.name, node.name):
+                bare.append(f"{place(path, node)} {owner.name}.{node.name}")
     assert bare == []
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from rote.core.errors import InputError
+from rote.core.registry import registered
 from rote.models import diffusion
 from rote.papers.inversion import (
     distances,
@@ -19,7 +20,7 @@ from rote.papers.inversion import (
     settings,
     time_domain,
 )
-from rote.papers.inversion.priors import CLEAN, NOISE, PREDICTIONS, PRIORS, registered
+from rote.papers.inversion.priors import CLEAN, NOISE, PREDICTIONS, PRIORS
 
 SMALL = {
     name: field.default_factory.SCALES["smoke"]
@@ -206,7 +207,7 @@ def test_samples_under_a_memorized_prior_are_examples_and_others_are_not(models)
         prior = PRIORS[name]
         samples, descents = guidance.sample(prior, OPTIONS, models, None, 1)
         scores = guidance.scores(samples, OPTIONS, models)
-        scores = scores[(scores["against"] == 20) & (scores["step"] == 0.07)]
+        scores = scores[(scores["reference_examples"] == 20) & (scores["step"] == 0.07)]
         pair_ratios[name] = scores.loc[scores["examples"].isin([0, 20]), "pair_ratio"]
         assert set(descents["t"]) == set(range(SCHEDULE.steps))
         assert len(samples) == 2 * len(prior.conditions(OPTIONS.guidance))

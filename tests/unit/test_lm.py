@@ -101,6 +101,7 @@ def test_stack_names_unusable_architectures(sizes, message):
             "mean",
             "architecture must be one of sum, linear, two-layer, cross-channel, concat",
         ),
+        ("conv", "sum", "backbone must be one of mlp, resnet18, given 'conv'"),
         ("resnet18", "concat", "architecture 'concat' exists for backbone mlp only"),
     ],
 )

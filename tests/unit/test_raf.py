@@ -14,7 +14,6 @@ from rote.core.seeds import generator
 from rote.data import images as data
 from rote.papers import raf as paper
 from rote.papers.raf import (
-    checks,
     curves,
     experiments,
     real,
@@ -22,6 +21,7 @@ from rote.papers.raf import (
     settings,
     solvers,
     statistics,
+    theory_claims,
     two_layer,
 )
 from rote.papers.raf.simulation import KernelModel, RafProblem, RandomFeatures, TrueKernel
@@ -231,7 +231,7 @@ def test_verbs_make_their_tables(name):
     experiment = {
         "theory": lambda: {
             "curves": curves.curves(small.theory),
-            "checks": checks.checks(small.theory),
+            "checks": theory_claims.checks(small.theory),
         },
         "simulation": lambda: {"simulations": experiments.verify(small.simulation, 0.1, 1)},
         "universality": lambda: {"universality": experiments.universality(small.universality, 1)},

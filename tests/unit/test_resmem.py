@@ -1,9 +1,6 @@
 """ResMem's experiments: linear theory against simulation, generated images, tasks in all steps."""
 
 import json
-import subprocess
-import sys
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,12 +10,10 @@ from rote import knn
 from rote.core.errors import InputError
 from rote.models import classifiers
 from rote.papers.resmem import (
-    costs,
     embedding,
     evaluation,
     extensions,
     linear,
-    measures,
     residuals,
     sections,
     spurious,
@@ -26,8 +21,7 @@ from rote.papers.resmem import (
     training,
 )
 from rote.papers.resmem.cli import app
-from rote.papers.resmem.settings import Settings
-from rote.papers.resmem.task import BaseArm, SizeAxis, TrainingRun
+from rote.papers.resmem.task import TrainingRun
 from rote.papers.resmem.tasks import regression
 from rote.papers.resmem.tasks.digits import ResmemDigits
 from rote.papers.resmem.tasks.longtail import ResmemLongTail
@@ -120,8 +114,9 @@ def test_long_tail_is_one_and_its_rare_parts_wear_other_looks():
     counts = np.bincount(drawn.groups % source.SUBPOPULATIONS, minlength=source.SUBPOPULATIONS)
     np.testing.assert_allclose(counts / 20_000, source.frequency, atol=0.01)
     assert drawn.pixels.shape == (20_000, 144)
-    again = images.LongTailImages(np.random.default_rng(0)).draw(np.random.default_rng(1), 20_000)
-    np.testing.assert_array_equal(again.pixels, drawn.pixels)
+    same_source = images.LongTailImages(np.random.default_rng(0))
+    repeated = same_source.draw(np.random.default_rng(1), 20_000)
+    np.testing.assert_array_equal(repeated.pixels, drawn.pixels)
 
 
 def test_fine_classes_lie_in_coarse_ones():
@@ -162,167 +157,6 @@ def test_residual_network_has_the_published_size_and_depths():
             classifiers.CifarResNet(depth, 4, 3, 10)
 
 
-# ---- the registry of tasks
-
-WINE = '''
-from rote.core.section import Section, key
-from rote.papers.resmem.task import BaseArm, ResmemTask, SizeAxis, TaskWork, TrainingRecipe, cut
-
-
-class ResmemWine(Section):
-    """A task of a file."""
-
-    units: list[int] = key([0, 8], "Hidden units")
-    replicates: int = key(2, "Splits")
-
-
-TASK = ResmemTask(
-    name="wine",
-    title="Wine",
-    settings=ResmemWine,
-    work=lambda options: TaskWork(training=13.0 * sum(options.units), rows=356),
-    load=lambda options, rng: None,
-    arms=lambda options: [BaseArm(("units",), units=units) for units in options.units],
-    recipe=lambda options: TrainingRecipe(10, 10, 0.01),
-    axis=SizeAxis("units", "hidden units"),
-)
-'''
-ONE_FILE_MORE = """
-import sys
-from rote.papers.resmem import tasks
-
-tasks.__path__.append(sys.argv[1])  # as if the file lay in the package
-import rote.papers.resmem.settings
-from rote.core.errors import InputError
-from rote.papers.resmem import costs
-from rote.run import config
-
-settings = config.parse({"resmem": {"wine": {"units": [0, 4]}}}).resmem
-assert settings.wine.units == [0, 4]
-assert "wine" in tasks.of_run(settings)
-assert costs.WORK["train_base"](settings, {"task": "wine"}) == 6 * 13 * 4
-assert costs.WORK["embed"](settings, {"task": "wine"}) == 356
-assert tasks.get("wine").axis.column == "units"
-for call in (lambda: tasks.get("beer"), lambda: costs.WORK["embed"](settings, {"task": "beer"})):
-    try:
-        call()
-    except InputError as error:
-        assert "task must be one of digits, " in str(error), error
-        assert "wine, given 'beer'" in str(error), error
-    else:
-        raise AssertionError("an unknown task was accepted")
-try:
-    config.parse({"resmem": {"wine": {"unit": 3}}})
-except InputError as error:
-    assert "resmem.wine.unit: no such key; did you mean 'units'" in str(error), error
-else:
-    raise AssertionError("an unknown key was accepted")
-"""
-
-
-def test_task_is_added_by_one_file(tmp_path):
-    (tmp_path / "wine.py").write_text(WINE)
-    command = [sys.executable, "-c", ONE_FILE_MORE, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_task_must_say_what_its_steps_and_the_plan_need(tmp_path, monkeypatch):
-    digits = tasks.get("digits")
-    with pytest.raises(InputError, match="task 'digits' says nothing about work"):
-        replace(digits, work=None)
-    with pytest.raises(InputError, match="task 'digits' says nothing about load, recipe"):
-        replace(digits, load=None, recipe=None)
-    with pytest.raises(InputError, match="task 'pictures' says nothing about embed"):
-        replace(tasks.get("pictures"), embed=None)
-    with pytest.raises(InputError, match=r"axis and headline select by units, .*, not by unitz"):
-        replace(digits, axis=SizeAxis("unitz", "hidden units"))
-    (tmp_path / "beer.py").write_text(WINE)
-    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
-    with pytest.raises(InputError, match=r"tasks\.beer: its task must have the file's name"):
-        tasks.registry.__wrapped__()
-
-
-def test_rules_list_tasks_that_need_files_only_where_the_config_names_them():
-    options = Settings()
-    usual = tasks.of_run(options)
-    assert {"digits", "longtail", "fine", "text", "regression"} <= set(usual)
-    assert all(not tasks.get(name).needs for name in usual)
-    mnist = options.mnist.model_copy(update={"root": "data/mnist"})
-    corpus = options.language.model_copy(update={"corpus": "text.txt"})
-    named = options.model_copy(update={"mnist": mnist, "language": corpus})
-    assert [name for name in tasks.of_run(named) if name not in usual] == ["mnist", "language"]
-
-
-@pytest.mark.parametrize(
-    ("arms", "message"),
-    [
-        ([BaseArm(("units",), units=4, noise=n) for n in (0.0, 0.1)], "several called '4 units'"),
-        ([BaseArm(("layers",), layers=2)], "arms vary in layers; they may vary in units, "),
-    ],
-)
-def test_task_refuses_arms_that_are_not_told_apart(arms, message):
-    digits = replace(tasks.get("digits"), arms=lambda options: arms)
-    with pytest.raises(InputError, match=message):
-        digits.distinct_arms(Settings().digits)
-
-
-def test_task_names_import_nothing_heavy():
-    program = (
-        "import sys, rote.papers.resmem.settings\n"
-        "print([name for name in ('torch', 'numba', 'sklearn') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stderr
-
-
-def test_tasks_have_costs_and_tell_their_arms_apart():
-    options = Settings()
-    for name, task in tasks.registry().items():
-        work = costs.WORK["embed"](options, {"task": name})
-        assert work > 0, name
-        if task.arms and not task.needs:
-            arms = task.arms(getattr(options, name))
-            assert len({arm.stream_name for arm in arms}) == len(arms)
-
-
-def test_arm_streams_keep_the_names_their_numbers_were_drawn_under():
-    options = Settings()
-    names = {}
-    for name in ("digits", "longtail", "fine", "text", "mnist", "cifar", "language"):
-        arms = tasks.get(name).arms(getattr(options, name))
-        names[name] = [arm.stream_name for arm in arms]
-    assert names["digits"][:2] == ["linear", "3 units"]
-    assert names["digits"][-1] == "linear, noise 0.8"
-    assert names["longtail"] == [
-        "16 units, n = 1000",
-        "16 units, n = 4000",
-        "16 units, n = 16000",
-        "64 units, n = 1000",
-    ]
-    assert names["fine"] == ["width 2", "width 4", "width 8", "width 4, n = 3000"]
-    assert names["text"] == ["16 units", "64 units"]
-    assert names["mnist"][2:5] == ["width 4", "depth 14", "depth 20"]
-    assert names["mnist"][-1] == "n = 3000"
-    assert names["cifar"][0] == "depth 8"
-    assert names["language"][0] == "EleutherAI/pythia-70m"
-
-
-def test_arms_are_selected_by_their_fields():
-    task = tasks.get("mnist")
-    rows = pd.DataFrame([{"task": "mnist"} | arm.columns() for arm in task.arms(Settings().mnist)])
-    assert measures.series(rows, "width")["width"].tolist() == [1, 2, 4]
-    assert measures.series(rows, "depth")["depth"].tolist() == [8, 14, 20]
-    assert measures.of_arm(rows, depth=14)["arm"].tolist() == ["depth 14"]
-    assert measures.of_arm(rows, examples=250)["width"].tolist() == [1]
-    with pytest.raises(KeyError, match="depth"):
-        measures.of_arm(rows, depth=9)
-    with pytest.raises(InputError, match="task must be one of digits"):
-        measures.of_task(rows, "cats")
-    with pytest.raises(KeyError, match="task fine"):
-        measures.of_task(rows, "fine")
-
-
 # ---- tasks
 
 DIGITS = ResmemDigits(units=[0, 4], noises=[0.4], steps=200, replicates=2)
@@ -355,16 +189,18 @@ def test_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digits)
     accuracy = digits["accuracy"].set_index(cell).sort_index()
     small = digits["accuracy"].query("units == 4 and features == 'inputs'")
     assert (small["resmem"] > small["base"] + 0.03).all()
-    strength = digits["sweeps"][digits["sweeps"]["over"] == "strength"]
+    strength = digits["sweeps"].query("setting == 'strength'")
     at = strength.pivot(index=cell, columns="value", values="accuracy").sort_index()
     np.testing.assert_allclose(at[0.0], accuracy["base"])  # a temperature changes no largest class
     np.testing.assert_allclose(at[1.0], accuracy["resmem"])
     assert set(digits["grid"]["temperature"]) == {0.5, 1.0, 1.4, 3.0, np.inf}
     parts = digits["parts"]
-    shares = parts[parts["by"] == "confidence"].groupby(cell)["share"].sum()
+    shares = parts[parts["partition"] == "confidence"].groupby(cell)["share"].sum()
     np.testing.assert_allclose(shares, 1)
     flips = (
-        parts[parts["by"] == "flips"].pivot(index=cell, columns="part", values="share").sort_index()
+        parts[parts["partition"] == "flips"]
+        .pivot(index=cell, columns="part", values="share")
+        .sort_index()
     )
     np.testing.assert_allclose(
         accuracy["resmem"] - accuracy["base"], flips["fixed"] - flips["broken"], atol=1e-12

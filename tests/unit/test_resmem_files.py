@@ -32,8 +32,8 @@ def test_cropped_images_are_crops_of_padded_ones_and_some_are_mirrored():
     shape = ImageShape(channels=2, side=6)
     result = training.cropped(x, shape, torch.Generator().manual_seed(0), padding=1)
     assert result.shape == x.shape
-    again = training.cropped(x, shape, torch.Generator().manual_seed(0), padding=1)
-    torch.testing.assert_close(result, again)
+    repeated = training.cropped(x, shape, torch.Generator().manual_seed(0), padding=1)
+    torch.testing.assert_close(result, repeated)
     mirrored = 0
     for image, new in zip(x.view(-1, 2, 6, 6), result.view(-1, 2, 6, 6), strict=True):
         padded = torch.nn.functional.pad(image, (1,) * 4)

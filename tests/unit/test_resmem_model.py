@@ -114,8 +114,8 @@ def test_classifier_improves_a_small_network_in_any_mode(digits):
         net.eval()
         base = (net(torch.tensor(test[0])).argmax(1).numpy() == test[1]).mean()
     assert (model.predict(test[0]) == test[1]).mean() > base + 0.02
-    again = ResMemClassifier(net, "features", k=10).fit(*train)
-    np.testing.assert_array_equal(again.logits_, model.logits_)
+    refitted = ResMemClassifier(net, "features", k=10).fit(*train)
+    np.testing.assert_array_equal(refitted.logits_, model.logits_)
     assert model.memory_.dimension == 8
     pixels = ResMemClassifier(net, lambda x: x, k=10).fit(*train)
     assert pixels.memory_.dimension == 64

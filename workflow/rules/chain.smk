@@ -4,12 +4,9 @@
 include: "chain_inputs.smk"
 
 
-CHAIN = "results/{run}/chain"
-
-
 rule chain_synthesize_corpus:
     output:
-        worlds=[directory(f"{CHAIN}/worlds/{world}") for world in CHAIN_WORLDS],
+        worlds=[directory(path) for path in of_chain_worlds("worlds")],
     log:
         "results/{run}/logs/chain_synthesize_corpus.log",
     benchmark:
@@ -20,7 +17,7 @@ rule chain_synthesize_corpus:
         mem_mb=at_scale(2000, 128000),
         runtime=at_scale(10, 1440),
     params:
-        out=chain_worlds,
+        out=chain_folder("worlds"),
         job=job("chain:synthesize_corpus", "chain"),
     shell:
         rote("chain synthesize-corpus --out {params.out:q}")
@@ -54,10 +51,10 @@ rule chain_train_scorer:
 
 rule chain_prune_corpus:
     input:
-        worlds=[f"{CHAIN}/worlds/{world}" for world in CHAIN_WORLDS],
-        scores=[f"{CHAIN}/scores/{world}.parquet" for world in CHAIN_WORLDS],
+        worlds=of_chain_worlds("worlds"),
+        scores=of_chain_worlds("scores", ".parquet"),
     output:
-        pruned=[directory(f"{CHAIN}/pruned/{world}") for world in CHAIN_WORLDS],
+        pruned=[directory(path) for path in of_chain_worlds("pruned")],
         facts=f"{CHAIN}/facts.parquet",
         corpora=f"{CHAIN}/corpora.parquet",
     log:
@@ -70,9 +67,9 @@ rule chain_prune_corpus:
         mem_mb=at_scale(2000, 128000),
         runtime=at_scale(10, 1440),
     params:
-        worlds=chain_worlds,
-        scores=lambda wildcards: f"results/{wildcards.run}/chain/scores",
-        out=chain_pruned,
+        worlds=chain_folder("worlds"),
+        scores=chain_folder("scores"),
+        out=chain_folder("pruned"),
         job=job("chain:prune_corpus", "chain"),
     shell:
         rote(
@@ -169,8 +166,8 @@ rule chain_fit_residuals:
 
 rule chain_count_ngrams:
     input:
-        worlds=[f"{CHAIN}/worlds/{world}" for world in CHAIN_WORLDS],
-        pruned=[f"{CHAIN}/pruned/{world}" for world in CHAIN_WORLDS],
+        worlds=of_chain_worlds("worlds"),
+        pruned=of_chain_worlds("pruned"),
     output:
         out=f"{CHAIN}/counts.parquet",
     log:
@@ -182,8 +179,8 @@ rule chain_count_ngrams:
         mem_mb=at_scale(2000, 128000),
         runtime=at_scale(10, 1440),
     params:
-        worlds=chain_worlds,
-        pruned=chain_pruned,
+        worlds=chain_folder("worlds"),
+        pruned=chain_folder("pruned"),
         job=job("chain:count_ngrams", "chain", seed=False),
     shell:
         rote(
@@ -194,17 +191,13 @@ rule chain_count_ngrams:
 
 rule chain_evaluate:
     input:
-        worlds=[f"{CHAIN}/worlds/{world}" for world in CHAIN_WORLDS],
+        worlds=of_chain_worlds("worlds"),
         embeddings=[f"{CHAIN}/embeddings/{name}.safetensors" for name in CHAIN_NETWORKS],
-        residuals=[f"{CHAIN}/residuals/{world}.safetensors" for world in CHAIN_WORLDS],
-        choices=[f"{CHAIN}/residuals/{world}.parquet" for world in CHAIN_WORLDS],
+        residuals=of_chain_worlds("residuals", ".safetensors", ".parquet"),
         facts=f"{CHAIN}/facts.parquet",
         counts=f"{CHAIN}/counts.parquet",
     output:
-        [
-            f"{CHAIN}/{table}.parquet"
-            for table in ("networks", "accuracy", "deciles", "rules", "spearman")
-        ],
+        [f"{CHAIN}/{table}.parquet" for table in chain_plan.EVALUATION_TABLES],
     log:
         "results/{run}/logs/chain_evaluate.log",
     benchmark:
@@ -215,9 +208,9 @@ rule chain_evaluate:
         mem_mb=at_scale(3000, 128000),
         runtime=at_scale(10, 1440),
     params:
-        worlds=chain_worlds,
-        embeddings=lambda wildcards: f"results/{wildcards.run}/chain/embeddings",
-        residuals=lambda wildcards: f"results/{wildcards.run}/chain/residuals",
+        worlds=chain_folder("worlds"),
+        embeddings=chain_folder("embeddings"),
+        residuals=chain_folder("residuals"),
         out=subpath(output[0], parent=True),
         job=job("chain:evaluate", "chain"),
     shell:

@@ -2,16 +2,22 @@
 
 from rote.papers.chain import plan as chain_plan
 
+CHAIN = "results/{run}/chain"
 CHAIN_WORLDS = [world.name for world in chain_plan.worlds(CONFIG.chain)]
 CHAIN_WIDTH = chain_plan.base_width(CONFIG.chain)
 CHAIN_NETWORKS = [stack.name for stack in chain_plan.stacks(CONFIG.chain)]
 
 
-def chain_worlds(wildcards):
-    """Folders of all worlds."""
-    return f"results/{wildcards.run}/chain/worlds"
+def chain_folder(name):
+    """Parameter: a folder of the chain, such as that of all worlds."""
+    return lambda wildcards: f"results/{wildcards.run}/chain/{name}"
 
 
-def chain_pruned(wildcards):
-    """Folders of the pruned corpora of all worlds."""
-    return f"results/{wildcards.run}/chain/pruned"
+def of_chain_worlds(folder, *suffixes):
+    """Paths in a folder of the chain, one per world and suffix; without suffix a folder per world."""
+    return expand(
+        f"{CHAIN}/{folder}/{{world}}{{suffix}}",
+        world=CHAIN_WORLDS,
+        suffix=suffixes or [""],
+        allow_missing=True,
+    )

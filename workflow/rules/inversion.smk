@@ -5,6 +5,18 @@ INVERSION_PRIORS = rote_papers.load("inversion", "priors").PRIORS
 INVERSION_PREDICTIONS = rote_papers.load("inversion", "priors").PREDICTIONS
 
 
+def inversion_networks(wildcards):
+    """The networks of a prior, if it has any."""
+    prediction = INVERSION_PRIORS[wildcards.prior].prediction
+    folder = f"results/{wildcards.run}/inversion/networks"
+    return f"{folder}/{prediction.name}.safetensors" if prediction else []
+
+
+def inversion_networks_option(wildcards, input):
+    """Parameter: the option that names them."""
+    return f"--networks {input.networks}" if input.networks else ""
+
+
 rule inversion_solve_stylized:
     output:
         [
@@ -206,11 +218,7 @@ rule inversion_evaluate_networks:
 rule inversion_simulate_posteriors:
     input:
         models=f"{INVERSION}/library.parquet",
-        networks=branch(
-            lambda wildcards: INVERSION_PRIORS[wildcards.prior].prediction,
-            then=f"{INVERSION}/networks/{{prior}}.safetensors",
-            otherwise=[],
-        ),
+        networks=inversion_networks,
     output:
         samples=f"{INVERSION}/posteriors/samples_{{prior}}.parquet",
         descents=f"{INVERSION}/posteriors/descents_{{prior}}.parquet",
@@ -227,9 +235,7 @@ rule inversion_simulate_posteriors:
         mem_mb=at_scale(2000, 32000),
         runtime=at_scale(20, 28800),
     params:
-        networks=lambda wildcards, input: (
-            f"--networks {input.networks}" if input.networks else ""
-        ),
+        networks=inversion_networks_option,
         job=job("inversion:simulate_posteriors", "inversion.waveform"),
     shell:
         rote(

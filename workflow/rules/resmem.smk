@@ -92,7 +92,7 @@ rule resmem_fit_residuals:
         task="|".join(RESMEM_TASKS),
     priority: 20
     resources:
-        gpu=int(CONFIG.resmem.memory.engine == "torch"),
+        gpu=int(CONFIG.resmem.memory.on_device),
         mem_mb=at_scale(3000, 64000),
         runtime=at_scale(10, 240),
     params:

@@ -378,6 +378,9 @@ def meter(what: str, unit: str, total: int | None = None, every_s: float = 10.0)
         unit: of the work, in the plural.
         total: units in all, if that is known.
         every_s: seconds between two log lines.
+
+    Yields:
+        The meter, for the work to report to.
     """
     shown = Meter(what, unit, total, every_s)
     if sys.stderr.isatty():

@@ -57,6 +57,9 @@ def load(paper: str, module: str) -> ModuleType:
         paper: name of its folder.
         module: name of the module; "" is the paper's package itself.
 
+    Returns:
+        The module.
+
     Raises:
         InputError: for an unknown paper.
     """

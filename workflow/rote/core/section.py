@@ -29,7 +29,10 @@ def key(default: Any, description: str = "", *, unit: str | None = None, **const
         default: its value at the laptop scale, or a `Section`, whose own defaults then count.
         description: what it is; by default the first paragraph of the section's docstring.
         unit: of the value.
-        constraints: of pydantic (`ge`, `le`, `min_length`, ...).
+        **constraints: of pydantic (`ge`, `le`, `min_length`, ...); not used for a `Section`.
+
+    Returns:
+        A pydantic field.
     """
     extra: Any = {"unit": unit} if unit else None
     if isinstance(default, type) and issubclass(default, Section):

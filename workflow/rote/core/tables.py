@@ -55,6 +55,9 @@ def column(description: str, unit: str = "", nan: str = "", infinite: str = "") 
         unit: of its values; "" for none.
         nan: what NaN means; "" makes NaN an error.
         infinite: what ±∞ means; "" makes infinite values an error.
+
+    Returns:
+        A pydantic field.
     """
     meanings = {"unit": unit, "nan": nan, "infinite": infinite}
     stated: Any = {name: text for name, text in meanings.items() if text}
@@ -124,9 +127,13 @@ def check(frame: pd.DataFrame, model: type[Table]) -> pa.Table:
         frame: the rows; its columns are those of the model, in its order.
         model: of the table.
 
+    Returns:
+        The rows, with `arrow_schema(model)` as their schema.
+
     Raises:
-        InputError: for missing or extra columns, wrong types, NaN or infinity where the model has
-            no meaning for it, an empty frame, or two rows with the same `KEY`.
+        InputError: for missing or extra columns or another order of them, wrong types, NaN or
+            infinity where the model has no meaning for it, values missing in other columns, no
+            rows unless the model's `MAY_BE_EMPTY`, or two rows with the same `KEY`.
     """
     name = model.__name__
     fields = model.model_fields
@@ -241,7 +248,12 @@ class Folder(Mapping):
 
 
 def provenance(path: str | Path) -> dict[str, Any]:
-    """The provenance record that `write` put into a table file (`{}` if there is none)."""
+    """The provenance record that `write` put into a table file (`{}` if there is none).
+
+    Raises:
+        FileNotFoundError: if the file is missing.
+        pyarrow.ArrowInvalid: if it is truncated or not Parquet.
+    """
     metadata = pq.read_schema(path).metadata or {}
     return json.loads(metadata.get(_PROVENANCE, b"{}"))
 

@@ -52,7 +52,11 @@ def verb(app: typer.Typer, section: type[Section] | None = None) -> Callable[[Ca
     Args:
         app: the paper's commands.
         section: the config section that `--settings` holds, given to the function as
-            `run.settings`.
+            `run.settings`; None leaves the option out.
+
+    Returns:
+        A decorator of a function whose first parameter is the running job and whose others are its
+        options. The function itself stays as it is.
     """
     common = dict(_COMMON)
     if section is None:

@@ -137,8 +137,10 @@ def documents(
         Documents, in the order of the files.
 
     Raises:
-        InputError: naming file and line for what cannot be read; for an unknown `split` or
-            `errors`.
+        InputError: if strict, naming file and line for what cannot be read. Strict or not: as
+            `files`; for a line, or a text file that is one document, of more than `MAX_BYTES`; for
+            bytes that are not UTF-8 where `errors` is strict; for a stream that breaks; for an
+            unknown `split` or `errors`.
     """
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, given {split!r}")

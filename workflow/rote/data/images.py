@@ -53,8 +53,12 @@ def mnist(root: str | Path, *, download: bool = False) -> Images:
             folder with one split).
         download: fetch all four files of torchvision's into `root` first.
 
+    Returns:
+        Gray images of the splits that are there, 70,000 of both.
+
     Raises:
-        InputError: naming the file if one is missing, truncated or not what its header says.
+        InputError: naming the file if one is missing, truncated or not what its header says; if
+            the download fails.
     """
     return _idx_folder(Path(root), "MNIST", download)
 
@@ -66,10 +70,13 @@ def fashion(root: str | Path, *, download: bool = False) -> Images:
         root: folder with the idx files as for `mnist` (torchvision: `<root>/FashionMNIST/raw/...`),
             or with the project's sheet of 900 samples, `fashion-mnist-sprite.png`: 30 x 30 images,
             three rows of them per class, in the order of the labels.
-        download: fetch all four files of torchvision's into `root` first.
+        download: fetch all four files of torchvision's into `root` first, and read no sheet.
+
+    Returns:
+        Gray images of the splits that are there, 70,000 of both; 900 of the sheet.
 
     Raises:
-        InputError: as `mnist`, and for a sheet of another size.
+        InputError: as `mnist`, and for a sheet that cannot be read or has another size.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -293,11 +300,15 @@ def cifar10(root: str | Path, *, download: bool = False) -> Images:
     Args:
         root: folder in torchvision's layout (`<root>/cifar-10-batches-py`, checked by torchvision)
             or with the binary version (`<root>/cifar-10-batches-bin/*.bin`: a label byte and 3,072
-            pixel bytes per image).
+            pixel bytes per image), of which those files are read that are there.
         download: fetch torchvision's archive into `root` first; ignored beside the binary version.
 
+    Returns:
+        60,000 images (3, 32, 32), red first; fewer if files of the binary version are missing.
+
     Raises:
-        InputError: naming the file if one is missing or truncated, or if a label is none.
+        InputError: if torchvision does not accept the folder; if no file of the binary version is
+            there, naming one that is truncated, or if a label is above 9; if the download fails.
     """
     root = Path(root)
     binary = root / "cifar-10-batches-bin"
@@ -313,11 +324,15 @@ def cifar100(root: str | Path, *, download: bool = False) -> Images:
     Args:
         root: folder in torchvision's layout (`<root>/cifar-100-python`, checked by torchvision) or
             with the binary version (`<root>/cifar-100-binary/{train,test}.bin`: a coarse and a fine
-            label byte and 3,072 pixel bytes per image).
+            label byte and 3,072 pixel bytes per image), of which those files are read that are
+            there.
         download: fetch torchvision's archive into `root` first; ignored beside the binary version.
 
+    Returns:
+        60,000 images (3, 32, 32), red first; fewer if a file of the binary version is missing.
+
     Raises:
-        InputError: naming the file if one is missing or truncated, or if a label is none.
+        InputError: as `cifar10`, for labels above 99.
     """
     root = Path(root)
     binary = root / "cifar-100-binary"

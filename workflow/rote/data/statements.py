@@ -41,8 +41,8 @@ def read_facts(path: str | Path) -> pd.DataFrame:
         Columns entity and value, strings; one row per entity.
 
     Raises:
-        InputError: for a missing file or column, an entity or value without a word, or two values
-            of one entity (the first such entities are listed).
+        InputError: for a missing file or column, a table without rows, an entity or value without
+            a word, or two values of one entity (the first such entities are listed).
     """
     path = Path(path)
     try:

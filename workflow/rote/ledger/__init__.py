@@ -4,6 +4,7 @@ from rote.ledger import coverage
 from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, Criterion, criterion, load
 from rote.ledger.intervals import METHODS, Estimate, Sample, interval, test_set_variance
 from rote.ledger.nulls import audit
+from rote.ledger.theory import TheoryClaims
 from rote.ledger.verdicts import (
     Ledger,
     by_claim,
@@ -23,6 +24,7 @@ __all__ = [
     "Estimate",
     "Ledger",
     "Sample",
+    "TheoryClaims",
     "audit",
     "by_claim",
     "counts",

@@ -56,6 +56,9 @@ class Criterion(NamedTuple):
         Args:
             low: lower end of the interval, in the unit of the criterion.
             high: upper end, at least `low`.
+
+        Returns:
+            One of the first three `VERDICTS`.
         """
         if self.holds(low) and self.holds(high):
             return "reproduced"

@@ -139,7 +139,12 @@ class CifarResNet(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> Output:  # (batch, channels, side, side)
+    def forward(self, x: Tensor) -> Output:
+        """Logits (batch, classes) of images (batch, channels, side, side), and the embeddings.
+
+        `last` is (batch, 4 · width), the mean of the last feature map over places; `map` is that
+        map, flattened.
+        """
         maps = self.stages(self.stem(x))
         pooled = maps.mean((2, 3))
         return self.head(pooled), {"last": pooled, "map": maps.flatten(1)}

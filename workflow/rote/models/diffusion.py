@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rote.core.errors import InputError
+from rote.core.registry import registered
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
 
@@ -82,9 +83,7 @@ def schedule(name: str, steps: int) -> Schedule:
     Raises:
         InputError: for an unknown name, or too few steps.
     """
-    if name not in SCHEDULES:
-        raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, given {name!r}")
-    rates = SCHEDULES[name]
+    rates = registered(SCHEDULES, name, "schedule")
     scale = REFERENCE_STEPS / steps
     return linear(steps, scale * rates.first, min(scale * rates.last, 0.999))
 

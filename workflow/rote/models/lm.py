@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rote.core.errors import InputError
+from rote.core.registry import registered
 from rote.data.images import torchvision
 from rote.models import attention, rotary
 from rote.models.norms import layer_norm
@@ -33,16 +34,12 @@ def build(transformer: Transformer, rngs: Generators, device: str = "cpu") -> La
     Raises:
         InputError: for an unknown architecture or a width that the heads do not divide.
     """
-    if transformer.architecture not in ARCHITECTURES:
-        allowed = ", ".join(ARCHITECTURES)
-        raise InputError(
-            f"architecture must be one of {allowed}, given {transformer.architecture!r}"
-        )
+    make = registered(ARCHITECTURES, transformer.architecture, "architecture")
     if transformer.width % transformer.heads:
         raise InputError(
             f"width = {transformer.width} must be a multiple of heads = {transformer.heads}"
         )
-    return ARCHITECTURES[transformer.architecture](transformer, rngs, device)
+    return make(transformer, rngs, device)
 
 
 def _decoder(transformer: Transformer, rngs: Generators, device: str) -> LanguageStack:

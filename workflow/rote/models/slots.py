@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rote.core.errors import InputError
+from rote.core.registry import registered
 from rote.data.images import torchvision
 from rote.models.products import bmm
 from rote.models.stack import Parameters, Stack
@@ -59,30 +60,25 @@ def build(
     """One network per generator, stacked; its `forward` gives (models, batch).
 
     Args:
-        backbone: mlp or resnet18.
-        architecture: sum, linear, two-layer, cross-channel or (mlp only) concat.
+        backbone: a name of `BACKBONES`.
+        architecture: a name of `ARCHITECTURES`.
         side: of the images; x is (models, batch, 3, side²) floats.
         rngs: one per network, of its initial weights.
 
     Raises:
-        InputError: for an unknown architecture, or a backbone that it does not exist for.
+        InputError: for an unknown architecture or backbone, or a pair that does not exist.
     """
-    if architecture not in ARCHITECTURES:
-        raise InputError(
-            f"architecture must be one of {', '.join(ARCHITECTURES)}, given {architecture!r}"
-        )
-    spec = ARCHITECTURES[architecture]
+    spec = registered(ARCHITECTURES, architecture, "architecture")
+    encoder = registered(BACKBONES, backbone, "backbone")
     if backbone not in spec.backbones:
         allowed = " or ".join(spec.backbones)
         raise InputError(f"architecture {architecture!r} exists for backbone {allowed} only")
-    if backbone == "mlp":
-        return _mlp(spec, side * side, rngs)
-    return _resnet(spec, side, rngs)
+    return encoder.build(spec, side, rngs)
 
 
-def _mlp(spec: _Architecture, pixels: int, rngs: Sequence[np.random.Generator]) -> Stack:
+def _mlp(spec: _Architecture, side: int, rngs: Sequence[np.random.Generator]) -> Stack:
     """Weights N(0, 2/fan-in), biases 0, the last weight matrix times 0.1."""
-    shapes = _layers("encoder", spec.encoder(pixels)) | _layers("head", spec.head)
+    shapes = _layers("encoder", spec.encoder(side * side)) | _layers("head", spec.head)
     parameters: Parameters = {}
     last = list(shapes)[-1]
     for name, (fan_in, fan_out) in shapes.items():
@@ -195,3 +191,17 @@ def _resnet(spec: _Architecture, side: int, rngs: Sequence[np.random.Generator])
         return torch.stack(outputs)
 
     return Stack({name: value.detach() for name, value in parameters.items()}, buffers, forward)
+
+
+class Backbone(NamedTuple):
+    """An encoder of images, and how stacks of it run."""
+
+    # (architecture, side of the images, a generator per network) -> stack
+    build: Callable[[_Architecture, int, Sequence[np.random.Generator]], Stack]
+    one_program: bool  # networks run at once; else one after another, and a stack saves nothing
+
+
+BACKBONES = {
+    "mlp": Backbone(_mlp, one_program=True),
+    "resnet18": Backbone(_resnet, one_program=False),
+}

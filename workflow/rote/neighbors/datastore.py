@@ -58,7 +58,7 @@ class Datastore:
         center: (d,) float64.
 
     Raises:
-        InputError: for embeddings that are not a finite matrix, naming the first rows that are not.
+        InputError: for an unknown engine, probes < 1, no matrix, or non-finite rows, naming them.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Datastore:
             include_self: False if query i is row i of the datastore and no neighbor of itself.
 
         Returns:
-            Neighbors (m, k).
+            Neighbors (m, min(k, n)); without self at most n − 1 of each query.
 
         Raises:
             InputError: for k < 1, another dimension, or values that are not finite.
@@ -248,8 +248,11 @@ class Datastore:
             folder: that `save` wrote to.
             device: of the torch engine.
 
+        Returns:
+            The datastore with its engine, probes and center.
+
         Raises:
-            InputError: if it is not whole.
+            InputError: if it is missing or not whole.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -289,10 +292,10 @@ def search(
         device: `cpu` searches with FAISS, another with torch.
 
     Returns:
-        Neighbors (m, k).
+        Neighbors (m, min(k, rows of all parts)).
 
     Raises:
-        InputError: as `Datastore`.
+        InputError: as `Datastore` and `Datastore.search`, of the queries or a part.
     """
     q = _matrix("queries", queries)
     # one center for all parts, that no cut changes:
@@ -317,7 +320,7 @@ def merged(parts: Sequence[Neighbors], k: int) -> Neighbors:
         k: neighbors of each query.
 
     Returns:
-        Neighbors (m, k), equal distances by row number.
+        Neighbors (m, k), or fewer if the parts have fewer; equal distances by row number.
     """
     distances = np.concatenate([part.distances for part in parts], axis=1)
     rows = np.concatenate([part.rows for part in parts], axis=1)

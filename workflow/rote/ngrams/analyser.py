@@ -116,6 +116,9 @@ def grams(units: Sequence, n: int) -> list[tuple]:
     Args:
         units: of a text, words or ids.
         n: length, at least 1.
+
+    Returns:
+        One tuple per n-gram, repeated ones included.
     """
     if len(units) <= n:
         return [tuple(units)] if units else []

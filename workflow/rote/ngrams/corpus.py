@@ -125,7 +125,8 @@ class Corpus:
             The corpus.
 
         Raises:
-            InputError: for offsets or ids that do not fit.
+            InputError: for offsets that do not rise from 0 to T, ids out of [0, 2^32), fewer words
+                than ids, or an `out` that exists and is not an empty folder.
         """
         tokens, offsets = np.asarray(tokens), np.asarray(offsets, np.int64)
         if (
@@ -195,9 +196,12 @@ class Corpus:
             ngram: text, which the corpus's own analyser splits, or ids.
             leave_out: units (words, or ids) that are left out.
 
+        Returns:
+            One id per remaining unit, at least one.
+
         Raises:
-            InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0, or
-                text where the corpus has no words.
+            InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0,
+                nothing but what is left out, or text where the corpus has no words.
         """
         if isinstance(ngram, bytes):
             ngram = ngram.decode(errors="replace")
@@ -275,7 +279,8 @@ def tokenize(
         The corpus.
 
     Raises:
-        InputError: for what cannot be read (if strict), or an `out` that exists.
+        InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
+            shard_tokens < 1, or an `out` that exists and is not an empty folder.
     """
     sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
     split_units = analyser.check().splitter()

@@ -83,7 +83,8 @@ def queries(
         The queries.
 
     Raises:
-        InputError: naming the pair or n-gram that cannot be read.
+        InputError: naming the pair or n-gram that cannot be read, or a stop word that is not one
+            unit.
     """
     marks = [np.empty(0, bool)]
     numbers: dict[Gram, int] = {}
@@ -262,7 +263,7 @@ def count(
         (n-grams,) int64.
 
     Raises:
-        InputError: naming the n-gram that cannot be read.
+        InputError: for an unknown `statistic`, and as `queries`.
     """
     if statistic not in STATISTICS:
         raise InputError(f"statistic must be occurrences or documents, given {statistic!r}")
@@ -294,7 +295,7 @@ def count_pairs(
         (pairs,) int64.
 
     Raises:
-        InputError: naming the pair that cannot be read.
+        InputError: for a negative window, and as `queries`.
     """
     numbered = queries(corpus, pairs=pairs, stop_words=stop_words)
     return scan(corpus, numbered, window=window, threads=threads, progress=progress).pairs
@@ -316,7 +317,7 @@ def postings(
         For each n-gram ascending document numbers, int64.
 
     Raises:
-        InputError: naming the n-gram that cannot be read.
+        InputError: as `queries`.
     """
     numbered = queries(corpus, singles=ngrams, stop_words=(stop_words, ()))
     tables = _build_tables(numbered, corpus.types)

@@ -106,7 +106,8 @@ def count_table(
         One row per pair, the columns `COUNTED`.
 
     Raises:
-        InputError: for a part that does not exist or a pair that cannot be read.
+        InputError: for a part that does not exist, a negative window, and as `queries`.
+        ValueError: if there are more firsts than seconds, or fewer.
     """
     number, parts = part
     if not 0 <= number < parts:

@@ -50,7 +50,13 @@ class InfinityGram:
 
         Args:
             context: text, which the corpus's own analyser splits, or token ids; may be empty.
-            token: text of one unit, or one id.
+            token: text of one unit, or a sequence of one id.
+
+        Returns:
+            In [0, 1]; 0 in a corpus without tokens.
+
+        Raises:
+            InputError: as `continuation`.
         """
         return self.continuation(context, token).probability
 
@@ -59,7 +65,10 @@ class InfinityGram:
 
         Args:
             context: text, which the corpus's own analyser splits, or token ids; may be empty.
-            token: text of one unit, or one id.
+            token: text of one unit, or a sequence of one id.
+
+        Returns:
+            The counts of the suffix, and of the suffix with the token behind it.
 
         Raises:
             InputError: if `token` is not one token, and as `Corpus.ids`.
@@ -77,6 +86,9 @@ class InfinityGram:
         Args:
             context: token ids; may be empty.
             token: one id.
+
+        Returns:
+            As `continuation`.
         """
         ids = np.array(context, np.int64)
         # bisection of the suffix's length: a suffix of a suffix that occurs occurs too

@@ -86,6 +86,7 @@ def drawing(paper: str, name: str) -> Callable[[Mapping[str, pd.DataFrame]], Can
 
     Raises:
         InputError: for an unknown paper.
+        KeyError: for a figure that the paper does not have.
     """
     figures: Mapping[str, Figure] = load_paper(paper, "figures").FIGURES
     return getattr(load_paper(paper, f"figures.{figures[name].module}"), name)
@@ -99,8 +100,12 @@ def render(paper: str, name: str, tables: Mapping[str, pd.DataFrame]) -> Canvas:
         name: of one of its `FIGURES`.
         tables: by name, e.g. a `rote.core.tables.Folder`.
 
+    Returns:
+        The figure, open in pyplot.
+
     Raises:
         InputError: for an unknown paper.
+        KeyError: for a figure that the paper does not have, or a table that is not there.
     """
     with plt.rc_context(STYLE):
         return drawing(paper, name)(tables)

@@ -206,7 +206,12 @@ def heat(
 def log_ticks(axis: Axis) -> None:
     """Label a log axis with plain numbers.
 
-    Powers of ten; on axes of less than two decades also 2 and 5, of less than one also 3.
+    Ticks are powers of ten; on axes that span less than a factor of 60 also 2 and 5 times these, on
+    those of less than 10 also 3 times. Axes that go below 1e-3 or above 1e5 stay with the labels of
+    matplotlib.
+
+    Args:
+        axis: log axis of a panel whose data or limits are set already.
     """
     low, high = axis.get_view_interval()
     if high / low < 10:  # the locator would label every other number

@@ -5,7 +5,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
-from rote.prune.schemes import OFFLINE, scheme_named
+from rote.core.registry import registered
+from rote.prune.schemes import OFFLINE
 
 KNOWN_LOSS = 0.5  # nats; below it an example counts as known
 MIN_KNOWN_SHARE = 0.97  # share of known examples from which on all of them fit
@@ -40,7 +41,7 @@ def select(
     Raises:
         InputError: naming the argument, and the examples with a loss that is not finite.
     """
-    rule = scheme_named(OFFLINE, scheme)
+    rule = registered(OFFLINE, scheme, "scheme")
     losses, counts = _checked(losses, counts)
     if not 0 < keep <= 1:
         raise InputError(f"keep must be in (0, 1], given {keep}")

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rote.prune.schemes import ONLINE, scheme_named
+from rote.core.registry import registered
+from rote.prune.schemes import ONLINE
 
 KNOWN_LOSS = 0.5  # nats; below it an example counts as known
 FLAT_LOSS = 0.05  # nats; below it flat schemes do not train on an example
@@ -47,7 +48,7 @@ def choose(
         InputError: for an unknown scheme.
         FloatingPointError: naming model and candidate whose loss is not finite.
     """
-    rule = scheme_named(ONLINE, scheme)
+    rule = registered(ONLINE, scheme, "scheme")
     if not bool(torch.isfinite(losses).all()):
         model, position = (~torch.isfinite(losses)).nonzero()[0].tolist()
         value = float(losses[model, position])

@@ -1,11 +1,6 @@
 """The selection schemes by name: what each does to a data set or to a candidate batch."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
-
-from rote.core.errors import InputError
-
-Scheme = TypeVar("Scheme")
+from typing import NamedTuple
 
 
 class OfflineScheme(NamedTuple):
@@ -35,18 +30,3 @@ ONLINE = {
     "auto": OnlineScheme(controlled=True, flat=False),
     "auto-flat": OnlineScheme(controlled=True, flat=True),
 }
-
-
-def scheme_named(schemes: Mapping[str, Scheme], name: str) -> Scheme:
-    """The scheme of that name.
-
-    Args:
-        schemes: by name, e.g. `OFFLINE` or `ONLINE`.
-        name: of one of them.
-
-    Raises:
-        InputError: for an unknown name, listing the names of all.
-    """
-    if name not in schemes:
-        raise InputError(f"scheme must be one of {', '.join(schemes)}, given {name!r}")
-    return schemes[name]

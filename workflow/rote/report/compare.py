@@ -58,6 +58,14 @@ def cells(a: Path, b: Path) -> pd.DataFrame:
 
     Args:
         a, b: results/<run> of both.
+
+    Returns:
+        One row per column. A table that is in one run only, was made with other settings or has
+        other rows has one row, with the column `all`.
+
+    Raises:
+        InputError: if neither run has a table of a paper.
+        pyarrow.ArrowInvalid: if a table is truncated or not Parquet.
     """
     rows: list[ColumnComparison] = []
     for paper in paper_names():

@@ -48,6 +48,14 @@ def figure_block(
         name: of the figure.
         figure: its tables, title and captions.
         quoted: ledger rows whose values the caption quotes.
+
+    Returns:
+        HTML.
+
+    Raises:
+        InputError: for an unknown paper.
+        KeyError: for a figure that the paper does not have.
+        FileNotFoundError: for a table of the figure that is not in `results`.
     """
     code = drawing(paper, name)
     source = Path(inspect.getsourcefile(code) or "").resolve()

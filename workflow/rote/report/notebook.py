@@ -1,10 +1,11 @@
 """Notebooks: what they show (`Chapter`), and their execution: same tables, same bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pandas as pd
 import papermill
 from IPython.display import HTML
@@ -16,6 +17,7 @@ from rote.core.errors import InputError
 from rote.core.papers import Figure, about
 from rote.core.papers import load as load_paper
 from rote.core.tables import Folder
+from rote.ledger.ledger import number
 from rote.report.html import figure_block, groups, render
 
 
@@ -49,6 +51,7 @@ class Chapter:
 
         Raises:
             InputError: for claims that the ledger lacks.
+            KeyError: for a figure that the paper does not have.
         """
         rows = self._named(quoted).drop_duplicates("claim")
         figure = self._figures[name]
@@ -59,6 +62,23 @@ class Chapter:
         rows = self._named(names) if names else self._ledger
         return HTML(render("ledger.html", groups=groups(rows)))
 
+    @staticmethod
+    def table(rows: pd.DataFrame, titles: Mapping[str, str]) -> HTML:
+        """Rows as a table for a reader: titles for column names, no row numbers, three digits.
+
+        Args:
+            rows: with a column, or a level of the index, for each of `titles`.
+            titles: heading, with its unit, of each column that is shown, by column, in order.
+
+        Raises:
+            InputError: for columns that the rows lack.
+        """
+        named = rows if rows.index.names == [None] else rows.reset_index()
+        if unknown := [name for name in titles if name not in named]:
+            raise InputError(f"no such columns in the table: {', '.join(unknown)}")
+        cells = {title: named[name].map(_cell) for name, title in titles.items()}
+        return HTML(pd.DataFrame(cells).to_html(index=False))
+
     def _named(self, names: Sequence[str]) -> pd.DataFrame:
         """Ledger rows of these claims, the worst condition of each first."""
         ids = [f"{self._paper}.{name}" for name in names]
@@ -68,6 +88,17 @@ class Chapter:
             raise InputError(f"no such claims in the ledger: {', '.join(sorted(unknown))}")
         claims = ledgers.by_claim(self._ledger[self._ledger["claim"].isin(ids)])
         return pd.concat([rows for _, rows in claims])
+
+
+def _cell(value: Any) -> str:
+    """A value for a reader: 12,345 or 0.123 or yes; a dash where there is none."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return f"{value:,}"
+    if isinstance(value, (float, np.floating)):
+        return number(value)
+    return str(value)
 
 
 def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
@@ -102,8 +133,8 @@ def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
 def stable(content: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what differs between two runs: papermill's record, times, ids of injected cells."""
     content.metadata.pop("papermill", None)
-    for number, cell in enumerate(content.cells):
-        cell["id"] = f"cell-{number}"
+    for position, cell in enumerate(content.cells):
+        cell["id"] = f"cell-{position}"
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)
     return content

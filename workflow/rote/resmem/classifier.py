@@ -69,6 +69,7 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         Raises:
             InputError: for parameters out of their range, labels that the base does not know, or
                 targets and inputs of different number.
+            ValueError: for what scikit-learn refuses, e.g. targets that are no classes.
         """
         self._check()
         X, y = self._examples(X, y, reset=True)
@@ -98,6 +99,7 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         Raises:
             InputError: for labels that the base does not know, or inputs that do not fit labels or
                 memory.
+            sklearn.exceptions.NotFittedError: before `fit`.
         """
         check_is_fitted(self, "memory_")
         X, y = self._examples(X, y)
@@ -109,16 +111,46 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Scores s(x), (n, classes), rows summing to 1; for two classes their difference, (n,)."""
+        """Scores s(x) = p_T(x) + α r̂(x), before they are clipped (Yang et al. 2023, section 3).
+
+        Args:
+            X: inputs (n, ...).
+
+        Returns:
+            (n, classes) float64, rows summing to 1; for two classes the second's score less the
+            first's, (n,).
+
+        Raises:
+            InputError: for parameters out of their range, or embeddings that do not fit the memory.
+            ValueError: for inputs that scikit-learn refuses.
+            sklearn.exceptions.NotFittedError: before `fit`.
+        """
         s = self._scores(X)
         return s[:, 1] - s[:, 0] if len(self.classes_) == 2 else s
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Scores clipped at 1e-6 and normalized, (n, classes)."""
+        """Scores clipped at 1e-6 and normalized.
+
+        Args:
+            X: inputs (n, ...).
+
+        Returns:
+            (n, classes) float64, rows summing to 1.
+
+        Raises:
+            InputError, sklearn.exceptions.NotFittedError: as `decision_function`.
+        """
         return probabilities(self._scores(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels (n,) of the largest score."""
+        """Labels (n,) of the largest score, of those in `classes_`.
+
+        Args:
+            X: inputs (n, ...).
+
+        Raises:
+            InputError, sklearn.exceptions.NotFittedError: as `decision_function`.
+        """
         s = self._scores(X)
         return self.classes_[s.argmax(1)]
 
@@ -147,6 +179,7 @@ class ResMemClassifier(ClassifierMixin, ResMem):
 
         Raises:
             InputError: as `fit`, and for k < 1.
+            sklearn.exceptions.NotFittedError: before `fit`.
         """
         self._check()
         check_is_fitted(self, "memory_")

@@ -162,6 +162,12 @@ class ResMem(BaseEstimator):
         """Write the memory, its settings and, of a torch base, its weights; nothing is pickled.
 
         A scikit-learn base is not written: give it to `load` again.
+
+        Args:
+            folder: where they go; made if it is missing.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: before `fit`.
         """
         from safetensors.numpy import save_file
 
@@ -202,6 +208,9 @@ class ResMem(BaseEstimator):
                 then read.
             embed: as in the constructor.
             device: of the memory, if its engine is torch.
+
+        Returns:
+            A fitted model of this class.
 
         Raises:
             InputError: if the folder holds no whole model of this kind, or the weights do not fit

@@ -51,6 +51,7 @@ class ResMemRegressor(RegressorMixin, ResMem):
         Raises:
             InputError: for parameters out of their range, or targets that fit neither the inputs
                 nor the base's predictions.
+            ValueError: for what scikit-learn refuses, e.g. targets that are no numbers.
         """
         self._check()
         X, y = self._examples(X, y, reset=True)
@@ -72,6 +73,7 @@ class ResMemRegressor(RegressorMixin, ResMem):
         Raises:
             InputError: for targets that do not fit the inputs or the base's predictions, or inputs
                 that do not fit the memory.
+            sklearn.exceptions.NotFittedError: before `fit`.
         """
         check_is_fitted(self, "memory_")
         X, y = self._examples(X, y)
@@ -81,7 +83,19 @@ class ResMemRegressor(RegressorMixin, ResMem):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predictions (n,) or (n, targets)."""
+        """Predictions f(x) + α r̂(x).
+
+        Args:
+            X: inputs (n, ...).
+
+        Returns:
+            (n,) or (n, targets), as the targets of `fit`.
+
+        Raises:
+            InputError: for parameters out of their range, or embeddings that do not fit the memory.
+            ValueError: for inputs that scikit-learn refuses.
+            sklearn.exceptions.NotFittedError: before `fit`.
+        """
         check_is_fitted(self, "memory_")
         self._check()
         X = self._inputs(X)
@@ -108,6 +122,7 @@ class ResMemRegressor(RegressorMixin, ResMem):
 
         Raises:
             InputError: as `fit`, and for k < 1.
+            sklearn.exceptions.NotFittedError: before `fit`.
         """
         self._check()
         check_is_fitted(self, "memory_")

@@ -73,7 +73,7 @@ def vote(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
         classes: number of labels.
 
     Returns:
-        (queries, classes).
+        (queries, classes) float64.
     """
     votes = np.zeros((len(weights), classes))
     np.add.at(votes, (np.arange(len(weights))[:, None], labels), weights)
@@ -167,6 +167,9 @@ def settings(
         bandwidths: σ, in units of distance.
         ks: numbers of neighbors.
         temperatures: T of the base's softmax.
+
+    Returns:
+        1 + ks · bandwidths · temperatures settings, k varying slowest.
     """
     grid = [Setting(*point) for point in product(ks, bandwidths, temperatures)]
     return [Setting(0, np.inf, 1.0), *grid]
@@ -186,14 +189,17 @@ def sweep(
     batched matrix product.
 
     Args:
-        neighbors: of m queries, with the largest k of the grid.
+        neighbors: of m queries, with the largest k of the grid, or all rows if there are fewer.
         labels, logits: of the memory, (n,) and (n, classes).
         query_logits: (m, classes).
         grid: settings.
-        measure: scores (settings, m, classes) -> (settings,).
+        measure: scores (settings, m, classes) float32 -> (settings,).
 
     Returns:
-        (len(grid),).
+        (len(grid),) float64.
+
+    Raises:
+        InputError: as `softmax` and `rote.knn.weights`.
     """
     measures = np.empty(len(grid))
     m, max_k = neighbors.rows.shape

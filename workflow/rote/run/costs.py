@@ -47,6 +47,7 @@ class PlannedJob:
 
     @property
     def paper(self) -> str:
+        """The paper that the rule belongs to."""
         return self.rule.split("_")[0]
 
     @property

@@ -168,6 +168,7 @@ class LogHandler(LogHandlerBase):
         self.progress = Progress()
 
     def emit(self, record: LogRecord) -> None:
+        """Draw what a record changes, print what went wrong; pass it on where nothing is drawn."""
         if self.console is None:
             self.plain.emit(record)
             return

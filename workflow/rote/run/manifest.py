@@ -124,6 +124,9 @@ def verify(results: Path, threads: int = 1) -> list[Change]:
         results: results/<run>, with its manifest.
         threads: files hashed at a time.
 
+    Returns:
+        Missing files, then extra ones, then changed ones, each by path.
+
     Raises:
         InputError: if there is no whole manifest, or a file in it lies outside the folder.
     """

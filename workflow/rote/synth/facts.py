@@ -64,8 +64,11 @@ def make(
         key_symbols, key_tokens: key alphabet and length; N distinct keys must exist.
         value_symbols, value_tokens: value alphabet and length, H = tokens · log2(symbols) bits.
 
+    Returns:
+        The facts by falling frequency; `counts` sum to `copies`, or are all 1.
+
     Raises:
-        InputError: naming the argument.
+        InputError: naming the argument that is out of its range.
     """
     sizes = {
         "n_facts": n_facts,

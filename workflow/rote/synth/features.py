@@ -21,6 +21,9 @@ def frequencies(d: int, s: float, alpha: float) -> np.ndarray:
         s: expected number of non-zero features per row before clipping.
         alpha: exponent of the power law.
 
+    Returns:
+        (d,) float64, not rising.
+
     Raises:
         InputError: unless d ≥ 1 is an integer, s > 0 and α ≥ 0 are finite.
     """
@@ -46,7 +49,7 @@ def draw(p: np.ndarray, n: int, rng: np.random.Generator) -> sparse.csr_array:
         rng: source of all draws.
 
     Returns:
-        CSR, (n, d).
+        CSR, (n, d) float64.
 
     Raises:
         InputError: if n < 1.

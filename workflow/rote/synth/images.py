@@ -25,7 +25,10 @@ def patterns(
         number: of patterns.
         channels: per pattern.
         side: height and width, pixels.
-        smooth: standard deviation of the Gaussian filter, pixels.
+        smooth: standard deviation of the Gaussian filter, pixels; it wraps around the edges.
+
+    Returns:
+        (number, channels, side, side) float64.
     """
     noise = rng.normal(size=(number, channels, side, side))
     smoothed = gaussian_filter(noise, (0, 0, smooth, smooth), mode="wrap")
@@ -76,6 +79,9 @@ class LongTailImages:
         Args:
             rng: source of all draws.
             number: of images.
+
+        Returns:
+            Pixels (number, 12²), labels and groups (number,).
         """
         labels = rng.integers(self.CLASSES, size=number)
         ranks = rng.choice(self.SUBPOPULATIONS, number, p=self.frequency)
@@ -110,6 +116,9 @@ class CoarseFineImages:
         Args:
             rng: source of all draws.
             number: of images.
+
+        Returns:
+            Pixels (number, 3 · 16²), labels and groups (number,).
         """
         labels = rng.integers(self.CLASSES, size=number)
         modes = labels * self.MODES + rng.integers(self.MODES, size=number)

@@ -81,9 +81,12 @@ def make(
         test_examples, mining_examples: translations, and sums, left out of the corpus and apart
             from each other.
 
+    Returns:
+        The world; `tests` and `mining` each also contain a question for every fact.
+
     Raises:
-        InputError: if sizes are not positive, or there are more subjects than words can be made
-            for.
+        InputError: if sizes are not positive, there are more subjects than words can be made for,
+            or more examples than can be drawn without a repetition.
     """
     if min(tokens, entities, test_examples, mining_examples) < 1:
         raise InputError("tokens, entities, test_examples and mining_examples must be at least 1")

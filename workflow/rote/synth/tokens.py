@@ -69,12 +69,16 @@ def draw(
         n, p: tokens and dimensions, both at least 2.
         rng: source of all draws.
         mu: signal, (k,) with k ≤ p: its coordinates in the first k directions.
-        balance: mean label, in [−1, 1]; 0 is exactly balanced, which the theory needs.
+        balance: mean label, in [−1, 1], up to rounding to whole tokens; 0 with an even n is
+            exactly balanced, which the theory needs.
         noise: of unit variance.
-        scales: (p,) standard deviation of each direction.
+        scales: (p,) standard deviation of the noise in each direction.
+
+    Returns:
+        Tokens (p, n) and labels (n,), in random order.
 
     Raises:
-        InputError: naming the argument.
+        InputError: for n, p, mu or balance out of their ranges, naming the argument.
     """
     if n < 2 or p < 2:
         raise InputError(f"n and p must be at least 2, given n = {n}, p = {p}")

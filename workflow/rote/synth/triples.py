@@ -119,6 +119,9 @@ def split(
         held_out: images per digit for tests alone.
         rng: source of all draws.
 
+    Returns:
+        The bank; every other digit image is for training.
+
     Raises:
         InputError: if a class has too few images, or all glyphs draw the same slot.
     """
@@ -233,6 +236,8 @@ def trained_pairs(
     train: np.ndarray, bank: Bank, n: int, rng: np.random.Generator
 ) -> np.ndarray | None:
     """Two 9s that were trained on, in a new combination: (n, 3) ids, None if `train` holds no 9.
+
+    The two differ, unless `train` holds one 9 alone, which then stands for both.
 
     Args:
         train: (rows, 3) image ids of the training triples.

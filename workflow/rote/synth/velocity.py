@@ -32,6 +32,9 @@ def fields(number: int, seed: int, *, hermitian: bool = False) -> np.ndarray:
         hermitian: pair the Fourier noise, so that fields are not point symmetric and have their
             nominal variance.
 
+    Returns:
+        (number, GRID, GRID) float64; not clipped, so a value may lie beyond the nominal bounds.
+
     Raises:
         InputError: for a number below 1.
     """
@@ -111,6 +114,9 @@ def layered(rng: np.random.Generator, n: int = 48) -> np.ndarray:
     Args:
         rng: source of all draws.
         n: cells along each axis.
+
+    Returns:
+        (n, n) float64, at most 4000 m/s.
     """
     scale = n / 48
     model = np.full((n, n), rng.uniform(1500, 1900))

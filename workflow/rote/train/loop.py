@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +24,17 @@ from rote.models.stack import Parameters
 log = logging.getLogger("rote")
 # options of Adam; the weight decay is the loop's own
 _ADAM = {"fused": True, "amsgrad": False, "weight_decay": 0.0, "eps": 1e-8, "maximize": False}
+
+
+class Saving(NamedTuple):
+    """Where and how often a training saves its state."""
+
+    folder: Path | None = None  # None saves nothing
+    steps: int = 500  # between two saves
+
+    def file(self, name: str) -> Path | None:
+        """The file of the state called `name`; None if nothing is saved."""
+        return self.folder / name if self.folder else None
 
 
 def fit(
@@ -67,7 +79,8 @@ def fit(
         The trained parameters, detached.
 
     Raises:
-        FloatingPointError: if a loss becomes NaN or infinite, naming model and step.
+        FloatingPointError: if a loss is NaN or infinite at step 0, 100, 200, ..., naming model and
+            step. Losses at other steps are not checked.
     """
     keep_freed_memory()
     schedule = schedule or cosine(steps)
@@ -173,12 +186,12 @@ class EpochSampler:
 
 
 def cosine(steps: int, *, warmup: int = 0, floor: float = 0.0) -> Callable[[int], float]:
-    """A schedule: half a cosine from 1 down to `floor`, with a linear rise over `warmup` steps.
+    """A schedule: half a cosine from 1 towards `floor`, with a linear rise over `warmup` steps.
 
     Args:
         steps: of the whole training.
-        warmup: first steps, over which the factor also rises from 0.
-        floor: last value.
+        warmup: first steps, over which the factor is also multiplied by 1/warmup, ..., 1.
+        floor: value that would be reached at step `steps`, one after the last.
 
     Returns:
         step -> factor of the learning rate.

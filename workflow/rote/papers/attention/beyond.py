@@ -12,15 +12,15 @@ import pandas as pd
 
 from rote.core.seeds import generator
 from rote.papers.attention import settings, simulation
-from rote.papers.attention.experiments import FIVE, ContextRow, frame, measure
-from rote.papers.attention.heads import SPIKES, Spike, Structure, U, V, error
+from rote.papers.attention.experiments import LIMIT_RIDGES, ContextRow, frame, measure
+from rote.papers.attention.heads import EXPONENTIAL, SPIKES, Spike, Structure, U, V, error
 from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention import variants
 
 CLIP = attention.Activation(attention.clipped_exp, (np.log(5),))  # not centered
-RIDGES = FIVE[1:]
+RIDGES = LIMIT_RIDGES[1:]
 MU2 = 2.0  # ||μ||² where there is a signal
 
 
@@ -53,7 +53,12 @@ def power_law(p: int, exponent: float) -> np.ndarray:
 
 
 def cases(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
-    """The variants at n tokens of dimension p."""
+    """The variants, by the panels that show them.
+
+    Args:
+        n, p: tokens in a context and their dimension.
+        gammas: ridges of their theory, (γ,).
+    """
     return {
         "unbalanced labels": _unbalanced(n, p, gammas),
         **_softmaxes(n, p, gammas),
@@ -99,13 +104,13 @@ def _softmaxes(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
         "masked softmax": ModelVariant(
             theory=error(gammas, p / n, soft.coefficients).error,
             draw=_one_head(n, p, kernel, gain=gain),
-            slack=8.0,
+            slack=EXPONENTIAL.noise,
         ),
         "masked softmax, aligned": ModelVariant(
             theory=error(gammas, p / n, soft.coefficients, aligned).error,
             draw=_one_head(n, p, kernel, spike, gain, mu=aligned.mu),
             trace=False,
-            slack=14.0,
+            slack=EXPONENTIAL.signal,
         ),
         # the query's own token takes all the weight, so that attention is the identity
         "plain softmax": ModelVariant(

@@ -40,46 +40,12 @@ def solve(
     ] = "zero",
 ) -> None:
     """Print the theory's answer for one point: attention, ridge regression, and convergence."""
-    import math
+    from rote.papers.attention import point
 
-    from rote.papers.attention.heads import spike_at
-    from rote.theory import attention
-
-    solution = attention.memorization_error(
-        gamma,
-        c,
-        f,
-        mu=[math.sqrt(signal), 0, 0],
-        w_key=None if key is None else spike_at(key).key,
-        w_query=None if query is None else spike_at(query).query,
-        diag=diag if diag in ("zero", "keep") else _number("diag", diag),
-    )
-    steps, residual = int(solution.iterations), float(solution.residual)
-    if not solution.converged:
-        typer.echo(f"did not converge: residual {residual:.1e} after {steps} steps")
+    result = point.solve(f, c, gamma, point.PointHead(signal, key, query, diag))
+    typer.echo(result)
+    if not result.converged:
         raise typer.Exit(1)
-    ridge = float(attention.ridge_error(gamma, c, signal))
-    numbers = {
-        "memorization error": float(solution.error),
-        "ridge on raw tokens": ridge,
-        "gap": float(solution.error) - ridge,
-        "trace of resolvent": float(solution.h_uu),
-        "a0": solution.coefficients.a0,
-        "a1": solution.coefficients.a1,
-        "ν": solution.coefficients.nu,
-    }
-    for name, value in numbers.items():
-        typer.echo(f"{name:22}{value:.10g}")
-    typer.echo(f"{'steps, residual':22}{steps}, {residual:.1e}")
-
-
-def _number(name: str, text: str) -> float:
-    from rote.core.errors import InputError
-
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"--{name} must be zero, keep or a number, given {text!r}") from None
 
 
 @verb(app, settings.AttentionTheory)
@@ -93,13 +59,13 @@ def solve_curves(
     ] = 1e-5,
 ):
     """Every theory curve, the phase map, and the claims that theory alone decides."""
-    from rote.papers.attention import checks as theory_checks
     from rote.papers.attention import curves as theory_curves
+    from rote.papers.attention import theory_claims
 
     frame = theory_curves.curves(run.settings, sweep_gamma)
     tables.write(curves, frame, schema.AttentionCurves, run.provenance())
     tables.write(phase, theory_curves.phase(run.settings), schema.PhaseMap, run.provenance())
-    tables.write(checks, theory_checks.checks(), schema.AttentionChecks, run.provenance())
+    tables.write(checks, theory_claims.checks(), schema.AttentionChecks, run.provenance())
 
 
 @verb(app, settings.AttentionSimulation)
@@ -139,16 +105,12 @@ def train_heads(
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Attention weights learnt by descent on the theory, on fresh contexts, on one context."""
+    from rote import train
     from rote.papers.attention import trained
 
     folder = checkpoints and checkpoints / f"attention-{run.code or 'by-hand'}-{run.digest}"
-    frame = trained.sweep(
-        run.settings,
-        run.seed,
-        device=run.device,
-        checkpoints=folder,
-        checkpoint_steps=checkpoint_steps,
-    )
+    saving = train.Saving(folder, checkpoint_steps)
+    frame = trained.sweep(run.settings, run.seed, device=run.device, saving=saving)
     tables.write(out, frame, schema.TrainedTable, run.provenance())
     if folder:
         tables.drop(folder, "heads-*.pt")

@@ -23,7 +23,7 @@ from rote.papers.attention.heads import (
 from rote.theory import attention
 from rote.theory.attention.activation import Nonlinearity
 
-PAIR = (1.0, 31.6)  # ridges of the alignment figure
+ALIGNMENT_RIDGES = (1.0, 31.6)
 MAPPED = ("linear", "tanh", "exp_clip", "cos_c")  # nonlinearities of phase map and equal power
 POWER_RATIOS = (0.25, 1.1, 4.0)  # p/n of the figure at equal power
 RIDGE = "ridge"  # the series of ridge regression on raw tokens
@@ -86,6 +86,7 @@ def curves(options: settings.AttentionTheory, sweep_gamma: float) -> pd.DataFram
     """Every theory curve: the table AttentionCurves.
 
     Args:
+        options: points of a curve.
         sweep_gamma: ridge of the sweeps over dimension and signal.
     """
     figures = (
@@ -188,7 +189,7 @@ def alignment() -> list[AttentionCurve]:
         "key angle": (key_at, np.linspace(0, 180, 37)),
     }
     drawn: list[AttentionCurve] = []
-    for gamma, (panel, (spike, xs)) in product(PAIR, panels.items()):
+    for gamma, (panel, (spike, xs)) in product(ALIGNMENT_RIDGES, panels.items()):
         for x in xs:
             structure = Structure(4.0, spike(x))
             ridge = RidgeCurve(

@@ -19,21 +19,22 @@ from rote.papers.attention.heads import (
     HEAVY,
     SPIKES,
     STRUCTURES,
+    FiniteSize,
     Structure,
     U,
     aligned_spike,
     error,
     key_at,
-    lookalikes,
     spike_at,
+    tanh_lookalikes,
     with_linear_part,
 )
 from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
 
-FIVE = np.array([1e-4, 1e-2, 0.1, 1.0, 10.0])
-ONE = np.array([1.0])
+LIMIT_RIDGES = np.array([1e-4, 1e-2, 0.1, 1.0, 10.0])
+UNIT_RIDGE = np.array([1.0])
 
 
 class ContextRow(NamedTuple):
@@ -66,9 +67,8 @@ def slack(f: str, n: int, mu2: float) -> float:
         n: tokens.
         mu2: ||μ||² of the signal.
     """
-    if f in HEAVY:
-        return (14 if mu2 else 8) / n
-    return 1 / n
+    finite = HEAVY.get(f, FiniteSize())
+    return (finite.signal if mu2 else finite.noise) / n
 
 
 def rows(options: settings.AttentionSimulation) -> list[ContextRow]:
@@ -86,7 +86,7 @@ def rows(options: settings.AttentionSimulation) -> list[ContextRow]:
 def _baseline(options: settings.AttentionSimulation) -> list[ContextRow]:
     """Fig. 1 and 2."""
     n = options.tokens
-    wide, tall = options.sweep_tokens, options.snr_tokens
+    sweep_tokens, snr_tokens = options.sweep_tokens, options.snr_tokens
     ridges = np.geomspace(1e-6, 1e3, 19)
     smallest = np.array([options.sweep_gamma])
     simulated = []
@@ -102,10 +102,10 @@ def _baseline(options: settings.AttentionSimulation) -> list[ContextRow]:
             structure=Structure(1.0, spike),
         )
         simulated.append(row)
-        row = row._replace(panel="dimension", n=wide, gammas=smallest)
+        row = row._replace(panel="dimension", n=sweep_tokens, gammas=smallest)
         for c in (1 / 16, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0):
-            simulated.append(row._replace(p=round(c * wide), x=c))
-        row = row._replace(panel="signal", n=tall, p=tall // 4)
+            simulated.append(row._replace(p=round(c * sweep_tokens), x=c))
+        row = row._replace(panel="signal", n=snr_tokens, p=snr_tokens // 4)
         for snr in (0.0, 0.5, 1.0, 2.0, 4.0, 16.0):
             simulated.append(row._replace(structure=Structure(snr, spike), x=snr))
     return simulated
@@ -131,7 +131,7 @@ def _nonlinearity(options: settings.AttentionSimulation) -> list[ContextRow]:
             row = row._replace(trace=True, replicate_factor=0.5)
         for f in FUNCTIONS:
             functions.append(row._replace(series=f, f=f, slack=slack(f, n, structure.mu2)))
-        row = row._replace(figure="linear part", panel="", series=name, gammas=ONE)
+        row = row._replace(figure="linear part", panel="", series=name, gammas=UNIT_RIDGE)
         for a1 in (0.0, 0.4, 0.7, 1.0):
             linear_parts.append(row._replace(f=with_linear_part(a1), x=a1, name=f"a1 = {a1:g}"))
     return functions + linear_parts
@@ -148,7 +148,12 @@ def _alignment(options: settings.AttentionSimulation) -> list[ContextRow]:
     }
     simulated = []
     row = ContextRow(
-        figure="alignment", panel="", series="tanh", n=n, p=p, gammas=np.array(curves.PAIR)
+        figure="alignment",
+        panel="",
+        series="tanh",
+        n=n,
+        p=p,
+        gammas=np.array(curves.ALIGNMENT_RIDGES),
     )
     for panel, (spike, xs) in panels.items():
         for x in xs:
@@ -161,12 +166,19 @@ def _limit(options: settings.AttentionSimulation) -> list[ContextRow]:
     """T1: without signal, averaged over labels, at the largest size; heavy f at several."""
     n = options.limit_tokens
     row = ContextRow(
-        figure="limit", panel="", series="", n=n, p=n, gammas=FIVE, trace=True, replicate_factor=0.5
+        figure="limit",
+        panel="",
+        series="",
+        n=n,
+        p=n,
+        gammas=LIMIT_RIDGES,
+        trace=True,
+        replicate_factor=0.5,
     )
     simulated = []
     for f, c in product(("tanh", "exp_clip", "cos_c", "linear"), (0.5, 2.0)):
         simulated.append(row._replace(panel=curves.at_ratio(c), series=f, f=f, p=round(c * n)))
-    row = row._replace(panel=curves.at_ratio(2), gammas=ONE, replicate_factor=4.0)
+    row = row._replace(panel=curves.at_ratio(2), gammas=UNIT_RIDGE, replicate_factor=4.0)
     for f, size in product(HEAVY, (n // 4, n // 2, n)):
         simulated.append(row._replace(series=f, f=f, n=size, p=2 * size))
     return simulated
@@ -187,7 +199,7 @@ def _signal(options: settings.AttentionSimulation) -> list[ContextRow]:
                 series=f,
                 n=size,
                 p=p,
-                gammas=FIVE[1:],
+                gammas=LIMIT_RIDGES[1:],
                 f=f,
                 structure=Structure(mu2, SPIKES[spike]),
                 slack=slack(f, size, mu2),
@@ -204,7 +216,7 @@ def _single_values(options: settings.AttentionSimulation) -> list[ContextRow]:
         figure="noise", panel="tanh", series="tanh", n=n, p=p, gammas=ridges, slack=1 / n
     )
     simulated = [row]
-    row = row._replace(figure="spikes", gammas=np.array(curves.PAIR))
+    row = row._replace(figure="spikes", gammas=np.array(curves.ALIGNMENT_RIDGES))
     for spike in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
         simulated.append(row._replace(panel=spike, structure=Structure(4.0, SPIKES[spike])))
     blind = ContextRow(
@@ -213,7 +225,7 @@ def _single_values(options: settings.AttentionSimulation) -> list[ContextRow]:
         series="cos_c",
         n=n,
         p=p,
-        gammas=ONE,
+        gammas=UNIT_RIDGE,
         f="cos_c",
         structure=STRUCTURES["aligned"],
     )
@@ -252,6 +264,8 @@ def frame(
     """The table's rows for one context of a row.
 
     Args:
+        row: the head and its place in figures.
+        replicate: number of the context.
         errors, theory: measured and predicted, (γ,) each.
     """
     columns = {
@@ -283,7 +297,7 @@ def _paired(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     for name in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
         compared.append(row._replace(panel=name, structure=Structure(4.0, SPIKES[name])))
     row = row._replace(figure="lookalikes", structure=STRUCTURES["aligned"])
-    for name, f in lookalikes().items():
+    for name, f in tanh_lookalikes().items():
         compared.append(row._replace(panel=name, series=name, f=f, name=name))
     ridge = attention.ridge_error(gammas, 4.0, 4.0)
     parts = []
@@ -329,7 +343,13 @@ def _three_ways(A: np.ndarray, y: np.ndarray, gamma: float) -> dict[str, float]:
 
 
 def spectrum(options: settings.AttentionSimulation, seed: int, bins: int = 60) -> pd.DataFrame:
-    """Eigenvalues of the kernel against their limit, in `bins` bins: the table KernelSpectrum."""
+    """Eigenvalues of the kernel against their limit: the table KernelSpectrum.
+
+    Args:
+        options: tokens, `limit_tokens`.
+        seed: of all streams.
+        bins: of the histogram, per kernel.
+    """
     n = options.limit_tokens
     parts = []
     for f, c in product(("linear", "tanh", "cos_c"), (0.5, 4.0)):

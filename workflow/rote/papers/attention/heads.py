@@ -48,7 +48,17 @@ STRUCTURES: dict[str, Structure] = {
     "aligned": Structure(4.0, SPIKES["aligned"]),
 }
 FUNCTIONS = tuple(ACTIVATIONS)
-HEAVY = ("cubic", "exp_c")  # their kernels converge slowly in n
+
+
+class FiniteSize(NamedTuple):
+    """How far contexts of n tokens may be from the limit, times n."""
+
+    noise: float = 1.0  # without a signal
+    signal: float = 1.0
+
+
+EXPONENTIAL = FiniteSize(noise=8.0, signal=14.0)
+HEAVY = {"cubic": EXPONENTIAL, "exp_c": EXPONENTIAL}  # their kernels converge slowly in n
 
 
 def aligned_spike(omega: float) -> Spike:
@@ -90,7 +100,7 @@ def with_linear_part(a1: float) -> Activation:
     return Activation(lambda t: a1 * t + rest * (t * t - 1) / np.sqrt(2))
 
 
-def lookalikes() -> dict[str, Activation]:
+def tanh_lookalikes() -> dict[str, Activation]:
     """Functions with the a1 and ν of tanh and nothing else in common."""
     tanh = moments("tanh")
     a, b = tanh.a1, np.sqrt(tanh.noise)

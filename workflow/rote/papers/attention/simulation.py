@@ -57,6 +57,7 @@ def simulate(
         gamma: ridge γ > 0, (γ,).
         n, p: tokens in the context and their dimension.
         head: its nonlinearity, as in `rote.theory.attention`, and its weights.
+        rng: draws the context.
         trace: average over random labels instead of using the drawn ones (only without signal):
             much less noise.
         drawing: signal `mu`, `balance`, `noise` and `scales` of `rote.synth.tokens.draw`.
@@ -98,6 +99,8 @@ def training_errors(
     at p = 4n both take a third of the arithmetic.
 
     Args:
+        context: tokens (p, n) and labels (n,).
+        kernel: of the head, over blocks of columns.
         gamma: (γ,).
         spike: of the head, (p,) each.
         trace: average over random labels.
@@ -134,7 +137,16 @@ def padded_spike(spike: Spike, p: int) -> Spike:
 
 
 def padded(name: str, vector: ArrayLike, p: int) -> np.ndarray:
-    """A vector of the first directions, of length ≤ p, as (p,)."""
+    """A vector of the first directions as (p,), zeros in the others.
+
+    Args:
+        name: of the vector, for the error.
+        vector: of length ≤ p.
+        p: dimension of a token.
+
+    Raises:
+        InputError: naming a vector that is longer, has other axes or is not finite.
+    """
     vector = np.atleast_1d(np.asarray(vector, float))
     if vector.ndim != 1 or len(vector) > p or not np.isfinite(vector).all():
         raise InputError(
@@ -218,18 +230,24 @@ def entrywise(
     Args:
         f: nonlinearity, as in `rote.theory.attention`.
         p: dimension of a token.
-        diag: "zero" or "keep" the diagonal.
+        diag: of `attention.DIAGONALS`: "zero" or "keep" the diagonal.
         centered: subtract E f.
+
+    Raises:
+        InputError: for an unknown f or diagonal.
     """
+    if diag not in attention.DIAGONALS:
+        raise InputError(f"diag must be {' or '.join(attention.DIAGONALS)}, given {diag!r}")
+    zeroed = attention.DIAGONALS[diag].zeroed
     f = attention.named(f)
     center = attention.moments(f).a0 if centered else 0.0
 
     def kernel(block: np.ndarray, diagonal: Diagonal) -> np.ndarray:
-        if diag == "zero":
+        if zeroed:
             block[diagonal] = 0  # before f, which may overflow there
         block = f(block)
         block -= center
-        if diag == "zero":
+        if zeroed:
             block[diagonal] = 0
         block /= np.sqrt(p)
         return block
@@ -265,6 +283,8 @@ def probe_errors(
     E = ||y − Aᵀw||²/n with w = (A Aᵀ + nγ)⁻¹ A y.
 
     Args:
+        A: features, (p, n), one column per token.
+        y: labels, (n,).
         gamma: ridges > 0, (γ,).
         trace: average over random labels; y then gives only their number.
     """
@@ -324,9 +344,9 @@ def shifted_solves(
         raise ArithmeticError(f"tridiagonal reduction failed (LAPACK info {info})")
     reflectors = np.asfortranarray(reduced[1:, :-1])
 
-    def rotate(x: np.ndarray, how: str) -> np.ndarray:
+    def rotate(x: np.ndarray, transposition: str) -> np.ndarray:
         x = np.asfortranarray(x)
-        x[1:] = lapack.dormqr("L", how, reflectors, tau, x[1:], lwork=64 * x.shape[1])[0]
+        x[1:] = lapack.dormqr("L", transposition, reflectors, tau, x[1:], lwork=64 * x.shape[1])[0]
         return x
 
     right = rotate(b[:, None].copy(), "T")[:, 0]

@@ -1,6 +1,7 @@
 """What the claims measure (labels T1-T3, C1-C10): functions from tables to replicate values.
 
-A function has the name of its claim. Those that theory alone decides are computed in `checks`.
+A function has the name of its claim. `theory_claims` declares those that theory alone decides: they
+are attributes of this module, too.
 """
 
 from collections.abc import Mapping
@@ -13,106 +14,11 @@ from rote.ledger import Sample, ratio
 from rote.papers.attention.curves import at_ridge
 from rote.papers.attention.heads import HEAVY
 from rote.papers.attention.schema import Objective
+from rote.papers.attention.theory_claims import THEORY
 
 Tables = Mapping[str, pd.DataFrame]
+__getattr__ = THEORY.statistic  # claims that theory alone decides, by their names
 POINT = ["figure", "panel", "series", "x", "gamma", "n"]
-
-
-def _check(tables: Tables, name: str) -> dict[str, Sample]:
-    """A number that theory alone decides, per condition."""
-    table = tables["checks"]
-    rows = table[table["check"] == name]
-    return {row.condition: Sample([row.value]) for row in rows.itertuples()}
-
-
-def reference(tables: Tables) -> dict[str, Sample]:
-    """Largest distance of E and h_uu from the values of an independent implementation."""
-    return _check(tables, "reference")
-
-
-def linear_limit(tables: Tables) -> dict[str, Sample]:
-    """|E − an integral over the Marchenko–Pastur law|, linear attention on noise."""
-    return _check(tables, "linear_limit")
-
-
-def complex_step(tables: Tables) -> dict[str, Sample]:
-    """Largest |difference| of E by a complex step and by a linear solve."""
-    return _check(tables, "complex_step")
-
-
-def worse_on_noise(tables: Tables) -> dict[str, Sample]:
-    """C1: smallest gap to ridge regression over γ, c = 4."""
-    return _check(tables, "worse_on_noise")
-
-
-def flip_count(tables: Tables) -> dict[str, Sample]:
-    """C2: how often the gap changes sign over γ, c = 1/4."""
-    return _check(tables, "flip_count")
-
-
-def flip_at(tables: Tables) -> dict[str, Sample]:
-    """C2: γ at which it does."""
-    return _check(tables, "flip_at")
-
-
-def equal_power(tables: Tables) -> dict[str, Sample]:
-    """C3: smallest gap at equal feature power over c and γ, per nonlinearity."""
-    return _check(tables, "worse_at_equal_power")
-
-
-def ridgeless_exponent(tables: Tables) -> dict[str, Sample]:
-    """C4: log-log slope of E as γ → 0 at the c where it is furthest from 1/2."""
-    return _check(tables, "ridgeless_exponent")
-
-
-def ridgeless_exponent_ridge(tables: Tables) -> dict[str, Sample]:
-    """C4: the same slope of ridge regression."""
-    return _check(tables, "ridgeless_exponent_ridge")
-
-
-def alignment_order(tables: Tables) -> dict[str, Sample]:
-    """C5: smallest step of aligned < query only < none < key only < anti."""
-    return _check(tables, "alignment_order")
-
-
-def orthogonal(tables: Tables) -> dict[str, Sample]:
-    """C5: |E without a spike − with one orthogonal to the signal|."""
-    return _check(tables, "orthogonal_spike")
-
-
-def gap_crossing(tables: Tables) -> dict[str, Sample]:
-    """C6: γ at which the gap first closes, over its prediction, minus 1."""
-    return _check(tables, "gap_crossing")
-
-
-def gap_never_closes(tables: Tables) -> dict[str, Sample]:
-    """C6: smallest gap over γ where it never closes."""
-    return _check(tables, "gap_never_closes")
-
-
-def ridgeless_gap(tables: Tables) -> dict[str, Sample]:
-    """C7: smaller gap of those without a spike and with an aligned one."""
-    return _check(tables, "ridgeless_gap")
-
-
-def ridgeless_gap_shrinks(tables: Tables) -> dict[str, Sample]:
-    """C7: gap with an aligned spike over that without."""
-    return _check(tables, "ridgeless_gap_shrinks")
-
-
-def lookalikes(tables: Tables) -> dict[str, Sample]:
-    """C9: largest |difference| of E between functions with one a1 and ν."""
-    return _check(tables, "lookalikes")
-
-
-def structure_blind(tables: Tables) -> dict[str, Sample]:
-    """C10: range of E of cos over signals and spikes."""
-    return _check(tables, "structure_blind")
-
-
-def cosine_is_worse(tables: Tables) -> dict[str, Sample]:
-    """C10: smallest E of cos minus E of tanh over γ, aligned."""
-    return _check(tables, "cosine_is_worse")
 
 
 def _rows(tables: Tables, figure: str, table: str = "simulations") -> pd.DataFrame:
@@ -153,7 +59,7 @@ def algebra(tables: Tables) -> dict[str, Sample]:
 def limit(tables: Tables) -> dict[str, Sample]:
     """T1: simulated minus predicted E without signal, averaged over labels, at the largest n."""
     rows = _rows(tables, "limit")
-    rows = rows[~rows["f"].isin(HEAVY) & (rows["n"] == rows["n"].max())]
+    rows = rows[~rows["f"].isin(list(HEAVY)) & (rows["n"] == rows["n"].max())]
     return {
         f"{f}, {c}, γ = {gamma:g}": Sample(group["error"] - group["theory"])
         for (f, c, gamma), group in rows.groupby(["f", "panel", "gamma"])
@@ -163,17 +69,18 @@ def limit(tables: Tables) -> dict[str, Sample]:
 def limit_heavy(tables: Tables) -> dict[str, Sample]:
     """T1: the same for functions that grow fast."""
     rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(HEAVY) & (rows["n"] == rows["n"].max())]
+    rows = rows[rows["f"].isin(list(HEAVY)) & (rows["n"] == rows["n"].max())]
     return {f: Sample(group["error"] - group["theory"]) for f, group in rows.groupby("f")}
 
 
 def limit_heavy_decay(tables: Tables) -> dict[str, Sample]:
     """T1: by which factor their distance falls when n doubles."""
     rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(HEAVY)].assign(off=rows["error"] - rows["theory"])
+    rows = rows[rows["f"].isin(list(HEAVY))]
+    rows = rows.assign(distance=rows["error"] - rows["theory"])
     conditions = {}
     for f, group in rows.groupby("f"):
-        wide = group.pivot(index="replicate", columns="n", values="off")
+        wide = group.pivot(index="replicate", columns="n", values="distance")
         for small, large in pairwise(sorted(wide.columns)):
             pair = wide[[small, large]].to_numpy()
             conditions[f"{f}, n = {small} → {large}"] = Sample(pair, ratio)
@@ -274,8 +181,8 @@ def strong_corrected(tables: Tables) -> dict[str, Sample]:
     for (spike, s), group in rows.groupby(["panel", "x"]):
         # without the effect attention is ridge regression in this regime
         effect = group["ridge_theory"] - group["error"]
-        left = group["theory"] - group["error"]
-        conditions[f"{spike}, s = {s:g}"] = Sample(np.column_stack([left, effect]), _share)
+        unexplained = group["theory"] - group["error"]
+        conditions[f"{spike}, s = {s:g}"] = Sample(np.column_stack([unexplained, effect]), _share)
     return conditions
 
 

@@ -6,7 +6,6 @@ at every step, and the measured E on one context only. f is tanh.
 
 from collections.abc import Callable
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -40,21 +39,19 @@ def sweep(
     seed: int,
     *,
     device: str = "cpu",
-    checkpoints: Path | None = None,
-    checkpoint_steps: int = 500,
+    saving: train.Saving = train.Saving(),
 ) -> pd.DataFrame:
     """Train heads on all three objectives: the table TrainedTable.
 
     Args:
+        options: sizes, ridges, steps.
+        seed: of all streams.
         device: of the tensors.
-        checkpoints: folder for the state of training; None saves none.
-        checkpoint_steps: steps between two states.
+        saving: where and how often the state of training is saved.
     """
     parts = [in_theory(options, seed)]
-    for fresh in (True, False):
-        name = Objective.FRESH if fresh else Objective.SAME
-        file = checkpoints and checkpoints / f"heads-{seed}-{name.value}-{options.steps}.pt"
-        parts.append(on_contexts(options, seed, fresh, device, file, checkpoint_steps))
+    for objective in (Objective.FRESH, Objective.SAME):
+        parts.append(on_contexts(options, seed, objective, device=device, saving=saving))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -156,27 +153,31 @@ class _Stack(NamedTuple):
 def on_contexts(
     options: settings.AttentionTrained,
     seed: int,
-    fresh: bool,
-    device: str,
-    checkpoint: Path | None,
-    checkpoint_steps: int,
+    objective: Objective,
+    *,
+    device: str = "cpu",
+    saving: train.Saving = train.Saving(),
 ) -> pd.DataFrame:
     """Descent of the measured E, all γ × replicates as one stack: heads (models, 2, p).
 
     Args:
-        fresh: train on new contexts at every step and evaluate on others; otherwise train on one
-            context, and evaluate there and on others.
+        options: sizes, ridges, steps.
+        seed: of all streams.
+        objective: `FRESH` trains on new contexts at every step and evaluates on others; `SAME`
+            trains on one context, and evaluates there and on others.
         device: of the tensors.
-        checkpoint: file for the state of training; None saves none.
-        checkpoint_steps: steps between two states.
+        saving: where and how often the state of training is saved.
+
+    Returns:
+        Rows of the table TrainedTable.
     """
-    stack = _Stack(options, seed, Objective.FRESH if fresh else Objective.SAME, device)
+    stack = _Stack(options, seed, objective, device)
     count, name = len(stack.models), stack.objective.value
     gammas = torch.tensor([gamma for gamma, _ in stack.models], dtype=torch.float64, device=device)
     steps = logged(options.steps)
     shape = (count, len(steps), 2, options.p)
     history = torch.zeros(shape, dtype=torch.float64, device=device)
-    fixed = None if fresh else stack.contexts("own", 1)
+    fixed = None if objective is Objective.FRESH else stack.contexts("own", 1)
 
     def loss(parameters: dict[str, Tensor], step: int) -> Tensor:
         if step in steps:
@@ -190,8 +191,8 @@ def on_contexts(
         steps=options.steps,
         learning_rate=options.learning_rate,
         buffers={"history": history},
-        checkpoint=checkpoint,
-        checkpoint_steps=checkpoint_steps,
+        checkpoint=saving.file(f"heads-{seed}-{name}-{options.steps}.pt"),
+        checkpoint_steps=saving.steps,
         label=f"attention heads ({name} contexts): {count} heads",
     )
     history[:, -1] = trained["w"]

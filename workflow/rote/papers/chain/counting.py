@@ -26,7 +26,7 @@ def count_pairs(options: Settings, worlds: Path, pruned: Path) -> pd.DataFrame:
             pairs = _pairs(world, replicate)
             for variant in plan.VARIANTS.values():
                 if not variant.ablation:
-                    corpus = _corpus_path(world, pruned / world.name, variant.name, replicate)
+                    corpus = world.corpus_file(variant.name, replicate, pruned / world.name)
                     columns = {"world": world.name, "replicate": replicate, "corpus": variant.name}
                     columns |= {name: pairs[name] for name in ("kind", "item", "pair")}
                     columns |= _count(corpus, pairs)
@@ -48,16 +48,10 @@ def _pairs(world: WorldFolder, replicate: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _corpus_path(world: WorldFolder, pruned: Path, variant: str, replicate: int) -> Path:
-    if variant == plan.UNPRUNED.name:
-        return world.folder / f"corpus-{replicate}.jsonl"
-    return pruned / f"{variant}-{replicate}.jsonl"
-
-
 def _count(corpus: Path, pairs: pd.DataFrame) -> dict:
-    """Columns both (documents with both n-grams of each pair) and total (documents in all)."""
+    """Columns documents (that hold both n-grams of each pair) and total (documents in all)."""
     with tempfile.TemporaryDirectory(prefix="rote-chain-") as scratch:
         tokenized = ngrams.tokenize(corpus, Path(scratch) / "corpus", strict=True)
-        both = list(pairs[["first", "second"]].itertuples(index=False, name=None))
-        numbers = ngrams.scan(tokenized, ngrams.queries(tokenized, pairs=both))
-        return {"both": numbers.pairs, "total": tokenized.documents}
+        ngram_pairs = list(pairs[["first", "second"]].itertuples(index=False, name=None))
+        counts = ngrams.scan(tokenized, ngrams.queries(tokenized, pairs=ngram_pairs))
+        return {"documents": counts.pairs, "total": tokenized.documents}

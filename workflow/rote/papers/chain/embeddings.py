@@ -68,7 +68,12 @@ def embed(
     Networks of the ladder have no memories, so no statements.
 
     Args:
-        weights: (networks, ...) by name.
+        options: config section of the chain.
+        world: whose lines are embedded.
+        weights: (networks, ...) by name, in the order of `plan.members`.
+        width: of the networks; 0 is the user's model.
+        seed: of the run; the networks are built from it, then get these weights.
+        device: where hidden states are computed.
     """
     stack = build_stack(options, world, width, seed, device)
     on_device = {name: torch.tensor(value, device=device) for name, value in weights.items()}
@@ -87,7 +92,7 @@ def embed(
     members = plan.members(options, world.name, width)
     for number, (variant, replicate) in enumerate(track(members, f"{world.name}: hidden states")):
         for part in parts:
-            result = networks.ask(stack, on_device, number, lines[replicate, part])
+            result = networks.predict(stack, on_device, number, lines[replicate, part])
             arrays[f"{variant}/{replicate}/{part}"] = result.features
         arrays[f"{variant}/{replicate}/head"] = head[number].float().cpu().numpy()
     return arrays

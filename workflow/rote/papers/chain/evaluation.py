@@ -84,6 +84,10 @@ def evaluate_networks(
     """The networks of one width: rows of the tables NetworkScores and CountCorrelations.
 
     Args:
+        options: config section of the chain.
+        world: whose questions are put.
+        embeddings: hidden states of its networks of this width.
+        width: of the networks; 0 is the user's model.
         counts: rows of the table ChainPairCounts about this world.
     """
     networks = []
@@ -150,16 +154,16 @@ def count_correlations(
     log_probabilities |= {rule: -test.loc[test["kind"] == rule, "losses"] for rule in RULES}
     for kind, of_model in log_probabilities.items():
         of_corpus = _log_shares(counts[counts["kind"] == kind])
-        both = pd.concat([of_model.rename("model"), of_corpus], axis=1, join="inner").dropna()
-        if len(both) >= MIN_ITEMS and (both.nunique() > 1).all():
-            rho = float(stats.spearmanr(both["model"], both["counts"]).statistic)
-            yield {"kind": kind, "rho": rho, "items": len(both)}
+        items = pd.concat([of_model.rename("model"), of_corpus], axis=1, join="inner").dropna()
+        if len(items) >= MIN_ITEMS and (items.nunique() > 1).all():
+            rho = float(stats.spearmanr(items["model"], items["counts"]).statistic)
+            yield {"kind": kind, "rho": rho, "items": len(items)}
 
 
 def _log_shares(counts: pd.DataFrame) -> pd.Series:
     """Log shares of documents with a pair, summed over the pairs of an item, where all occur."""
-    occurring = counts[counts["both"] > 0]
-    log_shares = np.log(occurring["both"] / occurring["total"])
+    occurring = counts[counts["documents"] > 0]
+    log_shares = np.log(occurring["documents"] / occurring["total"])
     by_item = log_shares.groupby(occurring["item"]).agg(["sum", "size"])
     n_pairs = counts.groupby("item").size().reindex(by_item.index)
     return by_item.loc[by_item["size"] == n_pairs, "sum"].rename("counts")
@@ -179,7 +183,12 @@ def evaluate_memories(
     """Every network alone and with each memory: rows of the tables accuracy, deciles and rules.
 
     Args:
+        options: config section of the chain.
+        world: whose questions are put.
         facts: table ChainFacts.
+        embeddings: hidden states of its networks of the base width.
+        residuals: the world's memories.
+        seed: of the run; it fixes the questions that settings were tuned on.
     """
     accuracy = []
     deciles = []
@@ -245,7 +254,7 @@ def _answers(
 ) -> LineAnswers:
     queries = embeddings.probes(cell.variant, replicate)
     head = embeddings.head(cell.variant, replicate)
-    if cell.content == NOTHING.name:
+    if not cell.has_memory:
         return memory.answer(queries, n_lines, head)
     retrieval = residuals.retrieval(cell, replicate, embeddings)
     setting = residuals.setting(cell, replicate)
@@ -257,7 +266,7 @@ def _sizes(
 ) -> dict[str, float]:
     """The memory's setting, its entries, and what it and the weights take."""
     setting, entries = memory.NO_MEMORY, 0
-    if cell.content != NOTHING.name:
+    if cell.has_memory:
         setting = residuals.setting(cell, replicate)
         entries = int(residuals.choice(cell, replicate)["entries"])
     width = embeddings.probes(cell.variant, replicate).features.shape[1]

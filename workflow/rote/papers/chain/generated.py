@@ -96,7 +96,18 @@ def n_facts(options: ChainWorld, load: float, parameters: int) -> int:
 def generate(
     options: ChainWorld, load: float, parameters: int, seed: int, replicate: int
 ) -> WorldReplicate:
-    """One replicate of the world of a load, for networks with so many parameters."""
+    """One replicate of the world of a load, for networks with so many parameters.
+
+    Args:
+        options: config section of the world.
+        load: information of all facts over the nominal capacity of the weights.
+        parameters: of one network.
+        seed: of the run.
+        replicate: number of the world; each has random streams apart.
+
+    Raises:
+        InputError: if the load needs more facts than there are keys.
+    """
     rng, vocabulary = generator(seed, "chain", "world", f"{load:g}", replicate), words(options)
     facts = _facts(options, vocabulary, n_facts(options, load, parameters), rng)
     statements = np.repeat(facts["fact"].to_numpy(), facts["count"])

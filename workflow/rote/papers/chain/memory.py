@@ -40,7 +40,14 @@ class LineAnswers(NamedTuple):
 def retrieve(
     options: ChainMemory, entries: AnswerTokens, queries: AnswerTokens, device: str = "cpu"
 ) -> Retrieval:
-    """The neighbors of every query row among the entries, as many as the largest k."""
+    """The neighbors of every query row among the entries, as many as the largest k.
+
+    Args:
+        options: engine, probes and numbers of neighbors.
+        entries: answer tokens that the memory holds.
+        queries: answer tokens of the questions.
+        device: where the engine `torch` searches.
+    """
     store = Datastore(entries.features, engine=options.engine, probes=options.probes, device=device)
     return Retrieval(entries, store.search(queries.features, max(options.neighbors)))
 
@@ -57,7 +64,11 @@ def tune(
     "No memory" is among the settings.
 
     Args:
+        options: numbers of neighbors to try.
+        retrieval: the memory, and the neighbors of all queries in it.
         head: (vocabulary, d).
+        queries: answer tokens of the questions.
+        tuning: rows of the queries to tune on.
     """
     entries, neighbors = retrieval
     rows = np.concatenate(tuning)
@@ -100,7 +111,11 @@ def answer(
     it; losses are of scores clipped at 1e-6 and normalized.
 
     Args:
+        queries: answer tokens of the questions.
+        n_lines: questions; a query's `items` is below it.
         head: (vocabulary, d).
+        retrieval: the memory, and the neighbors of the queries in it.
+        setting: neighbors k, bandwidth and temperature; k = 0 is no memory.
     """
     correct = np.zeros(len(queries.targets), bool)
     losses = np.zeros(len(queries.targets))

@@ -17,7 +17,7 @@ from rote.models.stack import LanguageStack, Parameters
 from rote.papers.chain.sequences import Sequences
 from rote.papers.chain.settings import Settings
 
-BLOCK = 4096  # lines of eight tokens that are asked at a time
+BLOCK = 4096  # lines of eight tokens that are evaluated at a time
 
 
 class NetworkShape(NamedTuple):
@@ -43,7 +43,11 @@ def build(
     """A stack of new networks, or of copies of the user's model, one per name.
 
     Args:
+        options: config section of the chain.
+        shape: sizes of a new network.
         names: of the networks, which seed their weights.
+        seed: of the run.
+        device: where the parameters lie.
     """
     if options.model:
         return pretrained.stack(options.model, len(names), device)
@@ -71,7 +75,12 @@ def fit(
     The loss is the cross-entropy of the answers' tokens. A smaller corpus is repeated more often.
 
     Args:
+        stack: untrained networks, one per corpus.
         corpora: by the names of the networks, which seed the order of their documents.
+        options: config section of the chain.
+        steps: batches that every network sees.
+        job: seed, device and checkpoint.
+        title: what the progress is labelled with.
 
     Returns:
         Weights (networks, ...) by name.
@@ -129,8 +138,17 @@ class NetworkAnswers(NamedTuple):
     features: np.ndarray
 
 
-def ask(stack: LanguageStack, weights: Parameters, number: int, lines: Sequences) -> NetworkAnswers:
-    """The answers of the number-th network of a stack."""
+def predict(
+    stack: LanguageStack, weights: Parameters, number: int, lines: Sequences
+) -> NetworkAnswers:
+    """The answers of one network of a stack.
+
+    Args:
+        stack: the networks.
+        weights: (networks, ...) by name.
+        number: of the network in the stack.
+        lines: token ids, and the positions of the answers in them.
+    """
     network = {name: value[number : number + 1] for name, value in weights.items()}
     head = stack.head(network)[0]
     parts = []

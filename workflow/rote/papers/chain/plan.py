@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rote.core.registry import registered
 from rote.papers.chain.settings import Settings
 
 USER_WORLD = "own"  # name of the world that is a text of the user's, in files and random streams
 USER_MODEL_WIDTH = 0  # stands for the width of a model of the user's
+EVALUATION_TABLES = ("networks", "accuracy", "deciles", "rules", "spearman")  # of the last step
 
 # ---- worlds
 
@@ -52,11 +54,12 @@ class CorpusVariant:
 
     name: str
     label: str  # in figures
+    pruned: bool = True  # False: the world's own corpus, as it was synthesized
     on_ladder: bool = False  # networks of the other widths are trained on it, too
     ablation: bool = False  # made for the ladder's world alone
 
 
-UNPRUNED = CorpusVariant("none", "unpruned", on_ladder=True)
+UNPRUNED = CorpusVariant("none", "unpruned", pruned=False, on_ladder=True)
 RANDOM = CorpusVariant("random", "random")
 BY_LOSS = CorpusVariant("loss", "pruned by loss", on_ladder=True)
 FLAT = CorpusVariant("flat", "random, flattened", ablation=True)
@@ -130,6 +133,7 @@ class MemoryContent:
     name: str
     label: str  # in figures
     select: Callable[[Statements], np.ndarray]  # (statements,) bool
+    empty: bool = False  # holds no statement: the network answers alone
 
 
 def _as_many_as_pruned(statements: Statements) -> np.ndarray:
@@ -139,12 +143,12 @@ def _as_many_as_pruned(statements: Statements) -> np.ndarray:
     return chosen
 
 
-NOTHING = MemoryContent("nothing", "no memory", lambda s: np.zeros(len(s.facts), bool))
-KEPT = MemoryContent("kept", "memory of kept statements", lambda s: ~s.left_out(BY_LOSS.name))
+NOTHING = MemoryContent("nothing", "no memory", lambda s: np.zeros(len(s.facts), bool), empty=True)
+RETAINED = MemoryContent("kept", "memory of kept statements", lambda s: ~s.left_out(BY_LOSS.name))
 PRUNED = MemoryContent("pruned", "of pruned ones", lambda s: s.left_out(s.variant))
 ALL = MemoryContent("all", "of all", lambda s: np.ones(len(s.facts), bool))
 AS_MANY = MemoryContent("random", "of random ones, as many as pruned", _as_many_as_pruned)
-CONTENTS = {content.name: content for content in (NOTHING, KEPT, PRUNED, ALL, AS_MANY)}
+CONTENTS = {content.name: content for content in (NOTHING, RETAINED, PRUNED, ALL, AS_MANY)}
 
 
 class MemoryCell(NamedTuple):
@@ -152,6 +156,11 @@ class MemoryCell(NamedTuple):
 
     variant: str  # of VARIANTS
     content: str  # of CONTENTS
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether the memory holds statements at all."""
+        return not registered(CONTENTS, self.content, "memory").empty
 
 
 CELLS = (

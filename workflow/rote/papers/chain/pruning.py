@@ -24,8 +24,10 @@ def prune_corpora(
     """Prune the corpora of all worlds.
 
     Args:
+        options: config section of the chain.
         worlds: folder with a folder per world.
         scores: folder with <world>.parquet, table ScoringLosses.
+        seed: of ties and random choices.
         out: folder to write <world>/<variant>-<replicate>.jsonl into.
 
     Returns:
@@ -40,8 +42,9 @@ def prune_corpora(
             of_replicate = losses[losses["replicate"] == replicate].set_index("fact")["loss"]
             corpora = _corpora(options, world, of_replicate, seed, replicate)
             for name, lines in corpora.items():
-                if name != UNPRUNED.name:
-                    documents.write(out / world.name / f"{name}-{replicate}.jsonl", lines)
+                if plan.VARIANTS[name].pruned:
+                    file = world.corpus_file(name, replicate, out / world.name)
+                    documents.write(file, lines)
             stated = {name: documents.statement_counts(lines) for name, lines in corpora.items()}
             sizes += [
                 {
@@ -109,6 +112,8 @@ def choose(
         losses: (facts,) nats; those of facts that the corpus does not state are not looked at.
         facts: with columns fact, bits and count.
         lines: the unpruned corpus.
+        max_statements: of a fact, where frequencies are flattened.
+        rng: for ties, and the random order of documents and facts.
     """
     counts = facts["count"].to_numpy()
     present = counts > 0
@@ -137,11 +142,11 @@ def _random(
     by_fact = _numbers_by_fact(lines)
     chosen = {number for number, line in enumerate(lines) if not line["statements"]}
     for fact in fact_order:
-        room = size - len(chosen)
-        if room <= 0:
+        missing = size - len(chosen)
+        if missing <= 0:
             break
         new = [number for number in by_fact[fact][:max_statements] if number not in chosen]
-        chosen.update(new[:room])
+        chosen.update(new[:missing])
     return [line for number, line in enumerate(lines) if number in chosen]
 
 

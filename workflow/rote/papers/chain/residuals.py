@@ -59,7 +59,12 @@ def fit(
     """Neighbors of every question in every memory, and a setting for each.
 
     Args:
+        options: config section of the chain.
+        world: whose questions look up statements.
         facts: table ChainFacts.
+        embeddings: hidden states of its networks of the base width.
+        seed: of the run: which statements random memories hold, which questions tune.
+        device: where the engine `torch` searches.
 
     Returns:
         Arrays `<variant>/<content>/<replicate>/distances`, `.../rows` (queries, k) and
@@ -144,7 +149,11 @@ def tuning_questions(
     """The questions to tune on; accuracies are measured on the others.
 
     Args:
+        options: config section of the chain.
+        world: whose questions they are.
         facts: rows of the table ChainFacts about this replicate.
+        seed: of the run.
+        replicate: of the world.
     """
     probes: list[Line] = world.probes(replicate)
     present = facts.loc[facts["count"] > 0, "fact"].to_numpy()

@@ -138,7 +138,7 @@ class ChainPairCounts(Table):
     kind: str = column("fact, or the rule")
     item: int = column("number of the fact, or of the held-out question")
     pair: int = column("number of the pair within the item")
-    both: int = column("documents with both", "documents")
+    documents: int = column("documents with both n-grams", "documents")
     total: int = column("documents of the corpus", "documents")
 
 

@@ -68,6 +68,7 @@ def encode(lines: Sequence[Line], tokenizer: Any, begin: int, length: int = 0) -
     A line without a named answer is an answer as a whole.
 
     Args:
+        lines: texts with the spans of their answers.
         tokenizer: of the `tokenizers` library.
         begin: id of the token that every text begins with.
         length: longest sequence; 0 is that of the longest line.

@@ -8,7 +8,6 @@ import pandas as pd
 from rote.core import tables
 from rote.models.stack import LanguageStack
 from rote.papers.chain import documents, networks, plan, schema
-from rote.papers.chain.documents import Line
 from rote.papers.chain.networks import ChainJob, NetworkShape
 from rote.papers.chain.settings import Settings
 from rote.papers.chain.worlds import WorldFolder
@@ -28,7 +27,7 @@ def score(options: Settings, world: WorldFolder, job: ChainJob) -> pd.DataFrame:
     parts = []
     for replicate in replicates:
         probes = [line for line in world.probes(replicate) if line["fact_id"] >= 0]
-        answers = networks.ask(stack, weights, replicate, world.encode(probes))
+        answers = networks.predict(stack, weights, replicate, world.encode(probes))
         losses = pd.Series(answers.losses).groupby([line["fact_id"] for line in probes]).mean()
         columns = {"replicate": replicate, "fact": losses.index, "loss": losses.to_numpy()}
         parts.append(tables.frame(schema.ScoringLosses, columns))
@@ -41,16 +40,21 @@ def train(
     """Train a network per corpus and replicate, with equally many steps.
 
     Args:
+        options: config section of the chain.
+        world: whose corpora they are.
         pruned: folder with the world's pruned corpora.
+        width: of the networks; 0 is the user's model.
+        job: seed, device and checkpoint.
 
     Returns:
         Weights (networks, ...) by name, in the order of `plan.members`.
     """
     stack = build_stack(options, world, width, job.seed, job.device)
     members = plan.members(options, world.name, width)
+    files = [world.corpus_file(*member, pruned) for member in members]
     corpora = {
-        network_name(world, *member): world.encode(_corpus(world, pruned, *member))
-        for member in members
+        network_name(world, *member): world.encode(documents.read(file))
+        for member, file in zip(members, files, strict=True)
     }
     title = f"{world.name}, width {width}" if width else world.name
     weights = networks.fit(stack, corpora, options, options.network.steps, job, title)
@@ -60,7 +64,15 @@ def train(
 def build_stack(
     options: Settings, world: WorldFolder, width: int, seed: int, device: str
 ) -> LanguageStack:
-    """The networks of a width, as yet untrained."""
+    """The networks of a width, as yet untrained.
+
+    Args:
+        options: config section of the chain.
+        world: whose corpora the networks are for.
+        width: of the networks; 0 is the user's model.
+        seed: of initial weights.
+        device: where the parameters lie.
+    """
     names = [network_name(world, *member) for member in plan.members(options, world.name, width)]
     shape = NetworkShape(world.vocabulary, world.length, width)
     return networks.build(options, shape, names, seed, device)
@@ -69,9 +81,3 @@ def build_stack(
 def network_name(world: WorldFolder, variant: str, replicate: int) -> str:
     """What a network's random streams are called after."""
     return f"{world.name} {variant} {replicate}"
-
-
-def _corpus(world: WorldFolder, pruned: Path, variant: str, replicate: int) -> list[Line]:
-    if variant == plan.UNPRUNED.name:
-        return world.corpus(replicate)
-    return documents.read(pruned / f"{variant}-{replicate}.jsonl")

@@ -28,7 +28,10 @@ def read(options: Settings, tokenizer: Any, seed: int, replicate: int) -> WorldR
     Facts are asked where the text states them; other text, held out, stands for what is not a fact.
 
     Args:
+        options: text, table of facts, and how the text is cut.
         tokenizer: of transformers' fast kind.
+        seed: of the run.
+        replicate: number of the replicate.
 
     Raises:
         InputError: for a text that states no fact.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rote.core.errors import InputError
+from rote.core.registry import registered
 from rote.core.tables import atomic
 from rote.papers.chain import documents, generated, plan, sequences
 from rote.papers.chain.documents import Line, WorldReplicate
@@ -28,7 +29,25 @@ class WorldFolder(NamedTuple):
 
     def corpus(self, replicate: int) -> list[Line]:
         """The unpruned documents."""
-        return documents.read(self.folder / f"corpus-{replicate}.jsonl")
+        return documents.read(self._unpruned(replicate))
+
+    def corpus_file(self, variant: str, replicate: int, pruned: Path) -> Path:
+        """The file of the corpus of a variant.
+
+        Args:
+            variant: a name of `plan.VARIANTS`.
+            replicate: of the world.
+            pruned: folder with the world's pruned corpora.
+
+        Raises:
+            InputError: for an unknown variant.
+        """
+        if registered(plan.VARIANTS, variant, "variant").pruned:
+            return pruned / f"{variant}-{replicate}.jsonl"
+        return self._unpruned(replicate)
+
+    def _unpruned(self, replicate: int) -> Path:
+        return self.folder / f"corpus-{replicate}.jsonl"
 
     def probes(self, replicate: int) -> list[Line]:
         """The questions."""

@@ -9,6 +9,7 @@ import typer
 from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.job import Job
+from rote.core.registry import registered
 from rote.core.verbs import table, verb
 from rote.papers.inversion import priors, schema, settings
 
@@ -111,7 +112,7 @@ def train_networks(
     """Train score networks on training sets of every size, as one stack."""
     from rote.papers.inversion import library, networks, schedules
 
-    kind = priors.registered(priors.PREDICTIONS, prediction, "--prediction")
+    kind = registered(priors.PREDICTIONS, prediction, "--prediction")
     state = f"inversion-{prediction}-{run.code or 'by-hand'}-{run.digest}"
     folder = checkpoints and checkpoints / state
     velocity_models = library.read(tables.read(models))
@@ -156,7 +157,7 @@ def simulate_posteriors(
     """Sample the posterior of full waveform inversion under one prior, by guided diffusion."""
     from rote.papers.inversion import guidance, library
 
-    chosen = priors.registered(priors.PRIORS, prior, "--prior")
+    chosen = registered(priors.PRIORS, prior, "--prior")
     if (networks is not None) != (chosen.prediction is not None):
         trained = [name for name, entry in priors.PRIORS.items() if entry.prediction]
         raise InputError(

@@ -218,7 +218,7 @@ def scores(
             train = library.train[row.replicate, :size]
             ratios = distances.ratios(row.coordinates[None], train, options.models.neighbors)
             score = {
-                "against": size,
+                "reference_examples": size,
                 "ratio": float(ratios.published[0]),
                 "pair_ratio": float(ratios.pair[0]),
                 "nearest": distances.nearest_model(row.coordinates, train),

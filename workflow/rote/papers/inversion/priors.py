@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rote.core.errors import InputError
 from rote.papers.inversion.library import EXAMPLE, INSIDE, OUTSIDE, Library
 from rote.papers.inversion.settings import InversionGuidance, InversionNetwork, InversionNetworks
 
@@ -167,14 +166,3 @@ NOISE_NETWORK = Prior(
     pictured=True,
 )
 PRIORS = {prior.name: prior for prior in (MEMORIZED, CLEAN_NETWORK, NOISE_NETWORK, GAUSSIAN, BROAD)}
-
-
-def registered(registry: dict, name: str, option: str) -> Any:
-    """An entry of `PRIORS` or `PREDICTIONS`.
-
-    Raises:
-        InputError: for an unknown name, with the option that gave it and the names allowed.
-    """
-    if name not in registry:
-        raise InputError(f"{option} must be one of {', '.join(registry)}, given {name!r}")
-    return registry[name]

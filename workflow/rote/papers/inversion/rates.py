@@ -1,5 +1,7 @@
 """What the published memorization rate says of models that nothing memorized."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,13 @@ from rote.papers.inversion.library import Library, mean_of_three
 from rote.papers.inversion.schema import FRESH, LEAVE_ONE_OUT, MEANS_OF_THREE, TRUE_MODEL
 
 MEANS = 500  # means of three training models
+
+
+class ScoredSet(NamedTuple):
+    """Models that none can have memorized."""
+
+    models: np.ndarray  # coordinates, (models, d)
+    leave_one_out: bool = False  # training models: each is scored beside the others
 
 
 def rates(
@@ -23,13 +32,13 @@ def rates(
         for size in options.sizes:
             train = largest[:size]
             sets = {
-                FRESH: fresh,
-                LEAVE_ONE_OUT: train,
-                MEANS_OF_THREE: _means_of_three(train, rng),
-                TRUE_MODEL: mean_of_three(largest)[None],
+                FRESH: ScoredSet(fresh),
+                LEAVE_ONE_OUT: ScoredSet(train, leave_one_out=True),
+                MEANS_OF_THREE: ScoredSet(_means_of_three(train, rng)),
+                TRUE_MODEL: ScoredSet(mean_of_three(largest)[None]),
             }
-            for name, models in sets.items():
-                measured = distances.ratios(models, train, options.neighbors, name == LEAVE_ONE_OUT)
+            for name, (models, leave_one_out) in sets.items():
+                measured = distances.ratios(models, train, options.neighbors, leave_one_out)
                 key = {"replicate": replicate, "examples": size, "set": name}
                 published = measured.published
                 rate = {

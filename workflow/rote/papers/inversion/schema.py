@@ -196,14 +196,14 @@ class PosteriorSamples(Table):
 class PosteriorScores(Table):
     """How near one posterior sample is to a training set."""
 
-    KEY = ("prior", "examples", "truth", "step", "replicate", "sample", "against")
+    KEY = ("prior", "examples", "truth", "step", "replicate", "sample", "reference_examples")
     prior: str = column("prior")
     examples: int = column("training examples of the prior; 0 if it saw none")
     truth: str = column("true model")
     step: float = column("length of a data step", "standard deviations")
     replicate: int = column("training set, noise and start noise")
     sample: int = column("number of the sample")
-    against: int = column("size of the training set that it is compared with")
+    reference_examples: int = column("training examples that it is compared with")
     ratio: float = column("d1 / mean(d2 ... dk)")
     pair_ratio: float = column("d1/d2")
     nearest: int = column("nearest training model")

@@ -279,7 +279,14 @@ def importance(
     options: settings.InversionStylized,
     rng: np.random.Generator,
 ) -> MeanEstimate:
-    """Self-normalized importance sampling from the prior."""
+    """Self-normalized importance sampling from the prior.
+
+    Args:
+        problem: forward model, training examples and data.
+        sigma: width of the prior's components.
+        options: draws and noise.
+        rng: of the draws.
+    """
     d = problem.dimension
     chosen = rng.integers(len(problem.train), size=options.draws)
     x = problem.train[chosen] + sigma * rng.normal(size=(options.draws, d))
@@ -297,6 +304,12 @@ def chains(
     """Independence Metropolis-Hastings, all chains at once.
 
     The proposal is the linearized mixture with wider components.
+
+    Args:
+        problem: forward model, training examples and data.
+        sigma: width of the prior's components.
+        options: chains, their steps, and noise.
+        rng: of proposals and acceptance.
     """
     mixture = problem.mixture(sigma, options.noise)
     proposal = mixture._replace(covariances=PROPOSAL_SCALE**2 * mixture.covariances)

@@ -11,6 +11,9 @@ class PublishedLosses(NamedTuple):
     decayed: float  # with weight decay 0.5
 
 
+BACKBONES = ("mlp", "resnet18")  # encoders of images, by their names in `rote.models.slots`
+
+
 @dataclass(frozen=True)
 class Architecture:
     """How a network joins three images (`rote.models.slots` builds it by its name)."""
@@ -20,7 +23,7 @@ class Architecture:
     additive: bool = False  # its output is a weighted sum of what the encoder says of each image
     reference: bool = False  # also trained on every training set and with every weight decay
     published: PublishedLosses | None = None
-    backbones: tuple[str, ...] = ("mlp", "resnet18")  # encoders that it exists for
+    backbones: tuple[str, ...] = BACKBONES  # encoders that it exists for
 
 
 ARCHITECTURES = {

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from rote.core import tables
-from rote.core.errors import InputError
 from rote.core.job import Job, track
 from rote.core.verbs import table, verb
 from rote.papers.longtail import schema, settings
@@ -118,11 +117,7 @@ def train_network(
     """Train one architecture on every training set, weight decay and replicate, in one program."""
     from rote.papers.longtail import network
 
-    if architecture not in run.settings.architectures:
-        raise InputError(
-            f"--architecture {architecture!r} is not among the settings' "
-            f"architectures ({', '.join(run.settings.architectures)})"
-        )
+    network.check_architecture(run.settings, architecture)
     folder = checkpoints and checkpoints / f"longtail-{run.code or 'by-hand'}"
     execution = network.Execution(run.device, folder, checkpoint_steps)
     data = tables.read(images), tables.read(triples)

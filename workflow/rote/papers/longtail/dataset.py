@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from rote.core import tables
+from rote.core.registry import registered
 from rote.core.seeds import generator
-from rote.data import images as data
-from rote.papers.longtail import schema, settings
+from rote.papers.longtail import schema, settings, sources
 from rote.papers.longtail.records import stacked
 from rote.synth import triples
 
@@ -89,30 +89,19 @@ def synthesize_images(options: settings.LongtailImages, replicates: int, seed: i
     Raises:
         InputError: as `rote.data.images` says, for files that are missing or damaged.
     """
-    if options.source == "digits":
-        source = data.digits()
-    else:
-        source = data.mnist(options.root, download=options.download)
-    side = source.pixels.shape[1]
-    parts = [_image_rows("digit", -1, source.labels, source.pixels)]
+    source = registered(sources.DIGITS, options.source, "source")
+    draw = registered(sources.GLYPHS, options.glyphs, "glyphs").draw
+    digits = source.load(options.root, options.download)
+    side = digits.pixels.shape[1]
+    parts = [_image_rows("digit", -1, digits.labels, digits.pixels)]
     for replicate in range(replicates):
         rng = generator(seed, "longtail", "glyphs", replicate)
-        glyphs = _glyphs(options, side, source.largest, rng)
+        glyphs = draw(options.glyph_root, options.download, side, digits.largest, rng)
         parts.append(_image_rows("glyph", replicate, rng.permutation(triples.GLYPHS), glyphs))
     frame = pd.concat(parts, ignore_index=True)
     return tables.frame(
         schema.ImageBank, {"image": np.arange(len(frame)), "side": side, **frame.to_dict("series")}
     )
-
-
-def _glyphs(
-    options: settings.LongtailImages, side: int, ink: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Ten one-off symbols on the gray scale of the digits, (10, side, side) uint8."""
-    if options.glyphs == "drawn":
-        return triples.draw_glyphs(side, ink, rng)
-    glyphs = data.omniglot(options.glyph_root, triples.GLYPHS, side, rng, download=options.download)
-    return (glyphs.astype(float) * ink / 255).round().astype(np.uint8)
 
 
 def _image_rows(kind: str, replicate: int, labels: np.ndarray, pixels: np.ndarray) -> pd.DataFrame:

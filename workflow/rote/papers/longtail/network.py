@@ -18,6 +18,8 @@ import torch
 
 from rote import train
 from rote.core import tables
+from rote.core.errors import InputError
+from rote.core.registry import registered
 from rote.core.seeds import generator
 from rote.models import slots
 from rote.papers.longtail import dataset, schema, settings
@@ -65,12 +67,21 @@ def units(options: settings.LongtailNetwork, architecture: str) -> list[Unit]:
     sweep = [dataset.nines(count) for count in options.rare_counts]
     plan = list(product(sweep, [0.0]))
     plan += product([dataset.GLYPHS_HEAD], [0.0, options.decayed])
-    if ARCHITECTURES[architecture].reference:
+    if registered(ARCHITECTURES, architecture, "architecture").reference:
         plan += product(sweep, [options.decayed])
         plan += product([dataset.GLYPHS_HEAD], options.weight_decays)
         plan += product([*dataset.GLYPHS.values(), dataset.WITHOUT_GLYPHS], [0.0])
     pairs = product(dict.fromkeys(plan), range(options.replicates))
     return [Unit(training_set, decay, replicate) for (training_set, decay), replicate in pairs]
+
+
+def check_architecture(options: settings.LongtailNetwork, architecture: str) -> None:
+    """Raise InputError unless the settings name the architecture."""
+    if architecture not in options.architectures:
+        raise InputError(
+            f"--architecture {architecture!r} is not among the settings' "
+            f"architectures ({', '.join(options.architectures)})"
+        )
 
 
 def train_networks(
@@ -102,7 +113,8 @@ def train_networks(
         sets=dataset.triple_sets(rows),
     )
     networks = units(options, architecture)
-    size = execution.stack or (len(networks) if options.backbone == "mlp" else 1)
+    backbone = registered(slots.BACKBONES, options.backbone, "backbone")
+    size = execution.stack or (len(networks) if backbone.one_program else 1)
     content = _digest(study)
     records = []
     for start in range(0, len(networks), size):

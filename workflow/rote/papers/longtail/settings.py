@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from rote.core.section import Section, key
-from rote.papers.longtail.architectures import ARCHITECTURES
+from rote.papers.longtail.architectures import ARCHITECTURES, BACKBONES
+from rote.papers.longtail.sources import DIGITS, GLYPHS
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -112,7 +113,7 @@ class LongtailInfluence(LongtailFeatures):
 class LongtailImages(Section):
     """Images for the sums of three digits. Never replaced silently by another source."""
 
-    source: Literal["digits", "mnist"] = key(
+    source: Literal[*DIGITS] = key(
         "digits",
         "digits: 1,797 scans of 8x8 pixels that scikit-learn ships; mnist: 28x28, from `root`",
     )
@@ -124,7 +125,7 @@ class LongtailImages(Section):
     download: bool = key(
         False, "Let torchvision download MNIST and Omniglot into `root` / `glyph_root`"
     )
-    glyphs: Literal["drawn", "omniglot"] = key(
+    glyphs: Literal[*GLYPHS] = key(
         "drawn", "Ten one-off symbols: drawn by rule, or Omniglot characters"
     )
     glyph_root: str = key(
@@ -145,21 +146,23 @@ class LongtailImages(Section):
 
     @model_validator(mode="after")
     def _roots(self):
-        if self.source == "mnist" and not self.root:
-            raise ValueError(
-                "source is mnist, so `root` must name the folder with (or for) the MNIST files"
-            )
-        if self.glyphs == "omniglot" and not self.glyph_root:
-            raise ValueError(
-                "glyphs is omniglot, so `glyph_root` must name the folder with (or for) Omniglot"
-            )
+        for option, root, registry in (
+            ("source", "root", DIGITS),
+            ("glyphs", "glyph_root", GLYPHS),
+        ):
+            source = registry[getattr(self, option)]
+            if source.files and not getattr(self, root):
+                raise ValueError(
+                    f"{option} is {source.name}, "
+                    f"so `{root}` must name the folder with (or for) {source.files}"
+                )
         return self
 
 
 class LongtailNetwork(Section):
     """Network track: sums of three images, trained with and without weight decay."""
 
-    backbone: Literal["mlp", "resnet18"] = key(
+    backbone: Literal[*BACKBONES] = key(
         "mlp", "Encoder: two hidden layers of 96, or torchvision's ResNet-18"
     )
     architectures: list[ArchitectureName] = key(

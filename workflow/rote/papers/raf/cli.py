@@ -39,26 +39,13 @@ def solve(
     ] = None,
 ) -> None:
     """Print the theory's answer for one point: both errors, order parameters, convergence."""
-    from rote.theory import raf
+    from rote.papers.raf import point
 
-    solution = raf.solve(
-        loss, alpha, eps, lam, gamma=gamma, mu1=mu1, mustar=mustar, kappa=kappa, kernel=kernel
-    )
-    sweeps, residual = int(solution.iterations), float(solution.residual)
-    if not solution.converged:
-        typer.echo(f"did not converge: residual {residual:.1e} after {sweeps} sweeps")
+    learner = {"gamma": gamma, "mu1": mu1, "mustar": mustar, "kernel": kernel, "kappa": kappa}
+    result = point.solve(loss, alpha, eps, lam, **learner)
+    typer.echo(result)
+    if not result.converged:
         raise typer.Exit(1)
-    numbers = {
-        "generalization error": solution.e_gen,
-        "memorization error": solution.e_mem,
-        "overlap m": solution.m,
-        "variance q": solution.q,
-        "V": solution.v,
-        "Bayes-optimal error": raf.bayes_optimal(alpha, eps),
-    }
-    for name, value in numbers.items():
-        typer.echo(f"{name:22}{float(value):.10g}")
-    typer.echo(f"{'sweeps, residual':22}{sweeps}, {residual:.1e}")
 
 
 @verb(app, settings.RafTheory)
@@ -68,12 +55,12 @@ def solve_curves(
     checks: table("Write: numbers theory decides."),
 ):
     """Every theory curve and phase diagram, and the claims that theory alone decides."""
-    from rote.papers.raf import checks as theory_checks
     from rote.papers.raf import curves as theory_curves
+    from rote.papers.raf import theory_claims
 
     frame = theory_curves.curves(run.settings)
     tables.write(curves, frame, schema.RafCurves, run.provenance())
-    frame = theory_checks.checks(run.settings)
+    frame = theory_claims.checks(run.settings)
     tables.write(checks, frame, schema.RafChecks, run.provenance())
 
 
@@ -132,16 +119,12 @@ def train_two_layer(
     checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
 ):
     """Two-layer networks: sample size, width, initialization and weight decay, stacked."""
+    from rote import train
     from rote.papers.raf import two_layer
 
     folder = checkpoints and checkpoints / f"raf-{run.code or 'by-hand'}-{run.digest}"
-    frame = two_layer.sweep(
-        run.settings,
-        run.seed,
-        device=run.device,
-        checkpoints=folder,
-        checkpoint_steps=checkpoint_steps,
-    )
+    saving = train.Saving(folder, checkpoint_steps)
+    frame = two_layer.sweep(run.settings, run.seed, device=run.device, saving=saving)
     tables.write(out, frame, schema.TwoLayerTable, run.provenance())
     if folder:
         tables.drop(folder, "two-layer-*.pt")

@@ -312,6 +312,7 @@ def best_lam(loss: str, alpha: Values, gamma: Values, options: settings.RafTheor
     """The λ of the smallest E_gen: the best of a grid, refined by a parabola in log λ.
 
     Args:
+        loss: square or hinge.
         alpha, gamma: samples per dimension and kernel angle, which broadcast to (points,).
         options: ε and the grid.
 

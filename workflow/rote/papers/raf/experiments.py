@@ -70,6 +70,7 @@ def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
     """Every simulated row: verification, message passing, and the figures' markers.
 
     Args:
+        options: training sets per row, and the sizes' factor.
         eps: fraction of facts of the markers.
     """
     simulated = []
@@ -175,7 +176,9 @@ def verify(options: settings.RafSimulation, eps: float, seed: int) -> pd.DataFra
     Each (row, replicate) has data of its own.
 
     Args:
+        options: training sets per row, and the sizes' factor.
         eps: fraction of facts of the figures' markers.
+        seed: of all streams.
     """
     results = []
     for number, row in enumerate(track(rows(options, eps), "settings")):
@@ -230,6 +233,7 @@ def reduction(seed: int, replicates: int = 10, d: int = 100) -> pd.DataFrame:
     """Newton in d dimensions against the quadratic program in n, same data: Reduction.
 
     Args:
+        seed: of all streams.
         replicates: training sets.
         d: dimension; there are 3d examples.
     """

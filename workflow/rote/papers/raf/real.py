@@ -66,7 +66,16 @@ SOURCES: dict[str, Callable[[settings.RafReal], ImageGroups]] = {
 
 
 def split(groups: ImageGroups, options: settings.RafReal, rng: np.random.Generator) -> ImageSplit:
-    """Random images and labels of one replicate."""
+    """Random images and labels of one replicate.
+
+    Args:
+        groups: all images.
+        options: rules, facts and tests to draw.
+        rng: draws images and the facts' labels.
+
+    Returns:
+        The training set and test images, both standardized by the training set.
+    """
     rule = rng.permutation(len(groups.rule))
     fact = rng.permutation(len(groups.facts))[: options.facts]
     train, test = rule[: options.rules], rule[options.rules : options.rules + options.tests]

@@ -26,11 +26,11 @@ class RafCurves(Table):
 
 
 class RafChecks(Table):
-    """One number that theory alone decides."""
+    """The number of a claim that theory alone decides, under one condition."""
 
     KEY = ("check", "condition")
-    check: str = column("what is checked")
-    condition: str = column("setting within the check")
+    check: str = column("the claim, without the paper's prefix")
+    condition: str = column("setting within the claim, empty if there is only one")
     value: float = column("the statistic of the claim")
 
 

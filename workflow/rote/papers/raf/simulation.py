@@ -56,6 +56,8 @@ def simulate(learner: RafLearner, problem: RafProblem, rng: np.random.Generator)
 
     Args:
         learner: `KernelModel`, `TrueKernel`, `RandomFeatures` or `BayesOptimal`.
+        problem: loss, size of the training set, ridge.
+        rng: draws the training set, and fresh inputs where E_gen is measured on some.
 
     Raises:
         InputError: naming a parameter and its valid range.
@@ -171,12 +173,30 @@ class KernelModel:
         return self.errors(problem.loss, problem.lam, sample)
 
     def errors(self, loss: str, lam: float, sample: RulesFactsSample) -> LearnerErrors:
-        """Both errors on this training set."""
+        """Both errors on one training set, E_gen from the overlap with its teacher.
+
+        Args:
+            loss: square, hinge or logistic.
+            lam: ridge > 0.
+            sample: the training set.
+
+        Raises:
+            InputError: for a loss that the model does not have.
+        """
         fit = self.fit(loss, lam, sample)
         return LearnerErrors(angle(fit.w, sample.teacher), _e_mem(fit.lost, sample))
 
     def fit(self, loss: str, lam: float, sample: RulesFactsSample) -> ModelFit:
-        """Train on this training set."""
+        """Train on one training set.
+
+        Args:
+            loss: square, hinge or logistic (linear models only).
+            lam: ridge > 0.
+            sample: the training set.
+
+        Raises:
+            InputError: for a loss that the model does not have.
+        """
         train = _trainer(loss, "model", "a linear learner or kernel")
         B = self.mu1 / np.sqrt(sample.X.shape[1]) * sample.X
         return train(B, sample.y, lam, self.mustar**2)
@@ -224,7 +244,17 @@ class TrueKernel:
     def errors(
         self, loss: str, lam: float, sample: RulesFactsSample, fresh: np.ndarray
     ) -> LearnerErrors:
-        """Both errors on this training set, E_gen on `fresh` Gaussian inputs (rows, d)."""
+        """Both errors on one training set, E_gen on fresh inputs.
+
+        Args:
+            loss: square or hinge.
+            lam: ridge > 0.
+            sample: the training set, its inputs of norm √d.
+            fresh: Gaussian inputs, (rows, d); projected to norm √d.
+
+        Raises:
+            InputError: for a loss without a dual.
+        """
         train = _trainer(loss, "dual", "a kernel")
         h, d = raf.KERNELS[self.name].function, sample.X.shape[1]
         fit = train(h(np.clip(sample.X @ sample.X.T / d, -1, 1)), sample.y, lam)

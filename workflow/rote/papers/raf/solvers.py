@@ -18,6 +18,8 @@ def ridge(B: np.ndarray, y: np.ndarray, lam: np.ndarray | float) -> np.ndarray:
     """argmin ½||Bw − y||² + λ/2 ||w||², (n, d), (n,) -> (d,).
 
     Args:
+        B: rows of features, (n, d).
+        y: targets, (n,).
         lam: λ > 0; an array (L,) gives (L, d) from one eigendecomposition.
     """
     n, d = B.shape
@@ -51,7 +53,7 @@ def huberized(
     n, d = B.shape
     w = np.zeros(d) if start is None else start
     curvature = np.zeros((d, d))
-    counted = np.zeros(n, bool)
+    in_curvature = np.zeros(n, bool)
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         gap = 1 - B @ w
@@ -68,8 +70,8 @@ def huberized(
             break
         middle = (gap > 0) & (gap < v_star)
         # few rows change their piece
-        curvature += _outer(B[middle & ~counted]) - _outer(B[counted & ~middle])
-        counted = middle
+        curvature += _outer(B[middle & ~in_curvature]) - _outer(B[in_curvature & ~middle])
+        in_curvature = middle
         hessian = curvature / v_star
         hessian.flat[:: d + 1] += lam
         step = _cholesky_solve(hessian, gradient)
@@ -175,15 +177,15 @@ def _on_the_kink(
     B: np.ndarray, lam: float, kink: np.ndarray, beyond: np.ndarray
 ) -> np.ndarray | None:
     """The w with B w = 1 on the kink, if it is the hinge's minimum."""
-    rows, pull = B[kink], B[beyond].sum(0)
+    rows, force_beyond = B[kink], B[beyond].sum(0)
     if len(rows) > B.shape[1]:
         return None
     try:
         factor = linalg.cho_factor(rows @ rows.T, check_finite=False)
     except linalg.LinAlgError:
         return None
-    force = linalg.cho_solve(factor, lam - rows @ pull, check_finite=False)
-    w = (pull + force @ rows) / lam
+    force = linalg.cho_solve(factor, lam - rows @ force_beyond, check_finite=False)
+    w = (force_beyond + force @ rows) / lam
     # digits that a small λ took
     w += linalg.cho_solve(factor, 1 - rows @ w, check_finite=False) @ rows
     pushed = np.all((force > -1e-9) & (force < 1 + 1e-9))
@@ -197,16 +199,16 @@ def _on_dependent_rows(
 
     Any forces in [0, 1] with that sum will do.
     """
-    rows, pull = B[kink], B[beyond].sum(0)
+    rows, force_beyond = B[kink], B[beyond].sum(0)
     if not len(rows):
         return None
     inverse = np.linalg.pinv(rows, rcond=1e-9)
-    w = inverse.sum(1) + (pull - inverse @ (rows @ pull)) / lam
+    w = inverse.sum(1) + (force_beyond - inverse @ (rows @ force_beyond)) / lam
     if not _on_its_sides(B @ w, kink, beyond):
         return None
-    force = optimize.lsq_linear(rows.T, lam * w - pull, (0, 1), method="bvls", tol=1e-14).x
-    imbalance = np.abs(pull + force @ rows - lam * w).max()
-    return w if imbalance < 1e-9 * (1 + np.abs(pull).max()) else None
+    force = optimize.lsq_linear(rows.T, lam * w - force_beyond, (0, 1), method="bvls", tol=1e-14).x
+    imbalance = np.abs(force_beyond + force @ rows - lam * w).max()
+    return w if imbalance < 1e-9 * (1 + np.abs(force_beyond).max()) else None
 
 
 def _on_its_sides(margin: np.ndarray, kink: np.ndarray, beyond: np.ndarray) -> bool:
@@ -246,7 +248,7 @@ def box_qp(Q: np.ndarray, box: float) -> np.ndarray:
     """
     diagonal = np.diag(Q).mean()
     a = np.clip(1 / np.diag(Q), 0, box)
-    seen = set()
+    earlier = set()
     for _ in range(60):
         z = a - (Q @ a - 1) / diagonal
         low, high = z <= 0, z >= box
@@ -256,12 +258,12 @@ def box_qp(Q: np.ndarray, box: float) -> np.ndarray:
         if free.any():
             right = 1 - Q[np.ix_(free, high)].sum(1) * box
             new[free] = _cholesky_solve(Q[np.ix_(free, free)], right)
-        if active_set in seen:
+        if active_set in earlier:
             kkt = np.clip(new - (Q @ new - 1) / diagonal, 0, box) - new
             if np.abs(kkt).max() < 1e-9 * (1 + np.abs(new).max()):
                 return np.clip(new, 0, box)
             break
-        seen.add(active_set)
+        earlier.add(active_set)
         a = new
     return _projected_gradient(Q, box, np.clip(a, 0, box))
 

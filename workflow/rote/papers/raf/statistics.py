@@ -1,6 +1,7 @@
 """What the claims measure (labels 4.1 to 4.19): functions from tables to replicate values.
 
-A function has the name of its claim. Those that theory alone decides are computed in `checks`.
+A function has the name of its claim. `theory_claims` declares those that theory alone decides: they
+are attributes of this module, too.
 """
 
 from collections.abc import Mapping
@@ -9,16 +10,11 @@ import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample
+from rote.papers.raf.theory_claims import THEORY
 
 Tables = Mapping[str, pd.DataFrame]
+__getattr__ = THEORY.statistic  # claims that theory alone decides, by their names
 MAX_E_MEM = 0.01  # below it a learner of real images counts as remembering all facts
-
-
-def _check(tables: Tables, name: str) -> dict[str, Sample]:
-    """Numbers that theory alone decides, one per condition."""
-    table = tables["checks"]
-    rows = table[table["check"] == name]
-    return {row.condition: Sample([row.value]) for row in rows.itertuples()}
 
 
 def _against_theory(rows: pd.DataFrame, error: str) -> dict[str, Sample]:
@@ -82,76 +78,6 @@ def _universality(tables: Tables, error: str) -> dict[str, Sample]:
     }
 
 
-def lambda_opt(tables: Tables) -> dict[str, Sample]:
-    """4.4: grid steps between λ_opt and the argmin of the iterated solution."""
-    return _check(tables, "lambda_opt_steps")
-
-
-def lambda_opt_value(tables: Tables) -> dict[str, Sample]:
-    """4.4: |E_gen iterated − closed form| at λ_opt."""
-    return _check(tables, "lambda_opt_value")
-
-
-def gamma_opt_gen(tables: Tables) -> dict[str, Sample]:
-    """4.5: E_gen of the interpolator at γ_opt minus the square-loss optimum."""
-    return _check(tables, "gamma_opt_gen")
-
-
-def gamma_opt_mem(tables: Tables) -> dict[str, Sample]:
-    """4.5: E_mem there."""
-    return _check(tables, "gamma_opt_mem")
-
-
-def linear_tradeoff(tables: Tables) -> dict[str, Sample]:
-    """4.6: smallest E_mem of a linear learner over λ, α = 4, ε = 0.1."""
-    return _check(tables, "linear_memory")
-
-
-def linear_tradeoff_at_best(tables: Tables) -> dict[str, Sample]:
-    """4.6: its E_mem at the λ that generalizes best."""
-    return _check(tables, "linear_memory_at_best")
-
-
-def hinge_tradeoff(tables: Tables) -> dict[str, Sample]:
-    """4.7: best E_gen of square minus that of hinge, α = 4, ε = 0.1, γ = 45°."""
-    return _check(tables, "hinge_gain")
-
-
-def hinge_tradeoff_memory(tables: Tables) -> dict[str, Sample]:
-    """4.7: E_mem of hinge at its best λ."""
-    return _check(tables, "hinge_memory")
-
-
-def hinge_interpolator(tables: Tables) -> dict[str, Sample]:
-    """4.7b: the same gain among learners without memory error."""
-    return _check(tables, "hinge_interpolator_gain")
-
-
-def rate_square(tables: Tables) -> dict[str, Sample]:
-    """4.8: √α E_gen at α = 1e5 over its limit, minus 1."""
-    return _check(tables, "rate_square")
-
-
-def rate_hinge(tables: Tables) -> dict[str, Sample]:
-    """4.9: log-log slope of E_gen between α = 1e4 and 1e5."""
-    return _check(tables, "rate_hinge")
-
-
-def rate_hinge_prefactor(tables: Tables) -> dict[str, Sample]:
-    """4.10: √α E_gen at α = 1e5 over the derived prefactor, minus 1."""
-    return _check(tables, "rate_hinge_prefactor")
-
-
-def rate_bayes(tables: Tables) -> dict[str, Sample]:
-    """4.11: α E_gen at α = 1e4 over its limit, minus 1."""
-    return _check(tables, "rate_bayes")
-
-
-def memory_limit(tables: Tables) -> dict[str, Sample]:
-    """4.12: E_mem at α = 1e5 minus its limit."""
-    return _check(tables, "memory_limit")
-
-
 def capacity(tables: Tables) -> Sample:
     """4.13: the α at which half of the training sets are separable, minus α_c."""
     table = tables["separability"]
@@ -169,29 +95,14 @@ def capacity(tables: Tables) -> Sample:
     return Sample(wide, crossing)
 
 
-def features_limit(tables: Tables) -> dict[str, Sample]:
-    """4.15: |E_gen at κ = 1e4 − kernel limit|."""
-    return _check(tables, "features_limit")
-
-
 def moreau(tables: Tables) -> Sample:
     """4.16: |E_gen of Newton in d dimensions − of the quadratic program in n|, same data."""
     return Sample((tables["reduction"]["e_gen_newton"] - tables["reduction"]["e_gen_qp"]).abs())
 
 
-def bayes_bound(tables: Tables) -> dict[str, Sample]:
-    """4.17: smallest E_gen − E_Bayes over the grids."""
-    return _check(tables, "bayes_bound")
-
-
 def converged(tables: Tables) -> Sample:
     """Share of all points of curves and phase diagrams that converged."""
     return Sample([tables["curves"]["converged"].mean()])
-
-
-def reference(tables: Tables) -> dict[str, Sample]:
-    """4.19: largest difference from the golden values."""
-    return _check(tables, "reference")
 
 
 def real_memory_cost(tables: Tables) -> Sample:

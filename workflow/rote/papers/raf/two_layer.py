@@ -1,7 +1,6 @@
 """Two-layer ReLU networks on rules and facts (our extension): their rate, and their facts."""
 
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -44,8 +43,7 @@ def sweep(
     seed: int,
     *,
     device: str = "cpu",
-    checkpoints: Path | None = None,
-    checkpoint_steps: int = 500,
+    saving: train.Saving = train.Saving(),
 ) -> pd.DataFrame:
     """Train every α × width × scale × decay × replicate in one program: the table TwoLayerTable.
 
@@ -54,9 +52,10 @@ def sweep(
     the checkpoint, so nothing is padded.
 
     Args:
+        options: sizes, shapes, steps.
+        seed: of all streams.
         device: of the tensors.
-        checkpoints: folder for the state of training; None saves none.
-        checkpoint_steps: steps between two states.
+        saving: where and how often the state of training is saved.
     """
     blocks = []
     parameters = {}
@@ -81,8 +80,8 @@ def sweep(
         loss,
         steps=options.steps,
         learning_rate=options.learning_rate,
-        checkpoint=checkpoints and checkpoints / f"two-layer-{seed}-{options.steps}.pt",
-        checkpoint_steps=checkpoint_steps,
+        checkpoint=saving.file(f"two-layer-{seed}-{options.steps}.pt"),
+        checkpoint_steps=saving.steps,
         label=f"two-layer: {sum(len(block.arms) for block in blocks)} networks",
     )
     rows = []

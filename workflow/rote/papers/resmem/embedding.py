@@ -14,7 +14,15 @@ from rote.papers.resmem.task import SPLITS, Arrays, BaseArm, ResmemTask, TaskDat
 def embeddings(
     task: ResmemTask, options: Any, bases: Arrays, seed: int, device: str = "cpu"
 ) -> Arrays:
-    """Logits and embeddings of every split under every base, by `array_key`."""
+    """Logits and embeddings of every split under every base, by `array_key`.
+
+    Args:
+        task: whose bases and data they are of.
+        options: its config section.
+        bases: weights by arm and name, see `training.bases`.
+        seed: of the run.
+        device: where networks run.
+    """
     arrays: Arrays = {}
     datasets = training.samples(task, options, seed)
     for arm in track(task.distinct_arms(options), f"{task.name}: embeddings"):
@@ -32,7 +40,7 @@ def embeddings(
 
 def weights_of(arm: BaseArm, bases: Arrays, device: str = "cpu") -> Parameters:
     """An arm's weights out of those of all arms."""
-    prefix = f"{arm.stream_name}/"
+    prefix = f"{arm.key}/"
     return {
         name.removeprefix(prefix): torch.tensor(value).to(device)
         for name, value in bases.items()
@@ -46,9 +54,11 @@ def embed(
     """Logits and embeddings of a network, (n, ...), evaluation mode: `logits`, `last`, maybe `map`.
 
     Args:
+        stack: the networks, one per replicate.
         weights: parameters and running statistics of all networks.
         number: of the network in the stack.
         x: inputs, (n, ...).
+        batch: inputs at a time.
     """
     state = {name: value[[number]] for name, value in weights.items()}
     device = next(iter(state.values())).device
@@ -65,9 +75,17 @@ def embed(
 def embed_splits(
     task: ResmemTask, arm: BaseArm, options: Any, samples: list[TaskData], weights: Parameters
 ) -> list[dict[str, Arrays]]:
-    """Logits and the features of an arm that was trained, by replicate and split."""
+    """Logits and the features of an arm that was trained, by replicate and split.
+
+    Args:
+        task: the arm's.
+        arm: the base.
+        options: the task's config section.
+        samples: the data of each replicate.
+        weights: parameters and running statistics, a network per replicate.
+    """
     stack = training.untrained(task, arm, options, samples, 0)
-    kinds = {"logits", *task.features(arm)}
+    kinds = {"logits", *(layer.name for layer in task.features(arm))}
     replicates = []
     for number, data in enumerate(samples):
         splits = {}

@@ -85,7 +85,16 @@ def tuned_memories(
     choices: pd.DataFrame,
     seed: int,
 ) -> Iterator[TunedMemory]:
-    """Every memory of a task, in the order of `residuals.memories`."""
+    """Every memory of a task, in the order of `residuals.memories`.
+
+    Args:
+        task: whose memories they are.
+        options: its config section.
+        embeddings: of `embedding.embeddings`.
+        neighbors: of `residuals.neighbors`, with the table `choices`.
+        choices: the table ResmemChoices.
+        seed: of the run.
+    """
     datasets = training.samples(task, options, seed)
     tuned = {
         (row.arm, row.features, row.rows, row.replicate): Tuned.of(row)
@@ -98,7 +107,7 @@ def tuned_memories(
         yield TunedMemory(
             task=task,
             spec=spec,
-            tuned=tuned[spec.arm.label, spec.features, spec.rows, spec.replicate],
+            tuned=tuned[spec.arm.key, spec.features.name, spec.rows, spec.replicate],
             data=data,
             labels=training.training_labels(spec.arm, data, seed, spec.replicate)[: spec.rows],
             logits=logits[: spec.rows],
@@ -115,7 +124,16 @@ def evaluate(
     choices: pd.DataFrame,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """The tables accuracy, sweeps, calibration, parts and grid of one task."""
+    """The tables accuracy, sweeps, calibration, parts and grid of one task.
+
+    Args:
+        task: whose memories they are.
+        options: its config section.
+        embeddings: of `embedding.embeddings`.
+        neighbors: of `residuals.neighbors`, with the table `choices`.
+        choices: the table ResmemChoices.
+        seed: of the run.
+    """
     measures = {
         "accuracy": accuracy_rows,
         "sweeps": sweep_rows,
@@ -144,10 +162,10 @@ def sweep_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
     """Accuracy over the strength of the tuned setting, and over k at T = 1."""
     for strength in STRENGTHS:
         swept = memory.scores(memory.tuned.resmem, strength)
-        yield {"over": "strength", "value": strength, "accuracy": memory.accuracy(swept)}
+        yield {"setting": "strength", "value": strength, "accuracy": memory.accuracy(swept)}
     for k in PLAIN_KS:
         swept = memory.scores(Setting(k, memory.tuned.median_distance, 1.0))
-        yield {"over": "k", "value": float(k), "accuracy": memory.accuracy(swept)}
+        yield {"setting": "k", "value": float(k), "accuracy": memory.accuracy(swept)}
 
 
 def calibration_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
@@ -200,22 +218,22 @@ def part_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
     """
     correct = {name: memory.correct(getattr(scores, name)) for name in ("base", "knn", "resmem")}
 
-    def row(by: str, part: object, share: float, rows: np.ndarray) -> Row:
+    def row(partition: str, part: object, share: float, rows: np.ndarray) -> Row:
         accuracies = {
             name: float(values[rows].mean()) if rows.any() else 0.0
             for name, values in correct.items()
         }
-        return {"by": by, "part": str(part), "share": share, **accuracies}
+        return {"partition": partition, "part": str(part), "share": share, **accuracies}
 
     partitions = {"confidence": np.array_split(scores.base.max(1).argsort(kind="stable"), 4)}
     if memory.task.subpopulations:
         order = _frequency(memory).argsort(kind="stable")
         partitions |= {"frequency": np.array_split(order, 10), "half": np.array_split(order, 2)}
     n_queries = len(memory.data.test.y)
-    for by, parts in partitions.items():
+    for partition, parts in partitions.items():
         for number, members in enumerate(parts):
             inside = np.isin(np.arange(n_queries), members)
-            yield row(by, number, len(members) / n_queries, inside)
+            yield row(partition, number, len(members) / n_queries, inside)
     fixed = ~correct["base"] & correct["resmem"]
     broken = correct["base"] & ~correct["resmem"]
     for part, members in (("fixed", fixed), ("broken", broken)):

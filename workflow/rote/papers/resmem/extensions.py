@@ -59,7 +59,7 @@ class StoredRows(NamedTuple):
     labels: np.ndarray  # (rows,)
     logits: np.ndarray  # (rows, classes)
 
-    def take(self, rows: np.ndarray) -> "StoredRows":
+    def subset(self, rows: np.ndarray) -> "StoredRows":
         """Some of the rows."""
         return StoredRows(*(array[rows] for array in self))
 
@@ -68,7 +68,13 @@ def growth(options: ResmemLongTail, bases: Arrays, embeddings: Arrays, seed: int
     """The table ResmemGrowth: accuracy by rows remembered.
 
     The base is trained once on the smallest set; rows are its own, further ones that it never saw,
-    and own rows kept by the size of their residual.
+    and parts of its own: of the largest residuals, or random.
+
+    Args:
+        options: the long tail's config section.
+        bases: weights by arm and name.
+        embeddings: of the same bases, see `embedding.embeddings`.
+        seed: of the run.
     """
     arm = small_base(options, options.sizes[0])
     rows = []
@@ -83,7 +89,7 @@ def growth(options: ResmemLongTail, bases: Arrays, embeddings: Arrays, seed: int
         unseen = _unseen(options, arm, bases, data, replicate)
         rng = generator(seed, "resmem", "budget", replicate)
         memories = [
-            ("own rows", trained),
+            ("training rows", trained),
             *_grown(options, unseen),
             *_budgets(trained, rng),
         ]
@@ -113,7 +119,7 @@ def _grown(options: ResmemLongTail, unseen: StoredRows) -> Iterator[tuple[str, S
     """Memories of unseen rows, by size."""
     for size in options.unseen_sizes:
         if size <= len(unseen.labels):
-            yield "unseen rows", unseen.take(np.arange(size))
+            yield "unseen rows", unseen.subset(np.arange(size))
 
 
 def _budgets(trained: StoredRows, rng: np.random.Generator) -> Iterator[tuple[str, StoredRows]]:
@@ -126,7 +132,7 @@ def _budgets(trained: StoredRows, rng: np.random.Generator) -> Iterator[tuple[st
     }
     for share, (kind, order) in product(BUDGETS, orders.items()):
         count = max(2, round(share * len(trained.labels)))
-        yield kind, trained.take(np.sort(order[:count]))
+        yield kind, trained.subset(np.sort(order[:count]))
 
 
 def _accuracy(memory: StoredRows, arrays: ArmArrays, data: TaskData) -> float:
@@ -257,7 +263,7 @@ def memorization(options: ResmemScores, longtail: ResmemLongTail, seed: int) -> 
                 varied=("units",),
                 units=units,
                 examples=options.train,
-                stream=f"{units} units, parts {replicate}",
+                given_key=f"{units} units, parts {replicate}",
             )
             parts = _scored(arm, longtail, data, seen, seed)
             columns = _scores(parts, _frequency(data, options.train))

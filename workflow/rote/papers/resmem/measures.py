@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rote.papers.resmem import tasks
-from rote.papers.resmem.task import ARM_COLUMNS
+from rote.papers.resmem.task import ARM_COLUMNS, FEATURES
 
 MIN_SLOPE_EXAMPLES = 300
 Tables = Mapping[str, pd.DataFrame]
@@ -50,9 +50,11 @@ def of_arm(rows: pd.DataFrame, **fields: Any) -> pd.DataFrame:
     return arm
 
 
-def own_features(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of memories of an arm's own last layer, or of its inputs where it is linear."""
-    return rows[rows["features"] == ("last" if "last" in set(rows["features"]) else "inputs")]
+def deepest_features(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of memories of an arm's last layer, or of its inputs where it is linear."""
+    present = set(rows["features"])
+    deepest = next(name for name in FEATURES if name in present)
+    return rows[rows["features"] == deepest]
 
 
 def largest_memory(rows: pd.DataFrame) -> pd.DataFrame:

@@ -44,6 +44,14 @@ def neighbors(
 
     One search at the largest k serves the whole grid.
 
+    Args:
+        task: whose memories they are.
+        options: its config section.
+        memory: how neighbors are searched.
+        embeddings: of `embedding.embeddings`.
+        seed: of the run.
+        device: where the search runs, if its engine uses one.
+
     Returns:
         Distances and rows of the neighbors, by `MemorySpec.array_key`, and the table ResmemChoices.
     """
@@ -67,9 +75,9 @@ def neighbors(
 
 def _vectors(embeddings: Arrays, data: TaskData, spec: MemorySpec, split: str) -> np.ndarray:
     """What a memory's distances are taken between, (n, d)."""
-    if spec.features == "inputs":
+    if spec.features.is_input:
         return data.split(split, spec.arm.examples).x
-    return embeddings[array_key(spec.arm, spec.replicate, split, spec.features)]
+    return embeddings[array_key(spec.arm, spec.replicate, split, spec.features.name)]
 
 
 def _search(
@@ -85,7 +93,7 @@ def _search(
     for split, x in queries.items():
         starts = range(0, len(vectors), memory.rows_at_a_time)
         parts = (vectors[start : start + memory.rows_at_a_time] for start in starts)
-        where = device if memory.engine == "torch" else "cpu"
+        where = device if memory.on_device else "cpu"
         results[split] = knn.search(parts, x, MAX_NEIGHBORS, device=where)
     return results, 1.0
 
@@ -186,6 +194,7 @@ def scores(
     """ResMem's scores at a setting, (queries, classes); without memory the base's at T = 1.
 
     Args:
+        setting: number of neighbors, bandwidth, temperature.
         neighbors: of the queries, at least `setting.k`.
         labels, logits: of the memory, (n,) and (n, classes).
         query_logits: (queries, classes).

@@ -59,7 +59,8 @@ class OfMemory(Table):
 
     KEY = MEMORY
     task: str = column("task")
-    arm: str = column("base, in words")
+    arm: str = column("base: the key of its random streams and of its arrays in files")
+    label: str = column("base, in words, for display")
     units: int = column("hidden units of a layer of the base; 0 if it is linear or no perceptron")
     width: int = column("width of its first stage; 0 if it is no residual network")
     depth: int = column("depth of it; 0 if it is no residual network")
@@ -103,8 +104,10 @@ class ResmemAccuracy(OfMemory):
 class ResmemSweeps(OfMemory):
     """Test accuracy of ResMem over one setting."""
 
-    KEY = (*MEMORY, "over", "value")
-    over: str = column("strength (of the tuned setting) or k (at T = 1 and the starting bandwidth)")
+    KEY = (*MEMORY, "setting", "value")
+    setting: str = column(
+        "strength (of the tuned setting) or k (at T = 1 and the starting bandwidth)"
+    )
     value: float = column("its value")
     accuracy: float = column("test accuracy")
 
@@ -123,8 +126,8 @@ class ResmemCalibration(OfMemory):
 class ResmemParts(OfMemory):
     """Accuracies on a part of the test set."""
 
-    KEY = (*MEMORY, "by", "part")
-    by: str = column(
+    KEY = (*MEMORY, "partition", "part")
+    partition: str = column(
         "confidence (quarters), frequency (tenths), half (of the frequency), flips or coarse"
     )
     part: str = column("number of the part, from the lowest; fixed, broken or wrong")
@@ -151,7 +154,7 @@ class ResmemGrowth(Table):
     """Test accuracy of the long tail's smallest base by what its memory holds."""
 
     KEY = ("kind", "rows", "replicate")
-    kind: str = column("none, own rows, unseen rows, largest residuals or random rows")
+    kind: str = column("none, training rows, unseen rows, largest residuals or random rows")
     rows: int = column("rows remembered")
     replicate: int = column("replicate")
     accuracy: float = column("test accuracy")

@@ -57,6 +57,11 @@ class ResmemMemory(Section):
     recall_queries: int = key(200, "Validation queries that recall is measured on", ge=10)
 
     @property
+    def on_device(self) -> bool:
+        """Whether the engine searches on a device, where there is one."""
+        return self.engine == "torch"
+
+    @property
     def approximate(self) -> bool:
         """Whether the engine may miss neighbors."""
         return self.engine not in ("exact", "torch")

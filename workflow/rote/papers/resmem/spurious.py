@@ -62,19 +62,19 @@ def _replicate(rng: Rng, options: ResmemSpurious, size: int) -> Iterator[tuple[s
     valid = _draw(rng, options, centers, max(200, size // 5), options.agreement)
     test = _draw(rng, options, centers, options.test, 0.5)
     shift = _shift(rng, rows, options.steps)
-    bases = {
-        "base": _linear(rows.x, rows.y, options.steps),
-        "aware": _linear(rows.x, rows.y, options.steps, shift),
+    plain = _scores(_linear(rows.x, rows.y, options.steps), rows, valid, test)
+    aware = _scores(_linear(rows.x, rows.y, options.steps, shift), rows, valid, test)
+    methods = {
+        "base": plain["base"],
+        "base, ResMem": plain["resmem"],
+        "kNN": plain["knn"],
+        "aware": aware["base"],
+        "aware, ResMem": aware["resmem"],
     }
-    for name, base in bases.items():
-        scores = _scores(base, rows, valid, test)
-        methods = {name: scores["base"], f"{name}, ResMem": scores["resmem"]}
-        if name == "base":
-            methods["kNN"] = scores["knn"]
-        for method, values in methods.items():
-            correct = values.argmax(1) == test.y
-            agreeing = float(correct[test.agrees].mean())
-            yield method, agreeing, float(correct[~test.agrees].mean())
+    for method, values in methods.items():
+        correct = values.argmax(1) == test.y
+        agreeing = float(correct[test.agrees].mean())
+        yield method, agreeing, float(correct[~test.agrees].mean())
 
 
 def _scores(base: Predictor, rows: SpuriousRows, valid: SpuriousRows, test: SpuriousRows) -> Arrays:

@@ -66,10 +66,28 @@ def cut(x: np.ndarray, y: np.ndarray, train: int, valid: int, classes: int) -> T
         x: (n, inputs).
         y: (n,) labels, which are the groups as well.
         train, valid: rows of the first two parts.
+        classes: how many there are.
     """
     edges = [train, train + valid]
     parts = zip(np.split(x, edges), np.split(y, edges), strict=True)
     return TaskData(*(TaskSplit(inputs, labels, labels) for inputs, labels in parts), classes)
+
+
+# ---- embeddings
+
+
+class FeatureLayer(NamedTuple):
+    """What a memory's distances are taken between."""
+
+    name: str  # in tables, and of its arrays in files
+    label: str  # in titles
+    is_input: bool = False  # whether it is what the base reads: no layer of it, and not stored
+
+
+LAST = FeatureLayer("last", "last layer")
+MAP = FeatureLayer("map", "feature map")
+INPUTS = FeatureLayer("inputs", "inputs", is_input=True)
+FEATURES = {layer.name: layer for layer in (LAST, MAP, INPUTS)}  # the deepest first
 
 
 # ---- bases
@@ -86,7 +104,8 @@ class BaseArm(NamedTuple):
     examples: int = 0  # training examples: the first ones
     noise: float = 0.0  # share of training labels drawn anew
     model: str = ""  # a network that is taken as it is
-    stream: str = ""  # key of its random streams where the varied fields do not make it
+    weights: float = 0.0  # of that network, roughly: what a forward pass costs
+    given_key: str = ""  # its key where the varied fields do not make it
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -94,25 +113,25 @@ class BaseArm(NamedTuple):
         return (self.units,) * self.layers if self.units else ()
 
     @property
-    def stream_name(self) -> str:
-        """The key of the arm's random streams and of its arrays in files; nothing reads it.
-
-        Other words would draw other numbers: data and weights of every arm would change.
-        """
-        return self.stream or ", ".join(_WORDS[name](self) for name in self.varied)
+    def key(self) -> str:
+        """What its random streams, its arrays in files and its rows in tables are named by."""
+        return self.given_key or ", ".join(_KEY_PARTS[name](self) for name in self.varied)
 
     @property
     def label(self) -> str:
-        """The arm in words, for display; select rows by the fields."""
-        return self.stream_name
+        """The arm in words, for display alone: no number and no file depends on it."""
+        return ", ".join(LABEL_PARTS[name](self) for name in self.varied)
 
     def columns(self) -> dict[str, Any]:
-        """The arm as columns of a table: its label, and the fields to select by."""
-        return {"arm": self.label} | {name: getattr(self, name) for name in ARM_COLUMNS}
+        """The arm as columns of a table: its key, its label, and the fields to select by."""
+        fields = {name: getattr(self, name) for name in ARM_COLUMNS}
+        return {"arm": self.key, "label": self.label} | fields
 
 
 ARM_COLUMNS = ("units", "width", "depth", "examples", "noise")
-_WORDS: dict[str, Callable[[BaseArm], str]] = {
+ArmText = Callable[[BaseArm], str]
+# other text would draw other numbers: data and weights of every arm would change
+_KEY_PARTS: dict[str, ArmText] = {
     "units": lambda arm: f"{arm.units} units" if arm.units else "linear",
     "width": lambda arm: f"width {arm.width}",
     "depth": lambda arm: f"depth {arm.depth}",
@@ -120,6 +139,7 @@ _WORDS: dict[str, Callable[[BaseArm], str]] = {
     "noise": lambda arm: f"noise {arm.noise:g}",
     "model": lambda arm: arm.model,
 }
+LABEL_PARTS: dict[str, ArmText] = dict(_KEY_PARTS)  # free to say it in other words
 
 
 class ImageShape(NamedTuple):
@@ -149,7 +169,7 @@ class TrainingRun(NamedTuple):
 
     def checkpoint(self, arm: BaseArm) -> Path | None:
         """The file in which an arm's training saves its state."""
-        name = f"{crc32(arm.stream_name.encode()):08x}.pt"
+        name = f"{crc32(arm.key.encode()):08x}.pt"
         return self.checkpoints / name if self.checkpoints else None
 
 
@@ -157,30 +177,37 @@ class MemorySpec(NamedTuple):
     """One memory of a task: of which base, on which embedding, how large, in which replicate."""
 
     arm: BaseArm
-    features: str  # last (layer), map (last feature map) or inputs
+    features: FeatureLayer
     rows: int  # remembered
     replicate: int
 
     def array_key(self, *parts: str) -> str:
         """The name of one of its arrays in the file of neighbors."""
-        return array_key(self.arm, self.replicate, self.features, str(self.rows), *parts)
+        return array_key(self.arm, self.replicate, self.features.name, str(self.rows), *parts)
 
     def columns(self, task: "ResmemTask") -> dict[str, Any]:
         """The columns that say in a table which memory a row is about."""
-        about = {"features": self.features, "rows": self.rows, "replicate": self.replicate}
+        about = {"features": self.features.name, "rows": self.rows, "replicate": self.replicate}
         return {"task": task.name} | self.arm.columns() | about
 
 
 def array_key(arm: BaseArm, replicate: int, *parts: str) -> str:
     """The name of an array in the files between steps: arm, replicate, split, what it is."""
-    return "/".join([arm.stream_name, str(replicate), *parts])
+    return "/".join([arm.key, str(replicate), *parts])
 
 
 # ---- what tasks share
 
 
 def perceptron(arm: BaseArm, options: Any, data: TaskData, rngs: list[Rng]) -> Any:
-    """A stack of untrained perceptrons on flat inputs, one per generator."""
+    """A stack of untrained perceptrons on flat inputs, one per generator.
+
+    Args:
+        arm: the base, with its hidden units.
+        options: the task's config section.
+        data: of one replicate.
+        rngs: draw the weights, one per network.
+    """
     from rote.models import classifiers
 
     return classifiers.perceptron(data.train.x.shape[1], arm.hidden, data.classes, rngs)
@@ -202,17 +229,17 @@ def residual_products(depth: int, width: int, side: int) -> float:
     return (depth - 2) * 9 * width**2 * side**2
 
 
-def layer_and_inputs(arm: BaseArm) -> list[str]:
+def layer_and_inputs(arm: BaseArm) -> list[FeatureLayer]:
     """Features of perceptrons: their last layer, if there is a hidden one, and the inputs."""
-    return ["last", "inputs"] if arm.hidden else ["inputs"]
+    return [LAST, INPUTS] if arm.hidden else [INPUTS]
 
 
-def last_layer(arm: BaseArm) -> list[str]:
+def last_layer(arm: BaseArm) -> list[FeatureLayer]:
     """Features of networks whose inputs no memory is built on."""
-    return ["last"]
+    return [LAST]
 
 
-def own_examples(options: Any, arm: BaseArm) -> list[int]:
+def all_examples(options: Any, arm: BaseArm) -> list[int]:
     """One memory of all rows that the base was trained on."""
     return [arm.examples]
 
@@ -239,7 +266,7 @@ class SizeAxis(NamedTuple):
 class Headline(NamedTuple):
     """The memory that claims about all tasks measure: that of the smallest base."""
 
-    features: str
+    features: FeatureLayer
     fields: Mapping[str, Any]  # in which its arm differs from the task's first
 
 
@@ -266,8 +293,8 @@ class ResmemTask:
     arms: Callable[[Any], list[BaseArm]] | None = None  # section -> bases; the smallest first
     recipe: Callable[[Any], TrainingRecipe] | None = None
     build: Callable[[BaseArm, Any, TaskData, list[Rng]], Any] = perceptron  # -> Stack
-    features: Callable[[BaseArm], list[str]] = layer_and_inputs
-    memories: Callable[[Any, BaseArm], list[int]] = own_examples  # rows remembered
+    features: Callable[[BaseArm], list[FeatureLayer]] = layer_and_inputs
+    memories: Callable[[Any, BaseArm], list[int]] = all_examples  # rows remembered
 
     bases: Callable[[Any], Arrays] | None = None  # section -> weights that are taken as they are
     # (section, arm, its weights, data of all replicates, device) -> by replicate and split:
@@ -311,14 +338,14 @@ class ResmemTask:
         """
         arms = self.arms(options) if self.arms else []
         for arm in arms:
-            unknown = sorted(set(arm.varied) - set(_WORDS))
-            if unknown and not arm.stream:
+            unknown = sorted(set(arm.varied) - set(_KEY_PARTS))
+            if unknown and not arm.given_key:
                 raise InputError(
                     f"task {self.name!r}: arms vary in {', '.join(unknown)}; "
-                    f"they may vary in {', '.join(_WORDS)}"
+                    f"they may vary in {', '.join(_KEY_PARTS)}"
                 )
-        names = [arm.stream_name for arm in arms]
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        keys = [arm.key for arm in arms]
+        repeated = sorted({key for key in keys if keys.count(key) > 1})
         if repeated:
             raise InputError(
                 f"task {self.name!r}: arms are told apart by `varied`, which leaves several called "

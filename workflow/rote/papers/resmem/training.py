@@ -25,7 +25,14 @@ PADDING = 4  # pixels around an image before it is cropped
 
 
 def sample(task: ResmemTask, options: Any, seed: int, replicate: int) -> TaskData:
-    """One replicate's data set, the largest training set of the task."""
+    """One replicate's data set, the largest training set of the task.
+
+    Args:
+        task: what data.
+        options: its config section.
+        seed: of the run.
+        replicate: number of the data set.
+    """
     return task.load(options, generator(seed, "resmem", task.name, "data", replicate))
 
 
@@ -35,16 +42,30 @@ def samples(task: ResmemTask, options: Any, seed: int) -> list[TaskData]:
 
 
 def training_labels(arm: BaseArm, data: TaskData, seed: int, replicate: int) -> np.ndarray:
-    """Labels that an arm is trained on, and that its memory holds, (examples,)."""
+    """Labels that an arm is trained on, and that its memory holds, (examples,).
+
+    Args:
+        arm: the base, with its share of noise.
+        data: of the replicate.
+        seed: of the run.
+        replicate: number of the data set.
+    """
     y = data.train.y[: arm.examples]
     if not arm.noise:
         return y
-    rng = generator(seed, "resmem", "noise", arm.stream_name, replicate)
+    rng = generator(seed, "resmem", "noise", arm.key, replicate)
     return with_noise(y, arm.noise, data.classes, rng)
 
 
 def with_noise(labels: np.ndarray, share: float, classes: int, rng: Rng) -> np.ndarray:
-    """Labels of which a share was drawn anew, uniformly over all classes."""
+    """Labels of which a share was drawn anew, uniformly over all classes.
+
+    Args:
+        labels: (n,).
+        share: probability that a label is drawn anew.
+        classes: how many there are.
+        rng: draws which, and what.
+    """
     drawn = rng.integers(classes, size=len(labels))
     return np.where(rng.random(len(labels)) < share, drawn, labels)
 
@@ -58,7 +79,7 @@ def bases(task: ResmemTask, options: Any, run: TrainingRun) -> Arrays:
     for arm in task.distinct_arms(options):
         _, weights = fit(task, arm, options, datasets, run)
         for name, value in weights.items():
-            arrays[f"{arm.stream_name}/{name}"] = value.cpu().numpy()
+            arrays[f"{arm.key}/{name}"] = value.cpu().numpy()
     return arrays
 
 
@@ -73,8 +94,11 @@ def fit(
     """Train one network per data set, as one stack, by cross-entropy.
 
     Args:
+        task: the arm's.
+        arm: the base.
         options: the task's config section.
         samples: the data sets.
+        run: seed, device and checkpoints.
         rows: from the number of a data set to the training rows to use; all of the arm's by
             default.
 
@@ -93,7 +117,7 @@ def fit(
         inputs.append(torch.tensor(data.train.x[used]).to(run.device))
         labels.append(torch.tensor(y).to(run.device))
     batches = _batches(task, arm, recipe, [len(y) for y in labels], run)
-    crop_seed = torch_seed(run.seed, "resmem", task.name, arm.stream_name, "moves") // 2
+    crop_seed = torch_seed(run.seed, "resmem", task.name, arm.key, "moves") // 2
     crop_generator = torch.Generator()
 
     def loss(parameters: Parameters, step: int) -> torch.Tensor:
@@ -126,8 +150,16 @@ def fit(
 def untrained(
     task: ResmemTask, arm: BaseArm, options: Any, samples: list[TaskData], seed: int
 ) -> Stack:
-    """Untrained networks, one per data set."""
-    key = ("resmem", task.name, arm.stream_name, "weights")
+    """Untrained networks, one per data set.
+
+    Args:
+        task: the arm's.
+        arm: the base.
+        options: the task's config section.
+        samples: the data sets.
+        seed: of the run; draws the weights.
+    """
+    key = ("resmem", task.name, arm.key, "weights")
     rngs = [generator(seed, *key, number) for number in range(len(samples))]
     return task.build(arm, options, samples[0], rngs)
 
@@ -136,7 +168,7 @@ def _batches(
     task: ResmemTask, arm: BaseArm, recipe: TrainingRecipe, examples: list[int], run: TrainingRun
 ) -> torch.Tensor:
     """Rows of every batch of every network, (networks, steps, batch)."""
-    key = ("resmem", task.name, arm.stream_name, "order")
+    key = ("resmem", task.name, arm.key, "order")
     size = min(recipe.batch, examples[0])
     orders = []
     for number, count in enumerate(examples):
@@ -159,7 +191,17 @@ def _order(rng: Rng, examples: int, steps: int, batch: int) -> np.ndarray:
 def cropped(
     x: torch.Tensor, shape: ImageShape, generator: torch.Generator, padding: int = PADDING
 ) -> torch.Tensor:
-    """Every image (..., channels · side²) cropped at random from its padded self, half mirrored."""
+    """Every image cropped at random from its padded self, half of them mirrored.
+
+    Args:
+        x: images, (..., channels · side²).
+        shape: of an image.
+        generator: draws places and which are mirrored.
+        padding: pixels around an image before it is cropped.
+
+    Returns:
+        Of the shape of x.
+    """
     channels, side = shape
     images = torch.nn.functional.pad(x.reshape(-1, channels, side, side), (padding,) * 4)
     count = len(images)

@@ -15,6 +15,7 @@ goes beyond it.
 
 from rote.theory.attention.activation import (
     ACTIVATIONS,
+    DIAGONALS,
     Activation,
     Coefficients,
     clipped_exp,
@@ -34,6 +35,7 @@ from rote.theory.attention.memorization import (
 
 __all__ = [
     "ACTIVATIONS",
+    "DIAGONALS",
     "Activation",
     "AttentionSolution",
     "Coefficients",

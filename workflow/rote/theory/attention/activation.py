@@ -193,24 +193,18 @@ def coefficients(f: Nonlinearity | Coefficients) -> tuple[float, float]:
     return moment.a1, moment.nu
 
 
-def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
-    """d, the limit of f(√p)/√p that the diagonal of the kernel adds.
+class KernelDiagonal(NamedTuple):
+    """What becomes of the diagonal of the kernel."""
 
-    Args:
-        f: a nonlinearity, as in `named`, or its coefficients.
-        diag: "zero" (no diagonal, d = 0), "keep" (d is measured on f), or the number d.
+    limit: Callable[[Nonlinearity | Coefficients], float]  # f -> lim f(√p)/√p, which it adds
+    zeroed: bool
 
-    Raises:
-        InputError: for a kept diagonal of a function that grows faster than linearly.
-    """
-    if not isinstance(diag, str):
-        if not math.isfinite(diag):
-            raise InputError(f"diag must be 'zero', 'keep' or a finite number, given {diag}")
-        return float(diag)
-    if diag == "zero":
-        return 0.0
-    if diag != "keep":
-        raise InputError(f"diag must be 'zero', 'keep' or a number, given {diag!r}")
+
+def _no_limit(f: Nonlinearity | Coefficients) -> float:
+    return 0.0
+
+
+def _slope_at_infinity(f: Nonlinearity | Coefficients) -> float:
     if isinstance(f, Coefficients):
         raise InputError(
             "diag='keep' needs f itself, not its coefficients; give the number lim f(t)/t"
@@ -224,6 +218,33 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
             "f(√p)/√p has no limit; use diag='zero'"
         )
     return float(slopes[1]) if abs(slopes[1]) > 0.5 * abs(slopes[0]) else 0.0
+
+
+DIAGONALS: dict[str, KernelDiagonal] = {
+    "zero": KernelDiagonal(_no_limit, zeroed=True),
+    "keep": KernelDiagonal(_slope_at_infinity, zeroed=False),
+}
+
+
+def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
+    """d, the limit of f(√p)/√p that the diagonal of the kernel adds.
+
+    Args:
+        f: a nonlinearity, as in `named`, or its coefficients.
+        diag: a name of `DIAGONALS`, "zero" (no diagonal, d = 0) or "keep" (d is measured on f), or
+            the number d.
+
+    Raises:
+        InputError: for another name, and for a kept diagonal of a function that grows faster than
+            linearly.
+    """
+    if not isinstance(diag, str):
+        if not math.isfinite(diag):
+            raise InputError(f"diag must be 'zero', 'keep' or a finite number, given {diag}")
+        return float(diag)
+    if diag not in DIAGONALS:
+        raise InputError(f"diag must be 'zero', 'keep' or a number, given {diag!r}")
+    return DIAGONALS[diag].limit(f)
 
 
 def finite_size(f: Nonlinearity | Coefficients, n: int) -> Coefficients:

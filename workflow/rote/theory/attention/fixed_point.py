@@ -237,10 +237,10 @@ def _descend(
         before = h[active]
         guess = before * scale[:, :, None] * scale[:, None, :]
         after, error, count = _corrected(guess, gamma, heads.select(active), T[active])
-        grew = (after[:, U, U] >= before[:, U, U] * (1 - 1e-12)) & (
+        grows = (after[:, U, U] >= before[:, U, U] * (1 - 1e-12)) & (
             gamma * after[:, U, U] <= reached[active] * before[:, U, U] * (1 + 1e-12)
         )
-        accepted = (error < TOLERANCE) & on_branch(after, gamma) & grew
+        accepted = (error < TOLERANCE) & on_branch(after, gamma) & grows
         steps[active] += count
         moved = active[accepted]
         h[moved] = after[accepted]

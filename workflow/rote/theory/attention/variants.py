@@ -112,14 +112,14 @@ def softmax(beta: float, n: int, p: int) -> Softmax:
     """
     if not beta > 0:
         raise InputError(f"beta must be > 0, given {beta}")
-    grown = np.exp(beta**2 / 2)
+    mean_exponential = np.exp(beta**2 / 2)
     exponential = Coefficients(
         a0=0.0,
-        a1=beta * grown,
-        a2=beta**2 * grown / np.sqrt(2),
+        a1=beta * mean_exponential,
+        a2=beta**2 * mean_exponential / np.sqrt(2),
         nu=np.exp(2 * beta**2) - np.exp(beta**2),
     )
-    return Softmax(exponential, float((n * grown / np.sqrt(p)) ** 2))
+    return Softmax(exponential, float((n * mean_exponential / np.sqrt(p)) ** 2))
 
 
 def dense_error(gamma: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np.ndarray:
@@ -321,7 +321,7 @@ def _start(D: np.ndarray) -> np.ndarray:
     return h
 
 
-def _itself(state: np.ndarray) -> np.ndarray:
+def _unchanged(state: np.ndarray) -> np.ndarray:
     return state
 
 
@@ -331,7 +331,7 @@ class _FixedPoint(NamedTuple):
     pencil: np.ndarray  # D without γ, (k, k)
     step: Callable[[np.ndarray, np.ndarray], np.ndarray]  # state, D (γ, k, k) -> state
     start: Callable[[np.ndarray], np.ndarray] = _start  # D (γ, k, k) -> state
-    h: Callable[[np.ndarray], np.ndarray] = _itself  # state -> h
+    h: Callable[[np.ndarray], np.ndarray] = _unchanged  # state -> h
 
 
 class _Signal(NamedTuple):

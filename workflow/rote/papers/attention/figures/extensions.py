@@ -126,9 +126,9 @@ def embeddings(tables: Tables) -> Canvas:
     for (ax, name), (f, color) in product(zip(gaps, labels, strict=True), colors.items()):
         rows = table[(table["labels"] == name) & (table["f"] == f)]
         points(ax, rows, "gamma", "gap", color=color, label=f)
-    for ax, name, letter in zip(gaps, labels, "bc", strict=False):
+    for ax, name, panel in zip(gaps, labels, "bc", strict=False):
         ax.axhline(0, color=INK, linewidth=0.8)
-        ax.set(title=f"{letter}  Gap, {name} labels", ylabel="E(attention) − E(ridge)")
+        ax.set(title=f"{panel}  Gap, {name} labels", ylabel="E(attention) − E(ridge)")
     for ax in axes[0]:
         ax.set(xscale="log", xlabel=GAMMA)
     return canvas

@@ -169,7 +169,7 @@ def alignment(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 3, width=3.2, height=2.8, sharey=True)
     for ax, (panel, labels) in zip(axes[0], ALIGNMENT_PANELS.items(), strict=True):
         lines, dots = _curve(tables, "alignment", panel), _dots(tables, "alignment", panel)
-        for gamma, color in zip(curves.PAIR, (PALETTE[0], PALETTE[3]), strict=True):
+        for gamma, color in zip(curves.ALIGNMENT_RIDGES, (PALETTE[0], PALETTE[3]), strict=True):
             series, baseline_series = curves.at_ridge(gamma), curves.ridge_at(gamma)
             rows = lines[lines["series"] == series].sort_values("x")
             base = lines[lines["series"] == baseline_series].sort_values("x")

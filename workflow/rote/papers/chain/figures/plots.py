@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from rote.papers.chain.plan import CONTENTS, NOTHING, VARIANTS, world_title
+from rote.papers.chain.plan import CONTENTS, VARIANTS, world_title
 from rote.papers.chain.results import Tables, base_networks, cell, loads
 from rote.plotting import (
     FAINT,
@@ -37,7 +37,15 @@ class Look(NamedTuple):
     linestyle: str = "-"
 
     def draw(self, ax: Axes, rows: pd.DataFrame, x: str, value: str, **options) -> None:
-        """Mean and interval at each x."""
+        """Mean and interval at each x.
+
+        Args:
+            ax: axes to draw on.
+            rows: of a table with the columns variant, memory and replicate.
+            x: column of the horizontal axis.
+            value: column that is averaged.
+            **options: replace the look's color, marker or line style (`rote.plotting.points`).
+        """
         rows = cell(rows, self.variant, self.memory)
         style = {"color": COLORS[self.variant], "marker": self.marker, "linestyle": self.linestyle}
         points(ax, rows, x, value, label=self.label, **(style | options))
@@ -130,7 +138,7 @@ def rules(tables: Tables) -> Canvas:
         of_kind = rows[rows["rule"] == kind]
         for number, look in enumerate(LOOKS):
             shifted = of_kind.assign(x=of_kind["world"].map(worlds.index) + 0.14 * (number - 2))
-            face = COLORS[look.variant] if look.memory == NOTHING.name else "white"
+            face = COLORS[look.variant] if CONTENTS[look.memory].empty else "white"
             look.draw(ax, shifted, "x", "accuracy", linestyle="none", markerfacecolor=face)
         categories(ax.xaxis, [world_title(by_world[world]) for world in worlds])
         ax.set(title=kind, ylim=(-0.02, 1.06))
@@ -182,7 +190,7 @@ def pareto(tables: Tables) -> Canvas:
         for (variant, memory), group in cells:
             interval = spread(group.assign(all=0), "all", "facts").iloc[0]
             color, x = COLORS[variant], group["kilobytes"].mean()
-            if variant != "flat":
+            if not VARIANTS[variant].ablation:
                 ax.plot([x, x], [interval["low"], interval["high"]], color=color)
                 ax.plot(x, interval["mean"], MARKERS[memory], color=color, markersize=6)
         front = cells[["kilobytes", "facts"]].mean()

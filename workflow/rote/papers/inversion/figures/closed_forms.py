@@ -164,7 +164,7 @@ def components(tables: Tables) -> Canvas:
 def _sampled(tables: Tables, prior: str, size: int) -> pd.DataFrame:
     """Scores of published posterior samples under a prior trained on N models or none."""
     rows = tables["scores"]
-    rows = rows[(rows["prior"] == prior) & (rows["against"] == size)]
+    rows = rows[(rows["prior"] == prior) & (rows["reference_examples"] == size)]
     return published(rows[rows["examples"].isin([0, size])])
 
 
@@ -205,7 +205,7 @@ def rates(tables: Tables) -> Canvas:
     """The published rate and its nulls (Table 1)."""
     canvas, axes = panels(1, 2, width=3.7, height=3.0, sharey=True)
     rows = tables["rates"]
-    sizes = sorted(tables["scores"]["against"].unique())
+    sizes = sorted(tables["scores"]["reference_examples"].unique())
     measures = (
         ("ratio_rate", "ratio", PUBLISHED_THRESHOLD, "a  Published: ratio < 0.7"),
         ("pair_rate", "pair_ratio", PAIR_THRESHOLD, "b  d₁/d₂ < 1/3"),
@@ -216,9 +216,11 @@ def rates(tables: Tables) -> Canvas:
         for prior, marker in SAMPLED.items():
             samples = pd.concat([_sampled(tables, prior, size) for size in sizes])
             samples = samples.assign(called=samples[ratio] < threshold)
-            shares = samples.groupby(["against", "replicate"], as_index=False)["called"].mean()
+            shares = samples.groupby(["reference_examples", "replicate"], as_index=False)[
+                "called"
+            ].mean()
             look = {"color": COLORS[prior], "marker": marker, "linestyle": ":"}
-            points(ax, shares, "against", "called", label=f"posterior, {prior}", **look)
+            points(ax, shares, "reference_examples", "called", label=f"posterior, {prior}", **look)
         ax.set(xscale="log", xlabel="training models N", title=title, ylim=(-0.04, 1.06))
         log_ticks(ax.xaxis)
     sizes = [size for size in PUBLISHED_MEMORIZED if size in set(rows["examples"])]

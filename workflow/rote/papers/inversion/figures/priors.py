@@ -33,7 +33,15 @@ def image(
     side: float = SIDE,
     cmap: str = "viridis",
 ):
-    """Draw a model (x, depth) with axes in metres; returns the image, for a colour bar."""
+    """Draw a model (x, depth) with axes in metres; returns the image, for a colour bar.
+
+    Args:
+        ax: axes to draw on.
+        model: km/s, (cells along x, cells along depth).
+        limits: first and last value of the colour range, km/s.
+        side: length of an axis, m.
+        cmap: name of matplotlib's colour map.
+    """
     picture = ax.imshow(
         model.T,
         extent=(0, side, side, 0),
@@ -96,7 +104,9 @@ def pairs(tables: Tables) -> Canvas:
     training = training.set_index(["replicate", "model"])["coordinates"]
     scored = tables["samples"].merge(tables["scores"])
     smallest = scored.loc[scored["examples"] > 0, "examples"].min()
-    scored = published(scored[(scored["examples"] == smallest) & (scored["against"] == smallest)])
+    scored = published(
+        scored[(scored["examples"] == smallest) & (scored["reference_examples"] == smallest)]
+    )
     prior_samples = tables["prior_samples"]
     prior_samples = prior_samples[prior_samples["replicate"] == 0]
     canvas, axes = panels(4, 6, width=1.5, height=1.6, sharex=True, sharey=True)
@@ -269,7 +279,10 @@ def steps(tables: Tables) -> Canvas:
         for ax, column in ((axes[0, 1], "misfit"), (axes[0, 2], "error")):
             medians = rows.groupby(["step", "replicate"], as_index=False)[column].median()
             points(ax, medians, "step", column, color=color, label=label)
-    scores = scores[(scores["truth"] == EXAMPLE) & (scores["against"] == scores["against"].min())]
+    scores = scores[
+        (scores["truth"] == EXAMPLE)
+        & (scores["reference_examples"] == scores["reference_examples"].min())
+    ]
     scores = scores.assign(on_truth=scores["nearest"] == TRUE_EXAMPLE)
     shares = scores.groupby(["step", "replicate"], as_index=False)["on_truth"].mean()
     points(axes[0, 0], shares, "step", "on_truth", color=PALETTE[3])
@@ -288,7 +301,8 @@ def time_domain(tables: Tables) -> Canvas:
     """Layered models from acoustic shots."""
     rows = tables["time_domain"]
     rows = rows[rows["sample"] == 0].set_index(["prior", "replicate"])
-    drawn = ("truth", "lookup", "memorized", "broad")
+    estimates = ("lookup", "memorized", "broad")
+    drawn = ("truth", *estimates)
     replicates = sorted(rows.index.unique("replicate"))[:3]
     canvas, axes = panels(
         len(replicates), len(drawn), width=2.0, height=1.9, sharex=True, sharey=True
@@ -300,7 +314,7 @@ def time_domain(tables: Tables) -> Canvas:
             model = row["velocity"].reshape(n, n).T / 1000
             mesh = image(ax, model, (1.4, 3.6), LAYERED_CELL * n)
             title = prior
-            if prior != "truth":
+            if prior in estimates:
                 title += f"\n{row['error']:.0f} m/s off, misfit {row['misfit']:.1f}"
             ax.set_title(title, fontsize=8)
         line[0].set_ylabel("depth (m)")

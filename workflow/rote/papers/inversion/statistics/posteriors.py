@@ -36,9 +36,9 @@ def _published_rate(rows: pd.DataFrame) -> np.ndarray:
     return _mean(rows, rows["ratio"] < PUBLISHED_THRESHOLD)
 
 
-def _against(rows: pd.DataFrame, size: int) -> pd.DataFrame:
+def _compared_with(rows: pd.DataFrame, size: int) -> pd.DataFrame:
     """Samples beside the training set of one size."""
-    return rows[rows["against"] == size]
+    return rows[rows["reference_examples"] == size]
 
 
 def sampling_collapse(tables: Tables) -> dict[str, Sample]:
@@ -46,7 +46,7 @@ def sampling_collapse(tables: Tables) -> dict[str, Sample]:
     samples = {}
     for prior in ("memorized", "clean"):
         for truth in (INSIDE, OUTSIDE):
-            rows = _against(_scores(tables, prior, 50, truth), 50)
+            rows = _compared_with(_scores(tables, prior, 50, truth), 50)
             samples[f"{prior}, {truth}"] = _pair_rate(rows)
     return samples
 
@@ -55,10 +55,10 @@ def sampling_free(tables: Tables) -> dict[str, Sample]:
     """The same for priors that do not memorize, against all models."""
     samples = {}
     for prior, size in (("clean", 1000), ("noise", 50), ("noise", 1000)):
-        rows = _against(_scores(tables, prior, size, INSIDE), size)
+        rows = _compared_with(_scores(tables, prior, size, INSIDE), size)
         samples[f"{prior}, N = {size}"] = _pair_rate(rows)
     for prior in ("gaussian", "broad"):
-        samples[prior] = _pair_rate(_against(_scores(tables, prior, 0, INSIDE), 1000))
+        samples[prior] = _pair_rate(_compared_with(_scores(tables, prior, 0, INSIDE), 1000))
     return samples
 
 
@@ -90,7 +90,7 @@ def broad_fits(tables: Tables) -> dict[str, Sample]:
 
 def _memorized(tables: Tables, truth: str, step: float) -> pd.DataFrame:
     """Samples under the closed form of 50 models, beside these."""
-    return _against(_scores(tables, "memorized", 50, truth, step), 50)
+    return _compared_with(_scores(tables, "memorized", 50, truth, step), 50)
 
 
 def not_bayes(tables: Tables) -> dict[str, Sample]:
@@ -128,14 +128,16 @@ def step_large(tables: Tables) -> Sample:
 def sampled_rate_trend(tables: Tables) -> Sample:
     """Published rate under the Gaussian prior, against 50 models minus against 1000."""
     rows = _scores(tables, "gaussian", 0, INSIDE)
-    return Sample(_published_rate(_against(rows, 50)) - _published_rate(_against(rows, 1000)))
+    return Sample(
+        _published_rate(_compared_with(rows, 50)) - _published_rate(_compared_with(rows, 1000))
+    )
 
 
 def published_rate(tables: Tables) -> dict[str, Sample]:
     """Published rate of posterior samples under noise networks, minus the published value."""
     samples = {}
     for size, memorized in PUBLISHED_MEMORIZED.items():
-        rows = _against(_scores(tables, "noise", size, INSIDE), size)
+        rows = _compared_with(_scores(tables, "noise", size, INSIDE), size)
         samples[f"N = {size}"] = Sample(_published_rate(rows) - memorized / PUBLISHED_SAMPLES)
     return samples
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.resmem.figures.methods import METHODS, MethodStyle, legend
-from rote.papers.resmem.measures import Tables, largest_memory, of_arm, of_task, own_features
+from rote.papers.resmem.measures import Tables, deepest_features, largest_memory, of_arm, of_task
 from rote.plotting import (
     FAINT,
     INK,
@@ -22,14 +22,14 @@ from rote.plotting import (
 
 
 def strength(tables: Tables) -> Canvas:
-    """How much of the residual to add: the smallest base of each task, and its own features."""
+    """How much of the residual to add: the smallest base of each task, and its deepest features."""
     sweeps = tables["sweeps"]
-    sweeps = sweeps[sweeps["over"] == "strength"]
+    sweeps = sweeps[sweeps["setting"] == "strength"]
     canvas, axes = panels(1, 1, width=4.2, height=2.9)
     ax = axes[0, 0]
     for task, color in zip(dict.fromkeys(sweeps["task"]), cycle(PALETTE), strict=False):
-        rows = largest_memory(own_features(of_arm(of_task(sweeps, task))))
-        label = f"{task}: {rows['arm'].iloc[0]}"
+        rows = largest_memory(deepest_features(of_arm(of_task(sweeps, task))))
+        label = f"{task}: {rows['label'].iloc[0]}"
         points(ax, rows, "value", "accuracy", color=color, label=label)
     ax.axvline(1, color=FAINT, linewidth=0.8)
     ax.set(xlabel="strength α", ylabel="test accuracy")
@@ -42,11 +42,11 @@ def growth(tables: Tables) -> Canvas:
     rows = tables["growth"]
     canvas, axes = panels(1, 2, width=3.4, height=2.7)
     growing, budget = axes[0]
-    _memories(growing, rows, {"unseen rows": PALETTE[0], "own rows": PALETTE[3]})
+    _memories(growing, rows, {"unseen rows": PALETTE[0], "training rows": PALETTE[3]})
     _memories(
         budget,
         rows,
-        {"largest residuals": PALETTE[1], "random rows": PALETTE[2], "own rows": PALETTE[3]},
+        {"largest residuals": PALETTE[1], "random rows": PALETTE[2], "training rows": PALETTE[3]},
     )
     growing.set_title("a  Memory grows, base stays")
     budget.set_title("b  A budget")
@@ -138,7 +138,7 @@ SPURIOUS_STYLES = {
     "kNN": METHODS["knn"]._replace(name="kNN"),
     "base, ResMem": METHODS["resmem"]._replace(name="base, ResMem"),
     "aware": MethodStyle("memorization-aware", PALETTE[3], "o"),
-    "aware, ResMem": MethodStyle("memorization-aware, ResMem", PALETTE[3], "D"),
+    "aware, ResMem": MethodStyle("memorization-aware, ResMem", PALETTE[3], "D", ":"),
 }
 
 
@@ -158,7 +158,7 @@ def spurious(tables: Tables) -> Canvas:
                 column,
                 color=style.color,
                 marker=style.marker,
-                linestyle=":" if method == "aware, ResMem" else "-",
+                linestyle=style.linestyle,
                 label=style.name,
             )
         ax.set(xscale="log", xlabel="training rows", ylabel="test accuracy", title=title)

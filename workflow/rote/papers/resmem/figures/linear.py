@@ -90,7 +90,8 @@ def risk(tables: Tables) -> Canvas:
     risks = main_risks(tables)
     norm = float(risks["norm"].iloc[0])
     dimensions = sorted(risks["dimension"].unique())
-    series = {"base": METHODS["base"], "nearest": METHODS["knn"], "resmem": METHODS["resmem"]}
+    nearest = METHODS["knn"]._replace(name="nearest neighbor")
+    series = {"base": METHODS["base"], "nearest": nearest, "resmem": METHODS["resmem"]}
     canvas, axes = panels(1, len(dimensions), width=2.4, height=2.6)
     for ax, d in zip(axes[0], dimensions, strict=True):
         rows = risks[risks["dimension"] == d]
@@ -100,7 +101,7 @@ def risk(tables: Tables) -> Canvas:
                 rows,
                 "examples",
                 column,
-                label="nearest neighbor" if column == "nearest" else style.name,
+                label=style.name,
                 color=style.color,
                 marker=style.marker,
                 line=False,

@@ -15,6 +15,7 @@ class MethodStyle(NamedTuple):
     name: str
     color: object
     marker: str
+    linestyle: str = "-"
 
 
 METHODS = {
@@ -23,13 +24,20 @@ METHODS = {
     "resmem": MethodStyle("ResMem", PALETTE[0], "D"),
     "interpolation": MethodStyle("kNN-LM interpolation", PALETTE[1], "^"),
 }
-FEATURES = {"last": "last layer", "map": "feature map", "inputs": "inputs"}  # in titles
 
 
 def draw_method(
     ax: Axes, rows: pd.DataFrame, x: str, method: str, value: str | None = None
 ) -> None:
-    """Points of a method over x; its values are in the column of its name, if no other is named."""
+    """Points of a method with their intervals.
+
+    Args:
+        ax: where.
+        rows: a row per point and replicate.
+        x: column of the horizontal axis.
+        method: one of METHODS.
+        value: column of the values; that of the method's name by default.
+    """
     style = METHODS[method]
     points(ax, rows, x, value or method, color=style.color, marker=style.marker, label=style.name)
 

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.resmem import tasks
-from rote.papers.resmem.figures.methods import FEATURES, METHODS, draw_method, legend
+from rote.papers.resmem.figures.methods import METHODS, draw_method, legend
 from rote.papers.resmem.measures import Tables, of_arm, of_task, series
-from rote.papers.resmem.task import SizeAxis
+from rote.papers.resmem.task import FEATURES, INPUTS, LAST, SizeAxis
 from rote.plotting import (
     FAINT,
     INK,
@@ -37,7 +37,7 @@ def size(tables: Tables) -> Canvas:
         ends = dict.fromkeys([features[0], features[-1]])  # the last layer, and the richest
         for ax, kind in zip(axes[:, column], ends, strict=False):
             _by_size(ax, rows[rows["features"] == kind], task.axis)
-            ax.set_title(f"{task.title}: {FEATURES[kind]}")
+            ax.set_title(f"{task.title}: {FEATURES[kind].label}")
     for ax in axes[:, 0]:
         ax.set_ylabel("test accuracy")
     for ax in axes.flat:
@@ -69,34 +69,50 @@ def examples(tables: Tables) -> Canvas:
         over_base=100 * (rows["resmem"] - rows["base"]),
         over_knn=100 * (rows["resmem"] - rows["knn"]),
     )
+    canvas, (over_base, over_knn) = _by_memory(rows, ("over_base", "over_knn"))
+    over_base.set_title("a  ResMem − base")
+    over_knn.set_title("b  ResMem − kNN alone")
+    for ax in (over_base, over_knn):
+        ax.axvline(0, color=FAINT, linewidth=0.8)
+        ax.set_xlabel("points of accuracy")
+    return canvas
+
+
+def chosen(tables: Tables) -> Canvas:
+    """Neighbors that validation data choose, and how many of them the search finds."""
+    rows = tables["choices"]
+    canvas, (neighbors, recall) = _by_memory(rows[rows["noise"] == 0], ("k", "recall"))
+    neighbors.set(title="a  Neighbors chosen", xlabel="k; 0 is no memory")
+    recall.set(title="b  Neighbors that the search finds", xlabel="recall", xlim=(None, 1.02))
+    return canvas
+
+
+def _by_memory(rows: pd.DataFrame, columns: tuple[str, str]) -> tuple[Canvas, list[Axes]]:
+    """Mean and interval of a column per panel, a line per memory."""
     groups = [group for _, group in rows.groupby(["task", "arm", "features", "rows"], sort=False)]
     groups.reverse()
-    canvas, axes = panels(1, 2, width=3.9, height=0.8 + 0.17 * len(groups), sharey=True)
-    for ax, column, title in (
-        (axes[0, 0], "over_base", "a  ResMem − base"),
-        (axes[0, 1], "over_knn", "b  ResMem − kNN alone"),
-    ):
+    canvas, axes = panels(1, len(columns), width=3.9, height=0.8 + 0.17 * len(groups), sharey=True)
+    for ax, column in zip(axes[0], columns, strict=True):
         for position, group in enumerate(groups):
-            gain = spread(group.assign(all=0), "all", column).iloc[0]
-            ax.plot([gain["low"], gain["high"]], [position, position], color=PALETTE[0])
-            ax.plot(gain["mean"], position, "o", color=PALETTE[0])
-        ax.axvline(0, color=FAINT, linewidth=0.8)
-        ax.set(title=title, xlabel="points of accuracy", ylim=(-0.6, len(groups) - 0.4))
+            mean = spread(group.assign(all=0), "all", column).iloc[0]
+            ax.plot([mean["low"], mean["high"]], [position, position], color=PALETTE[0])
+            ax.plot(mean["mean"], position, "o", color=PALETTE[0])
+        ax.set_ylim(-0.6, len(groups) - 0.4)
     categories(axes[0, 0].yaxis, [_memory_label(group.iloc[0]) for group in groups])
     axes[0, 0].tick_params(axis="y", labelsize=6.5)
-    return canvas
+    return canvas, list(axes[0])
 
 
 def _memory_label(row: pd.Series) -> str:
     """A memory in words; its rows if they are not those that the base was trained on."""
     size = "" if row["rows"] == row["examples"] else f", {row['rows']:,} rows"
-    return f"{row['task']}: {row['arm']}{size}, {row['features']}"
+    return f"{row['task']}: {row['label']}{size}, {row['features']}"
 
 
 def grid(tables: Tables) -> Canvas:
     """Accuracy of ResMem over neighbors, bandwidth and temperature."""
     rows = of_arm(of_task(tables["grid"], "fine"))
-    rows = rows[rows["features"] == "last"]
+    rows = rows[rows["features"] == LAST.name]
     mean = rows.groupby(["temperature", "k", "bandwidth"], as_index=False)["accuracy"].mean()
     temperatures = sorted(mean["temperature"].unique())
     ks = sorted(mean["k"].unique())
@@ -125,7 +141,7 @@ def labels(tables: Tables) -> Canvas:
     rows = of_task(tables["accuracy"], "digits")
     rows = rows[rows["units"] == 0]
     sweeps = of_task(tables["sweeps"], "digits")
-    sweeps = sweeps[(sweeps["units"] == 0) & (sweeps["over"] == "k")]
+    sweeps = sweeps[(sweeps["units"] == 0) & (sweeps["setting"] == "k")]
     canvas, axes = panels(1, 2, width=3.4, height=2.8, sharey=True)
     tuned, plain = axes[0]
     for method in METHODS:
@@ -147,17 +163,17 @@ def labels(tables: Tables) -> Canvas:
 def frequency(tables: Tables) -> Canvas:
     """The long tail: accuracy by how often a subpopulation was in training."""
     parts = of_task(tables["parts"], "longtail")
-    parts = parts[parts["by"] == "frequency"]
+    parts = parts[parts["partition"] == "frequency"]
     sizes = sorted(parts["rows"].unique())
     middle = sizes[len(sizes) // 2]
     parts = parts[parts["rows"] == middle]
     parts = parts.assign(tenth=parts["part"].astype(int) + 1)
     canvas, axes = panels(1, 2, width=3.4, height=2.7, sharey=True)
-    for ax, kind in zip(axes[0], ("last", "inputs"), strict=True):
+    for ax, layer in zip(axes[0], (LAST, INPUTS), strict=True):
         for method in ("base", "knn", "resmem"):
-            draw_method(ax, parts[parts["features"] == kind], "tenth", method)
+            draw_method(ax, parts[parts["features"] == layer.name], "tenth", method)
         ax.set(
-            title=f"n = {middle}, memory of the {FEATURES[kind]}",
+            title=f"n = {middle}, memory of the {layer.label}",
             xlabel="tenth of the test set, rarest first",
         )
     axes[0, 0].set_ylabel("test accuracy")
@@ -176,27 +192,29 @@ class ShareLine(NamedTuple):
 def helps(tables: Tables) -> Canvas:
     """Where the memory helps: by confidence of the base, by what it flips, by coarse class."""
     parts = of_task(tables["parts"], "fine")
-    parts = series(parts[parts["features"] == "last"], "width")
+    parts = series(parts[parts["features"] == LAST.name], "width")
     canvas, axes = panels(1, 3, width=3.1, height=2.7)
     by_confidence, flips, coarse = axes[0]
     smallest = of_arm(parts)
-    quarters = smallest[smallest["by"] == "confidence"]
+    quarters = smallest[smallest["partition"] == "confidence"]
     quarters = quarters.assign(quarter=quarters["part"].astype(int) + 1)
     for method in ("base", "knn", "resmem"):
         draw_method(by_confidence, quarters, "quarter", method)
     by_confidence.set(
-        title=f"a  By confidence, {smallest['arm'].iloc[0]}",
+        title=f"a  By confidence, {smallest['label'].iloc[0]}",
         xlabel="quarter of the base's confidence",
         ylabel="test accuracy",
     )
     by_confidence.legend()
     fixed = ShareLine("fixed", "errors that ResMem fixes", PALETTE[0])
     _shares(
-        flips, parts[parts["by"] == "flips"], [fixed, ShareLine("broken", "it breaks", PALETTE[3])]
+        flips,
+        parts[parts["partition"] == "flips"],
+        [fixed, ShareLine("broken", "it breaks", PALETTE[3])],
     )
     flips.set(title="b  Flips", ylabel="share of the test set")
     wrong = ShareLine("wrong", "all errors of the base", INK)
-    _shares(coarse, parts[parts["by"] == "coarse"], [fixed, wrong])
+    _shares(coarse, parts[parts["partition"] == "coarse"], [fixed, wrong])
     coarse.set(title="c  Coarse class right already", ylabel="share")
     return canvas
 
@@ -208,7 +226,7 @@ def _shares(ax: Axes, parts: pd.DataFrame, lines: list[ShareLine]) -> None:
     for line in lines:
         rows = parts[parts["part"] == line.part]
         points(ax, rows, "position", "share", color=line.color, label=line.label)
-    categories(ax.xaxis, list(dict.fromkeys(parts["arm"])))
+    categories(ax.xaxis, list(dict.fromkeys(parts["label"])))
     ax.set_ylim(0, None)
     ax.legend(fontsize=7)
 
@@ -234,7 +252,7 @@ def text(tables: Tables) -> Canvas:
         losses = of_arm(calibrated, units=units)
         for method, name in TEXT_METHODS.items():
             draw_method(below, losses[losses["method"] == name], "rows", method, "nll")
-        above.set(title=f"Hidden layers of {rows['arm'].iloc[0]}", xscale="log")
+        above.set(title=f"Hidden layers of {rows['label'].iloc[0]}", xscale="log")
         below.set(xlabel="positions remembered", xscale="log")
         log_ticks(below.xaxis)
     axes[0, 0].set_ylabel("accuracy")
@@ -254,7 +272,7 @@ CALIBRATION_LABELS = {
 def calibration(tables: Tables) -> Canvas:
     """How well probabilities made of scores say what will be."""
     rows = of_arm(of_task(tables["calibration"], "fine"))
-    rows = rows[rows["features"] == "last"]
+    rows = rows[rows["features"] == LAST.name]
     methods = list(dict.fromkeys(rows["method"]))[::-1]
     canvas, axes = panels(1, len(CALIBRATION_LABELS), width=2.1, height=2.5, sharey=True)
     for ax, (column, label) in zip(axes[0], CALIBRATION_LABELS.items(), strict=True):

@@ -6,6 +6,7 @@ import numpy as np
 
 from rote.core.section import Section, key
 from rote.papers.resmem.task import (
+    INPUTS,
     BaseArm,
     Headline,
     NoiseShare,
@@ -81,5 +82,5 @@ TASK = ResmemTask(
     arms=arms,
     recipe=recipe,
     axis=SizeAxis("units", "hidden units", zero="linear"),
-    headline=Headline("inputs", {"units": 0}),
+    headline=Headline(INPUTS, {"units": 0}),
 )

@@ -6,7 +6,10 @@ import numpy as np
 
 from rote.core.section import Section, key
 from rote.papers.resmem.task import (
+    LAST,
+    MAP,
     BaseArm,
+    FeatureLayer,
     Headline,
     ImageShape,
     ResmemTask,
@@ -104,9 +107,9 @@ def work(options: ResmemFine) -> TaskWork:
     )
 
 
-def features(arm: BaseArm) -> list[str]:
+def features(arm: BaseArm) -> list[FeatureLayer]:
     """The pooled last layer, and the feature map under it."""
-    return ["last", "map"]
+    return [LAST, MAP]
 
 
 TASK = ResmemTask(
@@ -121,6 +124,6 @@ TASK = ResmemTask(
     build=residual(SHAPE),
     features=features,
     axis=SizeAxis("width", "width"),
-    headline=Headline("last", {"width": 2}),
+    headline=Headline(LAST, {"width": 2}),
     coarse=coarse,
 )

@@ -6,8 +6,7 @@ class, whose probability is the sum of theirs: exact at temperature 1.
 """
 
 import hashlib
-import re
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from rote.core.errors import InputError
 from rote.core.job import track
 from rote.core.section import Section, key
+from rote.papers.resmem import pretrained_bases
 from rote.papers.resmem.task import (
     SPLITS,
     Arrays,
@@ -28,7 +28,20 @@ from rote.papers.resmem.task import (
 )
 
 PROBABILITY_FLOOR = 1e-30
-UNKNOWN_SIZE = 1e9  # weights of a model whose name does not say how large it is
+# how large the models of the Pythia suite are (Biderman et al. 2023, by their names)
+WEIGHTS = {
+    "EleutherAI/pythia-14m": 14e6,
+    "EleutherAI/pythia-31m": 31e6,
+    "EleutherAI/pythia-70m": 70e6,
+    "EleutherAI/pythia-160m": 160e6,
+    "EleutherAI/pythia-410m": 410e6,
+    "EleutherAI/pythia-1b": 1e9,
+    "EleutherAI/pythia-1.4b": 1.4e9,
+    "EleutherAI/pythia-2.8b": 2.8e9,
+    "EleutherAI/pythia-6.9b": 6.9e9,
+    "EleutherAI/pythia-12b": 12e9,
+}
+UNKNOWN_WEIGHTS = 1e9  # of a model that is not among them
 
 
 class ResmemLanguage(Section):
@@ -71,6 +84,13 @@ class TokenPieces(NamedTuple):
 @cache
 def pieces(corpus: str, column: str, limit: int, tokenizer: str, context: int) -> TokenPieces:
     """The first `limit` documents in pieces of up to `context` tokens, without those of one token.
+
+    Args:
+        corpus: file, folder, glob or data set, see `rote.data.corpora`.
+        column: that holds the text.
+        limit: documents read, at most.
+        tokenizer: Hugging Face id or folder.
+        context: tokens of a piece, at most.
 
     Raises:
         InputError: for a corpus or a tokenizer that cannot be read.
@@ -159,14 +179,18 @@ def _targets(text: TokenPieces, positions: np.ndarray) -> np.ndarray:
 
 def arms(options: ResmemLanguage) -> list[BaseArm]:
     """The models."""
-    return [BaseArm(("model",), model=model, examples=options.train) for model in options.models]
+    weights = {model: WEIGHTS.get(model, UNKNOWN_WEIGHTS) for model in options.models}
+    return pretrained_bases.arms(options.models, weights, options.train)
 
 
 def bases(options: ResmemLanguage) -> Arrays:
     """What identifies each model: its weights' SHA-256, so that later steps use the same ones."""
     from rote.models import pretrained
 
-    return {f"{model}/digest": _digest(pretrained.causal(model)) for model in options.models}
+    def arrays_of(model: str) -> Arrays:
+        return {"digest": _digest(pretrained.causal(model))}
+
+    return pretrained_bases.bases(options.models, arrays_of)
 
 
 def _digest(model: Any) -> np.ndarray:
@@ -199,8 +223,11 @@ def embed(
     """Every piece once, whatever the replicates need of it.
 
     Args:
+        options: the task's config section.
+        arm: the model.
         weights: `digest` of the model's weights.
         samples: the data of each replicate.
+        device: where the model runs.
 
     Returns:
         Per replicate and split: `logits` (n, classes), log-probabilities, and `last`, the hidden
@@ -215,19 +242,12 @@ def embed(
     model = _checked(options, arm, weights).to(device)
     text = pieces_of(options)
     width = model.get_output_embeddings().weight.shape[1]
-    arrays = [_empty(data, width) for data in samples]
+    arrays = pretrained_bases.by_split(samples, partial(_unfilled, width))
     targets = _targets_by_piece(samples)
     order = sorted(targets, key=lambda piece: len(text.tokens[piece]))
     with torch.inference_mode():
-        for start in track(range(0, len(order), options.batch), f"{arm.label}: hidden states"):
-            batch = order[start : start + options.batch]
-            tokens = [torch.tensor(text.tokens[piece]) for piece in batch]
-            lengths = torch.tensor([len(ids) for ids in tokens])
-            padded = torch.nn.utils.rnn.pad_sequence(tokens, True)
-            mask = torch.arange(padded.shape[1]) < lengths[:, None]
-            result = model(
-                padded.to(device), attention_mask=mask.to(device).long(), output_hidden_states=True
-            )
+        for batch in pretrained_bases.batches(order, options.batch, f"{arm.label}: hidden states"):
+            result = _forward(model, [text.tokens[piece] for piece in batch], device)
             for number, piece in enumerate(batch):
                 positions = [target.position for target in targets[piece]]
                 states = result.hidden_states[-1][number, positions].float().cpu().numpy()
@@ -260,16 +280,26 @@ def _checked(options: ResmemLanguage, arm: BaseArm, weights: dict[str, Any]) -> 
     return model
 
 
-def _empty(data: TaskData, width: int) -> dict[str, Arrays]:
-    """Room for what `embed` returns of one replicate."""
-    arrays = {}
-    for split in SPLITS:
-        rows = len(data.split(split).y)
-        arrays[split] = {
-            "logits": np.empty((rows, data.classes), np.float32),
-            "last": np.empty((rows, width), np.float32),
-        }
-    return arrays
+def _forward(model: Any, pieces: list[np.ndarray], device: str) -> Any:
+    """What the model returns of pieces of text, padded to the longest."""
+    import torch
+
+    tokens = [torch.tensor(ids) for ids in pieces]
+    lengths = torch.tensor([len(ids) for ids in tokens])
+    padded = torch.nn.utils.rnn.pad_sequence(tokens, True)
+    mask = torch.arange(padded.shape[1]) < lengths[:, None]
+    return model(
+        padded.to(device), attention_mask=mask.to(device).long(), output_hidden_states=True
+    )
+
+
+def _unfilled(width: int, data: TaskData, split: str) -> Arrays:
+    """Arrays that `embed` fills for one split of a replicate."""
+    rows = len(data.split(split).y)
+    return {
+        "logits": np.empty((rows, data.classes), np.float32),
+        "last": np.empty((rows, width), np.float32),
+    }
 
 
 def _targets_by_piece(samples: list[TaskData]) -> dict[int, list[_Target]]:
@@ -292,18 +322,10 @@ def _merged(log_probabilities: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 
 
 def work(options: ResmemLanguage) -> TaskWork:
-    """Nothing is trained; a forward pass takes two operations per weight."""
-    rows = len(options.models) * options.replicates * options.train
-    weights = sum(_size(model) for model in options.models) / len(options.models)
-    return TaskWork(training=0.0, rows=rows, forward=2 * weights * rows)
-
-
-def _size(model: str) -> float:
-    """Weights of a model by its name, e.g. pythia-70m."""
-    match = re.search(r"(\d+(?:\.\d+)?)([mMbB])\b", model)
-    if not match:
-        return UNKNOWN_SIZE
-    return float(match[1]) * (1e6 if match[2] in "mM" else 1e9)
+    """A forward pass of every model over the positions of every replicate."""
+    return pretrained_bases.work(
+        [arm.weights for arm in arms(options)], options.replicates * options.train
+    )
 
 
 TASK = ResmemTask(

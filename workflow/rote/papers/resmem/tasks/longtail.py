@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from rote.core.section import Section, key
 from rote.papers.resmem.task import (
+    LAST,
     BaseArm,
     Headline,
     ResmemTask,
@@ -98,6 +99,6 @@ TASK = ResmemTask(
     arms=arms,
     recipe=recipe,
     axis=SizeAxis("examples", "training images"),
-    headline=Headline("last", {"units": 16, "examples": 4000}),
+    headline=Headline(LAST, {"units": 16, "examples": 4000}),
     subpopulations=True,
 )

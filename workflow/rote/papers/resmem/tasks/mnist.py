@@ -7,8 +7,12 @@ import numpy as np
 from rote.core.errors import InputError
 from rote.core.section import Section, key
 from rote.papers.resmem.task import (
+    INPUTS,
+    LAST,
+    MAP,
     BaseArm,
     Depth,
+    FeatureLayer,
     ImageShape,
     ResmemTask,
     Rng,
@@ -115,9 +119,9 @@ def work(options: ResmemMnist) -> TaskWork:
     )
 
 
-def features(arm: BaseArm) -> list[str]:
+def features(arm: BaseArm) -> list[FeatureLayer]:
     """The pooled last layer, the feature map under it, and the pixels."""
-    return ["last", "map", "inputs"]
+    return [LAST, MAP, INPUTS]
 
 
 TASK = ResmemTask(

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.core.job import track
 from rote.core.section import Section, key
+from rote.papers.resmem import pretrained_bases
 from rote.papers.resmem.task import (
-    SPLITS,
     Arrays,
     BaseArm,
     ResmemTask,
@@ -114,8 +113,9 @@ def load(options: ResmemPictures, rng: Rng) -> TaskData:
 
 def arms(options: ResmemPictures) -> list[BaseArm]:
     """The networks."""
-    n_train = files(options).n_train
-    return [BaseArm(("model",), model=model, examples=n_train) for model in options.models]
+    return pretrained_bases.arms(
+        options.models, dict.fromkeys(options.models, PRODUCTS), files(options).n_train
+    )
 
 
 def bases(options: ResmemPictures) -> Arrays:
@@ -124,11 +124,11 @@ def bases(options: ResmemPictures) -> Arrays:
     Raises:
         InputError: for weights that cannot be fetched or read.
     """
-    arrays = {}
-    for model in options.models:
-        for name, value in _weights(options, model).items():
-            arrays[f"{model}/{name}"] = value.cpu().numpy()
-    return arrays
+
+    def arrays_of(model: str) -> Arrays:
+        return {name: value.cpu().numpy() for name, value in _weights(options, model).items()}
+
+    return pretrained_bases.bases(options.models, arrays_of)
 
 
 def _weights(options: ResmemPictures, model: str) -> dict[str, Any]:
@@ -170,8 +170,11 @@ def embed(
     """Every picture once, whatever the replicates make of them.
 
     Args:
-        weights: of the arm's network, tensors.
+        options: the task's config section.
+        arm: the network.
+        weights: of it, tensors.
         samples: the data of each replicate.
+        device: where the network runs.
 
     Returns:
         Per replicate and split: `logits` (n, classes) and `last`, what the last layer reads,
@@ -181,19 +184,21 @@ def embed(
         InputError: for weights that do not fit the network, or a picture that cannot be read.
     """
     arrays = _embedded(options, arm.model, weights, device)
-    replicates = []
-    for data in samples:
-        splits = {}
-        for split in SPLITS:
-            rows = data.split(split).x
-            splits[split] = {kind: value[rows] for kind, value in arrays.items()}
-        replicates.append(splits)
-    return replicates
+
+    def arrays_of(data: TaskData, split: str) -> Arrays:
+        rows = data.split(split).x
+        return {kind: value[rows] for kind, value in arrays.items()}
+
+    return pretrained_bases.by_split(samples, arrays_of)
 
 
 def _embedded(options: ResmemPictures, model: str, weights: dict[str, Any], device: str) -> Arrays:
     """`logits` and `last` of all pictures."""
     import torch
+
+    from rote.data.images import torchvision
+
+    torchvision()  # imports that do not go through it fail beside a CPU build of torch
     from torchvision.transforms import v2
 
     extractor = _extractor(model, weights).eval().to(device)
@@ -209,8 +214,7 @@ def _embedded(options: ResmemPictures, model: str, weights: dict[str, Any], devi
     paths = files(options).paths
     parts: dict[str, list[np.ndarray]] = {"logits": [], "last": []}
     with torch.no_grad():
-        for start in track(range(0, len(paths), options.batch), f"{model}: pictures"):
-            batch = paths[start : start + options.batch]
+        for batch in pretrained_bases.batches(paths, options.batch, f"{model}: pictures"):
             pixels = torch.stack([prepare(_opened(path)) for path in batch])
             for name, value in extractor(pixels.to(device)).items():
                 parts[name].append(value.float().cpu().numpy())
@@ -256,9 +260,8 @@ def _opened(path: Path) -> Any:
 
 
 def work(options: ResmemPictures) -> TaskWork:
-    """Nothing is trained; a forward pass takes what networks of this size take."""
-    rows = len(options.models) * options.train
-    return TaskWork(training=0.0, rows=rows, forward=2 * PRODUCTS * rows)
+    """A forward pass takes what networks of this size take; every replicate has the same rows."""
+    return pretrained_bases.work([PRODUCTS] * len(options.models), options.train)
 
 
 TASK = ResmemTask(

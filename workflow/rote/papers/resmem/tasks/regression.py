@@ -18,6 +18,7 @@ from rote.core.section import Section, key
 from rote.core.seeds import generator
 from rote.papers.resmem.sections import ResmemMemory
 from rote.papers.resmem.task import (
+    INPUTS,
     SPLITS,
     Arrays,
     BaseArm,
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
     from rote.neighbors import Neighbors
     from rote.resmem import Setting
+
+
+FRIEDMAN = "Friedman"  # the data sets, as tables name them
+DIABETES = "diabetes"
 
 
 class ResmemRegression(Section):
@@ -54,7 +59,7 @@ class RegressionRows(NamedTuple):
 class RegressionSample(NamedTuple):
     """One data set in one replicate."""
 
-    name: str  # Friedman or diabetes: what takes the place of an arm
+    name: str  # FRIEDMAN or DIABETES: what takes the place of an arm
     replicate: int
     train: RegressionRows
     valid: RegressionRows
@@ -74,10 +79,10 @@ def samples(options: ResmemRegression, seed: int) -> Iterator[RegressionSample]:
         total = options.train + 2 * options.test
         x, y = make_friedman1(total, noise=1.0, random_state=int(rng.integers(2**31)))
         edges = [options.train, options.train + options.test]
-        yield RegressionSample("Friedman", replicate, *_cut(x, y, edges))
+        yield RegressionSample(FRIEDMAN, replicate, *_cut(x, y, edges))
         x, y = load_diabetes(return_X_y=True)
         order = rng.permutation(len(x))
-        yield RegressionSample("diabetes", replicate, *_cut(x[order], y[order], [280, 360]))
+        yield RegressionSample(DIABETES, replicate, *_cut(x[order], y[order], [280, 360]))
 
 
 def _cut(x: np.ndarray, y: np.ndarray, edges: list[int]) -> list[RegressionRows]:
@@ -107,7 +112,15 @@ def bases(task: ResmemTask, options: ResmemRegression, training: TrainingRun) ->
 def embeddings(
     task: ResmemTask, options: ResmemRegression, bases: Arrays, seed: int, device: str = "cpu"
 ) -> Arrays:
-    """Standardized inputs and predictions of every split."""
+    """Standardized inputs and predictions of every split.
+
+    Args:
+        task: this one.
+        options: its config section.
+        bases: of `bases`.
+        seed: of the run.
+        device: not used.
+    """
     arrays = {}
     for sample in samples(options, seed):
         for split in SPLITS:
@@ -132,6 +145,14 @@ def neighbors(
     """Neighbors of validation and test rows; k and σ tuned by squared error, or no memory.
 
     The memory alone is the same with a base that predicts 0.
+
+    Args:
+        task: this one.
+        options: its config section.
+        memory: how neighbors are searched.
+        embeddings: of `embeddings`.
+        seed: of the run.
+        device: where the search runs, if its engine uses one.
 
     Returns:
         Distances and rows of the neighbors by name, and the table ResmemChoices.
@@ -166,7 +187,7 @@ def neighbors(
         if memory.approximate:
             checked = embeddings[sample.array_key("valid", "inputs")][: memory.recall_queries]
             recall = store.recall(checked, 50)
-        spec = MemorySpec(_arm(sample), "inputs", len(y), sample.replicate)
+        spec = MemorySpec(_arm(sample), INPUTS, len(y), sample.replicate)
         rows.append(
             {
                 **spec.columns(task),
@@ -198,7 +219,16 @@ def evaluate(
     choices: "pd.DataFrame",
     seed: int,
 ) -> "dict[str, pd.DataFrame]":
-    """The table ResmemRegressionErrors: test errors of base, memory alone, ResMem over variance."""
+    """The table ResmemRegressionErrors: test errors of base, memory alone, ResMem over variance.
+
+    Args:
+        task: this one.
+        options: its config section.
+        embeddings: of `embeddings`.
+        neighbors: of `neighbors`, with the table `choices`.
+        choices: the table ResmemChoices.
+        seed: of the run.
+    """
     from rote.core import tables
     from rote.neighbors import Neighbors
     from rote.papers.resmem import schema
@@ -207,7 +237,7 @@ def evaluate(
     tuned = choices.set_index(["arm", "replicate"])
     rows = []
     for sample in samples(options, seed):
-        choice = tuned.loc[(_arm(sample).label, sample.replicate)]
+        choice = tuned.loc[(_arm(sample).key, sample.replicate)]
         arrays = {name: neighbors[sample.array_key("test", name)] for name in Neighbors._fields}
         results = Neighbors(**arrays)
         y, targets = sample.train.y, sample.test.y

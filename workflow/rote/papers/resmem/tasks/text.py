@@ -7,6 +7,7 @@ import numpy as np
 from rote.core.errors import InputError
 from rote.core.section import Section, key
 from rote.papers.resmem.task import (
+    LAST,
     BaseArm,
     Headline,
     ResmemTask,
@@ -133,7 +134,14 @@ def recipe(options: ResmemText) -> TrainingRecipe:
 
 
 def build(arm: BaseArm, options: ResmemText, data: TaskData, rngs: list[Rng]) -> Any:
-    """Perceptrons on embedded characters."""
+    """Perceptrons on embedded characters.
+
+    Args:
+        arm: the base, with its hidden units.
+        options: the task's config section.
+        data: of one replicate.
+        rngs: draw the weights, one per network.
+    """
     from rote.models import classifiers
 
     return classifiers.characters(
@@ -170,5 +178,5 @@ TASK = ResmemTask(
     build=build,
     features=last_layer,
     memories=memories,
-    headline=Headline("last", {"units": 16}),
+    headline=Headline(LAST, {"units": 16}),
 )

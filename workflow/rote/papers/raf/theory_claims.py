@@ -1,10 +1,9 @@
-"""The numbers that theory alone decides: one function per check, of the theory's settings.
+"""The claims that theory alone decides: one function each, under the claim's name.
 
-Each returns the statistic of a claim under every condition. The labels 4.4 to 4.19 are those of
+Each returns the claim's statistic under every condition. The labels 4.4 to 4.19 are those of
 `statistics`.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -13,23 +12,22 @@ import pandas as pd
 from scipy import special
 
 from rote.core import tables
+from rote.ledger import TheoryClaims
 from rote.papers.raf import schema, settings
 from rote.papers.raf.curves import ALPHA, LOSSES, ridges
+from rote.papers.raf.golden import GOLDEN
 from rote.theory import raf
 
 EPS = 0.1
 FRACTIONS = (0.1, 0.3)  # of facts, in the checks on large α
 ALPHAS = (0.5, 2.0, 8.0)
-Values = dict[str, float]  # condition -> statistic
+THEORY = TheoryClaims()
+Numbers = dict[str, float]  # condition -> statistic
 
 
 def checks(options: settings.RafTheory) -> pd.DataFrame:
-    """Every check under every condition: the table RafChecks."""
-    rows = []
-    for name, check in CHECKS.items():
-        for condition, value in check(options).items():
-            rows.append({"check": name, "condition": condition, "value": float(value)})
-    return tables.frame(schema.RafChecks, rows)
+    """Every claim under every condition: the table RafChecks."""
+    return tables.frame(schema.RafChecks, THEORY.rows(options))
 
 
 # ---- 4.4: the optimal ridge
@@ -55,8 +53,9 @@ def _around_optimum(learner: str, alpha: float) -> np.ndarray:
     ).e_gen
 
 
-def lambda_opt_steps(options: settings.RafTheory) -> Values:
-    """Grid steps between λ_opt and the argmin of the iterated solution."""
+@THEORY.claim
+def lambda_opt() -> Numbers:
+    """4.4: grid steps between λ_opt and the argmin of the iterated solution."""
     values = {}
     for learner in LEARNERS:
         for alpha in ALPHAS:
@@ -65,8 +64,9 @@ def lambda_opt_steps(options: settings.RafTheory) -> Values:
     return values
 
 
-def lambda_opt_value(options: settings.RafTheory) -> Values:
-    """|E_gen iterated − closed form| at λ_opt."""
+@THEORY.claim
+def lambda_opt_value() -> Numbers:
+    """4.4: |E_gen iterated − closed form| at λ_opt."""
     values = {}
     for learner, (mu1, mustar) in LEARNERS.items():
         lam = float(raf.optimal_ridge(EPS, mu1, mustar))
@@ -84,8 +84,9 @@ def _interpolator(alpha: float) -> raf.Solution:
     return raf.solve("square", alpha, EPS, 0.0, gamma=float(raf.optimal_angle(EPS)))
 
 
-def gamma_opt_gen(options: settings.RafTheory) -> Values:
-    """Its E_gen minus the optimum of the square loss."""
+@THEORY.claim
+def gamma_opt_gen() -> Numbers:
+    """4.5: E_gen of the interpolator at γ_opt minus the square-loss optimum."""
     values = {}
     for alpha in ALPHAS:
         B = alpha + np.pi / (2 * (1 - EPS) ** 2)
@@ -94,8 +95,9 @@ def gamma_opt_gen(options: settings.RafTheory) -> Values:
     return values
 
 
-def gamma_opt_mem(options: settings.RafTheory) -> Values:
-    """Its E_mem."""
+@THEORY.claim
+def gamma_opt_mem() -> Numbers:
+    """4.5: E_mem there."""
     return {f"alpha = {alpha:g}": _interpolator(alpha).e_mem for alpha in ALPHAS}
 
 
@@ -106,13 +108,15 @@ def _linear_path(loss: str, options: settings.RafTheory) -> raf.Solution:
     return raf.solve(loss, ALPHA, EPS, ridges(options), gamma=0.0, tolerance=1e-8)
 
 
-def linear_memory(options: settings.RafTheory) -> Values:
-    """Smallest E_mem over λ."""
+@THEORY.claim_at
+def linear_tradeoff(options: settings.RafTheory) -> Numbers:
+    """4.6: smallest E_mem of a linear learner over λ, α = 4, ε = 0.1."""
     return {loss: np.nanmin(_linear_path(loss, options).e_mem) for loss in LOSSES}
 
 
-def linear_memory_at_best(options: settings.RafTheory) -> Values:
-    """E_mem at the λ that generalizes best."""
+@THEORY.claim_at
+def linear_tradeoff_at_best(options: settings.RafTheory) -> Numbers:
+    """4.6: its E_mem at the λ that generalizes best."""
     values = {}
     for loss in LOSSES:
         path = _linear_path(loss, options)
@@ -130,18 +134,21 @@ def _best_at_45(loss: str, options: settings.RafTheory) -> tuple[float, float]:
     return path.e_gen[best], path.e_mem[best]
 
 
-def hinge_gain(options: settings.RafTheory) -> Values:
-    """Best E_gen of square minus that of hinge."""
+@THEORY.claim_at
+def hinge_tradeoff(options: settings.RafTheory) -> Numbers:
+    """4.7: best E_gen of square minus that of hinge, α = 4, ε = 0.1, γ = 45°."""
     square, hinge = (_best_at_45(loss, options)[0] for loss in LOSSES)
     return {"": square - hinge}
 
 
-def hinge_memory(options: settings.RafTheory) -> Values:
-    """E_mem of hinge at its best λ."""
+@THEORY.claim_at
+def hinge_tradeoff_memory(options: settings.RafTheory) -> Numbers:
+    """4.7: E_mem of hinge at its best λ."""
     return {"": _best_at_45("hinge", options)[1]}
 
 
-def hinge_interpolator_gain(options: settings.RafTheory) -> Values:
+@THEORY.claim_at
+def hinge_interpolator(options: settings.RafTheory) -> Numbers:
     """4.7b: the same gain among learners without memory error, over angles and ridges."""
     gammas = np.linspace(1, 85, 169)[:, None]
     lams = np.r_[0.0, ridges(options)]
@@ -178,8 +185,9 @@ def _large_hinge(eps: float, regime: HingeRegime) -> raf.Solution:
     return raf.solve("hinge", np.array([1e4, 1e5]), eps, regime.lam, gamma=regime.gamma)
 
 
-def rate_square(options: settings.RafTheory) -> Values:
-    """√α E_gen at α = 1e5 over its limit, minus 1."""
+@THEORY.claim
+def rate_square() -> Numbers:
+    """4.8: √α E_gen at α = 1e5 over its limit, minus 1."""
     values = {}
     for eps in FRACTIONS:
         s = raf.solve("square", 1e5, eps, 0.0, gamma=float(raf.optimal_angle(eps)))
@@ -187,8 +195,9 @@ def rate_square(options: settings.RafTheory) -> Values:
     return values
 
 
-def rate_hinge(options: settings.RafTheory) -> Values:
-    """Log-log slope of E_gen between α = 1e4 and 1e5."""
+@THEORY.claim
+def rate_hinge() -> Numbers:
+    """4.9: log-log slope of E_gen between α = 1e4 and 1e5."""
     values = {}
     for eps in FRACTIONS:
         for name, regime in HINGE_REGIMES.items():
@@ -197,8 +206,9 @@ def rate_hinge(options: settings.RafTheory) -> Values:
     return values
 
 
-def rate_hinge_prefactor(options: settings.RafTheory) -> Values:
-    """√α E_gen at α = 1e5 over the derived prefactor, minus 1."""
+@THEORY.claim
+def rate_hinge_prefactor() -> Numbers:
+    """4.10: √α E_gen at α = 1e5 over the derived prefactor, minus 1."""
     values = {}
     for eps in FRACTIONS:
         for name, regime in HINGE_REGIMES.items():
@@ -208,8 +218,9 @@ def rate_hinge_prefactor(options: settings.RafTheory) -> Values:
     return values
 
 
-def rate_bayes(options: settings.RafTheory) -> Values:
-    """α E_gen at α = 1e4 over its limit, minus 1."""
+@THEORY.claim
+def rate_bayes() -> Numbers:
+    """4.11: α E_gen at α = 1e4 over its limit, minus 1."""
     values = {}
     for eps in FRACTIONS:
         rate = raf.bayes_optimal(1e4, eps) * 1e4
@@ -217,8 +228,9 @@ def rate_bayes(options: settings.RafTheory) -> Values:
     return values
 
 
-def memory_limit(options: settings.RafTheory) -> Values:
-    """E_mem at α = 1e5 minus its limit, where that is neither 0 nor 1/2."""
+@THEORY.claim
+def memory_limit() -> Numbers:
+    """4.12: E_mem at α = 1e5 minus its limit, where that is neither 0 nor 1/2."""
     values = {}
     for eps in FRACTIONS:
         for name, regime in HINGE_REGIMES.items():
@@ -236,8 +248,9 @@ def memory_limit(options: settings.RafTheory) -> Values:
 # ---- 4.15-4.19
 
 
-def features_limit(options: settings.RafTheory) -> Values:
-    """|E_gen at κ = 1e4 − kernel limit|."""
+@THEORY.claim
+def features_limit() -> Numbers:
+    """4.15: |E_gen at κ = 1e4 − kernel limit|."""
     values = {}
     for loss in LOSSES:
         wide, limit = (
@@ -248,8 +261,9 @@ def features_limit(options: settings.RafTheory) -> Values:
     return values
 
 
-def bayes_bound(options: settings.RafTheory) -> Values:
-    """Smallest E_gen − E_Bayes over a grid of α, ε, λ and γ."""
+@THEORY.claim
+def bayes_bound() -> Numbers:
+    """4.17: smallest E_gen − E_Bayes over a grid of α, ε, λ and γ."""
     alpha = np.geomspace(0.1, 100, 31)[:, None, None, None]
     eps = np.array([0.05, 0.1, 0.3, 0.6])[:, None, None]
     gamma = np.linspace(0, 75, 7)[:, None]
@@ -262,110 +276,12 @@ def bayes_bound(options: settings.RafTheory) -> Values:
     return values
 
 
-class GoldenPoint(NamedTuple):
-    """A value of the released state-evolution code's equations, to 8 digits."""
-
-    loss: str
-    alpha: float
-    eps: float
-    lam: float
-    mu1: float
-    mustar: float
-    e_gen: float
-    e_mem: float
-
-
-GOLDEN = [
-    GoldenPoint(
-        loss="square", alpha=2, eps=0.1, lam=1, mu1=1, mustar=0, e_gen=0.21839352, e_mem=0.22306585
-    ),
-    GoldenPoint(
-        loss="square", alpha=4, eps=0.1, lam=0.01, mu1=0.8, mustar=0.6, e_gen=0.15796024, e_mem=0.0
-    ),
-    GoldenPoint(
-        loss="square",
-        alpha=4,
-        eps=0.3,
-        lam=0.5,
-        mu1=0.8,
-        mustar=0.6,
-        e_gen=0.21657740,
-        e_mem=0.016219874,
-    ),
-    GoldenPoint(
-        loss="square", alpha=0.5, eps=0.2, lam=0.1, mu1=1, mustar=0, e_gen=0.37271875, e_mem=9.9e-17
-    ),
-    GoldenPoint(
-        loss="hinge", alpha=2, eps=0.1, lam=1, mu1=1, mustar=0, e_gen=0.22517222, e_mem=0.27969463
-    ),
-    GoldenPoint(
-        loss="hinge", alpha=4, eps=0.1, lam=0.1, mu1=1, mustar=0, e_gen=0.15118546, e_mem=0.32639864
-    ),
-    GoldenPoint(
-        loss="hinge",
-        alpha=2,
-        eps=0.1,
-        lam=0.5,
-        mu1=0.8,
-        mustar=0.6,
-        e_gen=0.21467358,
-        e_mem=0.039615114,
-    ),
-    GoldenPoint(
-        loss="hinge",
-        alpha=4,
-        eps=0.2,
-        lam=0.5,
-        mu1=0.8,
-        mustar=0.6,
-        e_gen=0.17677600,
-        e_mem=0.096969512,
-    ),
-    GoldenPoint(
-        loss="hinge", alpha=4, eps=0.1, lam=0, mu1=0.8, mustar=0.6, e_gen=0.15427347, e_mem=0.0
-    ),
-    GoldenPoint(
-        loss="hinge", alpha=1, eps=0.2, lam=0.01, mu1=1, mustar=0, e_gen=0.33896165, e_mem=1.7e-120
-    ),
-    GoldenPoint(
-        loss="hinge",
-        alpha=8,
-        eps=0.1,
-        lam=0.3,
-        mu1=0.5**0.5,
-        mustar=0.5**0.5,
-        e_gen=0.10397018,
-        e_mem=0.0098497225,
-    ),
-]
-
-
-def reference(options: settings.RafTheory) -> Values:
-    """Larger distance of the two errors from the golden values."""
+@THEORY.claim
+def reference() -> Numbers:
+    """4.19: larger distance of the two errors from the golden values."""
     values = {}
     for number, row in enumerate(GOLDEN):
         s = raf.solve(row.loss, row.alpha, row.eps, row.lam, mu1=row.mu1, mustar=row.mustar)
         distance = max(abs(s.e_gen - row.e_gen), abs(s.e_mem - row.e_mem))
         values[f"{row.loss} {number}"] = distance
     return values
-
-
-CHECKS: dict[str, Callable[[settings.RafTheory], Values]] = {
-    "lambda_opt_steps": lambda_opt_steps,
-    "lambda_opt_value": lambda_opt_value,
-    "gamma_opt_gen": gamma_opt_gen,
-    "gamma_opt_mem": gamma_opt_mem,
-    "linear_memory": linear_memory,
-    "linear_memory_at_best": linear_memory_at_best,
-    "hinge_gain": hinge_gain,
-    "hinge_memory": hinge_memory,
-    "hinge_interpolator_gain": hinge_interpolator_gain,
-    "rate_square": rate_square,
-    "rate_hinge": rate_hinge,
-    "rate_hinge_prefactor": rate_hinge_prefactor,
-    "rate_bayes": rate_bayes,
-    "memory_limit": memory_limit,
-    "features_limit": features_limit,
-    "bayes_bound": bayes_bound,
-    "reference": reference,
-}
