@@ -11,7 +11,9 @@ from rote import ledger as ledgers
 from rote.core.errors import ConfigError
 from rote.core.papers import load as load_paper
 from rote.core.papers import names
+from rote.core.tables import Folder
 from rote.ledger import Sample, criterion, evaluate, verdicts
+from rote.papers.distmem import schema
 from scipy import stats
 
 CLAIM = {
@@ -42,6 +44,18 @@ def errors(tables):
 def negated(tables):
     """All values have the other sign."""
     return {"t": tables["t"].assign(value=-tables["t"]["value"])}
+
+
+def misspelled(tables):
+    return tables["t"]["valeu"]
+
+
+def not_measured(tables):
+    raise KeyError("n = 4000")
+
+
+def broken(tables):
+    return tables["t"]["value"].to_numpy().no_such
 
 
 def claim(**changes) -> dict:
@@ -241,6 +255,7 @@ def near_and_far(tables):
     ("changes", "tables", "note"),
     [
         ({}, {}, "'t'"),
+        ({"statistic": f"{__name__}:not_measured"}, TABLES, "'n = 4000'"),
         ({"scales": ["paper"]}, TABLES, "Not judged at scale laptop"),
         ({"passes": {"paper": "> 0"}}, TABLES, "Not judged at scale laptop"),
         ({}, {"t": pd.DataFrame({"value": [np.nan]})}, "No replicate has a value"),
@@ -250,6 +265,36 @@ def test_verdict_not_run_says_why(changes, tables, note):
     row = evaluate([claim(**changes)], tables).iloc[0]
     assert row["verdict"] == "not run"
     assert note in row["note"]
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "column"),
+    [("counts_exact", "engines", "equal_share"), ("selection_bias", "bias", "filtered")],
+)
+def test_verdict_on_a_table_of_another_version_names_file_and_column(tmp_path, name, table, column):
+    columns = schema.TABLES[table].model_fields
+    frame = pd.DataFrame([dict.fromkeys(columns, 1)]).rename(columns={column: "renamed"})
+    known = {"exact": True, "source": "world0", "task": "translation", "n": 3}
+    frame = frame.assign(**{name: known[name] for name in known.keys() & columns.keys()})
+    frame.to_parquet(tmp_path / f"{table}.parquet")
+    entry = claim(id=f"distmem.{name}", statistic=name)
+    message = (
+        rf"claim distmem\.{name}: statistic {name} looks up '{column}': "
+        rf"table {tmp_path}/{table}\.parquet lacks {column}; it has .*renamed"
+    )
+    with pytest.raises(InputError, match=message):
+        evaluate([entry], Folder(tmp_path))
+
+
+def test_verdict_of_a_misspelled_column_names_the_columns_there_are():
+    entry = claim(statistic=f"{__name__}:misspelled")
+    with pytest.raises(InputError, match=r"looks up 'valeu': no table .* t has value"):
+        evaluate([entry], TABLES)
+
+
+def test_verdict_lets_the_faults_of_a_statistic_pass():
+    with pytest.raises(AttributeError, match="no_such"):
+        evaluate([claim(statistic=f"{__name__}:broken")], TABLES)
 
 
 def test_criterion_depends_on_the_scale():

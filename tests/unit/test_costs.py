@@ -152,13 +152,14 @@ def test_table_says_which_rules_have_no_formula():
     assert (frame["core_h"] > 0).all()
 
 
-def test_distmem_weights_are_read_from_model_names():
-    from rote.papers.distmem.costs import weights
+def test_distmem_models_and_corpora_have_their_published_sizes():
+    from rote.papers.distmem import published
 
-    assert weights("EleutherAI/pythia-70m") == 70e6
-    assert weights("EleutherAI/pythia-1.4b") == 1.4e9
-    assert weights("allenai/OLMo-7B-hf") == 7e9
-    assert weights("gpt2") == 1e9
+    assert published.weights("EleutherAI/pythia-70m") == 70e6
+    assert published.weights("EleutherAI/pythia-1.4b@step1000") == 1.4e9
+    assert published.weights("gpt2") == published.ASSUMED_WEIGHTS
+    assert published.words("hf:allenai/dolma") == 3e12
+    assert published.words("my.jsonl") == published.ASSUMED_WORDS
 
 
 def test_plan_refuses_folders_without_a_workflow(tmp_path, monkeypatch):

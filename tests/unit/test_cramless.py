@@ -113,11 +113,11 @@ def arm_of(scheme: str, data_set: str = "power 1") -> arms.FactArm:
 
 
 def test_arms_cover_every_scheme_and_have_names_of_their_own():
-    every = []
+    group_arms = []
     for group in arms.GROUPS:
-        every += arms.arms_of(group, SMALL.facts, SMALL.training)
-    assert {arm.scheme.name for arm in every} == set(arms.SCHEMES)
-    assert len({arm.name for arm in every}) == len(every)
+        group_arms += arms.arms_of(group, SMALL.facts, SMALL.training)
+    assert {arm.scheme.name for arm in group_arms} == set(arms.SCHEMES)
+    assert len({arm.name for arm in group_arms}) == len(group_arms)
 
 
 def test_arms_refuse_unknown_groups_and_schemes_with_what_is_allowed():
@@ -135,13 +135,13 @@ def test_train_group_needs_the_table_of_the_pruned_group(fact_sets):
 def test_fact_sets_survive_their_table(fact_sets):
     tables.check(fact_sets, schema.FactSetRows)
     data_set = arm_of("none").data
-    for read, facts in zip(
+    for reread, facts in zip(
         data.read(SMALL.facts, fact_sets, data_set),
         (data.make(SMALL.facts, data_set, r, 1) for r in range(2)),
         strict=True,
     ):
-        np.testing.assert_array_equal(read.tokens, facts.tokens)
-        np.testing.assert_array_equal(read.counts, facts.counts)
+        np.testing.assert_array_equal(reread.tokens, facts.tokens)
+        np.testing.assert_array_equal(reread.counts, facts.counts)
     with pytest.raises(InputError, match="hold no data set 'uniform 7'"):
         data.read(SMALL.facts, fact_sets, arms.FactDataSet("uniform 7", 7, 0.0, None))
 
@@ -162,32 +162,32 @@ def test_train_arm_makes_its_tables(fact_sets, scheme):
 @pytest.mark.parametrize("scheme", ["none", "auto"])
 def test_train_arm_resumes_to_the_same_tables(fact_sets, scheme, tmp_path, monkeypatch):
     uninterrupted = run_arm(fact_sets, scheme)
-    real = lm.value_losses
+    value_losses = lm.value_losses
     calls = []
 
     def stops(*arguments):
         calls.append(1)
         if len(calls) == 18:
             raise KeyboardInterrupt
-        return real(*arguments)
+        return value_losses(*arguments)
 
     monkeypatch.setattr(lm, "value_losses", stops)
     checkpoints = {"checkpoints": tmp_path, "checkpoint_steps": 5}
     with pytest.raises(KeyboardInterrupt):
         run_arm(fact_sets, scheme, **checkpoints)
-    monkeypatch.setattr(lm, "value_losses", real)
+    monkeypatch.setattr(lm, "value_losses", value_losses)
     assert len(list(tmp_path.glob("*.pt"))) == 1
     for a, b in zip(run_arm(fact_sets, scheme, **checkpoints), uninterrupted, strict=True):
         pd.testing.assert_frame_equal(a, b)
 
 
 def test_train_arm_stops_at_a_loss_that_is_no_number_with_step_and_fact(fact_sets, monkeypatch):
-    real = lm.value_losses
+    value_losses = lm.value_losses
     calls = []
 
     def breaks(*arguments):
         calls.append(1)
-        losses = real(*arguments).clone()
+        losses = value_losses(*arguments).clone()
         if len(calls) == 7:  # two steps without selection, then two evaluations per step
             losses[1, 3] = float("nan")
         return losses
@@ -199,7 +199,7 @@ def test_train_arm_stops_at_a_loss_that_is_no_number_with_step_and_fact(fact_set
         run_arm(fact_sets, "auto")
 
 
-def test_train_arm_learns_everything_with_room_and_the_controller_lets_it():
+def test_train_arm_learns_all_facts_that_fit_with_and_without_selection():
     facts = settings.CramlessFacts(
         uniform=[20, 30, 40], skewed=30, copies=60, exponents=[1.0], replicates=2
     )
@@ -238,8 +238,8 @@ def test_prune_offline_selects_as_many_facts_as_fit(fact_sets):
     chosen = pruned[pruned["count"] > 0].groupby(["data", "replicate", "scheme"]).size().unstack()
     for _, sizes in chosen.iterrows():
         assert sizes.dropna().nunique() == 1
-    once = pruned[(pruned["scheme"] == "automatic") & (pruned["count"] > 0)]
-    assert (once["count"] == 1).all()
+    automatic = pruned[(pruned["scheme"] == "automatic") & (pruned["count"] > 0)]
+    assert (automatic["count"] == 1).all()
     counts = pruning.counts_of(pruned, arm_of("offline random"))
     assert len(counts) == 2
 

@@ -126,17 +126,17 @@ def test_blocks_mark_the_tokens_of_values(blocks, options):
         assert marked.replace(" ", "") == facts["value"][fact - 1]
 
 
-def fitted(blocks, options, *, selects=True, processes=1, **checkpoints):
+def fitted(blocks, options, *, online="auto", processes=1, **checkpoints):
     data, vocabulary = blocks
     training = text.TextTraining(
-        data, tuple(options.small), selects, vocabulary, options, 1, **checkpoints
+        data, tuple(options.small), online, vocabulary, options, 1, **checkpoints
     )
     return text.fit(training, processes=processes)
 
 
 def test_text_fit_learns_facts(blocks, options):
     longer = options.model_copy(update={"steps": 250, "small": [1, 2, 48]})
-    outcome = fitted(blocks, longer, selects=False)
+    outcome = fitted(blocks, longer, online="")
     assert outcome.losses[-1] < 0.5 * outcome.losses[0]
     assert outcome.recited.mean() > 0.7
     assert outcome.trained == 250 * 16
@@ -153,19 +153,19 @@ def test_text_fit_in_two_processes_follows_the_curve_of_one(blocks, options, tmp
 def test_text_fit_resumes_with_another_number_of_processes(blocks, options, tmp_path, monkeypatch):
     uninterrupted = fitted(blocks, options)
     file = tmp_path / "text.pt"
-    real = text._losses
+    original = text._losses
     calls = []
 
     def stops(*arguments):
         calls.append(1)
         if len(calls) == 60:
             raise KeyboardInterrupt
-        return real(*arguments)
+        return original(*arguments)
 
     monkeypatch.setattr(text, "_losses", stops)
     with pytest.raises(KeyboardInterrupt):
         fitted(blocks, options, checkpoint=file, checkpoint_steps=4)
-    monkeypatch.setattr(text, "_losses", real)
+    monkeypatch.setattr(text, "_losses", original)
     assert file.exists()
     resumed = fitted(blocks, options, checkpoint=file, checkpoint_steps=100)
     np.testing.assert_array_equal(resumed.losses, uninterrupted.losses)
@@ -176,9 +176,9 @@ def test_text_fit_resumes_with_another_number_of_processes(blocks, options, tmp_
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_text_fit_compiled_follows_the_curve_of_a_plain_network(blocks, options):
-    few = options.model_copy(update={"steps": 5, "small": [1, 2, 16]})
-    compiled = fitted(blocks, few.model_copy(update={"compile": True}), selects=False)
-    plain = fitted(blocks, few, selects=False)
+    short = options.model_copy(update={"steps": 5, "small": [1, 2, 16]})
+    compiled = fitted(blocks, short.model_copy(update={"compile": True}), online="")
+    plain = fitted(blocks, short, online="")
     np.testing.assert_allclose(compiled.losses, plain.losses, rtol=1e-3)
 
 
@@ -234,7 +234,7 @@ def test_text_commands_run_the_experiment(material, options, tmp_path):
     runs["recited"] = [3, 4, 6, 8, 2, 4]  # two replicates of small none, small auto, large none
     value, low, high, _ = ledgers.interval(statistics.text_gain({"text_runs": runs}))
     assert (value, low, high) == (2.0, 2.0, 2.0)
-    bad = options.model_copy(update={"facts": str(material / "none.csv")})
+    without_facts = options.model_copy(update={"facts": str(material / "none.csv")})
     process = run(
         ROOT,
         "rote",
@@ -245,7 +245,7 @@ def test_text_commands_run_the_experiment(material, options, tmp_path):
         "--counts",
         str(counts),
         "--settings",
-        bad.model_dump_json(),
+        without_facts.model_dump_json(),
         check=False,
     )
     assert process.returncode == 1

@@ -116,20 +116,20 @@ def test_count_agrees_with_brute_force(generated, corpus):
 
     for row, counts in zip(pairs.itertuples(), result.itertuples(), strict=True):
         stop = options.stop_words if row.n <= options.stop_words_up_to else []
-        first, second = row.input_gram.split(), row.output_gram.split()
-        both = 0
+        input_gram, output_gram = row.input_gram.split(), row.output_gram.split()
+        pair_documents = 0
         occurrences = 0
         in_window = 0
         for text in texts:
             remaining = [i for i, word in enumerate(text) if word not in stop]
-            kept_words = [text[i] for i in remaining]
-            left = [remaining[i] for i in positions(kept_words, first)]
-            right = positions(text, second)
-            both += bool(left) and bool(right)
-            occurrences += len(left)
-            for begin in left:
-                in_window += any(abs(begin - end) <= options.windows[0] for end in right)
-        assert counts.pair_documents == both
+            remaining_words = [text[i] for i in remaining]
+            input_positions = [remaining[i] for i in positions(remaining_words, input_gram)]
+            output_positions = positions(text, output_gram)
+            pair_documents += bool(input_positions) and bool(output_positions)
+            occurrences += len(input_positions)
+            for begin in input_positions:
+                in_window += any(abs(begin - end) <= options.windows[0] for end in output_positions)
+        assert counts.pair_documents == pair_documents
         assert counts.first_occurrences == occurrences
         assert counts.window_occurrences[0] == in_window
 
@@ -184,9 +184,9 @@ def test_treatments_change_evidence_in_place(generated):
     before = generated.documents
     texts, documents = treatments.change(before, facts, treatment, np.random.default_rng(0))
     assert [text.count(" ") for text in texts] == before["text"].str.count(" ").tolist()
-    of_document = before["fact"].map(treatment).fillna("kept")
+    of_document = before["fact"].map(treatment).fillna("unchanged")
     changed = np.array(texts) != before["text"].to_numpy()
-    assert not changed[(of_document == "kept") & (before["kind"] != "mention")].any()
+    assert not changed[(of_document == "unchanged") & (before["kind"] != "mention")].any()
     stating = before.loc[before["fact"] >= 0, "fact"].value_counts()
     rows = generated.facts.set_index("fact")
     for fact, name in treatment.items():
@@ -199,7 +199,7 @@ def test_treatments_change_evidence_in_place(generated):
             assert statements == 0
         assert name != "injected" or documents[fact] <= max(treatments.DOSES)
         assert name != "halved" or documents[fact] == stating.get(fact, 0) // 2
-        assert name != "kept" or documents[fact] == stating.get(fact, 0)
+        assert name != "unchanged" or documents[fact] == stating.get(fact, 0)
     assert "\n".join(texts).count("\n") == len(before) - 1
 
 

@@ -166,9 +166,9 @@ def test_next_tokens_are_finite_in_half_precision():
 def test_score_cuts_a_long_prompt_on_the_left_and_never_the_answer(scored):
     _, _, scores = scored
     assert scores["truncated"].tolist().count(0) == len(scores) - 1
-    cut = scores[scores["truncated"] > 0].iloc[0]
-    assert len(cut["logprobs"]) > 0
-    assert cut["ends"][-1] == len("kite is red")
+    truncated = scores[scores["truncated"] > 0].iloc[0]
+    assert len(truncated["logprobs"]) > 0
+    assert truncated["ends"][-1] == len("kite is red")
 
 
 def test_span_logprobs_sum_over_the_tokens_that_overlap(scored):
@@ -187,7 +187,7 @@ def test_span_logprobs_sum_over_the_tokens_that_overlap(scored):
         assert value == pytest.approx(
             sum(p for p, a, b in tokens if a < pair.end and b > pair.start)
         )
-    longer, _ = span_logprobs(pairs, scores[scores["choice"] < 0], span="to_end")
+    longer, _ = span_logprobs(pairs, scores[scores["choice"] < 0], to_end=True)
     assert (longer <= logprobs + 1e-9).all()
     assert longer[0] == pytest.approx(sum(line["logprobs"]))
     beyond = pairs.head(1).assign(start=500, end=510)
@@ -343,8 +343,7 @@ def study(tmp_path, small_lm, rows, texts) -> dict[str, pd.DataFrame]:
     call("count-infinity", *tokens, *examples, "--out", path["infinity"])
     call("evaluate-pretrained", "--number", 0, *examples, "--out", path["scores"], *options)
     scores = ("--scores", path["infinity"], "--scores", path["scores"])
-    counted = (*words, *examples, *pairs, "--counts", path["counts"], *scores)
-    call("evaluate-memorization", "--source", "pythia", *counted, "--out", tmp_path / "out")
+    call("evaluate-memorization", "--corpus", tmp_path, *scores, "--out", tmp_path / "out")
     for name in ("memorization", "performance", "novel"):
         path[name] = tmp_path / "out" / f"{name}.parquet"
     return {name: tables.read(file) for name, file in path.items()}

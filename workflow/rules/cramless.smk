@@ -4,6 +4,26 @@ from rote.papers.cramless import arms as cramless_arms
 
 CRAMLESS = "results/{run}/cramless"
 CRAMLESS_GROUPS = cramless_arms.GROUPS
+CRAMLESS_NETWORK_TABLES = rote_papers.load("cramless", "schema").NETWORK_TABLES
+
+
+def cramless_per_group(group):
+    """Tables about the networks of a group."""
+    return [
+        f"{CRAMLESS}/groups/{table}_{group}.parquet"
+        for table in CRAMLESS_NETWORK_TABLES
+    ]
+
+
+def cramless_pruned(wildcards):
+    """The table of offline selections, for a group that trains on them."""
+    needed = CRAMLESS_GROUPS[wildcards.group].needs_pruned
+    return f"results/{wildcards.run}/cramless/pruned.parquet" if needed else []
+
+
+def cramless_pruned_option(wildcards, input):
+    """The option with that table."""
+    return f"--pruned {input.pruned}" if input.pruned else ""
 
 
 rule cramless_synthesize_facts:
@@ -26,15 +46,9 @@ rule cramless_synthesize_facts:
 rule cramless_train_networks:
     input:
         facts=f"{CRAMLESS}/facts.parquet",
-        pruned=lambda wildcards: (
-            f"{CRAMLESS}/pruned.parquet"
-            if CRAMLESS_GROUPS[wildcards.group].needs_pruned
-            else []
-        ),
+        pruned=cramless_pruned,
     output:
-        trained=f"{CRAMLESS}/groups/trained_{{group}}.parquet",
-        runs=f"{CRAMLESS}/groups/runs_{{group}}.parquet",
-        shares=f"{CRAMLESS}/groups/shares_{{group}}.parquet",
+        cramless_per_group("{group}"),
     log:
         "results/{run}/logs/cramless_train_networks_{group}.log",
     benchmark:
@@ -48,10 +62,8 @@ rule cramless_train_networks:
         runtime=at_scale(20, 1440),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        folder=subpath(output.trained, parent=True),
-        pruned=lambda wildcards, input: (
-            f"--pruned {input.pruned}" if input.pruned else ""
-        ),
+        folder=subpath(output[0], parent=True),
+        pruned=cramless_pruned_option,
         job=job("cramless:train_networks", "cramless"),
     shell:
         rote(
@@ -87,16 +99,9 @@ rule cramless_prune_facts:
 
 rule cramless_evaluate_networks:
     input:
-        expand(
-            f"{CRAMLESS}/groups/{{table}}_{{group}}.parquet",
-            table=["trained", "runs", "shares"],
-            group=list(CRAMLESS_GROUPS),
-            allow_missing=True,
-        ),
+        [cramless_per_group(group) for group in CRAMLESS_GROUPS],
     output:
-        trained=f"{CRAMLESS}/trained.parquet",
-        runs=f"{CRAMLESS}/runs.parquet",
-        shares=f"{CRAMLESS}/shares.parquet",
+        [f"{CRAMLESS}/{table}.parquet" for table in CRAMLESS_NETWORK_TABLES],
     log:
         "results/{run}/logs/cramless_evaluate_networks.log",
     benchmark:
@@ -107,12 +112,12 @@ rule cramless_evaluate_networks:
         runtime=10,
     params:
         groups=subpath(input[0], parent=True),
+        folder=subpath(output[0], parent=True),
         job=job("cramless:evaluate_networks", seed=False),
     shell:
         rote(
             "cramless evaluate-networks --groups {params.groups:q}"
-            " --trained {output.trained:q} --runs {output.runs:q}"
-            " --shares {output.shares:q}"
+            " --out {params.folder:q}"
         )
 
 

@@ -3,7 +3,9 @@
 DISTMEM = "results/{run}/distmem"
 DISTMEM_SCHEMA = rote_papers.load("distmem", "schema")
 DISTMEM_FAMILIES = rote_papers.load("distmem", "families")
-DISTMEM_SOURCES = rote_papers.load("distmem", "sources").sources(CONFIG.distmem)
+DISTMEM_CORPORA = rote_papers.load("distmem", "sources")
+DISTMEM_SOURCES = DISTMEM_CORPORA.sources(CONFIG.distmem)
+DISTMEM_COUNTED = DISTMEM_CORPORA.COUNTED_FILES
 DISTMEM_WORLDS = [
     name for name, source in DISTMEM_SOURCES.items() if source.is_generated
 ]

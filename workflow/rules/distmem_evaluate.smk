@@ -19,7 +19,7 @@ rule distmem_evaluate_networks:
         mem_mb=2000,
         runtime=10,
     params:
-        models=lambda wildcards: f"results/{wildcards.run}/distmem/models",
+        models=distmem_models,
         corpora=distmem_corpora,
         folder=f"{DISTMEM}/scores",
         job=job("distmem:evaluate_networks", "distmem.ladder", seed=False),
@@ -57,18 +57,10 @@ rule distmem_evaluate_pretrained:
 
 rule distmem_evaluate_memorization:
     input:
-        words=f"{DISTMEM}/{{source}}/words",
-        examples=f"{DISTMEM}/{{source}}/examples.parquet",
-        pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
-        counts=f"{DISTMEM}/{{source}}/counts.parquet",
+        distmem_measured,
         scores=distmem_scores,
-        facts=distmem_generated("facts.parquet"),
-        lexicon=distmem_generated("lexicon.parquet"),
     output:
-        [
-            f"{DISTMEM}/tables/{{source}}/{table}.parquet"
-            for table in DISTMEM_SCHEMA.SOURCE_TABLES
-        ],
+        distmem_per_source(DISTMEM_SCHEMA.SOURCE_TABLES),
     log:
         "results/{run}/logs/distmem_evaluate_memorization_{source}.log",
     benchmark:
@@ -80,34 +72,23 @@ rule distmem_evaluate_memorization:
         mem_mb=at_scale(3000, 32000),
         runtime=at_scale(10, 240),
     params:
+        corpus=distmem_corpus,
         scores=distmem_score_options,
-        facts=distmem_if("facts", "facts"),
-        lexicon=distmem_if("lexicon", "lexicon"),
         folder=subpath(output[0], parent=True),
         job=job("distmem:evaluate_memorization", "distmem.analysis", seed=False),
     shell:
         rote(
-            "distmem evaluate-memorization --source {wildcards.source}"
-            " --words {input.words:q} --examples {input.examples:q} --pairs {input.pairs:q}"
-            " --counts {input.counts:q} {params.scores} {params.facts} {params.lexicon}"
+            "distmem evaluate-memorization --corpus {params.corpus:q} {params.scores}"
             " --out {params.folder:q}"
         )
 
 
 rule distmem_evaluate_estimators:
     input:
-        words=f"{DISTMEM}/{{source}}/words",
-        examples=f"{DISTMEM}/{{source}}/examples.parquet",
-        pairs=f"{DISTMEM}/{{source}}/pairs.parquet",
-        counts=f"{DISTMEM}/{{source}}/counts.parquet",
+        distmem_measured,
         scores=distmem_scores,
-        facts=f"{DISTMEM}/{{source}}/facts.parquet",
-        lexicon=f"{DISTMEM}/{{source}}/lexicon.parquet",
     output:
-        [
-            f"{DISTMEM}/tables/{{source}}/{table}.parquet"
-            for table in DISTMEM_SCHEMA.GENERATED_TABLES
-        ],
+        distmem_per_source(DISTMEM_SCHEMA.GENERATED_TABLES),
     log:
         "results/{run}/logs/distmem_evaluate_estimators_{source}.log",
     benchmark:
@@ -119,31 +100,21 @@ rule distmem_evaluate_estimators:
         mem_mb=at_scale(3000, 32000),
         runtime=at_scale(10, 240),
     params:
+        corpus=distmem_corpus,
         scores=distmem_score_options,
         folder=subpath(output[0], parent=True),
         job=job("distmem:evaluate_estimators", "distmem.analysis", seed=False),
     shell:
         rote(
-            "distmem evaluate-estimators --source {wildcards.source}"
-            " --words {input.words:q} --examples {input.examples:q} --pairs {input.pairs:q}"
-            " --counts {input.counts:q} {params.scores} --facts {input.facts:q}"
-            " --lexicon {input.lexicon:q} --out {params.folder:q}"
+            "distmem evaluate-estimators --corpus {params.corpus:q} {params.scores}"
+            " --out {params.folder:q}"
         )
 
 
 rule distmem_evaluate_influence:
     input:
-        distmem_files(
-            "corpus.jsonl",
-            "words",
-            "examples.parquet",
-            "pairs.parquet",
-            "counts.parquet",
-        ),
-        models=[
-            f"{DISTMEM}/models/{DISTMEM_NEOX[number].name}"
-            for number in CONFIG.distmem.influence.networks
-        ],
+        distmem_files("corpus.jsonl", *DISTMEM_COUNTED),
+        models=distmem_traced,
     output:
         out=f"{DISTMEM}/influence.parquet",
     log:
@@ -155,7 +126,7 @@ rule distmem_evaluate_influence:
         mem_mb=2000,
         runtime=at_scale(20, 240),
     params:
-        models=lambda wildcards: f"results/{wildcards.run}/distmem/models",
+        models=distmem_models,
         corpora=distmem_corpora,
         job=job("distmem:evaluate_influence", "distmem"),
     shell:

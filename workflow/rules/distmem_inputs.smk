@@ -12,6 +12,33 @@ def distmem_corpora(wildcards):
     return " ".join(f"--corpora {folder}/{world}" for world in DISTMEM_WORLDS)
 
 
+def distmem_corpus(wildcards):
+    """The folder of a corpus."""
+    return f"results/{wildcards.run}/distmem/{wildcards.source}"
+
+
+def distmem_measured(wildcards):
+    """What is counted and known of a corpus."""
+    names = DISTMEM_SOURCES[wildcards.source].measured_files
+    return [f"{distmem_corpus(wildcards)}/{name}" for name in names]
+
+
+def distmem_per_source(names):
+    """Tables that are made per corpus."""
+    return [f"{DISTMEM}/tables/{{source}}/{name}.parquet" for name in names]
+
+
+def distmem_models(wildcards):
+    """The folder of all networks."""
+    return f"results/{wildcards.run}/distmem/models"
+
+
+def distmem_traced(wildcards):
+    """Folders of the networks that influence is measured in."""
+    rungs = [DISTMEM_NEOX[number] for number in CONFIG.distmem.influence.networks]
+    return [f"{distmem_models(wildcards)}/{rung.name}" for rung in rungs]
+
+
 def distmem_study(wildcards):
     """The config section of a study; nothing for a generated corpus."""
     study = DISTMEM_SOURCES[wildcards.source].study
@@ -20,17 +47,16 @@ def distmem_study(wildcards):
 
 def distmem_parts(wildcards):
     """Counts of a corpus, by the jobs that count side by side."""
-    folder = f"results/{wildcards.run}/distmem/{wildcards.source}/counts"
     parts = range(DISTMEM_SOURCES[wildcards.source].n_parts)
-    return [f"{folder}/{part}.parquet" for part in parts]
+    return [f"{distmem_corpus(wildcards)}/counts/{part}.parquet" for part in parts]
 
 
 def distmem_scores(wildcards):
     """Scores of every model of a corpus, the infinity-gram's first."""
-    folder = f"results/{wildcards.run}/distmem"
+    folder = f"results/{wildcards.run}/distmem/scores/{wildcards.source}"
     names = DISTMEM_SOURCES[wildcards.source].scores
-    scores = [f"{folder}/scores/{wildcards.source}/{name}.parquet" for name in names]
-    return [f"{folder}/{wildcards.source}/infinity.parquet", *scores]
+    scores = [f"{folder}/{name}.parquet" for name in names]
+    return [f"{distmem_corpus(wildcards)}/infinity.parquet", *scores]
 
 
 def distmem_score_options(wildcards, input):
@@ -42,7 +68,7 @@ def distmem_family(wildcards):
     """Folders of a family's networks."""
     family = DISTMEM_FAMILIES.family(wildcards.family)
     rungs = DISTMEM_FAMILIES.rungs(CONFIG.distmem.ladder, family)
-    return [f"results/{wildcards.run}/distmem/models/{rung.name}" for rung in rungs]
+    return [f"{distmem_models(wildcards)}/{rung.name}" for rung in rungs]
 
 
 def distmem_tables():
@@ -59,7 +85,7 @@ def distmem_tables():
 def distmem_generated(name):
     """A file of a generated corpus; none for a study."""
     return lambda wildcards: (
-        f"results/{wildcards.run}/distmem/{wildcards.source}/{name}"
+        f"{distmem_corpus(wildcards)}/{name}"
         if DISTMEM_SOURCES[wildcards.source].is_generated
         else []
     )

@@ -28,6 +28,7 @@ def write(work: Job, run: Mapping[str, Any], claims_dir: Path, results: Path, ou
 
     Raises:
         ConfigError: for a claims file that is missing or malformed, or an unknown statistic.
+        InputError: for a column that a statistic looks up and a table lacks.
     """
     rows = []
     for paper in run["papers"]:

@@ -14,6 +14,7 @@ from rote.core.errors import ConfigError, InputError
 from rote.core.papers import load as load_paper
 from rote.core.section import validate
 from rote.core.tables import Table, column, frame
+from rote.ledger import reading
 from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, criterion, load
 from rote.ledger.intervals import CONFIDENCE, Estimate, Sample, interval, p_value
 
@@ -88,6 +89,7 @@ def evaluate(
     Raises:
         ConfigError: for a malformed claim, an unknown statistic or null, or values that the claim's
             interval cannot take.
+        InputError: for a column that a statistic looks up and a table lacks.
     """
     where = f"{claims}: " if isinstance(claims, (str, Path)) else ""
     if isinstance(claims, (str, Path)):
@@ -124,9 +126,14 @@ def _judge(
     statistic(claim)
     if passes is None:
         return [_row(claim, "", note=f"Not judged at scale {scale}.")]
+    given = reading.StatisticTables(tables)
     try:
-        conditions = samples(claim, tables)
-    except KeyError as error:
+        conditions = samples(claim, given)
+    except (KeyError, AttributeError) as error:
+        if reading.is_lookup(error):
+            raise reading.unknown_column(error, claim, given) from error
+        if isinstance(error, AttributeError):
+            raise
         return [_row(claim, passes, note=f"The run does not hold {error}.")]
     if not conditions:
         return [_row(claim, passes, note="The run's settings leave nothing to measure.")]

@@ -1,6 +1,6 @@
 """The evidence behind a run's verdicts: nulls, replicates needed and their cost, other seeds."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rote.core.tables import Folder
 from rote.ledger import Claim, verdicts
 from rote.ledger.ledger import COLORS
 from rote.ledger.power import needed
+from rote.ledger.reading import StatisticTables
 from rote.ledger.text import number
 from rote.report import claim as claims
 from rote.run import profile
@@ -64,24 +65,6 @@ def show_audit(audited: pd.DataFrame) -> None:
     )
 
 
-class _Recorded(Mapping):
-    """Tables that note which of them were read."""
-
-    def __init__(self, folder: Mapping[str, pd.DataFrame]):
-        self._folder = folder
-        self.names: set[str] = set()
-
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        self.names.add(name)
-        return self._folder[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._folder)
-
-    def __len__(self) -> int:
-        return len(self._folder)
-
-
 def power(results: Path, folder: Path) -> pd.DataFrame:
     """Replicates that each statistical claim of a run needs, and what they cost.
 
@@ -118,7 +101,7 @@ def power(results: Path, folder: Path) -> pd.DataFrame:
             {
                 **row[["claim", "condition", "verdict", "margin", "replicates"]].to_dict(),
                 "needed": max(counts),
-                "tables": ", ".join(sorted(reads)),
+                "tables": ", ".join(reads),
                 "job_s": cost,
                 "needed_s": cost * max(counts) / row["replicates"],
             }
@@ -139,11 +122,11 @@ def show_power(frame: pd.DataFrame) -> None:
     print(f"{len(frame) - len(short)} of {len(frame)} statistical claims have replicates enough.")
 
 
-def _reads(claim: Claim, results: Path) -> set[str]:
+def _reads(claim: Claim, results: Path) -> list[str]:
     """Names of the tables that a claim's statistic reads."""
-    recorded = _Recorded(Folder(results / claim.paper))
-    verdicts.samples(claim, recorded)
-    return recorded.names
+    given = StatisticTables(Folder(results / claim.paper))
+    verdicts.samples(claim, given)
+    return sorted(given.read)
 
 
 def _seconds(results: Path) -> pd.DataFrame | None:

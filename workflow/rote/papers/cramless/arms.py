@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rote.core.errors import InputError
-from rote.papers.cramless.settings import CramlessFacts, CramlessTraining
+from rote.papers.cramless.settings import CramlessFacts, CramlessText, CramlessTraining
 
 SCORING_WORK = 1 / 3  # of scoring a candidate (a forward pass), in training steps on one example
 
@@ -18,7 +18,7 @@ class OfflineSelection:
     label: str  # in figures
     scheme: str  # of rote.prune.OFFLINE
     by_frequency: bool = False  # an oracle: ranks facts by their copies instead of their losses
-    once: bool = False  # one copy of every chosen fact
+    each_once: bool = False  # one copy of every chosen fact
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,35 @@ class Scheme:
     offline: OfflineSelection | None = None
 
 
-OFFLINE = (
-    OfflineSelection("random", "random facts", "random"),
-    OfflineSelection("loss", "facts of lowest loss", "loss"),
-    OfflineSelection("loss-flat", "lowest loss, flattened", "loss-flat"),
-    OfflineSelection("automatic", "lowest loss, each once", "loss-flat", once=True),
-    OfflineSelection("frequent", "most frequent facts (oracle)", "loss", by_frequency=True),
-)
 STANDARD = Scheme("none", "standard training")
 AUTOMATIC = Scheme("auto", "automatic selection", online="auto")
-ONLINE_VARIANTS = (
-    Scheme("auto-flat", "automatic, flattened", online="auto-flat"),
-    Scheme("low", "fixed share of lowest loss", online="low"),
-    Scheme("low-flat", "fixed share, flattened", online="low-flat"),
+AUTOMATIC_FLAT = Scheme("auto-flat", "automatic, flattened", online="auto-flat")
+LOW = Scheme("low", "fixed share of lowest loss", online="low")
+LOW_FLAT = Scheme("low-flat", "fixed share, flattened", online="low-flat")
+ONLINE_VARIANTS = (AUTOMATIC_FLAT, LOW, LOW_FLAT)
+
+
+def _offline(selection: OfflineSelection) -> Scheme:
+    return Scheme(f"offline {selection.name}", selection.label, offline=selection)
+
+
+OFFLINE_RANDOM = _offline(OfflineSelection("random", "random facts", "random"))
+OFFLINE_LOSS = _offline(OfflineSelection("loss", "facts of lowest loss", "loss"))
+OFFLINE_FLAT = _offline(OfflineSelection("loss-flat", "lowest loss, flattened", "loss-flat"))
+OFFLINE_AUTOMATIC = _offline(
+    OfflineSelection("automatic", "lowest loss, each once", "loss-flat", each_once=True)
 )
-OFFLINE_SCHEMES = tuple(
-    Scheme(f"offline {selection.name}", selection.label, offline=selection) for selection in OFFLINE
+OFFLINE_FREQUENT = _offline(
+    OfflineSelection("frequent", "most frequent facts (oracle)", "loss", by_frequency=True)
 )
+OFFLINE_SCHEMES = (
+    OFFLINE_RANDOM,
+    OFFLINE_LOSS,
+    OFFLINE_FLAT,
+    OFFLINE_AUTOMATIC,
+    OFFLINE_FREQUENT,
+)
+OFFLINE_SELECTIONS = tuple(scheme.offline for scheme in OFFLINE_SCHEMES if scheme.offline)
 SCHEMES = {
     scheme.name: scheme for scheme in (STANDARD, AUTOMATIC, *ONLINE_VARIANTS, *OFFLINE_SCHEMES)
 }
@@ -160,10 +172,11 @@ def _base(layout: ArmLayout, data: FactDataSet, scheme: Scheme) -> Cell:
     return data, scheme, layout.training.width, layout.training.steps
 
 
+STANDARD_GROUP = ArmGroup("standard", _standard)
 GROUPS = {
     group.name: group
     for group in (
-        ArmGroup("standard", _standard),
+        STANDARD_GROUP,
         ArmGroup("uniform", _uniform_selected),
         ArmGroup("skewed", _skewed_selected),
         ArmGroup("schemes", _online_variants),
@@ -191,18 +204,31 @@ def arms_of(name: str, facts: CramlessFacts, training: CramlessTraining) -> list
 class TextArm(NamedTuple):
     """A GPT-2 trained on natural text."""
 
-    size: str  # of TEXT_SIZES, the key of its shape in the settings
-    scheme: str  # of TEXT_SCHEMES
+    size: str  # of TEXT_SIZES
+    scheme: Scheme
 
     @property
     def name(self) -> str:
         """How its files are called."""
-        return f"{self.size}_{self.scheme}"
+        return f"{self.size}_{self.scheme.name}"
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """Its size and scheme in the table TextRuns."""
+        return self.size, self.scheme.name
+
+    def shape(self, options: CramlessText) -> tuple[int, int, int]:
+        """Layers, heads and width."""
+        layers, heads, width = getattr(options, self.size)
+        return layers, heads, width
 
 
-TEXT_SIZES = ("small", "large")
+SMALL_STANDARD = TextArm("small", STANDARD)
+SMALL_AUTOMATIC = TextArm("small", AUTOMATIC)
+LARGE_STANDARD = TextArm("large", STANDARD)
+TEXT_ARMS = (SMALL_STANDARD, SMALL_AUTOMATIC, LARGE_STANDARD)
+TEXT_SIZES = ("small", "large")  # keys of their shapes in the settings
 TEXT_SCHEMES = (STANDARD.name, AUTOMATIC.name)
-TEXT_ARMS = (TextArm("small", "none"), TextArm("small", "auto"), TextArm("large", "none"))
 
 
 def text_arm(size: str, scheme: str) -> TextArm:
@@ -212,4 +238,4 @@ def text_arm(size: str, scheme: str) -> TextArm:
             f"--size must be {' or '.join(TEXT_SIZES)}, --scheme {' or '.join(TEXT_SCHEMES)}; "
             f"given {size!r}, {scheme!r}"
         )
-    return TextArm(size, scheme)
+    return TextArm(size, SCHEMES[scheme])

@@ -39,7 +39,7 @@ def prune_facts(
     run: Job,
     trained: table("Read: what networks with standard training know."),
     runs: table("Read: one row per such network."),
-    out: table("Write: copies kept."),
+    out: table("Write: copies of each fact that stay."),
 ):
     """Choose smaller data sets from the losses of networks that were trained on everything."""
     from rote.papers.cramless import pruning
@@ -128,15 +128,13 @@ def evaluate_text(
 def evaluate_networks(
     run: Job,
     groups: Annotated[Path, typer.Option(help="Folder with every group's tables.", metavar="DIR")],
-    trained: table("Write: what every network knows."),
-    runs: table("Write: one row per network."),
-    shares: table("Write: admitted shares."),
+    out: Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")],
 ):
-    """Put the groups together."""
-    for name, out in {"trained": trained, "runs": runs, "shares": shares}.items():
+    """Put the groups' tables together: trained, runs, shares."""
+    for name in schema.NETWORK_TABLES:
         parts = [tables.read(groups / f"{name}_{group}.parquet") for group in GROUPS]
         frame = pd.concat(parts, ignore_index=True)
-        tables.write(out, frame, schema.TABLES[name], run.provenance())
+        tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
 
 
 def _checkpoints(run: Job, folder: Path | None, name: str) -> Path | None:

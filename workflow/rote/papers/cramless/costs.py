@@ -1,7 +1,7 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
 from rote.core.work import Where, transformer
-from rote.papers.cramless.arms import SCORING_WORK, TEXT_SIZES, arms_of
+from rote.papers.cramless.arms import SCORING_WORK, arms_of, text_arm
 from rote.papers.cramless.settings import Settings
 
 
@@ -21,7 +21,7 @@ def _networks(s: Settings, where: Where) -> float:
 def _text(s: Settings, where: Where) -> float:
     """GPT-2 over tokens; selection adds a forward pass over the candidates."""
     text = s.text
-    layers, _, width = getattr(text, where.get("size", TEXT_SIZES[0]))
+    layers, _, width = text_arm(where["size"], where["scheme"]).shape(text)
     weights = transformer(layers, width, 50_257)
     return weights * text.steps * text.context * (6 * text.batch + 2 * text.candidates)
 

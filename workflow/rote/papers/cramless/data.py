@@ -42,7 +42,14 @@ def information(facts: pd.DataFrame) -> dict[str, float]:
 
 
 def make(options: CramlessFacts, data: FactDataSet, replicate: int, seed: int) -> synth.FactSet:
-    """One replicate of a data set."""
+    """One replicate of a data set.
+
+    Args:
+        options: symbols and tokens of keys and values.
+        data: which data set.
+        replicate: number of its random stream.
+        seed: of the run.
+    """
     shape = options.model_dump(
         include={"key_symbols", "key_tokens", "value_symbols", "value_tokens"}
     )

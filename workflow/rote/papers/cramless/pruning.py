@@ -7,7 +7,7 @@ from rote import prune
 from rote.core import tables
 from rote.core.seeds import generator
 from rote.papers.cramless import schema
-from rote.papers.cramless.arms import OFFLINE, STANDARD, FactArm, OfflineSelection
+from rote.papers.cramless.arms import OFFLINE_SELECTIONS, STANDARD, FactArm, OfflineSelection
 from rote.papers.cramless.settings import CramlessFacts
 
 
@@ -19,8 +19,10 @@ def prune_offline(
     All rules keep as many facts as `rote.prune.automatic` says that the networks hold.
 
     Args:
+        options: tokens and symbols of a value, which give its entropy.
         outcomes: table FactOutcomes of networks with standard training.
         runs: table NetworkRuns of the same networks.
+        seed: of the run, for selections at random.
     """
     trained = runs[(runs["exponent"] == 1.0) & (runs["scheme"] == STANDARD.name)].iloc[0]
     rows = outcomes[outcomes["arm"] == trained["arm"]]
@@ -32,8 +34,8 @@ def prune_offline(
         fitting = prune.automatic(
             facts["loss"].to_numpy(), counts=counts, ignorance=bits * np.log(2)
         )
-        keep = fitting / (counts > 0).sum()
-        for selection in OFFLINE:
+        share = fitting / (counts > 0).sum()
+        for selection in OFFLINE_SELECTIONS:
             rng = generator(
                 seed, "cramless", "prune", trained["data"], selection.name, int(replicate)
             )
@@ -42,20 +44,20 @@ def prune_offline(
                 "scheme": selection.name,
                 "replicate": replicate,
                 "fact": facts["fact"].to_numpy(),
-                "count": _select(selection, facts, keep, rng),
+                "count": _select(selection, facts, share, rng),
             }
             parts.append(tables.frame(schema.PrunedCounts, columns))
     return pd.concat(parts, ignore_index=True)
 
 
 def _select(
-    selection: OfflineSelection, facts: pd.DataFrame, keep: float, rng: np.random.Generator
+    selection: OfflineSelection, facts: pd.DataFrame, share: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Copies of each fact that stay, (N,)."""
     counts = facts["count"].to_numpy()
     scores = -counts.astype(float) if selection.by_frequency else facts["loss"].to_numpy()
-    copies = prune.select(scores, keep, scheme=selection.scheme, counts=counts, rng=rng)
-    return np.minimum(copies, 1) if selection.once else copies
+    copies = prune.select(scores, share, scheme=selection.scheme, counts=counts, rng=rng)
+    return np.minimum(copies, 1) if selection.each_once else copies
 
 
 def counts_of(pruned: pd.DataFrame, arm: FactArm) -> list[np.ndarray]:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from rote.papers.cramless.arms import AUTOMATIC, SCORING_WORK, STANDARD
+from rote.papers.cramless.arms import AUTOMATIC, SCORING_WORK, STANDARD, STANDARD_GROUP, Scheme
 
 Tables = Mapping[str, pd.DataFrame]
 
 
 class BaseNetwork(NamedTuple):
-    """Width and steps of the base networks, and the data sets that the claims are base."""
+    """Width and steps of the base networks, and the data sets that the claims are about."""
 
     width: int
     steps: int
@@ -25,7 +25,7 @@ class BaseNetwork(NamedTuple):
 def base_network(tables: Tables) -> BaseNetwork:
     """What the group `standard` holds. Raises KeyError if a data set is missing."""
     runs = tables["runs"]
-    standard = runs[runs["group"] == "standard"]
+    standard = runs[runs["group"] == STANDARD_GROUP.name]
     uniform = standard[standard["exponent"] == 0].sort_values("facts")["data"].unique()
     skewed = standard.loc[standard["exponent"] == 1, "data"]
     if len(uniform) < 2 or skewed.empty:
@@ -47,11 +47,14 @@ def base_runs(tables: Tables) -> pd.DataFrame:
 
 
 def select(
-    tables: Tables, data: str, scheme: str, *, width: int | None = None, longer: bool = False
+    tables: Tables, data: str, scheme: Scheme, *, width: int | None = None, longer: bool = False
 ) -> pd.DataFrame:
     """Runs of one arm, by replicate.
 
     Args:
+        tables: of the run, by name.
+        data: name of the data set.
+        scheme: what the arm is trained on.
         width: None is that of the base networks.
         longer: those with more steps than the base networks.
 
@@ -59,25 +62,25 @@ def select(
         KeyError: if the run does not hold the arm.
     """
     base, runs = base_network(tables), tables["runs"]
-    rows = runs[(runs["data"] == data) & (runs["scheme"] == scheme)]
+    rows = runs[(runs["data"] == data) & (runs["scheme"] == scheme.name)]
     rows = rows[rows["width"] == (base.width if width is None else width)]
     rows = rows[rows["steps"] > base.steps] if longer else rows[rows["steps"] == base.steps]
     if rows.empty:
-        raise KeyError(f"arm {data}, {scheme}, width {width}")
+        raise KeyError(f"arm {data}, {scheme.name}, width {width}")
     return rows.sort_values("replicate").set_index("replicate")
 
 
 def standard(tables: Tables, data: str, **options) -> pd.DataFrame:
     """`select` for standard training."""
-    return select(tables, data, STANDARD.name, **options)
+    return select(tables, data, STANDARD, **options)
 
 
 def automatic(tables: Tables, data: str, **options) -> pd.DataFrame:
     """`select` for automatic selection inside training."""
-    return select(tables, data, AUTOMATIC.name, **options)
+    return select(tables, data, AUTOMATIC, **options)
 
 
-def outcomes(tables: Tables, data: str, scheme: str) -> pd.DataFrame:
+def outcomes(tables: Tables, data: str, scheme: Scheme) -> pd.DataFrame:
     """What the base networks of a scheme know of the facts that occur: rows of `trained`."""
     arm = select(tables, data, scheme)["arm"].iloc[0]
     rows = tables["trained"]

@@ -27,7 +27,7 @@ class PrunedCounts(Table):
     scheme: str = column("selection")
     replicate: int = column("replicate")
     fact: int = column("number of the fact")
-    count: int = column("copies kept", "copies")
+    count: int = column("copies that stay", "copies")
 
 
 class FactOutcomes(Table):
@@ -123,6 +123,7 @@ TABLES: dict[str, type[Table]] = {
 }
 
 
+NETWORK_TABLES = ("trained", "runs", "shares")  # made per group of arms, then put together
 TEXT_TABLES = {"annotations", "fact_counts", "text_runs"}
 
 

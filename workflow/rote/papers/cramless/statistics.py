@@ -4,6 +4,21 @@ import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample, ratio
+from rote.papers.cramless.arms import (
+    AUTOMATIC,
+    AUTOMATIC_FLAT,
+    LARGE_STANDARD,
+    LOW,
+    LOW_FLAT,
+    OFFLINE_AUTOMATIC,
+    OFFLINE_FLAT,
+    OFFLINE_RANDOM,
+    SMALL_AUTOMATIC,
+    SMALL_STANDARD,
+    STANDARD,
+    Scheme,
+    TextArm,
+)
 from rote.papers.cramless.runs import (
     Tables,
     automatic,
@@ -37,7 +52,7 @@ def capacity(tables: Tables) -> dict[str, Sample]:
     The most that standard training stores of any uniform data set.
     """
     runs = tables["runs"]
-    widths = runs.loc[(runs["exponent"] == 0) & (runs["scheme"] == "none"), "width"].unique()
+    widths = runs.loc[(runs["exponent"] == 0) & (runs["scheme"] == STANDARD.name), "width"].unique()
     conditions = {}
     for width in sorted(widths):
         size = int(runs.loc[runs["width"] == width, "parameters"].iloc[0])
@@ -77,9 +92,9 @@ def same_bits(tables: Tables) -> Sample:
 def no_harm(tables: Tables) -> Sample:
     """Accuracy with automatic selection minus standard training where everything fits."""
     small = base_network(tables).small
-    selected, everything = automatic(tables, small), standard(tables, small)
+    selected, unselected = automatic(tables, small), standard(tables, small)
     accuracies = selected["recited"] / selected["present"]
-    return Sample((accuracies - everything["recited"] / everything["present"]).to_numpy())
+    return Sample((accuracies - unselected["recited"] / unselected["present"]).to_numpy())
 
 
 # ---- power-law frequencies
@@ -121,12 +136,12 @@ def flattening(tables: Tables) -> dict[str, Sample]:
 
     Over recited facts, at exponent 1.
     """
-    reference = _slopes(tables, "none")
-    schemes = ("auto-flat", "low-flat", "offline loss-flat")
-    return {scheme: Sample(_slopes(tables, scheme) - reference) for scheme in schemes}
+    reference = _slopes(tables, STANDARD)
+    schemes = (AUTOMATIC_FLAT, LOW_FLAT, OFFLINE_FLAT)
+    return {scheme.name: Sample(_slopes(tables, scheme) - reference) for scheme in schemes}
 
 
-def _slopes(tables: Tables, scheme: str) -> np.ndarray:
+def _slopes(tables: Tables, scheme: Scheme) -> np.ndarray:
     rows = outcomes(tables, base_network(tables).skewed, scheme)
     rows = rows[rows["seen"] > 0]
     return np.array([_slope(group[group["recited"]]) for _, group in rows.groupby("replicate")])
@@ -141,9 +156,9 @@ def _slope(recited: pd.DataFrame) -> float:
 def controller(tables: Tables) -> dict[str, Sample]:
     """Facts recited with a controlled share minus a fixed one, exponent 1."""
     skewed = base_network(tables).skewed
-    pairs = [("auto", "low"), ("auto-flat", "low-flat")]
+    pairs = [(AUTOMATIC, LOW), (AUTOMATIC_FLAT, LOW_FLAT)]
     return {
-        f"{controlled} − {fixed}": _difference(
+        f"{controlled.name} − {fixed.name}": _difference(
             select(tables, skewed, controlled), select(tables, skewed, fixed)
         )
         for controlled, fixed in pairs
@@ -156,7 +171,7 @@ def controller(tables: Tables) -> dict[str, Sample]:
 def fewer_facts_help(tables: Tables) -> Sample:
     """Facts recited after offline selection over standard training on everything, exponent 1."""
     skewed = base_network(tables).skewed
-    return _ratio(select(tables, skewed, "offline automatic"), standard(tables, skewed))
+    return _ratio(select(tables, skewed, OFFLINE_AUTOMATIC), standard(tables, skewed))
 
 
 def random_is_not_enough(tables: Tables) -> dict[str, Sample]:
@@ -171,8 +186,8 @@ def random_weighted(tables: Tables) -> dict[str, Sample]:
 
 def _against_random(tables: Tables, column: str) -> dict[str, Sample]:
     skewed = base_network(tables).skewed
-    random = select(tables, skewed, "offline random")
-    schemes = {"inside training": "auto", "offline": "offline automatic"}
+    random = select(tables, skewed, OFFLINE_RANDOM)
+    schemes = {"inside training": AUTOMATIC, "offline": OFFLINE_AUTOMATIC}
     return {
         condition: _difference(select(tables, skewed, scheme), random, column)
         for condition, scheme in schemes.items()
@@ -184,15 +199,15 @@ def _against_random(tables: Tables, column: str) -> dict[str, Sample]:
 
 def beats_larger(tables: Tables) -> dict[str, Sample]:
     """Facts recited at exponent 1: the base on pruned data minus the next larger on everything."""
-    return _against_larger(tables, "offline automatic")
+    return _against_larger(tables, OFFLINE_AUTOMATIC)
 
 
 def beats_larger_online(tables: Tables) -> dict[str, Sample]:
     """The same with selection inside training."""
-    return _against_larger(tables, "auto")
+    return _against_larger(tables, AUTOMATIC)
 
 
-def _against_larger(tables: Tables, scheme: str) -> dict[str, Sample]:
+def _against_larger(tables: Tables, scheme: Scheme) -> dict[str, Sample]:
     base, runs = base_network(tables), tables["runs"]
     widths = runs.loc[runs["width"] > base.width, "width"]
     if widths.empty:
@@ -228,16 +243,16 @@ def fewer_tokens(tables: Tables) -> dict[str, Sample]:
 
 def text_gain(tables: Tables) -> Sample:
     """Facts of natural text recited by the small GPT-2 with selection over without."""
-    return _text_ratio(tables, ("small", "auto"), ("small", "none"))
+    return _text_ratio(tables, SMALL_AUTOMATIC, SMALL_STANDARD)
 
 
 def text_against_larger(tables: Tables) -> Sample:
     """The same over the large GPT-2 without selection."""
-    return _text_ratio(tables, ("small", "auto"), ("large", "none"))
+    return _text_ratio(tables, SMALL_AUTOMATIC, LARGE_STANDARD)
 
 
-def _text_ratio(tables: Tables, numerator: tuple[str, str], denominator: tuple[str, str]) -> Sample:
-    """Ratio of recited facts of two arms, (size, scheme) each."""
+def _text_ratio(tables: Tables, numerator: TextArm, denominator: TextArm) -> Sample:
+    """Ratio of recited facts of two arms."""
     runs = tables["text_runs"]
     by_arm = runs.pivot(index="replicate", columns=["size", "scheme"], values="recited")
-    return Sample(by_arm[[numerator, denominator]].to_numpy(float), ratio)
+    return Sample(by_arm[[numerator.columns, denominator.columns]].to_numpy(float), ratio)

@@ -28,7 +28,7 @@ from rote.data import corpora, statements
 from rote.data.corpora import Document
 from rote.models import pretrained
 from rote.papers.cramless import schema
-from rote.papers.cramless.arms import STANDARD, TextArm
+from rote.papers.cramless.arms import TextArm
 from rote.papers.cramless.settings import CramlessText
 from rote.prune import online
 
@@ -46,7 +46,7 @@ class TextTraining(NamedTuple):
 
     blocks: TextBlocks
     shape: tuple[int, int, int]  # layers, heads, width
-    selects: bool  # whether candidates are selected by loss
+    online: str  # rule of rote.prune.ONLINE that selects candidates; "" for none
     vocabulary: int
     options: CramlessText
     seed: int
@@ -113,7 +113,9 @@ def cut_blocks(
     A value that a block's end cuts, or that begins a block, is not counted there.
 
     Args:
+        documents: of the corpus.
         annotations: table Mentions.
+        context: tokens of a block.
         tokenizer: of transformers' fast kind.
 
     Raises:
@@ -169,8 +171,11 @@ def train_replicates(
     """Train the replicates of an arm one after another: the table TextRuns.
 
     Args:
+        arm: size of the networks, and whether candidates are selected.
+        options: corpus, tokenizer and training.
         annotations: table Mentions.
         seed: of the first replicate; the next ones follow it.
+        processes: what trains, and where it saves its state.
     """
     tokenizer = pretrained.tokenizer(options.tokenizer)
     documents = corpora.documents(options.corpus, options.column)
@@ -179,8 +184,8 @@ def train_replicates(
     for replicate in range(options.replicates):
         training = TextTraining(
             blocks=blocks,
-            shape=tuple(getattr(options, arm.size)),
-            selects=arm.scheme != STANDARD.name,
+            shape=arm.shape(options),
+            online=arm.scheme.online,
             vocabulary=len(tokenizer),
             options=options,
             seed=seed + replicate,
@@ -191,7 +196,7 @@ def train_replicates(
         rows.append(
             {
                 "size": arm.size,
-                "scheme": arm.scheme,
+                "scheme": arm.scheme.name,
                 "replicate": replicate,
                 "parameters": outcome.parameters,
                 "facts": len(outcome.recited),
@@ -337,7 +342,7 @@ def _batch(
 ) -> np.ndarray:
     """Blocks to train on at a step, of all processes; with selection those of the lowest loss."""
     options, n_blocks = training.options, len(training.blocks.tokens)
-    if not training.selects or step < round(options.unselected_share * options.steps):
+    if not training.online or step < round(options.unselected_share * options.steps):
         return _draw(n_blocks, training.seed, step, options.batch)
     candidates = _draw(n_blocks, training.seed, step, options.candidates)
     part = candidates[worker.rank :: worker.count]
@@ -348,7 +353,7 @@ def _batch(
         losses[None],
         state["share"],
         step / options.steps,
-        scheme="auto",
+        scheme=training.online,
         min_admitted=options.batch,
     )
     state["share"] = choice.share.cpu()
@@ -362,14 +367,13 @@ def _backward(
     """Gradients of the mean loss per token over all processes; this process' part of that loss."""
     n_tokens = float((blocks.lengths[rows] - 1).sum())
     part = rows[worker.rank :: worker.count]
-    pieces = [
-        part[at : at + options.device_batch] for at in range(0, len(part), options.device_batch)
-    ]
+    starts = range(0, len(part), options.device_batch)
+    pieces = [part[start : start + options.device_batch] for start in starts]
     pieces = pieces or [part]  # a process without rows takes part in the sum of gradients
     total = 0.0
     for number, piece in enumerate(pieces):
-        last = number + 1 == len(pieces)
-        with nullcontext() if worker.count == 1 or last else body.no_sync():
+        is_last = number + 1 == len(pieces)
+        with nullcontext() if worker.count == 1 or is_last else body.no_sync():
             # DDP averages over processes: times their count it is the sum over the whole batch
             losses = _losses(body, blocks, piece, options, worker.device)[0]
             loss = losses.sum() * worker.count / n_tokens
@@ -405,8 +409,8 @@ def _losses(
         return torch.zeros(0, device=device), torch.zeros(0, device=device)
     of_blocks = []
     of_facts = []
-    for at in range(0, len(rows), options.device_batch):
-        part = rows[at : at + options.device_batch]
+    for start in range(0, len(rows), options.device_batch):
+        part = rows[start : start + options.device_batch]
         tokens = torch.tensor(blocks.tokens[part].astype(np.int64), device=device)
         last_tokens = torch.tensor(blocks.lengths[part], device=device)[:, None] - 1
         present = torch.arange(tokens.shape[1] - 1, device=device) < last_tokens

@@ -81,8 +81,10 @@ def train_group(
 
     Args:
         group: of `arms.GROUPS`.
+        options: facts and training.
         facts: table FactSetRows.
         pruned: table PrunedCounts, for groups that need it.
+        job: seed, device and checkpoints.
 
     Raises:
         InputError: for an unknown group, or one whose table of selections is not given.
@@ -110,8 +112,11 @@ def train_arm(
     """Train the replicates of an arm as one stack.
 
     Args:
+        arm: scheme, width and steps.
         facts: one fact set per replicate.
         counts: (N,) copies of each fact to train on, per replicate; None is those of the data.
+        options: of the training.
+        job: seed, device and checkpoints.
 
     Raises:
         FloatingPointError: naming step, replicate and fact, for a loss that is not finite.
@@ -235,9 +240,9 @@ def _unselected_steps(arm: FactArm, options: CramlessTraining) -> int:
 
 
 def _check_finite(losses: Tensor, fact_ids: Tensor, arm: FactArm, step: int) -> None:
-    bad = ~torch.isfinite(losses)
-    if bool(bad.any()):
-        replicate, example = bad.nonzero()[0].tolist()
+    not_finite = ~torch.isfinite(losses)
+    if bool(not_finite.any()):
+        replicate, example = not_finite.nonzero()[0].tolist()
         fact, value = int(fact_ids[replicate, example]), float(losses[replicate, example])
         raise FloatingPointError(
             f"{arm.name}: loss of fact {fact} of replicate "
@@ -248,10 +253,19 @@ def _check_finite(losses: Tensor, fact_ids: Tensor, arm: FactArm, step: int) -> 
 def evaluate(
     stack: lm.LanguageStack, parameters: lm.Parameters, questions: FactTokens, block: int = 2048
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Loss in nats and whether greedy decoding recites it, for every fact, (models, N) each.
+    """Loss and whether greedy decoding recites it, for every fact.
 
     Greedy decoding gives the whole value exactly if each token is the likeliest one after the true
     ones before it.
+
+    Args:
+        stack: of all models.
+        parameters: trained ones.
+        questions: the facts.
+        block: facts at a time.
+
+    Returns:
+        (models, N) nats, summed over value tokens; (models, N) bool.
     """
     losses = []
     recited = []

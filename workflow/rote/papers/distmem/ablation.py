@@ -15,7 +15,7 @@ from rote.papers.distmem import corpora, ladder, schema, treatments
 from rote.papers.distmem.families import Rung
 from rote.papers.distmem.ladder import LadderTraining, TrainingCorpus
 from rote.papers.distmem.settings import DistmemLadder
-from rote.papers.distmem.tasks import FACTS, prompt
+from rote.papers.distmem.tasks import FACTS, TEST, prompt
 
 
 class Retraining(NamedTuple):
@@ -62,7 +62,15 @@ def retrain(
     from another initialization: the noise of the initialization alone, which one corpus tells.
 
     Args:
+        rung: size of the networks.
+        training_corpora: unchanged ones, see `ladder.read`.
         every: of so many facts by rank, one gets each treatment.
+        options: of the training.
+        seed: of initial weights and changes.
+        training: where it runs and saves its state.
+
+    Raises:
+        InputError: if a changed corpus has another length than it had.
     """
     runs = [_changed(corpus, every, seed, number) for number, corpus in enumerate(training_corpora)]
     rngs = [ladder.initialization(seed, rung, number) for number in range(len(runs))]
@@ -117,7 +125,7 @@ def _changed(corpus: TrainingCorpus, every: int, seed: int, number: int) -> Retr
 
 def _reinitialized(corpus: TrainingCorpus) -> Retraining:
     facts = tables.read(corpus.folder / "facts.parquet")
-    untreated = np.full(len(facts), treatments.KEPT.name)
+    untreated = np.full(len(facts), treatments.UNCHANGED.name)
     return Retraining(
         variant=treatments.REINITIALIZED,
         corpus=corpus,
@@ -130,7 +138,7 @@ def _reinitialized(corpus: TrainingCorpus) -> Retraining:
 def _questions(run: Retraining) -> pd.DataFrame:
     """The test question of every fact."""
     examples = run.corpus.examples
-    is_question = (examples["task"] == FACTS.name) & (examples["part"] == "test")
+    is_question = (examples["task"] == FACTS.name) & (examples["part"] == TEST)
     return examples[is_question].set_index("fact", drop=False).loc[run.facts["fact"]]
 
 

@@ -20,11 +20,18 @@ app = typer.Typer(
 )
 
 Words = Annotated[Path, typer.Option(help="Folder of a corpus in words.", metavar="DIR")]
-Name = Annotated[str, typer.Option(help="Name of the corpus: world0, world1, ...; or a study.")]
+Name = Annotated[str, typer.Option(help="Name of the corpus: world0, world1, ...")]
 Corpora = Annotated[
     list[Path], typer.Option(help="Folders of the generated corpora, in order.", metavar="DIR")
 ]
 Models = Annotated[Path, typer.Option(help="Folder of the networks' folders.", metavar="DIR")]
+Measured = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of a corpus: words, examples, pairs, counts; facts and lexicon if generated.",
+        metavar="DIR",
+    ),
+]
 Scores = Annotated[list[Path], typer.Option(help="Read: scores of every model.", metavar="PARQUET")]
 OutFolder = Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")]
 Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
@@ -121,9 +128,9 @@ def train_ablation(
     from rote.papers.distmem import ablation, families, ladder
 
     rung = families.rung(run.settings, families.NEOX, network)
-    read = ladder.read(corpora)
+    training_corpora = ladder.read(corpora)
     with ladder.saved(run, "ablation", checkpoints, checkpoint_steps) as training:
-        frame = ablation.retrain(rung, read, every, run.settings, run.seed, training)
+        frame = ablation.retrain(rung, training_corpora, every, run.settings, run.seed, training)
         tables.write(out, frame, schema.RetrainedFacts, run.provenance())
 
 
@@ -157,9 +164,9 @@ def count_pairs(
 
     corpus = ngrams.Corpus.open(words)
     frame = tables.read(pairs)
-    with meter("count", "tokens") as shown:
+    with meter("count", "tokens") as progress:
         shards = range(part, len(corpus.shards), parts)
-        scan = counting.CorpusScan(shards, run.threads, shown.advance)
+        scan = counting.CorpusScan(shards, run.threads, progress.advance)
         counts = counting.count(corpus, frame, run.settings, scan)
     record = run.provenance() | counting.part_record(frame, scan)
     tables.write(out, counts, schema.TaskGramCounts, record)
@@ -191,9 +198,8 @@ def count_infinity(
     from rote import ngrams
     from rote.papers.distmem import infinity
 
-    frame = tables.read(examples)
-    tests = frame[frame["part"] == "test"]
-    scores = infinity.scores(ngrams.Corpus.open(tokens), tests, run.settings)
+    corpus = ngrams.Corpus.open(tokens)
+    scores = infinity.score_tests(corpus, tables.read(examples), run.settings)
     tables.write(out, scores, schema.OutputScores, run.provenance())
 
 
@@ -233,61 +239,21 @@ def evaluate_pretrained(
 
 
 @verb(app, settings.DistmemAnalysis)
-def evaluate_memorization(
-    run: Job,
-    source: Name,
-    words: Words,
-    examples: table("Read: examples."),
-    pairs: table("Read: pairs."),
-    counts: table("Read: their counts."),
-    scores: Scores,
-    out: OutFolder,
-    facts: Annotated[Path | None, typer.Option(help="Read: facts of a generated corpus.")] = None,
-    lexicon: Annotated[Path | None, typer.Option(help="Read: its lexicon.")] = None,
-):
+def evaluate_memorization(run: Job, corpus: Measured, scores: Scores, out: OutFolder):
     """Correlate counts and scores of one corpus, in every way."""
     from rote.papers.distmem import evaluation, measured
 
-    paths = measured.CorpusPaths(
-        words=words,
-        examples=examples,
-        pairs=pairs,
-        counts=counts,
-        scores=scores,
-        facts=facts,
-        lexicon=lexicon,
-    )
-    corpus = measured.read(source, paths)
-    _write(run, out, evaluation.evaluate(evaluation.OF_SOURCES, corpus, run.settings))
+    measurements = measured.read(corpus, scores)
+    _write(run, out, evaluation.evaluate(evaluation.OF_SOURCES, measurements, run.settings))
 
 
 @verb(app, settings.DistmemAnalysis)
-def evaluate_estimators(
-    run: Job,
-    source: Name,
-    words: Words,
-    examples: table("Read: examples."),
-    pairs: table("Read: pairs."),
-    counts: table("Read: their counts."),
-    scores: Scores,
-    facts: table("Read: facts."),
-    lexicon: table("Read: lexicon."),
-    out: OutFolder,
-):
+def evaluate_estimators(run: Job, corpus: Measured, scores: Scores, out: OutFolder):
     """What only a generated corpus can tell: estimates of facts, mining quality, wordings."""
     from rote.papers.distmem import evaluation, measured
 
-    paths = measured.CorpusPaths(
-        words=words,
-        examples=examples,
-        pairs=pairs,
-        counts=counts,
-        scores=scores,
-        facts=facts,
-        lexicon=lexicon,
-    )
-    corpus = measured.read(source, paths)
-    _write(run, out, evaluation.evaluate(evaluation.OF_GENERATED, corpus, run.settings))
+    measurements = measured.read(corpus, scores)
+    _write(run, out, evaluation.evaluate(evaluation.OF_GENERATED, measurements, run.settings))
 
 
 @verb(app, settings.Settings)

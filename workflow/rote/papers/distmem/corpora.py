@@ -76,5 +76,5 @@ def tokenize_study(study: DistmemStudy, words: Path, tokens: Path) -> None:
 def _tokenize(out: Path, texts: Path | str, analyser: ngrams.Analyser, **reading: Any) -> None:
     if out.exists() and not any(out.iterdir()):
         out.rmdir()
-    with meter(out.name, "tokens") as shown:
-        ngrams.tokenize(texts, out, analyser=analyser, progress=shown.reached, **reading)
+    with meter(out.name, "tokens") as progress:
+        ngrams.tokenize(texts, out, analyser=analyser, progress=progress.reached, **reading)

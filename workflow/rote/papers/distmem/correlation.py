@@ -17,7 +17,6 @@ from rote.core.errors import InputError
 
 MIN_POINTS = 10  # that a correlation needs
 MIN_SPREAD = 1e-9  # standard deviation of residual ranks over their number: less is rounding
-UNITS = ("pair", "key")
 DENOMINATORS = ("occurrences", "documents")
 Counts = Mapping[str, Any] | pd.DataFrame
 
@@ -46,6 +45,23 @@ class TaskGramMemorization(NamedTuple):
     dropped_logprob: int  # the model's log-probability is NaN or infinite
     above_one: float  # share of ratios above 1, possible where pairs are counted by documents
     reason: str  # too_few_pairs, constant_counts, constant_logprobs, or empty
+
+
+@dataclass(frozen=True)
+class PointUnit:
+    """What one point of the correlation is.
+
+    Attributes:
+        name: in `Measure`.
+        needs_keys: points are means over the pairs of one key.
+    """
+
+    name: str
+    needs_keys: bool = False
+
+
+_UNITS = (PointUnit("pair"), PointUnit("key", needs_keys=True))
+UNITS: dict[str, PointUnit] = {unit.name: unit for unit in _UNITS}
 
 
 @dataclass(frozen=True)
@@ -141,8 +157,9 @@ def memorization(
             f"{len(score)} pairs, {len(logprobs)} log-probabilities "
             f"and {len(groups)} examples: must agree"
         )
-    if measure.unit == "key" and keys is None:
-        raise InputError("unit key needs `keys`, which name each pair's output n-gram")
+    unit = UNITS[measure.unit]
+    if unit.needs_keys and keys is None:
+        raise InputError(f"unit {unit.name} needs `keys`, which name each pair's output n-gram")
     drops_zeros = measure.smoothing is None
     single = np.asarray(counts[f"first_{measure.denominator}"], float)
     no_input = (single == 0) & drops_zeros
@@ -151,7 +168,7 @@ def memorization(
     valid = ~(no_input | no_pair | unscored) & np.isfinite(score)
     points = pd.DataFrame({"group": groups[valid], "x": score[valid], "y": logprobs[valid]})
     above_one = float((points["x"] > 0).mean()) if len(points) else 0.0
-    if measure.unit == "key":
+    if unit.needs_keys:
         points = points.assign(key=np.asarray(keys)[valid])
         points = points.groupby(["group", "key"], sort=False).mean().reset_index()
     x, y = points["x"].to_numpy(), points["y"].to_numpy()

@@ -1,8 +1,7 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-import re
-
 from rote.core.work import Where, transformer
+from rote.papers.distmem import published
 from rote.papers.distmem.families import NEOX, Rung, network, rungs
 from rote.papers.distmem.settings import Settings
 from rote.papers.distmem.sources import SourceCorpus, sources
@@ -31,16 +30,10 @@ def _evaluation(s: Settings, where: Where) -> float:
     return sum(transformer(rung.layers, rung.width, VOCABULARY) for rung in networks)
 
 
-def weights(model: str) -> float:
-    """Weights of a pretrained model, from the size in its name (70m, 1.4b, 7B); 1e9 without one."""
-    size = re.search(r"(\d+(?:\.\d+)?)([mMbB])\b", model.replace("-hf", ""))
-    return float(size[1]) * (1e6 if size[2] in "mM" else 1e9) if size else 1e9
-
-
 def _pretrained(s: Settings, where: Where) -> float:
     study = _source(s, where).study
-    model = study.models[int(where["number"])]
-    return 2 * weights(model) * study.examples * len(study.tasks) * TOKENS_PER_EXAMPLE
+    weights = published.weights(study.models[int(where["number"])])
+    return 2 * weights * study.examples * len(study.tasks) * TOKENS_PER_EXAMPLE
 
 
 def _infinity(s: Settings, where: Where) -> float:

@@ -97,8 +97,8 @@ def total(parts: Sequence[Path], pairs: Path) -> pd.DataFrame:
         frame = tables.read(path)
         if record["queries"] != queries:
             raise InputError(f"{path} counted other pairs than {pairs} holds; count again")
-        if twice := shards & set(record["shards"]):
-            raise InputError(f"{path} counts shard {min(twice)} once more")
+        if repeated := shards & set(record["shards"]):
+            raise InputError(f"{path} counts shard {min(repeated)} once more")
         shards |= set(record["shards"])
         counts = counts + frame[COUNTED].to_numpy()
         in_windows = in_windows + np.array(frame["window_occurrences"].tolist(), dtype=np.int64)

@@ -56,6 +56,7 @@ def close_pairs(
     """Pairs of n-grams at most 100 tokens apart somewhere, so that many share documents.
 
     Args:
+        rng: draws their positions.
         tokens: ids of the stream.
         number: of pairs.
         n: length of the n-grams, tokens.
@@ -106,7 +107,7 @@ def count_by_suffixes(tokens: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> 
         low, high = ngrams.bounds(tokens, offsets, order, np.array(gram))
         documents[gram] = np.unique(document[order[low:high]])
     shared = [np.intersect1d(documents[a], documents[b], assume_unique=True) for a, b in pairs]
-    return np.array([len(both) for both in shared])
+    return np.array([len(common) for common in shared])
 
 
 class TokenStream(NamedTuple):
@@ -134,7 +135,14 @@ class TokenStream(NamedTuple):
 
 
 def store(folder: Path, ids: np.ndarray, offsets: np.ndarray, pairs: Pairs) -> TokenStream:
-    """A stream and its corpora under `folder`."""
+    """A stream and its corpora.
+
+    Args:
+        folder: to write the corpora under.
+        ids: (tokens,) uint32, see `token_stream`.
+        offsets: (documents + 1,) of the documents.
+        pairs: to count, see `close_pairs`.
+    """
     middle = int(np.searchsorted(offsets, len(ids) // 2))
     cut = offsets[middle]
     halves = (

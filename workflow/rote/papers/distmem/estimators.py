@@ -132,9 +132,11 @@ def _task_gram_mean(facts: FactQuestions) -> np.ndarray:
             rows.append({"row": row, "gram": " ".join(gram), "answer": facts.answers[row]})
     frame = pd.DataFrame(rows)
     pairs = zip(frame["gram"], frame["answer"], strict=True)
-    both = ngrams.count_pairs(facts.corpus, pairs).astype(float)
-    single = ngrams.count(facts.corpus, frame["gram"].tolist()).astype(float)
-    frame["ratio_log"] = np.log(both / np.where(both > 0, single, np.nan))
+    pair_documents = ngrams.count_pairs(facts.corpus, pairs).astype(float)
+    gram_occurrences = ngrams.count(facts.corpus, frame["gram"].tolist()).astype(float)
+    frame["ratio_log"] = np.log(
+        pair_documents / np.where(pair_documents > 0, gram_occurrences, np.nan)
+    )
     means = frame.groupby("row")["ratio_log"].mean()
     return means.reindex(range(len(facts.questions))).to_numpy()
 
@@ -214,13 +216,20 @@ class FactEstimator:
     estimate: Callable[[FactQuestions], np.ndarray]
 
 
+TASK_GRAM = FactEstimator("task_gram", "task-gram", _task_gram)
+TASK_GRAM_SMOOTHED = FactEstimator("task_gram_smoothed", "task-gram, smoothed", _task_gram_smoothed)
+NAME_AND_ANSWER = FactEstimator(
+    "name_and_answer", "documents with name and answer", _name_and_answer
+)
+ANSWER = FactEstimator("answer", "answer alone", _answer)
+BM25 = FactEstimator("bm25", "BM25", bm25)
 _ESTIMATORS = (
-    FactEstimator("task_gram", "task-gram", _task_gram),
-    FactEstimator("task_gram_smoothed", "task-gram, smoothed", _task_gram_smoothed),
+    TASK_GRAM,
+    TASK_GRAM_SMOOTHED,
     FactEstimator("task_gram_mean", "task-gram, every 3-gram", _task_gram_mean),
-    FactEstimator("name_and_answer", "documents with name and answer", _name_and_answer),
-    FactEstimator("answer", "answer alone", _answer),
-    FactEstimator("bm25", "BM25", bm25),
+    NAME_AND_ANSWER,
+    ANSWER,
+    BM25,
     FactEstimator("embedding_density", "embedding density", embedding_density),
     FactEstimator("infinity", "infinity-gram", _infinity),
     FactEstimator("frequency", "known frequency", lambda q: q.facts["frequency"].to_numpy()),

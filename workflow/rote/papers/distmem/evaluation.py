@@ -11,7 +11,7 @@ from rote.papers.distmem import estimators, mining, schema, variants
 from rote.papers.distmem.correlation import Measure, correlation, ratio_log
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
-from rote.papers.distmem.tasks import TASKS, prompt
+from rote.papers.distmem.tasks import REWORDED, TASKS, TEST, prompt
 
 AUDITED_LENGTHS = (schema.WHOLE_OUTPUT, 8, 14)
 PROMPT_GRAM = 3  # words
@@ -137,7 +137,7 @@ def _rho_with_input_count(pairs: pd.DataFrame, measure: Measure) -> float:
 def audit(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
     """The table Audit: 8-grams, 14-grams and whole outputs of the test examples in the corpus."""
     split = corpus.corpus.analyser.splitter()
-    tests = corpus.examples[corpus.examples["part"] == "test"]
+    tests = corpus.examples[corpus.examples["part"] == TEST]
     rows = []
     for task, examples in tests.groupby("task"):
         outputs = [split(text) for text in examples["output"]]
@@ -180,7 +180,7 @@ def mining_quality(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataF
 def prompts(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
     """The table Prompts: accuracy in other wordings, and how common these are."""
     split = corpus.corpus.analyser.splitter()
-    reworded = corpus.examples[corpus.examples["part"] == "prompts"]
+    reworded = corpus.examples[corpus.examples["part"] == REWORDED]
     scores = corpus.scores[corpus.scores["choice"] < 0]
     rows = []
     for (task, wording), examples in reworded.groupby(["task", "wording"]):

@@ -9,7 +9,7 @@ from rote import ngrams
 from rote.core import tables
 from rote.papers.distmem import schema
 from rote.papers.distmem.settings import DistmemAnalysis
-from rote.papers.distmem.tasks import prompt
+from rote.papers.distmem.tasks import TEST, prompt
 
 INFINITY = "infinity-gram"  # in the column `model`
 
@@ -19,6 +19,13 @@ class _Tokens(NamedTuple):
 
     ids: tuple[int, ...]
     spans: list[tuple[int, int]]
+
+
+def score_tests(
+    corpus: ngrams.Corpus, examples: pd.DataFrame, options: DistmemAnalysis
+) -> pd.DataFrame:
+    """`scores` of the test examples among the rows of TaskExamples."""
+    return scores(corpus, examples[examples["part"] == TEST], options)
 
 
 def scores(corpus: ngrams.Corpus, examples: pd.DataFrame, options: DistmemAnalysis) -> pd.DataFrame:

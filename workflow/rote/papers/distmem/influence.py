@@ -20,7 +20,7 @@ from rote.papers.distmem.families import NEOX, rungs
 from rote.papers.distmem.ladder import snapshot_path
 from rote.papers.distmem.scoring import LanguageModel
 from rote.papers.distmem.settings import DistmemAnalysis, DistmemInfluence, Settings
-from rote.papers.distmem.tasks import prompt
+from rote.papers.distmem.tasks import TEST, prompt
 
 PRODUCTS = ["pair", "output_only"]  # columns, by kind of documents
 COSINES = ["pair_cosine", "output_only_cosine"]
@@ -88,6 +88,9 @@ def trace(
     Args:
         folders: of the generated corpora.
         models: folder of <network>/<corpus>/<share>.
+        options: numbers of networks, examples and documents, among others.
+        seed: draws examples and documents.
+        device: that gradients are computed on.
     """
     networks = rungs(options.ladder, NEOX)
     snapshots = options.ladder.snapshots
@@ -128,11 +131,12 @@ def choose(
     kind is left out.
 
     Args:
+        corpus: with its pairs and counts.
         options: its stop words.
         limits: examples per task, and documents per example and kind.
         rng: draws examples, then documents.
     """
-    tests = corpus.examples[corpus.examples["part"] == "test"].set_index(["task", "example"])
+    tests = corpus.examples[corpus.examples["part"] == TEST].set_index(["task", "example"])
     traced = []
     paired = corpus.pairs[corpus.pairs["pair_documents"] > 0]
     for task, pairs in paired.groupby("task"):
@@ -145,15 +149,15 @@ def choose(
         with_output = ngrams.postings(corpus.corpus, pairs["output_gram"])
         documents = zip(pairs.itertuples(), with_input, with_output, strict=True)
         for pair, of_input, of_output in documents:
-            both = np.intersect1d(of_input, of_output, assume_unique=True)
+            with_pair = np.intersect1d(of_input, of_output, assume_unique=True)
             output_only = np.setdiff1d(of_output, of_input, assume_unique=True)
-            size = min(limits.documents, len(both), len(output_only))
+            size = min(limits.documents, len(with_pair), len(output_only))
             traced.append(
                 TracedExample(
                     task=task,
                     example=pair.example,
                     test=_test(tests.loc[(task, pair.example)], pair.start, pair.end),
-                    with_pair=_passages(corpus, rng.choice(both, size, False), pair),
+                    with_pair=_passages(corpus, rng.choice(with_pair, size, False), pair),
                     output_only=_passages(corpus, rng.choice(output_only, size, False), pair),
                 )
             )

@@ -75,18 +75,20 @@ class TrainedStack(NamedTuple):
 
 @contextmanager
 def saved(
-    run: Job, what: str, checkpoints: Path | None, checkpoint_steps: int
+    run: Job, name: str, checkpoints: Path | None, checkpoint_steps: int
 ) -> Iterator[LadderTraining]:
     """A training of a job, with a checkpoint that is removed once the result is written.
 
     Args:
-        what: is trained.
+        run: the job, whose code, settings and seed a checkpoint must match.
+        name: what is trained, in the name of the folder.
         checkpoints: folder of all checkpoints; None: none.
+        checkpoint_steps: steps between two savings.
     """
     if checkpoints is None:
         yield LadderTraining(run.device)
         return
-    folder = checkpoints / f"distmem-{what}-{run.code or 'by-hand'}-{run.digest}"
+    folder = checkpoints / f"distmem-{name}-{run.code or 'by-hand'}-{run.digest}"
     yield LadderTraining(run.device, folder / f"{run.seed}.pt", checkpoint_steps)
     tables.drop(folder, "*.pt")
 
@@ -119,10 +121,10 @@ def vocabulary(corpus: ngrams.Corpus, examples: pd.DataFrame) -> list[str]:
         examples: the table TaskExamples.
     """
     columns = [examples["instruction"], examples["input"], examples["output"]]
-    others: set[str] = set()
+    example_words: set[str] = set()
     for text in pd.concat([*columns, examples["choices"].explode().dropna()]):
-        others.update(text.replace("{input}", " ").split())
-    return [SEPARATOR, *corpus.words, *sorted(others - set(corpus.words))]
+        example_words.update(text.replace("{input}", " ").split())
+    return [SEPARATOR, *corpus.words, *sorted(example_words - set(corpus.words))]
 
 
 def padded(words: Sequence[str], size: int) -> list[str]:
@@ -156,7 +158,9 @@ def train_rung(
     """Train a network of one size on every generated corpus, stacked.
 
     Args:
+        rung: size of the network.
         corpora: of `read`.
+        options: of the training.
         seed: of the initial weights.
         training: where it runs and saves its state.
     """
@@ -176,9 +180,12 @@ def fit(
     """Train one network per stream, stacked, for one epoch of packed sequences.
 
     Args:
+        rung: size of the networks, and peak learning rate.
         streams: token ids per model; all are cut to the shortest.
         n_words: size of the vocabulary.
+        options: of the training.
         rngs: of the initial weights, per model.
+        training: where it runs and saves its state.
 
     Returns:
         The networks after each share of the training in `options.snapshots`.
@@ -203,18 +210,20 @@ def fit(
         raise InputError(
             f"a corpus of {shortest} tokens is shorter than one step of {step_tokens}; raise tokens"
         )
-    cut = np.stack([tokens[: steps * step_tokens + 1] for tokens in streams])
-    data = torch.tensor(cut, device=training.device)
-    early = {max(1, round(share * steps)): share for share in options.snapshots if share < 1}
+    trimmed = np.stack([tokens[: steps * step_tokens + 1] for tokens in streams])
+    data = torch.tensor(trimmed, device=training.device)
+    snapshot_steps = {
+        max(1, round(share * steps)): share for share in options.snapshots if share < 1
+    }
     buffers = {}
-    for share in early.values():
+    for share in snapshot_steps.values():
         for name, value in stack.parameters.items():
             buffers[_buffer(share, name)] = torch.zeros_like(value)
 
     def loss(parameters: lm.Parameters, step: int) -> Tensor:
-        if step in early:
+        if step in snapshot_steps:
             for name, value in parameters.items():
-                buffers[_buffer(early[step], name)].copy_(value.detach())
+                buffers[_buffer(snapshot_steps[step], name)].copy_(value.detach())
         tokens = data[:, step * step_tokens : (step + 1) * step_tokens + 1]
         inputs = tokens[:, :-1].reshape(models, options.batch, options.length)
         logits = stack.forward(parameters, inputs)
@@ -235,7 +244,7 @@ def fit(
         label=rung.name,
     )
     snapshots = {}
-    for share in sorted(early.values()):
+    for share in sorted(snapshot_steps.values()):
         snapshots[share] = {name: buffers[_buffer(share, name)] for name in stack.parameters}
     return TrainedStack(stack, snapshots | {1.0: trained})
 
@@ -256,6 +265,9 @@ def save(
 
     Args:
         folder: of this size, see `snapshot_path`.
+        rung: size of the networks.
+        trained: one network per corpus.
+        corpora: in the order of the networks.
         length: of the longest input.
     """
     for share, parameters in trained.snapshots.items():

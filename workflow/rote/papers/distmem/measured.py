@@ -9,19 +9,7 @@ import pandas as pd
 from rote import ngrams
 from rote.core import tables
 from rote.papers.distmem.infinity import INFINITY
-from rote.papers.distmem.tasks import RANK_GROUPS, TASKS
-
-
-class CorpusPaths(NamedTuple):
-    """Where a corpus and its tables lie; facts and lexicon only of a generated corpus."""
-
-    words: Path
-    examples: Path
-    pairs: Path
-    counts: Path
-    scores: Sequence[Path]
-    facts: Path | None = None
-    lexicon: Path | None = None
+from rote.papers.distmem.tasks import RANK_GROUPS, TASKS, TEST
 
 
 class MeasuredCorpus(NamedTuple):
@@ -48,7 +36,7 @@ class MeasuredCorpus(NamedTuple):
     @property
     def tests(self) -> pd.DataFrame:
         """The test examples by task and example."""
-        tests = self.examples[self.examples["part"] == "test"]
+        tests = self.examples[self.examples["part"] == TEST]
         return tests.set_index(["task", "example"])
 
     @property
@@ -77,17 +65,30 @@ class MeasuredCorpus(NamedTuple):
         return dict(zip(self.facts["fact"], groups.astype(str), strict=True))
 
 
-def read(name: str, paths: CorpusPaths) -> MeasuredCorpus:
-    """What was counted and scored of the corpus `name`."""
-    lexicon = None
-    if paths.lexicon:
-        lexicon = tables.read(paths.lexicon).groupby("source")["target"].agg(set).to_dict()
+def read(folder: Path, scores: Sequence[Path]) -> MeasuredCorpus:
+    """What was counted and scored of a corpus.
+
+    Args:
+        folder: of the corpus, with the files that `sources.SourceCorpus.measured_files` names;
+            facts and lexicon may be missing.
+        scores: files of the table OutputScores.
+
+    Raises:
+        InputError: naming a file that is missing or not whole.
+    """
+    counts = tables.read(folder / "counts.parquet")
+    facts, lexicon = folder / "facts.parquet", folder / "lexicon.parquet"
     return MeasuredCorpus(
-        name=name,
-        corpus=ngrams.Corpus.open(paths.words),
-        examples=tables.read(paths.examples),
-        pairs=tables.read(paths.pairs).join(tables.read(paths.counts)),
-        scores=pd.concat([tables.read(path) for path in paths.scores], ignore_index=True),
-        facts=tables.read(paths.facts) if paths.facts else None,
-        lexicon=lexicon,
+        name=folder.name,
+        corpus=ngrams.Corpus.open(folder / "words"),
+        examples=tables.read(folder / "examples.parquet"),
+        pairs=tables.read(folder / "pairs.parquet").join(counts),
+        scores=pd.concat([tables.read(path) for path in scores], ignore_index=True),
+        facts=tables.read(facts) if facts.exists() else None,
+        lexicon=_translations(lexicon) if lexicon.exists() else None,
     )
+
+
+def _translations(path: Path) -> dict[str, set[str]]:
+    """Translations of each word, from the table Lexicon."""
+    return tables.read(path).groupby("source")["target"].agg(set).to_dict()

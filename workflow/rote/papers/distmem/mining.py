@@ -11,6 +11,7 @@ from rote import ngrams
 from rote.core import tables
 from rote.papers.distmem import schema
 from rote.papers.distmem.settings import DistmemAnalysis
+from rote.papers.distmem.tasks import MINING, TEST
 
 WORDS = ngrams.Analyser()
 MIN_NORM = 1e-12  # shorter vectors have no direction
@@ -90,8 +91,10 @@ def mine(
     Args:
         examples: tests and mining data, see TaskExamples.
         corpus: in words.
+        options: n-gram lengths, stop words, and what embeds.
+        device: that an encoder computes on.
     """
-    pairs = candidates(examples[examples["part"] == "test"], options)
+    pairs = candidates(examples[examples["part"] == TEST], options)
     if pairs.empty:
         return pairs
     grams = pd.unique(pairs[["input_gram", "output_gram"]].to_numpy().ravel()).tolist()
@@ -103,7 +106,7 @@ def mine(
     number = pd.Series(np.arange(len(grams)), grams)
     inputs = vectors[number[pairs["input_gram"]].to_numpy()]
     outputs = vectors[number[pairs["output_gram"]].to_numpy()]
-    mining_pairs = candidates(examples[examples["part"] == "mining"], options)[PAIR]
+    mining_pairs = candidates(examples[examples["part"] == MINING], options)[PAIR]
     mined = pd.MultiIndex.from_frame(pairs[PAIR]).isin(pd.MultiIndex.from_frame(mining_pairs))
     return pairs.assign(cosine=np.einsum("ij,ij->i", inputs, outputs), mined=mined)
 
@@ -139,9 +142,9 @@ def lsa(corpus: ngrams.Corpus, grams: Iterable[str], dimensions: int) -> Embeddi
     for gram in grams:
         words.update(corpus.split(gram))
     number = {word: column for column, word in enumerate(sorted(words))}
-    together = _document_cooccurrence(corpus, list(number))
-    frequency = together.diagonal()
-    vectors = _information_vectors(together, corpus.documents, dimensions)
+    cooccurrence = _document_cooccurrence(corpus, list(number))
+    frequency = cooccurrence.diagonal()
+    vectors = _information_vectors(cooccurrence, corpus.documents, dimensions)
     idf = np.log(corpus.documents / np.maximum(frequency, 1))[:, None]
     vectors = _unit(vectors) * idf
 
@@ -166,34 +169,34 @@ def columns_of(corpus: ngrams.Corpus, words: Sequence[str]) -> np.ndarray:
 def _document_cooccurrence(corpus: ngrams.Corpus, words: Sequence[str]) -> sparse.csr_matrix:
     """Documents that hold both words, (words, words)."""
     columns = columns_of(corpus, words)
-    together = sparse.csr_matrix((len(words), len(words)))
+    cooccurrence = sparse.csr_matrix((len(words), len(words)))
     for shard in corpus.shards:
         column = columns[shard.tokens]
         documents = np.repeat(np.arange(shard.documents), np.diff(shard.offsets))
         cells = np.unique(np.stack([documents[column >= 0], column[column >= 0]]), axis=1)
         shape = (shard.documents, len(words))
         incidence = sparse.csr_matrix((np.ones(cells.shape[1]), cells), shape)
-        together = together + incidence.T @ incidence
-    return together
+        cooccurrence = cooccurrence + incidence.T @ incidence
+    return cooccurrence
 
 
 def _information_vectors(
-    together: sparse.csr_matrix, n_documents: int, dimensions: int
+    cooccurrence: sparse.csr_matrix, n_documents: int, dimensions: int
 ) -> np.ndarray:
     """Truncated SVD of the positive pointwise mutual information, (words, dimensions)."""
-    size = together.shape[0]
+    size = cooccurrence.shape[0]
     rank = min(dimensions, max(size - 1, 1))
-    if size <= 2 or not together.nnz:
+    if size <= 2 or not cooccurrence.nnz:
         return np.zeros((size, rank))
-    frequency = together.diagonal()
-    cells = sparse.coo_matrix(together)
+    frequency = cooccurrence.diagonal()
+    cells = sparse.coo_matrix(cooccurrence)
     a, b = cells.coords
     ratio = cells.data * n_documents / (frequency[a] * frequency[b])
     positive = np.where(a == b, 0, np.maximum(np.log(ratio), 0))
-    matrix = sparse.csr_matrix((positive, (a, b)), together.shape)
+    matrix = sparse.csr_matrix((positive, (a, b)), cooccurrence.shape)
     start = np.full(size, size**-0.5)  # a fixed start: the same vectors every time
-    left, singular, _ = svds(matrix, k=rank, v0=start)
-    return left * np.sqrt(singular)
+    vectors, singular, _ = svds(matrix, k=rank, v0=start)
+    return vectors * np.sqrt(singular)
 
 
 def encoder(model: str, *, batch: int = 64, device: str = "cpu") -> Embedding:
@@ -246,16 +249,18 @@ def aligned(pairs: pd.DataFrame, lexicon: Mapping[str, set[str]]) -> np.ndarray:
     """
     mask = []
     for x, y in zip(pairs["input_gram"], pairs["output_gram"], strict=True):
-        left, right = x.split(), y.split()
-        free = set(range(len(right)))
-        mask.append(len(left) == len(right) and _matches(left, free, right, lexicon))
+        words, translation = x.split(), y.split()
+        unmatched = set(range(len(translation)))
+        is_aligned = len(words) == len(translation)
+        mask.append(is_aligned and _matches(words, translation, unmatched, lexicon))
     return np.array(mask, bool)
 
 
 def _matches(
-    left: list[str], free: set[int], right: list[str], lexicon: Mapping[str, set[str]]
+    words: list[str], translation: list[str], unmatched: set[int], lexicon: Mapping[str, set[str]]
 ) -> bool:
-    if not left:
+    """Whether every word has a translation of its own at one of the unmatched positions."""
+    if not words:
         return True
-    options = [position for position in free if right[position] in lexicon.get(left[0], ())]
-    return any(_matches(left[1:], free - {position}, right, lexicon) for position in options)
+    candidates = [i for i in unmatched if translation[i] in lexicon.get(words[0], ())]
+    return any(_matches(words[1:], translation, unmatched - {i}, lexicon) for i in candidates)

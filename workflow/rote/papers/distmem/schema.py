@@ -256,7 +256,7 @@ class RetrainedFacts(Table):
         "changed: other corpus, same initialization; reinitialized: the other way round"
     )
     fact: int = column("fact")
-    treatment: str = column("kept, removed, pairs, halved or injected")
+    treatment: str = column("unchanged, removed, pairs, halved or injected")
     documents_before: int = column("documents that state it, unchanged corpus", "documents")
     documents_after: int = column("documents that state it, changed corpus", "documents")
     logprob: float = column("log-probability of the true object", "nats")

@@ -22,7 +22,7 @@ from rote.papers.distmem import schema
 from rote.papers.distmem.families import NetworkFamily, rungs
 from rote.papers.distmem.ladder import snapshot_path
 from rote.papers.distmem.settings import DistmemLadder, DistmemStudy
-from rote.papers.distmem.tasks import prompt
+from rote.papers.distmem.tasks import REWORDED, TEST, prompt
 
 TRUE_OUTPUT = -1  # in the column `choice`
 SPARE_TOKENS = 4  # that a generated output may be longer than the true one
@@ -92,9 +92,12 @@ class EncodedOutput(NamedTuple):
 
 
 def load(name: str, device: str, revision: str = "main", fast: bool = True) -> LanguageModel:
-    """A model by Hugging Face id or folder.
+    """A model and its tokenizer.
 
     Args:
+        name: Hugging Face id or folder.
+        device: to compute on.
+        revision: of the model, where it has an id.
         fast: refuse a tokenizer that does not know the characters of its tokens.
     """
     model = pretrained.causal(name, revision=revision).to(device)
@@ -107,21 +110,24 @@ def score_family(
     """The table OutputScores of a family's networks, at every snapshot, on one generated corpus.
 
     Args:
+        family: whose networks score.
         models: folder of <network>/<corpus>/<share>.
         corpus: folder of the corpus, whose examples are scored: the tests, and by trained networks
             those in other wordings.
+        options: sizes, snapshots, and tasks whose outputs are generated.
+        device: to compute on.
     """
     examples = tables.read(corpus / "examples.parquet")
     parts = []
     for rung in rungs(options, family):
         for share in options.snapshots:
             is_final = share == 1.0
-            scored = ["test", "prompts"] if is_final else ["test"]
+            scored = [TEST, REWORDED] if is_final else [TEST]
             scores = score(
                 load(str(models / rung.name / snapshot_path(corpus.name, share)), device),
                 examples[examples["part"].isin(scored)],
                 generated_tasks=options.generated_tasks if is_final else (),
-                what=f"{rung.name}, {corpus.name}, {share:g}",
+                label=f"{rung.name}, {corpus.name}, {share:g}",
             )
             parts.append(scores.assign(model=rung.name, family=family.name, snapshot=share))
     return pd.concat(parts, ignore_index=True)
@@ -133,8 +139,10 @@ def score_pretrained(
     """The table OutputScores of a study's model on the test examples.
 
     Args:
+        study: its models and tasks.
         number: of the model in the study's list.
         examples: the table TaskExamples.
+        device: to compute on.
 
     Raises:
         InputError: for a number that the list does not have.
@@ -143,8 +151,8 @@ def score_pretrained(
         raise InputError(f"--number must lie in 0 to {len(study.models) - 1}, given {number}")
     name, _, revision = study.models[number].partition("@")
     model = load(name, device, revision or "main", fast=False)
-    tests = examples[examples["part"] == "test"]
-    scores = score(model, tests, generated_tasks=study.tasks, what=name)
+    tests = examples[examples["part"] == TEST]
+    scores = score(model, tests, generated_tasks=study.tasks, label=name)
     return scores.assign(model=Path(name).name + (f"@{revision}" if revision else ""))
 
 
@@ -154,7 +162,7 @@ def score(
     *,
     generated_tasks: Collection[str] = (),
     batch_tokens: int = BATCH_TOKENS,
-    what: str = "scoring",
+    label: str = "scoring",
 ) -> pd.DataFrame:
     """Score every example's output, and its choices if it has any.
 
@@ -162,10 +170,12 @@ def score(
     into the model's context is cut on the left, never the output. Log-softmax is taken in float32.
 
     Args:
+        language_model: that scores.
         examples: rows of TaskExamples.
         generated_tasks: tasks whose outputs the model also generates, greedily; only examples
             without choices, in the task's own wording.
-        what: it is, in the log.
+        batch_tokens: tokens of a batch, at most, padding included.
+        label: what is scored, in the log.
 
     Returns:
         The table OutputScores, of a trained model without a name: one row per example and choice
@@ -179,7 +189,7 @@ def score(
     correct = [False] * len(outputs)
     with torch.inference_mode():
         batches = list(_batches([len(text.ids) for text in encoded], batch_tokens))
-        for batch in track(batches, what):
+        for batch in track(batches, label):
             sequences = [encoded[i].ids for i in batch]
             values, likeliest = _next_tokens(language_model, sequences)
             for row, i in enumerate(batch):
@@ -240,9 +250,10 @@ def _encode(
         start = len(before)
         first = next((i for i, (_, end) in enumerate(covered) if end > start), len(ids))
         spans = [(max(begin - start, 0), end - start) for begin, end in covered[first:]]
-        room = max(language_model.context - len(head) - len(spans), 0 if head else 1)
-        cut = max(first - room, 0)
-        encoded.append(EncodedOutput([*head, *ids[cut:first], *ids[first:]], spans, cut))
+        max_prompt = max(language_model.context - len(head) - len(spans), 0 if head else 1)
+        truncated = max(first - max_prompt, 0)
+        ids = [*head, *ids[truncated:first], *ids[first:]]
+        encoded.append(EncodedOutput(ids, spans, truncated))
     return encoded
 
 

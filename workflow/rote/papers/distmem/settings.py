@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from rote.core.section import Section, key
+from rote.papers.distmem.published import DOLMA, OLMO, PILE, PYTHIA
 from rote.papers.distmem.tasks import TASKS
 
 Count = Annotated[int, Field(ge=1)]
@@ -206,11 +207,8 @@ class DistmemPythia(DistmemStudy):
 
     SCALES: ClassVar = {
         "paper": {
-            "corpus": "hf:monology/pile-uncopyrighted",
-            "models": [
-                f"EleutherAI/pythia-{size}"
-                for size in ("14m", "31m", "70m", "160m", "410m", "1.4b", "2.8b", "6.9b", "12b")
-            ],
+            "corpus": PILE.name,
+            "models": [model.name for model in PYTHIA],
             "tasks": _PILE_TASKS,
             "mining": {"trivia_qa": "hf:mandarjoshi/trivia_qa#rc.nocontext/train"},
         }
@@ -222,8 +220,8 @@ class DistmemOLMo(DistmemStudy):
 
     SCALES: ClassVar = {
         "paper": {
-            "corpus": "hf:allenai/dolma",
-            "models": ["allenai/OLMo-1B-hf", "allenai/OLMo-7B-hf", "allenai/OLMo-7B-Instruct-hf"],
+            "corpus": DOLMA.name,
+            "models": [model.name for model in OLMO],
             "tasks": {"gsm8k": _PILE_TASKS["gsm8k"]},
         }
     }
@@ -245,13 +243,13 @@ class Settings(Section):
     @model_validator(mode="after")
     def _networks(self):
         last = len(self.ladder.neox.sizes) - 1
-        for where, numbers in (
+        for path, numbers in (
             ("influence.networks", self.influence.networks),
             ("ablation.network", [self.ablation.network]),
         ):
             if max(numbers) > last:
                 raise ValueError(
-                    f"{where} must be at most {last}: the ladder has {last + 1} networks"
+                    f"{path} must be at most {last}: the ladder has {last + 1} networks"
                 )
         return self
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from rote.papers.distmem import published
 from rote.papers.distmem.families import FAMILIES
 from rote.papers.distmem.settings import STUDIES, DistmemStudy, Settings
 
-# words of the published corpora, as their authors give them in tokens
-PUBLISHED_WORDS = {"hf:monology/pile-uncopyrighted": 250e9, "hf:allenai/dolma": 3e12}
-ASSUMED_WORDS = 1e9  # of any other
+COUNTED_FILES = ("words", "examples.parquet", "pairs.parquet", "counts.parquet")
+KNOWN_FILES = ("facts.parquet", "lexicon.parquet")  # of generated corpora
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class SourceCorpus:
         """Whether its facts and lexicon are known."""
         return self.study is None
 
+    @property
+    def measured_files(self) -> tuple[str, ...]:
+        """What is counted and known of it, by the names in its folder."""
+        return COUNTED_FILES + KNOWN_FILES if self.is_generated else COUNTED_FILES
+
 
 def sources(options: Settings) -> dict[str, SourceCorpus]:
     """Every corpus by name: the generated ones, then the studies whose corpus is named."""
@@ -43,7 +48,7 @@ def sources(options: Settings) -> dict[str, SourceCorpus]:
     for name in STUDIES:
         study: DistmemStudy = getattr(options, name)
         if study.corpus:
-            words = PUBLISHED_WORDS.get(study.corpus, ASSUMED_WORDS)
+            words = published.words(study.corpus)
             scores = tuple(f"model{number}" for number in range(len(study.models)))
             corpora[name] = SourceCorpus(
                 name=name, words=words, scores=scores, n_parts=study.parts, study=study

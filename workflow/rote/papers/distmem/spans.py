@@ -20,15 +20,14 @@ class SpanLogprobs(NamedTuple):
 
 
 def span_logprobs(
-    pairs: pd.DataFrame, scores: pd.DataFrame, *, span: str = "ngram", ignore_zero: bool = False
+    pairs: pd.DataFrame, scores: pd.DataFrame, *, to_end: bool = False, ignore_zero: bool = False
 ) -> SpanLogprobs:
     """log P_LLM(s_y | ...) of every pair: the sum over the tokens that overlap its output n-gram.
 
     Args:
         pairs: columns task, example, start, end (characters of the output).
         scores: rows of OutputScores of one model, true outputs only.
-        span: `ngram`, or `to_end` from the n-gram's first token to the end of the output (the
-            released code).
+        to_end: sum from the n-gram's first token to the end of the output (the released code).
         ignore_zero: leave tokens of probability 0 (NaN) out of the sum, as Eq. 5 does for the
             infinity-gram; the n-gram has no value only if all its tokens have none.
     """
@@ -46,7 +45,7 @@ def span_logprobs(
     pair_ends = row * shift + pairs["end"].to_numpy()
     first = np.searchsorted(offsets + ends, pair_starts, side="right")
     stop = np.searchsorted(offsets + starts, pair_ends, side="left")
-    if span == "to_end":
+    if to_end:
         stop = np.where(stop > first, np.cumsum(sizes)[row], stop)
     n_uncovered = int((stop <= first).sum())
     stop = np.maximum(stop, first)

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from rote.ledger import Sample
-from rote.papers.distmem.estimators import ESTIMATORS
+from rote.papers.distmem import estimators, variants
 from rote.papers.distmem.families import LLAMA, NEOX, NetworkFamily
 from rote.papers.distmem.schema import WHOLE_OUTPUT
 from rote.papers.distmem.sources import generated
@@ -30,11 +30,11 @@ from rote.papers.distmem.treatments import (
     CHANGED,
     HALVED,
     INJECTED,
-    KEPT,
     PAIRS,
     REINITIALIZED,
     REMOVALS,
     REMOVED,
+    UNCHANGED,
     Treatment,
 )
 
@@ -59,13 +59,23 @@ def rho(
     """A column of the table MemorizationByVariant, by corpus.
 
     Args:
+        tables: of the run, by name.
+        task: whose n-grams are correlated.
+        model: name of the network.
+        column: that is returned.
         conditions: values of other columns; by default the paper's definition, the task's first n,
             and the trained network.
 
     Raises:
         KeyError: if the run does not hold it.
     """
-    defaults = {"task": task.name, "model": model, "n": task.n, "variant": "paper", "snapshot": 1.0}
+    defaults = {
+        "task": task.name,
+        "model": model,
+        "n": task.n,
+        "variant": variants.PAPER.name,
+        "snapshot": 1.0,
+    }
     conditions = defaults | conditions
     rows = generated(tables["memorization"])
     for name, value in conditions.items():
@@ -166,14 +176,16 @@ def beats_infinity(tables: Tables) -> dict[str, Sample]:
     """C6: ρ of the task-gram minus that of the ∞-gram, on the facts that both have a value for."""
     samples = {}
     for model in ladder(tables)[-2:]:
-        task_gram = rho(tables, FACTS, model, variant="shared")
-        samples[model] = _sample(task_gram - rho(tables, FACTS, model, variant="infinity"))
+        task_gram = rho(tables, FACTS, model, variant=variants.SHARED.name)
+        samples[model] = _sample(
+            task_gram - rho(tables, FACTS, model, variant=variants.INFINITY.name)
+        )
     return samples
 
 
 def infinity_falls(tables: Tables) -> Sample:
     """C6: ρ of the ∞-gram, largest minus smallest network."""
-    return _sample(_change(tables, FACTS, variant="infinity"))
+    return _sample(_change(tables, FACTS, variant=variants.INFINITY.name))
 
 
 def short_grams(tables: Tables) -> dict[str, Sample]:
@@ -190,7 +202,7 @@ def unsaturated(tables: Tables) -> dict[str, Sample]:
     """C18: |ρ| on pairs with a log-probability below −0.05, largest network."""
     model = _largest(tables)
     return {
-        task.name: _sample(rho(tables, task, model, variant="unsaturated").abs())
+        task.name: _sample(rho(tables, task, model, variant=variants.UNSATURATED.name).abs())
         for task in (TRANSLATION, REASONING)
     }
 
@@ -334,9 +346,13 @@ def rare_facts_rise(tables: Tables) -> Sample:
 def threshold_stable(tables: Tables) -> dict[str, Sample]:
     """C12: the rise of C2 with only a share of the pairs, those of highest cosine."""
     rows = generated(tables["memorization"])
-    shares = sorted(rows.loc[rows["variant"] == "cosine", "parameter"].unique(), reverse=True)
+    shares = sorted(
+        rows.loc[rows["variant"] == variants.COSINE.name, "parameter"].unique(), reverse=True
+    )
     return {
-        f"share {share:g}": _sample(_change(tables, FACTS, variant="cosine", parameter=share))
+        f"share {share:g}": _sample(
+            _change(tables, FACTS, variant=variants.COSINE.name, parameter=share)
+        )
         for share in shares
     }
 
@@ -363,12 +379,14 @@ def selection_bias_smoothed(tables: Tables) -> Sample:
 def smoothing_helps(tables: Tables) -> Sample:
     """C14: ρ of facts smoothed over all pairs, minus plain, largest network."""
     model = _largest(tables)
-    return _sample(rho(tables, FACTS, model, variant="smoothed") - rho(tables, FACTS, model))
+    return _sample(
+        rho(tables, FACTS, model, variant=variants.SMOOTHED.name) - rho(tables, FACTS, model)
+    )
 
 
 def partial_correlation(tables: Tables) -> Sample:
     """ρ of facts given the counts of answer and question, largest network."""
-    return _sample(rho(tables, FACTS, _largest(tables), variant="partial"))
+    return _sample(rho(tables, FACTS, _largest(tables), variant=variants.PARTIAL.name))
 
 
 def counts_exact(tables: Tables) -> dict[str, Sample]:
@@ -410,15 +428,14 @@ def _estimates(tables: Tables, model: str) -> pd.DataFrame:
 def simpler_estimates(tables: Tables) -> dict[str, Sample]:
     """ρ of a plain estimate minus that of the task-gram ratio, facts, largest network."""
     estimates = _estimates(tables, _largest(tables))
-    plain = ("name_and_answer", "bm25")
-    return {
-        ESTIMATORS[name].label: _sample(estimates[name] - estimates["task_gram"]) for name in plain
-    }
+    task_gram = estimates[estimators.TASK_GRAM.name]
+    plain = (estimators.NAME_AND_ANSWER, estimators.BM25)
+    return {estimator.label: _sample(estimates[estimator.name] - task_gram) for estimator in plain}
 
 
 def smallest_is_unigram(tables: Tables) -> Sample:
     """ρ of the answer's own count with the smallest network's log-probabilities of the facts."""
-    return _sample(_estimates(tables, _smallest(tables))["answer"])
+    return _sample(_estimates(tables, _smallest(tables))[estimators.ANSWER.name])
 
 
 # ---- ablation
@@ -445,11 +462,11 @@ def ablation_changes(tables: Tables) -> pd.DataFrame:
 
 def _treatment_effect(tables: Tables, treatment: Treatment) -> Sample:
     means = ablation_changes(tables).groupby(["source", "treatment"])["change"].mean().unstack()
-    return _sample(means[treatment.name] - means[KEPT.name])
+    return _sample(means[treatment.name] - means[UNCHANGED.name])
 
 
 def ablation_is_causal(tables: Tables) -> Sample:
-    """C15: change of the log-probability of facts without documents, minus that of kept facts."""
+    """C15: change of the log-probability of facts without documents, minus unchanged ones."""
     return _treatment_effect(tables, REMOVED)
 
 

@@ -14,6 +14,7 @@ from rote.data import corpora
 from rote.papers.distmem import schema
 from rote.papers.distmem.corpora import with_corpus
 from rote.papers.distmem.settings import DistmemStudy
+from rote.papers.distmem.tasks import MINING, TEST
 
 Row = Mapping[str, Any]
 
@@ -98,10 +99,10 @@ def study_examples(study: DistmemStudy) -> pd.DataFrame:
     """
     parts = []
     for task, source in with_corpus(study).tasks.items():
-        tests = read(task, source, "test", study.examples)
+        tests = read(task, source, TEST, study.examples)
         mining = study.mining.get(task)
         parts.append(tests)
-        parts.append(read(task, mining, "mining") if mining else tests.assign(part="mining"))
+        parts.append(read(task, mining, MINING) if mining else tests.assign(part=MINING))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -109,6 +110,7 @@ def read(task: str, source: str, part: str, limit: int | None = None) -> pd.Data
     """Examples of one task, as the table TaskExamples.
 
     Args:
+        task: its name in the table.
         source: file, folder, glob or hf:<data set> of JSON lines or Parquet, whose rows have x and
             y (perhaps u, an instruction with {input} where x belongs, and choices), or are of the
             form of TriviaQA, MMLU, GSM8K or WMT.

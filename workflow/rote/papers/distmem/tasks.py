@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+# in the column `part` of TaskExamples
+TEST = "test"
+MINING = "mining"
+REWORDED = "prompts"  # tests in other wordings
+
 
 @dataclass(frozen=True)
 class GeneratedTask:

@@ -31,7 +31,7 @@ class Treatment:
     adds_statements: bool = False
 
 
-KEPT = Treatment("kept", "kept", removed_every=0)
+UNCHANGED = Treatment("unchanged", "unchanged", removed_every=0)
 REMOVED = Treatment("removed", "documents and mentions removed", removes_mentions=True)
 PAIRS = Treatment("pairs", "documents removed")
 HALVED = Treatment("halved", "half removed", removed_every=2)
@@ -64,7 +64,7 @@ def assign(facts: pd.DataFrame, every: int) -> pd.Series:
     """
     position = (facts["rank"] % every).to_numpy()
     step = max(every // len(TREATMENTS), 1)
-    treatment = pd.Series(KEPT.name, index=facts["fact"])
+    treatment = pd.Series(UNCHANGED.name, index=facts["fact"])
     for number, name in enumerate(TREATMENTS):
         treatment[position == (number * step) % every] = name
     return treatment
@@ -83,6 +83,7 @@ def change(
         documents: columns text, kind, fact, entity, in corpus order.
         facts: the table CorpusFacts.
         treatment: of `assign`.
+        rng: draws fillers and statements.
     """
     texts = documents["text"].tolist()
     fillers = _fillers(documents)
@@ -90,8 +91,8 @@ def change(
     entity = documents[states >= 0].groupby("fact")["entity"].first()
     remaining = documents.loc[states >= 0, "fact"].value_counts()
     remaining = remaining.reindex(facts["fact"], fill_value=0)
-    free: list[int] = []
-    for fact, name in treatment[treatment != KEPT.name].items():
+    replaced: list[int] = []
+    for fact, name in treatment[treatment != UNCHANGED.name].items():
         treated = TREATMENTS[name]
         removed = np.flatnonzero(states == fact)[:: treated.removed_every]
         remaining[fact] -= len(removed)
@@ -100,19 +101,19 @@ def change(
             removed = np.concatenate([removed, np.flatnonzero(is_mention)])
         for number in removed.tolist():
             texts[number] = " ".join(rng.choice(fillers, texts[number].count(" ") + 1))
-            free.append(number)
+            replaced.append(number)
     rows = facts.set_index("fact", drop=False)
-    free = rng.permutation(free).tolist()
-    dosed = treatment.index[treatment.isin(ADDITIONS)]
-    for number, fact in enumerate(dosed):
+    replaced = rng.permutation(replaced).tolist()
+    injected = treatment.index[treatment.isin(ADDITIONS)]
+    for number, fact in enumerate(injected):
         for _ in range(DOSES[number % len(DOSES)]):
             text = pretraining.statement(rng, rows.loc[fact], rows.loc[fact, "object"], fillers)
-            target = next((i for i in free if texts[i].count(" ") >= text.count(" ")), None)
+            target = next((i for i in replaced if texts[i].count(" ") >= text.count(" ")), None)
             if target is None:
                 break
-            free.remove(target)
-            spare = texts[target].count(" ") - text.count(" ")
-            texts[target] = " ".join([text, *rng.choice(fillers, spare)])
+            replaced.remove(target)
+            padding = texts[target].count(" ") - text.count(" ")
+            texts[target] = " ".join([text, *rng.choice(fillers, padding)])
             remaining[fact] += 1
     return ChangedCorpus(texts, remaining)
 

@@ -206,21 +206,35 @@ def _without_drops(result: Correlation, examples: np.ndarray) -> TaskGramMemoriz
     )
 
 
+PAPER = MemorizationVariant("paper", "as defined", _paper)
+SMOOTHED = MemorizationVariant("smoothed", "smoothed, all pairs", _smoothed)
+KEY = MemorizationVariant("key", "one point per output n-gram", _key)
+DOCUMENTS = MemorizationVariant("documents", "input counted in documents", _documents)
+TO_END = MemorizationVariant("to_end", "score to the end of the text", _to_end)
+INFINITY = MemorizationVariant("infinity", "∞-gram", _infinity)
+SHARED = MemorizationVariant("shared", "pairs that the ∞-gram scores", _shared)
+COSINE = MemorizationVariant("cosine", "{:g} of the pairs, by cosine", _cosine)
+ALIGNED = MemorizationVariant("aligned", "true translations", _aligned)
+MINED = MemorizationVariant("mined", "pairs of the mining data only", _mined)
+UNSATURATED = MemorizationVariant("unsaturated", "not yet sure only", _unsaturated)
+WINDOW = MemorizationVariant("window", "within {:g} words", _window)
+RANKED = tuple(MemorizationVariant(g.name, f"{g.label} facts", _rank_group(g)) for g in RANK_GROUPS)
+PARTIAL = MemorizationVariant("partial", "given both single counts", _partial)
 _VARIANTS = (
-    MemorizationVariant("paper", "as defined", _paper),
-    MemorizationVariant("smoothed", "smoothed, all pairs", _smoothed),
-    MemorizationVariant("key", "one point per output n-gram", _key),
-    MemorizationVariant("documents", "input counted in documents", _documents),
-    MemorizationVariant("to_end", "score to the end of the text", _to_end),
-    MemorizationVariant("infinity", "∞-gram", _infinity),
-    MemorizationVariant("shared", "pairs that the ∞-gram scores", _shared),
-    MemorizationVariant("cosine", "{:g} of the pairs, by cosine", _cosine),
-    MemorizationVariant("aligned", "true translations", _aligned),
-    MemorizationVariant("mined", "pairs of the mining data only", _mined),
-    MemorizationVariant("unsaturated", "not yet sure only", _unsaturated),
-    MemorizationVariant("window", "within {:g} words", _window),
-    *(MemorizationVariant(g.name, f"{g.label} facts", _rank_group(g)) for g in RANK_GROUPS),
-    MemorizationVariant("partial", "given both single counts", _partial),
+    PAPER,
+    SMOOTHED,
+    KEY,
+    DOCUMENTS,
+    TO_END,
+    INFINITY,
+    SHARED,
+    COSINE,
+    ALIGNED,
+    MINED,
+    UNSATURATED,
+    WINDOW,
+    *RANKED,
+    PARTIAL,
 )
 VARIANTS: dict[str, MemorizationVariant] = {variant.name: variant for variant in _VARIANTS}
 
@@ -245,7 +259,7 @@ def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
         for (model, snapshot), scores in outputs.groupby(["model", "snapshot"]):
             scored = scored._replace(
                 logprobs=span_logprobs(pairs, scores)[0],
-                logprobs_to_end=span_logprobs(pairs, scores, span="to_end")[0],
+                logprobs_to_end=span_logprobs(pairs, scores, to_end=True)[0],
                 is_final=snapshot == 1.0,
             )
             constants = {
@@ -257,7 +271,7 @@ def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
                 "task": task,
                 "n": n,
             }
-            for variant in VARIANTS.values() if scored.is_final else [VARIANTS["paper"]]:
+            for variant in VARIANTS.values() if scored.is_final else [PAPER]:
                 for parameter, result in variant.measure(scored, options):
                     described = {"variant": variant.name, "parameter": parameter}
                     rows.append(constants | described | result._asdict())

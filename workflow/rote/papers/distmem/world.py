@@ -6,7 +6,7 @@ from rote.core import tables
 from rote.core.seeds import generator
 from rote.papers.distmem import schema
 from rote.papers.distmem.settings import DistmemWorld
-from rote.papers.distmem.tasks import TASKS
+from rote.papers.distmem.tasks import MINING, REWORDED, TASKS, TEST
 from rote.synth import pretraining
 
 MAX_REWORDED = 100  # examples that every wording is tried on
@@ -37,7 +37,7 @@ def examples(world: pretraining.PretrainingWorld, seed: int, number: int) -> pd.
         number: of the corpus's random stream.
     """
     rng = generator(seed, "distmem", "prompts", number)
-    parts = [world.tests.assign(part="test"), world.mining.assign(part="mining")]
+    parts = [world.tests.assign(part=TEST), world.mining.assign(part=MINING)]
     for task in TASKS.values():
         if not task.wordings:
             continue
@@ -47,6 +47,6 @@ def examples(world: pretraining.PretrainingWorld, seed: int, number: int) -> pd.
         for wording, instruction in enumerate(task.wordings, 1):
             while "{filler}" in instruction:
                 instruction = instruction.replace("{filler}", str(rng.choice(world.fillers)), 1)
-            reworded = tests.assign(part="prompts", wording=wording, instruction=instruction)
+            reworded = tests.assign(part=REWORDED, wording=wording, instruction=instruction)
             parts.append(reworded.assign(choices=[[]] * len(tests)))
     return tables.frame(schema.TaskExamples, dict(pd.concat(parts, ignore_index=True)))

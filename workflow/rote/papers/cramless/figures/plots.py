@@ -6,7 +6,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.cramless import runs as trained_runs
-from rote.papers.cramless.arms import AUTOMATIC, SCHEMES, STANDARD
+from rote.papers.cramless.arms import (
+    AUTOMATIC,
+    AUTOMATIC_FLAT,
+    LOW,
+    LOW_FLAT,
+    OFFLINE_AUTOMATIC,
+    OFFLINE_FLAT,
+    OFFLINE_FREQUENT,
+    OFFLINE_LOSS,
+    OFFLINE_RANDOM,
+    SCHEMES,
+    STANDARD,
+    Scheme,
+)
 from rote.papers.cramless.runs import Tables, base_network, base_runs, capacity_in_facts, outcomes
 from rote.plotting import (
     FAINT,
@@ -24,30 +37,30 @@ from rote.plotting import (
 from rote.theory import capacity
 
 COLORS = {
-    "none": PALETTE[3],
-    "auto": PALETTE[0],
-    "auto-flat": PALETTE[2],
-    "low": PALETTE[1],
-    "low-flat": PALETTE[4],
-    "offline random": PALETTE[7],
-    "offline loss": PALETTE[5],
-    "offline loss-flat": PALETTE[6],
-    "offline automatic": PALETTE[9],
-    "offline frequent": INK,
+    STANDARD.name: PALETTE[3],
+    AUTOMATIC.name: PALETTE[0],
+    AUTOMATIC_FLAT.name: PALETTE[2],
+    LOW.name: PALETTE[1],
+    LOW_FLAT.name: PALETTE[4],
+    OFFLINE_RANDOM.name: PALETTE[7],
+    OFFLINE_LOSS.name: PALETTE[5],
+    OFFLINE_FLAT.name: PALETTE[6],
+    OFFLINE_AUTOMATIC.name: PALETTE[9],
+    OFFLINE_FREQUENT.name: INK,
 }
 ARM_COLORS = [*PALETTE[:3], PALETTE[4], PALETTE[7], PALETTE[8]]  # of data sets over time
-COMPARED = (STANDARD.name, AUTOMATIC.name)
+COMPARED = (STANDARD, AUTOMATIC)
 MAX_LOSS = 20  # nats; the histogram of losses ends here
 
 
-def _look(scheme: str) -> dict:
-    return {"color": COLORS[scheme], "label": SCHEMES[scheme].label}
+def _look(scheme: Scheme) -> dict:
+    return {"color": COLORS[scheme.name], "label": scheme.label}
 
 
 def _compare(ax: Axes, runs: pd.DataFrame, x: str, value: str) -> None:
     """Standard training against automatic selection."""
     for scheme in COMPARED:
-        rows = runs[runs["scheme"] == scheme]
+        rows = runs[runs["scheme"] == scheme.name]
         if len(rows):
             points(ax, rows, x, value, **_look(scheme))
 
@@ -112,7 +125,7 @@ def skewed(tables: Tables) -> Canvas:
     axes[0, 0].axvline(
         float(np.mean(capacity_in_facts(tables))), color=INK, linestyle="--", linewidth=1
     )
-    _by_scheme(axes[0, 1], harmonic, "weighted", named=False)
+    _by_scheme(axes[0, 1], harmonic, "weighted", with_labels=False)
     axes[0, 1].set(xlabel="accuracy weighted by copies", title="b  Exponent 1, weighted")
     ax = axes[0, 2]
     _compare(ax, runs[runs["exponent"] > 0], "exponent", "recited")
@@ -122,20 +135,20 @@ def skewed(tables: Tables) -> Canvas:
     return canvas
 
 
-def _by_scheme(ax: Axes, runs: pd.DataFrame, column: str, named: bool = True) -> None:
+def _by_scheme(ax: Axes, runs: pd.DataFrame, column: str, with_labels: bool = True) -> None:
     schemes = [scheme for name, scheme in SCHEMES.items() if name in set(runs["scheme"])][::-1]
     for row, scheme in enumerate(schemes):
         table = spread(runs[runs["scheme"] == scheme.name], "scheme", column)
         color = COLORS[scheme.name]
         ax.errorbar(table["mean"], [row], xerr=whiskers(table), fmt="o", color=color)
-    categories(ax.yaxis, [scheme.label if named else "" for scheme in schemes])
+    categories(ax.yaxis, [scheme.label if with_labels else "" for scheme in schemes])
 
 
 def ranks(tables: Tables) -> Canvas:
     """Accuracy by frequency rank."""
     canvas, axes = panels(1, 1, width=5, height=3.1)
     ax, base = axes[0, 0], base_network(tables)
-    for scheme in (*COMPARED, "offline automatic"):
+    for scheme in (*COMPARED, OFFLINE_AUTOMATIC):
         rows = outcomes(tables, base.skewed, scheme)
         rank = _binned(rows["fact"] + 1, rows["fact"].max() + 1, 18)
         rows = rows.assign(rank=rank, accuracy=rows["recited"].astype(float))
@@ -263,7 +276,7 @@ def flattening(tables: Tables) -> Canvas:
     """How often a fact is trained on."""
     canvas, axes = panels(1, 1, width=4.8, height=3.1)
     ax, base = axes[0, 0], base_network(tables)
-    for scheme in (*COMPARED, "auto-flat", "low-flat", "offline automatic"):
+    for scheme in (*COMPARED, AUTOMATIC_FLAT, LOW_FLAT, OFFLINE_AUTOMATIC):
         rows = outcomes(tables, base.skewed, scheme)
         rows = rows.assign(copies=_binned(rows["count"], rows["count"].max() + 1, 14))
         means = rows.groupby(["copies", "replicate"])["seen"].mean().reset_index()

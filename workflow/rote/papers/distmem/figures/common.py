@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from rote.papers.distmem import variants
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics import ladder
 from rote.papers.distmem.tasks import FACTS, REASONING, TRANSLATION, GeneratedTask
@@ -39,7 +40,7 @@ def select(rows: pd.DataFrame, task: GeneratedTask, **conditions: Any) -> pd.Dat
 
 def trained(rows: pd.DataFrame, task: GeneratedTask, **conditions: Any) -> pd.DataFrame:
     """Rows of trained networks on a task, by default the paper's definition at its first n."""
-    defaults = {"n": task.n, "variant": "paper", "snapshot": 1.0}
+    defaults = {"n": task.n, "variant": variants.PAPER.name, "snapshot": 1.0}
     return select(rows, task, **(defaults | conditions))
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from rote.papers.distmem import variants
 from rote.papers.distmem.figures.common import (
     COLOR,
     Tables,
@@ -36,7 +37,7 @@ def bias(tables: Tables) -> Canvas:
     rows = of_ladder(tables)
     for task in TASKS.values():
         color = COLOR[task.name]
-        smoothed = trained(rows, task, variant="smoothed")
+        smoothed = trained(rows, task, variant=variants.SMOOTHED.name)
         rho_line(ax, trained(rows, task), f"{task.name}, dropped", color=color)
         rho_line(ax, smoothed, f"{task.name}, smoothed", color=color, marker="s")
     rho_axes(ax, "c  Memorization either way", fontsize=6)

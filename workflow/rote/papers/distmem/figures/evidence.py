@@ -5,7 +5,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.distmem.estimators import ESTIMATORS
+from rote.papers.distmem.estimators import (
+    ANSWER,
+    BM25,
+    ESTIMATORS,
+    NAME_AND_ANSWER,
+    TASK_GRAM,
+    TASK_GRAM_SMOOTHED,
+)
 from rote.papers.distmem.figures.common import (
     COLOR,
     RHO,
@@ -20,7 +27,7 @@ from rote.papers.distmem.figures.common import (
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics import ablation_changes, ladder
 from rote.papers.distmem.tasks import TASKS
-from rote.papers.distmem.treatments import INJECTED, KEPT, REMOVALS, TREATMENTS
+from rote.papers.distmem.treatments import INJECTED, REMOVALS, TREATMENTS, UNCHANGED
 from rote.plotting import (
     FAINT,
     INK,
@@ -34,7 +41,7 @@ from rote.plotting import (
     whiskers,
 )
 
-CONTRASTED = ("answer", "task_gram", "task_gram_smoothed", "name_and_answer", "bm25")
+CONTRASTED = (ANSWER, TASK_GRAM, TASK_GRAM_SMOOTHED, NAME_AND_ANSWER, BM25)
 
 
 def influence(tables: Tables) -> Canvas:
@@ -128,18 +135,18 @@ def ablation(tables: Tables) -> Canvas:
 
 
 def _treatment_panel(ax: Axes, rows: pd.DataFrame) -> None:
-    """Mean change by treatment, from the bottom: the noise, kept facts, and what was removed."""
+    """Mean change by treatment, from the bottom: noise, unchanged facts, what was removed."""
     means = rows.groupby(["source", "treatment"])["change"].mean().reset_index()
     noise = rows.groupby("source")["noise"].mean().reset_index(name="change")
-    shown = [("unchanged, other initialization", noise.assign(treatment="noise"), FAINT)]
-    for treatment in (KEPT, *(TREATMENTS[name] for name in reversed(REMOVALS))):
+    rows_shown = [("unchanged, other initialization", noise.assign(treatment="noise"), FAINT)]
+    for treatment in (UNCHANGED, *(TREATMENTS[name] for name in reversed(REMOVALS))):
         of_treatment = means[means["treatment"] == treatment.name]
-        shown.append((treatment.label, of_treatment, PALETTE[3]))
-    for position, (_, changes, color) in enumerate(shown):
+        rows_shown.append((treatment.label, of_treatment, PALETTE[3]))
+    for position, (_, changes, color) in enumerate(rows_shown):
         table = spread(changes, "treatment", "change")
         ax.errorbar(table["mean"], [position], xerr=whiskers(table), fmt="o", color=color)
     ax.axvline(0, color=FAINT, linewidth=0.8)
-    categories(ax.yaxis, [label for label, _, _ in shown])
+    categories(ax.yaxis, [label for label, _, _ in rows_shown])
     ax.set(title="a  Change of log-probability", xlabel="nats")
 
 
@@ -161,9 +168,9 @@ def estimators(tables: Tables) -> Canvas:
     categories(ax.yaxis, [ESTIMATORS[name].label for name in means.index])
     ax.set(title="a  ρ with the log-probability of facts", xlabel=SIZE)
     ax = axes[0, 1]
-    for name, color in zip(CONTRASTED, PALETTE, strict=False):
-        of_estimator = rows[rows["estimator"] == name]
-        points(ax, of_estimator, "size", "rho", color=color, label=ESTIMATORS[name].label)
+    for estimator, color in zip(CONTRASTED, PALETTE, strict=False):
+        of_estimator = rows[rows["estimator"] == estimator.name]
+        points(ax, of_estimator, "size", "rho", color=color, label=estimator.label)
     zero_line(ax)
     ax.set(title="b  Five of them", ylabel=RHO)
     size_axis(ax)

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from rote.papers.distmem import variants
 from rote.papers.distmem.families import FAMILIES
 from rote.papers.distmem.figures.common import (
     COLOR,
@@ -23,7 +24,6 @@ from rote.papers.distmem.figures.common import (
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics import ladder
 from rote.papers.distmem.tasks import FACTS, RANK_GROUPS, REASONING, TAIL, TASKS, TRANSLATION
-from rote.papers.distmem.variants import VARIANTS
 from rote.plotting import (
     FAINT,
     INK,
@@ -40,7 +40,16 @@ from rote.plotting import (
 N_BINS = 5  # of pair counts, equally full
 FAMILY_STYLES = ((PALETTE[0], "o"), (PALETTE[3], "s"))
 # one thing changed at a time, from top to bottom; then the windows
-OPTIONS = ("paper", "key", "to_end", "documents", "mined", "smoothed", "unsaturated", "partial")
+OPTIONS = (
+    variants.PAPER,
+    variants.KEY,
+    variants.TO_END,
+    variants.DOCUMENTS,
+    variants.MINED,
+    variants.SMOOTHED,
+    variants.UNSATURATED,
+    variants.PARTIAL,
+)
 
 
 def performance(tables: Tables) -> Canvas:
@@ -88,17 +97,17 @@ def memorization(tables: Tables) -> Canvas:
     for letter, task, ax in cells:
         short, long = task.lengths
         color = COLOR[task.name]
-        infinity = trained(rows, task, variant="infinity")
-        unsaturated = trained(rows, task, variant="unsaturated")
+        infinity = trained(rows, task, variant=variants.INFINITY.name)
+        unsaturated = trained(rows, task, variant=variants.UNSATURATED.name)
         rho_line(ax, trained(rows, task), f"n = {short}", color=color)
         rho_line(ax, trained(rows, task, n=long), f"n = {long}", color=PALETTE[4], marker="s")
-        rho_line(ax, infinity, VARIANTS["infinity"].label, color=INK, marker="^")
+        rho_line(ax, infinity, variants.INFINITY.label, color=INK, marker="^")
         rho_line(ax, unsaturated, f"n = {short}, not yet sure", color=FAINT, marker="D")
         rho_axes(ax, title(letter, task))
     ax = axes[0, 1]
     for group, color in zip(RANK_GROUPS, shade(len(RANK_GROUPS)), strict=True):
         of_group = trained(rows, FACTS, variant=group.name)
-        rho_line(ax, of_group, VARIANTS[group.name].label, color=color)
+        rho_line(ax, of_group, variants.VARIANTS[group.name].label, color=color)
     rho_axes(ax, f"b  Facts by frequency, n = {FACTS.n}")
     _novel_panel(axes[0, 2], of_ladder(tables, "novel"))
     ax = axes[1, 2]
@@ -129,15 +138,17 @@ def thresholds(tables: Tables) -> Canvas:
     """Does the threshold of mining matter? (Fig. 6), and what cosines select."""
     canvas, axes = panels(1, 3, width=3.2, height=2.9)
     rows = of_ladder(tables)
-    shares = sorted(rows.loc[rows["variant"] == "cosine", "parameter"].unique(), reverse=True)
+    shares = sorted(
+        rows.loc[rows["variant"] == variants.COSINE.name, "parameter"].unique(), reverse=True
+    )
     colors = shade(len(shares) + 1)
     for ax, letter, task in ((axes[0, 0], "a", FACTS), (axes[0, 1], "b", TRANSLATION)):
         rho_line(ax, trained(rows, task), "all pairs", color=colors[0])
         for share, color in zip(shares, colors[1:], strict=True):
-            selected = trained(rows, task, variant="cosine", parameter=share)
+            selected = trained(rows, task, variant=variants.COSINE.name, parameter=share)
             rho_line(ax, selected, f"{100 * share:g} % kept", color=color)
-        aligned = trained(rows, task, variant="aligned")
-        rho_line(ax, aligned, VARIANTS["aligned"].label, color=INK, marker="s")
+        aligned = trained(rows, task, variant=variants.ALIGNED.name)
+        rho_line(ax, aligned, variants.ALIGNED.label, color=INK, marker="s")
         rho_axes(ax, title(letter, task, task.n))
     ax = axes[0, 2]
     mining = generated(tables["mining"])
@@ -156,16 +167,19 @@ def options(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 3, width=3.2, height=3.6, sharey=True)
     rows = of_ladder(tables)
     rows = rows[rows["model"] == ladder(tables)[-1]]
-    windows = sorted(rows.loc[rows["variant"] == "window", "parameter"].unique())
-    labels = [VARIANTS[name].label for name in OPTIONS]
-    labels += [VARIANTS["window"].label.format(window) for window in windows]
+    windows = sorted(rows.loc[rows["variant"] == variants.WINDOW.name, "parameter"].unique())
+    labels = [variant.label for variant in OPTIONS]
+    labels += [variants.WINDOW.label.format(window) for window in windows]
     for ax, task in zip(axes[0], TASKS.values(), strict=True):
-        choices = [trained(rows, task, variant=name) for name in OPTIONS]
-        choices += [trained(rows, task, variant="window", parameter=window) for window in windows]
+        choices = [trained(rows, task, variant=option.name) for option in OPTIONS]
+        choices += [
+            trained(rows, task, variant=variants.WINDOW.name, parameter=window)
+            for window in windows
+        ]
         for position, of_choice in enumerate(reversed(choices)):
             table = spread(of_choice, "variant", "rho")
             if len(table):
-                color = INK if (table["variant"] == "paper").all() else COLOR[task.name]
+                color = INK if (table["variant"] == variants.PAPER.name).all() else COLOR[task.name]
                 xerr = whiskers(table)
                 ax.errorbar(table["mean"], [position], xerr=xerr, fmt="o", color=color)
         ax.axvline(0, color=FAINT, linewidth=0.8)
@@ -180,7 +194,7 @@ def dynamics(tables: Tables) -> Canvas:
     rows = of_ladder(tables)
     names = ladder(tables)
     for ax, letter, task in ((axes[0, 0], "a", FACTS), (axes[0, 1], "b", TRANSLATION)):
-        of_task = select(rows, task, variant="paper", n=task.n)
+        of_task = select(rows, task, variant=variants.PAPER.name, n=task.n)
         for name, color in zip(names, shade(len(names)), strict=True):
             of_model = of_task[of_task["model"] == name]
             if of_model["rho"].notna().any():
