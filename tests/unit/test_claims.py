@@ -8,7 +8,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from rote import ledger as ledgers
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, InputError
 from rote.core.papers import load as load_paper
 from rote.core.papers import names
 from rote.core.tables import Folder
@@ -154,6 +154,14 @@ def test_verdict_without_scatter_is_inconclusive():
     assert row["verdict"] == "inconclusive"
     assert "same number" in row["note"]
     assert np.isnan(row["low"])
+
+
+def test_values_that_a_method_cannot_take_leave_a_claim_inconclusive_or_are_a_fault_of_the_claim():
+    row = evaluate([claim(interval="geometric")], {"t": TABLES["t"] - 3}).iloc[0]
+    assert row["verdict"] == "inconclusive"
+    assert "above 0" in row["note"]
+    with pytest.raises(ConfigError, match=r"longtail\.x: values: paired takes \(replicates, 2\)"):
+        evaluate([claim(interval="paired")], TABLES)
 
 
 def test_verdict_on_networks_that_share_a_test_set_needs_its_variance():
@@ -365,15 +373,11 @@ def test_claims_of_each_paper_are_whole_sentences_with_nulls(paper):
 DANGLING = {"And", "But", "So", "Nor", "It", "They", "That", "This", "Also", "Both", "Which"}
 
 
-THEORIES = [paper for paper in names() if hasattr(load_paper(paper, "statistics"), "THEORY")]
-
-
-@pytest.mark.parametrize("paper", THEORIES)
+@pytest.mark.parametrize("paper", names())
 def test_theory_claims_have_the_names_of_their_claims(paper):
     claims = {entry.id: entry for entry in ledgers.load(ROOT / f"workflow/claims/{paper}.yaml")}
-    declared = load_paper(paper, "statistics").THEORY.names()
-    assert declared
-    for name in declared:
+    theory = getattr(load_paper(paper, "statistics"), "THEORY", ledgers.TheoryClaims())
+    for name in theory.names():
         entry = claims[f"{paper}.{name}"]
         assert entry.statistic == name
         assert verdicts.statistic(entry).__name__ == name

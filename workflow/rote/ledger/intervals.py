@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import optimize, special, stats
 
-from rote.core.errors import InputError
+from rote.core.errors import ConfigError, InputError
 from rote.ledger.claims import Criterion
 
 CONFIDENCE = 0.95
@@ -21,6 +21,10 @@ CONFIDENCE = 0.95
 SAME = 1e-12
 _UNDERFLOW = 1e-150  # spread whose square is no number
 _SMALLEST_P = 1e-12
+
+
+class NoValueError(InputError):
+    """No replicate of a sample has a value."""
 
 
 class Sample(NamedTuple):
@@ -207,6 +211,7 @@ def interval(
 
     Raises:
         InputError: for an unknown method, values that it cannot take, or no value at all.
+        ConfigError: for values of another shape.
     """
     if method not in METHODS:
         raise InputError(f"method: unknown {method!r}; allowed: {', '.join(METHODS)}")
@@ -229,7 +234,9 @@ def _values(sample: Sample | Any, method: str, columns: int) -> tuple[np.ndarray
     """Replicates that have a value, and the variance that they share.
 
     Raises:
-        InputError: for values of another shape, infinite ones, or none.
+        NoValueError: if no replicate has a value.
+        InputError: for infinite values.
+        ConfigError: for values of another shape.
     """
     sample = sample if isinstance(sample, Sample) else Sample(sample)
     values = np.asarray(sample.values, dtype=float)
@@ -237,11 +244,11 @@ def _values(sample: Sample | Any, method: str, columns: int) -> tuple[np.ndarray
     if columns == 1 and values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != min(columns, 2) or (columns > 1 and values.shape[1] != columns):
-        raise InputError(f"values: {method} takes {shape}, got {values.shape}")
+        raise ConfigError(f"values: {method} takes {shape}, got {values.shape}")
     missing = np.isnan(values) if columns == 1 else np.isnan(values).any(axis=1)
     values = values[~missing]
     if len(values) == 0:
-        raise InputError("No replicate has a value: the run's settings leave nothing to measure.")
+        raise NoValueError("No replicate has a value: the run's settings leave nothing to measure.")
     if np.isinf(values).any():
         raise InputError("values: an infinite value has no interval")
     shared = sample.shared_variance or 0.0

@@ -16,7 +16,7 @@ from rote.core.section import validate
 from rote.core.tables import Table, column, frame
 from rote.ledger import reading
 from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, criterion, load
-from rote.ledger.intervals import CONFIDENCE, Estimate, Sample, interval, p_value
+from rote.ledger.intervals import CONFIDENCE, Estimate, NoValueError, Sample, interval, p_value
 
 # one-sided probability that a claim whose truth lies at its bound passes all the same
 CHANCE = (1 - CONFIDENCE) / 2
@@ -153,10 +153,13 @@ def _statistical(claim: Claim, passes: str, condition: str, sample: Any, least: 
         )
     try:
         estimate = interval(sample, claim.interval or "mean")
+    except NoValueError as error:
+        return _row(claim, passes, condition, note=str(error))
+    except ConfigError as error:
+        raise ConfigError(f"claim {claim.id}: {error}") from error
     except InputError as error:
-        if str(error).startswith("No replicate"):
-            return _row(claim, passes, condition, note=str(error))
-        raise ConfigError(f"claim {claim.id}, condition {condition!r}: {error}") from error
+        row = _row(claim, passes, condition, note=str(error))
+        return row | {"verdict": "inconclusive", "p": 1.0, "margin": 0.0}
     if estimate.replicates < least:
         note = f"{estimate.replicates} replicates; a verdict needs {least}."
         return _row(claim, passes, condition, estimate=estimate, note=note)
