@@ -119,6 +119,8 @@ def test_formulas_are_positive_and_grow_from_smoke_to_paper(paper):
         "group": "standard",
         "number": "0",
         "family": "neox",
+        "size": "small",
+        "scheme": "none",
     }
     for step, formula in formulas.items():
         if step == "evaluate_pretrained":
