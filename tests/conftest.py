@@ -41,17 +41,21 @@ def copy_project(target: Path, **options: bool) -> Path:
     return target
 
 
-def run(
-    project: Path, *command: str, check: bool = True, **environment: str
-) -> subprocess.CompletedProcess:
-    """Run a command of the environment in a copy of the project, with the copy's own code."""
-    variables = {
+def variables_of(project: Path) -> dict[str, str]:
+    """The environment of a command that runs the code of a copy of the project on one thread."""
+    return {
         **os.environ,
         "PYTHONPATH": str(project / "workflow"),
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
-        **environment,
     }
+
+
+def run(
+    project: Path, *command: str, check: bool = True, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run a command of the environment in a copy of the project, with the copy's own code."""
+    variables = variables_of(project) | environment
     done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True)
     if check and done.returncode:
         raise AssertionError(
@@ -71,7 +75,7 @@ def snakemake(
 def pytest_collection_modifyitems(items) -> None:
     """Mark the tests of whole runs: `make test` runs them beside the others."""
     for item in items:
-        if {"smoke", "again"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker(
+        if {"smoke", "resumed"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker(
             "slurm"
         ):
             item.add_marker(pytest.mark.dag)
@@ -95,17 +99,11 @@ def smoke(tmp_path_factory) -> Path:
 
 def start(project: Path, *command: str) -> subprocess.Popen:
     """Start a command of the environment in a process group of its own."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(project / "workflow"),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "OMP_NUM_THREADS": "1",
-    }
     with (project / "output.txt").open("a") as output:
         return subprocess.Popen(
             command,
             cwd=project,
-            env=environment,
+            env=variables_of(project),
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -143,21 +141,21 @@ def strike(running: subprocess.Popen, how: str, rng: random.Random) -> None:
 
 # papers that the second smoke run computes: data, networks one by one and stacked, texts, pruning,
 # memories, counts
-AGAIN = ["chain", "cramless", "longtail"]
-if os.environ.get("ROTE_TEST_AGAIN") == "whole":
+RESUMED_PAPERS = ["chain", "cramless", "longtail"]
+if os.environ.get("ROTE_TEST_RESUMED") == "whole":
     from rote.core.papers import names
 
-    AGAIN = names()
+    RESUMED_PAPERS = names()
 
 
 @pytest.fixture(scope="session")
-def again(smoke, tmp_path_factory) -> Path:
+def resumed(smoke, tmp_path_factory) -> Path:
     """A second smoke run, killed in three ways at random moments and resumed as `make resume` does.
 
-    Of a few papers, to keep the suite short; ROTE_TEST_AGAIN=whole runs all, ROTE_TEST_KILLS=20
+    Of a few papers, to keep the suite short; ROTE_TEST_RESUMED=whole runs all, ROTE_TEST_KILLS=20
     kills more often.
     """
-    project, rng = copy_project(tmp_path_factory.mktemp("again") / "project"), random.Random(1)
+    project, rng = copy_project(tmp_path_factory.mktemp("resumed") / "project"), random.Random(1)
     run = (
         "snakemake",
         "--cores",
@@ -165,7 +163,7 @@ def again(smoke, tmp_path_factory) -> Path:
         "--configfile",
         "config/smoke.yaml",
         "--config",
-        f"papers={AGAIN}",
+        f"papers={RESUMED_PAPERS}",
     )
     for number in range(int(os.environ.get("ROTE_TEST_KILLS", "3"))):
         running = start(project, *run)
@@ -310,16 +308,14 @@ def chromium(tmp_path, width=1300, dark=False):
         driver.quit()
 
 
-needs_browser = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="needs chromium and chromedriver",
-)
+HAS_BROWSER = bool(shutil.which("chromium") and shutil.which("chromedriver"))
+needs_browser = pytest.mark.skipif(not HAS_BROWSER, reason="needs chromium and chromedriver")
 
 
 @pytest.fixture
 def browser(tmp_path):
     """A headless Chromium; the test is skipped without one."""
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+    if not HAS_BROWSER:
         pytest.skip("needs chromium and chromedriver")
     with chromium(tmp_path) as driver:
         yield driver

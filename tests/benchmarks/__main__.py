@@ -103,44 +103,44 @@ def say(text: str) -> None:
 def compared(name: str, module: ModuleType, peak: dict[str, float]) -> Iterator[dict[str, Any]]:
     """One row per comparison of a module."""
     for prepare in module.COMPARISONS:
-        what = " ".join(prepare.__doc__.split())
+        comparison = " ".join(prepare.__doc__.split())
         try:
             case = prepare()
         except ImportError as error:
-            say(f"{what}: skipped, a peer is not installed ({error})")
+            say(f"{comparison}: skipped, a peer is not installed ({error})")
             continue
         except Exception:  # another peer's trouble must not cost what was measured already
-            say(f"{what}: FAILED\n{traceback.format_exc()}")
+            say(f"{comparison}: FAILED\n{traceback.format_exc()}")
             continue
         pairs = paired(case)
-        ratio, low, high, covered = median_interval([theirs / ours for ours, theirs in pairs])
-        ours, theirs = np.median(pairs, axis=0)
+        ratio, low, high, covered = median_interval([peer / ours for ours, peer in pairs])
+        ours, peer = np.median(pairs, axis=0)
         bound = machine.roofline(case.flops, case.moved, case.dtype, peak)
         row = {
             "module": name,
-            "comparison": what,
+            "comparison": comparison,
             "clock": "wall" if case.wall else "CPU",
             "pairs": case.repeats,
             "ours_s": float(ours),
-            "theirs_s": float(theirs),
+            "peer_s": float(peer),
             "ratio": ratio,
             "ratio_low": low,
             "ratio_high": high,
             "covered": covered,
             "bar": case.bar or np.nan,
             "ours_mb": added_memory(case.ours),
-            "theirs_mb": added_memory(case.theirs),
+            "peer_mb": added_memory(case.peer),
             "gflop": case.flops / 1e9,
             "gb": case.moved / 1e9,
             "roofline": bound / ours if bound else np.nan,
             "note": case.note,
         }
         if case.threads:
-            many_ours, many_theirs = on_all_cores(case)
-            row |= {"all_cores_ratio": many_theirs / many_ours, "all_cores_ours_s": many_ours}
+            many_ours, many_peer = on_all_cores(case)
+            row |= {"all_cores_ratio": many_peer / many_ours, "all_cores_ours_s": many_ours}
         say(
-            f"{what}: {ratio:.3g}x [{low:.3g}, {high:.3g}], "
-            f"{ours:.3g} against {theirs:.3g} {row['clock']} s"
+            f"{comparison}: {ratio:.3g}x [{low:.3g}, {high:.3g}], "
+            f"{ours:.3g} against {peer:.3g} {row['clock']} s"
             + (f", bar {case.bar:g}" if case.bar else "")
             + (f", {row['roofline']:.0%} of the roofline" if bound else "")
         )

@@ -68,13 +68,13 @@ def attention_simulation():
         solved = np.linalg.inv(gram + gamma * np.eye(n)) @ context.y
         return gamma**2 * solved @ solved / n
 
-    def theirs() -> list[float]:
+    def peer() -> list[float]:
         return [inverse(gamma) for gamma in GAMMAS[::6]]
 
-    np.testing.assert_allclose(ours()[::6], theirs(), atol=1e-9)
+    np.testing.assert_allclose(ours()[::6], peer(), atol=1e-9)
     return Case(
         ours,
-        theirs,
+        peer,
         scale=len(GAMMAS) / len(GAMMAS[::6]),
         bar=10.0,
         threads=True,

@@ -1,7 +1,7 @@
 """What a benchmark is: two ways to one answer, one size after another, and how they are measured.
 
 A comparison is a function without arguments: it makes the inputs, checks that both ways give the
-same answer, and returns a `Case`. Its docstring says what is compared, as "inputs: ours / theirs".
+same answer, and returns a `Case`. Its docstring says what is compared, as "inputs: ours / peer".
 A `Growth` is one way at four or more sizes.
 """
 
@@ -27,7 +27,7 @@ class Case(NamedTuple):
     """Two ways to the same answer."""
 
     ours: Work
-    theirs: Work
+    peer: Work
     scale: float = 1.0  # by which the other way's work was cut, to keep the run short
     repeats: int = 7  # pairs, one way after the other
     bar: float = 0.0  # the ratio that we ask of ourselves; 0: none
@@ -56,10 +56,10 @@ def seconds(work: Work, clock: Callable[[], float]) -> float:
 
 
 def paired(case: Case) -> list[tuple[float, float]]:
-    """Seconds of (ours, theirs), measured alternately; theirs at the full size."""
+    """Seconds of (ours, peer), measured alternately; the peer's at the full size."""
     clock = time.perf_counter if case.wall else time.process_time
     return [
-        (seconds(case.ours, clock), case.scale * seconds(case.theirs, clock))
+        (seconds(case.ours, clock), case.scale * seconds(case.peer, clock))
         for _ in range(case.repeats)
     ]
 
@@ -104,21 +104,21 @@ def _status(key: str) -> int:
 
 
 def on_all_cores(case: Case) -> tuple[float, float]:
-    """Wall seconds of (ours, theirs) with as many threads as cores; medians of three."""
+    """Wall seconds of (ours, peer) with as many threads as cores; medians of three."""
     with job.limit_threads(CORES):
         os.environ["ROTE_BENCH_THREADS"] = str(CORES)
         try:
             pairs = [
                 (
                     seconds(case.ours, time.perf_counter),
-                    case.scale * seconds(case.theirs, time.perf_counter),
+                    case.scale * seconds(case.peer, time.perf_counter),
                 )
                 for _ in range(3)
             ]
         finally:
             os.environ["ROTE_BENCH_THREADS"] = "1"
-    ours, theirs = np.median(pairs, axis=0)
-    return float(ours), float(theirs)
+    ours, peer = np.median(pairs, axis=0)
+    return float(ours), float(peer)
 
 
 def threads() -> int:

@@ -150,7 +150,7 @@ def against_trainer():
         def _get_train_sampler(self, *_):
             return torch.utils.data.SequentialSampler(self.train_dataset)
 
-    def theirs() -> list[float]:
+    def peer() -> list[float]:
         arguments = TrainingArguments(
             output_dir=tempfile.mkdtemp(),
             per_device_train_batch_size=task.batch,
@@ -171,10 +171,10 @@ def against_trainer():
         return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
     task.ours()
-    np.testing.assert_allclose(task.history[::10], theirs()[::10], atol=2e-3)
+    np.testing.assert_allclose(task.history[::10], peer()[::10], atol=2e-3)
     return Case(
         task.ours,
-        theirs,
+        peer,
         scale=float(models),
         repeats=5,
         bar=2.0,
@@ -206,7 +206,7 @@ def against_lightning():
         def configure_optimizers(self):
             return torch.optim.AdamW(self.parameters(), lr=task.rate, weight_decay=0.0)
 
-    def theirs() -> list[float]:
+    def peer() -> list[float]:
         quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # few workers, few log lines: as it is meant here
@@ -223,10 +223,10 @@ def against_lightning():
         return module.losses
 
     task.ours()
-    np.testing.assert_allclose(task.history[::10], theirs()[::10], atol=2e-3)
+    np.testing.assert_allclose(task.history[::10], peer()[::10], atol=2e-3)
     return Case(
         task.ours,
-        theirs,
+        peer,
         scale=float(models),
         repeats=5,
         bar=2.0,

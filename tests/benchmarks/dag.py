@@ -55,8 +55,8 @@ def measure() -> list[dict[str, object]]:
         if done.returncode:
             raise RuntimeError(f"the script failed: {done.stderr[-2000:]}")
         alone = time.perf_counter() - begin
-        what = f"its {len(commands) - 1} commands in a shell script, wall seconds"
-        rows.append({"comparison": what, "value": round(alone, 1)})
+        comparison = f"its {len(commands) - 1} commands in a shell script, wall seconds"
+        rows.append({"comparison": comparison, "value": round(alone, 1)})
         rows.append(
             {"comparison": f"{SCALE} run over script (bar: 0.65)", "value": round(whole / alone, 2)}
         )

@@ -52,8 +52,8 @@ def default_ordering():
         back[receivers] = (fields[receivers].T - observed).conj().T / sd**2
         return _gradient(forward, fields, splu(matrix.T.tocsc()).solve(back))
 
-    ours, theirs = forward.misfit(slowness, observed, sd)[1], plain()
-    assert np.linalg.norm(ours - theirs) < 1e-10 * np.linalg.norm(theirs)
+    ours, peer = forward.misfit(slowness, observed, sd)[1], plain()
+    assert np.linalg.norm(ours - peer) < 1e-10 * np.linalg.norm(peer)
     factor, solution = forward._plan.flops
     return Case(
         lambda: forward.misfit(slowness, observed, sd),
@@ -86,8 +86,8 @@ def solve_per_shot():
         fields, adjoint = np.moveaxis(np.array(solutions), (1, 0), (0, 2))
         return _gradient(forward, fields, adjoint)
 
-    ours, theirs = forward.misfit(slowness, observed, sd)[1], plain(len(sources))
-    assert np.linalg.norm(ours - theirs) < 1e-10 * np.linalg.norm(theirs)
+    ours, peer = forward.misfit(slowness, observed, sd)[1], plain(len(sources))
+    assert np.linalg.norm(ours - peer) < 1e-10 * np.linalg.norm(peer)
     return Case(
         lambda: forward.misfit(slowness, observed, sd), plain, scale=len(sources) / 3, bar=5.0
     )

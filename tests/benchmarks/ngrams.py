@@ -49,8 +49,8 @@ def pairs_by_dictionary():
     scan / dictionary of sets, over the n-grams asked for
     """
     ids, offsets, corpus, pairs = _stream(TOKENS)
-    theirs = engines.count_by_dictionary(ids, offsets, pairs)
-    np.testing.assert_array_equal(_ours(), theirs)
+    peer = engines.count_by_dictionary(ids, offsets, pairs)
+    np.testing.assert_array_equal(_ours(), peer)
     return Case(
         lambda: ngrams.count_pairs(corpus, pairs),
         lambda: engines.count_by_dictionary(ids, offsets, pairs),
@@ -70,7 +70,7 @@ def pairs_by_suffix_array():
     ends = offsets[owner + 1] if len(owner) < 10**8 else None
     content = ids.astype("<u2").tobytes()
 
-    def theirs() -> np.ndarray:
+    def peer() -> np.ndarray:
         suffixes = divsufsort(content)
         documents = {}
         for gram in set(chain.from_iterable(pairs)):
@@ -84,10 +84,10 @@ def pairs_by_suffix_array():
             [len(np.intersect1d(documents[a], documents[b], assume_unique=True)) for a, b in pairs]
         )
 
-    np.testing.assert_array_equal(_ours(), theirs())
+    np.testing.assert_array_equal(_ours(), peer())
     return Case(
         lambda: ngrams.count_pairs(corpus, pairs),
-        theirs,
+        peer,
         repeats=2,
         bar=20.0,
         moved=2.0 * TOKENS,
@@ -103,7 +103,7 @@ def pairs_by_inverted_index():
     pairs = pairs[:4000]
     words = np.array([f"w{i}" for i in range(int(ids.max()) + 1)])
 
-    def theirs() -> np.ndarray:
+    def peer() -> np.ndarray:
         builder = tantivy.SchemaBuilder()
         builder.add_text_field(
             "text", stored=False, tokenizer_name="whitespace", index_option="position"
@@ -130,8 +130,8 @@ def pairs_by_inverted_index():
                 counts.append(searcher.search(query, limit=1).count)
         return np.array(counts)
 
-    np.testing.assert_array_equal(ngrams.count_pairs(corpus, pairs), theirs())
-    return Case(lambda: ngrams.count_pairs(corpus, pairs), theirs, repeats=2, bar=20.0)
+    np.testing.assert_array_equal(ngrams.count_pairs(corpus, pairs), peer())
+    return Case(lambda: ngrams.count_pairs(corpus, pairs), peer, repeats=2, bar=20.0)
 
 
 def pairs_by_infini_gram():
@@ -144,7 +144,7 @@ def pairs_by_infini_gram():
     pairs = pairs[:2000]
     root = Path(_FOLDER.name) / "infini"
 
-    def theirs() -> list[int]:
+    def peer() -> list[int]:
         shutil.rmtree(root, ignore_errors=True)  # an index that is there would be used
         text, out = root / "text", root / "index"
         out.mkdir(parents=True, exist_ok=True)
@@ -173,8 +173,8 @@ def pairs_by_infini_gram():
         engine = InfiniGramEngine(index_dir=str(out), eos_token_id=65534, vocab_size=65535)
         return [engine.count_cnf(cnf=[[list(a)], [list(b)]])["count"] for a, b in pairs]
 
-    theirs(), ngrams.count_pairs(corpus, pairs)
-    return Case(lambda: ngrams.count_pairs(corpus, pairs), theirs, repeats=2, bar=50.0, wall=True)
+    peer(), ngrams.count_pairs(corpus, pairs)
+    return Case(lambda: ngrams.count_pairs(corpus, pairs), peer, repeats=2, bar=50.0, wall=True)
 
 
 def two_threads():
@@ -194,7 +194,7 @@ def full_table():
     """
     ids, offsets, corpus, _ = _stream(TOKENS)
 
-    def theirs() -> tuple[np.ndarray, np.ndarray]:
+    def peer() -> tuple[np.ndarray, np.ndarray]:
         keys = ids[:-2].astype(np.uint64)
         for column in (ids[1:-1], ids[2:]):
             keys <<= np.uint64(16)
@@ -207,12 +207,12 @@ def full_table():
         first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         return keys[first], np.diff(np.append(first, len(keys)))
 
-    table, (keys, counts) = ngrams.table(corpus, 3), theirs()
+    table, (keys, counts) = ngrams.table(corpus, 3), peer()
     assert len(table.counts) == len(keys)
     assert np.sort(table.counts).tolist() == np.sort(counts).tolist()
     return Case(
         lambda: ngrams.table(corpus, 3),
-        theirs,
+        peer,
         repeats=3,
         moved=2.0 * TOKENS + 16.0 * len(keys),
         note="bound by sorting: counted is reading the tokens and writing the table, "
@@ -236,12 +236,12 @@ def table_by_polars():
     )
     frame = polars.DataFrame({"gram": keys[inside[:-2]]})
 
-    def theirs():
+    def peer():
         return frame.group_by("gram").len()
 
-    table, counts = ngrams.table(corpus, 3), theirs()
+    table, counts = ngrams.table(corpus, 3), peer()
     assert sorted(table.counts.tolist()) == sorted(counts["len"].to_list())
-    return Case(lambda: ngrams.table(corpus, 3), theirs, repeats=3, wall=True)
+    return Case(lambda: ngrams.table(corpus, 3), peer, repeats=3, wall=True)
 
 
 def table_by_count_vectorizer():
@@ -251,14 +251,14 @@ def table_by_count_vectorizer():
     ids, offsets, corpus, _ = _stream(2_000_000)
     texts = [" ".join(map(str, ids[begin:end])) for begin, end in pairwise(offsets)]
 
-    def theirs():
+    def peer():
         counter = CountVectorizer(ngram_range=(3, 3), token_pattern=r"\d+", lowercase=False)
         return counter.fit_transform(texts).sum(axis=0)
 
     assert sorted(ngrams.table(corpus, 3).counts.tolist()) == sorted(
-        np.asarray(theirs()).ravel().tolist()
+        np.asarray(peer()).ravel().tolist()
     )
-    return Case(lambda: ngrams.table(corpus, 3), theirs, repeats=2)
+    return Case(lambda: ngrams.table(corpus, 3), peer, repeats=2)
 
 
 def _scan(tokens: int) -> Work:

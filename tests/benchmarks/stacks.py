@@ -31,9 +31,9 @@ def _with_gradients(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -
 
 
 def _case(
-    ours: Callable[..., Tensor], theirs: Callable[..., Tensor], inputs: Sequence[Tensor], **more
+    ours: Callable[..., Tensor], peer: Callable[..., Tensor], inputs: Sequence[Tensor], **more
 ) -> Case:
-    works = [_with_gradients(function, inputs) for function in (ours, theirs)]
+    works = [_with_gradients(function, inputs) for function in (ours, peer)]
     for output, expected in zip(works[0](), works[1](), strict=True):
         torch.testing.assert_close(output, expected, atol=1e-3, rtol=1e-4)
     train.keep_freed_memory()  # as in every training: both ways reuse the memory of the call before
@@ -71,14 +71,14 @@ def short_attention():
     lanes / scaled_dot_product_attention
     """
 
-    def theirs(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def peer(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
 
     pairs = SEQUENCES * HEADS * LENGTH * (LENGTH + 1) // 2
     inputs = _drawn(*[(SEQUENCES, LENGTH, HEADS, WIDTH)] * 3)
     note = "transposing into lanes and back moves as many numbers as there are products"
-    return _case(attention.causal, theirs, inputs, flops=7 * 2 * pairs * WIDTH, note=note)
+    return _case(attention.causal, peer, inputs, flops=7 * 2 * pairs * WIDTH, note=note)
 
 
 def narrow_norms():

@@ -24,7 +24,7 @@ CHECKED = [
 def test_kernels_meet_half_of_their_bar(prepare):
     with limit_threads(1):
         made = prepare()
-        ratios = [theirs / ours for ours, theirs in case.paired(made._replace(repeats=3))]
+        ratios = [peer / ours for ours, peer in case.paired(made._replace(repeats=3))]
     assert np.median(ratios) >= made.bar / 2
 
 

@@ -79,11 +79,11 @@ class Cluster:
             return match[1].split(",")
         return [str(number) for number in range(int(first), int(last) + 1)]
 
-    def wait(self, what, seconds: float = 120.0):
-        """Until `what()` is true; its value."""
+    def wait(self, condition, seconds: float = 120.0):
+        """Until `condition()` is true; its value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if value := what():
+            if value := condition():
                 return value
             time.sleep(0.3)
         raise AssertionError(

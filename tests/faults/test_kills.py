@@ -1,6 +1,6 @@
 """kill -9 of jobs, of Snakemake, of everything, at random: the run goes on to the same tables.
 
-The fixture `again` is a whole smoke run that was killed a few times (ROTE_TEST_KILLS sets how
+The fixture `resumed` is a whole smoke run that was killed a few times (ROTE_TEST_KILLS sets how
 often).
 """
 
@@ -12,34 +12,34 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import AGAIN, BIN, ROOT
+from conftest import BIN, RESUMED_PAPERS, ROOT
 from rote.core import tables
 from rote.run import config
 
 
-def test_killed_run_gives_the_same_tables(smoke, again):
-    output = (again / "output.txt").read_text()
+def test_killed_run_gives_the_same_tables(smoke, resumed):
+    output = (resumed / "output.txt").read_text()
     assert output.count("# killed") >= 3
-    for paper in AGAIN:
+    for paper in RESUMED_PAPERS:
         paths = sorted((smoke / f"results/smoke/{paper}").rglob("*.parquet"))
         assert paths
         for path in paths:
-            twin = again / path.relative_to(smoke)
+            twin = resumed / path.relative_to(smoke)
             assert (
                 tables.provenance(path)["data_sha256"] == tables.provenance(twin)["data_sha256"]
             ), path.name
-    assert not list((again / "results").rglob("*.tmp*"))  # the manifest's job sweeps
-    assert not list((again / "results/smoke").glob("checkpoints/*/*"))
+    assert not list((resumed / "results").rglob("*.tmp*"))  # the manifest's job sweeps
+    assert not list((resumed / "results/smoke").glob("checkpoints/*/*"))
 
 
-def test_killed_run_repeats_only_interrupted_jobs(smoke, again):
+def test_killed_run_repeats_only_interrupted_jobs(smoke, resumed):
     """A kill costs at most the running jobs: two, and one whose end was not recorded yet."""
 
     def finished(text):
         return len(re.findall(r"^Finished jobid: ", text, flags=re.M))
 
-    output = (again / "output.txt").read_text()
-    once = len(list((again / "results/smoke/benchmarks").glob("*_*.tsv")))
+    output = (resumed / "output.txt").read_text()
+    once = len(list((resumed / "results/smoke/benchmarks").glob("*_*.tsv")))
     assert once > 30
     assert once <= finished(output) <= once + 3 * output.count("# killed")
 

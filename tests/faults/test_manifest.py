@@ -19,11 +19,13 @@ from typer.testing import CliRunner
 def results(smoke, tmp_path):
     """A run's folder with a few of its files, and its manifest."""
     folder = tmp_path / "results" / "smoke"
-    kept = {"benchmarks", "longtail", "claims.parquet"}
+    copied = {"benchmarks", "longtail", "claims.parquet"}
     shutil.copytree(
         smoke / "results/smoke",
         folder,
-        ignore=lambda where, names: {n for n in names if where.endswith("smoke") and n not in kept},
+        ignore=lambda where, names: {
+            n for n in names if where.endswith("smoke") and n not in copied
+        },
     )
     config = json.loads(run(smoke, sys.executable, "-c", PRINT_CONFIG).stdout)
     manifest.write(folder, config, smoke / "workflow/Snakefile", smoke / ".snakemake/metadata")

@@ -99,11 +99,11 @@ def test_count_withstands_colliding_hashes(texts, pairs, base):
 def test_count_pairs_takes_stop_words_from_one_side(texts, pairs, stop):
     """First n-grams are counted in the stream without stop words, second ones in the full one."""
 
-    def kept(tokens):
+    def without_stop_words(tokens):
         return tuple(token for token in tokens if token not in stop)
 
-    filtered = [list(kept(text)) for text in texts]
-    pairs = [(kept(first), first, second) for first, second in pairs]
+    filtered = [list(without_stop_words(text)) for text in texts]
+    pairs = [(without_stop_words(first), first, second) for first, second in pairs]
     pairs = [pair for pair in pairs if pair[0]]
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpus_of(texts, folder)

@@ -21,6 +21,11 @@ def test_empirical_weights_are_a_softmax(values, shift):
     assert 1 - 1e-9 <= posterior.effective(weights) <= len(values) + 1e-9
 
 
+def cubic(x: np.ndarray) -> np.ndarray:
+    """A forward operator that is not linear."""
+    return x + 0.3 * x**3
+
+
 def test_empirical_weights_of_many_examples_far_from_zero():
     values = -1e7 + np.random.default_rng(0).normal(size=50_000)
     weights = posterior.empirical(values)
@@ -81,9 +86,6 @@ def test_mixture_without_determinant_has_the_same_weights_only_for_equal_jacobia
     ]
     np.testing.assert_allclose(*linear, atol=1e-12)
 
-    def cubic(x):
-        return x + 0.3 * x**3
-
     bent = [
         posterior.mixture(train, 0.5, cubic, np.zeros(2), 0.3, determinant=flag).weights
         for flag in (True, False)
@@ -94,14 +96,11 @@ def test_mixture_without_determinant_has_the_same_weights_only_for_equal_jacobia
 def test_mixture_jacobians_by_torch_match_those_by_hand():
     train = np.random.default_rng(2).normal(size=(6, 2))
 
-    def forward(x):
-        return x + 0.3 * x**3
-
     def jacobian(x):
         return np.stack([np.diag(1 + 0.9 * point**2) for point in x])
 
-    by_torch = posterior.mixture(train, 0.4, forward, np.zeros(2), 0.3)
-    by_hand = posterior.mixture(train, 0.4, forward, np.zeros(2), 0.3, jacobian=jacobian)
+    by_torch = posterior.mixture(train, 0.4, cubic, np.zeros(2), 0.3)
+    by_hand = posterior.mixture(train, 0.4, cubic, np.zeros(2), 0.3, jacobian=jacobian)
     for result, expected in zip(by_torch, by_hand, strict=True):
         np.testing.assert_allclose(result, expected, rtol=1e-12)
 

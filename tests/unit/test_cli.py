@@ -147,7 +147,9 @@ def test_config_check_and_show_read_a_scale(tmp_path, capsys, monkeypatch):
     assert "--config longtail='{network: {replicates: 4}}'" in out
     code, _, err = call(capsys, monkeypatch, "config", "show", "longtail.network.replicate")
     assert code == 1
-    assert "longtail.network.replicate: no such key; did you mean 'replicates'?" in err
+    assert (
+        "longtail.network.replicate: no such key; did you mean 'longtail.network.replicates'" in err
+    )
     bad = tmp_path / "bad.yaml"
     bad.write_text("sead: 3\n")
     code, _, err = call(capsys, monkeypatch, "config", "check", str(bad))

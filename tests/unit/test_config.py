@@ -76,10 +76,51 @@ def test_parse_accepts_dotted_keys_beside_defaults():
 def test_parse_refuses_a_key_with_two_values():
     values = {"longtail": {"linear": {"n": 5}}, "longtail.linear.n": 77}
     with pytest.raises(
-        ConfigError, match=r"longtail\.linear\.n is given twice, nested as 5 and joined .* 77"
+        ConfigError,
+        match=r"n is given twice, `longtail: linear: n: 5` and `longtail\.linear\.n: 77`",
     ):
         config.parse(values)
     assert config.parse(values | {"longtail.linear.n": 5}).longtail.linear.n == 5
+
+
+@pytest.mark.parametrize("scale", ["smoke", "paper"])
+def test_parse_accepts_dotted_keys_beside_an_overlay(scale):
+    """The values of a scale are its defaults: a key joined by dots replaces them, in any order."""
+    values = config.load(ROOT / f"config/{scale}.yaml").model_dump()
+    values["longtail"]["linear"]["n"] = 78
+    dotted = {"longtail.linear.d": 501, "longtail": values["longtail"]}
+    settings = config.parse(dotted | values)
+    assert (settings.longtail.linear.n, settings.longtail.linear.d) == (78, 501)
+    with pytest.raises(ConfigError, match=r"`longtail: linear: n: 78` and `longtail.linear.n: 9`"):
+        config.parse(values | {"longtail.linear.n": 9})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "longtail: {linear.n: 77, linear: {n: 78}}",
+            "`longtail: linear: n: 78` and `longtail: linear.n: 77`",
+        ),
+        (
+            "longtail.linear.n: 77\nlongtail.linear: {n: 78}",
+            "`longtail.linear.n: 77` and `longtail.linear: n: 78`",
+        ),
+        ("longtail: 3\nlongtail.linear.n: 77", "`longtail: 3` and `longtail.linear.n: 77`"),
+    ],
+)
+def test_load_refuses_a_key_with_two_values(tmp_path, text, expected):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="is given twice") as caught:
+        config.load(path)
+    assert expected in str(caught.value)
+
+
+def test_load_hints_at_a_key_that_moved():
+    """The nearest keys of the whole config, with their paths."""
+    with pytest.raises(ConfigError, match=r"did you mean 'distmem\.ladder\.\w+\.sizes' or 'dist"):
+        config.load(None, {"distmem.ladder.sizes": [1]})
 
 
 def test_at_follows_a_dotted_path():
@@ -105,7 +146,7 @@ def test_generated_schemas_say_that_they_are_generated():
     [
         (
             {"longtail.linear.replicate": 3},
-            r"longtail\.linear\.replicate: no such key; did you mean 'replicates'",
+            r"linear\.replicate: no such key; did you mean 'longtail\.linear\.replicates'",
         ),
         ({"longtial": {}}, r"longtial: no such key; did you mean 'longtail'"),
         ({"sed": 3}, r"sed: no such key; did you mean 'seed'"),

@@ -92,9 +92,9 @@ def test_sentences_refuse_templates_without_key_and_value():
 
 def test_epoch_sampler_can_start_at_every_position():
     order = train.EpochSampler(np.array([2, 0, 3]), 1, "test order")
-    examples = np.concatenate([order.take(at, 1) for at in range(15)])
-    np.testing.assert_array_equal(order.take(0, 15), examples)
-    np.testing.assert_array_equal(order.take(4, 7), examples[4:11])
+    examples = np.concatenate([order.batch(at, 1) for at in range(15)])
+    np.testing.assert_array_equal(order.batch(0, 15), examples)
+    np.testing.assert_array_equal(order.batch(4, 7), examples[4:11])
     for epoch in range(3):
         assert sorted(examples[5 * epoch : 5 * epoch + 5]) == [0, 0, 2, 2, 2]
 

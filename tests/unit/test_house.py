@@ -15,6 +15,28 @@ from conftest import ROOT
 PACKAGE = ROOT / "workflow" / "rote"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+RULES = [ROOT / "workflow" / "Snakefile", *sorted((ROOT / "workflow").rglob("*.smk"))]
+VERB_LINES = 12
+# experiments that their verbs still hold
+LONG_VERBS = {
+    "attention.solve",
+    "attention.train_heads",
+    "distmem.evaluate_estimators",
+    "distmem.evaluate_memorization",
+    "longtail.train_network",
+    "raf.solve",
+    "raf.train_two_layer",
+}
+RULE_LINES = 30
+# rule -> why it needs more lines
+LONG_RULES = {
+    "chain_evaluate": "reads what every step of the chain leaves",
+    "cramless_train_networks": "trains from checkpoints, some groups on pruned facts",
+    "distmem_evaluate_estimators": "reads seven files of a corpus",
+    "distmem_evaluate_influence": "reads five files of every corpus, and networks",
+    "distmem_evaluate_memorization": "reads seven files of a corpus, two of generated ones alone",
+    "inversion_simulate_posteriors": "reads networks for some priors alone",
+}
 # words that name nothing: a reader cannot tell a frame from a token id by them
 DIALECT = {"found", "asked", "held", "near", "said", "told", "own", "wanted", "here", "rights"}
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -23,6 +45,16 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 @cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
+
+
+def functions_of_rules(path: Path) -> ast.Module:
+    """The functions of a file of rules, at their lines: as a whole it is no Python."""
+    text = path.read_text()
+    module = ast.Module(body=[], type_ignores=[])
+    for match in re.finditer(r"^def .*?(?=^[^\s)]|\Z)", text, re.M | re.S):
+        before = "\n" * text[: match.start()].count("\n")
+        module.body += ast.parse(before + match[0]).body
+    return module
 
 
 def place(path: Path, node: ast.AST) -> str:
@@ -66,8 +98,10 @@ def test_names_are_words_of_the_field():
 
 def test_comprehensions_are_one_deep():
     deep = []
-    for path in MODULES:
-        for node in ast.walk(tree(path)):
+    parsed = {path: tree(path) for path in [*MODULES, *TESTS]}
+    parsed |= {path: functions_of_rules(path) for path in RULES}
+    for path, module in parsed.items():
+        for node in ast.walk(module):
             if not isinstance(node, COMPREHENSIONS):
                 continue
             inside = [inner for inner in ast.walk(node) if isinstance(inner, COMPREHENSIONS)]
@@ -112,6 +146,47 @@ def test_functions_take_at_most_six_arguments():
             if len(names) > 6 and node.name != "__init__":
                 crowded.append(f"{place(path, node)} {node.name}: {len(names)}")
     assert crowded == []
+
+
+def test_verbs_read_call_and_write():
+    """More than a few lines below the docstring are work that belongs into a module."""
+    long = []
+    for path in MODULES:
+        for node in tree(path).body if path.name == "cli.py" else []:
+            if not isinstance(node, ast.FunctionDef) or not node.decorator_list:
+                continue
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            if lines > VERB_LINES and f"{path.parent.name}.{node.name}" not in LONG_VERBS:
+                long.append(f"{place(path, node)} {node.name}: {lines}")
+    assert long == []
+
+
+def rule_lines(path: Path) -> dict[str, int]:
+    """Lines of every rule of a file, by its name; by its line if it has none there."""
+    lengths = {}
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if not (match := re.match(r"( *)(?:rule|checkpoint)\b *(\w*):", line)):
+            continue
+        end = number + 1
+        for at in range(end, len(lines)):
+            indent = len(lines[at]) - len(lines[at].lstrip())
+            if lines[at].strip() and indent <= len(match[1]):
+                break
+            if lines[at].strip():
+                end = at + 1
+        lengths[match[2] or f"line {number + 1}"] = end - number
+    return lengths
+
+
+def test_rules_are_short():
+    long = []
+    for path in RULES:
+        for name, lines in rule_lines(path).items():
+            if lines > RULE_LINES and name not in LONG_RULES:
+                long.append(f"{path.name} {name}: {lines}")
+    assert long == []
 
 
 def test_public_functions_are_documented():

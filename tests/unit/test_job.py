@@ -92,8 +92,8 @@ def test_lease_shows_its_devices_alone_and_restores_the_environment(devices):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
     with pytest.raises(RuntimeError), job.lease(1):
         raise RuntimeError
-    with job.lease(2) as again:  # freed by the exception
-        assert len(again) == 2
+    with job.lease(2) as leased:  # freed by the exception
+        assert len(leased) == 2
 
 
 def test_lease_leaves_the_choice_to_slurm(devices, monkeypatch):

@@ -85,7 +85,7 @@ for call in (lambda: tasks.get("beer"), lambda: costs.WORK["embed"](settings, {"
 try:
     config.parse({"resmem": {"wine": {"unit": 3}}})
 except InputError as error:
-    assert "resmem.wine.unit: no such key; did you mean 'units'" in str(error), error
+    assert "resmem.wine.unit: no such key; did you mean 'resmem.wine.units'" in str(error), error
 else:
     raise AssertionError("an unknown key was accepted")
 """

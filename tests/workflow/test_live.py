@@ -27,7 +27,7 @@ def started(jobid: int, rule: str, log=(), **wildcards) -> logging.LogRecord:
 def progress() -> live.Progress:
     """Two short jobs and one of a known length planned."""
     made = live.Progress(usual={"short": 10.0, "long": 100.0})
-    made.take(event(LogEvent.RUN_INFO, stats={"short": 2, "long": 1, "total": 3}))
+    made.read(event(LogEvent.RUN_INFO, stats={"short": 2, "long": 1, "total": 3}))
     return made
 
 
@@ -35,30 +35,30 @@ def test_progress_scales_usual_times_to_the_pace_of_the_run(progress, monkeypatc
     now = [1000.0]
     monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
     assert progress.left() is None
-    progress.take(started(1, "short"))
+    progress.read(started(1, "short"))
     now[0] += 20  # twice as long as usual
-    progress.take(event(LogEvent.JOB_FINISHED, job_id=1))
+    progress.read(event(LogEvent.JOB_FINISHED, job_id=1))
     assert progress.left() == pytest.approx(2 * (10 + 100))
-    progress.take(started(2, "long"))
+    progress.read(started(2, "long"))
     now[0] += 50
     assert progress.left() == pytest.approx(2 * 10 + 2 * 100 - 50)
-    progress.take(started(3, "short"))
+    progress.read(started(3, "short"))
     assert progress.left() == pytest.approx((2 * 10 + 2 * 100 - 50) / 2)  # two jobs side by side
     now[0] += 1000
     assert progress.left() == 0
 
 
 def test_progress_counts_a_failed_job_once(progress):
-    progress.take(started(1, "short"))
+    progress.read(started(1, "short"))
     for _ in range(2):  # Snakemake tells it twice
-        progress.take(event(LogEvent.JOB_ERROR, jobid=1))
+        progress.read(event(LogEvent.JOB_ERROR, jobid=1))
     assert progress.failed == 1
     assert not progress.running
 
 
 def test_view_shows_running_jobs_with_their_last_log_line(progress, tmp_path):
     log = tmp_path / "train.log"
-    progress.take(started(7, "long", [str(log)], run="laptop", width="4"))
+    progress.read(started(7, "long", [str(log)], run="laptop", width="4"))
     log.write_text("12:00:01 old\n12:00:02 training: 40 of 100, loss 1.25, 4 s, about 6 s left\n")
     console = Console(record=True, width=120, file=io.StringIO(), force_terminal=True)
     console.print(live.view(progress))

@@ -4,7 +4,7 @@ import shutil
 import time
 
 import pytest
-from conftest import AGAIN, run, snakemake
+from conftest import RESUMED_PAPERS, run, snakemake
 from rote.core import tables
 from rote.core.papers import load, names
 
@@ -56,15 +56,15 @@ def test_snakemake_report_holds_results(smoke, tmp_path):
     assert "linear risk" in page
 
 
-def test_run_is_reproducible_byte_by_byte(smoke, again):
+def test_run_is_reproducible_byte_by_byte(smoke, resumed):
     """A second run elsewhere, killed several times: data, figures, notebooks, pages to the byte."""
     from rote.report import compare
 
-    result = compare.cells(smoke / "results/smoke", again / "results/smoke")
-    result = result[result["paper"].isin(AGAIN)]
-    assert set(result["paper"]) == set(AGAIN)
+    result = compare.cells(smoke / "results/smoke", resumed / "results/smoke")
+    result = result[result["paper"].isin(RESUMED_PAPERS)]
+    assert set(result["paper"]) == set(RESUMED_PAPERS)
     assert set(result["verdict"]) == {"equal"}
-    for paper in AGAIN:
+    for paper in RESUMED_PAPERS:
         for pattern in (
             f"results/smoke/{paper}/figures/*.png",
             f"results/smoke/{paper}/figures/*.pdf",
@@ -74,7 +74,7 @@ def test_run_is_reproducible_byte_by_byte(smoke, again):
             paths = [path for path in smoke.glob(pattern) if "workflow" not in path.parts]
             assert paths, pattern
             for path in paths:
-                assert path.read_bytes() == (again / path.relative_to(smoke)).read_bytes(), (
+                assert path.read_bytes() == (resumed / path.relative_to(smoke)).read_bytes(), (
                     path.name
                 )
 

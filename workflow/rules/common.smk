@@ -34,6 +34,11 @@ def shipped(path):
     return path if Path(path).resolve() == (HOME / path).resolve() else str(HOME / path)
 
 
+def page_templates(*pages):
+    """Templates of the report's pages, by name."""
+    return [shipped(f"workflow/rote/report/templates/{page}.html") for page in pages]
+
+
 def section_json(name):
     """The config section at a dotted path, as JSON: a changed key re-runs what uses it."""
     return rote_config.at(CONFIG, name).model_dump_json()

@@ -3,7 +3,10 @@
 
 def distmem_files(*names):
     """Files of every generated corpus."""
-    return [f"{DISTMEM}/{world}/{name}" for world in DISTMEM_WORLDS for name in names]
+    paths = []
+    for world in DISTMEM_WORLDS:
+        paths += [f"{DISTMEM}/{world}/{name}" for name in names]
+    return paths
 
 
 def distmem_corpora(wildcards):

@@ -2,6 +2,17 @@
 
 from snakemake.io import report as annotated
 
+
+def figures_in_report(paper):
+    """A paper's figures, annotated for Snakemake's own report."""
+    figures = []
+    for path in figures_of(paper):
+        labels = {"figure": Path(path).stem.replace("_", " ")}
+        caption = f"../report/{paper}.rst"
+        figures.append(annotated(path, caption=caption, category=paper, labels=labels))
+    return figures
+
+
 for paper in rote_papers.names():
 
     rule:
@@ -20,15 +31,7 @@ for paper in rote_papers.names():
             tables_of(paper),
         output:
             figures_of(paper, ".pdf"),
-            [
-                annotated(
-                    path,
-                    caption=f"../report/{paper}.rst",
-                    category=paper,
-                    labels={"figure": Path(path).stem.replace("_", " ")},
-                )
-                for path in figures_of(paper)
-            ],
+            figures_in_report(paper),
         log:
             f"results/{{run}}/logs/{paper}_draw_figures.log",
         benchmark:

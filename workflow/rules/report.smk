@@ -1,5 +1,8 @@
 # Targets that span the papers, the ledger, and the report.
 
+# pages that span the papers, beside the overview
+PAGES = ["claims", "figures", "methods"]
+
 
 rule figures:
     input:
@@ -59,10 +62,7 @@ rule report_draw_notebook:
         figures=lambda wildcards: figures_of(wildcards.paper),
         claims="results/{run}/claims.parquet",
         notebook=shipped("workflow/notebooks/{paper}.ipynb"),
-        templates=expand(
-            shipped("workflow/rote/report/templates/{page}.html"),
-            page=["ledger", "figure"],
-        ),
+        templates=page_templates("ledger", "figure"),
     output:
         out="reports/{run}/{paper}.ipynb",
     log:
@@ -86,8 +86,7 @@ rule report_draw_notebook:
 rule report_draw_page:
     input:
         notebook="reports/{run}/{paper}.ipynb",
-        template=shipped("workflow/rote/report/templates/paper.html"),
-        base=shipped("workflow/rote/report/templates/base.html"),
+        templates=page_templates("paper", "base"),
     output:
         out="reports/{run}/{paper}.html",
     log:
@@ -127,15 +126,10 @@ rule report_draw_site:
         devices="results/{run}/benchmarks/devices.tsv",
         figures=of_all_papers(figures_of),
         tables=of_all_papers(tables_of),
-        templates=expand(
-            shipped("workflow/rote/report/templates/{page}.html"),
-            page=["base", "index", "claims", "figures", "methods", "ledger", "figure"],
-        ),
+        templates=page_templates("base", "index", *PAGES, "ledger", "figure"),
     output:
         index="reports/{run}/index.html",
-        pages=expand(
-            "reports/{{run}}/{page}.html", page=["claims", "figures", "methods"]
-        ),
+        pages=expand("reports/{{run}}/{page}.html", page=PAGES),
         files=directory("reports/{run}/files"),
     log:
         "results/{run}/logs/report_draw_site.log",

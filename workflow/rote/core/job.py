@@ -47,15 +47,17 @@ class Job:
 
         return "cuda" if torch.cuda.is_available() else "cpu"
 
+    def _settings(self) -> dict[str, Any]:
+        """The settings, fit for JSON."""
+        return self.settings.model_dump(mode="json") if self.settings is not None else {}
+
     @property
     def digest(self) -> str:
         """Digest of the settings."""
-        settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
-        return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+        return sha256(json.dumps(self._settings(), sort_keys=True).encode()).hexdigest()[:16]
 
     def provenance(self) -> dict[str, Any]:
         """Who computed a table, from what, with what, for how long. Times are seconds."""
-        settings = self.settings.model_dump(mode="json") if self.settings is not None else {}
         device = self.device
         if device == "cuda":
             import torch
@@ -64,7 +66,7 @@ class Job:
         return {
             "verb": self.name,
             "seed": self.seed,
-            "settings": settings,
+            "settings": self._settings(),
             "config_digest": self.digest,
             "code_digest": self.code,
             "git_commit": git_commit(),
@@ -285,7 +287,7 @@ def configure_log(verbose: bool = False) -> None:
 
 def track(
     items: Iterable[Item],
-    what: str,
+    description: str,
     total: int | None = None,
     every_s: float = 2.0,
     status: Callable[[], str] = lambda: "",
@@ -294,7 +296,7 @@ def track(
 
     Args:
         items: to iterate over.
-        what: the work, for the lines.
+        description: of the work, for the lines.
         total: number of items; None makes a list of them first.
         every_s: seconds to the first line; later ones come further apart, up to a minute.
         status: words about how it stands (a loss), for the next line.
@@ -309,7 +311,7 @@ def track(
         from rich.console import Console
         from rich.progress import track as bar
 
-        yield from bar(items, what, total, console=Console(stderr=True), transient=True)
+        yield from bar(items, description, total, console=Console(stderr=True), transient=True)
         return
     begun = time.monotonic()
     last = begun
@@ -319,7 +321,7 @@ def track(
         if now - last >= max(every_s, min(60.0, (now - begun) / 10)):
             left = (now - begun) / (done + 1) * (total - done - 1)
             words = ", ".join(filter(None, (f"{done + 1} of {total}", status())))
-            log.info("%s: %s, %.0f s, about %.0f s left", what, words, now - begun, left)
+            log.info("%s: %s, %.0f s, about %.0f s left", description, words, now - begun, left)
             last = now
 
 
@@ -327,14 +329,14 @@ class Meter:
     """Work done so far and its rate: a progress bar on a terminal, plain log lines elsewhere.
 
     Args:
-        what: the work, for the lines.
+        description: of the work, for the lines.
         unit: of the work, in the plural.
         total: units in all, or None.
         every_s: seconds between two log lines.
     """
 
-    def __init__(self, what: str, unit: str, total: int | None, every_s: float):
-        self.what = what
+    def __init__(self, description: str, unit: str, total: int | None, every_s: float):
+        self.description = description
         self.unit = unit
         self.total = total
         self.every_s = every_s
@@ -358,7 +360,7 @@ class Meter:
                 self.printed = now
         elif now - self.printed >= self.every_s:
             of = f" of {self.total:,}" if self.total else ""
-            log.info("%s: %s%s %s, %s", self.what, f"{done:,}", of, self.unit, self.rate())
+            log.info("%s: %s%s %s, %s", self.description, f"{done:,}", of, self.unit, self.rate())
             self.printed = now
 
     def rate(self) -> str:
@@ -370,11 +372,13 @@ class Meter:
 
 
 @contextmanager
-def meter(what: str, unit: str, total: int | None = None, every_s: float = 10.0) -> Iterator[Meter]:
+def meter(
+    description: str, unit: str, total: int | None = None, every_s: float = 10.0
+) -> Iterator[Meter]:
     """Show the progress of work that is measured in `unit`s, with its rate.
 
     Args:
-        what: the work, for the lines.
+        description: of the work, for the lines.
         unit: of the work, in the plural.
         total: units in all, if that is known.
         every_s: seconds between two log lines.
@@ -382,19 +386,19 @@ def meter(what: str, unit: str, total: int | None = None, every_s: float = 10.0)
     Yields:
         The meter, for the work to report to.
     """
-    shown = Meter(what, unit, total, every_s)
+    shown = Meter(description, unit, total, every_s)
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         rate = TextColumn("{task.fields[rate]}")
-        columns = TextColumn(what), BarColumn(), rate, TimeRemainingColumn()
+        columns = TextColumn(description), BarColumn(), rate, TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True), transient=True) as shown.bar:
-            shown.task = shown.bar.add_task(what, total=total, rate="")
+            shown.task = shown.bar.add_task(description, total=total, rate="")
             yield shown
     else:
         yield shown
-    log.info("%s: %s %s, %s", what, f"{shown.done:,}", unit, shown.rate())
+    log.info("%s: %s %s, %s", description, f"{shown.done:,}", unit, shown.rate())
 
 
 @cache

@@ -1,7 +1,7 @@
 """Config sections: strict types, no unknown keys, a description per key, one line per error."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
 
@@ -76,6 +76,45 @@ def is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def key_paths(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted paths of all keys and groups of keys of a section.
+
+    Args:
+        section: the model.
+        prefix: what every path begins with, e.g. `longtail.`.
+    """
+    for name, field in section.model_fields.items():
+        yield f"{prefix}{name}"
+        kind: Any = field.annotation
+        if is_section(kind):
+            yield from key_paths(kind, f"{prefix}{name}.")
+
+
+def nearest_keys(section: type[BaseModel], path: str) -> str:
+    """A hint at the keys that resemble one that does not exist, wherever they are.
+
+    Args:
+        section: the model that the path begins in.
+        path: names of keys, joined by dots; the last is looked for.
+
+    Returns:
+        `did you mean 'a.b' or 'c.b'? `: paths of at most three keys with a name like that, those
+        first whose whole path is most like it; "" if there are none.
+    """
+    name = path.rpartition(".")[2]
+    by_path = {other: other.rpartition(".")[2] for other in key_paths(section)}
+    similar = get_close_matches(name, set(by_path.values()), 3)
+    candidates = [other for other, last in by_path.items() if last in similar]
+    nearest = get_close_matches(path, candidates, 3) or get_close_matches(path, candidates, 1, 0)
+    return did_you_mean(nearest)
+
+
+def did_you_mean(names: Iterable[str]) -> str:
+    """`did you mean 'a' or 'b'? ` for an error's line; "" without names."""
+    words = " or ".join(map(repr, names))
+    return f"did you mean {words}? " if words else ""
+
+
 def allowed(prop: Mapping[str, Any]) -> str:
     """What a key accepts, from its JSON Schema: `one of digits, mnist`, `list of number ≥ 0`."""
     if "enum" in prop:
@@ -114,8 +153,7 @@ def _explain(section: type[BaseModel], problem: Any) -> str:
             prop = parent.model_json_schema()["properties"][step]
             parent = fields[step].annotation
     if problem["type"] == "extra_forbidden":
-        similar = get_close_matches(str(steps[-1]), parent.model_fields, 1)
-        hint = f"did you mean {similar[0]!r}? " if similar else ""
+        hint = nearest_keys(section, dotted)
         return f"{dotted}: no such key; {hint}keys here: {', '.join(parent.model_fields)}"
     value = problem["input"]
     is_plain = isinstance(value, (str, int, float, bool)) or value is None

@@ -199,7 +199,19 @@ def write(
     """
     table = check(frame, model)
     record = {**provenance, "data_sha256": digest(table), "rows": table.num_rows}
-    metadata = {**table.schema.metadata, _PROVENANCE: json.dumps(record, sort_keys=True)}
+    write_with_metadata(path, table, {_PROVENANCE: record})
+
+
+def write_with_metadata(path: str | Path, table: pa.Table, records: Mapping[bytes, Any]) -> None:
+    """Write a Parquet file, whole or not at all, with more metadata than its schema has.
+
+    Args:
+        path: of the file; its folder is made if it is missing.
+        table: its rows.
+        records: by their keys in the metadata; fit for JSON.
+    """
+    texts = {key: json.dumps(record, sort_keys=True) for key, record in records.items()}
+    metadata = {**(table.schema.metadata or {}), **texts}
     with atomic(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 

@@ -41,9 +41,9 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 
-def table(what: str) -> Any:
+def table(description: str) -> Any:
     """The type of an option that names a table file to read or write."""
-    return Annotated[Path, typer.Option(help=what, metavar="PARQUET")]
+    return Annotated[Path, typer.Option(help=description, metavar="PARQUET")]
 
 
 def verb(app: typer.Typer, section: type[Section] | None = None) -> Callable[[Callable], Callable]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-Where = Mapping[str, str]  # a job's wildcards
+Wildcards = Mapping[str, str]  # of a job, by name
 
 
 def transformer(layers: int, width: int, vocabulary: int) -> float:

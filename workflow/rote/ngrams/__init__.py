@@ -7,10 +7,12 @@ ngrams.InfinityGram(corpus).probability("a red", "kite")    # after the longest 
 """
 
 from rote.ngrams.analyser import Analyser, grams
+from rote.ngrams.blocks import Counts
 from rote.ngrams.corpus import Corpus, NGram, tokenize
-from rote.ngrams.counting import Counts, Queries, count, count_pairs, postings, queries, scan
+from rote.ngrams.counting import count, count_pairs, postings, scan
 from rote.ngrams.full import NGramTable, table
 from rote.ngrams.infinity import Continuation, InfinityGram, bounds, suffix_array
+from rote.ngrams.numbering import Queries, queries
 
 __all__ = [
     "Analyser",

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -70,37 +70,15 @@ def tokenize(
     """Tokenize texts into a corpus folder."""
     from rote import ngrams
 
+    reading: Any = {"column": column, "split": split, "strict": strict, "errors": errors}
+    options = reading | {"distinct": distinct, "shard_tokens": shard_tokens}
     analyser = ngrams.Analyser(unit, case, tuple(_words(stop_words)), tokenizer)
     with job.start("ngrams tokenize"), job.meter("tokenize", "tokens") as meter:
-        corpus = ngrams.tokenize(
-            texts,
-            out,
-            analyser=analyser,
-            column=column,
-            split=split,
-            strict=strict,
-            errors=errors,
-            distinct=distinct,
-            shard_tokens=shard_tokens,
-            progress=meter.reached,
-        )
-    log.info(
-        "%s: %d documents, %d tokens, %d types, %d shards",
-        out,
-        corpus.documents,
-        corpus.tokens,
-        corpus.types,
-        len(corpus.shards),
-    )
-    manifest = corpus.manifest
-    irregular = {
-        **manifest["problems"],
-        "without tokens": manifest["empty"],
-        "repeated": manifest["duplicates"],
-    }
-    for kind, number in irregular.items():
-        if number:
-            log.warning("%d documents: %s", number, kind)
+        options["progress"] = meter.reached
+        corpus = ngrams.tokenize(texts, out, analyser=analyser, **options)
+    log.info("%s: %s", out, corpus.summary)
+    for irregularity, number in corpus.irregular.items():
+        log.warning("%d documents: %s", number, irregularity)
 
 
 @app.command()
@@ -129,25 +107,15 @@ def count(
     from rote import ngrams
     from rote.ngrams import files
 
-    number, parts = _part(part)
-    table = files.read_pairs(pairs)
     opened = ngrams.Corpus.open(corpus)
-    total = sum(len(shard.tokens) for shard in opened.shards[number::parts]) if parts > 0 else 0
+    stop_words = _words(first_stop_words), _words(second_stop_words)
+    options: Any = {"window": window, "stop_words": stop_words, "part": _part(part)}
+    total = files.tokens_of(opened, _part(part))
     with job.start("ngrams count", threads=threads), job.meter("count", "tokens", total) as meter:
-        counts, origin = files.count_table(
-            opened,
-            table.frame[table.first],
-            table.frame[table.second],
-            window=window,
-            stop_words=(_words(first_stop_words), _words(second_stop_words)),
-            part=(number, parts),
-            threads=threads,
-            progress=meter.advance,
-        )
-        frame = table.frame.drop(columns=files.COUNTED, errors="ignore").join(counts)
-        files.write_counts(out, files.PairCounts(frame, origin))
-    together = int((counts["pair_documents"] > 0).sum())
-    log.info("%s: %d pairs, %d of them in a document", out, len(frame), together)
+        options |= {"threads": threads, "progress": meter.advance}
+        counts = files.count_beside(opened, files.read_pairs(pairs), **options)
+        files.write_counts(out, counts)
+    log.info("%s: %s", out, counts.summary)
 
 
 @app.command("sum")
@@ -173,21 +141,14 @@ def table(
     min_count: Annotated[int, typer.Option(help="Leave out what occurs less often.", min=1)] = 1,
 ):
     """Count every n-gram of a corpus."""
-    import pandas as pd
-
     from rote import ngrams
-    from rote.core import tables
+    from rote.ngrams import files
 
     with job.start("ngrams table"):
         opened = ngrams.Corpus.open(corpus)
         counted = ngrams.table(opened, n, min_count=min_count)
-        ranked = counted.top(len(counted.counts))
-        word = opened.words.__getitem__ if opened.words else str
-        grams = [" ".join(map(word, ids)) for ids in ranked.ngrams.tolist()]
-        with tables.atomic(out) as temporary:
-            frame = pd.DataFrame({"ngram": grams, "count": ranked.counts})
-            frame.to_parquet(temporary, index=False)
-    log.info("%s: %d distinct %d-grams", out, len(ranked.counts), n)
+        files.write_ngrams(out, opened, counted)
+    log.info("%s: %d distinct %d-grams", out, len(counted.counts), n)
 
 
 @app.command()

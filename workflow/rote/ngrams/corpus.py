@@ -163,10 +163,8 @@ class Corpus:
     def _map(self, entry: dict[str, Any]) -> Shard:
         name = f"{entry['number']:05d}.bin"
         dtype = np.dtype(entry["dtype"]).newbyteorder("<")
-        tokens = _map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
-        offsets = _map_file(
-            self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1
-        )
+        tokens = map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
+        offsets = map_file(self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1)
         return Shard(tokens, offsets)
 
     @cached_property
@@ -183,6 +181,22 @@ class Corpus:
     def split(self) -> Callable[[str], list]:
         """From text to units, by the corpus's own analyser."""
         return self.analyser.splitter()
+
+    @property
+    def summary(self) -> str:
+        """Its size in words: `2 documents, 9 tokens, 7 types, 1 shards`."""
+        size = f"{self.documents} documents, {self.tokens} tokens, {self.types} types"
+        return f"{size}, {len(self.shards)} shards"
+
+    @property
+    def irregular(self) -> dict[str, int]:
+        """Documents that could not be read, hold no token or repeat another; no zeros."""
+        numbers = {
+            **self.manifest["problems"],
+            "without tokens": self.manifest["empty"],
+            "repeated": self.manifest["duplicates"],
+        }
+        return {kind: number for kind, number in numbers.items() if number}
 
     @property
     def digest(self) -> str:
@@ -440,8 +454,20 @@ def _write_manifest(
     (folder / "corpus.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def _map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:
-    """A file of `size` numbers, mapped. Raises InputError if it is missing or has another size."""
+def map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:
+    """A file of a corpus, mapped into memory.
+
+    Args:
+        path: of the file: numbers and nothing else.
+        dtype: of the numbers.
+        size: how many there are.
+
+    Returns:
+        (size,) of `dtype`, read-only.
+
+    Raises:
+        InputError: if the file is missing or has another size.
+    """
     expected = size * dtype.itemsize
     try:
         actual = path.stat().st_size

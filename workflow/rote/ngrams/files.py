@@ -1,7 +1,7 @@
-"""Counts of a table of pairs, whole or per part of the corpus, as Parquet files with their origin.
+"""Counts as Parquet files: of a table of pairs, whole or per part of the corpus, and of n-grams.
 
-Counts of disjoint shards add up. Every file names its corpus, its list of queries and the shards
-that it counted, so parts of different countings are never added, and none twice.
+Counts of disjoint shards add up. A file of pairs names its corpus, its list of queries and the
+shards that it counted, so parts of different countings are never added, and none twice.
 """
 
 import json
@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rote.core.errors import InputError
-from rote.core.tables import atomic
+from rote.core.tables import atomic, write_with_metadata
 from rote.ngrams.corpus import Corpus
-from rote.ngrams.counting import Progress, by_number, queries, scan
+from rote.ngrams.counting import Progress, scan
+from rote.ngrams.full import NGramTable
+from rote.ngrams.numbering import by_number, queries
 
 _ORIGIN = b"rote.ngrams"  # key of the origin in a file's metadata
 COUNTED = [
@@ -42,6 +44,12 @@ class PairCounts(NamedTuple):
 
     frame: pd.DataFrame  # the columns `COUNTED`, and in a file those of the pairs
     origin: dict[str, Any]  # corpus, queries, window, shards, number of all shards and documents
+
+    @property
+    def summary(self) -> str:
+        """Its size in words: `3 pairs, 2 of them in a document`."""
+        together = int((self.frame["pair_documents"] > 0).sum())
+        return f"{len(self.frame)} pairs, {together} of them in a document"
 
 
 def read_pairs(path: Path) -> Pairs:
@@ -80,6 +88,27 @@ def read_pairs(path: Path) -> Pairs:
     return Pairs(frame, chosen[0], chosen[1])
 
 
+def shards_of(corpus: Corpus, part: tuple[int, int]) -> list[int]:
+    """Numbers of the shards of a part.
+
+    Args:
+        corpus: whose shards they are.
+        part: (i, k): the shards i, i + k, i + 2 k, ...
+
+    Raises:
+        InputError: unless 0 ≤ i < k.
+    """
+    number, parts = part
+    if not 0 <= number < parts:
+        raise InputError(f"part {number} of {parts} does not exist; parts are numbered from 0")
+    return list(range(number, len(corpus.shards), parts))
+
+
+def tokens_of(corpus: Corpus, part: tuple[int, int]) -> int:
+    """Number of tokens in a part of a corpus, see `shards_of`."""
+    return sum(len(corpus.shards[number].tokens) for number in shards_of(corpus, part))
+
+
 def count_table(
     corpus: Corpus,
     firsts: Sequence,
@@ -99,7 +128,7 @@ def count_table(
         window: the first column then counts occurrences of the first n-gram within so many tokens
             of the second, see `scan`.
         stop_words: left out for the first n-grams and for the second ones.
-        part: (i, k) counts in the shards i, i + k, i + 2 k, ... only.
+        part: (i, k) counts in these shards only, see `shards_of`.
         threads, progress: see `scan`.
 
     Returns:
@@ -109,11 +138,8 @@ def count_table(
         InputError: for a part that does not exist, a negative window, and as `queries`.
         ValueError: if there are more firsts than seconds, or fewer.
     """
-    number, parts = part
-    if not 0 <= number < parts:
-        raise InputError(f"part {number} of {parts} does not exist; parts are numbered from 0")
+    shards = shards_of(corpus, part)
     numbered = queries(corpus, pairs=zip(firsts, seconds, strict=True), stop_words=stop_words)
-    shards = list(range(number, len(corpus.shards), parts))
     counts = scan(
         corpus, numbered, window=window, shards=shards, threads=threads, progress=progress
     )
@@ -131,6 +157,39 @@ def count_table(
     return PairCounts(pd.DataFrame(dict(zip(COUNTED, columns, strict=True))), origin)
 
 
+def count_beside(corpus: Corpus, pairs: Pairs, **options: Any) -> PairCounts:
+    """The whole table of pairs with their counts beside it, in place of those it may have.
+
+    Args:
+        corpus: to count in.
+        pairs: of n-grams.
+        options: of `count_table`.
+
+    Raises:
+        InputError: as `count_table`.
+    """
+    firsts, seconds = pairs.frame[pairs.first], pairs.frame[pairs.second]
+    counts, origin = count_table(corpus, firsts, seconds, **options)
+    frame = pairs.frame.drop(columns=COUNTED, errors="ignore").join(counts)
+    return PairCounts(frame, origin)
+
+
+def write_ngrams(path: Path, corpus: Corpus, table: NGramTable) -> None:
+    """Write n-grams as text (without words, as ids) with their counts, most frequent first.
+
+    Args:
+        path: of the Parquet file; its columns are ngram and count.
+        corpus: whose words the ids stand for.
+        table: n-grams and counts.
+    """
+    ranked = table.top(len(table.counts))
+    word = corpus.words.__getitem__ if corpus.words else str
+    grams = [" ".join(map(word, ids)) for ids in ranked.ngrams.tolist()]
+    frame = pd.DataFrame({"ngram": grams, "count": ranked.counts})
+    with atomic(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
 def write_counts(path: Path, counts: PairCounts) -> None:
     """Write a table with counts and their origin to a Parquet file, whole or not at all.
 
@@ -139,10 +198,7 @@ def write_counts(path: Path, counts: PairCounts) -> None:
         counts: of pairs, and where they come from.
     """
     table = pa.Table.from_pandas(counts.frame, preserve_index=False)
-    origin = json.dumps(counts.origin, sort_keys=True)
-    metadata = {**(table.schema.metadata or {}), _ORIGIN: origin}
-    with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    write_with_metadata(path, table, {_ORIGIN: counts.origin})
 
 
 def read_counts(path: Path) -> PairCounts:

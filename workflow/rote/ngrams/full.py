@@ -79,15 +79,26 @@ def table(corpus: Corpus, n: int, *, min_count: int = 1) -> NGramTable:
     return NGramTable(ngrams, counts)
 
 
+@njit(inline="always")
+def _packed(tokens, at, n, bits):
+    """The n-gram at a position in one number."""
+    key = np.uint64(0)
+    for i in range(n):
+        key = (key << bits) | np.uint64(tokens[at + i])
+    return key
+
+
+@njit(inline="always")
+def _bucket(key):
+    return np.int64((key * _MULTIPLIER) >> np.uint64(58))
+
+
 @njit(**_JIT)
 def _sizes(tokens, offsets, n, bits, sizes):
     """Count the n-grams of each bucket."""
     for document in range(len(offsets) - 1):
         for at in range(offsets[document], offsets[document + 1] - n + 1):
-            key = np.uint64(0)
-            for i in range(n):
-                key = (key << bits) | np.uint64(tokens[at + i])
-            sizes[np.int64((key * _MULTIPLIER) >> np.uint64(58))] += 1
+            sizes[_bucket(_packed(tokens, at, n, bits))] += 1
 
 
 @njit(**_JIT)
@@ -95,10 +106,8 @@ def _fill(tokens, offsets, n, bits, cursors, packed):
     """Write the packed n-grams into their buckets, each from its cursor on."""
     for document in range(len(offsets) - 1):
         for at in range(offsets[document], offsets[document + 1] - n + 1):
-            key = np.uint64(0)
-            for i in range(n):
-                key = (key << bits) | np.uint64(tokens[at + i])
-            bucket = np.int64((key * _MULTIPLIER) >> np.uint64(58))
+            key = _packed(tokens, at, n, bits)
+            bucket = _bucket(key)
             packed[cursors[bucket]] = key
             cursors[bucket] += 1
 

@@ -5,7 +5,6 @@ their document, so nothing is matched across documents. (Infini-gram, Liu et al.
 sampling: counts are exact.)
 """
 
-import mmap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from numba import njit
 
 from rote.core.errors import InputError
 from rote.core.tables import atomic
-from rote.ngrams.corpus import Corpus, NGram
+from rote.ngrams.corpus import Corpus, NGram, map_file
 
 _JIT = {"nogil": True, "cache": True}
 
@@ -275,5 +274,4 @@ def _map_suffixes(corpus: Corpus, number: int) -> np.ndarray:
         suffixes = suffix_array(shard.tokens, shard.offsets, corpus.types)
         with atomic(path) as temporary:
             suffixes.astype(dtype, copy=False).tofile(temporary)
-    with path.open("rb") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
+    return map_file(path, dtype, len(shard.tokens))

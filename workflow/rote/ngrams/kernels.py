@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 BASE = np.uint64(0x9E3779B97F4A7C15)  # of the rolling hash; odd
-_MIX = np.uint64(0xD6E8FEB86659FD93)
+_FINALIZER = np.uint64(0xD6E8FEB86659FD93)  # spreads the high bits of a hash over its low ones
 _ONE, _HALF = np.uint64(1), np.uint64(32)
 _SIX, _SIXTY_THREE = np.uint64(6), np.uint64(63)  # a word has 2^6 bits
 _STRETCH = 1024  # positions hashed before their candidates may have to be looked up
@@ -18,8 +18,8 @@ _JIT = {"nogil": True, "cache": True}
 
 
 @njit(inline="always")
-def _mixed(h):
-    h = (h ^ (h >> _HALF)) * _MIX
+def _finalized(h):
+    h = (h ^ (h >> _HALF)) * _FINALIZER
     return h ^ (h >> _HALF)
 
 
@@ -50,7 +50,7 @@ def fill_table(keys, slots, sieve):
     """
     mask, bits = np.uint64(len(slots) - 1), np.uint64(len(sieve) * 64 - 1)
     for row in range(len(keys)):
-        mixed = _mixed(keys[row])
+        mixed = _finalized(keys[row])
         bit = mixed & bits
         sieve[bit >> _SIX] |= _ONE << (bit & _SIXTY_THREE)
         slot = (mixed >> _HALF) & mask
@@ -135,7 +135,7 @@ def scan(
         while True:
             for at in range(np.uint64(begin), np.uint64(max(begin, min(end, begin + _STRETCH)))):
                 h = h * base + np.uint64(tokens[at + behind])
-                bit = _mixed(h) & bits
+                bit = _finalized(h) & bits
                 positions[candidates] = at
                 candidates += (sieve[bit >> _SIX] >> (bit & _SIXTY_THREE)) & _ONE
                 h -= np.uint64(tokens[at]) * power
@@ -146,7 +146,7 @@ def scan(
                     key = np.uint64(0)
                     for j in range(n):
                         key = key * base + np.uint64(tokens[positions[i] + j])
-                    slot = (_mixed(key) >> _HALF) & mask
+                    slot = (_finalized(key) >> _HALF) & mask
                     keys[i] = key
                     first_slots[i] = slot
                     slot_keys[i] = slots[slot, 0]

@@ -46,7 +46,8 @@ longtail:
 longtail.linear.n: 500
 ```
 
-A key that is given both ways with two values is an error.
+Of a key that is given both ways with two values, the one joined by dots counts if the other is the
+default of `config.yaml` or of the scale; otherwise it is an error that names both.
 
 Only what depends on a changed key is computed anew. A run keeps its results under its name (`run`),
 so give an overlay a name of its own if you want to keep both. A misspelt key, a wrong type or a

@@ -42,13 +42,13 @@ class Finding(NamedTuple):
     """One thing that was looked at."""
 
     state: str  # fine, note or problem
-    what: str
+    message: str
     advice: str = ""
 
     def __str__(self) -> str:
         mark = "PROBLEM" if self.state == "problem" else "ok" if self.state == "fine" else "note"
         advice = f"\n         {self.advice}" if self.advice else ""
-        return f"{mark:<7}  {self.what}{advice}"
+        return f"{mark:<7}  {self.message}{advice}"
 
 
 def examine(root: Path) -> Iterator[Finding]:
@@ -75,10 +75,10 @@ def examine(root: Path) -> Iterator[Finding]:
 
 def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(root).free / 1e9
-    what = f"{free:,.0f} GB free on the disk"
+    message = f"{free:,.0f} GB free on the disk"
     if free > 5:
-        return Finding("fine", what)
-    return Finding("problem", what, "the laptop scale needs about 2 GB")
+        return Finding("fine", message)
+    return Finding("problem", message, "the laptop scale needs about 2 GB")
 
 
 def _slurm() -> Finding:
@@ -112,8 +112,8 @@ def _versions(root: Path) -> Finding:
             wrong.append(f"{name} {present} instead of {version}")
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        what = f"not as the lock says: {', '.join(wrong[:5])}{more}"
-        return Finding("problem", what, "make setup (or activate .venv)")
+        message = f"not as the lock says: {', '.join(wrong[:5])}{more}"
+        return Finding("problem", message, "make setup (or activate .venv)")
     return Finding("fine", f"{len(pins)} packages, all as envs/lock.txt says")
 
 
@@ -145,12 +145,12 @@ def _devices() -> Finding:
             "note", "no GPU: everything runs on the CPU, as the laptop scale is meant to"
         )
     if torch.version.cuda is None:
-        what = f"{count} devices, but torch {torch.__version__} is built for the CPU"
+        message = f"{count} devices, but torch {torch.__version__} is built for the CPU"
         advice = "install a CUDA build of the same torch version to use them"
-        return Finding("problem", what, advice)
+        return Finding("problem", message, advice)
     if not torch.cuda.is_available():
-        what = f"{count} devices, but torch cannot use them"
-        return Finding("problem", what, "is the driver new enough?")
+        message = f"{count} devices, but torch cannot use them"
+        return Finding("problem", message, "is the driver new enough?")
     names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
     return Finding("fine", f"devices: {names}: --profile profiles/local-gpu")
 
@@ -215,7 +215,7 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
         What was written. Config files and schemas are for `rote config write` to make anew.
 
     Raises:
-        InputError: for a name that Python or the report cannot use, or that is taken; for such a
+        InputError: for a name that Python or the report cannot use, or that is reserved; for such a
             title; without a workflow in `root`, or where files exist.
     """
     reserved = {
@@ -229,11 +229,11 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
         "all",
         "rote",
     }
-    taken = reserved.union(paper_names())
-    if not re.fullmatch(r"[a-z][a-z0-9]{1,20}", name) or name in taken:
+    reserved |= set(paper_names())
+    if not re.fullmatch(r"[a-z][a-z0-9]{1,20}", name) or name in reserved:
         raise InputError(
             f"a paper cannot be called {name!r}: 2 to 21 letters and digits in lower case, "
-            f"the first a letter, and not one of {', '.join(sorted(taken))}"
+            f"the first a letter, and not one of {', '.join(sorted(reserved))}"
         )
     if not re.fullmatch(r"[^\"'{}\\\n]{3,80}", title):
         raise InputError(

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, create_model
@@ -18,15 +19,22 @@ from pydantic import AfterValidator, BaseModel, create_model
 from rote.core.errors import ConfigError
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
-from rote.core.section import Scale, Section, is_section, key, validate
+from rote.core.section import (
+    Scale,
+    Section,
+    did_you_mean,
+    is_section,
+    key,
+    nearest_keys,
+    validate,
+)
 
 
 def _installed(papers: list[str]) -> list[str]:
     installed = paper_names()
     for name in papers:
         if name not in installed:
-            nearest = get_close_matches(name, installed, 1)
-            hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+            hint = did_you_mean(get_close_matches(name, installed, 1))
             raise ValueError(f"unknown paper {name!r}; {hint}known papers: {', '.join(installed)}")
     if len(set(papers)) != len(papers):
         raise ValueError("a paper is listed twice")
@@ -120,8 +128,7 @@ def at(settings: BaseModel, path: str) -> Any:
     for depth, name in enumerate(parts := path.split(".")):
         names = list(type(value).model_fields) if isinstance(value, BaseModel) else []
         if name not in names:
-            nearest = get_close_matches(name, names, 1)
-            hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+            hint = nearest_keys(type(settings), path)
             parent = ".".join(parts[:depth]) or "config"
             keys = f"keys of {parent}: {', '.join(names)}" if names else f"{parent} is no section"
             raise ConfigError(f"{path}: no such key; {hint}{keys}")
@@ -183,9 +190,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with keys that are joined by dots (`a.b: 1`) nested (`a: {b: 1}`)."""
+    """`values` with keys that are joined by dots (`a.b: 1`) nested (`a: {b: 1}`).
+
+    Joined keys are set last: what they may replace are defaults, see `_refuse_two_values`.
+    """
     result: dict[str, Any] = {}
-    for name, value in values.items():
+    for name, value in sorted(values.items(), key=lambda item: "." in str(item[0])):
         value = _nested(value) if isinstance(value, Mapping) else value
         for part in reversed(str(name).split(".")):
             value = {part: value}
@@ -202,32 +212,62 @@ def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+class _Leaf(NamedTuple):
+    """A value that is no mapping, and the keys that it stands under as they are written."""
+
+    keys: tuple[str, ...]
+    value: Any
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Its keys one by one, without dots."""
+        return tuple(".".join(self.keys).split("."))
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether some of its keys are joined by dots."""
+        return len(self.path) > len(self.keys)
+
+    def __str__(self) -> str:
+        return f"`{': '.join(self.keys)}: {self.value!r}`"
+
+
+def _leaves(values: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[_Leaf]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*keys, str(name)))
+        else:
+            yield _Leaf((*keys, str(name)), value)
+
+
 def _refuse_two_values(values: Mapping[str, Any], where: str) -> None:
     """Refuse a key given both nested and joined by dots, with two values, neither the default.
 
-    Snakemake has merged files and options, so which came last cannot be known.
+    Snakemake has merged files and options, so which came last cannot be known. Defaults are those
+    of config.yaml and of the scale's own overlay.
     """
-    joined = {name: value for name, value in values.items() if "." in str(name)}
+    leaves = list(_leaves(values))
+    joined = [leaf for leaf in leaves if leaf.is_joined]
     if not joined:
         return
-    nested = {name: value for name, value in values.items() if name not in joined}
-    defaults = model()().model_dump()
-    for path, value in _leaves(_nested(joined)):
-        other = _lookup(nested, path)
-        if other is not None and other not in (value, _lookup(defaults, path)):
+    of_scale = scales(model()).get(str(values.get("scale")), {})
+    defaults = [model()().model_dump(), of_scale]
+    for first, last in product(leaves, joined):
+        if not _contradict(first, last):
+            continue
+        if first.is_joined or first.value not in [_lookup(group, first.path) for group in defaults]:
+            path = ".".join(min(first.path, last.path, key=len))
             raise ConfigError(
-                f"{where}: {'.'.join(path)} is given twice, nested as {other!r} and joined by dots "
-                f"as {value!r}; keep one of both"
+                f"{where}: {path} is given twice, {first} and {last}; keep one of both"
             )
 
 
-def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[Any, Any]]:
-    """Every value that is no mapping, with its path."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*path, name))
-        else:
-            yield (*path, name), value
+def _contradict(first: _Leaf, last: _Leaf) -> bool:
+    """Whether two leaves give one key two values, or a value to a key and to one inside it."""
+    if first.path == last.path:
+        return first.value != last.value
+    depth = min(len(first.path), len(last.path))
+    return first is not last and first.path[:depth] == last.path[:depth]
 
 
 def _lookup(values: Any, path: tuple[str, ...]) -> Any:

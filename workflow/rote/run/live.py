@@ -83,7 +83,7 @@ class Progress:
     failed: int = 0
     begun: float = field(default_factory=time.monotonic)
 
-    def take(self, record: LogRecord) -> None:
+    def read(self, record: LogRecord) -> None:
         """Read one of Snakemake's events."""
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO:
@@ -174,7 +174,7 @@ class LogHandler(LogHandlerBase):
             return
         # not around what follows: the thread that draws holds rich's lock and waits for this one
         with self._lock:
-            self.progress.take(record)
+            self.progress.read(record)
             ended = self.progress.finished.total() + self.progress.failed
             over = ended >= self.progress.planned.total()
         event = getattr(record, "event", None)

@@ -27,7 +27,7 @@ RELATIONS = ("capital", "leader", "river", "metal")
 TITLES = 10
 OBJECTS = 20  # of each relation
 FILLERS = 60
-THINGS = 12
+ITEMS = 12
 ADJECTIVES = 16
 NOUNS = 30
 VERBS = 16
@@ -91,20 +91,20 @@ def make(
     if min(tokens, entities, test_examples, mining_examples) < 1:
         raise InputError("tokens, entities, test_examples and mining_examples must be at least 1")
     words = _Words(rng)
-    fillers = words.take(FILLERS, 3)
-    titles = words.take(TITLES, 2)
-    names = words.take(entities, 2)
-    objects = {relation: words.take(OBJECTS, 2) for relation in RELATIONS}
+    fillers = words.draw(FILLERS, 3)
+    titles = words.draw(TITLES, 2)
+    names = words.draw(entities, 2)
+    objects = {relation: words.draw(OBJECTS, 2) for relation in RELATIONS}
     facts = _facts(rng, titles, names, objects)
     language = _Language(rng, words)
-    things = words.take(THINGS, 2)
-    held_out = _HeldOut(language, things)
+    items = words.draw(ITEMS, 2)
+    held_out = _HeldOut(language, items)
     held_out.draw(rng, "test", test_examples)
     held_out.draw(rng, "mining", mining_examples)
     documents = _documents(
         rng,
         tokens,
-        _Topics(facts=facts, fillers=fillers, language=language, things=things, held_out=held_out),
+        _Topics(facts=facts, fillers=fillers, language=language, items=items, held_out=held_out),
     )
     vocabulary = [
         SEPARATOR,
@@ -115,7 +115,7 @@ def make(
         *names,
         *chain(*objects.values()),
         *language.words,
-        *things,
+        *items,
     ]
     tests, mining = (
         pd.concat([_questions(rng, facts, fillers), held_out.examples(part)], ignore_index=True)
@@ -140,20 +140,20 @@ class _Words:
         self.used = {*_FUNCTION_WORDS, *RELATIONS}
         self.syllables = [c + v for c, v in product(_CONSONANTS, _VOWELS)]
 
-    def take(self, number: int, syllables: int) -> list[str]:
+    def draw(self, number: int, syllables: int) -> list[str]:
         """So many new words. Raises InputError if there are too few."""
         if number > len(self.syllables) ** syllables // 2:
             raise InputError(
                 f"{number} distinct words of {syllables} syllables are too many; "
                 "ask for fewer entities"
             )
-        taken: list[str] = []
-        while len(taken) < number:
+        drawn: list[str] = []
+        while len(drawn) < number:
             word = "".join(self.rng.choice(self.syllables, syllables))
             if word not in self.used:
                 self.used.add(word)
-                taken.append(word)
-        return taken
+                drawn.append(word)
+        return drawn
 
 
 def _zipf(number: int, exponent: float) -> np.ndarray:
@@ -193,12 +193,12 @@ class _Language:
     """
 
     def __init__(self, rng: np.random.Generator, words: _Words):
-        self.adjectives = words.take(ADJECTIVES, 2)
-        self.nouns = words.take(NOUNS, 2)
-        self.verbs = words.take(VERBS, 2)
-        self.adjectives_to = [words.take(ADJECTIVES, 2), words.take(ADJECTIVES, 2)]
-        self.nouns_to = words.take(NOUNS, 2)
-        self.verbs_to = words.take(VERBS, 2)
+        self.adjectives = words.draw(ADJECTIVES, 2)
+        self.nouns = words.draw(NOUNS, 2)
+        self.verbs = words.draw(VERBS, 2)
+        self.adjectives_to = [words.draw(ADJECTIVES, 2), words.draw(ADJECTIVES, 2)]
+        self.nouns_to = words.draw(NOUNS, 2)
+        self.verbs_to = words.draw(VERBS, 2)
         self.gender = rng.integers(0, 2, NOUNS)
 
     @property
@@ -253,8 +253,8 @@ def _digits(value: int) -> str:
     return f"{value // 10} {value % 10}"
 
 
-def _problem(x: int, y: int, w: int, thing: str) -> str:
-    return f"tom has {_digits(x)} {thing} . buys {_digits(y)} more . gives {_digits(w)} away ?"
+def _problem(x: int, y: int, w: int, item: str) -> str:
+    return f"tom has {_digits(x)} {item} . buys {_digits(y)} more . gives {_digits(w)} away ?"
 
 
 def _solution(x: int, y: int, w: int) -> str:
@@ -265,9 +265,9 @@ def _solution(x: int, y: int, w: int) -> str:
 class _HeldOut:
     """Sentences and sums for tests and for mining, which the corpus never uses."""
 
-    def __init__(self, language: _Language, things: list[str]):
+    def __init__(self, language: _Language, items: list[str]):
         self.language = language
-        self.things = things
+        self.items = items
         self.sentences: set[tuple] = set()
         self.sums: set[tuple] = set()
         self.rows: dict[str, list[dict]] = {}
@@ -289,13 +289,13 @@ class _HeldOut:
             )
         sums = _fresh(partial(_sums, rng, number), self.sums, number)
         for example, (x, y, w) in enumerate(sums):
-            thing = self.things[rng.choice(THINGS, p=_zipf(THINGS, 0.8))]
+            item = self.items[rng.choice(ITEMS, p=_zipf(ITEMS, 0.8))]
             rows.append(
                 {
                     "task": "reasoning",
                     "example": example,
                     "instruction": "{input}",
-                    "input": _problem(x, y, w, thing),
+                    "input": _problem(x, y, w, item),
                     "output": _solution(x, y, w),
                 }
             )
@@ -306,13 +306,13 @@ class _HeldOut:
         return pd.DataFrame([row | constants for row in self.rows[part]])
 
 
-def _fresh(draw: Callable[[], np.ndarray], taken: set[tuple], number: int) -> list[np.ndarray]:
-    """So many drawn rows that are not yet taken; they are, afterwards."""
+def _fresh(draw: Callable[[], np.ndarray], used: set[tuple], number: int) -> list[np.ndarray]:
+    """So many drawn rows that are not yet used; they are, afterwards."""
     rows: list[np.ndarray] = []
     for _ in range(MAX_DRAWS):
         for row in draw():
-            if len(rows) < number and tuple(row) not in taken:
-                taken.add(tuple(row))
+            if len(rows) < number and tuple(row) not in used:
+                used.add(tuple(row))
                 rows.append(row)
         if len(rows) == number:
             return rows
@@ -377,7 +377,7 @@ class _Topics(NamedTuple):
     facts: pd.DataFrame
     fillers: list[str]
     language: _Language
-    things: list[str]
+    items: list[str]
     held_out: _HeldOut
 
 
@@ -391,7 +391,7 @@ class _Draws(NamedTuple):
     distractor: np.ndarray  # which of three is stated otherwise
     sentence: np.ndarray  # (block, 5), see `_Language.draw`
     sum: np.ndarray  # (block, 3), see `_sums`
-    thing: np.ndarray
+    item: np.ndarray
 
 
 class _Document(NamedTuple):
@@ -449,8 +449,8 @@ class _DocumentWriter:
         x, y, w = draws.sum[i].tolist()
         if (x, y, w) in self.topics.held_out.sums:
             return None
-        thing = self.topics.things[draws.thing[i]]
-        return _Document("sum", f"{_problem(x, y, w, thing)} {_solution(x, y, w)}")
+        item = self.topics.items[draws.item[i]]
+        return _Document("sum", f"{_problem(x, y, w, item)} {_solution(x, y, w)}")
 
 
 def _documents(rng: np.random.Generator, tokens: int, topics: _Topics) -> pd.DataFrame:
@@ -473,7 +473,7 @@ def _documents(rng: np.random.Generator, tokens: int, topics: _Topics) -> pd.Dat
             distractor=rng.integers(0, 3, BLOCK),
             sentence=topics.language.draw(rng, BLOCK),
             sum=_sums(rng, BLOCK),
-            thing=rng.choice(THINGS, BLOCK, p=_zipf(THINGS, 0.8)),
+            item=rng.choice(ITEMS, BLOCK, p=_zipf(ITEMS, 0.8)),
         )
         for i in range(BLOCK):
             document = kinds[draws.kind[i]](draws, i)

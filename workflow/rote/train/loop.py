@@ -165,7 +165,7 @@ class EpochSampler:
     def _shuffled(self, epoch: int) -> np.ndarray:
         return generator(self.seed, *self.key, epoch).permutation(self.rows)
 
-    def take(self, start: int, count: int) -> np.ndarray:
+    def batch(self, start: int, count: int) -> np.ndarray:
         """Examples at positions start ... start + count − 1 of the endless sequence.
 
         Args:

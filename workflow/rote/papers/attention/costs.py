@@ -1,14 +1,14 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-from rote.core.work import Where
+from rote.core.work import Wildcards
 from rote.papers.attention.settings import Settings
 
 
-def _curves(s: Settings, where: Where) -> float:
+def _curves(s: Settings, where: Wildcards) -> float:
     return 60 * s.theory.curve + s.theory.phase**2
 
 
-def _contexts(s: Settings, where: Where) -> float:
+def _contexts(s: Settings, where: Wildcards) -> float:
     """Reductions of n x n matrices: 4 n in the sweep over p/n, n/4 in that over the signal."""
     a = s.simulation
     sizes = (
@@ -17,18 +17,18 @@ def _contexts(s: Settings, where: Where) -> float:
     return a.replicates * sizes
 
 
-def _variants(s: Settings, where: Where) -> float:
+def _variants(s: Settings, where: Wildcards) -> float:
     return s.simulation.replicates * s.simulation.tokens**3
 
 
-def _heads(s: Settings, where: Where) -> float:
+def _heads(s: Settings, where: Wildcards) -> float:
     """Gradients through solves with n x n matrices and products with (n, p): 10 n² (n + 2 p)."""
     t = s.trained
     heads = len(t.gammas) * t.replicates
     return 20 * heads * t.contexts * t.steps * t.tokens**2 * (t.tokens + 2 * t.p)
 
 
-def _embeddings(s: Settings, where: Where) -> float:
+def _embeddings(s: Settings, where: Wildcards) -> float:
     e = s.embeddings
     return e.replicates * len(e.functions) * e.tokens**3
 

@@ -2,7 +2,7 @@
 
 from math import isnan, log2
 
-from rote.core.work import Where, transformer
+from rote.core.work import Wildcards, transformer
 from rote.papers.chain import plan
 from rote.papers.chain.settings import Settings
 
@@ -15,7 +15,7 @@ def _vocabulary(s: Settings) -> int:
     return w.subjects + w.relations + w.value_symbols + 2 * w.lexicon + w.modulus
 
 
-def _load(s: Settings, where: Where) -> float:
+def _load(s: Settings, where: Wildcards) -> float:
     """The load of a job's world; 1 for a text of the user's, whose size is not known."""
     loads = {world.name: world.load for world in plan.worlds(s)}
     load = loads[where["world"]]
@@ -39,18 +39,18 @@ def _all(s: Settings) -> float:
     return s.world.replicates * sum(documents(s, load) for load in s.world.loads)
 
 
-def _embed(s: Settings, where: Where) -> float:
+def _embed(s: Settings, where: Wildcards) -> float:
     weights = transformer(s.network.layers, int(where["width"]), _vocabulary(s))
     return 2 * weights * TOKENS * documents(s, _load(s, where)) * s.world.replicates
 
 
-def _neighbors(s: Settings, where: Where) -> float:
+def _neighbors(s: Settings, where: Wildcards) -> float:
     """Every fact's probes against every remembered document."""
     count = documents(s, _load(s, where))
     return 2 * s.world.replicates * count * count / s.world.copies * s.network.width
 
 
-def _states(s: Settings, where: Where) -> float:
+def _states(s: Settings, where: Wildcards) -> float:
     """Bytes of the hidden states."""
     return 4 * int(where["width"]) * documents(s, _load(s, where)) * s.world.replicates
 

@@ -102,7 +102,7 @@ def fit(
 
     def loss(weights: Parameters, step: int) -> Tensor:
         batches = [
-            corpus.pick(order.take(step * network.batch, network.batch))
+            corpus.pick(order.batch(step * network.batch, network.batch))
             for corpus, order in zip(corpora.values(), orders, strict=True)
         ]
         tokens = _stacked([batch.tokens for batch in batches], length, job.device)

@@ -1,11 +1,11 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-from rote.core.work import Where, transformer
+from rote.core.work import Wildcards, transformer
 from rote.papers.cramless.arms import SCORING_WORK, arms_of, text_arm
 from rote.papers.cramless.settings import Settings
 
 
-def _networks(s: Settings, where: Where) -> float:
+def _networks(s: Settings, where: Wildcards) -> float:
     """All arms of a group over the positions of their batches; those that select also score."""
     facts, training = s.facts, s.training
     tokens = facts.key_tokens + facts.value_tokens
@@ -18,7 +18,7 @@ def _networks(s: Settings, where: Where) -> float:
     return total
 
 
-def _text(s: Settings, where: Where) -> float:
+def _text(s: Settings, where: Wildcards) -> float:
     """GPT-2 over tokens; selection adds a forward pass over the candidates."""
     text = s.text
     layers, _, width = text_arm(where["size"], where["scheme"]).shape(text)

@@ -199,7 +199,7 @@ def _loss(
     unselected = _unselected_steps(arm, options)
 
     def examples(position: int, count: int) -> Tensor:
-        fact_ids = np.stack([order.take(position, count) for order in orders])
+        fact_ids = np.stack([order.batch(position, count) for order in orders])
         return torch.tensor(fact_ids, device=table.device)
 
     def losses(parameters: lm.Parameters, fact_ids: Tensor) -> Tensor:  # (replicates, examples)

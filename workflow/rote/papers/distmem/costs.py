@@ -1,6 +1,6 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-from rote.core.work import Where, transformer
+from rote.core.work import Wildcards, transformer
 from rote.papers.distmem import published
 from rote.papers.distmem.families import NEOX, Rung, network, rungs
 from rote.papers.distmem.settings import Settings
@@ -11,7 +11,7 @@ TOKENS_PER_EXAMPLE = 400  # a prompt and its answer read, and as much generated
 QUESTION_WORDS = 1e7  # of a study, that its n-grams are embedded from
 
 
-def _source(s: Settings, where: Where) -> SourceCorpus:
+def _source(s: Settings, where: Wildcards) -> SourceCorpus:
     return sources(s)[where["source"]]
 
 
@@ -21,22 +21,22 @@ def _training(s: Settings, rung: Rung) -> float:
     return 6 * weights * s.world.tokens * s.world.replicates
 
 
-def _ablation(s: Settings, where: Where) -> float:
+def _ablation(s: Settings, where: Wildcards) -> float:
     return 2 * _training(s, rungs(s.ladder, NEOX)[s.ablation.network])
 
 
-def _evaluation(s: Settings, where: Where) -> float:
+def _evaluation(s: Settings, where: Wildcards) -> float:
     networks = rungs(s.ladder, NEOX)
     return sum(transformer(rung.layers, rung.width, VOCABULARY) for rung in networks)
 
 
-def _pretrained(s: Settings, where: Where) -> float:
+def _pretrained(s: Settings, where: Wildcards) -> float:
     study = _source(s, where).study
     weights = published.weights(study.models[int(where["number"])])
     return 2 * weights * study.examples * len(study.tasks) * TOKENS_PER_EXAMPLE
 
 
-def _infinity(s: Settings, where: Where) -> float:
+def _infinity(s: Settings, where: Wildcards) -> float:
     """Tokens whose suffixes are sorted."""
     source = _source(s, where)
     shards = s.analysis.infinity_shards
@@ -45,11 +45,11 @@ def _infinity(s: Settings, where: Where) -> float:
     return min(source.words, shards * source.study.shard_tokens)
 
 
-def _infinity_disk(s: Settings, where: Where) -> float:
+def _infinity_disk(s: Settings, where: Wildcards) -> float:
     return 0 if _source(s, where).is_generated else 8 * _infinity(s, where)
 
 
-def _influence(s: Settings, where: Where) -> float:
+def _influence(s: Settings, where: Wildcards) -> float:
     gradients = s.influence.items * s.influence.documents * len(s.influence.networks)
     return s.world.replicates * gradients
 

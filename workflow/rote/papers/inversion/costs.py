@@ -1,11 +1,11 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-from rote.core.work import Where
+from rote.core.work import Wildcards
 from rote.papers.inversion.priors import PREDICTIONS
 from rote.papers.inversion.settings import Settings
 
 
-def _sampling(settings: Settings, where: Where) -> float:
+def _sampling(settings: Settings, where: Wildcards) -> float:
     options = settings.stylized
     return options.replicates * (options.draws + options.chains * options.steps)
 
@@ -16,12 +16,12 @@ def _factorization(settings: Settings) -> float:
     return (options.n + 2 * options.layer) ** 3
 
 
-def _models(settings: Settings, where: Where) -> float:
+def _models(settings: Settings, where: Wildcards) -> float:
     options = settings.waveform.models
     return options.replicates * (max(options.sizes) + 1000)
 
 
-def _training(settings: Settings, where: Where) -> float:
+def _training(settings: Settings, where: Wildcards) -> float:
     """Weights of score networks, two square matrices a block, times 6 per example and step."""
     networks = settings.waveform.networks
     prediction = PREDICTIONS[where.get("prediction", "clean")]
@@ -31,13 +31,13 @@ def _training(settings: Settings, where: Where) -> float:
     return 6 * weights * examples * len(networks.sizes) * networks.replicates
 
 
-def _networks(settings: Settings, where: Where) -> float:
+def _networks(settings: Settings, where: Wildcards) -> float:
     options = settings.waveform
     samples = options.networks.samples * options.diffusion.steps
     return samples * options.networks.noise.width**2
 
 
-def _posteriors(settings: Settings, where: Where) -> float:
+def _posteriors(settings: Settings, where: Wildcards) -> float:
     """A factorization and the solves of all shots for every diffusion step of every sample."""
     options = settings.waveform
     guidance = options.guidance
@@ -47,14 +47,14 @@ def _posteriors(settings: Settings, where: Where) -> float:
     return samples * options.diffusion.steps * gradient
 
 
-def _linearized(settings: Settings, where: Where) -> float:
+def _linearized(settings: Settings, where: Wildcards) -> float:
     """Jacobians at every example: factorizations, and solves for every receiver."""
     options = settings.waveform
     examples = options.models.replicates * options.acquisition.examples
     return examples * _factorization(settings) * (1 + options.acquisition.receivers / 16)
 
 
-def _time_domain(settings: Settings, where: Where) -> float:
+def _time_domain(settings: Settings, where: Wildcards) -> float:
     options = settings.time_domain
     return options.replicates * options.samples * options.steps
 

@@ -33,7 +33,7 @@ def solve_linear(
     """Min-norm and ridge on power-law features, all exponents, noise levels and penalties."""
     from rote.papers.longtail import linear
 
-    result = linear.sweep(run.settings, run.seed, partial(track, what="training sets"))
+    result = linear.sweep(run.settings, run.seed, partial(track, description="training sets"))
     tables.write(sets, result.sets, schema.LinearSets, run.provenance())
     tables.write(sweep, result.sweep, schema.LinearSweep, run.provenance())
     tables.write(ranks, result.ranks, schema.LinearRanks, run.provenance())
@@ -45,7 +45,7 @@ def solve_scaling(run: Job, out: table("Write: risk against the number of rows."
     """Min-norm risk against the number of training rows."""
     from rote.papers.longtail import linear
 
-    frame = linear.scaling(run.settings, run.seed, partial(track, what="training sets"))
+    frame = linear.scaling(run.settings, run.seed, partial(track, description="training sets"))
     tables.write(out, frame, schema.Scaling, run.provenance())
 
 
@@ -54,7 +54,7 @@ def solve_interpolators(run: Job, out: table("Write: losses per predictor.")):
     """Linear interpolators, kernels, mixtures of both, and a non-additive truth."""
     from rote.papers.longtail import interpolators
 
-    frame = interpolators.compare(run.settings, run.seed, partial(track, what="replicates"))
+    frame = interpolators.compare(run.settings, run.seed, partial(track, description="replicates"))
     tables.write(out, frame, schema.Interpolators, run.provenance())
 
 
@@ -68,7 +68,7 @@ def solve_influence(
     """How far each row is memorized: hat diagonal, leave-one-out residual, gradient descent."""
     from rote.papers.longtail import linear
 
-    result = linear.influence(run.settings, run.seed, partial(track, what="replicates"))
+    result = linear.influence(run.settings, run.seed, partial(track, description="replicates"))
     tables.write(influence, result.hat_diagonals, schema.HatDiagonals, run.provenance())
     tables.write(leave_one_out, result.leave_one_out, schema.LeaveOneOut, run.provenance())
     tables.write(descent, result.descent, schema.Descent, run.provenance())
@@ -169,5 +169,5 @@ def fit_kernel(
     from rote.papers.longtail import kernel
 
     data = tables.read(images), tables.read(triples)
-    frame = kernel.evaluate(run.settings, *data, partial(track, what="replicates"))
+    frame = kernel.evaluate(run.settings, *data, partial(track, description="replicates"))
     tables.write(out, frame, schema.KernelLosses, run.provenance())

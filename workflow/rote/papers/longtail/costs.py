@@ -1,6 +1,6 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-from rote.core.work import Where
+from rote.core.work import Wildcards
 from rote.papers.longtail.architectures import ARCHITECTURES
 from rote.papers.longtail.settings import Settings
 
@@ -9,7 +9,7 @@ from rote.papers.longtail.settings import Settings
 ENCODERS = {"mlp": 64 * 96 + 96 * 96, "resnet18": 1.8e9 * (28 / 224) ** 2}
 
 
-def _networks(s: Settings, where: Where) -> float:
+def _networks(s: Settings, where: Wildcards) -> float:
     """Three images per triple, forward and backward (3 times forward), for every network."""
     options = s.network
     networks = 2 * len(options.rare_counts)

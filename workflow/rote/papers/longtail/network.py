@@ -166,7 +166,7 @@ class BatchOrder(NamedTuple):
         start = batch * self.size
         count = min(self.size, self.n - start)
         taken = {
-            replicate: sampler.take(epoch * self.n + start, count)
+            replicate: sampler.batch(epoch * self.n + start, count)
             for replicate, sampler in self.samplers.items()
         }
         return np.stack([taken[replicate] for replicate in self.replicates])

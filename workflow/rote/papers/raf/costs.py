@@ -1,36 +1,36 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
-from rote.core.work import Where
+from rote.core.work import Wildcards
 from rote.papers.raf.settings import Settings
 
 
-def _curves(s: Settings, where: Where) -> float:
+def _curves(s: Settings, where: Wildcards) -> float:
     t = s.theory
     return 40 * t.curve + t.curve * t.penalties + t.phase**2
 
 
-def _learners(s: Settings, where: Where) -> float:
+def _learners(s: Settings, where: Wildcards) -> float:
     """Solves of systems in d dimensions with a few d samples."""
     return s.simulation.size**3 * (s.simulation.replicates + 2 * s.simulation.marker_replicates)
 
 
-def _kernels(s: Settings, where: Where) -> float:
+def _kernels(s: Settings, where: Wildcards) -> float:
     u = s.universality
     return u.replicates * (u.alpha * u.d) ** 2 * (u.alpha * u.d + u.test_rows)
 
 
-def _separability(s: Settings, where: Where) -> float:
+def _separability(s: Settings, where: Wildcards) -> float:
     """Linear programs in d dimensions."""
     return s.separability.replicates * len(s.separability.alphas) * s.separability.d**3
 
 
-def _images(s: Settings, where: Where) -> float:
+def _images(s: Settings, where: Wildcards) -> float:
     """Eigendecompositions of kernels of all training images."""
     r = s.real
     return r.replicates * len(r.etas) * (r.rules + r.facts) ** 3
 
 
-def _two_layer(s: Settings, where: Where) -> float:
+def _two_layer(s: Settings, where: Wildcards) -> float:
     """Full batches: 2 layers, forward and backward."""
     t = s.two_layer
     arms = len(t.scales) * len(t.weight_decays) * t.replicates

@@ -5,40 +5,40 @@ Each task says what it costs (`ResmemTask.work`).
 
 from typing import Any
 
-from rote.core.work import Where
+from rote.core.work import Wildcards
 from rote.papers.resmem import tasks
 from rote.papers.resmem.task import TaskWork
 
 BYTES_PER_ROW = 4 * 64  # logits and embeddings of a small base
 
 
-def _work(settings: Any, where: Where) -> TaskWork:
+def _work(settings: Any, where: Wildcards) -> TaskWork:
     """The cost of the task among a job's wildcards."""
     task = tasks.get(where["task"])
     return task.work(getattr(settings, task.name))
 
 
-def _rows(settings: Any, where: Where) -> float:
+def _rows(settings: Any, where: Wildcards) -> float:
     return _work(settings, where).rows
 
 
-def _forward(settings: Any, where: Where) -> float:
+def _forward(settings: Any, where: Wildcards) -> float:
     """A forward pass over every row; of large networks by their size."""
     work = _work(settings, where)
     return work.rows if work.forward is None else work.forward
 
 
-def _linear(settings: Any, where: Where) -> float:
+def _linear(settings: Any, where: Wildcards) -> float:
     theory = settings.theory
     return theory.replicates * len(theory.dimensions) * max(theory.sizes)
 
 
-def _memorization(settings: Any, where: Where) -> float:
+def _memorization(settings: Any, where: Wildcards) -> float:
     scores = settings.scores
     return scores.replicates * scores.networks * scores.train * sum(scores.units)
 
 
-def _spurious(settings: Any, where: Where) -> float:
+def _spurious(settings: Any, where: Wildcards) -> float:
     return settings.spurious.replicates * sum(settings.spurious.sizes) * settings.spurious.steps
 
 
