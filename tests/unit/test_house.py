@@ -17,26 +17,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 RULES = [ROOT / "workflow" / "Snakefile", *sorted((ROOT / "workflow").rglob("*.smk"))]
 VERB_LINES = 12
-# experiments that their verbs still hold
-LONG_VERBS = {
-    "attention.solve",
-    "attention.train_heads",
-    "distmem.evaluate_estimators",
-    "distmem.evaluate_memorization",
-    "longtail.train_network",
-    "raf.solve",
-    "raf.train_two_layer",
-}
 RULE_LINES = 30
-# rule -> why it needs more lines
-LONG_RULES = {
-    "chain_evaluate": "reads what every step of the chain leaves",
-    "cramless_train_networks": "trains from checkpoints, some groups on pruned facts",
-    "distmem_evaluate_estimators": "reads seven files of a corpus",
-    "distmem_evaluate_influence": "reads five files of every corpus, and networks",
-    "distmem_evaluate_memorization": "reads seven files of a corpus, two of generated ones alone",
-    "inversion_simulate_posteriors": "reads networks for some priors alone",
-}
 # words that name nothing: a reader cannot tell a frame from a token id by them
 DIALECT = {"found", "asked", "held", "near", "said", "told", "own", "wanted", "here", "rights"}
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -157,7 +138,7 @@ def test_verbs_read_call_and_write():
                 continue
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-            if lines > VERB_LINES and f"{path.parent.name}.{node.name}" not in LONG_VERBS:
+            if lines > VERB_LINES:
                 long.append(f"{place(path, node)} {node.name}: {lines}")
     assert long == []
 
@@ -184,7 +165,7 @@ def test_rules_are_short():
     long = []
     for path in RULES:
         for name, lines in rule_lines(path).items():
-            if lines > RULE_LINES and name not in LONG_RULES:
+            if lines > RULE_LINES:
                 long.append(f"{path.name} {name}: {lines}")
     assert long == []
 
