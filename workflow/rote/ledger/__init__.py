@@ -2,7 +2,14 @@
 
 from rote.ledger import coverage
 from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, Criterion, criterion, load
-from rote.ledger.intervals import METHODS, Estimate, Sample, interval, test_set_variance
+from rote.ledger.intervals import (
+    METHODS,
+    Estimate,
+    NoValueError,
+    Sample,
+    interval,
+    test_set_variance,
+)
 from rote.ledger.nulls import audit
 from rote.ledger.theory import TheoryClaims
 from rote.ledger.verdicts import (
@@ -23,6 +30,7 @@ __all__ = [
     "Criterion",
     "Estimate",
     "Ledger",
+    "NoValueError",
     "Sample",
     "TheoryClaims",
     "audit",
