@@ -91,7 +91,9 @@ def _neox(models: int, steps: int = 150, batch: int = 32, rate: float = 3e-3) ->
             return losses
 
         train.fit(
-            stack.parameters, loss, steps=steps, learning_rate=rate, schedule=lambda step: 1.0
+            stack.parameters,
+            loss,
+            train.AdamW(steps=steps, learning_rate=rate, schedule=lambda step: 1.0),
         )
 
     return _Task(steps, batch, rate, table, rows, stack, ours, history)

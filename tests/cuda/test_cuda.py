@@ -56,7 +56,11 @@ def test_fit_follows_the_loss_curve_of_the_cpu(architecture):
             history.append(losses.detach().cpu().numpy())
             return losses
 
-        train.fit(stack.parameters, loss, steps=50, learning_rate=0.01)
+        train.fit(
+            stack.parameters,
+            loss,
+            train.AdamW(steps=50, learning_rate=0.01),
+        )
         return np.array(history)
 
     cpu, device = curve("cpu"), curve(DEVICE)

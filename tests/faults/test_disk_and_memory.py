@@ -67,7 +67,10 @@ def write_checkpoint(folder):
         return ((p["w"] - step) ** 2).mean(1)
 
     train.fit(
-        start, loss, steps=3, learning_rate=0.1, checkpoint=folder / "c.pt", checkpoint_steps=1
+        start,
+        loss,
+        train.AdamW(steps=3, learning_rate=0.1),
+        checkpoint=train.Checkpoint(folder / "c.pt", 1),
     )
     return folder / "c.pt"
 

@@ -76,9 +76,8 @@ def test_loaders_refuse_pickles(tmp_path, monkeypatch):
     train.fit(
         start,
         lambda p, step: p["w"].sum(1) ** 2,
-        steps=1,
-        learning_rate=0.1,
-        checkpoint=tmp_path / "checkpoint.pt",
+        train.AdamW(steps=1, learning_rate=0.1),
+        checkpoint=train.Checkpoint(tmp_path / "checkpoint.pt"),
     )
     assert not (tmp_path / "hacked.txt").exists()
 

@@ -26,21 +26,25 @@ def problem(models: int = 3, seed: int = 0):
     return start, loss, torch.linspace(0, 0.5, models)
 
 
-OPTIONS = {"steps": 60, "learning_rate": 0.05}
+STEPS = 60
+RATE = 0.05
+ADAM = train.AdamW(STEPS, RATE)
+
+
+def every_ten(path):
+    return train.Checkpoint(path, 10)
 
 
 def test_fit_is_adamw_with_a_cosine_schedule():
     start, loss, decays = problem()
-    ours = train.fit(start, loss, weight_decay=decays, **OPTIONS)
+    ours = train.fit(start, loss, ADAM._replace(weight_decay=decays))
     for model, decay in enumerate(decays.tolist()):
         reference = {
             name: value[model : model + 1].clone().requires_grad_() for name, value in start.items()
         }
         optimizer = torch.optim.AdamW(reference.values(), lr=1.0, weight_decay=decay)
-        for step in range(OPTIONS["steps"]):
-            rate = (
-                OPTIONS["learning_rate"] * 0.5 * (1 + math.cos(math.pi * step / OPTIONS["steps"]))
-            )
+        for step in range(STEPS):
+            rate = RATE * 0.5 * (1 + math.cos(math.pi * step / STEPS))
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
             padded = {name: value.expand(len(decays), -1, -1) for name, value in reference.items()}
@@ -55,7 +59,7 @@ def test_fit_is_adamw_with_a_cosine_schedule():
 def test_fit_leaves_the_given_parameters_unchanged():
     start, loss, _ = problem()
     before = {name: value.clone() for name, value in start.items()}
-    train.fit(start, loss, **OPTIONS)
+    train.fit(start, loss, ADAM)
     assert all(torch.equal(before[name], value) for name, value in start.items())
 
 
@@ -80,36 +84,32 @@ def test_fit_continues_a_killed_run_bit_by_bit(tmp_path, deaths):
         return loss(parameters, step) * (1 + 0.01 * torch.rand(3))
 
     torch.manual_seed(3)
-    undisturbed = train.fit(start, noise, weight_decay=decays, **OPTIONS)
+    undisturbed = train.fit(start, noise, ADAM._replace(weight_decay=decays))
     torch.manual_seed(3)
-    options = {
-        **OPTIONS,
-        "weight_decay": decays,
-        "checkpoint": tmp_path / "state.pt",
-        "checkpoint_steps": 10,
-    }
+    adam = ADAM._replace(weight_decay=decays)
+    options = {"checkpoint": every_ten(tmp_path / "state.pt")}
     if deaths[0] < 10:  # killed before the first checkpoint: the run starts anew, from the seed
         with pytest.raises(Killed):
-            train.fit(start, killed_at(noise, deaths[0]), **options)
+            train.fit(start, killed_at(noise, deaths[0]), adam, **options)
         torch.manual_seed(3)
         deaths = []
     for when in deaths:
         with pytest.raises(Killed):
-            train.fit(start, killed_at(noise, when), **options)
+            train.fit(start, killed_at(noise, when), adam, **options)
         torch.manual_seed(99)  # a new process
-    resumed = train.fit(start, noise, **options)
+    resumed = train.fit(start, noise, adam, **options)
     for name, value in undisturbed.items():
         assert torch.equal(value, resumed[name])
 
 
 def test_fit_repeats_at_most_one_checkpoint_interval(tmp_path):
     start, loss, _ = problem()
-    options = {**OPTIONS, "checkpoint": tmp_path / "state.pt", "checkpoint_steps": 10}
+    options = {"checkpoint": every_ten(tmp_path / "state.pt")}
     with pytest.raises(Killed):
-        train.fit(start, killed_at(loss, 37), **options)
+        train.fit(start, killed_at(loss, 37), ADAM, **options)
     seen = []
     train.fit(
-        start, lambda parameters, step: seen.append(step) or loss(parameters, step), **options
+        start, lambda parameters, step: seen.append(step) or loss(parameters, step), ADAM, **options
     )
     assert seen == list(range(30, 60))
 
@@ -124,12 +124,12 @@ def test_checkpoint_holds_the_buffers(tmp_path):
 
         return inner
 
-    options = {**OPTIONS, "checkpoint": tmp_path / "state.pt", "checkpoint_steps": 10}
+    options = {"checkpoint": every_ten(tmp_path / "state.pt")}
     buffers = {"count": torch.zeros(3)}
     with pytest.raises(Killed):
-        train.fit(start, killed_at(counting(buffers), 25), buffers=buffers, **options)
+        train.fit(start, killed_at(counting(buffers), 25), ADAM, buffers=buffers, **options)
     buffers = {"count": torch.zeros(3)}
-    train.fit(start, counting(buffers), buffers=buffers, **options)
+    train.fit(start, counting(buffers), ADAM, buffers=buffers, **options)
     assert buffers["count"].tolist() == [60, 60, 60]
 
 
@@ -137,15 +137,15 @@ def test_checkpoint_holds_the_buffers(tmp_path):
 def test_fit_starts_anew_from_an_unreadable_checkpoint(tmp_path, content, caplog):
     start, loss, _ = problem()
     path = tmp_path / "state.pt"
-    options = {**OPTIONS, "checkpoint": path, "checkpoint_steps": 10}
-    expected = train.fit(start, loss, **OPTIONS)
+    options = {"checkpoint": every_ten(path)}
+    expected = train.fit(start, loss, ADAM)
     if content is None:  # a real one, cut off
         with pytest.raises(Killed):
-            train.fit(start, killed_at(loss, 25), **options)
+            train.fit(start, killed_at(loss, 25), ADAM, **options)
         content = path.read_bytes()[:-100]
     path.write_bytes(content)
     with caplog.at_level("WARNING", logger="rote"):
-        output = train.fit(start, loss, **options)
+        output = train.fit(start, loss, ADAM, **options)
     assert "unreadable" in caplog.text
     assert all(torch.equal(expected[name], output[name]) for name in expected)
 
@@ -156,7 +156,21 @@ def test_fit_names_a_diverging_model():
     with pytest.raises(
         FloatingPointError, match=r"my models: loss of model 1 is (inf|nan) at step 0"
     ):
-        train.fit(start, loss, label="my models", **OPTIONS)
+        train.fit(start, loss, ADAM, label="my models")
+
+
+@pytest.mark.parametrize("when", [5, 59])
+def test_fit_names_a_model_that_diverges_at_any_step(when):
+    start, loss, _ = problem()
+
+    def breaking(parameters, step):
+        factor = torch.ones(3)
+        if step == when:
+            factor[2] = np.nan
+        return loss(parameters, step) * factor
+
+    with pytest.raises(FloatingPointError, match=r"model 2 is nan at step"):
+        train.fit(start, breaking, ADAM)
 
 
 def test_fit_follows_gradients_of_any_memory_order():
@@ -171,12 +185,12 @@ def test_fit_follows_gradients_of_any_memory_order():
     probe = start["w"].clone().requires_grad_()
     (gradient,) = torch.autograd.grad(loss({"w": probe}, 0).sum(), probe)
     assert not gradient.is_contiguous()  # or this tests nothing
-    ours = train.fit(start, loss, **OPTIONS)["w"]
+    ours = train.fit(start, loss, ADAM)["w"]
     w = start["w"].clone().requires_grad_()
     optimizer = torch.optim.Adam([w], lr=1.0, foreach=False, fused=False)
-    schedule = train.cosine(OPTIONS["steps"])
-    for step in range(OPTIONS["steps"]):
-        optimizer.param_groups[0]["lr"] = OPTIONS["learning_rate"] * schedule(step)
+    schedule = train.cosine(STEPS)
+    for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = RATE * schedule(step)
         optimizer.zero_grad()
         loss({"w": w}, step).sum().backward()
         optimizer.step()
@@ -185,7 +199,7 @@ def test_fit_follows_gradients_of_any_memory_order():
 
 def test_fit_leaves_arithmetic_ieee():
     start, loss, _ = problem()
-    train.fit(start, loss, steps=2, learning_rate=0.1)
+    train.fit(start, loss, train.AdamW(2, 0.1))
     tiny = torch.tensor(1e-40) * 1.0
     assert tiny > 0
 
@@ -199,6 +213,6 @@ def test_fit_uses_whole_single_precision_and_restores_it(monkeypatch):
         seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
         return p["w"].square().sum(1)
 
-    train.fit({"w": torch.ones(1, 2)}, loss, steps=1, learning_rate=0.1)
+    train.fit({"w": torch.ones(1, 2)}, loss, train.AdamW(1, 0.1))
     assert seen == [(False, False)]
     assert torch.backends.cudnn.allow_tf32

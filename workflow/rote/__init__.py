@@ -2,7 +2,8 @@
 
 What users import: `rote.ngrams`, `rote.knn`, `rote.resmem`, `rote.prune`, `rote.theory` (with
 `raf`, `attention`, `minnorm`, `posterior`, `capacity`, `lookup`) and `rote.waves`; for papers of
-their own also `rote.ledger`, `rote.plotting`, `rote.train` and `rote.models`.
+their own also `rote.ledger`, `rote.plotting`, `rote.train`, `rote.models`, `rote.synth` and
+`rote.data`.
 """
 
 from importlib import import_module
@@ -11,6 +12,7 @@ from types import ModuleType
 
 __version__ = version("rote")
 __all__ = [
+    "data",
     "knn",
     "ledger",
     "models",
@@ -18,6 +20,7 @@ __all__ = [
     "plotting",
     "prune",
     "resmem",
+    "synth",
     "theory",
     "train",
     "waves",

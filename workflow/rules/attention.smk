@@ -1,4 +1,5 @@
-# In-context memorization of nonlinear attention (arXiv 2506.18656): theory, simulation, trained heads, real tokens.
+# In-context memorization of nonlinear attention (arXiv 2506.18656):
+# theory, simulation, trained heads, real tokens.
 
 ATTENTION = "results/{run}/attention"
 

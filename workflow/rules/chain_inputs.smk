@@ -14,7 +14,7 @@ def chain_folder(name):
 
 
 def of_chain_worlds(folder, *suffixes):
-    """Paths in a folder of the chain, one per world and suffix; without suffix a folder per world."""
+    """Paths in a folder of the chain, one per world and suffix; without, a folder per world."""
     return expand(
         f"{CHAIN}/{folder}/{{world}}{{suffix}}",
         world=CHAIN_WORLDS,

@@ -1,4 +1,4 @@
-"""Functions and values that the rules share. Nothing here computes: the config is checked, digests are taken."""
+"""Functions and values that the rules share. The config is checked, digests are taken."""
 
 import shlex
 import sys
@@ -13,7 +13,8 @@ try:
     from rote.run import config as rote_config
 except ImportError as error:
     raise WorkflowError(
-        f"rote is not installed in {sys.prefix} ({error}): run `make setup`, then `source .venv/bin/activate`"
+        f"rote is not installed in {sys.prefix} ({error}): "
+        "run `make setup`, then `source .venv/bin/activate`"
     )
 
 try:
@@ -45,21 +46,24 @@ def section_json(name):
 
 
 def code(*targets):
-    """Digest of the code behind these targets. As a parameter it re-runs jobs whose code was edited.
+    """Digest of the code behind these targets: as a parameter it re-runs jobs of edited code.
 
-    A function, so that it is computed for jobs that are planned only: on a cluster Snakemake starts anew for every job.
+    A function, so that it is computed for jobs that are planned only: on a cluster Snakemake starts
+    anew for every job.
     """
     return lambda wildcards: "-".join(rote_code.digest(target) for target in targets)
 
 
 def job(verb, section=None, *, sections=(), seed=True):
-    """The parameter that every verb of a paper needs: its settings, seed and code digest, as options.
+    """What every verb of a paper needs, as options: its settings, seed and code digest.
 
     Args:
         verb: "<paper>:<function>" of the paper's cli.
-        section: dotted path of the config section that the verb reads, e.g. "longtail.linear"; may name wildcards in
+        section: dotted path of the config section that the verb reads, e.g. "longtail.linear"; may
+            name wildcards in
             braces. A function of wildcards gives the JSON itself.
-        sections: instead of one, several that the verb gets by their last names, so that no other re-runs it.
+        sections: instead of one, several that the verb gets by their last names, so that no other
+            re-runs it.
         seed: whether anything in the verb is random.
     """
     paper, function = verb.split(":")
@@ -85,8 +89,8 @@ def job(verb, section=None, *, sections=(), seed=True):
     return options
 
 
-# Where a training saves its state. Not an output: Snakemake would wipe it before each attempt. How often is a
-# resource, not a parameter: changing it must not train again.
+# Where a training saves its state. Not an output: Snakemake would wipe it before each attempt. How
+# often is a resource, not a parameter: changing it must not train again.
 CHECKPOINTS = (
     "--checkpoints results/{wildcards.run}/checkpoints"
     " --checkpoint-steps {resources.checkpoint_steps}"

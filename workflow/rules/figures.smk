@@ -46,4 +46,5 @@ for paper in rote_papers.names():
             figures=subpath(output[0], parent=True),
             code=code("rote.cli:draw", f"rote.papers.{paper}.figures.*"),
         shell:
-            "rote draw --paper {params.paper} --results {params.tables:q} --out {params.figures:q} 2> {log:q}"
+            "rote draw --paper {params.paper} --results {params.tables:q}"
+            " --out {params.figures:q} 2> {log:q}"

@@ -52,7 +52,8 @@ rule report_evaluate_claims:
             *(f"rote.papers.{paper}.statistics" for paper in CONFIG.papers),
         ),
     shell:
-        "rote claims evaluate --run {params.run:q} --claims {params.claims:q} --results {params.results:q} --out {output.out:q}"
+        "rote claims evaluate --run {params.run:q} --claims {params.claims:q}"
+        " --results {params.results:q} --out {output.out:q}"
         " --code {params.code} 2> {log:q}"
 
 
@@ -79,7 +80,8 @@ rule report_draw_notebook:
             "rote.report.cli:draw_notebook", f"rote.papers.{wildcards.paper}.figures.*"
         )(wildcards),
     shell:
-        "rote report notebook --paper {wildcards.paper} --source {input.notebook:q} --results {params.results:q}"
+        "rote report notebook --paper {wildcards.paper}"
+        " --source {input.notebook:q} --results {params.results:q}"
         " --out {output.out:q} 2> {log:q}"
 
 
@@ -100,7 +102,8 @@ rule report_draw_page:
     params:
         code=code("rote.report.cli:draw_page"),
     shell:
-        "rote report page --paper {wildcards.paper} --notebook {input.notebook:q} --out {output.out:q} 2> {log:q}"
+        "rote report page --paper {wildcards.paper}"
+        " --notebook {input.notebook:q} --out {output.out:q} 2> {log:q}"
 
 
 rule report_evaluate_devices:
@@ -117,7 +120,8 @@ rule report_evaluate_devices:
     params:
         code=code("rote.report.cli:measure_devices"),
     shell:
-        "rote report devices --out {output.out:q} --threads {threads} --gpus {resources.gpu} 2> {log:q}"
+        "rote report devices --out {output.out:q}"
+        " --threads {threads} --gpus {resources.gpu} 2> {log:q}"
 
 
 rule report_draw_site:
@@ -145,7 +149,8 @@ rule report_draw_site:
         out=subpath(output.index, parent=True),
         code=code("rote.report.cli:draw_site"),
     shell:
-        "rote report site --run {params.run:q} --results {params.results:q} --out {params.out:q} 2> {log:q}"
+        "rote report site --run {params.run:q}"
+        " --results {params.results:q} --out {params.out:q} 2> {log:q}"
 
 
 rule report_require_claims:
@@ -194,5 +199,6 @@ rule report_record_run:
         results=subpath(output.manifest, parent=True),
         code=code("rote.report.cli:record_run"),
     shell:
-        "rote report manifest --config {params.config:q} --results {params.results:q} --snakefile {input.snakefile:q}"
+        "rote report manifest --config {params.config:q}"
+        " --results {params.results:q} --snakefile {input.snakefile:q}"
         " --threads {threads} 2> {log:q}"

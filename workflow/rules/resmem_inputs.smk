@@ -5,7 +5,7 @@ RESMEM_TASKS = rote_papers.load("resmem", "tasks").of_run(CONFIG.resmem)
 
 
 def task_job(verb, *sections):
-    """`job` of a step of a task. Its code digest covers the task's own file, which only the registry imports."""
+    """`job` of a step of a task. Its digest covers the task's file, which the registry imports."""
     options = job(f"resmem:{verb}", sections=[*sections, "resmem.{task}"])
 
     def with_task(wildcards):

@@ -36,7 +36,7 @@ class StatisticTables(Mapping):
     def __len__(self) -> int:
         return len(self._tables)
 
-    def place(self, name: str) -> str:
+    def location(self, name: str) -> str:
         """The file of a table, or its name where it lies in memory."""
         folder = self._tables.folder if isinstance(self._tables, Folder) else None
         return str(folder / f"{name}.parquet") if folder else name
@@ -77,20 +77,20 @@ def unknown_column(
         columns = models[name].model_fields if name in models else ()
         missing = [column for column in columns if column not in frame]
         if missing:
-            place = f"table {tables.place(name)} lacks {', '.join(missing)}"
-            lacking.append(f"{place}; it has {', '.join(map(str, frame.columns))}")
+            where = f"table {tables.location(name)} lacks {', '.join(missing)}"
+            lacking.append(f"{where}; it has {', '.join(map(str, frame.columns))}")
     if lacking:
         cause = f"{'. '.join(lacking)}. Make it with this version of rote"
     else:
-        shown = [_columns(tables.place(name), frame) for name, frame in tables.read.items()]
+        shown = [_columns(tables.location(name), frame) for name, frame in tables.read.items()]
         cause = f"no table that it reads has it. {'. '.join(shown)}"
     return InputError(
         f"claim {claim.id}: statistic {claim.statistic} looks up {_key(error)}: {cause}"
     )
 
 
-def _columns(place: str, frame: pd.DataFrame) -> str:
-    return f"Table {place} has {', '.join(map(str, frame.columns))}"
+def _columns(location: str, frame: pd.DataFrame) -> str:
+    return f"Table {location} has {', '.join(map(str, frame.columns))}"
 
 
 def _key(error: KeyError | AttributeError) -> Any:

@@ -101,7 +101,12 @@ def _workloads(device: str, dtype: torch.dtype) -> Iterator[Workload]:
 
     steps = 2
     seconds = _seconds(
-        lambda: train.fit(stack.parameters, loss, steps=steps, learning_rate=1e-3), device
+        lambda: train.fit(
+            stack.parameters,
+            loss,
+            train.AdamW(steps=steps, learning_rate=1e-3),
+        ),
+        device,
     )
     weights = 12 * layers * width**2 + vocabulary * width
     n_tokens = steps * models * batch * length

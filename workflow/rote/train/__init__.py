@@ -1,5 +1,23 @@
 """Training of stacked models: one loop, schedules, the order of examples, checkpoints."""
 
-from rote.train.loop import EpochSampler, Parameters, Saving, cosine, fit, keep_freed_memory
+from rote.train.loop import (
+    AdamW,
+    Checkpoint,
+    EpochSampler,
+    Parameters,
+    Saving,
+    cosine,
+    fit,
+    keep_freed_memory,
+)
 
-__all__ = ["EpochSampler", "Parameters", "Saving", "cosine", "fit", "keep_freed_memory"]
+__all__ = [
+    "AdamW",
+    "Checkpoint",
+    "EpochSampler",
+    "Parameters",
+    "Saving",
+    "cosine",
+    "fit",
+    "keep_freed_memory",
+]

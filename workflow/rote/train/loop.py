@@ -26,33 +26,59 @@ log = logging.getLogger("rote")
 _ADAM = {"fused": True, "amsgrad": False, "weight_decay": 0.0, "eps": 1e-8, "maximize": False}
 
 
+class AdamW(NamedTuple):
+    """AdamW (Loshchilov and Hutter 2019) over a number of steps.
+
+    Args:
+        steps: of the optimizer.
+        learning_rate: largest, before the schedule.
+        schedule: step -> factor of `learning_rate`; None is `cosine(steps)`.
+        betas: of Adam.
+        weight_decay: (models,); None for none.
+        clip: longest gradient of one model, over all its parameters; None for any.
+    """
+
+    steps: int
+    learning_rate: float
+    schedule: Callable[[int], float] | None = None
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: Tensor | None = None
+    clip: float | None = None
+
+
+class Checkpoint(NamedTuple):
+    """A file that a training saves its state to and resumes from.
+
+    Args:
+        path: of the file; None saves nothing. Removed by the caller, once the result is safe.
+        steps: between two saves.
+    """
+
+    path: Path | None = None
+    steps: int = 500
+
+
 class Saving(NamedTuple):
-    """Where and how often a training saves its state."""
+    """Where and how often trainings save their states."""
 
     folder: Path | None = None  # None saves nothing
     steps: int = 500  # between two saves
 
-    def file(self, name: str) -> Path | None:
-        """The file of the state called `name`; None if nothing is saved."""
-        return self.folder / name if self.folder else None
+    def file(self, name: str) -> Checkpoint:
+        """The checkpoint called `name`."""
+        return Checkpoint(self.folder / name if self.folder else None, self.steps)
 
 
 def fit(
     parameters: Parameters,
     loss: Callable[[Parameters, int], Tensor],
+    optimizer: AdamW,
     *,
-    steps: int,
-    learning_rate: float,
-    schedule: Callable[[int], float] | None = None,
-    betas: tuple[float, float] = (0.9, 0.999),
-    weight_decay: Tensor | None = None,
-    clip: float | None = None,
     buffers: Parameters | None = None,
-    checkpoint: Path | None = None,
-    checkpoint_steps: int = 500,
+    checkpoint: Checkpoint = Checkpoint(),
     label: str = "training",
 ) -> Parameters:
-    """Train stacked models with AdamW (Loshchilov and Hutter 2019), by default on a cosine to zero.
+    """Train stacked models, by default on a cosine to zero.
 
     The models stay independent: each model's loss depends on its own slice of the parameters, the
     losses are summed, and every optimizer operation is element-wise. θ ← θ(1 − η_t wd) before the
@@ -62,28 +88,22 @@ def fit(
         parameters: tensors (models, ...); not changed.
         loss: (parameters, step) -> (models,). The step is the only data position, so a resumed run
             sees the batches of an undisturbed one.
-        steps: of the optimizer.
-        learning_rate: largest, before the schedule.
-        schedule: step -> factor of `learning_rate`; None is `cosine(steps)`.
-        betas: of Adam.
-        weight_decay: (models,).
-        clip: longest gradient of one model, over all its parameters.
+        optimizer: its steps and rates.
         buffers: what `loss` updates in place (running statistics); saved and restored with the
             parameters.
-        checkpoint: file to save to and to resume from. Removed by the caller, once the result is
-            safe.
-        checkpoint_steps: steps between two saves.
+        checkpoint: to save to and to resume from.
         label: names the training in progress lines and errors.
 
     Returns:
         The trained parameters, detached.
 
     Raises:
-        FloatingPointError: if a loss is NaN or infinite at step 0, 100, 200, ..., naming model and
-            step. Losses at other steps are not checked.
+        FloatingPointError: if a loss is NaN or infinite at step 0, 100, 200, ... or the last, or a
+            parameter at the end, naming model and step.
     """
     keep_freed_memory()
-    schedule = schedule or cosine(steps)
+    steps = optimizer.steps
+    schedule = optimizer.schedule or cosine(steps)
     parameters = {
         name: value.clone().contiguous().requires_grad_() for name, value in parameters.items()
     }
@@ -94,10 +114,10 @@ def fit(
     squares = [torch.zeros_like(leaf) for leaf in leaves]
     counts = [torch.zeros((), device=leaf.device) for leaf in leaves]
     state = [*leaves, *(buffers or {}).values(), *means, *squares, *counts]
-    begin = _resume(checkpoint, state)
+    begin = _resume(checkpoint.path, state)
     decays = None
-    if weight_decay is not None and weight_decay.any():
-        decays = weight_decay.to(leaves[0].device)
+    if optimizer.weight_decay is not None and optimizer.weight_decay.any():
+        decays = optimizer.weight_decay.to(leaves[0].device)
     latest: Parameters = {}
 
     def status() -> str:
@@ -105,18 +125,14 @@ def fit(
 
     with _flushed_denormals(), full_precision():
         for step in track(range(begin, steps), label, status=status):
-            rate = learning_rate * schedule(step)
+            rate = optimizer.learning_rate * schedule(step)
             losses = loss(parameters, step)
             latest["loss"] = losses.detach()
-            if step % 100 == 0 and not bool(torch.isfinite(losses).all()):
-                model = int((~torch.isfinite(losses)).nonzero()[0])
-                value = float(losses[model].detach())
-                raise FloatingPointError(
-                    f"{label}: loss of model {model} is {value} at step {step}; lower learning_rate"
-                )
+            if step % 100 == 0 or step + 1 == steps:
+                _check_finite(losses.detach(), f"{label}: loss", step)
             gradients = torch.autograd.grad(losses.sum(), leaves)
-            if clip is not None:
-                gradients = _clipped(gradients, clip)
+            if optimizer.clip is not None:
+                gradients = _clipped(gradients, optimizer.clip)
             with torch.no_grad():
                 if decays is not None:
                     for leaf in leaves:
@@ -131,13 +147,26 @@ def fit(
                     [],
                     counts,
                     lr=rate,
-                    beta1=betas[0],
-                    beta2=betas[1],
+                    beta1=optimizer.betas[0],
+                    beta2=optimizer.betas[1],
                     **_ADAM,
                 )
-            if checkpoint is not None and (step + 1) % checkpoint_steps == 0 and step + 1 < steps:
-                _save(checkpoint, step + 1, state)
+            due = (step + 1) % checkpoint.steps == 0 and step + 1 < steps
+            if checkpoint.path is not None and due:
+                _save(checkpoint.path, step + 1, state)
+    for name, value in parameters.items():
+        largest = value.detach().reshape(len(value), -1).abs().amax(1)
+        _check_finite(largest, f"{label}: {name}", steps)
     return {name: value.detach() for name, value in parameters.items()}
+
+
+def _check_finite(values: Tensor, name: str, step: int) -> None:
+    """Raise FloatingPointError naming the first model whose value is no number."""
+    if not bool(torch.isfinite(values).all()):
+        model = int((~torch.isfinite(values)).nonzero()[0])
+        raise FloatingPointError(
+            f"{name} of model {model} is {float(values[model])} at step {step}; lower learning_rate"
+        )
 
 
 def _clipped(gradients: Sequence[Tensor], max_norm: float) -> list[Tensor]:

@@ -188,11 +188,9 @@ def on_contexts(
     trained = train.fit(
         {"w": stack.starts()},
         loss,
-        steps=options.steps,
-        learning_rate=options.learning_rate,
+        train.AdamW(steps=options.steps, learning_rate=options.learning_rate),
         buffers={"history": history},
         checkpoint=saving.file(f"heads-{seed}-{name}-{options.steps}.pt"),
-        checkpoint_steps=saving.steps,
         label=f"attention heads ({name} contexts): {count} heads",
     )
     history[:, -1] = trained["w"]

@@ -119,12 +119,13 @@ def fit(
     return train.fit(
         stack.parameters,
         loss,
-        steps=steps,
-        learning_rate=network.tuning_rate if options.model else network.learning_rate,
-        schedule=train.cosine(steps, warmup=min(network.warmup, steps), floor=0.02),
-        betas=(0.9, 0.98),
-        checkpoint=job.checkpoint,
-        checkpoint_steps=job.checkpoint_steps,
+        train.AdamW(
+            steps=steps,
+            learning_rate=network.tuning_rate if options.model else network.learning_rate,
+            schedule=train.cosine(steps, warmup=min(network.warmup, steps), floor=0.02),
+            betas=(0.9, 0.98),
+        ),
+        checkpoint=train.Checkpoint(job.checkpoint, job.checkpoint_steps),
         label=title,
     )
 

@@ -144,13 +144,14 @@ def train_arm(
     weights = train.fit(
         stack.parameters,
         _loss(arm, stack, questions, orders, buffers, options),
-        steps=arm.steps,
-        learning_rate=options.learning_rate,
-        schedule=train.cosine(arm.steps, warmup=options.warmup, floor=0.02),
-        betas=(0.9, 0.98),
+        train.AdamW(
+            steps=arm.steps,
+            learning_rate=options.learning_rate,
+            schedule=train.cosine(arm.steps, warmup=options.warmup, floor=0.02),
+            betas=(0.9, 0.98),
+        ),
         buffers=buffers,
-        checkpoint=job.checkpoint(arm),
-        checkpoint_steps=job.checkpoint_steps,
+        checkpoint=train.Checkpoint(job.checkpoint(arm), job.checkpoint_steps),
         label=arm.name,
     )
     losses, recited = evaluate(stack, weights, questions)

@@ -232,15 +232,16 @@ def fit(
     trained = train.fit(
         stack.parameters,
         loss,
-        steps=steps,
-        learning_rate=rung.learning_rate,
-        schedule=train.cosine(steps, warmup=options.warmup, floor=RATE_FLOOR),
-        betas=BETAS,
-        weight_decay=torch.full((models,), WEIGHT_DECAY),
-        clip=MAX_GRADIENT,
+        train.AdamW(
+            steps=steps,
+            learning_rate=rung.learning_rate,
+            schedule=train.cosine(steps, warmup=options.warmup, floor=RATE_FLOOR),
+            betas=BETAS,
+            weight_decay=torch.full((models,), WEIGHT_DECAY),
+            clip=MAX_GRADIENT,
+        ),
         buffers=buffers,
-        checkpoint=training.checkpoint,
-        checkpoint_steps=training.checkpoint_steps,
+        checkpoint=train.Checkpoint(training.checkpoint, training.checkpoint_steps),
         label=rung.name,
     )
     snapshots = {}

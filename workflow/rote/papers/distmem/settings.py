@@ -1,6 +1,6 @@
 """Config section of "Generalization v.s. memorization"."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -94,7 +94,7 @@ class DistmemLadder(Section):
     length: int = key(64, "Tokens of a packed sequence", ge=8)
     batch: int = key(8, "Sequences per step", ge=1)
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
-    generated_tasks: list[str] = key(
+    generated_tasks: list[Literal[*TASKS]] = key(
         ["translation"], "Tasks whose outputs the networks also generate, greedily"
     )
     snapshots: list[Share] = key(

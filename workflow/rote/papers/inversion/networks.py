@@ -180,13 +180,14 @@ def _fit(training: _Training, seed: int, placement: Placement) -> Parameters:
     trained = train.fit(
         parameters,
         loss,
-        steps=steps,
-        learning_rate=options.learning_rate,
-        schedule=train.cosine(steps, floor=options.last_rate / options.learning_rate),
-        clip=options.clip,
+        train.AdamW(
+            steps=steps,
+            learning_rate=options.learning_rate,
+            schedule=train.cosine(steps, floor=options.last_rate / options.learning_rate),
+            clip=options.clip,
+        ),
         buffers=averaged,
-        checkpoint=checkpoint,
-        checkpoint_steps=placement.checkpoint_steps,
+        checkpoint=train.Checkpoint(checkpoint, placement.checkpoint_steps),
         label=f"{prediction.name} prediction, {steps} steps",
     )
     average(trained, steps)

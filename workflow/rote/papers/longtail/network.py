@@ -204,12 +204,13 @@ def _train_block(
     trained = train.fit(
         network.parameters,
         loss,
-        steps=options.epochs * order.steps,
-        learning_rate=options.learning_rate,
-        weight_decay=torch.tensor([unit.weight_decay for unit in block]),
+        train.AdamW(
+            steps=options.epochs * order.steps,
+            learning_rate=options.learning_rate,
+            weight_decay=torch.tensor([unit.weight_decay for unit in block]),
+        ),
         buffers=network.buffers,
-        checkpoint=checkpoint,
-        checkpoint_steps=checkpoint_steps,
+        checkpoint=train.Checkpoint(checkpoint, checkpoint_steps),
         label=f"{study.architecture}: {len(block)} networks",
     )
     return _evaluate(study, block, network._replace(parameters=trained))

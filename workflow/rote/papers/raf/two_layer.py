@@ -78,10 +78,8 @@ def sweep(
     trained = train.fit(
         parameters,
         loss,
-        steps=options.steps,
-        learning_rate=options.learning_rate,
+        train.AdamW(steps=options.steps, learning_rate=options.learning_rate),
         checkpoint=saving.file(f"two-layer-{seed}-{options.steps}.pt"),
-        checkpoint_steps=saving.steps,
         label=f"two-layer: {sum(len(block.arms) for block in blocks)} networks",
     )
     rows = []

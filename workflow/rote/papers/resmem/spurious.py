@@ -140,7 +140,10 @@ def _linear(x: np.ndarray, y: np.ndarray, steps: int, shift: np.ndarray | None =
         return torch.nn.functional.cross_entropy(logits, targets)[None]
 
     trained = train.fit(
-        parameters, loss, steps=steps, learning_rate=LEARNING_RATE, label="linear base"
+        parameters,
+        loss,
+        train.AdamW(steps=steps, learning_rate=LEARNING_RATE),
+        label="linear base",
     )
     weight = trained["weight"][0].numpy()
     bias = trained["bias"][0].numpy()

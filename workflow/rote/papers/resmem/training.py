@@ -135,13 +135,14 @@ def fit(
     parameters = train.fit(
         stack.parameters,
         loss,
-        steps=recipe.steps,
-        learning_rate=recipe.learning_rate,
-        schedule=train.cosine(recipe.steps, warmup=max(1, round(WARMUP * recipe.steps))),
-        weight_decay=torch.full((count,), recipe.decay) if recipe.decay else None,
+        train.AdamW(
+            steps=recipe.steps,
+            learning_rate=recipe.learning_rate,
+            schedule=train.cosine(recipe.steps, warmup=max(1, round(WARMUP * recipe.steps))),
+            weight_decay=torch.full((count,), recipe.decay) if recipe.decay else None,
+        ),
         buffers=stack.buffers,
-        checkpoint=run.checkpoint(arm),
-        checkpoint_steps=run.checkpoint_steps,
+        checkpoint=train.Checkpoint(run.checkpoint(arm), run.checkpoint_steps),
         label=f"{task.name}, {arm.label}",
     )
     return stack, parameters | stack.buffers
