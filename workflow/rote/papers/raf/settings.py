@@ -29,7 +29,7 @@ class RafSimulation(Section):
     """Finite-size simulation: verification rows and the figures' markers, each with fresh data."""
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
-    replicates: int = key(80, "Training sets per verification row", ge=2)
+    replicates: int = key(200, "Training sets per verification row", ge=2)
     marker_replicates: int = key(20, "Training sets per marker of a figure", ge=2)
 
     SCALES: ClassVar = {
