@@ -347,6 +347,9 @@ def test_claims_file_is_read_or_its_fault_is_named(tmp_path):
         ledgers.load(path)
     path.write_text(yaml.safe_dump([claim()]))
     assert evaluate(path, TABLES)["verdict"].item() == "reproduced"
+    path.write_text(yaml.safe_dump([claim()]).replace("'null':", "null:"))
+    assert "\n  null:" in path.read_text()
+    assert evaluate(path, TABLES)["verdict"].item() == "reproduced"
 
 
 @pytest.mark.parametrize("paper", names())

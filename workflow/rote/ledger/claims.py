@@ -242,6 +242,8 @@ def load(path: str | Path) -> list[Claim]:
         )
     claims = []
     for number, entry in enumerate(entries, 1):
+        if isinstance(entry, dict) and None in entry:  # YAML reads the key `null` as nothing
+            entry["null"] = entry.pop(None)
         name = entry.get("id", f"entry {number}") if isinstance(entry, dict) else f"entry {number}"
         claims.append(validate(Claim, entry, f"claims file {path}, {name}"))
     counts = Counter(claim.id for claim in claims)
