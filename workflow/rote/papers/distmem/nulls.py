@@ -5,7 +5,6 @@ import pandas as pd
 
 from rote.ledger.nulls import (
     Tables,
-    chained,
     exchanged,
     exchanged_columns,
     moved,
@@ -14,7 +13,6 @@ from rote.ledger.nulls import (
 )
 from rote.papers.distmem import estimators, variants
 from rote.papers.distmem.families import FAMILIES
-from rote.papers.distmem.influence import COSINES, PRODUCTS
 from rote.papers.distmem.statistics import memorization
 from rote.papers.distmem.statistics.reading import ladder, largest, smallest
 from rote.papers.distmem.tasks import FACTS, HEAD, MIDDLE, REASONING, TAIL, TASKS
@@ -32,17 +30,12 @@ def untrained(tables: Tables) -> Tables:
     frame = tables["memorization"]
     keys = [*_SETTING, "task"]
     initial = frame.loc[frame["snapshot"] == 0, [*keys, *_MEASURED]]
-    rows = frame.drop(columns=_MEASURED).merge(initial, on=keys, how="left")
-    is_final = (rows["snapshot"] == 1.0).to_numpy()
-    old = frame[_MEASURED].reset_index(drop=True)
-    values = rows[_MEASURED].where(is_final[:, None], old)
-    return replaced(
-        tables, memorization=frame.reset_index(drop=True).assign(**dict(values.items()))
-    )
+    is_final = (frame["snapshot"] == 1.0).to_numpy()
+    return _with_values(tables, frame[keys].merge(initial, on=keys, how="left"), is_final)
 
 
 def untrained_gradients(tables: Tables) -> Tables:
-    """Documents influence trained networks in every second corpus as before training (influence)."""
+    """Networks before and after training are exchanged in every second corpus (influence)."""
     frame = tables["influence"].reset_index(drop=True)
     alternate = np.unique(frame["source"], return_inverse=True)[1] % 2 == 1
     return replaced(tables, influence=frame.assign(trained=frame["trained"] ^ alternate))
@@ -87,13 +80,18 @@ def trained_at_once(tables: Tables) -> Tables:
 
 def as_facts(tables: Tables) -> Tables:
     """Every task correlates as facts do (memorization)."""
-    frame = tables["memorization"].reset_index(drop=True)
-    short = frame["n"] == frame["task"].map({task.name: task.n for task in TASKS.values()})
+    frame = tables["memorization"]
+    is_short = frame["n"] == frame["task"].map({task.name: task.n for task in TASKS.values()})
     keys = [name for name in _SETTING if name != "n"] + ["snapshot"]
-    facts = frame.loc[short & (frame["task"] == FACTS.name), [*keys, *_MEASURED]]
-    merged = frame[keys].merge(facts, on=keys, how="left")[_MEASURED]
-    values = frame[_MEASURED].where(~short, merged)
-    return replaced(tables, memorization=frame.assign(**dict(values.items())))
+    facts = frame.loc[is_short & (frame["task"] == FACTS.name), [*keys, *_MEASURED]]
+    return _with_values(tables, frame[keys].merge(facts, on=keys, how="left"), is_short.to_numpy())
+
+
+def _with_values(tables: Tables, values: pd.DataFrame, rows: np.ndarray) -> Tables:
+    """The table of memorization with what is measured in some rows taken from another frame."""
+    frame = tables["memorization"]
+    changed = {name: np.where(rows, values[name], frame[name]) for name in _MEASURED}
+    return replaced(tables, memorization=frame.assign(**changed))
 
 
 facts_as_reasoning = exchanged("memorization", "task", FACTS.name, REASONING.name, _CORPUS)
