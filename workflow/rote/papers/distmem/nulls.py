@@ -43,21 +43,26 @@ def untrained_gradients(tables: Tables) -> Tables:
 
 def same_size(tables: Tables) -> Tables:
     """The smallest and the largest network are exchanged in every second corpus."""
-    for family in FAMILIES.values():
-        names = ladder(tables, family)
-        for table in ("memorization", "performance", "novel", "estimators"):
-            if table in tables:
-                swap = exchanged(table, "model", names[0], names[-1], _CORPUS)
-                tables = swap(tables)
+    for table in ("performance", "novel", "estimators"):
+        if table in tables:
+            tables = _exchanged_ends(tables, table)
     return tables
 
 
 def correlated_alike(tables: Tables) -> Tables:
     """The smallest and the largest network's correlations are exchanged in every second corpus."""
+    return _exchanged_ends(tables, "memorization")
+
+
+def _exchanged_ends(tables: Tables, table: str) -> Tables:
+    """A table in which the ends of each family's ladder are exchanged in every second corpus."""
+    present = set(tables["memorization"]["family"])
+    changed = tables
     for family in FAMILIES.values():
-        names = ladder(tables, family)
-        tables = exchanged("memorization", "model", names[0], names[-1], _CORPUS)(tables)
-    return tables
+        if family.name in present:
+            names = ladder(tables, family)
+            changed = exchanged(table, "model", names[0], names[-1], _CORPUS)(changed)
+    return changed
 
 
 def writes_as_smallest(tables: Tables) -> Tables:

@@ -19,8 +19,8 @@ class DistmemWorld(Section):
     """The generated corpora: facts, a lexicon, documents and test sets are drawn anew for each."""
 
     replicates: int = key(8, "Corpora", ge=1)
-    tokens: int = key(750_000, "Words of a corpus, one separator per document included", ge=1000)
-    entities: int = key(125, "Subjects; each has two facts", ge=10)
+    tokens: int = key(620_000, "Words of a corpus, one separator per document included", ge=1000)
+    entities: int = key(105, "Subjects; each has two facts", ge=10)
     test_examples: int = key(300, "Translations, and sums, to test with", ge=10)
     mining_examples: int = key(1000, "Further ones to mine n-gram pairs from", ge=10)
 

@@ -43,11 +43,11 @@ def ablation_changes(tables: Tables) -> pd.DataFrame:
 
 
 def _relative(tables: Tables, column: str) -> pd.DataFrame:
-    """`ablation_changes` with `relative`: a column minus its mean over unchanged facts.
+    """`ablation_changes` with `relative`: a column minus the mean change of unchanged facts.
 
     Args:
         tables: of the run, by name.
-        column: of `ablation_changes`.
+        column: of `ablation_changes`: `change`, or `logprob` where the level counts.
 
     Returns:
         Rows of facts for which the corpus has an unchanged fact with the same object.
@@ -55,7 +55,7 @@ def _relative(tables: Tables, column: str) -> pd.DataFrame:
     objects = tables["facts"].set_index(["source", "fact"])["object"]
     rows = ablation_changes(tables).join(objects, on=["source", "fact"])
     unchanged = rows[rows["treatment"] == UNCHANGED.name]
-    controls = unchanged.groupby(["source", "object"])[column].mean().rename("control")
+    controls = unchanged.groupby(["source", "object"])["change"].mean().rename("control")
     rows = rows.join(controls, on=["source", "object"])
     return rows.assign(relative=rows[column] - rows["control"]).dropna(subset=["relative"])
 
@@ -90,7 +90,7 @@ def dose_response(tables: Tables) -> np.ndarray:
 
 
 def injection(tables: Tables) -> np.ndarray:
-    """Spearman of the relative log-probability with the number of true statements added."""
+    """Spearman of the number of true statements added with the log-probability, relative."""
     rows = _relative(tables, "logprob")
     rows = rows[rows["treatment"] == INJECTED.name]
     return spearman_by_source(rows, "relative", "documents_after")
