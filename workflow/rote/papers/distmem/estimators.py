@@ -243,7 +243,7 @@ def table(measured: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
     facts = fact_questions(measured, options)
     with np.errstate(divide="ignore", invalid="ignore"):
         estimates = {name: estimator.estimate(facts) for name, estimator in ESTIMATORS.items()}
-    answers = estimates[ANSWER.name]
+    answers = pd.get_dummies(pd.Series(facts.answers)).to_numpy(float)
     scores = measured.output_scores
     scores = scores[(scores["task"] == FACTS.name) & (scores["snapshot"] == 1.0)]
     rows = []
@@ -253,7 +253,7 @@ def table(measured: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
         for name, values in estimates.items():
             valid = np.isfinite(values) & np.isfinite(logprobs)
             result = correlation(values[valid], logprobs[valid], measure=Measure(resamples=0))
-            given = partial(values[valid], logprobs[valid], answers[valid][:, None])
+            given = partial(values[valid], logprobs[valid], answers[valid])
             rows.append(
                 {
                     "source": measured.name,

@@ -228,7 +228,7 @@ class Estimators(Table):
     estimator: str = column("estimate, see `estimators.ESTIMATORS`")
     rho: float = column("Spearman's rho", nan="too few facts, or constant")
     given_answer: float = column(
-        "partial Spearman's rho given the occurrences of the answer", nan="the same"
+        "partial Spearman's rho given the answer: within facts of one object", nan="the same"
     )
 
 

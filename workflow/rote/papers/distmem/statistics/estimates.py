@@ -52,7 +52,7 @@ def _estimates(tables: Tables, model: str, column: str) -> pd.DataFrame:
 
 
 def smoothing_helps(tables: Tables) -> pd.Series:
-    """C14: ρ of facts given the answer's count, smoothed minus plain task-gram, largest network.
+    """C14: ρ of facts given the answer, smoothed minus plain task-gram, largest network.
 
     A network that knows no fact, but which answers are frequent, gains nothing.
     """
