@@ -25,7 +25,7 @@ class InversionStylized(Section):
     draws: int = key(200_000, "Prior draws of importance sampling", ge=1000)
     chains: int = key(2000, "Chains of independence Metropolis-Hastings", ge=4)
     steps: int = key(400, "Steps of each chain", ge=10)
-    replicates: int = key(8, "Repetitions of the sampling", ge=2)
+    replicates: int = key(5, "Repetitions of the sampling", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {
