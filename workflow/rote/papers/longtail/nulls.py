@@ -146,7 +146,6 @@ _KERNEL_FIT = ["lam", "training_set", "replicate", "evaluation_set"]
 kernel_without_structure = copied(
     "kernel", "kernel", kernel.MONOLITHIC.name, [kernel.SHARED.name], _KERNEL_FIT
 )
-kernels_exchanged = exchanged("kernel", "kernel", kernel.MONOLITHIC.name, kernel.SHARED.name)
 slots_exchanged = exchanged(
     "kernel",
     "evaluation_set",
@@ -159,6 +158,16 @@ kernel_damage_exchanged = exchanged(
 kernel_companions_exchanged = exchanged(
     "kernel", "training_set", GLYPHS[triples.TAIL].name, GLYPHS_HEAD.name
 )
+
+
+def kernels_exchanged(tables: Tables) -> Tables:
+    """The monolithic and the shared kernel are exchanged in every second replicate."""
+    table = tables["kernel"]
+    monolithic = table[table["kernel"] == kernel.MONOLITHIC.name]
+    # what both are fitted to and with
+    fitted = table["lam"].isin(monolithic["lam"]) & (table["training_set"] == GLYPHS_HEAD.name)
+    common = replaced(tables, kernel=table[fitted])
+    return exchanged("kernel", "kernel", kernel.MONOLITHIC.name, kernel.SHARED.name)(common)
 
 
 def penalties_exchanged(tables: Tables) -> Tables:

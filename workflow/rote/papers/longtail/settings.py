@@ -43,7 +43,7 @@ class LongtailLinear(LongtailFeatures):
         "Ridge penalties of the unnormalized loss ||X b - y||^2 + lam ||b||^2; 0 is min-norm",
         min_length=1,
     )
-    replicates: int = key(100, "Independent data sets per alpha", ge=2)
+    replicates: int = key(130, "Independent data sets per alpha", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"n": 300, "d": 3000, "alphas": [1.0, 1.5, 2.0, 3.0], "replicates": 4},
@@ -63,7 +63,7 @@ class LongtailScaling(Section):
     decays: list[NonNegative] = key(
         [0.0, 0.1], "Exponents b of the true coefficients", min_length=1
     )
-    replicates: int = key(20, "Independent data sets", ge=2)
+    replicates: int = key(36, "Independent data sets", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"rows": [100, 200, 400], "d": 2000, "alphas": [1.5, 2.0], "replicates": 3}
