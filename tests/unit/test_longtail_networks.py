@@ -257,3 +257,13 @@ def test_kernel_ridge_agrees_with_solve(images):
     assert row["mse"].item() == pytest.approx(np.mean((prediction - test_targets) ** 2), rel=1e-6)
     H = K @ np.linalg.inv(K + 0.3 * np.eye(40))
     assert row["hat_glyphs"].item() == pytest.approx(np.diag(H)[-10:].mean(), rel=1e-6)
+
+
+def test_kernels_memorize_glyph_rows_whatever_their_structure(images):
+    options = settings.LongtailKernel(n=40, test_rows=15, replicates=2)
+    rows = dataset.synthesize_triples(images, dataset.kernel_track(options, 2.0, 50), 1)
+    losses = kernel.evaluate(options, images, rows)
+    hats = losses.loc[losses["kernel"] == kernel.MIXTURE, "hat_glyphs"]
+    assert hats.min() > 0.99
+    ridge = losses[(losses["kernel"] == kernel.SHARED.name) & (losses["lam"] == options.lams[-1])]
+    assert ridge["hat_glyphs"].max() < 0.5
