@@ -186,7 +186,8 @@ def _variants(options: settings.AttentionSimulation, seed: int) -> list[pd.DataF
 def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFrame]:
     """Signals that reach the nonlinearity, x = s = μᵀWμ/√p at n = 4p.
 
-    The theory is the heuristic correction.
+    Signals of all strengths stand on the same labels and noise, for their ratios. The theory is
+    the heuristic correction.
     """
     n, p = options.tokens, options.tokens // 4
     gammas = np.array([1e-5])
@@ -212,7 +213,7 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
         )
         ridge = attention.ridge_error(gammas, 0.25, structure.mu2)
         for replicate in range(options.replicates):
-            rng = generator(seed, "attention", "strong", f, str(s), name, replicate)
+            rng = generator(seed, "attention", "strong", f, name, replicate)
             context = tokens.draw(n, p, rng, mu=mu)
             theory = ContextErrors(corrected, ridge)
             parts.append(frame(row, replicate, measure(row, context), theory))

@@ -189,7 +189,8 @@ def gap_never_closes(tables: Tables) -> dict[str, float]:
 def _strong(tables: Tables, f: str) -> dict[tuple[str, float], pd.DataFrame]:
     """Contexts with strong signals, per spike and s."""
     rows = _rows(tables, "strong", "variants")
-    return dict(list(rows[rows["f"] == f].groupby(["panel", "x"])))
+    rows = rows[rows["f"] == f].sort_values("replicate")
+    return dict(list(rows.groupby(["panel", "x"])))
 
 
 def strong_falls(tables: Tables) -> Values:
@@ -382,14 +383,14 @@ def _embedded(tables: Tables, labels: str) -> pd.DataFrame:
 
 
 def embeddings_theory(tables: Tables) -> Values:
-    """Random labels: distance from the isotropic theory and from the measured spectrum's, per f."""
+    """Random labels: distance from the measured spectrum's theory and from the isotropic, per f."""
     rows = _embedded(tables, "random").dropna(subset=["anisotropic"])
     isotropic = (rows["error"] - rows["isotropic"]).abs()
     anisotropic = (rows["error"] - rows["anisotropic"]).abs()
     rows = rows.assign(isotropic=isotropic, anisotropic=anisotropic)
     conditions = {}
     for f, group in rows.groupby("f"):
-        distances = group.groupby("replicate")[["isotropic", "anisotropic"]].mean()
+        distances = group.groupby("replicate")[["anisotropic", "isotropic"]].mean()
         conditions[f] = distances.to_numpy()
     return conditions
 
