@@ -158,7 +158,6 @@ def _limit(options: settings.AttentionSimulation) -> list[ContextRow]:
         p=n,
         gammas=LIMIT_RIDGES,
         trace=True,
-        replicate_factor=0.5,
     )
     simulated = []
     for f, c in product(("tanh", "exp_clip", "cos_c", "linear"), (0.5, 2.0)):

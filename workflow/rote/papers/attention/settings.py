@@ -33,7 +33,9 @@ class AttentionSimulation(Section):
     limit_tokens: int = key(
         1024, "Largest n at which theory and simulation are compared without signal", ge=64
     )
-    replicates: int = key(12, "Contexts per row; half as many where labels are averaged over", ge=2)
+    replicates: int = key(
+        12, "Contexts per row; half as many in figures that average over labels", ge=2
+    )
 
     SCALES: ClassVar = {
         "smoke": {
