@@ -178,8 +178,9 @@ def test_large_base_gains_less_than_half_of_what_the_linear_one_does():
     def accuracies(arm):
         return (0.9, 0.94, 0.94) if arm.units == 0 else (0.97, 0.97, 0.97)
 
-    frames = [memories("digits", features, accuracies) for features in (INPUTS, LAST)]
-    tables = {name: pd.concat([frame[name] for frame in frames]) for name in frames[0]}
+    of_pixels = memories("digits", INPUTS, accuracies)
+    of_layer = memories("digits", LAST, accuracies)
+    tables = {name: pd.concat([of_pixels[name], of_layer[name]]) for name in of_pixels}
     assert set(verdicts("digits_large", tables).values()) == {"reproduced"}
     assert set(verdicts("digits_large", nulls.large_base_gains(tables)).values()) != {"reproduced"}
     assert set(verdicts("digits_small", tables).values()) == {"inconclusive"}
