@@ -29,7 +29,7 @@ class ResmemTheory(Section):
         [1, 3, 10, 30, 100], "Neighbors averaged under noise"
     )
     test: int = key(4000, "Test points", ge=100)
-    replicates: int = key(8, "Data sets", ge=2)
+    replicates: int = key(13, "Data sets", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {
