@@ -51,19 +51,20 @@ def over_knn(tables: Tables) -> dict[str, Sample]:
 
 
 def full_strength(tables: Tables) -> dict[str, Sample]:
-    """Accuracy at α = 1 and at another strength from 0.5 to 1.5, points.
+    """Accuracy at α = 1 minus that at another strength from 0.5 to 1.5, points.
 
     Of the smallest base of each task that has a layer to build a memory on.
     """
     samples = {}
-    for task, rows in _headlines(tables, "sweeps").items():
-        if tasks.get(task).headline.features.is_input:
+    for name, rows in _headlines(tables, "sweeps").items():
+        task = tasks.get(name)
+        if task.headline.features.is_input:
             continue
         rows = rows[(rows["setting"] == "strength") & (rows["value"] >= 0.5)]
         accuracy = 100 * rows.pivot(index="replicate", columns="value", values="accuracy")
         for strength in (value for value in accuracy if value != 1):
-            pairs = accuracy[[1.0, strength]].to_numpy()
-            samples[f"{task}, strength {strength:g}"] = Sample(pairs)
+            difference = (accuracy[1.0] - accuracy[strength]).to_numpy()
+            samples[f"{name}, strength {strength:g}"] = resplit(difference, task.split_ratio)
     return samples
 
 
