@@ -122,8 +122,8 @@ def test_epoch_trains_on_every_row(images, rows, monkeypatch):
         orders.append(real(*arguments))
         return orders[-1]
 
-    def spy_fit(parameters, loss, *, steps, **options):
-        assert steps == 4
+    def spy_fit(parameters, loss, optimizer, **options):
+        assert optimizer.steps == 4
         return parameters
 
     monkeypatch.setattr(network, "batch_order", spy_order)
@@ -178,7 +178,7 @@ def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
     real = network.train.fit
     calls = []
 
-    def mortal(parameters, loss, **rest):
+    def mortal(parameters, loss, optimizer, **rest):
         calls.append(1)
 
         def dies(inner, step):
@@ -186,7 +186,7 @@ def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             return loss(inner, step)
 
-        return real(parameters, dies, **rest)
+        return real(parameters, dies, optimizer, **rest)
 
     monkeypatch.setattr(network.train, "fit", mortal)
     execution = network.Execution(checkpoints=tmp_path, checkpoint_steps=1)
