@@ -83,6 +83,16 @@ def claims(ledger: pd.DataFrame) -> str:
     return f"<details><summary>Every claim</summary>\n\n{body}\n\n</details>"
 
 
+def contradicted(ledger: pd.DataFrame) -> str:
+    """Claims that do not hold, with what was measured instead, as a Markdown table."""
+    failed = verdicts.summary(ledger).query("verdict == 'contradicted'")
+    rows = []
+    for row in failed.itertuples():
+        condition = f" ({row.condition})" if row.condition else ""
+        rows.append([row.says + condition, measured(row), row.criterion, row.origin])
+    return table(["claim", "measured", "criterion", "origin"], rows)
+
+
 def revised(ledger: pd.DataFrame) -> str:
     """Criteria that are weaker than the paper's or were changed, with why, as a Markdown table."""
     changed = ledger[ledger["revised"] != ""].drop_duplicates("claim")

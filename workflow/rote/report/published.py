@@ -184,6 +184,7 @@ TABLES: dict[str, Callable[[pd.DataFrame, Path], str]] = {
     "counts kind": lambda frame, root: text.counts(frame, "kind"),
     "counts paper": lambda frame, root: text.counts(frame, "paper"),
     "claims": lambda frame, root: text.claims(frame),
+    "contradicted": lambda frame, root: text.contradicted(frame),
     "revised": lambda frame, root: text.revised(frame),
     "chance": lambda frame, root: text.chance(frame),
     "stability": _stability,
