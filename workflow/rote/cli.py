@@ -147,11 +147,10 @@ def show_ledger(
     markdown: Annotated[bool, typer.Option(help="Print Markdown tables.")] = False,
 ) -> None:
     """Print a ledger as a table; with --strict, fail unless every judged claim is reproduced."""
-    from rote.core import tables
     from rote.ledger import ledger, text
 
     if markdown:
-        frame = tables.read(path)
+        frame = ledger.read(path)
         typer.echo(f"{text.counts(frame, 'paper')}\n\n{text.claims(frame)}")
     else:
         ledger.show(path)

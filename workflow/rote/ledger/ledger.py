@@ -43,13 +43,32 @@ def write(work: Job, run: Mapping[str, Any], claims_dir: Path, results: Path, ou
     tables.write(out, frame, verdicts.Ledger, work.provenance())
 
 
+def read(path: Path) -> pd.DataFrame:
+    """The ledger of a run.
+
+    Args:
+        path: results/<run>/claims.parquet, or its folder.
+
+    Raises:
+        InputError: naming the file, if it is missing, not whole, or no ledger of this version.
+    """
+    path = path if path.suffix else path / "claims.parquet"
+    frame = tables.read(path)
+    if missing := [name for name in verdicts.Ledger.model_fields if name not in frame]:
+        raise InputError(
+            f"{path} is no ledger of this version of rote: it lacks {', '.join(missing)}; "
+            f"make it anew: snakemake --cores all --force -- {path}"
+        )
+    return frame
+
+
 def show(path: Path) -> None:
     """Print a ledger: one line per claim, the worst condition shown."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    frame = verdicts.summary(tables.read(path))
+    frame = verdicts.summary(read(path))
     title = f"{path}: {text.headline(frame)}\n{text.chance(frame)}".replace("*", "")
     table = Table(title=title, title_justify="left")
     for name in ("claim", "kind", "measured [95 % interval]", "criterion", "paper", "verdict"):
@@ -73,7 +92,7 @@ def show(path: Path) -> None:
 
 def require_all(path: Path) -> None:
     """Raise InputError naming every judged claim that is not reproduced."""
-    frame = verdicts.summary(tables.read(path))
+    frame = verdicts.summary(read(path))
     judged = frame[frame["criterion"] != ""]
     failed = judged[judged["verdict"] != "reproduced"]
     if len(failed):

@@ -138,8 +138,11 @@ def run_of(results: Path, scale: str | None) -> config.Run:
         scale: instead of the run's.
 
     Raises:
-        InputError: if the run has none, because it has not ended, and no scale is given.
+        InputError: if there is no run, or it has no such file, because it has not ended, and no
+            scale is given.
     """
+    if not results.is_dir():
+        raise InputError(f"there is no run in {results}; make one: snakemake --cores all")
     path = results / "config.yaml"
     if not path.is_file() and scale is None:
         raise InputError(f"{path} does not say the run's scale; give it: --scale smoke (or laptop)")

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from rote import ledger
-from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.tables import Folder
 from rote.ledger import Claim, verdicts
 from rote.ledger.ledger import COLORS
+from rote.ledger.ledger import read as run_ledger
 from rote.ledger.power import needed
 from rote.ledger.reading import StatisticTables
 from rote.ledger.text import number
@@ -82,7 +82,7 @@ def power(results: Path, folder: Path) -> pd.DataFrame:
         InputError: if the run has no whole ledger.
         ConfigError: for a malformed claim.
     """
-    frame = tables.read(results / "claims.parquet")
+    frame = run_ledger(results)
     frame = frame[(frame["kind"] == "statistical") & frame["margin"].notna()]
     seconds = _seconds(results)
     definitions = claims.load(frame["paper"].unique(), folder)

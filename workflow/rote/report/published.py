@@ -20,6 +20,7 @@ from rote import ledger
 from rote.core import tables
 from rote.core.errors import InputError
 from rote.ledger import coverage, text
+from rote.ledger.ledger import read as run_ledger
 from rote.ledger.text import measured, number
 from rote.report import evidence
 
@@ -56,7 +57,7 @@ def keep(path: Path, name: str, root: Path = Path(".")) -> Path:
     """
     if not re.fullmatch(r"[\w.-]+", name):
         raise InputError(f"name: {name!r} is no name for a file; use letters, digits, -, _ and .")
-    frame = tables.read(path)
+    frame = run_ledger(path)
     out = root / FOLDER / f"{name}.csv"
     with tables.atomic(out) as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6g")
@@ -69,16 +70,17 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         InputError: naming the file, if it is no ledger.
     """
-    if path.is_dir():
-        path = path / "claims.parquet"
     if path.suffix != ".csv":
-        frame = tables.read(path)
-    elif path.is_file():
-        texts = dict.fromkeys(_texts(), str)
-        frame = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=_MISSING)
-    else:
+        return run_ledger(path)
+    if not path.is_file():
         raise InputError(f"ledger {path} does not exist; `rote claims publish` writes it")
-    if missing := set(ledger.Ledger.model_fields) - set(frame.columns):
+    frame = pd.read_csv(
+        path,
+        dtype=dict.fromkeys(_texts(), str),
+        keep_default_na=False,
+        na_values=_MISSING,
+    )
+    if missing := [name for name in ledger.Ledger.model_fields if name not in frame]:
         raise InputError(f"{path} is no ledger of this version: it lacks {', '.join(missing)}")
     return frame
 
