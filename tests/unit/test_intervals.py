@@ -81,6 +81,17 @@ def test_interval_of_a_ratio_meets_its_definition_and_has_no_bounds_where_it_may
     assert (wide.low, wide.high) == (-math.inf, math.inf)
 
 
+@pytest.mark.parametrize("n", [5, 8, 12, 20])
+def test_interval_of_a_ratio_keeps_its_error_beside_a_denominator_near_zero(n):
+    rng = np.random.default_rng(n)
+    false = np.zeros(2)
+    for _ in range(3000):
+        pairs = rng.normal([1.0, 0.05], 0.5, (n, 2))
+        estimate = interval(pairs, "ratio")
+        false += estimate.low > 20, estimate.high < 20
+    assert (false / 3000 <= 0.035).all()
+
+
 @pytest.mark.parametrize(("n", "rank"), [(6, 1), (8, 1), (9, 2), (12, 3), (20, 6)])
 def test_interval_of_a_median_is_made_of_order_statistics(n, rank):
     ordered = np.arange(n, dtype=float)

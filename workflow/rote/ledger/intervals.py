@@ -19,6 +19,7 @@ from rote.ledger.claims import Criterion
 CONFIDENCE = 0.95
 # spread below which values are one number computed several times, relative to their magnitude
 SAME = 1e-12
+_CLEAR = 0.999  # confidence at which a ratio's denominator must differ from 0
 _UNDERFLOW = 1e-150  # spread whose square is no number
 _SMALLEST_P = 1e-12
 
@@ -112,13 +113,17 @@ def _geometric(values: np.ndarray, confidence: float, shared: float) -> tuple[fl
 
 
 def _ratio(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
-    """Fieller's interval; without bounds where the denominator may be 0."""
+    """Fieller's interval; without bounds where the denominator is not clearly different from 0.
+
+    Beside a denominator that is barely so, the interval's two tails are far from equal.
+    """
     if shared:
         raise InputError("a ratio of means takes no shared_variance: give differences instead")
     n = len(values)
     a, b = (float(mean) for mean in values.mean(axis=0))
     (var_a, cov), (_, var_b) = np.cov(values.T) / n * _quantile(confidence, n - 1) ** 2
-    if b * b <= var_b:
+    clear = _quantile(max(confidence, _CLEAR), n - 1) / _quantile(confidence, n - 1)
+    if b * b <= var_b * clear**2:
         return (a / b if b else math.nan), -math.inf, math.inf
     middle = a * b - cov
     root = math.sqrt(max(middle**2 - (b * b - var_b) * (a * a - var_a), 0.0))

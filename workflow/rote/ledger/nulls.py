@@ -208,8 +208,9 @@ def audit(
 
     Returns:
         One row per claim: claim, null (its sentence), verdict, null_verdict, passes (whether the
-        claim is reproduced on its null, too, or the null changes none of its values). A claim that
-        the run cannot judge has the null's verdict `not run`.
+        claim is reproduced on its null, too). A claim that the run cannot judge has the null's
+        verdict `not run`; a null that changes none of the values has `no change`, and its claim
+        passes if it is reproduced.
 
     Raises:
         ConfigError: for a malformed claim, an unknown statistic or null.
@@ -237,9 +238,10 @@ def _audited(claim: Claim, tables: Tables, scale: str, least: int | None) -> dic
     for draw in range(_DRAWS if _draws(null) else 1):
         altered = apply(null, tables, np.random.default_rng([_SEED, draw]))
         draws.append(_evaluated(claim, altered, scale, least))
-    # a null that leaves the values as they are is none
     if all(draw["value"].equals(result["value"]) for draw in draws):
-        return row | {"null": f"{row['null']} (changes nothing)", "passes": True}
+        # no null at all, unless the run has nothing that it could change
+        reproduced = row["verdict"] == "reproduced"
+        return row | {"null_verdict": "no change", "passes": reproduced}
     outcomes = [verdicts.summary(draw)["verdict"].item() for draw in draws]
     common = max(dict.fromkeys(outcomes), key=outcomes.count)
     return row | {

@@ -63,6 +63,8 @@ def show_audit(audited: pd.DataFrame) -> None:
         f"{len(passing)} of {len(audited)} claims are reproduced on their null. "
         f"{len(judged)} have a verdict in this run; {len(audited) - len(judged)} were not run."
     )
+    if idle := audited.loc[audited["null_verdict"] == "no change", "claim"].tolist():
+        print(f"Here these nulls change no value, so that they decide nothing: {', '.join(idle)}")
 
 
 def power(results: Path, folder: Path) -> pd.DataFrame:

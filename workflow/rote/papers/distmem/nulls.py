@@ -124,6 +124,9 @@ any_smoothing = exchanged(
 any_estimate = exchanged(
     "estimators", "estimator", estimators.TASK_GRAM.name, estimators.NAME_AND_ANSWER.name, _CORPUS
 )
+answer_as_task_gram = exchanged(
+    "estimators", "estimator", estimators.ANSWER.name, estimators.TASK_GRAM.name, _CORPUS
+)
 miscounted = moved("engines", "equal_share", by=-1e-3)
 
 # ---- retrained networks
