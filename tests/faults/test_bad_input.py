@@ -297,7 +297,11 @@ CLAIM = {
     "source": "x",
     "paper_value": None,
     "origin": "paper",
-    "statistic": "isolation",
+    "kind": "statistical",
+    "statistic": "unseen_mass",
+    "replicates": ["data"],
+    "interval": "mean",
+    "null": "no_null",
     "passes": "> 0",
 }
 CLAIMS = [
@@ -312,6 +316,11 @@ CLAIMS = [
     ([CLAIM | {"extra": 1}], "extra"),
     ([{k: v for k, v in CLAIM.items() if k != "says"}], "says"),
     ([CLAIM | {"statistic": "nowhere"}], "nowhere"),
+    ([CLAIM | {"kind": "identity"}], "kind"),
+    ([CLAIM | {"kind": "numerical"}], "a numerical claim has no 'interval'"),
+    ([CLAIM | {"interval": "bootstrap"}], "interval: .*mean, paired"),
+    ([{k: v for k, v in CLAIM.items() if k != "null"}], "null"),
+    ([CLAIM | {"replicates": ["seeds"]}], "replicates"),
 ]
 
 
@@ -322,7 +331,7 @@ def test_evaluate_refuses_malformed_claims(tmp_path, content, expected):
     path = tmp_path / "longtail.yaml"
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     with pytest.raises(InputError, match=rf"(?s)longtail\.yaml.*({expected})"):
-        ledgers.evaluate(path, {}, scale="laptop", resamples=99, seed=1)
+        ledgers.evaluate(path, {}, scale="laptop")
 
 
 def frame():

@@ -6,6 +6,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
 from rote.papers.attention.golden import GOLDEN, GOLDEN_RIDGE
+from rote.papers.attention.heads import (
+    FUNCTIONS,
+    SPIKES,
+    STRUCTURES,
+    Structure,
+    tanh_lookalikes,
+)
+from rote.papers.attention.heads import error as head_error
 from rote.theory import attention
 from rote.theory.attention import fixed_point, memorization, variants
 from scipy import integrate
@@ -291,6 +299,37 @@ def test_diagonal_is_the_slope_of_f_at_infinity():
     assert attention.diagonal("tanh", "keep") == 0.0
     assert attention.diagonal("relu_c", "keep") == 1.0
     assert attention.diagonal("tanh", 0.25) == 0.25
+
+
+# ---- what does not matter
+
+
+def test_an_orthogonal_spike_changes_nothing():
+    gamma = np.geomspace(1e-4, 1e3, 29)
+    for f in FUNCTIONS:
+        none, orthogonal = (
+            head_error(gamma, 4.0, f, Structure(4.0, SPIKES[spike])).error
+            for spike in ("none", "orthogonal")
+        )
+        np.testing.assert_allclose(none, orthogonal, atol=1e-10)
+
+
+def test_functions_with_the_moments_of_tanh_have_its_error():
+    gamma = np.array([1.0, 10.0])
+    for structure in STRUCTURES.values():
+        tanh, *others = (
+            head_error(gamma, 4.0, f, structure).error for f in tanh_lookalikes().values()
+        )
+        for error in others:
+            np.testing.assert_allclose(error, tanh, atol=1e-12)
+
+
+def test_functions_without_a_linear_part_see_no_structure():
+    for f in ("cos_c", "quad"):
+        noise = float(head_error(1.0, 4.0, f).error)
+        for spike in SPIKES.values():
+            structured = float(head_error(1.0, 4.0, f, Structure(4.0, spike)).error)
+            assert structured == pytest.approx(noise, abs=1e-12)
 
 
 # ---- variants

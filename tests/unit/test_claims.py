@@ -1,4 +1,4 @@
-"""Claims: criteria, verdicts, intervals with the right coverage, and readable errors."""
+"""Claims: criteria, kinds, verdicts, margins, Holm's correction, and readable errors."""
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,21 @@ from rote.core.errors import ConfigError, InputError
 from rote.core.papers import load as load_paper
 from rote.core.papers import names
 from rote.core.tables import Folder
-from rote.ledger import Sample, criterion, evaluate, interval, verdicts
+from rote.ledger import Sample, criterion, evaluate, verdicts
 from rote.papers.distmem import schema
+from scipy import stats
 
-CLAIM = {"id": "longtail.x", "says": "x", "source": "s", "origin": "extension", "passes": "> 0"}
-TABLES = {"t": pd.DataFrame({"value": [1.0, 2.0, 3.0, 4.0]})}
+CLAIM = {
+    "id": "longtail.x",
+    "says": "x",
+    "source": "s",
+    "origin": "extension",
+    "kind": "statistical",
+    "interval": "mean",
+    "replicates": ["data"],
+    "passes": "> 0",
+}
+TABLES = {"t": pd.DataFrame({"value": [1.0, 2.0, 2.5, 3.0, 4.0]})}
 
 
 def plain(tables):
@@ -25,6 +35,15 @@ def plain(tables):
 
 def per_condition(tables):
     return {"low": tables["t"]["value"] - 10, "high": tables["t"]["value"]}
+
+
+def errors(tables):
+    return {"one": 3e-10, "many": [1e-12, 2e-9, 5e-11], "none": np.nan}
+
+
+def negated(tables):
+    """All values have the other sign."""
+    return {"t": tables["t"].assign(value=-tables["t"]["value"])}
 
 
 def misspelled(tables):
@@ -40,7 +59,13 @@ def broken(tables):
 
 
 def claim(**changes) -> dict:
-    return CLAIM | {"statistic": f"{__name__}:plain"} | changes
+    functions = {"statistic": f"{__name__}:plain", "null": f"{__name__}:negated"}
+    return CLAIM | functions | changes
+
+
+def numerical(**changes) -> dict:
+    entry = claim(kind="numerical", statistic=f"{__name__}:errors") | changes
+    return {name: value for name, value in entry.items() if name not in ("interval", "replicates")}
 
 
 @pytest.mark.parametrize(
@@ -83,43 +108,6 @@ def test_verdict_agrees_with_every_point_of_the_interval(text, low, width):
         assert verdict == "inconclusive"
 
 
-@pytest.mark.parametrize("n", [4, 6, 20])
-def test_interval_covers_the_mean_about_95_percent_of_the_time(n):
-    rng = np.random.default_rng(n)
-    trials = 600
-    hits = 0
-    for _ in range(trials):
-        _, low, high, _ = interval(rng.normal(size=n), resamples=999)
-        hits += low <= 0 <= high
-    # a plain percentile interval covers 80 % at n = 4; ours is limited there by the range of four
-    # values (87.5 %)
-    expected = {4: 0.85, 6: 0.92, 20: 0.92}[n]
-    assert expected - 0.03 < hits / trials < 0.985
-
-
-def test_interval_is_that_of_a_function_of_means():
-    values = np.stack([np.full(8, 6.0), np.full(8, 2.0)], 1)
-    value, low, high, n = interval(Sample(values, lambda means: means[..., 0] / means[..., 1]))
-    assert (value, low, high, n) == (3, 3, 3, 8)
-    assert interval([1.0, 2.0, 9.0], "every")[1:3] == (1, 9)
-    assert interval([1.0, 2.0, 9.0], "median")[0] == 2
-
-
-def test_interval_drops_nan_replicates_and_counts_the_others():
-    assert interval([1.0, np.nan, 3.0])[3] == 2
-    value, low, high, n = interval([1.0])
-    assert (value, n) == (1, 1)
-    assert np.isnan([low, high]).all()
-    with pytest.raises(InputError, match="No replicate"):
-        interval([np.nan, np.nan])
-
-
-def test_interval_is_the_same_for_the_same_data():
-    values = np.random.default_rng(0).normal(size=12)
-    assert interval(values) == interval(values)
-    assert interval(values, seed=1) != interval(values, seed=2)
-
-
 @pytest.mark.parametrize(
     ("passes", "verdict"),
     [("> 0", "reproduced"), ("< 0", "contradicted"), ("> 2.5", "inconclusive")],
@@ -129,17 +117,125 @@ def test_verdict_compares_the_interval_with_the_criterion(passes, verdict):
     assert row["verdict"] == verdict
     assert row["value"] == 2.5
     assert row["low"] < 2.5 < row["high"]
-    assert row["replicates"] == 4
+    assert row["replicates"] == 5
 
 
-def test_verdict_on_every_replicate_is_contradicted_by_one():
-    assert (
-        evaluate([claim(passes="> 1.5", interval="every")], TABLES)["verdict"].item()
-        == "contradicted"
-    )
-    assert (
-        evaluate([claim(passes=">= 1", interval="every")], TABLES)["verdict"].item() == "reproduced"
-    )
+def test_numerical_claim_is_judged_by_its_worst_value_and_has_no_interval():
+    rows = evaluate([numerical(passes="< 1e-9")], TABLES).set_index("condition")
+    assert rows["verdict"].to_dict() == {
+        "one": "reproduced",
+        "many": "contradicted",
+        "none": "not run",
+    }
+    assert rows.loc["many", "value"] == 2e-9
+    assert rows[["low", "high", "p"]].isna().all().all()
+    assert ledgers.summary(rows.reset_index())["condition"].item() == "many"
+
+
+@pytest.mark.parametrize(
+    ("differ", "n", "judged"),
+    [(["data"], 5, True), (["data"], 4, False), (["initialization"], 7, False)],
+)
+def test_verdict_needs_replicates_enough(differ, n, judged):
+    tables = {"t": pd.DataFrame({"value": 5 + np.arange(n) / 10})}
+    row = evaluate([claim(replicates=differ)], tables).iloc[0]
+    assert row["verdict"] == ("reproduced" if judged else "not run")
+    assert row["value"] > 5
+    if not judged:
+        assert (
+            f"{n} replicates; a verdict needs {8 if 'initialization' in differ else 5}"
+            in (row["note"])
+        )
+    assert evaluate([claim(replicates=differ)], tables, least=2)["verdict"].item() == "reproduced"
+
+
+def test_verdict_without_scatter_is_inconclusive():
+    row = evaluate([claim()], {"t": pd.DataFrame({"value": [5.0] * 8})}).iloc[0]
+    assert row["verdict"] == "inconclusive"
+    assert "same number" in row["note"]
+    assert np.isnan(row["low"])
+
+
+def test_values_that_a_method_cannot_take_leave_a_claim_inconclusive_or_are_a_fault_of_the_claim():
+    row = evaluate([claim(interval="geometric")], {"t": TABLES["t"] - 3}).iloc[0]
+    assert row["verdict"] == "inconclusive"
+    assert "above 0" in row["note"]
+    with pytest.raises(ConfigError, match=r"longtail\.x: values: paired takes \(replicates, 2\)"):
+        evaluate([claim(interval="paired")], TABLES)
+
+
+def test_verdict_on_networks_that_share_a_test_set_needs_its_variance():
+    shared = claim(shares=["test set"])
+    with pytest.raises(ConfigError, match=r"longtail\.x: its replicates share a test set"):
+        evaluate([shared], TABLES)
+    wide = shared | {"statistic": f"{__name__}:with_variance"}
+    assert evaluate([wide], TABLES)["verdict"].item() == "inconclusive"
+
+
+def with_variance(tables):
+    return Sample(tables["t"]["value"], shared_variance=4.0)
+
+
+@given(
+    st.lists(st.floats(-3, 3), min_size=5, max_size=9),
+    st.sampled_from(["> 0", "in [-1, 1]", "< 2"]),
+    st.sampled_from(["mean", "median"]),
+)
+def test_more_scatter_only_makes_a_verdict_less_certain(values, passes, method):
+    values = np.array(values)
+    center = np.mean(values) if method == "mean" else np.median(values)
+    frames = [values, center + 10 * (values - center)]
+    verdict, scattered = [
+        evaluate([claim(passes=passes, interval=method)], {"t": pd.DataFrame({"value": v})})
+        for v in frames
+    ]
+    if scattered["verdict"].item() == "reproduced":
+        assert verdict["verdict"].item() == "reproduced"
+        # in half-widths: decided by a wide margin before
+        assert verdict["margin"].item() > 9.9
+
+
+def test_margin_counts_half_widths_towards_the_bound():
+    rule = criterion("in [0, 10]")
+    assert rule.margin(4, 2, 5) == pytest.approx(2)  # 4 above 0, arm 2
+    assert rule.margin(9, 8, 9.5) == pytest.approx(2)  # 1 below 10, arm 0.5
+    assert rule.margin(12, 11, 20) == pytest.approx(-2)  # 2 beyond, arm 1 towards it
+    assert criterion("> 0").margin(-4, -9, -2) == pytest.approx(-2)
+    assert criterion("> 0").margin(1, -np.inf, np.inf) == 0
+
+
+@given(st.floats(-2, 2), st.floats(1e-3, 2), st.floats(1e-3, 2))
+def test_margin_agrees_with_the_verdict(value, below, above):
+    rule = criterion("in [-1, 1]")
+    low, high = value - below, value + above
+    margin = rule.margin(value, low, high)
+    verdict = rule.verdict(low, high)
+    if abs(abs(margin) - 1) > 1e-9:
+        assert (verdict == "reproduced") == (margin > 1)
+        assert (verdict == "contradicted") == (margin < -1)
+
+
+def test_holm_marks_the_claims_that_survive_among_all_of_a_paper():
+    rng = np.random.default_rng(0)
+    shifts = [5.0, 1.15, 0.0, 0.0, 0.0, 0.0]
+    noise = stats.zscore(rng.normal(size=8), ddof=1)
+    tables = {f"t{i}": pd.DataFrame({"value": s + noise}) for i, s in enumerate(shifts)}
+    entries = [
+        claim(id=f"longtail.c{i}", statistic=f"{__name__}:table{i}") for i in range(len(shifts))
+    ]
+    ledger = evaluate(entries, tables)
+    assert ledger["verdict"].tolist()[:2] == ["reproduced", "reproduced"]
+    assert ledger["holm"].tolist() == [True, False, False, False, False, False]
+    assert ledgers.expected_by_chance(ledger) == pytest.approx(6 * 0.025)
+    counts = ledgers.counts(ledger, "kind").loc["statistical"]
+    assert (counts["reproduced"], counts["claims"]) == (2, 6)
+
+
+def _read(name):
+    return lambda tables: tables[name]["value"]
+
+
+table0, table1, table2, table3, table4, table5 = map(_read, [f"t{i}" for i in range(6)])
 
 
 def test_summary_keeps_the_worst_condition_of_a_claim():
@@ -152,11 +248,15 @@ def test_summary_keeps_the_worst_condition_of_a_claim():
     assert summary[["condition", "verdict"]].to_numpy().tolist() == [["low", "contradicted"]]
 
 
-def test_verdict_on_one_replicate_is_inconclusive():
-    assert (
-        evaluate([claim()], {"t": pd.DataFrame({"value": [5.0]})})["verdict"].item()
-        == "inconclusive"
-    )
+def test_summary_takes_the_worst_condition_by_its_distance_to_the_bound():
+    ledger = evaluate([claim(statistic=f"{__name__}:near_and_far", passes="< 1.25")], TABLES)
+    assert set(ledger["verdict"]) == {"reproduced"}
+    assert ledgers.summary(ledger)["condition"].item() == "N = 20"
+
+
+def near_and_far(tables):
+    noise = (tables["t"]["value"] - 2.5) / 1000
+    return {"N = 3": 1.0 + noise, "N = 20": 1.164 + noise}
 
 
 @pytest.mark.parametrize(
@@ -224,6 +324,12 @@ def test_criterion_depends_on_the_scale():
         ({"origin": "paper!"}, "origin: .*one of paper, reconstruction, extension"),
         ({"id": "Bad Id"}, "id: "),
         ({"scales": ["huge"]}, "scales.0: "),
+        ({"kind": "identity"}, "kind: .*one of statistical, numerical"),
+        ({"interval": None}, "a statistical claim needs 'interval'"),
+        ({"replicates": []}, "a statistical claim needs 'replicates'"),
+        ({"replicates": ["seeds"]}, "replicates.0: .*one of data, initialization, draws"),
+        ({"kind": "numerical"}, "a numerical claim has no 'interval'"),
+        ({"null": "no_such"}, "no null 'no_such'"),
     ],
 )
 def test_claims_that_are_malformed_are_named(changes, message):
@@ -241,6 +347,9 @@ def test_claims_file_is_read_or_its_fault_is_named(tmp_path):
         ledgers.load(path)
     path.write_text(yaml.safe_dump([claim()]))
     assert evaluate(path, TABLES)["verdict"].item() == "reproduced"
+    path.write_text(yaml.safe_dump([claim()]).replace("'null':", "null:"))
+    assert "\n  null:" in path.read_text()
+    assert evaluate(path, TABLES)["verdict"].item() == "reproduced"
 
 
 @pytest.mark.parametrize("paper", names())
@@ -250,17 +359,28 @@ def test_claims_file_of_each_paper_names_functions_that_exist(paper):
     for entry in entries:
         assert entry.paper == paper
         assert callable(verdicts.statistic(entry))
+        assert callable(verdicts.null(entry))
 
 
-THEORIES = [paper for paper in names() if hasattr(load_paper(paper, "statistics"), "THEORY")]
+@pytest.mark.parametrize("paper", names())
+def test_claims_of_each_paper_are_whole_sentences_with_nulls(paper):
+    for entry in ledgers.load(ROOT / f"workflow/claims/{paper}.yaml"):
+        assert verdicts.sentence(verdicts.null(entry)), entry.id
+        words = entry.says.split()
+        assert 5 <= len(words) <= 25, f"{entry.id}: {len(words)} words"
+        assert words[0] not in DANGLING, f"{entry.id}: {entry.says}"
+        assert not entry.says.endswith("."), entry.id
 
 
-@pytest.mark.parametrize("paper", THEORIES)
+# words that lean on a sentence before
+DANGLING = {"And", "But", "So", "Nor", "It", "They", "That", "This", "Also", "Both", "Which"}
+
+
+@pytest.mark.parametrize("paper", names())
 def test_theory_claims_have_the_names_of_their_claims(paper):
     claims = {entry.id: entry for entry in ledgers.load(ROOT / f"workflow/claims/{paper}.yaml")}
-    declared = load_paper(paper, "statistics").THEORY.names()
-    assert declared
-    for name in declared:
+    theory = getattr(load_paper(paper, "statistics"), "THEORY", ledgers.TheoryClaims())
+    for name in theory.names():
         entry = claims[f"{paper}.{name}"]
         assert entry.statistic == name
         assert verdicts.statistic(entry).__name__ == name
@@ -290,9 +410,3 @@ def test_theory_claims_are_computed_into_rows_and_read_from_them():
     }
     with pytest.raises(AttributeError, match="theory decides no claim 'thrice'"):
         theory.statistic("thrice")
-
-
-def test_ratio_to_nothing_is_no_number():
-    sample = ledgers.Sample(np.zeros((4, 2)), ledgers.ratio)
-    assert np.isnan(ledgers.interval(sample)[:3]).all()
-    assert ledgers.ratio(np.array([[1.0, 2.0], [1.0, 0.0]]))[0] == 0.5

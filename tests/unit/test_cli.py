@@ -143,8 +143,8 @@ def test_config_check_and_show_read_a_scale(tmp_path, capsys, monkeypatch):
     )
     code, out, _ = call(capsys, monkeypatch, "config", "show", "longtail.network.replicates")
     assert code == 0
-    assert "# Independent data sets and initializations (integer ≥ 2)\nreplicates: 4" in out
-    assert "--config longtail='{network: {replicates: 4}}'" in out
+    assert "# Independent data sets and initializations (integer ≥ 2)\nreplicates: 8" in out
+    assert "--config longtail='{network: {replicates: 8}}'" in out
     code, _, err = call(capsys, monkeypatch, "config", "show", "longtail.network.replicate")
     assert code == 1
     assert (
@@ -188,9 +188,11 @@ def test_claims_run_judges_one_claim_and_says_where_it_is_defined(tmp_path, caps
     """On a table of ten scores, with the claim and its statistic in files of the test."""
     (tmp_path / "toy.py").write_text(
         "\n\ndef gain(tables):\n    return {'all': tables['scores']['score']}\n"
+        "\n\ndef lost(tables):\n    'No gain.'\n    return {'scores': -tables['scores']}\n"
     )
     entry = {"id": "raf.toy", "says": "Scores are positive", "source": "Table 1"}
     entry |= {"origin": "extension", "statistic": "toy:gain", "passes": {"laptop": "> 0"}}
+    entry |= {"kind": "statistical", "interval": "mean", "replicates": ["data"], "null": "toy:lost"}
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("rote.report.claim.paper_names", lambda: ["raf"])

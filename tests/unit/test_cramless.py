@@ -14,7 +14,12 @@ from rote.synth import facts as synth
 
 SMALL = settings.Settings(
     facts=settings.CramlessFacts(
-        uniform=[40, 60, 120, 160], skewed=80, copies=200, exponents=[1.0], replicates=2
+        uniform=[40, 60, 120, 160],
+        skewed=80,
+        copies=200,
+        smaller=[50],
+        exponents=[1.0],
+        replicates=2,
     ),
     training=settings.CramlessTraining(
         width=8, ladder=[12], pruned_ladder=[12], steps=20, batch=32, candidates=64, longer_factor=2
@@ -267,9 +272,11 @@ def test_fact_settings_refuse_unusable_values(values, message):
 
 def test_statistics_name_the_arms_they_miss(fact_sets):
     skewed = run_arm(fact_sets, "none").runs.assign(group="standard")
-    small = skewed.assign(data="uniform 40", exponent=0.0, facts=40)
-    larger = skewed.assign(data="uniform 60", exponent=0.0, facts=60)
-    frames = {"runs": pd.concat([skewed, small, larger])}
-    assert runs.base_network(frames).crowded == "uniform 40"
+    uniform = [
+        skewed.assign(data=f"uniform {facts}", exponent=0.0, facts=facts) for facts in (40, 60, 120)
+    ]
+    frames = {"runs": pd.concat([skewed, *uniform])}
+    assert runs.base_network(frames).fits == "uniform 60"
+    assert runs.base_network(frames).crowded == ["uniform 120"]
     with pytest.raises(KeyError, match="arm power 1, auto"):
         statistics.gain_powerlaw(frames)

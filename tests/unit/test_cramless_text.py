@@ -232,8 +232,9 @@ def test_text_commands_run_the_experiment(material, options, tmp_path):
     runs = pd.read_parquet(joined)
     assert len(runs) == 6
     runs["recited"] = [3, 4, 6, 8, 2, 4]  # two replicates of small none, small auto, large none
-    value, low, high, _ = ledgers.interval(statistics.text_gain({"text_runs": runs}))
-    assert (value, low, high) == (2.0, 2.0, 2.0)
+    gains = statistics.text_gain({"text_runs": runs})
+    assert gains.tolist() == [[6, 3], [8, 4]]
+    assert ledgers.interval(gains, "ratio").value == 2.0
     without_facts = options.model_copy(update={"facts": str(material / "none.csv")})
     process = run(
         ROOT,

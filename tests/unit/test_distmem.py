@@ -9,10 +9,12 @@ from rote.papers.distmem import (
     corpora,
     counting,
     estimators,
+    evaluation,
     families,
     infinity,
     influence,
     mining,
+    schema,
     settings,
     sources,
     tasks,
@@ -98,6 +100,17 @@ def corpus(generated, tmp_path_factory) -> ngrams.Corpus:
     folder = tmp_path_factory.mktemp("distmem")
     corpora.write(folder / "corpus.jsonl", generated.documents)
     return ngrams.tokenize(folder / "corpus.jsonl", folder / "words", strict=True)
+
+
+def test_audit_counts_outputs_in_the_corpus_and_held_out_ones_are_in_none(generated, corpus):
+    examples = generated.tests.assign(part="test")
+    measured = MeasuredCorpus("world0", corpus, examples, *[None] * 4)
+    rows = evaluation.audit(measured, settings.DistmemAnalysis())
+    whole = rows[rows["n"] == schema.WHOLE_OUTPUT].set_index("task")
+    for task in tasks.TASKS.values():
+        row = whole.loc[task.name]
+        # answers of facts are words of the corpus
+        assert row["overlapping"] == (0 if task.is_held_out else row["examples"]), task.name
 
 
 def test_count_agrees_with_brute_force(generated, corpus):
@@ -234,13 +247,14 @@ def test_families_have_sections_and_corpora_have_names():
     assert set(families.FAMILIES) <= set(settings.DistmemLadder.model_fields)
     with pytest.raises(InputError, match=r"--family must be one of neox, llama, given 'gpt'"):
         families.family("gpt")
-    assert list(sources.sources(options)) == ["world0", "world1", "world2"]
+    worlds = [f"world{number}" for number in range(options.world.replicates)]
+    assert list(sources.sources(options)) == worlds
     study = settings.DistmemPythia(corpus="x", models=["m"], tasks={"t": "t.jsonl"}, parts=3)
     corpora = sources.sources(options.model_copy(update={"pythia": study}))
     assert corpora["pythia"].scores == ("model0",)
     assert corpora["pythia"].n_parts == 3
     rows = pd.DataFrame({"source": list(corpora)})
-    assert sources.generated(rows)["source"].tolist() == ["world0", "world1", "world2"]
+    assert sources.generated(rows)["source"].tolist() == worlds
 
 
 def test_rank_groups_cover_the_facts_of_ranked_tasks(generated):

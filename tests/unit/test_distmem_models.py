@@ -90,6 +90,12 @@ def test_ladder_learns_and_resumes_with_the_same_bytes(tmp_path):
 
     snapshots = fit()
     assert sorted(snapshots) == options.snapshots
+    transformer = lm.Transformer(
+        "gpt_neox", 20, options.length, rung.width, rung.layers, rung.heads
+    )
+    untrained = lm.build(transformer, [np.random.default_rng(seed) for seed in range(2)])
+    for name, value in untrained.parameters.items():
+        torch.testing.assert_close(snapshots[0.0][name], value, rtol=0, atol=0)
     file = tmp_path / "state.pt"
     fit(file, steps=10)
     assert file.exists()  # of step 10: the run went on to the end

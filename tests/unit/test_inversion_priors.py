@@ -278,7 +278,7 @@ def test_layered_coordinates_are_whitened():
     ("change", "message"),
     [
         ({"networks": {"sizes": [50, 2000]}}, "largest of models.sizes, 1000"),
-        ({"networks": {"replicates": 9}}, "models.replicates, 4"),
+        ({"networks": {"replicates": 9}}, "models.replicates, 8"),
         ({"guidance": {"sizes": [50, 300]}}, "among networks.sizes"),
         ({"guidance": {"sizes": [200, 50]}}, "sizes must rise"),
         ({"guidance": {"steps": [0.5, 0.07]}}, "steps must rise"),

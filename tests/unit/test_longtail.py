@@ -1,17 +1,17 @@
 """Long-tail composition: closed forms of the linear track against simulation, and claims."""
 
-from itertools import product
-
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from rote import ledger as ledgers
 from rote.core import tables
 from rote.core.seeds import generator
-from rote.papers.longtail import interpolators, linear, schema, settings, statistics
+from rote.papers.longtail import interpolators, linear, schema, settings
 from rote.synth import features
 from rote.theory import minnorm
 
+CLAIMS = {claim.id: claim for claim in ledgers.load(ROOT / "workflow/claims/longtail.yaml")}
 SMALL = settings.LongtailLinear(
     n=120, d=400, alphas=[1.5, 2.0], sigmas=[0.0, 0.3], lams=[0.0, 1.0], replicates=3
 )
@@ -73,11 +73,15 @@ def test_ind_and_ood_are_the_expected_losses():
 
 
 @pytest.mark.parametrize("name", interpolators.LINEAR_INTERPOLATORS)
-def test_linear_interpolators_fit_every_row(name):
+def test_linear_interpolators_fit_every_row_and_compose(name):
+    """What min-norm recovers, every linear interpolator does: pairs lose what fresh data lose."""
     problem = one_problem(2.0)
     fit = interpolators.LINEAR_INTERPOLATORS[name]
     estimate = fit(problem, generator(0, "test"))
     np.testing.assert_allclose(problem.X @ estimate, problem.y0, atol=1e-8)
+    errors = (estimate - problem.beta_seen)[problem.once_alone]
+    assert len(errors) > 2
+    np.testing.assert_allclose(errors, 0, atol=1e-7)
 
 
 def test_losses_exist_for_every_predictor():
@@ -99,6 +103,7 @@ def test_interaction_losses_are_the_expected_losses():
     gamma = 0.7
     options = settings.LongtailInterpolators(n=120, d=400, gammas=[gamma])
     (losses,) = interpolators.interaction_losses(options, problem)
+    assert losses["ood2"] - losses["ind"] > 0.95 * gamma**2  # the pair is never predicted
     rare = problem.X[:, problem.rare]
     pairs = (rare.sum(axis=1) ** 2 - abs(rare).sum(axis=1)) / 2
     delta = -problem.beta
@@ -181,24 +186,29 @@ def test_leave_one_out_table_holds_memorized_and_other_rows():
     assert (last["distance"] < 1e-2).all()
 
 
+def test_error_of_isolated_features_is_proportional_to_noise(linear_tables):
+    """Min-norm is linear in the labels, and recovers isolated features without noise."""
+    options = SMALL.model_copy(update={"sigmas": [0.0, 0.1, 0.4]})
+    sets, sweep, *_ = linear.sweep(options, 7)
+    determined = sets.loc[sets["common_unidentifiable"] == 0, ["alpha", "replicate"]]
+    fits = sweep[sweep["lam"] == 0].merge(determined, on=["alpha", "replicate"])
+    wide = fits.pivot(index=["alpha", "replicate"], columns="sigma", values="error_alone")
+    assert len(wide) > 2
+    np.testing.assert_allclose(wide[0.4], 4 * wide[0.1], rtol=1e-6)
+
+
+def test_descent_ends_at_min_norm():
+    options = settings.LongtailInfluence(n=120, d=400, replicates=2, refits=0, max_steps=10**7)
+    descent = linear.influence(options, 3).descent
+    distance = descent.pivot(index="replicate", columns="step", values="distance")
+    assert (distance.iloc[:, 0] > 0.1).all()
+    assert (distance.iloc[:, -1] < 1e-6).all()
+
+
 # ---- claims
 
 
 def test_statistics_mark_a_missing_setting_as_not_run(linear_tables):
-    claim = {"id": "longtail.x", "says": "x", "source": "s", "origin": "extension", "passes": "> 0"}
     for name in ("slow_decay_hurts", "optimal_ridge", "composes", "scaling_exponent"):
-        ledger = ledgers.evaluate([claim | {"statistic": name}], linear_tables)
+        ledger = ledgers.evaluate([CLAIMS[f"longtail.{name}"]], linear_tables)
         assert set(ledger["verdict"]) == {"not run"}, name
-
-
-def test_statistics_have_known_harm_threshold_and_noise_ratio():
-    sets = pd.DataFrame({"alpha": 2.0, "replicate": [0, 1], "once_alone": [4, 8]})
-    rows = []
-    for (replicate, mse), sigma in product(((0, 1.0), (1, 1.6)), (0.0, 0.05, 1.0)):
-        row = {"alpha": 2.0, "replicate": replicate, "sigma": sigma, "lam": 0.0}
-        rows.append(row | {"once_alone_mse": mse * sigma**2})
-    tables = {"linear_sets": sets, "linear_sweep": pd.DataFrame(rows)}
-    pooled = (4 * 1.0 + 8 * 1.6) / 12
-    value = ledgers.interval(statistics.once_error_is_noise(tables)["alpha = 2"])[0]
-    assert value == pytest.approx(pooled)
-    assert ledgers.interval(statistics.harm_threshold(tables))[0] == pytest.approx(pooled**-0.5 - 1)

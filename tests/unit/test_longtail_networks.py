@@ -122,8 +122,8 @@ def test_epoch_trains_on_every_row(images, rows, monkeypatch):
         orders.append(real(*arguments))
         return orders[-1]
 
-    def spy_fit(parameters, loss, *, steps, **options):
-        assert steps == 4
+    def spy_fit(parameters, loss, optimizer, **options):
+        assert optimizer.steps == 4
         return parameters
 
     monkeypatch.setattr(network, "batch_order", spy_order)
@@ -178,7 +178,7 @@ def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
     real = network.train.fit
     calls = []
 
-    def mortal(parameters, loss, **rest):
+    def mortal(parameters, loss, optimizer, **rest):
         calls.append(1)
 
         def dies(inner, step):
@@ -186,7 +186,7 @@ def test_resnet_jobs_resume(images, rows, tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             return loss(inner, step)
 
-        return real(parameters, dies, **rest)
+        return real(parameters, dies, optimizer, **rest)
 
     monkeypatch.setattr(network.train, "fit", mortal)
     execution = network.Execution(checkpoints=tmp_path, checkpoint_steps=1)
@@ -257,3 +257,13 @@ def test_kernel_ridge_agrees_with_solve(images):
     assert row["mse"].item() == pytest.approx(np.mean((prediction - test_targets) ** 2), rel=1e-6)
     H = K @ np.linalg.inv(K + 0.3 * np.eye(40))
     assert row["hat_glyphs"].item() == pytest.approx(np.diag(H)[-10:].mean(), rel=1e-6)
+
+
+def test_kernels_memorize_glyph_rows_whatever_their_structure(images):
+    options = settings.LongtailKernel(n=40, test_rows=15, replicates=2)
+    rows = dataset.synthesize_triples(images, dataset.kernel_track(options, 2.0, 50), 1)
+    losses = kernel.evaluate(options, images, rows)
+    hats = losses.loc[losses["kernel"] == kernel.MIXTURE, "hat_glyphs"]
+    assert hats.min() > 0.99
+    ridge = losses[(losses["kernel"] == kernel.SHARED.name) & (losses["lam"] == options.lams[-1])]
+    assert ridge["hat_glyphs"].max() < 0.5

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from rote.core.errors import InputError
-from rote.ledger import evaluate
+from rote.ledger import evaluate, load
 from rote.papers.resmem import (
     costs,
     embedding,
@@ -35,6 +36,7 @@ from rote.papers.resmem.task import (
 from rote.papers.resmem.tasks import language
 from rote.papers.resmem.tasks.digits import ResmemDigits
 
+KNN = "resmem.over_knn"
 WINE = '''
 from rote.core.section import Section, key
 from rote.papers.resmem.task import BaseArm, ResmemTask, SizeAxis, TaskWork, TrainingRecipe, cut
@@ -232,29 +234,24 @@ def _all_steps(options, run):
 
 
 def test_claims_about_all_tasks_leave_out_the_task_whose_arm_is_missing():
-    rows = []
+    rows, flips = [], []
     for name in ("digits", "text"):
         task = tasks.get(name)
-        for arm, replicate in product(task.arms(getattr(Settings(), name)), range(3)):
+        for arm, replicate in product(task.arms(getattr(Settings(), name)), range(8)):
             memory = MemorySpec(arm, task.headline.features, arm.examples, replicate)
-            accuracies = {"knn": 0.5, "resmem": 0.6, "accuracy": 0.6}
-            rows.append(memory.columns(task) | accuracies | {"setting": "strength", "value": 1.0})
+            columns = memory.columns(task)
+            accuracies = {"knn": 0.5, "resmem": 0.5 + replicate / 1000, "pool": 1000}
+            rows.append(columns | accuracies)
+            for part in ("fixed", "broken"):
+                partition = measures.FLIPS["knn"]
+                flips.append(columns | {"partition": partition, "part": part, "share": 0.01})
     frame = pd.DataFrame(rows)
     without = frame[(frame["task"] != "text") | (frame["units"] != 16)]
-    tables = {"accuracy": without, "sweeps": without}
-    for statistic in (statistics.over_knn, statistics.full_strength):
-        samples = statistic(tables)
-        assert len(samples.pop("text").values) == 0
-        assert all(len(sample.values) == 3 for sample in samples.values())
-    claim = {
-        "id": "resmem.over_knn",
-        "says": "It gains over the memory alone",
-        "source": "test",
-        "origin": "reconstruction",
-        "statistic": "over_knn",
-        "unit": "points",
-        "passes": "> 0",
-    }
+    tables = {"accuracy": without, "parts": pd.DataFrame(flips)}
+    samples = statistics.over_knn(tables)
+    assert len(samples.pop("text").values) == 0
+    assert all(len(sample.values) == 8 for sample in samples.values())
+    claim = next(claim for claim in load(ROOT / "workflow/claims/resmem.yaml") if claim.id == KNN)
     ledger = evaluate([claim], tables).set_index("condition")["verdict"]
     assert ledger.to_dict() == {"digits": "reproduced", "text": "not run"}
 

@@ -243,7 +243,6 @@ def test_plan_holds_exactly_the_rules_of_edited_code(smoke, file, old, new, expe
     ("settings", "expected", "unchanged"),
     [
         ("longtail={kernel: {replicates: 3}}", {"longtail_fit_kernel"}, {"longtail_solve_linear"}),
-        ("bootstrap_resamples=199", {"report_evaluate_claims"}, {"longtail_train_network"}),
         ("checkpoint_steps=7", set(), {"longtail_train_network", "report_evaluate_claims"}),
         ("strict=true", {"report_require_claims"}, {"report_evaluate_claims", "report_draw_site"}),
     ],

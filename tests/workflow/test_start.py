@@ -24,7 +24,7 @@ def test_new_paper_passes_its_smoke_run(project):
     assert set(ledger["verdict"]) <= {"reproduced", "inconclusive"}
     page = (project / "reports/smoke/mine.html").read_text()
     assert "A paper of mine" in page
-    assert "Measured: means of n draws" in page
+    assert "Measured: means of n standard normal draws" in page
     assert (project / "reports/smoke/files/mine/error.png").stat().st_size > 5000
     assert "mine" in (project / "reports/smoke/index.html").read_text()
     done = run(project, "rote", "new-paper", "mine", check=False)

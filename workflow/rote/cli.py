@@ -24,7 +24,11 @@ from rote.core.papers import names as paper_names
 
 log = logging.getLogger("rote")
 # groups of commands that are loaded when asked for
-GROUPS = {"ngrams": "rote.ngrams.cli", "report": "rote.report.cli"}
+GROUPS = {
+    "claims": "rote.report.claims_cli",
+    "ngrams": "rote.ngrams.cli",
+    "report": "rote.report.cli",
+}
 
 
 class _LazyGroup(typer.core.TyperGroup):
@@ -64,17 +68,10 @@ config_app = typer.Typer(
     "One key for one run: snakemake --cores all --config longtail='{network: {replicates: 8}}' "
     "(Snakemake refuses dots in names there). In a file, dots work: longtail.network.replicates: 8",
 )
-claims_app = typer.Typer(
-    no_args_is_help=True, help="List claims, judge one of them, or evaluate all of a run."
-)
 app.add_typer(config_app, name="config")
-app.add_typer(claims_app, name="claims")
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Config file or overlay; default: all defaults.")
-]
-ClaimsFolder = Annotated[
-    Path, typer.Option("--claims", help="Folder with <paper>.yaml.", metavar="DIR")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show debug lines.")]
 
@@ -138,60 +135,7 @@ def config_write(
         typer.echo(name)
 
 
-# ---- claims
-
-
-@claims_app.command("evaluate")
-def claims_evaluate(
-    about: Annotated[
-        str,
-        typer.Option("--run", help="The run's own keys as JSON (run, scale, seed, papers, ...)."),
-    ],
-    results: Annotated[
-        Path,
-        typer.Option(help="results/<run>, with one folder of tables per paper.", metavar="DIR"),
-    ],
-    out: Annotated[Path, typer.Option(help="Write: the ledger.", metavar="PARQUET")],
-    folder: ClaimsFolder = Path("workflow/claims"),
-    code: Annotated[str, typer.Option(help="Digest of the code, for the provenance.")] = "",
-) -> None:
-    """Evaluate the claims of every paper of a run and write the ledger."""
-    from rote.core import verbs
-    from rote.ledger import ledger
-    from rote.run import config
-
-    run = verbs.parse(config.Run, about).model_dump()
-    with job.start("claims", seed=run["seed"], code=code) as work:
-        ledger.write(work, run, folder, results, out)
-
-
-@claims_app.command("run")
-def claims_run(
-    claim: Annotated[str, typer.Argument(help="Its id, <paper>.<claim>.", metavar="ID")],
-    results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")] = Path(
-        "results/laptop"
-    ),
-    scale: Annotated[
-        str | None, typer.Option(help="Scale whose criterion counts; default: that of the run.")
-    ] = None,
-    folder: ClaimsFolder = Path("workflow/claims"),
-) -> None:
-    """Judge one claim from a run's tables: values, intervals, verdicts, and where it is defined."""
-    from rote.report import claim as claims
-
-    claims.show(claims.find(claim, folder), results, scale)
-
-
-@claims_app.command("list")
-def claims_list(
-    paper: Annotated[str | None, typer.Argument(help="Only this paper's.")] = None,
-    folder: ClaimsFolder = Path("workflow/claims"),
-) -> None:
-    """List the ids of all claims, or of one paper's, each with its sentence."""
-    from rote.report import claim as claims
-
-    for definition in claims.load([paper] if paper else paper_names(), folder).values():
-        typer.echo(f"{definition.claim.id}  {definition.claim.says}")
+# ---- the ledger
 
 
 @app.command("ledger")
@@ -203,10 +147,11 @@ def show_ledger(
     markdown: Annotated[bool, typer.Option(help="Print Markdown tables.")] = False,
 ) -> None:
     """Print a ledger as a table; with --strict, fail unless every judged claim is reproduced."""
-    from rote.ledger import ledger
+    from rote.ledger import ledger, text
 
     if markdown:
-        typer.echo(ledger.markdown(path))
+        frame = ledger.read(path)
+        typer.echo(f"{text.counts(frame, 'paper')}\n\n{text.claims(frame)}")
     else:
         ledger.show(path)
     if strict:
@@ -214,6 +159,25 @@ def show_ledger(
 
 
 # ---- the first minutes
+
+
+@app.command("power")
+def show_power(
+    results: Annotated[Path, typer.Argument(help="results/<run>", metavar="RESULTS")],
+    folder: Annotated[
+        Path, typer.Option("--claims", help="Folder with <paper>.yaml.", metavar="DIR")
+    ] = Path("workflow/claims"),
+    csv: Annotated[Path | None, typer.Option(help="Write all claims.", metavar="CSV")] = None,
+) -> None:
+    """Replicates that each claim of a run needs for a verdict, and the time of the jobs behind."""
+    from rote.core import tables
+    from rote.report import evidence
+
+    frame = evidence.power(results, folder)
+    evidence.show_power(frame)
+    if csv:
+        with tables.atomic(csv) as temporary:
+            frame.to_csv(temporary, index=False)
 
 
 @app.command()

@@ -49,7 +49,6 @@ rule attention_simulate_variants:
     output:
         out=f"{ATTENTION}/variants.parquet",
         spectrum=f"{ATTENTION}/spectrum.parquet",
-        algebra=f"{ATTENTION}/algebra.parquet",
     log:
         "results/{run}/logs/attention_simulate_variants.log",
     benchmark:
@@ -62,8 +61,7 @@ rule attention_simulate_variants:
         job=job("attention:simulate_variants", "attention.simulation"),
     shell:
         rote(
-            "attention simulate-variants --out {output.out:q}"
-            " --spectrum {output.spectrum:q} --algebra {output.algebra:q}"
+            "attention simulate-variants --out {output.out:q} --spectrum {output.spectrum:q}"
         )
 
 

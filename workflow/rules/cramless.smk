@@ -1,29 +1,7 @@
 # Cram less to fit more: facts, pruning by loss, networks.
 
-from rote.papers.cramless import arms as cramless_arms
 
-CRAMLESS = "results/{run}/cramless"
-CRAMLESS_GROUPS = cramless_arms.GROUPS
-CRAMLESS_NETWORK_TABLES = rote_papers.load("cramless", "schema").NETWORK_TABLES
-
-
-def cramless_per_group(group):
-    """Tables about the networks of a group."""
-    return [
-        f"{CRAMLESS}/groups/{table}_{group}.parquet"
-        for table in CRAMLESS_NETWORK_TABLES
-    ]
-
-
-def cramless_pruned(wildcards):
-    """The table of offline selections, for a group that trains on them."""
-    needed = CRAMLESS_GROUPS[wildcards.group].needs_pruned
-    return f"results/{wildcards.run}/cramless/pruned.parquet" if needed else []
-
-
-def cramless_pruned_option(wildcards, input):
-    """The option with that table."""
-    return f"--pruned {input.pruned}" if input.pruned else ""
+include: "cramless_inputs.smk"
 
 
 rule cramless_synthesize_facts:

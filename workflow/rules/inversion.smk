@@ -1,20 +1,7 @@
 # Memorized priors in inverse problems: closed forms, forward operators, what a published rate measures.
 
-INVERSION = "results/{run}/inversion"
-INVERSION_PRIORS = rote_papers.load("inversion", "priors").PRIORS
-INVERSION_PREDICTIONS = rote_papers.load("inversion", "priors").PREDICTIONS
 
-
-def inversion_networks(wildcards):
-    """The networks of a prior, if it has any."""
-    prediction = INVERSION_PRIORS[wildcards.prior].prediction
-    folder = f"results/{wildcards.run}/inversion/networks"
-    return f"{folder}/{prediction.name}.safetensors" if prediction else []
-
-
-def inversion_networks_option(wildcards, input):
-    """Parameter: the option that names them."""
-    return f"--networks {input.networks}" if input.networks else ""
+include: "inversion_inputs.smk"
 
 
 rule inversion_solve_stylized:
@@ -169,7 +156,7 @@ rule inversion_train_networks:
     priority: 20
     resources:
         gpu=1,
-        mem_mb=at_scale(2000, 32000),
+        mem_mb=at_scale(2000, 48000),
         runtime=at_scale(10, 480),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:

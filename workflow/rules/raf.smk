@@ -81,6 +81,7 @@ rule raf_simulate_separability:
 rule raf_fit_images:
     output:
         out=f"{RAF}/real.parquet",
+        images=f"{RAF}/real_images.parquet",
     log:
         "results/{run}/logs/raf_fit_images.log",
     benchmark:
@@ -92,7 +93,7 @@ rule raf_fit_images:
     params:
         job=job("raf:fit_images", "raf.real"),
     shell:
-        rote("raf fit-images --out {output.out:q}")
+        rote("raf fit-images --out {output.out:q} --images {output.images:q}")
 
 
 rule raf_train_two_layer:

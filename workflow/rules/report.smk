@@ -48,7 +48,7 @@ rule report_evaluate_claims:
         claims=lambda wildcards, input: Path(input.claims[0]).parent,
         results=subpath(output.out, parent=True),
         code=code(
-            "rote.cli:claims_evaluate",
+            "rote.report.claims_cli:claims_evaluate",
             *(f"rote.papers.{paper}.statistics" for paper in CONFIG.papers),
         ),
     shell:

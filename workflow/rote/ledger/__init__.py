@@ -1,22 +1,47 @@
 """The ledger: claims, the intervals behind them, verdicts, and the file that holds them."""
 
-from rote.ledger.claims import VERDICTS, Claim, Criterion, criterion, load
-from rote.ledger.intervals import Sample, interval, ratio
+from rote.ledger import coverage
+from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, Criterion, criterion, load
+from rote.ledger.intervals import (
+    METHODS,
+    Estimate,
+    NoValueError,
+    Sample,
+    interval,
+    test_set_variance,
+)
+from rote.ledger.nulls import audit
 from rote.ledger.theory import TheoryClaims
-from rote.ledger.verdicts import Ledger, by_claim, evaluate, summary
+from rote.ledger.verdicts import (
+    Ledger,
+    by_claim,
+    counts,
+    evaluate,
+    expected_by_chance,
+    summary,
+)
 
 __all__ = [
+    "KINDS",
+    "METHODS",
+    "ORIGINS",
     "VERDICTS",
     "Claim",
     "Criterion",
+    "Estimate",
     "Ledger",
+    "NoValueError",
     "Sample",
     "TheoryClaims",
+    "audit",
     "by_claim",
+    "counts",
+    "coverage",
     "criterion",
     "evaluate",
+    "expected_by_chance",
     "interval",
     "load",
-    "ratio",
     "summary",
+    "test_set_variance",
 ]

@@ -1,13 +1,20 @@
 """Claims: what a paper says, as a number with an interval and a verdict.
 
 A claims file (`workflow/claims/<paper>.yaml`) lists claims; each names a statistic, a function of
-the paper's result tables that returns one value per replicate. The verdict compares a 95 %
-interval, never a mean, with the criterion:
+the paper's result tables, and is of one of two kinds:
 
-* reproduced: the interval lies inside the criterion,
+* statistical: the statistic gives one value per replicate, and the verdict compares a 95 %
+  interval, never a mean, with the criterion;
+* numerical: it gives errors, or other results of one deterministic computation, and the verdict
+  compares the worst of them with the criterion. There is no interval.
+
+What is true by construction is no claim but a test. The verdicts:
+
+* reproduced: the interval (the worst value) lies inside the criterion,
 * contradicted: it lies outside,
-* inconclusive: it straddles the bound (or there are fewer than two replicates),
-* not run: the claim is not judged at this scale, or the run does not hold what it needs.
+* inconclusive: the interval straddles the bound, or the replicates leave no interval,
+* not run: the claim is not judged at this scale, or the run does not hold what it needs, or it
+  holds too few replicates (8 of trained networks, 5 of anything else).
 """
 
 import math
@@ -17,12 +24,17 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from rote.core.errors import ConfigError
 from rote.core.section import Scale, validate
 
 VERDICTS = ("reproduced", "contradicted", "inconclusive", "not run")
+KINDS = ("statistical", "numerical")
+ORIGINS = ("paper", "reconstruction", "extension")
+# replicates below which a statistical claim is not judged
+MIN_REPLICATES = 5
+MIN_NETWORKS = 8
 
 
 class Criterion(NamedTuple):
@@ -54,6 +66,49 @@ class Criterion(NamedTuple):
         below = high < self.low or (high == self.low and not self.closed[0])
         above = low > self.high or (low == self.high and not self.closed[1])
         return "contradicted" if below or above else "inconclusive"
+
+    def margin(self, value: float, low: float, high: float) -> float:
+        """Distance from a value to the nearest bound, in units of the interval's arm towards it.
+
+        Args:
+            value: the estimate.
+            low: lower end of its interval.
+            high: upper end.
+
+        Returns:
+            Positive inside the criterion, negative outside; above 1 the claim is reproduced, below
+            -1 contradicted. ±inf for an interval of no width.
+        """
+        distances = []
+        for bound, upwards in ((self.low, False), (self.high, True)):
+            if math.isfinite(bound):
+                distance = bound - value if upwards else value - bound
+                # the arm of the interval that faces the bound
+                arm = high - value if (distance >= 0) == upwards else value - low
+                distances.append(_in_units_of(distance, arm))
+        return min(distances)
+
+    def relative_margin(self, value: float) -> float:
+        """Distance from a value to the nearest bound, relative to the bound (absolute for 0).
+
+        Args:
+            value: a result of one computation.
+
+        Returns:
+            Positive inside the criterion, negative outside.
+        """
+        distances = []
+        if math.isfinite(self.low):
+            distances.append((value - self.low) / (abs(self.low) or 1.0))
+        if math.isfinite(self.high):
+            distances.append((self.high - value) / (abs(self.high) or 1.0))
+        return min(distances)
+
+
+def _in_units_of(distance: float, arm: float) -> float:
+    if math.isinf(arm) or distance == 0:
+        return math.copysign(0.0, distance)
+    return distance / arm if arm else math.copysign(math.inf, distance)
 
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
@@ -102,20 +157,59 @@ class Claim(BaseModel):
         None, description="As published, in `unit`; null if the paper gives none"
     )
     origin: Literal["paper", "reconstruction", "extension"] = Field(description="Who says so")
+    kind: Literal["statistical", "numerical"] = Field(
+        description="statistical: replicates and an interval; "
+        "numerical: one computation and a tolerance"
+    )
     statistic: str = Field(
         description="A function in rote.papers.<paper>.statistics, or module:function"
     )
     unit: str = Field("", description="Unit of the statistic")
-    passes: Passes | dict[Scale, Passes] = Field(description="Criterion, or one per scale")
-    interval: Literal["mean", "median", "every"] = Field(
-        "mean",
-        description="mean, median: bootstrap interval of it; "
-        "every: the whole range, so each replicate must pass",
+    replicates: list[Literal["data", "initialization", "draws"]] = Field(
+        [],
+        description="Of a statistical claim: what its replicates differ in",
     )
+    shares: list[Literal["test set", "training data"]] = Field(
+        [],
+        description="What all replicates have in common; "
+        "a shared test set adds its own uncertainty to the interval",
+    )
+    interval: Literal["mean", "paired", "geometric", "ratio", "median", "proportion"] | None = (
+        Field(None, description="Of a statistical claim: the method of its interval")
+    )
+    null: str = Field(
+        description="A function in rote.papers.<paper>.nulls: "
+        "how the tables look if the claim is false"
+    )
+    passes: Passes | dict[Scale, Passes] = Field(description="Criterion, or one per scale")
     scales: list[Scale] = Field(
         ["smoke", "laptop", "paper"], description="Scales at which the claim is judged"
     )
-    note: str = Field("", description="What a reader must know, e.g. why a criterion was changed")
+    revised: str = Field(
+        "",
+        description="Why the criterion is weaker than the paper's or was changed after results "
+        "were seen",
+    )
+    note: str = Field("", description="What a reader must know")
+
+    @model_validator(mode="after")
+    def _kind_has_its_keys(self) -> "Claim":
+        needed = {"interval": self.interval, "replicates": self.replicates}
+        for name, value in needed.items():
+            if self.kind == "statistical" and not value:
+                raise ValueError(f"a statistical claim needs {name!r}")
+            if self.kind == "numerical" and value:
+                raise ValueError(f"a numerical claim has no {name!r}")
+        if self.kind == "numerical" and self.shares:
+            raise ValueError("a numerical claim has no 'shares'")
+        return self
+
+    @property
+    def least(self) -> int:
+        """Replicates that a verdict needs."""
+        if self.kind == "numerical":
+            return 1
+        return MIN_NETWORKS if "initialization" in self.replicates else MIN_REPLICATES
 
     @property
     def paper(self) -> str:
@@ -148,6 +242,8 @@ def load(path: str | Path) -> list[Claim]:
         )
     claims = []
     for number, entry in enumerate(entries, 1):
+        if isinstance(entry, dict) and None in entry:  # YAML reads the key `null` as nothing
+            entry["null"] = entry.pop(None)
         name = entry.get("id", f"entry {number}") if isinstance(entry, dict) else f"entry {number}"
         claims.append(validate(Claim, entry, f"claims file {path}, {name}"))
     counts = Counter(claim.id for claim in claims)

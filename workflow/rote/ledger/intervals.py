@@ -1,21 +1,46 @@
-"""Intervals of the ledger: estimates over replicates with what they leave uncertain."""
+"""Intervals of the ledger: estimates over replicates with what they leave uncertain.
+
+Each method is exact, or conservative, for the samples that it is declared for (`METHODS`); their
+coverage is measured by `rote.ledger.coverage`. Where a method cannot give 95 %, it gives no
+interval, and says why.
+"""
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import optimize, special, stats
 
-from rote.core.errors import InputError
+from rote.core.errors import ConfigError, InputError
+from rote.ledger.claims import Criterion
+
+CONFIDENCE = 0.95
+# spread below which values are one number computed several times, relative to their magnitude
+SAME = 1e-12
+_CLEAR = 0.999  # confidence at which a ratio's denominator must differ from 0
+_UNDERFLOW = 1e-150  # spread whose square is no number
+_SMALLEST_P = 1e-12
+
+
+class NoValueError(InputError):
+    """No replicate of a sample has a value."""
 
 
 class Sample(NamedTuple):
-    """What a statistic returns when a plain array of replicate values is not enough."""
+    """What a statistic returns where a plain array of replicate values is not enough.
 
-    values: Any  # (replicates,) or (replicates, quantities); NaN rows are dropped and not counted
-    # mean quantities (..., quantities) -> (...); None takes the first quantity
-    of_means: Callable[[np.ndarray], np.ndarray] | None = None
+    Args:
+        values: (replicates,) or (replicates, 2), as the claim's method asks; a replicate with NaN
+            has no value and is not counted.
+        shared_variance: variance that the mean has because all replicates share one test set (see
+            `rote.ledger.test_set_variance`), in squared units of the values; None if they share
+            none.
+    """
+
+    values: Any
+    shared_variance: float | None = None
 
 
 class Estimate(NamedTuple):
@@ -25,68 +50,266 @@ class Estimate(NamedTuple):
     low: float
     high: float
     replicates: int  # that have a value
+    reason: str = ""  # why there is no interval
 
 
-def ratio(means: np.ndarray) -> np.ndarray:
-    """Ratio of the first mean quantity to the second, for `Sample.of_means`.
+class Method(NamedTuple):
+    """A way from replicate values to an interval.
+
+    `solve(values, confidence, shared_variance)` gives value, low, high; values are finite and at
+    least `least`. `columns` is how many numbers each replicate gives.
+    """
+
+    solve: Callable[[np.ndarray, float, float], tuple[float, float, float]]
+    columns: int
+    least: int
+    says: str
+    declared: str  # for which samples
+
+
+def test_set_variance(differences: Any) -> float:
+    """Variance of a mean over replicates that comes from their one test set.
 
     Args:
-        means: (..., quantities).
+        differences: (test examples,): each example's contribution (correct or not, or the
+            difference of two arms), averaged over the replicates.
 
-    Returns:
-        (...), NaN where the second quantity is 0.
+    Raises:
+        InputError: for fewer than two examples.
     """
-    denominator = means[..., 1]
-    safe = np.where(denominator == 0, 1.0, denominator)
-    return np.where(denominator == 0, np.nan, means[..., 0] / safe)
+    values = np.asarray(differences, float).ravel()
+    if len(values) < 2:
+        raise InputError(f"test_set_variance: needs two test examples or more, got {len(values)}")
+    return float(values.var(ddof=1) / len(values))
+
+
+@lru_cache(maxsize=4096)
+def _quantile(confidence: float, freedom: float) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, freedom))
+
+
+def _mean(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
+    """Student's t; a shared test set adds its variance, degrees of freedom by Satterthwaite."""
+    n = len(values)
+    center = float(values.mean())
+    variance = float(values.var(ddof=1)) / n
+    freedom = (n - 1) * (1 + shared / variance) ** 2 if variance else math.inf
+    half = _quantile(confidence, freedom) * math.sqrt(variance + shared)
+    return center, center - half, center + half
+
+
+def _paired(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
+    return _mean(values[:, 0] - values[:, 1], confidence, shared)
+
+
+def _geometric(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
+    if (values <= 0).any():
+        raise InputError(f"a geometric mean needs values above 0, the smallest is {values.min()}")
+    if shared:
+        raise InputError("a geometric mean takes no shared_variance: give differences instead")
+    center, low, high = _mean(np.log(values), confidence, 0.0)
+    with np.errstate(over="ignore"):
+        return math.exp(center), float(np.exp(low)), float(np.exp(high))
+
+
+def _ratio(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
+    """Fieller's interval; without bounds where the denominator is not clearly different from 0.
+
+    Beside a denominator that is barely so, the interval's two tails are far from equal.
+    """
+    if shared:
+        raise InputError("a ratio of means takes no shared_variance: give differences instead")
+    n = len(values)
+    a, b = (float(mean) for mean in values.mean(axis=0))
+    (var_a, cov), (_, var_b) = np.cov(values.T) / n * _quantile(confidence, n - 1) ** 2
+    clear = _quantile(max(confidence, _CLEAR), n - 1) / _quantile(confidence, n - 1)
+    if b * b <= var_b * clear**2:
+        return (a / b if b else math.nan), -math.inf, math.inf
+    middle = a * b - cov
+    root = math.sqrt(max(middle**2 - (b * b - var_b) * (a * a - var_a), 0.0))
+    return a / b, (middle - root) / (b * b - var_b), (middle + root) / (b * b - var_b)
+
+
+def _median(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
+    """The narrowest pair of order statistics, as far from both ends, that covers enough."""
+    if shared:
+        raise InputError("a median takes no shared_variance")
+    ordered = np.sort(values)
+    n = len(ordered)
+    # fewer than `rank` values lie below the median with a probability below the tail's
+    rank = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))
+    if rank == 0:
+        return float(np.median(ordered)), -math.inf, math.inf
+    return float(np.median(ordered)), float(ordered[rank - 1]), float(ordered[n - rank])
+
+
+def _proportion(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
+    """Clopper and Pearson's interval with one trial per replicate.
+
+    A replicate of several draws counts as the share of its draws: a share in [0, 1] scatters no
+    more than one 0/1 draw of the same mean, so the interval is conservative whatever the
+    correlation within the replicate.
+    """
+    if shared:
+        raise InputError("a proportion takes no shared_variance")
+    if (values < 0).any() or (values > 1).any():
+        raise InputError(f"a proportion needs values in [0, 1], got {values.min()}, {values.max()}")
+    n = len(values)
+    count = float(values.sum())
+    tail = (1 - confidence) / 2
+    low = 0.0 if count <= 0 else float(special.betaincinv(count, n - count + 1, tail))
+    high = 1.0 if count >= n else float(special.betaincinv(count + 1, n - count, 1 - tail))
+    return count / n, low, high
+
+
+METHODS = {
+    "mean": Method(
+        _mean, 1, 2, "Student's t of the mean", "means of values without skew, also heavy-tailed"
+    ),
+    "paired": Method(
+        _paired,
+        2,
+        2,
+        "Student's t of the mean difference of two arms that share their replicates",
+        "differences without skew, also heavy-tailed",
+    ),
+    "geometric": Method(
+        _geometric,
+        1,
+        2,
+        "Student's t of the mean logarithm, given as the geometric mean",
+        "positive values whose logarithms have no skew",
+    ),
+    "ratio": Method(
+        _ratio,
+        2,
+        2,
+        "Fieller's interval of the ratio of two means",
+        "pairs without skew",
+    ),
+    "median": Method(
+        _median, 1, 6, "order statistics around the median", "any values; from 6 replicates on"
+    ),
+    "proportion": Method(
+        _proportion,
+        1,
+        2,
+        "Clopper and Pearson's exact interval, one trial per replicate",
+        "0 or 1 per replicate, or the share of several draws of one replicate",
+    ),
+}
 
 
 def interval(
-    sample: Sample | Any, kind: str = "mean", resamples: int = 9999, seed: int = 0
+    sample: Sample | Any, method: str = "mean", confidence: float = CONFIDENCE
 ) -> Estimate:
-    """Estimate and 95 % interval of a sample over its replicates.
-
-    `mean` and `median` use the expanded percentile bootstrap over replicates (Hesterberg, What
-    Teachers Should Know About the Bootstrap, 2015): the percentiles are widened as Student's t
-    widens the normal interval, which a plain percentile interval misses for few replicates. `every`
-    is the range of the replicates. Replicates with a NaN quantity are dropped first.
+    """Estimate and interval of a sample over its replicates.
 
     Args:
-        sample: a `Sample`, or an array of replicate values.
-        kind: mean, median or every.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        sample: a `Sample`, or an array of replicate values; two columns for `paired` and `ratio`.
+        method: one of `METHODS`.
+        confidence: of the interval, between 0 and 1.
 
     Returns:
-        The estimate. Its interval is NaN for the mean or median of one replicate, and where no
-        resample has a value; the range of one replicate is that replicate.
+        The estimate; without an interval, and with the reason, where there are too few replicates
+        or where they all give the same number.
 
     Raises:
-        InputError: if no replicate has a value.
+        InputError: for an unknown method, values that it cannot take, or no value at all.
+        ConfigError: for values of another shape.
+    """
+    if method not in METHODS:
+        raise InputError(f"method: unknown {method!r}; allowed: {', '.join(METHODS)}")
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence: {confidence} is not between 0 and 1")
+    solve, columns, least, _, _ = METHODS[method]
+    values, shared = _values(sample, method, columns)
+    n = len(values)
+    if n < least:
+        alone = _center(values, method)
+        return Estimate(alone, math.nan, math.nan, n, f"{n} replicates; {method} needs {least}.")
+    value, low, high = solve(values, confidence, shared)
+    if method != "proportion" and not shared and _one_number(values, method):
+        reason = f"All {n} replicates give the same number: they leave no spread to judge by."
+        return Estimate(value, math.nan, math.nan, n, reason)
+    return Estimate(value, low, high, n)
+
+
+def _values(sample: Sample | Any, method: str, columns: int) -> tuple[np.ndarray, float]:
+    """Replicates that have a value, and the variance that they share.
+
+    Raises:
+        NoValueError: if no replicate has a value.
+        InputError: for infinite values.
+        ConfigError: for values of another shape.
     """
     sample = sample if isinstance(sample, Sample) else Sample(sample)
     values = np.asarray(sample.values, dtype=float)
-    if values.ndim == 1:
-        values = values[:, None]
-    values = values[~np.isnan(values).any(axis=1)]
-    n = len(values)
-    if n == 0:
-        raise InputError("No replicate has a value: the run's settings leave nothing to measure.")
-    of_means = sample.of_means or (lambda means: means[..., 0])
-    if kind == "every":
-        replicates = np.asarray(of_means(values), float)
-        return Estimate(
-            float(replicates.mean()), float(replicates.min()), float(replicates.max()), n
-        )
-    center = np.mean if kind == "mean" else np.median
-    value = float(of_means(center(values, axis=0)))
-    no_interval = Estimate(value, math.nan, math.nan, n)
-    if n < 2:
-        return no_interval
-    picks = np.random.default_rng(seed).integers(n, size=(resamples, n))
-    boot = np.asarray(of_means(center(values[picks], axis=1)), float)
-    tail = special.ndtr(-math.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1))
-    if np.isnan(boot).all():
-        return no_interval
-    low, high = np.nanquantile(boot, [tail, 1 - tail])
-    return Estimate(value, float(low), float(high), n)
+    shape = "(replicates,)" if columns == 1 else f"(replicates, {columns})"
+    if columns == 1 and values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != min(columns, 2) or (columns > 1 and values.shape[1] != columns):
+        raise ConfigError(f"values: {method} takes {shape}, got {values.shape}")
+    missing = np.isnan(values) if columns == 1 else np.isnan(values).any(axis=1)
+    values = values[~missing]
+    if len(values) == 0:
+        raise NoValueError("No replicate has a value: the run's settings leave nothing to measure.")
+    if np.isinf(values).any():
+        raise InputError("values: an infinite value has no interval")
+    shared = sample.shared_variance or 0.0
+    if not 0 <= shared < math.inf:
+        raise InputError(f"shared_variance: {shared} is not a variance")
+    return values, shared
+
+
+def _center(values: np.ndarray, method: str) -> float:
+    """The value that too few replicates have."""
+    if method == "paired":
+        return float((values[:, 0] - values[:, 1]).mean())
+    if method == "ratio":
+        a, b = values.mean(axis=0)
+        return float(a / b) if b else math.nan
+    return float(np.median(values) if method == "median" else values.mean())
+
+
+def _one_number(values: np.ndarray, method: str) -> bool:
+    """Whether the replicates differ by rounding alone."""
+    if method == "paired":
+        spread = np.ptp(values[:, 0] - values[:, 1])
+    elif method == "ratio":
+        a, b = values.mean(axis=0)
+        spread = np.ptp(values[:, 0] * b - values[:, 1] * a) / max(abs(b), np.finfo(float).tiny)
+    else:
+        spread = np.ptp(values)
+    return bool(spread <= SAME * np.abs(values).max() + _UNDERFLOW)
+
+
+def p_value(sample: Sample | Any, method: str, rule: Criterion) -> float:
+    """One-sided p-value that a sample gives against a criterion not being met.
+
+    The tail left out by the widest interval that still lies inside the criterion; so a claim is
+    reproduced exactly where this is at most 2.5 %.
+
+    Args:
+        sample: see `interval`.
+        method: one of `METHODS`.
+        rule: the criterion.
+
+    Returns:
+        Between 1e-12 and 0.5; 1 where not even the estimate lies inside, or without an interval.
+    """
+    estimate = interval(sample, method)
+    if estimate.reason or not rule.holds(estimate.value):
+        return 1.0
+
+    def outside(log_tail: float) -> float:
+        widened = interval(sample, method, 1 - 2 * 10**log_tail)
+        return -1.0 if rule.verdict(widened.low, widened.high) == "reproduced" else 1.0
+
+    smallest = math.log10(_SMALLEST_P)
+    largest = math.log10(0.499)
+    if outside(smallest) < 0:
+        return _SMALLEST_P
+    if outside(largest) > 0:
+        return 0.5
+    return 10 ** optimize.bisect(outside, smallest, largest, xtol=1e-4)

@@ -9,8 +9,7 @@ import pandas as pd
 from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.job import Job
-from rote.core.papers import about
-from rote.ledger import claims, verdicts
+from rote.ledger import text, verdicts
 
 COLORS = {"reproduced": "green", "contradicted": "red", "inconclusive": "yellow", "not run": "dim"}
 
@@ -22,7 +21,7 @@ def write(work: Job, run: Mapping[str, Any], claims_dir: Path, results: Path, ou
 
     Args:
         work: the running job, for the provenance.
-        run: the keys scale, papers, seed, bootstrap_resamples.
+        run: the keys scale and papers.
         claims_dir: folder of the claims files.
         results: results/<run>.
         out: Parquet file of the ledger.
@@ -38,12 +37,29 @@ def write(work: Job, run: Mapping[str, Any], claims_dir: Path, results: Path, ou
                 claims_dir / f"{paper}.yaml",
                 tables.Folder(results / paper),
                 scale=run["scale"],
-                resamples=run["bootstrap_resamples"],
-                seed=run["seed"],
             )
         )
     frame = pd.concat(rows, ignore_index=True)
     tables.write(out, frame, verdicts.Ledger, work.provenance())
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The ledger of a run.
+
+    Args:
+        path: results/<run>/claims.parquet, or its folder.
+
+    Raises:
+        InputError: naming the file, if it is missing, not whole, or no ledger of this version.
+    """
+    path = path if path.suffix else path / "claims.parquet"
+    frame = tables.read(path)
+    if missing := [name for name in verdicts.Ledger.model_fields if name not in frame]:
+        raise InputError(
+            f"{path} is no ledger of this version of rote: it lacks {', '.join(missing)}; "
+            f"make it anew: snakemake --cores all --force -- {path}"
+        )
+    return frame
 
 
 def show(path: Path) -> None:
@@ -52,11 +68,10 @@ def show(path: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    frame = verdicts.summary(tables.read(path))
-    counts = frame["verdict"].value_counts()
-    tally = ", ".join(f"{counts[v]} {v}" for v in claims.VERDICTS if v in counts)
-    table = Table(title=f"{path}: {tally}", title_justify="left")
-    for name in ("claim", "measured [95 % interval]", "criterion", "paper", "verdict"):
+    frame = verdicts.summary(read(path))
+    title = f"{path}: {text.headline(frame)}\n{text.chance(frame)}".replace("*", "")
+    table = Table(title=title, title_justify="left")
+    for name in ("claim", "kind", "measured [95 % interval]", "criterion", "paper", "verdict"):
         table.add_column(
             name.replace("[", r"\["), no_wrap=name in ("claim", "verdict"), overflow="fold"
         )
@@ -66,7 +81,8 @@ def show(path: Path) -> None:
         verdict = f"[{color}]{row.verdict}[/{color}]"
         table.add_row(
             row.claim + condition,
-            escape(measured(row)),
+            row.kind,
+            escape(text.measured(row)),
             escape(row.criterion),
             row.paper_value,
             verdict,
@@ -74,46 +90,9 @@ def show(path: Path) -> None:
     Console(width=max(Console().width, 150)).print(table)
 
 
-def markdown(path: Path) -> str:
-    """A ledger as Markdown tables: verdicts per paper, then every claim by its worst condition."""
-    frame = verdicts.summary(tables.read(path))
-    lines = [
-        f"| paper | claims | {' | '.join(claims.VERDICTS)} |",
-        "|---" * (len(claims.VERDICTS) + 2) + "|",
-    ]
-    for paper, rows in frame.groupby("paper", sort=False):
-        counts = [str((rows["verdict"] == verdict).sum()) for verdict in claims.VERDICTS]
-        lines.append(f"| {about(paper).short} | {len(rows)} | {' | '.join(counts)} |")
-    lines += ["", "<details><summary>Every claim</summary>", ""]
-    lines += [
-        "| claim | measured [95 % interval] | criterion | paper | verdict |",
-        "|---" * 5 + "|",
-    ]
-    for row in frame.itertuples():
-        condition = f" ({row.condition})" if row.condition else ""
-        cells = [row.says + condition, measured(row), row.criterion, row.paper_value, row.verdict]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join([*lines, "", "</details>"])
-
-
-def measured(row: Any) -> str:
-    """`0.123 [0.1, 0.15] unit` for a ledger row, as `DataFrame.itertuples` gives it."""
-    if pd.isna(row.value):
-        return "–"
-    unit = f" {row.unit}" if row.unit else ""
-    return f"{number(row.value)} [{number(row.low)}, {number(row.high)}]{unit}"
-
-
-def number(value: float) -> str:
-    """Three significant digits, without noise: 0.123, 12.3, 1.2e-09."""
-    if pd.isna(value):
-        return "–"
-    return "0" if value == 0 else f"{value:.3g}"
-
-
 def require_all(path: Path) -> None:
     """Raise InputError naming every judged claim that is not reproduced."""
-    frame = verdicts.summary(tables.read(path))
+    frame = verdicts.summary(read(path))
     judged = frame[frame["criterion"] != ""]
     failed = judged[judged["verdict"] != "reproduced"]
     if len(failed):

@@ -1,11 +1,13 @@
 """Verdicts: claims evaluated on result tables, one ledger row per claim and condition."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rote.core.errors import ConfigError, InputError
@@ -13,8 +15,19 @@ from rote.core.papers import load as load_paper
 from rote.core.section import validate
 from rote.core.tables import Table, column, frame
 from rote.ledger import reading
-from rote.ledger.claims import Claim, criterion, load
-from rote.ledger.intervals import Estimate, interval
+from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, criterion, load
+from rote.ledger.intervals import CONFIDENCE, Estimate, NoValueError, Sample, interval, p_value
+
+# one-sided probability that a claim whose truth lies at its bound passes all the same
+CHANCE = (1 - CONFIDENCE) / 2
+_NONE = Estimate(math.nan, math.nan, math.nan, 0)
+# a claim holds if it holds under all its conditions: one that fails decides, one that was not
+# judged leaves it open
+_SEVERITY = ["contradicted", "inconclusive", "not run", "reproduced"]
+
+
+# in which order a column's values are shown
+_ORDER = {"origin": ORIGINS, "kind": KINDS}
 
 
 class Ledger(Table):
@@ -27,19 +40,30 @@ class Ledger(Table):
     says: str = column("the claim as a sentence")
     source: str = column("where it is claimed")
     origin: str = column("paper, reconstruction or extension")
+    kind: str = column("statistical (replicates, an interval) or numerical (a tolerance)")
     paper_value: str = column("the published value, empty if none")
     unit: str = column("unit of value, low and high")
-    value: float = column("measured statistic", nan="not run")
-    low: float = column(
-        "lower end of the 95 % interval", nan="not run, or fewer than two replicates"
-    )
-    high: float = column(
-        "upper end of the 95 % interval", nan="not run, or fewer than two replicates"
-    )
-    replicates: int = column("replicates behind the value")
-    interval: str = column("mean, median or every")
+    value: float = column("measured statistic; of a numerical claim the worst", nan="not run")
+    low: float = column("lower end of the 95 % interval", nan="none", infinite="no bound")
+    high: float = column("upper end of the 95 % interval", nan="none", infinite="no bound")
+    replicates: int = column("replicates behind the value; of a numerical claim, values")
+    differ_in: str = column("what the replicates differ in, empty for a numerical claim")
+    shares: str = column("what all replicates have in common, empty if nothing")
+    interval: str = column("method of the interval, empty for a numerical claim")
     criterion: str = column("what the interval must satisfy, empty if not judged at this scale")
+    margin: float = column(
+        "distance to the nearest bound, positive inside; in half-widths of the interval, of a "
+        "numerical claim relative to the bound",
+        nan="no verdict",
+        infinite="no width",
+    )
+    p: float = column(
+        "one-sided p-value against the criterion not being met", nan="no verdict, or numerical"
+    )
+    holm: bool = column("reproduced also by Holm's correction for the claims of its paper")
     verdict: str = column("reproduced, contradicted, inconclusive or not run")
+    null: str = column("how the tables would look if the claim were false")
+    revised: str = column("why the criterion is weaker than the paper's, or was changed")
     note: str = column("what a reader must know, or why it was not run")
 
 
@@ -48,8 +72,7 @@ def evaluate(
     tables: Mapping[str, pd.DataFrame],
     *,
     scale: str = "laptop",
-    resamples: int = 9999,
-    seed: int = 0,
+    least: int | None = None,
 ) -> pd.DataFrame:
     """Evaluate claims on result tables.
 
@@ -58,15 +81,14 @@ def evaluate(
         tables: result tables by name. A claim that asks for a table, setting or replicate that is
             not there is `not run`, and its note says what is missing.
         scale: which claims and criteria apply.
-        resamples: bootstrap resamples of the replicates.
-        seed: seed of the resampling; the same for every claim, so a claim's interval depends on its
-            data alone.
+        least: replicates that a verdict needs, instead of each claim's own minimum.
 
     Returns:
         One row per claim and condition, with the columns of `Ledger`.
 
     Raises:
-        ConfigError: for a malformed claim or an unknown statistic.
+        ConfigError: for a malformed claim, an unknown statistic or null, or values that the claim's
+            interval cannot take.
         InputError: for a column that a statistic looks up and a table lacks.
     """
     where = f"{claims}: " if isinstance(claims, (str, Path)) else ""
@@ -79,101 +101,181 @@ def evaluate(
         else:
             claim = validate(Claim, dict(entry), f"claim {entry.get('id')}")
         try:
-            rows += _judge(claim, tables, scale, resamples, seed)
+            rows += _judge(claim, tables, scale, least)
         except ConfigError as error:
             raise ConfigError(f"{where}{error}") from error
-    return frame(Ledger, rows)
+    return corrected(frame(Ledger, rows))
+
+
+def samples(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """What a claim's statistic gives on tables, by condition.
+
+    Raises:
+        KeyError: if the tables do not hold what it needs.
+        ConfigError: for an unknown statistic.
+    """
+    result = statistic(claim)(tables)
+    return dict(result) if isinstance(result, Mapping) else {"": result}
 
 
 def _judge(
-    claim: Claim, tables: Mapping[str, pd.DataFrame], scale: str, resamples: int, seed: int
+    claim: Claim, tables: Mapping[str, pd.DataFrame], scale: str, least: int | None
 ) -> list[dict]:
     """The ledger rows of one claim."""
-    function = statistic(claim)
     passes = claim.criterion_at(scale)
+    statistic(claim)
     if passes is None:
         return [_row(claim, "", note=f"Not judged at scale {scale}.")]
     given = reading.StatisticTables(tables)
     try:
-        result = function(given)
+        conditions = samples(claim, given)
     except (KeyError, AttributeError) as error:
         if reading.is_lookup(error):
             raise reading.unknown_column(error, claim, given) from error
         if isinstance(error, AttributeError):
             raise
         return [_row(claim, passes, note=f"The run does not hold {error}.")]
-    samples = result if isinstance(result, Mapping) else {"": result}
-    if not samples:
+    if not conditions:
         return [_row(claim, passes, note="The run's settings leave nothing to measure.")]
-    rows = []
-    for condition, sample in samples.items():
-        try:
-            estimate = interval(sample, claim.interval, resamples, seed)
-        except InputError as error:
-            rows.append(_row(claim, passes, str(condition), note=str(error)))
-        else:
-            rows.append(
-                _row(claim, passes, str(condition), estimate, _verdict(claim, passes, estimate))
-            )
-    return rows
+    judge = _statistical if claim.kind == "statistical" else _numerical
+    return [
+        judge(claim, passes, str(condition), sample, claim.least if least is None else least)
+        for condition, sample in conditions.items()
+    ]
 
 
-def _verdict(claim: Claim, passes: str, estimate: Estimate) -> str:
-    if math.isnan(estimate.low):
-        return "inconclusive"
-    verdict = criterion(passes).verdict(estimate.low, estimate.high)
-    if claim.interval == "every" and verdict == "inconclusive":
-        return "contradicted"  # the claim is about every replicate, and one fails
-    return verdict
+def _statistical(claim: Claim, passes: str, condition: str, sample: Any, least: int) -> dict:
+    sample = sample if isinstance(sample, Sample) else Sample(sample)
+    if "test set" in claim.shares and sample.shared_variance is None:
+        raise ConfigError(
+            f"claim {claim.id}: its replicates share a test set, so its statistic must give the "
+            "sample's shared_variance"
+        )
+    try:
+        estimate = interval(sample, claim.interval or "mean")
+    except NoValueError as error:
+        return _row(claim, passes, condition, note=str(error))
+    except ConfigError as error:
+        raise ConfigError(f"claim {claim.id}: {error}") from error
+    except InputError as error:
+        row = _row(claim, passes, condition, note=str(error))
+        return row | {"verdict": "inconclusive", "p": 1.0, "margin": 0.0}
+    if estimate.replicates < least:
+        note = f"{estimate.replicates} replicates; a verdict needs {least}."
+        return _row(claim, passes, condition, estimate=estimate, note=note)
+    rule = criterion(passes)
+    row = _row(claim, passes, condition, estimate=estimate, note=estimate.reason)
+    if estimate.reason:
+        return row | {"verdict": "inconclusive", "p": 1.0, "margin": 0.0}
+    ends = (estimate.low, estimate.high)
+    return row | {
+        "verdict": rule.verdict(*ends),
+        "margin": rule.margin(estimate.value, *ends),
+        "p": p_value(sample, claim.interval or "mean", rule),
+    }
+
+
+def _numerical(claim: Claim, passes: str, condition: str, sample: Any, least: int) -> dict:
+    values = np.asarray(sample.values if isinstance(sample, Sample) else sample, float).ravel()
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return _row(claim, passes, condition, note="There is no value to judge.")
+    rule = criterion(passes)
+    margins = [rule.relative_margin(value) for value in values]
+    worst = int(np.argmin(margins))
+    value = float(values[worst])
+    estimate = Estimate(value, math.nan, math.nan, len(values))
+    verdict = "reproduced" if rule.holds(value) else "contradicted"
+    row = _row(claim, passes, condition, estimate=estimate)
+    return row | {"verdict": verdict, "margin": margins[worst]}
 
 
 def _row(
     claim: Claim,
     passes: str,
     condition: str = "",
-    estimate: Estimate = Estimate(math.nan, math.nan, math.nan, 0),
-    verdict: str = "not run",
+    *,
+    estimate: Estimate = _NONE,
     note: str = "",
 ) -> dict[str, Any]:
-    """One row of `Ledger`."""
+    """One row of `Ledger`, not judged yet."""
     published = "" if claim.paper_value is None else str(claim.paper_value)
-    common = claim.model_dump(include={"says", "source", "origin", "unit", "interval"})
+    common = claim.model_dump(include={"says", "source", "origin", "kind", "unit", "revised"})
     return {
         **common,
-        **estimate._asdict(),
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "replicates": estimate.replicates,
         "claim": claim.id,
         "condition": condition,
         "paper": claim.paper,
         "paper_value": published,
+        "differ_in": ", ".join(claim.replicates),
+        "shares": ", ".join(claim.shares),
+        "interval": claim.interval or "",
         "criterion": passes,
-        "verdict": verdict,
+        "margin": math.nan,
+        "p": math.nan,
+        "holm": False,
+        "verdict": "not run",
+        "null": sentence(null(claim)),
         "note": " ".join(filter(None, [claim.note, note])),
     }
 
 
+def corrected(ledger: pd.DataFrame) -> pd.DataFrame:
+    """The ledger with `holm`: which claims stay reproduced among all of their paper.
+
+    A statistical claim's p-value is the largest of its conditions, as all must hold. Holm's
+    step-down procedure (1979) keeps the chance of one false *reproduced* in a paper below 2.5 %.
+    """
+    judged = ledger[(ledger["kind"] == "statistical") & ledger["p"].notna()]
+    kept: set[str] = set()
+    for _, rows in judged.groupby("paper"):
+        largest = rows.groupby("claim")["p"].max().sort_values(kind="stable")
+        bounds = CHANCE / np.arange(len(largest), 0, -1)
+        failing = np.flatnonzero(largest.to_numpy() > bounds)
+        kept |= set(largest.index[: failing[0] if len(failing) else None])
+    reproduced = {row.claim for row in summary(ledger).itertuples() if row.verdict == "reproduced"}
+    return ledger.assign(holm=ledger["claim"].isin(kept & reproduced))
+
+
 def statistic(claim: Claim) -> Callable[[Mapping[str, pd.DataFrame]], Any]:
     """The function that a claim's statistic names. Raises ConfigError if there is none."""
+    return _function(claim, "statistics", claim.statistic, "statistic")
+
+
+def _function(claim: Claim, module: str, name: str, role: str) -> Callable:
     try:
-        if ":" in claim.statistic:
-            module, name = claim.statistic.split(":")
+        if ":" in name:
+            module, name = name.split(":")
             return getattr(import_module(module), name)
-        return getattr(load_paper(claim.paper, "statistics"), claim.statistic)
+        return getattr(load_paper(claim.paper, module), name)
     except (AttributeError, ImportError) as error:
-        raise ConfigError(
-            f"claim {claim.id}: no statistic {claim.statistic!r} ({error})"
-        ) from error
+        raise ConfigError(f"claim {claim.id}: no {role} {name!r} ({error})") from error
     except InputError as error:
         raise ConfigError(f"claim {claim.id}: {error}") from error
 
 
+def null(claim: Claim) -> Callable[..., Mapping[str, pd.DataFrame]]:
+    """The function of tables that a claim's null names. Raises ConfigError if there is none."""
+    return _function(claim, "nulls", claim.null, "null")
+
+
+def sentence(function: Callable) -> str:
+    """What a null does, in its own words: the first line of its docstring."""
+    return (inspect.getdoc(function) or "").split("\n")[0]
+
+
 def by_claim(ledger: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The ledger's rows claim by claim, in its order; within a claim the worst condition first."""
-    severity = ledger["verdict"].map(
-        ["contradicted", "inconclusive", "reproduced", "not run"].index
-    )
+    """The ledger's rows claim by claim, in its order; within a claim the worst condition first.
+
+    The worst condition has the severest verdict, and among those the smallest margin.
+    """
     ordered = (
-        ledger.assign(severity=severity)
-        .sort_values("severity", kind="stable")
+        ledger.assign(severity=ledger["verdict"].map(_SEVERITY.index))
+        .sort_values(["severity", "margin"], kind="stable")
         .drop(columns="severity")
     )
     groups = dict(list(ordered.groupby("claim", sort=False)))
@@ -183,3 +285,26 @@ def by_claim(ledger: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def summary(ledger: pd.DataFrame) -> pd.DataFrame:
     """One row per claim: that of its worst condition."""
     return pd.concat([rows.head(1) for _, rows in by_claim(ledger)], ignore_index=True)
+
+
+def counts(ledger: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Numbers of claims by verdict, for each value of a column (origin, kind, paper).
+
+    Args:
+        ledger: with the columns of `Ledger`.
+        by: the column.
+
+    Returns:
+        One row per value in order of appearance, a column per verdict, then `claims`.
+    """
+    claims = summary(ledger)
+    table = pd.crosstab(claims[by], claims["verdict"]).reindex(columns=VERDICTS, fill_value=0)
+    order = [value for value in _ORDER.get(by, claims[by].unique()) if value in table.index]
+    return table.loc[order].assign(claims=table.sum(axis=1))
+
+
+def expected_by_chance(ledger: pd.DataFrame) -> float:
+    """Most verdicts *reproduced* that chance alone would give: 2.5 % of the statistical claims."""
+    claims = summary(ledger)
+    judged = (claims["kind"] == "statistical") & (claims["verdict"] != "not run")
+    return CHANCE * int(judged.sum())

@@ -55,28 +55,28 @@ def legend_below(
         legend.remove()
 
 
-def spread(frame: pd.DataFrame, by: str, value: str, resamples: int = 1999) -> pd.DataFrame:
-    """Mean and 95 % interval of `value` per group, by the ledger's bootstrap.
+def spread(frame: pd.DataFrame, by: str, value: str) -> pd.DataFrame:
+    """Mean and 95 % interval (Student's t) of `value` per group.
 
     Args:
         frame: long table; rows where `value` is NaN are dropped.
         by: column that groups.
         value: column that is averaged.
-        resamples: of the bootstrap.
 
     Returns:
-        Columns by, mean, low, high. A group of one replicate has low = high = mean.
+        Columns by, mean, low, high. Where replicates leave no interval,
+        low = high = mean.
     """
     rows = []
     for key, group in frame.dropna(subset=[value]).groupby(by)[value]:
-        estimate = interval(group.to_numpy(), resamples=resamples)
-        alone = estimate.replicates == 1
+        estimate = interval(group.to_numpy())
+        bare = bool(estimate.reason)
         rows.append(
             {
                 by: key,
                 "mean": estimate.value,
-                "low": estimate.value if alone else estimate.low,
-                "high": estimate.value if alone else estimate.high,
+                "low": estimate.value if bare else estimate.low,
+                "high": estimate.value if bare else estimate.high,
             }
         )
     return pd.DataFrame(rows, columns=[by, "mean", "low", "high"])

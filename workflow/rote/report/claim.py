@@ -17,7 +17,7 @@ from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 from rote.core.tables import Folder
 from rote.ledger import Claim
-from rote.ledger.ledger import measured
+from rote.ledger.text import measured
 from rote.run import config
 
 
@@ -84,7 +84,7 @@ def show(definition: Definition, results: Path, scale: str | None = None) -> Non
 
     Args:
         definition: the claim and where its entry begins.
-        results: results/<run>; its `config.yaml`, if there, says scale, seed and resamples.
+        results: results/<run>; its `config.yaml`, if there, says the scale.
         scale: whose criterion counts, instead of the run's.
 
     Raises:
@@ -96,13 +96,11 @@ def show(definition: Definition, results: Path, scale: str | None = None) -> Non
             f"{results} holds no tables of {claim.paper}; "
             f"make them: snakemake --cores all -- {claim.paper}"
         )
-    run = _run(results, scale)
+    run = run_of(results, scale)
     rows = ledger.evaluate(
         [claim],
         Folder(results / claim.paper),
         scale=run.scale,
-        resamples=run.bootstrap_resamples,
-        seed=run.seed,
     )
     _, rows = ledger.by_claim(rows)[0]
     print(f"{claim.id} ({claim.origin}, {claim.source})\n  {claim.says}\n")
@@ -132,12 +130,19 @@ def _print_rows(rows: Any) -> None:
         console.print(f"note: {note}", highlight=False, markup=False)
 
 
-def _run(results: Path, scale: str | None) -> config.Run:
-    """Scale, seed and resamples of a run, as its `config.yaml` says.
+def run_of(results: Path, scale: str | None) -> config.Run:
+    """A run's own keys (scale, seed, papers), as its `config.yaml` says.
+
+    Args:
+        results: results/<run>.
+        scale: instead of the run's.
 
     Raises:
-        InputError: if the run has none, because it has not ended, and no scale is given.
+        InputError: if there is no run, or it has no such file, because it has not ended, and no
+            scale is given.
     """
+    if not results.is_dir():
+        raise InputError(f"there is no run in {results}; make one: snakemake --cores all")
     path = results / "config.yaml"
     if not path.is_file() and scale is None:
         raise InputError(f"{path} does not say the run's scale; give it: --scale smoke (or laptop)")

@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from rote.core.papers import Figure
-from rote.ledger import by_claim, criterion, ledger
+from rote.ledger import by_claim, criterion, text
 from rote.plotting import drawing
 
 # bytes: a figure's tables up to this size are copied beside it, larger ones linked in results/
@@ -96,8 +96,8 @@ def interval(row: Any) -> Markup:
     """A ledger row as a small picture: criterion (a band), 95 % interval, value, paper's value."""
     if pd.isna(row.value):
         return Markup("")
-    low = row.value if pd.isna(row.low) else row.low
-    high = row.value if pd.isna(row.high) else row.high
+    low = row.low if math.isfinite(row.low) else row.value
+    high = row.high if math.isfinite(row.high) else row.value
     bounds = criterion(row.criterion) if row.criterion else None
     published = _number(row.paper_value)
     marks = [low, high, row.value]
@@ -131,14 +131,16 @@ def interval(row: Any) -> Markup:
     parts.append(
         Markup('<circle cx="{}" cy="11" r="3.6" fill="currentColor"/>').format(x(row.value))
     )
-    label = f"{ledger.number(row.value)}, interval {ledger.number(low)} to {ledger.number(high)}"
+    label = text.number(row.value)
+    if not pd.isna(row.low):
+        label += f", interval {text.number(row.low)} to {text.number(row.high)}"
     label += f"; criterion {row.criterion}" if row.criterion else ""
     if published is not None:
         diamond = Markup(
             '<path d="M{} 4l4 7-4 7-4-7z" fill="none" stroke="#d55e00" stroke-width="1.6"/>'
         )
         parts.append(diamond.format(x(published)))
-        label += f"; the paper: {ledger.number(published)}"
+        label += f"; the paper: {text.number(published)}"
     return Markup(
         '<svg class="interval" width="160" height="22" viewBox="0 0 160 22" '
         'role="img" aria-label="{}">{}</svg>'
@@ -170,10 +172,10 @@ def bar(counts: dict[str, int], verdicts: tuple[str, ...]) -> Markup:
     return frame.format(label, Markup("").join(parts))
 
 
-def _number(text: str) -> float | None:
+def _number(published: str) -> float | None:
     """The paper's value as a number, where it is one."""
     try:
-        return float(text)
+        return float(published)
     except ValueError:
         return None
 
@@ -182,11 +184,11 @@ def _side(row: Any, side: str) -> str:
     """What one of two runs measured, from a row of `rote.report.compare.ledgers`."""
     columns = ("value", "low", "high", "unit")
     values = {name: getattr(row, f"{name}_{side}") for name in columns}
-    return ledger.measured(SimpleNamespace(**values))
+    return text.measured(SimpleNamespace(**values))
 
 
 _TEMPLATES.filters |= {
-    "measured": ledger.measured,
+    "measured": text.measured,
     "side": _side,
     "interval": interval,
     "bar": bar,

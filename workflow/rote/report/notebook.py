@@ -17,7 +17,7 @@ from rote.core.errors import InputError
 from rote.core.papers import Figure, about
 from rote.core.papers import load as load_paper
 from rote.core.tables import Folder
-from rote.ledger.ledger import number
+from rote.ledger.text import number
 from rote.report.html import figure_block, groups, render
 
 

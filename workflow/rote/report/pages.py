@@ -17,6 +17,7 @@ from rote import ledger as ledgers
 from rote.core import tables
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
+from rote.ledger import text
 from rote.report.html import COPIED, figure_block, groups, render
 
 
@@ -68,7 +69,7 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
     """The pages that span the papers (index, claims, figures, methods), and `files/<paper>/`.
 
     Args:
-        run: the keys run, scale, seed, papers, bootstrap_resamples.
+        run: the keys run, scale, seed, papers.
         results: results/<run>, with claims.parquet, <paper>/*.parquet, <paper>/figures/,
             benchmarks/.
         out: reports/<run>.
@@ -90,6 +91,11 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
         "version": __version__,
         "papers": papers,
         "verdicts": ledgers.VERDICTS,
+        "methods": ledgers.METHODS,
+        "headline": text.headline(frame).replace("*", ""),
+        "chance": text.chance(frame).replace("*", ""),
+        "tallies": _tallies(frame),
+        "revised": list(summary[summary["revised"] != ""].itertuples()),
         "total": summary["verdict"].value_counts().to_dict(),
         "groups": groups(frame),
         "lead": _lead(papers[0], summary),
@@ -106,6 +112,13 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
     for page in ("claims", "figures", "methods", "index"):
         with tables.atomic(out / f"{page}.html") as temporary:
             temporary.write_text(render(f"{page}.html", **values))
+
+
+def _tallies(frame: pd.DataFrame) -> list[tuple[str, Any]]:
+    """Claims by verdict, for each origin and each kind."""
+    origins = ledgers.counts(frame, "origin")
+    kinds = ledgers.counts(frame, "kind")
+    return [*origins.iterrows(), *kinds.iterrows()]
 
 
 def _versions(record: dict[str, Any]) -> str:

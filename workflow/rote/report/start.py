@@ -31,6 +31,7 @@ PATHS = {
     "figures.py": "workflow/rote/papers/{name}/figures/__init__.py",
     "plots.py": "workflow/rote/papers/{name}/figures/plots.py",
     "statistics.py": "workflow/rote/papers/{name}/statistics.py",
+    "nulls.py": "workflow/rote/papers/{name}/nulls.py",
     "rules.smk": "workflow/rules/{name}.smk",
     "claims.yaml": "workflow/claims/{name}.yaml",
     "caption.rst": "workflow/report/{name}.rst",

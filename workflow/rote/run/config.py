@@ -57,7 +57,6 @@ class Run(Section):
     papers: Annotated[list[str], AfterValidator(_installed)] = key(
         paper_names(), "Papers to run (all that are installed, unless you drop some)", min_length=1
     )
-    bootstrap_resamples: int = key(9999, "Bootstrap resamples behind each 95 % interval", ge=99)
     checkpoint_steps: int = key(
         500, "Training steps between two checkpoints: the most a kill can cost", ge=1
     )

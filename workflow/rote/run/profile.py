@@ -113,6 +113,29 @@ def critical_path(jobs: pd.DataFrame) -> list[str]:
     return list(jobs["job"].iloc[path[::-1]])
 
 
+def behind(jobs: pd.DataFrame, outputs: Sequence[str]) -> pd.DataFrame:
+    """The jobs that files come from: those that made them, and all that those needed.
+
+    Args:
+        jobs: of `Profile`, with inputs and outputs.
+        outputs: paths of files as the jobs name them; those that no job made are passed over.
+
+    Returns:
+        Rows of `jobs`, in their order.
+    """
+    makers = {}
+    for number, made in enumerate(jobs["outputs"]):
+        makers |= dict.fromkeys(made, number)
+    waiting = [makers[path] for path in outputs if path in makers]
+    needed: set[int] = set()
+    while waiting:
+        number = waiting.pop()
+        if number not in needed:
+            needed.add(number)
+            waiting += [makers[path] for path in _files(jobs["inputs"].iloc[number], makers)]
+    return jobs.iloc[sorted(needed)]
+
+
 def show(profile: Profile, cores: int) -> None:
     """Print the summary, the critical path, and what each paper took.
 

@@ -13,7 +13,7 @@ import pandas as pd
 from rote.core.seeds import generator
 from rote.papers.attention import settings, simulation
 from rote.papers.attention.experiments import LIMIT_RIDGES, ContextRow, frame, measure
-from rote.papers.attention.heads import EXPONENTIAL, SPIKES, Spike, Structure, U, V, error
+from rote.papers.attention.heads import SPIKES, Spike, Structure, U, V, error
 from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
@@ -37,7 +37,6 @@ class ModelVariant(NamedTuple):
     theory: np.ndarray  # (γ,)
     draw: Callable[[np.random.Generator], FeaturedContext]
     trace: bool = True  # average over labels: where there is no signal
-    slack: float = 1.0  # n times the finite-size slack of the comparison with theory
 
 
 def contexts(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
@@ -99,18 +98,15 @@ def _softmaxes(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
     kernel = simulation.softmax(1.0)
     aligned = Structure(MU2, SPIKES["aligned"])
     spike = simulation.padded_spike(aligned.spike, p)
-    # exponentials converge as slowly as the heavy functions of `experiments`
     return {
         "masked softmax": ModelVariant(
             theory=error(gammas, p / n, soft.coefficients).error,
             draw=_one_head(n, p, kernel, gain=gain),
-            slack=EXPONENTIAL.noise,
         ),
         "masked softmax, aligned": ModelVariant(
             theory=error(gammas, p / n, soft.coefficients, aligned).error,
             draw=_one_head(n, p, kernel, spike, gain, mu=aligned.mu),
             trace=False,
-            slack=EXPONENTIAL.signal,
         ),
         # the query's own token takes all the weight, so that attention is the identity
         "plain softmax": ModelVariant(
@@ -173,7 +169,6 @@ def _variants(options: settings.AttentionSimulation, seed: int) -> list[pd.DataF
             n=n,
             p=p,
             gammas=RIDGES,
-            slack=case.slack / n,
             name=name,
         )
         theory = ContextErrors(case.theory, np.full(len(RIDGES), np.nan))
@@ -191,7 +186,8 @@ def _variants(options: settings.AttentionSimulation, seed: int) -> list[pd.DataF
 def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFrame]:
     """Signals that reach the nonlinearity, x = s = μᵀWμ/√p at n = 4p.
 
-    The theory is the heuristic correction.
+    Signals of all strengths stand on the same labels and noise, for their ratios. The theory is
+    the heuristic correction.
     """
     n, p = options.tokens, options.tokens // 4
     gammas = np.array([1e-5])
@@ -217,7 +213,7 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
         )
         ridge = attention.ridge_error(gammas, 0.25, structure.mu2)
         for replicate in range(options.replicates):
-            rng = generator(seed, "attention", "strong", f, str(s), name, replicate)
+            rng = generator(seed, "attention", "strong", f, name, replicate)
             context = tokens.draw(n, p, rng, mu=mu)
             theory = ContextErrors(corrected, ridge)
             parts.append(frame(row, replicate, measure(row, context), theory))
@@ -244,7 +240,6 @@ def _noises(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
             p=p,
             gammas=RIDGES,
             structure=structure,
-            slack=1 / n,
         )
         for replicate in range(options.replicates):
             rng = generator(seed, "attention", "noise", name, replicate)

@@ -82,17 +82,14 @@ def simulate_variants(
     run: Job,
     out: table("Write: training errors beyond the paper's model."),
     spectrum: table("Write: eigenvalues of the kernel."),
-    algebra: table("Write: three ways to one error."),
 ):
-    """Beyond the paper's model; the kernel's spectrum; the algebra behind E."""
+    """Beyond the paper's model; the kernel's spectrum."""
     from rote.papers.attention import beyond, experiments
 
     frame = beyond.contexts(run.settings, run.seed)
     tables.write(out, frame, schema.AttentionSimulations, run.provenance())
     frame = experiments.spectrum(run.settings, run.seed)
     tables.write(spectrum, frame, schema.KernelSpectrum, run.provenance())
-    frame = experiments.algebra(run.settings, run.seed)
-    tables.write(algebra, frame, schema.Algebra, run.provenance())
 
 
 @verb(app, settings.AttentionTrained)

@@ -19,9 +19,7 @@ from rote.papers.attention.heads import (
     HEAVY,
     SPIKES,
     STRUCTURES,
-    FiniteSize,
     Structure,
-    U,
     aligned_spike,
     error,
     key_at,
@@ -49,7 +47,6 @@ class ContextRow(NamedTuple):
     f: Any = "tanh"
     structure: Structure = Structure()
     x: float | None = None  # abscissa; γ if None
-    slack: float = 0.0  # of the comparison with the theory at this n
     trace: bool = False  # average over random labels
     replicate_factor: float = 1.0  # times `simulation.replicates` contexts, at least 2
     name: str = ""  # of f, if f is not a name itself
@@ -57,18 +54,6 @@ class ContextRow(NamedTuple):
     def replicates(self, options: settings.AttentionSimulation) -> int:
         """Contexts to draw."""
         return max(2, int(self.replicate_factor * options.replicates))
-
-
-def slack(f: str, n: int, mu2: float) -> float:
-    """Finite-size slack b_n of a comparison with the limit.
-
-    Args:
-        f: name of the nonlinearity.
-        n: tokens.
-        mu2: ||μ||² of the signal.
-    """
-    finite = HEAVY.get(f, FiniteSize())
-    return (finite.signal if mu2 else finite.noise) / n
 
 
 def rows(options: settings.AttentionSimulation) -> list[ContextRow]:
@@ -130,7 +115,7 @@ def _nonlinearity(options: settings.AttentionSimulation) -> list[ContextRow]:
         if structure.mu2 == 0:
             row = row._replace(trace=True, replicate_factor=0.5)
         for f in FUNCTIONS:
-            functions.append(row._replace(series=f, f=f, slack=slack(f, n, structure.mu2)))
+            functions.append(row._replace(series=f, f=f))
         row = row._replace(figure="linear part", panel="", series=name, gammas=UNIT_RIDGE)
         for a1 in (0.0, 0.4, 0.7, 1.0):
             linear_parts.append(row._replace(f=with_linear_part(a1), x=a1, name=f"a1 = {a1:g}"))
@@ -173,12 +158,11 @@ def _limit(options: settings.AttentionSimulation) -> list[ContextRow]:
         p=n,
         gammas=LIMIT_RIDGES,
         trace=True,
-        replicate_factor=0.5,
     )
     simulated = []
     for f, c in product(("tanh", "exp_clip", "cos_c", "linear"), (0.5, 2.0)):
         simulated.append(row._replace(panel=curves.at_ratio(c), series=f, f=f, p=round(c * n)))
-    row = row._replace(panel=curves.at_ratio(2), gammas=UNIT_RIDGE, replicate_factor=4.0)
+    row = row._replace(panel=curves.at_ratio(2), gammas=UNIT_RIDGE, replicate_factor=2.5)
     for f, size in product(HEAVY, (n // 4, n // 2, n)):
         simulated.append(row._replace(series=f, f=f, n=size, p=2 * size))
     return simulated
@@ -202,34 +186,20 @@ def _signal(options: settings.AttentionSimulation) -> list[ContextRow]:
                 gammas=LIMIT_RIDGES[1:],
                 f=f,
                 structure=Structure(mu2, SPIKES[spike]),
-                slack=slack(f, size, mu2),
             )
         )
     return simulated
 
 
 def _single_values(options: settings.AttentionSimulation) -> list[ContextRow]:
-    """The single values of C1, C5, C6, C9, C10."""
+    """The single values of C5 and C6."""
     n, p = options.tokens, 4 * options.tokens
-    ridges = np.array([1e-2, 1.0, 10.0, 100.0])
-    row = ContextRow(
-        figure="noise", panel="tanh", series="tanh", n=n, p=p, gammas=ridges, slack=1 / n
-    )
-    simulated = [row]
-    row = row._replace(figure="spikes", gammas=np.array(curves.ALIGNMENT_RIDGES))
+    ridges = np.array(curves.ALIGNMENT_RIDGES)
+    row = ContextRow(figure="spikes", panel="", series="tanh", n=n, p=p, gammas=ridges)
+    simulated = []
     for spike in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
         simulated.append(row._replace(panel=spike, structure=Structure(4.0, SPIKES[spike])))
-    blind = ContextRow(
-        figure="blind",
-        panel="cos_c",
-        series="cos_c",
-        n=n,
-        p=p,
-        gammas=UNIT_RIDGE,
-        f="cos_c",
-        structure=STRUCTURES["aligned"],
-    )
-    return [*simulated, blind]
+    return simulated
 
 
 def contexts(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
@@ -278,7 +248,6 @@ def frame(
         "n": row.n,
         "p": row.p,
         "mu2": row.structure.mu2,
-        "slack": row.slack,
         "replicate": replicate,
         "error": errors.attention,
         "ridge": errors.ridge,
@@ -308,38 +277,6 @@ def _paired(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
             context = tokens.draw(n, p, rng, mu=row.structure.mu)
             parts.append(frame(row, replicate, measure(row, context), theory))
     return parts
-
-
-def algebra(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
-    """Three ways to the training error of one context: the table Algebra."""
-    size = min(options.tokens, 128)
-    results = []
-    for (n, p), replicate in product(((size, 2 * size), (2 * size, size)), range(5)):
-        context = tokens.draw(n, p, generator(seed, "attention", "algebra", n, replicate), mu=U)
-        A, _ = simulation.features(context.X, simulation.entrywise("tanh", p))
-        for gamma in (1e-2, 1.0):
-            unit = {"gamma": gamma, "shape": f"{n} x {p}", "replicate": replicate}
-            results.append({**unit, **_three_ways(A, context.y, gamma)})
-    return tables.frame(schema.Algebra, results)
-
-
-def _three_ways(A: np.ndarray, y: np.ndarray, gamma: float) -> dict[str, float]:
-    """The error of the probe on features A (p, n): columns of the table."""
-    p, n = A.shape
-    gram = A.T @ A / n
-
-    def resolvent(z: float) -> np.ndarray:
-        return linalg.solve(gram + z * np.eye(n), y, assume_a="pos")
-
-    w = linalg.solve(A @ A.T + n * gamma * np.eye(p), A @ y, assume_a="pos")
-    step = 1e-4 * gamma
-    slope = (y @ resolvent(gamma + step) - y @ resolvent(gamma - step)) / (2 * step)
-    solved = resolvent(gamma)
-    return {
-        "probe": ((y - A.T @ w) ** 2).sum() / n,
-        "resolvent": gamma**2 * solved @ solved / n,
-        "derivative": -(gamma**2) * slope / n,
-    }
 
 
 def spectrum(options: settings.AttentionSimulation, seed: int, bins: int = 60) -> pd.DataFrame:

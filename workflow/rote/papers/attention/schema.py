@@ -66,7 +66,6 @@ class AttentionSimulations(Table):
     n: int = column("tokens")
     p: int = column("dimension of a token")
     mu2: float = column("||μ||²")
-    slack: float = column("finite-size slack of the comparison with theory")
     replicate: int = column("replicate")
     error: float = column("memorization error of attention")
     ridge: float = column(
@@ -74,18 +73,6 @@ class AttentionSimulations(Table):
     )
     theory: float = column("theory for attention", nan="the theory has no value here")
     ridge_theory: float = column("theory for ridge regression", nan=_NONE)
-
-
-class Algebra(Table):
-    """Three ways to the same training error, on one context."""
-
-    KEY = ("gamma", "shape", "replicate")
-    gamma: float = column("ridge")
-    shape: str = column("n x p")
-    replicate: int = column("replicate")
-    probe: float = column("residual of the fitted probe")
-    resolvent: float = column("γ²||Qy||²/n")
-    derivative: float = column("-γ² d(yᵀQy)/dγ/n by central differences")
 
 
 class KernelSpectrum(Table):
@@ -138,7 +125,6 @@ TABLES: dict[str, type[Table]] = {
     "checks": AttentionChecks,
     "simulations": AttentionSimulations,
     "variants": AttentionSimulations,
-    "algebra": Algebra,
     "spectrum": KernelSpectrum,
     "trained": TrainedTable,
     "embeddings": EmbeddingsTable,

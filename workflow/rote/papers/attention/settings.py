@@ -33,7 +33,9 @@ class AttentionSimulation(Section):
     limit_tokens: int = key(
         1024, "Largest n at which theory and simulation are compared without signal", ge=64
     )
-    replicates: int = key(6, "Contexts per row", ge=2)
+    replicates: int = key(
+        12, "Contexts per row; half as many in figures that average over labels", ge=2
+    )
 
     SCALES: ClassVar = {
         "smoke": {
@@ -64,7 +66,7 @@ class AttentionTrained(Section):
     steps: int = key(250, "Steps of Adam on the unit spheres", ge=1)
     learning_rate: float = key(0.01, "Peak of the cosine schedule", gt=0)
     held_out: int = key(16, "Fresh contexts to evaluate on", ge=2)
-    replicates: int = key(6, "Initializations, each with its own contexts", ge=2)
+    replicates: int = key(8, "Initializations, each with its own contexts", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"tokens": 24, "p": 48, "steps": 20, "held_out": 4, "replicates": 2},

@@ -10,15 +10,19 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from rote.ledger import Sample, ratio
 from rote.papers.attention.curves import at_ridge
 from rote.papers.attention.heads import HEAVY
 from rote.papers.attention.schema import Objective
-from rote.papers.attention.theory_claims import THEORY
+from rote.papers.attention.theory_claims import ORDER, THEORY
 
 Tables = Mapping[str, pd.DataFrame]
+Values = dict[str, np.ndarray]  # condition -> (replicates,) or, of two arms, (replicates, 2)
 __getattr__ = THEORY.statistic  # claims that theory alone decides, by their names
 POINT = ["figure", "panel", "series", "x", "gamma", "n"]
+ARMS = ["error", "ridge"]
+# a prediction is judged relative to itself, and to this where it is smaller
+FLOOR = 0.1
+LEAST = 10  # n E below which an error is made of too few eigenvalues to be compared
 
 
 def _rows(tables: Tables, figure: str, table: str = "simulations") -> pd.DataFrame:
@@ -26,19 +30,17 @@ def _rows(tables: Tables, figure: str, table: str = "simulations") -> pd.DataFra
     return frame[frame["figure"] == figure]
 
 
-def _excess(rows: pd.DataFrame, allowed: float = 0.0, relative: float = 0.01) -> dict[str, Sample]:
-    """|mean − theory| − 3 s.e. − slack − allowed − relative · theory, per point.
+def _deviations(rows: pd.DataFrame) -> Values:
+    """(E − theory) / max(theory, 0.1) of every context, per point.
 
-    Agreement if ≤ 0. Points with n E < 10 are left out.
+    Points with n E < 10 are left out.
     """
+    rows = rows[rows["n"] * rows["theory"] >= LEAST]
+    deviation = (rows["error"] - rows["theory"]) / rows["theory"].clip(lower=FLOOR)
     conditions = {}
-    for (_, panel, series, _, gamma, _), group in rows.groupby(POINT, sort=False):
-        theory, slack = group["theory"].iloc[0], group["slack"].iloc[0]
-        if len(group) < 2 or group["n"].iloc[0] * theory < 10:
-            continue
-        mean, error = group["error"].mean(), group["error"].sem()
-        excess = abs(mean - theory) - 3 * error - slack - allowed - relative * theory
-        conditions[_name(panel, series, gamma)] = Sample([excess])
+    groups = rows.assign(deviation=deviation).groupby(POINT, sort=False)
+    for (_, panel, series, _, gamma, _), group in groups:
+        conditions[_name(panel, series, gamma)] = group["deviation"].to_numpy()
     return conditions
 
 
@@ -48,285 +50,331 @@ def _name(panel: str, series: str, gamma: float) -> str:
     return ", ".join([*labels, f"γ = {gamma:.3g}"])
 
 
-def algebra(tables: Tables) -> dict[str, Sample]:
-    """T2: relative distance of the three ways to E."""
-    table = tables["algebra"]
-    spread = table[["probe", "resolvent", "derivative"]]
-    values = (spread.max(axis=1) - spread.min(axis=1)) / spread.mean(axis=1)
-    return {shape: Sample(values[rows.index]) for shape, rows in table.groupby("shape")}
+def converged(tables: Tables) -> dict[str, float]:
+    """Share of the points of curves and phase map that converged."""
+    curves = tables["curves"].groupby("figure")["converged"].mean()
+    phase = (
+        tables["phase"].groupby("setting")["attention"].agg(lambda values: values.notna().mean())
+    )
+    named = {f"phase map, {setting}": share for setting, share in phase.items()}
+    return {f"curves, {figure}": share for figure, share in curves.items()} | named
 
 
-def limit(tables: Tables) -> dict[str, Sample]:
+# ---- T1-T3: theory against simulation
+
+
+def limit(tables: Tables) -> Values:
     """T1: simulated minus predicted E without signal, averaged over labels, at the largest n."""
     rows = _rows(tables, "limit")
-    rows = rows[~rows["f"].isin(list(HEAVY)) & (rows["n"] == rows["n"].max())]
+    rows = rows[~rows["f"].isin(HEAVY) & (rows["n"] == rows["n"].max())]
     return {
-        f"{f}, {c}, γ = {gamma:g}": Sample(group["error"] - group["theory"])
+        f"{f}, {c}, γ = {gamma:g}": (group["error"] - group["theory"]).to_numpy()
         for (f, c, gamma), group in rows.groupby(["f", "panel", "gamma"])
     }
 
 
-def limit_heavy(tables: Tables) -> dict[str, Sample]:
+def _heavy_distances(tables: Tables) -> pd.DataFrame:
+    """Distances of functions that grow fast: f, n, replicate, distance."""
+    rows = _rows(tables, "limit")
+    rows = rows[rows["f"].isin(HEAVY)]
+    return rows.assign(distance=rows["error"] - rows["theory"])
+
+
+def limit_heavy(tables: Tables) -> Values:
     """T1: the same for functions that grow fast."""
-    rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(list(HEAVY)) & (rows["n"] == rows["n"].max())]
-    return {f: Sample(group["error"] - group["theory"]) for f, group in rows.groupby("f")}
+    rows = _heavy_distances(tables)
+    rows = rows[rows["n"] == rows["n"].max()]
+    return {f: group["distance"].to_numpy() for f, group in rows.groupby("f")}
 
 
-def limit_heavy_decay(tables: Tables) -> dict[str, Sample]:
-    """T1: by which factor their distance falls when n doubles."""
-    rows = _rows(tables, "limit")
-    rows = rows[rows["f"].isin(list(HEAVY))]
-    rows = rows.assign(distance=rows["error"] - rows["theory"])
+def limit_heavy_decay(tables: Tables) -> Values:
+    """T1: their distances at n tokens (numerator) and at 2n (denominator), (replicates, 2)."""
     conditions = {}
-    for f, group in rows.groupby("f"):
+    for f, group in _heavy_distances(tables).groupby("f"):
         wide = group.pivot(index="replicate", columns="n", values="distance")
         for small, large in pairwise(sorted(wide.columns)):
-            pair = wide[[small, large]].to_numpy()
-            conditions[f"{f}, n = {small} → {large}"] = Sample(pair, ratio)
+            conditions[f"{f}, n = {small} → {large}"] = wide[[small, large]].to_numpy()
     return conditions
 
 
-def signal(tables: Tables) -> dict[str, Sample]:
-    """T3: distance of theory and simulation beyond 3 s.e. and the slack, per f and spike."""
-    return _excess(_rows(tables, "signal"))
+def signal(tables: Tables) -> Values:
+    """T3: relative deviation from theory, per spike, functions that grow at most linearly."""
+    rows = _rows(tables, "signal")
+    return _deviations(rows[~rows["f"].isin(HEAVY)])
 
 
-def worse_on_noise_simulated(tables: Tables) -> dict[str, Sample]:
-    """C1: simulated gap minus its theory, beyond 3 s.e. + 0.005."""
-    rows = _rows(tables, "noise")
-    gap = rows.assign(
-        error=rows["error"] - rows["ridge"], theory=rows["theory"] - rows["ridge_theory"]
-    )
-    return _excess(gap, allowed=0.005, relative=0)
+def signal_heavy(tables: Tables) -> Values:
+    """T3: the same for functions that grow fast."""
+    rows = _rows(tables, "signal")
+    return _deviations(rows[rows["f"].isin(HEAVY)])
 
 
-def ridgeless_exponent_simulated(tables: Tables) -> Sample:
-    """C4: log-log slope of E over γ in [1e-3, 1e-1], tanh on noise, c = 4."""
+# ---- C1-C4: random inputs
+
+
+def worse_on_noise_simulated(tables: Tables) -> Values:
+    """C1: simulated gap minus its theory, averaged over labels, tanh, c = 4."""
+    rows = _noise(tables)
+    gap = (rows["error"] - rows["ridge"]) - (rows["theory"] - rows["ridge_theory"])
+    groups = rows.assign(distance=gap).groupby("gamma")
+    return {at_ridge(gamma): group["distance"].to_numpy() for gamma, group in groups}
+
+
+def _noise(tables: Tables) -> pd.DataFrame:
+    """Contexts of tanh without signal, c = 4."""
     rows = _rows(tables, "nonlinearity")
-    rows = rows[(rows["panel"] == "no signal") & (rows["f"] == "tanh") & (rows["gamma"] <= 0.11)]
+    return rows[(rows["panel"] == "no signal") & (rows["f"] == "tanh")]
+
+
+def ridgeless_exponent_simulated(tables: Tables) -> np.ndarray:
+    """C4: log-log slope of E over γ in [1e-3, 1e-1], tanh on noise, c = 4."""
+    rows = _noise(tables)
+    rows = rows[rows["gamma"] <= 0.11]
     wide = np.log(rows.pivot(index="replicate", columns="gamma", values="error"))
     x = np.log(wide.columns.to_numpy(float))
-    return Sample(wide.to_numpy() @ ((x - x.mean()) / ((x - x.mean()) ** 2).sum()))
+    return wide.to_numpy() @ ((x - x.mean()) / ((x - x.mean()) ** 2).sum())
 
 
-def alignment_order_simulated(tables: Tables) -> dict[str, Sample]:
+# ---- C5-C8: alignment
+
+
+def alignment_order_simulated(tables: Tables) -> Values:
     """C5: steps of aligned < query only < none < key only < anti on common contexts, γ = 1."""
-    wide = _paired(tables, "paired")
-    order = ("aligned", "query only", "none", "key only", "anti")
-    return {f"{b} − {a}": Sample(wide[b] - wide[a]) for a, b in pairwise(order)}
+    wide = _common(tables, "paired")
+    return {f"{b} − {a}": wide[[b, a]].to_numpy() for a, b in pairwise(ORDER)}
 
 
-def orthogonal_simulated(tables: Tables) -> Sample:
-    """C5: an orthogonal spike minus none, on common contexts."""
-    wide = _paired(tables, "paired")
-    return Sample(wide["orthogonal"] - wide["none"])
+def orthogonal_simulated(tables: Tables) -> Values:
+    """C5: an orthogonal spike and none, on common contexts."""
+    return {
+        at_ridge(gamma): _common(tables, "paired", gamma)[["orthogonal", "none"]].to_numpy()
+        for gamma in _ridges(tables, "paired")
+    }
 
 
-def _paired(tables: Tables, figure: str, gamma: float = 1.0) -> pd.DataFrame:
+def _common(tables: Tables, figure: str, gamma: float = 1.0) -> pd.DataFrame:
+    """Errors on common contexts at one ridge: (replicates, arms)."""
     rows = _rows(tables, figure)
     rows = rows[rows["gamma"] == gamma]
     return rows.pivot(index="replicate", columns="panel", values="error")
 
 
-def spikes(tables: Tables) -> dict[str, Sample]:
-    """C5, C6: values with each spike, beyond 3 s.e. + 0.01."""
-    return _excess(_rows(tables, "spikes"), allowed=0.01, relative=0)
+def _ridges(tables: Tables, figure: str) -> list[float]:
+    return sorted(_rows(tables, figure)["gamma"].unique())
 
 
-def gap_sign(tables: Tables) -> dict[str, Sample]:
-    """C6: the gap to ridge regression at γ = 31.6 times its predicted sign."""
+def spikes(tables: Tables) -> Values:
+    """C5, C6: relative deviation from theory with each spike."""
+    return _deviations(_rows(tables, "spikes"))
+
+
+def gap_sign(tables: Tables) -> Values:
+    """C6: E at γ = 31.6 of the side that theory predicts to be worse, and of the other."""
     rows = _rows(tables, "spikes")
     rows = rows[rows["gamma"] == rows["gamma"].max()]
-    gap = rows["error"] - rows["ridge"]
-    signs = {"none": 1, "orthogonal": 1, "anti": 1, "aligned": -1}
-    return {spike: Sample(sign * gap[rows["panel"] == spike]) for spike, sign in signs.items()}
-
-
-def _strong(tables: Tables, f: str) -> dict[tuple[str, float], np.ndarray]:
-    """Ratios of E to that of ridge regression, per spike and s."""
-    rows = _rows(tables, "strong", "variants")
-    groups = rows[rows["f"] == f].groupby(["panel", "x"])
-    return {point: (group["error"] / group["ridge"]).to_numpy() for point, group in groups}
-
-
-def strong_falls(tables: Tables) -> dict[str, Sample]:
-    """C8: ratio to ridge regression at one signal minus that at the next stronger one, tanh."""
-    ratios = _strong(tables, "tanh")
-    conditions = {}
-    for (spike, weak), (next_spike, strong) in pairwise(sorted(ratios)):
-        if spike == next_spike and weak >= 0.25:
-            fall = ratios[spike, weak] - ratios[spike, strong]
-            conditions[f"{spike}, s = {weak:g} → {strong:g}"] = Sample(fall)
-    return conditions
-
-
-def strong_reversal(tables: Tables) -> dict[str, Sample]:
-    """C8: ratio to ridge regression at s = 1, tanh."""
-    ratios = _strong(tables, "tanh")
-    return {spike: Sample(values) for (spike, s), values in ratios.items() if s == 1.0}
-
-
-def strong_linear(tables: Tables) -> dict[str, Sample]:
-    """C8: the same ratio for linear attention, at every s."""
-    ratios = _strong(tables, "linear")
-    return {f"{spike}, s = {s:g}": Sample(values) for (spike, s), values in ratios.items()}
-
-
-def strong_corrected(tables: Tables) -> dict[str, Sample]:
-    """Share of the strong-signal effect that the heuristic leaves unexplained, tanh, s ≥ 1."""
-    rows = _rows(tables, "strong", "variants")
-    rows = rows[(rows["f"] == "tanh") & (rows["x"] >= 1)]
-    conditions = {}
-    for (spike, s), group in rows.groupby(["panel", "x"]):
-        # without the effect attention is ridge regression in this regime
-        effect = group["ridge_theory"] - group["error"]
-        unexplained = group["theory"] - group["error"]
-        conditions[f"{spike}, s = {s:g}"] = Sample(np.column_stack([unexplained, effect]), _share)
-    return conditions
-
-
-def _share(means: np.ndarray) -> np.ndarray:
-    return np.abs(means[..., 0] / means[..., 1])
-
-
-def lookalikes_simulated(tables: Tables) -> dict[str, Sample]:
-    """C9: E of a function with tanh's a1 and ν minus that of tanh, on common contexts."""
-    conditions = {}
-    for gamma in (1.0, 10.0):
-        wide = _paired(tables, "lookalikes", gamma)
-        for name in wide.columns.drop("tanh"):
-            conditions[f"{name}, γ = {gamma:g}"] = Sample(wide[name] - wide["tanh"])
-    return conditions
-
-
-def structure_blind_simulated(tables: Tables) -> dict[str, Sample]:
-    """C10: cos with an aligned spike, beyond 3 s.e. + 0.01 of its value without any structure."""
-    return _excess(_rows(tables, "blind"), allowed=0.01, relative=0)
-
-
-def converged(tables: Tables) -> dict[str, Sample]:
-    """Share of the points of curves and phase map that converged."""
+    worse = {"none": ARMS, "orthogonal": ARMS, "anti": ARMS, "aligned": ARMS[::-1]}
     return {
-        "curves": Sample([tables["curves"]["converged"].mean()]),
-        "phase map": Sample([tables["phase"]["attention"].notna().mean()]),
+        spike: rows.loc[rows["panel"] == spike, arms].to_numpy() for spike, arms in worse.items()
     }
 
 
-def _variant(tables: Tables, *names: str) -> dict[str, Sample]:
-    """Distance from a variant's theory beyond 3 s.e., the slack and 1 %."""
+def gap_never_closes(tables: Tables) -> dict[str, float]:
+    """C6: smallest gap over γ and p > n of the phase map, settings without a spike."""
+    table = tables["phase"]
+    table = table[(table["setting"] != "aligned") & (table["c"] > 1)]
+    groups = table.assign(gap=table["attention"] - table["ridge"]).groupby(["setting", "f"])
+    return {f"{f}, {setting}": gap for (setting, f), gap in groups["gap"].min().items()}
+
+
+def _strong(tables: Tables, f: str) -> dict[tuple[str, float], pd.DataFrame]:
+    """Contexts with strong signals, per spike and s."""
+    rows = _rows(tables, "strong", "variants")
+    rows = rows[rows["f"] == f].sort_values("replicate")
+    return dict(list(rows.groupby(["panel", "x"])))
+
+
+def strong_falls(tables: Tables) -> Values:
+    """C8: E / E(ridge) at one signal over that at the next stronger one, tanh."""
+    ratios = {}
+    for point, rows in _strong(tables, "tanh").items():
+        ratios[point] = (rows["error"] / rows["ridge"]).to_numpy()
+    conditions = {}
+    for (spike, weak), (next_spike, strong) in pairwise(sorted(ratios)):
+        if spike == next_spike:
+            fall = ratios[spike, weak] / ratios[spike, strong]
+            conditions[f"{spike}, s = {weak:g} → {strong:g}"] = fall
+    return conditions
+
+
+def strong_reversal(tables: Tables) -> Values:
+    """C8: E of attention and of ridge regression at s = 1, tanh."""
+    groups = _strong(tables, "tanh").items()
+    return {spike: rows[ARMS].to_numpy() for (spike, s), rows in groups if s == 1.0}
+
+
+def strong_linear(tables: Tables) -> Values:
+    """C8: the same for linear attention, at every s."""
+    groups = _strong(tables, "linear").items()
+    return {f"{spike}, s = {s:g}": rows[ARMS].to_numpy() for (spike, s), rows in groups}
+
+
+def strong_corrected(tables: Tables) -> Values:
+    """What the heuristic leaves of the strong-signal effect, and the effect, tanh, s ≥ 1."""
+    conditions = {}
+    for (spike, s), rows in _strong(tables, "tanh").items():
+        if s >= 1:
+            # without the effect attention is ridge regression in this regime
+            effect = rows["ridge_theory"] - rows["error"]
+            left = rows["theory"] - rows["error"]
+            conditions[f"{spike}, s = {s:g}"] = np.column_stack([left, effect])
+    return conditions
+
+
+# ---- C9, C10: what of f matters
+
+
+def lookalikes_simulated(tables: Tables) -> Values:
+    """C9: E of a function with tanh's a1 and ν and of tanh, on common contexts."""
+    conditions = {}
+    for gamma in _ridges(tables, "lookalikes"):
+        wide = _common(tables, "lookalikes", gamma)
+        for name in wide.columns.drop("tanh"):
+            conditions[f"{name}, γ = {gamma:g}"] = wide[[name, "tanh"]].to_numpy()
+    return conditions
+
+
+def structure_blind_simulated(tables: Tables) -> Values:
+    """C10: E of cos with a signal minus its theory without any structure, per γ."""
+    rows = _rows(tables, "nonlinearity")
+    rows = rows[rows["f"] == "cos_c"]
+    noise = rows[rows["panel"] == "no signal"].groupby("gamma")["theory"].first()
+    rows = rows[rows["panel"] != "no signal"]
+    groups = rows.assign(distance=rows["error"] - rows["gamma"].map(noise)).groupby(
+        ["panel", "gamma"]
+    )
+    return {
+        f"{panel}, γ = {gamma:g}": group["distance"].to_numpy() for (panel, gamma), group in groups
+    }
+
+
+# ---- beyond the model
+
+
+def _variant(tables: Tables, *names: str) -> Values:
+    """Relative deviations from a variant's theory."""
     rows = _rows(tables, "variants", "variants")
-    return _excess(rows[rows["panel"].isin(names)])
+    return _deviations(rows[rows["panel"].isin(names)])
 
 
-def unbalanced(tables: Tables) -> dict[str, Sample]:
-    """Unbalanced labels: distance from theory."""
+def unbalanced(tables: Tables) -> Values:
+    """Unbalanced labels: relative deviation from theory."""
     return _variant(tables, "unbalanced labels")
 
 
-def softmax(tables: Tables) -> dict[str, Sample]:
-    """Masked softmax: distance from theory."""
+def softmax(tables: Tables) -> Values:
+    """Masked softmax: relative deviation from theory."""
     return _variant(tables, "masked softmax", "masked softmax, aligned")
 
 
-def dense(tables: Tables) -> dict[str, Sample]:
-    """Random dense heads: distance from theory."""
+def dense(tables: Tables) -> Values:
+    """Random dense heads: relative deviation from theory."""
     return _variant(tables, "random dense head, tanh", "random dense head, linear")
 
 
-def two_heads(tables: Tables) -> dict[str, Sample]:
-    """Two heads before one probe: distance from theory."""
+def two_heads(tables: Tables) -> Values:
+    """Two heads before one probe: relative deviation from theory."""
     return _variant(tables, "two heads")
 
 
-def anisotropic(tables: Tables) -> dict[str, Sample]:
-    """Tokens with a mild power-law covariance: distance from theory."""
+def anisotropic(tables: Tables) -> Values:
+    """Tokens with a mild power-law covariance: relative deviation from theory."""
     return _variant(tables, "power law 0.5")
 
 
-def softmax_identity(tables: Tables) -> dict[str, Sample]:
-    """Plain softmax minus ridge regression on the raw tokens, same contexts."""
-    rows = _rows(tables, "variants", "variants")
-    groups = rows[rows["panel"] == "plain softmax"].groupby("gamma")
-    return {at_ridge(gamma): _gap(group) for gamma, group in groups}
-
-
-def anisotropic_fails(tables: Tables) -> Sample:
+def anisotropic_fails(tables: Tables) -> np.ndarray:
     """Simulated minus predicted E where one direction dominates, γ = 0.1."""
     rows = _rows(tables, "variants", "variants")
     rows = rows[(rows["panel"] == "power law 1") & (rows["gamma"] == 0.1)]
-    return Sample(rows["error"] - rows["theory"])
+    return (rows["error"] - rows["theory"]).to_numpy()
 
 
-def noises(tables: Tables) -> dict[str, Sample]:
-    """Token noise that is not Gaussian, beyond 3 s.e. and the slack."""
-    return _excess(_rows(tables, "noises", "variants"))
+def noises(tables: Tables) -> Values:
+    """Token noise that is not Gaussian: relative deviation from theory."""
+    return _deviations(_rows(tables, "noises", "variants"))
+
+
+# ---- trained heads
 
 
 def _trained(tables: Tables, objective: Objective) -> pd.DataFrame:
     table = tables["trained"]
-    return table[table["objective"] == objective.value].sort_values("step")
+    return table[table["objective"] == objective.value].sort_values(["step", "replicate"])
 
 
-def trained_alignment(tables: Tables) -> dict[str, Sample]:
-    """Mean |cosine| of key and query with the signal after training on fresh contexts."""
-    rows = _trained(tables, Objective.FRESH)
-    rows = rows[rows["step"] == rows["step"].max()]
-    return {
-        at_ridge(gamma): Sample((group["key"].abs() + group["query"].abs()) / 2)
-        for gamma, group in rows.groupby("gamma")
-    }
+def _at_end(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["step"] == rows["step"].max()]
 
 
-def trained_gap(tables: Tables) -> dict[str, Sample]:
-    """Held-out gap to ridge regression at the largest trained γ, after training."""
-    rows = _largest_ridge(tables)
-    return {"after training": _gap(rows[rows["step"] == rows["step"].max()])}
+def trained_alignment(tables: Tables) -> Values:
+    """|cosine| of key and of query with the signal after training on fresh contexts."""
+    conditions = {}
+    for gamma, group in _at_end(_trained(tables, Objective.FRESH)).groupby("gamma"):
+        for weight in ("key", "query"):
+            conditions[f"{weight}, {at_ridge(gamma)}"] = group[weight].abs().to_numpy()
+    return conditions
 
 
-def untrained_gap(tables: Tables) -> dict[str, Sample]:
+def trained_gap(tables: Tables) -> Values:
+    """E of attention and of ridge regression on held-out contexts after training, per γ."""
+    return _arms(_at_end(_trained(tables, Objective.FRESH)))
+
+
+def untrained_gap(tables: Tables) -> Values:
     """The same before training."""
-    rows = _largest_ridge(tables)
-    return {"before training": _gap(rows[rows["step"] == 0])}
-
-
-def _largest_ridge(tables: Tables) -> pd.DataFrame:
     rows = _trained(tables, Objective.FRESH)
-    return rows[rows["gamma"] == rows["gamma"].max()]
+    return _arms(rows[rows["step"] == 0])
 
 
-def _gap(rows: pd.DataFrame) -> Sample:
-    return Sample(rows["error"] - rows["ridge"])
+def _arms(rows: pd.DataFrame) -> Values:
+    """E of attention and of ridge regression, (replicates, 2) per γ."""
+    return {at_ridge(gamma): group[ARMS].to_numpy() for gamma, group in rows.groupby("gamma")}
 
 
-def query_first(tables: Tables) -> dict[str, Sample]:
-    """|cosine| of the query minus that of the key, mean over the descent of the theory's E."""
-    rows = _trained(tables, Objective.THEORY)
+def query_first(tables: Tables) -> Values:
+    """|cosine| of the query minus that of the key, mean over training on fresh contexts."""
+    return _leads(tables, Objective.FRESH)
+
+
+def query_first_limit(tables: Tables) -> Values:
+    """The same over the descent of the theory's E."""
+    return _leads(tables, Objective.THEORY)
+
+
+def _leads(tables: Tables, objective: Objective) -> Values:
+    rows = _trained(tables, objective)
     rows = rows[rows["step"] > 0].assign(lead=rows["query"].abs() - rows["key"].abs())
     return {
-        at_ridge(gamma): Sample(group.groupby("replicate")["lead"].mean())
+        at_ridge(gamma): group.groupby("replicate")["lead"].mean().to_numpy()
         for gamma, group in rows.groupby("gamma")
     }
 
 
-def single_context_transfer(tables: Tables) -> dict[str, Sample]:
-    """E on other contexts after training on one, minus before."""
+def single_context_transfer(tables: Tables) -> Values:
+    """E on other contexts after training on one, and before."""
     conditions = {}
     for gamma, group in _trained(tables, Objective.ELSEWHERE).groupby("gamma"):
         wide = group.pivot(index="replicate", columns="step", values="error")
         first, last = min(wide.columns), max(wide.columns)
-        conditions[at_ridge(gamma)] = Sample(wide[last] - wide[first])
+        conditions[at_ridge(gamma)] = wide[[last, first]].to_numpy()
     return conditions
 
 
-def single_context_error(tables: Tables) -> dict[str, Sample]:
-    """E on the only training context over that of ridge regression there."""
-    rows = _trained(tables, Objective.SAME)
-    rows = rows[rows["step"] == rows["step"].max()]
-    return {
-        at_ridge(gamma): Sample(group[["error", "ridge"]].to_numpy(), ratio)
-        for gamma, group in rows.groupby("gamma")
-    }
+def single_context_error(tables: Tables) -> Values:
+    """E on the only training context, and that of ridge regression there."""
+    return _arms(_at_end(_trained(tables, Objective.SAME)))
+
+
+# ---- real inputs
 
 
 def _embedded(tables: Tables, labels: str) -> pd.DataFrame:
@@ -334,27 +382,35 @@ def _embedded(tables: Tables, labels: str) -> pd.DataFrame:
     return table[table["labels"] == labels]
 
 
-def embeddings_theory(tables: Tables) -> dict[str, Sample]:
-    """Random labels: distance from the isotropic theory minus that from the measured spectrum's."""
+def embeddings_theory(tables: Tables) -> Values:
+    """Random labels: distance from the measured spectrum's theory and from the isotropic, per f."""
     rows = _embedded(tables, "random").dropna(subset=["anisotropic"])
     isotropic = (rows["error"] - rows["isotropic"]).abs()
     anisotropic = (rows["error"] - rows["anisotropic"]).abs()
-    rows = rows.assign(gain=isotropic - anisotropic)
-    return {f: Sample(group.groupby("replicate")["gain"].mean()) for f, group in rows.groupby("f")}
+    rows = rows.assign(isotropic=isotropic, anisotropic=anisotropic)
+    conditions = {}
+    for f, group in rows.groupby("f"):
+        distances = group.groupby("replicate")[["anisotropic", "isotropic"]].mean()
+        conditions[f] = distances.to_numpy()
+    return conditions
 
 
-def embeddings_gap(tables: Tables) -> dict[str, Sample]:
-    """Real inputs, random labels, second smallest γ: attention minus ridge regression."""
+def embeddings_gap(tables: Tables) -> Values:
+    """Real inputs, random labels, γ up to 0.1: E of attention and of ridge regression."""
     rows = _embedded(tables, "random")
-    gamma = sorted(rows["gamma"].unique())[:2][-1]
-    rows = rows[(rows["gamma"] == gamma) & rows["f"].isin(["tanh", "linear"])]
-    return {f: _gap(group) for f, group in rows.groupby("f")}
+    groups = rows[rows["gamma"] <= 0.1].groupby(["f", "gamma"])
+    return {f"{f}, {at_ridge(gamma)}": group[ARMS].to_numpy() for (f, gamma), group in groups}
 
 
-def embeddings_structure(tables: Tables) -> dict[str, Sample]:
-    """Real inputs and labels: structure-blind cos minus tanh, same contexts, per γ."""
-    wide = _embedded(tables, "real").pivot(
-        index=["gamma", "replicate"], columns="f", values="error"
-    )
-    gap = (wide["cos_c"] - wide["tanh"]).reset_index(name="gap")
-    return {at_ridge(gamma): Sample(group["gap"]) for gamma, group in gap.groupby("gamma")}
+def embeddings_structure(tables: Tables) -> Values:
+    """E of structure-blind cos minus that of tanh with real labels and with random ones, per γ."""
+    table = tables["embeddings"]
+    missing = {"real", "cos_c", "tanh"} - set(table["labels"]) - set(table["f"])
+    if missing:
+        raise KeyError(f"embeddings: {', '.join(sorted(missing))}")
+    wide = table.pivot(index=["labels", "gamma", "replicate"], columns="f", values="error")
+    excess = (wide["cos_c"] - wide["tanh"]).unstack("labels")
+    return {
+        at_ridge(gamma): group[["real", "random"]].to_numpy()
+        for gamma, group in excess.groupby("gamma")
+    }

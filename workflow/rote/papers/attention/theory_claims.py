@@ -4,7 +4,8 @@ Each returns the claim's statistic under every condition. The labels C1 to C10 a
 `statistics`.
 """
 
-from itertools import combinations, pairwise, product
+from collections.abc import Callable
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,13 @@ from rote.ledger import TheoryClaims
 from rote.papers.attention import schema
 from rote.papers.attention.golden import GOLDEN, GOLDEN_RIDGE
 from rote.papers.attention.heads import (
+    FUNCTIONS,
     SPIKES,
     STRUCTURES,
     Structure,
     U,
     aligned_spike,
     error,
-    tanh_lookalikes,
 )
 from rote.theory import attention
 from rote.theory.attention import variants
@@ -30,6 +31,7 @@ THEORY = TheoryClaims()
 Numbers = dict[str, float]  # condition -> statistic
 ORDER = ("aligned", "query only", "none", "key only", "anti")  # spikes by their error
 ALIGNED = STRUCTURES["aligned"]
+RIDGES = np.geomspace(1e-4, 1e3, 141)
 
 
 def checks() -> pd.DataFrame:
@@ -61,18 +63,21 @@ def gap(
 # ---- the equations
 
 
-@THEORY.claim
-def reference() -> Numbers:
-    """Largest distance of E and h_uu from the golden values."""
+def golden_distances(prefactor: Callable[[float], float]) -> Numbers:
+    """Largest distance of E and h_uu from the golden values.
+
+    Args:
+        prefactor: what multiplies φ' in E = -prefactor φ', a function of γ; γ² by the algebra.
+    """
     values = {}
     for row in GOLDEN:
         vectors = {"mu": row.mu, "w_key": row.w_key, "w_query": row.w_query}
         s = attention.memorization_error(row.gamma, row.c, row.f, diag=row.diag, **vectors)
-        distance = abs(float(s.error) - row.error)
+        solved = float(s.error) * prefactor(row.gamma) / row.gamma**2
         trace_distance = abs(float(s.h_uu) - row.h_uu) / max(1.0, row.h_uu)
         count = sum(vector.any() for vector in vectors.values())
         name = f"{row.f}, c = {row.c:g}, γ = {row.gamma:g}, {count} vectors"
-        values[name] = max(distance, trace_distance)
+        values[name] = max(abs(solved - row.error), trace_distance)
     for golden in GOLDEN_RIDGE:
         name = f"ridge, c = {golden.c:g}, ||μ||² = {golden.mu2:g}, γ = {golden.gamma:g}"
         ridge = float(attention.ridge_error(golden.gamma, golden.c, golden.mu2))
@@ -81,17 +86,32 @@ def reference() -> Numbers:
 
 
 @THEORY.claim
-def linear_limit() -> Numbers:
-    """|E − an integral over the Marchenko–Pastur law|, linear attention on noise."""
+def reference() -> Numbers:
+    """Largest distance of E and h_uu from the golden values."""
+    return golden_distances(lambda gamma: gamma**2)
+
+
+def linear_distances(diagonal: float) -> Numbers:
+    """|E − an integral over the Marchenko–Pastur law|, linear attention on noise.
+
+    Args:
+        diagonal: what the integral takes off the kernel's diagonal: 1 in the model, 0 keeps it.
+    """
     values = {}
     for c, gamma in product((0.25, 0.5, 1.0, 2.0, 4.0), (1e-3, 1.0)):
-        distance = abs(float(error(gamma, c, "linear").error) - _linear_attention(gamma, c))
-        values[f"c = {c:g}, γ = {gamma:g}"] = distance
+        expected = _linear_attention(gamma, c, diagonal)
+        values[f"c = {c:g}, γ = {gamma:g}"] = abs(float(error(gamma, c, "linear").error) - expected)
     return values
 
 
-def _linear_attention(gamma: float, c: float) -> float:
-    """E of f(t) = t with zero diagonal on noise, straight from the Marchenko–Pastur law."""
+@THEORY.claim
+def linear_limit() -> Numbers:
+    """|E − an integral over the Marchenko–Pastur law|, linear attention on noise."""
+    return linear_distances(1.0)
+
+
+def _linear_attention(gamma: float, c: float, diagonal: float) -> float:
+    """E of f(t) = t on noise, straight from the Marchenko–Pastur law."""
     count = 20_000
     a, b = (1 - np.sqrt(c)) ** 2, (1 + np.sqrt(c)) ** 2
     # x = middle − half cos(angle): periodic, so midpoints converge fast
@@ -99,15 +119,25 @@ def _linear_attention(gamma: float, c: float) -> float:
     half = (b - a) / 2
     x = (a + b) / 2 - half * np.cos(angle)
     density = half * np.sin(angle) / (2 * np.pi * x) * half * np.sin(angle) * np.pi / count
-    return max(0.0, 1 - c) + float(((gamma / (gamma + (x / c - 1) ** 2 * x)) ** 2 * density).sum())
+    residual = gamma / (gamma + (x / c - diagonal) ** 2 * x)
+    return max(0.0, 1 - c) + float((residual**2 * density).sum())
+
+
+def derivative_distances(structure: Structure) -> Numbers:
+    """Largest |difference| over γ of E by a complex step and by a linear solve, c = 4.
+
+    Args:
+        structure: of the linear solve; the complex step has an aligned head.
+    """
+    one = variants.heads_error(RIDGES, 4.0, ["tanh"], mu=2 * U, w_keys=[U], w_queries=[U])
+    solved = error(RIDGES, 4.0, "tanh", structure).error
+    return {"tanh, aligned": float(np.abs(one - solved).max())}
 
 
 @THEORY.claim
 def complex_step() -> Numbers:
-    """Largest |difference| of E by a complex step and by a linear solve."""
-    gamma = np.geomspace(1e-4, 1e3, 141)[60:]
-    one = variants.heads_error(gamma, 4.0, ["tanh"], mu=2 * U, w_keys=[U], w_queries=[U])
-    return {"one head": np.abs(one - error(gamma, 4.0, "tanh", ALIGNED).error).max()}
+    """Largest |difference| over γ of E by a complex step and by a linear solve."""
+    return derivative_distances(ALIGNED)
 
 
 # ---- C1-C4: random inputs
@@ -115,33 +145,33 @@ def complex_step() -> Numbers:
 
 @THEORY.claim
 def worse_on_noise() -> Numbers:
-    """C1: smallest gap to ridge regression over γ, c = 4."""
-    return {"c = 4": gap(np.geomspace(1e-4, 1e3, 141), 4.0).min()}
+    """C1: smallest gap to ridge regression over γ, tanh, c = 4."""
+    return {"tanh, c = 4": float(gap(RIDGES, 4.0).min())}
 
 
-def _flips() -> np.ndarray:
-    gamma = np.geomspace(1e-4, 1e3, 141)
-    return crossings(gamma, gap(gamma, 0.25))
+def flips(c: float) -> np.ndarray:
+    """C2: γ at which the gap of tanh on noise changes sign, (changes,)."""
+    return crossings(RIDGES, gap(RIDGES, c))
 
 
 @THEORY.claim
 def flip_count() -> Numbers:
     """C2: how often the gap changes sign over γ, c = 1/4."""
-    return {"c = 0.25": len(_flips())}
+    return {"c = 0.25": len(flips(0.25))}
 
 
 @THEORY.claim
 def flip_at() -> Numbers:
     """C2: γ at which it does."""
-    return {"c = 0.25": _flips()[0]}
+    return {"c = 0.25": float(flips(0.25)[0])}
 
 
 @THEORY.claim
 def equal_power() -> Numbers:
-    """C3: smallest gap at equal feature power over c and γ."""
+    """C3: smallest gap at equal feature power over c and γ, every nonlinearity."""
     gamma = np.geomspace(1e-4, 1e3, 29)
     values = {}
-    for f in ("linear", "tanh", "relu_c", "sign", "cubic", "exp_clip", "cos_c"):
+    for f in FUNCTIONS:
         smallest = np.inf
         for c in (0.1, 0.25, 0.5, 0.9, 1.1, 2.0, 4.0, 10.0):
             scaled = error(attention.equal_power(c, f) * gamma, c, f).error
@@ -155,17 +185,16 @@ OVERCOMPLETE = (1.5, 2.0, 4.0, 8.0)  # p/n
 
 
 def _exponent(errors: np.ndarray) -> float:
-    return np.log(errors[1] / errors[0]) / np.log(10)
+    return float(np.log(errors[1] / errors[0]) / np.log(10))
 
 
 @THEORY.claim
 def ridgeless_exponent() -> Numbers:
-    """C4: log-log slope of E as γ → 0 at the c where it is furthest from 1/2."""
-    values = {}
-    for f in ("linear", "tanh", "relu_c", "sign", "cubic", "exp_c", "exp_clip", "cos_c"):
-        slopes = [_exponent(error(SMALL_RIDGES, c, f).error) for c in OVERCOMPLETE]
-        values[f] = max(slopes, key=lambda slope: abs(slope - 0.5))
-    return values
+    """C4: log-log slope of E as γ → 0 on noise, every nonlinearity."""
+    return {
+        f"{f}, c = {c:g}": _exponent(error(SMALL_RIDGES, c, f).error)
+        for f, c in product(FUNCTIONS, OVERCOMPLETE)
+    }
 
 
 @THEORY.claim
@@ -184,14 +213,8 @@ def _with_spike(name: str) -> float:
 
 @THEORY.claim
 def alignment_order() -> Numbers:
-    """C5: smallest step of the order of the spikes by their errors."""
-    return {"smallest step": min(_with_spike(b) - _with_spike(a) for a, b in pairwise(ORDER))}
-
-
-@THEORY.claim
-def orthogonal() -> Numbers:
-    """C5: |E without a spike − with one orthogonal to the signal|."""
-    return {"γ = 1": abs(_with_spike("none") - _with_spike("orthogonal"))}
+    """C5: steps of the order of the spikes by their errors."""
+    return {f"{b} − {a}": _with_spike(b) - _with_spike(a) for a, b in pairwise(ORDER)}
 
 
 FINE_RIDGES = np.geomspace(1e-4, 1e3, 701)
@@ -208,77 +231,88 @@ CROSSINGS = {  # c, ||μ||², ω -> γ at which the gap of tanh closes
 UNCLOSED = ((4, 4, 0), (4, 1, 0), (4, 1, 1), (2, 1, 0))  # c, ||μ||², ω
 
 
-def _aligned_gap(c: float, mu2: float, omega: float) -> np.ndarray:
-    return gap(FINE_RIDGES, c, "tanh", Structure(mu2, aligned_spike(omega)))
+def _aligned_gap(f: str, c: float, mu2: float, omega: float) -> np.ndarray:
+    return gap(FINE_RIDGES, c, f, Structure(mu2, aligned_spike(omega)))
+
+
+def crossing_distances(f: str) -> Numbers:
+    """C6: γ at which the gap of f first closes, over its prediction for tanh, minus 1."""
+    values = {}
+    for (c, mu2, omega), predicted in CROSSINGS.items():
+        gammas = crossings(FINE_RIDGES, _aligned_gap(f, c, mu2, omega))
+        distance = float(gammas[0]) / predicted - 1 if len(gammas) else np.inf
+        values[f"c = {c:g}, ||μ||² = {mu2}, ω = {omega}"] = distance
+    return values
 
 
 @THEORY.claim
 def gap_crossing() -> Numbers:
     """C6: γ at which the gap first closes, over its prediction, minus 1."""
-    values = {}
-    for (c, mu2, omega), predicted in CROSSINGS.items():
-        gammas = crossings(FINE_RIDGES, _aligned_gap(c, mu2, omega))
-        ratio = gammas[0] / predicted - 1 if len(gammas) else np.inf
-        values[f"c = {c:g}, ||μ||² = {mu2}, ω = {omega}"] = ratio
-    return values
+    return crossing_distances("tanh")
 
 
 @THEORY.claim
-def gap_never_closes() -> Numbers:
-    """C6: smallest gap over γ where it never closes."""
+def gap_stays_open() -> Numbers:
+    """C6: smallest gap over γ at the four settings whose prediction is that it never closes."""
     return {
-        f"c = {c:g}, ||μ||² = {mu2}, ω = {omega}": _aligned_gap(c, mu2, omega).min()
+        f"c = {c:g}, ||μ||² = {mu2}, ω = {omega}": float(_aligned_gap("tanh", c, mu2, omega).min())
         for c, mu2, omega in UNCLOSED
     }
 
 
-def _ridgeless_gap(f: str, spike: str) -> float:
-    """Gap at γ = 1e-5, c = 1/4, ||μ||² = 1."""
-    structure = Structure(1.0, SPIKES[spike])
-    return float(gap(1e-5, 0.25, f, structure))
+RIDGELESS_SIGNALS = (0.5, 1.0, 2.0, 4.0, 16.0)  # ||μ||², as in the paper's Figure 1c
+
+
+def _ridgeless_gaps(f: str, spike: str) -> np.ndarray:
+    """Gaps at γ = 1e-5, c = 1/4, over the signals, (signals,)."""
+    structures = [Structure(mu2, SPIKES[spike]) for mu2 in RIDGELESS_SIGNALS]
+    return np.array([float(gap(1e-5, 0.25, f, structure)) for structure in structures])
 
 
 @THEORY.claim
 def ridgeless_gap() -> Numbers:
-    """C7: smaller gap of those without a spike and with an aligned one."""
+    """C7: smallest gap over the signals, every nonlinearity, no spike and an aligned one."""
     return {
-        f: min(_ridgeless_gap(f, "none"), _ridgeless_gap(f, "aligned"))
-        for f in ("tanh", "exp_clip", "linear")
+        f"{f}, {spike}": float(_ridgeless_gaps(f, spike).min())
+        for f, spike in product(FUNCTIONS, ("none", "aligned"))
     }
+
+
+def gap_shares(spike: str) -> Numbers:
+    """C7: largest share of the gap that a spike leaves over the signals.
+
+    For every nonlinear function with a linear part.
+
+    Args:
+        spike: its name.
+    """
+    values = {}
+    for f in FUNCTIONS:
+        if f != "linear" and abs(attention.moments(f).a1) > 1e-6:
+            left = _ridgeless_gaps(f, spike) / _ridgeless_gaps(f, "none")
+            values[f] = float(left.max())
+    return values
 
 
 @THEORY.claim
 def ridgeless_gap_shrinks() -> Numbers:
-    """C7: gap with an aligned spike over that without."""
-    return {
-        f: _ridgeless_gap(f, "aligned") / _ridgeless_gap(f, "none") for f in ("tanh", "exp_clip")
-    }
+    """C7: largest gap with an aligned spike over that without."""
+    return gap_shares("aligned")
 
 
-# ---- C9, C10: what of f matters
-
-
-@THEORY.claim
-def lookalikes() -> Numbers:
-    """C9: largest |difference| of E between functions with one a1 and ν."""
-    gamma = np.array([1.0, 10.0])
-    errors = [error(gamma, 4.0, f, ALIGNED).error for f in tanh_lookalikes().values()]
-    return {"largest difference": max(np.abs(a - b).max() for a, b in combinations(errors, 2))}
-
-
-@THEORY.claim
-def structure_blind() -> Numbers:
-    """C10: range of E of cos over signals and spikes."""
-    errors = [
-        error(1.0, 4.0, "cos_c", Structure(mu2, spike)).error
-        for mu2, spike in product((0.0, 1.0, 4.0), SPIKES.values())
-    ]
-    return {"spread": np.ptp(errors)}
+# ---- C10: what of f matters
 
 
 @THEORY.claim
 def cosine_is_worse() -> Numbers:
-    """C10: smallest E of cos minus E of tanh over γ, aligned."""
+    """C10: smallest E of cos minus E of tanh over γ ≤ 10, c = 4; also beyond that on noise."""
     gamma = np.geomspace(1e-4, 10, 41)
-    cosine, tanh = (error(gamma, 4.0, f, ALIGNED).error for f in ("cos_c", "tanh"))
-    return {"c = 4, aligned": (cosine - tanh).min()}
+    gaps = {}
+    for name, structure in STRUCTURES.items():
+        gaps[name] = error(gamma, 4.0, "cos_c", structure).error
+        gaps[name] = gaps[name] - error(gamma, 4.0, "tanh", structure).error
+    values = {}
+    for name in ("signal", "aligned"):
+        values[name] = float(gaps[name].min())
+        values[f"{name}, beyond noise"] = float((gaps[name] - gaps["no signal"]).min())
+    return values

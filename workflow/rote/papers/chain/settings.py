@@ -33,7 +33,7 @@ class ChainWorld(Section):
         200, "Held-out items of each rule, at most: half to tune on, half to test on", ge=4
     )
     loads: list[Positive] = key(
-        [0.25, 1.0, 2.0, 4.0],
+        [0.25, 2.0, 4.0],
         "Information of all facts over what the weights can hold",
         min_length=1,
     )
@@ -42,7 +42,7 @@ class ChainWorld(Section):
         "What the weights can hold, to size the worlds: measured on these networks as by cram less",
         gt=0,
     )
-    replicates: int = key(3, "Worlds and networks", ge=2)
+    replicates: int = key(8, "Worlds and networks", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {
@@ -65,7 +65,6 @@ class ChainWorld(Section):
             "max_test_items": 2000,
             "loads": [0.5, 1.0, 2.0, 4.0],
             "bits_per_parameter": 1.5,
-            "replicates": 3,
         },
     }
 

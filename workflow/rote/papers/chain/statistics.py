@@ -3,17 +3,20 @@
 import numpy as np
 import pandas as pd
 
-from rote.ledger import Sample, ratio
-from rote.papers.chain.plan import MemoryCell, world_title
-from rote.papers.chain.results import Tables, base_networks, base_width, cell, loads
+from rote.papers.chain.plan import BY_LOSS, FLAT, UNPRUNED, MemoryCell, world_title
+from rote.papers.chain.results import Tables, base_networks, cell, loads
 
 CROWDED_LOAD = 1.0  # above it the facts are more than fit
 SPARSE_LOAD = 0.5  # up to it all facts fit
-UNPRUNED = MemoryCell("none", "nothing")
+UNPRUNED_ALONE = MemoryCell("none", "nothing")
 UNPRUNED_AND_RANDOM = MemoryCell("none", "random")
-RANDOM = MemoryCell("random", "nothing")
-PRUNED = MemoryCell("loss", "nothing")
+RANDOM_ALONE = MemoryCell("random", "nothing")
+PRUNED_ALONE = MemoryCell("loss", "nothing")
 PRUNED_AND_MEMORY = MemoryCell("loss", "pruned")
+LEARNT_RULE = "translation"  # the rule that networks of this size learn
+FACT = "fact"  # kind of a question in the table of correlations
+
+Pairs = dict[str, np.ndarray]  # condition -> (replicates, 2)
 
 
 def _crowded_worlds(tables: Tables) -> dict[str, str]:
@@ -34,112 +37,134 @@ def _values(tables: Tables, world: str, of: MemoryCell, column: str) -> np.ndarr
     return rows.sort_values("replicate")[column].to_numpy()
 
 
-def _differences(
-    tables: Tables, minuend: MemoryCell, subtrahend: MemoryCell, column: str = "facts"
-) -> dict[str, Sample]:
+def _pairs(tables: Tables, a: MemoryCell, b: MemoryCell, column: str = "facts") -> Pairs:
+    """A column of two cells at every load above 1."""
     samples = {}
     for world, title in _crowded_worlds(tables).items():
-        values = _values(tables, world, minuend, column)
-        values = values - _values(tables, world, subtrahend, column)
-        if np.isnan(values).all():
+        arms = [_values(tables, world, arm, column) for arm in (a, b)]
+        pairs = np.column_stack(arms)
+        if np.isnan(pairs).any(axis=1).all():
             raise KeyError(f"{column}, {title}")
-        samples[title] = Sample(values)
+        samples[title] = pairs
     return samples
 
 
-def prune_helps(tables: Tables) -> dict[str, Sample]:
-    """Fact accuracy pruned by loss minus unpruned, no memory, loads above 1."""
-    return _differences(tables, PRUNED, UNPRUNED)
+def prune_helps(tables: Tables) -> Pairs:
+    """Fact accuracy pruned by loss and unpruned, no memory, loads above 1."""
+    return _pairs(tables, PRUNED_ALONE, UNPRUNED_ALONE)
 
 
-def prune_beats_random(tables: Tables) -> dict[str, Sample]:
-    """Fact accuracy pruned by loss minus pruned at random to the same size."""
-    return _differences(tables, PRUNED, RANDOM)
+def prune_beats_random(tables: Tables) -> Pairs:
+    """Fact accuracy pruned by loss and pruned at random to the same size, loads above 1."""
+    return _pairs(tables, PRUNED_ALONE, RANDOM_ALONE)
 
 
-def flattening_alone(tables: Tables) -> Sample:
-    """Fact accuracy chosen by loss minus chosen at random, both flattened."""
+def flattening_alone(tables: Tables) -> Pairs:
+    """Fact accuracy chosen by loss and chosen at random, both flattened, at the ladder's load."""
     rows = base_networks(tables)
-    flat = rows[rows["variant"] == "flat"].sort_values("replicate")
+    flat = rows[rows["variant"] == FLAT.name].sort_values("replicate")
     if flat.empty:
         raise KeyError("the corpus that is flattened but chosen at random")
-    by_loss = rows[(rows["variant"] == "loss") & (rows["world"] == flat["world"].iloc[0])]
+    world = flat["world"].iloc[0]
+    by_loss = rows[(rows["variant"] == BY_LOSS.name) & (rows["world"] == world)]
     by_loss = by_loss.sort_values("replicate")
-    return Sample(by_loss["facts"].to_numpy() - flat["facts"].to_numpy())
+    title = world_title(by_loss["load"].iloc[0])
+    return {title: np.column_stack([by_loss["facts"], flat["facts"]])}
 
 
-def memory_recovers(tables: Tables) -> dict[str, Sample]:
-    """Accuracy on pruned-away facts, with a memory of them minus without."""
-    return _differences(tables, PRUNED_AND_MEMORY, PRUNED, "pruned_facts")
+def memory_recovers(tables: Tables) -> Pairs:
+    """Accuracy on pruned-away facts, with a memory of them and without, loads above 1."""
+    return _pairs(tables, PRUNED_AND_MEMORY, PRUNED_ALONE, "pruned_facts")
 
 
-def memory_keeps_rules(tables: Tables) -> dict[str, Sample]:
-    """Held-out rule accuracy, with that memory minus without."""
-    return _differences(tables, PRUNED_AND_MEMORY, PRUNED, "rules")
+def memory_keeps_rules(tables: Tables) -> Pairs:
+    """Accuracy on translations never shown, with a memory of pruned facts and without."""
+    rows = tables["rules"]
+    rows = rows[rows["rule"] == LEARNT_RULE]
+    samples = {}
+    for world, title in _crowded_worlds(tables).items():
+        of_world = rows[rows["world"] == world]
+        if of_world.empty:
+            raise KeyError(f"accuracy on rules, {title}")
+        arms = [
+            cell(of_world, *arm).sort_values("replicate")["accuracy"]
+            for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)
+        ]
+        samples[title] = np.column_stack(arms)
+    return samples
 
 
-def division_of_labour(tables: Tables) -> dict[str, Sample]:
-    """Fact accuracy that divided labour gains at equal memory.
+def division_of_labour(tables: Tables) -> Pairs:
+    """Fact accuracy at equal memory, loads above 1.
 
-    Pruned network and pruned facts, minus unpruned network and random statements.
+    Pruned network with the pruned facts, and unpruned network with as many random statements.
     """
-    return _differences(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_RANDOM)
+    return _pairs(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_RANDOM)
 
 
-def facts_follow_counts(tables: Tables) -> dict[str, Sample]:
-    """Spearman on facts minus that on rules (mean of both rules), unpruned."""
+def facts_follow_counts(tables: Tables) -> Pairs:
+    """Spearman correlation on facts and on rules (mean over rules), unpruned, every width."""
+    return _correlations(tables, (UNPRUNED.name, True), (UNPRUNED.name, False))
+
+
+def flattening_breaks_counts(tables: Tables) -> Pairs:
+    """Spearman correlation on facts with counts of the full corpus: unpruned, pruned by loss."""
+    return _correlations(tables, (UNPRUNED.name, True), (BY_LOSS.name, True))
+
+
+def _correlations(tables: Tables, *arms: tuple[str, bool]) -> Pairs:
+    """Spearman correlations of two arms for every width at loads above 1.
+
+    Args:
+        tables: of a run, by name.
+        *arms: corpus, and whether on facts (else on rules).
+    """
     samples = {}
     for world, title in _crowded_worlds(tables).items():
-        of_facts = _rho(tables, world, "none", of_facts=True)
-        of_rules = _rho(tables, world, "none", of_facts=False)
-        samples[title] = Sample((of_facts - of_rules).dropna().to_numpy())
+        rows = tables["spearman"]
+        rows = rows[rows["world"] == world]
+        for width, of_width in rows.groupby("width"):
+            columns = [_rho(of_width, *arm) for arm in arms]
+            if any(column.empty for column in columns):
+                raise KeyError(f"Spearman correlations of {arms}, {title}, width {width}")
+            pairs = pd.concat(columns, axis=1, join="inner").dropna()
+            samples[f"{title}, width {width}"] = pairs.to_numpy()
+    if not samples:
+        raise KeyError("Spearman correlations with counts")
     return samples
 
 
-def flattening_breaks_counts(tables: Tables) -> dict[str, Sample]:
-    """Spearman on facts with counts of the full corpus, unpruned minus pruned by loss."""
-    samples = {}
-    for world, title in _crowded_worlds(tables).items():
-        unpruned = _rho(tables, world, "none", of_facts=True)
-        pruned = _rho(tables, world, "loss", of_facts=True)
-        samples[title] = Sample((unpruned - pruned).dropna().to_numpy())
-    return samples
-
-
-def _rho(tables: Tables, world: str, variant: str, *, of_facts: bool) -> pd.Series:
+def _rho(rows: pd.DataFrame, variant: str, of_facts: bool) -> pd.Series:
     """Spearman correlation by replicate, mean over kinds."""
-    rows = tables["spearman"]
-    rows = rows[(rows["world"] == world) & (rows["variant"] == variant)]
-    rows = rows[rows["width"] == base_width(tables)]
-    rows = rows[(rows["kind"] == "fact") == of_facts]
-    if rows.empty:
-        kind = "facts" if of_facts else "rules"
-        raise KeyError(f"Spearman correlations of {kind}, {world}, {variant}")
+    rows = rows[(rows["variant"] == variant) & ((rows["kind"] == FACT) == of_facts)]
     return rows.groupby("replicate")["rho"].mean().sort_index()
 
 
-def beyond_capacity(tables: Tables) -> dict[str, Sample]:
-    """Bits that weights and memory recall, over the most that weights alone hold.
+def beyond_capacity(tables: Tables) -> Pairs:
+    """Bits that weights and memory recall, and the most that weights alone hold.
 
-    Recalled on the facts tested, held of all facts.
+    Recalled on the facts tested, held of all facts by any network of the base width.
     """
     stored = base_networks(tables).groupby(["replicate", "world", "variant"])["stored"].sum()
     limit = stored.groupby("replicate").max().sort_index().to_numpy()
     samples = {}
     for world, title in _crowded_worlds(tables).items():
         recalled = _values(tables, world, PRUNED_AND_MEMORY, "recalled")
-        samples[title] = Sample(np.column_stack([recalled, limit]), ratio)
+        samples[title] = np.column_stack([recalled, limit])
     return samples
 
 
-def nothing_to_prune(tables: Tables) -> dict[str, Sample]:
-    """Fact accuracy pruned by loss minus unpruned at loads of at most a half."""
+def keeps_what_fits(tables: Tables) -> dict[str, np.ndarray]:
+    """Whether pruning by loss keeps every stated fact, 0 or 1 per world, loads of at most 0.5."""
     by_world = loads(tables)
     sparse = by_world[by_world <= SPARSE_LOAD]
     if sparse.empty:
         raise KeyError(f"a load of at most {SPARSE_LOAD:g}")
+    facts = tables["facts"]
+    stated = facts[facts["count"] > 0]
     samples = {}
     for world, load in sparse.items():
-        pruned = _values(tables, world, PRUNED, "facts")
-        samples[world_title(load)] = Sample(pruned - _values(tables, world, UNPRUNED, "facts"))
+        of_world = stated[stated["world"] == world]
+        stays = of_world["count_loss"] > 0
+        samples[world_title(load)] = stays.groupby(of_world["replicate"]).all().to_numpy(float)
     return samples

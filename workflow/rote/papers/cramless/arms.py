@@ -94,6 +94,7 @@ class ArmLayout(NamedTuple):
 
     uniform: list[FactDataSet]  # by size
     power_laws: list[FactDataSet]  # by exponent
+    smaller: list[FactDataSet]  # of exponent 1, by size
     training: CramlessTraining
 
     @property
@@ -103,8 +104,8 @@ class ArmLayout(NamedTuple):
 
 
 def data_sets(facts: CramlessFacts) -> list[FactDataSet]:
-    """Uniform data sets by size, then power laws by exponent."""
-    return [*_uniform(facts), *_power_laws(facts)]
+    """Uniform data sets by size, power laws by exponent, then smaller ones of exponent 1."""
+    return [*_uniform(facts), *_power_laws(facts), *_smaller(facts)]
 
 
 def _uniform(facts: CramlessFacts) -> list[FactDataSet]:
@@ -113,6 +114,14 @@ def _uniform(facts: CramlessFacts) -> list[FactDataSet]:
 
 def _power_laws(facts: CramlessFacts) -> list[FactDataSet]:
     return [FactDataSet(f"power {a:g}", facts.skewed, a, facts.copies) for a in facts.exponents]
+
+
+def _smaller(facts: CramlessFacts) -> list[FactDataSet]:
+    """As many copies per fact as the other power laws have."""
+    return [
+        FactDataSet(f"power 1 of {n}", n, 1.0, round(facts.copies * n / facts.skewed))
+        for n in facts.smaller
+    ]
 
 
 # ---- groups of arms
@@ -164,6 +173,10 @@ def _ladder(layout: ArmLayout) -> list[Cell]:
     return [*cells, (layout.harmonic, STANDARD, training.width, longer)]
 
 
+def _smaller_standard(layout: ArmLayout) -> list[Cell]:
+    return [_base(layout, data, STANDARD) for data in layout.smaller]
+
+
 def _pruned(layout: ArmLayout) -> list[Cell]:
     return [_base(layout, layout.harmonic, scheme) for scheme in OFFLINE_SCHEMES]
 
@@ -181,6 +194,7 @@ GROUPS = {
         ArmGroup("skewed", _skewed_selected),
         ArmGroup("schemes", _online_variants),
         ArmGroup("ladder", _ladder),
+        ArmGroup("smaller", _smaller_standard),
         ArmGroup("pruned", _pruned, needs_pruned=True),
     )
 }
@@ -194,7 +208,7 @@ def arms_of(name: str, facts: CramlessFacts, training: CramlessTraining) -> list
     """
     if name not in GROUPS:
         raise InputError(f"--group must be one of {', '.join(GROUPS)}, given {name!r}")
-    layout = ArmLayout(_uniform(facts), _power_laws(facts), training)
+    layout = ArmLayout(_uniform(facts), _power_laws(facts), _smaller(facts), training)
     return [FactArm(name, *cell) for cell in GROUPS[name].cells(layout)]
 
 

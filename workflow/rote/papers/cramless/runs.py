@@ -18,7 +18,7 @@ class BaseNetwork(NamedTuple):
     steps: int
     small: str  # uniform: everything fits
     fits: str  # uniform: about what fits
-    crowded: str  # uniform: far more than fits
+    crowded: list[str]  # uniform: far more than fits, by size
     skewed: str  # power law of exponent 1
 
 
@@ -28,14 +28,14 @@ def base_network(tables: Tables) -> BaseNetwork:
     standard = runs[runs["group"] == STANDARD_GROUP.name]
     uniform = standard[standard["exponent"] == 0].sort_values("facts")["data"].unique()
     skewed = standard.loc[standard["exponent"] == 1, "data"]
-    if len(uniform) < 2 or skewed.empty:
-        raise KeyError("two uniform data sets and a power law of exponent 1")
+    if len(uniform) < 3 or skewed.empty:
+        raise KeyError("three uniform data sets and a power law of exponent 1")
     return BaseNetwork(
         width=standard["width"].iloc[0],
         steps=standard["steps"].iloc[0],
         small=uniform[0],
         fits=uniform[1],
-        crowded=uniform[-2],
+        crowded=list(uniform[2:][-2:]),
         skewed=skewed.iloc[0],
     )
 
@@ -102,6 +102,19 @@ def capacity_in_facts(tables: Tables, width: int | None = None) -> np.ndarray:
     if rows.empty:
         raise KeyError(f"uniform data sets at width {width}")
     return (rows["stored"] / rows["bits"]).groupby(rows["replicate"]).max().to_numpy()
+
+
+def matched(tables: Tables) -> dict[str, str]:
+    """Power laws of exponent 1 and uniform data sets with about as many distinct facts, by size.
+
+    Returns:
+        Name of the uniform data set whose number of facts is nearest, by name of the power law.
+    """
+    present = base_runs(tables)
+    present = present[present["scheme"] == STANDARD.name].groupby(["exponent", "data"])["present"]
+    sizes = np.log(present.mean())
+    power_laws, uniform = sizes[1.0].sort_values(), sizes[0.0]
+    return {name: (uniform - size).abs().idxmin() for name, size in power_laws.items()}
 
 
 def work(runs: pd.DataFrame) -> pd.Series:

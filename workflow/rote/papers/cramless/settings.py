@@ -28,13 +28,19 @@ class CramlessFacts(Section):
         [0.5, 1.0, 1.5], "Power-law exponents a; 1 must be among them", min_length=1
     )
     copies: int = key(16000, "Draws from a power law that make its data set", ge=1)
-    replicates: int = key(3, "Fact sets and initializations", ge=2)
+    smaller: list[Count] = key(
+        [2300, 3100],
+        "Facts of smaller power-law data sets of exponent 1, with copies in proportion",
+        min_length=1,
+    )
+    replicates: int = key(8, "Fact sets and initializations", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {
             "uniform": [100, 200, 400],
             "skewed": 400,
             "copies": 1000,
+            "smaller": [160],
             "exponents": [1.0],
             "replicates": 2,
         },
@@ -59,7 +65,7 @@ class CramlessTraining(Section):
     width: int = key(24, "Width of the base network", ge=4)
     ladder: list[Count] = key([16, 32], "Other widths, for the size ladder", min_length=1)
     pruned_ladder: list[Count] = key(
-        [16], "Those of them that are also trained with automatic selection"
+        [], "Those of them that are also trained with automatic selection"
     )
     layers: int = key(1, "Layers", ge=1)
     heads: int = key(1, "Attention heads", ge=1)
@@ -123,7 +129,7 @@ class CramlessText(Section):
     precision: Literal["float32", "bf16"] = key("bf16", "bf16: autocast")
     compile: bool = key(False, "Compile the network with torch.compile before training")
     devices: int = key(8, "Devices of one training", ge=1)
-    replicates: int = key(3, "Initializations and orders", ge=1)
+    replicates: int = key(8, "Initializations and orders", ge=1)
 
     @model_validator(mode="after")
     def _facts(self):

@@ -1,9 +1,10 @@
 """What the claims measure: functions from tables to replicate values."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
-from rote.ledger import Sample, ratio
 from rote.papers.cramless.arms import (
     AUTOMATIC,
     AUTOMATIC_FLAT,
@@ -11,7 +12,6 @@ from rote.papers.cramless.arms import (
     LOW,
     LOW_FLAT,
     OFFLINE_AUTOMATIC,
-    OFFLINE_FLAT,
     OFFLINE_RANDOM,
     SMALL_AUTOMATIC,
     SMALL_STANDARD,
@@ -24,30 +24,31 @@ from rote.papers.cramless.runs import (
     automatic,
     base_network,
     capacity_in_facts,
+    matched,
     outcomes,
     select,
     standard,
-    work,
 )
 
 MIN_SLOPE_FACTS = 3  # recited facts that a slope needs
+NO_HARM = 0.995  # of the facts of standard training that selection must recite at least
+
+Values = np.ndarray  # (replicates,), or (replicates, 2) where a claim compares two arms
+ByCondition = dict[str, Values]
 
 
-def _difference(a: pd.DataFrame, b: pd.DataFrame, column: str = "recited") -> Sample:
-    return Sample((a[column] - b[column]).to_numpy(float))
+def _pair(a: pd.DataFrame, b: pd.DataFrame, column: str = "recited") -> Values:
+    """One column of two arms, (replicates, 2)."""
+    return np.column_stack([a[column], b[column]]).astype(float)
 
 
-def _ratio(a: pd.DataFrame, b: pd.DataFrame, column: str = "recited") -> Sample:
-    return Sample(np.column_stack([a[column], b[column]]).astype(float), ratio)
+def _crowded(tables: Tables) -> dict[str, str]:
+    """Uniform data sets with far more facts than fit, by what the ledger calls them."""
+    return {f"{name.split()[-1]} facts": name for name in base_network(tables).crowded}
 
 
-def _share_of_capacity(tables: Tables, runs: pd.DataFrame) -> Sample:
-    columns = [runs["recited"], capacity_in_facts(tables)]
-    return Sample(np.column_stack(columns).astype(float), ratio)
-
-
-def capacity(tables: Tables) -> dict[str, Sample]:
-    """Measured capacity c per network size, in bits per parameter.
+def capacity(tables: Tables) -> ByCondition:
+    """Measured capacity c per network size, in bits per parameter, (replicates,) each.
 
     The most that standard training stores of any uniform data set.
     """
@@ -57,88 +58,134 @@ def capacity(tables: Tables) -> dict[str, Sample]:
     for width in sorted(widths):
         size = int(runs.loc[runs["width"] == width, "parameters"].iloc[0])
         bits = capacity_in_facts(tables, width) * runs["bits"].iloc[0]
-        conditions[f"{size} parameters"] = Sample(bits / size)
+        conditions[f"{size} parameters"] = bits / size
     return conditions
 
 
-def cramming_hurts(tables: Tables) -> Sample:
-    """Facts recited of far too many, minus of about as many as fit; standard training."""
-    base = base_network(tables)
-    return _difference(standard(tables, base.crowded), standard(tables, base.fits))
+def cramming_hurts(tables: Tables) -> ByCondition:
+    """Facts recited of far too many, and of about as many as fit; standard training."""
+    fits = standard(tables, base_network(tables).fits)
+    return {title: _pair(standard(tables, name), fits) for title, name in _crowded(tables).items()}
 
 
-def standard_misses_limit(tables: Tables) -> Sample:
-    """Facts recited with standard training over C/H, too many facts."""
-    return _share_of_capacity(tables, standard(tables, base_network(tables).crowded))
+def standard_misses_limit(tables: Tables) -> ByCondition:
+    """Capacity, and bits of the facts that standard training recites of far too many.
+
+    Both in bits per parameter, (replicates, 2).
+    """
+    conditions = {}
+    for title, name in _crowded(tables).items():
+        runs = standard(tables, name)
+        per_fact = (runs["bits"] / runs["parameters"]).to_numpy()
+        facts = np.column_stack([capacity_in_facts(tables), runs["recited"]])
+        conditions[title] = facts * per_fact[:, None]
+    return conditions
 
 
-def selection_reaches_limit(tables: Tables) -> Sample:
-    """Facts recited with automatic selection over C/H, too many facts."""
-    return _share_of_capacity(tables, automatic(tables, base_network(tables).crowded))
+def selection_reaches_limit(tables: Tables) -> ByCondition:
+    """Facts recited with automatic selection, and the capacity C/H in facts; too many facts."""
+    limit = capacity_in_facts(tables)
+    return {
+        title: np.column_stack([automatic(tables, name)["recited"], limit]).astype(float)
+        for title, name in _crowded(tables).items()
+    }
 
 
-def gain_uniform(tables: Tables) -> Sample:
-    """Facts recited with automatic selection over standard training, too many facts."""
-    crowded = base_network(tables).crowded
-    return _ratio(automatic(tables, crowded), standard(tables, crowded))
+def gain_uniform(tables: Tables) -> ByCondition:
+    """Facts recited with automatic selection, and with standard training; too many facts."""
+    return _selected_and_standard(tables, "recited")
 
 
-def same_bits(tables: Tables) -> Sample:
-    """Bits stored by standard training over bits stored with automatic selection."""
-    crowded = base_network(tables).crowded
-    return _ratio(standard(tables, crowded), automatic(tables, crowded), "stored")
+def same_bits(tables: Tables) -> ByCondition:
+    """Bits stored by standard training, and with automatic selection; too many facts."""
+    pairs = _selected_and_standard(tables, "stored")
+    return {title: pair[:, ::-1] for title, pair in pairs.items()}
 
 
-def no_harm(tables: Tables) -> Sample:
-    """Accuracy with automatic selection minus standard training where everything fits."""
+def fewer_tokens(tables: Tables) -> ByCondition:
+    """Whether selection trains on no more examples than standard training at equal updates, 0 or 1.
+
+    Counted are examples with a gradient, per data set.
+    """
+    pairs = _selected_and_standard(tables, "trained")
+    return {title: (pair[:, 0] <= pair[:, 1]).astype(float) for title, pair in pairs.items()}
+
+
+def _selected_and_standard(tables: Tables, column: str) -> ByCondition:
+    """A column with automatic selection and with standard training of far too many facts."""
+    return {
+        title: _pair(automatic(tables, name), standard(tables, name), column)
+        for title, name in _crowded(tables).items()
+    }
+
+
+def no_harm(tables: Tables) -> Values:
+    """Whether selection recites 0.995 as many facts as standard training where all fit, 0 or 1.
+
+    Where standard training recites nothing, selection does harm.
+    """
     small = base_network(tables).small
-    selected, unselected = automatic(tables, small), standard(tables, small)
-    accuracies = selected["recited"] / selected["present"]
-    return Sample((accuracies - unselected["recited"] / unselected["present"]).to_numpy())
+    selected, unselected = automatic(tables, small)["recited"], standard(tables, small)["recited"]
+    return ((selected >= NO_HARM * unselected) & (unselected > 0)).to_numpy(float)
 
 
 # ---- power-law frequencies
 
 
-def skew_hurts(tables: Tables) -> Sample:
-    """Facts recited under a power law over facts recited of a uniform set that about fits."""
-    base = base_network(tables)
-    return _ratio(standard(tables, base.skewed), standard(tables, base.fits))
+def skew_hurts(tables: Tables) -> Values:
+    """Most facts that standard training recites of any power law, and of any uniform data set.
+
+    Of power laws of exponent 1, and of uniform data sets with about as many distinct facts.
+    """
+    pairs = matched(tables)
+    best = [_best(tables, pairs.keys()), _best(tables, pairs.values())]
+    return np.column_stack(best).astype(float)
 
 
-def skew_at_equal_facts(tables: Tables) -> Sample:
-    """Facts recited under a power law over those of about as many distinct facts, each once."""
-    base = base_network(tables)
-    return _ratio(standard(tables, base.skewed), standard(tables, base.crowded))
+def _best(tables: Tables, names: Iterable[str]) -> pd.Series:
+    """Most facts that standard training recites of any of the data sets, by replicate."""
+    return pd.concat([standard(tables, name)["recited"] for name in names], axis=1).max(axis=1)
 
 
-def gain_powerlaw(tables: Tables) -> Sample:
-    """Facts recited with automatic selection over standard training, exponent 1."""
+def skew_at_equal_facts(tables: Tables) -> Values:
+    """Facts recited of the largest power law, and of as many distinct facts, each once."""
     skewed = base_network(tables).skewed
-    return _ratio(automatic(tables, skewed), standard(tables, skewed))
+    return _pair(standard(tables, skewed), standard(tables, matched(tables)[skewed]))
 
 
-def gain_by_exponent(tables: Tables) -> dict[str, Sample]:
+def gain_powerlaw(tables: Tables) -> Values:
+    """Facts recited with automatic selection, and with standard training, exponent 1."""
+    skewed = base_network(tables).skewed
+    return _pair(automatic(tables, skewed), standard(tables, skewed))
+
+
+def gain_by_exponent(tables: Tables) -> ByCondition:
     """The same per power-law exponent."""
     runs = tables["runs"]
-    names = sorted(runs.loc[runs["exponent"] > 0, "data"].unique())
-    return {name: _ratio(automatic(tables, name), standard(tables, name)) for name in names}
+    sets = runs[(runs["exponent"] > 0) & (runs["scheme"] == AUTOMATIC.name)]
+    names = dict(zip(sets["exponent"], sets["data"], strict=True))
+    return {
+        f"exponent {exponent:g}": _pair(automatic(tables, name), standard(tables, name))
+        for exponent, name in sorted(names.items())
+    }
 
 
-def weighted_gain(tables: Tables) -> Sample:
-    """Accuracy weighted by copies with automatic selection minus standard training, exponent 1."""
+def weighted_gain(tables: Tables) -> Values:
+    """Accuracy weighted by copies with automatic selection, and standard training, exponent 1."""
     skewed = base_network(tables).skewed
-    return _difference(automatic(tables, skewed), standard(tables, skewed), "weighted")
+    return _pair(automatic(tables, skewed), standard(tables, skewed), "weighted")
 
 
-def flattening(tables: Tables) -> dict[str, Sample]:
-    """Slope of log examples trained on against log copies: selection minus standard.
+def flattening(tables: Tables) -> ByCondition:
+    """Slope of log examples trained on against log copies: selection, and standard training.
 
-    Over recited facts, at exponent 1.
+    Over recited facts, at exponent 1, for the selections inside training that flatten.
     """
     reference = _slopes(tables, STANDARD)
-    schemes = (AUTOMATIC_FLAT, LOW_FLAT, OFFLINE_FLAT)
-    return {scheme.name: Sample(_slopes(tables, scheme) - reference) for scheme in schemes}
+    return {
+        scheme.label: np.column_stack([_slopes(tables, scheme), reference])
+        for scheme in (AUTOMATIC_FLAT, LOW_FLAT)
+    }
 
 
 def _slopes(tables: Tables, scheme: Scheme) -> np.ndarray:
@@ -153,43 +200,41 @@ def _slope(recited: pd.DataFrame) -> float:
     return np.polyfit(np.log(recited["count"]), np.log(recited["seen"]), 1)[0]
 
 
-def controller(tables: Tables) -> dict[str, Sample]:
-    """Facts recited with a controlled share minus a fixed one, exponent 1."""
+def controller(tables: Tables) -> ByCondition:
+    """Facts recited with a controlled share, and with a fixed one, exponent 1."""
     skewed = base_network(tables).skewed
-    pairs = [(AUTOMATIC, LOW), (AUTOMATIC_FLAT, LOW_FLAT)]
+    pairs = {"not flattened": (AUTOMATIC, LOW), "flattened": (AUTOMATIC_FLAT, LOW_FLAT)}
     return {
-        f"{controlled.name} − {fixed.name}": _difference(
-            select(tables, skewed, controlled), select(tables, skewed, fixed)
-        )
-        for controlled, fixed in pairs
+        title: _pair(select(tables, skewed, controlled), select(tables, skewed, fixed))
+        for title, (controlled, fixed) in pairs.items()
     }
 
 
 # ---- offline pruning
 
 
-def fewer_facts_help(tables: Tables) -> Sample:
-    """Facts recited after offline selection over standard training on everything, exponent 1."""
+def fewer_facts_help(tables: Tables) -> Values:
+    """Facts recited after offline selection, and by standard training on all, exponent 1."""
     skewed = base_network(tables).skewed
-    return _ratio(select(tables, skewed, OFFLINE_AUTOMATIC), standard(tables, skewed))
+    return _pair(select(tables, skewed, OFFLINE_AUTOMATIC), standard(tables, skewed))
 
 
-def random_is_not_enough(tables: Tables) -> dict[str, Sample]:
-    """Facts recited at exponent 1: automatic selection minus a random subset of as many as fit."""
+def random_is_not_enough(tables: Tables) -> ByCondition:
+    """Facts recited at exponent 1: automatic selection, and a random subset of as many as fit."""
     return _against_random(tables, "recited")
 
 
-def random_weighted(tables: Tables) -> dict[str, Sample]:
+def random_weighted(tables: Tables) -> ByCondition:
     """The same for accuracy weighted by copies."""
     return _against_random(tables, "weighted")
 
 
-def _against_random(tables: Tables, column: str) -> dict[str, Sample]:
+def _against_random(tables: Tables, column: str) -> ByCondition:
     skewed = base_network(tables).skewed
     random = select(tables, skewed, OFFLINE_RANDOM)
     schemes = {"inside training": AUTOMATIC, "offline": OFFLINE_AUTOMATIC}
     return {
-        condition: _difference(select(tables, skewed, scheme), random, column)
+        condition: _pair(select(tables, skewed, scheme), random, column)
         for condition, scheme in schemes.items()
     }
 
@@ -197,62 +242,59 @@ def _against_random(tables: Tables, column: str) -> dict[str, Sample]:
 # ---- larger networks and longer training
 
 
-def beats_larger(tables: Tables) -> dict[str, Sample]:
-    """Facts recited at exponent 1: the base on pruned data minus the next larger on everything."""
+def beats_larger(tables: Tables) -> ByCondition:
+    """Facts recited at exponent 1: base network on pruned data, next larger one on everything."""
     return _against_larger(tables, OFFLINE_AUTOMATIC)
 
 
-def beats_larger_online(tables: Tables) -> dict[str, Sample]:
+def beats_larger_online(tables: Tables) -> ByCondition:
     """The same with selection inside training."""
     return _against_larger(tables, AUTOMATIC)
 
 
-def _against_larger(tables: Tables, scheme: Scheme) -> dict[str, Sample]:
+def _against_larger(tables: Tables, scheme: Scheme) -> ByCondition:
+    base, larger = base_network(tables), next_larger(tables)
+    selected = select(tables, base.skewed, scheme)
+    factor = larger["parameters"].iloc[0] / selected["parameters"].iloc[0]
+    return {f"{factor:.1f} times the parameters": _pair(selected, larger)}
+
+
+def next_larger(tables: Tables) -> pd.DataFrame:
+    """Standard training of the next larger network of the ladder at exponent 1, by replicate.
+
+    Raises:
+        KeyError: if the ladder has no network larger than the base.
+    """
     base, runs = base_network(tables), tables["runs"]
     widths = runs.loc[runs["width"] > base.width, "width"]
     if widths.empty:
         raise KeyError("a network larger than the base")
-    selected = select(tables, base.skewed, scheme)
-    larger = standard(tables, base.skewed, width=widths.min())
-    factor = larger["parameters"].iloc[0] / selected["parameters"].iloc[0]
-    return {f"{factor:.1f} times the parameters": _difference(selected, larger)}
+    return standard(tables, base.skewed, width=widths.min())
 
 
-def beats_longer(tables: Tables) -> Sample:
-    """Facts recited with selection minus standard training for several times the steps."""
-    skewed = base_network(tables).skewed
-    return _difference(automatic(tables, skewed), standard(tables, skewed, longer=True))
-
-
-def longer_is_more_work(tables: Tables) -> Sample:
-    """Work of the run with selection over that longer run."""
-    skewed = base_network(tables).skewed
-    columns = [work(automatic(tables, skewed)), work(standard(tables, skewed, longer=True))]
-    return Sample(np.column_stack(columns), ratio)
-
-
-def fewer_tokens(tables: Tables) -> dict[str, Sample]:
-    """Examples with a gradient, selection over standard training at equal updates."""
-    crowded = base_network(tables).crowded
-    pair = automatic(tables, crowded), standard(tables, crowded)
-    return {"uniform, auto": _ratio(*pair, "trained")}
+def beats_longer(tables: Tables) -> ByCondition:
+    """Facts recited with selection, and by standard training for several times the steps."""
+    base = base_network(tables)
+    longer = standard(tables, base.skewed, longer=True)
+    times = longer["steps"].iloc[0] / base.steps
+    return {f"{times:g} times the steps": _pair(automatic(tables, base.skewed), longer)}
 
 
 # ---- natural text
 
 
-def text_gain(tables: Tables) -> Sample:
-    """Facts of natural text recited by the small GPT-2 with selection over without."""
-    return _text_ratio(tables, SMALL_AUTOMATIC, SMALL_STANDARD)
+def text_gain(tables: Tables) -> Values:
+    """Facts of natural text recited by the small GPT-2 with selection, and without."""
+    return _text_pair(tables, SMALL_AUTOMATIC, SMALL_STANDARD)
 
 
-def text_against_larger(tables: Tables) -> Sample:
-    """The same over the large GPT-2 without selection."""
-    return _text_ratio(tables, SMALL_AUTOMATIC, LARGE_STANDARD)
+def text_against_larger(tables: Tables) -> Values:
+    """The same, and by the large GPT-2 without selection."""
+    return _text_pair(tables, SMALL_AUTOMATIC, LARGE_STANDARD)
 
 
-def _text_ratio(tables: Tables, numerator: TextArm, denominator: TextArm) -> Sample:
-    """Ratio of recited facts of two arms."""
+def _text_pair(tables: Tables, a: TextArm, b: TextArm) -> Values:
+    """Recited facts of two arms, (replicates, 2)."""
     runs = tables["text_runs"]
     by_arm = runs.pivot(index="replicate", columns=["size", "scheme"], values="recited")
-    return Sample(by_arm[[numerator.columns, denominator.columns]].to_numpy(float), ratio)
+    return by_arm[[a.columns, b.columns]].to_numpy(float)

@@ -12,7 +12,7 @@ from scipy import sparse
 from rote import ngrams
 from rote.core import tables
 from rote.papers.distmem import mining, schema
-from rote.papers.distmem.correlation import Measure, correlation, ratio_log
+from rote.papers.distmem.correlation import Measure, correlation, partial, ratio_log
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
 from rote.papers.distmem.spans import span_logprobs
@@ -243,6 +243,7 @@ def table(measured: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
     facts = fact_questions(measured, options)
     with np.errstate(divide="ignore", invalid="ignore"):
         estimates = {name: estimator.estimate(facts) for name, estimator in ESTIMATORS.items()}
+    answers = pd.get_dummies(pd.Series(facts.answers)).to_numpy(float)
     scores = measured.output_scores
     scores = scores[(scores["task"] == FACTS.name) & (scores["snapshot"] == 1.0)]
     rows = []
@@ -252,6 +253,7 @@ def table(measured: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
         for name, values in estimates.items():
             valid = np.isfinite(values) & np.isfinite(logprobs)
             result = correlation(values[valid], logprobs[valid], measure=Measure(resamples=0))
+            given = partial(values[valid], logprobs[valid], answers[valid])
             rows.append(
                 {
                     "source": measured.name,
@@ -259,6 +261,7 @@ def table(measured: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
                     "size": size,
                     "estimator": name,
                     "rho": result.rho,
+                    "given_answer": given,
                 }
             )
     return tables.frame(schema.Estimators, rows)

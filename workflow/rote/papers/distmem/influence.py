@@ -3,9 +3,9 @@
 Dot products of full gradients, summed over snapshots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -93,7 +93,6 @@ def trace(
         device: that gradients are computed on.
     """
     networks = rungs(options.ladder, NEOX)
-    snapshots = options.ladder.snapshots
     frames = []
     for folder in folders:
         corpus = read(folder)
@@ -101,22 +100,31 @@ def trace(
         examples = choose(corpus, options.analysis, options.influence, rng)
         for number in options.influence.networks:
             name = networks[number].name
-            total = 0
-            for share in snapshots:
-                path = models / name / snapshot_path(corpus.name, share)
-                model = scoring.load(str(path), device)
-                total = total + measure(model, examples)
-            columns = {
+            untrained, *trained = [
+                scoring.load(str(models / name / snapshot_path(corpus.name, share)), device)
+                for share in options.ladder.snapshots
+            ]
+            common = {
                 "source": corpus.name,
                 "model": name,
-                "size": model.size,
+                "size": untrained.size,
                 "task": [example.task for example in examples],
                 "example": [example.example for example in examples],
                 "documents": [len(example.with_pair) for example in examples],
             }
-            columns |= dict(total[PRODUCTS]) | dict(total[COSINES] / len(snapshots))
-            frames.append(tables.frame(schema.ExampleInfluence, columns))
+            frames.append(_summed([measure(model, examples) for model in trained], common, True))
+            initial = [measure(untrained, examples)] * len(trained)
+            frames.append(_summed(initial, common, False))
     return pd.concat(frames, ignore_index=True)
+
+
+def _summed(
+    parts: Sequence[pd.DataFrame], common: Mapping[str, Any], trained: bool
+) -> pd.DataFrame:
+    """Rows of ExampleInfluence from what `measure` gives at every snapshot."""
+    total = sum(parts)
+    columns = dict(total[PRODUCTS]) | dict(total[COSINES] / len(parts))
+    return tables.frame(schema.ExampleInfluence, {**common, "trained": trained, **columns})
 
 
 def choose(

@@ -213,7 +213,7 @@ def fit(
     trimmed = np.stack([tokens[: steps * step_tokens + 1] for tokens in streams])
     data = torch.tensor(trimmed, device=training.device)
     snapshot_steps = {
-        max(1, round(share * steps)): share for share in options.snapshots if share < 1
+        max(int(share > 0), round(share * steps)): share for share in options.snapshots if share < 1
     }
     buffers = {}
     for share in snapshot_steps.values():

@@ -227,16 +227,20 @@ class Estimators(Table):
     size: int = column("parameters", "parameters")
     estimator: str = column("estimate, see `estimators.ESTIMATORS`")
     rho: float = column("Spearman's rho", nan="too few facts, or constant")
+    given_answer: float = column(
+        "partial Spearman's rho given the answer: within facts of one object", nan="the same"
+    )
 
 
 class ExampleInfluence(Table):
     """Influence of documents on one test example: mean over documents, summed over snapshots."""
 
-    KEY = ("source", "model", "task", "example")
+    KEY = ("source", "model", "trained", "task", "example")
     MAY_BE_EMPTY: ClassVar = True
     source: str = column("corpus")
     model: str = column("model")
     size: int = column("parameters", "parameters")
+    trained: bool = column("false: as if every snapshot were the network before training")
     task: str = column("task")
     example: int = column("test example")
     pair: float = column("of documents that hold s_x and s_y")

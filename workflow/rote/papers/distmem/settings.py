@@ -11,15 +11,16 @@ from rote.papers.distmem.tasks import TASKS
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+Snapshot = Annotated[float, Field(ge=0, le=1)]
 Shape = Annotated[list[Count], Field(min_length=3, max_length=3)]
 
 
 class DistmemWorld(Section):
     """The generated corpora: facts, a lexicon, documents and test sets are drawn anew for each."""
 
-    replicates: int = key(3, "Corpora", ge=1)
-    tokens: int = key(750_000, "Words of a corpus, one separator per document included", ge=1000)
-    entities: int = key(125, "Subjects; each has two facts", ge=10)
+    replicates: int = key(8, "Corpora", ge=1)
+    tokens: int = key(620_000, "Words of a corpus, one separator per document included", ge=1000)
+    entities: int = key(105, "Subjects; each has two facts", ge=10)
     test_examples: int = key(300, "Translations, and sums, to test with", ge=10)
     mining_examples: int = key(1000, "Further ones to mine n-gram pairs from", ge=10)
 
@@ -31,7 +32,7 @@ class DistmemWorld(Section):
             "test_examples": 30,
             "mining_examples": 100,
         },
-        "paper": {"replicates": 5, "tokens": 1_500_000, "entities": 250, "mining_examples": 2000},
+        "paper": {"tokens": 1_500_000, "entities": 250, "mining_examples": 2000},
     }
 
 
@@ -97,16 +98,19 @@ class DistmemLadder(Section):
     generated_tasks: list[Literal[*TASKS]] = key(
         ["translation"], "Tasks whose outputs the networks also generate, greedily"
     )
-    snapshots: list[Share] = key(
-        [0.1, 0.3, 1.0], "Shares of the training after which a network is saved", min_length=1
+    snapshots: list[Snapshot] = key(
+        [0.0, 0.1, 0.3, 1.0],
+        "Shares of the training after which a network is saved, from 0, untrained",
+        min_length=2,
     )
 
-    SCALES: ClassVar = {"smoke": {"warmup": 5, "snapshots": [0.3, 1.0]}}
+    SCALES: ClassVar = {"smoke": {"warmup": 5, "snapshots": [0.0, 0.3, 1.0]}}
 
     @model_validator(mode="after")
     def _rising(self):
-        if self.snapshots != sorted(set(self.snapshots)) or self.snapshots[-1] != 1.0:
-            raise ValueError("snapshots must rise to 1.0, without repetition")
+        ends = (self.snapshots[0], self.snapshots[-1])
+        if self.snapshots != sorted(set(self.snapshots)) or ends != (0.0, 1.0):
+            raise ValueError("snapshots must rise from 0.0 to 1.0, without repetition")
         return self
 
 

@@ -42,7 +42,7 @@ class ScoredPairs(NamedTuple):
         aligned: (P,) mask of true translations, where they are known.
         logprobs: (P,) of the output n-gram, nats.
         logprobs_to_end: (P,) from the n-gram to the end of the output.
-        is_final: the model is fully trained.
+        is_described: the model is fully trained, or not at all: every variant is measured.
     """
 
     pairs: pd.DataFrame
@@ -52,7 +52,7 @@ class ScoredPairs(NamedTuple):
     aligned: np.ndarray | None
     logprobs: np.ndarray
     logprobs_to_end: np.ndarray
-    is_final: bool
+    is_described: bool
 
 
 Results = Iterator[tuple[float, TaskGramMemorization]]  # parameter, NaN if there is none; result
@@ -86,7 +86,7 @@ def _of_rows(scored: ScoredPairs, rows: np.ndarray) -> TaskGramMemorization:
 
 def _paper(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
     """Def. 3, over pairs, C(s_x) by occurrences, pairs without a document dropped."""
-    return _of_all(scored, Measure(resamples=options.resamples, kendall=scored.is_final))
+    return _of_all(scored, Measure(resamples=options.resamples, kendall=scored.is_described))
 
 
 def _smoothed(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
@@ -240,7 +240,7 @@ VARIANTS: dict[str, MemorizationVariant] = {variant.name: variant for variant in
 
 
 def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
-    """The table MemorizationByVariant: all variants of trained models, else the paper's."""
+    """The table MemorizationByVariant: all variants before and after training, else the paper's."""
     rows = []
     outputs = corpus.output_scores
     for (task, n), pairs in corpus.pairs.groupby(["task", "n"]):
@@ -254,13 +254,13 @@ def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
             aligned=mining.aligned(pairs, corpus.lexicon) if has_lexicon else None,
             logprobs=np.empty(0),
             logprobs_to_end=np.empty(0),
-            is_final=False,
+            is_described=False,
         )
         for (model, snapshot), scores in outputs.groupby(["model", "snapshot"]):
             scored = scored._replace(
                 logprobs=span_logprobs(pairs, scores)[0],
                 logprobs_to_end=span_logprobs(pairs, scores, to_end=True)[0],
-                is_final=snapshot == 1.0,
+                is_described=snapshot in (0.0, 1.0),
             )
             constants = {
                 "source": corpus.name,
@@ -271,7 +271,7 @@ def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
                 "task": task,
                 "n": n,
             }
-            for variant in VARIANTS.values() if scored.is_final else [PAPER]:
+            for variant in VARIANTS.values() if scored.is_described else [PAPER]:
                 for parameter, result in variant.measure(scored, options):
                     described = {"variant": variant.name, "parameter": parameter}
                     rows.append(constants | described | result._asdict())

@@ -36,8 +36,6 @@ def effects(options: settings.InversionDiffusion, library: Library, seed: int) -
     """The table ScheduleEffects: one training set per replicate, every schedule, every quantity.
 
     * variance: along the leading direction, of samples of a Gaussian prior, over the prior's.
-    * collapse: largest distance of a sample of a memorized prior to its examples, in standard
-      deviations.
     * exact: total variation of the exact posterior sampler's frequencies and the lookup weights.
     """
     rows = []
@@ -51,7 +49,6 @@ def effects(options: settings.InversionDiffusion, library: Library, seed: int) -
             schedule = diffusion.schedule(name, options.steps)
             quantities = {
                 "variance": _variance(z, start, schedule),
-                "collapse": _collapse(examples, start[: max(50, options.samples // 4)], schedule),
                 "exact": _exact(examples, log_weights, start, schedule),
             }
             for quantity, value in quantities.items():
@@ -71,11 +68,6 @@ def _variance(z: Tensor, start: Tensor, schedule: diffusion.Schedule) -> float:
     leading = torch.linalg.eigh(covariance)[1][:, -1]
     samples = diffusion.ddim(diffusion.gaussian(z.mean(0), covariance, schedule), start, schedule)
     return float((samples @ leading).var()) / float(leading @ covariance @ leading)
-
-
-def _collapse(examples: Tensor, start: Tensor, schedule: diffusion.Schedule) -> float:
-    samples = diffusion.ddim(diffusion.memorized(examples, schedule), start, schedule)
-    return float(torch.cdist(samples, examples).min(1).values.max())
 
 
 def _exact(

@@ -127,7 +127,7 @@ class ScheduleEffects(Table):
     KEY = ("replicate", "schedule", "quantity")
     replicate: int = column("replicate")
     schedule: str = column("paper (ends before pure noise) or zero_snr")
-    quantity: str = column("variance, collapse or exact, see `schedules.effects`")
+    quantity: str = column("variance or exact, see `schedules.effects`")
     value: float = column("its value")
 
 

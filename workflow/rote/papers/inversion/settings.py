@@ -25,7 +25,7 @@ class InversionStylized(Section):
     draws: int = key(200_000, "Prior draws of importance sampling", ge=1000)
     chains: int = key(2000, "Chains of independence Metropolis-Hastings", ge=4)
     steps: int = key(400, "Steps of each chain", ge=10)
-    replicates: int = key(4, "Repetitions of the sampling", ge=2)
+    replicates: int = key(5, "Repetitions of the sampling", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {
@@ -62,7 +62,7 @@ class InversionModels(Section):
     )
     neighbors: int = key(50, "Neighbors k in the published ratio", ge=2)
     threshold: float = key(0.7, "A sample is called memorized below this ratio", gt=0)
-    replicates: int = key(4, "Training sets; the first is the published one (seed 42)", ge=2)
+    replicates: int = key(8, "Training sets; the first is the published one (seed 42)", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [20, 60], "held_out": 100, "pool": 400, "replicates": 2},
@@ -155,7 +155,7 @@ class InversionNetworks(Section):
     """Trained priors: from how many examples on does a network no longer memorize?"""
 
     sizes: list[Size] = key([50, 100, 200, 500, 1000], "Sizes N of the training sets", min_length=2)
-    replicates: int = key(3, "Training sets; at most as many as there are", ge=2)
+    replicates: int = key(8, "Training sets; at most as many as there are", ge=2)
     samples: int = key(256, "Samples of each network", ge=10)
     brief: float = key(
         0.25,
@@ -216,7 +216,7 @@ class InversionTimeDomain(Section):
     steps: int = key(100, "Diffusion steps", ge=10)
     step: float = key(0.02, "Length of a data step over the square root of the components", gt=0)
     noise: float = key(0.005, "Noise as a share of the largest datum", gt=0)
-    replicates: int = key(3, "Truths, noises and start noises", ge=2)
+    replicates: int = key(8, "Truths, noises and start noises", ge=2)
     samples: int = key(1, "Samples per prior and replicate", ge=1)
 
     SCALES: ClassVar = {

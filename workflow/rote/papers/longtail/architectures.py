@@ -48,3 +48,4 @@ ARCHITECTURES = {
     )
 }
 REFERENCE = next(name for name, network in ARCHITECTURES.items() if network.reference)
+MIXING = "cross-channel"  # the paper's network that mixes the images

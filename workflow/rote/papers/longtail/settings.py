@@ -43,10 +43,11 @@ class LongtailLinear(LongtailFeatures):
         "Ridge penalties of the unnormalized loss ||X b - y||^2 + lam ||b||^2; 0 is min-norm",
         min_length=1,
     )
-    replicates: int = key(50, "Independent data sets per alpha", ge=2)
+    replicates: int = key(130, "Independent data sets per alpha", ge=2)
 
     SCALES: ClassVar = {
-        "smoke": {"n": 300, "d": 3000, "alphas": [1.0, 1.5, 2.0, 3.0], "replicates": 4}
+        "smoke": {"n": 300, "d": 3000, "alphas": [1.0, 1.5, 2.0, 3.0], "replicates": 4},
+        "paper": {"replicates": 400},
     }
 
 
@@ -62,7 +63,7 @@ class LongtailScaling(Section):
     decays: list[NonNegative] = key(
         [0.0, 0.1], "Exponents b of the true coefficients", min_length=1
     )
-    replicates: int = key(20, "Independent data sets", ge=2)
+    replicates: int = key(36, "Independent data sets", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"rows": [100, 200, 400], "d": 2000, "alphas": [1.5, 2.0], "replicates": 3}
@@ -186,7 +187,7 @@ class LongtailNetwork(Section):
     epochs: int = key(120, "Passes over the training triples", ge=1)
     batch: int = key(64, "Triples per step", ge=1)
     learning_rate: float = key(3e-3, "Peak of the cosine schedule of AdamW", gt=0)
-    replicates: int = key(4, "Independent data sets and initializations", ge=2)
+    replicates: int = key(8, "Independent data sets and initializations", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {
@@ -207,7 +208,7 @@ class LongtailNetwork(Section):
             "rare_counts": [0, 1, 4, 16, 64, 256, 620],
             "epochs": 50,
             "learning_rate": 1e-3,
-            "replicates": 3,
+            "replicates": 8,
         },
     }
 
@@ -246,7 +247,7 @@ class LongtailKernel(Section):
         min_length=2,
     )
     test_rows: int = key(1000, "Triples per test set", ge=10)
-    replicates: int = key(5, "Independent data sets", ge=2)
+    replicates: int = key(10, "Independent data sets", ge=2)
 
     SCALES: ClassVar = {"smoke": {"n": 200, "test_rows": 100, "replicates": 2}}
 

@@ -102,11 +102,17 @@ def simulate_separability(run: Job, out: table("Write: which training sets are s
 
 
 @verb(app, settings.RafReal)
-def fit_images(run: Job, out: table("Write: errors per bandwidth and penalty.")):
+def fit_images(
+    run: Job,
+    out: table("Write: errors per bandwidth and penalty."),
+    images: table("Write: how often each test image is wrong."),
+):
     """Kernel ridge regression on real images with a rule and facts."""
     from rote.papers.raf import real
 
-    tables.write(out, real.sweep(run.settings, run.seed), schema.RealTable, run.provenance())
+    result = real.sweep(run.settings, run.seed)
+    tables.write(out, result.errors, schema.RealTable, run.provenance())
+    tables.write(images, result.images, schema.RealImages, run.provenance())
 
 
 @verb(app, settings.RafTwoLayer)

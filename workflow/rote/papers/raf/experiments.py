@@ -65,6 +65,11 @@ class SimulatedRow(NamedTuple):
     learner: RafLearner
     replicates: int
 
+    def stream(self) -> tuple[str, ...]:
+        """Its name among random streams, which no other row has."""
+        point = (self.problem.alpha, self.problem.eps, self.problem.lam)
+        return self.figure, self.series, self.learner.label, str(point)
+
 
 def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
     """Every simulated row: verification, message passing, and the figures' markers.
@@ -173,7 +178,7 @@ def _best_hinge_ridge(alpha: float, eps: float, model: KernelModel) -> float:
 def verify(options: settings.RafSimulation, eps: float, seed: int) -> pd.DataFrame:
     """Every simulated row with its theory: the table RafSimulations.
 
-    Each (row, replicate) has data of its own.
+    Each (row, replicate) has a stream of its own: no two rows share data.
 
     Args:
         options: training sets per row, and the sizes' factor.
@@ -194,9 +199,8 @@ def verify(options: settings.RafSimulation, eps: float, seed: int) -> pd.DataFra
             "e_mem_theory": theory.e_mem,
             **problem._asdict(),
         }
-        point = str((problem.alpha, problem.eps, problem.lam))
         for replicate in range(row.replicates):
-            rng = generator(seed, "raf", "simulation", row.figure, row.series, point, replicate)
+            rng = generator(seed, "raf", "simulation", *row.stream(), replicate)
             errors = simulate(row.learner, problem, rng)
             results.append({**shared, "replicate": replicate, **errors._asdict()})
     return tables.frame(schema.RafSimulations, results)
@@ -256,26 +260,43 @@ def reduction(seed: int, replicates: int = 10, d: int = 100) -> pd.DataFrame:
 
 
 def separability(options: settings.RafSeparability, seed: int) -> pd.DataFrame:
-    """Linear feasibility around the capacity, training sets nested over α: SeparabilityTable."""
+    """Linear feasibility around the capacity, training sets nested over α: SeparabilityTable.
+
+    A subset of a separable set is separable; so each sequence of examples has one threshold.
+    """
     capacity = float(raf.capacity(options.eps))
+    longest = max(2 * capacity, *options.alphas)
     results = []
     for replicate in track(range(options.replicates), "training sets"):
         rng = generator(seed, "raf", "separability", replicate)
-        sample = rules_facts.draw(max(options.alphas), options.eps, options.d, rng)
+        sample = rules_facts.draw(longest, options.eps, options.d, rng)
         order = generator(seed, "raf", "separability order", replicate).permutation(len(sample.y))
-        B = (sample.X * sample.y[:, None])[order]
-        separable = True
-        for alpha in sorted(options.alphas):  # a subset of a separable set is separable
-            separable = separable and separates(B[: round(alpha * options.d)])
+        count = most_separable((sample.X * sample.y[:, None])[order])
+        for alpha in sorted(options.alphas):
             results.append(
                 {
                     "alpha": alpha,
                     "replicate": replicate,
-                    "separable": separable,
+                    "separable": round(alpha * options.d) <= count,
+                    "threshold": (count + 0.5) / options.d,
                     "capacity": capacity,
                 }
             )
     return tables.frame(schema.SeparabilityTable, results)
+
+
+def most_separable(B: np.ndarray) -> int:
+    """How many of the first rows y x of B (n, d) some w separates, by bisection."""
+    if separates(B):
+        return len(B)
+    separable, inseparable = 0, len(B)
+    while inseparable - separable > 1:
+        middle = (separable + inseparable) // 2
+        if separates(B[:middle]):
+            separable = middle
+        else:
+            inseparable = middle
+    return separable
 
 
 def separates(B: np.ndarray) -> bool:

@@ -1,6 +1,7 @@
 """Rules and facts on real images: RBF kernel ridge regression, over bandwidths and penalties."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from rote.data import images
 from rote.papers.raf import schema, settings
 from rote.synth.rules_facts import sign
 
+MAX_E_MEM = 0.01  # below it a learner of real images counts as remembering all facts
+PENALTIES = BEST, REMEMBERING = ("best", "remembering")
 CIFAR10_LABELS = {"automobile": 1, "cat": 3, "dog": 5}
 
 
@@ -33,6 +36,7 @@ class ImageSplit(NamedTuple):
     X: np.ndarray  # (n, pixels)
     y: np.ndarray  # (n,) ±1
     facts: np.ndarray  # (n,) bool
+    tested: np.ndarray  # (tests,) numbers of the test images among those of the rule
     X_test: np.ndarray  # (tests, pixels)
     y_test: np.ndarray  # (tests,) ±1
 
@@ -87,13 +91,21 @@ def split(groups: ImageGroups, options: settings.RafReal, rng: np.random.Generat
         X=(X - mean) / scale,
         y=y,
         facts=np.arange(len(y)) >= options.rules,
+        tested=test,
         X_test=(groups.rule[test] - mean) / scale,
         y_test=groups.labels[test],
     )
 
 
-def sweep(options: settings.RafReal, seed: int) -> pd.DataFrame:
-    """Both errors for every bandwidth and penalty: the table RealTable.
+class ImageSweep(NamedTuple):
+    """What a sweep over bandwidths and penalties gives."""
+
+    errors: pd.DataFrame  # RealTable
+    images: pd.DataFrame  # RealImages
+
+
+def sweep(options: settings.RafReal, seed: int) -> ImageSweep:
+    """Both errors for every bandwidth and penalty, and how often each image is wrong.
 
     One eigendecomposition per replicate and bandwidth.
 
@@ -109,6 +121,8 @@ def sweep(options: settings.RafReal, seed: int) -> pd.DataFrame:
         )
     lams = np.geomspace(1e-6, 1e2, options.penalties)
     parts = []
+    tests = {(eta, penalty): np.zeros(len(groups.rule), int) for eta, penalty in _arms(options)}
+    misses = {arm: np.zeros(len(groups.rule), int) for arm in tests}
     for replicate in track(range(options.replicates), "replicates"):
         data = split(groups, options, generator(seed, "raf", "real", replicate))
         train_distances = cdist(data.X, data.X, "sqeuclidean")
@@ -123,4 +137,33 @@ def sweep(options: settings.RafReal, seed: int) -> pd.DataFrame:
             columns = {"eta": eta, "lam": lams, "replicate": replicate}
             columns |= {"e_gen": wrong.mean(0), "e_mem": lost.mean(0)}
             parts.append(tables.frame(schema.RealTable, columns))
-    return pd.concat(parts, ignore_index=True)
+            for penalty, index in chosen(wrong.mean(0), lost.mean(0)).items():
+                tests[eta, penalty][data.tested] += 1
+                misses[eta, penalty][data.tested] += wrong[:, index]
+    rows = []
+    for (eta, penalty), counts in tests.items():
+        columns = {"image": np.arange(len(counts)), "eta": eta, "penalty": penalty}
+        columns |= {"tests": counts, "wrong": misses[eta, penalty]}
+        rows.append(tables.frame(schema.RealImages, columns))
+    return ImageSweep(pd.concat(parts, ignore_index=True), pd.concat(rows, ignore_index=True))
+
+
+def _arms(options: settings.RafReal) -> Iterator[tuple[float, str]]:
+    return product(options.etas, PENALTIES)
+
+
+def chosen(e_gen: np.ndarray, e_mem: np.ndarray) -> dict[str, int]:
+    """The ridges whose test errors are compared, as `RealImages` defines them.
+
+    Args:
+        e_gen: test error of every ridge, (λ,).
+        e_mem: share of facts lost at every ridge, (λ,).
+
+    Returns:
+        Index of the ridge, by penalty; `remembering` is left out where every ridge loses more.
+    """
+    indices = {BEST: int(e_gen.argmin())}
+    remembering = np.where(e_mem <= MAX_E_MEM, e_gen, np.inf)
+    if np.isfinite(remembering).any():
+        indices[REMEMBERING] = int(remembering.argmin())
+    return indices

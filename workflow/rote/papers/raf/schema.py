@@ -84,6 +84,9 @@ class SeparabilityTable(Table):
     alpha: float = column("samples per dimension")
     replicate: int = column("replicate")
     separable: bool = column("a separating direction exists")
+    threshold: float = column(
+        "alpha at which the replicate's growing training set stops being separable"
+    )
     capacity: float = column("alpha_c from theory")
 
 
@@ -98,6 +101,20 @@ class RealTable(Table):
     e_mem: float = column("share of training facts not reproduced")
 
 
+class RealImages(Table):
+    """How often one test image is classified wrongly, over the replicates that test it."""
+
+    KEY = ("image", "eta", "penalty")
+    image: int = column("number of the image among those of the rule")
+    eta: float = column("eta of exp(-eta D² / median D²)")
+    penalty: str = column(
+        "best: the ridge with the smallest test error; "
+        "remembering: the same among those that lose 1 % of the facts at most"
+    )
+    tests: int = column("replicates that test the image and have such a ridge")
+    wrong: int = column("of those, how many classify it wrongly")
+
+
 class TwoLayerTable(Table):
     """One trained two-layer network."""
 
@@ -109,6 +126,9 @@ class TwoLayerTable(Table):
     replicate: int = column("replicate")
     e_gen: float = column("generalization error on fresh inputs")
     e_mem: float = column("memorization error")
+    e_gen_hinge: float = column(
+        "generalization error of a linear hinge learner at its best ridge, theory"
+    )
 
 
 TABLES: dict[str, type[Table]] = {
@@ -119,5 +139,6 @@ TABLES: dict[str, type[Table]] = {
     "reduction": Reduction,
     "separability": SeparabilityTable,
     "real": RealTable,
+    "real_images": RealImages,
     "two_layer": TwoLayerTable,
 }

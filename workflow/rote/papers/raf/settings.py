@@ -29,7 +29,7 @@ class RafSimulation(Section):
     """Finite-size simulation: verification rows and the figures' markers, each with fresh data."""
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
-    replicates: int = key(80, "Training sets per verification row", ge=2)
+    replicates: int = key(200, "Training sets per verification row", ge=2)
     marker_replicates: int = key(20, "Training sets per marker of a figure", ge=2)
 
     SCALES: ClassVar = {
@@ -62,7 +62,7 @@ class RafSeparability(Section):
     alphas: list[Positive] = key([2.6, 2.8, 3.0, 3.2, 3.4], "Samples per dimension", min_length=2)
     replicates: int = key(40, "Training sets, nested over alpha", ge=2)
 
-    SCALES: ClassVar = {"smoke": {"d": 30, "replicates": 4}, "paper": {"d": 400, "replicates": 200}}
+    SCALES: ClassVar = {"smoke": {"d": 30, "replicates": 6}, "paper": {"d": 400, "replicates": 200}}
 
 
 class RafReal(Section):
@@ -86,12 +86,12 @@ class RafReal(Section):
 
     SCALES: ClassVar = {
         "smoke": {
-            "rules": 200,
-            "facts": 30,
-            "tests": 100,
-            "etas": [0.1, 1.0],
+            "rules": 300,
+            "facts": 40,
+            "tests": 200,
+            "etas": [0.03, 1.0],
             "penalties": 9,
-            "replicates": 2,
+            "replicates": 5,
         },
         "paper": {
             "source": "cifar10",
@@ -125,7 +125,7 @@ class RafTwoLayer(Section):
     )
     steps: int = key(1500, "Full-batch Adam steps", ge=1)
     learning_rate: float = key(3e-3, "Peak of the cosine schedule", gt=0)
-    replicates: int = key(6, "Training sets and initializations", ge=2)
+    replicates: int = key(8, "Training sets and initializations", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"d": 20, "alphas": [2.0, 4.0], "widths": [16], "steps": 50, "replicates": 2},

@@ -9,22 +9,25 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rote.ledger import Sample
+from rote.ledger import Sample, test_set_variance
+from rote.papers.raf.real import BEST, MAX_E_MEM, REMEMBERING
 from rote.papers.raf.theory_claims import THEORY
 
 Tables = Mapping[str, pd.DataFrame]
+Values = dict[str, np.ndarray]  # condition -> replicates
 __getattr__ = THEORY.statistic  # claims that theory alone decides, by their names
-MAX_E_MEM = 0.01  # below it a learner of real images counts as remembering all facts
+# true kernels with a memorization error above 0.001, by theory, at the default α, ε and λ
+FORGETFUL = ("erf", "relu")
 
 
-def _against_theory(rows: pd.DataFrame, error: str) -> dict[str, Sample]:
-    """Simulation minus theory per simulated row."""
+def _against_theory(rows: pd.DataFrame, error: str) -> Values:
+    """Simulation minus theory per training set, (replicates,), for every simulated row."""
     conditions = {}
     for _, replicates in rows.groupby("row"):
         first = replicates.iloc[0]
         lam = "" if np.isnan(first["lam"]) else f", λ = {first['lam']:g}"
         name = f"{first['series']}, α = {first['alpha']:g}, ε = {first['eps']:g}{lam}"
-        conditions[name] = Sample(replicates[error] - replicates[f"{error}_theory"])
+        conditions[name] = (replicates[error] - replicates[f"{error}_theory"]).to_numpy()
     return conditions
 
 
@@ -34,90 +37,99 @@ def _verification(tables: Tables, *, features: bool) -> pd.DataFrame:
     return table[(table["figure"] == "verification") & (table["kappa"].notna() == features)]
 
 
-def gen_theory(tables: Tables) -> dict[str, Sample]:
+def gen_theory(tables: Tables) -> Values:
     """4.1: simulated minus predicted E_gen, linear and kernel learners."""
     return _against_theory(_verification(tables, features=False), "e_gen")
 
 
-def mem_theory(tables: Tables) -> dict[str, Sample]:
+def mem_theory(tables: Tables) -> Values:
     """4.2: simulated minus predicted E_mem."""
     return _against_theory(_verification(tables, features=False), "e_mem")
 
 
-def features_gen(tables: Tables) -> dict[str, Sample]:
+def features_gen(tables: Tables) -> Values:
     """4.14: simulated minus predicted E_gen, random features."""
     return _against_theory(_verification(tables, features=True), "e_gen")
 
 
-def features_mem(tables: Tables) -> dict[str, Sample]:
+def features_mem(tables: Tables) -> Values:
     """4.14: simulated minus predicted E_mem, random features."""
     return _against_theory(_verification(tables, features=True), "e_mem")
 
 
-def bayes_gamp(tables: Tables) -> dict[str, Sample]:
+def bayes_gamp(tables: Tables) -> Values:
     """4.18: message passing minus the Bayes-optimal E_gen."""
     table = tables["simulations"]
     return _against_theory(table[table["figure"] == "bayes"], "e_gen")
 
 
-def universality_gen(tables: Tables) -> dict[str, Sample]:
-    """4.3: E_gen of a true kernel minus that of its equivalent model, same data."""
-    return _universality(tables, "e_gen")
+def universality_gen(tables: Tables) -> Values:
+    """4.3: E_gen of a true kernel and of its equivalent model, same data: (replicates, 2)."""
+    return _universality(tables["universality"], "e_gen")
 
 
-def universality_mem(tables: Tables) -> dict[str, Sample]:
-    """4.3: the same for E_mem."""
-    return _universality(tables, "e_mem")
+def universality_mem(tables: Tables) -> Values:
+    """4.3: the same for E_mem, kernels that forget some facts by theory."""
+    table = tables["universality"]
+    return _universality(table[table["kernel"].isin(FORGETFUL)], "e_mem")
 
 
-def _universality(tables: Tables, error: str) -> dict[str, Sample]:
-    groups = tables["universality"].groupby(["kernel", "loss"])
-    return {
-        f"{kernel}, {loss}": Sample(rows[f"{error}_true"] - rows[f"{error}_model"])
-        for (kernel, loss), rows in groups
-    }
+def _universality(table: pd.DataFrame, error: str) -> Values:
+    columns = [f"{error}_true", f"{error}_model"]
+    conditions = {}
+    for (kernel, loss), rows in table.groupby(["kernel", "loss"]):
+        conditions[f"{kernel}, {loss}"] = rows[columns].to_numpy()
+    return conditions
 
 
-def capacity(tables: Tables) -> Sample:
-    """4.13: the α at which half of the training sets are separable, minus α_c."""
-    table = tables["separability"]
-    wide = table.astype({"separable": float}).pivot(
-        index="replicate", columns="alpha", values="separable"
-    )
-    alphas = wide.columns.to_numpy(float)
-    predicted = table["capacity"].iloc[0]
-
-    def crossing(shares: np.ndarray) -> np.ndarray:
-        flat = np.atleast_2d(shares)  # shares fall with α, since training sets are nested
-        crossings = [np.interp(0.5, row[::-1], alphas[::-1]) for row in flat]
-        return np.reshape(crossings, shares.shape[:-1]) - predicted
-
-    return Sample(wide, crossing)
+def capacity(tables: Tables) -> np.ndarray:
+    """4.13: α at which a growing training set stops being separable, minus α_c: (replicates,)."""
+    sets = tables["separability"].groupby("replicate").first()
+    return (sets["threshold"] - sets["capacity"]).to_numpy()
 
 
-def moreau(tables: Tables) -> Sample:
-    """4.16: |E_gen of Newton in d dimensions − of the quadratic program in n|, same data."""
-    return Sample((tables["reduction"]["e_gen_newton"] - tables["reduction"]["e_gen_qp"]).abs())
+def moreau(tables: Tables) -> np.ndarray:
+    """4.16: |E_gen of Newton in d dimensions − of the quadratic program in n|, (replicates,)."""
+    errors = tables["reduction"]
+    return (errors["e_gen_newton"] - errors["e_gen_qp"]).abs().to_numpy()
 
 
-def converged(tables: Tables) -> Sample:
-    """Share of all points of curves and phase diagrams that converged."""
-    return Sample([tables["curves"]["converged"].mean()])
+def converged(tables: Tables) -> dict[str, int]:
+    """Points of each figure's curves or phase diagrams that did not converge."""
+    points = tables["curves"]
+    return (~points["converged"]).groupby(points["figure"], sort=False).sum().to_dict()
 
 
 def real_memory_cost(tables: Tables) -> Sample:
-    """Real images: E_gen lost by remembering all facts, smallest bandwidth minus η = 1."""
+    """Real images: E_gen lost by remembering the facts, smallest bandwidth minus η = 1.
+
+    All replicates draw their test images from one pool, whose variance is that of the same
+    difference per image.
+    """
     table = tables["real"]
-    etas = np.sort(table["eta"].unique())
-    wide = etas[np.abs(np.log(etas)).argmin()]
+    small, wide = bandwidths(table)
     costs = []
-    for eta in (etas[0], wide):
+    for eta in (small, wide):
         rows = table[table["eta"] == eta]
         e_gen = rows.pivot(index="replicate", columns="lam", values="e_gen")
         e_mem = rows.pivot(index="replicate", columns="lam", values="e_mem")
         remembering = e_gen.where(e_mem <= MAX_E_MEM)
         costs.append(remembering.min(axis=1) - e_gen.min(axis=1))
-    return Sample(costs[0] - costs[1])
+    images = tables["real_images"]
+    images = images[images["tests"] > 0].assign(rate=lambda rows: rows["wrong"] / rows["tests"])
+    rates = images.pivot(index="image", columns=["eta", "penalty"], values="rate").dropna()
+    lost = {eta: rates[eta, REMEMBERING] - rates[eta, BEST] for eta in (small, wide)}
+    return Sample(costs[0] - costs[1], test_set_variance(lost[small] - lost[wide]))
+
+
+def bandwidths(table: pd.DataFrame) -> tuple[float, float]:
+    """The smallest η of a table of real images, and that nearest to 1.
+
+    Args:
+        table: with a column `eta`.
+    """
+    etas = np.sort(table["eta"].unique())
+    return etas[0], etas[np.abs(np.log(etas)).argmin()]
 
 
 def _widest(tables: Tables) -> dict[str, pd.DataFrame]:
@@ -127,20 +139,25 @@ def _widest(tables: Tables) -> dict[str, pd.DataFrame]:
     return {f"init scale {scale:g}": rows for scale, rows in table.groupby("scale")}
 
 
-def two_layer_rate(tables: Tables) -> dict[str, Sample]:
-    """Log-log slope of E_gen in α of the widest networks without weight decay."""
+def two_layer_rate(tables: Tables) -> Values:
+    """Log-log slope in α of the widest networks' E_gen over that of the best linear hinge learner.
+
+    One slope per replicate, (replicates,); its networks have data of their own at every α.
+    """
     conditions = {}
     for name, rows in _widest(tables).items():
-        wide = np.log(rows.pivot(index="replicate", columns="alpha", values="e_gen"))
+        rows = rows.assign(ratio=np.log(rows["e_gen"] / rows["e_gen_hinge"]))
+        wide = rows.pivot(index="replicate", columns="alpha", values="ratio")
         x = np.log(wide.columns.to_numpy(float))
         weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-        conditions[name] = Sample(wide.to_numpy() @ weights)
+        conditions[name] = wide.to_numpy() @ weights
     return conditions
 
 
-def two_layer_memory(tables: Tables) -> dict[str, Sample]:
-    """E_mem of those networks, largest over α."""
-    return {
-        name: Sample(rows.groupby("replicate")["e_mem"].max())
-        for name, rows in _widest(tables).items()
-    }
+def two_layer_memory(tables: Tables) -> Values:
+    """Whether such a network reproduces every fact: 0 or 1, (replicates,), at every α."""
+    conditions = {}
+    for name, rows in _widest(tables).items():
+        for alpha, networks in rows.groupby("alpha"):
+            conditions[f"{name}, α = {alpha:g}"] = (networks["e_mem"] == 0).to_numpy(float)
+    return conditions

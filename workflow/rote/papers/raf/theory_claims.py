@@ -1,9 +1,11 @@
 """The claims that theory alone decides: one function each, under the claim's name.
 
-Each returns the claim's statistic under every condition. The labels 4.4 to 4.19 are those of
-`statistics`.
+Each returns the claim's statistic under every condition. What it compares with a computation (a
+formula, a learner) is an argument, so that its null can put another one in its place. The labels
+4.4 to 4.19 are those of `statistics`.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ FRACTIONS = (0.1, 0.3)  # of facts, in the checks on large α
 ALPHAS = (0.5, 2.0, 8.0)
 THEORY = TheoryClaims()
 Numbers = dict[str, float]  # condition -> statistic
+Formula = Callable[..., np.ndarray]
 
 
 def checks(options: settings.RafTheory) -> pd.DataFrame:
@@ -34,214 +37,264 @@ def checks(options: settings.RafTheory) -> pd.DataFrame:
 
 LEARNERS = {"linear": (1.0, 0.0), "ReLU": raf.KERNELS["relu"].geometry}  # (μ1, μ⋆)
 STEPS = 20  # of the grid on either side of the closed form
+STEP = 0.01  # of that grid, in ln λ
 
 
-@cache
-def _around_optimum(learner: str, alpha: float) -> np.ndarray:
-    """E_gen of the iterated solution on a grid of λ around the closed form, (2 STEPS + 1,)."""
-    mu1, mustar = LEARNERS[learner]
-    lams = raf.optimal_ridge(EPS, mu1, mustar) * np.exp(np.linspace(-0.2, 0.2, 2 * STEPS + 1))
-    return raf.solve(
-        "square",
-        alpha,
-        EPS,
-        lams,
-        mu1=mu1,
-        mustar=mustar,
-        closed_form=False,
-        tolerance=1e-13,
-    ).e_gen
+def square_optimum(alpha: float, eps: float) -> float:
+    """Smallest E_gen of the square loss over ridges and angles, in closed form.
+
+    cos²(π E_gen) = 2α / (B + √(B² − 4α)), B = α + π/(2(1 − ε)²).
+
+    Args:
+        alpha: samples per dimension.
+        eps: fraction of facts.
+    """
+    B = alpha + np.pi / (2 * (1 - eps) ** 2)
+    return float(np.arccos(np.sqrt(2 * alpha / (B + np.sqrt(B**2 - 4 * alpha)))) / np.pi)
+
+
+def _iterated(alpha: float, lams: np.ndarray, **learner) -> raf.Solution:
+    """Square loss at ε = EPS without its closed form: the fixed point, iterated."""
+    return raf.solve("square", alpha, EPS, lams, closed_form=False, tolerance=1e-13, **learner)
 
 
 @THEORY.claim
-def lambda_opt() -> Numbers:
+def lambda_opt(ridge: Formula = raf.optimal_ridge) -> Numbers:
     """4.4: grid steps between λ_opt and the argmin of the iterated solution."""
+    steps = STEP * np.arange(-STEPS, STEPS + 1)
     values = {}
-    for learner in LEARNERS:
+    for learner, (mu1, mustar) in LEARNERS.items():
+        lams = float(ridge(EPS, mu1, mustar)) * np.exp(steps)
         for alpha in ALPHAS:
-            steps = abs(int(np.argmin(_around_optimum(learner, alpha))) - STEPS)
-            values[f"{learner}, alpha = {alpha:g}"] = steps
+            e_gen = _iterated(alpha, lams, mu1=mu1, mustar=mustar).e_gen
+            values[f"{learner}, alpha = {alpha:g}"] = abs(int(np.argmin(e_gen)) - STEPS)
     return values
 
 
 @THEORY.claim
-def lambda_opt_value() -> Numbers:
-    """4.4: |E_gen iterated − closed form| at λ_opt."""
+def lambda_opt_value(optimum: Callable[[float, float], float] = square_optimum) -> Numbers:
+    """4.4: |E_gen iterated at λ_opt − the closed form of the optimum|."""
     values = {}
     for learner, (mu1, mustar) in LEARNERS.items():
-        lam = float(raf.optimal_ridge(EPS, mu1, mustar))
+        lam = raf.optimal_ridge(EPS, mu1, mustar)
         for alpha in ALPHAS:
-            closed = raf.solve("square", alpha, EPS, lam, mu1=mu1, mustar=mustar).e_gen
-            distance = abs(_around_optimum(learner, alpha)[STEPS] - closed)
-            values[f"{learner}, alpha = {alpha:g}"] = distance
+            e_gen = float(_iterated(alpha, lam, mu1=mu1, mustar=mustar).e_gen)
+            values[f"{learner}, alpha = {alpha:g}"] = abs(e_gen - optimum(alpha, EPS))
     return values
 
 
 # ---- 4.5: the interpolator at the optimal angle
 
-
-def _interpolator(alpha: float) -> raf.Solution:
-    return raf.solve("square", alpha, EPS, 0.0, gamma=float(raf.optimal_angle(EPS)))
+GAMMAS = np.linspace(1, 85, 169)  # degrees
 
 
-@THEORY.claim
-def gamma_opt_gen() -> Numbers:
-    """4.5: E_gen of the interpolator at γ_opt minus the square-loss optimum."""
+@THEORY.claim_at
+def gamma_opt_gen(options: settings.RafTheory, angle: Formula = raf.optimal_angle) -> Numbers:
+    """4.5: E_gen of the interpolator at γ_opt minus the smallest over angles and ridges.
+
+    Both are iterated; the grid holds interpolators, too.
+    """
+    lams = np.r_[0.0, ridges(options)]
     values = {}
     for alpha in ALPHAS:
-        B = alpha + np.pi / (2 * (1 - EPS) ** 2)
-        optimum = np.arccos(np.sqrt(2 * alpha / (B + np.sqrt(B**2 - 4 * alpha)))) / np.pi
-        values[f"alpha = {alpha:g}"] = _interpolator(alpha).e_gen - optimum
+        best = np.nanmin(_iterated(alpha, lams, gamma=GAMMAS[:, None]).e_gen)
+        interpolator = _iterated(alpha, np.array(0.0), gamma=float(angle(EPS)))
+        values[f"alpha = {alpha:g}"] = float(interpolator.e_gen) - best
     return values
 
 
-@THEORY.claim
-def gamma_opt_mem() -> Numbers:
-    """4.5: E_mem there."""
-    return {f"alpha = {alpha:g}": _interpolator(alpha).e_mem for alpha in ALPHAS}
+@THEORY.claim_at
+def gamma_opt_mem(options: settings.RafTheory, angle: Formula = raf.optimal_angle) -> Numbers:
+    """4.5: E_mem at the λ > 0 that generalizes best at γ_opt, iterated; the response is finite."""
+    values = {}
+    for alpha in ALPHAS:
+        path = _iterated(alpha, ridges(options), gamma=float(angle(EPS)))
+        values[f"alpha = {alpha:g}"] = path.e_mem[np.nanargmin(path.e_gen)]
+    return values
 
 
 # ---- 4.6: a linear learner beyond its capacity
 
 
-def _linear_path(loss: str, options: settings.RafTheory) -> raf.Solution:
-    return raf.solve(loss, ALPHA, EPS, ridges(options), gamma=0.0, tolerance=1e-8)
+class LearnerAt(NamedTuple):
+    """Where a path over ridges is taken."""
+
+    alpha: float  # samples per dimension
+    gamma: float  # kernel angle, degrees
+
+
+BEYOND = LearnerAt(ALPHA, 0.0)  # a linear learner at α = 4, beyond α_c = 3.81
+
+
+def _path(loss: str, options: settings.RafTheory, where: LearnerAt) -> raf.Solution:
+    return raf.solve(loss, where.alpha, EPS, ridges(options), gamma=where.gamma, tolerance=1e-8)
 
 
 @THEORY.claim_at
-def linear_tradeoff(options: settings.RafTheory) -> Numbers:
+def linear_tradeoff(options: settings.RafTheory, where: LearnerAt = BEYOND) -> Numbers:
     """4.6: smallest E_mem of a linear learner over λ, α = 4, ε = 0.1."""
-    return {loss: np.nanmin(_linear_path(loss, options).e_mem) for loss in LOSSES}
+    return {loss: np.nanmin(_path(loss, options, where).e_mem) for loss in LOSSES}
 
 
 @THEORY.claim_at
-def linear_tradeoff_at_best(options: settings.RafTheory) -> Numbers:
+def linear_tradeoff_at_best(options: settings.RafTheory, where: LearnerAt = BEYOND) -> Numbers:
     """4.6: its E_mem at the λ that generalizes best."""
     values = {}
     for loss in LOSSES:
-        path = _linear_path(loss, options)
+        path = _path(loss, options, where)
         values[loss] = path.e_mem[np.nanargmin(path.e_gen)]
+    return values
+
+
+@THEORY.claim_at
+def linear_tradeoff_cost(options: settings.RafTheory, where: LearnerAt = BEYOND) -> Numbers:
+    """4.6: its E_gen at the λ that forgets least, minus that at the λ that generalizes best."""
+    values = {}
+    for loss in LOSSES:
+        path = _path(loss, options, where)
+        values[loss] = path.e_gen[np.nanargmin(path.e_mem)] - np.nanmin(path.e_gen)
     return values
 
 
 # ---- 4.7: what hinge gains, and pays
 
+ZOOMS = 4  # E_gen is flat around its best ridge, E_mem steep
+
 
 def _best_at_45(loss: str, options: settings.RafTheory) -> tuple[float, float]:
-    """E_gen and E_mem at the best ridge, γ = 45°."""
-    path = raf.solve(loss, ALPHA, EPS, ridges(options), gamma=45.0)
-    best = np.nanargmin(path.e_gen)
+    """E_gen and E_mem at the best ridge, γ = 45°, on ever finer grids around it."""
+    lams = ridges(options)
+    for _ in range(ZOOMS):
+        path = raf.solve(loss, ALPHA, EPS, lams, gamma=45.0)
+        best = np.nanargmin(path.e_gen)
+        around = lams[max(best - 1, 0)], lams[min(best + 1, len(lams) - 1)]
+        lams = np.geomspace(*around, 2 * STEPS + 1)
     return path.e_gen[best], path.e_mem[best]
 
 
 @THEORY.claim_at
-def hinge_tradeoff(options: settings.RafTheory) -> Numbers:
+def hinge_tradeoff(options: settings.RafTheory, loss: str = "hinge") -> Numbers:
     """4.7: best E_gen of square minus that of hinge, α = 4, ε = 0.1, γ = 45°."""
-    square, hinge = (_best_at_45(loss, options)[0] for loss in LOSSES)
-    return {"": square - hinge}
+    return {"": _best_at_45("square", options)[0] - _best_at_45(loss, options)[0]}
 
 
 @THEORY.claim_at
-def hinge_tradeoff_memory(options: settings.RafTheory) -> Numbers:
-    """4.7: E_mem of hinge at its best λ."""
-    return {"": _best_at_45("hinge", options)[1]}
+def hinge_tradeoff_memory(options: settings.RafTheory, loss: str = "hinge") -> Numbers:
+    """4.7: E_mem of hinge at its best λ minus that of square at its own."""
+    return {"": _best_at_45(loss, options)[1] - _best_at_45("square", options)[1]}
 
 
 @THEORY.claim_at
-def hinge_interpolator(options: settings.RafTheory) -> Numbers:
-    """4.7b: the same gain among learners without memory error, over angles and ridges."""
-    gammas = np.linspace(1, 85, 169)[:, None]
+def hinge_interpolator(options: settings.RafTheory, loss: str = "hinge") -> Numbers:
+    """4.7b: best E_gen of square minus that of hinge where E_mem ≤ 1e-6, over angles and ridges."""
     lams = np.r_[0.0, ridges(options)]
     best = []
-    for loss in LOSSES:
-        s = raf.solve(loss, ALPHA, EPS, lams, gamma=gammas, tolerance=1e-8)
+    for learner in ("square", loss):
+        s = raf.solve(learner, ALPHA, EPS, lams, gamma=GAMMAS[:, None], tolerance=1e-8)
         best.append(np.nanmin(np.where(s.e_mem <= 1e-6, s.e_gen, np.nan)))
-    square, hinge = best
-    return {"": square - hinge}
+    return {"": best[0] - best[1]}
 
 
 # ---- 4.8-4.12: large α
 
 
-class HingeRegime(NamedTuple):
-    """A hinge learner as α grows."""
+class LargeRegime(NamedTuple):
+    """A learner as α grows."""
 
     lam: float
     gamma: float
     v_star: float  # μ⋆²/λ
 
 
-HINGE_REGIMES = {
-    "hard margin, 45°": HingeRegime(0.0, 45.0, np.inf),
-    "45°, λ = 0.5": HingeRegime(0.5, 45.0, 1.0),
-    "30°, λ = 0.75": HingeRegime(0.75, 30.0, 1 / 3),
-    "linear, λ = 1": HingeRegime(1.0, 0.0, 0.0),
+REGIMES = {
+    "45°, λ = 0": LargeRegime(0.0, 45.0, np.inf),
+    "45°, λ = 0.5": LargeRegime(0.5, 45.0, 1.0),
+    "30°, λ = 0.75": LargeRegime(0.75, 30.0, 1 / 3),
+    "linear, λ = 1": LargeRegime(1.0, 0.0, 0.0),
 }
+# regimes with an E_mem that tends neither to 0 nor to 1/2
+FORGETTING = {name: regime for name, regime in REGIMES.items() if 0 < regime.v_star < np.inf}
+LARGE = np.array([1e4, 1e5])
 
 
 @cache
-def _large_hinge(eps: float, regime: HingeRegime) -> raf.Solution:
-    """At α = 1e4 and 1e5."""
-    return raf.solve("hinge", np.array([1e4, 1e5]), eps, regime.lam, gamma=regime.gamma)
+def _large(loss: str, eps: float, regime: LargeRegime) -> raf.Solution:
+    """The iterated solution at the α of LARGE."""
+    return raf.solve(loss, LARGE, eps, regime.lam, gamma=regime.gamma, closed_form=False)
 
 
 @THEORY.claim
-def rate_square() -> Numbers:
-    """4.8: √α E_gen at α = 1e5 over its limit, minus 1."""
+def rate_square(rate: Formula = raf.square_rate) -> Numbers:
+    """4.8: √α E_gen over its limit, minus 1."""
     values = {}
     for eps in FRACTIONS:
-        s = raf.solve("square", 1e5, eps, 0.0, gamma=float(raf.optimal_angle(eps)))
-        values[f"eps = {eps:g}"] = s.e_gen * np.sqrt(1e5) / raf.square_rate(eps) - 1
+        for name, regime in REGIMES.items():
+            scaled = np.sqrt(LARGE) * _large("square", eps, regime).e_gen
+            for alpha, value in zip(LARGE, scaled / float(rate(eps)) - 1, strict=True):
+                values[f"{name}, eps = {eps:g}, alpha = {alpha:g}"] = value
     return values
 
 
+def _hinge_e_gen(eps: float, regime: LargeRegime) -> np.ndarray:
+    return _large("hinge", eps, regime).e_gen
+
+
 @THEORY.claim
-def rate_hinge() -> Numbers:
+def rate_hinge(e_gen: Formula = _hinge_e_gen) -> Numbers:
     """4.9: log-log slope of E_gen between α = 1e4 and 1e5."""
     values = {}
     for eps in FRACTIONS:
-        for name, regime in HINGE_REGIMES.items():
-            e_gen = _large_hinge(eps, regime).e_gen
-            values[f"{name}, eps = {eps:g}"] = np.diff(np.log(e_gen))[0] / np.log(10)
+        for name, regime in REGIMES.items():
+            slope = np.diff(np.log(e_gen(eps, regime)))[0] / np.diff(np.log(LARGE))[0]
+            values[f"{name}, eps = {eps:g}"] = slope
     return values
 
 
 @THEORY.claim
-def rate_hinge_prefactor() -> Numbers:
+def rate_hinge_prefactor(limit: Callable[..., raf.HingeLimit] = raf.hinge_limit) -> Numbers:
     """4.10: √α E_gen at α = 1e5 over the derived prefactor, minus 1."""
     values = {}
     for eps in FRACTIONS:
-        for name, regime in HINGE_REGIMES.items():
-            rate = _large_hinge(eps, regime).e_gen[1] * np.sqrt(1e5)
-            limit = raf.hinge_limit(eps, regime.v_star).rate
-            values[f"{name}, eps = {eps:g}"] = rate / limit - 1
+        for name, regime in REGIMES.items():
+            rate = np.sqrt(LARGE[1]) * _hinge_e_gen(eps, regime)[1]
+            values[f"{name}, eps = {eps:g}"] = rate / limit(eps, regime.v_star).rate - 1
     return values
 
 
 @THEORY.claim
-def rate_bayes() -> Numbers:
-    """4.11: α E_gen at α = 1e4 over its limit, minus 1."""
+def rate_bayes(rate: Formula = raf.bayes_rate) -> Numbers:
+    """4.11: α E_gen over its limit, minus 1."""
     values = {}
     for eps in FRACTIONS:
-        rate = raf.bayes_optimal(1e4, eps) * 1e4
-        values[f"eps = {eps:g}"] = rate / raf.bayes_rate(eps) - 1
+        scaled = LARGE * raf.bayes_optimal(LARGE, eps)
+        for alpha, value in zip(LARGE, scaled / float(rate(eps)) - 1, strict=True):
+            values[f"eps = {eps:g}, alpha = {alpha:g}"] = value
     return values
 
 
+def memory_limits(eps: float, v_star: float) -> dict[str, float]:
+    """lim E_mem as α → ∞ at V⋆ = μ⋆²/λ, by loss.
+
+    Args:
+        eps: fraction of facts.
+        v_star: V⋆ > 0.
+    """
+    c = (1 - eps) * np.sqrt(2 / np.pi)
+    return {
+        "hinge": raf.hinge_limit(eps, v_star).e_mem,
+        "square": special.erfc(v_star / (c * np.sqrt(2))) / 2,
+    }
+
+
 @THEORY.claim
-def memory_limit() -> Numbers:
+def memory_limit(limits: Callable[[float, float], dict[str, float]] = memory_limits) -> Numbers:
     """4.12: E_mem at α = 1e5 minus its limit, where that is neither 0 nor 1/2."""
     values = {}
     for eps in FRACTIONS:
-        for name, regime in HINGE_REGIMES.items():
-            if 0 < regime.v_star < np.inf:
-                limit = raf.hinge_limit(eps, regime.v_star).e_mem
-                e_mem = _large_hinge(eps, regime).e_mem[1]
-                values[f"hinge, {name}, eps = {eps:g}"] = e_mem - limit
-        c = (1 - eps) * np.sqrt(2 / np.pi)
-        s = raf.solve("square", 1e5, eps, 0.5, mu1=0.8, mustar=0.6)
-        limit = special.erfc(0.36 / (0.5 * c * np.sqrt(2))) / 2
-        values[f"square, eps = {eps:g}"] = s.e_mem - limit
+        for name, regime in FORGETTING.items():
+            for loss, limit in limits(eps, regime.v_star).items():
+                e_mem = _large(loss, eps, regime).e_mem[1]
+                values[f"{loss}, {name}, eps = {eps:g}"] = e_mem - limit
     return values
 
 
@@ -249,39 +302,48 @@ def memory_limit() -> Numbers:
 
 
 @THEORY.claim
-def features_limit() -> Numbers:
+def features_limit(kappa: float = 1e4) -> Numbers:
     """4.15: |E_gen at κ = 1e4 − kernel limit|."""
     values = {}
     for loss in LOSSES:
         wide, limit = (
-            raf.solve(loss, ALPHA, EPS, 0.1, kernel="sign", kappa=kappa).e_gen
-            for kappa in (1e4, None)
+            raf.solve(loss, ALPHA, EPS, 0.1, kernel="sign", kappa=features).e_gen
+            for features in (kappa, None)
         )
-        values[loss] = abs(wide - limit)
+        values[loss] = abs(float(wide) - float(limit))
     return values
 
 
+@cache
+def _over_the_grid(loss: str) -> np.ndarray:
+    """E_gen over a grid of α, ε, γ and λ."""
+    return raf.solve(
+        loss,
+        _GRID_ALPHA,
+        _GRID_EPS,
+        np.geomspace(1e-3, 10, 9),
+        gamma=np.linspace(0, 75, 7)[:, None],
+        tolerance=1e-8,
+    ).e_gen
+
+
+_GRID_ALPHA = np.geomspace(0.1, 100, 31)[:, None, None, None]
+_GRID_EPS = np.array([0.05, 0.1, 0.3, 0.6])[:, None, None]
+
+
 @THEORY.claim
-def bayes_bound() -> Numbers:
+def bayes_bound(bound: Formula = raf.bayes_optimal) -> Numbers:
     """4.17: smallest E_gen − E_Bayes over a grid of α, ε, λ and γ."""
-    alpha = np.geomspace(0.1, 100, 31)[:, None, None, None]
-    eps = np.array([0.05, 0.1, 0.3, 0.6])[:, None, None]
-    gamma = np.linspace(0, 75, 7)[:, None]
-    lams = np.geomspace(1e-3, 10, 9)
-    bayes = raf.bayes_optimal(alpha, eps)
-    values = {}
-    for loss in LOSSES:
-        e_gen = raf.solve(loss, alpha, eps, lams, gamma=gamma, tolerance=1e-8).e_gen
-        values[loss] = np.nanmin(e_gen - bayes)
-    return values
+    bayes = bound(_GRID_ALPHA, _GRID_EPS)
+    return {loss: np.nanmin(_over_the_grid(loss) - bayes) for loss in LOSSES}
 
 
 @THEORY.claim
-def reference() -> Numbers:
+def reference(solve: Callable[..., raf.Solution] = raf.solve) -> Numbers:
     """4.19: larger distance of the two errors from the golden values."""
     values = {}
     for number, row in enumerate(GOLDEN):
-        s = raf.solve(row.loss, row.alpha, row.eps, row.lam, mu1=row.mu1, mustar=row.mustar)
+        s = solve(row.loss, row.alpha, row.eps, row.lam, mu1=row.mu1, mustar=row.mustar)
         distance = max(abs(s.e_gen - row.e_gen), abs(s.e_mem - row.e_mem))
-        values[f"{row.loss} {number}"] = distance
+        values[f"{row.loss} {number}"] = float(distance)
     return values

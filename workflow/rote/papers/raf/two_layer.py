@@ -14,6 +14,7 @@ from rote.core.seeds import generator
 from rote.models.products import bmm
 from rote.papers.raf import schema, settings
 from rote.synth import rules_facts
+from rote.theory import raf
 
 TEST_ROWS = 4000
 
@@ -128,16 +129,21 @@ def _block(
 def _evaluate(
     options: settings.RafTwoLayer, block: _ShapeNetworks, hidden: Tensor, output: Tensor, seed: int
 ) -> list[dict]:
-    """Both errors of every network of a block: rows of the table."""
-    rng = generator(seed, "raf", "two-layer fresh", str(block.alpha), block.width)
-    fresh = rng.normal(size=(TEST_ROWS, options.d))
-    inputs = torch.tensor(fresh / np.sqrt(options.d), dtype=torch.float32, device=hidden.device)
+    """Both errors of every network of a block, each on its own fresh inputs: rows of the table."""
     with torch.no_grad():
         fitted = _forward(hidden, output, block.x).cpu().numpy()
-        test = _forward(hidden, output, inputs.expand(len(block.arms), -1, -1)).cpu().numpy()
+    e_gen_hinge = _best_hinge(block.alpha, options.eps)
     rows = []
     for number, (arm, sample) in enumerate(zip(block.arms, block.samples, strict=True)):
-        wrong = rules_facts.sign(test[number]) != rules_facts.sign(fresh @ sample.teacher)
+        rng = generator(
+            seed, "raf", "two-layer fresh", str(block.alpha), block.width, str(arm[:2]), arm[2]
+        )
+        fresh = rng.normal(size=(TEST_ROWS, options.d))
+        inputs = torch.tensor(fresh / np.sqrt(options.d), dtype=torch.float32, device=hidden.device)
+        one = slice(number, number + 1)
+        with torch.no_grad():
+            test = _forward(hidden[one], output[one], inputs[None])[0].cpu().numpy()
+        wrong = rules_facts.sign(test) != rules_facts.sign(fresh @ sample.teacher)
         lost = rules_facts.sign(fitted[number]) != sample.y
         rows.append(
             {
@@ -146,6 +152,13 @@ def _evaluate(
                 **arm._asdict(),
                 "e_gen": float(wrong.mean()),
                 "e_mem": float(lost[sample.facts].mean()),
+                "e_gen_hinge": e_gen_hinge,
             }
         )
     return rows
+
+
+def _best_hinge(alpha: float, eps: float) -> float:
+    """E_gen of a linear hinge learner in the proportional limit, at its best ridge."""
+    lams = np.geomspace(1e-3, 10**1.5, 61)
+    return float(np.nanmin(raf.solve("hinge", alpha, eps, lams, tolerance=1e-8).e_gen))

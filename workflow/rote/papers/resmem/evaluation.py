@@ -12,6 +12,7 @@ from rote import knn, resmem
 from rote.core import tables
 from rote.neighbors import Neighbors
 from rote.papers.resmem import residuals, schema, training
+from rote.papers.resmem.measures import FLIPS
 from rote.papers.resmem.residuals import Tuned
 from rote.papers.resmem.task import Arrays, MemorySpec, ResmemTask, TaskData, array_key
 from rote.resmem import BANDWIDTH_GRID, K_GRID, Setting
@@ -44,6 +45,7 @@ class TunedMemory:
     logits: np.ndarray  # (rows, classes)
     query_logits: np.ndarray  # (queries, classes) of the test split
     neighbors: Neighbors  # of the test queries
+    pool: int  # test examples of all replicates together
 
     def scores(self, setting: Setting, strength: float = 1.0) -> np.ndarray:
         """ResMem's scores of the test queries, (queries, classes)."""
@@ -96,6 +98,7 @@ def tuned_memories(
         seed: of the run.
     """
     datasets = training.samples(task, options, seed)
+    pool = distinct_queries(datasets)
     tuned = {
         (row.arm, row.features, row.rows, row.replicate): Tuned.of(row)
         for row in choices.itertuples()
@@ -113,7 +116,16 @@ def tuned_memories(
             logits=logits[: spec.rows],
             query_logits=embeddings[array_key(spec.arm, spec.replicate, "test", "logits")],
             neighbors=Neighbors(**arrays),
+            pool=pool,
         )
+
+
+def distinct_queries(datasets: list[TaskData]) -> int:
+    """Test examples of all replicates together, each counted once."""
+    queries: set[bytes] = set()
+    for data in datasets:
+        queries.update(row.tobytes() for row in data.test.x)
+    return len(queries)
 
 
 def evaluate(
@@ -154,8 +166,9 @@ def evaluate(
 
 
 def accuracy_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
-    """Test accuracy of every method."""
-    yield {method: memory.accuracy(values) for method, values in scores._asdict().items()}
+    """Test accuracy of every method, and on how many examples all replicates are tested."""
+    accuracies = {method: memory.accuracy(values) for method, values in scores._asdict().items()}
+    yield accuracies | {"pool": memory.pool}
 
 
 def sweep_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
@@ -214,7 +227,8 @@ def part_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
     """Accuracy on parts of the test set.
 
     Quarters of the base's confidence, tenths and halves of the frequency, what ResMem fixes and
-    breaks; of these, how many were in the right coarse class.
+    breaks of the answers of the base and of the memory alone; of the errors of the base that it
+    fixes, and of all, how many were in the right coarse class.
     """
     correct = {name: memory.correct(getattr(scores, name)) for name in ("base", "knn", "resmem")}
 
@@ -234,13 +248,15 @@ def part_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
         for number, members in enumerate(parts):
             inside = np.isin(np.arange(n_queries), members)
             yield row(partition, number, len(members) / n_queries, inside)
-    fixed = ~correct["base"] & correct["resmem"]
-    broken = correct["base"] & ~correct["resmem"]
-    for part, members in (("fixed", fixed), ("broken", broken)):
-        yield row("flips", part, float(members.mean()), members)
+    for reference, partition in FLIPS.items():
+        changes = (("fixed", "resmem", reference), ("broken", reference, "resmem"))
+        for part, better, worse in changes:
+            members = correct[better] & ~correct[worse]
+            yield row(partition, part, float(members.mean()), members)
     if memory.task.coarse:
         coarse = memory.task.coarse(scores.base.argmax(1)) == memory.data.test.groups
-        for part, members in (("fixed", fixed), ("wrong", ~correct["base"])):
+        wrong = ~correct["base"]
+        for part, members in (("fixed", wrong & correct["resmem"]), ("wrong", wrong)):
             share = float(coarse[members].mean()) if members.any() else 0.0
             yield row("coarse", part, share, np.zeros(n_queries, bool))
 

@@ -10,6 +10,8 @@ from rote.papers.resmem import tasks
 from rote.papers.resmem.task import ARM_COLUMNS, FEATURES
 
 MIN_SLOPE_EXAMPLES = 300
+# partitions of the table of parts: which answers ResMem changes, of the base or of kNN
+FLIPS = {"base": "flips", "knn": "flips of kNN"}
 Tables = Mapping[str, pd.DataFrame]
 
 

@@ -99,6 +99,7 @@ class ResmemAccuracy(OfMemory):
     knn: float = column("of the memory alone, tuned")
     resmem: float = column("of ResMem, tuned")
     interpolation: float = column("of the interpolation of kNN-LM, tuned")
+    pool: int = column("test examples of all replicates together, each counted once")
 
 
 class ResmemSweeps(OfMemory):
@@ -128,7 +129,8 @@ class ResmemParts(OfMemory):
 
     KEY = (*MEMORY, "partition", "part")
     partition: str = column(
-        "confidence (quarters), frequency (tenths), half (of the frequency), flips or coarse"
+        "confidence (quarters), frequency (tenths), half (of the frequency), flips (of the base's "
+        "answers), flips of kNN or coarse"
     )
     part: str = column("number of the part, from the lowest; fixed, broken or wrong")
     share: float = column("its share of the test set; of coarse: share in the right coarse class")

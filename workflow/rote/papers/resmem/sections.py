@@ -29,14 +29,14 @@ class ResmemTheory(Section):
         [1, 3, 10, 30, 100], "Neighbors averaged under noise"
     )
     test: int = key(4000, "Test points", ge=100)
-    replicates: int = key(8, "Data sets", ge=2)
+    replicates: int = key(13, "Data sets", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {
             "dimensions": [1, 3],
             "sizes": [30, 100, 300, 1000],
             "test": 500,
-            "replicates": 2,
+            "replicates": 5,
         },
         "paper": {"replicates": 20},
     }
@@ -84,7 +84,7 @@ class ResmemSpurious(Section):
     )
     test: int = key(2000, "Test rows, half of them conflicting", ge=100)
     steps: int = key(300, "Training steps, on all rows", ge=10)
-    replicates: int = key(4, "Data sets", ge=2)
+    replicates: int = key(8, "Data sets", ge=2)
 
     SCALES: ClassVar = {"smoke": {"sizes": [300, 600], "test": 600, "steps": 60, "replicates": 2}}
 
@@ -96,6 +96,6 @@ class ResmemScores(Section):
     networks: int = key(20, "Networks per width", ge=4)
     share: float = key(0.7, "Share of the rows that each is trained on", gt=0.1, lt=0.95)
     train: int = key(1000, "Training images, of the long tail", ge=50)
-    replicates: int = key(3, "Data sets", ge=2)
+    replicates: int = key(8, "Data sets", ge=2)
 
     SCALES: ClassVar = {"smoke": {"units": [4, 16], "networks": 4, "train": 200, "replicates": 2}}

@@ -308,6 +308,7 @@ class ResmemTask:
     axis: SizeAxis | None = None  # None: not in the figure of accuracy by size
     headline: Headline | None = None  # None: in no claim about all tasks
     subpopulations: bool = False  # whether groups are such, so that accuracy by frequency is told
+    split_ratio: float = 0.0  # test over training part of a text that replicates split anew
     coarse: Callable[[np.ndarray], np.ndarray] | None = None  # classes -> coarse classes = groups
 
     def __post_init__(self) -> None:

@@ -17,7 +17,6 @@ FIGURES: dict[str, Figure] = {
         tables=("curves", "simulations"),
         title="Figure 2: nonlinear attention against ridge regression",
         caption="Same panels. Dots: simulation for tanh without and with weights along the signal. "
-        "Where p > n attention stays near C√γ. "
         "At the right end of c the signal is too strong for the theory.",
         paper_shows="The same curves with nonlinear attention; f and weights are our choice.",
         origin="reconstruction",
@@ -26,9 +25,8 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves", "simulations"),
         title="Figure 3: which nonlinearity memorizes",
-        caption="p/n = 4. a-c: without signal, with ||μ||² = 4, and with weights along it. d: at "
-        "equal "
-        "variance, the linear part is slightly harmful for noise and decides for structure.",
+        caption="p/n = 4. a-c: without signal, with ||μ||² = 4, and with weights along it. d: "
+        "functions of equal variance with a growing linear part.",
         paper_shows="The linear part of f carries the memorization of structured inputs; cos does "
         "badly.",
         origin="reconstruction",
@@ -36,7 +34,7 @@ FIGURES: dict[str, Figure] = {
     "alignment": Figure(
         module="theory",
         tables=("curves", "simulations"),
-        title="Figure 4: weights along the signal close and reverse the gap",
+        title="Figure 4: weights along the signal",
         caption="tanh, p/n = 4, ||μ||² = 4. Dashed: ridge regression at the same γ. "
         "Strong spikes (a, right) leave the theory's range: s = μᵀWμ/√p is no longer small.",
         paper_shows="The gap shrinks and can change sign when the weights align with the signal.",
@@ -47,26 +45,24 @@ FIGURES: dict[str, Figure] = {
         tables=("spectrum",),
         title="Figure 5: eigenvalues of the attention kernel",
         caption="One kernel each, diagonal zero, no signal; dashed: the limiting density, "
-        "without its atom for linear f at p < n. It is positive at 0, hence the law √γ.",
+        "without its atom for linear f at p < n.",
         paper_shows="Known from the literature on kernel matrices.",
         origin="reconstruction",
     ),
     "phase": Figure(
         module="theory",
         tables=("phase",),
-        title="Where attention memorizes better than ridge regression",
-        caption="Theory at equal γ. Red: attention is worse, blue: better, line: equal. Pure "
-        "noise turns "
-        "blue too where γ is large and p/n small: attention rescales its features.",
+        title="Attention against ridge regression over p/n and ridge",
+        caption="Theory at equal γ. Red: attention is worse, blue: better, line: equal.",
         paper_shows="On random inputs attention typically has the higher error.",
         origin="extension",
     ),
     "power": Figure(
         module="theory",
         tables=("curves",),
-        title="At equal feature power attention is worse on noise, always",
+        title="Attention against ridge regression at equal feature power, on noise",
         caption="The ridge of attention is scaled by the power of its features, ϱ = (ν + a1²/c)/c.",
-        paper_shows="Not in the paper; the form of its first finding that has no exception here.",
+        paper_shows="Not in the paper; a scale-free form of its first finding.",
         origin="extension",
     ),
     "verification": Figure(
@@ -80,10 +76,9 @@ FIGURES: dict[str, Figure] = {
     "strong": Figure(
         module="extensions",
         tables=("variants",),
-        title="A strong signal reverses the gap without any ridge",
-        caption="n = 4p, γ = 1e-5. Saturating attention beats ridge regression once the signal "
-        "reaches "
-        "the nonlinearity; linear attention never does. The theory for ||μ|| = O(1) gives 1.",
+        title="Strong signals, beyond the theory's range",
+        caption="n = 4p, γ = 1e-5; s is the signal's entry in the kernel. The theory for "
+        "||μ|| = O(1) gives 1.",
         paper_shows="Not in the paper.",
         origin="extension",
     ),
@@ -91,17 +86,17 @@ FIGURES: dict[str, Figure] = {
         module="extensions",
         tables=("variants",),
         title="Beyond the model: labels, softmax, dense and several heads, anisotropic tokens",
-        caption="Dashed: a theory of its own for each. Plain softmax is the identity; "
-        "at power law 1 the theory fails.",
+        caption="Dashed: a theory of its own for each. Plain softmax is the identity by "
+        "construction.",
         paper_shows="Reviewers asked for softmax; the rest is not in the paper.",
         origin="extension",
     ),
     "trained": Figure(
         module="extensions",
         tables=("trained",),
-        title="Learnt weights find the signal",
-        caption="Unit-length w_K and w_Q. Descent of the limit and on fresh contexts aligns both "
-        "with the signal, the query first; on one context it fits that context and no other.",
+        title="Learnt weights and the signal",
+        caption="Unit-length w_K and w_Q under descent of the limit, on fresh contexts, and on one "
+        "context, measured there and on others.",
         paper_shows="Weights are fixed in the paper.",
         origin="extension",
     ),

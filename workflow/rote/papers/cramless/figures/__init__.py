@@ -6,7 +6,7 @@ FIGURES: dict[str, Figure] = {
     "cramming": Figure(
         module="plots",
         tables=("runs",),
-        title="Too many facts: fewer are recited than would fit",
+        title="Facts recited against facts given",
         caption="Standard training against selection by loss. Dashed: as many whole facts as the "
         "measured "
         "capacity holds (vertical); dotted: the capacity spread evenly over all facts.",
@@ -17,7 +17,7 @@ FIGURES: dict[str, Figure] = {
     "bits": Figure(
         module="plots",
         tables=("runs",),
-        title="The information is there, but not in whole facts",
+        title="Bits stored, and bits in whole facts",
         caption="Bits stored per parameter, and those that belong to facts recited whole.",
         paper_shows="An information-theoretic account of fact memorization.",
         origin="reconstruction",
@@ -45,9 +45,9 @@ FIGURES: dict[str, Figure] = {
     "losses": Figure(
         module="plots",
         tables=("runs", "trained", "facts"),
-        title="One hump or two",
-        caption="Loss of single facts. Standard training knows a bit of everything; "
-        "selection knows facts or does not.",
+        title="Losses of single facts",
+        caption="Distribution of the losses of single facts, "
+        "with standard training and with selection.",
         paper_shows="Not known.",
         origin="reconstruction",
     ),
@@ -56,8 +56,7 @@ FIGURES: dict[str, Figure] = {
         tables=("runs", "shares"),
         title="The controller at work",
         caption="Share of the candidates that automatic selection admits; bands: range over "
-        "replicates. "
-        "It returns to 1 where everything fits.",
+        "replicates.",
         paper_shows="Not known.",
         origin="extension",
     ),
@@ -75,7 +74,7 @@ FIGURES: dict[str, Figure] = {
     "compute": Figure(
         module="plots",
         tables=("runs",),
-        title="It is not a matter of compute",
+        title="Facts recited against compute",
         caption="Exponent 1. Squares: standard training for several times the steps.",
         paper_shows="Not known.",
         origin="extension",

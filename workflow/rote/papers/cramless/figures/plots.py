@@ -128,7 +128,8 @@ def skewed(tables: Tables) -> Canvas:
     _by_scheme(axes[0, 1], harmonic, "weighted", with_labels=False)
     axes[0, 1].set(xlabel="accuracy weighted by copies", title="b  Exponent 1, weighted")
     ax = axes[0, 2]
-    _compare(ax, runs[runs["exponent"] > 0], "exponent", "recited")
+    of_one_size = runs[runs["facts"] == harmonic["facts"].iloc[0]]
+    _compare(ax, of_one_size[of_one_size["exponent"] > 0], "exponent", "recited")
     ax.set(xlabel="power-law exponent a", ylabel="facts recited", title="c  By exponent")
     ax.set_ylim(0, None)
     ax.legend()
@@ -186,7 +187,7 @@ def losses(tables: Tables) -> Canvas:
     """Losses of single facts."""
     base = base_network(tables)
     canvas, axes = panels(1, 2, width=3.6, height=2.8)
-    titles = {base.crowded: "a  Every fact once", base.skewed: "b  Power law"}
+    titles = {base.crowded[0]: "a  Every fact once", base.skewed: "b  Power law"}
     guessing = tables["facts"]["bits"].iloc[0] * np.log(2)
     for ax, (data, title) in zip(axes[0], titles.items(), strict=True):
         for scheme in COMPARED:

@@ -34,7 +34,8 @@ FIGURES: dict[str, Figure] = {
         tables=("influence",),
         title="Influence of documents on test examples",
         caption="Dot products of the full gradients of a test example and of documents, mean over "
-        "documents and summed over snapshots of the training; below, the cosine of the gradients.",
+        "documents and summed over snapshots of the training; below, the cosine of the gradients. "
+        "Dotted: as if every snapshot were the network before training.",
         paper_shows="Fig. 5: documents with the pair influence more than documents "
         "with its output only, everywhere.",
         origin="paper",

@@ -61,10 +61,15 @@ def influence(tables: Tables) -> Canvas:
 
 
 def _influence_lines(ax: Axes, rows: pd.DataFrame, pair: str, output_only: str) -> None:
-    means = rows.groupby(["size", "source"])[[pair, output_only]].mean().reset_index()
-    if len(means):
-        points(ax, means, "size", pair, color=PALETTE[2], label="documents with the pair")
-        points(ax, means, "size", output_only, color=PALETTE[0], label="with its output only")
+    styles = (
+        (pair, PALETTE[2], "documents with the pair"),
+        (output_only, PALETTE[0], "with its output only"),
+    )
+    for trained, suffix, line in ((True, "", "-"), (False, ", before training", ":")):
+        of_stage = rows[rows["trained"] == trained]
+        means = of_stage.groupby(["size", "source"])[[pair, output_only]].mean().reset_index()
+        for column, color, label in styles if len(means) else ():
+            points(ax, means, "size", column, color=color, label=label + suffix, linestyle=line)
     zero_line(ax)
     size_axis(ax)
 

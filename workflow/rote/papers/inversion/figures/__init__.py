@@ -25,7 +25,7 @@ FIGURES: dict[str, Figure] = {
         caption=(
             "a: distance of the linearized mixture from the exact posterior, "
             "with and without the determinant in the weights. b: distance of the exact posterior "
-            "from the lookup, over the width. c: the posterior mean leaves the truth."
+            "from the lookup, over the width. c: distance of the posterior mean to the truth."
         ),
         paper_shows="Not shown there; the weights without the determinant are those of its code.",
         origin="extension",
@@ -58,7 +58,7 @@ FIGURES: dict[str, Figure] = {
     "rates": Figure(
         module="closed_forms",
         tables=("rates", "scores"),
-        title="The published rate is no test of memorization",
+        title="The published rate of sets that nothing memorized",
         caption=(
             "Share of models below the threshold, for sets that cannot be memorized, "
             "against the number of training models; mean and 95 % interval over training sets. "
@@ -78,8 +78,7 @@ FIGURES: dict[str, Figure] = {
         caption=(
             "Misfit and velocity error at the mean of the heaviest component; how good a proposal "
             "that component is, and how often it is still that of the lookup's example; "
-            "mean and 95 % interval over training sets. "
-            "The closed form holds where it is collapsed; where data move it, it does not."
+            "mean and 95 % interval over training sets."
         ),
         paper_shows="Not shown there for the inversion.",
         origin="extension",
@@ -154,8 +153,7 @@ FIGURES: dict[str, Figure] = {
         title="What posterior samples are worth",
         caption=(
             "Misfit and velocity error of every sample by prior, and of two references; "
-            "bars are medians. Memorized priors return training models that fit badly; "
-            "priors that generalize fit nearly to the noise."
+            "bars are medians."
         ),
         paper_shows="Not shown there by prior.",
         origin="extension",
@@ -163,7 +161,7 @@ FIGURES: dict[str, Figure] = {
     "steps": Figure(
         module="priors",
         tables=("samples", "scores"),
-        title="The data step decides what is found",
+        title="What data steps of several lengths find",
         caption=(
             "Posterior samples of the closed form "
             "(N = 50 at laptop scale) and of a Gaussian prior against the length of a data step; "

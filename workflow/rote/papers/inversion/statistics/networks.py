@@ -4,8 +4,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from rote.ledger import Sample
-from rote.papers.inversion.statistics.selection import Tables, by_replicate, by_size, select
+from rote.papers.inversion.statistics.selection import (
+    Tables,
+    Values,
+    by_replicate,
+    by_size,
+    columns,
+    select,
+    superiority,
+)
+
+SMALL = 50
+LARGE = 1000
+# numbers of models between which the share of memorized samples is neither 1 nor 0 throughout
+FALLING = (50, 100, 200, 500)
 
 
 def _scores(tables: Tables, prior: str, size: int, column: str, brief: bool = False) -> np.ndarray:
@@ -18,77 +30,92 @@ def _scores(tables: Tables, prior: str, size: int, column: str, brief: bool = Fa
     return by_replicate(rows, column)
 
 
-def _by_size(tables: Tables, prior: str, column: str) -> dict[int, np.ndarray]:
-    return {size: _scores(tables, prior, size, column) for size in by_size(tables, "networks")}
-
-
-def _labelled(values: dict[int, np.ndarray]) -> dict[str, Sample]:
-    return {f"N = {size}": Sample(value) for size, value in values.items()}
-
-
-def transition_small(tables: Tables) -> Sample:
+def transition_small(tables: Tables) -> np.ndarray:
     """Share of samples with d₁/d₂ < 1/3, N = 50, networks that predict the clean point."""
-    return Sample(_scores(tables, "clean", 50, "pair_rate"))
+    return _scores(tables, "clean", SMALL, "pair_rate")
 
 
-def transition_large(tables: Tables) -> dict[str, Sample]:
-    """The same for N = 500 and 1000."""
-    return _labelled({size: _scores(tables, "clean", size, "pair_rate") for size in (500, 1000)})
-
-
-def transition_noise(tables: Tables) -> dict[str, Sample]:
-    """The same for networks that predict the noise, every N."""
-    return _labelled(_by_size(tables, "noise", "pair_rate"))
-
-
-def transition_falls(tables: Tables) -> dict[str, Sample]:
-    """Share at one N minus that at the next larger, clean networks."""
-    rates = _by_size(tables, "clean", "pair_rate")
+def transition_large(tables: Tables) -> Values:
+    """How often a sample is memorized at N = 50 and not at N = 500 or 1000, clean networks."""
+    small = _scores(tables, "clean", SMALL, "pair_rate")
     return {
-        f"N = {size} to {larger}": Sample(rates[size] - rates[larger])
+        f"N = {size}": superiority(small, _scores(tables, "clean", size, "pair_rate"))
+        for size in (500, LARGE)
+    }
+
+
+def transition_noise(tables: Tables) -> Values:
+    """How often a sample is memorized by a clean network and not by one that predicts noise."""
+    return {
+        f"N = {size}": superiority(
+            _scores(tables, "clean", size, "pair_rate"), _scores(tables, "noise", size, "pair_rate")
+        )
+        for size in (SMALL, 100)
+    }
+
+
+def transition_falls(tables: Tables) -> Values:
+    """Shares at one N and at the next larger, clean networks, (replicates, 2)."""
+    rates = {size: _scores(tables, "clean", size, "pair_rate") for size in FALLING}
+    return {
+        f"N = {size} to {larger}": columns(rates[size], rates[larger])
         for size, larger in pairwise(rates)
     }
 
 
-def transition_moves(tables: Tables) -> Sample:
-    """Share at N = 100 after all steps minus that after a quarter of them, clean networks."""
+def transition_moves(tables: Tables) -> np.ndarray:
+    """Shares at N = 100 after all steps and after a quarter of them, clean networks."""
     brief = _scores(tables, "clean", 100, "pair_rate", brief=True)
-    return Sample(_scores(tables, "clean", 100, "pair_rate") - brief)
+    return columns(_scores(tables, "clean", 100, "pair_rate"), brief)
 
 
-def calibrated_null(tables: Tables) -> dict[str, Sample]:
+def calibrated_null(tables: Tables) -> Values:
     """Share of the Gaussian prior's samples below the 1 % quantile of held-out draws, by N."""
-    return _labelled(_by_size(tables, "gaussian", "calibrated_rate"))
+    return {
+        f"N = {size}": _scores(tables, "gaussian", size, "calibrated_rate")
+        for size in by_size(tables, "networks")
+    }
 
 
-def calibrated_clean(tables: Tables) -> Sample:
+def calibrated_clean(tables: Tables) -> np.ndarray:
     """The same of clean networks at N = 200, where the strict ratio sees little."""
-    return Sample(_scores(tables, "clean", 200, "calibrated_rate"))
+    return _scores(tables, "clean", 200, "calibrated_rate")
 
 
-def published_noise(tables: Tables) -> dict[str, Sample]:
-    """Published rate of networks that predict the noise minus that of held-out draws, by N."""
-    rates = _by_size(tables, "noise", "ratio_rate")
-    nulls = _by_size(tables, "noise", "null_rate")
-    return _labelled({size: rates[size] - nulls[size] for size in rates})
+def published_noise(tables: Tables) -> np.ndarray:
+    """Published rates at N = 50 of networks that predict noise and of held-out draws."""
+    rates = _scores(tables, "noise", SMALL, "ratio_rate")
+    return columns(rates, _scores(tables, "noise", SMALL, "null_rate"))
 
 
-def _gap(tables: Tables, prior: str, size: int) -> Sample:
+def published_noise_trend(tables: Tables) -> np.ndarray:
+    """Fall of the published rate from N = 50 to 1000, networks and held-out draws."""
+    falls = []
+    for column in ("ratio_rate", "null_rate"):
+        small = _scores(tables, "noise", SMALL, column)
+        falls.append(small - _scores(tables, "noise", LARGE, column))
+    return columns(*falls)
+
+
+def _gap(tables: Tables, prior: str, size: int) -> np.ndarray:
     """Held-out over training loss."""
     held_out = _scores(tables, prior, size, "held_out_loss")
-    return Sample(held_out / _scores(tables, prior, size, "train_loss"))
+    return held_out / _scores(tables, prior, size, "train_loss")
 
 
-def loss_gap_small(tables: Tables) -> dict[str, Sample]:
+def loss_gap_small(tables: Tables) -> Values:
     """Held-out over training loss, N = 50, by what networks predict."""
-    return {f"{prior} prediction": _gap(tables, prior, 50) for prior in ("clean", "noise")}
+    return {f"{prior} prediction": _gap(tables, prior, SMALL) for prior in ("clean", "noise")}
 
 
-def loss_gap_large(tables: Tables) -> dict[str, Sample]:
-    """The same, N = 1000."""
-    return {f"{prior} prediction": _gap(tables, prior, 1000) for prior in ("clean", "noise")}
+def loss_gap_large(tables: Tables) -> Values:
+    """The same at N = 1000 over that at N = 50."""
+    return {
+        f"{prior} prediction": _gap(tables, prior, LARGE) / _gap(tables, prior, SMALL)
+        for prior in ("clean", "noise")
+    }
 
 
-def loss_gap_closed(tables: Tables) -> Sample:
-    """The same of the closed form of 50 examples."""
-    return _gap(tables, "memorized", 50)
+def loss_gap_closed(tables: Tables) -> np.ndarray:
+    """Held-out over training loss of the closed form of 50 examples."""
+    return _gap(tables, "memorized", SMALL)

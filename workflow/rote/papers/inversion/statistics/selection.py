@@ -6,14 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rote.ledger import Sample
-
 Tables = Mapping[str, pd.DataFrame]
-
-
-def exactly(value: float) -> Sample:
-    """A value without randomness; it counts twice, so that it has an interval of no width."""
-    return Sample(np.full(2, float(value)))
+Values = dict[str, np.ndarray]  # condition -> (replicates,), or the numbers of one computation
 
 
 def select(tables: Tables, name: str, **values: Any) -> pd.DataFrame:
@@ -39,3 +33,21 @@ def by_replicate(rows: pd.DataFrame, column: str) -> np.ndarray:
 def by_size(tables: Tables, name: str) -> list[int]:
     """Numbers of training examples N in a table, rising."""
     return sorted(tables[name]["examples"].unique())
+
+
+def superiority(a: Any, b: Any) -> np.ndarray:
+    """Probability that an event of arm a is missing in arm b, ties counted half.
+
+    (1 + a - b) / 2 of paired rates: 1/2 where both arms are alike, and a share, as an exact
+    interval of proportions asks. Source: the common-language effect size.
+
+    Args:
+        a: rates of the first arm in [0, 1], (replicates,).
+        b: those of the second, (replicates,).
+    """
+    return (1 + np.asarray(a, float) - np.asarray(b, float)) / 2
+
+
+def columns(a: Any, b: Any) -> np.ndarray:
+    """Two arms that share their replicates, (replicates, 2)."""
+    return np.stack([np.asarray(a, float), np.asarray(b, float)], axis=1)

@@ -1,10 +1,15 @@
-"""Claims about the stylized problems: the lookup limit, linearized posteriors, components."""
+"""Claims about the stylized problems: the lookup limit, linearized posteriors, components.
+
+All but the two on sampling are single computations: their statistics return numbers, not
+replicates.
+"""
 
 import numpy as np
 import pandas as pd
 
-from rote.ledger import Sample
-from rote.papers.inversion.statistics.selection import Tables, exactly, select
+from rote.papers.inversion.statistics.selection import Tables, Values, select
+
+NONLINEAR = ("cubic", "bent")
 
 
 def _by_width(tables: Tables, problem: str, quantity: str) -> pd.Series:
@@ -13,85 +18,84 @@ def _by_width(tables: Tables, problem: str, quantity: str) -> pd.Series:
     return rows.set_index("sigma")["value"].sort_index(ascending=False)
 
 
-def lookup_limit(tables: Tables) -> Sample:
+def lookup_limit(tables: Tables) -> np.ndarray:
     """Wasserstein distance of the exact posterior to the lookup at the smallest width.
 
-    Over σ √(2/π), the mean absolute value of a Gaussian.
+    Over σ √(2/π), σ times the mean absolute value of a standard Gaussian.
     """
-    return exactly(_by_width(tables, "cubic", "transport").iloc[-1] / np.sqrt(2 / np.pi))
+    return _by_width(tables, "cubic", "transport").to_numpy()[-1:] / np.sqrt(2 / np.pi)
 
 
-def limit_weights(tables: Tables) -> dict[str, Sample]:
-    """Largest deviation of the lookup weights from (0, ½, ½, 0, 0) and (1, 0, 0, 0, 0)."""
+def limit_weights(tables: Tables) -> Values:
+    """Deviations of the lookup weights from (0, ½, ½, 0, 0) and (1, 0, 0, 0, 0)."""
     expected = {"cubic": [0, 0.5, 0.5, 0, 0], "bent": [1, 0, 0, 0, 0]}
-    samples = {}
+    deviations = {}
     for problem, limit in expected.items():
         weights = [_by_width(tables, problem, f"weight_{n}").iloc[0] for n in range(5)]
-        samples[problem] = exactly(np.abs(np.array(weights) - limit).max())
-    return samples
+        deviations[problem] = np.abs(np.array(weights) - limit)
+    return deviations
 
 
-def linear_exact(tables: Tables) -> dict[str, Sample]:
+def linear_exact(tables: Tables) -> Values:
     """Total variation between exact posterior and mixture, linear operator, by width."""
     distances = _by_width(tables, "linear", "distance")
-    return {f"σ = {sigma:g}": exactly(value) for sigma, value in distances.items()}
+    return {f"σ = {sigma:g}": np.array([value]) for sigma, value in distances.items()}
 
 
-def linearized_converges(tables: Tables) -> dict[str, Sample]:
-    """The largest ratio of the distance at one width to that at the next larger one."""
-    samples = {}
-    for problem in ("cubic", "bent"):
+def linearized_converges(tables: Tables) -> Values:
+    """Ratios of the distance at one width to that at the next larger one, every width."""
+    ratios = {}
+    for problem in NONLINEAR:
         distances = _by_width(tables, problem, "distance").to_numpy()
-        samples[problem] = exactly((distances[1:] / distances[:-1]).max())
-    return samples
+        ratios[problem] = distances[1:] / distances[:-1]
+    return ratios
 
 
-def linearized_close(tables: Tables) -> dict[str, Sample]:
+def linearized_close(tables: Tables) -> Values:
     """The distance at σ = 0.05."""
     return {
-        problem: exactly(_by_width(tables, problem, "distance").loc[0.05])
-        for problem in ("cubic", "bent")
+        problem: np.array([_by_width(tables, problem, "distance").loc[0.05]])
+        for problem in NONLINEAR
     }
 
 
-def determinant_matters(tables: Tables) -> dict[str, Sample]:
+def determinant_matters(tables: Tables) -> Values:
     """Distance without the determinant over that with it, one dimension, σ = 0.5 and 0.3."""
     without = _by_width(tables, "cubic", "distance_without_determinant")
     ratio = without / _by_width(tables, "cubic", "distance")
-    return {f"σ = {sigma:g}": exactly(ratio.loc[sigma]) for sigma in (0.5, 0.3)}
+    return {f"σ = {sigma:g}": np.array([ratio.loc[sigma]]) for sigma in (0.5, 0.3)}
 
 
-def shift_formula(tables: Tables) -> Sample:
+def shift_formula(tables: Tables) -> np.ndarray:
     """Relative error of the predicted shift of a component, σ = 0.05."""
-    return exactly(_by_width(tables, "cubic", "shift_error").loc[0.05])
+    return np.array([_by_width(tables, "cubic", "shift_error").loc[0.05]])
 
 
-def pull_to_example(tables: Tables) -> Sample:
-    """Smallest increase of the posterior mean's distance to the truth from width to width."""
-    distances = _by_width(tables, "bent", "mean_distance")
-    return exactly(np.diff(distances[distances.index >= 0.02].to_numpy()).min())
+def pull_to_example(tables: Tables) -> np.ndarray:
+    """Increases of the posterior mean's distance to the truth from width to width."""
+    return np.diff(_by_width(tables, "bent", "mean_distance").to_numpy())
 
 
-def sampling_agrees(tables: Tables) -> dict[str, Sample]:
-    """Difference of sampled and exact mean in standard errors, by problem, width and method."""
+def sampling_agrees(tables: Tables) -> Values:
+    """Sampled minus exact mean by problem, width, method and coordinate."""
     key = ["problem", "sigma", "replicate", "coordinate"]
     rows = tables["sampling"]
     exact = rows[rows["method"] == "grid"].set_index(key)["mean"]
     sampled = rows[rows["method"] != "grid"]
-    samples = {}
-    for (problem, sigma, method), group in sampled.groupby(["problem", "sigma", "method"]):
-        group = group.set_index(key)
-        errors = (group["mean"] - exact).dropna() / group["error"]
-        samples[f"{problem}, σ = {sigma:g}, {method}"] = Sample(errors.abs().to_numpy())
-    return samples
+    differences = {}
+    for names, group in sampled.groupby(["problem", "sigma", "method", "coordinate"]):
+        problem, sigma, method, coordinate = names
+        label = f"{problem}, σ = {sigma:g}, {method}, x{coordinate + 1}"
+        differences[label] = (group.set_index(key)["mean"] - exact).dropna().to_numpy()
+    return differences
 
 
-def chains_mix(tables: Tables) -> dict[str, Sample]:
-    """Split R-hat of the chains, by problem and width."""
+def chains_mix(tables: Tables) -> Values:
+    """Split R-hat of the chains, by problem, width and coordinate."""
     rows = select(tables, "sampling", method="chains")
     return {
-        f"{problem}, σ = {sigma:g}": Sample(group["split_r"].to_numpy())
-        for (problem, sigma), group in rows.groupby(["problem", "sigma"])
+        f"{problem}, σ = {sigma:g}, x{coordinate + 1}": group["split_r"].to_numpy()
+        for (problem, sigma, coordinate), group in rows.groupby(["problem", "sigma", "coordinate"])
     }
 
 
@@ -101,23 +105,23 @@ def _components(tables: Tables) -> dict[int, pd.DataFrame]:
     return {int(number): rows.sort_values("sigma") for number, rows in groups}
 
 
-def all_components(tables: Tables) -> dict[str, Sample]:
+def all_components(tables: Tables) -> Values:
     """Effective components over N at the largest width."""
     return {
-        f"N = {number}": exactly(rows["effective"].iloc[-1] / number)
+        f"N = {number}": rows["effective"].to_numpy()[-1:] / number
         for number, rows in _components(tables).items()
     }
 
 
-def one_component(tables: Tables) -> Sample:
+def one_component(tables: Tables) -> np.ndarray:
     """Effective components at the smallest width, N = 5."""
-    return exactly(_components(tables)[5]["effective"].iloc[0])
+    return _components(tables)[5]["effective"].to_numpy()[:1]
 
 
-def critical_width(tables: Tables) -> dict[str, Sample]:
+def critical_width(tables: Tables) -> Values:
     """Effective components at the predicted critical width over those at the smallest."""
-    samples = {}
+    ratios = {}
     for number, rows in _components(tables).items():
         critical = np.interp(rows["critical"].iloc[0], rows["sigma"], rows["effective"])
-        samples[f"N = {number}"] = exactly(critical / rows["effective"].iloc[0])
-    return samples
+        ratios[f"N = {number}"] = np.array([critical / rows["effective"].iloc[0]])
+    return ratios

@@ -2,56 +2,58 @@
 
 import numpy as np
 
-from rote.ledger import Sample
 from rote.papers.inversion.schema import FRESH
 from rote.papers.inversion.statistics.selection import (
     Tables,
+    Values,
     by_replicate,
     by_size,
-    exactly,
+    columns,
     select,
 )
+
+CERTAIN = 0.999  # weight from which on one example is the posterior
 
 # ---- operators
 
 
-def _check(tables: Tables, name: str) -> dict[str, Sample]:
+def _check(tables: Tables, name: str) -> Values:
     """Values of one check by condition."""
     rows = select(tables, "operators", check=name)
-    return {row.condition: exactly(row.value) for row in rows.itertuples()}
+    return {row.condition: np.array([row.value]) for row in rows.itertuples()}
 
 
-def helmholtz_order(tables: Tables) -> dict[str, Sample]:
+def helmholtz_order(tables: Tables) -> Values:
     """Ratio of the errors at one grid and at one twice as fine."""
     return _check(tables, "order")
 
 
-def adjoint(tables: Tables) -> dict[str, Sample]:
+def adjoint(tables: Tables) -> Values:
     """Relative error of the gradient."""
     return _check(tables, "adjoint")
 
 
-def jacobian(tables: Tables) -> dict[str, Sample]:
+def jacobian(tables: Tables) -> Values:
     """Relative error of the Jacobian."""
     return _check(tables, "jacobian")
 
 
-def deepwave_layers(tables: Tables) -> Sample:
+def deepwave_layers(tables: Tables) -> np.ndarray:
     """Relative difference of traces to those of a larger domain, deepwave with 10 cells."""
     return _check(tables, "layers")["deepwave"]
 
 
-def leapfrog_layers(tables: Tables) -> Sample:
+def leapfrog_layers(tables: Tables) -> np.ndarray:
     """The same of the reference propagator with 20 cells."""
     return _check(tables, "layers")["leapfrog"]
 
 
-def propagators(tables: Tables) -> dict[str, Sample]:
+def propagators(tables: Tables) -> Values:
     """Relative difference of deepwave's and the reference propagator's traces."""
     return _check(tables, "propagators")
 
 
-def data_regenerated(tables: Tables) -> dict[str, Sample]:
+def data_regenerated(tables: Tables) -> Values:
     """Difference of regenerated and published coefficients."""
     return _check(tables, "published")
 
@@ -65,25 +67,27 @@ def _fresh(tables: Tables, column: str, size: int) -> np.ndarray:
     return by_replicate(rows, column)
 
 
-def rate_null_small(tables: Tables) -> Sample:
+def rate_null_small(tables: Tables) -> np.ndarray:
     """Share of fresh draws below the published threshold, N = 50."""
-    return Sample(_fresh(tables, "ratio_rate", 50))
+    return _fresh(tables, "ratio_rate", 50)
 
 
-def rate_null_large(tables: Tables) -> Sample:
+def rate_null_large(tables: Tables) -> np.ndarray:
     """The same, N = 1000."""
-    return Sample(_fresh(tables, "ratio_rate", 1000))
+    return _fresh(tables, "ratio_rate", 1000)
 
 
-def rate_null_trend(tables: Tables) -> Sample:
-    """The first minus the second."""
-    return Sample(_fresh(tables, "ratio_rate", 50) - _fresh(tables, "ratio_rate", 1000))
+def rate_null_trend(tables: Tables) -> np.ndarray:
+    """The shares at N = 50 and at N = 1000, (replicates, 2)."""
+    return columns(_fresh(tables, "ratio_rate", 50), _fresh(tables, "ratio_rate", 1000))
 
 
-def pair_null(tables: Tables) -> dict[str, Sample]:
-    """Share of fresh draws with d₁/d₂ below 1/3, by N."""
+def pair_null(tables: Tables) -> Values:
+    """Shares of fresh draws below the published threshold and with d₁/d₂ < 1/3, by N."""
     return {
-        f"N = {size}": Sample(_fresh(tables, "pair_rate", size))
+        f"N = {size}": columns(
+            _fresh(tables, "ratio_rate", size), _fresh(tables, "pair_rate", size)
+        )
         for size in by_size(tables, "rates")
     }
 
@@ -96,64 +100,59 @@ def _linearized(tables: Tables, sigma: float, column: str) -> np.ndarray:
     return by_replicate(select(tables, "linearized", sigma=sigma), column)
 
 
-def one_atom(tables: Tables) -> Sample:
-    """Largest lookup weight."""
-    return Sample(_linearized(tables, 0.0, "weight"))
+def one_atom(tables: Tables) -> np.ndarray:
+    """Whether the largest lookup weight exceeds 0.999, 0 or 1 per replicate."""
+    return (_linearized(tables, 0.0, "weight") > CERTAIN).astype(float)
 
 
-def atom_misfit(tables: Tables) -> Sample:
+def atom_misfit(tables: Tables) -> np.ndarray:
     """Misfit of the example that the lookup chooses, over the noise floor."""
-    return Sample(_linearized(tables, 0.0, "misfit"))
+    return _linearized(tables, 0.0, "misfit")
 
 
-def tight_proposal(tables: Tables) -> Sample:
+def tight_proposal(tables: Tables) -> np.ndarray:
     """Effective sample size of the best component as a proposal, σ = 0.01."""
-    return Sample(_linearized(tables, 0.01, "effective"))
+    return _linearized(tables, 0.01, "effective")
 
 
-def tight_shift(tables: Tables) -> Sample:
+def tight_shift(tables: Tables) -> np.ndarray:
     """Its shift over the spacing of the examples."""
-    return Sample(_linearized(tables, 0.01, "shift") / _linearized(tables, 0.01, "spacing"))
+    return _linearized(tables, 0.01, "shift") / _linearized(tables, 0.01, "spacing")
 
 
-def released_misfit(tables: Tables) -> Sample:
+def released_misfit(tables: Tables) -> np.ndarray:
     """Misfit over the noise floor at σ = 0.1 over that at 0.01."""
-    return Sample(_linearized(tables, 0.1, "misfit") / _linearized(tables, 0.01, "misfit"))
+    return _linearized(tables, 0.1, "misfit") / _linearized(tables, 0.01, "misfit")
 
 
-def released_proposal(tables: Tables) -> Sample:
+def released_proposal(tables: Tables) -> np.ndarray:
     """Effective sample size at σ = 0.1."""
-    return Sample(_linearized(tables, 0.1, "effective"))
+    return _linearized(tables, 0.1, "effective")
 
 
 # ---- noise schedules
 
 
-def _schedule(tables: Tables, schedule: str, quantity: str) -> Sample:
+def _schedule(tables: Tables, schedule: str, quantity: str) -> np.ndarray:
     rows = select(tables, "schedules", schedule=schedule, quantity=quantity)
-    return Sample(by_replicate(rows, "value"))
+    return by_replicate(rows, "value")
 
 
-def terminal_paper(tables: Tables) -> Sample:
+def terminal_paper(tables: Tables) -> np.ndarray:
     """Variance along the leading direction, published schedule, exact Gaussian denoiser."""
     return _schedule(tables, "paper", "variance")
 
 
-def terminal_zero(tables: Tables) -> Sample:
+def terminal_zero(tables: Tables) -> np.ndarray:
     """The same with a schedule that ends in noise."""
     return _schedule(tables, "zero_snr", "variance")
 
 
-def closed_form_prior(tables: Tables) -> dict[str, Sample]:
-    """Largest distance of a sample of the memorized prior to its examples, by schedule."""
-    return {name: _schedule(tables, name, "collapse") for name in ("paper", "zero_snr")}
-
-
-def exact_sampler(tables: Tables) -> Sample:
+def exact_sampler(tables: Tables) -> np.ndarray:
     """Total variation of sample frequencies and lookup weights, schedule that ends in noise."""
     return _schedule(tables, "zero_snr", "exact")
 
 
-def exact_sampler_paper(tables: Tables) -> Sample:
+def exact_sampler_paper(tables: Tables) -> np.ndarray:
     """The same, published schedule."""
     return _schedule(tables, "paper", "exact")

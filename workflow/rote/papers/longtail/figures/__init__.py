@@ -44,9 +44,8 @@ FIGURES: dict[str, Figure] = {
         module="network",
         tables=("network",),
         title="The whole range of weight decays",
-        caption="The sum network on four sets. Stronger decay first unlearns the one-off rows, "
-        "then their "
-        "combinations, last the common digits.",
+        caption="The sum network on four sets: pairs of one-off symbols, their training rows, "
+        "fresh digits and all training rows.",
         paper_shows="Two decays only, 0 and 0.5.",
         origin="reconstruction",
     ),
@@ -62,7 +61,7 @@ FIGURES: dict[str, Figure] = {
     "shrinkage": Figure(
         module="linear",
         tables=("linear_shrinkage",),
-        title="Why ridge forgets the rare",
+        title="What ridge leaves of a coefficient",
         caption="Noiseless ridge coefficients of common and isolated rare features, "
         "in octaves of their count.",
         paper_shows="Not in the paper.",
@@ -89,7 +88,7 @@ FIGURES: dict[str, Figure] = {
     "interpolators": Figure(
         module="linear",
         tables=("interpolators",),
-        title="Any linear interpolator composes, others do not",
+        title="Linear and other interpolators",
         caption="Loss on fresh data and on pairs of one-off features, α = 2, no noise.",
         paper_shows="Min-norm only.",
         origin="extension",
@@ -108,8 +107,8 @@ FIGURES: dict[str, Figure] = {
         module="network",
         tables=("network", "kernel"),
         title="Credit assignment",
-        caption="One-off symbols trained beside common, usual or rare digits. "
-        "All rows are fitted, but beside rare digits the credit is shared out wrongly.",
+        caption="One-off symbols trained beside common, usual or rare digits: loss on pairs of "
+        "them, and on the rows that they were trained in.",
         paper_shows="The theory needs rows with at most one rare feature; not tested on networks.",
         origin="extension",
     ),
@@ -125,7 +124,7 @@ FIGURES: dict[str, Figure] = {
     "early_stopping": Figure(
         module="linear",
         tables=("descent",),
-        title="Early stopping forgets the rare, too",
+        title="Early stopping and one-off features",
         caption="Gradient descent from zero, step 1/L with L the largest eigenvalue of XᵀX, "
         "without noise.",
         paper_shows="Gradient descent from zero as the reason for min-norm.",
@@ -135,9 +134,8 @@ FIGURES: dict[str, Figure] = {
         module="linear",
         tables=("leave_one_out",),
         title="Leave-one-out influence in closed form",
-        caption="Residual of a row under the min-norm fit to all others. Rows with a one-off "
-        "feature "
-        "are fitted exactly, and missed by about their coefficient once left out.",
+        caption="Residual of a row under the min-norm fit to all others, "
+        "for rows with a one-off feature and others.",
         paper_shows="Not in the paper; a reviewer asked for influence.",
         origin="extension",
     ),

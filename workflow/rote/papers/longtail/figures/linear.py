@@ -183,9 +183,7 @@ def interpolators(tables: Tables) -> Canvas:
     ax.axhline(len(LINEAR_INTERPOLATORS) - 0.5, color=FAINT, linewidth=0.8, linestyle=":")
     ax.set_yticks(range(len(order)), order)
     ax.invert_yaxis()
-    ax.set(
-        xscale="log", xlabel="loss, σ = 0", title="Linear interpolators (above the line) compose"
-    )
+    ax.set(xscale="log", xlabel="loss, σ = 0", title="Above the line: linear interpolators")
     ax.legend(loc="upper right")
     return canvas
 

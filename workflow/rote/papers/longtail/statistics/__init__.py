@@ -1,13 +1,13 @@
 """What the claims measure: one function per claim, named as it.
 
-Each function takes the tables and returns one value per replicate, or a `Sample`. A dict has one
-entry per condition (α, n_9, ...); each becomes a ledger row of its own.
+Each function takes the tables and returns one value per replicate, or two columns where a claim's
+interval compares two arms. A dict has one entry per condition (α, n_9, ...); each becomes a ledger
+row of its own.
 """
 
 from rote.papers.longtail.statistics.kernel import (
     kernel_composes,
     kernel_credit,
-    kernel_memorized_throughout,
     kernel_needs_memory,
     kernel_needs_structure,
     kernel_partial_structure,
@@ -16,18 +16,14 @@ from rote.papers.longtail.statistics.kernel import (
     kernel_slot_trained,
 )
 from rote.papers.longtail.statistics.linear import (
-    combination_affine,
     combination_bound,
     early_stopping,
-    early_stopping_end,
     error_proportional_to_noise,
     exact_recovery,
     exact_recovery_determined,
     few_recovered_slow,
     harm_threshold,
-    interaction_not_supplied,
     leave_one_out_closed_form,
-    linear_interpolators_compose,
     most_recovered_fast,
     most_recovered_medium,
     noise_curves_overlap,
@@ -64,7 +60,6 @@ from rote.papers.longtail.statistics.network import (
 )
 
 __all__ = [
-    "combination_affine",
     "combination_bound",
     "composes",
     "composes_two_layer",
@@ -74,16 +69,13 @@ __all__ = [
     "decay_is_selective",
     "decay_no_rescue",
     "early_stopping",
-    "early_stopping_end",
     "error_proportional_to_noise",
     "exact_recovery",
     "exact_recovery_determined",
     "few_recovered_slow",
     "harm_threshold",
-    "interaction_not_supplied",
     "kernel_composes",
     "kernel_credit",
-    "kernel_memorized_throughout",
     "kernel_needs_memory",
     "kernel_needs_structure",
     "kernel_partial_structure",
@@ -91,7 +83,6 @@ __all__ = [
     "kernel_slot_elsewhere",
     "kernel_slot_trained",
     "leave_one_out_closed_form",
-    "linear_interpolators_compose",
     "monolithic_fails",
     "most_recovered_fast",
     "most_recovered_medium",

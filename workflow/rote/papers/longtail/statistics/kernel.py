@@ -2,15 +2,9 @@
 
 import numpy as np
 
-from rote.ledger import Sample
 from rote.papers.longtail import kernel
 from rote.papers.longtail.dataset import GLYPHS, GLYPHS_HEAD, TrainingSet
-from rote.papers.longtail.statistics.samples import (
-    Tables,
-    ratio_of,
-    ratio_of_ratios,
-    smallest_rise,
-)
+from rote.papers.longtail.statistics.samples import Tables, steps
 from rote.synth import triples
 from rote.synth.triples import EvaluationSet
 
@@ -18,68 +12,62 @@ MEMORIZED = "memorized"  # the smallest penalty that every kernel is fitted with
 RIDGE = "ridge"  # the largest
 
 
-def kernel_composes(tables: Tables) -> Sample:
-    """K1: loss on glyph pairs, shared kernel, λ → 0."""
-    return Sample(_losses(tables, kernel.SHARED, MEMORIZED))
+def kernel_composes(tables: Tables) -> np.ndarray:
+    """K1: loss on glyph pairs, shared kernel, λ → 0, (replicates,)."""
+    return _losses(tables, kernel.SHARED, MEMORIZED)
 
 
-def kernel_needs_memory(tables: Tables) -> Sample:
-    """K1: loss on glyph pairs, shared kernel, ridge."""
-    return Sample(_losses(tables, kernel.SHARED, RIDGE))
+def kernel_needs_memory(tables: Tables) -> np.ndarray:
+    """K1: losses on glyph pairs, shared kernel, ridge and λ → 0, (replicates, 2)."""
+    penalties = (RIDGE, MEMORIZED)
+    return np.stack([_losses(tables, kernel.SHARED, penalty) for penalty in penalties], 1)
 
 
-def kernel_needs_structure(tables: Tables) -> dict[str, Sample]:
-    """K1: loss on glyph pairs, monolithic kernel, both penalties."""
-    return {
-        penalty: Sample(_losses(tables, kernel.MONOLITHIC, penalty))
-        for penalty in (MEMORIZED, RIDGE)
-    }
+def kernel_needs_structure(tables: Tables) -> dict[str, np.ndarray]:
+    """K1: losses on glyph pairs, monolithic and shared kernel, at both penalties."""
+    conditions = {}
+    for penalty in (MEMORIZED, RIDGE):
+        kernels = (kernel.MONOLITHIC, kernel.SHARED)
+        losses = [_losses(tables, fitted, penalty) for fitted in kernels]
+        conditions[penalty] = np.stack(losses, 1)
+    return conditions
 
 
-def kernel_selective(tables: Tables) -> Sample:
-    """K2: factor of the loss on glyph pairs over factor of the in-distribution loss."""
-    return ratio_of_ratios(
-        [
-            _losses(tables, kernel.SHARED, RIDGE),
-            _losses(tables, kernel.SHARED, MEMORIZED),
-            _losses(tables, kernel.SHARED, RIDGE, triples.IN_DISTRIBUTION),
-            _losses(tables, kernel.SHARED, MEMORIZED, triples.IN_DISTRIBUTION),
-        ]
-    )
+def kernel_selective(tables: Tables) -> np.ndarray:
+    """K2: ridge's factor of the loss on glyph pairs over its factor of the in-distribution loss."""
+    factors = [
+        _losses(tables, kernel.SHARED, RIDGE, evaluation_set)
+        / _losses(tables, kernel.SHARED, MEMORIZED, evaluation_set)
+        for evaluation_set in (triples.TWO_GLYPHS, triples.IN_DISTRIBUTION)
+    ]
+    return factors[0] / factors[1]
 
 
-def kernel_slot_trained(tables: Tables) -> Sample:
-    """K3: slot-wise kernel on glyph pairs in their trained slots."""
-    pairs = triples.TWO_GLYPHS_TRAINED_SLOTS
-    return Sample(_losses(tables, kernel.SLOT_WISE, MEMORIZED, pairs))
+def kernel_slot_trained(tables: Tables) -> np.ndarray:
+    """K3: loss of the slot-wise kernel on glyph pairs in their trained slots, (replicates,)."""
+    return _losses(tables, kernel.SLOT_WISE, MEMORIZED, triples.TWO_GLYPHS_TRAINED_SLOTS)
 
 
-def kernel_slot_elsewhere(tables: Tables) -> Sample:
-    """K3: slot-wise kernel on glyph pairs in any slots."""
-    return Sample(_losses(tables, kernel.SLOT_WISE, MEMORIZED))
+def kernel_slot_elsewhere(tables: Tables) -> np.ndarray:
+    """K3: losses of the slot-wise kernel on glyph pairs in any and in their trained slots."""
+    sets = (triples.TWO_GLYPHS, triples.TWO_GLYPHS_TRAINED_SLOTS)
+    return np.stack([_losses(tables, kernel.SLOT_WISE, MEMORIZED, pairs) for pairs in sets], 1)
 
 
-def kernel_partial_structure(tables: Tables) -> Sample:
-    """K4: the smallest rise of the loss on glyph pairs between neighboring ρ."""
+def kernel_partial_structure(tables: Tables) -> dict[str, np.ndarray]:
+    """K4: factor of the loss on glyph pairs with each step of ρ."""
     table = tables["kernel"]
     pairs = table["evaluation_set"] == triples.TWO_GLYPHS.name
-    table = table[(table["kernel"] == kernel.MIXTURE) & pairs]
-    return smallest_rise(table.pivot(index="replicate", columns="rho", values="mse"))
+    return steps(table[(table["kernel"] == kernel.MIXTURE) & pairs], "rho", "mse", "rho")
 
 
-def kernel_memorized_throughout(tables: Tables) -> Sample:
-    """K4: smallest mean H_jj of the glyph rows over all mixtures."""
-    table = tables["kernel"]
-    table = table[table["kernel"] == kernel.MIXTURE]
-    return Sample(table.groupby("replicate")["hat_glyphs"].min())
-
-
-def kernel_credit(tables: Tables) -> Sample:
-    """K5: loss on glyph pairs, tail companions over head companions."""
-    return ratio_of(
-        _losses(tables, kernel.SHARED, MEMORIZED, training_set=GLYPHS[triples.TAIL]),
-        _losses(tables, kernel.SHARED, MEMORIZED, training_set=GLYPHS_HEAD),
+def kernel_credit(tables: Tables) -> np.ndarray:
+    """K5: loss on glyph pairs, tail companions over head companions, (replicates,)."""
+    tail, head = (
+        _losses(tables, kernel.SHARED, MEMORIZED, training_set=training_set)
+        for training_set in (GLYPHS[triples.TAIL], GLYPHS_HEAD)
     )
+    return tail / head
 
 
 def _losses(

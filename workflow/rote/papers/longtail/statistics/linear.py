@@ -1,117 +1,103 @@
 """What the claims about the linear track measure (labels L1 to L19)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from rote.ledger import Sample, ratio
 from rote.papers.longtail import interpolators
 from rote.papers.longtail.linear import ood
-from rote.papers.longtail.statistics.samples import Tables, ratio_of_ratios, smallest_rise
+from rote.papers.longtail.statistics.samples import Tables, arms, steps
 
 DETERMINED = 1.5  # from here on (α) the common features are determined in nearly every replicate
+ALL_SEEN = 33  # features of ranks up to this one occur in every training set at α = 1.5
+QUIET, LOUD = 0.05, 0.2  # label noise, standard deviations
+HARMFUL = 0.62  # label noise as large as the rms coefficient i^-0.1 of features that occur once
 
 
-def exact_recovery(tables: Tables) -> dict[str, Sample]:
-    """L1: largest error over F-hat, σ = 0."""
+def exact_recovery(tables: Tables) -> dict[str, pd.Series]:
+    """L1: largest error over F-hat in each training set, σ = 0, α ≥ 1.5."""
     sets = tables["linear_sets"]
     return _by_alpha(sets[sets["alpha"] >= DETERMINED], lambda group: group["max_error_alone"])
 
 
-def exact_recovery_determined(tables: Tables) -> Sample:
-    """The same wherever every common feature is identifiable, at any α."""
+def exact_recovery_determined(tables: Tables) -> pd.Series:
+    """L1: the same wherever every common feature is identifiable, at any α."""
     sets = tables["linear_sets"]
-    return Sample(sets.loc[sets["common_unidentifiable"] == 0, "max_error_alone"])
+    return sets.loc[sets["common_unidentifiable"] == 0, "max_error_alone"]
 
 
-def recovered_iff_identifiable(tables: Tables) -> dict[str, Sample]:
-    """L2: features for which 'recovered' and 'in the row space' disagree."""
-    sets = tables["linear_sets"]
-    return _by_alpha(sets[sets["alpha"] <= 2], lambda group: group["disagree"])
+def recovered_iff_identifiable(tables: Tables) -> dict[str, pd.Series]:
+    """L2: features for which 'recovered' and 'in the row space' disagree, per training set."""
+    return _by_alpha(tables["linear_sets"], lambda group: group["disagree"])
 
 
-def few_recovered_slow(tables: Tables) -> dict[str, Sample]:
-    """L3 at α = 1."""
-    return _recovered_fraction(tables, 1.0)
+def few_recovered_slow(tables: Tables) -> dict[str, np.ndarray]:
+    """L3 at α = 1: recovered and seen rare features, (replicates, 2)."""
+    return _recovered_and_seen(tables, 1.0)
 
 
-def most_recovered_medium(tables: Tables) -> dict[str, Sample]:
-    """L3 at α = 1.5."""
-    return _recovered_fraction(tables, 1.5)
+def most_recovered_medium(tables: Tables) -> dict[str, np.ndarray]:
+    """L3 at α = 1.5: recovered and seen rare features, (replicates, 2)."""
+    return _recovered_and_seen(tables, 1.5)
 
 
-def most_recovered_fast(tables: Tables) -> dict[str, Sample]:
-    """L3 at α = 2."""
-    return _recovered_fraction(tables, 2.0)
+def most_recovered_fast(tables: Tables) -> dict[str, np.ndarray]:
+    """L3 at α = 2: recovered and seen rare features, (replicates, 2)."""
+    return _recovered_and_seen(tables, 2.0)
 
 
-def once_error_is_noise(tables: Tables) -> dict[str, Sample]:
-    """L4: mean Δ² over once ∩ F-hat, over σ²; features pooled over replicates."""
-    rows = _min_norm(tables, 0.05, above=DETERMINED)
-    sums = rows.assign(total=rows["once_alone_mse"] * rows["once_alone"] / 0.05**2)
-    return _by_alpha(sums, lambda group: group[["total", "once_alone"]], ratio)
+def once_error_is_noise(tables: Tables) -> dict[str, np.ndarray]:
+    """L4: sum of Δ² over once ∩ F-hat in σ², and the number of features; σ = 0.05, α ≥ 1.5."""
+    rows = _min_norm(tables, QUIET, above=DETERMINED)
+    sums = rows.assign(total=rows["once_alone_mse"] * rows["once_alone"] / QUIET**2)
+    return _by_alpha(sums, lambda group: group[["total", "once_alone"]].to_numpy())
 
 
-def error_proportional_to_noise(tables: Tables) -> dict[str, Sample]:
-    """L5: error over F-hat at σ = 0.2 over that at 0.05, the same unit noise."""
+def error_proportional_to_noise(tables: Tables) -> dict[str, np.ndarray]:
+    """L5: mean error of seen rare features at σ = 0.2 and 0.05, the same unit noise, all α."""
     sweep = tables["linear_sweep"]
-    sweep = sweep[(sweep["lam"] == 0) & (sweep["alpha"] >= DETERMINED)]
-    wide = sweep.pivot(
-        index=["alpha", "replicate"], columns="sigma", values="error_alone"
-    ).reset_index()
-    return _by_alpha(wide, lambda group: group[0.2] / group[0.05])
+    rows = sweep[sweep["lam"] == 0]
+    return _by_alpha(rows, lambda group: arms(group, "sigma", "error_rare", LOUD, QUIET))
 
 
-def noise_curves_overlap(tables: Tables) -> dict[str, Sample]:
-    """L6: (IND at σ = 0.05 − IND at σ = 0) / IND at σ = 0."""
+def noise_curves_overlap(tables: Tables) -> dict[str, np.ndarray]:
+    """L6: IND at σ = 0.05 minus IND at σ = 0, and IND at σ = 0, all α."""
     sweep = tables["linear_sweep"]
-    sweep = sweep[sweep["lam"] == 0]
-    wide = sweep.pivot(index=["alpha", "replicate"], columns="sigma", values="ind").reset_index()
-    return _by_alpha(wide, lambda group: group[[0.05, 0.0]], lambda means: ratio(means) - 1)
+
+    def added(group: pd.DataFrame) -> np.ndarray:
+        noisy, clean = arms(group, "sigma", "ind", QUIET, 0.0).T
+        return np.stack([noisy - clean, clean], 1)
+
+    return _by_alpha(sweep[sweep["lam"] == 0], added)
 
 
-def slow_decay_hurts(tables: Tables) -> Sample:
-    """L7: IND at α = 1 over IND at α = 2, σ = 0."""
+def slow_decay_hurts(tables: Tables) -> np.ndarray:
+    """L7: IND at α = 1 and at α = 2, σ = 0."""
     sweep = tables["linear_sweep"]
-    sweep = sweep[(sweep["lam"] == 0) & (sweep["sigma"] == 0)]
-    return Sample(sweep.pivot(index="replicate", columns="alpha", values="ind")[[1.0, 2.0]], ratio)
+    rows = sweep[(sweep["lam"] == 0) & (sweep["sigma"] == 0)]
+    return arms(rows, "alpha", "ind", 1.0, 2.0)
 
 
-def combination_bound(tables: Tables) -> dict[str, Sample]:
-    """L8: (OOD_t − IND)/(t σ²) for t one-off features; the same for every t."""
-    conditions = {}
-    for sigma in (0.05, 0.2):
-        rows = _min_norm(tables, sigma, above=DETERMINED)
-        sums = rows.assign(total=rows["forced_once_alone"] * rows["once_alone"] / sigma**2)
-        samples = _by_alpha(sums, lambda group: group[["total", "once_alone"]], ratio)
-        for condition, sample in samples.items():
-            conditions[f"{condition}, sigma = {sigma:g}"] = sample
-    return conditions
+def combination_bound(tables: Tables) -> dict[str, np.ndarray]:
+    """L8: (OOD_t − IND)/(t σ²) for the pool F-hat, whatever its counts; σ = 0.05, α ≥ 1.5."""
+    rows = _min_norm(tables, QUIET, above=DETERMINED)
+    return _by_alpha(rows, lambda group: (group["forced_alone"] / QUIET**2).to_numpy())
 
 
-def combination_affine(tables: Tables) -> Sample:
-    """(OOD_4 − IND)/(OOD_2 − IND) on F-hat, σ = 0.05, α = 2."""
-    rows = _min_norm(tables, 0.05)
-    rows = rows[(rows["alpha"] == 2) & (rows["alone"] >= 4)]
-    two, four = (ood(rows, tables["linear_sets"], "alone", t) for t in (2, 4))
-    return Sample((four - rows["ind"]) / (two - rows["ind"]))
-
-
-def unseen_mass_exact(tables: Tables) -> Sample:
-    """L9: the unseen part of IND over its exact mean, minus 1, α = 2."""
+def unseen_mass_exact(tables: Tables) -> dict[str, pd.Series]:
+    """L9: the unseen part of IND over its exact mean, minus 1, all α."""
     rows = _min_norm(tables, 0.0)
-    rows = rows[rows["alpha"] == 2]
-    return Sample(rows[["ind_unseen", "unseen_expected"]], lambda means: ratio(means) - 1)
+    return _by_alpha(rows, lambda group: group["ind_unseen"] / group["unseen_expected"] - 1)
 
 
-def unseen_mass_dominates(tables: Tables) -> Sample:
-    """L9: the unseen part's share of IND, α = 2, σ = 0."""
+def unseen_mass_dominates(tables: Tables) -> np.ndarray:
+    """L9: the unseen part of IND, and IND; α = 2, σ = 0."""
     rows = _min_norm(tables, 0.0)
-    return Sample(rows.loc[rows["alpha"] == 2, ["ind_unseen", "ind"]], ratio)
+    return rows.loc[rows["alpha"] == 2, ["ind_unseen", "ind"]].to_numpy()
 
 
-def scaling_exponent(tables: Tables) -> dict[str, Sample]:
+def scaling_exponent(tables: Tables) -> dict[str, np.ndarray]:
     """L10: log-log slope of IND in n, minus −(1 − 1/α) − 2b/α."""
     conditions = {}
     for (alpha, decay), group in tables["scaling"].groupby(["alpha", "decay"]):
@@ -119,154 +105,123 @@ def scaling_exponent(tables: Tables) -> dict[str, Sample]:
         x = np.log(wide.columns.to_numpy(float))
         weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
         theory = -(1 - 1 / alpha) - 2 * decay / alpha
-
-        def gap(means: np.ndarray, weights=weights, theory=theory) -> np.ndarray:
-            return np.log(means) @ weights - theory
-
-        conditions[f"alpha = {alpha:g}, b = {decay:g}"] = Sample(wide, gap)
+        conditions[f"alpha = {alpha:g}, b = {decay:g}"] = np.log(wide.to_numpy()) @ weights - theory
     return conditions
 
 
-def ridge_shrinkage(tables: Tables) -> dict[str, Sample]:
+def ridge_shrinkage(tables: Tables) -> dict[str, pd.Series]:
     """L11: median |β̂/β* − m/(m + λ)| over common ∪ F-hat, α = 2."""
     table = tables["linear_shrinkage"]
     table = table[(table["alpha"] == 2) & (table["lam"] > 0)].drop_duplicates(["replicate", "lam"])
-    return {f"lambda = {lam:g}": Sample(group["deviation"]) for lam, group in table.groupby("lam")}
+    return {f"lambda = {lam:g}": group["deviation"] for lam, group in table.groupby("lam")}
 
 
-def ridge_hurts_combinations(tables: Tables) -> dict[str, Sample]:
+def ridge_hurts_combinations(tables: Tables) -> np.ndarray:
     """L12: factor of OOD_2(F-hat) over factor of IND when λ goes from 0 to 1, σ = 0.05, α = 2."""
-    sweep = _at_alpha_two(tables, 0.05)
+    sweep = _at_alpha_two(tables, QUIET)
     sweep["ood2"] = ood(sweep, tables["linear_sets"], "alone", 2)
-    wide = sweep.pivot(index="replicate", columns="lam", values=["ood2", "ind"])
-    quantities = [("ood2", 1.0), ("ood2", 0.0), ("ind", 1.0), ("ind", 0.0)]
-    return ratio_of_ratios([wide[quantity].to_numpy() for quantity in quantities])
+    pairs, fresh = (arms(sweep, "lam", loss, 1.0, 0.0) for loss in ("ood2", "ind"))
+    return (pairs[:, 0] / pairs[:, 1]) / (fresh[:, 0] / fresh[:, 1])
 
 
-def harm_threshold(tables: Tables) -> Sample:
-    """L13: σ at which a one-off coefficient's min-norm error meets |β*|, over the rms of β*; − 1.
+def harm_threshold(tables: Tables) -> dict[str, np.ndarray]:
+    """L13: forced loss on once ∩ F-hat, min-norm over the largest penalty; its inverse at large σ.
 
-    At α = 2. The error at σ = 1 is the unit-noise error where σ = 0 recovers exactly, which is what
-    once ∩ F-hat means.
+    Theory has min-norm lose less where σ lies below the rms coefficient, and more above it.
     """
-    noisy = _min_norm(tables, 1.0)
-    noisy = noisy[noisy["alpha"] == 2]
-    clean = _min_norm(tables, 0.0)
-    clean = clean[clean["alpha"] == 2]
-    count = noisy["once_alone"].to_numpy()
-    error = noisy["once_alone_mse"].to_numpy() - clean["once_alone_mse"].to_numpy()
-    return Sample(
-        np.stack([error * count, count], 1),
-        lambda means: np.sqrt(means[..., 1] / means[..., 0]) - 1,
-    )
-
-
-def optimal_ridge(tables: Tables) -> dict[str, Sample]:
-    """L14: grid steps between the λ that minimizes mean OOD_2(once) and σ²/mean β*², α = 2."""
+    table = _at_alpha_two(tables)
     conditions = {}
-    for sigma in (0.2, 0.5, 1.0):
-        sweep = _at_alpha_two(tables, sigma)
-        sweep["ood2"] = ood(sweep, tables["linear_sets"], "once", 2)
-        wide = sweep[sweep["lam"] > 0].pivot(index="replicate", columns="lam", values="ood2")
-        sets = tables["linear_sets"]
-        beta2 = sets[sets["alpha"] == 2].set_index("replicate")["once_beta2"].reindex(wide.index)
-        grid = np.log(wide.columns.to_numpy(float))
-
-        def steps(means: np.ndarray, grid=grid, sigma=sigma) -> np.ndarray:
-            nearest = np.abs(np.log(sigma**2 / means[..., -1])[..., None] - grid).argmin(-1)
-            return np.abs(means[..., :-1].argmin(-1) - nearest).astype(float)
-
-        conditions[f"sigma = {sigma:g}"] = Sample(np.column_stack([wide, beta2]), steps)
+    for sigma, group in table[table["sigma"] > 0].groupby("sigma"):
+        losses = arms(group, "lam", "forced_once_alone", 0.0, table["lam"].max())
+        ratio = losses[:, 0] / losses[:, 1]
+        conditions[f"sigma = {sigma:g}"] = ratio if sigma < HARMFUL else 1 / ratio
     return conditions
 
 
-def seen_frequency(tables: Tables) -> dict[str, Sample]:
-    """L15: share of a rank bin seen in training minus 1 − (1 − p)^n, α = 1.5."""
-    return {ranks: Sample(group["seen"] - group["expected"]) for ranks, group in _by_ranks(tables)}
+def optimal_ridge(tables: Tables) -> dict[str, np.ndarray]:
+    """L14: the λ that minimizes OOD_2(once) over σ²/mean β*², α = 2, σ ≥ 0.1."""
+    sets = tables["linear_sets"]
+    beta2 = sets[sets["alpha"] == 2].set_index("replicate")["once_beta2"]
+    conditions = {}
+    for sigma in (0.1, 0.2, 0.5, 1.0):
+        sweep = _at_alpha_two(tables, sigma)
+        if sweep.empty:
+            raise KeyError(f"sigma {sigma}")
+        sweep["ood2"] = ood(sweep, sets, "once", 2)
+        wide = sweep[sweep["lam"] > 0].pivot(index="replicate", columns="lam", values="ood2")
+        wide = wide.dropna()
+        best = wide.idxmin(axis=1)
+        conditions[f"sigma = {sigma:g}"] = (best * beta2.reindex(wide.index) / sigma**2).to_numpy()
+    return conditions
 
 
-def recovery_by_rank(tables: Tables) -> dict[str, Sample]:
-    """L15: recovered over seen per rank bin, α = 1.5."""
-    return {
-        ranks: Sample(group[["recovered", "seen"]], ratio) for ranks, group in _by_ranks(tables)
-    }
+def seen_frequency(tables: Tables) -> dict[str, pd.Series]:
+    """L15: share of a rank bin seen in training minus 1 − (1 − p)^n, α = 1.5, ranks above 33."""
+    return {ranks: group["seen"] - group["expected"] for ranks, group in _by_ranks(tables)}
 
 
-def linear_interpolators_compose(tables: Tables) -> dict[str, Sample]:
-    """L16: OOD_2/IND of interpolators that are linear in x."""
-    return _interpolators(tables, interpolators.LINEAR_INTERPOLATORS)
+def recovery_by_rank(tables: Tables) -> dict[str, np.ndarray]:
+    """L15: recovered and seen features per rank bin, α = 1.5, ranks above 33."""
+    return {ranks: group[["recovered", "seen"]].to_numpy() for ranks, group in _by_ranks(tables)}
 
 
-def other_interpolators_fail(tables: Tables) -> dict[str, Sample]:
-    """L16: OOD_2/IND of interpolators that are not."""
-    return _interpolators(tables, interpolators.OTHER_INTERPOLATORS)
+def other_interpolators_fail(tables: Tables) -> dict[str, np.ndarray]:
+    """L16: OOD_2/IND of interpolators that are not linear in x."""
+    table = tables["interpolators"]
+    conditions = {}
+    for name in interpolators.OTHER_INTERPOLATORS:
+        rows = table[table["estimator"] == name]
+        conditions[name] = (rows["ood2"] / rows["ind"]).to_numpy()
+    return conditions
 
 
-def partial_structure_monotone(tables: Tables) -> Sample:
-    """L17: the smallest rise of OOD_2 between neighboring ρ."""
-    return smallest_rise(_mixtures(tables))
+def partial_structure_monotone(tables: Tables) -> dict[str, np.ndarray]:
+    """L17: factor of OOD_2 with each step of ρ."""
+    return steps(_mixtures(tables), "parameter", "ood2", "rho")
 
 
-def partial_structure_range(tables: Tables) -> Sample:
+def partial_structure_range(tables: Tables) -> np.ndarray:
     """L17: OOD_2 at ρ = 1 over ρ = 0."""
-    return Sample(_mixtures(tables), lambda means: means[..., -1] / means[..., 0])
+    additive, none = arms(_mixtures(tables), "parameter", "ood2", 0.0, 1.0).T
+    return none / additive
 
 
-def one_off_influence(tables: Tables) -> dict[str, Sample]:
+def one_off_influence(tables: Tables) -> dict[str, pd.Series]:
     """L18: mean H_jj of rows with a once-seen feature minus 1/(1 + λ)."""
     return {
-        f"lambda = {lam:g}": Sample(group["hat_once"] - 1 / (1 + lam))
+        f"lambda = {lam:g}": group["hat_once"] - 1 / (1 + lam)
         for lam, group in tables["influence"].groupby("lam")
     }
 
 
-def leave_one_out_closed_form(tables: Tables) -> Sample:
-    """Largest |closed-form leave-one-out residual − refitted one| per replicate."""
+def leave_one_out_closed_form(tables: Tables) -> pd.Series:
+    """|closed-form leave-one-out residual − refitted one|, (rows,)."""
     table = tables["leave_one_out"]
-    return Sample((table["residual"] - table["refit"]).abs().groupby(table["replicate"]).max())
+    return (table["residual"] - table["refit"]).abs()
 
 
-def early_stopping(tables: Tables) -> Sample:
-    """L19: largest |mean recovery − (1 − exp(−t/L))| over time, of the replicates' mean path."""
+def early_stopping(tables: Tables) -> pd.Series:
+    """L19: largest |mean recovery − (1 − exp(−t/L))| over time, (replicates,)."""
     table = tables["descent"]
-    table = table.assign(gap=table["recovery"] - table["expected"])
-    wide = table.pivot(index="replicate", columns="step", values="gap")
-    return Sample(wide, lambda means: np.abs(means).max(axis=-1))
-
-
-def early_stopping_end(tables: Tables) -> Sample:
-    """L19: distance to min-norm after the last step."""
-    table = tables["descent"]
-    return Sample(table.loc[table["step"] == table["step"].max(), "distance"])
-
-
-def interaction_not_supplied(tables: Tables) -> dict[str, Sample]:
-    """(OOD_2 − IND)/γ² for a truth with a non-additive term of strength γ."""
-    table = tables["interpolators"]
-    table = table[(table["estimator"] == interpolators.INTERACTION) & (table["parameter"] > 0)]
-    return {
-        f"gamma = {gamma:g}": Sample((group["ood2"] - group["ind"]) / gamma**2)
-        for gamma, group in table.groupby("parameter")
-    }
+    gap = (table["recovery"] - table["expected"]).abs()
+    return gap.groupby(table["replicate"]).max()
 
 
 # ---- selections
 
 
-def _by_alpha(
-    rows: pd.DataFrame, values: Callable, of_means: Callable | None = None
-) -> dict[str, Sample]:
-    return {
-        f"alpha = {alpha:g}": Sample(values(group), of_means)
-        for alpha, group in rows.groupby("alpha")
-    }
+def _by_alpha(rows: pd.DataFrame, values: Callable) -> dict:
+    return {f"alpha = {alpha:g}": values(group) for alpha, group in rows.groupby("alpha")}
 
 
 def _by_ranks(tables: Tables) -> list[tuple[str, pd.DataFrame]]:
-    """The bins of frequency ranks at α = 1.5, with their names."""
+    """The bins of frequency ranks at α = 1.5 whose features are not all seen, with their names."""
     table = tables["linear_ranks"]
-    groups = table[table["alpha"] == 1.5].groupby(["rank_low", "rank_high"])
-    return [(f"ranks {low + 1}-{high}", group) for (low, high), group in groups]
+    rows = table[(table["alpha"] == 1.5) & (table["rank_low"] >= ALL_SEEN)]
+    return [
+        (f"ranks {low + 1}-{high}", group)
+        for (low, high), group in rows.groupby(["rank_low", "rank_high"])
+    ]
 
 
 def _min_norm(tables: Tables, sigma: float, above: float = 0.0) -> pd.DataFrame:
@@ -278,29 +233,20 @@ def _min_norm(tables: Tables, sigma: float, above: float = 0.0) -> pd.DataFrame:
     )
 
 
-def _at_alpha_two(tables: Tables, sigma: float) -> pd.DataFrame:
-    """Fits of every penalty at α = 2 and one noise level."""
+def _at_alpha_two(tables: Tables, sigma: float | None = None) -> pd.DataFrame:
+    """Fits of every penalty at α = 2 and one noise level, or all of them."""
     sweep = tables["linear_sweep"]
-    return sweep[(sweep["alpha"] == 2) & (sweep["sigma"] == sigma)].copy()
+    rows = sweep[sweep["alpha"] == 2]
+    return (rows if sigma is None else rows[rows["sigma"] == sigma]).copy()
 
 
-def _recovered_fraction(tables: Tables, alpha: float) -> dict[str, Sample]:
+def _recovered_and_seen(tables: Tables, alpha: float) -> dict[str, np.ndarray]:
     sets = tables["linear_sets"]
     rows = sets[sets["alpha"] == alpha]
-    return _by_alpha(rows, lambda group: group[["recovered", "seen_rare"]], ratio)
-
-
-def _interpolators(tables: Tables, names: Iterable[str]) -> dict[str, Sample]:
-    """OOD_2/IND of predictors by name."""
-    table = tables["interpolators"]
-    return {
-        name: Sample(table.loc[table["estimator"] == name, ["ood2", "ind"]], ratio)
-        for name in names
-    }
+    return _by_alpha(rows, lambda group: group[["recovered", "seen_rare"]].to_numpy())
 
 
 def _mixtures(tables: Tables) -> pd.DataFrame:
-    """OOD_2 of the mixture kernels, (replicates, ρ)."""
+    """Rows of the mixture kernels."""
     table = tables["interpolators"]
-    table = table[table["estimator"] == interpolators.MIXTURE]
-    return table.pivot(index="replicate", columns="parameter", values="ood2")
+    return table[table["estimator"] == interpolators.MIXTURE]

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from rote.ledger import Sample
-from rote.papers.longtail.architectures import ARCHITECTURES, REFERENCE, Architecture
+from rote.papers.longtail.architectures import ARCHITECTURES, MIXING, REFERENCE, Architecture
 from rote.papers.longtail.dataset import (
     GLYPHS,
     GLYPHS_HEAD,
@@ -12,101 +11,112 @@ from rote.papers.longtail.dataset import (
     TrainingSet,
     nines,
 )
-from rote.papers.longtail.statistics.samples import Tables, ratio_of, ratio_of_ratios
+from rote.papers.longtail.statistics.samples import Tables, steps
 from rote.synth import triples
 from rote.synth.triples import EvaluationSet
 
-MIXING = "cross-channel"  # the paper's network that mixes the images
 MANY_NINES = 16  # from this many training triples with a 9 the sum network knows the digit
+FITTED = 1.0  # a training loss below this, in label², is that of a trained network
 
 
-def composes(tables: Tables) -> dict[str, Sample]:
+def composes(tables: Tables) -> dict[str, np.ndarray]:
     """N1: loss on pairs of glyphs without decay, additive networks."""
     return _composed_losses(tables, additive=True)
 
 
-def composes_two_layer(tables: Tables) -> dict[str, Sample]:
+def composes_two_layer(tables: Tables) -> dict[str, np.ndarray]:
     """N1 for the compositional network with a two-layer head."""
     return _composed_losses(tables, additive=False)
 
 
-def monolithic_fails(tables: Tables) -> dict[str, Sample]:
+def monolithic_fails(tables: Tables) -> dict[str, np.ndarray]:
     """N2: loss on glyph pairs without decay, mixing networks over the sum network."""
     reference = _losses(tables, REFERENCE, GLYPHS_HEAD)
     return {
-        f"{network.name}/{REFERENCE}": ratio_of(
-            _losses(tables, network.name, GLYPHS_HEAD), reference
+        f"{network.name}/{REFERENCE}": _losses(tables, network.name, GLYPHS_HEAD) / reference
+        for network in _trained(tables)
+        if not network.compositional
+    }
+
+
+def decay_destroys(tables: Tables) -> dict[str, np.ndarray]:
+    """N3: loss on glyph pairs, with decay over without, compositional networks."""
+    return {
+        network.name: _decay_factors(tables, network.name)
+        for network in _trained(tables)
+        if network.compositional
+    }
+
+
+def decay_no_rescue(tables: Tables) -> dict[str, np.ndarray]:
+    """N5: the same for networks that mix the images.
+
+    Networks that do not fit their training triples have no value: decay changes nothing where
+    nothing was learnt.
+    """
+    return {
+        network.name: np.where(
+            _fitted(tables, network.name), _decay_factors(tables, network.name), np.nan
         )
         for network in _trained(tables)
         if not network.compositional
     }
 
 
-def decay_destroys(tables: Tables) -> dict[str, Sample]:
-    """N3: loss on glyph pairs, with decay over without, compositional networks."""
-    return _decay_ratios(tables, compositional=True)
-
-
-def decay_no_rescue(tables: Tables) -> dict[str, Sample]:
-    """N5: the same for networks that mix the images."""
-    return _decay_ratios(tables, compositional=False)
-
-
-def decay_is_selective(tables: Tables) -> Sample:
+def decay_is_selective(tables: Tables) -> np.ndarray:
     """N4: factor of the loss on glyph pairs over factor of the in-distribution loss."""
-    decay = _decay(tables)
-    return ratio_of_ratios(
-        [
-            _losses(tables, REFERENCE, GLYPHS_HEAD, decay=decay),
-            _losses(tables, REFERENCE, GLYPHS_HEAD),
-            _losses(tables, REFERENCE, GLYPHS_HEAD, triples.IN_DISTRIBUTION, decay),
-            _losses(tables, REFERENCE, GLYPHS_HEAD, triples.IN_DISTRIBUTION),
-        ]
-    )
+    bulk = _decay_factors(tables, REFERENCE, triples.IN_DISTRIBUTION)
+    return _decay_factors(tables, REFERENCE) / bulk
 
 
-def rare_count_helps(tables: Tables) -> Sample:
-    """N6: Spearman correlation of n_9 and the loss with two held-out 9s, sum network."""
-    counts = _counts(tables)
-    losses = [_losses(tables, REFERENCE, nines(count), triples.TWO_NINES) for count in counts]
-    ranks = np.stack(losses, 1).argsort(axis=1).argsort(axis=1)
-    return Sample([np.corrcoef(np.arange(len(counts)), row)[0, 1] for row in ranks])
+def rare_count_helps(tables: Tables) -> dict[str, np.ndarray]:
+    """N6: factor of the sum network's loss with two held-out 9s, with each step of n_9."""
+    table = tables["network"]
+    rows = table[
+        (table["architecture"] == REFERENCE)
+        & (table["training_set"] == SWEEP)
+        & (table["weight_decay"] == 0)
+        & (table["evaluation_set"] == triples.TWO_NINES.name)
+    ]
+    return steps(rows, "nines", "mse", "n_9")
 
 
-def rare_count_architecture(tables: Tables) -> dict[str, Sample]:
+def rare_count_architecture(tables: Tables) -> dict[str, np.ndarray]:
     """N6: loss with two held-out 9s, cross-channel over sum, n_9 ≥ 16."""
     return {
-        f"n_9 = {count}": _mixing_ratio(tables, count, triples.TWO_NINES)
+        f"n_9 = {count}": _mixing_factors(tables, count, triples.TWO_NINES)
         for count in _counts(tables)
         if count >= MANY_NINES
     }
 
 
-def new_pairs(tables: Tables) -> Sample:
+def new_pairs(tables: Tables) -> np.ndarray:
     """N7: loss on new pairs of two trained 9s at n_9 = 16, cross-channel over sum."""
-    return _mixing_ratio(tables, MANY_NINES, triples.TWO_TRAINED_NINES)
+    return _mixing_factors(tables, MANY_NINES, triples.TWO_TRAINED_NINES)
 
 
-def rows_carry_knowledge(tables: Tables) -> Sample:
-    """N8: loss on the ten glyph rows when they are left out of training, sum network."""
-    return Sample(_losses(tables, REFERENCE, WITHOUT_GLYPHS, triples.GLYPH_ROWS))
+def rows_carry_knowledge(tables: Tables) -> np.ndarray:
+    """N8: losses on the ten glyph rows, without and with them in training, sum network."""
+    return _without_and_with(tables, triples.GLYPH_ROWS)
 
 
-def rows_carry_combinations(tables: Tables) -> Sample:
-    """N8: loss on glyph pairs when the glyph rows are left out of training, sum network."""
-    return Sample(_losses(tables, REFERENCE, WITHOUT_GLYPHS))
+def rows_carry_combinations(tables: Tables) -> np.ndarray:
+    """N8: losses on glyph pairs, without and with the glyph rows in training, sum network."""
+    return _without_and_with(tables, triples.TWO_GLYPHS)
 
 
-def credit_assignment(tables: Tables) -> Sample:
+def credit_assignment(tables: Tables) -> np.ndarray:
     """N9: loss on glyph pairs, tail companions over head companions, sum network, no decay."""
-    return ratio_of(
-        _losses(tables, REFERENCE, GLYPHS[triples.TAIL]), _losses(tables, REFERENCE, GLYPHS_HEAD)
+    tail, head = (
+        _losses(tables, REFERENCE, training_set)
+        for training_set in (GLYPHS[triples.TAIL], GLYPHS_HEAD)
     )
+    return tail / head
 
 
-def credit_memorized(tables: Tables) -> Sample:
+def credit_memorized(tables: Tables) -> np.ndarray:
     """N9: loss on the training rows of glyphs beside tail companions."""
-    return Sample(_losses(tables, REFERENCE, GLYPHS[triples.TAIL], triples.GLYPH_ROWS))
+    return _losses(tables, REFERENCE, GLYPHS[triples.TAIL], triples.GLYPH_ROWS)
 
 
 # ---- selections
@@ -157,29 +167,44 @@ def _losses(
     return rows.sort_values("replicate")["mse"].to_numpy()
 
 
-def _composed_losses(tables: Tables, additive: bool) -> dict[str, Sample]:
+def _composed_losses(tables: Tables, additive: bool) -> dict[str, np.ndarray]:
     return {
-        network.name: Sample(_losses(tables, network.name, GLYPHS_HEAD))
+        network.name: _losses(tables, network.name, GLYPHS_HEAD)
         for network in _trained(tables)
         if network.compositional and network.additive is additive
     }
 
 
-def _decay_ratios(tables: Tables, compositional: bool) -> dict[str, Sample]:
-    decay = _decay(tables)
-    return {
-        network.name: ratio_of(
-            _losses(tables, network.name, GLYPHS_HEAD, decay=decay),
-            _losses(tables, network.name, GLYPHS_HEAD),
-        )
-        for network in _trained(tables)
-        if network.compositional is compositional
-    }
-
-
-def _mixing_ratio(tables: Tables, count: int, evaluation_set: EvaluationSet) -> Sample:
-    """Loss of the cross-channel network over that of the sum network, `count` trained 9s."""
-    return ratio_of(
-        _losses(tables, MIXING, nines(count), evaluation_set),
-        _losses(tables, REFERENCE, nines(count), evaluation_set),
+def _decay_factors(
+    tables: Tables, architecture: str, evaluation_set: EvaluationSet = triples.TWO_GLYPHS
+) -> np.ndarray:
+    """Loss with decay over loss without, glyphs beside head companions, (replicates,)."""
+    with_decay, without = (
+        _losses(tables, architecture, GLYPHS_HEAD, evaluation_set, decay)
+        for decay in (_decay(tables), 0.0)
     )
+    return with_decay / without
+
+
+def _fitted(tables: Tables, architecture: str) -> np.ndarray:
+    """Whether the networks fit their training triples with and without decay, (replicates,)."""
+    losses = [
+        _losses(tables, architecture, GLYPHS_HEAD, triples.TRAIN, decay)
+        for decay in (_decay(tables), 0.0)
+    ]
+    return np.max(losses, axis=0) < FITTED
+
+
+def _without_and_with(tables: Tables, evaluation_set: EvaluationSet) -> np.ndarray:
+    """Losses of sum networks without and with the glyph rows in training, (replicates, 2)."""
+    training_sets = (WITHOUT_GLYPHS, GLYPHS_HEAD)
+    return np.stack([_losses(tables, REFERENCE, s, evaluation_set) for s in training_sets], 1)
+
+
+def _mixing_factors(tables: Tables, count: int, evaluation_set: EvaluationSet) -> np.ndarray:
+    """Loss of the cross-channel network over that of the sum network, `count` trained 9s."""
+    mixing, additive = (
+        _losses(tables, architecture, nines(count), evaluation_set)
+        for architecture in (MIXING, REFERENCE)
+    )
+    return mixing / additive

@@ -1,29 +1,47 @@
 """Samples that several claims share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from rote.ledger import Sample, ratio
-
 Tables = Mapping[str, pd.DataFrame]
 
 
-def ratio_of(above: np.ndarray, below: np.ndarray) -> Sample:
-    """Ratio of two mean quantities, each (replicates,)."""
-    return Sample(np.stack([above, below], 1), ratio)
+def arms(rows: pd.DataFrame, column: str, value: str, *names: float | str) -> np.ndarray:
+    """A quantity of several arms in every replicate, (replicates, arms).
+
+    Args:
+        rows: one row per replicate and arm.
+        column: that names the arm.
+        value: the quantity.
+        *names: the arms.
+
+    Raises:
+        KeyError: if the run's settings leave an arm out.
+    """
+    wide = rows.pivot(index="replicate", columns=column, values=value)
+    for name in names:
+        if name not in wide.columns:
+            raise KeyError(f"{column} {name}")
+    return wide[list(names)].to_numpy()
 
 
-def ratio_of_ratios(quantities: Sequence[np.ndarray]) -> Sample:
-    """(a / b) / (c / d) of four mean quantities a, b, c, d, each (replicates,)."""
-    return Sample(np.stack(list(quantities), 1), _double_ratio)
+def steps(rows: pd.DataFrame, column: str, value: str, symbol: str) -> dict[str, np.ndarray]:
+    """Factor by which a quantity changes with each step of a grid: a condition per step.
 
+    Args:
+        rows: one row per replicate and point of the grid.
+        column: the grid.
+        value: a positive quantity.
+        symbol: of the grid, for the conditions' names.
 
-def _double_ratio(means: np.ndarray) -> np.ndarray:
-    return (means[..., 0] / means[..., 1]) / (means[..., 2] / means[..., 3])
-
-
-def smallest_rise(wide: pd.DataFrame) -> Sample:
-    """The smallest rise between neighboring columns of mean quantities, (replicates, columns)."""
-    return Sample(wide, lambda means: np.diff(means, axis=-1).min(axis=-1))
+    Returns:
+        Per step the quantity after it over that before it, (replicates,).
+    """
+    wide = rows.pivot(index="replicate", columns=column, values=value)
+    return {
+        f"{symbol} = {low:g} to {high:g}": (wide[high] / wide[low]).to_numpy()
+        for low, high in pairwise(wide.columns)
+    }

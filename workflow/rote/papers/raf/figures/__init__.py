@@ -6,17 +6,17 @@ FIGURES: dict[str, Figure] = {
     "linear": Figure(
         module="theory",
         tables=("curves", "simulations"),
-        title="A linear learner trades the rule for the facts",
+        title="A linear learner's two errors",
         caption="Lines: theory; dots: simulation with 95 % intervals. "
-        "Left of the vertical lines all facts can be stored.",
+        "Vertical: n = d, and the capacity α_c of a linear learner.",
         paper_shows="A linear learner faces a trade-off between generalization and memorization.",
         origin="reconstruction",
     ),
     "tradeoff": Figure(
         module="theory",
         tables=("curves", "simulations"),
-        title="Kernels can do both",
-        caption="Both errors as the ridge varies, one curve per kernel angle; "
+        title="Both errors as the ridge varies",
+        caption="One curve per kernel angle, a point per ridge; "
         "dashed: Bayes-optimal error of the rule.",
         paper_shows="An overparametrized kernel learns the rule and stores the facts at once.",
         origin="reconstruction",
@@ -24,7 +24,7 @@ FIGURES: dict[str, Figure] = {
     "angle": Figure(
         module="theory",
         tables=("curves", "simulations"),
-        title="The kernel's geometry splits the capacity",
+        title="Both errors against the kernel angle",
         caption="Best ridge and no ridge against the kernel angle; "
         "vertical: the optimal angle of the square loss.",
         paper_shows="Regularization and kernel geometry control the allocation, "
@@ -35,7 +35,7 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves",),
         title="Optimal angle and ridge in closed form",
-        caption="More facts ask for a more nonlinear kernel, or more ridge.",
+        caption="Lines: closed forms; dots: the best interpolator's angle on a grid.",
         paper_shows="A closed form for the optimal ridge of kernel ridge regression.",
         origin="reconstruction",
     ),

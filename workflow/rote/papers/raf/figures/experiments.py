@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.raf.statistics import MAX_E_MEM
+from rote.papers.raf.real import MAX_E_MEM
 from rote.plotting import (
     INK,
     PALETTE,

@@ -31,7 +31,7 @@ FIGURES: dict[str, Figure] = {
         title="Rates in the linear model",
         caption="a: log-log slope of ResMem's risk over n ≥ 300. "
         "b: its risk over that of the nearest label, largest size.",
-        paper_shows="Its bound falls with exponent 1/d; the risk itself with 2/d.",
+        paper_shows="Its bound falls with exponent 1/d.",
         origin="extension",
     ),
     "noise": Figure(
@@ -59,7 +59,7 @@ FIGURES: dict[str, Figure] = {
         tables=("accuracy",),
         title="What ResMem gains, over the base and over kNN alone",
         caption="Difference of test accuracies, mean and 95 % interval over replicates. "
-        "A gain over the base is not one over the memory alone.",
+        "A gain over the base need not be one over the memory alone.",
         paper_shows=f"Gains over the base. {NO_VALUES}",
         origin="reconstruction",
     ),

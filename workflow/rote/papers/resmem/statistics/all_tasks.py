@@ -1,12 +1,11 @@
 """Claims about all tasks that have a headline, and about regression."""
 
-import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample
 from rote.papers.resmem import tasks
 from rote.papers.resmem.measures import Tables, largest_memory
-from rote.papers.resmem.statistics.samples import arm_rows, gain
+from rote.papers.resmem.statistics.samples import arm_rows, gain, pooled_gain, resplit
 from rote.papers.resmem.task import ResmemTask
 from rote.papers.resmem.tasks.regression import FRIEDMAN
 
@@ -33,40 +32,53 @@ def _headline(tables: Tables, name: str, task: ResmemTask) -> pd.DataFrame:
 
 
 def over_knn(tables: Tables) -> dict[str, Sample]:
-    """Gain over the memory alone, the same embedding: smallest base of each task."""
-    return {
-        task: Sample(gain(rows, reference="knn"))
-        for task, rows in _headlines(tables, "accuracy").items()
-    }
+    """Gain over the memory alone, the same embedding: smallest base of each task.
+
+    Test examples that replicates share add their variance (none, where each has a pool of its own:
+    there it is part of the spread already, and is added all the same).
+    """
+    samples = {}
+    for name, rows in _headlines(tables, "accuracy").items():
+        task = tasks.get(name)
+        features, fields = task.headline
+        if rows.empty:
+            samples[name] = Sample(gain(rows, "knn"), 0.0)
+        elif task.split_ratio:
+            samples[name] = resplit(gain(rows, "knn"), task.split_ratio)
+        else:
+            samples[name] = pooled_gain(tables, name, features, "knn", **fields)
+    return samples
 
 
 def full_strength(tables: Tables) -> dict[str, Sample]:
-    """Accuracy at α = 1 minus the best of α = 0.5 ... 1.5, in points.
+    """Accuracy at α = 1 minus that at another strength from 0.5 to 1.5, points.
 
     Of the smallest base of each task that has a layer to build a memory on.
     """
     samples = {}
-    for task, rows in _headlines(tables, "sweeps").items():
-        if tasks.get(task).headline.features.is_input:
+    for name, rows in _headlines(tables, "sweeps").items():
+        task = tasks.get(name)
+        if task.headline.features.is_input:
             continue
         rows = rows[(rows["setting"] == "strength") & (rows["value"] >= 0.5)]
-        best = rows.groupby("replicate")["accuracy"].max()
-        whole = rows[rows["value"] == 1].set_index("replicate")["accuracy"]
-        samples[task] = Sample(100 * (whole - best).to_numpy())
+        accuracy = 100 * rows.pivot(index="replicate", columns="value", values="accuracy")
+        for strength in (value for value in accuracy if value != 1):
+            difference = (accuracy[1.0] - accuracy[strength]).to_numpy()
+            samples[f"{name}, strength {strength:g}"] = resplit(difference, task.split_ratio)
     return samples
 
 
-def _friedman(tables: Tables, other: str) -> np.ndarray:
+def _friedman(tables: Tables, other: str) -> Sample:
     rows = tables["regression"]
     rows = rows[rows["data"] == FRIEDMAN].sort_values("replicate")
-    return (rows["resmem"] / rows[other]).to_numpy()
+    return Sample((rows["resmem"] / rows[other]).to_numpy())
 
 
 def regression_base(tables: Tables) -> Sample:
     """Friedman's function: ResMem's error over ridge regression's."""
-    return Sample(_friedman(tables, "base"))
+    return _friedman(tables, "base")
 
 
 def regression_knn(tables: Tables) -> Sample:
     """The same over that of the memory alone."""
-    return Sample(_friedman(tables, "knn"))
+    return _friedman(tables, "knn")

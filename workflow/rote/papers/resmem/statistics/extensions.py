@@ -9,8 +9,7 @@ from rote.ledger import Sample
 from rote.papers.resmem.measures import Tables
 
 MEMORY_SIZES = (1000, 4000, 16_000)
-SCORED_UNITS = (16, 64)
-SPURIOUS_SIZES = (4000, 16_000)
+SCORED_UNITS = (4, 16, 64)
 
 
 def _grown(tables: Tables, kind: str, size: int) -> np.ndarray:
@@ -22,42 +21,52 @@ def _grown(tables: Tables, kind: str, size: int) -> np.ndarray:
     return rows.sort_values("replicate")["accuracy"].to_numpy()
 
 
+def _paired(first: np.ndarray, second: np.ndarray) -> Sample:
+    """Two arms in points of accuracy, (replicates, 2)."""
+    return Sample(100 * np.stack([first, second], axis=1))
+
+
 def growth_rises(tables: Tables) -> dict[str, Sample]:
-    """Accuracy at one size of the memory minus that at the next smaller, unseen rows, points."""
+    """Accuracy at one size of the memory and at the next smaller, unseen rows, points."""
     accuracy = {size: _grown(tables, "unseen rows", size) for size in MEMORY_SIZES}
     return {
-        f"{small} to {large}": Sample(100 * (accuracy[large] - accuracy[small]))
+        f"{small} to {large}": _paired(accuracy[large], accuracy[small])
         for small, large in pairwise(MEMORY_SIZES)
     }
 
 
 def unseen_rows(tables: Tables) -> Sample:
-    """Unseen rows minus as many of the base's own, points."""
-    trained = _grown(tables, "training rows", 1000)
-    return Sample(100 * (_grown(tables, "unseen rows", 1000) - trained))
+    """Unseen rows and as many of the base's own, points."""
+    return _paired(_grown(tables, "unseen rows", 1000), _grown(tables, "training rows", 1000))
 
 
-def budget(tables: Tables) -> Sample:
-    """Half the rows by largest residual minus half at random, points."""
-    random = _grown(tables, "random rows", 500)
-    return Sample(100 * (_grown(tables, "largest residuals", 500) - random))
+def budget(tables: Tables) -> dict[str, Sample]:
+    """Rows of the largest residuals and as many at random, by share of the base's own, points."""
+    growth = tables["growth"]
+    sizes = sorted(growth.loc[growth["kind"] == "random rows", "rows"].unique())
+    return {
+        f"{size} rows": _paired(
+            _grown(tables, "largest residuals", size), _grown(tables, "random rows", size)
+        )
+        for size in sizes
+    }
 
 
-def _crossfit(tables: Tables, tuned: bool) -> np.ndarray:
+def _crossfit(tables: Tables, tuned: bool) -> Sample:
     rows = tables["crossfit"]
     rows = rows[rows["tuned"] == tuned]
     accuracy = rows.pivot(index="replicate", columns="residuals", values="resmem")
-    return 100 * (accuracy["cross-fitted"] - accuracy["in-sample"]).to_numpy()
+    return _paired(accuracy["cross-fitted"].to_numpy(), accuracy["in-sample"].to_numpy())
 
 
 def crossfit(tables: Tables) -> Sample:
-    """Cross-fitted minus in-sample residuals at T = 1, points."""
-    return Sample(_crossfit(tables, False))
+    """Cross-fitted and in-sample residuals at T = 1, points."""
+    return _crossfit(tables, False)
 
 
 def crossfit_tuned(tables: Tables) -> Sample:
     """The same with T tuned."""
-    return Sample(_crossfit(tables, True))
+    return _crossfit(tables, True)
 
 
 def _correlations(tables: Tables, column: str, units: int) -> np.ndarray:
@@ -99,39 +108,34 @@ def rising_scores(tables: Tables) -> Sample:
     return Sample(np.array(correlations))
 
 
-def _spurious(
-    tables: Tables, method: str, examples: int, column: str = "conflicting"
-) -> np.ndarray:
-    """Accuracy of a method, points, by replicate."""
+def _spurious(tables: Tables, method: str, column: str = "conflicting") -> dict[int, np.ndarray]:
+    """Accuracy of a method by training rows, (replicates,) each."""
     rows = tables["spurious"]
-    rows = rows[(rows["method"] == method) & (rows["examples"] == examples)]
-    if rows.empty:
-        raise KeyError(f"{method}, n = {examples}")
-    return 100 * rows.sort_values("replicate")[column].to_numpy()
+    rows = rows[rows["method"] == method].sort_values("replicate")
+    return {n: group[column].to_numpy() for n, group in rows.groupby("examples")}
 
 
 def _spurious_gain(tables: Tables, method: str) -> dict[str, Sample]:
-    """Gain of a method over the linear base where the spurious feature conflicts, points."""
-    return {
-        f"n = {n}": Sample(_spurious(tables, method, n) - _spurious(tables, "base", n))
-        for n in SPURIOUS_SIZES
-    }
+    """A method and the linear base where the spurious feature conflicts, points."""
+    return _pairs(_spurious(tables, method), _spurious(tables, "base"))
+
+
+def _pairs(first: dict[int, np.ndarray], second: dict[int, np.ndarray]) -> dict[str, Sample]:
+    """Two arms by training rows, (replicates, 2) each."""
+    return {f"n = {n}": _paired(first[n], second[n]) for n in first}
 
 
 def spurious_memory(tables: Tables) -> dict[str, Sample]:
-    """Gain of ResMem over the linear base where the spurious feature conflicts, points."""
+    """ResMem and the linear base where the spurious feature conflicts, points."""
     return _spurious_gain(tables, "base, ResMem")
 
 
 def spurious_aware(tables: Tables) -> dict[str, Sample]:
-    """Gain of memorization-aware training over the base where it conflicts, points."""
+    """Memorization-aware training and the base where it conflicts, points."""
     return _spurious_gain(tables, "aware")
 
 
 def spurious_left(tables: Tables) -> dict[str, Sample]:
-    """Accuracy of ResMem where it agrees minus where it conflicts, points."""
+    """ResMem's accuracy where it agrees and where it conflicts, points."""
     method = "base, ResMem"
-    return {
-        f"n = {n}": Sample(_spurious(tables, method, n, "agreeing") - _spurious(tables, method, n))
-        for n in SPURIOUS_SIZES
-    }
+    return _pairs(_spurious(tables, method, "agreeing"), _spurious(tables, method))

@@ -6,31 +6,36 @@ from typing import Any
 import numpy as np
 
 from rote.ledger import Sample
-from rote.papers.resmem.measures import Tables, of_task
-from rote.papers.resmem.statistics.samples import arm_rows, gain
+from rote.papers.resmem.measures import FLIPS, Tables, of_task
+from rote.papers.resmem.statistics.samples import (
+    arm_rows,
+    gain,
+    pooled_difference,
+    pooled_gain,
+)
 from rote.papers.resmem.task import INPUTS, LAST, FeatureLayer
 
 TAIL_SIZES = (1000, 4000, 16_000)
 FINE_WIDTHS = (2, 4, 8)
 
 
-def _digits(tables: Tables, features: FeatureLayer, units: int, noise: float = 0.0) -> np.ndarray:
-    return gain(arm_rows(tables, "accuracy", "digits", features, units=units, noise=noise))
+def _digits(tables: Tables, features: FeatureLayer, units: int, noise: float = 0.0) -> Sample:
+    return pooled_gain(tables, "digits", features, units=units, noise=noise)
 
 
 def digits_linear(tables: Tables) -> Sample:
     """Gain over a linear base, memory of the pixels."""
-    return Sample(_digits(tables, INPUTS, 0))
+    return _digits(tables, INPUTS, 0)
 
 
 def digits_small(tables: Tables) -> dict[str, Sample]:
     """Gain with 3, 4 and 8 hidden units, memory of the hidden layer."""
-    return {f"{units} units": Sample(_digits(tables, LAST, units)) for units in (3, 4, 8)}
+    return {f"{units} units": _digits(tables, LAST, units) for units in (3, 4, 8)}
 
 
 def digits_large(tables: Tables) -> Sample:
-    """Gain with 64 units, memory of the hidden layer, over the linear base's, of the pixels."""
-    return Sample(_digits(tables, LAST, 64) / _digits(tables, INPUTS, 0).mean())
+    """Gain with 64 units, memory of the hidden layer, minus half the linear base's, of pixels."""
+    return pooled_difference(_digits(tables, LAST, 64), _digits(tables, INPUTS, 0), factor=0.5)
 
 
 def _digits_noises(tables: Tables) -> list[float]:
@@ -41,20 +46,27 @@ def _digits_noises(tables: Tables) -> list[float]:
 def digits_noise(tables: Tables) -> dict[str, Sample]:
     """Gain under label noise, linear base."""
     return {
-        f"noise {noise:g}": Sample(_digits(tables, INPUTS, 0, noise))
-        for noise in _digits_noises(tables)
+        f"noise {noise:g}": _digits(tables, INPUTS, 0, noise) for noise in _digits_noises(tables)
     }
 
 
 def digits_one_neighbor(tables: Tables) -> dict[str, Sample]:
-    """Accuracy with one neighbor at T = 1 minus the base's, label noise of at least 0.1."""
+    """Accuracy with one neighbor at T = 1 minus the base's, label noise of at least 0.1, points.
+
+    Shared test examples add at most the sum of the variances of both accuracies, where answers that
+    are right are not negatively related.
+    """
     samples = {}
     for noise in _digits_noises(tables):
         base = arm_rows(tables, "accuracy", "digits", INPUTS, units=0, noise=noise)
         rows = arm_rows(tables, "sweeps", "digits", INPUTS, units=0, noise=noise)
         rows = rows[(rows["setting"] == "k") & (rows["value"] == 1)].sort_values("replicate")
-        difference = rows["accuracy"].to_numpy() - base.sort_values("replicate")["base"].to_numpy()
-        samples[f"noise {noise:g}"] = Sample(100 * difference)
+        accuracies = np.stack(
+            [rows["accuracy"].to_numpy(), base.sort_values("replicate")["base"].to_numpy()], axis=1
+        )
+        mean = accuracies.mean(0)
+        variance = float((mean * (1 - mean)).sum()) / base["pool"].iloc[0]
+        samples[f"noise {noise:g}"] = Sample(100 * accuracies, 1e4 * variance)
     return samples
 
 
@@ -124,10 +136,12 @@ def no_preference(tables: Tables) -> dict[str, Sample]:
     }
 
 
-def flips(tables: Tables) -> Sample:
-    """Errors fixed over answers spoiled, coarse and fine classes, width 2, last layer."""
-    rows = arm_rows(tables, "parts", "fine", LAST, width=2)
-    shares = rows[rows["partition"] == "flips"].pivot(
-        index="replicate", columns="part", values="share"
-    )
-    return Sample((shares["fixed"] / shares["broken"]).to_numpy())
+def flips(tables: Tables) -> dict[str, Sample]:
+    """Shares of errors fixed and of answers spoiled, coarse and fine classes, last layer."""
+    samples = {}
+    for width in FINE_WIDTHS:
+        rows = arm_rows(tables, "parts", "fine", LAST, width=width)
+        rows = rows[rows["partition"] == FLIPS["base"]]
+        shares = rows.pivot(index="replicate", columns="part", values="share")
+        samples[f"width {width}"] = Sample(shares[["fixed", "broken"]].to_numpy())
+    return samples

@@ -8,17 +8,27 @@ from rote.papers.resmem.measures import Tables, main_risks, risk_slopes
 from rote.theory import lookup
 
 LOW_DIMENSIONS = 3  # up to which risks meet their leading term
+PLATEAU_EXAMPLES = 1000  # from which the base's risk is at its limit
+ASYMPTOTIC_EXAMPLES = 3000  # from which ratios of risks are at theirs
 NOISY_EXAMPLES = 30_000
 
 
 def plateau(tables: Tables) -> dict[str, Sample]:
-    """Risk of the base over its limit, largest n."""
+    """Risk of the base over its limit, n ≥ 1000, by dimension and n."""
+    rows = main_risks(tables)
     samples = {}
-    for dimension, rows in main_risks(tables).groupby("dimension"):
-        rows = rows[rows["examples"] == rows["examples"].max()]
-        limit = lookup.plateau(dimension, float(rows["norm"].iloc[0]))
-        samples[f"d = {dimension}"] = Sample(rows["base"].to_numpy() / limit)
+    for (dimension, n), group in _from(rows, PLATEAU_EXAMPLES).groupby(["dimension", "examples"]):
+        limit = lookup.plateau(dimension, float(group["norm"].iloc[0]))
+        samples[f"d = {dimension}, n = {n:,}"] = Sample(group["base"].to_numpy() / limit)
     return samples
+
+
+def _from(rows: pd.DataFrame, least: int) -> pd.DataFrame:
+    """Rows of problems with at least so many training points."""
+    rows = rows[rows["examples"] >= least]
+    if rows.empty:
+        raise KeyError(f"n of at least {least:,}")
+    return rows
 
 
 def base_slope(tables: Tables) -> dict[str, Sample]:
@@ -43,13 +53,22 @@ def leading_low(tables: Tables) -> dict[str, Sample]:
     return _leading(rows[rows["dimension"] <= LOW_DIMENSIONS])
 
 
-def leading_high(tables: Tables) -> dict[str, Sample]:
-    """The same for d > 3."""
+def leading_five(tables: Tables) -> dict[str, Sample]:
+    """The same for d = 5."""
+    return _leading(_of_dimension(tables, 5))
+
+
+def leading_eight(tables: Tables) -> dict[str, Sample]:
+    """The same for d = 8."""
+    return _leading(_of_dimension(tables, 8))
+
+
+def _of_dimension(tables: Tables, dimension: int) -> pd.DataFrame:
     rows = main_risks(tables)
-    rows = rows[rows["dimension"] > LOW_DIMENSIONS]
+    rows = rows[rows["dimension"] == dimension]
     if rows.empty:
-        raise KeyError("dimensions above 3")
-    return _leading(rows)
+        raise KeyError(f"{dimension} dimensions")
+    return rows
 
 
 def _leading(risks: pd.DataFrame) -> dict[str, Sample]:
@@ -63,47 +82,48 @@ def _leading(risks: pd.DataFrame) -> dict[str, Sample]:
 
 
 def over_nearest(tables: Tables) -> dict[str, Sample]:
-    """ResMem's risk over that of the nearest label, over (1 − L)², three dimensions, n ≥ 3000."""
+    """ResMem's risk over that of the nearest label, over (1 − L)², three dimensions, n ≥ 3000.
+
+    Without L = 0, where ResMem is the nearest label.
+    """
     rows = tables["risks"]
-    rows = rows[(rows["dimension"] == 3) & (rows["examples"] >= 3000)]
-    if rows.empty:
-        raise KeyError("n of at least 3000 in three dimensions")
-    varied = rows["norm"] != rows["norm"].mode().iloc[0]
-    rows = rows[rows["examples"] == rows.loc[varied, "examples"].max()]
+    rows = _from(rows[(rows["dimension"] == 3) & (rows["norm"] > 0)], ASYMPTOTIC_EXAMPLES)
     ratio = rows["resmem"] / rows["nearest"] / (1 - rows["norm"]) ** 2
     return {
-        f"L = {norm:g}": Sample(ratio[rows["norm"] == norm].to_numpy())
-        for norm in sorted(rows["norm"].unique())
+        f"L = {norm:g}, n = {n:,}": Sample(group.to_numpy())
+        for (norm, n), group in ratio.groupby([rows["norm"], rows["examples"]])
     }
 
 
 def below_bound(tables: Tables) -> dict[str, Sample]:
-    """Largest ratio of ResMem's risk to the published bound without its constant, by dimension."""
+    """Largest ratio over n of ResMem's risk to the published bound with constant 1, by d and L."""
     samples = {}
-    for dimension, rows in main_risks(tables).groupby("dimension"):
-        norm = float(rows["norm"].iloc[0])
+    for (dimension, norm), rows in tables["risks"].groupby(["dimension", "norm"]):
         bound = lookup.bound(rows["examples"].to_numpy(), dimension, norm)
         ratio = (rows["resmem"] / bound).groupby(rows["replicate"]).max()
-        samples[f"d = {dimension}"] = Sample(ratio.to_numpy())
+        samples[f"d = {dimension}, L = {norm:g}"] = Sample(ratio.to_numpy())
     return samples
 
 
-def _noisy(tables: Tables, tau: float, k: int) -> np.ndarray:
-    """Risks at n = 30,000, by replicate; k = 0 is the base."""
+def _noisy(tables: Tables, tau: float, k: int, n: int = NOISY_EXAMPLES) -> np.ndarray:
+    """Risks at n training points, by replicate; k = 0 is the base."""
     rows = tables["noisy"]
-    rows = rows[rows["examples"] == NOISY_EXAMPLES]
+    rows = rows[rows["examples"] == n]
     rows = rows[np.isclose(rows["noise"], tau) & (rows["k"] == k)]
     if rows.empty:
-        raise KeyError(f"n = {NOISY_EXAMPLES}, tau = {tau:g}, k = {k}")
+        raise KeyError(f"n = {n}, tau = {tau:g}, k = {k}")
     return rows.sort_values("replicate")["risk"].to_numpy()
 
 
 def noise_cost(tables: Tables) -> dict[str, Sample]:
-    """(Risk at noise τ − risk without) / τ², one neighbor, n = 30,000."""
-    return {
-        f"tau = {tau:g}": Sample((_noisy(tables, tau, 1) - _noisy(tables, 0, 1)) / tau**2)
-        for tau in (0.2, 0.3, 0.5)
-    }
+    """(Risk at noise τ − risk without) / τ², one neighbor, n ≥ 3000, every τ above 0."""
+    rows = _from(tables["noisy"], ASYMPTOTIC_EXAMPLES)
+    cells = rows.loc[rows["noise"] > 0, ["noise", "examples"]].drop_duplicates()
+    samples = {}
+    for tau, n in cells.itertuples(index=False):
+        excess = _noisy(tables, tau, 1, n) - _noisy(tables, 0, 1, n)
+        samples[f"tau = {tau:g}, n = {n:,}"] = Sample(excess / tau**2)
+    return samples
 
 
 def crossover_below(tables: Tables) -> Sample:

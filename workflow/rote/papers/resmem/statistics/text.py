@@ -1,19 +1,28 @@
 """Claims about next characters."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample
-from rote.papers.resmem.measures import Tables
-from rote.papers.resmem.statistics.samples import arm_rows, gain
+from rote.papers.resmem.measures import Tables, largest_memory, of_task
+from rote.papers.resmem.statistics.samples import arm_rows, gain, resplit
 from rote.papers.resmem.task import LAST
+from rote.papers.resmem.tasks.text import TASK
 
-TEXT_ROWS = (20_000, 80_000)
+UNITS = (16, 64)
+LARGE_MEMORY = 20_000  # positions from which a memory is large
+TEXT_ROWS = 80_000
 
 
-def _text(tables: Tables, units: int, rows: int) -> np.ndarray:
-    arm = arm_rows(tables, "accuracy", "text", LAST, units=units)
-    return gain(_remembering(arm, rows))
+def _sizes(tables: Tables) -> list[int]:
+    """Positions remembered by the large memories."""
+    rows = of_task(tables["accuracy"], TASK.name)["rows"]
+    sizes = sorted(rows[rows >= LARGE_MEMORY].unique())
+    if not sizes:
+        raise KeyError(f"{LARGE_MEMORY:,} positions")
+    return sizes
 
 
 def _remembering(arm: pd.DataFrame, rows: int) -> pd.DataFrame:
@@ -23,31 +32,41 @@ def _remembering(arm: pd.DataFrame, rows: int) -> pd.DataFrame:
     return arm
 
 
+def _gain(tables: Tables, units: int, rows: int) -> np.ndarray:
+    """Points that ResMem gains, (replicates,)."""
+    arm = arm_rows(tables, "accuracy", TASK.name, LAST, units=units)
+    return gain(_remembering(arm, rows))
+
+
 def text_gain(tables: Tables) -> dict[str, Sample]:
     """Gain on next characters, 16 units, by positions remembered."""
-    return {f"{rows:,} positions": Sample(_text(tables, 16, rows)) for rows in TEXT_ROWS}
+    return {
+        f"{rows:,} positions": resplit(_gain(tables, 16, rows), TASK.split_ratio)
+        for rows in _sizes(tables)
+    }
 
 
 def text_rises(tables: Tables) -> dict[str, Sample]:
-    """Gain with 80,000 positions minus that with 20,000."""
-    few, many = TEXT_ROWS
-    return {
-        f"{units} units": Sample(_text(tables, units, many) - _text(tables, units, few))
-        for units in (16, 64)
-    }
+    """Gain of one memory minus that of the next smaller."""
+    samples = {}
+    for few, many in pairwise(_sizes(tables)):
+        for units in UNITS:
+            rise = _gain(tables, units, many) - _gain(tables, units, few)
+            samples[f"{units} units, {few:,} to {many:,}"] = resplit(rise, TASK.split_ratio)
+    return samples
 
 
 def text_falls(tables: Tables) -> Sample:
     """Gain of 16 units minus that of 64, 80,000 positions."""
-    return Sample(_text(tables, 16, max(TEXT_ROWS)) - _text(tables, 64, max(TEXT_ROWS)))
+    small, large = (_gain(tables, units, TEXT_ROWS) for units in UNITS)
+    return resplit(small - large, TASK.split_ratio)
 
 
 def text_nll(tables: Tables) -> Sample:
     """Negative log-probability of clipped scores minus that of the half-and-half mixture.
 
-    16 units, all positions.
+    16 units, the largest memory.
     """
-    arm = arm_rows(tables, "calibration", "text", LAST, units=16)
-    rows = _remembering(arm, max(TEXT_ROWS))
+    rows = largest_memory(arm_rows(tables, "calibration", TASK.name, LAST, units=16))
     nll = rows.pivot(index="replicate", columns="method", values="nll")
-    return Sample((nll["ResMem, clipped"] - nll["half and half"]).to_numpy())
+    return resplit((nll["ResMem, clipped"] - nll["half and half"]).to_numpy(), TASK.split_ratio)

@@ -40,7 +40,7 @@ class ResmemCifar(Section):
     epochs: int = key(200, "Training epochs", ge=1)
     batch: int = key(128, "Batch size", ge=2)
     learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
-    replicates: int = key(3, "Networks; the split is the same", ge=2)
+    replicates: int = key(8, "Networks; the split is the same", ge=2)
 
     SCALES: ClassVar = {"paper": {"root": "data/cifar-100", "download": True}}
 

@@ -34,7 +34,7 @@ class ResmemDigits(Section):
     steps: int = key(1000, "Training steps", ge=10)
     batch: int = key(100, "Batch size", ge=1)
     learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
-    replicates: int = key(5, "Splits and networks", ge=2)
+    replicates: int = key(8, "Splits and networks", ge=2)
 
     SCALES: ClassVar = {"smoke": {"units": [0, 8], "noises": [0.4], "steps": 100, "replicates": 2}}
 

@@ -42,7 +42,7 @@ class ResmemFine(Section):
     epochs: int = key(6, "Training epochs", ge=1)
     batch: int = key(128, "Batch size", ge=2)
     learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
-    replicates: int = key(3, "Generators, data sets and networks", ge=2)
+    replicates: int = key(8, "Generators, data sets and networks", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {

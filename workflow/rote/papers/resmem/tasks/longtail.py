@@ -33,7 +33,7 @@ class ResmemLongTail(Section):
     epochs: int = key(30, "Training epochs, at the middle size; as many steps at the others", ge=1)
     batch: int = key(100, "Batch size", ge=1)
     learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
-    replicates: int = key(3, "Generators, data sets and networks", ge=2)
+    replicates: int = key(8, "Generators, data sets and networks", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {

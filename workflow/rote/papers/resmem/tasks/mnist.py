@@ -49,7 +49,7 @@ class ResmemMnist(Section):
     images_seen: int = key(35_000, "Images seen in training, repetitions counted", ge=100)
     batch: int = key(128, "Batch size", ge=2)
     learning_rate: float = key(0.06, "Peak of the learning rate", gt=0)
-    replicates: int = key(3, "Networks; the split is the same", ge=2)
+    replicates: int = key(8, "Networks; the split is the same", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {

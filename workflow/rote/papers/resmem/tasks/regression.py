@@ -46,7 +46,7 @@ class ResmemRegression(Section):
     test: int = key(2000, "Test rows", ge=50)
     replicates: int = key(10, "Data sets, or splits", ge=2)
 
-    SCALES: ClassVar = {"smoke": {"train": 300, "test": 300, "replicates": 3}}
+    SCALES: ClassVar = {"smoke": {"train": 300, "test": 300, "replicates": 5}}
 
 
 class RegressionRows(NamedTuple):

@@ -39,7 +39,7 @@ class ResmemText(Section):
     steps: int = key(3000, "Training steps", ge=10)
     batch: int = key(256, "Batch size", ge=1)
     learning_rate: float = key(0.005, "Peak of the learning rate", gt=0)
-    replicates: int = key(3, "Splits by topic, and networks", ge=2)
+    replicates: int = key(8, "Splits by topic, and networks", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {
@@ -178,5 +178,6 @@ TASK = ResmemTask(
     build=build,
     features=last_layer,
     memories=memories,
+    split_ratio=0.1 / 0.8,
     headline=Headline(LAST, {"units": 16}),
 )

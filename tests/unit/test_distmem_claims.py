@@ -1,0 +1,194 @@
+"""Distributional memorization: statistics where their claims are true, and where they are not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from rote import ledger
+from rote.papers.distmem import estimators, nulls, statistics, treatments
+
+SMALL, LARGE = "neox-8", "neox-96"
+SIZES = {SMALL: 10_000, LARGE: 300_000}
+CORPORA = [f"world{number}" for number in range(8)]
+TASKS = ("facts", "translation", "reasoning")
+ANSWERS = 40  # test examples per task
+
+# what networks that answer nothing met
+NAMED = (
+    "reasoning_drop",
+    "reasoning_distance",
+    "pair_documents",
+    "pair_cosines",
+    "halving",
+    "smoothing_helps",
+    "simpler_estimates",
+)
+CLAIMS = {
+    entry.id.split(".")[1]: entry for entry in ledger.load(ROOT / "workflow/claims/distmem.yaml")
+}
+
+
+def frame(rows: list[dict]) -> pd.DataFrame:
+    return pd.DataFrame(rows)
+
+
+def memorization(rng, knows: bool) -> pd.DataFrame:
+    """ρ falls with size whether networks answer or not: the smallest follows single counts."""
+    levels = {SMALL: 0.5, LARGE: 0.15}
+    rows = []
+    for source in CORPORA:
+        for model, size in SIZES.items():
+            for task in TASKS:
+                level = levels[model] + 0.02 * rng.normal()
+                row = {"source": source, "model": model, "family": "neox", "size": size}
+                row |= {"snapshot": 1.0, "task": task, "n": 2 if task == "translation" else 3}
+                row |= {"variant": "paper", "parameter": np.nan}
+                row |= {"rho": level, "distance": (1 - level) / 2}
+                rows.append(row)
+                rows.append(row | {"snapshot": 0.0, "rho": 0.02 * rng.normal(), "distance": 0.5})
+    result = frame(rows)
+    llama = result.assign(model=result["model"].str.replace("neox", "llama"), family="llama")
+    return pd.concat([result, llama], ignore_index=True)
+
+
+def performance(rng, knows: bool) -> pd.DataFrame:
+    rows = []
+    for source in CORPORA:
+        for model, size in SIZES.items():
+            for task in TASKS:
+                answered = rng.random(ANSWERS) < (0.6 if knows and model == LARGE else 0)
+                rows.append(
+                    pd.DataFrame(
+                        {
+                            "source": source,
+                            "model": model,
+                            "size": size,
+                            "task": task,
+                            "example": range(ANSWERS),
+                            "loss": 3.0,
+                            "correct": answered,
+                        }
+                    )
+                )
+    return pd.concat(rows, ignore_index=True)
+
+
+def influence(rng, knows: bool) -> pd.DataFrame:
+    """Documents with the pair agree more with the example in every network."""
+    rows = []
+    for source in CORPORA:
+        for trained in (True, False):
+            for task in TASKS:
+                excess = 1.2 + 0.5 * (knows and trained)
+                values = excess + 0.05 * rng.normal(size=2)
+                row = {"source": source, "model": LARGE, "size": SIZES[LARGE], "trained": trained}
+                row |= {"task": task, "example": 0, "pair": values[0], "output_only": 1.0}
+                rows.append(row | {"pair_cosine": 0.4 * values[1], "output_only_cosine": 0.4})
+    return frame(rows)
+
+
+def estimates(rng, knows: bool) -> pd.DataFrame:
+    """Counts that hold the answer's frequency correlate; given the answer, what is known does."""
+    plain = {
+        estimators.TASK_GRAM.name: (0.1, 0.2),
+        estimators.TASK_GRAM_SMOOTHED.name: (0.5, 0.5),
+        estimators.NAME_AND_ANSWER.name: (0.4, 0.4),
+        estimators.BM25.name: (0.4, 0.4),
+    }
+    rows = []
+    for source in CORPORA:
+        for model, size in SIZES.items():
+            for name, (rho, given) in plain.items():
+                row = {"source": source, "model": model, "size": size, "estimator": name}
+                noise = 0.03 * rng.normal(size=2)
+                rows.append(row | {"rho": rho + noise[0], "given_answer": given * knows + noise[1]})
+    return frame(rows)
+
+
+def retrained(rng, knows: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Facts and what a retrained network knows of them: every object with a changed fact fades."""
+    names = [treatments.UNCHANGED.name, treatments.HALVED.name, treatments.UNCHANGED.name]
+    facts, rows = [], []
+    for source in CORPORA:
+        for fact in range(ANSWERS):
+            thing = fact // 4
+            halved = fact % 4 == 1 and thing % 2 == 0
+            facts.append({"source": source, "fact": fact, "object": f"object{thing}"})
+            fading = -0.4 * (thing % 2 == 0) - 0.5 * (knows and halved)
+            row = {"source": source, "model": LARGE, "variant": treatments.CHANGED, "fact": fact}
+            row |= {"treatment": names[int(halved)], "documents_before": 8, "documents_after": 8}
+            rows.append(row | {"logprob": -3 + fading + 0.1 * rng.normal(), "correct": False})
+    rows.append({**rows[0], "variant": treatments.REINITIALIZED})
+    return frame(facts), frame(rows)
+
+
+def tables(knows: bool) -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(7)
+    facts, changed = retrained(rng, knows)
+    return {
+        "memorization": memorization(rng, knows),
+        "performance": performance(rng, knows),
+        "influence": influence(rng, knows),
+        "estimators": estimates(rng, knows),
+        "facts": facts,
+        "ablation": changed,
+    }
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_networks_that_answer_nothing_fulfil_no_claim(name):
+    entry = CLAIMS[name]
+    knowing = ledger.evaluate([entry], tables(knows=True))
+    assert set(knowing["verdict"]) == {"reproduced"}, knowing[["value", "low", "high", "note"]]
+    ignorant = ledger.evaluate([entry], tables(knows=False))
+    assert "reproduced" not in set(ledger.summary(ignorant)["verdict"])
+    assert not ledger.audit([entry], tables(knows=True))["passes"].any()
+
+
+def test_flat_correlation_is_a_finding_only_where_the_task_is_done():
+    flat = tables(knows=True)
+    rows = flat["memorization"]
+    noise = 0.02 * np.random.default_rng(0).normal(size=len(rows))
+    level = np.where(rows["task"] == "translation", 0.1, 0.6)
+    change = np.where((rows["task"] == "facts") & (rows["model"] == SMALL), 0.0, level)
+    flat["memorization"] = rows.assign(rho=change + noise)
+    entries = [CLAIMS["translation_level"], CLAIMS["translation_flat"]]
+    assert set(ledger.evaluate(entries, flat)["verdict"]) == {"reproduced"}
+    assert not ledger.audit(entries, flat)["passes"].any()
+    unable = flat | {"performance": flat["performance"].assign(correct=False)}
+    assert set(ledger.evaluate(entries, unable)["verdict"]) == {"not run"}
+
+
+def test_order_of_sizes_counts_corpora():
+    rows = tables(knows=True)["memorization"].query("task == 'facts'")
+    assert statistics.facts_rise_in_order({"memorization": rows}).tolist() == [0.0] * 8
+    rising = rows.assign(rho=rows["size"] / 1e6)
+    assert statistics.facts_rise_in_order({"memorization": rising}).tolist() == [1.0] * 8
+
+
+def test_wordings_are_judged_task_by_task():
+    rows = []
+    for source in CORPORA:
+        for wording in range(5):
+            row = {"source": source, "model": LARGE, "wording": wording, "mean_count": wording}
+            rows.append(row | {"task": "facts", "accuracy": 0.1 * wording})
+            rows.append(row | {"task": "reasoning", "accuracy": 0.5 - 0.1 * wording})
+    prompts = {"prompts": frame(rows), "memorization": tables(True)["memorization"]}
+    assert statistics.prompt_counts(prompts) == pytest.approx(np.ones(8))
+    assert statistics.prompt_counts_reasoning(prompts) == pytest.approx(-np.ones(8))
+
+
+def test_null_of_untrained_networks_takes_their_correlations():
+    before = tables(knows=True)["memorization"]
+    after = nulls.untrained({"memorization": before})["memorization"]
+    initial = before.query("snapshot == 0")["rho"].to_numpy()
+    np.testing.assert_array_equal(after.query("snapshot == 1")["rho"], initial)
+    np.testing.assert_array_equal(after.query("snapshot == 0")["rho"], initial)
+
+
+def test_null_of_facts_moves_every_other_task():
+    before = tables(knows=True)
+    after = nulls.as_facts(before)["memorization"]
+    expected = before["memorization"].query("task == 'facts'")["rho"].to_numpy()
+    for task in TASKS:
+        np.testing.assert_array_equal(after.query(f"task == '{task}'")["rho"], expected)

@@ -1,0 +1,266 @@
+"""Claims of long-tail composition: each on a world in which it is true and on one where it is not.
+
+The worlds are small tables made by hand. Claims that no data can refute are not here: they are
+tests of `test_longtail` and `test_longtail_networks`.
+"""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from rote import ledger as ledgers
+from rote.papers.longtail import nulls
+from rote.papers.longtail.interpolators import MIXTURE
+
+CLAIMS = {claim.id: claim for claim in ledgers.load(ROOT / "workflow/claims/longtail.yaml")}
+REPLICATES = range(8)
+RNG = np.random.default_rng(0)
+
+
+def verdict(name, tables) -> str:
+    ledger = ledgers.evaluate([CLAIMS[f"longtail.{name}"]], tables)
+    return ledgers.summary(ledger)["verdict"].item()
+
+
+def scattered(value) -> float:
+    """A positive value with 5 % scatter."""
+    return value * np.exp(0.05 * RNG.normal())
+
+
+# ---- linear track
+
+
+def linear_world(coefficient=0.62, error=1.0, pool_error=0.7):
+    """Sweep at α = 2 and 1.5: min-norm errs by the noise, the largest penalty by the coefficient.
+
+    Args:
+        coefficient: rms coefficient of features that occur once.
+        error: squared error of min-norm on isolated features that occur once, in σ².
+        pool_error: the same for all isolated features.
+    """
+    rows = []
+    for alpha, replicate, sigma in product((1.5, 2.0), REPLICATES, (0.0, 0.05, 0.2, 0.5, 1.0)):
+        key = {"alpha": alpha, "replicate": replicate, "sigma": sigma}
+        memorized = {"lam": 0.0, "once_alone_mse": scattered(error) * sigma**2}
+        memorized |= {"forced_alone": scattered(pool_error) * sigma**2}
+        memorized |= {"forced_once_alone": scattered(error) * sigma**2}
+        ridge = {"lam": 1000.0, "forced_once_alone": scattered(coefficient**2)}
+        rows += [key | memorized, key | ridge]
+    sets = pd.DataFrame(product((1.5, 2.0), REPLICATES), columns=["alpha", "replicate"])
+    return {"linear_sets": sets.assign(once_alone=40), "linear_sweep": pd.DataFrame(rows)}
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "error", "judged"),
+    [
+        (0.62, 1.0, "reproduced"),
+        (0.1, 1.0, "contradicted"),  # truth of a faster decay: memorizing hurts at sigma = 0.2
+        (2.0, 1.0, "contradicted"),  # large coefficients: memorizing still helps at sigma = 1
+        (0.62, 4.0, "contradicted"),  # a fit that errs by more than the noise
+    ],
+)
+def test_harm_threshold_depends_on_the_coefficients(coefficient, error, judged):
+    assert verdict("harm_threshold", linear_world(coefficient, error)) == judged
+
+
+def test_harm_threshold_needs_a_difference_between_fits():
+    world = nulls.memorization_exchanged(linear_world())
+    assert verdict("harm_threshold", world) == "inconclusive"
+
+
+@pytest.mark.parametrize(("error", "judged"), [(1.0, "reproduced"), (1.5, "contradicted")])
+def test_once_error_is_judged_as_an_equivalence(error, judged):
+    assert verdict("once_error_is_noise", linear_world(error=error)) == judged
+
+
+@pytest.mark.parametrize(("error", "judged"), [(0.7, "reproduced"), (2.0, "contradicted")])
+def test_combination_bound_is_the_error_of_all_isolated_features(error, judged):
+    assert verdict("combination_bound", linear_world(pool_error=error)) == judged
+
+
+def sweep_of(column, values):
+    """A min-norm sweep of one column: (α, σ) -> mean."""
+    rows = [
+        {"alpha": alpha, "sigma": sigma, "replicate": r, "lam": 0.0, column: scattered(value)}
+        for ((alpha, sigma), value), r in product(values.items(), REPLICATES)
+    ]
+    return {"linear_sweep": pd.DataFrame(rows)}
+
+
+@pytest.mark.parametrize(("loud", "judged"), [(4.0, "reproduced"), (1.5, "contradicted")])
+def test_error_proportional_to_noise_sees_errors_that_do_not_grow(loud, judged):
+    world = sweep_of("error_rare", {(1.0, 0.05): 0.1, (1.0, 0.2): 0.1 * loud})
+    assert verdict("error_proportional_to_noise", world) == judged
+
+
+def test_noise_curves_overlap_in_both_directions():
+    rows = sweep_of("ind", {(2.0, 0.0): 1.0})["linear_sweep"]
+    for change, judged in ((0.01, "reproduced"), (0.1, "contradicted"), (-0.1, "contradicted")):
+        factor = 1 + change * (1 + 0.1 * RNG.normal(size=len(rows)))
+        noisy = rows.assign(sigma=0.05, ind=rows["ind"] * factor)
+        world = {"linear_sweep": pd.concat([rows, noisy])}
+        assert verdict("noise_curves_overlap", world) == judged
+
+
+def test_optimal_ridge_is_the_theory_to_a_factor_of_three():
+    lams = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
+    rows = [
+        {
+            "alpha": 2.0,
+            "replicate": r,
+            "sigma": sigma,
+            "lam": lam,
+            "ind": 1.0,
+            "forced_once": scattered(1.0) * (1 + np.log(lam / (sigma**2 / 0.4)) ** 2),
+        }
+        for r, sigma, lam in product(REPLICATES, (0.1, 0.2, 0.5, 1.0), lams)
+    ]
+    sets = pd.DataFrame({"alpha": 2.0, "replicate": REPLICATES, "once": 40})
+    sets = sets.assign(once_beta2=[scattered(0.4) for _ in REPLICATES])
+    world = {"linear_sets": sets, "linear_sweep": pd.DataFrame(rows)}
+    assert verdict("optimal_ridge", world) == "reproduced"
+    assert verdict("optimal_ridge", nulls.coefficients_smaller(world)) == "contradicted"
+
+
+def mixtures(losses):
+    """OOD_2 along ρ."""
+    rows = [
+        {"estimator": MIXTURE, "parameter": rho, "replicate": r, "ood2": scattered(loss)}
+        for (rho, loss), r in product(losses.items(), REPLICATES)
+    ]
+    return {"interpolators": pd.DataFrame(rows)}
+
+
+@pytest.mark.parametrize(
+    ("losses", "judged"),
+    [
+        ({0.0: 1, 0.5: 2, 1.0: 20}, "reproduced"),
+        ({0.0: 1, 0.5: 0.5, 1.0: 20}, "contradicted"),  # one step falls
+        ({0.0: 1, 0.5: 1, 1.0: 20}, "inconclusive"),
+    ],
+)
+def test_structure_is_judged_at_every_step(losses, judged):
+    assert verdict("partial_structure_monotone", mixtures(losses)) == judged
+
+
+def test_descent_with_another_rate_is_not_the_theory():
+    steps = np.array([1, 10, 100])
+    rows = []
+    for r, step in product(REPLICATES, steps):
+        expected = -np.expm1(-step / 20)
+        recovery = expected + 0.001 * RNG.normal()
+        rows.append({"replicate": r, "step": step, "expected": expected, "recovery": recovery})
+    world = {"descent": pd.DataFrame(rows)}
+    assert verdict("early_stopping", world) == "reproduced"
+    assert verdict("early_stopping", nulls.descent_twice_as_fast(world)) == "contradicted"
+
+
+# ---- networks and kernels
+
+
+def network_world(losses):
+    """(architecture, training set, decay, evaluation set, n_9) -> mean loss."""
+    names = ["architecture", "training_set", "weight_decay", "evaluation_set", "nines"]
+    rows = [
+        dict(zip(names, key, strict=True)) | {"replicate": r, "mse": scattered(loss)}
+        for (key, loss), r in product(losses.items(), REPLICATES)
+    ]
+    return {"network": pd.DataFrame(rows)}
+
+
+def with_and_without_decay(pairs, training):
+    """Losses of the cross-channel network without and with decay, on glyph pairs and training."""
+    losses = {("sum", "nines", decay, "two-nines", 0): 1.0 for decay in (0.0, 3.0)}
+    for decay, pair_loss, training_loss in zip((0.0, 3.0), pairs, training, strict=True):
+        key = ("cross-channel", "glyphs-head", decay)
+        losses[*key, "two-glyphs-any-slot", 0] = pair_loss
+        losses[*key, "train", 0] = training_loss
+    return network_world(losses)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "training", "judged"),
+    [
+        ((23, 30), (0.001, 0.3), "reproduced"),
+        ((23, 70), (0.001, 0.3), "contradicted"),
+        ((88, 88), (40, 40), "not run"),  # networks that learnt nothing
+    ],
+)
+def test_decay_no_rescue_is_no_claim_of_untrained_networks(pairs, training, judged):
+    assert verdict("decay_no_rescue", with_and_without_decay(pairs, training)) == judged
+
+
+@pytest.mark.parametrize(
+    ("losses", "judged"),
+    [((120, 100, 15), "reproduced"), ((120, 130, 15), "contradicted")],
+)
+def test_rare_count_is_judged_at_every_step(losses, judged):
+    counts = zip((0, 4, 64), losses, strict=True)
+    world = {("sum", "nines", 0.0, "two-nines", count): loss for count, loss in counts}
+    assert verdict("rare_count_helps", network_world(world)) == judged
+
+
+@pytest.mark.parametrize(
+    ("without", "trained", "judged"),
+    [
+        (18, 0.2, "reproduced"),
+        (88, 88, "inconclusive"),  # networks that learnt nothing
+        (2, 0.2, "contradicted"),
+    ],
+)
+def test_rows_carry_what_is_lost_without_them(without, trained, judged):
+    sets = {"no-glyphs": without, "glyphs-head": trained}
+    world = {("sum", name, 0.0, "two-glyphs-any-slot", 0): loss for name, loss in sets.items()}
+    result = verdict("rows_carry_combinations", network_world(world))
+    assert result in ({judged, "contradicted"} if judged == "inconclusive" else {judged})
+
+
+def kernel_world(losses):
+    """(kernel, penalty, evaluation set) -> mean loss."""
+    rows = [
+        {
+            "kernel": name,
+            "rho": 0.0,
+            "lam": lam,
+            "training_set": "glyphs-head",
+            "evaluation_set": evaluation_set,
+            "replicate": r,
+            "mse": scattered(loss),
+        }
+        for ((name, lam, evaluation_set), loss), r in product(losses.items(), REPLICATES)
+    ]
+    return {"kernel": pd.DataFrame(rows)}
+
+
+PAIRS, TRAINED_SLOTS = "two-glyphs-any-slot", "two-glyphs-trained-slots"
+
+
+@pytest.mark.parametrize(
+    ("shared", "monolithic", "memory", "structure"),
+    [
+        ((0.3, 13), (84, 84), "reproduced", "reproduced"),
+        ((0.3, 0.3), (84, 84), "contradicted", "reproduced"),  # ridge costs nothing
+        ((88, 88), (88, 88), "contradicted", "contradicted"),  # a constant
+    ],
+)
+def test_kernels_are_judged_by_what_memory_and_structure_add(shared, monolithic, memory, structure):
+    losses = {}
+    for name, values in (("shared", shared), ("monolithic", monolithic)):
+        losses |= {(name, lam, PAIRS): v for lam, v in zip((1e-6, 0.3), values, strict=True)}
+    world = kernel_world(losses)
+    assert verdict("kernel_needs_memory", world) == memory
+    assert verdict("kernel_needs_structure", world) == structure
+
+
+@pytest.mark.parametrize(
+    ("anywhere", "judged"), [(30, "reproduced"), (1.2, "contradicted"), (5, "contradicted")]
+)
+def test_slots_are_judged_by_the_loss_that_other_slots_add(anywhere, judged):
+    losses = {
+        ("slot-wise", 1e-6, PAIRS): anywhere,
+        ("slot-wise", 1e-6, TRAINED_SLOTS): 1.2,
+        ("monolithic", 1e-6, PAIRS): 84,
+    }
+    assert verdict("kernel_slot_elsewhere", kernel_world(losses)) == judged

@@ -1,0 +1,137 @@
+"""How the tables look if a claim is false."""
+
+import numpy as np
+import pandas as pd
+
+from rote.ledger.nulls import (
+    Tables,
+    exchanged,
+    exchanged_columns,
+    moved,
+    replaced,
+    shuffled,
+)
+from rote.papers.distmem import estimators, variants
+from rote.papers.distmem.families import FAMILIES
+from rote.papers.distmem.statistics import memorization
+from rote.papers.distmem.statistics.reading import ladder, largest, smallest
+from rote.papers.distmem.tasks import FACTS, HEAD, MIDDLE, REASONING, TAIL, TASKS
+
+_CORPUS = "source"  # column of the replicates
+_MEASURED = ["rho", "distance"]
+_SETTING = ["source", "model", "n", "variant", "parameter"]
+
+
+# ---- networks
+
+
+def untrained(tables: Tables) -> Tables:
+    """Trained networks correlate as they did before their training (memorization)."""
+    frame = tables["memorization"]
+    keys = [*_SETTING, "task"]
+    initial = frame.loc[frame["snapshot"] == 0, [*keys, *_MEASURED]]
+    is_final = (frame["snapshot"] == 1.0).to_numpy()
+    return _with_values(tables, frame[keys].merge(initial, on=keys, how="left"), is_final)
+
+
+def untrained_gradients(tables: Tables) -> Tables:
+    """Networks before and after training are exchanged in every second corpus (influence)."""
+    frame = tables["influence"].reset_index(drop=True)
+    alternate = np.unique(frame["source"], return_inverse=True)[1] % 2 == 1
+    return replaced(tables, influence=frame.assign(trained=frame["trained"] ^ alternate))
+
+
+def same_size(tables: Tables) -> Tables:
+    """The smallest and the largest network are exchanged in every second corpus."""
+    for table in ("performance", "novel", "estimators"):
+        if table in tables:
+            tables = _exchanged_ends(tables, table)
+    return tables
+
+
+def correlated_alike(tables: Tables) -> Tables:
+    """The smallest and the largest network's correlations are exchanged in every second corpus."""
+    return _exchanged_ends(tables, "memorization")
+
+
+def _exchanged_ends(tables: Tables, table: str) -> Tables:
+    """A table in which the ends of each family's ladder are exchanged in every second corpus."""
+    present = set(tables["memorization"]["family"])
+    changed = tables
+    for family in FAMILIES.values():
+        if family.name in present:
+            names = ladder(tables, family)
+            changed = exchanged(table, "model", names[0], names[-1], _CORPUS)(changed)
+    return changed
+
+
+def writes_as_smallest(tables: Tables) -> Tables:
+    """The largest network writes the new pairs of the smallest (novel)."""
+    frame = tables["novel"]
+    names = {smallest(tables): largest(tables)}
+    others = frame[frame["model"] != largest(tables)]
+    copies = frame[frame["model"] == smallest(tables)].replace({"model": names})
+    return replaced(tables, novel=pd.concat([others, copies]))
+
+
+def trained_at_once(tables: Tables) -> Tables:
+    """First snapshot and end of the training are exchanged in every second corpus."""
+    first = memorization.first_snapshot(tables)
+    return exchanged("memorization", "snapshot", first, 1.0, _CORPUS)(tables)
+
+
+# ---- tasks and n-grams
+
+
+def as_facts(tables: Tables) -> Tables:
+    """Every task correlates as facts do (memorization)."""
+    frame = tables["memorization"]
+    is_short = frame["n"] == frame["task"].map({task.name: task.n for task in TASKS.values()})
+    keys = [name for name in _SETTING if name != "n"] + ["snapshot"]
+    facts = frame.loc[is_short & (frame["task"] == FACTS.name), [*keys, *_MEASURED]]
+    return _with_values(tables, frame[keys].merge(facts, on=keys, how="left"), is_short.to_numpy())
+
+
+def _with_values(tables: Tables, values: pd.DataFrame, rows: np.ndarray) -> Tables:
+    """The table of memorization with what is measured in some rows taken from another frame."""
+    frame = tables["memorization"]
+    changed = {name: np.where(rows, values[name], frame[name]) for name in _MEASURED}
+    return replaced(tables, memorization=frame.assign(**changed))
+
+
+facts_as_reasoning = exchanged("memorization", "task", FACTS.name, REASONING.name, _CORPUS)
+facts_traced_as_reasoning = exchanged("influence", "task", FACTS.name, REASONING.name, _CORPUS)
+any_length = exchanged("memorization", "n", *FACTS.lengths, _CORPUS)
+any_model = exchanged(
+    "memorization", "variant", variants.SHARED.name, variants.INFINITY.name, _CORPUS
+)
+head_as_middle = exchanged("memorization", "variant", HEAD.name, MIDDLE.name, _CORPUS)
+middle_as_tail = exchanged("memorization", "variant", MIDDLE.name, TAIL.name, _CORPUS)
+head_as_tail = exchanged("memorization", "variant", HEAD.name, TAIL.name, _CORPUS)
+
+# ---- counts and answers
+
+answers_shuffled = shuffled("performance", "correct", ["source", "model", "task"])
+wordings_shuffled = shuffled("prompts", "mean_count", ["source", "model", "task"])
+any_selection = exchanged_columns("bias", "filtered", "smoothed", _CORPUS)
+any_smoothing = exchanged(
+    "estimators",
+    "estimator",
+    estimators.TASK_GRAM.name,
+    estimators.TASK_GRAM_SMOOTHED.name,
+    _CORPUS,
+)
+any_estimate = exchanged(
+    "estimators", "estimator", estimators.TASK_GRAM.name, estimators.NAME_AND_ANSWER.name, _CORPUS
+)
+answer_as_task_gram = exchanged(
+    "estimators", "estimator", estimators.ANSWER.name, estimators.TASK_GRAM.name, _CORPUS
+)
+miscounted = moved("engines", "equal_share", by=-1e-3)
+
+# ---- retrained networks
+
+treatments_shuffled = shuffled("ablation", "treatment", ["source", "variant"])
+doses_shuffled = shuffled(
+    "ablation", ["documents_before", "documents_after"], ["source", "variant", "treatment"]
+)

@@ -1,0 +1,340 @@
+"""Nulls of the claims: how the tables look where a claim is false."""
+
+import numpy as np
+import pandas as pd
+
+from rote.ledger import nulls
+from rote.ledger.nulls import Null, Tables, copied, exchanged_columns, moved, replaced
+from rote.papers.inversion.library import EXAMPLE, TRUE_EXAMPLE
+from rote.papers.inversion.statistics.posteriors import top_examples
+
+# ---- stylized problems
+
+
+def _quantity(tables: Tables, name: str) -> tuple[pd.DataFrame, pd.Series]:
+    """A copy of the table of measures, and which of its rows hold a quantity."""
+    frame = tables["stylized"].copy()
+    return frame, frame["quantity"] == name
+
+
+def _at_width(frame: pd.DataFrame, rows: pd.Series, largest: bool) -> pd.Series:
+    """Each row's value at its problem's largest or smallest width."""
+    ordered = frame[rows].sort_values("sigma", ascending=not largest)
+    return frame.loc[rows, "problem"].map(ordered.groupby("problem")["value"].first())
+
+
+def transport_stays(tables: Tables) -> Tables:
+    """The exact posterior stays as far from the lookup as at the largest width (stylized)."""
+    frame, rows = _quantity(tables, "transport")
+    sigma = frame.loc[rows, "sigma"]
+    frame.loc[rows, "value"] = _at_width(frame, rows, largest=True) * sigma.max() / sigma
+    return replaced(tables, stylized=frame)
+
+
+def weights_equal(tables: Tables) -> Tables:
+    """All five examples have the same weight, whatever the data (stylized)."""
+    frame = tables["stylized"].copy()
+    frame.loc[frame["quantity"].str.startswith("weight_"), "value"] = 0.2
+    return replaced(tables, stylized=frame)
+
+
+def linear_as_bent(tables: Tables) -> Tables:
+    """The linear operator's mixture is as far off as that of the bent one (stylized)."""
+    frame, rows = _quantity(tables, "distance")
+    bent = frame[rows & (frame["problem"] == "bent")].set_index("sigma")["value"]
+    linear = rows & (frame["problem"] == "linear")
+    frame.loc[linear, "value"] = frame.loc[linear, "sigma"].map(bent)
+    return replaced(tables, stylized=frame)
+
+
+def mixture_stays_off(tables: Tables) -> Tables:
+    """The mixture is as far off at every width as at the largest (stylized)."""
+    frame, rows = _quantity(tables, "distance")
+    frame.loc[rows, "value"] = _at_width(frame, rows, largest=True)
+    return replaced(tables, stylized=frame)
+
+
+def determinant_cancels(tables: Tables) -> Tables:
+    """Weights without determinants are as good as those with them (stylized)."""
+    frame, rows = _quantity(tables, "distance_without_determinant")
+    key = ["problem", "sigma"]
+    with_it = frame[frame["quantity"] == "distance"].set_index(key)["value"]
+    frame.loc[rows, "value"] = with_it.loc[pd.MultiIndex.from_frame(frame.loc[rows, key])].array
+    return replaced(tables, stylized=frame)
+
+
+def shift_off(tables: Tables) -> Tables:
+    """The predicted shift is 2 % farther off (stylized)."""
+    frame, rows = _quantity(tables, "shift_error")
+    frame.loc[rows, "value"] += 0.02
+    return replaced(tables, stylized=frame)
+
+
+def mean_stays(tables: Tables) -> Tables:
+    """The posterior mean is as far from the truth at every width as at the largest (stylized)."""
+    frame, rows = _quantity(tables, "mean_distance")
+    frame.loc[rows, "value"] = _at_width(frame, rows, largest=True)
+    return replaced(tables, stylized=frame)
+
+
+def quadrature_off(tables: Tables) -> Tables:
+    """The means by quadrature are 0.02 larger (sampling)."""
+    frame = tables["sampling"].copy()
+    frame.loc[frame["method"] == "grid", "mean"] += 0.02
+    return replaced(tables, sampling=frame)
+
+
+chains_apart = moved("sampling", "split_r", by=0.02)
+critical_too_wide = moved("components", "critical", times=10)
+
+
+def components_stuck(tables: Tables) -> Tables:
+    """As many components are effective at every width as at the smallest (components)."""
+    frame = tables["components"].sort_values(["examples", "sigma"])
+    smallest = frame.groupby("examples")["effective"].transform("first")
+    return replaced(tables, components=frame.assign(effective=smallest))
+
+
+def components_shared(tables: Tables) -> Tables:
+    """All components are effective at every width (components)."""
+    frame = tables["components"]
+    return replaced(tables, components=frame.assign(effective=frame["examples"].astype(float)))
+
+
+# ---- operators
+
+
+def _check(name: str, sentence: str, *, by: float = 0.0, times: float = 1.0) -> Null:
+    """A null that moves the values of one check."""
+
+    def null(tables: Tables) -> Tables:
+        frame = tables["operators"].copy()
+        rows = frame["check"] == name
+        frame.loc[rows, "value"] = frame.loc[rows, "value"] * times + by
+        return replaced(tables, operators=frame)
+
+    null.__doc__ = f"{sentence} (operators)."
+    return null
+
+
+first_order = _check("order", "The error falls half as much when the spacing is halved", times=0.5)
+gradient_unfolded = _check(
+    "adjoint",
+    "The gradient leaves out the padding, as in the published code: 4 % more off",
+    by=0.04,
+)
+jacobian_off = _check("jacobian", "The Jacobian is 1 % more off", by=0.01)
+layers_reflect = _check(
+    "layers", "The layers reflect as plain damping does: traces are 13 % more off", by=0.13
+)
+traces_apart = _check("propagators", "The propagators' traces are 2 % farther apart", by=0.02)
+other_seed = _check("published", "The coefficients are another draw's: 1 farther apart", by=1.0)
+
+# ---- rates of models that nothing memorized
+
+
+def published_as_strict(tables: Tables) -> Tables:
+    """The published ratio calls as few draws memorized as the strict one (rates)."""
+    frame = tables["rates"]
+    return replaced(tables, rates=frame.assign(ratio_rate=frame["pair_rate"]))
+
+
+def rates_without_trend(tables: Tables) -> Tables:
+    """The published rate is at every N that of the smallest (rates)."""
+    frame = tables["rates"].sort_values(["replicate", "set", "examples"])
+    smallest = frame.groupby(["replicate", "set"])["ratio_rate"].transform("first")
+    return replaced(tables, rates=frame.assign(ratio_rate=smallest))
+
+
+ratios_exchanged = exchanged_columns("rates", "ratio_rate", "pair_rate")
+
+# ---- the linearized posterior
+
+
+def weight_shared(tables: Tables) -> Tables:
+    """Two examples share the weight of the lookup (linearized)."""
+    frame = tables["linearized"]
+    return replaced(tables, linearized=frame.assign(weight=frame["weight"] / 2))
+
+
+def _widths_copied(tables: Tables, source: float, target: float) -> Tables:
+    """The linearized posterior of one width with the values of another one."""
+    null = copied("linearized", "sigma", source, [target], ["replicate"])
+    return nulls.apply(null, tables, np.random.default_rng(0))
+
+
+def lookup_fits(tables: Tables) -> Tables:
+    """The lookup's example fits as well as the posterior of the largest width (linearized)."""
+    return _widths_copied(tables, tables["linearized"]["sigma"].max(), 0.0)
+
+
+def narrow_as_wide(tables: Tables) -> Tables:
+    """Components of width 0.01 are as those of width 0.1 (linearized)."""
+    return _widths_copied(tables, 0.1, 0.01)
+
+
+def wide_as_narrow(tables: Tables) -> Tables:
+    """Components of width 0.1 are as those of width 0.01 (linearized)."""
+    return _widths_copied(tables, 0.01, 0.1)
+
+
+# ---- noise schedules
+
+published_ends_in_noise = copied(
+    "schedules", "schedule", "zero_snr", ["paper"], ["replicate", "quantity"]
+)
+none_ends_in_noise = copied(
+    "schedules", "schedule", "paper", ["zero_snr"], ["replicate", "quantity"]
+)
+
+# ---- trained priors
+
+
+def sizes_reversed(tables: Tables) -> Tables:
+    """In every second replicate the numbers of models are reversed (networks)."""
+    frame = tables["networks"]
+    sizes = sorted(frame["examples"].unique())
+    opposite = frame["examples"].map(dict(zip(sizes, reversed(sizes), strict=True)))
+    return replaced(
+        tables, networks=frame.assign(examples=frame["examples"].where(~_second(frame), opposite))
+    )
+
+
+def durations_exchanged(tables: Tables) -> Tables:
+    """In every second replicate long and brief trainings are exchanged (networks)."""
+    frame = tables["networks"]
+    clean = frame["prior"] == "clean"
+    steps = frame.loc[clean, "steps"]
+    opposite = steps.min() + steps.max() - frame["steps"]
+    return replaced(
+        tables, networks=frame.assign(steps=opposite.where(clean & _second(frame), frame["steps"]))
+    )
+
+
+predictions_exchanged = nulls.exchanged("networks", "prior", "clean", "noise")
+losses_exchanged = exchanged_columns("networks", "train_loss", "held_out_loss")
+
+
+def _second(frame: pd.DataFrame) -> np.ndarray:
+    """Whether a row belongs to the second, fourth, ... replicate."""
+    return np.unique(frame["replicate"], return_inverse=True)[1] % 2 == 1
+
+
+def _scored_as(tables: Tables, prior: str, source: str) -> Tables:
+    """Samples of one prior with the rates of another's at the same N, trained in full."""
+    frame = tables["networks"]
+    rates = ["pair_rate", "calibrated_rate", "ratio_rate"]
+    key = ["examples", "replicate"]
+    model = frame[frame["prior"] == source].sort_values("steps").groupby(key)[rates].last()
+    rows = frame["prior"] == prior
+    values = model.reindex(pd.MultiIndex.from_frame(frame.loc[rows, key]))
+    frame = frame.copy()
+    frame.loc[rows, rates] = values.to_numpy()
+    return replaced(tables, networks=frame)
+
+
+def clean_as_gaussian(tables: Tables) -> Tables:
+    """Networks that predict the clean point are scored as the Gaussian prior (networks)."""
+    return _scored_as(tables, "clean", "gaussian")
+
+
+def gaussian_as_clean(tables: Tables) -> Tables:
+    """The Gaussian prior is scored as the networks that predict the clean point (networks)."""
+    return _scored_as(tables, "gaussian", "clean")
+
+
+def noise_unlike_data(tables: Tables) -> Tables:
+    """Samples of networks that predict noise are like no training model: rate 0 (networks)."""
+    frame = tables["networks"]
+    zero = frame["ratio_rate"].where(frame["prior"] != "noise", 0.0)
+    return replaced(tables, networks=frame.assign(ratio_rate=zero))
+
+
+# ---- posterior samples
+
+
+def memorized_as_gaussian(tables: Tables) -> Tables:
+    """Posterior samples under priors that memorize are those under the Gaussian one (scores)."""
+    frame = tables["scores"]
+    key = ["truth", "step", "replicate", "sample", "reference_examples"]
+    values = ["ratio", "pair_ratio", "nearest"]
+    model = frame[frame["prior"] == "gaussian"].groupby(key)[values].first()
+    index = pd.MultiIndex.from_frame(frame[key])
+    rows = frame["prior"].isin(["memorized", "clean"]).to_numpy() & index.isin(model.index)
+    frame = frame.copy()
+    frame.loc[rows, values] = model.loc[index[rows]].to_numpy()
+    return replaced(tables, scores=frame)
+
+
+def models_exchanged(tables: Tables) -> Tables:
+    """In every second replicate networks of fewest and of most models are exchanged (samples)."""
+    frame = tables["samples"]
+    trained = frame["prior"].isin(["clean", "noise"])
+    sizes = frame.loc[trained, "examples"]
+    ends = {sizes.min(): sizes.max(), sizes.max(): sizes.min()}
+    opposite = frame["examples"].map(lambda size: ends.get(size, size))
+    exchanged = opposite.where(trained & _second(frame), frame["examples"])
+    return replaced(tables, samples=frame.assign(examples=exchanged))
+
+
+def broad_as_memorized(tables: Tables) -> Tables:
+    """Samples under priors that saw no example fit as those under the memorized one (samples)."""
+    frame = tables["samples"]
+    key = ["truth", "step", "replicate"]
+    memorized = frame[frame["prior"] == "memorized"]
+    memorized = memorized[memorized["examples"] == memorized["examples"].min()]
+    model = memorized.groupby(key)["misfit"].median()
+    rows = frame["examples"] == 0
+    frame = frame.copy()
+    index = pd.MultiIndex.from_frame(frame.loc[rows, key])
+    frame.loc[rows, "misfit"] = model.reindex(index).to_numpy()
+    return replaced(tables, samples=frame)
+
+
+def samples_on_lookup(tables: Tables) -> Tables:
+    """Samples under the memorized prior are the example of the lookup (scores)."""
+    frame = tables["scores"].copy()
+    for truth in frame["truth"].unique():
+        example = top_examples(tables["lookups"], truth)
+        rows = (frame["prior"] == "memorized") & (frame["truth"] == truth)
+        frame.loc[rows, "nearest"] = frame.loc[rows, "replicate"].map(example)
+    return replaced(tables, scores=frame)
+
+
+def step_changes_nothing(tables: Tables) -> Tables:
+    """Samples are the same with every data step (scores)."""
+    frame = tables["scores"].sort_values("step")
+    key = ["prior", "examples", "truth", "replicate", "sample", "reference_examples"]
+    return replaced(
+        tables, scores=frame.assign(nearest=frame.groupby(key)["nearest"].transform("first"))
+    )
+
+
+def truth_missed(tables: Tables) -> Tables:
+    """Samples land on the example after the true one (scores)."""
+    frame = tables["scores"]
+    missed = (frame["truth"] == EXAMPLE) & (frame["nearest"] == TRUE_EXAMPLE)
+    return replaced(
+        tables, scores=frame.assign(nearest=frame["nearest"].where(~missed, TRUE_EXAMPLE + 1))
+    )
+
+
+def reference_changes_nothing(tables: Tables) -> Tables:
+    """A sample's ratio is the same against few models and many (scores)."""
+    frame = tables["scores"].sort_values("reference_examples")
+    key = ["prior", "examples", "truth", "step", "replicate", "sample"]
+    return replaced(
+        tables, scores=frame.assign(ratio=frame.groupby(key)["ratio"].transform("first"))
+    )
+
+
+def noise_samples_far(tables: Tables) -> Tables:
+    """Posterior samples of networks that predict noise are equally far from all models (scores)."""
+    frame = tables["scores"]
+    far = frame["ratio"].where(frame["prior"] != "noise", 1.0)
+    return replaced(tables, scores=frame.assign(ratio=far))
+
+
+# ---- time domain
+
+layered_exchanged = nulls.exchanged("time_domain", "prior", "memorized", "broad")

@@ -1,0 +1,204 @@
+"""Nulls: how the tables look if a claim is false."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from rote.ledger import theory
+from rote.ledger.nulls import Null, moved, replaced
+from rote.papers.raf import settings, statistics
+from rote.papers.raf import theory_claims as claims
+from rote.theory import raf
+
+Tables = Mapping[str, pd.DataFrame]
+Numbers = Callable[[], Mapping[str, float]]
+# ridges on the grid where a best one is searched again
+GRID = settings.RafTheory(penalties=25)
+
+
+# ---- theory against simulation: off by twice the tolerance
+
+gen_theory_off = moved("simulations", "e_gen_theory", by=0.012)
+mem_theory_off = moved("simulations", "e_mem_theory", by=0.03)
+model_gen_off = moved("universality", "e_gen_model", by=0.01)
+model_mem_off = moved("universality", "e_mem_model", by=0.02)
+capacity_off = moved("separability", "capacity", by=0.5)
+program_off = moved("reduction", "e_gen_qp", by=2e-8)
+
+
+def diverged(tables: Tables) -> Tables:
+    """In each figure one point of the curves has not converged."""
+    curves = tables["curves"]
+    first = ~curves.duplicated("figure")
+    return replaced(tables, curves=curves.assign(converged=curves["converged"] & ~first))
+
+
+# ---- experiments: arms exchanged in every second replicate
+
+
+def bandwidths_exchanged(tables: Tables) -> Tables:
+    """The smallest eta and eta = 1 are exchanged in every second replicate (real)."""
+    table = tables["real"]
+    small, wide = statistics.bandwidths(table)
+    alternate = table["replicate"] % 2 == 1
+    other = table["eta"].replace({small: wide, wide: small})
+    return replaced(tables, real=table.assign(eta=table["eta"].where(~alternate, other)))
+
+
+def networks_as_hinge(tables: Tables) -> Tables:
+    """Networks and the linear hinge learner are exchanged in every second replicate (two_layer)."""
+    table = tables["two_layer"]
+    alternate = table["replicate"] % 2 == 1
+    exchanged = {
+        "e_gen": table["e_gen"].where(~alternate, table["e_gen_hinge"]),
+        "e_gen_hinge": table["e_gen_hinge"].where(~alternate, table["e_gen"]),
+    }
+    return replaced(tables, two_layer=table.assign(**exchanged))
+
+
+def half_forget(tables: Tables) -> Tables:
+    """Every second network forgets half of its facts, as an untrained one does (two_layer)."""
+    table = tables["two_layer"]
+    kept = table["e_mem"].where(table["replicate"] % 2 == 0, 0.5)
+    return replaced(tables, two_layer=table.assign(e_mem=kept))
+
+
+# ---- theory: another formula, learner or regime in the place of the one claimed
+
+
+def _recomputed(name: str, says: str, numbers: Numbers) -> Null:
+    """A null whose rows of the table `checks` are computed anew.
+
+    Args:
+        name: of the claim.
+        says: the null in words.
+        numbers: computes the claim's number under every condition.
+    """
+
+    def null(tables: Tables) -> Tables:
+        checks = tables[theory.TABLE]
+        rows = []
+        for condition, value in numbers().items():
+            rows.append({"check": name, "condition": condition, "value": float(value)})
+        others = checks[checks["check"] != name]
+        return replaced(tables, **{theory.TABLE: pd.concat([others, pd.DataFrame(rows)])})
+
+    null.__doc__ = says
+    return null
+
+
+def _ridge_without_facts(eps: float, mu1: float, mustar: float) -> np.ndarray:
+    return raf.optimal_ridge(0.0, mu1, mustar)
+
+
+def _angle_without_facts(eps: float) -> np.ndarray:
+    return raf.optimal_angle(0.0)
+
+
+ridge_without_facts = _recomputed(
+    "lambda_opt",
+    "The closed form is that of data without facts, eps = 0.",
+    lambda: claims.lambda_opt(_ridge_without_facts),
+)
+optimum_without_facts = _recomputed(
+    "lambda_opt_value",
+    "The closed form is that of data without facts, eps = 0.",
+    lambda: claims.lambda_opt_value(lambda alpha, eps: claims.square_optimum(alpha, 0.0)),
+)
+angle_without_facts_gen = _recomputed(
+    "gamma_opt_gen",
+    "The angle is the optimal one of data without facts, eps = 0.",
+    lambda: claims.gamma_opt_gen(GRID, _angle_without_facts),
+)
+angle_without_facts_mem = _recomputed(
+    "gamma_opt_mem",
+    "The angle is the optimal one of data without facts, eps = 0.",
+    lambda: claims.gamma_opt_mem(GRID, _angle_without_facts),
+)
+
+_BELOW = claims.LearnerAt(0.5, 0.0)
+_KERNEL = claims.LearnerAt(claims.ALPHA, 45.0)
+below_capacity = _recomputed(
+    "linear_tradeoff",
+    "The training set is below the capacity, alpha = 0.5.",
+    lambda: claims.linear_tradeoff(GRID, _BELOW),
+)
+kernel_at_best = _recomputed(
+    "linear_tradeoff_at_best",
+    "The learner is a kernel of angle 45 degrees.",
+    lambda: claims.linear_tradeoff_at_best(GRID, _KERNEL),
+)
+kernel_cost = _recomputed(
+    "linear_tradeoff_cost",
+    "The learner is a kernel of angle 45 degrees.",
+    lambda: claims.linear_tradeoff_cost(GRID, _KERNEL),
+)
+
+square_again = _recomputed(
+    "hinge_tradeoff",
+    "The hinge learner is another square-loss learner.",
+    lambda: claims.hinge_tradeoff(GRID, "square"),
+)
+square_again_memory = _recomputed(
+    "hinge_tradeoff_memory",
+    "The hinge learner is another square-loss learner.",
+    lambda: claims.hinge_tradeoff_memory(GRID, "square"),
+)
+square_again_interpolator = _recomputed(
+    "hinge_interpolator",
+    "The hinge learner is another square-loss learner.",
+    lambda: claims.hinge_interpolator(GRID, "square"),
+)
+
+
+def _bayes_e_gen(eps: float, regime: claims.LargeRegime) -> np.ndarray:
+    return raf.bayes_optimal(claims.LARGE, eps)
+
+
+rate_without_facts = _recomputed(
+    "rate_square",
+    "The limit is that of data without facts, eps = 0.",
+    lambda: claims.rate_square(lambda eps: raf.square_rate(0.0)),
+)
+rate_of_bayes = _recomputed(
+    "rate_hinge",
+    "The learner is the Bayes-optimal one.",
+    lambda: claims.rate_hinge(_bayes_e_gen),
+)
+prefactor_of_linear = _recomputed(
+    "rate_hinge_prefactor",
+    "The prefactor is that of a linear learner whatever the kernel.",
+    lambda: claims.rate_hinge_prefactor(lambda eps, v_star: raf.hinge_limit(eps, 0.0)),
+)
+bayes_without_facts = _recomputed(
+    "rate_bayes",
+    "The limit is that of data without facts, eps = 0.",
+    lambda: claims.rate_bayes(lambda eps: raf.bayes_rate(0.0)),
+)
+limit_of_linear = _recomputed(
+    "memory_limit",
+    "The limit is 1/2, that of a linear learner.",
+    lambda: claims.memory_limit(lambda eps, v_star: {"hinge": 0.5, "square": 0.5}),
+)
+narrow_features = _recomputed(
+    "features_limit",
+    "There are 128 features per dimension.",
+    lambda: claims.features_limit(128.0),
+)
+bayes_of_half = _recomputed(
+    "bayes_bound",
+    "The Bayes-optimal learner has half of the examples.",
+    lambda: claims.bayes_bound(lambda alpha, eps: raf.bayes_optimal(alpha / 2, eps)),
+)
+
+
+def _more_facts(loss: str, alpha: float, eps: float, lam: float, **learner) -> raf.Solution:
+    return raf.solve(loss, alpha, 1.01 * eps, lam, **learner)
+
+
+more_facts = _recomputed(
+    "reference",
+    "The equations are solved for one per cent more facts.",
+    lambda: claims.reference(_more_facts),
+)

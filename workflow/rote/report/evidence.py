@@ -1,0 +1,211 @@
+"""The evidence behind a run's verdicts: nulls, replicates needed and their cost, other seeds."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rote import ledger
+from rote.core.errors import InputError
+from rote.core.tables import Folder
+from rote.ledger import Claim, verdicts
+from rote.ledger.ledger import COLORS
+from rote.ledger.ledger import read as run_ledger
+from rote.ledger.power import needed
+from rote.ledger.reading import StatisticTables
+from rote.ledger.text import number
+from rote.report import claim as claims
+from rote.run import profile
+
+# moves of a verdict from seed to seed, from harmless to grave
+MOVES = ("none", "to or from inconclusive", "reproduced and contradicted")
+
+
+def audit(
+    results: Path, folder: Path, scale: str | None = None, least: int | None = None
+) -> pd.DataFrame:
+    """Every claim of a run, judged on its tables and on those of its null.
+
+    Args:
+        results: results/<run>.
+        folder: of the claims files.
+        scale: whose criteria count, instead of the run's.
+        least: replicates that a verdict needs, instead of each claim's own minimum.
+
+    Returns:
+        The rows of `rote.ledger.audit` for all papers of the run.
+
+    Raises:
+        InputError: if the run holds no tables, or a null changes none of its claim's values.
+        ConfigError: for a malformed claim.
+    """
+    run = claims.run_of(results, scale)
+    frames = []
+    for paper in run.papers:
+        entries = ledger.load(folder / f"{paper}.yaml")
+        kept = Folder(results / paper)
+        frames.append(ledger.audit(entries, kept, scale=run.scale, least=least))
+    return pd.concat(frames, ignore_index=True)
+
+
+def show_audit(audited: pd.DataFrame) -> None:
+    """Print the claims that pass on their null; how many could be tried, and how many could not."""
+    judged = audited[audited["verdict"] != "not run"]
+    passing = audited[audited["passes"]]
+    if len(passing):
+        _print(
+            ("claim", "verdict", "on its null", "null"),
+            passing[["claim", "verdict", "null_verdict", "null"]].to_numpy().tolist(),
+        )
+    print(
+        f"{len(passing)} of {len(audited)} claims are reproduced on their null. "
+        f"{len(judged)} have a verdict in this run; {len(audited) - len(judged)} were not run."
+    )
+    if idle := audited.loc[audited["null_verdict"] == "no change", "claim"].tolist():
+        print(f"Here these nulls change no value, so that they decide nothing: {', '.join(idle)}")
+
+
+def power(results: Path, folder: Path) -> pd.DataFrame:
+    """Replicates that each statistical claim of a run needs, and what they cost.
+
+    Args:
+        results: results/<run>, with its claims.parquet.
+        folder: of the claims files.
+
+    Returns:
+        One row per claim, by its condition that needs most: claim, condition, verdict, margin,
+        replicates, needed (at least the claim's minimum), tables (that it reads), job_s (wall
+        seconds of all jobs behind them, NaN where the run kept no times) and needed_s (the same at
+        the replicates needed, as if all jobs grew with them). Claims without a spread are left out.
+
+    Raises:
+        InputError: if the run has no whole ledger.
+        ConfigError: for a malformed claim.
+    """
+    frame = run_ledger(results)
+    frame = frame[(frame["kind"] == "statistical") & frame["margin"].notna()]
+    seconds = _seconds(results)
+    definitions = claims.load(frame["paper"].unique(), folder)
+    rows = []
+    for name, conditions in frame.groupby("claim", sort=False):
+        if name not in definitions:
+            continue
+        claim = definitions[str(name)].claim
+        counts = [
+            max(needed(row.margin, row.replicates), claim.least) for row in conditions.itertuples()
+        ]
+        row = conditions.iloc[int(np.argmax(counts))]
+        reads = _reads(claim, results)
+        cost = _cost(results, claim.paper, reads, seconds)
+        rows.append(
+            {
+                **row[["claim", "condition", "verdict", "margin", "replicates"]].to_dict(),
+                "needed": max(counts),
+                "tables": ", ".join(reads),
+                "job_s": cost,
+                "needed_s": cost * max(counts) / row["replicates"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def show_power(frame: pd.DataFrame) -> None:
+    """Print `power`: the claims that need more replicates than they have, the costliest first."""
+    short = frame[frame["needed"] > frame["replicates"]].sort_values("needed", ascending=False)
+    rows = []
+    for row in short.itertuples():
+        condition = f" ({row.condition})" if row.condition else ""
+        cells = [row.claim + condition, row.verdict, f"{row.margin:.2f}", str(row.replicates)]
+        rows.append([*cells, number(row.needed), number(row.job_s), number(row.needed_s)])
+    header = ("claim", "verdict", "margin", "replicates", "needed", "job s", "needed s")
+    _print(header, rows)
+    print(f"{len(frame) - len(short)} of {len(frame)} statistical claims have replicates enough.")
+
+
+def _reads(claim: Claim, results: Path) -> list[str]:
+    """Names of the tables that a claim's statistic reads."""
+    given = StatisticTables(Folder(results / claim.paper))
+    verdicts.samples(claim, given)
+    return sorted(given.read)
+
+
+def _seconds(results: Path) -> pd.DataFrame | None:
+    """The run's jobs with their times, None if it kept none."""
+    try:
+        return profile.read(results).jobs
+    except InputError:
+        return None
+
+
+def _cost(results: Path, paper: str, names: Iterable[str], jobs: pd.DataFrame | None) -> float:
+    """Wall seconds of the jobs behind tables, with all that they need."""
+    if jobs is None:
+        return float("nan")
+    home = Path("results", results.name, paper)
+    behind = profile.behind(jobs, [str(home / f"{name}.parquet") for name in names])
+    return float((behind["end"] - behind["begin"]).sum())
+
+
+def stability(ledgers: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """How each claim's verdict moves between runs with different seeds.
+
+    Args:
+        ledgers: one per run, the first is the one that is shown.
+
+    Returns:
+        One row per claim that at least two runs judged: claim, kind, verdicts (one per run, in
+        order, joined by " / "), move (one of `MOVES`).
+
+    Raises:
+        InputError: for fewer than two ledgers.
+    """
+    if len(ledgers) < 2:
+        raise InputError("stability: needs the ledgers of two runs or more")
+    columns = [ledger.summary(frame).set_index("claim")["verdict"] for frame in ledgers]
+    kinds = ledger.summary(ledgers[0]).set_index("claim")["kind"]
+    rows = []
+    for name, outcomes in pd.concat(columns, axis=1).fillna("not run").iterrows():
+        judged = set(outcomes) - {"not run"}
+        if (outcomes != "not run").sum() < 2:
+            continue
+        grave = {"reproduced", "contradicted"} <= judged
+        move = MOVES[2] if grave else MOVES[min(len(judged) - 1, 1)]
+        row = {"claim": name, "kind": kinds.get(name, ""), "verdicts": " / ".join(outcomes)}
+        rows.append(row | {"move": move})
+    return pd.DataFrame(rows, columns=["claim", "kind", "verdicts", "move"])
+
+
+def show_stability(frame: pd.DataFrame) -> None:
+    """Print `stability`: the claims that move, and how many do not."""
+    moved = frame[frame["move"] != MOVES[0]]
+    if len(moved):
+        _print(tuple(moved.columns), moved.to_numpy().tolist())
+    print(stability_sentence(frame))
+
+
+def stability_sentence(frame: pd.DataFrame) -> str:
+    """How many verdicts move, and how, in one sentence."""
+    counts = frame["move"].value_counts()
+    return (
+        f"Of {len(frame)} claims that were judged with several seeds, {counts.get(MOVES[2], 0)} "
+        f"move between reproduced and contradicted, and {counts.get(MOVES[1], 0)} "
+        f"({counts.get(MOVES[1], 0) / max(len(frame), 1):.1%}) to or from inconclusive."
+    )
+
+
+def _print(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    printed = Table(box=None)
+    for name in header:
+        printed.add_column(name, overflow="fold")
+    for row in rows:
+        cells = [escape(str(cell)) for cell in row]
+        printed.add_row(*(f"[{COLORS[c]}]{c}[/]" if c in COLORS else c for c in cells))
+    console = Console()
+    console = Console(width=max(console.width, 130))
+    console.print(printed)
