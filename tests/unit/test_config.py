@@ -221,3 +221,9 @@ def test_load_of_an_empty_file_is_the_default(tmp_path):
     path = tmp_path / "empty.yaml"
     path.write_text("# nothing\n")
     assert config.load(path) == config.load()
+
+
+def test_config_refuses_tasks_of_generation_that_do_not_exist():
+    wrong = {"distmem": {"ladder": {"generated_tasks": ["translatoin"]}}}
+    with pytest.raises(ConfigError, match=r"generated_tasks\.0: .*one of facts, translation"):
+        config.parse(wrong)

@@ -218,3 +218,12 @@ def test_types_are_sound():
     command = [sys.executable, "-m", "mypy", "--cache-dir", "/dev/null"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_rules_have_short_lines():
+    long = []
+    for path in RULES:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if len(line) > 100:
+                long.append(f"{path.name}:{number}")
+    assert long == []

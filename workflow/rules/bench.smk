@@ -1,4 +1,5 @@
-# Benchmarks: rote's kernels against what one would use instead. No run needs them; `make bench` asks for them.
+# Benchmarks: rote's kernels against what one would use instead. No run needs them; `make bench`
+# asks for them.
 
 
 rule bench:

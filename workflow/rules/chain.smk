@@ -1,4 +1,5 @@
-# The chain: from a corpus through pruning, training, memories and counts to what is known in the end.
+# The chain: from a corpus through pruning, training, memories and counts to what is known in the
+# end.
 
 
 include: "chain_inputs.smk"

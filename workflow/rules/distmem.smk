@@ -1,4 +1,5 @@
-# Distributional memorization: generated corpora (and studies of pretrained models), a ladder of networks, counts, scores.
+# Distributional memorization: generated corpora (and studies of pretrained models), a ladder of
+# networks, counts, scores.
 
 DISTMEM = "results/{run}/distmem"
 DISTMEM_SCHEMA = rote_papers.load("distmem", "schema")

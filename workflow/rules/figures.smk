@@ -1,4 +1,5 @@
-# Per paper: its target, and drawing its figures. What a paper makes is listed by its registries, not here.
+# Per paper: its target, and drawing its figures. What a paper makes is listed by its registries,
+# not here.
 
 from snakemake.io import report as annotated
 

@@ -1,4 +1,5 @@
-# Memorized priors in inverse problems: closed forms, forward operators, what a published rate measures.
+# Memorized priors in inverse problems: closed forms, forward operators, what a published rate
+# measures.
 
 
 include: "inversion_inputs.smk"

@@ -1,4 +1,5 @@
-# ResMem: the linear theory, and the chain base -> embedding -> residuals -> evaluation for every task.
+# ResMem: the linear theory, and the chain base -> embedding -> residuals -> evaluation for every
+# task.
 
 
 include: "resmem_inputs.smk"

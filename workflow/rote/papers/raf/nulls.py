@@ -17,7 +17,7 @@ Numbers = Callable[[], Mapping[str, float]]
 GRID = settings.RafTheory(penalties=25)
 
 
-# ---- theory against simulation: off by twice the tolerance
+# ---- theory against simulation: off by more than the tolerance
 
 gen_theory_off = moved("simulations", "e_gen_theory", by=0.012)
 mem_theory_off = moved("simulations", "e_mem_theory", by=0.03)
