@@ -359,13 +359,13 @@ def test_claims_file_of_each_paper_names_functions_that_exist(paper):
     for entry in entries:
         assert entry.paper == paper
         assert callable(verdicts.statistic(entry))
-        assert callable(verdicts.null(entry))
+        assert all(callable(null) for null in verdicts.nulls(entry))
 
 
 @pytest.mark.parametrize("paper", names())
 def test_claims_of_each_paper_are_whole_sentences_with_nulls(paper):
     for entry in ledgers.load(ROOT / f"workflow/claims/{paper}.yaml"):
-        assert verdicts.sentence(verdicts.null(entry)), entry.id
+        assert all(verdicts.sentence(null) for null in verdicts.nulls(entry)), entry.id
         words = entry.says.split()
         assert 5 <= len(words) <= 25, f"{entry.id}: {len(words)} words"
         assert words[0] not in DANGLING, f"{entry.id}: {entry.says}"

@@ -38,6 +38,7 @@ shuffle = nulls.shuffled("t", "y", within=["replicate"])
 
 
 def claim(statistic, null, **changes) -> dict:
+    names = [null] if isinstance(null, str) else null
     return {
         "id": f"longtail.{statistic}",
         "says": "x",
@@ -47,7 +48,7 @@ def claim(statistic, null, **changes) -> dict:
         "interval": "mean",
         "replicates": ["data"],
         "statistic": f"{__name__}:{statistic}",
-        "null": f"{__name__}:{null}",
+        "null": [f"{__name__}:{name}" for name in names],
         "passes": "> 0",
     } | changes
 
@@ -127,3 +128,45 @@ def test_chained_applies_all_and_leaves_other_tables_alone():
     assert after["other"]["x"].item() == 1
     assert after["third"] is tables["third"]
     assert tables["other"]["x"].item() == 0
+
+
+off = nulls.off("scores", "score", relative=False)
+half_the_effect = nulls.moved("scores", "score", times=0.5)
+
+
+def test_audit_judges_every_null_of_a_claim():
+    row = claim("difference", ["exchange", "half_the_effect"])
+    audited = audit([row], arms())
+    assert audited["passes"].tolist() == [False, True]
+    assert audited["claim"].tolist() == ["longtail.difference"] * 2
+
+
+def of_a(tables):
+    scores = tables["scores"]
+    values = scores[scores["arm"] == "a"].set_index("replicate")["score"]
+    return {"as it is": values, "never below three": values.clip(lower=3.0) + NOISE}
+
+
+def test_audit_lists_conditions_that_a_null_fulfils():
+    row = claim("of_a", "half_the_effect", passes="> 0.8")
+    audited = audit([row], arms())
+    assert not audited["passes"].item()
+    assert audited["powerless"].item() == "never below three"
+
+
+@pytest.mark.parametrize(("passes", "tolerance"), [("in [0.9, 1.1]", 0.1), ("< 0.02", 0.02)])
+def test_off_moves_by_one_and_a_half_tolerances(passes, tolerance):
+    moved = []
+
+    def spy(tables):
+        moved.append(tables["scores"]["score"])
+        return difference(tables)
+
+    globals()["spy"] = spy
+    audit([claim("spy", "off", passes=passes)], arms())
+    assert np.allclose(moved[1] - moved[0], 1.5 * tolerance)
+
+
+def test_off_multiplies_where_the_tolerance_is_relative():
+    after = nulls.apply(nulls.off("t", "x"), {"t": pd.DataFrame({"x": [2.0]})}, None, 0.1)
+    assert after["t"]["x"].item() == pytest.approx(2.3)

@@ -44,6 +44,13 @@ class Criterion(NamedTuple):
     high: float
     closed: tuple[bool, bool]
 
+    @property
+    def tolerance(self) -> float:
+        """How far from its target a value may lie: half the interval, or the size of its bound."""
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            return (self.high - self.low) / 2
+        return abs(self.high if math.isfinite(self.high) else self.low)
+
     def holds(self, value: float) -> bool:
         """Whether a value lies inside."""
         above = value >= self.low if self.closed[0] else value > self.low
@@ -177,9 +184,10 @@ class Claim(BaseModel):
     interval: Literal["mean", "paired", "geometric", "ratio", "median", "proportion"] | None = (
         Field(None, description="Of a statistical claim: the method of its interval")
     )
-    null: str = Field(
-        description="A function in rote.papers.<paper>.nulls: "
-        "how the tables look if the claim is false"
+    null: str | list[str] = Field(
+        description="Functions in rote.papers.<paper>.nulls, one or several: "
+        "how the tables look if the claim is false",
+        min_length=1,
     )
     passes: Passes | dict[Scale, Passes] = Field(description="Criterion, or one per scale")
     scales: list[Scale] = Field(
@@ -210,6 +218,11 @@ class Claim(BaseModel):
         if self.kind == "numerical":
             return 1
         return MIN_NETWORKS if "initialization" in self.replicates else MIN_REPLICATES
+
+    @property
+    def nulls(self) -> list[str]:
+        """Names of its nulls."""
+        return [self.null] if isinstance(self.null, str) else self.null
 
     @property
     def paper(self) -> str:

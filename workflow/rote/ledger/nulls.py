@@ -1,10 +1,12 @@
 """Nulls: how a claim's tables look if it is false, and the audit that no claim passes on them.
 
 A paper's nulls are functions of its tables in `rote.papers.<paper>.nulls`; most are made by the
-functions here. A null that draws takes a generator: `null(tables, rng)`.
+functions here. A null that draws takes a generator, `null(tables, rng)`; one that moves something
+by what its claim tolerates takes that, `null(tables, tolerance)`.
 """
 
 import inspect
+import math
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,12 +17,14 @@ import pandas as pd
 from rote.core.errors import InputError
 from rote.core.section import validate
 from rote.ledger import verdicts
-from rote.ledger.claims import Claim
+from rote.ledger.claims import Claim, criterion
 
 Tables = Mapping[str, pd.DataFrame]
 Null = Callable[..., Tables]
 _DRAWS = 5  # of a null that is random; a claim passes if it does in most of them
 _SEED = 20  # of those draws
+_BEYOND = 1.5  # times the tolerance: how far `off` moves
+_COLUMNS = ["claim", "null", "verdict", "null_verdict", "passes", "powerless"]
 
 
 def replaced(tables: Tables, **frames: pd.DataFrame) -> Tables:
@@ -128,6 +132,26 @@ def moved(table: str, column: str, *, by: float = 0.0, times: float = 1.0) -> Nu
     return null
 
 
+def off(table: str, column: str, *, relative: bool = True) -> Null:
+    """A null in which one side is wrong by one and a half times what the claim tolerates.
+
+    Args:
+        table: name of the table.
+        column: that moves.
+        relative: whether the tolerance is one of the column itself, which is then multiplied by
+            one plus so much; otherwise so much is added.
+    """
+
+    def null(tables: Tables, tolerance: float) -> Tables:
+        frame = tables[table]
+        step = _BEYOND * tolerance
+        values = frame[column] * (1 + step) if relative else frame[column] + step
+        return replaced(tables, **{table: frame.assign(**{column: values})})
+
+    null.__doc__ = f"{column} is off by {_BEYOND:g} times the tolerance ({table})."
+    return null
+
+
 def copied(table: str, column: str, source: Any, targets: Iterable[Any], on: Iterable[str]) -> Null:
     """A null in which arms are one and the same: rows of `targets` get the values of `source`.
 
@@ -162,28 +186,33 @@ def chained(*nulls: Null) -> Null:
         *nulls: of the functions above, or a paper's own.
     """
 
-    def null(tables: Tables, rng: np.random.Generator) -> Tables:
+    def null(tables: Tables, rng: np.random.Generator, tolerance: float) -> Tables:
         for step in nulls:
-            tables = apply(step, tables, rng)
+            tables = apply(step, tables, rng, tolerance)
         return tables
 
     null.__doc__ = " ".join(verdicts.sentence(step) for step in nulls)
     return null
 
 
-def apply(null: Null, tables: Tables, rng: np.random.Generator) -> Tables:
-    """The tables of a null, whether it draws or not.
+def apply(
+    null: Null, tables: Tables, rng: np.random.Generator, tolerance: float = math.nan
+) -> Tables:
+    """The tables of a null, whatever it takes beside tables.
 
     Args:
-        null: a function of tables, or of tables and a generator.
+        null: a function of tables, and of a generator, a tolerance or both.
         tables: of a run.
         rng: for those that draw.
+        tolerance: of the claim, for those that move something by it.
     """
-    return null(tables, rng) if _draws(null) else null(tables)
+    given = {"rng": rng, "tolerance": tolerance}
+    return null(tables, **{name: given[name] for name in _takes(null)})
 
 
-def _draws(null: Null) -> bool:
-    return "rng" in inspect.signature(null).parameters
+def _takes(null: Null) -> list[str]:
+    """What a null takes beside tables."""
+    return [name for name in inspect.signature(null).parameters if name in ("rng", "tolerance")]
 
 
 def _every_second(replicates: pd.Series) -> np.ndarray:
@@ -198,7 +227,7 @@ def audit(
     scale: str = "laptop",
     least: int | None = None,
 ) -> pd.DataFrame:
-    """Claims judged on the tables of a run and on those of their nulls.
+    """Claims judged on the tables of a run and on those of each of their nulls.
 
     Args:
         claims: entries of a claims file.
@@ -207,10 +236,11 @@ def audit(
         least: replicates that a verdict needs, instead of each claim's own minimum.
 
     Returns:
-        One row per claim: claim, null (its sentence), verdict, null_verdict, passes (whether the
-        claim is reproduced on its null, too). A claim that the run cannot judge has the null's
-        verdict `not run`; a null that changes none of the values has `no change`, and its claim
-        passes if it is reproduced.
+        One row per claim and null: claim, null (its sentence), verdict, null_verdict, passes
+        (whether the claim is reproduced on that null, too), powerless (those of its conditions
+        that are reproduced on the run and on the null, joined by "; "). A claim that the run cannot
+        judge has the null's verdict `not run`; a null that changes none of the values has
+        `no change`, and its claim passes if it is reproduced.
 
     Raises:
         ConfigError: for a malformed claim, an unknown statistic or null.
@@ -218,25 +248,36 @@ def audit(
     rows = []
     for entry in claims:
         claim = entry if isinstance(entry, Claim) else validate(Claim, dict(entry), "claim")
-        rows.append(_audited(claim, tables, scale, least))
-    return pd.DataFrame(rows, columns=["claim", "null", "verdict", "null_verdict", "passes"])
+        result = _evaluated(claim, tables, scale, least)
+        for null in verdicts.nulls(claim):
+            rows.append(_audited(claim, null, result, tables, scale, least))
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _audited(claim: Claim, tables: Tables, scale: str, least: int | None) -> dict[str, Any]:
-    null = verdicts.null(claim)
-    result = _evaluated(claim, tables, scale, least)
+def _audited(
+    claim: Claim,
+    null: Null,
+    result: pd.DataFrame,
+    tables: Tables,
+    scale: str,
+    least: int | None,
+) -> dict[str, Any]:
+    """One row of `audit`."""
     row = {
         "claim": claim.id,
         "null": verdicts.sentence(null),
         "verdict": verdicts.summary(result)["verdict"].item(),
         "null_verdict": "not run",
         "passes": False,
+        "powerless": "",
     }
-    if result["value"].isna().all():
+    passes = claim.criterion_at(scale)
+    if passes is None or result["value"].isna().all():
         return row
+    tolerance = criterion(passes).tolerance
     draws = []
-    for draw in range(_DRAWS if _draws(null) else 1):
-        altered = apply(null, tables, np.random.default_rng([_SEED, draw]))
+    for draw in range(_DRAWS if "rng" in _takes(null) else 1):
+        altered = apply(null, tables, np.random.default_rng([_SEED, draw]), tolerance)
         draws.append(_evaluated(claim, altered, scale, least))
     if all(draw["value"].equals(result["value"]) for draw in draws):
         # no null at all, unless the run has nothing that it could change
@@ -247,7 +288,18 @@ def _audited(claim: Claim, tables: Tables, scale: str, least: int | None) -> dic
     return row | {
         "null_verdict": common,
         "passes": outcomes.count("reproduced") > len(outcomes) / 2,
+        "powerless": "; ".join(_powerless(result, draws)),
     }
+
+
+def _powerless(result: pd.DataFrame, draws: list[pd.DataFrame]) -> list[str]:
+    """Conditions that are reproduced on the run, and in most draws of a null, too."""
+    names = []
+    for condition in result.loc[result["verdict"] == "reproduced", "condition"]:
+        outcomes = [draw.loc[draw["condition"] == condition, "verdict"].tolist() for draw in draws]
+        if outcomes.count(["reproduced"]) > len(draws) / 2:
+            names.append(condition)
+    return names
 
 
 def _evaluated(claim: Claim, tables: Tables, scale: str, least: int | None) -> pd.DataFrame:

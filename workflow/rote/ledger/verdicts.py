@@ -62,7 +62,7 @@ class Ledger(Table):
     )
     holm: bool = column("reproduced also by Holm's correction for the claims of its paper")
     verdict: str = column("reproduced, contradicted, inconclusive or not run")
-    null: str = column("how the tables would look if the claim were false")
+    null: str = column("how the tables would look if the claim were false, by each of its nulls")
     revised: str = column("why the criterion is weaker than the paper's, or was changed")
     note: str = column("what a reader must know, or why it was not run")
 
@@ -219,7 +219,7 @@ def _row(
         "p": math.nan,
         "holm": False,
         "verdict": "not run",
-        "null": sentence(null(claim)),
+        "null": " ".join(sentence(null) for null in nulls(claim)),
         "note": " ".join(filter(None, [claim.note, note])),
     }
 
@@ -258,9 +258,9 @@ def _function(claim: Claim, module: str, name: str, role: str) -> Callable:
         raise ConfigError(f"claim {claim.id}: {error}") from error
 
 
-def null(claim: Claim) -> Callable[..., Mapping[str, pd.DataFrame]]:
-    """The function of tables that a claim's null names. Raises ConfigError if there is none."""
-    return _function(claim, "nulls", claim.null, "null")
+def nulls(claim: Claim) -> list[Callable[..., Mapping[str, pd.DataFrame]]]:
+    """The functions of tables that a claim's nulls name. Raises ConfigError if one is missing."""
+    return [_function(claim, "nulls", name, "null") for name in claim.nulls]
 
 
 def sentence(function: Callable) -> str:

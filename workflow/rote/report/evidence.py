@@ -26,7 +26,7 @@ MOVES = ("none", "to or from inconclusive", "reproduced and contradicted")
 def audit(
     results: Path, folder: Path, scale: str | None = None, least: int | None = None
 ) -> pd.DataFrame:
-    """Every claim of a run, judged on its tables and on those of its null.
+    """Every claim of a run, judged on its tables and on those of its nulls.
 
     Args:
         results: results/<run>.
@@ -38,7 +38,7 @@ def audit(
         The rows of `rote.ledger.audit` for all papers of the run.
 
     Raises:
-        InputError: if the run holds no tables, or a null changes none of its claim's values.
+        InputError: if the run holds no tables.
         ConfigError: for a malformed claim.
     """
     run = claims.run_of(results, scale)
@@ -51,19 +51,27 @@ def audit(
 
 
 def show_audit(audited: pd.DataFrame) -> None:
-    """Print the claims that pass on their null; how many could be tried, and how many could not."""
-    judged = audited[audited["verdict"] != "not run"]
+    """Print what passes on a null, claims and conditions, and how many claims could be tried."""
+    claims = audited.drop_duplicates("claim")
+    judged = claims[claims["verdict"] != "not run"]
     passing = audited[audited["passes"]]
     if len(passing):
         _print(
             ("claim", "verdict", "on its null", "null"),
             passing[["claim", "verdict", "null_verdict", "null"]].to_numpy().tolist(),
         )
+    powerless = audited[audited["powerless"] != ""]
+    if len(powerless):
+        _print(
+            ("claim", "conditions that are reproduced on the null, too", "null"),
+            powerless[["claim", "powerless", "null"]].to_numpy().tolist(),
+        )
     print(
-        f"{len(passing)} of {len(audited)} claims are reproduced on their null. "
-        f"{len(judged)} have a verdict in this run; {len(audited) - len(judged)} were not run."
+        f"{passing['claim'].nunique()} of {len(claims)} claims are reproduced on a null of theirs. "
+        f"{len(judged)} have a verdict in this run; {len(claims) - len(judged)} were not run."
     )
-    if idle := audited.loc[audited["null_verdict"] == "no change", "claim"].tolist():
+    idle = audited.loc[audited["null_verdict"] == "no change", "claim"].unique()
+    if len(idle):
         print(f"Here these nulls change no value, so that they decide nothing: {', '.join(idle)}")
 
 
