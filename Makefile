@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce resume audit fuzz test lint bench docs rulegraphs lock clean
+.PHONY: help setup reproduce full resume audit fuzz test lint bench docs rulegraphs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ $(READY): envs/lock.txt pyproject.toml
 reproduce: setup  ## run the laptop scale of every paper and leave the report
 	$(BIN)/snakemake --cores all
 	@echo "The report: $(CURDIR)/reports/laptop/index.html"
+
+full: setup  ## judge every claim: the run that README and docs quote (again: it goes on where it stopped)
+	$(BIN)/snakemake --cores all --configfile config/full.yaml
+	@echo "The report: $(CURDIR)/reports/full/index.html"
 
 resume: setup  ## go on after a kill, a crash or a full disk: nothing that is done is done again
 	$(BIN)/snakemake --unlock

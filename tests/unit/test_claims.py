@@ -264,8 +264,8 @@ def near_and_far(tables):
     [
         ({}, {}, "'t'"),
         ({"statistic": f"{__name__}:not_measured"}, TABLES, "'n = 4000'"),
-        ({"scales": ["paper"]}, TABLES, "Not judged at scale laptop"),
-        ({"passes": {"paper": "> 0"}}, TABLES, "Not judged at scale laptop"),
+        ({"scales": ["paper"]}, TABLES, "Judged at scale paper, not at full"),
+        ({"passes": {"paper": "> 0"}}, TABLES, "Judged at scale paper, not at full"),
         ({}, {"t": pd.DataFrame({"value": [np.nan]})}, "No replicate has a value"),
     ],
 )
@@ -306,8 +306,8 @@ def test_verdict_lets_the_faults_of_a_statistic_pass():
 
 
 def test_criterion_depends_on_the_scale():
-    both = claim(passes={"laptop": "< 0", "paper": "> 0"})
-    assert evaluate([both], TABLES, scale="laptop")["verdict"].item() == "contradicted"
+    both = claim(passes={"full": "< 0", "paper": "> 0"})
+    assert evaluate([both], TABLES, scale="full")["verdict"].item() == "contradicted"
     assert evaluate([both], TABLES, scale="paper")["verdict"].item() == "reproduced"
 
 

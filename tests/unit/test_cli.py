@@ -191,7 +191,7 @@ def test_claims_run_judges_one_claim_and_says_where_it_is_defined(tmp_path, caps
         "\n\ndef lost(tables):\n    'No gain.'\n    return {'scores': -tables['scores']}\n"
     )
     entry = {"id": "raf.toy", "says": "Scores are positive", "source": "Table 1"}
-    entry |= {"origin": "extension", "statistic": "toy:gain", "passes": {"laptop": "> 0"}}
+    entry |= {"origin": "extension", "statistic": "toy:gain", "passes": "> 0", "scales": ["laptop"]}
     entry |= {"kind": "statistical", "interval": "mean", "replicates": ["data"], "null": "toy:lost"}
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from rote.core.errors import ConfigError
+from rote.core.papers import figure_names, load, table_names
 from rote.report import generated
 from rote.run import config
 
@@ -40,7 +41,7 @@ def test_config_keys_are_described():
     assert list(undescribed(config.model())) == []
 
 
-@pytest.mark.parametrize("scale", ["smoke", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "full", "paper"])
 def test_overlays_are_valid_and_fit_the_json_schema(scale):
     settings = config.load(ROOT / f"config/{scale}.yaml")
     assert settings.scale == settings.run == scale
@@ -83,7 +84,7 @@ def test_parse_refuses_a_key_with_two_values():
     assert config.parse(values | {"longtail.linear.n": 5}).longtail.linear.n == 5
 
 
-@pytest.mark.parametrize("scale", ["smoke", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "full", "paper"])
 def test_parse_accepts_dotted_keys_beside_an_overlay(scale):
     """The values of a scale are its defaults: a key joined by dots replaces them, in any order."""
     values = config.load(ROOT / f"config/{scale}.yaml").model_dump()
@@ -170,12 +171,12 @@ def test_generated_schemas_say_that_they_are_generated():
             r"architectures\.1: .*'resnet'.*cross-channel",
         ),
         ({"longtail.network.decayed": 7.0}, r"longtail\.network: weight_decays must hold"),
-        ({"longtail": 3}, r"longtail: .*a group of keys: linear, scaling"),
+        ({"longtail": 3}, r"longtail: .*a group of keys: leave_out, linear, scaling"),
         ({"papers": ["longtial"]}, r"papers: unknown paper 'longtial'; did you mean 'longtail'"),
         ({"papers": []}, r"papers: .*at least 1"),
         ({"papers": ["longtail", "longtail"]}, r"papers: a paper is listed twice"),
         ({"run": "../up"}, r"run: .*'\.\./up'"),
-        ({"scale": "huge"}, r"scale: .*one of smoke, laptop, paper"),
+        ({"scale": "huge"}, r"scale: .*one of smoke, laptop, full, paper"),
         ({"seed": None}, r"seed: .*given None"),
     ],
 )
@@ -227,3 +228,26 @@ def test_config_refuses_tasks_of_generation_that_do_not_exist():
     wrong = {"distmem": {"ladder": {"generated_tasks": ["translatoin"]}}}
     with pytest.raises(ConfigError, match=r"generated_tasks\.0: .*one of facts, translation"):
         config.parse(wrong)
+
+
+def test_smoke_and_paper_leave_out_nothing_that_full_makes():
+    full = config.load(ROOT / "config/full.yaml")
+    for scale in ("smoke", "full", "paper"):
+        settings = config.load(ROOT / f"config/{scale}.yaml")
+        for paper in settings.papers:
+            made = table_names(paper, getattr(settings, paper))
+            assert set(made) >= set(table_names(paper, getattr(full, paper))), (scale, paper)
+
+
+def test_left_out_tables_take_their_figures_along():
+    settings = config.load(None, {"raf.leave_out": ["two_layer"]}).raf
+    assert "two_layer" not in table_names("raf", settings)
+    left_out = set(load("raf", "figures").FIGURES) - set(figure_names("raf", settings))
+    assert left_out
+    assert all("two_layer" in load("raf", "figures").FIGURES[name].tables for name in left_out)
+
+
+def test_left_out_tables_must_exist():
+    expected = r"raf\.leave_out: no table 'two_layers'; did you mean 'two_layer'"
+    with pytest.raises(ConfigError, match=expected):
+        config.load(None, {"raf.leave_out": ["two_layers"]})

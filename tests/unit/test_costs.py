@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from rote.core.errors import InputError
 from rote.core.papers import names
-from rote.run import config, costs
+from rote.run import config, costs, machine
 
 PLAN = """
 [Wed Nov 25 22:33:24 2026]
@@ -137,7 +137,8 @@ def test_show_prices_the_paper_scale(capsys):
         assert f"│ {paper}" in output
     assert "device hours" in output
     assert "assumed (--device-tflops)" in " ".join(output.split())
-    assert "laptop: model" in output
+    assert "model / measured" in output
+    assert "Without devices" in output
     assert "needs more time" not in output
     named = " ".join(output.split()).split("no formula, counted as measured at smaller scales: ")[1]
     assert "raf_draw_figures" in named
@@ -173,3 +174,17 @@ def test_plan_refuses_folders_without_a_workflow(tmp_path, monkeypatch):
         match=r"Snakemake cannot plan this run: .*seeds: no such key; did you mean 'seed'",
     ):
         costs.plan(tmp_path / "bad.yaml", ROOT)
+
+
+@pytest.mark.parametrize("scale", sorted(costs.BUDGETS))
+def test_run_stays_within_its_budget(scale):
+    """Core seconds of the reference machine, and jobs: what a first look may take."""
+    seconds, most_jobs = costs.BUDGETS[scale]
+    path = ROOT / costs.RUNS[scale]
+    jobs = costs.plan(path, ROOT)
+    assert len(jobs) <= most_jobs
+    assert costs.core_seconds(jobs, config.load(path), costs.shipped()) <= seconds
+
+
+def test_machine_factor_is_near_what_it_measured_before():
+    assert machine.factor(0.3) == pytest.approx(machine.factor(0.3), rel=0.5)

@@ -104,7 +104,7 @@ def rote(*command):
 
 
 def at_scale(laptop, paper):
-    """A resource that the paper scale needs more of."""
+    """A resource that the paper scale needs more of than all others."""
     return paper if CONFIG.scale == "paper" else laptop
 
 
@@ -116,7 +116,7 @@ def tables_of(paper):
 
 def figures_of(paper, suffix=".png"):
     """Paths of a paper's figures."""
-    names = rote_papers.load(paper, "figures").FIGURES
+    names = rote_papers.figure_names(paper, getattr(CONFIG, paper))
     return [f"results/{{run}}/{paper}/figures/{name}{suffix}" for name in names]
 
 

@@ -77,7 +77,7 @@ rule cramless_prune_facts:
 
 rule cramless_evaluate_networks:
     input:
-        [cramless_per_group(group) for group in CRAMLESS_GROUPS],
+        [cramless_per_group(group) for group in CRAMLESS_TRAINED],
     output:
         [f"{CRAMLESS}/{table}.parquet" for table in CRAMLESS_NETWORK_TABLES],
     log:
@@ -91,7 +91,7 @@ rule cramless_evaluate_networks:
     params:
         groups=subpath(input[0], parent=True),
         folder=subpath(output[0], parent=True),
-        job=job("cramless:evaluate_networks", seed=False),
+        job=job("cramless:evaluate_networks", "cramless.training", seed=False),
     shell:
         rote(
             "cramless evaluate-networks --groups {params.groups:q}"

@@ -4,6 +4,7 @@ from rote.papers.cramless import arms as cramless_arms
 
 CRAMLESS = "results/{run}/cramless"
 CRAMLESS_GROUPS = cramless_arms.GROUPS
+CRAMLESS_TRAINED = CONFIG.cramless.training.groups  # those of this run
 CRAMLESS_NETWORK_TABLES = rote_papers.load("cramless", "schema").NETWORK_TABLES
 
 

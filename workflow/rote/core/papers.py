@@ -76,8 +76,9 @@ def about(paper: str) -> About:
 def table_names(paper: str, settings: Any) -> list[str]:
     """Tables that a paper makes under these settings of its own.
 
-    All of its registry `schema.TABLES`, unless its schema has a function `made(settings)` that says
-    which: some experiments need a corpus or a data set that a run may not have.
+    All of its registry `schema.TABLES` without those that the key `leave_out` names. A schema may
+    have a function `made(settings)` that says which of the registry there can be: some experiments
+    need a corpus or a data set that a run may not have.
 
     Args:
         paper: name of its folder.
@@ -87,4 +88,20 @@ def table_names(paper: str, settings: Any) -> list[str]:
         InputError: for an unknown paper.
     """
     schema = load(paper, "schema")
-    return list(schema.made(settings) if hasattr(schema, "made") else schema.TABLES)
+    possible = schema.made(settings) if hasattr(schema, "made") else schema.TABLES
+    return [name for name in possible if name not in settings.leave_out]
+
+
+def figure_names(paper: str, settings: Any) -> list[str]:
+    """Figures that a paper draws under these settings: those whose tables are not left out.
+
+    Args:
+        paper: name of its folder.
+        settings: its section of the config.
+
+    Raises:
+        InputError: for an unknown paper.
+    """
+    figures: dict[str, Figure] = load(paper, "figures").FIGURES
+    left_out = set(settings.leave_out)
+    return [name for name, figure in figures.items() if left_out.isdisjoint(figure.tables)]

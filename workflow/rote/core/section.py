@@ -9,11 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rote.core.errors import ConfigError
 
-Scale = Literal["smoke", "laptop", "paper"]
+Scale = Literal["smoke", "laptop", "full", "paper"]
 
 
 class Section(BaseModel):
-    """A group of config keys. Defaults are the laptop scale; `SCALES` holds what others change."""
+    """A group of config keys. Defaults are the laptop scale; `SCALES` holds what others change.
+
+    `full` changes the laptop's values, `smoke` and `paper` change those of `full`.
+    """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True
@@ -42,6 +45,21 @@ def key(default: Any, description: str = "", *, unit: str | None = None, **const
             json_schema_extra=extra,
         )
     return Field(default, description=description, json_schema_extra=extra, **constraints)
+
+
+def left_out(*tables: str) -> Any:
+    """The key of a paper's section that names the tables which the laptop scale leaves out."""
+    return key(
+        list(tables),
+        "Tables that this run does not make, nor the figures drawn from them; "
+        "what is claimed of them is judged at a larger scale",
+    )
+
+
+class PaperSection(Section):
+    """A paper's section of the config."""
+
+    leave_out: list[str] = left_out()
 
 
 def first_paragraph(documented: type) -> str:

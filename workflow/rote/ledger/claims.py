@@ -190,8 +190,10 @@ class Claim(BaseModel):
         min_length=1,
     )
     passes: Passes | dict[Scale, Passes] = Field(description="Criterion, or one per scale")
-    scales: list[Scale] = Field(
-        ["smoke", "laptop", "paper"], description="Scales at which the claim is judged"
+    scales: list[Literal["laptop", "full", "paper"]] = Field(
+        ["full", "paper"],
+        description="Scales at which the claim is judged; none is at the smoke scale",
+        min_length=1,
     )
     revised: str = Field(
         "",

@@ -224,7 +224,7 @@ def audit(
     claims: Iterable[Claim | Mapping[str, Any]],
     tables: Tables,
     *,
-    scale: str = "laptop",
+    scale: str = "full",
     least: int | None = None,
 ) -> pd.DataFrame:
     """Claims judged on the tables of a run and on those of each of their nulls.

@@ -71,7 +71,7 @@ def evaluate(
     claims: str | Path | Iterable[Claim | Mapping[str, Any]],
     tables: Mapping[str, pd.DataFrame],
     *,
-    scale: str = "laptop",
+    scale: str = "full",
     least: int | None = None,
 ) -> pd.DataFrame:
     """Evaluate claims on result tables.
@@ -125,7 +125,7 @@ def _judge(
     passes = claim.criterion_at(scale)
     statistic(claim)
     if passes is None:
-        return [_row(claim, "", note=f"Not judged at scale {scale}.")]
+        return [_row(claim, "", note=f"Judged at scale {_where(claim)}, not at {scale}.")]
     given = reading.StatisticTables(tables)
     try:
         conditions = samples(claim, given)
@@ -142,6 +142,11 @@ def _judge(
         judge(claim, passes, str(condition), sample, claim.least if least is None else least)
         for condition, sample in conditions.items()
     ]
+
+
+def _where(claim: Claim) -> str:
+    """The scales at which a claim is judged."""
+    return " and ".join(name for name in claim.scales if claim.criterion_at(name))
 
 
 def _statistical(claim: Claim, passes: str, condition: str, sample: Any, least: int) -> dict:

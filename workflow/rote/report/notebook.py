@@ -43,7 +43,8 @@ class Chapter:
     def figure(self, name: str, *quoted: str) -> HTML:
         """A figure as the run drew it, with its caption, the claims `quoted`, and its sources.
 
-        The picture is the file beside the report; `rote draw` makes it anew.
+        The picture is the file beside the report; `rote draw` makes it anew. A figure that the run
+        left out is named, with the scale that has it.
 
         Args:
             name: of one of the paper's `FIGURES`.
@@ -55,6 +56,9 @@ class Chapter:
         """
         rows = self._named(quoted).drop_duplicates("claim")
         figure = self._figures[name]
+        if not (self._results / "figures" / f"{name}.png").exists():
+            left_out = f"{figure.title}: drawn at the full scale (<code>make full</code>)."
+            return HTML(f'<p class="left-out">{left_out}</p>')
         return HTML(figure_block(self._paper, self._results, name, figure, rows))
 
     def claims(self, *names: str) -> HTML:

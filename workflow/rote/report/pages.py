@@ -146,6 +146,8 @@ def _figures(name: str, results: Path, files: Path) -> list[Any]:
     files.mkdir(parents=True, exist_ok=True)
     gallery = []
     for key, figure in load_paper(name, "figures").FIGURES.items():
+        if not (results / "figures" / f"{key}.png").exists():
+            continue  # its tables are left out at this scale
         paths = [results / f"{table}.parquet" for table in figure.tables]
         paths = [path for path in paths if path.stat().st_size <= COPIED]
         for suffix in (".png", ".pdf"):

@@ -111,7 +111,21 @@ def parse(values: Mapping[str, Any], where: str = "config") -> Run:
         ConfigError: as `load`.
     """
     _refuse_two_values(values, where)
-    return validate(model(), _typed(model().model_json_schema(), _nested(values)), where)
+    config = validate(model(), _typed(model().model_json_schema(), _nested(values)), where)
+    for paper in config.papers:
+        _refuse_unknown_tables(paper, getattr(config, paper).leave_out, where)
+    return config
+
+
+def _refuse_unknown_tables(paper: str, tables: list[str], where: str) -> None:
+    known = list(load_paper(paper, "schema").TABLES)
+    for name in tables:
+        if name not in known:
+            hint = did_you_mean(get_close_matches(name, known, 1))
+            raise ConfigError(
+                f"{where}: {paper}.leave_out: no table {name!r}; {hint}"
+                f"tables of {paper}: {', '.join(known)}"
+            )
 
 
 def at(settings: BaseModel, path: str) -> Any:
@@ -142,14 +156,24 @@ def shared(config: Run) -> str:
 
 
 def scales(section: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """What each scale changes of the laptop defaults, e.g. `{"paper": {"linear": {"n": 500}}}`."""
-    merged: dict[str, dict[str, Any]] = {name: {} for name in get_args(Scale) if name != "laptop"}
-    for name in merged:
-        merged[name].update(getattr(section, "SCALES", {}).get(name, {}))
-        for child, field in section.model_fields.items():
-            if is_section(field.annotation) and (inner := scales(field.annotation)[name]):
-                merged[name][child] = inner
-    return merged
+    """What each scale changes of the laptop defaults, e.g. `{"paper": {"linear": {"n": 500}}}`.
+
+    `smoke` and `paper` start from `full`: they leave out nothing that it makes.
+    """
+    changes = {name: _changes(section, name) for name in get_args(Scale) if name != "laptop"}
+    full = changes["full"]
+    return {
+        name: values if name == "full" else _merge(full, values) for name, values in changes.items()
+    }
+
+
+def _changes(section: type[BaseModel], scale: str) -> dict[str, Any]:
+    """What a section and those inside it say of a scale themselves."""
+    changes = dict(getattr(section, "SCALES", {}).get(scale, {}))
+    for name, field in section.model_fields.items():
+        if is_section(field.annotation) and (inner := _changes(field.annotation, scale)):
+            changes[name] = inner
+    return changes
 
 
 def _typed(schema: Mapping[str, Any], values: Any, root: Mapping[str, Any] | None = None) -> Any:

@@ -3,8 +3,9 @@
 The model. A job takes `start + rate x work` seconds on one core. The work is what its paper's
 `costs.WORK` says of the settings: a leading order, for jobs on devices in floating-point
 operations. The rate of each rule, and the start that all share, are fitted to measured runs of the
-smoke and laptop scales (`costs.tsv`, from one core of a server; `rote plan --refit` takes yours). A
-rule without a formula costs at every scale what it was measured at, and is named. On a device a
+smoke, laptop and full scales (`costs.tsv`, from one core of a server, to which `rote.run.machine`
+compares yours; `rote plan --refit` takes your own runs). A rule without a formula costs at every
+scale what it was measured at, and is named. On a device a
 job takes `start + work / speed`; the speed is an assumption, not a measurement. Memory is what the
 rules ask a scheduler for, disk what `costs.DISK` says, else what was measured. Rates that small
 runs cannot show stand in `costs.RATES`, from benchmarks.
@@ -12,6 +13,7 @@ runs cannot show stand in `costs.RATES`, from benchmarks.
 
 import csv
 import math
+import os
 import re
 import subprocess
 import sys
@@ -26,9 +28,16 @@ import pandas as pd
 
 from rote.core.errors import InputError
 from rote.run import config as configuration
+from rote.run import machine
 
 MEASURED = Path(__file__).with_name("costs.tsv")
-RUNS = {"smoke": "config/smoke.yaml", "laptop": "config/config.yaml"}
+RUNS = {
+    "smoke": "config/smoke.yaml",
+    "laptop": "config/config.yaml",
+    "full": "config/full.yaml",
+}
+# core seconds of the reference machine that a run may take, and how many jobs
+BUDGETS = {"laptop": (1500, 90), "full": (12_000, 400)}
 # a second on a device: about a tenth of what one of 2022 reaches in bf16 on large matrices
 FLOPS = 20e12
 
@@ -61,7 +70,7 @@ class Fit(NamedTuple):
 
     start_s: float
     rates: dict[str, float]  # seconds per unit of work, by rule
-    sizes: dict[str, float]  # bytes written by a job at the laptop scale, by rule
+    sizes: dict[str, float]  # bytes written by a job of a larger scale than smoke, by rule
     jobs: pd.DataFrame  # the measured jobs with the column `predicted_s`
 
 
@@ -151,13 +160,13 @@ def refit() -> int:
 
 
 def measure(root: Path = Path(".")) -> pd.DataFrame:
-    """What the jobs of finished smoke and laptop runs took: the columns of `Measurement`.
+    """What the jobs of finished smoke, laptop and full runs took: the columns of `Measurement`.
 
     Seconds are those on the clock, of jobs with one thread: Snakemake samples CPU time and misses
     the last samples.
 
     Raises:
-        InputError: if neither run is there.
+        InputError: if none of these runs is there.
     """
     rows = []
     for scale, file in RUNS.items():
@@ -210,8 +219,7 @@ def fit(measured: pd.DataFrame) -> Fit:
     grid = np.linspace(0, float(measured["seconds"].quantile(0.2)), 21)
     errors = [float(np.mean(np.log(predicted(s) / measured["seconds"]) ** 2)) for s in grid]
     start = float(grid[int(np.argmin(errors))])
-    laptop = measured[measured["scale"] == "laptop"]
-    sizes = (laptop if len(laptop) else measured).groupby("rule")["bytes"].mean()
+    sizes = measured[measured["scale"] != "smoke"].groupby("rule")["bytes"].mean()
     return Fit(start, rates(start), sizes.to_dict(), measured.assign(predicted_s=predicted(start)))
 
 
@@ -262,10 +270,25 @@ def _seconds(job: PlannedJob, settings: Any, model: Fit, flops: float) -> float:
     return model.start_s + model.rates.get(job.rule, 0.0) * amount
 
 
+def core_seconds(jobs: Sequence[PlannedJob], settings: Any, model: Fit) -> float:
+    """Seconds of one core of the reference machine that jobs take, on a machine without devices.
+
+    Args:
+        jobs: of a run, see `plan`.
+        settings: the whole config.
+        model: the fitted starts and rates.
+    """
+    return sum(model.start_s + model.rates.get(job.rule, 0.0) * work(job, settings) for job in jobs)
+
+
 def accuracy(model: Fit) -> pd.DataFrame:
-    """By paper, at the laptop scale: measured_s, predicted_s, and a job's median factor between."""
-    laptop = model.jobs[model.jobs["scale"] == "laptop"]
-    rows = laptop.assign(paper=laptop["rule"].str.split("_").str[0])
+    """By paper, on larger scales than smoke: seconds, and a job's median factor between.
+
+    Returns:
+        Columns measured_s, predicted_s, factor.
+    """
+    measured = model.jobs[model.jobs["scale"] != "smoke"]
+    rows = measured.assign(paper=measured["rule"].str.split("_").str[0])
     rows = rows.assign(off=np.abs(np.log(rows["predicted_s"] / rows["seconds"])))
     sums = rows.groupby("paper").agg(
         measured_s=("seconds", "sum"), predicted_s=("predicted_s", "sum"), off=("off", "median")
@@ -276,7 +299,7 @@ def accuracy(model: Fit) -> pd.DataFrame:
 def show(
     settings: Any, configfile: Path | None, flops: float = FLOPS, *, by_rule: bool = False
 ) -> None:
-    """Print the cost table of a run, with the model's assumptions and its error on the laptop run.
+    """Print the cost table of a run, with the model's assumptions and its error on measured runs.
 
     Args:
         settings: the whole config.
@@ -289,8 +312,9 @@ def show(
     """
     from rich.console import Console
 
-    model = fit(pd.read_csv(MEASURED, sep="\t"))
-    jobs = table(plan(configfile), settings, model, flops)
+    model = shipped()
+    planned = plan(configfile)
+    jobs = table(planned, settings, model, flops)
     console = Console(width=max(Console().width, 120))
     console.print(_printed(jobs, settings, model, by_rule))
     console.print(
@@ -301,6 +325,27 @@ def show(
     )
     for line in _warnings(jobs):
         console.print(f"  {line}", highlight=False)
+    console.print(_on_cores(core_seconds(planned, settings, model)), highlight=False)
+
+
+def shipped() -> Fit:
+    """The model fitted to the measurements that come with rote."""
+    return fit(pd.read_csv(MEASURED, sep="\t"))
+
+
+def _on_cores(seconds: float) -> str:
+    """How long a run takes on the cores of this machine."""
+    factor = machine.factor()
+    cores = len(os.sched_getaffinity(0))
+    minutes = seconds * factor / cores / 60
+    return (
+        f"Without devices: {seconds:,.0f} core seconds of the reference machine; here a core takes "
+        f"{factor:.2f} times as long, so about {_minutes(minutes)} on {cores} cores."
+    )
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes / 60:,.1f} hours" if minutes >= 100 else f"{max(round(minutes), 1)} minutes"
 
 
 def _printed(jobs: pd.DataFrame, settings: Any, model: Fit, by_rule: bool) -> Any:
@@ -310,7 +355,7 @@ def _printed(jobs: pd.DataFrame, settings: Any, model: Fit, by_rule: bool) -> An
     keys = ["paper", "rule"] if by_rule else ["paper"]
     numbers = ["jobs", "on devices", "core hours", "device hours", "largest memory", "disk"]
     printed = Table(title=f"Run {settings.run}, scale {settings.scale}", title_justify="left")
-    for name in [*keys, *numbers, "laptop: model / measured"]:
+    for name in [*keys, *numbers, "model / measured"]:
         printed.add_column(name, justify="left" if name in keys else "right")
     errors = accuracy(model)
     for names, rows in [*jobs.groupby(keys, sort=False), (("all",) * len(keys), jobs)]:
@@ -328,7 +373,7 @@ def _printed(jobs: pd.DataFrame, settings: Any, model: Fit, by_rule: bool) -> An
 
 
 def _error(errors: pd.DataFrame, paper: str) -> str:
-    """Predicted over measured seconds of a paper at the laptop scale, or of all papers."""
+    """Predicted over measured seconds of a paper, or of all papers."""
     if paper == "all":
         sums = errors.sum()
         return f"{sums['predicted_s'] / sums['measured_s']:.2f}"

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.core.section import Section, key
+from rote.core.section import PaperSection, Section, key, left_out
 
 Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=8)]
@@ -103,10 +103,13 @@ class AttentionEmbeddings(Section):
         return self
 
 
-class Settings(Section):
+class Settings(PaperSection):
     """A random matrix analysis of in-context memorization for nonlinear attention"""
 
+    leave_out: list[str] = left_out("variants", "trained")
     theory: AttentionTheory = key(AttentionTheory)
     simulation: AttentionSimulation = key(AttentionSimulation)
     trained: AttentionTrained = key(AttentionTrained)
     embeddings: AttentionEmbeddings = key(AttentionEmbeddings)
+
+    SCALES: ClassVar = {"full": {"leave_out": []}}

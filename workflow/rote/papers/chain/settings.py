@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.core.section import Section, key
+from rote.core.section import PaperSection, Section, key
 from rote.knn import Engine
 
 Count = Annotated[int, Field(ge=1)]
@@ -33,7 +33,7 @@ class ChainWorld(Section):
         200, "Held-out items of each rule, at most: half to tune on, half to test on", ge=4
     )
     loads: list[Positive] = key(
-        [0.25, 2.0, 4.0],
+        [2.0],
         "Information of all facts over what the weights can hold",
         min_length=1,
     )
@@ -56,6 +56,7 @@ class ChainWorld(Section):
             "loads": [0.5, 2.0],
             "replicates": 2,
         },
+        "full": {"loads": [0.25, 2.0, 4.0]},
         "paper": {
             "subjects": 20_000,
             "relations": 200,
@@ -80,7 +81,7 @@ class ChainNetwork(Section):
 
     architecture: Literal["gpt_neox", "llama", "gpt2", "decoder"] = key("gpt_neox", "Architecture")
     width: int = key(16, "Width", ge=4)
-    ladder: list[Count] = key([8, 24], "Other widths, trained at one load")
+    ladder: list[Count] = key([], "Other widths, trained at one load")
     ladder_load: float = key(2.0, "That load; it must be among the loads", gt=0)
     layers: int = key(2, "Layers", ge=1)
     heads: int = key(2, "Attention heads", ge=1)
@@ -103,6 +104,7 @@ class ChainNetwork(Section):
             "batch": 64,
             "warmup": 10,
         },
+        "full": {"ladder": [8, 24]},
         "paper": {
             "architecture": "gpt2",
             "width": 256,
@@ -134,7 +136,7 @@ class ChainMemory(Section):
     SCALES: ClassVar = {"paper": {"engine": "torch"}}
 
 
-class Settings(Section):
+class Settings(PaperSection):
     """The chain: prune what the weights cannot hold, remember the rest"""
 
     corpus: str = key(

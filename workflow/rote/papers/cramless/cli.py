@@ -124,7 +124,7 @@ def evaluate_text(
     tables.write(out, frame, schema.TextRuns, run.provenance())
 
 
-@verb(app)
+@verb(app, settings.CramlessTraining)
 def evaluate_networks(
     run: Job,
     groups: Annotated[Path, typer.Option(help="Folder with every group's tables.", metavar="DIR")],
@@ -132,7 +132,8 @@ def evaluate_networks(
 ):
     """Put the groups' tables together: trained, runs, shares."""
     for name in schema.NETWORK_TABLES:
-        parts = [tables.read(groups / f"{name}_{group}.parquet") for group in GROUPS]
+        files = [groups / f"{name}_{group}.parquet" for group in run.settings.groups]
+        parts = [tables.read(file) for file in files]
         frame = pd.concat(parts, ignore_index=True)
         tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
 

@@ -1,14 +1,18 @@
 """Config section of "Cram less to fit more"."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from rote.core.section import Section, key
+from rote.core.section import PaperSection, Section, key
 
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
+
+
+ArmGroupName = Literal["standard", "uniform", "skewed", "schemes", "ladder", "smaller", "pruned"]
+ARM_GROUPS = get_args(ArmGroupName)
 
 
 class CramlessFacts(Section):
@@ -21,11 +25,11 @@ class CramlessFacts(Section):
         2, "Tokens of a value; entropy per fact = tokens x log2(symbols) bits", ge=1
     )
     uniform: list[Count] = key(
-        [800, 1200, 1600, 3200, 6400], "Numbers of facts, each once, ascending", min_length=3
+        [800, 1600, 6400], "Numbers of facts, each once, ascending", min_length=3
     )
     skewed: int = key(6400, "Facts of the power-law data sets", ge=2)
     exponents: list[NonNegative] = key(
-        [0.5, 1.0, 1.5], "Power-law exponents a; 1 must be among them", min_length=1
+        [1.0], "Power-law exponents a; 1 must be among them", min_length=1
     )
     copies: int = key(16000, "Draws from a power law that make its data set", ge=1)
     smaller: list[Count] = key(
@@ -44,6 +48,7 @@ class CramlessFacts(Section):
             "exponents": [1.0],
             "replicates": 2,
         },
+        "full": {"uniform": [800, 1200, 1600, 3200, 6400], "exponents": [0.5, 1.0, 1.5]},
         "paper": {"replicates": 10},
     }
 
@@ -61,6 +66,9 @@ class CramlessTraining(Section):
 
     architecture: Literal["decoder", "gpt2", "gpt_neox"] = key(
         "decoder", "decoder: our fast one; gpt2, gpt_neox: by transformers"
+    )
+    groups: list[ArmGroupName] = key(
+        ["standard", "uniform", "skewed"], "Groups of networks to train", min_length=1
     )
     width: int = key(24, "Width of the base network", ge=4)
     ladder: list[Count] = key([16, 32], "Other widths, for the size ladder", min_length=1)
@@ -93,6 +101,7 @@ class CramlessTraining(Section):
             "candidates": 128,
             "longer_factor": 2,
         },
+        "full": {"groups": list(ARM_GROUPS)},
         "paper": {
             "width": 32,
             "ladder": [16, 24, 48, 64, 96, 128],
@@ -140,7 +149,7 @@ class CramlessText(Section):
         return self
 
 
-class Settings(Section):
+class Settings(PaperSection):
     """Cram less to fit more: training data pruning improves memorization of facts"""
 
     facts: CramlessFacts = key(CramlessFacts)

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.core.section import Section, key
+from rote.core.section import PaperSection, Section, key, left_out
 from rote.papers.distmem.published import DOLMA, OLMO, PILE, PYTHIA
 from rote.papers.distmem.tasks import TASKS
 
@@ -56,16 +56,18 @@ class NeoxNetworks(DistmemFamily):
     """GPT-NeoX networks."""
 
     sizes: list[Shape] = key(
-        [[8, 1, 1], [16, 1, 1], [32, 2, 2], [96, 2, 6]],
+        [[8, 1, 1], [16, 1, 1], [32, 2, 2]],
         "Width, layers and heads of each, ascending",
         min_length=3,
     )
-    rates: list[Rate] = key(
-        [0.01, 0.01, 0.008, 0.005], "Peak learning rate of each; cosine to 10 %"
-    )
+    rates: list[Rate] = key([0.01, 0.01, 0.008], "Peak learning rate of each; cosine to 10 %")
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [[8, 1, 1], [12, 1, 1], [16, 1, 2]], "rates": [0.01, 0.01, 0.01]},
+        "full": {
+            "sizes": [[8, 1, 1], [16, 1, 1], [32, 2, 2], [96, 2, 6]],
+            "rates": [0.01, 0.01, 0.008, 0.005],
+        },
         "paper": {
             "sizes": [[8, 1, 1], [16, 1, 1], [32, 2, 2], [64, 2, 4], [128, 3, 8]],
             "rates": [0.01, 0.008, 0.004, 0.003, 0.0015],
@@ -76,13 +78,12 @@ class NeoxNetworks(DistmemFamily):
 class LlamaNetworks(DistmemFamily):
     """LLaMA-type networks."""
 
-    sizes: list[Shape] = key(
-        [[16, 1, 1], [32, 2, 2]], "Width, layers and heads of each, ascending", min_length=2
-    )
-    rates: list[Rate] = key([0.01, 0.008], "Peak learning rate of each; cosine to 10 %")
+    sizes: list[Shape] = key([], "Width, layers and heads of each, ascending; none: not trained")
+    rates: list[Rate] = key([], "Peak learning rate of each; cosine to 10 %")
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [[8, 1, 1], [16, 1, 2]], "rates": [0.01, 0.01]},
+        "full": {"sizes": [[16, 1, 1], [32, 2, 2]], "rates": [0.01, 0.008]},
         "paper": {"sizes": [[16, 1, 1], [64, 2, 4]], "rates": [0.008, 0.003]},
     }
 
@@ -152,12 +153,13 @@ class DistmemAnalysis(Section):
 class DistmemInfluence(Section):
     """Influence of documents on test examples: dot products of gradients, summed over snapshots."""
 
-    networks: list[Count] = key([2, 3], "Numbers of the ladder's networks, from 0", min_length=1)
+    networks: list[Count] = key([2], "Numbers of the ladder's networks, from 0", min_length=1)
     items: int = key(10, "Test examples per task", ge=1)
     documents: int = key(8, "Documents per example and scheme (R in the paper: 50)", ge=1)
 
     SCALES: ClassVar = {
         "smoke": {"networks": [2], "items": 4, "documents": 3},
+        "full": {"networks": [2, 3]},
         "paper": {"networks": [2, 4], "items": 100, "documents": 50},
     }
 
@@ -231,11 +233,12 @@ class DistmemOLMo(DistmemStudy):
     }
 
 
-class Settings(Section):
+class Settings(PaperSection):
     """Generalization v.s. memorization:
     tracing language models' capabilities back to pretraining data
     """
 
+    leave_out: list[str] = left_out("influence", "ablation")
     world: DistmemWorld = key(DistmemWorld)
     ladder: DistmemLadder = key(DistmemLadder)
     analysis: DistmemAnalysis = key(DistmemAnalysis)
@@ -243,6 +246,8 @@ class Settings(Section):
     ablation: DistmemAblation = key(DistmemAblation)
     pythia: DistmemPythia = key(DistmemPythia)
     olmo: DistmemOLMo = key(DistmemOLMo)
+
+    SCALES: ClassVar = {"full": {"leave_out": []}}
 
     @model_validator(mode="after")
     def _networks(self):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.core.section import Section, key
+from rote.core.section import PaperSection, Section, key, left_out
 
 Positive = Annotated[float, Field(gt=0)]
 Size = Annotated[int, Field(ge=3)]
@@ -154,7 +154,7 @@ class InversionNoiseNetwork(InversionNetwork):
 class InversionNetworks(Section):
     """Trained priors: from how many examples on does a network no longer memorize?"""
 
-    sizes: list[Size] = key([50, 100, 200, 500, 1000], "Sizes N of the training sets", min_length=2)
+    sizes: list[Size] = key([50, 1000], "Sizes N of the training sets", min_length=2)
     replicates: int = key(8, "Training sets; at most as many as there are", ge=2)
     samples: int = key(256, "Samples of each network", ge=10)
     brief: float = key(
@@ -168,7 +168,7 @@ class InversionNetworks(Section):
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [20, 60], "replicates": 2, "samples": 16},
-        "paper": {"sizes": [50, 100, 200, 500, 1000]},
+        "full": {"sizes": [50, 100, 200, 500, 1000]},
     }
 
 
@@ -179,7 +179,7 @@ class InversionGuidance(Section):
         [0.07, 0.2, 0.5], "Lengths of a data step, rising; the first is the paper's", min_length=2
     )
     sizes: list[Annotated[int, Field(ge=10)]] = key(
-        [50, 200, 1000],
+        [50, 1000],
         "Training examples of the priors, rising; some of networks.sizes",
         min_length=2,
     )
@@ -196,6 +196,7 @@ class InversionGuidance(Section):
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [20, 60], "figure_samples": 2},
+        "full": {"sizes": [50, 200, 1000]},
         "paper": {"samples": 256, "figure_samples": 256},
     }
 
@@ -253,9 +254,12 @@ class InversionWaveform(Section):
         return self
 
 
-class Settings(Section):
+class Settings(PaperSection):
     """On the role of memorization in learned priors for geophysical inverse problems"""
 
+    leave_out: list[str] = left_out("samples", "scores", "descents", "lookups", "time_domain")
     stylized: InversionStylized = key(InversionStylized)
     waveform: InversionWaveform = key(InversionWaveform)
     time_domain: InversionTimeDomain = key(InversionTimeDomain)
+
+    SCALES: ClassVar = {"full": {"leave_out": []}}

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.core.section import Section, key
+from rote.core.section import PaperSection, Section, key, left_out
 from rote.papers.longtail.architectures import ARCHITECTURES, BACKBONES
 from rote.papers.longtail.sources import DIGITS, GLYPHS
 
@@ -43,10 +43,11 @@ class LongtailLinear(LongtailFeatures):
         "Ridge penalties of the unnormalized loss ||X b - y||^2 + lam ||b||^2; 0 is min-norm",
         min_length=1,
     )
-    replicates: int = key(130, "Independent data sets per alpha", ge=2)
+    replicates: int = key(40, "Independent data sets per alpha", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"n": 300, "d": 3000, "alphas": [1.0, 1.5, 2.0, 3.0], "replicates": 4},
+        "full": {"replicates": 130},
         "paper": {"replicates": 400},
     }
 
@@ -167,18 +168,16 @@ class LongtailNetwork(Section):
         "mlp", "Encoder: two hidden layers of 96, or torchvision's ResNet-18"
     )
     architectures: list[ArchitectureName] = key(
-        list(ARCHITECTURES),
+        ["sum", "linear", "cross-channel", "concat"],
         "Networks to train: three that encode each image alone, two that mix them at once "
         "(concat: mlp only)",
         min_length=1,
     )
     n: int = key(1600, "Training triples", ge=20)
     zipf: float = key(2.0, "Zipf exponent of the digits 0-8 in the base training set", ge=0)
-    rare_counts: list[Count] = key(
-        [0, 1, 4, 16, 64, 128], "Training triples that hold a 9", min_length=1
-    )
+    rare_counts: list[Count] = key([0, 16, 128], "Training triples that hold a 9", min_length=1)
     weight_decays: list[NonNegative] = key(
-        [0.0, 1.0, 2.0, 3.0, 5.0, 10.0],
+        [0.0, 3.0],
         "Decoupled weight decays of the sum network (first: memorized)",
         min_length=2,
     )
@@ -198,6 +197,11 @@ class LongtailNetwork(Section):
             "test_rows": 100,
             "n": 640,
             "replicates": 2,
+        },
+        "full": {
+            "architectures": list(ARCHITECTURES),
+            "rare_counts": [0, 1, 4, 16, 64, 128],
+            "weight_decays": [0.0, 1.0, 2.0, 3.0, 5.0, 10.0],
         },
         "paper": {
             "backbone": "resnet18",
@@ -258,9 +262,10 @@ class LongtailKernel(Section):
         return self
 
 
-class Settings(Section):
+class Settings(PaperSection):
     """Memorizing long-tail data can help generalization through composition"""
 
+    leave_out: list[str] = left_out("scaling", "influence", "leave_one_out", "descent", "kernel")
     linear: LongtailLinear = key(LongtailLinear)
     scaling: LongtailScaling = key(LongtailScaling)
     interpolators: LongtailInterpolators = key(LongtailInterpolators)
@@ -268,3 +273,5 @@ class Settings(Section):
     images: LongtailImages = key(LongtailImages)
     network: LongtailNetwork = key(LongtailNetwork)
     kernel: LongtailKernel = key(LongtailKernel)
+
+    SCALES: ClassVar = {"full": {"leave_out": []}}

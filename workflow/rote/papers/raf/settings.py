@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rote.core.section import Section, key
+from rote.core.section import PaperSection, Section, key, left_out
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -29,11 +29,12 @@ class RafSimulation(Section):
     """Finite-size simulation: verification rows and the figures' markers, each with fresh data."""
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
-    replicates: int = key(200, "Training sets per verification row", ge=2)
+    replicates: int = key(80, "Training sets per verification row", ge=2)
     marker_replicates: int = key(20, "Training sets per marker of a figure", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"size": 0.3, "replicates": 4, "marker_replicates": 2},
+        "full": {"replicates": 200},
         "paper": {"size": 3.0, "replicates": 400, "marker_replicates": 50},
     }
 
@@ -139,14 +140,17 @@ class RafTwoLayer(Section):
     }
 
 
-class Settings(Section):
+class Settings(PaperSection):
     """The Rules-and-Facts model for simultaneous generalization
     and memorization in neural networks
     """
 
+    leave_out: list[str] = left_out("two_layer")
     theory: RafTheory = key(RafTheory)
     simulation: RafSimulation = key(RafSimulation)
     universality: RafUniversality = key(RafUniversality)
     separability: RafSeparability = key(RafSeparability)
     real: RafReal = key(RafReal)
     two_layer: RafTwoLayer = key(RafTwoLayer)
+
+    SCALES: ClassVar = {"full": {"leave_out": []}}

@@ -38,9 +38,12 @@ def get(name: str) -> ResmemTask:
 
 
 def of_run(settings: Any) -> list[str]:
-    """Names of the tasks of a run: those that need files only where the config names them.
+    """Names of the tasks of a run: those that are not left out.
+
+    Tasks that need files are there only where the config names them.
 
     Args:
         settings: the paper's config section.
     """
-    return [name for name, task in registry().items() if task.runs(getattr(settings, name))]
+    names = [name for name in registry() if name not in settings.leave_out_tasks]
+    return [name for name in names if registry()[name].runs(getattr(settings, name))]
