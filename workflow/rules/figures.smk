@@ -43,9 +43,7 @@ for paper in rote_papers.names():
             runtime=10,
         params:
             paper=paper,
-            names=" ".join(
-                f"--figure {Path(path).stem}" for path in figures_of(paper)
-            ),
+            names=" ".join(f"--figure {Path(path).stem}" for path in figures_of(paper)),
             tables=subpath(input[0], parent=True),
             figures=subpath(output[0], parent=True),
             code=code("rote.cli:draw", f"rote.papers.{paper}.figures.*"),
