@@ -14,7 +14,7 @@ CLAIMS = ROOT / "workflow/claims"
 
 
 def test_no_claim_is_reproduced_on_its_null(smoke):
-    audited = evidence.audit(smoke / "results/smoke", CLAIMS, scale="laptop", least=2)
+    audited = evidence.audit(smoke / "results/smoke", CLAIMS, scale="full", least=2)
     passing = audited[audited["passes"]]
     assert passing.empty, passing.to_string()
     # the nulls were tried, not passed over
@@ -22,7 +22,7 @@ def test_no_claim_is_reproduced_on_its_null(smoke):
 
 
 def test_audit_says_so_on_the_command_line(smoke):
-    done = run(smoke, "rote", "claims", "audit", "results/smoke", "--least", "2")
+    done = run(smoke, "rote", "claims", "audit", "results/smoke", "--scale", "full", "--least", "2")
     assert "0 of " in done.stdout
     assert "are reproduced on a null of theirs" in done.stdout
 
@@ -50,7 +50,7 @@ def test_scatter_never_helps_a_claim(smoke, paper):
             conditions = verdicts.samples(claim, tables)
         except KeyError:
             continue
-        rule = criterion(claim.criterion_at("laptop") or claim.criterion_at("paper"))
+        rule = criterion(claim.criterion_at("full") or claim.criterion_at("paper"))
         for condition, sample in conditions.items():
             try:
                 before = interval(sample, claim.interval)
@@ -65,15 +65,31 @@ def test_scatter_never_helps_a_claim(smoke, paper):
                 assert margin > 9.9, (claim.id, condition, margin)
 
 
-def test_power_prints_replicates_and_time(smoke):
-    frame = evidence.power(smoke / "results/smoke", CLAIMS)
-    if len(frame):
-        assert (frame["needed"] >= 5).all()
-        assert frame["job_s"].gt(0).all()
-        assert frame["tables"].ne("").all()
-    done = run(smoke, "rote", "power", "results/smoke", "--csv", "power.csv")
+@pytest.fixture(scope="module")
+def judged(smoke, tmp_path_factory):
+    """The smoke run with a ledger as if it were a full one that needs two replicates."""
+    home = tmp_path_factory.mktemp("judged") / "results/smoke"
+    home.mkdir(parents=True)
+    for path in (smoke / "results/smoke").iterdir():
+        if path.name != "claims.parquet":
+            (home / path.name).symlink_to(path)
+    ledger = [
+        verdicts.evaluate(CLAIMS / f"{paper}.yaml", Folder(home / paper), scale="full", least=2)
+        for paper in names()
+    ]
+    pd.concat(ledger, ignore_index=True).to_parquet(home / "claims.parquet")
+    return home
+
+
+def test_power_prints_replicates_and_time(judged, tmp_path):
+    frame = evidence.power(judged, CLAIMS)
+    assert len(frame) > 50
+    assert (frame["needed"] >= 5).all()
+    assert frame["job_s"].gt(0).all()
+    assert frame["tables"].ne("").all()
+    done = run(ROOT, "rote", "power", str(judged), "--csv", str(tmp_path / "power.csv"))
     assert "statistical claims have replicates enough" in done.stdout
-    assert len(pd.read_csv(smoke / "power.csv")) == len(frame)
+    assert len(pd.read_csv(tmp_path / "power.csv")) == len(frame)
 
 
 def test_stability_compares_ledgers_of_runs(smoke):

@@ -1,5 +1,7 @@
 """The first minutes: doctor, a new config, and a new paper whose smoke run passes at once."""
 
+import re
+
 import pytest
 from conftest import run, snakemake
 from rote.core import tables
@@ -21,7 +23,9 @@ def test_new_paper_passes_its_smoke_run(project):
     snakemake(project, "--config", "papers=[mine]")
     ledger = tables.read(project / "results/smoke/claims.parquet")
     assert set(ledger["claim"]) == {"mine.unbiased"}
-    assert set(ledger["verdict"]) <= {"reproduced", "inconclusive"}
+    assert set(ledger["verdict"]) == {"not run"}
+    judged = run(project, "rote", "claims", "run", "mine.unbiased", "--scale", "full")
+    assert re.search("reproduced|inconclusive|not run", judged.stdout)
     page = (project / "reports/smoke/mine.html").read_text()
     assert "A paper of mine" in page
     assert "Measured: means of n standard normal draws" in page

@@ -91,9 +91,11 @@ def show(path: Path) -> None:
 
 
 def require_all(path: Path) -> None:
-    """Raise InputError naming every judged claim that is not reproduced."""
+    """Raise InputError naming every judged claim that is not reproduced, or if none is judged."""
     frame = verdicts.summary(read(path))
     judged = frame[frame["criterion"] != ""]
+    if judged.empty:
+        raise InputError("strict: no claim is judged at this scale; use laptop, full or paper")
     failed = judged[judged["verdict"] != "reproduced"]
     if len(failed):
         listed = ", ".join(f"{row.claim} ({row.verdict})" for row in failed.itertuples())
