@@ -152,9 +152,10 @@ def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
 
 def _anisotropic(exponent: float, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
     spectrum = power_law(p, exponent)
+    noise = tokens.anisotropic(np.sqrt(spectrum))
     return ModelVariant(
         theory=variants.anisotropic_error(gammas, n, spectrum, "tanh"),
-        draw=_one_head(n, p, simulation.entrywise("tanh", p), scales=np.sqrt(spectrum)),
+        draw=_one_head(n, p, simulation.entrywise("tanh", p), noise=noise),
     )
 
 
