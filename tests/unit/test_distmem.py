@@ -267,3 +267,15 @@ def test_rank_groups_cover_the_facts_of_ranked_tasks(generated):
     groups = pd.Series(measured.rank_groups("facts"))
     assert groups.value_counts()[["head", "mid", "tail"]].tolist() == [20, 28, 32]
     assert measured.rank_groups("translation") == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "prefix"),
+    [
+        ("intfloat/e5-base-v2", "query: "),
+        ("models/Multilingual-E5-large", "query: "),
+        ("sentence-transformers/all-MiniLM-L6-v2", ""),
+    ],
+)
+def test_encoders_get_the_prefix_of_their_family(model, prefix):
+    assert mining.encoder_family(model).prefix == prefix

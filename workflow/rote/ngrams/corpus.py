@@ -231,7 +231,7 @@ class Corpus:
                 return ids
             return self._nonempty(ngram, [number for number in ids if number not in leave_out])
         units = self._nonempty(ngram, [unit for unit in self.split(ngram) if unit not in leave_out])
-        if self.analyser.unit == "token":
+        if self.analyser.gives_ids:
             return units
         if self.words is None:
             raise InputError(
@@ -315,16 +315,16 @@ def tokenize(
                         duplicates += 1
                         units = []
                     seen.add(key)
-                writer.add(units if analyser.unit == "token" else [words[unit] for unit in units])
+                writer.add(units if analyser.gives_ids else [words[unit] for unit in units])
                 total += len(units)
                 if progress:
                     progress(total)
         shards = writer.close()
-        if analyser.unit != "token":
+        if not analyser.gives_ids:
             _write_words(folder, list(words))
         totals = {
             "empty": writer.empty,
-            "types": writer.max_id + 1 if analyser.unit == "token" else len(words),
+            "types": writer.max_id + 1 if analyser.gives_ids else len(words),
             "problems": dict(sorted(problems.items())),
             "duplicates": duplicates,
             "text_sha256": digest.hexdigest(),
