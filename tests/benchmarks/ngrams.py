@@ -182,7 +182,7 @@ def two_threads():
     _, _, corpus, pairs = _stream(TOKENS)
     queries = ngrams.queries(corpus, pairs=pairs)
     return Case(
-        lambda: ngrams.scan(corpus, queries, threads=2),
+        lambda: ngrams.scan(corpus, queries, options=ngrams.ScanOptions(threads=2)),
         lambda: ngrams.scan(corpus, queries),
         wall=True,
     )
@@ -265,7 +265,7 @@ def _scan(tokens: int) -> Work:
     _stream.cache_clear()
     _, _, corpus, pairs = _stream(tokens)
     queries = ngrams.queries(corpus, pairs=pairs)
-    return lambda: ngrams.scan(corpus, queries, threads=threads())
+    return lambda: ngrams.scan(corpus, queries, options=ngrams.ScanOptions(threads=threads()))
 
 
 def _table(tokens: int) -> Work:

@@ -77,7 +77,7 @@ def hinge_grid():
     alphas, lams = np.geomspace(0.1, 32, 200), np.geomspace(1e-2, 10, 200)
 
     def solve():
-        return raf.solve("hinge", alphas[:, None], EPS, lams, gamma=GAMMA)
+        return raf.solve("hinge", alphas[:, None], EPS, lams, raf.Learner.at_angle(GAMMA))
 
     grid = solve()
     assert grid.converged.all()
@@ -172,7 +172,7 @@ def square_simulation():
 
 def _grid(points: int) -> Work:
     alphas, lams = np.geomspace(0.1, 32, points // 100), np.geomspace(1e-2, 10, 100)
-    return lambda: raf.solve("hinge", alphas[:, None], EPS, lams, gamma=GAMMA)
+    return lambda: raf.solve("hinge", alphas[:, None], EPS, lams, raf.Learner.at_angle(GAMMA))
 
 
 def _machine(d: int) -> Work:

@@ -81,7 +81,7 @@ def _against_scikit_learn(queries: int) -> Case:
 
     def ours() -> np.ndarray:
         neighbors = knn.Datastore(x).search(q, K)
-        return resmem.scores(neighbors, labels, logits, query_logits, bandwidth=1.0)
+        return resmem.scores(neighbors, labels, logits, query_logits, resmem.Setting(K, 1.0, 1.0))
 
     def reference() -> np.ndarray:
         model = KNeighborsRegressor(

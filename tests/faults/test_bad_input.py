@@ -270,7 +270,8 @@ def test_tokenize_accepts_one_line_long_lines_and_repetitions(tmp_path):
     (tmp_path / "twice.jsonl").write_text('{"text": "same thing"}\n' * 3)
     assert corpus.tokenize(tmp_path / "one.txt", tmp_path / "a").tokens == 2
     assert corpus.tokenize(tmp_path / "long.jsonl", tmp_path / "b").tokens == 2_000_000
-    assert corpus.tokenize(tmp_path / "twice.jsonl", tmp_path / "c", distinct=True).tokens == 2
+    distinct = corpus.CorpusOptions(distinct=True)
+    assert corpus.tokenize(tmp_path / "twice.jsonl", tmp_path / "c", options=distinct).tokens == 2
 
 
 def test_unpack_keeps_zip_entries_inside_the_folder(tmp_path):

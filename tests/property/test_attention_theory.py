@@ -42,8 +42,8 @@ def test_moments_have_their_closed_form_values(name):
 
 @pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row.f}-{row.c}-{row.gamma}")
 def test_memorization_error_matches_golden_values(row):
-    vectors = {"mu": row.mu, "w_key": row.w_key, "w_query": row.w_query}
-    s = attention.memorization_error(row.gamma, row.c, row.f, diag=row.diag, **vectors)
+    vectors = attention.Vectors(row.mu, row.w_key, row.w_query)
+    s = attention.memorization_error(row.gamma, row.c, row.f, vectors, row.diag)
     assert s.converged
     assert float(s.error) == pytest.approx(row.error, abs=6e-9)
     assert float(s.h_uu) == pytest.approx(row.h_uu, abs=6e-9)
@@ -129,9 +129,7 @@ def test_memorization_error_converges_within_the_unit_interval(head, mu, key, qu
         np.geomspace(1e-6, 100, 9),
         head["c"],
         f,
-        mu=mu,
-        w_key=key,
-        w_query=query,
+        attention.Vectors(mu, key, query),
         diag=f.a1 if head["diagonal"] else 0.0,
     )
     assert s.converged.all()
@@ -150,7 +148,7 @@ def test_memorization_error_is_invariant_under_rotation_sign_and_scale(head, mu,
     def error(a1, nu, d, gamma=gamma, turn=np.eye(3)):
         f = attention.Coefficients(0.0, a1, 0.0, nu)
         return attention.memorization_error(
-            gamma, c, f, mu=turn @ mu, w_key=turn @ key, w_query=turn @ query, diag=float(d)
+            gamma, c, f, attention.Vectors(turn @ mu, turn @ key, turn @ query), float(d)
         ).error
 
     d = a1 if head["diagonal"] else 0.0
@@ -231,7 +229,7 @@ def test_memorization_error_approaches_its_limits_in_gamma():
 
 def test_memorization_error_allows_a_key_opposed_to_its_query():
     """1 + w_Qᵀw_K = 0: nothing inverts W."""
-    s = attention.memorization_error([0.1, 1.0], 4.0, "tanh", mu=2 * U, w_key=-U, w_query=U)
+    s = attention.memorization_error([0.1, 1.0], 4.0, "tanh", attention.Vectors(2 * U, -U, U))
     assert s.converged.all()
     assert s.error[1] == pytest.approx(0.65134, abs=6e-6)
 
@@ -239,12 +237,11 @@ def test_memorization_error_allows_a_key_opposed_to_its_query():
 def test_memorization_error_broadcasts_grids_as_single_points():
     gamma = np.array([[10.0, 0.01, 1.0]])
     c = np.array([[0.5], [4.0]])
-    grid = attention.memorization_error(gamma, c, "exp_clip", mu=U, w_key=U, w_query=V)
+    vectors = attention.Vectors(U, U, V)
+    grid = attention.memorization_error(gamma, c, "exp_clip", vectors)
     assert grid.error.shape == (2, 3)
     for i, j in np.ndindex(2, 3):
-        one = attention.memorization_error(
-            gamma[0, j], c[i, 0], "exp_clip", mu=U, w_key=U, w_query=V
-        )
+        one = attention.memorization_error(gamma[0, j], c[i, 0], "exp_clip", vectors)
         assert grid.error[i, j] == pytest.approx(float(one.error), rel=1e-9)
 
 
@@ -273,13 +270,27 @@ def test_moments_center_uncentered_functions_and_say_so():
         ((1.0, 2.0, "cubic"), {"diag": "keep"}, "grows at most linearly"),
         ((1.0, 2.0, "tanh"), {"diag": "half"}, "diag must be 'zero', 'keep' or a number"),
         ((1.0, 2.0, "tanh"), {"diag": np.inf}, "diag must be"),
-        ((1.0, 2.0, "tanh"), {"mu": [1, 2], "w_key": [1, 2, 3]}, r"one length, given \[2, 3\]"),
-        ((1.0, 2.0, "tanh"), {"mu": [np.inf, 2]}, "mu must be a vector of finite numbers"),
     ],
 )
 def test_memorization_error_refuses_bad_arguments(arguments, options, expected):
     with np.errstate(all="ignore"), pytest.raises(InputError, match=expected):
         attention.memorization_error(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "expected"),
+    [
+        ({"mu": [1, 2], "w_key": [1, 2, 3]}, r"one length, given \[2, 3\]"),
+        ({"mu": [np.inf, 2]}, "mu must be a vector of finite numbers"),
+        (
+            {"w_query": [[1, 2]]},
+            r"w_query must be a vector of finite numbers, given shape \(1, 2\)",
+        ),
+    ],
+)
+def test_vectors_refuse_what_has_no_common_space(vectors, expected):
+    with pytest.raises(InputError, match=expected):
+        attention.Vectors(**vectors)
 
 
 def test_memorization_error_refuses_impossible_moments():
@@ -339,14 +350,15 @@ GAMMA = np.array([1e-2, 0.1, 1.0, 10.0])
 
 def test_variants_reduce_to_the_model():
     mu, w = 2 * U, U
-    base = attention.memorization_error(GAMMA, 4.0, "tanh", mu=mu, w_key=w, w_query=w).error
+    vectors = attention.Vectors(mu, w, w)
+    base = attention.memorization_error(GAMMA, 4.0, "tanh", vectors).error
     np.testing.assert_allclose(
         variants.heads_error(GAMMA, 4.0, ["tanh"], mu=mu, w_keys=[w], w_queries=[w]),
         base,
         rtol=1e-8,
     )
     np.testing.assert_allclose(
-        variants.unbalanced_error(GAMMA, 4.0, "tanh", 0.0, 2048, mu=mu, w_key=w, w_query=w),
+        variants.unbalanced_error(GAMMA, 4.0, "tanh", 0.0, 2048, vectors),
         base,
         rtol=1e-8,
     )
@@ -354,7 +366,7 @@ def test_variants_reduce_to_the_model():
     np.testing.assert_allclose(
         variants.anisotropic_error(GAMMA, 512, np.ones(2048), "tanh"), noise, rtol=1e-8
     )
-    weak = variants.strong_signal_error(GAMMA, 4.0, "tanh", 10**12, mu=mu, w_key=w, w_query=w)
+    weak = variants.strong_signal_error(GAMMA, 4.0, "tanh", 10**12, vectors)
     np.testing.assert_allclose(weak, base, rtol=1e-5)
 
 
@@ -371,7 +383,7 @@ def test_variants_have_their_measured_values():
     two = {"mu": np.sqrt(2) * U, "w_keys": [U, V], "w_queries": [U, U + V]}
     stacked = variants.heads_error(GAMMA, 2.0, ["tanh", "relu_c"], **two)
     np.testing.assert_allclose(stacked, [0.0025, 0.0500, 0.2101, 0.3929], atol=6e-5)
-    strong = variants.strong_signal_error(1e-5, 0.25, "tanh", 256, mu=4 * U)
+    strong = variants.strong_signal_error(1e-5, 0.25, "tanh", 256, attention.Vectors(4 * U))
     assert float(strong) == pytest.approx(0.0277, abs=6e-5)
 
 

@@ -8,6 +8,7 @@ from rote import resmem
 from rote.core.errors import InputError
 from rote.neighbors import cells
 from rote.neighbors import datastore as knn
+from rote.neighbors.methods import METHODS
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -73,7 +74,7 @@ def test_cells_change_no_answer(seed, noise, clusters, k, special):
         patch.setattr(cells, "BLOCK", 40)
         store = knn.Datastore(x)
         neighbors = store.search(q, k)
-        assert store._cells_considered
+        assert store._method.considered_cells
         later = store.search(q, k)
     plain = knn.Datastore(x).search(q, k)
     # brute force takes its own rounding for the order of near ties
@@ -87,6 +88,10 @@ def test_cells_change_no_answer(seed, noise, clusters, k, special):
     assert all(len(set(row)) == len(row) for row in neighbors.rows.tolist())
 
 
+def test_every_engine_has_a_search_method():
+    assert tuple(METHODS) == knn.ENGINES
+
+
 def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
     rng = np.random.default_rng(0)
     monkeypatch.setattr(cells, "MIN_ROWS", 100)
@@ -97,12 +102,12 @@ def test_cells_are_used_where_rows_are_clustered_and_only_there(monkeypatch):
         )
         store = knn.Datastore(x)
         store.search(x[:20], 5)
-        assert not store._cells_considered  # too few queries to pay for cells
+        assert not store._method.considered_cells  # too few queries to pay for cells
         store.search(x[:400], 5)
-        assert (store._cells is not None) is used
+        assert (store._method.cells is not None) is used
         store.add(x[:10])
-        assert store._cells is None  # built anew when they pay again
-        assert not store._cells_considered
+        assert store._method.cells is None  # built anew when they pay again
+        assert not store._method.considered_cells
         nearest = store.search(x[:400], 1, include_self=False)
         assert (nearest.rows[:, 0] != np.arange(400)).all()
 
@@ -184,15 +189,7 @@ def test_scores_are_base_plus_vote_minus_the_bases_own_vote(seed, option, streng
     k, bandwidth, temperature = option
     x, q, labels, logits, query_logits = case(seed)
     neighbors = knn.Datastore(x).search(q, k)
-    s = resmem.scores(
-        neighbors,
-        labels,
-        logits,
-        query_logits,
-        bandwidth=bandwidth,
-        temperature=temperature,
-        strength=strength,
-    )
+    s = resmem.scores(neighbors, labels, logits, query_logits, resmem.Setting(*option), strength)
     np.testing.assert_allclose(s.sum(1), 1, atol=1e-9)  # I1
     if strength <= 1:
         assert s.min() >= -1 - 1e-9
@@ -209,7 +206,8 @@ def test_scores_are_base_plus_vote_minus_the_bases_own_vote(seed, option, streng
 @given(seeds)
 def test_scores_of_one_neighbor_fit_the_training_set_for_any_base(seed):
     x, _, labels, logits, _ = case(seed)
-    s = resmem.scores(knn.Datastore(x).search(x, 1), labels, logits, logits, bandwidth=1.0)
+    one = resmem.Setting(1, 1.0, 1.0)
+    s = resmem.scores(knn.Datastore(x).search(x, 1), labels, logits, logits, one)
     assert (s.argmax(1) == labels).all()  # I4
     np.testing.assert_allclose(s, np.eye(4)[labels], atol=1e-9)
 
@@ -217,9 +215,8 @@ def test_scores_of_one_neighbor_fit_the_training_set_for_any_base(seed):
 @given(seeds)
 def test_scores_of_all_neighbors_without_bandwidth_add_the_mean_residual(seed):
     x, q, labels, logits, query_logits = case(seed)
-    s = resmem.scores(
-        knn.Datastore(x).search(q, len(x)), labels, logits, query_logits, bandwidth=np.inf
-    )
+    every = resmem.Setting(len(x), np.inf, 1.0)
+    s = resmem.scores(knn.Datastore(x).search(q, len(x)), labels, logits, query_logits, every)
     # I5
     mean = resmem.residuals(labels, logits).mean(0)
     np.testing.assert_allclose(
@@ -237,16 +234,7 @@ def test_sweep_equals_every_setting_by_itself(seed):
         neighbors, labels, logits, query_logits, grid, lambda s: seen.append(s) or s.max((1, 2))
     )
     for setting, value in zip(grid, out, strict=True):
-        strength = float(setting.k > 0)
-        expected = resmem.scores(
-            neighbors.first(max(setting.k, 1)),
-            labels,
-            logits,
-            query_logits,
-            bandwidth=setting.bandwidth,
-            temperature=setting.temperature,
-            strength=strength,
-        )
+        expected = resmem.scores(neighbors, labels, logits, query_logits, setting)
         assert value == pytest.approx(expected.max(), abs=1e-5)
 
 

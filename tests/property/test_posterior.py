@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rote.core.errors import InputError
 from rote.theory import posterior
+from rote.theory.posterior import Observation
 from scipy import stats
 from scipy.special import logsumexp
 
@@ -53,7 +54,7 @@ def test_mixture_is_exact_for_a_linear_operator(seed, d, m, n, sigma, gamma):
     train = rng.normal(size=(n, d))
     A = rng.normal(size=(m, d))
     y = rng.normal(size=m)
-    mixture = posterior.mixture(train, sigma, A, y, gamma)
+    mixture = posterior.mixture(train, sigma, A, Observation(y, gamma))
     S = gamma**2 * np.eye(m) + sigma**2 * A @ A.T
     logs = np.array([stats.multivariate_normal(A @ x, S).logpdf(y) for x in train])
     np.testing.assert_allclose(mixture.weights, posterior.empirical(logs), atol=1e-8)
@@ -67,9 +68,10 @@ def test_mixture_is_exact_for_a_linear_operator(seed, d, m, n, sigma, gamma):
 
 
 def test_log_density_far_away_is_that_of_a_component_of_vanishing_weight():
-    narrow = posterior.mixture(np.array([[0.0], [2.0]]), 0.05, np.eye(1), np.zeros(1), 0.05)
+    train, y = np.array([[0.0], [2.0]]), np.zeros(1)
+    narrow = posterior.mixture(train, 0.05, np.eye(1), Observation(y, 0.05))
     assert narrow.weights[1] == pytest.approx(np.exp(-400), rel=1e-9)
-    sharper = posterior.mixture(np.array([[0.0], [2.0]]), 0.03, np.eye(1), np.zeros(1), 0.03)
+    sharper = posterior.mixture(train, 0.03, np.eye(1), Observation(y, 0.03))
     assert sharper.weights[1] == 0  # e^-1111
     far = np.array([[3.0]])
     expected = stats.norm(1.0, 0.03 / np.sqrt(2)).logpdf(3.0) - 2**2 / (4 * 0.03**2)
@@ -81,13 +83,15 @@ def test_mixture_without_determinant_has_the_same_weights_only_for_equal_jacobia
     train = rng.normal(size=(5, 2))
     A = rng.normal(size=(3, 2))
     y = rng.normal(size=3)
+    data = Observation(y, 0.3)
     linear = [
-        posterior.mixture(train, 0.5, A, y, 0.3, determinant=flag).weights for flag in (True, False)
+        posterior.mixture(train, 0.5, A, data, determinant=flag).weights for flag in (True, False)
     ]
     np.testing.assert_allclose(*linear, atol=1e-12)
 
+    origin = Observation(np.zeros(2), 0.3)
     bent = [
-        posterior.mixture(train, 0.5, cubic, np.zeros(2), 0.3, determinant=flag).weights
+        posterior.mixture(train, 0.5, cubic, origin, determinant=flag).weights
         for flag in (True, False)
     ]
     assert np.abs(bent[0] - bent[1]).max() > 1e-3
@@ -99,8 +103,9 @@ def test_mixture_jacobians_by_torch_match_those_by_hand():
     def jacobian(x):
         return np.stack([np.diag(1 + 0.9 * point**2) for point in x])
 
-    by_torch = posterior.mixture(train, 0.4, cubic, np.zeros(2), 0.3)
-    by_hand = posterior.mixture(train, 0.4, cubic, np.zeros(2), 0.3, jacobian=jacobian)
+    origin = Observation(np.zeros(2), 0.3)
+    by_torch = posterior.mixture(train, 0.4, cubic, origin)
+    by_hand = posterior.mixture(train, 0.4, cubic, origin, jacobian=jacobian)
     for result, expected in zip(by_torch, by_hand, strict=True):
         np.testing.assert_allclose(result, expected, rtol=1e-12)
 
@@ -108,7 +113,7 @@ def test_mixture_jacobians_by_torch_match_those_by_hand():
 def test_sample_has_the_mean_and_covariance_of_the_mixture():
     rng = np.random.default_rng(3)
     train, A = rng.normal(size=(4, 2)), rng.normal(size=(3, 2))
-    mixture = posterior.mixture(train, 0.7, A, rng.normal(size=3), 1.0)
+    mixture = posterior.mixture(train, 0.7, A, Observation(rng.normal(size=3), 1.0))
     draws = mixture.sample(200_000, rng)
     np.testing.assert_allclose(draws.mean(0), mixture.mean, atol=0.02)
     spread = mixture.means - mixture.mean
@@ -158,10 +163,10 @@ def test_score_is_the_gradient_of_the_log_density():
     ("changes", "message"),
     [
         ({"sigma": 0.0}, "sigma must be positive and finite, given 0.0"),
-        ({"noise_sd": np.nan}, "noise_sd must be positive and finite"),
-        ({"y": np.zeros(4)}, "y has 4 values, the forward operator gives 3"),
-        ({"y": np.zeros(3, complex)}, "y is complex"),
-        ({"y": np.array([0, np.inf, 0])}, "y holds 1 values that are NaN or infinite"),
+        (
+            {"observation": Observation(np.zeros(4), 0.3)},
+            "y has 4 values, the forward operator gives 3",
+        ),
         ({"forward": np.zeros((3, 5))}, "forward has 5 columns, train has 2 coordinates"),
         ({"forward": lambda x: np.asarray(x).astype(float) ** 2}, "give its `jacobian`"),
     ],
@@ -171,8 +176,21 @@ def test_mixture_names_bad_input(changes, message):
         "train": np.ones((4, 2)),
         "sigma": 0.5,
         "forward": np.ones((3, 2)),
-        "y": np.zeros(3),
-        "noise_sd": 0.3,
+        "observation": Observation(np.zeros(3), 0.3),
     }
     with pytest.raises(InputError, match=message):
         posterior.mixture(**(arguments | changes))
+
+
+@pytest.mark.parametrize(
+    ("y", "noise_sd", "message"),
+    [
+        (np.zeros(3), np.nan, "noise_sd must be positive and finite"),
+        (np.zeros(3), 0.0, "noise_sd must be positive and finite, given 0.0"),
+        (np.zeros(3, complex), 0.3, "y is complex"),
+        (np.array([0, np.inf, 0]), 0.3, "y holds 1 values that are NaN or infinite"),
+    ],
+)
+def test_observation_names_bad_input(y, noise_sd, message):
+    with pytest.raises(InputError, match=message):
+        Observation(y, noise_sd)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
 from rote.papers.raf.golden import GOLDEN
+from rote.papers.raf.point import learner as described
 from rote.theory import raf
 from scipy import integrate, special, stats
 
@@ -27,10 +28,9 @@ ORDER = [  # m, q, V of the golden rows
 @pytest.mark.parametrize(("point", "order"), list(zip(GOLDEN, ORDER, strict=True)))
 @pytest.mark.parametrize("closed_form", [True, False])
 def test_solve_matches_golden_values(point, order, closed_form):
-    geometry = {"mu1": point.mu1, "mustar": point.mustar}
-    s = raf.solve(
-        point.loss, point.alpha, point.eps, point.lam, **geometry, closed_form=closed_form
-    )
+    learner = raf.Learner(point.mu1, point.mustar)
+    solver = raf.Solver(closed_form=closed_form)
+    s = raf.solve(point.loss, point.alpha, point.eps, point.lam, learner, solver)
     assert s.converged
     errors = (float(s.e_gen), float(s.e_mem))
     assert errors == pytest.approx((point.e_gen, point.e_mem), abs=1e-8)
@@ -49,7 +49,7 @@ def test_solve_matches_golden_values(point, order, closed_form):
 def test_solve_matches_golden_values_of_random_features(
     loss, alpha, kappa, eps, lam, mu, e_gen, e_mem
 ):
-    s = raf.solve(loss, alpha, eps, lam, mu1=mu[0], mustar=mu[1], kappa=kappa)
+    s = raf.solve(loss, alpha, eps, lam, raf.Learner(*mu, kappa))
     assert (float(s.e_gen), float(s.e_mem)) == pytest.approx((e_gen, e_mem), abs=1e-6)
 
 
@@ -79,7 +79,7 @@ points = st.fixed_dictionaries(
         "alpha": st.floats(0.2, 20),
         "eps": st.floats(0, 0.95),
         "lam": st.floats(1e-2, 10),
-        "gamma": st.floats(0, 80),
+        "learner": st.floats(0, 80).map(raf.Learner.at_angle),
     }
 )
 
@@ -126,11 +126,9 @@ def test_hinge_hats_are_their_integrals(point):
 @settings(max_examples=30, deadline=None)
 @given(points, st.floats(0.2, 5), st.sampled_from(["square", "hinge"]))
 def test_solve_is_invariant_under_a_common_scale_of_kernel_and_ridge(point, c, loss):
-    mu1, mustar = np.cos(np.radians(point["gamma"])), np.sin(np.radians(point["gamma"]))
-    base = raf.solve(loss, point["alpha"], point["eps"], point["lam"], mu1=mu1, mustar=mustar)
-    scaled = raf.solve(
-        loss, point["alpha"], point["eps"], c**2 * point["lam"], mu1=c * mu1, mustar=c * mustar
-    )
+    base = raf.solve(loss, **point)
+    learner = raf.Learner(c * point["learner"].mu1, c * point["learner"].mustar)
+    scaled = raf.solve(loss, point["alpha"], point["eps"], c**2 * point["lam"], learner)
     assert float(base.e_gen) == pytest.approx(float(scaled.e_gen), abs=1e-8)
     assert float(base.e_mem) == pytest.approx(float(scaled.e_mem), abs=1e-8)
 
@@ -139,7 +137,7 @@ def test_solve_is_invariant_under_a_common_scale_of_kernel_and_ridge(point, c, l
 @given(points)
 def test_solve_in_closed_form_is_the_fixed_point(point):
     closed = raf.solve("square", **point)
-    iterated = raf.solve("square", **point, closed_form=False, tolerance=1e-13)
+    iterated = raf.solve("square", **point, solver=raf.Solver(1e-13, closed_form=False))
     for field in ("e_gen", "e_mem", "m", "q", "v"):
         assert float(getattr(closed, field)) == pytest.approx(
             float(getattr(iterated, field)), rel=1e-8, abs=1e-10
@@ -167,17 +165,19 @@ def test_solve_converges_for_the_logistic_loss_at_small_ridge():
     gamma = np.array(
         [8.939825224243538, 18.106643823542736, 15.301341247043743, 0.3057700639325527]
     )
-    s = raf.solve("logistic", alpha, eps, lam, gamma=gamma, max_iter=1000)
+    s = raf.solve(
+        "logistic", alpha, eps, lam, raf.Learner.at_angle(gamma), raf.Solver(max_iter=1000)
+    )
     assert s.converged.all()
     assert (s.e_gen > raf.bayes_optimal(alpha, eps)).all()
 
 
 def test_solve_on_grids_agrees_with_single_points():
     alpha, lam = np.array([0.5, 4.0]), np.array([[0.1], [1.0], [3.0]])
-    grid = raf.solve("hinge", alpha, 0.1, lam, gamma=40.0)
+    grid = raf.solve("hinge", alpha, 0.1, lam, raf.Learner.at_angle(40.0))
     assert grid.e_gen.shape == grid.converged.shape == (3, 2)
     for i, j in np.ndindex(3, 2):
-        alone = raf.solve("hinge", alpha[j], 0.1, lam[i, 0], gamma=40.0)
+        alone = raf.solve("hinge", alpha[j], 0.1, lam[i, 0], raf.Learner.at_angle(40.0))
         assert float(alone.e_gen) == pytest.approx(grid.e_gen[i, j], abs=1e-13)
         assert int(alone.iterations) == grid.iterations[i, j]
 
@@ -186,7 +186,7 @@ def test_solve_of_wide_features_is_the_kernel():
     mu1, mustar = raf.KERNELS["sign"].geometry
     for loss in raf.LOSSES:
         wide, kernel = (
-            raf.solve(loss, 2.0, 0.1, 0.1, mu1=mu1, mustar=mustar, kappa=k) for k in (1e5, None)
+            raf.solve(loss, 2.0, 0.1, 0.1, raf.Learner(mu1, mustar, k)) for k in (1e5, None)
         )
         assert float(wide.e_gen) == pytest.approx(float(kernel.e_gen), abs=1e-4)
 
@@ -224,10 +224,11 @@ def test_named_kernels_match_golden_values_at_their_best_ridge(kernel, lam, e_me
     assert float(raf.optimal_ridge(0.1, *raf.KERNELS[kernel].geometry)) == pytest.approx(
         lam, abs=1e-5
     )
-    s = raf.solve("square", 4.0, 0.1, lam, kernel=kernel)
+    learner = raf.Learner.of_kernel(kernel)
+    s = raf.solve("square", 4.0, 0.1, lam, learner)
     assert float(s.e_gen) == pytest.approx(0.15751, abs=1e-5)
     assert float(s.e_mem) == pytest.approx(e_mem, rel=0.02)
-    assert float(raf.solve("square", 4.0, 0.1, 0.0, kernel=kernel).e_gen) == pytest.approx(
+    assert float(raf.solve("square", 4.0, 0.1, 0.0, learner).e_gen) == pytest.approx(
         interpolator, abs=1e-5
     )
 
@@ -235,7 +236,7 @@ def test_named_kernels_match_golden_values_at_their_best_ridge(kernel, lam, e_me
 @pytest.mark.parametrize("loss", ["square", "hinge"])
 def test_solve_converges_at_peaks_of_random_features_down_to_tiny_ridges(loss):
     kappa = np.array([0.5, 1.0, 2.0, 4.0])  # p = d, p = n, ...
-    s = raf.solve(loss, 2.0, 0.1, 1e-6, kernel="sign", kappa=kappa)
+    s = raf.solve(loss, 2.0, 0.1, 1e-6, raf.Learner.of_kernel("sign", kappa))
     assert s.converged.all()
     assert (s.e_gen < 0.5).all()
 
@@ -243,15 +244,15 @@ def test_solve_converges_at_peaks_of_random_features_down_to_tiny_ridges(loss):
 def test_solve_has_its_limits_at_extreme_parameters():
     assert float(raf.solve("hinge", 2, 1.0, 1).e_gen) == 0.5  # facts alone
     assert float(raf.solve("square", 1e-4, 0.1, 1).e_gen) == pytest.approx(0.49771, abs=1e-5)
-    hebb = [raf.solve(loss, 4, 0.1, 1e6, mu1=0.8, mustar=0.6) for loss in ("square", "hinge")]
+    hebb = [raf.solve(loss, 4, 0.1, 1e6, raf.Learner(0.8, 0.6)) for loss in ("square", "hinge")]
     for s in hebb:
         assert (float(s.e_gen), float(s.e_mem)) == pytest.approx((0.1936, 0.3276), abs=1e-4)
     for loss in ("square", "hinge"):
-        s = raf.solve(loss, 1e5, 0.1, 0.0, gamma=45)
+        s = raf.solve(loss, 1e5, 0.1, 0.0, raf.Learner.at_angle(45))
         assert s.converged
         assert float(s.e_mem) == 0
     small = raf.solve(
-        "hinge", 1e3, 0.0, 1e-6, max_iter=200
+        "hinge", 1e3, 0.0, 1e-6, solver=raf.Solver(max_iter=200)
     )  # slow: marked, not returned as a number
     assert not small.converged
     assert np.isnan(small.e_gen)
@@ -287,8 +288,23 @@ def test_solve_has_its_limits_at_extreme_parameters():
 )
 def test_solve_refuses_by_parameter_and_range(arguments, expected):
     parameters = {"loss": "hinge", "alpha": 2.0, "eps": 0.1, "lam": 1.0} | arguments
+    known = ("loss", "alpha", "eps", "lam")
+    point = {name: parameters.pop(name) for name in known}
     with pytest.raises(InputError, match=expected):
-        raf.solve(**parameters)
+        raf.solve(**point, learner=described(**parameters))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"tolerance": 0.0}, "tolerance must be finite and > 0, given 0"),
+        ({"tolerance": np.nan}, "tolerance must be finite"),
+        ({"max_iter": 0}, "max_iter must be ≥ 1, given 0"),
+    ],
+)
+def test_solver_refuses_by_field_and_range(options, expected):
+    with pytest.raises(InputError, match=expected):
+        raf.Solver(**options)
 
 
 def test_solve_accepts_the_hard_margin_just_below_capacity():
@@ -297,14 +313,16 @@ def test_solve_accepts_the_hard_margin_just_below_capacity():
 
 
 @pytest.mark.parametrize(
-    "options", [{"gamma": 45.0}, {}, {"kernel": "sign", "kappa": 4.0}], ids=str
+    "learner",
+    [raf.Learner.at_angle(45.0), raf.Learner(), raf.Learner.of_kernel("sign", 4.0)],
+    ids=["kernel", "linear", "random features"],
 )
-def test_solve_converges_on_a_fine_hinge_grid(options):
+def test_solve_converges_on_a_fine_hinge_grid(learner):
     """200 x 200 points, down to tiny ridges: kernel, linear (slow around the capacity), random
     features.
     """
     alpha, lam = np.geomspace(0.1, 32, 200)[:, None], np.geomspace(1e-4, 10, 200)
-    s = raf.solve("hinge", alpha, 0.1, lam, **options)
+    s = raf.solve("hinge", alpha, 0.1, lam, learner)
     assert s.converged.all()
     assert (s.residual < 1e-10).all()
     assert np.isfinite(s.e_gen).all()

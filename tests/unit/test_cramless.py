@@ -44,7 +44,7 @@ def test_make_gives_facts_with_the_stated_keys_counts_and_bits():
     values = facts.values - facts.key_symbols
     assert values.min() >= 0
     assert values.max() < 100
-    uniform = synth.make(50, rng("u"), value_symbols=10, value_tokens=4)
+    uniform = synth.make(50, rng("u"), synth.FactForm(value_symbols=10, value_tokens=4))
     assert uniform.bits == pytest.approx(4 * np.log2(10))
     assert (uniform.counts == 1).all()
 
@@ -77,8 +77,7 @@ def test_key_text_is_distinct_for_every_key():
     ("options", "message"),
     [
         ({"n_facts": 0}, "n_facts must be at least 1"),
-        ({"n_facts": 10, "key_symbols": 3, "key_tokens": 2}, "3 symbols in 2 tokens give 9"),
-        ({"n_facts": 10, "value_symbols": 1}, "value_symbols must be at least 2"),
+        ({"n_facts": 10, "form": synth.FactForm(3, 2)}, "3 symbols in 2 tokens give 9"),
         ({"n_facts": 10, "exponent": -1.0}, "exponent must be finite and ≥ 0"),
         ({"n_facts": 10, "copies": 0}, "copies must be at least 1"),
     ],
@@ -86,6 +85,18 @@ def test_key_text_is_distinct_for_every_key():
 def test_make_refuses_impossible_facts(options, message):
     with pytest.raises(InputError, match=message):
         synth.make(rng=rng(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"value_symbols": 1}, "value_symbols must be at least 2"),
+        ({"key_tokens": 0}, "key_tokens must be at least 1, given 0"),
+    ],
+)
+def test_fact_form_refuses_empty_keys_and_values(options, message):
+    with pytest.raises(InputError, match=message):
+        synth.FactForm(**options)
 
 
 def test_sentences_refuse_templates_without_key_and_value():
@@ -220,7 +231,7 @@ def test_train_arm_learns_all_facts_that_fit_with_and_without_selection():
 
 
 def test_evaluate_calls_recited_what_greedy_decoding_gives():
-    facts = synth.make(50, rng("greedy"), value_symbols=4, value_tokens=3)
+    facts = synth.make(50, rng("greedy"), synth.FactForm(value_symbols=4, value_tokens=3))
     stack = lm.build(
         lm.Transformer("decoder", facts.vocabulary, 4, 8, 1, 1), [np.random.default_rng(0)]
     )

@@ -63,7 +63,8 @@ def material(tmp_path_factory):
     from transformers import PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("text")
-    facts = synth.make(12, generator(0, "text facts"), exponent=1.0, copies=120, value_symbols=20)
+    form = synth.FactForm(value_symbols=20)
+    facts = synth.make(12, generator(0, "text facts"), form, exponent=1.0, copies=120)
     sentences = synth.sentences(facts, generator(0, "sentences"))["text"]
     sentences.to_frame("text").to_parquet(folder / "corpus.parquet")
     names = {

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from rote import ngrams
 from rote.core.errors import InputError
+from rote.ngrams import CorpusOptions
 from rote.papers.distmem import (
     corpora,
     counting,
@@ -99,7 +100,9 @@ def test_world_is_its_seed():
 def corpus(generated, tmp_path_factory) -> ngrams.Corpus:
     folder = tmp_path_factory.mktemp("distmem")
     corpora.write(folder / "corpus.jsonl", generated.documents)
-    return ngrams.tokenize(folder / "corpus.jsonl", folder / "words", strict=True)
+    return ngrams.tokenize(
+        folder / "corpus.jsonl", folder / "words", options=CorpusOptions(strict=True)
+    )
 
 
 def test_audit_counts_outputs_in_the_corpus_and_held_out_ones_are_in_none(generated, corpus):
@@ -170,7 +173,9 @@ def test_infinity_scores_are_the_log_probabilities_of_the_model(generated, corpu
 def test_bm25_agrees_with_the_score_by_hand(tmp_path):
     texts = ["a b c x", "a a b x y", "c c c y", "x", "b z z z z z", "a b x x x"]
     (tmp_path / "t.txt").write_text("\n".join(texts))
-    corpus = ngrams.tokenize(tmp_path / "t.txt", tmp_path / "c", split="line")
+    corpus = ngrams.tokenize(
+        tmp_path / "t.txt", tmp_path / "c", options=CorpusOptions(split="line")
+    )
     measured = MeasuredCorpus("t", corpus, *[None] * 5)
     questions = estimators.FactQuestions(
         measured, settings.DistmemAnalysis(dimensions=2), ["a b"], ["x"], pd.DataFrame()
@@ -262,3 +267,15 @@ def test_rank_groups_cover_the_facts_of_ranked_tasks(generated):
     groups = pd.Series(measured.rank_groups("facts"))
     assert groups.value_counts()[["head", "mid", "tail"]].tolist() == [20, 28, 32]
     assert measured.rank_groups("translation") == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "prefix"),
+    [
+        ("intfloat/e5-base-v2", "query: "),
+        ("models/Multilingual-E5-large", "query: "),
+        ("sentence-transformers/all-MiniLM-L6-v2", ""),
+    ],
+)
+def test_encoders_get_the_prefix_of_their_family(model, prefix):
+    assert mining.encoder_family(model).prefix == prefix

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from rote import ngrams
 from rote.core.errors import InputError
-from rote.ngrams import Analyser, files
+from rote.ngrams import Analyser, CorpusOptions, ScanOptions, files
 from typer.testing import CliRunner
 
 TEXTS = [
@@ -119,9 +119,9 @@ def test_tokenize_counts_bad_documents_and_keeps_their_number(tmp_path, caplog):
     assert ngrams.postings(corpus, ["two"])[0].tolist() == [4]
     assert ngrams.count(corpus, ["fine one", "row"]).tolist() == [1, 1]
     with pytest.raises(InputError, match=r"a\.jsonl, line 3: not JSON"):
-        ngrams.tokenize(tmp_path, tmp_path / "strict", strict=True)
+        ngrams.tokenize(tmp_path, tmp_path / "strict", options=CorpusOptions(strict=True))
     with pytest.raises(InputError, match=r"a\.jsonl, line 6: not UTF-8"):
-        ngrams.tokenize(tmp_path, tmp_path / "strict", errors="strict")
+        ngrams.tokenize(tmp_path, tmp_path / "strict", options=CorpusOptions(errors="strict"))
     assert not (tmp_path / "strict").exists()
     assert not list(tmp_path.glob(".strict*"))
 
@@ -133,29 +133,37 @@ def test_tokenize_notices_truncated_zstd(tmp_path):
         b'{"text": "last"}\n'
     )
     (tmp_path / "a.jsonl.zst").write_bytes(whole)
-    corpus = ngrams.tokenize(tmp_path / "a.jsonl.zst", tmp_path / "c", strict=True)
+    corpus = ngrams.tokenize(
+        tmp_path / "a.jsonl.zst", tmp_path / "c", options=CorpusOptions(strict=True)
+    )
     assert ngrams.count(corpus, ["a b", "last"]).tolist() == [5000, 1]
     for cut in (len(whole) - 3, len(whole) - 30, 10):
         (tmp_path / "b.jsonl.zst").write_bytes(whole[:cut])
         with pytest.raises(InputError, match=r"b\.jsonl\.zst is not a whole zstd file"):
-            ngrams.tokenize(tmp_path / "b.jsonl.zst", tmp_path / "d", strict=True)
+            ngrams.tokenize(
+                tmp_path / "b.jsonl.zst", tmp_path / "d", options=CorpusOptions(strict=True)
+            )
     (tmp_path / "b.jsonl.zst").write_bytes(b"plain text")
     with pytest.raises(InputError, match=r"b\.jsonl\.zst is not a whole zstd file"):
-        ngrams.tokenize(tmp_path / "b.jsonl.zst", tmp_path / "d", strict=True)
+        ngrams.tokenize(
+            tmp_path / "b.jsonl.zst", tmp_path / "d", options=CorpusOptions(strict=True)
+        )
 
 
 @pytest.mark.parametrize(("split", "number"), [("file", 1), ("line", 4), ("blank", 2)])
 def test_text_file_holds_its_documents(tmp_path, split, number):
     (tmp_path / "a.txt").write_text("one two\nthree\n\nfour\n")
-    corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split=split)
+    corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", options=CorpusOptions(split=split))
     assert corpus.documents == number
     assert ngrams.count(corpus, ["two three"]).tolist() == [split != "line"]
 
 
 def test_tokenize_keeps_repeated_documents(tmp_path):
     (tmp_path / "a.txt").write_text("a b\na b\nc\na b\n")
-    every = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split="line")
-    once = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "d", split="line", distinct=True)
+    every = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", options=CorpusOptions(split="line"))
+    once = ngrams.tokenize(
+        tmp_path / "a.txt", tmp_path / "d", options=CorpusOptions(split="line", distinct=True)
+    )
     assert ngrams.count_pairs(every, [("a", "b")]).tolist() == [3]
     assert ngrams.count_pairs(once, [("a", "b")]).tolist() == [1]
     assert once.manifest["duplicates"] == 2
@@ -164,7 +172,9 @@ def test_tokenize_keeps_repeated_documents(tmp_path):
 
 def test_tokenize_reads_a_very_long_line(tmp_path):
     (tmp_path / "a.txt").write_text("kite red " * 600_000)
-    corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split="line")
+    corpus = ngrams.tokenize(
+        tmp_path / "a.txt", tmp_path / "c", options=CorpusOptions(split="line")
+    )
     assert ngrams.count(corpus, ["red kite", "kite red"]).tolist() == [599_999, 600_000]
 
 
@@ -174,7 +184,9 @@ def test_corpus_of_more_than_65535_types_has_wider_ids(tmp_path):
     (tmp_path / "a.txt").write_text(
         "\n".join(" ".join(words[at : at + 1000]) for at in range(0, 70_000, 1000))
     )
-    corpus = ngrams.tokenize(tmp_path / "a.txt", tmp_path / "c", split="line")
+    corpus = ngrams.tokenize(
+        tmp_path / "a.txt", tmp_path / "c", options=CorpusOptions(split="line")
+    )
     assert [shard.tokens.dtype.name for shard in corpus.shards] == ["uint16", "uint32"]
     grams = ["w5 w6", "w69998 w69999", "w999 w1000", "w65536"]
     assert ngrams.count(corpus, grams).tolist() == [1, 1, 0, 1]
@@ -233,8 +245,16 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
             lambda c: ngrams.InfinityGram(c).probability("a", "red kite"),
             "token 'red kite' must be one word, it is 2",
         ),
+        (lambda c: CorpusOptions(split="page"), "split must be one of file, line, blank, given"),
+        (lambda c: CorpusOptions(errors="ignore"), "errors must be strict or replace"),
+        (lambda c: CorpusOptions(shard_tokens=0), "shard_tokens must be 1 or more, given 0"),
+        (lambda c: ScanOptions(threads=0), "threads must be 1 or more, given 0"),
+        (lambda c: ScanOptions([2, -1]), "shards must be numbered from 0, given -1"),
         (lambda c: ngrams.table(c, 0), "n and min_count must be at least 1"),
-        (lambda c: ngrams.scan(c, ngrams.queries(c), shards=[3]), "shard 3 does not exist"),
+        (
+            lambda c: ngrams.scan(c, ngrams.queries(c), options=ScanOptions([3])),
+            "shard 3 does not exist",
+        ),
         (lambda c: ngrams.Corpus.open(c.folder.parent), r"holds no corpus \(no corpus\.json\)"),
         (
             lambda c: ngrams.tokenize(c.folder.parent / "texts.jsonl", c.folder),
@@ -284,7 +304,7 @@ def test_infinity_gram_backs_off_to_the_longest_context_that_occurs(corpus):
 def sharded(tmp_path):
     source = tmp_path / "texts.jsonl"
     source.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
-    return ngrams.tokenize(source, tmp_path / "sharded", shard_tokens=4)
+    return ngrams.tokenize(source, tmp_path / "sharded", options=CorpusOptions(shard_tokens=4))
 
 
 def test_counts_are_sums_over_shards(corpus, sharded):
@@ -295,7 +315,7 @@ def test_counts_are_sums_over_shards(corpus, sharded):
     )
     queries = ngrams.queries(sharded, pairs=pairs)
     whole = ngrams.scan(sharded, queries)
-    parts = [ngrams.scan(sharded, queries, shards=[i]) for i in range(4)]
+    parts = [ngrams.scan(sharded, queries, options=ScanOptions([i])) for i in range(4)]
     for total, *summands in zip(whole, *parts, strict=True):
         np.testing.assert_array_equal(total, sum(summands))
     model, plain = ngrams.InfinityGram(sharded), ngrams.InfinityGram(corpus)
@@ -312,7 +332,8 @@ def test_add_up_sums_parts_and_refuses_what_does_not_belong_together(tmp_path, s
     whole = files.count_table(sharded, firsts, seconds)
     paths = []
     for part in range(2):
-        counts, origin = files.count_table(sharded, firsts, seconds, part=(part, 2))
+        options = ScanOptions(files.shards_of(sharded, (part, 2)))
+        counts, origin = files.count_table(sharded, firsts, seconds, options=options)
         paths.append(tmp_path / f"part{part}.parquet")
         frame = pd.DataFrame({"first": firsts}).join(counts)
         files.write_counts(paths[-1], files.PairCounts(frame, origin))
@@ -323,7 +344,7 @@ def test_add_up_sums_parts_and_refuses_what_does_not_belong_together(tmp_path, s
         files.add_up(paths[:1])
     with pytest.raises(InputError, match="counts shard 0 once more"):
         files.add_up([paths[0], paths[0]])
-    other = files.count_table(sharded, firsts, seconds[::-1], part=(1, 2))
+    other = files.count_table(sharded, firsts, seconds[::-1], options=ScanOptions([1, 3]))
     files.write_counts(tmp_path / "other.parquet", other)
     with pytest.raises(InputError, match=r"other\.parquet was counted with other pairs"):
         files.add_up([paths[0], tmp_path / "other.parquet"])
@@ -331,7 +352,7 @@ def test_add_up_sums_parts_and_refuses_what_does_not_belong_together(tmp_path, s
     with pytest.raises(InputError, match="holds no counts"):
         files.add_up([tmp_path / "x.parquet"])
     with pytest.raises(InputError, match="part 2 of 2 does not exist"):
-        files.count_table(sharded, firsts, seconds, part=(2, 2))
+        files.shards_of(sharded, (2, 2))
 
 
 def call(*arguments) -> str:

@@ -79,7 +79,7 @@ def test_universality_compares_kernel_and_model_on_the_same_data(name):
 def test_kernels_left_out_of_universal_memory_forget_less_than_a_thousandth():
     s = settings.RafUniversality()
     for kernel, loss in product(("erf", "relu", "cubic", "rbf"), ("square", "hinge")):
-        e_mem = float(raf.solve(loss, s.alpha, s.eps, s.lam, kernel=kernel).e_mem)
+        e_mem = float(raf.solve(loss, s.alpha, s.eps, s.lam, raf.Learner.of_kernel(kernel)).e_mem)
         assert (e_mem > 0.001) == (kernel in FORGETFUL)
 
 
@@ -212,7 +212,7 @@ def test_kernel_interpolators_remember_every_fact():
         model = KernelModel(np.cos(np.radians(gamma)), np.sin(np.radians(gamma)))
         problem = RafProblem("square", 4.0, 0.1, 1e-9, 40)
         assert simulate(model, problem, generator(1, "interpolator", str(gamma))).e_mem == 0
-        path = raf.solve("square", 4.0, 0.1, np.array([1e-3, 0.0]), gamma=gamma)
+        path = raf.solve("square", 4.0, 0.1, np.array([1e-3, 0.0]), raf.Learner.at_angle(gamma))
         assert path.e_mem.max() < 1e-9
 
 

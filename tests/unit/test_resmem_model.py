@@ -249,7 +249,7 @@ def test_search_gives_repeated_rows_in_their_order_and_needs_k_of_their_number()
     assert knn.Datastore(x).search(np.zeros((1, 2)), 5).rows.tolist() == [[0, 1, 2, 3, 4]]
     labels, logits = np.array([0, 1, 1, 0, 0]), np.zeros((5, 2))
     neighbors = knn.Datastore(x).search(x[:1], 3)
-    s = resmem.scores(neighbors, labels, logits, logits[:1], bandwidth=0.0)
+    s = resmem.scores(neighbors, labels, logits, logits[:1], resmem.Setting(3, 0.0, 1.0))
     np.testing.assert_allclose(s, [[1 / 3, 2 / 3]])
 
 

@@ -28,7 +28,6 @@ SUFFIXES = (".parquet", *JSON_LINES, ".txt", ".txt.gz", ".txt.zst")
 HUB = "hf:"  # prefix of a data set of the Hugging Face hub
 STREAM = "stream:"  # prefix of one that is read off the network
 MAX_BYTES = 2**30  # of a document: an unpacked bomb is refused before it fills the memory
-SPLITS = ("file", "line", "blank")  # what a document of a text file is
 BOM = b"\xef\xbb\xbf"
 
 
@@ -187,7 +186,7 @@ def _read(file: Path, reading: _Reading) -> Iterator[str]:
 
     try:
         with _opened(file) as stream:
-            read = _objects if file.name.endswith(JSON_LINES) else _pieces
+            read = _objects if file.name.endswith(JSON_LINES) else SPLITS[reading.split]
             yield from read(file, stream, reading)
     except (EOFError, gzip.BadGzipFile, ZstdError) as error:
         kind = "gzip" if file.suffix == ".gz" else "zstd"
@@ -261,28 +260,35 @@ def _lines(file: Path, stream: io.BufferedIOBase) -> Iterator[bytes]:
         yield line
 
 
-def _pieces(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
-    if reading.split == "file":
-        content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise InputError(
-                f"corpus file {file}: more than {MAX_BYTES:,} bytes as one document; "
-                "split it by line or blank"
-            )
-        yield _decoded(file, None, content, reading)
-        return
+def _whole(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
+    content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise InputError(
+            f"corpus file {file}: more than {MAX_BYTES:,} bytes as one document; "
+            "split it by line or blank"
+        )
+    yield _decoded(file, None, content, reading)
+
+
+def _by_line(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
+    for number, line in enumerate(_lines(file, stream), 1):
+        yield _decoded(file, number, line, reading).rstrip("\r\n")
+
+
+def _by_block(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
     block: list[str] = []  # lines of a document
     for number, line in enumerate(_lines(file, stream), 1):
         text = _decoded(file, number, line, reading)
-        if reading.split == "line":
-            yield text.rstrip("\r\n")
-        elif text.strip():
+        if text.strip():
             block.append(text)
         elif block:
             yield "".join(block)
             block = []
     if block:
         yield "".join(block)
+
+
+SPLITS = {"file": _whole, "line": _by_line, "blank": _by_block}  # of a text file, into documents
 
 
 def _parquet(file: Path, reading: _Reading) -> Iterator[str]:

@@ -53,6 +53,33 @@ class Estimate(NamedTuple):
     reason: str = ""  # why there is no interval
 
 
+def _average(values: np.ndarray) -> float:
+    return float(values.mean())
+
+
+def _middle(values: np.ndarray) -> float:
+    return float(np.median(values))
+
+
+def _difference(values: np.ndarray) -> float:
+    return float((values[:, 0] - values[:, 1]).mean())
+
+
+def _spread_of_differences(values: np.ndarray) -> float:
+    return float(np.ptp(values[:, 0] - values[:, 1]))
+
+
+def _quotient(values: np.ndarray) -> float:
+    a, b = values.mean(axis=0)
+    return float(a / b) if b else math.nan
+
+
+def _spread_of_ratios(values: np.ndarray) -> float:
+    a, b = values.mean(axis=0)
+    cross = values[:, 0] * b - values[:, 1] * a
+    return float(np.ptp(cross) / max(abs(b), np.finfo(float).tiny))
+
+
 class Method(NamedTuple):
     """A way from replicate values to an interval.
 
@@ -65,6 +92,9 @@ class Method(NamedTuple):
     least: int
     says: str
     declared: str  # for which samples
+    center: Callable[[np.ndarray], float] = _average  # of too few replicates
+    spread: Callable[[np.ndarray], float] = np.ptp  # 0 if all replicates give the same number
+    takes_constants: bool = False  # there is an interval where they do
 
 
 def test_set_variance(differences: Any) -> float:
@@ -172,6 +202,8 @@ METHODS = {
         2,
         "Student's t of the mean difference of two arms that share their replicates",
         "differences without skew, also heavy-tailed",
+        center=_difference,
+        spread=_spread_of_differences,
     ),
     "geometric": Method(
         _geometric,
@@ -186,9 +218,16 @@ METHODS = {
         2,
         "Fieller's interval of the ratio of two means",
         "pairs without skew",
+        center=_quotient,
+        spread=_spread_of_ratios,
     ),
     "median": Method(
-        _median, 1, 6, "order statistics around the median", "any values; from 6 replicates on"
+        _median,
+        1,
+        6,
+        "order statistics around the median",
+        "any values; from 6 replicates on",
+        center=_middle,
     ),
     "proportion": Method(
         _proportion,
@@ -196,6 +235,7 @@ METHODS = {
         2,
         "Clopper and Pearson's exact interval, one trial per replicate",
         "0 or 1 per replicate, or the share of several draws of one replicate",
+        takes_constants=True,
     ),
 }
 
@@ -222,14 +262,14 @@ def interval(
         raise InputError(f"method: unknown {method!r}; allowed: {', '.join(METHODS)}")
     if not 0 < confidence < 1:
         raise InputError(f"confidence: {confidence} is not between 0 and 1")
-    solve, columns, least, _, _ = METHODS[method]
-    values, shared = _values(sample, method, columns)
+    chosen = METHODS[method]
+    values, shared = _values(sample, method, chosen.columns)
     n = len(values)
-    if n < least:
-        alone = _center(values, method)
-        return Estimate(alone, math.nan, math.nan, n, f"{n} replicates; {method} needs {least}.")
-    value, low, high = solve(values, confidence, shared)
-    if method != "proportion" and not shared and _one_number(values, method):
+    if n < chosen.least:
+        reason = f"{n} replicates; {method} needs {chosen.least}."
+        return Estimate(chosen.center(values), math.nan, math.nan, n, reason)
+    value, low, high = chosen.solve(values, confidence, shared)
+    if not chosen.takes_constants and not shared and _one_number(values, chosen):
         reason = f"All {n} replicates give the same number: they leave no spread to judge by."
         return Estimate(value, math.nan, math.nan, n, reason)
     return Estimate(value, low, high, n)
@@ -262,26 +302,9 @@ def _values(sample: Sample | Any, method: str, columns: int) -> tuple[np.ndarray
     return values, shared
 
 
-def _center(values: np.ndarray, method: str) -> float:
-    """The value that too few replicates have."""
-    if method == "paired":
-        return float((values[:, 0] - values[:, 1]).mean())
-    if method == "ratio":
-        a, b = values.mean(axis=0)
-        return float(a / b) if b else math.nan
-    return float(np.median(values) if method == "median" else values.mean())
-
-
-def _one_number(values: np.ndarray, method: str) -> bool:
+def _one_number(values: np.ndarray, method: Method) -> bool:
     """Whether the replicates differ by rounding alone."""
-    if method == "paired":
-        spread = np.ptp(values[:, 0] - values[:, 1])
-    elif method == "ratio":
-        a, b = values.mean(axis=0)
-        spread = np.ptp(values[:, 0] * b - values[:, 1] * a) / max(abs(b), np.finfo(float).tiny)
-    else:
-        spread = np.ptp(values)
-    return bool(spread <= SAME * np.abs(values).max() + _UNDERFLOW)
+    return bool(method.spread(values) <= SAME * np.abs(values).max() + _UNDERFLOW)
 
 
 def p_value(sample: Sample | Any, method: str, rule: Criterion) -> float:

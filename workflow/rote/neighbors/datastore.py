@@ -10,18 +10,15 @@ import json
 from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from rote.core.errors import InputError
 from rote.core.tables import atomic
-from rote.neighbors import cells
 from rote.neighbors.engines import ENGINES, Engine
-
-ROWS = 65_536  # rows added, or lying on a device, at a time
-QUERIES = 1024  # queries answered at a time on a device
+from rote.neighbors.methods import METHODS, ROWS
 
 
 class Neighbors(NamedTuple):
@@ -77,16 +74,9 @@ class Datastore:
         matrix = _matrix("embeddings", embeddings)
         self.engine: Engine = engine
         self.probes = probes
-        self.device = device
+        self._method = METHODS[engine](probes, device)
         self.center = np.asarray(_mean(matrix) if center is None else center, np.float64)
         self.vectors = _centered(matrix, self.center)
-        self._forget()
-
-    def _forget(self) -> None:
-        """Drop whatever was built over the rows so far."""
-        self._index: Any = None  # of FAISS: ivf or hnsw
-        self._cells: cells.Cells | None = None
-        self._cells_considered = False  # cells were built, or a sample showed that they do not pay
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -113,11 +103,7 @@ class Datastore:
             self.center = _mean(matrix)
         rows = _centered(matrix, self.center)
         self.vectors = np.concatenate([self.vectors, rows])
-        index = self._index
-        self._forget()
-        if self.engine == "hnsw" and index is not None:
-            index.add(rows)
-            self._index = index
+        self._method.extend(rows)
 
     def search(self, queries: np.ndarray, k: int, *, include_self: bool = True) -> Neighbors:
         """The k nearest rows of each query; k above the number of rows gives them all.
@@ -139,7 +125,8 @@ class Datastore:
         k = min(k, len(self) - (not include_self))
         if k < 1:
             return _no_neighbors(len(q))
-        rows = np.ascontiguousarray(self._candidates(q, k + (not include_self)))
+        rows = self._method.candidates(self.vectors, q, k + (not include_self))
+        rows = np.ascontiguousarray(rows)
         distances = np.empty(rows.shape, np.float32)
         _refine(q, self.vectors, rows, distances, not include_self)
         return Neighbors(distances[:, :k], rows[:, :k])
@@ -160,50 +147,10 @@ class Datastore:
         rows = self.search(queries, k).rows
         exact = copy(self)
         exact.engine = "exact"
-        exact._forget()
+        exact._method = METHODS["exact"]()
         true_rows = exact.search(queries, k).rows
         hits = [len(np.intersect1d(a, b)) for a, b in zip(rows, true_rows, strict=True)]
         return float(np.mean(hits) / true_rows.shape[1]) if true_rows.size else 1.0
-
-    def _candidates(self, q: np.ndarray, k: int) -> np.ndarray:
-        """Row numbers of the k nearest, (m, k) or some more, in no order that matters."""
-        if self.engine == "torch":
-            return _search_torch(q, self.vectors, k, self.device)
-        if self.engine == "exact":
-            self._consider_cells(q, k)
-            if self._cells is not None and k <= len(self) // len(self._cells.centers):
-                return cells.search(self._cells, self.vectors, q, k)
-            return _faiss().knn(q, self.vectors, k)[1]
-        if self._index is None:
-            self._index = self._build_index()
-        return self._index.search(q, k)[1]
-
-    def _consider_cells(self, q: np.ndarray, k: int) -> None:
-        """Build cells once so many queries come that they pay, unless a sample shows otherwise."""
-        if self._cells_considered or not cells.is_worthwhile(len(self), len(q), k):
-            return
-        self._cells_considered = True
-        centers = cells.choose_centers(self.vectors, q, k)
-        if centers is not None:
-            self._cells = cells.build(self.vectors, centers, _nearest_center)
-
-    def _build_index(self) -> Any:
-        """The approximate FAISS index over all rows."""
-        faiss = _faiss()
-        if self.engine == "hnsw":
-            index = faiss.IndexHNSWFlat(self.dimension, 32)
-            index.hnsw.efConstruction = 80
-            index.hnsw.efSearch = self.probes
-        else:
-            lists = max(1, min(len(self), round(4 * np.sqrt(len(self)))))
-            if len(self) < 39 * lists:  # fewer rows per list than its k-means wants to see
-                lists = max(1, len(self) // 39)
-            index = faiss.IndexIVFFlat(faiss.IndexFlatL2(self.dimension), self.dimension, lists)
-            index.nprobe = min(self.probes, lists)
-            index.train(self.vectors)
-        for begin in range(0, len(self), ROWS):
-            index.add(self.vectors[begin : begin + ROWS])
-        return index
 
     def _checked(self, values: np.ndarray, name: str) -> np.ndarray:
         """A finite matrix of the datastore's dimension. Raises InputError."""
@@ -229,14 +176,7 @@ class Datastore:
         folder = Path(folder)
         with atomic(folder / "datastore.safetensors") as path:
             save_file({"vectors": self.vectors, "center": self.center}, path)
-        index = folder / "index.faiss"
-        if self.engine in ("ivf", "hnsw") and len(self):
-            if self._index is None:
-                self._index = self._build_index()
-            with atomic(index) as path:
-                _faiss().write_index(self._index, str(path))
-        else:
-            index.unlink(missing_ok=True)
+        self._method.save(self.vectors, folder / "index.faiss")
         with atomic(folder / "datastore.json") as path:
             path.write_text(json.dumps({"engine": self.engine, "probes": self.probes}) + "\n")
 
@@ -264,15 +204,14 @@ class Datastore:
             vectors = arrays["vectors"]
             store = cls(vectors[:0], **options, device=device, center=arrays["center"])
             store.vectors = vectors
-            if (folder / "index.faiss").exists():
-                store._index = _faiss().read_index(str(folder / "index.faiss"))
+            n_indexed = store._method.load(folder / "index.faiss")
         except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
             raise InputError(
                 f"{folder} holds no whole datastore ({error}); build it again"
             ) from error
-        if store._index is not None and store._index.ntotal != len(store):
+        if n_indexed is not None and n_indexed != len(store):
             raise InputError(
-                f"{folder}: the index holds {store._index.ntotal} rows, "
+                f"{folder}: the index holds {n_indexed} rows, "
                 f"the datastore {len(store)}; build it again"
             )
         return store
@@ -409,63 +348,6 @@ def _centered(values: np.ndarray, center: np.ndarray) -> np.ndarray:
     for begin in range(0, len(values), ROWS):
         out[begin : begin + ROWS] = values[begin : begin + ROWS] - center
     return out
-
-
-def _faiss() -> Any:
-    import faiss
-
-    # below this many numbers per call FAISS leaves its matrix product for loops that are 13 to 22
-    # times slower
-    faiss.cvar.distance_compute_blas_threshold = 20
-    return faiss
-
-
-def _nearest_center(vectors: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distance and number of each row's nearest center, (n,) each."""
-    squared, numbers = _faiss().knn(vectors, centers, 1)
-    return squared[:, 0], numbers[:, 0]
-
-
-def _search_torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarray:
-    """Candidates (m, k) by blocked matrix products and top-k on a device, in full float32."""
-    import torch
-
-    from rote.models.products import full_precision
-
-    out = np.empty((len(q), k), np.int64)
-    with full_precision():
-        memory = torch.from_numpy(vectors).to(device)
-        squares = memory.square().sum(1)
-        for begin in range(0, len(q), QUERIES):
-            block = torch.from_numpy(q[begin : begin + QUERIES]).to(device)
-            out[begin : begin + QUERIES] = _top_rows(block, memory, squares, k).cpu().numpy()
-    return out
-
-
-def _top_rows(queries: Any, memory: Any, squares: Any, k: int) -> Any:
-    """Row numbers (m, k) of the smallest |row|² − 2 q·row, part by part of the memory.
-
-    Args:
-        queries: tensor (m, d).
-        memory: tensor (n, d), n ≥ k.
-        squares: tensor (n,) |row|².
-    """
-    import torch
-
-    def top(begin: int) -> tuple[Any, Any]:
-        end = begin + ROWS
-        part = torch.addmm(squares[begin:end], queries, memory[begin:end].T, alpha=-2)
-        values, rows = part.topk(min(k, part.shape[1]), dim=1, largest=False)
-        return values, rows + begin
-
-    values, rows = top(0)
-    for begin in range(ROWS, len(memory), ROWS):
-        part_values, part_rows = top(begin)
-        values = torch.cat([values, part_values], 1)
-        rows = torch.cat([rows, part_rows], 1)
-        values, order = values.topk(min(k, values.shape[1]), dim=1, largest=False)
-        rows = rows.gather(1, order)
-    return rows
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})

@@ -13,16 +13,19 @@ from rote.ngrams.counting import count, count_pairs, postings, scan
 from rote.ngrams.full import NGramTable, table
 from rote.ngrams.infinity import Continuation, InfinityGram, bounds, suffix_array
 from rote.ngrams.numbering import Queries, queries
+from rote.ngrams.options import CorpusOptions, ScanOptions
 
 __all__ = [
     "Analyser",
     "Continuation",
     "Corpus",
+    "CorpusOptions",
     "Counts",
     "InfinityGram",
     "NGram",
     "NGramTable",
     "Queries",
+    "ScanOptions",
     "bounds",
     "count",
     "count_pairs",

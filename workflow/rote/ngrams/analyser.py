@@ -7,8 +7,24 @@ from typing import Any, NamedTuple
 
 from rote.core.errors import InputError
 
-UNITS = ("word", "whitespace", "character", "token")
+_LETTER = r"[\p{L}\p{M}\p{N}]"
 VERSION = 1  # raised when the same text would give other units
+
+
+class Unit(NamedTuple):
+    """A kind of unit."""
+
+    pattern: str | None  # of one unit, as a regular expression; None: ids of a tokenizer
+    composed: bool = False  # text is put into NFC and case-folded first
+    split: Callable[[str], list[str]] | None = None  # faster than the pattern
+
+
+UNITS = {
+    "word": Unit(rf"{_LETTER}+(?:['’]{_LETTER}+)*", composed=True),
+    "whitespace": Unit(r"\S+", split=str.split),
+    "character": Unit(_LETTER, composed=True),
+    "token": Unit(None),
+}
 
 
 class Span(NamedTuple):
@@ -40,12 +56,17 @@ class Analyser(NamedTuple):
         """This analyser. Raises InputError for an unknown unit or a misplaced tokenizer."""
         if self.unit not in UNITS:
             raise InputError(f"unit must be one of {', '.join(UNITS)}, given {self.unit!r}")
-        if (self.unit == "token") != bool(self.tokenizer):
+        if self.gives_ids != bool(self.tokenizer):
             raise InputError(
                 f"unit {self.unit!r} with tokenizer {self.tokenizer!r}: "
                 "a tokenizer belongs to unit token"
             )
         return self
+
+    @property
+    def gives_ids(self) -> bool:
+        """Whether units are a tokenizer's ids, not strings."""
+        return UNITS[self.unit].pattern is None
 
     def normal(self, text: str) -> str:
         """`text` composed, and case-folded unless `case`; as it is for white space and tokens.
@@ -53,7 +74,7 @@ class Analyser(NamedTuple):
         Args:
             text: any text.
         """
-        if self.unit in ("whitespace", "token"):
+        if not UNITS[self.unit].composed:
             return text
         text = unicodedata.normalize("NFC", text)
         return text if self.case else unicodedata.normalize("NFC", text.casefold())
@@ -61,12 +82,12 @@ class Analyser(NamedTuple):
     def splitter(self) -> Callable[[str], list]:
         """The function from text to its units: strings, or for `token` ids."""
         self.check()
-        if self.unit == "token":
+        if self.gives_ids:
             from rote.models import pretrained
 
             encode = pretrained.tokenizer(self.tokenizer)
             return lambda text: encode(text, add_special_tokens=False)["input_ids"]
-        find = str.split if self.unit == "whitespace" else _pattern(self.unit).findall
+        find = UNITS[self.unit].split or _pattern(self.unit).findall
         normalize = self.normal
         stop_words = frozenset(map(normalize, self.stop_words))
         if stop_words:
@@ -85,7 +106,7 @@ class Analyser(NamedTuple):
         Raises:
             InputError: for unit token, whose offsets the tokenizer knows, and as `check`.
         """
-        if self.check().unit == "token":
+        if self.check().gives_ids:
             raise InputError("spans of tokens: ask the tokenizer for its offsets")
         stop_words = frozenset(map(self.normal, self.stop_words))
         spans = [
@@ -99,13 +120,7 @@ class Analyser(NamedTuple):
 def _pattern(unit: str) -> Any:
     import regex
 
-    letter = r"[\p{L}\p{M}\p{N}]"
-    patterns = {
-        "word": rf"{letter}+(?:['’]{letter}+)*",
-        "whitespace": r"\S+",
-        "character": letter,
-    }
-    return regex.compile(patterns[unit])
+    return regex.compile(UNITS[unit].pattern)
 
 
 def grams(units: Sequence, n: int) -> list[tuple]:

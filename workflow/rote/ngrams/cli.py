@@ -70,12 +70,10 @@ def tokenize(
     """Tokenize texts into a corpus folder."""
     from rote import ngrams
 
-    reading: Any = {"column": column, "split": split, "strict": strict, "errors": errors}
-    options = reading | {"distinct": distinct, "shard_tokens": shard_tokens}
+    options = ngrams.CorpusOptions(column, split, strict, errors, distinct, shard_tokens)
     analyser = ngrams.Analyser(unit, case, tuple(_words(stop_words)), tokenizer)
     with job.start("ngrams tokenize"), job.meter("tokenize", "tokens") as meter:
-        options["progress"] = meter.reached
-        corpus = ngrams.tokenize(texts, out, analyser=analyser, **options)
+        corpus = ngrams.tokenize(texts, out, analyser, options, meter.reached)
     log.info("%s: %s", out, corpus.summary)
     for irregularity, number in corpus.irregular.items():
         log.warning("%d documents: %s", number, irregularity)
@@ -109,11 +107,11 @@ def count(
 
     opened = ngrams.Corpus.open(corpus)
     stop_words = _words(first_stop_words), _words(second_stop_words)
-    options: Any = {"window": window, "stop_words": stop_words, "part": _part(part)}
-    total = files.tokens_of(opened, _part(part))
+    keywords: Any = {"window": window, "stop_words": stop_words}
+    shards, total = files.shards_of(opened, _part(part)), files.tokens_of(opened, _part(part))
     with job.start("ngrams count", threads=threads), job.meter("count", "tokens", total) as meter:
-        options |= {"threads": threads, "progress": meter.advance}
-        counts = files.count_beside(opened, files.read_pairs(pairs), **options)
+        keywords["options"] = ngrams.ScanOptions(shards, threads, meter.advance)
+        counts = files.count_beside(opened, files.read_pairs(pairs), **keywords)
         files.write_counts(out, counts)
     log.info("%s: %s", out, counts.summary)
 

@@ -26,10 +26,10 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.data import corpora
 from rote.ngrams.analyser import VERSION, Analyser
+from rote.ngrams.options import CorpusOptions, Progress
 
 NGram = str | bytes | Sequence[int]  # text, which a corpus's analyser splits, or token ids
 FORMAT = 1
-SHARD_TOKENS = 2**30
 _FLUSH = 2**20  # tokens in memory before they are written
 
 
@@ -231,7 +231,7 @@ class Corpus:
                 return ids
             return self._nonempty(ngram, [number for number in ids if number not in leave_out])
         units = self._nonempty(ngram, [unit for unit in self.split(ngram) if unit not in leave_out])
-        if self.analyser.unit == "token":
+        if self.analyser.gives_ids:
             return units
         if self.words is None:
             raise InputError(
@@ -265,15 +265,9 @@ class Corpus:
 def tokenize(
     paths: str | Path | Iterable[str | Path],
     out: str | Path,
-    *,
     analyser: Analyser = Analyser(),
-    column: str = "text",
-    split: str = "file",
-    strict: bool = False,
-    errors: str | None = None,
-    distinct: bool = False,
-    shard_tokens: int = SHARD_TOKENS,
-    progress: Callable[[int], None] | None = None,
+    options: CorpusOptions = CorpusOptions(),
+    progress: Progress | None = None,
 ) -> Corpus:
     """Tokenize text files into a corpus folder; nothing is left there if it fails.
 
@@ -284,9 +278,7 @@ def tokenize(
         paths: files, folders, globs, hf: or stream:<data set>, see `rote.data.corpora`.
         out: folder that does not exist yet.
         analyser: from text to its units.
-        column, split, strict, errors: how they are read, see `rote.data.corpora.documents`.
-        distinct: count a text once, however often it occurs.
-        shard_tokens: a shard is closed once it holds so many tokens.
+        options: which documents the corpus holds, and in what pieces.
         progress: called with the tokens written so far, now and then.
 
     Returns:
@@ -294,7 +286,7 @@ def tokenize(
 
     Raises:
         InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
-            shard_tokens < 1, or an `out` that exists and is not an empty folder.
+            or an `out` that exists and is not an empty folder.
     """
     sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
     split_units = analyser.check().splitter()
@@ -304,30 +296,35 @@ def tokenize(
     digest = hashlib.sha256()
     total = 0
     duplicates = 0
-    with _new_folder(Path(out)) as folder, _ShardWriter(folder, shard_tokens) as writer:
+    with _new_folder(Path(out)) as folder, _ShardWriter(folder, options.shard_tokens) as writer:
         for source in sources:
             for document in corpora.documents(
-                source, column, split=split, strict=strict, errors=errors, problems=problems
+                source,
+                options.column,
+                split=options.split,
+                strict=options.strict,
+                errors=options.errors,
+                problems=problems,
             ):
                 content = document.text.encode("utf-8", "surrogatepass")
                 digest.update(len(content).to_bytes(8, "little") + content)
                 units = split_units(document.text)
-                if distinct and content:
+                if options.distinct and content:
                     key = hashlib.blake2b(content, digest_size=16).digest()
                     if key in seen:
                         duplicates += 1
                         units = []
                     seen.add(key)
-                writer.add(units if analyser.unit == "token" else [words[unit] for unit in units])
+                writer.add(units if analyser.gives_ids else [words[unit] for unit in units])
                 total += len(units)
                 if progress:
                     progress(total)
         shards = writer.close()
-        if analyser.unit != "token":
+        if not analyser.gives_ids:
             _write_words(folder, list(words))
         totals = {
             "empty": writer.empty,
-            "types": writer.max_id + 1 if analyser.unit == "token" else len(words),
+            "types": writer.max_id + 1 if analyser.gives_ids else len(words),
             "problems": dict(sorted(problems.items())),
             "duplicates": duplicates,
             "text_sha256": digest.hexdigest(),
@@ -349,8 +346,6 @@ class _ShardWriter:
     """Appends documents to shards."""
 
     def __init__(self, folder: Path, shard_tokens: int):
-        if shard_tokens < 1:
-            raise InputError(f"shard_tokens must be at least 1, given {shard_tokens}")
         self.folder, self.limit = folder, shard_tokens
         self.shards: list[dict[str, Any]] = []
         self.max_id = -1

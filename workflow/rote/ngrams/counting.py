@@ -14,10 +14,10 @@ from rote.ngrams import blocks, hashing
 from rote.ngrams.blocks import Counts, DocumentBlock
 from rote.ngrams.corpus import Corpus, NGram
 from rote.ngrams.numbering import Queries, by_number, queries
+from rote.ngrams.options import Progress, ScanOptions
 
 BLOCK = 2**20  # tokens, at least
 STATISTICS = ("occurrences", "documents")
-Progress = Callable[[int], None]
 
 
 def scan(
@@ -25,9 +25,7 @@ def scan(
     queries: Queries,
     *,
     window: int | None = None,
-    shards: Collection[int] | None = None,
-    threads: int = 1,
-    progress: Progress | None = None,
+    options: ScanOptions = ScanOptions(),
     _base: np.uint64 | None = None,
 ) -> Counts:
     """Count all queries in one pass.
@@ -38,9 +36,7 @@ def scan(
         window: None counts documents that contain both n-grams of a pair; a number counts
             occurrences of the first whose start lies at most so many tokens from a start of the
             second in the same document.
-        shards: numbers of the shards to count in; all by default. Counts of disjoint shards add up.
-        threads: blocks counted side by side.
-        progress: called with the tokens of each finished block.
+        options: the shards that are read, threads and progress.
         _base: of every n-gram's hash; by default n-grams that fit into 64 bits are their own hash.
 
     Returns:
@@ -51,8 +47,8 @@ def scan(
     """
     if window is not None and window < 0:
         raise InputError(f"window must be 0 or more tokens, given {window}")
-    chosen = range(len(corpus.shards)) if shards is None else sorted(set(shards))
-    if wrong := [number for number in chosen if not 0 <= number < len(corpus.shards)]:
+    chosen = sorted(set(range(len(corpus.shards)) if options.shards is None else options.shards))
+    if wrong := [number for number in chosen if number >= len(corpus.shards)]:
         raise InputError(
             f"shard {wrong[0]} does not exist: {corpus.folder} has {len(corpus.shards)}"
         )
@@ -72,13 +68,13 @@ def scan(
         block.shard.release()
         return counts, len(tokens)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(options.threads) as pool:
         parts = blocks.split(corpus, chosen, size)
-        for counts, n_tokens in _in_turn(pool, count_block, parts, threads):
+        for counts, n_tokens in _in_turn(pool, count_block, parts, options.threads):
             for sums, counted in zip(total, counts, strict=True):
                 sums += counted
-            if progress:
-                progress(n_tokens)
+            if options.progress:
+                options.progress(n_tokens)
     return Counts(total.pairs, total.occurrences[tables.rows], total.documents[tables.rows])
 
 
@@ -98,7 +94,7 @@ def count(
         ngrams: as text, which the corpus's own analyser splits, or as token ids; of any lengths.
         statistic: `occurrences`, or `documents` that contain the n-gram.
         stop_words: units left out of corpus and n-grams first.
-        threads, progress: see `scan`.
+        threads, progress: see `ScanOptions`.
 
     Returns:
         (n-grams,) int64.
@@ -109,7 +105,8 @@ def count(
     if statistic not in STATISTICS:
         raise InputError(f"statistic must be occurrences or documents, given {statistic!r}")
     numbered = queries(corpus, singles=ngrams, stop_words=(stop_words, ()))
-    counts = scan(corpus, numbered, threads=threads, progress=progress)
+    options = ScanOptions(threads=threads, progress=progress)
+    counts = scan(corpus, numbered, options=options)
     return by_number(getattr(counts, statistic), numbered.singles)
 
 
@@ -130,7 +127,7 @@ def count_pairs(
         window: occurrences of the first n-gram within so many tokens of the second are counted
             instead, see `scan`.
         stop_words: units left out first, for the first n-grams and for the second ones.
-        threads, progress: see `scan`.
+        threads, progress: see `ScanOptions`.
 
     Returns:
         (pairs,) int64.
@@ -139,7 +136,8 @@ def count_pairs(
         InputError: naming the pair that cannot be read.
     """
     numbered = queries(corpus, pairs=pairs, stop_words=stop_words)
-    return scan(corpus, numbered, window=window, threads=threads, progress=progress).pairs
+    options = ScanOptions(threads=threads, progress=progress)
+    return scan(corpus, numbered, window=window, options=options).pairs
 
 
 def postings(

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from rote.core.errors import InputError
 from rote.core.tables import atomic, write_with_metadata
 from rote.ngrams.corpus import Corpus
-from rote.ngrams.counting import Progress, scan
+from rote.ngrams.counting import scan
 from rote.ngrams.full import NGramTable
 from rote.ngrams.numbering import by_number, queries
+from rote.ngrams.options import ScanOptions
 
 _ORIGIN = b"rote.ngrams"  # key of the origin in a file's metadata
 COUNTED = [
@@ -116,9 +117,7 @@ def count_table(
     *,
     window: int | None = None,
     stop_words: tuple[Collection[str], Collection[str]] = ((), ()),
-    part: tuple[int, int] = (0, 1),
-    threads: int = 1,
-    progress: Progress | None = None,
+    options: ScanOptions = ScanOptions(),
 ) -> PairCounts:
     """Counts of pairs and of their single n-grams.
 
@@ -128,21 +127,18 @@ def count_table(
         window: the first column then counts occurrences of the first n-gram within so many tokens
             of the second, see `scan`.
         stop_words: left out for the first n-grams and for the second ones.
-        part: (i, k) counts in these shards only, see `shards_of`.
-        threads, progress: see `scan`.
+        options: the shards that are read (of a part: `shards_of`), threads and progress.
 
     Returns:
         One row per pair, the columns `COUNTED`.
 
     Raises:
-        InputError: for a part that does not exist, a negative window, and as `queries`.
+        InputError: for a shard that does not exist, a negative window, and as `queries`.
         ValueError: if there are more firsts than seconds, or fewer.
     """
-    shards = shards_of(corpus, part)
     numbered = queries(corpus, pairs=zip(firsts, seconds, strict=True), stop_words=stop_words)
-    counts = scan(
-        corpus, numbered, window=window, shards=shards, threads=threads, progress=progress
-    )
+    counts = scan(corpus, numbered, window=window, options=options)
+    shards = range(len(corpus.shards)) if options.shards is None else options.shards
     columns = [counts.pairs]
     for side in numbered.pairs.T:
         columns += [by_number(counts.occurrences, side), by_number(counts.documents, side)]
@@ -150,26 +146,26 @@ def count_table(
         "corpus": corpus.digest,
         "queries": numbered.checksum,
         "window": window,
-        "shards": shards,
+        "shards": sorted(set(shards)),
         "of_shards": len(corpus.shards),
         "documents": corpus.documents,
     }
     return PairCounts(pd.DataFrame(dict(zip(COUNTED, columns, strict=True))), origin)
 
 
-def count_beside(corpus: Corpus, pairs: Pairs, **options: Any) -> PairCounts:
+def count_beside(corpus: Corpus, pairs: Pairs, **keywords: Any) -> PairCounts:
     """The whole table of pairs with their counts beside it, in place of those it may have.
 
     Args:
         corpus: to count in.
         pairs: of n-grams.
-        options: of `count_table`.
+        **keywords: of `count_table`.
 
     Raises:
         InputError: as `count_table`.
     """
     firsts, seconds = pairs.frame[pairs.first], pairs.frame[pairs.second]
-    counts, origin = count_table(corpus, firsts, seconds, **options)
+    counts, origin = count_table(corpus, firsts, seconds, **keywords)
     frame = pairs.frame.drop(columns=COUNTED, errors="ignore").join(counts)
     return PairCounts(frame, origin)
 

@@ -88,9 +88,6 @@ def points(
     x: str,
     value: str,
     *,
-    label: str | None = None,
-    color=None,
-    marker: str = "o",
     line: bool = True,
     **options,
 ) -> None:
@@ -101,23 +98,17 @@ def points(
         frame: long table, one row per replicate.
         x: column of the places.
         value: column that is averaged, see `spread`.
-        label: for the legend.
-        color: of points and intervals; None takes the next one of the cycle.
-        marker: of the points.
         line: connect the points.
-        **options: of `Axes.errorbar`.
+        **options: of `Axes.errorbar`: label, color, marker and so on.
     """
     table = spread(frame, x, value)
     axes.errorbar(
         table[x],
         table["mean"],
         yerr=whiskers(table),
-        marker=marker,
         linewidth=1.0,
         elinewidth=1.0,
-        label=label,
-        color=color,
-        **{"linestyle": "-" if line else "none", **options},
+        **{"marker": "o", "linestyle": "-" if line else "none", **options},
     )
 
 
@@ -169,25 +160,19 @@ def nearest(values: pd.Series, target: float) -> float:
 
 def heat(
     axes: Axes,
-    frame: pd.DataFrame,
-    x: str,
-    y: str,
-    value: str,
+    grid: pd.DataFrame,
     *,
     label: str | None = None,
     limits: tuple[float | None, float | None] = (None, None),
 ) -> None:
-    """A heat map of a column over a full grid of two others.
+    """A heat map of a full grid.
 
     Args:
         axes: to draw on; a color bar goes beside them.
-        frame: one row per cell of the grid.
-        x, y: columns of the grid.
-        value: column that is drawn.
+        grid: what is drawn: columns along x, index along y, as of `DataFrame.pivot`.
         label: of the color bar; None leaves it out.
         limits: of the color scale; None takes those of the data.
     """
-    grid = frame.pivot(index=y, columns=x, values=value)
     mesh = axes.pcolormesh(
         grid.columns,
         grid.index,

@@ -13,6 +13,7 @@ from rote.resmem.model import ResMem, forward, is_module
 from rote.resmem.scoring import (
     K_GRID,
     TEMPERATURE_GRID,
+    Setting,
     probabilities,
     scores,
     settings,
@@ -209,9 +210,8 @@ class ResMemClassifier(ClassifierMixin, ResMem):
             self.labels_,
             self.logits_,
             self._logits(X),
-            bandwidth=self.bandwidth_,
-            temperature=self.temperature,
-            strength=self.strength,
+            Setting(self.k, self.bandwidth_, self.temperature),
+            self.strength,
         )
 
     def _logits(self, X: Any) -> np.ndarray:

@@ -21,6 +21,14 @@ TEMPERATURE_GRID = (0.7, 1.0, 1.4, 2.0, 3.0)
 _BLOCK = 2**24  # numbers of a block: queries × neighbors × classes
 
 
+class Setting(NamedTuple):
+    """One point of the grid; k = 0 is no memory at all."""
+
+    k: int  # neighbors, ≥ 0
+    bandwidth: float  # σ ≥ 0 of the neighbors' weights, in units of distance; may be ∞
+    temperature: float  # T > 0 of the base's softmax; may be ∞
+
+
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """softmax(z/T) over the last axis; T = ∞ is uniform.
 
@@ -85,29 +93,31 @@ def scores(
     labels: np.ndarray,
     logits: np.ndarray,
     query_logits: np.ndarray,
-    *,
-    bandwidth: float,
-    temperature: float = 1.0,
+    setting: Setting,
     strength: float = 1.0,
 ) -> np.ndarray:
     """s(x) = p_T(x) + α r̂(x); rows sum to 1, entries may be negative.
 
-    Without neighbors (an empty memory) it is p_T(x).
+    Without neighbors (k = 0, or an empty memory) it is p_T(x).
 
     Args:
-        neighbors: of the queries, among the rows of the memory.
+        neighbors: of the queries, among the rows of the memory: at least `setting.k`, or all rows
+            if there are fewer.
         labels, logits: of the memory, (n,) and (n, classes).
         query_logits: (queries, classes).
-        bandwidth: σ of the neighbors' weights, in units of distance.
-        temperature: T.
+        setting: k, σ and T.
         strength: α; the paper's is 1.
 
     Returns:
         (queries, classes) float64.
 
     Raises:
-        InputError: as `softmax` and `rote.knn.weights`.
+        InputError: for k < 0; as `softmax` and `rote.knn.weights`.
     """
+    k, bandwidth, temperature = setting
+    if k < 0:
+        raise InputError(f"k must be at least 0, given {k}")
+    neighbors = neighbors.first(k)
     result = softmax(np.asarray(query_logits, float), temperature)
     if not neighbors.rows.shape[1] or strength == 0:
         return result
@@ -146,14 +156,6 @@ def _neighbor_residuals(
     distinct, inverse = np.unique(rows, return_inverse=True)
     result = residuals(labels[distinct], np.asarray(logits[distinct], dtype), temperature)
     return result, inverse.reshape(rows.shape)
-
-
-class Setting(NamedTuple):
-    """One point of the grid; k = 0 is no memory at all."""
-
-    k: int
-    bandwidth: float
-    temperature: float
 
 
 def settings(

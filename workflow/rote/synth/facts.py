@@ -1,6 +1,7 @@
 """Semi-synthetic facts: random values under distinct keys hold a number of bits that is exact."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
@@ -15,6 +16,40 @@ TEMPLATES = (
     "{key} has the code {value}.",
     "Ask for {key}: it is {value}.",
 )
+
+
+@dataclass(frozen=True)
+class FactForm:
+    """What keys and values are made of.
+
+    Attributes:
+        key_symbols, key_tokens: key alphabet and length, ≥ 1: symbols^tokens keys are distinct.
+        value_symbols, value_tokens: value alphabet, ≥ 2, and length, ≥ 1:
+            H = tokens · log2(symbols) bits.
+
+    Raises:
+        InputError: naming the field and its range.
+    """
+
+    key_symbols: int = 96
+    key_tokens: int = 2
+    value_symbols: int = 100
+    value_tokens: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("key_symbols", "key_tokens", "value_tokens"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, given {getattr(self, name)}")
+        if self.value_symbols < 2:
+            raise InputError(
+                "value_symbols must be at least 2 (one symbol holds no information), "
+                f"given {self.value_symbols}"
+            )
+
+    @property
+    def keys(self) -> int:
+        """Number of distinct keys."""
+        return self.key_symbols**self.key_tokens
 
 
 class FactSet(NamedTuple):
@@ -46,23 +81,19 @@ class FactSet(NamedTuple):
 def make(
     n_facts: int,
     rng: np.random.Generator,
+    form: FactForm = FactForm(),
     *,
     exponent: float = 0.0,
     copies: int | None = None,
-    key_symbols: int = 96,
-    key_tokens: int = 2,
-    value_symbols: int = 100,
-    value_tokens: int = 2,
 ) -> FactSet:
     """Facts with distinct random keys and independent uniform values.
 
     Args:
-        n_facts: N ≥ 1.
+        n_facts: N ≥ 1, at most the number of distinct keys.
         rng: of keys, values and copies.
+        form: alphabets and lengths of keys and values.
         exponent: a of the frequencies p_i ∝ i^−a; 0 is uniform.
         copies: size of the data set, drawn from the frequencies; None has every fact once.
-        key_symbols, key_tokens: key alphabet and length; N distinct keys must exist.
-        value_symbols, value_tokens: value alphabet and length, H = tokens · log2(symbols) bits.
 
     Returns:
         The facts by falling frequency; `counts` sum to `copies`, or are all 1.
@@ -70,32 +101,21 @@ def make(
     Raises:
         InputError: naming the argument that is out of its range.
     """
-    sizes = {
-        "n_facts": n_facts,
-        "key_symbols": key_symbols,
-        "key_tokens": key_tokens,
-        "value_tokens": value_tokens,
-    }
-    for name, value in sizes.items():
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, given {value}")
-    if value_symbols < 2:
-        raise InputError(
-            "value_symbols must be at least 2 (one symbol holds no information), "
-            f"given {value_symbols}"
-        )
+    if n_facts < 1:
+        raise InputError(f"n_facts must be at least 1, given {n_facts}")
     if not (np.isfinite(exponent) and exponent >= 0):
         raise InputError(f"exponent must be finite and ≥ 0, given {exponent}")
     if copies is not None and copies < 1:
         raise InputError(f"copies must be at least 1, given {copies}")
-    if n_facts > key_symbols**key_tokens:
+    if n_facts > form.keys:
         raise InputError(
             f"n_facts = {n_facts} needs as many distinct keys; "
-            f"{key_symbols} symbols in {key_tokens} tokens give {key_symbols**key_tokens}"
+            f"{form.key_symbols} symbols in {form.key_tokens} tokens give {form.keys}"
         )
-    numbers = rng.choice(key_symbols**key_tokens, n_facts, replace=False)
-    keys = np.stack(np.unravel_index(numbers, (key_symbols,) * key_tokens), axis=1)
-    values = key_symbols + rng.integers(value_symbols, size=(n_facts, value_tokens))
+    numbers = rng.choice(form.keys, n_facts, replace=False)
+    keys = np.stack(np.unravel_index(numbers, (form.key_symbols,) * form.key_tokens), axis=1)
+    symbols = rng.integers(form.value_symbols, size=(n_facts, form.value_tokens))
+    values = form.key_symbols + symbols
     frequencies = np.arange(1, n_facts + 1) ** -float(exponent)
     frequencies /= frequencies.sum()
     counts = np.ones(n_facts, int) if copies is None else rng.multinomial(copies, frequencies)
@@ -104,8 +124,8 @@ def make(
         values=values,
         frequencies=frequencies,
         counts=counts,
-        key_symbols=key_symbols,
-        value_symbols=value_symbols,
+        key_symbols=form.key_symbols,
+        value_symbols=form.value_symbols,
     )
 
 

@@ -53,6 +53,19 @@ def student(degrees: float) -> Noise:
     return noise
 
 
+def anisotropic(scales: np.ndarray) -> Noise:
+    """Gaussian noise with its own variance in each direction.
+
+    Args:
+        scales: (p,) standard deviations.
+    """
+
+    def noise(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+        return rng.standard_normal(shape) * scales[:, None]
+
+    return noise
+
+
 def draw(
     n: int,
     p: int,
@@ -61,7 +74,6 @@ def draw(
     mu: ArrayLike | None = None,
     balance: float = 0.0,
     noise: Noise = normal,
-    scales: np.ndarray | None = None,
 ) -> Context:
     """One context of n tokens x = yμ + z of dimension p.
 
@@ -71,8 +83,7 @@ def draw(
         mu: signal, (k,) with k ≤ p: its coordinates in the first k directions.
         balance: mean label, in [−1, 1], up to rounding to whole tokens; 0 with an even n is
             exactly balanced, which the theory needs.
-        noise: of unit variance.
-        scales: (p,) standard deviation of the noise in each direction.
+        noise: z; of unit variance in the theory, else see `anisotropic`.
 
     Returns:
         Tokens (p, n) and labels (n,), in random order.
@@ -93,7 +104,5 @@ def draw(
     y[: round(n * (1 - balance) / 2)] = -1
     rng.shuffle(y)
     X = noise(rng, (p, n))
-    if scales is not None:
-        X *= scales[:, None]
     X[: len(mu)] += mu[:, None] * y
     return Context(X, y)

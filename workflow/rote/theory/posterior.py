@@ -7,6 +7,7 @@ with F linearized at every example its posterior is a Gaussian mixture again. (S
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,31 @@ from scipy.special import logsumexp
 from rote.core.errors import InputError
 
 CHUNK = 2**24  # numbers in memory at a time, by default
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """Data and the level of their noise, y = F(x) + N(0, γ²).
+
+    Attributes:
+        y: (m,) data, real (stack the parts of complex ones).
+        noise_sd: γ > 0, standard deviation of the noise.
+
+    Raises:
+        InputError: naming what is complex, not finite or not positive.
+    """
+
+    y: np.ndarray
+    noise_sd: float
+
+    def __post_init__(self) -> None:
+        y = _finite("y", np.asarray(self.y))
+        if not (np.isfinite(self.noise_sd) and self.noise_sd > 0):
+            raise InputError(f"noise_sd must be positive and finite, given {self.noise_sd}")
+        if np.iscomplexobj(y):
+            raise InputError(
+                "y is complex: stack its real and imaginary parts, here and in the forward operator"
+            )
 
 
 class Mixture(NamedTuple):
@@ -113,8 +139,7 @@ def mixture(
     train: np.ndarray,
     sigma: float,
     forward: np.ndarray | Callable[[np.ndarray], np.ndarray],
-    y: np.ndarray,
-    noise_sd: float,
+    observation: Observation,
     *,
     jacobian: Callable[[np.ndarray], np.ndarray] | None = None,
     determinant: bool = True,
@@ -133,8 +158,7 @@ def mixture(
         train: (N, d) examples.
         sigma: σ, width of the components.
         forward: a matrix (m, d), or a function from (N, d) points to (N, m) data.
-        y: (m,) data, real (stack the parts of complex ones).
-        noise_sd: γ, standard deviation of its noise.
+        observation: data (m,) and the level of their noise.
         jacobian: from (N, d) points to (N, m, d); needed for a function that torch cannot
             differentiate. By default a function of torch tensors is differentiated, all examples in
             one batch.
@@ -145,14 +169,9 @@ def mixture(
         InputError: naming what is not positive, not finite, or of the wrong shape.
     """
     train = _finite("train", np.atleast_2d(np.asarray(train, float)))
-    y = _finite("y", np.asarray(y))
-    for name, value in (("sigma", sigma), ("noise_sd", noise_sd)):
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} must be positive and finite, given {value}")
-    if np.iscomplexobj(y):
-        raise InputError(
-            "y is complex: stack its real and imaginary parts, here and in the forward operator"
-        )
+    y, noise_sd = np.asarray(observation.y), observation.noise_sd
+    if not (np.isfinite(sigma) and sigma > 0):
+        raise InputError(f"sigma must be positive and finite, given {sigma}")
     data, jacobians = _linearized(train, forward, jacobian)
     if data.shape != (len(train), len(y)):
         raise InputError(f"y has {y.shape[0]} values, the forward operator gives {data.shape[1]}")

@@ -152,9 +152,10 @@ def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
 
 def _anisotropic(exponent: float, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
     spectrum = power_law(p, exponent)
+    noise = tokens.anisotropic(np.sqrt(spectrum))
     return ModelVariant(
         theory=variants.anisotropic_error(gammas, n, spectrum, "tanh"),
-        draw=_one_head(n, p, simulation.entrywise("tanh", p), scales=np.sqrt(spectrum)),
+        draw=_one_head(n, p, simulation.entrywise("tanh", p), noise=noise),
     )
 
 
@@ -196,7 +197,6 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     parts = []
     for f, s, (name, multiple) in product(("tanh", "linear"), strengths, multiples.items()):
         structure = Structure(s * np.sqrt(p) / multiple, SPIKES[name])
-        mu, (key, query) = structure.mu, structure.spike
         row = ContextRow(
             figure="strong",
             panel=name,
@@ -208,13 +208,11 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
             structure=structure,
             x=s,
         )
-        corrected = variants.strong_signal_error(
-            gammas, 0.25, f, p, mu=mu, w_key=key, w_query=query
-        )
+        corrected = variants.strong_signal_error(gammas, 0.25, f, p, structure.vectors)
         ridge = attention.ridge_error(gammas, 0.25, structure.mu2)
         for replicate in range(options.replicates):
             rng = generator(seed, "attention", "strong", f, name, replicate)
-            context = tokens.draw(n, p, rng, mu=mu)
+            context = tokens.draw(n, p, rng, mu=structure.mu)
             theory = ContextErrors(corrected, ridge)
             parts.append(frame(row, replicate, measure(row, context), theory))
     return parts

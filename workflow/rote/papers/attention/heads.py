@@ -30,6 +30,11 @@ class Structure(NamedTuple):
         """The signal μ, (3,)."""
         return np.sqrt(self.mu2) * U
 
+    @property
+    def vectors(self) -> attention.Vectors:
+        """Signal and spike, as the theory takes them."""
+        return attention.Vectors(self.mu, *self.spike)
+
 
 SPIKES: dict[str, Spike] = {
     "none": Spike(),
@@ -82,8 +87,7 @@ def error(
         f: nonlinearity or its coefficients.
         structure: signal and spike.
     """
-    key, query = structure.spike
-    return attention.memorization_error(gamma, c, f, mu=structure.mu, w_key=key, w_query=query)
+    return attention.memorization_error(gamma, c, f, structure.vectors)
 
 
 def with_linear_part(a1: float) -> Activation:

@@ -31,15 +31,12 @@ def solve(f: str, c: float, gamma: float, head: PointHead = PointHead()) -> Theo
     Raises:
         InputError: naming the argument and its range.
     """
-    solution = attention.memorization_error(
-        gamma,
-        c,
-        f,
+    vectors = attention.Vectors(
         mu=np.sqrt(head.signal) * U,
         w_key=None if head.key is None else spike_at(head.key).key,
         w_query=None if head.query is None else spike_at(head.query).query,
-        diag=_diagonal(head.diag),
     )
+    solution = attention.memorization_error(gamma, c, f, vectors, _diagonal(head.diag))
     ridge = float(attention.ridge_error(gamma, c, head.signal))
     numbers = {
         "memorization error": float(solution.error),

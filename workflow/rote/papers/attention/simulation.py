@@ -60,7 +60,7 @@ def simulate(
         rng: draws the context.
         trace: average over random labels instead of using the drawn ones (only without signal):
             much less noise.
-        drawing: signal `mu`, `balance`, `noise` and `scales` of `rote.synth.tokens.draw`.
+        drawing: signal `mu`, `balance` and `noise` of `rote.synth.tokens.draw`.
 
     Raises:
         InputError: naming the argument. Settings outside the theory's range are warned of.

@@ -71,11 +71,11 @@ def golden_distances(prefactor: Callable[[float], float]) -> Numbers:
     """
     values = {}
     for row in GOLDEN:
-        vectors = {"mu": row.mu, "w_key": row.w_key, "w_query": row.w_query}
-        s = attention.memorization_error(row.gamma, row.c, row.f, diag=row.diag, **vectors)
+        vectors = attention.Vectors(row.mu, row.w_key, row.w_query)
+        s = attention.memorization_error(row.gamma, row.c, row.f, vectors, row.diag)
         solved = float(s.error) * prefactor(row.gamma) / row.gamma**2
         trace_distance = abs(float(s.h_uu) - row.h_uu) / max(1.0, row.h_uu)
-        count = sum(vector.any() for vector in vectors.values())
+        count = sum(vector.any() for vector in (row.mu, row.w_key, row.w_query))
         name = f"{row.f}, c = {row.c:g}, γ = {row.gamma:g}, {count} vectors"
         values[name] = max(abs(solved - row.error), trace_distance)
     for golden in GOLDEN_RIDGE:

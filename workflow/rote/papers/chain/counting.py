@@ -51,7 +51,9 @@ def _pairs(world: WorldFolder, replicate: int) -> pd.DataFrame:
 def _count(corpus: Path, pairs: pd.DataFrame) -> dict:
     """Columns documents (that hold both n-grams of each pair) and total (documents in all)."""
     with tempfile.TemporaryDirectory(prefix="rote-chain-") as scratch:
-        tokenized = ngrams.tokenize(corpus, Path(scratch) / "corpus", strict=True)
+        tokenized = ngrams.tokenize(
+            corpus, Path(scratch) / "corpus", options=ngrams.CorpusOptions(strict=True)
+        )
         ngram_pairs = list(pairs[["first", "second"]].itertuples(index=False, name=None))
         counts = ngrams.scan(tokenized, ngrams.queries(tokenized, pairs=ngram_pairs))
         return {"documents": counts.pairs, "total": tokenized.documents}

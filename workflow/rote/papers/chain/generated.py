@@ -139,16 +139,13 @@ def generate(
 def _facts(
     options: ChainWorld, vocabulary: Words, count: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    drawn = synth.make(
-        count,
-        rng,
-        exponent=options.exponent,
-        copies=options.copies * count,
+    form = synth.FactForm(
         key_symbols=options.subjects * options.relations,
         key_tokens=1,
         value_symbols=options.value_symbols,
         value_tokens=options.value_tokens,
     )
+    drawn = synth.make(count, rng, form, exponent=options.exponent, copies=options.copies * count)
     subjects, relations = np.divmod(drawn.keys[:, 0], options.relations)
     symbols = np.array(vocabulary.symbols)[drawn.values - drawn.key_symbols]
     return pd.DataFrame(

@@ -127,12 +127,11 @@ def answer(
         else:
             entries, neighbors = retrieval
             scores = resmem.scores(
-                Neighbors(neighbors.distances[block], neighbors.rows[block]).first(setting.k),
+                Neighbors(neighbors.distances[block], neighbors.rows[block]),
                 entries.targets,
                 _Logits(entries.features, head),
                 logits,
-                bandwidth=setting.bandwidth,
-                temperature=setting.temperature,
+                setting,
             )
             probabilities = resmem.probabilities(scores)
         targets = queries.targets[block]

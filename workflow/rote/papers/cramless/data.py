@@ -50,11 +50,14 @@ def make(options: CramlessFacts, data: FactDataSet, replicate: int, seed: int) -
         replicate: number of its random stream.
         seed: of the run.
     """
-    shape = options.model_dump(
-        include={"key_symbols", "key_tokens", "value_symbols", "value_tokens"}
+    form = synth.FactForm(
+        key_symbols=options.key_symbols,
+        key_tokens=options.key_tokens,
+        value_symbols=options.value_symbols,
+        value_tokens=options.value_tokens,
     )
     rng = generator(seed, "cramless", "facts", data.name, replicate)
-    return synth.make(data.facts, rng, exponent=data.exponent, copies=data.copies, **shape)
+    return synth.make(data.facts, rng, form, exponent=data.exponent, copies=data.copies)
 
 
 def read(options: CramlessFacts, facts: pd.DataFrame, data: FactDataSet) -> list[synth.FactSet]:

@@ -166,7 +166,7 @@ def count_pairs(
     frame = tables.read(pairs)
     with meter("count", "tokens") as progress:
         shards = range(part, len(corpus.shards), parts)
-        scan = counting.CorpusScan(shards, run.threads, progress.advance)
+        scan = ngrams.ScanOptions(shards, run.threads, progress.advance)
         counts = counting.count(corpus, frame, run.settings, scan)
     record = run.provenance() | counting.part_record(frame, scan)
     tables.write(out, counts, schema.TaskGramCounts, record)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -53,8 +52,9 @@ def tokenize_generated(corpus: Path, words: Path, tokens: Path) -> None:
         corpus: of `write`.
         words, tokens: folders to write.
     """
-    _tokenize(words, corpus, ngrams.Analyser(), strict=True)
-    _tokenize(tokens, corpus, ngrams.Analyser("whitespace"), strict=True)
+    options = ngrams.CorpusOptions(strict=True)
+    _tokenize(words, corpus, ngrams.Analyser(), options)
+    _tokenize(tokens, corpus, ngrams.Analyser("whitespace"), options)
 
 
 def tokenize_study(study: DistmemStudy, words: Path, tokens: Path) -> None:
@@ -68,13 +68,17 @@ def tokenize_study(study: DistmemStudy, words: Path, tokens: Path) -> None:
     """
     texts = with_corpus(study).corpus
     model = study.models[0].partition("@")[0]
-    reading = {"column": study.column, "split": "blank", "shard_tokens": study.shard_tokens}
-    _tokenize(words, texts, ngrams.Analyser(), **reading)
-    _tokenize(tokens, texts, ngrams.Analyser("token", tokenizer=model), **reading)
+    options = ngrams.CorpusOptions(
+        column=study.column, split="blank", shard_tokens=study.shard_tokens
+    )
+    _tokenize(words, texts, ngrams.Analyser(), options)
+    _tokenize(tokens, texts, ngrams.Analyser("token", tokenizer=model), options)
 
 
-def _tokenize(out: Path, texts: Path | str, analyser: ngrams.Analyser, **reading: Any) -> None:
+def _tokenize(
+    out: Path, texts: Path | str, analyser: ngrams.Analyser, options: ngrams.CorpusOptions
+) -> None:
     if out.exists() and not any(out.iterdir()):
         out.rmdir()
     with meter(out.name, "tokens") as progress:
-        ngrams.tokenize(texts, out, analyser=analyser, progress=progress.reached, **reading)
+        ngrams.tokenize(texts, out, analyser, options, progress.reached)

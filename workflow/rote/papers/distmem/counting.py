@@ -1,9 +1,9 @@
 """Counts of pairs of n-grams in a corpus, whole or in parts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,24 +16,11 @@ from rote.papers.distmem import mining, schema
 from rote.papers.distmem.settings import DistmemAnalysis
 
 
-class CorpusScan(NamedTuple):
-    """How a corpus is read.
-
-    Attributes:
-        shards: numbers of those to read; None: all.
-        progress: called with the number of tokens read since the last call.
-    """
-
-    shards: Sequence[int] | None = None
-    threads: int = 1
-    progress: Callable[[int], None] | None = None
-
-
 def count(
     corpus: ngrams.Corpus,
     pairs: pd.DataFrame,
     options: DistmemAnalysis,
-    scan: CorpusScan = CorpusScan(),
+    scan: ngrams.ScanOptions = ngrams.ScanOptions(),
 ) -> pd.DataFrame:
     """The table TaskGramCounts, row by row of TaskGrams.
 
@@ -43,7 +30,7 @@ def count(
         corpus: in words.
         pairs: the table TaskGrams.
         options: its stop words and windows.
-        scan: how the corpus is read.
+        scan: the shards that are read, threads and progress.
     """
     counts = np.zeros((len(pairs), len(COUNTED)), np.int64)
     in_windows = np.zeros((len(pairs), len(options.windows)), np.int64)
@@ -54,14 +41,14 @@ def count(
             pairs=zip(rows["input_gram"], rows["output_gram"], strict=True),
             stop_words=(mining.stop_words(options, n), ()),
         )
-        result = ngrams.scan(corpus, queries, **scan._asdict())
+        result = ngrams.scan(corpus, queries, options=scan)
         columns = [result.pairs]
         for gram in queries.pairs.T:
             columns.append(np.append(result.occurrences, 0)[gram])
             columns.append(np.append(result.documents, 0)[gram])
         counts[positions] = np.column_stack(columns)
         for column, window in enumerate(options.windows):
-            result = ngrams.scan(corpus, queries, window=window, **scan._asdict())
+            result = ngrams.scan(corpus, queries, window=window, options=scan)
             in_windows[positions, column] = result.pairs
     columns = dict(zip(COUNTED, counts.T, strict=True))
     return tables.frame(schema.TaskGramCounts, columns | {"window_occurrences": list(in_windows)})
@@ -73,9 +60,9 @@ def checksum(pairs: pd.DataFrame) -> str:
     return sha256(pairs[columns].to_csv(index=False).encode()).hexdigest()[:32]
 
 
-def part_record(pairs: pd.DataFrame, scan: CorpusScan) -> dict[str, Any]:
+def part_record(pairs: pd.DataFrame, scan: ngrams.ScanOptions) -> dict[str, Any]:
     """What the provenance of a part says of it: the pairs and the shards that it counted."""
-    return {"queries": checksum(pairs), "shards": list(scan.shards)}
+    return {"queries": checksum(pairs), "shards": list(scan.shards or ())}
 
 
 def total(parts: Sequence[Path], pairs: Path) -> pd.DataFrame:

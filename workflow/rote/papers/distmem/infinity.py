@@ -75,7 +75,7 @@ def scores(corpus: ngrams.Corpus, examples: pd.DataFrame, options: DistmemAnalys
 
 
 def _tokens(corpus: ngrams.Corpus, text: str) -> _Tokens:
-    if corpus.analyser.unit != "token":
+    if not corpus.analyser.gives_ids:
         spans = [(begin, end) for _, begin, end in corpus.analyser.spans(text)]
         return _Tokens(corpus.ids(text), spans)
     from rote.models import pretrained

@@ -1,6 +1,7 @@
 """Task-gram tables: pairs of an input and an output n-gram of one example, and their cosines."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -199,8 +200,34 @@ def _information_vectors(
     return vectors * np.sqrt(singular)
 
 
+def _mean_pooled(states: Any, mask: Any) -> Any:
+    """Mean over the tokens of a text; of tensors (texts, tokens, d) and (texts, tokens, 1)."""
+    return (states * mask).sum(1) / mask.sum(1)
+
+
+class EncoderFamily(NamedTuple):
+    """Sentence encoders that were trained to take their texts in one way."""
+
+    prefix: str = ""  # of every text
+    pool: Callable[[Any, Any], Any] = _mean_pooled  # states, mask -> (texts, d)
+
+
+PLAIN_ENCODER = EncoderFamily()
+ENCODERS = {"e5": EncoderFamily(prefix="query: ")}  # by what their names hold, in lower case
+
+
+def encoder_family(model: str) -> EncoderFamily:
+    """The family of `ENCODERS` that a model's name says; without one, texts as they are.
+
+    Args:
+        model: Hugging Face id or folder.
+    """
+    families = (family for part, family in ENCODERS.items() if part in model.lower())
+    return next(families, PLAIN_ENCODER)
+
+
 def encoder(model: str, *, batch: int = 64, device: str = "cpu") -> Embedding:
-    """A mean-pooled sentence encoder. E5 models get the prefix they were trained with.
+    """A sentence encoder, with the prefix and the pooling of its family.
 
     Args:
         model: Hugging Face id or folder.
@@ -212,18 +239,18 @@ def encoder(model: str, *, batch: int = 64, device: str = "cpu") -> Embedding:
 
     tokenizer = pretrained.tokenizer(model)
     body = pretrained.encoder(model).to(device)
-    prefix = "query: " if "e5" in model.lower() else ""
+    family = encoder_family(model)
 
     def embed(texts: Sequence[str]) -> np.ndarray:
         parts = []
         with torch.inference_mode():
             for first in range(0, len(texts), batch):
-                prefixed = [prefix + text for text in texts[first : first + batch]]
+                prefixed = [family.prefix + text for text in texts[first : first + batch]]
                 tokens = tokenizer(prefixed, padding=True, truncation=True, return_tensors="pt")
                 tokens = tokens.to(device)
                 states = body(**tokens).last_hidden_state.float()
                 mask = tokens["attention_mask"][..., None]
-                parts.append(((states * mask).sum(1) / mask.sum(1)).cpu().numpy())
+                parts.append(family.pool(states, mask).cpu().numpy())
         return _unit(np.concatenate(parts).astype(float))
 
     return embed

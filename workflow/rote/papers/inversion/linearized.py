@@ -57,8 +57,7 @@ class Linearization(NamedTuple):
             self.z,
             sigma,
             lambda _: self.data,
-            self.y,
-            self.gamma,
+            posterior.Observation(self.y, self.gamma),
             jacobian=lambda _: self.jacobians,
         )
 

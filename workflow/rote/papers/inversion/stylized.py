@@ -43,8 +43,7 @@ class StylizedProblem(NamedTuple):
             self.train,
             sigma,
             self.forward,
-            self.y,
-            gamma,
+            posterior.Observation(self.y, gamma),
             jacobian=self.jacobian,
             determinant=determinant,
         )

@@ -41,8 +41,8 @@ def solve(
     """Print the theory's answer for one point: both errors, order parameters, convergence."""
     from rote.papers.raf import point
 
-    learner = {"gamma": gamma, "mu1": mu1, "mustar": mustar, "kernel": kernel, "kappa": kappa}
-    result = point.solve(loss, alpha, eps, lam, **learner)
+    learner = point.learner(gamma, mu1, mustar, kernel, kappa)
+    result = point.solve(loss, alpha, eps, lam, learner)
     typer.echo(result)
     if not result.converged:
         raise typer.Exit(1)

@@ -55,16 +55,12 @@ class LearnerCurve(NamedTuple):
 
     def errors(self, point: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Columns of the table at these points."""
-        wide = np.isnan(point["kappa"]).all()
-        s = raf.solve(
-            self.loss,
-            point["alpha"],
-            point["eps"],
-            point["lam"],
-            gamma=None if self.kernel else point["gamma"],
-            kernel=self.kernel,
-            kappa=None if wide else point["kappa"],
-        )
+        kappa = None if np.isnan(point["kappa"]).all() else point["kappa"]
+        if self.kernel:
+            learner = raf.Learner.of_kernel(self.kernel, kappa)
+        else:
+            learner = raf.Learner.at_angle(point["gamma"], kappa)
+        s = raf.solve(self.loss, point["alpha"], point["eps"], point["lam"], learner)
         return {"e_gen": s.e_gen, "e_mem": s.e_mem, "converged": s.converged}
 
 
@@ -187,7 +183,7 @@ def optima() -> list[Curve]:
     gammas = np.linspace(0, 89, 891)[1:]
     points: list[Curve] = []
     for eps in np.linspace(0, 0.9, 19):
-        e_gen = raf.solve("square", ALPHA, eps, 0.0, gamma=gammas).e_gen
+        e_gen = raf.solve("square", ALPHA, eps, 0.0, raf.Learner.at_angle(gammas)).e_gen
         best = gammas[np.argmin(e_gen)]
         points.append(
             LearnerCurve(
@@ -321,7 +317,8 @@ def best_lam(loss: str, alpha: Values, gamma: Values, options: settings.RafTheor
     """
     lams = ridges(options)
     alpha, gamma = np.broadcast_arrays(np.asarray(alpha, float), np.asarray(gamma, float))
-    e_gen = raf.solve(loss, alpha[:, None], options.eps, lams, gamma=gamma[:, None]).e_gen
+    learner = raf.Learner.at_angle(gamma[:, None])
+    e_gen = raf.solve(loss, alpha[:, None], options.eps, lams, learner).e_gen
     index = np.nanargmin(e_gen, axis=1)
     inner = np.clip(index, 1, len(lams) - 2)
     low, middle, high = (

@@ -171,7 +171,8 @@ def _features_markers(eps: float) -> list[Marker]:
 
 def _best_hinge_ridge(alpha: float, eps: float, model: KernelModel) -> float:
     lams = np.geomspace(1e-3, 10**1.5, 61)
-    path = raf.solve("hinge", alpha, eps, lams, tolerance=1e-8, mu1=model.mu1, mustar=model.mustar)
+    learner = raf.Learner(model.mu1, model.mustar)
+    path = raf.solve("hinge", alpha, eps, lams, learner, raf.Solver(tolerance=1e-8))
     return float(lams[np.nanargmin(path.e_gen)])
 
 

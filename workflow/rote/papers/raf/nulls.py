@@ -193,8 +193,10 @@ bayes_of_half = _recomputed(
 )
 
 
-def _more_facts(loss: str, alpha: float, eps: float, lam: float, **learner) -> raf.Solution:
-    return raf.solve(loss, alpha, 1.01 * eps, lam, **learner)
+def _more_facts(
+    loss: str, alpha: float, eps: float, lam: float, learner: raf.Learner
+) -> raf.Solution:
+    return raf.solve(loss, alpha, 1.01 * eps, lam, learner)
 
 
 more_facts = _recomputed(

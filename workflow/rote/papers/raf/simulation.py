@@ -204,7 +204,7 @@ class KernelModel:
     def theory(self, problem: RafProblem) -> LearnerErrors:
         """Both errors in the proportional limit."""
         loss, *point, _ = problem
-        solution = raf.solve(loss, *point, mu1=self.mu1, mustar=self.mustar)
+        solution = raf.solve(loss, *point, raf.Learner(self.mu1, self.mustar))
         return LearnerErrors(float(solution.e_gen), float(solution.e_mem))
 
 
@@ -302,7 +302,7 @@ class RandomFeatures:
     def theory(self, problem: RafProblem) -> LearnerErrors:
         """Both errors in the proportional limit."""
         loss, *point, _ = problem
-        solution = raf.solve(loss, *point, kernel="sign", kappa=self.kappa)
+        solution = raf.solve(loss, *point, raf.Learner.of_kernel("sign", self.kappa))
         return LearnerErrors(float(solution.e_gen), float(solution.e_mem))
 
 

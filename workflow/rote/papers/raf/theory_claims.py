@@ -23,6 +23,7 @@ from rote.theory import raf
 EPS = 0.1
 FRACTIONS = (0.1, 0.3)  # of facts, in the checks on large α
 ALPHAS = (0.5, 2.0, 8.0)
+COARSE = raf.Solver(tolerance=1e-8)
 THEORY = TheoryClaims()
 Numbers = dict[str, float]  # condition -> statistic
 Formula = Callable[..., np.ndarray]
@@ -35,7 +36,7 @@ def checks(options: settings.RafTheory) -> pd.DataFrame:
 
 # ---- 4.4: the optimal ridge
 
-LEARNERS = {"linear": (1.0, 0.0), "ReLU": raf.KERNELS["relu"].geometry}  # (μ1, μ⋆)
+LEARNERS = {"linear": raf.Learner(), "ReLU": raf.Learner.of_kernel("relu")}
 STEPS = 20  # of the grid on either side of the closed form
 STEP = 0.01  # of that grid, in ln λ
 
@@ -53,9 +54,10 @@ def square_optimum(alpha: float, eps: float) -> float:
     return float(np.arccos(np.sqrt(2 * alpha / (B + np.sqrt(B**2 - 4 * alpha)))) / np.pi)
 
 
-def _iterated(alpha: float, lams: np.ndarray, **learner) -> raf.Solution:
+def _iterated(alpha: float, lams: np.ndarray, learner: raf.Learner) -> raf.Solution:
     """Square loss at ε = EPS without its closed form: the fixed point, iterated."""
-    return raf.solve("square", alpha, EPS, lams, closed_form=False, tolerance=1e-13, **learner)
+    solver = raf.Solver(tolerance=1e-13, closed_form=False)
+    return raf.solve("square", alpha, EPS, lams, learner, solver)
 
 
 @THEORY.claim
@@ -63,11 +65,11 @@ def lambda_opt(ridge: Formula = raf.optimal_ridge) -> Numbers:
     """4.4: grid steps between λ_opt and the argmin of the iterated solution."""
     steps = STEP * np.arange(-STEPS, STEPS + 1)
     values = {}
-    for learner, (mu1, mustar) in LEARNERS.items():
-        lams = float(ridge(EPS, mu1, mustar)) * np.exp(steps)
+    for name, learner in LEARNERS.items():
+        lams = float(ridge(EPS, learner.mu1, learner.mustar)) * np.exp(steps)
         for alpha in ALPHAS:
-            e_gen = _iterated(alpha, lams, mu1=mu1, mustar=mustar).e_gen
-            values[f"{learner}, alpha = {alpha:g}"] = abs(int(np.argmin(e_gen)) - STEPS)
+            e_gen = _iterated(alpha, lams, learner).e_gen
+            values[f"{name}, alpha = {alpha:g}"] = abs(int(np.argmin(e_gen)) - STEPS)
     return values
 
 
@@ -75,11 +77,11 @@ def lambda_opt(ridge: Formula = raf.optimal_ridge) -> Numbers:
 def lambda_opt_value(optimum: Callable[[float, float], float] = square_optimum) -> Numbers:
     """4.4: |E_gen iterated at λ_opt − the closed form of the optimum|."""
     values = {}
-    for learner, (mu1, mustar) in LEARNERS.items():
-        lam = raf.optimal_ridge(EPS, mu1, mustar)
+    for name, learner in LEARNERS.items():
+        lam = raf.optimal_ridge(EPS, learner.mu1, learner.mustar)
         for alpha in ALPHAS:
-            e_gen = float(_iterated(alpha, lam, mu1=mu1, mustar=mustar).e_gen)
-            values[f"{learner}, alpha = {alpha:g}"] = abs(e_gen - optimum(alpha, EPS))
+            e_gen = float(_iterated(alpha, lam, learner).e_gen)
+            values[f"{name}, alpha = {alpha:g}"] = abs(e_gen - optimum(alpha, EPS))
     return values
 
 
@@ -95,10 +97,12 @@ def gamma_opt_gen(options: settings.RafTheory, angle: Formula = raf.optimal_angl
     Both are iterated; the grid holds interpolators, too.
     """
     lams = np.r_[0.0, ridges(options)]
+    angles = raf.Learner.at_angle(GAMMAS[:, None])
+    optimal = raf.Learner.at_angle(float(angle(EPS)))
     values = {}
     for alpha in ALPHAS:
-        best = np.nanmin(_iterated(alpha, lams, gamma=GAMMAS[:, None]).e_gen)
-        interpolator = _iterated(alpha, np.array(0.0), gamma=float(angle(EPS)))
+        best = np.nanmin(_iterated(alpha, lams, angles).e_gen)
+        interpolator = _iterated(alpha, np.array(0.0), optimal)
         values[f"alpha = {alpha:g}"] = float(interpolator.e_gen) - best
     return values
 
@@ -106,9 +110,10 @@ def gamma_opt_gen(options: settings.RafTheory, angle: Formula = raf.optimal_angl
 @THEORY.claim_at
 def gamma_opt_mem(options: settings.RafTheory, angle: Formula = raf.optimal_angle) -> Numbers:
     """4.5: E_mem at the λ > 0 that generalizes best at γ_opt, iterated; the response is finite."""
+    optimal = raf.Learner.at_angle(float(angle(EPS)))
     values = {}
     for alpha in ALPHAS:
-        path = _iterated(alpha, ridges(options), gamma=float(angle(EPS)))
+        path = _iterated(alpha, ridges(options), optimal)
         values[f"alpha = {alpha:g}"] = path.e_mem[np.nanargmin(path.e_gen)]
     return values
 
@@ -127,7 +132,8 @@ BEYOND = LearnerAt(ALPHA, 0.0)  # a linear learner at α = 4, beyond α_c = 3.81
 
 
 def _path(loss: str, options: settings.RafTheory, where: LearnerAt) -> raf.Solution:
-    return raf.solve(loss, where.alpha, EPS, ridges(options), gamma=where.gamma, tolerance=1e-8)
+    learner = raf.Learner.at_angle(where.gamma)
+    return raf.solve(loss, where.alpha, EPS, ridges(options), learner, COARSE)
 
 
 @THEORY.claim_at
@@ -165,7 +171,7 @@ def _best_at_45(loss: str, options: settings.RafTheory) -> tuple[float, float]:
     """E_gen and E_mem at the best ridge, γ = 45°, on ever finer grids around it."""
     lams = ridges(options)
     for _ in range(ZOOMS):
-        path = raf.solve(loss, ALPHA, EPS, lams, gamma=45.0)
+        path = raf.solve(loss, ALPHA, EPS, lams, raf.Learner.at_angle(45.0))
         best = np.nanargmin(path.e_gen)
         around = lams[max(best - 1, 0)], lams[min(best + 1, len(lams) - 1)]
         lams = np.geomspace(*around, 2 * STEPS + 1)
@@ -188,9 +194,10 @@ def hinge_tradeoff_memory(options: settings.RafTheory, loss: str = "hinge") -> N
 def hinge_interpolator(options: settings.RafTheory, loss: str = "hinge") -> Numbers:
     """4.7b: best E_gen of square minus that of hinge where E_mem ≤ 1e-6, over angles and ridges."""
     lams = np.r_[0.0, ridges(options)]
+    angles = raf.Learner.at_angle(GAMMAS[:, None])
     best = []
-    for learner in ("square", loss):
-        s = raf.solve(learner, ALPHA, EPS, lams, gamma=GAMMAS[:, None], tolerance=1e-8)
+    for name in ("square", loss):
+        s = raf.solve(name, ALPHA, EPS, lams, angles, COARSE)
         best.append(np.nanmin(np.where(s.e_mem <= 1e-6, s.e_gen, np.nan)))
     return {"": best[0] - best[1]}
 
@@ -220,7 +227,8 @@ LARGE = np.array([1e4, 1e5])
 @cache
 def _large(loss: str, eps: float, regime: LargeRegime) -> raf.Solution:
     """The iterated solution at the α of LARGE."""
-    return raf.solve(loss, LARGE, eps, regime.lam, gamma=regime.gamma, closed_form=False)
+    learner = raf.Learner.at_angle(regime.gamma)
+    return raf.solve(loss, LARGE, eps, regime.lam, learner, raf.Solver(closed_form=False))
 
 
 @THEORY.claim
@@ -307,7 +315,7 @@ def features_limit(kappa: float = 1e4) -> Numbers:
     values = {}
     for loss in LOSSES:
         wide, limit = (
-            raf.solve(loss, ALPHA, EPS, 0.1, kernel="sign", kappa=features).e_gen
+            raf.solve(loss, ALPHA, EPS, 0.1, raf.Learner.of_kernel("sign", features)).e_gen
             for features in (kappa, None)
         )
         values[loss] = abs(float(wide) - float(limit))
@@ -317,14 +325,9 @@ def features_limit(kappa: float = 1e4) -> Numbers:
 @cache
 def _over_the_grid(loss: str) -> np.ndarray:
     """E_gen over a grid of α, ε, γ and λ."""
-    return raf.solve(
-        loss,
-        _GRID_ALPHA,
-        _GRID_EPS,
-        np.geomspace(1e-3, 10, 9),
-        gamma=np.linspace(0, 75, 7)[:, None],
-        tolerance=1e-8,
-    ).e_gen
+    lams = np.geomspace(1e-3, 10, 9)
+    angles = raf.Learner.at_angle(np.linspace(0, 75, 7)[:, None])
+    return raf.solve(loss, _GRID_ALPHA, _GRID_EPS, lams, angles, COARSE).e_gen
 
 
 _GRID_ALPHA = np.geomspace(0.1, 100, 31)[:, None, None, None]
@@ -343,7 +346,7 @@ def reference(solve: Callable[..., raf.Solution] = raf.solve) -> Numbers:
     """4.19: larger distance of the two errors from the golden values."""
     values = {}
     for number, row in enumerate(GOLDEN):
-        s = solve(row.loss, row.alpha, row.eps, row.lam, mu1=row.mu1, mustar=row.mustar)
+        s = solve(row.loss, row.alpha, row.eps, row.lam, raf.Learner(row.mu1, row.mustar))
         distance = max(abs(s.e_gen - row.e_gen), abs(s.e_mem - row.e_mem))
         values[f"{row.loss} {number}"] = float(distance)
     return values

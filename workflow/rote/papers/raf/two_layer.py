@@ -161,4 +161,5 @@ def _evaluate(
 def _best_hinge(alpha: float, eps: float) -> float:
     """E_gen of a linear hinge learner in the proportional limit, at its best ridge."""
     lams = np.geomspace(1e-3, 10**1.5, 61)
-    return float(np.nanmin(raf.solve("hinge", alpha, eps, lams, tolerance=1e-8).e_gen))
+    solver = raf.Solver(tolerance=1e-8)
+    return float(np.nanmin(raf.solve("hinge", alpha, eps, lams, solver=solver).e_gen))

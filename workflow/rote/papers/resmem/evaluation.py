@@ -49,8 +49,8 @@ class TunedMemory:
 
     def scores(self, setting: Setting, strength: float = 1.0) -> np.ndarray:
         """ResMem's scores of the test queries, (queries, classes)."""
-        return residuals.scores(
-            setting, self.neighbors, self.labels, self.logits, self.query_logits, strength
+        return resmem.scores(
+            self.neighbors, self.labels, self.logits, self.query_logits, setting, strength
         )
 
     def votes(self, setting: Setting) -> np.ndarray:

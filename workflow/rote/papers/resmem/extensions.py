@@ -145,8 +145,8 @@ def _accuracy(memory: StoredRows, arrays: ArmArrays, data: TaskData) -> float:
     tuned = residuals.tune(
         neighbors["valid"], memory.labels, memory.logits, arrays.logits["valid"], data.valid.y
     )
-    scores = residuals.scores(
-        tuned.resmem, neighbors["test"], memory.labels, memory.logits, arrays.logits["test"]
+    scores = resmem.scores(
+        neighbors["test"], memory.labels, memory.logits, arrays.logits["test"], tuned.resmem
     )
     return float((scores.argmax(1) == data.test.y).mean())
 
@@ -227,7 +227,7 @@ def _fitted(
         lambda scores: (scores.argmax(-1) == data.valid.y).mean(-1),
     )
     best: Setting = grid[int(accuracy.argmax())]
-    scores = residuals.scores(best, neighbors["test"], labels, logits, arrays.logits["test"])
+    scores = resmem.scores(neighbors["test"], labels, logits, arrays.logits["test"], best)
     correct = scores.argmax(1) == data.test.y
     return {"resmem": float(correct.mean()), "temperature": float(best.temperature)}
 
@@ -295,13 +295,10 @@ def _scored(
         arrays = embedding.embed(stack, weights, network, x)
         probabilities = resmem.softmax(arrays["logits"].astype(float))
         neighbors = Datastore(arrays["last"][inside]).search(arrays["last"], SCORED_NEIGHBORS)
+        bandwidth = knn.scale(neighbors.distances[~inside])
+        setting = Setting(SCORED_NEIGHBORS, bandwidth, SCORED_TEMPERATURE)
         scores = resmem.scores(
-            neighbors,
-            y[inside],
-            arrays["logits"][inside],
-            arrays["logits"],
-            bandwidth=knn.scale(neighbors.distances[~inside]),
-            temperature=SCORED_TEMPERATURE,
+            neighbors, y[inside], arrays["logits"][inside], arrays["logits"], setting
         )
         parts.probability[network] = probabilities[np.arange(n), y]
         parts.correct[network] = probabilities.argmax(1) == y

@@ -181,33 +181,3 @@ def tune(
         interpolation_weight=INTERPOLATION_WEIGHTS[weight],
         median_distance=median_distance,
     )
-
-
-def scores(
-    setting: Setting,
-    neighbors: Neighbors,
-    labels: np.ndarray,
-    logits: np.ndarray,
-    query_logits: np.ndarray,
-    strength: float = 1.0,
-) -> np.ndarray:
-    """ResMem's scores at a setting, (queries, classes); without memory the base's at T = 1.
-
-    Args:
-        setting: number of neighbors, bandwidth, temperature.
-        neighbors: of the queries, at least `setting.k`.
-        labels, logits: of the memory, (n,) and (n, classes).
-        query_logits: (queries, classes).
-        strength: α, how much of the residual is added.
-    """
-    if not setting.k:
-        return resmem.softmax(np.asarray(query_logits, float))
-    return resmem.scores(
-        neighbors.first(setting.k),
-        labels,
-        logits,
-        query_logits,
-        bandwidth=setting.bandwidth,
-        temperature=setting.temperature,
-        strength=strength,
-    )

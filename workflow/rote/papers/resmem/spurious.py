@@ -89,7 +89,7 @@ def _scores(base: Predictor, rows: SpuriousRows, valid: SpuriousRows, test: Spur
     weights = knn.weights(nearest.distances, tuned.knn.bandwidth)
     return {
         "base": query_logits,
-        "resmem": residuals.scores(tuned.resmem, neighbors, rows.y, logits, query_logits),
+        "resmem": resmem.scores(neighbors, rows.y, logits, query_logits, tuned.resmem),
         "knn": resmem.vote(weights, rows.y[nearest.rows], CLASSES),
     }
 

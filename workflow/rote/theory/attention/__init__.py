@@ -27,6 +27,7 @@ from rote.theory.attention.activation import (
 )
 from rote.theory.attention.memorization import (
     AttentionSolution,
+    Vectors,
     equal_power,
     kernel_density,
     memorization_error,
@@ -39,6 +40,7 @@ __all__ = [
     "Activation",
     "AttentionSolution",
     "Coefficients",
+    "Vectors",
     "clipped_exp",
     "coefficients",
     "diagonal",

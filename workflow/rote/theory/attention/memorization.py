@@ -1,5 +1,6 @@
 """In-context memorization error of one head, of ridge regression on the raw tokens; spectra."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -41,14 +42,64 @@ class Directions(NamedTuple):
         return np.eye(len(self.mu)) + np.outer(self.w_key, self.w_query)
 
 
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Signal and spike, as vectors of one length; only their inner products matter.
+
+    Attributes:
+        mu: signal, (k,).
+        w_key: spike on the side of the keys, (k,).
+        w_query: spike on the side of the queries, (k,).
+
+    None is the zero vector.
+
+    Raises:
+        InputError: naming a vector that is not one of finite numbers, or their different lengths.
+    """
+
+    mu: ArrayLike | None = None
+    w_key: ArrayLike | None = None
+    w_query: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        for name, vector in self._given().items():
+            if vector.ndim != 1 or not np.isfinite(vector).all():
+                raise InputError(
+                    f"{name} must be a vector of finite numbers, given shape {vector.shape}"
+                )
+        lengths = {len(vector) for vector in self._given().values()}
+        if len(lengths) > 1:
+            raise InputError(f"mu, w_key and w_query must have one length, given {sorted(lengths)}")
+
+    def _given(self) -> dict[str, np.ndarray]:
+        vectors = {name: getattr(self, name) for name in Directions._fields}
+        return {
+            name: np.atleast_1d(np.asarray(v, float))
+            for name, v in vectors.items()
+            if v is not None
+        }
+
+    def coordinates(self) -> Directions:
+        """Coordinates of the three vectors in a basis of their span.
+
+        Rank-revealing SVD with relative cut 1e-12.
+
+        Returns:
+            The coordinates, (r,) each, r ≤ 3 the dimension of the span; r = 0 if all are zero.
+        """
+        vectors = self._given()
+        zero = np.zeros(max(map(len, vectors.values()), default=1))
+        stacked = np.stack([vectors.get(name, zero) for name in Directions._fields])  # (3, k)
+        _, values, basis = np.linalg.svd(stacked, full_matrices=False)
+        rank = int((values > 1e-12 * max(values.max(), 1e-300)).sum())
+        return Directions._make(stacked @ basis[:rank].T)
+
+
 def memorization_error(
     gamma: ArrayLike,
     c: ArrayLike,
     f: Nonlinearity | Coefficients,
-    *,
-    mu: ArrayLike | None = None,
-    w_key: ArrayLike | None = None,
-    w_query: ArrayLike | None = None,
+    vectors: Vectors = Vectors(),
     diag: str | float = "zero",
 ) -> AttentionSolution:
     """E(γ) of the best ridge probe on attention outputs of one context, n, p → ∞ with p/n → c.
@@ -60,8 +111,7 @@ def memorization_error(
         c: dimensions per token p/n > 0, a number, or an array that broadcasts with `gamma`.
         f: a name of `ACTIVATIONS`, an `Activation`, a vectorized function, or its `Coefficients`;
             centered inside.
-        mu, w_key, w_query: signal and spike, vectors of one length; only their inner products
-            matter. None is zero.
+        vectors: signal and spike; by default none.
         diag: "zero" (default), "keep" or the number lim f(√p)/√p: what the diagonal of K holds.
 
     Raises:
@@ -70,7 +120,7 @@ def memorization_error(
     gamma, c = positive("gamma", gamma), positive("c", c)
     moment = moments(f)
     d = diagonal(f, diag)
-    basis = directions(mu, w_key, w_query)
+    basis = vectors.coordinates()
     gammas, gamma_index = np.unique(gamma, return_inverse=True)
     ratios, c_index = np.unique(c, return_inverse=True)
     # of every point in the table (c, γ)
@@ -87,43 +137,6 @@ def memorization_error(
         converged=root.converged[row, column],
         coefficients=moment,
     )
-
-
-def directions(
-    mu: ArrayLike | None, w_key: ArrayLike | None, w_query: ArrayLike | None
-) -> Directions:
-    """Coordinates of the three vectors in a basis of their span.
-
-    Rank-revealing SVD with relative cut 1e-12. None is the zero vector.
-
-    Args:
-        mu: signal, (k,).
-        w_key: spike on the side of the keys, (k,).
-        w_query: spike on the side of the queries, (k,).
-
-    Returns:
-        The coordinates, (r,) each, r ≤ 3 the dimension of the span; r = 0 if all are zero.
-
-    Raises:
-        InputError: naming a vector that is not one, or their different lengths.
-    """
-    arguments = {"mu": mu, "w_key": w_key, "w_query": w_query}
-    vectors = {
-        name: np.atleast_1d(np.asarray(v, float)) for name, v in arguments.items() if v is not None
-    }
-    for name, vector in vectors.items():
-        if vector.ndim != 1 or not np.isfinite(vector).all():
-            raise InputError(
-                f"{name} must be a vector of finite numbers, given shape {vector.shape}"
-            )
-    lengths = {len(vector) for vector in vectors.values()}
-    if len(lengths) > 1:
-        raise InputError(f"mu, w_key and w_query must have one length, given {sorted(lengths)}")
-    zero = np.zeros(lengths.pop() if lengths else 1)
-    stacked = np.stack([vectors.get(name, zero) for name in arguments])  # (3, length)
-    _, values, basis = np.linalg.svd(stacked, full_matrices=False)
-    rank = int((values > 1e-12 * max(values.max(), 1e-300)).sum())
-    return Directions._make(stacked @ basis[:rank].T)
 
 
 def signal(

@@ -24,7 +24,7 @@ from rote.theory.attention.activation import (
     named,
 )
 from rote.theory.attention.fixed_point import S, U
-from rote.theory.attention.memorization import directions, kron_eye, positive, psi, signal
+from rote.theory.attention.memorization import Vectors, kron_eye, positive, psi, signal
 
 _STEP = 1e-30  # relative; a complex step has no cancellation
 _MAX_ITER = 20_000
@@ -36,10 +36,7 @@ def unbalanced_error(
     f: Nonlinearity | Coefficients,
     balance: float,
     p: int,
-    *,
-    mu: ArrayLike | None = None,
-    w_key: ArrayLike | None = None,
-    w_query: ArrayLike | None = None,
+    vectors: Vectors = Vectors(),
 ) -> np.ndarray:
     """E(γ) for labels with mean `balance` and Gaussian tokens; f is not centered.
 
@@ -51,7 +48,7 @@ def unbalanced_error(
         f: a nonlinearity or its coefficients, as in `memorization_error`.
         balance: ȳ in [−1, 1].
         p: dimension; f with a0 ≠ 0 adds a spike a0 n/√p along the constant vector.
-        mu, w_key, w_query: signal and spike, as in `memorization_error`.
+        vectors: signal and spike.
 
     Raises:
         InputError: naming the argument and its range.
@@ -60,7 +57,7 @@ def unbalanced_error(
     if not -1 <= balance <= 1:
         raise InputError(f"balance must be in [-1, 1], given {balance}")
     moment = moments(f)
-    basis = directions(mu, w_key, w_query)
+    basis = vectors.coordinates()
     heads = fixed_point.head(c, moment.a1, moment.nu, 0.0)
     root = fixed_point.solve(gamma.ravel(), heads)
     h, dh = root.h[0], root.dh[0]
@@ -267,10 +264,7 @@ def strong_signal_error(
     c: float,
     f: Activation | str,
     p: int,
-    *,
-    mu: ArrayLike,
-    w_key: ArrayLike | None = None,
-    w_query: ArrayLike | None = None,
+    vectors: Vectors,
 ) -> np.ndarray:
     """E(γ) with the first-order effect of a signal that reaches an odd nonlinearity: a heuristic.
 
@@ -279,13 +273,13 @@ def strong_signal_error(
         c: dimensions per token p/n > 0.
         f: an odd nonlinearity.
         p: dimension of a token.
-        mu, w_key, w_query: signal and spike, as in `memorization_error`.
+        vectors: signal and spike.
 
     Kernel entries are f(±s + vξ) with s = μᵀWμ/√p: the moments of f are taken there, and what f
     makes of ±s beyond its linear part becomes a spike along the labels.
     """
     gamma = positive("gamma", gamma)
-    f, basis = named(f), directions(mu, w_key, w_query)
+    f, basis = named(f), vectors.coordinates()
     Wm, mW = basis.W @ basis.mu, basis.W.T @ basis.mu
     key2, query2 = basis.w_key @ basis.w_key, basis.w_query @ basis.w_query
     v = np.sqrt(1 + (Wm @ Wm + mW @ mW + 2 * basis.w_key @ basis.w_query + key2 * query2) / p)

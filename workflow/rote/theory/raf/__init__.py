@@ -16,6 +16,7 @@ code.
 """
 
 from rote.theory.raf.kernels import KERNELS, DotProductKernel
+from rote.theory.raf.learner import Learner
 from rote.theory.raf.limits import (
     HingeLimit,
     bayes_optimal,
@@ -28,15 +29,17 @@ from rote.theory.raf.limits import (
     square_rate,
 )
 from rote.theory.raf.losses import LOSSES, RafLoss
-from rote.theory.raf.solver import Solution, solve
+from rote.theory.raf.solver import Solution, Solver, solve
 
 __all__ = [
     "KERNELS",
     "LOSSES",
     "DotProductKernel",
     "HingeLimit",
+    "Learner",
     "RafLoss",
     "Solution",
+    "Solver",
     "bayes_optimal",
     "bayes_overlap",
     "bayes_rate",

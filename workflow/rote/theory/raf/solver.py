@@ -1,14 +1,14 @@
 """Solving the model for whole grids: in closed form, or by iteration of all points at once."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
 from rote.core.errors import InputError
-from rote.theory.raf.kernels import KERNELS
-from rote.theory.raf.limits import first_offender
+from rote.theory.raf.learner import Learner, check_domains
 from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss
 
 _TINY = 1e-300
@@ -44,36 +44,47 @@ class _Points(NamedTuple):
         return _Points._make(values[index] for values in self)
 
 
+@dataclass(frozen=True)
+class Solver:
+    """How the order parameters are computed.
+
+    Attributes:
+        tolerance: relative change of the order parameters at which a point has converged, > 0.
+        max_iter: sweeps after which it has not, ≥ 1.
+        closed_form: use the closed form of the square loss where there is one.
+
+    Raises:
+        InputError: naming the field and its range.
+    """
+
+    tolerance: float = 1e-10
+    max_iter: int = 20_000
+    closed_form: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance < np.inf:
+            raise InputError(f"tolerance must be finite and > 0, given {self.tolerance}")
+        if self.max_iter < 1:
+            raise InputError(f"max_iter must be ≥ 1, given {self.max_iter}")
+
+
 def solve(
     loss: str,
     alpha: np.ndarray | float,
     eps: np.ndarray | float,
     lam: np.ndarray | float,
-    *,
-    gamma: np.ndarray | float | None = None,
-    mu1: np.ndarray | float | None = None,
-    mustar: np.ndarray | float | None = None,
-    kappa: np.ndarray | float | None = None,
-    kernel: str | None = None,
-    closed_form: bool = True,
-    tolerance: float = 1e-10,
-    max_iter: int = 20_000,
+    learner: Learner = Learner(),
+    solver: Solver = Solver(),
 ) -> Solution:
-    """Solve the model for whole grids: all arguments broadcast.
+    """Solve the model for whole grids: all arguments and the learner's fields broadcast.
 
     Args:
         loss: square, hinge or logistic.
         alpha: samples per dimension n/d, > 0.
         eps: fraction of facts, in [0, 1].
         lam: ridge λ ≥ 0; 0 is the interpolator (min-norm, hard margin) and needs interpolable data.
-        gamma: kernel angle in degrees, [0, 90): μ1 = cos γ, μ⋆ = sin γ. Give either this or `mu1`,
-            `mustar`.
-        mu1, mustar: linear part ≠ 0 and norm of the rest ≥ 0; default 1 and 0, the linear learner.
-        kappa: features per dimension p/d of a random-feature learner; None is the kernel limit.
-        kernel: a named kernel (erf, relu, sign, rbf, cubic) instead of `gamma` or `mu1`, `mustar`.
-        closed_form: use the closed form of the square loss where there is one.
-        tolerance: relative change of the order parameters at which a point has converged.
-        max_iter: sweeps after which it has not.
+        learner: linear, kernel or random features.
+        solver: tolerance and sweeps of the iteration.
 
     Raises:
         InputError: naming the parameter and its valid range; also for λ = 0 where the data cannot
@@ -81,92 +92,29 @@ def solve(
     """
     if loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, given {loss!r}")
-    mu1, mustar = _geometry(gamma, mu1, mustar, kernel)
-    parameters = {"alpha": alpha, "eps": eps, "lam": lam, "mu1": mu1, "mustar": mustar}
-    if kappa is not None:
-        parameters["kappa"] = kappa
+    check_domains(alpha=alpha, eps=eps, lam=lam)
+    kernel_limit = learner.kappa is None
+    parameters = {"alpha": alpha, "eps": eps, "lam": lam}
+    parameters |= {"mu1": learner.mu1, "mustar": learner.mustar}
+    parameters["kappa"] = np.inf if learner.kappa is None else learner.kappa
     try:
         arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in parameters.values()))
     except ValueError as error:
         raise InputError(f"shapes of {', '.join(parameters)} do not broadcast: {error}") from error
-    shape = arrays[0].shape
-    flat = [array.ravel() for array in arrays]
-    _check(dict(zip(parameters, flat, strict=True)))
-    if kappa is None:
-        flat.append(np.full(len(flat[0]), np.inf))
-    points = _Points._make(flat)
-    if kappa is None:
+    points = _Points._make(array.ravel() for array in arrays)
+    if kernel_limit:
         _check_interpolation(loss, points)
-    else:
-        _check_features(points)
-    direct = LOSSES[loss].closed_form
-    if closed_form and direct is not None and kappa is None:
-        solution = _evaluate(LOSSES[loss], direct, points)
-    else:
-        system = _KERNEL if kappa is None else _FEATURES
-        solution = _iterate(LOSSES[loss], system, points, tolerance, max_iter)
-    return Solution._make(np.asarray(field).reshape(shape) for field in solution)
-
-
-def _geometry(gamma, mu1, mustar, kernel):
-    """(μ1, μ⋆) from whichever way they were described."""
-    if kernel is not None:
-        if kernel not in KERNELS:
-            raise InputError(f"kernel must be one of {', '.join(KERNELS)}, given {kernel!r}")
-        if (gamma, mu1, mustar) != (None, None, None):
-            raise InputError("give either kernel, or gamma, or mu1 and mustar, not two of them")
-        return KERNELS[kernel].geometry
-    if gamma is None:
-        return 1.0 if mu1 is None else mu1, 0.0 if mustar is None else mustar
-    if mu1 is not None or mustar is not None:
-        raise InputError("give either gamma or mu1 and mustar, not both")
-    gamma = np.asarray(gamma, float)
-    valid = (gamma >= 0) & (gamma < 90)
-    if not valid.all():
-        raise InputError(f"gamma must be in [0, 90) degrees, given {first_offender(gamma, valid)}")
-    return np.cos(np.radians(gamma)), np.sin(np.radians(gamma))
-
-
-class _Domain(NamedTuple):
-    """The valid values of a parameter, as a test and in words."""
-
-    holds: Callable[[np.ndarray], np.ndarray]
-    words: str
-
-
-_DOMAINS = {
-    "alpha": _Domain(lambda x: x > 0, "> 0"),
-    "eps": _Domain(lambda x: (x >= 0) & (x <= 1), "in [0, 1]"),
-    "lam": _Domain(lambda x: x >= 0, "≥ 0"),
-    "mu1": _Domain(
-        lambda x: x != 0,
-        "non-zero (without a linear part the rule cannot be learnt: E_gen = 1/2)",
-    ),
-    "mustar": _Domain(lambda x: x >= 0, "≥ 0"),
-    "kappa": _Domain(lambda x: x > 0, "> 0"),
-}
-
-
-def _check(parameters: dict[str, np.ndarray]) -> None:
-    """Refuse values outside their ranges, naming parameter and range."""
-    for name, values in parameters.items():
-        valid = np.isfinite(values) & _DOMAINS[name].holds(values)
-        if not valid.all():
-            raise InputError(
-                f"{name} must be finite and {_DOMAINS[name].words}, "
-                f"given {first_offender(values, valid)}"
-            )
-
-
-def _check_features(points: _Points) -> None:
-    if (points.lam == 0).any():
+    elif (points.lam == 0).any():
         raise InputError(
             "lam must be > 0 for random features (use 1e-6 for the interpolation limit), given 0"
         )
-    if (points.mustar == 0).any():
-        raise InputError(
-            "mustar must be > 0 for random features; a linear activation is the linear learner"
-        )
+    direct = LOSSES[loss].closed_form
+    if solver.closed_form and direct is not None and kernel_limit:
+        solution = _evaluate(LOSSES[loss], direct, points)
+    else:
+        system = _KERNEL if kernel_limit else _FEATURES
+        solution = _iterate(LOSSES[loss], system, points, solver)
+    return Solution._make(np.asarray(field).reshape(arrays[0].shape) for field in solution)
 
 
 def _check_interpolation(loss: str, points: _Points) -> None:
@@ -229,16 +177,14 @@ class _System(NamedTuple):
     output: Callable[[np.ndarray, _Points], tuple[np.ndarray, ...]]  # state -> m, q − m², v = λV
 
 
-def _iterate(
-    loss: RafLoss, system: _System, points: _Points, tolerance: float, max_iter: int
-) -> Solution:
+def _iterate(loss: RafLoss, system: _System, points: _Points, solver: Solver) -> Solution:
     """Plain iteration of all points at once; converged points are frozen."""
     size = len(points.alpha)
     state = system.start(points)
     residual = np.full(size, np.inf)
     iterations = np.zeros(size, int)
     active = np.arange(size)
-    for count in range(1, max_iter + 1):
+    for count in range(1, solver.max_iter + 1):
         with np.errstate(all="ignore"):
             new = system.sweep(loss, state[:, active], points.select(active))
             difference = np.abs(new - state[:, active])
@@ -249,10 +195,10 @@ def _iterate(
         state[:, active] = new
         residual[active] = largest
         iterations[active] = count
-        active = active[(largest >= tolerance) & finite]
+        active = active[(largest >= solver.tolerance) & finite]
         if not len(active):
             break
-    converged = residual < tolerance
+    converged = residual < solver.tolerance
     m, rest, v = system.output(state, points)
     with np.errstate(all="ignore"):
         positive = points.lam > 0

@@ -247,11 +247,11 @@ def linearized(tables: Tables) -> Canvas:
     positive = rows[rows["sigma"] > 0]
     for ax, (column, label, title) in zip(axes[0], columns, strict=True):
         points(ax, positive, "sigma", column, color=PALETTE[0], label="linearized")
-        if column != "effective":
-            limit = lookup[column].mean()
-            ax.axhline(limit, color=INK, linestyle="--", linewidth=1, label="lookup")
         ax.set(xscale="log", xlabel="σ (standard deviations)", ylim=(0, None))
         ax.set(ylabel=label, title=title)
+    for ax, (column, _, _) in zip(axes[0, :2], columns, strict=False):
+        limit = lookup[column].mean()
+        ax.axhline(limit, color=INK, linestyle="--", linewidth=1, label="lookup")
     look = {"color": PALETTE[1], "marker": "s", "linestyle": ":"}
     points(axes[0, 2], positive, "sigma", "on_example", label="on the lookup's example", **look)
     axes[0, 0].axhline(1, color=FAINT, linewidth=0.8)

@@ -50,14 +50,14 @@ def linear_risk(tables: Tables) -> Canvas:
         for sigma, color in zip(sigmas, shade(len(sigmas)), strict=True):
             rows = sweep[sweep["sigma"] == sigma]
             points(ax, rows, "alpha", value, label=f"σ = {sigma:g}", color=color)
-        if value == "ood_alone":
-            rows = sweep[sweep["sigma"] == sigmas[0]]
-            label = f"pool: once, σ = {sigmas[0]:g}"
-            points(ax, rows, "alpha", "ood_once", label=label, color=FAINT, marker="s")
         ax.set(title=title, ylabel=axis_label, xlabel="α, decay of the frequencies", ylim=(0, None))
     axes[0, 0].legend()
-    handles, labels = axes[0, 3].get_legend_handles_labels()
-    axes[0, 3].legend(handles[-1:], labels[-1:])
+    forced = axes[0, -1]
+    rows = sweep[sweep["sigma"] == sigmas[0]]
+    label = f"pool: once, σ = {sigmas[0]:g}"
+    points(forced, rows, "alpha", "ood_once", label=label, color=FAINT, marker="s")
+    handles, labels = forced.get_legend_handles_labels()
+    forced.legend(handles[-1:], labels[-1:])
     return canvas
 
 

@@ -150,6 +150,7 @@ def two_layer(tables: Tables) -> Canvas:
 
 
 def _reference_lines(ax: Axes, alphas: np.ndarray, eps: float = 0.1) -> None:
-    best = raf.solve("square", alphas, eps, 0.0, gamma=float(raf.optimal_angle(eps))).e_gen
+    learner = raf.Learner.at_angle(float(raf.optimal_angle(eps)))
+    best = raf.solve("square", alphas, eps, 0.0, learner).e_gen
     theory(ax, alphas, best, label="best ridge (slope → −1/2)", linestyle=":")
     theory(ax, alphas, raf.bayes_optimal(alphas, eps), label="Bayes (slope → −1)")

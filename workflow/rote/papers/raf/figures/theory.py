@@ -240,7 +240,8 @@ def phases(tables: Tables) -> Canvas:
         rows = table[table["series"] == series]
         eps = np.sort(rows["eps"].unique())
         for ax, (value, label) in zip(axes[row], ERRORS.items(), strict=True):
-            heat(ax, rows, "alpha", "eps", value, label=label, limits=(0, 0.5))
+            grid = rows.pivot(index="eps", columns="alpha", values=value)
+            heat(ax, grid, label=label, limits=(0, 0.5))
             if (rows["gamma"] == 0).all():  # a linear learner
                 ax.plot(raf.capacity(eps), eps, color="white", linewidth=1.5)
             ax.set(
@@ -268,8 +269,10 @@ def phase_angle(tables: Tables) -> Canvas:
             "e_mem": ("memorization error", (0, 0.5)),
         }
         for ax, (value, (label, limits)) in zip(axes[row], contents.items(), strict=False):
-            heat(ax, rows, "gamma", "lam", value, label=label, limits=limits)
-        heat(axes[row, 2], rows, "gamma", "lam", "both", limits=(0, 1))
+            grid = rows.pivot(index="lam", columns="gamma", values=value)
+            heat(ax, grid, label=label, limits=limits)
+        both = rows.pivot(index="lam", columns="gamma", values="both")
+        heat(axes[row, 2], both, limits=(0, 1))
         for ax, title in zip(axes[row], ("rule", "facts", "both within 5 %"), strict=True):
             ax.axvline(
                 float(raf.optimal_angle(rows["eps"].iloc[0])),

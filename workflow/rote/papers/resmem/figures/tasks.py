@@ -124,7 +124,8 @@ def grid(tables: Tables) -> Canvas:
     for ax, temperature in zip(axes[0], temperatures, strict=True):
         cells = mean[mean["temperature"] == temperature]
         label = "test accuracy" if temperature == temperatures[-1] else None
-        heat(ax, cells, "column", "row", "accuracy", label=label, limits=limits)
+        grid = cells.pivot(index="row", columns="column", values="accuracy")
+        heat(ax, grid, label=label, limits=limits)
         categories(ax.xaxis, [_number(bandwidth) for bandwidth in bandwidths])
         ax.set(title=f"T = {_number(temperature)}", xlabel="bandwidth")
     categories(axes[0, 0].yaxis, ks)

@@ -1,0 +1,70 @@
+"""How a corpus is written, and how it is read."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from rote.core.errors import InputError
+from rote.data import corpora
+
+SHARD_TOKENS = 2**30
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """Which documents of the texts a corpus holds, and in what pieces.
+
+    Attributes:
+        column: column or key that holds the text of a document.
+        split: what a document of a text file is: the whole `file`, a `line`, or what `blank` lines
+            separate.
+        strict: refuse what cannot be read; otherwise it is counted, and becomes a document without
+            tokens.
+        errors: `strict` or `replace` for bytes that are not UTF-8; None: as `strict` says.
+        distinct: count a text once, however often it occurs.
+        shard_tokens: a shard is closed once it holds so many tokens, ≥ 1.
+
+    Raises:
+        InputError: naming the field and what is allowed.
+    """
+
+    column: str = "text"
+    split: str = "file"
+    strict: bool = False
+    errors: str | None = None
+    distinct: bool = False
+    shard_tokens: int = SHARD_TOKENS
+
+    def __post_init__(self) -> None:
+        if self.split not in corpora.SPLITS:
+            raise InputError(
+                f"split must be one of {', '.join(corpora.SPLITS)}, given {self.split!r}"
+            )
+        if self.errors not in (None, "strict", "replace"):
+            raise InputError(f"errors must be strict or replace, given {self.errors!r}")
+        if self.shard_tokens < 1:
+            raise InputError(f"shard_tokens must be 1 or more, given {self.shard_tokens}")
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What one pass over a corpus reads, and how.
+
+    Attributes:
+        shards: numbers of the shards to count in; None: all. Counts of disjoint shards add up.
+        threads: blocks counted side by side, ≥ 1.
+        progress: called with the tokens of each finished block.
+
+    Raises:
+        InputError: naming the field and its range.
+    """
+
+    shards: Collection[int] | None = None
+    threads: int = 1
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise InputError(f"threads must be 1 or more, given {self.threads}")
+        if self.shards is not None and min(self.shards, default=0) < 0:
+            raise InputError(f"shards must be numbered from 0, given {min(self.shards)}")
