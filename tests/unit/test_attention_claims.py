@@ -13,21 +13,20 @@ from rote.papers.attention import (
     curves,
     embeddings,
     experiments,
+    heads,
     schema,
     settings,
     statistics,
     theory_claims,
     trained,
 )
+from rote.papers.attention.theory_claims import RIDGES
+from rote.run import config
+from rote.theory.attention import variants
 
 
 def test_verbs_make_their_tables_and_no_claim_passes_on_its_null():
-    small = settings.Settings(
-        **{
-            part: getattr(settings.Settings(), part).SCALES["smoke"]
-            for part in settings.Settings.model_fields
-        }
-    )
+    small = config.load(ROOT / "config/smoke.yaml").attention
     frames = {
         "curves": curves.curves(small.theory, 1e-5),
         "phase": curves.phase(small.theory),
@@ -61,11 +60,19 @@ def deviating(errors, **changes):
     return {"simulations": pd.DataFrame(columns | changes)}
 
 
+CLAIMS = {claim.id: claim for claim in ledger.load(ROOT / "workflow/claims/attention.yaml")}
+
+
 def judged(name, frames):
     """The claim's verdict."""
-    claims = {claim.id: claim for claim in ledger.load(ROOT / "workflow/claims/attention.yaml")}
-    rows = ledger.evaluate([claims[f"attention.{name}"]], frames)
+    rows = ledger.evaluate([CLAIMS[f"attention.{name}"]], frames)
     return ledger.summary(rows)["verdict"].item()
+
+
+def has_power(name, frames):
+    """Whether no condition of the claim is reproduced on any of its nulls."""
+    audited = ledger.audit([CLAIMS[f"attention.{name}"]], frames)
+    return not (audited["passes"].any() or audited["powerless"].any())
 
 
 SPREAD = np.linspace(-0.01, 0.01, 12)
@@ -154,3 +161,95 @@ def test_real_labels_are_compared_with_random_ones():
     assert judged("embeddings_structure", {"embeddings": structured}) == "reproduced"
     with pytest.raises(KeyError, match="real"):
         statistics.embeddings_structure({"embeddings": worse[worse["labels"] == "random"]})
+
+
+def test_predictions_have_power_also_where_theory_is_small():
+    for theory in (0.4, 0.03):
+        assert has_power("signal", deviating(theory + SPREAD / 10, theory=theory))
+    heavy = deviating(0.42 + SPREAD / 10, f="cubic")
+    assert judged("signal_heavy", heavy) == "reproduced"
+    assert has_power("signal_heavy", heavy)
+
+
+def test_limit_leaves_errors_out_that_lie_below_its_tolerance():
+    tables_ = deviating(np.r_[0.4 + SPREAD / 10], figure="limit", panel="c = 2")
+    assert judged("limit", tables_) == "reproduced"
+    assert has_power("limit", tables_)
+    assert statistics.limit(deviating(1e-6 + SPREAD / 1e5, figure="limit", theory=1e-6)) == {}
+
+
+def on_contexts(errors, figure, gamma, table="simulations", column="panel", **columns):
+    """Contexts in which each arm has an error, and ridge regression 0.4."""
+    rows = []
+    for arm, error in errors.items():
+        noise = 0.001 * np.sin(np.arange(12) + len(arm))
+        frame = pd.DataFrame({"replicate": range(12), "error": error + noise})
+        rows.append(frame.assign(**{column: arm}))
+    frame = pd.concat(rows).assign(figure=figure, gamma=gamma, n=1000, ridge=0.4, f="tanh")
+    return {table: frame.assign(**columns)}
+
+
+def test_heads_that_give_nothing_are_not_worse_than_ridge_regression():
+    errors = {"none": 0.5, "orthogonal": 0.5, "anti": 0.7, "aligned": 0.2}
+    assert judged("gap_sign", on_contexts(errors, "spikes", 31.6)) == "reproduced"
+    assert has_power("gap_sign", on_contexts(errors, "spikes", 31.6))
+    worse = heads_of(error=lambda rows: 0.6)
+    assert judged("untrained_gap", worse) == "reproduced"
+    assert has_power("untrained_gap", worse)
+    silent = heads_of(error=lambda rows: 1.05)
+    assert judged("untrained_gap", silent) == "contradicted"
+
+
+def test_order_of_spikes_is_lost_where_they_are_permuted():
+    names = ("aligned", "query only", "none", "key only", "anti")
+    errors = dict(zip(names, (0.2, 0.3, 0.4, 0.5, 0.9), strict=True))
+    tables_ = on_contexts(errors, "paired", 1.0)
+    assert judged("alignment_order_simulated", tables_) == "reproduced"
+    assert has_power("alignment_order_simulated", tables_)
+
+
+def test_falls_are_lost_where_strengths_are_permuted():
+    errors = {0.12: 0.4, 0.5: 0.3, 1.0: 0.2}
+    rows = []
+    for strength, error in errors.items():
+        frames = on_contexts({"none": error}, "strong", 1e-5, "variants", x=strength)
+        rows.append(frames["variants"])
+    strong = {"variants": pd.concat(rows)}
+    assert judged("strong_falls", strong) == "reproduced"
+    assert has_power("strong_falls", strong)
+
+
+# ---- true by construction, or computed twice
+
+
+@pytest.mark.parametrize(("c", "gamma"), list(product((0.25, 0.5, 1.0, 2.0, 4.0), (1e-3, 1.0))))
+def test_linear_attention_on_noise_is_an_integral_over_the_marchenko_pastur_law(c, gamma):
+    solved = float(heads.error(gamma, c, "linear").error)
+    assert abs(solved - _linear_attention(gamma, c, diagonal=1.0)) < 1e-10
+    assert abs(solved - _linear_attention(gamma, c, diagonal=0.0)) > 1e-6
+
+
+def _linear_attention(gamma: float, c: float, diagonal: float) -> float:
+    """E of f(t) = t on noise, straight from the Marchenko–Pastur law."""
+    count = 20_000
+    a, b = (1 - np.sqrt(c)) ** 2, (1 + np.sqrt(c)) ** 2
+    # x = middle − half cos(angle): periodic, so midpoints converge fast
+    angle = np.pi * (np.arange(count) + 0.5) / count
+    half = (b - a) / 2
+    x = (a + b) / 2 - half * np.cos(angle)
+    density = half * np.sin(angle) / (2 * np.pi * x) * half * np.sin(angle) * np.pi / count
+    residual = gamma / (gamma + (x / c - diagonal) ** 2 * x)
+    return max(0.0, 1 - c) + float((residual**2 * density).sum())
+
+
+def test_derivative_in_the_ridge_is_that_of_a_complex_step():
+    u = heads.U
+    step = variants.heads_error(RIDGES, 4.0, ["tanh"], mu=2 * u, w_keys=[u], w_queries=[u])
+    solved = heads.error(RIDGES, 4.0, "tanh", heads.STRUCTURES["aligned"]).error
+    np.testing.assert_allclose(step, solved, atol=1e-11)
+
+
+def test_every_point_of_curves_and_phase_map_converges():
+    small = settings.AttentionTheory(**settings.AttentionTheory.SCALES["smoke"])
+    assert curves.curves(small, 1e-5)["converged"].all()
+    assert curves.phase(small)["attention"].notna().all()

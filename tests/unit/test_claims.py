@@ -13,7 +13,6 @@ from rote.core.papers import load as load_paper
 from rote.core.papers import names
 from rote.core.tables import Folder
 from rote.ledger import Sample, criterion, evaluate, verdicts
-from rote.papers.distmem import schema
 from scipy import stats
 
 CLAIM = {
@@ -276,18 +275,23 @@ def test_verdict_not_run_says_why(changes, tables, note):
 
 
 @pytest.mark.parametrize(
-    ("name", "table", "column"),
-    [("counts_exact", "engines", "equal_share"), ("selection_bias", "bias", "filtered")],
+    ("paper", "name", "table", "column"),
+    [
+        ("inversion", "propagators", "operators", "condition"),
+        ("distmem", "selection_bias", "bias", "filtered"),
+    ],
 )
-def test_verdict_on_a_table_of_another_version_names_file_and_column(tmp_path, name, table, column):
-    columns = schema.TABLES[table].model_fields
+def test_verdict_on_a_table_of_another_version_names_file_and_column(
+    tmp_path, paper, name, table, column
+):
+    columns = load_paper(paper, "schema").TABLES[table].model_fields
     frame = pd.DataFrame([dict.fromkeys(columns, 1)]).rename(columns={column: "renamed"})
-    known = {"exact": True, "source": "world0", "task": "translation", "n": 3}
+    known = {"check": "propagators", "source": "world0", "task": "translation", "n": 3}
     frame = frame.assign(**{name: known[name] for name in known.keys() & columns.keys()})
     frame.to_parquet(tmp_path / f"{table}.parquet")
-    entry = claim(id=f"distmem.{name}", statistic=name)
+    entry = claim(id=f"{paper}.{name}", statistic=name)
     message = (
-        rf"claim distmem\.{name}: statistic {name} looks up '{column}': "
+        rf"claim {paper}\.{name}: statistic {name} looks up '{column}': "
         rf"table {tmp_path}/{table}\.parquet lacks {column}; it has .*renamed"
     )
     with pytest.raises(InputError, match=message):

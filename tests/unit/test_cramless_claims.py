@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from rote import ledger, prune
 from rote.ledger import evaluate, summary
-from rote.papers.cramless import arms, runs, settings, statistics
+from rote.papers.cramless import arms, nulls, runs, settings, statistics
 
 REPLICATES = 8
 FACTS = settings.CramlessFacts()
@@ -131,15 +131,31 @@ def test_every_claim_holds_where_selection_makes_facts_whole(tables):
 def test_no_claim_holds_on_its_null(tables):
     audited = ledger.audit(CLAIMS.values(), tables)
     assert audited.loc[audited["passes"], "claim"].tolist() == []
-    assert set(audited["null_verdict"]) <= {"inconclusive", "contradicted"}
+    assert audited["powerless"].eq("").all()
+    assert set(audited["null_verdict"]) <= {"inconclusive", "contradicted", "not run"}
 
 
-def test_untrained_networks_meet_no_claim_but_those_on_costs():
+def test_untrained_networks_meet_no_claim(tables):
     untrained = {"runs": run_rows(False), "trained": outcome_rows(False)}
-    verdicts = verdicts_of(untrained)
-    met = {name for name, verdict in verdicts.items() if verdict == "reproduced"}
-    # as many bits, and as few examples: of networks that learn nothing these are true
-    assert met == {"cramless.same_bits", "cramless.fewer_tokens"}
+    for world in (untrained, nulls.untrained(tables, np.random.default_rng(0))):
+        verdicts = verdicts_of(world)
+        assert {name for name, verdict in verdicts.items() if verdict == "reproduced"} == set()
+
+
+def test_selection_saves_examples_only_if_it_recites_more(tables):
+    claim = CLAIMS["cramless.fewer_tokens"]
+    assert evaluate([claim], tables)["verdict"].eq("reproduced").all()
+    silent = tables | {"runs": tables["runs"].assign(recited=10)}
+    assert evaluate([claim], silent)["verdict"].eq("contradicted").all()
+    more = nulls.selection_trains_on_more(tables)
+    assert evaluate([claim], more)["verdict"].eq("contradicted").all()
+
+
+def test_bits_are_compared_where_standard_training_stores_some(tables):
+    claim = CLAIMS["cramless.same_bits"]
+    assert evaluate([claim], tables)["verdict"].eq("reproduced").all()
+    little = tables | {"runs": tables["runs"].assign(stored=100.0)}
+    assert evaluate([claim], little)["verdict"].eq("not run").all()
 
 
 def test_claims_on_crowded_data_are_judged_on_both_data_sets(tables):
@@ -209,5 +225,5 @@ def test_small_text_network_must_match_the_large_one():
         if claim.id.startswith("cramless.text")
     ]
     audited = ledger.audit(claims, {"text_runs": text_runs})
-    assert audited["verdict"].tolist() == ["reproduced", "reproduced"]
+    assert audited["verdict"].eq("reproduced").all()
     assert not audited["passes"].any()

@@ -142,7 +142,9 @@ def test_networks_that_answer_nothing_fulfil_no_claim(name):
     assert set(knowing["verdict"]) == {"reproduced"}, knowing[["value", "low", "high", "note"]]
     ignorant = ledger.evaluate([entry], tables(knows=False))
     assert "reproduced" not in set(ledger.summary(ignorant)["verdict"])
-    assert not ledger.audit([entry], tables(knows=True))["passes"].any()
+    audited = ledger.audit([entry], tables(knows=True))
+    assert not audited["passes"].any()
+    assert audited["powerless"].eq("").all()
 
 
 def test_flat_correlation_is_a_finding_only_where_the_task_is_done():
@@ -176,6 +178,21 @@ def test_wordings_are_judged_task_by_task():
     prompts = {"prompts": frame(rows), "memorization": tables(True)["memorization"]}
     assert statistics.prompt_counts(prompts) == pytest.approx(np.ones(8))
     assert statistics.prompt_counts_reasoning(prompts) == pytest.approx(-np.ones(8))
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_every_claim_on_networks_is_judged_on_ones_that_know_nothing(name):
+    null = nulls.unrelated_counts if name.startswith("selection_bias") else nulls.knows_nothing
+    assert null.__name__ in CLAIMS[name].null
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_networks_that_know_nothing_fail_also_where_they_are_made_of_others(name):
+    passed = 0
+    for draw in range(5):
+        ignorant = nulls.knows_nothing(tables(knows=True), np.random.default_rng(draw))
+        passed += set(ledger.evaluate([CLAIMS[name]], ignorant)["verdict"]) == {"reproduced"}
+    assert passed <= 1
 
 
 def test_null_of_untrained_networks_takes_their_correlations():

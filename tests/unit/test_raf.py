@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rote.core import tables
@@ -19,7 +20,14 @@ from rote.papers.raf import (
     theory_claims,
     two_layer,
 )
-from rote.papers.raf.simulation import KernelModel, RafProblem, RandomFeatures, TrueKernel
+from rote.papers.raf.simulation import (
+    KernelModel,
+    RafProblem,
+    RandomFeatures,
+    TrueKernel,
+    angle,
+)
+from rote.run import config
 from rote.synth import rules_facts
 from scipy import optimize
 from sklearn.svm import LinearSVC
@@ -152,8 +160,20 @@ def test_box_qp_satisfies_kkt(box):
 
 
 def test_newton_in_d_dimensions_is_the_quadratic_program_in_n():
-    table = experiments.reduction(3, replicates=3, d=40)
-    np.testing.assert_allclose(table["e_gen_newton"], table["e_gen_qp"], atol=1e-10)
+    """A hinge kernel machine is a linear machine with a Huberized hinge on the same data."""
+    kernel, lam, d = experiments.KERNEL, 0.5, 40
+    for replicate in range(3):
+        s = rules_facts.draw(3.0, 0.2, d, generator(3, "reduction", replicate))
+        K = kernel.mu1**2 * s.X @ s.X.T / d + kernel.mustar**2 * np.eye(len(s.X))
+        a = solvers.box_qp(K * np.outer(s.y, s.y), 1 / lam)
+        w = s.X.T @ (a * s.y)
+        e_gen = kernel.errors("hinge", lam, s).e_gen
+        assert abs(e_gen - angle(w, s.teacher)) < 1e-10
+
+
+def test_every_point_of_the_theory_curves_converges():
+    points = curves.curves(settings.RafTheory(**settings.RafTheory.SCALES["smoke"]))
+    assert points["converged"].all()
 
 
 @pytest.mark.parametrize(
@@ -217,12 +237,7 @@ def test_separability_agrees_with_construction():
     "name", ["theory", "simulation", "universality", "separability", "real", "two_layer"]
 )
 def test_verbs_make_their_tables(name):
-    small = settings.Settings(
-        **{
-            part: getattr(settings.Settings(), part).SCALES["smoke"]
-            for part in settings.Settings.model_fields
-        }
-    )
+    small = config.load(ROOT / "config/smoke.yaml").raf
     experiment = {
         "theory": lambda: {
             "curves": curves.curves(small.theory),

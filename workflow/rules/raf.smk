@@ -43,7 +43,6 @@ rule raf_simulate_learners:
 rule raf_simulate_kernels:
     output:
         out=f"{RAF}/universality.parquet",
-        reduction=f"{RAF}/reduction.parquet",
     log:
         "results/{run}/logs/raf_simulate_kernels.log",
     benchmark:
@@ -56,9 +55,7 @@ rule raf_simulate_kernels:
     params:
         job=job("raf:simulate_kernels", "raf.universality"),
     shell:
-        rote(
-            "raf simulate-kernels --out {output.out:q} --reduction {output.reduction:q}"
-        )
+        rote("raf simulate-kernels --out {output.out:q}")
 
 
 rule raf_simulate_separability:

@@ -6,17 +6,20 @@ import numpy as np
 import pandas as pd
 
 from rote.ledger.nulls import (
+    BEYOND,
     Null,
-    chained,
     copied,
     exchanged,
     exchanged_columns,
     moved,
+    off,
     replaced,
+    shuffled,
 )
 from rote.papers.attention import theory_claims
 from rote.papers.attention.beyond import MU2
-from rote.papers.attention.heads import HEAVY, SPIKES, STRUCTURES, Structure, error
+from rote.papers.attention.heads import HEAVY, SPIKES, Structure, error
+from rote.papers.attention.statistics import FLOOR
 from rote.papers.attention.theory_claims import Numbers
 
 Tables = Mapping[str, pd.DataFrame]
@@ -50,16 +53,6 @@ prefactor = _instead(
     "E has the prefactor γ/2 of a public summary instead of γ².",
     lambda: theory_claims.golden_distances(lambda gamma: gamma / 2),
 )
-diagonal = _instead(
-    "linear_limit",
-    "The integral leaves the kernel's diagonal as it is.",
-    lambda: theory_claims.linear_distances(0.0),
-)
-derivative = _instead(
-    "complex_step",
-    "The linear solve leaves out the spike.",
-    lambda: theory_claims.derivative_distances(STRUCTURES["signal"]),
-)
 no_flip = _instead(
     "flip_count",
     "p/n is 4 in place of 1/4.",
@@ -80,6 +73,10 @@ orthogonal_shares = _instead(
     "The spike is orthogonal to the signal in place of aligned.",
     lambda: theory_claims.gap_shares("orthogonal"),
 )
+SOLVER = 1e-8  # what the solvers' errors stay below
+as_ridge = moved("checks", "value", times=0, by=SOLVER)
+as_ridge.__doc__ = "The two sides are the same up to the solvers' error (checks)."
+check_off = off("checks", "value", relative=False)
 opposite = moved("checks", "value", times=-1)
 opposite.__doc__ = "The two sides of every difference are exchanged (checks)."
 
@@ -94,14 +91,10 @@ def exponents(tables: Tables) -> Tables:
     return replaced(tables, checks=table.assign(value=values))
 
 
-def lost_points(tables: Tables) -> Tables:
-    """Every hundredth point of curves and phase map does not converge."""
-    curves, phase = tables["curves"], tables["phase"]
-    converged = curves["converged"] & (np.arange(len(curves)) % 100 != 0)
-    attention = phase["attention"].where(np.arange(len(phase)) % 100 != 0)
-    return replaced(
-        tables, curves=curves.assign(converged=converged), phase=phase.assign(attention=attention)
-    )
+def phase_as_ridge(tables: Tables) -> Tables:
+    """Attention has the error of ridge regression, up to the solvers' error (phase)."""
+    phase = tables["phase"]
+    return replaced(tables, phase=phase.assign(attention=phase["ridge"] + SOLVER))
 
 
 phase_exchanged = exchanged_columns("phase", "attention", "ridge", replicate="gamma")
@@ -111,17 +104,54 @@ phase_exchanged.__doc__ = "Attention and ridge regression are exchanged at every
 # ---- simulation
 
 
-theory_off = moved("simulations", "theory", times=1.25)
-theory_off.__doc__ = "Theory is a quarter too large (simulations)."
-noise_theory_off = moved("variants", "theory", times=1.25)
-noise_theory_off.__doc__ = "Theory is a quarter too large (variants)."
+limit_off = off("simulations", "theory", relative=False)
+
+
+def heavy_limit_off(tables: Tables, tolerance: float) -> Tables:
+    """theory, which lies below heavy functions' errors, is 1.5 tolerances lower (simulations)."""
+    table = tables["simulations"]
+    return replaced(tables, simulations=table.assign(theory=table["theory"] - BEYOND * tolerance))
+
+
+def _relatively_off(table: str, sign: int = 1) -> Null:
+    """A null in which theory is off by so much of itself, or of what deviations are relative to.
+
+    Args:
+        table: name of the table.
+        sign: 1 for a theory that is too large, -1 for one that is too small.
+    """
+
+    def null(tables: Tables, tolerance: float) -> Tables:
+        rows = tables[table]
+        step = sign * BEYOND * tolerance * rows["theory"].clip(lower=FLOOR)
+        return replaced(tables, **{table: rows.assign(theory=rows["theory"] + step)})
+
+    size = "large" if sign > 0 else "small"
+    null.__doc__ = f"theory is too {size} by {BEYOND:g} times the tolerance ({table})."
+    return null
+
+
+prediction_off = _relatively_off("simulations")
+heavy_prediction_off = _relatively_off("simulations", -1)
+variant_off = _relatively_off("variants")
 contexts_exchanged = exchanged_columns("simulations", "error", "ridge")
 strong_exchanged = exchanged_columns("variants", "error", "ridge")
-spikes_exchanged = chained(
-    exchanged("simulations", "panel", "aligned", "anti"),
-    exchanged("simulations", "panel", "query only", "key only"),
-)
-spikes_exchanged.__doc__ = "The order of the spikes is reversed in every second replicate."
+spikes_shuffled = shuffled("simulations", ["error", "ridge"], CONTEXT)
+spikes_shuffled.__doc__ = "Spikes are permuted within each context (simulations)."
+
+
+def silent_contexts(tables: Tables) -> Tables:
+    """Heads give nothing: their error is 1 (simulations)."""
+    return replaced(tables, simulations=tables["simulations"].assign(error=1.0))
+
+
+def orthogonal_off(tables: Tables, tolerance: float) -> Tables:
+    """An orthogonal spike adds one and a half times the tolerance to the errors (simulations)."""
+    table = tables["simulations"]
+    added = BEYOND * tolerance * (table["panel"] == "orthogonal")
+    return replaced(tables, simulations=table.assign(error=table["error"] + added))
+
+
 orthogonal_aligned = copied("simulations", "panel", "aligned", ["orthogonal"], CONTEXT)
 orthogonal_aligned.__doc__ = "An orthogonal spike has the errors of an aligned one."
 cosine_sees = copied("simulations", "f", "tanh", ["cos_c"], ["panel", *CONTEXT])
@@ -144,24 +174,20 @@ def no_decay(tables: Tables) -> Tables:
     return replaced(tables, simulations=table.assign(error=errors))
 
 
-def lookalikes_apart(tables: Tables) -> Tables:
-    """Functions that share a1 and ν with tanh have errors 20 % above those of tanh."""
+def lookalikes_apart(tables: Tables, tolerance: float) -> Tables:
+    """Functions that share a1 and ν with tanh are off by one and a half times the tolerance."""
     table = tables["simulations"]
     apart = (table["figure"] == "lookalikes") & (table["panel"] != "tanh")
-    errors = table["error"].where(~apart, 1.2 * table["error"])
-    return replaced(tables, simulations=table.assign(error=errors))
+    added = BEYOND * tolerance * apart
+    return replaced(tables, simulations=table.assign(error=table["error"] + added))
 
 
 # ---- beyond the model
 
 
-def strengths_reversed(tables: Tables) -> Tables:
-    """The strengths of the signal are in reverse order in every second replicate."""
-    table = tables["variants"]
-    reverse = (table["figure"] == "strong") & (table["replicate"] % 2 == 1)
-    strengths = np.sort(table.loc[reverse, "x"].unique())
-    turned = table["x"].map(dict(zip(strengths, strengths[::-1], strict=True)))
-    return replaced(tables, variants=table.assign(x=turned.where(reverse, table["x"])))
+STRENGTH = ["figure", "panel", "f", "gamma", "n", "replicate"]
+strengths_shuffled = shuffled("variants", ["error", "ridge"], STRENGTH)
+strengths_shuffled.__doc__ = "The signal's strengths are permuted within each context (variants)."
 
 
 def uncorrected(tables: Tables) -> Tables:
@@ -223,9 +249,21 @@ weights_exchanged = exchanged_columns("trained", "key", "query")
 heads_exchanged = exchanged_columns("trained", "error", "ridge")
 
 
+def silent_heads(tables: Tables) -> Tables:
+    """Heads give nothing, trained or not: their error is 1 (trained)."""
+    return replaced(tables, trained=tables["trained"].assign(error=1.0))
+
+
 # ---- real inputs
 
 
 theories_exchanged = exchanged_columns("embeddings", "isotropic", "anisotropic")
 inputs_exchanged = exchanged_columns("embeddings", "error", "ridge")
 labels_exchanged = exchanged("embeddings", "labels", "real", "random")
+labels_alike = copied("embeddings", "labels", "random", ["real"], ["f", "gamma", "replicate"])
+labels_alike.__doc__ = "Real labels have the errors of random ones (embeddings)."
+
+
+def silent_inputs(tables: Tables) -> Tables:
+    """Heads give nothing on real inputs: their error is 1 (embeddings)."""
+    return replaced(tables, embeddings=tables["embeddings"].assign(error=1.0))

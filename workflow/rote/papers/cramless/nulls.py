@@ -35,8 +35,33 @@ share_exchanged = nulls.chained(
     nulls.exchanged("runs", "scheme", AUTOMATIC.name, LOW.name),
     nulls.exchanged("runs", "scheme", AUTOMATIC_FLAT.name, LOW_FLAT.name),
 )
+BITS_AT_RANDOM = 30  # that an untrained network seems to store, whatever the facts
 half_stored = nulls.moved("runs", "stored", times=0.4)
 text_selection_exchanged = nulls.exchanged("text_runs", "scheme", AUTOMATIC.name, STANDARD.name)
+
+
+def untrained(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Networks are untrained: they recite nothing, and store as few bits as chance gives."""
+    runs = tables["runs"]
+    stored = BITS_AT_RANDOM * rng.normal(1, 0.01, len(runs))
+    changed = {"runs": runs.assign(recited=0, weighted=0.0, stored=stored)}
+    if "trained" in tables:
+        changed["trained"] = tables["trained"].assign(recited=False)
+    return nulls.replaced(tables, **changed)
+
+
+def untrained_text(tables: Tables) -> Tables:
+    """Networks recite nothing of the text."""
+    return nulls.replaced(tables, text_runs=tables["text_runs"].assign(recited=0))
+
+
+def selection_trains_on_more(tables: Tables) -> Tables:
+    """Selection trains on a tenth more examples than standard training."""
+    changed = []
+    for name in base_network(tables).crowded:
+        more = 1.1 * standard(tables, name)["trained"]
+        changed.append(automatic(tables, name).assign(trained=more))
+    return _with_results(tables, *changed)
 
 
 def _with_results(tables: Tables, *changed: pd.DataFrame) -> Tables:

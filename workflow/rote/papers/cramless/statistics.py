@@ -31,6 +31,7 @@ from rote.papers.cramless.runs import (
 )
 
 MIN_SLOPE_FACTS = 3  # recited facts that a slope needs
+LEAST_STORED = 0.5  # bits per parameter from which on standard training stores anything
 NO_HARM = 0.995  # of the facts of standard training that selection must recite at least
 
 Values = np.ndarray  # (replicates,), or (replicates, 2) where a claim compares two arms
@@ -97,18 +98,30 @@ def gain_uniform(tables: Tables) -> ByCondition:
 
 
 def same_bits(tables: Tables) -> ByCondition:
-    """Bits stored by standard training, and with automatic selection; too many facts."""
-    pairs = _selected_and_standard(tables, "stored")
-    return {title: pair[:, ::-1] for title, pair in pairs.items()}
+    """Bits stored by standard training, and with automatic selection; too many facts.
+
+    NaN where standard training stores less than half a bit per parameter: as much as nothing.
+    """
+    conditions = {}
+    for title, name in _crowded(tables).items():
+        runs = standard(tables, name)
+        pair = _pair(runs, automatic(tables, name), "stored")
+        little = runs["stored"] / runs["parameters"] < LEAST_STORED
+        conditions[title] = np.where(little.to_numpy()[:, None], np.nan, pair)
+    return conditions
 
 
 def fewer_tokens(tables: Tables) -> ByCondition:
-    """Whether selection trains on no more examples than standard training at equal updates, 0 or 1.
+    """Whether selection recites more and trains on no more examples than standard training, 0 or 1.
 
-    Counted are examples with a gradient, per data set.
+    At equal updates, per data set. Counted are examples with a gradient.
     """
-    pairs = _selected_and_standard(tables, "trained")
-    return {title: (pair[:, 0] <= pair[:, 1]).astype(float) for title, pair in pairs.items()}
+    examples = _selected_and_standard(tables, "trained")
+    facts = _selected_and_standard(tables, "recited")
+    return {
+        title: ((of[:, 0] <= of[:, 1]) & (facts[title][:, 0] > facts[title][:, 1])).astype(float)
+        for title, of in examples.items()
+    }
 
 
 def _selected_and_standard(tables: Tables, column: str) -> ByCondition:

@@ -7,12 +7,12 @@ from rote.ledger.nulls import (
     Tables,
     exchanged,
     exchanged_columns,
-    moved,
     replaced,
     shuffled,
 )
 from rote.papers.distmem import estimators, variants
 from rote.papers.distmem.families import FAMILIES
+from rote.papers.distmem.influence import COSINES, PRODUCTS
 from rote.papers.distmem.statistics import memorization
 from rote.papers.distmem.statistics.reading import ladder, largest, smallest
 from rote.papers.distmem.tasks import FACTS, HEAD, MIDDLE, REASONING, TAIL, TASKS
@@ -22,7 +22,45 @@ _MEASURED = ["rho", "distance"]
 _SETTING = ["source", "model", "n", "variant", "parameter"]
 
 
+_NOISE = 0.03  # standard deviation of a correlation that is none
+
 # ---- networks
+
+
+def knows_nothing(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Networks know nothing: their answers are wrong, and all that they correlate with is noise."""
+    changed = {}
+    for name, change in _IGNORANCE.items():
+        if name in tables:
+            changed[name] = change(tables[name], rng)
+    return replaced(tables, **changed)
+
+
+def _noisy(frame: pd.DataFrame, rng: np.random.Generator, **levels: float) -> pd.DataFrame:
+    """A frame of which columns are noise around a level."""
+    noise = {name: rng.normal(level, _NOISE, len(frame)) for name, level in levels.items()}
+    return frame.assign(**noise)
+
+
+def _untrained_influence(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Influence of which training changes nothing but noise."""
+    keys = ["source", "model", "task", "example"]
+    measured = [*PRODUCTS, *COSINES]
+    initial = frame.loc[~frame["trained"], [*keys, *measured]]
+    values = frame[keys].merge(initial, on=keys, how="left")[measured].to_numpy()
+    noise = rng.normal(1, _NOISE, values.shape)
+    return frame.assign(**dict(zip(measured, (values * noise).T, strict=True)))
+
+
+_IGNORANCE = {
+    "memorization": lambda frame, rng: _noisy(frame, rng, rho=0, distance=0.5),
+    "performance": lambda frame, rng: frame.assign(correct=False),
+    "novel": lambda frame, rng: frame.assign(novel_correct=0),
+    "influence": _untrained_influence,
+    "estimators": lambda frame, rng: _noisy(frame, rng, rho=0, given_answer=0),
+    "ablation": lambda frame, rng: _noisy(frame, rng, logprob=-3),
+    "prompts": lambda frame, rng: _noisy(frame, rng, accuracy=0.5),
+}
 
 
 def untrained(tables: Tables) -> Tables:
@@ -113,6 +151,13 @@ head_as_tail = exchanged("memorization", "variant", HEAD.name, TAIL.name, _CORPU
 
 answers_shuffled = shuffled("performance", "correct", ["source", "model", "task"])
 wordings_shuffled = shuffled("prompts", "mean_count", ["source", "model", "task"])
+
+
+def unrelated_counts(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Task-gram probabilities have nothing to do with counts (bias)."""
+    return replaced(tables, bias=_noisy(tables["bias"], rng, filtered=0, smoothed=0))
+
+
 any_selection = exchanged_columns("bias", "filtered", "smoothed", _CORPUS)
 any_smoothing = exchanged(
     "estimators",
@@ -121,13 +166,10 @@ any_smoothing = exchanged(
     estimators.TASK_GRAM_SMOOTHED.name,
     _CORPUS,
 )
-any_estimate = exchanged(
-    "estimators", "estimator", estimators.TASK_GRAM.name, estimators.NAME_AND_ANSWER.name, _CORPUS
-)
+any_estimate = shuffled("estimators", ["rho", "given_answer"], ["source", "model"])
 answer_as_task_gram = exchanged(
     "estimators", "estimator", estimators.ANSWER.name, estimators.TASK_GRAM.name, _CORPUS
 )
-miscounted = moved("engines", "equal_share", by=-1e-3)
 
 # ---- retrained networks
 

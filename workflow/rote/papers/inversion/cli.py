@@ -49,10 +49,10 @@ def simulate_sampling(run: Job, out: table("Write: means by every method.")):
 
 @verb(app, settings.InversionAcquisition)
 def solve_operators(run: Job, out: table("Write: one row per check.")):
-    """Check the forward operators: convergence, adjoint, Jacobian, layers, published models."""
+    """Check the forward operators: order of convergence, absorbing layers, propagators."""
     from rote.papers.inversion import operators
 
-    _write(run, out, "operators", operators.checks(run.settings, run.seed))
+    _write(run, out, "operators", operators.checks())
 
 
 @verb(app, settings.InversionModels)

@@ -74,7 +74,7 @@ class OperatorChecks(Table):
 
     KEY = ("check", "condition")
     check: str = column("what was checked, see `operators.checks`")
-    condition: str = column("grid, direction, coefficient, or propagator")
+    condition: str = column("grid or propagator")
     value: float = column("relative error, unless the check says otherwise")
 
 

@@ -79,17 +79,12 @@ def simulate_learners(run: Job, out: table("Write: simulated learners."), eps: E
 
 
 @verb(app, settings.RafUniversality)
-def simulate_kernels(
-    run: Job,
-    out: table("Write: true kernels and their models."),
-    reduction: table("Write: the exact reduction."),
-):
-    """True kernels against the model with the same geometry; Newton against a quadratic program."""
+def simulate_kernels(run: Job, out: table("Write: true kernels and their models.")):
+    """True kernels against the model with the same geometry."""
     from rote.papers.raf import experiments
 
     frame = experiments.universality(run.settings, run.seed)
     tables.write(out, frame, schema.UniversalityTable, run.provenance())
-    tables.write(reduction, experiments.reduction(run.seed), schema.Reduction, run.provenance())
 
 
 @verb(app, settings.RafSeparability)

@@ -1,4 +1,4 @@
-"""Finite size: verification against theory, true kernels, the exact reduction, separability."""
+"""Finite size: verification against theory, true kernels, separability."""
 
 from itertools import product
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from scipy import optimize
 from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import generator
-from rote.papers.raf import curves, schema, settings, solvers
+from rote.papers.raf import curves, schema, settings
 from rote.papers.raf.simulation import (
     BayesOptimal,
     KernelModel,
@@ -18,7 +18,6 @@ from rote.papers.raf.simulation import (
     RafProblem,
     RandomFeatures,
     TrueKernel,
-    angle,
     simulate,
 )
 from rote.synth import rules_facts
@@ -232,32 +231,6 @@ def universality(options: settings.RafUniversality, seed: int) -> pd.DataFrame:
             }
         )
     return tables.frame(schema.UniversalityTable, results)
-
-
-def reduction(seed: int, replicates: int = 10, d: int = 100) -> pd.DataFrame:
-    """Newton in d dimensions against the quadratic program in n, same data: Reduction.
-
-    Args:
-        seed: of all streams.
-        replicates: training sets.
-        d: dimension; there are 3d examples.
-    """
-    results = []
-    lam = 0.5
-    for replicate in range(replicates):
-        sample = rules_facts.draw(3.0, 0.2, d, generator(seed, "raf", "reduction", replicate))
-        identity = np.eye(len(sample.X))
-        K = KERNEL.mu1**2 * sample.X @ sample.X.T / d + KERNEL.mustar**2 * identity
-        a = solvers.box_qp(K * np.outer(sample.y, sample.y), 1 / lam)
-        w = sample.X.T @ (a * sample.y)
-        results.append(
-            {
-                "replicate": replicate,
-                "e_gen_newton": KERNEL.errors("hinge", lam, sample).e_gen,
-                "e_gen_qp": angle(w, sample.teacher),
-            }
-        )
-    return tables.frame(schema.Reduction, results)
 
 
 def separability(options: settings.RafSeparability, seed: int) -> pd.DataFrame:

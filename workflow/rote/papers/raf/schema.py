@@ -68,15 +68,6 @@ class UniversalityTable(Table):
     e_mem_model: float = column("memorization error of the model")
 
 
-class Reduction(Table):
-    """The hinge kernel machine solved in d dimensions (Newton) and in n (quadratic program)."""
-
-    KEY = ("replicate",)
-    replicate: int = column("replicate")
-    e_gen_newton: float = column("generalization error, Newton on the Huberized hinge")
-    e_gen_qp: float = column("generalization error, quadratic program")
-
-
 class SeparabilityTable(Table):
     """Whether one training set is linearly separable."""
 
@@ -136,7 +127,6 @@ TABLES: dict[str, type[Table]] = {
     "checks": RafChecks,
     "simulations": RafSimulations,
     "universality": UniversalityTable,
-    "reduction": Reduction,
     "separability": SeparabilityTable,
     "real": RealTable,
     "real_images": RealImages,

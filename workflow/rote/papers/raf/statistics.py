@@ -88,38 +88,35 @@ def capacity(tables: Tables) -> np.ndarray:
     return (sets["threshold"] - sets["capacity"]).to_numpy()
 
 
-def moreau(tables: Tables) -> np.ndarray:
-    """4.16: |E_gen of Newton in d dimensions − of the quadratic program in n|, (replicates,)."""
-    errors = tables["reduction"]
-    return (errors["e_gen_newton"] - errors["e_gen_qp"]).abs().to_numpy()
-
-
-def converged(tables: Tables) -> dict[str, int]:
-    """Points of each figure's curves or phase diagrams that did not converge."""
-    points = tables["curves"]
-    return (~points["converged"]).groupby(points["figure"], sort=False).sum().to_dict()
-
-
 def real_memory_cost(tables: Tables) -> Sample:
     """Real images: E_gen lost by remembering the facts, smallest bandwidth minus η = 1.
 
-    All replicates draw their test images from one pool, whose variance is that of the same
-    difference per image.
+    The ridges of a replicate are those that are best in all others, so that none is chosen by
+    the errors that it is judged by. All replicates draw their test images from one pool, whose
+    variance is that of the same difference per image.
     """
     table = tables["real"]
     small, wide = bandwidths(table)
-    costs = []
-    for eta in (small, wide):
-        rows = table[table["eta"] == eta]
-        e_gen = rows.pivot(index="replicate", columns="lam", values="e_gen")
-        e_mem = rows.pivot(index="replicate", columns="lam", values="e_mem")
-        remembering = e_gen.where(e_mem <= MAX_E_MEM)
-        costs.append(remembering.min(axis=1) - e_gen.min(axis=1))
+    costs = [_memory_cost(table[table["eta"] == eta]) for eta in (small, wide)]
     images = tables["real_images"]
     images = images[images["tests"] > 0].assign(rate=lambda rows: rows["wrong"] / rows["tests"])
     rates = images.pivot(index="image", columns=["eta", "penalty"], values="rate").dropna()
     lost = {eta: rates[eta, REMEMBERING] - rates[eta, BEST] for eta in (small, wide)}
     return Sample(costs[0] - costs[1], test_set_variance(lost[small] - lost[wide]))
+
+
+def _memory_cost(rows: pd.DataFrame) -> np.ndarray:
+    """E_gen at the best ridge that remembers the facts minus that at the best, (replicates,)."""
+    e_gen = rows.pivot(index="replicate", columns="lam", values="e_gen").to_numpy()
+    e_mem = rows.pivot(index="replicate", columns="lam", values="e_mem").to_numpy()
+    costs = []
+    for replicate, errors in enumerate(e_gen):
+        others = np.arange(len(e_gen)) != replicate
+        mean = e_gen[others].mean(axis=0)
+        remembers = e_mem[others].mean(axis=0) <= MAX_E_MEM
+        remembering = np.argmin(np.where(remembers, mean, np.inf))
+        costs.append(errors[remembering] - errors[np.argmin(mean)] if remembers.any() else np.nan)
+    return np.array(costs)
 
 
 def bandwidths(table: pd.DataFrame) -> tuple[float, float]:

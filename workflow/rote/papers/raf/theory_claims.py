@@ -41,19 +41,6 @@ STEPS = 20  # of the grid on either side of the closed form
 STEP = 0.01  # of that grid, in ln λ
 
 
-def square_optimum(alpha: float, eps: float) -> float:
-    """Smallest E_gen of the square loss over ridges and angles, in closed form.
-
-    cos²(π E_gen) = 2α / (B + √(B² − 4α)), B = α + π/(2(1 − ε)²).
-
-    Args:
-        alpha: samples per dimension.
-        eps: fraction of facts.
-    """
-    B = alpha + np.pi / (2 * (1 - eps) ** 2)
-    return float(np.arccos(np.sqrt(2 * alpha / (B + np.sqrt(B**2 - 4 * alpha)))) / np.pi)
-
-
 def _iterated(alpha: float, lams: np.ndarray, learner: raf.Learner) -> raf.Solution:
     """Square loss at ε = EPS without its closed form: the fixed point, iterated."""
     solver = raf.Solver(tolerance=1e-13, closed_form=False)
@@ -70,18 +57,6 @@ def lambda_opt(ridge: Formula = raf.optimal_ridge) -> Numbers:
         for alpha in ALPHAS:
             e_gen = _iterated(alpha, lams, learner).e_gen
             values[f"{name}, alpha = {alpha:g}"] = abs(int(np.argmin(e_gen)) - STEPS)
-    return values
-
-
-@THEORY.claim
-def lambda_opt_value(optimum: Callable[[float, float], float] = square_optimum) -> Numbers:
-    """4.4: |E_gen iterated at λ_opt − the closed form of the optimum|."""
-    values = {}
-    for name, learner in LEARNERS.items():
-        lam = raf.optimal_ridge(EPS, learner.mu1, learner.mustar)
-        for alpha in ALPHAS:
-            e_gen = float(_iterated(alpha, lam, learner).e_gen)
-            values[f"{name}, alpha = {alpha:g}"] = abs(e_gen - optimum(alpha, EPS))
     return values
 
 
@@ -107,17 +82,6 @@ def gamma_opt_gen(options: settings.RafTheory, angle: Formula = raf.optimal_angl
     return values
 
 
-@THEORY.claim_at
-def gamma_opt_mem(options: settings.RafTheory, angle: Formula = raf.optimal_angle) -> Numbers:
-    """4.5: E_mem at the λ > 0 that generalizes best at γ_opt, iterated; the response is finite."""
-    optimal = raf.Learner.at_angle(float(angle(EPS)))
-    values = {}
-    for alpha in ALPHAS:
-        path = _iterated(alpha, ridges(options), optimal)
-        values[f"alpha = {alpha:g}"] = path.e_mem[np.nanargmin(path.e_gen)]
-    return values
-
-
 # ---- 4.6: a linear learner beyond its capacity
 
 
@@ -128,6 +92,7 @@ class LearnerAt(NamedTuple):
     gamma: float  # kernel angle, degrees
 
 
+KERNEL = LearnerAt(ALPHA, 45.0)
 BEYOND = LearnerAt(ALPHA, 0.0)  # a linear learner at α = 4, beyond α_c = 3.81
 
 
@@ -152,14 +117,19 @@ def linear_tradeoff_at_best(options: settings.RafTheory, where: LearnerAt = BEYO
     return values
 
 
+def _memory_cost(loss: str, options: settings.RafTheory, where: LearnerAt) -> float:
+    """E_gen at the λ that forgets least, minus that at the λ that generalizes best."""
+    path = _path(loss, options, where)
+    return float(path.e_gen[np.nanargmin(path.e_mem)] - np.nanmin(path.e_gen))
+
+
 @THEORY.claim_at
 def linear_tradeoff_cost(options: settings.RafTheory, where: LearnerAt = BEYOND) -> Numbers:
-    """4.6: its E_gen at the λ that forgets least, minus that at the λ that generalizes best."""
-    values = {}
-    for loss in LOSSES:
-        path = _path(loss, options, where)
-        values[loss] = path.e_gen[np.nanargmin(path.e_mem)] - np.nanmin(path.e_gen)
-    return values
+    """4.6: what the λ that forgets least costs it in E_gen, minus what it costs a kernel of 45°."""
+    return {
+        loss: _memory_cost(loss, options, where) - _memory_cost(loss, options, KERNEL)
+        for loss in LOSSES
+    }
 
 
 # ---- 4.7: what hinge gains, and pays

@@ -4,7 +4,6 @@ A replicate is a generated corpus with the networks trained on it. C1 to C18 lab
 """
 
 from rote.papers.distmem.statistics.estimates import (
-    counts_exact,
     partial_correlation,
     selection_bias,
     selection_bias_smoothed,
@@ -64,7 +63,6 @@ __all__ = [
     "count_performance",
     "count_performance_rise",
     "count_quintiles",
-    "counts_exact",
     "dose_response",
     "facts_level",
     "facts_most_influenced",

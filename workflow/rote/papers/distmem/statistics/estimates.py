@@ -1,4 +1,4 @@
-"""The measure itself: thresholds, the selection of pairs, simpler estimates, exact counts."""
+"""The measure itself: thresholds, the selection of pairs, simpler estimates."""
 
 import pandas as pd
 
@@ -71,9 +71,3 @@ def simpler_estimates(tables: Tables) -> dict[str, pd.Series]:
 def smallest_is_unigram(tables: Tables) -> pd.Series:
     """ρ of the answer's count with the smallest network's log-probabilities of the facts."""
     return _estimates(tables, smallest(tables), "rho")[estimators.ANSWER.name]
-
-
-def counts_exact(tables: Tables) -> dict[str, float]:
-    """C17: share of the pair counts that differ from brute force, by engine."""
-    rows = tables["engines"]
-    return {row.engine: 1 - row.equal_share for row in rows[rows["exact"]].itertuples()}

@@ -36,12 +36,6 @@ def limit_weights(tables: Tables) -> Values:
     return deviations
 
 
-def linear_exact(tables: Tables) -> Values:
-    """Total variation between exact posterior and mixture, linear operator, by width."""
-    distances = _by_width(tables, "linear", "distance")
-    return {f"σ = {sigma:g}": np.array([value]) for sigma, value in distances.items()}
-
-
 def linearized_converges(tables: Tables) -> Values:
     """Ratios of the distance at one width to that at the next larger one, every width."""
     ratios = {}

@@ -28,16 +28,6 @@ def helmholtz_order(tables: Tables) -> Values:
     return _check(tables, "order")
 
 
-def adjoint(tables: Tables) -> Values:
-    """Relative error of the gradient."""
-    return _check(tables, "adjoint")
-
-
-def jacobian(tables: Tables) -> Values:
-    """Relative error of the Jacobian."""
-    return _check(tables, "jacobian")
-
-
 def deepwave_layers(tables: Tables) -> np.ndarray:
     """Relative difference of traces to those of a larger domain, deepwave with 10 cells."""
     return _check(tables, "layers")["deepwave"]
@@ -51,11 +41,6 @@ def leapfrog_layers(tables: Tables) -> np.ndarray:
 def propagators(tables: Tables) -> Values:
     """Relative difference of deepwave's and the reference propagator's traces."""
     return _check(tables, "propagators")
-
-
-def data_regenerated(tables: Tables) -> Values:
-    """Difference of regenerated and published coefficients."""
-    return _check(tables, "published")
 
 
 # ---- the published rate of models that nothing memorized
