@@ -54,7 +54,7 @@ def test_manifest_lists_every_file_of_a_run(smoke):
     assert table["device"] == "cpu"
     assert table["started"] <= table["ended"]
     assert len(table["code_digest"]) == 16
-    claims = listed["claims.parquet"]
+    claims = listed["claims/longtail.parquet"]
     assert "results/smoke/longtail/linear_sweep.parquet" in claims["inputs"]
     figure = listed["longtail/figures/ridge.png"]
     assert figure["rule"] == "longtail_draw_figures"

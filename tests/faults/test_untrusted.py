@@ -125,7 +125,8 @@ def test_site_shows_claims_and_settings_without_running_them(smoke, tmp_path, br
     results = tmp_path / "results/smoke"
     (results / "benchmarks").mkdir(parents=True)
     (results / "longtail").symlink_to(smoke / "results/smoke/longtail")
-    ledger.to_parquet(results / "claims.parquet")
+    (results / "claims").mkdir()
+    ledger.to_parquet(results / "claims/longtail.parquet")
     (results / "benchmarks/devices.tsv").write_text(
         "device\tworkload\tdtype\tthroughput\tunit\ttflops\tshare\n" + evil + "\tx\tx\t1\tx\t1\t1\n"
     )

@@ -263,8 +263,8 @@ def near_and_far(tables):
     [
         ({}, {}, "'t'"),
         ({"statistic": f"{__name__}:not_measured"}, TABLES, "'n = 4000'"),
-        ({"scales": ["paper"]}, TABLES, "Judged at scale paper, not at full"),
-        ({"passes": {"paper": "> 0"}}, TABLES, "Judged at scale paper, not at full"),
+        ({"scales": ["paper"]}, TABLES, "Not judged at scale full, but at paper"),
+        ({"passes": {"paper": "> 0"}}, TABLES, "Not judged at scale full, but at paper"),
         ({}, {"t": pd.DataFrame({"value": [np.nan]})}, "No replicate has a value"),
     ],
 )

@@ -199,14 +199,9 @@ def test_optimal_angle_differs_from_one_a_quarter_of_a_degree_off():
 def test_best_ridge_at_the_optimal_angle_forgets_nothing():
     """True by construction: the best ridge there tends to 0, and interpolators recall all."""
     for alpha in theory_claims.ALPHAS:
-        path = raf.solve(
-            "square",
-            alpha,
-            0.1,
-            np.geomspace(1e-4, 1e2, 61),
-            gamma=float(raf.optimal_angle(0.1)),
-            closed_form=False,
-        )
+        learner = raf.Learner.at_angle(float(raf.optimal_angle(0.1)))
+        solver = raf.Solver(closed_form=False)
+        path = raf.solve("square", alpha, 0.1, np.geomspace(1e-4, 1e2, 61), learner, solver)
         assert path.e_mem[np.nanargmin(path.e_gen)] < 1e-9
 
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import BIN, run
 from rich.console import Console
 from rote.run import live
+from snakemake.settings.types import OutputSettings, Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 
@@ -19,8 +20,9 @@ def event(kind, level=logging.INFO, **values) -> logging.LogRecord:
     return logging.makeLogRecord({"levelno": level, "msg": "", "event": kind, **values})
 
 
-def started(jobid: int, rule: str, log=(), **wildcards) -> logging.LogRecord:
-    return event(LogEvent.JOB_INFO, jobid=jobid, rule_name=rule, log=list(log), wildcards=wildcards)
+def started(jobid: int, rule: str, log=(), output=(), **wildcards) -> logging.LogRecord:
+    files = {"log": list(log), "output": list(output)}
+    return event(LogEvent.JOB_INFO, jobid=jobid, rule_name=rule, wildcards=wildcards, **files)
 
 
 @pytest.fixture
@@ -66,6 +68,36 @@ def test_view_shows_running_jobs_with_their_last_log_line(progress, tmp_path):
     assert "0 of 3 jobs" in shown
     assert re.search(r"long width=4 +\d:\d\d +training: 40 of 100, loss 1.25", shown)
     assert "laptop" not in shown
+
+
+def test_progress_brings_the_finding_of_a_judged_paper_and_the_report(
+    progress, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/mine/claims").mkdir(parents=True)
+    (tmp_path / "results/mine/claims/raf.txt").write_text("Rules and facts: all 31\n")
+    outputs = ["results/mine/claims/raf.parquet", "results/mine/claims/raf.txt"]
+    assert progress.read(started(1, "short", output=outputs)) == ""
+    assert progress.read(event(LogEvent.JOB_FINISHED, job_id=1)) == "Rules and facts: all 31"
+    console = Console(record=True, width=120, file=io.StringIO())
+    console.print(live.view(progress))
+    progress.read(started(2, "long", output=["reports/mine/raf.ipynb", "reports/mine/raf.html"]))
+    assert progress.read(event(LogEvent.JOB_FINISHED, job_id=2)) == ""
+    console.print(live.view(progress))
+    assert console.export_text().count("The report so far: reports/mine/index.html") == 1
+
+
+@pytest.mark.parametrize("quiet", [set(), {Quietness.ALL}])
+def test_findings_stand_among_plain_lines(quiet, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/mine/claims").mkdir(parents=True)
+    (tmp_path / "results/mine/claims/raf.txt").write_text("Rules and facts: all 31\n")
+    handler = live.LogHandler(OutputSettings(quiet=quiet), None)
+    handler.progress.running[1] = live.Running(
+        "short", "", None, time.monotonic(), ["results/mine/claims/raf.txt"]
+    )
+    handler.emit(event(LogEvent.JOB_FINISHED, job_id=1))
+    assert ("Rules and facts: all 31\n" in capsys.readouterr().err) == (not quiet)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from itertools import chain, pairwise
 import pytest
 from conftest import BIN, ROOT, run, snakemake
 from rote.core.papers import load, names, table_names
-from rote.run import config
+from rote.run import config, order
 
 
 def planned(project, *arguments) -> set[str]:
@@ -199,7 +199,7 @@ def test_plan_of_a_finished_run_is_empty(smoke):
             "rote/papers/longtail/statistics/linear.py",
             "DETERMINED = 1.5",
             "DETERMINED = 1.75",
-            {"report_evaluate_claims"},
+            {"report_evaluate_paper"},
         ),
         (
             "rote/theory/minnorm.py",
@@ -243,8 +243,8 @@ def test_plan_holds_exactly_the_rules_of_edited_code(smoke, file, old, new, expe
     ("settings", "expected", "unchanged"),
     [
         ("longtail={kernel: {replicates: 3}}", {"longtail_fit_kernel"}, {"longtail_solve_linear"}),
-        ("checkpoint_steps=7", set(), {"longtail_train_network", "report_evaluate_claims"}),
-        ("strict=true", {"report_require_claims"}, {"report_evaluate_claims", "report_draw_site"}),
+        ("checkpoint_steps=7", set(), {"longtail_train_network", "report_evaluate_paper"}),
+        ("strict=true", {"report_require_claims"}, {"report_evaluate_paper", "report_draw_site"}),
     ],
 )
 def test_plan_holds_the_rules_of_a_changed_key(smoke, settings, expected, unchanged):
@@ -255,6 +255,27 @@ def test_plan_holds_the_rules_of_a_changed_key(smoke, settings, expected, unchan
 
 def test_plan_follows_the_chosen_papers(project):
     assert "longtail_solve_linear" in planned(project, "--config", "papers=[longtail]")
+
+
+def test_plan_of_other_papers_judges_and_draws_none_again(smoke):
+    plan = planned(smoke, "--config", "papers=[raf, longtail]")
+    assert plan >= {"report_evaluate_claims", "report_draw_site"}
+    assert not plan & {"report_evaluate_paper", "report_draw_paper"}
+
+
+def test_plan_computes_papers_one_after_another(project):
+    """What a paper's report needs comes before all of later papers but what begins early."""
+    text = snakemake(project, "--dry-run").stdout
+    jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    priority: (\d+)", text, flags=re.M)
+    turns = order.turns(names(), "smoke")
+    first, second = sorted(names(), key=turns.get, reverse=True)[:2]
+    priorities = {
+        paper: [int(number) for rule, number in jobs if rule.startswith(f"{paper}_")]
+        for paper in (first, second)
+    }
+    assert min(priorities[first]) >= turns[first] > max(priorities[second])
+    reports = {int(number) for rule, number in jobs if rule == "report_evaluate_paper"}
+    assert reports == {turn + order.STEP - 1 for turn in turns.values()}
 
 
 def test_targets_plan_their_rules(project):

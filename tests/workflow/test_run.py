@@ -1,18 +1,46 @@
 """The smoke run: the whole DAG through Snakemake, what it leaves, how it fails, how it resumes."""
 
+import re
 import shutil
 import time
 
 import pytest
 from conftest import RESUMED_PAPERS, run, snakemake
 from rote.core import tables
-from rote.core.papers import load, names
+from rote.core.papers import about, load, names
 
 
-def test_run_prints_the_ledger_at_its_end(smoke):
+def test_run_tells_findings_as_papers_are_judged_and_at_its_end(smoke):
     output = (smoke / "first-run.txt").read_text()
-    assert "longtail.composes" in output
-    assert "Report: reports/smoke/index.html" in output
+    for paper in names():
+        finding = (smoke / f"results/smoke/claims/{paper}.txt").read_text()
+        assert finding.startswith(about(paper).short)
+        assert output.count(finding) == 2
+    assert "Report: reports/smoke/index.html\n" in output
+    assert "longtail.composes" not in output  # hundreds of rows: `rote ledger`
+
+
+def test_report_grows_with_every_paper_of_a_run(smoke):
+    for paper in names():
+        log = (smoke / f"results/smoke/logs/report_draw_paper_{paper}.log").read_text()
+        assert re.search(rf"reports/smoke/index.html: \d+ of {len(names())} papers", log)
+    assert "Partial" not in (smoke / "reports/smoke/index.html").read_text()
+
+
+def test_failed_paper_leaves_a_partial_report_of_the_others(smoke, project):
+    """With --keep-going, and where the papers are computed already but one."""
+    for name in ("results", "reports", ".snakemake"):
+        shutil.copytree(smoke / name, project / name, dirs_exist_ok=True)
+    (project / "reports/smoke/index.html").unlink()
+    wrong = "longtail={images: {source: mnist, root: /nowhere}}"
+    papers = "papers=[raf, longtail]"
+    notebook = project / "workflow/notebooks/raf.ipynb"
+    notebook.write_text(notebook.read_text() + " ")
+    done = snakemake(project, "--keep-going", "--config", wrong, papers, check=False)
+    assert done.returncode
+    front = " ".join((project / "reports/smoke/index.html").read_text().split())
+    assert "Partial: 1 of 2 papers are judged.</b> Not yet: Long-tail composition." in front
+    assert "Rules and facts:" in done.stdout
 
 
 # made only where the config names a corpus; tests/unit/test_cramless_text.py makes them

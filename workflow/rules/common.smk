@@ -11,6 +11,8 @@ try:
     from rote.core.errors import ConfigError
     from rote.run import code as rote_code
     from rote.run import config as rote_config
+    from rote.run import ending as rote_ending
+    from rote.run import order as rote_order
 except ImportError as error:
     raise WorkflowError(
         f"rote is not installed in {sys.prefix} ({error}): "
@@ -28,6 +30,7 @@ shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; set -o pipefail; ')
 # where rote lies: not the working directory if another workflow imports it as a module
 HOME = Path(workflow.current_basedir).parents[1]
 RUN = rote_config.shared(CONFIG)  # the keys that belong to no paper, as JSON
+TURNS = rote_order.turns(CONFIG.papers, CONFIG.scale)  # papers one after another
 
 
 def shipped(path):
@@ -128,9 +131,11 @@ def of_all_papers(paths):
     return products
 
 
-def announcement():
-    """Shell command that prints the ledger and where the report is, if this run made them."""
-    ledger = Path(f"results/{CONFIG.run}/claims.parquet")
-    page = Path(f"reports/{CONFIG.run}/index.html")
-    show = f"rote ledger {ledger}" if ledger.exists() else "true"
-    return f"{show}; echo 'Report: {page}'" if page.exists() else show
+def reporting_on(paper):
+    """Priority of what a paper's report needs: before all other jobs of the paper."""
+    return TURNS.get(paper, 0) + rote_order.STEP - 1
+
+
+def told():
+    """What a run says at its end."""
+    return "\n".join(rote_ending.lines(CONFIG.run, CONFIG.scale, CONFIG.papers))

@@ -30,6 +30,7 @@ rule distmem_synthesize_corpus:
         "results/{run}/benchmarks/distmem_synthesize_corpus_{source}.tsv"
     wildcard_constraints:
         source="|".join(DISTMEM_WORLDS),
+    priority: 320  # see distmem_train_ladder
     resources:
         gpu=0,
         mem_mb=2000,
@@ -76,6 +77,7 @@ rule distmem_synthesize_tokens:
         "results/{run}/benchmarks/distmem_synthesize_tokens_{source}.tsv"
     wildcard_constraints:
         source="|".join(DISTMEM_SOURCES),
+    priority: 320  # see distmem_train_ladder
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 32000),
@@ -101,7 +103,7 @@ rule distmem_train_ladder:
         "results/{run}/benchmarks/distmem_train_ladder_{network}.tsv"
     wildcard_constraints:
         network="|".join(DISTMEM_NETWORKS),
-    priority: 20
+    priority: 320  # the longest chain of jobs of a run: begun three papers early
     resources:
         gpu=1,
         mem_mb=4000,
@@ -127,7 +129,7 @@ rule distmem_train_ablation:
         "results/{run}/logs/distmem_train_ablation.log",
     benchmark:
         "results/{run}/benchmarks/distmem_train_ablation.tsv"
-    priority: 20
+    priority: 320  # see distmem_train_ladder
     resources:
         gpu=1,
         mem_mb=4000,

@@ -37,6 +37,7 @@ for paper in rote_papers.names():
             f"results/{{run}}/logs/{paper}_draw_figures.log",
         benchmark:
             f"results/{{run}}/benchmarks/{paper}_draw_figures.tsv"
+        priority: reporting_on(paper)
         resources:
             gpu=0,
             mem_mb=1000,

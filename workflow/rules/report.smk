@@ -29,10 +29,39 @@ rule report:
         gpu=0,
 
 
+rule report_evaluate_paper:
+    input:
+        tables=lambda wildcards: tables_of(wildcards.paper),
+        claims=shipped("workflow/claims/{paper}.yaml"),
+    output:
+        out="results/{run}/claims/{paper}.parquet",
+        finding="results/{run}/claims/{paper}.txt",
+    log:
+        "results/{run}/logs/report_evaluate_paper_{paper}.log",
+    benchmark:
+        "results/{run}/benchmarks/report_evaluate_paper_{paper}.tsv"
+    priority: lambda wildcards: reporting_on(wildcards.paper)
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        scale=CONFIG.scale,
+        seed=CONFIG.seed,
+        tables="results/{run}/{paper}",
+        code=lambda wildcards: code(
+            "rote.report.claims_cli:claims_evaluate",
+            f"rote.papers.{wildcards.paper}.statistics",
+        )(wildcards),
+    shell:
+        "rote claims evaluate --claims {input.claims:q} --scale {params.scale}"
+        " --tables {params.tables:q} --out {output.out:q} --finding {output.finding:q}"
+        " --seed {params.seed} --code {params.code} 2> {log:q}"
+
+
 rule report_evaluate_claims:
     input:
-        tables=of_all_papers(tables_of),
-        claims=[shipped(f"workflow/claims/{paper}.yaml") for paper in CONFIG.papers],
+        expand("results/{{run}}/claims/{paper}.parquet", paper=CONFIG.papers),
     output:
         out="results/{run}/claims.parquet",
     log:
@@ -41,69 +70,47 @@ rule report_evaluate_claims:
         "results/{run}/benchmarks/report_evaluate_claims.tsv"
     resources:
         gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        run=RUN,
-        claims=lambda wildcards, input: Path(input.claims[0]).parent,
-        results=subpath(output.out, parent=True),
-        code=code(
-            "rote.report.claims_cli:claims_evaluate",
-            *(f"rote.papers.{paper}.statistics" for paper in CONFIG.papers),
-        ),
-    shell:
-        "rote claims evaluate --run {params.run:q} --claims {params.claims:q}"
-        " --results {params.results:q} --out {output.out:q}"
-        " --code {params.code} 2> {log:q}"
-
-
-rule report_draw_notebook:
-    input:
-        tables=lambda wildcards: tables_of(wildcards.paper),
-        figures=lambda wildcards: figures_of(wildcards.paper),
-        claims="results/{run}/claims.parquet",
-        notebook=shipped("workflow/notebooks/{paper}.ipynb"),
-        templates=page_templates("ledger", "figure"),
-    output:
-        out="reports/{run}/{paper}.ipynb",
-    log:
-        "results/{run}/logs/report_draw_notebook_{paper}.log",
-    benchmark:
-        "results/{run}/benchmarks/report_draw_notebook_{paper}.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        results=subpath(input.claims, parent=True),
-        code=lambda wildcards: code(
-            "rote.report.cli:draw_notebook", f"rote.papers.{wildcards.paper}.figures.*"
-        )(wildcards),
-    shell:
-        "rote report notebook --paper {wildcards.paper}"
-        " --source {input.notebook:q} --results {params.results:q}"
-        " --out {output.out:q} 2> {log:q}"
-
-
-rule report_draw_page:
-    input:
-        notebook="reports/{run}/{paper}.ipynb",
-        templates=page_templates("paper", "base"),
-    output:
-        out="reports/{run}/{paper}.html",
-    log:
-        "results/{run}/logs/report_draw_page_{paper}.log",
-    benchmark:
-        "results/{run}/benchmarks/report_draw_page_{paper}.tsv"
-    resources:
-        gpu=0,
         mem_mb=1000,
         runtime=5,
     params:
-        code=code("rote.report.cli:draw_page"),
+        papers=[f"--paper {paper}" for paper in CONFIG.papers],
+        seed=CONFIG.seed,
+        results=subpath(output.out, parent=True),
+        code=code("rote.report.claims_cli:claims_join"),
     shell:
-        "rote report page --paper {wildcards.paper}"
-        " --notebook {input.notebook:q} --out {output.out:q} 2> {log:q}"
+        "rote claims join {params.papers} --results {params.results:q}"
+        " --out {output.out:q} --seed {params.seed} --code {params.code} 2> {log:q}"
+
+
+# The shell names RUN, not a parameter: another list of papers must not draw a paper's page again.
+rule report_draw_paper:
+    input:
+        tables=lambda wildcards: tables_of(wildcards.paper),
+        figures=lambda wildcards: figures_of(wildcards.paper),
+        claims="results/{run}/claims/{paper}.parquet",
+        notebook=shipped("workflow/notebooks/{paper}.ipynb"),
+        templates=page_templates("paper", "base", "ledger", "figure"),
+    output:
+        notebook="reports/{run}/{paper}.ipynb",
+        out="reports/{run}/{paper}.html",
+    log:
+        "results/{run}/logs/report_draw_paper_{paper}.log",
+    benchmark:
+        "results/{run}/benchmarks/report_draw_paper_{paper}.tsv"
+    priority: lambda wildcards: reporting_on(wildcards.paper)
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        results="results/{run}",
+        code=lambda wildcards: code(
+            "rote.report.cli:draw_paper", f"rote.papers.{wildcards.paper}.figures.*"
+        )(wildcards),
+    shell:
+        "rote report paper --paper {wildcards.paper} --run {RUN:q}"
+        " --source {input.notebook:q} --results {params.results:q}"
+        " --notebook {output.notebook:q} --out {output.out:q} 2> {log:q}"
 
 
 rule report_evaluate_devices:
@@ -126,11 +133,12 @@ rule report_evaluate_devices:
 
 rule report_draw_site:
     input:
-        claims="results/{run}/claims.parquet",
+        claims=expand("results/{{run}}/claims/{paper}.parquet", paper=CONFIG.papers),
+        papers=expand("reports/{{run}}/{paper}.html", paper=CONFIG.papers),
         devices="results/{run}/benchmarks/devices.tsv",
         figures=of_all_papers(figures_of),
         tables=of_all_papers(tables_of),
-        templates=page_templates("base", "index", *PAGES, "ledger", "figure"),
+        templates=page_templates("base", "index", *PAGES, "ledger", "figure", "waiting"),
     output:
         index="reports/{run}/index.html",
         pages=expand("reports/{{run}}/{page}.html", page=PAGES),
@@ -145,7 +153,7 @@ rule report_draw_site:
         runtime=5,
     params:
         run=RUN,
-        results=subpath(input.claims, parent=True),
+        results="results/{run}",
         out=subpath(output.index, parent=True),
         code=code("rote.report.cli:draw_site"),
     shell:

@@ -10,6 +10,7 @@ from rote.ledger.intervals import (
     interval,
     test_set_variance,
 )
+from rote.ledger.ledger import is_current, join, of_paper, read
 from rote.ledger.nulls import audit
 from rote.ledger.theory import TheoryClaims
 from rote.ledger.verdicts import (
@@ -41,7 +42,11 @@ __all__ = [
     "evaluate",
     "expected_by_chance",
     "interval",
+    "is_current",
+    "join",
     "load",
+    "of_paper",
+    "read",
     "summary",
     "test_set_variance",
 ]

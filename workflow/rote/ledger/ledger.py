@@ -1,8 +1,7 @@
-"""The ledger file of a run: evaluate every paper's claims, show them, insist on them."""
+"""The ledgers of a run: judge a paper's claims, join the papers, show them, insist on them."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,40 +13,77 @@ from rote.ledger import text, verdicts
 COLORS = {"reproduced": "green", "contradicted": "red", "inconclusive": "yellow", "not run": "dim"}
 
 
-def write(work: Job, run: Mapping[str, Any], claims_dir: Path, results: Path, out: Path) -> None:
-    """Evaluate the claims of every paper of a run on its tables, and write the ledger.
+# of a paper's ledger: digests of the tables that it was judged on, in its provenance
+_JUDGED = "tables"
 
-    Claims are those of `<claims_dir>/<paper>.yaml`, tables `<results>/<paper>/*.parquet`.
+
+def of_paper(results: Path, paper: str) -> Path:
+    """Where a paper's ledger lies: results/<run>/claims/<paper>.parquet."""
+    return results / "claims" / f"{paper}.parquet"
+
+
+def write(work: Job, claims: Path, scale: str, folder: Path, out: Path) -> pd.DataFrame:
+    """Judge the claims of a paper on its tables, and write its ledger.
 
     Args:
         work: the running job, for the provenance.
-        run: the keys scale and papers.
-        claims_dir: folder of the claims files.
-        results: results/<run>.
+        claims: the claims file.
+        scale: whose criteria count.
+        folder: of the paper's tables, results/<run>/<paper>.
         out: Parquet file of the ledger.
+
+    Returns:
+        The ledger.
 
     Raises:
         ConfigError: for a claims file that is missing or malformed, or an unknown statistic.
         InputError: for a column that a statistic looks up and a table lacks.
     """
-    rows = []
-    for paper in run["papers"]:
-        rows.append(
-            verdicts.evaluate(
-                claims_dir / f"{paper}.yaml",
-                tables.Folder(results / paper),
-                scale=run["scale"],
-            )
-        )
-    frame = pd.concat(rows, ignore_index=True)
-    tables.write(out, frame, verdicts.Ledger, work.provenance())
+    given = tables.Folder(folder)
+    frame = verdicts.evaluate(claims, given, scale=scale)
+    judged = {name: _digest(folder / f"{name}.parquet") for name in given}
+    tables.write(out, frame, verdicts.Ledger, work.provenance() | {_JUDGED: judged})
+    return frame
+
+
+def is_current(results: Path, paper: str) -> bool:
+    """Whether a paper is judged, and its tables are those that it was judged on.
+
+    Args:
+        results: results/<run>.
+        paper: name of its folder.
+    """
+    path = of_paper(results, paper)
+    if not path.is_file():
+        return False
+    judged = tables.provenance(path).get(_JUDGED, {})
+    now = {name: _digest(results / paper / f"{name}.parquet") for name in judged}
+    return bool(judged) and now == judged
+
+
+def _digest(path: Path) -> str:
+    """Digest of a table's data as its provenance says; "" if the table is missing."""
+    return tables.provenance(path).get("data_sha256", "unknown") if path.is_file() else ""
+
+
+def join(results: Path, papers: Sequence[str]) -> pd.DataFrame:
+    """The ledger of several papers, from that of each: Holm's correction stays within a paper.
+
+    Args:
+        results: results/<run>.
+        papers: at least one, each with a ledger.
+
+    Raises:
+        InputError: naming the ledger that is missing or not whole.
+    """
+    return pd.concat([read(of_paper(results, paper)) for paper in papers], ignore_index=True)
 
 
 def read(path: Path) -> pd.DataFrame:
     """The ledger of a run.
 
     Args:
-        path: results/<run>/claims.parquet, or its folder.
+        path: results/<run>/claims.parquet, or its folder, or the ledger of one paper.
 
     Raises:
         InputError: naming the file, if it is missing, not whole, or no ledger of this version.

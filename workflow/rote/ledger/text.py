@@ -10,6 +10,8 @@ from rote.core.papers import about
 from rote.ledger import verdicts
 from rote.ledger.claims import VERDICTS
 
+_TITLE = 30  # characters of a paper's short title in a list of findings
+
 
 def measured(row: Any) -> str:
     """`0.123 [0.1, 0.15] unit` for a ledger row, as `DataFrame.itertuples` gives it.
@@ -44,6 +46,40 @@ def headline(ledger: pd.DataFrame) -> str:
         f"Of the {row['claims']} claims that are the papers' own, "
         f"**{row['reproduced']} are reproduced**{rest}."
     )
+
+
+def finding(ledger: pd.DataFrame) -> str:
+    """What a paper's ledger says in one line: its own claims first, then all, by verdict."""
+    paper = f"{about(ledger['paper'].iloc[0]).short}:"
+    claims = verdicts.summary(ledger)
+    own = claims[claims["origin"] == "paper"]
+    own_claims = f"own claims {len(own)}: {_tally(own)}" if len(own) else "no own claims"
+    line = f"{paper:<{_TITLE}}{own_claims}; all {len(claims)}: {_tally(claims)}"
+    where = [f"{count} judged at {scale}" for scale, count in judged_elsewhere(ledger).items()]
+    return f"{line} ({', '.join(where)})" if where else line
+
+
+def _tally(claims: pd.DataFrame) -> str:
+    """`3 reproduced, 1 inconclusive`, of rows with a verdict each."""
+    numbers = claims["verdict"].value_counts()
+    return ", ".join(f"{numbers[name]} {name}" for name in VERDICTS if name in numbers)
+
+
+def judged_elsewhere(ledger: pd.DataFrame) -> dict[str, int]:
+    """Claims that are not judged at the run's scale, by the smallest scale at which they are."""
+    claims = ledger[ledger["criterion"] == ""].drop_duplicates("claim")
+    return claims["scales"].str.split(", ").str[0].value_counts(sort=False).to_dict()
+
+
+def elsewhere(ledger: pd.DataFrame) -> str:
+    """How many claims a run does not judge, and where they are judged; "" if it judges all."""
+    numbers = judged_elsewhere(ledger)
+    if not numbers:
+        return ""
+    where = ", ".join(f"{scale} ({count})" for scale, count in numbers.items())
+    total = sum(numbers.values())
+    claims = "claim is" if total == 1 else "claims are"
+    return f"{total} {claims} not judged at this scale. Judged at: {where}."
 
 
 def chance(ledger: pd.DataFrame) -> str:

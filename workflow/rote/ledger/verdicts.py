@@ -5,14 +5,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from rote.core.errors import ConfigError, InputError
 from rote.core.papers import load as load_paper
-from rote.core.section import validate
+from rote.core.section import Scale, validate
 from rote.core.tables import Table, column, frame
 from rote.ledger import reading
 from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, criterion, load
@@ -51,6 +51,7 @@ class Ledger(Table):
     shares: str = column("what all replicates have in common, empty if nothing")
     interval: str = column("method of the interval, empty for a numerical claim")
     criterion: str = column("what the interval must satisfy, empty if not judged at this scale")
+    scales: str = column("scales at which the claim is judged, the smallest first")
     margin: float = column(
         "distance to the nearest bound, positive inside; in half-widths of the interval, of a "
         "numerical claim relative to the bound",
@@ -125,7 +126,7 @@ def _judge(
     passes = claim.criterion_at(scale)
     statistic(claim)
     if passes is None:
-        return [_row(claim, "", note=f"Judged at scale {_where(claim)}, not at {scale}.")]
+        return [_row(claim, "", note=f"Not judged at scale {scale}, but at {_listed(claim)}.")]
     given = reading.StatisticTables(tables)
     try:
         conditions = samples(claim, given)
@@ -142,11 +143,6 @@ def _judge(
         judge(claim, passes, str(condition), sample, claim.least if least is None else least)
         for condition, sample in conditions.items()
     ]
-
-
-def _where(claim: Claim) -> str:
-    """The scales at which a claim is judged."""
-    return " and ".join(name for name in claim.scales if claim.criterion_at(name))
 
 
 def _statistical(claim: Claim, passes: str, condition: str, sample: Any, least: int) -> dict:
@@ -220,6 +216,7 @@ def _row(
         "shares": ", ".join(claim.shares),
         "interval": claim.interval or "",
         "criterion": passes,
+        "scales": _listed(claim),
         "margin": math.nan,
         "p": math.nan,
         "holm": False,
@@ -227,6 +224,11 @@ def _row(
         "null": " ".join(sentence(null) for null in nulls(claim)),
         "note": " ".join(filter(None, [claim.note, note])),
     }
+
+
+def _listed(claim: Claim) -> str:
+    """Scales at which a claim is judged, the smallest first."""
+    return ", ".join(filter(claim.criterion_at, get_args(Scale))) or "none"
 
 
 def corrected(ledger: pd.DataFrame) -> pd.DataFrame:

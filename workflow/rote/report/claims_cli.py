@@ -11,7 +11,7 @@ from rote.core.papers import names as paper_names
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="List claims, judge one of them, evaluate all of a run, or audit the evidence.",
+    help="List claims, judge one or all of a paper or a run, or audit the evidence.",
 )
 
 ClaimsFolder = Annotated[
@@ -25,26 +25,46 @@ Scale = Annotated[
 
 @app.command("evaluate")
 def claims_evaluate(
-    about: Annotated[
-        str,
-        typer.Option("--run", help="The run's own keys as JSON (run, scale, seed, papers, ...)."),
+    claims: Annotated[Path, typer.Option(help="The paper's claims file.", metavar="YAML")],
+    scale: Annotated[str, typer.Option(help="Scale whose criteria count.")],
+    folder: Annotated[
+        Path, typer.Option("--tables", help="Folder of the paper's tables.", metavar="DIR")
     ],
-    results: Annotated[
-        Path,
-        typer.Option(help="results/<run>, with one folder of tables per paper.", metavar="DIR"),
+    out: Annotated[Path, typer.Option(help="Write: the paper's ledger.", metavar="PARQUET")],
+    finding: Annotated[
+        Path, typer.Option(help="Write: what the ledger says in one line.", metavar="TXT")
     ],
-    out: Annotated[Path, typer.Option(help="Write: the ledger.", metavar="PARQUET")],
-    folder: ClaimsFolder = Path("workflow/claims"),
+    seed: Annotated[int, typer.Option(help="Of the run, for the provenance.")] = 1,
     code: Annotated[str, typer.Option(help="Digest of the code, for the provenance.")] = "",
 ) -> None:
-    """Evaluate the claims of every paper of a run and write the ledger."""
-    from rote.core import verbs
-    from rote.ledger import ledger
-    from rote.run import config
+    """Judge the claims of one paper and write its ledger."""
+    from rote.core import tables
+    from rote.ledger import ledger, text
 
-    run = verbs.parse(config.Run, about).model_dump()
-    with job.start("claims", seed=run["seed"], code=code) as work:
-        ledger.write(work, run, folder, results, out)
+    with job.start(f"claims {claims.stem}", seed=seed, code=code) as work:
+        frame = ledger.write(work, claims, scale, folder, out)
+        with tables.atomic(finding) as temporary:
+            temporary.write_text(text.finding(frame) + "\n")
+
+
+@app.command("join")
+def claims_join(
+    results: Annotated[
+        Path, typer.Option(help="results/<run>, with claims/<paper>.parquet.", metavar="DIR")
+    ],
+    papers: Annotated[
+        list[str], typer.Option("--paper", help="A paper of the run; may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option(help="Write: the ledger of the run.", metavar="PARQUET")],
+    seed: Annotated[int, typer.Option(help="Of the run, for the provenance.")] = 1,
+    code: Annotated[str, typer.Option(help="Digest of the code, for the provenance.")] = "",
+) -> None:
+    """Join the papers' ledgers into that of the run."""
+    from rote import ledger
+    from rote.core import tables
+
+    with job.start("claims", seed=seed, code=code) as work:
+        tables.write(out, ledger.join(results, papers), ledger.Ledger, work.provenance())
 
 
 @app.command("run")

@@ -11,7 +11,7 @@ app = typer.Typer(
     name="report",
     no_args_is_help=True,
     add_completion=False,
-    help="Notebooks and pages of the report.",
+    help="Pages of the report. It grows while a run goes on: reports/<run>/index.html.",
 )
 
 
@@ -57,39 +57,36 @@ def measure_devices(
         frame.to_csv(temporary, sep="\t", index=False, float_format="%.4g")
 
 
-@app.command("notebook")
-def draw_notebook(
+RunKeys = Annotated[
+    str, typer.Option("--run", help="The run's own keys as JSON (run, scale, seed, papers, ...).")
+]
+
+
+@app.command("paper")
+def draw_paper(
     paper: Annotated[str, typer.Option(help="Paper.")],
+    about: RunKeys,
     source: Annotated[Path, typer.Option(help="The parameterized notebook.")],
     results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
-    out: Annotated[Path, typer.Option(help="The executed notebook.")],
+    executed: Annotated[Path, typer.Option("--notebook", help="Write: the executed notebook.")],
+    out: Annotated[Path, typer.Option(help="Write: the HTML page.")],
 ) -> None:
-    """Execute a paper's notebook on a run's tables; the result is byte-stable."""
-    from rote.report import notebook
+    """Write a paper's notebook and page, and the report of what is judged so far."""
+    from rote.core import verbs
+    from rote.report import notebook, pages
+    from rote.run import config
 
-    with job.start(f"notebook {paper}"):
-        notebook.execute(source, out, {"run": results.name, "results": str(results)})
-
-
-@app.command("page")
-def draw_page(
-    paper: Annotated[str, typer.Option(help="Paper.")],
-    notebook_path: Annotated[Path, typer.Option("--notebook", help="The executed notebook.")],
-    out: Annotated[Path, typer.Option(help="The HTML page.")],
-) -> None:
-    """Turn an executed notebook into one self-contained HTML page."""
-    from rote.report import pages
-
-    with job.start(f"page {paper}"):
-        pages.paper(paper, notebook_path, out)
+    with job.start(f"report {paper}"):
+        run = verbs.parse(config.Run, about).model_dump()
+        parameters = {"run": results.name, "results": str(results)}
+        notebook.execute(source, executed, parameters)
+        pages.paper(paper, executed, out)
+        pages.so_far(run, results, out.parent)
 
 
 @app.command("site")
 def draw_site(
-    about: Annotated[
-        str,
-        typer.Option("--run", help="The run's own keys as JSON (run, scale, seed, papers, ...)."),
-    ],
+    about: RunKeys,
     results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="The report's folder, reports/<run>.", metavar="DIR")],
 ) -> None:

@@ -26,10 +26,10 @@ class Chapter:
 
     Args:
         paper: name of its folder.
-        results: results/<run>, with its claims.parquet.
+        results: results/<run>, with the paper's ledger.
 
     Raises:
-        InputError: for an unknown paper, or a run without a whole ledger.
+        InputError: for an unknown paper, or one without a whole ledger.
     """
 
     def __init__(self, paper: str, results: str | Path):
@@ -38,7 +38,7 @@ class Chapter:
         self._paper = paper
         self._results = Path(results) / paper
         self._figures: dict[str, Figure] = load_paper(paper, "figures").FIGURES
-        self._ledger = tables.read(Path(results) / "claims.parquet").query("paper == @paper")
+        self._ledger = ledgers.read(ledgers.of_paper(Path(results), paper))
 
     def figure(self, name: str, *quoted: str) -> HTML:
         """A figure as the run drew it, with its caption, the claims `quoted`, and its sources.

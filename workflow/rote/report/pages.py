@@ -1,8 +1,13 @@
 """The report as a site: pages and files in one folder, which ask nothing of the network."""
 
+import fcntl
 import json
+import logging
+import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +20,15 @@ from nbconvert.preprocessors import Preprocessor
 from rote import __version__
 from rote import ledger as ledgers
 from rote.core import tables
+from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.ledger import text
 from rote.report.html import COPIED, figure_block, groups, render
+
+log = logging.getLogger("rote")
+_DRAWN = (".png", ".pdf")
+_BEFORE = 946684800.0  # seconds of 2000-01-01: the date of a report that still grows
 
 
 class _Math(Preprocessor):
@@ -65,18 +75,76 @@ def paper(name: str, notebook: Path, out: Path) -> None:
         temporary.write_text(page)
 
 
+def so_far(run: dict[str, Any], results: Path, out: Path) -> None:
+    """The report of the papers that are judged so far; jobs that end at once take turns.
+
+    Its pages are dated before everything, so that Snakemake never takes them for those of `site`.
+    Nothing here fails a paper: where another job removes a file meanwhile, or a paper's ledger is
+    of another version, the report stays as it was, and the next paper's job draws it.
+
+    Args:
+        run: as `site`.
+        results: as `site`.
+        out: reports/<run>.
+    """
+    with _turn(out):
+        try:
+            if papers := judged(run["papers"], results, out):
+                _draw(run, papers, results, out, dated=_BEFORE)
+                log.info("%s: %d of %d papers", out / "index.html", len(papers), len(run["papers"]))
+        except (FileNotFoundError, InputError) as error:
+            log.info("the report stays as it was: %s", error)
+
+
+def judged(papers: list[str], results: Path, out: Path) -> list[str]:
+    """Those of the papers whose ledger, figures and page are there and belong to their tables.
+
+    Args:
+        papers: names.
+        results: results/<run>.
+        out: reports/<run>.
+    """
+    names = []
+    for name in papers:
+        needed = [out / f"{name}.html"]
+        for key in load_paper(name, "figures").FIGURES:
+            needed += [results / name / "figures" / f"{key}{suffix}" for suffix in _DRAWN]
+        if ledgers.is_current(results, name) and all(path.is_file() for path in needed):
+            names.append(name)
+    return names
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Wait until no other process holds the folder; a kill frees it, and it leaves no file."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # file systems without locks: at worst the report grows later
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def site(run: dict[str, Any], results: Path, out: Path) -> None:
     """The pages that span the papers (index, claims, figures, methods), and `files/<paper>/`.
 
     Args:
         run: the keys run, scale, seed, papers.
-        results: results/<run>, with claims.parquet, <paper>/*.parquet, <paper>/figures/,
+        results: results/<run>, with claims/<paper>.parquet, <paper>/*.parquet, <paper>/figures/,
             benchmarks/.
-        out: reports/<run>.
+        out: reports/<run>, with <paper>.html.
     """
-    frame = tables.read(results / "claims.parquet")
+    _draw(run, run["papers"], results, out)
+
+
+def _draw(
+    run: dict[str, Any], judged: list[str], results: Path, out: Path, dated: float | None = None
+) -> None:
+    """The site of the papers that are judged, with the date that its pages are given."""
+    frame = ledgers.join(results, judged)
     summary = ledgers.summary(frame)
-    provenance = _provenance(results, run["papers"])
+    provenance = _provenance(results, judged)
     papers = [
         {
             "name": name,
@@ -84,15 +152,17 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
             "figures": _figures(name, results / name, out / "files" / name),
             "counts": summary[summary["paper"] == name]["verdict"].value_counts().to_dict(),
         }
-        for name in run["papers"]
+        for name in judged
     ]
     values = {
         "run": run,
         "version": __version__,
         "papers": papers,
+        "waiting": [about(name).short for name in run["papers"] if name not in judged],
         "verdicts": ledgers.VERDICTS,
         "methods": ledgers.METHODS,
         "headline": text.headline(frame).replace("*", ""),
+        "elsewhere": text.elsewhere(frame),
         "chance": text.chance(frame).replace("*", ""),
         "tallies": _tallies(frame),
         "revised": list(summary[summary["revised"] != ""].itertuples()),
@@ -103,7 +173,7 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
         "published": list(
             summary[(summary["paper_value"] != "") & summary["value"].notna()].itertuples()
         ),
-        "devices": list(pd.read_csv(results / "benchmarks" / "devices.tsv", sep="\t").itertuples()),
+        "devices": _devices(results / "benchmarks" / "devices.tsv"),
         "timings": _timings(results / "benchmarks"),
         "provenance": provenance,
         # one line, unless tables were made by several environments
@@ -112,6 +182,13 @@ def site(run: dict[str, Any], results: Path, out: Path) -> None:
     for page in ("claims", "figures", "methods", "index"):
         with tables.atomic(out / f"{page}.html") as temporary:
             temporary.write_text(render(f"{page}.html", **values))
+            if dated is not None:
+                os.utime(temporary, (dated, dated))
+
+
+def _devices(path: Path) -> list[Any]:
+    """Rows of the measured devices, none while they are not measured."""
+    return list(pd.read_csv(path, sep="\t").itertuples()) if path.is_file() else []
 
 
 def _tallies(frame: pd.DataFrame) -> list[tuple[str, Any]]:
@@ -150,10 +227,11 @@ def _figures(name: str, results: Path, files: Path) -> list[Any]:
             continue  # its tables are left out at this scale
         paths = [results / f"{table}.parquet" for table in figure.tables]
         paths = [path for path in paths if path.stat().st_size <= COPIED]
-        for suffix in (".png", ".pdf"):
+        for suffix in _DRAWN:
             paths.append(results / "figures" / f"{key}{suffix}")
         for path in paths:
-            shutil.copyfile(path, files / path.name)
+            with tables.atomic(files / path.name) as temporary:
+                shutil.copyfile(path, temporary)
         gallery.append(figure_block(name, results, key, figure))
     return gallery
 
@@ -176,9 +254,9 @@ def _timings(folder: Path) -> list[dict[str, Any]]:
 
 def _provenance(results: Path, papers: list[str]) -> list[dict[str, Any]]:
     """What each table says about its making."""
-    paths = [results / "claims.parquet"]
+    paths = []
     for name in papers:
-        paths += sorted((results / name).glob("*.parquet"))
+        paths += [ledgers.of_paper(results, name), *sorted((results / name).glob("*.parquet"))]
     rows = []
     for path in paths:
         if record := tables.provenance(path):

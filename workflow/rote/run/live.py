@@ -1,15 +1,17 @@
-"""The live view of a run: jobs done and running, time left, losses of the trainings.
+"""The live view of a run: jobs done and running, time left, losses of the trainings, findings.
 
 `profiles/default` turns it on. On a terminal it is one screen that changes in place, above it only
-what went wrong. Elsewhere (CI, a pipe, a log file), and with `--dry-run`, `--verbose` or
-`--printshellcmds`, Snakemake's own lines are shown.
+what went wrong, and a line for each paper once its claims are judged. Elsewhere (CI, a pipe, a log
+file), and with `--dry-run`, `--verbose` or `--printshellcmds`, Snakemake's own lines are shown, and
+the papers' among them.
 """
 
-import csv
+import re
 import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from logging import WARNING, LogRecord
 from pathlib import Path
@@ -24,17 +26,16 @@ from snakemake.logging import ColorizingTextHandler, DefaultFormatter
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-MEASURED = Path(__file__).with_name("costs.tsv")  # seconds of earlier jobs, see `rote.run.costs`
+from rote.run import order
+
+# outputs that say what a paper's claims gave, and that the report has grown
+_FINDING = re.compile(r"results/[^/]+/claims/\w+\.txt")
+_PAGE = re.compile(r"reports/[^/]+/\w+\.html")
 
 
 def usual_seconds(scale: str = "laptop") -> dict[str, float]:
     """Mean seconds of a job, by rule, as measured once on one core of a server."""
-    times: dict[str, list[float]] = {}
-    with MEASURED.open(newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            if row["scale"] == scale:
-                times.setdefault(row["rule"], []).append(float(row["seconds"]))
-    return {rule: sum(values) / len(values) for rule, values in times.items()}
+    return {rule: sum(values) / len(values) for rule, values in order.seconds(scale).items()}
 
 
 def last_line(log: Path, block: int = 4096) -> str:
@@ -69,6 +70,7 @@ class Running:
     wildcards: str  # "name=value ..."
     log: Path | None
     begun: float
+    outputs: list[str]
 
 
 @dataclass
@@ -81,10 +83,11 @@ class Progress:
     running: dict[int, Running] = field(default_factory=dict)
     spent: float = 0.0  # by finished jobs
     failed: int = 0
+    report: str = ""  # the overview, once a paper's page is there
     begun: float = field(default_factory=time.monotonic)
 
-    def read(self, record: LogRecord) -> None:
-        """Read one of Snakemake's events."""
+    def read(self, record: LogRecord) -> str:
+        """Read one of Snakemake's events; returns the finding of a paper if it brings one."""
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO:
             self.planned = Counter({rule: n for rule, n in record.stats.items() if rule != "total"})
@@ -93,13 +96,27 @@ class Progress:
             wildcards.pop("run", None)
             label = " ".join(f"{name}={value}" for name, value in wildcards.items())
             log = Path(record.log[0]) if record.log else None
-            self.running[record.jobid] = Running(record.rule_name, label, log, time.monotonic())
+            self.running[record.jobid] = Running(
+                record.rule_name, label, log, time.monotonic(), list(record.output or ())
+            )
         elif event == LogEvent.JOB_FINISHED:
             if job := self.running.pop(record.job_id, None):
                 self.finished[job.rule] += 1
                 self.spent += time.monotonic() - job.begun
+                return self._brought(job)
         elif event == LogEvent.JOB_ERROR:
             self.failed += self.running.pop(record.jobid, None) is not None
+        return ""
+
+    def _brought(self, job: Running) -> str:
+        """What a paper's claims gave, if the job judged them; notes that the report has grown."""
+        for output in job.outputs:
+            if page := _PAGE.match(output):
+                self.report = str(Path(page[0]).with_name("index.html"))
+            elif finding := _FINDING.match(output):
+                with suppress(OSError):  # a file system that lags behind
+                    return Path(finding[0]).read_text().strip()
+        return ""
 
     def expected(self, rule: str) -> float:
         """Seconds that a job of `rule` usually takes; for unmeasured rules, the mean of all."""
@@ -145,7 +162,8 @@ def view(progress: Progress) -> Group:
         jobs.add_row(name, clock(now - job.begun), Text(last_line(job.log) if job.log else ""))
     # padded, since a bar alone does not end its line
     bar = Padding(ProgressBar(total=max(1, total), completed=done), 0)
-    return Group(head, bar, jobs)
+    where = [Text(f"The report so far: {progress.report}")] if progress.report else []
+    return Group(head, bar, jobs, *where)
 
 
 def _time_left(seconds: float) -> str:
@@ -165,19 +183,25 @@ class LogHandler(LogHandlerBase):
         self.plain = ColorizingTextHandler(nocolor=options.nocolor, stream=stream)
         self.plain.setFormatter(DefaultFormatter(options.quiet, options.show_failed_logs))
         self.console = None if plain else Console(file=stream)
+        self.stream = stream
+        self.silent = bool(options.quiet)
         self.progress = Progress()
 
     def emit(self, record: LogRecord) -> None:
         """Draw what a record changes, print what went wrong; pass it on where nothing is drawn."""
-        if self.console is None:
-            self.plain.emit(record)
-            return
         # not around what follows: the thread that draws holds rich's lock and waits for this one
         with self._lock:
-            self.progress.read(record)
+            finding = self.progress.read(record)
             ended = self.progress.finished.total() + self.progress.failed
             over = ended >= self.progress.planned.total()
+        if self.console is None:
+            self.plain.emit(record)
+            if finding and not self.silent:
+                print(finding, file=self.stream, flush=True)
+            return
         event = getattr(record, "event", None)
+        if finding:
+            self.console.print(Text(finding))
         if event == LogEvent.RUN_INFO:
             self.live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=2)
             self.live.start()

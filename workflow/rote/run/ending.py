@@ -1,0 +1,31 @@
+"""What a run says at its end: a line for each paper that is judged, and where the report is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def lines(run: str, scale: str, papers: Sequence[str], root: Path = Path(".")) -> list[str]:
+    """The findings of a run's papers, however it ended, and the report.
+
+    Args:
+        run: its name.
+        scale: smoke says that its verdicts mean nothing.
+        papers: of the run.
+        root: folder with `results` and `reports`.
+
+    Returns:
+        Lines to print; none if no paper is judged and there is no report.
+    """
+    findings = [root / "results" / run / "claims" / f"{paper}.txt" for paper in papers]
+    told = [path.read_text().strip() for path in findings if path.is_file()]
+    missing = len(papers) - len(told)
+    if told and scale == "smoke":
+        told.append("At scale smoke the verdicts mean nothing.")
+    page = Path("reports", run, "index.html")
+    if (root / page).is_file():
+        partial = f" (partial: {missing} of {len(papers)} papers are not judged)"
+        told.append(f"Report: {page}{partial if missing else ''}")
+    ledger = Path("results", run, "claims.parquet")
+    if (root / ledger).is_file() and not missing:
+        told.append(f"Every claim: rote ledger {ledger}")
+    return told
