@@ -23,7 +23,7 @@ Tables = Mapping[str, pd.DataFrame]
 Null = Callable[..., Tables]
 _DRAWS = 5  # of a null that is random; a claim passes if it does in most of them
 _SEED = 20  # of those draws
-_BEYOND = 1.5  # times the tolerance: how far `off` moves
+BEYOND = 1.5  # times the tolerance: how far `off` moves
 _COLUMNS = ["claim", "null", "verdict", "null_verdict", "passes", "powerless"]
 
 
@@ -144,11 +144,11 @@ def off(table: str, column: str, *, relative: bool = True) -> Null:
 
     def null(tables: Tables, tolerance: float) -> Tables:
         frame = tables[table]
-        step = _BEYOND * tolerance
+        step = BEYOND * tolerance
         values = frame[column] * (1 + step) if relative else frame[column] + step
         return replaced(tables, **{table: frame.assign(**{column: values})})
 
-    null.__doc__ = f"{column} is off by {_BEYOND:g} times the tolerance ({table})."
+    null.__doc__ = f"{column} is off by {BEYOND:g} times the tolerance ({table})."
     return null
 
 
