@@ -6,8 +6,7 @@ A dict has one entry per condition; each becomes a ledger row.
 from rote.papers.resmem.statistics.all_tasks import (
     full_strength,
     over_knn,
-    regression_base,
-    regression_knn,
+    regression_better,
 )
 from rote.papers.resmem.statistics.extensions import (
     budget,
@@ -52,9 +51,9 @@ from rote.papers.resmem.statistics.images import (
 from rote.papers.resmem.statistics.linear import (
     averaging,
     base_slope,
-    below_bound,
     crossover_above,
     crossover_below,
+    falls_as_bound,
     leading_eight,
     leading_five,
     leading_low,
@@ -73,7 +72,6 @@ from rote.papers.resmem.statistics.text import (
 __all__ = [
     "averaging",
     "base_slope",
-    "below_bound",
     "budget",
     "cifar_falls",
     "cifar_gain",
@@ -86,6 +84,7 @@ __all__ = [
     "digits_noise",
     "digits_one_neighbor",
     "digits_small",
+    "falls_as_bound",
     "fashion_control",
     "fine_falls",
     "fine_gain",
@@ -110,8 +109,7 @@ __all__ = [
     "plateau",
     "rare_is_memorized",
     "rate",
-    "regression_base",
-    "regression_knn",
+    "regression_better",
     "rising_scores",
     "spurious_aware",
     "spurious_left",

@@ -1,11 +1,18 @@
 """Claims about all tasks that have a headline, and about regression."""
 
+import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample
 from rote.papers.resmem import tasks
 from rote.papers.resmem.measures import Tables, largest_memory
-from rote.papers.resmem.statistics.samples import arm_rows, gain, pooled_gain, resplit
+from rote.papers.resmem.statistics.samples import (
+    arm_rows,
+    gain,
+    pooled_gain,
+    resplit,
+    useful,
+)
 from rote.papers.resmem.task import ResmemTask
 from rote.papers.resmem.tasks.regression import FRIEDMAN
 
@@ -53,7 +60,8 @@ def over_knn(tables: Tables) -> dict[str, Sample]:
 def full_strength(tables: Tables) -> dict[str, Sample]:
     """Accuracy at α = 1 minus that at another strength from 0.5 to 1.5, points.
 
-    Of the smallest base of each task that has a layer to build a memory on.
+    Of the smallest base of each task that has a layer to build a memory on, where that memory
+    helps: one that changes nothing is as good at any strength.
     """
     samples = {}
     for name, rows in _headlines(tables, "sweeps").items():
@@ -62,23 +70,17 @@ def full_strength(tables: Tables) -> dict[str, Sample]:
             continue
         rows = rows[(rows["setting"] == "strength") & (rows["value"] >= 0.5)]
         accuracy = 100 * rows.pivot(index="replicate", columns="value", values="accuracy")
+        helped = useful(_headline(tables, "accuracy", task))
         for strength in (value for value in accuracy if value != 1):
             difference = (accuracy[1.0] - accuracy[strength]).to_numpy()
-            samples[f"{name}, strength {strength:g}"] = resplit(difference, task.split_ratio)
+            values = np.where(helped, difference, np.nan)
+            samples[f"{name}, strength {strength:g}"] = resplit(values, task.split_ratio)
     return samples
 
 
-def _friedman(tables: Tables, other: str) -> Sample:
+def regression_better(tables: Tables) -> Sample:
+    """Friedman's function: ResMem's error over the smaller one of ridge regression and kNN."""
     rows = tables["regression"]
     rows = rows[rows["data"] == FRIEDMAN].sort_values("replicate")
-    return Sample((rows["resmem"] / rows[other]).to_numpy())
-
-
-def regression_base(tables: Tables) -> Sample:
-    """Friedman's function: ResMem's error over ridge regression's."""
-    return _friedman(tables, "base")
-
-
-def regression_knn(tables: Tables) -> Sample:
-    """The same over that of the memory alone."""
-    return _friedman(tables, "knn")
+    smaller = rows[["base", "knn"]].min(axis=1)
+    return Sample((rows["resmem"] / smaller).to_numpy())

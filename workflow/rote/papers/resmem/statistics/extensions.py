@@ -7,9 +7,12 @@ import pandas as pd
 
 from rote.ledger import Sample
 from rote.papers.resmem.measures import Tables
+from rote.papers.resmem.statistics.samples import LEARNT
 
 MEMORY_SIZES = (1000, 4000, 16_000)
 SCORED_UNITS = (4, 16, 64)
+MENDED = 4.0  # points that a tuned memory gains at least, if the temperature mends it
+MOSTLY = 0.75  # share of right answers halfway between random ones among two and none wrong
 
 
 def _grown(tables: Tables, kind: str, size: int) -> np.ndarray:
@@ -21,6 +24,18 @@ def _grown(tables: Tables, kind: str, size: int) -> np.ndarray:
     return rows.sort_values("replicate")["accuracy"].to_numpy()
 
 
+def _frozen(tables: Tables, first: np.ndarray, second: np.ndarray) -> Sample:
+    """Two kinds of memory under the frozen base in points of accuracy, (replicates, 2).
+
+    Without values where the base has learnt nothing: its accuracy is below `LEARNT`, or below half
+    of that with as small a memory as there is of unseen rows.
+    """
+    base = _grown(tables, "none", 0)
+    smallest = _grown(tables, "unseen rows", MEMORY_SIZES[0])
+    learnt = (base > LEARNT) & (base >= smallest / 2)
+    return Sample(np.where(learnt[:, None], _paired(first, second).values, np.nan))
+
+
 def _paired(first: np.ndarray, second: np.ndarray) -> Sample:
     """Two arms in points of accuracy, (replicates, 2)."""
     return Sample(100 * np.stack([first, second], axis=1))
@@ -30,14 +45,15 @@ def growth_rises(tables: Tables) -> dict[str, Sample]:
     """Accuracy at one size of the memory and at the next smaller, unseen rows, points."""
     accuracy = {size: _grown(tables, "unseen rows", size) for size in MEMORY_SIZES}
     return {
-        f"{small} to {large}": _paired(accuracy[large], accuracy[small])
+        f"{small} to {large}": _frozen(tables, accuracy[large], accuracy[small])
         for small, large in pairwise(MEMORY_SIZES)
     }
 
 
 def unseen_rows(tables: Tables) -> Sample:
     """Unseen rows and as many of the base's own, points."""
-    return _paired(_grown(tables, "unseen rows", 1000), _grown(tables, "training rows", 1000))
+    unseen, seen = (_grown(tables, kind, 1000) for kind in ("unseen rows", "training rows"))
+    return _frozen(tables, unseen, seen)
 
 
 def budget(tables: Tables) -> dict[str, Sample]:
@@ -45,28 +61,33 @@ def budget(tables: Tables) -> dict[str, Sample]:
     growth = tables["growth"]
     sizes = sorted(growth.loc[growth["kind"] == "random rows", "rows"].unique())
     return {
-        f"{size} rows": _paired(
-            _grown(tables, "largest residuals", size), _grown(tables, "random rows", size)
+        f"{size} rows": _frozen(
+            tables, _grown(tables, "largest residuals", size), _grown(tables, "random rows", size)
         )
         for size in sizes
     }
 
 
-def _crossfit(tables: Tables, tuned: bool) -> Sample:
+def _crossfit(tables: Tables, tuned: bool) -> pd.DataFrame:
+    """Points of accuracy with both kinds of residuals and of the base, by replicate."""
     rows = tables["crossfit"]
     rows = rows[rows["tuned"] == tuned]
-    accuracy = rows.pivot(index="replicate", columns="residuals", values="resmem")
-    return _paired(accuracy["cross-fitted"].to_numpy(), accuracy["in-sample"].to_numpy())
+    points = rows.pivot(index="replicate", columns="residuals", values="resmem")
+    return 100 * points.assign(base=rows.groupby("replicate")["base"].mean())
 
 
 def crossfit(tables: Tables) -> Sample:
     """Cross-fitted and in-sample residuals at T = 1, points."""
-    return _crossfit(tables, False)
+    points = _crossfit(tables, False)
+    return Sample(points[["cross-fitted", "in-sample"]].to_numpy())
 
 
 def crossfit_tuned(tables: Tables) -> Sample:
-    """The same with T tuned."""
-    return _crossfit(tables, True)
+    """The same with T tuned, where both gain at least `MENDED` points."""
+    points = _crossfit(tables, True)
+    pairs = points[["cross-fitted", "in-sample"]].to_numpy()
+    mended = pairs.min(axis=1) - points["base"].to_numpy() >= MENDED
+    return Sample(np.where(mended[:, None], pairs, np.nan))
 
 
 def _correlations(tables: Tables, column: str, units: int) -> np.ndarray:
@@ -116,26 +137,35 @@ def _spurious(tables: Tables, method: str, column: str = "conflicting") -> dict[
 
 
 def _spurious_gain(tables: Tables, method: str) -> dict[str, Sample]:
-    """A method and the linear base where the spurious feature conflicts, points."""
-    return _pairs(_spurious(tables, method), _spurious(tables, "base"))
+    """Points gained over the linear base where the spurious feature conflicts.
 
-
-def _pairs(first: dict[int, np.ndarray], second: dict[int, np.ndarray]) -> dict[str, Sample]:
-    """Two arms by training rows, (replicates, 2) each."""
-    return {f"n = {n}": _paired(first[n], second[n]) for n in first}
+    At most the points by which the method is right on more than `MOSTLY` where it agrees: answers
+    at random gain as well where the base is misled.
+    """
+    conflicting, base = (_spurious(tables, name) for name in (method, "base"))
+    agreeing = _spurious(tables, method, "agreeing")
+    return {
+        f"n = {n}": Sample(100 * np.minimum(conflicting[n] - base[n], agreeing[n] - MOSTLY))
+        for n in conflicting
+    }
 
 
 def spurious_memory(tables: Tables) -> dict[str, Sample]:
-    """ResMem and the linear base where the spurious feature conflicts, points."""
+    """What ResMem gains over the linear base where the spurious feature conflicts, points."""
     return _spurious_gain(tables, "base, ResMem")
 
 
 def spurious_aware(tables: Tables) -> dict[str, Sample]:
-    """Memorization-aware training and the base where it conflicts, points."""
+    """What memorization-aware training gains where it conflicts, points."""
     return _spurious_gain(tables, "aware")
 
 
 def spurious_left(tables: Tables) -> dict[str, Sample]:
-    """ResMem's accuracy where it agrees and where it conflicts, points."""
-    method = "base, ResMem"
-    return _pairs(_spurious(tables, method, "agreeing"), _spurious(tables, method))
+    """Share of the gap between agreeing and conflicting rows that ResMem closes."""
+    gaps = {}
+    for method in ("base", "base, ResMem"):
+        agreeing, conflicting = (_spurious(tables, method, c) for c in ("agreeing", "conflicting"))
+        gaps[method] = {n: agreeing[n] - conflicting[n] for n in agreeing}
+    return {
+        f"n = {n}": Sample(1 - gaps["base, ResMem"][n] / gap) for n, gap in gaps["base"].items()
+    }

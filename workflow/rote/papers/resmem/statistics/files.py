@@ -1,14 +1,15 @@
 """Claims about tasks that need files: MNIST, Fashion-MNIST, CIFAR-100."""
 
-from itertools import product
 from typing import Any
 
+import numpy as np
+
 from rote.ledger import Sample
-from rote.papers.resmem.measures import Tables
-from rote.papers.resmem.statistics.samples import pooled_difference, pooled_gain
+from rote.papers.resmem.measures import FLIPS, Tables
+from rote.papers.resmem.statistics.samples import arm_rows, pooled_difference, pooled_gain
 from rote.papers.resmem.task import INPUTS, LAST, MAP, FeatureLayer
 
-METHODS = {"base": "the base", "knn": "kNN"}  # that ResMem is compared with
+CHANGED = 0.01  # share of test images whose answer a memory changes at least, if it does anything
 
 
 def _mnist(
@@ -33,7 +34,10 @@ def mnist_widest(tables: Tables) -> Sample:
 
 
 def mnist_falls(tables: Tables) -> dict[str, Sample]:
-    """Gain at one width, or depth, minus that at the next larger, memory of the feature map."""
+    """By how much the gain at one width, or depth, exceeds that at the next larger.
+
+    Memory of the feature map.
+    """
     steps = {
         "width": [(1, 2), (2, 4)],
         "depth": [(8, 14), (14, 20)],
@@ -47,25 +51,40 @@ def mnist_falls(tables: Tables) -> dict[str, Sample]:
 
 
 def mnist_rises(tables: Tables) -> Sample:
-    """Gain at 7,000 images minus that at 250, width 1, memory of the last layer."""
+    """By how much the gain at 7,000 images exceeds that at 250: width 1, last layer."""
     whole = _mnist(tables, LAST, width=1)
     return pooled_difference(whole, _mnist(tables, LAST, width=1, examples=250))
 
 
 def mnist_pixels(tables: Tables) -> dict[str, Sample]:
-    """Gain over the base and over the memory alone, memory of the pixels."""
+    """Gain over the better of base and memory alone, memory of the pixels.
+
+    Shared test examples add the variance of the gain over the one for which it is larger.
+    """
     samples = {}
-    for width, (reference, name) in product((1, 2, 4), METHODS.items()):
-        samples[f"width {width}, over {name}"] = _mnist(tables, INPUTS, reference, width=width)
+    for width in (1, 2, 4):
+        gains = [_mnist(tables, INPUTS, method, width=width) for method in ("base", "knn")]
+        values = np.minimum(*(gain.values for gain in gains))
+        variance = max(gain.shared_variance or 0.0 for gain in gains)
+        samples[f"width {width}"] = Sample(values, variance)
     return samples
 
 
 def fashion_control(tables: Tables) -> dict[str, Sample]:
-    """Gain by base, memory of the inputs or the last layer: a negative control."""
-    return {
-        "linear": pooled_gain(tables, "fashion", INPUTS, units=0),
-        "32 units": pooled_gain(tables, "fashion", LAST, units=32),
-    }
+    """Gain by base, memory of the inputs or the last layer: a negative control.
+
+    Without values where less than `CHANGED` of all answers change: no gain is no surprise there.
+    """
+    arms = {"linear": (INPUTS, 0), "32 units": (LAST, 32)}
+    samples = {}
+    for name, (features, units) in arms.items():
+        sample = pooled_gain(tables, "fashion", features, units=units)
+        parts = arm_rows(tables, "parts", "fashion", features, units=units)
+        changed = parts[parts["partition"] == FLIPS["base"]].groupby("replicate")["share"].sum()
+        if changed.mean() < CHANGED:
+            sample = sample._replace(values=np.full(len(sample.values), np.nan))
+        samples[name] = sample
+    return samples
 
 
 def _cifar(tables: Tables, depth: int) -> Sample:
@@ -78,5 +97,5 @@ def cifar_gain(tables: Tables) -> Sample:
 
 
 def cifar_falls(tables: Tables) -> Sample:
-    """Gain at depth 8 minus that at depth 56."""
+    """By how much the gain at depth 8 exceeds that at depth 56."""
     return pooled_difference(_cifar(tables, 8), _cifar(tables, 56))

@@ -9,14 +9,18 @@ from rote.ledger import Sample
 from rote.papers.resmem.measures import FLIPS, Tables, of_task
 from rote.papers.resmem.statistics.samples import (
     arm_rows,
+    change,
     gain,
     pooled_difference,
     pooled_gain,
+    trained,
+    useful,
 )
 from rote.papers.resmem.task import INPUTS, LAST, FeatureLayer
 
 TAIL_SIZES = (1000, 4000, 16_000)
 FINE_WIDTHS = (2, 4, 8)
+MOST = 0.5  # share of errors in the right coarse class; at random it is 4 of 99
 
 
 def _digits(tables: Tables, features: FeatureLayer, units: int, noise: float = 0.0) -> Sample:
@@ -34,8 +38,10 @@ def digits_small(tables: Tables) -> dict[str, Sample]:
 
 
 def digits_large(tables: Tables) -> Sample:
-    """Gain with 64 units, memory of the hidden layer, minus half the linear base's, of pixels."""
-    return pooled_difference(_digits(tables, LAST, 64), _digits(tables, INPUTS, 0), factor=0.5)
+    """Half the linear base's gain, memory of pixels, minus that with 64 units, hidden layer."""
+    linear = _digits(tables, INPUTS, 0)
+    half = Sample(linear.values / 2, (linear.shared_variance or 0.0) / 4)
+    return pooled_difference(half, _digits(tables, LAST, 64))
 
 
 def _digits_noises(tables: Tables) -> list[float]:
@@ -51,23 +57,35 @@ def digits_noise(tables: Tables) -> dict[str, Sample]:
 
 
 def digits_one_neighbor(tables: Tables) -> dict[str, Sample]:
-    """Accuracy with one neighbor at T = 1 minus the base's, label noise of at least 0.1, points.
+    """What one neighbor at T = 1 changes under label noise, at least 0.1, points of accuracy.
+
+    Or, where that is larger, by how much it exceeds what one neighbor changes without noise: a
+    memory that spoils answers anyway is no harm of noise. Of trained bases.
+    """
+    clean = _one_neighbor(tables, 0.0)
+    samples = {}
+    for noise in _digits_noises(tables):
+        changed = _one_neighbor(tables, noise)
+        values = np.maximum(changed.values, changed.values - clean.values)
+        samples[f"noise {noise:g}"] = Sample(values, changed.shared_variance)
+    return samples
+
+
+def _one_neighbor(tables: Tables, noise: float) -> Sample:
+    """Accuracy with one neighbor at T = 1 minus the linear base's, points.
 
     Shared test examples add at most the sum of the variances of both accuracies, where answers that
     are right are not negatively related.
     """
-    samples = {}
-    for noise in _digits_noises(tables):
-        base = arm_rows(tables, "accuracy", "digits", INPUTS, units=0, noise=noise)
-        rows = arm_rows(tables, "sweeps", "digits", INPUTS, units=0, noise=noise)
-        rows = rows[(rows["setting"] == "k") & (rows["value"] == 1)].sort_values("replicate")
-        accuracies = np.stack(
-            [rows["accuracy"].to_numpy(), base.sort_values("replicate")["base"].to_numpy()], axis=1
-        )
-        mean = accuracies.mean(0)
-        variance = float((mean * (1 - mean)).sum()) / base["pool"].iloc[0]
-        samples[f"noise {noise:g}"] = Sample(100 * accuracies, 1e4 * variance)
-    return samples
+    base = arm_rows(tables, "accuracy", "digits", INPUTS, units=0, noise=noise)
+    base = base.sort_values("replicate")
+    rows = arm_rows(tables, "sweeps", "digits", INPUTS, units=0, noise=noise)
+    rows = rows[(rows["setting"] == "k") & (rows["value"] == 1)].sort_values("replicate")
+    accuracies = np.stack([rows["accuracy"].to_numpy(), base["base"].to_numpy()], axis=1)
+    mean = accuracies.mean(0)
+    variance = float((mean * (1 - mean)).sum()) / base["pool"].iloc[0]
+    points = 100 * (accuracies[:, 0] - accuracies[:, 1])
+    return Sample(np.where(trained(base), points, np.nan), 1e4 * variance)
 
 
 def _tail(tables: Tables, examples: int) -> np.ndarray:
@@ -80,19 +98,26 @@ def tail_gain(tables: Tables) -> Sample:
 
 
 def tail_rises(tables: Tables) -> dict[str, Sample]:
-    """Gain at one training size minus that at the next smaller, long tail."""
+    """By how much the gain at one training size exceeds that at the next smaller, long tail."""
     return {
-        f"n = {small} to {large}": Sample(_tail(tables, large) - _tail(tables, small))
+        f"n = {small} to {large}": Sample(change(_tail(tables, large), _tail(tables, small)))
         for small, large in pairwise(TAIL_SIZES)
     }
 
 
 def tail_is_rare(tables: Tables) -> Sample:
-    """Gain on the rarer half minus that on the commoner, 4,000 images, memory of pixels, points."""
-    rows = arm_rows(tables, "parts", "longtail", INPUTS, units=16, examples=4000)
-    rows = rows[rows["partition"] == "half"].set_index(["part", "replicate"])
-    gain = 100 * (rows["resmem"] - rows["base"])
-    return Sample((gain["0"] - gain["1"]).to_numpy())
+    """By how much the gain on the rarer half exceeds that on the commoner, points.
+
+    4,000 images, memory of the pixels, trained bases.
+    """
+    arm = {"features": INPUTS, "units": 16, "examples": 4000}
+    rows = arm_rows(tables, "parts", "longtail", **arm)
+    rows = rows[rows["partition"] == "half"]
+    points = rows.assign(gain=100 * (rows["resmem"] - rows["base"]))
+    halves = points.pivot(index="replicate", columns="part", values="gain")
+    values = change(halves["0"].to_numpy(), halves["1"].to_numpy())
+    learnt = trained(arm_rows(tables, "accuracy", "longtail", **arm))
+    return Sample(np.where(learnt, values, np.nan))
 
 
 def _fine(tables: Tables, width: int, **fields: Any) -> np.ndarray:
@@ -105,22 +130,25 @@ def fine_gain(tables: Tables) -> dict[str, Sample]:
 
 
 def fine_falls(tables: Tables) -> dict[str, Sample]:
-    """Gain at one width minus that at twice it."""
+    """By how much the gain at one width exceeds that at twice it."""
     return {
-        f"width {narrow} to {wide}": Sample(_fine(tables, narrow) - _fine(tables, wide))
+        f"width {narrow} to {wide}": Sample(change(_fine(tables, narrow), _fine(tables, wide)))
         for narrow, wide in pairwise(FINE_WIDTHS)
     }
 
 
 def fine_rises(tables: Tables) -> Sample:
-    """Gain at 8,000 images minus that at 3,000, width 4."""
-    return Sample(_fine(tables, 4) - _fine(tables, 4, examples=3000))
+    """By how much the gain at 8,000 images exceeds that at 3,000, width 4."""
+    return Sample(change(_fine(tables, 4), _fine(tables, 4, examples=3000)))
 
 
 def _coarse(tables: Tables, part: str, width: int) -> np.ndarray:
+    """Share of errors in the right coarse class, where a memory helps a trained base."""
     rows = arm_rows(tables, "parts", "fine", LAST, width=width)
     rows = rows[(rows["partition"] == "coarse") & (rows["part"] == part)]
-    return rows.sort_values("replicate")["share"].to_numpy()
+    shares = rows.sort_values("replicate")["share"].to_numpy()
+    helped = useful(arm_rows(tables, "accuracy", "fine", LAST, width=width))
+    return np.where(helped, shares, np.nan)
 
 
 def fixed_within(tables: Tables) -> dict[str, Sample]:
@@ -129,19 +157,26 @@ def fixed_within(tables: Tables) -> dict[str, Sample]:
 
 
 def no_preference(tables: Tables) -> dict[str, Sample]:
-    """That share minus the share of all errors."""
-    return {
-        f"width {width}": Sample(_coarse(tables, "fixed", width) - _coarse(tables, "wrong", width))
-        for width in FINE_WIDTHS
-    }
+    """That share minus the share of all errors, where that is more than a half."""
+    samples = {}
+    for width in FINE_WIDTHS:
+        wrong = _coarse(tables, "wrong", width)
+        difference = _coarse(tables, "fixed", width) - wrong
+        samples[f"width {width}"] = Sample(np.where(wrong > MOST, difference, np.nan))
+    return samples
 
 
 def flips(tables: Tables) -> dict[str, Sample]:
-    """Shares of errors fixed and of answers spoiled, coarse and fine classes, last layer."""
+    """Shares of errors fixed and of answers spoiled, coarse and fine classes, last layer.
+
+    Of trained bases.
+    """
     samples = {}
     for width in FINE_WIDTHS:
         rows = arm_rows(tables, "parts", "fine", LAST, width=width)
         rows = rows[rows["partition"] == FLIPS["base"]]
         shares = rows.pivot(index="replicate", columns="part", values="share")
-        samples[f"width {width}"] = Sample(shares[["fixed", "broken"]].to_numpy())
+        learnt = trained(arm_rows(tables, "accuracy", "fine", LAST, width=width))
+        pairs = shares[["fixed", "broken"]].to_numpy()
+        samples[f"width {width}"] = Sample(np.where(learnt[:, None], pairs, np.nan))
     return samples

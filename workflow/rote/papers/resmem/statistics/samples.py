@@ -9,6 +9,10 @@ from rote.ledger import Sample
 from rote.papers.resmem.measures import FLIPS, Tables, of_arm, of_task
 from rote.papers.resmem.task import FeatureLayer
 
+# share of right answers above which a base has learnt something: a constant answer has less in
+# every task, also in text, where the most frequent character is right on 18 %
+LEARNT = 0.25
+
 
 def arm_rows(
     tables: Tables, name: str, task: str, features: FeatureLayer, **fields: Any
@@ -32,10 +36,41 @@ def arm_rows(
     return rows
 
 
-def gain(rows: pd.DataFrame, reference: str = "base") -> np.ndarray:
-    """Points of accuracy that ResMem gains over another method, (replicates,)."""
+def trained(rows: pd.DataFrame) -> np.ndarray:
+    """Whether a base has learnt something, by replicate.
+
+    That is, it is right on more than `LEARNT` of the test examples, and at least half as often as
+    the memory alone: with any other base the memory answers, and its accuracy is no gain.
+    """
     rows = rows.sort_values("replicate")
-    return 100 * (rows["resmem"] - rows[reference]).to_numpy()
+    return ((rows["base"] > LEARNT) & (rows["base"] >= rows["knn"] / 2)).to_numpy()
+
+
+def useful(rows: pd.DataFrame) -> np.ndarray:
+    """Whether a memory raises the accuracy of a trained base, by replicate."""
+    return trained(rows) & (gain(rows) > 0)
+
+
+def gain(rows: pd.DataFrame, reference: str = "base") -> np.ndarray:
+    """Points of accuracy that ResMem gains over another method, (replicates,).
+
+    Replicates whose base is not `trained` have no value.
+
+    Args:
+        rows: of one memory, one per replicate.
+        reference: base or knn.
+    """
+    in_order = rows.sort_values("replicate")
+    points = 100 * (in_order["resmem"] - in_order[reference]).to_numpy()
+    return np.where(trained(rows), points, np.nan)
+
+
+def change(after: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """By how much one gain exceeds another, and at most that gain itself, (replicates,).
+
+    Of memories that only spoil answers the one that spoils fewer does not gain more.
+    """
+    return np.minimum(after - before, after)
 
 
 def pooled_gain(
@@ -63,19 +98,18 @@ def pooled_gain(
     return Sample(gain(rows, reference), 1e4 * float(variance.mean()) / pool)
 
 
-def pooled_difference(first: Sample, second: Sample, factor: float = 1.0) -> Sample:
-    """One gain minus another over the same test examples, in their unit.
+def pooled_difference(first: Sample, second: Sample) -> Sample:
+    """By how much one gain exceeds another over the same test examples (`change`), in their unit.
 
-    The shared standard deviation of a difference is at most the sum of both.
+    The shared standard deviation of a difference is at most the sum of both, and no smaller than
+    that of the first gain alone.
 
     Args:
         first: of `pooled_gain`.
         second: of the same replicates.
-        factor: of the second.
     """
-    deviation = (first.shared_variance or 0.0) ** 0.5
-    deviation += factor * (second.shared_variance or 0.0) ** 0.5
-    return Sample(first.values - factor * second.values, deviation**2)
+    deviation = (first.shared_variance or 0.0) ** 0.5 + (second.shared_variance or 0.0) ** 0.5
+    return Sample(change(first.values, second.values), deviation**2)
 
 
 def resplit(values: np.ndarray, ratio: float) -> Sample:
@@ -89,5 +123,6 @@ def resplit(values: np.ndarray, ratio: float) -> Sample:
         values: (replicates,).
         ratio: test over training examples.
     """
-    spread = float(np.var(values, ddof=1)) if len(values) > 1 else 0.0
+    present = values[~np.isnan(values)]
+    spread = float(np.var(present, ddof=1)) if len(present) > 1 else 0.0
     return Sample(values, 2 * ratio * spread)

@@ -7,7 +7,13 @@ import pandas as pd
 
 from rote.ledger import Sample
 from rote.papers.resmem.measures import Tables, largest_memory, of_task
-from rote.papers.resmem.statistics.samples import arm_rows, gain, resplit
+from rote.papers.resmem.statistics.samples import (
+    arm_rows,
+    change,
+    gain,
+    resplit,
+    useful,
+)
 from rote.papers.resmem.task import LAST
 from rote.papers.resmem.tasks.text import TASK
 
@@ -47,26 +53,28 @@ def text_gain(tables: Tables) -> dict[str, Sample]:
 
 
 def text_rises(tables: Tables) -> dict[str, Sample]:
-    """Gain of one memory minus that of the next smaller."""
+    """By how much the gain of one memory exceeds that of the next smaller."""
     samples = {}
     for few, many in pairwise(_sizes(tables)):
         for units in UNITS:
-            rise = _gain(tables, units, many) - _gain(tables, units, few)
+            rise = change(_gain(tables, units, many), _gain(tables, units, few))
             samples[f"{units} units, {few:,} to {many:,}"] = resplit(rise, TASK.split_ratio)
     return samples
 
 
 def text_falls(tables: Tables) -> Sample:
-    """Gain of 16 units minus that of 64, 80,000 positions."""
+    """By how much the gain of 16 units exceeds that of 64, 80,000 positions."""
     small, large = (_gain(tables, units, TEXT_ROWS) for units in UNITS)
-    return resplit(small - large, TASK.split_ratio)
+    return resplit(change(small, large), TASK.split_ratio)
 
 
 def text_nll(tables: Tables) -> Sample:
     """Negative log-probability of clipped scores minus that of the half-and-half mixture.
 
-    16 units, the largest memory.
+    16 units, the largest memory, where it helps a trained base.
     """
     rows = largest_memory(arm_rows(tables, "calibration", TASK.name, LAST, units=16))
     nll = rows.pivot(index="replicate", columns="method", values="nll")
-    return resplit((nll["ResMem, clipped"] - nll["half and half"]).to_numpy(), TASK.split_ratio)
+    excess = (nll["ResMem, clipped"] - nll["half and half"]).to_numpy()
+    helped = useful(largest_memory(arm_rows(tables, "accuracy", TASK.name, LAST, units=16)))
+    return resplit(np.where(helped, excess, np.nan), TASK.split_ratio)
