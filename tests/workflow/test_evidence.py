@@ -14,7 +14,7 @@ CLAIMS = ROOT / "workflow/claims"
 
 
 def test_no_claim_is_reproduced_on_its_null(smoke):
-    audited = evidence.audit(smoke / "results/smoke", CLAIMS, scale="laptop", least=2)
+    audited = evidence.audit(smoke / "results/smoke", CLAIMS, scale="laptop", min_replicates=2)
     passing = audited[audited["passes"]]
     assert passing.empty, passing.to_string()
     # the nulls were tried, not passed over
@@ -87,6 +87,6 @@ def test_published_ledger_is_kept_and_quoted(smoke, tmp_path):
     (tmp_path / "README.md").write_text("<!--rote counts kind--><!--/-->")
     run(smoke, "rote", "claims", "publish", "results/smoke", "--root", str(tmp_path))
     assert "| numerical | " in (tmp_path / "README.md").read_text()
-    kept = tmp_path / "docs/published/ledger.csv"
-    done = run(smoke, "rote", "claims", "stability", str(kept), "results/smoke")
+    published = tmp_path / "docs/published/ledger.csv"
+    done = run(smoke, "rote", "claims", "stability", str(published), "results/smoke")
     assert "Of " in done.stdout

@@ -196,7 +196,7 @@ def audit(
     tables: Tables,
     *,
     scale: str = "laptop",
-    least: int | None = None,
+    min_replicates: int | None = None,
 ) -> pd.DataFrame:
     """Claims judged on the tables of a run and on those of their nulls.
 
@@ -204,7 +204,7 @@ def audit(
         claims: entries of a claims file.
         tables: of the run, by name.
         scale: which claims and criteria apply.
-        least: replicates that a verdict needs, instead of each claim's own minimum.
+        min_replicates: replicates that a verdict needs, instead of each claim's own minimum.
 
     Returns:
         One row per claim: claim, null (its sentence), verdict, null_verdict, passes (whether the
@@ -218,13 +218,15 @@ def audit(
     rows = []
     for entry in claims:
         claim = entry if isinstance(entry, Claim) else validate(Claim, dict(entry), "claim")
-        rows.append(_audited(claim, tables, scale, least))
+        rows.append(_audited(claim, tables, scale, min_replicates))
     return pd.DataFrame(rows, columns=["claim", "null", "verdict", "null_verdict", "passes"])
 
 
-def _audited(claim: Claim, tables: Tables, scale: str, least: int | None) -> dict[str, Any]:
+def _audited(
+    claim: Claim, tables: Tables, scale: str, min_replicates: int | None
+) -> dict[str, Any]:
     null = verdicts.null(claim)
-    result = _evaluated(claim, tables, scale, least)
+    result = _evaluated(claim, tables, scale, min_replicates)
     row = {
         "claim": claim.id,
         "null": verdicts.sentence(null),
@@ -237,7 +239,7 @@ def _audited(claim: Claim, tables: Tables, scale: str, least: int | None) -> dic
     draws = []
     for draw in range(_DRAWS if _draws(null) else 1):
         altered = apply(null, tables, np.random.default_rng([_SEED, draw]))
-        draws.append(_evaluated(claim, altered, scale, least))
+        draws.append(_evaluated(claim, altered, scale, min_replicates))
     if all(draw["value"].equals(result["value"]) for draw in draws):
         # no null at all, unless the run has nothing that it could change
         reproduced = row["verdict"] == "reproduced"
@@ -250,5 +252,7 @@ def _audited(claim: Claim, tables: Tables, scale: str, least: int | None) -> dic
     }
 
 
-def _evaluated(claim: Claim, tables: Tables, scale: str, least: int | None) -> pd.DataFrame:
-    return verdicts.evaluate([claim], tables, scale=scale, least=least)
+def _evaluated(
+    claim: Claim, tables: Tables, scale: str, min_replicates: int | None
+) -> pd.DataFrame:
+    return verdicts.evaluate([claim], tables, scale=scale, min_replicates=min_replicates)
