@@ -87,7 +87,7 @@ def stacked_training():
     images = dataset.synthesize_images(settings.LongtailImages(), options.replicates, 1)
     rows = dataset.synthesize_triples(images, dataset.network_track(options, 50), 1)
     units = [
-        network.Unit(dataset.GLYPHS_HEAD, decay, replicate)
+        network.NetworkUnit(dataset.GLYPHS_HEAD, decay, replicate)
         for decay, replicate in product(options.weight_decays, range(options.replicates))
     ]
     part = units[:: len(units) // 4]  # the loop trains four of them; its time is scaled up

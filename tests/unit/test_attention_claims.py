@@ -40,7 +40,7 @@ def test_verbs_make_their_tables_and_no_claim_passes_on_its_null():
     for name, frame in frames.items():
         tables.check(frame, schema.TABLES[name])
     claims = ledger.load(ROOT / "workflow/claims/attention.yaml")
-    audited = ledger.audit(claims, frames, scale="smoke", least=2)
+    audited = ledger.audit(claims, frames, scale="smoke", min_replicates=2)
     assert audited.loc[audited["passes"], "claim"].tolist() == []
 
 

@@ -145,7 +145,10 @@ def test_verdict_needs_replicates_enough(differ, n, judged):
             f"{n} replicates; a verdict needs {8 if 'initialization' in differ else 5}"
             in (row["note"])
         )
-    assert evaluate([claim(replicates=differ)], tables, least=2)["verdict"].item() == "reproduced"
+    assert (
+        evaluate([claim(replicates=differ)], tables, min_replicates=2)["verdict"].item()
+        == "reproduced"
+    )
 
 
 def test_verdict_without_scatter_is_inconclusive():

@@ -195,16 +195,16 @@ def test_larger_network_is_the_next_one_and_named_by_its_ratio(tables):
 def test_selection_is_less_work_than_three_times_the_steps_whatever_it_admits():
     steps = TRAINING.steps
     unselected = TRAINING.unselected_share * steps
-    most = unselected * TRAINING.batch
-    most += (steps - unselected) * TRAINING.candidates * (1 + arms.SCORING_WORK)
-    assert most < TRAINING.longer_factor * steps * TRAINING.batch
+    work = unselected * TRAINING.batch
+    work += (steps - unselected) * TRAINING.candidates * (1 + arms.SCORING_WORK)
+    assert work < TRAINING.longer_factor * steps * TRAINING.batch
 
 
 def test_offline_flattening_lowers_the_slope_by_construction():
     counts = np.array([1, 2, 3, 8, 40, 200])
     copies = prune.select(-counts.astype(float), 0.8, scheme="loss-flat", counts=counts)
-    kept = copies > 0
-    assert np.polyfit(np.log(counts[kept]), np.log(copies[kept]), 1)[0] < 1
+    trained = copies > 0
+    assert np.polyfit(np.log(counts[trained]), np.log(copies[trained]), 1)[0] < 1
 
 
 def test_small_text_network_must_match_the_large_one():

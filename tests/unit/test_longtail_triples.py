@@ -100,12 +100,14 @@ def test_test_sets_hold_training_images_only_where_nines_are_trained(bank):
         triples.check(bank, train, {triples.TWO_NINES.name: pairs})
 
 
-def test_pairs_of_no_nines_are_none_and_of_one_nine_itself(bank):
+def test_trained_pairs_need_two_different_nines(bank):
     base = triples.base(bank, 50, 2.0, generator(1, "b"))
     assert triples.trained_pairs(base, bank, 10, generator(0, "p")) is None
-    one = triples.with_nines(base, bank, 1, generator(2, "n"))
-    pairs = triples.trained_pairs(one, bank, 10, generator(0, "p"))
-    assert ((bank.labels[pairs] == 9).sum(axis=1) == 2).all()
+    one, two = (triples.with_nines(base, bank, n, generator(2, "n")) for n in (1, 2))
+    assert triples.trained_pairs(one, bank, 10, generator(0, "p")) is None
+    pairs = triples.trained_pairs(two, bank, 10, generator(0, "p"))
+    trained = set(two[bank.labels[two] == 9])
+    assert all(set(row[bank.labels[row] == 9]) == trained for row in pairs)
 
 
 def test_synthesis_refuses_too_few_images_and_glyphs_in_one_slot(bank):

@@ -14,7 +14,7 @@ CLAIMS = ROOT / "workflow/claims"
 
 
 def test_no_claim_is_reproduced_on_its_null(smoke):
-    audited = evidence.audit(smoke / "results/smoke", CLAIMS, scale="full", least=2)
+    audited = evidence.audit(smoke / "results/smoke", CLAIMS, scale="full", min_replicates=2)
     passing = audited[audited["passes"]]
     assert passing.empty, passing.to_string()
     # the nulls were tried, not passed over
@@ -22,7 +22,7 @@ def test_no_claim_is_reproduced_on_its_null(smoke):
 
 
 def test_audit_says_so_on_the_command_line(smoke):
-    done = run(smoke, "rote", "claims", "audit", "results/smoke", "--scale", "full", "--least", "2")
+    done = run(smoke, "rote", "claims", "audit", "results/smoke", "--scale=full", "--least=2")
     assert "0 of " in done.stdout
     assert "are reproduced on a null of theirs" in done.stdout
 
@@ -74,7 +74,9 @@ def judged(smoke, tmp_path_factory):
         if path.name != "claims.parquet":
             (home / path.name).symlink_to(path)
     ledger = [
-        verdicts.evaluate(CLAIMS / f"{paper}.yaml", Folder(home / paper), scale="full", least=2)
+        verdicts.evaluate(
+            CLAIMS / f"{paper}.yaml", Folder(home / paper), scale="full", min_replicates=2
+        )
         for paper in names()
     ]
     pd.concat(ledger, ignore_index=True).to_parquet(home / "claims.parquet")
@@ -103,6 +105,6 @@ def test_published_ledger_is_kept_and_quoted(smoke, tmp_path):
     (tmp_path / "README.md").write_text("<!--rote counts kind--><!--/-->")
     run(smoke, "rote", "claims", "publish", "results/smoke", "--root", str(tmp_path))
     assert "| numerical | " in (tmp_path / "README.md").read_text()
-    kept = tmp_path / "docs/published/ledger.csv"
-    done = run(smoke, "rote", "claims", "stability", str(kept), "results/smoke")
+    published = tmp_path / "docs/published/ledger.csv"
+    done = run(smoke, "rote", "claims", "stability", str(published), "results/smoke")
     assert "Of " in done.stdout

@@ -215,7 +215,7 @@ class Claim(BaseModel):
         return self
 
     @property
-    def least(self) -> int:
+    def min_replicates(self) -> int:
         """Replicates that a verdict needs."""
         if self.kind == "numerical":
             return 1

@@ -81,7 +81,7 @@ def measure(
     rows = []
     for key in every if samples is None else samples:
         method, distribution = key
-        for size in (size for size in sizes if size >= METHODS[method].least):
+        for size in (size for size in sizes if size >= METHODS[method].min_replicates):
             rng = np.random.default_rng([seed, size, *map(ord, distribution)])
             rows.append(
                 {

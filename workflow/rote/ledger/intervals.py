@@ -84,12 +84,12 @@ class Method(NamedTuple):
     """A way from replicate values to an interval.
 
     `solve(values, confidence, shared_variance)` gives value, low, high; values are finite and at
-    least `least`. `columns` is how many numbers each replicate gives.
+    least `min_replicates`. `columns` is how many numbers each replicate gives.
     """
 
     solve: Callable[[np.ndarray, float, float], tuple[float, float, float]]
     columns: int
-    least: int
+    min_replicates: int
     says: str
     declared: str  # for which samples
     center: Callable[[np.ndarray], float] = _average  # of too few replicates
@@ -265,8 +265,8 @@ def interval(
     chosen = METHODS[method]
     values, shared = _values(sample, method, chosen.columns)
     n = len(values)
-    if n < chosen.least:
-        reason = f"{n} replicates; {method} needs {chosen.least}."
+    if n < chosen.min_replicates:
+        reason = f"{n} replicates; {method} needs {chosen.min_replicates}."
         return Estimate(chosen.center(values), math.nan, math.nan, n, reason)
     value, low, high = chosen.solve(values, confidence, shared)
     if not chosen.takes_constants and not shared and _one_number(values, chosen):

@@ -225,7 +225,7 @@ def audit(
     tables: Tables,
     *,
     scale: str = "full",
-    least: int | None = None,
+    min_replicates: int | None = None,
 ) -> pd.DataFrame:
     """Claims judged on the tables of a run and on those of each of their nulls.
 
@@ -233,7 +233,7 @@ def audit(
         claims: entries of a claims file.
         tables: of the run, by name.
         scale: which claims and criteria apply.
-        least: replicates that a verdict needs, instead of each claim's own minimum.
+        min_replicates: replicates that a verdict needs, instead of each claim's own minimum.
 
     Returns:
         One row per claim and null: claim, null (its sentence), verdict, null_verdict, passes
@@ -248,9 +248,9 @@ def audit(
     rows = []
     for entry in claims:
         claim = entry if isinstance(entry, Claim) else validate(Claim, dict(entry), "claim")
-        result = _evaluated(claim, tables, scale, least)
+        result = _evaluated(claim, tables, scale, min_replicates)
         for null in verdicts.nulls(claim):
-            rows.append(_audited(claim, null, result, tables, scale, least))
+            rows.append(_audited(claim, null, result, tables, scale, min_replicates))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -260,7 +260,7 @@ def _audited(
     result: pd.DataFrame,
     tables: Tables,
     scale: str,
-    least: int | None,
+    min_replicates: int | None,
 ) -> dict[str, Any]:
     """One row of `audit`."""
     row = {
@@ -278,7 +278,7 @@ def _audited(
     draws = []
     for draw in range(_DRAWS if "rng" in _takes(null) else 1):
         altered = apply(null, tables, np.random.default_rng([_SEED, draw]), tolerance)
-        draws.append(_evaluated(claim, altered, scale, least))
+        draws.append(_evaluated(claim, altered, scale, min_replicates))
     if all(draw["value"].equals(result["value"]) for draw in draws):
         # no null at all, unless the run has nothing that it could change
         reproduced = row["verdict"] == "reproduced"
@@ -302,5 +302,7 @@ def _powerless(result: pd.DataFrame, draws: list[pd.DataFrame]) -> list[str]:
     return names
 
 
-def _evaluated(claim: Claim, tables: Tables, scale: str, least: int | None) -> pd.DataFrame:
-    return verdicts.evaluate([claim], tables, scale=scale, least=least)
+def _evaluated(
+    claim: Claim, tables: Tables, scale: str, min_replicates: int | None
+) -> pd.DataFrame:
+    return verdicts.evaluate([claim], tables, scale=scale, min_replicates=min_replicates)

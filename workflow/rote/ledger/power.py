@@ -8,7 +8,7 @@ from rote.core.errors import InputError
 from rote.ledger.intervals import CONFIDENCE
 
 POWER = 0.9
-_MOST = 1_000_000
+_MAX_REPLICATES = 1_000_000
 
 
 def needed(margin: float, replicates: int, power: float = POWER) -> float:
@@ -47,6 +47,6 @@ def needed(margin: float, replicates: int, power: float = POWER) -> float:
 
     if short(2) <= 0:
         return 2
-    if short(_MOST) > 0:
+    if short(_MAX_REPLICATES) > 0:
         return math.inf
-    return math.ceil(optimize.brentq(short, 2, _MOST, xtol=1e-6))
+    return math.ceil(optimize.brentq(short, 2, _MAX_REPLICATES, xtol=1e-6))

@@ -73,7 +73,7 @@ def evaluate(
     tables: Mapping[str, pd.DataFrame],
     *,
     scale: str = "full",
-    least: int | None = None,
+    min_replicates: int | None = None,
 ) -> pd.DataFrame:
     """Evaluate claims on result tables.
 
@@ -82,7 +82,7 @@ def evaluate(
         tables: result tables by name. A claim that asks for a table, setting or replicate that is
             not there is `not run`, and its note says what is missing.
         scale: which claims and criteria apply.
-        least: replicates that a verdict needs, instead of each claim's own minimum.
+        min_replicates: replicates that a verdict needs, instead of each claim's own minimum.
 
     Returns:
         One row per claim and condition, with the columns of `Ledger`.
@@ -102,7 +102,7 @@ def evaluate(
         else:
             claim = validate(Claim, dict(entry), f"claim {entry.get('id')}")
         try:
-            rows += _judge(claim, tables, scale, least)
+            rows += _judge(claim, tables, scale, min_replicates)
         except ConfigError as error:
             raise ConfigError(f"{where}{error}") from error
     return corrected(frame(Ledger, rows))
@@ -120,7 +120,7 @@ def samples(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def _judge(
-    claim: Claim, tables: Mapping[str, pd.DataFrame], scale: str, least: int | None
+    claim: Claim, tables: Mapping[str, pd.DataFrame], scale: str, min_replicates: int | None
 ) -> list[dict]:
     """The ledger rows of one claim."""
     passes = claim.criterion_at(scale)
@@ -140,12 +140,20 @@ def _judge(
         return [_row(claim, passes, note="The run's settings leave nothing to measure.")]
     judge = _statistical if claim.kind == "statistical" else _numerical
     return [
-        judge(claim, passes, str(condition), sample, claim.least if least is None else least)
+        judge(
+            claim,
+            passes,
+            str(condition),
+            sample,
+            claim.min_replicates if min_replicates is None else min_replicates,
+        )
         for condition, sample in conditions.items()
     ]
 
 
-def _statistical(claim: Claim, passes: str, condition: str, sample: Any, least: int) -> dict:
+def _statistical(
+    claim: Claim, passes: str, condition: str, sample: Any, min_replicates: int
+) -> dict:
     sample = sample if isinstance(sample, Sample) else Sample(sample)
     if "test set" in claim.shares and sample.shared_variance is None:
         raise ConfigError(
@@ -161,8 +169,8 @@ def _statistical(claim: Claim, passes: str, condition: str, sample: Any, least: 
     except InputError as error:
         row = _row(claim, passes, condition, note=str(error))
         return row | {"verdict": "inconclusive", "p": 1.0, "margin": 0.0}
-    if estimate.replicates < least:
-        note = f"{estimate.replicates} replicates; a verdict needs {least}."
+    if estimate.replicates < min_replicates:
+        note = f"{estimate.replicates} replicates; a verdict needs {min_replicates}."
         return _row(claim, passes, condition, estimate=estimate, note=note)
     rule = criterion(passes)
     row = _row(claim, passes, condition, estimate=estimate, note=estimate.reason)
@@ -176,7 +184,7 @@ def _statistical(claim: Claim, passes: str, condition: str, sample: Any, least: 
     }
 
 
-def _numerical(claim: Claim, passes: str, condition: str, sample: Any, least: int) -> dict:
+def _numerical(claim: Claim, passes: str, condition: str, sample: Any, min_replicates: int) -> dict:
     values = np.asarray(sample.values if isinstance(sample, Sample) else sample, float).ravel()
     values = values[~np.isnan(values)]
     if len(values) == 0:
@@ -238,14 +246,14 @@ def corrected(ledger: pd.DataFrame) -> pd.DataFrame:
     step-down procedure (1979) keeps the chance of one false *reproduced* in a paper below 2.5 %.
     """
     judged = ledger[(ledger["kind"] == "statistical") & ledger["p"].notna()]
-    kept: set[str] = set()
+    significant: set[str] = set()
     for _, rows in judged.groupby("paper"):
         largest = rows.groupby("claim")["p"].max().sort_values(kind="stable")
         bounds = CHANCE / np.arange(len(largest), 0, -1)
         failing = np.flatnonzero(largest.to_numpy() > bounds)
-        kept |= set(largest.index[: failing[0] if len(failing) else None])
+        significant |= set(largest.index[: failing[0] if len(failing) else None])
     reproduced = {row.claim for row in summary(ledger).itertuples() if row.verdict == "reproduced"}
-    return ledger.assign(holm=ledger["claim"].isin(kept & reproduced))
+    return ledger.assign(holm=ledger["claim"].isin(significant & reproduced))
 
 
 def statistic(claim: Claim) -> Callable[[Mapping[str, pd.DataFrame]], Any]:

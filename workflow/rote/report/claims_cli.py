@@ -100,16 +100,18 @@ def claims_list(
 def claims_audit(
     results: Annotated[Path, typer.Argument(help="results/<run>", metavar="RESULTS")],
     scale: Scale = None,
-    least: Annotated[
+    min_replicates: Annotated[
         int | None,
-        typer.Option(help="Replicates that a verdict needs, instead of each claim's own minimum."),
+        typer.Option(
+            "--least", help="Replicates that a verdict needs, instead of each claim's own minimum."
+        ),
     ] = None,
     folder: ClaimsFolder = Path("workflow/claims"),
 ) -> None:
     """Judge every claim on tables as they look if it is false; exit with 1 if one still passes."""
     from rote.report import evidence
 
-    audited = evidence.audit(results, folder, scale, least)
+    audited = evidence.audit(results, folder, scale, min_replicates)
     evidence.show_audit(audited)
     if audited["passes"].any():
         raise InputError("audit: a claim that its null fulfils says nothing; see the list above")

@@ -24,7 +24,7 @@ MOVES = ("none", "to or from inconclusive", "reproduced and contradicted")
 
 
 def audit(
-    results: Path, folder: Path, scale: str | None = None, least: int | None = None
+    results: Path, folder: Path, scale: str | None = None, min_replicates: int | None = None
 ) -> pd.DataFrame:
     """Every claim of a run, judged on its tables and on those of its nulls.
 
@@ -32,7 +32,7 @@ def audit(
         results: results/<run>.
         folder: of the claims files.
         scale: whose criteria count, instead of the run's.
-        least: replicates that a verdict needs, instead of each claim's own minimum.
+        min_replicates: replicates that a verdict needs, instead of each claim's own minimum.
 
     Returns:
         The rows of `rote.ledger.audit` for all papers of the run.
@@ -45,8 +45,8 @@ def audit(
     frames = []
     for paper in run.papers:
         entries = ledger.load(folder / f"{paper}.yaml")
-        kept = Folder(results / paper)
-        frames.append(ledger.audit(entries, kept, scale=run.scale, least=least))
+        tables = Folder(results / paper)
+        frames.append(ledger.audit(entries, tables, scale=run.scale, min_replicates=min_replicates))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -102,7 +102,8 @@ def power(results: Path, folder: Path) -> pd.DataFrame:
             continue
         claim = definitions[str(name)].claim
         counts = [
-            max(needed(row.margin, row.replicates), claim.least) for row in conditions.itertuples()
+            max(needed(row.margin, row.replicates), claim.min_replicates)
+            for row in conditions.itertuples()
         ]
         row = conditions.iloc[int(np.argmax(counts))]
         reads = _reads(claim, results)

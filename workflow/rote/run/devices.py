@@ -142,7 +142,7 @@ def _copy(device: str) -> float:
 
 
 def _seconds(work: Callable[[], object], device: str) -> float:
-    """The fastest of the calls that fit into a second, after one to warm up."""
+    """The fastest of the calls that fit into `SECONDS`, after one to warm up."""
 
     def once() -> float:
         begin = time.perf_counter()

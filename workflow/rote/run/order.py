@@ -44,4 +44,4 @@ def turns(papers: Sequence[str], scale: str) -> dict[str, int]:
         if paper in costs:
             costs[paper] += sum(values)
     first = sorted(papers, key=costs.__getitem__)
-    return {paper: STEP * (len(first) - place) for place, paper in enumerate(first)}
+    return {paper: STEP * (len(first) - turn) for turn, paper in enumerate(first)}

@@ -235,23 +235,26 @@ def tests(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> dict[str
 def trained_pairs(
     train: np.ndarray, bank: Bank, n: int, rng: np.random.Generator
 ) -> np.ndarray | None:
-    """Two 9s that were trained on, in a new combination: (n, 3) ids, None if `train` holds no 9.
+    """Two different 9s that were trained on, in a new combination, or None.
 
-    The two differ, unless `train` holds one 9 alone, which then stands for both.
+    None is what there is if `train` holds fewer than two.
 
     Args:
         train: (rows, 3) image ids of the training triples.
         bank: images to draw from; the third image of a triple is a held-out digit 0-4.
         n: number of triples.
         rng: source of all draws.
+
+    Returns:
+        (n, 3) image ids.
     """
     nines = np.unique(train[bank.labels[train] == RARE])
     nines = nines[np.isin(nines, bank.pool[RARE])]
-    if not len(nines):
+    if len(nines) < 2:
         return None
     rows = _images(bank.held_out, rng.integers(5, size=(n, 3)), rng)
     first = rng.integers(len(nines), size=n)
-    second = (first + rng.integers(1, max(len(nines), 2), size=n)) % len(nines)
+    second = (first + rng.integers(1, len(nines), size=n)) % len(nines)
     rows[_random_slots(n, 2, rng)] = nines[np.stack([first, second], 1)].ravel()
     return rows
 

@@ -22,7 +22,7 @@ POINT = ["figure", "panel", "series", "x", "gamma", "n"]
 ARMS = ["error", "ridge"]
 # a prediction is judged relative to itself, and to this where it is smaller
 FLOOR = 0.1
-LEAST = 10  # n E below which an error is made of too few eigenvalues to be compared
+MIN_EIGENVALUES = 10  # n E below which an error is made of too few eigenvalues to be compared
 
 
 def _rows(tables: Tables, figure: str, table: str = "simulations") -> pd.DataFrame:
@@ -35,7 +35,7 @@ def _deviations(rows: pd.DataFrame) -> Values:
 
     Points with n E < 10 are left out.
     """
-    rows = rows[rows["n"] * rows["theory"] >= LEAST]
+    rows = rows[rows["n"] * rows["theory"] >= MIN_EIGENVALUES]
     deviation = (rows["error"] - rows["theory"]) / rows["theory"].clip(lower=FLOOR)
     conditions = {}
     groups = rows.assign(deviation=deviation).groupby(POINT, sort=False)
@@ -60,7 +60,7 @@ def limit(tables: Tables) -> Values:
     """
     rows = _rows(tables, "limit")
     rows = rows[~rows["f"].isin(HEAVY) & (rows["n"] == rows["n"].max())]
-    rows = rows[rows["n"] * rows["theory"] >= LEAST]
+    rows = rows[rows["n"] * rows["theory"] >= MIN_EIGENVALUES]
     return {
         f"{f}, {c}, γ = {gamma:g}": (group["error"] - group["theory"]).to_numpy()
         for (f, c, gamma), group in rows.groupby(["f", "panel", "gamma"])

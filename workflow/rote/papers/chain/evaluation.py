@@ -105,7 +105,6 @@ def evaluate_networks(
             | {
                 "load": world.load,
                 "parameters": embeddings.parameters,
-                "present": len(present),
                 "stored": information_gained(of_facts, float(facts["bits"].iloc[0])),
                 "facts": float(of_facts["exact"].mean()),
                 "rules": rule_accuracies(answered).mean(),

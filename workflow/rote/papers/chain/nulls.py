@@ -32,8 +32,8 @@ def memory_harms_rules(tables: Tables) -> Tables:
     """With a memory a network translates 0.95 as many phrases as it does."""
     rules = tables["rules"]
     harmed = (rules["memory"] != "nothing") & (rules["rule"] == LEARNT_RULE)
-    kept = rules["accuracy"] * np.where(harmed, KEPT_ACCURACY, 1.0)
-    return nulls.replaced(tables, rules=rules.assign(accuracy=kept))
+    accuracy = rules["accuracy"] * np.where(harmed, KEPT_ACCURACY, 1.0)
+    return nulls.replaced(tables, rules=rules.assign(accuracy=accuracy))
 
 
 def labour_exchanged(tables: Tables) -> Tables:

@@ -71,8 +71,9 @@ class NetworkScores(Table):
     variant: str = column("corpus that it was trained on")
     replicate: int = column("replicate")
     parameters: int = column("parameters")
-    present: int = column("facts that the unpruned corpus states")
-    stored: float = column("information gained on them", "bits")
+    stored: float = column(
+        "information gained on the facts that the unpruned corpus states", "bits"
+    )
     facts: float = column("accuracy over them")
     rules: float = column(
         "accuracy on held-out rule items, mean over rules", nan="a text of facts alone"

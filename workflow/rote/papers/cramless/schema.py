@@ -91,9 +91,6 @@ class MentionCounts(Table):
 
     KEY = ("fact",)
     fact: int = column("row of the table of facts")
-    entity: str = column("entity")
-    value: str = column("value")
-    documents: int = column("documents that state it", "documents")
     mentions: int = column("mentions", "mentions")
 
 

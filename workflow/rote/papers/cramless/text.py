@@ -98,10 +98,8 @@ def annotate_corpus(options: CramlessText) -> tuple[pd.DataFrame, pd.DataFrame]:
             f"no fact of {options.facts} is stated in {options.corpus}; "
             "raise `window` or check both"
         )
-    counts = mentions.groupby("fact")["document"].agg(documents="nunique", mentions="size")
-    counts = counts.reindex(range(len(facts)), fill_value=0)
-    columns = {"fact": counts.index, "entity": facts["entity"], "value": facts["value"]}
-    columns |= {"documents": counts["documents"], "mentions": counts["mentions"]}
+    counts = mentions.groupby("fact").size().reindex(range(len(facts)), fill_value=0)
+    columns = {"fact": counts.index, "mentions": counts.to_numpy()}
     return mentions, tables.frame(schema.MentionCounts, columns)
 
 

@@ -30,7 +30,7 @@ from rote.synth import triples
 EVALUATION_ROWS = 1000  # triples that pass through a stack at once
 
 
-class Unit(NamedTuple):
+class NetworkUnit(NamedTuple):
     """One network to train."""
 
     training_set: TrainingSet
@@ -58,7 +58,7 @@ class NetworkStudy(NamedTuple):
     sets: dict[SetName, TripleSet]
 
 
-def units(options: settings.LongtailNetwork, architecture: str) -> list[Unit]:
+def units(options: settings.LongtailNetwork, architecture: str) -> list[NetworkUnit]:
     """What one architecture trains.
 
     Every architecture: the rare-digit sweep without decay, and glyphs with and without decay. The
@@ -72,7 +72,9 @@ def units(options: settings.LongtailNetwork, architecture: str) -> list[Unit]:
         plan += product([dataset.GLYPHS_HEAD], options.weight_decays)
         plan += product([*dataset.GLYPHS.values(), dataset.WITHOUT_GLYPHS], [0.0])
     pairs = product(dict.fromkeys(plan), range(options.replicates))
-    return [Unit(training_set, decay, replicate) for (training_set, decay), replicate in pairs]
+    return [
+        NetworkUnit(training_set, decay, replicate) for (training_set, decay), replicate in pairs
+    ]
 
 
 def check_architecture(options: settings.LongtailNetwork, architecture: str) -> None:
@@ -172,7 +174,7 @@ class BatchOrder(NamedTuple):
         return np.stack([taken[replicate] for replicate in self.replicates])
 
 
-def batch_order(study: NetworkStudy, block: list[Unit]) -> BatchOrder:
+def batch_order(study: NetworkStudy, block: list[NetworkUnit]) -> BatchOrder:
     """The order in which a block of networks sees its training sets."""
     n = study.options.n
     replicates = [unit.replicate for unit in block]
@@ -184,7 +186,7 @@ def batch_order(study: NetworkStudy, block: list[Unit]) -> BatchOrder:
 
 
 def _train_block(
-    study: NetworkStudy, block: list[Unit], checkpoint: Path | None, checkpoint_steps: int
+    study: NetworkStudy, block: list[NetworkUnit], checkpoint: Path | None, checkpoint_steps: int
 ) -> Iterator[dict[str, Any]]:
     """Train one stack of networks and evaluate it."""
     options, device = study.options, study.bank.device
@@ -216,7 +218,7 @@ def _train_block(
     return _evaluate(study, block, network._replace(parameters=trained))
 
 
-def _initialized(study: NetworkStudy, block: list[Unit]) -> slots.Stack:
+def _initialized(study: NetworkStudy, block: list[NetworkUnit]) -> slots.Stack:
     """Stacked networks on the study's device.
 
     One initialization per replicate, shared by its training sets and decays: differences are
@@ -248,7 +250,7 @@ def _pixels(bank: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
 
 
 def _evaluate(
-    study: NetworkStudy, block: list[Unit], network: slots.Stack
+    study: NetworkStudy, block: list[NetworkUnit], network: slots.Stack
 ) -> Iterator[dict[str, Any]]:
     """Loss of every network of a stack on every evaluation set that applies to it."""
     for evaluation_set in triples.EVALUATION_SETS:

@@ -53,8 +53,8 @@ def networks_as_hinge(tables: Tables) -> Tables:
 def half_forget(tables: Tables) -> Tables:
     """Every second network forgets half of its facts, as an untrained one does (two_layer)."""
     table = tables["two_layer"]
-    kept = table["e_mem"].where(table["replicate"] % 2 == 0, 0.5)
-    return replaced(tables, two_layer=table.assign(e_mem=kept))
+    e_mem = table["e_mem"].where(table["replicate"] % 2 == 0, 0.5)
+    return replaced(tables, two_layer=table.assign(e_mem=e_mem))
 
 
 def images_at_chance(tables: Tables, rng: np.random.Generator) -> Tables:

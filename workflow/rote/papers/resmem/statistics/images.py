@@ -20,7 +20,7 @@ from rote.papers.resmem.task import INPUTS, LAST, FeatureLayer
 
 TAIL_SIZES = (1000, 4000, 16_000)
 FINE_WIDTHS = (2, 4, 8)
-MOST = 0.5  # share of errors in the right coarse class; at random it is 4 of 99
+HALF = 0.5  # share of errors in the right coarse class; at random it is 4 of 99
 
 
 def _digits(tables: Tables, features: FeatureLayer, units: int, noise: float = 0.0) -> Sample:
@@ -162,7 +162,7 @@ def no_preference(tables: Tables) -> dict[str, Sample]:
     for width in FINE_WIDTHS:
         wrong = _coarse(tables, "wrong", width)
         difference = _coarse(tables, "fixed", width) - wrong
-        samples[f"width {width}"] = Sample(np.where(wrong > MOST, difference, np.nan))
+        samples[f"width {width}"] = Sample(np.where(wrong > HALF, difference, np.nan))
     return samples
 
 

@@ -23,11 +23,11 @@ def plateau(tables: Tables) -> dict[str, Sample]:
     return samples
 
 
-def _from(rows: pd.DataFrame, least: int) -> pd.DataFrame:
+def _from(rows: pd.DataFrame, min_examples: int) -> pd.DataFrame:
     """Rows of problems with at least so many training points."""
-    rows = rows[rows["examples"] >= least]
+    rows = rows[rows["examples"] >= min_examples]
     if rows.empty:
-        raise KeyError(f"n of at least {least:,}")
+        raise KeyError(f"n of at least {min_examples:,}")
     return rows
 
 
