@@ -40,7 +40,7 @@ def make(paper, results, out):
     with job.start("claims") as work:
         record = work.provenance() | {"tables": dict.fromkeys(names, "first")}
     claims = ROOT / f"workflow/claims/{paper}.yaml"
-    frame = ledgers.evaluate(claims, {}, scale="laptop")
+    frame = ledgers.evaluate(claims, {}, scale="full")
     tables.write(ledgers.of_paper(results, paper), frame, ledgers.Ledger, record)
     (out / f"{paper}.html").write_text("a page")
 
@@ -154,17 +154,17 @@ def test_jobs_that_end_at_once_take_turns(folders, monkeypatch):
 
 def test_finding_names_own_claims_first_and_where_others_are_judged():
     claims = ROOT / "workflow/claims/raf.yaml"
-    frame = ledgers.evaluate(claims, {}, scale="laptop")
+    frame = ledgers.evaluate(claims, {}, scale="full")
     frame.loc[frame["origin"] == "paper", "verdict"] = "reproduced"
     first = frame.index[frame["origin"] == "extension"][0]
-    frame.loc[first, ["criterion", "scales"]] = ["", "full, paper"]
+    frame.loc[first, ["criterion", "scales"]] = ["", "paper"]
     n_claims = int((frame["origin"] == "paper").sum())
     line = ledgers.text.finding(frame)
     assert line.startswith(
         f"Rules and facts:              own claims {n_claims}: {n_claims} reproduced; all "
     )
-    assert line.endswith("not run (1 judged at full)")
-    expected = "1 claim is not judged at this scale. Judged at: full (1)."
+    assert line.endswith("not run (1 judged at paper)")
+    expected = "1 claim is not judged at this scale. Judged at: paper (1)."
     assert ledgers.text.elsewhere(frame) == expected
     assert ledgers.text.elsewhere(frame.drop(index=first)) == ""
     assert ledgers.text.finding(frame[frame["origin"] != "paper"]).count("no own claims; all") == 1
