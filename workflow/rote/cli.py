@@ -12,34 +12,48 @@ import sys
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
 from rote.core import job, lean
 from rote.core.errors import InputError
+from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 
 log = logging.getLogger("rote")
-# groups of commands that are loaded when asked for
+# groups of commands that are loaded when asked for: their modules, and what the list says of them
 GROUPS = {
-    "claims": "rote.report.claims_cli",
-    "ngrams": "rote.ngrams.cli",
-    "report": "rote.report.cli",
+    "claims": (
+        "rote.report.claims_cli",
+        "List claims, judge one of them, evaluate all of a run, or audit the evidence.",
+    ),
+    "ngrams": ("rote.ngrams.cli", "Count n-grams and n-gram pairs in your own texts."),
+    "report": ("rote.report.cli", "The pages of the report."),
 }
 
 
 class _LazyGroup(typer.core.TyperGroup):
     """The commands of this module, one group per paper, and those of `GROUPS`."""
 
+    lists = False  # whether the commands are only listed
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+        self.lists = True
+        super().format_help(ctx, formatter)
+
     def list_commands(self, ctx: typer.Context) -> list[str]:
         return [*super().list_commands(ctx), *GROUPS, *paper_names()]
 
     def get_command(self, ctx: typer.Context, name: str):
+        if self.lists and name in GROUPS:
+            return typer.core.TyperGroup(name, help=GROUPS[name][1])
+        if self.lists and name in paper_names():
+            return typer.core.TyperGroup(name, help=f"{about(name).title}.")
         if name in GROUPS:
-            return typer.main.get_command(import_module(GROUPS[name]).app)
+            return typer.main.get_command(import_module(GROUPS[name][0]).app)
         if name in paper_names():
             return typer.main.get_command(load_paper(name, "cli").app)
         return super().get_command(ctx, name)

@@ -57,55 +57,6 @@ rule report_evaluate_claims:
         " --code {params.code} 2> {log:q}"
 
 
-rule report_draw_notebook:
-    input:
-        tables=lambda wildcards: tables_of(wildcards.paper),
-        figures=lambda wildcards: figures_of(wildcards.paper),
-        claims="results/{run}/claims.parquet",
-        notebook=shipped("workflow/notebooks/{paper}.ipynb"),
-        templates=page_templates("ledger", "figure"),
-    output:
-        out="reports/{run}/{paper}.ipynb",
-    log:
-        "results/{run}/logs/report_draw_notebook_{paper}.log",
-    benchmark:
-        "results/{run}/benchmarks/report_draw_notebook_{paper}.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        results=subpath(input.claims, parent=True),
-        code=lambda wildcards: code(
-            "rote.report.cli:draw_notebook", f"rote.papers.{wildcards.paper}.figures.*"
-        )(wildcards),
-    shell:
-        "rote report notebook --paper {wildcards.paper}"
-        " --source {input.notebook:q} --results {params.results:q}"
-        " --out {output.out:q} 2> {log:q}"
-
-
-rule report_draw_page:
-    input:
-        notebook="reports/{run}/{paper}.ipynb",
-        templates=page_templates("paper", "base"),
-    output:
-        out="reports/{run}/{paper}.html",
-    log:
-        "results/{run}/logs/report_draw_page_{paper}.log",
-    benchmark:
-        "results/{run}/benchmarks/report_draw_page_{paper}.tsv"
-    resources:
-        gpu=0,
-        mem_mb=1000,
-        runtime=5,
-    params:
-        code=code("rote.report.cli:draw_page"),
-    shell:
-        "rote report page --paper {wildcards.paper}"
-        " --notebook {input.notebook:q} --out {output.out:q} 2> {log:q}"
-
-
 rule report_evaluate_devices:
     output:
         out="results/{run}/benchmarks/devices.tsv",
@@ -130,27 +81,37 @@ rule report_draw_site:
         devices="results/{run}/benchmarks/devices.tsv",
         figures=of_all_papers(figures_of),
         tables=of_all_papers(tables_of),
-        templates=page_templates("base", "index", *PAGES, "ledger", "figure"),
+        notebooks=[
+            shipped(f"workflow/notebooks/{paper}.ipynb") for paper in CONFIG.papers
+        ],
+        templates=page_templates("base", "index", "paper", *PAGES, "ledger", "figure"),
     output:
         index="reports/{run}/index.html",
-        pages=expand("reports/{{run}}/{page}.html", page=PAGES),
+        pages=expand("reports/{{run}}/{page}.html", page=[*PAGES, *CONFIG.papers]),
+        notebooks=expand("reports/{{run}}/{paper}.ipynb", paper=CONFIG.papers),
         files=directory("reports/{run}/files"),
     log:
         "results/{run}/logs/report_draw_site.log",
     benchmark:
         "results/{run}/benchmarks/report_draw_site.tsv"
+    threads: 2
     resources:
         gpu=0,
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=4000,
+        runtime=20,
     params:
         run=RUN,
         results=subpath(input.claims, parent=True),
+        notebooks=lambda wildcards, input: Path(input.notebooks[0]).parent,
         out=subpath(output.index, parent=True),
-        code=code("rote.report.cli:draw_site"),
+        code=code(
+            "rote.report.cli:draw_site",
+            *(f"rote.papers.{paper}.figures.*" for paper in CONFIG.papers),
+        ),
     shell:
-        "rote report site --run {params.run:q}"
-        " --results {params.results:q} --out {params.out:q} 2> {log:q}"
+        "rote report site --run {params.run:q} --results {params.results:q}"
+        " --notebooks {params.notebooks:q} --out {params.out:q} --threads {threads}"
+        " 2> {log:q}"
 
 
 rule report_require_claims:

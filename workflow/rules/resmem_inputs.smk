@@ -2,6 +2,42 @@
 
 # those that need files only where the config names them
 RESMEM_TASKS = rote_papers.load("resmem", "tasks").of_run(CONFIG.resmem)
+RESMEM_SCHEMA = rote_papers.load("resmem", "schema")
+RESMEM_SCORES = ["resmem.scores", "resmem.longtail"]
+# what follows a task's training, in one job
+RESMEM_EVALUATION = [
+    (
+        "resmem embed --task {wildcards.task} --bases {input.bases:q}"
+        " --out {output.embeddings:q}",
+        "job_embed",
+    ),
+    (
+        "resmem fit-residuals --task {wildcards.task} --embeddings {output.embeddings:q}"
+        " --out {output.residuals:q} --choices {output.choices:q}",
+        "job_fit",
+    ),
+    (
+        "resmem evaluate --task {wildcards.task} --embeddings {output.embeddings:q}"
+        " --residuals {output.residuals:q} --choices {output.choices:q}"
+        " --out {output.out:q}",
+        "job",
+    ),
+]
+# what spans the tasks, and what growth and memorization add to the long tail
+RESMEM_ALL_TASKS = [
+    (
+        f"resmem evaluate-tasks {' '.join(f'--task {task}' for task in RESMEM_TASKS)}"
+        " --choices {params.choices:q} --evaluations {params.evaluations:q}"
+        " --out {params.folder:q}",
+        "job",
+    ),
+    (
+        "resmem evaluate-growth --bases {input.bases:q} --embeddings {input.embeddings:q}"
+        " --growth {output.growth:q} --crossfit {output.crossfit:q}",
+        "job_growth",
+    ),
+    ("resmem evaluate-memorization --out {output.memorization:q}", "job_scores"),
+]
 
 
 def task_job(verb, *sections):

@@ -11,7 +11,7 @@ app = typer.Typer(
     name="report",
     no_args_is_help=True,
     add_completion=False,
-    help="Notebooks and pages of the report.",
+    help="The pages of the report.",
 )
 
 
@@ -57,33 +57,6 @@ def measure_devices(
         frame.to_csv(temporary, sep="\t", index=False, float_format="%.4g")
 
 
-@app.command("notebook")
-def draw_notebook(
-    paper: Annotated[str, typer.Option(help="Paper.")],
-    source: Annotated[Path, typer.Option(help="The parameterized notebook.")],
-    results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
-    out: Annotated[Path, typer.Option(help="The executed notebook.")],
-) -> None:
-    """Execute a paper's notebook on a run's tables; the result is byte-stable."""
-    from rote.report import notebook
-
-    with job.start(f"notebook {paper}"):
-        notebook.execute(source, out, {"run": results.name, "results": str(results)})
-
-
-@app.command("page")
-def draw_page(
-    paper: Annotated[str, typer.Option(help="Paper.")],
-    notebook_path: Annotated[Path, typer.Option("--notebook", help="The executed notebook.")],
-    out: Annotated[Path, typer.Option(help="The HTML page.")],
-) -> None:
-    """Turn an executed notebook into one self-contained HTML page."""
-    from rote.report import pages
-
-    with job.start(f"page {paper}"):
-        pages.paper(paper, notebook_path, out)
-
-
 @app.command("site")
 def draw_site(
     about: Annotated[
@@ -91,12 +64,20 @@ def draw_site(
         typer.Option("--run", help="The run's own keys as JSON (run, scale, seed, papers, ...)."),
     ],
     results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
+    notebooks: Annotated[
+        Path, typer.Option(help="Folder with the parameterized <paper>.ipynb.", metavar="DIR")
+    ],
     out: Annotated[Path, typer.Option(help="The report's folder, reports/<run>.", metavar="DIR")],
+    threads: Annotated[int, typer.Option(help="Notebooks executed at a time.", min=1)] = 1,
 ) -> None:
-    """Write the pages that span the papers (overview, claims, figures, methods) and their files."""
+    """Execute the papers' notebooks; write their pages, those that span the papers, and files."""
     from rote.core import verbs
-    from rote.report import pages
+    from rote.report import notebook, pages
     from rote.run import config
 
     with job.start("report site"):
-        pages.site(verbs.parse(config.Run, about).model_dump(), results, out)
+        run = verbs.parse(config.Run, about).model_dump()
+        executed = notebook.execute_all(run["papers"], notebooks, out, results, threads)
+        for paper, path in executed.items():
+            pages.paper(paper, path, out / f"{paper}.html")
+        pages.site(run, results, out)

@@ -1,6 +1,7 @@
 """Notebooks: what they show (`Chapter`), and their execution: same tables, same bytes."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,35 @@ def _cell(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return number(value)
     return str(value)
+
+
+def execute_all(
+    papers: Sequence[str], sources: Path, out: Path, results: Path, threads: int
+) -> dict[str, Path]:
+    """Execute the notebooks of papers on a run's tables, each in a process of its own.
+
+    Args:
+        papers: names of their folders.
+        sources: folder with <paper>.ipynb.
+        out: folder of the executed ones, under the same names.
+        results: results/<run>.
+        threads: notebooks executed at a time.
+
+    Returns:
+        The executed notebook of each paper.
+
+    Raises:
+        InputError: see `execute`.
+    """
+    parameters = {"run": results.name, "results": str(results)}
+    paths = {paper: out / f"{paper}.ipynb" for paper in papers}
+    with ThreadPoolExecutor(threads) as pool:
+        executed = [
+            pool.submit(execute, sources / path.name, path, parameters) for path in paths.values()
+        ]
+        for future in executed:
+            future.result()
+    return paths
 
 
 def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
