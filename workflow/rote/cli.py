@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from rote.core import job, lean
+from rote.core import job
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
@@ -49,9 +49,9 @@ class _LazyGroup(typer.core.TyperGroup):
 
     def get_command(self, ctx: typer.Context, name: str):
         if self.lists and name in GROUPS:
-            return typer.core.TyperGroup(name, help=GROUPS[name][1])
+            return typer.core.TyperGroup(name=name, help=GROUPS[name][1])
         if self.lists and name in paper_names():
-            return typer.core.TyperGroup(name, help=f"{about(name).title}.")
+            return typer.core.TyperGroup(name=name, help=f"{about(name).title}.")
         if name in GROUPS:
             return typer.main.get_command(import_module(GROUPS[name][0]).app)
         if name in paper_names():
@@ -408,7 +408,6 @@ def main() -> None:
     """
     # imports make many objects that stay: else a quarter of a start is looking for garbage
     gc.set_threshold(200_000, 20, 20)
-    lean.install()
     try:
         for command in in_turn(sys.argv[1:]):
             _run(command)
