@@ -12,34 +12,48 @@ import sys
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
 from rote.core import job
 from rote.core.errors import InputError
+from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 
 log = logging.getLogger("rote")
-# groups of commands that are loaded when asked for
+# groups of commands that are loaded when asked for: their modules, and what the list says of them
 GROUPS = {
-    "claims": "rote.report.claims_cli",
-    "ngrams": "rote.ngrams.cli",
-    "report": "rote.report.cli",
+    "claims": (
+        "rote.report.claims_cli",
+        "List claims, judge one of them, evaluate all of a run, or audit the evidence.",
+    ),
+    "ngrams": ("rote.ngrams.cli", "Count n-grams and n-gram pairs in your own texts."),
+    "report": ("rote.report.cli", "The pages of the report."),
 }
 
 
 class _LazyGroup(typer.core.TyperGroup):
     """The commands of this module, one group per paper, and those of `GROUPS`."""
 
+    lists = False  # whether the commands are only listed
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+        self.lists = True
+        super().format_help(ctx, formatter)
+
     def list_commands(self, ctx: typer.Context) -> list[str]:
         return [*super().list_commands(ctx), *GROUPS, *paper_names()]
 
     def get_command(self, ctx: typer.Context, name: str):
+        if self.lists and name in GROUPS:
+            return typer.core.TyperGroup(name=name, help=GROUPS[name][1])
+        if self.lists and name in paper_names():
+            return typer.core.TyperGroup(name=name, help=f"{about(name).title}.")
         if name in GROUPS:
-            return typer.main.get_command(import_module(GROUPS[name]).app)
+            return typer.main.get_command(import_module(GROUPS[name][0]).app)
         if name in paper_names():
             return typer.main.get_command(load_paper(name, "cli").app)
         return super().get_command(ctx, name)
@@ -389,16 +403,45 @@ def compare(
 def main() -> None:
     """Entry point: what a user can put right is one line on stderr and exit code 1.
 
-    ROTE_DEBUG=1 shows tracebacks.
+    `rote A + B` runs B after A in the same process, which starts once. ROTE_DEBUG=1 shows
+    tracebacks.
     """
     # imports make many objects that stay: else a quarter of a start is looking for garbage
     gc.set_threshold(200_000, 20, 20)
     try:
-        app()
+        for command in in_turn(sys.argv[1:]):
+            _run(command)
     except (InputError, ArithmeticError, MemoryError, OSError) as error:
         if os.environ.get("ROTE_DEBUG"):
             raise
         sys.exit(f"rote: error: {_one_line(error)}")
+
+
+def in_turn(words: list[str]) -> list[list[str]]:
+    """The commands that stand between `+`.
+
+    Args:
+        words: of a command line, without the program's name.
+
+    Returns:
+        The words of each command, in order; at least one command.
+    """
+    commands: list[list[str]] = [[]]
+    for word in words:
+        if word == "+":
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return commands
+
+
+def _run(command: list[str]) -> None:
+    """Run one command; whatever ends badly ends the process."""
+    try:
+        app(command)
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 def _one_line(error: Exception) -> str:

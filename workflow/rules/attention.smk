@@ -9,6 +9,7 @@ rule attention_solve_curves:
         curves=f"{ATTENTION}/curves.parquet",
         phase=f"{ATTENTION}/phase.parquet",
         checks=f"{ATTENTION}/checks.parquet",
+        embeddings=f"{ATTENTION}/embeddings.parquet",
     log:
         "results/{run}/logs/attention_solve_curves.log",
     benchmark:
@@ -20,10 +21,15 @@ rule attention_solve_curves:
     params:
         sweep_gamma=CONFIG.attention.simulation.sweep_gamma,
         job=job("attention:solve_curves", "attention.theory"),
+        job_fit=job("attention:fit_embeddings", "attention.embeddings"),
     shell:
-        rote(
-            "attention solve-curves --curves {output.curves:q} --phase {output.phase:q}"
-            " --checks {output.checks:q} --sweep-gamma {params.sweep_gamma}"
+        in_turn(
+            (
+                "attention solve-curves --curves {output.curves:q} --phase {output.phase:q}"
+                " --checks {output.checks:q} --sweep-gamma {params.sweep_gamma}",
+                "job",
+            ),
+            ("attention fit-embeddings --out {output.embeddings:q}", "job_fit"),
         )
 
 
@@ -82,20 +88,3 @@ rule attention_train_heads:
         job=job("attention:train_heads", "attention.trained"),
     shell:
         rote("attention train-heads --out {output.out:q}", CHECKPOINTS)
-
-
-rule attention_fit_embeddings:
-    output:
-        out=f"{ATTENTION}/embeddings.parquet",
-    log:
-        "results/{run}/logs/attention_fit_embeddings.log",
-    benchmark:
-        "results/{run}/benchmarks/attention_fit_embeddings.tsv"
-    resources:
-        gpu=0,
-        mem_mb=at_scale(2000, 16000),
-        runtime=at_scale(10, 240),
-    params:
-        job=job("attention:fit_embeddings", "attention.embeddings"),
-    shell:
-        rote("attention fit-embeddings --out {output.out:q}")

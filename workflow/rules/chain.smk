@@ -109,96 +109,40 @@ rule chain_train_model:
         )
 
 
-rule chain_embed_corpus:
-    input:
-        world=f"{CHAIN}/worlds/{{world}}",
-        model=f"{CHAIN}/models/{{world}}-{{width}}.safetensors",
-    output:
-        out=f"{CHAIN}/embeddings/{{world}}-{{width}}.safetensors",
-    log:
-        "results/{run}/logs/chain_embed_corpus_{world}-{width}.log",
-    benchmark:
-        "results/{run}/benchmarks/chain_embed_corpus_{world}-{width}.tsv"
-    wildcard_constraints:
-        world="|".join(CHAIN_WORLDS),
-        width=r"\d+",
-    priority: 20
-    resources:
-        gpu=at_scale(0, 1),
-        mem_mb=at_scale(2000, 64000),
-        runtime=at_scale(10, 480),
-    params:
-        job=job("chain:embed_corpus", "chain"),
-    shell:
-        rote(
-            "chain embed-corpus --world {input.world:q} --model {input.model:q}"
-            " --width {wildcards.width} --out {output.out:q}"
-        )
-
-
 rule chain_fit_residuals:
     input:
-        world=f"{CHAIN}/worlds/{{world}}",
+        worlds=of_chain_worlds("worlds"),
         facts=f"{CHAIN}/facts.parquet",
-        embeddings=f"{CHAIN}/embeddings/{{world}}-{CHAIN_WIDTH}.safetensors",
+        models=[f"{CHAIN}/models/{name}.safetensors" for name in CHAIN_NETWORKS],
     output:
-        out=f"{CHAIN}/residuals/{{world}}.safetensors",
-        choices=f"{CHAIN}/residuals/{{world}}.parquet",
+        embeddings=[f"{CHAIN}/embeddings/{name}.safetensors" for name in CHAIN_NETWORKS],
+        residuals=of_chain_worlds("residuals", ".safetensors", ".parquet"),
     log:
-        "results/{run}/logs/chain_fit_residuals_{world}.log",
+        "results/{run}/logs/chain_fit_residuals.log",
     benchmark:
-        "results/{run}/benchmarks/chain_fit_residuals_{world}.tsv"
-    wildcard_constraints:
-        world="|".join(CHAIN_WORLDS),
+        "results/{run}/benchmarks/chain_fit_residuals.tsv"
     priority: 20
     resources:
-        gpu=int(CONFIG.chain.memory.engine == "torch"),
+        gpu=at_scale(int(CONFIG.chain.memory.engine == "torch"), 1),
         mem_mb=at_scale(2000, 64000),
-        runtime=at_scale(10, 480),
+        runtime=at_scale(10, 960),
     params:
+        job_embed=job("chain:embed_corpus", "chain"),
         job=job("chain:fit_residuals", "chain"),
     shell:
-        rote(
-            "chain fit-residuals --world {input.world:q} --facts {input.facts:q}"
-            " --embeddings {input.embeddings:q} --out {output.out:q}"
-            " --choices {output.choices:q}"
-        )
-
-
-rule chain_count_ngrams:
-    input:
-        worlds=of_chain_worlds("worlds"),
-        pruned=of_chain_worlds("pruned"),
-    output:
-        out=f"{CHAIN}/counts.parquet",
-    log:
-        "results/{run}/logs/chain_count_ngrams.log",
-    benchmark:
-        "results/{run}/benchmarks/chain_count_ngrams.tsv"
-    resources:
-        gpu=0,
-        mem_mb=at_scale(2000, 128000),
-        runtime=at_scale(10, 1440),
-    params:
-        worlds=chain_folder("worlds"),
-        pruned=chain_folder("pruned"),
-        job=job("chain:count_ngrams", "chain", seed=False),
-    shell:
-        rote(
-            "chain count-ngrams --worlds {params.worlds:q} --pruned {params.pruned:q}"
-            " --out {output.out:q}"
-        )
+        in_turn(*chain_embeddings(), *chain_residuals())
 
 
 rule chain_evaluate:
     input:
         worlds=of_chain_worlds("worlds"),
+        pruned=of_chain_worlds("pruned"),
         embeddings=[f"{CHAIN}/embeddings/{name}.safetensors" for name in CHAIN_NETWORKS],
         residuals=of_chain_worlds("residuals", ".safetensors", ".parquet"),
         facts=f"{CHAIN}/facts.parquet",
-        counts=f"{CHAIN}/counts.parquet",
     output:
         [f"{CHAIN}/{table}.parquet" for table in chain_plan.EVALUATION_TABLES],
+        counts=f"{CHAIN}/counts.parquet",
     log:
         "results/{run}/logs/chain_evaluate.log",
     benchmark:
@@ -207,16 +151,26 @@ rule chain_evaluate:
     resources:
         gpu=0,
         mem_mb=at_scale(3000, 128000),
-        runtime=at_scale(10, 1440),
+        runtime=at_scale(10, 2880),
     params:
         worlds=chain_folder("worlds"),
+        pruned=chain_folder("pruned"),
         embeddings=chain_folder("embeddings"),
         residuals=chain_folder("residuals"),
         out=subpath(output[0], parent=True),
+        job_count=job("chain:count_ngrams", "chain", seed=False),
         job=job("chain:evaluate", "chain"),
     shell:
-        rote(
-            "chain evaluate --worlds {params.worlds:q} --embeddings {params.embeddings:q}"
-            " --residuals {params.residuals:q} --facts {input.facts:q}"
-            " --counts {input.counts:q} --out {params.out:q}"
+        in_turn(
+            (
+                "chain count-ngrams --worlds {params.worlds:q} --pruned {params.pruned:q}"
+                " --out {output.counts:q}",
+                "job_count",
+            ),
+            (
+                "chain evaluate --worlds {params.worlds:q}"
+                " --embeddings {params.embeddings:q} --residuals {params.residuals:q}"
+                " --facts {input.facts:q} --counts {output.counts:q} --out {params.out:q}",
+                "job",
+            ),
         )

@@ -21,3 +21,32 @@ def of_chain_worlds(folder, *suffixes):
         suffix=suffixes or [""],
         allow_missing=True,
     )
+
+
+def chain_embeddings():
+    """The steps that embed the corpora, one per network."""
+    at = "results/{wildcards.run}/chain"
+    return [
+        (
+            f"chain embed-corpus --world {at}/worlds/{stack.world}"
+            f" --model {at}/models/{stack.name}.safetensors --width {stack.width}"
+            f" --out {at}/embeddings/{stack.name}.safetensors",
+            "job_embed",
+        )
+        for stack in chain_plan.stacks(CONFIG.chain)
+    ]
+
+
+def chain_residuals():
+    """The steps that find the neighbors of all questions, one per world."""
+    at = "results/{wildcards.run}/chain"
+    return [
+        (
+            f"chain fit-residuals --world {at}/worlds/{world} --facts {{input.facts:q}}"
+            f" --embeddings {at}/embeddings/{world}-{CHAIN_WIDTH}.safetensors"
+            f" --out {at}/residuals/{world}.safetensors"
+            f" --choices {at}/residuals/{world}.parquet",
+            "job",
+        )
+        for world in CHAIN_WORLDS
+    ]

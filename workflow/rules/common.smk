@@ -106,6 +106,17 @@ def rote(*command):
     return " ".join(["rote", *command, common])
 
 
+def in_turn(*steps):
+    """The shell command of several verbs, one after another in one process, which starts once.
+
+    Args:
+        *steps: for each verb its own options, and the name of the parameter with `job`'s.
+    """
+    common = "--threads {threads} --gpus {resources.gpu}"
+    commands = [f"{own} {{params.{options}}} {common}" for own, options in steps]
+    return f"rote {' + '.join(commands)} 2> {{log:q}}"
+
+
 def at_scale(laptop, paper):
     """A resource that the paper scale needs more of than all others."""
     return paper if CONFIG.scale == "paper" else laptop

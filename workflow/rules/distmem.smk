@@ -12,38 +12,29 @@ DISTMEM_WORLDS = [
 ]
 DISTMEM_STUDIES = [name for name in DISTMEM_SOURCES if name not in DISTMEM_WORLDS]
 DISTMEM_NETWORKS = DISTMEM_FAMILIES.ladder(CONFIG.distmem.ladder)
-DISTMEM_NEOX = DISTMEM_FAMILIES.rungs(CONFIG.distmem.ladder, DISTMEM_FAMILIES.NEOX)
 
 
 include: "distmem_inputs.smk"
 
 
-rule distmem_synthesize_corpus:
+rule distmem_synthesize_worlds:
     output:
-        corpus=f"{DISTMEM}/{{source}}/corpus.jsonl",
-        facts=f"{DISTMEM}/{{source}}/facts.parquet",
-        examples=f"{DISTMEM}/{{source}}/examples.parquet",
-        lexicon=f"{DISTMEM}/{{source}}/lexicon.parquet",
+        distmem_files(*DISTMEM_CORPORA.GENERATED_FILES),
+        folders=[directory(path) for path in distmem_files("words", "tokens")],
     log:
-        "results/{run}/logs/distmem_synthesize_corpus_{source}.log",
+        "results/{run}/logs/distmem_synthesize_worlds.log",
     benchmark:
-        "results/{run}/benchmarks/distmem_synthesize_corpus_{source}.tsv"
-    wildcard_constraints:
-        source="|".join(DISTMEM_WORLDS),
+        "results/{run}/benchmarks/distmem_synthesize_worlds.tsv"
     priority: 320  # see distmem_train_ladder
     resources:
         gpu=0,
         mem_mb=2000,
-        runtime=10,
+        runtime=20,
     params:
-        number=lambda wildcards: DISTMEM_WORLDS.index(wildcards.source),
-        folder=subpath(output.corpus, parent=True),
         job=job("distmem:synthesize_corpus", "distmem.world"),
+        job_tokens=job("distmem:synthesize_tokens", seed=False),
     shell:
-        rote(
-            "distmem synthesize-corpus --source {wildcards.source} --number {params.number}"
-            " --out {params.folder:q}"
-        )
+        in_turn(*distmem_worlds(DISTMEM_SYNTHESIS))
 
 
 rule distmem_synthesize_examples:
@@ -66,8 +57,6 @@ rule distmem_synthesize_examples:
 
 
 rule distmem_synthesize_tokens:
-    input:
-        corpus=distmem_generated("corpus.jsonl"),
     output:
         words=directory(f"{DISTMEM}/{{source}}/words"),
         tokens=directory(f"{DISTMEM}/{{source}}/tokens"),
@@ -76,19 +65,17 @@ rule distmem_synthesize_tokens:
     benchmark:
         "results/{run}/benchmarks/distmem_synthesize_tokens_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_SOURCES),
+        source="|".join(DISTMEM_STUDIES) or "none",
     priority: 320  # see distmem_train_ladder
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 32000),
         runtime=at_scale(10, 72000),
     params:
-        corpus=distmem_if("corpus", "corpus"),
         job=job("distmem:synthesize_tokens", distmem_study, seed=False),
     shell:
         rote(
-            "distmem synthesize-tokens {params.corpus} --words {output.words:q}"
-            " --tokens {output.tokens:q}"
+            "distmem synthesize-tokens --words {output.words:q} --tokens {output.tokens:q}"
         )
 
 
@@ -148,6 +135,30 @@ rule distmem_train_ablation:
         )
 
 
+rule distmem_count_worlds:
+    input:
+        distmem_files("words", "tokens", "examples.parquet"),
+    output:
+        distmem_files("pairs.parquet", "counts.parquet", "infinity.parquet"),
+        engines=f"{DISTMEM}/engines.parquet",
+    log:
+        "results/{run}/logs/distmem_count_worlds.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_count_worlds.tsv"
+    priority: 20
+    resources:
+        gpu=int(bool(CONFIG.distmem.analysis.embedding)),
+        mem_mb=at_scale(2000, 16000),
+        runtime=at_scale(20, 480),
+    params:
+        job=job("distmem:evaluate_engines"),
+        job_pairs=job("distmem:embed_pairs", "distmem.analysis", seed=False),
+        job_count=job("distmem:count_pairs", "distmem.analysis", seed=False),
+        job_infinity=job("distmem:count_infinity", "distmem.analysis", seed=False),
+    shell:
+        in_turn(*distmem_worlds(DISTMEM_COUNTING), DISTMEM_ENGINES)
+
+
 rule distmem_embed_pairs:
     input:
         words=f"{DISTMEM}/{{source}}/words",
@@ -159,7 +170,7 @@ rule distmem_embed_pairs:
     benchmark:
         "results/{run}/benchmarks/distmem_embed_pairs_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_SOURCES),
+        source="|".join(DISTMEM_STUDIES) or "none",
     resources:
         gpu=lambda wildcards: int(bool(CONFIG.distmem.analysis.embedding)),
         mem_mb=at_scale(2000, 16000),
@@ -184,7 +195,7 @@ rule distmem_count_pairs:
     benchmark:
         "results/{run}/benchmarks/distmem_count_pairs_{source}_{part}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_SOURCES),
+        source="|".join(DISTMEM_STUDIES) or "none",
         part=r"\d+",
     resources:
         gpu=0,
@@ -211,7 +222,7 @@ rule distmem_count_total:
     benchmark:
         "results/{run}/benchmarks/distmem_count_total_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_SOURCES),
+        source="|".join(DISTMEM_STUDIES) or "none",
     resources:
         gpu=0,
         mem_mb=2000,
@@ -239,7 +250,7 @@ rule distmem_count_infinity:
     benchmark:
         "results/{run}/benchmarks/distmem_count_infinity_{source}.tsv"
     wildcard_constraints:
-        source="|".join(DISTMEM_SOURCES),
+        source="|".join(DISTMEM_STUDIES) or "none",
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 64000),

@@ -36,12 +36,6 @@ def distmem_models(wildcards):
     return f"results/{wildcards.run}/distmem/models"
 
 
-def distmem_traced(wildcards):
-    """Folders of the networks that influence is measured in."""
-    rungs = [DISTMEM_NEOX[number] for number in CONFIG.distmem.influence.networks]
-    return [f"{distmem_models(wildcards)}/{rung.name}" for rung in rungs]
-
-
 def distmem_study(wildcards):
     """The config section of a study; nothing for a generated corpus."""
     study = DISTMEM_SOURCES[wildcards.source].study
@@ -67,35 +61,94 @@ def distmem_score_options(wildcards, input):
     return " ".join(f"--scores {path}" for path in input.scores)
 
 
-def distmem_family(wildcards):
-    """Folders of a family's networks."""
-    family = DISTMEM_FAMILIES.family(wildcards.family)
-    rungs = DISTMEM_FAMILIES.rungs(CONFIG.distmem.ladder, family)
-    return [f"{distmem_models(wildcards)}/{rung.name}" for rung in rungs]
-
-
-def distmem_tables():
-    """Tables that are made per corpus first."""
-    paths = [f"{DISTMEM}/{world}/facts.parquet" for world in DISTMEM_WORLDS]
-    for name, source in DISTMEM_SOURCES.items():
+def distmem_tables(names):
+    """Tables that are made per corpus first, of these corpora."""
+    paths = []
+    for name in names:
         tables = [*DISTMEM_SCHEMA.SOURCE_TABLES]
-        if source.is_generated:
+        if DISTMEM_SOURCES[name].is_generated:
             tables += DISTMEM_SCHEMA.GENERATED_TABLES
         paths += [f"{DISTMEM}/tables/{name}/{table}.parquet" for table in tables]
     return paths
 
 
-def distmem_generated(name):
-    """A file of a generated corpus; none for a study."""
-    return lambda wildcards: (
-        f"{distmem_corpus(wildcards)}/{name}"
-        if DISTMEM_SOURCES[wildcards.source].is_generated
-        else []
-    )
+def distmem_parts_option(wildcards, input, output):
+    """The option with all of them, and the facts of the generated corpora."""
+    facts = [path for path in input if path.endswith("/facts.parquet")]
+    paths = [*facts, *output.parts, *input.studies]
+    return " ".join(f"--part {path}" for path in paths)
 
 
-def distmem_if(option, name):
-    """An option with its file, where the rule has that input."""
-    return lambda wildcards, input: (
-        f"--{option} {input[name]}" if input.get(name) else ""
+# ---- the generated corpora, which are small: one job takes a step of all of them
+
+
+def distmem_worlds(steps):
+    """Steps for `in_turn`: `steps` for each generated corpus, with its places filled in."""
+    filled = []
+    for number, world in enumerate(DISTMEM_WORLDS):
+        home = "results/{wildcards.run}/distmem"
+        scores = [f"{home}/{world}/infinity.parquet"]
+        for name in DISTMEM_SOURCES[world].scores:
+            scores.append(f"{home}/scores/{world}/{name}.parquet")
+        places = {
+            "world": world,
+            "number": number,
+            "at": f"{home}/{world}",
+            "tables": f"{home}/tables/{world}",
+            "scores": " ".join(f"--scores {path}" for path in scores),
+        }
+        filled += [(command % places, options) for command, options in steps]
+    return filled
+
+
+DISTMEM_SYNTHESIS = [
+    (
+        "distmem synthesize-corpus --source %(world)s --number %(number)d --out %(at)s",
+        "job",
+    ),
+    (
+        "distmem synthesize-tokens --corpus %(at)s/corpus.jsonl --words %(at)s/words"
+        " --tokens %(at)s/tokens",
+        "job_tokens",
+    ),
+]
+DISTMEM_COUNTING = [
+    (
+        "distmem embed-pairs --words %(at)s/words --examples %(at)s/examples.parquet"
+        " --out %(at)s/pairs.parquet",
+        "job_pairs",
+    ),
+    (
+        "distmem count-pairs --words %(at)s/words --pairs %(at)s/pairs.parquet"
+        " --out %(at)s/counts.parquet",
+        "job_count",
+    ),
+    (
+        "distmem count-infinity --tokens %(at)s/tokens --examples %(at)s/examples.parquet"
+        " --out %(at)s/infinity.parquet",
+        "job_infinity",
+    ),
+]
+DISTMEM_ENGINES = ("distmem evaluate-engines --out {output.engines:q}", "job")
+DISTMEM_SCORING = [
+    (
+        f"distmem evaluate-networks --family {family} --models {{params.models:q}}"
+        " {params.corpora} --out {params.folder:q}",
+        "job",
     )
+    for family in DISTMEM_FAMILIES.FAMILIES
+]
+DISTMEM_EVALUATION = [
+    (
+        "distmem evaluate-memorization --corpus %(at)s %(scores)s --out %(tables)s",
+        "job_measure",
+    ),
+    (
+        "distmem evaluate-estimators --corpus %(at)s %(scores)s --out %(tables)s",
+        "job_known",
+    ),
+]
+DISTMEM_ALL_SOURCES = (
+    "distmem evaluate-sources {params.parts} --out {params.folder:q}",
+    "job",
+)

@@ -11,6 +11,7 @@ rule inversion_solve_stylized:
             f"{INVERSION}/{table}.parquet"
             for table in ("stylized", "densities", "planes", "components")
         ],
+        sampling=f"{INVERSION}/sampling.parquet",
     log:
         "results/{run}/logs/inversion_solve_stylized.log",
     benchmark:
@@ -18,90 +19,40 @@ rule inversion_solve_stylized:
     resources:
         gpu=0,
         mem_mb=4000,
-        runtime=10,
+        runtime=20,
     params:
         folder=subpath(output[0], parent=True),
         job=job("inversion:solve_stylized", "inversion.stylized", seed=False),
+        job_sample=job("inversion:simulate_sampling", "inversion.stylized"),
     shell:
-        rote("inversion solve-stylized --out {params.folder:q}")
-
-
-rule inversion_simulate_sampling:
-    output:
-        out=f"{INVERSION}/sampling.parquet",
-    log:
-        "results/{run}/logs/inversion_simulate_sampling.log",
-    benchmark:
-        "results/{run}/benchmarks/inversion_simulate_sampling.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        job=job("inversion:simulate_sampling", "inversion.stylized"),
-    shell:
-        rote("inversion simulate-sampling --out {output.out:q}")
+        in_turn(
+            ("inversion solve-stylized --out {params.folder:q}", "job"),
+            ("inversion simulate-sampling --out {output.sampling:q}", "job_sample"),
+        )
 
 
 rule inversion_solve_operators:
+    input:
+        models=f"{INVERSION}/library.parquet",
     output:
         out=f"{INVERSION}/operators.parquet",
+        linearized=f"{INVERSION}/linearized.parquet",
+        rates=f"{INVERSION}/rates.parquet",
+        ratios=f"{INVERSION}/ratios.parquet",
     log:
         "results/{run}/logs/inversion_solve_operators.log",
     benchmark:
         "results/{run}/benchmarks/inversion_solve_operators.tsv"
     resources:
         gpu=0,
-        mem_mb=at_scale(2000, 16000),
-        runtime=at_scale(10, 120),
+        mem_mb=at_scale(3000, 32000),
+        runtime=at_scale(20, 600),
     params:
         job=job("inversion:solve_operators", "inversion.waveform.acquisition"),
+        job_linear=job("inversion:solve_linearized", "inversion.waveform.acquisition"),
+        job_rates=job("inversion:evaluate_rates", "inversion.waveform.models"),
     shell:
-        rote("inversion solve-operators --out {output.out:q}")
-
-
-rule inversion_evaluate_rates:
-    input:
-        models=f"{INVERSION}/library.parquet",
-    output:
-        rates=f"{INVERSION}/rates.parquet",
-        ratios=f"{INVERSION}/ratios.parquet",
-    log:
-        "results/{run}/logs/inversion_evaluate_rates.log",
-    benchmark:
-        "results/{run}/benchmarks/inversion_evaluate_rates.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        job=job("inversion:evaluate_rates", "inversion.waveform.models"),
-    shell:
-        rote(
-            "inversion evaluate-rates --models {input.models:q} --rates {output.rates:q}"
-            " --ratios {output.ratios:q}"
-        )
-
-
-rule inversion_solve_linearized:
-    input:
-        models=f"{INVERSION}/library.parquet",
-    output:
-        out=f"{INVERSION}/linearized.parquet",
-    log:
-        "results/{run}/logs/inversion_solve_linearized.log",
-    benchmark:
-        "results/{run}/benchmarks/inversion_solve_linearized.tsv"
-    resources:
-        gpu=0,
-        mem_mb=at_scale(3000, 32000),
-        runtime=at_scale(20, 480),
-    params:
-        job=job("inversion:solve_linearized", "inversion.waveform.acquisition"),
-    shell:
-        rote(
-            "inversion solve-linearized --models {input.models:q} --out {output.out:q}"
-        )
+        in_turn(*INVERSION_OPERATORS)
 
 
 rule inversion_simulate_schedules:
@@ -181,7 +132,7 @@ rule inversion_evaluate_networks:
             for prediction in INVERSION_PREDICTIONS
         ],
     output:
-        out=f"{INVERSION}/networks.parquet",
+        networks=f"{INVERSION}/networks.parquet",
         samples=f"{INVERSION}/prior_samples.parquet",
     log:
         "results/{run}/logs/inversion_evaluate_networks.log",
@@ -190,16 +141,14 @@ rule inversion_evaluate_networks:
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 16000),
-        runtime=at_scale(10, 240),
+        runtime=at_scale(10, 360),
     params:
-        networks=lambda wildcards, input: [
-            f"--networks {path}" for path in input.networks
-        ],
+        networks=inversion_all_networks_option,
         job=job("inversion:evaluate_networks", "inversion.waveform"),
     shell:
         rote(
             "inversion evaluate-networks {params.networks} --models {input.models:q}"
-            " --out {output.out:q} --samples {output.samples:q}"
+            " --out {output.networks:q} --samples {output.samples:q}"
         )
 
 
@@ -252,8 +201,8 @@ rule inversion_evaluate_posteriors:
         "results/{run}/benchmarks/inversion_evaluate_posteriors.tsv"
     resources:
         gpu=0,
-        mem_mb=at_scale(2000, 8000),
-        runtime=at_scale(10, 120),
+        mem_mb=at_scale(2000, 16000),
+        runtime=at_scale(10, 360),
     params:
         parts=subpath(input[1], parent=True),
         folder=subpath(output[0], parent=True),

@@ -3,6 +3,19 @@
 INVERSION = "results/{run}/inversion"
 INVERSION_PRIORS = rote_papers.load("inversion", "priors").PRIORS
 INVERSION_PREDICTIONS = rote_papers.load("inversion", "priors").PREDICTIONS
+# what takes seconds each, in one job
+INVERSION_OPERATORS = [
+    ("inversion solve-operators --out {output.out:q}", "job"),
+    (
+        "inversion solve-linearized --models {input.models:q} --out {output.linearized:q}",
+        "job_linear",
+    ),
+    (
+        "inversion evaluate-rates --models {input.models:q} --rates {output.rates:q}"
+        " --ratios {output.ratios:q}",
+        "job_rates",
+    ),
+]
 
 
 def inversion_networks(wildcards):
@@ -15,3 +28,8 @@ def inversion_networks(wildcards):
 def inversion_networks_option(wildcards, input):
     """Parameter: the option that names them."""
     return f"--networks {input.networks}" if input.networks else ""
+
+
+def inversion_all_networks_option(wildcards, input):
+    """Parameter: the options that name the networks of every prediction."""
+    return " ".join(f"--networks {path}" for path in input.networks)

@@ -1,6 +1,33 @@
 # Long-tail composition (arXiv 2510.16322): linear, network and kernel track.
 
 LONGTAIL = "results/{run}/longtail"
+LONGTAIL_KERNEL = [
+    (
+        "longtail synthesize-kernel-triples --images {input.images:q}"
+        " --out {output.triples:q} --zipf {params.zipf} --held-out {params.held_out}",
+        "job_draw",
+    ),
+    (
+        "longtail fit-kernel --images {input.images:q} --triples {output.triples:q}"
+        " --out {output.out:q}",
+        "job",
+    ),
+]
+# the linear track: four experiments of seconds each
+LONGTAIL_LINEAR = [
+    (
+        "longtail solve-linear --sets {output.sets:q} --sweep {output.sweep:q}"
+        " --ranks {output.ranks:q} --shrinkage {output.shrinkage:q}",
+        "job",
+    ),
+    ("longtail solve-scaling --out {output.scaling:q}", "job_scaling"),
+    ("longtail solve-interpolators --out {output.interpolators:q}", "job_other"),
+    (
+        "longtail solve-influence --influence {output.influence:q}"
+        " --leave-one-out {output.leave_one_out:q} --descent {output.descent:q}",
+        "job_influence",
+    ),
+]
 
 
 rule longtail_solve_linear:
@@ -9,6 +36,11 @@ rule longtail_solve_linear:
         sweep=f"{LONGTAIL}/linear_sweep.parquet",
         ranks=f"{LONGTAIL}/linear_ranks.parquet",
         shrinkage=f"{LONGTAIL}/linear_shrinkage.parquet",
+        scaling=f"{LONGTAIL}/scaling.parquet",
+        interpolators=f"{LONGTAIL}/interpolators.parquet",
+        influence=f"{LONGTAIL}/influence.parquet",
+        leave_one_out=f"{LONGTAIL}/leave_one_out.parquet",
+        descent=f"{LONGTAIL}/descent.parquet",
     log:
         "results/{run}/logs/longtail_solve_linear.log",
     benchmark:
@@ -19,67 +51,11 @@ rule longtail_solve_linear:
         runtime=10,
     params:
         job=job("longtail:solve_linear", "longtail.linear"),
+        job_scaling=job("longtail:solve_scaling", "longtail.scaling"),
+        job_other=job("longtail:solve_interpolators", "longtail.interpolators"),
+        job_influence=job("longtail:solve_influence", "longtail.influence"),
     shell:
-        rote(
-            "longtail solve-linear --sets {output.sets:q} --sweep {output.sweep:q}"
-            " --ranks {output.ranks:q} --shrinkage {output.shrinkage:q}"
-        )
-
-
-rule longtail_solve_scaling:
-    output:
-        out=f"{LONGTAIL}/scaling.parquet",
-    log:
-        "results/{run}/logs/longtail_solve_scaling.log",
-    benchmark:
-        "results/{run}/benchmarks/longtail_solve_scaling.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        job=job("longtail:solve_scaling", "longtail.scaling"),
-    shell:
-        rote("longtail solve-scaling --out {output.out:q}")
-
-
-rule longtail_solve_interpolators:
-    output:
-        out=f"{LONGTAIL}/interpolators.parquet",
-    log:
-        "results/{run}/logs/longtail_solve_interpolators.log",
-    benchmark:
-        "results/{run}/benchmarks/longtail_solve_interpolators.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        job=job("longtail:solve_interpolators", "longtail.interpolators"),
-    shell:
-        rote("longtail solve-interpolators --out {output.out:q}")
-
-
-rule longtail_solve_influence:
-    output:
-        influence=f"{LONGTAIL}/influence.parquet",
-        leave_one_out=f"{LONGTAIL}/leave_one_out.parquet",
-        descent=f"{LONGTAIL}/descent.parquet",
-    log:
-        "results/{run}/logs/longtail_solve_influence.log",
-    benchmark:
-        "results/{run}/benchmarks/longtail_solve_influence.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=10,
-    params:
-        job=job("longtail:solve_influence", "longtail.influence"),
-    shell:
-        rote(
-            "longtail solve-influence --influence {output.influence:q}"
-            " --leave-one-out {output.leave_one_out:q} --descent {output.descent:q}"
-        )
+        in_turn(*LONGTAIL_LINEAR)
 
 
 rule longtail_synthesize_images:
@@ -178,35 +154,11 @@ rule longtail_evaluate_networks:
         rote("longtail evaluate-networks {params.losses:q} --out {output.out:q}")
 
 
-rule longtail_synthesize_kernel_triples:
-    input:
-        images=f"{LONGTAIL}/images.parquet",
-    output:
-        out=f"{LONGTAIL}/kernel_triples.parquet",
-    log:
-        "results/{run}/logs/longtail_synthesize_kernel_triples.log",
-    benchmark:
-        "results/{run}/benchmarks/longtail_synthesize_kernel_triples.tsv"
-    resources:
-        gpu=0,
-        mem_mb=at_scale(1000, 4000),
-        runtime=5,
-    params:
-        zipf=CONFIG.longtail.network.zipf,
-        held_out=CONFIG.longtail.images.held_out,
-        job=job("longtail:synthesize_kernel_triples", "longtail.kernel"),
-    shell:
-        rote(
-            "longtail synthesize-kernel-triples --images {input.images:q}"
-            " --out {output.out:q} --zipf {params.zipf} --held-out {params.held_out}"
-        )
-
-
 rule longtail_fit_kernel:
     input:
         images=f"{LONGTAIL}/images.parquet",
-        triples=f"{LONGTAIL}/kernel_triples.parquet",
     output:
+        triples=f"{LONGTAIL}/kernel_triples.parquet",
         out=f"{LONGTAIL}/kernel.parquet",
     log:
         "results/{run}/logs/longtail_fit_kernel.log",
@@ -217,9 +169,9 @@ rule longtail_fit_kernel:
         mem_mb=at_scale(2000, 8000),
         runtime=10,
     params:
+        zipf=CONFIG.longtail.network.zipf,
+        held_out=CONFIG.longtail.images.held_out,
+        job_draw=job("longtail:synthesize_kernel_triples", "longtail.kernel"),
         job=job("longtail:fit_kernel", "longtail.kernel"),
     shell:
-        rote(
-            "longtail fit-kernel --images {input.images:q} --triples {input.triples:q}"
-            " --out {output.out:q}"
-        )
+        in_turn(*LONGTAIL_KERNEL)

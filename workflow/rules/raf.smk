@@ -7,6 +7,7 @@ rule raf_solve_curves:
     output:
         curves=f"{RAF}/curves.parquet",
         checks=f"{RAF}/checks.parquet",
+        separability=f"{RAF}/separability.parquet",
     log:
         "results/{run}/logs/raf_solve_curves.log",
     benchmark:
@@ -17,8 +18,18 @@ rule raf_solve_curves:
         runtime=at_scale(10, 240),
     params:
         job=job("raf:solve_curves", "raf.theory"),
+        job_simulate=job("raf:simulate_separability", "raf.separability"),
     shell:
-        rote("raf solve-curves --curves {output.curves:q} --checks {output.checks:q}")
+        in_turn(
+            (
+                "raf solve-curves --curves {output.curves:q} --checks {output.checks:q}",
+                "job",
+            ),
+            (
+                "raf simulate-separability --out {output.separability:q}",
+                "job_simulate",
+            ),
+        )
 
 
 rule raf_simulate_learners:
@@ -56,23 +67,6 @@ rule raf_simulate_kernels:
         job=job("raf:simulate_kernels", "raf.universality"),
     shell:
         rote("raf simulate-kernels --out {output.out:q}")
-
-
-rule raf_simulate_separability:
-    output:
-        out=f"{RAF}/separability.parquet",
-    log:
-        "results/{run}/logs/raf_simulate_separability.log",
-    benchmark:
-        "results/{run}/benchmarks/raf_simulate_separability.tsv"
-    resources:
-        gpu=0,
-        mem_mb=at_scale(2000, 16000),
-        runtime=at_scale(10, 240),
-    params:
-        job=job("raf:simulate_separability", "raf.separability"),
-    shell:
-        rote("raf simulate-separability --out {output.out:q}")
 
 
 rule raf_fit_images:

@@ -54,63 +54,13 @@ rule resmem_train_base:
         )
 
 
-rule resmem_embed:
+rule resmem_evaluate:
     input:
         bases=f"{RESMEM}/bases/{{task}}.safetensors",
     output:
-        out=f"{RESMEM}/embeddings/{{task}}.safetensors",
-    log:
-        "results/{run}/logs/resmem_embed_{task}.log",
-    benchmark:
-        "results/{run}/benchmarks/resmem_embed_{task}.tsv"
-    wildcard_constraints:
-        task="|".join(RESMEM_TASKS),
-    priority: 20
-    resources:
-        gpu=at_scale(0, 1),
-        mem_mb=at_scale(3000, 32000),
-        runtime=at_scale(10, 480),
-    params:
-        job=task_job("embed"),
-    shell:
-        rote(
-            "resmem embed --task {wildcards.task} --bases {input.bases:q}"
-            " --out {output.out:q}"
-        )
-
-
-rule resmem_fit_residuals:
-    input:
-        embeddings=f"{RESMEM}/embeddings/{{task}}.safetensors",
-    output:
-        out=f"{RESMEM}/residuals/{{task}}.safetensors",
-        choices=f"{RESMEM}/residuals/{{task}}.parquet",
-    log:
-        "results/{run}/logs/resmem_fit_residuals_{task}.log",
-    benchmark:
-        "results/{run}/benchmarks/resmem_fit_residuals_{task}.tsv"
-    wildcard_constraints:
-        task="|".join(RESMEM_TASKS),
-    priority: 20
-    resources:
-        gpu=int(CONFIG.resmem.memory.on_device),
-        mem_mb=at_scale(3000, 64000),
-        runtime=at_scale(10, 240),
-    params:
-        job=task_job("fit_residuals", "resmem.memory"),
-    shell:
-        rote(
-            "resmem fit-residuals --task {wildcards.task} --embeddings {input.embeddings:q}"
-            " --out {output.out:q} --choices {output.choices:q}"
-        )
-
-
-rule resmem_evaluate:
-    input:
         embeddings=f"{RESMEM}/embeddings/{{task}}.safetensors",
         residuals=f"{RESMEM}/residuals/{{task}}.safetensors",
         choices=f"{RESMEM}/residuals/{{task}}.parquet",
-    output:
         out=directory(f"{RESMEM}/evaluations/{{task}}"),
     log:
         "results/{run}/logs/resmem_evaluate_{task}.log",
@@ -118,19 +68,17 @@ rule resmem_evaluate:
         "results/{run}/benchmarks/resmem_evaluate_{task}.tsv"
     wildcard_constraints:
         task="|".join(RESMEM_TASKS),
-    priority: 10
+    priority: 20
     resources:
-        gpu=0,
+        gpu=at_scale(int(CONFIG.resmem.memory.on_device), 1),
         mem_mb=at_scale(3000, 64000),
-        runtime=at_scale(10, 240),
+        runtime=at_scale(20, 960),
     params:
+        job_embed=task_job("embed"),
+        job_fit=task_job("fit_residuals", "resmem.memory"),
         job=task_job("evaluate"),
     shell:
-        rote(
-            "resmem evaluate --task {wildcards.task} --embeddings {input.embeddings:q}"
-            " --residuals {input.residuals:q} --choices {input.choices:q}"
-            " --out {output.out:q}"
-        )
+        in_turn(*RESMEM_EVALUATION)
 
 
 rule resmem_evaluate_tasks:
@@ -138,88 +86,48 @@ rule resmem_evaluate_tasks:
         choices=[f"{RESMEM}/residuals/{task}.parquet" for task in RESMEM_TASKS],
         evaluations=[f"{RESMEM}/evaluations/{task}" for task in RESMEM_TASKS],
     output:
-        [
-            f"{RESMEM}/{table}.parquet"
-            for table in rote_papers.load("resmem", "schema").TASK_TABLES
-        ],
+        [f"{RESMEM}/{table}.parquet" for table in RESMEM_SCHEMA.TASK_TABLES],
     log:
         "results/{run}/logs/resmem_evaluate_tasks.log",
     benchmark:
         "results/{run}/benchmarks/resmem_evaluate_tasks.tsv"
     resources:
         gpu=0,
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=at_scale(2000, 16000),
+        runtime=at_scale(10, 240),
     params:
-        tasks=" ".join(f"--task {task}" for task in RESMEM_TASKS),
         choices=lambda wildcards: f"results/{wildcards.run}/resmem/residuals",
         evaluations=lambda wildcards: f"results/{wildcards.run}/resmem/evaluations",
         folder=subpath(output[0], parent=True),
+        names=" ".join(f"--task {task}" for task in RESMEM_TASKS),
         job=job("resmem:evaluate_tasks", seed=False),
     shell:
         rote(
-            "resmem evaluate-tasks {params.tasks} --choices {params.choices:q}"
+            "resmem evaluate-tasks {params.names} --choices {params.choices:q}"
             " --evaluations {params.evaluations:q} --out {params.folder:q}"
         )
 
 
-rule resmem_evaluate_growth:
+rule resmem_evaluate_extensions:
     input:
         bases=f"{RESMEM}/bases/longtail.safetensors",
         embeddings=f"{RESMEM}/embeddings/longtail.safetensors",
     output:
         growth=f"{RESMEM}/growth.parquet",
         crossfit=f"{RESMEM}/crossfit.parquet",
+        memorization=f"{RESMEM}/memorization.parquet",
+        spurious=f"{RESMEM}/spurious.parquet",
     log:
-        "results/{run}/logs/resmem_evaluate_growth.log",
+        "results/{run}/logs/resmem_evaluate_extensions.log",
     benchmark:
-        "results/{run}/benchmarks/resmem_evaluate_growth.tsv"
+        "results/{run}/benchmarks/resmem_evaluate_extensions.tsv"
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 16000),
-        runtime=at_scale(10, 120),
+        runtime=at_scale(10, 240),
     params:
-        job=job("resmem:evaluate_growth", sections=["resmem.longtail"]),
-    shell:
-        rote(
-            "resmem evaluate-growth --bases {input.bases:q}"
-            " --embeddings {input.embeddings:q} --growth {output.growth:q}"
-            " --crossfit {output.crossfit:q}"
-        )
-
-
-rule resmem_evaluate_memorization:
-    output:
-        out=f"{RESMEM}/memorization.parquet",
-    log:
-        "results/{run}/logs/resmem_evaluate_memorization.log",
-    benchmark:
-        "results/{run}/benchmarks/resmem_evaluate_memorization.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=at_scale(10, 120),
-    params:
-        job=job(
-            "resmem:evaluate_memorization",
-            sections=["resmem.scores", "resmem.longtail"],
-        ),
-    shell:
-        rote("resmem evaluate-memorization --out {output.out:q}")
-
-
-rule resmem_train_spurious:
-    output:
-        out=f"{RESMEM}/spurious.parquet",
-    log:
-        "results/{run}/logs/resmem_train_spurious.log",
-    benchmark:
-        "results/{run}/benchmarks/resmem_train_spurious.tsv"
-    resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=at_scale(10, 60),
-    params:
+        job_growth=job("resmem:evaluate_growth", sections=["resmem.longtail"]),
+        job_scores=job("resmem:evaluate_memorization", sections=RESMEM_SCORES),
         job=job("resmem:train_spurious", "resmem.spurious"),
     shell:
-        rote("resmem train-spurious --out {output.out:q}")
+        in_turn(*RESMEM_EXTENSIONS)

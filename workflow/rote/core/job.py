@@ -57,7 +57,10 @@ class Job:
         return sha256(json.dumps(self._settings(), sort_keys=True).encode()).hexdigest()[:16]
 
     def provenance(self) -> dict[str, Any]:
-        """Who computed a table, from what, with what, for how long. Times are seconds."""
+        """Who computed a table, from what, with what, for how long.
+
+        Times are seconds since this process began its first verb.
+        """
         device = self.device
         if device == "cuda":
             import torch
@@ -77,9 +80,15 @@ class Job:
             "python": platform.python_version(),
             "device": device,
             "threads": self.threads,
-            "wall_s": round(time.perf_counter() - self.started[0], 3),
-            "cpu_s": round(time.process_time() - self.started[1], 3),
+            "wall_s": round(time.perf_counter() - _first_verb()[0], 3),
+            "cpu_s": round(time.process_time() - _first_verb()[1], 3),
         }
+
+
+@cache
+def _first_verb() -> tuple[float, float]:
+    """When this process began its first verb, by the clock and by its CPU time."""
+    return time.perf_counter(), time.process_time()
 
 
 @contextmanager
@@ -110,6 +119,7 @@ def start(
     """
     if threads < 1:
         raise InputError(f"--threads must be at least 1, given {threads}")
+    _first_verb()
     with ExitStack() as stack:
         stack.enter_context(limit_threads(threads))
         job = Job(
@@ -157,6 +167,7 @@ def limit_threads(threads: int) -> Iterator[None]:
 
 # one folder per user and machine, whatever TMPDIR says
 _LOCKS = Path("/tmp") / f"rote-devices-{os.getuid()}"
+_SEEN: list[str] = []  # devices of this process's latest lease
 
 
 @contextmanager
@@ -194,7 +205,8 @@ def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     try:
         if pool:
-            leased = _acquire(pool, n, poll_s)
+            leased = _acquire(_seen(pool, n), n, poll_s)
+            _SEEN[:] = leased
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(leased)
         yield list(leased)
     finally:
@@ -204,6 +216,13 @@ def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         else:
             os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+def _seen(pool: list[str], n: int) -> list[str]:
+    """Those that CUDA has been shown: once it runs in this process, it takes no others."""
+    torch = sys.modules.get("torch")
+    running = torch is not None and torch.cuda.is_initialized()
+    return _SEEN if running and n <= len(_SEEN) and set(_SEEN) <= set(pool) else pool
 
 
 def visible_devices() -> list[str]:

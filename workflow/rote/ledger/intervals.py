@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special
 
 from rote.core.errors import ConfigError, InputError
 from rote.ledger.claims import Criterion
@@ -115,7 +115,7 @@ def test_set_variance(differences: Any) -> float:
 
 @lru_cache(maxsize=4096)
 def _quantile(confidence: float, freedom: float) -> float:
-    return float(stats.t.ppf((1 + confidence) / 2, freedom))
+    return float(special.stdtrit(freedom, (1 + confidence) / 2))
 
 
 def _mean(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
@@ -162,6 +162,8 @@ def _ratio(values: np.ndarray, confidence: float, shared: float) -> tuple[float,
 
 def _median(values: np.ndarray, confidence: float, shared: float) -> tuple[float, float, float]:
     """The narrowest pair of order statistics, as far from both ends, that covers enough."""
+    from scipy import stats  # half a second that no other method needs
+
     if shared:
         raise InputError("a median takes no shared_variance")
     ordered = np.sort(values)
@@ -335,4 +337,6 @@ def p_value(sample: Sample | Any, method: str, rule: Criterion) -> float:
         return _SMALLEST_P
     if outside(largest) > 0:
         return 0.5
+    from scipy import optimize
+
     return 10 ** optimize.bisect(outside, smallest, largest, xtol=1e-4)

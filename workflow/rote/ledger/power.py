@@ -2,7 +2,7 @@
 
 import math
 
-from scipy import optimize, stats
+from scipy import special
 
 from rote.core.errors import InputError
 from rote.ledger.intervals import CONFIDENCE
@@ -39,14 +39,16 @@ def needed(margin: float, replicates: int, power: float = POWER) -> float:
         return 2
     tail = (1 + CONFIDENCE) / 2
     # distance over the standard deviation of one replicate
-    effect = abs(margin) * stats.t.ppf(tail, replicates - 1) / math.sqrt(replicates)
+    effect = abs(margin) * special.stdtrit(replicates - 1, tail) / math.sqrt(replicates)
 
     def short(n: float) -> float:
-        reach = stats.t.ppf(tail, n - 1) + stats.t.ppf(power, n - 1)
+        reach = special.stdtrit(n - 1, tail) + special.stdtrit(n - 1, power)
         return float(reach / math.sqrt(n) - effect)
 
     if short(2) <= 0:
         return 2
     if short(_MAX_REPLICATES) > 0:
         return math.inf
+    from scipy import optimize
+
     return math.ceil(optimize.brentq(short, 2, _MAX_REPLICATES, xtol=1e-6))

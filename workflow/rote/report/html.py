@@ -1,7 +1,8 @@
 """The templates of the report's pages, and what they share: figures, ledger rows, intervals."""
 
-import inspect
+import ast
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,6 @@ from markupsafe import Markup, escape
 
 from rote.core.papers import Figure
 from rote.ledger import by_claim, criterion, text
-from rote.plotting import drawing
 
 # bytes: a figure's tables up to this size are copied beside it, larger ones linked in results/
 COPIED = 2_000_000
@@ -57,9 +57,7 @@ def figure_block(
         KeyError: for a figure that the paper does not have.
         FileNotFoundError: for a table of the figure that is not in `results`.
     """
-    code = drawing(paper, name)
-    source = Path(inspect.getsourcefile(code) or "").resolve()
-    line = inspect.getsourcelines(code)[1]
+    source, line = _drawn_by(paper, name, figure)
     inside = source.is_relative_to(_PACKAGE)
     file = source.relative_to(_PACKAGE.parents[1]) if inside else source.name
     values = {
@@ -73,6 +71,17 @@ def figure_block(
         "quoted": [] if quoted is None else list(quoted.itertuples()),
     }
     return Markup(render("figure.html", **values))
+
+
+def _drawn_by(paper: str, name: str, figure: Figure) -> tuple[Path, int]:
+    """The file and line of the function that draws a figure, which is read and not imported."""
+    spec = find_spec(f"rote.papers.{paper}.figures.{figure.module}")
+    source = Path(spec.origin if spec and spec.origin else "").resolve()
+    functions = ast.parse(source.read_text()).body
+    lines = [node.lineno for node in functions if getattr(node, "name", None) == name]
+    if not lines:
+        raise KeyError(f"{source} has no function {name}, which would draw the figure")
+    return source, lines[0]
 
 
 def table_link(paper: str, results: Path, table: str) -> str:

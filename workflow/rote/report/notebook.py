@@ -7,9 +7,7 @@ from typing import Any
 import nbformat
 import numpy as np
 import pandas as pd
-import papermill
 from IPython.display import HTML
-from papermill.exceptions import PapermillExecutionError
 
 from rote import ledger as ledgers
 from rote.core import tables
@@ -116,6 +114,8 @@ def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
     Raises:
         InputError: naming the cell that failed, with its error.
     """
+    import papermill  # here, not above: a notebook's own process imports this module, too
+
     with tables.atomic(out) as temporary:
         try:
             papermill.execute_notebook(
@@ -126,7 +126,7 @@ def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
                 progress_bar=False,
                 start_timeout=300,
             )
-        except PapermillExecutionError as error:
+        except papermill.PapermillExecutionError as error:
             raise InputError(
                 f"notebook {source}, cell {error.exec_count}: {error.ename}: {error.evalue}"
             ) from error

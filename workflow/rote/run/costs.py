@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from rote.core import papers
 from rote.core.errors import InputError
 from rote.run import config as configuration
 from rote.run import machine
@@ -205,12 +206,15 @@ def fit(measured: pd.DataFrame) -> Fit:
     time as rate.
     """
     measured = measured[measured["seconds"] > 0].reset_index(drop=True)
+    benchmarked = _benchmarked_rates()
 
     def rates(start: float) -> dict[str, float]:
-        return {
-            rule: _benchmarked_rate(rule) or _fitted_rate(rows, start)
+        fitted = {
+            rule: _fitted_rate(rows, start)
             for rule, rows in measured.groupby("rule")
+            if rule not in benchmarked
         }
+        return fitted | benchmarked
 
     def predicted(start: float) -> np.ndarray:
         by_rule = rates(start)
@@ -427,10 +431,13 @@ def _fitted_rate(rows: pd.DataFrame, start: float) -> float:
     return float(np.exp(optimum.x))
 
 
-def _benchmarked_rate(rule: str) -> float | None:
-    """Seconds per unit of work, where a benchmark says it in place of small runs."""
-    paper, step = rule.split("_", 1)
-    return formulas(paper, "RATES").get(step)
+def _benchmarked_rates() -> dict[str, float]:
+    """Seconds per unit of work by rule, where a benchmark says it in place of small runs."""
+    rates = {}
+    for paper in papers.names():
+        for step, rate in formulas(paper, "RATES").items():
+            rates[f"{paper}_{step}"] = rate
+    return rates
 
 
 def _formula(job: PlannedJob, kind: str) -> Callable[[Any], float] | None:

@@ -28,15 +28,9 @@ def _heads(s: Settings, where: Wildcards) -> float:
     return 20 * heads * t.contexts * t.steps * t.tokens**2 * (t.tokens + 2 * t.p)
 
 
-def _embeddings(s: Settings, where: Wildcards) -> float:
-    e = s.embeddings
-    return e.replicates * len(e.functions) * e.tokens**3
-
-
 WORK = {
     "solve_curves": _curves,
     "simulate_contexts": _contexts,
     "simulate_variants": _variants,
     "train_heads": _heads,
-    "fit_embeddings": _embeddings,
 }

@@ -106,7 +106,7 @@ class AttentionEmbeddings(Section):
 class Settings(PaperSection):
     """A random matrix analysis of in-context memorization for nonlinear attention"""
 
-    leave_out: list[str] = left_out("variants", "trained")
+    leave_out: list[str] = left_out("trained")
     theory: AttentionTheory = key(AttentionTheory)
     simulation: AttentionSimulation = key(AttentionSimulation)
     trained: AttentionTrained = key(AttentionTrained)

@@ -15,11 +15,10 @@ def _vocabulary(s: Settings) -> int:
     return w.subjects + w.relations + w.value_symbols + 2 * w.lexicon + w.modulus
 
 
-def _load(s: Settings, where: Wildcards) -> float:
-    """The load of a job's world; 1 for a text of the user's, whose size is not known."""
-    loads = {world.name: world.load for world in plan.worlds(s)}
-    load = loads[where["world"]]
-    return 1.0 if isnan(load) else load
+def _load(s: Settings, world: str) -> float:
+    """The load of a world; 1 for a text of the user's, whose size is not known."""
+    loads = {spec.name: spec.load for spec in plan.worlds(s)}
+    return 1.0 if isnan(loads[world]) else loads[world]
 
 
 def documents(s: Settings, load: float) -> float:
@@ -39,20 +38,27 @@ def _all(s: Settings) -> float:
     return s.world.replicates * sum(documents(s, load) for load in s.world.loads)
 
 
-def _embed(s: Settings, where: Wildcards) -> float:
-    weights = transformer(s.network.layers, int(where["width"]), _vocabulary(s))
-    return 2 * weights * TOKENS * documents(s, _load(s, where)) * s.world.replicates
+def _embed(s: Settings, world: str, width: int) -> float:
+    weights = transformer(s.network.layers, width, _vocabulary(s))
+    return 2 * weights * TOKENS * documents(s, _load(s, world)) * s.world.replicates
 
 
-def _neighbors(s: Settings, where: Wildcards) -> float:
+def _neighbors(s: Settings, world: str) -> float:
     """Every fact's probes against every remembered document."""
-    count = documents(s, _load(s, where))
+    count = documents(s, _load(s, world))
     return 2 * s.world.replicates * count * count / s.world.copies * s.network.width
+
+
+def _residuals(s: Settings, where: Wildcards) -> float:
+    """The states of every network, and the neighbors in every world."""
+    embedded = sum(_embed(s, stack.world, stack.width) for stack in plan.stacks(s))
+    return embedded + sum(_neighbors(s, world.name) for world in plan.worlds(s))
 
 
 def _states(s: Settings, where: Wildcards) -> float:
     """Bytes of the hidden states."""
-    return 4 * int(where["width"]) * documents(s, _load(s, where)) * s.world.replicates
+    floats = sum(stack.width * documents(s, _load(s, stack.world)) for stack in plan.stacks(s))
+    return 4 * floats * s.world.replicates
 
 
 WORK = {
@@ -60,13 +66,11 @@ WORK = {
     "train_scorer": lambda s, w: _train(s, s.network.width, s.network.scoring_steps),
     "prune_corpus": lambda s, w: _all(s),
     "train_model": lambda s, w: NETWORKS * _train(s, int(w["width"]), s.network.steps),
-    "embed_corpus": _embed,
-    "fit_residuals": _neighbors,
-    "count_ngrams": lambda s, w: _all(s),
+    "fit_residuals": _residuals,
     "evaluate": lambda s, w: _all(s),
 }
 DISK = {
     "synthesize_corpus": lambda s, w: 250 * _all(s),
     "prune_corpus": lambda s, w: 150 * _all(s),
-    "embed_corpus": _states,
+    "fit_residuals": _states,
 }

@@ -25,11 +25,6 @@ def _ablation(s: Settings, where: Wildcards) -> float:
     return 2 * _training(s, rungs(s.ladder, NEOX)[s.ablation.network])
 
 
-def _evaluation(s: Settings, where: Wildcards) -> float:
-    networks = rungs(s.ladder, NEOX)
-    return sum(transformer(rung.layers, rung.width, VOCABULARY) for rung in networks)
-
-
 def _pretrained(s: Settings, where: Wildcards) -> float:
     study = _source(s, where).study
     weights = published.weights(study.models[int(where["number"])])
@@ -49,6 +44,17 @@ def _infinity_disk(s: Settings, where: Wildcards) -> float:
     return 0 if _source(s, where).is_generated else 8 * _infinity(s, where)
 
 
+def _words(s: Settings, where: Wildcards) -> float:
+    """Of all generated corpora."""
+    return s.world.tokens * s.world.replicates
+
+
+def _scoring(s: Settings, where: Wildcards) -> float:
+    """Test examples of every corpus, by all snapshots of all networks."""
+    networks = len(s.ladder.neox.sizes) + len(s.ladder.llama.sizes)
+    return s.world.replicates * s.world.test_examples * networks * len(s.ladder.snapshots)
+
+
 def _influence(s: Settings, where: Wildcards) -> float:
     gradients = s.influence.items * s.influence.documents * len(s.influence.networks)
     return s.world.replicates * gradients
@@ -57,16 +63,18 @@ def _influence(s: Settings, where: Wildcards) -> float:
 # seconds per word, measured at size by `make bench`: a small corpus takes the time of its start
 RATES = {"synthesize_tokens": 1e-6, "count_pairs": 1e-7, "count_infinity": 1 / 3e6}
 WORK = {
-    "synthesize_corpus": lambda s, w: s.world.tokens,
+    "synthesize_worlds": _words,
+    "count_worlds": _words,
+    "evaluate_sources": _words,
     "synthesize_tokens": lambda s, w: _source(s, w).words,
     "train_ladder": lambda s, w: _training(s, network(s.ladder, w["network"])),
     "train_ablation": _ablation,
-    "embed_pairs": lambda s, w: s.world.tokens if _source(s, w).is_generated else QUESTION_WORDS,
+    "embed_pairs": lambda s, w: QUESTION_WORDS,
     "count_pairs": lambda s, w: _source(s, w).words / _source(s, w).n_parts,
     "count_infinity": _infinity,
-    "evaluate_networks": _evaluation,
-    "evaluate_pretrained": _pretrained,
+    "evaluate_networks": _scoring,
     "evaluate_influence": _influence,
+    "evaluate_pretrained": _pretrained,
 }
 DISK = {
     "synthesize_tokens": lambda s, w: 4 * _source(s, w).words,

@@ -10,6 +10,7 @@ from rote.papers.distmem.settings import STUDIES, DistmemStudy, Settings
 
 COUNTED_FILES = ("words", "examples.parquet", "pairs.parquet", "counts.parquet")
 KNOWN_FILES = ("facts.parquet", "lexicon.parquet")  # of generated corpora
+GENERATED_FILES = ("corpus.jsonl", "examples.parquet", *KNOWN_FILES)
 
 
 @dataclass(frozen=True)

@@ -60,10 +60,8 @@ def _time_domain(settings: Settings, where: Wildcards) -> float:
 
 
 WORK = {
-    "solve_stylized": lambda settings, where: 1 + settings.stylized.side**2 / 1e5,
-    "simulate_sampling": _sampling,
-    "solve_operators": lambda settings, where: _factorization(settings),
-    "solve_linearized": _linearized,
+    "solve_stylized": _sampling,
+    "solve_operators": _linearized,
     "synthesize_models": _models,
     "train_networks": _training,
     "evaluate_networks": _networks,

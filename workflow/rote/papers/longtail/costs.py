@@ -23,11 +23,6 @@ WORK = {
     "solve_linear": lambda s, w: (
         len(s.linear.alphas) * s.linear.replicates * s.linear.n**2 * (s.linear.n + s.linear.d)
     ),
-    "solve_scaling": lambda s, w: (
-        s.scaling.replicates * len(s.scaling.alphas) * sum(n**3 for n in s.scaling.rows)
-    ),
-    "solve_interpolators": lambda s, w: s.interpolators.replicates * s.interpolators.n**3,
-    "solve_influence": lambda s, w: s.influence.replicates * s.influence.n**3,
     "train_network": _networks,
     "fit_kernel": lambda s, w: (
         s.kernel.replicates * s.kernel.n**2 * (s.kernel.n + 3 * s.kernel.test_rows)

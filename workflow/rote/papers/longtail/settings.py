@@ -265,7 +265,7 @@ class LongtailKernel(Section):
 class Settings(PaperSection):
     """Memorizing long-tail data can help generalization through composition"""
 
-    leave_out: list[str] = left_out("scaling", "influence", "leave_one_out", "descent", "kernel")
+    leave_out: list[str] = left_out("kernel")
     linear: LongtailLinear = key(LongtailLinear)
     scaling: LongtailScaling = key(LongtailScaling)
     interpolators: LongtailInterpolators = key(LongtailInterpolators)

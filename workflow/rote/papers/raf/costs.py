@@ -19,11 +19,6 @@ def _kernels(s: Settings, where: Wildcards) -> float:
     return u.replicates * (u.alpha * u.d) ** 2 * (u.alpha * u.d + u.test_rows)
 
 
-def _separability(s: Settings, where: Wildcards) -> float:
-    """Linear programs in d dimensions."""
-    return s.separability.replicates * len(s.separability.alphas) * s.separability.d**3
-
-
 def _images(s: Settings, where: Wildcards) -> float:
     """Eigendecompositions of kernels of all training images."""
     r = s.real
@@ -41,7 +36,6 @@ WORK = {
     "solve_curves": _curves,
     "simulate_learners": _learners,
     "simulate_kernels": _kernels,
-    "simulate_separability": _separability,
     "fit_images": _images,
     "train_two_layer": _two_layer,
 }

@@ -28,30 +28,14 @@ def _forward(settings: Any, where: Wildcards) -> float:
     return work.rows if work.forward is None else work.forward
 
 
-def _linear(settings: Any, where: Wildcards) -> float:
-    theory = settings.theory
-    return theory.replicates * len(theory.dimensions) * max(theory.sizes)
-
-
 def _memorization(settings: Any, where: Wildcards) -> float:
     scores = settings.scores
     return scores.replicates * scores.networks * scores.train * sum(scores.units)
 
 
-def _spurious(settings: Any, where: Wildcards) -> float:
-    return settings.spurious.replicates * sum(settings.spurious.sizes) * settings.spurious.steps
-
-
 WORK = {
-    "solve_linear": _linear,
     "train_base": lambda settings, where: 6 * _work(settings, where).training,
-    "embed": _forward,
-    "fit_residuals": _rows,
-    "evaluate": _rows,
-    "evaluate_growth": lambda settings, where: (
-        settings.longtail.replicates * max(settings.longtail.unseen_sizes)
-    ),
-    "evaluate_memorization": _memorization,
-    "train_spurious": _spurious,
+    "evaluate": _forward,
+    "evaluate_extensions": _memorization,
 }
-DISK = {"embed": lambda settings, where: BYTES_PER_ROW * _rows(settings, where)}
+DISK = {"evaluate": lambda settings, where: BYTES_PER_ROW * _rows(settings, where)}

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from rote.core.section import Section, key
+from rote.data.images import digits
 from rote.papers.resmem.task import (
     INPUTS,
     BaseArm,
@@ -41,12 +42,11 @@ class ResmemDigits(Section):
 
 def load(options: ResmemDigits, rng: Rng) -> TaskData:
     """1,797 images of 8 x 8 pixels; those not for training or validation are for testing."""
-    from sklearn.datasets import load_digits
-
-    pixels, labels = load_digits(return_X_y=True)
+    images = digits()
+    pixels = images.pixels.reshape(len(images.pixels), -1)
     order = rng.permutation(len(pixels))
     x = (pixels[order] / 16).astype(np.float32)
-    return cut(x, labels[order].astype(np.int64), options.train, options.valid, CLASSES)
+    return cut(x, images.labels[order].astype(np.int64), options.train, options.valid, CLASSES)
 
 
 def arms(options: ResmemDigits) -> list[BaseArm]:
