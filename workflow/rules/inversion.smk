@@ -157,15 +157,8 @@ rule inversion_simulate_posteriors:
 rule inversion_evaluate_posteriors:
     input:
         models=f"{INVERSION}/library.parquet",
-        parts=[
-            f"{INVERSION}/posteriors/{table}_{prior}.parquet"
-            for table in ("samples", "descents")
-            for prior in INVERSION_PRIORS
-        ],
-        networks=[
-            f"{INVERSION}/networks/{prediction}.safetensors"
-            for prediction in INVERSION_PREDICTIONS
-        ],
+        parts=INVERSION_PARTS,
+        networks=INVERSION_NETWORKS,
     output:
         [
             f"{INVERSION}/{table}.parquet"

@@ -2,6 +2,8 @@
 
 # pages that span the papers, beside the overview
 PAGES = ["claims", "figures", "methods"]
+NOTEBOOKS = [shipped(f"workflow/notebooks/{paper}.ipynb") for paper in CONFIG.papers]
+FIGURE_CODE = [f"rote.papers.{paper}.figures.*" for paper in CONFIG.papers]
 
 
 rule figures:
@@ -77,13 +79,9 @@ rule report_evaluate_devices:
 
 rule report_draw_site:
     input:
+        [*of_all_papers(figures_of), *of_all_papers(tables_of), *NOTEBOOKS],
         claims="results/{run}/claims.parquet",
         devices="results/{run}/benchmarks/devices.tsv",
-        figures=of_all_papers(figures_of),
-        tables=of_all_papers(tables_of),
-        notebooks=[
-            shipped(f"workflow/notebooks/{paper}.ipynb") for paper in CONFIG.papers
-        ],
         templates=page_templates("base", "index", "paper", *PAGES, "ledger", "figure"),
     output:
         index="reports/{run}/index.html",
@@ -102,16 +100,12 @@ rule report_draw_site:
     params:
         run=RUN,
         results=subpath(input.claims, parent=True),
-        notebooks=lambda wildcards, input: Path(input.notebooks[0]).parent,
+        notebooks=Path(NOTEBOOKS[0]).parent,
         out=subpath(output.index, parent=True),
-        code=code(
-            "rote.report.cli:draw_site",
-            *(f"rote.papers.{paper}.figures.*" for paper in CONFIG.papers),
-        ),
+        code=code("rote.report.cli:draw_site", *FIGURE_CODE),
     shell:
-        "rote report site --run {params.run:q} --results {params.results:q}"
-        " --notebooks {params.notebooks:q} --out {params.out:q} --threads {threads}"
-        " 2> {log:q}"
+        "rote report site --run {params.run:q} --results {params.results:q} --threads"
+        " {threads} --notebooks {params.notebooks:q} --out {params.out:q} 2> {log:q}"
 
 
 rule report_require_claims:
