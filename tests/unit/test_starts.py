@@ -43,8 +43,8 @@ KINDS = {
 def test_verbs_import_what_they_compute_with(kind):
     modules, allowed = KINDS[kind]
     program = f"import sys; import {modules}; print(*({HEAVY} & set(sys.modules)))"
-    found = set(run(ROOT, str(BIN / "python"), "-c", program).stdout.split())
-    assert found <= allowed
+    loaded = set(run(ROOT, str(BIN / "python"), "-c", program).stdout.split())
+    assert loaded <= allowed
 
 
 def test_commands_stand_between_plus_signs():

@@ -153,24 +153,8 @@ rule chain_evaluate:
         mem_mb=at_scale(3000, 128000),
         runtime=at_scale(10, 2880),
     params:
-        worlds=chain_folder("worlds"),
-        pruned=chain_folder("pruned"),
-        embeddings=chain_folder("embeddings"),
-        residuals=chain_folder("residuals"),
-        out=subpath(output[0], parent=True),
+        at=subpath(output[0], parent=True),
         job_count=job("chain:count_ngrams", "chain", seed=False),
         job=job("chain:evaluate", "chain"),
     shell:
-        in_turn(
-            (
-                "chain count-ngrams --worlds {params.worlds:q} --pruned {params.pruned:q}"
-                " --out {output.counts:q}",
-                "job_count",
-            ),
-            (
-                "chain evaluate --worlds {params.worlds:q}"
-                " --embeddings {params.embeddings:q} --residuals {params.residuals:q}"
-                " --facts {input.facts:q} --counts {output.counts:q} --out {params.out:q}",
-                "job",
-            ),
-        )
+        in_turn(*CHAIN_EVALUATION)

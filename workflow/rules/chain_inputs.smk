@@ -6,6 +6,20 @@ CHAIN = "results/{run}/chain"
 CHAIN_WORLDS = [world.name for world in chain_plan.worlds(CONFIG.chain)]
 CHAIN_WIDTH = chain_plan.base_width(CONFIG.chain)
 CHAIN_NETWORKS = [stack.name for stack in chain_plan.stacks(CONFIG.chain)]
+# what the networks know, and how often the corpora say it
+CHAIN_EVALUATION = [
+    (
+        "chain count-ngrams --worlds {params.at}/worlds --pruned {params.at}/pruned"
+        " --out {output.counts:q}",
+        "job_count",
+    ),
+    (
+        "chain evaluate --worlds {params.at}/worlds --embeddings {params.at}/embeddings"
+        " --residuals {params.at}/residuals --facts {input.facts:q}"
+        " --counts {output.counts:q} --out {params.at:q}",
+        "job",
+    ),
+]
 
 
 def chain_folder(name):

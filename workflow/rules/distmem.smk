@@ -12,6 +12,7 @@ DISTMEM_WORLDS = [
 ]
 DISTMEM_STUDIES = [name for name in DISTMEM_SOURCES if name not in DISTMEM_WORLDS]
 DISTMEM_NETWORKS = DISTMEM_FAMILIES.ladder(CONFIG.distmem.ladder)
+DISTMEM_NEOX = DISTMEM_FAMILIES.rungs(CONFIG.distmem.ladder, DISTMEM_FAMILIES.NEOX)
 
 
 include: "distmem_inputs.smk"

@@ -36,6 +36,12 @@ def distmem_models(wildcards):
     return f"results/{wildcards.run}/distmem/models"
 
 
+def distmem_traced(wildcards):
+    """Folders of the networks that influence is measured in."""
+    rungs = [DISTMEM_NEOX[number] for number in CONFIG.distmem.influence.networks]
+    return [f"{distmem_models(wildcards)}/{rung.name}" for rung in rungs]
+
+
 def distmem_study(wildcards):
     """The config section of a study; nothing for a generated corpus."""
     study = DISTMEM_SOURCES[wildcards.source].study

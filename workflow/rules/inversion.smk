@@ -127,10 +127,7 @@ rule inversion_train_networks:
 rule inversion_evaluate_networks:
     input:
         models=f"{INVERSION}/library.parquet",
-        networks=[
-            f"{INVERSION}/networks/{prediction}.safetensors"
-            for prediction in INVERSION_PREDICTIONS
-        ],
+        networks=INVERSION_NETWORKS,
     output:
         networks=f"{INVERSION}/networks.parquet",
         samples=f"{INVERSION}/prior_samples.parquet",
@@ -185,11 +182,7 @@ rule inversion_simulate_posteriors:
 rule inversion_evaluate_posteriors:
     input:
         models=f"{INVERSION}/library.parquet",
-        parts=[
-            f"{INVERSION}/posteriors/{table}_{prior}.parquet"
-            for table in ("samples", "descents")
-            for prior in INVERSION_PRIORS
-        ],
+        parts=INVERSION_PARTS,
     output:
         [
             f"{INVERSION}/{table}.parquet"

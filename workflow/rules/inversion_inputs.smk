@@ -3,6 +3,15 @@
 INVERSION = "results/{run}/inversion"
 INVERSION_PRIORS = rote_papers.load("inversion", "priors").PRIORS
 INVERSION_PREDICTIONS = rote_papers.load("inversion", "priors").PREDICTIONS
+INVERSION_NETWORKS = [
+    f"{INVERSION}/networks/{prediction}.safetensors"
+    for prediction in INVERSION_PREDICTIONS
+]
+INVERSION_PARTS = [  # what was sampled under each prior
+    f"{INVERSION}/posteriors/{table}_{prior}.parquet"
+    for table in ("samples", "descents")
+    for prior in INVERSION_PRIORS
+]
 # what takes seconds each, in one job
 INVERSION_OPERATORS = [
     ("inversion solve-operators --out {output.out:q}", "job"),
