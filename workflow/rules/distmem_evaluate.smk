@@ -9,7 +9,7 @@ rule distmem_evaluate_networks:
         scores=[
             f"{DISTMEM}/scores/{world}/{family}.parquet"
             for world in DISTMEM_WORLDS
-            for family in DISTMEM_FAMILIES.FAMILIES
+            for family in DISTMEM_TRAINED
         ],
     log:
         "results/{run}/logs/distmem_evaluate_networks.log",

@@ -142,7 +142,7 @@ DISTMEM_SCORING = [
         " {params.corpora} --out {params.folder:q}",
         "job",
     )
-    for family in DISTMEM_FAMILIES.FAMILIES
+    for family in DISTMEM_TRAINED
 ]
 DISTMEM_EVALUATION = [
     (

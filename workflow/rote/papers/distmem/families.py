@@ -60,6 +60,11 @@ def rungs(options: DistmemLadder, of: NetworkFamily) -> list[Rung]:
     return [Rung(of, *shape, learning_rate) for shape, learning_rate in shapes]
 
 
+def trained(options: DistmemLadder) -> list[str]:
+    """Names of the families that have networks in this run."""
+    return [name for name, family in FAMILIES.items() if rungs(options, family)]
+
+
 def rung(options: DistmemLadder, of: NetworkFamily, number: int) -> Rung:
     """A network by its size's number in a family. Raises InputError for one that is not there."""
     networks = rungs(options, of)

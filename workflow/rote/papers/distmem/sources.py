@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rote.papers.distmem import published
-from rote.papers.distmem.families import FAMILIES
+from rote.papers.distmem.families import trained
 from rote.papers.distmem.settings import STUDIES, DistmemStudy, Settings
 
 COUNTED_FILES = ("words", "examples.parquet", "pairs.parquet", "counts.parquet")
@@ -45,7 +45,10 @@ class SourceCorpus:
 def sources(options: Settings) -> dict[str, SourceCorpus]:
     """Every corpus by name: the generated ones, then the studies whose corpus is named."""
     names = [f"world{number}" for number in range(options.world.replicates)]
-    corpora = {name: SourceCorpus(name, options.world.tokens, tuple(FAMILIES)) for name in names}
+    corpora = {
+        name: SourceCorpus(name, options.world.tokens, tuple(trained(options.ladder)))
+        for name in names
+    }
     for name in STUDIES:
         study: DistmemStudy = getattr(options, name)
         if study.corpus:
