@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT, run
 from rote import ledger as ledgers
+from rote.core.errors import InputError
 from rote.core.papers import names
 from rote.core.tables import Folder
 from rote.ledger import Sample, criterion, interval, verdicts
-from rote.report import evidence
+from rote.report import evidence, published
 
 CLAIMS = ROOT / "workflow/claims"
 
@@ -78,7 +79,10 @@ def test_power_prints_replicates_and_time(smoke):
 
 def test_stability_compares_ledgers_of_runs(smoke):
     ledger = "results/smoke/claims.parquet"
-    done = run(smoke, "rote", "claims", "stability", ledger, ledger)
+    other = pd.read_parquet(smoke / ledger)
+    other[["value", "low", "high"]] *= 1.01
+    other.to_csv(smoke / "seed-2.csv", index=False)
+    done = run(smoke, "rote", "claims", "stability", ledger, "seed-2.csv")
     assert "0 move between reproduced and contradicted" in done.stdout
 
 
@@ -88,5 +92,5 @@ def test_published_ledger_is_kept_and_quoted(smoke, tmp_path):
     run(smoke, "rote", "claims", "publish", "results/smoke", "--root", str(tmp_path))
     assert "| numerical | " in (tmp_path / "README.md").read_text()
     kept = tmp_path / "docs/published/ledger.csv"
-    done = run(smoke, "rote", "claims", "stability", str(kept), "results/smoke")
-    assert "Of " in done.stdout
+    with pytest.raises(InputError, match="hold the same values"):
+        evidence.stability([published.read(kept), published.read(smoke / "results/smoke")])
