@@ -83,7 +83,27 @@ def test_stability_tells_grave_moves_from_harmless_ones():
     moves = evidence.stability(ledgers_[:2])
     assert moves["move"].item() == "to or from inconclusive"
     assert evidence.stability([ledgers_[0], ledgers_[2]])["move"].item() == evidence.MOVES[2]
-    assert evidence.stability([ledgers_[0]] * 2)["move"].item() == "none"
+    assert evidence.stability([ledgers_[0], judged(1.1)])["move"].item() == "none"
     assert "0 move between" in evidence.stability_sentence(moves)
     with pytest.raises(InputError, match="two runs"):
         evidence.stability(ledgers_[:1])
+
+
+def test_stability_names_ledgers_that_are_the_same(tmp_path):
+    frame = judged()
+    frame.to_csv(tmp_path / "kept.csv", index=False, float_format="%.6g")
+    kept = published.read(tmp_path / "kept.csv")
+    with pytest.raises(InputError, match="ledger 1 and ledger 3 hold the same values"):
+        evidence.stability([frame, judged(0.5), frame])
+    with pytest.raises(InputError, match=r"results/a and kept\.csv hold the same values"):
+        evidence.stability([frame, kept], ["results/a", "kept.csv"])
+
+
+@pytest.mark.parametrize("there", ["nothing", "README.md"])
+def test_fill_and_keep_refuse_a_folder_that_is_no_repository(tmp_path, there):
+    if there == "README.md":
+        (tmp_path / there).write_text("")
+    for write in (published.fill, lambda root: published.keep(tmp_path, "ledger", root)):
+        with pytest.raises(InputError, match=f"root {tmp_path}: no README.md and docs/"):
+            write(tmp_path)
+    assert not (tmp_path / "docs").exists()

@@ -121,6 +121,19 @@ def test_cost_of_noise_is_judged_at_every_noise_and_large_size():
         assert set(verdicts("noise_cost", wrong).values()) == {"contradicted"}
 
 
+def test_risks_are_compared_with_a_base_that_has_learnt_something():
+    """One neighbor costs the noise, a hundred a hundredth of it; the base has 0.15."""
+    rows = []
+    for tau, k, replicate in product((0.3, 0.5), (0, 1, 100), range(REPLICATES)):
+        risk = (0.002 + tau**2 / k if k else 0.15) * (1 + NOISE[replicate] * (1 + k))
+        about = {"examples": 30_000, "noise": tau, "k": k, "replicate": replicate}
+        rows.append(about | {"risk": risk})
+    tables = {"noisy": pd.DataFrame(rows)}
+    for name in ("crossover_below", "crossover_above", "averaging"):
+        assert set(verdicts(name, tables).values()) == {"reproduced"}
+        assert set(verdicts(name, nulls.base_predicts_zero(tables)).values()) == {"not run"}
+
+
 # ---- tasks
 
 

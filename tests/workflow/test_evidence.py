@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT, run
 from rote import ledger as ledgers
+from rote.core.errors import InputError
 from rote.core.papers import names
 from rote.core.tables import Folder
 from rote.ledger import Sample, criterion, interval, verdicts
-from rote.report import evidence
+from rote.report import evidence, published
 
 CLAIMS = ROOT / "workflow/claims"
 
@@ -96,7 +97,10 @@ def test_power_prints_replicates_and_time(judged, tmp_path):
 
 def test_stability_compares_ledgers_of_runs(smoke):
     ledger = "results/smoke/claims.parquet"
-    done = run(smoke, "rote", "claims", "stability", ledger, ledger)
+    other = pd.read_parquet(smoke / ledger)
+    other[["value", "low", "high"]] *= 1.01
+    other.to_csv(smoke / "seed-2.csv", index=False)
+    done = run(smoke, "rote", "claims", "stability", ledger, "seed-2.csv")
     assert "0 move between reproduced and contradicted" in done.stdout
 
 
@@ -105,6 +109,6 @@ def test_published_ledger_is_kept_and_quoted(smoke, tmp_path):
     (tmp_path / "README.md").write_text("<!--rote counts kind--><!--/-->")
     run(smoke, "rote", "claims", "publish", "results/smoke", "--root", str(tmp_path))
     assert "| numerical | " in (tmp_path / "README.md").read_text()
-    published = tmp_path / "docs/published/ledger.csv"
-    done = run(smoke, "rote", "claims", "stability", str(published), "results/smoke")
-    assert "Of " in done.stdout
+    copy = tmp_path / "docs/published/ledger.csv"
+    with pytest.raises(InputError, match="hold the same values"):
+        evidence.stability([published.read(copy), published.read(smoke / "results/smoke")])

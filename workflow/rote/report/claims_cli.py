@@ -146,7 +146,8 @@ def claims_stability(
     """Show which verdicts move between runs that differ in their seed."""
     from rote.report import evidence, published
 
-    evidence.show_stability(evidence.stability([published.read(path) for path in runs]))
+    ledgers = [published.read(path) for path in runs]
+    evidence.show_stability(evidence.stability(ledgers, [str(path) for path in runs]))
 
 
 @app.command("publish")

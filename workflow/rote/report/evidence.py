@@ -1,6 +1,7 @@
 """The evidence behind a run's verdicts: nulls, replicates needed and their cost, other seeds."""
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -157,21 +158,28 @@ def _cost(results: Path, paper: str, names: Iterable[str], jobs: pd.DataFrame | 
     return float((behind["end"] - behind["begin"]).sum())
 
 
-def stability(ledgers: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def stability(ledgers: Sequence[pd.DataFrame], names: Sequence[str] = ()) -> pd.DataFrame:
     """How each claim's verdict moves between runs with different seeds.
 
     Args:
         ledgers: one per run, the first is the one that is shown.
+        names: of the ledgers, for errors; their numbers by default.
 
     Returns:
         One row per claim that at least two runs judged: claim, kind, verdicts (one per run, in
         order, joined by " / "), move (one of `MOVES`).
 
     Raises:
-        InputError: for fewer than two ledgers.
+        InputError: for fewer than two ledgers, or two that are the same.
     """
     if len(ledgers) < 2:
         raise InputError("stability: needs the ledgers of two runs or more")
+    names = names or [f"ledger {number}" for number in range(1, len(ledgers) + 1)]
+    for (a, first), (b, second) in combinations(zip(names, ledgers, strict=True), 2):
+        if _same(first, second):
+            raise InputError(
+                f"stability: {a} and {b} hold the same values; name runs that differ in their seed"
+            )
     columns = [ledger.summary(frame).set_index("claim")["verdict"] for frame in ledgers]
     kinds = ledger.summary(ledgers[0]).set_index("claim")["kind"]
     rows = []
@@ -184,6 +192,13 @@ def stability(ledgers: Sequence[pd.DataFrame]) -> pd.DataFrame:
         row = {"claim": name, "kind": kinds.get(name, ""), "verdicts": " / ".join(outcomes)}
         rows.append(row | {"move": move})
     return pd.DataFrame(rows, columns=["claim", "kind", "verdicts", "move"])
+
+
+def _same(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Whether two ledgers hold the same values, up to the digits that a kept one has."""
+    keys = ["claim", "condition"]
+    a, b = (frame.set_index(keys)[["value", "low", "high"]] for frame in (first, second))
+    return a.index.equals(b.index) and np.allclose(a, b, rtol=1e-5, atol=0, equal_nan=True)
 
 
 def show_stability(frame: pd.DataFrame) -> None:

@@ -53,8 +53,10 @@ def keep(path: Path, name: str, root: Path = Path(".")) -> Path:
         root: of the repository.
 
     Raises:
-        InputError: if the run has no whole ledger, or the name is none for a file.
+        InputError: if the run has no whole ledger, the name is none for a file, or `root` is no
+            repository.
     """
+    _require_repository(root)
     if not re.fullmatch(r"[\w.-]+", name):
         raise InputError(f"name: {name!r} is no name for a file; use letters, digits, -, _ and .")
     frame = run_ledger(path)
@@ -102,8 +104,10 @@ def fill(root: Path = Path(".")) -> list[Path]:
         The files whose text changed.
 
     Raises:
-        InputError: for a marker that asks for what the ledger does not have, naming the file.
+        InputError: for a marker that asks for what the ledger does not have, naming the file, or a
+            `root` that is no repository.
     """
+    _require_repository(root)
     changed = []
     for path in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
         old = path.read_text()
@@ -113,6 +117,14 @@ def fill(root: Path = Path(".")) -> list[Path]:
                 temporary.write_text(new)
             changed.append(path)
     return changed
+
+
+def _require_repository(root: Path) -> None:
+    """Raise InputError unless a folder has the text that quotes the ledger."""
+    if not (root / "README.md").is_file() or not (root / "docs").is_dir():
+        raise InputError(
+            f"root {root}: no README.md and docs/ are there; name the root of a repository of rote"
+        )
 
 
 def filled(markdown: str, root: Path, where: str) -> str:
@@ -169,7 +181,8 @@ def _stability(frame: pd.DataFrame, root: Path) -> str:
     others = sorted((root / FOLDER).glob("seed-*.csv"))
     if not others:
         return "Runs with other seeds are not kept here."
-    moves = evidence.stability([frame, *(read(path) for path in others)])
+    names = [QUOTED, *(path.stem for path in others)]
+    moves = evidence.stability([frame, *(read(path) for path in others)], names)
     lines = [evidence.stability_sentence(moves), "", "| claim | kind | verdicts |", "|---|---|---|"]
     for row in moves[moves["move"] != evidence.MOVES[0]].itertuples():
         lines.append(f"| {row.claim} | {row.kind} | {row.verdicts} |")

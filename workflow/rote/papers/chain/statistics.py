@@ -1,5 +1,7 @@
 """What the claims measure: functions from tables to replicate values."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -13,6 +15,8 @@ UNPRUNED_AND_RANDOM = MemoryCell("none", "random")
 RANDOM_ALONE = MemoryCell("random", "nothing")
 PRUNED_ALONE = MemoryCell("loss", "nothing")
 PRUNED_AND_MEMORY = MemoryCell("loss", "pruned")
+LEARNT = 0.05  # share of facts that a network knows at least, if it has learnt any; by chance 0
+WELL_LEARNT = 0.2  # the same where accuracies are told apart to within 0.06
 LEARNT_RULE = "translation"  # the rule that networks of this size learn
 FACT = "fact"  # kind of a question in the table of correlations
 
@@ -49,18 +53,42 @@ def _pairs(tables: Tables, a: MemoryCell, b: MemoryCell, column: str = "facts") 
     return samples
 
 
+def _where_learnt(tables: Tables, samples: Pairs, *of: MemoryCell) -> Pairs:
+    """Pairs of the worlds in which networks know facts by themselves, no value in others.
+
+    Where one has learnt nothing, any other knows more, and a memory answers alone.
+
+    Args:
+        tables: of a run, by name.
+        samples: by load, (replicates, 2).
+        *of: networks that must have learnt something.
+    """
+    titles = {title: world for world, title in _crowded_worlds(tables).items()}
+    judged = {}
+    for title, pairs in samples.items():
+        known = [_values(tables, titles[title], arm, "facts") for arm in of]
+        learnt = np.min(known, axis=0) >= LEARNT
+        judged[title] = np.where(learnt[:, None], pairs, np.nan)
+    return judged
+
+
 def prune_helps(tables: Tables) -> Pairs:
     """Fact accuracy pruned by loss and unpruned, no memory, loads above 1."""
-    return _pairs(tables, PRUNED_ALONE, UNPRUNED_ALONE)
+    arms = (PRUNED_ALONE, UNPRUNED_ALONE)
+    return _where_learnt(tables, _pairs(tables, *arms), *arms)
 
 
 def prune_beats_random(tables: Tables) -> Pairs:
     """Fact accuracy pruned by loss and pruned at random to the same size, loads above 1."""
-    return _pairs(tables, PRUNED_ALONE, RANDOM_ALONE)
+    arms = (PRUNED_ALONE, RANDOM_ALONE)
+    return _where_learnt(tables, _pairs(tables, *arms), *arms)
 
 
 def flattening_alone(tables: Tables) -> Pairs:
-    """Fact accuracy chosen by loss and chosen at random, both flattened, at the ladder's load."""
+    """Fact accuracy chosen by loss and chosen at random, both flattened, at the ladder's load.
+
+    Networks that know few facts agree anyway, and have no value.
+    """
     rows = base_networks(tables)
     flat = rows[rows["variant"] == FLAT.name].sort_values("replicate")
     if flat.empty:
@@ -69,16 +97,22 @@ def flattening_alone(tables: Tables) -> Pairs:
     by_loss = rows[(rows["variant"] == BY_LOSS.name) & (rows["world"] == world)]
     by_loss = by_loss.sort_values("replicate")
     title = world_title(by_loss["load"].iloc[0])
-    return {title: np.column_stack([by_loss["facts"], flat["facts"]])}
+    pairs = np.column_stack([by_loss["facts"], flat["facts"]])
+    learnt = pairs.min(axis=1) >= WELL_LEARNT
+    return {title: np.where(learnt[:, None], pairs, np.nan)}
 
 
 def memory_recovers(tables: Tables) -> Pairs:
     """Accuracy on pruned-away facts, with a memory of them and without, loads above 1."""
-    return _pairs(tables, PRUNED_AND_MEMORY, PRUNED_ALONE, "pruned_facts")
+    samples = _pairs(tables, PRUNED_AND_MEMORY, PRUNED_ALONE, "pruned_facts")
+    return _where_learnt(tables, samples, PRUNED_ALONE)
 
 
 def memory_keeps_rules(tables: Tables) -> Pairs:
-    """Accuracy on translations never shown, with a memory of pruned facts and without."""
+    """Accuracy on translations never shown, with a memory of pruned facts and without.
+
+    Where the memory answers facts: one that is never used harms nothing.
+    """
     rows = tables["rules"]
     rows = rows[rows["rule"] == LEARNT_RULE]
     samples = {}
@@ -90,7 +124,9 @@ def memory_keeps_rules(tables: Tables) -> Pairs:
             cell(of_world, *arm).sort_values("replicate")["accuracy"]
             for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)
         ]
-        samples[title] = np.column_stack(arms)
+        facts = [_values(tables, world, arm, "facts") for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)]
+        used = facts[0] - facts[1] >= LEARNT
+        samples[title] = np.where(used[:, None], np.column_stack(arms), np.nan)
     return samples
 
 
@@ -99,7 +135,8 @@ def division_of_labour(tables: Tables) -> Pairs:
 
     Pruned network with the pruned facts, and unpruned network with as many random statements.
     """
-    return _pairs(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_RANDOM)
+    samples = _pairs(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_RANDOM)
+    return _where_learnt(tables, samples, PRUNED_ALONE, UNPRUNED_ALONE)
 
 
 def facts_follow_counts(tables: Tables) -> Pairs:
@@ -115,6 +152,8 @@ def flattening_breaks_counts(tables: Tables) -> Pairs:
 def _correlations(tables: Tables, *arms: tuple[str, bool]) -> Pairs:
     """Spearman correlations of two arms for every width at loads above 1.
 
+    Of replicates whose networks have learnt any facts: random log-probabilities follow nothing.
+
     Args:
         tables: of a run, by name.
         *arms: corpus, and whether on facts (else on rules).
@@ -128,10 +167,21 @@ def _correlations(tables: Tables, *arms: tuple[str, bool]) -> Pairs:
             if any(column.empty for column in columns):
                 raise KeyError(f"Spearman correlations of {arms}, {title}, width {width}")
             pairs = pd.concat(columns, axis=1, join="inner").dropna()
+            learnt = _knows(tables, world, int(width), arms)
+            pairs = pairs[learnt.reindex(pairs.index, fill_value=False)]
             samples[f"{title}, width {width}"] = pairs.to_numpy()
     if not samples:
         raise KeyError("Spearman correlations with counts")
     return samples
+
+
+def _knows(tables: Tables, world: str, width: int, arms: Iterable[tuple[str, bool]]) -> pd.Series:
+    """Whether networks on all these corpora have learnt any facts, by replicate."""
+    rows = tables["networks"]
+    variants = {variant for variant, _ in arms}
+    rows = rows[(rows["world"] == world) & (rows["width"] == width)]
+    rows = rows[rows["variant"].isin(variants)]
+    return rows.groupby("replicate")["facts"].min() >= LEARNT
 
 
 def _rho(rows: pd.DataFrame, variant: str, of_facts: bool) -> pd.Series:
@@ -151,20 +201,27 @@ def beyond_capacity(tables: Tables) -> Pairs:
     for world, title in _crowded_worlds(tables).items():
         recalled = _values(tables, world, PRUNED_AND_MEMORY, "recalled")
         samples[title] = np.column_stack([recalled, limit])
-    return samples
+    return _where_learnt(tables, samples, UNPRUNED_ALONE, PRUNED_ALONE)
 
 
 def keeps_what_fits(tables: Tables) -> dict[str, np.ndarray]:
-    """Whether pruning by loss keeps every stated fact, 0 or 1 per world, loads of at most 0.5."""
+    """Whether pruning by loss keeps every stated fact, 0 or 1 per world, loads of at most 0.5.
+
+    And takes some away at every load above 1: what never prunes keeps all.
+    """
     by_world = loads(tables)
     sparse = by_world[by_world <= SPARSE_LOAD]
     if sparse.empty:
         raise KeyError(f"a load of at most {SPARSE_LOAD:g}")
     facts = tables["facts"]
     stated = facts[facts["count"] > 0]
+    crowded = stated[stated["world"].isin(_crowded_worlds(tables))]
+    loses = (crowded["count_loss"] == 0).groupby([crowded["replicate"], crowded["world"]]).any()
+    pruned = loses.groupby("replicate").all()
     samples = {}
     for world, load in sparse.items():
         of_world = stated[stated["world"] == world]
         stays = of_world["count_loss"] > 0
-        samples[world_title(load)] = stays.groupby(of_world["replicate"]).all().to_numpy(float)
+        keeps = stays.groupby(of_world["replicate"]).all()
+        samples[world_title(load)] = (keeps & pruned).to_numpy(float)
     return samples

@@ -1,9 +1,20 @@
 """How the paper's tables look if a claim is false."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
-from rote.ledger.nulls import Tables, copied, exchanged, exchanged_columns, moved, replaced
+from rote.ledger.nulls import (
+    BEYOND,
+    Tables,
+    copied,
+    exchanged,
+    exchanged_columns,
+    moved,
+    off,
+    replaced,
+)
 from rote.papers.longtail import interpolators, kernel
 from rote.papers.longtail.architectures import ARCHITECTURES, MIXING, REFERENCE
 from rote.papers.longtail.dataset import GLYPHS, GLYPHS_HEAD, SWEEP, WITHOUT_GLYPHS
@@ -14,43 +25,57 @@ from rote.synth import triples
 decay_slow = copied("linear_sets", "alpha", 1.0, [1.5, 2.0], ["replicate"])
 decay_fast = copied("linear_sets", "alpha", 2.0, [1.0], ["replicate"])
 decays_exchanged = exchanged("linear_sweep", "alpha", 1.0, 2.0)
-noise_large = copied("linear_sweep", "sigma", 1.0, [0.05], ["alpha", "replicate", "lam"])
+ranks_slow = copied("linear_ranks", "alpha", 1.0, [1.5], ["replicate", "rank_low"])
+recovery_off = off("linear_sets", "max_error_alone", relative=False)
+nothing_recovered = moved("linear_sets", "recovered", times=0.0)
+unseen_theory_off = off("linear_sets", "unseen_expected")
+frequency_theory_off = off("linear_ranks", "expected")
+once_error_off = off("linear_sweep", "once_alone_mse")
+pool_error_off = off("linear_sweep", "forced_alone")
+shrinkage_off = off("linear_shrinkage", "deviation", relative=False)
+influence_off = off("influence", "hat_once", relative=False)
+recovery_of_descent_off = off("descent", "recovery", relative=False)
 noise_same = copied("linear_sweep", "sigma", 0.05, [0.2], ["alpha", "replicate", "lam"])
-unseen_theory_moved = moved("linear_sets", "unseen_expected", times=1.1)
 unseen_and_unrecovered = exchanged_columns("linear_sweep", "ind_unseen", "ind_unrecovered")
 ridge_exchanged = exchanged("linear_sweep", "lam", 0.0, 1.0)
-coefficients_smaller = moved("linear_sets", "once_beta2", times=0.1)
-frequency_theory_moved = moved("linear_ranks", "expected", times=1.1)
+# by which the predicted penalty is off: one and a half times the tolerance, on the log
+coefficients_smaller = moved("linear_sets", "once_beta2", times=3**-BEYOND)
 losses_exchanged = exchanged_columns("interpolators", "ind", "ood2")
+interpolators_compose = copied(
+    "interpolators",
+    "estimator",
+    "min-l2",
+    interpolators.OTHER_INTERPOLATORS,
+    ["replicate"],
+)
 
 
-def noise_in_labels(tables: Tables) -> Tables:
-    """Isolated rare features have the error that label noise of 0.05 gives them."""
+def nothing_learnt(tables: Tables) -> Tables:
+    """Min-norm shrinks coefficients as the largest penalty does (linear_sweep)."""
+    largest = tables["linear_sweep"]["lam"].max()
+    keys = ["alpha", "replicate", "sigma"]
+    return copied("linear_sweep", "lam", largest, [0.0], keys)(tables)
+
+
+def noise_adds(tables: Tables, tolerance: float) -> Tables:
+    """Label noise of 0.05 adds 1.5 times the tolerance to the loss (linear_sweep)."""
     sweep = tables["linear_sweep"]
-    noisy = sweep[(sweep["lam"] == 0) & (sweep["sigma"] == 0.05)]
-    keys = ["alpha", "replicate"]
-    sets = tables["linear_sets"]
-    errors = sets[keys].merge(noisy[[*keys, "error_alone"]], on=keys, how="left")["error_alone"]
-    return replaced(tables, linear_sets=sets.assign(max_error_alone=errors.to_numpy()))
+    noisy = sweep["ind"] * (1 + BEYOND * tolerance * (sweep["sigma"] == 0.05))
+    return replaced(tables, linear_sweep=sweep.assign(ind=noisy))
 
 
-def isolation_decides(tables: Tables) -> Tables:
-    """Rare features count as identifiable only if they are alone in some row."""
-    sets = tables["linear_sets"]
-    return replaced(tables, linear_sets=sets.assign(disagree=sets["recovered"] - sets["alone"]))
-
-
-def isolation_ignored(tables: Tables) -> Tables:
-    """Isolated rare features err as all features seen once do, isolated or not."""
+def noise_matters_less(tables: Tables, tolerance: float) -> Tables:
+    """Four times the noise multiplies errors by a factor lower by 1.5 times the tolerance."""
     sweep = tables["linear_sweep"]
-    once = sweep["forced_once"]
-    return replaced(tables, linear_sweep=sweep.assign(once_alone_mse=once, forced_alone=once))
+    factor = 1 - BEYOND * tolerance / 4 * (sweep["sigma"] == 0.2)
+    return replaced(tables, linear_sweep=sweep.assign(error_rare=sweep["error_rare"] * factor))
 
 
-def exponent_moved(tables: Tables) -> Tables:
-    """The loss falls with the rows by an exponent that is larger by 0.16."""
+def exponent_off(tables: Tables, tolerance: float) -> Tables:
+    """The loss falls with the rows by an exponent off by 1.5 times the tolerance (scaling)."""
     table = tables["scaling"]
-    return replaced(tables, scaling=table.assign(ind=table["ind"] * table["rows"] ** -0.16))
+    loss = table["ind"] * table["rows"] ** (-BEYOND * tolerance)
+    return replaced(tables, scaling=table.assign(ind=loss))
 
 
 def no_shrinkage(tables: Tables) -> Tables:
@@ -59,24 +84,39 @@ def no_shrinkage(tables: Tables) -> Tables:
     return replaced(tables, linear_shrinkage=table.assign(deviation=(1 - table["ratio"]).abs()))
 
 
+def all_shrunk(tables: Tables) -> Tables:
+    """Ridge leaves nothing of any coefficient, and features occur once."""
+    table = tables["linear_shrinkage"]
+    missing = 1 / (1 + table["lam"])
+    scattered = missing * (1 + 0.01 * (table["replicate"] % 2))
+    return replaced(tables, linear_shrinkage=table.assign(deviation=scattered))
+
+
 def memorization_exchanged(tables: Tables) -> Tables:
     """Min-norm and the largest penalty are exchanged in every second replicate."""
     largest = tables["linear_sweep"]["lam"].max()
     return exchanged("linear_sweep", "lam", 0.0, largest)(tables)
 
 
-def recovered_as_seen(tables: Tables) -> Tables:
-    """The share of recovered features falls with rank as fast as the share of seen ones."""
-    table = tables["linear_ranks"]
-    return replaced(tables, linear_ranks=table.assign(recovered=table["seen"] ** 2))
-
-
-def structure_reversed(tables: Tables) -> Tables:
-    """In every second replicate the shares ρ of the RBF kernel run backwards."""
+def structure_undone(tables: Tables) -> Tables:
+    """In every second replicate the loss on pairs falls where it rises in the others."""
     table = tables["interpolators"]
     mixtures = table["estimator"] == interpolators.MIXTURE
-    parameter = table["parameter"].where(~mixtures, _reversed(table[mixtures], "parameter"))
-    return replaced(tables, interpolators=table.assign(parameter=parameter))
+    undone = _undone(table, "ood2")
+    return replaced(tables, interpolators=table.assign(ood2=table["ood2"].mask(mixtures, undone)))
+
+
+def zero_predicted(tables: Tables) -> Tables:
+    """Interpolators predict zero: each forced feature adds its coefficient to the loss."""
+    table = tables["interpolators"]
+    fits = tables["linear_sweep"]
+    ridge = fits[(fits["alpha"] == 2) & (fits["sigma"] == 0) & (fits["lam"] == fits["lam"].max())]
+    ridge = ridge.set_index("replicate").reindex(table["replicate"])
+    fresh, forced = (ridge[name].to_numpy() for name in ("ind", "forced_once_alone"))
+    others = table["estimator"].isin(interpolators.OTHER_INTERPOLATORS)
+    losses = {"ind": fresh, "ood2": fresh + 2 * forced}
+    changed = {name: table[name].mask(others, values) for name, values in losses.items()}
+    return replaced(tables, interpolators=table.assign(**changed))
 
 
 def one_off_twice(tables: Tables) -> Tables:
@@ -85,12 +125,6 @@ def one_off_twice(tables: Tables) -> Tables:
     lam = table["lam"]
     hat = table["hat_once"] + 2 / (2 + lam) - 1 / (1 + lam)
     return replaced(tables, influence=table.assign(hat_once=hat))
-
-
-def residual_of_training(tables: Tables) -> Tables:
-    """The leave-one-out residual is the training residual."""
-    table = tables["leave_one_out"]
-    return replaced(tables, leave_one_out=table.assign(residual=table["train_error"]))
 
 
 def descent_twice_as_fast(tables: Tables) -> Tables:
@@ -120,9 +154,81 @@ tail_not_memorized = copied(
     [GLYPHS[triples.TAIL].name],
     ["architecture", "nines", "weight_decay", "replicate", "evaluation_set"],
 )
-damage_exchanged = exchanged(
-    "network", "evaluation_set", triples.TWO_GLYPHS.name, triples.IN_DISTRIBUTION.name
-)
+
+
+Which = Callable[[pd.DataFrame], pd.Series]  # rows of a table
+# losses of the mean label, in label²: where digits are as common as in training, and elsewhere
+_CONSTANT = {triples.IN_DISTRIBUTION.name: 7.0, triples.TRAIN.name: 8.0}
+_CONSTANT_ELSEWHERE = 90.0
+
+
+def _constant(table: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    """Losses of fits that answer with one number, each with 10 % scatter."""
+    losses = table["evaluation_set"].map(_CONSTANT).fillna(_CONSTANT_ELSEWHERE)
+    return losses * np.exp(0.1 * rng.normal(size=len(table)))
+
+
+def _with_constant(tables: Tables, name: str, which: Which, rng: np.random.Generator) -> Tables:
+    """Tables in which some fits of one table answer with the mean label."""
+    table = tables[name]
+    losses = table["mse"].mask(which(table), _constant(table, rng))
+    return replaced(tables, **{name: table.assign(mse=losses)})
+
+
+def mixing_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Networks that mix the images answer with the mean label (network)."""
+    return _with_constant(tables, "network", lambda t: t["architecture"].isin(_MIXING), rng)
+
+
+def decayed_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Networks with weight decay answer with the mean label (network)."""
+    return _with_constant(tables, "network", lambda t: t["weight_decay"] > 0, rng)
+
+
+def without_glyphs_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Networks without the triples of one-off symbols answer with the mean label (network)."""
+    without = WITHOUT_GLYPHS.name
+    return _with_constant(tables, "network", lambda t: t["training_set"] == without, rng)
+
+
+def tail_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Networks on symbols beside rare digits answer with the mean label (network)."""
+    tail = GLYPHS[triples.TAIL].name
+    return _with_constant(tables, "network", lambda t: t["training_set"] == tail, rng)
+
+
+def networks_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """All networks answer with the mean label (network)."""
+    return _with_constant(tables, "network", lambda t: t["mse"].notna(), rng)
+
+
+def damage_even(tables: Tables) -> Tables:
+    """Weight decay multiplies the sum network's loss on pairs as that in distribution (network)."""
+    table = tables["network"]
+    decay = table.loc[table["training_set"] == SWEEP, "weight_decay"].max()
+    fits = (table["architecture"] == REFERENCE) & (table["training_set"] == GLYPHS_HEAD.name)
+    return replaced(tables, network=_even(table, fits, "weight_decay", (0.0, decay)))
+
+
+def _even(
+    table: pd.DataFrame, fits: pd.Series, column: str, levels: tuple[float, float]
+) -> pd.DataFrame:
+    """Losses of which those on pairs grow from one level to the next as those in distribution.
+
+    Args:
+        table: losses.
+        fits: rows that count.
+        column: of the levels.
+        levels: the one that others are compared with, and the one whose losses change.
+    """
+    rows = table[fits]
+    wide = rows.pivot_table(values="mse", index="replicate", columns=[column, "evaluation_set"])
+    low, high = levels
+    pairs, fresh = triples.TWO_GLYPHS.name, triples.IN_DISTRIBUTION.name
+    even = wide[low, pairs] * wide[high, fresh] / wide[low, fresh]
+    even = even * (1 + 0.01 * (even.index.to_numpy() % 2))
+    changed = fits & (table[column] == high) & (table["evaluation_set"] == pairs)
+    return table.assign(mse=table["mse"].mask(changed, table["replicate"].map(even)))
 
 
 def decay_exchanged(tables: Tables) -> Tables:
@@ -152,9 +258,6 @@ slots_exchanged = exchanged(
     triples.TWO_GLYPHS.name,
     triples.TWO_GLYPHS_TRAINED_SLOTS.name,
 )
-kernel_damage_exchanged = exchanged(
-    "kernel", "evaluation_set", triples.TWO_GLYPHS.name, triples.IN_DISTRIBUTION.name
-)
 kernel_companions_exchanged = exchanged(
     "kernel", "training_set", GLYPHS[triples.TAIL].name, GLYPHS_HEAD.name
 )
@@ -172,17 +275,55 @@ def kernels_exchanged(tables: Tables) -> Tables:
 
 def penalties_exchanged(tables: Tables) -> Tables:
     """Kernel fits with and without ridge are exchanged in every second replicate."""
-    table = tables["kernel"]
-    penalties = table.loc[table["kernel"] == kernel.MONOLITHIC.name, "lam"]
-    return exchanged("kernel", "lam", penalties.min(), penalties.max())(tables)
+    return exchanged("kernel", "lam", *_penalties(tables["kernel"]))(tables)
 
 
-def kernel_structure_reversed(tables: Tables) -> Tables:
-    """In every second replicate the shares ρ of the monolithic kernel run backwards."""
+def kernel_structure_undone(tables: Tables) -> Tables:
+    """In every second replicate the loss falls with ρ where it rises in the others."""
     table = tables["kernel"]
     mixtures = table["kernel"] == kernel.MIXTURE
-    rho = table["rho"].where(~mixtures, _reversed(table[mixtures], "rho"))
-    return replaced(tables, kernel=table.assign(rho=rho))
+    losses = table["mse"].mask(mixtures, _undone(table, "mse"))
+    return replaced(tables, kernel=table.assign(mse=losses))
+
+
+def monolithic_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """The monolithic kernel answers with the mean label (kernel)."""
+    return _with_constant(tables, "kernel", lambda t: t["kernel"] == kernel.MONOLITHIC.name, rng)
+
+
+def kernel_ridge_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """With the larger penalty kernels answer with the mean label (kernel)."""
+    largest = _penalties(tables["kernel"])[1]
+    return _with_constant(tables, "kernel", lambda t: t["lam"] == largest, rng)
+
+
+def kernel_tail_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Kernels on symbols beside rare digits answer with the mean label (kernel)."""
+    tail = GLYPHS[triples.TAIL].name
+    return _with_constant(tables, "kernel", lambda t: t["training_set"] == tail, rng)
+
+
+def kernels_constant(tables: Tables, rng: np.random.Generator) -> Tables:
+    """All kernels answer with the mean label (kernel)."""
+    return _with_constant(tables, "kernel", lambda t: t["mse"].notna(), rng)
+
+
+def kernel_damage_even(tables: Tables) -> Tables:
+    """Ridge multiplies the shared kernel's loss on pairs as that in distribution (kernel)."""
+    table = tables["kernel"]
+    fits = (table["kernel"] == kernel.SHARED.name) & (table["training_set"] == GLYPHS_HEAD.name)
+    return replaced(tables, kernel=_even(table, fits, "lam", _penalties(table)))
+
+
+def _penalties(table: pd.DataFrame) -> tuple[float, float]:
+    """The smallest and the largest penalty of the monolithic kernel."""
+    lam = table.loc[table["kernel"] == kernel.MONOLITHIC.name, "lam"]
+    return lam.min(), lam.max()
+
+
+def _undone(table: pd.DataFrame, column: str) -> pd.Series:
+    """A positive quantity, of which every second replicate has the inverse."""
+    return table[column].mask(table["replicate"] % 2 == 1, 1 / table[column])
 
 
 def _reversed(rows: pd.DataFrame, column: str) -> pd.Series:

@@ -17,6 +17,7 @@ from rote.ledger.nulls import (
 )
 from rote.papers.resmem.measures import FLIPS
 from rote.papers.resmem.schema import MEMORY
+from rote.theory import lookup
 
 CHANCE = 0.1  # share of right answers of one that answers at random among ten
 _TWO_CLASSES = 0.5  # the same among two
@@ -66,6 +67,13 @@ def cost_off(tables: Tables, tolerance: float) -> Tables:
     noisy = tables["noisy"]
     added = BEYOND * tolerance * noisy["noise"] ** 2 * (noisy["k"] == 1)
     return replaced(tables, noisy=noisy.assign(risk=noisy["risk"] + added))
+
+
+def base_predicts_zero(tables: Tables) -> Tables:
+    """The base predicts zero, in three dimensions (noisy)."""
+    noisy = tables["noisy"]
+    zero = lookup.plateau(3, 0.0) * (1 + _SCATTER * _sign(noisy, 1))
+    return replaced(tables, noisy=noisy.assign(risk=noisy["risk"].mask(noisy["k"] == 0, zero)))
 
 
 plateau_off = off("risks", "base")

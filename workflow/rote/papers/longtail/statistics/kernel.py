@@ -4,6 +4,7 @@ import numpy as np
 
 from rote.papers.longtail import kernel
 from rote.papers.longtail.dataset import GLYPHS, GLYPHS_HEAD, TrainingSet
+from rote.papers.longtail.statistics.network import LEARNT
 from rote.papers.longtail.statistics.samples import Tables, steps
 from rote.synth import triples
 from rote.synth.triples import EvaluationSet
@@ -20,7 +21,8 @@ def kernel_composes(tables: Tables) -> np.ndarray:
 def kernel_needs_memory(tables: Tables) -> np.ndarray:
     """K1: losses on glyph pairs, shared kernel, ridge and λ → 0, (replicates, 2)."""
     penalties = (RIDGE, MEMORIZED)
-    return np.stack([_losses(tables, kernel.SHARED, penalty) for penalty in penalties], 1)
+    losses = np.stack([_losses(tables, kernel.SHARED, penalty) for penalty in penalties], 1)
+    return np.where(_learnt(tables, kernel.SHARED, RIDGE)[:, None], losses, np.nan)
 
 
 def kernel_needs_structure(tables: Tables) -> dict[str, np.ndarray]:
@@ -29,7 +31,8 @@ def kernel_needs_structure(tables: Tables) -> dict[str, np.ndarray]:
     for penalty in (MEMORIZED, RIDGE):
         kernels = (kernel.MONOLITHIC, kernel.SHARED)
         losses = [_losses(tables, fitted, penalty) for fitted in kernels]
-        conditions[penalty] = np.stack(losses, 1)
+        learnt = _learnt(tables, kernel.MONOLITHIC, penalty)
+        conditions[penalty] = np.where(learnt[:, None], np.stack(losses, 1), np.nan)
     return conditions
 
 
@@ -40,7 +43,8 @@ def kernel_selective(tables: Tables) -> np.ndarray:
         / _losses(tables, kernel.SHARED, MEMORIZED, evaluation_set)
         for evaluation_set in (triples.TWO_GLYPHS, triples.IN_DISTRIBUTION)
     ]
-    return factors[0] / factors[1]
+    learnt = _learnt(tables, kernel.SHARED, RIDGE)
+    return np.where(learnt, factors[0] / factors[1], np.nan)
 
 
 def kernel_slot_trained(tables: Tables) -> np.ndarray:
@@ -67,7 +71,18 @@ def kernel_credit(tables: Tables) -> np.ndarray:
         _losses(tables, kernel.SHARED, MEMORIZED, training_set=training_set)
         for training_set in (GLYPHS[triples.TAIL], GLYPHS_HEAD)
     )
-    return tail / head
+    learnt = _learnt(tables, kernel.SHARED, MEMORIZED, GLYPHS[triples.TAIL])
+    return np.where(learnt, tail / head, np.nan)
+
+
+def _learnt(
+    tables: Tables,
+    fitted: kernel.TripleKernel,
+    penalty: str,
+    training_set: TrainingSet = GLYPHS_HEAD,
+) -> np.ndarray:
+    """Whether kernels have learnt to add digits, (replicates,): any answers fail otherwise."""
+    return _losses(tables, fitted, penalty, triples.IN_DISTRIBUTION, training_set) < LEARNT
 
 
 def _losses(

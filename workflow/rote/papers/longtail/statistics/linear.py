@@ -12,6 +12,7 @@ from rote.papers.longtail.statistics.samples import Tables, arms, steps
 DETERMINED = 1.5  # from here on (α) the common features are determined in nearly every replicate
 ALL_SEEN = 33  # features of ranks up to this one occur in every training set at α = 1.5
 QUIET, LOUD = 0.05, 0.2  # label noise, standard deviations
+SHRINKING = (0.03, 30.0)  # penalties at which the law of shrinkage can be told from none
 HARMFUL = 0.62  # label noise as large as the rms coefficient i^-0.1 of features that occur once
 
 
@@ -19,17 +20,6 @@ def exact_recovery(tables: Tables) -> dict[str, pd.Series]:
     """L1: largest error over F-hat in each training set, σ = 0, α ≥ 1.5."""
     sets = tables["linear_sets"]
     return _by_alpha(sets[sets["alpha"] >= DETERMINED], lambda group: group["max_error_alone"])
-
-
-def exact_recovery_determined(tables: Tables) -> pd.Series:
-    """L1: the same wherever every common feature is identifiable, at any α."""
-    sets = tables["linear_sets"]
-    return sets.loc[sets["common_unidentifiable"] == 0, "max_error_alone"]
-
-
-def recovered_iff_identifiable(tables: Tables) -> dict[str, pd.Series]:
-    """L2: features for which 'recovered' and 'in the row space' disagree, per training set."""
-    return _by_alpha(tables["linear_sets"], lambda group: group["disagree"])
 
 
 def few_recovered_slow(tables: Tables) -> dict[str, np.ndarray]:
@@ -62,14 +52,22 @@ def error_proportional_to_noise(tables: Tables) -> dict[str, np.ndarray]:
 
 
 def noise_curves_overlap(tables: Tables) -> dict[str, np.ndarray]:
-    """L6: IND at σ = 0.05 minus IND at σ = 0, and IND at σ = 0, all α."""
+    """L6: IND at σ = 0.05 minus IND at σ = 0, and IND at σ = 0, all α.
+
+    Of fits that lose less than half of what the largest penalty does: one that learns nothing from
+    labels does not see their noise.
+    """
     sweep = tables["linear_sweep"]
+    largest = sweep["lam"].max()
 
     def added(group: pd.DataFrame) -> np.ndarray:
-        noisy, clean = arms(group, "sigma", "ind", QUIET, 0.0).T
-        return np.stack([noisy - clean, clean], 1)
+        fits = group[group["lam"] == 0]
+        noisy, clean = arms(fits, "sigma", "ind", QUIET, 0.0).T
+        shrunk = arms(group[group["lam"] == largest], "sigma", "ind", 0.0)
+        pairs = np.stack([noisy - clean, clean], 1)
+        return np.where(clean[:, None] < shrunk / 2, pairs, np.nan)
 
-    return _by_alpha(sweep[sweep["lam"] == 0], added)
+    return _by_alpha(sweep, added)
 
 
 def slow_decay_hurts(tables: Tables) -> np.ndarray:
@@ -110,9 +108,14 @@ def scaling_exponent(tables: Tables) -> dict[str, np.ndarray]:
 
 
 def ridge_shrinkage(tables: Tables) -> dict[str, pd.Series]:
-    """L11: median |β̂/β* − m/(m + λ)| over common ∪ F-hat, α = 2."""
+    """L11: median |β̂/β* − m/(m + λ)| over common ∪ F-hat, α = 2, λ from 0.03 to 30.
+
+    Smaller penalties leave coefficients as they are, and larger ones leave nothing of those that
+    occur once, to within the tolerance.
+    """
     table = tables["linear_shrinkage"]
-    table = table[(table["alpha"] == 2) & (table["lam"] > 0)].drop_duplicates(["replicate", "lam"])
+    resolved = (table["alpha"] == 2) & table["lam"].between(*SHRINKING)
+    table = table[resolved].drop_duplicates(["replicate", "lam"])
     return {f"lambda = {lam:g}": group["deviation"] for lam, group in table.groupby("lam")}
 
 
@@ -156,8 +159,8 @@ def optimal_ridge(tables: Tables) -> dict[str, np.ndarray]:
 
 
 def seen_frequency(tables: Tables) -> dict[str, pd.Series]:
-    """L15: share of a rank bin seen in training minus 1 − (1 − p)^n, α = 1.5, ranks above 33."""
-    return {ranks: group["seen"] - group["expected"] for ranks, group in _by_ranks(tables)}
+    """L15: share of a rank bin seen in training over 1 − (1 − p)^n, minus 1; α = 1.5."""
+    return {ranks: group["seen"] / group["expected"] - 1 for ranks, group in _by_ranks(tables)}
 
 
 def recovery_by_rank(tables: Tables) -> dict[str, np.ndarray]:
@@ -192,12 +195,6 @@ def one_off_influence(tables: Tables) -> dict[str, pd.Series]:
         f"lambda = {lam:g}": group["hat_once"] - 1 / (1 + lam)
         for lam, group in tables["influence"].groupby("lam")
     }
-
-
-def leave_one_out_closed_form(tables: Tables) -> pd.Series:
-    """|closed-form leave-one-out residual − refitted one|, (rows,)."""
-    table = tables["leave_one_out"]
-    return (table["residual"] - table["refit"]).abs()
 
 
 def early_stopping(tables: Tables) -> pd.Series:

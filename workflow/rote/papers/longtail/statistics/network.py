@@ -16,6 +16,7 @@ from rote.synth import triples
 from rote.synth.triples import EvaluationSet
 
 MANY_NINES = 16  # from this many training triples with a 9 the sum network knows the digit
+LEARNT = 5.0  # a loss on fresh data below this, in label²; a constant answer has about 7
 FITTED = 1.0  # a training loss below this, in label², is that of a trained network
 
 
@@ -30,10 +31,17 @@ def composes_two_layer(tables: Tables) -> dict[str, np.ndarray]:
 
 
 def monolithic_fails(tables: Tables) -> dict[str, np.ndarray]:
-    """N2: loss on glyph pairs without decay, mixing networks over the sum network."""
+    """N2: loss on glyph pairs without decay, mixing networks over the sum network.
+
+    Here and below networks that lose on fresh data what a constant answer does have no value.
+    """
     reference = _losses(tables, REFERENCE, GLYPHS_HEAD)
     return {
-        f"{network.name}/{REFERENCE}": _losses(tables, network.name, GLYPHS_HEAD) / reference
+        f"{network.name}/{REFERENCE}": np.where(
+            _learnt(tables, network.name, GLYPHS_HEAD),
+            _losses(tables, network.name, GLYPHS_HEAD) / reference,
+            np.nan,
+        )
         for network in _trained(tables)
         if not network.compositional
     }
@@ -42,7 +50,11 @@ def monolithic_fails(tables: Tables) -> dict[str, np.ndarray]:
 def decay_destroys(tables: Tables) -> dict[str, np.ndarray]:
     """N3: loss on glyph pairs, with decay over without, compositional networks."""
     return {
-        network.name: _decay_factors(tables, network.name)
+        network.name: np.where(
+            _learnt(tables, network.name, GLYPHS_HEAD, _decay(tables)),
+            _decay_factors(tables, network.name),
+            np.nan,
+        )
         for network in _trained(tables)
         if network.compositional
     }
@@ -66,7 +78,8 @@ def decay_no_rescue(tables: Tables) -> dict[str, np.ndarray]:
 def decay_is_selective(tables: Tables) -> np.ndarray:
     """N4: factor of the loss on glyph pairs over factor of the in-distribution loss."""
     bulk = _decay_factors(tables, REFERENCE, triples.IN_DISTRIBUTION)
-    return _decay_factors(tables, REFERENCE) / bulk
+    factors = _decay_factors(tables, REFERENCE) / bulk
+    return np.where(_learnt(tables, REFERENCE, GLYPHS_HEAD, _decay(tables)), factors, np.nan)
 
 
 def rare_count_helps(tables: Tables) -> dict[str, np.ndarray]:
@@ -111,7 +124,7 @@ def credit_assignment(tables: Tables) -> np.ndarray:
         _losses(tables, REFERENCE, training_set)
         for training_set in (GLYPHS[triples.TAIL], GLYPHS_HEAD)
     )
-    return tail / head
+    return np.where(_learnt(tables, REFERENCE, GLYPHS[triples.TAIL]), tail / head, np.nan)
 
 
 def credit_memorized(tables: Tables) -> np.ndarray:
@@ -186,6 +199,14 @@ def _decay_factors(
     return with_decay / without
 
 
+def _learnt(
+    tables: Tables, architecture: str, training_set: TrainingSet, decay: float = 0.0
+) -> np.ndarray:
+    """Whether networks have learnt to add digits, (replicates,): any answers fail otherwise."""
+    losses = _losses(tables, architecture, training_set, triples.IN_DISTRIBUTION, decay)
+    return losses < LEARNT
+
+
 def _fitted(tables: Tables, architecture: str) -> np.ndarray:
     """Whether the networks fit their training triples with and without decay, (replicates,)."""
     losses = [
@@ -198,7 +219,8 @@ def _fitted(tables: Tables, architecture: str) -> np.ndarray:
 def _without_and_with(tables: Tables, evaluation_set: EvaluationSet) -> np.ndarray:
     """Losses of sum networks without and with the glyph rows in training, (replicates, 2)."""
     training_sets = (WITHOUT_GLYPHS, GLYPHS_HEAD)
-    return np.stack([_losses(tables, REFERENCE, s, evaluation_set) for s in training_sets], 1)
+    losses = np.stack([_losses(tables, REFERENCE, s, evaluation_set) for s in training_sets], 1)
+    return np.where(_learnt(tables, REFERENCE, WITHOUT_GLYPHS)[:, None], losses, np.nan)
 
 
 def _mixing_factors(tables: Tables, count: int, evaluation_set: EvaluationSet) -> np.ndarray:
@@ -207,4 +229,4 @@ def _mixing_factors(tables: Tables, count: int, evaluation_set: EvaluationSet) -
         _losses(tables, architecture, nines(count), evaluation_set)
         for architecture in (MIXING, REFERENCE)
     )
-    return mixing / additive
+    return np.where(_learnt(tables, MIXING, nines(count)), mixing / additive, np.nan)

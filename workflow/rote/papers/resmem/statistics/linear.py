@@ -131,14 +131,24 @@ def noise_cost(tables: Tables) -> dict[str, Sample]:
 
 def crossover_below(tables: Tables) -> Sample:
     """Risk with one neighbor over the base's, τ = 0.3, n = 30,000."""
-    return Sample(_noisy(tables, 0.3, 1) / _noisy(tables, 0.3, 0))
+    return _over_base(tables, 0.3, 1)
 
 
 def crossover_above(tables: Tables) -> Sample:
     """The same at τ = 0.5."""
-    return Sample(_noisy(tables, 0.5, 1) / _noisy(tables, 0.5, 0))
+    return _over_base(tables, 0.5, 1)
 
 
 def averaging(tables: Tables) -> Sample:
     """The same with 100 neighbors."""
-    return Sample(_noisy(tables, 0.5, 100) / _noisy(tables, 0.5, 0))
+    return _over_base(tables, 0.5, 100)
+
+
+def _over_base(tables: Tables, tau: float, k: int) -> Sample:
+    """Risk with k neighbors over the base's, where that is below half the risk of predicting zero.
+
+    Under a base that predicts zero ResMem is the memory alone.
+    """
+    base = _noisy(tables, tau, 0)
+    ratio = _noisy(tables, tau, k) / base
+    return Sample(np.where(base < lookup.plateau(3, 0.0) / 2, ratio, np.nan))
