@@ -134,11 +134,11 @@ def test_jobs_that_end_at_once_take_turns(folders, monkeypatch):
     results, out = folders
     for paper in RUN["papers"]:
         make(paper, results, out)
-    inside, most = [], []
+    inside, together = [], []
 
     def slow(*arguments, **options):
         inside.append(1)
-        most.append(len(inside))
+        together.append(len(inside))
         time.sleep(0.05)
         inside.pop()
 
@@ -148,7 +148,7 @@ def test_jobs_that_end_at_once_take_turns(folders, monkeypatch):
         started.start()
     for started in jobs:
         started.join()
-    assert most == [1, 1, 1]
+    assert together == [1, 1, 1]
     assert not [path for path in out.iterdir() if path.suffix != ".html"]
 
 
@@ -158,10 +158,10 @@ def test_finding_names_own_claims_first_and_where_others_are_judged():
     frame.loc[frame["origin"] == "paper", "verdict"] = "reproduced"
     first = frame.index[frame["origin"] == "extension"][0]
     frame.loc[first, ["criterion", "scales"]] = ["", "full, paper"]
-    own = int((frame["origin"] == "paper").sum())
+    number = int((frame["origin"] == "paper").sum())
     line = ledgers.text.finding(frame)
     assert line.startswith(
-        f"Rules and facts:              own claims {own}: {own} reproduced; all "
+        f"Rules and facts:              own claims {number}: {number} reproduced; all "
     )
     assert line.endswith("not run (1 judged at full)")
     expected = "1 claim is not judged at this scale. Judged at: full (1)."
@@ -193,8 +193,8 @@ def test_end_of_a_run_has_a_line_per_paper(folders, tmp_path):
     (results / "claims").mkdir()
     (results / "claims/raf.txt").write_text("Rules and facts: all 31: 31 reproduced\n")
     (out / "index.html").touch()
-    told = ending.lines("laptop", "laptop", ["raf", "longtail"], tmp_path)
-    assert told == [
+    shown = ending.lines("laptop", "laptop", ["raf", "longtail"], tmp_path)
+    assert shown == [
         "Rules and facts: all 31: 31 reproduced",
         "Report: reports/laptop/index.html (partial: 1 of 2 papers are not judged)",
     ]

@@ -52,9 +52,9 @@ def finding(ledger: pd.DataFrame) -> str:
     """What a paper's ledger says in one line: its own claims first, then all, by verdict."""
     paper = f"{about(ledger['paper'].iloc[0]).short}:"
     claims = verdicts.summary(ledger)
-    own = claims[claims["origin"] == "paper"]
-    own_claims = f"own claims {len(own)}: {_tally(own)}" if len(own) else "no own claims"
-    line = f"{paper:<{_TITLE}}{own_claims}; all {len(claims)}: {_tally(claims)}"
+    by_paper = claims[claims["origin"] == "paper"]
+    first = f"own claims {len(by_paper)}: {_tally(by_paper)}" if len(by_paper) else "no own claims"
+    line = f"{paper:<{_TITLE}}{first}; all {len(claims)}: {_tally(claims)}"
     where = [f"{count} judged at {scale}" for scale, count in judged_elsewhere(ledger).items()]
     return f"{line} ({', '.join(where)})" if where else line
 
