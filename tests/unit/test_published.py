@@ -1,4 +1,4 @@
-"""The published ledger: kept as CSV, quoted by README and docs, compared between seeds."""
+"""The published ledger: published_rows as CSV, quoted by README and docs, compared between seeds."""
 
 import numpy as np
 import pandas as pd
@@ -91,12 +91,12 @@ def test_stability_tells_grave_moves_from_harmless_ones():
 
 def test_stability_names_ledgers_that_are_the_same(tmp_path):
     frame = judged()
-    frame.to_csv(tmp_path / "kept.csv", index=False, float_format="%.6g")
-    kept = published.read(tmp_path / "kept.csv")
+    frame.to_csv(tmp_path / "published_rows.csv", index=False, float_format="%.6g")
+    published_rows = published.read(tmp_path / "published_rows.csv")
     with pytest.raises(InputError, match="ledger 1 and ledger 3 hold the same values"):
         evidence.stability([frame, judged(0.5), frame])
-    with pytest.raises(InputError, match=r"results/a and kept\.csv hold the same values"):
-        evidence.stability([frame, kept], ["results/a", "kept.csv"])
+    with pytest.raises(InputError, match=r"results/a and published_rows\.csv hold the same values"):
+        evidence.stability([frame, published_rows], ["results/a", "published_rows.csv"])
 
 
 @pytest.mark.parametrize("there", ["nothing", "README.md"])

@@ -267,10 +267,9 @@ def test_plan_computes_papers_one_after_another(project):
     jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    priority: (\d+)", text, flags=re.M)
     turns = order.turns(names(), "smoke")
     first, second = sorted(names(), key=turns.get, reverse=True)[:2]
-    priorities = {}
-    for rule, number in jobs:
-        priorities.setdefault(rule.split("_")[0], []).append(int(number))
-    assert min(priorities[first]) >= turns[first] > max(priorities[second])
+    early = [int(number) for rule, number in jobs if rule.startswith(f"{first}_")]
+    later = [int(number) for rule, number in jobs if rule.startswith(f"{second}_")]
+    assert min(early) >= turns[first] > max(later)
     reports = {int(number) for rule, number in jobs if rule == "report_evaluate_paper"}
     assert reports == {turn + order.STEP - 1 for turn in turns.values()}
 

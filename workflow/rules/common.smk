@@ -147,6 +147,7 @@ def reporting_on(paper):
     return TURNS.get(paper, 0) + rote_order.STEP - 1
 
 
-def told():
-    """What a run says at its end."""
-    return "\n".join(rote_ending.lines(CONFIG.run, CONFIG.scale, CONFIG.papers))
+def say_findings():
+    """Print what a run says at its end, whether all of it succeeded or not."""
+    for line in rote_ending.lines(CONFIG.run, CONFIG.scale, CONFIG.papers):
+        print(line)

@@ -17,15 +17,15 @@ def lines(run: str, scale: str, papers: Sequence[str], root: Path = Path(".")) -
         Lines to print; none if no paper is judged and there is no report.
     """
     findings = [root / "results" / run / "claims" / f"{paper}.txt" for paper in papers]
-    lines = [path.read_text().strip() for path in findings if path.is_file()]
-    missing = len(papers) - len(lines)
-    if lines and scale == "smoke":
-        lines.append("At scale smoke the verdicts mean nothing.")
+    shown = [path.read_text().strip() for path in findings if path.is_file()]
+    missing = len(papers) - len(shown)
+    if shown and scale == "smoke":
+        shown.append("At scale smoke no claim is judged.")
     page = Path("reports", run, "index.html")
     if (root / page).is_file():
         partial = f" (partial: {missing} of {len(papers)} papers are not judged)"
-        lines.append(f"Report: {page}{partial if missing else ''}")
+        shown.append(f"Report: {page}{partial if missing else ''}")
     ledger = Path("results", run, "claims.parquet")
     if (root / ledger).is_file() and not missing:
-        lines.append(f"Every claim: rote ledger {ledger}")
-    return lines
+        shown.append(f"Every claim: rote ledger {ledger}")
+    return shown
