@@ -1,4 +1,4 @@
-"""The published ledger: published_rows as CSV, quoted by README and docs, compared between seeds."""
+"""The published ledger: kept as CSV, quoted by README and docs, compared between seeds."""
 
 import numpy as np
 import pandas as pd

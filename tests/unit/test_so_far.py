@@ -201,7 +201,7 @@ def test_end_of_a_run_has_a_line_per_paper(folders, tmp_path):
     (results / "claims.parquet").touch()
     assert ending.lines("laptop", "smoke", ["raf"], tmp_path) == [
         "Rules and facts: all 31: 31 reproduced",
-        "At scale smoke the verdicts mean nothing.",
+        "At scale smoke no claim is judged.",
         "Report: reports/laptop/index.html",
         "Every claim: rote ledger results/laptop/claims.parquet",
     ]

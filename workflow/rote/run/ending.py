@@ -9,7 +9,7 @@ def lines(run: str, scale: str, papers: Sequence[str], root: Path = Path(".")) -
 
     Args:
         run: its name.
-        scale: smoke says that its verdicts mean nothing.
+        scale: smoke says that it judges no claim.
         papers: of the run.
         root: folder with `results` and `reports`.
 
