@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from rote.core.errors import InputError
 from rote.core.papers import names
-from rote.run import config, costs, machine
+from rote.run import config, costs, machine, planned
 
 PLAN = """
 [Wed Nov 25 22:33:24 2026]
@@ -37,7 +37,7 @@ job    count
 
 
 def test_read_plan_reads_a_dry_run():
-    jobs = costs.read_plan(PLAN)
+    jobs = planned.read_plan(PLAN)
     assert [job.rule for job in jobs] == ["distmem_count_pairs", "longtail_train_network"]
     first, second = jobs
     assert first.wildcards == {"run": "paper", "source": "pythia", "part": "7"}
@@ -99,7 +99,7 @@ def test_shipped_measurements_cover_every_paper():
 
 @pytest.mark.parametrize("paper", names())
 def test_formulas_are_positive_and_grow_from_smoke_to_paper(paper):
-    jobs = costs.plan(ROOT / "config/paper.yaml", ROOT) if paper == names()[0] else None
+    jobs = planned.plan(ROOT / "config/paper.yaml", ROOT) if paper == names()[0] else None
     scales = [config.load(ROOT / f"config/{name}.yaml") for name in ("smoke", "config", "paper")]
     for job in jobs or []:
         if costs.has_formula(job):
@@ -147,8 +147,8 @@ def test_show_prices_the_paper_scale(capsys):
 
 def test_table_says_which_rules_have_no_formula():
     jobs = [
-        costs.PlannedJob("raf_solve_curves", {}, [], "", 0, 1000, 10),
-        costs.PlannedJob("report_draw_site", {}, [], "", 0, 1000, 10),
+        planned.PlannedJob("raf_solve_curves", {}, [], "", 0, 1000, 10),
+        planned.PlannedJob("report_draw_site", {}, [], "", 0, 1000, 10),
     ]
     frame = costs.table(jobs, config.load(), costs.fit(pd.read_csv(costs.MEASURED, sep="\t")))
     assert list(frame["formula"]) == [True, False]
@@ -167,13 +167,13 @@ def test_distmem_models_and_corpora_have_their_published_sizes():
 
 def test_plan_refuses_folders_without_a_workflow(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no Snakefile in"):
-        costs.plan(None, tmp_path)
+        planned.plan(None, tmp_path)
     (tmp_path / "bad.yaml").write_text("seeds: 3\n")
     with pytest.raises(
         InputError,
         match=r"Snakemake cannot plan this run: .*seeds: no such key; did you mean 'seed'",
     ):
-        costs.plan(tmp_path / "bad.yaml", ROOT)
+        planned.plan(tmp_path / "bad.yaml", ROOT)
 
 
 @pytest.mark.parametrize("scale", sorted(costs.BUDGETS))
@@ -181,10 +181,22 @@ def test_run_stays_within_its_budget(scale):
     """Core seconds of the reference machine, and jobs: what a first look may take."""
     seconds, most_jobs = costs.BUDGETS[scale]
     path = ROOT / costs.RUNS[scale]
-    jobs = costs.plan(path, ROOT)
+    jobs = planned.plan(path, ROOT)
     assert len(jobs) <= most_jobs
     assert costs.core_seconds(jobs, config.load(path), costs.shipped()) <= seconds
 
 
 def test_machine_factor_is_near_what_it_measured_before():
     assert machine.factor(0.3) == pytest.approx(machine.factor(0.3), rel=0.5)
+
+
+def test_forecast_adds_up_jobs_and_scales_with_machine_and_cores(monkeypatch):
+    monkeypatch.setattr(machine, "factor", lambda seconds: 2.0)
+    jobs = [planned.PlannedJob("raf_x", {}, [], "", 0, 0, 0) for _ in range(4)]
+    monkeypatch.setattr(costs, "job_seconds", lambda job, settings, model: 300.0)
+    line = costs.forecast(jobs, config.load(), cores=2)
+    assert line.startswith("4 jobs, about 20 minutes on 2 cores without devices")
+    assert "1,200 core seconds of the reference machine, 2.00 times as many here" in line
+    # a single job fills one core, however many there are
+    line = costs.forecast(jobs[:1], config.load(), cores=8)
+    assert line.startswith("1 job, about 10 minutes on 8 cores")

@@ -147,6 +147,19 @@ def reporting_on(paper):
     return TURNS.get(paper, 0) + rote_order.STEP - 1
 
 
+def say_forecast():
+    """Print how long this run will take here, before its first job; nothing on a cluster."""
+    from rote.run import (
+        costs as rote_costs,
+    )  # here: Snakemake starts anew for jobs of a cluster
+
+    if not workflow.local_exec:
+        return
+    jobs = rote_planned.of_dag(workflow.dag.needrun_jobs())
+    if jobs:
+        print(rote_costs.forecast(jobs, CONFIG, workflow.cores), file=sys.stderr)
+
+
 def say_findings():
     """Print what a run says at its end, whether all of it succeeded or not."""
     for line in rote_ending.lines(CONFIG.run, CONFIG.scale, CONFIG.papers):

@@ -14,11 +14,7 @@ runs cannot show stand in `costs.RATES`, from benchmarks.
 import csv
 import math
 import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +26,7 @@ from rote.core import papers
 from rote.core.errors import InputError
 from rote.run import config as configuration
 from rote.run import machine
+from rote.run.planned import PlannedJob, plan
 
 MEASURED = Path(__file__).with_name("costs.tsv")
 RUNS = {
@@ -41,29 +38,6 @@ RUNS = {
 BUDGETS = {"laptop": (1500, 90), "full": (12_000, 400)}
 # a second on a device: about a tenth of what one of 2022 reaches in bf16 on large matrices
 FLOPS = 20e12
-
-
-@dataclass(frozen=True)
-class PlannedJob:
-    """One job that Snakemake plans."""
-
-    rule: str
-    wildcards: dict[str, str]
-    outputs: list[str]
-    benchmark: str
-    gpus: int
-    memory_mb: float
-    runtime_min: float
-
-    @property
-    def paper(self) -> str:
-        """The paper that the rule belongs to."""
-        return self.rule.split("_")[0]
-
-    @property
-    def step(self) -> str:
-        """The rule without its paper's name: the key in `costs.WORK`."""
-        return self.rule.split("_", 1)[1]
 
 
 class Fit(NamedTuple):
@@ -85,56 +59,6 @@ class Measurement(NamedTuple):
     memory_mb: float  # at its peak; NaN where the benchmark does not say
     requested_mb: float  # what the rule asks a scheduler for
     bytes: int  # of its outputs
-
-
-def plan(configfile: Path | None, root: Path = Path(".")) -> list[PlannedJob]:
-    """The jobs of a whole run, by a dry run of Snakemake in `root`.
-
-    Args:
-        configfile: of the run; a relative path starts in `root`. None takes the workflow's own.
-        root: folder of the Snakefile.
-
-    Returns:
-        The jobs that have a benchmark.
-
-    Raises:
-        InputError: without a Snakefile, or with Snakemake's own words if it cannot plan the run.
-    """
-    if not (root / "Snakefile").is_file():
-        raise InputError(
-            f"no Snakefile in {root.resolve()}; run this in the folder of the workflow"
-        )
-    command = [str(Path(sys.executable).parent / "snakemake")]
-    command += ["--dry-run", "--forceall", "--cores", "1", "--nolock"]
-    command += ["--configfile", str(configfile)] if configfile else []
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        raise InputError("Snakemake cannot plan this run: " + "; ".join(lines[-6:]))
-    return read_plan(done.stdout + done.stderr)
-
-
-def read_plan(text: str) -> list[PlannedJob]:
-    """The jobs that a dry run prints."""
-    jobs = []
-    for block in re.split(r"^(?:local)?rule ", text, flags=re.M)[1:]:
-        rule, _, body = block.partition(":\n")
-        body = body.split("\n[")[0].split("\n\n")[0]
-        lines = dict(re.findall(r"^    (\w+): (.*)$", body, flags=re.M))
-        resources = _pairs(lines.get("resources", ""))
-        if "benchmark" in lines:
-            jobs.append(
-                PlannedJob(
-                    rule=rule,
-                    wildcards=_pairs(lines.get("wildcards", "")),
-                    outputs=lines.get("output", "").split(", "),
-                    benchmark=lines["benchmark"],
-                    gpus=int(resources.get("gpu", 0)),
-                    memory_mb=float(resources.get("mem_mb", 0)),
-                    runtime_min=float(resources.get("runtime", 0)),
-                )
-            )
-    return jobs
 
 
 def work(job: PlannedJob, settings: Any) -> float:
@@ -268,10 +192,9 @@ def table(
 
 def _seconds(job: PlannedJob, settings: Any, model: Fit, flops: float) -> float:
     """Seconds of a job: on devices by the assumed speed where there is a formula, else fitted."""
-    amount = work(job, settings)
     if job.gpus and has_formula(job):
-        return model.start_s + amount / (flops * job.gpus)
-    return model.start_s + model.rates.get(job.rule, 0.0) * amount
+        return model.start_s + work(job, settings) / (flops * job.gpus)
+    return job_seconds(job, settings, model)
 
 
 def core_seconds(jobs: Sequence[PlannedJob], settings: Any, model: Fit) -> float:
@@ -282,7 +205,12 @@ def core_seconds(jobs: Sequence[PlannedJob], settings: Any, model: Fit) -> float
         settings: the whole config.
         model: the fitted starts and rates.
     """
-    return sum(model.start_s + model.rates.get(job.rule, 0.0) * work(job, settings) for job in jobs)
+    return sum(job_seconds(job, settings, model) for job in jobs)
+
+
+def job_seconds(job: PlannedJob, settings: Any, model: Fit) -> float:
+    """The same of one job."""
+    return model.start_s + model.rates.get(job.rule, 0.0) * work(job, settings)
 
 
 def accuracy(model: Fit) -> pd.DataFrame:
@@ -329,7 +257,8 @@ def show(
     )
     for line in _warnings(jobs):
         console.print(f"  {line}", highlight=False)
-    console.print(_on_cores(core_seconds(planned, settings, model)), highlight=False)
+    cores = len(os.sched_getaffinity(0))
+    console.print(f"Here: {forecast(planned, settings, cores)}", highlight=False)
 
 
 def shipped() -> Fit:
@@ -337,19 +266,35 @@ def shipped() -> Fit:
     return fit(pd.read_csv(MEASURED, sep="\t"))
 
 
-def _on_cores(seconds: float) -> str:
-    """How long a run takes on the cores of this machine."""
-    factor = machine.factor()
-    cores = len(os.sched_getaffinity(0))
-    minutes = seconds * factor / cores / 60
+def forecast(jobs: Sequence[PlannedJob], settings: Any, cores: int) -> str:
+    """How long jobs will take here, in a sentence: what a run says before it starts.
+
+    Args:
+        jobs: that are to run.
+        settings: the whole config.
+        cores: that they may use at a time.
+    """
+    model = shipped()
+    seconds = [job_seconds(job, settings, model) for job in jobs]
+    factor = machine.factor(1.0)
+    longest = max(seconds, default=0.0)
+    minutes = max(sum(seconds) / cores, longest) * factor / 60
     return (
-        f"Without devices: {seconds:,.0f} core seconds of the reference machine; here a core takes "
-        f"{factor:.2f} times as long, so about {_minutes(minutes)} on {cores} cores."
+        f"{_plural(len(jobs), 'job')}, about {_minutes(minutes)} on {_plural(cores, 'core')} "
+        "without devices: "
+        f"{sum(seconds):,.0f} core seconds of the reference machine, {factor:.2f} times as many "
+        "here."
     )
 
 
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _minutes(minutes: float) -> str:
-    return f"{minutes / 60:,.1f} hours" if minutes >= 100 else f"{max(round(minutes), 1)} minutes"
+    if minutes >= 100:
+        return f"{minutes / 60:,.1f} hours"
+    return _plural(max(round(minutes), 1), "minute")
 
 
 def _printed(jobs: pd.DataFrame, settings: Any, model: Fit, by_rule: bool) -> Any:
@@ -464,10 +409,6 @@ def formulas(paper: str, kind: str) -> Mapping[str, Any]:
 def _number(text: str) -> float:
     """A number of a benchmark file, NaN where Snakemake has none."""
     return math.nan if text in ("-", "NA") else float(text)
-
-
-def _pairs(text: str) -> dict[str, str]:
-    return dict(part.split("=", 1) for part in text.split(", ") if "=" in part)
 
 
 def _size(path: Path) -> int:
