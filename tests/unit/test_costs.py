@@ -147,8 +147,8 @@ def test_show_prices_the_paper_scale(capsys):
 
 def test_table_says_which_rules_have_no_formula():
     jobs = [
-        planned.PlannedJob("raf_solve_curves", {}, [], "", 0, 1000, 10),
-        planned.PlannedJob("report_draw_site", {}, [], "", 0, 1000, 10),
+        planned.PlannedJob("raf_solve_curves", {}, [], "", "", 0, 1000, 10),
+        planned.PlannedJob("report_draw_site", {}, [], "", "", 0, 1000, 10),
     ]
     frame = costs.table(jobs, config.load(), costs.fit(pd.read_csv(costs.MEASURED, sep="\t")))
     assert list(frame["formula"]) == [True, False]
@@ -192,7 +192,7 @@ def test_machine_factor_is_near_what_it_measured_before():
 
 def test_forecast_adds_up_jobs_and_scales_with_machine_and_cores(monkeypatch):
     monkeypatch.setattr(machine, "factor", lambda seconds: 2.0)
-    jobs = [planned.PlannedJob("raf_x", {}, [], "", 0, 0, 0) for _ in range(4)]
+    jobs = [planned.PlannedJob("raf_x", {}, [], "", "", 0, 0, 0) for _ in range(4)]
     monkeypatch.setattr(costs, "job_seconds", lambda job, settings, model: 300.0)
     line = costs.forecast(jobs, config.load(), cores=2)
     assert line.startswith("4 jobs, about 20 minutes on 2 cores without devices")
@@ -200,3 +200,15 @@ def test_forecast_adds_up_jobs_and_scales_with_machine_and_cores(monkeypatch):
     # a single job fills one core, however many there are
     line = costs.forecast(jobs[:1], config.load(), cores=8)
     assert line.startswith("1 job, about 10 minutes on 8 cores")
+
+
+def test_cpu_seconds_are_those_of_the_last_verb_of_a_log(tmp_path):
+    log = tmp_path / "x.log"
+    assert costs._cpu_seconds(log) == 0
+    log.write_text(
+        "07:56:14 raf a: done in 29.0 s (11.8 CPU s, 13.05 in all)\n"
+        "07:56:38 raf b: done in 1.0 s (0.8 CPU s, 14.25 in all)\n"
+    )
+    assert costs._cpu_seconds(log) == 14.25
+    log.write_text("07:56:38 raf b: start\n")
+    assert costs._cpu_seconds(log) == 0

@@ -87,8 +87,9 @@ def refit() -> int:
 def measure(root: Path = Path(".")) -> pd.DataFrame:
     """What the jobs of finished smoke, laptop and full runs took: the columns of `Measurement`.
 
-    Seconds are those on the clock, of jobs with one thread: Snakemake samples CPU time and misses
-    the last samples.
+    Seconds are those of CPUs, of a job's process and its children, from its log: a machine that
+    does other things at the time does not lengthen them, and Snakemake, which samples them, misses
+    the last ones. A log that does not say them leaves the seconds on the clock.
 
     Raises:
         InputError: if none of these runs is there.
@@ -116,11 +117,19 @@ def _measurement(job: PlannedJob, scale: str, settings: Any, root: Path) -> Meas
         scale=scale,
         rule=job.rule,
         work=work(job, settings),
-        seconds=_number(record["s"]),
+        seconds=_cpu_seconds(root / job.log) or _number(record["s"]),
         memory_mb=_number(record["max_rss"]),
         requested_mb=job.memory_mb,
         bytes=sum(_size(root / output) for output in job.outputs),
     )
+
+
+def _cpu_seconds(log: Path) -> float:
+    """What the last verb in a job's log says of its process; 0 if it says nothing."""
+    if not log.is_file():
+        return 0.0
+    totals = re.findall(r"done in .* s, ([\d.]+) in all\)$", log.read_text(), flags=re.M)
+    return float(totals[-1]) if totals else 0.0
 
 
 def fit(measured: pd.DataFrame) -> Fit:

@@ -20,6 +20,7 @@ class PlannedJob:
     wildcards: dict[str, str]
     outputs: list[str]
     benchmark: str
+    log: str
     gpus: int
     memory_mb: float
     runtime_min: float
@@ -77,6 +78,7 @@ def read_plan(text: str) -> list[PlannedJob]:
                     wildcards=_pairs(lines.get("wildcards", "")),
                     outputs=lines.get("output", "").split(", "),
                     benchmark=lines["benchmark"],
+                    log=lines.get("log", ""),
                     gpus=int(resources.get("gpu", 0)),
                     memory_mb=float(resources.get("mem_mb", 0)),
                     runtime_min=float(resources.get("runtime", 0)),
@@ -93,6 +95,7 @@ def of_dag(jobs: Iterable[Any]) -> list[PlannedJob]:
             wildcards=dict(job.wildcards_dict),
             outputs=[str(output) for output in job.output],
             benchmark=str(job.benchmark),
+            log=str(job.log),
             gpus=int(job.resources.get("gpu", 0)),
             memory_mb=math.nan,
             runtime_min=math.nan,

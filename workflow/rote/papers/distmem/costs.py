@@ -49,12 +49,6 @@ def _words(s: Settings, where: Wildcards) -> float:
     return s.world.tokens * s.world.replicates
 
 
-def _scoring(s: Settings, where: Wildcards) -> float:
-    """Test examples of every corpus, by all snapshots of all networks."""
-    networks = len(s.ladder.neox.sizes) + len(s.ladder.llama.sizes)
-    return s.world.replicates * s.world.test_examples * networks * len(s.ladder.snapshots)
-
-
 def _influence(s: Settings, where: Wildcards) -> float:
     gradients = s.influence.items * s.influence.documents * len(s.influence.networks)
     return s.world.replicates * gradients
@@ -72,7 +66,6 @@ WORK = {
     "embed_pairs": lambda s, w: QUESTION_WORDS,
     "count_pairs": lambda s, w: _source(s, w).words / _source(s, w).n_parts,
     "count_infinity": _infinity,
-    "evaluate_networks": _scoring,
     "evaluate_influence": _influence,
     "evaluate_pretrained": _pretrained,
 }
