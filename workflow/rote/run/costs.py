@@ -14,6 +14,7 @@ runs cannot show stand in `costs.RATES`, from benchmarks.
 import csv
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
