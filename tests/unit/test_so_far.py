@@ -130,6 +130,20 @@ def test_report_stays_as_it_was_if_a_ledger_cannot_be_read(folders, monkeypatch)
     assert front(out) == before
 
 
+def test_report_leaves_out_timings_that_are_not_written_yet(folders):
+    """Snakemake writes the benchmarks of other jobs at any time."""
+    results, out = folders
+    make("raf", results, out)
+    (results / "benchmarks").mkdir()
+    (results / "benchmarks/raf_begun.tsv").touch()
+    row = "s\tcpu_time\tmax_rss\n1.5\tNA\t-\n"
+    (results / "benchmarks/raf_done.tsv").write_text(row)
+    pages.so_far(RUN, results, out)
+    methods = (out / "methods.html").read_text()
+    assert "raf_done" in methods
+    assert "raf_begun" not in methods
+
+
 def test_jobs_that_end_at_once_take_turns(folders, monkeypatch):
     results, out = folders
     for paper in RUN["papers"]:

@@ -60,7 +60,7 @@ def test_module_plans_the_report_in_another_folder(study):
     plan = run(study, "snakemake", "-n", "--cores", "1", "--", target, **ROTE).stdout
     for rule in (
         "rote_longtail_train_network",
-        "rote_report_evaluate_claims",
+        "rote_report_evaluate_paper",
         "rote_report_draw_site",
     ):
         assert rule in plan

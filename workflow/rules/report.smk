@@ -46,17 +46,15 @@ rule report_evaluate_paper:
         mem_mb=2000,
         runtime=10,
     params:
-        scale=CONFIG.scale,
-        seed=CONFIG.seed,
-        tables="results/{run}/{paper}",
+        run=f"--scale {CONFIG.scale} --seed {CONFIG.seed}",
+        tables=subpath(input[0], parent=True),
         code=lambda wildcards: code(
             "rote.report.claims_cli:claims_evaluate",
             f"rote.papers.{wildcards.paper}.statistics",
         )(wildcards),
     shell:
-        "rote claims evaluate --claims {input.claims:q} --scale {params.scale}"
-        " --tables {params.tables:q} --out {output.out:q} --finding {output.finding:q}"
-        " --seed {params.seed} --code {params.code} 2> {log:q}"
+        "rote claims evaluate --claims {input.claims:q} --tables {params.tables:q} {params.run}"
+        " --out {output.out:q} --finding {output.finding:q} --code {params.code} 2> {log:q}"
 
 
 rule report_evaluate_claims:
@@ -82,7 +80,7 @@ rule report_evaluate_claims:
         " --out {output.out:q} --seed {params.seed} --code {params.code} 2> {log:q}"
 
 
-# The shell names RUN, not a parameter: another list of papers must not draw a paper's page again.
+# The papers are a resource, not a parameter: another list must not draw a paper's page again.
 rule report_draw_paper:
     input:
         tables=lambda wildcards: tables_of(wildcards.paper),
@@ -102,13 +100,15 @@ rule report_draw_paper:
         gpu=0,
         mem_mb=2000,
         runtime=10,
+        papers=",".join(CONFIG.papers),
     params:
-        results="results/{run}",
+        run=f"--scale {CONFIG.scale} --seed {CONFIG.seed}",
+        results=subpath(input.claims, ancestor=2),
         code=lambda wildcards: code(
             "rote.report.cli:draw_paper", f"rote.papers.{wildcards.paper}.figures.*"
         )(wildcards),
     shell:
-        "rote report paper --paper {wildcards.paper} --run {RUN:q}"
+        "rote report paper --paper {wildcards.paper} --papers {resources.papers} {params.run}"
         " --source {input.notebook:q} --results {params.results:q}"
         " --notebook {output.notebook:q} --out {output.out:q} 2> {log:q}"
 
@@ -153,7 +153,7 @@ rule report_draw_site:
         runtime=5,
     params:
         run=RUN,
-        results="results/{run}",
+        results=subpath(input.devices, ancestor=2),
         out=subpath(output.index, parent=True),
         code=code("rote.report.cli:draw_site"),
     shell:

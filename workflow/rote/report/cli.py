@@ -57,27 +57,22 @@ def measure_devices(
         frame.to_csv(temporary, sep="\t", index=False, float_format="%.4g")
 
 
-RunKeys = Annotated[
-    str, typer.Option("--run", help="The run's own keys as JSON (run, scale, seed, papers, ...).")
-]
-
-
 @app.command("paper")
 def draw_paper(
     paper: Annotated[str, typer.Option(help="Paper.")],
-    about: RunKeys,
+    papers: Annotated[str, typer.Option(help="All papers of the run, joined by commas.")],
+    scale: Annotated[str, typer.Option(help="Of the run.")],
+    seed: Annotated[int, typer.Option(help="Of the run.")],
     source: Annotated[Path, typer.Option(help="The parameterized notebook.")],
     results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
     executed: Annotated[Path, typer.Option("--notebook", help="Write: the executed notebook.")],
     out: Annotated[Path, typer.Option(help="Write: the HTML page.")],
 ) -> None:
     """Write a paper's notebook and page, and the report of what is judged so far."""
-    from rote.core import verbs
     from rote.report import notebook, pages
-    from rote.run import config
 
+    run = {"run": results.name, "scale": scale, "seed": seed, "papers": papers.split(",")}
     with job.start(f"report {paper}"):
-        run = verbs.parse(config.Run, about).model_dump()
         parameters = {"run": results.name, "results": str(results)}
         notebook.execute(source, executed, parameters)
         pages.paper(paper, executed, out)
@@ -86,7 +81,10 @@ def draw_paper(
 
 @app.command("site")
 def draw_site(
-    about: RunKeys,
+    about: Annotated[
+        str,
+        typer.Option("--run", help="The run's own keys as JSON (run, scale, seed, papers, ...)."),
+    ],
     results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="The report's folder, reports/<run>.", metavar="DIR")],
 ) -> None:

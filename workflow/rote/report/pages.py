@@ -1,5 +1,6 @@
 """The report as a site: pages and files in one folder, which ask nothing of the network."""
 
+import csv
 import fcntl
 import json
 import logging
@@ -20,7 +21,6 @@ from nbconvert.preprocessors import Preprocessor
 from rote import __version__
 from rote import ledger as ledgers
 from rote.core import tables
-from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.ledger import text
@@ -92,7 +92,7 @@ def so_far(run: dict[str, Any], results: Path, out: Path) -> None:
             if papers := judged(run["papers"], results, out):
                 _draw(run, papers, results, out, dated=_BEFORE)
                 log.info("%s: %d of %d papers", out / "index.html", len(papers), len(run["papers"]))
-        except (FileNotFoundError, InputError) as error:
+        except (OSError, ValueError) as error:  # an InputError, too
             log.info("the report stays as it was: %s", error)
 
 
@@ -237,10 +237,16 @@ def _figures(name: str, results: Path, files: Path) -> list[Any]:
 
 
 def _timings(folder: Path) -> list[dict[str, Any]]:
-    """Seconds, CPU seconds and peak memory per job, from Snakemake's benchmarks, longest first."""
+    """Seconds, CPU seconds and peak memory per job, from Snakemake's benchmarks, longest first.
+
+    Those of jobs that are ending, which Snakemake has not written yet, are left out.
+    """
     rows = []
     for path in sorted(set(folder.glob("*.tsv")) - {folder / "devices.tsv"}):
-        record = pd.read_csv(path, sep="\t").iloc[0]
+        lines = path.read_text().splitlines()
+        if len(lines) < 2:
+            continue
+        record = next(csv.DictReader(lines, delimiter="\t"))
         rows.append(
             {
                 "job": path.stem,

@@ -162,9 +162,8 @@ def view(progress: Progress) -> Group:
         jobs.add_row(name, clock(now - job.begun), Text(last_line(job.log) if job.log else ""))
     # padded, since a bar alone does not end its line
     bar = Padding(ProgressBar(total=max(1, total), completed=done), 0)
-    where = (
-        [Text(f"The report so far: {progress.report}")] if progress.report and done < total else []
-    )
+    grows = progress.report and done < total
+    where = [Text(f"The report so far: {progress.report}")] if grows else []
     return Group(head, bar, jobs, *where)
 
 
