@@ -149,15 +149,12 @@ def reporting_on(paper):
 
 def say_forecast():
     """Print how long this run will take here, before its first job; nothing on a cluster."""
-    from rote.run import (
-        costs as rote_costs,
-    )  # here: Snakemake starts anew for jobs of a cluster
+    # not above: on a cluster Snakemake starts anew for every job
+    from rote.run import costs, planned
 
-    if not workflow.local_exec:
-        return
-    jobs = rote_planned.of_dag(workflow.dag.needrun_jobs())
-    if jobs:
-        print(rote_costs.forecast(jobs, CONFIG, workflow.cores), file=sys.stderr)
+    jobs = planned.of_dag(workflow.dag.needrun_jobs())
+    if jobs and workflow.local_exec:
+        print(costs.forecast(jobs, CONFIG, workflow.cores), file=sys.stderr)
 
 
 def say_findings():
