@@ -417,3 +417,10 @@ def test_theory_claims_are_computed_into_rows_and_read_from_them():
     }
     with pytest.raises(AttributeError, match="theory decides no claim 'thrice'"):
         theory.statistic("thrice")
+
+
+def test_claims_file_with_a_key_given_twice_is_refused(tmp_path):
+    path = tmp_path / "longtail.yaml"
+    path.write_text(yaml.safe_dump([claim()]) + "  passes: '> 7'\n")
+    with pytest.raises(ConfigError, match="key 'passes' is given twice"):
+        ledgers.load(path)

@@ -238,6 +238,18 @@ class Claim(BaseModel):
         return self.passes.get(scale) if isinstance(self.passes, dict) else self.passes
 
 
+class _KeysOnce(yaml.SafeLoader):
+    """YAML in which a key given twice is an error instead of the last one's value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        for key, count in Counter(map(str, keys)).items():
+            if count > 1:
+                problem = f"key {key!r} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def load(path: str | Path) -> list[Claim]:
     """Read a claims file.
 
@@ -246,7 +258,7 @@ def load(path: str | Path) -> list[Claim]:
     """
     path = Path(path)
     try:
-        entries = yaml.safe_load(path.read_text())
+        entries = yaml.load(path.read_text(), _KeysOnce)  # a safe loader
     except OSError as error:
         raise ConfigError(f"claims file {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
