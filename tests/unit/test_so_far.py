@@ -231,3 +231,19 @@ def test_papers_that_cost_least_come_first(monkeypatch):
     assert order.turns(["raf", "chain", "mine"], "smoke") == {"mine": 300, "chain": 200, "raf": 100}
     monkeypatch.undo()
     assert order.seconds("paper") == order.seconds("laptop") != order.seconds("smoke")
+
+
+def test_paper_is_judged_without_the_figures_of_left_out_tables(folders):
+    results, out = folders
+    make("raf", results, out)
+    (results / "raf/two_layer.parquet").unlink()
+    for path in (results / "raf/figures").glob("two_layer*"):
+        path.unlink()
+    with job.start("claims") as work:
+        digests = {path.stem: "first" for path in (results / "raf").glob("*.parquet")}
+        record = work.provenance() | {"tables": digests}
+    frame = tables.read(ledgers.of_paper(results, "raf"))
+    tables.write(ledgers.of_paper(results, "raf"), frame, ledgers.Ledger, record)
+    assert pages.judged(["raf"], results, out) == ["raf"]
+    pages.so_far(RUN, results, out)
+    assert "two_layer" not in (out / "figures.html").read_text()

@@ -4,11 +4,13 @@ import json
 import re
 from collections import Counter
 from itertools import chain, pairwise
+from pathlib import Path
 
 import pytest
 from conftest import BIN, ROOT, run, snakemake
 from rote.core.papers import load, names, table_names
 from rote.run import config, order
+from rote.run.planned import plan as planned_jobs
 
 
 def planned(project, *arguments) -> set[str]:
@@ -333,3 +335,11 @@ def test_chain_steps_follow_one_another(project):
     assert set(pairwise(steps)) <= edges
     order = {name: number for number, name in enumerate(steps)}
     assert all(order[a] < order[b] for a, b in edges if a and b)
+
+
+def test_no_job_of_the_laptop_scale_makes_a_table_that_it_leaves_out():
+    settings = config.load()
+    for job in planned_jobs(ROOT / "config/config.yaml", ROOT):
+        if job.paper in settings.papers:
+            made = {Path(path).stem for path in job.outputs if path.endswith(".parquet")}
+            assert made.isdisjoint(getattr(settings, job.paper).leave_out), job.rule

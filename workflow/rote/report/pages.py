@@ -21,7 +21,7 @@ from nbconvert.preprocessors import Preprocessor
 from rote import __version__
 from rote import ledger as ledgers
 from rote.core import tables
-from rote.core.papers import about
+from rote.core.papers import Figure, about
 from rote.core.papers import load as load_paper
 from rote.ledger import text
 from rote.report.html import COPIED, figure_block, groups, render
@@ -107,11 +107,18 @@ def judged(papers: list[str], results: Path, out: Path) -> list[str]:
     names = []
     for name in papers:
         needed = [out / f"{name}.html"]
-        for key in load_paper(name, "figures").FIGURES:
+        for key in _figures_of(name, results):
             needed += [results / name / "figures" / f"{key}{suffix}" for suffix in _DRAWN]
         if ledgers.is_current(results, name) and all(path.is_file() for path in needed):
             names.append(name)
     return names
+
+
+def _figures_of(paper: str, results: Path) -> dict[str, Figure]:
+    """A paper's figures in this run: those whose tables it does not leave out."""
+    figures: dict[str, Figure] = load_paper(paper, "figures").FIGURES
+    there = set(tables.Folder(results / paper))
+    return {key: figure for key, figure in figures.items() if there >= set(figure.tables)}
 
 
 @contextmanager
@@ -222,9 +229,7 @@ def _figures(name: str, results: Path, files: Path) -> list[Any]:
     """A paper's figures for the gallery; copies them and their smaller tables beside the pages."""
     files.mkdir(parents=True, exist_ok=True)
     gallery = []
-    for key, figure in load_paper(name, "figures").FIGURES.items():
-        if not (results / "figures" / f"{key}.png").exists():
-            continue  # its tables are left out at this scale
+    for key, figure in _figures_of(name, results.parent).items():
         paths = [results / f"{table}.parquet" for table in figure.tables]
         paths = [path for path in paths if path.stat().st_size <= COPIED]
         for suffix in _DRAWN:
