@@ -53,7 +53,7 @@ CONFIGS = [
     ("seed: -1", "seed: .*-1"),
     ("seed: one", "seed: .*'one'"),
     ("seed: 1.5", "seed: .*1.5"),
-    ("scale: huge", "scale: .*smoke, laptop, paper"),
+    ("scale: huge", "scale: .*smoke, laptop, full, paper"),
     ("papers: []", "papers"),
     ("papers: [longtial]", "unknown paper 'longtial'; did you mean 'longtail'"),
     ("papers: [longtail, longtail]", "a paper is listed twice"),
@@ -145,8 +145,8 @@ COMMANDS = [
     ),
     (["attention", "solve", "--f", "tanh", "--gamma", "-1", "--c", "2"], "gamma"),
     (
-        ["claims", "evaluate", "--run", "{}", "--results", ".", "--out", "x", "--claims", "none"],
-        "none",
+        ["claims", "evaluate", "--scale", "full", "--tables", ".", "--out", "x", "--finding", "y", "--claims", "none.yaml"],
+        "claims file none.yaml: No such file",
     ),
 ]
 

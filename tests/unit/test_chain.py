@@ -158,7 +158,7 @@ def test_encode_marks_answers_where_their_tokens_are_predicted():
     ("values", "message"),
     [
         ({"corpus": "a.txt"}, "`facts` must name the table"),
-        ({"network": {"ladder_load": 3.0}}, "ladder_load must be among world.loads"),
+        ({"network": {"ladder": [8], "ladder_load": 3.0}}, "ladder_load must be among world.loads"),
         ({"world": {"loads": [2.0, 1.0]}}, "loads must be ascending"),
         ({"max_statements": 0}, "max_statements"),
     ],

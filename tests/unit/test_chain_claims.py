@@ -9,7 +9,8 @@ from conftest import ROOT
 from rote import ledger
 from rote.ledger import evaluate, summary
 from rote.ledger.nulls import apply
-from rote.papers.chain import nulls, plan, settings, statistics
+from rote.papers.chain import nulls, plan, statistics
+from rote.run import config
 
 REPLICATES = 8
 LOADS = {"load-0.25": 0.25, "load-2": 2.0, "load-4": 4.0}
@@ -175,8 +176,8 @@ def test_memory_that_costs_translations_is_contradicted(tables):
     assert set(rows["verdict"]) == {"contradicted"}
 
 
-def test_laptop_scale_trains_networks_enough_for_verdicts():
-    options = settings.Settings()
+def test_full_scale_trains_networks_enough_for_verdicts():
+    options = config.load(ROOT / "config/full.yaml").chain
     assert options.world.replicates >= REPLICATES
     assert options.network.ladder_load in options.world.loads
     assert {plan.world_title(load) for load in options.world.loads} >= set(CROWDED)

@@ -6,11 +6,12 @@ import pytest
 from conftest import ROOT
 from rote import ledger, prune
 from rote.ledger import evaluate, summary
-from rote.papers.cramless import arms, nulls, runs, settings, statistics
+from rote.papers.cramless import arms, nulls, runs, statistics
+from rote.run import config
 
 REPLICATES = 8
-FACTS = settings.CramlessFacts()
-TRAINING = settings.CramlessTraining()
+FULL = config.load(ROOT / "config/full.yaml").cramless
+FACTS, TRAINING = FULL.facts, FULL.training
 BITS = 2 * np.log2(100)
 PARAMETERS = {16: 5500, 24: 9900, 32: 15_500}
 CAPACITY = 1.7  # bits per parameter
@@ -51,7 +52,7 @@ SEEN_EXPONENT = {"auto-flat": 0.8, "low-flat": 0.8}
 
 
 def run_rows(learns: bool) -> pd.DataFrame:
-    """The table NetworkRuns of a laptop run; untrained networks recite nothing."""
+    """The table NetworkRuns of a full run; untrained networks recite nothing."""
     rng = np.random.default_rng(0)
     rows = []
     for group in arms.GROUPS:

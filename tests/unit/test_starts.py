@@ -33,7 +33,10 @@ KINDS = {
         "rote.papers.cramless.cli, rote.papers.cramless.training",
         {"pandas", "torch", "numba"},
     ),
-    "figures": ("rote.plotting", {"pandas", "matplotlib"}),
+    "figures": (
+        "rote.plotting",
+        {"pandas", "matplotlib", "seaborn", "scipy.stats", "scipy.optimize"},
+    ),
     "notebooks": ("rote.report.notebook", {"pandas"}),
     "claims": ("rote.report.claims_cli, rote.ledger.ledger", {"pandas"}),
 }

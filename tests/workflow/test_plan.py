@@ -81,6 +81,7 @@ def test_rules_name_their_gpu(rules):
         "distmem_train_ladder",
         "distmem_train_ablation",
         "distmem_evaluate_networks",
+        "distmem_evaluate_influence",
         "distmem_evaluate_pretrained",
         "inversion_train_networks",
         "resmem_train_base",

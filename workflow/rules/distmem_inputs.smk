@@ -80,7 +80,7 @@ def distmem_tables(names):
 
 def distmem_parts_option(wildcards, input, output):
     """The option with all of them, and the facts of the generated corpora."""
-    facts = [path for path in input if path.endswith("/facts.parquet")]
+    facts = [path for path in input if Path(path).name == "facts.parquet"]
     paths = [*facts, *output.parts, *input.studies]
     return " ".join(f"--part {path}" for path in paths)
 

@@ -8,6 +8,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
@@ -143,8 +144,7 @@ def theory(
 
 def shade(count: int) -> list:
     """`count` ordered colours, dark to light, for an ordered parameter."""
-    places = np.linspace(0, 1, count + 3)[1:-2]
-    return [tuple(color[:3]) for color in matplotlib.colormaps["viridis"](places).tolist()]
+    return sns.color_palette("viridis", count + 1)[:count]
 
 
 def nearest(values: pd.Series, target: float) -> float:

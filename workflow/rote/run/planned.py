@@ -93,7 +93,7 @@ def of_dag(jobs: Iterable[Any]) -> list[PlannedJob]:
         PlannedJob(
             rule=job.rule.name,
             wildcards=dict(job.wildcards_dict),
-            outputs=[str(output) for output in job.output],
+            outputs=list(map(str, job.output)),
             benchmark=str(job.benchmark),
             log=str(job.log),
             gpus=int(job.resources.get("gpu", 0)),
