@@ -145,7 +145,10 @@ COMMANDS = [
     ),
     (["attention", "solve", "--f", "tanh", "--gamma", "-1", "--c", "2"], "gamma"),
     (
-        ["claims", "evaluate", "--scale", "full", "--tables", ".", "--out", "x", "--finding", "y", "--claims", "none.yaml"],
+        [
+            *("claims", "evaluate", "--scale", "full", "--tables", "."),
+            *("--out", "x", "--finding", "y", "--claims", "none.yaml"),
+        ],
         "claims file none.yaml: No such file",
     ),
 ]
