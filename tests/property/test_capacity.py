@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
 from rote.theory import capacity
@@ -14,18 +14,6 @@ def test_uniform_limit_is_whole_facts():
         capacity.accuracy_limit([500, 1000, 4000], 10.0, 10_000.0), [1, 1, 0.25]
     )
     assert capacity.accuracy_limit(10, 5.0, 0.0) == 0
-
-
-@settings(max_examples=50, deadline=None)
-@given(bits=st.floats(1, 40), share=st.floats(0, 1))
-@example(bits=36.0, share=1e-15)  # the rate is flat near a guess
-def test_rate_distortion_inverts_the_rate_and_hardly_beats_whole_facts(bits, share):
-    q = float(capacity.rate_distortion_accuracy(share * bits, bits))
-    assert capacity.rate(q, bits) == pytest.approx(share * bits, abs=1e-6 * bits)
-    assert q >= share - 1e-9
-    assert q >= float(capacity.spread_accuracy(share * bits, bits)) - 1e-9
-    if bits > 20:
-        assert q <= share + 0.1
 
 
 def test_rate_is_zero_for_a_guess_and_all_bits_for_certainty():

@@ -299,12 +299,20 @@ def test_solve_refuses_by_parameter_and_range(arguments, expected):
     [
         ({"tolerance": 0.0}, "tolerance must be finite and > 0, given 0"),
         ({"tolerance": np.nan}, "tolerance must be finite"),
-        ({"max_iter": 0}, "max_iter must be ≥ 1, given 0"),
+        ({"max_iter": 0}, "max_iter must be a whole number ≥ 1, given 0"),
+        ({"max_iter": 2.5}, "max_iter must be a whole number ≥ 1, given 2.5"),
+        ({"tolerance": "a"}, "tolerance must be finite and > 0, given 'a'"),
     ],
 )
 def test_solver_refuses_by_field_and_range(options, expected):
     with pytest.raises(InputError, match=expected):
         raf.Solver(**options)
+
+
+@pytest.mark.parametrize("given", ["a", [[1.0], [1.0, 2.0]], {}])
+def test_learner_refuses_what_is_no_number(given):
+    with pytest.raises(InputError, match="mu1 must be a number or an array of numbers"):
+        raf.Learner(mu1=given)
 
 
 def test_solve_accepts_the_hard_margin_just_below_capacity():

@@ -247,6 +247,8 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
         ),
         (lambda c: CorpusOptions(split="page"), "split must be one of file, line, blank, given"),
         (lambda c: CorpusOptions(errors="ignore"), "errors must be strict or replace"),
+        (lambda c: CorpusOptions(strict=True, errors="replace"), "errors must not be replace"),
+        (lambda c: CorpusOptions(column=""), "column must name the column or key"),
         (lambda c: CorpusOptions(shard_tokens=0), "shard_tokens must be 1 or more, given 0"),
         (lambda c: ScanOptions(threads=0), "threads must be 1 or more, given 0"),
         (lambda c: ScanOptions([2, -1]), "shards must be numbered from 0, given -1"),

@@ -14,6 +14,7 @@ from rote.papers.resmem import (
     evaluation,
     extensions,
     linear,
+    methods,
     residuals,
     sections,
     spurious,
@@ -262,14 +263,12 @@ def test_memory_helps_where_a_spurious_feature_misleads():
     options = sections.ResmemSpurious(
         sizes=[500, 2000], test=1000, steps=150, replicates=3, signal=1.0
     )
-    mean = (
-        spurious.accuracies(options, 1)
-        .groupby(["method", "examples"])[["agreeing", "conflicting"]]
-        .mean()
-    )
+    accuracies = spurious.accuracies(options, 1)
+    assert set(accuracies["method"]) <= set(methods.LABELS)
+    mean = accuracies.groupby(["method", "examples"])[["agreeing", "conflicting"]].mean()
     assert mean.loc[("base", 2000), "agreeing"] > mean.loc[("base", 2000), "conflicting"] + 0.2
     assert (
-        mean.loc[("base, ResMem", 2000), "conflicting"]
+        mean.loc[("base_resmem", 2000), "conflicting"]
         > mean.loc[("base", 2000), "conflicting"] + 0.1
     )
     assert mean.loc[("aware", 2000), "conflicting"] > mean.loc[("base", 2000), "conflicting"]

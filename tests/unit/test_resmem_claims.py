@@ -388,7 +388,7 @@ def test_tuned_temperature_is_judged_where_both_residuals_gain():
 
 def test_spurious_feature_is_judged_at_every_size():
     rows = []
-    methods = {"base": 0.3, "base, ResMem": 0.4, "aware": 0.4}
+    methods = {"base": 0.3, "base_resmem": 0.4, "aware": 0.4}
     for method, n, replicate in product(methods, (500, 4000), range(REPLICATES)):
         conflicting = methods[method] + NOISE[replicate] * (method != "base")
         about = {"method": method, "examples": n, "replicate": replicate}

@@ -291,3 +291,21 @@ def test_softmax_holds_at_its_ends():
     for bad in (0.0, -1.0, np.nan):
         with pytest.raises(InputError, match="temperature"):
             resmem.softmax(z, bad)
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ((2.5, 1.0, 1.0), "k must be a whole number ≥ 0, given 2.5"),
+        ((-1, 1.0, 1.0), "k must be a whole number ≥ 0, given -1"),
+        ((1, -1, 1.0), r"bandwidth must be ≥ 0 \(or infinite\), given -1"),
+        ((1, np.nan, 1.0), r"bandwidth must be ≥ 0 \(or infinite\), given nan"),
+        ((1, 1.0, 0), r"temperature must be positive \(or infinite\), given 0"),
+        ((1, 1.0, np.nan), r"temperature must be positive \(or infinite\), given nan"),
+        ((1, 1.0, "a"), r"temperature must be positive \(or infinite\), given 'a'"),
+    ],
+)
+def test_setting_refuses_by_field_and_range(point, message):
+    assert resmem.Setting(np.int64(0), np.inf, np.float32(1)).k == 0
+    with pytest.raises(InputError, match=message):
+        resmem.Setting(*point)

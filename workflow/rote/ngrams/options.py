@@ -20,7 +20,8 @@ class CorpusOptions:
             separate.
         strict: refuse what cannot be read; otherwise it is counted, and becomes a document without
             tokens.
-        errors: `strict` or `replace` for bytes that are not UTF-8; None: as `strict` says.
+        errors: `strict` or `replace` (not with `strict`) for bytes that are not UTF-8; None: as
+            `strict` says.
         distinct: count a text once, however often it occurs.
         shard_tokens: a shard is closed once it holds so many tokens, ≥ 1.
 
@@ -36,12 +37,16 @@ class CorpusOptions:
     shard_tokens: int = SHARD_TOKENS
 
     def __post_init__(self) -> None:
+        if not self.column:
+            raise InputError("column must name the column or key of the text, given ''")
         if self.split not in corpora.SPLITS:
             raise InputError(
                 f"split must be one of {', '.join(corpora.SPLITS)}, given {self.split!r}"
             )
         if self.errors not in (None, "strict", "replace"):
             raise InputError(f"errors must be strict or replace, given {self.errors!r}")
+        if self.strict and self.errors == "replace":
+            raise InputError("errors must not be replace where strict refuses what cannot be read")
         if self.shard_tokens < 1:
             raise InputError(f"shard_tokens must be 1 or more, given {self.shard_tokens}")
 

@@ -17,7 +17,6 @@ app = typer.Typer(
 ClaimsFolder = Annotated[
     Path, typer.Option("--claims", help="Folder with <paper>.yaml.", metavar="DIR")
 ]
-ResultsOption = Annotated[Path, typer.Option("--results", help="results/<run>", metavar="DIR")]
 Scale = Annotated[
     str | None, typer.Option(help="Scale whose criterion counts; default: that of the run.")
 ]

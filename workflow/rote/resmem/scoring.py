@@ -4,13 +4,14 @@ Yang et al. 2023, section 3.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from rote import knn
+from rote.core import fields
 from rote.core.errors import InputError
 from rote.neighbors import Neighbors
 
@@ -21,12 +22,32 @@ TEMPERATURE_GRID = (0.7, 1.0, 1.4, 2.0, 3.0)
 _BLOCK = 2**24  # numbers of a block: queries × neighbors × classes
 
 
-class Setting(NamedTuple):
-    """One point of the grid; k = 0 is no memory at all."""
+_DOMAINS = {
+    "k": fields.COUNT,
+    "bandwidth": fields.Domain("≥ 0 (or infinite)", lambda value: value >= 0),
+    "temperature": fields.Domain("positive (or infinite)", lambda value: value > 0),
+}
 
-    k: int  # neighbors, ≥ 0
-    bandwidth: float  # σ ≥ 0 of the neighbors' weights, in units of distance; may be ∞
-    temperature: float  # T > 0 of the base's softmax; may be ∞
+
+@dataclass(frozen=True)
+class Setting:
+    """One point of the grid; k = 0 is no memory at all.
+
+    Attributes:
+        k: neighbors, ≥ 0.
+        bandwidth: σ ≥ 0 of the neighbors' weights, in units of distance; may be ∞.
+        temperature: T > 0 of the base's softmax; may be ∞.
+
+    Raises:
+        InputError: naming the field and its range.
+    """
+
+    k: int
+    bandwidth: float
+    temperature: float
+
+    def __post_init__(self) -> None:
+        fields.check(_DOMAINS, vars(self))
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -112,16 +133,14 @@ def scores(
         (queries, classes) float64.
 
     Raises:
-        InputError: for k < 0; as `softmax` and `rote.knn.weights`.
+        InputError: as `rote.knn.weights`.
     """
-    k, bandwidth, temperature = setting
-    if k < 0:
-        raise InputError(f"k must be at least 0, given {k}")
-    neighbors = neighbors.first(k)
+    temperature = setting.temperature
+    neighbors = neighbors.first(setting.k)
     result = softmax(np.asarray(query_logits, float), temperature)
     if not neighbors.rows.shape[1] or strength == 0:
         return result
-    weights = knn.weights(neighbors.distances, bandwidth)
+    weights = knn.weights(neighbors.distances, setting.bandwidth)
     size = max(1, _BLOCK // (neighbors.rows.shape[1] * result.shape[1]))
     for begin in range(0, len(result), size):
         block = slice(begin, begin + size)
@@ -172,6 +191,9 @@ def settings(
 
     Returns:
         1 + ks · bandwidths · temperatures settings, k varying slowest.
+
+    Raises:
+        InputError: as `Setting`.
     """
     grid = [Setting(*point) for point in product(ks, bandwidths, temperatures)]
     return [Setting(0, np.inf, 1.0), *grid]
@@ -201,14 +223,14 @@ def sweep(
         (len(grid),) float64.
 
     Raises:
-        InputError: as `softmax` and `rote.knn.weights`.
+        InputError: as `rote.knn.weights`.
     """
     measures = np.empty(len(grid))
     m, max_k = neighbors.rows.shape
     order = np.arange(max_k)
     weights: dict[tuple[int, float], np.ndarray] = {}
-    for k, bandwidth, _ in grid:
-        if k and (k, bandwidth) not in weights:
+    for k, bandwidth in dict.fromkeys((point.k, point.bandwidth) for point in grid):
+        if k:
             distances = np.where(order < k, neighbors.distances, np.inf)
             weights[k, bandwidth] = knn.weights(distances, bandwidth).astype(np.float32)
     for temperature in dict.fromkeys(setting.temperature for setting in grid):

@@ -113,27 +113,6 @@ def rate(accuracy: ArrayLike, bits: float) -> np.ndarray:
     return np.maximum(bits - entropy - (1 - q) * alternatives, 0.0)
 
 
-def rate_distortion_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
-    """The q with R(q) = available bits: all facts stored equally well, by the best code.
-
-    Args:
-        bits_available: bits per fact, clipped to [0, `bits`].
-        bits: H, entropy of a fact.
-    """
-    available = np.clip(np.asarray(bits_available, float), 0, bits)
-
-    def solve(value: float) -> float:
-        if value >= bits:
-            return 1.0
-        if value <= rate(2.0**-bits, bits):  # a guess, up to rounding
-            return 2.0**-bits
-        return optimize.brentq(
-            lambda q: float(rate(q, bits)) - value, 2.0**-bits, 1.0, xtol=1e-15, maxiter=1000
-        )
-
-    return np.vectorize(solve)(available)
-
-
 def spread_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
     """2^−(H − available): all facts stored equally far, the rest of each value guessed.
 

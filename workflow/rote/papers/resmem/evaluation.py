@@ -11,7 +11,7 @@ import pandas as pd
 from rote import knn, resmem
 from rote.core import tables
 from rote.neighbors import Neighbors
-from rote.papers.resmem import residuals, schema, training
+from rote.papers.resmem import methods, residuals, schema, training
 from rote.papers.resmem.measures import FLIPS
 from rote.papers.resmem.residuals import Tuned
 from rote.papers.resmem.task import Arrays, MemorySpec, ResmemTask, TaskData, array_key
@@ -184,16 +184,16 @@ def sweep_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
 def calibration_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
     """How well probabilities fit, by how they are made of scores."""
     projected = resmem.simplex(scores.resmem)
-    methods = {
-        "base": scores.base,
-        "ResMem, clipped": resmem.probabilities(scores.resmem),
-        "ResMem, projected": projected,
-        "ResMem, 5 % base": 0.95 * projected + 0.05 * scores.base,
-        "kNN": scores.knn,
-        "kNN-LM": scores.interpolation,
-        "half and half": (scores.base + scores.knn) / 2,
+    probabilities_of = {
+        methods.BASE: scores.base,
+        methods.CLIPPED: resmem.probabilities(scores.resmem),
+        methods.PROJECTED: projected,
+        methods.FLOORED: 0.95 * projected + 0.05 * scores.base,
+        methods.KNN: scores.knn,
+        methods.INTERPOLATION: scores.interpolation,
+        methods.HALF_AND_HALF: (scores.base + scores.knn) / 2,
     }
-    for method, probabilities in methods.items():
+    for method, probabilities in probabilities_of.items():
         fit = calibration(probabilities, memory.data.test.y)
         yield {"method": method, "accuracy": memory.accuracy(probabilities), **fit._asdict()}
 

@@ -16,6 +16,7 @@ from rote.ledger.nulls import (
     shuffled,
 )
 from rote.papers.resmem.measures import FLIPS
+from rote.papers.resmem.methods import AWARE, BASE, BASE_RESMEM, CLIPPED, HALF_AND_HALF
 from rote.papers.resmem.schema import MEMORY
 from rote.theory import lookup
 
@@ -172,7 +173,7 @@ def _sweeps(sweeps: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
 def _uncalibrated(rows: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
     """Probabilities of ResMem are the worse the fewer of its answers are right."""
     of_memory = _of_memories(rows, accuracy)
-    clipped = rows["method"] == "ResMem, clipped"
+    clipped = rows["method"] == CLIPPED
     nll = rows["nll"].mask(clipped, -np.log(of_memory["resmem"].clip(lower=1e-3)))
     return rows.assign(nll=nll)
 
@@ -186,7 +187,7 @@ fine_widths = exchanged("accuracy", "width", 2, 8)
 fine_sizes = exchanged("accuracy", "examples", 3000, 8000)
 flips = exchanged("parts", "part", "fixed", "broken")
 text_units = exchanged("accuracy", "units", 16, 64)
-text_scores = exchanged("calibration", "method", "ResMem, clipped", "half and half")
+text_scores = exchanged("calibration", "method", CLIPPED, HALF_AND_HALF)
 mnist_sizes = exchanged("accuracy", "examples", 250, 7000)
 cifar_depths = exchanged("accuracy", "depth", 8, 56)
 
@@ -331,15 +332,15 @@ budget_rows = exchanged("growth", "kind", "largest residuals", "random rows")
 crossfit = copied("crossfit", "residuals", "in-sample", ["cross-fitted"], ["tuned", "replicate"])
 scores_shuffled = shuffled("memorization", "score", ["units", "replicate"])
 gains_shuffled = shuffled("memorization", "gain", ["units", "replicate"])
-spurious_memory = exchanged("spurious", "method", "base", "base, ResMem")
-spurious_aware = exchanged("spurious", "method", "base", "aware")
-spurious_ignored = copied("spurious", "method", "base", ["base, ResMem"], ["examples", "replicate"])
+spurious_memory = exchanged("spurious", "method", BASE, BASE_RESMEM)
+spurious_aware = exchanged("spurious", "method", BASE, AWARE)
+spurious_ignored = copied("spurious", "method", BASE, [BASE_RESMEM], ["examples", "replicate"])
 
 
 def gap_closed(tables: Tables) -> Tables:
     """ResMem is as accurate where the spurious feature conflicts as where it agrees (spurious)."""
     rows = tables["spurious"]
-    remembered = rows["method"] == "base, ResMem"
+    remembered = rows["method"] == BASE_RESMEM
     closed = rows["conflicting"].mask(remembered, rows["agreeing"] + _SCATTER * _sign(rows, 1))
     return replaced(tables, spurious=rows.assign(conflicting=closed))
 
@@ -385,7 +386,7 @@ def crossfit_at_chance(tables: Tables) -> Tables:
 def answers_at_chance(tables: Tables) -> Tables:
     """ResMem and the base trained with awareness answer at random (spurious)."""
     rows = tables["spurious"]
-    random = rows["method"].isin(["base, ResMem", "aware"])
+    random = rows["method"].isin([BASE_RESMEM, AWARE])
     shares = {
         "agreeing": rows["agreeing"].mask(random, _at_chance(1, _TWO_CLASSES)(rows)),
         "conflicting": rows["conflicting"].mask(random, _at_chance(2, _TWO_CLASSES)(rows)),

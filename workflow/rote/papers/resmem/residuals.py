@@ -5,6 +5,7 @@ interpolation of kNN-LM, (1 − λ) p + λ p_kNN: no gain over the base is a gai
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,7 +160,7 @@ def tune(
     of_resmem = resmem.sweep(neighbors, labels, logits, query_logits, grid, accuracy)
     # at T = ∞ scores are the votes of the neighbors
     votes = [
-        setting._replace(temperature=np.inf)
+        replace(setting, temperature=np.inf)
         for setting in grid
         if setting.temperature == 1.0 and setting.k
     ]

@@ -117,7 +117,7 @@ class ResmemCalibration(OfMemory):
     """How well probabilities say what will be."""
 
     KEY = (*MEMORY, "method")
-    method: str = column("how probabilities are made")
+    method: str = column("how probabilities are made, a key of rote.papers.resmem.methods")
     accuracy: float = column("test accuracy")
     nll: float = column("mean negative log-probability", "nats")
     ece: float = column("expected calibration error, 15 bins")
@@ -193,7 +193,9 @@ class ResmemSpuriousAccuracy(Table):
     """Accuracies where a spurious feature agrees with the label and where it conflicts."""
 
     KEY = ("method", "examples", "replicate")
-    method: str = column("base, kNN, aware (memorization-aware training), or ResMem on one of them")
+    method: str = column(
+        "base, knn, aware (memorization-aware training), base_resmem or aware_resmem"
+    )
     examples: int = column("training rows")
     replicate: int = column("data set")
     agreeing: float = column("accuracy where it agrees")

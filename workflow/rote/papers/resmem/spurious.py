@@ -12,7 +12,7 @@ from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import generator
 from rote.neighbors import Datastore
-from rote.papers.resmem import residuals, schema
+from rote.papers.resmem import methods, residuals, schema
 from rote.papers.resmem.sections import ResmemSpurious
 from rote.papers.resmem.task import Arrays, Rng
 
@@ -64,14 +64,14 @@ def _replicate(rng: Rng, options: ResmemSpurious, size: int) -> Iterator[tuple[s
     shift = _shift(rng, rows, options.steps)
     plain = _scores(_linear(rows.x, rows.y, options.steps), rows, valid, test)
     aware = _scores(_linear(rows.x, rows.y, options.steps, shift), rows, valid, test)
-    methods = {
-        "base": plain["base"],
-        "base, ResMem": plain["resmem"],
-        "kNN": plain["knn"],
-        "aware": aware["base"],
-        "aware, ResMem": aware["resmem"],
+    scores = {
+        methods.BASE: plain["base"],
+        methods.BASE_RESMEM: plain["resmem"],
+        methods.KNN: plain["knn"],
+        methods.AWARE: aware["base"],
+        methods.AWARE_RESMEM: aware["resmem"],
     }
-    for method, values in methods.items():
+    for method, values in scores.items():
         correct = values.argmax(1) == test.y
         agreeing = float(correct[test.agrees].mean())
         yield method, agreeing, float(correct[~test.agrees].mean())

@@ -16,6 +16,7 @@ from zlib import crc32
 import numpy as np
 from pydantic import Field
 
+from rote.core import fields
 from rote.core.errors import InputError
 from rote.core.section import Section
 
@@ -65,9 +66,20 @@ def cut(x: np.ndarray, y: np.ndarray, train: int, valid: int, classes: int) -> T
     Args:
         x: (n, inputs).
         y: (n,) labels, which are the groups as well.
-        train, valid: rows of the first two parts.
+        train, valid: rows of the first two parts, ≥ 1 each; together fewer than n.
         classes: how many there are.
+
+    Raises:
+        InputError: for labels of other rows, and for parts that would be empty or short.
     """
+    if len(y) != len(x):
+        raise InputError(f"y must have a label for each of the {len(x)} rows of x, given {len(y)}")
+    fields.check({"train": fields.SIZE, "valid": fields.SIZE}, {"train": train, "valid": valid})
+    if train + valid >= len(x):
+        raise InputError(
+            f"train + valid must be below the {len(x)} rows, so that some are left for testing, "
+            f"given {train} + {valid}"
+        )
     edges = [train, train + valid]
     parts = zip(np.split(x, edges), np.split(y, edges), strict=True)
     return TaskData(*(TaskSplit(inputs, labels, labels) for inputs, labels in parts), classes)
@@ -93,8 +105,13 @@ FEATURES = {layer.name: layer for layer in (LAST, MAP, INPUTS)}  # the deepest f
 # ---- bases
 
 
-class BaseArm(NamedTuple):
-    """A base: what it is and what it is trained on. Tables hold its fields as columns."""
+@dataclass(frozen=True)
+class BaseArm:
+    """A base: what it is and what it is trained on. Tables hold its fields as columns.
+
+    Raises:
+        InputError: naming the field and its range.
+    """
 
     varied: tuple[str, ...]  # the fields by which the arms of a task are told apart
     units: int = 0  # of a perceptron's hidden layers; 0 for a linear base
@@ -106,6 +123,15 @@ class BaseArm(NamedTuple):
     model: str = ""  # a network that is taken as it is
     weights: float = 0.0  # of that network, roughly: what a forward pass costs
     given_key: str = ""  # its key where the varied fields do not make it
+
+    def __post_init__(self) -> None:
+        fields.check(_ARM_DOMAINS, vars(self))
+        unknown = sorted(set(self.varied) - set(_KEY_PARTS))
+        if unknown or not self.varied:
+            raise InputError(
+                f"varied must name some of {', '.join(_KEY_PARTS)}, "
+                f"given {', '.join(unknown) or 'none'}"
+            )
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -128,6 +154,15 @@ class BaseArm(NamedTuple):
         return {"arm": self.key, "label": self.label} | fields
 
 
+_ARM_DOMAINS = {
+    "units": fields.COUNT,
+    "layers": fields.SIZE,
+    "width": fields.COUNT,
+    "depth": fields.COUNT,
+    "examples": fields.COUNT,
+    "noise": fields.Domain("in [0, 1)", lambda value: 0 <= value < 1),
+    "weights": fields.NOT_NEGATIVE,
+}
 ARM_COLUMNS = ("units", "width", "depth", "examples", "noise")
 ArmText = Callable[[BaseArm], str]
 # other text would draw other numbers: data and weights of every arm would change
@@ -149,14 +184,30 @@ class ImageShape(NamedTuple):
     side: int
 
 
-class TrainingRecipe(NamedTuple):
-    """How a task's bases are trained."""
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How a task's bases are trained.
+
+    Raises:
+        InputError: naming the field and its range.
+    """
 
     steps: int
     batch: int
     learning_rate: float  # its peak
     decay: float = 0.0  # decoupled weight decay
     crops: ImageShape | None = None  # images are cropped at random and mirrored, if of this shape
+
+    def __post_init__(self) -> None:
+        fields.check(_RECIPE_DOMAINS, vars(self))
+
+
+_RECIPE_DOMAINS = {
+    "steps": fields.SIZE,
+    "batch": fields.SIZE,
+    "learning_rate": fields.POSITIVE,
+    "decay": fields.NOT_NEGATIVE,
+}
 
 
 class TrainingRun(NamedTuple):
@@ -247,12 +298,36 @@ def all_examples(options: Any, arm: BaseArm) -> list[int]:
 # ---- the protocol
 
 
-class TaskWork(NamedTuple):
-    """What a task's jobs grow with, leading orders (see `rote.run.costs`)."""
+@dataclass(frozen=True)
+class TaskWork:
+    """What a task's jobs grow with, leading orders (see `rote.run.costs`).
+
+    Raises:
+        InputError: naming the field and its range.
+    """
 
     training: float  # network evaluations (examples seen times networks) times multiply-adds
     rows: float  # embedded
     forward: float | None = None  # of embedding them, where networks are large; else `rows`
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        fields.check(dict.fromkeys(given, fields.NOT_NEGATIVE), given)
+
+
+def first_layer_work(options: Any, inputs: int, classes: int) -> TaskWork:
+    """The cost of perceptrons: products of the first layer.
+
+    Args:
+        options: a config section with `units`, `replicates`, `steps`, `batch` and `train`.
+        inputs: coordinates of a row.
+        classes: how many there are.
+    """
+    products = sum(inputs * max(units, classes) for units in options.units)
+    return TaskWork(
+        training=products * options.replicates * options.steps * options.batch,
+        rows=len(options.units) * options.replicates * options.train,
+    )
 
 
 class SizeAxis(NamedTuple):
@@ -279,7 +354,9 @@ class ResmemTask:
     four steps.
 
     Raises:
-        InputError: for a task that lacks what its steps or `rote plan` need.
+        InputError: for a task that lacks what its steps or `rote plan` need, or whose section,
+            headline, axis or arms (at the section's defaults, unless it `needs` files) cannot be
+            used.
     """
 
     name: str  # of its file and of its config section; a key of its random streams
@@ -318,6 +395,19 @@ class ResmemTask:
         missing = [name for name in required if getattr(self, name) is None]
         if missing:
             raise InputError(f"task {self.name!r} says nothing about {', '.join(missing)}")
+        needed = ["replicates", *([self.needs] if self.needs else [])]
+        lacking = [name for name in needed if name not in self.settings.model_fields]
+        if lacking:
+            raise InputError(
+                f"task {self.name!r}: {self.settings.__name__} must have the "
+                f"key{'s' * (len(lacking) > 1)} {', '.join(lacking)}"
+            )
+        if self.headline and self.headline.features not in FEATURES.values():
+            raise InputError(
+                f"task {self.name!r}: features of the headline must be one of "
+                f"{', '.join(layer.name.upper() for layer in FEATURES.values())}, "
+                f"given {self.headline.features!r}"
+            )
         shown = [self.axis.column] if self.axis else []
         selected = [*shown, *(self.headline.fields if self.headline else ())]
         unknown = sorted(set(selected) - set(ARM_COLUMNS))
@@ -326,6 +416,8 @@ class ResmemTask:
                 f"task {self.name!r}: axis and headline select by {', '.join(ARM_COLUMNS)}, "
                 f"not by {', '.join(unknown)}"
             )
+        if not self.needs:  # else its arms may depend on files
+            self.distinct_arms(self.settings())
 
     def distinct_arms(self, options: Any) -> list[BaseArm]:
         """The task's arms.
@@ -334,17 +426,13 @@ class ResmemTask:
             options: its config section.
 
         Raises:
-            InputError: for arms that vary in a field that has no words, or that `varied` does not
-                tell apart: they would share random streams and files.
+            InputError: for an arm outside its ranges, or for arms that `varied` does not tell
+                apart: they would share random streams and files.
         """
-        arms = self.arms(options) if self.arms else []
-        for arm in arms:
-            unknown = sorted(set(arm.varied) - set(_KEY_PARTS))
-            if unknown and not arm.given_key:
-                raise InputError(
-                    f"task {self.name!r}: arms vary in {', '.join(unknown)}; "
-                    f"they may vary in {', '.join(_KEY_PARTS)}"
-                )
+        try:
+            arms = self.arms(options) if self.arms else []
+        except InputError as error:
+            raise InputError(f"task {self.name!r}: {error}") from error
         keys = [arm.key for arm in arms]
         repeated = sorted({key for key in keys if keys.count(key) > 1})
         if repeated:

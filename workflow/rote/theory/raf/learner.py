@@ -38,10 +38,15 @@ def check_domains(**parameters: np.ndarray | float) -> None:
         **parameters: alpha, eps, lam, mu1, mustar or kappa, of any shape.
 
     Raises:
-        InputError: for the first value that is not finite or outside its range.
+        InputError: for the first value that is no number, not finite or outside its range.
     """
     for name, given in parameters.items():
-        values = np.asarray(given, float)
+        try:
+            values = np.asarray(given, float)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{name} must be a number or an array of numbers, given {given!r}"
+            ) from error
         valid = np.isfinite(values) & _DOMAINS[name].holds(values)
         if not valid.all():
             raise InputError(

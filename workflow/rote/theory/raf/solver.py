@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from rote.core import fields
 from rote.core.errors import InputError
 from rote.theory.raf.learner import Learner, check_domains
 from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss
@@ -50,7 +51,7 @@ class Solver:
 
     Attributes:
         tolerance: relative change of the order parameters at which a point has converged, > 0.
-        max_iter: sweeps after which it has not, ≥ 1.
+        max_iter: sweeps after which it has not, a whole number ≥ 1.
         closed_form: use the closed form of the square loss where there is one.
 
     Raises:
@@ -62,10 +63,7 @@ class Solver:
     closed_form: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.tolerance < np.inf:
-            raise InputError(f"tolerance must be finite and > 0, given {self.tolerance}")
-        if self.max_iter < 1:
-            raise InputError(f"max_iter must be ≥ 1, given {self.max_iter}")
+        fields.check({"tolerance": fields.POSITIVE, "max_iter": fields.SIZE}, vars(self))
 
 
 def solve(

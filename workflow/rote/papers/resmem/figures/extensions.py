@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.resmem.figures.methods import METHODS, MethodStyle, legend
+from rote.papers.resmem import methods
+from rote.papers.resmem.figures.methods import draw_method, legend
 from rote.papers.resmem.measures import Tables, deepest_features, largest_memory, of_arm, of_task
 from rote.plotting import (
     FAINT,
@@ -133,13 +134,13 @@ def _by_tenth(rows: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
     return rows.assign(tenth=tenth).groupby(["tenth", "replicate"], as_index=False)[value].mean()
 
 
-SPURIOUS_STYLES = {
-    "base": METHODS["base"],
-    "kNN": METHODS["knn"]._replace(name="kNN"),
-    "base, ResMem": METHODS["resmem"]._replace(name="base, ResMem"),
-    "aware": MethodStyle("memorization-aware", PALETTE[3], "o"),
-    "aware, ResMem": MethodStyle("memorization-aware, ResMem", PALETTE[3], "D", ":"),
-}
+SPURIOUS_METHODS = (
+    methods.BASE,
+    methods.KNN,
+    methods.BASE_RESMEM,
+    methods.AWARE,
+    methods.AWARE_RESMEM,
+)
 
 
 def spurious(tables: Tables) -> Canvas:
@@ -150,17 +151,8 @@ def spurious(tables: Tables) -> Canvas:
         (axes[0, 0], "conflicting", "a  Where it conflicts"),
         (axes[0, 1], "agreeing", "b  Where it agrees"),
     ):
-        for method, style in SPURIOUS_STYLES.items():
-            points(
-                ax,
-                rows[rows["method"] == method],
-                "examples",
-                column,
-                color=style.color,
-                marker=style.marker,
-                linestyle=style.linestyle,
-                label=style.name,
-            )
+        for method in SPURIOUS_METHODS:
+            draw_method(ax, rows[rows["method"] == method], "examples", method, column)
         ax.set(xscale="log", xlabel="training rows", ylabel="test accuracy", title=title)
         log_ticks(ax.xaxis)
     legend(canvas, axes[0, 0], 5)

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.resmem.figures.methods import METHODS, legend
+from rote.papers.resmem import methods
+from rote.papers.resmem.figures.methods import draw_method, legend
 from rote.papers.resmem.measures import Tables, main_risks, risk_slopes
 from rote.plotting import (
     FAINT,
@@ -90,22 +91,11 @@ def risk(tables: Tables) -> Canvas:
     risks = main_risks(tables)
     norm = float(risks["norm"].iloc[0])
     dimensions = sorted(risks["dimension"].unique())
-    nearest = METHODS["knn"]._replace(name="nearest neighbor")
-    series = {"base": METHODS["base"], "nearest": nearest, "resmem": METHODS["resmem"]}
     canvas, axes = panels(1, len(dimensions), width=2.4, height=2.6)
     for ax, d in zip(axes[0], dimensions, strict=True):
         rows = risks[risks["dimension"] == d]
-        for column, style in series.items():
-            points(
-                ax,
-                rows,
-                "examples",
-                column,
-                label=style.name,
-                color=style.color,
-                marker=style.marker,
-                line=False,
-            )
+        for method in (methods.BASE, methods.NEAREST, methods.RESMEM):
+            draw_method(ax, rows, "examples", method, line=False)
         n = np.geomspace(rows["examples"].min(), rows["examples"].max(), 40)
         plateau = lookup.plateau(d, norm)
         theory(ax, n, np.full(len(n), plateau), "plateau", linestyle=":")

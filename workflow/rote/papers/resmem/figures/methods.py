@@ -6,28 +6,34 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from rote.papers.resmem import methods
 from rote.plotting import INK, PALETTE, legend_below, points
 
 
 class MethodStyle(NamedTuple):
-    """How a method is called and drawn."""
+    """How a method is drawn."""
 
-    name: str
     color: object
     marker: str
     linestyle: str = "-"
 
 
-METHODS = {
-    "base": MethodStyle("base", INK, "o"),
-    "knn": MethodStyle("kNN alone", PALETTE[2], "s"),
-    "resmem": MethodStyle("ResMem", PALETTE[0], "D"),
-    "interpolation": MethodStyle("kNN-LM interpolation", PALETTE[1], "^"),
+STYLES = {
+    methods.BASE: MethodStyle(INK, "o"),
+    methods.KNN: MethodStyle(PALETTE[2], "s"),
+    methods.RESMEM: MethodStyle(PALETTE[0], "D"),
+    methods.INTERPOLATION: MethodStyle(PALETTE[1], "^"),
+    methods.NEAREST: MethodStyle(PALETTE[2], "s"),
+    methods.CLIPPED: MethodStyle(PALETTE[0], "D"),
+    methods.BASE_RESMEM: MethodStyle(PALETTE[0], "D"),
+    methods.AWARE: MethodStyle(PALETTE[3], "o"),
+    methods.AWARE_RESMEM: MethodStyle(PALETTE[3], "D", ":"),
 }
+TUNED = (methods.BASE, methods.KNN, methods.RESMEM, methods.INTERPOLATION)  # tuned alike
 
 
 def draw_method(
-    ax: Axes, rows: pd.DataFrame, x: str, method: str, value: str | None = None
+    ax: Axes, rows: pd.DataFrame, x: str, method: str, value: str = "", *, line: bool = True
 ) -> None:
     """Points of a method with their intervals.
 
@@ -35,11 +41,13 @@ def draw_method(
         ax: where.
         rows: a row per point and replicate.
         x: column of the horizontal axis.
-        method: one of METHODS.
+        method: one of STYLES.
         value: column of the values; that of the method's name by default.
+        line: whether points are joined.
     """
-    style = METHODS[method]
-    points(ax, rows, x, value or method, color=style.color, marker=style.marker, label=style.name)
+    style = STYLES[method]
+    drawn = style._asdict() | ({} if line else {"linestyle": "none"})
+    points(ax, rows, x, value or method, label=methods.LABELS[method], **drawn)
 
 
 def legend(canvas: Canvas, ax: Axes, columns: int = 4) -> None:

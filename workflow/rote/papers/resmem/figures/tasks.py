@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.resmem import tasks
-from rote.papers.resmem.figures.methods import METHODS, draw_method, legend
+from rote.papers.resmem import methods, tasks
+from rote.papers.resmem.figures.methods import TUNED, draw_method, legend
 from rote.papers.resmem.measures import Tables, of_arm, of_task, series
 from rote.papers.resmem.task import FEATURES, INPUTS, LAST, SizeAxis
 from rote.plotting import (
@@ -48,7 +48,7 @@ def size(tables: Tables) -> Canvas:
 
 def _by_size(ax: Axes, rows: pd.DataFrame, axis: SizeAxis) -> None:
     """Every method along an axis of sizes."""
-    for method in METHODS:
+    for method in TUNED:
         draw_method(ax, rows, axis.column, method)
     ax.set_xlabel(axis.label)
     if not axis.zero:
@@ -145,7 +145,7 @@ def labels(tables: Tables) -> Canvas:
     sweeps = sweeps[(sweeps["units"] == 0) & (sweeps["setting"] == "k")]
     canvas, axes = panels(1, 2, width=3.4, height=2.8, sharey=True)
     tuned, plain = axes[0]
-    for method in METHODS:
+    for method in TUNED:
         draw_method(tuned, rows, "noise", method)
     ks = sorted(sweeps["value"].unique())
     for k, color in zip(ks, shade(len(ks)), strict=True):
@@ -232,12 +232,8 @@ def _shares(ax: Axes, parts: pd.DataFrame, lines: list[ShareLine]) -> None:
     ax.legend(fontsize=7)
 
 
-# methods of the table of calibrations; most characters have no vote at all of the memory alone
-TEXT_METHODS = {
-    "base": "base",
-    "resmem": "ResMem, clipped",
-    "interpolation": "kNN-LM",
-}
+# of the table of calibrations; most characters have no vote at all of the memory alone
+TEXT_METHODS = (methods.BASE, methods.CLIPPED, methods.INTERPOLATION)
 
 
 def text(tables: Tables) -> Canvas:
@@ -248,11 +244,11 @@ def text(tables: Tables) -> Canvas:
     canvas, axes = panels(2, len(sizes), width=3.3, height=2.3, sharex=True, sharey="row")
     for (above, below), units in zip(axes.T, sizes, strict=True):
         rows = of_arm(accuracy, units=units)
-        for method in METHODS:
+        for method in TUNED:
             draw_method(above, rows, "rows", method)
         losses = of_arm(calibrated, units=units)
-        for method, name in TEXT_METHODS.items():
-            draw_method(below, losses[losses["method"] == name], "rows", method, "nll")
+        for method in TEXT_METHODS:
+            draw_method(below, losses[losses["method"] == method], "rows", method, "nll")
         above.set(title=f"Hidden layers of {rows['label'].iloc[0]}", xscale="log")
         below.set(xlabel="positions remembered", xscale="log")
         log_ticks(below.xaxis)
@@ -274,13 +270,13 @@ def calibration(tables: Tables) -> Canvas:
     """How well probabilities made of scores say what will be."""
     rows = of_arm(of_task(tables["calibration"], "fine"))
     rows = rows[rows["features"] == LAST.name]
-    methods = list(dict.fromkeys(rows["method"]))[::-1]
+    present = list(dict.fromkeys(rows["method"]))[::-1]
     canvas, axes = panels(1, len(CALIBRATION_LABELS), width=2.1, height=2.5, sharey=True)
     for ax, (column, label) in zip(axes[0], CALIBRATION_LABELS.items(), strict=True):
-        for position, method in enumerate(methods):
+        for position, method in enumerate(present):
             values = rows.loc[rows["method"] == method, column]
             ax.plot(values, np.full(len(values), position), "o", color=PALETTE[0], markersize=3)
             ax.plot(values.mean(), position, "|", color=INK, markersize=11, markeredgewidth=2)
         ax.set(xlabel=label)
-    categories(axes[0, 0].yaxis, methods)
+    categories(axes[0, 0].yaxis, [methods.LABELS[method] for method in present])
     return canvas

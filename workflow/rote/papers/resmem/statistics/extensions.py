@@ -7,6 +7,7 @@ import pandas as pd
 
 from rote.ledger import Sample
 from rote.papers.resmem.measures import Tables
+from rote.papers.resmem.methods import AWARE, BASE, BASE_RESMEM
 from rote.papers.resmem.statistics.samples import LEARNT
 
 MEMORY_SIZES = (1000, 4000, 16_000)
@@ -142,7 +143,7 @@ def _spurious_gain(tables: Tables, method: str) -> dict[str, Sample]:
     At most the points by which the method is right on more than `MOSTLY` where it agrees: answers
     at random gain as well where the base is misled.
     """
-    conflicting, base = (_spurious(tables, name) for name in (method, "base"))
+    conflicting, base = (_spurious(tables, name) for name in (method, BASE))
     agreeing = _spurious(tables, method, "agreeing")
     return {
         f"n = {n}": Sample(100 * np.minimum(conflicting[n] - base[n], agreeing[n] - MOSTLY))
@@ -152,20 +153,18 @@ def _spurious_gain(tables: Tables, method: str) -> dict[str, Sample]:
 
 def spurious_memory(tables: Tables) -> dict[str, Sample]:
     """What ResMem gains over the linear base where the spurious feature conflicts, points."""
-    return _spurious_gain(tables, "base, ResMem")
+    return _spurious_gain(tables, BASE_RESMEM)
 
 
 def spurious_aware(tables: Tables) -> dict[str, Sample]:
     """What memorization-aware training gains where it conflicts, points."""
-    return _spurious_gain(tables, "aware")
+    return _spurious_gain(tables, AWARE)
 
 
 def spurious_left(tables: Tables) -> dict[str, Sample]:
     """Share of the gap between agreeing and conflicting rows that ResMem closes."""
     gaps = {}
-    for method in ("base", "base, ResMem"):
+    for method in (BASE, BASE_RESMEM):
         agreeing, conflicting = (_spurious(tables, method, c) for c in ("agreeing", "conflicting"))
         gaps[method] = {n: agreeing[n] - conflicting[n] for n in agreeing}
-    return {
-        f"n = {n}": Sample(1 - gaps["base, ResMem"][n] / gap) for n, gap in gaps["base"].items()
-    }
+    return {f"n = {n}": Sample(1 - gaps[BASE_RESMEM][n] / gap) for n, gap in gaps[BASE].items()}

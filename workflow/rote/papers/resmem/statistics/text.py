@@ -7,6 +7,7 @@ import pandas as pd
 
 from rote.ledger import Sample
 from rote.papers.resmem.measures import Tables, largest_memory, of_task
+from rote.papers.resmem.methods import CLIPPED, HALF_AND_HALF
 from rote.papers.resmem.statistics.samples import (
     arm_rows,
     change,
@@ -75,6 +76,6 @@ def text_nll(tables: Tables) -> Sample:
     """
     rows = largest_memory(arm_rows(tables, "calibration", TASK.name, LAST, units=16))
     nll = rows.pivot(index="replicate", columns="method", values="nll")
-    excess = (nll["ResMem, clipped"] - nll["half and half"]).to_numpy()
+    excess = (nll[CLIPPED] - nll[HALF_AND_HALF]).to_numpy()
     helped = useful(largest_memory(arm_rows(tables, "accuracy", TASK.name, LAST, units=16)))
     return resplit(np.where(helped, excess, np.nan), TASK.split_ratio)

@@ -15,6 +15,7 @@ from rote.papers.resmem.task import (
     TrainingRecipe,
     Units,
     cut,
+    first_layer_work,
 )
 
 PIXELS = 784
@@ -74,11 +75,7 @@ def recipe(options: ResmemFashion) -> TrainingRecipe:
 
 def work(options: ResmemFashion) -> TaskWork:
     """Products of the first layer."""
-    products = sum(PIXELS * max(units, CLASSES) for units in options.units)
-    return TaskWork(
-        training=products * options.replicates * options.steps * options.batch,
-        rows=len(options.units) * options.replicates * options.train,
-    )
+    return first_layer_work(options, PIXELS, CLASSES)
 
 
 TASK = ResmemTask(

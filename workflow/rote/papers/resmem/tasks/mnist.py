@@ -1,5 +1,6 @@
 """The 10,000 test images of MNIST under CIFAR's residual network."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -97,9 +98,9 @@ def arms(options: ResmemMnist) -> list[BaseArm]:
     """Networks by width, by depth, and by the size of the training set."""
     first = BaseArm(("width",), width=options.widths[0], depth=SHALLOWEST, examples=options.train)
     return [
-        *(first._replace(width=width) for width in options.widths),
-        *(first._replace(varied=("depth",), depth=depth) for depth in options.depths),
-        *(first._replace(varied=("examples",), examples=size) for size in options.sizes),
+        *(replace(first, width=width) for width in options.widths),
+        *(replace(first, varied=("depth",), depth=depth) for depth in options.depths),
+        *(replace(first, varied=("examples",), examples=size) for size in options.sizes),
     ]
 
 

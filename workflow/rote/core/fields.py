@@ -1,0 +1,45 @@
+"""Fields of small records that users build: one check, and one form of the error."""
+
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any, NamedTuple
+
+from rote.core.errors import InputError
+
+
+class Domain(NamedTuple):
+    """The numbers that a field may hold."""
+
+    words: str  # after "must be"
+    holds: Callable[[Any], bool]  # False for NaN
+
+
+def whole(lowest: int) -> Domain:
+    """Whole numbers from `lowest`, of whatever type: one read from a table is a float."""
+    return Domain(
+        f"a whole number ≥ {lowest}",
+        lambda value: value >= lowest and float(value).is_integer(),
+    )
+
+
+COUNT = whole(0)
+SIZE = whole(1)
+POSITIVE = Domain("finite and > 0", lambda value: 0 < value < float("inf"))
+NOT_NEGATIVE = Domain("finite and ≥ 0", lambda value: 0 <= value < float("inf"))
+
+
+def check(domains: Mapping[str, Domain], values: Mapping[str, Any]) -> None:
+    """Refuse values that are no numbers or lie outside their domains.
+
+    Args:
+        domains: by field.
+        values: by field; those without a domain are not looked at.
+
+    Raises:
+        InputError: for the first such value, naming the field and what is allowed.
+    """
+    for name, domain in domains.items():
+        value = values[name]
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if not (is_number and domain.holds(value)):
+            raise InputError(f"{name} must be {domain.words}, given {value!r}")
