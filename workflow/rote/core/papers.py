@@ -41,6 +41,8 @@ class Figure:
     caption: str  # what is drawn
     paper_shows: str  # what the paper shows, in words
     origin: str  # paper, reconstruction or extension
+    # what it shows of these tables: names among those that `schema.parts(settings)` gives
+    parts: tuple[str, ...] = ()
 
 
 def names() -> list[str]:
@@ -93,7 +95,9 @@ def table_names(paper: str, settings: Any) -> list[str]:
 
 
 def figure_names(paper: str, settings: Any) -> list[str]:
-    """Figures that a paper draws under these settings: those whose tables are not left out.
+    """Figures that a paper draws under these settings: those that nothing is left out of.
+
+    A schema whose tables hold parts that a run may leave out has a function `parts(settings)`.
 
     Args:
         paper: name of its folder.
@@ -104,4 +108,10 @@ def figure_names(paper: str, settings: Any) -> list[str]:
     """
     figures: dict[str, Figure] = load(paper, "figures").FIGURES
     left_out = set(settings.leave_out)
-    return [name for name, figure in figures.items() if left_out.isdisjoint(figure.tables)]
+    schema = load(paper, "schema")
+    parts = set(schema.parts(settings)) if hasattr(schema, "parts") else set()
+    return [
+        name
+        for name, figure in figures.items()
+        if left_out.isdisjoint(figure.tables) and parts >= set(figure.parts)
+    ]

@@ -115,10 +115,16 @@ def judged(papers: list[str], results: Path, out: Path) -> list[str]:
 
 
 def _figures_of(paper: str, results: Path) -> dict[str, Figure]:
-    """A paper's figures in this run: those whose tables it does not leave out."""
+    """A paper's figures in this run: those that nothing is left out of."""
     figures: dict[str, Figure] = load_paper(paper, "figures").FIGURES
-    there = set(tables.Folder(results / paper))
-    return {key: figure for key, figure in figures.items() if there >= set(figure.tables)}
+    made = set(tables.Folder(results / paper))
+    chosen = {}
+    for key, figure in figures.items():
+        # whether the run has a figure's parts is seen from the figure alone
+        drawn = not figure.parts or (results / paper / "figures" / f"{key}.png").is_file()
+        if made >= set(figure.tables) and drawn:
+            chosen[key] = figure
+    return chosen
 
 
 @contextmanager

@@ -36,6 +36,7 @@ FIGURES: dict[str, Figure] = {
     "ranks": Figure(
         module="plots",
         tables=("runs", "trained", "facts"),
+        parts=("pruned",),
         title="Who is remembered",
         caption="Share of facts recited by frequency rank (exponent 1); "
         "dashed: the optimum for weighted accuracy.",
@@ -82,6 +83,7 @@ FIGURES: dict[str, Figure] = {
     "flattening": Figure(
         module="plots",
         tables=("runs", "trained"),
+        parts=("schemes",),
         title="Frequencies before and after",
         caption="How often facts are trained on against their copies in the data, exponent 1.",
         paper_shows="Selection flattens the frequency distribution.",

@@ -76,6 +76,7 @@ FIGURES: dict[str, Figure] = {
     "grid": Figure(
         module="tasks",
         tables=("grid",),
+        parts=("fine",),
         title="Neighbors, bandwidth, temperature",
         caption="Test accuracy of ResMem, coarse and fine classes, smallest network; bandwidth in "
         "units "
@@ -86,6 +87,7 @@ FIGURES: dict[str, Figure] = {
     "labels": Figure(
         module="tasks",
         tables=("accuracy", "sweeps"),
+        parts=("digits",),
         title="Label noise",
         caption="Digits under a linear base, training labels partly drawn anew. "
         "a: tuned on clean validation images. b: at fixed numbers of neighbors.",
@@ -95,6 +97,7 @@ FIGURES: dict[str, Figure] = {
     "frequency": Figure(
         module="tasks",
         tables=("parts",),
+        parts=("longtail",),
         title="The long tail",
         caption="Test accuracy by the training frequency "
         "of a test image's subpopulation, generated images.",
@@ -104,6 +107,7 @@ FIGURES: dict[str, Figure] = {
     "helps": Figure(
         module="tasks",
         tables=("parts",),
+        parts=("fine",),
         title="Where a memory helps",
         caption="Generated coarse and fine classes, memory of the last layer. a: by the base's "
         "confidence. "
@@ -115,6 +119,7 @@ FIGURES: dict[str, Figure] = {
     "text": Figure(
         module="tasks",
         tables=("accuracy", "calibration"),
+        parts=("text",),
         title="Next characters",
         caption="Python's help topics, test positions whose last 16 characters do not occur "
         "in the training text; accuracy and negative log-probability by positions remembered.",
@@ -132,6 +137,7 @@ FIGURES: dict[str, Figure] = {
     "calibration": Figure(
         module="tasks",
         tables=("calibration",),
+        parts=("fine",),
         title="Probabilities from scores",
         caption="Coarse and fine classes, smallest network, last layer: ways to turn scores into "
         "probabilities, dots are replicates.",
