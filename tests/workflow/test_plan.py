@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BIN, ROOT, run, snakemake
-from rote.core.papers import load, names, table_names
+from rote.core.papers import figure_names, load, names, table_names
 from rote.run import config, order
 from rote.run.planned import plan as planned_jobs
 
@@ -127,6 +127,16 @@ def test_figures_read_tables_of_their_paper(paper):
     figures = load(paper, "figures").FIGURES.values()
     tables = load(paper, "schema").TABLES
     assert all(set(figure.tables) <= set(tables) for figure in figures)
+
+
+def test_figures_are_all_drawn_at_the_full_scale_and_name_parts_that_exist():
+    settings = config.load(ROOT / "config/full.yaml")
+    for paper in names():
+        section = getattr(settings, paper)
+        figures = load(paper, "figures").FIGURES
+        undrawn = set(figures) - set(figure_names(paper, section))
+        # those of data that only a config can name
+        assert all(set(figures[name].tables) - set(table_names(paper, section)) for name in undrawn)
 
 
 def test_shared_rules_name_no_paper():

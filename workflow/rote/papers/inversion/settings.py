@@ -257,7 +257,9 @@ class InversionWaveform(Section):
 class Settings(PaperSection):
     """On the role of memorization in learned priors for geophysical inverse problems"""
 
-    leave_out: list[str] = left_out("samples", "scores", "descents", "lookups", "time_domain")
+    leave_out: list[str] = left_out(
+        *("networks", "prior_samples", "samples", "scores", "descents", "lookups", "time_domain")
+    )
     stylized: InversionStylized = key(InversionStylized)
     waveform: InversionWaveform = key(InversionWaveform)
     time_domain: InversionTimeDomain = key(InversionTimeDomain)

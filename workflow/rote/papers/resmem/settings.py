@@ -16,7 +16,7 @@ class _Extent(PaperSection):
 
     leave_out: list[str] = left_out("growth", "crossfit", "memorization", "spurious")
     leave_out_tasks: list[TaskName] = key(
-        ["fine", "text"],
+        ["fine", "text", "longtail"],
         "Tasks that this run does not train; those that need files run only where the config names "
         "them",
     )
