@@ -95,12 +95,12 @@ def test_power_prints_replicates_and_time(judged, tmp_path):
     assert len(pd.read_csv(tmp_path / "power.csv")) == len(frame)
 
 
-def test_stability_compares_ledgers_of_runs(smoke):
-    ledger = "results/smoke/claims.parquet"
-    other = pd.read_parquet(smoke / ledger)
-    other[["value", "low", "high"]] *= 1.01
-    other.to_csv(smoke / "seed-2.csv", index=False)
-    done = run(smoke, "rote", "claims", "stability", ledger, "seed-2.csv")
+def test_stability_compares_ledgers_of_runs(judged, tmp_path):
+    ledger, other = judged / "claims.parquet", tmp_path / "seed-2.csv"
+    frame = pd.read_parquet(ledger)
+    frame[["value", "low", "high"]] *= 1.01
+    frame.to_csv(other, index=False)
+    done = run(ROOT, "rote", "claims", "stability", str(ledger), str(other))
     assert "0 move between reproduced and contradicted" in done.stdout
 
 

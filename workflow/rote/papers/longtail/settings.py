@@ -43,7 +43,7 @@ class LongtailLinear(LongtailFeatures):
         "Ridge penalties of the unnormalized loss ||X b - y||^2 + lam ||b||^2; 0 is min-norm",
         min_length=1,
     )
-    replicates: int = key(40, "Independent data sets per alpha", ge=2)
+    replicates: int = key(30, "Independent data sets per alpha", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"n": 300, "d": 3000, "alphas": [1.0, 1.5, 2.0, 3.0], "replicates": 4},
