@@ -101,12 +101,11 @@ def test_table_link_copies_only_small_tables(smoke, monkeypatch):
     assert (smoke / "reports/smoke" / link).resolve() == folder / "scaling.parquet"
 
 
-def test_captions_quote_measured_values(smoke):
+def test_captions_quote_claims(smoke):
     text = (smoke / "reports/smoke/longtail.html").read_text()
     block = text[text.index('<figure id="longtail-isolation">') :]
     block = block[: block.index("</figure>")]
-    assert re.search(r"Measured: .*<b>\S+ \[\S+, \S+\].*</b>", block, flags=re.S)
-    assert re.search(r"(reproduced|contradicted|inconclusive|not run)</span>", block)
+    assert "not run" in block  # at the smoke scale no claim is judged
 
 
 def test_pages_name_claims_methods_and_the_scale(smoke):
@@ -116,10 +115,8 @@ def test_pages_name_claims_methods_and_the_scale(smoke):
     for expected in ("longtail_train_network_sum", "rote longtail solve-linear", "torch 2.13.0"):
         assert expected in methods
     front = (folder / "index.html").read_text()
-    assert "mean nothing" in " ".join(front.split())  # a smoke run says that its verdicts do
+    assert "no claim is judged" in " ".join(front.split())
     assert "The papers' own numbers beside ours" in front
-    assert 'aria-label="' in front
-    assert front.count('<svg class="interval"') >= 5
 
 
 @pytest.mark.parametrize(
