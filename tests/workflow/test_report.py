@@ -116,7 +116,6 @@ def test_pages_name_claims_methods_and_the_scale(smoke):
         assert expected in methods
     front = (folder / "index.html").read_text()
     assert "no claim is judged" in " ".join(front.split())
-    assert "The papers' own numbers beside ours" in front
 
 
 @pytest.mark.parametrize(

