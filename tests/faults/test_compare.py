@@ -116,10 +116,11 @@ def test_difference_treats_nan_as_equal_to_nan_only():
 
 def test_compare_prints_differences_and_fails_if_strict(runs, tmp_path):
     rewrite(runs[1], lambda f: f.assign(ind=f["ind"] * 1.1))
-    ledger = tables.read(runs[1] / "claims.parquet")
-    row = ledger.index[-1]
-    ledger.loc[row, "verdict"] = "contradicted"
-    ledger.to_parquet(runs[1] / "claims.parquet")
+    for run, verdict in zip(runs, ("reproduced", "contradicted"), strict=True):
+        ledger = tables.read(run / "claims.parquet")
+        row = ledger.index[-1]
+        ledger.loc[row, "verdict"] = verdict
+        ledger.to_parquet(run / "claims.parquet")
     page = tmp_path / "compare.html"
     done = CliRunner().invoke(app, ["compare", *map(str, runs), "--out", str(page), "--strict"])
     assert done.exit_code == 1

@@ -24,7 +24,8 @@ def test_new_paper_passes_its_smoke_run(project):
     ledger = tables.read(project / "results/smoke/claims.parquet")
     assert set(ledger["claim"]) == {"mine.unbiased"}
     assert set(ledger["verdict"]) == {"not run"}
-    judged = run(project, "rote", "claims", "run", "mine.unbiased", "--scale", "full")
+    command = ["rote", "claims", "run", "mine.unbiased", "--results", "results/smoke"]
+    judged = run(project, *command, "--scale", "full")
     assert re.search("reproduced|inconclusive|not run", judged.stdout)
     page = (project / "reports/smoke/mine.html").read_text()
     assert "A paper of mine" in page

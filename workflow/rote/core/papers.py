@@ -41,7 +41,7 @@ class Figure:
     caption: str  # what is drawn
     paper_shows: str  # what the paper shows, in words
     origin: str  # paper, reconstruction or extension
-    # what it shows of these tables: names among those that `schema.parts(settings)` gives
+    # what it shows of these tables: names among those that `parts()` of its section gives
     parts: tuple[str, ...] = ()
 
 
@@ -97,8 +97,6 @@ def table_names(paper: str, settings: Any) -> list[str]:
 def figure_names(paper: str, settings: Any) -> list[str]:
     """Figures that a paper draws under these settings: those that nothing is left out of.
 
-    A schema whose tables hold parts that a run may leave out has a function `parts(settings)`.
-
     Args:
         paper: name of its folder.
         settings: its section of the config.
@@ -108,8 +106,7 @@ def figure_names(paper: str, settings: Any) -> list[str]:
     """
     figures: dict[str, Figure] = load(paper, "figures").FIGURES
     left_out = set(settings.leave_out)
-    schema = load(paper, "schema")
-    parts = set(schema.parts(settings)) if hasattr(schema, "parts") else set()
+    parts = set(settings.parts())
     return [
         name
         for name, figure in figures.items()

@@ -61,6 +61,10 @@ class PaperSection(Section):
 
     leave_out: list[str] = left_out()
 
+    def parts(self) -> list[str]:
+        """What a run has of the parts that a figure may need: tasks, groups of networks."""
+        return []
+
 
 def first_paragraph(documented: type) -> str:
     """The first paragraph of a docstring on one line."""

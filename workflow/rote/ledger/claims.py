@@ -258,7 +258,7 @@ def load(path: str | Path) -> list[Claim]:
     """
     path = Path(path)
     try:
-        entries = yaml.load(path.read_text(), _KeysOnce)  # a safe loader
+        entries = _KeysOnce(path.read_text()).get_single_data()
     except OSError as error:
         raise ConfigError(f"claims file {path}: {error.strerror}") from error
     except yaml.YAMLError as error:

@@ -127,8 +127,3 @@ TEXT_TABLES = {"annotations", "fact_counts", "text_runs"}
 def made(settings: Settings) -> list[str]:
     """Tables of a run: those of the text track only where a corpus is given."""
     return [name for name in TABLES if settings.text.corpus or name not in TEXT_TABLES]
-
-
-def parts(settings: Settings) -> list[str]:
-    """Groups of networks that a run trains."""
-    return list(settings.training.groups)

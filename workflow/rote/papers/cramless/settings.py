@@ -155,3 +155,7 @@ class Settings(PaperSection):
     facts: CramlessFacts = key(CramlessFacts)
     training: CramlessTraining = key(CramlessTraining)
     text: CramlessText = key(CramlessText)
+
+    def parts(self) -> list[str]:
+        """Groups of networks that a run trains."""
+        return list(self.training.groups)

@@ -1,9 +1,6 @@
 """The paper's result tables."""
 
-from typing import Any
-
 from rote.core.tables import Table, column
-from rote.papers.resmem import tasks
 
 
 class ResmemToy(Table):
@@ -225,8 +222,3 @@ TABLES: dict[str, type[Table]] = {
     "memorization": ResmemMemorization,
     "spurious": ResmemSpuriousAccuracy,
 }
-
-
-def parts(settings: Any) -> list[str]:
-    """Tasks of a run."""
-    return tasks.of_run(settings)

@@ -23,6 +23,10 @@ class _Extent(PaperSection):
 
     SCALES: ClassVar = {"full": {"leave_out": [], "leave_out_tasks": []}}
 
+    def parts(self) -> list[str]:
+        """Tasks of a run."""
+        return tasks.of_run(self)
+
 
 Settings = create_model(
     "Settings",
