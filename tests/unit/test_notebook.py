@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rote.core.errors import InputError
-from rote.report.notebook import Chapter
+from rote.report.notebook import table_html
 
 ROWS = pd.DataFrame(
     {
@@ -20,7 +20,7 @@ ROWS = pd.DataFrame(
 
 def test_table_has_titles_and_digits_for_a_reader():
     titles = {"engine": "engine", "exact": "exact", "tokens": "tokens", "median": "median (nats)"}
-    html = Chapter.table(ROWS, titles).data
+    html = table_html(ROWS, titles)
     first, second = [re.findall(r"<t[hd]>(.*?)</t", row) for row in html.split("<tr")[2:]]
     assert first == ["scan", "yes", "300,000", "0.123"]
     assert second == ["a &lt; b", "no", "7", "–"]
@@ -28,11 +28,11 @@ def test_table_has_titles_and_digits_for_a_reader():
 
 
 def test_table_shows_levels_of_the_index():
-    html = Chapter.table(ROWS.groupby("engine")[["tokens"]].sum(), {"engine": "engine"}).data
+    html = table_html(ROWS.groupby("engine")[["tokens"]].sum(), {"engine": "engine"})
     assert "scan" in html
     assert "300,000" not in html
 
 
 def test_table_names_columns_that_the_rows_lack():
     with pytest.raises(InputError, match="no such columns in the table: speed"):
-        Chapter.table(ROWS, {"engine": "engine", "speed": "tokens/s"})
+        table_html(ROWS, {"engine": "engine", "speed": "tokens/s"})

@@ -1,8 +1,10 @@
 """The report in a reader's browser: nothing from the network, no console error, every image."""
 
+import ast
 import json
 import math
 import re
+import shutil
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -10,8 +12,9 @@ import nbformat
 import pytest
 from axe_core_python.selenium import Axe
 from conftest import chromium, needs_browser
-from rote.core.papers import load, names
+from rote.core.papers import figure_names, load, names, table_names
 from rote.report import notebook
+from rote.run import config
 
 
 class _Links(HTMLParser):
@@ -148,6 +151,36 @@ def test_formulas_are_mathml(smoke, paper):
     assert text.count("<math") >= 5
     assert "$$" not in text
     assert not re.search(r"\\(frac|sum|hat)", text)
+
+
+@pytest.mark.parametrize("paper", names())
+def test_notebooks_name_what_the_laptop_run_leaves_out(smoke, tmp_path, paper):
+    section = getattr(config.load(), paper)
+    made = smoke / "results/smoke"
+    results = tmp_path / "results/laptop"
+    (results / "claims").mkdir(parents=True)
+    shutil.copyfile(made / f"claims/{paper}.parquet", results / f"claims/{paper}.parquet")
+    drawn = figure_names(paper, section)
+    (results / paper / "figures").mkdir(parents=True)
+    for name in table_names(paper, section):
+        shutil.copyfile(made / paper / f"{name}.parquet", results / paper / f"{name}.parquet")
+    for name in drawn:
+        picture = f"{paper}/figures/{name}.png"
+        shutil.copyfile(made / picture, results / picture)
+    cells = nbformat.read(smoke / f"workflow/notebooks/{paper}.ipynb", as_version=4).cells
+    world = {"results": str(results)}
+    page = ""
+    for cell in cells:
+        if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
+            *statements, last = ast.parse(cell.source).body
+            exec(ast.unparse(ast.Module(statements, [])), world)
+            if isinstance(last, ast.Expr):
+                page += str(eval(ast.unparse(last), world).data)
+            else:
+                exec(ast.unparse(last), world)
+    figures = load(paper, "figures").FIGURES
+    for name, figure in figures.items():
+        assert (f'<p class="left-out">{figure.title}' in page) == (name not in drawn), name
 
 
 @pytest.mark.parametrize("paper", names())

@@ -1,6 +1,6 @@
 """Notebooks: what they show (`Chapter`), and their execution: same tables, same bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,17 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.papers import Figure, about
 from rote.core.papers import load as load_paper
-from rote.core.tables import Folder
+from rote.core.section import first_paragraph
+from rote.core.tables import Folder, Table
 from rote.ledger.text import number
 from rote.report.html import figure_block, groups, render
+
+Rows = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def all_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """All rows of a table, as they are."""
+    return rows
 
 
 class Chapter:
@@ -36,6 +44,7 @@ class Chapter:
         self._paper = paper
         self._results = Path(results) / paper
         self._figures: dict[str, Figure] = load_paper(paper, "figures").FIGURES
+        self._models: dict[str, type[Table]] = load_paper(paper, "schema").TABLES
         self._ledger = ledgers.read(ledgers.of_paper(Path(results), paper))
 
     def figure(self, name: str, *quoted: str) -> HTML:
@@ -55,8 +64,7 @@ class Chapter:
         rows = self._named(quoted).drop_duplicates("claim")
         figure = self._figures[name]
         if not (self._results / "figures" / f"{name}.png").exists():
-            left_out = f"{figure.title}: drawn at the full scale (<code>make full</code>)."
-            return HTML(f'<p class="left-out">{left_out}</p>')
+            return _left_out(figure.title, "drawn")
         return HTML(figure_block(self._paper, self._results, name, figure, rows))
 
     def claims(self, *names: str) -> HTML:
@@ -64,22 +72,25 @@ class Chapter:
         rows = self._named(names) if names else self._ledger
         return HTML(render("ledger.html", groups=groups(rows)))
 
-    @staticmethod
-    def table(rows: pd.DataFrame, titles: Mapping[str, str]) -> HTML:
-        """Rows as a table for a reader: titles for column names, no row numbers, three digits.
+    def table(self, name: str, titles: Mapping[str, str], rows: Rows = all_rows) -> HTML:
+        """A table for a reader: titles for column names, no row numbers, three digits.
+
+        A table that the run left out is named, with the scale that has it.
 
         Args:
-            rows: with a column, or a level of the index, for each of `titles`.
+            name: of one of the paper's tables.
             titles: heading, with its unit, of each column that is shown, by column, in order.
+            rows: from the table to what is shown of it, with a column, or a level of the index,
+                for each of `titles`.
 
         Raises:
             InputError: for columns that the rows lack.
+            KeyError: for a table that the paper does not have.
         """
-        named = rows if rows.index.names == [None] else rows.reset_index()
-        if unknown := [name for name in titles if name not in named]:
-            raise InputError(f"no such columns in the table: {', '.join(unknown)}")
-        cells = {title: named[name].map(_cell) for name, title in titles.items()}
-        return HTML(pd.DataFrame(cells).to_html(index=False))
+        model = self._models[name]
+        if name not in self.tables:
+            return _left_out(first_paragraph(model).rstrip("."), "made")
+        return HTML(table_html(rows(self.tables[name]), titles))
 
     def _named(self, names: Sequence[str]) -> pd.DataFrame:
         """Ledger rows of these claims, the worst condition of each first."""
@@ -90,6 +101,22 @@ class Chapter:
             raise InputError(f"no such claims in the ledger: {', '.join(sorted(unknown))}")
         claims = ledgers.by_claim(self._ledger[self._ledger["claim"].isin(ids)])
         return pd.concat([rows for _, rows in claims])
+
+
+def table_html(rows: pd.DataFrame, titles: Mapping[str, str]) -> str:
+    """Rows as a table for a reader. Arguments and errors as of `Chapter.table`."""
+    named = rows if rows.index.names == [None] else rows.reset_index()
+    if unknown := [name for name in titles if name not in named]:
+        raise InputError(f"no such columns in the table: {', '.join(unknown)}")
+    cells = {title: named[name].map(_cell) for name, title in titles.items()}
+    return pd.DataFrame(cells).to_html(index=False)
+
+
+def _left_out(title: str, how: str) -> HTML:
+    """In the place of a figure or table: which run has it."""
+    return HTML(
+        f'<p class="left-out">{title}: {how} at the full scale (<code>make full</code>).</p>'
+    )
 
 
 def _cell(value: Any) -> str:

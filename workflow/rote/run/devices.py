@@ -75,8 +75,8 @@ def _workloads(device: str, dtype: torch.dtype) -> Iterator[Workload]:
     layers, length = 2, 64
     vocabulary = 512
     width = 256 if on_device else 128
-    models = 16 if on_device else 8
-    batch = 128 if on_device else 32
+    models = 16 if on_device else 4
+    batch = 128 if on_device else 8
     rngs = [np.random.default_rng(i) for i in range(models)]
     transformer = lm.Transformer(
         architecture="gpt_neox",
@@ -119,7 +119,7 @@ def _workloads(device: str, dtype: torch.dtype) -> Iterator[Workload]:
 def _search(device: str) -> Workload:
     """The 10 nearest neighbors in a large datastore."""
     dimensions = 64
-    n_keys, n_queries = (1_000_000, 4096) if device == "cuda" else (50_000, 1024)
+    n_keys, n_queries = (1_000_000, 4096) if device == "cuda" else (20_000, 512)
     rng = np.random.default_rng(0)
     keys = rng.normal(size=(n_keys, dimensions)).astype(np.float32)
     datastore = knn.Datastore(keys, engine="torch", device=device)
@@ -130,7 +130,7 @@ def _search(device: str) -> Workload:
 
 
 def _product(device: str, dtype: torch.dtype) -> float:
-    n = 8192 if device == "cuda" else 1536
+    n = 8192 if device == "cuda" else 1024
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     return 2 * n**3 / _seconds(lambda: a @ b, device)
 
