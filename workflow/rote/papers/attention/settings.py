@@ -28,13 +28,13 @@ class AttentionSimulation(Section):
     )
     sweep_gamma: float = key(1e-5, "Ridge of the sweeps over dimension and signal", gt=0)
     snr_tokens: int = key(
-        1024, "Tokens n of the sweep over the signal, p = n/4 (2048 in the paper)", ge=16
+        512, "Tokens n of the sweep over the signal, p = n/4 (2048 in the paper)", ge=16
     )
     limit_tokens: int = key(
-        1024, "Largest n at which theory and simulation are compared without signal", ge=64
+        512, "Largest n at which theory and simulation are compared without signal", ge=64
     )
     replicates: int = key(
-        12, "Contexts per row; half as many in figures that average over labels", ge=2
+        10, "Contexts per row; half as many in figures that average over labels", ge=2
     )
 
     SCALES: ClassVar = {
@@ -45,6 +45,7 @@ class AttentionSimulation(Section):
             "limit_tokens": 64,
             "replicates": 2,
         },
+        "full": {"snr_tokens": 1024, "limit_tokens": 1024, "replicates": 12},
         "paper": {
             "tokens": 2048,
             "sweep_tokens": 4096,
@@ -106,7 +107,7 @@ class AttentionEmbeddings(Section):
 class Settings(PaperSection):
     """A random matrix analysis of in-context memorization for nonlinear attention"""
 
-    leave_out: list[str] = left_out("trained")
+    leave_out: list[str] = left_out("trained", "variants", "spectrum")
     theory: AttentionTheory = key(AttentionTheory)
     simulation: AttentionSimulation = key(AttentionSimulation)
     trained: AttentionTrained = key(AttentionTrained)

@@ -143,7 +143,7 @@ def _standard(layout: ArmLayout) -> list[Cell]:
 
 
 def _uniform_selected(layout: ArmLayout) -> list[Cell]:
-    data_sets = (layout.uniform[0], *layout.uniform[-2:])
+    data_sets = (layout.uniform[0], *layout.uniform[2:][-2:])  # the smallest, and crowded ones
     return [_base(layout, data, AUTOMATIC) for data in data_sets]
 
 

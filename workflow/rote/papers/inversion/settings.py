@@ -23,7 +23,7 @@ class InversionStylized(Section):
     points: int = key(20_001, "Quadrature points in one dimension", ge=501)
     side: int = key(801, "Quadrature points along each axis in two", ge=101)
     draws: int = key(200_000, "Prior draws of importance sampling", ge=1000)
-    chains: int = key(2000, "Chains of independence Metropolis-Hastings", ge=4)
+    chains: int = key(500, "Chains of independence Metropolis-Hastings", ge=4)
     steps: int = key(400, "Steps of each chain", ge=10)
     replicates: int = key(5, "Repetitions of the sampling", ge=2)
 
@@ -36,6 +36,7 @@ class InversionStylized(Section):
             "steps": 50,
             "replicates": 2,
         },
+        "full": {"chains": 2000},
         "paper": {"replicates": 10},
     }
 
@@ -258,7 +259,8 @@ class Settings(PaperSection):
     """On the role of memorization in learned priors for geophysical inverse problems"""
 
     leave_out: list[str] = left_out(
-        *("networks", "prior_samples", "samples", "scores", "descents", "lookups", "time_domain")
+        *("networks", "prior_samples", "samples", "scores", "descents", "lookups"),
+        *("schedules", "time_domain"),
     )
     stylized: InversionStylized = key(InversionStylized)
     waveform: InversionWaveform = key(InversionWaveform)

@@ -30,7 +30,7 @@ class RafSimulation(Section):
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
     replicates: int = key(80, "Training sets per verification row", ge=2)
-    marker_replicates: int = key(12, "Training sets per marker of a figure", ge=2)
+    marker_replicates: int = key(8, "Training sets per marker of a figure", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"size": 0.3, "replicates": 4, "marker_replicates": 2},
@@ -47,10 +47,11 @@ class RafUniversality(Section):
     eps: float = key(0.1, "Fraction of facts", gt=0, le=1)
     lam: float = key(0.2, "Ridge", gt=0)
     test_rows: int = key(1500, "Fresh inputs, the same for kernel and model", ge=100)
-    replicates: int = key(48, "Training sets per kernel and loss", ge=2)
+    replicates: int = key(24, "Training sets per kernel and loss", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"d": 60, "replicates": 3, "test_rows": 1000},
+        "full": {"replicates": 48},
         "paper": {"d": 1000, "replicates": 100},
     }
 
@@ -61,9 +62,13 @@ class RafSeparability(Section):
     d: int = key(120, "Dimension", ge=2)
     eps: float = key(0.2, "Fraction of facts", gt=0, le=1)
     alphas: list[Positive] = key([2.6, 2.8, 3.0, 3.2, 3.4], "Samples per dimension", min_length=2)
-    replicates: int = key(40, "Training sets, nested over alpha", ge=2)
+    replicates: int = key(10, "Training sets, nested over alpha", ge=2)
 
-    SCALES: ClassVar = {"smoke": {"d": 30, "replicates": 6}, "paper": {"d": 400, "replicates": 200}}
+    SCALES: ClassVar = {
+        "smoke": {"d": 30, "replicates": 6},
+        "full": {"replicates": 40},
+        "paper": {"d": 400, "replicates": 200},
+    }
 
 
 class RafReal(Section):
