@@ -17,7 +17,7 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import names as paper_names
-from rote.run import config
+from rote.run import config, costs, planned
 
 _SCAFFOLD = Path(__file__).with_name("scaffold")
 # what `new_paper` writes, by template
@@ -53,7 +53,7 @@ class Finding(NamedTuple):
 
 
 def examine(root: Path) -> Iterator[Finding]:
-    """Python, versions against the lock, disk, memory, devices, Slurm, and a lock of a killed run.
+    """Python, versions, disk, memory, devices, Slurm, a lock of a killed run, and the speed.
 
     Args:
         root: the folder of the workflow.
@@ -72,6 +72,8 @@ def examine(root: Path) -> Iterator[Finding]:
     if locks.is_dir() and any(locks.iterdir()):
         advice = "if no run is going on: make resume"
         yield Finding("note", "a run holds the folder, or was killed while it did", advice)
+    if (root / "Snakefile").is_file():
+        yield _speed(root)
 
 
 def _disk(root: Path) -> Finding:
@@ -80,6 +82,13 @@ def _disk(root: Path) -> Finding:
     if free > 5:
         return Finding("fine", message)
     return Finding("problem", message, "the laptop scale needs about 2 GB")
+
+
+def _speed(root: Path) -> Finding:
+    """How fast the machine is, and what the default run takes on it."""
+    jobs = planned.plan(None, root)
+    cores = os.cpu_count() or 1
+    return Finding("fine", f"the laptop run: {costs.forecast(jobs, config.load(), cores)}")
 
 
 def _slurm() -> Finding:
