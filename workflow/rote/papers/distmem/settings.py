@@ -147,7 +147,7 @@ class DistmemAnalysis(Section):
     )
     resamples: int = key(999, "Bootstrap resamples over examples", ge=99)
 
-    SCALES: ClassVar = {"paper": {"infinity_shards": 16}}
+    SCALES: ClassVar = {"smoke": {"resamples": 99}, "paper": {"infinity_shards": 16}}
 
 
 class DistmemInfluence(Section):

@@ -90,7 +90,7 @@ class InversionAcquisition(Section):
     draws: int = key(100, "Draws of its best component, to tell how good a proposal it is", ge=10)
 
     SCALES: ClassVar = {
-        "smoke": {"n": 20, "frequency": 2.0, "receivers": 18, "examples": 10, "draws": 20},
+        "smoke": {"n": 20, "frequency": 2.0, "receivers": 18, "examples": 6, "draws": 10},
         "paper": {
             "n": 200,
             "layer": 30,
@@ -115,7 +115,7 @@ class InversionDiffusion(Section):
     samples: int = key(2000, "Samples", ge=50)
     examples: int = key(50, "Training examples of the memorized prior", ge=5)
 
-    SCALES: ClassVar = {"smoke": {"steps": 50, "samples": 100, "examples": 10}}
+    SCALES: ClassVar = {"smoke": {"steps": 25, "samples": 50, "examples": 5}}
 
 
 class InversionNetwork(Section):
@@ -131,7 +131,7 @@ class InversionNetwork(Section):
     clip: float = key(1.0, "Longest gradient", gt=0)
     average: float = key(0.999, "Decay of the averaged weights", gt=0, lt=1)
 
-    SCALES: ClassVar = {"smoke": {"width": 64, "blocks": 2, "embedding": 16, "steps": 500}}
+    SCALES: ClassVar = {"smoke": {"width": 64, "blocks": 2, "embedding": 16, "steps": 150}}
 
 
 class InversionNoiseNetwork(InversionNetwork):
@@ -222,7 +222,7 @@ class InversionTimeDomain(Section):
     samples: int = key(1, "Samples per prior and replicate", ge=1)
 
     SCALES: ClassVar = {
-        "smoke": {"models": 60, "components": 10, "examples": 5, "steps": 12, "replicates": 2},
+        "smoke": {"models": 60, "components": 10, "examples": 3, "steps": 10, "replicates": 2},
         "paper": {"replicates": 10, "samples": 8},
     }
 
