@@ -124,8 +124,9 @@ def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.n
         raise InputError(f"frequencies must be a vector, not all 0, given shape {p.shape}")
     bits = float(_checked_bits("bits", bits))
     capacity = float(_checked("capacity", capacity, "≥ 0", lambda value: value >= 0))
-    if capacity >= bits * np.count_nonzero(p):  # what never occurs is guessed, if there is no rest
-        rest = (capacity - bits * np.count_nonzero(p)) / max(1, np.count_nonzero(p == 0))
+    occurring = int(np.count_nonzero(p))
+    if capacity >= bits * occurring:  # the rest goes to what never occurs
+        rest = (capacity - bits * occurring) / max(1, len(p) - occurring)
         return np.where(p > 0, 1.0, _accuracy_of_rate(np.array(rest), np.array(bits)))
     p = p / p.max()
 
