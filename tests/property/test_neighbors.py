@@ -264,6 +264,16 @@ def test_weights_leave_out_neighbors_that_are_not_there():
             knn.weights(far, bad)
 
 
+def test_merged_refuses_what_does_not_belong_together():
+    two, three = (knn.Datastore(np.eye(3)).search(np.zeros((m, 3)), 2) for m in (2, 3))
+    with pytest.raises(InputError, match=r"parts must hold .* same queries, given \[2, 3\]"):
+        knn.merged([two, three], 1)
+    with pytest.raises(InputError, match="parts must hold"):
+        knn.merged([], 1)
+    with pytest.raises(InputError, match="k must be at least 1"):
+        knn.merged([two], 0)
+
+
 def test_starting_bandwidth_leaves_repeated_rows_out():
     assert knn.scale(np.array([[0.0], [0.0], [0.0], [2.0], [4.0]])) == 3.0
     assert knn.scale(np.zeros((3, 1))) == 1.0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rote.core.errors import InputError
 from rote.synth import velocity
 from rote.waves import acoustic, helmholtz
+from scipy.special import hankel1
 
 pytest.importorskip("deepwave")
 SURVEY = acoustic.Survey(
@@ -183,6 +184,38 @@ def test_fields_never_grow_at_a_time_step_that_is_accepted(speed, contrast, laye
     assert traces[..., -600:].abs().max() <= early
     with pytest.raises(InputError, match="fields could grow"):
         acoustic.leapfrog(torch.full((8, 8), speed), survey._replace(step=1.001 * longest))
+
+
+def exact_trace(survey: acoustic.Survey, speed: float, distance: float) -> np.ndarray:
+    """Of a homogeneous medium: the wavelet's spectrum times −i/4 H0(ωr/v)."""
+    size = 16 * survey.samples
+    spectrum = np.fft.rfft(acoustic.ricker(survey).double().numpy(), size)
+    omega = 2 * np.pi * np.fft.rfftfreq(size, survey.step)[1:]
+    field = np.zeros_like(spectrum)
+    field[1:] = np.conj(-0.25j * hankel1(0, omega * distance / speed))
+    return np.fft.irfft(spectrum * field, size)[: survey.samples]
+
+
+@pytest.mark.parametrize("propagate", [acoustic.shots, acoustic.leapfrog])
+@pytest.mark.parametrize(("cells", "bar"), [(3.8, 0.13), (6.0, 0.01), (10.0, 0.004)])
+def test_traces_after_fifty_cells_are_exact_to_the_stated_accuracy(propagate, cells, bar):
+    speed, spacing = 2.0, 0.02
+    frequency = speed / (acoustic.BAND * cells * spacing)
+    step = 0.2 * spacing / speed
+    survey = acoustic.Survey(
+        spacing=spacing,
+        step=step,
+        samples=int((50 * spacing / speed + 3.2 / frequency) / step),
+        frequency=frequency,
+        sources=np.array([[30, 30]]),
+        receivers=np.array([[80, 30]]),
+        layer=20,
+        delay=1.2 / frequency,
+        fastest=speed,
+    )
+    trace = propagate(torch.full((110, 60), speed), survey)[0, 0].double().numpy()
+    exact = exact_trace(survey, speed, 50 * spacing)
+    assert np.linalg.norm(trace - exact) < bar * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("cells", [40, 80])

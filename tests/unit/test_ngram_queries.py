@@ -159,3 +159,14 @@ def test_texts_without_tokens_are_reported_and_count_nothing(tmp_path, caplog):
         ngrams.count_pairs(corpus, [("a", "b"), ("b", "yak")])
     assert "'yak'" in caplog.text
     assert ngrams.queries(corpus, singles=["yak", "a"]).untokenized == ["yak"]
+
+
+def test_grams_and_suffix_arrays_refuse_what_they_cannot_use():
+    tokens = np.array([0, 1, 2])
+    with pytest.raises(InputError, match="n must be at least 1, given 0"):
+        ngrams.grams("abc", 0)
+    with pytest.raises(InputError, match=r"token ids must lie in \[0, 2\)"):
+        ngrams.suffix_array(tokens, np.array([0, 3]), 2)
+    for offsets in ([0, 2], [1, 3], [0, 2, 1, 3], []):
+        with pytest.raises(InputError, match="offsets must rise from 0 to the number of tokens, 3"):
+            ngrams.suffix_array(tokens, np.array(offsets), 3)

@@ -315,7 +315,15 @@ def merged(parts: Sequence[Neighbors], k: int) -> Neighbors:
 
     Returns:
         Neighbors (m, k), or fewer if the parts have fewer; equal distances by row number.
+
+    Raises:
+        InputError: for k < 1, no parts, or parts of different numbers of queries.
     """
+    if k < 1:
+        raise InputError(f"k must be at least 1, given {k}")
+    sizes = sorted({len(part.rows) for part in parts})
+    if len(sizes) != 1:
+        raise InputError(f"parts must hold neighbors of the same queries, given {sizes} queries")
     distances = np.concatenate([part.distances for part in parts], axis=1)
     rows = np.concatenate([part.rows for part in parts], axis=1)
     order = np.lexsort((np.where(rows < 0, np.iinfo(np.int64).max, rows), distances), axis=1)[:, :k]

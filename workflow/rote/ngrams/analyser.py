@@ -162,7 +162,12 @@ def grams(units: Sequence, n: int) -> list[tuple]:
 
     Returns:
         One tuple per n-gram, repeated ones included.
+
+    Raises:
+        InputError: for n below 1.
     """
+    if n < 1:
+        raise InputError(f"n must be at least 1, given {n}")
     if len(units) <= n:
         return [tuple(units)] if units else []
     return [tuple(units[at : at + n]) for at in range(len(units) - n + 1)]

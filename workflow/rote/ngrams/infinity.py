@@ -148,8 +148,17 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
 
     Returns:
         (T,) int32, or int64 from 2^31 tokens on.
+
+    Raises:
+        InputError: for ids that are not in [0, types), or offsets that do not rise from 0 to T.
     """
     size = len(tokens)
+    if size and not 0 <= int(tokens.min()) <= int(tokens.max()) < types:
+        raise InputError(
+            f"token ids must lie in [0, {types}), given {tokens.min()} to {tokens.max()}"
+        )
+    if len(offsets) < 1 or offsets[0] or offsets[-1] != size or (np.diff(offsets) < 0).any():
+        raise InputError(f"offsets must rise from 0 to the number of tokens, {size}")
     dtype = np.int32 if size < 2**31 else np.int64
     if size == 0:
         return np.empty(0, dtype)
