@@ -104,15 +104,14 @@ def _numbered(
     for form in forms:
         for gram in sorted(form):
             grams.setdefault(gram, len(grams))
-    unions = [[grams[gram] for gram in sorted(form)] for form in forms if len(form) > 1]
-    following = len(grams)
+    unions = []
     final = np.full(len(forms) + 1, -1, np.int64)
     for form, number in forms.items():
-        if len(form) > 1:
-            final[number] = following
-            following += 1
-        else:
-            final[number] = grams[next(iter(form))]
+        numbers = [grams[gram] for gram in sorted(form)]
+        final[number] = numbers[0]
+        if len(numbers) > 1:
+            final[number] = len(grams) + len(unions)
+            unions.append(numbers)
     return list(grams), np.array(unions, np.int64).reshape(-1, 2), final
 
 
