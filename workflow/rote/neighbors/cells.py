@@ -27,7 +27,7 @@ class Cells(NamedTuple):
     """Which rows lie in which cell."""
 
     centers: np.ndarray  # (cells, d) float32
-    radii: np.ndarray  # (cells,) float64, at least the distance of the furthest row
+    radii: np.ndarray  # (cells,) float32, at least the distance of the furthest row
     starts: np.ndarray  # (cells + 1,) int64, where each cell's rows begin in `order`
     order: np.ndarray  # (n,) int64 row numbers, cell by cell
 
@@ -120,7 +120,7 @@ def _radii(vectors, centers, cell):
             difference = np.float64(vectors[i, c]) - np.float64(centers[cell[i], c])
             total += difference * difference
         squares[cell[i]] = max(squares[cell[i]], total)
-    return np.sqrt(squares) * (1 + 1e-9)
+    return (np.sqrt(squares) * (1 + 1e-6)).astype(np.float32)
 
 
 def search(
@@ -153,10 +153,15 @@ def _search_block(
     squares = _squared_distances(queries, cells.centers)
     square_lengths = np.einsum("md,md->m", queries, queries, dtype=np.float64)
     lengths = np.sqrt(square_lengths)
-    # rounding of products must not hide a cell
-    spans = lengths[:, None] + np.sqrt(_squares(cells.centers))
-    # the slack is relative to the spans, which float32 rounds by much less
-    lower_bound = np.sqrt((squares - 2 * rounding(dimension) * spans**2).clip(0)) - cells.radii
+    # rounding must not hide a cell: twice what products in float32 round, and a millionth of the
+    # root for the steps here, which they round, too
+    slack = lengths.astype(np.float32)[:, None] + np.sqrt(_squares(cells.centers))
+    slack *= slack
+    slack *= np.float32(2 * rounding(dimension))
+    lower_bound = np.subtract(squares, slack, out=slack).clip(0, out=slack)
+    np.sqrt(lower_bound, out=lower_bound)
+    lower_bound *= np.float32(1 - 1e-6)
+    lower_bound -= cells.radii
     heaps = _Heaps(
         np.full((m, width), np.inf, np.float32),
         np.full((m, width), -1, np.int64),

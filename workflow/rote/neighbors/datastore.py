@@ -47,8 +47,8 @@ class Datastore:
 
     Exact engines give the neighbors of a brute-force search in float64, equal distances by row
     number, for any coordinates up to 1e150 in size; differences below 1e-154 may count as none.
-    Where rows are far from the bulk of the others against the distances between neighbors, a
-    search takes up to 20 times as long.
+    Where neighbors are very close against the distance to most rows, or very many are equally far,
+    float32 cannot tell them apart, and a search takes as long as brute force in float64.
 
     Args:
         embeddings: (n, d), finite; n may be 0. Floats and whole numbers of up to 16 bits are

@@ -104,7 +104,7 @@ def _numbered(
     for form in forms:
         for gram in sorted(form):
             grams.setdefault(gram, len(grams))
-    unions = []
+    unions: list[list[int]] = []
     final = np.full(len(forms) + 1, -1, np.int64)
     for form, number in forms.items():
         numbers = [grams[gram] for gram in sorted(form)]
