@@ -124,7 +124,7 @@ def jacobians():
 
 def propagators():
     """A shot and its gradient, 48 x 48 cells, 300 samples: deepwave / leapfrog in plain torch"""
-    survey = time_domain.SURVEY._replace(samples=300, sources=np.array([[1, 24]]))
+    survey = time_domain.SURVEY._replace(samples=300, sources=np.array([[24, 1]]))
     model = torch.tensor(velocity.layered(np.random.default_rng(0)), dtype=torch.float32)
 
     def run(propagate) -> torch.Tensor:

@@ -8,6 +8,7 @@ from rote import resmem
 from rote.core.errors import InputError
 from rote.neighbors import cells
 from rote.neighbors import datastore as knn
+from rote.neighbors import distances as measured
 from rote.neighbors.methods import METHODS
 
 seeds = st.integers(0, 2**32 - 1)
@@ -77,15 +78,117 @@ def test_cells_change_no_answer(seed, noise, clusters, k, special):
         assert store._method.considered_cells
         later = store.search(q, k)
     plain = knn.Datastore(x).search(q, k)
-    # brute force takes its own rounding for the order of near ties
-    assert (neighbors.distances <= plain.distances).all()
+    np.testing.assert_array_equal(neighbors.distances, plain.distances)
+    np.testing.assert_array_equal(neighbors.rows, plain.rows)
     np.testing.assert_array_equal(neighbors.distances, later.distances)
-    exact = np.sqrt(((q[:, None].astype(np.float64) - x) ** 2).sum(-1))
-    chosen = np.take_along_axis(exact, neighbors.rows, 1)
-    np.testing.assert_allclose(
-        chosen, np.sort(exact, axis=1)[:, :k], rtol=1e-4, atol=1e-4 * np.abs(x).max()
-    )
-    assert all(len(set(row)) == len(row) for row in neighbors.rows.tolist())
+    distances, rows = brute(q, x, k)
+    np.testing.assert_array_equal(neighbors.rows, rows)
+    np.testing.assert_allclose(neighbors.distances, distances, rtol=1e-12)
+
+
+def rows_of(kind: str, rng: np.random.Generator, n: int, d: int, scale: float) -> np.ndarray:
+    """Rows of which float32, or one center, says little."""
+    x = rng.normal(size=(n, d))
+    if kind == "two clusters":
+        return x + scale * np.sign(rng.normal(size=(n, 1)))
+    if kind == "outlier":
+        x[rng.integers(n)] = scale
+    elif kind == "coded":  # missing values, as some files write them
+        x[rng.random((n, d)) < 0.05] = scale
+    elif kind == "repeated":
+        return scale * x[rng.integers(3, size=n)]
+    elif kind == "whole numbers":
+        return scale * rng.integers(-2, 3, (n, d))
+    elif kind == "line":
+        return scale * np.linspace(0, 1, n)[:, None] ** 8 * np.ones(d)
+    return x
+
+
+KINDS = ["two clusters", "outlier", "coded", "repeated", "whole numbers", "line"]
+scales = st.integers(-20, 50).map(lambda exponent: 2.0**exponent)
+
+
+@given(
+    seeds,
+    st.sampled_from(KINDS),
+    scales,
+    st.integers(1, 30),
+    st.sampled_from(["exact", "torch"]),
+    st.sampled_from([np.float32, np.float64]),
+    st.booleans(),
+)
+@settings(max_examples=60)
+def test_exact_engines_are_brute_force_in_float64(
+    seed, kind, scale, k, engine, dtype, include_self
+):
+    rng = np.random.default_rng(seed)
+    x = rows_of(kind, rng, 120, 4, scale).astype(dtype)
+    store = knn.Datastore(x, engine=engine)
+    neighbors = store.search(x, k, include_self=include_self)
+    distances, rows = brute(x, x, len(x))
+    if not include_self:
+        others = rows != np.arange(len(x))[:, None]
+        distances = distances[others].reshape(len(x), -1)
+        rows = rows[others].reshape(len(x), -1)
+    np.testing.assert_allclose(neighbors.distances, distances[:, :k], rtol=1e-12)
+    np.testing.assert_array_equal(neighbors.rows, rows[:, :k])
+    assert store.recall(x, k) == 1
+
+
+@given(seeds, st.sampled_from(KINDS), scales, st.integers(1, 30), st.integers(1, 12))
+def test_ties_are_the_same_for_all_parts_batches_and_engines(seed, kind, scale, k, parts):
+    rng = np.random.default_rng(seed)
+    x = rows_of(kind, rng, 90, 3, scale)
+    q = x[rng.permutation(90)[:20]]
+    whole = knn.Datastore(x).search(q, k)
+    for batch in (1, 7):
+        pieces = [knn.Datastore(x).search(q[at : at + batch], k) for at in range(0, 20, batch)]
+        np.testing.assert_array_equal(np.concatenate([p.rows for p in pieces]), whole.rows)
+    np.testing.assert_array_equal(knn.Datastore(x, engine="torch").search(q, k).rows, whole.rows)
+    in_parts = knn.search(np.array_split(x, parts), q, k)
+    np.testing.assert_array_equal(in_parts.rows, whole.rows)
+    np.testing.assert_array_equal(in_parts.distances, whole.distances)
+
+
+def test_one_row_far_away_changes_no_other_neighbor():
+    """Nor does it hide the memory: at 1e19 the squares of float32 overflow."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 10))
+    for scale in (1e7, 1e19, 1e40, 1e150):
+        far = np.concatenate([x, np.full((1, 10), scale)])
+        neighbors = knn.Datastore(far).search(far, 3)
+        np.testing.assert_array_equal(neighbors.rows[:500], knn.Datastore(x).search(x, 3).rows)
+        assert neighbors.rows[500, 0] == 500
+        assert knn.Datastore(x).search(far[500:], 1).rows[0, 0] >= 0
+        store = knn.Datastore(x)
+        store.add(far[500:])
+        np.testing.assert_array_equal(store.search(far, 3).rows, neighbors.rows)
+    with pytest.raises(InputError, match="1 rows hold NaN, infinite values or some above 1e"):
+        knn.Datastore(np.array([[1e151], [0.0]]))
+
+
+def test_cells_of_far_clusters_are_brute_force(monkeypatch):
+    monkeypatch.setattr(cells, "MIN_ROWS", 100)
+    rng = np.random.default_rng(0)
+    for scale in (1e2, 1e4, 1e6):
+        x = rng.normal(size=(1000, 10)) + scale * rng.integers(-5, 6, (1000, 1))
+        store = knn.Datastore(x)
+        neighbors = store.search(x, 10)
+        assert store._method.cells is not None
+        np.testing.assert_array_equal(neighbors.rows, brute(x, x, 10)[1])
+
+
+@given(seeds, st.integers(1, 5000), st.floats(-3, 3))
+def test_products_in_float32_are_within_their_bound(seed, d, exponent):
+    """Against the same numbers in float64; the bound never says that a near row is far."""
+    rng = np.random.default_rng(seed)
+    q = rng.normal(size=d)
+    x = (q * 10**exponent + rng.normal(size=(20, d))) * rng.choice([0.1, 1, 10], size=(20, 1))
+    q32, x32 = q.astype(np.float32), x.astype(np.float32)
+    computed = (q32 @ q32 - 2 * (x32 @ q32) + np.einsum("nd,nd->n", x32, x32)).astype(float)
+    distances = np.linalg.norm(x - q, axis=1)
+    lengths = np.full(20, np.linalg.norm(q32.astype(float)))
+    assert (computed <= measured.least_computed(distances, lengths, d)).all()
 
 
 def test_every_engine_has_a_search_method():
@@ -159,6 +262,16 @@ def test_weights_leave_out_neighbors_that_are_not_there():
     for bad in (-1.0, np.nan):
         with pytest.raises(InputError, match="bandwidth"):
             knn.weights(far, bad)
+
+
+def test_merged_refuses_what_does_not_belong_together():
+    two, three = (knn.Datastore(np.eye(3)).search(np.zeros((m, 3)), 2) for m in (2, 3))
+    with pytest.raises(InputError, match=r"parts must hold .* same queries, given \[2, 3\]"):
+        knn.merged([two, three], 1)
+    with pytest.raises(InputError, match="parts must hold"):
+        knn.merged([], 1)
+    with pytest.raises(InputError, match="k must be at least 1"):
+        knn.merged([two], 0)
 
 
 def test_starting_bandwidth_leaves_repeated_rows_out():

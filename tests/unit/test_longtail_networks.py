@@ -65,6 +65,40 @@ def test_resnets_train_and_keep_their_statistics_apart(architecture):
     assert torch.equal(stack.buffers["encoder.bn1.running_mean"], after)
 
 
+@pytest.mark.parametrize("architecture", ["sum", "cross-channel"])
+@pytest.mark.parametrize("side", [8, 28, 40])
+def test_a_batch_of_one_row_trains(architecture, side):
+    """The last of an epoch: where one value per channel is left, running statistics serve."""
+    torch.set_num_threads(1)
+    stack = slots.build("resnet18", architecture, side, [np.random.default_rng(0)])
+    x = torch.randn(1, 1, 3, side * side)
+    before = {name: value.clone() for name, value in stack.buffers.items()}
+    parameters = {name: value.requires_grad_() for name, value in stack.parameters.items()}
+    output = stack.forward(parameters, x, True)
+    gradients = torch.autograd.grad(output.sum(), list(parameters.values()))
+    assert torch.isfinite(output).all()
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    single = side <= 32 and architecture == "cross-channel"  # 1 x 1 maps of one row
+    name = "encoder.layer4.1.bn2.running_mean"
+    assert torch.equal(stack.buffers[name], before[name]) is single
+
+
+def test_an_epoch_may_end_with_one_row(images):
+    options = tiny_network(
+        backbone="resnet18",
+        architectures=["cross-channel"],
+        n=21,
+        epochs=1,
+        batch=10,
+        rare_counts=[0],
+        replicates=2,
+        test_rows=10,
+    )
+    small = network_triples(images, options)
+    losses = network.train_networks(options, "cross-channel", images, small, 1)
+    assert np.isfinite(losses["mse"]).all()
+
+
 def test_backbones_are_those_that_slots_build():
     assert set(BACKBONES) == set(slots.BACKBONES)
 

@@ -83,6 +83,38 @@ def test_automatic_counts_what_was_stored():
     assert prune.automatic(losses, counts=np.r_[np.ones(30), np.zeros(70)], ignorance=H) == 30
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    values=st.integers(30, 2000),
+    confidence=st.floats(0, 30),
+    known=st.integers(50, 400),
+    guessed=st.integers(0, 700),
+    is_given=st.booleans(),
+)
+def test_automatic_counts_no_guess(seed, values, confidence, known, guessed, is_given):
+    """Guesses are softmaxes of random logits, of which truth knows nothing, however confident."""
+    rng = np.random.default_rng(seed)
+    logits = confidence * rng.normal(size=(guessed, values))
+    guesses = np.logaddexp.reduce(logits, axis=1) - logits[:, 0]
+    losses = np.r_[rng.uniform(0, 0.05, known), guesses]
+    ignorance = np.log(values) if is_given else None
+    right = (guesses < 0.5).sum()  # by chance, one of `values`
+    number = prune.automatic(losses, ignorance=ignorance)
+    assert number <= known + right + 1 + 0.02 * (known + guessed)
+    assert number >= 0.95 * known or number >= 0.95 * len(losses)
+
+
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.1, 0.9), entropy=st.floats(4, 20))
+def test_automatic_counts_what_is_stored_in_parts(seed, share, entropy):
+    """Where every example is known in part, up to noise of the same mean."""
+    rng = np.random.default_rng(seed)
+    losses = (1 - share) * entropy + rng.uniform(-0.2, 0.2, 2000)
+    if losses.min() > 0.5:
+        number = prune.automatic(losses, ignorance=entropy)
+        assert number == pytest.approx(2000 * share, abs=5)
+
+
 def test_automatic_keeps_everything_where_everything_fits():
     assert prune.automatic(np.full(1000, 0.3), ignorance=9.0) == 1000
     assert prune.automatic(np.zeros(5)) == 5
@@ -111,6 +143,8 @@ def test_automatic_keeps_everything_where_everything_fits():
         (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=-COUNTS), "whole numbers ≥ 0"),
         (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=0 * COUNTS), "not all 0"),
         (lambda: prune.automatic(LOSSES, ignorance=-1.0), "ignorance must be finite"),
+        (lambda: prune.automatic(LOSSES, ignorance=np.nan), "ignorance must be finite"),
+        (lambda: prune.automatic(-LOSSES), "losses must be ≥ 0 nats, given -6"),
         (
             lambda: prune.table(pd.DataFrame({"id": [1]}), 1.0, scheme="loss", where="t.csv"),
             "t.csv lacks the columns loss",

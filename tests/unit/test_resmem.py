@@ -149,6 +149,12 @@ def test_stack_equals_its_networks_one_by_one(kind):
     assert ("map" in embeddings) == (kind == "residual")
 
 
+def test_residual_networks_train_on_a_batch_of_one_row():
+    stack = classifiers.residual(8, 2, 1, 4, 3, [np.random.default_rng(0)])
+    logits, _ = stack.forward(stack.parameters, torch.randn(1, 1, 16), True)  # last maps are 1 x 1
+    assert torch.isfinite(logits).all()
+
+
 def test_residual_network_has_the_published_size_and_depths():
     module = classifiers.CifarResNet(20, 16, 3, 10)
     # He et al. 2016, table 6

@@ -222,10 +222,10 @@ def test_engine_names_load_no_numerical_library():
 def test_datastore_refuses_values_that_are_not_finite_by_row():
     x = np.zeros((6, 2))
     x[[1, 4]] = np.nan, np.inf
-    with pytest.raises(InputError, match="embeddings: 2 rows hold NaN or infinite values: 1, 4"):
+    with pytest.raises(InputError, match=r"embeddings: 2 rows hold NaN.* above 1e\+150: 1, 4"):
         knn.Datastore(x)
     store = knn.Datastore(np.eye(3))
-    with pytest.raises(InputError, match="queries: 1 rows hold NaN or infinite values: 0"):
+    with pytest.raises(InputError, match=r"queries: 1 rows hold NaN.*: 0"):
         store.search(np.full((1, 3), np.nan), 1)
     with pytest.raises(InputError, match="queries have 2 coordinates, the datastore has 3"):
         store.search(np.zeros((1, 2)), 1)

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 from rote.core.errors import InputError
 
 
-class Domain(NamedTuple):
+class FieldRange(NamedTuple):
     """The numbers that a field may hold."""
 
     words: str  # after "must be"
     holds: Callable[[Any], bool]  # False for NaN
 
 
-def whole(lowest: int) -> Domain:
+def whole(lowest: int) -> FieldRange:
     """Whole numbers from `lowest`, of whatever type: one read from a table is a float."""
-    return Domain(
+    return FieldRange(
         f"a whole number ≥ {lowest}",
         lambda value: value >= lowest and float(value).is_integer(),
     )
@@ -24,11 +24,11 @@ def whole(lowest: int) -> Domain:
 
 COUNT = whole(0)
 SIZE = whole(1)
-POSITIVE = Domain("finite and > 0", lambda value: 0 < value < float("inf"))
-NOT_NEGATIVE = Domain("finite and ≥ 0", lambda value: 0 <= value < float("inf"))
+POSITIVE = FieldRange("finite and > 0", lambda value: 0 < value < float("inf"))
+NOT_NEGATIVE = FieldRange("finite and ≥ 0", lambda value: 0 <= value < float("inf"))
 
 
-def check(domains: Mapping[str, Domain], values: Mapping[str, Any]) -> None:
+def check(domains: Mapping[str, FieldRange], values: Mapping[str, Any]) -> None:
     """Refuse values that are no numbers or lie outside their domains.
 
     Args:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rote.core.errors import InputError
+from rote.models.batch_norm import BatchNorm
 from rote.models.products import bmm
 from rote.models.stack import Parameters, Stack
 
@@ -94,11 +95,11 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.second = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.norms = nn.ModuleList([nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)])
+        self.norms = nn.ModuleList([BatchNorm(outputs), BatchNorm(outputs)])
         self.shortcut = None
         if inputs != outputs or stride != 1:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), BatchNorm(outputs)
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,7 +132,7 @@ class CifarResNet(nn.Module):
                 blocks.append(_ResidualBlock(inputs, outputs, 2 if stage and not number else 1))
                 inputs = outputs
         self.stem = nn.Sequential(
-            nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+            nn.Conv2d(channels, width, 3, 1, 1, bias=False), BatchNorm(width), nn.ReLU()
         )
         self.stages = nn.Sequential(*blocks)
         self.head = nn.Linear(inputs, classes)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rote.core.errors import InputError
 from rote.core.registry import registered
 from rote.data.images import torchvision
+from rote.models.batch_norm import BatchNorm
 from rote.models.products import bmm
 from rote.models.stack import Parameters, Stack
 
@@ -150,7 +151,7 @@ class _Slots(nn.Module):
         super().__init__()
         resnet18 = torchvision().models.resnet18
         channels = spec.together
-        self.encoder = resnet18(num_classes=1)
+        self.encoder = resnet18(num_classes=1, norm_layer=BatchNorm)
         self.encoder.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.encoder.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.channels = channels

@@ -12,12 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from rote.neighbors.distances import least_computed, rounding
+
 MIN_ROWS = 16_384  # fewer are searched by brute force
 BLOCK = 16_384  # queries whose distances to all centers are in memory at a time
 QUERIES = 256  # queries whose distances to a cell's rows are in memory at a time
-# candidates above k: products of matrices round,
-# and the order of near ties is decided by differences
-MARGIN = 16
 SAMPLE = 1024  # rows from which centers are chosen and their use is judged
 MAX_SHARE = 0.2  # of the rows that a query may have to visit; above it brute force is as fast
 
@@ -28,17 +27,16 @@ class Cells(NamedTuple):
     """Which rows lie in which cell."""
 
     centers: np.ndarray  # (cells, d) float32
-    radii: np.ndarray  # (cells,) float32, distance of the furthest row
+    radii: np.ndarray  # (cells,) float32, at least the distance of the furthest row
     starts: np.ndarray  # (cells + 1,) int64, where each cell's rows begin in `order`
     order: np.ndarray  # (n,) int64 row numbers, cell by cell
-    max_norm: float  # length of the longest row
 
 
 class _Heaps(NamedTuple):
     """The best candidates of each query so far: a heap whose first entry is the largest."""
 
-    values: np.ndarray  # (m, k + MARGIN) float32, squared distances less the query's squared length
-    rows: np.ndarray  # (m, k + MARGIN) int64, -1 where there is none yet
+    values: np.ndarray  # (m, width) float32, squared distances less the query's squared length
+    rows: np.ndarray  # (m, width) int64, -1 where there is none yet
     sizes: np.ndarray  # (m,) int64 entries in use
 
 
@@ -106,61 +104,95 @@ def build(vectors: np.ndarray, centers: np.ndarray, nearest: Nearest) -> Cells:
     Returns:
         The cells.
     """
-    squared, cell = nearest(vectors, centers)
+    _, cell = nearest(vectors, centers)
     order = np.argsort(cell.astype(np.uint16), kind="stable")  # a radix sort
     starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(centers)))])
-    radii = np.zeros(len(centers), np.float32)
-    np.maximum.at(radii, cell, squared)
-    max_square = max(float(_squares(part).max()) for part in np.array_split(vectors, 64))
-    return Cells(
-        centers=centers,
-        radii=np.sqrt(radii),
-        starts=starts,
-        order=order,
-        max_norm=np.sqrt(max_square),
-    )
+    return Cells(centers, _radii(vectors, centers, cell), starts, order)
 
 
-def search(cells: Cells, vectors: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """Row numbers of the k nearest rows, and of up to `MARGIN` more, in no order.
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def _radii(vectors, centers, cell):
+    """An upper bound of the distance of each cell's furthest row."""
+    squares = np.zeros(len(centers))
+    for i in range(len(vectors)):
+        total = 0.0
+        for c in range(vectors.shape[1]):
+            difference = np.float64(vectors[i, c]) - np.float64(centers[cell[i], c])
+            total += difference * difference
+        squares[cell[i]] = max(squares[cell[i]], total)
+    return (np.sqrt(squares) * (1 + 1e-6)).astype(np.float32)
+
+
+def search(
+    cells: Cells, vectors: np.ndarray, queries: np.ndarray, k: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that are nearest by products in float32, in no order.
 
     Args:
         cells: of the vectors.
         vectors: (n, d) float32.
         queries: (m, d) float32.
         k: neighbors of each query.
+        width: candidates of each query, k ≤ width ≤ n.
 
     Returns:
-        (m, k + MARGIN) int64; -1 where there are no more.
+        Row numbers (m, width) int64, -1 where there are no more, and (m,) the squared distance, as
+        products give it, that no other row is below.
     """
     blocks = (queries[begin : begin + BLOCK] for begin in range(0, len(queries), BLOCK))
-    return np.concatenate([_search_block(cells, vectors, block, k) for block in blocks])
+    results = [_search_block(cells, vectors, block, k, width) for block in blocks]
+    rows, floors = zip(*results, strict=True)
+    return np.concatenate(rows), np.concatenate(floors)
 
 
-def _search_block(cells: Cells, vectors: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    m, width = len(queries), k + MARGIN
+def _search_block(
+    cells: Cells, vectors: np.ndarray, queries: np.ndarray, k: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    m, dimension = queries.shape
     sizes = np.diff(cells.starts)
-    to_centers = np.sqrt(_squared_distances(queries, cells.centers).clip(0))
-    lengths = _squares(queries)
-    # rounding of products must not hide a cell
-    slack = 2e-3 * (cells.max_norm + float(np.sqrt(lengths.max())))
-    lower_bound = to_centers - cells.radii - slack
+    squares = _squared_distances(queries, cells.centers)
+    square_lengths = np.einsum("md,md->m", queries, queries, dtype=np.float64)
+    lengths = np.sqrt(square_lengths)
+    # rounding must not hide a cell: twice what products in float32 round, and a millionth of the
+    # root for the steps here, which they round, too
+    slack = lengths.astype(np.float32)[:, None] + np.sqrt(_squares(cells.centers))
+    slack *= slack
+    slack *= np.float32(2 * rounding(dimension))
+    lower_bound = np.subtract(squares, slack, out=slack).clip(0, out=slack)
+    np.sqrt(lower_bound, out=lower_bound)
+    lower_bound *= np.float32(1 - 1e-6)
+    lower_bound -= cells.radii
     heaps = _Heaps(
         np.full((m, width), np.inf, np.float32),
         np.full((m, width), -1, np.int64),
         np.zeros(m, np.int64),
     )
     # first the nearest cells that contain k rows, then whatever may contain a nearer one
-    ranked = np.argsort(to_centers, axis=1)[:, :8]
+    ranked = np.argsort(squares, axis=1)[:, :8]
     first = np.zeros((m, len(sizes)), bool)
     too_few = np.cumsum(sizes[ranked], axis=1) - sizes[ranked] < k
     np.put_along_axis(first, ranked, too_few, axis=1)
     _scan(cells, vectors, queries, first, heaps)
-    kth_square = np.partition(heaps.values, k - 1, axis=1)[:, k - 1] + lengths
+    kth_square = np.partition(heaps.values, k - 1, axis=1)[:, k - 1] + square_lengths
     upper_bound = np.where(heaps.sizes >= k, kth_square, np.inf)
-    reach = np.sqrt(np.maximum(upper_bound, 0)) + slack
+    reach = _beyond(upper_bound, lengths, dimension)
     _scan(cells, vectors, queries, (lower_bound <= reach[:, None]) & ~first, heaps)
-    return heaps.rows
+    last = np.where(heaps.sizes == width, heaps.values[:, 0] + square_lengths, np.inf)
+    return heaps.rows, np.minimum(last, reach**2)
+
+
+def _beyond(kth_square: np.ndarray, lengths: np.ndarray, dimension: int) -> np.ndarray:
+    """Distance above which rows are no candidates, from the k-th square that products gave.
+
+    Args:
+        kth_square: (m,) as computed in float32; infinite if there are no k rows yet.
+        lengths: (m,) of the queries.
+    """
+    error = np.sqrt(rounding(dimension))
+    root = np.sqrt(np.maximum(kth_square, 0))
+    kth = (root + 2 * error * lengths) / (1 - error) if error < 1 else np.full(len(root), np.inf)
+    kth = np.sqrt(root**2 + error**2 * (2 * lengths + kth) ** 2)
+    return np.sqrt(least_computed(kth, lengths, dimension)) * (1 + 1e-9)
 
 
 def _scan(

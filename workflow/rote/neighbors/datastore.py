@@ -1,30 +1,32 @@
 """Nearest neighbors: exact on FAISS or torch, approximate by IVF or HNSW; soft kNN weights.
 
-Embeddings are centered before anything else: the matrix-product formula of distances loses its
-digits where vectors are long against their differences. Distances of the candidates are then
-computed anew by explicit differences, so every engine gives the same numbers for the same
-neighbors.
+An engine proposes candidates, some more than the neighbors, by products in float32. Their distances
+are then taken in float64 from the embeddings as they were given, so every engine gives the same
+numbers for the same neighbors. A query of an exact engine whose candidates may lack a neighbor, by
+the bound of `rote.neighbors.distances`, is compared with every row.
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from rote.core.errors import InputError
 from rote.core.tables import atomic
+from rote.neighbors import distances as measured
 from rote.neighbors.engines import ENGINES, Engine
 from rote.neighbors.methods import METHODS, ROWS
+
+LARGEST = 1e150  # of a coordinate: squares of differences must not overflow
+SAMPLE = 1024  # rows whose median is the center
 
 
 class Neighbors(NamedTuple):
     """Neighbors of some queries, nearest first; equal distances by row number."""
 
-    distances: np.ndarray  # (queries, k) float32, Euclidean; infinite where there is no neighbor
+    distances: np.ndarray  # (queries, k) float64, Euclidean; infinite where there is no neighbor
     rows: np.ndarray  # (queries, k) int64; -1 where there is no neighbor
 
     def first(self, k: int) -> "Neighbors":
@@ -37,25 +39,34 @@ class Neighbors(NamedTuple):
 
 
 def _no_neighbors(queries: int) -> Neighbors:
-    return Neighbors(np.empty((queries, 0), np.float32), np.empty((queries, 0), np.int64))
+    return Neighbors(np.empty((queries, 0)), np.empty((queries, 0), np.int64))
 
 
 class Datastore:
     """Embeddings that can be searched and added to.
 
+    Exact engines give the neighbors of a brute-force search in float64, equal distances by row
+    number, for any coordinates up to 1e150 in size; differences below 1e-154 may count as none.
+    Where neighbors are very close against the distance to most rows, or very many are equally far,
+    float32 cannot tell them apart, and a search takes as long as brute force in float64.
+
     Args:
-        embeddings: (n, d), finite; n may be 0.
+        embeddings: (n, d), finite; n may be 0. Floats and whole numbers of up to 16 bits are
+            compared as they are, others as float64. A matrix of float32 or float64 is not copied,
+            so it must not be changed while it is searched.
         engine: exact (FAISS, brute force), torch (the same on a device), ivf or hnsw (approximate).
         probes: ivf: lists that are searched, of about 4 √n; hnsw: candidates in its queue.
         device: of the torch engine.
-        center: (d,) point that is subtracted before distances are taken; default: the mean.
 
     Attributes:
-        vectors: (n, d) float32, the embeddings less the center.
-        center: (d,) float64.
+        embeddings: (n, d) float32 or float64.
+        vectors: (n, d) float32, the embeddings less the center, times `factor`: what engines see.
+        center: (d,) float64, in the middle of the embeddings.
+        factor: 1, or a power of 2 where float32 could not hold the squares.
 
     Raises:
-        InputError: for an unknown engine, probes < 1, no matrix, or non-finite rows, naming them.
+        InputError: for an unknown engine, probes < 1, no matrix, or rows that are not finite or
+            exceed 1e150, naming them.
     """
 
     def __init__(
@@ -65,26 +76,43 @@ class Datastore:
         engine: Engine = "exact",
         probes: int = 64,
         device: str = "cpu",
-        center: np.ndarray | None = None,
     ):
         if engine not in ENGINES:
             raise InputError(f"engine must be one of {', '.join(ENGINES)}, given {engine!r}")
         if probes < 1:
             raise InputError(f"probes must be at least 1, given {probes}")
-        matrix = _matrix("embeddings", embeddings)
         self.engine: Engine = engine
         self.probes = probes
         self._method = METHODS[engine](probes, device)
-        self.center = np.asarray(_mean(matrix) if center is None else center, np.float64)
-        self.vectors = _centered(matrix, self.center)
+        self._set(_matrix("embeddings", embeddings))
+
+    def _set(self, embeddings: np.ndarray) -> None:
+        """Begin with these rows: they say where the center is, and the factor."""
+        self.embeddings = embeddings
+        self.center = _middle(embeddings)
+        self.factor = 1.0
+        self.vectors = self._placed(embeddings)
+        if self.vectors.size and not 2.0**-30 < _size(self.vectors) < 2.0**40:
+            self.factor = _factor(embeddings, self.center)
+            self.vectors = self._placed(embeddings)
+
+    def _placed(self, values: np.ndarray) -> np.ndarray:
+        """What engines see of these rows, by parts: no second copy in double precision."""
+        out = np.empty(values.shape, np.float32)
+        with np.errstate(over="ignore"):  # clipped below
+            for begin in range(0, len(values), ROWS):
+                part = values[begin : begin + ROWS] - self.center
+                out[begin : begin + ROWS] = part if self.factor == 1 else part * self.factor
+        end = np.float32(measured.FURTHEST)
+        return np.clip(out, -end, end, out=out) if out.size and _size(out) > end else out
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.embeddings)
 
     @property
     def dimension(self) -> int:
         """Coordinates of an embedding."""
-        return self.vectors.shape[1]
+        return self.embeddings.shape[1]
 
     def add(self, embeddings: np.ndarray) -> None:
         """Append rows, numbered on. The center stays, which changes no distance.
@@ -96,12 +124,15 @@ class Datastore:
             embeddings: (m, d), finite.
 
         Raises:
-            InputError: for another dimension, or values that are not finite.
+            InputError: for another dimension, or values that are not finite or exceed 1e150.
         """
         matrix = self._checked(embeddings, "embeddings")
-        if not len(self) and len(matrix):
-            self.center = _mean(matrix)
-        rows = _centered(matrix, self.center)
+        if not len(self):
+            self._set(matrix)
+            self._method.extend(self.vectors)
+            return
+        rows = self._placed(matrix)
+        self.embeddings = np.concatenate([self.embeddings, matrix])
         self.vectors = np.concatenate([self.vectors, rows])
         self._method.extend(rows)
 
@@ -121,18 +152,41 @@ class Datastore:
         """
         if k < 1:
             raise InputError(f"k must be at least 1, given {k}")
-        q = _centered(self._checked(queries, "queries"), self.center)
+        q = self._checked(queries, "queries")
         k = min(k, len(self) - (not include_self))
         if k < 1:
             return _no_neighbors(len(q))
-        rows = self._method.candidates(self.vectors, q, k + (not include_self))
-        rows = np.ascontiguousarray(rows)
-        distances = np.empty(rows.shape, np.float32)
-        _refine(q, self.vectors, rows, distances, not include_self)
-        return Neighbors(distances[:, :k], rows[:, :k])
+        placed, q = self._placed(q), q.astype(np.float64)
+        rows, floor = self._method.candidates(self.vectors, placed, k + (not include_self))
+        distances, rows = measured.refine(q, self.embeddings, rows, not include_self)
+        distances, rows = distances[:, :k], rows[:, :k]
+        if floor is not None and len(q) and rows.shape[1] < len(self):
+            self._complete(q, placed, floor, Neighbors(distances, rows), include_self)
+        return Neighbors(distances, rows)
+
+    def _complete(
+        self,
+        q: np.ndarray,
+        placed: np.ndarray,
+        floor: np.ndarray,
+        neighbors: Neighbors,
+        include_self: bool,
+    ) -> None:
+        """Search by brute force, in place, where rows that are no candidates may be nearer."""
+        kth = neighbors.distances[:, -1]
+        lengths = np.sqrt(np.einsum("md,md->m", placed, placed, dtype=np.float64))
+        needed = measured.least_computed(kth * self.factor, lengths, self.dimension)
+        open_ = np.flatnonzero(~(floor > needed))
+        excluded = np.full(len(open_), -1) if include_self else open_
+        k = neighbors.rows.shape[1]
+        neighbors.distances[open_], neighbors.rows[open_] = measured.brute_force(
+            q[open_], self.embeddings, k, excluded
+        )
 
     def recall(self, queries: np.ndarray, k: int) -> float:
         """Share of the true k nearest rows that this engine returns, in [0, 1].
+
+        The true ones are those of brute force in float64.
 
         Args:
             queries: (m, d).
@@ -145,12 +199,13 @@ class Datastore:
             InputError: as `search`.
         """
         rows = self.search(queries, k).rows
-        exact = copy(self)
-        exact.engine = "exact"
-        exact._method = METHODS["exact"]()
-        true_rows = exact.search(queries, k).rows
+        if not rows.size:
+            return 1.0
+        q = self._checked(queries, "queries").astype(np.float64)
+        nothing = np.full(len(q), -1)
+        _, true_rows = measured.brute_force(q, self.embeddings, rows.shape[1], nothing)
         hits = [len(np.intersect1d(a, b)) for a, b in zip(rows, true_rows, strict=True)]
-        return float(np.mean(hits) / true_rows.shape[1]) if true_rows.size else 1.0
+        return float(np.mean(hits) / true_rows.shape[1])
 
     def _checked(self, values: np.ndarray, name: str) -> np.ndarray:
         """A finite matrix of the datastore's dimension. Raises InputError."""
@@ -164,7 +219,7 @@ class Datastore:
     # ---- files
 
     def save(self, folder: str | Path) -> None:
-        """Write vectors (safetensors), settings (JSON) and the index of ivf or hnsw (FAISS).
+        """Write embeddings (safetensors), settings (JSON) and the index of ivf or hnsw (FAISS).
 
         An index that was not built yet is built first.
 
@@ -175,10 +230,11 @@ class Datastore:
 
         folder = Path(folder)
         with atomic(folder / "datastore.safetensors") as path:
-            save_file({"vectors": self.vectors, "center": self.center}, path)
+            save_file({"embeddings": self.embeddings, "center": self.center}, path)
         self._method.save(self.vectors, folder / "index.faiss")
         with atomic(folder / "datastore.json") as path:
-            path.write_text(json.dumps({"engine": self.engine, "probes": self.probes}) + "\n")
+            options = {"engine": self.engine, "probes": self.probes, "factor": self.factor}
+            path.write_text(json.dumps(options) + "\n")
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> "Datastore":
@@ -201,9 +257,11 @@ class Datastore:
         try:
             options = json.loads((folder / "datastore.json").read_text())
             arrays = load_file(folder / "datastore.safetensors")
-            vectors = arrays["vectors"]
-            store = cls(vectors[:0], **options, device=device, center=arrays["center"])
-            store.vectors = vectors
+            factor = float(options.pop("factor"))
+            store = cls(arrays["embeddings"][:0], **options, device=device)
+            store.embeddings = _matrix("embeddings", arrays["embeddings"])
+            store.center, store.factor = arrays["center"], factor
+            store.vectors = store._placed(store.embeddings)
             n_indexed = store._method.load(folder / "index.faiss")
         except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
             raise InputError(
@@ -237,13 +295,10 @@ def search(
         InputError: as `Datastore` and `Datastore.search`, of the queries or a part.
     """
     q = _matrix("queries", queries)
-    # one center for all parts, that no cut changes:
-    # float32 differences depend on it in their last digits
-    center = _mean(q)
     engine: Engine = "exact" if device == "cpu" else "torch"
     neighbors, first_row = _no_neighbors(len(q)), 0
     for part in parts:
-        store = Datastore(part, engine=engine, device=device, center=center)
+        store = Datastore(part, engine=engine, device=device)
         distances, rows = store.search(q, k)
         rows = np.where(rows < 0, -1, rows + first_row)
         neighbors = merged([neighbors, Neighbors(distances, rows)], k)
@@ -260,7 +315,15 @@ def merged(parts: Sequence[Neighbors], k: int) -> Neighbors:
 
     Returns:
         Neighbors (m, k), or fewer if the parts have fewer; equal distances by row number.
+
+    Raises:
+        InputError: for k < 1, no parts, or parts of different numbers of queries.
     """
+    if k < 1:
+        raise InputError(f"k must be at least 1, given {k}")
+    sizes = sorted({len(part.rows) for part in parts})
+    if len(sizes) != 1:
+        raise InputError(f"parts must hold neighbors of the same queries, given {sizes} queries")
     distances = np.concatenate([part.distances for part in parts], axis=1)
     rows = np.concatenate([part.rows for part in parts], axis=1)
     order = np.lexsort((np.where(rows < 0, np.iinfo(np.int64).max, rows), distances), axis=1)[:, :k]
@@ -319,64 +382,37 @@ def scale(distances: np.ndarray) -> float:
 
 
 def _matrix(name: str, values: np.ndarray) -> np.ndarray:
-    """A finite matrix of numbers. Raises InputError."""
+    """A finite matrix, (n, d) float32 or float64. Raises InputError."""
     matrix = np.asarray(values)
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
         raise InputError(
             f"{name} must be a matrix (rows, coordinates) of numbers, "
             f"given {matrix.dtype} {matrix.shape}"
         )
-    if matrix.dtype.kind == "f":
-        bad: list[int] = []
-        for begin in range(0, len(matrix), ROWS):
-            finite = np.isfinite(matrix[begin : begin + ROWS]).all(1)
-            bad += (begin + np.flatnonzero(~finite)).tolist()
-        if bad:
-            first = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
-            raise InputError(f"{name}: {len(bad)} rows hold NaN or infinite values: {first}")
+    whole = np.can_cast(matrix.dtype, np.float32)
+    matrix = np.ascontiguousarray(matrix, np.float32 if whole else np.float64)
+    # NaN is within nothing
+    if matrix.size and not -LARGEST <= float(matrix.min()) <= float(matrix.max()) <= LARGEST:
+        bad = np.flatnonzero(~(np.abs(matrix.astype(np.float64)) <= LARGEST).all(1)).tolist()
+        first = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+        raise InputError(
+            f"{name}: {len(bad)} rows hold NaN, infinite values or some above {LARGEST:g}: {first}"
+        )
     return matrix
 
 
-def _mean(matrix: np.ndarray) -> np.ndarray:
-    """Mean row (d,) float64; 0 if there are none."""
-    return matrix.mean(0, dtype=np.float64) if len(matrix) else np.zeros(matrix.shape[1])
+def _middle(matrix: np.ndarray) -> np.ndarray:
+    """Median of some rows, (d,) float64: outliers do not move it; 0 if there are none."""
+    sample = matrix[:: max(1, len(matrix) // SAMPLE)]
+    return np.median(sample, 0).astype(np.float64) if len(matrix) else np.zeros(matrix.shape[1])
 
 
-def _centered(values: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """values − center as float32, by parts: no second copy in double precision."""
-    out = np.empty(values.shape, np.float32)
-    for begin in range(0, len(values), ROWS):
-        out[begin : begin + ROWS] = values[begin : begin + ROWS] - center
-    return out
+def _size(vectors: np.ndarray) -> float:
+    """The largest coordinate, whatever its sign."""
+    return max(float(vectors.max()), -float(vectors.min()))
 
 
-@njit(cache=True, fastmath={"reassoc", "contract"})
-def _refine(q, vectors, rows, distances, exclude_self):
-    """Distances by explicit differences, and rows in their order; ties by row number.
-
-    Missing rows (-1) come last, at an infinite distance.
-    """
-    for i in range(rows.shape[0]):
-        for j in range(rows.shape[1]):
-            row = rows[i, j]
-            if row < 0 or (exclude_self and row == i):
-                rows[i, j], distances[i, j] = -1, np.inf
-                continue
-            total = np.float32(0)
-            for c in range(q.shape[1]):
-                difference = q[i, c] - vectors[row, c]
-                total += difference * difference
-            distances[i, j] = np.sqrt(total)
-        for j in range(1, rows.shape[1]):  # insertion sort: nearly sorted already
-            distance, row = distances[i, j], rows[i, j]
-            at = j
-            while at > 0 and (
-                distances[i, at - 1] > distance
-                or (
-                    distances[i, at - 1] == distance
-                    and (rows[i, at - 1] < 0 or (row >= 0 and rows[i, at - 1] > row))
-                )
-            ):
-                distances[i, at], rows[i, at] = distances[i, at - 1], rows[i, at - 1]
-                at -= 1
-            distances[i, at], rows[i, at] = distance, row
+def _factor(matrix: np.ndarray, center: np.ndarray) -> float:
+    """The power of 2 that brings the largest coordinate of the rows less the center to about 1."""
+    size = float(np.maximum(matrix.max(0) - center, center - matrix.min(0)).max())
+    return 2.0 ** min(1000, -int(np.floor(np.log2(size)))) if size else 1.0

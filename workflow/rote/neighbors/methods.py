@@ -1,11 +1,12 @@
 """The search engines, registered under their names: what each builds over the rows, and its search.
 
-Every method returns candidates only; a datastore takes their distances anew.
+Every method returns candidates only; a datastore takes their distances anew, and where an exact
+method may have missed a row, those to all rows.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,13 +16,24 @@ from rote.neighbors.engines import Engine
 
 ROWS = 65_536  # rows added, or lying on a device, at a time
 QUERIES = 1024  # queries answered at a time on a device
+# candidates above k: products round, and the order of near ties is decided by differences
+MARGIN = 16
+
+
+class Candidates(NamedTuple):
+    """Rows that may be the nearest."""
+
+    rows: np.ndarray  # (m, k) or some more, int64, in no order; -1: no row
+    # (m,) squared distance, as products in float32 give it, that no other row is below;
+    # None: an approximate method, which does not know
+    floor: np.ndarray | None
 
 
 class SearchMethod(Protocol):
     """One way to search the rows of one datastore, with what it has built over them."""
 
-    def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> np.ndarray:
-        """Row numbers of the k nearest, (m, k) or some more, in no order that matters.
+    def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> Candidates:
+        """The k nearest rows in float32, and some more.
 
         Args:
             vectors: (n, d) float32, the rows.
@@ -66,12 +78,13 @@ class Exact:
         self.cells: cells.Cells | None = None
         self.considered_cells = False  # they were built, or a sample showed that they do not pay
 
-    def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> np.ndarray:
+    def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> Candidates:
         """See `SearchMethod`."""
         self._consider_cells(vectors, q, k)
         if self.cells is not None and k <= len(vectors) // len(self.cells.centers):
-            return cells.search(self.cells, vectors, q, k)
-        return _faiss().knn(q, vectors, k)[1]
+            return Candidates(*cells.search(self.cells, vectors, q, k, _width(vectors, k)))
+        squares, rows = _faiss().knn(q, vectors, _width(vectors, k))
+        return Candidates(rows, squares[:, -1].astype(np.float64))
 
     def _consider_cells(self, vectors: np.ndarray, q: np.ndarray, k: int) -> None:
         """Build cells once so many queries come that they pay, unless a sample shows otherwise."""
@@ -107,9 +120,10 @@ class OnDevice:
     def __init__(self, probes: int = 1, device: str = "cpu"):
         self.device = device
 
-    def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> np.ndarray:
+    def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> Candidates:
         """See `SearchMethod`."""
-        return _search_torch(q, vectors, k, self.device)
+        rows, floor = _search_torch(q, vectors, _width(vectors, k), self.device)
+        return Candidates(rows, floor)
 
     def extend(self, rows: np.ndarray) -> None:
         """See `SearchMethod`."""
@@ -135,9 +149,9 @@ class InvertedLists:
         self.probes = probes
         self.index: Any = None  # of FAISS, once it is built
 
-    def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> np.ndarray:
+    def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> Candidates:
         """See `SearchMethod`."""
-        return self._built(vectors).search(q, k)[1]
+        return Candidates(self._built(vectors).search(q, _width(vectors, k))[1], None)
 
     def _built(self, vectors: np.ndarray) -> Any:
         """The index over all rows."""
@@ -217,30 +231,40 @@ def _faiss() -> Any:
     return faiss
 
 
+def _width(vectors: np.ndarray, k: int) -> int:
+    """Number of candidates of k neighbors."""
+    return min(len(vectors), k + MARGIN)
+
+
 def _nearest_center(vectors: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Squared distance and number of each row's nearest center, (n,) each."""
     squared, numbers = _faiss().knn(vectors, centers, 1)
     return squared[:, 0], numbers[:, 0]
 
 
-def _search_torch(q: np.ndarray, vectors: np.ndarray, k: int, device: str) -> np.ndarray:
-    """Candidates (m, k) by blocked matrix products and top-k on a device, in full float32."""
+def _search_torch(
+    q: np.ndarray, vectors: np.ndarray, k: int, device: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates (m, k) by blocked products and top-k on a device, in full float32; their floor."""
     import torch
 
     from rote.models.products import full_precision
 
     out = np.empty((len(q), k), np.int64)
+    floor = np.empty(len(q))
     with full_precision():
         memory = torch.from_numpy(vectors).to(device)
         squares = memory.square().sum(1)
         for begin in range(0, len(q), QUERIES):
             block = torch.from_numpy(q[begin : begin + QUERIES]).to(device)
-            out[begin : begin + QUERIES] = _top_rows(block, memory, squares, k).cpu().numpy()
-    return out
+            values, rows = _top_rows(block, memory, squares, k)
+            out[begin : begin + QUERIES] = rows.cpu().numpy()
+            floor[begin : begin + QUERIES] = values.amax(1).cpu().numpy()
+    return out, floor + np.einsum("md,md->m", q, q, dtype=np.float64)
 
 
-def _top_rows(queries: Any, memory: Any, squares: Any, k: int) -> Any:
-    """Row numbers (m, k) of the smallest |row|² − 2 q·row, part by part of the memory.
+def _top_rows(queries: Any, memory: Any, squares: Any, k: int) -> tuple[Any, Any]:
+    """The smallest |row|² − 2 q·row and their row numbers, (m, k) each, part by part of the memory.
 
     Args:
         queries: tensor (m, d).
@@ -262,4 +286,4 @@ def _top_rows(queries: Any, memory: Any, squares: Any, k: int) -> Any:
         rows = torch.cat([rows, part_rows], 1)
         values, order = values.topk(min(k, values.shape[1]), dim=1, largest=False)
         rows = rows.gather(1, order)
-    return rows
+    return values, rows

@@ -1,5 +1,6 @@
 """From text to the units that are counted: one analyser serves a corpus and its queries."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 from rote.core.errors import InputError
 
 _LETTER = r"[\p{L}\p{M}\p{N}]"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 VERSION = 1  # raised when the same text would give other units
 
 
@@ -45,6 +47,7 @@ class Analyser(NamedTuple):
     * `token`: a model's own token ids (`tokenizer` names it).
 
     Words and characters are put into Unicode's composed form (NFC) and, unless `case`, case-folded.
+    Half a surrogate pair, which is no character, is read as U+FFFD.
     """
 
     unit: str = "word"
@@ -74,6 +77,7 @@ class Analyser(NamedTuple):
         Args:
             text: any text.
         """
+        text = _encodable(text)
         if not UNITS[self.unit].composed:
             return text
         text = unicodedata.normalize("NFC", text)
@@ -86,13 +90,26 @@ class Analyser(NamedTuple):
             from rote.models import pretrained
 
             encode = pretrained.tokenizer(self.tokenizer)
-            return lambda text: encode(text, add_special_tokens=False)["input_ids"]
+            return lambda text: encode(_encodable(text), add_special_tokens=False)["input_ids"]
         find = UNITS[self.unit].split or _pattern(self.unit).findall
         normalize = self.normal
         stop_words = frozenset(map(normalize, self.stop_words))
         if stop_words:
             return lambda text: [unit for unit in find(normalize(text)) if unit not in stop_words]
         return lambda text: find(normalize(text))
+
+    def unknown_id(self) -> int | None:
+        """The id by which a tokenizer marks what it has no token for; None if it has no such id.
+
+        A tokenizer whose mark is a token of its own right, as the end of a text, has none.
+        """
+        if not self.check().gives_ids:
+            return None
+        from rote.models import pretrained
+
+        encode = pretrained.tokenizer(self.tokenizer)
+        others = (encode.eos_token_id, encode.bos_token_id)
+        return None if encode.unk_token_id in others else encode.unk_token_id
 
     def spans(self, text: str) -> list[Span]:
         """Where the units of a text stand, in order; stop words are left out. Not for `token`.
@@ -116,6 +133,17 @@ class Analyser(NamedTuple):
         return [span for span in spans if span.unit not in stop_words]
 
 
+def _encodable(text: str) -> str:
+    """`text` with U+FFFD in place of halves of surrogate pairs, which no file can hold."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text
+
+
 @cache
 def _pattern(unit: str) -> Any:
     import regex
@@ -134,7 +162,12 @@ def grams(units: Sequence, n: int) -> list[tuple]:
 
     Returns:
         One tuple per n-gram, repeated ones included.
+
+    Raises:
+        InputError: for n below 1.
     """
+    if n < 1:
+        raise InputError(f"n must be at least 1, given {n}")
     if len(units) <= n:
         return [tuple(units)] if units else []
     return [tuple(units[at : at + n]) for at in range(len(units) - n + 1)]

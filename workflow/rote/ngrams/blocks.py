@@ -109,7 +109,35 @@ def find_hits(
     starts = np.empty(len(queries.grams) + 1, np.int64)
     positions = np.empty_like(unordered)
     kernels.postings(rows, unordered, len(rows), starts, positions)
-    return Hits(starts, positions, tallies[:, 0], tallies[:, 1])
+    hits = Hits(starts, positions, tallies[:, 0], tallies[:, 1])
+    return _with_unions(hits, tables.unions, offsets, window) if len(tables.unions) else hits
+
+
+def _with_unions(hits: Hits, unions: np.ndarray, offsets: np.ndarray, window: int | None) -> Hits:
+    """Hits with those of the unions (U, 2) behind them: where either of two n-grams is."""
+    lists = [
+        hits.positions[hits.starts[row] : hits.starts[row + 1]] for row in unions.ravel().tolist()
+    ]
+    owners = np.repeat(np.repeat(np.arange(len(unions)), 2), [len(part) for part in lists])
+    positions = np.concatenate(lists)
+    order = np.lexsort((positions, owners))
+    owners, positions = owners[order], positions[order]
+    documents = positions
+    if window is not None:  # positions have a gap between documents, see `kernels.scan`
+        begins = offsets + (window + 1) * np.arange(len(offsets))
+        documents = np.searchsorted(begins, positions, side="right")
+    is_new = np.ones(len(owners), bool)
+    is_new[1:] = (np.diff(owners) != 0) | (np.diff(documents) != 0)
+    n_documents = np.bincount(owners[is_new], minlength=len(unions))
+    if window is None:
+        owners, positions = owners[is_new], positions[is_new]
+    ends = np.cumsum(np.bincount(owners, minlength=len(unions)))
+    return Hits(
+        np.append(hits.starts, hits.starts[-1] + ends),
+        np.append(hits.positions, positions),
+        np.append(hits.occurrences, hits.occurrences[unions].sum(1)),
+        np.append(hits.documents, n_documents),
+    )
 
 
 def _position_type(window: int | None) -> type:

@@ -182,6 +182,10 @@ class Corpus:
         """From text to units, by the corpus's own analyser."""
         return self.analyser.splitter()
 
+    @cached_property
+    def _unknown_id(self) -> int | None:
+        return self.analyser.unknown_id()
+
     @property
     def summary(self) -> str:
         """Its size in words: `2 documents, 9 tokens, 7 types, 1 shards`."""
@@ -204,7 +208,7 @@ class Corpus:
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:16]
 
     def ids(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> tuple[int, ...]:
-        """Token ids of an n-gram; −1 is unknown.
+        """Token ids of an n-gram; −1 is a word that the corpus lacks, or no token at all.
 
         Args:
             ngram: text, which the corpus's own analyser splits, or ids.
@@ -232,13 +236,33 @@ class Corpus:
             return self._nonempty(ngram, [number for number in ids if number not in leave_out])
         units = self._nonempty(ngram, [unit for unit in self.split(ngram) if unit not in leave_out])
         if self.analyser.gives_ids:
-            return units
+            return tuple(-1 if unit == self._unknown_id else unit for unit in units)
         if self.words is None:
             raise InputError(
                 f"n-gram {ngram!r}: {self.folder} has no words, "
                 "so n-grams must be given as token ids"
             )
         return tuple(self._ids.get(unit, -1) for unit in units)
+
+    def forms(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> list[tuple[int, ...]]:
+        """`ids` of an n-gram, once or twice: tokens of a text depend on the space before it.
+
+        Args:
+            ngram, leave_out: see `ids`.
+
+        Returns:
+            Distinct sequences of ids. For text in a corpus of a tokenizer's tokens those of the
+            text without and with a space before it.
+
+        Raises:
+            InputError: as `ids`.
+        """
+        if isinstance(ngram, bytes):
+            ngram = ngram.decode(errors="replace")
+        if not (isinstance(ngram, str) and self.analyser.gives_ids):
+            return [self.ids(ngram, leave_out)]
+        bare = ngram.lstrip() or ngram
+        return list(dict.fromkeys(self.ids(text, leave_out) for text in (bare, f" {bare}")))
 
     def _nonempty(self, ngram: NGram, units: list) -> tuple:
         if not units:

@@ -55,7 +55,7 @@ def scan(
     tables = hashing.build_tables(queries, corpus.types, _base)
     # larger blocks for many pairs: each block visits every pair once
     size = int(min(max(BLOCK, 16 * len(queries.pairs)), 16 * BLOCK))
-    n_grams = len(queries.grams)
+    n_grams = len(tables.rows)
     total = Counts(
         np.zeros(len(queries.pairs), np.int64),
         np.zeros(n_grams, np.int64),

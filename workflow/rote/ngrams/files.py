@@ -22,13 +22,14 @@ from rote.ngrams.numbering import by_number, queries
 from rote.ngrams.options import ScanOptions
 
 _ORIGIN = b"rote.ngrams"  # key of the origin in a file's metadata
-COUNTED = [
-    "pair_documents",
+_SINGLES = [
     "first_occurrences",
     "first_documents",
     "second_occurrences",
     "second_documents",
 ]
+COUNTED = ["pair_documents", *_SINGLES]
+COUNTED_WITHIN = ["pair_occurrences", *_SINGLES]  # with a window
 _DIFFERENCES = {"corpus": "another corpus", "queries": "other pairs", "window": "another window"}
 
 
@@ -43,20 +44,32 @@ class Pairs(NamedTuple):
 class PairCounts(NamedTuple):
     """Counts of pairs and where they come from."""
 
-    frame: pd.DataFrame  # the columns `COUNTED`, and in a file those of the pairs
+    # the columns `COUNTED` or `COUNTED_WITHIN`, and in a file those of the pairs
+    frame: pd.DataFrame
     origin: dict[str, Any]  # corpus, queries, window, shards, number of all shards and documents
 
     @property
     def summary(self) -> str:
-        """Its size in words: `3 pairs, 2 of them in a document`."""
-        together = int((self.frame["pair_documents"] > 0).sum())
-        return f"{len(self.frame)} pairs, {together} of them in a document"
+        """Its size in words: `3 pairs, 2 of them in a document`, or within the window."""
+        together = int((self.frame[counted(self.origin["window"])[0]] > 0).sum())
+        where = "in a document" if self.origin["window"] is None else "within the window"
+        return f"{len(self.frame)} pairs, {together} of them {where}"
+
+
+def counted(window: int | None) -> list[str]:
+    """Columns of counts, see `count_table`; the first is named for what it counts.
+
+    Args:
+        window: of the counting; None counts documents of pairs.
+    """
+    return COUNTED if window is None else COUNTED_WITHIN
 
 
 def read_pairs(path: Path) -> Pairs:
     """A table of pairs from Parquet, CSV or JSON lines.
 
-    The columns of n-grams are `first` and `second`, or the table's only two.
+    The columns of n-grams are `first` and `second`, or the table's only two. Nothing is taken for a
+    number or for missing in them: 2020, 007, null, NA and nan are words.
 
     Args:
         path: a .parquet, .csv or .jsonl file.
@@ -67,11 +80,7 @@ def read_pairs(path: Path) -> Pairs:
     Raises:
         InputError: for a file that cannot be read, or columns that are not there.
     """
-    readers = {
-        ".csv": pd.read_csv,
-        ".jsonl": lambda file: pd.read_json(file, lines=True),
-        ".parquet": pd.read_parquet,
-    }
+    readers = {".csv": _read_csv, ".jsonl": _read_json_lines, ".parquet": pd.read_parquet}
     if path.suffix not in readers:
         raise InputError(f"{path}: pairs must be a .parquet, .csv or .jsonl file")
     try:
@@ -80,13 +89,32 @@ def read_pairs(path: Path) -> Pairs:
         raise InputError(f"{path} does not exist") from error
     except (ValueError, pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path} cannot be read as a table: {error}") from error
-    names = [str(name) for name in frame.columns]
-    chosen = ["first", "second"] if {"first", "second"} <= set(names) else names
+    chosen = _columns(frame)
     if len(chosen) != 2:
+        names = ", ".join(map(str, frame.columns))
         raise InputError(
-            f"{path}: needs the columns first and second (or just two), it has {', '.join(names)}"
+            f"{path}: needs the columns first and second (or just two), it has {names}"
         )
     return Pairs(frame, chosen[0], chosen[1])
+
+
+def _columns(frame: pd.DataFrame) -> list[str]:
+    names = [str(name) for name in frame.columns]
+    return ["first", "second"] if {"first", "second"} <= set(names) else names
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    frame, texts = pd.read_csv(path), pd.read_csv(path, dtype=str, keep_default_na=False)
+    columns = [name for name in _columns(frame) if name in frame]
+    return frame.assign(**texts[columns])
+
+
+def _read_json_lines(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file if line.strip()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError("every line must be an object")
+    return pd.DataFrame(rows)
 
 
 def shards_of(corpus: Corpus, part: tuple[int, int]) -> list[int]:
@@ -124,13 +152,13 @@ def count_table(
     Args:
         corpus: to count in.
         firsts, seconds: the n-grams of the pairs, as text or token ids.
-        window: the first column then counts occurrences of the first n-gram within so many tokens
-            of the second, see `scan`.
+        window: the first column, `pair_occurrences`, then counts occurrences of the first n-gram
+            within so many tokens of the second, see `scan`; without, `pair_documents`, documents.
         stop_words: left out for the first n-grams and for the second ones.
         options: the shards that are read (of a part: `shards_of`), threads and progress.
 
     Returns:
-        One row per pair, the columns `COUNTED`.
+        One row per pair, the columns `counted(window)`.
 
     Raises:
         InputError: for a shard that does not exist, a negative window, and as `queries`.
@@ -150,7 +178,7 @@ def count_table(
         "of_shards": len(corpus.shards),
         "documents": corpus.documents,
     }
-    return PairCounts(pd.DataFrame(dict(zip(COUNTED, columns, strict=True))), origin)
+    return PairCounts(pd.DataFrame(dict(zip(counted(window), columns, strict=True))), origin)
 
 
 def count_beside(corpus: Corpus, pairs: Pairs, **keywords: Any) -> PairCounts:
@@ -166,7 +194,8 @@ def count_beside(corpus: Corpus, pairs: Pairs, **keywords: Any) -> PairCounts:
     """
     firsts, seconds = pairs.frame[pairs.first], pairs.frame[pairs.second]
     counts, origin = count_table(corpus, firsts, seconds, **keywords)
-    frame = pairs.frame.drop(columns=COUNTED, errors="ignore").join(counts)
+    earlier = [*COUNTED, *COUNTED_WITHIN]
+    frame = pairs.frame.drop(columns=earlier, errors="ignore").join(counts)
     return PairCounts(frame, origin)
 
 
@@ -237,7 +266,8 @@ def add_up(paths: Sequence[Path]) -> PairCounts:
                 )
         if twice := set(part.origin["shards"]) & set(origin["shards"]):
             raise InputError(f"{path} counts shard {min(twice)} once more; give every part once")
-        total[COUNTED] += part.frame[COUNTED]
+        columns = counted(origin["window"])
+        total[columns] += part.frame[columns]
         origin["shards"] = sorted([*origin["shards"], *part.origin["shards"]])
     if missing := set(range(origin["of_shards"])) - set(origin["shards"]):
         raise InputError(

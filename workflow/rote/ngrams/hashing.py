@@ -24,8 +24,9 @@ class QueryTables(NamedTuple):
     """All queries. Within a block n-grams are numbered by their rows in the tables."""
 
     parts: list[QueryTable]
-    rows: np.ndarray  # (G,) int64 row of each n-gram, by its number in `Queries`
+    rows: np.ndarray  # (G + U,) int64 row of each n-gram and union, by its number in `Queries`
     pairs: np.ndarray  # (P, 2) int64 rows of the pairs
+    unions: np.ndarray  # (U, 2) int64 rows of the n-grams of each union
 
 
 def build_tables(queries: Queries, types: int, base: np.uint64 | None = None) -> QueryTables:
@@ -52,8 +53,10 @@ def build_tables(queries: Queries, types: int, base: np.uint64 | None = None) ->
         parts.append(QueryTable(stream, radix, packed, first, grams, *_fill(grams, radix)))
         rows[numbers] = np.arange(first, first + len(grams))
         first += len(grams)
+    unions = rows[queries.unions]
+    rows = np.append(rows, first + np.arange(len(unions)))
     pairs = np.where(queries.pairs < 0, -1, rows[queries.pairs]) if len(rows) else queries.pairs
-    return QueryTables(parts, rows, pairs)
+    return QueryTables(parts, rows, pairs, unions)
 
 
 def _bits(types: int) -> int:

@@ -42,7 +42,7 @@ class InfinityGram:
         Raises:
             InputError: as `Corpus.ids`.
         """
-        return self._count(np.array(self._ids(ngram), np.int64))
+        return sum(self._count(np.array(ids, np.int64)) for ids in self._forms(ngram))
 
     def probability(self, context: NGram, token: NGram) -> float:
         """P(token | context): C(suffix ⊕ token) / C(suffix), the longest suffix that occurs.
@@ -64,7 +64,8 @@ class InfinityGram:
 
         Args:
             context: text, which the corpus's own analyser splits, or token ids; may be empty.
-            token: text of one unit, or a sequence of one id.
+            token: text of one unit, or a sequence of one id. In a corpus of a tokenizer's tokens
+                texts are matched with and without a space before them.
 
         Returns:
             The counts of the suffix, and of the suffix with the token behind it.
@@ -72,12 +73,16 @@ class InfinityGram:
         Raises:
             InputError: if `token` is not one token, and as `Corpus.ids`.
         """
-        following = self._ids(token)
-        if len(following) != 1:
-            raise InputError(
-                f"token {token!r} must be one {self.corpus.analyser.unit}, it is {len(following)}"
-            )
-        return self.continuation_ids(self._ids(context), following[0])
+        following = [ids[0] for ids in self._forms(token) if len(ids) == 1]
+        if not following:
+            raise InputError(f"token {token!r} must be one {self.corpus.analyser.unit}")
+        best = Continuation(0, 0, -1)
+        for context_ids in self._forms(context):
+            parts = [self.continuation_ids(context_ids, token_id) for token_id in following]
+            followed = sum(part.followed for part in parts)
+            whole = parts[0]._replace(followed=followed)
+            best = max(best, whole, key=lambda item: (item.context, item.occurrences))
+        return best
 
     def continuation_ids(self, context: Sequence[int], token: int) -> "Continuation":
         """`continuation` for token ids as they are; −1 is a word that the corpus lacks.
@@ -102,10 +107,10 @@ class InfinityGram:
         followed = self._count(np.append(suffix, token))
         return Continuation(followed, self._count(suffix), occurring)
 
-    def _ids(self, ngram: NGram) -> tuple[int, ...]:
+    def _forms(self, ngram: NGram) -> list[tuple[int, ...]]:
         if isinstance(ngram, (str, bytes)) and not ngram.strip():
-            return ()
-        return () if len(ngram) == 0 else self.corpus.ids(ngram)
+            return [()]
+        return [()] if len(ngram) == 0 else self.corpus.forms(ngram)
 
     def _count(self, ids: np.ndarray) -> int:
         if len(ids) == 0:
@@ -143,8 +148,17 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
 
     Returns:
         (T,) int32, or int64 from 2^31 tokens on.
+
+    Raises:
+        InputError: for ids that are not in [0, types), or offsets that do not rise from 0 to T.
     """
     size = len(tokens)
+    if size and not 0 <= int(tokens.min()) <= int(tokens.max()) < types:
+        raise InputError(
+            f"token ids must lie in [0, {types}), given {tokens.min()} to {tokens.max()}"
+        )
+    if len(offsets) < 1 or offsets[0] or offsets[-1] != size or (np.diff(offsets) < 0).any():
+        raise InputError(f"offsets must rise from 0 to the number of tokens, {size}")
     dtype = np.int32 if size < 2**31 else np.int64
     if size == 0:
         return np.empty(0, dtype)

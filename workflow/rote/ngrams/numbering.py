@@ -1,6 +1,7 @@
 """Queries of a corpus: distinct n-grams numbered, and pairs of them by number."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
@@ -9,25 +10,30 @@ import numpy as np
 from rote.core.errors import InputError
 from rote.ngrams.corpus import Corpus, NGram
 
+log = logging.getLogger("rote")
+MAX_LISTED = 5  # n-grams that a warning names
 Gram = tuple[int, tuple[int, ...]]  # stop-word set, token ids
 
 
 class Queries(NamedTuple):
     """Distinct n-grams, and pairs of them by number.
 
-    The number −1 stands for an n-gram with a word that the corpus lacks.
+    The number −1 stands for an n-gram with a word that the corpus lacks. Numbers from G on, that of
+    `grams`, are those of `unions`: texts that are two n-grams, with and without a space before.
     """
 
     grams: list[Gram]
     stop_words: list[np.ndarray]  # marks by token id, per stop-word set; the first is empty
     pairs: np.ndarray  # (P, 2) int64
     singles: np.ndarray  # (S,) int64, numbers of the n-grams that are no part of a pair
+    unions: np.ndarray  # (U, 2) int64 numbers in `grams`; either occurs where the text does
+    untokenized: list[str]  # texts of which the corpus's tokenizer has no tokens; they count 0
 
     @property
     def checksum(self) -> str:
         """Names the list of queries: partial counts of different lists must never be added up."""
         digest = hashlib.sha256(repr(self.grams).encode())
-        for part in (*self.stop_words, self.pairs, self.singles):
+        for part in (*self.stop_words, self.pairs, self.singles, self.unions):
             digest.update(len(part).to_bytes(8, "little") + part.tobytes())
         return digest.hexdigest()[:32]
 
@@ -52,7 +58,9 @@ def queries(
     singles: Iterable[NGram] = (),
     stop_words: tuple[Collection[str], Collection[str]] = ((), ()),
 ) -> Queries:
-    """Number n-grams and pairs.
+    """Number n-grams and pairs; warn of texts of which the corpus's tokenizer has no tokens.
+
+    In a corpus of a tokenizer's tokens, a text is matched with and without a space before it.
 
     Args:
         corpus: whose analyser splits text, and whose words have the ids.
@@ -67,8 +75,8 @@ def queries(
         InputError: naming the pair or n-gram that cannot be read.
     """
     marks = [np.empty(0, bool)]
-    numbers: dict[Gram, int] = {}
-    first, second = (_Side(corpus, words, marks, numbers) for words in stop_words)
+    forms: dict[frozenset[Gram], int] = {}
+    first, second = (_Side(corpus, words, marks, forms) for words in stop_words)
 
     def number_pair(pair: tuple[NGram, NGram]) -> tuple[int, int]:
         a, b = pair
@@ -76,7 +84,35 @@ def queries(
 
     pair_numbers = np.array(_read_all(pairs, "pair", number_pair), np.int64).reshape(-1, 2)
     single_numbers = np.array(_read_all(singles, "n-gram", first.number), np.int64)
-    return Queries(list(numbers), marks, pair_numbers, single_numbers)
+    untokenized = list(dict.fromkeys(first.untokenized + second.untokenized))
+    if untokenized:
+        log.warning(
+            "%d n-grams count 0, as the tokenizer of the corpus has no tokens for them: %s%s",
+            len(untokenized),
+            ", ".join(map(repr, untokenized[:MAX_LISTED])),
+            ", ..." if len(untokenized) > MAX_LISTED else "",
+        )
+    grams, unions, final = _numbered(forms)
+    return Queries(grams, marks, final[pair_numbers], final[single_numbers], unions, untokenized)
+
+
+def _numbered(
+    forms: dict[frozenset[Gram], int],
+) -> tuple[list[Gram], np.ndarray, np.ndarray]:
+    """N-grams, unions of two, and final numbers (..., −1 at the end) by preliminary ones."""
+    grams: dict[Gram, int] = {}
+    for form in forms:
+        for gram in sorted(form):
+            grams.setdefault(gram, len(grams))
+    unions: list[list[int]] = []
+    final = np.full(len(forms) + 1, -1, np.int64)
+    for form, number in forms.items():
+        numbers = [grams[gram] for gram in sorted(form)]
+        final[number] = numbers[0]
+        if len(numbers) > 1:
+            final[number] = len(grams) + len(unions)
+            unions.append(numbers)
+    return list(grams), np.array(unions, np.int64).reshape(-1, 2), final
 
 
 class _Side:
@@ -84,7 +120,7 @@ class _Side:
 
     Args:
         marks: of the stop-word sets so far, see `Queries`; a new set is appended.
-        numbers: of the n-grams of both sides so far; new ones are added.
+        forms: numbers of the n-grams, or pairs of them, of both sides so far; new ones are added.
     """
 
     def __init__(
@@ -92,29 +128,33 @@ class _Side:
         corpus: Corpus,
         stop_words: Collection[str],
         marks: list[np.ndarray],
-        numbers: dict[Gram, int],
+        forms: dict[frozenset[Gram], int],
     ):
         self.corpus = corpus
         self.stop_words = _stop_units(corpus, stop_words)
         self.stream = _stream_of(self.stop_words, corpus.types, marks)
-        self.numbers = numbers
+        self.forms = forms
         self.cache: dict[Any, int] = {}
+        self.untokenized: list[str] = []
 
     def number(self, ngram: NGram) -> int:
         """Number of an n-gram. Raises InputError if it cannot be read."""
         key = ngram if isinstance(ngram, (str, bytes, tuple)) else tuple(ngram)
         if key not in self.cache:
-            ids = self._ids(key)
-            unknown = min(ids) < 0 or max(ids) >= self.corpus.types
-            self.cache[key] = (
-                -1 if unknown else self.numbers.setdefault((self.stream, ids), len(self.numbers))
+            forms = self._forms(key)
+            tokenized = [ids for ids in forms if min(ids) >= 0]
+            if self.corpus.analyser.gives_ids and not tokenized:
+                self.untokenized.append(str(ngram))
+            known = frozenset(
+                (self.stream, ids) for ids in tokenized if max(ids) < self.corpus.types
             )
+            self.cache[key] = self.forms.setdefault(known, len(self.forms)) if known else -1
         return self.cache[key]
 
-    def _ids(self, ngram: str | bytes | tuple) -> tuple[int, ...]:
+    def _forms(self, ngram: str | bytes | tuple) -> list[tuple[int, ...]]:
         if isinstance(ngram, tuple) and not self.stop_words and _are_ids(ngram):
-            return tuple(ngram)
-        return self.corpus.ids(ngram, self.stop_words)
+            return [tuple(ngram)]
+        return self.corpus.forms(ngram, self.stop_words)
 
 
 def _are_ids(values: tuple) -> bool:
@@ -126,10 +166,13 @@ def _stop_units(corpus: Corpus, words: Collection[NGram]) -> set[str | int]:
     """Stop words as the units that they are, and as token ids."""
     units: set[str | int] = set()
     for word in words:
-        ids = corpus.ids(word)
-        if len(ids) != 1:
+        single = [ids for ids in corpus.forms(word) if len(ids) == 1]
+        if not single:
             raise InputError(f"stop word {word!r}: must be one {corpus.analyser.unit}")
-        units |= {*ids, *(corpus.split(word) if isinstance(word, str) else ())}
+        for ids in single:
+            units.update(ids)
+        if isinstance(word, str) and not corpus.analyser.gives_ids:
+            units.update(corpus.split(word))
     return units - {-1}
 
 

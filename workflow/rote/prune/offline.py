@@ -64,26 +64,41 @@ def automatic(
 ) -> int:
     """How many examples the model that has these losses can hold.
 
-    It stored Σ max(0, ignorance − loss) nats; an example takes `ignorance` nats. Where nearly all
-    examples are known already (a share of 0.97 with a loss below 0.5), all of them fit.
+    Examples with a loss below 0.5 nats are known; each counts with the nats it takes. Of the others
+    what the model surely stored counts, ignorance − loss summed: with their sign, or the positive
+    ones less one nat per example, whichever is more, and nothing if both are negative. Guesses add
+    to neither on average: their mean loss is at least the ignorance H (Gibbs), and since E exp(H −
+    loss) ≤ 1 the mean of max(0, H − loss) is at most 1 (Markov), however confident they are. The
+    number is what is stored over the ignorance. Where nearly all examples are known already (a
+    share of 0.97), all of them fit.
 
     Args:
-        losses: (N,) nats, finite.
+        losses: (N,) nats ≥ 0, finite.
         counts: (N,) copies; examples without copies do not count.
-        ignorance: loss in nats of an example of which nothing is known; None takes the 99th
-            percentile of the losses.
+        ignorance: loss in nats of an example of which nothing is known, the entropy H of what is to
+            be known; None: unknown, so that what is stored of examples that are not known cannot be
+            told from confident guesses, and only the known ones count.
+
+    Returns:
+        Between 1 and the number of examples with copies; guesses add to it by chance only.
 
     Raises:
-        InputError: as `select`.
+        InputError: as `select`; for a negative loss.
     """
     losses, counts = _checked(losses, counts)
     losses = losses[counts > 0]
-    ignorance = float(np.quantile(losses, 0.99)) if ignorance is None else ignorance
-    if not (np.isfinite(ignorance) and ignorance >= 0):
+    if losses.min() < 0:
+        raise InputError(f"losses must be ≥ 0 nats, given {losses.min():g}")
+    if ignorance is not None and not (np.isfinite(ignorance) and ignorance >= 0):
         raise InputError(f"ignorance must be finite and ≥ 0 nats, given {ignorance}")
-    if (losses < KNOWN_LOSS).mean() >= MIN_KNOWN_SHARE or ignorance == 0:
+    known = losses < KNOWN_LOSS
+    if known.mean() >= MIN_KNOWN_SHARE or ignorance == 0:
         return len(losses)
-    stored = np.maximum(ignorance - losses, 0).sum()
+    if ignorance is None:
+        return max(1, int(known.sum()))
+    gains = ignorance - losses
+    others = gains[~known]
+    stored = gains[known].sum() + max(0, others.sum(), (others.clip(0) - 1).sum())
     return int(np.clip(round(stored / ignorance), 1, len(losses)))
 
 

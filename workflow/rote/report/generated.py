@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from rote.core import domains
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 from rote.core.section import allowed, is_section
@@ -58,6 +59,13 @@ and explain nested keys (`workflow/schemas/config.schema.json`).
 This page, `config.yaml`, the overlays and the schemas are generated from the config model
 (`rote config write`).
 """
+DOMAINS = """# Domains
+
+Where each public function is right, how right, how that is known, and what it costs on one core.
+Outside its domain a function refuses with an `InputError` that names the argument and the domain.
+
+This page is generated from the `domains.py` beside the functions (`rote config write`).
+"""
 
 
 def files() -> dict[str, str]:
@@ -74,6 +82,7 @@ def files() -> dict[str, str]:
         f"# {NOTE}\n" + _document(config.model(), config.load(), indent=0),
         "config/README.md": README + "\n## The run\n\n" + _reference(config.model(), config.load()),
     }
+    texts["docs/domains.md"] = DOMAINS + domains.page(domains.collect())
     for paper in paper_names():
         schemas = _table_schemas(load_paper(paper, "schema").TABLES)
         texts[f"workflow/schemas/tables/{paper}.json"] = _json(schemas)

@@ -24,8 +24,8 @@ _BLOCK = 2**24  # numbers of a block: queries × neighbors × classes
 
 _DOMAINS = {
     "k": fields.COUNT,
-    "bandwidth": fields.Domain("≥ 0 (or infinite)", lambda value: value >= 0),
-    "temperature": fields.Domain("positive (or infinite)", lambda value: value > 0),
+    "bandwidth": fields.FieldRange("≥ 0 (or infinite)", lambda value: value >= 0),
+    "temperature": fields.FieldRange("positive (or infinite)", lambda value: value > 0),
 }
 
 

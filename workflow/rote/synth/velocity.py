@@ -107,26 +107,34 @@ def velocity(coordinates: np.ndarray, n: int) -> np.ndarray:
 
 
 def layered(rng: np.random.Generator, n: int = 48) -> np.ndarray:
-    """One layered model with dipping, undulating interfaces, (n, n) in m/s; axes depth, x.
+    """One layered model with dipping, undulating interfaces, (n, n) in km/s; axes x, depth.
 
-    Depths are those of a 48-cell model and scale with n.
+    Depths are those of a 48-cell model and scale with n. All interfaces dip alike and none cross:
+    one that would undulate above the last follows it.
 
     Args:
         rng: source of all draws.
-        n: cells along each axis.
+        n: cells along each axis, at least 1.
 
     Returns:
-        (n, n) float64, at most 4000 m/s.
+        (n, n) float64, at most 4 km/s.
+
+    Raises:
+        InputError: for n below 1.
     """
+    if n < 1:
+        raise InputError(f"n must be at least 1 cell, given {n}")
     scale = n / 48
-    model = np.full((n, n), rng.uniform(1500, 1900))
-    x, depth = np.arange(n) / n, np.arange(n)[:, None]
+    model = np.full((n, n), rng.uniform(1.5, 1.9))
+    x, depth = np.arange(n)[:, None] / n, np.arange(n)
+    dip = rng.uniform(-6, 6)
+    above = np.full((n, 1), -np.inf)
     for top in np.sort(rng.uniform(8, 44, rng.integers(3, 6))):
-        dip = rng.uniform(-6, 6)
         wave = rng.uniform(0, 3)
         periods = rng.uniform(0.5, 1.5)
         phase = rng.uniform(0, 2 * np.pi)
-        step = rng.uniform(100, 650) * (-0.5 if rng.random() < 0.15 else 1.0)
+        step = rng.uniform(0.1, 0.65) * (-0.5 if rng.random() < 0.15 else 1.0)
         interface = scale * (top + dip * (x - 0.5) + wave * np.sin(2 * np.pi * periods * x + phase))
-        model = np.where(depth >= interface, model + step, model)
-    return np.minimum(model, 4000.0)
+        above = np.maximum(above, interface)
+        model = np.where(depth >= above, model + step, model)
+    return np.minimum(model, 4.0)

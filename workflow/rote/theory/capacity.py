@@ -1,8 +1,18 @@
 """How many facts fit: limits of fact accuracy for a memory of so many bits (our derivation).
 
-A fact has one of M = 2^H equally likely values. Reproducing it with probability q costs at least
-R(q) = H − h(q) − (1 − q) log2(M − 1) bits (Fano with equality), h the binary entropy; R(1) = H and
-R(1/M) = 0.
+A fact has one of M = 2^H equally likely values. The rate-distortion function of its value under
+Hamming distortion says what reproducing it with probability q ≥ 1/M costs: the divergence between
+being right with probability q and with 1/M,
+
+    R(q) = H − h(q) − (1 − q) log2(M − 1) = q log2(q M) + (1 − q) log2((1 − q) / (1 − 1/M)),
+
+h the binary entropy; R(1) = H and R(1/M) = 0 (Cover and Thomas 2006, theorem 10.3.3 and problem
+10.5). R is convex, so facts that count the same are best stored equally far, and no memory of C
+bits reproduces N of them with more than q, R(q) = C/N, on average. Where M q (1 − q) is large,
+this is more than storing C/H facts whole and guessing the others: a code for many facts together
+errs in any of them.
+
+With q = 2^s / (M − 1 + 2^s), R = q s − log2(1 + (2^s − 1)/M), which loses no digits.
 """
 
 from collections.abc import Callable
@@ -22,30 +32,32 @@ def accuracy_limit(
     capacity_bits: ArrayLike,
     frequencies: ArrayLike | None = None,
 ) -> np.ndarray:
-    """Highest fact accuracy that a capacity allows.
+    """Highest fact accuracy that a capacity allows: the rate-distortion limit.
 
-    Without `frequencies` all facts count the same: min(1, C/(N H)), as if each fact were stored
-    whole or not at all. With them the accuracy is weighted, Σ p_i q_i, and its maximum subject to Σ
-    R(q_i) ≤ C.
+    Without `frequencies` all facts count the same: q with R(q) = C/N. With them the accuracy is
+    weighted, Σ p_i q_i, and its maximum subject to Σ R(q_i) ≤ C. Relative error below 1e-9.
 
     Args:
         n_facts: N ≥ 1; arrays broadcast.
-        bits_per_fact: H > 0, bits.
+        bits_per_fact: H in (0, 1000], bits.
         capacity_bits: C ≥ 0, bits.
         frequencies: (N,) nonnegative weights, normalized here; only with single numbers for the
             other arguments.
 
     Returns:
-        Accuracies in [0, 1], of the shape that the arguments broadcast to.
+        Accuracies in [2^−H, 1], of the shape that the arguments broadcast to.
 
     Raises:
         InputError: naming the argument and its range.
     """
     n = _checked("n_facts", n_facts, "≥ 1", lambda value: value >= 1)
-    bits = _checked("bits_per_fact", bits_per_fact, "> 0", lambda value: value > 0)
+    bits = _checked_bits("bits_per_fact", bits_per_fact)
     capacity = _checked("capacity_bits", capacity_bits, "≥ 0", lambda value: value >= 0)
     if frequencies is None:
-        return np.minimum(1.0, capacity / (n * bits))
+        return _accuracy_of_rate(capacity / n, bits)
+    for name, value in (("n_facts", n), ("bits_per_fact", bits), ("capacity_bits", capacity)):
+        if value.ndim:
+            raise InputError(f"{name} must be one number where frequencies are given")
     p = np.asarray(frequencies, float)
     if p.ndim != 1 or len(p) != n or not (np.isfinite(p) & (p >= 0)).all() or p.sum() == 0:
         raise InputError(
@@ -53,6 +65,28 @@ def accuracy_limit(
         )
     p = p / p.sum()
     return np.asarray(p @ water_filling(p, float(bits), float(capacity)))
+
+
+def whole_facts(
+    n_facts: ArrayLike, bits_per_fact: ArrayLike, capacity_bits: ArrayLike
+) -> np.ndarray:
+    """Fact accuracy of storing each fact whole or not at all, min(1, C/(N H)).
+
+    Args:
+        n_facts: N ≥ 1; arrays broadcast.
+        bits_per_fact: H in (0, 1000], bits.
+        capacity_bits: C ≥ 0, bits.
+
+    Returns:
+        Accuracies in [0, 1], of the shape that the arguments broadcast to; guesses are not counted.
+
+    Raises:
+        InputError: naming the argument and its range.
+    """
+    n = _checked("n_facts", n_facts, "≥ 1", lambda value: value >= 1)
+    bits = _checked_bits("bits_per_fact", bits_per_fact)
+    capacity = _checked("capacity_bits", capacity_bits, "≥ 0", lambda value: value >= 0)
+    return np.minimum(1.0, capacity / (n * bits))
 
 
 def _checked(
@@ -65,52 +99,94 @@ def _checked(
     return array
 
 
+def _checked_bits(name: str, values: ArrayLike) -> np.ndarray:
+    return _checked(name, values, "in (0, 1000]", lambda value: (value > 0) & (value <= 1000))
+
+
 def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.ndarray:
     """Accuracies that maximize Σ p_i q_i subject to Σ R(q_i) ≤ C.
 
     q_i = 1/(1 + (M − 1) 2^(−p_i/λ)), λ by bisection.
 
     Args:
-        frequencies: (N,) p_i ≥ 0, not all 0.
-        bits: H, entropy of a fact.
-        capacity: C in bits.
+        frequencies: (N,) p_i ≥ 0, finite, not all 0.
+        bits: H in (0, 1000], entropy of a fact.
+        capacity: C ≥ 0 in bits.
 
     Returns:
         (N,) q_i.
-    """
-    p = np.asarray(frequencies, float)
-    if capacity >= bits * len(p):
-        return np.ones(len(p))
-    log_odds = bits * LN2 + np.log1p(-(2.0**-bits))  # log(M − 1)
 
-    def accuracies(log_scale: float) -> np.ndarray:
-        return special.expit(p * np.exp(log_scale) * LN2 - log_odds)
+    Raises:
+        InputError: naming the argument and its range.
+    """
+    p = _checked("frequencies", frequencies, "≥ 0", lambda value: value >= 0)
+    if p.ndim != 1 or not p.any():
+        raise InputError(f"frequencies must be a vector, not all 0, given shape {p.shape}")
+    bits = float(_checked_bits("bits", bits))
+    capacity = float(_checked("capacity", capacity, "≥ 0", lambda value: value >= 0))
+    occurring = int(np.count_nonzero(p))
+    if capacity >= bits * occurring:  # the rest goes to what never occurs
+        rest = (capacity - bits * occurring) / max(1, len(p) - occurring)
+        return np.where(p > 0, 1.0, _accuracy_of_rate(np.array(rest), np.array(bits)))
+    p = p / p.max()
 
     def excess(log_scale: float) -> float:
-        return rate(accuracies(log_scale), bits).sum() - capacity
+        return _rates(p * np.exp(log_scale), bits).sum() - capacity
 
-    low, high = -np.log(p.max()) - 40, -np.log(p[p > 0].min()) + np.log(bits) + 12
+    # 2^-60 of a bit's slope costs nothing; 60 bits above H all are certain in double precision
+    low, high = -42.0, np.log((bits + 60) / p[p > 0].min())
     if excess(low) >= 0:  # no capacity to speak of: guesses
         return np.full(len(p), 2.0**-bits)
-    if excess(high) <= 0:  # some facts never occur: all others are certain
+    if excess(high) <= 0:
         return np.where(p > 0, 1.0, 2.0**-bits)
-    return accuracies(optimize.brentq(excess, low, high, xtol=1e-13))
+    slope = np.exp(optimize.brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
+    return _accuracies(p * slope, bits)
+
+
+def _accuracies(s: np.ndarray, bits: ArrayLike) -> np.ndarray:
+    """q = 2^s / (M − 1 + 2^s)."""
+    bits = np.asarray(bits, float)
+    return special.expit(s * LN2 - bits * LN2 - np.log(-np.expm1(-bits * LN2)))
+
+
+def _rates(s: np.ndarray, bits: ArrayLike) -> np.ndarray:
+    """R at q = 2^s / (M − 1 + 2^s), s ≥ 0."""
+    bits = np.asarray(bits, float)
+    small = np.minimum(s, 30) * LN2
+    by_difference = np.log1p(2.0**-bits * np.expm1(small)) / LN2
+    by_sum = np.logaddexp2(s - bits, np.log2(-np.expm1(-bits * LN2)))
+    return _accuracies(s, bits) * s - np.where(s <= 30, by_difference, by_sum)
+
+
+def _accuracy_of_rate(rates: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """q with R(q) = `rates`, by bisection of s; 1 from H bits on."""
+    rates, bits = np.broadcast_arrays(rates, bits)
+    low, high = np.zeros(rates.shape), bits + 60
+    for _ in range(80):
+        middle = (low + high) / 2
+        is_less = _rates(middle, bits) < rates
+        low, high = np.where(is_less, middle, low), np.where(is_less, high, middle)
+    return np.where(rates >= bits, 1.0, _accuracies((low + high) / 2, bits))
 
 
 def rate(accuracy: ArrayLike, bits: float) -> np.ndarray:
     """R(q): bits that accuracy q of one fact of H = `bits` costs at least (our derivation).
 
     Args:
-        accuracy: q in [0, 1], any shape.
-        bits: H > 0, entropy of a fact.
+        accuracy: q in [0, 1], any shape; below 1/M it costs nothing.
+        bits: H in (0, 1000], entropy of a fact.
 
     Returns:
-        Bits ≥ 0, of the shape of `accuracy`.
+        Bits ≥ 0, of the shape of `accuracy`; absolute error below 1e-13 (1 + H).
+
+    Raises:
+        InputError: naming the argument and its range.
     """
-    q = np.asarray(accuracy, float)
-    entropy = (special.entr(q) + special.entr(1 - q)) / LN2
-    alternatives = bits + np.log2(-np.expm1(-bits * LN2))  # log2(M − 1)
-    return np.maximum(bits - entropy - (1 - q) * alternatives, 0.0)
+    q = _checked("accuracy", accuracy, "in [0, 1]", lambda value: (value >= 0) & (value <= 1))
+    guess = 2.0 ** -_checked_bits("bits", bits)
+    other = -np.expm1(-np.asarray(bits) * LN2)
+    divergence = (special.rel_entr(q, guess) + special.rel_entr(1 - q, other)) / LN2
+    return np.where(q > guess, np.maximum(divergence, 0.0), 0.0)
 
 
 def spread_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
@@ -118,6 +194,14 @@ def spread_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
 
     Args:
         bits_available: bits per fact, clipped to [0, `bits`].
-        bits: H, entropy of a fact.
+        bits: H in (0, 1000], entropy of a fact.
+
+    Returns:
+        Accuracies in [2^−H, 1], of the shape of `bits_available`.
+
+    Raises:
+        InputError: naming the argument and its range.
     """
+    _checked_bits("bits", bits)
+    _checked("bits_available", bits_available, "a number", lambda value: value == value)
     return 2.0 ** -(bits - np.clip(np.asarray(bits_available, float), 0, bits))

@@ -3,6 +3,7 @@
 (ω² m + Δ_PML) u = δ_s / h² for the squared slowness m on an n × n grid, five-point stencil,
 perfectly matched layers with Dirichlet values outside. Rows are scaled by the stretching factors,
 which makes the matrix symmetric, so that one sparse LDLᵀ serves sources, adjoint and Jacobian.
+Conventions are those of `rote.waves`: axes x, depth; km, s, km/s; point sources of unit strength.
 (Setting of Siahkoohi and Sabeddu 2026; the folding of padded cells in the gradient is our
 correction of their code.)
 """
@@ -37,8 +38,9 @@ class PaddedGrid(NamedTuple):
 class Helmholtz:
     """An acquisition: grid, absorbing layer, frequency, sources and receivers.
 
-    Sources lie in row `margin` below the top, receivers in row `margin` above the bottom
-    (transmission), both spread evenly from column `margin` to n − 1 − `margin`.
+    Numbers of cells, sources and receivers are whole. Sources lie in row `margin` below the top,
+    receivers in row `margin` above the bottom (transmission), both spread evenly from column
+    `margin` to n − 1 − `margin`.
     """
 
     n: int  # cells along x and along depth
@@ -54,6 +56,9 @@ class Helmholtz:
         for name in ("n", "spacing", "layer", "damping", "frequency", "sources", "receivers"):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InputError(f"{name} must be positive and finite, given {getattr(self, name)}")
+        for name in ("n", "layer", "sources", "receivers", "margin"):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise InputError(f"{name} must be a whole number, given {getattr(self, name)}")
         if not 0 <= self.margin < self.n / 2:
             raise InputError(
                 f"margin must lie in [0, n/2) = [0, {self.n / 2:g}) cells, given {self.margin}"
@@ -176,11 +181,16 @@ class Helmholtz:
 
         Args:
             slowness: squared slowness, (n, n) in s²/km²; axes x, depth.
-            cell: (x, depth) of the source.
+            cell: (x, depth) of the source, whole numbers in [0, n).
 
         Raises:
-            InputError: see `check`.
+            InputError: see `check`; also for a cell outside the grid or between cells.
         """
+        if not all(0 <= at < self.n and at == int(at) for at in cell):
+            raise InputError(
+                f"cell must be two whole numbers in [0, {self.n}), given {tuple(cell)}: outside "
+                "is the absorbing layer"
+            )
         p = self.layer
         size = self.n + 2 * p
         source = np.array([(p + cell[0]) * size + p + cell[1]])
@@ -195,18 +205,22 @@ class Helmholtz:
         Args:
             slowness: squared slowness, (n, n) in s²/km²; axes x, depth.
             observed: (sources, receivers) complex.
-            noise_sd: σ_d.
+            noise_sd: σ_d > 0.
 
         Returns:
             Φ, and its gradient (n, n) per s²/km².
 
         Raises:
-            InputError: see `check`; also for data of another shape or without imaginary part.
+            InputError: see `check`; also for data of another shape, without imaginary part or not
+                finite, and for a noise_sd that is not positive and finite.
         """
+        if not (np.isfinite(noise_sd) and noise_sd > 0):
+            raise InputError(f"noise_sd must be positive and finite, given {noise_sd}")
+        observed = self._check_data(observed)
         grid = self._grid
         factor = self.factor(slowness)
         fields = self._fields(factor, grid.sources)
-        residuals = fields[grid.receivers].T - self._check_data(observed)
+        residuals = fields[grid.receivers].T - observed
         adjoint = factor.solve(grid.receivers, residuals.conj().T / noise_sd**2)
         padded = -(self.omega**2) * (grid.stretch * np.einsum("cs,cs->c", fields, adjoint)).real
         return float((np.abs(residuals) ** 2).sum() / (2 * noise_sd**2)), self._folded(padded)
@@ -222,8 +236,13 @@ class Helmholtz:
             (sources, receivers) and (sources, receivers, d), complex.
 
         Raises:
-            InputError: see `check`.
+            InputError: see `check`; also for a basis of another shape or that is not finite.
         """
+        basis = np.asarray(basis, float)
+        if basis.ndim != 2 or len(basis) != self.n**2 or not np.isfinite(basis).all():
+            raise InputError(
+                f"basis must be finite and of shape ({self.n**2}, d), given shape {basis.shape}"
+            )
         grid = self._grid
         factor = self.factor(slowness)
         fields = self._fields(factor, grid.sources)
@@ -258,6 +277,9 @@ class Helmholtz:
                 f"data must be complex of shape ({self.sources}, {self.receivers}), "
                 f"given {observed.dtype} {observed.shape}"
             )
+        if not np.isfinite(observed).all():
+            first = tuple(np.argwhere(~np.isfinite(observed))[0].tolist())
+            raise InputError(f"data must be finite, {first} (source, receiver) is not")
         return observed
 
 

@@ -16,12 +16,12 @@ from rote.waves import acoustic
 from rote.waves.helmholtz import Helmholtz
 
 SURVEY = acoustic.Survey(
-    spacing=20.0,
+    spacing=0.02,
     step=0.002,
     samples=250,
     frequency=8.0,
-    sources=np.array([[1, 12], [1, 36]]),
-    receivers=np.array([[1, x] for x in range(2, 46, 4)]),
+    sources=np.array([[12, 1], [36, 1]]),
+    receivers=np.array([[x, 1] for x in range(2, 46, 4)]),
 )
 Values = dict[str, float]  # by condition
 

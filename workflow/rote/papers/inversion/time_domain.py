@@ -18,14 +18,14 @@ from rote.theory import posterior
 from rote.waves import acoustic
 
 N = 48  # cells along each axis
-LIMITS = (1300.0, 4200.0)  # m/s
+LIMITS = (1.3, 4.2)  # km/s
 SURVEY = acoustic.Survey(
-    spacing=20.0,
+    spacing=0.02,
     step=0.002,
     samples=400,
     frequency=8.0,
-    sources=np.array([[1, x] for x in (4, 17, 30, 43)]),
-    receivers=np.array([[1, x] for x in range(2, 46, 2)]),
+    sources=np.array([[x, 1] for x in (4, 17, 30, 43)]),
+    receivers=np.array([[x, 1] for x in range(2, 46, 2)]),
 )
 NOISE_RATES = diffusion.LinearRates(1e-3, 0.2)  # of all steps, whatever their number
 MODELS_SEED = 0  # of the layered models
@@ -35,8 +35,8 @@ TARGET_SEED = 999  # of the first truth
 class LayeredCoordinates(NamedTuple):
     """Whitened principal components of layered models."""
 
-    mean: np.ndarray  # (cells,) m/s
-    axes: np.ndarray  # (components, cells) m/s per standard deviation
+    mean: np.ndarray  # (cells,) km/s, x slow
+    axes: np.ndarray  # (components, cells) km/s per standard deviation
     examples: np.ndarray  # (models, components)
     explained: float  # share of the variance
 
@@ -45,7 +45,7 @@ class LayeredCoordinates(NamedTuple):
         return (self.axes / (self.axes**2).sum(1, keepdims=True)) @ (model.ravel() - self.mean)
 
     def velocity(self, z: np.ndarray) -> np.ndarray:
-        """Velocity of coordinates (components,), clipped to `LIMITS`, (N, N) in m/s."""
+        """Velocity of coordinates (components,), clipped to `LIMITS`, (N, N) in km/s."""
         return np.clip(self.mean + z @ self.axes, *LIMITS).reshape(N, N)
 
 
@@ -100,7 +100,7 @@ class LayeredProblem:
 
     def error(self, model: np.ndarray) -> float:
         """Velocity error of a model (N, N), root mean square, m/s."""
-        return float(np.sqrt(((model - self.true) ** 2).mean()))
+        return 1000 * float(np.sqrt(((model - self.true) ** 2).mean()))
 
 
 def sample(options: settings.InversionTimeDomain, seed: int) -> pd.DataFrame:
@@ -134,7 +134,7 @@ def sample(options: settings.InversionTimeDomain, seed: int) -> pd.DataFrame:
                     "misfit": problem.value(z),
                     "error": problem.error(model),
                     "pair_ratio": float(distances.ratios(z[None], train, len(train)).pair[0]),
-                    "velocity": model.ravel(),
+                    "velocity": 1000 * model.T.ravel(),
                 }
             )
     return tables.frame(schema.LayeredModels, rows)

@@ -160,7 +160,7 @@ _ARM_DOMAINS = {
     "width": fields.COUNT,
     "depth": fields.COUNT,
     "examples": fields.COUNT,
-    "noise": fields.Domain("in [0, 1)", lambda value: 0 <= value < 1),
+    "noise": fields.FieldRange("in [0, 1)", lambda value: 0 <= value < 1),
     "weights": fields.NOT_NEGATIVE,
 }
 ARM_COLUMNS = ("units", "width", "depth", "examples", "noise")

@@ -74,10 +74,12 @@ def cramming(tables: Tables) -> Canvas:
     n = np.geomspace(runs["facts"].min(), runs["facts"].max(), 200)
     fits, bits = float(np.mean(capacity_in_facts(tables))), runs["bits"].iloc[0]
     limit = capacity.accuracy_limit(n, bits, fits * bits)
+    whole = capacity.whole_facts(n, bits, fits * bits)
     evenly = capacity.spread_accuracy(fits * bits / n, bits)
     ax = axes[0, 0]
     _compare(ax, runs, "facts", "recited")
-    theory(ax, n, n * limit, label="limit: whole facts")
+    theory(ax, n, n * limit, label="limit")
+    theory(ax, n, n * whole, label="whole facts", linestyle="--")
     theory(ax, n, n * evenly, label="spread evenly", linestyle=":")
     ax.axvline(fits, color=FAINT, linewidth=0.8)
     ax.set(title="a  Every fact once", ylabel="facts recited", ylim=(0, None))
@@ -87,6 +89,7 @@ def cramming(tables: Tables) -> Canvas:
     ax = axes[0, 1]
     _compare(ax, runs, "facts", "share")
     theory(ax, n, limit)
+    theory(ax, n, whole, linestyle="--")
     ax.set(title="b  The same as a share", ylabel="fact accuracy")
     ax.set(xscale="log", xlabel="facts given")
     log_ticks(ax.xaxis)

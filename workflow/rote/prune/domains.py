@@ -1,0 +1,28 @@
+"""Domains of `rote.prune`."""
+
+from rote.core.domains import Domain
+
+DOMAINS = [
+    Domain(
+        "rote.prune.select",
+        "finite losses; keep in (0, 1]; whole counts ≥ 0, not all 0",
+        "exact; among equal losses chance decides",
+        "examples by hand; bounds and invariances of random tables",
+        "a sort",
+    ),
+    Domain(
+        "rote.prune.automatic",
+        "finite losses ≥ 0; whole counts ≥ 0, not all 0; ignorance ≥ 0 or None",
+        "at most what is stored, up to the chance of guesses (2 % of the examples, and those "
+        "guessed right); all known ones, and with an ignorance what is stored of all alike",
+        "random softmaxes of any confidence beside known examples",
+        "a sum",
+    ),
+    Domain(
+        "rote.prune.table",
+        "a table of distinct ids and finite losses; else as `select` and `automatic`",
+        "as `select`",
+        "`select`; every refusal",
+        "a sort",
+    ),
+]

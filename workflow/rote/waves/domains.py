@@ -1,0 +1,89 @@
+"""Domains of `rote.waves`."""
+
+from rote.core.domains import Domain
+
+_SURVEY = (
+    "velocities in (0, fastest] km/s; spacing, step, samples, frequency, layer > 0; whole cells "
+    "inside the grid; 2.5 cells or more per shortest wavelength (2.5 times the peak frequency, "
+    "the slowest cell), a warning below 10; step at most half the shortest period"
+)
+_MODEL = (
+    "squared slowness > 0 of shape (n, n); 6 cells or more per shortest wavelength, a warning "
+    "below 10"
+)
+_ERROR = "of second order in the spacing: twice the cells, a quarter of the error"
+_GRID = "numbers of the acquisition > 0, whole where they count; no two receivers in one column"
+DOMAINS = [
+    Domain(
+        "rote.waves.acoustic.shots",
+        _SURVEY,
+        "after 50 cells 58 % at 2.5 cells per shortest wavelength, 11 % at 3.8, 0.8 % at 6, 0.3 % "
+        "at 10; a layer of 10 cells sends back less than 1 %",
+        "the exact trace of a homogeneous medium; `leapfrog`; wider domains; central differences "
+        "for the gradient",
+        "48 × 48 cells, 400 samples, 4 shots: 0.06 s with its gradient",
+    ),
+    Domain(
+        "rote.waves.acoustic.leapfrog",
+        f"{_SURVEY}; step at most 2/√(32 v²/(3 h²) + ζ²), ζ the strongest damping",
+        "as `shots`, with a layer of 20 cells 3 %; fields never grow",
+        "3,000 steps of random sizes that it takes; the exact trace; the frequency domain; `shots`",
+        "more than 20 times `shots`",
+    ),
+    Domain(
+        "rote.waves.acoustic.ricker",
+        "any survey that `check` takes",
+        "single precision",
+        "share of the power above the band",
+        "an exponential per sample",
+    ),
+    Domain(
+        "rote.waves.acoustic.check",
+        _SURVEY,
+        "every wrong argument by name",
+        "each refusal",
+        "a look at every cell",
+    ),
+    Domain(
+        "rote.waves.helmholtz.Helmholtz.data",
+        f"{_GRID}; {_MODEL}",
+        _ERROR,
+        "the exact field of a homogeneous medium; the time domain",
+        "64 × 64 cells and a layer of 10: 9 ms, 128 × 128 and 21: 50 ms",
+    ),
+    Domain(
+        "rote.waves.helmholtz.Helmholtz.field",
+        f"{_MODEL}; a whole cell in [0, n)²",
+        _ERROR,
+        "the exact field of a homogeneous medium",
+        "as `data`",
+    ),
+    Domain(
+        "rote.waves.helmholtz.Helmholtz.misfit",
+        f"{_MODEL}; finite complex data; noise_sd > 0",
+        "that of `data`; its gradient is that of the discrete misfit",
+        "central differences; the Jacobian",
+        "twice the solves of `data`",
+    ),
+    Domain(
+        "rote.waves.helmholtz.Helmholtz.jacobian",
+        f"{_MODEL}; a finite basis (n², d)",
+        "that of `data`; the derivatives are those of the discrete data",
+        "central differences; the gradient",
+        "`data`, and a product of (receivers, cells) with (cells, d) per source",
+    ),
+    Domain(
+        "rote.waves.multifrontal.plan",
+        "the five-point stencil of a rectangle of cells",
+        "exact: which cells are eliminated in which order",
+        "the factor that follows",
+        "once per grid",
+    ),
+    Domain(
+        "rote.waves.multifrontal.Factor.solve",
+        "symmetric complex matrices of a plan; where a pivot vanishes, sparse LU takes over",
+        "residual of 1e-9 relative",
+        "products with the matrix, on grids of every shape",
+        "n² log n per right-hand side on n × n cells; the factor n³",
+    ),
+]
