@@ -19,6 +19,14 @@ from rote.theory.attention import fixed_point, memorization, variants
 from scipy import integrate
 
 U, V, T = np.eye(3)
+
+
+def _head(c: float, f: str) -> fixed_point.Head:
+    """Constants of a head of a named function, zero diagonal."""
+    moment = attention.moments(f)
+    return fixed_point.head(c, moment.a1, moment.noise, 0.0)
+
+
 MOMENTS = {  # name -> a1, a2, ν
     "linear": (1, 0, 1),
     "tanh": (0.605705509602, 0, 0.394294490398),
@@ -50,9 +58,7 @@ def test_memorization_error_matches_golden_values(row):
 
 
 def test_memorization_root_matches_golden_values():
-    h = fixed_point.solve(
-        np.array([1e-2]), fixed_point.head(4.0, *attention.coefficients("tanh"), 0.0)
-    ).h[0, 0]
+    h = fixed_point.solve(np.array([1e-2]), _head(4.0, "tanh")).h[0, 0]
     expected = {
         (1, 1): 0.57010713,
         (2, 2): 0.28601310,
@@ -166,7 +172,7 @@ def test_memorization_error_is_invariant_under_rotation_sign_and_scale(head, mu,
 def test_derivative_is_a_central_difference(f, c):
     gamma = np.geomspace(1e-3, 10, 7)
     step = 1e-4
-    head = fixed_point.head(c, *attention.coefficients(f), 0.0)
+    head = _head(c, f)
     root = fixed_point.solve(gamma, head)
     high, low = (fixed_point.solve(gamma * factor, head).h for factor in (1 + step, 1 - step))
     numeric = (high - low) / (2 * step * gamma[:, None, None])
@@ -181,7 +187,7 @@ def test_on_branch_rejects_every_other_root(c):
     """
     gamma = np.full(1, 0.05)
     rng = np.random.default_rng(1)
-    head = fixed_point.head(c, *attention.coefficients("tanh"), 0.0)
+    head = _head(c, "tanh")
     right = fixed_point.solve(gamma, head).h[0, 0]
     assert fixed_point.on_branch(right, 0.05)
     wrong = 0

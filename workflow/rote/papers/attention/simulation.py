@@ -18,7 +18,7 @@ from rote.core.errors import InputError
 from rote.papers.attention.heads import Spike
 from rote.synth import tokens
 from rote.theory import attention
-from rote.theory.attention.memorization import positive
+from rote.theory.attention.arguments import positive
 
 BLOCK = 512  # columns of the kernel that exist at one time
 Diagonal = tuple[np.ndarray, np.ndarray]  # rows and columns of its entries in a block
