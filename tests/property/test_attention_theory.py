@@ -180,31 +180,47 @@ def test_derivative_is_a_central_difference(f, c):
     np.testing.assert_allclose(root.dh / scale, numeric / scale, atol=1e-6)
 
 
+def _matrices(c: float, f: str, gamma: float):
+    """F of h = F(h), from the pencil's matrices."""
+    moment = attention.moments(f)
+    alpha, tau, kappa = moment.a1 / c, moment.noise / c, -moment.a1
+    D = np.array([[gamma, kappa, 0], [-kappa, 0, 1], [0, -1, 0]])
+    P = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 0]])
+    T = np.array([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]])
+
+    def image(h: np.ndarray) -> np.ndarray:
+        return np.linalg.inv(D + tau * P @ h @ P.T + c * T @ np.linalg.inv(np.eye(3) + h @ T))
+
+    return image
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    f=st.sampled_from(list(attention.ACTIVATIONS)),
+    c=st.floats(0.05, 20),
+    gamma=st.floats(-4, 2).map(lambda x: 10**x),
+)
+def test_root_is_the_accretive_fixed_point_of_the_matrices(f, c, gamma):
+    """It satisfies h = F(h), its symmetric part is positive, and h_sw = −γ h_uu."""
+    h = fixed_point.solve(np.array([gamma]), _head(c, f)).h[0, 0]
+    size = np.sqrt(np.diag(h))
+    np.testing.assert_allclose(
+        _matrices(c, f, gamma)(h) / np.outer(size, size), h / np.outer(size, size), atol=1e-6
+    )
+    assert np.linalg.eigvalsh((h + h.T) / 2 / np.outer(size, size)).min() > -1e-9
+    assert h[1, 2] == pytest.approx(-gamma * h[0, 0], rel=1e-12)
+
+
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
-def test_on_branch_rejects_every_other_root(c):
-    """Plain Newton from random starts finds other roots with residuals as small; the branch test
-    knows them.
-    """
-    gamma = np.full(1, 0.05)
-    rng = np.random.default_rng(1)
-    head = _head(c, "tanh")
-    right = fixed_point.solve(gamma, head).h[0, 0]
-    assert fixed_point.on_branch(right, 0.05)
-    wrong = 0
-    for _ in range(200):
-        start = rng.normal(size=(1, 3, 3)) * rng.choice([0.3, 3, 30])
-        with np.errstate(all="ignore"):
-            try:
-                root, _ = fixed_point._newton(start, gamma, head, head.T, max_iter=100)
-                error = fixed_point._relative(
-                    fixed_point._map(root, gamma, head, head.T) - root, root
-                )
-            except np.linalg.LinAlgError:
-                continue
-        if error[0] < 1e-10 and np.abs(root[0] - right).max() > 1e-6 * np.abs(right).max():
-            wrong += 1
-            assert not fixed_point.on_branch(root[0], 0.05)
-    assert wrong > 0  # or the test has tested nothing
+def test_root_is_where_the_damped_iteration_ends(c):
+    """Slow, but it cannot take a wrong turn: Newton on the matrices finds other roots too."""
+    image = _matrices(c, "tanh", 0.05)
+    h = np.diag([20.0, 1, 1])
+    for _ in range(5000):
+        h = (h + image(h)) / 2
+    np.testing.assert_allclose(
+        fixed_point.solve(np.array([0.05]), _head(c, "tanh")).h[0, 0], h, rtol=1e-9, atol=1e-9
+    )
 
 
 def test_memorization_error_marks_points_that_do_not_converge(monkeypatch):

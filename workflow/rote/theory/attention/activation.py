@@ -183,6 +183,8 @@ def _measured(f: Activation, scale: float) -> Coefficients:
     nu, noise = map(float, second.value)
     if noise < 1e-28 * nu:  # rounding of a linear function
         noise = 0.0
+    if nu <= 1e-24 * max(1.0, a0**2):
+        raise InputError("f is constant: attention then sees nothing")
     size = max(nu, 1e-300)
     error = max(float(first.error[:3].max()) / math.sqrt(size), float(second.error.max()) / size)
     if error > ACCURACY:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
-from rote.theory.attention import fixed_point
+from rote.theory.attention import fixed_point, gaussian
 from rote.theory.attention.activation import (
     Activation,
     Coefficients,
@@ -353,7 +353,13 @@ def strong_signal_error(
     kinks = tuple((k - s) / v for k in f.kinks)
     b = expect(lambda t: f(s + v * t), kinks)
     a1 = expect(lambda t: t * f(s + v * t), kinks) / v
-    rest = expect(lambda t: (f(s + v * t) - b - a1 * v * t) ** 2, kinks)
+
+    def remainders(t: np.ndarray) -> np.ndarray:
+        centered = f(s + v * t) - b
+        return np.stack([centered**2, (centered - a1 * v * t) ** 2])
+
+    variance, rest = gaussian.expectation(remainders, kinks).value
+    rest = float(rest) if rest > 1e-28 * variance else 0.0
     unit = a1**2 + rest
     if not unit > 1e-24:
         raise InputError("f is constant around the signal: attention then sees nothing")
