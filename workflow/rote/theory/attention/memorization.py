@@ -23,7 +23,7 @@ from rote.theory.attention.fixed_point import S, U, W
 
 ACCURACY = 1e-7  # relative, of what is reported as converged
 SAFETY = 8.0
-ROUNDING = 1e-13
+ROUNDING = 1e-9  # relative: that of the constants is felt where x = c is an edge of the spectrum
 
 _EYE3 = np.eye(3)
 _HEIGHT = 1e-6  # Im z at which a density is read off its Stieltjes transform
