@@ -48,7 +48,7 @@ def test_fit_is_right_or_refused(kind, seed):
         lengths = np.linalg.norm(X, axis=0) if n >= d else np.ones(d)
         missed = np.linalg.norm((beta - exact) * lengths)
         assert missed <= 1e-6 * np.linalg.norm(exact * lengths), (X, y, lam)
-    assert refused <= {"columns": 0, "graded": 20, "both": 8}[kind]
+    assert refused <= {"columns": 1, "graded": 20, "both": 8}[kind]
 
 
 @pytest.mark.parametrize("seed", range(5))

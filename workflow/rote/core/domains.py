@@ -1,4 +1,4 @@
-"""The domain table: where each public function is right, how right, how that is known, what it costs.
+"""The domain table: where each public function is right, how right, how known, what it costs.
 
 A package lists its functions as `DOMAINS` in a module whose name ends with `domains`.
 """

@@ -233,21 +233,22 @@ def _refined(X: np.ndarray, y: np.ndarray, lam: float, spectrum: ThinSVD) -> np.
     shortest = lam == 0 and rank < d
     lengths = np.linalg.norm(A, axis=0)
     lengths[lengths == 0] = 1.0
-    U, s, VT = np.linalg.svd(A / lengths, full_matrices=False)
+    w, U, V = _jacobi(A / lengths)  # for rows of any scale: they are the columns of X where n < d
     wide = A.astype(np.longdouble)
     r, x = np.zeros(len(b), np.longdouble), np.zeros(A.shape[1], np.longdouble)
-    change = np.inf
+    change = before = np.inf
     for _ in range(_REFINEMENTS):
         first = (b - r - wide @ x).astype(float)
         second = ((c - wide.T @ r) / lengths).astype(float)
-        along = (VT @ second) / s
-        step_x = VT.T @ ((U.T @ first - along) / s) / lengths
+        along = V.T @ second / np.sqrt(w)
+        step_x = V @ ((U.T @ first - along) / np.sqrt(w)) / lengths
         step_r = first - U @ (U.T @ first) + U @ along
         x, r = x + step_x, r + step_r
         moved, size = (step_r, r) if shortest else (step_x * lengths, x * lengths)
         change = float(np.linalg.norm(moved) / np.linalg.norm(np.r_[size.astype(float), 1e-300]))
-        if change < ACCURACY / 100 or not np.isfinite(change):
+        if not ACCURACY / 100 <= change <= 2 * before:
             break
+        before = change
     if not change < ACCURACY / 10:
         raise InputError(
             f"X is too ill-conditioned for coefficients right to {ACCURACY:g}: refinement still "

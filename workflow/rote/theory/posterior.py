@@ -283,7 +283,8 @@ def denoise(
         # softmax over blocks of examples: rescaled when a larger exponent comes
         for first in range(0, len(train), block_size):
             block = train[first : first + block_size]
-            logs = -0.5 * (((batch[:, None] - block) / sigma) ** 2).sum(-1)
+            with np.errstate(over="ignore"):
+                logs = -0.5 * (((batch[:, None] - block) / sigma) ** 2).sum(-1)
             if log_weights is not None:
                 logs = logs + log_weights[first : first + block_size]
             higher = np.maximum(top, logs.max(1))

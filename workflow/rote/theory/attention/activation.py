@@ -172,14 +172,14 @@ def _measured(f: Activation, scale: float) -> Coefficients:
         values = f(scale * t)
         return np.stack([values, t * values, (t**2 - 1) * values / math.sqrt(2), values**2])
 
-    first = gaussian.expectation(hermite, kinks)
+    first = _checked(hermite, kinks, f)
     a0, a1, a2, _ = map(float, first.value)
 
     def rest(t: np.ndarray) -> np.ndarray:
         centered = f(scale * t) - a0
         return np.stack([centered**2, (centered - a1 * t) ** 2])
 
-    second = gaussian.expectation(rest, kinks)
+    second = _checked(rest, kinks, f, offset=a0)
     nu, noise = map(float, second.value)
     if noise < 1e-28 * nu:  # rounding of a linear function
         noise = 0.0
@@ -189,10 +189,30 @@ def _measured(f: Activation, scale: float) -> Coefficients:
     error = max(float(first.error[:3].max()) / math.sqrt(size), float(second.error.max()) / size)
     if error > ACCURACY:
         raise InputError(
-            f"the moments of f are only known to {error:.1e}, not to {ACCURACY:g}: a constant this "
-            "large hides them; subtract it, or give `Coefficients`"
+            f"the moments of f are only known to {error:.1e}, not to {ACCURACY:g}: "
+            "name its `kinks` in an `Activation`, subtract a large constant, or give `Coefficients`"
         )
     return _possible(Coefficients(a0, a1, a2, nu, noise, error))
+
+
+def _checked(
+    integrand: gaussian.Integrand, kinks: tuple[float, ...], f: Activation, offset: float = 0.0
+) -> gaussian.Expectation:
+    """An expectation; of a function that is not ours by panels with other edges too.
+
+    A jump so near an edge that no node lies between them would not be seen: where two results
+    differ, a third one decides.
+    """
+    first = gaussian.expectation(integrand, kinks, offset=offset)
+    if f in ACTIVATIONS.values():
+        return first
+    others = [gaussian.expectation(integrand, kinks, offset=offset, shift=1)]
+    if (np.abs(first.value - others[0].value) > 16 * (first.error + others[0].error)).any():
+        others.append(gaussian.expectation(integrand, kinks, offset=offset, shift=2))
+    low, *middle, high = np.sort([first.value, *(other.value for other in others)], axis=0)
+    value = middle[0] if middle else first.value
+    apart = np.minimum(value - low, high - value) if middle else high - low
+    return gaussian.Expectation(value, np.maximum(first.error, apart))
 
 
 def _possible(moment: Coefficients) -> Coefficients:

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
 
-GAMMA_RANGE = (1e-14, 1e10)  # of γ/ν
+GAMMA_RANGE = (1e-18, 1e12)  # of γ/ν
 C_RANGE = (1e-3, 1e3)
 
 

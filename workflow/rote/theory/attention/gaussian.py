@@ -11,7 +11,9 @@ from rote.core.errors import InputError
 REACH = 38.0  # the density is a denormal number outside
 _INNER = 12.0  # within which every panel counts
 _NODES = np.polynomial.legendre.leggauss(60)
-_DEPTH = 54  # halvings towards a jump: the panel is then as long as rounding
+_SPLIT = 0.44  # of a panel: in the middle halves and whole would agree on a jump nearby
+_SHIFTS = (0.0, 0.6180339887, 1.4142135624)  # of the panels' edges, for independent results
+_DEPTH = 60  # halvings towards a jump: the panel is then as long as rounding
 _PANELS = 20_000
 _TOLERANCE = 1e-14  # relative to E |integrand|
 
@@ -25,7 +27,13 @@ class Expectation(NamedTuple):
     error: np.ndarray  # (functions,) estimated, absolute
 
 
-def expectation(integrand: Integrand, kinks: tuple[float, ...] = ()) -> Expectation:
+def expectation(
+    integrand: Integrand,
+    kinks: tuple[float, ...] = (),
+    *,
+    offset: float = 0.0,
+    shift: int = 0,
+) -> Expectation:
     """E integrand(ξ), ξ ~ N(0, 1).
 
     Panels are halved until halves and whole agree: towards jumps and kinks that nobody declared,
@@ -34,21 +42,26 @@ def expectation(integrand: Integrand, kinks: tuple[float, ...] = ()) -> Expectat
     Args:
         integrand: vectorized, (nodes,) -> (nodes,) or (functions, nodes).
         kinks: where it or its slope jumps, as far as it is known.
+        shift: 0, 1 or 2: which edges the panels have.
+        offset: constant that was subtracted inside a square: its rounding is no disagreement.
 
     Raises:
         InputError: for an integrand that is not finite where it counts, grows too fast to be
             integrated, or oscillates too fast.
     """
-    edges = _edges(integrand, kinks)
+    edges = _edges(integrand, kinks, _SHIFTS[shift])
     low, high = edges[:-1], edges[1:]
     whole, size = _panels(integrand, low, high)
     scale = size.sum(axis=1)
     # what is smaller by 1e-12 than a function beside it is its rounding
     allowed = _TOLERANCE / 16 * np.maximum(scale, 1e-12 * scale.max())[:, None]
+    rounding = 8 * np.finfo(float).eps * (scale + abs(offset) * np.sqrt(scale))
+    if offset:
+        allowed = np.maximum(allowed, rounding[:, None])
     value, error = np.zeros(len(whole)), np.zeros(len(whole))
     used = len(low)
     for _ in range(_DEPTH):
-        middle = (low + high) / 2
+        middle = low + _SPLIT * (high - low)
         left, _ = _panels(integrand, low, middle)
         right, _ = _panels(integrand, middle, high)
         halves = left + right
@@ -57,7 +70,7 @@ def expectation(integrand: Integrand, kinks: tuple[float, ...] = ()) -> Expectat
         value += halves[:, ~split].sum(axis=1)
         error += missed[:, ~split].sum(axis=1)
         if not split.any():
-            return Expectation(value, error + 4 * np.finfo(float).eps * scale)
+            return Expectation(value, error + rounding)
         used += 2 * int(split.sum())
         if used > _PANELS:
             raise InputError(
@@ -70,32 +83,31 @@ def expectation(integrand: Integrand, kinks: tuple[float, ...] = ()) -> Expectat
             np.concatenate([middle[split], high[split]]),
         )
     # what is left are panels at jumps, as short as rounding
-    return Expectation(
-        value + whole.sum(axis=1), error + missed.sum(axis=1) + 4 * np.finfo(float).eps * scale
-    )
+    return Expectation(value + whole.sum(axis=1), error + missed.sum(axis=1) + rounding)
 
 
-def _edges(integrand: Integrand, kinks: tuple[float, ...]) -> np.ndarray:
+def _edges(integrand: Integrand, kinks: tuple[float, ...], shift: float) -> np.ndarray:
     """Edges of panels of length ≤ 2 as far out as the integrand counts."""
-    grid = np.arange(-REACH, REACH + 1, 2)
+    grid = np.arange(-REACH, REACH + 1, 2) + shift
     with np.errstate(all="ignore"):
         size = _panels(integrand, grid[:-1], grid[1:], check=False)[1].max(axis=0)
     middle = (grid[:-1] + grid[1:]) / 2
     inner = np.abs(middle) < _INNER
-    total = np.where(np.isfinite(size), size, 0.0).sum()
     sides = []
     for side in (middle > 0, middle < 0):
         index = np.flatnonzero(side & ~inner)
         index = index[np.argsort(np.abs(middle[index]))]
-        counts = ~(size[index] <= 1e-17 * total)  # also where it is not finite
-        # as far as two panels in a row that add nothing
+        with np.errstate(all="ignore"):
+            so_far = size[inner].sum() + np.cumsum(size[index])
+            counts = ~(size[index] <= 1e-17 * so_far)  # also where it is not finite
+        # as far as two panels in a row that add nothing to those inside them
         quiet = np.flatnonzero(~counts[:-1] & ~counts[1:])
-        if not len(quiet):
+        if not len(quiet) or not np.isfinite(so_far[quiet[0]]):
             raise InputError(
                 "f grows too fast for a Gaussian average: f(t)² exp(−t²/2) must have vanished at "
                 f"|t| = {REACH:g}"
             )
-        sides.append(float(np.abs(middle[index[quiet[0]]]) + 1))
+        sides.append(float(np.abs(middle[index[quiet[0]]]) + 1 + abs(shift)))
     edges = grid[(grid >= -sides[1]) & (grid <= sides[0])]
     return np.unique([*edges, *(k for k in kinks if edges[0] < k < edges[-1])])
 

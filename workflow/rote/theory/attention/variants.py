@@ -358,7 +358,7 @@ def strong_signal_error(
         centered = f(s + v * t) - b
         return np.stack([centered**2, (centered - a1 * v * t) ** 2])
 
-    variance, rest = gaussian.expectation(remainders, kinks).value
+    variance, rest = gaussian.expectation(remainders, kinks, offset=b).value
     rest = float(rest) if rest > 1e-28 * variance else 0.0
     unit = a1**2 + rest
     if not unit > 1e-24:
