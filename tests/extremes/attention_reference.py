@@ -36,7 +36,8 @@ def error(c, a1, noise, d, gamma, start, vectors=None) -> mp.mpf:
     """
     mp.mp.dps = DIGITS
     c, a1, noise, d, gamma = map(mp.mpf, (c, a1, noise, d, gamma))
-    alpha, tau, kappa = a1 / c, noise / c, d - a1
+    alpha, tau = a1 / c, noise / c
+    kappa = d - a1
     D = mp.matrix([[gamma, kappa, 0], [-kappa, 0, 1], [0, -1, 0]])
     P = mp.matrix([[0, 1, 0], [-1, 0, 0], [0, 0, 0]])
     T = mp.matrix([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]])
@@ -60,7 +61,8 @@ def error(c, a1, noise, d, gamma, start, vectors=None) -> mp.mpf:
         step = _square(mp.lu_solve(linear(F, S), _vector(F - h)))
         h += step
         sizes = [mp.sqrt(abs(h[i, i])) for i in range(3)]
-        moved = max(abs(step[i, j]) / (sizes[i] * sizes[j]) for i in range(3) for j in range(3))
+        entries = np.ndindex(3, 3)
+        moved = max(abs(step[i, j]) / (sizes[i] * sizes[j]) for i, j in entries)
         if moved < mp.mpf(10) ** (-DIGITS // 2):
             break
     else:

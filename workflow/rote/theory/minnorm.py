@@ -218,19 +218,19 @@ def _refined(X: np.ndarray, y: np.ndarray, lam: float, spectrum: ThinSVD) -> np.
     """Coefficients (d,) by refinement of r + Aβ = b, Aᵀr = c with A of full column rank."""
     n, d = X.shape
     rank = len(spectrum.w)
+    shortest = lam == 0 and rank < d
+    A, b = X, y
     if lam > 0:
-        A, b, c = np.vstack([X, np.sqrt(lam) * np.eye(d)]), np.r_[y, np.zeros(d)], np.zeros(d)
-    elif rank == d:
-        A, b, c = X, y, np.zeros(d)
-    elif rank == n:  # β = −r: the shortest solution of Xβ = y
-        A, b, c = X.T, np.zeros(d), -y
-    else:
+        A, b = np.vstack([X, np.sqrt(lam) * np.eye(d)]), np.r_[y, np.zeros(d)]
+    if shortest:  # β = −r solves Xβ = y
+        A, b = X.T, np.zeros(d)
+    c = -y if shortest else np.zeros(d)
+    if shortest and rank < n:
         raise InputError(
             "X is rank-deficient and too ill-conditioned for coefficients right to "
             f"{ACCURACY:g} (condition number {np.sqrt(spectrum.largest / spectrum.w.min()):.1e}); "
             "drop the columns that are combinations of others"
         )
-    shortest = lam == 0 and rank < d
     lengths = np.linalg.norm(A, axis=0)
     lengths[lengths == 0] = 1.0
     w, U, V = _jacobi(A / lengths)  # for rows of any scale: they are the columns of X where n < d

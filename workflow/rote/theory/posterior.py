@@ -107,7 +107,7 @@ class Mixture(NamedTuple):
 
 def _covariance_root(root: np.ndarray) -> np.ndarray:
     """The lower Cholesky factor of (RᵀR)⁻¹, without forming it."""
-    upper = np.linalg.qr(solve_triangular(root, np.eye(len(root))).T, mode="r")
+    upper = np.asarray(np.linalg.qr(solve_triangular(root, np.eye(len(root))).T, mode="r"))
     return (upper * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]).T
 
 
@@ -221,7 +221,7 @@ def mixture(
         stacked[:m, :d] = J / noise_sd
         stacked[:m, d] = r / noise_sd
         stacked[m:, :d] = np.eye(d) / sigma
-        factor = np.linalg.qr(stacked, mode="r")
+        factor = np.asarray(np.linalg.qr(stacked, mode="r"))
         roots[n] = factor[:d, :d]
         shift = solve_triangular(roots[n], factor[:d, d])
         means[n] = train[n] + shift

@@ -56,7 +56,7 @@ class Head(NamedTuple):
     tau: np.ndarray  # (ν − a1²)/c
     kappa: np.ndarray  # d − a1
 
-    def select(self, index: np.ndarray) -> "Head":
+    def select(self, index: np.ndarray | slice) -> "Head":
         """The heads of an index or mask.
 
         Args:
@@ -99,7 +99,7 @@ class _State(NamedTuple):
         """(log k, B, log e), (points, 3)."""
         return np.stack([np.log(self.k), self.B, np.log(self.e)], axis=-1)
 
-    def select(self, index: np.ndarray) -> "_State":
+    def select(self, index: np.ndarray | slice) -> "_State":
         return _State._make(field[index] for field in self)
 
 
@@ -199,7 +199,9 @@ def _path(
         3); steps of Newton (heads,). A head that was lost stands still.
     """
     state, newton, steps = _corrected(top, state, heads)
-    levels, values, slopes = [top], [state.coordinates()], [newton.slope]
+    levels = [top]
+    values = [state.coordinates()]
+    slopes = [newton.slope]
     stride, longest, shortest = _STRIDES
     while levels[-1] > bottom:
         step = min(stride, levels[-1] - bottom)
@@ -273,7 +275,8 @@ def _newton(gamma: np.ndarray, state: _State, heads: Head, number: int) -> _Newt
     with np.errstate(all="ignore"):
         mean = spectrum.averages(spectrum.nodes(points, number))
         I0, I1, I2 = mean.x
-        A, tau, alpha = points.A, heads.tau, heads.alpha
+        A = points.A
+        tau, alpha = heads.tau, heads.alpha
         missed = np.stack(
             [
                 k - 1 - tau * k * I1,

@@ -167,7 +167,8 @@ def _excess(
     errors fall by orders of magnitude from one to the other, and rounding shows in both.
     """
     if not basis.mu.any():
-        fine, rough, size = root.gap, root.rough.gap, np.abs(root.gap)
+        fine, rough = root.gap, root.rough.gap
+        size = np.abs(fine)
     else:
         plain = np.maximum(0.0, 1 - heads.c)[:, None]
         fine, rough = (-(gamma**2) * signal(x, heads, basis)[1] for x in (root, root.rough))
@@ -203,7 +204,8 @@ def signal(
         dH = left @ dh @ np.linalg.inv(_EYE3 + along @ h) - H @ dalong @ H
     lost = ~np.isfinite(root.h).all(axis=(-2, -1))
     of_u = size[..., U] ** 2
-    return tuple(np.where(lost, np.nan, of_u * X[..., U, U]) for X in (H, dH))
+    phi, dphi = (np.where(lost, np.nan, of_u * X[..., U, U]) for X in (H, dH))
+    return phi, dphi
 
 
 def scaled(

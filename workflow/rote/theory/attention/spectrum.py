@@ -52,7 +52,8 @@ def nodes(points: Resolvent, number: int) -> Nodes:
     """
     c, alpha, A, B, e = points
     root = np.sqrt(c)
-    low, high, span = ((1 - c) / (1 + root)) ** 2, (1 + root) ** 2, 4 * root
+    low, high = ((1 - c) / (1 + root)) ** 2, (1 + root) ** 2
+    span = 4 * root
     with np.errstate(all="ignore"):
         zero = np.where(alpha != 0, -B / alpha, np.inf)  # of b
         closest = np.clip(zero, low, high)

@@ -105,7 +105,8 @@ def _unbalanced(
     """−dφ/dγ of one head, (γ,), from the 9 × 9 block of h and three directions of labels."""
     h, dh, size = scaled(root)
     along, dalong = (x[0] for x in psi(h, dh, size, heads, basis))
-    h, dh, size = h[0], dh[0], size[0]
+    h, dh = h[0], dh[0]
+    size = size[0]
     outer = np.outer(label, label)
     block = np.zeros((len(h), 3, 3, 3, 3))
     both = (size[:, U] * size[:, S])[:, None, None]
