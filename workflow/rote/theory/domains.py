@@ -37,7 +37,7 @@ DOMAINS = [
         "real finite data and examples, σ‖J‖/γ ≤ 1e9, F by torch, NumPy or with its Jacobian",
         "log-weights to about 1e-15 σ‖J‖/γ; by differences to 1e-6 of the Jacobian",
         "60-digit elimination, γ 1e-8 to 1; densities of linear operators",
-        "one QR of (m + d, d) per example",
+        "one Cholesky factor, or QR of (m + d, d), per example",
     ),
     Domain(
         "rote.theory.posterior.denoise",

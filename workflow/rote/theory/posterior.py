@@ -18,6 +18,7 @@ from rote.core.errors import InputError
 
 CHUNK = 2**24  # numbers in memory at a time, by default
 CONDITION = 1e9  # largest σ‖J‖/γ of a linearized posterior, for weights right to 1e-6
+_MILD = 1e3  # up to which the square of a condition number costs six digits and no more
 _STEP = 2e-3  # of central differences, relative to the coordinate and at least this
 _SMOOTH = 1e-6  # how far the differences at two steps may differ, relative to the Jacobian
 
@@ -175,7 +176,8 @@ def mixture(
         μ_n = x_n + γ⁻² Σ_n g_n
         log w_n = −½ r_nᵀ S_n⁻¹ r_n − ½ log |S_n|, S_n = γ² + σ² J_n J_nᵀ
 
-    by one QR factor of (J_n/γ, 1/σ) per example. With δ_n = μ_n − x_n the quadratic form is
+    by one triangular factor per example: Cholesky, or QR of (J_n/γ, 1/σ) where that would lose
+    digits. With δ_n = μ_n − x_n the quadratic form is
     |r_n − J_n δ_n|²/γ² + |δ_n|²/σ², a sum of squares at its minimum: nothing cancels at small γ.
     Accurate to about 1e-15 σ‖J‖/γ; `CONDITION` is the largest such ratio.
 
@@ -211,19 +213,13 @@ def mixture(
     roots = np.empty((len(train), d, d))
     logs = np.empty(len(train))
     for n, (r, J) in enumerate(zip(residuals, jacobians, strict=True)):
-        condition = sigma * np.linalg.norm(J) / noise_sd
+        condition = float(sigma * np.linalg.norm(J) / noise_sd)
         if condition > CONDITION:
             raise InputError(
                 f"sigma ‖J‖ / noise_sd is {condition:.1e} at example {n}, above {CONDITION:g}: "
                 "rounding would decide; use a smaller sigma or a larger noise_sd"
             )
-        stacked = np.zeros((m + d, d + 1))
-        stacked[:m, :d] = J / noise_sd
-        stacked[:m, d] = r / noise_sd
-        stacked[m:, :d] = np.eye(d) / sigma
-        factor = np.asarray(np.linalg.qr(stacked, mode="r"))
-        roots[n] = factor[:d, :d]
-        shift = solve_triangular(roots[n], factor[:d, d])
+        roots[n], shift = _solved(J, r, noise_sd, sigma, condition)
         means[n] = train[n] + shift
         missed = (r - J @ shift) / noise_sd
         logs[n] = -0.5 * (missed @ missed + shift @ shift / sigma**2)
@@ -232,6 +228,23 @@ def mixture(
             logs[n] -= d * np.log(sigma) + m * np.log(noise_sd)
     empirical(logs)  # refuses data that no example explains
     return Mixture(logs - logsumexp(logs), means, roots)
+
+
+def _solved(
+    J: np.ndarray, r: np.ndarray, noise_sd: float, sigma: float, condition: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """R with RᵀR = JᵀJ/γ² + 1/σ², and the minimum of |r − Jδ|²/γ² + |δ|²/σ²."""
+    m, d = J.shape
+    if condition < _MILD:
+        root = np.linalg.cholesky(np.eye(d) / sigma**2 + J.T @ J / noise_sd**2).T
+        along = solve_triangular(root, J.T @ r / noise_sd**2, trans="T")
+        return root, solve_triangular(root, along)
+    stacked = np.zeros((m + d, d + 1))
+    stacked[:m, :d] = J / noise_sd
+    stacked[:m, d] = r / noise_sd
+    stacked[m:, :d] = np.eye(d) / sigma
+    factor = np.asarray(np.linalg.qr(stacked, mode="r"))
+    return factor[:d, :d], solve_triangular(factor[:d, :d], factor[:d, d])
 
 
 def denoise(

@@ -309,9 +309,12 @@ def probe_errors(
 
 def _rounded_away(gram: np.ndarray, gamma: np.ndarray) -> bool:
     """Whether rounding of a Gram matrix (lower triangle) is felt beside the smallest ridge."""
+    allowed = ROUNDING * gamma.min() / np.finfo(float).eps
+    if np.diagonal(gram).sum() <= allowed:  # at least as large as the norm
+        return False
     lower = np.tril(gram)
     size = np.sqrt(2 * (lower**2).sum() - (np.diagonal(gram) ** 2).sum())  # Frobenius
-    return not np.finfo(float).eps * size <= ROUNDING * gamma.min()
+    return not size <= allowed
 
 
 def _errors_of_features(A: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: bool) -> np.ndarray:
