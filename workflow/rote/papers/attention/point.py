@@ -46,7 +46,7 @@ def solve(f: str, c: float, gamma: float, head: PointHead = PointHead()) -> Theo
         "memorization error": float(solution.error),
         "ridge on raw tokens": ridge,
         "gap": float(solution.error) - ridge,
-        "excess over max(0, 1 − c)": float(solution.excess),
+        "above max(0, 1 − c)": float(solution.excess),
         "bound of its error": float(solution.bound),
         "trace of resolvent": float(solution.h_uu),
         "a0": solution.coefficients.a0,
