@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
+from rote.papers.attention import point, simulation
 from rote.papers.attention.golden import GOLDEN, GOLDEN_RIDGE
 from rote.papers.attention.heads import (
     FUNCTIONS,
@@ -14,11 +15,20 @@ from rote.papers.attention.heads import (
     tanh_lookalikes,
 )
 from rote.papers.attention.heads import error as head_error
+from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention import fixed_point, memorization, variants
 from scipy import integrate
 
 U, V, T = np.eye(3)
+
+
+def _head(c: float, f: str) -> fixed_point.Head:
+    """Constants of a head of a named function, zero diagonal."""
+    moment = attention.moments(f)
+    return fixed_point.head(c, moment.a1, moment.noise, 0.0)
+
+
 MOMENTS = {  # name -> a1, a2, ν
     "linear": (1, 0, 1),
     "tanh": (0.605705509602, 0, 0.394294490398),
@@ -50,9 +60,7 @@ def test_memorization_error_matches_golden_values(row):
 
 
 def test_memorization_root_matches_golden_values():
-    h = fixed_point.solve(
-        np.array([1e-2]), fixed_point.head(4.0, *attention.coefficients("tanh"), 0.0)
-    ).h[0, 0]
+    h = fixed_point.solve(np.array([1e-2]), _head(4.0, "tanh")).h[0, 0]
     expected = {
         (1, 1): 0.57010713,
         (2, 2): 0.28601310,
@@ -166,7 +174,7 @@ def test_memorization_error_is_invariant_under_rotation_sign_and_scale(head, mu,
 def test_derivative_is_a_central_difference(f, c):
     gamma = np.geomspace(1e-3, 10, 7)
     step = 1e-4
-    head = fixed_point.head(c, *attention.coefficients(f), 0.0)
+    head = _head(c, f)
     root = fixed_point.solve(gamma, head)
     high, low = (fixed_point.solve(gamma * factor, head).h for factor in (1 + step, 1 - step))
     numeric = (high - low) / (2 * step * gamma[:, None, None])
@@ -174,31 +182,47 @@ def test_derivative_is_a_central_difference(f, c):
     np.testing.assert_allclose(root.dh / scale, numeric / scale, atol=1e-6)
 
 
+def _matrices(c: float, f: str, gamma: float):
+    """F of h = F(h), from the pencil's matrices."""
+    moment = attention.moments(f)
+    alpha, tau, kappa = moment.a1 / c, moment.noise / c, -moment.a1
+    D = np.array([[gamma, kappa, 0], [-kappa, 0, 1], [0, -1, 0]])
+    P = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 0]])
+    T = np.array([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]])
+
+    def image(h: np.ndarray) -> np.ndarray:
+        return np.linalg.inv(D + tau * P @ h @ P.T + c * T @ np.linalg.inv(np.eye(3) + h @ T))
+
+    return image
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    f=st.sampled_from(list(attention.ACTIVATIONS)),
+    c=st.floats(0.05, 20),
+    gamma=st.floats(-4, 2).map(lambda x: 10**x),
+)
+def test_root_is_the_accretive_fixed_point_of_the_matrices(f, c, gamma):
+    """It satisfies h = F(h), its symmetric part is positive, and h_sw = −γ h_uu."""
+    h = fixed_point.solve(np.array([gamma]), _head(c, f)).h[0, 0]
+    size = np.sqrt(np.diag(h))
+    np.testing.assert_allclose(
+        _matrices(c, f, gamma)(h) / np.outer(size, size), h / np.outer(size, size), atol=1e-6
+    )
+    assert np.linalg.eigvalsh((h + h.T) / 2 / np.outer(size, size)).min() > -1e-9
+    assert h[1, 2] == pytest.approx(-gamma * h[0, 0], rel=1e-12)
+
+
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
-def test_on_branch_rejects_every_other_root(c):
-    """Plain Newton from random starts finds other roots with residuals as small; the branch test
-    knows them.
-    """
-    gamma = np.full(1, 0.05)
-    rng = np.random.default_rng(1)
-    head = fixed_point.head(c, *attention.coefficients("tanh"), 0.0)
-    right = fixed_point.solve(gamma, head).h[0, 0]
-    assert fixed_point.on_branch(right, 0.05)
-    wrong = 0
-    for _ in range(200):
-        start = rng.normal(size=(1, 3, 3)) * rng.choice([0.3, 3, 30])
-        with np.errstate(all="ignore"):
-            try:
-                root, _ = fixed_point._newton(start, gamma, head, head.T, max_iter=100)
-                error = fixed_point._relative(
-                    fixed_point._map(root, gamma, head, head.T) - root, root
-                )
-            except np.linalg.LinAlgError:
-                continue
-        if error[0] < 1e-10 and np.abs(root[0] - right).max() > 1e-6 * np.abs(right).max():
-            wrong += 1
-            assert not fixed_point.on_branch(root[0], 0.05)
-    assert wrong > 0  # or the test has tested nothing
+def test_root_is_where_the_damped_iteration_ends(c):
+    """Slow, but it cannot take a wrong turn: Newton on the matrices finds other roots too."""
+    image = _matrices(c, "tanh", 0.05)
+    h = np.diag([20.0, 1, 1])
+    for _ in range(5000):
+        h = (h + image(h)) / 2
+    np.testing.assert_allclose(
+        fixed_point.solve(np.array([0.05]), _head(c, "tanh")).h[0, 0], h, rtol=1e-9, atol=1e-9
+    )
 
 
 def test_memorization_error_marks_points_that_do_not_converge(monkeypatch):
@@ -419,3 +443,175 @@ def test_kernel_density_is_a_density():
 def test_variants_refuse_bad_arguments(call, expected):
     with pytest.raises(InputError, match=expected):
         call()
+
+
+# ---- outside the comfortable range
+
+
+@settings(max_examples=25, deadline=None)
+@given(c=st.floats(0.05, 20), gamma=st.floats(-12, 2).map(lambda x: 10**x))
+@example(c=0.5, gamma=1e-8)
+@example(c=0.5, gamma=1e-12)
+@example(c=1.0, gamma=1e-12)
+def test_excess_of_linear_attention_is_an_integral_over_marchenko_pastur(c, gamma):
+    """∫ (γ/(γ + (x/c − 1)² x))² dρ, by quadrature around x = c in units of the peak's width."""
+    solution = attention.memorization_error(gamma, c, "linear")
+    low, high = (1 - np.sqrt(c)) ** 2, (1 + np.sqrt(c)) ** 2
+    from_edge = (high - low) * np.geomspace(1e-26, 0.1, 90)
+    from_peak = np.sqrt(gamma * c) * np.geomspace(0.1, 1e9, 60)
+    marks = np.r_[c, c - from_peak, c + from_peak, low + from_edge, high - from_edge]
+    marks = np.unique([low, *marks[(marks > low) & (marks < high)], high])
+    position, weight = np.polynomial.legendre.leggauss(30)
+    half = np.diff(marks)[:, None] / 2
+    x = marks[:-1, None] + half * (1 + position)
+    density = np.sqrt(np.maximum((high - x) * (x - low), 0)) / (2 * np.pi * x)
+    values = density * (gamma / (gamma + (x / c - 1) ** 2 * x)) ** 2
+    assert solution.converged
+    assert float(solution.excess) == pytest.approx((half * weight * values).sum(), rel=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(head=heads, mu=vectors, key=vectors, query=vectors, gamma=st.floats(-12, 2))
+def test_bounds_are_small_and_part_of_converged(head, mu, key, query, gamma):
+    f = attention.Coefficients(0.0, head["a1"], 0.0, head["a1"] ** 2 * head["excess"])
+    s = attention.memorization_error(
+        10**gamma, head["c"], f, attention.Vectors(mu, key, query), diag=head["a1"]
+    )
+    assert s.converged
+    assert 0 <= s.bound <= 1e-7 * s.error
+    assert s.error == pytest.approx(max(0, 1 - head["c"]) + s.excess, rel=1e-14, abs=1e-14)
+
+
+def test_bounds_that_are_not_met_are_not_converged(monkeypatch):
+    monkeypatch.setattr(memorization, "ACCURACY", 1e-12)
+    solution = attention.memorization_error(1.0, 2.0, "tanh")
+    assert not solution.converged
+    assert np.isnan([solution.error, solution.excess, solution.h_uu]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(rate=st.floats(0.1, 8))
+def test_moments_of_exponentials_have_their_closed_form(rate):
+    moment = attention.moments(lambda t: np.exp(rate * t))
+    mean = np.exp(rate**2 / 2)
+    assert moment.a0 == pytest.approx(mean, rel=1e-11)
+    assert moment.a1 == pytest.approx(rate * mean, rel=1e-11)
+    assert moment.nu == pytest.approx(mean**2 * np.expm1(rate**2), rel=1e-10)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rate=st.floats(0.1, 2000))
+def test_moments_of_oscillations_have_their_closed_form(rate):
+    moment = attention.moments(lambda t: np.cos(rate * t))
+    variance = (1 + np.exp(-2 * rate**2)) / 2 - np.exp(-(rate**2))
+    assert moment.nu == pytest.approx(variance, rel=1e-9)
+    assert moment.error < 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(kink=st.floats(-4, 4))
+def test_moments_need_no_declaration_of_kinks(kink):
+    hinge = attention.moments(lambda t: np.maximum(t - kink, 0))
+    density = np.exp(-(kink**2) / 2) / np.sqrt(2 * np.pi)
+    tail = integrate.quad(lambda t: np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi), kink, 30)[0]
+    assert hinge.a0 == pytest.approx(density - kink * tail, rel=1e-7, abs=1e-12)
+    assert hinge.a1 == pytest.approx(tail, rel=1e-7)
+    step = attention.moments(lambda t: np.where(t > kink, 1.0, 0.0))
+    assert step.a1 == pytest.approx(density, rel=1e-11)
+    assert step.noise == pytest.approx(tail * (1 - tail) - density**2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (lambda t: np.exp(30 * t), "grows too fast"),
+        (lambda t: np.exp(t**2 / 3), "grows too fast|not finite"),
+        (lambda t: np.cos(1e6 * t), "cannot be averaged"),
+        (lambda t: 1e12 + t, "only known to|cannot be averaged|f is constant"),
+    ],
+)
+def test_moments_refuse_what_they_cannot_average(f, expected):
+    with pytest.raises(InputError, match=expected):
+        attention.moments(f)
+
+
+@pytest.mark.parametrize(
+    ("f", "limit"),
+    [
+        (lambda t: 3 * t + np.sin(t), 3.0),
+        (lambda t: np.abs(t) - 2 * t, -1.0),
+        (lambda t: np.sqrt(np.abs(t)), 0.0),
+        (np.cos, 0.0),
+    ],
+)
+def test_diagonal_keeps_functions_whose_slope_settles(f, limit):
+    assert attention.diagonal(f, "keep") == pytest.approx(limit, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: t * np.log(np.abs(t) + 1),
+        lambda t: t * np.sin(t),
+        lambda t: t * np.cos(np.log(np.abs(t) + 1)),
+        lambda t: t / np.log(np.abs(t) + 2),
+        lambda t: np.abs(t) ** 1.1,
+        np.exp,
+    ],
+)
+def test_diagonal_refuses_functions_whose_slope_does_not_settle(f):
+    with np.errstate(all="ignore"), pytest.raises(InputError, match="f\\(t\\)/t settles"):
+        attention.diagonal(f, "keep")
+
+
+@settings(max_examples=15, deadline=None)
+@given(size=st.floats(0.2, 3), length=st.integers(1, 5))
+def test_heads_error_takes_vectors_of_one_length_only(size, length):
+    """A signal of another length than the spikes is refused, and of the same length counts."""
+    spikes = {"w_keys": [size * U], "w_queries": [size * U]}
+    expected = attention.memorization_error(
+        1.0, 4.0, "tanh", attention.Vectors(2 * U, size * U, size * U)
+    ).error
+    one = variants.heads_error(1.0, 4.0, ["tanh"], mu=2 * U, **spikes)
+    assert float(one) == pytest.approx(float(expected), rel=1e-8)
+    if length != 3:
+        with pytest.raises(InputError, match=r"must have one length"):
+            variants.heads_error(1.0, 4.0, ["tanh"], mu=np.full(length, 2.0), **spikes)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: attention.Vectors(U, w_key=U), "w_key is given without w_query"),
+        (lambda: attention.Vectors(U, w_query=U), "w_query is given without w_key"),
+        (
+            lambda: variants.heads_error(1.0, 2.0, ["tanh"], w_keys=[U], w_queries=[None]),
+            r"w_keys\[0\] is given without w_queries\[0\]",
+        ),
+        (lambda: point.solve("tanh", 2.0, 1.0, point.PointHead(1.0, key=0.0)), "--key is given"),
+        (lambda: attention.memorization_error(1.0, 1e4, "tanh"), r"c must be in \[0.001, 1000\]"),
+        (lambda: attention.memorization_error(1e-20, 1.0, "tanh"), r"gamma / .* must be in"),
+        (lambda: attention.moments("tanh", -1.0), "scale must be finite and > 0"),
+    ],
+)
+def test_attention_refuses_what_is_outside_its_domain(call, expected):
+    with pytest.raises(InputError, match=expected):
+        call()
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), gamma=st.floats(-6, -2), f=st.sampled_from(["exp_c", "tanh"])
+)
+def test_twin_tokens_leave_what_their_labels_disagree_on(seed, gamma, f):
+    """Twins have equal features: as γ → 0 the error is the share of pairs of unequal labels."""
+    rng = np.random.default_rng(seed)
+    n, p = 64, 128
+    X = np.repeat(rng.normal(size=(p, n // 2)), 2, axis=1)
+    y = rng.permutation(np.repeat([1.0, -1.0], n // 2))
+    disagree = float((y[::2] != y[1::2]).mean())
+    kernel = simulation.entrywise(f, p)
+    errors, _ = simulation.training_errors(tokens.Context(X, y), kernel, np.array([10**gamma]))
+    assert errors.attention[0] >= disagree * (1 - 1e-9)
+    if f == "exp_c":
+        assert errors.attention[0] == pytest.approx(disagree, abs=1e-6)

@@ -174,3 +174,48 @@ def test_fit_of_a_design_of_zeros_is_zero():
 def test_fit_names_bad_input(X, y, lam, message):
     with pytest.raises(InputError, match=message):
         minnorm.fit(X, y, lam)
+
+
+@given(designs(kinds=("gauss",)), st.integers(0, 2**32 - 1))
+def test_fit_does_not_lose_columns_of_small_scale(design, seed):
+    """Scaled columns have the coefficients over the scale, whatever it is (full column rank)."""
+    X, rng = design
+    n, d = X.shape
+    if n < d:
+        return
+    scale = 10 ** np.random.default_rng(seed).uniform(-15, 15, d)
+    y = rng.normal(size=n)
+    np.testing.assert_allclose(minnorm.fit(X * scale, y) * scale, minnorm.fit(X, y), rtol=1e-5)
+
+
+@given(designs(), st.integers(0, 2**32 - 1))
+def test_identifiable_does_not_depend_on_scale(design, seed):
+    X, _ = design
+    scale = 2.0 ** np.random.default_rng(seed).integers(-60, 60, X.shape[1])
+    np.testing.assert_array_equal(minnorm.identifiable(X * scale), minnorm.identifiable(X))
+
+
+@given(st.floats(-9, -1).map(lambda x: 10**x))
+def test_nearly_parallel_columns_are_two_as_long_as_they_can_be_told_apart(gap):
+    X = np.array([[1.0, 1.0], [1.0, 1.0 + gap]])
+    assert minnorm.identifiable(X).all()
+    y = X @ [2.0, -3.0]
+    residual = X @ minnorm.fit(X, y) - y
+    assert np.abs(residual).max() < 1e-13
+
+
+def test_a_rank_that_rounding_decides_is_refused():
+    X = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-14]])
+    with pytest.raises(InputError, match="rank of X is not settled"):
+        minnorm.fit(X, np.ones(2))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_large_designs_by_gram_matrices_agree_with_the_svd(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(90, 80))[rng.integers(90, size=90)]
+    X[:, 3] *= 10 ** rng.uniform(-12, 0)
+    y = rng.normal(size=90)
+    scale = np.linalg.norm(X, axis=0)
+    expected = np.linalg.lstsq(X, y, rcond=1e-14)[0]
+    np.testing.assert_allclose(minnorm.fit(X, y) * scale, expected * scale, atol=1e-6)

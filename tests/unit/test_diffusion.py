@@ -138,11 +138,89 @@ def test_guided_with_full_jacobian_follows_the_chain_rule():
         clean = (z - (1 - alpha_bar) ** 0.5 * noise) / alpha_bar**0.5
         return ((clean**2).sum() / 2).item()
 
-    step = diffusion.DataStep(1e-3, normalized=False, full_jacobian=True)
+    step = diffusion.DataStep(1e-3, "raw", full_jacobian=True)
     moved = diffusion.guided(denoiser, start, schedule, gradient, step)
     slopes = [
         (misfit(x + 1e-5 * e) - misfit(x - 1e-5 * e)) / 2e-5
         for e in torch.eye(3, dtype=torch.float64)
     ]
-    expected = -1e-3 * np.array(slopes) / schedule.alpha_bar[0].item() ** 0.5
+    expected = -1e-3 * np.array(slopes)
     np.testing.assert_allclose((moved - x)[0].numpy(), expected, rtol=1e-5)
+
+
+def _constant(x):
+    return torch.full((len(x),), 8.0, dtype=x.dtype), x
+
+
+@pytest.mark.parametrize(
+    ("scaling", "expected"),
+    [
+        ("raw", lambda slope: slope),
+        ("unit", lambda slope: slope / slope.norm(dim=1, keepdim=True)),
+        ("residual", lambda slope: 2 * slope / 4.0),  # ‖r‖ = √(2 · 8)
+    ],
+)
+@pytest.mark.parametrize("full", [True, False])
+def test_guidance_scales_gradients_as_it_says(scaling, expected, full):
+    """With ½‖r‖² = 8 and slopes x: by the chain rule, or over √ᾱ with a constant denoiser."""
+    covariance = torch.diag(torch.tensor([4.0, 1.0, 0.2], dtype=torch.float64))
+    denoiser = diffusion.gaussian(torch.zeros(3), covariance, ZERO)
+    schedule = diffusion.Schedule(ZERO.alpha_bar[150:151])  # ᾱ = .03
+    start = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float64)
+    x = denoiser(start, 0)
+    alpha_bar = schedule.alpha_bar[0]
+
+    def clean(z):
+        noise = (z - alpha_bar.sqrt() * denoiser(z, 0)) / (1 - alpha_bar).sqrt()
+        return (z - (1 - alpha_bar).sqrt() * noise) / alpha_bar.sqrt()
+
+    if full:
+        rows = torch.autograd.functional.jacobian(lambda z: clean(z[None])[0], x[0])
+        slope = clean(x) @ rows
+    else:
+        slope = clean(x) / alpha_bar.sqrt()
+    step = diffusion.DataStep(1e-3, scaling, full_jacobian=full)
+    moved = diffusion.guided(denoiser, start, schedule, _constant, step)
+    torch.testing.assert_close(x - moved, 1e-3 * expected(slope), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "step", "message"),
+    [
+        (lambda x: (torch.ones(len(x)), x * torch.nan), {}, "6 gradients that are NaN"),
+        (lambda x: (torch.ones(len(x)) * torch.inf, x), {}, "2 misfits that are NaN or infinite"),
+        (lambda x: (-torch.ones(len(x)), x), {}, "negative misfits"),
+        (lambda x: (torch.ones(len(x)), x[0]), {}, "gradient must give misfits"),
+        (_constant, {"scaling": "half"}, "scaling must be one of unit, raw, residual"),
+        (_constant, {"length": float("nan")}, "length must be finite"),
+    ],
+)
+def test_guided_refuses_gradients_that_are_none(gradient, step, message):
+    denoiser = diffusion.gaussian(torch.zeros(3), torch.eye(3), ZERO)
+    with pytest.raises(InputError, match=message):
+        diffusion.guided(
+            denoiser,
+            torch.ones(2, 3, dtype=torch.float64),
+            ZERO,
+            gradient,
+            diffusion.DataStep(**({"length": 0.1} | step)),
+        )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: diffusion.memorized(torch.zeros(0, 2), ZERO), "train must be finite"),
+        (
+            lambda: diffusion.memorized(torch.zeros(2, 2), ZERO, torch.full((2,), -torch.inf)),
+            "log_weights must not be",
+        ),
+        (lambda: diffusion.memorized(torch.zeros(2, 2), ZERO, torch.zeros(3)), "log_weights must"),
+        (lambda: diffusion.gaussian(torch.zeros(2), torch.eye(3), ZERO), "shapes"),
+        (lambda: diffusion.gaussian(torch.zeros(2), -torch.eye(2), ZERO), "negative eigenvalue"),
+        (lambda: diffusion.schedule("paper", 0), "steps must be at least 2"),
+    ],
+)
+def test_denoisers_refuse_what_has_no_density(call, message):
+    with pytest.raises(InputError, match=message):
+        call()

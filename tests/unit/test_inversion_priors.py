@@ -237,7 +237,7 @@ def test_guidance_follows_its_options(models):
     plain = samples()
     np.testing.assert_array_equal(plain, samples())
     assert np.abs(samples(full_jacobian=True) - plain).max() > 1e-3
-    assert np.abs(samples(normalized=False, steps=[1e-4, 2e-4]) - plain).max() > 1e-3
+    assert np.abs(samples(scaling="raw", steps=[1e-4, 2e-4]) - plain).max() > 1e-3
 
 
 def test_lookups_hold_one_example_and_find_the_true_one(models):

@@ -5,6 +5,7 @@ clean points that it predicts. Trained networks, the closed forms of a finite se
 and posteriors share that form.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -84,6 +85,8 @@ def schedule(name: str, steps: int) -> Schedule:
         InputError: for an unknown name, or too few steps.
     """
     rates = registered(SCHEDULES, name, "schedule")
+    if not steps >= 2:
+        raise InputError(f"steps must be at least 2, given {steps}")
     scale = REFERENCE_STEPS / steps
     return linear(steps, scale * rates.first, min(scale * rates.last, 0.999))
 
@@ -98,8 +101,24 @@ def memorized(train: Tensor, schedule: Schedule, log_weights: Tensor | None = No
         schedule: of the noise.
         log_weights: log w_n, (N,), equal by default; log-likelihoods make it the exact denoiser of
             the posterior.
+
+    Raises:
+        InputError: without examples, for values that are NaN or infinite, and for log-weights of
+            the wrong shape, NaN, +inf or all −inf.
     """
     train = train.double()
+    if train.ndim != 2 or not train.numel() or not torch.isfinite(train).all():
+        raise InputError(
+            f"train must be finite and of shape (N, d), N, d ≥ 1, given {tuple(train.shape)}"
+        )
+    if log_weights is not None:
+        log_weights = log_weights.double()
+        if log_weights.shape != train.shape[:1]:
+            raise InputError(
+                f"log_weights must have shape ({len(train)},), given {tuple(log_weights.shape)}"
+            )
+        if log_weights.isnan().any() or not torch.isfinite(log_weights.max()):
+            raise InputError("log_weights must not be NaN, +inf, or −inf for every example")
 
     def denoise(z: Tensor, t: int) -> Tensor:
         alpha_bar = schedule.alpha_bar[t]
@@ -122,9 +141,25 @@ def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
         mean: (d,).
         covariance: (d, d).
         schedule: of the noise.
+
+    Raises:
+        InputError: for shapes that do not agree, values that are not finite, and a covariance that
+            is not symmetric or has a negative eigenvalue.
     """
-    values, vectors = torch.linalg.eigh(covariance.double())
-    mean = mean.double()
+    mean, covariance = mean.double(), covariance.double()
+    d = mean.numel()
+    if mean.ndim != 1 or covariance.shape != (d, d):
+        raise InputError(
+            "mean and covariance must have shapes (d,) and (d, d), "
+            f"given {tuple(mean.shape)} and {tuple(covariance.shape)}"
+        )
+    if not (torch.isfinite(mean).all() and torch.isfinite(covariance).all()):
+        raise InputError("mean and covariance must be finite")
+    size = covariance.abs().max()
+    values, vectors = torch.linalg.eigh(covariance)
+    if (covariance - covariance.T).abs().max() > 1e-6 * size or values.min() < -1e-6 * size:
+        raise InputError("covariance must be symmetric and have no negative eigenvalue")
+    values = values.clamp(min=0)
 
     def denoise(z: Tensor, t: int) -> Tensor:
         alpha_bar = schedule.alpha_bar[t]
@@ -218,12 +253,34 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
 
 
 class DataStep(NamedTuple):
-    """How guidance moves a point against the gradient of its misfit."""
+    """How guidance moves a point against the gradient of its misfit Φ = ½‖r‖²."""
 
-    length: float  # of a step; with `normalized=False` the factor of the gradient
-    normalized: bool = True  # every point's gradient is scaled to length 1 (0 stays 0)
+    length: float  # ζ of a step
+    scaling: str = "unit"  # of `SCALINGS`
     # differentiate through the denoiser (Chung et al. 2023) instead of taking it as constant
     full_jacobian: bool = False
+
+
+def _unit(slopes: Tensor, misfits: Tensor) -> Tensor:
+    length = torch.linalg.vector_norm(slopes, dim=1, keepdim=True)
+    return torch.where(length > 0, slopes / length.clamp(min=1e-8), 0.0)
+
+
+def _raw(slopes: Tensor, misfits: Tensor) -> Tensor:
+    return slopes
+
+
+def _over_residual(slopes: Tensor, misfits: Tensor) -> Tensor:
+    norm = (2 * misfits.to(slopes.dtype))[:, None].sqrt()
+    return torch.where(norm > 0, 2 * slopes / norm.clamp(min=1e-300), 0.0)
+
+
+# from gradients ∇Φ (points, d) and misfits Φ (points,) to the direction of a step of length 1
+SCALINGS = {
+    "unit": _unit,  # ∇Φ/‖∇Φ‖, 0 where it vanishes: as published
+    "raw": _raw,  # ∇Φ
+    "residual": _over_residual,  # ∇‖r‖²/‖r‖ = 2 ∇Φ/√(2Φ) (Chung et al. 2023)
+}
 
 
 def guided(
@@ -237,20 +294,28 @@ def guided(
     """Diffusion posterior sampling as in the code of Siahkoohi and Sabeddu (2026).
 
     A DDIM step, then a data step: the clean point is predicted again (with the same time index, as
-    that code does), and z moves against the misfit's gradient there, over √ᾱ_t.
+    that code does), and z moves against the misfit's gradient there: over √ᾱ_t with the denoiser
+    taken as constant, by the chain rule through it with `full_jacobian`.
 
     Args:
         denoiser: of the prior.
         start: start noise (points, d).
         schedule: of the noise.
-        gradient: from clean points (points, d) to their misfits (points,) and gradients
+        gradient: from clean points (points, d) to their misfits Φ = ½‖r‖² (points,) and gradients
             (points, d).
         data_step: its length and variant.
         watch: called with (t, clean points before the data step, misfits).
 
     Returns:
         Clean points (points, d).
+
+    Raises:
+        InputError: for an unknown scaling, a length that is negative or not finite, and misfits or
+            gradients of the wrong shape, NaN, infinite or (misfits) negative.
     """
+    scaling = registered(SCALINGS, data_step.scaling, "scaling")
+    if not (math.isfinite(data_step.length) and data_step.length >= 0):
+        raise InputError(f"length must be finite and ≥ 0, given {data_step.length}")
     z = start
     for t in reversed(range(schedule.steps)):
         alpha_bar = schedule.alpha_bar[t].item()
@@ -263,17 +328,36 @@ def guided(
         predicted = denoiser(point, t)
         noise = (point - alpha_bar**0.5 * predicted) / (1 - alpha_bar) ** 0.5
         clean = (point - (1 - following) ** 0.5 * noise) / following**0.5
-        misfits, slopes = gradient(clean.detach())
+        misfits, slopes = _checked(gradient(clean.detach()), clean, t)
         if watch is not None:
             watch(t, clean.detach(), misfits)
         if data_step.full_jacobian:
             (slopes,) = torch.autograd.grad(clean, point, slopes)
-        slopes = slopes / alpha_bar**0.5
-        if data_step.normalized:
-            length = torch.linalg.vector_norm(slopes, dim=1, keepdim=True)
-            slopes = torch.where(length > 0, slopes / length.clamp(min=1e-8), 0.0)
+        else:
+            slopes = slopes / alpha_bar**0.5
+        slopes = scaling(slopes, misfits)
         z = z - data_step.length * slopes
     return z
+
+
+def _checked(result: tuple[Tensor, Tensor], clean: Tensor, t: int) -> tuple[Tensor, Tensor]:
+    """Misfits and gradients, if they are such."""
+    misfits, slopes = result
+    if misfits.shape != clean.shape[:1] or slopes.shape != clean.shape:
+        raise InputError(
+            f"gradient must give misfits {tuple(clean.shape[:1])} and gradients "
+            f"{tuple(clean.shape)}, given {tuple(misfits.shape)} and {tuple(slopes.shape)}"
+        )
+    for name, values in (("misfits", misfits), ("gradients", slopes)):
+        lost = int((~torch.isfinite(values)).sum())
+        if lost:
+            raise InputError(
+                f"gradient gives {lost} {name} that are NaN or infinite at time {t}; "
+                "check the forward operator, or take shorter steps"
+            )
+    if (misfits < 0).any():
+        raise InputError(f"gradient gives negative misfits at time {t}; they are ½‖r‖² ≥ 0")
+    return misfits, slopes
 
 
 def noise_to_clean(predict: Callable[[Tensor, int], Tensor], schedule: Schedule) -> Denoiser:

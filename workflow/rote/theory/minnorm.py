@@ -9,11 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import lapack
 
 from rote.core.errors import InputError
 
-# Gram eigenvalues between rounding and this (relative to the largest) do not settle the rank
-AMBIGUOUS = 1e-7
+AMBIGUOUS = 1e-7  # Gram eigenvalues below this, relative to the largest, do not settle the rank
+SCALES = 1e3  # between columns, beyond which a plain SVD loses the small ones
+SMALL = 64  # rows or columns up to which the SVD costs nothing
+UNSETTLED = 1e-13  # singular values between rounding and this are neither zero nor known
+ACCURACY = 1e-7  # of what `fit` returns, relative to the norm, in columns of length one
+_REFINEMENTS = 40
 
 
 class ThinSVD(NamedTuple):
@@ -32,25 +37,82 @@ class ThinSVD(NamedTuple):
 def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
     """Factor one design matrix.
 
-    Uses `eigh` of the smaller Gram matrix; where that cannot tell small singular values from
-    rounding, a full SVD.
+    The rank is that of X with columns of length one, so that the scale of a column decides nothing.
+    A singular value of that matrix counts as zero below max(n, d) ε of the largest.
+
+    A large design goes by `eigh` of the smaller Gram matrix, where that can tell small singular
+    values from zeros: those below 1e-12 of the largest then count as zeros. All others go by SVD,
+    by Jacobi rotations where the columns differ by more than `SCALES`: small singular values then
+    keep their relative accuracy.
 
     Args:
         X: (n, d), dense or sparse.
+
+    Raises:
+        InputError: if a singular value is too small to tell from rounding, and not zero either.
     """
+    n, d = X.shape
+    lengths = np.sqrt(np.asarray((X * X if isinstance(X, np.ndarray) else X.power(2)).sum(axis=0)))
+    lengths = np.where(lengths > 0, lengths, lengths.max(initial=0.0))
+    mild = not lengths.size or lengths.max() <= SCALES * lengths.min()
+    if mild and min(n, d) > SMALL:
+        spectrum = _by_gram(X)
+        if spectrum is not None:
+            return spectrum
+    return _by_svd(_dense(X), lengths, mild)
+
+
+def _by_gram(X: np.ndarray | sparse.sparray) -> ThinSVD | None:
+    """By `eigh` of the smaller Gram matrix; None where that does not settle the rank."""
     n, d = X.shape
     tall = n >= d
     w, V = np.linalg.eigh(_dense(X.T @ X if tall else X @ X.T))  # (k,), (k, k)
-    top = w[-1] if len(w) else 0.0
-    keep = w > AMBIGUOUS * top
-    rounding = 8 * max(n, d) * np.finfo(w.dtype).eps * top
-    if np.any(~keep & (w > rounding)):
-        left, root, rightT = np.linalg.svd(_dense(X), full_matrices=False)
-        keep = root > max(n, d) * np.finfo(root.dtype).eps * root[0]
-        return ThinSVD(root[keep] ** 2, left[:, keep], rightT[keep].T)
+    keep = w > AMBIGUOUS * w[-1]
+    dropped = V[:, ~keep]
+    left_over = X @ dropped if tall else X.T @ dropped
+    if dropped.size and np.linalg.norm(left_over, axis=0).max() > 1e-12 * np.sqrt(max(w[-1], 0)):
+        return None
     w, V = w[keep], V[:, keep]
     projected = (X @ V if tall else X.T @ V) / np.sqrt(w)
     return ThinSVD(w, projected, V) if tall else ThinSVD(w, V, projected)
+
+
+def _by_svd(X: np.ndarray, lengths: np.ndarray, mild: bool) -> ThinSVD:
+    """By a full SVD, whose small singular values are right relative to themselves."""
+    n, d = X.shape
+    scale = np.where(lengths > 0, lengths, 1.0)
+    left, root, rightT = np.linalg.svd(X / scale, full_matrices=False)
+    rounding = max(n, d) * np.finfo(float).eps * root[0]
+    unsettled = (root > rounding) & (root <= max(UNSETTLED * root[0], 2 * rounding))
+    if unsettled.any():
+        raise InputError(
+            f"the rank of X is not settled: with columns of length one a singular value is "
+            f"{root[unsettled][0] / root[0]:.1e} of the largest, too small to tell from rounding; "
+            "drop a column that is nearly a combination of others, or use lam > 0"
+        )
+    rank = int((root > rounding).sum())
+    if not rank:
+        return ThinSVD(np.zeros(0), np.zeros((n, 0)), np.zeros((d, 0)))
+    if mild:
+        left, root, rightT = np.linalg.svd(X, full_matrices=False)
+        return ThinSVD(root[:rank] ** 2, left[:, :rank], rightT[:rank].T)
+    if rank == d:
+        return ThinSVD(*_jacobi(X))
+    # X = left (root rightT scale): its rank is now exact
+    w, right, turn = _jacobi((root[:rank, None] * rightT[:rank] * scale).T)
+    return ThinSVD(w, left[:, :rank] @ turn, right)
+
+
+def _jacobi(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Squared singular values, left and right vectors of (n, d), n ≥ d, of full rank.
+
+    One-sided Jacobi rotations (LAPACK dgejsv; Drmač and Veselić 2008): accurate relative to every
+    singular value for rows and columns of any scale.
+    """
+    values, left, right, work, _, info = lapack.dgejsv(A, joba=2)
+    if info:
+        raise ArithmeticError(f"Jacobi rotations did not converge (LAPACK info {info})")
+    return (values * (work[0] / work[1])) ** 2, left[:, : A.shape[1]], right
 
 
 def _dense(X: np.ndarray | sparse.sparray) -> np.ndarray:
@@ -87,11 +149,15 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
         y: (n,), or batched (..., n).
         lam: penalty ≥ 0, scalar or an array; its shape broadcasts with the batch shapes of X and y.
 
+    Where rounding could exceed `ACCURACY` the solution is refined with residuals in extended
+    precision (Björck 1967) and returned once corrections have become that small.
+
     Returns:
         Coefficients (d,), or (..., d) over the broadcast batch shape.
 
     Raises:
-        InputError: for NaN or infinite entries, mismatched shapes, empty X, or a negative penalty.
+        InputError: for NaN or infinite entries, mismatched shapes, empty X, a negative penalty, and
+            a design so ill-conditioned that the coefficients are not known to `ACCURACY`.
     """
     X = np.asarray(X, float)
     y = np.asarray(y, float)
@@ -118,22 +184,85 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
         targets = np.broadcast_to(y, (*batch, n)).reshape(-1, n)
         gain = np.sqrt(spectrum.w) / (spectrum.w + lams)  # (batch, rank)
         scaled = gain * (targets @ spectrum.left)
-        return (scaled @ spectrum.right.T).reshape(*batch, d)
+        solutions = scaled @ spectrum.right.T
+        for i in np.flatnonzero(_doubtful(spectrum, X, targets, lams[:, 0], solutions)):
+            solutions[i] = _refined(X, targets[i], float(lams[i, 0]), spectrum)
+        return solutions.reshape(*batch, d)
     result = np.empty((*batch, d))
     designs = np.broadcast_to(X, (*batch, n, d))
     targets = np.broadcast_to(y, (*batch, n))
     lams = np.broadcast_to(lam, batch)
     for index in np.ndindex(batch):
-        result[index] = coefficients(factorize(designs[index]), targets[index], lams[index])
+        result[index] = fit(designs[index], targets[index], lams[index])
     return result
+
+
+def _doubtful(
+    spectrum: ThinSVD, X: np.ndarray, y: np.ndarray, lam: np.ndarray, beta: np.ndarray
+) -> np.ndarray:
+    """Where ε(κ + κ²ϱ) exceeds a hundredth of `ACCURACY`, (batch,).
+
+    κ is the condition number, ϱ the size of the residual relative to that of Xβ.
+    """
+    if not len(spectrum.w):
+        return np.zeros(len(y), bool)
+    kappa = np.sqrt((spectrum.largest + lam) / (spectrum.w.min() + lam))
+    fitted = beta @ X.T
+    size = np.maximum(np.linalg.norm(fitted, axis=1), 1e-300)
+    rest = np.linalg.norm(y - fitted, axis=1) / size
+    with np.errstate(over="ignore"):
+        return np.finfo(float).eps * (kappa + kappa**2 * rest) > ACCURACY / 100
+
+
+def _refined(X: np.ndarray, y: np.ndarray, lam: float, spectrum: ThinSVD) -> np.ndarray:
+    """Coefficients (d,) by refinement of r + Aβ = b, Aᵀr = c with A of full column rank."""
+    n, d = X.shape
+    rank = len(spectrum.w)
+    shortest = lam == 0 and rank < d
+    A, b = X, y
+    if lam > 0:
+        A, b = np.vstack([X, np.sqrt(lam) * np.eye(d)]), np.r_[y, np.zeros(d)]
+    if shortest:  # β = −r solves Xβ = y
+        A, b = X.T, np.zeros(d)
+    c = -y if shortest else np.zeros(d)
+    if shortest and rank < n:
+        raise InputError(
+            "X is rank-deficient and too ill-conditioned for coefficients right to "
+            f"{ACCURACY:g} (condition number {np.sqrt(spectrum.largest / spectrum.w.min()):.1e}); "
+            "drop the columns that are combinations of others"
+        )
+    lengths = np.linalg.norm(A, axis=0)
+    lengths[lengths == 0] = 1.0
+    w, U, V = _jacobi(A / lengths)  # for rows of any scale: they are the columns of X where n < d
+    wide = A.astype(np.longdouble)
+    r, x = np.zeros(len(b), np.longdouble), np.zeros(A.shape[1], np.longdouble)
+    change = before = np.inf
+    for _ in range(_REFINEMENTS):
+        first = (b - r - wide @ x).astype(float)
+        second = ((c - wide.T @ r) / lengths).astype(float)
+        along = V.T @ second / np.sqrt(w)
+        step_x = V @ ((U.T @ first - along) / np.sqrt(w)) / lengths
+        step_r = first - U @ (U.T @ first) + U @ along
+        x, r = x + step_x, r + step_r
+        moved, size = (step_r, r) if shortest else (step_x * lengths, x * lengths)
+        change = float(np.linalg.norm(moved) / np.linalg.norm(np.r_[size.astype(float), 1e-300]))
+        if not ACCURACY / 100 <= change <= 2 * before:
+            break
+        before = change
+    if not change < ACCURACY / 10:
+        raise InputError(
+            f"X is too ill-conditioned for coefficients right to {ACCURACY:g}: refinement still "
+            f"moves them by {change:.1e}; use lam > 0 or drop nearly dependent columns"
+        )
+    return (-r if shortest else x).astype(float)
 
 
 def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
     """Which coefficients the rows of X determine: those whose unit vector lies in the row space.
 
     A feature is identifiable iff the diagonal of the projector onto the row space is 1 (to
-    `tolerance`). Without label noise, the min-norm solution recovers exactly these, whatever the
-    true coefficients.
+    `tolerance`), with columns of length one: their scale decides nothing. Without label noise, the
+    min-norm solution recovers exactly these, whatever the true coefficients.
 
     Args:
         X: (n, d), or batched (..., n, d).
@@ -143,13 +272,14 @@ def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
         Boolean mask (d,), or (..., d).
 
     Raises:
-        InputError: for NaN or infinite entries, or empty X.
+        InputError: for NaN or infinite entries, empty X, or a rank that is not settled.
     """
     X = np.asarray(X, float)
     _check_design(X)
     leverage = np.empty((*X.shape[:-2], X.shape[-1]))
     for index in np.ndindex(X.shape[:-2]):
-        leverage[index] = row_space(factorize(X[index]))
+        lengths = np.linalg.norm(X[index], axis=0)
+        leverage[index] = row_space(factorize(X[index] / np.where(lengths > 0, lengths, 1.0)))
     return leverage > 1 - tolerance
 
 

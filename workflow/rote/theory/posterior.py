@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
 from rote.core.errors import InputError
 
 CHUNK = 2**24  # numbers in memory at a time, by default
+CONDITION = 1e9  # largest σ‖J‖/γ of a linearized posterior, for weights right to 1e-6
+_MILD = 1e3  # up to which the square of a condition number costs six digits and no more
+_STEP = 2e-3  # of central differences, relative to the coordinate and at least this
+_SMOOTH = 1e-6  # how far the differences at two steps may differ, relative to the Jacobian
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,8 @@ class Observation:
 
     def __post_init__(self) -> None:
         y = _finite("y", np.asarray(self.y))
+        if y.ndim != 1 or not len(y):
+            raise InputError(f"y must have shape (m,) with m ≥ 1, given {y.shape}")
         if not (np.isfinite(self.noise_sd) and self.noise_sd > 0):
             raise InputError(f"noise_sd must be positive and finite, given {self.noise_sd}")
         if np.iscomplexobj(y):
@@ -50,7 +56,13 @@ class Mixture(NamedTuple):
     # (N,), of weights that sum to 1; logarithms, as far from all others one of e^-1000 counts
     log_weights: np.ndarray
     means: np.ndarray  # (N, d)
-    covariances: np.ndarray  # (N, d, d)
+    roots: np.ndarray  # (N, d, d) upper triangular, RᵀR the inverse covariance
+
+    @property
+    def covariances(self) -> np.ndarray:
+        """Covariances of the components, (N, d, d)."""
+        inverse = np.stack([solve_triangular(root, np.eye(len(root))) for root in self.roots])
+        return inverse @ np.swapaxes(inverse, 1, 2)
 
     def log_density(self, x: np.ndarray) -> np.ndarray:
         """log p(x) at every point, (points,).
@@ -60,12 +72,11 @@ class Mixture(NamedTuple):
         """
         x = np.atleast_2d(x)
         parts = np.empty((len(self.means), len(x)))
-        for n, (mean, covariance) in enumerate(zip(self.means, self.covariances, strict=True)):
-            factor = np.linalg.cholesky(covariance)
-            white = np.linalg.solve(factor, (x - mean).T)
+        for n, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
+            white = (x - mean) @ root.T
             parts[n] = (
-                -0.5 * (white**2).sum(0)
-                - np.log(np.diag(factor)).sum()
+                -0.5 * (white**2).sum(1)
+                + np.log(np.abs(np.diag(root))).sum()
                 - 0.5 * x.shape[1] * np.log(2 * np.pi)
             )
         return logsumexp(parts + self.log_weights[:, None], axis=0)
@@ -78,9 +89,11 @@ class Mixture(NamedTuple):
             rng: source of all draws.
         """
         chosen = rng.choice(len(self.means), number, p=self.weights)
-        noise = rng.normal(size=(number, self.means.shape[1]))
-        factors = np.linalg.cholesky(self.covariances)
-        return self.means[chosen] + np.einsum("nij,nj->ni", factors[chosen], noise)
+        draws = rng.normal(size=(number, self.means.shape[1]))
+        for n in np.unique(chosen):
+            mine = chosen == n
+            draws[mine] = draws[mine] @ _covariance_root(self.roots[n]).T
+        return self.means[chosen] + draws
 
     @property
     def weights(self) -> np.ndarray:
@@ -91,6 +104,12 @@ class Mixture(NamedTuple):
     def mean(self) -> np.ndarray:
         """Mean of the mixture, (d,)."""
         return self.weights @ self.means
+
+
+def _covariance_root(root: np.ndarray) -> np.ndarray:
+    """The lower Cholesky factor of (RᵀR)⁻¹, without forming it."""
+    upper = np.asarray(np.linalg.qr(solve_triangular(root, np.eye(len(root))).T, mode="r"))
+    return (upper * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]).T
 
 
 def empirical(log_likelihood: np.ndarray) -> np.ndarray:
@@ -129,8 +148,13 @@ def effective(weights: np.ndarray) -> np.ndarray:
 
     Returns:
         (...), in [1, N].
+
+    Raises:
+        InputError: for weights that are negative, not finite, or do not sum to 1.
     """
-    weights = np.asarray(weights, float)
+    weights = _finite("weights", np.asarray(weights, float))
+    if (weights < 0).any() or not np.allclose(weights.sum(axis=-1), 1, atol=1e-6):
+        raise InputError("weights must be ≥ 0 and sum to 1 over the last axis")
     safe = np.where(weights > 0, weights, 1.0)
     return np.exp(-(weights * np.log(safe)).sum(axis=-1))
 
@@ -152,45 +176,75 @@ def mixture(
         μ_n = x_n + γ⁻² Σ_n g_n
         log w_n = −½ r_nᵀ S_n⁻¹ r_n − ½ log |S_n|, S_n = γ² + σ² J_n J_nᵀ
 
-    all by one Cholesky factor of size d per example.
+    by one triangular factor per example: Cholesky, or QR of (J_n/γ, 1/σ) where that would lose
+    digits. With δ_n = μ_n − x_n the quadratic form is
+    |r_n − J_n δ_n|²/γ² + |δ_n|²/σ², a sum of squares at its minimum: nothing cancels at small γ.
+    Accurate to about 1e-15 σ‖J‖/γ; `CONDITION` is the largest such ratio.
 
     Args:
         train: (N, d) examples.
         sigma: σ, width of the components.
-        forward: a matrix (m, d), or a function from (N, d) points to (N, m) data.
+        forward: a real matrix (m, d), or a function from (N, d) points to (N, m) real data.
         observation: data (m,) and the level of their noise.
-        jacobian: from (N, d) points to (N, m, d); needed for a function that torch cannot
-            differentiate. By default a function of torch tensors is differentiated, all examples in
-            one batch.
+        jacobian: from (N, d) points to (N, m, d). By default a function of torch tensors is
+            differentiated, all examples in one batch, and a function of NumPy arrays by central
+            differences of fourth order, at two steps that have to agree.
         determinant: False leaves |S_n| out of the weights, as the published code does; right only
             if all J_n agree.
 
     Raises:
-        InputError: naming what is not positive, not finite, or of the wrong shape.
+        InputError: naming what is not positive, not finite, complex or of the wrong shape; for σ‖J‖
+            above `CONDITION` γ, and a function that is not smooth on the scale of its steps.
     """
-    train = _finite("train", np.atleast_2d(np.asarray(train, float)))
+    train = _examples("train", train)
     y, noise_sd = np.asarray(observation.y), observation.noise_sd
     if not (np.isfinite(sigma) and sigma > 0):
         raise InputError(f"sigma must be positive and finite, given {sigma}")
-    data, jacobians = _linearized(train, forward, jacobian)
-    if data.shape != (len(train), len(y)):
-        raise InputError(f"y has {y.shape[0]} values, the forward operator gives {data.shape[1]}")
     d, m = train.shape[1], len(y)
+    data, jacobians = _linearized(train, forward, jacobian)
+    if data.shape[1] != m:
+        raise InputError(f"y has {m} values, the forward operator gives {data.shape[1]}")
+    if jacobians.shape != (len(train), m, d):
+        raise InputError(
+            f"jacobian(train) must have shape {(len(train), m, d)}, given {jacobians.shape}"
+        )
     residuals = y - data
     means = np.empty_like(train)
-    covariances = np.empty((len(train), d, d))
+    roots = np.empty((len(train), d, d))
     logs = np.empty(len(train))
     for n, (r, J) in enumerate(zip(residuals, jacobians, strict=True)):
-        B, g = J.T @ J, J.T @ r
-        factor = cho_factor(np.eye(d) / sigma**2 + B / noise_sd**2, lower=True)
-        covariances[n] = cho_solve(factor, np.eye(d))
-        shift = cho_solve(factor, g) / noise_sd**2
+        condition = float(sigma * np.linalg.norm(J) / noise_sd)
+        if condition > CONDITION:
+            raise InputError(
+                f"sigma ‖J‖ / noise_sd is {condition:.1e} at example {n}, above {CONDITION:g}: "
+                "rounding would decide; use a smaller sigma or a larger noise_sd"
+            )
+        roots[n], shift = _solved(J, r, noise_sd, sigma, condition)
         means[n] = train[n] + shift
-        logs[n] = -0.5 * (r @ r - g @ shift) / noise_sd**2
-        if determinant:  # |S| = γ^2m |I + (σ²/γ²) B|
-            logs[n] -= np.log(np.diag(factor[0])).sum() + d * np.log(sigma) + m * np.log(noise_sd)
+        missed = (r - J @ shift) / noise_sd
+        logs[n] = -0.5 * (missed @ missed + shift @ shift / sigma**2)
+        if determinant:  # |S| = γ^2m σ^2d |R|²
+            logs[n] -= np.log(np.abs(np.diag(roots[n]))).sum()
+            logs[n] -= d * np.log(sigma) + m * np.log(noise_sd)
     empirical(logs)  # refuses data that no example explains
-    return Mixture(logs - logsumexp(logs), means, covariances)
+    return Mixture(logs - logsumexp(logs), means, roots)
+
+
+def _solved(
+    J: np.ndarray, r: np.ndarray, noise_sd: float, sigma: float, condition: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """R with RᵀR = JᵀJ/γ² + 1/σ², and the minimum of |r − Jδ|²/γ² + |δ|²/σ²."""
+    m, d = J.shape
+    if condition < _MILD:
+        root = np.linalg.cholesky(np.eye(d) / sigma**2 + J.T @ J / noise_sd**2).T
+        along = solve_triangular(root, J.T @ r / noise_sd**2, trans="T")
+        return root, solve_triangular(root, along)
+    stacked = np.zeros((m + d, d + 1))
+    stacked[:m, :d] = J / noise_sd
+    stacked[:m, d] = r / noise_sd
+    stacked[m:, :d] = np.eye(d) / sigma
+    factor = np.asarray(np.linalg.qr(stacked, mode="r"))
+    return factor[:d, :d], solve_triangular(factor[:d, :d], factor[:d, d])
 
 
 def denoise(
@@ -215,13 +269,22 @@ def denoise(
         (points, d).
 
     Raises:
-        InputError: for σ that is not positive or dimensions that do not agree.
+        InputError: for σ that is not positive, dimensions that do not agree, no examples, weights
+            of the wrong shape, NaN or all −inf, and points that are infinitely far from every
+            example in units of σ.
     """
-    x, train = np.atleast_2d(np.asarray(x, float)), np.atleast_2d(np.asarray(train, float))
+    x, train = _examples("x", x), _examples("train", train)
     if not (np.isfinite(sigma) and sigma > 0):
         raise InputError(f"sigma must be positive and finite, given {sigma}")
     if x.shape[1] != train.shape[1]:
         raise InputError(f"x has {x.shape[1]} coordinates, train has {train.shape[1]}")
+    if log_weights is not None:
+        log_weights = np.asarray(log_weights, float)
+        if log_weights.shape != (len(train),):
+            raise InputError(
+                f"log_weights must have shape ({len(train)},), given {log_weights.shape}"
+            )
+        empirical(log_weights)  # refuses NaN and all −inf
     denoised = np.empty((len(x), train.shape[1]))
     batch_size = max(1, min(len(x), chunk // max(train.shape[1], 1) // 64))
     for start in range(0, len(x), batch_size):
@@ -233,7 +296,8 @@ def denoise(
         # softmax over blocks of examples: rescaled when a larger exponent comes
         for first in range(0, len(train), block_size):
             block = train[first : first + block_size]
-            logs = -0.5 * ((batch[:, None] - block) ** 2).sum(-1) / sigma**2
+            with np.errstate(over="ignore"):
+                logs = -0.5 * (((batch[:, None] - block) / sigma) ** 2).sum(-1)
             if log_weights is not None:
                 logs = logs + log_weights[first : first + block_size]
             higher = np.maximum(top, logs.max(1))
@@ -243,6 +307,11 @@ def denoise(
             total = total * scale + weights.sum(1)
             mean = mean * scale[:, None] + weights @ block
             top = higher
+        if not np.isfinite(top).all():
+            raise InputError(
+                "a point of x is infinitely far from every example of positive weight in units of "
+                f"sigma = {sigma:g}; use a larger sigma"
+            )
         denoised[start : start + batch_size] = mean / total[:, None]
     return denoised
 
@@ -258,34 +327,111 @@ def score(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
     Raises:
         InputError: see `denoise`.
     """
-    return (denoise(x, train, sigma) - np.atleast_2d(x)) / sigma**2
+    return (denoise(x, train, sigma) - np.atleast_2d(np.asarray(x, float))) / sigma**2
 
 
 def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
     """Data (N, m) and Jacobians (N, m, d) at every example."""
     if not callable(forward):
-        matrix = _finite("forward", np.atleast_2d(np.asarray(forward, float)))
-        if matrix.shape[1] != train.shape[1]:
+        matrix = _real("forward", np.atleast_2d(np.asarray(forward)))
+        if matrix.ndim != 2 or matrix.shape[1] != train.shape[1]:
             raise InputError(
-                f"forward has {matrix.shape[1]} columns, train has {train.shape[1]} coordinates"
+                f"forward has {matrix.shape[-1]} columns, train has {train.shape[1]} coordinates"
             )
         return train @ matrix.T, np.broadcast_to(matrix, (len(train), *matrix.shape))
     if jacobian is not None:
-        data = _finite("forward(train)", np.asarray(forward(train)))
-        return data, _finite("jacobian", np.asarray(jacobian(train)))
+        data = _data(forward(train), train)
+        return data, _real("jacobian(train)", np.asarray(jacobian(train)))
+    rows = _by_torch(forward, train)
+    if rows is not None:
+        return rows
+    return _data(_called(forward, train), train), _by_differences(forward, train)
+
+
+def _data(values, train: np.ndarray) -> np.ndarray:
+    data = _real("forward(train)", np.asarray(values))
+    if data.ndim != 2 or len(data) != len(train):
+        raise InputError(
+            f"forward must map points {train.shape} to data ({len(train)}, m), given {data.shape}"
+        )
+    return data
+
+
+def _called(forward, points: np.ndarray) -> np.ndarray:
+    """forward(points) of NumPy arrays, with one error for whatever goes wrong inside."""
+    try:
+        return np.asarray(forward(points.copy()))
+    except Exception as error:
+        raise InputError(
+            f"forward takes neither torch tensors nor NumPy arrays of shape {points.shape}: {error}"
+        ) from error
+
+
+def _by_torch(forward, train: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Data and Jacobians of a function of torch tensors, None if it is none."""
     import torch
 
     points = torch.tensor(train)
     try:
         data = forward(points)
+        if not isinstance(data, torch.Tensor):
+            return None
+        values = _data(data.detach().numpy(), train)
         # row by row in reverse mode, all examples in one batch: forward mode would import a
         # deprecated part of torch
         rows = torch.func.vmap(torch.func.jacrev(lambda point: forward(point[None])[0]))(points)
-    except (TypeError, RuntimeError, AttributeError) as error:
+        return values, _real("jacobian", rows.detach().numpy())
+    except InputError:
+        raise
+    except Exception:  # of whatever a function of NumPy arrays makes of a tensor
+        return None
+
+
+def _by_differences(forward, train: np.ndarray) -> np.ndarray:
+    """Jacobians (N, m, d) by central differences of fourth order, at two steps."""
+    columns = []
+    for i in range(train.shape[1]):
+        step = _STEP * np.maximum(np.abs(train[:, i]), 1.0)
+        values = {}
+        for share in (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0):
+            moved = train.copy()
+            moved[:, i] += share * step
+            values[share] = _data(_called(forward, moved), train)
+        slopes = [
+            (8 * (values[h] - values[-h]) - (values[2 * h] - values[-2 * h]))
+            / (12 * h * step[:, None])
+            for h in (1.0, 0.5)
+        ]
+        columns.append(slopes)
+    wide, narrow = (np.stack(slopes, axis=-1) for slopes in zip(*columns, strict=True))
+    if np.abs(wide - narrow).max() > _SMOOTH * max(np.abs(narrow).max(), 1e-300):
         raise InputError(
-            f"forward cannot be differentiated by torch ({error}); give its `jacobian`"
-        ) from error
-    return _finite("forward(train)", data.numpy()), _finite("jacobian", rows.numpy())
+            "forward is not smooth on the scale of differences of its coordinates "
+            f"({_STEP:g} of each, at least {_STEP:g}); give its `jacobian`"
+        )
+    return narrow
+
+
+def _examples(name: str, values) -> np.ndarray:
+    """Points (N, d), N ≥ 1; one point (d,) counts as N = 1."""
+    points = np.atleast_2d(_real(name, np.asarray(values)))
+    if points.ndim != 2 or 0 in points.shape:
+        raise InputError(f"{name} must have shape (N, d) with N, d ≥ 1, given {points.shape}")
+    return points
+
+
+def _real(name: str, values: np.ndarray) -> np.ndarray:
+    """Finite real numbers as float64."""
+    if np.iscomplexobj(values):
+        raise InputError(
+            f"{name} is complex: stack real and imaginary parts, here and in the data y"
+        )
+    try:
+        return _finite(name, values.astype(float))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} must be an array of numbers: {error}") from error
 
 
 def _finite(name: str, values: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from rote.core.errors import InputError
 from rote.papers.attention.heads import U, spike_at
 from rote.theory import attention
+from rote.theory.attention.arguments import both_or_none
 from rote.theory.point import TheoryPoint
 
 
@@ -31,6 +32,9 @@ def solve(f: str, c: float, gamma: float, head: PointHead = PointHead()) -> Theo
     Raises:
         InputError: naming the argument and its range.
     """
+    both_or_none("--key", "--query", head.key, head.query)
+    if not (np.isfinite(head.signal) and head.signal >= 0):
+        raise InputError(f"--signal must be finite and ≥ 0, given {head.signal}")
     vectors = attention.Vectors(
         mu=np.sqrt(head.signal) * U,
         w_key=None if head.key is None else spike_at(head.key).key,
@@ -42,6 +46,8 @@ def solve(f: str, c: float, gamma: float, head: PointHead = PointHead()) -> Theo
         "memorization error": float(solution.error),
         "ridge on raw tokens": ridge,
         "gap": float(solution.error) - ridge,
+        "above max(0, 1 − c)": float(solution.excess),
+        "bound of its error": float(solution.bound),
         "trace of resolvent": float(solution.h_uu),
         "a0": solution.coefficients.a0,
         "a1": solution.coefficients.a1,

@@ -18,8 +18,9 @@ from rote.core.errors import InputError
 from rote.papers.attention.heads import Spike
 from rote.synth import tokens
 from rote.theory import attention
-from rote.theory.attention.memorization import positive
+from rote.theory.attention.arguments import both_or_none, positive
 
+ROUNDING = 1e-6  # of a Gram matrix relative to γ, above which the features are factored; of errors
 BLOCK = 512  # columns of the kernel that exist at one time
 Diagonal = tuple[np.ndarray, np.ndarray]  # rows and columns of its entries in a block
 Kernel = Callable[[np.ndarray, Diagonal], np.ndarray]  # XᵀWX/√p, by blocks (n, b) -> K
@@ -125,7 +126,10 @@ def training_errors(
     K = kernel(K, diagonal)
     # symmetric but for rounding: transposed, its columns are contiguous
     features_gram = (K.T @ (full @ K)).T
-    errors = [_errors_of_gram(G / n, y, gamma, trace) for G in (features_gram, gram)]
+    errors = [
+        _errors_of_gram(G / n, y, gamma, trace, form)
+        for G, form in ((features_gram, lambda: X @ K), (gram, lambda: X))
+    ]
     return ContextErrors(*errors), largest
 
 
@@ -133,7 +137,9 @@ def padded_spike(spike: Spike, p: int) -> Spike:
     """The same weights as (p,) each. Raises InputError naming a weight that is no such vector."""
     names = ("w_key", "w_query")
     weights = zip(names, spike, strict=True)
-    return Spike(*(None if w is None else padded(name, w, p) for name, w in weights))
+    full = Spike(*(None if w is None else padded(name, w, p) for name, w in weights))
+    both_or_none(*names, *full)
+    return full
 
 
 def padded(name: str, vector: ArrayLike, p: int) -> np.ndarray:
@@ -290,17 +296,65 @@ def probe_errors(
     """
     p, n = A.shape
     if p > n:
-        return _errors_of_gram(_gram(A) / n, y, gamma, trace)
+        return _errors_of_gram(_gram(A) / n, y, gamma, trace, lambda: A)
     gram = _gram(A.T)
     gram /= n
+    if _rounded_away(gram, gamma):
+        return _errors_of_features(A, y, gamma, trace)
     if trace:
         return _averaged(gram, n, gamma)
     weights = shifted_solves(gram, A @ y / n, gamma)
     return ((y[:, None] - A.T @ weights) ** 2).sum(axis=0) / n
 
 
-def _errors_of_gram(gram: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: bool) -> np.ndarray:
-    """`probe_errors` of features from AᵀA/n, (n, n), as a lower triangle; it is overwritten."""
+def _rounded_away(gram: np.ndarray, gamma: np.ndarray) -> bool:
+    """Whether rounding of a Gram matrix (lower triangle) is felt beside the smallest ridge."""
+    allowed = ROUNDING * gamma.min() / np.finfo(float).eps
+    if np.diagonal(gram).sum() <= allowed:  # at least as large as the norm
+        return False
+    lower = np.tril(gram)
+    size = np.sqrt(2 * (lower**2).sum() - (np.diagonal(gram) ** 2).sum())  # Frobenius
+    return not size <= allowed
+
+
+def _errors_of_features(A: np.ndarray, y: np.ndarray, gamma: np.ndarray, trace: bool) -> np.ndarray:
+    """`probe_errors` by the singular values of A/√n, whose squares may differ by 1e30."""
+    if not np.isfinite(A).all():
+        raise InputError("attention features overflow: f explodes on (nearly) parallel tokens")
+    n = len(y)
+    _, values, vectors = linalg.svd(A / np.sqrt(n), full_matrices=False, check_finite=False)
+    along = vectors @ y
+    outside = y - vectors.T @ along
+    spans = float(n - len(values)) if trace else float(outside @ outside)
+    weights = np.ones(len(values)) if trace else along**2
+
+    def errors(roots: np.ndarray) -> np.ndarray:
+        shares = gamma[:, None] / (gamma[:, None] + roots**2)
+        return (shares**2 @ weights + spans) / n
+
+    rounding = 4 * np.finfo(float).eps * values[0]
+    spread = errors(np.maximum(values - rounding, 0)) - errors(values + rounding)
+    if not (spread <= ROUNDING * errors(values)).all():
+        raise InputError(
+            f"gamma = {gamma.min():.1e} is below the rounding of attention features of size "
+            f"{values[0]:.1e}: f explodes on (nearly) parallel tokens; use a larger gamma"
+        )
+    return errors(values)
+
+
+def _errors_of_gram(
+    gram: np.ndarray,
+    y: np.ndarray,
+    gamma: np.ndarray,
+    trace: bool,
+    form: Callable[[], np.ndarray],
+) -> np.ndarray:
+    """`probe_errors` from AᵀA/n, (n, n), as a lower triangle; it is overwritten.
+
+    `form` gives A, (p, n), where its Gram matrix does not do.
+    """
+    if _rounded_away(gram, gamma):
+        return _errors_of_features(form(), y, gamma, trace)
     if trace:
         return _averaged(gram, len(y), gamma)
     solved = shifted_solves(gram, y, gamma, rotate_back=False)  # norms do not need the basis
@@ -334,24 +388,39 @@ def shifted_solves(
         b: (m,).
         shifts: (shifts,), > 0.
         rotate_back: False leaves out Q, which changes no norm.
+
+    Raises:
+        ArithmeticError: where LAPACK reports a failure; S then has eigenvalues below −shift.
     """
     m = len(b)
     if m == 1:
         return (b[0] / (S[0, 0] + shifts))[None]
-    work = int(lapack.dsytrd_lwork(m, lower=1)[0])
-    reduced, diagonal, below, tau, info = lapack.dsytrd(S, lower=1, lwork=work, overwrite_a=1)
-    if info:
-        raise ArithmeticError(f"tridiagonal reduction failed (LAPACK info {info})")
+    work, info = lapack.dsytrd_lwork(m, lower=1)
+    _succeeded("dsytrd_lwork", info)
+    reduced, diagonal, below, tau, info = lapack.dsytrd(S, lower=1, lwork=int(work), overwrite_a=1)
+    _succeeded("dsytrd", info)
     reflectors = np.asfortranarray(reduced[1:, :-1])
 
     def rotate(x: np.ndarray, transposition: str) -> np.ndarray:
         x = np.asfortranarray(x)
-        x[1:] = lapack.dormqr("L", transposition, reflectors, tau, x[1:], lwork=64 * x.shape[1])[0]
+        lwork = 64 * x.shape[1]
+        x[1:], _, info = lapack.dormqr("L", transposition, reflectors, tau, x[1:], lwork=lwork)
+        _succeeded("dormqr", info)
         return x
 
     right = rotate(b[:, None].copy(), "T")[:, 0]
     diagonal = np.maximum(diagonal, 0)
     solved = np.empty((m, len(shifts)), order="F")
     for i, shift in enumerate(shifts):
-        solved[:, i] = lapack.dptsv(diagonal + shift, below, right)[2].ravel()
+        _, _, x, info = lapack.dptsv(diagonal + shift, below, right)
+        _succeeded("dptsv", info)
+        solved[:, i] = x.ravel()
     return rotate(solved, "N") if rotate_back else solved
+
+
+def _succeeded(routine: str, info: int) -> None:
+    if info:
+        raise ArithmeticError(
+            f"{routine} failed (LAPACK info {info}): the matrix is not positive definite beside "
+            "rounding; use a larger gamma"
+        )

@@ -68,7 +68,7 @@ def in_theory(options: settings.AttentionTrained, seed: int) -> pd.DataFrame:
     """
     moment = attention.moments("tanh")
     c = options.p / options.tokens
-    heads = fixed_point.head(c, moment.a1, moment.nu, 0.0)
+    heads = fixed_point.head(c, moment.a1, moment.noise, 0.0)
     mu = np.sqrt(options.mu2) * np.eye(3)[0]
     steps = logged(options.steps)
     rows = []
@@ -78,7 +78,7 @@ def in_theory(options: settings.AttentionTrained, seed: int) -> pd.DataFrame:
 
         def error(w: np.ndarray, root=root, gamma=gamma) -> float:
             w = w / np.linalg.norm(w, axis=1, keepdims=True)
-            slope = signal(root.h, root.dh, heads, Directions(mu, w[0], w[1]))[1]
+            slope = signal(root, heads, Directions(mu, w[0], w[1]))[1]
             return -(gamma**2) * float(slope[0, 0])
 
         for replicate in range(options.replicates):

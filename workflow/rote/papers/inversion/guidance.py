@@ -192,7 +192,7 @@ def _draw(
         start,
         run.inputs.schedule,
         gradient,
-        diffusion.DataStep(condition.step, guidance.normalized, guidance.full_jacobian),
+        diffusion.DataStep(condition.step, guidance.scaling, guidance.full_jacobian),
         watch=lambda t, clean, values: path.append((t, float(values.mean()))),
     )
     return GuidedSamples(z.numpy(), path, max(clipped))

@@ -146,7 +146,7 @@ def _heaviest_component(
     mixture = linearization.mixture(sigma)
     top = int(mixture.weights.argmax())
     example = linearization.z[top]
-    component = posterior.Mixture(np.zeros(1), mixture.means[[top]], mixture.covariances[[top]])
+    component = posterior.Mixture(np.zeros(1), mixture.means[[top]], mixture.roots[[top]])
     points = component.sample(draws, rng)
     log_likelihood = -linearization.observed.size * np.array(
         [linearization.fit(point)[0] for point in points]

@@ -190,7 +190,11 @@ class InversionGuidance(Section):
         "Samples of the first set under networks that predict noise, drawn as mean and spread",
         ge=2,
     )
-    normalized: bool = key(True, "Scale every gradient to length 1, as the published code does")
+    scaling: Literal["unit", "raw", "residual"] = key(
+        "unit",
+        "Data step along the gradient scaled to length 1 (unit, as the published code does), the "
+        "gradient (raw), or that of ||r||^2 over ||r|| (residual)",
+    )
     full_jacobian: bool = key(
         False, "Differentiate through the denoiser; the published code takes it as constant"
     )

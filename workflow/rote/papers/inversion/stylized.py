@@ -311,7 +311,7 @@ def chains(
         rng: of proposals and acceptance.
     """
     mixture = problem.mixture(sigma, options.noise)
-    proposal = mixture._replace(covariances=PROPOSAL_SCALE**2 * mixture.covariances)
+    proposal = mixture._replace(roots=mixture.roots / PROPOSAL_SCALE)
     number = options.chains
 
     def propose() -> tuple[np.ndarray, np.ndarray]:

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
+from rote.theory.attention import gaussian
 
-_REACH = 12.0  # the Gaussian weight is below 1e-31 outside
-_NODES = np.polynomial.legendre.leggauss(60)
+ACCURACY = 1e-9  # of moments, relative to √ν and ν
 
 
 class Coefficients(NamedTuple):
@@ -20,18 +21,22 @@ class Coefficients(NamedTuple):
     a1: float  # E ξ f, the linear part
     a2: float  # E (ξ² − 1) f / √2
     nu: float  # Var f
+    rest: float | None = None  # Var(f − a1 ξ), where it is known better than as ν − a1²
+    error: float = 0.0  # of the quadrature, relative to √ν and ν; 0 of coefficients that were given
 
     @property
     def noise(self) -> float:
-        """Variance of what is not linear, ν − a1² ≥ 0."""
-        return max(self.nu - self.a1**2, 0.0)
+        """Variance of what is not linear, ν − a1² ≥ 0, without cancellation."""
+        if self.rest is not None:
+            return self.rest
+        return max(float(Fraction(self.nu) - Fraction(self.a1) ** 2), 0.0)
 
 
 class Activation(NamedTuple):
     """A nonlinearity with what quadrature must know of it."""
 
     function: Callable[[np.ndarray], np.ndarray]
-    kinks: tuple[float, ...] = ()  # where f or its slope jumps
+    kinks: tuple[float, ...] = ()  # where f or its slope jumps, as far as it is known
 
     def __call__(self, t: ArrayLike) -> np.ndarray:
         return self.function(np.asarray(t, float))
@@ -95,7 +100,7 @@ Nonlinearity = str | Activation | Callable[[np.ndarray], np.ndarray]
 def named(f: Nonlinearity) -> Activation:
     """The activation for a name or a vectorized function of one array.
 
-    Functions whose value or slope jumps must come as `Activation(function, kinks)`.
+    Jumps of value or slope are looked for; `Activation(function, kinks)` says where they are.
 
     Args:
         f: a name of `ACTIVATIONS`, an `Activation`, or a vectorized function, finite on [−8, 8].
@@ -129,19 +134,16 @@ def named(f: Nonlinearity) -> Activation:
 
 
 def expect(integrand: Callable[[np.ndarray], np.ndarray], kinks: tuple[float, ...] = ()) -> float:
-    """E integrand(ξ), ξ ~ N(0, 1), to about 1e-15.
-
-    Gauss-Legendre on panels of length ≤ 2 with edges on the kinks.
+    """E integrand(ξ), ξ ~ N(0, 1), to about 1e-13 of E |integrand|.
 
     Args:
         integrand: vectorized, (nodes,) -> (nodes,).
-        kinks: where it or its slope jumps.
+        kinks: where it or its slope jumps, as far as it is known.
+
+    Raises:
+        InputError: as `gaussian.expectation`.
     """
-    edges = np.unique([*np.arange(-_REACH, _REACH + 1, 2), *(k for k in kinks if abs(k) < _REACH)])
-    half = np.diff(edges)[:, None] / 2
-    t = (edges[:-1, None] + half) + half * _NODES[0]
-    weights = half * _NODES[1] * np.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)
-    return float((np.asarray(integrand(t.ravel()), float) * weights.ravel()).sum())
+    return float(gaussian.expectation(integrand, kinks).value[0])
 
 
 def moments(f: Nonlinearity | Coefficients, scale: float = 1.0) -> Coefficients:
@@ -152,23 +154,70 @@ def moments(f: Nonlinearity | Coefficients, scale: float = 1.0) -> Coefficients:
         scale: > 0, standard deviation of the argument of f.
 
     Raises:
-        InputError: as `named`; for a constant f, and for coefficients that no function has (ν <
-            a1²).
+        InputError: as `named`; for a constant f, one that grows or oscillates too fast, and for
+            coefficients that no function has (ν < a1²).
     """
     if isinstance(f, Coefficients):
         return _possible(f)
-    f = named(f)
+    if not (math.isfinite(scale) and scale > 0):
+        raise InputError(f"scale must be finite and > 0, given {scale}")
+    return _measured(named(f), float(scale))
+
+
+def _measured(f: Activation, scale: float) -> Coefficients:
+    """Moments by quadrature: first of f, then of what the first leave of it."""
     kinks = tuple(k / scale for k in f.kinks)
-    a0 = expect(lambda t: f(scale * t), kinks)
-    a1 = expect(lambda t: t * f(scale * t), kinks)
-    a2 = expect(lambda t: (t**2 - 1) * f(scale * t), kinks) / math.sqrt(2)
-    nu = expect(lambda t: (f(scale * t) - a0) ** 2, kinks)
-    return _possible(Coefficients(a0, a1, a2, nu))
+
+    def hermite(t: np.ndarray) -> np.ndarray:
+        values = f(scale * t)
+        return np.stack([values, t * values, (t**2 - 1) * values / math.sqrt(2), values**2])
+
+    first = _checked(hermite, kinks, f)
+    a0, a1, a2, _ = map(float, first.value)
+
+    def rest(t: np.ndarray) -> np.ndarray:
+        centered = f(scale * t) - a0
+        return np.stack([centered**2, (centered - a1 * t) ** 2])
+
+    second = _checked(rest, kinks, f, offset=a0)
+    nu, noise = map(float, second.value)
+    if noise < 1e-28 * nu:  # rounding of a linear function
+        noise = 0.0
+    if nu <= 1e-24 * max(1.0, a0**2):
+        raise InputError("f is constant: attention then sees nothing")
+    size = max(nu, 1e-300)
+    error = max(float(first.error[:3].max()) / math.sqrt(size), float(second.error.max()) / size)
+    if error > ACCURACY:
+        raise InputError(
+            f"the moments of f are only known to {error:.1e}, not to {ACCURACY:g}: "
+            "name its `kinks` in an `Activation`, subtract a large constant, or give `Coefficients`"
+        )
+    return _possible(Coefficients(a0, a1, a2, nu, noise, error))
+
+
+def _checked(
+    integrand: gaussian.Integrand, kinks: tuple[float, ...], f: Activation, offset: float = 0.0
+) -> gaussian.Expectation:
+    """An expectation; of a function that is not ours by panels with other edges too.
+
+    A jump so near an edge that no node lies between them would not be seen: where two results
+    differ, a third one decides.
+    """
+    first = gaussian.expectation(integrand, kinks, offset=offset)
+    if f in ACTIVATIONS.values():
+        return first
+    others = [gaussian.expectation(integrand, kinks, offset=offset, shift=1)]
+    if (np.abs(first.value - others[0].value) > 16 * (first.error + others[0].error)).any():
+        others.append(gaussian.expectation(integrand, kinks, offset=offset, shift=2))
+    low, *middle, high = np.sort([first.value, *(other.value for other in others)], axis=0)
+    value = middle[0] if middle else first.value
+    apart = np.minimum(value - low, high - value) if middle else high - low
+    return gaussian.Expectation(value, np.maximum(first.error, apart))
 
 
 def _possible(moment: Coefficients) -> Coefficients:
     """The same, if some function has these moments."""
-    if not np.isfinite(moment).all():
+    if not np.isfinite(moment[:4]).all():
         raise InputError(f"the moments of f must be finite, given {moment}")
     if not moment.nu > 1e-24:
         raise InputError("f is constant: attention then sees nothing")
@@ -177,6 +226,8 @@ def _possible(moment: Coefficients) -> Coefficients:
             f"variance {moment.nu:g} of f "
             f"is below its linear part {moment.a1**2:g}: no function has that"
         )
+    if moment.rest is not None and not 0 <= moment.rest <= moment.nu * (1 + 1e-8):
+        raise InputError(f"rest must be in [0, ν = {moment.nu:g}], given {moment.rest}")
     return moment
 
 
@@ -205,19 +256,27 @@ def _no_limit(f: Nonlinearity | Coefficients) -> float:
 
 
 def _slope_at_infinity(f: Nonlinearity | Coefficients) -> float:
+    """lim f(t)/t, if f(t)/t settles: over three windows of t, each 1,000 times further out."""
     if isinstance(f, Coefficients):
         raise InputError(
             "diag='keep' needs f itself, not its coefficients; give the number lim f(t)/t"
         )
-    large = np.array([1e6, 1e8, 1e10])
+    steps = np.linspace(0, 3, 64) + np.sqrt(2) / 7  # of no period
+    t = 10 ** (np.array([[4.0], [7.0], [10.0]]) + steps)  # (windows, 64)
     with np.errstate(over="ignore", invalid="ignore"):
-        slopes = np.diff(named(f)(large)) / np.diff(large)
-    if not np.isfinite(slopes).all() or abs(slopes[1]) > 2 * abs(slopes[0]) + 1e-5:
-        raise InputError(
-            "diag='keep' needs an f that grows at most linearly: "
-            "f(√p)/√p has no limit; use diag='zero'"
-        )
-    return float(slopes[1]) if abs(slopes[1]) > 0.5 * abs(slopes[0]) else 0.0
+        slopes = np.asarray(named(f)(t.ravel()), float).reshape(t.shape) / t
+        far = np.asarray(named(f)(np.array([1e9, 1e12])), float)
+    if np.isfinite(slopes).all():
+        spread = np.ptp(slopes, axis=1)
+        size = np.abs(slopes).max(axis=1)
+        if size[2] <= 0.5 * size[1] <= 0.25 * size[0] or size[2] < 1e-12:
+            return 0.0
+        if spread[2] <= 1e-7 * size[2] and spread[2] <= max(spread[1], 1e-12 * size[2]):
+            return float(np.diff(far)[0] / (1e12 - 1e9))
+    raise InputError(
+        "diag='keep' needs an f that grows at most linearly and for which f(t)/t settles: "
+        "f(√p)/√p has no limit; use diag='zero' or give the number"
+    )
 
 
 DIAGONALS: dict[str, KernelDiagonal] = {
@@ -263,5 +322,8 @@ def finite_size(f: Nonlinearity | Coefficients, n: int) -> Coefficients:
     Raises:
         InputError: as `moments`.
     """
+    if not n >= 1:
+        raise InputError(f"n must be at least 1, given {n}")
     moment = moments(f)
-    return moment._replace(nu=moment.nu + 2 * moment.a1**2 / n)
+    added = 2 * moment.a1**2 / n
+    return moment._replace(nu=moment.nu + added, rest=moment.noise + added)

@@ -1,5 +1,6 @@
 """In-context memorization error of one head, of ridge regression on the raw tokens; spectra."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,20 @@ from numpy.typing import ArrayLike
 from rote.core.errors import InputError
 from rote.theory.attention import fixed_point
 from rote.theory.attention.activation import Coefficients, Nonlinearity, diagonal, moments
+from rote.theory.attention.arguments import (
+    C_RANGE,
+    GAMMA_RANGE,
+    as_vector,
+    both_or_none,
+    one_length,
+    positive,
+    within,
+)
 from rote.theory.attention.fixed_point import S, U, W
+
+ACCURACY = 1e-7  # relative, of what is reported as converged
+SAFETY = 8.0
+ROUNDING = 1e-9  # relative: that of the constants is felt where x = c is an edge of the spectrum
 
 _EYE3 = np.eye(3)
 _HEIGHT = 1e-6  # Im z at which a density is read off its Stieltjes transform
@@ -18,14 +32,16 @@ _HEIGHT = 1e-6  # Im z at which a density is read off its Stieltjes transform
 class AttentionSolution(NamedTuple):
     """The theory's answer over a grid; arrays have the broadcast shape of γ and c.
 
-    Points that did not converge hold NaN in `error` and `h_uu`.
+    Points that did not converge hold NaN in `error`, `excess` and `h_uu`.
     """
 
     error: np.ndarray  # training error of the probe, in [0, 1]
+    excess: np.ndarray  # error − max(0, 1 − c); without a signal free of cancellation
+    bound: np.ndarray  # of the error of `excess`, absolute
     h_uu: np.ndarray  # lim tr Q/n
     iterations: np.ndarray
     residual: np.ndarray
-    converged: np.ndarray  # small residual and the right branch
+    converged: np.ndarray  # the last step of Newton and the bound are small
     coefficients: Coefficients  # of f, a0 included: f is centered inside
 
 
@@ -54,7 +70,8 @@ class Vectors:
     None is the zero vector.
 
     Raises:
-        InputError: naming a vector that is not one of finite numbers, or their different lengths.
+        InputError: naming a vector that is not one of finite numbers, their different lengths, or
+            a key without its query.
     """
 
     mu: ArrayLike | None = None
@@ -62,22 +79,12 @@ class Vectors:
     w_query: ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        for name, vector in self._given().items():
-            if vector.ndim != 1 or not np.isfinite(vector).all():
-                raise InputError(
-                    f"{name} must be a vector of finite numbers, given shape {vector.shape}"
-                )
-        lengths = {len(vector) for vector in self._given().values()}
-        if len(lengths) > 1:
-            raise InputError(f"mu, w_key and w_query must have one length, given {sorted(lengths)}")
+        one_length(self._given())
+        both_or_none("w_key", "w_query", self.w_key, self.w_query)
 
     def _given(self) -> dict[str, np.ndarray]:
         vectors = {name: getattr(self, name) for name in Directions._fields}
-        return {
-            name: np.atleast_1d(np.asarray(v, float))
-            for name, v in vectors.items()
-            if v is not None
-        }
+        return {name: as_vector(name, v) for name, v in vectors.items() if v is not None}
 
     def coordinates(self) -> Directions:
         """Coordinates of the three vectors in a basis of their span.
@@ -118,6 +125,7 @@ def memorization_error(
         InputError: naming the argument and its range.
     """
     gamma, c = positive("gamma", gamma), positive("c", c)
+    within("c", c, C_RANGE)
     moment = moments(f)
     d = diagonal(f, diag)
     basis = vectors.coordinates()
@@ -126,22 +134,51 @@ def memorization_error(
     # of every point in the table (c, γ)
     index = np.broadcast_arrays(c_index.reshape(c.shape), gamma_index.reshape(gamma.shape))
     row, column = index
-    heads = fixed_point.head(ratios, moment.a1, moment.nu, d)
-    root = fixed_point.solve(gammas, heads)
-    error = -(gammas**2) * signal(root.h, root.dh, heads, basis)[1]
+    unit = moment.nu  # E depends on f/√ν and γ/ν alone
+    within("gamma / (variance of f)", gammas / unit, GAMMA_RANGE)
+    heads = fixed_point.head(
+        ratios, moment.a1 / math.sqrt(unit), moment.noise / unit, d / math.sqrt(unit)
+    )
+    root = fixed_point.solve(gammas / unit, heads)
+    excess, bound = _excess(gammas / unit, root, heads, basis)
+    # what is to be right to `ACCURACY`: the error, and without a signal what γ adds to 1 − c
+    plain = np.maximum(0.0, 1 - ratios)[:, None]
+    value = excess if not basis.mu.any() else plain + excess
+    converged = root.converged & (bound <= ACCURACY * np.abs(value))
+    excess = np.where(converged, excess, np.nan)
     return AttentionSolution(
-        error=error[row, column],
-        h_uu=root.h[row, column, U, U],
+        error=(plain + excess)[row, column],
+        excess=excess[row, column],
+        bound=bound[row, column],
+        h_uu=np.where(converged, root.h[..., U, U] / unit, np.nan)[row, column],
         iterations=root.iterations[row, column],
         residual=root.residual[row, column],
-        converged=root.converged[row, column],
+        converged=converged[row, column],
         coefficients=moment,
     )
 
 
+def _excess(
+    gamma: np.ndarray, root: fixed_point.FixedPoint, heads: fixed_point.Head, basis: Directions
+) -> tuple[np.ndarray, np.ndarray]:
+    """E − max(0, 1 − c) and a bound of its error, (heads, γ) each.
+
+    The bound is what a coarser quadrature and one step of Newton less change, times `SAFETY`: both
+    errors fall by orders of magnitude from one to the other, and rounding shows in both.
+    """
+    if not basis.mu.any():
+        fine, rough = root.gap, root.rough.gap
+        size = np.abs(fine)
+    else:
+        plain = np.maximum(0.0, 1 - heads.c)[:, None]
+        fine, rough = (-(gamma**2) * signal(x, heads, basis)[1] for x in (root, root.rough))
+        size = np.abs(fine)
+        fine, rough = fine - plain, rough - plain
+    return fine, SAFETY * np.abs(fine - rough) + ROUNDING * size
+
+
 def signal(
-    h: np.ndarray,
-    dh: np.ndarray,
+    root: fixed_point.Root | fixed_point.FixedPoint,
     heads: fixed_point.Head,
     basis: Directions,
     block: np.ndarray | None = None,
@@ -149,31 +186,58 @@ def signal(
     """φ = lim yᵀQy/n and dφ/dγ at every point, (heads, γ) each.
 
     Args:
-        h, dh: (heads, γ, 3, 3), from `fixed_point.solve` of these heads.
+        root: from `fixed_point.solve` of these heads.
         heads: constants, each (heads,).
         basis: signal and spike.
         block: (heads, 3, 3) or (heads, 1, 3, 3), added along the labels (a finite-size correction).
 
     Returns:
-        φ and dφ/dγ, (heads, γ) each; NaN where `h` is not finite.
+        φ and dφ/dγ, (heads, γ) each; NaN where the root is not finite.
     """
-    along, dalong = psi(h, dh, heads, basis)
+    h, dh, size = scaled(root)
+    along, dalong = psi(h, dh, size, heads, basis)
+    if block is not None:
+        along = along + _outer(size) * block
     with np.errstate(all="ignore"):
-        safe = np.where(np.isfinite(h), h, _EYE3)
-        inverse = np.linalg.inv(safe)
-        H = np.linalg.inv(inverse + along + (0 if block is None else block))
-        dH = H @ (inverse @ dh @ inverse - dalong) @ H
-    lost = ~np.isfinite(h).all(axis=(-2, -1))
-    return np.where(lost, np.nan, H[..., U, U]), np.where(lost, np.nan, dH[..., U, U])
+        left = np.linalg.inv(_EYE3 + h @ along)  # H h⁻¹ with H = (h⁻¹ + Ψ)⁻¹
+        H = left @ h
+        dH = left @ dh @ np.linalg.inv(_EYE3 + along @ h) - H @ dalong @ H
+    lost = ~np.isfinite(root.h).all(axis=(-2, -1))
+    of_u = size[..., U] ** 2
+    phi, dphi = (np.where(lost, np.nan, of_u * X[..., U, U]) for X in (H, dH))
+    return phi, dphi
+
+
+def scaled(
+    root: fixed_point.Root | fixed_point.FixedPoint,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """h and dh with the diagonal of |h| at one, as h_uu ~ 1/γ would hide the rest.
+
+    Args:
+        root: from `fixed_point.solve`.
+
+    Returns:
+        δ⁻¹hδ⁻¹ and δ⁻¹dhδ⁻¹, (heads, γ, 3, 3), and the diagonal of δ, (heads, γ, 3). Where the root
+        is not finite h is the identity.
+    """
+    finite = np.isfinite(root.h).all(axis=(-2, -1), keepdims=True)
+    h = np.where(finite, root.h, _EYE3)
+    size = np.sqrt(np.abs(np.diagonal(h, axis1=-2, axis2=-1)))
+    size = np.where(size > 0, size, 1.0)
+    return h / _outer(size), np.where(finite, root.dh, 0.0) / _outer(size), size
+
+
+def _outer(size: np.ndarray) -> np.ndarray:
+    return size[..., :, None] * size[..., None, :]
 
 
 def psi(
-    h: np.ndarray, dh: np.ndarray, heads: fixed_point.Head, basis: Directions
+    h: np.ndarray, dh: np.ndarray, size: np.ndarray, heads: fixed_point.Head, basis: Directions
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ψ = Mᵀ S_W M and dΨ/dγ, (heads, γ, 3, 3) each; zero without a signal.
+    """Ψ = Mᵀ S_W M and dΨ/dγ, (heads, γ, 3, 3) each, scaled by δ; zero without a signal.
 
     Args:
-        h, dh: (heads, γ, 3, 3), from `fixed_point.solve` of these heads.
+        h, dh, size: from `scaled`.
         heads: constants, each (heads,).
         basis: signal and spike.
     """
@@ -184,10 +248,9 @@ def psi(
     blocks[:, U, :, S, :] = heads.alpha[:, None, None] * basis.W.T
     blocks[:, S, :, U, :] = -heads.alpha[:, None, None] * basis.W
     blocks[:, W, :, W, :] = np.eye(r)
-    T = blocks.reshape(-1, 1, 3 * r, 3 * r)
+    T = blocks.reshape(-1, 1, 3 * r, 3 * r) * _outer(np.repeat(size, r, axis=-1))
     M = np.kron(_EYE3, basis.mu[:, None])  # (3r, 3)
-    safe = np.where(np.isfinite(h), h, _EYE3)
-    S_W = T @ np.linalg.inv(np.eye(3 * r) + kron_eye(safe, r) @ T)
+    S_W = T @ np.linalg.inv(np.eye(3 * r) + kron_eye(h, r) @ T)
     return M.T @ S_W @ M, -(M.T @ S_W @ kron_eye(dh, r) @ S_W @ M)
 
 
@@ -225,7 +288,7 @@ def ridge_error(gamma: ArrayLike, c: ArrayLike, mu_norm2: ArrayLike = 0.0) -> np
     b = gamma + c - 1
     root = np.sqrt(b**2 + 4 * gamma)
     g = np.where(b > 0, 2 / (np.where(b > 0, b, 0) + root), (root - b) / (2 * gamma))
-    slope = -(g**2) / (1 - c * g**2 / (1 + g) ** 2)
+    slope = -(g**2) * (1 + g) / (1 + gamma * g**2)  # 1 − cg²/(1 + g)², by the equation of g
     phi = 1 / (1 / g + signal2 / (1 + g))
     return -(gamma**2) * phi**2 * (1 / g**2 + signal2 / (1 + g) ** 2) * slope
 
@@ -274,25 +337,11 @@ def kernel_density(x: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np
     return m.imag / np.pi
 
 
-def positive(name: str, value: ArrayLike) -> np.ndarray:
-    """`value` as an array of floats, all of which are finite and > 0.
+def certified(fine: np.ndarray, rough: np.ndarray) -> np.ndarray:
+    """The finer of two results, NaN where their difference does not bound its error.
 
     Args:
-        name: of the argument, for the message.
-        value: a number or numbers, any shape.
-
-    Returns:
-        float64, of the shape of `value`.
-
-    Raises:
-        InputError: naming the argument and the first number that is not finite and > 0, or if there
-            are none.
+        fine, rough: from a `fixed_point.FixedPoint` and its `rough`, of one shape.
     """
-    values = np.asarray(value, float)
-    valid = np.isfinite(values) & (values > 0)
-    if not valid.all():
-        offender = values[~valid].ravel()[0] if values.ndim else values
-        raise InputError(f"{name} must be finite and > 0, given {offender}")
-    if values.size == 0:
-        raise InputError(f"{name} is empty")
-    return values
+    bound = SAFETY * np.abs(fine - rough) + ROUNDING * np.abs(fine)
+    return np.where(bound <= ACCURACY * np.abs(fine), fine, np.nan)

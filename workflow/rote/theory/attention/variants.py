@@ -7,6 +7,7 @@ Where the fixed point has another shape it is iterated at γ + iε: the imaginar
 the exact derivative in γ (complex step), so that no variant needs a linearization of its own.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
-from rote.theory.attention import fixed_point
+from rote.theory.attention import fixed_point, gaussian
 from rote.theory.attention.activation import (
     Activation,
     Coefficients,
@@ -23,11 +24,29 @@ from rote.theory.attention.activation import (
     moments,
     named,
 )
+from rote.theory.attention.arguments import (
+    C_RANGE,
+    GAMMA_RANGE,
+    as_vector,
+    both_or_none,
+    one_length,
+    positive,
+    within,
+)
 from rote.theory.attention.fixed_point import S, U
-from rote.theory.attention.memorization import Vectors, kron_eye, positive, psi, signal
+from rote.theory.attention.memorization import (
+    Directions,
+    Vectors,
+    certified,
+    kron_eye,
+    psi,
+    scaled,
+    signal,
+)
 
 _STEP = 1e-30  # relative; a complex step has no cancellation
 _MAX_ITER = 20_000
+_ACCURACY = 1e-8  # of the iteration, relative, of what is not returned as NaN
 
 
 def unbalanced_error(
@@ -54,33 +73,52 @@ def unbalanced_error(
         InputError: naming the argument and its range.
     """
     gamma = positive("gamma", gamma)
+    c = float(within("c", positive("c", c), C_RANGE))
+    if not p >= 1:
+        raise InputError(f"p must be at least 1, given {p}")
     if not -1 <= balance <= 1:
         raise InputError(f"balance must be in [-1, 1], given {balance}")
     moment = moments(f)
     basis = vectors.coordinates()
-    heads = fixed_point.head(c, moment.a1, moment.nu, 0.0)
-    root = fixed_point.solve(gamma.ravel(), heads)
-    h, dh = root.h[0], root.dh[0]
-    along, dalong = (x[0] for x in psi(root.h, root.dh, heads, basis))
+    unit = moment.nu
+    heads = fixed_point.head(c, moment.a1 / np.sqrt(unit), moment.noise / unit, 0.0)
+    ridge = within("gamma / (variance of f)", gamma.ravel() / unit, GAMMA_RANGE)
+    root = fixed_point.solve(ridge, heads)
     # basis: constant, norm fluctuations, labels orthogonal to the constant
     spike = np.zeros((3, 3))
+    spike[0, 1] = spike[1, 0] = moment.a2 / c
     spike[0, 0] = moment.a0 * np.sqrt(p) / c
-    spike[0, 1] = moment.a2 / c
-    spike[1, 0] = moment.a2 / c
     label = np.array([balance, 0.0, np.sqrt(1 - balance**2)])
+    errors = [
+        _unbalanced(x, heads, basis, spike / np.sqrt(unit), label) for x in (root, root.rough)
+    ]
+    return certified(*(ridge**2 * error for error in errors)).reshape(gamma.shape)
+
+
+def _unbalanced(
+    root: fixed_point.Root | fixed_point.FixedPoint,
+    heads: fixed_point.Head,
+    basis: Directions,
+    spike: np.ndarray,
+    label: np.ndarray,
+) -> np.ndarray:
+    """−dφ/dγ of one head, (γ,), from the 9 × 9 block of h and three directions of labels."""
+    h, dh, size = scaled(root)
+    along, dalong = (x[0] for x in psi(h, dh, size, heads, basis))
+    h, dh = h[0], dh[0]
+    size = size[0]
     outer = np.outer(label, label)
-    block = np.zeros((3, 3, 3, 3))
-    block[U, :, S, :] = spike.T
-    block[S, :, U, :] = -spike
-
-    def with_labels(x: np.ndarray, y: np.ndarray) -> np.ndarray:  # x ⊗ 1 + y ⊗ labels
-        return kron_eye(x, 3) + _kron(y, outer)
-
-    inverse = np.linalg.inv(h)
-    R = np.linalg.inv(with_labels(inverse, along) + block.reshape(9, 9))
-    dR = -R @ with_labels(-inverse @ dh @ inverse, dalong) @ R
-    slope = np.einsum("k,...kl,l->...", label, dR[:, :3, :3], label)
-    return (-(gamma.ravel() ** 2) * slope).reshape(gamma.shape)
+    block = np.zeros((len(h), 3, 3, 3, 3))
+    both = (size[:, U] * size[:, S])[:, None, None]
+    block[:, U, :, S, :] = both * spike.T
+    block[:, S, :, U, :] = -both * spike
+    added = _kron(along, outer) + block.reshape(-1, 9, 9)
+    wide, dwide = kron_eye(h, 3), kron_eye(dh, 3)
+    left = np.linalg.inv(np.eye(9) + wide @ added)
+    R = left @ wide
+    dR = left @ dwide @ np.linalg.inv(np.eye(9) + added @ wide) - R @ _kron(dalong, outer) @ R
+    slope = np.einsum("k,nkl,l->n", label, dR[:, :3, :3], label) * size[:, U] ** 2
+    return np.where(np.isfinite(root.gap[0]), -slope, np.nan)
 
 
 def _kron(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -107,16 +145,27 @@ def softmax(beta: float, n: int, p: int) -> Softmax:
     Raises:
         InputError: for a temperature outside its range.
     """
-    if not beta > 0:
-        raise InputError(f"beta must be > 0, given {beta}")
+    if not 0 < beta <= 10:
+        raise InputError(f"beta must be > 0 and at most 10, given {beta}")
+    if not min(n, p) >= 1:
+        raise InputError(f"n and p must be at least 1, given {n} and {p}")
     mean_exponential = np.exp(beta**2 / 2)
+    square = float(np.exp(beta**2))
     exponential = Coefficients(
         a0=0.0,
         a1=beta * mean_exponential,
         a2=beta**2 * mean_exponential / np.sqrt(2),
-        nu=np.exp(2 * beta**2) - np.exp(beta**2),
+        nu=square * np.expm1(beta**2),
+        rest=square * float(_second_remainder(beta**2)),
     )
     return Softmax(exponential, float((n * mean_exponential / np.sqrt(p)) ** 2))
+
+
+def _second_remainder(x: float) -> float:
+    """e^x − 1 − x, also for small x."""
+    if x > 0.5:
+        return math.expm1(x) - x
+    return sum(x**k / math.factorial(k) for k in range(2, 20))
 
 
 def dense_error(gamma: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np.ndarray:
@@ -127,6 +176,7 @@ def dense_error(gamma: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> n
         c: dimensions per token p/n > 0.
         f: a nonlinearity or its coefficients.
     """
+    c = float(within("c", positive("c", c), C_RANGE))
     moment = moments(f)
     alpha, tau = moment.a1 / c, moment.noise / c
     T0 = np.diag([0.0, 0.0, 1.0]).astype(complex)
@@ -170,13 +220,20 @@ def heads_error(
         w_keys, w_queries: spike of each head; None is zero.
 
     Raises:
-        InputError: if there are not as many spikes as functions.
+        InputError: if there are not as many spikes as functions, for vectors of different lengths,
+            and for a key without its query.
     """
+    c = float(within("c", positive("c", c), C_RANGE))
     H = len(functions)
     if not H == len(w_keys) == len(w_queries) > 0:
         raise InputError("functions, w_keys and w_queries must have one entry per head")
-    per_head = [moments(f) for f in functions]
-    coordinates = _common_basis([mu, *w_keys, *w_queries])
+    activations = [named(f) for f in functions]
+    per_head = [moments(f) for f in activations]
+    for i, pair in enumerate(zip(w_keys, w_queries, strict=True)):
+        both_or_none(f"w_keys[{i}]", f"w_queries[{i}]", *pair)
+    keyed = {f"w_keys[{i}]": key for i, key in enumerate(w_keys)}
+    queried = {f"w_queries[{i}]": query for i, query in enumerate(w_queries)}
+    coordinates = _common_basis({"mu": mu, **keyed, **queried})
     m, keys, queries = np.split(coordinates, [1, 1 + H])
     k, r = 1 + 2 * H, coordinates.shape[1]
     T = np.zeros((k, k), complex)
@@ -194,7 +251,8 @@ def heads_error(
         T_W[w, :, w, :] = np.eye(r)
     tau = np.empty((H, H))
     for i, j in np.ndindex(H, H):
-        tau[i, j] = _shared_noise(functions[i], functions[j]) / c
+        shared = _shared_noise(activations[i], activations[j], per_head[i], per_head[j])
+        tau[i, j] = shared / c
 
     def step(h: np.ndarray, D: np.ndarray) -> np.ndarray:
         noise = np.einsum("ij,iab,...bc,jdc->...ad", tau, P, h, P)
@@ -204,22 +262,27 @@ def heads_error(
     return _error(gamma, _FixedPoint(pencil, step), _Signal(m[0], T_W.reshape(k * r, k * r)))
 
 
-def _common_basis(vectors: Sequence[ArrayLike | None]) -> np.ndarray:
-    """Coordinates (vectors, rank) in a basis of their span; None and shorter ones are zero."""
-    arrays = [np.zeros(1) if v is None else np.asarray(v, float) for v in vectors]
-    length = max(len(v) for v in arrays)
-    stacked = np.stack([v if len(v) == length else np.zeros(length) for v in arrays])
+def _common_basis(vectors: dict[str, ArrayLike | None]) -> np.ndarray:
+    """Coordinates (vectors, rank) in a basis of their span; None is zero.
+
+    Raises:
+        InputError: naming a vector that is not one of finite numbers, or their different lengths.
+    """
+    arrays = {name: as_vector(name, v) for name, v in vectors.items() if v is not None}
+    zero = np.zeros(one_length(arrays))
+    stacked = np.stack([arrays.get(name, zero) for name in vectors])
     _, values, axes = np.linalg.svd(stacked, full_matrices=False)
     rank = int((values > 1e-12 * max(values.max(), 1e-300)).sum())
     return stacked @ axes[: max(rank, 1)].T
 
 
-def _shared_noise(f: Nonlinearity, g: Nonlinearity) -> float:
+def _shared_noise(f: Activation, g: Activation, first: Coefficients, second: Coefficients) -> float:
     """Covariance of the nonlinear parts of two heads that see the same tokens."""
-    f, g = named(f), named(g)
-    first, second = moments(f), moments(g)
-    covariance = expect(lambda t: (f(t) - first.a0) * (g(t) - second.a0), (*f.kinks, *g.kinks))
-    return covariance - first.a1 * second.a1
+
+    def product(t: np.ndarray) -> np.ndarray:
+        return (f(t) - first.a0 - first.a1 * t) * (g(t) - second.a0 - second.a1 * t)
+
+    return expect(product, (*f.kinks, *g.kinks))
 
 
 def anisotropic_error(
@@ -242,7 +305,7 @@ def anisotropic_error(
     moment = moments(f, width)
     a1 = moment.a1 / width
     c = p / n
-    alpha, tau = a1 / c, max(moment.nu - (a1 * width) ** 2, 0.0) / c
+    alpha, tau = a1 / c, moment.noise / c
     T = np.array([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]], complex)
     # many equal directions would be many equal terms: quantiles of the spectrum, exact in the mean
     # of each
@@ -279,6 +342,9 @@ def strong_signal_error(
     makes of ±s beyond its linear part becomes a spike along the labels.
     """
     gamma = positive("gamma", gamma)
+    c = float(within("c", positive("c", c), C_RANGE))
+    if not p >= 1:
+        raise InputError(f"p must be at least 1, given {p}")
     f, basis = named(f), vectors.coordinates()
     Wm, mW = basis.W @ basis.mu, basis.W.T @ basis.mu
     key2, query2 = basis.w_key @ basis.w_key, basis.w_query @ basis.w_query
@@ -288,12 +354,22 @@ def strong_signal_error(
     kinks = tuple((k - s) / v for k in f.kinks)
     b = expect(lambda t: f(s + v * t), kinks)
     a1 = expect(lambda t: t * f(s + v * t), kinks) / v
-    rest = expect(lambda t: (f(s + v * t) - b) ** 2, kinks) - (a1 * v) ** 2
-    heads = fixed_point.head(c, a1, a1**2 + max(rest, 0.0), 0.0)
-    root = fixed_point.solve(gamma.ravel(), heads)
-    spike = b * np.sqrt(p) / c - a1 * reach / c
-    slope = signal(root.h, root.dh, heads, basis, block=spike * fixed_point.P)[1]
-    return (-(gamma.ravel() ** 2) * slope[0]).reshape(gamma.shape)
+
+    def remainders(t: np.ndarray) -> np.ndarray:
+        centered = f(s + v * t) - b
+        return np.stack([centered**2, (centered - a1 * v * t) ** 2])
+
+    variance, rest = gaussian.expectation(remainders, kinks, offset=b).value
+    rest = float(rest) if rest > 1e-28 * variance else 0.0
+    unit = a1**2 + rest
+    if not unit > 1e-24:
+        raise InputError("f is constant around the signal: attention then sees nothing")
+    heads = fixed_point.head(c, a1 / np.sqrt(unit), rest / unit, 0.0)
+    ridge = within("gamma / (variance of f)", gamma.ravel() / unit, GAMMA_RANGE)
+    root = fixed_point.solve(ridge, heads)
+    spike = (b * np.sqrt(p) / c - a1 * reach / c) / np.sqrt(unit) * fixed_point.P
+    slopes = (signal(x, heads, basis, block=spike)[1][0] for x in (root, root.rough))
+    return certified(*(-(ridge**2) * slope for slope in slopes)).reshape(gamma.shape)
 
 
 # ---- the shared iteration
@@ -345,12 +421,17 @@ def _error(gamma: ArrayLike, system: _FixedPoint, signal: _Signal | None = None)
     D = np.broadcast_to(system.pencil, (len(flat), *system.pencil.shape)).copy()
     D[:, U, U] += flat * (1 + 1j * _STEP)
     state = system.start(D)
+    before = np.full(len(flat), np.inf)
     for _ in range(_MAX_ITER):
         new = (state + system.step(state, D)) / 2
         change = _relative((new - state).real, new.real)
-        error = np.maximum(change, _relative((new - state).imag, new.imag, 1e-300))
-        state = new
-        if error.max() < 1e-12:
+        change = np.maximum(change, _relative((new - state).imag, new.imag, 1e-300))
+        change = change.reshape(-1, len(flat)).max(axis=0)
+        # of a series of changes that go on to shrink by this factor
+        shrinking = np.clip(change / np.maximum(before, 1e-300), 0.5, 1 - 1e-6)
+        error = change / (1 - shrinking)
+        before, state = change, new
+        if error.max() < 1e-11:
             break
     h = system.h(state)
     inverse = np.linalg.inv(h)
@@ -359,8 +440,7 @@ def _error(gamma: ArrayLike, system: _FixedPoint, signal: _Signal | None = None)
         wide = np.eye(len(signal.T)) + kron_eye(h, len(signal.mu)) @ signal.T
         inverse = inverse + M.T @ (signal.T @ np.linalg.inv(wide)) @ M
     phi = np.linalg.inv(inverse)[..., U, U]
-    error = np.broadcast_to(error.reshape(-1, len(flat)).max(axis=0), flat.shape)
-    return np.where(error < 1e-8, -flat * phi.imag / _STEP, np.nan).reshape(gamma.shape)
+    return np.where(error < _ACCURACY, -flat * phi.imag / _STEP, np.nan).reshape(gamma.shape)
 
 
 def _relative(change: np.ndarray, value: np.ndarray, floor: float = 0.0) -> np.ndarray:

@@ -1,0 +1,70 @@
+"""Where min-norm regression and posteriors of memorized priors are right, and how that is known."""
+
+from rote.core.domains import Domain
+
+DOMAINS = [
+    Domain(
+        "rote.theory.minnorm.fit",
+        "finite X and y, λ ≥ 0; a rank that rounding does not decide (no singular value between "
+        "rounding and 1e-13, columns of length one)",
+        "1e-7 of the norm, in columns of length one; refused where refinement does not reach it",
+        "80-digit normal equations, condition numbers to 1e15, column scales 1e-15 to 1e15",
+        "one SVD; above 64 rows and columns one `eigh`",
+    ),
+    Domain(
+        "rote.theory.minnorm.identifiable",
+        "as `fit`",
+        "exact, whatever the scale of the columns",
+        "null vectors; rescaled columns",
+        "one SVD",
+    ),
+    Domain(
+        "rote.theory.minnorm.factorize",
+        "as `fit`; of designs above 64 × 64 singular values below 1e-12 of the largest are zeros",
+        "every singular value to 1e-15 κ, κ of the columns at length one",
+        "LAPACK's pseudo-inverse, 80-digit normal equations",
+        "one SVD; above 64 rows and columns one `eigh`",
+    ),
+    Domain(
+        "rote.theory.minnorm.coefficients",
+        "of any factorization, λ ≥ 0",
+        "about 1e-16 (κ + κ² times the share of the residual); `fit` refines",
+        "80-digit normal equations",
+        "one product",
+    ),
+    Domain(
+        "rote.theory.posterior.mixture",
+        "real finite data and examples, σ‖J‖/γ ≤ 1e9, F by torch, NumPy or with its Jacobian",
+        "log-weights to about 1e-15 σ‖J‖/γ; by differences to 1e-6 of the Jacobian",
+        "60-digit elimination, γ 1e-8 to 1; densities of linear operators",
+        "one Cholesky factor, or QR of (m + d, d), per example",
+    ),
+    Domain(
+        "rote.theory.posterior.denoise",
+        "N ≥ 1 examples, finite x, σ > 0 with |x − x_n|/σ below 1e154, some finite log-weight",
+        "1e-13, relative to the examples",
+        "the softmax at once",
+        "N d per point",
+    ),
+    Domain(
+        "rote.theory.posterior.score",
+        "as `denoise`",
+        "1e-15 |x|/σ², absolute",
+        "differences of the log-density",
+        "N d per point",
+    ),
+    Domain(
+        "rote.theory.posterior.empirical",
+        "log-likelihoods without NaN or +inf, some above −inf",
+        "1e-15, relative",
+        "log-sum-exp",
+        "N",
+    ),
+    Domain(
+        "rote.theory.posterior.effective",
+        "weights ≥ 0 of sum 1",
+        "1e-14, relative",
+        "between 1 and N",
+        "N",
+    ),
+]
