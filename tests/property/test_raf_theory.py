@@ -8,6 +8,7 @@ from rote.core.errors import InputError
 from rote.papers.raf.golden import GOLDEN
 from rote.papers.raf.point import learner as described
 from rote.theory import raf
+from rote.theory.raf.margins import State
 from scipy import integrate, special, stats
 
 ORDER = [  # m, q, V of the golden rows
@@ -87,9 +88,7 @@ points = st.fixed_dictionaries(
 @settings(max_examples=40, deadline=None)
 @given(points)
 def test_hinge_hats_are_their_integrals(point):
-    """The closed form with Owen's T against adaptive quadrature of the definitions, at the
-    solution.
-    """
+    """Panels over the output against adaptive quadrature over the fields, at the solution."""
     s = raf.solve("hinge", **point)
     assert s.converged
     alpha, eps = point["alpha"], point["eps"]
@@ -97,8 +96,8 @@ def test_hinge_hats_are_their_integrals(point):
     m, q = float(s.m), float(s.q)
     V = float(s.v)
     rest = q - m**2
-    args = [np.array([x]) for x in (alpha, eps, lam, m, rest, lam * V)]
-    mt, qt, vt = (float(x[0]) for x in raf.LOSSES["hinge"].hats(*args))
+    state = State._make(np.array([x]) for x in (alpha, eps, lam, m / (1 - eps), rest, lam * V))
+    mt, qt, vt = (float(x[0]) for x in raf.LOSSES["hinge"].hats(state))
     beta, sigma = m / np.sqrt(rest), np.sqrt(rest / q)
 
     def slope(zeta):
@@ -191,8 +190,8 @@ def test_solve_of_wide_features_is_the_kernel():
         assert float(wide.e_gen) == pytest.approx(float(kernel.e_gen), abs=1e-4)
 
 
-def test_solve_of_a_narrow_response_uses_quadrature_without_a_jump():
-    lam = np.geomspace(50, 5e5, 60)  # V crosses 1e-3
+def test_solve_approaches_the_hebb_rule_without_a_jump():
+    lam = np.geomspace(50, 5e5, 60)
     s = raf.solve("hinge", 4.0, 0.1, lam)
     assert s.converged.all()
     assert np.abs(np.diff(s.e_gen)).max() < 2e-4
@@ -251,13 +250,14 @@ def test_solve_has_its_limits_at_extreme_parameters():
         s = raf.solve(loss, 1e5, 0.1, 0.0, raf.Learner.at_angle(45))
         assert s.converged
         assert float(s.e_mem) == 0
-    small = raf.solve(
-        "hinge", 1e3, 0.0, 1e-6, solver=raf.Solver(max_iter=200)
-    )  # slow: marked, not returned as a number
-    assert not small.converged
-    assert np.isnan(small.e_gen)
-    assert int(small.iterations) == 200
-    assert float(small.residual) > 0
+
+
+def test_solve_marks_points_that_did_not_converge():
+    s = raf.solve("hinge", 1e3, 0.0, 1e-6, solver=raf.Solver(max_iter=5))
+    assert not s.converged
+    assert np.isnan(s.e_gen)
+    assert int(s.iterations) <= 5
+    assert float(s.residual) > 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,226 @@
+"""Newton's method in the logarithms of (m/(1 − ε), q − m², λV), all points of a grid at once.
+
+Plain iteration cycles where a loss bends sharply and crawls where the equations are flat; Newton
+takes about six sweeps. A step is at most _LONGEST long, and half as long after one that went back
+and forth. A start in the wrong phase (interpolating or not) shows by steps that turn again and
+again, or too many of them: the point then starts anew from the other phase. What has converged is
+evaluated once more by a finer quadrature, and the correction that it asks for is the residual.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from rote.theory.raf.losses import RafLoss
+from rote.theory.raf.margins import State
+from rote.theory.raf.responses import Geometry, complement, response, slopes
+
+_LONGEST = 3.0
+_TURNS = 3  # steps back and forth, after which a point starts anew
+_SWEEPS = 28  # sweeps after which it does
+ROUNDING = 1e-9  # relative error of the two errors that double precision may leave
+
+
+class Points(NamedTuple):
+    """Parameters of the points of a grid with μ1 = 1, (points,) each."""
+
+    alpha: np.ndarray
+    eps: np.ndarray
+    lam: np.ndarray
+    tail: np.ndarray  # μ⋆²/μ1²
+    inverse_width: np.ndarray  # d/p; 0 in the kernel limit
+
+    @property
+    def geometry(self) -> Geometry:
+        """What the response needs of the learner."""
+        return Geometry(self.tail, self.inverse_width)
+
+    def select(self, index: np.ndarray) -> "Points":
+        """The points of an index."""
+        return Points._make(values[index] for values in self)
+
+    def state(self, x: np.ndarray) -> State:
+        """The state at logarithms of the order parameters, (3, points)."""
+        return State(self.alpha, self.eps, self.lam, *np.exp(x))
+
+
+class Step(NamedTuple):
+    """A Newton step of all points, and what it says of both errors."""
+
+    x: np.ndarray  # (3, points)
+    errors: np.ndarray  # largest relative change of the two errors, (points,)
+
+
+class Fixed(NamedTuple):
+    """A fixed point of every point of a grid."""
+
+    x: np.ndarray  # (3, points)
+    iterations: np.ndarray  # sweeps, the check by the finer quadrature included
+    residual: np.ndarray
+
+
+def step(loss: RafLoss, order: int, x: np.ndarray, points: Points) -> Step:
+    """The Newton step at x.
+
+    Args:
+        loss: of the learner.
+        order: of the quadrature.
+        x: logarithms of the order parameters, (3, points).
+        points: the grid.
+    """
+    sums = loss.sweep(order, points.state(x))
+    hats, pull, by_x = sums[:3], sums[3], sums[4:].reshape(3, 3, -1)
+    new, by_hats = slopes(hats, points.eps, points.geometry)
+    gap = np.log(new) - x
+    # m changes by what the ridge and the pull of all samples leave of it: nothing large cancels
+    gain, left = complement(hats, points.geometry)
+    gap[0] = np.log1p(gain * pull - left)
+    jacobian = np.einsum("jkn,kin->ijn", by_x, by_hats) / new[:, None] - np.eye(3)[:, :, None]
+    change = -_solve(jacobian, gap)
+    return Step(change, _effect(x, change, points, loss.slope))
+
+
+def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Cramer's rule for (3, 3, points) and (3, points): singular points give no number."""
+    a, b, c = (row.T for row in matrix)
+    minors = [np.cross(b, c), np.cross(c, a), np.cross(a, b)]
+    determinant = np.einsum("ni,ni->n", a, minors[0])
+    total = sum(minor.T * value for minor, value in zip(minors, right, strict=True))
+    return np.asarray(total / determinant)
+
+
+def _effect(x: np.ndarray, change: np.ndarray, points: Points, slope: float) -> np.ndarray:
+    """Largest relative change of E_gen and E_mem for a small change of x."""
+    state = points.state(x)
+    sigma = np.sqrt(state.rest)
+    angle = np.arctan2(sigma, state.m)
+    q = state.m**2 + state.rest
+    turn = np.abs(change[1] / 2 - change[0]) * sigma * state.m / (q * angle)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = state.v / points.lam * slope / np.sqrt(2 * q)
+        factor = 2 / np.sqrt(np.pi) * reach / special.erfcx(reach)
+    factor = np.where(reach < 27, factor, 0.0)  # beyond, the error is 0 in double precision
+    spread = (state.m**2 * change[0] + state.rest * change[1] / 2) / q
+    return np.maximum(turn, np.abs(change[2] - spread) * factor)
+
+
+def _ridge_start(points: Points) -> np.ndarray:
+    """The solution of the square loss, (3, points): v by bisection, the rest from v."""
+    alpha, eps, lam = points.alpha, points.eps, points.lam
+    high = np.log1p(points.tail)
+    low = high - 90
+    zero = np.zeros_like(alpha)
+    for _ in range(60):
+        middle = (low + high) / 2
+        hats = np.stack([zero, zero, alpha / (lam + np.exp(middle))])
+        above = response(hats, eps, points.geometry)[2] > np.exp(middle)
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    v = np.exp((low + high) / 2)
+    mean, width = np.sqrt(2 / np.pi), lam + v
+    hats = np.stack([alpha * mean / width, zero, alpha / width])
+    m, bare, _ = response(hats, eps, points.geometry)
+    unit = response(hats + np.array([[0.0], [1.0], [0.0]]), eps, points.geometry)[1] - bare
+    c = (1 - eps) * mean
+    noise = ((1 - eps) * m - c) ** 2 + 1 - c**2
+    gain = unit * alpha / width**2
+    rest = (bare + gain * noise) / np.maximum(1 - gain, 1e-8)
+    return np.log(np.stack([m, rest, v]))
+
+
+def _interpolating_start(points: Points) -> np.ndarray:
+    """About where all samples have margin 1 already, (3, points)."""
+    alpha, tail, inverse = points.alpha, points.tail, points.inverse_width
+    bounded = np.maximum(np.minimum(1, 1.6 * alpha), 1.6 * alpha * inverse)
+    m = np.where(tail > 0, bounded, 1.6 * alpha)
+    rest = 0.3 * np.minimum(1, 3 * alpha)
+    return np.stack([np.log(m), np.log(rest), np.log1p(tail) - 3])
+
+
+class _Run:
+    """The state of an iteration: of every point, at which start and how it goes."""
+
+    def __init__(self, points: Points) -> None:
+        size = len(points.alpha)
+        starts = [_ridge_start(points), _interpolating_start(points)]
+        hard = points.lam == 0
+        starts[0] = np.where(hard, starts[1], starts[0])
+        self.second = starts[1]
+        self.x = starts[0].copy()
+        self.ceiling = np.log1p(points.tail)  # of log v
+        self.last = np.zeros((3, size))  # step
+        self.longest = np.full(size, _LONGEST)
+        self.turns = np.zeros(size, int)
+        self.sweeps = np.zeros(size, int)
+        self.fresh = np.ones(size, bool)  # still from the first start
+
+    def move(self, active: np.ndarray, change: np.ndarray) -> None:
+        """Take a step at the active points."""
+        last = self.last[:, active]
+        length, before = np.abs(change).max(axis=0), np.abs(last).max(axis=0)
+        lengths = np.sqrt((change**2).sum(0) * (last**2).sum(0))
+        back = ((change * last).sum(0) < -0.3 * lengths) & (length > 1e-6)
+        widened = np.minimum(2 * self.longest[active], _LONGEST)
+        self.longest[active] = np.where(back, before / 2, widened)
+        # where only v is left and its equation is linear in v, not in log v
+        alone = (np.abs(change[:2]).max(axis=0) < 0.1) & (change[2] < -0.3) & (change[2] > -1)
+        change[2] = np.where(alone, np.log1p(np.where(alone, change[2], 0)), change[2])
+        length = np.abs(change).max(axis=0)
+        change = change * np.minimum(1, self.longest[active] / np.maximum(length, 1e-300))
+        old = self.x[:, active]
+        new = old + change
+        new[2] = np.minimum(new[2], self.ceiling[active])
+        self.x[:, active], self.last[:, active] = new, new - old
+        self.turns[active] += back
+        self.sweeps[active] += 1
+
+    def restart(self, active: np.ndarray) -> None:
+        """Start anew, once, where the iteration does not get on."""
+        lost = (self.turns[active] > _TURNS) | (self.sweeps[active] >= _SWEEPS)
+        lost = active[lost & self.fresh[active]]
+        self.x[:, lost] = self.second[:, lost]
+        self.last[:, lost] = 0
+        self.longest[lost] = _LONGEST
+        self.turns[lost] = self.sweeps[lost] = 0
+        self.fresh[lost] = False
+
+
+def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> Fixed:
+    """Solve all points at once; converged points are frozen.
+
+    Args:
+        loss: of the learner.
+        points: the grid.
+        tolerance: relative change of the order parameters at which a point has converged.
+        max_iter: sweeps, that of the check included, after which it has not.
+
+    Returns:
+        Fixed points; the residual is infinite where none was reached.
+    """
+    size = len(points.alpha)
+    with np.errstate(all="ignore"):
+        run = _Run(points)
+        iterations, residual = np.zeros(size, int), np.full(size, np.inf)
+        previous = np.full(size, np.inf)
+        active, settled = np.arange(size), np.zeros(size, bool)
+        for count in range(1, max_iter):
+            change = step(loss, loss.orders[0], run.x[:, active], points.select(active))
+            length = np.abs(change.x).max(axis=0)
+            finite = np.isfinite(length)
+            # a step that shrinks no more is rounding
+            rounding = (length < 1e-6) & (length > previous[active] / 4)
+            settled[active] = finite & ((length < tolerance) | rounding)
+            previous[active] = np.where(finite, length, np.inf)
+            run.move(active, np.where(finite, change.x, 1.0))
+            iterations[active] = count
+            active = active[~settled[active]]
+            if not len(active):
+                break
+            run.restart(active)
+        checked = np.flatnonzero(settled)
+        last = step(loss, loss.orders[1], run.x[:, checked], points.select(checked))
+        small = np.abs(last.x).max(axis=0) < 1e-5
+        run.x[:, checked] += np.where(small, last.x, 0)
+        residual[checked] = np.where(small, last.errors, np.inf)
+        iterations[checked] += 1
+    return Fixed(run.x, iterations, residual)
