@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rote.theory.raf.hinge import hinge_sweep
 from rote.theory.raf.limits import capacity
-from rote.theory.raf.margins import State, hinge_nodes, integrals, logistic_nodes
+from rote.theory.raf.logistic import logistic_nodes
+from rote.theory.raf.margins import State, integrals
 
 
 class Hats(NamedTuple):
@@ -36,7 +38,7 @@ class RafLoss(NamedTuple):
     """A loss ℓ(y, f)."""
 
     slope: float  # |ℓ'(0)|
-    # (order, state) -> hats, pull and derivatives, as of `margins.integrals`
+    # (order, state) -> hats, pull and derivatives, as of `margins.hats`
     sweep: Callable[[int, State], np.ndarray]
     orders: tuple[int, int]  # of the quadrature, and of its check
     # of (α, ε, λ, μ1, μ⋆), in the kernel limit; None where there is no closed form
@@ -94,6 +96,6 @@ def _square_closed_form(alpha, eps, lam, mu1, mustar) -> OrderParameters:
 
 LOSSES: dict[str, RafLoss] = {
     "square": RafLoss(1.0, _square_sweep, (1, 1), _square_closed_form, np.ones_like),
-    "hinge": RafLoss(1.0, partial(integrals, hinge_nodes), (16, 22), None, capacity),
+    "hinge": RafLoss(1.0, hinge_sweep, (16, 22), None, capacity),
     "logistic": RafLoss(0.5, partial(integrals, logistic_nodes), (16, 22), None, None),
 }

@@ -105,18 +105,33 @@ def _effect(x: np.ndarray, change: np.ndarray, points: Points, slope: float) -> 
     return np.maximum(turn, np.abs(change[2] - spread) * factor)
 
 
-def _ridge_start(points: Points) -> np.ndarray:
-    """The solution of the square loss, (3, points): v by bisection, the rest from v."""
-    alpha, eps, lam = points.alpha, points.eps, points.lam
-    high = np.log1p(points.tail)
+def _ridge_response(points: Points) -> np.ndarray:
+    """v of the square loss, (points,): in closed form for kernels, by bisection for features."""
+    alpha, tail = points.alpha, points.tail
+    ridge = points.lam + tail
+    half = ((1 - alpha) - ridge) / 2
+    root = np.sqrt(half**2 + ridge)
+    v = tail + np.where(half > 0, half + root, ridge / (root - half))
+    narrow = points.inverse_width > 0
+    if not narrow.any():
+        return v
+    some = points.select(narrow)
+    high = np.log1p(some.tail)
     low = high - 90
-    zero = np.zeros_like(alpha)
+    zero = np.zeros_like(high)
     for _ in range(60):
         middle = (low + high) / 2
-        hats = np.stack([zero, zero, alpha / (lam + np.exp(middle))])
-        above = response(hats, eps, points.geometry)[2] > np.exp(middle)
+        hats = np.stack([zero, zero, some.alpha / (some.lam + np.exp(middle))])
+        above = response(hats, some.eps, some.geometry)[2] > np.exp(middle)
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    v = np.exp((low + high) / 2)
+    v[narrow] = np.exp((low + high) / 2)
+    return v
+
+
+def _ridge_start(points: Points) -> np.ndarray:
+    """The solution of the square loss, (3, points)."""
+    alpha, eps, lam = points.alpha, points.eps, points.lam
+    v, zero = _ridge_response(points), np.zeros_like(alpha)
     mean, width = np.sqrt(2 / np.pi), lam + v
     hats = np.stack([alpha * mean / width, zero, alpha / width])
     m, bare, _ = response(hats, eps, points.geometry)
