@@ -22,8 +22,9 @@ from rote.theory.raf.margins import (
 
 _NARROW = 3.0  # V over σ up to which one panel is enough
 _CLOSED_V = 0.25
-_CLOSED_Q = (0.05, 30.0)
+_CLOSED_Q = 30.0
 _CLOSED_TILT = 20.0  # m/σ
+_CLOSED_ALPHA = 1e3  # over v
 
 
 def hinge_sweep(order: int, s: State) -> np.ndarray:
@@ -37,7 +38,7 @@ def hinge_sweep(order: int, s: State) -> np.ndarray:
         V = s.v / s.lam
     q = s.m**2 + s.rest
     narrow = np.square(V) <= _NARROW**2 * s.rest
-    closed = ~narrow & (_CLOSED_V <= V) & (_CLOSED_Q[0] <= q) & (q <= _CLOSED_Q[1])
+    closed = ~narrow & (V >= _CLOSED_V) & (q <= _CLOSED_Q) & (s.alpha <= _CLOSED_ALPHA * s.v)
     closed &= s.m**2 <= _CLOSED_TILT**2 * s.rest
     out = np.empty((13, len(V)))
     for mask, sweep in (

@@ -88,13 +88,13 @@ def rule_mass(field: np.ndarray, m: np.ndarray, rest: np.ndarray) -> np.ndarray:
         m, rest: of that shape; rest = σ².
     """
     sigma, root = np.sqrt(rest), np.sqrt(m**2 + rest)
-    tilt = m / sigma * (field / root)
-    # Owen's T at the inverse slope: Φ(a) − 2T(a, β) without its cancellation
-    with np.errstate(invalid="ignore", divide="ignore"):
-        steep = 2 * special.owens_t(np.abs(tilt), sigma / m)
-        steep += special.ndtr(tilt) * special.erf(field / root / math.sqrt(2))
-    flat = special.ndtr(field / root) - 2 * special.owens_t(field / root, m / sigma)
-    return np.maximum(np.where(m > sigma, steep, flat), 0.0)
+    a, tilt = field / root, m / sigma * (field / root)
+    steep = m > sigma
+    slope = np.minimum(m, sigma) / np.maximum(m, sigma)
+    # Φ(a) − 2T(a, m/σ), where m > σ by T at the inverse slope, which cancels nothing
+    owen = 2 * special.owens_t(np.where(steep, np.abs(tilt), a), slope)
+    beyond = owen + special.ndtr(tilt) * special.erf(a / math.sqrt(2))
+    return np.maximum(np.where(steep, beyond, special.ndtr(a) - owen), 0.0)
 
 
 def _lean_below(a: np.ndarray, b: np.ndarray, m: np.ndarray, rest: np.ndarray) -> np.ndarray:
@@ -136,7 +136,7 @@ def _dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 class Sums(NamedTuple):
-    """Integrals over the fields from the end to z(0), (points,) each; p and φ at ω, φ of width σ."""
+    """Integrals over the fields from the end on, (points,) each; p and φ at ω, φ of width σ."""
 
     mass: np.ndarray  # ∫ r² p dω
     moment: np.ndarray  # ∫ r ω p dω

@@ -19,6 +19,7 @@ from rote.theory.raf.responses import Geometry, complement, response, slopes
 _LONGEST = 3.0
 _TURNS = 3  # steps back and forth, after which a point starts anew
 _SWEEPS = 28  # sweeps after which it does
+_ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
 ROUNDING = 1e-9  # relative error of the two errors that double precision may leave
 
 
@@ -161,7 +162,11 @@ class _Run:
         hard = points.lam == 0
         starts[0] = np.where(hard, starts[1], starts[0])
         self.second = starts[1]
+        self.points = points
         self.x = starts[0].copy()
+        self.iterations = np.zeros(size, int)
+        self.residual = np.full(size, np.inf)
+        self.previous = np.full(size, np.inf)  # length of the last step
         self.ceiling = np.log1p(points.tail)  # of log v
         self.last = np.zeros((3, size))  # step
         self.longest = np.full(size, _LONGEST)
@@ -207,35 +212,44 @@ def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> F
         loss: of the learner.
         points: the grid.
         tolerance: relative change of the order parameters at which a point has converged.
-        max_iter: sweeps, that of the check included, after which it has not.
+        max_iter: sweeps, those by the finer quadrature included, after which it has not.
 
     Returns:
         Fixed points; the residual is infinite where none was reached.
     """
-    size = len(points.alpha)
     with np.errstate(all="ignore"):
         run = _Run(points)
-        iterations, residual = np.zeros(size, int), np.full(size, np.inf)
-        previous = np.full(size, np.inf)
-        active, settled = np.arange(size), np.zeros(size, bool)
-        for count in range(1, max_iter):
-            change = step(loss, loss.orders[0], run.x[:, active], points.select(active))
-            length = np.abs(change.x).max(axis=0)
-            finite = np.isfinite(length)
-            # a step that shrinks no more is rounding
-            rounding = (length < 1e-6) & (length > previous[active] / 4)
-            settled[active] = finite & ((length < tolerance) | rounding)
-            previous[active] = np.where(finite, length, np.inf)
-            run.move(active, np.where(finite, change.x, 1.0))
-            iterations[active] = count
-            active = active[~settled[active]]
-            if not len(active):
-                break
-            run.restart(active)
-        checked = np.flatnonzero(settled)
-        last = step(loss, loss.orders[1], run.x[:, checked], points.select(checked))
-        small = np.abs(last.x).max(axis=0) < 1e-5
-        run.x[:, checked] += np.where(small, last.x, 0)
-        residual[checked] = np.where(small, last.errors, np.inf)
-        iterations[checked] += 1
-    return Fixed(run.x, iterations, residual)
+        everything = np.arange(len(points.alpha))
+        settled = _sweep(run, loss, loss.orders[0], everything, (max(tolerance, _ROUGH), max_iter))
+        run.previous[:] = np.inf
+        run.fresh[:] = False
+        _sweep(run, loss, loss.orders[1], settled, (tolerance, max_iter))
+    return Fixed(run.x, run.iterations, run.residual)
+
+
+def _sweep(
+    run: _Run, loss: RafLoss, order: int, active: np.ndarray, until: tuple[float, int]
+) -> np.ndarray:
+    """Sweep over the active points until a tolerance or a number of sweeps; those that got there.
+
+    The residual is that of the last order only.
+    """
+    tolerance, max_iter = until
+    settled = np.zeros(len(run.iterations), bool)
+    active = active[run.iterations[active] < max_iter]
+    while len(active):
+        change, errors = step(loss, order, run.x[:, active], run.points.select(active))
+        length = np.abs(change).max(axis=0)
+        finite = np.isfinite(length)
+        # a step that shrinks no more is rounding
+        rounding = (length < _ROUGH) & (length > run.previous[active] / 4)
+        done = finite & ((length < tolerance) | rounding)
+        settled[active] = done
+        run.residual[active] = np.where(done & (order == loss.orders[1]), errors, np.inf)
+        run.previous[active] = np.where(finite, length, np.inf)
+        run.move(active, np.where(finite, change, 1.0))
+        run.iterations[active] += 1
+        active = active[~done]
+        run.restart(active)
+        active = active[run.iterations[active] < max_iter]
+    return np.flatnonzero(settled)

@@ -60,6 +60,8 @@ def slopes(hats: np.ndarray, eps: np.ndarray, learner: Geometry) -> tuple[np.nda
     Returns:
         Order parameters, and [k] their derivatives by hat k.
     """
+    if not learner.inverse_width.any():
+        return _kernel_slopes(hats, learner)
     values, derivatives = None, []
     for k in range(3):
         moved = hats.astype(complex)
@@ -67,6 +69,15 @@ def slopes(hats: np.ndarray, eps: np.ndarray, learner: Geometry) -> tuple[np.nda
         values = response(moved, eps, learner)
         derivatives.append(values.imag / _STEP)
     return values.real, np.stack(derivatives)
+
+
+def _kernel_slopes(hats: np.ndarray, learner: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    m, q, v = hats
+    gain, zero = 1 / (1 + v), np.zeros_like(v)
+    values = np.stack([m * gain, q * gain**2, gain + learner.tail])
+    by_v = [-m * gain**2, -2 * q * gain**3, -(gain**2)]
+    rows = [[gain, zero, zero], [zero, gain**2, zero], by_v]
+    return values, np.stack([np.stack(row) for row in rows])
 
 
 def complement(hats: np.ndarray, learner: Geometry) -> tuple[np.ndarray, np.ndarray]:
