@@ -3,8 +3,9 @@
 Plain iteration cycles where a loss bends sharply and crawls where the equations are flat; Newton
 takes about six sweeps. A step is at most _LONGEST long, and half as long after one that went back
 and forth. A start in the wrong phase (interpolating or not) shows by steps that turn again and
-again, or too many of them: the point then starts anew from the other phase. What has converged is
-evaluated once more by a finer quadrature, and the correction that it asks for is the residual.
+again, or too many of them: the point then starts anew from the other phase, at last from between
+both. What has converged is evaluated once more by a finer quadrature, and the correction that it
+asks for is the residual.
 """
 
 from typing import NamedTuple
@@ -18,7 +19,9 @@ from rote.theory.raf.responses import Geometry, complement, response, slopes
 
 _LONGEST = 3.0
 _TURNS = 3  # steps back and forth, after which a point starts anew
-_SWEEPS = 28  # sweeps after which it does
+_SWEEPS = np.array([28, 16, 50])  # sweeps from each start after which it does
+_WEAK = 1e-3  # tail below which it hardly bounds the output
+_GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
 ROUNDING = 1e-9  # relative error of the two errors that double precision may leave
 
@@ -144,11 +147,21 @@ def _ridge_start(points: Points) -> np.ndarray:
     return np.log(np.stack([m, rest, v]))
 
 
+def _grown(start: np.ndarray, points: Points) -> np.ndarray:
+    """A start further along (1, 1, 1), on which margins grow until wrong facts or ridge stop them."""
+    bounds = [1 / np.sqrt(points.eps + 1e-300), points.alpha]
+    bounds.append(np.cbrt(points.alpha / (points.lam + points.tail)))
+    growth = np.log(_GROWN * np.minimum.reduce(bounds)) - start[0]
+    return start + np.where(growth > np.log(4), growth, 0)
+
+
 def _interpolating_start(points: Points) -> np.ndarray:
     """About where all samples have margin 1 already, (3, points)."""
     alpha, tail, inverse = points.alpha, points.tail, points.inverse_width
-    bounded = np.maximum(np.minimum(1, 1.6 * alpha), 1.6 * alpha * inverse)
-    m = np.where(tail > 0, bounded, 1.6 * alpha)
+    features = np.maximum(np.minimum(1, 1.6 * alpha), 1.6 * alpha * inverse)
+    # the pull of the margins, α/m², against that of a small tail, m · tail
+    weak = np.where(tail < _WEAK, np.cbrt(alpha / np.maximum(tail, 1e-300)), 0.0)
+    m = np.minimum(1.6 * alpha, np.maximum(features, weak))
     rest = 0.3 * np.minimum(1, 3 * alpha)
     return np.stack([np.log(m), np.log(rest), np.log1p(tail) - 3])
 
@@ -156,14 +169,14 @@ def _interpolating_start(points: Points) -> np.ndarray:
 class _Run:
     """The state of an iteration: of every point, at which start and how it goes."""
 
-    def __init__(self, points: Points) -> None:
+    def __init__(self, loss: RafLoss, points: Points) -> None:
         size = len(points.alpha)
-        starts = [_ridge_start(points), _interpolating_start(points)]
-        hard = points.lam == 0
-        starts[0] = np.where(hard, starts[1], starts[0])
-        self.second = starts[1]
+        ridge, margins = _ridge_start(points), _interpolating_start(points)
+        if loss.closed_form is None:
+            ridge = np.where(points.lam == 0, margins, _grown(ridge, points))
+        self.starts = np.stack([ridge, margins, (ridge + margins) / 2])
         self.points = points
-        self.x = starts[0].copy()
+        self.x = ridge.copy()
         self.iterations = np.zeros(size, int)
         self.residual = np.full(size, np.inf)
         self.previous = np.full(size, np.inf)  # length of the last step
@@ -172,7 +185,7 @@ class _Run:
         self.longest = np.full(size, _LONGEST)
         self.turns = np.zeros(size, int)
         self.sweeps = np.zeros(size, int)
-        self.fresh = np.ones(size, bool)  # still from the first start
+        self.start = np.zeros(size, int)  # which
 
     def move(self, active: np.ndarray, change: np.ndarray) -> None:
         """Take a step at the active points."""
@@ -195,14 +208,14 @@ class _Run:
         self.sweeps[active] += 1
 
     def restart(self, active: np.ndarray) -> None:
-        """Start anew, once, where the iteration does not get on."""
-        lost = (self.turns[active] > _TURNS) | (self.sweeps[active] >= _SWEEPS)
-        lost = active[lost & self.fresh[active]]
-        self.x[:, lost] = self.second[:, lost]
+        """Start anew, from the next start, where the iteration does not get on."""
+        lost = (self.turns[active] > _TURNS) | (self.sweeps[active] >= _SWEEPS[self.start[active]])
+        lost = active[lost & (self.start[active] < len(self.starts) - 1)]
+        self.start[lost] += 1
+        self.x[:, lost] = self.starts[self.start[lost], :, lost].T
         self.last[:, lost] = 0
         self.longest[lost] = _LONGEST
         self.turns[lost] = self.sweeps[lost] = 0
-        self.fresh[lost] = False
 
 
 def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> Fixed:
@@ -218,11 +231,11 @@ def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> F
         Fixed points; the residual is infinite where none was reached.
     """
     with np.errstate(all="ignore"):
-        run = _Run(points)
+        run = _Run(loss, points)
         everything = np.arange(len(points.alpha))
         settled = _sweep(run, loss, loss.orders[0], everything, (max(tolerance, _ROUGH), max_iter))
         run.previous[:] = np.inf
-        run.fresh[:] = False
+        run.start[:] = len(run.starts) - 1
         _sweep(run, loss, loss.orders[1], settled, (tolerance, max_iter))
     return Fixed(run.x, run.iterations, run.residual)
 
