@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce full resume audit fuzz test lint bench docs rulegraphs lock clean
+.PHONY: help setup reproduce full resume audit fuzz test extremes lint bench docs rulegraphs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,9 +38,12 @@ resume: setup  ## go on after a kill, a crash or a full disk: nothing that is do
 
 # The tests of the smoke run beside all others: two processes for two cores. `pytest` alone runs them one after another.
 test: setup  ## run the tests
-	@$(BIN)/pytest -m "not dag" > .others.log 2>&1 & others=$$!; \
+	@$(BIN)/pytest -m "not dag and not extremes" > .others.log 2>&1 & others=$$!; \
 	$(BIN)/pytest -m dag; dag=$$?; \
 	wait $$others; others=$$?; cat .others.log; exit $$((dag + others))
+
+extremes: setup  ## test theories and kernels at random points of their whole domains
+	$(BIN)/pytest -m extremes tests/extremes
 
 lint: setup  ## check and format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow

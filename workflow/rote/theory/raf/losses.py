@@ -41,6 +41,7 @@ class RafLoss(NamedTuple):
     # (order, state) -> hats, pull and derivatives, as of `margins.hats`
     sweep: Callable[[int, State], np.ndarray]
     orders: tuple[int, int]  # of the quadrature, and of its check
+    margin: Callable[[np.ndarray], np.ndarray]  # V -> about that of an interpolated sample
     # of (α, ε, λ, μ1, μ⋆), in the kernel limit; None where there is no closed form
     closed_form: Callable[..., OrderParameters] | None
     # ε -> α below which a linear learner interpolates; None without a minimizer at λ = 0
@@ -95,7 +96,7 @@ def _square_closed_form(alpha, eps, lam, mu1, mustar) -> OrderParameters:
 
 
 LOSSES: dict[str, RafLoss] = {
-    "square": RafLoss(1.0, _square_sweep, (1, 1), _square_closed_form, np.ones_like),
-    "hinge": RafLoss(1.0, hinge_sweep, (16, 22), None, capacity),
-    "logistic": RafLoss(0.5, partial(integrals, logistic_nodes), (16, 22), None, None),
+    "square": RafLoss(1.0, _square_sweep, (1, 1), np.ones_like, _square_closed_form, np.ones_like),
+    "hinge": RafLoss(1.0, hinge_sweep, (16, 22), np.ones_like, None, capacity),
+    "logistic": RafLoss(0.5, partial(integrals, logistic_nodes), (16, 22), np.log1p, None, None),
 }

@@ -23,7 +23,7 @@ _SWEEPS = np.array([28, 16, 50])  # sweeps from each start after which it does
 _WEAK = 1e-3  # tail below which it hardly bounds the output
 _GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
-ROUNDING = 1e-9  # relative error of the two errors that double precision may leave
+ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
 
 
 class Points(NamedTuple):
@@ -148,22 +148,24 @@ def _ridge_start(points: Points) -> np.ndarray:
 
 
 def _grown(start: np.ndarray, points: Points) -> np.ndarray:
-    """A start further along (1, 1, 1), on which margins grow until wrong facts or ridge stop them."""
+    """A start further along (1, 1, 1): margins grow until wrong facts or the ridge stop them."""
     bounds = [1 / np.sqrt(points.eps + 1e-300), points.alpha]
     bounds.append(np.cbrt(points.alpha / (points.lam + points.tail)))
     growth = np.log(_GROWN * np.minimum.reduce(bounds)) - start[0]
     return start + np.where(growth > np.log(4), growth, 0)
 
 
-def _interpolating_start(points: Points) -> np.ndarray:
-    """About where all samples have margin 1 already, (3, points)."""
+def _interpolating_start(loss: RafLoss, points: Points) -> np.ndarray:
+    """About where all samples have their margins already, (3, points)."""
     alpha, tail, inverse = points.alpha, points.tail, points.inverse_width
     features = np.maximum(np.minimum(1, 1.6 * alpha), 1.6 * alpha * inverse)
     # the pull of the margins, α/m², against that of a small tail, m · tail
     weak = np.where(tail < _WEAK, np.cbrt(alpha / np.maximum(tail, 1e-300)), 0.0)
     m = np.minimum(1.6 * alpha, np.maximum(features, weak))
     rest = 0.3 * np.minimum(1, 3 * alpha)
-    return np.stack([np.log(m), np.log(rest), np.log1p(tail) - 3])
+    v = 0.05 * (1 + tail)
+    margin = loss.margin(v / points.lam)
+    return np.log(np.stack([m * margin, rest * margin**2, v]))
 
 
 class _Run:
@@ -171,7 +173,7 @@ class _Run:
 
     def __init__(self, loss: RafLoss, points: Points) -> None:
         size = len(points.alpha)
-        ridge, margins = _ridge_start(points), _interpolating_start(points)
+        ridge, margins = _ridge_start(points), _interpolating_start(loss, points)
         if loss.closed_form is None:
             ridge = np.where(points.lam == 0, margins, _grown(ridge, points))
         self.starts = np.stack([ridge, margins, (ridge + margins) / 2])
@@ -256,7 +258,7 @@ def _sweep(
         finite = np.isfinite(length)
         # a step that shrinks no more is rounding
         rounding = (length < _ROUGH) & (length > run.previous[active] / 4)
-        done = finite & ((length < tolerance) | rounding)
+        done = finite & ((np.fmax(length, errors) < tolerance) | rounding)
         settled[active] = done
         run.residual[active] = np.where(done & (order == loss.orders[1]), errors, np.inf)
         run.previous[active] = np.where(finite, length, np.inf)

@@ -48,7 +48,7 @@ class Solver:
 
     Attributes:
         tolerance: relative change of the order parameters at which a point has converged, > 0.
-            Where rounding ends the iteration before, both errors have to be right to 1e-9.
+            Where rounding ends the iteration before, both errors have to be right to 3e-9.
         max_iter: sweeps after which it has not, a whole number ≥ 1.
         closed_form: use the closed form of the square loss where there is one.
 
