@@ -57,7 +57,8 @@ def _strength(alpha: np.ndarray, eps: np.ndarray) -> np.ndarray:
     alpha, eps = np.broadcast_arrays(np.asarray(alpha, float), fraction(eps))
     check_domains(alpha=alpha)
     check_range("alpha", alpha, *ALPHA_RANGE)
-    shape, alpha, eps = alpha.shape, alpha.ravel(), eps.ravel()
+    shape = alpha.shape
+    alpha, eps = alpha.ravel(), eps.ravel()
     result = np.where(eps == 1, 0.0, np.nan)
     active = np.flatnonzero(eps < 1)
     x = np.log(bayes_map(np.zeros(len(active)), alpha[active], eps[active]))

@@ -7,7 +7,7 @@ _CLOSED = "a closed form"
 
 DOMAINS = [
     Domain(
-        "raf.solve",
+        "rote.theory.raf.solve",
         f"alpha 1e-8 to 1e10; {_EPS}; lam/mu1² 0 or 1e-16 to 1e16; mustar/mu1 0 to 1e6; "
         "kappa 1e-4 to 1e10 and lam > 0; lam = 0 below the capacity of the data only",
         "both errors to 1e-8, relative; else marked as not converged (a few in 10,000 points "
@@ -17,37 +17,45 @@ DOMAINS = [
         "5 sweeps (at most 50); square and hinge 20 µs, logistic 0.5 ms a point",
     ),
     Domain(
-        "raf.bayes_optimal, raf.bayes_overlap",
+        "rote.theory.raf.bayes_optimal",
         f"alpha 1e-100 to 1e100; {_EPS}",
         "1e-12, relative",
         "integrals in mpmath; the large-alpha constant at alpha 1e8 to 1e60",
         "20 µs a point",
     ),
     Domain(
-        "raf.bayes_rate",
+        "rote.theory.raf.bayes_overlap",
+        f"alpha 1e-100 to 1e100; {_EPS}",
+        "1e-12, relative",
+        "integrals in mpmath; the large-alpha constant at alpha 1e8 to 1e60",
+        "20 µs a point",
+    ),
+    Domain(
+        "rote.theory.raf.bayes_rate",
         "eps in [0, 1)",
         "1e-12, relative",
         "integrals in mpmath",
         "2 µs",
     ),
     Domain(
-        "raf.capacity",
+        "rote.theory.raf.capacity",
         _EPS,
         "1e-14, relative",
         "the minimum that defines it, in mpmath, eps 1e-300 to 1 − 1e-9",
         "1 µs",
     ),
     Domain(
-        "raf.hinge_limit",
+        "rote.theory.raf.hinge_limit",
         "eps 1e-12 to 1 − 1e-6; v_star 0, 1e-6 to 1e8 or infinite",
         "1e-9, relative",
         "expectations in mpmath; solutions at alpha 1e8",
         "2 ms",
     ),
-    Domain("raf.optimal_ridge, raf.square_rate", "eps in [0, 1)", "rounding", _CLOSED, "none"),
-    Domain("raf.optimal_angle", _EPS, "rounding", _CLOSED, "none"),
+    Domain("rote.theory.raf.optimal_ridge", "eps in [0, 1)", "rounding", _CLOSED, "none"),
+    Domain("rote.theory.raf.square_rate", "eps in [0, 1)", "rounding", _CLOSED, "none"),
+    Domain("rote.theory.raf.optimal_angle", _EPS, "rounding", _CLOSED, "none"),
     Domain(
-        "raf.Learner",
+        "rote.theory.raf.Learner",
         "mu1 1e-100 to 1e100, of either sign; mustar ≥ 0, > 0 with kappa; gamma in [0, 90)",
         "exact",
         "kernels against the derivatives of their functions",

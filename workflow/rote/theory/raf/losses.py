@@ -65,7 +65,8 @@ def _square_sweep(order: int, s: State) -> np.ndarray:
     c = (1 - s.eps) * _MEAN
     width = s.lam + s.v
     noise = (s.m - c) ** 2 + (1 - c**2) + s.rest  # E(y − f)²
-    m, q, v = s.alpha * _MEAN / width, s.alpha * noise / width**2, s.alpha / width
+    m, v = s.alpha * _MEAN / width, s.alpha / width
+    q = s.alpha * noise / width**2
     pull = s.alpha * (_MEAN / s.unit - 1) / width
     zero = np.zeros_like(m)
     by_m = [zero, 2 * s.alpha * s.m * (s.m - c) / width**2, zero]

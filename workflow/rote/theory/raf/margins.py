@@ -187,7 +187,9 @@ def hats(sums: Sums, s: State) -> np.ndarray:
         (13, points): m̂/λ over 1 − ε, q̂/λ² and V̂/λ; (m̂/m − V̂)/λ, the pull; and the derivatives
         of the three by the logarithm of m, by that of q − m² and by that of v.
     """
-    m, rest, v, alpha, eps = s.m, s.rest, s.v, s.alpha, s.eps
+    m, rest = s.m, s.rest
+    alpha, eps = s.alpha, s.eps
+    v = s.v
     q = m**2 + rest
     tilt = 2 * (1 - eps) / SQRT_2PI
     lean = 2 / SQRT_2PI / s.unit  # tilt/m

@@ -15,7 +15,7 @@ from scipy import special
 
 from rote.theory.raf.losses import RafLoss
 from rote.theory.raf.margins import State
-from rote.theory.raf.responses import Geometry, complement, response, slopes
+from rote.theory.raf.responses import Spectrum, complement, response, slopes
 
 _LONGEST = 3.0
 _TURNS = 3  # steps back and forth, after which a point starts anew
@@ -36,9 +36,9 @@ class Points(NamedTuple):
     inverse_width: np.ndarray  # d/p; 0 in the kernel limit
 
     @property
-    def geometry(self) -> Geometry:
+    def geometry(self) -> Spectrum:
         """What the response needs of the learner."""
-        return Geometry(self.tail, self.inverse_width)
+        return Spectrum(self.tail, self.inverse_width)
 
     def select(self, index: np.ndarray) -> "Points":
         """The points of an index."""
@@ -74,12 +74,12 @@ def step(loss: RafLoss, order: int, x: np.ndarray, points: Points) -> Step:
         points: the grid.
     """
     sums = loss.sweep(order, points.state(x))
-    hats, pull, by_x = sums[:3], sums[3], sums[4:].reshape(3, 3, -1)
+    hats, by_x = sums[:3], sums[4:].reshape(3, 3, -1)
     new, by_hats = slopes(hats, points.eps, points.geometry)
     gap = np.log(new) - x
     # m changes by what the ridge and the pull of all samples leave of it: nothing large cancels
     gain, left = complement(hats, points.geometry)
-    gap[0] = np.log1p(gain * pull - left)
+    gap[0] = np.log1p(gain * sums[3] - left)
     jacobian = np.einsum("jkn,kin->ijn", by_x, by_hats) / new[:, None] - np.eye(3)[:, :, None]
     change = -_solve(jacobian, gap)
     return Step(change, _effect(x, change, points, loss.slope))
@@ -134,9 +134,9 @@ def _ridge_response(points: Points) -> np.ndarray:
 
 def _ridge_start(points: Points) -> np.ndarray:
     """The solution of the square loss, (3, points)."""
-    alpha, eps, lam = points.alpha, points.eps, points.lam
+    alpha, eps = points.alpha, points.eps
     v, zero = _ridge_response(points), np.zeros_like(alpha)
-    mean, width = np.sqrt(2 / np.pi), lam + v
+    mean, width = np.sqrt(2 / np.pi), points.lam + v
     hats = np.stack([alpha * mean / width, zero, alpha / width])
     m, bare, _ = response(hats, eps, points.geometry)
     unit = response(hats + np.array([[0.0], [1.0], [0.0]]), eps, points.geometry)[1] - bare
@@ -157,8 +157,8 @@ def _grown(start: np.ndarray, points: Points) -> np.ndarray:
 
 def _interpolating_start(loss: RafLoss, points: Points) -> np.ndarray:
     """About where all samples have their margins already, (3, points)."""
-    alpha, tail, inverse = points.alpha, points.tail, points.inverse_width
-    features = np.maximum(np.minimum(1, 1.6 * alpha), 1.6 * alpha * inverse)
+    alpha, tail = points.alpha, points.tail
+    features = np.maximum(np.minimum(1, 1.6 * alpha), 1.6 * alpha * points.inverse_width)
     # the pull of the margins, α/m², against that of a small tail, m · tail
     weak = np.where(tail < _WEAK, np.cbrt(alpha / np.maximum(tail, 1e-300)), 0.0)
     m = np.minimum(1.6 * alpha, np.maximum(features, weak))

@@ -11,14 +11,14 @@ import numpy as np
 _STEP = 1e-40
 
 
-class Geometry(NamedTuple):
+class Spectrum(NamedTuple):
     """Learners with μ1 = 1, (points,) each."""
 
     tail: np.ndarray  # μ⋆²/μ1²
     inverse_width: np.ndarray  # d/p; 0 in the kernel limit
 
 
-def response(hats: np.ndarray, eps: np.ndarray, learner: Geometry) -> np.ndarray:
+def response(hats: np.ndarray, eps: np.ndarray, learner: Spectrum) -> np.ndarray:
     """Order parameters of the output, (3, points): m over 1 − ε, q − m² and λV.
 
     Args:
@@ -51,7 +51,7 @@ def response(hats: np.ndarray, eps: np.ndarray, learner: Geometry) -> np.ndarray
     return np.stack([m * h / b, rest / b**2, (h + t * share) / b])
 
 
-def slopes(hats: np.ndarray, eps: np.ndarray, learner: Geometry) -> tuple[np.ndarray, np.ndarray]:
+def slopes(hats: np.ndarray, eps: np.ndarray, learner: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     """The response and its derivatives by the three hats, (3, points) and (3, 3, points).
 
     Args:
@@ -71,7 +71,7 @@ def slopes(hats: np.ndarray, eps: np.ndarray, learner: Geometry) -> tuple[np.nda
     return values.real, np.stack(derivatives)
 
 
-def _kernel_slopes(hats: np.ndarray, learner: Geometry) -> tuple[np.ndarray, np.ndarray]:
+def _kernel_slopes(hats: np.ndarray, learner: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     m, q, v = hats
     gain, zero = 1 / (1 + v), np.zeros_like(v)
     values = np.stack([m * gain, q * gain**2, gain + learner.tail])
@@ -80,7 +80,7 @@ def _kernel_slopes(hats: np.ndarray, learner: Geometry) -> tuple[np.ndarray, np.
     return values, np.stack([np.stack(row) for row in rows])
 
 
-def complement(hats: np.ndarray, learner: Geometry) -> tuple[np.ndarray, np.ndarray]:
+def complement(hats: np.ndarray, learner: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     """m/m̂ in powers of λ, and one less its product with V̂/λ, without cancellation.
 
     Args:
