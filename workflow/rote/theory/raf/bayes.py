@@ -49,7 +49,7 @@ def bayes_map(strength: np.ndarray, alpha: np.ndarray, eps: np.ndarray) -> np.nd
     return 4 * (1 - eps) ** 2 * alpha / (2 * np.pi) ** 1.5 * out
 
 
-def _strength(alpha: np.ndarray, eps: np.ndarray) -> np.ndarray:
+def _strength(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
     """h at every point; NaN where the iteration did not converge.
 
     log h is iterated, with the secant of the last two sweeps: the slope lies between 0 and 1/2.

@@ -161,7 +161,7 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
     square = right * expect(lambda u: force(M * u) ** 2, M, 1)
     square += wrong * expect(lambda u: force(-M * u) ** 2, M, -1)
     if v_star == 0:
-        slope = right * 2 * phi(1 / M) / M
+        slope = right * 2 * phi(np.asarray(1 / M)) / M
     else:
         scale = 1.0 if np.isinf(v_star) else v_star
         floor = -np.inf if np.isinf(v_star) else 1 - v_star
@@ -172,7 +172,7 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
         slope = right * expect(lambda u: inside(M * u), M, 1)
         slope += wrong * expect(lambda u: inside(-M * u), M, -1)
     return HingeLimit(
-        rate=math.sqrt(square) / (math.pi * M * slope),
+        rate=float(math.sqrt(square) / (math.pi * M * slope)),
         overlap=M,
         e_mem=0.0 if np.isinf(v_star) else math.erfc(v_star / (M * math.sqrt(2))) / 2,
     )

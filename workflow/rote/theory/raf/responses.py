@@ -62,7 +62,7 @@ def slopes(hats: np.ndarray, eps: np.ndarray, learner: Spectrum) -> tuple[np.nda
     """
     if not learner.inverse_width.any():
         return _kernel_slopes(hats, learner)
-    values, derivatives = None, []
+    values, derivatives = hats.astype(complex), []
     for k in range(3):
         moved = hats.astype(complex)
         moved[k] += 1j * _STEP

@@ -204,7 +204,7 @@ def _solution(
         e_gen, e_mem = _errors(loss, order)
     numbers = (e_gen, e_mem, order.m, order.q, order.v)
     fields = [np.where(converged, number, np.nan) for number in numbers]
-    return Solution(*fields, iterations, residual, converged)
+    return Solution._make([*fields, iterations, residual, converged])
 
 
 def _check_bayes(solution: Solution, points: _Arguments) -> Solution:
@@ -220,4 +220,4 @@ def _check_bayes(solution: Solution, points: _Arguments) -> Solution:
         bound = bayes_map(strength, points.alpha, points.eps)
     better = strength > bound * (1 + _MARGIN)
     numbers = [np.where(better, np.nan, number) for number in solution[:5]]
-    return Solution(*numbers, *solution[5:7], solution.converged & ~better)
+    return Solution._make([*numbers, *solution[5:7], solution.converged & ~better])
