@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from rote.theory.raf.limits import capacity
 from rote.theory.raf.losses import RafLoss
 from rote.theory.raf.margins import State
 from rote.theory.raf.responses import Spectrum, complement, response, slopes
@@ -21,6 +22,7 @@ _LONGEST = 3.0
 _TURNS = 3  # steps back and forth, after which a point starts anew
 _SWEEPS = np.array([28, 16, 50])  # sweeps from each start after which it does
 _WEAK = 1e-3  # tail below which it hardly bounds the output
+_LARGER = np.array([[0.8], [3.0], [-1.0]])  # logarithms, from one hard margin to another
 _GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
 ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
@@ -168,6 +170,13 @@ def _interpolating_start(loss: RafLoss, points: Points) -> np.ndarray:
     return np.log(np.stack([m * margin, rest * margin**2, v]))
 
 
+def _hard_start(start: np.ndarray, points: Points) -> np.ndarray:
+    """A start for hard margins: of a linear learner they diverge as data become inseparable."""
+    gap = np.clip(1 - points.alpha / capacity(points.eps), 1e-8, 1)
+    diverging = np.stack([0.55 * points.alpha / gap, 2 / gap**2, 0.85 * gap / points.alpha])
+    return np.where((points.tail == 0) & (gap < 0.5), np.log(diverging), start)
+
+
 class _Run:
     """The state of an iteration: of every point, at which start and how it goes."""
 
@@ -175,10 +184,13 @@ class _Run:
         size = len(points.alpha)
         ridge, margins = _ridge_start(points), _interpolating_start(loss, points)
         if loss.closed_form is None:
-            ridge = np.where(points.lam == 0, margins, _grown(ridge, points))
-        self.starts = np.stack([ridge, margins, (ridge + margins) / 2])
+            ridge = _grown(ridge, points)
+        starts = np.stack([ridge, margins, (ridge + margins) / 2])
+        # the hard margin is in one phase, and its output large where data hardly separate
+        hard = np.stack([_hard_start(margins, points), margins, margins + _LARGER])
+        self.starts = np.where((points.lam == 0) & (loss.closed_form is None), hard, starts)
         self.points = points
-        self.x = ridge.copy()
+        self.x = self.starts[0].copy()
         self.iterations = np.zeros(size, int)
         self.residual = np.full(size, np.inf)
         self.previous = np.full(size, np.inf)  # length of the last step
