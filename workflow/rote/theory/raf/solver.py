@@ -17,7 +17,7 @@ from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss
 
 # where the solver was checked; an exact 0 of λ is valid, too
 RANGES = {
-    "alpha": (1e-8, 1e10),
+    "alpha": (1e-8, 1e8),
     "lam/mu1²": (1e-16, 1e16),
     "mustar/mu1": (0.0, 1e6),
     "kappa": (1e-4, 1e10),
@@ -76,7 +76,7 @@ def solve(
 
     Args:
         loss: square, hinge or logistic.
-        alpha: samples per dimension n/d, between 1e-8 and 1e10.
+        alpha: samples per dimension n/d, between 1e-8 and 1e8.
         eps: fraction of facts, in [0, 1].
         lam: ridge, λ/μ1² between 1e-16 and 1e16; 0 is the interpolator (min-norm, hard margin) and
             needs interpolable data.
