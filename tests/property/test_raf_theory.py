@@ -3,7 +3,7 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
 from rote.papers.raf.golden import GOLDEN
@@ -365,6 +365,7 @@ wide = st.fixed_dictionaries(
 
 
 @settings(max_examples=60, deadline=None)
+@example({"alpha": 0.01, "eps": 0.9999999838852333, "lam": 10.0}, 0.0, "hinge")
 @given(wide, st.floats(0, 89.9), st.sampled_from(sorted(raf.LOSSES)))
 def test_solve_of_kernels_has_a_number_everywhere(point, gamma, loss):
     s = raf.solve(loss, **point, learner=raf.Learner.at_angle(gamma))

@@ -214,9 +214,11 @@ def _check_bayes(solution: Solution, points: _Arguments) -> Solution:
     which the map that h is the fixed point of lies below h.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        strength = 1 / np.tan(np.pi * np.minimum(solution.e_gen, 0.5)) ** 2
-        valid = solution.converged & (solution.e_gen < 0.5)
-        strength = np.where(valid, strength, 0.0)
+        # each form where it has its digits
+        steep = 1 / np.tan(np.pi * solution.e_gen) ** 2
+        flat = solution.m**2 / (solution.q - solution.m**2)
+        strength = np.where(solution.e_gen < 0.25, steep, flat)
+        strength = np.where(solution.converged, strength, 0.0)
         bound = bayes_map(strength, points.alpha, points.eps)
     better = strength > bound * (1 + _MARGIN)
     numbers = [np.where(better, np.nan, number) for number in solution[:5]]
