@@ -67,4 +67,32 @@ DOMAINS = [
         "between 1 and N",
         "N",
     ),
+    Domain(
+        "rote.theory.minnorm.row_space",
+        "of any factorization",
+        "1e-12, absolute",
+        "the pseudo-inverse's projector",
+        "n d",
+    ),
+    Domain(
+        "rote.theory.minnorm.hat_diagonal",
+        "of any factorization, λ ≥ 0",
+        "1e-9, absolute, for designs of condition up to 1e6",
+        "the hat matrix",
+        "n min(n, d) per penalty",
+    ),
+    Domain(
+        "rote.theory.minnorm.leave_one_out",
+        "of any factorization; a row counts as memorized where its H_jj exceeds 1 − 1e-8",
+        "1e-5 relative, for designs of condition up to 1e6",
+        "refitting without the row",
+        "n d",
+    ),
+    Domain(
+        "rote.theory.minnorm.descent",
+        "of any factorization, steps ≥ 0",
+        "1e-8, absolute, for designs of condition up to 1e6",
+        "the iteration, and `fit` after 1e9 steps",
+        "min(n, d) d per number of steps",
+    ),
 ]

@@ -30,7 +30,7 @@ class Resolvent(NamedTuple):
         return np.maximum(0.0, 1 - self.c)
 
 
-class Nodes(NamedTuple):
+class SpectrumNodes(NamedTuple):
     """Where averages over the continuous part are taken, each (points, nodes)."""
 
     x: np.ndarray
@@ -39,7 +39,7 @@ class Nodes(NamedTuple):
     D: np.ndarray
 
 
-def nodes(points: Resolvent, number: int) -> Nodes:
+def nodes(points: Resolvent, number: int) -> SpectrumNodes:
     """Nodes of panels that are graded towards the poles of 1/D.
 
     With ψ the angle from the lower edge a, x = a + 4√c sin²(ψ/2). One end of the panels is where b
@@ -77,7 +77,7 @@ def nodes(points: Resolvent, number: int) -> Nodes:
     with np.errstate(invalid="ignore"):
         sloped = alpha[:, None] * (from_closest + (closest - zero)[:, None])
     b = np.where(alpha[:, None] != 0, sloped, B[:, None])
-    return Nodes(x, b, weight, A[:, None] + x * (e[:, None] + b * b))
+    return SpectrumNodes(x, b, weight, A[:, None] + x * (e[:, None] + b * b))
 
 
 def _graded(length: np.ndarray, scale: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +102,7 @@ class Averages(NamedTuple):
     xbb: np.ndarray  # ⟨x b²/D²⟩
 
 
-def averages(at: Nodes) -> Averages:
+def averages(at: SpectrumNodes) -> Averages:
     """All averages that the fixed point and its derivative are made of.
 
     Args:

@@ -15,13 +15,11 @@ The equations are derived independently of the paper and agree with its released
 code.
 """
 
+from rote.theory.raf.bayes import bayes_optimal, bayes_overlap, bayes_rate
 from rote.theory.raf.kernels import KERNELS, DotProductKernel
 from rote.theory.raf.learner import Learner
 from rote.theory.raf.limits import (
     HingeLimit,
-    bayes_optimal,
-    bayes_overlap,
-    bayes_rate,
     capacity,
     hinge_limit,
     optimal_angle,

@@ -1,58 +1,12 @@
 """Learners of the model: the two numbers an activation enters by, and the width."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from rote.core.errors import InputError
+from rote.theory.raf.arguments import check_domains, first_offender
 from rote.theory.raf.kernels import KERNELS
-from rote.theory.raf.limits import first_offender
-
-
-class _Domain(NamedTuple):
-    """The valid values of a parameter, as a test and in words."""
-
-    holds: Callable[[np.ndarray], np.ndarray]
-    words: str
-
-
-_DOMAINS = {
-    "alpha": _Domain(lambda x: x > 0, "> 0"),
-    "eps": _Domain(lambda x: (x >= 0) & (x <= 1), "in [0, 1]"),
-    "lam": _Domain(lambda x: x >= 0, "≥ 0"),
-    "mu1": _Domain(
-        lambda x: x != 0,
-        "non-zero (without a linear part the rule cannot be learnt: E_gen = 1/2)",
-    ),
-    "mustar": _Domain(lambda x: x >= 0, "≥ 0"),
-    "kappa": _Domain(lambda x: x > 0, "> 0"),
-}
-
-
-def check_domains(**parameters: np.ndarray | float) -> None:
-    """Refuse values outside their ranges, naming parameter and range.
-
-    Args:
-        **parameters: alpha, eps, lam, mu1, mustar or kappa, of any shape.
-
-    Raises:
-        InputError: for the first value that is no number, not finite or outside its range.
-    """
-    for name, given in parameters.items():
-        try:
-            values = np.asarray(given, float)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"{name} must be a number or an array of numbers, given {given!r}"
-            ) from error
-        valid = np.isfinite(values) & _DOMAINS[name].holds(values)
-        if not valid.all():
-            raise InputError(
-                f"{name} must be finite and {_DOMAINS[name].words}, "
-                f"given {first_offender(values, valid)}"
-            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Solving the model for whole grids: in closed form, or by iteration of all points at once."""
+"""Solving the model for whole grids: in closed form, or by Newton's method, all points at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,21 @@ from scipy import special
 
 from rote.core import fields
 from rote.core.errors import InputError
-from rote.theory.raf.learner import Learner, check_domains
+from rote.theory.raf import newton
+from rote.theory.raf.arguments import check_domains, check_range
+from rote.theory.raf.bayes import bayes_map
+from rote.theory.raf.learner import Learner
 from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss
 
-_TINY = 1e-300
+# where the solver was checked; an exact 0 of λ is valid, too
+RANGES = {
+    "alpha": (1e-8, 1e8),
+    "lam/mu1²": (1e-16, 1e16),
+    "mustar/mu1": (0.0, 1e6),
+    "kappa": (1e-4, 1e10),
+}
+_LINEAR = 1e-8  # μ⋆/μ1 below which the interpolator is that of the linear learner
+_MARGIN = 1e-8  # of the check against Bayes, relative in h: rounding
 
 
 class Solution(NamedTuple):
@@ -27,22 +38,8 @@ class Solution(NamedTuple):
     q: np.ndarray
     v: np.ndarray  # response V; infinite at λ = 0
     iterations: np.ndarray  # sweeps; 0 where a closed form was used
-    residual: np.ndarray  # largest relative change of the last sweep
-    converged: np.ndarray
-
-
-class _Points(NamedTuple):
-    """Parameters of the points of a grid, (points,) each."""
-
-    alpha: np.ndarray
-    eps: np.ndarray
-    lam: np.ndarray
-    mu1: np.ndarray
-    mustar: np.ndarray
-    kappa: np.ndarray  # ∞: the kernel limit
-
-    def select(self, index: np.ndarray) -> "_Points":
-        return _Points._make(values[index] for values in self)
+    residual: np.ndarray  # estimated relative error of the two errors before the last sweep
+    converged: np.ndarray  # as estimated, and in keeping with the Bayes-optimal error
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,7 @@ class Solver:
 
     Attributes:
         tolerance: relative change of the order parameters at which a point has converged, > 0.
+            Where rounding ends the iteration before, both errors have to be right to 3e-9.
         max_iter: sweeps after which it has not, a whole number ≥ 1.
         closed_form: use the closed form of the square loss where there is one.
 
@@ -59,7 +57,7 @@ class Solver:
     """
 
     tolerance: float = 1e-10
-    max_iter: int = 20_000
+    max_iter: int = 50
     closed_form: bool = True
 
     def __post_init__(self) -> None:
@@ -78,9 +76,10 @@ def solve(
 
     Args:
         loss: square, hinge or logistic.
-        alpha: samples per dimension n/d, > 0.
+        alpha: samples per dimension n/d, between 1e-8 and 1e8.
         eps: fraction of facts, in [0, 1].
-        lam: ridge λ ≥ 0; 0 is the interpolator (min-norm, hard margin) and needs interpolable data.
+        lam: ridge, λ/μ1² between 1e-16 and 1e16; 0 is the interpolator (min-norm, hard margin) and
+            needs interpolable data.
         learner: linear, kernel or random features.
         solver: tolerance and sweeps of the iteration.
 
@@ -99,23 +98,46 @@ def solve(
         arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in parameters.values()))
     except ValueError as error:
         raise InputError(f"shapes of {', '.join(parameters)} do not broadcast: {error}") from error
-    points = _Points._make(array.ravel() for array in arrays)
+    points = _Arguments._make(array.ravel() for array in arrays)
     if kernel_limit:
         _check_interpolation(loss, points)
     elif (points.lam == 0).any():
         raise InputError(
             "lam must be > 0 for random features (use 1e-6 for the interpolation limit), given 0"
         )
+    _check_ranges(points)
     direct = LOSSES[loss].closed_form
     if solver.closed_form and direct is not None and kernel_limit:
         solution = _evaluate(LOSSES[loss], direct, points)
     else:
-        system = _KERNEL if kernel_limit else _FEATURES
-        solution = _iterate(LOSSES[loss], system, points, solver)
+        solution = _iterate(LOSSES[loss], points, solver)
+    solution = _check_bayes(solution, points)
     return Solution._make(np.asarray(field).reshape(arrays[0].shape) for field in solution)
 
 
-def _check_interpolation(loss: str, points: _Points) -> None:
+class _Arguments(NamedTuple):
+    """Parameters of the points of a grid, (points,) each."""
+
+    alpha: np.ndarray
+    eps: np.ndarray
+    lam: np.ndarray
+    mu1: np.ndarray
+    mustar: np.ndarray
+    kappa: np.ndarray  # ∞: the kernel limit
+
+
+def _check_ranges(points: _Arguments) -> None:
+    """Refuse what lies outside the ranges over which the solver was checked."""
+    scale = np.abs(points.mu1)
+    check_range("mu1", scale, 1e-100, 1e100)
+    check_range("alpha", points.alpha, *RANGES["alpha"])
+    ridge = points.lam / scale**2
+    check_range("lam/mu1², where it is not 0,", ridge[points.lam > 0], *RANGES["lam/mu1²"])
+    check_range("mustar/mu1", points.mustar / scale, *RANGES["mustar/mu1"])
+    check_range("kappa", points.kappa[np.isfinite(points.kappa)], *RANGES["kappa"])
+
+
+def _check_interpolation(loss: str, points: _Arguments) -> None:
     zero = points.lam == 0
     interpolable = LOSSES[loss].interpolable
     if interpolable is None:
@@ -124,7 +146,7 @@ def _check_interpolation(loss: str, points: _Points) -> None:
                 f"lam must be > 0 for the {loss} loss (it has no finite minimizer at 0), given 0"
             )
         return
-    linear = zero & (points.mustar == 0)
+    linear = zero & (points.mustar < _LINEAR * np.abs(points.mu1))
     if not linear.any():
         return
     alpha, eps = points.alpha[linear], points.eps[linear]
@@ -147,134 +169,57 @@ def _errors(loss: RafLoss, order: OrderParameters) -> tuple[np.ndarray, np.ndarr
 
 
 def _evaluate(
-    loss: RafLoss, closed_form: Callable[..., OrderParameters], points: _Points
+    loss: RafLoss, closed_form: Callable[..., OrderParameters], points: _Arguments
 ) -> Solution:
     order = closed_form(*points[:5])
     zeros = np.zeros(len(points.alpha))
-    e_gen, e_mem = _errors(loss, order)
-    return Solution(
-        e_gen=e_gen,
-        e_mem=e_mem,
-        m=order.m,
-        q=order.q,
-        v=order.v,
-        iterations=zeros.astype(int),
-        residual=zeros,
-        converged=np.ones(len(zeros), bool),
+    return _solution(loss, order, zeros.astype(int), zeros, np.isfinite(order.q))
+
+
+def _iterate(loss: RafLoss, points: _Arguments, solver: Solver) -> Solution:
+    scaled = newton.Points(
+        points.alpha,
+        points.eps,
+        points.lam / points.mu1**2,
+        (points.mustar / points.mu1) ** 2,
+        1 / points.kappa,
     )
-
-
-# ---- fixed points
-
-
-class _System(NamedTuple):
-    """A fixed point: states are (parameters, points)."""
-
-    start: Callable[[_Points], np.ndarray]
-    sweep: Callable[[RafLoss, np.ndarray, _Points], np.ndarray]  # one sweep over all equations
-    output: Callable[[np.ndarray, _Points], tuple[np.ndarray, ...]]  # state -> m, q − m², v = λV
-
-
-def _iterate(loss: RafLoss, system: _System, points: _Points, solver: Solver) -> Solution:
-    """Plain iteration of all points at once; converged points are frozen."""
-    size = len(points.alpha)
-    state = system.start(points)
-    residual = np.full(size, np.inf)
-    iterations = np.zeros(size, int)
-    active = np.arange(size)
-    for count in range(1, solver.max_iter + 1):
-        with np.errstate(all="ignore"):
-            new = system.sweep(loss, state[:, active], points.select(active))
-            difference = np.abs(new - state[:, active])
-            change = difference / np.maximum(np.abs(new), _TINY)
-            change[0] = difference[0] / np.maximum(np.abs(new[0]), 1e-12)  # m may be 0 (ε = 1)
-        finite = np.isfinite(new).all(axis=0)
-        largest = np.where(finite, change.max(axis=0), np.inf)
-        state[:, active] = new
-        residual[active] = largest
-        iterations[active] = count
-        active = active[(largest >= solver.tolerance) & finite]
-        if not len(active):
-            break
-    converged = residual < solver.tolerance
-    m, rest, v = system.output(state, points)
+    fixed = newton.iterate(loss, scaled, solver.tolerance, solver.max_iter)
     with np.errstate(all="ignore"):
-        positive = points.lam > 0
-        V = np.where(positive, v / np.where(positive, points.lam, 1.0), np.inf)
-        order = OrderParameters(m, m**2 + rest, rest, V)
+        state = scaled.state(fixed.x)
+        V = np.where(scaled.lam > 0, state.v / scaled.lam, np.inf)
+        order = OrderParameters(state.m, state.m**2 + state.rest, state.rest, V)
+    converged = fixed.residual < max(solver.tolerance, newton.ROUNDING)
+    return _solution(loss, order, fixed.iterations, fixed.residual, converged)
+
+
+def _solution(
+    loss: RafLoss,
+    order: OrderParameters,
+    iterations: np.ndarray,
+    residual: np.ndarray,
+    converged: np.ndarray,
+) -> Solution:
+    with np.errstate(all="ignore"):
         e_gen, e_mem = _errors(loss, order)
     numbers = (e_gen, e_mem, order.m, order.q, order.v)
     fields = [np.where(converged, number, np.nan) for number in numbers]
     return Solution._make([*fields, iterations, residual, converged])
 
 
-def _kernel_start(points: _Points) -> np.ndarray:
-    v_s = np.where(points.lam > 0, np.minimum(3 * points.lam, 1.0), 0.5)
-    return np.stack(
-        [
-            0.1 * np.abs(points.mu1),
-            0.79 * points.mu1**2,
-            points.mu1**2 * v_s + points.mustar**2,
-        ]
-    )
+def _check_bayes(solution: Solution, points: _Arguments) -> Solution:
+    """Take back what generalizes better than the Bayes-optimal learner of its α and ε.
 
-
-def _kernel_sweep(loss: RafLoss, state: np.ndarray, points: _Points) -> np.ndarray:
-    """One sweep of the kernel-limit equations, (m, q − m², v) -> the same."""
-    mu1 = points.mu1
-    hats = loss.hats(points.alpha, points.eps, points.lam, *state)
-    shrink = 1 + mu1**2 * hats.v
-    return np.stack(
-        [
-            mu1**2 * hats.m / shrink,
-            mu1**4 * hats.q / shrink**2,
-            mu1**2 / shrink + points.mustar**2,
-        ]
-    )
-
-
-def _kernel_output(state: np.ndarray, points: _Points) -> tuple[np.ndarray, ...]:
-    return tuple(state)
-
-
-def _features_start(points: _Points) -> np.ndarray:
-    return np.stack([np.full(len(points.alpha), value) for value in (0.1, 0.8, 0.5, 0.8, 0.5)])
-
-
-def _features_sweep(loss: RafLoss, state: np.ndarray, points: _Points) -> np.ndarray:
-    """One sweep at finite width, (m_s, q_s, v_s, q_w, v_w) -> the same; nothing cancels."""
-    mu1, mustar = points.mu1, points.mustar
-    kappa = points.kappa
-    output = _features_output(state, points)
-    hats = loss.hats(points.alpha / kappa, points.eps, points.lam, *output)
-    ms = mu1 * kappa * hats.m
-    qs = mu1**2 * kappa * hats.q
-    vs = mu1**2 * kappa * hats.v
-    qw = mustar**2 * hats.q
-    vw = mustar**2 * hats.v
-    g, b = 1 / kappa, 1 + vw
-    y = vs / b  # 1/z of the Stieltjes transform; every form below is finite at y = 0
-    delta = np.sqrt((1 + g) ** 2 * y**2 + 2 * (1 + g) * y + 1 - 4 * g * y**2)
-    h = 2 / (1 + (1 + g) * y + delta)
-    bend = ((1 - g) ** 2 * y + 2 * (1 + g)) / (delta * (delta + 1))
-    s = ms**2 + qs
-    return np.stack(
-        [
-            ms * h / b,
-            (s * h * bend + qw * h / delta) / b**2,
-            h / b,
-            (qw * (1 - 2 * g * h * y + g * h * bend * y**2) + s * g * h / delta) / b**2,
-            (1 - g * h * y) / b,
-        ]
-    )
-
-
-def _features_output(state: np.ndarray, points: _Points) -> tuple[np.ndarray, ...]:
-    ms, qs, vs, qw, vw = state
-    mu1, mustar = points.mu1, points.mustar
-    rest = mu1**2 * (qs - ms**2) + mustar**2 * qw
-    return mu1 * ms, rest, mu1**2 * vs + mustar**2 * vw
-
-
-_KERNEL = _System(_kernel_start, _kernel_sweep, _kernel_output)
-_FEATURES = _System(_features_start, _features_sweep, _features_output)
+    With h = m²/(q − m²), tan²(πE_gen) = 1/h: no learner is beyond the Bayes-optimal h, above
+    which the map that h is the fixed point of lies below h.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # each form where it has its digits
+        steep = 1 / np.tan(np.pi * solution.e_gen) ** 2
+        flat = solution.m**2 / (solution.q - solution.m**2)
+        strength = np.where(solution.e_gen < 0.25, steep, flat)
+        strength = np.where(solution.converged, strength, 0.0)
+        bound = bayes_map(strength, points.alpha, points.eps)
+    better = strength > bound * (1 + _MARGIN)
+    numbers = [np.where(better, np.nan, number) for number in solution[:5]]
+    return Solution._make([*numbers, *solution[5:7], solution.converged & ~better])

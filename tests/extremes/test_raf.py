@@ -1,0 +1,81 @@
+"""Rules and facts over the whole domain: random points against mpmath, a number at each."""
+
+import time
+
+import numpy as np
+import pytest
+from rote.theory import raf
+
+from tests.extremes.raf_reference import Point, errors, random_points
+
+pytestmark = pytest.mark.extremes
+
+LOSSES = ["square", "hinge", "logistic"]
+
+
+def solved(loss, seed, size, low, features):
+    alpha, eps, lam, gamma, kappa = random_points(seed, size, low, features)
+    return raf.solve(loss, alpha, eps, lam, raf.Learner.at_angle(gamma, kappa))
+
+
+@pytest.mark.parametrize("features", [False, True], ids=["kernel", "random features"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_solve_has_a_number_everywhere_within_50_sweeps(loss, features):
+    s = solved(loss, 1, 3000, -6, features)
+    assert s.converged.all()
+    assert s.iterations.max() <= 50
+    for values in (s.e_gen, s.e_mem, s.m, s.q, s.v):
+        assert np.isfinite(values).all()
+    assert (s.e_gen <= 0.5).all()
+
+
+@pytest.mark.parametrize("features", [False, True], ids=["kernel", "random features"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_solve_at_tiny_ridges_marks_the_few_points_that_it_leaves(loss, features):
+    s = solved(loss, 2, 2000, -16, features)
+    assert s.converged.mean() > 0.998
+    assert s.iterations.max() <= 50
+    assert np.isnan(s.e_gen[~s.converged]).all()
+    assert np.isfinite(s.e_gen[s.converged]).all()
+
+
+@pytest.mark.parametrize("features", [False, True], ids=["kernel", "random features"])
+@pytest.mark.parametrize(
+    ("loss", "size", "low"), [("square", 60, -12), ("hinge", 15, -12), ("logistic", 4, -9)]
+)
+def test_solve_agrees_with_mpmath(loss, size, low, features):
+    alpha, eps, lam, gamma, kappa = random_points(3, size, low, features)
+    s = raf.solve(loss, alpha, eps, lam, raf.Learner.at_angle(gamma, kappa))
+    mu1, mustar = np.cos(np.radians(gamma)), np.sin(np.radians(gamma))
+    compared = np.flatnonzero((eps < 1) & s.converged)
+    assert len(compared) > size / 2
+    for i in compared:
+        width = None if kappa is None else kappa[i]
+        tail = (mustar[i] / mu1[i]) ** 2
+        point = Point(loss, alpha[i], eps[i], lam[i] / mu1[i] ** 2, tail, width)
+        e_gen, e_mem = errors(point, s.m[i], s.e_gen[i], s.v[i])
+        assert float(s.e_gen[i] / e_gen) == pytest.approx(1, abs=1e-8), point
+        assert float(s.e_mem[i]) == pytest.approx(float(e_mem), rel=1e-8, abs=1e-290), point
+
+
+def test_solve_of_the_hard_margin_converges_wherever_data_are_separable():
+    rng = np.random.default_rng(4)
+    eps = 10 ** rng.uniform(-8, 0, 1000)
+    alpha = np.minimum(raf.capacity(eps) * rng.uniform(0.001, 0.95, 1000), 1e6)
+    linear = raf.solve("hinge", alpha, eps, 0.0)
+    assert linear.converged.all()
+    gamma = rng.uniform(1, 89, 1000)
+    kernel = raf.solve(
+        "hinge", 10 ** rng.uniform(-4, 6, 1000), eps, 0.0, raf.Learner.at_angle(gamma)
+    )
+    assert kernel.converged.all()
+    assert (kernel.e_mem == 0).all()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 30.0])
+def test_solve_of_a_hinge_map_takes_less_than_two_seconds(gamma):
+    alpha, eps = np.geomspace(0.1, 100, 100)[:, None], np.linspace(0, 1, 100)
+    begin = time.process_time()
+    s = raf.solve("hinge", alpha, eps, 1.0, raf.Learner.at_angle(gamma))
+    assert time.process_time() - begin < 2
+    assert s.converged.all()
