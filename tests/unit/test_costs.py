@@ -191,7 +191,7 @@ def test_machine_factor_is_near_what_it_measured_before():
 
 
 def test_forecast_adds_up_jobs_and_scales_with_machine_and_cores(monkeypatch):
-    monkeypatch.setattr(machine, "factor", lambda seconds: 2.0)
+    monkeypatch.setattr(machine, "factor", lambda: 2.0)
     jobs = [planned.PlannedJob("raf_x", {}, [], "", "", 0, 0, 0) for _ in range(4)]
     monkeypatch.setattr(costs, "job_seconds", lambda job, settings, model: 300.0)
     line = costs.forecast(jobs, config.load(), cores=2)

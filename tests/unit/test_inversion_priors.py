@@ -158,7 +158,7 @@ def test_load_refuses_networks_of_other_data(models, tmp_path):
 
 
 def test_evaluate_finds_memorization_in_clean_networks_and_none_in_the_null(models, tmp_path):
-    clean = settings.InversionNetwork.SCALES["smoke"]
+    clean = settings.InversionNetwork.SCALES["smoke"] | {"steps": 500}
     options = settings.InversionWaveform(
         **SMALL | {"networks": SMALL["networks"] | {"clean": clean}}
     )
