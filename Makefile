@@ -8,10 +8,10 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce full resume audit fuzz test extremes lint bench docs rulegraphs lock clean
+.PHONY: help setup reproduce full resume audit fuzz test test-long extremes lint bench docs rulegraphs lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## create .venv and install what envs/lock.txt pins
 
@@ -38,9 +38,12 @@ resume: setup  ## go on after a kill, a crash or a full disk: nothing that is do
 
 # The tests of the smoke run beside all others: two processes for two cores. `pytest` alone runs them one after another.
 test: setup  ## run the tests
-	@$(BIN)/pytest -m "not dag and not extremes" > .others.log 2>&1 & others=$$!; \
-	$(BIN)/pytest -m dag; dag=$$?; \
+	@$(BIN)/pytest -m "not dag and not extremes and not long" > .others.log 2>&1 & others=$$!; \
+	$(BIN)/pytest -m "dag and not long"; dag=$$?; \
 	wait $$others; others=$$?; cat .others.log; exit $$((dag + others))
+
+test-long: setup  ## run the tests that take longer: the laptop run twice, whole domains, and more
+	$(BIN)/pytest -m "long or extremes"
 
 extremes: setup  ## check kernels and theories at random points of their whole domains
 	$(BIN)/pytest -m extremes tests/extremes

@@ -22,7 +22,7 @@ from conftest import BIN, copy_project, snakemake
 from rote.core import tables
 from slurm_cluster import Cluster, running
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+pytestmark = pytest.mark.slurm
 # training long enough to be cancelled in the middle
 CONFIG = ["--config", "checkpoint_steps=50", "chain={network: {steps: 1000, ladder: []}}"]
 if os.environ.get("ROTE_TEST_SLURM") != "whole":

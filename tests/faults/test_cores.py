@@ -1,6 +1,5 @@
 """`--cores` decides how many jobs run at a time, never what they give."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -27,9 +26,7 @@ def test_cores_do_not_change_results(smoke, project):
     assert compared(smoke / "results/smoke/raf", project / "results/smoke/raf") > 10
 
 
-@pytest.mark.skipif(
-    "ROTE_TEST_LAPTOP" not in os.environ, reason="an hour: ROTE_TEST_LAPTOP=1 runs it"
-)
+@pytest.mark.long
 def test_cores_do_not_change_the_laptop_run(project):
     for cores in "12":
         output = f"snakemake --cores {cores} failed: see output.txt in {project}"

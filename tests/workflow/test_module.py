@@ -38,7 +38,7 @@ rule count_rows:
 """
 
 
-@pytest.fixture(params=["Snakefile", "workflow/Snakefile"])
+@pytest.fixture(params=[pytest.param("Snakefile", marks=pytest.mark.long), "workflow/Snakefile"])
 def study(tmp_path, request) -> Path:
     """A workflow that imports rote by either of its entries."""
     (tmp_path / "Snakefile").write_text(STUDY.format(entry=ROOT / request.param))
