@@ -187,11 +187,11 @@ def test_run_stays_within_its_budget(scale):
 
 
 def test_machine_factor_is_near_what_it_measured_before():
-    assert machine.factor(0.3) == pytest.approx(machine.factor(0.3), rel=0.5)
+    assert machine.factor(2, 0.3) == pytest.approx(machine.factor(2, 0.3), rel=0.5)
 
 
 def test_forecast_adds_up_jobs_and_scales_with_machine_and_cores(monkeypatch):
-    monkeypatch.setattr(machine, "factor", lambda: 2.0)
+    monkeypatch.setattr(machine, "factor", lambda cores: 2.0)
     jobs = [planned.PlannedJob("raf_x", {}, [], "", "", 0, 0, 0) for _ in range(4)]
     monkeypatch.setattr(costs, "job_seconds", lambda job, settings, model: 300.0)
     line = costs.forecast(jobs, config.load(), cores=2)

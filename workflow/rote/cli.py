@@ -319,10 +319,12 @@ def plan(
     ] = False,
 ) -> None:
     """Say what a run will cost: jobs, hours on cores and devices, memory, disk, per paper."""
-    from rote.run import config, costs
+    from rote.run import config, costs, machine
 
     if refit:
         typer.echo(f"{costs.MEASURED}: {costs.refit()} measured jobs")
+        unit = machine.loaded_unit_seconds(os.cpu_count() or 1)
+        typer.echo(f"machine.REFERENCE_S of this machine: {unit:.4f}")
     flops = device_tflops * 1e12 if device_tflops else costs.FLOPS
     costs.show(config.load(configfile), configfile, flops, by_rule=rules)
 

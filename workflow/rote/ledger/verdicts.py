@@ -288,18 +288,22 @@ def by_claim(ledger: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
     The worst condition has the severest verdict, and among those the smallest margin.
     """
-    ordered = (
+    groups = dict(list(_worst_first(ledger).groupby("claim", sort=False)))
+    return [(claim, groups[claim]) for claim in dict.fromkeys(ledger["claim"])]
+
+
+def _worst_first(ledger: pd.DataFrame) -> pd.DataFrame:
+    return (
         ledger.assign(severity=ledger["verdict"].map(_SEVERITY.index))
         .sort_values(["severity", "margin"], kind="stable")
         .drop(columns="severity")
     )
-    groups = dict(list(ordered.groupby("claim", sort=False)))
-    return [(claim, groups[claim]) for claim in dict.fromkeys(ledger["claim"])]
 
 
 def summary(ledger: pd.DataFrame) -> pd.DataFrame:
-    """One row per claim: that of its worst condition."""
-    return pd.concat([rows.head(1) for _, rows in by_claim(ledger)], ignore_index=True)
+    """One row per claim, in the ledger's order: that of its worst condition."""
+    worst = _worst_first(ledger).drop_duplicates("claim").set_index("claim")
+    return worst.loc[ledger["claim"].unique()].reset_index()[ledger.columns]
 
 
 def counts(ledger: pd.DataFrame, by: str) -> pd.DataFrame:

@@ -286,7 +286,7 @@ def forecast(jobs: Sequence[PlannedJob], settings: Any, cores: int) -> str:
     """
     model = shipped()
     seconds = [job_seconds(job, settings, model) for job in jobs]
-    factor = machine.factor()
+    factor = machine.factor(cores)
     longest = max(seconds, default=0.0)
     minutes = max(sum(seconds) / cores, longest) * factor / 60
     return (

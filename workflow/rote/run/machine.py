@@ -1,24 +1,42 @@
 """How fast a core of this machine is, against the one that the cost model was measured on."""
 
+import subprocess
+import sys
 import time
-from statistics import median
+from statistics import mean, median
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 SECONDS = 3.0  # that a measurement takes
-# seconds of one `_unit` on a core of the reference machine, alone on it; `rote plan --refit` prints
-# that of yours
-REFERENCE_S = 0.015
+MOST_CORES = 16  # measured at once
+# CPU seconds of one `_unit` on a core of the reference machine while all its cores work;
+# `rote plan --refit` prints that of yours
+REFERENCE_S = 0.0225
 
 
-def factor(seconds: float = SECONDS) -> float:
+def factor(cores: int = 1, seconds: float = SECONDS) -> float:
     """Core seconds that a job takes here over those of the cost model: 2 is half as fast.
 
     Args:
+        cores: that work at the same time, as jobs of a run do: where two of them share the units of
+            one, each is slower.
         seconds: how long to measure.
     """
-    return unit_seconds(seconds) / REFERENCE_S
+    return loaded_unit_seconds(cores, seconds) / REFERENCE_S
+
+
+def loaded_unit_seconds(cores: int, seconds: float = SECONDS) -> float:
+    """`unit_seconds` of a core while others work, the mean over all.
+
+    Args:
+        cores: that work at the same time; of more than `MOST_CORES` so many do.
+        seconds: how long to measure.
+    """
+    command = [sys.executable, "-m", __name__, str(seconds)]
+    copies = range(min(cores, MOST_CORES))
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in copies]
+    return mean(float(process.communicate()[0]) for process in processes)
 
 
 def unit_seconds(seconds: float = SECONDS) -> float:
@@ -53,3 +71,7 @@ def _unit(stack: np.ndarray, weights: np.ndarray, values: np.ndarray) -> None:
     counts: dict[int, int] = {}
     for number in range(40_000):
         counts[number % 997] = counts.get(number % 997, 0) + 1
+
+
+if __name__ == "__main__":
+    print(unit_seconds(float(sys.argv[1])))

@@ -56,7 +56,7 @@ class NeoxNetworks(DistmemFamily):
     """GPT-NeoX networks."""
 
     sizes: list[Shape] = key(
-        [[8, 1, 1], [16, 1, 1], [32, 2, 2]],
+        [[8, 1, 1], [16, 1, 1], [24, 2, 2]],
         "Width, layers and heads of each, ascending",
         min_length=3,
     )
@@ -145,9 +145,13 @@ class DistmemAnalysis(Section):
     infinity_shards: int = key(
         0, "Shards of a corpus that the infinity-gram reads, from the first; 0: all", ge=0
     )
-    resamples: int = key(999, "Bootstrap resamples over examples", ge=99)
+    resamples: int = key(499, "Bootstrap resamples over examples", ge=99)
 
-    SCALES: ClassVar = {"smoke": {"resamples": 99}, "paper": {"infinity_shards": 16}}
+    SCALES: ClassVar = {
+        "smoke": {"resamples": 99},
+        "full": {"resamples": 999},
+        "paper": {"infinity_shards": 16},
+    }
 
 
 class DistmemInfluence(Section):

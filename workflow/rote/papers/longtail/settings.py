@@ -168,7 +168,7 @@ class LongtailNetwork(Section):
         "mlp", "Encoder: two hidden layers of 96, or torchvision's ResNet-18"
     )
     architectures: list[ArchitectureName] = key(
-        ["sum", "linear", "cross-channel"],
+        ["sum", "cross-channel"],
         "Networks to train: three that encode each image alone, two that mix them at once "
         "(concat: mlp only)",
         min_length=1,

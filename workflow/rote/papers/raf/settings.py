@@ -30,7 +30,7 @@ class RafSimulation(Section):
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
     replicates: int = key(80, "Training sets per verification row", ge=2)
-    marker_replicates: int = key(8, "Training sets per marker of a figure", ge=2)
+    marker_replicates: int = key(6, "Training sets per marker of a figure", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"size": 0.3, "replicates": 4, "marker_replicates": 2},
@@ -47,7 +47,7 @@ class RafUniversality(Section):
     eps: float = key(0.1, "Fraction of facts", gt=0, le=1)
     lam: float = key(0.2, "Ridge", gt=0)
     test_rows: int = key(1500, "Fresh inputs, the same for kernel and model", ge=100)
-    replicates: int = key(24, "Training sets per kernel and loss", ge=2)
+    replicates: int = key(16, "Training sets per kernel and loss", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"d": 60, "replicates": 3, "test_rows": 1000},
@@ -87,7 +87,7 @@ class RafReal(Section):
     etas: list[Positive] = key(
         [0.03, 0.1, 0.3, 1.0, 3.0, 10.0], "eta of exp(-eta D^2 / median D^2)", min_length=1
     )
-    penalties: int = key(61, "Ridge penalties, log-spaced over 1e-6 ... 1e2", ge=3)
+    penalties: int = key(31, "Ridge penalties, log-spaced over 1e-6 ... 1e2", ge=3)
     replicates: int = key(10, "Random choices of images and labels", ge=2)
 
     SCALES: ClassVar = {
@@ -99,6 +99,7 @@ class RafReal(Section):
             "penalties": 9,
             "replicates": 5,
         },
+        "full": {"penalties": 61},
         "paper": {
             "source": "cifar10",
             "root": "data/cifar10",
