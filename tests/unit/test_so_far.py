@@ -233,6 +233,13 @@ def test_papers_that_cost_least_come_first(monkeypatch):
     assert order.seconds("paper") == order.seconds("laptop") != order.seconds("smoke")
 
 
+def test_order_needs_no_smoke_run_among_the_measured(monkeypatch, tmp_path):
+    path = tmp_path / "costs.tsv"
+    path.write_text("scale\trule\tseconds\nlaptop\traf_solve_curves\t7\n")
+    monkeypatch.setattr(order, "MEASURED", path)
+    assert order.seconds("smoke") == {"raf_solve_curves": [7.0]}
+
+
 def test_paper_is_judged_without_the_figures_of_left_out_tables(folders):
     results, out = folders
     make("raf", results, out)

@@ -26,7 +26,7 @@ def seconds(scale: str) -> dict[str, list[float]]:
         for row in csv.DictReader(file, delimiter="\t"):
             rules = measured.setdefault(row["scale"], {})
             rules.setdefault(row["rule"], []).append(float(row["seconds"]))
-    return measured["smoke"] | measured["laptop"] | measured.get(scale, {})
+    return measured.get("smoke", {}) | measured.get("laptop", {}) | measured.get(scale, {})
 
 
 def turns(papers: Sequence[str], scale: str) -> dict[str, int]:

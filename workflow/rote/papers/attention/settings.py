@@ -34,7 +34,7 @@ class AttentionSimulation(Section):
         512, "Largest n at which theory and simulation are compared without signal", ge=64
     )
     replicates: int = key(
-        8, "Contexts per row; half as many in figures that average over labels", ge=2
+        10, "Contexts per row; half as many in figures that average over labels", ge=2
     )
 
     SCALES: ClassVar = {

@@ -56,7 +56,7 @@ class NeoxNetworks(DistmemFamily):
     """GPT-NeoX networks."""
 
     sizes: list[Shape] = key(
-        [[8, 1, 1], [16, 1, 1], [24, 2, 2]],
+        [[8, 1, 1], [16, 1, 1], [32, 2, 2]],
         "Width, layers and heads of each, ascending",
         min_length=3,
     )

@@ -47,7 +47,7 @@ class RafUniversality(Section):
     eps: float = key(0.1, "Fraction of facts", gt=0, le=1)
     lam: float = key(0.2, "Ridge", gt=0)
     test_rows: int = key(1500, "Fresh inputs, the same for kernel and model", ge=100)
-    replicates: int = key(16, "Training sets per kernel and loss", ge=2)
+    replicates: int = key(24, "Training sets per kernel and loss", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"d": 60, "replicates": 3, "test_rows": 1000},
