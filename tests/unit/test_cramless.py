@@ -90,8 +90,10 @@ def test_make_refuses_impossible_facts(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"value_symbols": 1}, "value_symbols must be at least 2"),
-        ({"key_tokens": 0}, "key_tokens must be at least 1, given 0"),
+        ({"value_symbols": 1}, "value_symbols must be a whole number ≥ 2, given 1"),
+        ({"key_tokens": 0}, "key_tokens must be a whole number ≥ 1, given 0"),
+        ({"key_symbols": float("nan")}, "key_symbols must be a whole number ≥ 1, given nan"),
+        ({"value_tokens": "2"}, "value_tokens must be a whole number ≥ 1, given '2'"),
     ],
 )
 def test_fact_form_refuses_empty_keys_and_values(options, message):

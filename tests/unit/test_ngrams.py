@@ -249,8 +249,15 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
         (lambda c: CorpusOptions(errors="ignore"), "errors must be strict or replace"),
         (lambda c: CorpusOptions(strict=True, errors="replace"), "errors must not be replace"),
         (lambda c: CorpusOptions(column=""), "column must name the column or key"),
-        (lambda c: CorpusOptions(shard_tokens=0), "shard_tokens must be 1 or more, given 0"),
-        (lambda c: ScanOptions(threads=0), "threads must be 1 or more, given 0"),
+        (
+            lambda c: CorpusOptions(shard_tokens=0),
+            "shard_tokens must be a whole number ≥ 1, given 0",
+        ),
+        (lambda c: CorpusOptions(shard_tokens=float("nan")), "shard_tokens must be a whole number"),
+        (lambda c: CorpusOptions(column=-1), "column must be text, given -1"),
+        (lambda c: CorpusOptions(strict="x"), "strict must be true or false, given 'x'"),
+        (lambda c: ScanOptions(progress="x"), "progress must be a function, given 'x'"),
+        (lambda c: ScanOptions(threads=0), "threads must be a whole number ≥ 1, given 0"),
         (lambda c: ScanOptions([2, -1]), "shards must be numbered from 0, given -1"),
         (lambda c: ngrams.table(c, 0), "n and min_count must be at least 1"),
         (

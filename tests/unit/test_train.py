@@ -1,11 +1,14 @@
 """The training loop: AdamW, independent models, a killed run that continues bit by bit."""
 
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from rote import train
+from rote.core.errors import InputError
 
 
 def problem(models: int = 3, seed: int = 0):
@@ -37,7 +40,7 @@ def every_ten(path):
 
 def test_fit_is_adamw_with_a_cosine_schedule():
     start, loss, decays = problem()
-    ours = train.fit(start, loss, ADAM._replace(weight_decay=decays))
+    ours = train.fit(start, loss, replace(ADAM, weight_decay=decays))
     for model, decay in enumerate(decays.tolist()):
         reference = {
             name: value[model : model + 1].clone().requires_grad_() for name, value in start.items()
@@ -84,9 +87,9 @@ def test_fit_continues_a_killed_run_bit_by_bit(tmp_path, deaths):
         return loss(parameters, step) * (1 + 0.01 * torch.rand(3))
 
     torch.manual_seed(3)
-    undisturbed = train.fit(start, noise, ADAM._replace(weight_decay=decays))
+    undisturbed = train.fit(start, noise, replace(ADAM, weight_decay=decays))
     torch.manual_seed(3)
-    adam = ADAM._replace(weight_decay=decays)
+    adam = replace(ADAM, weight_decay=decays)
     options = {"checkpoint": every_ten(tmp_path / "state.pt")}
     if deaths[0] < 10:  # killed before the first checkpoint: the run starts anew, from the seed
         with pytest.raises(Killed):
@@ -216,3 +219,18 @@ def test_fit_uses_whole_single_precision_and_restores_it(monkeypatch):
     train.fit({"w": torch.ones(1, 2)}, loss, train.AdamW(1, 0.1))
     assert seen == [(False, False)]
     assert torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (lambda: train.AdamW(-5, 0.1), "steps must be a whole number ≥ 1, given -5"),
+        (lambda: train.AdamW(5, float("nan")), "learning_rate must be finite and ≥ 0, given nan"),
+        (lambda: train.AdamW(5, -1.0), "learning_rate must be finite and ≥ 0, given -1.0"),
+        (lambda: train.AdamW(5, 0.1, clip=0.0), "clip must be finite and > 0, given 0.0"),
+        (lambda: train.Checkpoint(steps="x"), "steps must be a whole number ≥ 1, given 'x'"),
+    ],
+)
+def test_specs_of_a_training_refuse_impossible_fields(spec, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        spec()

@@ -28,6 +28,22 @@ POSITIVE = FieldRange("finite and > 0", lambda value: 0 < value < float("inf"))
 NOT_NEGATIVE = FieldRange("finite and ≥ 0", lambda value: 0 <= value < float("inf"))
 
 
+def check_types(types: Mapping[str, type], values: Mapping[str, Any]) -> None:
+    """Refuse values of another type than a field's.
+
+    Args:
+        types: by field: bool, str.
+        values: by field; those without a type are not looked at.
+
+    Raises:
+        InputError: for the first such value, naming the field and its type.
+    """
+    words = {bool: "true or false", str: "text"}
+    for name, kind in types.items():
+        if not isinstance(values[name], kind):
+            raise InputError(f"{name} must be {words[kind]}, given {values[name]!r}")
+
+
 def check(domains: Mapping[str, FieldRange], values: Mapping[str, Any]) -> None:
     """Refuse values that are no numbers or lie outside their domains.
 

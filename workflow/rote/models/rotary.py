@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rote.core.registry import registered
 from rote.models import attention
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
@@ -58,7 +59,7 @@ def build(
         device: where the parameters lie.
     """
     _, vocabulary, _, width, layers, heads = transformer
-    family = FAMILIES[transformer.architecture]
+    family = registered(FAMILIES, transformer.architecture, "architecture")
     parameters = {}
     for name, shape in _shapes(family, vocabulary, width, layers).items():
         if len(shape) == 2:
@@ -254,7 +255,7 @@ def save(
     """
     from safetensors.torch import save_file
 
-    family = FAMILIES[architecture]
+    family = registered(FAMILIES, architecture, "architecture")
     vocabulary, width = parameters[family.embedding].shape
     layers = 1 + max(int(name.split(".")[2]) for name in parameters if ".layers." in name)
     config = {

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from rote.core import fields
 from rote.core.errors import InputError
 from rote.data import corpora
 
@@ -37,6 +38,9 @@ class CorpusOptions:
     shard_tokens: int = SHARD_TOKENS
 
     def __post_init__(self) -> None:
+        types = {"column": str, "strict": bool, "distinct": bool}
+        fields.check_types(types, vars(self))
+        fields.check({"shard_tokens": fields.SIZE}, vars(self))
         if not self.column:
             raise InputError("column must name the column or key of the text, given ''")
         if self.split not in corpora.SPLITS:
@@ -47,8 +51,6 @@ class CorpusOptions:
             raise InputError(f"errors must be strict or replace, given {self.errors!r}")
         if self.strict and self.errors == "replace":
             raise InputError("errors must not be replace where strict refuses what cannot be read")
-        if self.shard_tokens < 1:
-            raise InputError(f"shard_tokens must be 1 or more, given {self.shard_tokens}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class ScanOptions:
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise InputError(f"threads must be 1 or more, given {self.threads}")
+        fields.check({"threads": fields.SIZE}, vars(self))
+        if self.progress is not None and not callable(self.progress):
+            raise InputError(f"progress must be a function, given {self.progress!r}")
         if self.shards is not None and min(self.shards, default=0) < 0:
             raise InputError(f"shards must be numbered from 0, given {min(self.shards)}")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from rote.core import fields
 from rote.core.errors import InputError
 
 SYLLABLES = [onset + vowel for onset, vowel in product("bdfgklmnprstvz", "aeiou")]
@@ -37,14 +38,9 @@ class FactForm:
     value_tokens: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("key_symbols", "key_tokens", "value_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, given {getattr(self, name)}")
-        if self.value_symbols < 2:
-            raise InputError(
-                "value_symbols must be at least 2 (one symbol holds no information), "
-                f"given {self.value_symbols}"
-            )
+        ranges = dict.fromkeys(("key_symbols", "key_tokens", "value_tokens"), fields.SIZE)
+        # one symbol holds no information
+        fields.check({**ranges, "value_symbols": fields.whole(2)}, vars(self))
 
     @property
     def keys(self) -> int:

@@ -6,6 +6,7 @@ import math
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from rote.core import fields
 from rote.core.job import track
 from rote.core.seeds import generator
 from rote.core.tables import atomic
@@ -26,7 +28,8 @@ log = logging.getLogger("rote")
 _ADAM = {"fused": True, "amsgrad": False, "weight_decay": 0.0, "eps": 1e-8, "maximize": False}
 
 
-class AdamW(NamedTuple):
+@dataclass(frozen=True)
+class AdamW:
     """AdamW (Loshchilov and Hutter 2019) over a number of steps.
 
     Args:
@@ -36,6 +39,9 @@ class AdamW(NamedTuple):
         betas: of Adam.
         weight_decay: (models,); None for none.
         clip: longest gradient of one model, over all its parameters; None for any.
+
+    Raises:
+        InputError: naming the field and its range.
     """
 
     steps: int
@@ -45,17 +51,30 @@ class AdamW(NamedTuple):
     weight_decay: Tensor | None = None
     clip: float | None = None
 
+    def __post_init__(self) -> None:
+        ranges = {"steps": fields.SIZE, "learning_rate": fields.NOT_NEGATIVE}
+        if self.clip is not None:
+            ranges["clip"] = fields.POSITIVE
+        fields.check(ranges, vars(self))
 
-class Checkpoint(NamedTuple):
+
+@dataclass(frozen=True)
+class Checkpoint:
     """A file that a training saves its state to and resumes from.
 
     Args:
         path: of the file; None saves nothing. Removed by the caller, once the result is safe.
-        steps: between two saves.
+        steps: between two saves, ≥ 1.
+
+    Raises:
+        InputError: naming the field and its range.
     """
 
     path: Path | None = None
     steps: int = 500
+
+    def __post_init__(self) -> None:
+        fields.check({"steps": fields.SIZE}, vars(self))
 
 
 class Saving(NamedTuple):

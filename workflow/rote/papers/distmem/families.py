@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rote.core.errors import InputError
+from rote.core.registry import registered
 from rote.papers.distmem.settings import DistmemFamily, DistmemLadder
 
 
@@ -48,9 +49,7 @@ class Rung:
 
 def family(name: str) -> NetworkFamily:
     """A family by name. Raises InputError naming those that there are."""
-    if name not in FAMILIES:
-        raise InputError(f"--family must be one of {', '.join(FAMILIES)}, given {name!r}")
-    return FAMILIES[name]
+    return registered(FAMILIES, name, "--family")
 
 
 def rungs(options: DistmemLadder, of: NetworkFamily) -> list[Rung]:

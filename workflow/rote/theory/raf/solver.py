@@ -62,6 +62,7 @@ class Solver:
 
     def __post_init__(self) -> None:
         fields.check({"tolerance": fields.POSITIVE, "max_iter": fields.SIZE}, vars(self))
+        fields.check_types({"closed_form": bool}, vars(self))
 
 
 def solve(
