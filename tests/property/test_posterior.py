@@ -160,6 +160,14 @@ def test_score_is_the_gradient_of_the_log_density():
     )
 
 
+MIXTURE = {
+    "train": np.ones((4, 2)),
+    "sigma": 0.5,
+    "forward": np.ones((3, 2)),
+    "observation": Observation(np.zeros(3), 0.3),
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -172,14 +180,8 @@ def test_score_is_the_gradient_of_the_log_density():
     ],
 )
 def test_mixture_names_bad_input(changes, message):
-    arguments = {
-        "train": np.ones((4, 2)),
-        "sigma": 0.5,
-        "forward": np.ones((3, 2)),
-        "observation": Observation(np.zeros(3), 0.3),
-    }
     with pytest.raises(InputError, match=message):
-        posterior.mixture(**(arguments | changes))
+        posterior.mixture(**(MIXTURE | changes))
 
 
 @given(seeds, st.floats(-8, 0).map(lambda x: 10**x), st.integers(1, 3), st.integers(1, 4))
@@ -261,14 +263,8 @@ def test_densities_and_draws_hold_at_small_noise(seed, gamma):
     ],
 )
 def test_mixture_refuses_what_it_cannot_linearize(changes, message):
-    arguments = {
-        "train": np.ones((4, 2)),
-        "sigma": 0.5,
-        "forward": np.ones((3, 2)),
-        "observation": Observation(np.zeros(3), 0.3),
-    }
     with pytest.raises(InputError, match=message):
-        posterior.mixture(**(arguments | changes))
+        posterior.mixture(**(MIXTURE | changes))
 
 
 @pytest.mark.parametrize(

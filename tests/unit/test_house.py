@@ -295,10 +295,7 @@ READ_OTHERWISE = {
     r"cramless\.fact_counts\.mentions": "by whoever gave the corpus",
     r"distmem\.facts\.relation": "by whoever looks at a generated fact, as its other parts",
     r"cramless\.facts\.(key|value)": "by whoever looks at a fact: it is trained on as tokens",
-    r"longtail\.linear_sets\.(common_unidentifiable|disagree)": "by the test of exact recovery",
-    r"longtail\.linear_sweep\.error_alone": "by the test that errors are as large as the noise",
     r"longtail\.linear_sweep\.forced_once": 'as f"forced_{pool}"',
-    r"longtail\.descent\.distance": "by the test that descent arrives at the min-norm solution",
 }
 
 
