@@ -1,0 +1,96 @@
+"""Tables that users give: CSV, TSV, JSON lines (plain or packed) and Parquet. Text stays text.
+
+Nothing is guessed from what a text looks like: 00012, 1984, null and NA in a CSV file are words.
+"""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from rote.core.errors import InputError
+from rote.core.files import has_suffix, one_line
+from rote.readers import text
+
+_PROBLEM = "cannot be read as a table"
+_PACKED = ("", ".gz", ".zst")
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """A table.
+
+    Args:
+        path: of a .csv, .tsv or .jsonl file (perhaps .gz or .zst), or of a .parquet file.
+
+    Returns:
+        Of CSV, every column as text, "" where a row has none; of JSON lines and Parquet, the values
+        that are there.
+
+    Raises:
+        InputError: for another name, a missing file, one that is not whole, or rows that do not fit
+            the columns, naming file and line.
+    """
+    path = Path(path)
+    if has_suffix(path, (".parquet",)):
+        with one_line(path, _PROBLEM, "fetch or write it again"):
+            return pq.read_table(path).to_pandas()
+    for suffix, separator in _SEPARATORS.items():
+        if has_suffix(path, _names(suffix)):
+            return _separated(path, separator)
+    if has_suffix(path, _names(".jsonl")):
+        return pd.DataFrame([row for _, row in text.objects(path)])
+    raise InputError(f"{path}: a table must be a file of {', '.join(SUFFIXES)}")
+
+
+def _names(suffix: str) -> tuple[str, ...]:
+    return tuple(suffix + packed for packed in _PACKED)
+
+
+def _separated(path: Path, separator: str) -> pd.DataFrame:
+    content = text.whole(path)
+    with one_line(path, _PROBLEM, "give every row the columns of the first line"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            return pd.read_csv(
+                io.StringIO(content),
+                sep=separator,
+                dtype=str,
+                na_filter=False,
+                index_col=False,
+            )
+
+
+def texts(values: pd.Series, where: str) -> list[str]:
+    """A column of texts; whole numbers, which JSON and Parquet may hold in place of 1984, as such.
+
+    Args:
+        values: the column.
+        where: file and column, for the error.
+
+    Raises:
+        InputError: naming the first row that holds no text.
+    """
+    return [as_text(one, f"{where}, row {row}") for row, one in enumerate(values.tolist())]
+
+
+def as_text(one: Any, where: str) -> str:
+    """A text, or a whole number as the text that it is.
+
+    Args:
+        one: the value.
+        where: file and row, for the error.
+
+    Raises:
+        InputError: for any other value.
+    """
+    if isinstance(one, str):
+        return one
+    if isinstance(one, int) and not isinstance(one, bool):
+        return str(one)
+    kind = "nothing" if one is None or one != one else f"{type(one).__name__} {one!r:.40}"
+    raise InputError(f"{where}: must be text, it holds {kind}; put it in quotes")
