@@ -27,12 +27,14 @@ def read_idx(path: str | Path) -> np.ndarray:
     path = Path(path)
     refuse_pointer(path)
     packed = has_suffix(path, (".gz",))
-    with one_line(path, "is truncated or damaged", "fetch it again"):
-        with gzip.open(path) if packed else open(path, "rb") as stream:
-            content = stream.read(20)
-            if _is_idx(content) and len(content) >= _header_bytes(content):
-                # no more than the header says, and a byte to notice more by
-                content += stream.read(min(_idx_bytes(content), _MAX_BYTES) + 1)
+    with (
+        one_line(path, "is truncated or damaged", "fetch it again"),
+        gzip.open(path) if packed else open(path, "rb") as stream,
+    ):
+        content = stream.read(20)
+        if _is_idx(content) and len(content) >= _header_bytes(content):
+            # no more than the header says, and a byte to notice more by
+            content += stream.read(min(_idx_bytes(content), _MAX_BYTES) + 1)
     if not _is_idx(content):
         raise InputError(f"{path} is not an idx file of bytes (its header is {content[:4]!r})")
     header = _header_bytes(content)

@@ -5,6 +5,7 @@ Nothing is guessed from what a text looks like: 00012, 1984, null and NA in a CS
 
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,22 +48,35 @@ def read(path: str | Path) -> pd.DataFrame:
     raise InputError(f"{path}: a table must be a file of {', '.join(SUFFIXES)}")
 
 
+def rows(path: Path, batch: int = 1024) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, read in parts.
+
+    Args:
+        path: of the file.
+        batch: rows of a part.
+
+    Raises:
+        InputError: for a missing file or one that is not whole.
+    """
+    with one_line(path, "is not a whole Parquet file", "fetch it again"):
+        for part in pq.ParquetFile(path).iter_batches(batch):
+            yield from part.to_pylist()
+
+
 def _names(suffix: str) -> tuple[str, ...]:
     return tuple(suffix + packed for packed in _PACKED)
 
 
 def _separated(path: Path, separator: str) -> pd.DataFrame:
     content = text.whole(path)
-    with one_line(path, _PROBLEM, "give every row the columns of the first line"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            return pd.read_csv(
-                io.StringIO(content),
-                sep=separator,
-                dtype=str,
-                na_filter=False,
-                index_col=False,
-            )
+    with (
+        one_line(path, _PROBLEM, "give every row the columns of the first line"),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+        return pd.read_csv(
+            io.StringIO(content), sep=separator, dtype=str, na_filter=False, index_col=False
+        )
 
 
 def texts(values: pd.Series, where: str) -> list[str]:
