@@ -234,7 +234,7 @@ class Datastore:
         self._method.save(self.vectors, folder / "index.faiss")
         with atomic(folder / "datastore.json") as path:
             options = {"engine": self.engine, "probes": self.probes, "factor": self.factor}
-            path.write_text(json.dumps(options) + "\n")
+            path.write_text(json.dumps(options) + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> "Datastore":
@@ -255,7 +255,7 @@ class Datastore:
 
         folder = Path(folder)
         try:
-            options = json.loads((folder / "datastore.json").read_text())
+            options = json.loads((folder / "datastore.json").read_text("utf-8"))
             arrays = load_file(folder / "datastore.safetensors")
             factor = float(options.pop("factor"))
             store = cls(arrays["embeddings"][:0], **options, device=device)

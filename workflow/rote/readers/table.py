@@ -44,7 +44,9 @@ def read(path: str | Path) -> pd.DataFrame:
         if has_suffix(path, _names(suffix)):
             return _separated(path, separator)
     if has_suffix(path, _names(".jsonl")):
-        return pd.DataFrame([row for _, row in text.objects(path)])
+        rows_read = [row for _, row in text.objects(path)]
+        # as objects first: beside a missing value, a whole number would become another
+        return pd.DataFrame(rows_read, dtype=object).infer_objects()
     raise InputError(f"{path}: a table must be a file of {', '.join(SUFFIXES)}")
 
 
@@ -77,6 +79,21 @@ def _separated(path: Path, separator: str) -> pd.DataFrame:
         return pd.read_csv(
             io.StringIO(content), sep=separator, dtype=str, na_filter=False, index_col=False
         )
+
+
+def whole_numbers(values: pd.Series) -> pd.Series:
+    """A column of texts as whole numbers where each is written as one is: 00012 stays text.
+
+    Args:
+        values: the column.
+    """
+    try:
+        numbers = [int(one) for one in values]
+    except (TypeError, ValueError):
+        return values
+    exact = len(numbers) > 0 and all(map(str.__eq__, map(str, numbers), values))
+    fits = exact and max(map(abs, numbers)) < 2**63
+    return pd.Series(numbers, values.index) if fits else values
 
 
 def texts(values: pd.Series, where: str) -> list[str]:

@@ -194,7 +194,7 @@ class ResMem(BaseEstimator):
             "kind": type(self).__name__,
         }
         with atomic(folder / "resmem.json") as path:
-            path.write_text(json.dumps(options) + "\n")
+            path.write_text(json.dumps(options) + "\n", "utf-8")
 
     @classmethod
     def load(
@@ -221,7 +221,7 @@ class ResMem(BaseEstimator):
 
         folder = Path(folder)
         try:
-            options = json.loads((folder / "resmem.json").read_text())
+            options = json.loads((folder / "resmem.json").read_text("utf-8"))
             arrays = load_file(folder / "targets.safetensors")
         except (OSError, ValueError, SafetensorError) as error:
             raise InputError(f"{folder} holds no whole model ({error}); save it again") from error
