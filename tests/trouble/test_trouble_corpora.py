@@ -18,7 +18,7 @@ def line(text: str) -> bytes:
 
 
 def windowed(content: bytes, log: int) -> bytes:
-    """Packed as `zstd --long=LOG` does: the frame says that the reader may have to look far back."""
+    """Packed as `zstd --long=LOG` does: the reader may have to look far back."""
     from zstandard import ZstdCompressionParameters, ZstdCompressor
 
     parameters = ZstdCompressionParameters.from_level(
