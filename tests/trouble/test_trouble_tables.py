@@ -72,7 +72,11 @@ REFUSED = {
     "rows all longer": ("t.csv", b"a,b\n1,2,3\n1,2,3\n", "cannot be read as a table"),
     "an open quote": ("t.csv", b'a,b\n"1,2\n', "cannot be read as a table"),
     "nothing": ("t.csv", b"", "cannot be read as a table"),
-    "another encoding": ("t.csv", "a,b\nGr\u00fcn,x\n".encode("latin-1"), r"byte 6 \(line 2\)"),
+    "another encoding": (
+        "t.csv",
+        "a,b\nGr\u00fcn,x\n".encode("latin-1"),
+        "line 2: not UTF-8 at byte 2",
+    ),
     "another format": ("t.xlsx", b"PK", r"must be a file of \.csv"),
     "no object": ("t.jsonl", b"[1, 2]\n", "line 1: not an object"),
     "no JSON": ("t.jsonl", b'{"a": 1}\n{"a": \n', "line 2: not JSON"),

@@ -93,7 +93,8 @@ def one_line(path: str | Path, problem: str, cure: str) -> Iterator[None]:
         cure: what to do if it is damaged: `fetch it again`.
 
     Raises:
-        InputError: as it is, and for a file that is missing, closed to this user or a folder.
+        InputError: as it is, and for a file that is missing, closed to this user, a folder, or
+            too large for the memory.
         DamagedFile: in place of any other exception.
     """
     path = Path(path)
@@ -107,6 +108,10 @@ def one_line(path: str | Path, problem: str, cure: str) -> Iterator[None]:
         raise InputError(f"{path} cannot be read: Is a directory; give a file") from error
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; change its mode") from error
+    except MemoryError as error:
+        raise InputError(
+            f"{path} {problem}, or needs more memory than there is ({first_line(error)}); {cure}"
+        ) from error
     except Exception as error:  # the libraries below raise whatever damage leads them to
         refuse_pointer(path)
         raise DamagedFile(f"{path} {problem} ({first_line(error)}); {cure}") from error

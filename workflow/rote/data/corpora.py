@@ -302,7 +302,7 @@ def _stream(source: str, reading: _Reading) -> Iterator[Document]:
                     f"no text under the key {reading.column!r} (it has {content})"
                 )
                 text = reading.skip("no text", message)
-            yield Document(f"{name}:{number}", text)
+            yield Document(f"{name}:{number}", reader.encodable(text))
     except InputError:
         raise
     except Exception as error:  # of the library, the network, or the files' formats

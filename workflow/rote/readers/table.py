@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from rote.core.errors import InputError
+from rote.core.errors import DamagedFile, InputError
 from rote.core.files import has_suffix, one_line
 from rote.readers import text
 
@@ -70,15 +70,26 @@ def _names(suffix: str) -> tuple[str, ...]:
 
 
 def _separated(path: Path, separator: str) -> pd.DataFrame:
-    content = text.whole(path)
-    with (
-        one_line(path, _PROBLEM, "give every row the columns of the first line"),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-        return pd.read_csv(
-            io.StringIO(content), sep=separator, dtype=str, na_filter=False, index_col=False
-        )
+    cure = "give every row the columns of the first line"
+    try:
+        with (
+            text.opened(path) as stream,
+            one_line(path, _PROBLEM, cure),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            content = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")  # type: ignore
+            return pd.read_csv(content, sep=separator, dtype=str, na_filter=False, index_col=False)
+    except DamagedFile:
+        _refuse_undecodable(path)
+        raise
+
+
+def _refuse_undecodable(path: Path) -> None:
+    """Raise InputError naming the line that is no UTF-8, if one is."""
+    with text.opened(path) as stream:
+        for number, line in enumerate(text.broken_lines(path, stream), 1):
+            text.decoded(line, f"{path}, line {number}")
 
 
 def whole_numbers(values: pd.Series) -> pd.Series:

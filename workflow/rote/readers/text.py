@@ -156,40 +156,20 @@ def broken_lines(path: Path, stream: io.BufferedIOBase, limit: int = MAX_BYTES) 
         yield line
 
 
-def whole(path: Path, limit: int = MAX_BYTES) -> str:
-    """All of a text file.
-
-    Args:
-        path: of the file.
-        limit: bytes, unpacked.
-
-    Raises:
-        InputError: as `opened`; if it is longer, or no UTF-8, naming the line.
-    """
-    with opened(path) as stream:
-        content = stream.read(limit + 1)
-        if len(content) > limit:
-            raise InputError(f"{path}: more than {limit:,} bytes; give it in parts")
-        return decoded(content.removeprefix(BOM), str(path))
-
-
 def decoded(content: bytes, where: str) -> str:
     """UTF-8 as text.
 
     Args:
         content: bytes without a byte order mark.
-        where: file and perhaps line, for the error.
+        where: file and line, for the error.
 
     Raises:
-        InputError: naming the byte, and its line, that is no UTF-8.
+        InputError: naming the byte that is no UTF-8.
     """
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{where}: not UTF-8 at byte {error.start} (line {line}); save it as UTF-8"
-        ) from error
+        raise InputError(f"{where}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
 def encodable(text: str) -> str:
