@@ -45,10 +45,10 @@ def test_ids_of_pruned_examples_stay_as_they_are(tmp_path):
     arguments = ["prune", "--losses", tmp_path / "l.csv", "--out", tmp_path / "o.parquet"]
     done = CliRunner().invoke(commands.app, [*map(str, arguments), "--scheme", "none"])
     assert done.exit_code == 0, done.exception
-    kept = pd.read_parquet(tmp_path / "o.parquet")
-    assert kept["id"].tolist() == ["00012", "12", "null"]
-    assert kept["note"].tolist() == ["NA", "007", "x"]
-    assert kept["loss"].tolist() == [0.5, 0.25, 3.0]
+    pruned = pd.read_parquet(tmp_path / "o.parquet")
+    assert pruned["id"].tolist() == ["00012", "12", "null"]
+    assert pruned["note"].tolist() == ["NA", "007", "x"]
+    assert pruned["loss"].tolist() == [0.5, 0.25, 3.0]
 
 
 def test_numbers_of_json_stand_for_the_text_that_they_are(tmp_path):

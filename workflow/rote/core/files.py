@@ -54,10 +54,10 @@ def has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
     return path.name.lower().endswith(suffixes)
 
 
-def skipped(paths: list[Path], most: int = 3) -> str:
+def skipped(paths: list[Path], limit: int = 3) -> str:
     """How many files are left out, and the first names: `2 files (a.csv, b.md)`."""
-    names = ", ".join(path.name for path in paths[:most])
-    return f"{len(paths)} files ({names}{', ...' if len(paths) > most else ''})"
+    names = ", ".join(path.name for path in paths[:limit])
+    return f"{len(paths)} files ({names}{', ...' if len(paths) > limit else ''})"
 
 
 def is_pointer(path: Path) -> bool:

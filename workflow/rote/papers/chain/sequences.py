@@ -140,5 +140,9 @@ def _as_fast_tokenizer(tokenizer: Any):
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=BEGIN, unk_token=UNKNOWN
+        tokenizer_object=tokenizer,
+        bos_token=BEGIN,
+        eos_token=BEGIN,
+        unk_token=UNKNOWN,
+        split_special_tokens=True,
     )
