@@ -6,6 +6,7 @@ import pytest
 import torch
 from rote.core.errors import InputError
 from rote.resmem import ResMemClassifier, ResMemRegressor
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4)).astype(np.float32)
@@ -98,7 +99,7 @@ def test_regressors_read_texts():
 
 
 def test_inputs_without_numbers_need_an_embedding():
-    class Constant:
+    class Constant(ClassifierMixin, BaseEstimator):
         classes_ = np.unique(NAMES)
         fitted_ = True
 

@@ -9,6 +9,7 @@ import torch
 from conftest import examples_of
 from rote import ngrams, train
 from rote.core.errors import InputError
+from rote.data.images import torchvision
 from rote.models import pretrained
 from rote.papers.distmem import scoring
 from rote.readers import weights
@@ -34,6 +35,7 @@ HEADS = {
 
 
 def saved(folder, kind, dtype=torch.float32, **options):
+    torchvision()
     import transformers
 
     torch.manual_seed(0)

@@ -228,7 +228,7 @@ def read(path: str | Path) -> pd.DataFrame:
             f"table {path} does not exist; run the rule that makes it: snakemake {path}"
         )
     with one_line(path, "is not a whole Parquet file", "delete it and run again"):
-        return pq.read_table(path).to_pandas()
+        return pq.ParquetFile(path).read().to_pandas()
 
 
 class Folder(Mapping):

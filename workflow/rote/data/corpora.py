@@ -46,6 +46,10 @@ class _Reading(NamedTuple):
     errors: str
     problems: Counter[str]
 
+    def replaced(self) -> None:
+        """Count bytes that were no text."""
+        self.problems["bytes replaced"] += 1
+
     def skip(self, kind: str, message: str) -> str:
         """The text for what cannot be read: an error if strict, else empty, and counted."""
         if self.strict:
@@ -199,7 +203,9 @@ def _read(file: Path, reading: _Reading) -> Iterator[str]:
         if has_suffix(file, (".parquet",)):
             yield from _parquet(file, reading)
             return
-        with reader.opened(file, errors=reading.errors) as stream:
+        with reader.opened(
+            file, reading.replaced if reading.errors == "replace" else None
+        ) as stream:
             read = _objects if has_suffix(file, JSON_LINES) else SPLITS[reading.split]
             yield from read(file, stream, reading)
     except DamagedFile as error:
@@ -323,7 +329,7 @@ def _decoded(file: Path, number: int | None, content: bytes, reading: _Reading) 
             raise InputError(
                 f"corpus file {file}{where}: not UTF-8 at byte {error.start}"
             ) from error
-        reading.problems["bytes replaced"] += 1
+        reading.replaced()
         return content.decode(errors="replace")
 
 

@@ -229,7 +229,7 @@ def read_counts(path: Path) -> PairCounts:
         InputError: for any other file.
     """
     with one_line(path, "is not a whole Parquet file", "count again"):
-        stored = pq.read_table(path)
+        stored = pq.ParquetFile(path).read()
         frame = stored.to_pandas()
         origin = json.loads((stored.schema.metadata or {}).get(_ORIGIN, b"{}"))
     if not origin:

@@ -39,7 +39,7 @@ def read(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if has_suffix(path, (".parquet",)):
         with one_line(path, _PROBLEM, "fetch or write it again"):
-            return pq.read_table(path).to_pandas()
+            return pq.ParquetFile(path).read().to_pandas()
     for suffix, separator in _SEPARATORS.items():
         if has_suffix(path, _names(suffix)):
             return _separated(path, separator)

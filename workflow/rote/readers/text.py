@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,13 @@ _MARKS = (
 
 
 @contextmanager
-def opened(path: Path, *, errors: str = "strict") -> Iterator[io.BufferedIOBase]:
+def opened(path: Path, replaced: Callable[[], None] | None = None) -> Iterator[io.BufferedIOBase]:
     """A file's text as UTF-8 bytes, unpacked and recoded as they are read.
 
     Args:
         path: of the file; .gz and .zst (in any case) say that it is packed.
-        errors: strict or replace, for what is not text in UTF-16 or UTF-32.
+        replaced: called once if what is no text in UTF-16 or UTF-32 was replaced by U+FFFD; None
+            makes that an error.
 
     Yields:
         A stream of UTF-8 bytes; a file without a byte order mark is given as it is.
@@ -50,7 +51,7 @@ def opened(path: Path, *, errors: str = "strict") -> Iterator[io.BufferedIOBase]
     kind = next((kind for suffix, kind in _KINDS.items() if has_suffix(path, (suffix,))), "text")
     refuse_pointer(path)
     with one_line(path, f"is not a whole {kind} file", "fetch it again"), _unpacked(path) as stream:
-        yield _as_utf8(path, stream, errors)
+        yield _as_utf8(path, stream, replaced)
 
 
 def _unpacked(path: Path) -> io.BufferedReader:
@@ -61,12 +62,14 @@ def _unpacked(path: Path) -> io.BufferedReader:
     return path.open("rb")
 
 
-def _as_utf8(path: Path, stream: io.BufferedReader, errors: str) -> io.BufferedIOBase:
+def _as_utf8(
+    path: Path, stream: io.BufferedReader, replaced: Callable[[], None] | None
+) -> io.BufferedIOBase:
     start = stream.peek(_PROBE)[:_PROBE]
     for mark, encoding in _MARKS:
         if start.startswith(mark):
             stream.read(len(mark))
-            return io.BufferedReader(_Recoded(stream, encoding, errors), 2**16)
+            return io.BufferedReader(_Recoded(stream, encoding, replaced), 2**16)
     even, odd = start[::2], start[1::2]
     for zeros, others in ((even, odd), (odd, even)):
         many, few = zeros.count(0) / max(1, len(zeros)), others.count(0) / max(1, len(others))
@@ -80,9 +83,12 @@ def _as_utf8(path: Path, stream: io.BufferedReader, errors: str) -> io.BufferedI
 class _Recoded(io.RawIOBase):
     """UTF-16 or UTF-32 as UTF-8."""
 
-    def __init__(self, stream: io.BufferedReader, encoding: str, errors: str):
+    def __init__(
+        self, stream: io.BufferedReader, encoding: str, replaced: Callable[[], None] | None
+    ):
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
+        self._replaced = replaced
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace" if replaced else "strict")
         self._ready = b""
         self._ended = False
 
@@ -93,7 +99,11 @@ class _Recoded(io.RawIOBase):
         while not self._ready and not self._ended:
             data = self._stream.read(2**16)
             self._ended = not data
-            self._ready = self._decoder.decode(data, final=self._ended).encode()
+            text = self._decoder.decode(data, final=self._ended)
+            if self._replaced and "\ufffd" in text:
+                self._replaced()
+                self._replaced = None
+            self._ready = text.encode()
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
         self._ready = self._ready[size:]

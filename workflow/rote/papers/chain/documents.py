@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rote.core.errors import InputError
-from rote.core.files import one_line
+from rote.core.files import one_line, refuse_pointer
 from rote.core.tables import atomic
 
 Line = dict[str, Any]
@@ -63,6 +63,7 @@ def write(path: Path, lines: Iterable[Line]) -> None:
 
 def read(path: Path) -> list[Line]:
     """What `write` wrote. Raises InputError naming the line that is damaged."""
+    refuse_pointer(Path(path))
     with one_line(path, "cannot be read", "delete the file and run again"):
         texts = Path(path).read_bytes().decode().split("\n")  # no other character ends a line
     lines = []
