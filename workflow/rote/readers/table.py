@@ -6,6 +6,7 @@ Nothing is guessed from what a text looks like: 00012, 1984, null and NA in a CS
 import io
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,10 @@ def read(path: str | Path) -> pd.DataFrame:
         if has_suffix(path, _names(suffix)):
             return _separated(path, separator)
     if has_suffix(path, _names(".jsonl")):
-        rows_read = [row for _, row in text.objects(path)]
+        with _as_table(path):
+            lines = [row for _, row in text.objects(path)]
         # as objects first: beside a missing value, a whole number would become another
-        return pd.DataFrame(rows_read, dtype=object).infer_objects()
+        return pd.DataFrame(lines, dtype=object).infer_objects()
     raise InputError(f"{path}: a table must be a file of {', '.join(SUFFIXES)}")
 
 
@@ -85,9 +87,19 @@ def _separated(path: Path, separator: str) -> pd.DataFrame:
         raise
 
 
+@contextmanager
+def _as_table(path: Path) -> Iterator[None]:
+    """Say of a text's fault that the file is no table."""
+    try:
+        yield
+    except InputError as error:
+        fault = str(error).removeprefix(str(path)).removeprefix(" cannot be read:").lstrip(", ")
+        raise InputError(f"{path} {_PROBLEM}: {fault}") from error
+
+
 def _refuse_undecodable(path: Path) -> None:
     """Raise InputError naming the line that is no UTF-8, if one is."""
-    with text.opened(path) as stream:
+    with _as_table(path), text.opened(path) as stream:
         for number, line in enumerate(text.broken_lines(path, stream), 1):
             text.decoded(line, f"{path}, line {number}")
 

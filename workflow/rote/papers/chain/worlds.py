@@ -64,7 +64,7 @@ class WorldFolder(NamedTuple):
 
 def open_world(folder: Path) -> WorldFolder:
     """A world that was written. Raises InputError if it is not whole."""
-    with one_line(folder / "world.json", "holds no world", "run synthesize-corpus again"):
+    with one_line(folder, "holds no world", "run synthesize-corpus again"):
         description = json.loads((folder / "world.json").read_text("utf-8"))
         load = np.nan if description["load"] is None else float(description["load"])
         return WorldFolder(
