@@ -8,9 +8,11 @@ import zlib
 from collections import Counter
 
 import pytest
+from rote import cli as commands
 from rote import ngrams
 from rote.core.errors import InputError
 from rote.data import corpora
+from typer.testing import CliRunner
 
 
 def line(text: str) -> bytes:
@@ -145,5 +147,12 @@ def test_what_is_skipped_is_said(tmp_path, caplog):
 def test_a_corpus_of_nothing_is_an_error(tmp_path, content):
     write(tmp_path, {"a.txt": content})
     with pytest.raises(InputError, match=r"no word in .*a\.txt"):
-        ngrams.tokenize(tmp_path / "a.txt", tmp_path / "out")
+        ngrams.tokenize(
+            tmp_path / "a.txt", tmp_path / "out", options=ngrams.CorpusOptions(filled=True)
+        )
     assert not (tmp_path / "out").exists()
+    (tmp_path / "none.jsonl").write_bytes(b"\n")
+    with pytest.raises(InputError, match=r"no word in .*none\.jsonl"):
+        ngrams.tokenize(tmp_path / "none.jsonl", tmp_path / "out")
+    arguments = ["ngrams", "tokenize", str(tmp_path / "a.txt"), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(commands.app, arguments).exit_code != 0

@@ -317,7 +317,7 @@ def tokenize(
 
     Raises:
         InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
-            documents without a single unit, or an `out` that exists and is not an empty folder.
+            no documents or, as `CorpusOptions.filled` says, none with a unit, or an `out` that exists and is not an empty folder.
     """
     sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
     split_units = analyser.check().splitter()
@@ -350,7 +350,8 @@ def tokenize(
                 total += len(units)
                 if progress:
                     progress(total)
-        if not total:
+        empty = not total and (options.filled or analyser.gives_ids or problems)
+        if empty or (not total and not writer.documents):
             raise InputError(
                 f"no {analyser.unit} in {', '.join(map(str, sources))} "
                 f"({_irregular(problems)}); check the corpus, its column and the tokenizer"
@@ -390,7 +391,7 @@ class _ShardWriter:
         self.folder, self.limit = folder, shard_tokens
         self.shards: list[dict[str, Any]] = []
         self.max_id = -1
-        self.empty = 0  # documents
+        self.empty = self.documents = 0  # without tokens, and all
         self._start(np.uint16)
 
     def __enter__(self) -> "_ShardWriter":
@@ -410,6 +411,7 @@ class _ShardWriter:
         top = max(ids, default=-1)
         self.max_id = max(self.max_id, top)
         self.empty += not ids
+        self.documents += 1
         if top >= 2**16 and self.dtype is np.uint16:
             self._close_shard(np.uint32)
         self.buffer.extend(ids)
