@@ -317,7 +317,8 @@ def tokenize(
 
     Raises:
         InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
-            no documents or, as `CorpusOptions.filled` says, none with a unit, or an `out` that exists and is not an empty folder.
+            no documents or, as `CorpusOptions.filled` says, none with a unit, or an `out` that
+            exists and is not an empty folder.
     """
     sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
     split_units = analyser.check().splitter()
