@@ -105,7 +105,8 @@ def one_line(path: str | Path, problem: str, cure: str) -> Iterator[None]:
     except FileNotFoundError as error:
         if path.is_dir():
             raise DamagedFile(f"{path} {problem} ({first_line(error)}); {cure}") from error
-        raise InputError(f"{path} cannot be read: it does not exist; check its name") from error
+        fault = problem if problem.startswith("holds") else "cannot be read"
+        raise InputError(f"{path} {fault}: it does not exist; check its name") from error
     except IsADirectoryError as error:
         raise InputError(f"{path} cannot be read: Is a directory; give a file") from error
     except PermissionError as error:

@@ -110,13 +110,14 @@ def whole_numbers(values: pd.Series) -> pd.Series:
     Args:
         values: the column.
     """
+    if not len(values) or not all(isinstance(one, str) for one in values):
+        return values
     try:
         numbers = [int(one) for one in values]
-    except (TypeError, ValueError):
+    except ValueError:
         return values
-    exact = len(numbers) > 0 and all(map(str.__eq__, map(str, numbers), values))
-    fits = exact and max(map(abs, numbers)) < 2**63
-    return pd.Series(numbers, values.index) if fits else values
+    exact = [str(number) for number in numbers] == values.tolist()
+    return pd.Series(numbers, values.index) if exact and max(map(abs, numbers)) < 2**63 else values
 
 
 def texts(values: pd.Series, where: str) -> list[str]:
