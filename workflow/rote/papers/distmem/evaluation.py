@@ -142,7 +142,7 @@ def audit(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
     for task, examples in tests.groupby("task"):
         outputs = [split(text) for text in examples["output"]]
         for n in AUDITED_LENGTHS:
-            grams = [ngrams.grams(output, n or len(output)) for output in outputs]
+            grams = [ngrams.grams(output, n or max(1, len(output))) for output in outputs]
             frame = pd.DataFrame({"gram": grams}).explode("gram").dropna()
             occurrences = ngrams.count(corpus.corpus, frame["gram"].map(" ".join).tolist())
             rows.append(
