@@ -145,7 +145,7 @@ def config_write(
 
     for name, text in generated.files().items():
         with tables.atomic(root / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, "utf-8")
         typer.echo(name)
 
 
@@ -276,25 +276,14 @@ def prune(
     """Prune any data set by a trained model's losses; loss-flat also flattens frequencies."""
     from rote import prune as pruning
     from rote.core import tables
+    from rote.readers import table
 
     with job.start("prune", seed=seed):
-        frame = _read_table(losses)
+        frame = table.read(losses)
         pruned = pruning.table(frame, keep, scheme=scheme, seed=seed, where=str(losses))
         with tables.atomic(out) as temporary:
             pruned.to_parquet(temporary, index=False)
         log.info("kept %d of %d examples: %s", len(pruned), len(frame), out)
-
-
-def _read_table(path: Path):
-    """A frame from a CSV file (by its name) or a Parquet file."""
-    import pandas as pd
-
-    from rote.core import tables
-
-    try:
-        return pd.read_csv(path) if path.suffix == ".csv" else tables.read(path)
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read as a table: {error}") from error
 
 
 # ---- a run: before, and after

@@ -258,10 +258,10 @@ def load(path: str | Path) -> list[Claim]:
     """
     path = Path(path)
     try:
-        entries = _KeysOnce(path.read_text()).get_single_data()
+        entries = _KeysOnce(path.read_bytes()).get_single_data()
     except OSError as error:
         raise ConfigError(f"claims file {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except Exception as error:  # of YAML, or of a value: 2024-99-99 is no date
         raise ConfigError(f"claims file {path} is not valid YAML: {error}") from error
     if not isinstance(entries, list):
         raise ConfigError(

@@ -15,7 +15,7 @@ from rote.core.errors import InputError
 from rote.core.papers import Figure
 from rote.core.papers import load as load_paper
 from rote.core.tables import Folder, atomic
-from rote.plotting.style import STYLE
+from rote.plotting.style import house_style
 
 log = logging.getLogger("rote")
 
@@ -52,17 +52,25 @@ def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None
             raise InputError(
                 f"figure {name} needs {', '.join(paths)}; make it: snakemake {paths[0]}"
             )
-        canvas = render(paper, name, tables)
-        for suffix, metadata in (
-            (".png", {"Software": None}),
-            (".pdf", {"CreationDate": None, "Producer": None}),
-        ):
-            with atomic(out / f"{name}{suffix}") as temporary:
-                canvas.savefig(temporary, format=suffix[1:], metadata=metadata)
-            canvas.set_layout_engine(None)  # laid out once: the second file keeps the places
-            written.append(out / f"{name}{suffix}")
+        with house_style():
+            canvas = drawing(paper, name)(tables)
+            written += _saved(canvas, out / name)
         _warn_of_cut_legends(canvas, name)
         plt.close(canvas)
+    return written
+
+
+def _saved(canvas: Canvas, path: Path) -> list[Path]:
+    """The files of a figure, by its path without an ending."""
+    written = []
+    for suffix, metadata in (
+        (".png", {"Software": None}),
+        (".pdf", {"CreationDate": None, "Producer": None}),
+    ):
+        with atomic(path.with_name(path.name + suffix)) as temporary:
+            canvas.savefig(temporary, format=suffix[1:], metadata=metadata)
+        canvas.set_layout_engine(None)  # laid out once: the second file keeps the places
+        written.append(path.with_name(path.name + suffix))
     return written
 
 
@@ -107,5 +115,5 @@ def render(paper: str, name: str, tables: Mapping[str, pd.DataFrame]) -> Canvas:
         InputError: for an unknown paper.
         KeyError: for a figure that the paper does not have, or a table that is not there.
     """
-    with plt.rc_context(STYLE):
+    with house_style():
         return drawing(paper, name)(tables)

@@ -204,7 +204,7 @@ def page(a: Path, b: Path, out: Path) -> None:
         order=order,
     )
     with tables.atomic(out) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, "utf-8")
 
 
 def _table(

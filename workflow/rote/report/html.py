@@ -77,7 +77,7 @@ def _drawn_by(paper: str, name: str, figure: Figure) -> tuple[Path, int]:
     """The file and line of the function that draws a figure, which is read and not imported."""
     spec = find_spec(f"rote.papers.{paper}.figures.{figure.module}")
     source = Path(spec.origin if spec and spec.origin else "").resolve()
-    functions = ast.parse(source.read_text()).body
+    functions = ast.parse(source.read_text("utf-8")).body
     lines = [node.lineno for node in functions if getattr(node, "name", None) == name]
     if not lines:
         raise KeyError(f"{source} has no function {name}, which would draw the figure")

@@ -72,7 +72,7 @@ def paper(name: str, notebook: Path, out: Path) -> None:
     body = re.sub(r'<table border="1" class="dataframe">.*?</table>', _scrolling, body, flags=re.S)
     page = render("paper.html", about=about(name), body=body, notebook=notebook.name)
     with tables.atomic(out) as temporary:
-        temporary.write_text(page)
+        temporary.write_text(page, "utf-8")
 
 
 def so_far(run: dict[str, Any], results: Path, out: Path) -> None:
@@ -194,7 +194,7 @@ def _draw(
     }
     for page in ("claims", "figures", "methods", "index"):
         with tables.atomic(out / f"{page}.html") as temporary:
-            temporary.write_text(render(f"{page}.html", **values))
+            temporary.write_text(render(f"{page}.html", **values), "utf-8")
             if dated is not None:
                 os.utime(temporary, (dated, dated))
 
@@ -254,7 +254,7 @@ def _timings(folder: Path) -> list[dict[str, Any]]:
     """
     rows = []
     for path in sorted(set(folder.glob("*.tsv")) - {folder / "devices.tsv"}):
-        lines = path.read_text().splitlines()
+        lines = path.read_text("utf-8").splitlines()
         if len(lines) < 2:
             continue
         record = next(csv.DictReader(lines, delimiter="\t"))

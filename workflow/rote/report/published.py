@@ -110,11 +110,11 @@ def fill(root: Path = Path(".")) -> list[Path]:
     _require_repository(root)
     changed = []
     for path in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
-        old = path.read_text()
+        old = path.read_text("utf-8")
         new = filled(old, root, str(path))
         if new != old:
             with tables.atomic(path) as temporary:
-                temporary.write_text(new)
+                temporary.write_text(new, "utf-8")
             changed.append(path)
     return changed
 

@@ -114,7 +114,9 @@ def _versions(root: Path) -> Finding:
     for distribution in distributions():
         name = _canonical(distribution.metadata["Name"])
         installed[name] = distribution.version.partition("+")[0]
-    pins = dict(line.strip().split("==") for line in lock.read_text().splitlines() if "==" in line)
+    pins = dict(
+        line.strip().split("==") for line in lock.read_text("utf-8").splitlines() if "==" in line
+    )
     wrong = []
     for name, version in pins.items():
         present = installed.get(_canonical(name), "missing")
@@ -134,7 +136,7 @@ def _canonical(name: str) -> str:
 
 def _memory() -> Finding:
     try:
-        text = Path("/proc/meminfo").read_text()
+        text = Path("/proc/meminfo").read_text("utf-8")
         free = int(re.search(r"MemAvailable:\s+(\d+)", text)[1]) / 1e6
     except (OSError, TypeError):
         return Finding("note", "available memory unknown")
@@ -194,7 +196,7 @@ def new_config(name: str, path: Path) -> None:
         section, key, value = _first_number(config.model().model_fields[paper].annotation)
         lines += [f"# {paper}:", f"#   {section}:", f"#     {key}: {value}"]
     with tables.atomic(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+        temporary.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _first_number(section: type[BaseModel]) -> tuple[str, str, int]:
@@ -265,7 +267,6 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
     for template, path in paths.items():
         page = pages.get_template(f"{template}.j2")
         with tables.atomic(path) as temporary:
-            temporary.write_text(
-                page.render(name=name, title=title, upper=name.upper(), prefix=name.capitalize())
-            )
+            words = {"upper": name.upper(), "prefix": name.capitalize()}
+            temporary.write_text(page.render(name=name, title=title, **words), "utf-8")
     return list(paths.values())

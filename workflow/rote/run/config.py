@@ -198,12 +198,12 @@ def _typed(schema: Mapping[str, Any], values: Any, root: Mapping[str, Any] | Non
 def _read(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise ConfigError(
             f"config file {path}: {error.strerror}; give the path of a YAML file"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # of YAML, or of a value: 2024-99-99 is no date
         raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
