@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import kernels
 import pytest
+import run_kernels
 from conftest import ROOT
 
-SCRIPT = Path(kernels.__file__)
+SCRIPT = Path(run_kernels.__file__)
 
 
 def digests(cache: Path, *groups: str, **environment: str) -> str:
@@ -29,20 +29,20 @@ def digests(cache: Path, *groups: str, **environment: str) -> str:
 def test_kernels_leave_the_same_bytes_just_compiled_and_loaded(tmp_path):
     """The script fails for a kernel that none of its groups runs."""
     compiled = digests(tmp_path)
-    assert len(compiled.splitlines()) == len(kernels.GROUPS)
+    assert len(compiled.splitlines()) == len(run_kernels.GROUPS)
     assert len(list(tmp_path.rglob("*.nbc"))) >= 20
     assert digests(tmp_path) == compiled
 
 
 def test_no_kernel_calls_another():
     """A call has two compiled forms, and which one runs depends on the cache."""
-    found = kernels.compiled()
+    found = run_kernels.compiled()
     called = []
     for name, value in found.items():
         function = value.py_func
         for used in function.__code__.co_names:
             other = function.__globals__.get(used)
-            if isinstance(other, kernels.Dispatcher) and not kernels.is_part(other):
+            if isinstance(other, run_kernels.Dispatcher) and not run_kernels.is_part(other):
                 called.append(f"{name} calls {used}")
     assert called == []
     assert len(found) > 30

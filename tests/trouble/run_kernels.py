@@ -1,6 +1,6 @@
 """Run every compiled kernel of the project on fixed inputs and print a digest of what each leaves.
 
-`python tests/trouble/kernels.py [NAME ...]`: all of them, or some.
+`python tests/trouble/run_kernels.py [NAME ...]`: all of them, or some.
 """
 
 import atexit
