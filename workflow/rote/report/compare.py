@@ -240,16 +240,48 @@ def _table(
 
 
 def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
-    """How two columns differ."""
-    if a.dtype.kind != "f":
-        pairs = zip(a, b, strict=True)
-        differing = sum(list(x) != list(y) if np.ndim(x) else x != y for x, y in pairs)
-        return {
-            "differing": differing,
-            "largest": float(differing > 0),
-            "verdict": "equal" if not differing else "beyond tolerance",
-        }
-    x, y = a.to_numpy(float), b.to_numpy(float)
+    """How two columns differ: numbers, also in lists, within the tolerance; the rest as it is."""
+    if a.dtype.kind == "f":
+        x, y = a.to_numpy(float), b.to_numpy(float)
+        return _apart(x, y, np.arange(len(x)), tolerance)
+    cells = [(_leaves(x), _leaves(y)) for x, y in zip(a, b, strict=True)]
+    if _same_shapes(cells) and all(isinstance(leaf[-1], float) for x, _ in cells for leaf in x):
+        rows = np.repeat(np.arange(len(cells)), [len(x) for x, _ in cells])
+        x, y = (
+            np.array([leaf[-1] for cell in side for leaf in cell])
+            for side in zip(*cells, strict=True)
+        )
+        return _apart(x, y, rows, tolerance)
+    differing = sum(x != y for x, y in cells)
+    return {
+        "differing": differing,
+        "largest": float(differing > 0),
+        "verdict": "equal" if not differing else "beyond tolerance",
+    }
+
+
+def _leaves(cell: Any, *place: int) -> list[tuple[Any, ...]]:
+    """What stands in a cell: (places in its lists from the outermost, value) of every entry."""
+    if np.ndim(cell) == 0 and not isinstance(cell, (list, tuple)):
+        return [(*place, float(cell) if isinstance(cell, np.floating) else cell)]
+    if len(cell) == 0:
+        return [(*place, "empty")]
+    return [leaf for number, part in enumerate(cell) for leaf in _leaves(part, *place, number)]
+
+
+def _same_shapes(cells: list[tuple[list, list]]) -> bool:
+    """Whether both cells of every pair hold numbers in the same places."""
+    return all([leaf[:-1] for leaf in x] == [leaf[:-1] for leaf in y] for x, y in cells)
+
+
+def _apart(x: np.ndarray, y: np.ndarray, rows: np.ndarray, tolerance: float) -> dict[str, Any]:
+    """How numbers of two runs differ.
+
+    Args:
+        x, y: (n,) of either run.
+        rows: (n,) the cell of each number.
+        tolerance: share of the largest magnitude.
+    """
     same = (x == y) | (np.isnan(x) & np.isnan(y))
     if same.all():
         return {"verdict": "equal"}
@@ -260,7 +292,7 @@ def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
     largest = 1.0 if apart else float(np.abs(x[finite] - y[finite]).max() / scale)
     within = largest <= tolerance
     return {
-        "differing": int((~same).sum()),
+        "differing": len(np.unique(rows[~same])),
         "largest": largest,
         "verdict": "within tolerance" if within else "beyond tolerance",
     }
