@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from numba import njit
 from numba.core import caching
 
-from rote.core import scratch
+from rote.core import environment
 from rote.core.errors import InputError
 
 log = logging.getLogger("rote")
@@ -56,7 +56,7 @@ class _Temporary(caching.UserWideCacheLocator):
     def __init__(self, py_func: Callable, py_file: str):
         super().__init__(py_func, py_file)
         folder = self.get_suitable_cache_subpath(py_file)
-        self._cache_path = os.path.join(scratch.private(), "numba", folder)
+        self._cache_path = os.path.join(environment.private(), "numba", folder)
 
 
 class _Places(caching.CompileResultCacheImpl):

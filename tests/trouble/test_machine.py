@@ -1,0 +1,468 @@
+"""Machines as they are: each trouble around the real command, which works or says what to do."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from conftest import BIN, ROOT
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
+NOBODY = 65534
+PROGRAM = """
+import sys
+from rote.cli import main
+sys.argv = ["rote", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.fixture
+def place(tmp_path) -> Path:
+    """A folder that every user may write to."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    for parent in [folder, *list(folder.parents)[:3]]:
+        if parent.name.startswith(("pytest", "test", "place")):
+            parent.chmod(0o777)
+    return folder
+
+
+def variables(**environment: str | None) -> dict[str, str]:
+    """The environment of a command, changed; None takes a variable away."""
+    changed = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "workflow"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        **environment,
+    }
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def rote(
+    folder: Path, *words: str, user: int = 0, umask: int = -1, **environment: str | None
+) -> subprocess.CompletedProcess:
+    """Run `rote` in a folder, as a user, with a umask and changed variables."""
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words],
+        cwd=folder,
+        env=variables(**environment),
+        capture_output=True,
+        umask=umask,
+        timeout=300,
+        **as_user(user),
+    )
+
+
+def as_user(user: int) -> dict:
+    return {"user": user, "group": user, "extra_groups": []} if user else {}
+
+
+def said(done: subprocess.CompletedProcess) -> str:
+    """Everything it printed, which must hold no traceback."""
+    text = (done.stdout + done.stderr).decode("utf-8", "replace")
+    assert "Traceback" not in text, text
+    return text
+
+
+def count(folder: Path, name: str = "texts", **keywords) -> subprocess.CompletedProcess:
+    """Tokenize a text and count in it: kernels, files and the terminal."""
+    (folder / f"{name}.txt").write_text("the red kite – a bird of prey\n" * 50, "utf-8")
+    words = [
+        *("ngrams", "tokenize", f"{name}.txt", "--out", f"{name}.corpus"),
+        *("+", "ngrams", "count", f"{name}.corpus", "red kite", "bird – of"),
+    ]
+    return rote(folder, *words, **keywords)
+
+
+def programs(folder: Path, *, without: tuple[str, ...] = (), **scripts: str) -> str:
+    """A PATH that lacks some programs and has some others, as shell scripts."""
+    shadow = folder / "bin"
+    shadow.mkdir()
+    for name, script in scripts.items():
+        path = shadow / name.replace("_", "-")
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    kept = [part for part in os.environ["PATH"].split(":") if part]
+    kept = [part for part in kept if not any((Path(part) / name).exists() for name in without)]
+    return ":".join([str(shadow), str(BIN), *kept])
+
+
+SURROUNDINGS = {
+    "no HOME": {"HOME": None},
+    "missing HOME": {"HOME": "/no/such/home"},
+    "HOME is a file": {"HOME": "/dev/null"},
+    "relative HOME": {"HOME": "."},
+    "read-only HOME": {"HOME": "/proc"},
+    "missing TMPDIR": {"TMPDIR": "/no/such/folder"},
+    "read-only TMPDIR": {"TMPDIR": "/proc"},
+    "C locale": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    "POSIX locale": {"LC_ALL": "POSIX", "LANG": None},
+    "Latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "ASCII": {"PYTHONIOENCODING": "ascii"},
+    "strict ASCII": {"PYTHONIOENCODING": "ascii:strict"},
+    "no USER": {"USER": None, "LOGNAME": None},
+    "unwritable NUMBA_CACHE_DIR": {"NUMBA_CACHE_DIR": "/proc/cache"},
+}
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_command_works_in(place, name):
+    done = count(place, **SURROUNDINGS[name])
+    assert done.returncode == 0, said(done)
+    assert "50" in said(done)
+
+
+def test_umask_077(place):
+    """What is written is the user's alone, and works."""
+    done = count(place, umask=0o077)
+    assert done.returncode == 0, said(done)
+    files = [path for path in (place / "texts.corpus").rglob("*") if path.is_file()]
+    assert files
+    assert not any(path.stat().st_mode & 0o077 for path in files)
+
+
+@needs_root
+@pytest.mark.parametrize("home", [None, "/no/such/home", "/root"])
+def test_service_user_without_a_home(place, home):
+    """An installation that another user owns, no home, an empty cache: kernels compile."""
+    (place / "tmp").mkdir(mode=0o777)
+    (place / "tmp").chmod(0o777)
+    done = count(place, user=4242, HOME=home, USER=None, LOGNAME=None, TMPDIR=str(place / "tmp"))
+    assert done.returncode == 0, said(done)
+    caches = list((place / "tmp").rglob("*.nbc"))
+    assert caches
+    assert {path.stat().st_uid for path in caches} == {4242}
+    assert not (place / "tmp" / "rote-4242").stat().st_mode & 0o077
+
+
+@needs_root
+def test_two_users_with_one_temporary_folder(place):
+    """Nobody reads compiled code from a folder that someone else made."""
+    (place / "tmp" / "rote-4242").mkdir(parents=True)
+    for folder in (place / "tmp", place / "tmp" / "rote-4242"):
+        folder.chmod(0o777)
+    for user in (4242, NOBODY):
+        done = count(place, f"of{user}", user=user, HOME=None, TMPDIR=str(place / "tmp"))
+        assert done.returncode == 0, said(done)
+    assert not list((place / "tmp" / "rote-4242").iterdir())
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A disk without a free byte."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=1777", "rote-test", folder]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.decode().strip()}")
+    with (folder / "rest").open("wb", buffering=0) as rest:
+        try:
+            while rest.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@needs_root
+def test_full_tmpdir(place, full):
+    """Another folder for temporary files is taken; compiled kernels are not kept there."""
+    done = count(place, TMPDIR=str(full), NUMBA_CACHE_DIR=str(full))
+    assert done.returncode == 0, said(done)
+
+
+@needs_root
+def test_full_disk_for_results_is_one_line(place, full):
+    done = rote(place, "init", "one", "+", "ngrams", "tokenize", "one.yaml", "--out", f"{full}/c")
+    assert done.returncode == 1
+    last = said(done).splitlines()[-1]
+    assert last.startswith("rote: error: No space left on device")
+    assert str(full) in last
+
+
+# ---- programs of others
+
+
+LIST = "from rote.core import job\nprint(job.visible_devices())"
+
+
+def listed(**environment: str) -> tuple[str, str]:
+    """Which devices a job sees, and what it logs."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIST],
+        env=variables(CUDA_VISIBLE_DEVICES=None, **environment),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip(), done.stderr
+
+
+BROKEN = {
+    "a sentence": "echo 'No devices were found'",
+    "a failure": "echo 'NVIDIA-SMI has failed because it could not communicate'; exit 9",
+    "nothing": "exit 3",
+    "letters of no encoding": "printf 'GPU\\377\\376\\n'",
+    "a warning before the list": "echo 'WARNING: infoROM is corrupted'; echo GPU-12345678",
+    "a signal": "kill -9 $$",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_nvidia_smi_lists_nothing_and_is_named(tmp_path, name):
+    devices, log = listed(PATH=programs(tmp_path, nvidia_smi=BROKEN[name]))
+    assert devices == "[]"
+    assert "nvidia-smi lists no devices, it says" in log
+
+
+def test_nvidia_smi_without_devices_or_missing_is_no_trouble(tmp_path):
+    assert listed(PATH=programs(tmp_path, nvidia_smi="exit 0")) == ("[]", "")
+    (tmp_path / "bin" / "nvidia-smi").unlink()
+    without = programs(tmp_path / "bin", without=("nvidia-smi",))
+    assert listed(PATH=without) == ("[]", "")
+
+
+def test_nvidia_smi_that_works(tmp_path):
+    path = programs(tmp_path, nvidia_smi="echo GPU-1a; echo; echo ' GPU-2b '")
+    assert listed(PATH=path) == ("['GPU-1a', 'GPU-2b']", "")
+
+
+PROVENANCE = "from rote.core import job\nprint(job.git_commit())"
+
+
+@pytest.mark.parametrize("script", [None, "exit 128", "printf '\\377'; exit 1"])
+def test_without_git_the_commit_is_unknown(tmp_path, script):
+    scripts = {} if script is None else {"git": script}
+    path = programs(tmp_path, without=("git",), **scripts)
+    done = subprocess.run(
+        [sys.executable, "-c", PROVENANCE], env=variables(PATH=path), capture_output=True
+    )
+    assert (done.returncode, done.stdout) == (0, b"unknown\n"), done.stderr
+
+
+# ---- devices of several users
+
+HOLD = """
+import os, sys, time
+from rote.core import job
+with job.lease(1, poll_s=0.02) as devices:
+    print(*devices, flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+@needs_root
+def test_two_users_never_hold_one_device(tmp_path):
+    """Whoever comes first makes the lock, with a umask that hides it; the other one waits."""
+    environment = variables(CUDA_VISIBLE_DEVICES=f"fake-{tmp_path.name}-{os.getpid()}")
+
+    def hold(user: int, seconds: float) -> subprocess.Popen:
+        command = [sys.executable, "-c", HOLD, str(seconds)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "umask": 0o077}
+        return subprocess.Popen(command, cwd="/", env=environment, **pipes, **as_user(user))
+
+    first = hold(4242, 60)
+    assert first.stdout.readline()
+    second = hold(NOBODY, 0)
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.wait(3)
+    first.kill()
+    assert second.wait(60) == 0, second.stderr.read()
+    first.wait()
+
+
+# ---- notebooks
+
+NOTEBOOK = """
+import json, sys
+from pathlib import Path
+import nbformat
+from rote.report import notebook
+cells = [
+    nbformat.v4.new_code_cell("a = 1", metadata={"tags": ["parameters"]}),
+    nbformat.v4.new_code_cell("import sys; print(sys.executable, a)"),
+]
+kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+content = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+nbformat.write(content, "in.ipynb")
+notebook.execute(Path("in.ipynb"), Path("out.ipynb"), {"a": 7})
+print(nbformat.read("out.ipynb", 4).cells[-1].outputs[0].text.strip())
+"""
+
+
+@pytest.mark.parametrize("homeless", [False, True])
+def test_notebooks_run_in_this_interpreter(place, homeless):
+    """With a kernel named python3 of the user's, settings of IPython, and without a home."""
+    home = place / "home"
+    kernel = home / ".local/share/jupyter/kernels/python3"
+    profile = home / ".ipython/profile_default/startup"
+    for folder in (kernel, profile):
+        folder.mkdir(parents=True)
+    (kernel / "kernel.json").write_text(
+        '{"argv": ["/bin/false", "{connection_file}"], "display_name": "x", "language": "python"}'
+    )
+    (profile / "first.py").write_text("a = 1 / 0\nprint = None\n")
+    (home / "start.py").write_text("print = None\n")
+    environment = {"HOME": str(home), "PYTHONSTARTUP": str(home / "start.py")}
+    if homeless:
+        environment = {"HOME": "/no/such/home"}
+    command = [sys.executable, "-c", NOTEBOOK]
+    done = subprocess.run(
+        command, cwd=place, env=variables(**environment), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"{sys.executable} 7"
+
+
+# ---- a run's last lines
+
+ENDING = """
+from pathlib import Path
+from rote.core import environment
+environment.prepare()
+from rote.run import ending
+for line in ending.lines("r", "smoke", ["longtail"], Path(".")):
+    print(line)
+"""
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_findings_print_on_any_terminal(tmp_path, encoding):
+    claims = tmp_path / "results/r/claims"
+    claims.mkdir(parents=True)
+    (claims / "longtail.txt").write_text("γ – ü: 3 of 4 claims", "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING],
+        cwd=tmp_path,
+        env=variables(PYTHONIOENCODING=encoding),
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    words = "γ – ü: 3 of 4 claims".encode(encoding, "backslashreplace")
+    assert done.stdout.splitlines()[0] == words
+
+
+# ---- ends
+
+LONG = {"rows": [400], "d": 600, "replicates": 4000}
+SOLVE = ["longtail", "solve-scaling", "--settings", str(LONG).replace("'", '"')]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ended_command_leaves_no_half_file_and_can_run_again(place, how):
+    """Ctrl-C, a scheduler's end, kill -9."""
+    command = [sys.executable, "-c", PROGRAM, *SOLVE, "--out", "scaling.parquet"]
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = subprocess.Popen(
+        command, cwd=place, env=variables(), stderr=subprocess.PIPE, preexec_fn=heeds
+    )
+    while b"start (" not in (line := running.stderr.readline()):
+        assert line, "it ended before it began"
+    time.sleep(0.5)
+    running.send_signal(how)
+    _, rest = running.communicate(timeout=120)
+    assert running.returncode == (130 if how == signal.SIGINT else -how)
+    assert b"Traceback" not in rest
+    if how == signal.SIGINT:
+        assert rest.splitlines()[-1] == b"rote: interrupted; run the same command again"
+    assert not (place / "scaling.parquet").exists()
+    if how != signal.SIGKILL:
+        assert list(place.iterdir()) == []
+    small = str(LONG | {"replicates": 2, "d": 50}).replace("'", '"')
+    done = rote(place, *SOLVE[:2], "--settings", small, "--out", "scaling.parquet")
+    assert done.returncode == 0, said(done)
+    assert [path.name for path in place.iterdir()] == ["scaling.parquet"]
+
+
+def test_two_commands_at_once_on_one_file(place):
+    """Both end, and one whole file is left."""
+    small = str(LONG | {"replicates": 2, "d": 50}).replace("'", '"')
+    words = [*SOLVE[:2], "--settings", small, "--out", "scaling.parquet"]
+    command = [sys.executable, "-c", PROGRAM, *words]
+    both = [subprocess.Popen(command, cwd=place, env=variables()) for _ in range(2)]
+    assert [one.wait(120) for one in both] == [0, 0]
+    assert [path.name for path in place.iterdir()] == ["scaling.parquet"]
+
+
+# ---- rote doctor names each
+
+DOCTOR = """
+from pathlib import Path
+from rote.core import environment
+environment.prepare()
+from rote.report import surroundings
+for finding in surroundings.findings(Path(".")):
+    print(finding)
+"""
+
+
+def examined(folder: Path, user: int = 0, umask: int = -1, **environment: str | None) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", DOCTOR],
+        cwd=folder,
+        env=variables(**environment),
+        capture_output=True,
+        umask=umask,
+        **as_user(user),
+    )
+    text = (done.stdout + done.stderr).decode("utf-8", "replace")
+    assert done.returncode == 0, text
+    return text
+
+
+def test_doctor_finds_nothing_on_a_sound_machine(place):
+    (place / "home").mkdir()
+    text = examined(place, HOME=str(place / "home"), TMPDIR=None, LC_ALL="C.UTF-8", umask=0o022)
+    assert "PROBLEM" not in text
+    assert f"ok       home {place / 'home'}" in text
+    assert "ok       the terminal's encoding is UTF-8" in text
+    assert "ok       compiled kernels are kept in" in text
+
+
+NAMED = {
+    "no HOME": ({"HOME": "/no/such/home", "XDG_CACHE_HOME": None}, "export XDG_CACHE_HOME="),
+    "missing TMPDIR": ({"TMPDIR": "/no/such/folder"}, "set TMPDIR to a folder with 1 GB free"),
+    "umask 077": ({"umask": 0o077}, "if others are to read results: umask 022"),
+    "Latin-1": ({"PYTHONIOENCODING": "latin-1"}, "export LC_ALL=C.UTF-8 PYTHONUTF8=1"),
+    "a broken nvidia-smi": ({"nvidia_smi": BROKEN["a sentence"]}, "CUDA_VISIBLE_DEVICES=0"),
+    "no git": ({"without": ("git",)}, "install git if tables are to name it"),
+    "another's clone": ({"git": "exit 128"}, "git config --global --add safe.directory"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_doctor_names_with_the_cure(place, name):
+    trouble, cure = NAMED[name]
+    changes = {key: value for key, value in trouble.items() if key.isupper() or key == "umask"}
+    scripts = {key: value for key, value in trouble.items() if key not in changes}
+    if scripts:
+        changes["PATH"] = programs(place, **scripts)
+    text = examined(place, **changes)
+    assert re.search(rf"^(PROBLEM|note) .*\n +.*{re.escape(cure)}", text, flags=re.M), text
+
+
+@needs_root
+def test_doctor_names_a_full_disk_and_a_cache_that_cannot_be(place, full):
+    (place / "results").symlink_to(full)
+    text = examined(place)
+    assert re.search(r"^PROBLEM  no file can be written in .*results", text, flags=re.M)
+    assert "chmod -R u+w results" in text
+
+
+def test_doctor_names_kernels_that_point_elsewhere(place):
+    kernel = place / "home/.local/share/jupyter/kernels/python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text('{"argv": ["/bin/false"]}')
+    text = examined(place, HOME=str(place / "home"))
+    assert f"{kernel / 'kernel.json'} starts /bin/false" in text
+    assert sys.executable in text
