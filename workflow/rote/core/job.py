@@ -474,6 +474,7 @@ def git_commit() -> str:
     """The commit of the working tree, with `+` if it was edited; `unknown` outside git."""
     git = ["git", "-C", str(Path(__file__).parent)]
     options: Any = {"capture_output": True, "text": True, "timeout": 10, "check": True}
+    options["errors"] = "replace"
     try:
         commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
         edited = subprocess.run([*git, "status", "--porcelain", "-uno"], **options).stdout.strip()

@@ -87,9 +87,7 @@ def _results(root: Path) -> Iterator[Finding]:
     for name in ("results", "reports", ".snakemake"):
         folder = root / name
         if folder.is_dir() and not environment.writable(folder):
-            advice = (
-                f"chown -R or chmod -R u+w {name}, free space, or set another run: in the config"
-            )
+            advice = f"free space, or give yourself the right to write: chmod -R u+w {name}"
             yield Finding("problem", f"no file can be written in {folder}", advice)
 
 
