@@ -137,10 +137,10 @@ def test_difference_compares_lists_element_by_element(other, verdict, differing,
         if nested:
             cells = [[cell, np.array([2.0])] for cell in cells]
         columns.append(pd.Series(cells, dtype=object))
-    found = compare._difference(*columns, 1e-6)
-    assert found["verdict"] == verdict
-    assert found.get("differing", 0) == differing
-    assert found.get("largest", 0.0) == pytest.approx(largest)
+    difference = compare._difference(*columns, 1e-6)
+    assert difference["verdict"] == verdict
+    assert difference.get("differing", 0) == differing
+    assert difference.get("largest", 0.0) == pytest.approx(largest)
 
 
 def test_difference_needs_equal_counts_and_texts_in_lists():

@@ -213,12 +213,12 @@ GROUPS: dict[str, Callable[[], Sequence[np.ndarray]]] = {
 
 def compiled() -> dict[str, Dispatcher]:
     """The kernels of the project that are decorated at import, by module and name."""
-    found = {}
+    dispatchers = {}
     for module in MODULES:
         for name, value in vars(module).items():
             if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
-                found[f"{module.__name__}.{name}"] = value
-    return found
+                dispatchers[f"{module.__name__}.{name}"] = value
+    return dispatchers
 
 
 def is_part(value: Dispatcher) -> bool:

@@ -25,12 +25,12 @@ main()
 
 
 @pytest.fixture
-def place(tmp_path) -> Path:
+def workdir(tmp_path) -> Path:
     """A folder that every user may write to."""
-    folder = tmp_path / "place"
+    folder = tmp_path / "workdir"
     folder.mkdir()
     for parent in [folder, *list(folder.parents)[:3]]:
-        if parent.name.startswith(("pytest", "test", "place")):
+        if parent.name.startswith(("pytest", "test", "workdir")):
             parent.chmod(0o777)
     return folder
 
@@ -107,9 +107,11 @@ def programs(folder: Path, *, without: tuple[str, ...] = (), **scripts: str) -> 
         path = shadow / name.replace("_", "-")
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-    kept = [part for part in os.environ["PATH"].split(":") if part]
-    kept = [part for part in kept if not any((Path(part) / name).exists() for name in without)]
-    return ":".join([str(shadow), str(BIN), *kept])
+    others = []
+    for part in os.environ["PATH"].split(":"):
+        if part and not any((Path(part) / name).exists() for name in without):
+            others.append(part)
+    return ":".join([str(shadow), str(BIN), *others])
 
 
 SURROUNDINGS = {
@@ -130,41 +132,45 @@ SURROUNDINGS = {
 }
 
 
+@pytest.mark.fault("home, temporary folder, locale")
 @pytest.mark.parametrize("name", SURROUNDINGS)
-def test_command_works_in(place, name):
-    assert "seed" in said(count(place, **SURROUNDINGS[name]))
+def test_command_works_in(workdir, name):
+    assert "seed" in said(count(workdir, **SURROUNDINGS[name]))
 
 
-def test_umask_077(place):
+@pytest.mark.fault("umask 077")
+def test_umask_077(workdir):
     """What is written is the user's alone, and works."""
-    count(place, umask=0o077)
-    files = [path for path in (place / "texts.corpus").rglob("*") if path.is_file()]
+    count(workdir, umask=0o077)
+    files = [path for path in (workdir / "texts.corpus").rglob("*") if path.is_file()]
     assert files
     assert not any(path.stat().st_mode & 0o077 for path in files)
 
 
+@pytest.mark.fault("user without a home")
 @needs_root
 @pytest.mark.parametrize("home", [None, "/no/such/home", "/root"])
-def test_service_user_without_a_home(place, home):
+def test_service_user_without_a_home(workdir, home):
     """An installation that another user owns, no home, an empty cache: kernels compile."""
-    (place / "tmp").mkdir(mode=0o777)
-    (place / "tmp").chmod(0o777)
-    count(place, user=4242, HOME=home, USER=None, LOGNAME=None, TMPDIR=str(place / "tmp"))
-    caches = list((place / "tmp").rglob("*.nbc"))
+    (workdir / "tmp").mkdir(mode=0o777)
+    (workdir / "tmp").chmod(0o777)
+    count(workdir, user=4242, HOME=home, USER=None, LOGNAME=None, TMPDIR=str(workdir / "tmp"))
+    caches = list((workdir / "tmp").rglob("*.nbc"))
     assert caches
     assert {path.stat().st_uid for path in caches} == {4242}
-    assert not (place / "tmp" / "rote-4242").stat().st_mode & 0o077
+    assert not (workdir / "tmp" / "rote-4242").stat().st_mode & 0o077
 
 
+@pytest.mark.fault("two users")
 @needs_root
-def test_two_users_with_one_temporary_folder(place):
+def test_two_users_with_one_temporary_folder(workdir):
     """Nobody reads compiled code from a folder that someone else made."""
-    (place / "tmp" / "rote-4242").mkdir(parents=True)
-    for folder in (place / "tmp", place / "tmp" / "rote-4242"):
+    (workdir / "tmp" / "rote-4242").mkdir(parents=True)
+    for folder in (workdir / "tmp", workdir / "tmp" / "rote-4242"):
         folder.chmod(0o777)
     for user in (4242, NOBODY):
-        count(place, f"of{user}", user=user, HOME=None, TMPDIR=str(place / "tmp"))
-    assert not list((place / "tmp" / "rote-4242").iterdir())
+        count(workdir, f"of{user}", user=user, HOME=None, TMPDIR=str(workdir / "tmp"))
+    assert not list((workdir / "tmp" / "rote-4242").iterdir())
 
 
 @pytest.fixture
@@ -186,15 +192,17 @@ def full(tmp_path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+@pytest.mark.fault("full disk")
 @needs_root
-def test_full_tmpdir(place, full):
+def test_full_tmpdir(workdir, full):
     """Another folder for temporary files is taken; compiled kernels are not kept there."""
-    count(place, TMPDIR=str(full), NUMBA_CACHE_DIR=str(full))
+    count(workdir, TMPDIR=str(full), NUMBA_CACHE_DIR=str(full))
 
 
+@pytest.mark.fault("full disk")
 @needs_root
-def test_full_disk_for_results_is_one_line(place, full):
-    done = rote(place, "init", "one", "+", "ngrams", "tokenize", "one.yaml", "--out", f"{full}/c")
+def test_full_disk_for_results_is_one_line(workdir, full):
+    done = rote(workdir, "init", "one", "+", "ngrams", "tokenize", "one.yaml", "--out", f"{full}/c")
     assert done.returncode == 1
     last = said(done).splitlines()[-1]
     assert last.startswith("rote: error: No space left on device")
@@ -229,6 +237,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.fault("broken nvidia-smi")
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_nvidia_smi_lists_nothing_and_is_named(tmp_path, name):
     devices, log = listed(PATH=programs(tmp_path, nvidia_smi=BROKEN[name]))
@@ -236,6 +245,7 @@ def test_broken_nvidia_smi_lists_nothing_and_is_named(tmp_path, name):
     assert "nvidia-smi lists no devices, it says" in log
 
 
+@pytest.mark.fault("broken nvidia-smi")
 def test_nvidia_smi_without_devices_or_missing_is_no_trouble(tmp_path):
     assert listed(PATH=programs(tmp_path, nvidia_smi="exit 0")) == ("[]", "")
     (tmp_path / "bin" / "nvidia-smi").unlink()
@@ -251,6 +261,7 @@ def test_nvidia_smi_that_works(tmp_path):
 PROVENANCE = "from rote.core import job\nprint(job.git_commit())"
 
 
+@pytest.mark.fault("no git")
 @pytest.mark.parametrize("script", [None, "exit 128", "printf '\\377'; exit 1"])
 def test_without_git_the_commit_is_unknown(tmp_path, script):
     scripts = {} if script is None else {"git": script}
@@ -272,6 +283,7 @@ with job.lease(1, poll_s=0.02) as devices:
 """
 
 
+@pytest.mark.fault("two users")
 @needs_root
 def test_two_users_never_hold_one_device(tmp_path):
     """Whoever comes first makes the lock, with a umask that hides it; the other one waits."""
@@ -279,20 +291,20 @@ def test_two_users_never_hold_one_device(tmp_path):
 
     def hold(user: int, seconds: float) -> subprocess.Popen:
         command = [*becoming(user), sys.executable, "-c", HOLD, str(seconds)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "umask": 0o077}
-        return subprocess.Popen(command, cwd="/", env=environment, **pipes)
+        return subprocess.Popen(
+            command, cwd="/", env=environment, stdout=subprocess.PIPE, umask=0o077
+        )
 
-    first = hold(4242, 60)
-    assert first.stdout.readline()
-    second = hold(NOBODY, 0)
-    with pytest.raises(subprocess.TimeoutExpired):
-        second.wait(3)
-    locks = list(job._LOCKS.glob(f"fake-{tmp_path.name}-*"))
+    with hold(4242, 60) as first:
+        assert first.stdout.readline()
+        with hold(NOBODY, 0) as second:
+            with pytest.raises(subprocess.TimeoutExpired):
+                second.wait(3)
+            first.kill()
+            assert second.wait(60) == 0
+    locks = list(job._LOCKS.glob(f"fake-{tmp_path.name}-{os.getpid()}*"))
     assert [stat.S_IMODE(path.stat().st_mode) for path in locks] == [0o644]
     assert stat.S_IMODE(job._LOCKS.stat().st_mode) == 0o1777
-    first.kill()
-    assert second.wait(60) == 0, second.stderr.read()
-    first.wait()
 
 
 # ---- notebooks
@@ -314,10 +326,11 @@ print(nbformat.read("out.ipynb", 4).cells[-1].outputs[0].text.strip())
 """
 
 
+@pytest.mark.fault("kernels of a user")
 @pytest.mark.parametrize("homeless", [False, True])
-def test_notebooks_run_in_this_interpreter(place, homeless):
+def test_notebooks_run_in_this_interpreter(workdir, homeless):
     """With a kernel named python3 of the user's, settings of IPython, and without a home."""
-    home = place / "home"
+    home = workdir / "home"
     kernel = home / ".local/share/jupyter/kernels/python3"
     profile = home / ".ipython/profile_default/startup"
     for folder in (kernel, profile):
@@ -332,7 +345,7 @@ def test_notebooks_run_in_this_interpreter(place, homeless):
         environment = {"HOME": "/no/such/home"}
     command = [sys.executable, "-c", NOTEBOOK]
     done = subprocess.run(
-        command, cwd=place, env=variables(**environment), capture_output=True, text=True
+        command, cwd=workdir, env=variables(**environment), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"{sys.executable} 7"
@@ -350,6 +363,7 @@ for line in ending.lines("r", "smoke", ["longtail"], Path(".")):
 """
 
 
+@pytest.mark.fault("home, temporary folder, locale")
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
 def test_findings_print_on_any_terminal(tmp_path, encoding):
     claims = tmp_path / "results/r/claims"
@@ -372,38 +386,39 @@ LONG = {"rows": [300, 400], "d": 600, "replicates": 4000}
 SOLVE = ["longtail", "solve-scaling", "--settings", str(LONG).replace("'", '"')]
 
 
+@pytest.mark.fault("command ended by a signal")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_ended_command_leaves_no_half_file_and_can_run_again(place, how):
+def test_ended_command_leaves_no_half_file_and_can_run_again(workdir, how):
     """Ctrl-C, a scheduler's end, kill -9."""
     command = [sys.executable, "-c", PROGRAM, *SOLVE, "--out", "scaling.parquet"]
     heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    running = subprocess.Popen(
-        command, cwd=place, env=variables(), stderr=subprocess.PIPE, preexec_fn=heeds
-    )
-    while b"start (" not in (line := running.stderr.readline()):
-        assert line, "it ended before it began"
-    time.sleep(0.5)
-    running.send_signal(how)
-    _, rest = running.communicate(timeout=120)
+    pipes = {"env": variables(), "stderr": subprocess.PIPE, "preexec_fn": heeds}
+    with subprocess.Popen(command, cwd=workdir, **pipes) as running:
+        while b"start (" not in (line := running.stderr.readline()):
+            assert line, "it ended before it began"
+        time.sleep(0.5)
+        running.send_signal(how)
+        _, rest = running.communicate(timeout=120)
     assert running.returncode == (130 if how == signal.SIGINT else -how)
     assert b"Traceback" not in rest
     if how == signal.SIGINT:
         assert rest.splitlines()[-1] == b"rote: interrupted; run the same command again"
-    assert list(place.iterdir()) == []
+    assert list(workdir.iterdir()) == []
     small = str(LONG | {"replicates": 2, "d": 50}).replace("'", '"')
-    done = rote(place, *SOLVE[:2], "--settings", small, "--out", "scaling.parquet")
+    done = rote(workdir, *SOLVE[:2], "--settings", small, "--out", "scaling.parquet")
     assert done.returncode == 0, said(done)
-    assert [path.name for path in place.iterdir()] == ["scaling.parquet"]
+    assert [path.name for path in workdir.iterdir()] == ["scaling.parquet"]
 
 
-def test_two_commands_at_once_on_one_file(place):
+@pytest.mark.fault("two runs at once")
+def test_two_commands_at_once_on_one_file(workdir):
     """Both end, and one whole file is left."""
     small = str(LONG | {"replicates": 2, "d": 50}).replace("'", '"')
     words = [*SOLVE[:2], "--settings", small, "--out", "scaling.parquet"]
     command = [sys.executable, "-c", PROGRAM, *words]
-    both = [subprocess.Popen(command, cwd=place, env=variables()) for _ in range(2)]
+    both = [subprocess.Popen(command, cwd=workdir, env=variables()) for _ in range(2)]
     assert [one.wait(120) for one in both] == [0, 0]
-    assert [path.name for path in place.iterdir()] == ["scaling.parquet"]
+    assert [path.name for path in workdir.iterdir()] == ["scaling.parquet"]
 
 
 # ---- rote doctor names each
@@ -431,11 +446,11 @@ def examined(folder: Path, umask: int = -1, **environment: str | None) -> str:
     return text
 
 
-def test_doctor_finds_nothing_on_a_sound_machine(place):
-    (place / "home").mkdir()
-    text = examined(place, HOME=str(place / "home"), TMPDIR=None, LC_ALL="C.UTF-8", umask=0o022)
+def test_doctor_finds_nothing_on_a_sound_machine(workdir):
+    (workdir / "home").mkdir()
+    text = examined(workdir, HOME=str(workdir / "home"), TMPDIR=None, LC_ALL="C.UTF-8", umask=0o022)
     assert "PROBLEM" not in text
-    assert f"ok       home {place / 'home'}" in text
+    assert f"ok       home {workdir / 'home'}" in text
     assert "ok       the terminal's encoding is UTF-8" in text
     assert "ok       compiled kernels are kept in" in text
 
@@ -452,28 +467,28 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_doctor_names_with_the_cure(place, name):
+def test_doctor_names_with_the_cure(workdir, name):
     trouble, cure = NAMED[name]
     changes = {key: value for key, value in trouble.items() if key.isupper() or key == "umask"}
     scripts = {key: value for key, value in trouble.items() if key not in changes}
     if scripts:
-        changes["PATH"] = programs(place, **scripts)
-    text = examined(place, **changes)
+        changes["PATH"] = programs(workdir, **scripts)
+    text = examined(workdir, **changes)
     assert re.search(rf"^(PROBLEM|note) .*\n +.*{re.escape(cure)}", text, flags=re.M), text
 
 
 @needs_root
-def test_doctor_names_a_full_disk_and_a_cache_that_cannot_be(place, full):
-    (place / "results").symlink_to(full)
-    text = examined(place)
+def test_doctor_names_a_full_disk_and_a_cache_that_cannot_be(workdir, full):
+    (workdir / "results").symlink_to(full)
+    text = examined(workdir)
     assert re.search(r"^PROBLEM  no file can be written in .*results", text, flags=re.M)
     assert "chmod -R u+w results" in text
 
 
-def test_doctor_names_kernels_that_point_elsewhere(place):
-    kernel = place / "home/.local/share/jupyter/kernels/python3"
+def test_doctor_names_kernels_that_point_elsewhere(workdir):
+    kernel = workdir / "home/.local/share/jupyter/kernels/python3"
     kernel.mkdir(parents=True)
     (kernel / "kernel.json").write_text('{"argv": ["/bin/false"]}')
-    text = examined(place, HOME=str(place / "home"))
+    text = examined(workdir, HOME=str(workdir / "home"))
     assert f"{kernel / 'kernel.json'} starts /bin/false" in text
     assert sys.executable in text

@@ -36,18 +36,19 @@ def test_kernels_leave_the_same_bytes_just_compiled_and_loaded(tmp_path):
 
 def test_no_kernel_calls_another():
     """A call has two compiled forms, and which one runs depends on the cache."""
-    found = run_kernels.compiled()
+    dispatchers = run_kernels.compiled()
     called = []
-    for name, value in found.items():
+    for name, value in dispatchers.items():
         function = value.py_func
         for used in function.__code__.co_names:
             other = function.__globals__.get(used)
             if isinstance(other, run_kernels.Dispatcher) and not run_kernels.is_part(other):
                 called.append(f"{name} calls {used}")
     assert called == []
-    assert len(found) > 30
+    assert len(dispatchers) > 30
 
 
+@pytest.mark.fault("damaged file")
 @pytest.mark.parametrize("damage", [b"", b"half", None])
 def test_damaged_caches_are_compiled_anew(tmp_path, damage):
     """Cut short by a power failure, or unreadable; the next process loads again."""

@@ -32,16 +32,13 @@ def prepare() -> None:
     except InputError:
         return  # who needs a temporary file says so
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
-    if not Path("~").expanduser().is_dir():
+    if not os.path.isdir(os.path.expanduser("~")):
         os.environ["HOME"] = str(folder)
 
 
 def home() -> Path | None:
     """The user's home, or None if there is none in which files can be written."""
-    try:
-        folder = Path("~").expanduser()
-    except RuntimeError:  # neither HOME nor an entry in the list of users
-        return None
+    folder = Path(os.path.expanduser("~"))  # as it is without HOME and an entry for the user
     return folder if folder.is_absolute() and writable(folder) else None
 
 
@@ -58,9 +55,9 @@ def private() -> Path:
     try:
         folder = Path(tempfile.gettempdir()) / f"rote-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        ours = found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
-        if stat.S_ISDIR(found.st_mode) and ours and writable(folder):
+        status = folder.lstat()
+        ours = status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077
+        if stat.S_ISDIR(status.st_mode) and ours and writable(folder):
             return folder
         return Path(tempfile.mkdtemp(prefix="rote-"))
     except OSError as error:

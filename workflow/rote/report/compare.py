@@ -1,5 +1,6 @@
 """Two runs side by side: tables cell by cell within tolerances between machines, and claims."""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ VERDICTS = (
     "only in one",
 )
 FAILED = VERDICTS[3:]
+_EMPTY = "empty list"  # in its position
 
 
 class ColumnComparison(BaseModel):
@@ -245,13 +247,9 @@ def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
         x, y = a.to_numpy(float), b.to_numpy(float)
         return _apart(x, y, np.arange(len(x)), tolerance)
     cells = [(_leaves(x), _leaves(y)) for x, y in zip(a, b, strict=True)]
-    if _same_shapes(cells) and all(isinstance(leaf[-1], float) for x, _ in cells for leaf in x):
-        rows = np.repeat(np.arange(len(cells)), [len(x) for x, _ in cells])
-        x, y = (
-            np.array([leaf[-1] for cell in side for leaf in cell])
-            for side in zip(*cells, strict=True)
-        )
-        return _apart(x, y, rows, tolerance)
+    numbers = _numbers(cells)
+    if numbers is not None:
+        return _apart(*numbers, tolerance)
     differing = sum(x != y for x, y in cells)
     return {
         "differing": differing,
@@ -260,18 +258,33 @@ def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
     }
 
 
-def _leaves(cell: Any, *place: int) -> list[tuple[Any, ...]]:
+def _leaves(cell: Any, *position: int) -> list[tuple[Any, ...]]:
     """What stands in a cell: (places in its lists from the outermost, value) of every entry."""
     if np.ndim(cell) == 0 and not isinstance(cell, (list, tuple)):
-        return [(*place, float(cell) if isinstance(cell, np.floating) else cell)]
+        return [(*position, float(cell) if isinstance(cell, np.floating) else cell)]
     if len(cell) == 0:
-        return [(*place, "empty")]
-    return [leaf for number, part in enumerate(cell) for leaf in _leaves(part, *place, number)]
+        return [(*position, _EMPTY)]
+    leaves = []
+    for number, part in enumerate(cell):
+        leaves += _leaves(part, *position, number)
+    return leaves
 
 
-def _same_shapes(cells: list[tuple[list, list]]) -> bool:
-    """Whether both cells of every pair hold numbers in the same places."""
-    return all([leaf[:-1] for leaf in x] == [leaf[:-1] for leaf in y] for x, y in cells)
+def _numbers(cells: list[tuple[list, list]]) -> tuple[np.ndarray, ...] | None:
+    """The numbers of both runs and the row of each, if lists have them in the same positions."""
+    rows, x, y = [], [], []
+    for row, pair in enumerate(cells):
+        for one, other in zip_longest(*pair):
+            if one is None or other is None or one[:-1] != other[:-1]:
+                return None
+            if not (isinstance(one[-1], float) and isinstance(other[-1], float)):
+                if one[-1] != other[-1] or one[-1] != _EMPTY:
+                    return None
+                continue
+            rows.append(row)
+            x.append(one[-1])
+            y.append(other[-1])
+    return np.array(x), np.array(y), np.array(rows)
 
 
 def _apart(x: np.ndarray, y: np.ndarray, rows: np.ndarray, tolerance: float) -> dict[str, Any]:

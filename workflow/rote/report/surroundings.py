@@ -76,9 +76,9 @@ def _temporary() -> Finding:
 def _caches() -> Finding:
     from rote.neighbors import distances
 
-    kept = distances._sort.stats.cache_path
-    if kept:
-        return Finding("fine", f"compiled kernels are kept in {kept}")
+    cache_path = distances._sort.stats.cache_path
+    if cache_path:
+        return Finding("fine", f"compiled kernels are kept in {cache_path}")
     advice = "set NUMBA_CACHE_DIR to a folder that you may write to"
     return Finding("problem", "every process compiles its kernels anew: no cache", advice)
 
