@@ -77,7 +77,7 @@ def becoming(user: int) -> tuple[str, ...]:
     )
 
 
-def said(done: subprocess.CompletedProcess) -> str:
+def printed(done: subprocess.CompletedProcess) -> str:
     """Everything it printed, which must hold no traceback."""
     text = (done.stdout + done.stderr).decode("utf-8", "replace")
     assert "Traceback" not in text, text
@@ -94,7 +94,7 @@ def count(folder: Path, name: str = "texts", **keywords) -> subprocess.Completed
         *("--window", "5", "--out", f"{name}.parquet", "+", "config", "show", "seed"),
     ]
     done = rote(folder, *words, **keywords)
-    assert done.returncode == 0, said(done)
+    assert done.returncode == 0, printed(done)
     assert 50 in tables.read(folder / f"{name}.parquet").to_numpy()
     return done
 
@@ -135,7 +135,7 @@ SURROUNDINGS = {
 @pytest.mark.fault("home, temporary folder, locale")
 @pytest.mark.parametrize("name", SURROUNDINGS)
 def test_command_works_in(workdir, name):
-    assert "seed" in said(count(workdir, **SURROUNDINGS[name]))
+    assert "seed" in printed(count(workdir, **SURROUNDINGS[name]))
 
 
 @pytest.mark.fault("umask 077")
@@ -204,7 +204,7 @@ def test_full_tmpdir(workdir, full):
 def test_full_disk_for_results_is_one_line(workdir, full):
     done = rote(workdir, "init", "one", "+", "ngrams", "tokenize", "one.yaml", "--out", f"{full}/c")
     assert done.returncode == 1
-    last = said(done).splitlines()[-1]
+    last = printed(done).splitlines()[-1]
     assert last.startswith("rote: error: No space left on device")
     assert str(full) in last
 
@@ -406,7 +406,7 @@ def test_ended_command_leaves_no_half_file_and_can_run_again(workdir, how):
     assert list(workdir.iterdir()) == []
     small = str(LONG | {"replicates": 2, "d": 50}).replace("'", '"')
     done = rote(workdir, *SOLVE[:2], "--settings", small, "--out", "scaling.parquet")
-    assert done.returncode == 0, said(done)
+    assert done.returncode == 0, printed(done)
     assert [path.name for path in workdir.iterdir()] == ["scaling.parquet"]
 
 

@@ -22,7 +22,7 @@ log = logging.getLogger("rote")
 part = njit(inline="always")
 
 
-def kernel(signature: str | None = None, **options: Any) -> Callable[[Callable], Any]:
+def kernel(signature: Any = None, **options: Any) -> Callable[[Callable], Any]:
     """Compile a function, or load it from the cache of compiled ones.
 
     The cache lies beside the source, else below the user's home, else in a folder for temporary

@@ -260,7 +260,7 @@ def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
 
 def _leaves(cell: Any, *position: int) -> list[tuple[Any, ...]]:
     """What stands in a cell: (places in its lists from the outermost, value) of every entry."""
-    if np.ndim(cell) == 0 and not isinstance(cell, (list, tuple)):
+    if not isinstance(cell, (np.ndarray, list, tuple)):
         return [(*position, float(cell) if isinstance(cell, np.floating) else cell)]
     if len(cell) == 0:
         return [(*position, _EMPTY)]
@@ -272,7 +272,7 @@ def _leaves(cell: Any, *position: int) -> list[tuple[Any, ...]]:
 
 def _numbers(cells: list[tuple[list, list]]) -> tuple[np.ndarray, ...] | None:
     """The numbers of both runs and the row of each, if lists have them in the same positions."""
-    rows, x, y = [], [], []
+    numbers: list[tuple[float, float, int]] = []
     for row, pair in enumerate(cells):
         for one, other in zip_longest(*pair):
             if one is None or other is None or one[:-1] != other[:-1]:
@@ -281,10 +281,9 @@ def _numbers(cells: list[tuple[list, list]]) -> tuple[np.ndarray, ...] | None:
                 if one[-1] != other[-1] or one[-1] != _EMPTY:
                     return None
                 continue
-            rows.append(row)
-            x.append(one[-1])
-            y.append(other[-1])
-    return np.array(x), np.array(y), np.array(rows)
+            numbers.append((one[-1], other[-1], row))
+    x, y = np.array(numbers, float).reshape(-1, 3).T[:2]
+    return x, y, np.array([row for _, _, row in numbers], int)
 
 
 def _apart(x: np.ndarray, y: np.ndarray, rows: np.ndarray, tolerance: float) -> dict[str, Any]:
