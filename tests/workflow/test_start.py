@@ -81,7 +81,7 @@ def test_doctor_names_problems_and_remedies(project):
     assert "GB free on the disk" in output
     lock = project / "envs/lock.txt"
     lock.write_text(lock.read_text().replace("numpy==", "numpy==0.") + "no-such-package==1.0\n")
-    (project / ".snakemake/locks").mkdir(parents=True)
+    (project / ".snakemake/locks").mkdir(parents=True, exist_ok=True)
     (project / ".snakemake/locks/0.input.lock").touch()
     done = run(project, "rote", "doctor", check=False)
     assert done.returncode == 1
