@@ -17,13 +17,14 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from rote.core import job
+from rote.core import environment, job
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 
 log = logging.getLogger("rote")
+_INTERRUPTED = 130  # exit code of what Ctrl-C ends
 # groups of commands that are loaded when asked for: their modules, and what the list says of them
 GROUPS = {
     "claims": (
@@ -196,7 +197,7 @@ def show_power(
 
 @app.command()
 def doctor() -> None:
-    """Look at this machine (versions, disk, memory, devices, Slurm) and say what is missing."""
+    """Look at this machine (versions, disk, devices, home, ...): what is missing, and cures."""
     from rote.report import start
 
     problems = 0
@@ -399,6 +400,7 @@ def main() -> None:
     """
     # imports make many objects that stay: else a quarter of a start is looking for garbage
     gc.set_threshold(200_000, 20, 20)
+    environment.prepare()
     try:
         for command in in_turn(sys.argv[1:]):
             _run(command)
@@ -406,6 +408,9 @@ def main() -> None:
         if os.environ.get("ROTE_DEBUG"):
             raise
         sys.exit(f"rote: error: {_one_line(error)}")
+    except KeyboardInterrupt:
+        print("rote: interrupted; run the same command again", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
 
 
 def in_turn(words: list[str]) -> list[list[str]]:
@@ -431,6 +436,8 @@ def _run(command: list[str]) -> None:
     try:
         app(command)
     except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            raise KeyboardInterrupt from end
         if end.code:
             raise
 

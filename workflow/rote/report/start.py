@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import NamedTuple
 
 import jinja2
 from pydantic import BaseModel
@@ -17,6 +16,7 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import names as paper_names
+from rote.report.surroundings import Finding, findings
 from rote.run import config, costs, planned
 
 _SCAFFOLD = Path(__file__).with_name("scaffold")
@@ -39,21 +39,8 @@ PATHS = {
 }
 
 
-class Finding(NamedTuple):
-    """One thing that was looked at."""
-
-    state: str  # fine, note or problem
-    message: str
-    advice: str = ""
-
-    def __str__(self) -> str:
-        mark = "PROBLEM" if self.state == "problem" else "ok" if self.state == "fine" else "note"
-        advice = f"\n         {self.advice}" if self.advice else ""
-        return f"{mark:<7}  {self.message}{advice}"
-
-
 def examine(root: Path) -> Iterator[Finding]:
-    """Python, versions, disk, memory, devices, Slurm, a lock of a killed run, and the speed.
+    """The installation, the machine, the user's surroundings, a lock of a killed run, the speed.
 
     Args:
         root: the folder of the workflow.
@@ -68,6 +55,7 @@ def examine(root: Path) -> Iterator[Finding]:
     yield _memory()
     yield _devices()
     yield _slurm()
+    yield from findings(root)
     locks = root / ".snakemake" / "locks"
     if locks.is_dir() and any(locks.iterdir()):
         advice = "if no run is going on: make resume"
