@@ -243,16 +243,17 @@ def new_paper(
 def draw(
     paper: Annotated[str, typer.Option(help="Paper whose figures to draw.")],
     results: Annotated[Path, typer.Option(help="Folder with the paper's tables.", metavar="DIR")],
-    out: Annotated[Path, typer.Option(help="Folder for the figures (PNG and PDF).", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Folder for the figures.", metavar="DIR")],
     figure: Annotated[
         list[str] | None, typer.Option(help="Draw only this figure; may be repeated.")
     ] = None,
+    pdf: Annotated[bool, typer.Option(help="Draw PDF beside PNG.")] = True,
 ) -> None:
     """Draw a paper's figures from its tables, as PNG and PDF."""
     from rote import plotting
 
     with job.start(f"draw {paper}"):
-        plotting.draw(paper, results, out, figure)
+        plotting.draw(paper, results, out, figure, pdf=pdf)
 
 
 # ---- any data set

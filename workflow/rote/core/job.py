@@ -338,7 +338,10 @@ def _uuids() -> tuple[str, ...]:
 
 
 def configure_log(verbose: bool = False) -> None:
-    """Log lines to stderr: coloured by rich on a terminal, plain with a time stamp otherwise."""
+    """Log lines to stderr: coloured by rich on a terminal, plain with a time stamp otherwise.
+
+    Of libraries only warnings.
+    """
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.logging import RichHandler
@@ -348,7 +351,7 @@ def configure_log(verbose: bool = False) -> None:
     else:
         handler, form = logging.StreamHandler(), "%(asctime)s %(message)s"
     logging.basicConfig(
-        level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True
+        level=logging.WARNING, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True
     )
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
 

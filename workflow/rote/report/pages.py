@@ -24,10 +24,9 @@ from rote.core import tables
 from rote.core.papers import Figure, about
 from rote.core.papers import load as load_paper
 from rote.ledger import text
-from rote.report.html import COPIED, figure_block, groups, render
+from rote.report.html import COPIED, drawn, figure_block, groups, render
 
 log = logging.getLogger("rote")
-_DRAWN = (".png", ".pdf")
 _BEFORE = 946684800.0  # seconds of 2000-01-01: the date of a report that still grows
 
 
@@ -108,7 +107,7 @@ def judged(papers: list[str], results: Path, out: Path) -> list[str]:
     for name in papers:
         needed = [out / f"{name}.html"]
         for key in _figures_of(name, results):
-            needed += [results / name / "figures" / f"{key}{suffix}" for suffix in _DRAWN]
+            needed.append(results / name / "figures" / f"{key}.png")
         if ledgers.is_current(results, name) and all(path.is_file() for path in needed):
             names.append(name)
     return names
@@ -238,8 +237,7 @@ def _figures(name: str, results: Path, files: Path) -> list[Any]:
     for key, figure in _figures_of(name, results.parent).items():
         paths = [results / f"{table}.parquet" for table in figure.tables]
         paths = [path for path in paths if path.stat().st_size <= COPIED]
-        for suffix in _DRAWN:
-            paths.append(results / "figures" / f"{key}{suffix}")
+        paths += drawn(results, key)
         for path in paths:
             with tables.atomic(files / path.name) as temporary:
                 shutil.copyfile(path, temporary)
