@@ -25,6 +25,8 @@ $(READY): envs/lock.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement envs/lock.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Compiling the kernels, once ..."
+	$(BIN)/python -m rote.run.kernels > /dev/null
 	@touch $@
 
 reproduce: setup  ## run the laptop scale of every paper and leave the report

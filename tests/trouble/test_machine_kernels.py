@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import run_kernels
 from conftest import ROOT
-
-SCRIPT = Path(run_kernels.__file__)
+from numba.core.dispatcher import Dispatcher
+from rote.run import kernels
 
 
 def digests(cache: Path, *groups: str, **environment: str) -> str:
@@ -20,29 +19,29 @@ def digests(cache: Path, *groups: str, **environment: str) -> str:
         "NUMBA_CACHE_DIR": str(cache),
         **environment,
     }
-    command = [sys.executable, SCRIPT, *groups]
+    command = [sys.executable, "-m", "rote.run.kernels", *groups]
     done = subprocess.run(command, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_kernels_leave_the_same_bytes_just_compiled_and_loaded(tmp_path):
-    """The script fails for a kernel that none of its groups runs."""
+    """The module fails for a kernel that none of its groups runs."""
     compiled = digests(tmp_path)
-    assert len(compiled.splitlines()) == len(run_kernels.GROUPS)
+    assert len(compiled.splitlines()) == len(kernels.GROUPS)
     assert len(list(tmp_path.rglob("*.nbc"))) >= 20
     assert digests(tmp_path) == compiled
 
 
 def test_no_kernel_calls_another():
     """A call has two compiled forms, and which one runs depends on the cache."""
-    dispatchers = run_kernels.compiled()
+    dispatchers = kernels.compiled()
     called = []
     for name, value in dispatchers.items():
         function = value.py_func
         for used in function.__code__.co_names:
             other = function.__globals__.get(used)
-            if isinstance(other, run_kernels.Dispatcher) and not run_kernels.is_part(other):
+            if isinstance(other, Dispatcher) and not kernels.is_part(other):
                 called.append(f"{name} calls {used}")
     assert called == []
     assert len(dispatchers) > 30

@@ -1,6 +1,7 @@
-"""Run every compiled kernel of the project on fixed inputs and print a digest of what each leaves.
+"""Run every compiled kernel on small fixed inputs, of the types that a run gives them.
 
-`python tests/trouble/run_kernels.py [NAME ...]`: all of them, or some.
+`python -m rote.run.kernels [NAME ...]` prints a digest of what each leaves (all of them, or some).
+`make setup` does so once: from then on every job loads compiled kernels.
 """
 
 import atexit
@@ -15,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
+from scipy import sparse
+
 from rote import ngrams
 from rote.models import attention, norms
 from rote.neighbors import cells, distances
 from rote.ngrams import full, infinity, kernels
 from rote.waves import multifrontal
-from scipy import sparse
 
 MODULES = (attention, norms, cells, distances, full, infinity, kernels, multifrontal)
 WIDTH, HEIGHT = 37, 29  # of the grid whose matrix is factored
@@ -150,31 +152,28 @@ def pushed():
 
 TOKENS = np.random.default_rng(7).integers(0, 9, 3000)
 OFFSETS = np.array([0, 700, 1500, 3000])
-GRAMS = [(0,), (1, 2), (3, 4), (5, 6, 7), (8,)]
+GRAMS = ["w0", "w1 w2", "w3 w4", "w5 w6 w7", "w8"]
 
 
 @cache
 def corpus() -> ngrams.Corpus:
-    folder = tempfile.mkdtemp(prefix="rote-kernels-")
+    folder = Path(tempfile.mkdtemp(prefix="rote-kernels-"))
     atexit.register(shutil.rmtree, folder)
-    return ngrams.Corpus.from_tokens(Path(folder) / "corpus", TOKENS, OFFSETS)
+    documents = np.split(TOKENS, OFFSETS[1:-1])
+    lines = [" ".join(f"w{token}" for token in document) for document in documents]
+    (folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
+    return ngrams.tokenize(folder / "text.txt", folder / "corpus")
 
 
-def counted():
+def counted(stop_words: bool):
     pairs = list(itertools.combinations(GRAMS, 2))
+    words = (("w2", "w4"), ("w6",)) if stop_words else ((), ())
     return (
-        ngrams.count(corpus(), GRAMS),
-        ngrams.count_pairs(corpus(), pairs),
-        ngrams.count_pairs(corpus(), pairs, window=3),
-        *ngrams.postings(corpus(), GRAMS),
+        ngrams.count(corpus(), GRAMS, stop_words=words[0]),
+        ngrams.count_pairs(corpus(), pairs, stop_words=words),
+        ngrams.count_pairs(corpus(), pairs, window=3, stop_words=words),
+        *ngrams.postings(corpus(), GRAMS, stop_words=words[0]),
     )
-
-
-def dropped():
-    block = TOKENS.astype(np.uint16), OFFSETS
-    written = np.zeros(3000, np.uint16), np.zeros(4, np.int64), np.zeros(3000, np.int64)
-    kernels.drop_tokens(*block, np.arange(9) % 3 == 0, *written)
-    return written
 
 
 def tables():
@@ -186,8 +185,11 @@ def tables():
 
 
 def suffixes():
-    order = infinity.suffix_array(TOKENS, OFFSETS, 9)
-    return order, np.array(infinity.bounds(TOKENS, OFFSETS, order, TOKENS[40:43]))
+    tokens = TOKENS.astype(np.uint32)
+    order = infinity.suffix_array(tokens, OFFSETS, 9)
+    bounds = infinity.bounds(tokens, OFFSETS, order, TOKENS[40:43])
+    engine = infinity.InfinityGram(corpus())
+    return order, np.array([*bounds, *map(engine.count, GRAMS)])
 
 
 GROUPS: dict[str, Callable[[], Sequence[np.ndarray]]] = {
@@ -204,8 +206,8 @@ GROUPS: dict[str, Callable[[], Sequence[np.ndarray]]] = {
     "cells": pushed,
     "radii": radii,
     "spread": spread,
-    "counts": counted,
-    "stop words": dropped,
+    "counts": partial(counted, False),
+    "counts without stop words": partial(counted, True),
     "tables": tables,
     "suffixes": suffixes,
 }
