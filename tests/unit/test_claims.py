@@ -119,7 +119,7 @@ def test_verdict_compares_the_interval_with_the_criterion(passes, verdict):
     assert row["replicates"] == 5
 
 
-def not_finite(tables):
+def failed(tables):
     return {
         "diverged": [0.2, np.nan],
         "overflowed": np.inf,
@@ -129,17 +129,17 @@ def not_finite(tables):
     }
 
 
-def test_numerical_claim_is_not_reproduced_by_values_that_are_no_finite_numbers():
-    entry = numerical(statistic=f"{__name__}:not_finite")
+def test_numerical_claim_is_not_reproduced_by_a_computation_that_failed():
+    entry = numerical(statistic=f"{__name__}:failed")
     rows = evaluate([entry], TABLES).set_index("condition")
     assert rows["verdict"].to_dict() == {
         "diverged": "inconclusive",
-        "overflowed": "inconclusive",
+        "overflowed": "contradicted",
         "diverged, and too small": "contradicted",
         "not computed": "not run",
         "finite": "reproduced",
     }
-    assert "1 of 2 values are no finite numbers" in rows.loc["diverged", "note"]
+    assert "1 of 2 values are no numbers" in rows.loc["diverged", "note"]
 
 
 def test_numerical_claim_is_judged_by_its_worst_value_and_has_no_interval():

@@ -209,9 +209,9 @@ def _numerical(claim: Claim, passes: str, condition: str, sample: Any, min_repli
     if not rule.holds(value):
         row = _row(claim, passes, condition, estimate=estimate)
         return row | {"verdict": "contradicted", "margin": margins[worst]}
-    # a computation that fails or overflows holds nothing
-    if failed := len(values) - int(np.isfinite(values).sum()):
-        note = f"{failed} of {len(values)} values are no finite numbers."
+    # a computation that fails holds nothing
+    if failed := len(values) - len(numbers):
+        note = f"{failed} of {len(values)} values are no numbers."
         row = _row(claim, passes, condition, estimate=estimate, note=note)
         return row | {"verdict": "inconclusive", "margin": 0.0}
     row = _row(claim, passes, condition, estimate=estimate)
