@@ -12,7 +12,8 @@ What is true by construction is no claim but a test. The verdicts:
 
 * reproduced: the interval (the worst value) lies inside the criterion,
 * contradicted: it lies outside,
-* inconclusive: the interval straddles the bound, or the replicates leave no interval,
+* inconclusive: the interval straddles the bound, or the replicates leave no interval, or a
+  computation has values that are no numbers,
 * not run: the claim is not judged at this scale, or the run does not hold what it needs, or it
   holds too few replicates (8 of trained networks, 5 of anything else).
 """
