@@ -25,7 +25,9 @@ def test_interval_covers_what_its_method_is_declared_for(method, distribution):
 
 def test_interval_of_the_mean_misses_for_skewed_values_which_the_table_shows():
     measured = coverage.measure(coverage.OTHERS, sizes=(5,), draws=2000)
-    mean = measured[measured["method"] == "mean"]
+    skewed = measured["distribution"].isin(["lognormal", "exponential"])
+    mean = measured[(measured["method"] == "mean") & skewed]
+    assert len(mean) == 2
     assert (mean["coverage"] < 0.93).all()
     text = coverage.markdown(measured)
     assert "(mean) | lognormal" in text
