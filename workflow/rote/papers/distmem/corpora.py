@@ -10,7 +10,7 @@ from rote.core.errors import InputError
 from rote.core.job import meter
 from rote.core.tables import atomic
 from rote.papers.distmem.settings import DistmemStudy
-from rote.readers import text
+from rote.readers import table, text
 
 
 def write(path: Path, documents: pd.DataFrame) -> None:
@@ -33,7 +33,7 @@ def write(path: Path, documents: pd.DataFrame) -> None:
 
 def read(path: Path) -> pd.DataFrame:
     """What `write` wrote. Raises InputError naming the line that is damaged."""
-    return pd.DataFrame([row for _, row in text.objects(path)])
+    return pd.DataFrame([row for _, row in text.objects(path, table.MAX_BYTES)])
 
 
 def with_corpus(study: DistmemStudy) -> DistmemStudy:
