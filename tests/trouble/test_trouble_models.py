@@ -65,12 +65,11 @@ def saved(folder, kind, dtype=torch.float32, head="CausalLM", **options):
 def test_a_stack_gives_the_models_own_logits_or_refuses(tmp_path, kind):
     model = saved(tmp_path, kind, **HEADS[kind]).eval()
     tokens = torch.arange(20).reshape(1, 2, 10)
-    try:
-        stack = pretrained.stack(str(tmp_path), 1)
-    except InputError as error:
-        assert re.search(REFUSED[kind], str(error))
+    if kind in REFUSED:
+        with pytest.raises(InputError, match=REFUSED[kind]):
+            pretrained.stack(str(tmp_path), 1)
         return
-    assert kind not in REFUSED
+    stack = pretrained.stack(str(tmp_path), 1)
     with torch.no_grad():
         expected = model(tokens[0]).logits.log_softmax(-1)
         measured = stack.forward(stack.parameters, tokens)[0].log_softmax(-1)
