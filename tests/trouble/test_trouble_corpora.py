@@ -245,9 +245,7 @@ def test_what_is_skipped_is_said(tmp_path, caplog):
 def test_a_corpus_of_nothing_is_an_error(tmp_path, content):
     write(tmp_path, {"a.txt": content})
     with pytest.raises(InputError, match=r"no word in .*a\.txt"):
-        ngrams.tokenize(
-            tmp_path / "a.txt", tmp_path / "out", options=ngrams.CorpusOptions(filled=True)
-        )
+        ngrams.tokenize(tmp_path / "a.txt", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / "none.jsonl").write_bytes(b"\n")
     with pytest.raises(InputError, match=r"no word in .*none\.jsonl"):
