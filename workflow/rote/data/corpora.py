@@ -370,14 +370,14 @@ def _stream(source: str, reading: _Reading) -> Iterator[Document]:
         ) from error
 
 
-def _decoded(file: Path, place: str, content: bytes, reading: _Reading) -> str:
-    if place in ("", "line 1"):
+def _decoded(file: Path, position: str, content: bytes, reading: _Reading) -> str:
+    if position in ("", "line 1"):
         content = content.removeprefix(reader.BOM)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         if reading.errors == "strict":
-            where = f"corpus file {file}, {place}" if place else f"corpus file {file}"
+            where = f"corpus file {file}, {position}" if position else f"corpus file {file}"
             raise InputError(
                 f"{where}: not UTF-8 at byte {error.start}; save it as UTF-8"
             ) from error

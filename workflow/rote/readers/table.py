@@ -94,9 +94,9 @@ def _parquet(path: Path) -> pd.DataFrame:
 def _separated(path: Path, separator: str) -> pd.DataFrame:
     """The table of a CSV or TSV file. Lines end in \n: within a cell only if it is quoted."""
     csv.field_size_limit(text.MAX_BYTES)
-    place = [0]  # number of the line that was read last
+    number = [0]  # number of the line that was read last
     with _as_table(path), one_line(path, _PROBLEM, "write it again"):
-        lines = _placed(text.lines(path, MAX_BYTES), place)
+        lines = _placed(text.lines(path, MAX_BYTES), number)
         records = csv.reader(lines, delimiter=separator, strict=True)
         try:
             columns = next(records, [])
@@ -106,13 +106,13 @@ def _separated(path: Path, separator: str) -> pd.DataFrame:
             if isinstance(error, InputError):
                 raise
             fault = str(error).replace(*_CARRIAGE_RETURN)
-            raise InputError(f"{path}, line {max(1, place[0])}: {fault}") from error
+            raise InputError(f"{path}, line {max(1, number[0])}: {fault}") from error
     return pd.DataFrame(rows, columns=columns, dtype=str)
 
 
-def _placed(lines: Iterator[tuple[int, str]], place: list[int]) -> Iterator[str]:
-    """The lines alone; the number of the last one in `place`."""
-    for place[0], line in lines:
+def _placed(lines: Iterator[tuple[int, str]], number: list[int]) -> Iterator[str]:
+    """The lines alone; the last one's in `number`."""
+    for number[0], line in lines:
         if "\0" in line:
             raise ValueError("it holds NUL characters; write the table again")
         yield line
