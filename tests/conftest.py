@@ -348,3 +348,33 @@ def browser(tmp_path):
         pytest.skip("needs chromium and chromedriver")
     with chromium(tmp_path) as driver:
         yield driver
+
+
+@pytest.fixture
+def workdir(tmp_path) -> Path:
+    """A folder that every user may write to."""
+    folder = tmp_path / "workdir"
+    folder.mkdir()
+    for parent in [folder, *list(folder.parents)[:3]]:
+        if parent.name.startswith(("pytest", "test", "workdir")):
+            parent.chmod(0o777)
+    return folder
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A disk without a free byte."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=1777", "rote-test", folder]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.decode().strip()}")
+    with (folder / "rest").open("wb", buffering=0) as rest:
+        try:
+            while rest.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)

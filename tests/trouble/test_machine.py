@@ -1,119 +1,36 @@
 """Machines as they are: each trouble around the real command, which works or says what to do."""
 
+import json
 import os
-import re
+import shlex
 import signal
 import stat
 import subprocess
 import sys
 import time
-from functools import cache, partial
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from conftest import BIN, ROOT
-from rote.core import job, tables
+from rote.core import job
 
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
-NOBODY = 65534
-PROGRAM = """
-import sys
-from rote.cli import main
-sys.argv = ["rote", *sys.argv[1:]]
-main()
-"""
+from tests.trouble.machines import (
+    BROKEN,
+    NOBODY,
+    PROGRAM,
+    becoming,
+    count,
+    needs_root,
+    printed,
+    programs,
+    rote,
+    variables,
+)
 
-
-@pytest.fixture
-def workdir(tmp_path) -> Path:
-    """A folder that every user may write to."""
-    folder = tmp_path / "workdir"
-    folder.mkdir()
-    for parent in [folder, *list(folder.parents)[:3]]:
-        if parent.name.startswith(("pytest", "test", "workdir")):
-            parent.chmod(0o777)
-    return folder
-
-
-def variables(**environment: str | None) -> dict[str, str]:
-    """The environment of a command, changed; None takes a variable away."""
-    changed = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT / "workflow"),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        **environment,
-    }
-    return {name: value for name, value in changed.items() if value is not None}
-
-
-def rote(
-    folder: Path, *words: str, user: int = 0, umask: int = -1, **environment: str | None
-) -> subprocess.CompletedProcess:
-    """Run `rote` in a folder, as a user, with a umask and changed variables."""
-    return subprocess.run(
-        [*becoming(user), sys.executable, "-c", PROGRAM, *words],
-        cwd=folder,
-        env=variables(**environment),
-        capture_output=True,
-        umask=umask,
-        timeout=300,
-    )
-
-
-@cache
-def becoming(user: int) -> tuple[str, ...]:
-    """What a command begins with to run as a user: who may read what is root's, but write nothing.
-
-    The interpreter may lie in root's home, which another user cannot enter without that.
-    """
-    if not user:
-        return ()
-    may_read = "+dac_read_search"
-    return (
-        *("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"),
-        *(f"--inh-caps={may_read}", f"--ambient-caps={may_read}"),
-    )
-
-
-def printed(done: subprocess.CompletedProcess) -> str:
-    """Everything it printed, which must hold no traceback."""
-    text = (done.stdout + done.stderr).decode("utf-8", "replace")
-    assert "Traceback" not in text, text
-    return text
-
-
-def count(folder: Path, name: str = "texts", **keywords) -> subprocess.CompletedProcess:
-    """Tokenize a text and count pairs in it: kernels, tables, files and the terminal."""
-    (folder / f"{name}.txt").write_text("the red kite – a bird of prey\n" * 50, "utf-8")
-    (folder / f"{name}.csv").write_text("first,second\nred kite,bird\n", "utf-8")
-    words = [
-        *("ngrams", "tokenize", f"{name}.txt", "--out", f"{name}.corpus"),
-        *("+", "ngrams", "count", "--corpus", f"{name}.corpus", "--pairs", f"{name}.csv"),
-        *("--window", "5", "--out", f"{name}.parquet", "+", "config", "show", "seed"),
-    ]
-    done = rote(folder, *words, **keywords)
-    assert done.returncode == 0, printed(done)
-    assert 50 in tables.read(folder / f"{name}.parquet").to_numpy()
-    return done
-
-
-def programs(folder: Path, *, without: tuple[str, ...] = (), **scripts: str) -> str:
-    """A PATH that lacks some programs and has some others, as shell scripts."""
-    shadow = folder / "bin"
-    shadow.mkdir()
-    for name, script in scripts.items():
-        path = shadow / name.replace("_", "-")
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-    others = []
-    for part in os.environ["PATH"].split(":"):
-        if part and not any((Path(part) / name).exists() for name in without):
-            others.append(part)
-    return ":".join([str(shadow), str(BIN), *others])
-
-
+LONG = {"rows": [300, 400], "d": 600, "replicates": 4000}
+SOLVE = ["longtail", "solve-scaling", "--settings", json.dumps(LONG)]
+SMALL = json.dumps(LONG | {"replicates": 2, "d": 50})
 SURROUNDINGS = {
     "no HOME": {"HOME": None},
     "missing HOME": {"HOME": "/no/such/home"},
@@ -130,12 +47,44 @@ SURROUNDINGS = {
     "no USER": {"USER": None, "LOGNAME": None},
     "unwritable NUMBA_CACHE_DIR": {"NUMBA_CACHE_DIR": "/proc/cache"},
 }
+TOGETHER = [  # troubles of different kinds in one environment: a command takes seconds to start
+    ("no HOME", "missing TMPDIR", "C locale", "no USER"),
+    ("missing HOME", "read-only TMPDIR", "POSIX locale"),
+    ("HOME is a file", "Latin-1", "unwritable NUMBA_CACHE_DIR"),
+    ("relative HOME", "ASCII"),
+    ("read-only HOME", "strict ASCII"),
+]
+assert sorted(chain(*TOGETHER)) == sorted(SURROUNDINGS)
+
+
+def in_surroundings(workdir: Path, *names: str) -> None:
+    environment: dict[str, str | None] = {}
+    for name in names:
+        environment |= SURROUNDINGS[name]
+    assert "seed" in printed(count(workdir, **environment))
 
 
 @pytest.mark.fault("home, temporary folder, locale")
+@pytest.mark.parametrize("names", TOGETHER, ids=" + ".join)
+def test_command_works_in(workdir, names):
+    in_surroundings(workdir, *names)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("name", SURROUNDINGS)
-def test_command_works_in(workdir, name):
-    assert "seed" in printed(count(workdir, **SURROUNDINGS[name]))
+def test_command_works_in_each_alone(workdir, name):
+    in_surroundings(workdir, name)
+
+
+@pytest.mark.fault("closed output")
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_commands_need_no_open_streams(workdir, closed):
+    """As cron and services may start them."""
+    words = [sys.executable, "-c", PROGRAM, "longtail", "solve-scaling", "--settings", SMALL]
+    line = f"{shlex.join([*words, '--out', 'scaling.parquet'])} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=workdir, env=variables())
+    assert done.returncode == 0
+    assert [path.name for path in workdir.iterdir()] == ["scaling.parquet"]
 
 
 @pytest.mark.fault("umask 077")
@@ -149,7 +98,10 @@ def test_umask_077(workdir):
 
 @pytest.mark.fault("user without a home")
 @needs_root
-@pytest.mark.parametrize("home", [None, "/no/such/home", "/root"])
+@pytest.mark.parametrize(
+    "home",
+    [None, *(pytest.param(home, marks=pytest.mark.long) for home in ("/no/such/home", "/root"))],
+)
 def test_service_user_without_a_home(workdir, home):
     """An installation that another user owns, no home, an empty cache: kernels compile."""
     (workdir / "tmp").mkdir(mode=0o777)
@@ -164,32 +116,12 @@ def test_service_user_without_a_home(workdir, home):
 @pytest.mark.fault("two users")
 @needs_root
 def test_two_users_with_one_temporary_folder(workdir):
-    """Nobody reads compiled code from a folder that someone else made."""
+    """A user reads no compiled code from a folder that someone else made under the user's name."""
     (workdir / "tmp" / "rote-4242").mkdir(parents=True)
     for folder in (workdir / "tmp", workdir / "tmp" / "rote-4242"):
         folder.chmod(0o777)
-    for user in (4242, NOBODY):
-        count(workdir, f"of{user}", user=user, HOME=None, TMPDIR=str(workdir / "tmp"))
+    count(workdir, user=4242, HOME=None, TMPDIR=str(workdir / "tmp"))
     assert not list((workdir / "tmp" / "rote-4242").iterdir())
-
-
-@pytest.fixture
-def full(tmp_path):
-    """A disk without a free byte."""
-    folder = tmp_path / "full"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=1777", "rote-test", folder]
-    done = subprocess.run(command, capture_output=True)
-    if done.returncode:
-        pytest.skip(f"no disk can be mounted here: {done.stderr.decode().strip()}")
-    with (folder / "rest").open("wb", buffering=0) as rest:
-        try:
-            while rest.write(b"x" * 4096):
-                pass
-        except OSError:
-            pass
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.mark.fault("full disk")
@@ -227,16 +159,6 @@ def listed(**environment: str) -> tuple[str, str]:
     return done.stdout.strip(), done.stderr
 
 
-BROKEN = {
-    "a sentence": "echo 'No devices were found'",
-    "a failure": "echo 'NVIDIA-SMI has failed because it could not communicate'; exit 9",
-    "nothing": "exit 3",
-    "letters of no encoding": "printf 'GPU\\377\\376\\n'",
-    "a warning before the list": "echo 'WARNING: infoROM is corrupted'; echo GPU-12345678",
-    "a signal": "kill -9 $$",
-}
-
-
 @pytest.mark.fault("broken nvidia-smi")
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_nvidia_smi_lists_nothing_and_is_named(tmp_path, name):
@@ -270,6 +192,31 @@ def test_without_git_the_commit_is_unknown(tmp_path, script):
         [sys.executable, "-c", PROVENANCE], env=variables(PATH=path), capture_output=True
     )
     assert (done.returncode, done.stdout) == (0, b"unknown\n"), done.stderr
+
+
+# ---- Snakemake alone
+
+WORKFLOW = """
+rule all:
+    output:
+        "out.txt",
+    shell:
+        "echo > {output}"
+"""
+
+
+@pytest.mark.fault("home, temporary folder, locale")
+def test_snakemake_makes_its_cache_here_where_there_is_no_home(workdir):
+    (workdir / "Snakefile").write_text(WORKFLOW)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1"],
+        cwd=workdir,
+        env=variables(HOME="/proc", XDG_CACHE_HOME=None),
+        capture_output=True,
+    )
+    assert done.returncode == 0, printed(done)
+    assert (workdir / "out.txt").exists()
+    assert (workdir / ".snakemake" / "cache").is_dir()
 
 
 # ---- devices of several users
@@ -382,14 +329,11 @@ def test_findings_print_on_any_terminal(tmp_path, encoding):
 
 # ---- ends
 
-LONG = {"rows": [300, 400], "d": 600, "replicates": 4000}
-SOLVE = ["longtail", "solve-scaling", "--settings", str(LONG).replace("'", '"')]
-
 
 @pytest.mark.fault("command ended by a signal")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_ended_command_leaves_no_half_file_and_can_run_again(workdir, how):
-    """Ctrl-C, a scheduler's end, kill -9."""
+def test_ended_command_leaves_no_file_and_can_run_again(workdir, how):
+    """Ctrl-C, a scheduler's end, kill -9, after each of which the folder is as before."""
     command = [sys.executable, "-c", PROGRAM, *SOLVE, "--out", "scaling.parquet"]
     heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes = {"env": variables(), "stderr": subprocess.PIPE, "preexec_fn": heeds}
@@ -404,8 +348,9 @@ def test_ended_command_leaves_no_half_file_and_can_run_again(workdir, how):
     if how == signal.SIGINT:
         assert rest.splitlines()[-1] == b"rote: interrupted; run the same command again"
     assert list(workdir.iterdir()) == []
-    small = str(LONG | {"replicates": 2, "d": 50}).replace("'", '"')
-    done = rote(workdir, *SOLVE[:2], "--settings", small, "--out", "scaling.parquet")
+    if how != signal.SIGKILL:
+        return
+    done = rote(workdir, *SOLVE[:2], "--settings", SMALL, "--out", "scaling.parquet")
     assert done.returncode == 0, printed(done)
     assert [path.name for path in workdir.iterdir()] == ["scaling.parquet"]
 
@@ -413,82 +358,8 @@ def test_ended_command_leaves_no_half_file_and_can_run_again(workdir, how):
 @pytest.mark.fault("two runs at once")
 def test_two_commands_at_once_on_one_file(workdir):
     """Both end, and one whole file is left."""
-    small = str(LONG | {"replicates": 2, "d": 50}).replace("'", '"')
-    words = [*SOLVE[:2], "--settings", small, "--out", "scaling.parquet"]
+    words = [*SOLVE[:2], "--settings", SMALL, "--out", "scaling.parquet"]
     command = [sys.executable, "-c", PROGRAM, *words]
     both = [subprocess.Popen(command, cwd=workdir, env=variables()) for _ in range(2)]
     assert [one.wait(120) for one in both] == [0, 0]
     assert [path.name for path in workdir.iterdir()] == ["scaling.parquet"]
-
-
-# ---- rote doctor names each
-
-DOCTOR = """
-from pathlib import Path
-from rote.core import environment
-environment.prepare()
-from rote.report import surroundings
-for finding in surroundings.findings(Path(".")):
-    print(finding)
-"""
-
-
-def examined(folder: Path, umask: int = -1, **environment: str | None) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", DOCTOR],
-        cwd=folder,
-        env=variables(**environment),
-        capture_output=True,
-        umask=umask,
-    )
-    text = (done.stdout + done.stderr).decode("utf-8", "replace")
-    assert done.returncode == 0, text
-    return text
-
-
-def test_doctor_finds_nothing_on_a_sound_machine(workdir):
-    (workdir / "home").mkdir()
-    text = examined(workdir, HOME=str(workdir / "home"), TMPDIR=None, LC_ALL="C.UTF-8", umask=0o022)
-    assert "PROBLEM" not in text
-    assert f"ok       home {workdir / 'home'}" in text
-    assert "ok       the terminal's encoding is UTF-8" in text
-    assert "ok       compiled kernels are kept in" in text
-
-
-NAMED = {
-    "no HOME": ({"HOME": "/no/such/home", "XDG_CACHE_HOME": None}, "export XDG_CACHE_HOME="),
-    "missing TMPDIR": ({"TMPDIR": "/no/such/folder"}, "set TMPDIR to a folder with 1 GB free"),
-    "umask 077": ({"umask": 0o077}, "if others are to read results: umask 022"),
-    "Latin-1": ({"PYTHONIOENCODING": "latin-1"}, "export LC_ALL=C.UTF-8 PYTHONUTF8=1"),
-    "a broken nvidia-smi": ({"nvidia_smi": BROKEN["a sentence"]}, "CUDA_VISIBLE_DEVICES=0"),
-    "no git": ({"without": ("git",)}, "install git if tables are to name it"),
-    "another's clone": ({"git": "exit 128"}, "git config --global --add safe.directory"),
-}
-
-
-@pytest.mark.parametrize("name", NAMED)
-def test_doctor_names_with_the_cure(workdir, name):
-    trouble, cure = NAMED[name]
-    changes = {key: value for key, value in trouble.items() if key.isupper() or key == "umask"}
-    scripts = {key: value for key, value in trouble.items() if key not in changes}
-    if scripts:
-        changes["PATH"] = programs(workdir, **scripts)
-    text = examined(workdir, **changes)
-    assert re.search(rf"^(PROBLEM|note) .*\n +.*{re.escape(cure)}", text, flags=re.M), text
-
-
-@needs_root
-def test_doctor_names_a_full_disk_and_a_cache_that_cannot_be(workdir, full):
-    (workdir / "results").symlink_to(full)
-    text = examined(workdir)
-    assert re.search(r"^PROBLEM  no file can be written in .*results", text, flags=re.M)
-    assert "chmod -R u+w results" in text
-
-
-def test_doctor_names_kernels_that_point_elsewhere(workdir):
-    kernel = workdir / "home/.local/share/jupyter/kernels/python3"
-    kernel.mkdir(parents=True)
-    (kernel / "kernel.json").write_text('{"argv": ["/bin/false"]}')
-    text = examined(workdir, HOME=str(workdir / "home"))
-    assert f"{kernel / 'kernel.json'} starts /bin/false" in text
-    assert sys.executable in text

@@ -25,7 +25,15 @@ def digests(cache: Path, *groups: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_kernels_leave_the_same_bytes_just_compiled_and_loaded(tmp_path):
+def test_a_kernel_of_waves_leaves_the_same_bytes_just_compiled_and_loaded(tmp_path):
+    """The one whose last bits once depended on the cache; all others take a minute to compile."""
+    compiled = digests(tmp_path, "elimination")
+    assert list(tmp_path.rglob("*.nbc"))
+    assert digests(tmp_path, "elimination") == compiled
+
+
+@pytest.mark.long
+def test_all_kernels_leave_the_same_bytes_just_compiled_and_loaded(tmp_path):
     """The module fails for a kernel that none of its groups runs."""
     compiled = digests(tmp_path)
     assert len(compiled.splitlines()) == len(kernels.GROUPS)
@@ -48,7 +56,9 @@ def test_no_kernel_calls_another():
 
 
 @pytest.mark.fault("damaged file")
-@pytest.mark.parametrize("damage", [b"", b"half", None])
+@pytest.mark.parametrize(
+    "damage", [None, *(pytest.param(content, marks=pytest.mark.long) for content in (b"", b"half"))]
+)
 def test_damaged_caches_are_compiled_anew(tmp_path, damage):
     """Cut short by a power failure, or unreadable; the next process loads again."""
     whole = digests(tmp_path, "sorting")

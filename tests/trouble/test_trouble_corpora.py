@@ -1,17 +1,26 @@
 """Corpora as they lie on disks: names, links, packing, encodings, damage, identities."""
 
+import bz2
 import gzip
 import io
 import json
 import logging
+import lzma
+import os
+import socket
+import struct
 import zlib
 from collections import Counter
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rote import cli as commands
 from rote import ngrams
 from rote.core.errors import InputError
 from rote.data import corpora
+from rote.readers import table
 from typer.testing import CliRunner
 
 
@@ -30,6 +39,9 @@ def windowed(content: bytes, log: int) -> bytes:
     with ZstdCompressor(compression_params=parameters).stream_writer(stream, closefd=False) as file:
         file.write(content)
     return stream.getvalue()
+
+
+SKIPPABLE = b"\x5f\x2a\x4d\x18\4\0\0\0note"
 
 
 def texts(source, **options) -> list[str]:
@@ -56,6 +68,19 @@ READ = {
     "a byte order mark": ({"a.txt": b"\xef\xbb\xbfkite"}, ["kite"]),
     "breaks of Unicode": ({"a.jsonl": '{"text": "a\u2028b\x85c"}\n'.encode()}, ["a\u2028b\x85c"]),
     "half of a pair": ({"a.jsonl": b'{"text": "a \\ud83d b"}\n'}, ["a \ufffd b"]),
+    "what may be skipped in zstd": (
+        {"a.txt.zst": SKIPPABLE + windowed(b"kite", 20) + SKIPPABLE},
+        ["kite"],
+    ),
+    "two gzips, padded": (
+        {"a.jsonl.gz": gzip.compress(line("a")) + gzip.compress(line("b")) + bytes(512)},
+        ["a", "b"],
+    ),
+    "a folder named as a file": ({"a.txt/b.txt": b"kite"}, ["kite"]),
+    "names of all kinds": (
+        dict.fromkeys(("a b.txt", "a\nb.txt", "[x].txt", "*.txt", "�.txt"), b"kite"),
+        ["kite"] * 5,
+    ),
     "a whole pair": ({"a.jsonl": b'{"text": "\\ud83d\\ude00"}\n'}, ["\U0001f600"]),
 }
 
@@ -71,9 +96,10 @@ def write(folder, files):
 @pytest.mark.parametrize("case", READ)
 def test_corpora_are_read_as_they_lie(tmp_path, case):
     files, expected = READ[case]
-    read = texts(write(tmp_path, files))
-    assert read == expected
-    assert "".join(read).encode()  # whatever is read can be written
+    read = list(corpora.documents(write(tmp_path, files)))
+    assert [document.text for document in read] == expected
+    # whatever is read can be written
+    assert all((document.id + document.text).encode() for document in read)
 
 
 def half(content: bytes) -> bytes:
@@ -84,6 +110,8 @@ MANY = b"".join(line(f"{n} {zlib.crc32(bytes([n % 256]))}") for n in range(3000)
 FLIPPED = bytearray(gzip.compress(MANY))
 FLIPPED[len(FLIPPED) // 2] ^= 255
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+WORDS = "\u043a\u0440\u0430\u0441\u043d\u044b\u0439 \u043a\u043e\u0440\u0448\u0443\u043d"
+DEEP = b'{"text": "\\u0041", "x": %s%s}'
 REFUSED = {
     "half of gzip": ("a.jsonl.gz", half(gzip.compress(MANY)), "not a whole gzip file"),
     "flipped in gzip": ("b.jsonl.gz", bytes(FLIPPED), "not a whole gzip file"),
@@ -93,6 +121,20 @@ REFUSED = {
     "a pointer": ("f.jsonl", POINTER, "pointer of Git LFS"),
     "a pointer as text": ("g.txt", POINTER, "pointer of Git LFS"),
     "UTF-16 without a mark": ("h.txt", "red kites".encode("utf-16-le"), "without a byte order"),
+    "Cyrillic without a mark": ("h.txt", WORDS.encode("utf-16-le"), "without a byte order"),
+    "UTF-32 without a mark": ("h.txt", "red kites".encode("utf-32-be"), "without a byte order"),
+    "gzip, then something": ("a.txt.gz", gzip.compress(b"kite") + b"more", "not a whole gzip"),
+    "nothing in gzip": ("a.txt.gz", b"", "not a whole gzip file .it is empty"),
+    "nothing in zstd": ("a.jsonl.zst", b"", "not a whole zstd file .it is empty"),
+    "gzip by another name": ("a.jsonl", gzip.compress(line("x")), "name that ends in .gz"),
+    "zstd by another name": ("a.txt", windowed(b"kite", 20), "name that ends in .zst"),
+    "xz by another name": ("a.txt", lzma.compress(b"kite"), "packed by xz: unpack it"),
+    "bzip2 by another name": ("a.txt", bz2.compress(b"kite"), "packed by bzip2: unpack it"),
+    "Parquet by another name": ("a.jsonl", b"PAR1\x15\xff" + bytes(9), "ends in .parquet"),
+    "deep": ("a.jsonl", DEEP % (b"[" * 9999, b"]" * 9999), "line 1: not JSON .nested too deeply"),
+    "deep with an escape": ("a.jsonl", DEEP % (b"[" * 900, b"]" * 900), "nested too deeply"),
+    "null": ("a.jsonl", b'{"text": null}', "NoneType under that key"),
+    "a list": ("a.jsonl", b'[{"text": "x"}]', "it has list"),
     "odd UTF-16": ("i.txt", b"\xff\xfea", "not a whole text file"),
 }
 
@@ -122,6 +164,62 @@ def test_links_are_followed_and_circles_are_not(tmp_path):
         texts(corpus)
 
 
+@pytest.mark.parametrize("pattern", ["**/*.txt", "**", "a/**/*.txt", "*/**/k*", "**/a/*.txt"])
+def test_globs_in_depth_go_in_no_circles_and_to_no_hidden_name(tmp_path, pattern):
+    corpus = write(tmp_path, {"a/k.txt": b"kite", "a/__MACOSX/m.txt": b"x", "a/._k.txt": b"x"})
+    for name in ("one", "two"):  # two links: 2^40 paths within what a system follows
+        (corpus / "a" / name).symlink_to(corpus)
+    assert texts(corpus / pattern) == ["kite"]
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def bound(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def endless(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
+@pytest.mark.parametrize("make", [pipe, bound, endless])
+def test_what_is_no_file_is_refused_and_in_a_folder_left_out(
+    tmp_path, monkeypatch, make, name, caplog
+):
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    make(Path(name))
+    write(tmp_path, {"a.txt": b"kite"})
+    with pytest.raises(InputError, match="is a pipe, socket or device; give a file"):
+        texts(name)
+    assert texts(tmp_path) == ["kite"]
+    assert f"{name} is a pipe, socket or device: it is skipped" in caplog.text
+
+
+@pytest.mark.parametrize("source", ["", " ", "~no-such-user/x.txt", "a" * 300 + ".txt", "a\0b.txt"])
+def test_paths_that_cannot_be_are_refused(source):
+    with pytest.raises(InputError, match="corpus"):
+        texts(source)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_texts_of_parquet_that_are_no_utf8_are_named_or_replaced(tmp_path, kind):
+    size = "<2i" if kind == pa.string() else "<2q"
+    buffers = [None, pa.py_buffer(struct.pack(size, 0, 5)), pa.py_buffer(b"gr\xfcn!")]
+    column = pa.Array.from_buffers(kind, 1, buffers)
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet, row 0: not UTF-8 at byte 2"):
+        texts(tmp_path)
+    problems = Counter()
+    assert texts(tmp_path, strict=False, problems=problems) == ["gr\ufffdn!"]
+    assert problems == {"bytes replaced": 1}
+    with pytest.raises(InputError, match=r"a\.parquet cannot be read as a table .*UTF8"):
+        table.read(tmp_path / "a.parquet")
+
+
 def test_documents_of_equal_names_have_ids_of_their_own(tmp_path):
     files = {f"{part}/shard.jsonl": line("a") + line("b") for part in ("x", "y/x", "y")}
     write(tmp_path / "corpus", files)
@@ -147,9 +245,7 @@ def test_what_is_skipped_is_said(tmp_path, caplog):
 def test_a_corpus_of_nothing_is_an_error(tmp_path, content):
     write(tmp_path, {"a.txt": content})
     with pytest.raises(InputError, match=r"no word in .*a\.txt"):
-        ngrams.tokenize(
-            tmp_path / "a.txt", tmp_path / "out", options=ngrams.CorpusOptions(filled=True)
-        )
+        ngrams.tokenize(tmp_path / "a.txt", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / "none.jsonl").write_bytes(b"\n")
     with pytest.raises(InputError, match=r"no word in .*none\.jsonl"):

@@ -5,6 +5,7 @@ import os
 import random
 
 import pytest
+from conftest import tried
 from rote.core.errors import ConfigError, InputError
 
 from tests.trouble.formats import FORMATS
@@ -53,6 +54,7 @@ def test_damage_ends_in_a_value_or_one_line(tmp_path, name, caplog):
         path.write_bytes(damaged(whole, rng))
         message = error_of(name, path)
         assert not (form.lenient and message), message
+        tried("random damage of a user's file")
         path.unlink()
 
 

@@ -1,6 +1,7 @@
 """Pictures and folders of them."""
 
 import gzip
+import struct
 
 import numpy as np
 import pytest
@@ -13,6 +14,13 @@ from rote.readers import image
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 DEEP = RAMP.astype(np.uint16) * 257
+
+
+def packed12(values: np.ndarray) -> bytes:
+    """Numbers of 12 bits, two in three bytes."""
+    first, second = values.reshape(-1, 2).T
+    parts = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], 1)
+    return parts.astype(np.uint8).tobytes()
 
 
 def saved(path, pixels, mode=None, **options):
@@ -33,8 +41,65 @@ def test_numbers_of_unknown_range_are_refused(tmp_path, dtype):
         tmp_path / "numbers.tiff",
         RAMP.astype(dtype) / 2 if dtype == np.float32 else RAMP.astype(dtype),
     )
-    with pytest.raises(InputError, match=r"numbers\.tiff holds .* of 32 bits"):
+    with pytest.raises(InputError, match=r"numbers\.tiff holds .* nothing says which is white"):
         image.read(path, "L")
+
+
+SHORT, ENTRY = 3, "<HHII"
+TIFF = {
+    "white is 65535": (1, 16, (RAMP * np.uint16(257)).tobytes()),
+    "white is 0": (0, 16, (65535 - RAMP * np.uint16(257)).tobytes()),
+    "white is 0 of 8 bits": (0, 8, (255 - RAMP).tobytes()),
+    "12 bits": (1, 12, packed12(RAMP.astype(int) * 4095 // 255)),
+}
+
+
+def tiff(photometric: int, bits: int, content: bytes) -> bytes:
+    """A TIFF file of one strip, 16 x 16, little-endian."""
+    values = {256: 16, 257: 16, 258: bits, 259: 1, 262: photometric, 273: 200, 277: 1, 278: 16}
+    entries = [struct.pack(ENTRY, tag, SHORT, 1, value) for tag, value in values.items()]
+    entries.append(struct.pack(ENTRY, 279, 4, 1, len(content)))
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(entries)
+    return head.ljust(200, b"\0") + content
+
+
+@pytest.mark.parametrize("case", TIFF)
+def test_tiff_says_its_depth_and_what_is_white(tmp_path, case):
+    (tmp_path / "a.tif").write_bytes(tiff(*TIFF[case]))
+    assert np.abs(np.asarray(image.read(tmp_path / "a.tif", "L")).astype(int) - RAMP).max() <= 1
+
+
+RED = np.zeros((16, 16, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+MODES = {
+    "palette": (Image.fromarray(RED).convert("P"), {}, [255, 0, 0]),
+    "palette, clear": (Image.fromarray(RED).convert("P"), {"transparency": bytes(256)}, [255] * 3),
+    "grey, clear": (Image.new("L", (4, 4), 9), {"transparency": 9}, [255] * 3),
+    "deep grey, clear": (Image.fromarray(DEEP * 0 + 900), {"transparency": 900}, [255] * 3),
+    "colour, clear": (Image.fromarray(RED), {"transparency": (255, 0, 0)}, [255] * 3),
+    "grey and alpha": (Image.new("LA", (4, 4), (0, 0)), {}, [255] * 3),
+    "one bit": (Image.new("1", (4, 4), 1), {}, [255] * 3),
+    "inks": (Image.new("CMYK", (4, 4), (0, 255, 255, 0)), {"format": "TIFF"}, [255, 0, 0]),
+    "frames": (
+        Image.fromarray(RED),
+        {"save_all": True, "append_images": [Image.new("RGB", (16, 16))]},
+        [255, 0, 0],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MODES)
+def test_pictures_of_every_mode_are_read_in_colour(tmp_path, case):
+    picture, options, expected = MODES[case]
+    path = tmp_path / ("a.tif" if case == "inks" else "a.png")
+    picture.save(path, **options)
+    assert np.asarray(image.read(path, "RGB"))[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"<svg/>", b"GIF89a", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_what_is_no_picture_is_named(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.png is not a readable picture"):
+        image.read(tmp_path / "a.png", "RGB")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +138,7 @@ def folder(root, classes=("cat", "dog")):
     return pictures.ResmemPictures(root=str(root))
 
 
-def test_folders_of_pictures_leave_out_what_no_user_put_there(tmp_path):
+def test_folders_of_pictures_leave_out_what_no_user_put_there(tmp_path, caplog):
     options = folder(tmp_path)
     plain = pictures.files(options)
     for split in ("train", "val"):
@@ -85,6 +150,7 @@ def test_folders_of_pictures_leave_out_what_no_user_put_there(tmp_path):
     again = pictures.files(options)
     assert again.paths == plain.paths
     assert again.labels.tolist() == plain.labels.tolist()
+    assert "1 files (notes.txt) skipped" in caplog.text
 
 
 def test_pictures_lie_deeper_behind_links_and_in_any_case(tmp_path):

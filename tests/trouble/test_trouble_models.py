@@ -1,10 +1,15 @@
 """Models as folders: their own heads, precision, limits, tokenizers, damage."""
 
 import json
+import os
+import pickle
 import shutil
+import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from conftest import examples_of
 from rote import ngrams, train
@@ -28,19 +33,27 @@ SIZES = {
 }
 HEADS = {
     "Llama": {},
+    "Mistral": {},
+    "Qwen2": {"tie_word_embeddings": True},
+    "GPTNeoX": {"use_parallel_residual": False},
+    "Phi": {},
+    "GPTJ": {"n_embd": 16, "n_layer": 1, "n_head": 2, "rotary_dim": 4},
     "Granite": {"logits_scaling": 8.0, "embedding_multiplier": 3.0, "residual_multiplier": 0.5},
     "Cohere": {"logit_scale": 0.0625},
     "Gemma2": {"final_logit_softcapping": 0.5, "head_dim": 8},
 }
 
 
-def saved(folder, kind, dtype=torch.float32, **options):
+REFUSED = {"Gemma2": "soft cap", "Phi": "its head has a bias", "GPTJ": "its head has a bias"}
+
+
+def saved(folder, kind, dtype=torch.float32, head="CausalLM", **options):
     torchvision()
     import transformers
 
     torch.manual_seed(0)
     config = getattr(transformers, f"{kind}Config")(**SIZES | options)
-    model = getattr(transformers, f"{kind}ForCausalLM")(config)
+    model = getattr(transformers, f"{kind}For{head}")(config)
     with torch.no_grad():
         for value in model.parameters():
             value.normal_(0, 0.5)
@@ -52,17 +65,45 @@ def saved(folder, kind, dtype=torch.float32, **options):
 def test_a_stack_gives_the_models_own_logits_or_refuses(tmp_path, kind):
     model = saved(tmp_path, kind, **HEADS[kind]).eval()
     tokens = torch.arange(20).reshape(1, 2, 10)
-    try:
-        stack = pretrained.stack(str(tmp_path), 1)
-    except InputError as error:
-        refusal = str(error)
-        assert kind == "Gemma2", refusal
-        assert "differ from its hidden states times its head's weights" in refusal
+    if kind in REFUSED:
+        with pytest.raises(InputError, match=REFUSED[kind]):
+            pretrained.stack(str(tmp_path), 1)
         return
+    stack = pretrained.stack(str(tmp_path), 1)
     with torch.no_grad():
         expected = model(tokens[0]).logits.log_softmax(-1)
         measured = stack.forward(stack.parameters, tokens)[0].log_softmax(-1)
     torch.testing.assert_close(measured, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0])
+def test_a_soft_cap_is_refused_however_small_the_logits(tmp_path, scale):
+    """Near zero a cap changes nothing; training leads away from there."""
+    model = saved(tmp_path, "Gemma2", final_logit_softcapping=30.0, head_dim=8)
+    with torch.no_grad():
+        for value in model.parameters():
+            value.mul_(scale)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="soft cap"):
+        pretrained.stack(str(tmp_path), 1)
+
+
+@pytest.mark.parametrize("kind", ["Bert", "Electra"])
+def test_encoders_are_no_causal_models(tmp_path, kind):
+    saved(tmp_path, kind, head="MaskedLM")
+    with pytest.raises(InputError, match="is not causal: what it says of a token depends on later"):
+        pretrained.causal(str(tmp_path))
+    assert pretrained.encoder(str(tmp_path)) is not None
+
+
+def test_models_from_text_to_text_are_refused(tmp_path):
+    import transformers
+
+    sizes = {"vocab_size": 50, "d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+    config = transformers.T5Config(d_kv=8, **sizes)
+    transformers.T5ForConditionalGeneration(config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="cannot be loaded: Unrecognized configuration"):
+        pretrained.causal(str(tmp_path))
 
 
 def test_what_is_trained_has_master_weights_of_32_bits(tmp_path):
@@ -194,6 +235,53 @@ def test_weights_are_taken_from_what_trainers_save(tmp_path):
     state = {"a": torch.ones(2)}
     torch.save({"state_dict": state, "epoch": 3}, tmp_path / "w.PTH")
     assert weights.read(tmp_path / "w.PTH").keys() == {"a"}
-    torch.save({"epoch": 3}, tmp_path / "n.pth")
-    with pytest.raises(InputError, match=r"n\.pth holds no weights"):
-        weights.read(tmp_path / "n.pth")
+
+
+class Code:
+    """What runs a command where it is unpickled."""
+
+    def __reduce__(self):
+        return (os.system, ("touch code-ran",))
+
+
+NO_WEIGHTS = {
+    "a number": {"epoch": 3},
+    "nothing": {},
+    "numbers as names": {1: torch.ones(1)},
+    "a module": torch.nn.Linear(2, 2),
+    "arrays": {"a": np.ones(2)},
+    "code": {"a": Code()},
+}
+
+
+@pytest.mark.parametrize("case", NO_WEIGHTS)
+def test_what_holds_no_weights_is_named_and_never_run(tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    torch.save(NO_WEIGHTS[case], "n.pth")
+    with pytest.raises(
+        InputError, match=r"n\.pth holds no weights.*save a state dict there"
+    ) as raised:
+        weights.read(Path("n.pth"))
+    assert "weights_only" not in str(raised.value)
+    assert not Path("code-ran").exists()
+
+
+LENGTHS = (0, 1, 9, 10**8, 2**63, 2**64 - 1)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_headers_of_another_length_are_damage(tmp_path, length):
+    path = tmp_path / "a.safetensors"
+    safetensors.torch.save_file({"a": torch.ones(9)}, path)
+    path.write_bytes(struct.pack("<Q", length) + path.read_bytes()[8:])
+    with pytest.raises(InputError, match=r"a\.safetensors holds no weights"):
+        weights.read(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"<!DOCTYPE html>", b"GGUF" + bytes(50), pickle.dumps({"a": 1})]
+)
+def test_other_files_than_torchs_are_named(tmp_path, content):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.pth holds no weights: it is no file of torch.save"):
+        weights.read(tmp_path / "a.pth")

@@ -16,8 +16,17 @@ def prepare() -> None:
     """Let libraries work for users without a home, a name or a terminal that knows all letters.
 
     Where the home cannot be written, matplotlib's caches go to `private`; numba's go there by
-    themselves. Letters that the terminal lacks are written as `\\u2013`.
+    themselves. Letters that the terminal lacks are written as `\\u2013`; streams that are closed,
+    as services may start a command, lead nowhere.
     """
+    # in this order each gets its own number, which no other file may have: libraries write to 2
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_WRONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -34,6 +43,12 @@ def prepare() -> None:
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
     if not os.path.isdir(os.path.expanduser("~")):
         os.environ["HOME"] = str(folder)
+
+
+def prepare_caches() -> None:
+    """Let Snakemake work without a home: its cache goes to .snakemake/cache, as `make` puts it."""
+    if home() is None:
+        os.environ.setdefault("XDG_CACHE_HOME", str(Path(".snakemake", "cache").absolute()))
 
 
 def home() -> Path | None:

@@ -1,11 +1,14 @@
 """Files of users: which of them a folder holds, and one line for whatever a damaged one raises."""
 
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rote.core.errors import DamagedFile, InputError
 
+log = logging.getLogger("rote")
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}  # which packers and servers leave
 
@@ -23,7 +26,8 @@ def under(folder: Path, *, hidden: bool = False) -> Iterator[Path]:
         hidden: also files and folders that `is_hidden`.
 
     Yields:
-        Files. A link back to a folder around it is not followed.
+        Files. A link back to a folder around it is not followed; pipes, sockets and devices are
+        left out, and named in the log.
 
     Raises:
         InputError: for a folder that cannot be listed, or a link that leads nowhere.
@@ -47,6 +51,8 @@ def _under(folder: Path, hidden: bool, around: tuple[Path, ...]) -> Iterator[Pat
                 yield from _under(path, hidden, (*around, real))
         elif path.is_file():
             yield path
+        else:
+            log.warning("%s is a pipe, socket or device: it is skipped", path)
 
 
 def has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
@@ -62,6 +68,8 @@ def skipped(paths: list[Path], limit: int = 3) -> str:
 
 def is_pointer(path: Path) -> bool:
     """Whether a file is what Git LFS leaves in place of one that was not fetched."""
+    if not path.is_file():  # to open a pipe is to wait for who writes to it
+        return False
     try:
         with path.open("rb") as file:
             return file.read(len(_POINTER)) == _POINTER
@@ -79,7 +87,10 @@ def refuse_pointer(path: Path) -> None:
 
 def first_line(error: BaseException, longest: int = 200) -> str:
     """What an exception says, on one line; its type where it says nothing."""
-    words = " ".join((str(error).strip() or type(error).__name__).splitlines()[0].split())
+    first, *rest = (str(error).strip() or type(error).__name__).splitlines()
+    if first.rstrip().endswith(":") and rest:  # a title
+        first = f"{first} {rest[0]}"
+    words = " ".join(first.split())
     return words if len(words) <= longest else words[:longest] + " ..."
 
 
@@ -93,11 +104,13 @@ def one_line(path: str | Path, problem: str, cure: str) -> Iterator[None]:
         cure: what to do if it is damaged: `fetch it again`.
 
     Raises:
-        InputError: as it is, and for a file that is missing, closed to this user, a folder, or
-            too large for the memory.
+        InputError: as it is, and for a file that is missing, closed to this user, a folder, a
+            pipe, a socket, a device, or too large for the memory.
         DamagedFile: in place of any other exception.
     """
     path = Path(path)
+    if os.path.exists(path) and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path} is a pipe, socket or device; give a file")
     try:
         yield
     except InputError:

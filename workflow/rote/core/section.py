@@ -163,6 +163,19 @@ def allowed(prop: Mapping[str, Any]) -> str:
     return " ".join([kind, " and ".join(bounds)]).strip()
 
 
+def _as_text(keys: list[str], value: Any) -> str:
+    """How an option of Snakemake gives a key a text that looks like a number.
+
+    It drops quotes; within braces everything is text.
+    """
+    if len(keys) == 1:
+        return f"{keys[0]}=!!str {value}"
+    inner = str(value)
+    for name in reversed(keys[1:]):
+        inner = f"{{{name}: {inner}}}"
+    return f"{keys[0]}={inner}"
+
+
 def _explain(section: type[BaseModel], problem: Any) -> str:
     """One line for one pydantic error: key, what is wrong, what is allowed, nearest valid key."""
     steps = [step for step in problem["loc"] if isinstance(step, (str, int))]
@@ -191,7 +204,7 @@ def _explain(section: type[BaseModel], problem: Any) -> str:
     ):
         name = steps[-1]
         message += f"; to YAML it is no text without quotes: {name}: '{value}'"
-        shown += f"; on the command line: --config '{dotted}=\"{value}\"'"
+        shown += f"; on the command line: --config '{_as_text(dotted.split('.'), value)}'"
     if is_section(parent):
         accepted = "a group of keys: " + ", ".join(parent.model_fields)
     return f"{dotted}: {message[0].lower() + message[1:]}{shown}" + (

@@ -5,15 +5,18 @@ strictly, what cannot be read is an error that names file and line. Read lenient
 empty document and is counted, so that documents keep their numbers.
 """
 
+import fnmatch
 import glob
 import io
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rote.core.errors import DamagedFile, InputError
@@ -96,13 +99,7 @@ def _files(source: str | Path) -> list[CorpusFile]:
         if not listed:
             raise InputError(f"corpus {text}: no file of {name} has {part!r} in its path")
         return listed
-    path = Path(text).expanduser()
-    if path.is_dir():
-        listed = _in_folder(path)
-    elif path.is_file():
-        listed = [CorpusFile(path, path.name)]
-    else:
-        listed = _matching(path)
+    listed = _at(text)
     if not listed:
         raise InputError(
             f"corpus {text}: no file there; give a file, folder or glob of {', '.join(SUFFIXES)}, "
@@ -114,6 +111,28 @@ def _files(source: str | Path) -> list[CorpusFile]:
                 f"corpus file {file.path}: its name must end in one of {', '.join(SUFFIXES)}"
             )
     return listed
+
+
+def _at(text: str) -> list[CorpusFile]:
+    """The file, or those of the folder or glob, at a path."""
+    try:
+        path = Path(text).expanduser()
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, a folder closed to this user
+        raise InputError(f"corpus {text}: {first_line(error)}; check the path") from error
+    if not text.strip():  # which is no name of the folder where one is
+        return []
+    if is_folder:
+        return _in_folder(path)
+    if is_there:
+        return [_named(path, path.parent)]
+    return _matching(path)
+
+
+def _named(path: Path, folder: Path) -> CorpusFile:
+    """A file, named by its path within a folder; bytes that are no UTF-8 are escaped."""
+    name = os.fsencode(path.relative_to(folder))
+    return CorpusFile(path, name.decode(errors="backslashreplace"))
 
 
 def _in_folder(folder: Path) -> list[CorpusFile]:
@@ -128,19 +147,38 @@ def _in_folder(folder: Path) -> list[CorpusFile]:
             ", ".join(SUFFIXES),
         )
     known = [path for path in paths if has_suffix(path, SUFFIXES)]
-    return [CorpusFile(path, str(path.relative_to(folder))) for path in known]
+    return [_named(path, folder) for path in known]
 
 
 def _matching(pattern: Path) -> list[CorpusFile]:
     """What a glob matches: files, and those of folders unless it goes into folders itself."""
     fixed = Path(*takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    if "**" in pattern.parts:
+        return _deep(fixed, pattern.parts[len(fixed.parts) :])
     by_path: dict[Path, None] = {}
     for match in sorted(map(Path, glob.glob(str(pattern), recursive=True))):
         if not match.is_dir():
             by_path[match] = None
-        elif "**" not in pattern.parts:
+        else:
             by_path |= dict.fromkeys(file.path for file in _in_folder(match))
-    return [CorpusFile(path, str(path.relative_to(fixed))) for path in by_path]
+    return [_named(path, fixed) for path in by_path]
+
+
+def _deep(folder: Path, parts: tuple[str, ...]) -> list[CorpusFile]:
+    """The files below a folder that a glob with ** matches, each once where links go in circles."""
+    paths = under(folder) if folder.is_dir() else ()
+    return [_named(path, folder) for path in paths if _fits(path.relative_to(folder).parts, parts)]
+
+
+def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path match those of a glob, ** any number of them."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_fits(parts[number:], pattern[1:]) for number in range(len(parts) + 1))
+    return (
+        bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
+    )
 
 
 def documents(
@@ -225,18 +263,18 @@ def _whole(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator
             f"corpus file {file}: more than {MAX_BYTES:,} bytes as one document; "
             "split it by line or blank"
         )
-    yield _decoded(file, None, content, reading)
+    yield _decoded(file, "", content, reading)
 
 
 def _by_line(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
     for number, line in enumerate(reader.broken_lines(file, stream, MAX_BYTES), 1):
-        yield _decoded(file, number, line, reading).rstrip("\r\n")
+        yield _decoded(file, f"line {number}", line, reading).rstrip("\r\n")
 
 
 def _by_block(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
     block: list[str] = []  # lines of a document
     for number, line in enumerate(reader.broken_lines(file, stream, MAX_BYTES), 1):
-        text = _decoded(file, number, line, reading)
+        text = _decoded(file, f"line {number}", line, reading)
         if text.strip():
             block.append(text)
         elif block:
@@ -260,27 +298,41 @@ def _parquet(file: Path, reading: _Reading) -> Iterator[str]:
             return
         row = 0
         for batch in table.iter_batches(columns=[reading.column]):
-            for value in batch.column(0).to_pylist():
-                if not isinstance(value, str):
-                    kind = type(value).__name__
-                    message = (
-                        f"corpus file {file}, row {row}: {reading.column!r} is not text but {kind}"
-                    )
-                    value = reading.skip("no text", message)
-                yield value
+            for value in _bytes_of_texts(batch.column(0)).to_pylist():
+                yield _cell(file, row, value, reading)
                 row += 1
+
+
+def _bytes_of_texts(column: pa.Array) -> pa.Array:
+    """Texts as bytes: a writer may have put there what is no UTF-8."""
+    kind = column.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return column.cast(pa.large_binary()) if is_text else column
+
+
+def _cell(file: Path, row: int, value: Any, reading: _Reading) -> str:
+    """A row's text."""
+    if isinstance(value, bytes):
+        return _decoded(file, f"row {row}", value, reading)
+    if isinstance(value, str):
+        return value
+    kind = type(value).__name__
+    message = f"corpus file {file}, row {row}: {reading.column!r} is not text but {kind}"
+    return reading.skip("no text", message)
 
 
 def _object(file: Path, number: int, line: bytes, reading: _Reading) -> str:
     where = f"corpus file {file}, line {number}"
     try:
-        value = reader.value(_decoded(file, number, line, reading))
+        value = reader.value(_decoded(file, f"line {number}", line, reading))
     except InputError:
         raise
     except ValueError as error:
         return reading.skip("not JSON", f"{where}: not JSON ({error})")
     if not isinstance(value, dict) or not isinstance(value.get(reading.column), str):
         content = ", ".join(value) if isinstance(value, dict) else type(value).__name__
+        if isinstance(value, dict) and reading.column in value:
+            content = f"{type(value[reading.column]).__name__} under that key"
         return reading.skip(
             "no text", f"{where}: no text under the key {reading.column!r} (it has {content})"
         )
@@ -318,16 +370,16 @@ def _stream(source: str, reading: _Reading) -> Iterator[Document]:
         ) from error
 
 
-def _decoded(file: Path, number: int | None, content: bytes, reading: _Reading) -> str:
-    if number in (None, 1):
+def _decoded(file: Path, position: str, content: bytes, reading: _Reading) -> str:
+    if position in ("", "line 1"):
         content = content.removeprefix(reader.BOM)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         if reading.errors == "strict":
-            where = f", line {number}" if number else ""
+            where = f"corpus file {file}, {position}" if position else f"corpus file {file}"
             raise InputError(
-                f"corpus file {file}{where}: not UTF-8 at byte {error.start}"
+                f"{where}: not UTF-8 at byte {error.start}; save it as UTF-8"
             ) from error
         reading.replaced()
         return content.decode(errors="replace")

@@ -1,5 +1,6 @@
 """Pretrained language models, by Hugging Face id or from a folder that `save_pretrained` wrote."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rote.core.files import first_line, refuse_pointer, under
 from rote.data.images import torchvision
 from rote.models.stack import LanguageStack, Parameters, stacked
 
+log = logging.getLogger("rote")
 HEAD_TOLERANCE = 1e-4  # of the largest logit: more than rounding in 32 bits leaves
 
 
@@ -23,9 +25,32 @@ def causal(model: str, *, revision: str = "main", offline: bool = False) -> Any:
         offline: never ask the hub.
 
     Raises:
-        InputError: saying what to put where, if it is not there.
+        InputError: saying what to put where, if it is not there; for a model whose logits depend
+            on later tokens (an encoder, as BERT).
     """
-    return _load("AutoModelForCausalLM", model, revision, offline)
+    body = _load("AutoModelForCausalLM", model, revision, offline)
+    _refuse_foresight(model, body)
+    return body
+
+
+def _refuse_foresight(model: str, body: Any) -> None:
+    """Raise InputError if what comes later changes a model's logits."""
+    import torch
+
+    size = body.get_input_embeddings().num_embeddings
+    ids = torch.arange(min(8, context(body))).repeat(2, 1) * 7 % size
+    ids[1, -1] = (ids[1, -1] + 1) % size
+    try:
+        with torch.no_grad():
+            first, second = body(input_ids=ids, use_cache=False).logits[:, :-1].float()
+    except Exception as error:  # weights that only a device computes with
+        log.warning("model %r cannot be tried on the CPU: %s", model, first_line(error))
+        return
+    if float((first - second).abs().max()) > 1e-3 * float(first.abs().max().clamp(min=1e-30)):
+        raise InputError(
+            f"model {model!r} ({type(body).__name__}) is not causal: what it says of a token "
+            "depends on later ones; use a language model that reads from left to right, as Pythia"
+        )
 
 
 def encoder(model: str, *, revision: str = "main", offline: bool = False) -> Any:
@@ -198,9 +223,10 @@ def _logit_scale(model: str, body: Any, weight: Any) -> float:
         output = body(input_ids=ids, output_hidden_states=True, use_cache=False)
         logits = output.logits.double()
         product = output.hidden_states[-1].double() @ weight.double().T
+    capped = getattr(body.config.get_text_config(), "final_logit_softcapping", None)
     scale = float((logits * product).sum() / (product**2).sum())
     rest = float((logits - scale * product).abs().max() / logits.abs().max().clamp(min=1e-30))
-    if not rest < HEAD_TOLERANCE:
+    if capped or not rest < HEAD_TOLERANCE:
         raise InputError(
             f"model {model!r}: its logits differ from its hidden states times its head's weights "
             f"by {rest:.2g} of the largest (a soft cap, or a layer in between), but here a memory "

@@ -317,8 +317,7 @@ def tokenize(
 
     Raises:
         InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
-            no documents or, as `CorpusOptions.filled` says, none with a unit, or an `out` that
-            exists and is not an empty folder.
+            no document with a unit, or an `out` that exists and is not an empty folder.
     """
     sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
     split_units = analyser.check().splitter()
@@ -351,8 +350,7 @@ def tokenize(
                 total += len(units)
                 if progress:
                     progress(total)
-        empty = not total and (options.filled or analyser.gives_ids or problems)
-        if empty or (not total and not writer.documents):
+        if not total:
             raise InputError(
                 f"no {analyser.unit} in {', '.join(map(str, sources))} "
                 f"({_irregular(problems)}); check the corpus, its column and the tokenizer"

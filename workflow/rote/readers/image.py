@@ -1,18 +1,20 @@
 """Pictures as 8-bit arrays, the right way up, on white paper.
 
 Turned as their EXIF tag says; where they are transparent, white shows through; values of more than
-8 bits are scaled by their depth. Pictures of floating-point numbers are refused: nothing says what
-white is in them.
+8 bits are scaled by their depth; of several frames or pages the first is taken. Pictures of
+floating-point numbers are refused: nothing says what white is in them.
 """
 
+import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.core.files import one_line, under
+from rote.core.files import has_suffix, one_line, skipped, under
 
 SUFFIXES = (
     ".jpg",
@@ -25,12 +27,16 @@ SUFFIXES = (
     ".ppm",
     ".pgm",
 )
+log = logging.getLogger("rote")
 _DEEP = {"I;16", "I;16L", "I;16B", "I;16N"}  # unsigned numbers of 16 bits
+_BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _SCALED_BY_PILLOW = ("PNG", "PPM")  # whose 16 bits older forms of it hold in 32
 
 
 def files(folder: Path) -> list[Path]:
     """The pictures below a folder in a fixed order, through links, without hidden ones.
+
+    Files of other formats are named in the log.
 
     Args:
         folder: to search.
@@ -38,7 +44,16 @@ def files(folder: Path) -> list[Path]:
     Raises:
         InputError: as `rote.core.files.under`.
     """
-    return [path for path in under(folder) if path.name.lower().endswith(SUFFIXES)]
+    paths = list(under(folder))
+    others = [path for path in paths if not has_suffix(path, SUFFIXES)]
+    if others:
+        log.warning(
+            "%s: %s skipped: their names end in none of %s",
+            folder,
+            skipped(others),
+            ", ".join(SUFFIXES),
+        )
+    return [path for path in paths if has_suffix(path, SUFFIXES)]
 
 
 def read(path: Path, mode: Literal["L", "RGB"], kind: str = "picture") -> Any:
@@ -63,11 +78,12 @@ def read(path: Path, mode: Literal["L", "RGB"], kind: str = "picture") -> Any:
         with Image.open(path) as file:
             picture = ImageOps.exif_transpose(file)
             if picture.mode in _DEEP or (picture.mode == "I" and file.format in _SCALED_BY_PILLOW):
-                picture = _scaled(picture)
+                picture = _scaled(picture, getattr(file, "tag_v2", {}))
             if picture.mode in ("I", "F"):
+                kind = "signed or long whole" if picture.mode == "I" else "floating-point"
                 raise InputError(
-                    f"{path} holds {'whole' if picture.mode == 'I' else 'floating-point'} numbers "
-                    "of 32 bits, of which nothing says which is white; save it with 8 or 16 bits"
+                    f"{path} holds {kind} numbers, of which nothing says which is white; "
+                    "save it with 8 or 16 bits, unsigned"
                 )
             if picture.has_transparency_data:
                 clear = picture.convert("RGBA")
@@ -76,9 +92,19 @@ def read(path: Path, mode: Literal["L", "RGB"], kind: str = "picture") -> Any:
             return picture.convert(mode)
 
 
-def _scaled(picture: Any) -> Any:
-    """Grey of 16 bits as grey of 8."""
+def _scaled(picture: Any, tags: Mapping[int, Any]) -> Any:
+    """Grey of more than 8 bits as grey of 8.
+
+    Args:
+        picture: of up to 16 bits.
+        tags: of TIFF, which say how many bits, and whether the largest number is black.
+    """
     from PIL import Image
 
+    bits = tags.get(_BITS, 16)
+    largest = 2 ** (bits[0] if isinstance(bits, tuple) else bits) - 1
     values = np.asarray(picture).astype(np.uint32)
-    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    grey = ((values * 255 + largest // 2) // largest).astype(np.uint8)
+    if "transparency" in picture.info:
+        grey[values == picture.info["transparency"]] = 255
+    return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == 0 else grey)

@@ -21,6 +21,16 @@ BOM = codecs.BOM_UTF8
 _WINDOW = 2**31  # bytes that zstd may look back: public corpora are packed with --long=31
 _KINDS = {".zst": "zstd", ".gz": "gzip"}
 _PROBE = 4096  # bytes by which a text's encoding is known
+_CONTROL = bytes(range(9))  # characters that no text has, but half of UTF-16 and more of UTF-32
+# how packed files begin, and what they are
+_PACKED = (
+    (b"\x1f\x8b", "packed by gzip: give it a name that ends in .gz"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd: give it a name that ends in .zst"),
+    (b"\xfd7zXZ\0", "packed by xz: unpack it"),
+    (b"BZh", "packed by bzip2: unpack it"),
+    (b"PK\3\4", "packed by zip: unpack it"),
+    (b"PAR1", "a Parquet file: give it a name that ends in .parquet"),
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # the longer marks first: that of UTF-32 begins as that of UTF-16
 _MARKS = (
@@ -45,8 +55,9 @@ def opened(path: Path, replaced: Callable[[], None] | None = None) -> Iterator[i
 
     Raises:
         InputError: if it cannot be opened.
-        DamagedFile: if it is a pointer of Git LFS, packed and not whole, or UTF-16 without a mark;
-            in place of what else is raised while it is open.
+        DamagedFile: if it is a pointer of Git LFS, packed and not whole, packed otherwise than its
+            name says, or UTF-16 or UTF-32 without a mark; in place of what else is raised while it
+            is open.
     """
     kind = next((kind for suffix, kind in _KINDS.items() if has_suffix(path, (suffix,))), "text")
     refuse_pointer(path)
@@ -55,6 +66,8 @@ def opened(path: Path, replaced: Callable[[], None] | None = None) -> Iterator[i
 
 
 def _unpacked(path: Path) -> io.BufferedReader:
+    if has_suffix(path, tuple(_KINDS)) and not path.stat().st_size:
+        raise EOFError("it is empty")
     if has_suffix(path, (".gz",)):
         return io.BufferedReader(gzip.open(path, "rb"), 2**20)  # type: ignore[arg-type]
     if has_suffix(path, (".zst",)):
@@ -70,13 +83,16 @@ def _as_utf8(
         if start.startswith(mark):
             stream.read(len(mark))
             return io.BufferedReader(_Recoded(stream, encoding, replaced), 2**16)
-    even, odd = start[::2], start[1::2]
-    for zeros, others in ((even, odd), (odd, even)):
-        many, few = zeros.count(0) / max(1, len(zeros)), others.count(0) / max(1, len(others))
-        if len(start) > 5 and many > 0.7 and few < 0.1:
-            raise DamagedFile(
-                f"{path} looks like UTF-16 without a byte order mark; save it as UTF-8"
-            )
+    for mark, cure in _PACKED:
+        if start.startswith(mark) and not (mark.isalnum() and start.isascii()):
+            raise DamagedFile(f"{path} is no text, but {cure}")
+    start = start.rstrip(b"\0")  # what a crash leaves at the end of a text
+    control = len(start) - len(start.translate(None, _CONTROL))
+    if len(start) > 4 and control > 0.3 * len(start):
+        raise DamagedFile(
+            f"{path} looks like UTF-16 or UTF-32 without a byte order mark, or holds no text; "
+            "save it as UTF-8"
+        )
     return stream
 
 
@@ -204,10 +220,10 @@ def value(line: str) -> Any:
     """
     try:
         read = json.loads(line)
+        # only an escape can stand for half a pair: UTF-8 cannot
+        return _encodable_value(read) if "\\u" in line else read
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    # only an escape can stand for half a pair: UTF-8 cannot
-    return _encodable_value(read) if "\\u" in line else read
 
 
 def _encodable_value(read: Any) -> Any:
@@ -220,27 +236,45 @@ def _encodable_value(read: Any) -> Any:
     return read
 
 
-def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def lines(path: Path, limit: int | None = None) -> Iterator[tuple[int, str]]:
+    """The lines of a file, each with its number and line break.
+
+    Args:
+        path: of the file.
+        limit: bytes of the text, unpacked; None is none.
+
+    Raises:
+        InputError: as `opened` and `broken_lines`; for a line that is no UTF-8, a text of more
+            bytes.
+    """
+    size = 0
+    with opened(path) as stream:
+        for number, line in enumerate(broken_lines(path, stream), 1):
+            size += len(line)
+            if limit is not None and size > limit:
+                raise InputError(f"{path}: more than {limit:,} bytes are not read; split it")
+            content = line.removeprefix(BOM) if number == 1 else line
+            yield number, decoded(content, f"{path}, line {number}")
+
+
+def objects(path: Path, limit: int | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a JSON-lines file, each with the number of its line; empty lines are none.
 
     Args:
         path: of the file.
+        limit: bytes of the text, unpacked; None is none.
 
     Raises:
-        InputError: as `opened`; for a line that is no UTF-8, no JSON or no object.
+        InputError: as `lines`; for a line that is no JSON or no object.
     """
-    with opened(path) as stream:
-        for number, line in enumerate(broken_lines(path, stream), 1):
-            content = line.removeprefix(BOM).strip() if number == 1 else line.strip()
-            if not content:
-                continue
-            where = f"{path}, line {number}"
-            try:
-                read = value(decoded(content, where))
-            except InputError:
-                raise
-            except ValueError as error:
-                raise InputError(f"{where}: not JSON ({error})") from error
-            if not isinstance(read, dict):
-                raise InputError(f"{where}: not an object but {type(read).__name__}")
-            yield number, read
+    for number, line in lines(path, limit):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            read = value(line)
+        except ValueError as error:
+            raise InputError(f"{where}: not JSON ({error})") from error
+        if not isinstance(read, dict):
+            raise InputError(f"{where}: not an object but {type(read).__name__}")
+        yield number, read

@@ -51,8 +51,8 @@ def _home() -> Finding:
     if os.environ.get("XDG_CACHE_HOME"):
         return Finding("fine", f"caches in {os.environ['XDG_CACHE_HOME']}: no home is needed")
     advice = (
-        "Snakemake needs one for its cache; make sets it, else: "
-        "export XDG_CACHE_HOME=$PWD/.snakemake/cache"
+        "caches go to .snakemake/cache and a folder for temporary files; to put them elsewhere: "
+        "export XDG_CACHE_HOME=/your/folder"
     )
     shown = os.environ.get("HOME", "not set")
     return Finding("note", f"no home that can be written (HOME: {shown})", advice)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from rote import knn
 from rote.core.errors import InputError
-from rote.core.files import one_line
+from rote.core.files import first_line, one_line
 from rote.core.tables import atomic
 from rote.neighbors import Datastore, Engine, Neighbors
 from rote.readers import weights
@@ -282,7 +282,7 @@ class ResMem(BaseEstimator):
                 base.load_state_dict(stored)
             except RuntimeError as error:
                 raise InputError(
-                    f"{folder}/base.safetensors does not fit the module given: {error}"
+                    f"{folder}/base.safetensors does not fit the module given: {first_line(error)}"
                 ) from error
         model.n_features_in_ = getattr(base, "n_features_in_", model.memory_.dimension)
         return model

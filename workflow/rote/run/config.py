@@ -47,7 +47,7 @@ class Run(Section):
     run: str = key(
         "laptop",
         "Name of the run: results go to results/<run>/, reports to reports/<run>/",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
     )
     scale: Scale = key(
         "laptop", "Which criteria of the claims apply; the sizes themselves are the keys below"

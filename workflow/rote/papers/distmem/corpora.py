@@ -10,7 +10,7 @@ from rote.core.errors import InputError
 from rote.core.job import meter
 from rote.core.tables import atomic
 from rote.papers.distmem.settings import DistmemStudy
-from rote.readers import text
+from rote.readers import table, text
 
 
 def write(path: Path, documents: pd.DataFrame) -> None:
@@ -33,7 +33,7 @@ def write(path: Path, documents: pd.DataFrame) -> None:
 
 def read(path: Path) -> pd.DataFrame:
     """What `write` wrote. Raises InputError naming the line that is damaged."""
-    return pd.DataFrame([row for _, row in text.objects(path)])
+    return pd.DataFrame([row for _, row in text.objects(path, table.MAX_BYTES)])
 
 
 def with_corpus(study: DistmemStudy) -> DistmemStudy:
@@ -52,7 +52,7 @@ def tokenize_generated(corpus: Path, words: Path, tokens: Path) -> None:
         corpus: of `write`.
         words, tokens: folders to write.
     """
-    options = ngrams.CorpusOptions(strict=True, filled=True)
+    options = ngrams.CorpusOptions(strict=True)
     _tokenize(words, corpus, ngrams.Analyser(), options)
     _tokenize(tokens, corpus, ngrams.Analyser("whitespace"), options)
 
@@ -69,7 +69,7 @@ def tokenize_study(study: DistmemStudy, words: Path, tokens: Path) -> None:
     texts = with_corpus(study).corpus
     model = study.models[0].partition("@")[0]
     options = ngrams.CorpusOptions(
-        column=study.column, split="blank", shard_tokens=study.shard_tokens, filled=True
+        column=study.column, split="blank", shard_tokens=study.shard_tokens
     )
     _tokenize(words, texts, ngrams.Analyser(), options)
     _tokenize(tokens, texts, ngrams.Analyser("token", tokenizer=model), options)

@@ -43,7 +43,10 @@ def _trivia(row: Row) -> dict[str, Any]:
 
 def _multiple_choice(row: Row) -> dict[str, Any]:
     choices = list(row["choices"])
-    correct = row["answer"] if isinstance(row["answer"], int) else "ABCD".index(row["answer"])
+    answer = row["answer"]
+    correct = answer if isinstance(answer, int) else ("A", "B", "C", "D").index(answer)
+    if not 0 <= correct < len(choices):
+        raise IndexError(f"answer {answer} of {len(choices)} choices")
     return _question(row, choices[correct], choices)
 
 
@@ -147,8 +150,10 @@ def _example(row: Row, position: str) -> dict[str, Any]:
         ) from error
     if not isinstance(example["input"], str) or not isinstance(example["output"], str):
         raise InputError(f"{position}: input and output must be text")
-    choices = [] if example["choices"] is None else [str(choice) for choice in example["choices"]]
-    return example | {"choices": choices}
+    choices = [] if example["choices"] is None else example["choices"]
+    if not isinstance(choices, list):
+        raise InputError(f"{position}: choices must be a list, it holds {type(choices).__name__}")
+    return example | {"choices": [table.as_text(one, f"{position}, choices") for one in choices]}
 
 
 def _rows(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -159,5 +164,5 @@ def _rows(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         if not has_suffix(file, corpora.JSON_LINES):
             raise InputError(f"task file {file}: must be JSON lines or Parquet")
-        for number, row in text.objects(file):
+        for number, row in text.objects(file, table.MAX_BYTES):
             yield f"{file}, line {number}", row

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.core.files import is_hidden
+from rote.core.files import first_line, is_hidden
 from rote.core.section import Section, key
 from rote.papers.resmem import pretrained_bases
 from rote.papers.resmem.task import (
@@ -235,7 +235,7 @@ def _extractor(model: str, weights: dict[str, Any]) -> Any:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(f"the weights do not fit {model}: {error}") from error
+        raise InputError(f"the weights do not fit {model}: {first_line(error)}") from error
     nodes = get_graph_node_names(network)[1]
     if "flatten" not in nodes or head not in nodes:
         raise InputError(
