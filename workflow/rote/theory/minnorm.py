@@ -51,6 +51,8 @@ def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
     Raises:
         InputError: if a singular value is too small to tell from rounding, and not zero either.
     """
+    if getattr(X, "ndim", None) != 2:
+        raise InputError("X must be a matrix, (n, d), dense or sparse")
     n, d = X.shape
     lengths = np.sqrt(np.asarray((X * X if isinstance(X, np.ndarray) else X.power(2)).sum(axis=0)))
     lengths = np.where(lengths > 0, lengths, lengths.max(initial=0.0))

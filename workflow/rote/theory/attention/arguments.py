@@ -129,3 +129,38 @@ def _floats(name: str, value: ArrayLike) -> np.ndarray:
         return np.asarray(value, float)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be a number or numbers, given {value!r}") from error
+
+
+def number(name: str, value: object, low: float, high: float) -> float:
+    """One number of a closed interval.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        low, high: the interval.
+
+    Raises:
+        InputError: naming the argument and the interval.
+    """
+    one = isinstance(value, (int, float, np.number)) or (
+        isinstance(value, np.ndarray) and value.ndim == 0
+    )
+    if not (one and low <= float(value) <= high):  # NaN is in no interval
+        raise InputError(f"{name} must be a number in [{low:g}, {high:g}], given {value!r}")
+    return float(value)
+
+
+def count(name: str, value: object) -> int:
+    """A whole number of at least 1.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+
+    Raises:
+        InputError: naming the argument.
+    """
+    given = number(name, value, 1, 1e15)
+    if given != int(given):
+        raise InputError(f"{name} must be a whole number of at least 1, given {value!r}")
+    return int(given)

@@ -279,12 +279,9 @@ def ridge_error(gamma: ArrayLike, c: ArrayLike, mu_norm2: ArrayLike = 0.0) -> np
         InputError: naming the argument and its range.
     """
     gamma, c = positive("gamma", gamma), positive("c", c)
-    signal2 = np.asarray(mu_norm2, float)
-    if not (np.isfinite(signal2) & (signal2 >= 0)).all():
-        raise InputError(
-            "mu_norm2 must be finite and ≥ 0, "
-            f"given {signal2.ravel()[signal2.ravel() < 0][:1] or 'NaN'}"
-        )
+    signal2 = finite("mu_norm2", mu_norm2)
+    if (signal2 < 0).any():
+        raise InputError(f"mu_norm2 must be finite and ≥ 0, given {signal2.min():g}")
     b = gamma + c - 1
     root = np.sqrt(b**2 + 4 * gamma)
     g = np.where(b > 0, 2 / (np.where(b > 0, b, 0) + root), (root - b) / (2 * gamma))

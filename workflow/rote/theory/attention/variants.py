@@ -32,6 +32,8 @@ from rote.theory.attention.arguments import (
     GAMMA_RANGE,
     as_vector,
     both_or_none,
+    count,
+    number,
     one_length,
     positive,
     within,
@@ -86,10 +88,8 @@ def unbalanced_error(
     """
     gamma = positive("gamma", gamma)
     c = float(within("c", positive("c", c), C_RANGE))
-    if not p >= 1:
-        raise InputError(f"p must be at least 1, given {p}")
-    if not -1 <= balance <= 1:
-        raise InputError(f"balance must be in [-1, 1], given {balance}")
+    p = count("p", p)
+    balance = number("balance", balance, -1, 1)
     moment = moments(f)
     basis = vectors.coordinates()
     unit = moment.nu
@@ -157,10 +157,9 @@ def softmax(beta: float, n: int, p: int) -> Softmax:
     Raises:
         InputError: for a temperature outside its range.
     """
-    if not 0 < beta <= 10:
+    if not number("beta", beta, 0, 10) > 0:
         raise InputError(f"beta must be > 0 and at most 10, given {beta}")
-    if not min(n, p) >= 1:
-        raise InputError(f"n and p must be at least 1, given {n} and {p}")
+    n, p = count("n", n), count("p", p)
     mean_exponential = np.exp(beta**2 / 2)
     square = float(np.exp(beta**2))
     exponential = Coefficients(
@@ -221,6 +220,10 @@ def heads_error(
             and for a key without its query.
     """
     c = float(within("c", positive("c", c), C_RANGE))
+    sequences = {"functions": functions, "w_keys": w_keys, "w_queries": w_queries}
+    for name, given in sequences.items():
+        if not isinstance(given, Sequence) or isinstance(given, str):
+            raise InputError(f"{name} must have one entry per head, given {given!r}")
     H = len(functions)
     if not H == len(w_keys) == len(w_queries) > 0:
         raise InputError("functions, w_keys and w_queries must have one entry per head")
@@ -300,8 +303,7 @@ def anisotropic_error(
     values = positive("spectrum", spectrum)
     if values.ndim != 1:
         raise InputError(f"spectrum must be a vector, given shape {values.shape}")
-    if not n >= 1:
-        raise InputError(f"n must be at least 1, given {n}")
+    n = count("n", n)
     within("len(spectrum)/n", np.asarray(len(values) / n), C_RANGE)
     mean = values.mean()
     width = np.sqrt((values**2).mean())  # of a kernel entry
@@ -334,8 +336,9 @@ def strong_signal_error(
     """
     gamma = positive("gamma", gamma)
     c = float(within("c", positive("c", c), C_RANGE))
-    if not p >= 1:
-        raise InputError(f"p must be at least 1, given {p}")
+    p = count("p", p)
+    if not isinstance(vectors, Vectors):
+        raise InputError(f"vectors must be `Vectors`, given {vectors!r}")
     f, basis = named(f), vectors.coordinates()
     Wm, mW = basis.W @ basis.mu, basis.W.T @ basis.mu
     key2, query2 = basis.w_key @ basis.w_key, basis.w_query @ basis.w_query

@@ -25,6 +25,7 @@ _WEAK = 1e-3  # tail below which it hardly bounds the output
 _LARGER = np.array([[0.8], [3.0], [-1.0]])  # logarithms, from one hard margin to another
 _GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
+_RIDGES = (1e6, 1e3, 1e8)  # over that of a point that no start leads to
 ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
 
 
@@ -235,17 +236,45 @@ class _Run:
 def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> Fixed:
     """Solve all points at once; converged points are frozen.
 
+    A point that no start leads to starts once more from its solution at a larger ridge.
+
     Args:
         loss: of the learner.
         points: the grid.
         tolerance: relative change of the order parameters at which a point has converged.
-        max_iter: sweeps, those by the finer quadrature included, after which it has not.
+        max_iter: sweeps from one start, those by the finer quadrature included, after which it has
+            not.
 
     Returns:
         Fixed points; the residual is infinite where none was reached.
     """
+    fixed = _from(loss, points, tolerance, max_iter)
+    for factor in _RIDGES:
+        lost = np.flatnonzero(~np.isfinite(fixed.residual) & (points.lam > 0))
+        if not len(lost):
+            break
+        some = points.select(lost)
+        larger = _from(loss, some._replace(lam=some.lam * factor), tolerance, max_iter)
+        again = _from(loss, some, tolerance, max_iter, larger.x)
+        fixed.x[:, lost] = again.x
+        fixed.iterations[lost] += larger.iterations + again.iterations
+        fixed.residual[lost] = np.where(np.isfinite(larger.residual), again.residual, np.inf)
+    return fixed
+
+
+def _from(
+    loss: RafLoss,
+    points: Points,
+    tolerance: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+) -> Fixed:
+    """Fixed points from the usual starts, or from one of (3, points)."""
     with np.errstate(all="ignore"):
         run = _Run(loss, points)
+        if start is not None:
+            run.x = start.copy()
+            run.start[:] = len(run.starts) - 1
         everything = np.arange(len(points.alpha))
         settled = _sweep(run, loss, loss.orders[0], everything, (max(tolerance, _ROUGH), max_iter))
         run.previous[:] = np.inf
