@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # One BLAS thread per process unless a job asks for more: Snakemake runs jobs side by side.
 export OMP_NUM_THREADS ?= 1
+# Snakemake keeps its cache in the user's home: here, where there is none to write to.
+ifeq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo yes),)
+export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/cache
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce full resume audit fuzz test test-long extremes lint bench docs rulegraphs lock clean
@@ -21,6 +25,8 @@ $(READY): envs/lock.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement envs/lock.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Compiling the kernels, once ..."
+	$(BIN)/python -m rote.run.kernels > /dev/null
 	@touch $@
 
 reproduce: setup  ## run the laptop scale of every paper and leave the report

@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,9 +23,33 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
 
-def copy_project(target: Path, **options: bool) -> Path:
-    """The project as in a fresh checkout: no results, no environment; compiled kernels stay."""
+TRIED: Counter[str] = Counter()  # how many of each fault this session has tried
+
+
+def tried(fault: str) -> None:
+    """Count a fault for the summary at the end; `pytest.mark.fault` counts one per passed test."""
+    TRIED[fault] += 1
+
+
+def pytest_runtest_logreport(report) -> None:
+    if report.when == "call" and report.passed:
+        TRIED.update(value for name, value in report.user_properties if name == "fault")
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if TRIED:
+        terminalreporter.write_sep("=", "faults tried")
+        for fault, count in sorted(TRIED.items()):
+            terminalreporter.write_line(f"{count:5d}  {fault}")
+
+
+def copy_project(target: Path, *, compiled: bool = True, **options: bool) -> Path:
+    """The project as in a fresh checkout: no results, no environment.
+
+    Compiled kernels come along, unless they are to be compiled anew.
+    """
     left_out = shutil.ignore_patterns(
+        *([] if compiled else ["*.nbi", "*.nbc"]),
         ".git",
         ".venv",
         ".peers",
@@ -75,6 +100,8 @@ def snakemake(
 def pytest_collection_modifyitems(items) -> None:
     """Mark the tests of whole runs: `make test` runs them beside the others."""
     for item in items:
+        faults = item.iter_markers("fault")
+        item.user_properties += [("fault", mark.args[0]) for mark in faults]
         if {"smoke", "resumed"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker(
             "slurm"
         ):
@@ -125,6 +152,7 @@ def jobs(leader: int) -> list[int]:
 
 def strike(running: subprocess.Popen, how: str, rng: random.Random) -> None:
     """Kill a job, Snakemake alone (its jobs live on), or its whole process group."""
+    tried(f"kill -9 of a run: {how}")
     if how == "group":
         os.killpg(running.pid, signal.SIGKILL)
     elif how == "snakemake":
@@ -152,10 +180,11 @@ if os.environ.get("ROTE_TEST_RESUMED") == "whole":
 def resumed(smoke, tmp_path_factory) -> Path:
     """A second smoke run, killed in three ways at random moments and resumed as `make resume` does.
 
-    Of a few papers, to keep the suite short; ROTE_TEST_RESUMED=whole runs all, ROTE_TEST_KILLS=20
-    kills more often.
+    It starts without compiled kernels, as a new clone does. Of a few papers, to keep the suite
+    short; ROTE_TEST_RESUMED=whole runs all, ROTE_TEST_KILLS=20 kills more often.
     """
-    project, rng = copy_project(tmp_path_factory.mktemp("resumed") / "project"), random.Random(1)
+    project = copy_project(tmp_path_factory.mktemp("resumed") / "project", compiled=False)
+    rng = random.Random(1)
     run = (
         "snakemake",
         "--cores",

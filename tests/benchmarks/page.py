@@ -18,7 +18,7 @@ from matplotlib.ticker import (
     NullLocator,
 )
 from rote.core import tables
-from rote.plotting import FAINT, PALETTE, STYLE, panels
+from rote.plotting import FAINT, PALETTE, house_style, panels
 
 from tests.benchmarks.case import exponent, extrapolated
 
@@ -80,7 +80,7 @@ def exponents(growth: pd.DataFrame) -> pd.DataFrame:
 def draw(growth: pd.DataFrame, fits: pd.DataFrame, path: Path) -> None:
     """Time and memory against size, one panel per kernel, on logarithmic axes."""
     columns = 4
-    with plt.rc_context(STYLE):
+    with house_style():
         canvas, axes = panels(-(-len(fits) // columns), columns, width=2.9, height=2.5)
         for ax in axes.flat[len(fits) :]:
             ax.remove()

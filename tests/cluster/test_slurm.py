@@ -142,6 +142,7 @@ def test_slurm_gives_each_device_job_a_free_device(disturbed):
     assert "devices: none" in drawn
 
 
+@pytest.mark.fault("cancelled Slurm job")
 def test_slurm_resumes_a_cancelled_training(disturbed):
     assert "CANCELLED" in disturbed.output
     logs = [
@@ -151,6 +152,7 @@ def test_slurm_resumes_a_cancelled_training(disturbed):
     assert any("resumed from" in log for log in logs)
 
 
+@pytest.mark.fault("drained node")
 def test_slurm_run_waits_for_a_drained_node(disturbed):
     assert disturbed.waited
 
@@ -170,6 +172,7 @@ def test_slurm_run_equals_the_local_run(disturbed, local):
         assert (local / path).read_bytes() == (disturbed.project / path).read_bytes(), path
 
 
+@pytest.mark.fault("Ctrl-C")
 def test_slurm_interrupt_cancels_the_jobs(cluster, tmp_path):
     project = copy_project(tmp_path / "project")
     endless = ["--config", "chain={network: {steps: 20, scoring_steps: 1000000, ladder: []}}"]

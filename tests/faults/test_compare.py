@@ -114,6 +114,43 @@ def test_difference_treats_nan_as_equal_to_nan_only():
     )
 
 
+LISTS = [[1.0, -4.0], [], [3.0]]
+
+
+@pytest.mark.parametrize(
+    ("other", "verdict", "differing", "largest"),
+    [
+        (LISTS, "equal", 0, 0.0),
+        ([[1.0 + 4e-13, -4.0], [], [3.0]], "within tolerance", 1, 1e-13),
+        ([[1.5, -4.5], [], [3.0]], "beyond tolerance", 1, 0.5 / 4.5),
+        ([[1.0], [], [3.0]], "beyond tolerance", 1, 1.0),
+        ([[1.0, -4.0], [2.0], [3.0]], "beyond tolerance", 1, 1.0),
+        ([[1.0, np.nan], [], [3.0]], "beyond tolerance", 1, 1.0),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_difference_compares_lists_element_by_element(other, verdict, differing, largest, nested):
+    """As they come from a table: arrays; and arrays of arrays."""
+    columns = []
+    for rows in (LISTS, other):
+        cells = [np.array(row, float) for row in rows]
+        if nested:
+            cells = [[cell, np.array([2.0])] for cell in cells]
+        columns.append(pd.Series(cells, dtype=object))
+    difference = compare._difference(*columns, 1e-6)
+    assert difference["verdict"] == verdict
+    assert difference.get("differing", 0) == differing
+    assert difference.get("largest", 0.0) == pytest.approx(largest)
+
+
+def test_difference_needs_equal_counts_and_texts_in_lists():
+    for cells in ([np.array([1, 2])], [np.array(["a", "b"], object)], [None], ["text"]):
+        x = pd.Series(cells, dtype=object)
+        assert compare._difference(x, x.copy(), 1.0)["verdict"] == "equal"
+    x, y = (pd.Series([np.array([1, last])], dtype=object) for last in (2, 3))
+    assert compare._difference(x, y, 1.0)["verdict"] == "beyond tolerance"
+
+
 def test_compare_prints_differences_and_fails_if_strict(runs, tmp_path):
     rewrite(runs[1], lambda f: f.assign(ind=f["ind"] * 1.1))
     for run, verdict in zip(runs, ("reproduced", "contradicted"), strict=True):

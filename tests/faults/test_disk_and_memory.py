@@ -92,6 +92,7 @@ def write_corpus(folder):
 WRITERS = [write_table, write_arrays, write_checkpoint, write_figure, write_corpus]
 
 
+@pytest.mark.fault("full disk")
 @needs_root
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__)
 def test_writers_leave_nothing_on_a_full_disk_and_work_after(disk, writer):
@@ -104,6 +105,7 @@ def test_writers_leave_nothing_on_a_full_disk_and_work_after(disk, writer):
     assert writer(folder).exists()
 
 
+@pytest.mark.fault("read-only folder")
 @needs_root
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__)
 def test_writers_name_a_read_only_folder(disk, writer):
@@ -113,6 +115,7 @@ def test_writers_name_a_read_only_folder(disk, writer):
     assert str(folder) in str(caught.value)
 
 
+@pytest.mark.fault("full disk")
 @needs_root
 def test_command_reports_a_full_disk_in_one_line(disk, smoke):
     """A verb on a full disk: what, where, what to do; exit 1; the old table stays whole."""
@@ -149,6 +152,7 @@ def test_command_reports_a_full_disk_in_one_line(disk, smoke):
     assert (folder / "scaling.parquet").read_bytes() == before
 
 
+@pytest.mark.fault("too little memory")
 def test_command_reports_too_little_memory_in_one_line(smoke, tmp_path):
     """A limit on the address space, as batch systems set one."""
     command = [
@@ -207,6 +211,7 @@ def test_command_names_a_vanished_input(smoke, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.fault("damaged file")
 @pytest.mark.parametrize(
     ("writer", "reader", "expected"),
     [
@@ -227,6 +232,7 @@ def test_readers_refuse_truncated_files(tmp_path, writer, reader, expected):
             reader(path)
 
 
+@pytest.mark.fault("damaged file")
 def test_fit_starts_over_from_a_truncated_checkpoint(tmp_path, caplog):
     path = write_checkpoint(tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
@@ -235,6 +241,7 @@ def test_fit_starts_over_from_a_truncated_checkpoint(tmp_path, caplog):
     assert "starting from step 0" in caplog.text
 
 
+@pytest.mark.fault("kill -9 of a writer")
 def test_atomic_removes_leftovers_of_killed_writers(tmp_path):
     """Killed between write and rename; the living writer of the same file is left alone."""
     program = (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import BIN, RESUMED_PAPERS, ROOT
+from conftest import BIN, RESUMED_PAPERS, ROOT, tried
 from rote.core import tables
 from rote.run import config
 
@@ -94,7 +94,12 @@ def test_killed_training_resumes_from_its_last_checkpoint(smoke, tmp_path, name)
                 [BIN / "rote", *command, *map(str, options)],
                 stderr=log,
                 cwd=smoke,
-                env={**os.environ, "PYTHONPATH": str(smoke / "workflow"), "OMP_NUM_THREADS": "1"},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(smoke / "workflow"),
+                    "OMP_NUM_THREADS": "1",
+                    "NUMBA_CACHE_DIR": str(tmp_path / "compiled"),  # empty before the first
+                },
             )
 
     assert begin(tmp_path / "undisturbed.parquet", tmp_path / "other").wait() == 0
@@ -106,6 +111,7 @@ def test_killed_training_resumes_from_its_last_checkpoint(smoke, tmp_path, name)
             time.sleep(0.05)
             reached = max([reached, *saved(tmp_path / "checkpoints")])
         running.kill()
+        tried("kill -9 of a training")
         running.wait()
         if before:
             assert f"at step {before}" in (tmp_path / "log.txt").read_text() or reached > before

@@ -4,6 +4,7 @@ import re
 import subprocess
 import time
 
+import pytest
 from conftest import BIN, run, start
 from rote.core import tables
 
@@ -15,6 +16,7 @@ def wait_for(path, seconds=60):
     assert path.exists(), path
 
 
+@pytest.mark.fault("two runs at once")
 def test_second_run_of_the_same_results_is_refused(project):
     command = [
         "snakemake",
@@ -35,6 +37,7 @@ def test_second_run_of_the_same_results_is_refused(project):
     assert len(tables.read(project / "results/smoke/longtail/kernel.parquet"))
 
 
+@pytest.mark.fault("two runs at once")
 def test_two_runs_share_the_devices(project, monkeypatch):
     """Two runs, two fake devices between them: no device is leased twice, no file is mixed up."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "fake-x,fake-y")
@@ -80,6 +83,7 @@ def test_two_runs_share_the_devices(project, monkeypatch):
     assert seeds == [1, 2]
 
 
+@pytest.mark.fault("two runs at once")
 def test_two_writers_leave_one_whole_table(tmp_path):
     program = (
         "import sys, pandas as pd; from pathlib import Path; from rote.core import tables\n"

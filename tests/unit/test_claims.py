@@ -119,6 +119,29 @@ def test_verdict_compares_the_interval_with_the_criterion(passes, verdict):
     assert row["replicates"] == 5
 
 
+def failed(tables):
+    return {
+        "diverged": [0.2, np.nan],
+        "overflowed": np.inf,
+        "diverged, and too small": [np.nan, -1.0],
+        "not computed": [np.nan],
+        "finite": [0.2, 0.3],
+    }
+
+
+def test_numerical_claim_is_not_reproduced_by_a_computation_that_failed():
+    entry = numerical(statistic=f"{__name__}:failed")
+    rows = evaluate([entry], TABLES).set_index("condition")
+    assert rows["verdict"].to_dict() == {
+        "diverged": "inconclusive",
+        "overflowed": "contradicted",
+        "diverged, and too small": "contradicted",
+        "not computed": "not run",
+        "finite": "reproduced",
+    }
+    assert "1 of 2 values are no numbers" in rows.loc["diverged", "note"]
+
+
 def test_numerical_claim_is_judged_by_its_worst_value_and_has_no_interval():
     rows = evaluate([numerical(passes="< 1e-9")], TABLES).set_index("condition")
     assert rows["verdict"].to_dict() == {
@@ -149,6 +172,19 @@ def test_verdict_needs_replicates_enough(differ, n, judged):
         evaluate([claim(replicates=differ)], tables, min_replicates=2)["verdict"].item()
         == "reproduced"
     )
+
+
+def test_verdict_by_a_median_needs_the_replicates_that_its_interval_needs():
+    row = evaluate([claim(interval="median")], TABLES).iloc[0]
+    assert row["verdict"] == "not run"
+    assert "5 replicates; a verdict needs 6." in row["note"]
+
+
+def test_row_says_how_many_replicates_have_no_value():
+    values = [1.0, np.nan, 2.0, 2.5, np.nan, 3.0, 4.0]
+    row = evaluate([claim()], {"t": pd.DataFrame({"value": values})}).iloc[0]
+    assert (row["verdict"], row["replicates"]) == ("reproduced", 5)
+    assert row["note"] == "2 other replicates have no value."
 
 
 def test_verdict_without_scatter_is_inconclusive():

@@ -245,7 +245,7 @@ def test_worst_width_of_a_numerical_claim_is_the_one_nearest_to_its_bound():
 
 def test_errors_of_operators_are_told_from_ones_beyond_the_tolerance():
     values = {("order", "48 to 96 cells"): 4.3, ("layers", "deepwave"): 5e-4}
-    values |= {("layers", "leapfrog"): 4e-3, ("propagators", "both"): 2e-6}
+    values |= {("layers", "leapfrog"): 4e-3, ("propagators", "leapfrog and deepwave"): 2e-6}
     rows = [(*key, value) for key, value in values.items()]
     tables = {"operators": pd.DataFrame(rows, columns=["check", "condition", "value"])}
     for name in ("helmholtz_order", "deepwave_layers", "leapfrog_layers", "propagators"):

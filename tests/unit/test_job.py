@@ -96,10 +96,55 @@ def test_lease_shows_its_devices_alone_and_restores_the_environment(devices):
         assert len(leased) == 2
 
 
-def test_lease_leaves_the_choice_to_slurm(devices, monkeypatch):
+def test_lease_inside_a_slurm_allocation(devices, monkeypatch, start_lease):
+    """Two jobs in one interactive allocation of two devices."""
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    with job.lease(1) as first, job.lease(1) as second:
-        assert first == second == devices
+    jobs = [start_lease(1, 1.0) for _ in range(2)]
+    grants = [process.stdout.readline().split()[0] for process in jobs]
+    assert sorted(grants) == sorted(devices)
+
+
+def test_lease_inside_slurm_without_uuids_counts_within_the_allocation(monkeypatch):
+    """Where each allocation's first device has the index 0, two allocations do not wait."""
+    monkeypatch.setattr(job, "_uuids", tuple)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    number = uuid.uuid4().hex[:8]
+    monkeypatch.setenv("SLURM_JOB_ID", f"{number}1")
+    with job.lease(1) as first:
+        monkeypatch.setenv("SLURM_JOB_ID", f"{number}2")
+        with job.lease(1) as second:
+            assert first == second == ["0"]
+
+
+UUIDS = tuple(f"GPU-{start}-4d5e-{uuid.uuid4()}" for start in ("1a2b3c4d", "1a9f0000", "77777777"))
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("GPU-1a2b", ["GPU-1a2b"]),
+        ("2,GPU-7", ["2"]),  # one device by two names
+        ("GPU-1a9,0", ["GPU-1a9", "0"]),
+        ("0,GPU-1a,2", ["0"]),  # ambiguous: CUDA ignores it and what follows
+        ("1,GPU-5,2", ["1"]),  # unknown
+        ("1,3,2", ["1"]),  # no such index
+        ("3", []),
+    ],
+)
+def test_devices_have_many_names(monkeypatch, named, expected):
+    monkeypatch.setattr(job, "_uuids", lambda: UUIDS)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert job.visible_devices() == expected
+
+
+def test_names_of_one_device_are_one_lock(monkeypatch):
+    monkeypatch.setattr(job, "_uuids", lambda: UUIDS)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-777,1")
+    with job.lease(1) as first:
+        assert first == ["GPU-777"]
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", f"2,{UUIDS[0]}")
+        with job.lease(1) as second:
+            assert second == [UUIDS[0]]
 
 
 @pytest.mark.parametrize("value", ["", "-1", "NoDevFiles"])
@@ -120,6 +165,7 @@ def test_lease_refuses_what_is_impossible(devices):
 
 
 def test_visible_devices_end_at_an_invalid_entry_as_in_cuda(monkeypatch):
+    monkeypatch.setattr(job, "_uuids", lambda: UUIDS)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0, 1,-1,2")
     assert job.visible_devices() == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,0")

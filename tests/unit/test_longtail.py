@@ -55,6 +55,26 @@ def test_sweep_equals_one_lstsq_per_fit():
             assert row["ind"].item() == pytest.approx(p @ (fit - beta) ** 2, abs=1e-8)
 
 
+@pytest.mark.parametrize("alpha", [1.0, 1.5, 3.0])
+def test_features_are_unseen_as_often_as_the_binomial_law_has_it(alpha):
+    """So that the unseen part of IND has the mean Σ p_i β*_i² (1 - p_i)^n, whatever the fit."""
+    rng = generator(7, "test", f"{alpha:g}")
+    p = features.frequencies(SMALL.d, SMALL.s, alpha)
+    beta = linear.true_coefficients(SMALL.d, SMALL.decay)
+    unseen = []
+    for _ in range(400):
+        X = features.draw(p, SMALL.n, rng)
+        unseen.append(np.bincount(X.indices, minlength=SMALL.d) == 0)
+    unseen = np.array(unseen, float)
+    expected = (1 - p) ** SMALL.n
+    lost = unseen @ (p * beta**2)
+    error = lost.std(ddof=1) / np.sqrt(len(lost))
+    assert abs(lost.mean() - expected @ (p * beta**2)) < 4 * error
+    for ranks in (slice(0, 33), slice(33, 100), slice(100, None)):
+        tolerance = 4 * np.sqrt(np.sum(expected[ranks] * (1 - expected[ranks])) / len(unseen))
+        assert abs(unseen[:, ranks].sum(1).mean() - expected[ranks].sum()) <= tolerance + 1e-9
+
+
 def test_ind_and_ood_are_the_expected_losses():
     """Closed forms against Monte-Carlo rows, for a fit with errors everywhere."""
     problem = one_problem()

@@ -119,28 +119,22 @@ def test_few_recovered_are_not_none(recovered, judged):
     assert verdict("few_recovered_slow", {"linear_sets": pd.DataFrame(rows)}) == judged
 
 
-def ranks(error):
+def ranks():
     """Shares of features seen and recovered at α = 1.5, and at α = 1, where few are recovered."""
     bins = {(33, 66): 0.9, (1040, 2080): 0.03}
     rows = []
     for alpha, recovered in ((1.0, 0.3), (1.5, 0.9)):
         for ((low, high), expected), r in product(bins.items(), REPLICATES):
             name = {"alpha": alpha, "replicate": r, "rank_low": low, "rank_high": high}
-            seen = expected * (1 + error) * (1 + 0.01 * RNG.normal())
+            seen = scattered(expected)
             shares = {"expected": expected, "seen": seen, "recovered": scattered(recovered) * seen}
             rows.append(name | shares)
     return {"linear_ranks": pd.DataFrame(rows)}
 
 
-@pytest.mark.parametrize(("error", "judged"), [(0.0, "reproduced"), (0.1, "contradicted")])
-def test_frequency_is_judged_relative_to_theory_in_every_bin(error, judged):
-    ledger = ledgers.evaluate([CLAIMS["longtail.seen_frequency"]], ranks(error))
-    assert ledger["verdict"].tolist() == [judged] * 2
-
-
 def test_recovery_by_rank_is_not_met_at_slow_decay():
-    assert verdict("recovery_by_rank", ranks(0.0)) == "reproduced"
-    ledger = ledgers.evaluate([CLAIMS["longtail.recovery_by_rank"]], nulls.ranks_slow(ranks(0.0)))
+    assert verdict("recovery_by_rank", ranks()) == "reproduced"
+    ledger = ledgers.evaluate([CLAIMS["longtail.recovery_by_rank"]], nulls.ranks_slow(ranks()))
     assert ledger["verdict"].tolist() == ["contradicted"] * 2
 
 

@@ -65,6 +65,23 @@ def test_published_ledger_has_the_claims_of_the_repository():
     assert says == entries
 
 
+def test_text_says_how_many_criteria_are_not_those_that_the_published_ledger_was_judged_by(
+    tmp_path,
+):
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow/claims").symlink_to(ROOT / "workflow/claims")
+    (tmp_path / published.FOLDER).mkdir(parents=True)
+    entries = ledgers.load(ROOT / "workflow/claims/raf.yaml")
+    rows = [{"claim": c.id, "paper": c.paper, "criterion": c.criterion_at("full")} for c in entries]
+    columns = dict.fromkeys(ledgers.Ledger.model_fields, "")
+    for changed, says in ((0, "the criteria that the repository has"), (2, "of 2 claims have")):
+        frame = pd.DataFrame([columns | row for row in rows])
+        frame.loc[: changed - 1, "criterion"] = "> 12345"
+        frame.to_csv(tmp_path / published.FOLDER / "ledger.csv", index=False)
+        text = published.filled("<!--rote changed--><!--/-->", tmp_path, "README.md")
+        assert says in text
+
+
 def test_published_coverage_is_what_the_intervals_have():
     table = pd.read_csv(ROOT / published.FOLDER / "coverage.csv")
     declared = table[table["declared"]]

@@ -95,7 +95,6 @@ def test_run_is_reproducible_byte_by_byte(smoke, resumed):
     for paper in RESUMED_PAPERS:
         for pattern in (
             f"results/smoke/{paper}/figures/*.png",
-            f"results/smoke/{paper}/figures/*.pdf",
             f"reports/smoke/{paper}.html",
             f"**/{paper}.ipynb",
         ):

@@ -17,13 +17,14 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from rote.core import job
+from rote.core import environment, job
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 
 log = logging.getLogger("rote")
+_INTERRUPTED = 130  # exit code of what Ctrl-C ends
 # groups of commands that are loaded when asked for: their modules, and what the list says of them
 GROUPS = {
     "claims": (
@@ -145,7 +146,7 @@ def config_write(
 
     for name, text in generated.files().items():
         with tables.atomic(root / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, "utf-8")
         typer.echo(name)
 
 
@@ -196,7 +197,7 @@ def show_power(
 
 @app.command()
 def doctor() -> None:
-    """Look at this machine (versions, disk, memory, devices, Slurm) and say what is missing."""
+    """Look at this machine (versions, disk, devices, home, ...): what is missing, and cures."""
     from rote.report import start
 
     problems = 0
@@ -242,16 +243,17 @@ def new_paper(
 def draw(
     paper: Annotated[str, typer.Option(help="Paper whose figures to draw.")],
     results: Annotated[Path, typer.Option(help="Folder with the paper's tables.", metavar="DIR")],
-    out: Annotated[Path, typer.Option(help="Folder for the figures (PNG and PDF).", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Folder for the figures.", metavar="DIR")],
     figure: Annotated[
         list[str] | None, typer.Option(help="Draw only this figure; may be repeated.")
     ] = None,
+    pdf: Annotated[bool, typer.Option(help="Draw PDF beside PNG.")] = True,
 ) -> None:
     """Draw a paper's figures from its tables, as PNG and PDF."""
     from rote import plotting
 
     with job.start(f"draw {paper}"):
-        plotting.draw(paper, results, out, figure)
+        plotting.draw(paper, results, out, figure, pdf=pdf)
 
 
 # ---- any data set
@@ -276,25 +278,14 @@ def prune(
     """Prune any data set by a trained model's losses; loss-flat also flattens frequencies."""
     from rote import prune as pruning
     from rote.core import tables
+    from rote.readers import table
 
     with job.start("prune", seed=seed):
-        frame = _read_table(losses)
+        frame = table.read(losses)
         pruned = pruning.table(frame, keep, scheme=scheme, seed=seed, where=str(losses))
         with tables.atomic(out) as temporary:
             pruned.to_parquet(temporary, index=False)
         log.info("kept %d of %d examples: %s", len(pruned), len(frame), out)
-
-
-def _read_table(path: Path):
-    """A frame from a CSV file (by its name) or a Parquet file."""
-    import pandas as pd
-
-    from rote.core import tables
-
-    try:
-        return pd.read_csv(path) if path.suffix == ".csv" else tables.read(path)
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read as a table: {error}") from error
 
 
 # ---- a run: before, and after
@@ -410,6 +401,7 @@ def main() -> None:
     """
     # imports make many objects that stay: else a quarter of a start is looking for garbage
     gc.set_threshold(200_000, 20, 20)
+    environment.prepare()
     try:
         for command in in_turn(sys.argv[1:]):
             _run(command)
@@ -417,6 +409,9 @@ def main() -> None:
         if os.environ.get("ROTE_DEBUG"):
             raise
         sys.exit(f"rote: error: {_one_line(error)}")
+    except KeyboardInterrupt:
+        print("rote: interrupted; run the same command again", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
 
 
 def in_turn(words: list[str]) -> list[list[str]]:
@@ -442,6 +437,8 @@ def _run(command: list[str]) -> None:
     try:
         app(command)
     except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            raise KeyboardInterrupt from end
         if end.code:
             raise
 

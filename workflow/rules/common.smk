@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 try:
+    from rote.core import environment as rote_environment
     from rote.core import papers as rote_papers
     from rote.core.errors import ConfigError
     from rote.run import code as rote_code
@@ -19,6 +20,7 @@ except ImportError as error:
         "run `make setup`, then `source .venv/bin/activate`"
     )
 
+rote_environment.prepare()
 try:
     CONFIG = rote_config.parse(config, where="config")
 except ConfigError as error:

@@ -31,7 +31,7 @@ for paper in rote_papers.names():
         input:
             tables_of(paper),
         output:
-            figures_of(paper, ".pdf"),
+            figures_of(paper, ".pdf") if CONFIG.pdf else [],
             figures_in_report(paper),
         log:
             f"results/{{run}}/logs/{paper}_draw_figures.log",
@@ -47,7 +47,8 @@ for paper in rote_papers.names():
             names=" ".join(f"--figure {Path(path).stem}" for path in figures_of(paper)),
             tables=subpath(input[0], parent=True),
             figures=subpath(output[0], parent=True),
+            pdf="--pdf" if CONFIG.pdf else "--no-pdf",
             code=code("rote.cli:draw", f"rote.papers.{paper}.figures.*"),
         shell:
             "rote draw --paper {params.paper} --results {params.tables:q}"
-            " --out {params.figures:q} {params.names} 2> {log:q}"
+            " --out {params.figures:q} {params.pdf} {params.names} 2> {log:q}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rote.core.errors import InputError
+from rote.core.files import one_line
 from rote.core.tables import atomic
 
 
@@ -24,12 +24,7 @@ def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def load(path: Path) -> dict[str, np.ndarray]:
     """What `save` wrote. Raises InputError if the file is not whole."""
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    try:
+    with one_line(path, "is not a whole safetensors file", "delete it and run again"):
         return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path} is not a whole safetensors file ({error}); delete it and run again"
-        ) from error

@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class ConfigError(InputError):
     """The configuration is unusable. The message has one line per wrong key."""
+
+
+class DamagedFile(InputError):
+    """A file that is not whole, or not what its name says: read leniently, it is left out."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rote.core import nvidia
 from rote.core.errors import InputError
 
 log = logging.getLogger("rote")
@@ -167,19 +168,20 @@ def limit_threads(threads: int) -> Iterator[None]:
 
 # ---- devices
 
-# one folder per user and machine, whatever TMPDIR says
-_LOCKS = Path("/tmp") / f"rote-devices-{os.getuid()}"
+_LOCKS = Path("/tmp/rote-devices")  # one folder per machine, whatever TMPDIR says
 _SEEN: list[str] = []  # devices of this process's latest lease
+_NO_DEVICE = ("", "-1", "NoDevFiles")
 
 
 @contextmanager
 def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
     """Hold `n` devices that no other rote job on this machine holds, and show only those to CUDA.
 
-    Snakemake counts GPUs, it does not assign them: two jobs at once would both take device 0. A
-    lease is a lock file per device, held by this process, so the kernel frees it however the
-    process ends. While too few are free it waits. The candidates are CUDA_VISIBLE_DEVICES, or else
-    what `nvidia-smi` lists.
+    Snakemake counts GPUs, it does not assign them: two jobs at once would both take device 0. So do
+    two jobs inside one allocation of Slurm's. A lease is a lock file per device, held by this
+    process, so the kernel frees it however the process ends; users of one machine share the files.
+    While too few are free it waits. The candidates are CUDA_VISIBLE_DEVICES, or else what
+    `nvidia-smi` lists.
 
     Args:
         n: number of devices; 0 leases none.
@@ -187,18 +189,14 @@ def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
 
     Yields:
         The leased device names, `[]` if `n` is 0 or the machine has no device (the job then
-        computes on the CPU). Inside a Slurm job nothing is leased: the scheduler has chosen, and
-        its choice is yielded.
+        computes on the CPU).
 
     Raises:
-        InputError: if `n` is negative or more than the machine has.
+        InputError: if `n` is negative or more than the machine has, or the locks cannot be read.
     """
     if n < 0:
         raise InputError(f"--gpus must be 0 or more, given {n}")
     pool = visible_devices() if n else []
-    if n and pool and "SLURM_JOB_ID" in os.environ:
-        yield pool
-        return
     if pool and n > len(pool):
         raise InputError(
             f"the job wants {n} devices, this machine shows {len(pool)} ({', '.join(pool)})"
@@ -228,31 +226,51 @@ def _seen(pool: list[str], n: int) -> list[str]:
 
 
 def visible_devices() -> list[str]:
-    """Devices that this process may use: CUDA_VISIBLE_DEVICES if set, else those of nvidia-smi."""
+    """Devices that this process may use: CUDA_VISIBLE_DEVICES if set, else those of nvidia-smi.
+
+    Each once, under the first of its names. As in CUDA, the list ends at the first name that is no
+    device of this machine.
+    """
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        chosen = []
-        for name in (part.strip() for part in named.split(",")):
-            if name in ("", "-1", "NoDevFiles"):
-                break  # CUDA ignores everything after an invalid entry
-            chosen.append(name)
-        return list(dict.fromkeys(chosen))
-    return list(_uuids())
+    if named is None:
+        return list(_uuids())
+    chosen: dict[str, str] = {}  # identity -> name
+    for name in (part.strip() for part in named.split(",")):
+        identity = _identity(name)
+        if identity is None:
+            break
+        chosen.setdefault(identity, name)
+    return list(chosen.values())
+
+
+def _identity(name: str) -> str | None:
+    """What index, UUID and the beginning of a UUID share if they name one device.
+
+    Without UUIDs an index of Slurm's counts within its allocation.
+
+    Returns:
+        The device's UUID where `nvidia-smi` knows it, or None if this machine has no such device.
+    """
+    uuids = _uuids()
+    if name in _NO_DEVICE:
+        return None
+    if name.isdigit():
+        if uuids:
+            return uuids[int(name)] if int(name) < len(uuids) else None
+        job = os.environ.get("SLURM_JOB_ID")
+        return f"slurm-{job}-{int(name)}" if job else str(int(name))
+    if uuids and name.startswith("GPU-"):
+        matches = [uuid for uuid in uuids if uuid.startswith(name)]
+        return matches[0] if len(matches) == 1 else None
+    return name
 
 
 def _acquire(pool: list[str], n: int, poll_s: float) -> dict[str, int]:
-    _LOCKS.mkdir(mode=0o700, exist_ok=True)
-    uuids, waited = list(_uuids()), 0.0
+    waited = 0.0
     while True:
         locks: dict[str, int] = {}
         for device in pool:
-            # index and UUID of one device must be one lock
-            identity = (
-                uuids[int(device)] if device.isdigit() and int(device) < len(uuids) else device
-            )
-            descriptor = os.open(
-                _LOCKS / f"{identity.replace('/', '_')}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            )
+            descriptor = _open_lock(_identity(device) or device)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 locks[device] = descriptor
@@ -274,24 +292,56 @@ def _acquire(pool: list[str], n: int, poll_s: float) -> dict[str, int]:
         waited += pause
 
 
+def _open_lock(identity: str) -> int:
+    """Descriptor of a device's lock file, which every user of the machine may read and lock."""
+    path = _LOCKS / f"{identity.replace('/', '_')}.lock"
+    try:
+        if not _LOCKS.is_dir():
+            _LOCKS.mkdir(exist_ok=True)
+            _LOCKS.chmod(0o1777)  # whatever the umask: others add the locks of other devices
+        for _ in range(2):
+            try:
+                # an existing file is opened without O_CREAT, which is refused for that of another
+                # user in a folder such as this one
+                return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except FileNotFoundError:
+                _create(path)
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputError(
+            f"the lock {path} of a device cannot be opened ({error.strerror}); "
+            f"its owner, or root, has to remove {_LOCKS}"
+        ) from error
+
+
+def _create(path: Path) -> None:
+    """An empty file that all may read, under its name from the moment on that they may."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    os.fchmod(descriptor, 0o644)  # whatever the umask
+    os.close(descriptor)
+    with suppress(FileExistsError):  # another process was faster: its file is the lock
+        os.link(temporary, path)
+    temporary.unlink()
+
+
 @cache
 def _uuids() -> tuple[str, ...]:
     """UUIDs of the machine's NVIDIA devices in index order, `()` without any."""
-    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
-    try:
-        listed = subprocess.run(
-            command, capture_output=True, text=True, timeout=30, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(line.strip() for line in listed.splitlines() if line.strip())
+    listed, problem = nvidia.list_devices()
+    if problem:
+        log.warning("%s: no device is used unless CUDA_VISIBLE_DEVICES names it", problem)
+    return listed
 
 
 # ---- log and progress
 
 
 def configure_log(verbose: bool = False) -> None:
-    """Log lines to stderr: coloured by rich on a terminal, plain with a time stamp otherwise."""
+    """Log lines to stderr: coloured by rich on a terminal, plain with a time stamp otherwise.
+
+    Of libraries only warnings.
+    """
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.logging import RichHandler
@@ -301,7 +351,7 @@ def configure_log(verbose: bool = False) -> None:
     else:
         handler, form = logging.StreamHandler(), "%(asctime)s %(message)s"
     logging.basicConfig(
-        level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True
+        level=logging.WARNING, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True
     )
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
 
@@ -427,6 +477,7 @@ def git_commit() -> str:
     """The commit of the working tree, with `+` if it was edited; `unknown` outside git."""
     git = ["git", "-C", str(Path(__file__).parent)]
     options: Any = {"capture_output": True, "text": True, "timeout": 10, "check": True}
+    options["errors"] = "replace"
     try:
         commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
         edited = subprocess.run([*git, "status", "--porcelain", "-uno"], **options).stdout.strip()

@@ -184,6 +184,14 @@ def _explain(section: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "value_error":
         return f"{dotted}: {message}"
     accepted = allowed(prop)
+    if (
+        problem["type"] == "string_type"
+        and value is not None
+        and not isinstance(value, dict | list)
+    ):
+        name = steps[-1]
+        message += f"; to YAML it is no text without quotes: {name}: '{value}'"
+        shown += f"; on the command line: --config '{dotted}=\"{value}\"'"
     if is_section(parent):
         accepted = "a group of keys: " + ", ".join(parent.model_fields)
     return f"{dotted}: {message[0].lower() + message[1:]}{shown}" + (

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from rote.core.errors import InputError
+from rote.core.files import one_line
 from rote.core.section import first_paragraph
 
 _PROVENANCE = b"rote"
@@ -222,16 +223,12 @@ def read(path: str | Path) -> pd.DataFrame:
     Raises:
         InputError: naming the file, if it is missing, truncated or not Parquet.
     """
-    try:
-        return pq.read_table(path).to_pandas()
-    except FileNotFoundError as error:
+    if not Path(path).exists():
         raise InputError(
             f"table {path} does not exist; run the rule that makes it: snakemake {path}"
-        ) from error
-    except pa.ArrowInvalid as error:
-        raise InputError(
-            f"table {path} is not a whole Parquet file ({error}); delete it and run again"
-        ) from error
+        )
+    with one_line(path, "is not a whole Parquet file", "delete it and run again"):
+        return pq.ParquetFile(path).read().to_pandas()
 
 
 class Folder(Mapping):

@@ -6,19 +6,19 @@ empty document and is counted, so that documents keep their numbers.
 """
 
 import glob
-import gzip
 import io
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rote.core.errors import InputError
+from rote.core.errors import DamagedFile, InputError
+from rote.core.files import first_line, has_suffix, one_line, refuse_pointer, skipped, under
+from rote.readers import text as reader
 
 log = logging.getLogger("rote")
 
@@ -28,13 +28,12 @@ SUFFIXES = (".parquet", *JSON_LINES, ".txt", ".txt.gz", ".txt.zst")
 HUB = "hf:"  # prefix of a data set of the Hugging Face hub
 STREAM = "stream:"  # prefix of one that is read off the network
 MAX_BYTES = 2**30  # of a document: an unpacked bomb is refused before it fills the memory
-BOM = b"\xef\xbb\xbf"
 
 
 class Document(NamedTuple):
     """One document of a corpus."""
 
-    id: str  # the file's name and the document's number there
+    id: str  # the file's path within the corpus and the document's number there
     text: str
 
 
@@ -47,6 +46,10 @@ class _Reading(NamedTuple):
     errors: str
     problems: Counter[str]
 
+    def replaced(self) -> None:
+        """Count bytes that were no text."""
+        self.problems["bytes replaced"] += 1
+
     def skip(self, kind: str, message: str) -> str:
         """The text for what cannot be read: an error if strict, else empty, and counted."""
         if self.strict:
@@ -57,18 +60,30 @@ class _Reading(NamedTuple):
         return ""
 
 
+class CorpusFile(NamedTuple):
+    """A file of a corpus."""
+
+    path: Path
+    name: str  # its path within the corpus
+
+
 def files(source: str | Path) -> list[Path]:
     """The files of a corpus in a fixed order.
 
     Args:
-        source: a file, a folder (searched in depth), a glob, or `hf:<data set>`: files of the
-            Hugging Face hub are fetched (a broken download goes on where it stopped), or taken from
-            its cache; `hf:<data set>#<part>` takes only those with `part` in their path.
+        source: a file, a folder (searched in depth, through links, without hidden names), a glob,
+            or `hf:<data set>`: files of the Hugging Face hub are fetched (a broken download goes on
+            where it stopped), or taken from its cache; `hf:<data set>#<part>` takes only those with
+            `part` in their path. Upper and lower case of a name's ending are the same.
 
     Raises:
         InputError: if there is no file, saying what was looked for where; for a file whose name
-            says no known format; for a stream, which has no files.
+            says no known format; for a link that leads nowhere; for a stream, which has no files.
     """
+    return [file.path for file in _files(source)]
+
+
+def _files(source: str | Path) -> list[CorpusFile]:
     text = str(source)
     if text.startswith(STREAM):
         raise InputError(
@@ -77,33 +92,55 @@ def files(source: str | Path) -> list[Path]:
         )
     if text.startswith(HUB):
         name, _, part = text.removeprefix(HUB).partition("#")
-        folder = _download(name)
-        paths = [path for path in files(folder) if part in str(path.relative_to(folder))]
-        if not paths:
+        listed = [file for file in _files(_download(name)) if part in file.name]
+        if not listed:
             raise InputError(f"corpus {text}: no file of {name} has {part!r} in its path")
-        return paths
+        return listed
     path = Path(text).expanduser()
     if path.is_dir():
-        paths = sorted(file for file in path.rglob("*") if file.is_file() and _is_corpus_file(file))
+        listed = _in_folder(path)
     elif path.is_file():
-        paths = [path]
+        listed = [CorpusFile(path, path.name)]
     else:
-        paths = sorted(map(Path, glob.glob(str(path), recursive=True)))
-    if not paths:
+        listed = _matching(path)
+    if not listed:
         raise InputError(
             f"corpus {text}: no file there; give a file, folder or glob of {', '.join(SUFFIXES)}, "
             f"or {HUB}<data set>"
         )
-    for path in paths:
-        if not _is_corpus_file(path):
+    for file in listed:
+        if not has_suffix(file.path, SUFFIXES):
             raise InputError(
-                f"corpus file {path}: its name must end in one of {', '.join(SUFFIXES)}"
+                f"corpus file {file.path}: its name must end in one of {', '.join(SUFFIXES)}"
             )
-    return paths
+    return listed
 
 
-def _is_corpus_file(file: Path) -> bool:
-    return file.name.endswith(SUFFIXES)
+def _in_folder(folder: Path) -> list[CorpusFile]:
+    """Its files of known formats; the others are named in the log."""
+    paths = list(under(folder))
+    others = [path for path in paths if not has_suffix(path, SUFFIXES)]
+    if others:
+        log.warning(
+            "corpus %s: %s skipped: their names end in none of %s",
+            folder,
+            skipped(others),
+            ", ".join(SUFFIXES),
+        )
+    known = [path for path in paths if has_suffix(path, SUFFIXES)]
+    return [CorpusFile(path, str(path.relative_to(folder))) for path in known]
+
+
+def _matching(pattern: Path) -> list[CorpusFile]:
+    """What a glob matches: files, and those of folders unless it goes into folders itself."""
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    by_path: dict[Path, None] = {}
+    for match in sorted(map(Path, glob.glob(str(pattern), recursive=True))):
+        if not match.is_dir():
+            by_path[match] = None
+        elif "**" not in pattern.parts:
+            by_path |= dict.fromkeys(file.path for file in _in_folder(match))
+    return [CorpusFile(path, str(path.relative_to(fixed))) for path in by_path]
 
 
 def documents(
@@ -156,108 +193,29 @@ def documents(
     if str(source).startswith(STREAM):
         yield from _stream(str(source), reading)
         return
-    for file in files(source):
-        for number, text in enumerate(_read(file, reading)):
+    for file in _files(source):
+        for number, text in enumerate(_read(file.path, reading)):
             yield Document(f"{file.name}:{number}", text)
 
 
-def lines(file: Path) -> Iterator[bytes]:
-    """The lines of a text or JSON-lines file, decompressed, each with its line break.
-
-    Raises:
-        InputError: if the file is cut short, or a line is longer than a document may be.
-    """
-    from zstandard import ZstdError
-
-    try:
-        with _opened(file) as stream:
-            yield from _lines(file, stream)
-    except (EOFError, gzip.BadGzipFile, ZstdError) as error:
-        raise InputError(
-            f"{file} is not a whole compressed file ({error}); fetch it again"
-        ) from error
-
-
 def _read(file: Path, reading: _Reading) -> Iterator[str]:
-    if file.name.endswith(".parquet"):
-        yield from _parquet(file, reading)
-        return
-    from zstandard import ZstdError
-
     try:
-        with _opened(file) as stream:
-            read = _objects if file.name.endswith(JSON_LINES) else SPLITS[reading.split]
+        if has_suffix(file, (".parquet",)):
+            yield from _parquet(file, reading)
+            return
+        with reader.opened(
+            file, reading.replaced if reading.errors == "replace" else None
+        ) as stream:
+            read = _objects if has_suffix(file, JSON_LINES) else SPLITS[reading.split]
             yield from read(file, stream, reading)
-    except (EOFError, gzip.BadGzipFile, ZstdError) as error:
-        kind = "gzip" if file.suffix == ".gz" else "zstd"
-        reading.skip(
-            "truncated file",
-            f"corpus file {file} is not a whole {kind} file ({error}); fetch it again",
-        )
-
-
-def _opened(file: Path) -> io.BufferedIOBase:
-    """A file's bytes, decompressed as they are read."""
-    if file.suffix == ".gz":
-        return gzip.open(file, "rb")
-    if file.suffix == ".zst":
-        return io.BufferedReader(_Zstandard(file), 2**20)
-    return file.open("rb")
-
-
-class _Zstandard(io.RawIOBase):
-    """A zstd file's bytes. Unlike the library's reader it fails if the file ends within a frame."""
-
-    def __init__(self, file: Path):
-        from zstandard import ZstdDecompressor
-
-        self._start_frame = lambda: ZstdDecompressor().decompressobj()
-        self._file = file.open("rb")
-        self._frame: Any = None
-        self._compressed = b""
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            data = self._compressed or self._file.read(2**16)
-            if not data:
-                if self._frame is not None:
-                    raise EOFError("it ends within a frame")
-                return 0
-            self._frame = self._frame or self._start_frame()
-            self._ready = memoryview(self._frame.decompress(data))
-            self._compressed = self._frame.unused_data if self._frame.eof else b""
-            if self._frame.eof:
-                self._frame = None
-        size = min(len(buffer), len(self._ready))
-        buffer[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
-        return size
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+    except DamagedFile as error:
+        reading.skip("truncated file", f"corpus file {error}")
 
 
 def _objects(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
-    for number, line in enumerate(_lines(file, stream), 1):
-        if line.strip() and line.strip() != BOM:
+    for number, line in enumerate(reader.broken_lines(file, stream, MAX_BYTES), 1):
+        if line.strip() and line.strip() != reader.BOM:
             yield _object(file, number, line, reading)
-
-
-def _lines(file: Path, stream: io.BufferedIOBase) -> Iterator[bytes]:
-    """The lines of a stream, none longer than a document may be."""
-    number = 0
-    while line := stream.readline(MAX_BYTES + 1):
-        number += 1
-        if len(line) > MAX_BYTES:
-            raise InputError(
-                f"corpus file {file}, line {number}: more than {MAX_BYTES:,} bytes; is it a text?"
-            )
-        yield line
 
 
 def _whole(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
@@ -271,13 +229,13 @@ def _whole(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator
 
 
 def _by_line(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
-    for number, line in enumerate(_lines(file, stream), 1):
+    for number, line in enumerate(reader.broken_lines(file, stream, MAX_BYTES), 1):
         yield _decoded(file, number, line, reading).rstrip("\r\n")
 
 
 def _by_block(file: Path, stream: io.BufferedIOBase, reading: _Reading) -> Iterator[str]:
     block: list[str] = []  # lines of a document
-    for number, line in enumerate(_lines(file, stream), 1):
+    for number, line in enumerate(reader.broken_lines(file, stream, MAX_BYTES), 1):
         text = _decoded(file, number, line, reading)
         if text.strip():
             block.append(text)
@@ -292,7 +250,8 @@ SPLITS = {"file": _whole, "line": _by_line, "blank": _by_block}  # of a text fil
 
 
 def _parquet(file: Path, reading: _Reading) -> Iterator[str]:
-    try:
+    refuse_pointer(file)
+    with one_line(file, "is not a whole Parquet file", "fetch it again"):
         table = pq.ParquetFile(file)
         if reading.column not in table.schema_arrow.names:
             columns = ", ".join(table.schema_arrow.names)
@@ -310,15 +269,15 @@ def _parquet(file: Path, reading: _Reading) -> Iterator[str]:
                     value = reading.skip("no text", message)
                 yield value
                 row += 1
-    except (pa.ArrowInvalid, OSError) as error:
-        reading.skip("truncated file", f"corpus file {file} is not a whole Parquet file ({error})")
 
 
 def _object(file: Path, number: int, line: bytes, reading: _Reading) -> str:
     where = f"corpus file {file}, line {number}"
     try:
-        value = json.loads(_decoded(file, number, line, reading))
-    except (json.JSONDecodeError, RecursionError) as error:
+        value = reader.value(_decoded(file, number, line, reading))
+    except InputError:
+        raise
+    except ValueError as error:
         return reading.skip("not JSON", f"{where}: not JSON ({error})")
     if not isinstance(value, dict) or not isinstance(value.get(reading.column), str):
         content = ", ".join(value) if isinstance(value, dict) else type(value).__name__
@@ -349,20 +308,19 @@ def _stream(source: str, reading: _Reading) -> Iterator[Document]:
                     f"no text under the key {reading.column!r} (it has {content})"
                 )
                 text = reading.skip("no text", message)
-            yield Document(f"{name}:{number}", text)
+            yield Document(f"{name}:{number}", reader.encodable(text))
     except InputError:
         raise
-    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    except Exception as error:  # of the library, the network, or the files' formats
         raise InputError(
-            f"corpus {source} cannot be streamed: {first}; "
+            f"corpus {source} cannot be streamed: {first_line(error)}; "
             "give a file, folder or glob of its files instead"
         ) from error
 
 
 def _decoded(file: Path, number: int | None, content: bytes, reading: _Reading) -> str:
     if number in (None, 1):
-        content = content.removeprefix(BOM)
+        content = content.removeprefix(reader.BOM)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -371,20 +329,18 @@ def _decoded(file: Path, number: int | None, content: bytes, reading: _Reading) 
             raise InputError(
                 f"corpus file {file}{where}: not UTF-8 at byte {error.start}"
             ) from error
-        reading.problems["bytes replaced"] += 1
+        reading.replaced()
         return content.decode(errors="replace")
 
 
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         patterns = [f"*{suffix}" for suffix in SUFFIXES]
         return Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
+    except Exception as error:  # of the library or the network
         raise InputError(
-            f"data set {name!r} cannot be fetched: {first}; "
+            f"data set {name!r} cannot be fetched: {first_line(error)}; "
             "give a file, folder or glob of its files instead"
         ) from error

@@ -1,9 +1,7 @@
 """Images from scikit-learn, torchvision or local files. No source is ever replaced by another."""
 
-import gzip
-import math
-import struct
-import zlib
+import re
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -15,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rote.core.errors import InputError
+from rote.core.files import one_line, under
 from rote.data import download as downloads
+from rote.readers import image
+from rote.readers.array import read_idx, read_rows
 
-_IDX_UNSIGNED_BYTES = 8  # the type code of an idx file of bytes
-_MAX_BYTES = 2**33  # that a file may unpack to
 _MNIST_FILES = (  # images and labels, training first
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -84,15 +83,10 @@ def fashion(root: str | Path, *, download: bool = False) -> Images:
     Raises:
         InputError: as `mnist`, and for a sheet that cannot be read or has another size.
     """
-    from PIL import Image, UnidentifiedImageError
-
     sheet = Path(root) / "fashion-mnist-sprite.png"
     if download or not sheet.is_file():
         return _idx_folder(Path(root), "FashionMNIST", download)
-    try:
-        gray = np.asarray(Image.open(sheet).convert("L"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"{sheet} is not a readable PNG ({error})") from error
+    gray = np.asarray(image.read(sheet, "L", "PNG"))
     if gray.shape != (840, 840):
         raise InputError(
             f"{sheet}: expected 840 x 840 pixels, found {gray.shape[1]} x {gray.shape[0]}"
@@ -118,12 +112,16 @@ def _idx_folder(root: Path, name: str, download: bool) -> Images:
             continue
         if images_file is None or labels_file is None:
             missing = images_name if images_file is None else labels_name
-            raise InputError(f"{name} folder {folder}: {missing} (or {missing}.gz) is missing")
+            raise InputError(
+                f"{name} folder {folder}: {missing} (or {missing}.gz) is missing"
+                f"{_misnamed(folder, [missing])}"
+            )
         splits.append(_idx_split(images_file, labels_file))
     if not splits:
         names = ", ".join(chain.from_iterable(_MNIST_FILES))
         raise InputError(
             f"{name} folder {folder} holds no idx files; expected some of {names} (or .gz)"
+            f"{_misnamed(folder, chain.from_iterable(_MNIST_FILES))}"
         )
     if len({split.pixels.shape[1] for split in splits}) > 1:
         raise InputError(f"{name} folder {folder}: the splits have images of different size")
@@ -147,73 +145,6 @@ def _idx_split(images_file: Path, labels_file: Path) -> Images:
     return Images(images, labels.astype(int), 255)
 
 
-def read_idx(path: str | Path) -> np.ndarray:
-    """Read an idx file of bytes, plain or gzipped.
-
-    Returns:
-        Of the shape that its header says, one to four axes, uint8.
-
-    Raises:
-        InputError: if the file cannot be read, is damaged, is no idx file of bytes, or is shorter
-            or longer than its header says.
-    """
-    path = Path(path)
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
-            content = stream.read(20)
-            if _is_idx(content) and len(content) >= _header_bytes(content):
-                # no more than the header says, and a byte to notice more by
-                content += stream.read(min(_idx_bytes(content), _MAX_BYTES) + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} is truncated or damaged ({error}); fetch it again") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not _is_idx(content):
-        raise InputError(f"{path} is not an idx file of bytes (its header is {content[:4]!r})")
-    header = _header_bytes(content)
-    if len(content) < header:
-        raise InputError(
-            f"{path} is truncated: {len(content)} bytes, its header alone needs {header}"
-        )
-    size = _idx_bytes(content)
-    if size > _MAX_BYTES:
-        raise InputError(
-            f"{path}: its header says {size:,} bytes; more than {_MAX_BYTES:,} are not read"
-        )
-    if len(content) < size:
-        raise InputError(
-            f"{path} is truncated: {len(content)} bytes, its header says {size}; fetch it again"
-        )
-    if len(content) > size:
-        raise InputError(
-            f"{path} is too long: more than the {size} bytes that its header says; fetch it again"
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(_idx_shape(content))
-
-
-def _is_idx(content: bytes) -> bool:
-    """Whether a file begins as an idx file of bytes: two zeros, the type, the number of axes."""
-    return (
-        len(content) >= 4
-        and content[:2] == b"\0\0"
-        and content[2] == _IDX_UNSIGNED_BYTES
-        and 1 <= content[3] <= 4
-    )
-
-
-def _header_bytes(content: bytes) -> int:
-    return 4 + 4 * content[3]
-
-
-def _idx_shape(content: bytes) -> tuple[int, ...]:
-    return struct.unpack(f">{content[3]}I", content[4 : _header_bytes(content)])
-
-
-def _idx_bytes(content: bytes) -> int:
-    """Bytes of a whole idx file of bytes, by its header."""
-    return _header_bytes(content) + math.prod(_idx_shape(content))
-
-
 def omniglot(
     root: str | Path, count: int, side: int, rng: np.random.Generator, *, download: bool = False
 ) -> np.ndarray:
@@ -234,7 +165,7 @@ def omniglot(
         InputError: if the folder is missing, holds fewer than `count` characters, or a drawing
             cannot be read.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     root = Path(root)
     if download:
@@ -246,9 +177,7 @@ def omniglot(
             f"Omniglot folder {root} has no images_background/; "
             "put it there, or set download to true"
         )
-    characters = sorted(
-        path for path in folder.glob("*/*") if path.is_dir() and any(path.glob("*.png"))
-    )
+    characters = _characters(folder)
     if len(characters) < count:
         raise InputError(
             f"{folder} holds {len(characters)} characters (alphabet/character/*.png), "
@@ -256,14 +185,19 @@ def omniglot(
         )
     images = []
     for index in np.sort(rng.choice(len(characters), count, replace=False)):
-        drawings = sorted(characters[index].glob("*.png"))
-        file = drawings[rng.integers(len(drawings))]
-        try:
-            picture = Image.open(file).convert("L").resize((side, side), Image.Resampling.BOX)
-        except (OSError, UnidentifiedImageError) as error:
-            raise InputError(f"{file} is not a readable PNG ({error})") from error
-        images.append(255 - np.asarray(picture))
+        drawings = characters[index]
+        picture = image.read(drawings[rng.integers(len(drawings))], "L", "PNG")
+        images.append(255 - np.asarray(picture.resize((side, side), Image.Resampling.BOX)))
     return np.stack(images)
+
+
+def _characters(folder: Path) -> list[list[Path]]:
+    """The drawings of every character, alphabet by alphabet."""
+    by_folder: dict[Path, list[Path]] = {}
+    for path in under(folder):
+        if path.suffix.lower() == ".png" and len(path.relative_to(folder).parts) == 3:
+            by_folder.setdefault(path.parent, []).append(path)
+    return list(by_folder.values())
 
 
 def torchvision() -> ModuleType:
@@ -292,6 +226,18 @@ def _declare_operators() -> object:
         with suppress(RuntimeError):  # the compiled part was loaded after all
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     return library
+
+
+def _misnamed(folder: Path, names: Iterable[str]) -> str:
+    """What to rename, if files are there whose names differ in case, dots or hyphens only."""
+    by_letters = {re.sub(r"\W|_", "", name): name for name in names}
+    for path in sorted(folder.iterdir()):
+        suffix = ".gz" if path.suffix.lower() == ".gz" else ""
+        stem = path.name[: len(path.name) - len(suffix)]
+        name = by_letters.get(re.sub(r"\W|_", "", stem.lower()))
+        if name and path.name != name + suffix:
+            return f"; it holds {path.name}: rename it to {name}{suffix}"
+    return ""
 
 
 def _plain_or_gz(path: Path) -> Path | None:
@@ -352,17 +298,7 @@ def _cifar_binary(folder: Path, names: list[str], *, labels: int, classes: int) 
     files = [folder / name for name in names if (folder / name).is_file()]
     if not files:
         raise InputError(f"{folder} holds none of {', '.join(names)}")
-    size = labels + 3072
-    parts = []
-    for file in files:
-        content = np.fromfile(file, np.uint8)
-        if not len(content) or len(content) % size:
-            raise InputError(
-                f"{file} is truncated: "
-                f"{len(content)} bytes is no multiple of {size:,}; fetch it again"
-            )
-        parts.append(content.reshape(-1, size))
-    rows = np.concatenate(parts)
+    rows = np.concatenate([read_rows(file, labels + 3072) for file in files])
     targets = rows[:, labels - 1].astype(int)
     if targets.max() >= classes:
         raise InputError(f"{folder}: labels must be 0-{classes - 1}, found {targets.max()}")
@@ -375,12 +311,13 @@ def _cifar(root: Path, name: str, download: bool) -> Images:
     if download:
         downloads.torchvision_set(datasets, name, root)
     dataset = getattr(datasets, name)
-    try:
-        splits = [dataset(str(root), train=train, download=download) for train in (True, False)]
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"{name.replace('CIFAR', 'CIFAR-')} is not in {root} ({error}); "
-            "put it there, or set download to true"
-        ) from error
+    title = name.replace("CIFAR", "CIFAR-")
+    with one_line(root, f"is no folder of {title}", "put it there, or set download to true"):
+        try:
+            splits = [dataset(str(root), train=train, download=download) for train in (True, False)]
+        except RuntimeError as error:  # torchvision's word for files that are missing or damaged
+            raise InputError(
+                f"{title} is not in {root} ({error}); put it there, or set download to true"
+            ) from error
     pixels = np.concatenate([split.data for split in splits]).transpose(0, 3, 1, 2)
     return Images(pixels, np.concatenate([split.targets for split in splits]), 255)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from rote.core import tables
 from rote.core.errors import InputError
 from rote.data.corpora import Document
+from rote.readers import table
 
+FACT = ("entity", "value")
 WORD = re.compile(r"\w+")
 
 
@@ -35,7 +36,7 @@ def read_facts(path: str | Path) -> pd.DataFrame:
     """A table of facts, duplicates dropped.
 
     Args:
-        path: Parquet or CSV with the columns entity (or key) and value.
+        path: of a table, see `rote.readers.table`, with the columns entity (or key) and value.
 
     Returns:
         Columns entity and value, strings; one row per entity.
@@ -45,19 +46,17 @@ def read_facts(path: str | Path) -> pd.DataFrame:
             a word, or two values of one entity (the first such entities are listed).
     """
     path = Path(path)
-    try:
-        frame = pd.read_csv(path, dtype=str) if path.suffix == ".csv" else tables.read(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"facts {path} cannot be read as a table: {error}") from error
+    frame = table.read(path)
     if "entity" not in frame:
         frame = frame.rename(columns={"key": "entity"})
-    missing = {"entity", "value"} - set(frame.columns)
+    missing = set(FACT) - set(frame.columns)
     if missing:
         raise InputError(
             f"facts {path} lacks the columns {', '.join(sorted(missing))}; "
             f"it has {', '.join(frame.columns)}"
         )
-    frame = frame[["entity", "value"]].astype(str).drop_duplicates().reset_index(drop=True)
+    columns = {name: table.texts(frame[name], f"facts {path}, {name}") for name in FACT}
+    frame = pd.DataFrame(columns).drop_duplicates().reset_index(drop=True)
     if frame.empty:
         raise InputError(f"facts {path}: it has no rows")
     wordless = frame[~frame["entity"].str.contains(r"\w") | ~frame["value"].str.contains(r"\w")]

@@ -12,7 +12,8 @@ What is true by construction is no claim but a test. The verdicts:
 
 * reproduced: the interval (the worst value) lies inside the criterion,
 * contradicted: it lies outside,
-* inconclusive: the interval straddles the bound, or the replicates leave no interval,
+* inconclusive: the interval straddles the bound, or the replicates leave no interval, or a
+  computation has values that are no numbers,
 * not run: the claim is not judged at this scale, or the run does not hold what it needs, or it
   holds too few replicates (8 of trained networks, 5 of anything else).
 """
@@ -258,10 +259,10 @@ def load(path: str | Path) -> list[Claim]:
     """
     path = Path(path)
     try:
-        entries = _KeysOnce(path.read_text()).get_single_data()
+        entries = _KeysOnce(path.read_bytes()).get_single_data()
     except OSError as error:
         raise ConfigError(f"claims file {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except Exception as error:  # of YAML, or of a value: 2024-99-99 is no date
         raise ConfigError(f"claims file {path} is not valid YAML: {error}") from error
     if not isinstance(entries, list):
         raise ConfigError(

@@ -47,8 +47,12 @@ DECLARED = {
     ("proportion", "Bernoulli, 0.1"): Draw(lambda rng, n: rng.binomial(1, 0.1, n), 0.1),
     ("proportion", "clusters of 20"): Draw(_clustered, 0.3),
 }
-# samples that they are not declared for, to show why
+# samples that they are not declared for, or only from more replicates on, to show why
 OTHERS = {
+    ("mean", "uniform"): Draw(lambda rng, n: rng.uniform(-1, 1, n), 0.0),
+    ("mean", "two peaks"): Draw(
+        lambda rng, n: 3 * rng.choice([-1, 1], n) + rng.normal(size=n), 0.0
+    ),
     ("mean", "lognormal"): Draw(lambda rng, n: rng.lognormal(size=n), float(np.exp(0.5))),
     ("mean", "exponential"): Draw(lambda rng, n: rng.exponential(size=n), 1.0),
     ("geometric", "exponential"): Draw(

@@ -196,14 +196,18 @@ def _proportion(values: np.ndarray, confidence: float, shared: float) -> tuple[f
 
 METHODS = {
     "mean": Method(
-        _mean, 1, 2, "Student's t of the mean", "means of values without skew, also heavy-tailed"
+        _mean,
+        1,
+        2,
+        "Student's t of the mean",
+        "means of bell-shaped values, also heavy-tailed; from 5 replicates on of any without skew",
     ),
     "paired": Method(
         _paired,
         2,
         2,
         "Student's t of the mean difference of two arms that share their replicates",
-        "differences without skew, also heavy-tailed",
+        "bell-shaped differences, also heavy-tailed; from 5 replicates on any without skew",
         center=_difference,
         spread=_spread_of_differences,
     ),

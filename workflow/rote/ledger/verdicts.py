@@ -16,7 +16,15 @@ from rote.core.section import Scale, validate
 from rote.core.tables import Table, column, frame
 from rote.ledger import reading
 from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, criterion, load
-from rote.ledger.intervals import CONFIDENCE, Estimate, NoValueError, Sample, interval, p_value
+from rote.ledger.intervals import (
+    CONFIDENCE,
+    METHODS,
+    Estimate,
+    NoValueError,
+    Sample,
+    interval,
+    p_value,
+)
 
 # one-sided probability that a claim whose truth lies at its bound passes all the same
 CHANCE = (1 - CONFIDENCE) / 2
@@ -169,11 +177,15 @@ def _statistical(
     except InputError as error:
         row = _row(claim, passes, condition, note=str(error))
         return row | {"verdict": "inconclusive", "p": 1.0, "margin": 0.0}
-    if estimate.replicates < min_replicates:
-        note = f"{estimate.replicates} replicates; a verdict needs {min_replicates}."
+    missing = len(np.asarray(sample.values)) - estimate.replicates
+    without = f"{missing} other replicates have no value." if missing else ""
+    needed = max(min_replicates, METHODS[claim.interval or "mean"].min_replicates)
+    if estimate.replicates < needed:
+        note = f"{estimate.replicates} replicates; a verdict needs {needed}. {without}".strip()
         return _row(claim, passes, condition, estimate=estimate, note=note)
     rule = criterion(passes)
-    row = _row(claim, passes, condition, estimate=estimate, note=estimate.reason)
+    note = " ".join(filter(None, [estimate.reason, without]))
+    row = _row(claim, passes, condition, estimate=estimate, note=note)
     if estimate.reason:
         return row | {"verdict": "inconclusive", "p": 1.0, "margin": 0.0}
     ends = (estimate.low, estimate.high)
@@ -186,17 +198,24 @@ def _statistical(
 
 def _numerical(claim: Claim, passes: str, condition: str, sample: Any, min_replicates: int) -> dict:
     values = np.asarray(sample.values if isinstance(sample, Sample) else sample, float).ravel()
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
+    numbers = values[~np.isnan(values)]
+    if len(numbers) == 0:
         return _row(claim, passes, condition, note="There is no value to judge.")
     rule = criterion(passes)
-    margins = [rule.relative_margin(value) for value in values]
+    margins = [rule.relative_margin(value) for value in numbers]
     worst = int(np.argmin(margins))
-    value = float(values[worst])
-    estimate = Estimate(value, math.nan, math.nan, len(values))
-    verdict = "reproduced" if rule.holds(value) else "contradicted"
+    value = float(numbers[worst])
+    estimate = Estimate(value, math.nan, math.nan, len(numbers))
+    if not rule.holds(value):
+        row = _row(claim, passes, condition, estimate=estimate)
+        return row | {"verdict": "contradicted", "margin": margins[worst]}
+    # a computation that fails holds nothing
+    if failed := len(values) - len(numbers):
+        note = f"{failed} of {len(values)} values are no numbers."
+        row = _row(claim, passes, condition, estimate=estimate, note=note)
+        return row | {"verdict": "inconclusive", "margin": 0.0}
     row = _row(claim, passes, condition, estimate=estimate)
-    return row | {"verdict": verdict, "margin": margins[worst]}
+    return row | {"verdict": "reproduced", "margin": margins[worst]}
 
 
 def _row(

@@ -10,15 +10,16 @@ from functools import cache, wraps
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.nn import functional as F
+
+from rote.core.compiled import kernel, part
 
 LANES = 64  # pairs of sequence and head that are worked on at a time
 SHORT = 32  # longest sequence for these kernels; torch is as fast at twice that
 FOUR = 4  # terms of a sum that are added at a time: the sum is loaded and stored once
 f32 = np.float32
-_JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+_JIT = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
 Rotation = tuple[Tensor, Tensor]  # cosines and sines, (length, rotated) each
 
 
@@ -93,14 +94,14 @@ def _compiled(contiguous: int) -> Callable[[Callable], Callable]:
     types = ["f4[:,:,:,:]"] * 3 + ["f4[:,:]"] * 2 + ["f4[:,:,:,::1]"] * contiguous
     signature = f"void({', '.join(types)})"
 
-    def decorate(kernel: Callable) -> Callable:
-        compiled = cache(lambda: njit(signature, **_JIT)(kernel))
-        return wraps(kernel)(lambda *arrays: compiled()(*arrays))
+    def decorate(function: Callable) -> Callable:
+        compiled = cache(lambda: kernel(signature, **_JIT)(function))
+        return wraps(function)(lambda *arrays: compiled()(*arrays))
 
     return decorate
 
 
-@njit(inline="always")
+@part
 def _load(x, start, lanes):
     """lanes[i, c, lane] = x[sequence, i, head, c]; the lanes after the last pair are zero."""
     sequences, rows, heads, d = x.shape
@@ -114,7 +115,7 @@ def _load(x, start, lanes):
             lanes[:, :, lane] = 0
 
 
-@njit(inline="always")
+@part
 def _store(lanes, start, x):
     """The inverse of `_load`."""
     sequences, rows, heads, d = x.shape
@@ -125,7 +126,7 @@ def _store(lanes, start, x):
                 x[n // heads, i, n % heads, c] = lanes[i, c, lane]
 
 
-@njit(inline="always")
+@part
 def _turn(lanes, rows, cos, sin, first, direction):
     """Rotate by position, or back again with direction −1."""
     half = cos.shape[1] // 2
@@ -141,7 +142,7 @@ def _turn(lanes, rows, cos, sin, first, direction):
                     lanes[i, c, lane], lanes[i, c + half, lane] = x * a - y * f, y * e + x * b
 
 
-@njit(inline="always")
+@part
 def _fill(q, k, v, cos, sin, start, Q, K, V):
     """Queries, keys and values of the pairs from `start` on, turned by their position."""
     _load(q, start, Q)
@@ -151,7 +152,7 @@ def _fill(q, k, v, cos, sin, start, Q, K, V):
     _turn(K, k.shape[1], cos, sin, 0, 1)
 
 
-@njit(inline="always")
+@part
 def _add(total, a0, a1, a2, a3, b0, b1, b2, b3):
     """total += a0 b0 + ... + a3 b3, lane by lane."""
     for lane in range(LANES):
@@ -160,7 +161,7 @@ def _add(total, a0, a1, a2, a3, b0, b1, b2, b3):
         )
 
 
-@njit(inline="always")
+@part
 def _products(row, others, n, d, out):
     """out[j] = row · others[j] for j < n."""
     for j in range(n):
@@ -170,7 +171,7 @@ def _products(row, others, n, d, out):
             _add(out[j], a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3])
 
 
-@njit(inline="always")
+@part
 def _weighted(weights, rows, begin, end, d, out):
     """out = Σ weights[j] rows[j] over begin ≤ j < end, both multiples of four."""
     for c in range(d):
@@ -190,7 +191,7 @@ def _weighted(weights, rows, begin, end, d, out):
             )
 
 
-@njit(inline="always")
+@part
 def _exp(x):
     """e^x to a relative error of 1e-7 for −87 ≤ x ≤ 0, e^−87 below; a loop of it vectorizes."""
     x = max(x, f32(-87.0))
@@ -203,7 +204,7 @@ def _exp(x):
     return series * np.int32((exponent + 127) << 23).view(f32)  # times 2^exponent, from its bits
 
 
-@njit(inline="always")
+@part
 def _softmax(scores, n, scale, highest, total):
     """In place over scores[:n], lane by lane; zero up to the next multiple of four.
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from rote.core.compiled import kernel
+
 EPS = 1e-5
 f32 = np.float32
-_JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+_JIT = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
 
 
 def layer_norm(x: Tensor) -> Tensor:
@@ -50,7 +51,7 @@ def _rows(x: Tensor) -> np.ndarray:
     return x.detach().contiguous().view(-1, x.shape[-1]).numpy()
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _normalize(x, normed, scales):
     """Write the normalized rows of x (rows, d), and one over each row's standard deviation."""
     rows, d = x.shape
@@ -67,7 +68,7 @@ def _normalize(x, normed, scales):
             normed[i, c] = (x[i, c] - mean) * scales[i]
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _gradient(gradient, normed, scales, of_x):
     """Write the gradient with respect to x, from that of the normalized rows."""
     rows, d = gradient.shape

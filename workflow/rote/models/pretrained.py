@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from rote.core.errors import InputError
+from rote.core.files import first_line, refuse_pointer, under
 from rote.data.images import torchvision
 from rote.models.stack import LanguageStack, Parameters, stacked
+
+HEAD_TOLERANCE = 1e-4  # of the largest logit: more than rounding in 32 bits leaves
 
 
 def causal(model: str, *, revision: str = "main", offline: bool = False) -> Any:
@@ -57,14 +60,29 @@ def _load(kind: str, model: str, revision: str, offline: bool) -> Any:
         source = model
     auto_class = getattr(transformers, kind)
     try:
-        module = auto_class.from_pretrained(source, revision=revision, local_files_only=offline)
-        return module.eval()
-    except (OSError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
+        module, report = auto_class.from_pretrained(
+            source, revision=revision, local_files_only=offline, output_loading_info=True
+        )
+    except Exception as error:  # of the library, the network, or damaged files
+        _refuse_pointers(folder)
         raise InputError(
-            f"model {model!r} (revision {revision}) cannot be loaded: {first}; give a folder "
-            "that save_pretrained wrote, or an id that the hub or its cache (HF_HOME) holds"
+            f"model {model!r} (revision {revision}) cannot be loaded: {first_line(error)}; give a "
+            "folder that save_pretrained wrote, or an id that the hub or its cache (HF_HOME) holds"
         ) from error
+    # a pooler on top is not used here, so models without one may lack it
+    lacking = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if lacking:
+        raise InputError(
+            f"model {model!r} has no weights for {len(lacking)} of its parameters, first "
+            f"{lacking[0]}; transformers would draw them at random: save the whole model"
+        )
+    return module.eval()
+
+
+def _refuse_pointers(folder: Path) -> None:
+    """Raise InputError if files of a model's folder were not fetched from Git LFS."""
+    for path in under(folder) if folder.is_dir() else ():
+        refuse_pointer(path)
 
 
 def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
@@ -84,13 +102,21 @@ def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
     folder = Path(name).expanduser()
     try:
         source = str(folder) if folder.is_dir() else name
-        result = AutoTokenizer.from_pretrained(source, local_files_only=offline)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        first = str(error).strip().splitlines()[0]
+        # special tokens are what the model's code adds: their names in a text are text
+        result = AutoTokenizer.from_pretrained(
+            source, local_files_only=offline, split_special_tokens=True
+        )
+    except Exception as error:  # of the library, the network, or damaged files
+        _refuse_pointers(folder)
         raise InputError(
-            f"tokenizer {name!r} cannot be loaded: {first}; "
+            f"tokenizer {name!r} cannot be loaded: {first_line(error)}; "
             "give a folder with tokenizer.json, or an id that the hub or its cache (HF_HOME) holds"
         ) from error
+    if not set(result.get_vocab()) - set(result.get_added_vocab()):
+        raise InputError(
+            f"tokenizer {name!r} knows no token: the folder holds a model without one; "
+            "save the model's tokenizer there, too"
+        )
     if fast and not result.is_fast:
         raise InputError(
             f"tokenizer {name!r} is not a fast one: it cannot say which characters a token covers"
@@ -116,23 +142,30 @@ def token_embeddings(model: str, *, revision: str = "main", offline: bool = Fals
 def stack(model: str, count: int, device: str = "cpu") -> LanguageStack:
     """Copies of a causal language model as a stack, to be trained apart from each other.
 
+    Parameters are float32, whatever the checkpoint has. The model's own forward pass is compared
+    with hidden states times head weights: a constant multiple (logit scales) goes into the head,
+    any other difference is refused.
+
     Args:
         model: hub id or folder, as of `causal`.
         count: number of copies.
         device: where the parameters lie.
 
     Raises:
-        InputError: if it is not there, or its head has a bias.
+        InputError: if it is not there, its head has a bias, or its logits are no multiple of its
+            hidden states times its head's weights.
     """
     import torch
 
-    body = causal(model).to(device)
+    # trained in 32 bits whatever the checkpoint has: a step is lost in the rounding of 16
+    body = causal(model).float().to(device)
     head = body.get_output_embeddings()
     if getattr(head, "bias", None) is not None:
         raise InputError(
             f"model {model!r}: its head has a bias, which is not supported; "
             "use one without, as Pythia"
         )
+    scale = _logit_scale(model, body, head.weight)
     named = dict(body.named_parameters())
     tied = next(name for name, value in named.items() if value is head.weight)
     parameters = {
@@ -140,6 +173,7 @@ def stack(model: str, count: int, device: str = "cpu") -> LanguageStack:
     }
 
     def features(p: Parameters, tokens: torch.Tensor, first: int = 0) -> torch.Tensor:
+        _refuse_long(model, body, tokens.shape[-1])
         hidden = []
         for number, batch in enumerate(tokens):
             weights = {name: value[number] for name, value in p.items()}
@@ -148,4 +182,41 @@ def stack(model: str, count: int, device: str = "cpu") -> LanguageStack:
             hidden.append(output.hidden_states[-1][:, first:])
         return torch.stack(hidden)
 
-    return stacked(parameters, features, lambda p: p[tied])
+    return stacked(parameters, features, lambda p: p[tied] if scale == 1 else scale * p[tied])
+
+
+def _logit_scale(model: str, body: Any, weight: Any) -> float:
+    """The number by which a model multiplies (hidden states) x (head weights), on a batch.
+
+    Raises:
+        InputError: if its logits are no multiple of that product, as with a soft cap.
+    """
+    import torch
+
+    ids = torch.arange(16, device=weight.device).reshape(2, 8) * 7 % len(weight)
+    with torch.no_grad():
+        output = body(input_ids=ids, output_hidden_states=True, use_cache=False)
+        logits = output.logits.double()
+        product = output.hidden_states[-1].double() @ weight.double().T
+    scale = float((logits * product).sum() / (product**2).sum())
+    rest = float((logits - scale * product).abs().max() / logits.abs().max().clamp(min=1e-30))
+    if not rest < HEAD_TOLERANCE:
+        raise InputError(
+            f"model {model!r}: its logits differ from its hidden states times its head's weights "
+            f"by {rest:.2g} of the largest (a soft cap, or a layer in between), but here a memory "
+            "of hidden states needs them equal; use a model without, as Pythia"
+        )
+    return 1.0 if abs(scale - 1) < HEAD_TOLERANCE else scale
+
+
+def context(body: Any) -> int:
+    """Tokens of the longest input that a model of transformers takes."""
+    return getattr(body.config, "max_position_embeddings", 0) or 2**30
+
+
+def _refuse_long(model: str, body: Any, length: int) -> None:
+    if length > context(body):
+        raise InputError(
+            f"model {model!r} reads {context(body)} tokens at most, given {length}: "
+            "shorten the texts, or lower the context of the config"
+        )

@@ -273,7 +273,7 @@ def save(
         **family.config(width, heads),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     weights = {name: value.detach().cpu().contiguous() for name, value in parameters.items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     if tokenizer is not None:
@@ -285,4 +285,4 @@ def save(
             "bos_token": separator,
             "pad_token": separator,
         }
-        (folder / "tokenizer_config.json").write_text(json.dumps(options, indent=1) + "\n")
+        (folder / "tokenizer_config.json").write_text(json.dumps(options, indent=1) + "\n", "utf-8")

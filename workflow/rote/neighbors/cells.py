@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from rote.core.compiled import kernel
 from rote.neighbors.distances import least_computed, rounding
 
 MIN_ROWS = 16_384  # fewer are searched by brute force
@@ -110,7 +110,7 @@ def build(vectors: np.ndarray, centers: np.ndarray, nearest: Nearest) -> Cells:
     return Cells(centers, _radii(vectors, centers, cell), starts, order)
 
 
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _radii(vectors, centers, cell):
     """An upper bound of the distance of each cell's furthest row."""
     squares = np.zeros(len(centers))
@@ -216,7 +216,7 @@ def _scan(
             _push(queries[block] @ members.T, squares, numbers, block, *heaps)
 
 
-@njit(cache=True)
+@kernel()
 def _push(products, squares, numbers, visitors, values, rows, sizes):
     """Keep the smallest values of each query in its heap."""
     capacity = values.shape[1]
@@ -250,7 +250,7 @@ def _push(products, squares, numbers, visitors, values, rows, sizes):
         sizes[q] = n
 
 
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _spread(sample, count):
     """Numbers of `count` rows, each the furthest from those before it."""
     chosen = np.zeros(count, np.int64)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rote.core.errors import InputError
+from rote.core.files import one_line
 from rote.core.tables import atomic
 from rote.neighbors import distances as measured
 from rote.neighbors.engines import ENGINES, Engine
@@ -234,7 +235,7 @@ class Datastore:
         self._method.save(self.vectors, folder / "index.faiss")
         with atomic(folder / "datastore.json") as path:
             options = {"engine": self.engine, "probes": self.probes, "factor": self.factor}
-            path.write_text(json.dumps(options) + "\n")
+            path.write_text(json.dumps(options) + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> "Datastore":
@@ -250,12 +251,11 @@ class Datastore:
         Raises:
             InputError: if it is missing or not whole.
         """
-        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         folder = Path(folder)
-        try:
-            options = json.loads((folder / "datastore.json").read_text())
+        with one_line(folder, "holds no whole datastore", "build it again"):
+            options = json.loads((folder / "datastore.json").read_text("utf-8"))
             arrays = load_file(folder / "datastore.safetensors")
             factor = float(options.pop("factor"))
             store = cls(arrays["embeddings"][:0], **options, device=device)
@@ -263,10 +263,6 @@ class Datastore:
             store.center, store.factor = arrays["center"], factor
             store.vectors = store._placed(store.embeddings)
             n_indexed = store._method.load(folder / "index.faiss")
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
-            raise InputError(
-                f"{folder} holds no whole datastore ({error}); build it again"
-            ) from error
         if n_indexed is not None and n_indexed != len(store):
             raise InputError(
                 f"{folder}: the index holds {n_indexed} rows, "

@@ -11,7 +11,8 @@ from the origin than the neighbors of a query do not enter its bound.
 """
 
 import numpy as np
-from numba import njit
+
+from rote.core.compiled import kernel, part
 
 UNIT = 2.0**-24
 SMALLEST = 2.0**-126  # below it float32 loses digits, or the number
@@ -49,7 +50,7 @@ def least_computed(distances: np.ndarray, lengths: np.ndarray, dimension: int) -
 
 # whoever compares distances takes them from this one function: compiled into another one, its sums
 # could be in another order
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _measure(q, x, rows, distances):
     """Distances (m, w) of the rows (m, w) from each query; infinite where the row is -1."""
     for i in range(rows.shape[0]):
@@ -88,7 +89,7 @@ def refine(
     return distances, rows
 
 
-@njit(cache=True)
+@kernel()
 def _sort(distances, rows):
     """Order each query's rows, by insertion: they are nearly in order."""
     for i in range(rows.shape[0]):
@@ -137,7 +138,7 @@ def brute_force(
     return distances, rows
 
 
-@njit(cache=True)
+@kernel()
 def _take(values, numbers, distances, rows):
     """Put nearer rows into each query's heap, whose first entry is the furthest."""
     for i in range(len(values)):
@@ -147,7 +148,7 @@ def _take(values, numbers, distances, rows):
                 _sink(distances[i], rows[i], distances.shape[1], values[i, j], numbers[i, j])
 
 
-@njit(cache=True)
+@kernel()
 def _order(distances, rows):
     """Heaps, nearest first."""
     for i in range(len(rows)):
@@ -157,12 +158,12 @@ def _order(distances, rows):
             _sink(distances[i], rows[i], size, distance, row)
 
 
-@njit(cache=True)
+@part
 def _is_after(value, row, other, other_row):
     return value > other or (value == other and row > other_row)
 
 
-@njit(cache=True)
+@part
 def _sink(values, rows, size, value, row):
     """Replace the first entry of a heap of this size."""
     at = 0

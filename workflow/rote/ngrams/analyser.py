@@ -1,5 +1,6 @@
 """From text to the units that are counted: one analyser serves a corpus and its queries."""
 
+import logging
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -7,10 +8,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from rote.core.errors import InputError
+from rote.readers.text import encodable
 
 _LETTER = r"[\p{L}\p{M}\p{N}]"
-_SURROGATE = re.compile("[\ud800-\udfff]")
-VERSION = 1  # raised when the same text would give other units
+log = logging.getLogger("rote")
+VERSION = 2  # raised when the same text would give other units
 
 
 class Unit(NamedTuple):
@@ -47,7 +49,8 @@ class Analyser(NamedTuple):
     * `token`: a model's own token ids (`tokenizer` names it).
 
     Words and characters are put into Unicode's composed form (NFC) and, unless `case`, case-folded.
-    Half a surrogate pair, which is no character, is read as U+FFFD.
+    Half a surrogate pair, which is no character, is read as U+FFFD. The name of a tokenizer's
+    special token, as <|endoftext|>, is text like any other where a document holds it.
     """
 
     unit: str = "word"
@@ -77,7 +80,7 @@ class Analyser(NamedTuple):
         Args:
             text: any text.
         """
-        text = _encodable(text)
+        text = encodable(text)
         if not UNITS[self.unit].composed:
             return text
         text = unicodedata.normalize("NFC", text)
@@ -90,7 +93,13 @@ class Analyser(NamedTuple):
             from rote.models import pretrained
 
             encode = pretrained.tokenizer(self.tokenizer)
-            return lambda text: encode(_encodable(text), add_special_tokens=False)["input_ids"]
+            watch = _SpecialTokens(encode.all_special_tokens)
+
+            def ids(text: str) -> list[int]:
+                watch.look(text)
+                return encode(encodable(text), add_special_tokens=False)["input_ids"]
+
+            return ids
         find = UNITS[self.unit].split or _pattern(self.unit).findall
         normalize = self.normal
         stop_words = frozenset(map(normalize, self.stop_words))
@@ -133,15 +142,20 @@ class Analyser(NamedTuple):
         return [span for span in spans if span.unit not in stop_words]
 
 
-def _encodable(text: str) -> str:
-    """`text` with U+FFFD in place of halves of surrogate pairs, which no file can hold."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return _SURROGATE.sub("\ufffd", text)
-    return text
+class _SpecialTokens:
+    """Says once that texts hold the names of a tokenizer's special tokens."""
+
+    def __init__(self, names: Sequence[str]):
+        self.pattern = re.compile("|".join(map(re.escape, names))) if names else None
+
+    def look(self, text: str) -> None:
+        match = self.pattern.search(text) if self.pattern else None
+        if match:
+            log.warning(
+                "a text holds %r, the name of a special token: it is read as text, not as that",
+                match[0],
+            )
+            self.pattern = None
 
 
 @cache

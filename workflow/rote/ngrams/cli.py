@@ -70,7 +70,7 @@ def tokenize(
     """Tokenize texts into a corpus folder."""
     from rote import ngrams
 
-    options = ngrams.CorpusOptions(column, split, strict, errors, distinct, shard_tokens)
+    options = ngrams.CorpusOptions(column, split, strict, errors, distinct, shard_tokens, True)
     analyser = ngrams.Analyser(unit, case, tuple(_words(stop_words)), tokenizer)
     with job.start("ngrams tokenize"), job.meter("tokenize", "tokens") as meter:
         corpus = ngrams.tokenize(texts, out, analyser, options, meter.reached)

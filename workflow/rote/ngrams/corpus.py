@@ -24,6 +24,7 @@ import numpy as np
 
 from rote.core import tables
 from rote.core.errors import InputError
+from rote.core.files import one_line
 from rote.data import corpora
 from rote.ngrams.analyser import VERSION, Analyser
 from rote.ngrams.options import CorpusOptions, Progress
@@ -88,7 +89,7 @@ class Corpus:
         """
         folder = Path(path).expanduser()
         try:
-            manifest = json.loads((folder / "corpus.json").read_text())
+            manifest = json.loads((folder / "corpus.json").read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"{folder} holds no corpus (no corpus.json); "
@@ -98,11 +99,14 @@ class Corpus:
             raise InputError(
                 f"{folder / 'corpus.json'} is not JSON ({error}); tokenize the corpus again"
             ) from error
-        if (manifest.get("format"), manifest.get("analyser_version")) != (FORMAT, VERSION):
+        if not isinstance(manifest, dict) or (
+            (manifest.get("format"), manifest.get("analyser_version")) != (FORMAT, VERSION)
+        ):
             raise InputError(
                 f"{folder / 'corpus.json'} is of another version; tokenize the corpus again"
             )
-        return cls(folder, manifest)
+        with one_line(folder / "corpus.json", "is damaged", "tokenize the corpus again"):
+            return cls(folder, manifest)
 
     @classmethod
     def from_tokens(
@@ -171,7 +175,10 @@ class Corpus:
     def words(self) -> list[str] | None:
         """What the ids stand for; None for a corpus of bare ids."""
         path = self.folder / "words.txt"
-        return path.read_text("utf-8").split("\n")[:-1] if path.is_file() else None
+        if not path.is_file():
+            return None
+        with one_line(path, "is damaged", "tokenize the corpus again"):
+            return path.read_bytes().decode().split("\n")[:-1]
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -310,7 +317,8 @@ def tokenize(
 
     Raises:
         InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
-            or an `out` that exists and is not an empty folder.
+            no documents or, as `CorpusOptions.filled` says, none with a unit, or an `out` that
+            exists and is not an empty folder.
     """
     sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
     split_units = analyser.check().splitter()
@@ -343,6 +351,12 @@ def tokenize(
                 total += len(units)
                 if progress:
                     progress(total)
+        empty = not total and (options.filled or analyser.gives_ids or problems)
+        if empty or (not total and not writer.documents):
+            raise InputError(
+                f"no {analyser.unit} in {', '.join(map(str, sources))} "
+                f"({_irregular(problems)}); check the corpus, its column and the tokenizer"
+            )
         shards = writer.close()
         if not analyser.gives_ids:
             _write_words(folder, list(words))
@@ -355,6 +369,11 @@ def tokenize(
         }
         _write_manifest(folder, analyser, totals, shards)
     return Corpus.open(out)
+
+
+def _irregular(problems: Counter[str]) -> str:
+    """What could not be read, in words: `3 not JSON`; `nothing was skipped`."""
+    return ", ".join(f"{n} {kind}" for kind, n in sorted(problems.items())) or "nothing was skipped"
 
 
 class _Vocabulary(dict):
@@ -373,7 +392,7 @@ class _ShardWriter:
         self.folder, self.limit = folder, shard_tokens
         self.shards: list[dict[str, Any]] = []
         self.max_id = -1
-        self.empty = 0  # documents
+        self.empty = self.documents = 0  # without tokens, and all
         self._start(np.uint16)
 
     def __enter__(self) -> "_ShardWriter":
@@ -393,6 +412,7 @@ class _ShardWriter:
         top = max(ids, default=-1)
         self.max_id = max(self.max_id, top)
         self.empty += not ids
+        self.documents += 1
         if top >= 2**16 and self.dtype is np.uint16:
             self._close_shard(np.uint32)
         self.buffer.extend(ids)
@@ -455,6 +475,9 @@ def _new_folder(out: Path) -> Iterator[Path]:
 
 
 def _write_words(folder: Path, words: Sequence[str]) -> None:
+    for number, word in enumerate(words):
+        if "\n" in word:
+            raise InputError(f"word {number}, {word!r}, holds a line break; words lie in lines")
     (folder / "words.txt").write_text("".join(f"{word}\n" for word in words), "utf-8", newline="")
 
 
@@ -470,7 +493,7 @@ def _write_manifest(
         **totals,
         "shards": [{"number": number, **shard} for number, shard in enumerate(shards)],
     }
-    (folder / "corpus.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / "corpus.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
 def map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:

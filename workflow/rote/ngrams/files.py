@@ -9,17 +9,20 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rote.core.errors import InputError
+from rote.core.files import one_line
 from rote.core.tables import atomic, write_with_metadata
 from rote.ngrams.corpus import Corpus
 from rote.ngrams.counting import scan
 from rote.ngrams.full import NGramTable
 from rote.ngrams.numbering import by_number, queries
 from rote.ngrams.options import ScanOptions
+from rote.readers import table
 
 _ORIGIN = b"rote.ngrams"  # key of the origin in a file's metadata
 _SINGLES = [
@@ -69,10 +72,11 @@ def read_pairs(path: Path) -> Pairs:
     """A table of pairs from Parquet, CSV or JSON lines.
 
     The columns of n-grams are `first` and `second`, or the table's only two. Nothing is taken for a
-    number or for missing in them: 2020, 007, null, NA and nan are words.
+    number or for missing in them: 2020, 007, null, NA and nan are words. Other columns of a CSV
+    file stay text, too, unless every value is written as a whole number is.
 
     Args:
-        path: a .parquet, .csv or .jsonl file.
+        path: of a table, see `rote.readers.table`.
 
     Returns:
         The whole table, and the names of its columns of n-grams.
@@ -80,41 +84,30 @@ def read_pairs(path: Path) -> Pairs:
     Raises:
         InputError: for a file that cannot be read, or columns that are not there.
     """
-    readers = {".csv": _read_csv, ".jsonl": _read_json_lines, ".parquet": pd.read_parquet}
-    if path.suffix not in readers:
-        raise InputError(f"{path}: pairs must be a .parquet, .csv or .jsonl file")
-    try:
-        frame = readers[path.suffix](path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except (ValueError, pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} cannot be read as a table: {error}") from error
+    frame = table.read(path)
     chosen = _columns(frame)
     if len(chosen) != 2:
         names = ", ".join(map(str, frame.columns))
         raise InputError(
             f"{path}: needs the columns first and second (or just two), it has {names}"
         )
-    return Pairs(frame, chosen[0], chosen[1])
+    columns: dict[str, Any] = {}
+    for name in chosen:
+        values = enumerate(frame[name].tolist())
+        columns[name] = [_ngram(one, f"{path}, {name}, row {row}") for row, one in values]
+    for name in set(frame.columns) - set(chosen):
+        columns[name] = table.whole_numbers(frame[name])
+    return Pairs(frame.assign(**columns), chosen[0], chosen[1])
+
+
+def _ngram(one: Any, where: str) -> Any:
+    """Token ids as they are, anything else as the text that it must be."""
+    return one if isinstance(one, list | tuple | np.ndarray) else table.as_text(one, where)
 
 
 def _columns(frame: pd.DataFrame) -> list[str]:
     names = [str(name) for name in frame.columns]
     return ["first", "second"] if {"first", "second"} <= set(names) else names
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    frame, texts = pd.read_csv(path), pd.read_csv(path, dtype=str, keep_default_na=False)
-    columns = [name for name in _columns(frame) if name in frame]
-    return frame.assign(**texts[columns])
-
-
-def _read_json_lines(path: Path) -> pd.DataFrame:
-    with path.open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file if line.strip()]
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("every line must be an object")
-    return pd.DataFrame(rows)
 
 
 def shards_of(corpus: Corpus, part: tuple[int, int]) -> list[int]:
@@ -235,14 +228,13 @@ def read_counts(path: Path) -> PairCounts:
     Raises:
         InputError: for any other file.
     """
-    try:
-        table = pq.read_table(path)
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path} is not a whole Parquet file ({error})") from error
-    origin = json.loads((table.schema.metadata or {}).get(_ORIGIN, b"{}"))
+    with one_line(path, "is not a whole Parquet file", "count again"):
+        stored = pq.ParquetFile(path).read()
+        frame = stored.to_pandas()
+        origin = json.loads((stored.schema.metadata or {}).get(_ORIGIN, b"{}"))
     if not origin:
         raise InputError(f"{path} holds no counts of `rote ngrams count`")
-    return PairCounts(table.to_pandas(), origin)
+    return PairCounts(frame, origin)
 
 
 def add_up(paths: Sequence[Path]) -> PairCounts:

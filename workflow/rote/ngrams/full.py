@@ -3,14 +3,14 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from rote.core.compiled import kernel, part
 from rote.core.errors import InputError
 from rote.ngrams.corpus import Corpus
 from rote.ngrams.infinity import suffix_array
 
 _BUCKETS = 64
-_JIT = {"nogil": True, "cache": True}
+_JIT = {"nogil": True}
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # of the hash that spreads n-grams over buckets
 
 
@@ -79,7 +79,7 @@ def table(corpus: Corpus, n: int, *, min_count: int = 1) -> NGramTable:
     return NGramTable(ngrams, counts)
 
 
-@njit(inline="always")
+@part
 def _packed(tokens, at, n, bits):
     """The n-gram at a position in one number."""
     key = np.uint64(0)
@@ -88,12 +88,12 @@ def _packed(tokens, at, n, bits):
     return key
 
 
-@njit(inline="always")
+@part
 def _bucket(key):
     return np.int64((key * _MULTIPLIER) >> np.uint64(58))
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _sizes(tokens, offsets, n, bits, sizes):
     """Count the n-grams of each bucket."""
     for document in range(len(offsets) - 1):
@@ -101,7 +101,7 @@ def _sizes(tokens, offsets, n, bits, sizes):
             sizes[_bucket(_packed(tokens, at, n, bits))] += 1
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _fill(tokens, offsets, n, bits, cursors, packed):
     """Write the packed n-grams into their buckets, each from its cursor on."""
     for document in range(len(offsets) - 1):
@@ -112,7 +112,7 @@ def _fill(tokens, offsets, n, bits, cursors, packed):
             cursors[bucket] += 1
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _runs(keys, min_count):
     """Run lengths of sorted keys: the distinct ones, moved to the front, and their counts."""
     distinct, begin = 0, 0
@@ -127,7 +127,7 @@ def _runs(keys, min_count):
     return distinct, counts[:distinct].copy()
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _unpack(packed, bits, out):
     """Token ids (m, n) of packed n-grams (m,)."""
     mask = (np.uint64(1) << bits) - np.uint64(1)
@@ -155,7 +155,7 @@ def _by_suffixes(corpus: Corpus, n: int, min_count: int, dtype: type) -> NGramTa
     return NGramTable(tokens[positions].astype(dtype), counts[frequent])
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _suffix_runs(tokens, order, n):
     """First position and count of each distinct n-gram, from suffixes in order."""
     first = np.empty(len(order), np.int64)

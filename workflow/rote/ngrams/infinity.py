@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from rote.core.compiled import kernel, part
 from rote.core.errors import InputError
 from rote.core.tables import atomic
 from rote.ngrams.corpus import Corpus, NGram, map_file
 
-_JIT = {"nogil": True, "cache": True}
+_JIT = {"nogil": True}
 
 
 class InfinityGram:
@@ -175,7 +175,7 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
     return order
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _packed(tokens, offsets, owner, bits, depth):
     """The next `depth` tokens of every suffix in one number, (T,) int64."""
     keys = np.empty(len(tokens), np.int64)
@@ -190,7 +190,7 @@ def _packed(tokens, offsets, owner, bits, depth):
     return keys
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _first_ranks(keys, order, rank):
     """Rank of every suffix: the first index in `order` of its group of equal keys."""
     first = 0
@@ -200,7 +200,7 @@ def _first_ranks(keys, order, rank):
         rank[order[i]] = first
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _refine(order, rank, owner, offsets, depth):
     """Sort every group of equal rank by the rank `depth` further on.
 
@@ -238,7 +238,7 @@ def _refine(order, rank, owner, offsets, depth):
     return left
 
 
-@njit(**_JIT)
+@part
 def _compare(tokens, end, at, pattern):
     """−1, 0 or 1: the suffix at `at`, cut to the pattern's length, against the pattern."""
     for i in range(len(pattern)):
@@ -250,7 +250,7 @@ def _compare(tokens, end, at, pattern):
     return 0
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def bounds(tokens, offsets, suffixes, pattern):
     """The suffixes that begin with a pattern.
 

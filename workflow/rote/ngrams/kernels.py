@@ -7,23 +7,24 @@ int64, document d at tokens[offsets[d] : offsets[d + 1]].
 """
 
 import numpy as np
-from numba import njit
+
+from rote.core.compiled import kernel, part
 
 BASE = np.uint64(0x9E3779B97F4A7C15)  # of the rolling hash; odd
 _FINALIZER = np.uint64(0xD6E8FEB86659FD93)  # spreads the high bits of a hash over its low ones
 _ONE, _HALF = np.uint64(1), np.uint64(32)
 _SIX, _SIXTY_THREE = np.uint64(6), np.uint64(63)  # a word has 2^6 bits
 _STRETCH = 1024  # positions hashed before their candidates may have to be looked up
-_JIT = {"nogil": True, "cache": True}
+_JIT = {"nogil": True}
 
 
-@njit(inline="always")
+@part
 def _finalized(h):
     h = (h ^ (h >> _HALF)) * _FINALIZER
     return h ^ (h >> _HALF)
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def hashes(grams, base):
     """Hash of every row of token ids, (m,) uint64: the row's polynomial in `base`, modulo 2^64.
 
@@ -38,7 +39,7 @@ def hashes(grams, base):
     return result
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def fill_table(keys, slots, sieve):
     """Open addressing with linear probing, by hash, and one bit per hash in `sieve`.
 
@@ -60,7 +61,7 @@ def fill_table(keys, slots, sieve):
         slots[slot, 1] = np.uint64(row) + _ONE
 
 
-@njit(inline="always")
+@part
 def _same(tokens, begin, grams, row):
     """Whether the n-gram in this row stands at tokens[begin:]."""
     same = True
@@ -69,7 +70,7 @@ def _same(tokens, begin, grams, row):
     return same
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def scan(
     tokens,
     offsets,
@@ -191,7 +192,7 @@ def scan(
     return hits
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def drop_tokens(tokens, offsets, skip, out_tokens, out_offsets, origin):
     """Copy a block without some token ids.
 
@@ -217,7 +218,7 @@ def drop_tokens(tokens, offsets, skip, out_tokens, out_offsets, origin):
     return size
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def postings(hit_gram, hit_position, hits, starts, positions):
     """Counting sort of hits by n-gram, keeping their order.
 
@@ -241,7 +242,7 @@ def postings(hit_gram, hit_position, hits, starts, positions):
     starts[0] = 0
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def bitmaps(starts, documents, dense, bits):
     """One bit per document for each frequent n-gram.
 
@@ -257,7 +258,7 @@ def bitmaps(starts, documents, dense, bits):
                 bits[dense[number], document >> 6] |= _ONE << np.uint64(document & 63)
 
 
-@njit(inline="always")
+@part
 def _popcount(word):
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + (
@@ -267,7 +268,7 @@ def _popcount(word):
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@njit(inline="always")
+@part
 def _gallop(values, begin, end, target):
     """First index in [begin, end) whose value is not below `target`: doubling, then bisection."""
     step = 1
@@ -285,7 +286,7 @@ def _gallop(values, begin, end, target):
     return low
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def count_shared_documents(pairs, starts, documents, dense, bits, counts):
     """Count the documents that contain both n-grams of each pair.
 
@@ -336,7 +337,7 @@ def count_shared_documents(pairs, starts, documents, dense, bits, counts):
         counts[row] += count
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def count_within_window(pairs, starts, positions, window, counts):
     """Count the occurrences of each pair's first n-gram that have the second within a window.
 

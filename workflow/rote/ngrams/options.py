@@ -25,6 +25,8 @@ class CorpusOptions:
             `strict` says.
         distinct: count a text once, however often it occurs.
         shard_tokens: a shard is closed once it holds so many tokens, ≥ 1.
+        filled: refuse texts without a single unit; a corpus of nothing is refused anyway where
+            there is no document, where some could not be read, and of a tokenizer's tokens.
 
     Raises:
         InputError: naming the field and what is allowed.
@@ -36,6 +38,7 @@ class CorpusOptions:
     errors: str | None = None
     distinct: bool = False
     shard_tokens: int = SHARD_TOKENS
+    filled: bool = False
 
     def __post_init__(self) -> None:
         types = {"column": str, "strict": bool, "distinct": bool}

@@ -18,18 +18,18 @@ from rote.plotting.primitives import (
     theory,
     whiskers,
 )
-from rote.plotting.style import FAINT, INK, PALETTE, STYLE
+from rote.plotting.style import FAINT, INK, PALETTE, house_style
 
 __all__ = [
     "FAINT",
     "INK",
     "PALETTE",
-    "STYLE",
     "Canvas",
     "categories",
     "draw",
     "drawing",
     "heat",
+    "house_style",
     "legend_below",
     "log_ticks",
     "nearest",

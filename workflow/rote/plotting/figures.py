@@ -15,13 +15,20 @@ from rote.core.errors import InputError
 from rote.core.papers import Figure
 from rote.core.papers import load as load_paper
 from rote.core.tables import Folder, atomic
-from rote.plotting.style import STYLE
+from rote.plotting.style import house_style
 
 log = logging.getLogger("rote")
+# of each file, without what differs between two drawings of one figure
+_METADATA: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Producer": None},
+}
 
 
-def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None) -> list[Path]:
-    """Draw a paper's figures from `results/<table>.parquet` into `out/<figure>.png` and `.pdf`.
+def draw(
+    paper: str, results: Path, out: Path, only: Iterable[str] | None = None, *, pdf: bool = True
+) -> list[Path]:
+    """Draw a paper's figures from `results/<table>.parquet` into `out/<figure>.png`, and `.pdf`.
 
     The files are byte-stable: same tables, same bytes.
 
@@ -30,6 +37,7 @@ def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None
         results: results/<run>/<paper>.
         out: folder of the figures; made if it is missing.
         only: names of figures; None or none of them draws all.
+        pdf: write a PDF of each, too.
 
     Returns:
         The files that were written.
@@ -52,17 +60,22 @@ def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None
             raise InputError(
                 f"figure {name} needs {', '.join(paths)}; make it: snakemake {paths[0]}"
             )
-        canvas = render(paper, name, tables)
-        for suffix, metadata in (
-            (".png", {"Software": None}),
-            (".pdf", {"CreationDate": None, "Producer": None}),
-        ):
-            with atomic(out / f"{name}{suffix}") as temporary:
-                canvas.savefig(temporary, format=suffix[1:], metadata=metadata)
-            canvas.set_layout_engine(None)  # laid out once: the second file keeps the places
-            written.append(out / f"{name}{suffix}")
+        with house_style():
+            canvas = drawing(paper, name)(tables)
+            written += _saved(canvas, out / name, _METADATA if pdf else [".png"])
         _warn_of_cut_legends(canvas, name)
         plt.close(canvas)
+    return written
+
+
+def _saved(canvas: Canvas, path: Path, suffixes: Iterable[str]) -> list[Path]:
+    """The files of a figure, by its path without an ending."""
+    written = []
+    for suffix in suffixes:
+        with atomic(path.with_name(path.name + suffix)) as temporary:
+            canvas.savefig(temporary, format=suffix[1:], metadata=_METADATA[suffix])
+        canvas.set_layout_engine("none")  # laid out once: the second file has the same places
+        written.append(path.with_name(path.name + suffix))
     return written
 
 
@@ -107,5 +120,5 @@ def render(paper: str, name: str, tables: Mapping[str, pd.DataFrame]) -> Canvas:
         InputError: for an unknown paper.
         KeyError: for a figure that the paper does not have, or a table that is not there.
     """
-    with plt.rc_context(STYLE):
+    with house_style():
         return drawing(paper, name)(tables)

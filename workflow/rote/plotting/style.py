@@ -1,5 +1,9 @@
 """The house style: colours that are colour-blind safe, type sizes, and what all figures share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
 import seaborn as sns
 
 PALETTE = sns.color_palette("colorblind")
@@ -27,3 +31,16 @@ STYLE = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "rote",
 }
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """The house style over matplotlib's defaults, whatever a user's matplotlibrc says.
+
+    Whoever draws a figure saves it within the same context: resolution and fonts of a file are
+    settings of the moment it is written.
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield

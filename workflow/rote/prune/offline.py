@@ -148,7 +148,7 @@ def table(
         present = len(loss) if counts is None else int((counts > 0).sum())
         keep = automatic(loss, counts=counts) / max(1, present)
     copies = select(loss, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
-    return frame.assign(count=copies)[copies > 0].reset_index(drop=True)
+    return frame.assign(loss=loss, count=copies)[copies > 0].reset_index(drop=True)
 
 
 def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:

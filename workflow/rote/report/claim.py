@@ -146,14 +146,14 @@ def run_of(results: Path, scale: str | None) -> config.Run:
     path = results / "config.yaml"
     if not path.is_file() and scale is None:
         raise InputError(f"{path} does not say the run's scale; give it: --scale smoke (or laptop)")
-    values = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    values = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else {}
     values = {name: values[name] for name in config.Run.model_fields if name in values}
     return config.parse(values | ({"scale": scale} if scale else {}), where=str(path))
 
 
 def _line(path: Path, name: str) -> int:
     """The line on which a claim's entry begins."""
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if re.fullmatch(rf"(- )?\s*id:\s*[\"']?{re.escape(name)}[\"']?\s*(#.*)?", line):
             return number
     return 1

@@ -43,7 +43,7 @@ def claims_evaluate(
     with job.start(f"claims {claims.stem}", seed=seed, code=code) as work:
         frame = ledger.write(work, claims, scale, folder, out)
         with tables.atomic(finding) as temporary:
-            temporary.write_text(text.finding(frame) + "\n")
+            temporary.write_text(text.finding(frame) + "\n", "utf-8")
 
 
 @app.command("join")

@@ -1,5 +1,6 @@
 """Two runs side by side: tables cell by cell within tolerances between machines, and claims."""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ VERDICTS = (
     "only in one",
 )
 FAILED = VERDICTS[3:]
+_EMPTY = "empty list"  # in its position
 
 
 class ColumnComparison(BaseModel):
@@ -204,7 +206,7 @@ def page(a: Path, b: Path, out: Path) -> None:
         order=order,
     )
     with tables.atomic(out) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, "utf-8")
 
 
 def _table(
@@ -240,16 +242,58 @@ def _table(
 
 
 def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
-    """How two columns differ."""
-    if a.dtype.kind != "f":
-        pairs = zip(a, b, strict=True)
-        differing = sum(list(x) != list(y) if np.ndim(x) else x != y for x, y in pairs)
-        return {
-            "differing": differing,
-            "largest": float(differing > 0),
-            "verdict": "equal" if not differing else "beyond tolerance",
-        }
-    x, y = a.to_numpy(float), b.to_numpy(float)
+    """How two columns differ: numbers, also in lists, within the tolerance; the rest as it is."""
+    if a.dtype.kind == "f":
+        x, y = a.to_numpy(float), b.to_numpy(float)
+        return _apart(x, y, np.arange(len(x)), tolerance)
+    cells = [(_leaves(x), _leaves(y)) for x, y in zip(a, b, strict=True)]
+    numbers = _numbers(cells)
+    if numbers is not None:
+        return _apart(*numbers, tolerance)
+    differing = sum(x != y for x, y in cells)
+    return {
+        "differing": differing,
+        "largest": float(differing > 0),
+        "verdict": "equal" if not differing else "beyond tolerance",
+    }
+
+
+def _leaves(cell: Any, *position: int) -> list[tuple[Any, ...]]:
+    """What stands in a cell: (places in its lists from the outermost, value) of every entry."""
+    if not isinstance(cell, (np.ndarray, list, tuple)):
+        return [(*position, float(cell) if isinstance(cell, np.floating) else cell)]
+    if len(cell) == 0:
+        return [(*position, _EMPTY)]
+    leaves = []
+    for number, part in enumerate(cell):
+        leaves += _leaves(part, *position, number)
+    return leaves
+
+
+def _numbers(cells: list[tuple[list, list]]) -> tuple[np.ndarray, ...] | None:
+    """The numbers of both runs and the row of each, if lists have them in the same positions."""
+    numbers: list[tuple[float, float, int]] = []
+    for row, pair in enumerate(cells):
+        for one, other in zip_longest(*pair):
+            if one is None or other is None or one[:-1] != other[:-1]:
+                return None
+            if not (isinstance(one[-1], float) and isinstance(other[-1], float)):
+                if one[-1] != other[-1] or one[-1] != _EMPTY:
+                    return None
+                continue
+            numbers.append((one[-1], other[-1], row))
+    x, y = np.array(numbers, float).reshape(-1, 3).T[:2]
+    return x, y, np.array([row for _, _, row in numbers], int)
+
+
+def _apart(x: np.ndarray, y: np.ndarray, rows: np.ndarray, tolerance: float) -> dict[str, Any]:
+    """How numbers of two runs differ.
+
+    Args:
+        x, y: (n,) of either run.
+        rows: (n,) the cell of each number.
+        tolerance: share of the largest magnitude.
+    """
     same = (x == y) | (np.isnan(x) & np.isnan(y))
     if same.all():
         return {"verdict": "equal"}
@@ -260,7 +304,7 @@ def _difference(a: pd.Series, b: pd.Series, tolerance: float) -> dict[str, Any]:
     largest = 1.0 if apart else float(np.abs(x[finite] - y[finite]).max() / scale)
     within = largest <= tolerance
     return {
-        "differing": int((~same).sum()),
+        "differing": len(np.unique(rows[~same])),
         "largest": largest,
         "verdict": "within tolerance" if within else "beyond tolerance",
     }

@@ -37,6 +37,17 @@ def groups(frame: pd.DataFrame) -> list[tuple[str, list]]:
     return [(claim, list(rows.itertuples())) for claim, rows in by_claim(frame)]
 
 
+def drawn(results: Path, name: str) -> list[Path]:
+    """The files of a figure: its PNG, and its PDF if the run draws them.
+
+    Args:
+        results: results/<run>/<paper>.
+        name: of the figure.
+    """
+    paths = [results / "figures" / f"{name}{suffix}" for suffix in (".pdf", ".png")]
+    return [path for path in paths if path.is_file()]
+
+
 def figure_block(
     paper: str, results: Path, name: str, figure: Figure, quoted: pd.DataFrame | None = None
 ) -> Markup:
@@ -65,6 +76,7 @@ def figure_block(
         "run": results.parent.name,
         "name": name,
         "figure": figure,
+        "files": [path.name for path in drawn(results, name)],
         "tables": [(table, table_link(paper, results, table)) for table in figure.tables],
         "rule": f"{paper}_draw_figures",
         "code": f"{file}:{line}",
@@ -77,7 +89,7 @@ def _drawn_by(paper: str, name: str, figure: Figure) -> tuple[Path, int]:
     """The file and line of the function that draws a figure, which is read and not imported."""
     spec = find_spec(f"rote.papers.{paper}.figures.{figure.module}")
     source = Path(spec.origin if spec and spec.origin else "").resolve()
-    functions = ast.parse(source.read_text()).body
+    functions = ast.parse(source.read_text("utf-8")).body
     lines = [node.lineno for node in functions if getattr(node, "name", None) == name]
     if not lines:
         raise KeyError(f"{source} has no function {name}, which would draw the figure")

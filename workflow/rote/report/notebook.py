@@ -1,5 +1,8 @@
 """Notebooks: what they show (`Chapter`), and their execution: same tables, same bytes."""
 
+import os
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,7 +134,10 @@ def _cell(value: Any) -> str:
 
 
 def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
-    """Run a notebook with papermill and write it without times and random ids.
+    """Run a notebook in this process's interpreter and write it without times and random ids.
+
+    Kernels that the user or the machine has installed, and the user's settings of IPython, do not
+    matter.
 
     Args:
         source: the notebook.
@@ -143,13 +149,14 @@ def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
     """
     import papermill  # here, not above: a notebook's own process imports this module, too
 
-    with tables.atomic(out) as temporary:
+    with tables.atomic(out) as temporary, tempfile.TemporaryDirectory(prefix="rote-") as folder:
         try:
             papermill.execute_notebook(
                 str(source),
                 str(temporary),
                 parameters,
                 kernel_name="python3",
+                kernel_manager_class=_interpreter(folder),
                 progress_bar=False,
                 start_timeout=300,
             )
@@ -159,6 +166,23 @@ def execute(source: Path, out: Path, parameters: dict[str, Any]) -> None:
             ) from error
         content = nbformat.read(temporary, as_version=4)
         nbformat.write(stable(content), temporary)
+
+
+def _interpreter(folder: str) -> type:
+    """This interpreter as a kernel, its settings of IPython in an empty folder."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    environment = {"IPYTHONDIR": folder, "JUPYTER_RUNTIME_DIR": folder, "PYTHONSTARTUP": os.devnull}
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    specification = KernelSpec(
+        argv=command, display_name="Python 3", language="python", env=environment
+    )
+
+    class Interpreter(AsyncKernelManager):
+        kernel_spec = specification
+
+    return Interpreter
 
 
 def stable(content: nbformat.NotebookNode) -> nbformat.NotebookNode:

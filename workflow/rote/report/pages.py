@@ -24,10 +24,9 @@ from rote.core import tables
 from rote.core.papers import Figure, about
 from rote.core.papers import load as load_paper
 from rote.ledger import text
-from rote.report.html import COPIED, figure_block, groups, render
+from rote.report.html import COPIED, drawn, figure_block, groups, render
 
 log = logging.getLogger("rote")
-_DRAWN = (".png", ".pdf")
 _BEFORE = 946684800.0  # seconds of 2000-01-01: the date of a report that still grows
 
 
@@ -72,7 +71,7 @@ def paper(name: str, notebook: Path, out: Path) -> None:
     body = re.sub(r'<table border="1" class="dataframe">.*?</table>', _scrolling, body, flags=re.S)
     page = render("paper.html", about=about(name), body=body, notebook=notebook.name)
     with tables.atomic(out) as temporary:
-        temporary.write_text(page)
+        temporary.write_text(page, "utf-8")
 
 
 def so_far(run: dict[str, Any], results: Path, out: Path) -> None:
@@ -108,7 +107,7 @@ def judged(papers: list[str], results: Path, out: Path) -> list[str]:
     for name in papers:
         needed = [out / f"{name}.html"]
         for key in _figures_of(name, results):
-            needed += [results / name / "figures" / f"{key}{suffix}" for suffix in _DRAWN]
+            needed.append(results / name / "figures" / f"{key}.png")
         if ledgers.is_current(results, name) and all(path.is_file() for path in needed):
             names.append(name)
     return names
@@ -194,7 +193,7 @@ def _draw(
     }
     for page in ("claims", "figures", "methods", "index"):
         with tables.atomic(out / f"{page}.html") as temporary:
-            temporary.write_text(render(f"{page}.html", **values))
+            temporary.write_text(render(f"{page}.html", **values), "utf-8")
             if dated is not None:
                 os.utime(temporary, (dated, dated))
 
@@ -238,8 +237,7 @@ def _figures(name: str, results: Path, files: Path) -> list[Any]:
     for key, figure in _figures_of(name, results.parent).items():
         paths = [results / f"{table}.parquet" for table in figure.tables]
         paths = [path for path in paths if path.stat().st_size <= COPIED]
-        for suffix in _DRAWN:
-            paths.append(results / "figures" / f"{key}{suffix}")
+        paths += drawn(results, key)
         for path in paths:
             with tables.atomic(files / path.name) as temporary:
                 shutil.copyfile(path, temporary)
@@ -254,7 +252,7 @@ def _timings(folder: Path) -> list[dict[str, Any]]:
     """
     rows = []
     for path in sorted(set(folder.glob("*.tsv")) - {folder / "devices.tsv"}):
-        lines = path.read_text().splitlines()
+        lines = path.read_text("utf-8").splitlines()
         if len(lines) < 2:
             continue
         record = next(csv.DictReader(lines, delimiter="\t"))

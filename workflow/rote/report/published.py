@@ -110,11 +110,11 @@ def fill(root: Path = Path(".")) -> list[Path]:
     _require_repository(root)
     changed = []
     for path in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
-        old = path.read_text()
+        old = path.read_text("utf-8")
         new = filled(old, root, str(path))
         if new != old:
             with tables.atomic(path) as temporary:
-                temporary.write_text(new)
+                temporary.write_text(new, "utf-8")
             changed.append(path)
     return changed
 
@@ -189,6 +189,25 @@ def _stability(frame: pd.DataFrame, root: Path) -> str:
     return "\n".join(lines)
 
 
+def _changed(frame: pd.DataFrame, root: Path) -> str:
+    """Of how many claims the repository has other criteria than those that the ledger states."""
+    judged = frame[frame["criterion"] != ""].drop_duplicates("claim")
+    changed = 0
+    for paper, rows in judged.groupby("paper"):
+        path = root / "workflow/claims" / f"{paper}.yaml"
+        entries = {entry.id: entry for entry in ledger.load(path)}
+        for row in rows.itertuples():
+            entry = entries.get(row.claim)
+            criteria = [] if entry is None else map(entry.criterion_at, entry.scales)
+            changed += row.criterion not in criteria
+    if not changed:
+        return "That run was judged by the criteria that the repository has."
+    return (
+        f"Since that run the criteria of {changed} claims have changed: their verdicts here are by "
+        "the former ones, which their rows state."
+    )
+
+
 def _coverage(frame: pd.DataFrame, root: Path) -> str:
     return coverage.markdown(pd.read_csv(root / FOLDER / "coverage.csv"))
 
@@ -202,6 +221,7 @@ TABLES: dict[str, Callable[[pd.DataFrame, Path], str]] = {
     "contradicted": lambda frame, root: text.contradicted(frame),
     "revised": lambda frame, root: text.revised(frame),
     "chance": lambda frame, root: text.chance(frame),
+    "changed": _changed,
     "stability": _stability,
     "coverage": _coverage,
 }

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import NamedTuple
 
 import jinja2
 from pydantic import BaseModel
@@ -17,6 +16,7 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import names as paper_names
+from rote.report.surroundings import Finding, findings
 from rote.run import config, costs, planned
 
 _SCAFFOLD = Path(__file__).with_name("scaffold")
@@ -39,21 +39,8 @@ PATHS = {
 }
 
 
-class Finding(NamedTuple):
-    """One thing that was looked at."""
-
-    state: str  # fine, note or problem
-    message: str
-    advice: str = ""
-
-    def __str__(self) -> str:
-        mark = "PROBLEM" if self.state == "problem" else "ok" if self.state == "fine" else "note"
-        advice = f"\n         {self.advice}" if self.advice else ""
-        return f"{mark:<7}  {self.message}{advice}"
-
-
 def examine(root: Path) -> Iterator[Finding]:
-    """Python, versions, disk, memory, devices, Slurm, a lock of a killed run, and the speed.
+    """The installation, the machine, the user's surroundings, a lock of a killed run, the speed.
 
     Args:
         root: the folder of the workflow.
@@ -68,6 +55,7 @@ def examine(root: Path) -> Iterator[Finding]:
     yield _memory()
     yield _devices()
     yield _slurm()
+    yield from findings(root)
     locks = root / ".snakemake" / "locks"
     if locks.is_dir() and any(locks.iterdir()):
         advice = "if no run is going on: make resume"
@@ -114,7 +102,9 @@ def _versions(root: Path) -> Finding:
     for distribution in distributions():
         name = _canonical(distribution.metadata["Name"])
         installed[name] = distribution.version.partition("+")[0]
-    pins = dict(line.strip().split("==") for line in lock.read_text().splitlines() if "==" in line)
+    pins = dict(
+        line.strip().split("==") for line in lock.read_text("utf-8").splitlines() if "==" in line
+    )
     wrong = []
     for name, version in pins.items():
         present = installed.get(_canonical(name), "missing")
@@ -134,7 +124,7 @@ def _canonical(name: str) -> str:
 
 def _memory() -> Finding:
     try:
-        text = Path("/proc/meminfo").read_text()
+        text = Path("/proc/meminfo").read_text("utf-8")
         free = int(re.search(r"MemAvailable:\s+(\d+)", text)[1]) / 1e6
     except (OSError, TypeError):
         return Finding("note", "available memory unknown")
@@ -194,7 +184,7 @@ def new_config(name: str, path: Path) -> None:
         section, key, value = _first_number(config.model().model_fields[paper].annotation)
         lines += [f"# {paper}:", f"#   {section}:", f"#     {key}: {value}"]
     with tables.atomic(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+        temporary.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _first_number(section: type[BaseModel]) -> tuple[str, str, int]:
@@ -265,7 +255,6 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
     for template, path in paths.items():
         page = pages.get_template(f"{template}.j2")
         with tables.atomic(path) as temporary:
-            temporary.write_text(
-                page.render(name=name, title=title, upper=name.upper(), prefix=name.capitalize())
-            )
+            words = {"upper": name.upper(), "prefix": name.capitalize()}
+            temporary.write_text(page.render(name=name, title=title, **words), "utf-8")
     return list(paths.values())

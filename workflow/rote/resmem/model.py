@@ -13,8 +13,10 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from rote import knn
 from rote.core.errors import InputError
+from rote.core.files import one_line
 from rote.core.tables import atomic
 from rote.neighbors import Datastore, Engine, Neighbors
+from rote.readers import weights
 from rote.resmem.scoring import BANDWIDTH_GRID, Setting
 
 log = logging.getLogger("rote")
@@ -29,7 +31,8 @@ class ResMem(BaseEstimator):
         base: a fitted estimator or a torch module, used as it is; an unfitted estimator is cloned
             and fitted. None is the estimator's own default.
         embed: from inputs to embeddings (n, d): a function, the name of a layer of the torch
-            module, or None for the inputs themselves.
+            module, or None for the inputs themselves; of a pipeline over tables or texts, None is
+            what its last step reads.
         k: neighbors, at least 1.
         bandwidth: σ ≥ 0 in units of embedding distance; None is the median distance of a memory row
             to its nearest other.
@@ -91,7 +94,7 @@ class ResMem(BaseEstimator):
     def _embedded(self, X: Any) -> np.ndarray:
         """Embeddings (n, d): of a function, a layer of the module, or the inputs themselves."""
         if callable(self.embed):
-            embeddings = np.asarray(self.embed(X))
+            embeddings = _dense(self.embed(X))
         elif isinstance(self.embed, str):
             if not is_module(self.base_):
                 raise InputError(
@@ -99,10 +102,22 @@ class ResMem(BaseEstimator):
                 )
             embeddings = forward(self.base_, X, self.embed)
         else:
-            embeddings = np.asarray(X)
-        if len(embeddings) != len(X):
-            raise InputError(f"embed gave {len(embeddings)} rows for {len(X)} inputs")
+            embeddings = self._own_embeddings(X)
+        rows = count(X)
+        if len(embeddings) != rows:
+            raise InputError(f"embed gave {len(embeddings)} rows for {rows} inputs")
         return embeddings.reshape(len(embeddings), -1)
+
+    def _own_embeddings(self, X: Any) -> np.ndarray:
+        """Numbers as they are; of a pipeline over other inputs, what its last step reads."""
+        if not is_plain(X) and hasattr(self.base_, "steps") and len(self.base_.steps) > 1:
+            X = self.base_[:-1].transform(X)
+        embeddings = _dense(X)
+        if embeddings.dtype.kind not in "biuf":
+            raise InputError(
+                "the inputs are no numbers: give embed, a function from inputs to embeddings (n, d)"
+            )
+        return embeddings
 
     def _remember(self, embeddings: np.ndarray) -> None:
         """Build the memory, and set the bandwidth in use."""
@@ -118,20 +133,24 @@ class ResMem(BaseEstimator):
             log.warning("the memory is empty: these are the base's predictions")
         return self.memory_.search(self._embedded(X), self.k)
 
+    def _takes_all(self, X: Any) -> bool:
+        """Whether inputs go to the base as they are: of modules, and tables or texts of others."""
+        return is_module(self.base) or (self.base is not None and not is_plain(X))
+
     def _inputs(self, X: Any) -> Any:
-        """Inputs, checked as scikit-learn does; those of a torch module are not."""
-        return X if is_module(self.base) else validate_data(self, X, reset=False)
+        """Inputs, checked as scikit-learn does where the base takes arrays of numbers."""
+        return X if self._takes_all(X) else validate_data(self, X, reset=False)
 
     def _examples(self, X: Any, y: Any, *, reset: bool = False) -> tuple[Any, np.ndarray]:
-        """Inputs and targets, checked as scikit-learn does; those of a torch module are not."""
-        if is_module(self.base):
+        """Inputs and targets, checked as scikit-learn does where the base takes numbers."""
+        if self._takes_all(X):
             y = np.asarray(y)
         else:
             X, y = validate_data(self, X, y, reset=reset, **self._TARGETS)
-            if y.ndim == 2 and y.shape[1] == 1:  # as scikit-learn has it, with its warning
-                y = column_or_1d(y, warn=True)
-        if len(y) != len(X):
-            raise InputError(f"{len(X)} inputs, but {len(y)} targets")
+        if y.ndim == 2 and y.shape[1] == 1 and not is_module(self.base):
+            y = column_or_1d(y, warn=True)  # as scikit-learn has it, with its warning
+        if len(y) != count(X):
+            raise InputError(f"{count(X)} inputs, but {len(y)} targets")
         return X, y
 
     # ---- tuning
@@ -172,29 +191,41 @@ class ResMem(BaseEstimator):
         from safetensors.numpy import save_file
 
         check_is_fitted(self, "memory_")
+        arrays: dict[str, np.ndarray] = {}
+        texts: dict[str, list[str]] = {}
+        for name in self._ARRAYS:
+            values = np.asarray(getattr(self, name))
+            values = np.asarray(values.tolist()) if values.dtype.kind == "O" else values
+            if values.dtype.kind == "U":
+                texts[name] = values.tolist()
+            else:
+                arrays[name] = np.ascontiguousarray(values)
+        options = {
+            "k": int(self.k),
+            "temperature": str(self.temperature),  # JSON has no infinity
+            "strength": float(self.strength),
+            "engine": self.engine,
+            "bandwidth": str(self.bandwidth_),
+            "kind": type(self).__name__,
+            "texts": texts,
+        }
         folder = Path(folder)
+        (folder / "resmem.json").unlink(missing_ok=True)  # written last: the folder is whole then
         self.memory_.save(folder)
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in self._ARRAYS}
         with atomic(folder / "targets.safetensors") as path:
             save_file(arrays, path)
         if is_module(self.base_):
             from safetensors.torch import save_file as save_weights
 
+            # copies: the format has no tensors that share memory, as tied weights do
             state = {
-                name: value.cpu().contiguous() for name, value in self.base_.state_dict().items()
+                name: value.detach().cpu().contiguous().clone()
+                for name, value in self.base_.state_dict().items()
             }
             with atomic(folder / "base.safetensors") as path:
                 save_weights(state, path)
-        options = {
-            "k": self.k,
-            "temperature": str(self.temperature),  # JSON has no infinity
-            "strength": self.strength,
-            "engine": self.engine,
-            "bandwidth": str(self.bandwidth_),
-            "kind": type(self).__name__,
-        }
         with atomic(folder / "resmem.json") as path:
-            path.write_text(json.dumps(options) + "\n")
+            path.write_text(json.dumps(options) + "\n", "utf-8")
 
     @classmethod
     def load(
@@ -216,24 +247,27 @@ class ResMem(BaseEstimator):
             InputError: if the folder holds no whole model of this kind, or the weights do not fit
                 the module.
         """
-        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         folder = Path(folder)
-        try:
-            options = json.loads((folder / "resmem.json").read_text())
+        with one_line(folder, "holds no whole model", "save it again"):
+            options = json.loads((folder / "resmem.json").read_text("utf-8"))
             arrays = load_file(folder / "targets.safetensors")
-        except (OSError, ValueError, SafetensorError) as error:
-            raise InputError(f"{folder} holds no whole model ({error}); save it again") from error
+            arrays |= {name: np.array(texts) for name, texts in options["texts"].items()}
+            for name in ("kind", "k", "strength", "engine", "temperature", "bandwidth"):
+                options[name]
+            lacking = set(cls._ARRAYS) - arrays.keys() if options["kind"] == cls.__name__ else set()
+            if lacking:
+                raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+            bandwidth, temperature = float(options["bandwidth"]), float(options["temperature"])
         if options["kind"] != cls.__name__:
             raise InputError(f"{folder} holds a {options['kind']}, not a {cls.__name__}")
-        bandwidth = float(options["bandwidth"])
         model = cls(
             base,
             embed,
             k=options["k"],
             bandwidth=bandwidth,
-            temperature=float(options["temperature"]),
+            temperature=temperature,
             strength=options["strength"],
             engine=options["engine"],
         )
@@ -243,10 +277,9 @@ class ResMem(BaseEstimator):
         for name in cls._ARRAYS:
             setattr(model, name, arrays[name])
         if is_module(base) and (folder / "base.safetensors").exists():
-            from safetensors.torch import load_file as load_weights
-
+            stored = weights.read(folder / "base.safetensors")
             try:
-                base.load_state_dict(load_weights(folder / "base.safetensors"))
+                base.load_state_dict(stored)
             except RuntimeError as error:
                 raise InputError(
                     f"{folder}/base.safetensors does not fit the module given: {error}"
@@ -258,6 +291,22 @@ class ResMem(BaseEstimator):
 def is_module(base: Any) -> bool:
     """Whether it is a torch module, without importing torch for those who do not use it."""
     return any(kind.__module__.startswith("torch.nn") for kind in type(base).__mro__)
+
+
+def is_plain(X: Any) -> bool:
+    """Whether inputs are an array of numbers, or lists of them: no table with names, no texts."""
+    if hasattr(X, "columns") or not hasattr(X, "__getitem__"):
+        return False
+    return np.asarray(X[:1]).dtype.kind in "biufc"
+
+
+def count(X: Any) -> int:
+    """Number of inputs, of any kind."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
+
+
+def _dense(rows: Any) -> np.ndarray:
+    return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows)
 
 
 def is_fitted(base: Any) -> bool:

@@ -52,7 +52,7 @@ def _cached_digests() -> dict[str, str]:
     state = sources.hexdigest()
     digests: dict[str, str] = {}
     with suppress(OSError, ValueError, KeyError, TypeError):
-        saved = json.loads(CACHE.read_text())
+        saved = json.loads(CACHE.read_text("utf-8"))
         if saved["sources"] == state:
             digests = dict(saved["digests"])
     atexit.register(_save, CACHE.absolute(), state, digests, len(digests))
@@ -63,7 +63,7 @@ def _save(cache: Path, state: str, digests: dict[str, str], n_before: int) -> No
     if len(digests) > n_before and cache.parent.is_dir():
         temporary = cache.with_name(f"{cache.name}.{os.getpid()}")
         with suppress(OSError):
-            temporary.write_text(json.dumps({"sources": state, "digests": digests}))
+            temporary.write_text(json.dumps({"sources": state, "digests": digests}), "utf-8")
             temporary.replace(cache)
 
 
@@ -125,7 +125,7 @@ def _tree(module: str) -> ast.Module:
     path = _path(module)
     if path is None:
         raise ModuleNotFoundError(f"no module {module!r} under {ROOT}")
-    tree = ast.parse(path.read_text(), filename=str(path))
+    tree = ast.parse(path.read_text("utf-8"), filename=str(path))
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             text = ast.get_docstring(node, clean=False)

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, NamedTuple, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, create_model
@@ -60,6 +60,9 @@ class Run(Section):
     checkpoint_steps: int = key(
         500, "Training steps between two checkpoints: the most a kill can cost", ge=1
     )
+    pdf: bool = key(True, "Draw each figure as PDF, too, to be printed")
+
+    SCALES: ClassVar = {"smoke": {"pdf": False}}
 
 
 @cache
@@ -152,7 +155,9 @@ def at(settings: BaseModel, path: str) -> Any:
 
 def shared(config: Run) -> str:
     """The keys that belong to no paper, as JSON, without those that change no result."""
-    return config.model_dump_json(include=set(Run.model_fields) - {"checkpoint_steps", "strict"})
+    return config.model_dump_json(
+        include=set(Run.model_fields) - {"checkpoint_steps", "pdf", "strict"}
+    )
 
 
 def scales(section: type[BaseModel]) -> dict[str, dict[str, Any]]:
@@ -198,12 +203,12 @@ def _typed(schema: Mapping[str, Any], values: Any, root: Mapping[str, Any] | Non
 def _read(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise ConfigError(
             f"config file {path}: {error.strerror}; give the path of a YAML file"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # of YAML, or of a value: 2024-99-99 is no date
         raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
     values = {} if values is None else values
     if not isinstance(values, dict):

@@ -112,7 +112,7 @@ def measure(root: Path = Path(".")) -> pd.DataFrame:
 
 
 def _measurement(job: PlannedJob, scale: str, settings: Any, root: Path) -> Measurement:
-    with (root / job.benchmark).open() as file:
+    with (root / job.benchmark).open(encoding="utf-8") as file:
         record = next(csv.DictReader(file, delimiter="\t"))
     return Measurement(
         scale=scale,
@@ -129,7 +129,7 @@ def _cpu_seconds(log: Path) -> float:
     """What the last verb in a job's log says of its process; 0 if it says nothing."""
     if not log.is_file():
         return 0.0
-    totals = re.findall(r"done in .* s, ([\d.]+) in all\)$", log.read_text(), flags=re.M)
+    totals = re.findall(r"done in .* s, ([\d.]+) in all\)$", log.read_text("utf-8"), flags=re.M)
     return float(totals[-1]) if totals else 0.0
 
 

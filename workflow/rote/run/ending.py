@@ -17,7 +17,7 @@ def lines(run: str, scale: str, papers: Sequence[str], root: Path = Path(".")) -
         Lines to print; none if no paper is judged and there is no report.
     """
     findings = [root / "results" / run / "claims" / f"{paper}.txt" for paper in papers]
-    shown = [path.read_text().strip() for path in findings if path.is_file()]
+    shown = [path.read_text("utf-8").strip() for path in findings if path.is_file()]
     missing = len(papers) - len(shown)
     if shown and scale == "smoke":
         shown.append("At scale smoke no claim is judged.")

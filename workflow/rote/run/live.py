@@ -115,7 +115,7 @@ class Progress:
                 self.report = str(Path(page[0]).with_name("index.html"))
             elif finding := _FINDING.match(output):
                 with suppress(OSError):  # a file system that lags behind
-                    return Path(finding[0]).read_text().strip()
+                    return Path(finding[0]).read_text("utf-8").strip()
         return ""
 
     def expected(self, rule: str) -> float:

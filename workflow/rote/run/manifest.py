@@ -28,6 +28,7 @@ import yaml
 from rote import __version__
 from rote.core import tables
 from rote.core.errors import InputError
+from rote.core.files import under
 from rote.core.job import git_commit
 from rote.core.papers import about
 
@@ -75,7 +76,7 @@ def write(
     for stray in tables.sweep(results):
         log.info("removed %s, which a killed job left", stray)
     _put(results / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, width=110))
-    _put(results / WORKFLOW, snakefile.read_text())
+    _put(results / WORKFLOW, snakefile.read_text("utf-8"))
     makers = dict(_records(records))
     with ThreadPoolExecutor(threads) as pool:
         files = list(pool.map(lambda path: _entry(results, path, makers), _files(results)))
@@ -101,7 +102,7 @@ def read(results: Path) -> dict[str, Any]:
     """A run's manifest. Raises InputError if it is missing, damaged, or of another format."""
     path = results / NAME
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text("utf-8"))
         if manifest["format"] != FORMAT:
             raise InputError(f"{path}: format {manifest['format']!r}, expected {FORMAT!r}")
         for entry in manifest["files"]:
@@ -319,15 +320,15 @@ def _records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if path.is_file():
             try:
                 name = "".join(part.removeprefix("@") for part in path.relative_to(folder).parts)
-                yield base64.b64decode(name).decode(), json.loads(path.read_text())
+                yield base64.b64decode(name).decode(), json.loads(path.read_text("utf-8"))
             except (ValueError, UnicodeDecodeError):
                 continue  # not one of its records
 
 
 def _files(results: Path) -> list[Path]:
     """A run's files in a fixed order, without the manifest, temporary files and checkpoints."""
-    paths = sorted(results.rglob("*"))
-    return [path for path in paths if path.is_file() and _is_listed(path.relative_to(results))]
+    paths = under(results, hidden=True)
+    return [path for path in paths if _is_listed(path.relative_to(results))]
 
 
 def _is_listed(path: Path) -> bool:
@@ -343,7 +344,7 @@ def _is_listed(path: Path) -> bool:
 
 def _put(path: Path, text: str) -> None:
     with tables.atomic(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, "utf-8")
 
 
 def _sha256(path: Path) -> str:

@@ -22,7 +22,7 @@ def seconds(scale: str) -> dict[str, list[float]]:
             the other scale for a rule that was measured there alone.
     """
     measured: dict[str, dict[str, list[float]]] = {}
-    with MEASURED.open(newline="") as file:
+    with MEASURED.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             rules = measured.setdefault(row["scale"], {})
             rules.setdefault(row["rule"], []).append(float(row["seconds"]))

@@ -200,16 +200,23 @@ def draw(profile: Profile, out: Path) -> None:
         profile: of a finished run, see `read`.
         out: file of the picture; its ending says the format.
     """
-    import matplotlib.pyplot as plt
+    from rote.plotting import house_style
+
+    with house_style():
+        canvas = _chart(profile)
+        with tables.atomic(out) as temporary:
+            canvas.savefig(temporary)
+
+
+def _chart(profile: Profile) -> Any:
     from matplotlib.patches import Patch
 
-    from rote.plotting import PALETTE, STYLE, panels
+    from rote.plotting import PALETTE, panels
 
     jobs = profile.jobs
     papers = list(dict.fromkeys(jobs["paper"]))
     color = {paper: PALETTE[number % len(PALETTE)] for number, paper in enumerate(papers)}
-    with plt.rc_context(STYLE):
-        canvas, axes = panels(1, 1, width=11, height=1.2 + 0.5 * profile.lanes)
+    canvas, axes = panels(1, 1, width=11, height=1.2 + 0.5 * profile.lanes)
     ax = axes.flat[0]
     for critical, rows in jobs.groupby(jobs["job"].isin(profile.path)):
         ax.barh(
@@ -243,8 +250,7 @@ def draw(profile: Profile, out: Path) -> None:
     canvas.legend(
         handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7, frameon=False
     )
-    with tables.atomic(out) as temporary:
-        canvas.savefig(temporary)
+    return canvas
 
 
 def _files(inputs: tuple[str, ...], makers: dict[str, int]) -> list[str]:

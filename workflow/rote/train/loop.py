@@ -3,13 +3,12 @@
 import ctypes
 import logging
 import math
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from rote.core.seeds import generator
 from rote.core.tables import atomic
 from rote.models.products import full_precision
 from rote.models.stack import Parameters
+from rote.readers import weights
 
 log = logging.getLogger("rote")
 # options of Adam; the weight decay is the loop's own
@@ -288,18 +288,20 @@ def _save(path: Path, step: int, state: list[Tensor]) -> None:
 
 def _resume(path: Path | None, state: list[Tensor]) -> int:
     """Load the checkpoint into `state` if there is a whole one; returns the step to begin with."""
-    if path is None or not path.exists():
-        return 0
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        log.warning("checkpoint %s is unreadable (%s): starting from step 0", path, error)
-        return 0
-    with torch.no_grad():
-        for value, saved in zip(state, checkpoint["state"], strict=True):
-            value.copy_(saved)
-    torch.set_rng_state(checkpoint["rng"])
-    if checkpoint["cuda_rng"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(checkpoint["cuda_rng"])
-    log.info("resumed from %s at step %d", path, checkpoint["step"])
-    return checkpoint["step"]
+    steps = [0]
+
+    def adopt(checkpoint: dict[str, Any]) -> None:
+        shapes = [value.shape for value in checkpoint["state"]]
+        if shapes != [value.shape for value in state]:
+            raise ValueError("it is of other networks")
+        torch.set_rng_state(checkpoint["rng"])
+        if checkpoint["cuda_rng"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(checkpoint["cuda_rng"])
+        with torch.no_grad():
+            for value, saved in zip(state, checkpoint["state"], strict=True):
+                value.copy_(saved)
+        steps[0] = int(checkpoint["step"])
+
+    if weights.resume(path, adopt):
+        log.info("resumed from %s at step %d", path, steps[0])
+    return steps[0]

@@ -17,16 +17,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
+
+from rote.core.compiled import kernel, part
 
 log = logging.getLogger("rote")
 LEAF_CELLS = 12  # cells that are eliminated together without a further cut
 LANES = 16  # real, and as many imaginary numbers, in one chunk of a row
 UNROLL = 4  # pivots or unknowns that are applied at a time
 MAX_RESIDUAL = 1e-10  # of a solution, relative to the right-hand side; above, pivots are exchanged
-_JIT = {"cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+_JIT = {"error_model": "numpy", "fastmath": {"contract"}}
 
 
 class Plan(NamedTuple):
@@ -246,7 +247,7 @@ class Factor:
         )
 
 
-@njit(inline="always")
+@part
 def _subtract_one(row, source, a, b):
     """row -= (a + ib) source, both of LANES real and LANES imaginary numbers."""
     for r in range(LANES):
@@ -254,7 +255,7 @@ def _subtract_one(row, source, a, b):
         row[r + LANES] -= a * source[r + LANES] + b * source[r]
 
 
-@njit(inline="always")
+@part
 def _subtract_four(row, four, entries):
     """row -= Σ of four such products; the row is loaded and stored once.
 
@@ -285,7 +286,7 @@ def _subtract_four(row, four, entries):
         )
 
 
-@njit(inline="always")
+@part
 def _column(rows, k, last, j):
     """Entries (k to k + 3, j); past the last row any value does, as it multiplies zeros."""
     c = j // LANES
@@ -306,7 +307,7 @@ def _column(rows, k, last, j):
     )
 
 
-@njit(inline="always")
+@part
 def _row(rows, k, j, last):
     """Entries (k, j to j + 3), likewise."""
     j1 = min(j + 1, last)
@@ -324,18 +325,18 @@ def _row(rows, k, j, last):
     )
 
 
-@njit(inline="always")
+@part
 def _add(row, j, value):
     row[j // LANES, j % LANES] += value.real
     row[j // LANES, j % LANES + LANES] += value.imag
 
 
-@njit(inline="always")
+@part
 def _entry(row, j):
     return complex(row[j // LANES, j % LANES], row[j // LANES, j % LANES + LANES])
 
 
-@njit(inline="always")
+@part
 def _front(plan, t, scratch):
     """A front's upper triangle as rows of chunks: LANES real, then LANES imaginary numbers."""
     size = plan.pivots[t] + plan.boundary_start[t + 1] - plan.boundary_start[t]
@@ -344,14 +345,14 @@ def _front(plan, t, scratch):
     return scratch[start : start + size * chunks * 2 * LANES].reshape(size, chunks, 2 * LANES)
 
 
-@njit(inline="always")
+@part
 def _factor_rows(plan, t, factor):
     """A front's rows of L, one per pivot, likewise."""
     numbers = factor[plan.factor_start[t] : plan.factor_start[t + 1]]
     return numbers.reshape(plan.pivots[t], -1, 2 * LANES)
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _eliminate(plan, diagonal, factor):
     """1/D by position; `factor` gets the columns of L, as rows."""
     inverse = np.empty(len(diagonal), np.complex128)
@@ -405,7 +406,7 @@ def _eliminate(plan, diagonal, factor):
     return inverse
 
 
-@njit(**_JIT)
+@part
 def _substitute(plan, factor, inverse, x, alive):
     """Overwrite x (cells, 2 LANES), by position, with the solutions.
 
@@ -462,7 +463,7 @@ def _substitute(plan, factor, inverse, x, alive):
                 _subtract_four(x[first + i], four, _row(rows, i, j, size - 1))
 
 
-@njit(**_JIT)
+@kernel(**_JIT)
 def _solve(plan, factor, inverse, positions, right, x, solution):
     """LANES right-hand sides at a time: put at their positions, solved, and taken to the cells."""
     alive = np.empty(len(solution), np.bool_)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rote.core.errors import InputError
+from rote.core.files import one_line, refuse_pointer
 from rote.core.tables import atomic
 
 Line = dict[str, Any]
@@ -56,18 +57,17 @@ def statement_counts(documents: Iterable[Line]) -> dict[int, int]:
 
 def write(path: Path, lines: Iterable[Line]) -> None:
     """One JSON object per line."""
-    with atomic(path) as temporary, temporary.open("w") as file:
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
 def read(path: Path) -> list[Line]:
     """What `write` wrote. Raises InputError naming the line that is damaged."""
-    try:
-        texts = Path(path).read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    refuse_pointer(Path(path))
+    with one_line(path, "cannot be read", "delete the file and run again"):
+        texts = Path(path).read_bytes().decode().split("\n")  # no other character ends a line
     lines = []
-    for number, text in enumerate(texts, 1):
+    for number, text in enumerate(texts[:-1] if not texts[-1] else texts, 1):
         try:
             lines.append(json.loads(text))
         except ValueError as error:

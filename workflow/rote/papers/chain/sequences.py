@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rote.core.errors import InputError
+from rote.core.files import one_line
 from rote.papers.chain.documents import Line
 from rote.papers.chain.generated import MARKS
 from rote.papers.chain.settings import Settings
@@ -54,12 +55,10 @@ def load(folder: Path):
     from tokenizers import Tokenizer
 
     path = Path(folder) / "tokenizer.json"
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises plain Exceptions
-        raise InputError(
-            f"{path} holds no tokenizer ({error}); run synthesize-corpus again"
-        ) from error
+    with one_line(path, "holds no tokenizer", "run synthesize-corpus again"):
+        tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.encode_special_tokens = True  # the name of one in a text is text
+    return tokenizer
 
 
 def encode(lines: Sequence[Line], tokenizer: Any, begin: int, length: int = 0) -> Sequences:
@@ -141,5 +140,9 @@ def _as_fast_tokenizer(tokenizer: Any):
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=BEGIN, unk_token=UNKNOWN
+        tokenizer_object=tokenizer,
+        bos_token=BEGIN,
+        eos_token=BEGIN,
+        unk_token=UNKNOWN,
+        split_special_tokens=True,
     )

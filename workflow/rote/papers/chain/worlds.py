@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rote.core.errors import InputError
+from rote.core.files import one_line
 from rote.core.registry import registered
 from rote.core.tables import atomic
 from rote.papers.chain import documents, generated, plan, sequences
@@ -64,21 +64,17 @@ class WorldFolder(NamedTuple):
 
 def open_world(folder: Path) -> WorldFolder:
     """A world that was written. Raises InputError if it is not whole."""
-    try:
-        description = json.loads((folder / "world.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} holds no world ({error}); run synthesize-corpus again"
-        ) from error
-    load = np.nan if description["load"] is None else float(description["load"])
-    return WorldFolder(
-        folder=folder,
-        name=description["name"],
-        load=load,
-        begin=description["begin"],
-        vocabulary=description["vocabulary"],
-        length=description["length"],
-    )
+    with one_line(folder, "holds no world", "run synthesize-corpus again"):
+        description = json.loads((folder / "world.json").read_text("utf-8"))
+        load = np.nan if description["load"] is None else float(description["load"])
+        return WorldFolder(
+            folder=folder,
+            name=description["name"],
+            load=load,
+            begin=description["begin"],
+            vocabulary=description["vocabulary"],
+            length=description["length"],
+        )
 
 
 def synthesize(options: Settings, seed: int, folder: Path) -> None:
@@ -152,7 +148,7 @@ def _write(
     with atomic(folder / "tokenizer.json") as path:
         tokenizer.save(str(path))
     with atomic(folder / "world.json") as path:
-        path.write_text(json.dumps(description, indent=1) + "\n")
+        path.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
 
 
 def _token_counts(lines: list[Line], tokenizer: Any) -> list[int]:

@@ -31,6 +31,7 @@ from rote.papers.cramless import schema
 from rote.papers.cramless.arms import TextArm
 from rote.papers.cramless.settings import CramlessText
 from rote.prune import online
+from rote.readers import weights
 
 
 class TextBlocks(NamedTuple):
@@ -314,12 +315,20 @@ def _resumed(
     checkpoint: Path | None, model: Any, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> dict[str, Any]:
     """The state of the training: that of the checkpoint, if there is one."""
-    if checkpoint is None or not checkpoint.exists():
-        return {"step": 0, "share": torch.ones(1), "losses": [], "trained": 0, "scored": 0}
-    saved = torch.load(checkpoint, map_location=device, weights_only=True)
-    model.load_state_dict(saved["model"])
-    optimizer.load_state_dict(saved["optimizer"])
-    return saved["state"]
+    state = {"step": 0, "share": torch.ones(1), "losses": [], "trained": 0, "scored": 0}
+
+    def adopt(saved: dict[str, Any]) -> None:
+        if saved["state"].keys() != state.keys():
+            raise ValueError("it is of another training")
+        shapes = {name: value.shape for name, value in saved["model"].items()}
+        if shapes != {name: value.shape for name, value in model.state_dict().items()}:
+            raise ValueError("it is of another network")
+        optimizer.load_state_dict(saved["optimizer"])
+        model.load_state_dict(saved["model"])
+        state.update(saved["state"])
+
+    weights.resume(checkpoint, adopt, device)
+    return state
 
 
 def _save_checkpoint(

@@ -10,6 +10,7 @@ from rote.core.errors import InputError
 from rote.core.job import meter
 from rote.core.tables import atomic
 from rote.papers.distmem.settings import DistmemStudy
+from rote.readers import text
 
 
 def write(path: Path, documents: pd.DataFrame) -> None:
@@ -18,7 +19,7 @@ def write(path: Path, documents: pd.DataFrame) -> None:
     Args:
         documents: of `rote.synth.pretraining.PretrainingWorld`.
     """
-    with atomic(path) as temporary, temporary.open("w") as file:
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for number, row in enumerate(documents.itertuples()):
             record = {
                 "id": number,
@@ -31,9 +32,8 @@ def write(path: Path, documents: pd.DataFrame) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """What `write` wrote."""
-    with path.open() as file:
-        return pd.DataFrame([json.loads(line) for line in file])
+    """What `write` wrote. Raises InputError naming the line that is damaged."""
+    return pd.DataFrame([row for _, row in text.objects(path)])
 
 
 def with_corpus(study: DistmemStudy) -> DistmemStudy:
@@ -52,7 +52,7 @@ def tokenize_generated(corpus: Path, words: Path, tokens: Path) -> None:
         corpus: of `write`.
         words, tokens: folders to write.
     """
-    options = ngrams.CorpusOptions(strict=True)
+    options = ngrams.CorpusOptions(strict=True, filled=True)
     _tokenize(words, corpus, ngrams.Analyser(), options)
     _tokenize(tokens, corpus, ngrams.Analyser("whitespace"), options)
 
@@ -69,7 +69,7 @@ def tokenize_study(study: DistmemStudy, words: Path, tokens: Path) -> None:
     texts = with_corpus(study).corpus
     model = study.models[0].partition("@")[0]
     options = ngrams.CorpusOptions(
-        column=study.column, split="blank", shard_tokens=study.shard_tokens
+        column=study.column, split="blank", shard_tokens=study.shard_tokens, filled=True
     )
     _tokenize(words, texts, ngrams.Analyser(), options)
     _tokenize(tokens, texts, ngrams.Analyser("token", tokenizer=model), options)

@@ -240,13 +240,20 @@ def encoder(model: str, *, batch: int = 64, device: str = "cpu") -> Embedding:
     tokenizer = pretrained.tokenizer(model)
     body = pretrained.encoder(model).to(device)
     family = encoder_family(model)
+    longest = min(tokenizer.model_max_length, pretrained.context(body))
 
     def embed(texts: Sequence[str]) -> np.ndarray:
         parts = []
         with torch.inference_mode():
             for first in range(0, len(texts), batch):
                 prefixed = [family.prefix + text for text in texts[first : first + batch]]
-                tokens = tokenizer(prefixed, padding=True, truncation=True, return_tensors="pt")
+                tokens = tokenizer(
+                    prefixed,
+                    padding=True,
+                    truncation=True,
+                    max_length=longest,
+                    return_tensors="pt",
+                )
                 tokens = tokens.to(device)
                 states = body(**tokens).last_hidden_state.float()
                 mask = tokens["attention_mask"][..., None]

@@ -44,7 +44,7 @@ class LanguageModel(NamedTuple):
     @property
     def context(self) -> int:
         """Longest input, tokens."""
-        return getattr(self.model.config, "max_position_embeddings", 0) or 2**30
+        return pretrained.context(self.model)
 
     @property
     def head(self) -> list[int]:
@@ -250,7 +250,12 @@ def _encode(
         start = len(before)
         first = next((i for i, (_, end) in enumerate(covered) if end > start), len(ids))
         spans = [(max(begin - start, 0), end - start) for begin, end in covered[first:]]
-        max_prompt = max(language_model.context - len(head) - len(spans), 0 if head else 1)
+        max_prompt = language_model.context - len(head) - len(spans)
+        if max_prompt < (0 if head else 1):
+            raise InputError(
+                f"an output of {len(spans)} tokens does not fit into the model's context of "
+                f"{language_model.context}: {before[-40:]!r} ...; leave this example out"
+            )
         truncated = max(first - max_prompt, 0)
         ids = [*head, *ids[truncated:first], *ids[first:]]
         encoded.append(EncodedOutput(ids, spans, truncated))
@@ -317,10 +322,15 @@ def _generate(
     device = language_model.device
     paddings = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
     padding = next(token for token in paddings if token is not None)
-    prompts = {i: encoded[i].prompt_ids for i in numbers}
+    new = {i: len(encoded[i].spans) + SPARE_TOKENS for i in numbers}
+    room = {i: max(language_model.context - new[i], 1) for i in numbers}
+    head = language_model.head
+    bodies = {i: encoded[i].prompt_ids[len(head) :] for i in numbers}
+    prompts = {
+        i: [*head, *body[max(0, len(body) + len(head) - room[i]) :]] for i, body in bodies.items()
+    }
     generated = {}
-    for positions in _batches([len(prompts[i]) for i in numbers], batch_tokens // 4):
-        batch = [numbers[position] for position in positions]
+    for batch in _fitting(language_model, prompts, new, batch_tokens // 4):
         longest = max(len(prompts[i]) for i in batch)
         ids = torch.full((len(batch), longest), padding, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -331,12 +341,29 @@ def _generate(
         result = language_model.model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
-            max_new_tokens=max(len(encoded[i].spans) for i in batch) + SPARE_TOKENS,
+            max_new_tokens=min(max(new[i] for i in batch), language_model.context - longest),
             do_sample=False,
             pad_token_id=padding,
         )
         for i, row in zip(batch, result[:, longest:].cpu(), strict=True):
             # the limit of this output, whatever else is in the batch
-            tokens = row[: len(encoded[i].spans) + SPARE_TOKENS]
+            tokens = row[: new[i]]
             generated[i] = tokenizer.decode(tokens, skip_special_tokens=True).strip()
     return generated
+
+
+def _fitting(
+    language_model: LanguageModel,
+    prompts: dict[int, list[int]],
+    new: dict[int, int],
+    batch_tokens: int,
+) -> Iterator[list[int]]:
+    """Numbers of prompts in batches that fit into the context; where none does, one by one."""
+    numbers = list(prompts)
+    for positions in _batches([len(prompts[i]) for i in numbers], batch_tokens):
+        batch = [numbers[position] for position in positions]
+        longest = max(len(prompts[i]) for i in batch)
+        if longest + max(new[i] for i in batch) <= language_model.context:
+            yield batch
+        else:
+            yield from ([i] for i in batch)

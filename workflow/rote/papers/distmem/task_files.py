@@ -1,20 +1,20 @@
 """Test data of real tasks: rows of a few known forms, from files or a hub, as TaskExamples."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from rote.core import tables
 from rote.core.errors import InputError
+from rote.core.files import has_suffix
 from rote.data import corpora
 from rote.papers.distmem import schema
 from rote.papers.distmem.corpora import with_corpus
 from rote.papers.distmem.settings import DistmemStudy
 from rote.papers.distmem.tasks import MINING, TEST
+from rote.readers import table, text
 
 Row = Mapping[str, Any]
 
@@ -153,20 +153,11 @@ def _example(row: Row, position: str) -> dict[str, Any]:
 
 def _rows(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for file in corpora.files(source):
-        if file.name.endswith(".parquet"):
-            for batch in pq.ParquetFile(file).iter_batches(1024):
-                for number, row in enumerate(batch.to_pylist()):
-                    yield f"{file}, row {number}", row
+        if has_suffix(file, (".parquet",)):
+            for number, row in enumerate(table.rows(file)):
+                yield f"{file}, row {number}", row
             continue
-        if not file.name.endswith(corpora.JSON_LINES):
+        if not has_suffix(file, corpora.JSON_LINES):
             raise InputError(f"task file {file}: must be JSON lines or Parquet")
-        for number, line in enumerate(corpora.lines(file), 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise InputError(f"task file {file}, line {number}: not JSON ({error})") from error
-            if not isinstance(row, dict):
-                raise InputError(f"task file {file}, line {number}: not an object")
+        for number, row in text.objects(file):
             yield f"{file}, line {number}", row

@@ -23,6 +23,7 @@ SURVEY = acoustic.Survey(
     sources=np.array([[12, 1], [36, 1]]),
     receivers=np.array([[x, 1] for x in range(2, 46, 4)]),
 )
+THICK = SURVEY._replace(layer=20)  # of the reference propagator, whose layers absorb less
 Values = dict[str, float]  # by condition
 
 
@@ -78,9 +79,13 @@ class _Traces(NamedTuple):
     wide_leapfrog: Tensor
 
 
+def _model() -> Tensor:
+    return torch.tensor(velocity.layered(np.random.default_rng(3)), dtype=torch.float32)
+
+
 @cache
 def _traces() -> _Traces:
-    model = torch.tensor(velocity.layered(np.random.default_rng(3)), dtype=torch.float32)
+    model = _model()
 
     def widened(cells: int) -> tuple[Tensor, acoustic.Survey]:
         wide = torch.nn.functional.pad(model[None, None], (cells,) * 4, mode="replicate")[0, 0]
@@ -91,7 +96,7 @@ def _traces() -> _Traces:
     return _Traces(
         deepwave=acoustic.shots(model, SURVEY),
         wide_deepwave=acoustic.shots(*widened(120)),
-        leapfrog=acoustic.leapfrog(model, SURVEY._replace(layer=20)),
+        leapfrog=acoustic.leapfrog(model, THICK),
         wide_leapfrog=acoustic.leapfrog(*widened(60)),
     )
 
@@ -113,6 +118,27 @@ def propagators() -> Values:
     """Relative difference of the two propagators' traces in wide domains."""
     traces = _traces()
     return {"leapfrog and deepwave": _difference(traces.wide_leapfrog, traces.wide_deepwave)}
+
+
+# ---- what the checks are compared with where they fail
+
+
+def halved_layers() -> Values:
+    """Relative difference of traces that absorbing layers of half as many cells make."""
+    model = _model()
+    arms = {"deepwave": (acoustic.shots, SURVEY), "leapfrog": (acoustic.leapfrog, THICK)}
+    values = {}
+    for name, (shoot, survey) in arms.items():
+        halved = shoot(model, survey._replace(layer=survey.layer // 2))
+        values[name] = _difference(halved, shoot(model, survey))
+    return values
+
+
+def slower() -> Values:
+    """Relative difference of traces that velocities 0.01 % lower make."""
+    model = _model()
+    reference = acoustic.shots(model, SURVEY)
+    return {"leapfrog and deepwave": _difference(acoustic.shots(0.9999 * model, SURVEY), reference)}
 
 
 CHECKS = {

@@ -171,7 +171,7 @@ def _fits(options: settings.LongtailLinear, data: LinearProblem, noise: np.ndarr
 
 def _index_sets(fits: _Fits) -> Columns:
     data = fits.data
-    n, common = data.X.shape[0], data.common
+    common = data.common
     identifiable = minnorm.row_space(data.spectrum) > IDENTIFIABLE
     never_seen = data.k - common.sum()  # of the common features
     return {
@@ -184,7 +184,6 @@ def _index_sets(fits: _Fits) -> Columns:
         "disagree": (fits.recovered != identifiable).sum(),
         "max_error_alone": np.abs(fits.exact[data.alone]).max() if data.alone.any() else np.nan,
         "once_beta2": _mean(data.beta_seen**2, data.once),
-        "unseen_expected": np.sum(data.p * data.beta**2 * (1 - data.p) ** n),
     }
 
 

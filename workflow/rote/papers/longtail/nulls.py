@@ -26,13 +26,9 @@ decay_slow = copied("linear_sets", "alpha", 1.0, [1.5, 2.0], ["replicate"])
 decay_fast = copied("linear_sets", "alpha", 2.0, [1.0], ["replicate"])
 decays_exchanged = exchanged("linear_sweep", "alpha", 1.0, 2.0)
 ranks_slow = copied("linear_ranks", "alpha", 1.0, [1.5], ["replicate", "rank_low"])
-recovery_off = off("linear_sets", "max_error_alone", relative=False)
 nothing_recovered = moved("linear_sets", "recovered", times=0.0)
-unseen_theory_off = off("linear_sets", "unseen_expected")
-frequency_theory_off = off("linear_ranks", "expected")
 once_error_off = off("linear_sweep", "once_alone_mse")
 pool_error_off = off("linear_sweep", "forced_alone")
-shrinkage_off = off("linear_shrinkage", "deviation", relative=False)
 influence_off = off("influence", "hat_once", relative=False)
 recovery_of_descent_off = off("descent", "recovery", relative=False)
 noise_same = copied("linear_sweep", "sigma", 0.05, [0.2], ["alpha", "replicate", "lam"])
@@ -48,6 +44,12 @@ interpolators_compose = copied(
     interpolators.OTHER_INTERPOLATORS,
     ["replicate"],
 )
+
+
+def recovery_slow(tables: Tables) -> Tables:
+    """Recovery is at every decay that of the slowest (linear_sets)."""
+    alphas = sorted(tables["linear_sets"]["alpha"].unique())
+    return copied("linear_sets", "alpha", alphas[0], alphas[1:], ["replicate"])(tables)
 
 
 def nothing_learnt(tables: Tables) -> Tables:

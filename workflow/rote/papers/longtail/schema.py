@@ -23,7 +23,6 @@ class LinearSets(Table):
     disagree: int = column("seen features where recovered and identifiable differ", "features")
     max_error_alone: float = column("max |Δ_i| over F-hat at σ = 0, λ = 0", nan=_EMPTY)
     once_beta2: float = column("mean β*_i² over once", nan=_EMPTY)
-    unseen_expected: float = column("E of the unseen part of IND: Σ p_i β*_i² (1 - p_i)^n")
 
 
 class LinearSweep(Table):

@@ -35,10 +35,8 @@ from rote.papers.longtail.statistics.linear import (
     ridge_hurts_combinations,
     ridge_shrinkage,
     scaling_exponent,
-    seen_frequency,
     slow_decay_hurts,
     unseen_mass_dominates,
-    unseen_mass_exact,
 )
 from rote.papers.longtail.statistics.network import (
     composes,
@@ -97,8 +95,6 @@ __all__ = [
     "rows_carry_combinations",
     "rows_carry_knowledge",
     "scaling_exponent",
-    "seen_frequency",
     "slow_decay_hurts",
     "unseen_mass_dominates",
-    "unseen_mass_exact",
 ]

@@ -83,12 +83,6 @@ def combination_bound(tables: Tables) -> dict[str, np.ndarray]:
     return _by_alpha(rows, lambda group: (group["forced_alone"] / QUIET**2).to_numpy())
 
 
-def unseen_mass_exact(tables: Tables) -> dict[str, pd.Series]:
-    """L9: the unseen part of IND over its exact mean, minus 1, all α."""
-    rows = _min_norm(tables, 0.0)
-    return _by_alpha(rows, lambda group: group["ind_unseen"] / group["unseen_expected"] - 1)
-
-
 def unseen_mass_dominates(tables: Tables) -> np.ndarray:
     """L9: the unseen part of IND, and IND; α = 2, σ = 0."""
     rows = _min_norm(tables, 0.0)
@@ -156,11 +150,6 @@ def optimal_ridge(tables: Tables) -> dict[str, np.ndarray]:
         best = wide.idxmin(axis=1)
         conditions[f"sigma = {sigma:g}"] = (best * beta2.reindex(wide.index) / sigma**2).to_numpy()
     return conditions
-
-
-def seen_frequency(tables: Tables) -> dict[str, pd.Series]:
-    """L15: share of a rank bin seen in training over 1 − (1 − p)^n, minus 1; α = 1.5."""
-    return {ranks: group["seen"] / group["expected"] - 1 for ranks, group in _by_ranks(tables)}
 
 
 def recovery_by_rank(tables: Tables) -> dict[str, np.ndarray]:

@@ -277,6 +277,12 @@ def _checked(options: ResmemLanguage, arm: BaseArm, weights: dict[str, Any]) -> 
             f"model {arm.model!r} knows {size} tokens, "
             f"but the tokenizer gives number {largest}; set tokenizer"
         )
+    longest = max(map(len, pieces_of(options).tokens))
+    if longest > pretrained.context(model):
+        raise InputError(
+            f"model {arm.model!r} reads {pretrained.context(model)} tokens at most, "
+            f"but pieces have {longest}; lower resmem.language.context"
+        )
     return model
 
 

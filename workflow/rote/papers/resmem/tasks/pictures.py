@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rote.core.errors import InputError
+from rote.core.files import is_hidden
 from rote.core.section import Section, key
 from rote.papers.resmem import pretrained_bases
 from rote.papers.resmem.task import (
@@ -18,8 +19,9 @@ from rote.papers.resmem.task import (
     TaskWork,
     last_layer,
 )
+from rote.readers import image
+from rote.readers import weights as reader
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's channels
 SPREAD = (0.229, 0.224, 0.225)
 PRODUCTS = 2e9  # multiply-adds of a network for one picture, in the middle of the published ones
@@ -54,8 +56,11 @@ class PictureFiles(NamedTuple):
 def files(options: ResmemPictures) -> PictureFiles:
     """Pictures of `<root>/train/<class>/` (a random `options.train`), then `<root>/val/`.
 
+    A class's pictures may lie deeper in its folder. Hidden names are skipped, links followed.
+
     Raises:
-        InputError: for a missing folder, or classes of `val` that `train` does not have.
+        InputError: for a missing folder, a class without a picture, or classes of `val` that
+            `train` does not have.
     """
     root = Path(options.root)
     train = _by_class(root / "train")
@@ -87,11 +92,15 @@ def _by_class(folder: Path) -> dict[str, list[Path]]:
         raise InputError(
             f"{folder} does not exist; the root must hold train/ and val/ with a folder per class"
         )
-    return {path.name: _pictures(path) for path in sorted(folder.iterdir()) if path.is_dir()}
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    classes = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_hidden(path)]
+    by_class = {path.name: image.files(path) for path in classes}
+    bare = [name for name, paths in by_class.items() if not paths]
+    if bare:
+        raise InputError(
+            f"{folder}: no picture in {', '.join(bare)}; a class is a folder with files of "
+            f"{', '.join(image.SUFFIXES)}: put some there, or remove it"
+        )
+    return by_class
 
 
 def _labelled(by_class: dict[str, list[Path]], classes: dict[str, int]) -> list[tuple[Path, int]]:
@@ -144,20 +153,8 @@ def _weights(options: ResmemPictures, model: str) -> dict[str, Any]:
     folder = Path(options.weights)
     for path in (folder / f"{model}.safetensors", folder / f"{model}.pth"):
         if path.is_file():
-            return _read_weights(path)
+            return reader.read(path)
     raise InputError(f"{folder} holds neither {model}.safetensors nor {model}.pth")
-
-
-def _read_weights(path: Path) -> dict[str, Any]:
-    import torch
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".pth":
-            return torch.load(path, map_location="cpu", weights_only=True)
-        return load_file(path)
-    except Exception as error:  # whatever a damaged file makes its reader raise
-        raise InputError(f"{path} holds no weights ({type(error).__name__}: {error})") from error
 
 
 def embed(
@@ -215,7 +212,7 @@ def _embedded(options: ResmemPictures, model: str, weights: dict[str, Any], devi
     parts: dict[str, list[np.ndarray]] = {"logits": [], "last": []}
     with torch.no_grad():
         for batch in pretrained_bases.batches(paths, options.batch, f"{model}: pictures"):
-            pixels = torch.stack([prepare(_opened(path)) for path in batch])
+            pixels = torch.stack([prepare(image.read(path, "RGB")) for path in batch])
             for name, value in extractor(pixels.to(device)).items():
                 parts[name].append(value.float().cpu().numpy())
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
@@ -246,17 +243,6 @@ def _extractor(model: str, weights: dict[str, Any]) -> Any:
             "use one that has, as resnet50"
         )
     return create_feature_extractor(network, {"flatten": "last", head: "logits"})
-
-
-def _opened(path: Path) -> Any:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        return Image.open(path).convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(
-            f"{path} is not a readable picture ({error}); remove it or fetch it again"
-        ) from error
 
 
 def work(options: ResmemPictures) -> TaskWork:

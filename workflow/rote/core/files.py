@@ -1,0 +1,120 @@
+"""Files of users: which of them a folder holds, and one line for whatever a damaged one raises."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rote.core.errors import DamagedFile, InputError
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}  # which packers and servers leave
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a name is none that a user gave: it begins with a dot, or is a system's folder."""
+    return path.name.startswith(".") or path.name in _SYSTEM_FOLDERS
+
+
+def under(folder: Path, *, hidden: bool = False) -> Iterator[Path]:
+    """The files below a folder in a fixed order, in depth, through links; each path begins with it.
+
+    Args:
+        folder: to search.
+        hidden: also files and folders that `is_hidden`.
+
+    Yields:
+        Files. A link back to a folder around it is not followed.
+
+    Raises:
+        InputError: for a folder that cannot be listed, or a link that leads nowhere.
+    """
+    yield from _under(folder, hidden, (folder.resolve(),))
+
+
+def _under(folder: Path, hidden: bool, around: tuple[Path, ...]) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"folder {folder} cannot be listed: {error.strerror or error}") from error
+    for path in entries:
+        if is_hidden(path) and not hidden:
+            continue
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path} is a link that leads nowhere; mend or remove it")
+        if path.is_dir():
+            real = path.resolve()
+            if real not in around:
+                yield from _under(path, hidden, (*around, real))
+        elif path.is_file():
+            yield path
+
+
+def has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file's name ends in one of some suffixes, in whatever case."""
+    return path.name.lower().endswith(suffixes)
+
+
+def skipped(paths: list[Path], limit: int = 3) -> str:
+    """How many files are left out, and the first names: `2 files (a.csv, b.md)`."""
+    names = ", ".join(path.name for path in paths[:limit])
+    return f"{len(paths)} files ({names}{', ...' if len(paths) > limit else ''})"
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file is what Git LFS leaves in place of one that was not fetched."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_POINTER)) == _POINTER
+    except OSError:
+        return False
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise DamagedFile if a file is a pointer of Git LFS."""
+    if is_pointer(path):
+        raise DamagedFile(
+            f"{path} is a pointer of Git LFS, not the file; run where it comes from: git lfs pull"
+        )
+
+
+def first_line(error: BaseException, longest: int = 200) -> str:
+    """What an exception says, on one line; its type where it says nothing."""
+    words = " ".join((str(error).strip() or type(error).__name__).splitlines()[0].split())
+    return words if len(words) <= longest else words[:longest] + " ..."
+
+
+@contextmanager
+def one_line(path: str | Path, problem: str, cure: str) -> Iterator[None]:
+    """Turn whatever reading a file raises into one line that names it and says what to do.
+
+    Args:
+        path: of the file.
+        problem: what to say of a damaged one: `is not a whole Parquet file`.
+        cure: what to do if it is damaged: `fetch it again`.
+
+    Raises:
+        InputError: as it is, and for a file that is missing, closed to this user, a folder, or
+            too large for the memory.
+        DamagedFile: in place of any other exception.
+    """
+    path = Path(path)
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        if path.is_dir():
+            raise DamagedFile(f"{path} {problem} ({first_line(error)}); {cure}") from error
+        fault = problem if problem.startswith("holds") else "cannot be read"
+        raise InputError(f"{path} {fault}: it does not exist; check its name") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} cannot be read: Is a directory; give a file") from error
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; change its mode") from error
+    except MemoryError as error:
+        raise InputError(
+            f"{path} {problem}, or needs more memory than there is ({first_line(error)}); {cure}"
+        ) from error
+    except Exception as error:  # the libraries below raise whatever damage leads them to
+        refuse_pointer(path)
+        raise DamagedFile(f"{path} {problem} ({first_line(error)}); {cure}") from error

@@ -1,0 +1,152 @@
+"""What `rote doctor` looks at beside the installation: user, files, programs and terminal."""
+
+import json
+import locale
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from rote.core import environment, job, nvidia
+from rote.core.errors import InputError
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    state: str  # fine, note or problem
+    message: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        mark = "PROBLEM" if self.state == "problem" else "ok" if self.state == "fine" else "note"
+        advice = f"\n         {self.advice}" if self.advice else ""
+        return f"{mark:<7}  {self.message}{advice}"
+
+
+def findings(root: Path) -> Iterator[Finding]:
+    """Home, temporary files, caches, results, umask, git, nvidia-smi, locks, kernels, terminal.
+
+    Args:
+        root: the folder of the workflow.
+    """
+    yield _home()
+    yield _temporary()
+    yield _caches()
+    yield from _results(root)
+    yield _umask()
+    yield _git(root)
+    yield from _devices()
+    yield from _kernels()
+    yield _terminal()
+
+
+def _home() -> Finding:
+    folder = environment.home()
+    if folder is not None and not folder.name.startswith("rote-"):  # not that of `prepare`
+        return Finding("fine", f"home {folder}")
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Finding("fine", f"caches in {os.environ['XDG_CACHE_HOME']}: no home is needed")
+    advice = (
+        "Snakemake needs one for its cache; make sets it, else: "
+        "export XDG_CACHE_HOME=$PWD/.snakemake/cache"
+    )
+    shown = os.environ.get("HOME", "not set")
+    return Finding("note", f"no home that can be written (HOME: {shown})", advice)
+
+
+def _temporary() -> Finding:
+    advice = "set TMPDIR to a folder with 1 GB free that you may write to, or unset it"
+    named = os.environ.get("TMPDIR")
+    try:
+        folder = tempfile.gettempdir()
+    except OSError as error:
+        return Finding("problem", f"no temporary file can be written: {error.strerror}", advice)
+    if named and Path(named) != Path(folder):
+        message = f"TMPDIR is {named}, where no file can be written: {folder} is taken instead"
+        return Finding("problem", message, advice)
+    free = shutil.disk_usage(folder).free / 1e9
+    message = f"temporary files in {folder}, {free:,.1f} GB free"
+    return Finding("fine", message) if free > 0.5 else Finding("problem", message, advice)
+
+
+def _caches() -> Finding:
+    from rote.neighbors import distances
+
+    cache_path = distances._sort.stats.cache_path
+    if cache_path:
+        return Finding("fine", f"compiled kernels are kept in {cache_path}")
+    advice = "set NUMBA_CACHE_DIR to a folder that you may write to"
+    return Finding("problem", "every process compiles its kernels anew: no cache", advice)
+
+
+def _results(root: Path) -> Iterator[Finding]:
+    for name in ("results", "reports", ".snakemake"):
+        folder = root / name
+        if folder.is_dir() and not environment.writable(folder):
+            advice = f"free space, or give yourself the right to write: chmod -R u+w {name}"
+            yield Finding("problem", f"no file can be written in {folder}", advice)
+
+
+def _umask() -> Finding:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    if mask & 0o044:
+        advice = "if others are to read results: umask 022"
+        return Finding("note", f"umask {mask:03o}: others cannot read what you write", advice)
+    return Finding("fine", f"umask {mask:03o}: others can read results")
+
+
+def _git(root: Path) -> Finding:
+    if not shutil.which("git"):
+        advice = "install git if tables are to name it; nothing else needs it"
+        return Finding("note", "no git: tables will not name the commit", advice)
+    commit = job.git_commit()
+    if commit == "unknown":
+        advice = f"another user's clone: git config --global --add safe.directory {root.resolve()}"
+        return Finding("note", "git names no commit of this folder: nor will tables", advice)
+    return Finding("fine", f"git: commit {commit}")
+
+
+def _devices() -> Iterator[Finding]:
+    devices, problem = nvidia.list_devices()
+    if problem:
+        advice = "have the driver mended, or export CUDA_VISIBLE_DEVICES=0 (or empty: the CPU)"
+        yield Finding("note", problem, advice)
+    if devices or os.environ.get("CUDA_VISIBLE_DEVICES"):
+        try:
+            os.close(job._open_lock("doctor"))
+            yield Finding("fine", f"devices are leased in {job._LOCKS}, by all users")
+        except InputError as error:
+            yield Finding("problem", "devices cannot be leased", str(error))
+
+
+def _kernels() -> Iterator[Finding]:
+    """Kernelspecs that other notebooks would take; those of the report take this interpreter."""
+    from jupyter_core.paths import jupyter_path
+
+    for folder in jupyter_path("kernels"):
+        path = Path(folder) / "python3" / "kernel.json"
+        try:
+            program = json.loads(path.read_text("utf-8"))["argv"][0]
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        if Path(program).name != program and Path(program) != Path(sys.executable):
+            message = f"{path} starts {program}: the report's notebooks run in {sys.executable}"
+            advice = "to open them by hand, take this environment's kernel"
+            yield Finding("note", message, advice)
+
+
+def _terminal() -> Finding:
+    names = {sys.stdout.encoding, locale.getpreferredencoding(False)}
+    others = sorted(name for name in names if name.lower().replace("-", "") != "utf8")
+    if others:
+        advice = "export LC_ALL=C.UTF-8 PYTHONUTF8=1"
+        message = (
+            f"the terminal's encoding is {', '.join(others)}: letters that it lacks are escaped"
+        )
+        return Finding("note", message, advice)
+    return Finding("fine", "the terminal's encoding is UTF-8")
