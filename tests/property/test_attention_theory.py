@@ -294,7 +294,7 @@ def test_moments_center_uncentered_functions_and_say_so():
         ((1.0, 2.0, "exp_c"), {"diag": "keep"}, "grows at most linearly"),
         ((1.0, 2.0, "cubic"), {"diag": "keep"}, "grows at most linearly"),
         ((1.0, 2.0, "tanh"), {"diag": "half"}, "diag must be 'zero', 'keep' or a number"),
-        ((1.0, 2.0, "tanh"), {"diag": np.inf}, "diag must be"),
+        ((1.0, 2.0, "tanh"), {"diag": np.inf}, "diag, where it is not"),
     ],
 )
 def test_memorization_error_refuses_bad_arguments(arguments, options, expected):
@@ -500,7 +500,7 @@ def test_kernel_density_has_mass_one_and_the_power_of_the_kernel():
     [
         (
             lambda: variants.unbalanced_error(1.0, 2.0, "tanh", 2.0, 100),
-            r"balance must be in \[-1, 1\]",
+            r"balance must be a number in \[-1, 1\]",
         ),
         (lambda: variants.softmax(0.0, 10, 10), "beta must be > 0"),
         (
@@ -665,7 +665,7 @@ def test_heads_error_takes_vectors_of_one_length_only(size, length):
         (lambda: point.solve("tanh", 2.0, 1.0, point.PointHead(1.0, key=0.0)), "--key is given"),
         (lambda: attention.memorization_error(1.0, 1e4, "tanh"), r"c must be in \[0.001, 1000\]"),
         (lambda: attention.memorization_error(1e-20, 1.0, "tanh"), r"gamma / .* must be in"),
-        (lambda: attention.moments("tanh", -1.0), "scale must be finite and > 0"),
+        (lambda: attention.moments("tanh", -1.0), r"scale must be a number in \[0"),
     ],
 )
 def test_attention_refuses_what_is_outside_its_domain(call, expected):
@@ -689,3 +689,31 @@ def test_twin_tokens_leave_what_their_labels_disagree_on(seed, gamma, f):
     assert errors.attention[0] >= disagree * (1 - 1e-9)
     if f == "exp_c":
         assert errors.attention[0] == pytest.approx(disagree, abs=1e-6)
+
+
+@pytest.mark.parametrize("f", ["linear", "tanh"])
+@pytest.mark.parametrize("spike", [False, True])
+def test_heads_that_are_one_head_are_that_head(f, spike):
+    """Features of two equal heads are those of one, √2 times as large."""
+    pair = ([1.0, -0.5], [0.3, 1.0]) if spike else (None, None)
+    mu = [2.0, 0.0] if spike else None
+    spikes = {"w_keys": [pair[0]] * 2, "w_queries": [pair[1]] * 2}
+    gamma = np.array([1e-9, 1e-3, 1.0])
+    two = variants.heads_error(gamma, 0.5, [f, f], mu=mu, **spikes)
+    one = attention.memorization_error(gamma / 2, 0.5, f, attention.Vectors(mu, *pair))
+    np.testing.assert_allclose(two.excess, one.excess, rtol=1e-9)
+
+
+def test_heads_without_noise_of_their_own_are_the_limit_of_heads_with_little():
+    spikes = {"w_keys": [[1.0, 0], [0, 1.0]], "w_queries": [[1.0, 0], [1.0, 1.0]]}
+    arguments = {"mu": [2.0, 0.5], **spikes}
+    linear = variants.heads_error(1.0, 0.5, ["linear", "linear"], **arguments).error
+    gaps = []
+    for size in (1e-2, 1e-3):
+        functions = [
+            lambda t, size=size: t + size * (t**2 - 1),
+            lambda t, size=size: t + size * (t**3 - 3 * t),
+        ]
+        gaps.append(float(linear - variants.heads_error(1.0, 0.5, functions, **arguments).error))
+    assert gaps[1] == pytest.approx(gaps[0] / 100, rel=0.01)  # of second order in the size
+    assert 0 < gaps[1] < 1e-5

@@ -270,7 +270,7 @@ def test_merged_refuses_what_does_not_belong_together():
         knn.merged([two, three], 1)
     with pytest.raises(InputError, match="parts must hold"):
         knn.merged([], 1)
-    with pytest.raises(InputError, match="k must be at least 1"):
+    with pytest.raises(InputError, match="k must be a whole number ≥ 1"):
         knn.merged([two], 0)
 
 

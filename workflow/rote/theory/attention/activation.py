@@ -298,6 +298,8 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
         InputError: for another name, and for a kept diagonal of a function that grows faster than
             linearly.
     """
+    if not isinstance(f, Coefficients):
+        named(f)  # refuses what is no nonlinearity
     if not isinstance(diag, str):
         return number("diag, where it is not 'zero' or 'keep',", diag, -1e100, 1e100)
     if diag not in DIAGONALS:

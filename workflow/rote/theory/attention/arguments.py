@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rote.core import reals
 from rote.core.errors import InputError
 
 GAMMA_RANGE = (1e-18, 1e12)  # of γ/ν
@@ -42,7 +43,7 @@ def as_vector(name: str, vector: ArrayLike) -> np.ndarray:
     Raises:
         InputError: naming what is no such vector.
     """
-    array = np.atleast_1d(_floats(name, vector))
+    array = np.atleast_1d(reals.array(name, vector))
     if array.ndim != 1 or not np.isfinite(array).all():
         raise InputError(f"{name} must be a vector of finite numbers, given shape {array.shape}")
     return array
@@ -95,7 +96,7 @@ def positive(name: str, value: ArrayLike) -> np.ndarray:
         InputError: naming the argument and the first number that is not finite and > 0, or if there
             are none.
     """
-    values = _floats(name, value)
+    values = reals.array(name, value)
     valid = np.isfinite(values) & (values > 0)
     if not valid.all():
         offender = values[~valid].ravel()[0] if values.ndim else values
@@ -103,32 +104,6 @@ def positive(name: str, value: ArrayLike) -> np.ndarray:
     if values.size == 0:
         raise InputError(f"{name} is empty")
     return values
-
-
-def finite(name: str, value: ArrayLike) -> np.ndarray:
-    """`value` as an array of floats, all of which are finite.
-
-    Args:
-        name: of the argument, for the message.
-        value: a number or numbers, any shape.
-
-    Returns:
-        float64, of the shape of `value`.
-
-    Raises:
-        InputError: naming the argument and the first number that is not finite.
-    """
-    values = _floats(name, value)
-    if not np.isfinite(values).all():
-        raise InputError(f"{name} must be finite, given {values[~np.isfinite(values)].flat[0]}")
-    return values
-
-
-def _floats(name: str, value: ArrayLike) -> np.ndarray:
-    try:
-        return np.asarray(value, float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be a number or numbers, given {value!r}") from error
 
 
 def number(name: str, value: object, low: float, high: float) -> float:

@@ -55,10 +55,9 @@ DOMAINS = [
     ),
     Domain(
         "rote.theory.attention.variants.heads_error",
-        f"{_HEAD}, ν of all heads; vectors of one length, keys with their queries; several heads "
-        "whose noise is not one head's, else NaN",
+        f"{_HEAD}, ν of all heads; vectors of one length, keys with their queries",
         _EXCESS,
-        f"{_PENCILS}; one head against the model",
+        f"{_PENCILS}; one head, and heads that are one, against the model",
         "one head 25 to 40 ms, two with a signal 25 to 100 ms a point, less in a grid",
     ),
     Domain(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rote.core import reals
 from rote.core.errors import InputError
 from rote.theory.attention import fixed_point
 from rote.theory.attention.activation import Coefficients, Nonlinearity, diagonal, moments
@@ -15,7 +16,6 @@ from rote.theory.attention.arguments import (
     GAMMA_RANGE,
     as_vector,
     both_or_none,
-    finite,
     one_length,
     positive,
     within,
@@ -279,7 +279,7 @@ def ridge_error(gamma: ArrayLike, c: ArrayLike, mu_norm2: ArrayLike = 0.0) -> np
         InputError: naming the argument and its range.
     """
     gamma, c = positive("gamma", gamma), positive("c", c)
-    signal2 = finite("mu_norm2", mu_norm2)
+    signal2 = reals.finite("mu_norm2", mu_norm2)
     if (signal2 < 0).any():
         raise InputError(f"mu_norm2 must be finite and ≥ 0, given {signal2.min():g}")
     b = gamma + c - 1
@@ -318,7 +318,7 @@ def kernel_density(x: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np
         InputError: naming the argument and its range.
     """
     moment = moments(f)
-    x = finite("x", x)
+    x = reals.finite("x", x)
     c = float(within("c", positive("c", c), C_RANGE))
     unit = math.sqrt(moment.nu / c)  # spread of an eigenvalue, without a linear part
     a, noise = moment.a1 / unit, moment.noise / moment.nu

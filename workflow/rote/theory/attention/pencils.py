@@ -83,9 +83,10 @@ def heads(c: float, slopes: np.ndarray, tau: np.ndarray, signal: "Signal | None"
 
     Args:
         c: p/n.
-        slopes: a1 of every head, (heads,).
+        slopes: a1 of every head, (heads,); no two independent heads without noise.
         tau: covariance of their noise over c, (heads, heads).
-        signal: of the tokens; None for none.
+        signal: of the tokens, of these heads and perhaps of some without slope and noise; None for
+            none.
     """
     H = len(slopes)
     k = 1 + 2 * H
@@ -119,7 +120,7 @@ def heads(c: float, slopes: np.ndarray, tau: np.ndarray, signal: "Signal | None"
         image,
         lambda gamma: _start(H, c, size, gamma).ravel(),
         top,
-        partial(_overlap, k=k, signal=signal),
+        partial(_overlap, k=k, signal=signal, c=c),
     )
 
 
@@ -137,23 +138,23 @@ def _heads_noise(h: np.ndarray, tau: np.ndarray) -> np.ndarray:
 class Signal:
     """A signal of r coordinates, and how the pencil of heads acts on its span."""
 
-    def __init__(self, mu: np.ndarray, mixing: np.ndarray, slopes: np.ndarray) -> None:
+    def __init__(self, mu: np.ndarray, mixing: np.ndarray) -> None:
         """The pencil, exact.
 
         Args:
             mu: (r,).
-            mixing: I + w_K w_Qᵀ of every head, (heads, r, r).
-            slopes: a1/c of every head, (heads,).
+            mixing: a1/c (I + w_K w_Qᵀ) of every head, (heads, r, r).
         """
-        k, r = 1 + 2 * len(slopes), len(mu)
+        k, r = 1 + 2 * len(mixing), len(mu)
         T = np.zeros((k, r, k, r))
-        for i, slope in enumerate(slopes):
+        for i, mixed in enumerate(mixing):
             s, w = 1 + 2 * i, 2 + 2 * i
-            T[U, :, s, :] = slope * mixing[i].T
-            T[s, :, U, :] = -slope * mixing[i]
+            T[U, :, s, :] = mixed.T
+            T[s, :, U, :] = -mixed
             T[w, :, w, :] = np.eye(r)
         self.T = exact(T.reshape(k * r, k * r))
         self.M = exact(np.kron(np.eye(k), mu[:, None]))
+        self.size = k
 
     def inner(self, h: np.ndarray) -> np.ndarray:
         """Mᵀ S_W M, what the signal adds to h⁻¹, (k, k).
@@ -166,12 +167,17 @@ class Signal:
         return self.M.T @ (self.T @ decimals.solve(eye(len(self.T)) + wide @ self.T, self.M))
 
 
-def _overlap(state: np.ndarray, k: int, signal: Signal | None) -> Decimal:
-    """φ = lim yᵀQy/n."""
+def _overlap(state: np.ndarray, k: int, signal: Signal | None, c: float = 0.0) -> Decimal:
+    """φ = lim yᵀQy/n; heads without slope and noise have h = ((c, −1), (1, 0)) in s and w."""
     h = state[: k * k].reshape(k, k)
     if signal is None:
         return h[U, U]
-    first = eye(k)[:, :1]
+    whole = eye(signal.size)
+    whole[:k, :k] = h
+    for s in range(k, signal.size, 2):
+        whole[s : s + 2, s : s + 2] = exact([[c, -1], [1, 0]])
+    h = whole
+    first = eye(signal.size)[:, :1]
     return decimals.solve(inverse(h) + signal.inner(h), first)[U, 0]
 
 

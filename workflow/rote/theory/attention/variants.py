@@ -52,14 +52,15 @@ from rote.theory.attention.memorization import (
     signal,
 )
 
-_RANK = 1e-12  # of the noise of heads, relative: what is smaller is one head's noise twice
+_RANK = 1e-12  # of the noise of heads, relative: below it they have no noise of their own
 
 
 class VariantError(NamedTuple):
     """E over γ, and what γ adds to its limit; NaN where the root was not found."""
 
     error: np.ndarray  # in [0, 1]
-    excess: np.ndarray  # error − its limit as γ → 0, free of cancellation
+    # error − its limit as γ → 0 without a signal, to which it adds no cancellation
+    excess: np.ndarray
     bound: np.ndarray  # of the error of `excess`, absolute
 
 
@@ -242,20 +243,37 @@ def heads_error(
         shared = _shared_noise(activations[i], activations[j], per_head[i], per_head[j])
         noise[i, j] = shared / unit
     signal = None
+    turn, active = _independent(slopes, noise)
     if m.any():
         mixing = np.eye(len(m[0])) + keys[:, :, None] * queries[:, None, :]
-        signal = pencils.Signal(m[0], mixing, slopes / c)
+        mixed = np.einsum("ij,i,irq->jrq", turn, slopes / c, mixing)
+        signal = pencils.Signal(m[0], mixed)
+    slopes, noise = (slopes @ turn)[:active], (turn.T @ noise @ turn)[:active, :active]
     system = pencils.heads(c, slopes, noise / c, signal)
-    return _solved(gamma, system, unit, Fraction(c) * _directions(slopes, noise))
+    return _solved(gamma, system, unit, Fraction(c) * active)
 
 
-def _directions(slopes: np.ndarray, noise: np.ndarray) -> int:
-    """Features of all heads per dimension: one per independent noise, one if none hides a slope."""
+def _independent(slopes: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, int]:
+    """A rotation (heads, heads) of the features, and how many of the new heads see anything.
+
+    The sum of all heads' kernels does not change where heads are rotated into each other. Those
+    whose noise is one head's, or that have none, become one head, and others with neither slope
+    nor noise: such heads only see a spike.
+    """
     size = np.sqrt(np.maximum(noise.diagonal(), 1e-300))
     values, vectors = np.linalg.eigh(noise / np.outer(size, size))
     quiet = values <= _RANK
-    left = (slopes / size) @ vectors[:, quiet]
-    return int((~quiet).sum()) + int((np.abs(left) > _RANK * np.abs(slopes / size).max()).any())
+    silent = vectors[:, quiet] / size[:, None]  # combinations of heads that have no noise
+    silent = np.linalg.qr(silent / np.maximum(np.linalg.norm(silent, axis=0), 1e-300))[0]
+    along = silent.T @ slopes
+    some = np.linalg.norm(along) > _RANK * np.linalg.norm(slopes)
+    active = int((~quiet).sum()) + int(some)
+    if active == len(slopes):
+        return np.eye(len(slopes)), active
+    others = np.linalg.svd(silent, full_matrices=True)[0][:, silent.shape[1] :]
+    if some:  # the one with all their slope first
+        silent = silent @ np.linalg.svd(along[:, None], full_matrices=True)[0]
+    return np.concatenate([others, silent], axis=1), active
 
 
 def _common_basis(vectors: dict[str, ArrayLike | None]) -> np.ndarray:
