@@ -250,7 +250,7 @@ def test_densities_and_draws_hold_at_small_noise(seed, gamma):
     [
         ({"train": np.zeros((0, 2))}, r"x|train must have shape"),
         ({"train": np.zeros((2, 2, 2))}, r"train must have shape \(N, d\)"),
-        ({"forward": np.ones((3, 2), complex)}, "forward is complex: stack"),
+        ({"forward": np.ones((3, 2), complex)}, "forward is complex: give real"),
         ({"forward": lambda x: np.asarray(x)[:, 0]}, "must map points"),
         ({"forward": lambda x: np.asarray(x).sum(1, keepdims=True) + 0j}, "is complex"),
         ({"forward": lambda x: 1 / 0}, "takes neither torch tensors nor NumPy arrays"),

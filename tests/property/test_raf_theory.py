@@ -314,7 +314,7 @@ def test_solver_refuses_by_field_and_range(options, expected):
 
 @pytest.mark.parametrize("given", ["a", [[1.0], [1.0, 2.0]], {}])
 def test_learner_refuses_what_is_no_number(given):
-    with pytest.raises(InputError, match="mu1 must be (an array of )?real numbers"):
+    with pytest.raises(InputError, match=r"mu1 must be (an array of )?real numbers"):
         raf.Learner(mu1=given)
 
 

@@ -18,7 +18,7 @@ def test_paper_schedule_does_not_end_in_noise():
         pytest.approx(2.562, abs=1e-3),
     )
     for bad in ((200, 0.0, 0.1), (200, 0.2, 0.1), (1, 0.1, 0.2)):
-        with pytest.raises(InputError, match="first must|a schedule needs|steps must"):
+        with pytest.raises(InputError, match=r"first must|a schedule needs|steps must"):
             diffusion.linear(*bad)
 
 

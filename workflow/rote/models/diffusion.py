@@ -234,6 +234,8 @@ def initial(
 
 
 def _check_sizes(sizes: DiffusionArchitecture) -> None:
+    if not isinstance(sizes, DiffusionArchitecture):
+        raise InputError(f"sizes must be a `DiffusionArchitecture`, given {sizes!r}")
     fields.check(dict.fromkeys(("dimension", "width", "embedding"), fields.SIZE), sizes._asdict())
     fields.check({"blocks": fields.COUNT}, sizes._asdict())
     if sizes.embedding % 2:
@@ -282,7 +284,7 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
     Raises:
         InputError: for a start that is no tensor of finite numbers, and what is no schedule.
     """
-    z = _checked_start(start, schedule)
+    z = _checked_start(denoiser, start, schedule)
     for t in reversed(range(schedule.steps)):
         x = denoiser(z, t)
         if t == 0:
@@ -294,8 +296,10 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
     return z
 
 
-def _checked_start(start: Tensor, schedule: Schedule) -> Tensor:
+def _checked_start(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
     _check_schedule(schedule)
+    if not callable(denoiser):
+        raise InputError(f"denoiser must be a function of (z, t), given {denoiser!r}")
     if not bool(torch.isfinite(_tensor("start", start)).all()):
         raise InputError("start must be finite, it holds NaN or infinite values")
     return start
@@ -365,7 +369,7 @@ def guided(
     scaling = registered(SCALINGS, data_step.scaling, "scaling")
     fields.check({"length": fields.NOT_NEGATIVE}, data_step._asdict())
     fields.check_types({"full_jacobian": bool}, data_step._asdict())
-    z = _checked_start(start, schedule)
+    z = _checked_start(denoiser, start, schedule)
     for t in reversed(range(schedule.steps)):
         alpha_bar = schedule.alpha_bar[t].item()
         following = schedule.alpha_bar[max(t - 1, 0)].item()

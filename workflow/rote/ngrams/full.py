@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rote.core.compiled import kernel, part
 from rote.core import fields
+from rote.core.compiled import kernel, part
 from rote.ngrams.corpus import Corpus
 from rote.ngrams.infinity import suffix_array
 

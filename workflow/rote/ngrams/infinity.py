@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rote.core.compiled import kernel, part
 from rote.core import fields, reals
+from rote.core.compiled import kernel, part
 from rote.core.errors import InputError
 from rote.core.tables import atomic
 from rote.ngrams.corpus import Corpus, NGram, map_file
@@ -184,9 +184,8 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
 
 def _whole(name: str, values: np.ndarray) -> np.ndarray:
     """A vector of whole numbers, as it is."""
-    array = np.asarray(values)
+    array = values if isinstance(values, np.ndarray) else reals.array(name, values)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        reals.array(name, values)
         raise InputError(f"{name} must be a vector of whole numbers, given {array.dtype}")
     return array if array.size else array.astype(np.int64)
 

@@ -25,7 +25,7 @@ from rote.core import fields, reals
 from rote.core.errors import InputError
 
 LN2 = np.log(2)
-_BITS = fields.FieldRange("in (0, 1000]", lambda value: 0 < value <= 1000)
+_BITS = fields.FieldRange("finite and in (0, 1000]", lambda value: 0 < value <= 1000)
 
 
 def accuracy_limit(
@@ -104,7 +104,7 @@ def _checked(
 
 
 def _checked_bits(name: str, values: ArrayLike) -> np.ndarray:
-    return _checked(name, values, _BITS.words, lambda value: (value > 0) & (value <= 1000))
+    return _checked(name, values, "in (0, 1000]", lambda value: (value > 0) & (value <= 1000))
 
 
 def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.ndarray:

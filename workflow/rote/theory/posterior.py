@@ -160,7 +160,11 @@ def effective(weights: np.ndarray) -> np.ndarray:
         InputError: for weights that are negative, not finite, or do not sum to 1.
     """
     weights = reals.finite("weights", weights)
-    if not weights.ndim or (weights < 0).any() or not np.allclose(weights.sum(axis=-1), 1, atol=1e-6):
+    if (
+        not weights.ndim
+        or (weights < 0).any()
+        or not np.allclose(weights.sum(axis=-1), 1, atol=1e-6)
+    ):
         raise InputError("weights must be ≥ 0 and sum to 1 over the last axis")
     safe = np.where(weights > 0, weights, 1.0)
     return np.exp(-(weights * np.log(safe)).sum(axis=-1))

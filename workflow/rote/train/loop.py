@@ -63,7 +63,7 @@ class AdamW:
         if betas.shape != (2,) or not ((betas >= 0) & (betas < 1)).all():
             raise InputError(f"betas must be two numbers in [0, 1), given {self.betas}")
         decay = self.weight_decay
-        if not (decay is None or isinstance(decay, Tensor) and decay.ndim == 1):
+        if not (decay is None or (isinstance(decay, Tensor) and decay.ndim == 1)):
             raise InputError(f"weight_decay must be a tensor (models,) or None, given {decay!r}")
         if decay is not None and not bool((torch.isfinite(decay) & (decay >= 0)).all()):
             raise InputError(f"weight_decay must be finite and ≥ 0, given {decay.tolist()}")

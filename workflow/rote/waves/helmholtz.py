@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from rote.core import fields, reals
+from rote.core import reals
 from rote.core.errors import InputError
+from rote.core.fields import COUNT, POSITIVE, SIZE, check
 from rote.waves import multifrontal
 
 log = logging.getLogger("rote")
@@ -27,9 +28,9 @@ ACCURATE_CELLS_PER_WAVELENGTH = 10.0
 
 
 _NUMBERS = {
-    **dict.fromkeys(("n", "layer", "sources", "receivers"), fields.SIZE),
-    **dict.fromkeys(("spacing", "damping", "frequency"), fields.POSITIVE),
-    "margin": fields.COUNT,
+    **dict.fromkeys(("n", "layer", "sources", "receivers"), SIZE),
+    **dict.fromkeys(("spacing", "damping", "frequency"), POSITIVE),
+    "margin": COUNT,
 }
 
 
@@ -61,7 +62,7 @@ class Helmholtz:
     margin: int  # cells
 
     def __post_init__(self):
-        fields.check(_NUMBERS, vars(self))
+        check(_NUMBERS, vars(self))
         if not self.margin < self.n / 2:
             raise InputError(
                 f"margin must lie in [0, n/2) = [0, {self.n / 2:g}) cells, given {self.margin}"
@@ -218,7 +219,7 @@ class Helmholtz:
             InputError: see `check`; also for data of another shape, without imaginary part or not
                 finite, and for a noise_sd that is not positive and finite.
         """
-        noise_sd = reals.number("noise_sd", noise_sd, fields.POSITIVE)
+        noise_sd = reals.number("noise_sd", noise_sd, POSITIVE)
         observed = self._check_data(observed)
         grid = self._grid
         factor = self.factor(slowness)

@@ -25,9 +25,9 @@ _WEAK = 1e-3  # tail below which it hardly bounds the output
 _LARGER = np.array([[0.8], [3.0], [-1.0]])  # logarithms, from one hard margin to another
 _GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
-_TINY = 1e-6  # ridge below which a point that takes long starts again from a larger ridge
-_TRIED = np.array([14, 18])  # sweeps at such a point before it does, and at a larger ridge
-_RIDGES = (1e6, 1e3, 1e8)  # over that of such a point
+_TRIED = 16  # sweeps after which a point starts again from a larger ridge
+# over that of the point; sweeps there, and from there, after which the next one is tried
+_RIDGES = ((1e6, 10, 16), (1e10, 50, 50), (1e3, 50, 50), (1e2, 50, 50))
 ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
 
 
@@ -238,8 +238,8 @@ class _Run:
 def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> Fixed:
     """Solve all points at once; converged points are frozen.
 
-    A point of tiny ridge that takes long starts once more from its solution at a larger ridge, and
-    its sweeps there count as its own.
+    A point that takes long starts once more from its solution at a larger ridge; its sweeps there
+    count as its own. Most such points have a tiny ridge.
 
     Args:
         loss: of the learner.
@@ -251,16 +251,19 @@ def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> F
     Returns:
         Fixed points; the residual is infinite where none was reached.
     """
-    tiny = (points.lam > 0) & (points.lam < _TINY)
-    fixed = _from(loss, points, tolerance, np.where(tiny, min(_TRIED[0], max_iter), max_iter))
-    for factor in _RIDGES:
-        lost = np.flatnonzero(~np.isfinite(fixed.residual) & (fixed.iterations < max_iter) & tiny)
-        if not len(lost):
+    some_ridge = points.lam > 0
+    tried = np.where(some_ridge, min(_TRIED, max_iter), max_iter)
+    fixed = _from(loss, points, tolerance, tried)
+    for factor, there, from_there in _RIDGES:
+        lost = ~np.isfinite(fixed.residual) & (fixed.iterations < max_iter) & some_ridge
+        if not lost.any():
             break
+        lost = np.flatnonzero(lost)
         some, left = points.select(lost), max_iter - fixed.iterations[lost]
         ridges = some._replace(lam=some.lam * factor)
-        larger = _from(loss, ridges, _ROUGH, np.minimum(left, _TRIED[1]))
-        again = _from(loss, some, tolerance, left - larger.iterations, larger.x)
+        larger = _from(loss, ridges, _ROUGH, np.minimum(left, there))
+        left = np.minimum(left - larger.iterations, from_there)
+        again = _from(loss, some, tolerance, left, larger.x)
         fixed.x[:, lost] = again.x
         fixed.iterations[lost] += larger.iterations + again.iterations
         fixed.residual[lost] = np.where(np.isfinite(larger.residual), again.residual, np.inf)
