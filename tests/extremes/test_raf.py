@@ -33,9 +33,8 @@ def test_solve_has_a_number_everywhere_within_50_sweeps(loss, features):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_solve_at_tiny_ridges_marks_the_few_points_that_it_leaves(loss, features):
     s = solved(loss, 2, 2000, -16, features)
-    assert s.converged.mean() >= 0.9995
-    # but for the few that start again from larger ridges
-    assert (s.iterations <= 50).mean() > 0.998
+    assert s.converged.mean() > 0.998
+    assert s.iterations.max() <= 50
     assert np.isnan(s.e_gen[~s.converged]).all()
     assert np.isfinite(s.e_gen[s.converged]).all()
 

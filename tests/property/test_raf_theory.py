@@ -589,7 +589,8 @@ def test_hinge_limit_balances_its_force(eps, v_star):
 def test_points_that_no_start_leads_to_start_again_from_larger_ridges(
     loss, alpha, eps, lam, gamma, kappa
 ):
-    s = raf.solve(loss, alpha, eps, lam, raf.Learner.at_angle(gamma, kappa))
-    near = raf.solve(loss, alpha, eps, 1.01 * lam, raf.Learner.at_angle(gamma, kappa))
+    patient = raf.Solver(max_iter=250)
+    s = raf.solve(loss, alpha, eps, lam, raf.Learner.at_angle(gamma, kappa), patient)
+    near = raf.solve(loss, alpha, eps, 1.01 * lam, raf.Learner.at_angle(gamma, kappa), patient)
     assert s.converged
     assert float(s.e_gen) == pytest.approx(float(near.e_gen), rel=1e-2)

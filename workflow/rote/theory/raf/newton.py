@@ -25,7 +25,8 @@ _WEAK = 1e-3  # tail below which it hardly bounds the output
 _LARGER = np.array([[0.8], [3.0], [-1.0]])  # logarithms, from one hard margin to another
 _GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
-_TRIED = 16  # sweeps after which a point starts again from a larger ridge
+_TINY = 1e-8  # ridge below which a point that takes long starts again from a larger ridge
+_TRIED = 16  # sweeps after which it does
 # over that of the point; sweeps there, and from there, after which the next one is tried
 _RIDGES = ((1e6, 10, 16), (1e10, 50, 50), (1e3, 50, 50), (1e2, 50, 50))
 ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
@@ -238,8 +239,8 @@ class _Run:
 def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> Fixed:
     """Solve all points at once; converged points are frozen.
 
-    A point that takes long starts once more from its solution at a larger ridge; its sweeps there
-    count as its own. Most such points have a tiny ridge.
+    A point of tiny ridge that takes long starts once more from its solution at a larger ridge; its
+    sweeps there count as its own.
 
     Args:
         loss: of the learner.
@@ -251,11 +252,11 @@ def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> F
     Returns:
         Fixed points; the residual is infinite where none was reached.
     """
-    some_ridge = points.lam > 0
-    tried = np.where(some_ridge, min(_TRIED, max_iter), max_iter)
+    tiny = (points.lam > 0) & (points.lam < _TINY)
+    tried = np.where(tiny, min(_TRIED, max_iter), max_iter)
     fixed = _from(loss, points, tolerance, tried)
     for factor, there, from_there in _RIDGES:
-        lost = ~np.isfinite(fixed.residual) & (fixed.iterations < max_iter) & some_ridge
+        lost = ~np.isfinite(fixed.residual) & (fixed.iterations < max_iter) & tiny
         if not lost.any():
             break
         lost = np.flatnonzero(lost)
