@@ -26,9 +26,9 @@ _LARGER = np.array([[0.8], [3.0], [-1.0]])  # logarithms, from one hard margin t
 _GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
 _TINY = 1e-8  # ridge below which a point that takes long starts again from a larger ridge
-_TRIED = 16  # sweeps after which it does
+_TRIED = 26  # sweeps after which it does
 # over that of the point; sweeps there, and from there, after which the next one is tried
-_RIDGES = ((1e6, 10, 16), (1e10, 50, 50), (1e3, 50, 50), (1e2, 50, 50))
+_RIDGES = ((1e10, 10, 50), (1e6, 50, 50), (1e3, 50, 50), (1e2, 50, 50))
 ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
 
 
