@@ -49,8 +49,8 @@ def test_error_is_right_at_any_ridge(kind, seed):
             system, reference, limit = _draw(kind, rng)
             gamma = float(10 ** rng.uniform(-12, 2))
             begun = process_time()
-            (found,) = path.errors(system, np.array([gamma]))
+            (result,) = path.errors(system, np.array([gamma]))
             assert process_time() - begun < 3
-            exact, moved = pencil_reference.error(reference, gamma, found.state)
+            exact, moved = pencil_reference.error(reference, gamma, result.state)
             assert moved < 1e-9
-            assert abs(mp.mpf(str(found.error)) - exact) <= 1e-9 * (exact - limit)
+            assert abs(mp.mpf(str(result.error)) - exact) <= 1e-9 * (exact - limit)

@@ -409,10 +409,10 @@ def test_heads_and_anisotropic_tokens_keep_what_gamma_adds(c, gamma, f):
     spikes = {"w_keys": [None], "w_queries": [None]}
     head = variants.heads_error(gamma, p / n, [f], **spikes)
     tokens = variants.anisotropic_error(gamma, n, np.ones(p), f)
-    for found in (head, tokens):
-        missed = abs(float(found.excess - model.excess))
+    for result in (head, tokens):
+        missed = abs(float(result.excess - model.excess))
         assert missed <= 2e-7 * float(model.excess)
-        assert float(found.bound) <= 1e-7 * float(found.excess)
+        assert float(result.bound) <= 1e-7 * float(result.excess)
 
 
 @settings(max_examples=10, deadline=None)
@@ -426,8 +426,8 @@ def test_a_dense_head_without_linear_part_is_one_whose_diagonal_does_not_count(c
 def test_every_eigenvalue_of_anisotropic_tokens_counts():
     """A spectrum of 512 levels against the iteration at γ(1 + iε), level by level."""
     spectrum = np.arange(1, 513) ** -0.5
-    found = float(variants.anisotropic_error(1.0, 256, spectrum, "tanh").error)
-    assert found == pytest.approx(_iterated(1.0, 256, spectrum), rel=1e-10)
+    result = float(variants.anisotropic_error(1.0, 256, spectrum, "tanh").error)
+    assert result == pytest.approx(_iterated(1.0, 256, spectrum), rel=1e-10)
 
 
 def _iterated(gamma, n, spectrum):
@@ -467,23 +467,23 @@ def test_variants_have_their_measured_values():
     c=st.floats(-3, 3).map(lambda x: 10**x),
     noise=st.sampled_from([0.0, 1.0]) | st.floats(-14, 0).map(lambda x: 10**x),
     nu=st.floats(-3, 3).map(lambda x: 10**x),
-    place=st.floats(-1.5, 1.5),
+    position=st.floats(-1.5, 1.5),
 )
-def test_kernel_density_is_that_of_the_cubic_in_sixty_digits(c, noise, nu, place):
+def test_kernel_density_is_that_of_the_cubic_in_sixty_digits(c, noise, nu, position):
     a1 = np.sqrt(nu * (1 - noise))
     f = attention.Coefficients(0.0, a1, 0.0, a1**2 + nu * noise, rest=nu * noise)
     center, spread = a1 / c, 2 * np.sqrt(f.noise / c) + 2 * a1 / np.sqrt(c)
-    x = center + place * spread
+    x = center + position * spread
     with mp.workdps(60):
         a, N, z, C = mp.mpf(a1), mp.mpf(f.noise) / c, mp.mpf(x), mp.mpf(c)
         roots = mp.polyroots(
             [C, a + z * C, z * a + a * a + N * C, N * a], maxsteps=500, extraprec=500
         )
         expected = max((float((1 / w).imag / mp.pi) for w in roots if abs(w) > 1e-40), default=0)
-    found = float(memorization.kernel_density(x, c, f))
+    result = float(memorization.kernel_density(x, c, f))
     highest = 1 / np.sqrt(f.nu / c)
     # at an edge the density is that of x moved by its rounding
-    assert found == pytest.approx(expected, rel=1e-7, abs=1e-7 * highest)
+    assert result == pytest.approx(expected, rel=1e-7, abs=1e-7 * highest)
 
 
 def test_kernel_density_has_mass_one_and_the_power_of_the_kernel():

@@ -591,6 +591,6 @@ def test_points_that_no_start_leads_to_start_again_from_larger_ridges(
 ):
     patient = raf.Solver(max_iter=250)
     s = raf.solve(loss, alpha, eps, lam, raf.Learner.at_angle(gamma, kappa), patient)
-    near = raf.solve(loss, alpha, eps, 1.01 * lam, raf.Learner.at_angle(gamma, kappa), patient)
+    close = raf.solve(loss, alpha, eps, 1.01 * lam, raf.Learner.at_angle(gamma, kappa), patient)
     assert s.converged
-    assert float(s.e_gen) == pytest.approx(float(near.e_gen), rel=1e-2)
+    assert float(s.e_gen) == pytest.approx(float(close.e_gen), rel=1e-2)

@@ -156,7 +156,7 @@ def errors(system: System, gamma: np.ndarray) -> list[Value]:
         start = decimals.exact(system.start(top))
         for _ in range(_FIRST):  # Φ maps what is positive to what is positive
             start = system.way(start, Decimal(top)).state
-        point = _near(system, start, math.log(top), math.inf)
+        point = _corrected(system, start, math.log(top), math.inf)
         for index in np.argsort(-gamma):
             point = None if point is None else _descended(system, point, math.log(gamma[index]))
             if point is None:
@@ -171,7 +171,7 @@ def _descended(system: System, point: _Point, level: float) -> _Point | None:
     while point.level > level:
         step = min(stride, point.level - level)
         predicted = _moved(point.frame.scaled(point.state), point.frame, -step * point.tangent)
-        after = _near(system, predicted, point.level - step, _PREDICTED)
+        after = _corrected(system, predicted, point.level - step, _PREDICTED)
         if after is not None:
             point, stride = after, min(1.6 * stride, longest)
         elif step / 2 < shortest:
@@ -211,7 +211,7 @@ def _step(image: Image, state: np.ndarray, frame: Frame) -> np.ndarray:
     return np.linalg.solve(rows, np.stack([missed, by_gamma / ratio], axis=1))
 
 
-def _near(system: System, state: np.ndarray, level: float, allowed: float) -> _Point | None:
+def _corrected(system: System, state: np.ndarray, level: float, allowed: float) -> _Point | None:
     """Newton from a prediction; None where it does not end near that."""
     gamma = Decimal(math.exp(level))
     length = allowed
@@ -238,15 +238,17 @@ def _value(system: System, state: np.ndarray, gamma: float) -> Value | None:
     digits, ridge = _Digits.at(gamma), Decimal(gamma)
     with decimal.localcontext(prec=digits.all):
         try:
-            here = _root(system, state, ridge, digits.end)
-            there = here and _root(system, here.state, ridge * (1 + digits.step), digits.end, here)
-            if here is None or there is None:
+            first = _root(system, state, ridge, digits.end)
+            there = first and _root(
+                system, first.state, ridge * (1 + digits.step), digits.end, first
+            )
+            if first is None or there is None:
                 return None
-            rise = system.value(there.state) - system.value(here.state)
+            rise = system.value(there.state) - system.value(first.state)
         except (ArithmeticError, np.linalg.LinAlgError):
             return None
-        doubt = max(here.error, there.error) / float(digits.step) + float(digits.step)
-        return Value(-ridge * rise / digits.step, doubt, here.state)
+        doubt = max(first.error, there.error) / float(digits.step) + float(digits.step)
+        return Value(-ridge * rise / digits.step, doubt, first.state)
 
 
 class _Root(NamedTuple):
@@ -259,14 +261,14 @@ class _Root(NamedTuple):
 
 
 def _root(
-    system: System, state: np.ndarray, gamma: Decimal, end: float, near: _Root | None = None
+    system: System, state: np.ndarray, gamma: Decimal, end: float, guess: _Root | None = None
 ) -> _Root | None:
     """The root to all digits; None where it is not reached, or is not that of the model."""
     length = math.inf
     for _ in range(_ENDS):
         image = system.image(state, gamma)
-        if near is not None:
-            left, frame = near.left, near.frame
+        if guess is not None:
+            left, frame = guess.left, guess.frame
         elif length > 1e-12:
             frame = Frame(state, system.size)
             by_state, _ = image.slopes(frame)

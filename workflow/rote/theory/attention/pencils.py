@@ -294,8 +294,8 @@ def anisotropic(
 
 def _few(levels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """At most `_GROUPS` levels near all of them, and their weights."""
-    place = np.log(levels / levels.min())
-    index = np.floor(place / max(place.max(), 1e-300) * (_GROUPS - 1)).astype(int)
+    position = np.log(levels / levels.min())
+    index = np.floor(position / max(position.max(), 1e-300) * (_GROUPS - 1)).astype(int)
     total = np.bincount(index, weights, _GROUPS)
     mean = np.bincount(index, weights * levels, _GROUPS)[total > 0] / total[total > 0]
     return (levels, weights) if len(levels) <= _GROUPS else (mean, total[total > 0])
