@@ -1,5 +1,6 @@
 """Nonlinear attention, theory: golden values, limits, symmetries, derivatives, refusals."""
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -293,7 +294,7 @@ def test_moments_center_uncentered_functions_and_say_so():
         ((1.0, 2.0, "exp_c"), {"diag": "keep"}, "grows at most linearly"),
         ((1.0, 2.0, "cubic"), {"diag": "keep"}, "grows at most linearly"),
         ((1.0, 2.0, "tanh"), {"diag": "half"}, "diag must be 'zero', 'keep' or a number"),
-        ((1.0, 2.0, "tanh"), {"diag": np.inf}, "diag must be"),
+        ((1.0, 2.0, "tanh"), {"diag": np.inf}, "diag, where it is not"),
     ],
 )
 def test_memorization_error_refuses_bad_arguments(arguments, options, expected):
@@ -377,7 +378,7 @@ def test_variants_reduce_to_the_model():
     vectors = attention.Vectors(mu, w, w)
     base = attention.memorization_error(GAMMA, 4.0, "tanh", vectors).error
     np.testing.assert_allclose(
-        variants.heads_error(GAMMA, 4.0, ["tanh"], mu=mu, w_keys=[w], w_queries=[w]),
+        variants.heads_error(GAMMA, 4.0, ["tanh"], mu=mu, w_keys=[w], w_queries=[w]).error,
         base,
         rtol=1e-8,
     )
@@ -388,10 +389,60 @@ def test_variants_reduce_to_the_model():
     )
     noise = attention.memorization_error(GAMMA, 4.0, "tanh").error
     np.testing.assert_allclose(
-        variants.anisotropic_error(GAMMA, 512, np.ones(2048), "tanh"), noise, rtol=1e-8
+        variants.anisotropic_error(GAMMA, 512, np.ones(2048), "tanh").error, noise, rtol=1e-8
     )
     weak = variants.strong_signal_error(GAMMA, 4.0, "tanh", 10**12, vectors)
     np.testing.assert_allclose(weak, base, rtol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    c=st.floats(-2, 2).map(lambda x: 10**x),
+    gamma=st.floats(-12, 2).map(lambda x: 10**x),
+    f=st.sampled_from(["tanh", "relu_c", "exp_clip", "cubic"]),
+)
+def test_heads_and_anisotropic_tokens_keep_what_gamma_adds(c, gamma, f):
+    """E − max(0, 1 − c) of one head against the model, by 1/γ² smaller than E or not."""
+    n = 1000
+    p = max(1, round(c * n))
+    model = attention.memorization_error(gamma, p / n, f)
+    spikes = {"w_keys": [None], "w_queries": [None]}
+    head = variants.heads_error(gamma, p / n, [f], **spikes)
+    tokens = variants.anisotropic_error(gamma, n, np.ones(p), f)
+    for result in (head, tokens):
+        missed = abs(float(result.excess - model.excess))
+        assert missed <= 2e-7 * float(model.excess)
+        assert float(result.bound) <= 1e-7 * float(result.excess)
+
+
+@settings(max_examples=10, deadline=None)
+@given(c=st.floats(0.1, 10), gamma=st.floats(-12, 1).map(lambda x: 10**x))
+def test_a_dense_head_without_linear_part_is_one_whose_diagonal_does_not_count(c, gamma):
+    dense = variants.dense_error(gamma, c, "quad")
+    model = attention.memorization_error(gamma, c, "quad")
+    assert float(dense.excess) == pytest.approx(float(model.excess), rel=2e-7)
+
+
+def test_every_eigenvalue_of_anisotropic_tokens_counts():
+    """A spectrum of 512 levels against the iteration at γ(1 + iε), level by level."""
+    spectrum = np.arange(1, 513) ** -0.5
+    result = float(variants.anisotropic_error(1.0, 256, spectrum, "tanh").error)
+    assert result == pytest.approx(_iterated(1.0, 256, spectrum), rel=1e-10)
+
+
+def _iterated(gamma, n, spectrum):
+    moment = attention.moments("tanh", np.sqrt((spectrum**2).mean()))
+    c, a1 = len(spectrum) / n, moment.a1 / np.sqrt((spectrum**2).mean())
+    T = np.array([[0, a1 / c, 0], [-a1 / c, 0, 0], [0, 0, 1]])
+    P = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 0]])
+    kappa = -a1 * spectrum.mean()
+    D = np.array([[gamma * (1 + 1e-30j), kappa, 0], [-kappa, 0, 1], [0, -1, 0]])
+    h = np.eye(3, dtype=complex)
+    for _ in range(400):
+        inner = np.linalg.inv(np.eye(3) + spectrum[:, None, None] * (h @ T))
+        bulk = T @ (spectrum[:, None, None] * inner).sum(axis=0) / n
+        h = (h + np.linalg.inv(D + moment.noise / c * P @ h @ P.T + bulk)) / 2
+    return -gamma * h[0, 0].imag / 1e-30
 
 
 def test_variants_have_their_measured_values():
@@ -405,20 +456,43 @@ def test_variants_have_their_measured_values():
         atol=6e-5,
     )
     two = {"mu": np.sqrt(2) * U, "w_keys": [U, V], "w_queries": [U, U + V]}
-    stacked = variants.heads_error(GAMMA, 2.0, ["tanh", "relu_c"], **two)
+    stacked = variants.heads_error(GAMMA, 2.0, ["tanh", "relu_c"], **two).error
     np.testing.assert_allclose(stacked, [0.0025, 0.0500, 0.2101, 0.3929], atol=6e-5)
     strong = variants.strong_signal_error(1e-5, 0.25, "tanh", 256, attention.Vectors(4 * U))
     assert float(strong) == pytest.approx(0.0277, abs=6e-5)
 
 
-def test_kernel_density_is_a_density():
-    x = np.linspace(-6, 12, 20_001)
+@settings(max_examples=100, deadline=None)
+@given(
+    c=st.floats(-3, 3).map(lambda x: 10**x),
+    noise=st.sampled_from([0.0, 1.0]) | st.floats(-14, 0).map(lambda x: 10**x),
+    nu=st.floats(-3, 3).map(lambda x: 10**x),
+    position=st.floats(-1.5, 1.5),
+)
+def test_kernel_density_is_that_of_the_cubic_in_sixty_digits(c, noise, nu, position):
+    a1 = np.sqrt(nu * (1 - noise))
+    f = attention.Coefficients(0.0, a1, 0.0, a1**2 + nu * noise, rest=nu * noise)
+    center, spread = a1 / c, 2 * np.sqrt(f.noise / c) + 2 * a1 / np.sqrt(c)
+    x = center + position * spread
+    with mp.workdps(60):
+        a, N, z, C = mp.mpf(a1), mp.mpf(f.noise) / c, mp.mpf(x), mp.mpf(c)
+        roots = mp.polyroots(
+            [C, a + z * C, z * a + a * a + N * C, N * a], maxsteps=500, extraprec=500
+        )
+        expected = max((float((1 / w).imag / mp.pi) for w in roots if abs(w) > 1e-40), default=0)
+    result = float(memorization.kernel_density(x, c, f))
+    highest = 1 / np.sqrt(f.nu / c)
+    # at an edge the density is that of x moved by its rounding
+    assert result == pytest.approx(expected, rel=1e-7, abs=1e-7 * highest)
+
+
+def test_kernel_density_has_mass_one_and_the_power_of_the_kernel():
+    x = np.linspace(-6, 12, 400_001)
     for f in ("tanh", "cos_c"):
         density = memorization.kernel_density(x, 4.0, f)
-        assert (density > -1e-12).all()
-        assert np.trapezoid(density, x) == pytest.approx(1, abs=1e-3)
-        variance = np.trapezoid(density * x**2, x)
-        assert variance == pytest.approx(attention.moments(f).nu / 4, rel=5e-3)  # E tr K²/n = ν n/p
+        assert np.trapezoid(density, x) == pytest.approx(1, abs=1e-6)
+        power = attention.moments(f).nu / 4  # E tr K²/n = ν n/p
+        assert np.trapezoid(density * x**2, x) == pytest.approx(power, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -426,7 +500,7 @@ def test_kernel_density_is_a_density():
     [
         (
             lambda: variants.unbalanced_error(1.0, 2.0, "tanh", 2.0, 100),
-            r"balance must be in \[-1, 1\]",
+            r"balance must be a number in \[-1, 1\]",
         ),
         (lambda: variants.softmax(0.0, 10, 10), "beta must be > 0"),
         (
@@ -572,7 +646,7 @@ def test_heads_error_takes_vectors_of_one_length_only(size, length):
     expected = attention.memorization_error(
         1.0, 4.0, "tanh", attention.Vectors(2 * U, size * U, size * U)
     ).error
-    one = variants.heads_error(1.0, 4.0, ["tanh"], mu=2 * U, **spikes)
+    one = variants.heads_error(1.0, 4.0, ["tanh"], mu=2 * U, **spikes).error
     assert float(one) == pytest.approx(float(expected), rel=1e-8)
     if length != 3:
         with pytest.raises(InputError, match=r"must have one length"):
@@ -591,7 +665,7 @@ def test_heads_error_takes_vectors_of_one_length_only(size, length):
         (lambda: point.solve("tanh", 2.0, 1.0, point.PointHead(1.0, key=0.0)), "--key is given"),
         (lambda: attention.memorization_error(1.0, 1e4, "tanh"), r"c must be in \[0.001, 1000\]"),
         (lambda: attention.memorization_error(1e-20, 1.0, "tanh"), r"gamma / .* must be in"),
-        (lambda: attention.moments("tanh", -1.0), "scale must be finite and > 0"),
+        (lambda: attention.moments("tanh", -1.0), r"scale must be a number in \[0"),
     ],
 )
 def test_attention_refuses_what_is_outside_its_domain(call, expected):
@@ -615,3 +689,31 @@ def test_twin_tokens_leave_what_their_labels_disagree_on(seed, gamma, f):
     assert errors.attention[0] >= disagree * (1 - 1e-9)
     if f == "exp_c":
         assert errors.attention[0] == pytest.approx(disagree, abs=1e-6)
+
+
+@pytest.mark.parametrize("f", ["linear", "tanh"])
+@pytest.mark.parametrize("spike", [False, True])
+def test_heads_that_are_one_head_are_that_head(f, spike):
+    """Features of two equal heads are those of one, √2 times as large."""
+    pair = ([1.0, -0.5], [0.3, 1.0]) if spike else (None, None)
+    mu = [2.0, 0.0] if spike else None
+    spikes = {"w_keys": [pair[0]] * 2, "w_queries": [pair[1]] * 2}
+    gamma = np.array([1e-9, 1e-3, 1.0])
+    two = variants.heads_error(gamma, 0.5, [f, f], mu=mu, **spikes)
+    one = attention.memorization_error(gamma / 2, 0.5, f, attention.Vectors(mu, *pair))
+    np.testing.assert_allclose(two.excess, one.excess, rtol=1e-9)
+
+
+def test_heads_without_noise_of_their_own_are_the_limit_of_heads_with_little():
+    spikes = {"w_keys": [[1.0, 0], [0, 1.0]], "w_queries": [[1.0, 0], [1.0, 1.0]]}
+    arguments = {"mu": [2.0, 0.5], **spikes}
+    linear = variants.heads_error(1.0, 0.5, ["linear", "linear"], **arguments).error
+    gaps = []
+    for size in (1e-2, 1e-3):
+        functions = [
+            lambda t, size=size: t + size * (t**2 - 1),
+            lambda t, size=size: t + size * (t**3 - 3 * t),
+        ]
+        gaps.append(float(linear - variants.heads_error(1.0, 0.5, functions, **arguments).error))
+    assert gaps[1] == pytest.approx(gaps[0] / 100, rel=0.01)  # of second order in the size
+    assert 0 < gaps[1] < 1e-5

@@ -165,7 +165,7 @@ def test_fit_of_a_design_of_zeros_is_zero():
         (np.ones(3), np.ones(3), 0.0, "shape"),
         (np.ones((0, 2)), np.ones(0), 0.0, "n, d ≥ 1"),
         (np.array([[1.0, np.nan]]), np.ones(1), 0.0, "X holds NaN"),
-        (np.ones((1, 2)), np.array([np.inf]), 0.0, "y holds NaN or infinite"),
+        (np.ones((1, 2)), np.array([np.inf]), 0.0, "y must be finite"),
         (np.ones((1, 2)), np.ones(1), -1.0, "≥ 0, given -1"),
         (np.ones((1, 2)), np.ones(1), np.nan, "finite"),
         (np.ones((3, 1, 2)), np.ones((2, 1)), 0.0, "batch shapes"),

@@ -270,7 +270,7 @@ def test_merged_refuses_what_does_not_belong_together():
         knn.merged([two, three], 1)
     with pytest.raises(InputError, match="parts must hold"):
         knn.merged([], 1)
-    with pytest.raises(InputError, match="k must be at least 1"):
+    with pytest.raises(InputError, match="k must be a whole number ≥ 1"):
         knn.merged([two], 0)
 
 
@@ -374,3 +374,20 @@ def test_datastore_in_parts_gives_one_answer(seed, n, k, parts):
     np.testing.assert_array_equal(in_parts.distances, whole.distances)
     distances = np.linalg.norm(q[:, None] - x, axis=2)
     np.testing.assert_allclose(in_parts.distances, np.sort(distances, axis=1)[:, :k], atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["exact", "torch"])
+def test_regression_with_coded_missing_values_is_that_of_brute_force(engine):
+    """Friedman's function, a value of 5 % of the rows coded 1e6."""
+    rng = np.random.default_rng(0)
+    x = rng.random((2500, 10))
+    y = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2
+    y += 10 * x[:, 3] + 5 * x[:, 4] + rng.normal(size=len(x))
+    coded = np.flatnonzero(rng.random(len(x)) < 0.05)
+    x[coded, rng.integers(10, size=len(coded))] = 1e6
+    neighbors = knn.Datastore(x[:2000], engine=engine).search(x[2000:], 10)
+    distances, rows = brute(x[2000:], x[:2000], 10)
+    np.testing.assert_array_equal(neighbors.rows, rows)
+    np.testing.assert_allclose(neighbors.distances, distances, rtol=1e-12)
+    missed = y[2000:] - y[neighbors.rows].mean(1)
+    assert (missed**2).mean() / y[2000:].var() < 0.35

@@ -171,7 +171,7 @@ MIXTURE = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sigma": 0.0}, "sigma must be positive and finite, given 0.0"),
+        ({"sigma": 0.0}, "sigma must be finite and > 0, given 0.0"),
         (
             {"observation": Observation(np.zeros(4), 0.3)},
             "y has 4 values, the forward operator gives 3",
@@ -250,7 +250,7 @@ def test_densities_and_draws_hold_at_small_noise(seed, gamma):
     [
         ({"train": np.zeros((0, 2))}, r"x|train must have shape"),
         ({"train": np.zeros((2, 2, 2))}, r"train must have shape \(N, d\)"),
-        ({"forward": np.ones((3, 2), complex)}, "forward is complex: stack"),
+        ({"forward": np.ones((3, 2), complex)}, "forward is complex: give real"),
         ({"forward": lambda x: np.asarray(x)[:, 0]}, "must map points"),
         ({"forward": lambda x: np.asarray(x).sum(1, keepdims=True) + 0j}, "is complex"),
         ({"forward": lambda x: 1 / 0}, "takes neither torch tensors nor NumPy arrays"),
@@ -276,7 +276,7 @@ def test_mixture_refuses_what_it_cannot_linearize(changes, message):
         ({"log_weights": np.array([0, np.nan, 0])}, "NaN"),
         ({"sigma": 1e-200}, "infinitely far"),
         ({"x": np.zeros((2, 3))}, "x has 3 coordinates"),
-        ({"x": np.array([[np.nan, 0.0]])}, "x holds 1 values"),
+        ({"x": np.array([[np.nan, 0.0]])}, "x must be finite, given nan: 1 of 2 values"),
     ],
 )
 def test_denoise_refuses_what_has_no_mean(changes, message):
@@ -294,11 +294,11 @@ def test_effective_refuses_what_are_no_weights(weights):
 @pytest.mark.parametrize(
     ("y", "noise_sd", "message"),
     [
-        (np.zeros(3), np.nan, "noise_sd must be positive and finite"),
-        (np.zeros(3), 0.0, "noise_sd must be positive and finite, given 0.0"),
+        (np.zeros(3), np.nan, "noise_sd must be finite and > 0"),
+        (np.zeros(3), 0.0, "noise_sd must be finite and > 0, given 0.0"),
         (np.zeros((3, 1)), 0.3, r"y must have shape"),
         (np.zeros(3, complex), 0.3, "y is complex"),
-        (np.array([0, np.inf, 0]), 0.3, "y holds 1 values that are NaN or infinite"),
+        (np.array([0, np.inf, 0]), 0.3, "y must be finite, given inf: 1 of 3 values"),
     ],
 )
 def test_observation_names_bad_input(y, noise_sd, message):

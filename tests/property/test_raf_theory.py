@@ -314,7 +314,7 @@ def test_solver_refuses_by_field_and_range(options, expected):
 
 @pytest.mark.parametrize("given", ["a", [[1.0], [1.0, 2.0]], {}])
 def test_learner_refuses_what_is_no_number(given):
-    with pytest.raises(InputError, match="mu1 must be a number or an array of numbers"):
+    with pytest.raises(InputError, match=r"mu1 must be (an array of )?real numbers"):
         raf.Learner(mu1=given)
 
 
@@ -575,3 +575,22 @@ def test_hinge_limit_balances_its_force(eps, v_star):
         right = mp.quad(lambda u: u * force(M * u) * mp.npdf(u), edges) * (1 - e / 2)
         wrong = mp.quad(lambda u: u * force(-M * u) * mp.npdf(u), edges) * e / 2
     assert float(right / wrong) == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("loss", "alpha", "eps", "lam", "gamma", "kappa"),
+    [
+        ("hinge", 0.1525481660434933, 0.45706, 2.942887639999284e-16, 63.9974, 0.0613),
+        ("hinge", 25180.69320346647, 6.17483924638838e-08, 3.5321378e-09, 0.1, 10085104.18),
+        ("logistic", 2.00657388722971, 0.634242684191032, 4.875180021556966e-15, 0.0, None),
+        ("logistic", 5.109834943888261, 5.013804595e-09, 4.4632391347e-16, 28.208071, 1.48286781),
+    ],
+)
+def test_points_that_no_start_leads_to_start_again_from_larger_ridges(
+    loss, alpha, eps, lam, gamma, kappa
+):
+    patient = raf.Solver(max_iter=250)
+    s = raf.solve(loss, alpha, eps, lam, raf.Learner.at_angle(gamma, kappa), patient)
+    close = raf.solve(loss, alpha, eps, 1.01 * lam, raf.Learner.at_angle(gamma, kappa), patient)
+    assert s.converged
+    assert float(s.e_gen) == pytest.approx(float(close.e_gen), rel=1e-2)

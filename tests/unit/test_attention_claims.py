@@ -244,7 +244,7 @@ def _linear_attention(gamma: float, c: float, diagonal: float) -> float:
 
 def test_derivative_in_the_ridge_is_that_of_a_complex_step():
     u = heads.U
-    step = variants.heads_error(RIDGES, 4.0, ["tanh"], mu=2 * u, w_keys=[u], w_queries=[u])
+    step = variants.heads_error(RIDGES, 4.0, ["tanh"], mu=2 * u, w_keys=[u], w_queries=[u]).error
     solved = heads.error(RIDGES, 4.0, "tanh", heads.STRUCTURES["aligned"]).error
     np.testing.assert_allclose(step, solved, atol=1e-11)
 

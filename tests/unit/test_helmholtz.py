@@ -113,14 +113,14 @@ def test_data_refuses_impossible_models_with_their_numbers(model, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"frequency": 0.0}, "frequency must be positive and finite, given 0"),
+        ({"frequency": 0.0}, "frequency must be finite and > 0, given 0"),
         ({"margin": 12}, r"margin must lie in \[0, n/2\)"),
         ({"receivers": 40}, "40 receivers do not fit into 22 columns"),
-        ({"spacing": 0.0}, "spacing must be positive and finite, given 0"),
-        ({"spacing": -0.1}, "spacing must be positive and finite, given -0.1"),
-        ({"damping": np.nan}, "damping must be positive and finite, given nan"),
-        ({"n": 24.5}, "n must be a whole number, given 24.5"),
-        ({"margin": 0.5}, "margin must be a whole number"),
+        ({"spacing": 0.0}, "spacing must be finite and > 0, given 0"),
+        ({"spacing": -0.1}, "spacing must be finite and > 0, given -0.1"),
+        ({"damping": np.nan}, "damping must be finite and > 0, given nan"),
+        ({"n": 24.5}, "n must be a whole number ≥ 1, given 24.5"),
+        ({"margin": 0.5}, "margin must be a whole number ≥ 0"),
     ],
 )
 def test_helmholtz_refuses_impossible_acquisitions(changes, message):
@@ -135,7 +135,7 @@ def test_misfit_refuses_real_data(models):
 
 @pytest.mark.parametrize("noise_sd", [0.0, -1.0, np.nan, np.inf])
 def test_misfit_refuses_noise_that_is_none(models, noise_sd):
-    with pytest.raises(InputError, match="noise_sd must be positive and finite"):
+    with pytest.raises(InputError, match="noise_sd must be finite and > 0"):
         SMALL.misfit(models[0], np.zeros((3, 9), complex), noise_sd)
 
 

@@ -163,7 +163,7 @@ def test_texts_without_tokens_are_reported_and_count_nothing(tmp_path, caplog):
 
 def test_grams_and_suffix_arrays_refuse_what_they_cannot_use():
     tokens = np.array([0, 1, 2])
-    with pytest.raises(InputError, match="n must be at least 1, given 0"):
+    with pytest.raises(InputError, match="n must be a whole number ≥ 1, given 0"):
         ngrams.grams("abc", 0)
     with pytest.raises(InputError, match=r"token ids must lie in \[0, 2\)"):
         ngrams.suffix_array(tokens, np.array([0, 3]), 2)

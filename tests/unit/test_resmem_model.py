@@ -229,7 +229,7 @@ def test_datastore_refuses_values_that_are_not_finite_by_row():
         store.search(np.full((1, 3), np.nan), 1)
     with pytest.raises(InputError, match="queries have 2 coordinates, the datastore has 3"):
         store.search(np.zeros((1, 2)), 1)
-    with pytest.raises(InputError, match="k must be at least 1"):
+    with pytest.raises(InputError, match="k must be a whole number ≥ 1"):
         store.search(np.zeros((1, 3)), 0)
     with pytest.raises(InputError, match="must be a matrix"):
         knn.Datastore(np.zeros(3))

@@ -24,6 +24,7 @@ def whole(lowest: int) -> FieldRange:
 
 COUNT = whole(0)
 SIZE = whole(1)
+UNIT = FieldRange("in [0, 1]", lambda value: 0 <= value <= 1)
 POSITIVE = FieldRange("finite and > 0", lambda value: 0 < value < float("inf"))
 NOT_NEGATIVE = FieldRange("finite and ≥ 0", lambda value: 0 <= value < float("inf"))
 

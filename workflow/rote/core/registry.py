@@ -19,6 +19,6 @@ def registered(registry: Mapping[str, Entry], name: str, option: str) -> Entry:
     Raises:
         InputError: for an unknown name, with the option that gave it and the names allowed.
     """
-    if name not in registry:
+    if not isinstance(name, str) or name not in registry:
         raise InputError(f"{option} must be one of {', '.join(registry)}, given {name!r}")
     return registry[name]

@@ -5,7 +5,6 @@ clean points that it predicts. Trained networks, the closed forms of a finite se
 and posteriors share that form.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
 from rote.core.registry import registered
 from rote.models.norms import layer_norm
@@ -39,6 +39,10 @@ class Schedule(NamedTuple):
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
 
+_RATE = fields.FieldRange("in (0, 1)", lambda value: 0 < value < 1)
+_STEPS = fields.whole(2)
+
+
 def linear(steps: int, first: float, last: float) -> Schedule:
     """A schedule whose β rises linearly from `first` to `last`; ᾱ_t = Π_{s ≤ t} (1 − β_s).
 
@@ -50,7 +54,9 @@ def linear(steps: int, first: float, last: float) -> Schedule:
     Raises:
         InputError: unless 0 < first ≤ last < 1 and steps ≥ 2.
     """
-    if not (0 < first <= last < 1) or steps < 2:
+    rates = [reals.number(name, rate, _RATE) for name, rate in (("first", first), ("last", last))]
+    fields.check({"steps": _STEPS}, {"steps": steps})
+    if rates[0] > rates[1]:
         raise InputError(
             "a schedule needs steps ≥ 2 and 0 < first ≤ last < 1, "
             f"given {steps}, {first} and {last}"
@@ -85,8 +91,7 @@ def schedule(name: str, steps: int) -> Schedule:
         InputError: for an unknown name, or too few steps.
     """
     rates = registered(SCHEDULES, name, "schedule")
-    if not steps >= 2:
-        raise InputError(f"steps must be at least 2, given {steps}")
+    fields.check({"steps": _STEPS}, {"steps": steps})
     scale = REFERENCE_STEPS / steps
     return linear(steps, scale * rates.first, min(scale * rates.last, 0.999))
 
@@ -106,13 +111,14 @@ def memorized(train: Tensor, schedule: Schedule, log_weights: Tensor | None = No
         InputError: without examples, for values that are NaN or infinite, and for log-weights of
             the wrong shape, NaN, +inf or all −inf.
     """
-    train = train.double()
+    _check_schedule(schedule)
+    train = _tensor("train", train)
     if train.ndim != 2 or not train.numel() or not torch.isfinite(train).all():
         raise InputError(
             f"train must be finite and of shape (N, d), N, d ≥ 1, given {tuple(train.shape)}"
         )
     if log_weights is not None:
-        log_weights = log_weights.double()
+        log_weights = _tensor("log_weights", log_weights)
         if log_weights.shape != train.shape[:1]:
             raise InputError(
                 f"log_weights must have shape ({len(train)},), given {tuple(log_weights.shape)}"
@@ -146,9 +152,10 @@ def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
         InputError: for shapes that do not agree, values that are not finite, and a covariance that
             is not symmetric or has a negative eigenvalue.
     """
-    mean, covariance = mean.double(), covariance.double()
+    _check_schedule(schedule)
+    mean, covariance = _tensor("mean", mean), _tensor("covariance", covariance)
     d = mean.numel()
-    if mean.ndim != 1 or covariance.shape != (d, d):
+    if mean.ndim != 1 or not d or covariance.shape != (d, d):
         raise InputError(
             "mean and covariance must have shapes (d,) and (d, d), "
             f"given {tuple(mean.shape)} and {tuple(covariance.shape)}"
@@ -170,6 +177,21 @@ def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
     return denoise
 
 
+def _tensor(name: str, values: Tensor) -> Tensor:
+    if not isinstance(values, Tensor) or values.is_complex():
+        raise InputError(f"{name} must be a tensor of real numbers, given {type(values).__name__}")
+    return values.double()
+
+
+def _check_schedule(schedule: Schedule) -> None:
+    """Refuse what is no schedule, or one whose ᾱ is not in (0, 1)."""
+    if not isinstance(schedule, Schedule):
+        raise InputError(f"schedule must be a `Schedule`, given {schedule!r}")
+    alpha_bar = _tensor("alpha_bar", schedule.alpha_bar)
+    if alpha_bar.ndim != 1 or not bool(((alpha_bar > 0) & (alpha_bar < 1)).all()):
+        raise InputError("the alpha_bar of a schedule must be a vector of numbers in (0, 1)")
+
+
 class DiffusionArchitecture(NamedTuple):
     """Sizes of a score network: residual MLP blocks with a sinusoidal time embedding."""
 
@@ -188,7 +210,13 @@ def initial(
         sizes: of every network.
         rngs: one per model.
         device: where they are put.
+
+    Raises:
+        InputError: for sizes that are no whole numbers ≥ 1, an odd embedding, and without models.
     """
+    _check_sizes(sizes)
+    if not len(rngs):
+        raise InputError("rngs must hold one generator per model, it holds none")
     width = sizes.width
     shapes = {"in": (sizes.dimension + sizes.embedding, width)}
     shapes |= {f"{block}": (width, width) for block in range(sizes.blocks)}
@@ -205,13 +233,26 @@ def initial(
     return parameters
 
 
+def _check_sizes(sizes: DiffusionArchitecture) -> None:
+    if not isinstance(sizes, DiffusionArchitecture):
+        raise InputError(f"sizes must be a `DiffusionArchitecture`, given {sizes!r}")
+    fields.check(dict.fromkeys(("dimension", "width", "embedding"), fields.SIZE), sizes._asdict())
+    fields.check({"blocks": fields.COUNT}, sizes._asdict())
+    if sizes.embedding % 2:
+        raise InputError(f"embedding must be even, given {sizes.embedding}")
+
+
 def network(sizes: DiffusionArchitecture) -> Callable[[Parameters, Tensor, Tensor], Tensor]:
     """A stack of score networks.
 
     Returns:
         forward(parameters, z, t), from points (models, batch, d) and times (models, batch) to
         predictions (models, batch, d).
+
+    Raises:
+        InputError: for sizes that are no whole numbers ≥ 1, and an odd embedding.
     """
+    _check_sizes(sizes)
     half = sizes.embedding // 2
     rates = 10_000.0 ** (-torch.arange(half) / max(half - 1, 1))
 
@@ -239,8 +280,11 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
 
     Returns:
         Clean points, of the shape of `start`.
+
+    Raises:
+        InputError: for a start that is no tensor of finite numbers, and what is no schedule.
     """
-    z = start
+    z = _checked_start(denoiser, start, schedule)
     for t in reversed(range(schedule.steps)):
         x = denoiser(z, t)
         if t == 0:
@@ -250,6 +294,15 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
         noise = (z - alpha_bar**0.5 * x) / (1 - alpha_bar) ** 0.5
         z = following**0.5 * x + (1 - following) ** 0.5 * noise
     return z
+
+
+def _checked_start(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
+    _check_schedule(schedule)
+    if not callable(denoiser):
+        raise InputError(f"denoiser must be a function of (z, t), given {denoiser!r}")
+    if not bool(torch.isfinite(_tensor("start", start)).all()):
+        raise InputError("start must be finite, it holds NaN or infinite values")
+    return start
 
 
 class DataStep(NamedTuple):
@@ -314,9 +367,9 @@ def guided(
             gradients of the wrong shape, NaN, infinite or (misfits) negative.
     """
     scaling = registered(SCALINGS, data_step.scaling, "scaling")
-    if not (math.isfinite(data_step.length) and data_step.length >= 0):
-        raise InputError(f"length must be finite and ≥ 0, given {data_step.length}")
-    z = start
+    fields.check({"length": fields.NOT_NEGATIVE}, data_step._asdict())
+    fields.check_types({"full_jacobian": bool}, data_step._asdict())
+    z = _checked_start(denoiser, start, schedule)
     for t in reversed(range(schedule.steps)):
         alpha_bar = schedule.alpha_bar[t].item()
         following = schedule.alpha_bar[max(t - 1, 0)].item()
@@ -369,7 +422,11 @@ def noise_to_clean(predict: Callable[[Tensor, int], Tensor], schedule: Schedule)
 
     Returns:
         (z, t) -> the clean points (points, d) that the noise stands for.
+
+    Raises:
+        InputError: for what is no schedule.
     """
+    _check_schedule(schedule)
 
     def denoise(z: Tensor, t: int) -> Tensor:
         alpha_bar = schedule.alpha_bar[t].item()

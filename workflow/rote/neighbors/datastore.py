@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
 from rote.core.files import one_line
 from rote.core.tables import atomic
@@ -21,6 +22,7 @@ from rote.neighbors.engines import ENGINES, Engine
 from rote.neighbors.methods import METHODS, ROWS
 
 LARGEST = 1e150  # of a coordinate: squares of differences must not overflow
+_BANDWIDTH = fields.FieldRange("0, positive or infinite", lambda value: value >= 0)
 SAMPLE = 1024  # rows whose median is the center
 
 
@@ -78,10 +80,9 @@ class Datastore:
         probes: int = 64,
         device: str = "cpu",
     ):
-        if engine not in ENGINES:
+        if not isinstance(engine, str) or engine not in ENGINES:
             raise InputError(f"engine must be one of {', '.join(ENGINES)}, given {engine!r}")
-        if probes < 1:
-            raise InputError(f"probes must be at least 1, given {probes}")
+        fields.check({"probes": fields.SIZE}, {"probes": probes})
         self.engine: Engine = engine
         self.probes = probes
         self._method = METHODS[engine](probes, device)
@@ -151,8 +152,8 @@ class Datastore:
         Raises:
             InputError: for k < 1, another dimension, or values that are not finite.
         """
-        if k < 1:
-            raise InputError(f"k must be at least 1, given {k}")
+        fields.check({"k": fields.SIZE}, {"k": k})
+        fields.check_types({"include_self": bool}, {"include_self": include_self})
         q = self._checked(queries, "queries")
         k = min(k, len(self) - (not include_self))
         if k < 1:
@@ -293,6 +294,8 @@ def search(
     q = _matrix("queries", queries)
     engine: Engine = "exact" if device == "cpu" else "torch"
     neighbors, first_row = _no_neighbors(len(q)), 0
+    if not isinstance(parts, Iterable):
+        raise InputError(f"parts must be matrices (rows, coordinates), given {parts!r}")
     for part in parts:
         store = Datastore(part, engine=engine, device=device)
         distances, rows = store.search(q, k)
@@ -315,8 +318,9 @@ def merged(parts: Sequence[Neighbors], k: int) -> Neighbors:
     Raises:
         InputError: for k < 1, no parts, or parts of different numbers of queries.
     """
-    if k < 1:
-        raise InputError(f"k must be at least 1, given {k}")
+    fields.check({"k": fields.SIZE}, {"k": k})
+    if not isinstance(parts, Sequence) or not all(isinstance(part, Neighbors) for part in parts):
+        raise InputError("parts must be a list of `Neighbors`, as `search` returns")
     sizes = sorted({len(part.rows) for part in parts})
     if len(sizes) != 1:
         raise InputError(f"parts must hold neighbors of the same queries, given {sizes} queries")
@@ -340,11 +344,10 @@ def weights(distances: np.ndarray, bandwidth: float) -> np.ndarray:
         (queries, k) float64.
 
     Raises:
-        InputError: for a negative or NaN bandwidth.
+        InputError: for distances that are no matrix of numbers, and a negative or NaN bandwidth.
     """
-    if not bandwidth >= 0:
-        raise InputError(f"bandwidth must be 0, positive or infinite, given {bandwidth}")
-    distances = np.asarray(distances, np.float64)
+    bandwidth = reals.number("bandwidth", bandwidth, _BANDWIDTH)
+    distances = _distances(distances)
     exists = np.isfinite(distances)
     if not distances.shape[1]:
         return distances
@@ -371,15 +374,28 @@ def scale(distances: np.ndarray) -> float:
 
     Returns:
         The median, in units of distance; 1 if all are 0 or there are none.
+
+    Raises:
+        InputError: for distances that are no matrix of numbers.
     """
-    first = np.asarray(distances)[:, :1].ravel()
+    first = _distances(distances)[:, :1].ravel()
     first = first[np.isfinite(first) & (first > 0)]
     return float(np.median(first)) if len(first) else 1.0
 
 
+def _distances(values: np.ndarray) -> np.ndarray:
+    distances = reals.array("distances", values)
+    if distances.ndim != 2:
+        raise InputError(f"distances must be a matrix (queries, k), given shape {distances.shape}")
+    return distances
+
+
 def _matrix(name: str, values: np.ndarray) -> np.ndarray:
     """A finite matrix, (n, d) float32 or float64. Raises InputError."""
-    matrix = np.asarray(values)
+    try:
+        matrix = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be a matrix (rows, coordinates): {error}") from error
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
         raise InputError(
             f"{name} must be a matrix (rows, coordinates) of numbers, "

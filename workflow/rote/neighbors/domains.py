@@ -10,8 +10,10 @@ DOMAINS = [
         f"{_ROWS}; embeddings and queries of one dimension; differences below 1e-154 count as none",
         "engines exact and torch: the neighbors of brute force in float64, equal distances by row "
         "number; distances to 1e-12 relative. ivf and hnsw: approximate, see `recall`; distances "
-        "of what they return to 1e-12",
-        _BRUTE,
+        "of what they return to 1e-12. A value coded as 1e6 stands far from all others, as in "
+        "brute force: of Friedman's function with 5 % such rows k = 10 leaves 0.32 of the variance "
+        "(0.27 of queries that are not coded)",
+        f"{_BRUTE}; coded missing values",
         "1,000 queries of 50,000 × 64 rows: 0.33 s, clustered 0.03 s; 1 s where neighbors are so "
         "close against the distance to most rows, or so many equally far, that float32 cannot tell",
     ),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from rote.core import fields
 from rote.core.errors import InputError
 from rote.readers.text import encodable
 
@@ -180,8 +181,7 @@ def grams(units: Sequence, n: int) -> list[tuple]:
     Raises:
         InputError: for n below 1.
     """
-    if n < 1:
-        raise InputError(f"n must be at least 1, given {n}")
+    fields.check({"n": fields.SIZE}, {"n": n})
     if len(units) <= n:
         return [tuple(units)] if units else []
     return [tuple(units[at : at + n]) for at in range(len(units) - n + 1)]

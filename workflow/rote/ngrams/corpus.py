@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote.core import tables
+from rote.core import fields, tables
 from rote.core.errors import InputError
 from rote.core.files import one_line
 from rote.data import corpora
@@ -285,6 +285,7 @@ class Corpus:
         Raises:
             InputError: if there is none of this number.
         """
+        fields.check({"number": fields.COUNT}, {"number": number})
         at = number
         for shard in self.shards:
             if at < shard.documents:

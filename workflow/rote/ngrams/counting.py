@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from rote.core import fields
 from rote.core.errors import InputError
 from rote.ngrams import blocks, hashing
 from rote.ngrams.blocks import Counts, DocumentBlock
@@ -45,8 +46,8 @@ def scan(
     Raises:
         InputError: for a negative window or a shard that does not exist.
     """
-    if window is not None and window < 0:
-        raise InputError(f"window must be 0 or more tokens, given {window}")
+    if window is not None:
+        fields.check({"window": fields.COUNT}, {"window": window})
     chosen = sorted(set(range(len(corpus.shards)) if options.shards is None else options.shards))
     if wrong := [number for number in chosen if number >= len(corpus.shards)]:
         raise InputError(

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rote.core import fields
 from rote.core.compiled import kernel, part
-from rote.core.errors import InputError
 from rote.ngrams.corpus import Corpus
 from rote.ngrams.infinity import suffix_array
 
@@ -25,7 +25,11 @@ class NGramTable(NamedTuple):
 
         Args:
             number: of n-grams; all of them if there are fewer.
+
+        Raises:
+            InputError: for a number that is no whole number ≥ 0.
         """
+        fields.check({"number": fields.COUNT}, {"number": number})
         order = np.lexsort((*self.ngrams.T[::-1], -self.counts))[:number]
         return NGramTable(self.ngrams[order], self.counts[order])
 
@@ -45,10 +49,9 @@ def table(corpus: Corpus, n: int, *, min_count: int = 1) -> NGramTable:
         The n-grams, in no particular order.
 
     Raises:
-        InputError: for n or min_count below 1.
+        InputError: for an n or min_count that is no whole number ≥ 1.
     """
-    if n < 1 or min_count < 1:
-        raise InputError(f"n and min_count must be at least 1, given {n} and {min_count}")
+    fields.check(dict.fromkeys(("n", "min_count"), fields.SIZE), {"n": n, "min_count": min_count})
     dtype = np.uint16 if corpus.types <= 2**16 else np.uint32
     bits = max(int(corpus.types - 1).bit_length(), 1)
     if n * bits > 64:

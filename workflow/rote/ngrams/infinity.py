@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rote.core import fields, reals
 from rote.core.compiled import kernel, part
 from rote.core.errors import InputError
 from rote.core.tables import atomic
@@ -26,9 +27,13 @@ class InfinityGram:
     Args:
         corpus: to count in.
         shards: how many of the corpus's shards are read, from the first; 0 reads all.
+
+    Raises:
+        InputError: for a number of shards that is no whole number ≥ 0.
     """
 
     def __init__(self, corpus: Corpus, shards: int = 0):
+        fields.check({"shards": fields.COUNT}, {"shards": shards})
         self.corpus = corpus
         self._shards = corpus.shards[: shards or None]
         self._suffixes = [_map_suffixes(corpus, number) for number in range(len(self._shards))]
@@ -152,6 +157,8 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
     Raises:
         InputError: for ids that are not in [0, types), or offsets that do not rise from 0 to T.
     """
+    fields.check({"types": fields.COUNT}, {"types": types})
+    tokens, offsets = _whole("tokens", tokens), _whole("offsets", offsets)
     size = len(tokens)
     if size and not 0 <= int(tokens.min()) <= int(tokens.max()) < types:
         raise InputError(
@@ -173,6 +180,14 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
     while _refine(order, rank, owner, offsets, depth):
         depth *= 2
     return order
+
+
+def _whole(name: str, values: np.ndarray) -> np.ndarray:
+    """A vector of whole numbers, as it is."""
+    array = values if isinstance(values, np.ndarray) else reals.array(name, values)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InputError(f"{name} must be a vector of whole numbers, given {array.dtype}")
+    return array if array.size else array.astype(np.int64)
 
 
 @kernel(**_JIT)

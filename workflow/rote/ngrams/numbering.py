@@ -164,6 +164,8 @@ def _are_ids(values: tuple) -> bool:
 
 def _stop_units(corpus: Corpus, words: Collection[NGram]) -> set[str | int]:
     """Stop words as the units that they are, and as token ids."""
+    if isinstance(words, (str, bytes)):
+        raise InputError(f"stop_words must be a collection of words, given the text {words!r}")
     units: set[str | int] = set()
     for word in words:
         single = [ids for ids in corpus.forms(word) if len(ids) == 1]

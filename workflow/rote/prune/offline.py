@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
 from rote.core.registry import registered
 from rote.prune.schemes import OFFLINE
 
 KNOWN_LOSS = 0.5  # nats; below it an example counts as known
 MIN_KNOWN_SHARE = 0.97  # share of known examples from which on all of them fit
+_SHARE = fields.FieldRange("in (0, 1]", lambda value: 0 < value <= 1)
 MAX_LISTED = 5  # examples that an error names
 
 
@@ -43,8 +45,7 @@ def select(
     """
     rule = registered(OFFLINE, scheme, "scheme")
     losses, counts = _checked(losses, counts)
-    if not 0 < keep <= 1:
-        raise InputError(f"keep must be in (0, 1], given {keep}")
+    keep = reals.number("keep", keep, _SHARE)
     rng = np.random.default_rng(0) if rng is None else rng
     if not rule.prunes:
         return counts
@@ -89,8 +90,8 @@ def automatic(
     losses = losses[counts > 0]
     if losses.min() < 0:
         raise InputError(f"losses must be ≥ 0 nats, given {losses.min():g}")
-    if ignorance is not None and not (np.isfinite(ignorance) and ignorance >= 0):
-        raise InputError(f"ignorance must be finite and ≥ 0 nats, given {ignorance}")
+    if ignorance is not None:
+        ignorance = reals.number("ignorance", ignorance, fields.NOT_NEGATIVE)
     known = losses < KNOWN_LOSS
     if known.mean() >= MIN_KNOWN_SHARE or ignorance == 0:
         return len(losses)
@@ -117,6 +118,9 @@ def table(
     Raises:
         InputError: for missing columns, duplicate ids (listed), an empty table, and as `select`.
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{where} must be a table with the columns id and loss, given {frame!r}")
+    fields.check({"seed": fields.COUNT}, {"seed": seed})
     missing = {"id", "loss"} - set(frame.columns)
     if missing:
         raise InputError(
@@ -152,7 +156,7 @@ def table(
 
 
 def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    losses = np.asarray(losses, float)
+    losses = reals.array("losses", losses)
     if losses.ndim != 1 or not len(losses):
         raise InputError(
             f"losses must be a vector with at least one entry, given shape {losses.shape}"
@@ -163,12 +167,11 @@ def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, n
         )
     if counts is None:
         return losses, np.ones(len(losses), int)
-    copies = np.asarray(counts)
+    copies = reals.array("counts", counts)
     if copies.shape != losses.shape:
         raise InputError(
             f"counts must have the shape of losses, {losses.shape}, given {copies.shape}"
         )
-    copies = copies.astype(float)
     countable = np.isfinite(copies) & (copies >= 0) & (copies == np.floor(copies))
     if not countable.all() or copies.sum() == 0:
         raise InputError("counts must be whole numbers ≥ 0, not all 0")

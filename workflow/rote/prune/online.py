@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rote.core import fields, reals
+from rote.core.errors import InputError
 from rote.core.registry import registered
 from rote.prune.schemes import ONLINE
 
@@ -45,10 +47,14 @@ def choose(
         min_admitted: candidates that are admitted whatever the share (or all, if fewer).
 
     Raises:
-        InputError: for an unknown scheme.
+        InputError: for an unknown scheme, losses that are no tensor (models, candidates) and shares
+            (models,) or a progress out of range.
         FloatingPointError: naming model and candidate whose loss is not finite.
     """
     rule = registered(ONLINE, scheme, "scheme")
+    _check(losses, share)
+    reals.number("progress", progress, fields.UNIT)
+    fields.check({"min_admitted": fields.SIZE}, {"min_admitted": min_admitted})
     if not bool(torch.isfinite(losses).all()):
         model, position = (~torch.isfinite(losses)).nonzero()[0].tolist()
         value = float(losses[model, position])
@@ -68,3 +74,12 @@ def choose(
     if rule.flat:
         weights = weights * (ordered >= FLAT_LOSS)
     return Choice(order[:, :width], weights, share)
+
+
+def _check(losses: Tensor, share: Tensor) -> None:
+    if not isinstance(losses, Tensor) or losses.ndim != 2 or not losses.numel():
+        raise InputError("losses must be a tensor (models, candidates), not empty")
+    if not isinstance(share, Tensor) or share.shape != losses.shape[:1]:
+        raise InputError(f"share must be a tensor of shape ({len(losses)},), given {share!r}")
+    if not bool(((share > 0) & (share <= 1)).all()):
+        raise InputError(f"share must be in (0, 1], given {share.tolist()}")

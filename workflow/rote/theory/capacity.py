@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
 
 LN2 = np.log(2)
+_BITS = fields.FieldRange("finite and in (0, 1000]", lambda value: 0 < value <= 1000)
 
 
 def accuracy_limit(
@@ -53,12 +55,13 @@ def accuracy_limit(
     n = _checked("n_facts", n_facts, "≥ 1", lambda value: value >= 1)
     bits = _checked_bits("bits_per_fact", bits_per_fact)
     capacity = _checked("capacity_bits", capacity_bits, "≥ 0", lambda value: value >= 0)
+    reals.same_shape({"n_facts": n, "bits_per_fact": bits, "capacity_bits": capacity})
     if frequencies is None:
         return _accuracy_of_rate(capacity / n, bits)
     for name, value in (("n_facts", n), ("bits_per_fact", bits), ("capacity_bits", capacity)):
         if value.ndim:
             raise InputError(f"{name} must be one number where frequencies are given")
-    p = np.asarray(frequencies, float)
+    p = reals.array("frequencies", frequencies)
     if p.ndim != 1 or len(p) != n or not (np.isfinite(p) & (p >= 0)).all() or p.sum() == 0:
         raise InputError(
             f"frequencies must be {int(n)} nonnegative numbers, not all 0, given shape {p.shape}"
@@ -86,13 +89,14 @@ def whole_facts(
     n = _checked("n_facts", n_facts, "≥ 1", lambda value: value >= 1)
     bits = _checked_bits("bits_per_fact", bits_per_fact)
     capacity = _checked("capacity_bits", capacity_bits, "≥ 0", lambda value: value >= 0)
+    reals.same_shape({"n_facts": n, "bits_per_fact": bits, "capacity_bits": capacity})
     return np.minimum(1.0, capacity / (n * bits))
 
 
 def _checked(
     name: str, values: ArrayLike, domain: str, within: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    array = np.asarray(values, float)
+    array = reals.array(name, values)
     outside = ~(np.isfinite(array) & within(array))
     if outside.any():
         raise InputError(f"{name} must be finite and {domain}, given {array[outside].flat[0]}")
@@ -122,8 +126,8 @@ def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.n
     p = _checked("frequencies", frequencies, "≥ 0", lambda value: value >= 0)
     if p.ndim != 1 or not p.any():
         raise InputError(f"frequencies must be a vector, not all 0, given shape {p.shape}")
-    bits = float(_checked_bits("bits", bits))
-    capacity = float(_checked("capacity", capacity, "≥ 0", lambda value: value >= 0))
+    bits = reals.number("bits", bits, _BITS)
+    capacity = reals.number("capacity", capacity, fields.NOT_NEGATIVE)
     occurring = int(np.count_nonzero(p))
     if capacity >= bits * occurring:  # the rest goes to what never occurs
         rest = (capacity - bits * occurring) / max(1, len(p) - occurring)
@@ -183,8 +187,8 @@ def rate(accuracy: ArrayLike, bits: float) -> np.ndarray:
         InputError: naming the argument and its range.
     """
     q = _checked("accuracy", accuracy, "in [0, 1]", lambda value: (value >= 0) & (value <= 1))
-    guess = 2.0 ** -_checked_bits("bits", bits)
-    other = -np.expm1(-np.asarray(bits) * LN2)
+    bits = reals.number("bits", bits, _BITS)
+    guess, other = 2.0**-bits, -np.expm1(-bits * LN2)
     divergence = (special.rel_entr(q, guess) + special.rel_entr(1 - q, other)) / LN2
     return np.where(q > guess, np.maximum(divergence, 0.0), 0.0)
 
@@ -202,6 +206,6 @@ def spread_accuracy(bits_available: ArrayLike, bits: float) -> np.ndarray:
     Raises:
         InputError: naming the argument and its range.
     """
-    _checked_bits("bits", bits)
-    _checked("bits_available", bits_available, "a number", lambda value: value == value)
-    return 2.0 ** -(bits - np.clip(np.asarray(bits_available, float), 0, bits))
+    bits = reals.number("bits", bits, _BITS)
+    available = _checked("bits_available", bits_available, "a number", np.isfinite)
+    return 2.0 ** -(bits - np.clip(available, 0, bits))

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
 
 AMBIGUOUS = 1e-7  # Gram eigenvalues below this, relative to the largest, do not settle the rank
@@ -49,8 +50,10 @@ def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
         X: (n, d), dense or sparse.
 
     Raises:
-        InputError: if a singular value is too small to tell from rounding, and not zero either.
+        InputError: for what is no matrix of finite numbers, and if a singular value is too small to
+            tell from rounding, and not zero either.
     """
+    X = _matrix(X)
     n, d = X.shape
     lengths = np.sqrt(np.asarray((X * X if isinstance(X, np.ndarray) else X.power(2)).sum(axis=0)))
     lengths = np.where(lengths > 0, lengths, lengths.max(initial=0.0))
@@ -60,6 +63,17 @@ def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
         if spectrum is not None:
             return spectrum
     return _by_svd(_dense(X), lengths, mild)
+
+
+def _matrix(X: np.ndarray | sparse.sparray) -> np.ndarray | sparse.sparray:
+    """A design of finite float64 numbers, dense or sparse."""
+    if getattr(X, "ndim", None) != 2:
+        raise InputError("X must be a matrix, (n, d), dense or sparse")
+    if not sparse.issparse(X):
+        return reals.finite("X", X)
+    X = X.tocsr()
+    values = reals.finite("X", X.data)
+    return X if X.dtype == values.dtype else X.astype(float)
 
 
 def _by_gram(X: np.ndarray | sparse.sparray) -> ThinSVD | None:
@@ -131,11 +145,38 @@ def coefficients(spectrum: ThinSVD, y: np.ndarray, lam: np.ndarray | float = 0.0
 
     Returns:
         Coefficients (d,), (d, k), (L, d) or (L, d, k).
+
+    Raises:
+        InputError: for another number of labels, and numbers that are not finite or (λ) negative.
     """
+    y, lam = _labels(spectrum, y), _penalty(lam)
     target = spectrum.left.T @ y  # (rank,) or (rank, k)
-    gain = np.sqrt(spectrum.w) / (spectrum.w + np.asarray(lam, float)[..., None])  # (..., rank)
+    gain = np.sqrt(spectrum.w) / (spectrum.w + lam[..., None])  # (..., rank)
     scaled = gain[..., None] * target if target.ndim == 2 else gain * target  # (..., rank[, k])
     return spectrum.right @ scaled if target.ndim == 2 else scaled @ spectrum.right.T
+
+
+def _labels(spectrum: ThinSVD, y: np.ndarray) -> np.ndarray:
+    """Finite labels (n,) or (n, k) of a factorized design."""
+    _check_factorized(spectrum)
+    y = reals.finite("y", y)
+    if y.ndim not in (1, 2) or len(y) != len(spectrum.left):
+        raise InputError(
+            f"y must have {len(spectrum.left)} rows, as the design has, given shape {y.shape}"
+        )
+    return y
+
+
+def _check_factorized(spectrum: ThinSVD) -> None:
+    if not isinstance(spectrum, ThinSVD):
+        raise InputError(f"spectrum must be what `factorize` returns, given {spectrum!r}")
+
+
+def _penalty(lam: np.ndarray | float) -> np.ndarray:
+    lam = reals.array("lam", lam)
+    if not (np.isfinite(lam) & (lam >= 0)).all():
+        raise InputError(f"lam must be finite and ≥ 0, given {lam}")
+    return lam
 
 
 def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarray:
@@ -159,18 +200,12 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
         InputError: for NaN or infinite entries, mismatched shapes, empty X, a negative penalty, and
             a design so ill-conditioned that the coefficients are not known to `ACCURACY`.
     """
-    X = np.asarray(X, float)
-    y = np.asarray(y, float)
-    lam = np.asarray(lam, float)
+    X, y, lam = reals.array("X", X), reals.finite("y", y), _penalty(lam)
     _check_design(X)
     if y.ndim < 1 or y.shape[-1] != X.shape[-2]:
         raise InputError(
             f"y has shape {y.shape}; its last axis must match the {X.shape[-2]} rows of X {X.shape}"
         )
-    if not np.isfinite(y).all():
-        raise InputError("y holds NaN or infinite values")
-    if not (np.isfinite(lam) & (lam >= 0)).all():
-        raise InputError(f"lam must be finite and ≥ 0, given {lam}")
     try:
         batch = np.broadcast_shapes(X.shape[:-2], y.shape[:-1], lam.shape)
     except ValueError as error:
@@ -272,10 +307,12 @@ def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
         Boolean mask (d,), or (..., d).
 
     Raises:
-        InputError: for NaN or infinite entries, empty X, or a rank that is not settled.
+        InputError: for NaN or infinite entries, empty X, a rank that is not settled, or a tolerance
+            outside [0, 1].
     """
-    X = np.asarray(X, float)
+    X = reals.array("X", X)
     _check_design(X)
+    tolerance = reals.number("tolerance", tolerance, fields.UNIT)
     leverage = np.empty((*X.shape[:-2], X.shape[-1]))
     for index in np.ndindex(X.shape[:-2]):
         lengths = np.linalg.norm(X[index], axis=0)
@@ -288,7 +325,11 @@ def row_space(spectrum: ThinSVD) -> np.ndarray:
 
     Args:
         spectrum: of the design X, (n, d).
+
+    Raises:
+        InputError: for what is no factorization.
     """
+    _check_factorized(spectrum)
     return np.einsum("ir,ir->i", spectrum.right, spectrum.right)
 
 
@@ -301,8 +342,12 @@ def hat_diagonal(spectrum: ThinSVD, lam: np.ndarray | float = 0.0) -> np.ndarray
 
     Returns:
         (n,) or (L, n), in [0, 1].
+
+    Raises:
+        InputError: for a penalty that is negative or not finite.
     """
-    return (spectrum.w / (spectrum.w + np.asarray(lam, float)[..., None])) @ (spectrum.left**2).T
+    _check_factorized(spectrum)
+    return (spectrum.w / (spectrum.w + _penalty(lam)[..., None])) @ (spectrum.left**2).T
 
 
 def leave_one_out(spectrum: ThinSVD, X: np.ndarray | sparse.sparray, y: np.ndarray) -> np.ndarray:
@@ -318,7 +363,13 @@ def leave_one_out(spectrum: ThinSVD, X: np.ndarray | sparse.sparray, y: np.ndarr
 
     Returns:
         Residuals, (n,).
+
+    Raises:
+        InputError: for a design or labels of another number of rows, or not finite.
     """
+    X, y = _matrix(X), _labels(spectrum, y)
+    if X.shape != (len(spectrum.left), len(spectrum.right)):
+        raise InputError(f"X has shape {X.shape}, the factorized design another one")
     H = hat_diagonal(spectrum)
     dual = (spectrum.left / spectrum.w) @ (spectrum.left.T @ y)  # K⁺y
     dual_diagonal = np.einsum("jr,jr->j", spectrum.left / spectrum.w, spectrum.left)
@@ -339,9 +390,15 @@ def descent(spectrum: ThinSVD, y: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
     Returns:
         Coefficients after each number of steps, (T, d).
+
+    Raises:
+        InputError: for another number of labels, and numbers of steps that are negative or NaN.
     """
+    y, steps = _labels(spectrum, y), np.atleast_1d(reals.array("steps", steps))
+    if steps.ndim != 1 or not (steps >= 0).all():
+        raise InputError(f"steps must be a vector of numbers ≥ 0, given {steps}")
     rate = np.log1p(-np.minimum(spectrum.w / spectrum.largest, 1 - 1e-16))  # (rank,)
-    shrink = -np.expm1(np.asarray(steps)[:, None] * rate)
+    shrink = -np.expm1(steps[:, None] * rate)
     return (shrink / np.sqrt(spectrum.w) * (spectrum.left.T @ y)) @ spectrum.right.T
 
 

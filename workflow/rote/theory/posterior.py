@@ -14,6 +14,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
 
 CHUNK = 2**24  # numbers in memory at a time, by default
@@ -39,15 +40,10 @@ class Observation:
     noise_sd: float
 
     def __post_init__(self) -> None:
-        y = _finite("y", np.asarray(self.y))
+        y = reals.finite("y", self.y)
         if y.ndim != 1 or not len(y):
             raise InputError(f"y must have shape (m,) with m ≥ 1, given {y.shape}")
-        if not (np.isfinite(self.noise_sd) and self.noise_sd > 0):
-            raise InputError(f"noise_sd must be positive and finite, given {self.noise_sd}")
-        if np.iscomplexobj(y):
-            raise InputError(
-                "y is complex: stack its real and imaginary parts, here and in the forward operator"
-            )
+        reals.number("noise_sd", self.noise_sd, fields.POSITIVE)
 
 
 class Mixture(NamedTuple):
@@ -69,8 +65,13 @@ class Mixture(NamedTuple):
 
         Args:
             x: (points, d), or one point (d,).
+
+        Raises:
+            InputError: for points of another dimension, and what is no finite number.
         """
-        x = np.atleast_2d(x)
+        x = _examples("x", x)
+        if x.shape[1] != self.means.shape[1]:
+            raise InputError(f"x has {x.shape[1]} coordinates, the mixture {self.means.shape[1]}")
         parts = np.empty((len(self.means), len(x)))
         for n, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             white = (x - mean) @ root.T
@@ -87,7 +88,13 @@ class Mixture(NamedTuple):
         Args:
             number: of draws.
             rng: source of all draws.
+
+        Raises:
+            InputError: for a number that is no whole number ≥ 0, and a source that is none.
         """
+        if not isinstance(rng, np.random.Generator):
+            raise InputError(f"rng must be a `numpy.random.Generator`, given {rng!r}")
+        fields.check({"number": fields.COUNT}, {"number": number})
         chosen = rng.choice(len(self.means), number, p=self.weights)
         draws = rng.normal(size=(number, self.means.shape[1]))
         for n in np.unique(chosen):
@@ -124,7 +131,7 @@ def empirical(log_likelihood: np.ndarray) -> np.ndarray:
     Raises:
         InputError: for NaN, +inf, no examples, or only −inf.
     """
-    values = np.asarray(log_likelihood, float)
+    values = reals.array("log_likelihood", log_likelihood)
     if values.ndim == 0 or values.shape[-1] == 0:
         raise InputError("log_likelihood must have one value per training example, it has none")
     if np.isnan(values).any() or (values == np.inf).any():
@@ -152,8 +159,12 @@ def effective(weights: np.ndarray) -> np.ndarray:
     Raises:
         InputError: for weights that are negative, not finite, or do not sum to 1.
     """
-    weights = _finite("weights", np.asarray(weights, float))
-    if (weights < 0).any() or not np.allclose(weights.sum(axis=-1), 1, atol=1e-6):
+    weights = reals.finite("weights", weights)
+    if (
+        not weights.ndim
+        or (weights < 0).any()
+        or not np.allclose(weights.sum(axis=-1), 1, atol=1e-6)
+    ):
         raise InputError("weights must be ≥ 0 and sum to 1 over the last axis")
     safe = np.where(weights > 0, weights, 1.0)
     return np.exp(-(weights * np.log(safe)).sum(axis=-1))
@@ -197,9 +208,14 @@ def mixture(
             above `CONDITION` γ, and a function that is not smooth on the scale of its steps.
     """
     train = _examples("train", train)
-    y, noise_sd = np.asarray(observation.y), observation.noise_sd
-    if not (np.isfinite(sigma) and sigma > 0):
-        raise InputError(f"sigma must be positive and finite, given {sigma}")
+    if not isinstance(observation, Observation):
+        raise InputError(f"observation must be an `Observation`, given {observation!r}")
+    fields.check_types({"determinant": bool}, {"determinant": determinant})
+    if not (jacobian is None or callable(jacobian)):
+        raise InputError(f"jacobian must be a function or None, given {jacobian!r}")
+    y = reals.array("y", observation.y)
+    noise_sd = reals.number("noise_sd", observation.noise_sd, fields.POSITIVE)
+    sigma = reals.number("sigma", sigma, fields.POSITIVE)
     d, m = train.shape[1], len(y)
     data, jacobians = _linearized(train, forward, jacobian)
     if data.shape[1] != m:
@@ -274,12 +290,12 @@ def denoise(
             example in units of σ.
     """
     x, train = _examples("x", x), _examples("train", train)
-    if not (np.isfinite(sigma) and sigma > 0):
-        raise InputError(f"sigma must be positive and finite, given {sigma}")
+    sigma = reals.number("sigma", sigma, fields.POSITIVE)
+    fields.check({"chunk": fields.SIZE}, {"chunk": chunk})
     if x.shape[1] != train.shape[1]:
         raise InputError(f"x has {x.shape[1]} coordinates, train has {train.shape[1]}")
     if log_weights is not None:
-        log_weights = np.asarray(log_weights, float)
+        log_weights = reals.array("log_weights", log_weights)
         if log_weights.shape != (len(train),):
             raise InputError(
                 f"log_weights must have shape ({len(train)},), given {log_weights.shape}"
@@ -333,7 +349,7 @@ def score(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
 def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
     """Data (N, m) and Jacobians (N, m, d) at every example."""
     if not callable(forward):
-        matrix = _real("forward", np.atleast_2d(np.asarray(forward)))
+        matrix = np.atleast_2d(reals.finite("forward", forward))
         if matrix.ndim != 2 or matrix.shape[1] != train.shape[1]:
             raise InputError(
                 f"forward has {matrix.shape[-1]} columns, train has {train.shape[1]} coordinates"
@@ -341,7 +357,7 @@ def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
         return train @ matrix.T, np.broadcast_to(matrix, (len(train), *matrix.shape))
     if jacobian is not None:
         data = _data(forward(train), train)
-        return data, _real("jacobian(train)", np.asarray(jacobian(train)))
+        return data, reals.finite("jacobian(train)", jacobian(train))
     rows = _by_torch(forward, train)
     if rows is not None:
         return rows
@@ -349,7 +365,7 @@ def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _data(values, train: np.ndarray) -> np.ndarray:
-    data = _real("forward(train)", np.asarray(values))
+    data = reals.finite("forward(train)", values)
     if data.ndim != 2 or len(data) != len(train):
         raise InputError(
             f"forward must map points {train.shape} to data ({len(train)}, m), given {data.shape}"
@@ -380,7 +396,7 @@ def _by_torch(forward, train: np.ndarray) -> tuple[np.ndarray, np.ndarray] | Non
         # row by row in reverse mode, all examples in one batch: forward mode would import a
         # deprecated part of torch
         rows = torch.func.vmap(torch.func.jacrev(lambda point: forward(point[None])[0]))(points)
-        return values, _real("jacobian", rows.detach().numpy())
+        return values, reals.finite("jacobian", rows.detach().numpy())
     except InputError:
         raise
     except Exception:  # of whatever a function of NumPy arrays makes of a tensor
@@ -414,29 +430,7 @@ def _by_differences(forward, train: np.ndarray) -> np.ndarray:
 
 def _examples(name: str, values) -> np.ndarray:
     """Points (N, d), N ≥ 1; one point (d,) counts as N = 1."""
-    points = np.atleast_2d(_real(name, np.asarray(values)))
+    points = np.atleast_2d(reals.finite(name, values))
     if points.ndim != 2 or 0 in points.shape:
         raise InputError(f"{name} must have shape (N, d) with N, d ≥ 1, given {points.shape}")
     return points
-
-
-def _real(name: str, values: np.ndarray) -> np.ndarray:
-    """Finite real numbers as float64."""
-    if np.iscomplexobj(values):
-        raise InputError(
-            f"{name} is complex: stack real and imaginary parts, here and in the data y"
-        )
-    try:
-        return _finite(name, values.astype(float))
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name} must be an array of numbers: {error}") from error
-
-
-def _finite(name: str, values: np.ndarray) -> np.ndarray:
-    if not np.isfinite(values).all():
-        raise InputError(
-            f"{name} holds {int((~np.isfinite(values)).sum())} values that are NaN or infinite"
-        )
-    return values

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from rote.core import fields
+from rote.core import fields, reals
+from rote.core.errors import InputError
 from rote.core.job import track
 from rote.core.seeds import generator
 from rote.core.tables import atomic
@@ -56,6 +57,16 @@ class AdamW:
         if self.clip is not None:
             ranges["clip"] = fields.POSITIVE
         fields.check(ranges, vars(self))
+        if not (self.schedule is None or callable(self.schedule)):
+            raise InputError(f"schedule must be a function of the step, given {self.schedule!r}")
+        betas = reals.finite("betas", self.betas)
+        if betas.shape != (2,) or not ((betas >= 0) & (betas < 1)).all():
+            raise InputError(f"betas must be two numbers in [0, 1), given {self.betas}")
+        decay = self.weight_decay
+        if not (decay is None or (isinstance(decay, Tensor) and decay.ndim == 1)):
+            raise InputError(f"weight_decay must be a tensor (models,) or None, given {decay!r}")
+        if decay is not None and not bool((torch.isfinite(decay) & (decay >= 0)).all()):
+            raise InputError(f"weight_decay must be finite and ≥ 0, given {decay.tolist()}")
 
 
 @dataclass(frozen=True)
@@ -202,9 +213,17 @@ class EpochSampler:
     Args:
         counts: (N,) how often each example stands in an epoch.
         seed, key: of the random stream, see `rote.core.seeds.generator`.
+
+    Raises:
+        InputError: for counts that are no whole numbers ≥ 0, or all 0.
     """
 
     def __init__(self, counts: np.ndarray, seed: int, *key: str | int):
+        given = reals.finite("counts", counts)
+        whole = (given >= 0) & (given == np.floor(given))
+        if given.ndim != 1 or not whole.all() or not given.any():
+            raise InputError("counts must be a vector of whole numbers ≥ 0, not all 0")
+        counts = given.astype(np.int64)
         self.rows = np.repeat(np.arange(len(counts)), counts)
         self.seed = seed
         self.key = key
@@ -222,7 +241,12 @@ class EpochSampler:
 
         Returns:
             (count,) int64 rows of the data set.
+
+        Raises:
+            InputError: for a start below 0 or a count below 1.
         """
+        positions = {"start": fields.COUNT, "count": fields.SIZE}
+        fields.check(positions, {"start": start, "count": count})
         parts = []
         while count:
             epoch, at = divmod(start, len(self.rows))
@@ -243,7 +267,12 @@ def cosine(steps: int, *, warmup: int = 0, floor: float = 0.0) -> Callable[[int]
 
     Returns:
         step -> factor of the learning rate.
+
+    Raises:
+        InputError: for steps below 1, a warmup below 0 and a floor that is not finite.
     """
+    ranges = {"steps": fields.SIZE, "warmup": fields.COUNT, "floor": fields.NOT_NEGATIVE}
+    fields.check(ranges, {"steps": steps, "warmup": warmup, "floor": floor})
 
     def factor(step: int) -> float:
         rise = min(1.0, (step + 1) / warmup) if warmup else 1.0

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
 
 log = logging.getLogger("rote")
@@ -78,7 +79,11 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
             `MIN_CELLS_PER_WAVELENGTH` cells per shortest wavelength.
     """
     _check_numbers(survey)
-    v = torch.as_tensor(velocity).float()
+    given = velocity if isinstance(velocity, Tensor) else reals.array("velocity", velocity)
+    v = torch.as_tensor(given)
+    if v.is_complex():
+        raise InputError("velocity must be real numbers, it is complex")
+    v = v.float()
     if v.ndim != 2:
         raise InputError(
             f"velocity must be (cells in x, cells in depth), its shape is {tuple(v.shape)}"
@@ -92,7 +97,7 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
             f"{int(invalid.sum())} cells are not, first {cell}: {values[cell]}"
         )
     for name, positions in (("source", survey.sources), ("receiver", survey.receivers)):
-        _check_positions(name, np.asarray(positions), tuple(v.shape))
+        _check_positions(name, positions, tuple(v.shape))
     if float(values.max()) > float(np.float32(survey.fastest)):
         raise InputError(
             f"velocity reaches {float(values.max()):g} km/s, "
@@ -102,16 +107,17 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
     return v
 
 
+_NUMBERS = {
+    **dict.fromkeys(("spacing", "step", "frequency", "fastest"), fields.POSITIVE),
+    **dict.fromkeys(("samples", "layer"), fields.SIZE),
+    "delay": fields.NOT_NEGATIVE,
+}
+
+
 def _check_numbers(survey: Survey) -> None:
-    for name in ("spacing", "step", "samples", "frequency", "layer", "fastest"):
-        value = getattr(survey, name)
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} must be positive and finite, given {value}")
-    for name in ("samples", "layer"):
-        if getattr(survey, name) != int(getattr(survey, name)):
-            raise InputError(f"{name} must be a whole number, given {getattr(survey, name)}")
-    if not (np.isfinite(survey.delay) and survey.delay >= 0):
-        raise InputError(f"delay must be 0 s or more and finite, given {survey.delay}")
+    if not isinstance(survey, Survey):
+        raise InputError(f"survey must be a `Survey`, given {survey!r}")
+    fields.check(_NUMBERS, survey._asdict())
     longest = 1 / (2 * BAND * survey.frequency)
     if survey.step > longest:
         raise InputError(
@@ -120,8 +126,10 @@ def _check_numbers(survey: Survey) -> None:
         )
 
 
-def _check_positions(name: str, positions: np.ndarray, shape: tuple[int, ...]) -> None:
+def _check_positions(name: str, given: np.ndarray, shape: tuple[int, ...]) -> None:
     """Refuse positions (points, 2) outside a grid, between cells, and repeated ones."""
+    reals.finite(f"{name}s", given)
+    positions = np.asarray(given)
     if positions.ndim != 2 or positions.shape[1] != 2 or not len(positions):
         raise InputError(
             f"{name}s must be at least one row of two cells (x, depth), their shape is "

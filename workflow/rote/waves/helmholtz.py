@@ -16,13 +16,22 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from rote.core import reals
 from rote.core.errors import InputError
+from rote.core.fields import COUNT, POSITIVE, SIZE, check
 from rote.waves import multifrontal
 
 log = logging.getLogger("rote")
 MIN_CELLS_PER_WAVELENGTH = 6.0  # of the shortest wavelength; fewer are refused
 # with fewer, waves are noticeably too slow: one warning per acquisition
 ACCURATE_CELLS_PER_WAVELENGTH = 10.0
+
+
+_NUMBERS = {
+    **dict.fromkeys(("n", "layer", "sources", "receivers"), SIZE),
+    **dict.fromkeys(("spacing", "damping", "frequency"), POSITIVE),
+    "margin": COUNT,
+}
 
 
 class PaddedGrid(NamedTuple):
@@ -53,13 +62,8 @@ class Helmholtz:
     margin: int  # cells
 
     def __post_init__(self):
-        for name in ("n", "spacing", "layer", "damping", "frequency", "sources", "receivers"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise InputError(f"{name} must be positive and finite, given {getattr(self, name)}")
-        for name in ("n", "layer", "sources", "receivers", "margin"):
-            if getattr(self, name) != int(getattr(self, name)):
-                raise InputError(f"{name} must be a whole number, given {getattr(self, name)}")
-        if not 0 <= self.margin < self.n / 2:
+        check(_NUMBERS, vars(self))
+        if not self.margin < self.n / 2:
             raise InputError(
                 f"margin must lie in [0, n/2) = [0, {self.n / 2:g}) cells, given {self.margin}"
             )
@@ -114,7 +118,7 @@ class Helmholtz:
             InputError: with the numbers that are wrong: shape, values that are not positive and
                 finite, fewer than `MIN_CELLS_PER_WAVELENGTH` cells per shortest wavelength.
         """
-        m = np.asarray(slowness, float)
+        m = reals.array("squared slowness", slowness)
         if m.shape != (self.n, self.n):
             raise InputError(
                 f"squared slowness has shape {m.shape}, the grid is ({self.n}, {self.n})"
@@ -186,14 +190,15 @@ class Helmholtz:
         Raises:
             InputError: see `check`; also for a cell outside the grid or between cells.
         """
-        if not all(0 <= at < self.n and at == int(at) for at in cell):
+        at = reals.array("cell", cell)
+        if at.shape != (2,) or not ((at >= 0) & (at < self.n) & (at == np.floor(at))).all():
             raise InputError(
-                f"cell must be two whole numbers in [0, {self.n}), given {tuple(cell)}: outside "
+                f"cell must be two whole numbers in [0, {self.n}), given {cell}: outside "
                 "is the absorbing layer"
             )
         p = self.layer
         size = self.n + 2 * p
-        source = np.array([(p + cell[0]) * size + p + cell[1]])
+        source = np.array([(p + int(at[0])) * size + p + int(at[1])])
         field = self._fields(self.factor(slowness), source)
         return field[:, 0].reshape(size, size)[p:-p, p:-p]
 
@@ -214,8 +219,7 @@ class Helmholtz:
             InputError: see `check`; also for data of another shape, without imaginary part or not
                 finite, and for a noise_sd that is not positive and finite.
         """
-        if not (np.isfinite(noise_sd) and noise_sd > 0):
-            raise InputError(f"noise_sd must be positive and finite, given {noise_sd}")
+        noise_sd = reals.number("noise_sd", noise_sd, POSITIVE)
         observed = self._check_data(observed)
         grid = self._grid
         factor = self.factor(slowness)
@@ -238,7 +242,7 @@ class Helmholtz:
         Raises:
             InputError: see `check`; also for a basis of another shape or that is not finite.
         """
-        basis = np.asarray(basis, float)
+        basis = reals.array("basis", basis)
         if basis.ndim != 2 or len(basis) != self.n**2 or not np.isfinite(basis).all():
             raise InputError(
                 f"basis must be finite and of shape ({self.n**2}, d), given shape {basis.shape}"
@@ -271,7 +275,10 @@ class Helmholtz:
         return grid
 
     def _check_data(self, observed: np.ndarray) -> np.ndarray:
-        observed = np.asarray(observed)
+        try:
+            observed = np.asarray(observed)
+        except ValueError as error:
+            raise InputError(f"data must be a matrix of complex numbers: {error}") from error
         if observed.shape != (self.sources, self.receivers) or not np.iscomplexobj(observed):
             raise InputError(
                 f"data must be complex of shape ({self.sources}, {self.receivers}), "

@@ -137,7 +137,7 @@ def _two_heads(n: int, p: int, gammas: np.ndarray) -> ModelVariant:
         w_keys=[spike.key for spike in heads.values()],
         w_queries=[spike.query for spike in heads.values()],
     )
-    return ModelVariant(theory, draw, trace=False)
+    return ModelVariant(theory.error, draw, trace=False)
 
 
 def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
@@ -147,14 +147,14 @@ def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
         kernel = simulation.entrywise(f, p, diag="keep")
         return FeaturedContext(simulation.features(context.X, kernel, W=W)[0], context)
 
-    return ModelVariant(variants.dense_error(gammas, p / n, f), draw)
+    return ModelVariant(variants.dense_error(gammas, p / n, f).error, draw)
 
 
 def _anisotropic(exponent: float, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
     spectrum = power_law(p, exponent)
     noise = tokens.anisotropic(np.sqrt(spectrum))
     return ModelVariant(
-        theory=variants.anisotropic_error(gammas, n, spectrum, "tanh"),
+        theory=variants.anisotropic_error(gammas, n, spectrum, "tanh").error,
         draw=_one_head(n, p, simulation.entrywise("tanh", p), noise=noise),
     )
 

@@ -74,7 +74,7 @@ def sweep(options: settings.AttentionEmbeddings, seed: int) -> pd.DataFrame:
     for f in options.functions:
         theory[f] = {
             "isotropic": attention.memorization_error(gammas, p / n, f).error,
-            "anisotropic": variants.anisotropic_error(gammas, n, spectrum, f),
+            "anisotropic": variants.anisotropic_error(gammas, n, spectrum, f).error,
         }
     parts = []
     for replicate in track(range(options.replicates), "contexts"):

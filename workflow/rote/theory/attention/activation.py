@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
 from rote.theory.attention import gaussian
+from rote.theory.attention.arguments import count, number
 
 ACCURACY = 1e-9  # of moments, relative to √ν and ν
 
@@ -159,7 +160,7 @@ def moments(f: Nonlinearity | Coefficients, scale: float = 1.0) -> Coefficients:
     """
     if isinstance(f, Coefficients):
         return _possible(f)
-    if not (math.isfinite(scale) and scale > 0):
+    if not number("scale", scale, 0, 1e100) > 0:
         raise InputError(f"scale must be finite and > 0, given {scale}")
     return _measured(named(f), float(scale))
 
@@ -297,10 +298,10 @@ def diagonal(f: Nonlinearity | Coefficients, diag: str | float) -> float:
         InputError: for another name, and for a kept diagonal of a function that grows faster than
             linearly.
     """
+    if not isinstance(f, Coefficients):
+        named(f)  # refuses what is no nonlinearity
     if not isinstance(diag, str):
-        if not math.isfinite(diag):
-            raise InputError(f"diag must be 'zero', 'keep' or a finite number, given {diag}")
-        return float(diag)
+        return number("diag, where it is not 'zero' or 'keep',", diag, -1e100, 1e100)
     if diag not in DIAGONALS:
         raise InputError(f"diag must be 'zero', 'keep' or a number, given {diag!r}")
     return DIAGONALS[diag].limit(f)
@@ -322,8 +323,7 @@ def finite_size(f: Nonlinearity | Coefficients, n: int) -> Coefficients:
     Raises:
         InputError: as `moments`.
     """
-    if not n >= 1:
-        raise InputError(f"n must be at least 1, given {n}")
+    n = count("n", n)
     moment = moments(f)
     added = 2 * moment.a1**2 / n
     return moment._replace(nu=moment.nu + added, rest=moment.noise + added)

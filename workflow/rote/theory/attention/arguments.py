@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rote.core import reals
 from rote.core.errors import InputError
 
 GAMMA_RANGE = (1e-18, 1e12)  # of γ/ν
@@ -42,7 +43,7 @@ def as_vector(name: str, vector: ArrayLike) -> np.ndarray:
     Raises:
         InputError: naming what is no such vector.
     """
-    array = np.atleast_1d(np.asarray(vector, float))
+    array = np.atleast_1d(reals.array(name, vector))
     if array.ndim != 1 or not np.isfinite(array).all():
         raise InputError(f"{name} must be a vector of finite numbers, given shape {array.shape}")
     return array
@@ -95,7 +96,7 @@ def positive(name: str, value: ArrayLike) -> np.ndarray:
         InputError: naming the argument and the first number that is not finite and > 0, or if there
             are none.
     """
-    values = np.asarray(value, float)
+    values = reals.array(name, value)
     valid = np.isfinite(values) & (values > 0)
     if not valid.all():
         offender = values[~valid].ravel()[0] if values.ndim else values
@@ -103,3 +104,38 @@ def positive(name: str, value: ArrayLike) -> np.ndarray:
     if values.size == 0:
         raise InputError(f"{name} is empty")
     return values
+
+
+def number(name: str, value: object, low: float, high: float) -> float:
+    """One number of a closed interval.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        low, high: the interval.
+
+    Raises:
+        InputError: naming the argument and the interval.
+    """
+    one = isinstance(value, (int, float, np.number)) or (
+        isinstance(value, np.ndarray) and value.ndim == 0
+    )
+    if not (one and low <= float(value) <= high):  # NaN is in no interval
+        raise InputError(f"{name} must be a number in [{low:g}, {high:g}], given {value!r}")
+    return float(value)
+
+
+def count(name: str, value: object) -> int:
+    """A whole number of at least 1.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+
+    Raises:
+        InputError: naming the argument.
+    """
+    given = number(name, value, 1, 1e15)
+    if given != int(given):
+        raise InputError(f"{name} must be a whole number of at least 1, given {value!r}")
+    return int(given)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rote.core import reals
 from rote.core.errors import InputError
 from rote.theory.attention import fixed_point
 from rote.theory.attention.activation import Coefficients, Nonlinearity, diagonal, moments
@@ -26,7 +27,6 @@ SAFETY = 8.0
 ROUNDING = 1e-9  # relative: that of the constants is felt where x = c is an edge of the spectrum
 
 _EYE3 = np.eye(3)
-_HEIGHT = 1e-6  # Im z at which a density is read off its Stieltjes transform
 
 
 class AttentionSolution(NamedTuple):
@@ -279,12 +279,9 @@ def ridge_error(gamma: ArrayLike, c: ArrayLike, mu_norm2: ArrayLike = 0.0) -> np
         InputError: naming the argument and its range.
     """
     gamma, c = positive("gamma", gamma), positive("c", c)
-    signal2 = np.asarray(mu_norm2, float)
-    if not (np.isfinite(signal2) & (signal2 >= 0)).all():
-        raise InputError(
-            "mu_norm2 must be finite and ≥ 0, "
-            f"given {signal2.ravel()[signal2.ravel() < 0][:1] or 'NaN'}"
-        )
+    signal2 = reals.finite("mu_norm2", mu_norm2)
+    if (signal2 < 0).any():
+        raise InputError(f"mu_norm2 must be finite and ≥ 0, given {signal2.min():g}")
     b = gamma + c - 1
     root = np.sqrt(b**2 + 4 * gamma)
     g = np.where(b > 0, 2 / (np.where(b > 0, b, 0) + root), (root - b) / (2 * gamma))
@@ -308,33 +305,53 @@ def equal_power(c: ArrayLike, f: Nonlinearity | Coefficients) -> np.ndarray:
 def kernel_density(x: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np.ndarray:
     """Density of the eigenvalues of K (zero diagonal, no signal) at x, by its Stieltjes transform.
 
+    w = 1/m solves w + z + a1²/(cw + a1) + (ν − a1²)/(cw) = 0. At real z = x that is a cubic with
+    real coefficients, and the density is Im m/π of its complex root, 0 where there is none. An
+    atom, of a linear f at c < 1, has no density.
+
     Args:
         x: eigenvalues, any shape.
         c: dimensions per token p/n > 0.
         f: a nonlinearity or its coefficients.
 
-    m = −(z + a1² m/(c + a1 m) + (ν − a1²) m/c)⁻¹, followed down from Im z = 1 by damped iteration
-    and Newton.
+    Raises:
+        InputError: naming the argument and its range.
     """
     moment = moments(f)
-    x = np.asarray(x, float)
-    c = float(positive("c", c))
-    a, noise = moment.a1, moment.noise / c
+    x = reals.finite("x", x)
+    c = float(within("c", positive("c", c), C_RANGE))
+    unit = math.sqrt(moment.nu / c)  # spread of an eigenvalue, without a linear part
+    a, noise = moment.a1 / unit, moment.noise / moment.nu
+    z = np.clip(x.ravel() / unit, -1e50, 1e50)
+    square, linear, constant = z + a / c, noise + a * (z + a) / c, noise * a / c
+    root = _real_root(square, linear, constant)
+    # w² + pw + q is what is left, from the end where its division cancels nothing
+    with np.errstate(divide="ignore", invalid="ignore"):
+        large = (np.abs(root) ** 3 > abs(constant)) & (constant != 0)
+        q = np.where(large, -constant / root, linear + root * (square + root))
+        p = np.where(large, (linear - q) / root, square + root)
+        density = np.sqrt(np.maximum(q - p**2 / 4, 0)) / (np.pi * q * unit)
+    return np.where(q > p**2 / 4, density, 0.0).reshape(x.shape)
 
-    def image(m: np.ndarray, z: np.ndarray) -> np.ndarray:
-        return -1 / (z + a**2 * m / (c + a * m) + noise * m)
 
-    m = np.full(x.shape, 1j)
-    for level in np.geomspace(1, _HEIGHT, 25):
-        z = x + 1j * level
-        for _ in range(60):
-            m = 0.5 * m + 0.5 * image(m, z)
-        for _ in range(8):
-            F = image(m, z)
-            slope = F**2 * (a**2 * c / (c + a * m) ** 2 + noise)
-            new = m + (F - m) / (1 - slope)
-            m = np.where(np.isfinite(new) & (new.imag > 0), new, F)
-    return m.imag / np.pi
+def _real_root(square: np.ndarray, linear: np.ndarray, constant: float) -> np.ndarray:
+    """Of w³ + square w² + linear w + constant: beside a complex pair, or away from a close one."""
+    if constant == 0:
+        return np.zeros_like(square)
+    companion = np.zeros((len(square), 3, 3))
+    companion[:, 1, 0] = companion[:, 2, 1] = 1
+    companion[:, :, 2] = -np.stack([np.full_like(square, constant), linear, square], axis=1)
+    roots = np.linalg.eigvals(companion).astype(complex)
+    apart = np.abs(roots[:, :, None] - roots[:, None]) + np.where(np.eye(3), np.inf, 0)
+    paired = np.abs(roots.imag).max(axis=1) > 1e-6 * np.abs(roots).max(axis=1)
+    chosen = np.where(paired, np.abs(roots.imag).argmin(axis=1), apart.min(axis=2).argmax(axis=1))
+    w = roots[np.arange(len(roots)), chosen].real
+    for _ in range(3):
+        value = ((w + square) * w + linear) * w + constant
+        slope = (3 * w + 2 * square) * w + linear
+        step = value / np.where(slope == 0, np.inf, slope)
+        w = np.where(np.abs(step) < 1e-3 * np.abs(w), w - step, w)
+    return w
 
 
 def certified(fine: np.ndarray, rough: np.ndarray) -> np.ndarray:

@@ -1,21 +1,24 @@
-"""Beyond the paper's setting. Every function returns E over γ.
+"""Beyond the paper's setting. Every function returns E over γ,
+some with what is left of it as γ → 0.
 
 Unbalanced labels, softmax, random dense weights, several heads, anisotropic tokens, strong signals.
 The ledger says what was checked against simulation.
 
-Where the fixed point has another shape it is iterated at γ + iε: the imaginary part of the root is
-the exact derivative in γ (complex step), so that no variant needs a linearization of its own.
+Where the fixed point has another shape (`pencils`) its roots are decimal (`path`): E is right to
+all digits of a double however small γ is, and so is what γ adds to its limit.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
-from rote.theory.attention import fixed_point, gaussian
+from rote.theory.attention import fixed_point, gaussian, path, pencils
 from rote.theory.attention.activation import (
     Activation,
     Coefficients,
@@ -29,12 +32,17 @@ from rote.theory.attention.arguments import (
     GAMMA_RANGE,
     as_vector,
     both_or_none,
+    count,
+    number,
     one_length,
     positive,
     within,
 )
 from rote.theory.attention.fixed_point import S, U
 from rote.theory.attention.memorization import (
+    ACCURACY,
+    ROUNDING,
+    SAFETY,
     Directions,
     Vectors,
     certified,
@@ -44,9 +52,16 @@ from rote.theory.attention.memorization import (
     signal,
 )
 
-_STEP = 1e-30  # relative; a complex step has no cancellation
-_MAX_ITER = 20_000
-_ACCURACY = 1e-8  # of the iteration, relative, of what is not returned as NaN
+_RANK = 1e-12  # of the noise of heads, relative: below it they have no noise of their own
+
+
+class VariantError(NamedTuple):
+    """E over γ, and what γ adds to its limit; NaN where the root was not found."""
+
+    error: np.ndarray  # in [0, 1]
+    # error − its limit as γ → 0 without a signal, to which it adds no cancellation
+    excess: np.ndarray
+    bound: np.ndarray  # of the error of `excess`, absolute
 
 
 def unbalanced_error(
@@ -74,10 +89,8 @@ def unbalanced_error(
     """
     gamma = positive("gamma", gamma)
     c = float(within("c", positive("c", c), C_RANGE))
-    if not p >= 1:
-        raise InputError(f"p must be at least 1, given {p}")
-    if not -1 <= balance <= 1:
-        raise InputError(f"balance must be in [-1, 1], given {balance}")
+    p = count("p", p)
+    balance = number("balance", balance, -1, 1)
     moment = moments(f)
     basis = vectors.coordinates()
     unit = moment.nu
@@ -145,10 +158,9 @@ def softmax(beta: float, n: int, p: int) -> Softmax:
     Raises:
         InputError: for a temperature outside its range.
     """
-    if not 0 < beta <= 10:
+    if not number("beta", beta, 0, 10) > 0:
         raise InputError(f"beta must be > 0 and at most 10, given {beta}")
-    if not min(n, p) >= 1:
-        raise InputError(f"n and p must be at least 1, given {n} and {p}")
+    n, p = count("n", n), count("p", p)
     mean_exponential = np.exp(beta**2 / 2)
     square = float(np.exp(beta**2))
     exponential = Coefficients(
@@ -168,37 +180,22 @@ def _second_remainder(x: float) -> float:
     return sum(x**k / math.factorial(k) for k in range(2, 20))
 
 
-def dense_error(gamma: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np.ndarray:
+def dense_error(gamma: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> VariantError:
     """E(γ) of an untrained dense head, W i.i.d. N(0, 1/p), diagonal kept, on tokens without signal.
 
     Args:
         gamma: ridge γ > 0, any shape.
         c: dimensions per token p/n > 0.
         f: a nonlinearity or its coefficients.
+
+    Raises:
+        InputError: naming the argument and its range.
     """
     c = float(within("c", positive("c", c), C_RANGE))
     moment = moments(f)
-    alpha, tau = moment.a1 / c, moment.noise / c
-    T0 = np.diag([0.0, 0.0, 1.0]).astype(complex)
-
-    def spread(x: np.ndarray) -> np.ndarray:
-        """diag(x_ss, x_uu, 0)."""
-        out = np.zeros_like(x)
-        out[..., U, U] = x[..., S, S]
-        out[..., S, S] = x[..., U, U]
-        return out
-
-    def start(D: np.ndarray) -> np.ndarray:
-        return np.stack([_start(D), np.zeros_like(D)])
-
-    def step(state: np.ndarray, D: np.ndarray) -> np.ndarray:
-        h, sigma = state
-        T = T0 + sigma
-        R = h @ np.linalg.inv(np.eye(3) + T @ h)
-        new = np.linalg.inv(D + tau * spread(h) + c * T @ np.linalg.inv(np.eye(3) + h @ T))
-        return np.stack([new, alpha**2 * spread(R)])
-
-    return _error(gamma, _FixedPoint(_pencil([0.0]), step, start=start, h=lambda state: state[0]))
+    unit = moment.nu
+    system = pencils.dense(c, moment.a1 / math.sqrt(unit), moment.noise / unit)
+    return _solved(gamma, system, unit, Fraction(c))
 
 
 def heads_error(
@@ -209,7 +206,7 @@ def heads_error(
     mu: ArrayLike | None = None,
     w_keys: Sequence[ArrayLike | None],
     w_queries: Sequence[ArrayLike | None],
-) -> np.ndarray:
+) -> VariantError:
     """E(γ) of several heads whose outputs are stacked before one probe.
 
     Args:
@@ -224,6 +221,10 @@ def heads_error(
             and for a key without its query.
     """
     c = float(within("c", positive("c", c), C_RANGE))
+    sequences = {"functions": functions, "w_keys": w_keys, "w_queries": w_queries}
+    for name, given in sequences.items():
+        if not isinstance(given, Sequence) or isinstance(given, str):
+            raise InputError(f"{name} must have one entry per head, given {given!r}")
     H = len(functions)
     if not H == len(w_keys) == len(w_queries) > 0:
         raise InputError("functions, w_keys and w_queries must have one entry per head")
@@ -235,31 +236,44 @@ def heads_error(
     queried = {f"w_queries[{i}]": query for i, query in enumerate(w_queries)}
     coordinates = _common_basis({"mu": mu, **keyed, **queried})
     m, keys, queries = np.split(coordinates, [1, 1 + H])
-    k, r = 1 + 2 * H, coordinates.shape[1]
-    T = np.zeros((k, k), complex)
-    T_W = np.zeros((k, r, k, r), complex)
-    P = np.zeros((H, k, k))
-    for i, moment in enumerate(per_head):
-        s, w = 1 + 2 * i, 2 + 2 * i
-        alpha = moment.a1 / c
-        mixing = np.eye(r) + np.outer(keys[i], queries[i])
-        T[U, s], T[s, U] = alpha, -alpha
-        T[w, w] = 1
-        P[i, U, s], P[i, s, U] = 1, -1
-        T_W[U, :, s, :] = alpha * mixing.T
-        T_W[s, :, U, :] = -alpha * mixing
-        T_W[w, :, w, :] = np.eye(r)
-    tau = np.empty((H, H))
+    unit = sum(moment.nu for moment in per_head)
+    slopes = np.array([moment.a1 for moment in per_head]) / math.sqrt(unit)
+    noise = np.empty((H, H))
     for i, j in np.ndindex(H, H):
         shared = _shared_noise(activations[i], activations[j], per_head[i], per_head[j])
-        tau[i, j] = shared / c
+        noise[i, j] = shared / unit
+    signal = None
+    turn, active = _independent(slopes, noise)
+    if m.any():
+        mixing = np.eye(len(m[0])) + keys[:, :, None] * queries[:, None, :]
+        mixed = np.einsum("ij,i,irq->jrq", turn, slopes / c, mixing)
+        signal = pencils.Signal(m[0], mixed)
+    slopes, noise = (slopes @ turn)[:active], (turn.T @ noise @ turn)[:active, :active]
+    system = pencils.heads(c, slopes, noise / c, signal)
+    return _solved(gamma, system, unit, Fraction(c) * active)
 
-    def step(h: np.ndarray, D: np.ndarray) -> np.ndarray:
-        noise = np.einsum("ij,iab,...bc,jdc->...ad", tau, P, h, P)
-        return np.linalg.inv(D + noise + c * T @ np.linalg.inv(np.eye(k) + h @ T))
 
-    pencil = _pencil([-moment.a1 for moment in per_head])
-    return _error(gamma, _FixedPoint(pencil, step), _Signal(m[0], T_W.reshape(k * r, k * r)))
+def _independent(slopes: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, int]:
+    """A rotation (heads, heads) of the features, and how many of the new heads see anything.
+
+    The sum of all heads' kernels does not change where heads are rotated into each other. Those
+    whose noise is one head's, or that have none, become one head, and others with neither slope
+    nor noise: such heads only see a spike.
+    """
+    size = np.sqrt(np.maximum(noise.diagonal(), 1e-300))
+    values, vectors = np.linalg.eigh(noise / np.outer(size, size))
+    quiet = values <= _RANK
+    silent = vectors[:, quiet] / size[:, None]  # combinations of heads that have no noise
+    silent = np.linalg.qr(silent / np.maximum(np.linalg.norm(silent, axis=0), 1e-300))[0]
+    along = silent.T @ slopes
+    some = np.linalg.norm(along) > _RANK * np.linalg.norm(slopes)
+    active = int((~quiet).sum()) + int(some)
+    if active == len(slopes):
+        return np.eye(len(slopes)), active
+    others = np.linalg.svd(silent, full_matrices=True)[0][:, silent.shape[1] :]
+    if some:  # the one with all their slope first
+        silent = silent @ np.linalg.svd(along[:, None], full_matrices=True)[0]
+    return np.concatenate([others, silent], axis=1), active
 
 
 def _common_basis(vectors: dict[str, ArrayLike | None]) -> np.ndarray:
@@ -278,6 +292,8 @@ def _common_basis(vectors: dict[str, ArrayLike | None]) -> np.ndarray:
 
 def _shared_noise(f: Activation, g: Activation, first: Coefficients, second: Coefficients) -> float:
     """Covariance of the nonlinear parts of two heads that see the same tokens."""
+    if f == g or min(first.noise, second.noise) == 0:
+        return min(first.noise, second.noise)
 
     def product(t: np.ndarray) -> np.ndarray:
         return (f(t) - first.a0 - first.a1 * t) * (g(t) - second.a0 - second.a1 * t)
@@ -287,7 +303,7 @@ def _shared_noise(f: Activation, g: Activation, first: Coefficients, second: Coe
 
 def anisotropic_error(
     gamma: ArrayLike, n: int, spectrum: ArrayLike, f: Activation | str
-) -> np.ndarray:
+) -> VariantError:
     """E(γ) for pure-noise tokens with covariance diag(spectrum).
 
     Fails where a few directions dominate (a power law with exponent near 1); the ledger shows
@@ -298,28 +314,23 @@ def anisotropic_error(
         n: tokens.
         spectrum: eigenvalues > 0 of the covariance, (p,).
         f: a nonlinearity.
+
+    Raises:
+        InputError: naming the argument and its range.
     """
     values = positive("spectrum", spectrum)
-    p, trace = len(values), values.mean()
+    if values.ndim != 1:
+        raise InputError(f"spectrum must be a vector, given shape {values.shape}")
+    n = count("n", n)
+    within("len(spectrum)/n", np.asarray(len(values) / n), C_RANGE)
+    mean = values.mean()
     width = np.sqrt((values**2).mean())  # of a kernel entry
-    moment = moments(f, width)
-    a1 = moment.a1 / width
-    c = p / n
-    alpha, tau = a1 / c, moment.noise / c
-    T = np.array([[0, alpha, 0], [-alpha, 0, 0], [0, 0, 1]], complex)
-    # many equal directions would be many equal terms: quantiles of the spectrum, exact in the mean
-    # of each
-    groups = np.array_split(np.sort(values), min(p, 128))
-    levels = np.array([group.mean() for group in groups])
-    weights = np.array([len(group) / n for group in groups])
-
-    def step(h: np.ndarray, D: np.ndarray) -> np.ndarray:
-        inner = np.linalg.inv(np.eye(3) + levels[:, None, None] * (h @ T)[..., None, :, :])
-        bulk = np.einsum("k,...kij->...ij", weights * levels, T @ inner)
-        noise = tau * fixed_point.P @ h @ fixed_point.P.T
-        return np.linalg.inv(D + noise + bulk)
-
-    return _error(gamma, _FixedPoint(_pencil([-a1 * trace]), step))
+    moment = moments(named(f), width)
+    unit = moment.nu
+    slope = moment.a1 / width * mean / math.sqrt(unit)
+    levels, counts = np.unique(values / mean, return_counts=True)
+    system = pencils.anisotropic(levels, counts, n, slope, moment.noise / unit)
+    return _solved(gamma, system, unit * mean, Fraction(len(values), n))
 
 
 def strong_signal_error(
@@ -343,8 +354,9 @@ def strong_signal_error(
     """
     gamma = positive("gamma", gamma)
     c = float(within("c", positive("c", c), C_RANGE))
-    if not p >= 1:
-        raise InputError(f"p must be at least 1, given {p}")
+    p = count("p", p)
+    if not isinstance(vectors, Vectors):
+        raise InputError(f"vectors must be `Vectors`, given {vectors!r}")
     f, basis = named(f), vectors.coordinates()
     Wm, mW = basis.W @ basis.mu, basis.W.T @ basis.mu
     key2, query2 = basis.w_key @ basis.w_key, basis.w_query @ basis.w_query
@@ -372,77 +384,21 @@ def strong_signal_error(
     return certified(*(-(ridge**2) * slope for slope in slopes)).reshape(gamma.shape)
 
 
-# ---- the shared iteration
-
-
-def _pencil(kappas: Sequence[float]) -> np.ndarray:
-    """D without γ for heads with these κ: rows u, then s, w per head."""
-    D = np.zeros((1 + 2 * len(kappas), 1 + 2 * len(kappas)), complex)
-    for i, kappa in enumerate(kappas):
-        s, w = 1 + 2 * i, 2 + 2 * i
-        D[U, s], D[s, U] = kappa, -kappa
-        D[s, w], D[w, s] = 1, -1
-    return D
-
-
-def _start(D: np.ndarray) -> np.ndarray:
-    h = np.broadcast_to(np.eye(D.shape[-1], dtype=complex), D.shape).copy()
-    h[..., U, U] = 1 / D[..., U, U]
-    return h
-
-
-def _unchanged(state: np.ndarray) -> np.ndarray:
-    return state
-
-
-class _FixedPoint(NamedTuple):
-    """An iteration of states that hold h (γ, k, k)."""
-
-    pencil: np.ndarray  # D without γ, (k, k)
-    step: Callable[[np.ndarray, np.ndarray], np.ndarray]  # state, D (γ, k, k) -> state
-    start: Callable[[np.ndarray], np.ndarray] = _start  # D (γ, k, k) -> state
-    h: Callable[[np.ndarray], np.ndarray] = _unchanged  # state -> h
-
-
-class _Signal(NamedTuple):
-    """A signal of r coordinates, and how the pencil acts on its span."""
-
-    mu: np.ndarray  # (r,)
-    T: np.ndarray  # (kr, kr)
-
-
-def _error(gamma: ArrayLike, system: _FixedPoint, signal: _Signal | None = None) -> np.ndarray:
-    """Iterate state ← (state + step)/2 at γ(1 + iε), then E = −γ² Im φ/(γε).
-
-    NaN where it did not converge.
-    """
+def _solved(gamma: ArrayLike, system: path.System, unit: float, rank: Fraction) -> VariantError:
+    """E where γ is in units of `unit` and features fill `rank` of the tokens as γ → 0."""
     gamma = positive("gamma", gamma)
-    flat = gamma.ravel()
-    D = np.broadcast_to(system.pencil, (len(flat), *system.pencil.shape)).copy()
-    D[:, U, U] += flat * (1 + 1j * _STEP)
-    state = system.start(D)
-    before = np.full(len(flat), np.inf)
-    for _ in range(_MAX_ITER):
-        new = (state + system.step(state, D)) / 2
-        change = _relative((new - state).real, new.real)
-        change = np.maximum(change, _relative((new - state).imag, new.imag, 1e-300))
-        change = change.reshape(-1, len(flat)).max(axis=0)
-        # of a series of changes that go on to shrink by this factor
-        shrinking = np.clip(change / np.maximum(before, 1e-300), 0.5, 1 - 1e-6)
-        error = change / (1 - shrinking)
-        before, state = change, new
-        if error.max() < 1e-11:
-            break
-    h = system.h(state)
-    inverse = np.linalg.inv(h)
-    if signal is not None and signal.mu.any():
-        M = np.kron(np.eye(h.shape[-1]), signal.mu[:, None])
-        wide = np.eye(len(signal.T)) + kron_eye(h, len(signal.mu)) @ signal.T
-        inverse = inverse + M.T @ (signal.T @ np.linalg.inv(wide)) @ M
-    phi = np.linalg.inv(inverse)[..., U, U]
-    return np.where(error < _ACCURACY, -flat * phi.imag / _STEP, np.nan).reshape(gamma.shape)
+    ridge = within("gamma / (variance of the features)", gamma.ravel() / unit, GAMMA_RANGE)
+    values = path.errors(system, ridge)
+    error = np.array([float(value.error) for value in values])
+    limit = max(Fraction(0), 1 - rank)
+    excess = np.array([_beyond(value.error, limit) for value in values])
+    doubt = np.array([value.doubt for value in values])
+    with np.errstate(invalid="ignore"):
+        bound = SAFETY * doubt * np.abs(error) + ROUNDING * np.abs(excess)
+        right = bound <= ACCURACY * np.abs(excess)
+    numbers = (np.where(right, error, np.nan), np.where(right, excess, np.nan), bound)
+    return VariantError._make(number.reshape(gamma.shape) for number in numbers)
 
 
-def _relative(change: np.ndarray, value: np.ndarray, floor: float = 0.0) -> np.ndarray:
-    """Largest change of an entry, relative to the largest entry, per matrix."""
-    return np.abs(change).max(axis=(-2, -1)) / (np.abs(value).max(axis=(-2, -1)) + floor)
+def _beyond(error: Decimal, limit: Fraction) -> float:
+    return float(Fraction(error) - limit) if error.is_finite() else math.nan

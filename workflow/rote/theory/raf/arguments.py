@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rote.core import reals
 from rote.core.errors import InputError
 
 
@@ -38,12 +39,7 @@ def check_domains(**parameters: np.ndarray | float) -> None:
         InputError: for the first value that is no number, not finite or outside its range.
     """
     for name, given in parameters.items():
-        try:
-            values = np.asarray(given, float)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"{name} must be a number or an array of numbers, given {given!r}"
-            ) from error
+        values = reals.array(name, given)
         valid = np.isfinite(values) & _VALUES[name].holds(values)
         if not valid.all():
             raise InputError(

@@ -54,8 +54,8 @@ def _strength(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
 
     log h is iterated, with the secant of the last two sweeps: the slope lies between 0 and 1/2.
     """
-    alpha, eps = np.broadcast_arrays(np.asarray(alpha, float), fraction(eps))
     check_domains(alpha=alpha)
+    alpha, eps = np.broadcast_arrays(np.asarray(alpha, float), fraction(eps))
     check_range("alpha", alpha, *ALPHA_RANGE)
     shape = alpha.shape
     alpha, eps = alpha.ravel(), eps.ravel()

@@ -126,6 +126,9 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
     Raises:
         InputError: naming the argument and its range.
     """
+    check_domains(eps=eps)
+    if np.ndim(eps) or np.ndim(v_star) or not isinstance(v_star, (int, float, np.number)):
+        raise InputError(f"eps and v_star must be single numbers, given {eps!r} and {v_star!r}")
     if not 0 < eps < 1:
         raise InputError(f"eps must be in (0, 1) for the hinge rate, given {eps}")
     if not v_star >= 0:

@@ -25,6 +25,10 @@ _WEAK = 1e-3  # tail below which it hardly bounds the output
 _LARGER = np.array([[0.8], [3.0], [-1.0]])  # logarithms, from one hard margin to another
 _GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
+_TINY = 1e-8  # ridge below which a point that takes long starts again from a larger ridge
+_TRIED = 26  # sweeps after which it does
+# over that of the point; sweeps there, and from there, after which the next one is tried
+_RIDGES = ((1e10, 10, 50), (1e6, 50, 50), (1e3, 50, 50), (1e2, 50, 50))
 ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
 
 
@@ -235,35 +239,69 @@ class _Run:
 def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> Fixed:
     """Solve all points at once; converged points are frozen.
 
+    A point of tiny ridge that takes long starts once more from its solution at a larger ridge; its
+    sweeps there count as its own.
+
     Args:
         loss: of the learner.
         points: the grid.
         tolerance: relative change of the order parameters at which a point has converged.
-        max_iter: sweeps, those by the finer quadrature included, after which it has not.
+        max_iter: sweeps, those by the finer quadrature and at larger ridges included, after which
+            it has not.
 
     Returns:
         Fixed points; the residual is infinite where none was reached.
     """
+    tiny = (points.lam > 0) & (points.lam < _TINY)
+    tried = np.where(tiny, min(_TRIED, max_iter), max_iter)
+    fixed = _from(loss, points, tolerance, tried)
+    for factor, there, from_there in _RIDGES:
+        lost = ~np.isfinite(fixed.residual) & (fixed.iterations < max_iter) & tiny
+        if not lost.any():
+            break
+        lost = np.flatnonzero(lost)
+        some, left = points.select(lost), max_iter - fixed.iterations[lost]
+        ridges = some._replace(lam=some.lam * factor)
+        larger = _from(loss, ridges, _ROUGH, np.minimum(left, there))
+        left = np.minimum(left - larger.iterations, from_there)
+        again = _from(loss, some, tolerance, left, larger.x)
+        fixed.x[:, lost] = again.x
+        fixed.iterations[lost] += larger.iterations + again.iterations
+        fixed.residual[lost] = np.where(np.isfinite(larger.residual), again.residual, np.inf)
+    return fixed
+
+
+def _from(
+    loss: RafLoss,
+    points: Points,
+    tolerance: float,
+    limit: np.ndarray,
+    start: np.ndarray | None = None,
+) -> Fixed:
+    """Fixed points from the usual starts, or from one of (3, points), in at most `limit` sweeps."""
     with np.errstate(all="ignore"):
         run = _Run(loss, points)
+        if start is not None:
+            run.x = start.copy()
+            run.start[:] = len(run.starts) - 1
         everything = np.arange(len(points.alpha))
-        settled = _sweep(run, loss, loss.orders[0], everything, (max(tolerance, _ROUGH), max_iter))
+        settled = _sweep(run, loss, loss.orders[0], everything, (max(tolerance, _ROUGH), limit))
         run.previous[:] = np.inf
         run.start[:] = len(run.starts) - 1
-        _sweep(run, loss, loss.orders[1], settled, (tolerance, max_iter))
+        _sweep(run, loss, loss.orders[1], settled, (tolerance, limit))
     return Fixed(run.x, run.iterations, run.residual)
 
 
 def _sweep(
-    run: _Run, loss: RafLoss, order: int, active: np.ndarray, until: tuple[float, int]
+    run: _Run, loss: RafLoss, order: int, active: np.ndarray, until: tuple[float, np.ndarray]
 ) -> np.ndarray:
-    """Sweep over the active points until a tolerance or a number of sweeps; those that got there.
+    """Sweep over the active points until a tolerance or their limits; those that got there.
 
     The residual is that of the last order only.
     """
-    tolerance, max_iter = until
+    tolerance, limit = until
     settled = np.zeros(len(run.iterations), bool)
-    active = active[run.iterations[active] < max_iter]
+    active = active[run.iterations[active] < limit[active]]
     while len(active):
         change, errors = step(loss, order, run.x[:, active], run.points.select(active))
         length = np.abs(change).max(axis=0)
@@ -278,5 +316,5 @@ def _sweep(
         run.iterations[active] += 1
         active = active[~done]
         run.restart(active)
-        active = active[run.iterations[active] < max_iter]
+        active = active[run.iterations[active] < limit[active]]
     return np.flatnonzero(settled)

@@ -1,0 +1,339 @@
+"""The fixed points of several heads, of a dense one and of anisotropic tokens, for `path`.
+
+With D the pencil at γ, N(h) what the noise of f adds and B(h) the spectrum of the tokens,
+
+    h = (D + N(h) + B(h))⁻¹,    B = c S,  S = T(1 + hT)⁻¹  for tokens without a covariance.
+
+Jacobians are products of double-precision matrices in a frame in which all are of order one.
+"""
+
+from decimal import Decimal
+from functools import partial
+
+import numpy as np
+
+from rote.theory.attention import decimals
+from rote.theory.attention.decimals import ONE, ZERO, exact, eye, inverse
+from rote.theory.attention.fixed_point import P, S, U
+from rote.theory.attention.path import Frame, Image, System
+
+_GROUPS = 64  # of eigenvalues on the way down
+
+
+def _pencil(kappas: np.ndarray) -> np.ndarray:
+    """D without γ for heads with these κ: rows u, then s, w per head; of decimals."""
+    D = np.zeros((1 + 2 * len(kappas), 1 + 2 * len(kappas)))
+    for i, kappa in enumerate(kappas):
+        s, w = 1 + 2 * i, 2 + 2 * i
+        D[U, s], D[s, U] = kappa, -kappa
+        D[s, w], D[w, s] = 1, -1
+    return exact(D)
+
+
+def _at(pencil: np.ndarray, gamma: Decimal) -> np.ndarray:
+    D = pencil.copy()
+    D[U, U] += gamma
+    return D
+
+
+def _start(heads: int, spread: float, size: float, gamma: float) -> np.ndarray:
+    """h where γ is large, (k, k): u hardly moves, s = XᵀX w/n is w times the spectrum's mean."""
+    h = np.zeros((1 + 2 * heads, 1 + 2 * heads))
+    h[U, U] = 1 / gamma
+    for i in range(heads):
+        s, w = 1 + 2 * i, 2 + 2 * i
+        h[s, s], h[w, s], h[s, w], h[w, w] = spread, 1, -1, size**2 / gamma
+    return h
+
+
+def _top(slopes: np.ndarray, noise: float, kappas: np.ndarray, edge: float, c: float) -> float:
+    """γ at which attention is a perturbation; `edge` is that of the tokens' spectrum."""
+    size = np.abs(slopes).sum() * edge + np.abs(kappas).sum() + 2 * np.sqrt(noise)
+    return 100 * max(1.0, float(size**2 * edge), 1 / c)
+
+
+def _times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Matrix of X ↦ left X right, X row by row."""
+    return np.kron(left, right.T)
+
+
+def _slope(
+    new: np.ndarray, P_all: np.ndarray, tau: np.ndarray, gamma: Decimal, frame: Frame
+) -> tuple[np.ndarray, np.ndarray]:
+    """What noise and γ do to Φ, (k², k²) and γ ∂Φ/∂γ, (k²,), in a frame.
+
+    Args:
+        new: Φ of h, (k, k).
+        P_all, tau: N(h) = Σ τ_ij P_i h P_jᵀ; (m, k, k) of decimals and (m, m) floats.
+        gamma: γ.
+        frame: near h.
+    """
+    F, k = frame.h(new), len(new)
+    turned = np.stack([frame.inverse_h(P) for P in P_all])
+    noise = np.einsum("ij,iab,jdc->adbc", tau, turned, turned).reshape(k * k, k * k)
+    by_gamma = -float(gamma) * np.outer(frame.column(new[:, U]), frame.column(new[U]))
+    return -_times(F, F) @ noise, by_gamma.ravel()
+
+
+# ---- several heads
+
+
+def heads(c: float, slopes: np.ndarray, tau: np.ndarray, signal: "Signal | None") -> System:
+    """Heads that see the same tokens, their diagonals zero.
+
+    Args:
+        c: p/n.
+        slopes: a1 of every head, (heads,); no two independent heads without noise.
+        tau: covariance of their noise over c, (heads, heads).
+        signal: of the tokens, of these heads and perhaps of some without slope and noise; None for
+            none.
+    """
+    H = len(slopes)
+    k = 1 + 2 * H
+    T, P_all = np.zeros((k, k)), np.zeros((H, k, k))
+    for i, slope in enumerate(slopes):
+        s, w = 1 + 2 * i, 2 + 2 * i
+        T[U, s], T[s, U], T[w, w] = slope / c, -slope / c, 1
+        P_all[i, U, s], P_all[i, s, U] = 1, -1
+    P_exact, shared = exact(P_all), tau
+    constants = exact(tau), exact(T), Decimal(c), _pencil(-np.asarray(slopes, float))
+
+    def image(state: np.ndarray, gamma: Decimal) -> Image:
+        tau, T, c, pencil = constants
+        h = state.reshape(k, k)
+        bulk = T @ inverse(eye(k) + h @ T)
+        new = inverse(_at(pencil, gamma) + _heads_noise(h, tau) + c * bulk)
+
+        def by(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+            by_noise, by_gamma = _slope(new, P_exact, shared, gamma, frame)
+            by_bulk = _times(frame.left(new @ bulk), frame.right(bulk @ new))
+            return by_noise + float(c) * by_bulk, by_gamma
+
+        return Image(new.ravel(), by)
+
+    edge = (1 + np.sqrt(c)) ** 2
+    top = _top(np.asarray(slopes) / c, float(np.abs(tau).sum()), np.asarray(slopes), edge, c)
+    size = np.abs(slopes).sum() * (1 + 1 / c) + np.sqrt(np.abs(tau).sum())
+    return System(
+        k,
+        image,
+        image,
+        lambda gamma: _start(H, c, size, gamma).ravel(),
+        top,
+        partial(_overlap, k=k, signal=signal, c=c),
+    )
+
+
+def _heads_noise(h: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Σ τ_ij P_i h P_jᵀ, P_i = E(u, s_i) − E(s_i, u)."""
+    s = np.arange(1, len(h), 2)
+    out = np.full(h.shape, ZERO, object)
+    out[U, U] = (tau * h[np.ix_(s, s)]).sum()
+    out[U, s] = -(h[s, U] @ tau)
+    out[s, U] = -(tau @ h[U, s])
+    out[np.ix_(s, s)] = tau * h[U, U]
+    return out
+
+
+class Signal:
+    """A signal of r coordinates, and how the pencil of heads acts on its span."""
+
+    def __init__(self, mu: np.ndarray, mixing: np.ndarray) -> None:
+        """The pencil, exact.
+
+        Args:
+            mu: (r,).
+            mixing: a1/c (I + w_K w_Qᵀ) of every head, (heads, r, r).
+        """
+        k, r = 1 + 2 * len(mixing), len(mu)
+        T = np.zeros((k, r, k, r))
+        for i, mixed in enumerate(mixing):
+            s, w = 1 + 2 * i, 2 + 2 * i
+            T[U, :, s, :] = mixed.T
+            T[s, :, U, :] = -mixed
+            T[w, :, w, :] = np.eye(r)
+        self.T = exact(T.reshape(k * r, k * r))
+        self.M = exact(np.kron(np.eye(k), mu[:, None]))
+        self.size = k
+
+    def inner(self, h: np.ndarray) -> np.ndarray:
+        """Mᵀ S_W M, what the signal adds to h⁻¹, (k, k).
+
+        Args:
+            h: (k, k) of decimals.
+        """
+        r = len(self.T) // len(h)
+        wide = np.kron(h, eye(r))
+        return self.M.T @ (self.T @ decimals.solve(eye(len(self.T)) + wide @ self.T, self.M))
+
+
+def _overlap(state: np.ndarray, k: int, signal: Signal | None, c: float = 0.0) -> Decimal:
+    """φ = lim yᵀQy/n; heads without slope and noise have h = ((c, −1), (1, 0)) in s and w."""
+    h = state[: k * k].reshape(k, k)
+    if signal is None:
+        return h[U, U]
+    whole = eye(signal.size)
+    whole[:k, :k] = h
+    for s in range(k, signal.size, 2):
+        whole[s : s + 2, s : s + 2] = exact([[c, -1], [1, 0]])
+    h = whole
+    first = eye(signal.size)[:, :1]
+    return decimals.solve(inverse(h) + signal.inner(h), first)[U, 0]
+
+
+# ---- a dense head
+
+
+def dense(c: float, slope: float, noise: float) -> System:
+    """A head with weights W of N(0, 1/p), its diagonal kept.
+
+    The unknowns are h and what W adds to T on its diagonal, in u and s.
+
+    Args:
+        c: p/n.
+        slope: a1.
+        noise: ν − a1².
+    """
+    square = Decimal(slope / c) ** 2
+    constants = Decimal(noise / c), Decimal(c), _pencil(np.zeros(1))
+    P_all = np.full((2, 3, 3), ZERO, object)  # of diag(x_ss, x_uu, 0)
+    P_all[0, U, S] = P_all[1, S, U] = ONE
+    shared = noise / c * np.eye(2)
+
+    def image(state: np.ndarray, gamma: Decimal) -> Image:
+        tau, c, pencil = constants
+        h, added = state[:9].reshape(3, 3), state[9:]
+        T = np.diag(np.array([*added, ONE], object))
+        right = inverse(eye(3) + h @ T)
+        bulk, inside = T @ right, right @ h
+        spread = np.full((3, 3), ZERO, object)
+        spread[U, U], spread[S, S] = h[S, S], h[U, U]
+        new = inverse(_at(pencil, gamma) + tau * spread + c * bulk)
+        both = np.array([square * inside[S, S], square * inside[U, U]], object)
+
+        def by(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+            by_noise, by_gamma = _slope(new, P_all, shared, gamma, frame)
+            # dS = K dT L − S dh S and dR = L dh K − R dT R with L = (1 + hT)⁻¹, K = (1 + Th)⁻¹
+            left = inverse(eye(3) + T @ h)
+            columns, rows = new @ left, right @ new
+            others = [(U, S), (S, U)]  # the diagonal of T, and that of R which it follows
+            by_T = [np.outer(frame.column(columns[:, i]), frame.column(rows[i])) for i, _ in others]
+            of_h = [np.outer(frame.row(right[j]), frame.row(left[:, j])) for _, j in others]
+            of_T = [[inside[j, i] * inside[i, j] for i, _ in others] for _, j in others]
+            size = frame.others
+            by_state = np.zeros((11, 11))
+            by_state[:9, :9] = by_noise
+            by_state[:9, :9] += float(c) * _times(frame.left(new @ bulk), frame.right(bulk @ new))
+            by_state[:9, 9:] = -float(c) * np.stack(by_T).reshape(2, 9).T * size
+            by_state[9:, :9] = float(square) * np.stack(of_h).reshape(2, 9) / size[:, None]
+            of_T = np.array(of_T, object).astype(float)
+            by_state[9:, 9:] = -float(square) * of_T * size / size[:, None]
+            return by_state, np.append(by_gamma, [0.0, 0.0])
+
+        return Image(np.concatenate([new.ravel(), both]), by)
+
+    edge = (1 + np.sqrt(c)) ** 2
+    size = abs(slope) * (1 + 1 / c) + np.sqrt(noise / c)
+
+    def start(gamma: float) -> np.ndarray:
+        added = (slope / c) ** 2 * np.array([c, 1 / gamma])
+        return np.append(_start(1, c, size, gamma), added)
+
+    top = _top(np.array([slope / c]), noise / c, np.zeros(1), edge, c)
+    return System(3, image, image, start, top, partial(_overlap, k=3, signal=None))
+
+
+# ---- anisotropic tokens
+
+
+def anisotropic(
+    levels: np.ndarray, counts: np.ndarray, n: int, slope: float, noise: float
+) -> System:
+    """A head on noise of a given covariance, its diagonal zero.
+
+    Args:
+        levels: distinct eigenvalues of the covariance, (levels,).
+        counts: dimensions with each, (levels,).
+        n: tokens.
+        slope: a1.
+        noise: ν − a1².
+    """
+    c = counts.sum() / n
+    mean = counts @ levels / counts.sum()
+    T = np.array([[0, slope / c, 0], [-slope / c, 0, 0], [0, 0, 1]])
+    shared = np.array([[noise / c]])
+    constants = exact(T), Decimal(noise / c), exact(P), _pencil(np.array([-slope * mean]))
+    all_levels, few = (tuple(map(exact, x)) for x in ((levels, counts), _few(levels, counts)))
+
+    def image(state: np.ndarray, gamma: Decimal, spectrum: tuple = all_levels) -> Image:
+        T, tau, P, pencil = constants
+        at, share = spectrum
+        h = state.reshape(3, 3)
+        spectral = _Spectral(T, h @ T, at)
+        bulk = spectral.sum(share) / n
+        new = inverse(_at(pencil, gamma) + tau * (P @ h @ P.T) + bulk)
+
+        def by(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+            by_noise, by_gamma = _slope(new, P[None], shared, gamma, frame)
+            return by_noise + spectral.slope(new, share, frame) / n, by_gamma
+
+        return Image(new.ravel(), by)
+
+    edge = float(levels.max()) * (1 + np.sqrt(c)) ** 2
+    size = abs(slope) * mean * (1 + 1 / c) + np.sqrt(noise / c)
+    top = _top(np.array([slope / c]), noise / c, np.array([slope * mean]), edge, c)
+    return System(
+        3,
+        image,
+        partial(image, spectrum=few),
+        lambda gamma: _start(1, c * mean, size, gamma).ravel(),
+        top,
+        partial(_overlap, k=3, signal=None),
+    )
+
+
+def _few(levels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most `_GROUPS` levels near all of them, and their weights."""
+    position = np.log(levels / levels.min())
+    index = np.floor(position / max(position.max(), 1e-300) * (_GROUPS - 1)).astype(int)
+    total = np.bincount(index, weights, _GROUPS)
+    mean = np.bincount(index, weights * levels, _GROUPS)[total > 0] / total[total > 0]
+    return (levels, weights) if len(levels) <= _GROUPS else (mean, total[total > 0])
+
+
+class _Spectral:
+    """T(1 + lM)⁻¹ at every level l, for 3 × 3 M, by the characteristic polynomial of M.
+
+    T(1 + lM)⁻¹ = (C₀ + l C₁ + l² C₂)/det(1 + lM): its sums are sums of quotients.
+    """
+
+    def __init__(self, T: np.ndarray, M: np.ndarray, levels: np.ndarray) -> None:
+        square, trace = M @ M, M.trace()
+        second = (trace * trace - square.trace()) / 2
+        adjugate = square - trace * M + second * eye(3)
+        determinant = M[0] @ adjugate[:, 0]
+        self.parts = [T, T @ (trace * eye(3) - M), T @ adjugate]
+        self.levels = levels
+        self.below = ((determinant * levels + second) * levels + trace) * levels + ONE
+
+    def sum(self, weights: np.ndarray) -> np.ndarray:
+        """Σ w l T(1 + lM)⁻¹, (3, 3)."""
+        term = weights * self.levels / self.below
+        total = term.sum() * self.parts[0]
+        for part in self.parts[1:]:
+            term = term * self.levels
+            total = total + term.sum() * part
+        return total
+
+    def slope(self, new: np.ndarray, weights: np.ndarray, frame: Frame) -> np.ndarray:
+        """Σ w l² (X ↦ F G X G F) with F = Φ and G = T(1 + lM)⁻¹, (9, 9), in a frame."""
+        term = weights * (self.levels / self.below) ** 2
+        sums = [term.sum()]
+        for _ in range(4):
+            term = term * self.levels
+            sums.append(term.sum())
+        # decimal until all is summed: the parts cancel
+        left, right = frame.both_sides(new, self.parts)
+        sums = np.array([[sums[i + j] for j in range(3)] for i in range(3)], object)
+        gram = (left.T @ (sums @ right)).reshape(3, 3, 3, 3)
+        return gram.transpose(0, 3, 1, 2).reshape(9, 9).astype(float)
