@@ -73,7 +73,6 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    add_completion=False,
     help="Re-derive what seven papers claim about memorization and generalization. "
     "`rote <paper> --help` lists a paper's verbs.",
 )
@@ -91,8 +90,22 @@ ConfigFile = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show debug lines.")]
 
 
+def _print_version(given: bool) -> None:
+    if given:
+        from rote import __version__
+
+        typer.echo(f"rote {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
 @app.callback()
-def _options(verbose: Verbose = False) -> None:
+def _options(verbose: Verbose = False, version: Version = False) -> None:
     job.configure_log(verbose)
 
 
@@ -125,13 +138,14 @@ def config_show(
     """Print a configuration with defaults filled in, or one key or section with what it means."""
     import yaml
 
-    from rote.report import generated
     from rote.run import config
 
     settings = config.load(path)
     if key is None:
         text = yaml.safe_dump(settings.model_dump(), sort_keys=False, width=110)
     else:
+        from rote.report import generated
+
         text = generated.describe(settings, key)
     typer.echo(text, nl=False)
 
@@ -404,7 +418,7 @@ def main() -> None:
     try:
         for command in in_turn(sys.argv[1:]):
             _run(command)
-    except (InputError, ArithmeticError, MemoryError, OSError) as error:
+    except (InputError, ArithmeticError, MemoryError, ModuleNotFoundError, OSError) as error:
         if os.environ.get("ROTE_DEBUG"):
             raise
         sys.exit(f"rote: error: {_one_line(error)}")
@@ -450,6 +464,8 @@ def _one_line(error: Exception) -> str:
         where = f" {error.filename}" if error.filename else ""
         advice = "free space or permission there is missing, or the path is wrong"
         return f"{error.strerror or error}:{where}; {advice}"
+    if isinstance(error, ModuleNotFoundError) and "pip install" not in str(error):
+        return f"this command needs {error.name}: pip install 'rote[pipeline]'"
     return str(error)
 
 

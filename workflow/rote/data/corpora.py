@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
+from rote.core import extras
 from rote.core.errors import DamagedFile, InputError
 from rote.core.files import first_line, has_suffix, one_line, refuse_pointer, skipped, under
 from rote.readers import text as reader
@@ -289,7 +290,7 @@ def _object(file: Path, number: int, line: bytes, reading: _Reading) -> str:
 
 def _stream(source: str, reading: _Reading) -> Iterator[Document]:
     """Rows of a data set that `datasets` streams."""
-    import datasets
+    datasets = extras.load("datasets", "hub", "reading a data set of the hub")
 
     name, _, part = source.removeprefix(STREAM).partition("#")
     configuration, _, split = part.rpartition("/")
@@ -334,11 +335,11 @@ def _decoded(file: Path, number: int | None, content: bytes, reading: _Reading) 
 
 
 def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
+    hub = extras.load("huggingface_hub", "hub", "fetching a data set of the hub")
 
     try:
         patterns = [f"*{suffix}" for suffix in SUFFIXES]
-        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns))
+        return Path(hub.snapshot_download(name, repo_type="dataset", allow_patterns=patterns))
     except Exception as error:  # of the library or the network
         raise InputError(
             f"data set {name!r} cannot be fetched: {first_line(error)}; "

@@ -6,6 +6,10 @@ ngrams.count_pairs(corpus, [("red kite", "bird of prey")])  # documents that hol
 ngrams.InfinityGram(corpus).probability("a red", "kite")    # after the longest context that occurs
 """
 
+from rote.core import extras
+
+extras.require("rote.ngrams")
+
 from rote.ngrams.analyser import Analyser, grams
 from rote.ngrams.blocks import Counts
 from rote.ngrams.corpus import Corpus, NGram, tokenize
