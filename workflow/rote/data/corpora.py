@@ -9,10 +9,10 @@ import glob
 import io
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice, takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -28,6 +28,7 @@ JSON_LINES = (".jsonl", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
 SUFFIXES = (".parquet", *JSON_LINES, ".txt", ".txt.gz", ".txt.zst")
 HUB = "hf:"  # prefix of a data set of the Hugging Face hub
 STREAM = "stream:"  # prefix of one that is read off the network
+Source = str | Path | Iterable[str | Mapping[str, Any]]
 MAX_BYTES = 2**30  # of a document: an unpacked bomb is refused before it fills the memory
 
 
@@ -144,8 +145,28 @@ def _matching(pattern: Path) -> list[CorpusFile]:
     return [CorpusFile(path, str(path.relative_to(fixed))) for path in by_path]
 
 
+def sources(given: Source | Iterable[Path]) -> list[Source]:
+    """What a corpus is read from, one after another.
+
+    Args:
+        given: a source, as `documents` takes it, or paths of several.
+    """
+    if isinstance(given, (str, Path)):
+        return [given]
+    items: Iterator[Any] = iter(given)
+    first = list(islice(items, 1))
+    if first and isinstance(first[0], Path):
+        return [*first, *items]
+    return [chain(first, items)]
+
+
+def name_of(source: Source) -> str:
+    """What a source is called in messages."""
+    return str(source) if isinstance(source, (str, Path)) else "the texts given"
+
+
 def documents(
-    source: str | Path,
+    source: Source,
     column: str = "text",
     *,
     split: str = "file",
@@ -160,7 +181,8 @@ def documents(
     names its parts, by default the split train.
 
     Args:
-        source: as for `files`, or a stream.
+        source: as for `files`, or a stream; or texts themselves: an iterable of strings, or of
+            rows that hold one under `column`, as a `datasets.Dataset`.
         column: column or key that holds the text.
         split: what a document of a text file is: the whole `file`, a `line`, or what `blank` lines
             separate.
@@ -191,12 +213,38 @@ def documents(
         errors=errors,
         problems=Counter() if problems is None else problems,
     )
+    if not isinstance(source, (str, Path)):
+        yield from _texts(source, reading)
+        return
     if str(source).startswith(STREAM):
         yield from _stream(str(source), reading)
         return
     for file in _files(source):
         for number, text in enumerate(_read(file.path, reading)):
             yield Document(f"{file.name}:{number}", text)
+
+
+def _texts(rows: Iterable[str | Mapping[str, Any]], reading: _Reading) -> Iterator[Document]:
+    """Texts in memory, or rows that hold them."""
+    for number, row in enumerate(rows):
+        text = row.get(reading.column) if isinstance(row, Mapping) else row
+        if isinstance(text, str):
+            _refuse_name(text, number)
+        else:
+            content = ", ".join(map(str, row)) if isinstance(row, Mapping) else type(row).__name__
+            message = f"text {number}: no text under the key {reading.column!r} (it has {content})"
+            text = reading.skip("no text", message)
+        yield Document(f"text:{number}", reader.encodable(text))
+
+
+def _refuse_name(text: str, number: int) -> None:
+    """Raise InputError for what is the name of a source rather than a text."""
+    is_name = text.startswith((HUB, STREAM)) or has_suffix(Path(text[-99:]), SUFFIXES)
+    if is_name and len(text.split()) == 1:
+        raise InputError(
+            f"text {number} is {text!r}: strings in a list are texts; for files give one string, "
+            "or pathlib.Path objects"
+        )
 
 
 def _read(file: Path, reading: _Reading) -> Iterator[str]:

@@ -50,7 +50,8 @@ def draw(paper: str, results: Path, out: Path, only: Iterable[str] | None = None
         if missing:
             paths = [f"{results}/{table}.parquet" for table in missing]
             raise InputError(
-                f"figure {name} needs {', '.join(paths)}; make it: snakemake {paths[0]}"
+                f"figure {name} needs {', '.join(paths)}; make it: "
+                f"snakemake --cores all -- {paths[0]}"
             )
         with house_style():
             canvas = drawing(paper, name)(tables)
