@@ -118,6 +118,17 @@ def test_modules_import_with_their_extra_alone(wheel, extra, tmp_path):
             assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("extra", "name"), [("resmem", "resmem"), ("ngrams", "ngrams"), ("", "prune")]
+)
+def test_examples_of_the_readme_run_with_their_extra_alone(wheel, extra, name, tmp_path):
+    folder = environment(wheel, extra, tmp_path / "packages")
+    lines = (ROOT / f"docs/examples/{name}.py").read_text().splitlines()
+    printed = [line.removeprefix("# > ") for line in lines if line.startswith("# > ")]
+    done = python(folder, str(ROOT / f"docs/examples/{name}.py"))
+    assert done.stdout.splitlines() == printed, done.stderr
+
+
 def test_modules_name_the_extra_that_is_missing(wheel, tmp_path):
     folder = environment(wheel, "", tmp_path / "packages")
     for module, (extra, packages) in extras.NEEDS.items():
