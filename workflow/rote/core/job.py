@@ -347,8 +347,9 @@ def configure_log(verbose: bool = False) -> None:
         form = "%(message)s"
     else:
         handler, form = logging.StreamHandler(), "%(asctime)s %(message)s"
+    # of other libraries warnings alone: fontTools tells of every glyph in a PDF file
     logging.basicConfig(
-        level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True
+        level=logging.WARNING, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True
     )
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
 
