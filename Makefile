@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
 # One BLAS thread per process unless a job asks for more: Snakemake runs jobs side by side.
 export OMP_NUM_THREADS ?= 1
 # Snakemake keeps its cache in the user's home: here, where there is none to write to.
@@ -12,12 +13,14 @@ export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/cache
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce full resume audit fuzz test test-long extremes lint bench docs rulegraphs lock clean
+.PHONY: help setup setup-dev reproduce full resume audit fuzz test test-long extremes lint bench docs rulegraphs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## create .venv and install what envs/lock.txt pins
+setup: $(READY)  ## create .venv and install what a run needs: envs/lock.txt
+
+setup-dev: $(READY_DEV)  ## also what tests, linters and documentation need: envs/lock-dev.txt
 
 # pip resolves nothing here: every version is in the lock. torch is taken from wherever pip is configured to look first.
 $(READY): envs/lock.txt pyproject.toml
@@ -27,6 +30,10 @@ $(READY): envs/lock.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo "Compiling the kernels, once ..."
 	$(BIN)/python -m rote.run.kernels > /dev/null
+	@touch $@
+
+$(READY_DEV): envs/lock-dev.txt $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement envs/lock-dev.txt
 	@touch $@
 
 reproduce: setup  ## run the laptop scale of every paper and leave the report
@@ -43,31 +50,31 @@ resume: setup  ## go on after a kill, a crash or a full disk: nothing that is do
 	@echo "The report: $(CURDIR)/reports/laptop/index.html"
 
 # The tests of the smoke run beside all others: two processes for two cores. `pytest` alone runs them one after another.
-test: setup  ## run the tests
+test: setup-dev  ## run the tests
 	@$(BIN)/pytest -m "not dag and not extremes and not long" > .others.log 2>&1 & others=$$!; \
 	$(BIN)/pytest -m "dag and not long"; dag=$$?; \
 	wait $$others; others=$$?; cat .others.log; exit $$((dag + others))
 
-test-long: setup  ## run the tests that take longer: the laptop run twice, whole domains, and more
+test-long: setup-dev  ## run the tests that take longer: the laptop run twice, whole domains, and more
 	$(BIN)/pytest -m "long or extremes"
 
-extremes: setup  ## check kernels and theories at random points of their whole domains
+extremes: setup-dev  ## check kernels and theories at random points of their whole domains
 	$(BIN)/pytest -m extremes tests/extremes
 
-lint: setup  ## check and format the code
+lint: setup-dev  ## check and format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/snakefmt Snakefile workflow
 	$(BIN)/snakemake --lint
 
-bench: setup  ## measure the kernels against what one would use instead: reports/benchmarks/index.html
+bench: setup-dev  ## measure the kernels against what one would use instead: reports/benchmarks/index.html
 	$(BIN)/snakemake --cores all --force -- bench
 
-fuzz: setup .peers  ## a minute of coverage-guided fuzzing of everything that reads files
+fuzz: setup-dev .peers  ## a minute of coverage-guided fuzzing of everything that reads files
 	PYTHONPATH=.peers $(BIN)/python tests/faults/fuzz.py -max_total_time=60
 
-docs: setup  ## build the documentation into .site/
+docs: setup-dev  ## build the documentation into .site/
 	$(BIN)/mkdocs build --strict --site-dir .site
 
-rulegraphs: setup  ## draw docs/rulegraph/ anew (needs Graphviz)
+rulegraphs: setup-dev  ## draw docs/rulegraph/ anew (needs Graphviz)
 	@for paper in workflow/claims/*.yaml; do paper=$$(basename $$paper .yaml); \
 	  $(BIN)/snakemake --rulegraph --configfile config/smoke.yaml -- $$paper 2>/dev/null \
 	  | sed -e 's/color = "[^"]*", //; s/fontname=sans, */fontname="Helvetica,Arial,sans-serif", /; s/penwidth=2/penwidth=1/g' \
@@ -80,9 +87,9 @@ rulegraphs: setup  ## draw docs/rulegraph/ anew (needs Graphviz)
 
 audit: setup  ## look for known vulnerabilities of what envs/lock.txt pins (asks the network)
 	$(PYTHON) -m venv .audit && .audit/bin/pip install --quiet --disable-pip-version-check pip-audit
-	.audit/bin/pip-audit --requirement envs/lock.txt --no-deps --disable-pip
+	.audit/bin/pip-audit --requirement envs/lock-dev.txt --no-deps --disable-pip
 
-lock:  ## resolve envs/requirements.in anew into envs/lock.txt
+lock:  ## resolve pyproject.toml anew into envs/lock.txt and envs/lock-dev.txt
 	$(PYTHON) envs/lock.py
 
 clean:  ## remove results and reports (asks first)

@@ -10,6 +10,7 @@ import pytest
 from rote.cli import app
 from rote.core import tables
 from rote.core.errors import InputError
+from rote.core.runs import folder
 from rote.papers.longtail import schema
 from rote.report import compare
 from typer.testing import CliRunner
@@ -174,8 +175,8 @@ def test_compare_folder_resolves_names_and_lists_runs_in_errors(runs, monkeypatc
     (runs[0].parent / "results").mkdir()
     runs[0].rename(runs[0].parent / "results" / "one")
     monkeypatch.chdir(runs[0].parent)
-    assert compare.folder("one").name == "one"
+    assert folder("one").name == "one"
     with pytest.raises(
         InputError, match="neither a folder nor a run in results/; runs in this folder: one"
     ):
-        compare.folder("three")
+        folder("three")

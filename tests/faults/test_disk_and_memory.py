@@ -218,7 +218,7 @@ def test_command_names_a_vanished_input(smoke, tmp_path):
         (
             write_table,
             tables.read,
-            r"scaling\.parquet is not a whole Parquet file .*delete it and run again",
+            r"scaling\.parquet is not a whole Parquet file .*make it anew: snakemake ",
         ),
         (write_arrays, arrays.load, r"a\.safetensors is not a whole safetensors file"),
     ],

@@ -14,10 +14,15 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+LINES = []
+for lock in ("lock.txt", "lock-dev.txt"):
+    LINES += (ROOT / "envs" / lock).read_text().splitlines()
+
+
 def locked() -> dict[str, str]:
-    """Version by distribution of envs/lock.txt."""
+    """Version by distribution of both locks."""
     versions = {}
-    for line in (ROOT / "envs/lock.txt").read_text().splitlines():
+    for line in LINES:
         name, pinned, version = line.partition("==")
         if pinned:
             versions[canonical(name)] = version
@@ -35,10 +40,9 @@ PEERS = {
 
 
 def test_lock_pins_exact_versions():
-    for line in (ROOT / "envs/lock.txt").read_text().splitlines():
-        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.!\-]+", line), (
-            line
-        )
+    for line in LINES:
+        if line != "--requirement lock.txt" and not line.startswith("#"):
+            assert re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.!\-]+", line), line
 
 
 def test_environment_holds_only_locked_versions():
@@ -46,7 +50,7 @@ def test_environment_holds_only_locked_versions():
     assert len(inside) > 50
     for distribution in inside:
         name = canonical(distribution.metadata["Name"])
-        if name not in OURS:
+        if name not in OURS | PEERS:
             assert name in LOCK, f"{name} is installed but not locked"
             assert distribution.version.partition("+")[0] == LOCK[name].partition("+")[0], name
 

@@ -398,7 +398,7 @@ def test_claims_file_is_read_or_its_fault_is_named(tmp_path):
 @pytest.mark.parametrize("paper", names())
 def test_claims_file_of_each_paper_names_functions_that_exist(paper):
     entries = ledgers.load(ROOT / f"workflow/claims/{paper}.yaml")
-    assert len(entries) > 5
+    assert entries
     for entry in entries:
         assert entry.paper == paper
         assert callable(verdicts.statistic(entry))

@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -137,9 +138,9 @@ def test_config_check_and_show_read_a_scale(tmp_path, capsys, monkeypatch):
     )
     assert (
         "resnet18"
-        in call(capsys, monkeypatch, "config", "show", "--config", str(ROOT / "config/paper.yaml"))[
-            1
-        ]
+        in call(
+            capsys, monkeypatch, "config", "show", "--configfile", str(ROOT / "config/paper.yaml")
+        )[1]
     )
     code, out, _ = call(capsys, monkeypatch, "config", "show", "longtail.network.replicates")
     assert code == 0
@@ -164,7 +165,7 @@ def test_config_show_prints_sections_that_load_again(tmp_path, capsys, monkeypat
     path = tmp_path / "mine.yaml"
     path.write_text("longtail.linear.n: 7\n")
     _, out, _ = call(
-        capsys, monkeypatch, "config", "show", "longtail.linear.n", "--config", str(path)
+        capsys, monkeypatch, "config", "show", "longtail.linear.n", "--configfile", str(path)
     )
     assert yaml.safe_load(out) == {"n": 7}
 
@@ -181,7 +182,7 @@ def test_claims_list_and_run_name_the_nearest_id(capsys, monkeypatch):
         capsys, monkeypatch, "claims", "run", "raf.gen_theory", "--results", "/nowhere"
     )
     assert code == 1
-    assert "/nowhere holds no tables of raf" in err
+    assert "/nowhere is neither a folder nor a run in results/" in err
 
 
 def test_claims_run_judges_one_claim_and_says_where_it_is_defined(tmp_path, capsys, monkeypatch):
@@ -222,3 +223,133 @@ def test_cli_imports_nothing_heavy():
     heavy = ("torch", "seaborn", "matplotlib", "sklearn", "pandas")
     program = f"import sys, rote.cli; print([name for name in {heavy} if name in sys.modules])"
     assert run(ROOT, str(BIN / "python"), "-c", program).stdout.strip() == "[]"
+
+
+def test_version_is_printed(capsys, monkeypatch):
+    from rote import __version__
+
+    code, out, _ = call(capsys, monkeypatch, "--version")
+    assert (code, out) == (0, f"rote {__version__}\n")
+
+
+def test_help_says_what_exit_codes_mean(capsys, monkeypatch):
+    _, out, _ = call(capsys, monkeypatch, "--help")
+    words = " ".join(out.split())
+    assert "Exit codes: 0 done; 1 " in words
+    assert "2 a wrong option; 130 interrupted" in words
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("rote ver", {"verify"}),
+        ("rote longtail synthesize-im", {"synthesize-images"}),
+        ("rote prune --scheme ", {"none", "random", "loss", "loss-flat"}),
+        ("rote verify ", {"one", "two"}),
+    ],
+)
+def test_shell_completion_names_commands_choices_and_runs(tmp_path, line, expected):
+    for name in ("one", "two"):
+        (tmp_path / "results" / name).mkdir(parents=True)
+    words = line.split(" ")
+    variables = {"_ROTE_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    variables["COMP_CWORD"] = str(len(words) - 1)
+    done = run(tmp_path, str(BIN / "rote"), **variables, PYTHONPATH=str(ROOT / "workflow"))
+    assert set(done.stdout.split()) == expected
+
+
+def test_choices_are_those_of_the_registries():
+    from rote.data.corpora import SPLITS
+    from rote.ngrams import cli as ngrams_cli
+    from rote.ngrams.analyser import UNITS
+    from rote.prune import OFFLINE
+
+    choices = {}
+    for command in (cli.prune, ngrams_cli.tokenize):
+        for name, annotation in get_type_hints(command).items():
+            choices[name] = set(get_args(annotation))
+    assert choices["scheme"] == set(OFFLINE)
+    assert choices["unit"] == set(UNITS)
+    assert choices["split"] == set(SPLITS)
+
+
+@pytest.mark.parametrize("command", ["ledger", "power", "profile", "verify"])
+def test_commands_take_names_of_runs_and_list_those_there_are(
+    tmp_path, capsys, monkeypatch, command
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/mine").mkdir(parents=True)
+    code, _, err = call(capsys, monkeypatch, command, "other")
+    assert code == 1
+    assert "other is neither a folder nor a run in results/; runs in this folder: mine" in err
+    code, _, err = call(capsys, monkeypatch, command, "mine")
+    assert code == 1
+    assert "results/mine" in err
+    assert "Traceback" not in err
+
+
+def test_ledger_refuses_other_tables_in_one_line(tmp_path, capsys, monkeypatch):
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
+    code, _, err = call(capsys, monkeypatch, "ledger", str(tmp_path / "other.parquet"))
+    assert code == 1
+    assert re.fullmatch(r"rote: error: .*other\.parquet is no ledger .*\n", err)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
+def test_tables_are_written_in_the_format_of_their_suffix(tmp_path, capsys, monkeypatch, suffix):
+    losses = tmp_path / "losses.csv"
+    pd.DataFrame({"id": range(10), "loss": np.arange(10.0)}).to_csv(losses, index=False)
+    out = tmp_path / f"chosen.{suffix}"
+    words = ["prune", "--losses", str(losses), "--keep", "0.4", "--out"]
+    assert call(capsys, monkeypatch, *words, str(out))[0] == 0
+    read = getattr(pd, f"read_{suffix}")(out)
+    assert read["id"].astype(int).tolist() == [0, 1, 2, 3]
+    code, _, err = call(capsys, monkeypatch, *words, str(tmp_path / "chosen.xlsx"))
+    assert code == 1
+    assert "chosen.xlsx: a table is written as .parquet, .csv, .json; end its name so" in err
+
+
+def test_users_files_are_never_to_be_deleted(tmp_path, capsys, monkeypatch):
+    notes = tmp_path / "notes.md"
+    notes.write_text("text")
+    out = str(tmp_path / "out.csv")
+    for words in (["prune", "--losses", str(notes), "--out", out], ["ledger", str(notes)]):
+        code, _, err = call(capsys, monkeypatch, *words)
+        assert code == 1
+        assert not re.search("delete|remove", err)
+    assert notes.read_text() == "text"
+
+
+def test_figures_prints_where_they_are(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("raf/figures/phases.png", "longtail/figures/isolation.png"):
+        (tmp_path / "results/mine" / path).parent.mkdir(parents=True)
+        (tmp_path / "results/mine" / path).touch()
+    assert len(call(capsys, monkeypatch, "figures", "mine")[1].split()) == 2
+    for name in ("isolation", "longtail.isolation", "longtail"):
+        _, out, _ = call(capsys, monkeypatch, "figures", "mine", name)
+        assert out == "results/mine/longtail/figures/isolation.png\n"
+    code, _, err = call(capsys, monkeypatch, "figures", "mine", "isolatoin")
+    assert code == 1
+    assert "no figure 'isolatoin' in results/mine; there are longtail.isolation, raf.phas" in err
+
+
+def test_config_write_and_new_paper_write_nothing_outside_a_checkout(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (["config", "write"], ["new-paper", "mine"]):
+        code, _, err = call(capsys, monkeypatch, *words)
+        assert code == 1
+        assert f"no workflow in {tmp_path}; run this in the folder with the Snakefile" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_again_commands_name_cores_and_the_runs_config():
+    from rote.core import runs
+
+    figure = runs.again("results/mine/raf/figures/phases.png", force=True)
+    assert figure == (
+        "snakemake --cores all --configfile results/mine/config.yaml --force "
+        "-- results/mine/raf/figures/phases.png"
+    )
+    assert "--configfile results/mine/config.yaml" in runs.again("reports/mine/index.html")
+    assert runs.again("figures") == "snakemake --cores all -- figures"

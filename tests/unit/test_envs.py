@@ -2,19 +2,34 @@
 
 import importlib.util
 import re
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 from conftest import ROOT
+from packaging.requirements import Requirement
 
 ENVS = ROOT / "envs"
 
 
 def pins(name: str) -> dict[str, str]:
-    """Requirements of a file: normalized names and exact versions ("" without one)."""
-    lines = [line.split("#")[0].strip() for line in (ENVS / name).read_text().splitlines()]
-    requirements = (line.partition("==") for line in lines if line)
-    return {re.sub(r"[-_.]+", "-", package).lower(): exact for package, _, exact in requirements}
+    """Normalized names and exact versions of a lock."""
+    lines = [line for line in (ENVS / name).read_text().splitlines() if line[0] not in "#-"]
+    requirements = (line.partition("==") for line in lines)
+    return {canonical(package): exact for package, _, exact in requirements}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(*groups: str) -> list[Requirement]:
+    """Requirements of pyproject.toml: all of them, or those of some extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = list(project["dependencies"])
+    for extra, requirements in project["optional-dependencies"].items():
+        lines += requirements if extra in groups or not groups else []
+    return [item for item in map(Requirement, lines) if item.name != "rote"]
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +40,22 @@ def lock():
     return module
 
 
-def test_requirements_are_locked_at_exact_versions():
-    locked = pins("lock.txt")
-    assert all(locked.values())
-    for package, exact in pins("requirements.in").items():
-        assert package in locked
-        assert exact in ("", locked[package])
+def test_requirements_are_locked_within_their_bounds():
+    runtime, work = pins("lock.txt"), pins("lock-dev.txt")
+    assert all((runtime | work).values())
+    assert not set(runtime) & set(work)
+    for requirement in declared():
+        locked = (runtime | work)[canonical(requirement.name)]
+        assert requirement.specifier.contains(locked), requirement
+        assert {part.operator for part in requirement.specifier} == {">="}, requirement
+
+
+def test_a_run_needs_no_tools_of_work():
+    runtime = pins("lock.txt")
+    for requirement in declared("hub", "ngrams", "resmem", "theory", "waves", "pipeline"):
+        assert canonical(requirement.name) in runtime
+    tools = {"pytest", "ruff", "mypy", "selenium", "mkdocs-material", "snakefmt", "accelerate"}
+    assert not tools & set(runtime)
 
 
 def test_conda_and_container_install_the_lock(lock):
@@ -41,12 +66,13 @@ def test_conda_and_container_install_the_lock(lock):
 
 
 def test_lock_holds_no_package_for_cuda():
-    assert not [package for package in pins("lock.txt") if "nvidia" in package or "cuda" in package]
+    packages = pins("lock.txt") | pins("lock-dev.txt")
+    assert not [package for package in packages if "nvidia" in package or "cuda" in package]
 
 
 def test_environment_equals_the_lock():
     wrong = {}
-    for package, exact in pins("lock.txt").items():
+    for package, exact in (pins("lock.txt") | pins("lock-dev.txt")).items():
         try:
             requirements = version(package).partition("+")[0]
         except PackageNotFoundError:
@@ -54,3 +80,13 @@ def test_environment_equals_the_lock():
         if requirements != exact:
             wrong[package] = (exact, requirements)
     assert not wrong
+
+
+def test_container_copies_what_a_run_reads(lock):
+    """No environment, no results, no history; the package is installed in it and in conda's."""
+    copied = lock.APPTAINER.split("%files")[1].split("%post")[0].split()
+    assert not {".", ".venv", "results", ".git"} & set(copied)
+    for source in copied[::2]:
+        assert (ROOT / source).exists()
+    assert "/opt/rote\n" in lock.APPTAINER.split("%post")[1]
+    assert "--editable .." in lock.CONDA

@@ -217,7 +217,7 @@ def test_end_of_a_run_has_a_line_per_paper(folders, tmp_path):
         "Rules and facts: all 31: 31 reproduced",
         "At scale smoke no claim is judged.",
         "Report: reports/laptop/index.html",
-        "Every claim: rote ledger results/laptop/claims.parquet",
+        "Every claim: rote ledger laptop",
     ]
     shutil.rmtree(results / "claims")
     assert ending.lines("laptop", "laptop", ["raf"], tmp_path) == [

@@ -35,7 +35,7 @@ KINDS = {
     ),
     "figures": (
         "rote.plotting",
-        {"pandas", "matplotlib", "seaborn", "scipy.stats", "scipy.optimize"},
+        {"pandas", "matplotlib"},
     ),
     "notebooks": ("rote.report.notebook", {"pandas"}),
     "claims": ("rote.report.claims_cli, rote.ledger.ledger", {"pandas"}),

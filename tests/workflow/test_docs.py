@@ -4,12 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pytest
+import yaml
 from conftest import BIN, ROOT, copy_project, run
 
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
@@ -42,11 +44,9 @@ def at_smoke_scale(command: str) -> str:
     """
     command = re.sub(r"^make ", "make --dry-run ", command, flags=re.M)
     lines = []
-    for line in (
-        command.replace("results/laptop", "results/smoke")
-        .replace("laptop mine", "smoke mine")
-        .split("\n")
-    ):
+    for line in command.replace("results/laptop", "results/smoke").split("\n"):
+        if line.startswith("rote "):
+            line = re.sub(r"\blaptop\b", "smoke", line)
         if line.startswith("snakemake ") and "config/" not in line and "--snakefile" not in line:
             if "--configfile" in line:
                 line = line.replace("--configfile", "--configfile config/smoke.yaml")
@@ -113,6 +113,65 @@ def test_readme_runs_as_pasted(smoke, tmp_path):
     assert paste("README.md", project) >= 2
 
 
+EXAMPLES = sorted((ROOT / "docs/examples").glob("*.py"))
+OUTPUT = "# > "
+
+
+def parts(example: Path) -> tuple[str, str]:
+    """The code of an example, and what it says that it prints."""
+    lines = example.read_text().splitlines()
+    code = [line for line in lines if not line.startswith(OUTPUT)]
+    printed = [line.removeprefix(OUTPUT) for line in lines if line.startswith(OUTPUT)]
+    return "\n".join(code) + "\n", "\n".join(printed) + "\n"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_print_what_they_say(example, tmp_path):
+    code, printed = parts(example)
+    assert run(tmp_path, "python", "-c", code, PYTHONPATH=str(ROOT / "workflow")).stdout == printed
+
+
+def test_every_public_module_has_an_example():
+    import rote
+
+    assert {path.stem for path in EXAMPLES} == set(rote.__all__)
+
+
+def test_readme_is_short_and_shows_the_examples():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+    code = [block.text for block in blocks("README.md") if block.language == "python"]
+    outputs = [block.text for block in blocks("README.md") if block.language == "text"]
+    examples = [ROOT / f"docs/examples/{name}.py" for name in ("resmem", "ngrams", "prune")]
+    assert list(zip(code, outputs, strict=True)) == list(map(parts, examples))
+
+
+def test_readme_findings_are_short_sentences():
+    """One of seven papers' claims a line, each of at most 25 words."""
+    text = (ROOT / "README.md").read_text()
+    rows = text.split("<!--rote findings-->")[1].split("<!--/-->")[0].strip().splitlines()[2:]
+    assert len(rows) == 7
+    for row in rows:
+        sentence = row.split(" | ")[1].rpartition(" (")[0]
+        assert len(re.sub(r"\([^)]*\)", "", sentence).split()) <= 25, sentence
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("paper-*.md")), ids=lambda p: p.stem)
+def test_pages_of_papers_tell_ours_and_theirs_apart(page):
+    text = re.sub(r"<!--rote.*?<!--/-->", "", page.read_text(), flags=re.S)
+    assert 200 <= len(text.split()) <= 320
+    assert "**Theirs:**" in text
+    assert "**Ours:**" in text
+
+
+def test_citation_lists_all_papers():
+    from rote.core.papers import about, names
+
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"]
+    titles = {re.sub(r"\W+", " ", entry["title"].lower()) for entry in cited}
+    theirs = [about(name).title for name in names() if not about(name).leads]
+    assert titles == {re.sub(r"\W+", " ", title.lower()) for title in theirs}
+
+
 def test_page_blocks_with_commands_have_a_language():
     """Blocks without a language are not run: only listings and other languages may go without."""
     for page in PAGES:
@@ -164,6 +223,33 @@ def test_site_loads_nothing_from_the_network(site):
             r'<(?:script|img|link|iframe)[^>]* (?:src|href)="(https?:[^"]*)', page.read_text()
         )
         assert [url for url in fetched if "canonical" not in url] == [], page
+
+
+# tags that Markdown and the theme write: any other was text like <run>
+TAGS = (
+    "a article aside body br button code dd details div dl dt em figcaption figure footer form h1"
+)
+TAGS += " h2 h3 h4 h5 h6 head header hr html i img input label li link main meta nav ol p path pre"
+TAGS += " script small span strong style sub summary sup svg table tbody td th thead title tr ul b"
+
+
+def test_site_loses_no_text(site):
+    for page in site.rglob("*.html"):
+        text = re.sub(r"<(script|style|svg).*?</\1>", "", page.read_text(), flags=re.S)
+        assert set(re.findall(r"<([a-z][\w-]*)", text)) <= set(TAGS.split()), page
+    config = (site / "reference/config.html").read_text()
+    assert "results go to results/&lt;run&gt;/" in config.replace("/&lt;run>/", "/&lt;run&gt;/")
+
+
+def test_site_is_searched_from_the_disk(site, browser):
+    browser.get(f"file://{site}/index.html")
+    browser.execute_script("document.querySelector('[data-md-toggle=search]').click()")
+    browser.find_element("css selector", "input.md-search__input").send_keys("Holm")
+    for _ in range(60):
+        if browser.find_elements("css selector", ".md-search-result__link"):
+            return
+        time.sleep(0.5)
+    raise AssertionError(browser.get_log("browser"))
 
 
 def test_rule_graphs_match_the_workflow(project):

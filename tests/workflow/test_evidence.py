@@ -23,7 +23,9 @@ def test_no_claim_is_reproduced_on_its_null(smoke):
 
 
 def test_audit_says_so_on_the_command_line(smoke):
-    done = run(smoke, "rote", "claims", "audit", "results/smoke", "--scale=full", "--least=2")
+    done = run(
+        smoke, "rote", "claims", "audit", "results/smoke", "--scale=full", "--min-replicates=2"
+    )
     assert "0 of " in done.stdout
     assert "are reproduced on a null of theirs" in done.stdout
 
@@ -90,7 +92,7 @@ def test_power_prints_replicates_and_time(judged, tmp_path):
     assert (frame["needed"] >= 5).all()
     assert frame["job_s"].gt(0).all()
     assert frame["tables"].ne("").all()
-    done = run(ROOT, "rote", "power", str(judged), "--csv", str(tmp_path / "power.csv"))
+    done = run(ROOT, "rote", "power", str(judged), "--out", str(tmp_path / "power.csv"))
     assert "statistical claims have replicates enough" in done.stdout
     assert len(pd.read_csv(tmp_path / "power.csv")) == len(frame)
 

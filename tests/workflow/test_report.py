@@ -81,7 +81,8 @@ def test_gallery_shows_figures_with_data_rule_code_and_command(smoke):
         for key, figure in load(paper, "figures").FIGURES.items():
             begin = text.index(f'src="files/{paper}/{key}.png"')
             block = text[begin : text.index("</figure>", begin)]
-            assert f"snakemake --force results/smoke/{paper}/figures/{key}.png" in block
+            target = f"results/smoke/{paper}/figures/{key}.png"
+            assert f"--configfile results/smoke/config.yaml --force -- {target}" in block
             assert f"<code>{paper}_draw_figures</code>" in block
             file, line = re.search(
                 r"code: <code>(workflow/rote/[\w/]+\.py):(\d+)</code>", block

@@ -19,6 +19,9 @@ def test_new_paper_passes_its_smoke_run(project):
     run(project, "ruff", "format", "--check", "workflow/rote/papers/mine")
     contracts = run(project, "lint-imports", "--no-cache", check=False)
     assert "papers.mine" not in contracts.stdout
+    text = (project / "docs/rulegraph/mine.svg").read_text()
+    rules = set(re.findall(r"rule (mine\w*):", (project / "workflow/rules/mine.smk").read_text()))
+    assert rules | {"mine", "mine_draw_figures"} == set(re.findall(r">(mine\w*)</text>", text))
     run(project, "snakefmt", "--check", "Snakefile", "workflow")
     snakemake(project, "--config", "papers=[mine]")
     ledger = tables.read(project / "results/smoke/claims.parquet")
@@ -34,6 +37,17 @@ def test_new_paper_passes_its_smoke_run(project):
     assert "mine" in (project / "reports/smoke/index.html").read_text()
     done = run(project, "rote", "new-paper", "mine", check=False)
     assert "a paper cannot be called 'mine'" in done.stderr
+
+
+@pytest.mark.long
+def test_new_paper_passes_the_tests_of_the_house(project):
+    run(project, "rote", "new-paper", "mine", "--title", "A paper of mine")
+    run(project, "rote", "config", "write")
+    tests = ["house", "claims", "costs", "config", "domains", "published"]
+    files = [f"tests/unit/test_{name}.py" for name in tests]
+    pytest_ = ["pytest", "-q", "-p", "no:cacheprovider", "-m", "not dag and not long"]
+    run(project, *pytest_, *files, "tests/workflow/test_plan.py")
+    run(project, *pytest_, "tests/workflow/test_docs.py", "-k", "graphs or site or reference")
 
 
 @pytest.mark.parametrize(

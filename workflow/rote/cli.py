@@ -12,16 +12,17 @@ import sys
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import typer.core
 
-from rote.core import environment, job
+from rote.core import environment, job, runs
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
+from rote.core.verbs import RunFolder, result
 
 log = logging.getLogger("rote")
 _INTERRUPTED = 130  # exit code of what Ctrl-C ends
@@ -73,9 +74,10 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    add_completion=False,
     help="Re-derive what seven papers claim about memorization and generalization. "
     "`rote <paper> --help` lists a paper's verbs.",
+    epilog="Exit codes: 0 done; 1 something that you can put right, or a check that failed; "
+    "2 a wrong option; 130 interrupted.",
 )
 config_app = typer.Typer(
     no_args_is_help=True,
@@ -86,13 +88,27 @@ config_app = typer.Typer(
 app.add_typer(config_app, name="config")
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="Config file or overlay; default: all defaults.")
+    Path | None, typer.Option("--configfile", help="Config file or overlay; default: all defaults.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show debug lines.")]
 
 
+def _print_version(given: bool) -> None:
+    if given:
+        from rote import __version__
+
+        typer.echo(f"rote {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
 @app.callback()
-def _options(verbose: Verbose = False) -> None:
+def _options(verbose: Verbose = False, version: Version = False) -> None:
     job.configure_log(verbose)
 
 
@@ -125,13 +141,14 @@ def config_show(
     """Print a configuration with defaults filled in, or one key or section with what it means."""
     import yaml
 
-    from rote.report import generated
     from rote.run import config
 
     settings = config.load(path)
     if key is None:
         text = yaml.safe_dump(settings.model_dump(), sort_keys=False, width=110)
     else:
+        from rote.report import generated
+
         text = generated.describe(settings, key)
     typer.echo(text, nl=False)
 
@@ -144,6 +161,7 @@ def config_write(
     from rote.core import tables
     from rote.report import generated
 
+    generated.require_repository(root)
     for name, text in generated.files().items():
         with tables.atomic(root / name) as temporary:
             temporary.write_text(text, "utf-8")
@@ -155,7 +173,15 @@ def config_write(
 
 @app.command("ledger")
 def show_ledger(
-    path: Annotated[Path, typer.Argument(help="A ledger, results/<run>/claims.parquet.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A run: its name or folder; or a ledger, results/<run>/claims.parquet.",
+            metavar="RUN",
+            callback=runs.ledger,
+            autocompletion=runs.names,
+        ),
+    ],
     strict: Annotated[
         bool, typer.Option(help="Exit with 1 unless every claim is reproduced.")
     ] = False,
@@ -178,11 +204,11 @@ def show_ledger(
 
 @app.command("power")
 def show_power(
-    results: Annotated[Path, typer.Argument(help="results/<run>", metavar="RESULTS")],
+    results: RunFolder,
     folder: Annotated[
         Path, typer.Option("--claims", help="Folder with <paper>.yaml.", metavar="DIR")
     ] = Path("workflow/claims"),
-    csv: Annotated[Path | None, typer.Option(help="Write all claims.", metavar="CSV")] = None,
+    out: Annotated[Path | None, result("Write: all claims.")] = None,
 ) -> None:
     """Replicates that each claim of a run needs for a verdict, and the time of the jobs behind."""
     from rote.core import tables
@@ -190,9 +216,8 @@ def show_power(
 
     frame = evidence.power(results, folder)
     evidence.show_power(frame)
-    if csv:
-        with tables.atomic(csv) as temporary:
-            frame.to_csv(temporary, index=False)
+    if out:
+        tables.export(out, frame)
 
 
 @app.command()
@@ -242,7 +267,9 @@ def new_paper(
 @app.command()
 def draw(
     paper: Annotated[str, typer.Option(help="Paper whose figures to draw.")],
-    results: Annotated[Path, typer.Option(help="Folder with the paper's tables.", metavar="DIR")],
+    results: Annotated[
+        str, typer.Option(help="A run, or the folder with the paper's tables.", metavar="RUN")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the figures.", metavar="DIR")],
     figure: Annotated[
         list[str] | None, typer.Option(help="Draw only this figure; may be repeated.")
@@ -253,7 +280,22 @@ def draw(
     from rote import plotting
 
     with job.start(f"draw {paper}"):
-        plotting.draw(paper, results, out, figure, pdf=pdf)
+        plotting.draw(paper, runs.of_paper(results, paper), out, figure, pdf=pdf)
+
+
+@app.command("figures")
+def show_figures(
+    results: RunFolder,
+    name: Annotated[
+        str | None, typer.Argument(help="A figure, <paper>.<figure>, or a paper; default: all.")
+    ] = None,
+    view: Annotated[bool, typer.Option("--open", help="Open them in the system's viewer.")] = False,
+) -> None:
+    """Print where a run's figures are, one path per line; PDF files lie beside the PNG files."""
+    for path in runs.figures(results, name):
+        typer.echo(path)
+        if view:
+            typer.launch(str(path))
 
 
 # ---- any data set
@@ -266,13 +308,15 @@ def prune(
     ],
     out: Annotated[
         Path,
-        typer.Option(help="Write: the kept rows, copies to use as `count`.", metavar="PARQUET"),
+        result("Write: the kept rows, copies to use as `count`."),
     ],
     keep: Annotated[
         float | None,
         typer.Option(help="Share of the examples to keep, in (0, 1]; default: automatic."),
     ] = None,
-    scheme: Annotated[str, typer.Option(help="none, random, loss or loss-flat.")] = "loss",
+    scheme: Annotated[
+        Literal["none", "random", "loss", "loss-flat"], typer.Option(help="How they are chosen.")
+    ] = "loss",
     seed: Annotated[int, typer.Option(help="Seed for ties and random choices.", min=0)] = 1,
 ) -> None:
     """Prune any data set by a trained model's losses; loss-flat also flattens frequencies."""
@@ -283,8 +327,7 @@ def prune(
     with job.start("prune", seed=seed):
         frame = table.read(losses)
         pruned = pruning.table(frame, keep, scheme=scheme, seed=seed, where=str(losses))
-        with tables.atomic(out) as temporary:
-            pruned.to_parquet(temporary, index=False)
+        tables.export(out, pruned)
         log.info("kept %d of %d examples: %s", len(pruned), len(frame), out)
 
 
@@ -322,9 +365,7 @@ def plan(
 
 @app.command()
 def profile(
-    results: Annotated[
-        Path, typer.Argument(help="results/<run> of a finished run.", metavar="DIR")
-    ],
+    results: RunFolder,
     cores: Annotated[
         int | None,
         typer.Option(help="Cores that the run had; default: those of this machine.", min=1),
@@ -346,7 +387,7 @@ def profile(
 
 @app.command()
 def verify(
-    results: Annotated[Path, typer.Argument(help="results/<run>", metavar="DIR")],
+    results: RunFolder,
     threads: Annotated[int, typer.Option(help="Files hashed at a time.", min=1)] = 1,
 ) -> None:
     """Hash a run's files again: what changed, is missing, or was added; exit with 1 if any did."""
@@ -358,7 +399,7 @@ def verify(
     if changes:
         raise InputError(
             f"{results} is not as its run left it: {len(changes)} differences; "
-            f"to accept what is there: snakemake --force {results / manifest.NAME}"
+            f"to accept what is there: snakemake --cores all --force -- {results / manifest.NAME}"
         )
     n_files = len(manifest.read(results)["files"])
     typer.echo(f"{results}: all {n_files} files are as the run left them")
@@ -366,8 +407,8 @@ def verify(
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="A run: its name, or results/<run>.")],
-    b: Annotated[str, typer.Argument(help="The other run.")],
+    first: RunFolder,
+    second: RunFolder,
     out: Annotated[
         Path | None,
         typer.Option(help="Write: a page with the claims side by side.", metavar="HTML"),
@@ -383,7 +424,6 @@ def compare(
     """Compare two runs: tables cell by cell, within tolerances between machines, and claims."""
     from rote.report import compare as comparison
 
-    first, second = comparison.folder(a), comparison.folder(b)
     columns = comparison.cells(first, second)
     comparison.show(first, second, columns, every=every)
     if out:
@@ -405,7 +445,7 @@ def main() -> None:
     try:
         for command in in_turn(sys.argv[1:]):
             _run(command)
-    except (InputError, ArithmeticError, MemoryError, OSError) as error:
+    except (InputError, ArithmeticError, MemoryError, ModuleNotFoundError, OSError) as error:
         if os.environ.get("ROTE_DEBUG"):
             raise
         sys.exit(f"rote: error: {_one_line(error)}")
@@ -451,6 +491,8 @@ def _one_line(error: Exception) -> str:
         where = f" {error.filename}" if error.filename else ""
         advice = "free space or permission there is missing, or the path is wrong"
         return f"{error.strerror or error}:{where}; {advice}"
+    if isinstance(error, ModuleNotFoundError) and "pip install" not in str(error):
+        return f"this command needs {error.name}: pip install 'rote[pipeline]'"
     return str(error)
 
 

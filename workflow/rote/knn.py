@@ -1,5 +1,9 @@
 """Nearest neighbors under their public name: what `rote.neighbors` exports."""
 
+from rote.core import extras
+
+extras.require("rote.knn")
+
 from typing import TYPE_CHECKING, Any
 
 from rote import neighbors

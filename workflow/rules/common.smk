@@ -1,15 +1,18 @@
 """Functions and values that the rules share. The config is checked, digests are taken."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
     from rote.core import environment as rote_environment
     from rote.core import papers as rote_papers
     from rote.core.errors import ConfigError
+    from rote.run import begin as rote_begin
     from rote.run import code as rote_code
     from rote.run import config as rote_config
     from rote.run import ending as rote_ending
@@ -23,26 +26,48 @@ except ImportError as error:
 rote_environment.prepare()
 try:
     CONFIG = rote_config.parse(config, where="config")
+    rote_begin.refuse_other_data(CONFIG)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-# `rote` of this environment, also where .venv is not activated
-shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; set -o pipefail; ')
+# `rote` of this environment, also where .venv is not activated; in an image, the image's own
+in_image = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+programs = "$PATH" if in_image else f"{Path(sys.executable).parent}:$PATH"
+shell.prefix(f'PATH="{programs}"; set -o pipefail; ')
 
-# where rote lies: not the working directory if another workflow imports it as a module
-HOME = Path(workflow.current_basedir).parents[1]
+# The checkout that the rules are read from: not the working directory if another workflow imports
+# rote as a module, and none if Snakemake reads them out of a git repository, here or on a host.
+BASEDIR = workflow.current_basedir
+HOME = Path(BASEDIR).parents[1] if isinstance(BASEDIR, os.PathLike) else None
 RUN = rote_config.shared(CONFIG)  # the keys that belong to no paper, as JSON
 TURNS = rote_order.turns(CONFIG.papers, CONFIG.scale)  # papers one after another
 
 
+def from_here(path):
+    """A path, relative to the working directory if it leads into it."""
+    folder = Path.cwd().resolve()
+    inside = path.resolve().is_relative_to(folder)
+    return str(path.resolve().relative_to(folder) if inside else path)
+
+
 def shipped(path):
-    """A file of rote itself, relative where that is the same file."""
-    return path if Path(path).resolve() == (HOME / path).resolve() else str(HOME / path)
+    """A file of rote itself; out of a git repository, Snakemake's copy of it.
+
+    Args:
+        path: in the repository, perhaps with wildcards.
+    """
+    if HOME:
+        return from_here(HOME / path)
+    return lambda wildcards: workflow.source_path(f"../../{path.format(**wildcards)}")
+
+
+IMAGE = from_here(HOME / "envs/rote.sif") if HOME else "envs/rote.sif"
 
 
 def page_templates(*pages):
-    """Templates of the report's pages, by name."""
-    return [shipped(f"workflow/rote/report/templates/{page}.html") for page in pages]
+    """Templates of the report's pages, by name: of the package, which is installed."""
+    folder = rote_code.ROOT / "report" / "templates"
+    return [from_here(folder / f"{page}.html") for page in pages]
 
 
 def section_json(name):
@@ -147,6 +172,12 @@ def of_all_papers(paths):
 def reporting_on(paper):
     """Priority of what a paper's report needs: before all other jobs of the paper."""
     return TURNS.get(paper, 0) + rote_order.STEP - 1
+
+
+def begin():
+    """Before the first job: keep the config in the run's folder, say how long this will take."""
+    rote_begin.record(CONFIG)
+    say_forecast()
 
 
 def say_forecast():

@@ -191,7 +191,6 @@ rule report_record_run:
     output:
         manifest="results/{run}/MANIFEST.json",
         crate="results/{run}/ro-crate-metadata.json",
-        config="results/{run}/config.yaml",
         snakefile="results/{run}/Snakefile",
     log:
         "results/{run}/logs/report_record_run.log",
@@ -207,6 +206,6 @@ rule report_record_run:
         results=subpath(output.manifest, parent=True),
         code=code("rote.report.cli:record_run"),
     shell:
-        "rote report manifest --config {params.config:q}"
+        "rote report manifest --settings {params.config:q}"
         " --results {params.results:q} --snakefile {input.snakefile:q}"
         " --threads {threads} 2> {log:q}"

@@ -26,5 +26,5 @@ def load(path: Path) -> dict[str, np.ndarray]:
     """What `save` wrote. Raises InputError if the file is not whole."""
     from safetensors.numpy import load_file
 
-    with one_line(path, "is not a whole safetensors file", "delete it and run again"):
+    with one_line(path, "is not a whole safetensors file", "make it anew"):
         return load_file(path)

@@ -350,6 +350,7 @@ def configure_log(verbose: bool = False) -> None:
         form = "%(message)s"
     else:
         handler, form = logging.StreamHandler(), "%(asctime)s %(message)s"
+    # of other libraries warnings alone: fontTools tells of every glyph in a PDF file
     logging.basicConfig(
         level=logging.WARNING, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True
     )

@@ -24,6 +24,7 @@ class About:
     reference: str
     url: str  # empty if none is known
     question: str
+    finding: str = ""  # the claim that the README quotes; by default the first that is reproduced
     leads: bool = False  # named before all others: what the report opens with
 
 

@@ -25,19 +25,28 @@ class Section(BaseModel):
     SCALES: ClassVar[dict[str, dict[str, Any]]] = {}
 
 
-def key(default: Any, description: str = "", *, unit: str | None = None, **constraints: Any) -> Any:
+def key(
+    default: Any,
+    description: str = "",
+    *,
+    unit: str | None = None,
+    source: bool = False,
+    **constraints: Any,
+) -> Any:
     """A config key.
 
     Args:
         default: its value at the laptop scale, or a `Section`, whose own defaults then count.
         description: what it is; by default the first paragraph of the section's docstring.
         unit: of the value.
+        source: whether it says where data come from: one run's folder holds those of one source.
         **constraints: of pydantic (`ge`, `le`, `min_length`, ...); not used for a `Section`.
 
     Returns:
         A pydantic field.
     """
-    extra: Any = {"unit": unit} if unit else None
+    extra: Any = ({"unit": unit} if unit else {}) | ({"source": True} if source else {})
+    extra = extra or None
     if isinstance(default, type) and issubclass(default, Section):
         return Field(
             default_factory=default,

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from rote.core import exports
 from rote.core.errors import InputError
 from rote.core.files import one_line
 from rote.core.section import first_paragraph
@@ -217,6 +218,21 @@ def write_with_metadata(path: str | Path, table: pa.Table, records: Mapping[byte
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
+def export(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table for a user, whole or not at all, in the format that the suffix says.
+
+    Args:
+        path: of a .parquet, .csv or .json file.
+        frame: the table.
+
+    Raises:
+        InputError: for any other suffix.
+    """
+    write_as = exports.FORMATS[exports.of(path)]
+    with atomic(path) as temporary:
+        write_as(frame, temporary)
+
+
 def read(path: str | Path) -> pd.DataFrame:
     """Read a table.
 
@@ -225,9 +241,14 @@ def read(path: str | Path) -> pd.DataFrame:
     """
     if not Path(path).exists():
         raise InputError(
-            f"table {path} does not exist; run the rule that makes it: snakemake {path}"
+            f"table {path} does not exist; run the rule that makes it: "
+            f"snakemake --cores all -- {path}"
         )
-    with one_line(path, "is not a whole Parquet file", "delete it and run again"):
+    with one_line(
+        path,
+        "is not a whole Parquet file",
+        f"make it anew: snakemake --cores all --force -- {path}",
+    ):
         return pq.ParquetFile(path).read().to_pandas()
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rote.core import job
+from rote.core import exports, job, runs
 from rote.core.errors import InputError
 from rote.core.section import Section, validate
 
@@ -39,6 +39,42 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         "",
     ),
 }
+
+
+# A run, by name or folder: as an argument commands get the folder, as an option what was given.
+RunFolder = Annotated[
+    Path,
+    typer.Argument(
+        help="A run: its name, or results/<run>.",
+        metavar="RUN",
+        callback=runs.folder,
+        autocompletion=runs.names,
+    ),
+]
+RunOption = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        help="A run: its name, or results/<run>.",
+        metavar="RUN",
+        autocompletion=runs.names,
+    ),
+]
+
+
+def result(description: str) -> Any:
+    """An option that names a table to write for a user, in the format that its suffix says.
+
+    Args:
+        description: what it holds.
+    """
+
+    def checked(path: Path | None) -> Path | None:
+        if path is not None:
+            exports.of(path)
+        return path
+
+    return typer.Option(help=description, metavar="|".join(exports.FORMATS), callback=checked)
 
 
 def table(description: str) -> Any:

@@ -11,14 +11,15 @@ import io
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rote.core import extras
 from rote.core.errors import DamagedFile, InputError
 from rote.core.files import first_line, has_suffix, one_line, refuse_pointer, skipped, under
 from rote.readers import text as reader
@@ -30,6 +31,7 @@ JSON_LINES = (".jsonl", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
 SUFFIXES = (".parquet", *JSON_LINES, ".txt", ".txt.gz", ".txt.zst")
 HUB = "hf:"  # prefix of a data set of the Hugging Face hub
 STREAM = "stream:"  # prefix of one that is read off the network
+Source = str | Path | Iterable[str | Mapping[str, Any]]
 MAX_BYTES = 2**30  # of a document: an unpacked bomb is refused before it fills the memory
 
 
@@ -181,8 +183,28 @@ def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     )
 
 
+def sources(given: Source | Iterable[Path]) -> list[Source]:
+    """What a corpus is read from, one after another.
+
+    Args:
+        given: a source, as `documents` takes it, or paths of several.
+    """
+    if isinstance(given, (str, Path)):
+        return [given]
+    items: Iterator[Any] = iter(given)
+    first = list(islice(items, 1))
+    if first and isinstance(first[0], Path):
+        return [*first, *items]
+    return [chain(first, items)]
+
+
+def name_of(source: Source) -> str:
+    """What a source is called in messages."""
+    return str(source) if isinstance(source, (str, Path)) else "the texts given"
+
+
 def documents(
-    source: str | Path,
+    source: Source,
     column: str = "text",
     *,
     split: str = "file",
@@ -197,7 +219,8 @@ def documents(
     names its parts, by default the split train.
 
     Args:
-        source: as for `files`, or a stream.
+        source: as for `files`, or a stream; or texts themselves: an iterable of strings, or of
+            rows that hold one under `column`, as a `datasets.Dataset`.
         column: column or key that holds the text.
         split: what a document of a text file is: the whole `file`, a `line`, or what `blank` lines
             separate.
@@ -228,12 +251,38 @@ def documents(
         errors=errors,
         problems=Counter() if problems is None else problems,
     )
+    if not isinstance(source, (str, Path)):
+        yield from _texts(source, reading)
+        return
     if str(source).startswith(STREAM):
         yield from _stream(str(source), reading)
         return
     for file in _files(source):
         for number, text in enumerate(_read(file.path, reading)):
             yield Document(f"{file.name}:{number}", text)
+
+
+def _texts(rows: Iterable[str | Mapping[str, Any]], reading: _Reading) -> Iterator[Document]:
+    """Texts in memory, or rows that hold them."""
+    for number, row in enumerate(rows):
+        text = row.get(reading.column) if isinstance(row, Mapping) else row
+        if isinstance(text, str):
+            _refuse_name(text, number)
+        else:
+            content = ", ".join(map(str, row)) if isinstance(row, Mapping) else type(row).__name__
+            message = f"text {number}: no text under the key {reading.column!r} (it has {content})"
+            text = reading.skip("no text", message)
+        yield Document(f"text:{number}", reader.encodable(text))
+
+
+def _refuse_name(text: str, number: int) -> None:
+    """Raise InputError for what is the name of a source rather than a text."""
+    is_name = text.startswith((HUB, STREAM)) or has_suffix(Path(text[-99:]), SUFFIXES)
+    if is_name and len(text.split()) == 1:
+        raise InputError(
+            f"text {number} is {text!r}: strings in a list are texts; for files give one string, "
+            "or pathlib.Path objects"
+        )
 
 
 def _read(file: Path, reading: _Reading) -> Iterator[str]:
@@ -341,7 +390,7 @@ def _object(file: Path, number: int, line: bytes, reading: _Reading) -> str:
 
 def _stream(source: str, reading: _Reading) -> Iterator[Document]:
     """Rows of a data set that `datasets` streams."""
-    import datasets
+    datasets = extras.load("datasets", "hub", "reading a data set of the hub")
 
     name, _, part = source.removeprefix(STREAM).partition("#")
     configuration, _, split = part.rpartition("/")
@@ -386,11 +435,11 @@ def _decoded(file: Path, position: str, content: bytes, reading: _Reading) -> st
 
 
 def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
+    hub = extras.load("huggingface_hub", "hub", "fetching a data set of the hub")
 
     try:
         patterns = [f"*{suffix}" for suffix in SUFFIXES]
-        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns))
+        return Path(hub.snapshot_download(name, repo_type="dataset", allow_patterns=patterns))
     except Exception as error:  # of the library or the network
         raise InputError(
             f"data set {name!r} cannot be fetched: {first_line(error)}; "

@@ -1,5 +1,9 @@
 """The ledger: claims, the intervals behind them, verdicts, and the file that holds them."""
 
+from rote.core import extras
+
+extras.require("rote.ledger")
+
 from rote.ledger import coverage
 from rote.ledger.claims import KINDS, ORIGINS, VERDICTS, Claim, Criterion, criterion, load
 from rote.ledger.intervals import (

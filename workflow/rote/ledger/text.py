@@ -119,6 +119,21 @@ def claims(ledger: pd.DataFrame) -> str:
     return f"<details><summary>Every claim</summary>\n\n{body}\n\n</details>"
 
 
+def bar(claims: pd.DataFrame, width: int = 12) -> str:
+    """Verdicts as a bar of letters: █ reproduced, ▓ contradicted, ▒ inconclusive, ░ not run.
+
+    Args:
+        claims: one row each, as of `verdicts.summary`.
+        width: letters in all; a verdict that occurs has at least one.
+    """
+    numbers = claims["verdict"].value_counts()
+    letters = ""
+    for verdict, letter in zip(VERDICTS, "█▓▒░", strict=True):
+        share = numbers.get(verdict, 0) / len(claims)
+        letters += letter * max(round(width * share), int(share > 0))
+    return f"`{letters}`"
+
+
 def contradicted(ledger: pd.DataFrame) -> str:
     """Claims that do not hold, with what was measured instead, as a Markdown table."""
     failed = verdicts.summary(ledger).query("verdict == 'contradicted'")

@@ -1,10 +1,15 @@
 """n-grams of tokenized corpora, counted exactly.
 
 corpus = ngrams.tokenize("texts/*.jsonl", "corpus")        # or ngrams.Corpus.open("corpus")
+corpus = ngrams.tokenize(dataset["train"], "corpus")       # rows with a text, or texts in a list
 ngrams.count(corpus, ["red kite", "kite"])                  # occurrences
 ngrams.count_pairs(corpus, [("red kite", "bird of prey")])  # documents that hold both
 ngrams.InfinityGram(corpus).probability("a red", "kite")    # after the longest context that occurs
 """
+
+from rote.core import extras
+
+extras.require("rote.ngrams")
 
 from rote.ngrams.analyser import Analyser, grams
 from rote.ngrams.blocks import Counts

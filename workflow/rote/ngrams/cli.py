@@ -2,12 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from rote.core import job
 from rote.core.errors import InputError
+from rote.core.verbs import result
 
 app = typer.Typer(
     name="ngrams",
@@ -45,7 +46,7 @@ def tokenize(
     ],
     out: Annotated[Path, typer.Option(help="Write: the corpus, a new folder.", metavar="DIR")],
     unit: Annotated[
-        str, typer.Option(help="What is counted: word, whitespace, character or token.")
+        Literal["word", "whitespace", "character", "token"], typer.Option(help="What is counted.")
     ] = "word",
     tokenizer: Annotated[
         str, typer.Option(help="With --unit token: a Hugging Face id or folder.")
@@ -56,11 +57,12 @@ def tokenize(
     ] = "",
     column: Annotated[str, typer.Option(help="Column or key that holds the text.")] = "text",
     split: Annotated[
-        str, typer.Option(help="A document of a .txt: the file, a line, or a blank-line block.")
+        Literal["file", "line", "blank"],
+        typer.Option(help="A document of a .txt: the file, a line, or what blank lines separate."),
     ] = "file",
     strict: Annotated[bool, typer.Option("--strict", help="Fail on what cannot be read.")] = False,
     errors: Annotated[
-        str | None, typer.Option(help="Bytes that are not UTF-8: strict or replace.")
+        Literal["strict", "replace"] | None, typer.Option(help="Bytes that are not UTF-8.")
     ] = None,
     distinct: Annotated[
         bool, typer.Option("--distinct", help="Count a repeated document once.")
@@ -73,7 +75,7 @@ def tokenize(
     options = ngrams.CorpusOptions(column, split, strict, errors, distinct, shard_tokens)
     analyser = ngrams.Analyser(unit, case, tuple(_words(stop_words)), tokenizer)
     with job.start("ngrams tokenize"), job.meter("tokenize", "tokens") as meter:
-        corpus = ngrams.tokenize(texts, out, analyser, options, meter.reached)
+        corpus = ngrams.tokenize(map(Path, texts), out, analyser, options, meter.reached)
     log.info("%s: %s", out, corpus.summary)
     for irregularity, number in corpus.irregular.items():
         log.warning("%d documents: %s", number, irregularity)
@@ -85,7 +87,7 @@ def count(
     pairs: Annotated[
         Path, typer.Option(help="Columns first and second: texts or token ids.", metavar="TABLE")
     ],
-    out: Annotated[Path, typer.Option(help="Write: the table with counts.", metavar="PARQUET")],
+    out: Annotated[Path, result("Write: the table with counts.")],
     window: Annotated[
         int | None,
         typer.Option(
@@ -119,7 +121,7 @@ def count(
 @app.command("sum")
 def add_up(
     parts: Annotated[list[Path], typer.Argument(help="Counts of every part of one counting.")],
-    out: Annotated[Path, typer.Option(help="Write: their sum.", metavar="PARQUET")],
+    out: Annotated[Path, result("Write: their sum.")],
 ):
     """Add up the counts of disjoint parts of a corpus, all parts of one counting."""
     from rote.ngrams import files
@@ -134,7 +136,7 @@ def table(
     n: Annotated[int, typer.Option(help="Length of the n-grams.", min=1)],
     out: Annotated[
         Path,
-        typer.Option(help="Write: n-grams and counts, most frequent first.", metavar="PARQUET"),
+        result("Write: n-grams and counts, most frequent first."),
     ],
     min_count: Annotated[int, typer.Option(help="Leave out what occurs less often.", min=1)] = 1,
 ):

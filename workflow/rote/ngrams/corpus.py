@@ -295,19 +295,21 @@ class Corpus:
 
 
 def tokenize(
-    paths: str | Path | Iterable[str | Path],
+    texts: corpora.Source | Iterable[Path],
     out: str | Path,
     analyser: Analyser = Analyser(),
     options: CorpusOptions = CorpusOptions(),
     progress: Progress | None = None,
 ) -> Corpus:
-    """Tokenize text files into a corpus folder; nothing is left there if it fails.
+    """Tokenize texts into a corpus folder; nothing is left there if it fails.
 
     Documents keep their number in the source: what cannot be read, and with `distinct` every
     repetition, becomes a document without tokens.
 
     Args:
-        paths: files, folders, globs, hf: or stream:<data set>, see `rote.data.corpora`.
+        texts: a string or a path names a file, folder, glob, hf: or stream:<data set>, see
+            `rote.data.corpora`; several paths name several. An iterable of strings holds the texts
+            themselves; one of rows, as a `datasets.Dataset`, holds them under `options.column`.
         out: folder that does not exist yet.
         analyser: from text to its units.
         options: which documents the corpus holds, and in what pieces.
@@ -320,7 +322,7 @@ def tokenize(
         InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
             no document with a unit, or an `out` that exists and is not an empty folder.
     """
-    sources = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    sources = corpora.sources(texts)
     split_units = analyser.check().splitter()
     words = _Vocabulary()
     problems: Counter[str] = Counter()
@@ -353,7 +355,7 @@ def tokenize(
                     progress(total)
         if not total:
             raise InputError(
-                f"no {analyser.unit} in {', '.join(map(str, sources))} "
+                f"no {analyser.unit} in {', '.join(map(corpora.name_of, sources))} "
                 f"({_irregular(problems)}); check the corpus, its column and the tokenizer"
             )
         shards = writer.close()

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from rote.core.errors import InputError
 from rote.core.files import one_line
-from rote.core.tables import atomic, write_with_metadata
+from rote.core.tables import export, write_with_metadata
 from rote.ngrams.corpus import Corpus
 from rote.ngrams.counting import scan
 from rote.ngrams.full import NGramTable
@@ -196,7 +196,7 @@ def write_ngrams(path: Path, corpus: Corpus, table: NGramTable) -> None:
     """Write n-grams as text (without words, as ids) with their counts, most frequent first.
 
     Args:
-        path: of the Parquet file; its columns are ngram and count.
+        path: of a .parquet, .csv or .json file; its columns are ngram and count.
         corpus: whose words the ids stand for.
         table: n-grams and counts.
     """
@@ -204,17 +204,19 @@ def write_ngrams(path: Path, corpus: Corpus, table: NGramTable) -> None:
     word = corpus.words.__getitem__ if corpus.words else str
     grams = [" ".join(map(word, ids)) for ids in ranked.ngrams.tolist()]
     frame = pd.DataFrame({"ngram": grams, "count": ranked.counts})
-    with atomic(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+    export(path, frame)
 
 
 def write_counts(path: Path, counts: PairCounts) -> None:
-    """Write a table with counts and their origin to a Parquet file, whole or not at all.
+    """Write a table with counts, whole or not at all; with their origin if it is a Parquet file.
 
     Args:
-        path: of the file; its folder is made if it is missing.
+        path: of a .parquet, .csv or .json file; only what Parquet holds can be added up.
         counts: of pairs, and where they come from.
     """
+    if path.suffix.lower() != ".parquet":
+        export(path, counts.frame)
+        return
     table = pa.Table.from_pandas(counts.frame, preserve_index=False)
     write_with_metadata(path, table, {_ORIGIN: counts.origin})
 

@@ -4,6 +4,10 @@ Theory is a line, simulation a marker with its 95 % interval. Colours mean the s
 figure of a paper.
 """
 
+from rote.core import extras
+
+extras.require("rote.plotting")
+
 from rote.plotting.figures import Canvas, draw, drawing, render
 from rote.plotting.primitives import (
     categories,

@@ -58,7 +58,8 @@ def draw(
         if missing:
             paths = [f"{results}/{table}.parquet" for table in missing]
             raise InputError(
-                f"figure {name} needs {', '.join(paths)}; make it: snakemake {paths[0]}"
+                f"figure {name} needs {', '.join(paths)}; make it: "
+                f"snakemake --cores all -- {paths[0]}"
             )
         with house_style():
             canvas = drawing(paper, name)(tables)

@@ -8,7 +8,6 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
@@ -144,7 +143,8 @@ def theory(
 
 def shade(count: int) -> list:
     """`count` ordered colours, dark to light, for an ordered parameter."""
-    return sns.color_palette("viridis", count + 1)[:count]
+    colormap = matplotlib.colormaps["viridis"]
+    return [colormap(number / (count + 2))[:3] for number in range(1, count + 1)]
 
 
 def nearest(values: pd.Series, target: float) -> float:

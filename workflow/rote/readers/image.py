@@ -71,7 +71,7 @@ def read(path: Path, mode: Literal["L", "RGB"], kind: str = "picture") -> Any:
     from PIL import Image, ImageOps
 
     with (
-        one_line(path, f"is not a readable {kind}", "remove it or fetch it again"),
+        one_line(path, f"is not a readable {kind}", "fetch it again or leave it out"),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # of odd tags, and of sizes below the bound

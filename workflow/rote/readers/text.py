@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rote.core import extras
 from rote.core.errors import DamagedFile, InputError
 from rote.core.files import has_suffix, one_line, refuse_pointer
 
@@ -130,9 +131,9 @@ class _Zstandard(io.RawIOBase):
     """A zstd file's bytes. Unlike the library's reader it fails if the file ends within a frame."""
 
     def __init__(self, path: Path):
-        from zstandard import ZstdDecompressor
+        unpacker = extras.load("zstandard", "ngrams", "a file packed by zstd").ZstdDecompressor
 
-        self._start_frame = lambda: ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
+        self._start_frame = lambda: unpacker(max_window_size=_WINDOW).decompressobj()
         self._file = path.open("rb")
         self._frame: Any = None
         self._compressed = b""

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from rote.core import job
+from rote.core import job, runs
 from rote.core.errors import InputError
 from rote.core.papers import names as paper_names
+from rote.core.section import Scale
+from rote.core.verbs import RunFolder, RunOption, result
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,15 +19,15 @@ app = typer.Typer(
 ClaimsFolder = Annotated[
     Path, typer.Option("--claims", help="Folder with <paper>.yaml.", metavar="DIR")
 ]
-Scale = Annotated[
-    str | None, typer.Option(help="Scale whose criterion counts; default: that of the run.")
+ScaleOption = Annotated[
+    Scale | None, typer.Option(help="Scale whose criterion counts; default: that of the run.")
 ]
 
 
 @app.command("evaluate")
 def claims_evaluate(
     claims: Annotated[Path, typer.Option(help="The paper's claims file.", metavar="YAML")],
-    scale: Annotated[str, typer.Option(help="Scale whose criteria count.")],
+    scale: Annotated[Scale, typer.Option(help="Whose criteria count.")],
     folder: Annotated[
         Path, typer.Option("--tables", help="Folder of the paper's tables.", metavar="DIR")
     ],
@@ -69,18 +71,14 @@ def claims_join(
 @app.command("run")
 def claims_run(
     claim: Annotated[str, typer.Argument(help="Its id, <paper>.<claim>.", metavar="ID")],
-    results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")] = Path(
-        "results/laptop"
-    ),
-    scale: Annotated[
-        str | None, typer.Option(help="Scale whose criterion counts; default: that of the run.")
-    ] = None,
+    results: RunOption = Path("results/laptop"),
+    scale: ScaleOption = None,
     folder: ClaimsFolder = Path("workflow/claims"),
 ) -> None:
     """Judge one claim from a run's tables: values, intervals, verdicts, and where it is defined."""
     from rote.report import claim as claims
 
-    claims.show(claims.find(claim, folder), results, scale)
+    claims.show(claims.find(claim, folder), runs.folder(results), scale)
 
 
 @app.command("list")
@@ -97,13 +95,11 @@ def claims_list(
 
 @app.command("audit")
 def claims_audit(
-    results: Annotated[Path, typer.Argument(help="results/<run>", metavar="RESULTS")],
-    scale: Scale = None,
+    results: RunFolder,
+    scale: ScaleOption = None,
     min_replicates: Annotated[
         int | None,
-        typer.Option(
-            "--least", help="Replicates that a verdict needs, instead of each claim's own minimum."
-        ),
+        typer.Option(help="Replicates that a verdict needs, instead of each claim's own minimum."),
     ] = None,
     folder: ClaimsFolder = Path("workflow/claims"),
 ) -> None:
@@ -120,9 +116,7 @@ def claims_audit(
 def claims_coverage(
     draws: Annotated[int, typer.Option(help="Samples for each number.", min=100)] = 2000,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Write: the numbers behind it.", metavar="CSV")
-    ] = None,
+    out: Annotated[Path | None, result("Write: the numbers behind it.")] = None,
 ) -> None:
     """Measure how often the ledger's 95 % intervals hold the truth, by method and distribution."""
     from rote.core import tables
@@ -131,8 +125,7 @@ def claims_coverage(
     measured = coverage.measure(draws=draws, seed=seed)
     typer.echo(coverage.markdown(measured))
     if out:
-        with tables.atomic(out) as temporary:
-            measured.to_csv(temporary, index=False)
+        tables.export(out, measured)
 
 
 @app.command("stability")
@@ -151,7 +144,7 @@ def claims_stability(
 
 @app.command("publish")
 def claims_publish(
-    results: Annotated[Path, typer.Argument(help="results/<run>", metavar="RESULTS")],
+    results: RunFolder,
     name: Annotated[
         str, typer.Option(help="Of the file in docs/published/; `ledger` is the one quoted.")
     ] = "ledger",

@@ -17,7 +17,7 @@ app = typer.Typer(
 
 @app.command("manifest")
 def record_run(
-    config: Annotated[str, typer.Option(help="The complete configuration as JSON.")],
+    settings: Annotated[str, typer.Option(help="The complete configuration as JSON.")],
     results: Annotated[Path, typer.Option(help="results/<run>", metavar="DIR")],
     snakefile: Annotated[
         Path, typer.Option(help="The workflow's entry file, copied beside the results.")
@@ -33,7 +33,7 @@ def record_run(
     from rote.run import manifest
 
     with job.start("report manifest", threads=threads):
-        values = verbs.parse(configuration.model(), config).model_dump(mode="json")
+        values = verbs.parse(configuration.model(), settings).model_dump(mode="json")
         manifest.write(results, values, snakefile, records, threads)
 
 

@@ -41,16 +41,6 @@ class ColumnComparison(BaseModel):
     verdict: str
 
 
-def folder(run: str | Path) -> Path:
-    """`results/<run>` from a path or a run's name. Raises InputError if neither is a folder."""
-    for path in (Path(run), Path("results") / run):
-        if path.is_dir():
-            return path
-    raise InputError(
-        f"{run} is neither a folder nor a run in results/; runs in this folder: {_runs()}"
-    )
-
-
 def cells(a: Path, b: Path) -> pd.DataFrame:
     """Every column of every table of the papers, in two runs: fields of `ColumnComparison`.
 
@@ -308,7 +298,3 @@ def _apart(x: np.ndarray, y: np.ndarray, rows: np.ndarray, tolerance: float) -> 
         "largest": largest,
         "verdict": "within tolerance" if within else "beyond tolerance",
     }
-
-
-def _runs() -> str:
-    return ", ".join(sorted(path.name for path in Path("results").glob("*/"))) or "none"

@@ -6,12 +6,14 @@ A test compares the files with what the models give.
 import json
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
 from rote.core import domains
+from rote.core.errors import InputError
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 from rote.core.section import allowed, is_section
@@ -66,6 +68,21 @@ Outside its domain a function refuses with an `InputError` that names the argume
 
 This page is generated from the `domains.py` beside the functions (`rote config write`).
 """
+
+
+def require_repository(root: Path) -> None:
+    """Check that a folder is a checkout of rote, whose generated files may be written anew.
+
+    Args:
+        root: the folder.
+
+    Raises:
+        InputError: if it is none.
+    """
+    if not (root / "workflow" / "rules" / "common.smk").is_file():
+        raise InputError(
+            f"no workflow in {root.resolve()}; run this in the folder with the Snakefile"
+        )
 
 
 def files() -> dict[str, str]:
@@ -136,10 +153,11 @@ def _reference(section: type[BaseModel], values: BaseModel, prefix: str = "") ->
         value = getattr(values, name)
         if is_section(field.annotation):
             level = "###" if prefix else "##"
-            sections.append(f"\n{level} `{prefix}{name}`\n\n{field.description}\n\n")
+            meaning = field.description.replace("<", "&lt;")
+            sections.append(f"\n{level} `{prefix}{name}`\n\n{meaning}\n\n")
             sections.append(_reference(field.annotation, value, f"{prefix}{name}."))
         else:
-            meaning = field.description.replace("|", "\\|")
+            meaning = field.description.replace("|", "\\|").replace("<", "&lt;")
             cells = [f"`{prefix}{name}`", f"`{_scalar(value)}`", _accepted(section, name)]
             cells += [_other_scales(section, name), meaning]
             rows.append("| " + " | ".join(cells) + " |\n")

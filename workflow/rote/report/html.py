@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
+from rote.core import runs
 from rote.core.papers import Figure
 from rote.ledger import by_claim, criterion, text
 
@@ -71,13 +72,21 @@ def figure_block(
     source, line = _drawn_by(paper, name, figure)
     inside = source.is_relative_to(_PACKAGE)
     file = source.relative_to(_PACKAGE.parents[1]) if inside else source.name
+    folder = runs.RESULTS / results.parent.name / paper
     values = {
         "paper": paper,
-        "run": results.parent.name,
         "name": name,
         "figure": figure,
         "files": [path.name for path in drawn(results, name)],
-        "tables": [(table, table_link(paper, results, table)) for table in figure.tables],
+        "tables": [
+            (
+                table,
+                table_link(paper, results, table),
+                runs.again(folder / f"{table}.parquet", force=True),
+            )
+            for table in figure.tables
+        ],
+        "again": runs.again(folder / "figures" / f"{name}.png", force=True),
         "rule": f"{paper}_draw_figures",
         "code": f"{file}:{line}",
         "quoted": [] if quoted is None else list(quoted.itertuples()),

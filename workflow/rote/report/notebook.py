@@ -73,7 +73,7 @@ class Chapter:
     def claims(self, *names: str) -> HTML:
         """The ledger rows of these claims (without the paper's prefix), all if none is named."""
         rows = self._named(names) if names else self._ledger
-        return HTML(render("ledger.html", groups=groups(rows)))
+        return HTML(render("ledger.html", groups=groups(rows), of_run=self._results.parent.name))
 
     def table(self, name: str, titles: Mapping[str, str], rows: Rows = all_rows) -> HTML:
         """A table for a reader: titles for column names, no row numbers, three digits.

@@ -20,7 +20,7 @@ from nbconvert.preprocessors import Preprocessor
 
 from rote import __version__
 from rote import ledger as ledgers
-from rote.core import tables
+from rote.core import runs, tables
 from rote.core.papers import Figure, about
 from rote.core.papers import load as load_paper
 from rote.ledger import text
@@ -168,6 +168,9 @@ def _draw(
     ]
     values = {
         "run": run,
+        "of_run": run["run"],
+        "again": runs.again(Path("reports", run["run"], "index.html")),
+        "judge": runs.again(runs.RESULTS / run["run"] / "claims.parquet"),
         "version": __version__,
         "papers": papers,
         "waiting": [about(name).short for name in run["papers"] if name not in judged],

@@ -19,6 +19,8 @@ import pandas as pd
 from rote import ledger
 from rote.core import tables
 from rote.core.errors import InputError
+from rote.core.papers import about
+from rote.core.papers import names as paper_names
 from rote.ledger import coverage, text
 from rote.ledger.ledger import read as run_ledger
 from rote.ledger.text import measured, number
@@ -212,6 +214,52 @@ def _coverage(frame: pd.DataFrame, root: Path) -> str:
     return coverage.markdown(pd.read_csv(root / FOLDER / "coverage.csv"))
 
 
+def _findings(frame: pd.DataFrame, root: Path) -> str:
+    """A line per paper: one of its claims, what was measured, and a bar of all verdicts."""
+    claims = ledger.summary(frame)
+    rows = []
+    for paper in paper_names():
+        of_paper = claims[claims["paper"] == paper]
+        if about(paper).leads or of_paper.empty:
+            continue
+        row = _finding(of_paper, about(paper).finding)
+        number_of = f"{text.bar(of_paper)} {(of_paper['verdict'] == 'reproduced').sum()}"
+        title = f"[{about(paper).short}](docs/paper-{paper}.md)"
+        says = f"{row.says} ({row.verdict})"
+        rows.append([title, says, measured(row), f"{number_of} of {len(of_paper)}"])
+    return text.table(["paper", "a claim of it", "measured", "all claims"], rows)
+
+
+def _finding(claims: pd.DataFrame, name: str) -> Any:
+    """The claim of this name, or else the first that is reproduced, or the first."""
+    for chosen in (claims["claim"] == name, claims["verdict"] == "reproduced"):
+        if chosen.any():
+            return next(claims[chosen].itertuples())
+    return next(claims.itertuples())
+
+
+def _verdicts(paper: str) -> Callable[[pd.DataFrame, Path], str]:
+    """What holds of a paper, and what does not."""
+
+    def answer(frame: pd.DataFrame, root: Path) -> str:
+        claims = ledger.summary(frame[frame["paper"] == paper])
+        if claims.empty:
+            return "The kept run has no claim of this paper."
+        numbers = claims["verdict"].value_counts().to_dict()
+        listed = ", ".join(f"{count} {verdict}" for verdict, count in numbers.items())
+        lines = [f"{text.bar(claims)} {len(claims)} claims: {listed}."]
+        if (claims["verdict"] == "contradicted").any():
+            lines += [
+                "",
+                "What does not hold:",
+                "",
+                text.contradicted(frame[frame["paper"] == paper]),
+            ]
+        return "\n".join(lines)
+
+    return answer
+
+
 TABLES: dict[str, Callable[[pd.DataFrame, Path], str]] = {
     "headline": lambda frame, root: text.headline(frame),
     "counts origin": lambda frame, root: text.counts(frame, "origin"),
@@ -222,6 +270,8 @@ TABLES: dict[str, Callable[[pd.DataFrame, Path], str]] = {
     "revised": lambda frame, root: text.revised(frame),
     "chance": lambda frame, root: text.chance(frame),
     "changed": _changed,
+    "findings": _findings,
+    **{f"verdicts {paper}": _verdicts(paper) for paper in paper_names()},
     "stability": _stability,
     "coverage": _coverage,
 }

@@ -16,6 +16,7 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import names as paper_names
+from rote.report import generated
 from rote.report.surroundings import Finding, findings
 from rote.run import config, costs, planned
 
@@ -36,6 +37,7 @@ PATHS = {
     "claims.yaml": "workflow/claims/{name}.yaml",
     "caption.rst": "workflow/report/{name}.rst",
     "notebook.ipynb": "workflow/notebooks/{name}.ipynb",
+    "rulegraph.svg": "docs/rulegraph/{name}.svg",
 }
 
 
@@ -240,10 +242,7 @@ def new_paper(name: str, title: str, root: Path) -> list[Path]:
             f"the title {title!r} must be 3 to 80 characters, "
             "without quotes, braces and backslashes"
         )
-    if not (root / "workflow" / "rules" / "common.smk").is_file():
-        raise InputError(
-            f"no workflow in {root.resolve()}; run this in the folder with the Snakefile"
-        )
+    generated.require_repository(root)
     paths = {template: root / path.format(name=name) for template, path in PATHS.items()}
     if existing := [str(path) for path in paths.values() if path.exists()]:
         raise InputError(f"{existing[0]} exists already; remove it or choose another name")

@@ -8,6 +8,10 @@ the training residuals onehot(y_i) − p_T(x_i) over the k nearest embeddings, w
 (Yang, Lukasik, Nagarajan, Li, Rawat, Zaheer, Menon, Kumar 2023, section 3.)
 """
 
+from rote.core import extras
+
+extras.require("rote.resmem")
+
 from typing import TYPE_CHECKING, Any
 
 from rote.resmem.scoring import (

@@ -27,5 +27,5 @@ def lines(run: str, scale: str, papers: Sequence[str], root: Path = Path(".")) -
         shown.append(f"Report: {page}{partial if missing else ''}")
     ledger = Path("results", run, "claims.parquet")
     if (root / ledger).is_file() and not missing:
-        shown.append(f"Every claim: rote ledger {ledger}")
+        shown.append(f"Every claim: rote ledger {run}")
     return shown

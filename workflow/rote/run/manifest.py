@@ -23,19 +23,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import yaml
 
 from rote import __version__
-from rote.core import tables
+from rote.core import runs, tables
 from rote.core.errors import InputError
 from rote.core.files import under
 from rote.core.job import git_commit
 from rote.core.papers import about
+from rote.run.begin import as_yaml
 
 log = logging.getLogger("rote")
 NAME = "MANIFEST.json"
 CRATE = "ro-crate-metadata.json"
-CONFIG = "config.yaml"
 WORKFLOW = "Snakefile"
 FORMAT = "rote manifest 1"
 # not listed: the first two hold digests, the last says only that all claims held
@@ -75,7 +74,7 @@ def write(
     """
     for stray in tables.sweep(results):
         log.info("removed %s, which a killed job left", stray)
-    _put(results / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, width=110))
+    _put(results / runs.CONFIG, as_yaml(dict(config)))
     _put(results / WORKFLOW, snakefile.read_text("utf-8"))
     makers = dict(_records(records))
     with ThreadPoolExecutor(threads) as pool:
@@ -109,11 +108,11 @@ def read(results: Path) -> dict[str, Any]:
             (entry["path"], entry["sha256"], entry["size"])
     except FileNotFoundError as error:
         raise InputError(
-            f"{path} does not exist; it is made at the end of a run: snakemake {path}"
+            f"{path} does not exist; it is made at the end of a run: {runs.again(path)}"
         ) from error
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path} is not a manifest ({error!r}); make it anew: snakemake --force {path}"
+            f"{path} is not a manifest ({error!r}); make it anew: {runs.again(path, force=True)}"
         ) from error
     return manifest
 
@@ -240,7 +239,7 @@ def _action(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "instrument": {"@id": WORKFLOW},
         "description": f"Scale {manifest['scale']}, seed {manifest['seed']}, "
         f"papers {', '.join(manifest['papers'])}",
-        "object": {"@id": CONFIG},
+        "object": {"@id": runs.CONFIG},
         "result": [{"@id": path} for path in paths if path.endswith((".parquet", ".png", ".pdf"))],
         "actionStatus": "http://schema.org/CompletedActionStatus",
         "endTime": max(begins + ends, default=manifest["created"]),
@@ -261,7 +260,7 @@ def _file(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, An
     }
     if form := _FORMATS.get(PurePosixPath(path).suffix):
         entity["encodingFormat"] = form
-    if path == CONFIG:
+    if path == runs.CONFIG:
         entity["name"] = "Complete configuration"
     if path == WORKFLOW:
         entity |= {

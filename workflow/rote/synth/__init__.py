@@ -1,5 +1,9 @@
 """Dataset synthesis."""
 
+from rote.core import extras
+
+extras.require("rote.synth")
+
 __all__ = [
     "facts",
     "features",

@@ -4,6 +4,10 @@
 `posterior` (memorized priors), `capacity` (facts that fit), `lookup` (nearest residuals).
 """
 
+from rote.core import extras
+
+extras.require("rote.theory")
+
 from importlib import import_module
 from types import ModuleType
 

@@ -1,5 +1,9 @@
 """Training of stacked models: one loop, schedules, the order of examples, checkpoints."""
 
+from rote.core import extras
+
+extras.require("rote.train")
+
 from rote.train.loop import (
     AdamW,
     Checkpoint,

@@ -5,4 +5,8 @@ and sources δ_s / h²: a unit point source, whatever the spacing h. (m ∂²/�
 in the time domain and (ω² m + Δ) û = δ_s / h² in the frequency domain, û = ∫ u exp(iωt) dt / f̂(ω).
 """
 
+from rote.core import extras
+
+extras.require("rote.waves")
+
 __all__ = ["acoustic", "helmholtz", "multifrontal"]

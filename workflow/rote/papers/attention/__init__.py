@@ -10,6 +10,7 @@ ABOUT = About(
     url="https://arxiv.org/abs/2506.18656",
     question="How well does a linear readout of one attention head fit its own context, compared "
     "with ridge regression on the raw tokens?",
+    finding="attention.worse_on_noise",
 )
 
 

@@ -81,8 +81,11 @@ class AttentionEmbeddings(Section):
     source: Literal["digits", "model"] = key(
         "digits",
         "digits: 8x8 scans, their parity as label; model: rows of a token-embedding matrix",
+        source=True,
     )
-    model: str = key("", "Hugging Face id, or folder with config.json and weights; only for model")
+    model: str = key(
+        "", "Hugging Face id, or folder with config.json and weights; only for model", source=True
+    )
     revision: str = key("main", "Revision of the model on the hub")
     offline: bool = key(False, "Never ask the hub: `model` is a folder or already in the cache")
     tokens: int = key(256, "Tokens per context", ge=16)

@@ -142,14 +142,19 @@ class Settings(PaperSection):
     corpus: str = key(
         "",
         "A text of your own instead of the world: JSON lines, text or Parquet (file, folder, glob)",
+        source=True,
     )
     column: str = key("text", "Column or key that holds a document's text")
     split: Literal["file", "line", "blank"] = key(
         "line", "What a document of a text file is: the file, a line, or what blank lines separate"
     )
-    facts: str = key("", "Table of the facts in it: columns key and value (Parquet or CSV)")
+    facts: str = key(
+        "", "Table of the facts in it: columns key and value (Parquet or CSV)", source=True
+    )
     model: str = key(
-        "", "A causal language model to train on: Hugging Face id or folder; default: a new network"
+        "",
+        "A causal language model to train on: Hugging Face id or folder; default: a new network",
+        source=True,
     )
     context: int = key(128, "Tokens of a piece of your own text", ge=8)
     window: int = key(200, "Characters after a key within which its value must follow", ge=1)

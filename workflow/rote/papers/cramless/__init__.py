@@ -10,4 +10,5 @@ ABOUT = About(
     url="",  # no stable address known to us
     question="A model that is given more facts than it can hold recites fewer than would fit. "
     "Does pruning the training data, by loss alone, bring it back to its capacity?",
+    finding="cramless.selection_reaches_limit",
 )

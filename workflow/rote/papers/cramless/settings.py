@@ -115,10 +115,14 @@ class CramlessText(Section):
     """Facts in natural text: GPT-2 on an annotated corpus, as in the paper; without one not run."""
 
     corpus: str = key(
-        "", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run"
+        "",
+        "File, folder or glob of documents, hf: or stream:<data set>; empty: not run",
+        source=True,
     )
     column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
-    facts: str = key("", "Table of facts to look for: columns entity and value (Parquet or CSV)")
+    facts: str = key(
+        "", "Table of facts to look for: columns entity and value (Parquet or CSV)", source=True
+    )
     window: int = key(200, "Characters after an entity within which its value must follow", ge=1)
     tokenizer: str = key("gpt2", "Hugging Face id, or folder, of a fast tokenizer")
     context: int = key(512, "Tokens of a block", ge=4)

@@ -12,6 +12,7 @@ ABOUT = About(
     question="When a language model does a task well, "
     "do its probabilities follow how often the task's phrases occur together "
     "in its pretraining corpus, or does it depart from those frequencies?",
+    finding="distmem.facts_rise",
 )
 
 

@@ -179,16 +179,21 @@ class DistmemStudy(Section):
     """Pretrained models and the corpus they saw. Off while `corpus` is empty."""
 
     corpus: str = key(
-        "", "File, folder or glob of documents, hf: or stream:<data set>; empty: not run"
+        "",
+        "File, folder or glob of documents, hf: or stream:<data set>; empty: not run",
+        source=True,
     )
     column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
     models: list[str] = key(
-        [], "Hugging Face ids or folders of causal models; @<revision> names a checkpoint"
+        [],
+        "Hugging Face ids or folders of causal models; @<revision> names a checkpoint",
+        source=True,
     )
     tasks: dict[str, str] = key(
         {},
         "Test data by task: a file or hf:<data set> with input and output (x, y), "
         "or of a known data set's form",
+        source=True,
     )
     mining: dict[str, str] = key(
         {}, "The same to mine n-gram pairs from; a task that is left out is mined itself"

@@ -10,6 +10,7 @@ ABOUT = About(
     url="https://arxiv.org/abs/2603.19629",
     question="An inversion uses a generative model trained on a few subsurface models "
     "as its prior. What does the posterior look like if that model has memorized them?",
+    finding="inversion.lookup_limit",
 )
 
 

@@ -118,11 +118,13 @@ class LongtailImages(Section):
     source: Literal[*DIGITS] = key(
         "digits",
         "digits: 1,797 scans of 8x8 pixels that scikit-learn ships; mnist: 28x28, from `root`",
+        source=True,
     )
     root: str = key(
         "",
         "Folder with MNIST files (torchvision's layout, or the four or two idx files); "
         "only for mnist",
+        source=True,
     )
     download: bool = key(
         False, "Let torchvision download MNIST and Omniglot into `root` / `glyph_root`"
@@ -131,7 +133,9 @@ class LongtailImages(Section):
         "drawn", "Ten one-off symbols: drawn by rule, or Omniglot characters"
     )
     glyph_root: str = key(
-        "", "Folder with Omniglot (images_background/alphabet/character/*.png); only for omniglot"
+        "",
+        "Folder with Omniglot (images_background/alphabet/character/*.png); only for omniglot",
+        source=True,
     )
     held_out: int = key(50, "Images per class kept for tests alone", ge=3)
 

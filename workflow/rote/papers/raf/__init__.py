@@ -11,6 +11,7 @@ ABOUT = About(
     url="https://arxiv.org/abs/2603.25579",
     question="Can one learner extract a rule and store arbitrary exceptions to it, and what "
     "decides how its capacity is split?",
+    finding="raf.linear_tradeoff_at_best",
 )
 
 

@@ -78,8 +78,9 @@ class RafReal(Section):
         "digits",
         "digits: parity of scanned digits 0-7, facts are 8s and 9s; "
         "cifar10: cat or dog, facts are automobiles",
+        source=True,
     )
-    root: str = key("", "Folder with (or for) CIFAR-10; only for cifar10")
+    root: str = key("", "Folder with (or for) CIFAR-10; only for cifar10", source=True)
     download: bool = key(False, "Let torchvision download CIFAR-10 into root")
     rules: int = key(900, "Training images with a rule label", ge=10)
     facts: int = key(100, "Training images with a random label", ge=1)

@@ -10,4 +10,5 @@ ABOUT = About(
     reference="NeurIPS 2023, arXiv:2302.01576",
     url="https://arxiv.org/abs/2302.01576",
     question="Does a model that stores its training residuals generalize better?",
+    finding="resmem.tail_gain",
 )

@@ -31,7 +31,9 @@ SPREAD = (0.2673, 0.2564, 0.2762)
 class ResmemCifar(Section):
     """CIFAR-100 under its residual networks, the paper's own setting; needs the files and a GPU."""
 
-    root: str = key("", "Folder with (or for) CIFAR-100; without it this part is left out")
+    root: str = key(
+        "", "Folder with (or for) CIFAR-100; without it this part is left out", source=True
+    )
     download: bool = key(False, "Let torchvision download it into `root`")
     depths: list[Depth] = key([8, 14, 20, 32, 44, 56], "Depths of the network", min_length=1)
     width: int = key(16, "Width of its first stage", ge=1)

@@ -29,6 +29,7 @@ class ResmemFashion(Section):
         "",
         "Folder with (or for) its idx files, or its sheet of samples; "
         "without it this part is left out",
+        source=True,
     )
     download: bool = key(False, "Let torchvision download the idx files into `root`")
     units: list[Units] = key([0, 32], "Hidden units; 0 is a linear base", min_length=1)

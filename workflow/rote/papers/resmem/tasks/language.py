@@ -51,6 +51,7 @@ class ResmemLanguage(Section):
         "",
         "File, folder or glob of text, JSON lines or Parquet, "
         "hf: or stream:<data set>; without: left out",
+        source=True,
     )
     column: str = key("text", "Column or key that holds the text")
     documents: int = key(20_000, "Documents read, at most", ge=10)
@@ -58,8 +59,9 @@ class ResmemLanguage(Section):
         ["EleutherAI/pythia-70m", "EleutherAI/pythia-410m"],
         "Hugging Face ids or folders; one vocabulary",
         min_length=1,
+        source=True,
     )
-    tokenizer: str = key("", "Tokenizer; by default that of the first model")
+    tokenizer: str = key("", "Tokenizer; by default that of the first model", source=True)
     context: int = key(256, "Tokens of a piece of text", ge=2)
     vocabulary: int = key(2000, "Most frequent tokens, told apart; the others are one class", ge=2)
     train: int = key(200_000, "Positions remembered", ge=20)

@@ -39,7 +39,9 @@ SPREAD = 0.3081
 class ResmemMnist(Section):
     """MNIST's 10,000 test images at 14 x 14 pixels, CIFAR's residual network; needs the files."""
 
-    root: str = key("", "Folder with (or for) MNIST's idx files; without it this part is left out")
+    root: str = key(
+        "", "Folder with (or for) MNIST's idx files; without it this part is left out", source=True
+    )
     download: bool = key(False, "Let torchvision download them into `root`")
     widths: list[Width] = key([1, 2, 4], "Widths of the first stage, depth 8", min_length=1)
     depths: list[Depth] = key([14, 20], "Further depths, at the smallest width")

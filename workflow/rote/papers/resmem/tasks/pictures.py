@@ -31,13 +31,15 @@ class ResmemPictures(Section):
     """Folders of pictures, as ImageNet's, under networks that are already trained."""
 
     root: str = key(
-        "", "Folder with train/<class>/ and val/<class>/; without it this part is left out"
+        "",
+        "Folder with train/<class>/ and val/<class>/; without it this part is left out",
+        source=True,
     )
     weights: str = key(
         "", "Folder with <model>.safetensors or .pth; without it torchvision fetches its own"
     )
     models: list[str] = key(
-        ["mobilenet_v2", "resnet50"], "Networks, by torchvision's names", min_length=1
+        ["mobilenet_v2", "resnet50"], "Networks, by torchvision's names", min_length=1, source=True
     )
     train: int = key(200_000, "Training pictures remembered, at most", ge=2)
     side: int = key(224, "Side of a picture", unit="pixels", ge=32)
