@@ -4,6 +4,8 @@ Textbook forms with matrix inverses, Jacobians by differences. The start is a ro
 where it is none Newton moves away from it, and the accretive root is unique.
 """
 
+import itertools
+
 import mpmath as mp
 
 DIGITS = 90
@@ -115,7 +117,7 @@ def _newton(image, h, gamma):
     """Step of Newton for a gap, with the Jacobian at h."""
     k = h.rows
     size = [mp.sqrt(abs(h[i, i])) or mp.mpf(1) for i in range(k)]
-    places = [(i, j) for i in range(k) for j in range(k)]
+    places = list(itertools.product(range(k), repeat=2))
     new = image(h, gamma)
     jacobian = mp.eye(k * k)
     small = mp.mpf(10) ** -40

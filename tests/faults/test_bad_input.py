@@ -132,7 +132,10 @@ COMMANDS = [
     (["verify", "none"], "MANIFEST.json does not exist"),
     (["compare", "none", "nothing"], "none is neither a folder nor a run"),
     (["ledger", "none.parquet"], "table none.parquet does not exist"),
-    (["prune", "--losses", "none.parquet", "--out", "x"], "none.parquet does not exist"),
+    (
+        ["prune", "--losses", "none.parquet", "--out", "x"],
+        "none.parquet cannot be read: it does not exist",
+    ),
     (["plan", "--device-tflops", "0"], "--device-tflops"),
     (
         ["ngrams", "count", "--corpus", "none", "--pairs", "p.parquet", "--out", "x"],

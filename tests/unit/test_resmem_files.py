@@ -1,6 +1,7 @@
 """ResMem on files: images of known sets, folders of pictures, a text under language models."""
 
 import json
+import shutil
 from itertools import chain
 
 import numpy as np
@@ -152,7 +153,11 @@ def test_pictures_task_reads_folders_under_a_given_network(tmp_path):
         pictures.bases(options.model_copy(update={"models": ["resnet50"]}))
     with pytest.raises(InputError, match="does not exist"):
         pictures.files(options.model_copy(update={"root": str(tmp_path / "nowhere")}))
-    (tmp_path / "pictures" / "val" / "other").mkdir()
+    other = tmp_path / "pictures" / "val" / "other"
+    other.mkdir()
+    with pytest.raises(InputError, match="no picture in other"):
+        pictures.files(options)
+    shutil.copy(paths[-1], other)
     with pytest.raises(InputError, match="classes that train/ has not: other"):
         pictures.files(options)
 

@@ -28,72 +28,72 @@ MODULES = (attention, norms, cells, distances, full, infinity, kernels, multifro
 WIDTH, HEIGHT = 37, 29  # of the grid whose matrix is factored
 
 
-def rng() -> np.random.Generator:
+def _rng() -> np.random.Generator:
     return np.random.default_rng(28)
 
 
-def single(*shape: int) -> np.ndarray:
-    return rng().normal(size=shape).astype(np.float32)
+def _single(*shape: int) -> np.ndarray:
+    return _rng().normal(size=shape).astype(np.float32)
 
 
 # ---- waves
 
 
-def operator() -> sparse.csr_array:
+def _operator() -> sparse.csr_array:
     """Random symmetric couplings of a grid's neighbors, and a random complex diagonal."""
     numbers = np.arange(WIDTH * HEIGHT).reshape(WIDTH, HEIGHT)
     along = np.stack([numbers[1:], numbers[:-1]]).reshape(2, -1)
     across = np.stack([numbers[:, 1:], numbers[:, :-1]]).reshape(2, -1)
     ends = np.concatenate([along, across], axis=1)
-    values = rng().normal(size=(2, ends.shape[1]))
-    diagonal = 4 * rng().normal(size=(2, numbers.size))
+    values = _rng().normal(size=(2, ends.shape[1]))
+    diagonal = 4 * _rng().normal(size=(2, numbers.size))
     below = sparse.coo_array((values[0] + 1j * values[1], ends), shape=(numbers.size,) * 2)
     return (below + below.T + sparse.diags_array(diagonal[0] + 1j * diagonal[1])).tocsr()
 
 
-def eliminate():
-    matrix = operator()
+def _eliminate():
+    matrix = _operator()
     plan = multifrontal.plan(WIDTH, HEIGHT, matrix)
     rows = np.zeros(plan.factor_start[-1])
     inverse = multifrontal._eliminate(plan, matrix.diagonal()[plan.order], rows)
     return rows, inverse
 
 
-def solve():
-    matrix = operator()
+def _solve():
+    matrix = _operator()
     factor = multifrontal.Factor(
         multifrontal.plan(WIDTH, HEIGHT, matrix), matrix, matrix.diagonal()
     )
-    right = rng().normal(size=(2, 100, 21))
+    right = _rng().normal(size=(2, 100, 21))
     return (factor.solve(np.arange(100), right[0] + 1j * right[1]),)
 
 
 # ---- networks
 
 
-def attended(gradients: bool):
+def _attended(gradients: bool):
     import torch
 
-    q, k, v = (torch.from_numpy(single(7, 11, 3, 8) * scale) for scale in (1, 2, 3))
-    angles = torch.from_numpy(single(11, 4))
+    q, k, v = (torch.from_numpy(_single(7, 11, 3, 8) * scale) for scale in (1, 2, 3))
+    angles = torch.from_numpy(_single(11, 4))
     for one in (q, k, v):
         one.requires_grad_(gradients)
     output = attention.causal(q, k, v, (angles.cos(), angles.sin()))
     if not gradients:
         return (output.numpy(),)
-    (output * torch.from_numpy(single(7, 11, 3, 8))).sum().backward()
+    (output * torch.from_numpy(_single(7, 11, 3, 8))).sum().backward()
     return tuple(one.grad.numpy() for one in (q, k, v))
 
 
-def normalized():
-    x = single(50, 24)
+def _normalized():
+    x = _single(50, 24)
     normed, scales = np.empty_like(x), np.empty(50, np.float32)
     norms._normalize(x, normed, scales)
     return normed, scales
 
 
-def normalized_backward():
-    x = single(50, 24)
+def _normalized_backward():
+    x = _single(50, 24)
     of_x = np.empty_like(x)
     norms._gradient(x[::-1].copy(), x, np.abs(x[:, 0]), of_x)
     return (of_x,)
@@ -102,8 +102,8 @@ def normalized_backward():
 # ---- neighbors
 
 
-def measured():
-    q, x = rng().normal(size=(9, 17)), single(300, 17)
+def _measured():
+    q, x = _rng().normal(size=(9, 17)), _single(300, 17)
     rows = np.tile(np.arange(-1, 299), (9, 1))
     values = [np.empty(rows.shape) for _ in range(2)]
     distances._measure(q, x, rows, values[0])
@@ -111,14 +111,14 @@ def measured():
     return values
 
 
-def ordered():
-    values, rows = rng().normal(size=(5, 40)), np.tile(np.arange(40), (5, 1))
+def _ordered():
+    values, rows = _rng().normal(size=(5, 40)), np.tile(np.arange(40), (5, 1))
     distances._sort(values, rows)
     return values, rows
 
 
-def heaped(order: bool):
-    values, rows = rng().normal(size=(5, 400)), np.tile(np.arange(400), (5, 1))
+def _heaped(order: bool):
+    values, rows = _rng().normal(size=(5, 400)), np.tile(np.arange(400), (5, 1))
     nearest, numbers = np.full((5, 7), np.inf), np.full((5, 7), -1)
     distances._take(values, rows, nearest, numbers)
     if order:
@@ -126,23 +126,23 @@ def heaped(order: bool):
     return nearest, numbers
 
 
-def centers():
-    vectors = single(200, 11)
+def _centers():
+    vectors = _single(200, 11)
     return vectors, vectors[:9].copy()
 
 
-def radii():
-    vectors, of_cells = centers()
+def _radii():
+    vectors, of_cells = _centers()
     return (cells._radii(vectors, of_cells, np.arange(200) % 9),)
 
 
-def spread():
-    return (cells._spread(centers()[0], 20),)
+def _spread():
+    return (cells._spread(_centers()[0], 20),)
 
 
-def pushed():
+def _pushed():
     heaps = np.full((6, 5), np.inf, np.float32), np.full((6, 5), -1), np.zeros(6, np.int64)
-    members = single(90, 13)
+    members = _single(90, 13)
     squares = np.einsum("nd,nd->n", members, members)
     cells._push(members[:6] @ members.T, squares, np.arange(90), np.arange(6), *heaps)
     return heaps
@@ -156,60 +156,60 @@ GRAMS = ["w0", "w1 w2", "w3 w4", "w5 w6 w7", "w8"]
 
 
 @cache
-def corpus() -> ngrams.Corpus:
+def _corpus() -> ngrams.Corpus:
     folder = Path(tempfile.mkdtemp(prefix="rote-kernels-"))
     atexit.register(shutil.rmtree, folder)
     documents = np.split(TOKENS, OFFSETS[1:-1])
-    lines = [" ".join(f"w{token}" for token in document) for document in documents]
+    lines = [" ".join(np.char.add("w", document.astype(str))) for document in documents]
     (folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
     return ngrams.tokenize(folder / "text.txt", folder / "corpus")
 
 
-def counted(stop_words: bool):
+def _counted(stop_words: bool):
     pairs = list(itertools.combinations(GRAMS, 2))
     words = (("w2", "w4"), ("w6",)) if stop_words else ((), ())
     return (
-        ngrams.count(corpus(), GRAMS, stop_words=words[0]),
-        ngrams.count_pairs(corpus(), pairs, stop_words=words),
-        ngrams.count_pairs(corpus(), pairs, window=3, stop_words=words),
-        *ngrams.postings(corpus(), GRAMS, stop_words=words[0]),
+        ngrams.count(_corpus(), GRAMS, stop_words=words[0]),
+        ngrams.count_pairs(_corpus(), pairs, stop_words=words),
+        ngrams.count_pairs(_corpus(), pairs, window=3, stop_words=words),
+        *ngrams.postings(_corpus(), GRAMS, stop_words=words[0]),
     )
 
 
-def tables():
+def _tables():
     parts = []
     for n in (3, 24):  # packed, and by suffixes
-        table = full.table(corpus(), n)
+        table = full.table(_corpus(), n)
         parts += [table.ngrams, table.counts]
     return parts
 
 
-def suffixes():
+def _suffixes():
     tokens = TOKENS.astype(np.uint32)
     order = infinity.suffix_array(tokens, OFFSETS, 9)
     bounds = infinity.bounds(tokens, OFFSETS, order, TOKENS[40:43])
-    engine = infinity.InfinityGram(corpus())
+    engine = infinity.InfinityGram(_corpus())
     return order, np.array([*bounds, *map(engine.count, GRAMS)])
 
 
 GROUPS: dict[str, Callable[[], Sequence[np.ndarray]]] = {
-    "elimination": eliminate,
-    "solution": solve,
-    "attention": partial(attended, False),
-    "attention backward": partial(attended, True),
-    "layer norm": normalized,
-    "layer norm backward": normalized_backward,
-    "distances": measured,
-    "sorting": ordered,
-    "heaps": partial(heaped, False),
-    "heaps in order": partial(heaped, True),
-    "cells": pushed,
-    "radii": radii,
-    "spread": spread,
-    "counts": partial(counted, False),
-    "counts without stop words": partial(counted, True),
-    "tables": tables,
-    "suffixes": suffixes,
+    "elimination": _eliminate,
+    "solution": _solve,
+    "attention": partial(_attended, False),
+    "attention backward": partial(_attended, True),
+    "layer norm": _normalized,
+    "layer norm backward": _normalized_backward,
+    "distances": _measured,
+    "sorting": _ordered,
+    "heaps": partial(_heaped, False),
+    "heaps in order": partial(_heaped, True),
+    "cells": _pushed,
+    "radii": _radii,
+    "spread": _spread,
+    "counts": partial(_counted, False),
+    "counts without stop words": partial(_counted, True),
+    "tables": _tables,
+    "suffixes": _suffixes,
 }
 
 
@@ -228,13 +228,13 @@ def is_part(value: Dispatcher) -> bool:
     return value.targetoptions.get("inline") == "always"
 
 
-def digest(arrays: Sequence[np.ndarray]) -> str:
+def _digest(arrays: Sequence[np.ndarray]) -> str:
     return sha256(b"".join(np.ascontiguousarray(one).tobytes() for one in arrays)).hexdigest()
 
 
 if __name__ == "__main__":
     for group in sys.argv[1:] or GROUPS:
-        print(f"{group}: {digest(GROUPS[group]())}")
+        print(f"{group}: {_digest(GROUPS[group]())}")
     if not sys.argv[1:]:
         kernels_only = {k: v for k, v in compiled().items() if not is_part(v)}
         idle = [name for name, value in kernels_only.items() if not value.signatures]

@@ -219,14 +219,14 @@ def dense(c: float, slope: float, noise: float) -> System:
             others = [(U, S), (S, U)]  # the diagonal of T, and that of R which it follows
             by_T = [np.outer(frame.column(columns[:, i]), frame.column(rows[i])) for i, _ in others]
             of_h = [np.outer(frame.row(right[j]), frame.row(left[:, j])) for _, j in others]
-            of_T = [[inside[j, i] * inside[i, j] for i, _ in others] for _, j in others]
+            to, fro = np.ix_([S, U], [U, S]), np.ix_([U, S], [S, U])
+            of_T = (inside[to] * inside[fro].T).astype(float)
             size = frame.others
             by_state = np.zeros((11, 11))
             by_state[:9, :9] = by_noise
             by_state[:9, :9] += float(c) * _times(frame.left(new @ bulk), frame.right(bulk @ new))
             by_state[:9, 9:] = -float(c) * np.stack(by_T).reshape(2, 9).T * size
             by_state[9:, :9] = float(square) * np.stack(of_h).reshape(2, 9) / size[:, None]
-            of_T = np.array(of_T, object).astype(float)
             by_state[9:, 9:] = -float(square) * of_T * size / size[:, None]
             return by_state, np.append(by_gamma, [0.0, 0.0])
 
@@ -334,6 +334,6 @@ class _Spectral:
             sums.append(term.sum())
         # decimal until all is summed: the parts cancel
         left, right = frame.both_sides(new, self.parts)
-        sums = np.array([[sums[i + j] for j in range(3)] for i in range(3)], object)
-        gram = (left.T @ (sums @ right)).reshape(3, 3, 3, 3)
+        moments = np.array(sums, object)[np.add.outer(np.arange(3), np.arange(3))]
+        gram = (left.T @ (moments @ right)).reshape(3, 3, 3, 3)
         return gram.transpose(0, 3, 1, 2).reshape(9, 9).astype(float)
