@@ -131,7 +131,7 @@ COMMANDS = [
     ),
     (["verify", "none"], "MANIFEST.json does not exist"),
     (["compare", "none", "nothing"], "none is neither a folder nor a run"),
-    (["ledger", "none.parquet"], "table none.parquet does not exist"),
+    (["ledger", "none.parquet"], "none.parquet is neither a folder nor a run"),
     (
         ["prune", "--losses", "none.parquet", "--out", "x"],
         "none.parquet cannot be read: it does not exist",
