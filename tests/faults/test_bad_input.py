@@ -126,25 +126,26 @@ COMMANDS = [
     ),
     (["draw", "--paper", "nope", "--results", ".", "--out", "x"], "unknown paper 'nope'"),
     (
-        ["draw", "--paper", "raf", "--results", "none", "--out", "x"],
-        "needs none/curves.parquet.*; make it: snakemake",
+        ["draw", "--paper", "raf", "--results", ".", "--out", "x"],
+        "needs ./curves.parquet.*; make it: snakemake",
     ),
-    (["verify", "none"], "MANIFEST.json does not exist"),
+    (["verify", "none"], "none is neither a folder nor a run"),
+    (["verify", "."], "MANIFEST.json does not exist"),
     (["compare", "none", "nothing"], "none is neither a folder nor a run"),
     (["ledger", "none.parquet"], "none.parquet is neither a folder nor a run"),
     (
-        ["prune", "--losses", "none.parquet", "--out", "x"],
+        ["prune", "--losses", "none.parquet", "--out", "x.csv"],
         "none.parquet cannot be read: it does not exist",
     ),
     (["plan", "--device-tflops", "0"], "--device-tflops"),
     (
-        ["ngrams", "count", "--corpus", "none", "--pairs", "p.parquet", "--out", "x"],
+        ["ngrams", "count", "--corpus", "none", "--pairs", "p.parquet", "--out", "x.csv"],
         "none holds no corpus",
     ),
     (["ngrams", "tokenize", "none.txt", "--out", "x"], "corpus none.txt: no file there"),
     (
         ["ngrams", "tokenize", ".", "--out", "x", "--split", "page"],
-        "split must be one of file, line, blank",
+        "'page' is not one of 'file', 'line', 'blank'",
     ),
     (["attention", "solve", "--f", "tanh", "--gamma", "-1", "--c", "2"], "gamma"),
     (
