@@ -136,7 +136,12 @@ def test_modules_name_the_extra_that_is_missing(wheel, tmp_path):
         line = done.stderr.strip().splitlines()[-1]
         assert line.startswith(f"ModuleNotFoundError: {module} needs {packages[0]}"), line
         assert line.endswith(f"pip install 'rote[{extra}]'")
-    for words in (["ledger", "x.parquet"], ["ngrams", "tokenize", "x", "--out", "y"], ["doctor"]):
+    (folder / "x.parquet").touch()
+    for words in (
+        ["ledger", str(folder / "x.parquet")],
+        ["ngrams", "tokenize", "x", "--out", "y"],
+        ["doctor"],
+    ):
         done = python(folder, "-m", "rote.cli", *words)
         assert done.returncode == 1
         assert re.fullmatch(r"rote: error: .* pip install 'rote\[\w+\]'\n", done.stderr)

@@ -235,7 +235,7 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
         ),
         (
             lambda c: ngrams.count_pairs(c, [("a", "red")], window=-1),
-            "window must be 0 or more tokens, given -1",
+            "window must be a whole number ≥ 0, given -1",
         ),
         (
             lambda c: ngrams.count(c, ["a"], statistic="lines"),
@@ -259,7 +259,7 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
         (lambda c: ScanOptions(progress="x"), "progress must be a function, given 'x'"),
         (lambda c: ScanOptions(threads=0), "threads must be a whole number ≥ 1, given 0"),
         (lambda c: ScanOptions([2, -1]), "shards must be numbered from 0, given -1"),
-        (lambda c: ngrams.table(c, 0), "n and min_count must be at least 1"),
+        (lambda c: ngrams.table(c, 0), "n must be a whole number ≥ 1, given 0"),
         (
             lambda c: ngrams.scan(c, ngrams.queries(c), options=ScanOptions([3])),
             "shard 3 does not exist",

@@ -200,7 +200,8 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
         InputError: for NaN or infinite entries, mismatched shapes, empty X, a negative penalty, and
             a design so ill-conditioned that the coefficients are not known to `ACCURACY`.
     """
-    X, y, lam = reals.array("X", X), reals.finite("y", y), _penalty(lam)
+    X, y = reals.array("X", X), reals.finite("y", y)
+    lam = _penalty(lam)
     _check_design(X)
     if y.ndim < 1 or y.shape[-1] != X.shape[-2]:
         raise InputError(

@@ -323,7 +323,8 @@ def kernel_density(x: ArrayLike, c: float, f: Nonlinearity | Coefficients) -> np
     unit = math.sqrt(moment.nu / c)  # spread of an eigenvalue, without a linear part
     a, noise = moment.a1 / unit, moment.noise / moment.nu
     z = np.clip(x.ravel() / unit, -1e50, 1e50)
-    square, linear, constant = z + a / c, noise + a * (z + a) / c, noise * a / c
+    square, linear = z + a / c, noise + a * (z + a) / c
+    constant = noise * a / c
     root = _real_root(square, linear, constant)
     # w² + pw + q is what is left, from the end where its division cancels nothing
     with np.errstate(divide="ignore", invalid="ignore"):

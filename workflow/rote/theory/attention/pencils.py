@@ -42,7 +42,8 @@ def _start(heads: int, spread: float, size: float, gamma: float) -> np.ndarray:
     h[U, U] = 1 / gamma
     for i in range(heads):
         s, w = 1 + 2 * i, 2 + 2 * i
-        h[s, s], h[w, s], h[s, w], h[w, w] = spread, 1, -1, size**2 / gamma
+        h[s, s], h[w, w] = spread, size**2 / gamma
+        h[w, s], h[s, w] = 1, -1
     return h
 
 
@@ -93,7 +94,8 @@ def heads(c: float, slopes: np.ndarray, tau: np.ndarray, signal: "Signal | None"
     T, P_all = np.zeros((k, k)), np.zeros((H, k, k))
     for i, slope in enumerate(slopes):
         s, w = 1 + 2 * i, 2 + 2 * i
-        T[U, s], T[s, U], T[w, w] = slope / c, -slope / c, 1
+        T[U, s], T[s, U] = slope / c, -slope / c
+        T[w, w] = 1
         P_all[i, U, s], P_all[i, s, U] = 1, -1
     P_exact, shared = exact(P_all), tau
     constants = exact(tau), exact(T), Decimal(c), _pencil(-np.asarray(slopes, float))
