@@ -71,7 +71,7 @@ def _matrix(X: np.ndarray | sparse.sparray) -> np.ndarray | sparse.sparray:
         raise InputError("X must be a matrix, (n, d), dense or sparse")
     if not sparse.issparse(X):
         return reals.finite("X", X)
-    X = X.tocsr()
+    X = sparse.csr_array(X)
     values = reals.finite("X", X.data)
     return X if X.dtype == values.dtype else X.astype(float)
 

@@ -1,5 +1,7 @@
 """What the functions of this theory take: numbers in a domain, vectors of one length."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -106,7 +108,7 @@ def positive(name: str, value: ArrayLike) -> np.ndarray:
     return values
 
 
-def number(name: str, value: object, low: float, high: float) -> float:
+def number(name: str, value: Any, low: float, high: float) -> float:
     """One number of a closed interval.
 
     Args:
@@ -117,10 +119,11 @@ def number(name: str, value: object, low: float, high: float) -> float:
     Raises:
         InputError: naming the argument and the interval.
     """
-    one = isinstance(value, (int, float, np.number)) or (
-        isinstance(value, np.ndarray) and value.ndim == 0
+    real = isinstance(value, (int, float, np.integer, np.floating))
+    zero_dimensional = (
+        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
     )
-    if not (one and low <= float(value) <= high):  # NaN is in no interval
+    if not ((real or zero_dimensional) and low <= value <= high):  # NaN is in no interval
         raise InputError(f"{name} must be a number in [{low:g}, {high:g}], given {value!r}")
     return float(value)
 

@@ -177,7 +177,7 @@ def _overlap(state: np.ndarray, k: int, signal: Signal | None, c: float = 0.0) -
     whole = eye(signal.size)
     whole[:k, :k] = h
     for s in range(k, signal.size, 2):
-        whole[s : s + 2, s : s + 2] = exact([[c, -1], [1, 0]])
+        whole[s : s + 2, s : s + 2] = exact(np.array([[c, -1.0], [1.0, 0.0]]))
     h = whole
     first = eye(signal.size)[:, :1]
     return decimals.solve(inverse(h) + signal.inner(h), first)[U, 0]
