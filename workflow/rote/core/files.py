@@ -60,6 +60,26 @@ def has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
     return path.name.lower().endswith(suffixes)
 
 
+def of_formats(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files below a folder, as `under`, whose names end in one of some suffixes.
+
+    The others are named in the log.
+
+    Args:
+        folder: to search.
+        suffixes: in small letters.
+
+    Raises:
+        InputError: as `under`.
+    """
+    paths = list(under(folder))
+    others = [path for path in paths if not has_suffix(path, suffixes)]
+    if others:
+        names, known = skipped(others), ", ".join(suffixes)
+        log.warning("%s: %s skipped: their names end in none of %s", folder, names, known)
+    return [path for path in paths if has_suffix(path, suffixes)]
+
+
 def skipped(paths: list[Path], limit: int = 3) -> str:
     """How many files are left out, and the first names: `2 files (a.csv, b.md)`."""
     names = ", ".join(path.name for path in paths[:limit])

@@ -21,7 +21,14 @@ import pyarrow.parquet as pq
 
 from rote.core import extras
 from rote.core.errors import DamagedFile, InputError
-from rote.core.files import first_line, has_suffix, one_line, refuse_pointer, skipped, under
+from rote.core.files import (
+    first_line,
+    has_suffix,
+    of_formats,
+    one_line,
+    refuse_pointer,
+    under,
+)
 from rote.readers import text as reader
 
 log = logging.getLogger("rote")
@@ -139,17 +146,7 @@ def _named(path: Path, folder: Path) -> CorpusFile:
 
 def _in_folder(folder: Path) -> list[CorpusFile]:
     """Its files of known formats; the others are named in the log."""
-    paths = list(under(folder))
-    others = [path for path in paths if not has_suffix(path, SUFFIXES)]
-    if others:
-        log.warning(
-            "corpus %s: %s skipped: their names end in none of %s",
-            folder,
-            skipped(others),
-            ", ".join(SUFFIXES),
-        )
-    known = [path for path in paths if has_suffix(path, SUFFIXES)]
-    return [_named(path, folder) for path in known]
+    return [_named(path, folder) for path in of_formats(folder, SUFFIXES)]
 
 
 def _matching(pattern: Path) -> list[CorpusFile]:

@@ -5,7 +5,6 @@ Turned as their EXIF tag says; where they are transparent, white shows through; 
 floating-point numbers are refused: nothing says what white is in them.
 """
 
-import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.core.files import has_suffix, one_line, skipped, under
+from rote.core.files import of_formats, one_line
 
 SUFFIXES = (
     ".jpg",
@@ -27,7 +26,6 @@ SUFFIXES = (
     ".ppm",
     ".pgm",
 )
-log = logging.getLogger("rote")
 _DEEP = {"I;16", "I;16L", "I;16B", "I;16N"}  # unsigned numbers of 16 bits
 _BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _SCALED_BY_PILLOW = ("PNG", "PPM")  # whose 16 bits older forms of it hold in 32
@@ -44,16 +42,7 @@ def files(folder: Path) -> list[Path]:
     Raises:
         InputError: as `rote.core.files.under`.
     """
-    paths = list(under(folder))
-    others = [path for path in paths if not has_suffix(path, SUFFIXES)]
-    if others:
-        log.warning(
-            "%s: %s skipped: their names end in none of %s",
-            folder,
-            skipped(others),
-            ", ".join(SUFFIXES),
-        )
-    return [path for path in paths if has_suffix(path, SUFFIXES)]
+    return of_formats(folder, SUFFIXES)
 
 
 def read(path: Path, mode: Literal["L", "RGB"], kind: str = "picture") -> Any:
