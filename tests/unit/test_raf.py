@@ -208,7 +208,9 @@ def test_memory_is_undefined_without_facts():
 @pytest.mark.parametrize(
     ("loss", "lam", "learner", "expected"),
     [
-        ("square", 0.0, KernelModel(), "lam must be > 0 in simulations"),
+        ("square", 0.0, KernelModel(), "data that can be interpolated: 60 samples"),
+        ("hinge", -1.0, KernelModel(), "lam must be ≥ 0, given -1"),
+        ("logistic", 0.0, KernelModel(), "lam must be > 0 for the logistic loss"),
         ("huber", 1.0, KernelModel(), "loss must be square or hinge or logistic .*, given 'huber'"),
         ("logistic", 1.0, KernelModel(0.8, 0.6), "square or hinge for mustar > 0"),
         ("logistic", 1.0, TrueKernel("erf"), "square or hinge for a kernel"),
