@@ -31,11 +31,14 @@ class RafSimulation(Section):
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
     replicates: int = key(80, "Training sets per verification row", ge=2)
     marker_replicates: int = key(6, "Training sets per marker of a figure", ge=2)
+    extensions: bool = key(
+        False, "Also interpolators, other activations, and widths around kappa_c"
+    )
 
     SCALES: ClassVar = {
-        "smoke": {"size": 0.3, "replicates": 4, "marker_replicates": 2},
-        "full": {"replicates": 200, "marker_replicates": 20},
-        "paper": {"size": 3.0, "replicates": 400, "marker_replicates": 50},
+        "smoke": {"size": 0.3, "replicates": 4, "marker_replicates": 2, "extensions": True},
+        "full": {"replicates": 200, "marker_replicates": 20, "extensions": True},
+        "paper": {"size": 3.0, "replicates": 400, "marker_replicates": 50, "extensions": True},
     }
 
 

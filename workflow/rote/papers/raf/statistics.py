@@ -47,6 +47,45 @@ def mem_theory(tables: Tables) -> Values:
     return _against_theory(_verification(tables, features=False), "e_mem")
 
 
+def rule_theory(tables: Tables) -> Values:
+    """2.3: simulated minus predicted share of training rules that are lost, all learners."""
+    table = tables["simulations"]
+    return _against_theory(table[table["figure"] == "verification"], "e_rule")
+
+
+def interpolators(tables: Tables) -> Values:
+    """Simulated minus predicted E_gen of interpolators, λ = 0."""
+    return _against_theory(_extension(tables, "interpolators"), "e_gen")
+
+
+def activations_gen(tables: Tables) -> Values:
+    """Simulated minus predicted E_gen of random erf and ReLU features."""
+    return _against_theory(_extension(tables, "activations"), "e_gen")
+
+
+def activations_mem(tables: Tables) -> Values:
+    """The same for E_mem."""
+    return _against_theory(_extension(tables, "activations"), "e_mem")
+
+
+def width_threshold(tables: Tables) -> Values:
+    """How far E_mem is above 1 % at a third of κ_c, and below it at twice κ_c."""
+    rows = _extension(tables, "width").set_index("series")["e_mem"]
+    return {
+        "a third of κ_c": (rows.loc["narrow"] - MAX_E_MEM).to_numpy(),
+        "twice κ_c": (MAX_E_MEM - rows.loc["wide"]).to_numpy(),
+    }
+
+
+def _extension(tables: Tables, figure: str) -> pd.DataFrame:
+    """Rows that only some scales simulate. Raises KeyError where there are none."""
+    table = tables["simulations"]
+    rows = table[table["figure"] == figure]
+    if rows.empty:
+        raise KeyError(f"simulations: {figure}")
+    return rows
+
+
 def features_gen(tables: Tables) -> Values:
     """4.14: simulated minus predicted E_gen, random features."""
     return _against_theory(_verification(tables, features=True), "e_gen")
