@@ -121,7 +121,7 @@ def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
             )
         )
     if options.extensions:
-        simulated += _extensions(eps, options.replicates)
+        simulated += _extensions(eps, max(options.replicates // 2, 2))
     markers = [*_linear_markers(eps), *_angle_markers(eps), *_features_markers(eps)]
     for figure, series, problem, learner in markers:
         replicates = options.marker_replicates
@@ -163,6 +163,9 @@ def _linear_markers(eps: float) -> list[Marker]:
     markers = []
     square, hinge = curves.OPTIMAL_RIDGE, curves.best_ridge("hinge")
     optimal = float(raf.optimal_ridge(eps, 1, 0))
+    for loss, alpha, lam in (("square", 0.5, 1e-6), ("square", 2.0, 1e-6), ("hinge", 2.0, 1e-4)):
+        problem = RafProblem(loss=loss, alpha=alpha, eps=eps, lam=lam, d=200)
+        markers.append(("linear", curves.no_ridge(loss), problem, LINEAR))
     for alpha in (0.5, 1.0, 2.0, 4.0, 8.0):
         best = _best_hinge_ridge(alpha, eps, LINEAR)
         markers.append(
@@ -195,6 +198,9 @@ def _angle_markers(eps: float) -> list[Marker]:
         for loss, lam in lams.items():
             problem = RafProblem(loss=loss, alpha=4.0, eps=eps, lam=lam, d=300)
             markers.append(("angle", curves.best_ridge(loss), problem, model))
+            if gamma in (15.0, 45.0, 75.0):
+                problem = problem._replace(lam=1e-4, d=200)
+                markers.append(("angle", curves.no_ridge(loss), problem, model))
     return markers
 
 
