@@ -140,12 +140,12 @@ def test_figures_1_and_2_are_judged_where_theory_is_meant():
     columns |= {"n": 1000, "p": 250, "replicate": np.arange(12), "mu2": 1.0}
     columns |= {"theory": 0.38, "error": 0.38 + SPREAD}
     columns |= {"ridge_theory": 0.375, "ridge": 0.375 + SPREAD}
-    near = pd.DataFrame(columns)
-    strong = near.assign(mu2=16.0, x=16.0, error=0.1)
-    tables_ = {"simulations": pd.concat([near, strong])}
+    weak = pd.DataFrame(columns)
+    strong = weak.assign(mu2=16.0, x=16.0, error=0.1)
+    tables_ = {"simulations": pd.concat([weak, strong])}
     assert judged("attention_theory", tables_) == "reproduced"
     assert judged("ridge_theory", tables_) == "reproduced"
-    off = {"simulations": near.assign(ridge=0.45 + SPREAD, error=0.45 + SPREAD)}
+    off = {"simulations": weak.assign(ridge=0.45 + SPREAD, error=0.45 + SPREAD)}
     assert judged("attention_theory", off) == "contradicted"
     assert judged("ridge_theory", off) == "contradicted"
     assert has_power("ridge_theory", tables_)
