@@ -283,6 +283,7 @@ def test_cifar_reaches_the_experiment(tmp_path):
         root=str(tmp_path),
         rules=30,
         facts=10,
+        valid=10,
         tests=10,
         replicates=2,
         penalties=3,
@@ -298,6 +299,6 @@ def test_cifar_reaches_the_experiment(tmp_path):
 def test_cifar_refuses_too_few_images():
     with pytest.raises(
         InputError,
-        match=r"asks for 2000 \+ 500 rule images and 100 facts; digits holds 1443 and 354",
+        match=r"asks for 2000 \+ 100 \+ 500 rule images and 100 facts; digits holds 14\d\d, half",
     ):
         real.sweep(settings.RafReal(rules=2000), 1)

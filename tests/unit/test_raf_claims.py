@@ -144,7 +144,9 @@ def images(cost=0.05, where=0.03):
     ):
         paid = cost * (eta == where and penalty == real.REMEMBERING)
         columns = {"eta": eta, "lam": lam, "replicate": np.arange(N), "e_mem": e_mem}
-        rows.append(pd.DataFrame(columns | {"e_gen": 0.1 + paid * (1 + 100 * NOISE)}))
+        e_gen = 0.1 + paid * (1 + 100 * NOISE)
+        e_valid = 0.1 if penalty == real.BEST else 0.2
+        rows.append(pd.DataFrame(columns | {"e_gen": e_gen, "e_valid": e_valid}))
         wrong = np.where(np.arange(100) < 10 + round(100 * paid), 4, 0)
         columns = {"image": np.arange(100), "eta": eta, "penalty": penalty, "tests": 4}
         pool.append(pd.DataFrame(columns | {"wrong": wrong}))
@@ -161,18 +163,36 @@ def test_memory_on_real_images_costs_more_than_the_pool_of_images_is_uncertain()
 
 def test_sweep_counts_the_wrong_images_of_the_ridges_it_compares():
     options = settings.RafReal(
-        etas=[0.03, 1.0], penalties=5, rules=60, facts=10, tests=40, replicates=3
+        etas=[0.03, 1.0], penalties=5, rules=60, facts=10, valid=20, tests=40, replicates=3
     )
     errors, pool = real.sweep(options, 1)
-    best = errors.groupby(["eta", "replicate"])["e_gen"].min().groupby("eta").mean()
+    best = {}
+    for eta, rows in errors.groupby("eta"):
+        index = real.chosen(rows)[real.BEST]
+        e_gen = rows.pivot(index="replicate", columns="lam", values="e_gen")
+        best[eta] = e_gen.iloc[:, index].mean()
     counts = pool[pool["penalty"] == real.BEST].groupby("eta")[["tests", "wrong"]].sum()
     assert (counts["tests"] == 3 * 40).all()
-    np.testing.assert_allclose(counts["wrong"] / counts["tests"], best)
-    assert real.chosen(np.array([0.1, 0.2]), np.array([0.5, 0.4])) == {real.BEST: 0}
-    assert real.chosen(np.array([0.1, 0.2]), np.array([0.5, 0.0])) == {
-        real.BEST: 0,
-        real.REMEMBERING: 1,
-    }
+    np.testing.assert_allclose(counts["wrong"] / counts["tests"], pd.Series(best))
+
+
+def test_ridges_are_chosen_by_other_images_than_the_tested_ones():
+    rows = pd.DataFrame({"lam": [1.0, 2.0, 3.0], "e_valid": [0.1, 0.1, 0.2], "e_mem": 0.5})
+    assert real.chosen(rows) == {real.BEST: 1}
+    rows = rows.assign(e_mem=[0.0, 0.4, 0.0], e_gen=[0.3, 0.3, 0.0])
+    assert real.chosen(rows) == {real.BEST: 1, real.REMEMBERING: 0}
+
+
+def test_images_are_balanced_and_those_that_choose_are_not_tested():
+    options = settings.RafReal(rules=61, facts=10, valid=20, tests=40, replicates=2)
+    groups = real.SOURCES["digits"](options)
+    official = np.arange(len(groups.labels)) >= 1000
+    for whole in (groups, groups._replace(official=official)):
+        data = real.split(whole, options, generator(1, "images"))
+        assert data.y[~data.facts].sum() == 1
+        assert (data.y_valid.sum(), data.y_test.sum()) == (0, 0)
+        assert not set(map(bytes, data.X_valid)) & set(map(bytes, data.X_test))
+    assert (data.tested >= 1000).all()
 
 
 def networks(slope=-0.2, forgetting=0.0):

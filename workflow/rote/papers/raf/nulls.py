@@ -69,7 +69,7 @@ def images_at_chance(tables: Tables, rng: np.random.Generator) -> Tables:
     """Learners of real images answer at random, whatever eta and ridge (real)."""
     table = tables["real"]
     chance = rng.normal(0.5, 0.02, len(table))
-    return replaced(tables, real=table.assign(e_gen=chance))
+    return replaced(tables, real=table.assign(e_gen=chance, e_valid=rng.permutation(chance)))
 
 
 def networks_at_chance(tables: Tables) -> Tables:

@@ -92,6 +92,7 @@ class RealTable(Table):
     eta: float = column("eta of exp(-eta D² / median D²)")
     lam: float = column("ridge")
     replicate: int = column("replicate")
+    e_valid: float = column("error on the images that ridges are chosen by")
     e_gen: float = column("error on test images")
     e_mem: float = column("share of training facts not reproduced")
 
@@ -103,7 +104,7 @@ class RealImages(Table):
     image: int = column("number of the image among those of the rule")
     eta: float = column("eta of exp(-eta D² / median D²)")
     penalty: str = column(
-        "best: the ridge with the smallest test error; "
+        "best: the ridge with the smallest error on the images to choose by; "
         "remembering: the same among those that lose 1 % of the facts at most"
     )
     tests: int = column("replicates that test the image and have such a ridge")

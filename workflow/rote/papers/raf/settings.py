@@ -84,9 +84,10 @@ class RafReal(Section):
     )
     root: str = key("", "Folder with (or for) CIFAR-10; only for cifar10")
     download: bool = key(False, "Let torchvision download CIFAR-10 into root")
-    rules: int = key(900, "Training images with a rule label", ge=10)
+    rules: int = key(800, "Training images with a rule label, half of either class", ge=10)
     facts: int = key(100, "Training images with a random label", ge=1)
-    tests: int = key(500, "Test images", ge=10)
+    valid: int = key(100, "Images of the rule to choose ridges by", ge=10)
+    tests: int = key(500, "Test images; of the official test set where there is one", ge=10)
     etas: list[Positive] = key(
         [0.03, 0.1, 0.3, 1.0, 3.0, 10.0], "eta of exp(-eta D^2 / median D^2)", min_length=1
     )
@@ -97,6 +98,7 @@ class RafReal(Section):
         "smoke": {
             "rules": 300,
             "facts": 40,
+            "valid": 60,
             "tests": 200,
             "etas": [0.03, 1.0],
             "penalties": 9,
@@ -109,6 +111,7 @@ class RafReal(Section):
             "download": True,
             "rules": 9000,
             "facts": 1000,
+            "valid": 1000,
             "tests": 2000,
         },
     }

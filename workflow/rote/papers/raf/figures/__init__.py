@@ -62,7 +62,7 @@ FIGURES: dict[str, Figure] = {
         tables=("real",),
         title="Rules and facts on real images",
         caption="Kernel ridge regression on scanned digits: parity is the rule, "
-        "randomly labelled 8s and 9s are the facts.",
+        "randomly labelled 8s and 9s are the facts. Ridges in b are chosen by other images.",
         paper_shows="CIFAR-10, cats against dogs with automobiles as facts; "
         "its settings are blank in the released code.",
         origin="reconstruction",
