@@ -230,9 +230,12 @@ class TrueKernel:
     test_rows: int = 4000
     kappa = np.nan
 
+    def __post_init__(self) -> None:
+        raf.named(self.name)
+
     @property
     def model(self) -> KernelModel:
-        """The equivalent model. Raises InputError for an unknown kernel."""
+        """The equivalent model."""
         return KernelModel(*raf.named(self.name).geometry)
 
     @property
