@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from rote.core.errors import InputError
 from rote.core.tables import atomic
@@ -94,18 +95,21 @@ def _maps(frame: pd.DataFrame, axes: list[str], values: Mapping[str, str], serie
     return canvas
 
 
-def contours(axes: Axes, grid: pd.DataFrame, levels: np.ndarray | int = 5) -> None:
+def contours(axes: Axes, grid: pd.DataFrame, count: int = 5) -> None:
     """White lines of equal value with their numbers, over a heat map.
 
     Args:
         axes: that hold the map.
         grid: as of `heat`.
-        levels: the values, or how many.
+        count: about how many values.
     """
     finite = grid.to_numpy(float)
     finite = finite[np.isfinite(finite)]
     if min(grid.shape) < 2 or not len(finite) or np.ptp(finite) == 0:
         return
+    levels = MaxNLocator(count).tick_values(finite.min(), finite.max())
+    margin = 0.01 * np.ptp(finite)  # at the ends of the range lines show rounding
+    levels = levels[(levels > finite.min() + margin) & (levels < finite.max() - margin)]
     lines = axes.contour(
         grid.columns, grid.index, grid, levels, colors="white", linewidths=0.7, alpha=0.8
     )

@@ -283,7 +283,7 @@ def phases(tables: Tables) -> Canvas:
     return canvas
 
 
-BOTH = "E_gen within 5 %, E_mem ≤ 0.05"
+BOTH = "E_gen within 5 %,\nE_mem ≤ 0.05"
 
 
 def phase_angle(tables: Tables) -> Canvas:
