@@ -107,6 +107,57 @@ def test_gap_never_closes_is_judged_on_the_whole_phase_map(above, verdict):
     assert judged("gap_never_closes", {"phase": frame}) == verdict
 
 
+def crossings(bias=0.0):
+    """Contexts whose gap closes at γ = 7, by theory and up to a bias."""
+    gammas = 7.0 * experiments.AROUND
+    gap = -0.1 * np.log(gammas / 7.0)
+    rows = []
+    for panel, replicate in product(experiments.CROSSINGS, range(12)):
+        moved = -0.1 * np.log(gammas / (7.0 * (1 + bias + SPREAD[replicate])))
+        columns = {"figure": "crossing", "panel": panel, "gamma": gammas, "replicate": replicate}
+        columns |= {"error": 0.4 + moved, "ridge": 0.4, "theory": 0.4 + gap, "ridge_theory": 0.4}
+        rows.append(pd.DataFrame(columns))
+    return {"simulations": pd.concat(rows)}
+
+
+def test_crossings_are_those_of_theory_within_two_per_cent():
+    assert judged("crossing_simulated", crossings()) == "reproduced"
+    assert judged("crossing_simulated", crossings(0.05)) == "contradicted"
+    assert has_power("crossing_simulated", crossings())
+
+
+def test_structure_alone_reverses_only_below_ridge_regression():
+    columns = {"figure": "structure", "gamma": 31.6, "replicate": np.arange(12), "n": 512}
+    frame = pd.DataFrame(columns | {"ridge": 0.6, "error": 0.47 + SPREAD})
+    assert judged("structure_reverses_simulated", {"simulations": frame}) == "reproduced"
+    assert has_power("structure_reverses_simulated", {"simulations": frame})
+    worse = frame.assign(error=frame["error"] + 0.2)
+    assert judged("structure_reverses_simulated", {"simulations": worse}) == "contradicted"
+
+
+def test_figures_1_and_2_are_judged_where_theory_is_meant():
+    columns = {"figure": "baseline", "panel": "signal", "series": "tanh", "x": 1.0, "gamma": 1e-5}
+    columns |= {"n": 1000, "p": 250, "replicate": np.arange(12), "mu2": 1.0}
+    columns |= {"theory": 0.38, "error": 0.38 + SPREAD}
+    columns |= {"ridge_theory": 0.375, "ridge": 0.375 + SPREAD}
+    weak = pd.DataFrame(columns)
+    strong = weak.assign(mu2=16.0, x=16.0, error=0.1)
+    tables_ = {"simulations": pd.concat([weak, strong])}
+    assert judged("attention_theory", tables_) == "reproduced"
+    assert judged("ridge_theory", tables_) == "reproduced"
+    off = {"simulations": weak.assign(ridge=0.45 + SPREAD, error=0.45 + SPREAD)}
+    assert judged("attention_theory", off) == "contradicted"
+    assert judged("ridge_theory", off) == "contradicted"
+    assert has_power("ridge_theory", tables_)
+
+
+def test_typical_is_the_share_of_cells_in_which_attention_is_worse():
+    frame = pd.DataFrame({"setting": "no signal", "f": "tanh", "attention": [0.5, 0.4, 0.3]})
+    frame = frame.assign(ridge=0.35)
+    assert statistics.typical({"phase": frame}) == {"tanh": pytest.approx(2 / 3)}
+    assert judged("typical", {"phase": frame}) == "reproduced"
+
+
 def heads_of(**columns):
     """Eight heads at two ridges and two steps, on fresh contexts."""
     frame = pd.DataFrame(

@@ -1,5 +1,7 @@
 """The published ledger: kept as CSV, quoted by README and docs, compared between seeds."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,30 +58,35 @@ def test_readme_and_docs_say_what_the_published_ledger_says():
         assert published.filled(text, ROOT, path.name) == text, f"run: rote claims fill ({path})"
 
 
-def test_published_ledger_has_the_claims_of_the_repository():
-    frame = published.read(ROOT / published.FOLDER / "ledger.csv")
-    says = frame.drop_duplicates("claim").set_index("claim")["says"].to_dict()
-    entries = {}
-    for paper in frame["paper"].unique():
-        entries |= {c.id: c.says for c in ledgers.load(ROOT / f"workflow/claims/{paper}.yaml")}
-    assert says == entries
-
-
-def test_text_says_how_many_criteria_are_not_those_that_the_published_ledger_was_judged_by(
-    tmp_path,
-):
-    (tmp_path / "workflow").mkdir()
-    (tmp_path / "workflow/claims").symlink_to(ROOT / "workflow/claims")
-    (tmp_path / published.FOLDER).mkdir(parents=True)
-    entries = ledgers.load(ROOT / "workflow/claims/raf.yaml")
-    rows = [{"claim": c.id, "paper": c.paper, "criterion": c.criterion_at("full")} for c in entries]
+def kept_ledger(root: Path, rows: list[dict]) -> str:
+    """What a repository with the claims of this one says of a ledger with these rows."""
+    (root / "workflow").mkdir()
+    (root / "workflow/claims").symlink_to(ROOT / "workflow/claims")
+    (root / published.FOLDER).mkdir(parents=True)
     columns = dict.fromkeys(ledgers.Ledger.model_fields, "")
-    for changed, says in ((0, "the criteria that the repository has"), (2, "of 2 claims have")):
-        frame = pd.DataFrame([columns | row for row in rows])
-        frame.loc[: changed - 1, "criterion"] = "> 12345"
-        frame.to_csv(tmp_path / published.FOLDER / "ledger.csv", index=False)
-        text = published.filled("<!--rote changed--><!--/-->", tmp_path, "README.md")
-        assert says in text
+    frame = pd.DataFrame([columns | row for row in rows])
+    frame.to_csv(root / published.FOLDER / "ledger.csv", index=False)
+    return published.filled("<!--rote changed--><!--/-->", root, "README.md")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda rows: rows, "the claims and criteria that the repository has"),
+        (lambda rows: [row | {"criterion": "> 12345"} for row in rows], ": 5 are judged"),
+        (lambda rows: [rows[0] | {"says": "Other words."}, *rows[1:]], "1 are worded anew"),
+        (lambda rows: rows[2:], "2 were added."),
+        (lambda rows: [*rows, rows[0] | {"claim": "raf_former"}], "1 were withdrawn."),
+    ],
+)
+def test_text_says_how_claims_differ_from_those_of_the_published_ledger(tmp_path, change, says):
+    entries = ledgers.load(ROOT / "workflow/claims/raf.yaml")
+    rows = [
+        {"claim": c.id, "paper": c.paper, "says": c.says, "criterion": c.criterion_at("full")}
+        for c in entries
+    ]
+    text = kept_ledger(tmp_path, change(rows))
+    assert says.replace("5 are", f"{len(entries)} are") in text
 
 
 def test_published_coverage_is_what_the_intervals_have():

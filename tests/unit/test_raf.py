@@ -208,7 +208,9 @@ def test_memory_is_undefined_without_facts():
 @pytest.mark.parametrize(
     ("loss", "lam", "learner", "expected"),
     [
-        ("square", 0.0, KernelModel(), "lam must be > 0 in simulations"),
+        ("square", 0.0, KernelModel(), "data that can be interpolated: 60 samples"),
+        ("hinge", -1.0, KernelModel(), "lam must be ≥ 0, given -1"),
+        ("logistic", 0.0, KernelModel(), "lam must be > 0 for the logistic loss"),
         ("huber", 1.0, KernelModel(), "loss must be square or hinge or logistic .*, given 'huber'"),
         ("logistic", 1.0, KernelModel(0.8, 0.6), "square or hinge for mustar > 0"),
         ("logistic", 1.0, TrueKernel("erf"), "square or hinge for a kernel"),
@@ -281,6 +283,7 @@ def test_cifar_reaches_the_experiment(tmp_path):
         root=str(tmp_path),
         rules=30,
         facts=10,
+        valid=10,
         tests=10,
         replicates=2,
         penalties=3,
@@ -296,6 +299,6 @@ def test_cifar_reaches_the_experiment(tmp_path):
 def test_cifar_refuses_too_few_images():
     with pytest.raises(
         InputError,
-        match=r"asks for 2000 \+ 500 rule images and 100 facts; digits holds 1443 and 354",
+        match=r"asks for 2000 \+ 100 \+ 500 rule images and 100 facts; digits holds 14\d\d, half",
     ):
         real.sweep(settings.RafReal(rules=2000), 1)

@@ -10,7 +10,7 @@ are those of `TABLES`.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -192,22 +192,37 @@ def _stability(frame: pd.DataFrame, root: Path) -> str:
 
 
 def _changed(frame: pd.DataFrame, root: Path) -> str:
-    """Of how many claims the repository has other criteria than those that the ledger states."""
-    judged = frame[frame["criterion"] != ""].drop_duplicates("claim")
-    changed = 0
-    for paper, rows in judged.groupby("paper"):
-        path = root / "workflow/claims" / f"{paper}.yaml"
-        entries = {entry.id: entry for entry in ledger.load(path)}
-        for row in rows.itertuples():
-            entry = entries.get(row.claim)
-            criteria = [] if entry is None else map(entry.criterion_at, entry.scales)
-            changed += row.criterion not in criteria
-    if not changed:
-        return "That run was judged by the criteria that the repository has."
-    return (
-        f"Since that run the criteria of {changed} claims have changed: their verdicts here are by "
-        "the former ones, which their rows state."
-    )
+    """How the claims of the repository differ from those of the ledger: by other criteria or words,
+    added or withdrawn since."""
+    judged = frame.drop_duplicates("claim").set_index("claim")
+    entries = _entries(judged["paper"].unique(), root)
+    both = [judged.loc[name] for name in judged.index.intersection(list(entries))]
+    counts = {
+        "are judged by other criteria now": sum(
+            row.criterion not in ("", *_criteria(entries[row.name])) for row in both
+        ),
+        "are worded anew": sum(row.says != entries[row.name].says for row in both),
+        "were added": len(entries.keys() - set(judged.index)),
+        "were withdrawn": len(set(judged.index) - entries.keys()),
+    }
+    changes = [f"{count} {what}" for what, count in counts.items() if count]
+    if not changes:
+        return "That run was judged by the claims and criteria that the repository has."
+    listed = ", ".join(changes)
+    return f"Since that run claims have changed: {listed}. Its rows here are as it left them."
+
+
+def _entries(papers: Iterable[str], root: Path) -> dict[str, ledger.Claim]:
+    """The claims that the repository has of these papers."""
+    entries = {}
+    for paper in papers:
+        listed = ledger.load(root / "workflow/claims" / f"{paper}.yaml")
+        entries |= {entry.id: entry for entry in listed}
+    return entries
+
+
+def _criteria(entry: ledger.Claim) -> list[str]:
+    return [entry.criterion_at(scale) for scale in entry.scales]
 
 
 def _coverage(frame: pd.DataFrame, root: Path) -> str:

@@ -1,7 +1,7 @@
-"""`rote attention <verb>`: nonlinear attention, and one point of its theory on the spot."""
+"""`rote attention <verb>`: nonlinear attention, and its theory as an instrument."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +28,10 @@ Angle = Annotated[
 def solve(
     f: Annotated[
         str,
-        typer.Option(help="Nonlinearity: linear, tanh, relu_c, sign, cubic, exp_c, exp_clip, ..."),
+        typer.Option(
+            help="linear, tanh, relu_c, sign, cubic, exp_c, exp_clip, cos_c, quad, or "
+            "module:function of one array."
+        ),
     ],
     c: Annotated[float, typer.Option(help="Dimensions per token p/n, > 0.")],
     gamma: Annotated[float, typer.Option(help="Ridge, > 0.")],
@@ -46,6 +49,107 @@ def solve(
     typer.echo(result)
     if not result.converged:
         raise typer.Exit(1)
+
+
+AXIS = "A number, low:high:count, low:high:count:log, or several with commas between."
+Functions = Annotated[
+    str,
+    typer.Option(
+        help="linear, tanh, relu_c, sign, cubic, exp_c, exp_clip, cos_c, quad, or module:function "
+        "of one array; several with commas between."
+    ),
+]
+Ridges = Annotated[str, typer.Option(help=f"Ridges, > 0. {AXIS}", metavar="AXIS")]
+Signals = Annotated[str, typer.Option(help="||μ||², ≥ 0.", metavar="AXIS")]
+Spikes = Annotated[
+    str,
+    typer.Option(
+        help="none, aligned, orthogonal, mixed, negative, double, anti, key only, query only."
+    ),
+]
+Strength = Annotated[str, typer.Option(help="Factor ω on w_K w_Qᵀ, ≥ 0.", metavar="AXIS")]
+Weight = Annotated[
+    str | None,
+    typer.Option(help="This weight instead of --spike; its first coordinate is along the signal."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Write: the table (.parquet, .csv, .json); default: print CSV."),
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(help="Write: a figure (.png, .pdf, .svg) of one or two axes that vary."),
+]
+
+
+@app.command()
+def grid(
+    f: Functions,
+    c: Annotated[str, typer.Option(help=f"Dimensions per token p/n, > 0. {AXIS}", metavar="AXIS")],
+    gamma: Ridges,
+    signal: Signals = "0",
+    spike: Spikes = "none",
+    omega: Strength = "1",
+    w_key: Weight = None,
+    w_query: Weight = None,
+    standard: Annotated[
+        str,
+        typer.Option(help="Ridge of attention: the same (ridge), at equal power, or freedom."),
+    ] = "ridge",
+    n: Annotated[int, typer.Option(help="Tokens, for moments at finite size; 0: none.")] = 0,
+    out: Out = None,
+    figure: Picture = None,
+) -> None:
+    """Solve the theory on a whole grid: attention, ridge regression on the raw tokens, the gap."""
+    from rote.papers.attention import instruments
+
+    heads = instruments.HeadAxes(signal, spike, omega, w_key, w_query)
+    frame = instruments.grid(f, {"gamma": gamma, "c": c}, heads, standard, n)
+    _put(frame, out, figure)
+
+
+def _put(frame: Any, out: Path | None, figure: Path | None) -> None:
+    """Print or write a table, and draw it."""
+    from rote.core import export
+    from rote.papers.attention import instruments
+
+    if out:
+        export.write(out, frame)
+        typer.echo(instruments.summary(frame, out))
+    else:
+        typer.echo(frame.to_csv(index=False), nl=False)
+    if figure:
+        from rote.plotting import maps
+
+        names = instruments.varying(frame)
+        maps.save(figure, frame, names, instruments.ERRORS, instruments.SERIES)
+
+
+@app.command()
+def simulate(
+    f: Functions,
+    n: Annotated[int, typer.Option(help="Tokens.", min=8)],
+    p: Annotated[int, typer.Option(help="Dimension of a token.", min=2)],
+    gamma: Ridges,
+    signal: Signals = "0",
+    spike: Spikes = "none",
+    omega: Strength = "1",
+    w_key: Weight = None,
+    w_query: Weight = None,
+    replicates: Annotated[int, typer.Option(help="Contexts.", min=2)] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of all random streams.", min=0)] = 1,
+    out: Out = None,
+) -> None:
+    """Draw contexts, and say what theory predicts of attention and of ridge regression."""
+    from rote.core import export
+    from rote.papers.attention import instruments
+
+    heads = instruments.HeadAxes(signal, spike, omega, w_key, w_query)
+    size = instruments.ContextSize(n, p, replicates)
+    frame = instruments.simulated(f, gamma, heads, size, seed)
+    typer.echo(instruments.compared(frame))
+    if out:
+        export.write(out, frame)
 
 
 @verb(app, settings.AttentionTheory)

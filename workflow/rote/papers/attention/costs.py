@@ -11,9 +11,9 @@ def _curves(s: Settings, where: Wildcards) -> float:
 def _contexts(s: Settings, where: Wildcards) -> float:
     """Reductions of n x n matrices: 4 n in the sweep over p/n, n/4 in that over the signal."""
     a = s.simulation
-    sizes = (
-        40 * a.tokens**3 + 20 * a.sweep_tokens**3 + 10 * a.snr_tokens**3 + 10 * a.limit_tokens**3
-    )
+    rows = 81 if a.crossings else 41
+    sizes = rows * a.tokens**3 + 20 * a.sweep_tokens**3
+    sizes += 10 * a.snr_tokens**3 + 10 * a.limit_tokens**3
     return a.replicates * sizes
 
 

@@ -65,6 +65,7 @@ def rows(options: settings.AttentionSimulation) -> list[ContextRow]:
         *_limit(options),
         *_signal(options),
         *_single_values(options),
+        *_reversals(options),
     ]
 
 
@@ -199,6 +200,31 @@ def _single_values(options: settings.AttentionSimulation) -> list[ContextRow]:
     simulated = []
     for spike in ("none", "orthogonal", "aligned", "anti", "key only", "query only"):
         simulated.append(row._replace(panel=spike, structure=Structure(4.0, SPIKES[spike])))
+    return simulated
+
+
+CROSSINGS = {"ω = 1": (1.0, 7.077), "ω = 4": (4.0, 4.890)}  # strength, γ where the gap closes
+AROUND = np.geomspace(0.8, 1.25, 5)  # times that γ
+
+
+def _reversals(options: settings.AttentionSimulation) -> list[ContextRow]:
+    """A signal alone, and where the gap closes with aligned spikes: both of tanh at c = 4."""
+    n, p = options.tokens, 4 * options.tokens
+    row = ContextRow(
+        figure="structure",
+        panel="signal",
+        series="tanh",
+        n=n,
+        p=p,
+        gammas=np.array([31.6]),
+        structure=Structure(8.0),
+    )
+    simulated = [row]
+    if options.crossings:
+        for panel, (omega, gamma) in CROSSINGS.items():
+            structure = Structure(4.0, aligned_spike(omega))
+            crossing = row._replace(figure="crossing", panel=panel, structure=structure)
+            simulated.append(crossing._replace(gammas=gamma * AROUND, replicate_factor=5.0))
     return simulated
 
 

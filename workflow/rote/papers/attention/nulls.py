@@ -73,6 +73,16 @@ orthogonal_shares = _instead(
     "The spike is orthogonal to the signal in place of aligned.",
     lambda: theory_claims.gap_shares("orthogonal"),
 )
+without_signal = _instead(
+    "structure_reverses",
+    "There is no signal.",
+    lambda: theory_claims.structure_reverses(Structure()),
+)
+opened_by_noise = _instead(
+    "structure_opens",
+    "There is no signal.",
+    lambda: theory_claims.structure_opens(0.0),
+)
 SOLVER = 1e-8  # what the solvers' errors stay below
 as_ridge = moved("checks", "value", times=0, by=SOLVER)
 as_ridge.__doc__ = "The two sides are the same up to the solvers' error (checks)."
@@ -101,9 +111,19 @@ phase_exchanged = exchanged_columns("phase", "attention", "ridge", replicate="ga
 phase_exchanged.__doc__ = "Attention and ridge regression are exchanged at every second ridge."
 
 
+def phase_exchanged_all(tables: Tables) -> Tables:
+    """Attention and ridge regression are exchanged everywhere (phase)."""
+    phase = tables["phase"]
+    swapped = {"attention": phase["ridge"], "ridge": phase["attention"]}
+    return replaced(tables, phase=phase.assign(**swapped))
+
+
 # ---- simulation
 
 
+ridge_theory_off = off("simulations", "ridge_theory", relative=True)
+crossing_off = moved("simulations", "ridge", by=0.01)
+crossing_off.__doc__ = "Ridge regression has an error that is larger by 0.01 (simulations)."
 limit_off = off("simulations", "theory", relative=False)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from rote.core.errors import InputError
 from rote.papers.attention.heads import U, spike_at
+from rote.papers.attention.instruments import nonlinearity
 from rote.theory import attention
 from rote.theory.attention.arguments import both_or_none
 from rote.theory.point import TheoryPoint
@@ -24,7 +25,7 @@ def solve(f: str, c: float, gamma: float, head: PointHead = PointHead()) -> Theo
     """Errors of attention and of ridge regression, their gap and the moments of f at one point.
 
     Args:
-        f: name of the nonlinearity.
+        f: name of the nonlinearity, or module:function.
         c: dimensions per token p/n, > 0.
         gamma: ridge, > 0.
         head: signal, weights, diagonal.
@@ -32,6 +33,7 @@ def solve(f: str, c: float, gamma: float, head: PointHead = PointHead()) -> Theo
     Raises:
         InputError: naming the argument and its range.
     """
+    function = nonlinearity(f)
     both_or_none("--key", "--query", head.key, head.query)
     if not (np.isfinite(head.signal) and head.signal >= 0):
         raise InputError(f"--signal must be finite and ≥ 0, given {head.signal}")
@@ -40,7 +42,7 @@ def solve(f: str, c: float, gamma: float, head: PointHead = PointHead()) -> Theo
         w_key=None if head.key is None else spike_at(head.key).key,
         w_query=None if head.query is None else spike_at(head.query).query,
     )
-    solution = attention.memorization_error(gamma, c, f, vectors, _diagonal(head.diag))
+    solution = attention.memorization_error(gamma, c, function, vectors, _diagonal(head.diag))
     ridge = float(attention.ridge_error(gamma, c, head.signal))
     numbers = {
         "memorization error": float(solution.error),

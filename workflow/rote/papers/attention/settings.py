@@ -36,6 +36,7 @@ class AttentionSimulation(Section):
     replicates: int = key(
         10, "Contexts per row; half as many in figures that average over labels", ge=2
     )
+    crossings: bool = key(False, "Also the ridges at which the gap closes, five times the contexts")
 
     SCALES: ClassVar = {
         "smoke": {
@@ -44,14 +45,16 @@ class AttentionSimulation(Section):
             "snr_tokens": 64,
             "limit_tokens": 64,
             "replicates": 2,
+            "crossings": True,
         },
-        "full": {"snr_tokens": 1024, "limit_tokens": 1024, "replicates": 12},
+        "full": {"snr_tokens": 1024, "limit_tokens": 1024, "replicates": 12, "crossings": True},
         "paper": {
             "tokens": 2048,
             "sweep_tokens": 4096,
             "snr_tokens": 2048,
             "limit_tokens": 4096,
             "replicates": 20,
+            "crossings": True,
         },
     }
 

@@ -39,15 +39,12 @@ def _deviations(rows: pd.DataFrame) -> Values:
     deviation = (rows["error"] - rows["theory"]) / rows["theory"].clip(lower=FLOOR)
     conditions = {}
     groups = rows.assign(deviation=deviation).groupby(POINT, sort=False)
-    for (_, panel, series, _, gamma, _), group in groups:
-        conditions[_name(panel, series, gamma)] = group["deviation"].to_numpy()
+    for (_, panel, series, x, gamma, _), group in groups:
+        labels = [label for label in dict.fromkeys((panel, series)) if label]
+        if x != gamma and group["figure"].iloc[0] == "baseline":
+            labels.append(f"x = {x:g}")
+        conditions[", ".join([*labels, f"γ = {gamma:.3g}"])] = group["deviation"].to_numpy()
     return conditions
-
-
-def _name(panel: str, series: str, gamma: float) -> str:
-    """A point's condition."""
-    labels = dict.fromkeys(label for label in (panel, series) if label)
-    return ", ".join([*labels, f"γ = {gamma:.3g}"])
 
 
 # ---- T1-T3: theory against simulation
@@ -185,6 +182,57 @@ def gap_never_closes(tables: Tables) -> dict[str, float]:
     table = table[(table["setting"] != "aligned") & (table["c"] > 1)]
     groups = table.assign(gap=table["attention"] - table["ridge"]).groupby(["setting", "f"])
     return {f"{f}, {setting}": gap for (setting, f), gap in groups["gap"].min().items()}
+
+
+def typical(tables: Tables) -> dict[str, float]:
+    """C1: share of the phase map on noise in which attention is worse, per function."""
+    table = tables["phase"]
+    table = table[table["setting"] == "no signal"]
+    worse = table.assign(worse=table["attention"] > table["ridge"])
+    return worse.groupby("f")["worse"].mean().to_dict()
+
+
+def structure_reverses_simulated(tables: Tables) -> Values:
+    """E of attention and of ridge regression with a signal and no spike."""
+    rows = _rows(tables, "structure")
+    return {at_ridge(gamma): group[ARMS].to_numpy() for gamma, group in rows.groupby("gamma")}
+
+
+def crossing_simulated(tables: Tables) -> Values:
+    """C6: γ at which the gap closes in a context, over that of its theory, minus 1, per spike."""
+    conditions = {}
+    for panel, rows in _rows(tables, "crossing").groupby("panel"):
+        wide = rows.assign(gap=rows["error"] - rows["ridge"])
+        wide = wide.pivot(index="replicate", columns="gamma", values="gap")
+        x = np.log(wide.columns.to_numpy(float))
+        first = rows[rows["replicate"] == rows["replicate"].min()].sort_values("gamma")
+        predicted = _closes(x, (first["theory"] - first["ridge_theory"]).to_numpy())
+        closes = np.array([_closes(x, gaps) for gaps in wide.to_numpy()])
+        conditions[panel] = np.exp(closes - predicted) - 1
+    return conditions
+
+
+def _closes(x: np.ndarray, gaps: np.ndarray) -> float:
+    """Where a line through gaps (γ,) over log γ crosses 0."""
+    slope, offset = np.polyfit(x, gaps, 1)
+    return float(-offset / slope)
+
+
+def ridge_theory(tables: Tables) -> Values:
+    """Figure 1: relative deviation of simulated ridge regression from its theory, per panel."""
+    rows = _rows(tables, "baseline")
+    rows = rows.drop(columns=["theory", "error"])
+    return _deviations(rows.rename(columns={"ridge": "error", "ridge_theory": "theory"}))
+
+
+REACH = 0.12  # s = μᵀWμ/√p up to which theory is meant
+
+
+def attention_theory(tables: Tables) -> Values:
+    """Figure 2: relative deviation of simulated attention from its theory, s up to 0.12."""
+    rows = _rows(tables, "baseline")
+    strength = rows["series"].map({"tanh": 1, "tanh, aligned": 2}) * rows["mu2"]
+    return _deviations(rows[strength / np.sqrt(rows["p"]) <= REACH])
 
 
 STRONG = 0.5  # s from which on tanh attention is far better than ridge regression
@@ -365,6 +413,12 @@ def _leads(tables: Tables, objective: Objective) -> Values:
         at_ridge(gamma): group.groupby("replicate")["lead"].mean().to_numpy()
         for gamma, group in rows.groupby("gamma")
     }
+
+
+def single_context_key_first(tables: Tables) -> Values:
+    """|cosine| of the key minus that of the query, mean over training on one context."""
+    leads = _leads(tables, Objective.SAME)
+    return {name: -values for name, values in leads.items()}
 
 
 def single_context_transfer(tables: Tables) -> Values:

@@ -258,6 +258,62 @@ def ridgeless_gap_shrinks() -> Numbers:
     return gap_shares("aligned")
 
 
+# ---- both findings by every standard of comparison: equal ridge, power, degrees of freedom
+
+ALONE = Structure(8.0)  # a signal without a spike
+COMPARED = ("tanh", "relu_c", "sign", "exp_clip")
+STANDARD_RIDGES = np.geomspace(0.1, 100, 16)
+ORDINARY = (0.5, 1.1, 4.0)  # p/n
+
+
+def matched_gap(
+    gamma: np.ndarray, c: float, f: Nonlinearity, structure: Structure, standard: str
+) -> np.ndarray:
+    """The gap where attention has the ridge that a standard gives it, (γ,).
+
+    Args:
+        gamma: ridge on the raw tokens, (γ,).
+        c, f, structure: as of `gap`.
+        standard: of `attention.STANDARDS`.
+    """
+    matched = attention.matched_ridge(gamma, c, f, standard)
+    return error(matched, c, f, structure).error - attention.ridge_error(gamma, c, structure.mu2)
+
+
+@THEORY.claim
+def structure_reverses(structure: Structure = ALONE) -> Numbers:
+    """Smallest gap over γ by every standard, a signal without a spike, c = 4."""
+    values = {}
+    for standard, f in product(attention.STANDARDS, COMPARED):
+        gaps = matched_gap(STANDARD_RIDGES, 4.0, f, structure, standard)
+        values[f"{f}, equal {standard}"] = float(gaps.min())
+    return values
+
+
+@THEORY.claim
+def equal_freedom() -> Numbers:
+    """C3: smallest gap on noise at equal degrees of freedom over γ and p/n."""
+    gamma = np.geomspace(0.1, 10, 9)
+    values = {}
+    for f, c in product(COMPARED, ORDINARY):
+        gaps = matched_gap(gamma, c, f, Structure(), "freedom")
+        values[f"{f}, c = {c:g}"] = float(gaps.min())
+    return values
+
+
+@THEORY.claim
+def structure_opens(mu2: float = 0.5) -> Numbers:
+    """Gap with a signal minus that on noise, both over E(ridge), c = 1/4, γ = 1e-5."""
+    values = {}
+    for f in COMPARED:
+        gaps = []
+        for structure in (Structure(mu2), Structure()):
+            ridge = attention.ridge_error(1e-5, 0.25, structure.mu2)
+            gaps.append(float(gap(1e-5, 0.25, f, structure) / ridge))
+        values[f] = gaps[0] - gaps[1]
+    return values
+
+
 # ---- C10: what of f matters
 
 

@@ -1,7 +1,7 @@
-"""`rote raf <verb>`: the Rules-and-Facts model, and one point of its theory on the spot."""
+"""`rote raf <verb>`: the Rules-and-Facts model, and its theory as an instrument."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,7 +32,7 @@ def solve(
         float | None, typer.Option(help="Norm of the rest, instead of --gamma.")
     ] = None,
     kernel: Annotated[
-        str | None, typer.Option(help="Named kernel: erf, relu, sign, rbf or cubic.")
+        str | None, typer.Option(help="Named kernel: erf, relu, sign, rbf, cubic or rbf:ETA.")
     ] = None,
     kappa: Annotated[
         float | None, typer.Option(help="Random features per dimension; default: the kernel limit.")
@@ -46,6 +46,166 @@ def solve(
     typer.echo(result)
     if not result.converged:
         raise typer.Exit(1)
+
+
+AXIS = "A number, low:high:count, low:high:count:log, or several with commas between."
+Losses = Annotated[str, typer.Option(help="square, hinge, logistic; several with commas between.")]
+Alpha = Annotated[str, typer.Option(help=f"Samples per dimension, > 0. {AXIS}", metavar="AXIS")]
+Fraction = Annotated[str, typer.Option(help="Fraction of facts, in [0, 1].", metavar="AXIS")]
+Gammas = Annotated[
+    str | None, typer.Option(help="Kernel angles in degrees, [0, 90).", metavar="AXIS")
+]
+Linear = Annotated[str | None, typer.Option(help="Linear parts μ1.", metavar="AXIS")]
+Rest = Annotated[str | None, typer.Option(help="Norms of the rest μ⋆.", metavar="AXIS")]
+Kernels = Annotated[
+    str | None,
+    typer.Option(
+        help="erf, relu, sign, rbf, cubic, rbf:ETA or module:function of cosines; several with "
+        "commas between."
+    ),
+]
+Widths = Annotated[
+    str | None,
+    typer.Option(help="Random features per dimension; default: the kernel limit.", metavar="AXIS"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Write: the table (.parquet, .csv, .json); default: print CSV."),
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(help="Write: a figure (.png, .pdf, .svg) of one or two axes that vary."),
+]
+Forget = Annotated[str, typer.Option(help="Largest E_mem allowed, in [0, 1].", metavar="AXIS")]
+
+
+def _put(frame: Any, out: Path | None, figure: Path | None, values: dict[str, str]) -> None:
+    """Print or write a table, and draw it."""
+    from rote.core import export
+    from rote.papers.raf import instruments
+
+    if out:
+        export.write(out, frame)
+        typer.echo(instruments.summary(frame, out))
+    else:
+        typer.echo(frame.to_csv(index=False), nl=False)
+    if figure:
+        from rote.plotting import maps
+
+        maps.save(figure, frame, instruments.varying(frame), values, instruments.SERIES)
+
+
+@app.command()
+def grid(
+    alpha: Alpha,
+    eps: Fraction,
+    lam: Annotated[str, typer.Option(help="Ridges, ≥ 0, or best: the one that generalizes best.")],
+    loss: Losses = "square,hinge",
+    gamma: Gammas = None,
+    mu1: Linear = None,
+    mustar: Rest = None,
+    kernel: Kernels = None,
+    kappa: Widths = None,
+    out: Out = None,
+    figure: Picture = None,
+) -> None:
+    """Solve the theory on a whole grid: both errors, order parameters, the Bayes-optimal error."""
+    from rote.papers.raf import instruments
+
+    learners = instruments.LearnerAxes(gamma, mu1, mustar, kernel, kappa)
+    frame = instruments.grid(loss, {"alpha": alpha, "eps": eps}, lam, learners)
+    _put(frame, out, figure, instruments.ERRORS)
+
+
+@app.command()
+def optimum(
+    alpha: Alpha,
+    eps: Fraction,
+    forget: Forget = "1",
+    loss: Losses = "square,hinge",
+    gamma: Gammas = None,
+    mu1: Linear = None,
+    mustar: Rest = None,
+    kernel: Kernels = None,
+    kappa: Widths = None,
+    out: Out = None,
+    figure: Picture = None,
+) -> None:
+    """The best ridge of a kernel, or kernel and ridge, that forget at most a share of the facts."""
+    from rote.papers.raf import instruments
+
+    learners = instruments.LearnerAxes(gamma, mu1, mustar, kernel, kappa)
+    fixed = {"alpha": alpha, "eps": eps, "forget": forget}
+    _put(instruments.optima(loss, fixed, learners), out, figure, instruments.ERRORS)
+
+
+@app.command()
+def capacity(
+    alpha: Alpha,
+    eps: Fraction,
+    loss: Losses = "square,hinge",
+    kernel: Annotated[str, typer.Option(help="Activations, by their kernels.")] = "sign",
+    forget: Annotated[float, typer.Option(help="Share of the facts that may be lost.")] = 0.01,
+    lam: Annotated[
+        float | None, typer.Option(help="Ridge; default: the best one of every width.")
+    ] = None,
+    out: Out = None,
+    figure: Picture = None,
+) -> None:
+    """How wide: features per dimension from which on facts are stored, and a linear capacity."""
+    from rote.papers.raf import instruments
+
+    frame = instruments.capacities(loss, {"alpha": alpha, "eps": eps}, kernel, forget, lam)
+    _put(frame, out, figure, {"kappa_c": "features per dimension κ_c"})
+
+
+@app.command()
+def simulate(
+    loss: Annotated[str, typer.Option(help="square, hinge or logistic.")],
+    alpha: Annotated[float, typer.Option(help="Samples per dimension, > 0.")],
+    eps: Annotated[float, typer.Option(help="Fraction of facts, in [0, 1].")],
+    lam: Annotated[float, typer.Option(help="Ridge, ≥ 0; 0 is the interpolator.")],
+    gamma: Annotated[float | None, typer.Option(help="Kernel angle in degrees.")] = None,
+    kernel: Annotated[
+        str | None, typer.Option(help="A kernel; of features, sign/erf/relu.")
+    ] = None,
+    true: Annotated[
+        bool, typer.Option("--true", help="The kernel itself, no model of it.")
+    ] = False,
+    kappa: Annotated[float | None, typer.Option(help="Random features per dimension.")] = None,
+    d: Annotated[int, typer.Option(help="Dimension.", min=2)] = 200,
+    replicates: Annotated[int, typer.Option(help="Training sets.", min=1)] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of all random streams.", min=0)] = 1,
+    out: Out = None,
+) -> None:
+    """Train a learner on fresh training sets, and say what theory predicts."""
+    from rote.core import export
+    from rote.papers.raf import instruments
+    from rote.papers.raf.simulation import RafProblem
+
+    learner = instruments.SimulatedLearner(gamma, kernel, true, kappa).resolved()
+    problem = RafProblem(loss=loss, alpha=alpha, eps=eps, lam=lam, d=d)
+    frame = instruments.simulated(learner, problem, replicates, seed)
+    typer.echo(instruments.compared(frame))
+    if out:
+        export.write(out, frame)
+
+
+@app.command()
+def kernel(
+    kernel: Annotated[
+        str | None, typer.Option(help="A kernel's name, or module:function of cosines.")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="sign, erf, relu, or module:function of one array.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Samples per dimension, > 0.")] = 4.0,
+    eps: Annotated[float, typer.Option(help="Fraction of facts, in [0, 1).")] = 0.1,
+) -> None:
+    """μ1, μ⋆ and angle of a kernel or activation, and its best learners at alpha and eps."""
+    from rote.papers.raf import instruments
+
+    typer.echo(instruments.geometry(kernel, activation, alpha, eps))
 
 
 @verb(app, settings.RafTheory)

@@ -11,7 +11,8 @@ def _curves(s: Settings, where: Wildcards) -> float:
 
 def _learners(s: Settings, where: Wildcards) -> float:
     """Solves of systems in d dimensions with a few d samples."""
-    return s.simulation.size**3 * (s.simulation.replicates + 2 * s.simulation.marker_replicates)
+    simulated = s.simulation.replicates * (1.3 if s.simulation.extensions else 1.0)
+    return s.simulation.size**3 * (simulated + 2 * s.simulation.marker_replicates)
 
 
 def _kernels(s: Settings, where: Wildcards) -> float:

@@ -112,7 +112,8 @@ def solve(curve: Curve) -> pd.DataFrame:
 def linear(options: settings.RafTheory) -> list[Curve]:
     """F1: a linear learner against the number of samples."""
     eps = options.eps
-    alphas = np.geomspace(0.1, 16, options.curve)
+    peaks = [1.0, float(raf.capacity(eps))]  # of the interpolators
+    alphas = np.union1d(np.geomspace(0.1, 16, options.curve), peaks)
     shared = {"figure": "linear", "alpha": alphas, "eps": eps, "gamma": 0.0}
     optimal = raf.optimal_ridge(eps, 1, 0)
     best = best_lam("hinge", alphas, 0.0, options)
@@ -240,6 +241,7 @@ def rates(options: settings.RafTheory) -> list[Curve]:
 def features(options: settings.RafTheory) -> list[Curve]:
     """F6: random features of every width, and their limit."""
     kappas = np.geomspace(0.25, 1e4, options.curve)
+    kappas = np.union1d(kappas, [2.0, 4.0])  # p = n
     drawn: list[Curve] = []
     for alpha, lam, loss in product((2.0, 4.0), (1e-4, 0.1, 1.0), LOSSES):
         finite = LearnerCurve(

@@ -55,6 +55,24 @@ BAYES = [  # α, ε
 ]
 
 
+OPTIMAL = at_angle(float(raf.optimal_angle(0.1)))
+SIX = RandomFeatures(6.0)
+INTERPOLATORS: list[tuple[RafProblem, RafLearner]] = [
+    (RafProblem(loss="square", alpha=0.5, eps=0.1, lam=0.0, d=400), LINEAR),
+    (RafProblem(loss="hinge", alpha=1.0, eps=0.1, lam=0.0, d=400), LINEAR),
+    (RafProblem(loss="square", alpha=4.0, eps=0.1, lam=0.0, d=300), OPTIMAL),
+    (RafProblem(loss="hinge", alpha=4.0, eps=0.1, lam=0.0, d=300), at_angle(45)),
+    (RafProblem(loss="square", alpha=1.0, eps=0.1, lam=0.0, d=150), SIX),
+    (RafProblem(loss="hinge", alpha=1.0, eps=0.1, lam=0.0, d=150), SIX),
+]
+ACTIVATED: list[tuple[RafProblem, RafLearner]] = [
+    (RafProblem(loss=loss, alpha=2.0, eps=0.2, lam=0.1, d=150), RandomFeatures(1.5, activation))
+    for activation, loss in product(("erf", "relu"), curves.LOSSES)
+]
+WIDTH_FACTORS = {"narrow": 1 / 3, "wide": 2.0}  # of κ_c, by the series that have these widths
+WIDTH_ALPHA = 1.0
+
+
 class SimulatedRow(NamedTuple):
     """A learner, simulated on several training sets, with its place in figures."""
 
@@ -102,6 +120,8 @@ def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
                 replicates=replicates,
             )
         )
+    if options.extensions:
+        simulated += _extensions(eps, max(options.replicates // 2, 2))
     markers = [*_linear_markers(eps), *_angle_markers(eps), *_features_markers(eps)]
     for figure, series, problem, learner in markers:
         replicates = options.marker_replicates
@@ -117,6 +137,25 @@ def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
     return simulated
 
 
+def _extensions(eps: float, replicates: int) -> list[SimulatedRow]:
+    """Interpolators, other activations, and widths on both sides of κ_c."""
+    pairs = [("interpolators", INTERPOLATORS), ("activations", ACTIVATED)]
+    simulated = []
+    for figure, cases in pairs:
+        for problem, learner in cases:
+            series = f"{problem.loss} {learner.label}"
+            simulated.append(SimulatedRow(figure, series, problem, learner, replicates))
+    sign = raf.Learner.of_kernel("sign")
+    width = float(raf.memory_width("square", WIDTH_ALPHA, eps, sign))
+    for series, factor in WIDTH_FACTORS.items():
+        features = raf.Learner.of_kernel("sign", factor * width)
+        lam = float(raf.best_ridge("square", WIDTH_ALPHA, eps, features).lam)
+        problem = RafProblem(loss="square", alpha=WIDTH_ALPHA, eps=eps, lam=lam, d=150)
+        learner = RandomFeatures(round(factor * width, 3))
+        simulated.append(SimulatedRow("width", series, problem, learner, replicates))
+    return simulated
+
+
 Marker = tuple[str, str, RafProblem, RafLearner]  # figure, series
 
 
@@ -124,6 +163,9 @@ def _linear_markers(eps: float) -> list[Marker]:
     markers = []
     square, hinge = curves.OPTIMAL_RIDGE, curves.best_ridge("hinge")
     optimal = float(raf.optimal_ridge(eps, 1, 0))
+    for loss, alpha, lam in (("square", 0.5, 1e-6), ("square", 2.0, 1e-6), ("hinge", 2.0, 1e-4)):
+        problem = RafProblem(loss=loss, alpha=alpha, eps=eps, lam=lam, d=200)
+        markers.append(("linear", curves.no_ridge(loss), problem, LINEAR))
     for alpha in (0.5, 1.0, 2.0, 4.0, 8.0):
         best = _best_hinge_ridge(alpha, eps, LINEAR)
         markers.append(
@@ -156,6 +198,9 @@ def _angle_markers(eps: float) -> list[Marker]:
         for loss, lam in lams.items():
             problem = RafProblem(loss=loss, alpha=4.0, eps=eps, lam=lam, d=300)
             markers.append(("angle", curves.best_ridge(loss), problem, model))
+            if gamma in (15.0, 45.0, 75.0):
+                problem = problem._replace(lam=1e-4, d=200)
+                markers.append(("angle", curves.no_ridge(loss), problem, model))
     return markers
 
 
@@ -197,6 +242,7 @@ def verify(options: settings.RafSimulation, eps: float, seed: int) -> pd.DataFra
             "kappa": row.learner.kappa,
             "e_gen_theory": theory.e_gen,
             "e_mem_theory": theory.e_mem,
+            "e_rule_theory": theory.e_rule,
             **problem._asdict(),
         }
         for replicate in range(row.replicates):

@@ -20,6 +20,7 @@ GRID = settings.RafTheory(penalties=25)
 # ---- theory against simulation: off by one and a half times the tolerance
 
 gen_theory_off = off("simulations", "e_gen_theory", relative=False)
+rule_theory_off = off("simulations", "e_rule_theory", relative=False)
 mem_theory_off = off("simulations", "e_mem_theory", relative=False)
 model_gen_off = off("universality", "e_gen_model", relative=False)
 model_mem_off = off("universality", "e_mem_model", relative=False)
@@ -57,11 +58,18 @@ def half_forget(tables: Tables) -> Tables:
     return replaced(tables, two_layer=table.assign(e_mem=e_mem))
 
 
+def widths_exchanged(tables: Tables) -> Tables:
+    """The narrow features are the wide ones, and the other way round (simulations)."""
+    table = tables["simulations"]
+    series = table["series"].replace({"narrow": "wide", "wide": "narrow"})
+    return replaced(tables, simulations=table.assign(series=series))
+
+
 def images_at_chance(tables: Tables, rng: np.random.Generator) -> Tables:
     """Learners of real images answer at random, whatever eta and ridge (real)."""
     table = tables["real"]
     chance = rng.normal(0.5, 0.02, len(table))
-    return replaced(tables, real=table.assign(e_gen=chance))
+    return replaced(tables, real=table.assign(e_gen=chance, e_valid=rng.permutation(chance)))
 
 
 def networks_at_chance(tables: Tables) -> Tables:
@@ -142,17 +150,68 @@ kernel_cost = _recomputed(
 square_again = _recomputed(
     "hinge_tradeoff",
     "The hinge learner is another square-loss learner.",
-    lambda: claims.hinge_tradeoff(GRID, "square"),
+    lambda: claims.hinge_tradeoff("square"),
 )
 square_again_memory = _recomputed(
     "hinge_tradeoff_memory",
     "The hinge learner is another square-loss learner.",
-    lambda: claims.hinge_tradeoff_memory(GRID, "square"),
+    lambda: claims.hinge_tradeoff_memory("square"),
 )
 square_again_interpolator = _recomputed(
     "hinge_interpolator",
     "The hinge learner is another square-loss learner.",
     lambda: claims.hinge_interpolator(GRID, "square"),
+)
+
+other_shares = _recomputed(
+    "constrained_optimum",
+    "Shares above and below 1 % are exchanged, and 1 % is any.",
+    lambda: claims.constrained_optimum((1.0, 1.0, 1.0, 1e-3, 1e-3)),
+)
+square_price = _recomputed(
+    "memory_price",
+    "The hinge learner is another square-loss learner.",
+    lambda: claims.memory_price("square"),
+)
+narrower = _recomputed(
+    "width_helps_both",
+    "Widths are halved in the place of doubled.",
+    lambda: claims.width_helps_both(claims.WIDE[::-1]),
+)
+width_without_ridge = _recomputed(
+    "width_of_memory",
+    "There is no ridge in the place of the best one.",
+    lambda: claims.width_of_memory(claims.NO_RIDGE),
+)
+width_of_square = _recomputed(
+    "width_of_hinge",
+    "The hinge learner is another square-loss learner.",
+    lambda: claims.width_of_hinge("square"),
+)
+square_is_enough = _recomputed(
+    "width_is_not_enough",
+    "The hinge learner is a square-loss learner.",
+    lambda: claims.width_is_not_enough("square"),
+)
+bandwidth_off = _recomputed(
+    "rbf_bandwidth",
+    "The bandwidth is 1.5 % off.",
+    lambda: claims.rbf_bandwidth(lambda eps: 1.015 * claims.best_bandwidth(eps)),
+)
+bandwidth_without_facts = _recomputed(
+    "rbf_bandwidth",
+    "The bandwidth is that of data without facts, eps = 0.",
+    lambda: claims.rbf_bandwidth(lambda eps: claims.best_bandwidth(0.0)),
+)
+late_is_early = _recomputed(
+    "rate_hinge_late",
+    "The samples are a thousand times fewer.",
+    lambda: claims.rate_hinge_late(claims.LARGE),
+)
+facts_are_common = _recomputed(
+    "rate_hinge_without_facts",
+    "A tenth of the samples are facts.",
+    lambda: claims.rate_hinge_without_facts(claims.EPS),
 )
 
 

@@ -1,7 +1,6 @@
 """Rules and facts on real images: RBF kernel ridge regression, over bandwidths and penalties."""
 
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,8 @@ from rote.papers.raf import schema, settings
 from rote.synth.rules_facts import sign
 
 MAX_E_MEM = 0.01  # below it a learner of real images counts as remembering all facts
-PENALTIES = BEST, REMEMBERING = ("best", "remembering")
+BEST, REMEMBERING = ("best", "remembering")
+CIFAR10_TRAINING = 50_000
 CIFAR10_LABELS = {"automobile": 1, "cat": 3, "dog": 5}
 
 
@@ -28,14 +28,20 @@ class ImageGroups(NamedTuple):
     rule: np.ndarray  # (n, pixels)
     labels: np.ndarray  # (n,) ±1, of the rule
     facts: np.ndarray  # (m, pixels)
+    official: np.ndarray  # (n,) bool, images of the official test set; none if there is no such set
 
 
 class ImageSplit(NamedTuple):
-    """A training set, rules first, and test images; standardized."""
+    """A training set, rules first, images to choose the ridge by, and test images; standardized.
+
+    Both classes of the rule have equally many of each.
+    """
 
     X: np.ndarray  # (n, pixels)
     y: np.ndarray  # (n,) ±1
     facts: np.ndarray  # (n,) bool
+    X_valid: np.ndarray  # (valid, pixels)
+    y_valid: np.ndarray  # (valid,) ±1
     tested: np.ndarray  # (tests,) numbers of the test images among those of the rule
     X_test: np.ndarray  # (tests, pixels)
     y_test: np.ndarray  # (tests,) ±1
@@ -45,22 +51,30 @@ def _digits(options: settings.RafReal) -> ImageGroups:
     """Parity of 0-7; facts are 8s and 9s."""
     data = images.digits()
     rule = data.labels <= 7
-    return _groups(data, rule, data.labels % 2 == 0, ~rule)
+    return _groups(data, rule, data.labels % 2 == 0, ~rule, np.zeros(len(rule), bool))
 
 
 def _cifar10(options: settings.RafReal) -> ImageGroups:
-    """Cat or dog; facts are automobiles."""
+    """Cat or dog; facts are automobiles. Of all 60,000 images the last 10,000 are for testing."""
     data = images.cifar10(options.root, download=options.download)
     cat = data.labels == CIFAR10_LABELS["cat"]
     rule = cat | (data.labels == CIFAR10_LABELS["dog"])
-    return _groups(data, rule, cat, data.labels == CIFAR10_LABELS["automobile"])
+    whole = len(cat) == CIFAR10_TRAINING + 10_000
+    official = (np.arange(len(cat)) >= CIFAR10_TRAINING) & whole
+    automobile = data.labels == CIFAR10_LABELS["automobile"]
+    return _groups(data, rule, cat, automobile & ~official, official)
 
 
 def _groups(
-    data: images.Images, rule: np.ndarray, positive: np.ndarray, facts: np.ndarray
+    data: images.Images,
+    rule: np.ndarray,
+    positive: np.ndarray,
+    facts: np.ndarray,
+    official: np.ndarray,
 ) -> ImageGroups:
     flat = data.pixels.reshape(len(data.labels), -1).astype(float)
-    return ImageGroups(flat[rule], np.where(positive[rule], 1.0, -1.0), flat[facts])
+    labels = np.where(positive[rule], 1.0, -1.0)
+    return ImageGroups(flat[rule], labels, flat[facts], official[rule])
 
 
 SOURCES: dict[str, Callable[[settings.RafReal], ImageGroups]] = {
@@ -80,9 +94,8 @@ def split(groups: ImageGroups, options: settings.RafReal, rng: np.random.Generat
     Returns:
         The training set and test images, both standardized by the training set.
     """
-    rule = rng.permutation(len(groups.rule))
+    train, valid, test = _balanced(groups, options, rng)
     fact = rng.permutation(len(groups.facts))[: options.facts]
-    train, test = rule[: options.rules], rule[options.rules : options.rules + options.tests]
     X = np.concatenate([groups.rule[train], groups.facts[fact]])
     y = np.concatenate([groups.labels[train], rng.choice([-1.0, 1.0], options.facts)])
     mean, scale = X.mean(0), X.std(0)
@@ -91,10 +104,31 @@ def split(groups: ImageGroups, options: settings.RafReal, rng: np.random.Generat
         X=(X - mean) / scale,
         y=y,
         facts=np.arange(len(y)) >= options.rules,
+        X_valid=(groups.rule[valid] - mean) / scale,
+        y_valid=groups.labels[valid],
         tested=test,
         X_test=(groups.rule[test] - mean) / scale,
         y_test=groups.labels[test],
     )
+
+
+def _balanced(
+    groups: ImageGroups, options: settings.RafReal, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Numbers of the rule's images to train on, to choose ridges by and to test on.
+
+    Half of each are of either class; tests are of the official test set where there is one.
+    """
+    parts = []
+    for label, rest in ((1.0, 1), (-1.0, 0)):  # of an odd number the first class has one more
+        members = rng.permutation(np.flatnonzero(groups.labels == label))
+        sizes = [(count + rest) // 2 for count in (options.rules, options.valid, options.tests)]
+        official = groups.official[members]
+        learnt, tested = members[~official], members[official]
+        if not official.any():
+            learnt, tested = np.split(members, [len(members) - sizes[2]])
+        parts.append((learnt[: sizes[0]], learnt[sizes[0] :][: sizes[1]], tested[: sizes[2]]))
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 class ImageSweep(NamedTuple):
@@ -113,57 +147,75 @@ def sweep(options: settings.RafReal, seed: int) -> ImageSweep:
         InputError: if the data set holds fewer images than the settings ask for.
     """
     groups = SOURCES[options.source](options)
-    if options.rules + options.tests > len(groups.rule) or options.facts > len(groups.facts):
+    drawn = options.rules + options.valid + options.tests
+    balanced = 2 * int(min((groups.labels > 0).sum(), (groups.labels < 0).sum()))
+    if drawn > balanced or options.facts > len(groups.facts):
         raise InputError(
-            f"raf.real asks for {options.rules} + {options.tests} rule images "
-            f"and {options.facts} facts; "
-            f"{options.source} holds {len(groups.rule)} and {len(groups.facts)}"
+            f"raf.real asks for {options.rules} + {options.valid} + {options.tests} rule images "
+            f"and {options.facts} facts; {options.source} holds {balanced}, half of either class, "
+            f"and {len(groups.facts)}"
         )
     lams = np.geomspace(1e-6, 1e2, options.penalties)
     parts = []
-    tests = {(eta, penalty): np.zeros(len(groups.rule), int) for eta, penalty in _arms(options)}
-    misses = {arm: np.zeros(len(groups.rule), int) for arm in tests}
+    outcomes = {eta: [] for eta in options.etas}  # test images and which are wrong, (tests, λ)
     for replicate in track(range(options.replicates), "replicates"):
         data = split(groups, options, generator(seed, "raf", "real", replicate))
         train_distances = cdist(data.X, data.X, "sqeuclidean")
-        test_distances = cdist(data.X_test, data.X, "sqeuclidean")
+        fresh = np.concatenate([data.X_valid, data.X_test])
+        fresh_distances = cdist(fresh, data.X, "sqeuclidean")
+        labels = np.r_[data.y_valid, data.y_test][:, None]
         median = np.median(train_distances[np.triu_indices(len(data.X), 1)])
         for eta in options.etas:
             w, V = linalg.eigh(np.exp(-eta * train_distances / median))
             dual = V @ ((V.T @ data.y)[:, None] / (np.maximum(w, 0)[:, None] + lams))  # (n, λ)
             output = data.y[:, None] - lams * dual  # on the training set
-            wrong = sign(np.exp(-eta * test_distances / median) @ dual) != data.y_test[:, None]
+            errs = sign(np.exp(-eta * fresh_distances / median) @ dual) != labels
+            valid, wrong = np.split(errs, [len(data.y_valid)])
             lost = sign(output[data.facts]) != data.y[data.facts, None]
             columns = {"eta": eta, "lam": lams, "replicate": replicate}
-            columns |= {"e_gen": wrong.mean(0), "e_mem": lost.mean(0)}
+            columns |= {"e_valid": valid.mean(0), "e_gen": wrong.mean(0), "e_mem": lost.mean(0)}
             parts.append(tables.frame(schema.RealTable, columns))
-            for penalty, index in chosen(wrong.mean(0), lost.mean(0)).items():
-                tests[eta, penalty][data.tested] += 1
-                misses[eta, penalty][data.tested] += wrong[:, index]
+            outcomes[eta].append((data.tested, wrong))
+    errors = pd.concat(parts, ignore_index=True)
+    return ImageSweep(errors, _of_images(errors, outcomes, len(groups.rule)))
+
+
+def _of_images(
+    errors: pd.DataFrame, outcomes: dict[float, list[tuple[np.ndarray, np.ndarray]]], count: int
+) -> pd.DataFrame:
+    """How often each of the rule's images is wrong at the chosen ridges: the table RealImages."""
     rows = []
-    for (eta, penalty), counts in tests.items():
-        columns = {"image": np.arange(len(counts)), "eta": eta, "penalty": penalty}
-        columns |= {"tests": counts, "wrong": misses[eta, penalty]}
-        rows.append(tables.frame(schema.RealImages, columns))
-    return ImageSweep(pd.concat(parts, ignore_index=True), pd.concat(rows, ignore_index=True))
+    for eta, replicates in outcomes.items():
+        for penalty, index in chosen(errors[errors["eta"] == eta]).items():
+            tests, misses = np.zeros(count, int), np.zeros(count, int)
+            for tested, wrong in replicates:
+                tests[tested] += 1
+                misses[tested] += wrong[:, index]
+            columns = {"image": np.arange(count), "eta": eta, "penalty": penalty}
+            rows.append(
+                tables.frame(schema.RealImages, columns | {"tests": tests, "wrong": misses})
+            )
+    return pd.concat(rows, ignore_index=True)
 
 
-def _arms(options: settings.RafReal) -> Iterator[tuple[float, str]]:
-    return product(options.etas, PENALTIES)
-
-
-def chosen(e_gen: np.ndarray, e_mem: np.ndarray) -> dict[str, int]:
+def chosen(errors: pd.DataFrame) -> dict[str, int]:
     """The ridges whose test errors are compared, as `RealImages` defines them.
 
+    They are chosen by the mean over replicates of the error on images that are neither trained on
+    nor tested on in their replicate.
+
     Args:
-        e_gen: test error of every ridge, (λ,).
-        e_mem: share of facts lost at every ridge, (λ,).
+        errors: rows of RealTable of one η.
 
     Returns:
-        Index of the ridge, by penalty; `remembering` is left out where every ridge loses more.
+        Number of the ridge, from the smallest on, by penalty, the largest of equally good ones;
+        `remembering` is left out where every ridge loses more than 1 % of the facts.
     """
-    indices = {BEST: int(e_gen.argmin())}
-    remembering = np.where(e_mem <= MAX_E_MEM, e_gen, np.inf)
+    means = errors.groupby("lam")[["e_valid", "e_mem"]].mean()
+    e_valid = means["e_valid"].to_numpy()[::-1].round(12)
+    last = len(e_valid) - 1
+    indices = {BEST: last - int(e_valid.argmin())}
+    remembering = np.where(means["e_mem"].to_numpy()[::-1] <= MAX_E_MEM, e_valid, np.inf)
     if np.isfinite(remembering).any():
-        indices[REMEMBERING] = int(remembering.argmin())
+        indices[REMEMBERING] = last - int(remembering.argmin())
     return indices

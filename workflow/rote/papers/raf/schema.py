@@ -38,7 +38,9 @@ class RafSimulations(Table):
     """One learner trained on one fresh training set, with the theory for the same parameters."""
 
     KEY = ("figure", "series", "row", "replicate")
-    figure: str = column("verification, bayes, or the figure whose marker it is")
+    figure: str = column(
+        "verification, bayes, interpolators, activations, width, or the figure of a marker"
+    )
     series: str = column("series within the figure, or the learner")
     row: int = column("row within the figure")
     loss: str = column("square, hinge, logistic or bayes")
@@ -51,8 +53,10 @@ class RafSimulations(Table):
     replicate: int = column("replicate")
     e_gen: float = column("generalization error")
     e_mem: float = column("memorization error", nan="Bayes: facts are not modelled")
+    e_rule: float = column("share of training rules not reproduced", nan="Bayes")
     e_gen_theory: float = column("generalization error, theory")
     e_mem_theory: float = column("memorization error, theory", nan="Bayes")
+    e_rule_theory: float = column("share of training rules, theory", nan="Bayes")
 
 
 class UniversalityTable(Table):
@@ -88,6 +92,7 @@ class RealTable(Table):
     eta: float = column("eta of exp(-eta D² / median D²)")
     lam: float = column("ridge")
     replicate: int = column("replicate")
+    e_valid: float = column("error on the images that ridges are chosen by")
     e_gen: float = column("error on test images")
     e_mem: float = column("share of training facts not reproduced")
 
@@ -99,7 +104,7 @@ class RealImages(Table):
     image: int = column("number of the image among those of the rule")
     eta: float = column("eta of exp(-eta D² / median D²)")
     penalty: str = column(
-        "best: the ridge with the smallest test error; "
+        "best: the ridge with the smallest error on the images to choose by; "
         "remembering: the same among those that lose 1 % of the facts at most"
     )
     tests: int = column("replicates that test the image and have such a ridge")

@@ -31,11 +31,14 @@ class RafSimulation(Section):
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
     replicates: int = key(80, "Training sets per verification row", ge=2)
     marker_replicates: int = key(6, "Training sets per marker of a figure", ge=2)
+    extensions: bool = key(
+        False, "Also interpolators, other activations, and widths around kappa_c"
+    )
 
     SCALES: ClassVar = {
-        "smoke": {"size": 0.3, "replicates": 4, "marker_replicates": 2},
-        "full": {"replicates": 200, "marker_replicates": 20},
-        "paper": {"size": 3.0, "replicates": 400, "marker_replicates": 50},
+        "smoke": {"size": 0.3, "replicates": 4, "marker_replicates": 2, "extensions": True},
+        "full": {"replicates": 200, "marker_replicates": 20, "extensions": True},
+        "paper": {"size": 3.0, "replicates": 400, "marker_replicates": 50, "extensions": True},
     }
 
 
@@ -82,9 +85,10 @@ class RafReal(Section):
     )
     root: str = key("", "Folder with (or for) CIFAR-10; only for cifar10", source=True)
     download: bool = key(False, "Let torchvision download CIFAR-10 into root")
-    rules: int = key(900, "Training images with a rule label", ge=10)
+    rules: int = key(800, "Training images with a rule label, half of either class", ge=10)
     facts: int = key(100, "Training images with a random label", ge=1)
-    tests: int = key(500, "Test images", ge=10)
+    valid: int = key(100, "Images of the rule to choose ridges by", ge=10)
+    tests: int = key(500, "Test images; of the official test set where there is one", ge=10)
     etas: list[Positive] = key(
         [0.03, 0.1, 0.3, 1.0, 3.0, 10.0], "eta of exp(-eta D^2 / median D^2)", min_length=1
     )
@@ -95,6 +99,7 @@ class RafReal(Section):
         "smoke": {
             "rules": 300,
             "facts": 40,
+            "valid": 60,
             "tests": 200,
             "etas": [0.03, 1.0],
             "penalties": 9,
@@ -107,6 +112,7 @@ class RafReal(Section):
             "download": True,
             "rules": 9000,
             "facts": 1000,
+            "valid": 1000,
             "tests": 2000,
         },
     }

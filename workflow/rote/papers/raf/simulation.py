@@ -3,7 +3,8 @@
 All minimize Σ ℓ(y, f) + λ/2 ||w||², without intercept. In the model K = μ1² XXᵀ/d + μ⋆² I, a kernel
 machine is a linear one with a Moreau envelope of its loss, V⋆ = μ⋆²/λ: ridge with λ + μ⋆², or the
 Huberized hinge, which Newton's method in d dimensions solves to machine precision. There a fact is
-lost iff y z < −V⋆, z the linear part on that example.
+lost iff y z < −V⋆, z the linear part on that example. At λ = 0 all are interpolators: of smallest
+norm, or with the hard margin.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from rote.synth import rules_facts
 from rote.synth.rules_facts import RulesFactsSample, sign
 from rote.theory import raf
 
+NO_RIDGE = 1e-7  # at which theory of random features stands for their interpolators
+
 
 class RafProblem(NamedTuple):
     """What a learner is trained on, and its ridge."""
@@ -26,15 +29,16 @@ class RafProblem(NamedTuple):
     loss: str  # square, hinge or logistic
     alpha: float  # samples per dimension
     eps: float  # fraction of facts
-    lam: float  # ridge > 0; NaN for the Bayes-optimal learner
+    lam: float  # ridge ≥ 0; NaN for the Bayes-optimal learner
     d: int  # dimension
 
 
 class LearnerErrors(NamedTuple):
-    """The two errors of a learner."""
+    """The errors of a learner."""
 
     e_gen: float
     e_mem: float  # NaN if there are no facts, or they are not modelled
+    e_rule: float = np.nan  # share of training rules whose label is not reproduced
 
 
 class RafLearner(Protocol):
@@ -60,12 +64,11 @@ def simulate(learner: RafLearner, problem: RafProblem, rng: np.random.Generator)
         rng: draws the training set, and fresh inputs where E_gen is measured on some.
 
     Raises:
-        InputError: naming a parameter and its valid range.
+        InputError: naming a parameter and its valid range; at λ = 0 for data that the learner
+            cannot interpolate.
     """
-    if problem.lam <= 0:
-        raise InputError(
-            f"lam must be > 0 in simulations (use 1e-6 for the interpolator), given {problem.lam}"
-        )
+    if problem.lam < 0:
+        raise InputError(f"lam must be ≥ 0, given {problem.lam}")
     return learner.simulate(problem, rng)
 
 
@@ -95,14 +98,20 @@ class LossMachine(NamedTuple):
 
 
 def _square_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
+    if lam + noise == 0:
+        w = solvers.min_norm(B, y)
+        return ModelFit(w, sign(B @ w) != y)
     w = solvers.ridge(B, y, lam + noise)
     output = y - lam * (y - B @ w) / (lam + noise)  # f = y − λa, a = (y − z)/(λ + μ⋆²)
     return ModelFit(w, sign(output) != y)
 
 
 def _hinge_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
-    v_star = noise / lam
     rows = B * y[:, None]
+    if lam == 0:
+        w = solvers.squared_hinge(rows, noise) if noise > 0 else solvers.hard_margin(rows)
+        return ModelFit(w, np.zeros(len(y), bool))
+    v_star = noise / lam
     w = solvers.huberized(rows, lam, v_star) if v_star > 0 else solvers.hinge(rows, lam)
     return ModelFit(w, y * (B @ w) < -v_star)
 
@@ -110,12 +119,19 @@ def _hinge_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> Mode
 def _logistic_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
     if noise != 0:
         raise InputError("loss must be square or hinge for mustar > 0, given 'logistic'")
+    if lam == 0:
+        raise InputError("lam must be > 0 for the logistic loss, given 0")
     w = solvers.logistic(B * y[:, None], lam)
     return ModelFit(w, y * (B @ w) < 0)
 
 
+def _square_features(B: np.ndarray, y: np.ndarray, lam: float) -> np.ndarray:
+    return solvers.ridge(B, y, lam) if lam > 0 else solvers.min_norm(B, y)
+
+
 def _hinge_features(B: np.ndarray, y: np.ndarray, lam: float) -> np.ndarray:
-    return solvers.hinge(B * y[:, None], lam)
+    rows = B * y[:, None]
+    return solvers.hinge(rows, lam) if lam > 0 else solvers.hard_margin(rows)
 
 
 def _square_dual(K: np.ndarray, y: np.ndarray, lam: float) -> DualFit:
@@ -124,12 +140,12 @@ def _square_dual(K: np.ndarray, y: np.ndarray, lam: float) -> DualFit:
 
 
 def _hinge_dual(K: np.ndarray, y: np.ndarray, lam: float) -> DualFit:
-    a = solvers.box_qp(K * np.outer(y, y), 1 / lam) * y
+    a = solvers.box_qp(K * np.outer(y, y), 1 / lam if lam > 0 else solvers.HARD) * y
     return DualFit(a, K @ a)
 
 
 MACHINES: dict[str, LossMachine] = {
-    "square": LossMachine(_square_model, solvers.ridge, _square_dual),
+    "square": LossMachine(_square_model, _square_features, _square_dual),
     "hinge": LossMachine(_hinge_model, _hinge_features, _hinge_dual),
     "logistic": LossMachine(_logistic_model, None, None),
 }
@@ -177,21 +193,21 @@ class KernelModel:
 
         Args:
             loss: square, hinge or logistic.
-            lam: ridge > 0.
+            lam: ridge ≥ 0.
             sample: the training set.
 
         Raises:
             InputError: for a loss that the model does not have.
         """
         fit = self.fit(loss, lam, sample)
-        return LearnerErrors(angle(fit.w, sample.teacher), _e_mem(fit.lost, sample))
+        return LearnerErrors(angle(fit.w, sample.teacher), *_lost(fit.lost, sample))
 
     def fit(self, loss: str, lam: float, sample: RulesFactsSample) -> ModelFit:
         """Train on one training set.
 
         Args:
             loss: square, hinge or logistic (linear models only).
-            lam: ridge > 0.
+            lam: ridge ≥ 0.
             sample: the training set.
 
         Raises:
@@ -203,27 +219,24 @@ class KernelModel:
 
     def theory(self, problem: RafProblem) -> LearnerErrors:
         """Both errors in the proportional limit."""
-        loss, *point, _ = problem
-        solution = raf.solve(loss, *point, raf.Learner(self.mu1, self.mustar))
-        return LearnerErrors(float(solution.e_gen), float(solution.e_mem))
+        return _predicted(problem, raf.Learner(self.mu1, self.mustar))
 
 
 @dataclass(frozen=True)
 class TrueKernel:
     """A dot-product kernel on inputs of norm √d, in n dimensions; E_gen on fresh inputs."""
 
-    name: str  # of raf.KERNELS
+    name: str  # as of `raf.named`
     test_rows: int = 4000
     kappa = np.nan
 
     def __post_init__(self) -> None:
-        if self.name not in raf.KERNELS:
-            raise InputError(f"kernel must be one of {', '.join(raf.KERNELS)}, given {self.name!r}")
+        raf.named(self.name)
 
     @property
     def model(self) -> KernelModel:
         """The equivalent model."""
-        return KernelModel(*raf.KERNELS[self.name].geometry)
+        return KernelModel(*raf.named(self.name).geometry)
 
     @property
     def gamma(self) -> float:
@@ -248,7 +261,7 @@ class TrueKernel:
 
         Args:
             loss: square or hinge.
-            lam: ridge > 0.
+            lam: ridge ≥ 0.
             sample: the training set, its inputs of norm √d.
             fresh: Gaussian inputs, (rows, d); projected to norm √d.
 
@@ -256,11 +269,11 @@ class TrueKernel:
             InputError: for a loss without a dual.
         """
         train = _trainer(loss, "dual", "a kernel")
-        h, d = raf.KERNELS[self.name].function, sample.X.shape[1]
+        h, d = raf.named(self.name).function, sample.X.shape[1]
         fit = train(h(np.clip(sample.X @ sample.X.T / d, -1, 1)), sample.y, lam)
         f = h(np.clip(rules_facts.on_sphere(fresh) @ sample.X.T / d, -1, 1)) @ fit.a
         wrong = sign(f) != sign(fresh @ sample.teacher)
-        return LearnerErrors(float(wrong.mean()), _e_mem(sign(fit.output) != sample.y, sample))
+        return LearnerErrors(float(wrong.mean()), *_lost(sign(fit.output) != sample.y, sample))
 
     def theory(self, problem: RafProblem) -> LearnerErrors:
         """Both errors in the proportional limit: those of the equivalent model."""
@@ -269,16 +282,23 @@ class TrueKernel:
 
 @dataclass(frozen=True)
 class RandomFeatures:
-    """Sign features of p = κd random directions; E_gen on fresh inputs."""
+    """Activations of p = κd random directions; E_gen on fresh inputs."""
 
     kappa: float
+    activation: str = "sign"  # of raf.ACTIVATIONS
     test_rows: int = 4000
     gamma = np.nan
+
+    def __post_init__(self) -> None:
+        if self.activation not in raf.ACTIVATIONS:
+            names = ", ".join(raf.ACTIVATIONS)
+            raise InputError(f"activation must be one of {names}, given {self.activation!r}")
 
     @property
     def label(self) -> str:
         """Its name in figures."""
-        return f"random features, κ = {self.kappa:g}"
+        name = "random" if self.activation == "sign" else self.activation
+        return f"{name} features, κ = {self.kappa:g}"
 
     def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
         """Train on one fresh training set and measure both errors."""
@@ -291,19 +311,21 @@ class RandomFeatures:
         directions = rng.normal(size=(p, problem.d))
 
         def features(X: np.ndarray) -> np.ndarray:
-            return sign(X @ directions.T) / np.sqrt(p)
+            fields = X @ directions.T / np.sqrt(problem.d)
+            return raf.ACTIVATIONS[self.activation](fields) / np.sqrt(p)
 
         B = features(sample.X)
         w = _trainer(problem.loss, "features", "random features")(B, sample.y, problem.lam)
         fresh = rng.normal(size=(self.test_rows, problem.d))
         wrong = sign(features(fresh) @ w) != sign(fresh @ sample.teacher)
-        return LearnerErrors(float(wrong.mean()), _e_mem(sign(B @ w) != sample.y, sample))
+        return LearnerErrors(float(wrong.mean()), *_lost(sign(B @ w) != sample.y, sample))
 
     def theory(self, problem: RafProblem) -> LearnerErrors:
         """Both errors in the proportional limit."""
-        loss, *point, _ = problem
-        solution = raf.solve(loss, *point, raf.Learner.of_kernel("sign", self.kappa))
-        return LearnerErrors(float(solution.e_gen), float(solution.e_mem))
+        ridge = max(problem.lam, NO_RIDGE)
+        return _predicted(
+            problem._replace(lam=ridge), raf.Learner.of_kernel(self.activation, self.kappa)
+        )
 
 
 @dataclass(frozen=True)
@@ -330,8 +352,19 @@ def angle(w: np.ndarray, teacher: np.ndarray) -> float:
     return float(np.arccos(np.clip(overlap, -1, 1)) / np.pi)
 
 
-def _e_mem(lost: np.ndarray, sample: RulesFactsSample) -> float:
-    return float(lost[sample.facts].mean()) if sample.facts.any() else np.nan
+def _lost(lost: np.ndarray, sample: RulesFactsSample) -> tuple[float, float]:
+    """E_mem and E_rule; NaN where there are no facts, or no rules."""
+    parts = (lost[sample.facts], lost[~sample.facts])
+    e_mem, e_rule = (float(part.mean()) if len(part) else np.nan for part in parts)
+    return e_mem, e_rule
+
+
+def _predicted(problem: RafProblem, learner: raf.Learner) -> LearnerErrors:
+    """The errors of a learner in the proportional limit."""
+    loss, *point, _ = problem
+    solution = raf.solve(loss, *point, learner)
+    e_rule = float(raf.rule_error(loss, solution))
+    return LearnerErrors(float(solution.e_gen), float(solution.e_mem), e_rule)
 
 
 def gamp(sample: RulesFactsSample, eps: float) -> float:

@@ -3,8 +3,13 @@
 import numpy as np
 from scipy import linalg, optimize, special
 
+from rote.core.errors import InputError
+
 ROUNDED = 1000  # iterations of ADMM after which the hinge is rounded instead
 MAX_ADMM_STEPS = 20_000
+HARD = 1e12  # the box of a hard margin's forces
+_BEYOND = 1e3  # no margin of an interpolator is as far from 1
+_SOFT = 10.0 ** -np.arange(2, 10)  # ridges, of which a small enough one gives the hard margin
 
 
 def _cholesky_solve(A: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -88,6 +93,49 @@ def huberized(
         if stalled:
             break
     return w
+
+
+def min_norm(B: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The w of smallest norm with B w = y, (n, d), (n,) -> (d,).
+
+    Raises:
+        InputError: if there is none.
+    """
+    w = linalg.lstsq(B, y, cond=1e-12, check_finite=False)[0]
+    if np.abs(B @ w - y).max() > 1e-6:
+        n, d = B.shape
+        raise InputError(
+            f"lam = 0 needs data that can be interpolated: {n} samples, {d} features; use lam > 0"
+        )
+    return w
+
+
+def squared_hinge(B: np.ndarray, noise: float) -> np.ndarray:
+    """argmin Σ max(0, 1 − B w)²/(2 noise) + ||w||²/2: the hard margin of a kernel's model.
+
+    Args:
+        B: rows y x, (n, d).
+        noise: μ⋆² > 0.
+    """
+    return huberized(B, noise / _BEYOND, _BEYOND)
+
+
+def hard_margin(B: np.ndarray) -> np.ndarray:
+    """The w of smallest norm with B w ≥ 1, (n, d) -> (d,); B holds y x.
+
+    It is the hinge's minimum at every λ that is so small that no row lies beyond the kink.
+
+    Raises:
+        InputError: if no w separates the rows.
+    """
+    for lam in _SOFT:
+        w = hinge(B, lam)
+        if (B @ w).min() > 1 - 1e-6:
+            return w
+    raise InputError(
+        f"lam = 0 needs data that the learner separates ({len(B)} samples, {B.shape[1]} "
+        "features); use lam > 0"
+    )
 
 
 def _outer(rows: np.ndarray) -> np.ndarray:

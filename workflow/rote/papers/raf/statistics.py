@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample, test_set_variance
-from rote.papers.raf.real import BEST, MAX_E_MEM, REMEMBERING
+from rote.papers.raf.real import BEST, MAX_E_MEM, REMEMBERING, chosen
 from rote.papers.raf.theory_claims import THEORY
 
 Tables = Mapping[str, pd.DataFrame]
@@ -45,6 +45,45 @@ def gen_theory(tables: Tables) -> Values:
 def mem_theory(tables: Tables) -> Values:
     """4.2: simulated minus predicted E_mem."""
     return _against_theory(_verification(tables, features=False), "e_mem")
+
+
+def rule_theory(tables: Tables) -> Values:
+    """2.3: simulated minus predicted share of training rules that are lost, all learners."""
+    table = tables["simulations"]
+    return _against_theory(table[table["figure"] == "verification"], "e_rule")
+
+
+def interpolators(tables: Tables) -> Values:
+    """Simulated minus predicted E_gen of interpolators, λ = 0."""
+    return _against_theory(_extension(tables, "interpolators"), "e_gen")
+
+
+def activations_gen(tables: Tables) -> Values:
+    """Simulated minus predicted E_gen of random erf and ReLU features."""
+    return _against_theory(_extension(tables, "activations"), "e_gen")
+
+
+def activations_mem(tables: Tables) -> Values:
+    """The same for E_mem."""
+    return _against_theory(_extension(tables, "activations"), "e_mem")
+
+
+def width_threshold(tables: Tables) -> Values:
+    """How far E_mem is above 1 % at a third of κ_c, and below it at twice κ_c."""
+    rows = _extension(tables, "width").set_index("series")["e_mem"]
+    return {
+        "a third of κ_c": (rows.loc["narrow"] - MAX_E_MEM).to_numpy(),
+        "twice κ_c": (MAX_E_MEM - rows.loc["wide"]).to_numpy(),
+    }
+
+
+def _extension(tables: Tables, figure: str) -> pd.DataFrame:
+    """Rows that only some scales simulate. Raises KeyError where there are none."""
+    table = tables["simulations"]
+    rows = table[table["figure"] == figure]
+    if rows.empty:
+        raise KeyError(f"simulations: {figure}")
+    return rows
 
 
 def features_gen(tables: Tables) -> Values:
@@ -91,9 +130,9 @@ def capacity(tables: Tables) -> np.ndarray:
 def real_memory_cost(tables: Tables) -> Sample:
     """Real images: E_gen lost by remembering the facts, smallest bandwidth minus η = 1.
 
-    The ridges of a replicate are those that are best in all others, so that none is chosen by
-    the errors that it is judged by. All replicates draw their test images from one pool, whose
-    variance is that of the same difference per image.
+    Ridges are chosen by images that no replicate is judged by where it chooses by them. All
+    replicates draw their test images from one pool, whose variance is that of the same difference
+    per image.
     """
     table = tables["real"]
     small, wide = bandwidths(table)
@@ -107,16 +146,11 @@ def real_memory_cost(tables: Tables) -> Sample:
 
 def _memory_cost(rows: pd.DataFrame) -> np.ndarray:
     """E_gen at the best ridge that remembers the facts minus that at the best, (replicates,)."""
+    index = chosen(rows)
+    if REMEMBERING not in index:
+        return np.full(rows["replicate"].nunique(), np.nan)
     e_gen = rows.pivot(index="replicate", columns="lam", values="e_gen").to_numpy()
-    e_mem = rows.pivot(index="replicate", columns="lam", values="e_mem").to_numpy()
-    costs = []
-    for replicate, errors in enumerate(e_gen):
-        others = np.arange(len(e_gen)) != replicate
-        mean = e_gen[others].mean(axis=0)
-        remembers = e_mem[others].mean(axis=0) <= MAX_E_MEM
-        remembering = np.argmin(np.where(remembers, mean, np.inf))
-        costs.append(errors[remembering] - errors[np.argmin(mean)] if remembers.any() else np.nan)
-    return np.array(costs)
+    return e_gen[:, index[REMEMBERING]] - e_gen[:, index[BEST]]
 
 
 def bandwidths(table: pd.DataFrame) -> tuple[float, float]:

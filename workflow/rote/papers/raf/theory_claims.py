@@ -7,11 +7,12 @@ formula, a learner) is an argument, so that its null can put another one in its 
 
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import optimize, special
 
 from rote.core import tables
 from rote.ledger import TheoryClaims
@@ -134,30 +135,21 @@ def linear_tradeoff_cost(options: settings.RafTheory, where: LearnerAt = BEYOND)
 
 # ---- 4.7: what hinge gains, and pays
 
-ZOOMS = 4  # E_gen is flat around its best ridge, E_mem steep
+AT_45 = raf.Learner.at_angle(45.0)
 
 
-def _best_at_45(loss: str, options: settings.RafTheory) -> tuple[float, float]:
-    """E_gen and E_mem at the best ridge, γ = 45°, on ever finer grids around it."""
-    lams = ridges(options)
-    for _ in range(ZOOMS):
-        path = raf.solve(loss, ALPHA, EPS, lams, raf.Learner.at_angle(45.0))
-        best = np.nanargmin(path.e_gen)
-        around = lams[max(best - 1, 0)], lams[min(best + 1, len(lams) - 1)]
-        lams = np.geomspace(*around, 2 * STEPS + 1)
-    return path.e_gen[best], path.e_mem[best]
-
-
-@THEORY.claim_at
-def hinge_tradeoff(options: settings.RafTheory, loss: str = "hinge") -> Numbers:
+@THEORY.claim
+def hinge_tradeoff(loss: str = "hinge") -> Numbers:
     """4.7: best E_gen of square minus that of hinge, α = 4, ε = 0.1, γ = 45°."""
-    return {"": _best_at_45("square", options)[0] - _best_at_45(loss, options)[0]}
+    best = [raf.best_ridge(name, ALPHA, EPS, AT_45).e_gen for name in ("square", loss)]
+    return {"": float(best[0] - best[1])}
 
 
-@THEORY.claim_at
-def hinge_tradeoff_memory(options: settings.RafTheory, loss: str = "hinge") -> Numbers:
+@THEORY.claim
+def hinge_tradeoff_memory(loss: str = "hinge") -> Numbers:
     """4.7: E_mem of hinge at its best λ minus that of square at its own."""
-    return {"": _best_at_45(loss, options)[1] - _best_at_45("square", options)[1]}
+    best = [raf.best_ridge(name, ALPHA, EPS, AT_45).e_mem for name in (loss, "square")]
+    return {"": float(best[0] - best[1])}
 
 
 @THEORY.claim_at
@@ -170,6 +162,107 @@ def hinge_interpolator(options: settings.RafTheory, loss: str = "hinge") -> Numb
         s = raf.solve(name, ALPHA, EPS, lams, angles, COARSE)
         best.append(np.nanmin(np.where(s.e_mem <= 1e-6, s.e_gen, np.nan)))
     return {"": best[0] - best[1]}
+
+
+# ---- the best learner that forgets no more than a share of the facts
+
+SEARCHED = {1e-6: 0.15419, 1e-3: 0.15346, 0.01: 0.15081, 0.1: 0.14485, 1.0: 0.14455}  # E_gen
+
+
+@THEORY.claim
+def constrained_optimum(shares: tuple[float, ...] = tuple(SEARCHED)) -> Numbers:
+    """6.1: best hinge E_gen over angles and ridges with E_mem up to a share, minus a search's.
+
+    Args:
+        shares: allowed in the place of each share.
+    """
+    best = raf.best_kernel("hinge", ALPHA, EPS, np.array(shares)).e_gen
+    pairs = zip(SEARCHED.items(), best, strict=True)
+    return {f"E_mem ≤ {share:g}": float(value) - other for (share, other), value in pairs}
+
+
+def _price(loss: str) -> float:
+    """E_gen of the best kernel that forgets nothing, minus that of the best of all."""
+    remembering, free = raf.best_kernel(loss, ALPHA, EPS, np.array([1e-6, 1.0])).e_gen
+    return float(remembering - free)
+
+
+@THEORY.claim
+def memory_price(loss: str = "hinge") -> Numbers:
+    """What forgetting nothing costs the best hinge kernel in E_gen, minus what it costs square."""
+    return {"": _price(loss) - _price("square")}
+
+
+# ---- the width of random features
+
+WIDE = 2.0 ** np.arange(-1, 7)  # features per dimension
+SIGN = raf.Learner.of_kernel("sign")
+NO_RIDGE = 1e-6
+
+
+def _of_width(loss: str, alpha: float, widths: np.ndarray) -> raf.Optimum:
+    """Sign features at the ridge that is best at each width."""
+    return raf.best_ridge(loss, alpha, EPS, raf.Learner.of_kernel("sign", widths))
+
+
+@THEORY.claim
+def width_helps_both(widths: np.ndarray = WIDE) -> Numbers:
+    """Largest ratio of either error from a width to twice that, at the best ridge of each."""
+    values = {}
+    for loss, alpha in product(LOSSES, ALPHAS):
+        best = _of_width(loss, alpha, widths)
+        for name, errors in (("E_gen", best.e_gen), ("E_mem", best.e_mem)):
+            felt = errors[:-1] > 1e-3  # of what is forgotten already nothing is left
+            ratios = (errors[1:] / errors[:-1])[felt]
+            values[f"{name}, {loss}, alpha = {alpha:g}"] = float(ratios.max())
+    return values
+
+
+@THEORY.claim
+def width_of_memory(lam: float | None = None) -> Numbers:
+    """κ_c/α at twice the α over that at α, square loss at its best ridge."""
+    alphas = np.array([1.0, 2.0, 4.0])
+    per_sample = raf.memory_width("square", alphas, EPS, SIGN, lam=lam) / alphas
+    ratios = per_sample[1:] / per_sample[:-1]
+    return {f"alpha = {a:g} to {2 * a:g}": r for a, r in zip(alphas, ratios, strict=False)}
+
+
+@THEORY.claim
+def width_of_hinge(loss: str = "hinge") -> Numbers:
+    """κ_c of hinge over that of square loss, without a ridge."""
+    alphas = np.array([1.0, 2.0, 4.0])
+    widths = [raf.memory_width(x, alphas, EPS, SIGN, lam=NO_RIDGE) for x in (loss, "square")]
+    return {f"alpha = {a:g}": r for a, r in zip(alphas, widths[0] / widths[1], strict=True)}
+
+
+@THEORY.claim
+def width_is_not_enough(loss: str = "hinge") -> Numbers:
+    """E_mem of hinge at its best ridge in the kernel limit: no width forgets less."""
+    best = raf.best_ridge(loss, np.array([2.0, 4.0, 8.0]), EPS, SIGN)
+    return {f"alpha = {a:g}": e for a, e in zip((2.0, 4.0, 8.0), best.e_mem, strict=True)}
+
+
+# ---- the bandwidth of the RBF kernel
+
+
+def best_bandwidth(eps: float) -> float:
+    """η with (e^η − 1 − η)/η = tan² γ_opt."""
+    tangent = np.tan(np.radians(float(raf.optimal_angle(eps)))) ** 2
+    return float(optimize.brentq(lambda eta: (np.expm1(eta) - eta) / eta - tangent, 1e-3, 20))
+
+
+@THEORY.claim
+def rbf_bandwidth(bandwidth: Callable[[float], float] = best_bandwidth) -> Numbers:
+    """Grid steps between the closed-form η and the best interpolator's, square loss."""
+    steps = STEP * np.arange(-STEPS, STEPS + 1)
+    values = {}
+    for eps, alpha in product((0.1, 0.2, 0.3), ALPHAS):
+        kernels = [raf.rbf(eta).geometry for eta in bandwidth(eps) * np.exp(steps)]
+        solver = raf.Solver(tolerance=1e-13, closed_form=False)
+        learner = raf.Learner(*np.transpose(kernels))
+        e_gen = raf.solve("square", alpha, eps, 0.0, learner, solver).e_gen
+        values[f"eps = {eps:g}, alpha = {alpha:g}"] = abs(int(np.argmin(e_gen)) - STEPS)
+    return values
 
 
 # ---- 4.8-4.12: large α
@@ -226,6 +319,90 @@ def rate_hinge(e_gen: Formula = _hinge_e_gen) -> Numbers:
             slope = np.diff(np.log(e_gen(eps, regime)))[0] / np.diff(np.log(LARGE))[0]
             values[f"{name}, eps = {eps:g}"] = slope
     return values
+
+
+RARE = 0.01  # fraction of facts
+WITH_RIDGE = {name: regime for name, regime in REGIMES.items() if regime.lam > 0}
+
+
+def _slope(loss: str, eps: float, regime: LargeRegime, alphas: np.ndarray) -> float:
+    """Log-log slope of E_gen between two α."""
+    learner = raf.Learner.at_angle(regime.gamma)
+    e_gen = raf.solve(loss, alphas, eps, regime.lam, learner).e_gen
+    return float(np.diff(np.log(e_gen))[0] / np.diff(np.log(alphas))[0])
+
+
+@THEORY.claim
+def rate_hinge_rare(eps: float = RARE) -> Numbers:
+    """Log-log slope of E_gen between α = 1e4 and 1e5 where facts are rare."""
+    return {name: _slope("hinge", eps, regime, LARGE) for name, regime in WITH_RIDGE.items()}
+
+
+@THEORY.claim
+def rate_hinge_late(alphas: np.ndarray = 1e3 * LARGE) -> Numbers:
+    """The same between α = 1e7 and 1e8."""
+    return {name: _slope("hinge", RARE, regime, alphas) for name, regime in WITH_RIDGE.items()}
+
+
+@THEORY.claim
+def rate_hinge_without_facts(eps: float = 0.0) -> Numbers:
+    """The same without facts, between α = 1e5 and 1e6."""
+    return {name: _slope("hinge", eps, r, 10 * LARGE) for name, r in WITH_RIDGE.items()}
+
+
+def _crossover(eps: float, regime: LargeRegime, slope: float = -0.55) -> float:
+    """log α at which the local slope of E_gen rises through a value."""
+    alphas = np.geomspace(1e2, 1e8, 73)
+    learner = raf.Learner.at_angle(regime.gamma)
+    e_gen = raf.solve("hinge", alphas, eps, regime.lam, learner).e_gen
+    slopes = np.gradient(np.log(e_gen), np.log(alphas))
+    last = int(np.flatnonzero(slopes < slope).max())
+    share = (slope - slopes[last]) / (slopes[last + 1] - slopes[last])
+    return float(np.log(alphas[last]) + share * np.log(alphas[1] / alphas[0]))
+
+
+@THEORY.claim
+def rate_crossover() -> Numbers:
+    """b with α ∝ ε^−b where the rate of hinge turns from −2/3 to −1/2."""
+    values = {}
+    for name, regime in WITH_RIDGE.items():
+        ends = [_crossover(eps, regime) for eps in (1e-3, 1e-4)]
+        values[name] = (ends[1] - ends[0]) / np.log(10)
+    return values
+
+
+GROWTHS = (-0.5, 0.5, 1.0)  # a of λ = λ₁ α^a
+
+
+def _scaled(loss: str, regime: LargeRegime, growth: float) -> float:
+    """Log-log slope of E_gen between α = 1e4 and 1e5 where λ grows as α^a."""
+    lam = (regime.lam or 1.0) * (LARGE / LARGE[0]) ** growth
+    e_gen = raf.solve(loss, LARGE, EPS, lam, raf.Learner.at_angle(regime.gamma)).e_gen
+    return float(np.diff(np.log(e_gen))[0] / np.diff(np.log(LARGE))[0])
+
+
+LINEAR_RIDGE = REGIMES["linear, λ = 1"]
+KERNELS = {name: regime for name, regime in WITH_RIDGE.items() if regime.gamma > 0}
+
+
+@THEORY.claim
+def rate_scaled_ridge() -> Numbers:
+    """Log-log slope of E_gen where λ grows as a power of α, square loss and linear hinge."""
+    values = {}
+    for growth in GROWTHS:
+        values[f"hinge, linear, a = {growth:g}"] = _scaled("hinge", LINEAR_RIDGE, growth)
+        for name, regime in REGIMES.items():
+            values[f"square, {name}, a = {growth:g}"] = _scaled("square", regime, growth)
+    return values
+
+
+@THEORY.claim
+def rate_scaled_ridge_kernel() -> Numbers:
+    """The same of hinge kernels, whose V⋆ moves from one limit to another."""
+    return {
+        f"{name}, a = {growth:g}": _scaled("hinge", regime, growth)
+        for (name, regime), growth in product(KERNELS.items(), GROWTHS)
+    }
 
 
 @THEORY.claim

@@ -31,12 +31,15 @@ from rote.theory.attention.memorization import (
     equal_power,
     kernel_density,
     memorization_error,
+    memorization_errors,
     ridge_error,
 )
+from rote.theory.attention.standards import STANDARDS, matched_ridge
 
 __all__ = [
     "ACTIVATIONS",
     "DIAGONALS",
+    "STANDARDS",
     "Activation",
     "AttentionSolution",
     "Coefficients",
@@ -47,7 +50,9 @@ __all__ = [
     "equal_power",
     "finite_size",
     "kernel_density",
+    "matched_ridge",
     "memorization_error",
+    "memorization_errors",
     "moments",
     "named",
     "ridge_error",

@@ -18,6 +18,20 @@ DOMAINS = [
         "about 15 ms a point, 0.3 ms in a grid",
     ),
     Domain(
+        "rote.theory.attention.memorization_errors",
+        "that of `memorization_error`",
+        "that of `memorization_error`",
+        "`memorization_error`, one by one",
+        "0.5 ms a setting in addition to one grid",
+    ),
+    Domain(
+        "rote.theory.attention.matched_ridge",
+        f"{_HEAD}; a ridge of the regression on raw tokens",
+        "1e-9, relative, of the degrees of freedom",
+        "degrees of freedom at the ridge that it gives",
+        "0.1 s per p/n for equal freedom",
+    ),
+    Domain(
         "rote.theory.attention.moments",
         "piecewise smooth f with f² exp(−t²/2) vanished at |t| = 38 and up to 1e4 oscillations a "
         "unit; kinks need not be declared",

@@ -1,6 +1,7 @@
 """In-context memorization error of one head, of ridge regression on the raw tokens; spectra."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -124,38 +125,82 @@ def memorization_error(
     Raises:
         InputError: naming the argument and its range.
     """
+    return _solved(gamma, c, f, diag).answer(vectors)
+
+
+def memorization_errors(
+    gamma: ArrayLike,
+    c: ArrayLike,
+    f: Nonlinearity | Coefficients,
+    settings: Sequence[Vectors],
+    diag: str | float = "zero",
+) -> list[AttentionSolution]:
+    """The same for many signals and spikes, from one fixed point: it knows nothing of them.
+
+    Args:
+        gamma, c, f, diag: as of `memorization_error`.
+        settings: signals and spikes.
+
+    Returns:
+        One solution per setting.
+
+    Raises:
+        InputError: naming the argument and its range.
+    """
+    solved = _solved(gamma, c, f, diag)
+    return [solved.answer(vectors) for vectors in settings]
+
+
+class _Solved(NamedTuple):
+    """The fixed point over p/n × γ, whatever signal and spike."""
+
+    gammas: np.ndarray  # γ over the variance of f, (γ,)
+    ratios: np.ndarray  # (heads,)
+    table: tuple[np.ndarray, np.ndarray]  # of every point in the table (heads, γ)
+    heads: fixed_point.Head
+    root: fixed_point.FixedPoint
+    moment: Coefficients
+
+    def answer(self, vectors: Vectors) -> AttentionSolution:
+        """The errors with a signal and a spike."""
+        basis, root = vectors.coordinates(), self.root
+        row, column = self.table
+        excess, bound = _excess(self.gammas, root, self.heads, basis)
+        # what is to be right to `ACCURACY`: the error, and without a signal what γ adds to 1 − c
+        plain = np.maximum(0.0, 1 - self.ratios)[:, None]
+        value = excess if not basis.mu.any() else plain + excess
+        converged = root.converged & (bound <= ACCURACY * np.abs(value))
+        excess = np.where(converged, excess, np.nan)
+        h_uu = np.where(converged, root.h[..., U, U] / self.moment.nu, np.nan)
+        return AttentionSolution(
+            error=(plain + excess)[row, column],
+            excess=excess[row, column],
+            bound=bound[row, column],
+            h_uu=h_uu[row, column],
+            iterations=root.iterations[row, column],
+            residual=root.residual[row, column],
+            converged=converged[row, column],
+            coefficients=self.moment,
+        )
+
+
+def _solved(
+    gamma: ArrayLike, c: ArrayLike, f: Nonlinearity | Coefficients, diag: str | float
+) -> _Solved:
     gamma, c = positive("gamma", gamma), positive("c", c)
     within("c", c, C_RANGE)
     moment = moments(f)
     d = diagonal(f, diag)
-    basis = vectors.coordinates()
     gammas, gamma_index = np.unique(gamma, return_inverse=True)
     ratios, c_index = np.unique(c, return_inverse=True)
-    # of every point in the table (c, γ)
-    index = np.broadcast_arrays(c_index.reshape(c.shape), gamma_index.reshape(gamma.shape))
-    row, column = index
+    row, column = np.broadcast_arrays(c_index.reshape(c.shape), gamma_index.reshape(gamma.shape))
     unit = moment.nu  # E depends on f/√ν and γ/ν alone
     within("gamma / (variance of f)", gammas / unit, GAMMA_RANGE)
     heads = fixed_point.head(
         ratios, moment.a1 / math.sqrt(unit), moment.noise / unit, d / math.sqrt(unit)
     )
     root = fixed_point.solve(gammas / unit, heads)
-    excess, bound = _excess(gammas / unit, root, heads, basis)
-    # what is to be right to `ACCURACY`: the error, and without a signal what γ adds to 1 − c
-    plain = np.maximum(0.0, 1 - ratios)[:, None]
-    value = excess if not basis.mu.any() else plain + excess
-    converged = root.converged & (bound <= ACCURACY * np.abs(value))
-    excess = np.where(converged, excess, np.nan)
-    return AttentionSolution(
-        error=(plain + excess)[row, column],
-        excess=excess[row, column],
-        bound=bound[row, column],
-        h_uu=np.where(converged, root.h[..., U, U] / unit, np.nan)[row, column],
-        iterations=root.iterations[row, column],
-        residual=root.residual[row, column],
-        converged=converged[row, column],
-        coefficients=moment,
-    )
+    return _Solved(gammas / unit, ratios, (row, column), heads, root, moment)
 
 
 def _excess(

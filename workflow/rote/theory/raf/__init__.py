@@ -16,7 +16,16 @@ code.
 """
 
 from rote.theory.raf.bayes import bayes_optimal, bayes_overlap, bayes_rate
-from rote.theory.raf.kernels import KERNELS, DotProductKernel
+from rote.theory.raf.kernels import (
+    ACTIVATIONS,
+    KERNELS,
+    DotProductKernel,
+    FeatureGeometry,
+    named,
+    of_activation,
+    of_function,
+    rbf,
+)
 from rote.theory.raf.learner import Learner
 from rote.theory.raf.limits import (
     HingeLimit,
@@ -27,24 +36,37 @@ from rote.theory.raf.limits import (
     square_rate,
 )
 from rote.theory.raf.losses import LOSSES, RafLoss
+from rote.theory.raf.optimum import Optimum, best_kernel, best_ridge, memory_width
 from rote.theory.raf.solver import Solution, Solver, solve
+from rote.theory.raf.training import rule_error
 
 __all__ = [
+    "ACTIVATIONS",
     "KERNELS",
     "LOSSES",
     "DotProductKernel",
+    "FeatureGeometry",
     "HingeLimit",
     "Learner",
+    "Optimum",
     "RafLoss",
     "Solution",
     "Solver",
     "bayes_optimal",
     "bayes_overlap",
     "bayes_rate",
+    "best_kernel",
+    "best_ridge",
     "capacity",
     "hinge_limit",
+    "memory_width",
+    "named",
+    "of_activation",
+    "of_function",
     "optimal_angle",
     "optimal_ridge",
+    "rbf",
+    "rule_error",
     "solve",
     "square_rate",
 ]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rote.core.errors import InputError
+from rote.theory.raf import kernels
 from rote.theory.raf.arguments import check_domains, first_offender
-from rote.theory.raf.kernels import KERNELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +65,10 @@ class Learner:
         """The learner with the geometry of a named kernel.
 
         Args:
-            name: erf, relu, sign, rbf or cubic.
+            name: erf, relu, sign, rbf, cubic, or rbf:ETA.
             kappa: as the field.
 
         Raises:
             InputError: for an unknown kernel or a width outside its range.
         """
-        if name not in KERNELS:
-            raise InputError(f"kernel must be one of {', '.join(KERNELS)}, given {name!r}")
-        return cls(*KERNELS[name].geometry, kappa)
+        return cls(*kernels.named(name).geometry, kappa)

@@ -7,8 +7,8 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves", "simulations"),
         title="Figure 1: ridge regression on the raw tokens",
-        caption="Line: theory; dots: simulation with 95 % intervals. "
-        "Beyond p = n (vertical) everything can be fitted.",
+        caption="Line: theory; dots: simulation with 95 % intervals, hollow where fewer than ten "
+        "eigenvalues make the error. Beyond p = n (vertical) everything can be fitted.",
         paper_shows="Its Figure 1, with these parameters; b and c at smaller n here.",
         origin="paper",
     ),
@@ -16,7 +16,8 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves", "simulations"),
         title="Figure 2: nonlinear attention against ridge regression",
-        caption="Same panels. Dots: simulation for tanh without and with weights along the signal. "
+        caption="Same panels, and the gap over the ridge. Dots: simulation for tanh without and "
+        "with weights along the signal. "
         "At the right end of c the signal is too strong for the theory.",
         paper_shows="The same curves with nonlinear attention; f and weights are our choice.",
         origin="reconstruction",

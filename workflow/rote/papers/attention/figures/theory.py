@@ -11,6 +11,7 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.attention import curves
+from rote.papers.attention.statistics import MIN_EIGENVALUES
 from rote.plotting import (
     FAINT,
     INK,
@@ -76,12 +77,16 @@ class SimulatedMarkers(NamedTuple):
 
     series: str
     column: str
+    theory: str  # column of its prediction
 
 
-def _baseline(tables: Tables, lines: dict[str, SimulatedMarkers | None]) -> Canvas:
-    """E against ridge, dimension and signal, per series with its markers."""
-    canvas, axes = panels(1, 3, width=3.2, height=2.9)
-    for ax, (panel, labels) in zip(axes[0], BASELINE_PANELS.items(), strict=True):
+def _baseline(tables: Tables, lines: dict[str, SimulatedMarkers | None], width: int = 3) -> Canvas:
+    """E against ridge, dimension and signal, per series with its markers.
+
+    Hollow ones are made of fewer than ten eigenvalues.
+    """
+    canvas, axes = panels(1, width, width=3.2, height=2.9)
+    for ax, (panel, labels) in zip(axes[0], BASELINE_PANELS.items(), strict=False):
         rows, dots = _curve(tables, "baseline", panel), _dots(tables, "baseline", panel)
         for series, markers in lines.items():
             line = rows[rows["series"] == series].sort_values("x")
@@ -90,9 +95,12 @@ def _baseline(tables: Tables, lines: dict[str, SimulatedMarkers | None]) -> Canv
             theory(ax, line["x"], line["error"], label=series, color=color, linestyle=style)
             if markers is not None:
                 simulated = dots[dots["series"] == markers.series]
-                points(ax, simulated, "x", markers.column, color=color, line=False)
+                few = simulated["n"] * simulated[markers.theory] < MIN_EIGENVALUES
+                for rows_, face in ((simulated[~few], color), (simulated[few], "white")):
+                    style = {"color": color, "markerfacecolor": face}
+                    points(ax, rows_, "x", markers.column, line=False, **style)
         ax.set(title=labels.title, xlabel=labels.xlabel)
-    ridge, dimension, _ = axes[0]
+    ridge, dimension = axes[0, :2]
     ridge.set(xscale="log", yscale="log", ylabel=ERROR)
     dimension.set_yscale("log")
     dimension.set_xscale("log", base=2)
@@ -105,15 +113,35 @@ def _baseline(tables: Tables, lines: dict[str, SimulatedMarkers | None]) -> Canv
 
 def baseline(tables: Tables) -> Canvas:
     """Fig. 1: ridge regression on the raw tokens."""
-    return _baseline(tables, {curves.RIDGE: SimulatedMarkers("tanh", "ridge")})
+    return _baseline(tables, {curves.RIDGE: SimulatedMarkers("tanh", "ridge", "ridge_theory")})
 
 
 def attention(tables: Tables) -> Canvas:
     """Fig. 2: the same with attention."""
     lines: dict[str, SimulatedMarkers | None] = dict.fromkeys(SERIES_COLOR)
     for series in ("tanh", "tanh, aligned"):
-        lines[series] = SimulatedMarkers(series, "error")
-    return _baseline(tables, lines)
+        lines[series] = SimulatedMarkers(series, "error", "theory")
+    canvas = _baseline(tables, lines, width=4)
+    _gaps(canvas.axes[3], tables)
+    return canvas
+
+
+def _gaps(ax: Axes, tables: Tables) -> None:
+    """E of attention minus that of ridge regression over the ridge."""
+    rows, dots = _curve(tables, "baseline", "ridge"), _dots(tables, "baseline", "ridge")
+    base = rows[rows["series"] == curves.RIDGE].sort_values("x")
+    for series, color in SERIES_COLOR.items():
+        line = rows[rows["series"] == series].sort_values("x")
+        if series != curves.RIDGE:
+            gap = line["error"].to_numpy() - base["error"].to_numpy()
+            theory(ax, line["x"], gap, label=None, color=color, linestyle="-")
+        simulated = dots[dots["series"] == series]
+        if len(simulated):
+            simulated = simulated.assign(gap=simulated["error"] - simulated["ridge"])
+            points(ax, simulated, "x", "gap", color=color, line=False)
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.set(title="d  Gap at equal ridge", xscale="log", xlabel=GAMMA)
+    ax.set_ylabel("E(attention) − E(ridge)")
 
 
 STRUCTURE_TITLES = {

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.raf.real import MAX_E_MEM
+from rote.papers.raf.real import BEST, MAX_E_MEM, REMEMBERING, chosen
 from rote.plotting import (
     INK,
     PALETTE,
@@ -48,10 +48,13 @@ def real(tables: Tables) -> Canvas:
             markersize=2.5,
             linewidth=1,
         )
-    remembering = table[table["e_mem"] <= MAX_E_MEM]
-    label = f"best with ≤ {100 * MAX_E_MEM:g} % of facts lost"
-    _best(axes[0, 1], table, color=PALETTE[0], label="best")
-    _best(axes[0, 1], remembering, color=PALETTE[3], label=label, marker="s")
+    for penalty, label, color, marker in (
+        (BEST, "best", PALETTE[0], "o"),
+        (REMEMBERING, f"best with ≤ {100 * MAX_E_MEM:g} % of facts lost", PALETTE[3], "s"),
+    ):
+        rows = _chosen(table, penalty)
+        style = {"color": color, "label": label, "marker": marker}
+        points(axes[0, 1], rows, "eta", "e_gen", line=False, **style)
     low = table["e_gen"].min()
     axes[0, 0].set(
         xlabel="test error",
@@ -70,10 +73,15 @@ def real(tables: Tables) -> Canvas:
     return canvas
 
 
-def _best(ax: Axes, rows: pd.DataFrame, **style) -> None:
-    """The smallest test error over penalties, at every bandwidth."""
-    best = rows.groupby(["eta", "replicate"], as_index=False)["e_gen"].min()
-    points(ax, best, "eta", "e_gen", line=False, **style)
+def _chosen(table: pd.DataFrame, penalty: str) -> pd.DataFrame:
+    """Test errors at the ridge that other images choose, at every bandwidth."""
+    parts = []
+    for _, ridges in table.groupby("eta"):
+        index = chosen(ridges)
+        if penalty in index:
+            lam = np.sort(ridges["lam"].unique())[index[penalty]]
+            parts.append(ridges[ridges["lam"] == lam])
+    return pd.concat(parts) if parts else table.iloc[:0]
 
 
 def verification(tables: Tables) -> Canvas:

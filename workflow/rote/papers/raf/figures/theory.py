@@ -21,6 +21,7 @@ from rote.plotting import (
     shade,
     theory,
 )
+from rote.plotting.maps import contours
 from rote.theory import raf
 
 Tables = Mapping[str, pd.DataFrame]
@@ -105,6 +106,7 @@ def tradeoff(tables: Tables) -> Canvas:
             rows = table[(table["loss"] == loss) & (table["gamma"] == gamma)].sort_values("lam")
             label = f"{gamma:g}°"
             theory(ax, rows["e_gen"], rows["e_mem"], label=label, color=color, linestyle="-")
+            _towards_larger(ax, rows, color)
             for _, replicates in dots[np.isclose(dots["gamma"], gamma, atol=1)].groupby("row"):
                 errors = replicates[["e_gen", "e_mem"]]
                 means, reach = errors.mean(), 1.96 * errors.sem()
@@ -116,6 +118,14 @@ def tradeoff(tables: Tables) -> Canvas:
         *axes[0, 0].get_legend_handles_labels(), title="kernel\nangle γ", loc="outside right center"
     )
     return canvas
+
+
+def _towards_larger(ax: Axes, rows: pd.DataFrame, color: object) -> None:
+    """An arrow along a curve, where λ is about 1, towards larger λ."""
+    ends = rows[rows["lam"] >= 1].head(2)[["e_gen", "e_mem"]].to_numpy()
+    if len(ends) == 2:
+        style = {"arrowstyle": "->", "color": color, "linewidth": 1.2}
+        ax.annotate("", ends[1], ends[0], arrowprops=style)
 
 
 def angle(tables: Tables) -> Canvas:
@@ -172,22 +182,28 @@ def optima(tables: Tables) -> Canvas:
 
 def rates(tables: Tables) -> Canvas:
     """F5: the generalization error for large samples."""
-    canvas, ((left, right),) = panels(1, 2, width=3.8, height=3)
+    canvas, ((left, scaled, right),) = panels(1, 3, width=3.2, height=2.9)
     colors = (PALETTE[0], PALETTE[1], PALETTE[3], PALETTE[4])
     lines = [
         RafLine(regime.series, color) for regime, color in zip(curves.REGIMES, colors, strict=True)
     ]
     for series, color, linestyle in [*lines, RafLine(curves.BAYES, INK, "--")]:
         rows = _curve(tables, "rates", series)
+        alpha, e_gen = rows["alpha"].to_numpy(), rows["e_gen"].to_numpy()
         style = {"color": color, "linestyle": linestyle}
-        theory(left, rows["alpha"], rows["e_gen"], label=series, **style)
-        slope = np.gradient(np.log(rows["e_gen"].to_numpy()), np.log(rows["alpha"].to_numpy()))
-        theory(right, rows["alpha"], slope, label=None, **style)
+        theory(left, alpha, e_gen, label=series, **style)
+        theory(scaled, alpha, np.sqrt(alpha) * e_gen, label=None, **style)
+        slope = np.gradient(np.log(e_gen), np.log(alpha))
+        theory(right, alpha, slope, label=None, **style)
     for power in (-0.5, -1.0):
         right.axhline(power, color=FAINT, linewidth=0.8, linestyle=":")
-    alpha = {"xscale": "log", "xlabel": r"$\alpha$"}
-    left.set(yscale="log", ylabel="generalization error", title="a  Error", **alpha)
-    right.set(ylabel="local slope", title="b  Exponent", ylim=(-1.15, 0), **alpha)
+        guide = 0.6 * alpha**power
+        theory(left, alpha, guide, label=None, color=FAINT, linewidth=0.8, linestyle=":")
+    x_axis = {"xscale": "log", "xlabel": r"$\alpha$"}
+    left.set(yscale="log", ylabel="generalization error", title="a  Error", **x_axis)
+    scaled.set(ylabel=r"$\sqrt{\alpha}\, E_\mathrm{gen}$", title="b  Prefactor", **x_axis)
+    scaled.set_ylim(0, 0.6)
+    right.set(ylabel="local slope", title="c  Exponent", ylim=(-1.15, 0), **x_axis)
     legend_below(canvas, 3, *left.get_legend_handles_labels())
     return canvas
 
@@ -210,12 +226,23 @@ def features(tables: Tables) -> Canvas:
         for ax, (value, label) in zip(axes[:, column], ERRORS.items(), strict=True):
             for loss, style in styles.items():
                 _features_panel(ax, tables, rows[rows["loss"] == loss], value, style)
+            limits = table[(table["alpha"] == alpha) & table["kappa"].isna()]
+            _kernel_limits(ax, limits, value, rows["kappa"].max())
             ax.axvline(alpha, color=FAINT, linewidth=0.8)
             ax.set(xscale="log", ylabel=label if column == 0 else "")
         axes[0, column].set_title(f"α = {alpha:g} (line: p = n)")
         axes[1, column].set_xlabel("features per dimension κ")
     legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
+
+
+def _kernel_limits(ax: Axes, limits: pd.DataFrame, value: str, widest: float) -> None:
+    """A mark at the right end for the kernel limit of every ridge and loss."""
+    for loss, rows in limits.groupby("loss"):
+        rows = rows.sort_values("lam")
+        marker = {"square": "_", "hinge": "x"}[loss]
+        for level, color in zip(rows[value], shade(len(rows)), strict=True):
+            ax.plot(2 * widest, level, marker, color=color, markersize=6)
 
 
 def _features_panel(
@@ -242,6 +269,7 @@ def phases(tables: Tables) -> Canvas:
         for ax, (value, label) in zip(axes[row], ERRORS.items(), strict=True):
             grid = rows.pivot(index="eps", columns="alpha", values=value)
             heat(ax, grid, label=label, limits=(0, 0.5))
+            contours(ax, grid)
             if (rows["gamma"] == 0).all():  # a linear learner
                 ax.plot(raf.capacity(eps), eps, color="white", linewidth=1.5)
             ax.set(
@@ -253,6 +281,9 @@ def phases(tables: Tables) -> Canvas:
             ax.set_ylabel("fraction of facts ε")
             log_ticks(ax.xaxis)
     return canvas
+
+
+BOTH = "E_gen within 5 %,\nE_mem ≤ 0.05"
 
 
 def phase_angle(tables: Tables) -> Canvas:
@@ -271,9 +302,10 @@ def phase_angle(tables: Tables) -> Canvas:
         for ax, (value, (label, limits)) in zip(axes[row], contents.items(), strict=False):
             grid = rows.pivot(index="lam", columns="gamma", values=value)
             heat(ax, grid, label=label, limits=limits)
+            contours(ax, grid)
         both = rows.pivot(index="lam", columns="gamma", values="both")
         heat(axes[row, 2], both, limits=(0, 1))
-        for ax, title in zip(axes[row], ("rule", "facts", "both within 5 %"), strict=True):
+        for ax, title in zip(axes[row], ("rule", "facts", BOTH), strict=True):
             ax.axvline(
                 float(raf.optimal_angle(rows["eps"].iloc[0])),
                 color="white",
@@ -281,5 +313,6 @@ def phase_angle(tables: Tables) -> Canvas:
                 linestyle="--",
             )
             ax.set(yscale="log", xlabel="kernel angle γ (degrees)", title=f"{loss}: {title}")
+            ax.title.set_fontsize(9)
         axes[row, 0].set_ylabel("ridge λ")
     return canvas
