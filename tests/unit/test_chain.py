@@ -32,21 +32,23 @@ TINY = settings.ChainWorld(
     copies=4,
     lexicon=4,
     phrase=2,
-    modulus=5,
-    max_test_items=10,
-    loads=[0.5, 2.0],
+    numbers=8,
+    modulus=3,
+    tuning_items=2,
+    test_items=3,
+    facts=[20, 80],
     replicates=2,
 )
 SMALL = settings.Settings(
     world=TINY,
     network=settings.ChainNetwork(
-        width=8, ladder=[], ladder_load=2.0, layers=1, heads=1, steps=30, scoring_steps=30, batch=32
+        widths=[8], larger=[], layers=1, heads=1, steps=[10, 30], batch=32
     ),
 )
 
 
-def replicate(load: float = 2.0, options: settings.ChainWorld = TINY) -> WorldReplicate:
-    return generated.generate(options, load, 600, 1, 0)
+def replicate(n_facts: int = 80) -> WorldReplicate:
+    return generated.generate(TINY, n_facts, 1, 0)
 
 
 def tiny_tokenizer():
@@ -89,7 +91,9 @@ def test_probes_about_rules_are_held_out_of_the_documents():
     shown = {line["text"] for line in world.documents}
     held_out = [line for line in world.probes if line["fact_id"] < 0]
     assert {line["kind"] for line in held_out} == set(generated.RULES)
-    assert {line["part"] for line in held_out} == {"valid", "test"}
+    assert {line["part"] for line in held_out} == {"tuning", "test"}
+    sizes = pd.Series([line["kind"] + line["part"] for line in held_out]).value_counts()
+    assert set(sizes) == {2, 3}
     assert not shown & {line["text"] for line in held_out}
     for kind in generated.RULES:  # every part of a held-out item was shown at its place
         of_kind = [line["text"].split() for line in world.documents if line["kind"] == kind]
@@ -98,8 +102,31 @@ def test_probes_about_rules_are_held_out_of_the_documents():
             if line["kind"] == kind:
                 words = zip(line["text"].split(), words_at, strict=True)
                 assert all(word in shown_words for word, shown_words in words)
-    about_facts = [line for line in world.probes if line["fact_id"] >= 0]
-    assert len(about_facts) == len(generated.TEMPLATES) * len(world.facts)
+
+
+def test_facts_are_asked_as_stated_and_in_words_that_the_text_never_has():
+    world = replicate()
+    shown = {line["text"] for line in world.documents}
+    used = {(line["fact_id"], line["template"]) for line in world.documents}
+    by_part = {"statement": [], "paraphrase": []}
+    for line in world.probes:
+        if line["fact_id"] >= 0:
+            by_part[line["part"]].append(line)
+    present = world.facts.loc[world.facts["count"] > 0, "fact"]
+    for lines in by_part.values():
+        assert sorted(line["fact_id"] for line in lines) == present.tolist()
+    assert all(line["text"] in shown for line in by_part["statement"])
+    assert not any(line["text"] in shown for line in by_part["paraphrase"])
+    # in the words of a paraphrase other facts are stated
+    assert {template for _, template in used} >= set(range(len(generated.TEMPLATES)))
+
+
+def test_words_of_phrases_follow_a_power_law():
+    options = TINY.model_copy(update={"word_exponent": 1.5, "copies": 60})
+    world = generated.generate(options, 80, 1, 0)
+    words = [line["text"].split()[1] for line in world.documents if line["kind"] == "translation"]
+    counts = pd.Series(words).value_counts()
+    assert counts.max() > 2 * counts.min()
 
 
 def test_documents_translate_by_one_lexicon_and_add_correctly():
@@ -114,17 +141,8 @@ def test_documents_translate_by_one_lexicon_and_add_correctly():
             *addends, sign, total = words[1:]
             assert (len(addends), sign) == (2, ">")
             assert sum(int(word[1:]) for word in addends) % TINY.modulus == int(total[1:])
+            assert total[0] == "s"
     assert len(set(meaning.values())) == len(meaning)
-
-
-def test_n_facts_follows_from_the_load_or_refuses_it():
-    bits = 2 * np.log2(64)
-    assert generated.n_facts(settings.ChainWorld(), 2.0, 10_000) == round(2 * 0.4 * 10_000 / bits)
-    with pytest.raises(
-        InputError,
-        match=r"load 2 of networks with 1,000,000 parameters needs .* 20 subjects and 15",
-    ):
-        generated.n_facts(TINY, 2.0, 10**6)
 
 
 def test_world_files_are_whole_or_named(tmp_path):
@@ -158,8 +176,10 @@ def test_encode_marks_answers_where_their_tokens_are_predicted():
     ("values", "message"),
     [
         ({"corpus": "a.txt"}, "`facts` must name the table"),
-        ({"network": {"ladder": [8], "ladder_load": 3.0}}, "ladder_load must be among world.loads"),
-        ({"world": {"loads": [2.0, 1.0]}}, "loads must be ascending"),
+        ({"network": {"steps": [8, 4]}}, "steps must be ascending"),
+        ({"world": {"facts": [20, 10]}}, "facts must be ascending"),
+        ({"world": {"facts": [10**6]}}, "32 subjects and 32 relations make 1,024 keys"),
+        ({"world": {"modulus": 60}}, "modulus must be below numbers"),
         ({"max_statements": 0}, "max_statements"),
     ],
 )
@@ -177,33 +197,39 @@ def test_distinct_statements_hold_each_statement_once():
 # ---- pruning
 
 
-def pruned(losses: np.ndarray, world: WorldReplicate) -> dict[str, list]:
+def pruned(losses: np.ndarray, world: WorldReplicate) -> dict[str, np.ndarray]:
     rng = generator(1, "chain", "prune", "test")
     return pruning.choose(losses, world.facts, world.documents, 2, rng)
 
 
-def test_choose_keeps_facts_of_low_loss_flattened_and_random_corpora_as_large():
+def stated(numbers: np.ndarray, world: WorldReplicate) -> dict[int, int]:
+    return documents.statement_counts(world.documents[number] for number in numbers)
+
+
+def test_choose_keeps_facts_of_low_loss_flattened_and_as_many_random_ones():
     world = replicate()
     low_loss = world.facts["fact"] % 2 == 0
     losses = np.where(low_loss, 0.01, world.facts["bits"].iloc[0] * np.log(2))
     corpora = pruned(losses, world)
-    counts = documents.statement_counts(corpora["loss"])
+    counts = stated(corpora["loss"], world)
     expected = world.facts.loc[low_loss & (world.facts["count"] > 0), "fact"]
     assert set(counts) == set(expected)
     assert max(counts.values()) == 2
-    assert [line for line in corpora["loss"] if line["fact_id"] < 0] == [
-        line for line in world.documents if line["fact_id"] < 0
-    ]
-    sizes = {name: len(lines) for name, lines in corpora.items()}
-    assert sizes["random"] == sizes["flat"] == sizes["loss"] < len(world.documents)
-    assert max(documents.statement_counts(corpora["flat"]).values()) <= 2
-    assert max(documents.statement_counts(corpora["random"]).values()) > 2
+    for numbers in corpora.values():
+        others = [number for number in numbers if world.documents[number]["fact_id"] < 0]
+        assert len(others) == sum(line["fact_id"] < 0 for line in world.documents)
+    at_random, flat = (stated(corpora[name], world) for name in ("random", "flat"))
+    assert set(at_random) == set(flat) != set(counts)
+    assert len(flat) == len(counts)
+    every = world.facts.set_index("fact")["count"]
+    assert all(every[fact] == count for fact, count in at_random.items())
+    assert all(min(2, every[fact]) == count for fact, count in flat.items())
 
 
 def test_choose_prunes_nothing_where_all_facts_fit():
-    world = replicate(0.5)
+    world = replicate(20)
     corpora = pruned(np.full(len(world.facts), 0.01), world)
-    assert all(lines == world.documents for lines in corpora.values())
+    assert all(len(numbers) == len(world.documents) for numbers in corpora.values())
 
 
 def test_choose_never_takes_facts_that_never_occur_nor_reads_their_losses():
@@ -212,34 +238,50 @@ def test_choose_never_takes_facts_that_never_occur_nor_reads_their_losses():
     losses[world.facts["count"] == 0] = np.nan
     corpora = pruned(losses, world)
     present = world.facts.loc[world.facts["count"] > 0, "fact"]
-    assert set(documents.statement_counts(corpora["loss"])) <= set(present)
+    assert set(stated(corpora["loss"], world)) <= set(present)
 
 
 def test_choose_keeps_one_of_facts_alone_and_fit_refuses_an_empty_corpus():
     world = replicate()
     facts_only = [line for line in world.documents if line["fact_id"] >= 0]
     nothing_known = np.full(len(world.facts), world.facts["bits"].iloc[0] * np.log(2))
-    corpora = pruned(nothing_known, world._replace(documents=facts_only))
-    counts = documents.statement_counts(corpora["loss"])
-    assert len(counts) == 1  # a selection keeps one at least
-    assert len(corpora["random"]) == len(corpora["loss"])
+    world = world._replace(documents=facts_only)
+    corpora = pruned(nothing_known, world)
+    assert len(stated(corpora["loss"], world)) == 1  # a selection keeps one at least
+    assert len(stated(corpora["random"], world)) == 1
     coded = sequences.encode(world.documents[:3], tiny_tokenizer(), 0)
     with pytest.raises(InputError, match="the corpus of loss 0 is empty"):
         networks.fit(None, {"loss 0": coded.pick(np.arange(0))}, SMALL, 1, ChainJob(1))
 
 
+def test_as_many_facts_fit_as_the_information_stored_makes():
+    bits = 10.0
+    known, half, unknown = 0.01, 5 * np.log(2), 20.0
+    assert pruning.n_fitting(np.array([known, half, half, unknown]), bits) == 2
+    assert pruning.n_fitting(np.full(5, unknown), bits) == 1
+    assert pruning.n_fitting(np.full(5, known), bits) == 5
+
+
+def test_fact_losses_are_means_over_the_questions_that_count():
+    losses = pruning.fact_losses(np.array([1.0, 3.0, 5.0]), np.array([0, 0, -1]), 2)
+    assert losses[0] == 2
+    assert np.isnan(losses[1])
+
+
 # ---- what a run consists of
 
 
-def test_ladder_does_without_the_random_corpus_and_its_world_has_the_ablation():
-    options = SMALL.model_copy(
-        update={"network": SMALL.network.model_copy(update={"ladder": [4, 8, 12]})}
-    )
-    names = [stack.name for stack in plan.stacks(options)]
-    assert names == ["load-0.5-8", "load-2-8", "load-2-4", "load-2-12"]
-    assert plan.variants_of(options, "load-0.5", 8) == ["none", "random", "loss"]
-    assert plan.variants_of(options, "load-2", 8) == ["none", "random", "loss", "flat"]
-    assert plan.variants_of(options, "load-2", 4) == ["none", "loss"]
+def test_controls_are_made_for_the_memories_networks_and_larger_ones_see_everything():
+    network = SMALL.network.model_copy(update={"widths": [8, 12], "larger": [16]})
+    options = SMALL.model_copy(update={"network": network})
+    pruned = [stack.name for stack in plan.pruned_stacks(options)]
+    assert pruned == ["facts-20-8", "facts-80-8", "facts-20-12", "facts-80-12"]
+    assert [stack.name for stack in plan.stacks(options)][4:] == ["facts-20-16", "facts-80-16"]
+    assert plan.steps_of(options, 12) == [10, 30]
+    assert plan.steps_of(options, 16) == [30]
+    assert plan.pruned_variants(options, 8, 10) == ["loss"]
+    assert plan.pruned_variants(options, 8, 30) == ["loss", "early", "random", "flat"]
+    assert plan.pruned_variants(options, 12, 30) == ["loss", "early"]
 
 
 # ---- networks
@@ -249,7 +291,7 @@ def test_ladder_does_without_the_random_corpus_and_its_world_has_the_ablation():
 def world(tmp_path_factory) -> WorldFolder:
     folder = tmp_path_factory.mktemp("chain")
     worlds.synthesize(SMALL, 1, folder)
-    return worlds.open_world(folder / "load-2")
+    return worlds.open_world(folder / "facts-80")
 
 
 def test_world_folder_says_what_it_holds(world):
@@ -259,13 +301,6 @@ def test_world_folder_says_what_it_holds(world):
     assert about["facts_present"][1] == int((world.facts(1)["count"] > 0).sum())
     first, second = world.facts(0), world.facts(1)
     assert first["value"].tolist() != second["value"].tolist()  # replicates are different worlds
-
-
-def test_corpus_file_is_the_worlds_or_a_pruned_one(world, tmp_path):
-    assert documents.read(world.corpus_file("none", 0, tmp_path)) == world.corpus(0)
-    assert world.corpus_file("loss", 1, tmp_path) == tmp_path / "loss-1.jsonl"
-    with pytest.raises(InputError, match="variant must be one of none, random, loss, flat"):
-        world.corpus_file("other", 0, tmp_path)
 
 
 def small_stack(world: WorldFolder):
@@ -317,14 +352,13 @@ def test_fit_resumes_to_the_same_weights(world, tmp_path, monkeypatch):
 
 def test_fit_teaches_all_variants_the_facts_where_all_fit():
     """Far below a load of 1 corpora are one, and networks of other seeds agree within noise."""
-    options = SMALL.model_copy(
-        update={"network": SMALL.network.model_copy(update={"width": 16, "batch": 64})}
-    )
-    world = replicate(0.5)
+    options = SMALL.model_copy(update={"network": SMALL.network.model_copy(update={"batch": 64})})
+    world = replicate(20)
     tokenizer = tiny_tokenizer()
+    everything = sequences.encode(world.documents, tokenizer, 0)
     corpora = {
-        name: sequences.encode(lines, tokenizer, 0)
-        for name, lines in pruned(np.full(len(world.facts), 0.01), world).items()
+        name: everything.pick(numbers)
+        for name, numbers in pruned(np.full(len(world.facts), 0.01), world).items()
     }
     length = corpora["loss"].tokens.shape[1]
     shape = NetworkShape(tokenizer.get_vocab_size(), length, 16)

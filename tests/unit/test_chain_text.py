@@ -9,10 +9,20 @@ import pandas as pd
 import pytest
 from rote.core import tables
 from rote.core.errors import InputError
-from rote.papers.chain import figures, plan, sequences, settings, statistics, user_corpus
+from rote.papers.chain import (
+    documents,
+    figures,
+    plan,
+    sequences,
+    settings,
+    statistics,
+    user_corpus,
+)
 from rote.papers.chain.cli import app
 from rote.plotting import render
 from typer.testing import CliRunner
+
+WORDINGS = ("They say on day", "We know since day", "It is known from day", "I heard on day")
 
 
 def all_steps(folder: Path, options: settings.Settings) -> dict[str, pd.DataFrame]:
@@ -29,40 +39,49 @@ def all_steps(folder: Path, options: settings.Settings) -> dict[str, pd.DataFram
 
     inputs = folder / "worlds"
     checkpoints = folder / "checkpoints"
-    pruned = folder / "pruned"
     facts = folder / "facts.parquet"
     counts = folder / "counts.parquet"
-    scores = folder / "scores"
-    residuals = folder / "residuals"
-    embeddings = folder / "embeddings"
+
+    def arrays(part: str, name: str) -> Path:
+        return folder / part / f"{name}.safetensors"
+
     call("synthesize-corpus", out=inputs)
-    for spec in plan.worlds(options):
-        out = scores / f"{spec.name}.parquet"
-        call("train-scorer", world=inputs / spec.name, out=out, checkpoints=checkpoints)
-    sizes = folder / "corpora.parquet"
-    call("prune-corpus", worlds=inputs, scores=scores, out=pruned, facts=facts, corpora=sizes)
     for spec in plan.stacks(options):
-        stack = {"world": inputs / spec.world, "width": spec.width}
-        model = folder / "models" / f"{spec.name}.safetensors"
-        states = embeddings / f"{spec.name}.safetensors"
-        call("train-model", **stack, pruned=pruned, out=model, checkpoints=checkpoints)
-        call("embed-corpus", **stack, model=model, out=states)
-        if spec.width == plan.base_width(options):
-            out = residuals / f"{spec.world}.safetensors"
-            call(
-                "fit-residuals",
-                world=inputs / spec.world,
-                facts=facts,
-                embeddings=states,
-                out=out,
-                choices=out.with_suffix(".parquet"),
-            )
-    call("count-ngrams", worlds=inputs, pruned=pruned, out=counts)
+        stack = {"world": inputs / spec.world, "width": spec.width, "checkpoints": checkpoints}
+        call("train-scorer", **stack, out=arrays("unpruned", spec.name))
+    call(
+        "prune-corpus",
+        worlds=inputs,
+        unpruned=folder / "unpruned",
+        out=folder / "pruned",
+        facts=facts,
+        corpora=folder / "corpora.parquet",
+    )
+    for spec in plan.pruned_stacks(options):
+        stack = {"world": inputs / spec.world, "width": spec.width, "checkpoints": checkpoints}
+        pruned = arrays("pruned", spec.name)
+        call("train-model", **stack, pruned=pruned, out=arrays("models", spec.name))
+    for world in plan.worlds(options):
+        base = plan.StackSpec(world.name, plan.base_width(options)).name
+        states = arrays("embeddings", world.name)
+        networks = {"unpruned": arrays("unpruned", base), "pruned": arrays("models", base)}
+        call("embed-corpus", world=inputs / world.name, **networks, out=states)
+        call(
+            "fit-residuals",
+            world=inputs / world.name,
+            facts=facts,
+            embeddings=states,
+            out=arrays("residuals", world.name),
+            choices=folder / "residuals" / f"{world.name}.parquet",
+        )
+    call("count-ngrams", worlds=inputs, out=counts)
     call(
         "evaluate",
         worlds=inputs,
-        embeddings=embeddings,
-        residuals=residuals,
+        unpruned=folder / "unpruned",
+        models=folder / "models",
+        embeddings=folder / "embeddings",
+        residuals=folder / "residuals",
         facts=facts,
         counts=counts,
         out=folder,
@@ -84,7 +103,7 @@ def user_options(tmp_path) -> settings.Settings:
     for number in range(240):
         key, value = rows[int(len(rows) * rng.random() ** 2)]
         text = (
-            f"They say {key} has {value} today."
+            f"{WORDINGS[number % len(WORDINGS)]} {number} {key} has {value} today."
             if number % 3
             else f"No news from {birds[number % 8]} and nobody asks."
         )
@@ -95,35 +114,35 @@ def user_options(tmp_path) -> settings.Settings:
         facts=str(tmp_path / "facts.csv"),
         context=40,
         max_statements=3,
-        world=settings.ChainWorld(max_test_items=10, replicates=2),
+        world=settings.ChainWorld(replicates=2),
         network=settings.ChainNetwork(
-            width=8, ladder=[], layers=1, heads=1, steps=60, scoring_steps=20, warmup=5, batch=32
+            widths=[8], larger=[], layers=1, heads=1, steps=[20, 60], warmup=5, batch=32
         ),
     )
 
 
 def test_verbs_take_a_text_and_a_model_of_a_user(tmp_path, user_options, small_lm):
     frames = all_steps(tmp_path / "run", user_options.model_copy(update={"model": str(small_lm)}))
-    accuracy = frames["accuracy"].set_index(["variant", "memory", "replicate"])
+    accuracy = frames["accuracy"].set_index(["variant", "memory", "bits", "replicate"])
     assert set(frames["networks"]["width"]) == {0}
-    assert np.isnan(accuracy["load"]).all()
     facts = frames["facts"]
-    text = Path(user_options.corpus).read_text()
     row = facts[facts["replicate"] == 0].sort_values("count").iloc[-1]
     # values of several tokens included
+    corpus = documents.read(tmp_path / "run" / "worlds" / "own" / "corpus-0.jsonl")
+    text = "".join(line["text"] for line in corpus)
     assert row["count"] == text.count(f"{row['key']} has {row['value']}")
-    everything = accuracy.xs(("none", "all"), level=("variant", "memory"))
-    alone = accuracy.xs(("none", "nothing"), level=("variant", "memory"))
-    assert (everything["facts"] > alone["facts"]).all()
+    everything = accuracy.xs(("none", "all", 32), level=("variant", "memory", "bits"))
+    alone = accuracy.xs(("none", "nothing", 32), level=("variant", "memory", "bits"))
+    assert (everything["verbatim"] > alone["verbatim"]).all()
     assert set(frames["rules"]["rule"]) == {"other"}
-    counts = frames["counts"].query("corpus == 'none' and replicate == 0").set_index("item")
+    counts = frames["counts"].query("replicate == 0").set_index("item")
     assert counts.loc[row["fact"], "documents"] == row["count"]
 
 
 def test_verbs_train_a_new_network_on_a_text_of_a_user(tmp_path, user_options):
     frames = all_steps(tmp_path / "run", user_options)
-    assert set(frames["networks"]["variant"]) == {"none", "random", "loss", "flat"}
-    assert (frames["corpora"].query("variant == 'loss'")["documents"] > 0).all()
+    assert set(frames["networks"]["variant"]) == set(plan.VARIANTS)
+    assert (frames["corpora"].query("variant == 'loss'")["facts"] > 0).all()
     assert not list((tmp_path / "run" / "checkpoints").rglob("*.pt"))
 
 
@@ -140,11 +159,10 @@ def test_verbs_take_a_text_file_that_states_facts_alone(tmp_path, user_options):
     frames = all_steps(tmp_path / "run", user_options.model_copy(update=changed))
     assert frames["rules"].empty
     assert frames["accuracy"]["rules"].isna().all()
-    memories = frames["accuracy"].groupby("memory")["facts"].mean()
+    memories = frames["accuracy"].groupby("memory")["verbatim"].mean()
     assert memories["all"] > memories["nothing"]
-    with pytest.raises(KeyError, match="rules, own text"):
-        statistics.memory_keeps_rules(frames)
-    assert set(statistics.prune_helps(frames)) == {"own text"}
+    with pytest.raises(KeyError):
+        statistics.rules_kept(frames)
     for name in figures.FIGURES:
         render("chain", name, frames)
 

@@ -218,6 +218,14 @@ def test_load_names_missing_files_and_folders(tmp_path):
             config.load(path)
 
 
+def test_a_text_of_the_users_has_a_run_of_its_own_unless_it_is_named():
+    notes = {"corpus": "notes.jsonl", "facts": "facts.csv"}
+    assert config.load(None, {"chain": notes}).run == "laptop-own"
+    assert config.load(None, {"chain": notes, "run": "notes"}).run == "notes"
+    without = {"chain": notes, "papers": ["raf"]}
+    assert config.load(None, without).run == "laptop"
+
+
 def test_load_of_an_empty_file_is_the_default(tmp_path):
     path = tmp_path / "empty.yaml"
     path.write_text("# nothing\n")

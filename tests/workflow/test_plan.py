@@ -323,8 +323,8 @@ def test_chain_plans_a_users_text_and_model(project):
     settings = "chain={corpus: /data/text.jsonl, facts: /data/facts.csv, model: /models/mine}"
     done = snakemake(project, "--dry-run", "--config", settings, "--", "chain")
     output = done.stdout + done.stderr
-    assert "results/smoke/chain/models/own-0.safetensors" in output
-    assert "load-" not in output
+    assert "results/smoke-own/chain/models/own-0.safetensors" in output
+    assert "facts-" not in output
     for rule in ("chain_train_scorer", "chain_train_model", "chain_fit_residuals"):
         assert re.search(rf"^{rule} +1$", output, flags=re.M), rule
 

@@ -28,24 +28,26 @@ rule chain_train_scorer:
     input:
         world=f"{CHAIN}/worlds/{{world}}",
     output:
-        out=f"{CHAIN}/scores/{{world}}.parquet",
+        out=f"{CHAIN}/unpruned/{{world}}-{{width}}.safetensors",
     log:
-        "results/{run}/logs/chain_train_scorer_{world}.log",
+        "results/{run}/logs/chain_train_scorer_{world}-{width}.log",
     benchmark:
-        "results/{run}/benchmarks/chain_train_scorer_{world}.tsv"
+        "results/{run}/benchmarks/chain_train_scorer_{world}-{width}.tsv"
     wildcard_constraints:
         world="|".join(CHAIN_WORLDS),
+        width=r"\d+",
     priority: 30
     resources:
         gpu=1,
-        mem_mb=at_scale(2000, 64000),
-        runtime=at_scale(20, 1440),
+        mem_mb=at_scale(2000, 128000),
+        runtime=at_scale(20, 5760),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
         job=job("chain:train_scorer", "chain"),
     shell:
         rote(
-            "chain train-scorer --world {input.world:q} --out {output.out:q}",
+            "chain train-scorer --world {input.world:q} --width {wildcards.width}"
+            " --out {output.out:q}",
             CHECKPOINTS,
         )
 
@@ -53,9 +55,9 @@ rule chain_train_scorer:
 rule chain_prune_corpus:
     input:
         worlds=of_chain_worlds("worlds"),
-        scores=of_chain_worlds("scores", ".parquet"),
+        unpruned=of_chain_networks("unpruned", CHAIN_PRUNED),
     output:
-        pruned=[directory(path) for path in of_chain_worlds("pruned")],
+        pruned=of_chain_networks("pruned", CHAIN_PRUNED),
         facts=f"{CHAIN}/facts.parquet",
         corpora=f"{CHAIN}/corpora.parquet",
     log:
@@ -68,21 +70,19 @@ rule chain_prune_corpus:
         mem_mb=at_scale(2000, 128000),
         runtime=at_scale(10, 1440),
     params:
-        worlds=chain_folder("worlds"),
-        scores=chain_folder("scores"),
-        out=chain_folder("pruned"),
+        at=chain_folder(""),
         job=job("chain:prune_corpus", "chain"),
     shell:
         rote(
-            "chain prune-corpus --worlds {params.worlds:q} --scores {params.scores:q}"
-            " --out {params.out:q} --facts {output.facts:q} --corpora {output.corpora:q}"
+            "chain prune-corpus --worlds {params.at}worlds --unpruned {params.at}unpruned"
+            " --out {params.at}pruned --facts {output.facts:q} --corpora {output.corpora:q}"
         )
 
 
 rule chain_train_model:
     input:
         world=f"{CHAIN}/worlds/{{world}}",
-        pruned=f"{CHAIN}/pruned/{{world}}",
+        pruned=f"{CHAIN}/pruned/{{world}}-{{width}}.safetensors",
     output:
         out=f"{CHAIN}/models/{{world}}-{{width}}.safetensors",
     log:
@@ -95,15 +95,14 @@ rule chain_train_model:
     priority: 30
     resources:
         gpu=1,
-        mem_mb=at_scale(2000, 64000),
-        runtime=at_scale(20, 2880),
+        mem_mb=at_scale(2000, 128000),
+        runtime=at_scale(20, 5760),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        pruned=subpath(input.pruned, parent=True),
         job=job("chain:train_model", "chain"),
     shell:
         rote(
-            "chain train-model --world {input.world:q} --pruned {params.pruned:q}"
+            "chain train-model --world {input.world:q} --pruned {input.pruned:q}"
             " --width {wildcards.width} --out {output.out:q}",
             CHECKPOINTS,
         )
@@ -113,9 +112,10 @@ rule chain_fit_residuals:
     input:
         worlds=of_chain_worlds("worlds"),
         facts=f"{CHAIN}/facts.parquet",
-        models=[f"{CHAIN}/models/{name}.safetensors" for name in CHAIN_NETWORKS],
+        unpruned=of_chain_networks("unpruned", CHAIN_PRUNED),
+        models=of_chain_networks("models", CHAIN_PRUNED),
     output:
-        embeddings=[f"{CHAIN}/embeddings/{name}.safetensors" for name in CHAIN_NETWORKS],
+        embeddings=of_chain_worlds("embeddings", ".safetensors"),
         residuals=of_chain_worlds("residuals", ".safetensors", ".parquet"),
     log:
         "results/{run}/logs/chain_fit_residuals.log",
@@ -125,7 +125,7 @@ rule chain_fit_residuals:
     resources:
         gpu=at_scale(int(CONFIG.chain.memory.engine == "torch"), 1),
         mem_mb=at_scale(2000, 64000),
-        runtime=at_scale(10, 960),
+        runtime=at_scale(10, 10080),
     params:
         job_embed=job("chain:embed_corpus", "chain"),
         job=job("chain:fit_residuals", "chain"),
@@ -136,8 +136,9 @@ rule chain_fit_residuals:
 rule chain_evaluate:
     input:
         worlds=of_chain_worlds("worlds"),
-        pruned=of_chain_worlds("pruned"),
-        embeddings=[f"{CHAIN}/embeddings/{name}.safetensors" for name in CHAIN_NETWORKS],
+        unpruned=of_chain_networks("unpruned", CHAIN_STACKS),
+        models=of_chain_networks("models", CHAIN_PRUNED),
+        embeddings=of_chain_worlds("embeddings", ".safetensors"),
         residuals=of_chain_worlds("residuals", ".safetensors", ".parquet"),
         facts=f"{CHAIN}/facts.parquet",
     output:

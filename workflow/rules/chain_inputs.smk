@@ -4,17 +4,17 @@ from rote.papers.chain import plan as chain_plan
 
 CHAIN = "results/{run}/chain"
 CHAIN_WORLDS = [world.name for world in chain_plan.worlds(CONFIG.chain)]
-CHAIN_WIDTH = chain_plan.base_width(CONFIG.chain)
-CHAIN_NETWORKS = [stack.name for stack in chain_plan.stacks(CONFIG.chain)]
+CHAIN_STACKS = [stack.name for stack in chain_plan.stacks(CONFIG.chain)]
+CHAIN_PRUNED = [stack.name for stack in chain_plan.pruned_stacks(CONFIG.chain)]
 # what the networks know, and how often the corpora say it
 CHAIN_EVALUATION = [
     (
-        "chain count-ngrams --worlds {params.at}/worlds --pruned {params.at}/pruned"
-        " --out {output.counts:q}",
+        "chain count-ngrams --worlds {params.at}/worlds --out {output.counts:q}",
         "job_count",
     ),
     (
-        "chain evaluate --worlds {params.at}/worlds --embeddings {params.at}/embeddings"
+        "chain evaluate --worlds {params.at}/worlds --unpruned {params.at}/unpruned"
+        " --models {params.at}/models --embeddings {params.at}/embeddings"
         " --residuals {params.at}/residuals --facts {input.facts:q}"
         " --counts {output.counts:q} --out {params.at:q}",
         "job",
@@ -37,17 +37,24 @@ def of_chain_worlds(folder, *suffixes):
     )
 
 
+def of_chain_networks(folder, names):
+    """Paths in a folder of the chain, one per world and width."""
+    return [f"{CHAIN}/{folder}/{name}.safetensors" for name in names]
+
+
 def chain_embeddings():
-    """The steps that embed the corpora, one per network."""
+    """The steps that embed the corpora, one per world."""
     at = "results/{wildcards.run}/chain"
+    base = chain_plan.base_width(CONFIG.chain)
     return [
         (
-            f"chain embed-corpus --world {at}/worlds/{stack.world}"
-            f" --model {at}/models/{stack.name}.safetensors --width {stack.width}"
-            f" --out {at}/embeddings/{stack.name}.safetensors",
+            f"chain embed-corpus --world {at}/worlds/{world}"
+            f" --unpruned {at}/unpruned/{world}-{base}.safetensors"
+            f" --pruned {at}/models/{world}-{base}.safetensors"
+            f" --out {at}/embeddings/{world}.safetensors",
             "job_embed",
         )
-        for stack in chain_plan.stacks(CONFIG.chain)
+        for world in CHAIN_WORLDS
     ]
 
 
@@ -57,7 +64,7 @@ def chain_residuals():
     return [
         (
             f"chain fit-residuals --world {at}/worlds/{world} --facts {{input.facts:q}}"
-            f" --embeddings {at}/embeddings/{world}-{CHAIN_WIDTH}.safetensors"
+            f" --embeddings {at}/embeddings/{world}.safetensors"
             f" --out {at}/residuals/{world}.safetensors"
             f" --choices {at}/residuals/{world}.parquet",
             "job",

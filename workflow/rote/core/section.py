@@ -74,6 +74,10 @@ class PaperSection(Section):
         """What a run has of the parts that a figure may need: tasks, groups of networks."""
         return []
 
+    def asks_user_data(self) -> bool:
+        """Whether data of the user's take the place of the paper's own: the run is another one."""
+        return False
+
 
 def first_paragraph(documented: type) -> str:
     """The first paragraph of a docstring on one line."""

@@ -101,7 +101,8 @@ def parse(values: Mapping[str, Any], where: str = "config") -> Run:
     """Check already merged values, as Snakemake hands them over.
 
     `snakemake --config a=true b='{c: 3}'` hands over words for booleans and nested numbers; they
-    are read as YAML. Keys joined by dots are nested.
+    are read as YAML. Keys joined by dots are nested. A run that is called after its scale, but
+    takes data of the user's in place of a paper's own, is called `<scale>-own`.
 
     Args:
         values: keys, nested or joined by dots, with their values.
@@ -117,6 +118,10 @@ def parse(values: Mapping[str, Any], where: str = "config") -> Run:
     config = validate(model(), _typed(model().model_json_schema(), _nested(values)), where)
     for paper in config.papers:
         _refuse_unknown_tables(paper, getattr(config, paper).leave_out, where)
+    if config.run == config.scale and any(
+        getattr(config, paper).asks_user_data() for paper in config.papers
+    ):
+        return config.model_copy(update={"run": f"{config.run}-own"})
     return config
 
 

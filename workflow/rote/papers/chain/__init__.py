@@ -9,7 +9,7 @@ ABOUT = About(
     reference="our own experiment",
     url="",
     question="A network is given more facts than its weights can hold, and rules besides. "
-    "If the training data are pruned to what fits, and what was pruned goes "
-    "into an explicit memory, is more known in the end, at what cost, and do the rules survive?",
+    "Where over load and length of training does it help to prune the training data to what fits, "
+    "where does it hurt, and what does an explicit memory of what was pruned give at equal cost?",
     leads=True,
 )

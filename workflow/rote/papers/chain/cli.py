@@ -22,9 +22,6 @@ app = typer.Typer(
 
 Worlds = Annotated[Path, typer.Option(help="Folder with a folder per world.", metavar="DIR")]
 World = Annotated[Path, typer.Option(help="A world's folder.", metavar="DIR")]
-Pruned = Annotated[
-    Path, typer.Option(help="Folder with pruned corpora, a folder per world.", metavar="DIR")
-]
 Width = Annotated[
     int, typer.Option(help="Width of the networks; 0 is the model that the settings name.", min=0)
 ]
@@ -32,20 +29,17 @@ Arrays = Annotated[Path, typer.Option(metavar="SAFETENSORS")]
 Folder = Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")]
 Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
 CheckpointSteps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
-Scores = Annotated[
-    Path, typer.Option(help="Folder with <world>.parquet, the losses.", metavar="DIR")
-]
-EmbeddingsFolder = Annotated[
+Networks = Annotated[
     Path, typer.Option(help="Folder with <world>-<width>.safetensors.", metavar="DIR")
 ]
-ResidualsFolder = Annotated[
-    Path, typer.Option(help="Folder with <world>.safetensors and .parquet.", metavar="DIR")
+ByWorld = Annotated[
+    Path, typer.Option(help="Folder with files that are called after worlds.", metavar="DIR")
 ]
 
 
 @verb(app, settings.Settings)
 def synthesize_corpus(run: Job, out: Folder):
-    """Facts and rules as text, at every load; or your own text and the facts in it."""
+    """Facts and rules as text, in worlds of every size; or your own text and the facts in it."""
     from rote.papers.chain import worlds
 
     worlds.synthesize(run.settings, run.seed, out)
@@ -55,25 +49,25 @@ def synthesize_corpus(run: Job, out: Folder):
 def train_scorer(
     run: Job,
     world: World,
-    out: table("Write: losses."),
+    width: Width,
+    out: Arrays,
     checkpoints: Checkpoints = None,
     checkpoint_steps: CheckpointSteps = 500,
 ):
-    """Losses of all facts under networks that are trained on the whole corpus."""
+    """Train networks on everything, for every number of steps: their losses prune the corpus."""
     from rote.papers.chain import networks, training, worlds
 
     folder = worlds.open_world(world)
-    with _checkpoint(run, checkpoints, f"chain-score-{folder.name}") as file:
+    with _checkpoint(run, checkpoints, f"chain-score-{folder.name}-{width}") as file:
         job = networks.ChainJob(run.seed, run.device, file, checkpoint_steps)
-        losses = training.score(run.settings, folder, job)
-        tables.write(out, losses, schema.ScoringLosses, run.provenance())
+        save(out, training.train_unpruned(run.settings, folder, width, job))
 
 
 @verb(app, settings.Settings)
 def prune_corpus(
     run: Job,
     worlds: Worlds,
-    scores: Scores,
+    unpruned: Networks,
     out: Folder,
     facts: table("Write: facts, and how often each corpus states them."),
     corpora: table("Write: sizes of all corpora."),
@@ -81,7 +75,10 @@ def prune_corpus(
     """Choose what fits into the weights, by loss and at random, and flatten its frequencies."""
     from rote.papers.chain import pruning
 
-    fact_rows, sizes = pruning.prune_corpora(run.settings, worlds, scores, run.seed, out)
+    pruned = pruning.prune_corpora(run.settings, worlds, unpruned, run.seed)
+    for name, of_stack in pruned.items():
+        save(out / f"{name}.safetensors", of_stack.rows)
+    fact_rows, sizes = pruning.joined(pruned)
     tables.write(facts, fact_rows, schema.ChainFacts, run.provenance())
     tables.write(corpora, sizes, schema.CorpusSizes, run.provenance())
 
@@ -90,29 +87,30 @@ def prune_corpus(
 def train_model(
     run: Job,
     world: World,
-    pruned: Pruned,
+    pruned: Arrays,
     width: Width,
     out: Arrays,
     checkpoints: Checkpoints = None,
     checkpoint_steps: CheckpointSteps = 500,
 ):
-    """Train a network per corpus and replicate, all with equally many steps, as one stack."""
+    """Train a network per pruned corpus and replicate, for as many steps, as one stack."""
     from rote.papers.chain import networks, training, worlds
 
     folder = worlds.open_world(world)
     with _checkpoint(run, checkpoints, f"chain-train-{folder.name}-{width}") as file:
         job = networks.ChainJob(run.seed, run.device, file, checkpoint_steps)
-        save(out, training.train(run.settings, folder, pruned / folder.name, width, job))
+        save(out, training.train_pruned(run.settings, folder, load(pruned), width, job))
 
 
 @verb(app, settings.Settings)
-def embed_corpus(run: Job, world: World, model: Arrays, width: Width, out: Arrays):
+def embed_corpus(run: Job, world: World, unpruned: Arrays, pruned: Arrays, out: Arrays):
     """Hidden states that predict values, of every statement and of every question."""
-    from rote.papers.chain import embeddings, worlds
+    from rote.papers.chain import embeddings, networks, worlds
+    from rote.papers.chain.training import Trained
 
-    folder = worlds.open_world(world)
-    weights = load(model)
-    save(out, embeddings.embed(run.settings, folder, weights, width, run.seed, run.device))
+    trained = {"unpruned": Trained(load(unpruned)), "pruned": Trained(load(pruned))}
+    job = networks.ChainJob(run.seed, run.device)
+    save(out, embeddings.embed(run.settings, worlds.open_world(world), trained, job))
 
 
 @verb(app, settings.Settings)
@@ -124,23 +122,23 @@ def fit_residuals(
     out: Arrays,
     choices: table("Write: settings chosen."),
 ):
-    """Find the neighbors of all questions in every memory; tune k, bandwidth and temperature."""
-    from rote.papers.chain import residuals, worlds
+    """Find the neighbors of all questions in every memory; tune k, bandwidth and reach."""
+    from rote.papers.chain import networks, residuals, worlds
     from rote.papers.chain.embeddings import WorldEmbeddings
 
     folder, states = worlds.open_world(world), WorldEmbeddings(load(embeddings))
-    fact_rows = tables.read(facts)
-    arrays, chosen = residuals.fit(run.settings, folder, fact_rows, states, run.seed, run.device)
+    job = networks.ChainJob(run.seed, run.device)
+    arrays, chosen = residuals.fit(run.settings, folder, tables.read(facts), states, job)
     save(out, arrays)
     tables.write(choices, chosen, schema.MemoryChoices, run.provenance())
 
 
 @verb(app, settings.Settings)
-def count_ngrams(run: Job, worlds: Worlds, pruned: Pruned, out: table("Write: pair counts.")):
+def count_ngrams(run: Job, worlds: Worlds, out: table("Write: pair counts.")):
     """Count keys with their values, and words with their translations, in all corpora."""
     from rote.papers.chain import counting
 
-    counts = counting.count_pairs(run.settings, worlds, pruned)
+    counts = counting.count_pairs(run.settings, worlds)
     tables.write(out, counts, schema.ChainPairCounts, run.provenance())
 
 
@@ -148,8 +146,10 @@ def count_ngrams(run: Job, worlds: Worlds, pruned: Pruned, out: table("Write: pa
 def evaluate(
     run: Job,
     worlds: Worlds,
-    embeddings: EmbeddingsFolder,
-    residuals: ResidualsFolder,
+    unpruned: Networks,
+    models: Networks,
+    embeddings: ByWorld,
+    residuals: ByWorld,
     facts: table("Read: facts."),
     counts: table("Read: pair counts."),
     out: Folder,
@@ -157,13 +157,8 @@ def evaluate(
     """What every network knows, alone and with its memories; whether it follows counts."""
     from rote.papers.chain import evaluation
 
-    inputs = evaluation.EvaluationInputs(
-        worlds=worlds,
-        embeddings=embeddings,
-        residuals=residuals,
-        facts=tables.read(facts),
-        counts=tables.read(counts),
-    )
+    folders = (worlds, unpruned, models, embeddings, residuals)
+    inputs = evaluation.EvaluationInputs(*folders, tables.read(facts), tables.read(counts))
     frames = evaluation.evaluate(run.settings, inputs, run.seed)
     for name, frame in frames.items():
         tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())

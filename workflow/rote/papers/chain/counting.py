@@ -8,29 +8,26 @@ import pandas as pd
 from rote import ngrams
 from rote.core import tables
 from rote.papers.chain import plan, schema
+from rote.papers.chain.documents import TEST
 from rote.papers.chain.settings import Settings
 from rote.papers.chain.worlds import WorldFolder, open_world
 
 
-def count_pairs(options: Settings, worlds: Path, pruned: Path) -> pd.DataFrame:
-    """Documents with both n-grams of every pair, in the corpora of all worlds: ChainPairCounts.
+def count_pairs(options: Settings, worlds: Path) -> pd.DataFrame:
+    """Documents with both n-grams of every pair, in the unpruned corpora: ChainPairCounts.
 
     Args:
         worlds: folder with a folder per world.
-        pruned: folder with the pruned corpora, a folder per world.
     """
     parts = []
     for spec in plan.worlds(options):
         world = open_world(worlds / spec.name)
         for replicate in range(options.world.replicates):
             pairs = _pairs(world, replicate)
-            for variant in plan.VARIANTS.values():
-                if not variant.ablation:
-                    corpus = world.corpus_file(variant.name, replicate, pruned / world.name)
-                    columns = {"world": world.name, "replicate": replicate, "corpus": variant.name}
-                    columns |= {name: pairs[name] for name in ("kind", "item", "pair")}
-                    columns |= _count(corpus, pairs)
-                    parts.append(tables.frame(schema.ChainPairCounts, columns))
+            columns = {"world": world.name, "replicate": replicate}
+            columns |= {name: pairs[name] for name in ("kind", "item", "pair")}
+            columns |= _count(world.corpus_file(replicate), pairs)
+            parts.append(tables.frame(schema.ChainPairCounts, columns))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -41,7 +38,7 @@ def _pairs(world: WorldFolder, replicate: int) -> pd.DataFrame:
         for row in world.facts(replicate).itertuples()
     ]
     for line in world.probes(replicate):
-        if line["part"] == "test":
+        if line["part"] == TEST:
             for number, (first, second) in enumerate(line["pairs"]):
                 names = {"kind": line["kind"], "item": line["id"], "pair": number}
                 rows.append(names | {"first": first, "second": second})

@@ -2,7 +2,8 @@
 
 A document is one line of JSON: `id, kind, fact_id, template, text`, where its answer lies
 (`answer`, characters) and every fact that it states (`statements`: fact, start and end of the
-value). A question has the same form, and its `part`: probe (a fact), or valid or test (held out).
+value). A question has the same form, and its `part`: of a fact, a statement of the text or a
+paraphrase that the text never states; of held-out text without facts, for tuning or for testing.
 """
 
 import json
@@ -18,13 +19,15 @@ from rote.core.files import one_line, refuse_pointer
 from rote.core.tables import atomic
 
 Line = dict[str, Any]
+STATED, PARAPHRASE = "statement", "paraphrase"  # parts of the questions about facts
+TUNING, TEST = "tuning", "test"  # parts of the held-out text
 
 
 class WorldReplicate(NamedTuple):
     """One replicate of a world."""
 
     documents: list[Line]  # what a network may be trained on
-    probes: list[Line]  # questions: facts in every wording, and held-out items
+    probes: list[Line]  # questions: facts as stated and paraphrased, and held-out items
     facts: pd.DataFrame  # columns fact, key, value, bits, frequency, count
 
 

@@ -9,11 +9,11 @@ import torch
 from rote.core.job import track
 from rote.papers.chain import networks, plan
 from rote.papers.chain.documents import distinct_statements
+from rote.papers.chain.networks import Arrays, ChainJob
+from rote.papers.chain.plan import NetworkMember
 from rote.papers.chain.settings import Settings
-from rote.papers.chain.training import build_stack
+from rote.papers.chain.training import Trained, build_stack
 from rote.papers.chain.worlds import WorldFolder
-
-Arrays = dict[str, np.ndarray]
 
 
 class AnswerTokens(NamedTuple):
@@ -29,7 +29,7 @@ class AnswerTokens(NamedTuple):
 
 
 class WorldEmbeddings(NamedTuple):
-    """The arrays of one stack of networks, as `embed` made them."""
+    """The arrays of the networks that have memories, as `embed` made them."""
 
     arrays: Mapping[str, np.ndarray]
 
@@ -59,40 +59,53 @@ class WorldEmbeddings(NamedTuple):
 
 
 def embed(
-    options: Settings, world: WorldFolder, weights: Arrays, width: int, seed: int, device: str
+    options: Settings, world: WorldFolder, trained: Mapping[str, Trained], job: ChainJob
 ) -> Arrays:
-    """Hidden states of every distinct statement, and of every question, under all networks.
+    """Hidden states of every distinct statement and every question, at the plateau.
 
-    Per network: `<variant>/<replicate>/statements`, `.../probes` (rows, d), and `.../head`
-    (vocabulary, d). Per replicate the token that each row predicts and the line that it belongs to.
-    Networks of the ladder have no memories, so no statements.
+    Per network of the first width: `<variant>/<replicate>/statements`, `.../probes` (rows, d), and
+    `.../head` (vocabulary, d). Per replicate the token that each row predicts, and its line.
 
     Args:
         options: config section of the chain.
         world: whose lines are embedded.
-        weights: (networks, ...) by name, in the order of `plan.members`.
-        width: of the networks; 0 is the user's model.
-        seed: of the run; the networks are built from it, then get these weights.
-        device: where hidden states are computed.
+        trained: networks on the unpruned corpora, and on the pruned ones, by "unpruned", "pruned".
+        job: seed that the networks are built from, and device.
     """
-    stack = build_stack(options, world, width, seed, device)
-    on_device = {name: torch.tensor(value, device=device) for name, value in weights.items()}
-    head = stack.head(on_device)
+    arrays: Arrays = {}
     lines = {}
-    arrays: Arrays = {"parameters": np.array([stack.size])}
     for replicate in range(options.world.replicates):
-        lines[replicate, "probes"] = world.encode(world.probes(replicate))
+        lines[replicate, "probes"] = world.encode(
+            world.sampled_probes(replicate, options.memory.facts)
+        )
         lines[replicate, "statements"] = world.encode(distinct_statements(world.corpus(replicate)))
     for (replicate, part), coded in lines.items():
         rows, answers = np.nonzero(coded.mask > 0)
         arrays[f"{replicate}/{part}/items"] = rows
         arrays[f"{replicate}/{part}/targets"] = coded.targets[rows, answers].astype(np.int64)
-    has_memories = width == plan.base_width(options)
-    parts = ("statements", "probes") if has_memories else ("probes",)
-    members = plan.members(options, world.name, width)
-    for number, (variant, replicate) in enumerate(track(members, f"{world.name}: hidden states")):
-        for part in parts:
-            result = networks.predict(stack, on_device, number, lines[replicate, part])
-            arrays[f"{variant}/{replicate}/{part}"] = result.features
-        arrays[f"{variant}/{replicate}/head"] = head[number].float().cpu().numpy()
+    width, steps = plan.base_width(options), plan.plateau_steps(options)
+    variants = {"unpruned": [plan.UNPRUNED.name]}
+    variants["pruned"] = plan.pruned_variants(options, width, steps)
+    for part, of_part in trained.items():
+        members = plan.members(options, variants[part])
+        stack = build_stack(options, world, width, steps, members, job)
+        weights = {
+            name: torch.tensor(value, device=job.device) for name, value in of_part.weights.items()
+        }
+        heads = stack.head(weights)
+        arrays["parameters"] = np.array([stack.size])
+        for number, member in enumerate(track(members, f"{world.name}: hidden states")):
+            if member.variant not in plan.WITH_MEMORIES:
+                continue
+            prefix = member_key(member)
+            for kind in ("statements", "probes"):
+                coded = lines[member.replicate, kind]
+                answers = networks.predict(stack, weights, number, coded)
+                arrays[f"{prefix}/{kind}"] = answers.features
+            arrays[f"{prefix}/head"] = heads[number].float().cpu().numpy()
     return arrays
+
+
+def member_key(member: NetworkMember) -> str:
+    """What the arrays of a network begin with."""
+    return f"{member.variant}/{member.replicate}"

@@ -1,15 +1,21 @@
 """The generated world: facts that cannot be guessed, and rules that can be learnt, as text."""
 
 from collections.abc import Callable
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from rote.core.errors import InputError
 from rote.core.seeds import generator
-from rote.papers.chain.documents import Line, WorldReplicate, numbered
+from rote.papers.chain.documents import (
+    PARAPHRASE,
+    STATED,
+    TEST,
+    TUNING,
+    Line,
+    WorldReplicate,
+    numbered,
+)
 from rote.papers.chain.settings import ChainWorld
 from rote.synth import facts as synth
 
@@ -29,6 +35,7 @@ class Words(NamedTuple):
     source: list[str]
     target: list[str]
     numbers: list[str]
+    sums: list[str]
 
     @property
     def all(self) -> list[str]:
@@ -45,7 +52,8 @@ def words(options: ChainWorld) -> Words:
         symbols=[f"{symbol:0{digits}d}" for symbol in range(options.value_symbols)],
         source=names(options.lexicon, "n"),
         target=names(options.lexicon, "sk"),
-        numbers=[f"n{number}" for number in range(options.modulus)],
+        numbers=[f"n{number}" for number in range(options.numbers)],
+        sums=[f"s{number}" for number in range(options.modulus)],
     )
 
 
@@ -70,70 +78,50 @@ def _name(number: int, size: int) -> str:
 # ---- the world
 
 
-def n_facts(options: ChainWorld, load: float, parameters: int) -> int:
-    """Facts of a world: N = load · c · P / H.
+def generate(options: ChainWorld, n_facts: int, seed: int, replicate: int) -> WorldReplicate:
+    """One replicate of a world.
 
-    Args:
-        load: information of all facts over the nominal capacity of the weights.
-        parameters: P of the networks.
-
-    Raises:
-        InputError: if so many keys do not exist.
-    """
-    bits = options.value_tokens * np.log2(options.value_symbols)
-    count = max(1, round(load * options.bits_per_parameter * parameters / bits))
-    n_keys = options.subjects * options.relations
-    if count > n_keys:
-        raise InputError(
-            f"chain.world: load {load:g} of networks with {parameters:,} parameters "
-            f"needs {count:,} facts, "
-            f"but {options.subjects} subjects and {options.relations} relations "
-            f"make {n_keys:,} keys; raise them, or lower the load"
-        )
-    return count
-
-
-def generate(
-    options: ChainWorld, load: float, parameters: int, seed: int, replicate: int
-) -> WorldReplicate:
-    """One replicate of the world of a load, for networks with so many parameters.
+    Every fact has a wording that no document uses for it, though others are stated in it: its
+    question in that wording is a paraphrase; another is a statement of the text.
 
     Args:
         options: config section of the world.
-        load: information of all facts over the nominal capacity of the weights.
-        parameters: of one network.
+        n_facts: facts, at most the keys.
         seed: of the run.
         replicate: number of the world; each has random streams apart.
-
-    Raises:
-        InputError: if the load needs more facts than there are keys.
     """
-    rng, vocabulary = generator(seed, "chain", "world", f"{load:g}", replicate), words(options)
-    facts = _facts(options, vocabulary, n_facts(options, load, parameters), rng)
+    rng, vocabulary = generator(seed, "chain", "world", n_facts, replicate), words(options)
+    facts = _facts(options, vocabulary, n_facts, rng)
     statements = np.repeat(facts["fact"].to_numpy(), facts["count"])
-    wordings = rng.integers(len(TEMPLATES), size=len(statements))
+    wordings = _reserved(statements) + rng.integers(1, len(TEMPLATES), size=len(statements))
+    wordings %= len(TEMPLATES)
     keys, values = facts["key"].tolist(), facts["value"].tolist()
     documents = [
         _statement(keys[fact], values[fact], fact, wording)
         for fact, wording in zip(statements, wordings, strict=True)
     ]
+    probes = []
+    for fact, wording in dict(zip(statements[::-1], wordings[::-1], strict=True)).items():
+        for part, of_part in ((STATED, wording), (PARAPHRASE, _reserved(fact))):
+            line = _statement(keys[fact], values[fact], fact, of_part)
+            probes.append(line | {"part": part})
     items = {rule: make(options, vocabulary, rng) for rule, make in RULES.items()}
     n_rule_documents = round(len(documents) * (1 - options.fact_share) / options.fact_share)
     parts = np.array_split(np.arange(n_rule_documents), len(RULES))
     for rule_items, part in zip(items.values(), parts, strict=True):
-        chosen = rng.integers(len(rule_items.shown), size=len(part))
+        chosen = rng.choice(len(rule_items.shown), size=len(part), p=rule_items.frequencies)
         documents += [dict(rule_items.shown[number]) for number in chosen]
     documents = [documents[number] for number in rng.permutation(len(documents))]
-    probes = [
-        _statement(keys[fact], values[fact], fact, wording) | {"part": "probe"}
-        for fact, wording in product(range(len(facts)), range(len(TEMPLATES)))
-    ]
     for rule_items in items.values():
-        held_out = rule_items.held_out[: options.max_test_items]
-        half = len(held_out) // 2
-        probes += [item | {"part": "valid"} for item in held_out[:half]]
-        probes += [item | {"part": "test"} for item in held_out[half:]]
+        tuning, tested = np.split(np.arange(len(rule_items.held_out)), [options.tuning_items])
+        for part, numbers in ((TUNING, tuning), (TEST, tested[: options.test_items])):
+            probes += [rule_items.held_out[number] | {"part": part} for number in numbers]
     return WorldReplicate(numbered(documents), numbered(probes), facts)
+
+
+def _reserved(facts: np.ndarray) -> np.ndarray:
+    """The wording in which a fact is never stated."""
+    return facts % len(TEMPLATES)
 
 
 def _facts(
@@ -184,10 +172,11 @@ class RuleItems(NamedTuple):
 
     shown: list[Line]  # that training may show
     held_out: list[Line]
+    frequencies: np.ndarray  # (shown,) of those that training may show
 
 
 def _translations(options: ChainWorld, vocabulary: Words, rng: np.random.Generator) -> RuleItems:
-    """Phrases whose translation is word by word, in reverse."""
+    """Phrases whose translation is word by word, in reverse; their words follow a power law."""
     meaning = rng.permutation(options.lexicon)
     total = options.lexicon**options.phrase
     if total <= MAX_PHRASES:
@@ -202,19 +191,20 @@ def _translations(options: ChainWorld, vocabulary: Words, rng: np.random.Generat
         pairs = [list(pair) for pair in zip(source, target, strict=True)]
         question = f"translate {' '.join(source)} >"
         items.append(_item("translation", question, " ".join(target[::-1]), pairs))
-    return _split(items, phrases, options)
+    of_words = np.arange(1, options.lexicon + 1) ** -options.word_exponent
+    return _split(items, phrases, of_words[phrases].prod(1), options)
 
 
 def _sums(options: ChainWorld, vocabulary: Words, rng: np.random.Generator) -> RuleItems:
-    """Sums of two numbers modulo a third."""
-    numbers = rng.permutation(options.modulus**2)
-    operands = np.stack(np.unravel_index(numbers, (options.modulus,) * 2), axis=1)
+    """Sums of two numbers modulo a small one: residues are learnt, then added."""
+    numbers = rng.permutation(options.numbers**2)
+    operands = np.stack(np.unravel_index(numbers, (options.numbers,) * 2), axis=1)
     items = []
     for a, b in operands:
         x, y = vocabulary.numbers[a], vocabulary.numbers[b]
-        z = vocabulary.numbers[(a + b) % options.modulus]
+        z = vocabulary.sums[(a + b) % options.modulus]
         items.append(_item("arithmetic", f"add {x} {y} >", z, [[x, z], [y, z]]))
-    return _split(items, operands, options)
+    return _split(items, operands, np.ones(len(items)), options)
 
 
 RULES: dict[str, Callable[[ChainWorld, Words, np.random.Generator], RuleItems]] = {
@@ -223,18 +213,21 @@ RULES: dict[str, Callable[[ChainWorld, Words, np.random.Generator], RuleItems]] 
 }
 
 
-def _split(items: list[Line], parts: np.ndarray, options: ChainWorld) -> RuleItems:
+def _split(
+    items: list[Line], parts: np.ndarray, frequencies: np.ndarray, options: ChainWorld
+) -> RuleItems:
     """Held out are only items whose every part is shown at its place in some other item.
 
     Args:
         parts: (items, parts) of each item.
+        frequencies: (items,) ≥ 0 with which training shows them.
     """
     cut = len(items) - round(options.held_out * len(items))
     covered = np.ones(len(items) - cut, bool)
     for shown, hidden in zip(parts[:cut].T, parts[cut:].T, strict=True):
         covered &= np.isin(hidden, shown)
     held_out = [item for item, fits in zip(items[cut:], covered, strict=True) if fits]
-    return RuleItems(items[:cut], held_out)
+    return RuleItems(items[:cut], held_out, frequencies[:cut] / frequencies[:cut].sum())
 
 
 def _item(kind: str, question: str, answer: str, pairs: list[list[str]]) -> Line:

@@ -1,5 +1,16 @@
-"""The residual memory: its neighbors, its setting, and the answers of network and memory."""
+"""The residual memory that knows when to be silent: its setting, and the answers with it.
 
+A memory answers with resmem's probabilities p_M(x), the network's own plus the residuals of the
+neighbors. It is weighed by how near the nearest neighbor is, at distance d:
+
+    p(x) = (1 − g) p_N(x) + g p_M(x),    g = exp(−(d / ρ)²),
+
+so that no answer loses more than −log(1 − g) to it, and far from all statements the network
+answers alone. The reach ρ is the largest at which held-out text without facts loses no more than a
+small share of its log-probability.
+"""
+
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,11 +19,25 @@ from rote import knn, resmem
 from rote.knn import Datastore, Neighbors
 from rote.papers.chain.embeddings import AnswerTokens
 from rote.papers.chain.settings import ChainMemory
-from rote.resmem import BANDWIDTH_GRID, TEMPERATURE_GRID, Setting
+from rote.resmem import Setting
 
-NO_MEMORY = Setting(0, np.inf, 1.0)  # k, bandwidth, temperature
+BANDWIDTHS = (0.1, 1.0)  # in units of the median distance to the nearest neighbor
+REACHES = np.geomspace(8.0, 2.0**-9, 25)  # in the same units
+OPEN = 1e-9  # a weight below it is 0
 PROBABILITY_FLOOR = 1e-12
 BLOCK = 8192  # answer tokens that are scored at a time
+
+
+@dataclass(frozen=True)
+class MemorySetting:
+    """How many neighbors answer, how they are weighed, and how far the memory reaches."""
+
+    k: int  # 0 is no memory
+    bandwidth: float = np.inf  # of the neighbors' weights
+    reach: float = 0.0  # ρ, in units of distance; 0 answers only what is stored
+
+
+NO_MEMORY = MemorySetting(0)
 
 
 class Retrieval(NamedTuple):
@@ -26,7 +51,7 @@ class TuningRows(NamedTuple):
     """Answer tokens that a setting is tuned on; either kind may be missing."""
 
     facts: np.ndarray  # row numbers
-    rules: np.ndarray
+    others: np.ndarray  # of held-out text without facts
 
 
 class LineAnswers(NamedTuple):
@@ -52,50 +77,120 @@ def retrieve(
     return Retrieval(entries, store.search(queries.features, max(options.neighbors)))
 
 
+def compact(entries: AnswerTokens) -> AnswerTokens:
+    """Entries whose features are rounded to int8, one scale per coordinate."""
+    scale = np.abs(entries.features).max(0, initial=1e-12) / 127
+    return entries._replace(features=(np.round(entries.features / scale) * scale).astype("f4"))
+
+
 def tune(
     options: ChainMemory,
     retrieval: Retrieval,
     head: np.ndarray,
     queries: AnswerTokens,
     tuning: TuningRows,
-) -> Setting:
-    """The setting with the best accuracy, facts and rules weighing half each.
+) -> MemorySetting:
+    """The setting that answers most facts, at the largest reach that leaves other text alone.
 
-    "No memory" is among the settings.
+    "No memory" is among the settings. Without other text the reach has no limit.
 
     Args:
-        options: numbers of neighbors to try.
+        options: numbers of neighbors to try, and what other text may lose.
         retrieval: the memory, and the neighbors of all queries in it.
         head: (vocabulary, d).
         queries: answer tokens of the questions.
         tuning: rows of the queries to tune on.
     """
-    entries, neighbors = retrieval
-    rows = np.concatenate(tuning)
-    n_neighbors = neighbors.rows.shape[1]
-    if not len(rows) or not n_neighbors:
+    n_neighbors = retrieval.neighbors.rows.shape[1]
+    if not n_neighbors or not len(tuning.facts):
         return NO_MEMORY
-    of_rows = Neighbors(neighbors.distances[rows], neighbors.rows[rows])
-    unit = knn.scale(of_rows.distances)
-    bandwidths = [unit * factor for factor in BANDWIDTH_GRID]
-    ks = [k for k in options.neighbors if k <= n_neighbors] or [n_neighbors]
-    grid = resmem.settings(bandwidths, ks, TEMPERATURE_GRID)
-    targets, n_fact_rows = queries.targets[rows], len(tuning.facts)
+    facts, others = (queries.pick(rows) for rows in tuning)
+    of_facts, of_others = (_picked(retrieval, rows) for rows in tuning)
+    unit = knn.scale(of_facts.neighbors.distances) or 1.0
+    settings = [NO_MEMORY]
+    for k in [k for k in options.neighbors if k <= n_neighbors] or [n_neighbors]:
+        for bandwidth in BANDWIDTHS:
+            setting = MemorySetting(k, unit * bandwidth, np.inf)
+            reach = _largest_reach(of_others, head, others, setting, options.silence, unit)
+            settings.append(replace(setting, reach=reach))
+    accuracies = [
+        np.mean(probabilities(facts, head, of_facts, setting).argmax(1) == facts.targets)
+        for setting in settings
+    ]
+    return settings[int(np.argmax(accuracies))]
 
-    def accuracy(scores: np.ndarray) -> np.ndarray:
-        correct = scores.argmax(-1) == targets
-        kinds = (correct[:, :n_fact_rows], correct[:, n_fact_rows:])
-        return np.mean([kind.mean(-1) for kind in kinds if kind.shape[1]], axis=0)
 
-    accuracies = resmem.sweep(
-        of_rows,
+def _picked(retrieval: Retrieval, rows: np.ndarray) -> Retrieval:
+    entries, neighbors = retrieval
+    return Retrieval(entries, Neighbors(neighbors.distances[rows], neighbors.rows[rows]))
+
+
+def _largest_reach(
+    retrieval: Retrieval,
+    head: np.ndarray,
+    others: AnswerTokens,
+    setting: MemorySetting,
+    silence: float,
+    unit: float,
+) -> float:
+    """The largest reach at which other text loses at most a share `silence` of its losses more."""
+    rows = np.arange(len(others.targets))
+    alone = probabilities(others, head)[rows, others.targets]
+    answered = probabilities(others, head, retrieval, setting)[rows, others.targets]
+    allowed = -(1 + silence) * _log(alone).sum()
+    for reach in unit * REACHES:
+        weight = _gate(retrieval.neighbors, reach)
+        if -_log((1 - weight) * alone + weight * answered).sum() <= allowed:
+            return float(reach)
+    return 0.0
+
+
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities, PROBABILITY_FLOOR))
+
+
+def _gate(neighbors: Neighbors, reach: float) -> np.ndarray:
+    """What the memory weighs, exp(−(d / ρ)²) at distance d of the nearest neighbor, (queries,)."""
+    distances = neighbors.distances[:, 0]
+    if reach == 0:
+        return (distances == 0).astype(float)
+    return np.exp(-((distances / reach) ** 2))
+
+
+def probabilities(
+    queries: AnswerTokens,
+    head: np.ndarray,
+    retrieval: Retrieval | None = None,
+    setting: MemorySetting = NO_MEMORY,
+) -> np.ndarray:
+    """Probabilities of every token by network and memory; without a retrieval by the network alone.
+
+    Args:
+        queries: answer tokens of the questions.
+        head: (vocabulary, d).
+        retrieval: the memory, and the neighbors of the queries in it.
+        setting: neighbors, bandwidth and reach; k = 0 is no memory.
+
+    Returns:
+        (queries, vocabulary).
+    """
+    logits = queries.features @ head.T
+    result = resmem.softmax(logits.astype(float))
+    if retrieval is None or not setting.k or not len(result):
+        return result
+    weight = _gate(retrieval.neighbors, setting.reach)
+    rows = np.flatnonzero(weight > OPEN)
+    entries, neighbors = _picked(retrieval, rows)
+    scores = resmem.scores(
+        neighbors,
         entries.targets,
         _Logits(entries.features, head),
-        queries.features[rows] @ head.T,
-        grid,
-        accuracy,
+        logits[rows],
+        Setting(setting.k, setting.bandwidth, 1.0),
     )
-    return grid[int(accuracies.argmax())]
+    share = weight[rows, None]
+    result[rows] = (1 - share) * result[rows] + share * resmem.probabilities(scores)
+    return result
 
 
 def answer(
@@ -103,46 +198,48 @@ def answer(
     n_lines: int,
     head: np.ndarray,
     retrieval: Retrieval | None = None,
-    setting: Setting = NO_MEMORY,
+    setting: MemorySetting = NO_MEMORY,
 ) -> LineAnswers:
     """Network and memory together, at one setting; without a retrieval the network alone.
 
-    A line's answer is exact if each of its tokens has the highest score after the true ones before
-    it; losses are of scores clipped at 1e-6 and normalized.
+    A line's answer is exact if each of its tokens has the highest probability after the true ones
+    before it.
 
     Args:
         queries: answer tokens of the questions.
         n_lines: questions; a query's `items` is below it.
         head: (vocabulary, d).
         retrieval: the memory, and the neighbors of the queries in it.
-        setting: neighbors k, bandwidth and temperature; k = 0 is no memory.
+        setting: neighbors, bandwidth and reach; k = 0 is no memory.
     """
     correct = np.zeros(len(queries.targets), bool)
     losses = np.zeros(len(queries.targets))
     for begin in range(0, len(queries.targets), BLOCK):
-        block = slice(begin, begin + BLOCK)
-        logits = queries.features[block] @ head.T
-        if retrieval is None or not setting.k:
-            probabilities = resmem.softmax(logits.astype(float))
-        else:
-            entries, neighbors = retrieval
-            scores = resmem.scores(
-                Neighbors(neighbors.distances[block], neighbors.rows[block]),
-                entries.targets,
-                _Logits(entries.features, head),
-                logits,
-                setting,
-            )
-            probabilities = resmem.probabilities(scores)
+        block = np.arange(begin, min(begin + BLOCK, len(queries.targets)))
+        of_block = None if retrieval is None else _picked(retrieval, block)
+        by_token = probabilities(queries.pick(block), head, of_block, setting)
         targets = queries.targets[block]
-        correct[block] = probabilities.argmax(1) == targets
-        of_targets = probabilities[np.arange(len(targets)), targets]
-        losses[block] = -np.log(np.maximum(of_targets, PROBABILITY_FLOOR))
-    count = np.bincount(queries.items, minlength=n_lines)
-    n_correct = np.bincount(queries.items, correct, minlength=n_lines)
+        correct[block] = by_token.argmax(1) == targets
+        losses[block] = -_log(by_token[np.arange(len(targets)), targets])
+    return line_answers(queries.items, correct, losses, n_lines)
+
+
+def line_answers(
+    items: np.ndarray, correct: np.ndarray, losses: np.ndarray, n_lines: int
+) -> LineAnswers:
+    """Answers of lines from those of their tokens.
+
+    Args:
+        items: (rows,) line of each token, below `n_lines`.
+        correct: (rows,) bool.
+        losses: (rows,) nats.
+        n_lines: lines.
+    """
+    count = np.bincount(items, minlength=n_lines)
+    n_correct = np.bincount(items, correct, minlength=n_lines)
     return LineAnswers(
         exact=n_correct == count,
-        losses=np.bincount(queries.items, losses, minlength=n_lines),
+        losses=np.bincount(items, losses, minlength=n_lines),
         token_accuracy=n_correct / np.maximum(count, 1),
     )
 

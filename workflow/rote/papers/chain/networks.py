@@ -19,6 +19,8 @@ from rote.papers.chain.settings import Settings
 
 BLOCK = 4096  # lines of eight tokens that are evaluated at a time
 
+Arrays = dict[str, np.ndarray]  # by name
+
 
 class NetworkShape(NamedTuple):
     """The size of a network."""
@@ -35,6 +37,13 @@ class ChainJob(NamedTuple):
     device: str = "cpu"
     checkpoint: Path | None = None  # file; None writes none
     checkpoint_steps: int = 500
+
+    def checkpointing(self, steps: int) -> "ChainJob":
+        """The same with a checkpoint of its own for trainings of so many steps."""
+        if self.checkpoint is None:
+            return self
+        file = self.checkpoint
+        return self._replace(checkpoint=file.with_name(f"{file.stem}-{steps}{file.suffix}"))
 
 
 def build(
@@ -55,11 +64,6 @@ def build(
     rngs = [generator(seed, "chain", "weights", shape.width, name) for name in names]
     transformer = lm.Transformer(network.architecture, *shape, network.layers, network.heads)
     return lm.build(transformer, rngs, device)
-
-
-def parameters(options: Settings, shape: NetworkShape) -> int:
-    """Parameters of one network."""
-    return build(options, shape, ["counted"], 0).size
 
 
 def fit(
@@ -92,23 +96,23 @@ def fit(
     for name, corpus in corpora.items():
         if not len(corpus):
             raise InputError(f"the corpus of {name} is empty: pruning kept no document")
-    length = max(corpus.tokens.shape[1] for corpus in corpora.values())
-    answers = max(corpus.positions.shape[1] for corpus in corpora.values())
-    first = min(int(corpus.positions[corpus.mask > 0].min()) for corpus in corpora.values())
+    examples = _joined(list(corpora.values()))
+    first = int(examples.positions[examples.mask > 0].min())
+    sizes = [len(corpus) for corpus in corpora.values()]
+    starts = np.cumsum([0, *sizes[:-1]])
     orders = [
         train.EpochSampler(np.ones(len(corpus), int), job.seed, "chain", "order", name)
         for name, corpus in corpora.items()
     ]
 
     def loss(weights: Parameters, step: int) -> Tensor:
-        batches = [
-            corpus.pick(order.batch(step * network.batch, network.batch))
-            for corpus, order in zip(corpora.values(), orders, strict=True)
-        ]
-        tokens = _stacked([batch.tokens for batch in batches], length, job.device)
-        positions = _stacked([batch.positions for batch in batches], answers, job.device)
-        targets = _stacked([batch.targets for batch in batches], answers, job.device)
-        mask = _stacked([batch.mask for batch in batches], answers, job.device)
+        begin = step * network.batch
+        rows = np.stack([order.batch(begin, network.batch) for order in orders])
+        batch = examples.pick(rows + starts[:, None])
+        tokens, positions, targets = (
+            torch.tensor(part.astype(np.int64), device=job.device) for part in batch[:3]
+        )
+        mask = torch.tensor(batch.mask, device=job.device)
         with torch.autocast(
             torch.device(job.device).type, torch.bfloat16, enabled=network.precision == "bf16"
         ):
@@ -135,6 +139,7 @@ class NetworkAnswers(NamedTuple):
 
     losses: np.ndarray  # (n,) nats of the whole answer
     exact: np.ndarray  # (n,) bool: greedy decoding gives it
+    token_accuracy: np.ndarray  # (n,) share of the answer's tokens that are right
     # (answer tokens, d) float32: hidden states that predict them, line by line
     features: np.ndarray
 
@@ -158,8 +163,7 @@ def predict(
         for begin in range(0, len(lines), rows):
             block = lines.pick(slice(begin, begin + rows))
             parts.append(_answers(stack, network, head, block))
-    losses, exact, features = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return NetworkAnswers(losses.astype(float), exact, features)
+    return NetworkAnswers(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _answers(
@@ -177,9 +181,13 @@ def _answers(
     token_losses = -log_probabilities.gather(1, targets[:, None])[:, 0]
     correct = log_probabilities.argmax(1) == targets
     zeros = torch.zeros(len(lines), device=device)
-    losses = zeros.index_add(0, row, token_losses)
-    exact = zeros.index_add(0, row, correct.float()) == mask.sum(1)
-    return NetworkAnswers(losses.cpu().numpy(), exact.cpu().numpy(), states.cpu().numpy())
+    n_correct = zeros.index_add(0, row, correct.float())
+    return NetworkAnswers(
+        losses=zeros.index_add(0, row, token_losses).double().cpu().numpy(),
+        exact=(n_correct == mask.sum(1)).cpu().numpy(),
+        token_accuracy=(n_correct / mask.sum(1).clamp(min=1)).cpu().numpy(),
+        features=states.cpu().numpy(),
+    )
 
 
 def _logits(
@@ -193,11 +201,12 @@ def _logits(
     return bmm(states.view(models, -1, d), stack.head(weights).mT).view(models, batch, answers, -1)
 
 
-def _stacked(parts: list[np.ndarray], width: int, device: str) -> Tensor:
-    """(models, batch, width), zeros on the right; floats stay floats, integers are token ids."""
-    stacked = np.zeros((len(parts), len(parts[0]), width), parts[0].dtype)
-    for number, part in enumerate(parts):
-        stacked[number, :, : part.shape[1]] = part
-    if stacked.dtype.kind != "f":
-        stacked = stacked.astype(np.int64)
-    return torch.tensor(stacked, device=device)
+def _joined(corpora: list[Sequences]) -> Sequences:
+    """Corpora one after another, padded to the same length and number of answers."""
+    return Sequences(*(_rows(list(parts)) for parts in zip(*corpora, strict=True)))
+
+
+def _rows(parts: list[np.ndarray]) -> np.ndarray:
+    """Rows of all parts, zeros on the right."""
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts])

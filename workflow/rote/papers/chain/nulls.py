@@ -5,51 +5,116 @@ import pandas as pd
 
 from rote.ledger import nulls
 from rote.ledger.nulls import Tables
-from rote.papers.chain.plan import BY_LOSS
-from rote.papers.chain.results import cell
-from rote.papers.chain.statistics import FACT, LEARNT_RULE, PRUNED_AND_MEMORY, UNPRUNED_AND_RANDOM
+from rote.papers.chain.evaluation import COMPARED, FACT
+from rote.papers.chain.plan import VARIANTS
 
-KEYS = ("world", "replicate")
-
+networks_exchanged = nulls.exchanged("networks", "variant", "loss", "none")
+early_exchanged = nulls.exchanged("networks", "variant", "early", "none")
+losses_exchanged = nulls.exchanged("networks", "variant", "early", "loss")
 pruned_and_unpruned_exchanged = nulls.exchanged("accuracy", "variant", "loss", "none")
-loss_and_random_exchanged = nulls.exchanged("accuracy", "variant", "loss", "random")
+choice_exchanged = nulls.exchanged("accuracy", "variant", "loss", "flat")
+flattening_exchanged = nulls.exchanged("accuracy", "variant", "flat", "random")
 correlations_exchanged = nulls.exchanged("spearman", "variant", "none", "loss")
-memory_adds_nothing = nulls.copied(
-    "accuracy", "memory", "nothing", ["pruned"], ["world", "variant", "replicate"]
-)
+kinds_exchanged = nulls.exchanged("spearman", "kind", FACT, COMPARED)
+_CELL = ["world", "variant", "replicate"]
+memory_adds_nothing = nulls.copied("accuracy", "memory", "nothing", ["pruned"], [*_CELL, "bits"])
 
 
-def choice_by_loss_matters(tables: Tables, tolerance: float) -> Tables:
-    """Networks on facts chosen by loss know more than they do by 1.5 times the tolerance."""
+def ends_exchanged(tables: Tables) -> Tables:
+    """The fewest and the most steps are exchanged in every second replicate."""
     networks = tables["networks"]
-    gain = nulls.BEYOND * tolerance * (networks["variant"] == BY_LOSS.name)
-    return nulls.replaced(tables, networks=networks.assign(facts=networks["facts"] + gain))
+    few, many = networks["steps"].min(), networks["steps"].max()
+    swapped = networks["steps"].replace({few: many, many: few})
+    odd = networks["replicate"] % 2 == 1
+    return nulls.replaced(
+        tables, networks=networks.assign(steps=networks["steps"].where(~odd, swapped))
+    )
+
+
+def still_learning(tables: Tables, tolerance: float) -> Tables:
+    """The last steps add one and a half times what counts as a plateau."""
+    networks = tables["networks"]
+    steps = networks["steps"]
+    before = steps[steps < steps.max()].max()
+    known = networks.loc[steps == before].set_index(["world", "width", "variant", "replicate"])
+    keys = pd.MultiIndex.from_frame(networks[["world", "width", "variant", "replicate"]])
+    grown = known["stored"].reindex(keys).to_numpy() * (1 + nulls.BEYOND * (tolerance - 1))
+    stored = networks["stored"].where(steps < steps.max(), grown)
+    return nulls.replaced(tables, networks=networks.assign(stored=stored))
+
+
+def labour_exchanged(tables: Tables) -> Tables:
+    """A pruned network with the pruned, an unpruned one with what it knows worst: exchanged.
+
+    In every second replicate.
+    """
+    accuracy = tables["accuracy"]
+    odd = (accuracy["replicate"] % 2 == 1) & (accuracy["bits"] == 32)
+    divided = odd & (accuracy["variant"] == "loss") & (accuracy["memory"] == "pruned")
+    undivided = odd & (accuracy["variant"] == "none") & (accuracy["memory"] == "unknown")
+    keys = ["world", "replicate"]
+    of_divided = accuracy[divided].set_index(keys)["facts"]
+    of_undivided = accuracy[undivided].set_index(keys)["facts"]
+    facts = accuracy["facts"].where(~divided, _looked_up(accuracy, of_undivided))
+    facts = facts.where(~undivided, _looked_up(accuracy, of_divided))
+    return nulls.replaced(tables, accuracy=accuracy.assign(facts=facts))
+
+
+def larger_exchanged(tables: Tables) -> Tables:
+    """Networks with an int8 memory and larger ones are exchanged in every second replicate."""
+    accuracy = tables["accuracy"]
+    networks = tables["networks"]
+    best = networks[networks["variant"] == "none"]
+    best = best[best["parameters"] == best["parameters"].max()]
+    best = best[best["steps"] == best["steps"].max()].set_index(["world", "replicate"])["facts"]
+    compact = accuracy[(accuracy["bits"] == 8) & (accuracy["variant"] == "loss")]
+    of_compact = compact.set_index(["world", "replicate"])["facts"]
+    odd = (accuracy["bits"] == 8) & (accuracy["replicate"] % 2 == 1)
+    facts = accuracy["facts"].where(~odd, _looked_up(accuracy, best))
+    larger = networks["parameters"] == networks["parameters"].max()
+    larger &= networks["replicate"] % 2 == 1
+    of_networks = networks["facts"].where(~larger, _looked_up(networks, of_compact))
+    return nulls.replaced(
+        tables, accuracy=accuracy.assign(facts=facts), networks=networks.assign(facts=of_networks)
+    )
+
+
+def _looked_up(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Values by world and replicate, for every row."""
+    keys = pd.MultiIndex.from_frame(rows[["world", "replicate"]])
+    unique = values[~values.index.duplicated()]
+    return pd.Series(unique.reindex(keys).to_numpy(), index=rows.index)
+
+
+def words_know_nothing(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Words alone answer by chance."""
+    rows = tables["lookups"]
+    return nulls.replaced(tables, lookups=rows.assign(facts=0.01 * rng.random(len(rows))))
 
 
 def memory_harms_rules(tables: Tables, tolerance: float) -> Tables:
-    """With a memory a network loses 1.5 times as many translations as tolerated."""
+    """With a memory a network loses one and a half times as many items as tolerated."""
     rules = tables["rules"]
-    harmed = (rules["memory"] != "nothing") & (rules["rule"] == LEARNT_RULE)
-    lost = nulls.BEYOND * (1 - tolerance) * harmed
-    return nulls.replaced(tables, rules=rules.assign(accuracy=rules["accuracy"] * (1 - lost)))
+    lost = nulls.BEYOND * tolerance * (rules["memory"] != "nothing")
+    return nulls.replaced(tables, rules=rules.assign(accuracy=rules["accuracy"] - lost))
 
 
-def memory_unused(tables: Tables) -> Tables:
-    """With a memory a network answers as without one, facts and rules."""
-    keys = ["world", "variant", "replicate"]
-    facts = nulls.copied("accuracy", "memory", "nothing", ["pruned"], keys)
-    rules = nulls.copied("rules", "memory", "nothing", ["pruned"], [*keys, "rule"])
-    return rules(facts(tables))
+def memory_speaks_up(tables: Tables, tolerance: float) -> Tables:
+    """Other text loses one and a half times as much to a memory as tolerated."""
+    accuracy = tables["accuracy"]
+    alone = accuracy[accuracy["memory"] == "nothing"].set_index(_CELL)["other_loss"]
+    of_network = alone.reindex(pd.MultiIndex.from_frame(accuracy[_CELL])).to_numpy()
+    more = of_network * (1 + nulls.BEYOND * (tolerance - 1))
+    losses = accuracy["other_loss"].where(accuracy["memory"] == "nothing", more)
+    return nulls.replaced(tables, accuracy=accuracy.assign(other_loss=losses))
 
 
 # ---- networks that have learnt nothing
 
-BITS_BY_CHANCE = 1.0  # that such a network stores of a corpus
-
 
 def networks_untrained(tables: Tables, rng: np.random.Generator) -> Tables:
-    """No network knows a fact or a rule; memories answer as they do."""
-    return _untrained(tables, ["none", "random", "loss", "flat"], rng)
+    """No network knows a fact; memories answer as they do."""
+    return _untrained(tables, list(VARIANTS), rng)
 
 
 def unpruned_untrained(tables: Tables, rng: np.random.Generator) -> Tables:
@@ -57,19 +122,19 @@ def unpruned_untrained(tables: Tables, rng: np.random.Generator) -> Tables:
     return _untrained(tables, ["none"], rng)
 
 
-def random_untrained(tables: Tables, rng: np.random.Generator) -> Tables:
-    """Networks on the corpus pruned at random know nothing."""
-    return _untrained(tables, ["random"], rng)
-
-
 def pruned_untrained(tables: Tables, rng: np.random.Generator) -> Tables:
-    """Networks on the corpus pruned by loss know nothing; memories answer as they do."""
-    return _untrained(tables, ["loss"], rng)
+    """Networks on corpora pruned by loss know nothing; memories answer as they do."""
+    return _untrained(tables, ["loss", "early"], rng)
+
+
+def controls_untrained(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Networks on the corpora of random facts know nothing."""
+    return _untrained(tables, ["random", "flat"], rng)
 
 
 def nothing_known(tables: Tables, rng: np.random.Generator) -> Tables:
-    """Neither networks nor memories know a fact or a rule."""
-    return _untrained(tables, ["none", "random", "loss", "flat"], rng, with_memories=True)
+    """Neither networks nor memories know a fact."""
+    return _untrained(tables, list(VARIANTS), rng, with_memories=True)
 
 
 def _untrained(
@@ -84,82 +149,16 @@ def _untrained(
         with_memories: whether with a memory, too.
     """
     frames = {}
-    for name, columns in _ANSWERS.items():
+    answers = {"accuracy": ["facts", "pruned_facts"], "networks": ["facts", "rules"]}
+    for name, columns in answers.items():
         table = tables[name]
         changed = table["variant"].isin(variants)
         if "memory" in table and not with_memories:
             changed = changed & (table["memory"] == "nothing")
-        values = {column: _chance(table[column], changed, column, rng) for column in columns}
+        draws = {column: 0.01 * rng.random(len(table)) for column in columns}
+        values = {column: table[column].mask(changed, draws[column]) for column in columns}
         frames[name] = table.assign(**values)
-    return nulls.replaced(tables, **frames)
-
-
-# what networks answer, by table; a rank correlation scatters around 0
-_ANSWERS = {
-    "accuracy": ["facts", "pruned_facts", "recalled"],
-    "networks": ["facts", "stored"],
-    "rules": ["accuracy"],
-    "spearman": ["rho"],
-}
-
-
-def _chance(
-    values: pd.Series, changed: pd.Series, column: str, rng: np.random.Generator
-) -> pd.Series:
-    """A column, of which some rows are as by chance."""
-    draws = rng.random(len(values))
-    if column == "rho":
-        return values.mask(changed, 0.2 * (draws - 0.5))
-    scale = BITS_BY_CHANCE if column in ("recalled", "stored") else 0.01
-    return values.mask(changed, scale * draws)
-
-
-def labour_exchanged(tables: Tables) -> Tables:
-    """Divided and undivided labour are exchanged in every second replicate (accuracy)."""
-    accuracy = tables["accuracy"]
-    divided = cell(accuracy, *PRUNED_AND_MEMORY)
-    undivided = cell(accuracy, *UNPRUNED_AND_RANDOM)
-    swapped = pd.concat(
-        [
-            accuracy.drop([*divided.index, *undivided.index]),
-            _alternated(divided, undivided),
-            _alternated(undivided, divided),
-        ]
-    )
-    return nulls.replaced(tables, accuracy=swapped)
-
-
-def _alternated(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Rows, of which every second replicate takes the results of the other arm."""
-    names = rows.set_index(list(KEYS))[["variant", "memory"]]
-    odd = rows["replicate"] % 2 == 1
-    mixed = pd.concat([rows[~odd], others[others["replicate"] % 2 == 1]])
-    return mixed.set_index(list(KEYS)).assign(**names.iloc[0]).reset_index()
-
-
-def facts_and_rules_exchanged(tables: Tables) -> Tables:
-    """Correlations of facts and of rules are exchanged in every second replicate."""
-    rows = tables["spearman"].copy()
-    arm = ["world", "width", "variant", "replicate"]
-    is_fact = rows["kind"] == FACT
-    of_facts = rows[is_fact].groupby(arm)["rho"].mean().rename("of_facts")
-    of_rules = rows[~is_fact].groupby(arm)["rho"].mean().rename("of_rules")
-    rows = rows.join(of_facts, on=arm).join(of_rules, on=arm)
-    other = rows["of_rules"].where(is_fact, rows["of_facts"])
-    rho = rows["rho"].where(rows["replicate"] % 2 == 0, other)
-    return nulls.replaced(tables, spearman=tables["spearman"].assign(rho=rho))
-
-
-def fitting_facts_pruned(tables: Tables) -> Tables:
-    """Every second world loses one in ten of the facts that pruning by loss keeps."""
-    facts = tables["facts"]
-    lost = (facts["replicate"] % 2 == 1) & (facts["fact"] % 10 == 0)
-    return nulls.replaced(
-        tables, facts=facts.assign(count_loss=facts["count_loss"].where(~lost, 0))
-    )
-
-
-def nothing_pruned(tables: Tables) -> Tables:
-    """Pruning by loss keeps every fact at any load."""
-    facts = tables["facts"]
-    return nulls.replaced(tables, facts=facts.assign(count_loss=facts["count"]))
+    rows = tables["spearman"]
+    changed = rows["variant"].isin(variants)
+    rho = rows["rho"].mask(changed, 0.2 * (rng.random(len(rows)) - 0.5))
+    return nulls.replaced(tables, **frames, spearman=rows.assign(rho=rho))

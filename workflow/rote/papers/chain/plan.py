@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rote.core.registry import registered
 from rote.papers.chain.settings import Settings
 
 USER_WORLD = "own"  # name of the world that is a text of the user's, in files and random streams
 USER_MODEL_WIDTH = 0  # stands for the width of a model of the user's
-EVALUATION_TABLES = ("networks", "accuracy", "deciles", "rules", "spearman")  # of the last step
+# tables of the last step
+EVALUATION_TABLES = ("networks", "accuracy", "lookups", "deciles", "rules", "spearman")
 
 # ---- worlds
 
@@ -21,28 +21,14 @@ class WorldSpec(NamedTuple):
     """A world: facts, and documents that state them."""
 
     name: str
-    load: float  # information of its facts over the nominal capacity; NaN for the user's text
+    facts: int  # 0 for a text of the user's, which is not generated
 
 
 def worlds(options: Settings) -> list[WorldSpec]:
-    """One world per load, or the user's text alone."""
+    """One world per number of facts, or the user's text alone."""
     if options.corpus:
-        return [WorldSpec(USER_WORLD, np.nan)]
-    return [WorldSpec(_load_name(load), load) for load in options.world.loads]
-
-
-def _load_name(load: float) -> str:
-    return f"load-{load:g}"
-
-
-def ladder_world(options: Settings) -> str:
-    """Name of the world of the size ladder."""
-    return USER_WORLD if options.corpus else _load_name(options.network.ladder_load)
-
-
-def world_title(load: float) -> str:
-    """What figures and the ledger call a world."""
-    return "own text" if np.isnan(load) else f"load {load:g}"
+        return [WorldSpec(USER_WORLD, 0)]
+    return [WorldSpec(f"facts-{facts}", facts) for facts in options.world.facts]
 
 
 # ---- corpora
@@ -54,31 +40,35 @@ class CorpusVariant:
 
     name: str
     label: str  # in figures
-    pruned: bool = True  # False: the world's own corpus, as it was synthesized
-    on_ladder: bool = False  # networks of the other widths are trained on it, too
-    ablation: bool = False  # made for the ladder's world alone
+    control: bool = False  # made for the first width and the most steps alone
+    has_memories: bool = True  # of the first width, after the most steps
 
 
-UNPRUNED = CorpusVariant("none", "unpruned", pruned=False, on_ladder=True)
-RANDOM = CorpusVariant("random", "random")
-BY_LOSS = CorpusVariant("loss", "pruned by loss", on_ladder=True)
-FLAT = CorpusVariant("flat", "random, flattened", ablation=True)
-VARIANTS = {variant.name: variant for variant in (UNPRUNED, RANDOM, BY_LOSS, FLAT)}
+UNPRUNED = CorpusVariant("none", "unpruned")
+BY_LOSS = CorpusVariant("loss", "pruned by loss")
+EARLY = CorpusVariant("early", "pruned by early losses", has_memories=False)
+RANDOM = CorpusVariant("random", "as many random facts", control=True)
+FLAT = CorpusVariant("flat", "the same, flattened", control=True)
+VARIANTS = {variant.name: variant for variant in (UNPRUNED, BY_LOSS, EARLY, RANDOM, FLAT)}
+WITH_MEMORIES = [name for name, variant in VARIANTS.items() if variant.has_memories]
 
 
-def variants_of(options: Settings, world: str, width: int) -> list[str]:
-    """Corpora of a world that networks of a width are trained on."""
-    if width != base_width(options):
-        return [name for name, variant in VARIANTS.items() if variant.on_ladder]
-    ablations = world == ladder_world(options)
-    return [name for name, variant in VARIANTS.items() if ablations or not variant.ablation]
+def pruned_variants(options: Settings, width: int, steps: int) -> list[str]:
+    """The pruned corpora that networks of a width are trained on for so many steps.
+
+    Losses after the fewest steps are early ones for longer trainings only.
+    """
+    made = {BY_LOSS.name: True, EARLY.name: steps > options.network.steps[0]}
+    controls = width == base_width(options) and steps == plateau_steps(options)
+    made |= {name: controls for name, variant in VARIANTS.items() if variant.control}
+    return [name for name, is_made in made.items() if is_made]
 
 
 # ---- networks
 
 
 class StackSpec(NamedTuple):
-    """Networks of one width, trained on the corpora of one world as one stack."""
+    """Networks of one width, trained on the corpora of one world."""
 
     world: str
     width: int
@@ -89,41 +79,63 @@ class StackSpec(NamedTuple):
         return f"{self.world}-{self.width}"
 
 
+class NetworkMember(NamedTuple):
+    """A network of a stack: its corpus and replicate."""
+
+    variant: str  # of VARIANTS
+    replicate: int
+
+
 def base_width(options: Settings) -> int:
-    """The width at which every corpus has networks."""
-    return USER_MODEL_WIDTH if options.model else options.network.width
+    """The width whose networks have memories."""
+    return grid_widths(options)[0]
+
+
+def grid_widths(options: Settings) -> list[int]:
+    """Widths of networks on unpruned and pruned corpora, for every number of steps."""
+    return [USER_MODEL_WIDTH] if options.model else options.network.widths
+
+
+def plateau_steps(options: Settings) -> int:
+    """The most steps: after them networks are at their plateau."""
+    return options.network.steps[-1]
+
+
+def steps_of(options: Settings, width: int) -> list[int]:
+    """Numbers of steps that networks of a width are trained for, ascending."""
+    of_grid = width in grid_widths(options)
+    return list(options.network.steps) if of_grid else [plateau_steps(options)]
+
+
+def pruned_stacks(options: Settings) -> list[StackSpec]:
+    """Stacks that are trained on pruned corpora, too."""
+    widths = grid_widths(options)
+    return [StackSpec(world.name, width) for width, world in product(widths, worlds(options))]
 
 
 def stacks(options: Settings) -> list[StackSpec]:
-    """Every training: all worlds at the base width, then the ladder of widths."""
-    base = base_width(options)
-    specs = [StackSpec(world.name, base) for world in worlds(options)]
-    if options.model:
-        return specs
-    ladder = [width for width in options.network.ladder if width != base]
-    return specs + [StackSpec(ladder_world(options), width) for width in ladder]
+    """Every stack; those of the larger widths are trained on the unpruned corpora alone."""
+    larger = [] if options.model else options.network.larger
+    widths = [width for width in larger if width not in grid_widths(options)]
+    further = [StackSpec(world.name, width) for width, world in product(widths, worlds(options))]
+    return pruned_stacks(options) + further
 
 
-def members(options: Settings, world: str, width: int) -> list[tuple[str, int]]:
-    """(variant, replicate) of every network of a stack, in its order."""
+def members(options: Settings, variants: list[str]) -> list[NetworkMember]:
+    """The networks of a stack, one per corpus and replicate, in their order."""
     replicates = range(options.world.replicates)
-    return list(product(variants_of(options, world, width), replicates))
+    return [NetworkMember(*names) for names in product(variants, replicates)]
 
 
 # ---- memories
 
 
 class Statements(NamedTuple):
-    """Statements that a memory may hold, and the corpora they are chosen by."""
+    """Statements that a memory may hold, and what it is chosen by."""
 
-    facts: np.ndarray  # (statements,) fact of each
-    stated: dict[str, set[int]]  # facts that the corpus of each variant states
-    variant: str  # corpus of the network
+    pruned: np.ndarray  # (statements,) bool: the corpus pruned by loss states the fact no more
+    losses: np.ndarray  # (statements,) nats of the fact under the network beside the memory
     rng: np.random.Generator
-
-    def left_out(self, variant: str) -> np.ndarray:
-        """Whether the corpus of a variant states the fact no more, (statements,) bool."""
-        return ~np.isin(self.facts, list(self.stated[variant]))
 
 
 @dataclass(frozen=True)
@@ -136,38 +148,70 @@ class MemoryContent:
     empty: bool = False  # holds no statement: the network answers alone
 
 
-def _as_many_as_pruned(statements: Statements) -> np.ndarray:
-    number = int(statements.left_out(BY_LOSS.name).sum())
-    chosen = np.zeros(len(statements.facts), bool)
-    chosen[statements.rng.choice(len(chosen), number, replace=False)] = True
+def _at_random(statements: Statements) -> np.ndarray:
+    """As many as were pruned, at random."""
+    return _first(statements, statements.rng.permutation(len(statements.pruned)))
+
+
+def _unknown(statements: Statements) -> np.ndarray:
+    """As many as were pruned, those of the largest loss."""
+    return _first(statements, np.argsort(-statements.losses, kind="stable"))
+
+
+def _first(statements: Statements, order: np.ndarray) -> np.ndarray:
+    chosen = np.zeros(len(order), bool)
+    chosen[order[: int(statements.pruned.sum())]] = True
     return chosen
 
 
-NOTHING = MemoryContent("nothing", "no memory", lambda s: np.zeros(len(s.facts), bool), empty=True)
-RETAINED = MemoryContent("kept", "memory of kept statements", lambda s: ~s.left_out(BY_LOSS.name))
-PRUNED = MemoryContent("pruned", "of pruned ones", lambda s: s.left_out(s.variant))
-ALL = MemoryContent("all", "of all", lambda s: np.ones(len(s.facts), bool))
-AS_MANY = MemoryContent("random", "of random ones, as many as pruned", _as_many_as_pruned)
-CONTENTS = {content.name: content for content in (NOTHING, RETAINED, PRUNED, ALL, AS_MANY)}
+NOTHING = MemoryContent("nothing", "alone", lambda s: np.zeros(len(s.pruned), bool), empty=True)
+PRUNED = MemoryContent("pruned", "memory of what was pruned", lambda s: s.pruned)
+AT_RANDOM = MemoryContent("random", "of random statements, as large", _at_random)
+UNKNOWN = MemoryContent("unknown", "of what it knows worst, as large", _unknown)
+ALL = MemoryContent("all", "of everything", lambda s: np.ones(len(s.pruned), bool))
+CONTENTS = {content.name: content for content in (NOTHING, PRUNED, AT_RANDOM, UNKNOWN, ALL)}
 
 
 class MemoryCell(NamedTuple):
-    """A network's corpus and what its memory holds."""
+    """A network's corpus, what its memory holds, and in how many bits a number."""
 
     variant: str  # of VARIANTS
     content: str  # of CONTENTS
+    bits: int = 32  # 32: float32; 8: int8
 
     @property
     def has_memory(self) -> bool:
         """Whether the memory holds statements at all."""
-        return not registered(CONTENTS, self.content, "memory").empty
+        return not CONTENTS[self.content].empty
+
+    @property
+    def key(self) -> str:
+        """How its arrays are called."""
+        return f"{self.variant}/{self.content}/{self.bits}"
 
 
-CELLS = (
-    MemoryCell("loss", "kept"),
-    MemoryCell("loss", "pruned"),
-    MemoryCell("loss", "all"),
-    MemoryCell("random", "pruned"),
-    MemoryCell("none", "all"),
-    MemoryCell("none", "random"),
-)
+NETWORKS_ALONE = [MemoryCell(variant, NOTHING.name) for variant in WITH_MEMORIES]
+
+
+def memory_cells() -> list[MemoryCell]:
+    """Every network beside every memory, and some memories in int8."""
+    filled = [content.name for content in CONTENTS.values() if not content.empty]
+    cells = [MemoryCell(*names) for names in product(WITH_MEMORIES, filled)]
+    compact = [MemoryCell(BY_LOSS.name, PRUNED.name, 8), MemoryCell(UNPRUNED.name, PRUNED.name, 8)]
+    compact += [MemoryCell(UNPRUNED.name, UNKNOWN.name, 8), MemoryCell(UNPRUNED.name, ALL.name, 8)]
+    return cells + compact
+
+
+# ---- no network
+
+
+class Lookup(NamedTuple):
+    """Statements without a network: how they answer a question."""
+
+    name: str
+    label: str  # in figures
+
+
+KNN = Lookup("knn", "kNN over words")
+DICTIONARY = Lookup("dictionary", "dictionary of the statements")
+LOOKUPS = {lookup.name: lookup for lookup in (KNN, DICTIONARY)}

@@ -8,40 +8,35 @@ from rote.core.section import PaperSection, Section, key
 from rote.knn import Engine
 
 Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
 
 
 class ChainWorld(Section):
     """The generated world: facts that cannot be guessed, and rules that can be learnt."""
 
-    subjects: int = key(64, "Subjects of facts", ge=1)
-    relations: int = key(64, "Relations; a key is a subject and a relation", ge=1)
+    subjects: int = key(32, "Subjects of facts", ge=1)
+    relations: int = key(32, "Relations; a key is a subject and a relation", ge=1)
     value_symbols: int = key(64, "Symbols of a value's token", ge=2)
     value_tokens: int = key(
         2, "Tokens of a value; entropy per fact = tokens x log2(symbols) bits", ge=1
     )
     exponent: float = key(1.0, "Power-law exponent a of the facts' frequencies; 0 is uniform", ge=0)
     copies: int = key(6, "Statements per fact, on average", ge=1)
+    facts: list[Count] = key(
+        [150, 600], "Facts of the worlds; their load is measured", min_length=1
+    )
     fact_share: float = key(
         0.75, "Share of the documents that state facts; the others exercise rules", gt=0, lt=1
     )
-    lexicon: int = key(12, "Words of the language that is translated", ge=2)
+    lexicon: int = key(13, "Words of the language that is translated", ge=2)
     phrase: int = key(3, "Words of a phrase; its translation is word by word, in reverse", ge=2)
-    modulus: int = key(11, "Modulus of the arithmetic", ge=3)
-    held_out: float = key(0.3, "Share of phrases and sums that training never shows", gt=0, lt=1)
-    max_test_items: int = key(
-        200, "Held-out items of each rule, at most: half to tune on, half to test on", ge=4
+    word_exponent: float = key(
+        0.85, "Power-law exponent of the frequencies of words in phrases; 0 is uniform", ge=0
     )
-    loads: list[Positive] = key(
-        [2.0],
-        "Information of all facts over what the weights can hold",
-        min_length=1,
-    )
-    bits_per_parameter: float = key(
-        0.4,
-        "What the weights can hold, to size the worlds: measured on these networks as by cram less",
-        gt=0,
-    )
+    numbers: int = key(45, "Numbers that are added in pairs", ge=3)
+    modulus: int = key(3, "Modulus of their sums", ge=2)
+    held_out: float = key(0.6, "Share of phrases and sums that training never shows", gt=0, lt=1)
+    tuning_items: int = key(200, "Held-out items of each rule that memories are tuned on", ge=1)
+    test_items: int = key(1000, "Held-out items of each rule that are tested, at most", ge=1)
     replicates: int = key(8, "Worlds and networks", ge=2)
 
     SCALES: ClassVar = {
@@ -50,44 +45,61 @@ class ChainWorld(Section):
             "relations": 20,
             "value_symbols": 16,
             "copies": 4,
+            "facts": [40, 160],
             "lexicon": 5,
-            "modulus": 5,
-            "max_test_items": 20,
-            "loads": [0.5, 2.0],
+            "numbers": 12,
+            "tuning_items": 10,
+            "test_items": 20,
             "replicates": 2,
         },
-        "full": {"loads": [0.25, 2.0, 4.0]},
+        "full": {"facts": [100, 200, 400, 800]},
         "paper": {
             "subjects": 20_000,
             "relations": 200,
             "value_symbols": 1000,
+            "value_tokens": 32,
+            "facts": [250_000, 500_000, 1_000_000, 2_000_000],
             "lexicon": 200,
-            "modulus": 97,
-            "max_test_items": 2000,
-            "loads": [0.5, 1.0, 2.0, 4.0],
-            "bits_per_parameter": 1.5,
+            "numbers": 97,
+            "modulus": 7,
+            "replicates": 5,
         },
     }
 
     @model_validator(mode="after")
-    def _ascending(self):
-        if self.loads != sorted(set(self.loads)):
-            raise ValueError("loads must be ascending, without repetition")
+    def _usable(self):
+        if self.facts != sorted(set(self.facts)):
+            raise ValueError("facts must be ascending, without repetition")
+        if self.modulus >= self.numbers:
+            raise ValueError(f"modulus must be below numbers, given {self.modulus}")
+        keys = self.subjects * self.relations
+        if self.facts[-1] > keys:
+            raise ValueError(
+                f"facts: {self.subjects} subjects and {self.relations} relations make {keys:,} "
+                f"keys, given {self.facts[-1]:,} facts"
+            )
         return self
 
 
 class ChainNetwork(Section):
-    """The networks and how they are trained; every variant sees as many examples."""
+    """The networks and how they are trained; every corpus is trained on for as many steps."""
 
-    architecture: Literal["gpt_neox", "llama", "gpt2", "decoder"] = key("gpt_neox", "Architecture")
-    width: int = key(16, "Width", ge=4)
-    ladder: list[Count] = key([], "Other widths, trained at one load")
-    ladder_load: float = key(2.0, "That load; it must be among the loads", gt=0)
-    layers: int = key(2, "Layers", ge=1)
+    architecture: Literal["gpt_neox", "llama", "gpt2", "decoder"] = key("decoder", "Architecture")
+    widths: list[Count] = key(
+        [8], "Widths at which every corpus has networks; the first has the memories", min_length=1
+    )
+    larger: list[Count] = key(
+        [12], "Widths of further networks, on the unpruned corpus for the most steps"
+    )
+    layers: int = key(1, "Layers", ge=1)
     heads: int = key(2, "Attention heads", ge=1)
-    steps: int = key(500, "Steps of AdamW (0.9, 0.98)", ge=2)
-    scoring_steps: int = key(500, "Steps of the network whose losses prune the corpus", ge=2)
-    batch: int = key(256, "Documents per step", ge=1)
+    steps: list[Annotated[int, Field(ge=2)]] = key(
+        [750, 1500, 3000],
+        "Steps of AdamW (0.9, 0.98) that networks are trained for; after the last they are at "
+        "their plateau",
+        min_length=1,
+    )
+    batch: int = key(64, "Documents per step", ge=1)
     learning_rate: float = key(0.02, "Peak of networks trained from scratch; cosine to 2 %", gt=0)
     tuning_rate: float = key(5e-4, "Peak where chain.model names a model", gt=0)
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
@@ -95,30 +107,34 @@ class ChainNetwork(Section):
 
     SCALES: ClassVar = {
         "smoke": {
-            "width": 8,
-            "ladder": [4],
+            "larger": [12],
             "layers": 1,
             "heads": 1,
-            "steps": 40,
-            "scoring_steps": 20,
+            "steps": [20, 40],
             "batch": 64,
             "warmup": 10,
         },
-        "full": {"ladder": [8, 24]},
+        "full": {"widths": [8, 16], "larger": [24], "steps": [500, 1000, 2000, 4000, 8000]},
         "paper": {
             "architecture": "gpt2",
-            "width": 256,
-            "ladder": [128],
-            "layers": 6,
-            "heads": 8,
-            "steps": 40_000,
-            "scoring_steps": 40_000,
-            "batch": 1024,
+            "widths": [768],
+            "larger": [1024],
+            "layers": 12,
+            "heads": 12,
+            "steps": [10_000, 20_000, 40_000],
+            "batch": 256,
             "learning_rate": 1e-3,
             "warmup": 1000,
             "precision": "bf16",
         },
     }
+
+    @model_validator(mode="after")
+    def _ascending(self):
+        for name, values in (("widths", self.widths), ("steps", self.steps)):
+            if values != sorted(set(values)):
+                raise ValueError(f"{name} must be ascending, without repetition")
+        return self
 
 
 class ChainMemory(Section):
@@ -128,12 +144,19 @@ class ChainMemory(Section):
         "exact", "exact (FAISS), torch (the same on a device), ivf or hnsw (approximate)"
     )
     probes: int = key(64, "ivf: lists searched; hnsw: candidates considered", ge=1)
-    neighbors: list[Count] = key([1, 3, 5, 10, 20], "Neighbors k tried", min_length=1)
+    neighbors: list[Count] = key([1, 4, 16], "Neighbors k tried", min_length=1)
     tuning_share: float = key(
-        0.2, "Share of the facts that k, bandwidth and temperature are tuned on", gt=0, lt=1
+        0.2, "Share of the facts that k, bandwidth and reach are tuned on", gt=0, lt=1
+    )
+    facts: int = key(10_000, "Facts that networks with memories are asked for, at most", ge=2)
+    silence: float = key(
+        0.005,
+        "Share of its log-probability that text without facts may lose to a memory where its "
+        "reach is tuned",
+        gt=0,
     )
 
-    SCALES: ClassVar = {"paper": {"engine": "torch"}}
+    SCALES: ClassVar = {"paper": {"engine": "torch", "facts": 2000}}
 
 
 class Settings(PaperSection):
@@ -170,19 +193,15 @@ class Settings(PaperSection):
     network: ChainNetwork = key(ChainNetwork)
     memory: ChainMemory = key(ChainMemory)
 
+    def asks_user_data(self) -> bool:
+        """A text of the user's takes the place of the generated worlds."""
+        return bool(self.corpus)
+
     @model_validator(mode="after")
     def _usable(self):
         if self.corpus and not self.facts:
             raise ValueError(
                 "corpus is given, so `facts` must name the table of facts "
                 "(columns key and value) in it"
-            )
-        if (
-            self.network.ladder
-            and not self.corpus
-            and self.network.ladder_load not in self.world.loads
-        ):
-            raise ValueError(
-                f"network.ladder_load must be among world.loads, given {self.network.ladder_load:g}"
             )
         return self

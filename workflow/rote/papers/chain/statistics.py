@@ -1,35 +1,155 @@
 """What the claims measure: functions from tables to replicate values."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
-from rote.papers.chain.plan import BY_LOSS, FLAT, UNPRUNED, MemoryCell, world_title
-from rote.papers.chain.results import Tables, base_networks, cell, loads
+from rote.papers.chain.evaluation import COMPARED, FACT
+from rote.papers.chain.plan import BY_LOSS, EARLY, FLAT, KNN, RANDOM, UNPRUNED, MemoryCell
+from rote.papers.chain.results import (
+    Tables,
+    base_loads,
+    cell,
+    gains,
+    loads,
+    world_title,
+)
 
-CROWDED_LOAD = 1.0  # above it the facts are more than fit
-SPARSE_LOAD = 0.5  # up to it all facts fit
+CROWDED = 1.0  # load above which the facts are more than fit
+LEARNT = 0.05  # share of facts that a network knows at least, if it has learnt any; by chance 0
+GENERALIZED = 0.95  # accuracy on a rule's held-out items from which on it is learnt
+MIN_RULE_ITEMS = 1000  # of a rule, to see one point
+LIKE_SPREAD = 0.1  # share by which spreads of counts may differ where they count as equal
+
 UNPRUNED_ALONE = MemoryCell("none", "nothing")
-UNPRUNED_AND_RANDOM = MemoryCell("none", "random")
-RANDOM_ALONE = MemoryCell("random", "nothing")
 PRUNED_ALONE = MemoryCell("loss", "nothing")
 PRUNED_AND_MEMORY = MemoryCell("loss", "pruned")
-LEARNT = 0.05  # share of facts that a network knows at least, if it has learnt any; by chance 0
-WELL_LEARNT = 0.2  # the same where accuracies are told apart to within 0.06
-LEARNT_RULE = "translation"  # the rule that networks of this size learn
-FACT = "fact"  # kind of a question in the table of correlations
+UNPRUNED_AND_MEMORY = MemoryCell("none", "pruned")
+UNPRUNED_AND_UNKNOWN = MemoryCell("none", "unknown")
+COMPACT = MemoryCell("loss", "pruned", 8)
 
 Pairs = dict[str, np.ndarray]  # condition -> (replicates, 2)
+
+# ---- where pruning helps
+
+
+def plateau_reached(tables: Tables) -> Pairs:
+    """Bits stored after the most steps, and after the number before, at every width.
+
+    By unpruned networks of the world with the most facts.
+    """
+    rows = tables["networks"]
+    rows = rows[rows["variant"] == UNPRUNED.name]
+    rows = rows[
+        rows["information"] == rows["information"].groupby(rows["replicate"]).transform("max")
+    ]
+    samples = {}
+    for width, of_width in rows.groupby("width"):
+        by_steps = of_width.pivot(index="replicate", columns="steps", values="stored")
+        if by_steps.shape[1] > 1:
+            samples[f"width {width}"] = by_steps.iloc[:, [-1, -2]].to_numpy()
+    if not samples:
+        raise KeyError("networks trained for two numbers of steps")
+    return samples
+
+
+def prune_helps(tables: Tables) -> Pairs:
+    """Fact accuracy pruned by loss and unpruned, after the fewest steps, loads above 1."""
+    rows = gains(tables, BY_LOSS.name)
+    rows = rows[(rows["steps"] == rows["steps"].min()) & (rows["load"] > CROWDED)]
+    return _arms(rows, "none")
+
+
+def prune_hurts(tables: Tables) -> Pairs:
+    """Fact accuracy pruned by early losses and unpruned, after the most steps, loads up to 1."""
+    rows = gains(tables, EARLY.name)
+    rows = rows[(rows["steps"] == rows["steps"].max()) & (rows["load"] <= CROWDED)]
+    return _arms(rows, "none")
+
+
+def late_losses(tables: Tables) -> Pairs:
+    """Fact accuracy pruned by losses of networks trained as long, and by early ones, most steps."""
+    early = gains(tables, EARLY.name)
+    late = gains(tables, BY_LOSS.name)
+    keys = ["world", "width", "steps", "replicate"]
+    both = late.merge(early[[*keys, "pruned"]], on=keys, suffixes=("", "_early"))
+    few, many = both["steps"].min(), both["steps"].max()
+    if few == many:
+        raise KeyError("networks trained for two numbers of steps")
+    return _arms(both[both["steps"] == many], "pruned_early")
+
+
+def training_takes_the_gain(tables: Tables) -> Pairs:
+    """What pruning by early losses adds after the fewest steps and the most, at every load."""
+    rows = gains(tables, EARLY.name)
+    rows = rows[rows[["none", "pruned"]].min(axis=1) >= LEARNT]
+    samples = {}
+    for (world, width), of_stack in rows.groupby(["world", "width"]):
+        by_steps = of_stack.pivot(index="replicate", columns="steps", values="gain")
+        if by_steps.shape[1] > 1:
+            ends = by_steps.iloc[:, [0, -1]].dropna()
+            samples[f"{world_title(world)}, width {width}"] = ends.to_numpy()
+    if not samples:
+        raise KeyError("networks that know facts, trained for two numbers of steps")
+    return samples
+
+
+def rules_gain(tables: Tables) -> Pairs:
+    """Accuracy on held-out rule items pruned by loss and unpruned, after the fewest steps.
+
+    At loads above 1, mean over rules: as many steps show the rules more often.
+    """
+    rows = gains(tables, BY_LOSS.name, "rules")
+    rows = rows[(rows["steps"] == rows["steps"].min()) & (rows["load"] > CROWDED)]
+    return _arms(rows, "none")
+
+
+def _arms(rows: pd.DataFrame, other: str) -> Pairs:
+    """Accuracies pruned and in another column; none where a network has learnt nothing."""
+    samples = {}
+    for (world, width), of_stack in rows.groupby(["world", "width"]):
+        pairs = of_stack.sort_values("replicate")[["pruned", other]].to_numpy()
+        learnt = pairs.min(axis=1) >= LEARNT
+        samples[f"{world_title(world)}, width {width}"] = np.where(learnt[:, None], pairs, np.nan)
+    if not samples:
+        raise KeyError("a load at which this is asked")
+    return _known(samples)
+
+
+def _known(samples: Pairs) -> Pairs:
+    """The same, unless no network knows any facts: then there is nothing to judge."""
+    if all(np.isnan(pairs).all() for pairs in samples.values()):
+        raise KeyError("networks that know a fact yet: a twentieth of them by themselves")
+    return samples
+
+
+# ---- which half of the pruning does it
+
+
+def choice_alone(tables: Tables) -> Pairs:
+    """Accuracy of facts chosen by loss and of as many random ones, flattened, loads above 1."""
+    return _alone(tables, BY_LOSS.name, FLAT.name)
+
+
+def flattening_alone(tables: Tables) -> Pairs:
+    """Accuracy of random facts flattened and with all their statements, loads above 1."""
+    return _alone(tables, FLAT.name, RANDOM.name)
+
+
+def _alone(tables: Tables, a: str, b: str) -> Pairs:
+    cells = (MemoryCell(a, "nothing"), MemoryCell(b, "nothing"))
+    return _where_learnt(tables, _pairs(tables, *cells), *cells)
+
+
+# ---- memories
 
 
 def _crowded_worlds(tables: Tables) -> dict[str, str]:
     """Worlds with more facts than fit, and what the ledger calls them."""
-    by_world = loads(tables)
-    crowded = by_world[~(by_world <= CROWDED_LOAD)]
+    by_world = base_loads(tables)
+    crowded = by_world[by_world > CROWDED]
     if crowded.empty:
-        raise KeyError(f"a load above {CROWDED_LOAD:g}")
-    return {world: world_title(load) for world, load in crowded.items()}
+        raise KeyError(f"a load above {CROWDED:g}")
+    return {world: world_title(world) for world in crowded.index}
 
 
 def _values(tables: Tables, world: str, of: MemoryCell, column: str) -> np.ndarray:
@@ -45,8 +165,7 @@ def _pairs(tables: Tables, a: MemoryCell, b: MemoryCell, column: str = "facts") 
     """A column of two cells at every load above 1."""
     samples = {}
     for world, title in _crowded_worlds(tables).items():
-        arms = [_values(tables, world, arm, column) for arm in (a, b)]
-        pairs = np.column_stack(arms)
+        pairs = np.column_stack([_values(tables, world, arm, column) for arm in (a, b)])
         if np.isnan(pairs).any(axis=1).all():
             raise KeyError(f"{column}, {title}")
         samples[title] = pairs
@@ -60,168 +179,164 @@ def _where_learnt(tables: Tables, samples: Pairs, *of: MemoryCell) -> Pairs:
 
     Args:
         tables: of a run, by name.
-        samples: by load, (replicates, 2).
+        samples: by world, (replicates, 2).
         *of: networks that must have learnt something.
     """
-    titles = {title: world for world, title in _crowded_worlds(tables).items()}
+    worlds = {title: world for world, title in _crowded_worlds(tables).items()}
     judged = {}
     for title, pairs in samples.items():
-        known = [_values(tables, titles[title], arm, "facts") for arm in of]
+        known = [_values(tables, worlds[title], arm, "facts") for arm in of]
         learnt = np.min(known, axis=0) >= LEARNT
         judged[title] = np.where(learnt[:, None], pairs, np.nan)
-    return judged
-
-
-def prune_helps(tables: Tables) -> Pairs:
-    """Fact accuracy pruned by loss and unpruned, no memory, loads above 1."""
-    arms = (PRUNED_ALONE, UNPRUNED_ALONE)
-    return _where_learnt(tables, _pairs(tables, *arms), *arms)
-
-
-def prune_beats_random(tables: Tables) -> Pairs:
-    """Fact accuracy pruned by loss and pruned at random to the same size, loads above 1."""
-    arms = (PRUNED_ALONE, RANDOM_ALONE)
-    return _where_learnt(tables, _pairs(tables, *arms), *arms)
-
-
-def flattening_alone(tables: Tables) -> Pairs:
-    """Fact accuracy chosen by loss and chosen at random, both flattened, at the ladder's load.
-
-    Networks that know few facts agree anyway, and have no value.
-    """
-    rows = base_networks(tables)
-    flat = rows[rows["variant"] == FLAT.name].sort_values("replicate")
-    if flat.empty:
-        raise KeyError("the corpus that is flattened but chosen at random")
-    world = flat["world"].iloc[0]
-    by_loss = rows[(rows["variant"] == BY_LOSS.name) & (rows["world"] == world)]
-    by_loss = by_loss.sort_values("replicate")
-    title = world_title(by_loss["load"].iloc[0])
-    pairs = np.column_stack([by_loss["facts"], flat["facts"]])
-    learnt = pairs.min(axis=1) >= WELL_LEARNT
-    return {title: np.where(learnt[:, None], pairs, np.nan)}
+    return _known(judged)
 
 
 def memory_recovers(tables: Tables) -> Pairs:
-    """Accuracy on pruned-away facts, with a memory of them and without, loads above 1."""
+    """Accuracy on pruned-away facts, paraphrased, with a memory of them and without."""
     samples = _pairs(tables, PRUNED_AND_MEMORY, PRUNED_ALONE, "pruned_facts")
     return _where_learnt(tables, samples, PRUNED_ALONE)
 
 
-def memory_keeps_rules(tables: Tables) -> Pairs:
-    """Accuracy on translations never shown, with a memory of pruned facts and without.
-
-    Where the memory answers facts: one that is never used harms nothing.
-    """
-    rows = tables["rules"]
-    rows = rows[rows["rule"] == LEARNT_RULE]
-    samples = {}
-    for world, title in _crowded_worlds(tables).items():
-        of_world = rows[rows["world"] == world]
-        if of_world.empty:
-            raise KeyError(f"accuracy on rules, {title}")
-        arms = [
-            cell(of_world, *arm).sort_values("replicate")["accuracy"]
-            for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)
-        ]
-        facts = [_values(tables, world, arm, "facts") for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)]
-        used = facts[0] - facts[1] >= LEARNT
-        samples[title] = np.where(used[:, None], np.column_stack(arms), np.nan)
-    return samples
-
-
 def division_of_labour(tables: Tables) -> Pairs:
-    """Fact accuracy at equal memory, loads above 1.
-
-    Pruned network with the pruned facts, and unpruned network with as many random statements.
-    """
-    samples = _pairs(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_RANDOM)
+    """Fact accuracy pruned and unpruned, both with the same memory of the pruned statements."""
+    samples = _pairs(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_MEMORY)
     return _where_learnt(tables, samples, PRUNED_ALONE, UNPRUNED_ALONE)
 
 
-def facts_follow_counts(tables: Tables) -> Pairs:
-    """Spearman correlation on facts and on rules (mean over rules), unpruned, every width."""
-    return _correlations(tables, (UNPRUNED.name, True), (UNPRUNED.name, False))
+def labour_without_pruning(tables: Tables) -> Pairs:
+    """Fact accuracy pruned with the pruned, and unpruned with what it knows worst, as large."""
+    samples = _pairs(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_UNKNOWN)
+    return _where_learnt(tables, samples, PRUNED_ALONE, UNPRUNED_ALONE)
+
+
+def equal_bytes(tables: Tables) -> Pairs:
+    """Facts with an int8 memory of the pruned, and of the smallest network with as many bytes."""
+    networks = tables["networks"]
+    alone = networks[networks["variant"] == UNPRUNED.name]
+    alone = alone[alone["steps"] == alone["steps"].max()]
+    samples = {}
+    for world, title in _crowded_worlds(tables).items():
+        sizes = cell(tables["accuracy"], *COMPACT)
+        sizes = sizes[sizes["world"] == world]
+        needed = float((sizes["weights_bytes"] + sizes["memory_bytes"]).mean())
+        of_world = alone[(alone["world"] == world) & (4 * alone["parameters"] >= needed)]
+        if len(of_world):
+            smallest = of_world[of_world["parameters"] == of_world["parameters"].min()]
+            larger = smallest.sort_values("replicate")["facts"].to_numpy()
+            samples[title] = np.column_stack([_values(tables, world, COMPACT, "facts"), larger])
+    if not samples:
+        raise KeyError("a network without a memory that takes as many bytes")
+    return _where_learnt(tables, samples, PRUNED_ALONE, UNPRUNED_ALONE)
+
+
+def words_alone(tables: Tables) -> Pairs:
+    """Facts from nearest neighbors over words of all statements, and from our chain."""
+    rows = tables["lookups"]
+    rows = rows[(rows["method"] == KNN.name) & (rows["memory"] == "all")]
+    samples = {}
+    for world, title in _crowded_worlds(tables).items():
+        known = rows[rows["world"] == world].sort_values("replicate")["facts"].to_numpy()
+        chain = _values(tables, world, PRUNED_AND_MEMORY, "facts")
+        samples[title] = np.column_stack([known, chain])
+    return _where_learnt(tables, samples, PRUNED_ALONE)
+
+
+def rules_kept(tables: Tables) -> Pairs:
+    """Accuracy on a rule's held-out items with a memory of the pruned and without.
+
+    Of rules that the network alone has learnt, over enough items to see one point, where the
+    memory answers facts: one that is never used harms nothing.
+    """
+    rows = tables["rules"]
+    samples = {}
+    for world, title in _crowded_worlds(tables).items():
+        facts = [_values(tables, world, arm, "facts") for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)]
+        used = facts[0] - facts[1] >= LEARNT
+        of_world = rows[(rows["world"] == world) & (rows["items"] >= MIN_RULE_ITEMS)]
+        for rule, of_rule in of_world.groupby("rule"):
+            arms = [
+                cell(of_rule, arm.variant, arm.content).sort_values("replicate")["accuracy"]
+                for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)
+            ]
+            pairs = np.column_stack(arms)
+            judged = used & (pairs[:, 1] >= GENERALIZED)
+            if judged.any():
+                samples[f"{rule}, {title}"] = np.where(judged[:, None], pairs, np.nan)
+    if not samples:
+        raise KeyError(f"a rule that networks generalize, of {MIN_RULE_ITEMS} held-out items")
+    return samples
+
+
+def silence(tables: Tables) -> Pairs:
+    """Loss of held-out text without facts, with a memory and without.
+
+    Of the pruned beside the pruned network, and of everything beside the unpruned one, where the
+    memory answers facts.
+    """
+    arms = {
+        "pruned": (PRUNED_AND_MEMORY, PRUNED_ALONE),
+        "all": (MemoryCell("none", "all"), UNPRUNED_ALONE),
+    }
+    samples = {}
+    for world, title in _crowded_worlds(tables).items():
+        for content, (with_memory, alone) in arms.items():
+            facts = [_values(tables, world, arm, "facts") for arm in (with_memory, alone)]
+            losses = [_values(tables, world, arm, "other_loss") for arm in (with_memory, alone)]
+            used = facts[0] - facts[1] >= LEARNT
+            samples[f"{content}, {title}"] = np.where(
+                used[:, None], np.column_stack(losses), np.nan
+            )
+    return _known(samples)
+
+
+# ---- counts
+
+
+def counts_explain_facts(tables: Tables) -> Pairs:
+    """Spearman correlation on facts and on phrases of equal spread of counts, unpruned."""
+    return _correlations(tables, (UNPRUNED.name, FACT), (UNPRUNED.name, COMPARED))
 
 
 def flattening_breaks_counts(tables: Tables) -> Pairs:
     """Spearman correlation on facts with counts of the full corpus: unpruned, pruned by loss."""
-    return _correlations(tables, (UNPRUNED.name, True), (BY_LOSS.name, True))
+    return _correlations(tables, (UNPRUNED.name, FACT), (BY_LOSS.name, FACT))
 
 
-def _correlations(tables: Tables, *arms: tuple[str, bool]) -> Pairs:
+def _correlations(tables: Tables, *arms: tuple[str, str]) -> Pairs:
     """Spearman correlations of two arms for every width at loads above 1.
 
-    Of replicates whose networks have learnt any facts: random log-probabilities follow nothing.
+    Of replicates whose networks have learnt facts and whose counts spread alike.
 
     Args:
         tables: of a run, by name.
-        *arms: corpus, and whether on facts (else on rules).
+        *arms: corpus, and kind of the items.
     """
+    crowded = loads(tables)
+    crowded = crowded[crowded["load"] > CROWDED]
     samples = {}
-    for world, title in _crowded_worlds(tables).items():
+    for world, width, _ in crowded.itertuples(index=False):
         rows = tables["spearman"]
-        rows = rows[rows["world"] == world]
-        for width, of_width in rows.groupby("width"):
-            columns = [_rho(of_width, *arm) for arm in arms]
-            if any(column.empty for column in columns):
-                raise KeyError(f"Spearman correlations of {arms}, {title}, width {width}")
-            pairs = pd.concat(columns, axis=1, join="inner").dropna()
-            learnt = _knows(tables, world, int(width), arms)
-            pairs = pairs[learnt.reindex(pairs.index, fill_value=False)]
-            samples[f"{title}, width {width}"] = pairs.to_numpy()
+        rows = rows[(rows["world"] == world) & (rows["width"] == width)]
+        of_arms = [
+            rows[(rows["variant"] == variant) & (rows["kind"] == kind)].set_index("replicate")
+            for variant, kind in arms
+        ]
+        if any(of_arm.empty for of_arm in of_arms):
+            continue
+        rho = pd.concat([of_arm["rho"] for of_arm in of_arms], axis=1, join="inner").dropna()
+        spreads = pd.concat([of_arm["spread"] for of_arm in of_arms], axis=1).reindex(rho.index)
+        alike = spreads.max(axis=1) <= (1 + LIKE_SPREAD) * spreads.min(axis=1)
+        learnt = _knows(tables, world, int(width), {variant for variant, _ in arms})
+        judged = alike & learnt.reindex(rho.index, fill_value=False)
+        samples[f"{world_title(world)}, width {width}"] = rho[judged].to_numpy()
     if not samples:
-        raise KeyError("Spearman correlations with counts")
+        raise KeyError("Spearman correlations with counts at a load above 1")
     return samples
 
 
-def _knows(tables: Tables, world: str, width: int, arms: Iterable[tuple[str, bool]]) -> pd.Series:
+def _knows(tables: Tables, world: str, width: int, variants: set[str]) -> pd.Series:
     """Whether networks on all these corpora have learnt any facts, by replicate."""
     rows = tables["networks"]
-    variants = {variant for variant, _ in arms}
     rows = rows[(rows["world"] == world) & (rows["width"] == width)]
-    rows = rows[rows["variant"].isin(variants)]
+    rows = rows[rows["variant"].isin(variants) & (rows["steps"] == rows["steps"].max())]
     return rows.groupby("replicate")["facts"].min() >= LEARNT
-
-
-def _rho(rows: pd.DataFrame, variant: str, of_facts: bool) -> pd.Series:
-    """Spearman correlation by replicate, mean over kinds."""
-    rows = rows[(rows["variant"] == variant) & ((rows["kind"] == FACT) == of_facts)]
-    return rows.groupby("replicate")["rho"].mean().sort_index()
-
-
-def beyond_capacity(tables: Tables) -> Pairs:
-    """Bits that weights and memory recall, and the most that weights alone hold.
-
-    Recalled on the facts tested, held of all facts by any network of the base width.
-    """
-    stored = base_networks(tables).groupby(["replicate", "world", "variant"])["stored"].sum()
-    limit = stored.groupby("replicate").max().sort_index().to_numpy()
-    samples = {}
-    for world, title in _crowded_worlds(tables).items():
-        recalled = _values(tables, world, PRUNED_AND_MEMORY, "recalled")
-        samples[title] = np.column_stack([recalled, limit])
-    return _where_learnt(tables, samples, UNPRUNED_ALONE, PRUNED_ALONE)
-
-
-def keeps_what_fits(tables: Tables) -> dict[str, np.ndarray]:
-    """Whether pruning by loss keeps every stated fact, 0 or 1 per world, loads of at most 0.5.
-
-    And takes some away at every load above 1: what never prunes keeps all.
-    """
-    by_world = loads(tables)
-    sparse = by_world[by_world <= SPARSE_LOAD]
-    if sparse.empty:
-        raise KeyError(f"a load of at most {SPARSE_LOAD:g}")
-    facts = tables["facts"]
-    stated = facts[facts["count"] > 0]
-    crowded = stated[stated["world"].isin(_crowded_worlds(tables))]
-    loses = (crowded["count_loss"] == 0).groupby([crowded["replicate"], crowded["world"]]).any()
-    pruned = loses.groupby("replicate").all()
-    samples = {}
-    for world, load in sparse.items():
-        of_world = stated[stated["world"] == world]
-        stays = of_world["count_loss"] > 0
-        keeps = stays.groupby(of_world["replicate"]).all()
-        samples[world_title(load)] = (keeps & pruned).to_numpy(float)
-    return samples

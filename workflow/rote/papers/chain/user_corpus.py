@@ -1,6 +1,7 @@
 """A text of the user's instead of a generated world: its pieces, and where they state facts."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,20 +13,29 @@ from rote.core.job import track
 from rote.core.seeds import generator
 from rote.data import corpora, statements
 from rote.data.corpora import Document
-from rote.papers.chain.documents import Line, WorldReplicate, numbered
+from rote.papers.chain.documents import (
+    PARAPHRASE,
+    STATED,
+    TEST,
+    TUNING,
+    Line,
+    WorldReplicate,
+    numbered,
+)
 from rote.papers.chain.settings import Settings
 
 log = logging.getLogger("rote")
-MAX_QUESTIONS = 8  # statements of a fact that become questions
 HELD_OUT_SHARE = 0.1  # of the pieces without facts
 MIN_HELD_OUT = 2  # pieces: one to tune on, one to test on
 MIN_OTHERS = 4  # pieces without facts, of which any are held out
 
 
 def read(options: Settings, tokenizer: Any, seed: int, replicate: int) -> WorldReplicate:
-    """One replicate: every piece of the text; replicates differ in held-out pieces and questions.
+    """One replicate: the pieces of the text; replicates differ in those that are held out.
 
-    Facts are asked where the text states them; other text, held out, stands for what is not a fact.
+    A fact is asked in a statement of the text, and in a piece that is held out: a paraphrase, since
+    the text that is left never states it in these words. Other text, held out, stands for what is
+    not a fact.
 
     Args:
         options: text, table of facts, and how the text is cut.
@@ -53,16 +63,53 @@ def read(options: Settings, tokenizer: Any, seed: int, replicate: int) -> WorldR
             "what pruning does to other text is not measured",
             options.corpus,
         )
+    paraphrases = _paraphrases(lines, mentions, rng)
+    hidden = {*held_out, *paraphrases.values()}
+    remaining = mentions[~mentions["document"].astype(int).isin(hidden)]
     probes: list[Line] = []
-    for _, rows in mentions.groupby("fact"):
-        probes += _questions(lines, rows, rng)
+    for fact, rows in remaining.groupby("fact"):
+        stated = rows.iloc[int(rng.integers(len(rows)))]
+        probes.append(_question(lines, stated, STATED))
+        if fact in paraphrases:
+            of_fact = mentions[mentions["fact"] == fact]
+            other = of_fact[of_fact["document"].astype(int) == paraphrases[fact]].iloc[0]
+            probes.append(_question(lines, other, PARAPHRASE))
     half = len(held_out) // 2
     for position, number in enumerate(held_out):
-        part = "valid" if position < half else "test"
+        part = TUNING if position < half else TEST
         probes.append(lines[number] | {"part": part, "pairs": []})
-    hidden = set(held_out)
     documents = [line for number, line in enumerate(lines) if number not in hidden]
-    return WorldReplicate(numbered(documents), numbered(probes), _facts(table, mentions))
+    return WorldReplicate(numbered(documents), numbered(probes), _facts(table, remaining))
+
+
+def _paraphrases(
+    lines: list[Line], mentions: pd.DataFrame, rng: np.random.Generator
+) -> dict[int, int]:
+    """A piece to hold out by fact: it states the fact in words that no other piece has.
+
+    Every fact that the piece states is stated elsewhere, too; facts without such a piece have none.
+    """
+    pieces = mentions["document"].astype(int).to_numpy()
+    facts = mentions["fact"].to_numpy()
+    prefixes = [
+        lines[piece]["text"][:end] for piece, end in zip(pieces, mentions["end"], strict=True)
+    ]
+    often = Counter(prefixes)
+    left = Counter(zip(facts.tolist(), pieces.tolist(), strict=True))
+    left = Counter(fact for fact, _ in left)  # pieces that state it
+    of_piece: dict[int, set[int]] = {}
+    for fact, piece in zip(facts.tolist(), pieces.tolist(), strict=True):
+        of_piece.setdefault(piece, set()).add(fact)
+    hidden: dict[int, int] = {}
+    for row in rng.permutation(len(mentions)).tolist():
+        fact, piece = int(facts[row]), int(pieces[row])
+        new = piece not in hidden.values()
+        spare = all(left[other] > 1 for other in of_piece[piece])
+        if fact not in hidden and new and spare and often[prefixes[row]] == 1:
+            hidden[fact] = piece
+            for other in of_piece[piece]:
+                left[other] -= 1
+    return hidden
 
 
 def _lines(pieces: list[Document], mentions: pd.DataFrame) -> list[Line]:
@@ -94,25 +141,17 @@ def _held_out(lines: list[Line], rng: np.random.Generator) -> list[int]:
     return other_numbers[: max(MIN_HELD_OUT, round(HELD_OUT_SHARE * len(other_numbers)))].tolist()
 
 
-def _questions(lines: list[Line], mentions: pd.DataFrame, rng: np.random.Generator) -> list[Line]:
-    """Statements of one fact, cut after its value."""
-    count = min(MAX_QUESTIONS, len(mentions))
-    chosen = mentions.iloc[np.sort(rng.choice(len(mentions), count, replace=False))]
-    questions = []
-    for number, row in enumerate(chosen.itertuples()):
-        line = lines[int(row.document)]
-        questions.append(
-            line
-            | {
-                "fact_id": int(row.fact),
-                "template": number,
-                "statements": [],
-                "text": line["text"][: row.end],
-                "answer": [int(row.start), int(row.end)],
-                "part": "probe",
-            }
-        )
-    return questions
+def _question(lines: list[Line], mention: pd.Series, part: str) -> Line:
+    """A statement of a fact, cut after its value."""
+    line = lines[int(mention["document"])]
+    return line | {
+        "fact_id": int(mention["fact"]),
+        "template": 0,
+        "statements": [],
+        "text": line["text"][: int(mention["end"])],
+        "answer": [int(mention["start"]), int(mention["end"])],
+        "part": part,
+    }
 
 
 def _facts(table: pd.DataFrame, mentions: pd.DataFrame) -> pd.DataFrame:

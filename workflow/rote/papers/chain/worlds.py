@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from rote.core.files import one_line
-from rote.core.registry import registered
 from rote.core.tables import atomic
 from rote.papers.chain import documents, generated, plan, sequences
 from rote.papers.chain.documents import Line, WorldReplicate
@@ -22,36 +20,33 @@ class WorldFolder(NamedTuple):
 
     folder: Path
     name: str
-    load: float  # NaN for a text of the user's
     begin: int  # id of the token that begins a text
     vocabulary: int
     length: int  # tokens of the longest line
 
     def corpus(self, replicate: int) -> list[Line]:
         """The unpruned documents."""
-        return documents.read(self._unpruned(replicate))
+        return documents.read(self.corpus_file(replicate))
 
-    def corpus_file(self, variant: str, replicate: int, pruned: Path) -> Path:
-        """The file of the corpus of a variant.
-
-        Args:
-            variant: a name of `plan.VARIANTS`.
-            replicate: of the world.
-            pruned: folder with the world's pruned corpora.
-
-        Raises:
-            InputError: for an unknown variant.
-        """
-        if registered(plan.VARIANTS, variant, "variant").pruned:
-            return pruned / f"{variant}-{replicate}.jsonl"
-        return self._unpruned(replicate)
-
-    def _unpruned(self, replicate: int) -> Path:
+    def corpus_file(self, replicate: int) -> Path:
+        """The file of the unpruned documents."""
         return self.folder / f"corpus-{replicate}.jsonl"
 
     def probes(self, replicate: int) -> list[Line]:
         """The questions."""
         return documents.read(self.folder / f"probes-{replicate}.jsonl")
+
+    def sampled_probes(self, replicate: int, n_facts: int) -> list[Line]:
+        """The questions about at most so many facts, frequent and rare ones alike, and all others.
+
+        Args:
+            replicate: of the world.
+            n_facts: at most.
+        """
+        lines = self.probes(replicate)
+        about = sorted({line["fact_id"] for line in lines if line["fact_id"] >= 0})
+        chosen = set(about[:: max(1, -(-len(about) // n_facts))])
+        return [line for line in lines if line["fact_id"] < 0 or line["fact_id"] in chosen]
 
     def facts(self, replicate: int) -> pd.DataFrame:
         """Columns fact, key, value, bits, frequency, count."""
@@ -66,11 +61,9 @@ def open_world(folder: Path) -> WorldFolder:
     """A world that was written. Raises InputError if it is not whole."""
     with one_line(folder, "holds no world", "run synthesize-corpus again"):
         description = json.loads((folder / "world.json").read_text("utf-8"))
-        load = np.nan if description["load"] is None else float(description["load"])
         return WorldFolder(
             folder=folder,
             name=description["name"],
-            load=load,
             begin=description["begin"],
             vocabulary=description["vocabulary"],
             length=description["length"],
@@ -99,8 +92,6 @@ def _synthesize_user_corpus(options: Settings, seed: int, folder: Path) -> None:
 
 
 def _synthesize_generated(options: Settings, seed: int, folder: Path) -> None:
-    from rote.papers.chain import networks
-
     if options.model:
         from rote.models import pretrained
 
@@ -108,12 +99,9 @@ def _synthesize_generated(options: Settings, seed: int, folder: Path) -> None:
         tokenizer, begin = of_model.backend_tokenizer, _begin(of_model)
     else:
         tokenizer, begin = sequences.word_level(generated.words(options.world).all), 0
-    longest = 4 + max(options.world.value_tokens + 1, 2 * options.world.phrase - 1)
-    shape = networks.NetworkShape(tokenizer.get_vocab_size(), longest, options.network.width)
-    parameters = networks.parameters(options, shape)
     for spec in plan.worlds(options):
         replicates = [
-            generated.generate(options.world, spec.load, parameters, seed, replicate)
+            generated.generate(options.world, spec.facts, seed, replicate)
             for replicate in range(options.world.replicates)
         ]
         _write(folder / spec.name, spec, replicates, tokenizer, begin)
@@ -139,7 +127,6 @@ def _write(
         documents.write(folder / f"facts-{number}.jsonl", replicate.facts.to_dict("records"))
     description = {
         "name": spec.name,
-        "load": None if np.isnan(spec.load) else spec.load,
         "begin": begin,
         "vocabulary": tokenizer.get_vocab_size(),
         "length": longest + 1,

@@ -1,15 +1,21 @@
-"""Accuracy against load, frequency and size; what counts say; and what bytes buy."""
+"""Networks beside memories: accuracies, what bytes and training buy, rules and counts."""
 
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.lines import Line2D
 
-from rote.papers.chain.plan import CONTENTS, VARIANTS, world_title
-from rote.papers.chain.results import Tables, base_networks, cell, loads
+from rote.papers.chain.plan import (
+    BY_LOSS,
+    CONTENTS,
+    EARLY,
+    LOOKUPS,
+    UNPRUNED,
+    VARIANTS,
+    WITH_MEMORIES,
+)
+from rote.papers.chain.results import Tables, base_loads, base_width, cell, world_title
 from rote.plotting import (
     FAINT,
     INK,
@@ -20,11 +26,13 @@ from rote.plotting import (
     panels,
     points,
     spread,
-    theory,
 )
 
 COLORS = {"none": INK, "loss": PALETTE[0], "random": PALETTE[2], "flat": PALETTE[1]}
-MARKERS = {"nothing": "o", "kept": "v", "pruned": "D", "all": "s", "random": "X"}
+COLORS["early"] = PALETTE[5]
+MARKERS = {"nothing": "o", "pruned": "D", "random": "X", "unknown": "^", "all": "s"}
+LOOKUP_COLORS = {"knn": PALETTE[3], "dictionary": PALETTE[4]}
+WIDTH = 5.4  # inches that panels of several worlds share
 
 
 class Look(NamedTuple):
@@ -33,8 +41,6 @@ class Look(NamedTuple):
     variant: str  # corpus
     memory: str  # what it holds
     label: str
-    marker: str
-    linestyle: str = "-"
 
     def draw(self, ax: Axes, rows: pd.DataFrame, x: str, value: str, **options) -> None:
         """Mean and interval at each x.
@@ -47,104 +53,156 @@ class Look(NamedTuple):
             **options: replace the look's color, marker or line style (`rote.plotting.points`).
         """
         rows = cell(rows, self.variant, self.memory)
-        style = {"color": COLORS[self.variant], "marker": self.marker, "linestyle": self.linestyle}
+        style = {"color": COLORS[self.variant], "marker": MARKERS[self.memory]}
+        style["linestyle"] = "-" if CONTENTS[self.memory].empty else ":"
         points(ax, rows, x, value, label=self.label, **(style | options))
 
 
 LOOKS = (
-    Look("none", "nothing", "unpruned", "o"),
-    Look("random", "nothing", "pruned at random", "s"),
-    Look("loss", "nothing", "pruned by loss", "D"),
-    Look(
-        variant="loss",
-        memory="pruned",
-        label="pruned by loss, memory of what was pruned",
-        marker="D",
-        linestyle=":",
-    ),
-    Look(
-        variant="none",
-        memory="random",
-        label="unpruned, memory as large of random statements",
-        marker="o",
-        linestyle=":",
-    ),
+    Look("none", "nothing", "unpruned"),
+    Look("loss", "nothing", "pruned by loss"),
+    Look("loss", "pruned", "pruned by loss, memory of what was pruned"),
+    Look("none", "pruned", "unpruned, the same memory"),
+    Look("none", "unknown", "unpruned, memory as large of what it knows worst"),
 )
 
 
-def _axis(rows: pd.DataFrame) -> pd.DataFrame:
-    """Load as the horizontal axis x; a text of the user's has none and stands at 1."""
-    return rows.assign(x=rows["load"].fillna(1.0))
+def _shown(tables: Tables) -> list[str]:
+    """Worlds with loads above 1, or that of the largest."""
+    by_world = base_loads(tables)
+    return list(by_world.index[by_world > 1]) or list(by_world.index[-1:])
 
 
-def _crowded(positions: pd.Series) -> list:
-    """Index of the positions above 1, or of the largest."""
-    return list(positions.index[positions > 1]) or list(positions.index[-1:])
+def _title(tables: Tables, world: str) -> str:
+    return f"{world_title(world)}, load {base_loads(tables)[world]:.2g}"
 
 
-def load(tables: Tables) -> Canvas:
-    """C1: fact accuracy against load."""
-    rows = _axis(tables["accuracy"])
-    canvas, axes = panels(1, 1, width=5.4, height=3.6)
-    ax = axes[0, 0]
-    for look in LOOKS:
-        look.draw(ax, rows, "x", "facts")
-    positions = rows.groupby("world")["x"].first().sort_values()
-    limit = _limit_of_weights(tables).reindex(positions.index)
-    theory(ax, positions.to_numpy(), limit.to_numpy(), "limit of the weights", color=FAINT)
-    ax.set(xlabel="load: information of all facts / nominal capacity", xscale="log")
-    ax.set(ylabel="accuracy over facts", ylim=(0, 1.04))
-    log_ticks(ax.xaxis)
-    legend_below(canvas, 2, *ax.get_legend_handles_labels(), fontsize=7)
+def arms(tables: Tables) -> Canvas:
+    """C3: accuracy over facts of every network beside every memory."""
+    worlds = list(base_loads(tables).index)
+    width = max(2.8, WIDTH / len(worlds))
+    canvas, axes = panels(1, len(worlds), width=width, height=3.3, sharey=True, sharex=True)
+    names = WITH_MEMORIES[::-1]
+    for ax, world in zip(axes[0], worlds, strict=True):
+        rows = tables["accuracy"]
+        rows = rows[(rows["world"] == world) & (rows["bits"] == 32)]
+        for number, content in enumerate(CONTENTS.values()):
+            for row, variant in enumerate(names):
+                of_cell = cell(rows, variant, content.name)
+                for interval in spread(of_cell, "memory", "facts").itertuples():
+                    y = row + 0.16 * (2 - number)
+                    ax.plot([interval.low, interval.high], [y, y], color=COLORS[variant])
+                    style = {"color": COLORS[variant], "marker": MARKERS[content.name]}
+                    ax.plot(interval.mean, y, linestyle="none", label=content.label, **style)
+        _lookup_lines(ax, tables["lookups"], world)
+        ax.set(title=_title(tables, world), xlabel="accuracy over facts", xlim=(-0.02, 1.04))
+    categories(axes[0, 0].yaxis, [VARIANTS[name].label for name in names])
+    handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
+    legend_below(canvas, 3, list(handles.values()), list(handles), fontsize=7)
     return canvas
 
 
-def _limit_of_weights(tables: Tables) -> pd.Series:
-    """By world: the most that weights can hold of the facts that its corpus states, at most 1.
+def _lookup_lines(ax: Axes, lookups: pd.DataFrame, world: str) -> None:
+    """Accuracies of all statements without a network."""
+    for method, lookup in LOOKUPS.items():
+        rows = lookups[(lookups["world"] == world) & (lookups["method"] == method)]
+        known = rows.loc[rows["memory"] == "all", "facts"].mean()
+        ax.axvline(known, color=LOOKUP_COLORS[method], linestyle="--", label=lookup.label)
 
-    The largest information gain of networks of the base width, over the information of those facts.
-    """
-    stored = base_networks(tables).groupby(["world", "variant"])["stored"].mean().max()
-    facts = tables["facts"]
-    present = facts[facts["count"] > 0]
-    bits = present.groupby(["world", "replicate"])["bits"].sum().groupby("world").mean()
-    return (stored / bits).clip(upper=1)
+
+def frontiers(tables: Tables) -> Canvas:
+    """C4: accuracy over facts against bytes, and against operations of training."""
+    world = base_loads(tables).index[-1]
+    canvas, axes = panels(1, 2, width=4.2, height=3.4, sharey=True)
+    networks = tables["networks"]
+    networks = networks[networks["world"] == world]
+    longest = networks[networks["steps"] == networks["steps"].max()]
+    larger = longest[(longest["variant"] == "none") & (longest["width"] != base_width(tables))]
+    _by_bytes(axes[0, 0], tables, world, larger)
+    for (width, variant), rows in networks.groupby(["width", "variant"]):
+        if variant in (UNPRUNED.name, BY_LOSS.name, EARLY.name):
+            marker = "o" if width == base_width(tables) else "P"
+            label = f"{VARIANTS[variant].label}, width {width}"
+            style = {"marker": marker, "color": COLORS[variant], "label": label}
+            points(axes[0, 1], rows, "operations", "facts", **style)
+    axes[0, 0].set(title=f"a  Bytes ({_title(tables, world)})", xlabel="kilobytes", xscale="log")
+    axes[0, 1].set(title="b  Training", xlabel="operations", xscale="log", ylim=(0, 1.04))
+    axes[0, 0].set_ylabel("accuracy over facts")
+    log_ticks(axes[0, 0].xaxis)
+    axes[0, 1].legend(fontsize=6)
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
+    return canvas
+
+
+def _by_bytes(ax: Axes, tables: Tables, world: str, larger: pd.DataFrame) -> None:
+    rows = tables["accuracy"]
+    rows = rows[(rows["world"] == world) & rows["variant"].isin([UNPRUNED.name, BY_LOSS.name])]
+    rows = rows.assign(kilobytes=(rows["weights_bytes"] + rows["memory_bytes"]) / 1000)
+    for (variant, memory, bits), of_cell in rows.groupby(["variant", "memory", "bits"], sort=False):
+        style = {"color": COLORS[variant], "marker": MARKERS[memory]}
+        face = COLORS[variant] if bits == 32 else "white"
+        label = f"{VARIANTS[variant].label}, {CONTENTS[memory].label}" if bits == 32 else None
+        at_mean = of_cell.assign(kilobytes=of_cell["kilobytes"].mean())
+        points(ax, at_mean, "kilobytes", "facts", label=label, markerfacecolor=face, **style)
+    for width, of_width in larger.groupby("width"):
+        sized = of_width.assign(kilobytes=4 * of_width["parameters"] / 1000)
+        points(ax, sized, "kilobytes", "facts", label=f"width {width}", color=INK, marker="P")
+    lookups = tables["lookups"]
+    lookups = lookups[(lookups["world"] == world) & (lookups["memory"] == "all")]
+    for method, of_method in lookups.groupby("method"):
+        sized = of_method.assign(kilobytes=of_method["memory_bytes"].mean() / 1000)
+        style = {"color": LOOKUP_COLORS[method], "marker": "*", "label": LOOKUPS[method].label}
+        points(ax, sized, "kilobytes", "facts", **style)
 
 
 def deciles(tables: Tables) -> Canvas:
-    """C2: fact accuracy by frequency, at every load above 1."""
-    rows, by_world = tables["deciles"], loads(tables)
-    shown = _crowded(by_world.fillna(1.0).sort_values())
-    canvas, axes = panels(1, len(shown), width=max(3.6, 5.4 / len(shown)), height=3.1, sharey=True)
+    """C5: fact accuracy by frequency, at every load above 1."""
+    rows, shown = tables["deciles"], _shown(tables)
+    width = max(3.6, WIDTH / len(shown))
+    canvas, axes = panels(1, len(shown), width=width, height=3.1, sharey=True)
     for ax, world in zip(axes[0], shown, strict=True):
         for look in LOOKS:
             look.draw(ax, rows[rows["world"] == world], "decile", "accuracy")
-        ax.set(title=world_title(by_world[world]), xlabel="tenth of the facts, rarest first")
+        ax.set(title=_title(tables, world), xlabel="tenth of the facts, rarest first")
         ax.set(xticks=range(1, 11), ylim=(-0.02, 1.04))
-    axes[0, 0].set_ylabel("accuracy")
+    axes[0, 0].set_ylabel("accuracy over facts")
     legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 
 def rules(tables: Tables) -> Canvas:
-    """C3: accuracy on held-out rule items."""
-    rows, by_world = tables["rules"], loads(tables)
+    """C6: accuracy on held-out rule items, and what other text loses to memories."""
+    rows = tables["rules"]
     if rows.empty:
         return _no_rules()
+    worlds = list(base_loads(tables).index)
     kinds = list(dict.fromkeys(rows["rule"]))[::-1]
-    worlds = list(dict.fromkeys(rows["world"]))
-    canvas, axes = panels(1, len(kinds), width=3.6, height=3.0, sharey=True)
-    for ax, kind in zip(axes[0], kinds, strict=True):
-        of_kind = rows[rows["rule"] == kind]
-        for number, look in enumerate(LOOKS):
-            shifted = of_kind.assign(x=of_kind["world"].map(worlds.index) + 0.14 * (number - 2))
-            face = COLORS[look.variant] if CONTENTS[look.memory].empty else "white"
-            look.draw(ax, shifted, "x", "accuracy", linestyle="none", markerfacecolor=face)
-        categories(ax.xaxis, [world_title(by_world[world]) for world in worlds])
+    canvas, axes = panels(1, len(kinds) + 1, width=3.0, height=3.0)
+    for ax, kind in zip(axes[0], kinds, strict=False):
+        _by_world(ax, rows[rows["rule"] == kind], worlds, "accuracy", LOOKS)
         ax.set(title=kind, ylim=(-0.02, 1.06))
+    accuracy = tables["accuracy"]
+    accuracy = accuracy[accuracy["bits"] == 32]
+    keys = ["world", "variant", "replicate"]
+    alone = accuracy[accuracy["memory"] == "nothing"].set_index(keys)["other_loss"]
+    joined = accuracy.join(alone.rename("alone"), on=keys)
+    joined = joined.assign(ratio=joined["other_loss"] / joined["alone"])
+    with_memory = [look for look in LOOKS if not CONTENTS[look.memory].empty]
+    _by_world(axes[0, -1], joined, worlds, "ratio", with_memory)
+    axes[0, -1].axhline(1.01, color=FAINT, linewidth=0.8)
+    axes[0, -1].set_title("loss with memory / alone")
     axes[0, 0].set_ylabel("accuracy on held-out items")
     legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
+
+
+def _by_world(
+    ax: Axes, rows: pd.DataFrame, worlds: list[str], value: str, looks: tuple | list
+) -> None:
+    for number, look in enumerate(looks):
+        shifted = rows.assign(x=rows["world"].map(worlds.index) + 0.14 * (number - 2))
+        look.draw(ax, shifted, "x", value, linestyle="none")
+    categories(ax.xaxis, [world_title(world) for world in worlds])
 
 
 def _no_rules() -> Canvas:
@@ -156,88 +214,22 @@ def _no_rules() -> Canvas:
 
 
 def counts(tables: Tables) -> Canvas:
-    """C4: Spearman correlation of log-probabilities with log counts, by width."""
+    """C7: Spearman correlation of log-probabilities with log counts, by load."""
     rows = tables["spearman"]
-    widths = rows.groupby("world")["width"].nunique()
-    world = widths.idxmax() if len(widths) else ""
-    rows = rows[rows["world"] == world]
+    rows = rows[rows["width"] == base_width(tables)]
     kinds = list(dict.fromkeys(rows["kind"])) or ["fact"]
+    worlds = list(base_loads(tables).index)
     canvas, axes = panels(1, len(kinds), width=2.9, height=2.8, sharey=True)
     for ax, kind in zip(axes[0], kinds, strict=True):
-        for variant in ("none", "loss"):
+        for variant in (UNPRUNED.name, BY_LOSS.name):
             drawn = rows[(rows["kind"] == kind) & (rows["variant"] == variant)]
             if len(drawn):
+                at_world = drawn.assign(x=drawn["world"].map(worlds.index))
                 label = VARIANTS[variant].label
-                points(ax, drawn, "width", "rho", label=label, color=COLORS[variant])
+                points(ax, at_world, "x", "rho", label=label, color=COLORS[variant])
         ax.axhline(0, color=FAINT, linewidth=0.8)
-        title = "facts" if kind == "fact" else kind
-        ax.set(title=title, xlabel="width of the network", ylim=(-1.05, 1.05))
-        ax.set_xticks(sorted(rows["width"].unique()))
+        ax.set(title="facts" if kind == "fact" else kind, ylim=(-1.05, 1.05))
+        categories(ax.xaxis, [world_title(world) for world in worlds])
     axes[0, 0].set_ylabel("Spearman ρ")
     axes[0, 0].legend(loc="lower left")
     return canvas
-
-
-def pareto(tables: Tables) -> Canvas:
-    """C5: accuracy over all facts against bytes of weights and memory."""
-    rows = _axis(tables["accuracy"])
-    rows = rows.assign(kilobytes=(rows["weights_bytes"] + rows["memory_bytes"]) / 1000)
-    positions = pd.Series(np.sort(rows["x"].unique()))
-    shown = positions[_crowded(positions)]
-    canvas, axes = panels(1, len(shown), width=max(3.7, 6.4 / len(shown)), height=3.1, sharey=True)
-    for ax, position in zip(axes[0], shown, strict=True):
-        cells = rows[rows["x"] == position].groupby(["variant", "memory"], sort=False)
-        for (variant, memory), group in cells:
-            interval = spread(group.assign(all=0), "all", "facts").iloc[0]
-            color, x = COLORS[variant], group["kilobytes"].mean()
-            if not VARIANTS[variant].ablation:
-                ax.plot([x, x], [interval["low"], interval["high"]], color=color)
-                ax.plot(x, interval["mean"], MARKERS[memory], color=color, markersize=6)
-        front = cells[["kilobytes", "facts"]].mean()
-        front = front.sort_values(["kilobytes", "facts"], ascending=[True, False])
-        front = front[front["facts"].cummax() == front["facts"]]
-        ax.step(*front.to_numpy().T, where="post", color=FAINT, linewidth=0.8, zorder=0)
-        ax.set(xscale="log", xlabel="kilobytes of weights and memory", ylim=(0, 1.04))
-        ax.set_title(f"load {position:g}")
-        log_ticks(ax.xaxis)
-    axes[0, 0].set_ylabel("accuracy over facts")
-    handles = _pareto_legend()
-    legend_below(canvas, 3, handles, [handle.get_label() for handle in handles], fontsize=7)
-    return canvas
-
-
-def _pareto_legend() -> list[Line2D]:
-    handles = [
-        Line2D([], [], linestyle="none", marker=MARKERS[name], color=FAINT, label=content.label)
-        for name, content in CONTENTS.items()
-    ]
-    handles += [
-        Line2D([], [], color=COLORS[name], label=VARIANTS[name].label)
-        for name in ("none", "loss", "random")
-    ]
-    return [*handles, Line2D([], [], color=FAINT, linewidth=0.8, label="Pareto front")]
-
-
-def flattening(tables: Tables) -> Canvas:
-    """C6, an ablation: choice by loss and flattening apart."""
-    networks, sizes = base_networks(tables), tables["corpora"]
-    worlds = networks.loc[networks["variant"] == "flat", "world"].unique()
-    networks = networks[networks["world"].isin(worlds)]
-    sizes = sizes[sizes["world"].isin(worlds)]
-    order = [name for name in COLORS if name in set(networks["variant"])][::-1]
-    canvas, axes = panels(1, 2, width=3.4, height=2.8, sharey=True)
-    _by_variant(axes[0, 0], networks, order)
-    axes[0, 0].set(title="a  Networks alone", xlabel="accuracy over facts")
-    _by_variant(axes[0, 1], sizes, order)
-    axes[0, 1].set(title="b  What the corpora state", xlabel="facts in the corpus")
-    categories(axes[0, 0].yaxis, [VARIANTS[name].label for name in order])
-    return canvas
-
-
-def _by_variant(ax: Axes, rows: pd.DataFrame, order: list[str]) -> None:
-    """Mean and interval of the column facts, a row per corpus."""
-    for row, variant in enumerate(order):
-        for interval in spread(rows[rows["variant"] == variant], "variant", "facts").itertuples():
-            ax.plot([interval.low, interval.high], [row, row], color=COLORS[variant])
-            ax.plot(interval.mean, row, "o", color=COLORS[variant])
-    ax.set(xlim=(0, None), ylim=(-0.6, len(order) - 0.4))
