@@ -231,9 +231,10 @@ def test_checkpoints_of_another_network_begin_anew(tmp_path, caplog):
     assert "starting from step 0" in caplog.text
 
 
-def test_weights_are_taken_from_what_trainers_save(tmp_path):
+@pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "model"])
+def test_weights_are_taken_from_what_trainers_save(tmp_path, name):
     state = {"a": torch.ones(2)}
-    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "w.PTH")
+    torch.save({name: state, "epoch": 3}, tmp_path / "w.PTH")
     assert weights.read(tmp_path / "w.PTH").keys() == {"a"}
 
 
