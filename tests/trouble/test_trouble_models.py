@@ -194,6 +194,7 @@ def test_longer_texts_than_a_stack_reads_are_refused(small_lm, tmp_path):
 
 def test_the_context_is_read_whatever_its_name_in_the_config(tmp_path):
     sizes = {"d_model": 16, "n_heads": 2, "n_layers": 1, "max_seq_len": 12}
+    sizes["max_position_embeddings"] = None
     folder = tmp_path / "Mpt"
     model = saved(folder, "Mpt", **sizes)
     assert pretrained.context(model) == 12
