@@ -25,7 +25,7 @@ def test_second_run_of_the_same_results_is_refused(project):
         "--configfile",
         "config/smoke.yaml",
         "--",
-        "longtail",
+        "results/smoke/longtail/network.parquet",
     ]
     first = start(project, *command)
     wait_for(project / "results/smoke/logs/longtail_synthesize_images.log")
@@ -34,7 +34,7 @@ def test_second_run_of_the_same_results_is_refused(project):
     assert "LockException" in second.stderr
     assert "--unlock" in second.stderr
     assert first.wait() == 0, (project / "output.txt").read_text()[-2000:]
-    assert len(tables.read(project / "results/smoke/longtail/kernel.parquet"))
+    assert len(tables.read(project / "results/smoke/longtail/network.parquet"))
 
 
 @pytest.mark.fault("two runs at once")

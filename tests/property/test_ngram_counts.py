@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rote import ngrams
 from rote.ngrams import counting, kernels
 
-documents = st.lists(st.lists(st.integers(0, 4), max_size=12), min_size=1, max_size=12)
+documents = st.lists(st.lists(st.integers(0, 4), max_size=12), min_size=1, max_size=12).filter(any)
 gram = st.lists(st.integers(0, 5), min_size=1, max_size=5).map(tuple)
 
 

@@ -13,6 +13,7 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -252,3 +253,53 @@ def test_a_corpus_of_nothing_is_an_error(tmp_path, content):
         ngrams.tokenize(tmp_path / "none.jsonl", tmp_path / "out")
     arguments = ["ngrams", "tokenize", str(tmp_path / "a.txt"), "--out", str(tmp_path / "out")]
     assert CliRunner().invoke(commands.app, arguments).exit_code != 0
+
+
+NOTHING = {
+    "no token": ([], [0]),
+    "documents without tokens": (np.array([], np.uint16), [0, 0, 0]),
+    "halves": ([0.5, 1.0], [0, 2]),
+    "not a number": ([float("nan"), 1.0], [0, 2]),
+    "texts": (["red", "kite"], [0, 2]),
+    "truths": ([True, False], [0, 2]),
+    "a table": ([[1, 2]], [0, 2]),
+    "offsets between tokens": ([1, 2], [0, 0.5, 2]),
+    "one number": (3, [0, 1]),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING)
+def test_a_corpus_of_no_tokens_or_of_what_are_none_is_refused(tmp_path, case):
+    tokens, offsets = NOTHING[case]
+    with pytest.raises(InputError, match=r"(tokens|offsets) must (be|hold)"):
+        ngrams.Corpus.from_tokens(tmp_path / "c", tokens, offsets)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("source", [[], [""], ["...", "!?"], [{"text": " "}], ["", "\u200b"]])
+def test_texts_and_rows_of_nothing_are_no_corpus(tmp_path, source):
+    with pytest.raises(InputError, match="no word in"):
+        ngrams.tokenize(source, tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_folder_that_says_it_holds_nothing_is_refused(tmp_path):
+    corpus = ngrams.Corpus.from_tokens(tmp_path / "c", [4.0, 2.0], [0, 2])
+    assert corpus.document(0).tolist() == [4, 2]
+    manifest = json.loads((tmp_path / "c/corpus.json").read_text())
+    manifest |= {"tokens": 0, "documents": 0, "shards": []}
+    (tmp_path / "c/corpus.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="holds no token; tokenize its texts again"):
+        ngrams.Corpus.open(tmp_path / "c")
+
+
+def test_a_corpus_is_written_to_where_a_link_or_the_home_folder_leads(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "scratch")
+    (tmp_path / "later").symlink_to(tmp_path / "disk")
+    for name in ("link", "later", "~/home"):
+        out = name if "~" in name else tmp_path / name
+        assert ngrams.tokenize(["red kite"], out).tokens == 2
+    assert all((tmp_path / n / "corpus.json").is_file() for n in ("scratch", "disk", "home"))
+    assert (tmp_path / "link").is_symlink()

@@ -28,15 +28,35 @@ class Tied(torch.nn.Module):
         return self.head(self.second(torch.relu(self.first(x))))
 
 
+DAYS = np.array(["2024-01-01", "2024-02-29"], "datetime64[D]")[(X[:, 0] > 0).astype(int)]
+ODD = np.array(["a\nb", "\u2028\0", "\ud800"], object)[(X[:, 0] > 0).astype(int) + (X[:, 1] > 0)]
+
+
 @pytest.mark.parametrize(
-    "labels", [NAMES, NAMES.astype(object), (X[:, 0] > 0).astype(int), X[:, 0] > 0]
+    "labels",
+    [NAMES, NAMES.astype(object), (X[:, 0] > 0).astype(int), X[:, 0] > 0, DAYS, ODD],
+    ids=["names", "objects", "numbers", "truths", "days", "odd names"],
 )
 def test_classes_of_any_kind_are_saved(tmp_path, labels):
     model = ResMemClassifier(k=3).fit(X, labels)
     model.save(tmp_path / "m")
     again = ResMemClassifier.load(tmp_path / "m", model.base_)
     assert again.classes_.tolist() == model.classes_.tolist()
+    assert again.classes_.dtype == model.classes_.dtype
     assert again.predict(X).tolist() == model.predict(X).tolist()
+
+
+def test_models_lie_in_folders_and_are_no_pointers(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model = ResMemClassifier(k=3).fit(X, NAMES)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is a file; give a folder"):
+        model.save(tmp_path / "file")
+    model.save("~/m")
+    assert len(ResMemClassifier.load("~/m", model.base_).labels_) == len(X)
+    (tmp_path / "m/targets.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(InputError, match="pointer of Git LFS"):
+        ResMemClassifier.load("~/m", model.base_)
 
 
 def test_tied_weights_are_saved(tmp_path):

@@ -165,6 +165,18 @@ def test_pictures_lie_deeper_behind_links_and_in_any_case(tmp_path):
     assert read.labels.tolist().count(0) == 2
 
 
+def test_a_class_on_a_disk_that_is_not_there_is_refused_and_what_is_no_class_is_said(
+    tmp_path, caplog
+):
+    options = folder(tmp_path)
+    saved(tmp_path / "train" / "loose.png", RAMP)
+    assert len(pictures.files(options).labels) == 12
+    assert "1 files (loose.png) beside the classes' folders skipped" in caplog.text
+    (tmp_path / "val" / "dog2").symlink_to(tmp_path / "not-mounted")
+    with pytest.raises(InputError, match="dog2 is a link that leads nowhere"):
+        pictures.files(options)
+
+
 @pytest.mark.parametrize("content", [{}, {"x.gif2": b"x"}, {".hidden.png": b"x"}])
 def test_a_class_without_pictures_is_refused_by_name(tmp_path, content):
     options = folder(tmp_path)

@@ -192,6 +192,17 @@ def test_longer_texts_than_a_stack_reads_are_refused(small_lm, tmp_path):
         stack.features(stack.parameters, torch.zeros(1, 1, 13, dtype=torch.long))
 
 
+def test_the_context_is_read_whatever_its_name_in_the_config(tmp_path):
+    sizes = {"d_model": 16, "n_heads": 2, "n_layers": 1, "max_seq_len": 12}
+    sizes["max_position_embeddings"] = None
+    folder = tmp_path / "Mpt"
+    model = saved(folder, "Mpt", **sizes)
+    assert pretrained.context(model) == 12
+    stack = pretrained.stack(str(folder), 1)
+    with pytest.raises(InputError, match="reads 12 tokens at most, given 13"):
+        stack.features(stack.parameters, torch.zeros(1, 1, 13, dtype=torch.long))
+
+
 def test_names_of_special_tokens_in_a_text_are_text(small_lm, tmp_path, caplog):
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "red<end>kite"}) + "\n")
     analyser = ngrams.Analyser("token", tokenizer=str(small_lm))
@@ -231,9 +242,10 @@ def test_checkpoints_of_another_network_begin_anew(tmp_path, caplog):
     assert "starting from step 0" in caplog.text
 
 
-def test_weights_are_taken_from_what_trainers_save(tmp_path):
+@pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "model"])
+def test_weights_are_taken_from_what_trainers_save(tmp_path, name):
     state = {"a": torch.ones(2)}
-    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "w.PTH")
+    torch.save({name: state, "epoch": 3}, tmp_path / "w.PTH")
     assert weights.read(tmp_path / "w.PTH").keys() == {"a"}
 
 

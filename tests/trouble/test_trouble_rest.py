@@ -13,6 +13,8 @@ from rote.run import config, manifest
 from rote.waves import acoustic, helmholtz
 from snakemake.cli import parse_config
 
+from tests.trouble.machines import printed, rote
+
 SURVEY = acoustic.Survey(
     spacing=0.02,
     step=0.002,
@@ -93,6 +95,23 @@ def test_figures_are_the_same_whatever_style_a_user_has(tmp_path, styled, case):
     assert other == plain
     assert b"/Type3" not in plain["curve.pdf"]
     assert int.from_bytes(plain["curve.png"][16:20], "big") == 400  # 2 inches at 200 dpi
+
+
+DRAW = ["draw", "--paper", "raf", "--results", ".", "--out", "x"]
+
+
+def test_settings_of_matplotlib_that_are_broken_end_in_one_line(tmp_path):
+    """Of the shell and the home they do not matter; those of this folder are named."""
+    home = tmp_path / "home"
+    (home / ".config/matplotlib").mkdir(parents=True)
+    broken = "font.family: Gr\u00fcn".encode("latin-1")
+    (home / ".config/matplotlib/matplotlibrc").write_bytes(broken)
+    done = rote(tmp_path, *DRAW, HOME=str(home), MPLBACKEND="nonsense", XDG_CONFIG_HOME=None)
+    assert re.search(r"figure .* needs .*parquet; make it", printed(done))
+    (tmp_path / "matplotlibrc").write_bytes(broken)
+    last = printed(rote(tmp_path, *DRAW)).splitlines()[-1]
+    assert last.startswith("rote: error: matplotlib does not start ('utf-8' codec")
+    assert "mend or remove the file matplotlibrc" in last
 
 
 TEXTS = {

@@ -39,6 +39,14 @@ def test_words_that_look_like_something_else_stay_words(tmp_path, name):
     assert files.read_pairs(path).frame["entity"].tolist() == WORDS
 
 
+def test_what_pandas_had_as_an_index_is_a_column(tmp_path):
+    frame = pd.DataFrame({"entity": WORDS, "value": pd.Categorical(WORDS[::-1])})
+    frame.set_index("entity").to_parquet(tmp_path / "t.parquet")
+    assert statements.read_facts(tmp_path / "t.parquet").to_numpy().tolist() == [
+        list(row) for row in zip(WORDS, WORDS[::-1], strict=True)
+    ]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_tables_of_spreadsheets_are_read(tmp_path, encoding):
     path = tmp_path / "facts.csv"

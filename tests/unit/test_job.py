@@ -170,6 +170,8 @@ def test_visible_devices_end_at_an_invalid_entry_as_in_cuda(monkeypatch):
     assert job.visible_devices() == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,0")
     assert job.visible_devices() == ["0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "²")  # a digit, but no number
+    assert job.visible_devices() == ["²"]
 
 
 def test_limit_threads_is_exact_and_ends(monkeypatch):

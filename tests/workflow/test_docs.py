@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import BIN, ROOT, copy_project, run
+from rote.core import tables
 
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 
@@ -101,7 +102,12 @@ def paste(page: str, project: Path) -> int:
     return ran
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES[1:] if languages(page)])
+AFTER_A_RUN = ("README.md", "docs/own-task.md")
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if languages(page) and page not in AFTER_A_RUN]
+)
 def test_page_blocks_run_in_order(page, folder):
     assert paste(page, folder)
 
@@ -111,6 +117,20 @@ def test_readme_runs_as_pasted(smoke, tmp_path):
     project = shutil.copytree(smoke, tmp_path / "project", symlinks=True)
     (project / ".venv").symlink_to(BIN.parent)
     assert paste("README.md", project) >= 2
+
+
+def test_a_task_of_ones_own_runs_as_pasted(smoke, tmp_path):
+    """After a run, as the page says: the jobs of other tasks do not run again."""
+    project = shutil.copytree(smoke, tmp_path / "project", symlinks=True)
+    logs = project / "results/smoke/logs"
+    tasks = {path.stem for path in (project / "results/smoke/resmem/bases").iterdir()}
+    of_tasks = [logs / f"resmem_train_base_{task}.log" for task in tasks]
+    of_tasks += [logs / f"resmem_evaluate_{task}.log" for task in tasks]
+    before = {path: path.read_text() for path in of_tasks}
+    assert paste("docs/own-task.md", project) == 1
+    assert {path: path.read_text() for path in of_tasks} == before
+    accuracy = tables.read(project / "results/smoke/resmem/accuracy.parquet")
+    assert "cancer" in set(accuracy["task"])
 
 
 EXAMPLES = sorted((ROOT / "docs/examples").glob("*.py"))

@@ -164,7 +164,7 @@ def test_missing_dataset_is_one_error_and_the_run_resumes(project):
 
 def test_longtail_network_runs_on_mnist_files(project, mnist_folder):
     images = f"images: {{source: mnist, root: {mnist_folder}, held_out: 10}}"
-    network = "network: {epochs: 1, n: 64, test_rows: 20}"
+    network = "network: {epochs: 1, n: 64, test_rows: 20, architectures: [sum]}"
     target = "results/smoke/longtail/network.parquet"
     snakemake(project, "--config", f"longtail={{{images}, {network}}}", "--", target)
     assert (
@@ -205,7 +205,8 @@ def test_gpu_jobs_share_no_device(project):
     assert "devices: none" in images
 
 
-@pytest.mark.parametrize("limit", ["gpu=0", "gpu=2"])
+# the smoke run of all papers has gpu=2
+@pytest.mark.parametrize("limit", ["gpu=0", pytest.param("gpu=2", marks=pytest.mark.long)])
 def test_gpu_limits_are_accepted(project, limit):
     snakemake(
         project,

@@ -22,7 +22,7 @@ def test_new_paper_passes_its_smoke_run(project):
     text = (project / "docs/rulegraph/mine.svg").read_text()
     rules = set(re.findall(r"rule (mine\w*):", (project / "workflow/rules/mine.smk").read_text()))
     assert rules | {"mine", "mine_draw_figures"} == set(re.findall(r">(mine\w*)</text>", text))
-    run(project, "snakefmt", "--check", "Snakefile", "workflow")
+    run(project, "snakefmt", "--check", "Snakefile", "workflow/rules/mine.smk")
     snakemake(project, "--config", "papers=[mine]")
     ledger = tables.read(project / "results/smoke/claims.parquet")
     assert set(ledger["claim"]) == {"mine.unbiased"}

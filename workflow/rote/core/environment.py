@@ -15,6 +15,7 @@ from rote.core.errors import InputError
 def prepare() -> None:
     """Let libraries work for users without a home, a name or a terminal that knows all letters.
 
+    A user's settings of matplotlib are left aside: its notebooks show figures as ours are drawn.
     Where the home cannot be written, matplotlib's caches go to `private`; numba's go there by
     themselves. Letters that the terminal lacks are written as `\\u2013`; streams that are closed,
     as services may start a command, lead nowhere.
@@ -27,6 +28,9 @@ def prepare() -> None:
     ):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
+    # figures are files in a style of their own, whatever a user's matplotlibrc or shell says
+    os.environ.pop("MPLBACKEND", None)
+    os.environ["MATPLOTLIBRC"] = os.devnull
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -43,8 +43,7 @@ def _under(folder: Path, hidden: bool, around: tuple[Path, ...]) -> Iterator[Pat
     for path in entries:
         if is_hidden(path) and not hidden:
             continue
-        if path.is_symlink() and not path.exists():
-            raise InputError(f"{path} is a link that leads nowhere; mend or remove it")
+        refuse_lost_link(path)
         if path.is_dir():
             real = path.resolve()
             if real not in around:
@@ -53,6 +52,12 @@ def _under(folder: Path, hidden: bool, around: tuple[Path, ...]) -> Iterator[Pat
             yield path
         else:
             log.warning("%s is a pipe, socket or device: it is skipped", path)
+
+
+def refuse_lost_link(path: Path) -> None:
+    """Raise InputError for a link that leads nowhere, as to a disk that is not mounted."""
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"{path} is a link that leads nowhere; mend or remove it")
 
 
 def has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:

@@ -254,7 +254,7 @@ def _identity(name: str) -> str | None:
     uuids = _uuids()
     if name in _NO_DEVICE:
         return None
-    if name.isdigit():
+    if name.isascii() and name.isdigit():
         if uuids:
             return uuids[int(name)] if int(name) < len(uuids) else None
         job = os.environ.get("SLURM_JOB_ID")

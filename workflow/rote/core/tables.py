@@ -316,7 +316,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
             yield temporary
         with open(temporary, "rb") as whole:
             os.fsync(whole.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~umask())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -387,7 +387,8 @@ def drop(folder: Path, pattern: str) -> None:
         folder.rmdir()
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

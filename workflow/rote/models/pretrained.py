@@ -16,19 +16,22 @@ log = logging.getLogger("rote")
 HEAD_TOLERANCE = 1e-4  # of the largest logit: more than rounding in 32 bits leaves
 
 
-def causal(model: str, *, revision: str = "main", offline: bool = False) -> Any:
+def causal(
+    model: str, *, revision: str = "main", offline: bool = False, dtype: Any = "auto"
+) -> Any:
     """A causal language model of transformers in evaluation mode.
 
     Args:
         model: hub id, or a folder with config.json and weights.
         revision: branch, tag or commit on the hub; checkpoints of a training run are often tags.
         offline: never ask the hub.
+        dtype: of weights and buffers; auto is that of the weights on the disk.
 
     Raises:
         InputError: saying what to put where, if it is not there; for a model whose logits depend
             on later tokens (an encoder, as BERT).
     """
-    body = _load("AutoModelForCausalLM", model, revision, offline)
+    body = _load("AutoModelForCausalLM", model, revision, offline, dtype)
     _refuse_foresight(model, body)
     return body
 
@@ -67,7 +70,7 @@ def encoder(model: str, *, revision: str = "main", offline: bool = False) -> Any
     return _load("AutoModel", model, revision, offline)
 
 
-def _load(kind: str, model: str, revision: str, offline: bool) -> Any:
+def _load(kind: str, model: str, revision: str, offline: bool, dtype: Any = "auto") -> Any:
     torchvision()  # beside a CPU build of torch, parts of transformers fail to import without it
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import transformers
@@ -86,7 +89,11 @@ def _load(kind: str, model: str, revision: str, offline: bool) -> Any:
     auto_class = getattr(transformers, kind)
     try:
         module, report = auto_class.from_pretrained(
-            source, revision=revision, local_files_only=offline, output_loading_info=True
+            source,
+            revision=revision,
+            local_files_only=offline,
+            dtype=dtype,
+            output_loading_info=True,
         )
     except Exception as error:  # of the library, the network, or damaged files
         _refuse_pointers(folder)
@@ -182,8 +189,9 @@ def stack(model: str, count: int, device: str = "cpu") -> LanguageStack:
     """
     import torch
 
-    # trained in 32 bits whatever the checkpoint has: a step is lost in the rounding of 16
-    body = causal(model).float().to(device)
+    # trained in 32 bits whatever the checkpoint has: a step is lost in the rounding of 16, and so
+    # are tables of positions that a model computes as it is loaded
+    body = causal(model, dtype=torch.float32).to(device)
     head = body.get_output_embeddings()
     if getattr(head, "bias", None) is not None:
         raise InputError(
@@ -237,7 +245,9 @@ def _logit_scale(model: str, body: Any, weight: Any) -> float:
 
 def context(body: Any) -> int:
     """Tokens of the longest input that a model of transformers takes."""
-    return getattr(body.config, "max_position_embeddings", 0) or 2**30
+    config = body.config.get_text_config()
+    lengths = (getattr(config, name, 0) for name in ("max_position_embeddings", "max_seq_len"))
+    return next(filter(None, lengths), 2**30)
 
 
 def _refuse_long(model: str, body: Any, length: int) -> None:

@@ -230,7 +230,7 @@ class Datastore:
         """
         from safetensors.numpy import save_file
 
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         with atomic(folder / "datastore.safetensors") as path:
             save_file({"embeddings": self.embeddings, "center": self.center}, path)
         self._method.save(self.vectors, folder / "index.faiss")
@@ -254,7 +254,7 @@ class Datastore:
         """
         from safetensors.numpy import load_file
 
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         with one_line(folder, "holds no whole datastore", "build it again"):
             options = json.loads((folder / "datastore.json").read_text("utf-8"))
             arrays = load_file(folder / "datastore.safetensors")

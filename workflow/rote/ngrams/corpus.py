@@ -9,29 +9,30 @@ sums over shards.
 import hashlib
 import json
 import mmap
-import os
-import shutil
-import tempfile
-from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote.core import fields, tables
+from rote.core import fields
 from rote.core.errors import InputError
 from rote.core.files import one_line
 from rote.data import corpora
 from rote.ngrams.analyser import VERSION, Analyser
 from rote.ngrams.options import CorpusOptions, Progress
+from rote.ngrams.writing import (
+    FORMAT,
+    ShardWriter,
+    Vocabulary,
+    new_folder,
+    write_manifest,
+    write_words,
+)
 
 NGram = str | bytes | Sequence[int]  # text, which a corpus's analyser splits, or token ids
-FORMAT = 1
-_FLUSH = 2**20  # tokens in memory before they are written
 
 
 class Shard(NamedTuple):
@@ -85,7 +86,7 @@ class Corpus:
             path: folder with corpus.json; ~ is the home folder.
 
         Raises:
-            InputError: if there is none, or its files do not fit its manifest.
+            InputError: if there is none, its files do not fit its manifest, or it holds no token.
         """
         folder = Path(path).expanduser()
         try:
@@ -106,7 +107,10 @@ class Corpus:
                 f"{folder / 'corpus.json'} is of another version; tokenize the corpus again"
             )
         with one_line(folder / "corpus.json", "is damaged", "tokenize the corpus again"):
-            return cls(folder, manifest)
+            corpus = cls(folder, manifest)
+        if not corpus.tokens:
+            raise InputError(f"the corpus {folder} holds no token; tokenize its texts again")
+        return corpus
 
     @classmethod
     def from_tokens(
@@ -129,10 +133,13 @@ class Corpus:
             The corpus.
 
         Raises:
-            InputError: for offsets that do not rise from 0 to T, ids out of [0, 2^32), fewer words
-                than ids, or an `out` that exists and is not an empty folder.
+            InputError: for no token, what is not a row of whole numbers, offsets that do not rise
+                from 0 to T, ids out of [0, 2^32), fewer words than ids, or an `out` that exists and
+                is not an empty folder.
         """
-        tokens, offsets = np.asarray(tokens), np.asarray(offsets, np.int64)
+        tokens, offsets = _whole_numbers("tokens", tokens), _whole_numbers("offsets", offsets)
+        if not len(tokens):
+            raise InputError("tokens must hold at least one token, given none")
         if (
             len(offsets) < 1
             or offsets[0] != 0
@@ -140,19 +147,19 @@ class Corpus:
             or (np.diff(offsets) < 0).any()
         ):
             raise InputError(f"offsets must rise from 0 to the number of tokens, {len(tokens)}")
-        types = int(tokens.max()) + 1 if len(tokens) else 0
-        if len(tokens) and (int(tokens.min()) < 0 or types > 2**32):
+        types = int(tokens.max()) + 1
+        if int(tokens.min()) < 0 or types > 2**32:
             raise InputError(
                 f"token ids must lie in [0, 2^32), found {tokens.min()} to {tokens.max()}"
             )
         if words is not None and len(words) < types:
             raise InputError(f"{len(words)} words for token ids up to {types - 1}")
-        with _new_folder(Path(out)) as folder:
+        with new_folder(out) as folder:
             dtype = np.dtype(np.uint16 if types <= 2**16 else np.uint32)
             tokens.astype(dtype.newbyteorder("<"), copy=False).tofile(folder / "tokens-00000.bin")
-            offsets.tofile(folder / "offsets-00000.bin")
+            offsets.astype("<i8", copy=False).tofile(folder / "offsets-00000.bin")
             if words is not None:
-                _write_words(folder, words)
+                write_words(folder, words)
             shard = {"dtype": dtype.name, "tokens": len(tokens), "documents": len(offsets) - 1}
             totals = {
                 "empty": int((np.diff(offsets) == 0).sum()),
@@ -161,7 +168,7 @@ class Corpus:
                 "duplicates": 0,
                 "text_sha256": "",
             }
-            _write_manifest(folder, Analyser(unit="whitespace"), totals, [shard])
+            write_manifest(folder, Analyser(unit="whitespace"), totals, [shard])
         return cls.open(out)
 
     def _map(self, entry: dict[str, Any]) -> Shard:
@@ -324,13 +331,13 @@ def tokenize(
     """
     sources = corpora.sources(texts)
     split_units = analyser.check().splitter()
-    words = _Vocabulary()
+    words = Vocabulary()
     problems: Counter[str] = Counter()
     seen: set[bytes] = set()
     digest = hashlib.sha256()
     total = 0
     duplicates = 0
-    with _new_folder(Path(out)) as folder, _ShardWriter(folder, options.shard_tokens) as writer:
+    with new_folder(out) as folder, ShardWriter(folder, options.shard_tokens) as writer:
         for source in sources:
             for document in corpora.documents(
                 source,
@@ -360,7 +367,7 @@ def tokenize(
             )
         shards = writer.close()
         if not analyser.gives_ids:
-            _write_words(folder, list(words))
+            write_words(folder, list(words))
         totals = {
             "empty": writer.empty,
             "types": writer.max_id + 1 if analyser.gives_ids else len(words),
@@ -368,133 +375,25 @@ def tokenize(
             "duplicates": duplicates,
             "text_sha256": digest.hexdigest(),
         }
-        _write_manifest(folder, analyser, totals, shards)
+        write_manifest(folder, analyser, totals, shards)
     return Corpus.open(out)
+
+
+def _whole_numbers(name: str, values: Any) -> np.ndarray:
+    """A row of whole numbers of whatever type, as integers."""
+    numbers = np.asarray(values)
+    is_whole = numbers.ndim == 1 and numbers.dtype.kind in "uif"
+    if is_whole and numbers.dtype.kind == "f":
+        is_whole = bool((np.isfinite(numbers) & (numbers == np.trunc(numbers))).all())
+        numbers = numbers.astype(np.int64) if is_whole else numbers
+    if not is_whole:
+        raise InputError(f"{name} must be a row of whole numbers, given {values!r}")
+    return numbers
 
 
 def _irregular(problems: Counter[str]) -> str:
     """What could not be read, in words: `3 not JSON`; `nothing was skipped`."""
     return ", ".join(f"{n} {kind}" for kind, n in sorted(problems.items())) or "nothing was skipped"
-
-
-class _Vocabulary(dict):
-    """Words numbered in order of appearance."""
-
-    def __missing__(self, word: str) -> int:
-        number = len(self)
-        self[word] = number
-        return number
-
-
-class _ShardWriter:
-    """Appends documents to shards."""
-
-    def __init__(self, folder: Path, shard_tokens: int):
-        self.folder, self.limit = folder, shard_tokens
-        self.shards: list[dict[str, Any]] = []
-        self.max_id = -1
-        self.empty = self.documents = 0  # without tokens, and all
-        self._start(np.uint16)
-
-    def __enter__(self) -> "_ShardWriter":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.file.close()
-
-    def _start(self, dtype: type) -> None:
-        self.dtype = dtype
-        self.buffer = array("I")
-        self.offsets = array("q", [0])
-        self.file = (self.folder / f"tokens-{len(self.shards):05d}.bin").open("wb")
-
-    def add(self, ids: Sequence[int]) -> None:
-        """Append a document."""
-        top = max(ids, default=-1)
-        self.max_id = max(self.max_id, top)
-        self.empty += not ids
-        self.documents += 1
-        if top >= 2**16 and self.dtype is np.uint16:
-            self._close_shard(np.uint32)
-        self.buffer.extend(ids)
-        self.offsets.append(self.offsets[-1] + len(ids))
-        if len(self.buffer) >= _FLUSH:
-            self._flush()
-        if self.offsets[-1] >= self.limit:
-            self._close_shard(self.dtype)
-
-    def _flush(self) -> None:
-        dtype = np.dtype(self.dtype).newbyteorder("<")
-        np.frombuffer(self.buffer, np.uint32).astype(dtype).tofile(self.file)
-        self.buffer = array("I")
-
-    def _close_shard(self, following: type | None) -> None:
-        if len(self.offsets) > 1 or following is None:
-            self._flush()
-            np.frombuffer(self.offsets, np.int64).tofile(
-                self.folder / f"offsets-{len(self.shards):05d}.bin"
-            )
-            entry = {
-                "dtype": np.dtype(self.dtype).name,
-                "tokens": self.offsets[-1],
-                "documents": len(self.offsets) - 1,
-            }
-            self.shards.append(entry)
-        self.file.close()
-        if following is not None:
-            self._start(following)
-
-    def close(self) -> list[dict[str, Any]]:
-        """The shards' entries in the manifest."""
-        if len(self.offsets) > 1 or not self.shards:
-            self._close_shard(None)
-        else:
-            self.file.close()
-            (self.folder / f"tokens-{len(self.shards):05d}.bin").unlink()
-        return self.shards
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder that appears under its name once it is whole."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} exists already; choose another folder or remove it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    tables.sweep_siblings(out)
-    temporary = Path(
-        tempfile.mkdtemp(dir=out.parent, prefix=tables.temporary_prefix(out.name), suffix=".tmp")
-    )
-    try:
-        with tables.full_disk_named(out):
-            yield temporary
-        temporary.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        os.replace(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write_words(folder: Path, words: Sequence[str]) -> None:
-    for number, word in enumerate(words):
-        if "\n" in word:
-            raise InputError(f"word {number}, {word!r}, holds a line break; words lie in lines")
-    (folder / "words.txt").write_text("".join(f"{word}\n" for word in words), "utf-8", newline="")
-
-
-def _write_manifest(
-    folder: Path, analyser: Analyser, totals: dict[str, Any], shards: list[dict[str, Any]]
-) -> None:
-    manifest = {
-        "format": FORMAT,
-        "analyser_version": VERSION,
-        "analyser": analyser._asdict(),
-        "tokens": sum(shard["tokens"] for shard in shards),
-        "documents": sum(shard["documents"] for shard in shards),
-        **totals,
-        "shards": [{"number": number, **shard} for number, shard in enumerate(shards)],
-    }
-    (folder / "corpus.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
 def map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:

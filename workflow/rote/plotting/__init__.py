@@ -5,8 +5,17 @@ figure of a paper.
 """
 
 from rote.core import extras
+from rote.core.errors import InputError
+from rote.core.files import first_line
 
 extras.require("rote.plotting")
+try:
+    import matplotlib  # noqa: F401
+except ValueError as error:  # also of encodings
+    raise InputError(
+        f"matplotlib does not start ({first_line(error)}); mend or remove the file matplotlibrc of "
+        "this folder or of your home, and unset MPLBACKEND"
+    ) from error
 
 from rote.plotting.figures import Canvas, draw, drawing, render
 from rote.plotting.primitives import (

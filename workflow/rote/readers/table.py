@@ -88,7 +88,9 @@ def _parquet(path: Path) -> pd.DataFrame:
             raise InputError(f"{path}: more than {MAX_BYTES:,} bytes are not read; split it")
         table = file.read()
         table.validate(full=True)  # that texts are UTF-8
-        return table.to_pandas(integer_object_nulls=True)
+        frame = table.to_pandas(integer_object_nulls=True)
+    # columns that pandas had as an index when it wrote the file
+    return frame.reset_index([name for name in frame.index.names if name is not None])
 
 
 def _separated(path: Path, separator: str) -> pd.DataFrame:
@@ -193,5 +195,9 @@ def as_text(one: Any, where: str) -> str:
         return one
     if isinstance(one, int) and not isinstance(one, bool):
         return str(one)
-    kind = "nothing" if one is None or one != one else f"{type(one).__name__} {one!r:.40}"
+    if one is None or one != one:
+        raise InputError(
+            f"{where}: must be text, it holds nothing; put one there or leave the row out"
+        )
+    kind = f"{type(one).__name__} {one!r:.40}"
     raise InputError(f"{where}: must be text, it holds {kind}; put it in quotes")

@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, Any]:
         is_safe = has_suffix(path, (".safetensors",))
         weights = load_file(path) if is_safe else _tensors(path)
     # what trainers save has the weights under a name of its own
-    for name in ("state_dict", "model"):
+    for name in ("state_dict", "model_state_dict", "model"):
         if isinstance(weights, dict) and isinstance(weights.get(name), dict):
             weights = weights[name]
     if not isinstance(weights, dict) or not weights or not all(map(_is_weight, weights.items())):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from rote import knn
 from rote.core.errors import InputError
-from rote.core.files import first_line, one_line
+from rote.core.files import first_line, one_line, refuse_pointer
 from rote.core.tables import atomic
 from rote.neighbors import Datastore, Engine, Neighbors
 from rote.readers import weights
@@ -183,23 +183,24 @@ class ResMem(BaseEstimator):
         A scikit-learn base is not written: give it to `load` again.
 
         Args:
-            folder: where they go; made if it is missing.
+            folder: where they go; made if it is missing; ~ is the home folder.
 
         Raises:
+            InputError: if there is a file of that name.
             sklearn.exceptions.NotFittedError: before `fit`.
         """
         from safetensors.numpy import save_file
 
         check_is_fitted(self, "memory_")
         arrays: dict[str, np.ndarray] = {}
-        texts: dict[str, list[str]] = {}
+        texts: dict[str, tuple[str, list[str]]] = {}  # of what is no number: type and values
         for name in self._ARRAYS:
             values = np.asarray(getattr(self, name))
-            values = np.asarray(values.tolist()) if values.dtype.kind == "O" else values
-            if values.dtype.kind == "U":
-                texts[name] = values.tolist()
+            plain = np.asarray(values.tolist()) if values.dtype.kind == "O" else values
+            if plain.dtype.kind in "biuf":
+                arrays[name] = np.ascontiguousarray(plain)
             else:
-                arrays[name] = np.ascontiguousarray(values)
+                texts[name] = str(values.dtype), [str(one) for one in values]
         options = {
             "k": int(self.k),
             "temperature": str(self.temperature),  # JSON has no infinity
@@ -209,7 +210,9 @@ class ResMem(BaseEstimator):
             "kind": type(self).__name__,
             "texts": texts,
         }
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; give a folder")
         (folder / "resmem.json").unlink(missing_ok=True)  # written last: the folder is whole then
         self.memory_.save(folder)
         with atomic(folder / "targets.safetensors") as path:
@@ -249,11 +252,14 @@ class ResMem(BaseEstimator):
         """
         from safetensors.numpy import load_file
 
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
+        for name in ("resmem.json", "targets.safetensors"):
+            refuse_pointer(folder / name)
         with one_line(folder, "holds no whole model", "save it again"):
             options = json.loads((folder / "resmem.json").read_text("utf-8"))
             arrays = load_file(folder / "targets.safetensors")
-            arrays |= {name: np.array(texts) for name, texts in options["texts"].items()}
+            for name, (kind, texts) in options["texts"].items():
+                arrays[name] = np.array(texts, object).astype(kind)
             for name in ("kind", "k", "strength", "engine", "temperature", "bandwidth"):
                 options[name]
             lacking = set(cls._ARRAYS) - arrays.keys() if options["kind"] == cls.__name__ else set()

@@ -1,7 +1,8 @@
 """Run every compiled kernel on small fixed inputs, of the types that a run gives them.
 
 `python -m rote.run.kernels [NAME ...]` prints a digest of what each leaves (all of them, or some).
-`make setup` does so once: from then on every job loads compiled kernels.
+`make setup` does so once: from then on every job loads compiled kernels. A group imports what it
+runs and nothing else.
 """
 
 import atexit
@@ -12,19 +13,28 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from scipy import sparse
 
-from rote import ngrams
-from rote.models import attention, norms
-from rote.neighbors import cells, distances
-from rote.ngrams import full, infinity, kernels
-from rote.waves import multifrontal
+if TYPE_CHECKING:
+    from scipy import sparse
 
-MODULES = (attention, norms, cells, distances, full, infinity, kernels, multifrontal)
+    from rote import ngrams
+
+MODULES = (
+    "rote.models.attention",
+    "rote.models.norms",
+    "rote.neighbors.cells",
+    "rote.neighbors.distances",
+    "rote.ngrams.full",
+    "rote.ngrams.infinity",
+    "rote.ngrams.kernels",
+    "rote.waves.multifrontal",
+)
 WIDTH, HEIGHT = 37, 29  # of the grid whose matrix is factored
 
 
@@ -39,8 +49,10 @@ def _single(*shape: int) -> np.ndarray:
 # ---- waves
 
 
-def _operator() -> sparse.csr_array:
+def _operator() -> "sparse.csr_array":
     """Random symmetric couplings of a grid's neighbors, and a random complex diagonal."""
+    from scipy import sparse
+
     numbers = np.arange(WIDTH * HEIGHT).reshape(WIDTH, HEIGHT)
     along = np.stack([numbers[1:], numbers[:-1]]).reshape(2, -1)
     across = np.stack([numbers[:, 1:], numbers[:, :-1]]).reshape(2, -1)
@@ -52,6 +64,8 @@ def _operator() -> sparse.csr_array:
 
 
 def _eliminate():
+    from rote.waves import multifrontal
+
     matrix = _operator()
     plan = multifrontal.plan(WIDTH, HEIGHT, matrix)
     rows = np.zeros(plan.factor_start[-1])
@@ -60,6 +74,8 @@ def _eliminate():
 
 
 def _solve():
+    from rote.waves import multifrontal
+
     matrix = _operator()
     factor = multifrontal.Factor(
         multifrontal.plan(WIDTH, HEIGHT, matrix), matrix, matrix.diagonal()
@@ -74,6 +90,8 @@ def _solve():
 def _attended(gradients: bool):
     import torch
 
+    from rote.models import attention
+
     q, k, v = (torch.from_numpy(_single(7, 11, 3, 8) * scale) for scale in (1, 2, 3))
     angles = torch.from_numpy(_single(11, 4))
     for one in (q, k, v):
@@ -86,6 +104,8 @@ def _attended(gradients: bool):
 
 
 def _normalized():
+    from rote.models import norms
+
     x = _single(50, 24)
     normed, scales = np.empty_like(x), np.empty(50, np.float32)
     norms._normalize(x, normed, scales)
@@ -93,6 +113,8 @@ def _normalized():
 
 
 def _normalized_backward():
+    from rote.models import norms
+
     x = _single(50, 24)
     of_x = np.empty_like(x)
     norms._gradient(x[::-1].copy(), x, np.abs(x[:, 0]), of_x)
@@ -103,6 +125,8 @@ def _normalized_backward():
 
 
 def _measured():
+    from rote.neighbors import distances
+
     q, x = _rng().normal(size=(9, 17)), _single(300, 17)
     rows = np.tile(np.arange(-1, 299), (9, 1))
     values = [np.empty(rows.shape) for _ in range(2)]
@@ -112,12 +136,16 @@ def _measured():
 
 
 def _ordered():
+    from rote.neighbors import distances
+
     values, rows = _rng().normal(size=(5, 40)), np.tile(np.arange(40), (5, 1))
     distances._sort(values, rows)
     return values, rows
 
 
 def _heaped(order: bool):
+    from rote.neighbors import distances
+
     values, rows = _rng().normal(size=(5, 400)), np.tile(np.arange(400), (5, 1))
     nearest, numbers = np.full((5, 7), np.inf), np.full((5, 7), -1)
     distances._take(values, rows, nearest, numbers)
@@ -132,15 +160,21 @@ def _centers():
 
 
 def _radii():
+    from rote.neighbors import cells
+
     vectors, of_cells = _centers()
     return (cells._radii(vectors, of_cells, np.arange(200) % 9),)
 
 
 def _spread():
+    from rote.neighbors import cells
+
     return (cells._spread(_centers()[0], 20),)
 
 
 def _pushed():
+    from rote.neighbors import cells
+
     heaps = np.full((6, 5), np.inf, np.float32), np.full((6, 5), -1), np.zeros(6, np.int64)
     members = _single(90, 13)
     squares = np.einsum("nd,nd->n", members, members)
@@ -156,7 +190,9 @@ GRAMS = ["w0", "w1 w2", "w3 w4", "w5 w6 w7", "w8"]
 
 
 @cache
-def _corpus() -> ngrams.Corpus:
+def _corpus() -> "ngrams.Corpus":
+    from rote import ngrams
+
     folder = Path(tempfile.mkdtemp(prefix="rote-kernels-"))
     atexit.register(shutil.rmtree, folder)
     documents = np.split(TOKENS, OFFSETS[1:-1])
@@ -166,6 +202,8 @@ def _corpus() -> ngrams.Corpus:
 
 
 def _counted(stop_words: bool):
+    from rote import ngrams
+
     pairs = list(itertools.combinations(GRAMS, 2))
     words = (("w2", "w4"), ("w6",)) if stop_words else ((), ())
     return (
@@ -177,6 +215,8 @@ def _counted(stop_words: bool):
 
 
 def _tables():
+    from rote.ngrams import full
+
     parts = []
     for n in (3, 24):  # packed, and by suffixes
         table = full.table(_corpus(), n)
@@ -185,6 +225,8 @@ def _tables():
 
 
 def _suffixes():
+    from rote.ngrams import infinity
+
     tokens = TOKENS.astype(np.uint32)
     order = infinity.suffix_array(tokens, OFFSETS, 9)
     bounds = infinity.bounds(tokens, OFFSETS, order, TOKENS[40:43])
@@ -216,7 +258,7 @@ GROUPS: dict[str, Callable[[], Sequence[np.ndarray]]] = {
 def compiled() -> dict[str, Dispatcher]:
     """The kernels of the project that are decorated at import, by module and name."""
     dispatchers = {}
-    for module in MODULES:
+    for module in map(import_module, MODULES):
         for name, value in vars(module).items():
             if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
                 dispatchers[f"{module.__name__}.{name}"] = value

@@ -1,12 +1,13 @@
 """Folders of pictures, as ImageNet's, under networks that torchvision knows: taken, not trained."""
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.core.files import first_line, is_hidden
+from rote.core.files import first_line, is_hidden, refuse_lost_link, skipped
 from rote.core.section import Section, key
 from rote.papers.resmem import pretrained_bases
 from rote.papers.resmem.task import (
@@ -22,6 +23,7 @@ from rote.papers.resmem.task import (
 from rote.readers import image
 from rote.readers import weights as reader
 
+log = logging.getLogger("rote")
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's channels
 SPREAD = (0.229, 0.224, 0.225)
 PRODUCTS = 2e9  # multiply-adds of a network for one picture, in the middle of the published ones
@@ -58,11 +60,12 @@ class PictureFiles(NamedTuple):
 def files(options: ResmemPictures) -> PictureFiles:
     """Pictures of `<root>/train/<class>/` (a random `options.train`), then `<root>/val/`.
 
-    A class's pictures may lie deeper in its folder. Hidden names are skipped, links followed.
+    A class's pictures may lie deeper in its folder. Hidden names are skipped, links followed; what
+    lies beside the folders of the classes is named in the log.
 
     Raises:
-        InputError: for a missing folder, a class without a picture, or classes of `val` that
-            `train` does not have.
+        InputError: for a missing folder, a link that leads nowhere, a class without a picture, or
+            classes of `val` that `train` does not have.
     """
     root = Path(options.root)
     train = _by_class(root / "train")
@@ -94,7 +97,13 @@ def _by_class(folder: Path) -> dict[str, list[Path]]:
         raise InputError(
             f"{folder} does not exist; the root must hold train/ and val/ with a folder per class"
         )
-    classes = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_hidden(path)]
+    entries = [path for path in sorted(folder.iterdir()) if not is_hidden(path)]
+    for path in entries:
+        refuse_lost_link(path)
+    others = [path for path in entries if not path.is_dir()]
+    if others:
+        log.warning("%s: %s beside the classes' folders skipped", folder, skipped(others))
+    classes = [path for path in entries if path.is_dir()]
     by_class = {path.name: image.files(path) for path in classes}
     bare = [name for name, paths in by_class.items() if not paths]
     if bare:
