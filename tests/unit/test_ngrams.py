@@ -228,7 +228,7 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
             r"n-gram 0: n-gram \(0, -2\): must be text, or token ids ≥ 0",
         ),
         (lambda c: ngrams.count(c, [(0.5,)]), "must be text, or token ids ≥ 0"),
-        (lambda c: ngrams.count(c, [3]), "n-gram 0: 3 is not"),
+        (lambda c: ngrams.count(c, [3]), "n-gram 0: n-gram 3: must be text, or token ids"),
         (
             lambda c: ngrams.count_pairs(c, [("a", "b", "c")]),
             r"pair 0: \('a', 'b', 'c'\) is not two n-grams",

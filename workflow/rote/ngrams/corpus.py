@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote.core import fields, tables
+from rote.core import fields, reals, tables
 from rote.core.errors import InputError
 from rote.core.files import one_line
 from rote.data import corpora
@@ -87,6 +87,7 @@ class Corpus:
         Raises:
             InputError: if there is none, or its files do not fit its manifest.
         """
+        fields.check_types({"path": fields.PATH}, {"path": path})
         folder = Path(path).expanduser()
         try:
             manifest = json.loads((folder / "corpus.json").read_text("utf-8"))
@@ -132,7 +133,8 @@ class Corpus:
             InputError: for offsets that do not rise from 0 to T, ids out of [0, 2^32), fewer words
                 than ids, or an `out` that exists and is not an empty folder.
         """
-        tokens, offsets = np.asarray(tokens), np.asarray(offsets, np.int64)
+        tokens, offsets = reals.whole("tokens", tokens), reals.whole("offsets", offsets)
+        offsets = offsets.astype(np.int64)
         if (
             len(offsets) < 1
             or offsets[0] != 0
@@ -145,8 +147,13 @@ class Corpus:
             raise InputError(
                 f"token ids must lie in [0, 2^32), found {tokens.min()} to {tokens.max()}"
             )
-        if words is not None and len(words) < types:
-            raise InputError(f"{len(words)} words for token ids up to {types - 1}")
+        if words is not None:
+            fields.check_many({"words": words})
+            words = list(words)
+            if not all(isinstance(word, str) for word in words):
+                raise InputError("words must be texts")
+            if len(words) < types:
+                raise InputError(f"{len(words)} words for token ids up to {types - 1}")
         with _new_folder(Path(out)) as folder:
             dtype = np.dtype(np.uint16 if types <= 2**16 else np.uint32)
             tokens.astype(dtype.newbyteorder("<"), copy=False).tofile(folder / "tokens-00000.bin")
@@ -228,15 +235,15 @@ class Corpus:
             InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0,
                 nothing but what is left out, or text where the corpus has no words.
         """
-        if isinstance(ngram, bytes):
-            ngram = ngram.decode(errors="replace")
+        fields.check_many({"leave_out": leave_out})
+        ngram = read_ngram(ngram)
         if not isinstance(ngram, str):
             try:
                 ids = tuple(map(int, ngram))
-                sound = ids == tuple(ngram)
-            except (TypeError, ValueError):
+                sound = ids == ngram and min(ids, default=-1) >= 0
+            except _NO_IDS:
                 sound = False
-            if not sound or min(ids, default=-1) < 0:
+            if not sound:
                 raise InputError(f"n-gram {ngram!r}: must be text, or token ids ≥ 0")
             if not leave_out:
                 return ids
@@ -264,8 +271,7 @@ class Corpus:
         Raises:
             InputError: as `ids`.
         """
-        if isinstance(ngram, bytes):
-            ngram = ngram.decode(errors="replace")
+        ngram = read_ngram(ngram)
         if not (isinstance(ngram, str) and self.analyser.gives_ids):
             return [self.ids(ngram, leave_out)]
         bare = ngram.lstrip() or ngram
@@ -285,13 +291,37 @@ class Corpus:
         Raises:
             InputError: if there is none of this number.
         """
-        fields.check({"number": fields.COUNT}, {"number": number})
-        at = number
+        at = fields.check({"number": fields.COUNT}, {"number": number})["number"]
         for shard in self.shards:
             if at < shard.documents:
                 return shard.tokens[shard.offsets[at] : shard.offsets[at + 1]]
             at -= shard.documents
         raise InputError(f"{self.folder} has {self.documents} documents, there is no {number}")
+
+
+# what goes wrong as whatever a user gives is read as ids
+_NO_IDS = (TypeError, ValueError, OverflowError, RuntimeError, np.ma.MaskError)
+
+
+def read_ngram(ngram: NGram) -> str | tuple:
+    """An n-gram as text or as a tuple of what it holds.
+
+    Args:
+        ngram: text, or a sequence of ids, which are not looked at.
+
+    Raises:
+        InputError: for what is no text and has no order.
+    """
+    if isinstance(ngram, str):
+        return ngram
+    if isinstance(ngram, bytes):
+        return ngram.decode(errors="replace")
+    try:
+        if not isinstance(ngram, (Set, Mapping)):
+            return tuple(ngram)
+    except _NO_IDS:
+        pass
+    raise InputError(f"n-gram {fields.shown(ngram)}: must be text, or token ids ≥ 0")
 
 
 def tokenize(
@@ -322,6 +352,14 @@ def tokenize(
         InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
             no document with a unit, or an `out` that exists and is not an empty folder.
     """
+    if not isinstance(texts, fields.PATH):
+        fields.check_many({"texts": texts})
+    fields.check_types(
+        {"out": fields.PATH, "analyser": Analyser, "options": CorpusOptions},
+        {"out": out, "analyser": analyser, "options": options},
+    )
+    if progress is not None:
+        fields.check_types({"progress": Callable}, {"progress": progress})
     sources = corpora.sources(texts)
     split_units = analyser.check().splitter()
     words = _Vocabulary()

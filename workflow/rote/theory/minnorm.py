@@ -69,6 +69,8 @@ def _matrix(X: np.ndarray | sparse.sparray) -> np.ndarray | sparse.sparray:
     """A design of finite float64 numbers, dense or sparse."""
     if getattr(X, "ndim", None) != 2:
         raise InputError("X must be a matrix, (n, d), dense or sparse")
+    if 0 in X.shape:
+        raise InputError(f"X must have shape (n, d) with n, d ≥ 1, given {X.shape}")
     if not sparse.issparse(X):
         return reals.finite("X", X)
     X = sparse.csr_array(X)
@@ -168,8 +170,7 @@ def _labels(spectrum: ThinSVD, y: np.ndarray) -> np.ndarray:
 
 
 def _check_factorized(spectrum: ThinSVD) -> None:
-    if not isinstance(spectrum, ThinSVD):
-        raise InputError(f"spectrum must be what `factorize` returns, given {spectrum!r}")
+    fields.check_types({"spectrum": ThinSVD}, {"spectrum": spectrum})
 
 
 def _penalty(lam: np.ndarray | float) -> np.ndarray:
