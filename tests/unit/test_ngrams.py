@@ -258,8 +258,8 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
         (lambda c: CorpusOptions(strict="x"), "strict must be true or false, given 'x'"),
         (lambda c: ScanOptions(progress="x"), "progress must be a function, given 'x'"),
         (lambda c: ScanOptions(threads=0), "threads must be a whole number ≥ 1, given 0"),
-        (lambda c: ScanOptions([2, -1]), "shards must be numbered from 0, given -1"),
-        (lambda c: ngrams.table(c, 0), "n must be a whole number ≥ 1, given 0"),
+        (lambda c: ScanOptions([2, -1]), "shard must be a whole number ≥ 0, given -1"),
+        (lambda c: ngrams.table(c, 0), "n must be a whole number ≥ 1 and ≤ 1048576, given 0"),
         (
             lambda c: ngrams.scan(c, ngrams.queries(c), options=ScanOptions([3])),
             "shard 3 does not exist",

@@ -106,9 +106,10 @@ def _plain(value: Any) -> int | float | None:
     """A Python or NumPy number as int or float; None for anything else, and beyond 64 bits."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
-    dtype = getattr(value, "dtype", None)  # NumPy has one, of time spans too
+    dtype: Any = getattr(value, "dtype", None)  # NumPy has one, of time spans too
     if dtype is not None:
-        return value.item() if dtype.kind in "iuf" and dtype.itemsize <= 8 else None
+        scalar: Any = value
+        return scalar.item() if dtype.kind in "iuf" and dtype.itemsize <= 8 else None
     if isinstance(value, int):
         return int(value) if abs(value) < 2**64 else None
     return float(value) if isinstance(value, float) else None

@@ -29,7 +29,8 @@ def array(name: str, values: ArrayLike) -> np.ndarray:
     if not numeric:
         raise InputError(f"{name} must be real numbers, given {given.dtype} {str(values)[:40]!r}")
     try:
-        return given.astype(float, copy=False)
+        with np.errstate(over="ignore"):  # of long doubles, which become infinite
+            return given.astype(float, copy=False)
     except OverflowError as error:
         raise InputError(f"{name} holds a number that is too large, above 1e308") from error
 

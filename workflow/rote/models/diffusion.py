@@ -314,7 +314,7 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
     """
     z = _checked_start(denoiser, start, schedule)
     for t in reversed(range(schedule.steps)):
-        x = denoiser(z, t)
+        x = _predicted(denoiser, z, t)
         if t == 0:
             return x
         alpha_bar = schedule.alpha_bar[t].item()
@@ -330,6 +330,16 @@ def _checked_start(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Ten
     if not bool(torch.isfinite(_tensor("start", start)).all()):
         raise InputError("start must be finite, it holds NaN or infinite values")
     return start
+
+
+def _predicted(denoiser: Denoiser, z: Tensor, t: int) -> Tensor:
+    """Clean points, if the denoiser gives such."""
+    points = denoiser(z, t)
+    if not isinstance(points, Tensor) or points.shape != z.shape:
+        raise InputError(
+            f"denoiser must give points {tuple(z.shape)}, given {fields.shown(points)}"
+        )
+    return points
 
 
 class DataStep(NamedTuple):
@@ -404,12 +414,12 @@ def guided(
     for t in reversed(range(schedule.steps)):
         alpha_bar = schedule.alpha_bar[t].item()
         following = schedule.alpha_bar[max(t - 1, 0)].item()
-        x = denoiser(z, t)
+        x = _predicted(denoiser, z, t)
         noise = (z - alpha_bar**0.5 * x) / (1 - alpha_bar) ** 0.5
         z = x if t == 0 else following**0.5 * x + (1 - following) ** 0.5 * noise
         point = z.detach().requires_grad_(data_step.full_jacobian)
         # the clean point that the noise predicted at index t stands for at the level of t − 1
-        predicted = denoiser(point, t)
+        predicted = _predicted(denoiser, point, t)
         noise = (point - alpha_bar**0.5 * predicted) / (1 - alpha_bar) ** 0.5
         clean = (point - (1 - following) ** 0.5 * noise) / following**0.5
         misfits, slopes = _checked(gradient(clean.detach()), clean, t)
@@ -426,6 +436,8 @@ def guided(
 
 def _checked(result: tuple[Tensor, Tensor], clean: Tensor, t: int) -> tuple[Tensor, Tensor]:
     """Misfits and gradients, if they are such."""
+    if not isinstance(result, tuple) or [isinstance(r, Tensor) for r in result] != [True] * 2:
+        raise InputError(f"gradient must give two tensors, given {fields.shown(result)}")
     misfits, slopes = result
     if misfits.shape != clean.shape[:1] or slopes.shape != clean.shape:
         raise InputError(

@@ -60,7 +60,11 @@ class Analyser(NamedTuple):
     tokenizer: str = ""
 
     def check(self) -> "Analyser":
-        """This analyser. Raises InputError for an unknown unit or a misplaced tokenizer."""
+        """This analyser, its stop words in a tuple.
+
+        Raises:
+            InputError: for an unknown unit, a misplaced tokenizer, and fields of another type.
+        """
         types = {"unit": str, "case": bool, "tokenizer": str}
         fields.check_types(types, self._asdict())
         fields.check_many({"stop_words": self.stop_words})
@@ -73,7 +77,7 @@ class Analyser(NamedTuple):
                 f"unit {self.unit!r} with tokenizer {self.tokenizer!r}: "
                 "a tokenizer belongs to unit token"
             )
-        return self
+        return self._replace(stop_words=tuple(self.stop_words))
 
     @property
     def gives_ids(self) -> bool:
@@ -189,8 +193,13 @@ def grams(units: Sequence, n: int) -> list[tuple]:
         InputError: for n below 1, and units without an order.
     """
     fields.check({"n": fields.SIZE}, {"n": n})
-    if isinstance(units, (Set, Mapping)) or not hasattr(units, "__getitem__"):
-        raise InputError(f"units must be a sequence, given {fields.shown(units)}")
+    try:
+        if isinstance(units, (Set, Mapping)):
+            raise TypeError("a set has no order")
+        len(units), units[:1]
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        shown = fields.shown(units)
+        raise InputError(f"units must be a sequence, given {shown}: {error}") from error
     if len(units) <= n:
         return [tuple(units)] if len(units) else []
     return [tuple(units[at : at + n]) for at in range(len(units) - n + 1)]

@@ -235,11 +235,16 @@ class Corpus:
             InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0,
                 nothing but what is left out, or text where the corpus has no words.
         """
-        fields.check_many({"leave_out": leave_out})
+        if not isinstance(leave_out, Set):
+            fields.check_many({"leave_out": leave_out})
+            try:
+                leave_out = frozenset(leave_out)
+            except TypeError as error:
+                raise InputError(f"leave_out must be words or ids: {error}") from error
         ngram = read_ngram(ngram)
         if not isinstance(ngram, str):
             try:
-                ids = tuple(map(int, ngram))
+                ids = () if any(isinstance(n, complex) for n in ngram) else tuple(map(int, ngram))
                 sound = ids == ngram and min(ids, default=-1) >= 0
             except _NO_IDS:
                 sound = False
@@ -361,7 +366,8 @@ def tokenize(
     if progress is not None:
         fields.check_types({"progress": Callable}, {"progress": progress})
     sources = corpora.sources(texts)
-    split_units = analyser.check().splitter()
+    analyser = analyser.check()
+    split_units = analyser.splitter()
     words = _Vocabulary()
     problems: Counter[str] = Counter()
     seen: set[bytes] = set()

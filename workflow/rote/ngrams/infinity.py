@@ -104,6 +104,7 @@ class InfinityGram:
             InputError: for ids that are no whole numbers ≥ −1.
         """
         ids = self._ids("context", context)
+        token = fields.check({"token": fields.whole(-1)}, {"token": token})["token"]
         # bisection of the suffix's length: a suffix of a suffix that occurs occurs too
         occurring, missing = 0, len(ids) + 1
         while occurring + 1 < missing:

@@ -79,11 +79,12 @@ def queries(
     """
     fields.check_types({"corpus": Corpus}, {"corpus": corpus})
     fields.check_many({"pairs": pairs, "singles": singles, "stop_words": stop_words})
-    if len(stop_words := tuple(stop_words)) != 2:
+    both_stop_words = list(stop_words)
+    if len(both_stop_words) != 2:
         raise InputError("stop_words must be two collections of words, for first and second ones")
     marks = [np.empty(0, bool)]
     forms: dict[frozenset[Gram], int] = {}
-    first, second = (_Side(corpus, words, marks, forms) for words in stop_words)
+    first, second = (_Side(corpus, words, marks, forms) for words in both_stop_words)
 
     def number_pair(pair: tuple[NGram, NGram]) -> tuple[int, int]:
         a, b = pair

@@ -78,5 +78,6 @@ class ScanOptions:
         if self.shards is None:
             return
         fields.check_many({"shards": self.shards})
-        numbers = [fields.check({"shards": fields.COUNT}, {"shards": n}) for n in self.shards]
-        object.__setattr__(self, "shards", tuple(number["shards"] for number in numbers))
+        shard = {"shard": fields.COUNT}
+        numbers = [fields.check(shard, {"shard": number})["shard"] for number in self.shards]
+        object.__setattr__(self, "shards", tuple(numbers))

@@ -98,10 +98,10 @@ def automatic(
         return len(losses)
     if ignorance is None:
         return max(1, int(known.sum()))
-    gains = ignorance - losses
-    others = gains[~known]
-    stored = gains[known].sum() + max(0, others.sum(), (others.clip(0) - 1).sum())
-    with np.errstate(over="ignore"):  # at a tiny ignorance
+    with np.errstate(over="ignore"):  # at the largest and the smallest ignorance
+        gains = ignorance - losses
+        others = gains[~known]
+        stored = gains[known].sum() + max(0, others.sum(), (others.clip(0) - 1).sum())
         return round(float(np.clip(stored / ignorance, 1, len(losses))))
 
 

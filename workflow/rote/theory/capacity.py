@@ -12,7 +12,8 @@ bits reproduces N of them with more than q, R(q) = C/N, on average. Where M q (1
 this is more than storing C/H facts whole and guessing the others: a code for many facts together
 errs in any of them.
 
-With q = 2^s / (M − 1 + 2^s), R = q s − log2(1 + (2^s − 1)/M), which loses no digits.
+With q = 2^s / (M − 1 + 2^s), R = q s − log2(1 + (2^s − 1)/M); for small s, where that cancels,
+R = ∫ u q(u) (1 − q(u)) du of natural logarithms over ln 2, to s ln 2.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from rote.core import fields, reals
 from rote.core.errors import InputError
 
 LN2 = np.log(2)
+_NODES, _WEIGHTS = (values / 2 for values in np.polynomial.legendre.leggauss(12))
+_NODES = _NODES + 0.5  # of an integral over [0, 1]
 _BITS = fields.FieldRange("finite and in (0, 1000]", lambda value: 0 < value <= 1000)
 
 
@@ -90,7 +93,8 @@ def whole_facts(
     bits = _checked_bits("bits_per_fact", bits_per_fact)
     capacity = _checked("capacity_bits", capacity_bits, "≥ 0", lambda value: value >= 0)
     reals.same_shape({"n_facts": n, "bits_per_fact": bits, "capacity_bits": capacity})
-    return np.minimum(1.0, capacity / (n * bits))
+    with np.errstate(over="ignore"):
+        return np.minimum(1.0, capacity / n / bits)
 
 
 def _checked(
@@ -156,10 +160,21 @@ def _accuracies(s: np.ndarray, bits: ArrayLike) -> np.ndarray:
 def _rates(s: np.ndarray, bits: ArrayLike) -> np.ndarray:
     """R at q = 2^s / (M − 1 + 2^s), s ≥ 0."""
     bits = np.asarray(bits, float)
+    s = np.minimum(s, bits + 60)  # there q is 1 already
     small = np.minimum(s, 30) * LN2
     by_difference = np.log1p(2.0**-bits * np.expm1(small)) / LN2
     by_sum = np.logaddexp2(s - bits, np.log2(-np.expm1(-bits * LN2)))
-    return _accuracies(s, bits) * s - np.where(s <= 30, by_difference, by_sum)
+    q = _accuracies(s, bits)
+    rates = q * s - np.where(s <= 30, by_difference, by_sum)
+    if (s > 1).all():
+        return rates
+    u = np.minimum(s, 1)[..., None] * _NODES
+    inside = _accuracies(u, bits[..., None])
+    other = special.expit(
+        bits[..., None] * LN2 + np.log(-np.expm1(-bits * LN2))[..., None] - u * LN2
+    )
+    integrals = (u * inside * other) @ _WEIGHTS * LN2 * np.minimum(s, 1)
+    return np.where(s > 1, rates, integrals)
 
 
 def _accuracy_of_rate(rates: np.ndarray, bits: np.ndarray) -> np.ndarray:

@@ -63,7 +63,8 @@ class AdamW:
         if betas.shape != (2,) or not ((betas >= 0) & (betas < 1)).all():
             raise InputError(f"betas must be two numbers in [0, 1), given {self.betas}")
         decay = self.weight_decay
-        if not (decay is None or (isinstance(decay, Tensor) and decay.ndim == 1)):
+        holds = isinstance(decay, Tensor) and decay.ndim == 1 and not decay.is_meta
+        if not (decay is None or holds):
             raise InputError(f"weight_decay must be a tensor (models,) or None, given {decay!r}")
         if decay is not None and not bool((torch.isfinite(decay) & (decay >= 0)).all()):
             raise InputError(f"weight_decay must be finite and ≥ 0, given {decay.tolist()}")
@@ -217,7 +218,10 @@ def _check_training(
         fields.check_types({name: Mapping}, {name: tensors})
         fields.check_types(dict.fromkeys(tensors, Tensor), tensors)
     sizes = {len(value) if value.ndim else 0 for value in parameters.values()}
-    floating = all(value.is_floating_point() for value in parameters.values())
+    floating = all(
+        value.is_floating_point() and value.layout is torch.strided and not value.is_meta
+        for value in parameters.values()
+    )
     if len(sizes) != 1 or not floating or 0 in sizes:
         raise InputError(
             "parameters must be floating-point tensors (models, ...) of one number of models, "

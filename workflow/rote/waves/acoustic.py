@@ -81,7 +81,7 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
 def _checked(velocity: Tensor, survey: Survey) -> tuple[Tensor, Survey]:
     """The velocity as float32, and the survey with plain numbers and 64-bit positions."""
     survey = _with_plain_numbers(survey)
-    given = velocity if isinstance(velocity, Tensor) else reals.array("velocity", velocity)
+    given = velocity if isinstance(velocity, Tensor) else reals.array("velocity", velocity).copy()
     v = torch.as_tensor(given)
     if v.is_complex() or v.is_meta or v.layout is not torch.strided:
         raise InputError(f"velocity must be a dense array of real numbers, given {v.dtype}")

@@ -135,9 +135,8 @@ def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     Raises:
         InputError: for a width or height below 1, and a matrix that is no such stencil.
     """
-    fields.check(
-        dict.fromkeys(("width", "height"), fields.SIZE), {"width": width, "height": height}
-    )
+    sides = {"width": width, "height": height}
+    width, height = fields.check(dict.fromkeys(sides, fields.SIZE), sides).values()
     _check_stencil(width, height, matrix)
     dissection = _Dissection(width, height)
     fronts = dissection.fronts
@@ -216,6 +215,8 @@ class Factor:
         self, plan: Plan, matrix: sparse.sparray, diagonal: np.ndarray, spare: list | None = None
     ):
         fields.check_types({"plan": Plan}, {"plan": plan})
+        if not sparse.issparse(matrix) or matrix.shape != (len(plan.order),) * 2:
+            raise InputError(f"matrix must be the sparse one of the plan, given {type(matrix)}")
         diagonal = reals.read("diagonal", diagonal)
         if diagonal.shape != plan.order.shape or not np.isfinite(diagonal).all():
             raise InputError(f"diagonal must be finite and of shape {plan.order.shape}")
@@ -231,7 +232,8 @@ class Factor:
         self._exchanging: SuperLU | None = None  # once a pivot was too small
 
     def __del__(self):
-        self._spare.append((self._rows, self._x))
+        if hasattr(self, "_inverse"):
+            self._spare.append((self._rows, self._x))
 
     def solve(self, cells: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Solutions, (cells, k) complex.

@@ -28,7 +28,7 @@ _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
 _TRIED = 16  # sweeps from the usual starts, after which a point is reached along larger ridges
 _TOP = 1e-2  # ridge over 1 + tail from which that begins; points above it go on as they are
 _RUNG = 1.0  # decades of the ridge between two points of the way, or less
-_NEAR = 1.0  # length of a step at which the way goes on
+_CLOSE = 1.0  # length of a step at which the way goes on
 ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
 _AVERAGED = 8  # sweeps whose mean is taken where rounding leaves more
 
@@ -292,16 +292,23 @@ def _along(loss: RafLoss, points: Points, tolerance: float, limit: np.ndarray) -
     top = _TOP * (1 + points.tail)
     rungs = int(np.ceil(np.log10(top / points.lam).max() / _RUNG))
     everything, spent = np.arange(len(top)), np.zeros(len(top), int)
-    x = last = None
+    roots: list[np.ndarray] = []
     for rung in range(rungs):
         ridge = top * (points.lam / top) ** (rung / rungs)
-        run = _Run(loss, points._replace(lam=ridge), x if last is None else 2 * x - last)
+        run = _Run(loss, points._replace(lam=ridge), _ahead(roots))
         with np.errstate(all="ignore"):
-            _sweep(run, loss, loss.orders[0], everything, (_NEAR, limit - spent))
+            _sweep(run, loss, loss.orders[0], everything, (_CLOSE, limit - spent))
         spent += run.iterations
-        x, last = run.x, x
-    found = _from(loss, points, tolerance, limit - spent, x if last is None else 2 * x - last)
-    return found._replace(iterations=spent + found.iterations)
+        roots.append(run.x)
+    last = _from(loss, points, tolerance, limit - spent, _ahead(roots))
+    return last._replace(iterations=spent + last.iterations)
+
+
+def _ahead(roots: list[np.ndarray]) -> np.ndarray | None:
+    """Where the line through the last two roots leads; None where there is none yet."""
+    if not roots:
+        return None
+    return roots[-1] if len(roots) == 1 else 2 * roots[-1] - roots[-2]
 
 
 def _from(
