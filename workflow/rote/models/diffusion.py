@@ -5,6 +5,7 @@ clean points that it predicts. Trained networks, the closed forms of a finite se
 and posteriors share that form.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -190,7 +191,8 @@ def _tensor(name: str, values: Tensor) -> Tensor:
 
 def _at(schedule: Schedule, t: int, z: Tensor, dimension: int) -> Tensor:
     """ᾱ at a time, if there is one and z (..., points, d) are points of this dimension."""
-    t = fields.check({"t": fields.whole(0, schedule.steps - 1)}, {"t": t})["t"]
+    if type(t) is not int or not 0 <= t < schedule.steps:
+        t = fields.check({"t": fields.whole(0, schedule.steps - 1)}, {"t": t})["t"]
     if not isinstance(z, Tensor) or z.ndim < 2 or z.shape[-1] != dimension:
         raise InputError(f"z must be a tensor (..., points, {dimension}), given {fields.shown(z)}")
     return schedule.alpha_bar[t]
@@ -198,7 +200,7 @@ def _at(schedule: Schedule, t: int, z: Tensor, dimension: int) -> Tensor:
 
 def _finite_points(points: Tensor, z: Tensor) -> Tensor:
     """Clean points in the precision of z, if they are such."""
-    if not bool(torch.isfinite(points).all()):
+    if not math.isfinite(points.detach().sum()):
         raise InputError("z must be finite, and near enough for its squares: it gives NaN")
     return points.to(z.dtype)
 

@@ -31,6 +31,7 @@ from rote.ngrams.options import CorpusOptions, Progress
 
 NGram = str | bytes | Sequence[int]  # text, which a corpus's analyser splits, or token ids
 FORMAT = 1
+NOTHING: tuple = ()
 _FLUSH = 2**20  # tokens in memory before they are written
 
 
@@ -221,7 +222,7 @@ class Corpus:
         """Names the corpus: a digest of its manifest."""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:16]
 
-    def ids(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> tuple[int, ...]:
+    def ids(self, ngram: NGram, leave_out: Collection[str | int] = NOTHING) -> tuple[int, ...]:
         """Token ids of an n-gram; −1 is a word that the corpus lacks, or no token at all.
 
         Args:
@@ -235,7 +236,7 @@ class Corpus:
             InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0,
                 nothing but what is left out, or text where the corpus has no words.
         """
-        if not isinstance(leave_out, Set):
+        if leave_out is not NOTHING and not isinstance(leave_out, (set, frozenset)):
             fields.check_many({"leave_out": leave_out})
             try:
                 leave_out = frozenset(leave_out)
@@ -243,8 +244,11 @@ class Corpus:
                 raise InputError(f"leave_out must be words or ids: {error}") from error
         ngram = read_ngram(ngram)
         if not isinstance(ngram, str):
+            ids = ngram
             try:
-                ids = () if any(isinstance(n, complex) for n in ngram) else tuple(map(int, ngram))
+                if set(map(type, ngram)) != {int}:
+                    is_real = not any(isinstance(number, complex) for number in ngram)
+                    ids = tuple(map(int, ngram)) if is_real else ()
                 sound = ids == ngram and min(ids, default=-1) >= 0
             except _NO_IDS:
                 sound = False
@@ -263,7 +267,9 @@ class Corpus:
             )
         return tuple(self._ids.get(unit, -1) for unit in units)
 
-    def forms(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> list[tuple[int, ...]]:
+    def forms(
+        self, ngram: NGram, leave_out: Collection[str | int] = NOTHING
+    ) -> list[tuple[int, ...]]:
         """`ids` of an n-gram, once or twice: tokens of a text depend on the space before it.
 
         Args:
@@ -317,7 +323,7 @@ def read_ngram(ngram: NGram) -> str | tuple:
     Raises:
         InputError: for what is no text and has no order.
     """
-    if isinstance(ngram, str):
+    if isinstance(ngram, (str, tuple)):
         return ngram
     if isinstance(ngram, bytes):
         return ngram.decode(errors="replace")

@@ -48,7 +48,7 @@ class InfinityGram:
         Raises:
             InputError: as `Corpus.ids`.
         """
-        return sum(self._count(self._ids("ngram", ids)) for ids in self._forms(ngram))
+        return sum(self._count(self._known(ids)) for ids in self._forms(ngram))
 
     def probability(self, context: NGram, token: NGram) -> float:
         """P(token | context): C(suffix ⊕ token) / C(suffix), the longest suffix that occurs.
@@ -84,7 +84,8 @@ class InfinityGram:
             raise InputError(f"token {token!r} must be one {self.corpus.analyser.unit}")
         best = Continuation(0, 0, -1)
         for context_ids in self._forms(context):
-            parts = [self.continuation_ids(context_ids, token_id) for token_id in following]
+            ids = self._known(context_ids)
+            parts = [self._continued(ids, self._known([token_id])) for token_id in following]
             followed = sum(part.followed for part in parts)
             whole = parts[0]._replace(followed=followed)
             best = max(best, whole, key=lambda item: (item.context, item.occurrences))
@@ -103,8 +104,11 @@ class InfinityGram:
         Raises:
             InputError: for ids that are no whole numbers ≥ −1.
         """
-        ids = self._ids("context", context)
-        token = fields.check({"token": fields.whole(-1)}, {"token": token})["token"]
+        fields.check({"token": fields.whole(-1)}, {"token": token})
+        return self._continued(self._ids("context", context), self._known([int(token)]))
+
+    def _continued(self, ids: np.ndarray, token: np.ndarray) -> "Continuation":
+        """`continuation_ids` of arrays: the context, and one id."""
         # bisection of the suffix's length: a suffix of a suffix that occurs occurs too
         occurring, missing = 0, len(ids) + 1
         while occurring + 1 < missing:
@@ -114,13 +118,17 @@ class InfinityGram:
             else:
                 missing = middle
         suffix = ids[len(ids) - occurring :]
-        followed = self._count(np.append(suffix, self._ids("token", [token])))
+        followed = self._count(np.concatenate([suffix, token]))
         return Continuation(followed, self._count(suffix), occurring)
 
     def _forms(self, ngram: NGram) -> list[tuple[int, ...]]:
         ngram = read_ngram(ngram)
         is_empty = not (ngram.strip() if isinstance(ngram, str) else ngram)
         return [()] if is_empty else self.corpus.forms(ngram)
+
+    def _known(self, ids: Sequence[int]) -> np.ndarray:
+        """Whole numbers as ids, int64; −1 for all that the corpus lacks."""
+        return np.array([n if n < self.corpus.types else -1 for n in ids], np.int64)
 
     def _ids(self, name: str, values: Sequence[int]) -> np.ndarray:
         """Token ids, int64; −1 for all that the corpus lacks."""

@@ -26,8 +26,9 @@ from rote.core import fields, reals
 from rote.core.errors import InputError
 
 LN2 = np.log(2)
-_NODES, _WEIGHTS = (values / 2 for values in np.polynomial.legendre.leggauss(12))
+_NODES, _WEIGHTS = (values / 2 for values in np.polynomial.legendre.leggauss(6))
 _NODES = _NODES + 0.5  # of an integral over [0, 1]
+_SMALL = 0.01  # s below which R is taken as one
 _BITS = fields.FieldRange("finite and in (0, 1000]", lambda value: 0 < value <= 1000)
 
 
@@ -139,7 +140,7 @@ def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.n
     p = p / p.max()
 
     def excess(log_scale: float) -> float:
-        return _rates(p * np.exp(log_scale), bits).sum() - capacity
+        return _rates(p * np.exp(log_scale), bits, exact=capacity < 1e-8 * len(p)).sum() - capacity
 
     # 2^-60 of a bit's slope costs nothing; 60 bits above H all are certain in double precision
     low, high = -42.0, np.log((bits + 60) / p[p > 0].min())
@@ -157,24 +158,28 @@ def _accuracies(s: np.ndarray, bits: ArrayLike) -> np.ndarray:
     return special.expit(s * LN2 - bits * LN2 - np.log(-np.expm1(-bits * LN2)))
 
 
-def _rates(s: np.ndarray, bits: ArrayLike) -> np.ndarray:
-    """R at q = 2^s / (M − 1 + 2^s), s ≥ 0."""
+def _rates(s: np.ndarray, bits: ArrayLike, exact: bool = True) -> np.ndarray:
+    """R at q = 2^s / (M − 1 + 2^s), s ≥ 0; right to 1e-17 absolute at small s unless `exact`."""
     bits = np.asarray(bits, float)
     s = np.minimum(s, bits + 60)  # there q is 1 already
     small = np.minimum(s, 30) * LN2
     by_difference = np.log1p(2.0**-bits * np.expm1(small)) / LN2
     by_sum = np.logaddexp2(s - bits, np.log2(-np.expm1(-bits * LN2)))
-    q = _accuracies(s, bits)
-    rates = q * s - np.where(s <= 30, by_difference, by_sum)
-    if (s > 1).all():
+    rates = np.asarray(_accuracies(s, bits) * s - np.where(s <= 30, by_difference, by_sum))
+    if not exact:
         return rates
-    u = np.minimum(s, 1)[..., None] * _NODES
-    inside = _accuracies(u, bits[..., None])
-    other = special.expit(
-        bits[..., None] * LN2 + np.log(-np.expm1(-bits * LN2))[..., None] - u * LN2
-    )
-    integrals = (u * inside * other) @ _WEIGHTS * LN2 * np.minimum(s, 1)
-    return np.where(s > 1, rates, integrals)
+    small = np.asarray((s > 0) & (s < _SMALL))
+    if small.any():
+        rates[small] = _small_rates(*(x[small] for x in np.broadcast_arrays(s, bits)))
+    return rates
+
+
+def _small_rates(s: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """R at small s, (n,), by its integral, in which nothing cancels."""
+    u = s[:, None] * _NODES
+    log_others = bits * LN2 + np.log(-np.expm1(-bits * LN2))  # of M − 1
+    other = special.expit(log_others[:, None] - u * LN2)
+    return (u * _accuracies(u, bits[:, None]) * other) @ _WEIGHTS * LN2 * s
 
 
 def _accuracy_of_rate(rates: np.ndarray, bits: np.ndarray) -> np.ndarray:

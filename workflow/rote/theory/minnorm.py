@@ -56,9 +56,15 @@ def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
     """
     X = _matrix(X)
     n, d = X.shape
-    lengths = np.sqrt(np.asarray((X * X if isinstance(X, np.ndarray) else X.power(2)).sum(axis=0)))
-    lengths = np.where(lengths > 0, lengths, lengths.max(initial=0.0))
-    mild = not lengths.size or lengths.max() <= SCALES * lengths.min()
+    with np.errstate(over="ignore", under="ignore"):
+        squares = (X * X if isinstance(X, np.ndarray) else X.power(2)).sum(axis=0)
+    lengths = np.sqrt(np.asarray(squares))
+    shortest, longest = lengths.min(), lengths.max()
+    if shortest < 10 * _RANGE[0] or longest > _RANGE[1]:
+        _check_scales(X)
+        lengths = np.where(lengths > 0, lengths, longest)
+        shortest = lengths.min()
+    mild = longest <= SCALES * shortest
     if mild and min(n, d) > SMALL:
         spectrum = _by_gram(X)
         if spectrum is not None:
@@ -73,20 +79,22 @@ def _matrix(X: np.ndarray | sparse.sparray) -> np.ndarray | sparse.sparray:
     if 0 in X.shape:
         raise InputError(f"X must have shape (n, d) with n, d ≥ 1, given {X.shape}")
     if not sparse.issparse(X):
-        X = reals.finite("X", X)
-        largest = np.abs(X).max(axis=0)
-    else:
-        X = sparse.csr_array(X)
-        values = reals.finite("X", X.data)
-        X = X if X.dtype == values.dtype else X.astype(float)
-        largest = abs(X).max(axis=0).toarray().ravel()
+        return reals.finite("X", X)
+    X = sparse.csr_array(X)
+    values = reals.finite("X", X.data)
+    return X if X.dtype == values.dtype else X.astype(float)
+
+
+def _check_scales(X: np.ndarray | sparse.sparray) -> None:
+    """Refuse columns whose numbers cannot be squared."""
+    largest = abs(X).max(axis=0)
+    largest = largest.toarray().ravel() if sparse.issparse(largest) else largest
     strange = (largest > 0) & ((largest < _RANGE[0]) | (largest > _RANGE[1]))
     if strange.any():
         raise InputError(
             f"the largest number of a column of X must be in [1e-150, 1e150] or 0, column "
             f"{int(strange.argmax())} has {largest[strange][0]:g}; use another unit for it"
         )
-    return X
 
 
 def _by_gram(X: np.ndarray | sparse.sparray) -> ThinSVD | None:
@@ -338,7 +346,8 @@ def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
     tolerance = reals.number("tolerance", tolerance, fields.UNIT)
     leverage = np.empty((*X.shape[:-2], X.shape[-1]))
     for index in np.ndindex(X.shape[:-2]):
-        lengths = np.linalg.norm(_matrix(X[index]), axis=0)
+        _check_scales(X[index])
+        lengths = np.linalg.norm(X[index], axis=0)
         leverage[index] = row_space(factorize(X[index] / np.where(lengths > 0, lengths, 1.0)))
     return leverage > 1 - tolerance
 
