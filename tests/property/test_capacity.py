@@ -112,6 +112,27 @@ def test_water_filling_is_the_best_use_of_the_capacity(weights, bits, share):
     assert float(capacity.accuracy_limit(len(p), bits, budget, p)) == pytest.approx(p @ q)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(-300, 0), min_size=1, max_size=6),
+    st.floats(-2, 3),
+    st.floats(-7, 0),
+    st.booleans(),
+)
+def test_water_filling_spends_the_capacity_at_any_frequencies(powers, log_bits, share, absent):
+    """Rates in 400 digits; frequencies that differ by 300 orders of magnitude."""
+    p, bits = 10.0 ** np.array(powers), 10**log_bits
+    p = np.append(p, 0.0) if absent else p
+    budget = bits * len(p) * 10**share
+    q = capacity.water_filling(p, bits, budget)
+    with mpmath.workdps(400):
+        spent = sum(exact_rate(mpmath.mpf(float(x)), mpmath.mpf(bits)) for x in q if x < 1)
+        spent = float(spent) + bits * (q == 1).sum()
+    assert spent == pytest.approx(min(budget, bits * len(p)), rel=1e-8)
+    order = np.argsort(p)
+    assert (np.diff(q[order]) >= -1e-12).all()
+
+
 def test_water_filling_prefers_the_frequent():
     p = np.arange(1, 101) ** -1.0
     q = capacity.water_filling(p / p.sum(), 13.0, 13.0 * 30)

@@ -219,3 +219,27 @@ def test_large_designs_by_gram_matrices_agree_with_the_svd(seed):
     scale = np.linalg.norm(X, axis=0)
     expected = np.linalg.lstsq(X, y, rcond=1e-14)[0]
     np.testing.assert_allclose(minnorm.fit(X, y) * scale, expected * scale, atol=1e-6)
+
+
+@given(designs(kinds=("gauss",)), st.integers(-1000, 1000), st.integers(-450, 450))
+def test_any_unit_of_design_and_labels_is_right_or_refused(design, power, of_labels):
+    """Powers of two: the same digits."""
+    X, rng = design
+    y, unit = rng.normal(size=len(X)), 2.0**power
+    try:
+        fit = minnorm.fit(X * unit, y * 2.0**of_labels)
+        known = minnorm.identifiable(X * unit)
+    except InputError as error:
+        assert not 1e-140 < unit < 1e140
+        assert "1e150" in str(error)  # noqa: PT017
+        return
+    expected = minnorm.fit(X, y)
+    np.testing.assert_allclose(fit * (unit / 2.0**of_labels), expected, rtol=1e-7, atol=1e-12)
+    np.testing.assert_array_equal(known, minnorm.identifiable(X))
+
+
+def test_a_column_too_small_to_be_squared_is_refused():
+    X = np.array([[1.0, 1e-170], [0.0, 1e-170], [1.0, 0.0]])
+    for function in (minnorm.factorize, minnorm.identifiable, lambda X: minnorm.fit(X, X[:, 0])):
+        with pytest.raises(InputError, match="column 1 has 1e-170"):
+            function(X)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rote import ngrams
+from rote.core.errors import InputError
 from rote.ngrams import counting, kernels
 
 documents = st.lists(st.lists(st.integers(0, 4), max_size=12), min_size=1, max_size=12).filter(any)
@@ -53,7 +54,7 @@ def test_count_agrees_with_brute_force(texts, grams, threads, block):
 @given(
     documents,
     st.lists(st.tuples(gram, gram), max_size=6),
-    st.sampled_from([None, 0, 1, 3, 100]),
+    st.sampled_from([None, 0, 1, 3, 100, np.int8(127), 2**62, 2**63 - 1]),
     st.integers(1, 30),
 )
 def test_count_pairs_agrees_with_brute_force(texts, pairs, window, block):
@@ -231,3 +232,47 @@ def test_count_agrees_at_any_vocabulary_size(tmp_path, kind):
     assert ngrams.count(corpus, [(top, 0), (0, top), (top, top), (top,)]).tolist() == [2, 2, 0, 4]
     assert ngrams.count_pairs(corpus, [((top,), (0,)), ((0,), (top, top))]).tolist() == [2, 0]
     assert ngrams.InfinityGram(corpus).probability([0], [top]) == 1.0
+
+
+@given(documents, st.lists(gram, min_size=1, max_size=6), st.sampled_from([list, iter, np.array]))
+def test_shards_may_be_given_in_any_way(texts, grams, kind):
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = corpus_of(texts, folder)
+        queries = ngrams.queries(corpus, singles=grams)
+        every = ngrams.scan(corpus, queries)
+        chosen = ngrams.scan(corpus, queries, options=ngrams.ScanOptions(kind([0])))
+    np.testing.assert_array_equal(every.occurrences, chosen.occurrences)
+
+
+def test_queries_of_another_corpus_are_refused(tmp_path):
+    """Its ids mean other words, and hashes of its n-grams may be those of others."""
+    one = ngrams.tokenize(["a b c d e f g h"], tmp_path / "one")
+    other = ngrams.tokenize(["h g"], tmp_path / "other")
+    with pytest.raises(InputError, match="they are of another corpus"):
+        ngrams.scan(other, ngrams.queries(one, singles=["h"]))
+
+
+def test_one_text_in_place_of_several_is_refused(tmp_path):
+    """Its characters would be counted."""
+    corpus = ngrams.tokenize(["red kite"], tmp_path / "corpus")
+    for call in (
+        lambda: ngrams.count(corpus, "red kite"),
+        lambda: ngrams.postings(corpus, "red kite"),
+        lambda: ngrams.count_pairs(corpus, "rk"),
+        lambda: ngrams.count(corpus, ["kite"], stop_words="red"),
+        lambda: ngrams.Analyser(stop_words="red").check(),
+        lambda: corpus.ids("red kite", leave_out="red"),
+    ):
+        with pytest.raises(InputError, match="must be several values"):
+            call()
+
+
+@given(st.lists(st.integers(0, 3), max_size=20), st.lists(st.integers(-1, 2**62), max_size=3))
+def test_ids_that_a_corpus_lacks_do_not_occur(tokens, ids):
+    with tempfile.TemporaryDirectory() as folder:
+        model = ngrams.InfinityGram(corpus_of([tokens], folder))
+        known = [number for number in ids if 0 <= number <= 3]
+        for token in (-1, 4, 2**62):
+            assert model.continuation_ids(ids, token).followed == 0
+        if len(known) < len(ids):
+            assert model.count([4, *known]) == 0

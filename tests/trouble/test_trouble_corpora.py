@@ -284,7 +284,7 @@ def test_texts_and_rows_of_nothing_are_no_corpus(tmp_path, source):
 
 
 def test_a_folder_that_says_it_holds_nothing_is_refused(tmp_path):
-    corpus = ngrams.Corpus.from_tokens(tmp_path / "c", [4.0, 2.0], [0, 2])
+    corpus = ngrams.Corpus.from_tokens(tmp_path / "c", [4, 2], [0, 2])
     assert corpus.document(0).tolist() == [4, 2]
     manifest = json.loads((tmp_path / "c/corpus.json").read_text())
     manifest |= {"tokens": 0, "documents": 0, "shards": []}

@@ -113,13 +113,13 @@ def test_data_refuses_impossible_models_with_their_numbers(model, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"frequency": 0.0}, "frequency must be finite and > 0, given 0"),
+        ({"frequency": 0.0}, "frequency must be in .1e-9, 1e9., given 0"),
         ({"margin": 12}, r"margin must lie in \[0, n/2\)"),
         ({"receivers": 40}, "40 receivers do not fit into 22 columns"),
-        ({"spacing": 0.0}, "spacing must be finite and > 0, given 0"),
-        ({"spacing": -0.1}, "spacing must be finite and > 0, given -0.1"),
-        ({"damping": np.nan}, "damping must be finite and > 0, given nan"),
-        ({"n": 24.5}, "n must be a whole number ≥ 1, given 24.5"),
+        ({"spacing": 0.0}, "spacing must be in .1e-9, 1e9., given 0"),
+        ({"spacing": -0.1}, "spacing must be in .1e-9, 1e9., given -0.1"),
+        ({"damping": np.nan}, "damping must be in .1e-9, 1e9., given nan"),
+        ({"n": 24.5}, "n must be a whole number ≥ 1 and ≤ 100000, given 24.5"),
         ({"margin": 0.5}, "margin must be a whole number ≥ 0"),
     ],
 )
@@ -135,7 +135,7 @@ def test_misfit_refuses_real_data(models):
 
 @pytest.mark.parametrize("noise_sd", [0.0, -1.0, np.nan, np.inf])
 def test_misfit_refuses_noise_that_is_none(models, noise_sd):
-    with pytest.raises(InputError, match="noise_sd must be finite and > 0"):
+    with pytest.raises(InputError, match=r"noise_sd must be in \[1e-150, 1e150\]"):
         SMALL.misfit(models[0], np.zeros((3, 9), complex), noise_sd)
 
 
@@ -186,7 +186,7 @@ def test_project_inverts_slowness():
     z = np.random.default_rng(0).normal(size=(4, velocity.MODES**2))
     np.testing.assert_allclose(velocity.project(velocity.slowness(z, 64)), z, atol=1e-8)
     assert velocity.slowness(1e4 * z, 16).min() == velocity.MIN_SQUARED_SLOWNESS
-    with pytest.raises(InputError, match="7 coordinates, the basis has 100"):
+    with pytest.raises(InputError, match=r"shape \(..., 100\), given \(4, 7\)"):
         velocity.slowness(z[:, :7], 16)
 
 
@@ -195,7 +195,7 @@ def test_layered_models_get_faster_with_depth():
     assert (models >= 1).all()
     assert models.max() <= 4
     assert (models[..., -1].mean(1) > models[..., 0].mean(1)).mean() > 0.8
-    with pytest.raises(InputError, match="n must be at least 1"):
+    with pytest.raises(InputError, match="n must be a whole number ≥ 1"):
         velocity.layered(np.random.default_rng(0), 0)
 
 

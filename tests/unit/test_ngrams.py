@@ -228,7 +228,7 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
             r"n-gram 0: n-gram \(0, -2\): must be text, or token ids ≥ 0",
         ),
         (lambda c: ngrams.count(c, [(0.5,)]), "must be text, or token ids ≥ 0"),
-        (lambda c: ngrams.count(c, [3]), "n-gram 0: 3 is not"),
+        (lambda c: ngrams.count(c, [3]), "n-gram 0: n-gram 3: must be text, or token ids"),
         (
             lambda c: ngrams.count_pairs(c, [("a", "b", "c")]),
             r"pair 0: \('a', 'b', 'c'\) is not two n-grams",
@@ -258,8 +258,8 @@ def test_stop_words_leave_queries_even_if_the_corpus_lacks_them(corpus):
         (lambda c: CorpusOptions(strict="x"), "strict must be true or false, given 'x'"),
         (lambda c: ScanOptions(progress="x"), "progress must be a function, given 'x'"),
         (lambda c: ScanOptions(threads=0), "threads must be a whole number ≥ 1, given 0"),
-        (lambda c: ScanOptions([2, -1]), "shards must be numbered from 0, given -1"),
-        (lambda c: ngrams.table(c, 0), "n must be a whole number ≥ 1, given 0"),
+        (lambda c: ScanOptions([2, -1]), "shard must be a whole number ≥ 0, given -1"),
+        (lambda c: ngrams.table(c, 0), "n must be a whole number ≥ 1 and ≤ 1048576, given 0"),
         (
             lambda c: ngrams.scan(c, ngrams.queries(c), options=ScanOptions([3])),
             "shard 3 does not exist",

@@ -17,12 +17,10 @@ def array(name: str, values: ArrayLike) -> np.ndarray:
         values: a number or numbers, any shape.
 
     Raises:
-        InputError: for text, None, complex numbers, dates, and rows of different lengths.
+        InputError: for text, None, complex numbers, dates, rows of different lengths, masked
+            values, and numbers above 1e308.
     """
-    try:
-        given = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{name} must be an array of real numbers: {error}") from error
+    given = read(name, values)
     if given.dtype.kind == "c":
         raise InputError(f"{name} is complex: give real numbers (stack real and imaginary parts)")
     numeric = given.dtype.kind in "biuf"
@@ -30,7 +28,48 @@ def array(name: str, values: ArrayLike) -> np.ndarray:
         numeric = given.size > 0 and all(isinstance(value, Real) for value in given.flat)
     if not numeric:
         raise InputError(f"{name} must be real numbers, given {given.dtype} {str(values)[:40]!r}")
-    return given.astype(float, copy=False)
+    try:
+        with np.errstate(over="ignore"):  # of long doubles, which become infinite
+            return given.astype(float, copy=False)
+    except OverflowError as error:
+        raise InputError(f"{name} holds a number that is too large, above 1e308") from error
+
+
+def read(name: str, values: ArrayLike) -> np.ndarray:
+    """`values` as an array of whatever type.
+
+    Args:
+        name: of the argument, for the message.
+        values: a number or numbers, any shape.
+
+    Raises:
+        InputError: for rows of different lengths, masked values, and tensors that NumPy cannot
+            read.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise InputError(f"{name} holds masked values: leave them out, or fill them")
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{name} must be an array of numbers: {error}") from error
+
+
+def whole(name: str, values: ArrayLike) -> np.ndarray:
+    """A vector of whole numbers, of the type that they have; int64 where there are none.
+
+    Args:
+        name: of the argument, for the message.
+        values: (n,) whole numbers.
+
+    Raises:
+        InputError: for anything else; floats are none, even 2.0: they are no index.
+    """
+    given = read(name, values)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise InputError(
+            f"{name} must be a vector of whole numbers, given {given.dtype} {given.shape}"
+        )
+    return given if given.size else given.astype(np.int64)
 
 
 def finite(name: str, values: ArrayLike) -> np.ndarray:

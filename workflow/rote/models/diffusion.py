@@ -5,6 +5,7 @@ clean points that it predicts. Trained networks, the closed forms of a finite se
 and posteriors share that form.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ class Schedule(NamedTuple):
 
 
 _RATE = fields.FieldRange("in (0, 1)", lambda value: 0 < value < 1)
-_STEPS = fields.whole(2)
+_STEPS = fields.whole(2, 10**7)
 
 
 def linear(steps: int, first: float, last: float) -> Schedule:
@@ -52,16 +53,19 @@ def linear(steps: int, first: float, last: float) -> Schedule:
         last: β at the last time.
 
     Raises:
-        InputError: unless 0 < first ≤ last < 1 and steps ≥ 2.
+        InputError: unless 0 < first ≤ last < 1 and steps ≥ 2, and where ᾱ is rounded to 1 or 0.
     """
     rates = [reals.number(name, rate, _RATE) for name, rate in (("first", first), ("last", last))]
-    fields.check({"steps": _STEPS}, {"steps": steps})
+    steps = fields.check({"steps": _STEPS}, {"steps": steps})["steps"]
     if rates[0] > rates[1]:
         raise InputError(
             "a schedule needs steps ≥ 2 and 0 < first ≤ last < 1, "
             f"given {steps}, {first} and {last}"
         )
-    return Schedule(torch.cumprod(1 - torch.linspace(first, last, steps, dtype=torch.float64), 0))
+    rising = torch.linspace(*rates, steps, dtype=torch.float64)
+    made = Schedule(torch.cumprod(1 - rising, 0))
+    _check_schedule(made)
+    return made
 
 
 class LinearRates(NamedTuple):
@@ -127,7 +131,7 @@ def memorized(train: Tensor, schedule: Schedule, log_weights: Tensor | None = No
             raise InputError("log_weights must not be NaN, +inf, or −inf for every example")
 
     def denoise(z: Tensor, t: int) -> Tensor:
-        alpha_bar = schedule.alpha_bar[t]
+        alpha_bar = _at(schedule, t, z, train.shape[1])
         # explicit differences: the expanded square loses the small distances that matter
         distances = torch.cdist(
             z.double(), alpha_bar.sqrt() * train, compute_mode="donot_use_mm_for_euclid_dist"
@@ -135,7 +139,7 @@ def memorized(train: Tensor, schedule: Schedule, log_weights: Tensor | None = No
         logits = -0.5 * distances**2 / (1 - alpha_bar)
         if log_weights is not None:
             logits = logits + log_weights
-        return (logits.softmax(-1) @ train).to(z.dtype)
+        return _finite_points(logits.softmax(-1) @ train, z)
 
     return denoise
 
@@ -169,10 +173,10 @@ def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
     values = values.clamp(min=0)
 
     def denoise(z: Tensor, t: int) -> Tensor:
-        alpha_bar = schedule.alpha_bar[t]
+        alpha_bar = _at(schedule, t, z, d)
         centered = (z.double() - alpha_bar.sqrt() * mean) @ vectors
         gain = alpha_bar.sqrt() * values / (alpha_bar * values + 1 - alpha_bar)
-        return ((gain * centered) @ vectors.T + mean).to(z.dtype)
+        return _finite_points((gain * centered) @ vectors.T + mean, z)
 
     return denoise
 
@@ -180,15 +184,33 @@ def gaussian(mean: Tensor, covariance: Tensor, schedule: Schedule) -> Denoiser:
 def _tensor(name: str, values: Tensor) -> Tensor:
     if not isinstance(values, Tensor) or values.is_complex():
         raise InputError(f"{name} must be a tensor of real numbers, given {type(values).__name__}")
+    if values.is_meta or values.layout is not torch.strided:
+        raise InputError(f"{name} must be a dense tensor that holds numbers")
     return values.double()
+
+
+def _at(schedule: Schedule, t: int, z: Tensor, dimension: int) -> Tensor:
+    """ᾱ at a time, if there is one and z (..., points, d) are points of this dimension."""
+    if type(t) is not int or not 0 <= t < schedule.steps:
+        t = fields.check({"t": fields.whole(0, schedule.steps - 1)}, {"t": t})["t"]
+    if not isinstance(z, Tensor) or z.ndim < 2 or z.shape[-1] != dimension:
+        raise InputError(f"z must be a tensor (..., points, {dimension}), given {fields.shown(z)}")
+    return schedule.alpha_bar[t]
+
+
+def _finite_points(points: Tensor, z: Tensor) -> Tensor:
+    """Clean points in the precision of z, if they are such."""
+    if not math.isfinite(points.detach().sum()):
+        raise InputError("z must be finite, and near enough for its squares: it gives NaN")
+    return points.to(z.dtype)
 
 
 def _check_schedule(schedule: Schedule) -> None:
     """Refuse what is no schedule, or one whose ᾱ is not in (0, 1)."""
-    if not isinstance(schedule, Schedule):
-        raise InputError(f"schedule must be a `Schedule`, given {schedule!r}")
+    fields.check_types({"schedule": Schedule}, {"schedule": schedule})
     alpha_bar = _tensor("alpha_bar", schedule.alpha_bar)
-    if alpha_bar.ndim != 1 or not bool(((alpha_bar > 0) & (alpha_bar < 1)).all()):
+    inside = bool(((alpha_bar > 0) & (alpha_bar < 1)).all())
+    if alpha_bar.ndim != 1 or not len(alpha_bar) or not inside:
         raise InputError("the alpha_bar of a schedule must be a vector of numbers in (0, 1)")
 
 
@@ -212,11 +234,20 @@ def initial(
         device: where they are put.
 
     Raises:
-        InputError: for sizes that are no whole numbers ≥ 1, an odd embedding, and without models.
+        InputError: for sizes that are no whole numbers ≥ 1, an odd embedding, without models, and
+            for a device that is not there.
     """
     _check_sizes(sizes)
-    if not len(rngs):
+    fields.check_many({"rngs": rngs})
+    rngs = list(rngs)
+    if not rngs:
         raise InputError("rngs must hold one generator per model, it holds none")
+    for rng in rngs:
+        fields.check_types({"each of rngs": np.random.Generator}, {"each of rngs": rng})
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        raise InputError(f"device {device!r} is not there: {str(error).splitlines()[0]}") from error
     width = sizes.width
     shapes = {"in": (sizes.dimension + sizes.embedding, width)}
     shapes |= {f"{block}": (width, width) for block in range(sizes.blocks)}
@@ -234,8 +265,7 @@ def initial(
 
 
 def _check_sizes(sizes: DiffusionArchitecture) -> None:
-    if not isinstance(sizes, DiffusionArchitecture):
-        raise InputError(f"sizes must be a `DiffusionArchitecture`, given {sizes!r}")
+    fields.check_types({"sizes": DiffusionArchitecture}, {"sizes": sizes})
     fields.check(dict.fromkeys(("dimension", "width", "embedding"), fields.SIZE), sizes._asdict())
     fields.check({"blocks": fields.COUNT}, sizes._asdict())
     if sizes.embedding % 2:
@@ -286,7 +316,7 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
     """
     z = _checked_start(denoiser, start, schedule)
     for t in reversed(range(schedule.steps)):
-        x = denoiser(z, t)
+        x = _predicted(denoiser, z, t)
         if t == 0:
             return x
         alpha_bar = schedule.alpha_bar[t].item()
@@ -298,11 +328,20 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
 
 def _checked_start(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
     _check_schedule(schedule)
-    if not callable(denoiser):
-        raise InputError(f"denoiser must be a function of (z, t), given {denoiser!r}")
+    fields.check_types({"denoiser": Callable}, {"denoiser": denoiser})
     if not bool(torch.isfinite(_tensor("start", start)).all()):
         raise InputError("start must be finite, it holds NaN or infinite values")
     return start
+
+
+def _predicted(denoiser: Denoiser, z: Tensor, t: int) -> Tensor:
+    """Clean points, if the denoiser gives such."""
+    points = denoiser(z, t)
+    if not isinstance(points, Tensor) or points.shape != z.shape:
+        raise InputError(
+            f"denoiser must give points {tuple(z.shape)}, given {fields.shown(points)}"
+        )
+    return points
 
 
 class DataStep(NamedTuple):
@@ -366,6 +405,10 @@ def guided(
         InputError: for an unknown scaling, a length that is negative or not finite, and misfits or
             gradients of the wrong shape, NaN, infinite or (misfits) negative.
     """
+    types = {"data_step": DataStep, "gradient": Callable}
+    fields.check_types(types, {"data_step": data_step, "gradient": gradient})
+    if watch is not None:
+        fields.check_types({"watch": Callable}, {"watch": watch})
     scaling = registered(SCALINGS, data_step.scaling, "scaling")
     fields.check({"length": fields.NOT_NEGATIVE}, data_step._asdict())
     fields.check_types({"full_jacobian": bool}, data_step._asdict())
@@ -373,12 +416,12 @@ def guided(
     for t in reversed(range(schedule.steps)):
         alpha_bar = schedule.alpha_bar[t].item()
         following = schedule.alpha_bar[max(t - 1, 0)].item()
-        x = denoiser(z, t)
+        x = _predicted(denoiser, z, t)
         noise = (z - alpha_bar**0.5 * x) / (1 - alpha_bar) ** 0.5
         z = x if t == 0 else following**0.5 * x + (1 - following) ** 0.5 * noise
         point = z.detach().requires_grad_(data_step.full_jacobian)
         # the clean point that the noise predicted at index t stands for at the level of t − 1
-        predicted = denoiser(point, t)
+        predicted = _predicted(denoiser, point, t)
         noise = (point - alpha_bar**0.5 * predicted) / (1 - alpha_bar) ** 0.5
         clean = (point - (1 - following) ** 0.5 * noise) / following**0.5
         misfits, slopes = _checked(gradient(clean.detach()), clean, t)
@@ -395,6 +438,8 @@ def guided(
 
 def _checked(result: tuple[Tensor, Tensor], clean: Tensor, t: int) -> tuple[Tensor, Tensor]:
     """Misfits and gradients, if they are such."""
+    if not isinstance(result, tuple) or [isinstance(r, Tensor) for r in result] != [True] * 2:
+        raise InputError(f"gradient must give two tensors, given {fields.shown(result)}")
     misfits, slopes = result
     if misfits.shape != clean.shape[:1] or slopes.shape != clean.shape:
         raise InputError(
@@ -427,6 +472,7 @@ def noise_to_clean(predict: Callable[[Tensor, int], Tensor], schedule: Schedule)
         InputError: for what is no schedule.
     """
     _check_schedule(schedule)
+    fields.check_types({"predict": Callable}, {"predict": predict})
 
     def denoise(z: Tensor, t: int) -> Tensor:
         alpha_bar = schedule.alpha_bar[t].item()

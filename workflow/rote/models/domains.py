@@ -12,14 +12,14 @@ DOMAINS = [
     ),
     Domain(
         "rote.models.diffusion.memorized",
-        "N ≥ 1 finite examples, some finite log-weight",
+        "N ≥ 1 finite examples, some finite log-weight; points of their dimension, whole times",
         "1e-9, absolute, in units of the examples",
         "the smoothed empirical prior",
         "N d per point",
     ),
     Domain(
         "rote.models.diffusion.gaussian",
-        "finite mean, symmetric covariance without negative eigenvalues",
+        "finite mean, symmetric covariance without negative eigenvalues; points and times likewise",
         "1e-12, relative",
         "spread of samples",
         "d² per point",
@@ -33,7 +33,7 @@ DOMAINS = [
     ),
     Domain(
         "rote.models.diffusion.linear",
-        "steps ≥ 1, 0 < first ≤ last < 1",
+        "steps ≥ 2, 0 < first ≤ last < 1, ᾱ neither rounded to 1 nor to 0",
         "float64",
         "its product by hand; refusals",
         "steps",

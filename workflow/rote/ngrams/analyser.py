@@ -3,7 +3,7 @@
 import logging
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -60,7 +60,16 @@ class Analyser(NamedTuple):
     tokenizer: str = ""
 
     def check(self) -> "Analyser":
-        """This analyser. Raises InputError for an unknown unit or a misplaced tokenizer."""
+        """This analyser, its stop words in a tuple.
+
+        Raises:
+            InputError: for an unknown unit, a misplaced tokenizer, and fields of another type.
+        """
+        types = {"unit": str, "case": bool, "tokenizer": str}
+        fields.check_types(types, self._asdict())
+        fields.check_many({"stop_words": self.stop_words})
+        for word in self.stop_words:
+            fields.check_types({"stop word": str}, {"stop word": word})
         if self.unit not in UNITS:
             raise InputError(f"unit must be one of {', '.join(UNITS)}, given {self.unit!r}")
         if self.gives_ids != bool(self.tokenizer):
@@ -68,7 +77,7 @@ class Analyser(NamedTuple):
                 f"unit {self.unit!r} with tokenizer {self.tokenizer!r}: "
                 "a tokenizer belongs to unit token"
             )
-        return self
+        return self._replace(stop_words=tuple(self.stop_words))
 
     @property
     def gives_ids(self) -> bool:
@@ -81,6 +90,7 @@ class Analyser(NamedTuple):
         Args:
             text: any text.
         """
+        fields.check_types({"text": str}, {"text": text})
         text = encodable(text)
         if not UNITS[self.unit].composed:
             return text
@@ -135,6 +145,7 @@ class Analyser(NamedTuple):
         """
         if self.check().gives_ids:
             raise InputError("spans of tokens: ask the tokenizer for its offsets")
+        fields.check_types({"text": str}, {"text": text})
         stop_words = frozenset(map(self.normal, self.stop_words))
         spans = [
             Span(self.normal(match[0]), match.start(), match.end())
@@ -179,9 +190,16 @@ def grams(units: Sequence, n: int) -> list[tuple]:
         One tuple per n-gram, repeated ones included.
 
     Raises:
-        InputError: for n below 1.
+        InputError: for n below 1, and units without an order.
     """
     fields.check({"n": fields.SIZE}, {"n": n})
+    try:
+        if isinstance(units, (Set, Mapping)):
+            raise TypeError("a set has no order")
+        len(units), units[:1]
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        shown = fields.shown(units)
+        raise InputError(f"units must be a sequence, given {shown}: {error}") from error
     if len(units) <= n:
-        return [tuple(units)] if units else []
+        return [tuple(units)] if len(units) else []
     return [tuple(units[at : at + n]) for at in range(len(units) - n + 1)]

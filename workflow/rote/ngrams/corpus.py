@@ -10,14 +10,14 @@ import hashlib
 import json
 import mmap
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote.core import fields
+from rote.core import fields, reals
 from rote.core.errors import InputError
 from rote.core.files import one_line
 from rote.data import corpora
@@ -33,6 +33,7 @@ from rote.ngrams.writing import (
 )
 
 NGram = str | bytes | Sequence[int]  # text, which a corpus's analyser splits, or token ids
+NOTHING: tuple = ()
 
 
 class Shard(NamedTuple):
@@ -88,6 +89,7 @@ class Corpus:
         Raises:
             InputError: if there is none, its files do not fit its manifest, or it holds no token.
         """
+        fields.check_types({"path": fields.PATH}, {"path": path})
         folder = Path(path).expanduser()
         try:
             manifest = json.loads((folder / "corpus.json").read_text("utf-8"))
@@ -137,7 +139,8 @@ class Corpus:
                 from 0 to T, ids out of [0, 2^32), fewer words than ids, or an `out` that exists and
                 is not an empty folder.
         """
-        tokens, offsets = _whole_numbers("tokens", tokens), _whole_numbers("offsets", offsets)
+        tokens, offsets = reals.whole("tokens", tokens), reals.whole("offsets", offsets)
+        offsets = offsets.astype(np.int64)
         if not len(tokens):
             raise InputError("tokens must hold at least one token, given none")
         if (
@@ -152,8 +155,13 @@ class Corpus:
             raise InputError(
                 f"token ids must lie in [0, 2^32), found {tokens.min()} to {tokens.max()}"
             )
-        if words is not None and len(words) < types:
-            raise InputError(f"{len(words)} words for token ids up to {types - 1}")
+        if words is not None:
+            fields.check_many({"words": words})
+            words = list(words)
+            if not all(isinstance(word, str) for word in words):
+                raise InputError("words must be texts")
+            if len(words) < types:
+                raise InputError(f"{len(words)} words for token ids up to {types - 1}")
         with new_folder(out) as folder:
             dtype = np.dtype(np.uint16 if types <= 2**16 else np.uint32)
             tokens.astype(dtype.newbyteorder("<"), copy=False).tofile(folder / "tokens-00000.bin")
@@ -221,7 +229,7 @@ class Corpus:
         """Names the corpus: a digest of its manifest."""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:16]
 
-    def ids(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> tuple[int, ...]:
+    def ids(self, ngram: NGram, leave_out: Collection[str | int] = NOTHING) -> tuple[int, ...]:
         """Token ids of an n-gram; −1 is a word that the corpus lacks, or no token at all.
 
         Args:
@@ -235,15 +243,23 @@ class Corpus:
             InputError: for text that holds no unit, no ids, ids that are no whole numbers ≥ 0,
                 nothing but what is left out, or text where the corpus has no words.
         """
-        if isinstance(ngram, bytes):
-            ngram = ngram.decode(errors="replace")
-        if not isinstance(ngram, str):
+        if leave_out is not NOTHING and not isinstance(leave_out, (set, frozenset)):
+            fields.check_many({"leave_out": leave_out})
             try:
-                ids = tuple(map(int, ngram))
-                sound = ids == tuple(ngram)
-            except (TypeError, ValueError):
+                leave_out = frozenset(leave_out)
+            except TypeError as error:
+                raise InputError(f"leave_out must be words or ids: {error}") from error
+        ngram = read_ngram(ngram)
+        if not isinstance(ngram, str):
+            ids = ngram
+            try:
+                if set(map(type, ngram)) != {int}:
+                    is_real = not any(isinstance(number, complex) for number in ngram)
+                    ids = tuple(map(int, ngram)) if is_real else ()
+                sound = ids == ngram and min(ids, default=-1) >= 0
+            except _NO_IDS:
                 sound = False
-            if not sound or min(ids, default=-1) < 0:
+            if not sound:
                 raise InputError(f"n-gram {ngram!r}: must be text, or token ids ≥ 0")
             if not leave_out:
                 return ids
@@ -258,7 +274,9 @@ class Corpus:
             )
         return tuple(self._ids.get(unit, -1) for unit in units)
 
-    def forms(self, ngram: NGram, leave_out: Collection[str | int] = ()) -> list[tuple[int, ...]]:
+    def forms(
+        self, ngram: NGram, leave_out: Collection[str | int] = NOTHING
+    ) -> list[tuple[int, ...]]:
         """`ids` of an n-gram, once or twice: tokens of a text depend on the space before it.
 
         Args:
@@ -271,8 +289,7 @@ class Corpus:
         Raises:
             InputError: as `ids`.
         """
-        if isinstance(ngram, bytes):
-            ngram = ngram.decode(errors="replace")
+        ngram = read_ngram(ngram)
         if not (isinstance(ngram, str) and self.analyser.gives_ids):
             return [self.ids(ngram, leave_out)]
         bare = ngram.lstrip() or ngram
@@ -292,13 +309,37 @@ class Corpus:
         Raises:
             InputError: if there is none of this number.
         """
-        fields.check({"number": fields.COUNT}, {"number": number})
-        at = number
+        at = fields.check({"number": fields.COUNT}, {"number": number})["number"]
         for shard in self.shards:
             if at < shard.documents:
                 return shard.tokens[shard.offsets[at] : shard.offsets[at + 1]]
             at -= shard.documents
         raise InputError(f"{self.folder} has {self.documents} documents, there is no {number}")
+
+
+# what goes wrong as whatever a user gives is read as ids
+_NO_IDS = (TypeError, ValueError, OverflowError, RuntimeError, np.ma.MaskError)
+
+
+def read_ngram(ngram: NGram) -> str | tuple:
+    """An n-gram as text or as a tuple of what it holds.
+
+    Args:
+        ngram: text, or a sequence of ids, which are not looked at.
+
+    Raises:
+        InputError: for what is no text and has no order.
+    """
+    if isinstance(ngram, (str, tuple)):
+        return ngram
+    if isinstance(ngram, bytes):
+        return ngram.decode(errors="replace")
+    try:
+        if not isinstance(ngram, (Set, Mapping)):
+            return tuple(ngram)
+    except _NO_IDS:
+        pass
+    raise InputError(f"n-gram {fields.shown(ngram)}: must be text, or token ids ≥ 0")
 
 
 def tokenize(
@@ -329,8 +370,17 @@ def tokenize(
         InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
             no document with a unit, or an `out` that exists and is not an empty folder.
     """
+    if not isinstance(texts, fields.PATH):
+        fields.check_many({"texts": texts})
+    fields.check_types(
+        {"out": fields.PATH, "analyser": Analyser, "options": CorpusOptions},
+        {"out": out, "analyser": analyser, "options": options},
+    )
+    if progress is not None:
+        fields.check_types({"progress": Callable}, {"progress": progress})
     sources = corpora.sources(texts)
-    split_units = analyser.check().splitter()
+    analyser = analyser.check()
+    split_units = analyser.splitter()
     words = Vocabulary()
     problems: Counter[str] = Counter()
     seen: set[bytes] = set()
@@ -377,18 +427,6 @@ def tokenize(
         }
         write_manifest(folder, analyser, totals, shards)
     return Corpus.open(out)
-
-
-def _whole_numbers(name: str, values: Any) -> np.ndarray:
-    """A row of whole numbers of whatever type, as integers."""
-    numbers = np.asarray(values)
-    is_whole = numbers.ndim == 1 and numbers.dtype.kind in "uif"
-    if is_whole and numbers.dtype.kind == "f":
-        is_whole = bool((np.isfinite(numbers) & (numbers == np.trunc(numbers))).all())
-        numbers = numbers.astype(np.int64) if is_whole else numbers
-    if not is_whole:
-        raise InputError(f"{name} must be a row of whole numbers, given {values!r}")
-    return numbers
 
 
 def _irregular(problems: Counter[str]) -> str:

@@ -44,10 +44,17 @@ def scan(
         The counts.
 
     Raises:
-        InputError: for a negative window or a shard that does not exist.
+        InputError: for a negative window, a shard that does not exist, or queries of another
+            corpus.
     """
+    fields.check_types(
+        {"corpus": Corpus, "queries": Queries, "options": ScanOptions},
+        {"corpus": corpus, "queries": queries, "options": options},
+    )
+    if queries.corpus != corpus.digest:
+        raise InputError(f"queries must be those of {corpus.folder}, they are of another corpus")
     if window is not None:
-        fields.check({"window": fields.COUNT}, {"window": window})
+        window = fields.check({"window": fields.COUNT}, {"window": window})["window"]
     chosen = sorted(set(range(len(corpus.shards)) if options.shards is None else options.shards))
     if wrong := [number for number in chosen if number >= len(corpus.shards)]:
         raise InputError(
@@ -65,7 +72,9 @@ def scan(
 
     def count_block(block: DocumentBlock) -> tuple[Counts, int]:
         tokens, offsets = block.read()
-        counts = blocks.count(tokens, offsets, queries, tables, window)
+        # beyond its longest document a window changes nothing, and positions could overflow
+        longest = None if window is None else min(window, int(np.diff(offsets).max(initial=0)))
+        counts = blocks.count(tokens, offsets, queries, tables, longest)
         block.shard.release()
         return counts, len(tokens)
 
@@ -103,6 +112,8 @@ def count(
     Raises:
         InputError: naming the n-gram that cannot be read.
     """
+    fields.check_types({"statistic": str}, {"statistic": statistic})
+    fields.check_many({"ngrams": ngrams})
     if statistic not in STATISTICS:
         raise InputError(f"statistic must be occurrences or documents, given {statistic!r}")
     numbered = queries(corpus, singles=ngrams, stop_words=(stop_words, ()))
@@ -159,6 +170,8 @@ def postings(
     Raises:
         InputError: naming the n-gram that cannot be read.
     """
+    fields.check_many({"ngrams": ngrams})
+    progress = ScanOptions(progress=progress).progress
     numbered = queries(corpus, singles=ngrams, stop_words=(stop_words, ()))
     tables = hashing.build_tables(numbered, corpus.types)
     # number −1, a word that the corpus lacks, reads the last list, which stays empty

@@ -42,11 +42,19 @@ DOMAINS = [
         "tokenizers with and without marks of the unknown",
         "the analyser, once per distinct text",
     ),
-    Domain("rote.ngrams.scan", "queries of the corpus; window None or ≥ 0", "exact", _BRUTE, _SCAN),
-    Domain("rote.ngrams.table", "n ≥ 1; min_count ≥ 1", "exact", _BRUTE, "a sort of the corpus"),
+    Domain(
+        "rote.ngrams.scan", "queries of this corpus; window None or ≥ 0", "exact", _BRUTE, _SCAN
+    ),
+    Domain(
+        "rote.ngrams.table",
+        "n from 1 to 2^20; min_count ≥ 1",
+        "exact",
+        _BRUTE,
+        "a sort of the corpus",
+    ),
     Domain(
         "rote.ngrams.suffix_array",
-        "token ids in [0, types); offsets that rise from 0 to the tokens",
+        "token ids in [0, types), types ≤ 2^32; offsets that rise from 0 to the tokens",
         "exact",
         "brute force over all suffixes",
         "sorts of the corpus, as often as the longest repetition doubles",

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rote.core import fields
 from rote.core.errors import InputError
 from rote.core.files import one_line
 from rote.core.tables import export, write_with_metadata
@@ -154,9 +155,13 @@ def count_table(
         One row per pair, the columns `counted(window)`.
 
     Raises:
-        InputError: for a shard that does not exist, a negative window, and as `queries`.
-        ValueError: if there are more firsts than seconds, or fewer.
+        InputError: for a shard that does not exist, a negative window, more firsts than seconds, or
+            fewer, and as `queries`.
     """
+    fields.check_many({"firsts": firsts, "seconds": seconds})
+    firsts, seconds = list(firsts), list(seconds)
+    if len(firsts) != len(seconds):
+        raise InputError(f"{len(firsts)} firsts do not pair with {len(seconds)} seconds")
     numbered = queries(corpus, pairs=zip(firsts, seconds, strict=True), stop_words=stop_words)
     counts = scan(corpus, numbered, window=window, options=options)
     shards = range(len(corpus.shards)) if options.shards is None else options.shards

@@ -49,9 +49,11 @@ def table(corpus: Corpus, n: int, *, min_count: int = 1) -> NGramTable:
         The n-grams, in no particular order.
 
     Raises:
-        InputError: for an n or min_count that is no whole number ≥ 1.
+        InputError: for an n or min_count that is no whole number ≥ 1, and an n above 2^20.
     """
-    fields.check(dict.fromkeys(("n", "min_count"), fields.SIZE), {"n": n, "min_count": min_count})
+    fields.check_types({"corpus": Corpus}, {"corpus": corpus})
+    domains = {"n": fields.whole(1, 2**20), "min_count": fields.SIZE}
+    n, min_count = fields.check(domains, {"n": n, "min_count": min_count}).values()
     dtype = np.uint16 if corpus.types <= 2**16 else np.uint32
     bits = max(int(corpus.types - 1).bit_length(), 1)
     if n * bits > 64:
@@ -151,7 +153,7 @@ def _by_suffixes(corpus: Corpus, n: int, min_count: int, dtype: type) -> NGramTa
     bounds = np.concatenate([[0], *offsets]).astype(np.int64)
     ends = np.repeat(bounds[1:], np.diff(bounds))
     order = suffix_array(tokens, bounds, corpus.types)
-    order = order[order + n <= ends[order]]
+    order = order[order <= ends[order] - n]
     first, counts = _suffix_runs(tokens, order, n)
     frequent = counts >= min_count
     positions = first[frequent][:, None] + np.arange(n)

@@ -14,7 +14,7 @@ from rote.core import fields, reals
 from rote.core.compiled import kernel, part
 from rote.core.errors import InputError
 from rote.core.tables import atomic
-from rote.ngrams.corpus import Corpus, NGram, map_file
+from rote.ngrams.corpus import Corpus, NGram, map_file, read_ngram
 
 _JIT = {"nogil": True}
 
@@ -33,6 +33,7 @@ class InfinityGram:
     """
 
     def __init__(self, corpus: Corpus, shards: int = 0):
+        fields.check_types({"corpus": Corpus}, {"corpus": corpus})
         fields.check({"shards": fields.COUNT}, {"shards": shards})
         self.corpus = corpus
         self._shards = corpus.shards[: shards or None]
@@ -47,7 +48,7 @@ class InfinityGram:
         Raises:
             InputError: as `Corpus.ids`.
         """
-        return sum(self._count(np.array(ids, np.int64)) for ids in self._forms(ngram))
+        return sum(self._count(self._known(ids)) for ids in self._forms(ngram))
 
     def probability(self, context: NGram, token: NGram) -> float:
         """P(token | context): C(suffix ⊕ token) / C(suffix), the longest suffix that occurs.
@@ -83,7 +84,8 @@ class InfinityGram:
             raise InputError(f"token {token!r} must be one {self.corpus.analyser.unit}")
         best = Continuation(0, 0, -1)
         for context_ids in self._forms(context):
-            parts = [self.continuation_ids(context_ids, token_id) for token_id in following]
+            ids = self._known(context_ids)
+            parts = [self._continued(ids, self._known([token_id])) for token_id in following]
             followed = sum(part.followed for part in parts)
             whole = parts[0]._replace(followed=followed)
             best = max(best, whole, key=lambda item: (item.context, item.occurrences))
@@ -98,8 +100,15 @@ class InfinityGram:
 
         Returns:
             As `continuation`.
+
+        Raises:
+            InputError: for ids that are no whole numbers ≥ −1.
         """
-        ids = np.array(context, np.int64)
+        fields.check({"token": fields.whole(-1)}, {"token": token})
+        return self._continued(self._ids("context", context), self._known([int(token)]))
+
+    def _continued(self, ids: np.ndarray, token: np.ndarray) -> "Continuation":
+        """`continuation_ids` of arrays: the context, and one id."""
         # bisection of the suffix's length: a suffix of a suffix that occurs occurs too
         occurring, missing = 0, len(ids) + 1
         while occurring + 1 < missing:
@@ -109,20 +118,31 @@ class InfinityGram:
             else:
                 missing = middle
         suffix = ids[len(ids) - occurring :]
-        followed = self._count(np.append(suffix, token))
+        followed = self._count(np.concatenate([suffix, token]))
         return Continuation(followed, self._count(suffix), occurring)
 
     def _forms(self, ngram: NGram) -> list[tuple[int, ...]]:
-        if isinstance(ngram, (str, bytes)) and not ngram.strip():
-            return [()]
-        return [()] if len(ngram) == 0 else self.corpus.forms(ngram)
+        ngram = read_ngram(ngram)
+        is_empty = not (ngram.strip() if isinstance(ngram, str) else ngram)
+        return [()] if is_empty else self.corpus.forms(ngram)
+
+    def _known(self, ids: Sequence[int]) -> np.ndarray:
+        """Whole numbers as ids, int64; −1 for all that the corpus lacks."""
+        return np.array([n if n < self.corpus.types else -1 for n in ids], np.int64)
+
+    def _ids(self, name: str, values: Sequence[int]) -> np.ndarray:
+        """Token ids, int64; −1 for all that the corpus lacks."""
+        ids = reals.whole(name, values)
+        if (ids < -1).any():
+            raise InputError(f"{name} must be token ids ≥ 0, or −1, given {ids.min()}")
+        return np.where(ids < self.corpus.types, ids, -1).astype(np.int64)
 
     def _count(self, ids: np.ndarray) -> int:
         if len(ids) == 0:
             return sum(len(shard.tokens) for shard in self._shards)
         total = 0
         for shard, suffixes in zip(self._shards, self._suffixes, strict=True):
-            low, high = bounds(shard.tokens, shard.offsets, suffixes, ids)
+            low, high = _bounds(shard.tokens, shard.offsets, suffixes, ids)
             total += high - low
         return int(total)
 
@@ -149,7 +169,7 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
     Args:
         tokens: (T,) ids in [0, types).
         offsets: (D + 1,) from 0 to T.
-        types: number of token ids.
+        types: number of token ids, at most 2^32.
 
     Returns:
         (T,) int32, or int64 from 2^31 tokens on.
@@ -157,8 +177,9 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
     Raises:
         InputError: for ids that are not in [0, types), or offsets that do not rise from 0 to T.
     """
-    fields.check({"types": fields.COUNT}, {"types": types})
-    tokens, offsets = _whole("tokens", tokens), _whole("offsets", offsets)
+    fields.check({"types": fields.whole(0, 2**32)}, {"types": types})
+    tokens, offsets = reals.whole("tokens", tokens), reals.whole("offsets", offsets)
+    offsets = offsets.astype(np.int64)
     size = len(tokens)
     if size and not 0 <= int(tokens.min()) <= int(tokens.max()) < types:
         raise InputError(
@@ -180,14 +201,6 @@ def suffix_array(tokens: np.ndarray, offsets: np.ndarray, types: int) -> np.ndar
     while _refine(order, rank, owner, offsets, depth):
         depth *= 2
     return order
-
-
-def _whole(name: str, values: np.ndarray) -> np.ndarray:
-    """A vector of whole numbers, as it is."""
-    array = values if isinstance(values, np.ndarray) else reals.array(name, values)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise InputError(f"{name} must be a vector of whole numbers, given {array.dtype}")
-    return array if array.size else array.astype(np.int64)
 
 
 @kernel(**_JIT)
@@ -265,18 +278,36 @@ def _compare(tokens, end, at, pattern):
     return 0
 
 
-@kernel(**_JIT)
-def bounds(tokens, offsets, suffixes, pattern):
+def bounds(
+    tokens: np.ndarray, offsets: np.ndarray, suffixes: np.ndarray, pattern: np.ndarray
+) -> tuple[int, int]:
     """The suffixes that begin with a pattern.
 
     Args:
         tokens, offsets: as of `suffix_array`.
-        suffixes: (T,) its result.
-        pattern: (n,) int64 token ids.
+        suffixes: (T,) its result, which is not checked.
+        pattern: (n,) token ids.
 
     Returns:
         First index in `suffixes`, and the one after the last.
+
+    Raises:
+        InputError: for what is no vector of whole numbers, and arrays that do not fit.
     """
+    arrays = {"tokens": tokens, "offsets": offsets, "suffixes": suffixes, "pattern": pattern}
+    tokens, offsets, suffixes, pattern = (
+        reals.whole(name, values) for name, values in arrays.items()
+    )
+    if len(suffixes) != len(tokens) or len(offsets) < 1 or offsets[-1] != len(tokens):
+        raise InputError(
+            f"suffixes must be the suffix array of {len(tokens)} tokens, they are {len(suffixes)}"
+        )
+    return _bounds(tokens, offsets, suffixes, pattern.astype(np.int64))
+
+
+@kernel(**_JIT)
+def _bounds(tokens, offsets, suffixes, pattern):
+    """First index in `suffixes`, and the one after the last."""
     edges = np.zeros(2, np.int64)
     for side in range(2):
         low, high = np.int64(0) if side == 0 else edges[0], np.int64(len(suffixes))

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rote.core import fields
 from rote.core.errors import InputError
-from rote.ngrams.corpus import Corpus, NGram
+from rote.ngrams.corpus import Corpus, NGram, read_ngram
 
 log = logging.getLogger("rote")
 MAX_LISTED = 5  # n-grams that a warning names
@@ -28,6 +29,7 @@ class Queries(NamedTuple):
     singles: np.ndarray  # (S,) int64, numbers of the n-grams that are no part of a pair
     unions: np.ndarray  # (U, 2) int64 numbers in `grams`; either occurs where the text does
     untokenized: list[str]  # texts of which the corpus's tokenizer has no tokens; they count 0
+    corpus: str  # digest of the corpus whose token ids these are
 
     @property
     def checksum(self) -> str:
@@ -72,11 +74,17 @@ def queries(
         The queries.
 
     Raises:
-        InputError: naming the pair or n-gram that cannot be read.
+        InputError: naming the pair or n-gram that cannot be read, and for one text in place of
+            several.
     """
+    fields.check_types({"corpus": Corpus}, {"corpus": corpus})
+    fields.check_many({"pairs": pairs, "singles": singles, "stop_words": stop_words})
+    both_stop_words = list(stop_words)
+    if len(both_stop_words) != 2:
+        raise InputError("stop_words must be two collections of words, for first and second ones")
     marks = [np.empty(0, bool)]
     forms: dict[frozenset[Gram], int] = {}
-    first, second = (_Side(corpus, words, marks, forms) for words in stop_words)
+    first, second = (_Side(corpus, words, marks, forms) for words in both_stop_words)
 
     def number_pair(pair: tuple[NGram, NGram]) -> tuple[int, int]:
         a, b = pair
@@ -93,7 +101,15 @@ def queries(
             ", ..." if len(untokenized) > MAX_LISTED else "",
         )
     grams, unions, final = _numbered(forms)
-    return Queries(grams, marks, final[pair_numbers], final[single_numbers], unions, untokenized)
+    return Queries(
+        grams,
+        marks,
+        final[pair_numbers],
+        final[single_numbers],
+        unions,
+        untokenized,
+        corpus.digest,
+    )
 
 
 def _numbered(
@@ -139,7 +155,7 @@ class _Side:
 
     def number(self, ngram: NGram) -> int:
         """Number of an n-gram. Raises InputError if it cannot be read."""
-        key = ngram if isinstance(ngram, (str, bytes, tuple)) else tuple(ngram)
+        key = ngram if isinstance(ngram, (str, bytes, tuple)) else read_ngram(ngram)
         if key not in self.cache:
             forms = self._forms(key)
             tokenized = [ids for ids in forms if min(ids) >= 0]
@@ -164,8 +180,7 @@ def _are_ids(values: tuple) -> bool:
 
 def _stop_units(corpus: Corpus, words: Collection[NGram]) -> set[str | int]:
     """Stop words as the units that they are, and as token ids."""
-    if isinstance(words, (str, bytes)):
-        raise InputError(f"stop_words must be a collection of words, given the text {words!r}")
+    fields.check_many({"stop_words": words})
     units: set[str | int] = set()
     for word in words:
         single = [ids for ids in corpus.forms(word) if len(ids) == 1]

@@ -38,7 +38,8 @@ class CorpusOptions:
     shard_tokens: int = SHARD_TOKENS
 
     def __post_init__(self) -> None:
-        types = {"column": str, "strict": bool, "distinct": bool}
+        types = {"column": str, "split": str, "strict": bool, "distinct": bool}
+        types |= {} if self.errors is None else {"errors": str}
         fields.check_types(types, vars(self))
         fields.check({"shard_tokens": fields.SIZE}, vars(self))
         if not self.column:
@@ -72,7 +73,11 @@ class ScanOptions:
 
     def __post_init__(self) -> None:
         fields.check({"threads": fields.SIZE}, vars(self))
-        if self.progress is not None and not callable(self.progress):
-            raise InputError(f"progress must be a function, given {self.progress!r}")
-        if self.shards is not None and min(self.shards, default=0) < 0:
-            raise InputError(f"shards must be numbered from 0, given {min(self.shards)}")
+        if self.progress is not None:
+            fields.check_types({"progress": Callable}, vars(self))
+        if self.shards is None:
+            return
+        fields.check_many({"shards": self.shards})
+        shard = {"shard": fields.COUNT}
+        numbers = [fields.check(shard, {"shard": number})["shard"] for number in self.shards]
+        object.__setattr__(self, "shards", tuple(numbers))

@@ -47,6 +47,7 @@ def select(
     losses, counts = _checked(losses, counts)
     keep = reals.number("keep", keep, _SHARE)
     rng = np.random.default_rng(0) if rng is None else rng
+    fields.check_types({"rng": np.random.Generator}, {"rng": rng})
     if not rule.prunes:
         return counts
     tie_breaks = rng.random(len(losses))
@@ -97,10 +98,11 @@ def automatic(
         return len(losses)
     if ignorance is None:
         return max(1, int(known.sum()))
-    gains = ignorance - losses
-    others = gains[~known]
-    stored = gains[known].sum() + max(0, others.sum(), (others.clip(0) - 1).sum())
-    return int(np.clip(round(stored / ignorance), 1, len(losses)))
+    with np.errstate(over="ignore"):  # at the largest and the smallest ignorance
+        gains = ignorance - losses
+        others = gains[~known]
+        stored = gains[known].sum() + max(0, others.sum(), (others.clip(0) - 1).sum())
+        return round(float(np.clip(stored / ignorance, 1, len(losses))))
 
 
 def table(

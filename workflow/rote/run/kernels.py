@@ -229,7 +229,7 @@ def _suffixes():
 
     tokens = TOKENS.astype(np.uint32)
     order = infinity.suffix_array(tokens, OFFSETS, 9)
-    bounds = infinity.bounds(tokens, OFFSETS, order, TOKENS[40:43])
+    bounds = infinity._bounds(tokens, OFFSETS, order, TOKENS[40:43])
     engine = infinity.InfinityGram(_corpus())
     return order, np.array([*bounds, *map(engine.count, GRAMS)])
 

@@ -10,6 +10,8 @@ from functools import cache
 
 import numpy as np
 
+from rote.core import fields as ranges
+from rote.core import reals
 from rote.core.errors import InputError
 
 GRID = 64  # cells along each axis on which the fields are drawn
@@ -36,10 +38,13 @@ def fields(number: int, seed: int, *, hermitian: bool = False) -> np.ndarray:
         (number, GRID, GRID) float64; not clipped, so a value may lie beyond the nominal bounds.
 
     Raises:
-        InputError: for a number below 1.
+        InputError: for a number below 1, and a seed that is none.
     """
-    if number < 1:
-        raise InputError(f"number of fields must be at least 1, given {number}")
+    ranges.check(
+        {"number": ranges.SIZE, "seed": ranges.whole(0, 2**32 - 1)},
+        {"number": number, "seed": seed},
+    )
+    ranges.check_types({"hermitian": bool}, {"hermitian": hermitian})
     n = GRID
     k = np.fft.fftfreq(n, 1 / n)
     square = k[:, None] ** 2 + k**2
@@ -54,9 +59,20 @@ def fields(number: int, seed: int, *, hermitian: bool = False) -> np.ndarray:
     return np.fft.ifft2(amplitude * spectrum).real * (high - low) / 6 / nominal + (high + low) / 2
 
 
-@cache
 def basis(n: int) -> np.ndarray:
-    """G, (n · n, MODES²): squared slowness in s²/km² per coordinate on n × n cells, x slow."""
+    """G, (n · n, MODES²): squared slowness in s²/km² per coordinate on n × n cells, x slow.
+
+    Args:
+        n: cells along each axis.
+
+    Raises:
+        InputError: for n below 1.
+    """
+    return _basis(**ranges.check({"n": ranges.SIZE}, {"n": n}))
+
+
+@cache
+def _basis(n: int) -> np.ndarray:
     index = np.arange(1, MODES + 1) + 0.5
     center = (np.arange(n) + 0.5) / n
     waves = np.cos(np.pi * index[:, None] * center)
@@ -66,7 +82,19 @@ def basis(n: int) -> np.ndarray:
 
 
 def project(squared_slowness: np.ndarray) -> np.ndarray:
-    """Least-squares coordinates (number, d) of fields (number, n, n) in s²/km²; d = MODES²."""
+    """Least-squares coordinates (number, d) of fields (number, n, n) in s²/km²; d = MODES².
+
+    Args:
+        squared_slowness: (number, n, n).
+
+    Raises:
+        InputError: for another shape, and values that are not finite.
+    """
+    squared_slowness = reals.finite("squared_slowness", squared_slowness)
+    if squared_slowness.ndim != 3 or len(set(squared_slowness.shape[1:])) > 1:
+        raise InputError(
+            f"squared_slowness must have shape (number, n, n), given {squared_slowness.shape}"
+        )
     number, n = squared_slowness.shape[:2]
     anomalies = squared_slowness.reshape(number, -1) - 1 / BACKGROUND**2
     return np.linalg.lstsq(basis(n), anomalies.T, rcond=None)[0].T
@@ -83,12 +111,14 @@ def slowness(coordinates: np.ndarray, n: int) -> np.ndarray:
         (..., n, n) in s²/km²; axes x, depth.
 
     Raises:
-        InputError: for another number of coordinates.
+        InputError: for another number of coordinates, some that are not finite, and n below 1.
     """
-    coordinates = np.asarray(coordinates, float)
+    coordinates = reals.finite("coordinates", coordinates)
     modes = basis(n)
-    if coordinates.shape[-1] != modes.shape[1]:
-        raise InputError(f"{coordinates.shape[-1]} coordinates, the basis has {modes.shape[1]}")
+    if coordinates.shape[-1:] != (modes.shape[1],):
+        raise InputError(
+            f"coordinates must have shape (..., {modes.shape[1]}), given {coordinates.shape}"
+        )
     squared_slowness = 1 / BACKGROUND**2 + coordinates @ modes.T
     return np.maximum(squared_slowness, MIN_SQUARED_SLOWNESS).reshape(*coordinates.shape[:-1], n, n)
 
@@ -101,7 +131,7 @@ def velocity(coordinates: np.ndarray, n: int) -> np.ndarray:
         n: cells along each axis.
 
     Raises:
-        InputError: for another number of coordinates.
+        InputError: as `slowness`.
     """
     return slowness(coordinates, n) ** -0.5
 
@@ -120,10 +150,10 @@ def layered(rng: np.random.Generator, n: int = 48) -> np.ndarray:
         (n, n) float64, at most 4 km/s.
 
     Raises:
-        InputError: for n below 1.
+        InputError: for n below 1, and a source that is none.
     """
-    if n < 1:
-        raise InputError(f"n must be at least 1 cell, given {n}")
+    ranges.check_types({"rng": np.random.Generator}, {"rng": rng})
+    ranges.check({"n": ranges.SIZE}, {"n": n})
     scale = n / 48
     model = np.full((n, n), rng.uniform(1.5, 1.9))
     x, depth = np.arange(n)[:, None] / n, np.arange(n)

@@ -12,7 +12,8 @@ bits reproduces N of them with more than q, R(q) = C/N, on average. Where M q (1
 this is more than storing C/H facts whole and guessing the others: a code for many facts together
 errs in any of them.
 
-With q = 2^s / (M − 1 + 2^s), R = q s − log2(1 + (2^s − 1)/M), which loses no digits.
+With q = 2^s / (M − 1 + 2^s), R = q s − log2(1 + (2^s − 1)/M); for small s, where that cancels,
+R = ∫ u q(u) (1 − q(u)) du of natural logarithms over ln 2, to s ln 2.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,9 @@ from rote.core import fields, reals
 from rote.core.errors import InputError
 
 LN2 = np.log(2)
+_NODES, _WEIGHTS = (values / 2 for values in np.polynomial.legendre.leggauss(6))
+_NODES = _NODES + 0.5  # of an integral over [0, 1]
+_SMALL = 0.01  # s below which R is taken as one
 _BITS = fields.FieldRange("finite and in (0, 1000]", lambda value: 0 < value <= 1000)
 
 
@@ -90,7 +94,8 @@ def whole_facts(
     bits = _checked_bits("bits_per_fact", bits_per_fact)
     capacity = _checked("capacity_bits", capacity_bits, "≥ 0", lambda value: value >= 0)
     reals.same_shape({"n_facts": n, "bits_per_fact": bits, "capacity_bits": capacity})
-    return np.minimum(1.0, capacity / (n * bits))
+    with np.errstate(over="ignore"):
+        return np.minimum(1.0, capacity / n / bits)
 
 
 def _checked(
@@ -135,7 +140,7 @@ def water_filling(frequencies: np.ndarray, bits: float, capacity: float) -> np.n
     p = p / p.max()
 
     def excess(log_scale: float) -> float:
-        return _rates(p * np.exp(log_scale), bits).sum() - capacity
+        return _rates(p * np.exp(log_scale), bits, exact=capacity < 1e-8 * len(p)).sum() - capacity
 
     # 2^-60 of a bit's slope costs nothing; 60 bits above H all are certain in double precision
     low, high = -42.0, np.log((bits + 60) / p[p > 0].min())
@@ -153,13 +158,28 @@ def _accuracies(s: np.ndarray, bits: ArrayLike) -> np.ndarray:
     return special.expit(s * LN2 - bits * LN2 - np.log(-np.expm1(-bits * LN2)))
 
 
-def _rates(s: np.ndarray, bits: ArrayLike) -> np.ndarray:
-    """R at q = 2^s / (M − 1 + 2^s), s ≥ 0."""
+def _rates(s: np.ndarray, bits: ArrayLike, exact: bool = True) -> np.ndarray:
+    """R at q = 2^s / (M − 1 + 2^s), s ≥ 0; right to 1e-17 absolute at small s unless `exact`."""
     bits = np.asarray(bits, float)
+    s = np.minimum(s, bits + 60)  # there q is 1 already
     small = np.minimum(s, 30) * LN2
     by_difference = np.log1p(2.0**-bits * np.expm1(small)) / LN2
     by_sum = np.logaddexp2(s - bits, np.log2(-np.expm1(-bits * LN2)))
-    return _accuracies(s, bits) * s - np.where(s <= 30, by_difference, by_sum)
+    rates = np.asarray(_accuracies(s, bits) * s - np.where(s <= 30, by_difference, by_sum))
+    if not exact:
+        return rates
+    small = np.asarray((s > 0) & (s < _SMALL))
+    if small.any():
+        rates[small] = _small_rates(*(x[small] for x in np.broadcast_arrays(s, bits)))
+    return rates
+
+
+def _small_rates(s: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """R at small s, (n,), by its integral, in which nothing cancels."""
+    u = s[:, None] * _NODES
+    log_others = bits * LN2 + np.log(-np.expm1(-bits * LN2))  # of M − 1
+    other = special.expit(log_others[:, None] - u * LN2)
+    return (u * _accuracies(u, bits[:, None]) * other) @ _WEIGHTS * LN2 * s
 
 
 def _accuracy_of_rate(rates: np.ndarray, bits: np.ndarray) -> np.ndarray:

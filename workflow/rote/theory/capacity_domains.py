@@ -17,8 +17,8 @@ DOMAINS = [
     Domain(
         "rote.theory.capacity.water_filling",
         "frequencies ≥ 0, not all 0; H in (0, 1000] bits; C ≥ 0 bits",
-        "Σ R = C to 1e-9 relative",
-        "a generic constrained optimizer; equal frequencies",
+        "Σ R = C to 1e-9 relative, as far as the digits of q tell it (of C > 1e-7 H)",
+        "a generic constrained optimizer; the rates in 400 digits at frequencies 1e-300 to 1",
         "some 40 rates of all facts",
     ),
     Domain(

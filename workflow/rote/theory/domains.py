@@ -5,10 +5,12 @@ from rote.core.domains import Domain
 DOMAINS = [
     Domain(
         "rote.theory.minnorm.fit",
-        "finite X and y, λ ≥ 0; a rank that rounding does not decide (no singular value between "
-        "rounding and 1e-13, columns of length one)",
+        "finite X and y, λ ≥ 0; columns of X 0 or with a largest number in [1e-150, 1e150], y at "
+        "most 1e150; a rank that rounding does not decide (no singular value between rounding and "
+        "1e-13, columns of length one)",
         "1e-7 of the norm, in columns of length one; refused where refinement does not reach it",
-        "80-digit normal equations, condition numbers to 1e15, column scales 1e-15 to 1e15",
+        "80-digit normal equations, condition numbers to 1e15, column scales 1e-15 to 1e15; "
+        "designs times 1e-300 to 1e300",
         "one SVD; above 64 rows and columns one `eigh`",
     ),
     Domain(
@@ -34,23 +36,25 @@ DOMAINS = [
     ),
     Domain(
         "rote.theory.posterior.mixture",
-        "real finite data and examples, σ‖J‖/γ ≤ 1e9, F by torch, NumPy or with its Jacobian",
+        "real finite data and examples, σ and γ in [1e-150, 1e150], σ‖J‖/γ ≤ 1e9, F by torch, "
+        "NumPy or with its Jacobian",
         "log-weights to about 1e-15 σ‖J‖/γ; by differences to 1e-6 of the Jacobian",
         "60-digit elimination, γ 1e-8 to 1; densities of linear operators",
         "one Cholesky factor, or QR of (m + d, d), per example",
     ),
     Domain(
         "rote.theory.posterior.denoise",
-        "N ≥ 1 examples, finite x, σ > 0 with |x − x_n|/σ below 1e154, some finite log-weight",
+        "N ≥ 1 examples, finite x, σ in [1e-150, 1e150] with |x − x_n|/σ below 1e154, some finite "
+        "log-weight",
         "1e-13, relative to the examples",
         "the softmax at once",
         "N d per point",
     ),
     Domain(
         "rote.theory.posterior.score",
-        "as `denoise`",
+        "as `denoise`; scores below 1e308",
         "1e-15 |x|/σ², absolute",
-        "differences of the log-density",
+        "differences of the log-density; powers of two as units",
         "N d per point",
     ),
     Domain(

@@ -20,6 +20,7 @@ SMALL = 64  # rows or columns up to which the SVD costs nothing
 UNSETTLED = 1e-13  # singular values between rounding and this are neither zero nor known
 ACCURACY = 1e-7  # of what `fit` returns, relative to the norm, in columns of length one
 _REFINEMENTS = 40
+_RANGE = (1e-150, 1e150)  # of the largest number of a column: squares are numbers, too
 
 
 class ThinSVD(NamedTuple):
@@ -55,9 +56,15 @@ def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
     """
     X = _matrix(X)
     n, d = X.shape
-    lengths = np.sqrt(np.asarray((X * X if isinstance(X, np.ndarray) else X.power(2)).sum(axis=0)))
-    lengths = np.where(lengths > 0, lengths, lengths.max(initial=0.0))
-    mild = not lengths.size or lengths.max() <= SCALES * lengths.min()
+    with np.errstate(over="ignore", under="ignore"):
+        squares = (X * X if isinstance(X, np.ndarray) else X.power(2)).sum(axis=0)
+    lengths = np.sqrt(np.asarray(squares))
+    shortest, longest = lengths.min(), lengths.max()
+    if shortest < 10 * _RANGE[0] or longest > _RANGE[1]:
+        _check_scales(X)
+        lengths = np.where(lengths > 0, lengths, longest)
+        shortest = lengths.min()
+    mild = longest <= SCALES * shortest
     if mild and min(n, d) > SMALL:
         spectrum = _by_gram(X)
         if spectrum is not None:
@@ -69,11 +76,25 @@ def _matrix(X: np.ndarray | sparse.sparray) -> np.ndarray | sparse.sparray:
     """A design of finite float64 numbers, dense or sparse."""
     if getattr(X, "ndim", None) != 2:
         raise InputError("X must be a matrix, (n, d), dense or sparse")
+    if 0 in X.shape:
+        raise InputError(f"X must have shape (n, d) with n, d ≥ 1, given {X.shape}")
     if not sparse.issparse(X):
         return reals.finite("X", X)
     X = sparse.csr_array(X)
     values = reals.finite("X", X.data)
     return X if X.dtype == values.dtype else X.astype(float)
+
+
+def _check_scales(X: np.ndarray | sparse.sparray) -> None:
+    """Refuse columns whose numbers cannot be squared."""
+    largest = abs(X).max(axis=0)
+    largest = largest.toarray().ravel() if sparse.issparse(largest) else largest
+    strange = (largest > 0) & ((largest < _RANGE[0]) | (largest > _RANGE[1]))
+    if strange.any():
+        raise InputError(
+            f"the largest number of a column of X must be in [1e-150, 1e150] or 0, column "
+            f"{int(strange.argmax())} has {largest[strange][0]:g}; use another unit for it"
+        )
 
 
 def _by_gram(X: np.ndarray | sparse.sparray) -> ThinSVD | None:
@@ -159,7 +180,7 @@ def coefficients(spectrum: ThinSVD, y: np.ndarray, lam: np.ndarray | float = 0.0
 def _labels(spectrum: ThinSVD, y: np.ndarray) -> np.ndarray:
     """Finite labels (n,) or (n, k) of a factorized design."""
     _check_factorized(spectrum)
-    y = reals.finite("y", y)
+    y = _numbers("y", y)
     if y.ndim not in (1, 2) or len(y) != len(spectrum.left):
         raise InputError(
             f"y must have {len(spectrum.left)} rows, as the design has, given shape {y.shape}"
@@ -167,9 +188,18 @@ def _labels(spectrum: ThinSVD, y: np.ndarray) -> np.ndarray:
     return y
 
 
+def _numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """Finite numbers whose squares are such, too."""
+    given = reals.finite(name, values)
+    if np.abs(given).max(initial=0.0) > _RANGE[1]:
+        raise InputError(
+            f"{name} must hold numbers of at most 1e150, given {np.abs(given).max():g}"
+        )
+    return given
+
+
 def _check_factorized(spectrum: ThinSVD) -> None:
-    if not isinstance(spectrum, ThinSVD):
-        raise InputError(f"spectrum must be what `factorize` returns, given {spectrum!r}")
+    fields.check_types({"spectrum": ThinSVD}, {"spectrum": spectrum})
 
 
 def _penalty(lam: np.ndarray | float) -> np.ndarray:
@@ -200,7 +230,7 @@ def fit(X: np.ndarray, y: np.ndarray, lam: np.ndarray | float = 0.0) -> np.ndarr
         InputError: for NaN or infinite entries, mismatched shapes, empty X, a negative penalty, and
             a design so ill-conditioned that the coefficients are not known to `ACCURACY`.
     """
-    X, y = reals.array("X", X), reals.finite("y", y)
+    X, y = reals.array("X", X), _numbers("y", y)
     lam = _penalty(lam)
     _check_design(X)
     if y.ndim < 1 or y.shape[-1] != X.shape[-2]:
@@ -316,6 +346,7 @@ def identifiable(X: np.ndarray, tolerance: float = 1e-8) -> np.ndarray:
     tolerance = reals.number("tolerance", tolerance, fields.UNIT)
     leverage = np.empty((*X.shape[:-2], X.shape[-1]))
     for index in np.ndindex(X.shape[:-2]):
+        _check_scales(X[index])
         lengths = np.linalg.norm(X[index], axis=0)
         leverage[index] = row_space(factorize(X[index] / np.where(lengths > 0, lengths, 1.0)))
     return leverage > 1 - tolerance
@@ -399,7 +430,8 @@ def descent(spectrum: ThinSVD, y: np.ndarray, steps: np.ndarray) -> np.ndarray:
     if steps.ndim != 1 or not (steps >= 0).all():
         raise InputError(f"steps must be a vector of numbers ≥ 0, given {steps}")
     rate = np.log1p(-np.minimum(spectrum.w / spectrum.largest, 1 - 1e-16))  # (rank,)
-    shrink = -np.expm1(steps[:, None] * rate)
+    with np.errstate(over="ignore"):  # of steps without end
+        shrink = -np.expm1(steps[:, None] * rate)
     return (shrink / np.sqrt(spectrum.w) * (spectrum.left.T @ y)) @ spectrum.right.T
 
 

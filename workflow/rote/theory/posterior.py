@@ -30,10 +30,10 @@ class Observation:
 
     Attributes:
         y: (m,) data, real (stack the parts of complex ones).
-        noise_sd: γ > 0, standard deviation of the noise.
+        noise_sd: γ in [1e-150, 1e150], standard deviation of the noise.
 
     Raises:
-        InputError: naming what is complex, not finite or not positive.
+        InputError: naming what is complex, not finite or out of range.
     """
 
     y: np.ndarray
@@ -43,7 +43,7 @@ class Observation:
         y = reals.finite("y", self.y)
         if y.ndim != 1 or not len(y):
             raise InputError(f"y must have shape (m,) with m ≥ 1, given {y.shape}")
-        reals.number("noise_sd", self.noise_sd, fields.POSITIVE)
+        reals.number("noise_sd", self.noise_sd, fields.WIDTH)
 
 
 class Mixture(NamedTuple):
@@ -92,8 +92,7 @@ class Mixture(NamedTuple):
         Raises:
             InputError: for a number that is no whole number ≥ 0, and a source that is none.
         """
-        if not isinstance(rng, np.random.Generator):
-            raise InputError(f"rng must be a `numpy.random.Generator`, given {rng!r}")
+        fields.check_types({"rng": np.random.Generator}, {"rng": rng})
         fields.check({"number": fields.COUNT}, {"number": number})
         chosen = rng.choice(len(self.means), number, p=self.weights)
         draws = rng.normal(size=(number, self.means.shape[1]))
@@ -194,7 +193,7 @@ def mixture(
 
     Args:
         train: (N, d) examples.
-        sigma: σ, width of the components.
+        sigma: σ in [1e-150, 1e150], width of the components.
         forward: a real matrix (m, d), or a function from (N, d) points to (N, m) real data.
         observation: data (m,) and the level of their noise.
         jacobian: from (N, d) points to (N, m, d). By default a function of torch tensors is
@@ -208,14 +207,13 @@ def mixture(
             above `CONDITION` γ, and a function that is not smooth on the scale of its steps.
     """
     train = _examples("train", train)
-    if not isinstance(observation, Observation):
-        raise InputError(f"observation must be an `Observation`, given {observation!r}")
-    fields.check_types({"determinant": bool}, {"determinant": determinant})
-    if not (jacobian is None or callable(jacobian)):
-        raise InputError(f"jacobian must be a function or None, given {jacobian!r}")
+    types = {"observation": Observation, "determinant": bool}
+    fields.check_types(types, {"observation": observation, "determinant": determinant})
+    if jacobian is not None:
+        fields.check_types({"jacobian": Callable}, {"jacobian": jacobian})
     y = reals.array("y", observation.y)
-    noise_sd = reals.number("noise_sd", observation.noise_sd, fields.POSITIVE)
-    sigma = reals.number("sigma", sigma, fields.POSITIVE)
+    noise_sd = reals.number("noise_sd", observation.noise_sd, fields.WIDTH)
+    sigma = reals.number("sigma", sigma, fields.WIDTH)
     d, m = train.shape[1], len(y)
     data, jacobians = _linearized(train, forward, jacobian)
     if data.shape[1] != m:
@@ -276,7 +274,7 @@ def denoise(
     Args:
         x: (points, d).
         train: (N, d).
-        sigma: σ > 0.
+        sigma: σ in [1e-150, 1e150].
         log_weights: (N,) log prior weights of the examples; equal by default. With log-likelihoods
             this is the denoiser of the posterior.
         chunk: numbers in memory at a time.
@@ -285,13 +283,13 @@ def denoise(
         (points, d).
 
     Raises:
-        InputError: for σ that is not positive, dimensions that do not agree, no examples, weights
+        InputError: for σ out of range, dimensions that do not agree, no examples, weights
             of the wrong shape, NaN or all −inf, and points that are infinitely far from every
             example in units of σ.
     """
     x, train = _examples("x", x), _examples("train", train)
-    sigma = reals.number("sigma", sigma, fields.POSITIVE)
-    fields.check({"chunk": fields.SIZE}, {"chunk": chunk})
+    sigma = reals.number("sigma", sigma, fields.WIDTH)
+    chunk = fields.check({"chunk": fields.SIZE}, {"chunk": chunk})["chunk"]
     if x.shape[1] != train.shape[1]:
         raise InputError(f"x has {x.shape[1]} coordinates, train has {train.shape[1]}")
     if log_weights is not None:
@@ -338,12 +336,16 @@ def score(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
     Args:
         x: (points, d).
         train: (N, d).
-        sigma: σ > 0.
+        sigma: σ in [1e-150, 1e150].
 
     Raises:
-        InputError: see `denoise`.
+        InputError: see `denoise`; also for scores above 1e308.
     """
-    return (denoise(x, train, sigma) - np.atleast_2d(np.asarray(x, float))) / sigma**2
+    with np.errstate(over="ignore"):
+        scores = (denoise(x, train, sigma) - _examples("x", x)) / float(sigma) ** 2
+    if not np.isfinite(scores).all():
+        raise InputError(f"x has scores above 1e308 at sigma = {sigma:g}; use a larger sigma")
+    return scores
 
 
 def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import ctypes
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -57,13 +57,14 @@ class AdamW:
         if self.clip is not None:
             ranges["clip"] = fields.POSITIVE
         fields.check(ranges, vars(self))
-        if not (self.schedule is None or callable(self.schedule)):
-            raise InputError(f"schedule must be a function of the step, given {self.schedule!r}")
+        if self.schedule is not None:
+            fields.check_types({"schedule": Callable}, vars(self))
         betas = reals.finite("betas", self.betas)
         if betas.shape != (2,) or not ((betas >= 0) & (betas < 1)).all():
             raise InputError(f"betas must be two numbers in [0, 1), given {self.betas}")
         decay = self.weight_decay
-        if not (decay is None or (isinstance(decay, Tensor) and decay.ndim == 1)):
+        holds = isinstance(decay, Tensor) and decay.ndim == 1 and not decay.is_meta
+        if not (decay is None or holds):
             raise InputError(f"weight_decay must be a tensor (models,) or None, given {decay!r}")
         if decay is not None and not bool((torch.isfinite(decay) & (decay >= 0)).all()):
             raise InputError(f"weight_decay must be finite and ≥ 0, given {decay.tolist()}")
@@ -86,6 +87,8 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         fields.check({"steps": fields.SIZE}, vars(self))
+        if self.path is not None:
+            fields.check_types({"path": Path}, vars(self))
 
 
 class Saving(NamedTuple):
@@ -128,9 +131,13 @@ def fit(
         The trained parameters, detached.
 
     Raises:
+        InputError: for parameters and buffers that are no tensors (models, ...), a loss that is not
+            one differentiable number per model or misses a parameter, and weight decays of another
+            number of models.
         FloatingPointError: if a loss is NaN or infinite at step 0, 100, 200, ... or the last, or a
             parameter at the end, naming model and step.
     """
+    models = _check_training(parameters, loss, optimizer, buffers, checkpoint)
     keep_freed_memory()
     steps = optimizer.steps
     schedule = optimizer.schedule or cosine(steps)
@@ -157,10 +164,14 @@ def fit(
         for step in track(range(begin, steps), label, status=status):
             rate = optimizer.learning_rate * schedule(step)
             losses = loss(parameters, step)
+            if step == begin:
+                _check_losses(losses, models)
             latest["loss"] = losses.detach()
             if step % 100 == 0 or step + 1 == steps:
                 _check_finite(losses.detach(), f"{label}: loss", step)
-            gradients = torch.autograd.grad(losses.sum(), leaves)
+            gradients = torch.autograd.grad(losses.sum(), leaves, allow_unused=step == begin)
+            if step == begin:
+                _check_reached(parameters, gradients)
             if optimizer.clip is not None:
                 gradients = _clipped(gradients, optimizer.clip)
             with torch.no_grad():
@@ -190,6 +201,54 @@ def fit(
     return {name: value.detach() for name, value in parameters.items()}
 
 
+def _check_training(
+    parameters: Parameters,
+    loss: Callable,
+    optimizer: AdamW,
+    buffers: Parameters | None,
+    checkpoint: Checkpoint,
+) -> int:
+    """The number of models. Raises InputError for arguments of `fit` that are none."""
+    types = {"loss": Callable, "optimizer": AdamW, "checkpoint": Checkpoint}
+    fields.check_types(types, {"loss": loss, "optimizer": optimizer, "checkpoint": checkpoint})
+    for name, tensors in (
+        ("parameters", parameters),
+        ("buffers", {} if buffers is None else buffers),
+    ):
+        fields.check_types({name: Mapping}, {name: tensors})
+        fields.check_types(dict.fromkeys(tensors, Tensor), tensors)
+    sizes = {len(value) if value.ndim else 0 for value in parameters.values()}
+    floating = all(
+        value.is_floating_point() and value.layout is torch.strided and not value.is_meta
+        for value in parameters.values()
+    )
+    if len(sizes) != 1 or not floating or 0 in sizes:
+        raise InputError(
+            "parameters must be floating-point tensors (models, ...) of one number of models, "
+            f"given {sorted(sizes)}"
+        )
+    decay = optimizer.weight_decay
+    if decay is not None and len(decay) not in sizes:
+        raise InputError(f"weight_decay must have shape ({min(sizes)},), given {len(decay)} values")
+    return min(sizes)
+
+
+def _check_losses(losses: Tensor, models: int) -> None:
+    if not isinstance(losses, Tensor) or losses.shape != (models,) or not losses.requires_grad:
+        raise InputError(
+            f"loss must give one differentiable number per model, ({models},), given "
+            f"{fields.shown(losses)}"
+        )
+
+
+def _check_reached(parameters: Parameters, gradients: Sequence[Tensor | None]) -> None:
+    missed = [name for name, g in zip(parameters, gradients, strict=True) if g is None]
+    if missed:
+        raise InputError(
+            f"loss does not depend on the parameters {', '.join(missed)}; leave them out"
+        )
+
+
 def _check_finite(values: Tensor, name: str, step: int) -> None:
     """Raise FloatingPointError naming the first model whose value is no number."""
     if not bool(torch.isfinite(values).all()):
@@ -215,10 +274,11 @@ class EpochSampler:
         seed, key: of the random stream, see `rote.core.seeds.generator`.
 
     Raises:
-        InputError: for counts that are no whole numbers ≥ 0, or all 0.
+        InputError: for counts that are no whole numbers ≥ 0, or all 0, and a seed that is none.
     """
 
     def __init__(self, counts: np.ndarray, seed: int, *key: str | int):
+        fields.check({"seed": fields.COUNT}, {"seed": seed})
         given = reals.finite("counts", counts)
         whole = (given >= 0) & (given == np.floor(given))
         if given.ndim != 1 or not whole.all() or not given.any():
@@ -246,7 +306,7 @@ class EpochSampler:
             InputError: for a start below 0 or a count below 1.
         """
         positions = {"start": fields.COUNT, "count": fields.SIZE}
-        fields.check(positions, {"start": start, "count": count})
+        start, count = fields.check(positions, {"start": start, "count": count}).values()
         parts = []
         while count:
             epoch, at = divmod(start, len(self.rows))

@@ -9,4 +9,4 @@ from rote.core import extras
 
 extras.require("rote.waves")
 
-__all__ = ["acoustic", "helmholtz", "multifrontal"]
+__all__ = ["acoustic", "helmholtz", "limits", "multifrontal"]

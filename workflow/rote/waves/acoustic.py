@@ -9,8 +9,6 @@ deepwave accepts zero and negative velocities without a word; this module refuse
 and receivers outside the grid and time steps that the scheme cannot take.
 """
 
-import logging
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +17,13 @@ from torch import Tensor
 
 from rote.core import fields, reals
 from rote.core.errors import InputError
+from rote.waves import limits
 
-log = logging.getLogger("rote")
 BAND = 2.5  # highest frequency of a Ricker wavelet over its peak; above it lies a thousandth
 # Of the shortest wavelength, that of the band's end in the slowest cell. With fewer than the first
 # number, traces are more wrong than right after 50 cells (58 % off at 2.5, 11 % at 3.8, 0.8 % at
-# 6, 0.3 % at 10): refused. With fewer than the second: one warning per grid and frequency.
+# 6, 0.3 % at 10): refused.
 MIN_CELLS_PER_WAVELENGTH = 2.5
-ACCURATE_CELLS_PER_WAVELENGTH = 10.0
 
 
 class Survey(NamedTuple):
@@ -55,7 +52,7 @@ def ricker(survey: Survey) -> Tensor:
     Raises:
         InputError: for numbers of the survey that `check` refuses.
     """
-    _check_numbers(survey)
+    survey = _with_plain_numbers(survey)
     t = torch.arange(survey.samples, dtype=torch.float64) * survey.step - survey.delay
     a = (np.pi * survey.frequency * t) ** 2
     return ((1 - 2 * a) * torch.exp(-a)).float()
@@ -72,17 +69,22 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
         (cells in x, cells in depth) float32, in km/s.
 
     Raises:
-        InputError: with what is wrong: numbers of the survey that are not positive and finite (a
-            delay may be 0), a time step longer than half the shortest period of the wavelet; shape,
+        InputError: with what is wrong: numbers of the survey that are not in [1e-9, 1e9] (a delay
+            may be 0), a time step longer than half the shortest period of the wavelet; shape,
             velocities that are not positive and finite or exceed `survey.fastest`, positions that
             are no whole numbers, lie outside the grid or are repeated, fewer than
             `MIN_CELLS_PER_WAVELENGTH` cells per shortest wavelength.
     """
-    _check_numbers(survey)
-    given = velocity if isinstance(velocity, Tensor) else reals.array("velocity", velocity)
+    return _checked(velocity, survey)[0]
+
+
+def _checked(velocity: Tensor, survey: Survey) -> tuple[Tensor, Survey]:
+    """The velocity as float32, and the survey with plain numbers and 64-bit positions."""
+    survey = _with_plain_numbers(survey)
+    given = velocity if isinstance(velocity, Tensor) else reals.array("velocity", velocity).copy()
     v = torch.as_tensor(given)
-    if v.is_complex():
-        raise InputError("velocity must be real numbers, it is complex")
+    if v.is_complex() or v.is_meta or v.layout is not torch.strided:
+        raise InputError(f"velocity must be a dense array of real numbers, given {v.dtype}")
     v = v.float()
     if v.ndim != 2:
         raise InputError(
@@ -96,38 +98,43 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
             "velocity must be positive and finite: "
             f"{int(invalid.sum())} cells are not, first {cell}: {values[cell]}"
         )
-    for name, positions in (("source", survey.sources), ("receiver", survey.receivers)):
-        _check_positions(name, positions, tuple(v.shape))
+    shape = (v.shape[0], v.shape[1])
+    survey = survey._replace(
+        sources=_positions("source", survey.sources, shape),
+        receivers=_positions("receiver", survey.receivers, shape),
+    )
     if float(values.max()) > float(np.float32(survey.fastest)):
         raise InputError(
             f"velocity reaches {float(values.max()):g} km/s, "
             f"above the survey's fastest of {survey.fastest:g}"
         )
-    _check_grid(float(values.min()), survey)
-    return v
+    slowest, highest = float(values.min()), BAND * survey.frequency
+    limits.check_cells(slowest, highest, survey.spacing, MIN_CELLS_PER_WAVELENGTH)
+    return v, survey
 
 
 _NUMBERS = {
-    **dict.fromkeys(("spacing", "step", "frequency", "fastest"), fields.POSITIVE),
-    **dict.fromkeys(("samples", "layer"), fields.SIZE),
-    "delay": fields.NOT_NEGATIVE,
+    **dict.fromkeys(("spacing", "step", "frequency", "fastest"), limits.SCALE),
+    "samples": fields.whole(1, 10**8),
+    "layer": limits.CELLS,
+    "delay": fields.FieldRange("in [0, 1e9]", lambda value: 0 <= value <= 1e9),
 }
 
 
-def _check_numbers(survey: Survey) -> None:
-    if not isinstance(survey, Survey):
-        raise InputError(f"survey must be a `Survey`, given {survey!r}")
-    fields.check(_NUMBERS, survey._asdict())
+def _with_plain_numbers(survey: Survey) -> Survey:
+    fields.check_types({"survey": Survey}, {"survey": survey})
+    survey = survey._replace(**fields.check(_NUMBERS, survey._asdict()))
     longest = 1 / (2 * BAND * survey.frequency)
     if survey.step > longest:
         raise InputError(
             f"step {survey.step:g} s is too long for a wavelet of {survey.frequency:g} Hz, "
             f"whose band ends at {BAND * survey.frequency:g} Hz; use at most {longest:.2g} s"
         )
+    return survey
 
 
-def _check_positions(name: str, given: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Refuse positions (points, 2) outside a grid, between cells, and repeated ones."""
+def _positions(name: str, given: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Positions (points, 2) int64; refused outside a grid, between cells, and twice."""
     reals.finite(f"{name}s", given)
     positions = np.asarray(given)
     if positions.ndim != 2 or positions.shape[1] != 2 or not len(positions):
@@ -149,30 +156,7 @@ def _check_positions(name: str, given: np.ndarray, shape: tuple[int, ...]) -> No
         )
     if len(np.unique(positions, axis=0)) < len(positions):
         raise InputError(f"two {name}s stand in the same cell")
-
-
-def _check_grid(slowest: float, survey: Survey) -> None:
-    """Refuse, or warn of, too few cells per shortest wavelength."""
-    highest = BAND * survey.frequency
-    cells = slowest / (highest * survey.spacing)
-    if cells < MIN_CELLS_PER_WAVELENGTH:
-        raise InputError(
-            f"{cells:.1f} cells per shortest wavelength ({slowest:g} km/s, {highest:g} Hz at the "
-            f"end of the wavelet's band, {survey.spacing:g} km): at least "
-            f"{MIN_CELLS_PER_WAVELENGTH:g} are needed; refine the grid or lower the frequency"
-        )
-    if cells < ACCURATE_CELLS_PER_WAVELENGTH:
-        _warn_of_coarse_grid(survey.frequency, survey.spacing)
-
-
-@cache
-def _warn_of_coarse_grid(frequency: float, spacing: float) -> None:
-    log.warning(
-        "a wavelet of %g Hz, %g km: fewer than %g cells per shortest wavelength distort waves",
-        frequency,
-        spacing,
-        ACCURATE_CELLS_PER_WAVELENGTH,
-    )
+    return positions.astype(np.int64)
 
 
 def shots(velocity: Tensor, survey: Survey) -> Tensor:
@@ -190,12 +174,12 @@ def shots(velocity: Tensor, survey: Survey) -> Tensor:
     """
     import deepwave
 
-    v = check(velocity, survey)
+    v, survey = _checked(velocity, survey)
     number = len(survey.sources)
     wavelet = (ricker(survey) / survey.spacing**2).expand(number, 1, -1).contiguous()
-    sources = torch.as_tensor(np.asarray(survey.sources))[:, None]
-    receivers = torch.as_tensor(np.asarray(survey.receivers)).expand(number, -1, -1).contiguous()
-    fields = deepwave.scalar(
+    sources = torch.as_tensor(survey.sources)[:, None]
+    receivers = torch.as_tensor(survey.receivers).expand(number, -1, -1).contiguous()
+    propagated = deepwave.scalar(
         v,
         survey.spacing,
         survey.step,
@@ -208,7 +192,7 @@ def shots(velocity: Tensor, survey: Survey) -> Tensor:
         max_vel=survey.fastest,
         model_gradient_sampling_interval=_gradient_interval(survey),
     )
-    return fields.receivers["u"]
+    return propagated.receivers["u"]
 
 
 def _gradient_interval(survey: Survey) -> int:
@@ -243,7 +227,8 @@ def leapfrog(velocity: Tensor, survey: Survey) -> Tensor:
     Raises:
         InputError: see `check`; also for a time step above the scheme's limit.
     """
-    v = check(velocity, survey).double()
+    v, survey = _checked(velocity, survey)
+    v = v.double()
     h = survey.spacing
     dt = survey.step
     p = survey.layer
@@ -262,8 +247,8 @@ def leapfrog(velocity: Tensor, survey: Survey) -> Tensor:
     both = zeta_x + zeta_z
     amplitudes = ricker(survey).double() / h**2
     number = len(survey.sources)
-    source_rows, source_columns = torch.as_tensor(np.asarray(survey.sources).T + p)
-    receiver_rows, receiver_columns = torch.as_tensor(np.asarray(survey.receivers).T + p)
+    source_rows, source_columns = torch.as_tensor(survey.sources.T + p)
+    receiver_rows, receiver_columns = torch.as_tensor(survey.receivers.T + p)
     u, before = torch.zeros(2, number, width, depth, dtype=torch.float64)
     psi_x, psi_z = torch.zeros(2, number, width, depth, dtype=torch.float64)
     shot = torch.arange(number)

@@ -3,16 +3,19 @@
 from rote.core.domains import Domain
 
 _SURVEY = (
-    "velocities in (0, fastest] km/s; spacing, step, samples, frequency, layer > 0; whole cells "
-    "inside the grid; 2.5 cells or more per shortest wavelength (2.5 times the peak frequency, "
-    "the slowest cell), a warning below 10; step at most half the shortest period"
+    "velocities in (0, fastest] km/s; spacing, step, frequency, fastest in [1e-9, 1e9]; whole "
+    "cells inside the grid; 2.5 cells or more per shortest wavelength (2.5 times the peak "
+    "frequency, the slowest cell), a warning below 10; step at most half the shortest period"
 )
 _MODEL = (
     "squared slowness > 0 of shape (n, n); 6 cells or more per shortest wavelength, a warning "
     "below 10"
 )
 _ERROR = "of second order in the spacing: twice the cells, a quarter of the error"
-_GRID = "numbers of the acquisition > 0, whole where they count; no two receivers in one column"
+_GRID = (
+    "numbers of the acquisition in [1e-9, 1e9], whole where they count; no two receivers in one "
+    "column"
+)
 DOMAINS = [
     Domain(
         "rote.waves.acoustic.shots",
@@ -60,7 +63,7 @@ DOMAINS = [
     ),
     Domain(
         "rote.waves.helmholtz.Helmholtz.misfit",
-        f"{_MODEL}; finite complex data; noise_sd > 0",
+        f"{_MODEL}; finite complex data; noise_sd in [1e-150, 1e150]; a misfit below 1e308",
         "that of `data`; its gradient is that of the discrete misfit",
         "central differences; the Jacobian",
         "twice the solves of `data`",
@@ -74,14 +77,15 @@ DOMAINS = [
     ),
     Domain(
         "rote.waves.multifrontal.plan",
-        "the five-point stencil of a rectangle of cells",
+        "the symmetric five-point stencil of a rectangle of cells",
         "exact: which cells are eliminated in which order",
         "the factor that follows",
         "once per grid",
     ),
     Domain(
         "rote.waves.multifrontal.Factor.solve",
-        "symmetric complex matrices of a plan; where a pivot vanishes, sparse LU takes over",
+        "symmetric complex matrices of a plan that have an inverse, finite values in different "
+        "cells; where a pivot vanishes, sparse LU takes over",
         "residual of 1e-9 relative",
         "products with the matrix, on grids of every shape",
         "n² log n per right-hand side on n × n cells; the factor n³",

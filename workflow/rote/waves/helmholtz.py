@@ -8,9 +8,8 @@ Conventions are those of `rote.waves`: axes x, depth; km, s, km/s; point sources
 correction of their code.)
 """
 
-import logging
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -18,19 +17,14 @@ from scipy import sparse
 
 from rote.core import reals
 from rote.core.errors import InputError
-from rote.core.fields import COUNT, POSITIVE, SIZE, check
-from rote.waves import multifrontal
+from rote.core.fields import WIDTH, check, whole
+from rote.waves import limits, multifrontal
 
-log = logging.getLogger("rote")
 MIN_CELLS_PER_WAVELENGTH = 6.0  # of the shortest wavelength; fewer are refused
-# with fewer, waves are noticeably too slow: one warning per acquisition
-ACCURATE_CELLS_PER_WAVELENGTH = 10.0
-
-
 _NUMBERS = {
-    **dict.fromkeys(("n", "layer", "sources", "receivers"), SIZE),
-    **dict.fromkeys(("spacing", "damping", "frequency"), POSITIVE),
-    "margin": COUNT,
+    **dict.fromkeys(("n", "layer", "sources", "receivers"), limits.CELLS),
+    **dict.fromkeys(("spacing", "damping", "frequency"), limits.SCALE),
+    "margin": whole(0),
 }
 
 
@@ -62,17 +56,17 @@ class Helmholtz:
     margin: int  # cells
 
     def __post_init__(self):
-        check(_NUMBERS, vars(self))
+        for name, number in check(_NUMBERS, vars(self)).items():
+            object.__setattr__(self, name, number)
         if not self.margin < self.n / 2:
             raise InputError(
                 f"margin must lie in [0, n/2) = [0, {self.n / 2:g}) cells, given {self.margin}"
             )
         for name in ("sources", "receivers"):
-            if len(np.unique(self._columns(getattr(self, name)))) < getattr(self, name):
-                columns = self.n - 2 * self.margin
+            count, columns = getattr(self, name), self.n - 2 * self.margin
+            if count > columns or len(np.unique(self._columns(count))) < count:
                 raise InputError(
-                    f"{getattr(self, name)} {name} do not fit "
-                    f"into {columns} columns: two would coincide"
+                    f"{count} {name} do not fit into {columns} columns: two would coincide"
                 )
 
     @property
@@ -130,15 +124,8 @@ class Helmholtz:
                 "squared slowness must be positive and finite: "
                 f"{int(invalid.sum())} cells are not, first {first}: {m[first]}"
             )
-        cells = 1 / (np.sqrt(m.max()) * self.frequency * self.spacing)
-        if cells < MIN_CELLS_PER_WAVELENGTH:
-            raise InputError(
-                f"{cells:.1f} cells per shortest wavelength ({1 / np.sqrt(m.max()):.3g} km/s, "
-                f"{self.frequency:g} Hz, {self.spacing:g} km): at least "
-                f"{MIN_CELLS_PER_WAVELENGTH:g} are needed; refine the grid or lower the frequency"
-            )
-        if cells < ACCURATE_CELLS_PER_WAVELENGTH:
-            _warn_of_coarse_grid(self.frequency, self.spacing)
+        slowest = float(1 / np.sqrt(m.max()))
+        limits.check_cells(slowest, self.frequency, self.spacing, MIN_CELLS_PER_WAVELENGTH)
         return m
 
     @cached_property
@@ -219,15 +206,22 @@ class Helmholtz:
             InputError: see `check`; also for data of another shape, without imaginary part or not
                 finite, and for a noise_sd that is not positive and finite.
         """
-        noise_sd = reals.number("noise_sd", noise_sd, POSITIVE)
+        noise_sd = reals.number("noise_sd", noise_sd, WIDTH)
         observed = self._check_data(observed)
         grid = self._grid
         factor = self.factor(slowness)
         fields = self._fields(factor, grid.sources)
         residuals = fields[grid.receivers].T - observed
+        with np.errstate(over="ignore"):
+            misfit = float((np.abs(residuals) ** 2).sum() / (2 * noise_sd**2))
+        if not np.isfinite(misfit):
+            raise InputError(
+                f"data of up to {np.abs(observed).max():g} with noise_sd {noise_sd:g} have a "
+                "misfit above 1e308; use other units for both"
+            )
         adjoint = factor.solve(grid.receivers, residuals.conj().T / noise_sd**2)
         padded = -(self.omega**2) * (grid.stretch * np.einsum("cs,cs->c", fields, adjoint)).real
-        return float((np.abs(residuals) ** 2).sum() / (2 * noise_sd**2)), self._folded(padded)
+        return misfit, self._folded(padded)
 
     def jacobian(self, slowness: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Data, and their derivatives along the columns of a basis of the squared slowness.
@@ -275,10 +269,7 @@ class Helmholtz:
         return grid
 
     def _check_data(self, observed: np.ndarray) -> np.ndarray:
-        try:
-            observed = np.asarray(observed)
-        except ValueError as error:
-            raise InputError(f"data must be a matrix of complex numbers: {error}") from error
+        observed = reals.read("data", observed)
         if observed.shape != (self.sources, self.receivers) or not np.iscomplexobj(observed):
             raise InputError(
                 f"data must be complex of shape ({self.sources}, {self.receivers}), "
@@ -288,13 +279,3 @@ class Helmholtz:
             first = tuple(np.argwhere(~np.isfinite(observed))[0].tolist())
             raise InputError(f"data must be finite, {first} (source, receiver) is not")
         return observed
-
-
-@cache
-def _warn_of_coarse_grid(frequency: float, spacing: float) -> None:
-    log.warning(
-        "%g Hz, %g km: fewer than %g cells per shortest wavelength distort waves",
-        frequency,
-        spacing,
-        ACCURATE_CELLS_PER_WAVELENGTH,
-    )

@@ -20,7 +20,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 
+from rote.core import fields, reals
 from rote.core.compiled import kernel, part
+from rote.core.errors import InputError
 
 log = logging.getLogger("rote")
 LEAF_CELLS = 12  # cells that are eliminated together without a further cut
@@ -129,7 +131,13 @@ def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
         matrix: (width · height)², symmetric, coupling each cell to its four neighbors at most.
             Only its entries beside the diagonal are taken: every factorization has a diagonal of
             its own.
+
+    Raises:
+        InputError: for a width or height below 1, and a matrix that is no such stencil.
     """
+    sides = {"width": width, "height": height}
+    width, height = fields.check(dict.fromkeys(sides, fields.SIZE), sides).values()
+    _check_stencil(width, height, matrix)
     dissection = _Dissection(width, height)
     fronts = dissection.fronts
     first = np.array([front.first for front in fronts])
@@ -176,6 +184,19 @@ def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     )
 
 
+def _check_stencil(width: int, height: int, matrix: sparse.sparray) -> None:
+    """Refuse a matrix that is not symmetric or couples more than neighbors."""
+    cells = width * height
+    if not sparse.issparse(matrix) or matrix.shape != (cells, cells):
+        raise InputError(f"matrix must be sparse of shape ({cells}, {cells})")
+    entries = sparse.coo_array(matrix)
+    x, z = (np.abs(np.subtract(*np.divmod(entries.coords, height)[axis])) for axis in (0, 1))
+    if entries.nnz and (x + z).max() > 1:
+        raise InputError("matrix must couple neighbors of the grid alone")
+    if (abs(matrix - matrix.T)).sum() > 0:
+        raise InputError("matrix must be symmetric")
+
+
 class Factor:
     """LDLᵀ of a planned matrix with another diagonal.
 
@@ -185,11 +206,20 @@ class Factor:
         diagonal: (cells,) complex, in place of the matrix's diagonal.
         spare: arrays of deleted factors, to be used again: fresh pages, which the system has to
             clear, cost as much as the elimination. A factor puts its arrays back when deleted.
+
+    Raises:
+        InputError: for a diagonal that is not finite or of another size.
     """
 
     def __init__(
         self, plan: Plan, matrix: sparse.sparray, diagonal: np.ndarray, spare: list | None = None
     ):
+        fields.check_types({"plan": Plan}, {"plan": plan})
+        if not sparse.issparse(matrix) or matrix.shape != (len(plan.order),) * 2:
+            raise InputError(f"matrix must be the sparse one of the plan, given {type(matrix)}")
+        diagonal = reals.read("diagonal", diagonal)
+        if diagonal.shape != plan.order.shape or not np.isfinite(diagonal).all():
+            raise InputError(f"diagonal must be finite and of shape {plan.order.shape}")
         self.plan = plan
         self.matrix = matrix
         self.shape = matrix.shape
@@ -202,7 +232,8 @@ class Factor:
         self._exchanging: SuperLU | None = None  # once a pivot was too small
 
     def __del__(self):
-        self._spare.append((self._rows, self._x))
+        if hasattr(self, "_inverse"):
+            self._spare.append((self._rows, self._x))
 
     def solve(self, cells: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Solutions, (cells, k) complex.
@@ -210,9 +241,13 @@ class Factor:
         Args:
             cells: (p,) those where right-hand sides are not zero.
             right: (p, k) their values in these cells.
+
+        Raises:
+            InputError: for cells that do not exist or come twice, values that are not finite or of
+                another shape, and a singular matrix.
         """
+        cells, right = self._checked(cells, right)
         if self._exchanging is None:
-            right = np.ascontiguousarray(right, complex)
             solution = np.empty((self.shape[0], right.shape[1]), complex)
             _solve(
                 self.plan,
@@ -223,9 +258,14 @@ class Factor:
                 self._x,
                 solution,
             )
-            residual = self.matrix @ solution[:, 0] + self._change * solution[:, 0]
-            residual[cells] -= right[:, 0]
-            if np.linalg.norm(residual) <= MAX_RESIDUAL * np.linalg.norm(right[:, 0]):
+            lengths = np.linalg.norm(right, axis=0)
+            largest = int(lengths.argmax()) if lengths.size else 0
+            if not lengths.any():
+                return solution
+            one = solution[:, largest]
+            residual = self.matrix @ one + self._change * one
+            residual[cells] -= right[:, largest]
+            if np.linalg.norm(residual) <= MAX_RESIDUAL * lengths[largest]:
                 return solution
             log.info(
                 "a pivot nearly vanishes: this operator is factored again, with pivots exchanged"
@@ -235,16 +275,32 @@ class Factor:
         dense[cells] = right
         return self._exchanging.solve(dense)
 
+    def _checked(self, cells: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cells, right = reals.whole("cells", cells), reals.read("right", right)
+        inside = ((cells >= 0) & (cells < self.shape[0])).all()
+        if not inside or len(np.unique(cells)) < len(cells):
+            raise InputError(f"cells must be different ones in [0, {self.shape[0]})")
+        if right.dtype.kind not in "biufc" or right.ndim != 2 or len(right) != len(cells):
+            raise InputError(
+                f"right must be numbers of shape ({len(cells)}, k), given {right.shape}"
+            )
+        if not np.isfinite(right).all():
+            raise InputError("right must be finite, it holds NaN or infinite values")
+        return cells, np.ascontiguousarray(right, complex)
+
     def _superlu(self) -> SuperLU:
         matrix = self.matrix + sparse.diags_array(self._change)
         # without SymmetricMode this order is 10 to 100 times slower; panels of 2: 0.8 of the time
-        return splu(
-            matrix.tocsc(),
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.1,
-            panel_size=2,
-            options={"SymmetricMode": True},
-        )
+        try:
+            return splu(
+                matrix.tocsc(),
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.1,
+                panel_size=2,
+                options={"SymmetricMode": True},
+            )
+        except RuntimeError as error:
+            raise InputError(f"the operator has no inverse: {error}") from error
 
 
 @part

@@ -126,9 +126,9 @@ class Tuned(NamedTuple):
     def of(cls, choice: Any) -> "Tuned":
         """From a row of the table ResmemChoices, its columns as attributes."""
         return cls(
-            Setting(choice.k, choice.bandwidth, choice.temperature),
-            Setting(choice.knn_k, choice.knn_bandwidth, np.inf),
-            Setting(choice.interpolation_k, choice.interpolation_bandwidth, np.inf),
+            Setting(int(choice.k), choice.bandwidth, choice.temperature),
+            Setting(int(choice.knn_k), choice.knn_bandwidth, np.inf),
+            Setting(int(choice.interpolation_k), choice.interpolation_bandwidth, np.inf),
             choice.interpolation_weight,
             choice.median_distance,
         )

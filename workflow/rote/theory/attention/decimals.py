@@ -1,7 +1,7 @@
 """Small matrices of decimal numbers, where double precision would cancel.
 
 Arrays hold `decimal.Decimal` objects; products, sums and `@` are NumPy's, at the precision of the
-context that is set around them.
+context that is set around them. What factors a matrix takes one of floats, too.
 """
 
 import math
@@ -51,12 +51,15 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """matrix⁻¹ right by elimination with pivots.
 
     Args:
-        matrix: (k, k) of decimals.
-        right: (k, m) of decimals.
+        matrix: (k, k) of decimals, or floats.
+        right: (k, m), likewise.
 
     Raises:
-        ZeroDivisionError: where the matrix is singular.
+        ZeroDivisionError: where a matrix of decimals is singular.
+        LinAlgError: where one of floats is.
     """
+    if matrix.dtype != object:
+        return np.linalg.solve(matrix, right)
     size = len(matrix)
     rows = np.concatenate([matrix, right], axis=1).tolist()
     for column in range(size):
@@ -84,23 +87,25 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
     """matrix⁻¹, (k, k).
 
     Args:
-        matrix: (k, k) of decimals.
+        matrix: (k, k) of decimals, or floats.
 
     Raises:
-        ZeroDivisionError: where the matrix is singular.
+        ZeroDivisionError, LinAlgError: as `solve`.
     """
-    return solve(matrix, eye(len(matrix)))
+    return solve(matrix, eye(len(matrix)) if matrix.dtype == object else np.eye(len(matrix)))
 
 
 def cholesky(matrix: np.ndarray) -> np.ndarray:
     """L of L Lᵀ in double precision; where the matrix is zero but for rounding L keeps its scale.
 
     Args:
-        matrix: (k, k) of decimals, symmetric.
+        matrix: (k, k) of decimals, or floats, symmetric.
 
     Raises:
-        ArithmeticError: where it is not positive.
+        ArithmeticError, LinAlgError: where it is not positive.
     """
+    if matrix.dtype != object:
+        return np.linalg.cholesky(matrix)
     size = len(matrix)
     left = matrix.copy()
     out = np.zeros((size, size))

@@ -72,14 +72,14 @@ DOMAINS = [
         f"{_HEAD}, ν of all heads; vectors of one length, keys with their queries",
         _EXCESS,
         f"{_PENCILS}; one head, and heads that are one, against the model",
-        "one head 25 to 40 ms, two with a signal 25 to 100 ms a point, less in a grid",
+        "one head 12 to 30 ms, two with a signal 25 to 70 ms a point, less in a grid",
     ),
     Domain(
         "rote.theory.attention.variants.dense_error",
         _HEAD,
         _EXCESS,
         f"{_PENCILS}; simulation",
-        "10 to 60 ms a point, less in a grid",
+        "12 to 30 ms a point, less in a grid",
     ),
     Domain(
         "rote.theory.attention.variants.anisotropic_error",

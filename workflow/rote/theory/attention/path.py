@@ -5,7 +5,8 @@ reach over 1/γ in size, and what γ adds to E is smaller than E by γ². Residu
 decimal; the matrices that Newton inverts are double precision, in a frame in which the symmetric
 part of h is the identity: every step gains as many digits as double precision leaves of the
 inverse. The path starts at large γ, where h is explicit, no step is longer than what the tangent
-predicts, and only roots with a positive symmetric part count: there the root is unique.
+predicts, and only roots with a positive symmetric part count: there the root is unique. What lies
+on the way only has to lead there: it goes in double precision as far as that does, where Φ can.
 """
 
 import decimal
@@ -20,6 +21,7 @@ from rote.theory.attention import decimals
 
 _CLOSE = 1e-8  # of the last step at a point of the way, relative
 _STRIDES = (math.log(10.0), math.log(300.0), 1e-2)  # of log γ: first, longest, shortest
+_FLOAT_STRIDE = 0.1  # shortest in double precision: where it takes shorter ones, decimals go on
 _FIRST = 6  # iterations before Newton
 _STEPS = 9  # of Newton at a point of the way
 _ENDS = 60  # of Newton at a point that is asked for
@@ -44,7 +46,8 @@ class Frame:
     def __init__(self, state: np.ndarray, size: int) -> None:
         self.size = size
         h = state[: size * size].reshape(size, size)
-        self._L = decimals.short(decimals.cholesky((h + h.T) / 2))
+        self._decimal = decimals.short if state.dtype == object else np.asarray
+        self._L = self._decimal(decimals.cholesky((h + h.T) / 2))
         self._inverse = decimals.inverse(self._L)
         others = state[size * size :].astype(float)
         if (others < 0).any():
@@ -85,17 +88,17 @@ class Frame:
         """All unknowns in this frame, (unknowns,) floats."""
         k = self.size
         h = self.h(state[: k * k].reshape(k, k)).ravel()
-        return np.append(h, (state[k * k :] / decimals.short(self.others)).astype(float))
+        return np.append(h, (state[k * k :] / self._decimal(self.others)).astype(float))
 
     def state(self, scaled: np.ndarray) -> np.ndarray:
-        """The unknowns, (unknowns,) of decimals.
+        """The unknowns, (unknowns,) of decimals or, in a frame of floats, of floats.
 
         Args:
             scaled: in this frame, floats.
         """
         k = self.size
-        h = self._L @ decimals.short(scaled[: k * k].reshape(k, k)) @ self._L.T
-        return np.append(h.ravel(), decimals.short(scaled[k * k :] * self.others))
+        h = self._L @ self._decimal(scaled[: k * k].reshape(k, k)) @ self._L.T
+        return np.append(h.ravel(), self._decimal(scaled[k * k :] * self.others))
 
 
 class System(NamedTuple):
@@ -107,6 +110,8 @@ class System(NamedTuple):
     start: Callable[[float], np.ndarray]  # γ -> state at so large a γ, (unknowns,) floats
     top: float  # γ that is large enough for that
     value: Callable[[np.ndarray], Decimal]  # state -> φ
+    # Φ of states and γ in double precision; None where there is none
+    in_floats: Callable[[np.ndarray, float], Image] | None = None
 
 
 class _Digits(NamedTuple):
@@ -151,22 +156,34 @@ def errors(system: System, gamma: np.ndarray) -> list[Value]:
     lost = Value(Decimal("nan"), math.inf, np.empty(0, object))
     values = [lost] * len(gamma)
     top = max(system.top, float(gamma.max()))
-    with decimal.localcontext() as context:
+    with decimal.localcontext() as context, np.errstate(all="ignore"):
         context.prec = _Digits.at(float(gamma.min())).way
-        start = decimals.exact(system.start(top))
-        for _ in range(_FIRST):  # Φ maps what is positive to what is positive
-            start = system.way(start, Decimal(top)).state
-        point = _corrected(system, start, math.log(top), math.inf)
+        start = system.start(top)
+        point = _first(system, start, top) if system.in_floats else None
+        point = point or _first(system, decimals.exact(start), top)
         for index in np.argsort(-gamma):
-            point = None if point is None else _descended(system, point, math.log(gamma[index]))
-            if point is None:
-                break
-            values[index] = _value(system, point.state, float(gamma[index])) or lost
+            ridge = float(gamma[index])
+            point = None if point is None else _descended(system, point, math.log(ridge))
+            value = point and _value(system, point.state, ridge)
+            if point is not None and not value and point.state.dtype != object:
+                point = _in_decimals(system, point)
+                value = point and _value(system, point.state, ridge)
+            values[index] = value or lost
     return values
 
 
+def _first(system: System, state: np.ndarray, gamma: float) -> _Point | None:
+    for _ in range(_FIRST):  # Φ maps what is positive to what is positive
+        state = _image(system, state, gamma).state
+    return _corrected(system, state, math.log(gamma), math.inf)
+
+
+def _in_decimals(system: System, point: _Point) -> _Point | None:
+    return _corrected(system, decimals.exact(point.state), point.level, math.inf)
+
+
 def _descended(system: System, point: _Point, level: float) -> _Point | None:
-    """The point of the path at a lower log γ; None where it is lost."""
+    """The point of the path at a lower log γ, of decimals where floats lose it; None where lost."""
     stride, longest, shortest = _STRIDES
     while point.level > level:
         step = min(stride, point.level - level)
@@ -174,8 +191,13 @@ def _descended(system: System, point: _Point, level: float) -> _Point | None:
         after = _corrected(system, predicted, point.level - step, _PREDICTED)
         if after is not None:
             point, stride = after, min(1.6 * stride, longest)
-        elif step / 2 < shortest:
+        elif step / 2 < shortest and point.state.dtype == object:
             return None
+        elif step / 2 < (shortest if point.state.dtype == object else _FLOAT_STRIDE):
+            in_decimals = _in_decimals(system, point)
+            if in_decimals is None:
+                return None
+            point, stride = in_decimals, _STRIDES[0]
         else:
             stride = step / 2
     return point
@@ -213,11 +235,10 @@ def _step(image: Image, state: np.ndarray, frame: Frame) -> np.ndarray:
 
 def _corrected(system: System, state: np.ndarray, level: float, allowed: float) -> _Point | None:
     """Newton from a prediction; None where it does not end near that."""
-    gamma = Decimal(math.exp(level))
     length = allowed
     try:
         for _ in range(_STEPS):
-            image = system.way(state, gamma)
+            image = _image(system, state, math.exp(level))
             frame = Frame(state, system.size)
             both = _step(image, state, frame)
             scaled = frame.scaled(state)
@@ -233,11 +254,18 @@ def _corrected(system: System, state: np.ndarray, level: float, allowed: float) 
     return None
 
 
+def _image(system: System, state: np.ndarray, gamma: float) -> Image:
+    if state.dtype == object or system.in_floats is None:
+        return system.way(state, Decimal(gamma))
+    return system.in_floats(state, gamma)
+
+
 def _value(system: System, state: np.ndarray, gamma: float) -> Value | None:
     """−γ² dφ/dγ by the difference between two roots."""
     digits, ridge = _Digits.at(gamma), Decimal(gamma)
     with decimal.localcontext(prec=digits.all):
         try:
+            state = state if state.dtype == object else decimals.exact(state)
             first = _root(system, state, ridge, digits.end)
             there = first and _root(
                 system, first.state, ridge * (1 + digits.step), digits.end, first

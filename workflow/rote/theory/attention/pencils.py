@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from rote.theory.attention import decimals
-from rote.theory.attention.decimals import ONE, ZERO, exact, eye, inverse
+from rote.theory.attention.decimals import ONE, exact, eye, inverse
 from rote.theory.attention.fixed_point import P, S, U
 from rote.theory.attention.path import Frame, Image, System
 
@@ -30,7 +30,7 @@ def _pencil(kappas: np.ndarray) -> np.ndarray:
     return exact(D)
 
 
-def _at(pencil: np.ndarray, gamma: Decimal) -> np.ndarray:
+def _at(pencil: np.ndarray, gamma: Decimal | float) -> np.ndarray:
     D = pencil.copy()
     D[U, U] += gamma
     return D
@@ -59,7 +59,7 @@ def _times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _slope(
-    new: np.ndarray, P_all: np.ndarray, tau: np.ndarray, gamma: Decimal, frame: Frame
+    new: np.ndarray, P_all: np.ndarray, tau: np.ndarray, gamma: Decimal | float, frame: Frame
 ) -> tuple[np.ndarray, np.ndarray]:
     """What noise and γ do to Φ, (k², k²) and γ ∂Φ/∂γ, (k²,), in a frame.
 
@@ -97,17 +97,18 @@ def heads(c: float, slopes: np.ndarray, tau: np.ndarray, signal: "Signal | None"
         T[U, s], T[s, U] = slope / c, -slope / c
         T[w, w] = 1
         P_all[i, U, s], P_all[i, s, U] = 1, -1
-    P_exact, shared = exact(P_all), tau
-    constants = exact(tau), exact(T), Decimal(c), _pencil(-np.asarray(slopes, float))
+    pencil = _pencil(-np.asarray(slopes, float))
+    in_decimals = exact(tau), exact(T), exact(P_all), Decimal(c), pencil, eye(k)
+    in_floats = tau, T, P_all, c, pencil.astype(float), np.eye(k)
 
-    def image(state: np.ndarray, gamma: Decimal) -> Image:
-        tau, T, c, pencil = constants
+    def image(state: np.ndarray, gamma: Decimal | float, constants: tuple = in_decimals) -> Image:
+        noise, T, P_all, share, pencil, one = constants
         h = state.reshape(k, k)
-        bulk = T @ inverse(eye(k) + h @ T)
-        new = inverse(_at(pencil, gamma) + _heads_noise(h, tau) + c * bulk)
+        bulk = T @ inverse(one + h @ T)
+        new = inverse(_at(pencil, gamma) + _heads_noise(h, noise) + share * bulk)
 
         def by(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-            by_noise, by_gamma = _slope(new, P_exact, shared, gamma, frame)
+            by_noise, by_gamma = _slope(new, P_all, tau, gamma, frame)
             by_bulk = _times(frame.left(new @ bulk), frame.right(bulk @ new))
             return by_noise + float(c) * by_bulk, by_gamma
 
@@ -123,13 +124,14 @@ def heads(c: float, slopes: np.ndarray, tau: np.ndarray, signal: "Signal | None"
         lambda gamma: _start(H, c, size, gamma).ravel(),
         top,
         partial(_overlap, k=k, signal=signal, c=c),
+        partial(image, constants=in_floats),
     )
 
 
 def _heads_noise(h: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """Σ τ_ij P_i h P_jᵀ, P_i = E(u, s_i) − E(s_i, u)."""
     s = np.arange(1, len(h), 2)
-    out = np.full(h.shape, ZERO, object)
+    out = np.zeros_like(h)
     out[U, U] = (tau * h[np.ix_(s, s)]).sum()
     out[U, s] = -(h[s, U] @ tau)
     out[s, U] = -(tau @ h[U, s])
@@ -196,27 +198,29 @@ def dense(c: float, slope: float, noise: float) -> System:
         slope: a1.
         noise: ν − a1².
     """
-    square = Decimal(slope / c) ** 2
-    constants = Decimal(noise / c), Decimal(c), _pencil(np.zeros(1))
-    P_all = np.full((2, 3, 3), ZERO, object)  # of diag(x_ss, x_uu, 0)
-    P_all[0, U, S] = P_all[1, S, U] = ONE
+    pencil, P_all = _pencil(np.zeros(1)), np.zeros((2, 3, 3))
+    P_all[0, U, S] = P_all[1, S, U] = 1  # of diag(x_ss, x_uu, 0)
     shared = noise / c * np.eye(2)
+    numbers = noise / c, c, slope / c
+    in_decimals = *map(Decimal, numbers), pencil, exact(P_all), eye(3)
+    in_floats = *numbers, pencil.astype(float), P_all, np.eye(3)
 
-    def image(state: np.ndarray, gamma: Decimal) -> Image:
-        tau, c, pencil = constants
+    def image(state: np.ndarray, gamma: Decimal | float, constants: tuple = in_decimals) -> Image:
+        tau, share, ratio, pencil, P_all, one = constants
+        square = ratio**2
         h, added = state[:9].reshape(3, 3), state[9:]
-        T = np.diag(np.array([*added, ONE], object))
-        right = inverse(eye(3) + h @ T)
+        T = np.diag(np.append(added, one[0, 0]))
+        right = inverse(one + h @ T)
         bulk, inside = T @ right, right @ h
-        spread = np.full((3, 3), ZERO, object)
+        spread = np.zeros_like(h)
         spread[U, U], spread[S, S] = h[S, S], h[U, U]
-        new = inverse(_at(pencil, gamma) + tau * spread + c * bulk)
-        both = np.array([square * inside[S, S], square * inside[U, U]], object)
+        new = inverse(_at(pencil, gamma) + tau * spread + share * bulk)
+        both = np.array([square * inside[S, S], square * inside[U, U]], state.dtype)
 
         def by(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
             by_noise, by_gamma = _slope(new, P_all, shared, gamma, frame)
             # dS = K dT L − S dh S and dR = L dh K − R dT R with L = (1 + hT)⁻¹, K = (1 + Th)⁻¹
-            left = inverse(eye(3) + T @ h)
+            left = inverse(one + T @ h)
             columns, rows = new @ left, right @ new
             others = [(U, S), (S, U)]  # the diagonal of T, and that of R which it follows
             by_T = [np.outer(frame.column(columns[:, i]), frame.column(rows[i])) for i, _ in others]
@@ -242,7 +246,8 @@ def dense(c: float, slope: float, noise: float) -> System:
         return np.append(_start(1, c, size, gamma), added)
 
     top = _top(np.array([slope / c]), noise / c, np.zeros(1), edge, c)
-    return System(3, image, image, start, top, partial(_overlap, k=3, signal=None))
+    value = partial(_overlap, k=3, signal=None)
+    return System(3, image, image, start, top, value, partial(image, constants=in_floats))
 
 
 # ---- anisotropic tokens

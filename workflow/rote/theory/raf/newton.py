@@ -25,11 +25,12 @@ _WEAK = 1e-3  # tail below which it hardly bounds the output
 _LARGER = np.array([[0.8], [3.0], [-1.0]])  # logarithms, from one hard margin to another
 _GROWN = 0.3  # of the estimated m, where a start below a quarter of that grows to
 _ROUGH = 1e-6  # length of a step at which the finer quadrature takes over
-_TINY = 1e-8  # ridge below which a point that takes long starts again from a larger ridge
-_TRIED = 26  # sweeps after which it does
-# over that of the point; sweeps there, and from there, after which the next one is tried
-_RIDGES = ((1e10, 10, 50), (1e6, 50, 50), (1e3, 50, 50), (1e2, 50, 50))
+_TRIED = 16  # sweeps from the usual starts, after which a point is reached along larger ridges
+_TOP = 1e-2  # ridge over 1 + tail from which that begins; points above it go on as they are
+_RUNG = 1.0  # decades of the ridge between two points of the way, or less
+_CLOSE = 1.0  # length of a step at which the way goes on
 ROUNDING = 3e-9  # relative error of the two errors that double precision may leave
+_AVERAGED = 8  # sweeps whose mean is taken where rounding leaves more
 
 
 class Points(NamedTuple):
@@ -184,7 +185,7 @@ def _hard_start(start: np.ndarray, points: Points) -> np.ndarray:
 class _Run:
     """The state of an iteration: of every point, at which start and how it goes."""
 
-    def __init__(self, loss: RafLoss, points: Points) -> None:
+    def __init__(self, loss: RafLoss, points: Points, start: np.ndarray | None = None) -> None:
         size = len(points.alpha)
         ridge, margins = _ridge_start(points), _interpolating_start(loss, points)
         if loss.closed_form is None:
@@ -194,7 +195,7 @@ class _Run:
         hard = np.stack([_hard_start(margins, points), margins, margins + _LARGER])
         self.starts = np.where((points.lam == 0) & (loss.closed_form is None), hard, starts)
         self.points = points
-        self.x = self.starts[0].copy()
+        self.x = self.starts[0].copy() if start is None else start.copy()
         self.iterations = np.zeros(size, int)
         self.residual = np.full(size, np.inf)
         self.previous = np.full(size, np.inf)  # length of the last step
@@ -203,7 +204,8 @@ class _Run:
         self.longest = np.full(size, _LONGEST)
         self.turns = np.zeros(size, int)
         self.sweeps = np.zeros(size, int)
-        self.start = np.zeros(size, int)  # which
+        # which: the last one is not left
+        self.start = np.full(size, 0 if start is None else len(self.starts) - 1)
 
     def move(self, active: np.ndarray, change: np.ndarray) -> None:
         """Take a step at the active points."""
@@ -239,8 +241,8 @@ class _Run:
 def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> Fixed:
     """Solve all points at once; converged points are frozen.
 
-    A point of tiny ridge that takes long starts once more from its solution at a larger ridge; its
-    sweeps there count as its own.
+    A point of small ridge that takes long is reached along larger ones; its sweeps there count as
+    its own.
 
     Args:
         loss: of the learner.
@@ -252,23 +254,61 @@ def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> F
     Returns:
         Fixed points; the residual is infinite where none was reached.
     """
-    tiny = (points.lam > 0) & (points.lam < _TINY)
-    tried = np.where(tiny, min(_TRIED, max_iter), max_iter)
+    small = (points.lam > 0) & (points.lam < _TOP * (1 + points.tail))
+    tried = np.where(small, min(_TRIED, max_iter), max_iter)
     fixed = _from(loss, points, tolerance, tried)
-    for factor, there, from_there in _RIDGES:
-        lost = ~np.isfinite(fixed.residual) & (fixed.iterations < max_iter) & tiny
-        if not lost.any():
-            break
-        lost = np.flatnonzero(lost)
-        some, left = points.select(lost), max_iter - fixed.iterations[lost]
-        ridges = some._replace(lam=some.lam * factor)
-        larger = _from(loss, ridges, _ROUGH, np.minimum(left, there))
-        left = np.minimum(left - larger.iterations, from_there)
-        again = _from(loss, some, tolerance, left, larger.x)
+    lost = np.flatnonzero(~np.isfinite(fixed.residual) & (fixed.iterations < max_iter) & small)
+    if len(lost):
+        again = _along(loss, points.select(lost), tolerance, max_iter - fixed.iterations[lost])
         fixed.x[:, lost] = again.x
-        fixed.iterations[lost] += larger.iterations + again.iterations
-        fixed.residual[lost] = np.where(np.isfinite(larger.residual), again.residual, np.inf)
+        fixed.iterations[lost] += again.iterations
+        fixed.residual[lost] = again.residual
+    return _averaged(loss, points, fixed, max(tolerance, ROUNDING), max_iter)
+
+
+def _averaged(
+    loss: RafLoss, points: Points, fixed: Fixed, tolerance: float, max_iter: int
+) -> Fixed:
+    """Where rounding leaves more than a tolerance: the mean of several sweeps, each as wrong."""
+    room = fixed.iterations + _AVERAGED <= max_iter
+    noisy = np.flatnonzero(np.isfinite(fixed.residual) & (fixed.residual >= tolerance) & room)
+    if not len(noisy):
+        return fixed
+    some, x = points.select(noisy), fixed.x[:, noisy]
+    states, squares = np.zeros_like(x), np.zeros(len(noisy))
+    for _ in range(_AVERAGED):
+        change, errors = step(loss, loss.orders[1], x, some)
+        x = x + change
+        states += x
+        squares += errors**2
+    fixed.x[:, noisy] = states / _AVERAGED
+    fixed.residual[noisy] = np.sqrt(squares) / _AVERAGED
+    fixed.iterations[noisy] += _AVERAGED
     return fixed
+
+
+def _along(loss: RafLoss, points: Points, tolerance: float, limit: np.ndarray) -> Fixed:
+    """Fixed points along falling ridges, each start on the line through the two points before."""
+    top = _TOP * (1 + points.tail)
+    rungs = int(np.ceil(np.log10(top / points.lam).max() / _RUNG))
+    everything, spent = np.arange(len(top)), np.zeros(len(top), int)
+    roots: list[np.ndarray] = []
+    for rung in range(rungs):
+        ridge = top * (points.lam / top) ** (rung / rungs)
+        run = _Run(loss, points._replace(lam=ridge), _ahead(roots))
+        with np.errstate(all="ignore"):
+            _sweep(run, loss, loss.orders[0], everything, (_CLOSE, limit - spent))
+        spent += run.iterations
+        roots.append(run.x)
+    last = _from(loss, points, tolerance, limit - spent, _ahead(roots))
+    return last._replace(iterations=spent + last.iterations)
+
+
+def _ahead(roots: list[np.ndarray]) -> np.ndarray | None:
+    """Where the line through the last two roots leads; None where there is none yet."""
+    if not roots:
+        return None
+    return roots[-1] if len(roots) == 1 else 2 * roots[-1] - roots[-2]
 
 
 def _from(
@@ -280,10 +320,7 @@ def _from(
 ) -> Fixed:
     """Fixed points from the usual starts, or from one of (3, points), in at most `limit` sweeps."""
     with np.errstate(all="ignore"):
-        run = _Run(loss, points)
-        if start is not None:
-            run.x = start.copy()
-            run.start[:] = len(run.starts) - 1
+        run = _Run(loss, points, start)
         everything = np.arange(len(points.alpha))
         settled = _sweep(run, loss, loss.orders[0], everything, (max(tolerance, _ROUGH), limit))
         run.previous[:] = np.inf

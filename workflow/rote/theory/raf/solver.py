@@ -50,8 +50,7 @@ class Solver:
         tolerance: relative change of the order parameters at which a point has converged, > 0.
             Where rounding ends the iteration before, both errors have to be right to 3e-9.
         max_iter: sweeps after which it has not, a whole number ≥ 1; those at the larger ridges
-            from which a few points with λ < 1e-8 start again are among them. Of the few of these
-            that 50 leave, most converge with 250.
+            along which a few points of small λ are reached are among them.
         closed_form: use the closed form of the square loss where there is one.
 
     Raises:
