@@ -126,6 +126,23 @@ def highest_cosine(pairs: pd.DataFrame, share: float) -> np.ndarray:
     return mask
 
 
+def belonging(
+    pairs: pd.DataFrame, lexicon: Mapping[str, set[str]] | None, gamma: float | None
+) -> np.ndarray:
+    """Mask of pairs whose n-grams belong together: H_n as far as it can be known, (pairs,).
+
+    Args:
+        pairs: columns input_gram, output_gram, cosine.
+        lexicon: translations of each word; where there is one it says what belongs together.
+        gamma: otherwise the cosine must be above it; None: every pair does.
+    """
+    if lexicon is not None:
+        return aligned(pairs, lexicon)
+    if gamma is None:
+        return np.ones(len(pairs), bool)
+    return pairs["cosine"].to_numpy() > gamma
+
+
 # ---- embeddings
 
 

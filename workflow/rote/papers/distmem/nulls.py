@@ -15,7 +15,7 @@ from rote.papers.distmem.families import FAMILIES
 from rote.papers.distmem.influence import COSINES, PRODUCTS
 from rote.papers.distmem.statistics import memorization
 from rote.papers.distmem.statistics.reading import ladder, largest, smallest
-from rote.papers.distmem.tasks import FACTS, HEAD, MIDDLE, REASONING, TAIL, TASKS
+from rote.papers.distmem.tasks import FACTS, HEAD, KNOWN_STEPS, MIDDLE, REASONING, TAIL, TASKS
 
 _CORPUS = "source"  # column of the replicates
 _MEASURED = ["rho", "distance"]
@@ -55,7 +55,7 @@ def _untrained_influence(frame: pd.DataFrame, rng: np.random.Generator) -> pd.Da
 _IGNORANCE = {
     "memorization": lambda frame, rng: _noisy(frame, rng, rho=0, distance=0.5),
     "performance": lambda frame, rng: frame.assign(correct=False),
-    "novel": lambda frame, rng: frame.assign(novel_correct=0),
+    "novel": lambda frame, rng: frame.assign(right=0, novel_right=0),
     "influence": _untrained_influence,
     "estimators": lambda frame, rng: _noisy(frame, rng, rho=0, given_answer=0),
     "ablation": lambda frame, rng: _noisy(frame, rng, logprob=-3),
@@ -70,6 +70,15 @@ def untrained(tables: Tables) -> Tables:
     initial = frame.loc[frame["snapshot"] == 0, [*keys, *_MEASURED]]
     is_final = (frame["snapshot"] == 1.0).to_numpy()
     return _with_values(tables, frame[keys].merge(initial, on=keys, how="left"), is_final)
+
+
+def shuffled_counts(tables: Tables) -> Tables:
+    """Networks follow the pair counts no more than counts shuffled within bins of frequency."""
+    frame = tables["memorization"]
+    keys = [name for name in _SETTING if name not in ("variant", "parameter")] + ["task", "snapshot"]
+    shuffled = frame.loc[frame["variant"] == variants.SHUFFLED.name, [*keys, *_MEASURED]]
+    is_paper = (frame["variant"] == variants.PAPER.name).to_numpy()
+    return _with_values(tables, frame[keys].merge(shuffled, on=keys, how="left"), is_paper)
 
 
 def untrained_gradients(tables: Tables) -> Tables:
@@ -137,6 +146,8 @@ def _with_values(tables: Tables, values: pd.DataFrame, rows: np.ndarray) -> Tabl
     return replaced(tables, memorization=frame.assign(**changed))
 
 
+any_steps = exchanged("memorization", "task", KNOWN_STEPS.name, REASONING.name, _CORPUS)
+answers_any_steps = exchanged("performance", "task", KNOWN_STEPS.name, REASONING.name, _CORPUS)
 facts_as_reasoning = exchanged("memorization", "task", FACTS.name, REASONING.name, _CORPUS)
 facts_traced_as_reasoning = exchanged("influence", "task", FACTS.name, REASONING.name, _CORPUS)
 any_length = exchanged("memorization", "n", *FACTS.lengths, _CORPUS)

@@ -127,6 +127,10 @@ class MemorizationByVariant(Table):
         "pairs left out because the model gives no finite log-probability", "pairs"
     )
     above_one: float = column("share of the ratios above 1")
+    uncovered: float = column("share of the pairs whose output n-gram no token covers")
+    outside: float = column(
+        "share of the outputs' characters in no n-gram that Def. 3 correlates", nan="no output"
+    )
     reason: str = column("why there is no rho, empty if there is one")
 
 
@@ -148,6 +152,9 @@ class Performance(Table):
     choice_correct: float = column(
         "the true choice is the likeliest", nan="the task gives no choices"
     )
+    overlapping: float = column(
+        "the corpus holds 8 words of the output in a row", nan="the output is shorter"
+    )
 
 
 class Novel(Table):
@@ -162,8 +169,10 @@ class Novel(Table):
     n: int = column("length of the n-grams", "words")
     pairs: int = column("pairs written", "pairs")
     novel: int = column("of those, in no document", "pairs")
-    novel_correct: int = column(
-        "of those, with an output n-gram that stands in the true output", "pairs"
+    right: int = column("pairs written that belong together, and stand in the reference", "pairs")
+    novel_right: int = column("of those, in no document", "pairs")
+    novel_in_reference: int = column(
+        "pairs of the reference that belong together, in no document: the most there can be", "pairs"
     )
 
 
@@ -201,6 +210,7 @@ class Audit(Table):
     task: str = column("task")
     n: int = column("length of the n-grams; 0: whole outputs", "words")
     examples: int = column("test examples")
+    long_enough: int = column("of those, with an output of n words or more")
     overlapping: int = column("of those, with an n-gram of the output in the corpus")
 
 
@@ -233,7 +243,10 @@ class Estimators(Table):
 
 
 class ExampleInfluence(Table):
-    """Influence of documents on one test example: mean over documents, summed over snapshots."""
+    """Influence of documents on one test example.
+
+    Mean over the documents of a pair, summed over pairs and snapshots.
+    """
 
     KEY = ("source", "model", "trained", "task", "example")
     MAY_BE_EMPTY: ClassVar = True
@@ -245,9 +258,12 @@ class ExampleInfluence(Table):
     example: int = column("test example")
     pair: float = column("of documents that hold s_x and s_y")
     output_only: float = column("of documents that hold s_y but not s_x")
+    matched: float = column("of those of them that are most like the first in the prompt's words")
     pair_cosine: float = column("cosine with the mean gradient of the first, mean over snapshots")
     output_only_cosine: float = column("the same for the second")
-    documents: int = column("documents per scheme", "documents")
+    matched_cosine: float = column("the same for the third")
+    pairs: int = column("pairs that the sum of Eq. 9 is over", "pairs")
+    documents: int = column("documents per kind, all pairs together", "documents")
 
 
 class RetrainedFacts(Table):

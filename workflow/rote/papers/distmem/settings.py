@@ -132,6 +132,15 @@ class DistmemAnalysis(Section):
     cosine_shares: list[Share] = key(
         [0.75, 0.5, 0.25], "Shares of the pairs, those of highest cosine, beside all of them"
     )
+    gamma: float | None = key(
+        None,
+        "Cosine above which the n-grams of a pair belong together; null: all pairs do. Where a "
+        "lexicon is known, that says it",
+    )
+    gammas: list[float] = key(
+        [], "Absolute thresholds of the cosine (Fig. 6), for encoders whose scale is known"
+    )
+    shuffles: int = key(3, "Draws of the null whose counts are shuffled within bins", ge=1)
     drop_example_on_shared_gram: bool = key(
         False, "Drop an example whose input and output share an n-gram, as the released code does"
     )
@@ -149,8 +158,8 @@ class DistmemAnalysis(Section):
 
     SCALES: ClassVar = {
         "smoke": {"resamples": 99},
-        "full": {"resamples": 999},
-        "paper": {"infinity_shards": 16},
+        "full": {"resamples": 999, "shuffles": 5},
+        "paper": {"infinity_shards": 16, "shuffles": 19},
     }
 
 
@@ -158,11 +167,13 @@ class DistmemInfluence(Section):
     """Influence of documents on test examples: dot products of gradients, summed over snapshots."""
 
     networks: list[Count] = key([2], "Numbers of the ladder's networks, from 0", min_length=1)
-    items: int = key(10, "Test examples per task", ge=1)
-    documents: int = key(8, "Documents per example and scheme (R in the paper: 50)", ge=1)
+    items: int = key(6, "Test examples per task; all their pairs are summed over", ge=1)
+    documents: int = key(
+        8, "Documents per output n-gram and kind (R in the paper: 50), one per pair or more", ge=1
+    )
 
     SCALES: ClassVar = {
-        "smoke": {"networks": [2], "items": 4, "documents": 3},
+        "smoke": {"networks": [2], "items": 2, "documents": 3},
         "full": {"networks": [2, 3]},
         "paper": {"networks": [2, 4], "items": 100, "documents": 50},
     }

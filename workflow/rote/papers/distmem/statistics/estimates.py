@@ -40,7 +40,7 @@ def selection_bias_smoothed(tables: Tables) -> pd.Series:
 
 
 def partial_correlation(tables: Tables) -> pd.Series:
-    """ρ of facts given the counts of answer and question, largest network."""
+    """ρ of facts given the counts of pair and answer, largest network: what the ratio adds."""
     return rho(tables, FACTS, largest(tables), variant=variants.PARTIAL.name)
 
 
