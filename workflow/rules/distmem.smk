@@ -113,11 +113,13 @@ rule distmem_train_ablation:
     input:
         distmem_files("tokens", "examples.parquet", "facts.parquet", "corpus.jsonl"),
     output:
-        out=f"{DISTMEM}/ablation.parquet",
+        out=f"{DISTMEM}/retrained/{{network}}/ablation.parquet",
     log:
-        "results/{run}/logs/distmem_train_ablation.log",
+        "results/{run}/logs/distmem_train_ablation_{network}.log",
     benchmark:
-        "results/{run}/benchmarks/distmem_train_ablation.tsv"
+        "results/{run}/benchmarks/distmem_train_ablation_{network}.tsv"
+    wildcard_constraints:
+        network="|".join(CONFIG.distmem.ablation.networks),
     priority: 320  # see distmem_train_ladder
     resources:
         gpu=1,
@@ -126,15 +128,38 @@ rule distmem_train_ablation:
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
         corpora=distmem_corpora,
-        network=CONFIG.distmem.ablation.network,
         every=CONFIG.distmem.ablation.every,
         job=job("distmem:train_ablation", "distmem.ladder"),
     shell:
         rote(
-            "distmem train-ablation {params.corpora} --network {params.network}"
+            "distmem train-ablation {params.corpora} --network {wildcards.network}"
             " --every {params.every} --out {output.out:q}",
             CHECKPOINTS,
         )
+
+
+rule distmem_evaluate_ablation:
+    input:
+        [
+            f"{DISTMEM}/retrained/{network}/ablation.parquet"
+            for network in CONFIG.distmem.ablation.networks
+        ],
+    output:
+        out=f"{DISTMEM}/ablation.parquet",
+    log:
+        "results/{run}/logs/distmem_evaluate_ablation.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_ablation.tsv"
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        parts=lambda wildcards, input: " ".join(f"--part {path}" for path in input),
+        folder=subpath(output.out, parent=True),
+        job=job("distmem:evaluate_sources", seed=False),
+    shell:
+        rote("distmem evaluate-sources {params.parts} --out {params.folder:q}")
 
 
 rule distmem_count_worlds:

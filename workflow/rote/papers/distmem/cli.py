@@ -114,11 +114,9 @@ def train_ladder(
 def train_ablation(
     run: Job,
     corpora: Corpora,
-    network: Annotated[
-        int, typer.Option(help="Number of the ladder's network that is trained again.", min=0)
-    ],
+    network: Annotated[str, typer.Option(help="Name of the ladder's network: neox-<width>, ...")],
     every: Annotated[
-        int, typer.Option(help="Of so many facts by rank, one gets each treatment.", min=2)
+        int, typer.Option(help="Facts of a block; each treatment gets one of them.", min=10)
     ],
     out: table("Write: what the networks then know of each fact."),
     checkpoints: Checkpoints = None,
@@ -127,9 +125,10 @@ def train_ablation(
     """Train one size again, on changed corpora and from another initialization."""
     from rote.papers.distmem import ablation, families, ladder
 
-    rung = families.rung(run.settings, families.NEOX, network)
+    rung = families.network(run.settings, network)
     training_corpora = ladder.read(corpora)
-    with ladder.saved(run, "ablation", checkpoints, checkpoint_steps) as training:
+    name = f"ablation-{network}"
+    with ladder.saved(run, name, checkpoints, checkpoint_steps) as training:
         frame = ablation.retrain(rung, training_corpora, every, run.settings, run.seed, training)
         tables.write(out, frame, schema.RetrainedFacts, run.provenance())
 

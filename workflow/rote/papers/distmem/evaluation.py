@@ -11,7 +11,7 @@ from rote.papers.distmem import estimators, mining, overlap, schema, variants
 from rote.papers.distmem.correlation import Measure, correlation, ratio_log
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
-from rote.papers.distmem.tasks import REWORDED, TASKS, TEST, prompt
+from rote.papers.distmem.tasks import REWORDED, TASKS, prompt
 
 PROMPT_GRAM = 3  # words
 RHO = Measure(resamples=0)

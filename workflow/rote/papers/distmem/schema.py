@@ -172,7 +172,8 @@ class Novel(Table):
     right: int = column("pairs written that belong together, and stand in the reference", "pairs")
     novel_right: int = column("of those, in no document", "pairs")
     novel_in_reference: int = column(
-        "pairs of the reference that belong together, in no document: the most there can be", "pairs"
+        "pairs of the reference that belong together, in no document: the most there can be",
+        "pairs",
     )
 
 
@@ -269,16 +270,21 @@ class ExampleInfluence(Table):
 class RetrainedFacts(Table):
     """One fact in a network that was trained again."""
 
-    KEY = ("source", "variant", "fact")
+    KEY = ("source", "model", "variant", "fact")
     source: str = column("corpus")
     model: str = column("network of the ladder")
     variant: str = column(
         "changed: other corpus, same initialization; reinitialized: the other way round"
     )
     fact: int = column("fact")
-    treatment: str = column("unchanged, removed, pairs, halved or injected")
+    treatment: str = column("unchanged, quarter, half or all of its documents moved, ...")
+    block: int = column("number of the block of similarly frequent facts that arms are drawn in")
     documents_before: int = column("documents that state it, unchanged corpus", "documents")
     documents_after: int = column("documents that state it, changed corpus", "documents")
+    inputs_before: int = column("of those, with the question's 3-gram, before", "documents")
+    inputs_after: int = column("the same after", "documents")
+    pairs_before: int = column("of those, with the true object as well, before", "documents")
+    pairs_after: int = column("the same after", "documents")
     logprob: float = column("log-probability of the true object", "nats")
     correct: bool = column("it is the likeliest token")
 

@@ -182,8 +182,18 @@ class DistmemInfluence(Section):
 class DistmemAblation(Section):
     """Networks trained again on corpora in which the documents of some facts were changed."""
 
-    network: int = key(2, "Number of the ladder's network that is trained again, from 0", ge=0)
-    every: int = key(10, "Every so many-th fact by rank is changed", ge=2)
+    networks: list[str] = key(
+        ["neox-32"], "Names of the ladder's networks that are trained again", min_length=1
+    )
+    every: int = key(
+        10, "Facts of a block of similar frequency; each treatment gets one of them", ge=10
+    )
+
+    SCALES: ClassVar = {
+        "smoke": {"networks": ["neox-16"]},
+        "full": {"networks": ["neox-16", "neox-32", "llama-16", "llama-32"]},
+        "paper": {"networks": ["neox-16", "neox-64", "llama-16", "llama-64"]},
+    }
 
 
 class DistmemStudy(Section):
@@ -272,14 +282,17 @@ class Settings(PaperSection):
     @model_validator(mode="after")
     def _networks(self):
         last = len(self.ladder.neox.sizes) - 1
-        for path, numbers in (
-            ("influence.networks", self.influence.networks),
-            ("ablation.network", [self.ablation.network]),
-        ):
-            if max(numbers) > last:
-                raise ValueError(
-                    f"{path} must be at most {last}: the ladder has {last + 1} networks"
-                )
+        if max(self.influence.networks) > last:
+            raise ValueError(
+                f"influence.networks must be at most {last}: the ladder has {last + 1} networks"
+            )
+        names = []
+        for family in ("neox", "llama"):
+            names += [f"{family}-{width}" for width, _, _ in getattr(self.ladder, family).sizes]
+        if unknown := [name for name in self.ablation.networks if name not in names]:
+            raise ValueError(
+                f"ablation.networks must be of {', '.join(names)}, given {unknown[0]!r}"
+            )
         return self
 
 

@@ -23,7 +23,7 @@ from rote.papers.distmem.correlation import (
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
 from rote.papers.distmem.spans import span_logprobs
-from rote.papers.distmem.tasks import RANK_GROUPS, TASKS, RankGroup
+from rote.papers.distmem.tasks import RANK_GROUPS, RankGroup
 
 # nats: above it a model is sure, and the order of its log-probabilities is noise
 SATURATED_LOGPROB = -0.05

@@ -148,13 +148,17 @@ def unsaturated(tables: Tables) -> dict[str, pd.Series]:
 
 
 def families_agree(tables: Tables) -> dict[str, pd.Series]:
-    """C16: ρ of facts, LLaMA-type minus GPT-NeoX, at every width that both families have."""
-    widths = {name.rpartition("-")[2]: name for name in ladder(tables, LLAMA)}
+    """C16: ρ of facts, LLaMA-type minus GPT-NeoX, at every width that both have and answer at."""
+    of_llama = {name.rpartition("-")[2]: name for name in ladder(tables, LLAMA)}
     samples = {}
     for name in ladder(tables):
         width = name.rpartition("-")[2]
-        if width in widths:
-            samples[width] = rho(tables, FACTS, widths[width]) - rho(tables, FACTS, name)
+        if width in of_llama:
+            other = of_llama[width]
+            gap = rho(tables, FACTS, other) - rho(tables, FACTS, name)
+            for model in (name, other):
+                gap = where_answered(tables, gap, FACTS, model)
+            samples[f"width {width}"] = gap
     return samples
 
 

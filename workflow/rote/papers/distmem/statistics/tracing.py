@@ -64,7 +64,5 @@ def facts_most_influenced(tables: Tables) -> dict[str, pd.Series]:
     trained, untrained = [np.log(_means(tables, part)["pair"]) for part in (True, False)]
     beyond = (trained - untrained).unstack("task")
     return {
-        task.name: beyond[FACTS.name] - beyond[task.name]
-        for task in PRINCIPAL
-        if task is not FACTS
+        task.name: beyond[FACTS.name] - beyond[task.name] for task in PRINCIPAL if task is not FACTS
     }
