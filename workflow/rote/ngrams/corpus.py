@@ -12,9 +12,7 @@ import mmap
 import os
 import shutil
 import tempfile
-from array import array
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -25,13 +23,10 @@ import numpy as np
 from rote.core import fields, tables
 from rote.core.errors import InputError
 from rote.core.files import one_line
-from rote.data import corpora
 from rote.ngrams.analyser import VERSION, Analyser
-from rote.ngrams.options import CorpusOptions, Progress
 
 NGram = str | bytes | Sequence[int]  # text, which a corpus's analyser splits, or token ids
 FORMAT = 1
-_FLUSH = 2**20  # tokens in memory before they are written
 
 
 class Shard(NamedTuple):
@@ -48,12 +43,16 @@ class Shard(NamedTuple):
     def release(self) -> None:
         """Let the kernel drop the pages read so far, which would count as this process's memory."""
         for mapped in self:
-            if isinstance(mapped.base, memoryview):  # of a file: an empty one is not mapped
-                mapped.base.obj.madvise(mmap.MADV_DONTNEED)
+            base: Any = mapped
+            while isinstance(base, np.ndarray):
+                base = base.base
+            if isinstance(base, memoryview):  # of a file: an empty one is not mapped
+                base.obj.madvise(mmap.MADV_DONTNEED)
 
 
 class Corpus:
-    """A tokenized corpus, mapped into memory: opened by `Corpus.open`, written by `tokenize`.
+    """A tokenized corpus, mapped into memory: opened by `Corpus.open`, written by `tokenize`
+    or, for tokens of others, by `index_tokens`.
 
     Args:
         folder: where it lies.
@@ -75,6 +74,7 @@ class Corpus:
         self.tokens: int = manifest["tokens"]
         self.documents: int = manifest["documents"]
         self.types: int = manifest["types"]
+        self._files: dict[Path, np.ndarray] = {}
         self.shards = [self._map(entry) for entry in manifest["shards"]]
 
     @classmethod
@@ -147,12 +147,12 @@ class Corpus:
             )
         if words is not None and len(words) < types:
             raise InputError(f"{len(words)} words for token ids up to {types - 1}")
-        with _new_folder(Path(out)) as folder:
+        with new_folder(Path(out)) as folder:
             dtype = np.dtype(np.uint16 if types <= 2**16 else np.uint32)
             tokens.astype(dtype.newbyteorder("<"), copy=False).tofile(folder / "tokens-00000.bin")
             offsets.tofile(folder / "offsets-00000.bin")
             if words is not None:
-                _write_words(folder, words)
+                write_words(folder, words)
             shard = {"dtype": dtype.name, "tokens": len(tokens), "documents": len(offsets) - 1}
             totals = {
                 "empty": int((np.diff(offsets) == 0).sum()),
@@ -161,15 +161,29 @@ class Corpus:
                 "duplicates": 0,
                 "text_sha256": "",
             }
-            _write_manifest(folder, Analyser(unit="whitespace"), totals, [shard])
+            write_manifest(folder, Analyser(unit="whitespace"), totals, [shard])
         return cls.open(out)
 
     def _map(self, entry: dict[str, Any]) -> Shard:
         name = f"{entry['number']:05d}.bin"
         dtype = np.dtype(entry["dtype"]).newbyteorder("<")
-        tokens = map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
+        if "file" in entry:  # others tokenized them: they lie where they were
+            tokens = self._within(Path(entry["file"]), dtype, entry["tokens"], entry["first_byte"])
+        else:
+            tokens = map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
         offsets = map_file(self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1)
         return Shard(tokens, offsets)
+
+    def _within(self, path: Path, dtype: np.dtype, size: int, first_byte: int) -> np.ndarray:
+        """Tokens within a file, which is mapped once, however many shards lie in it."""
+        if path not in self._files:
+            if not path.is_file():
+                raise InputError(f"{path} is missing, whose tokens {self.folder} indexes")
+            self._files[path] = map_file(path, np.dtype(np.uint8), path.stat().st_size)
+        end = first_byte + size * dtype.itemsize
+        if end > len(self._files[path]):
+            raise InputError(f"{path} is shorter than when {self.folder} indexed it; index again")
+        return self._files[path][first_byte:end].view(dtype)
 
     @cached_property
     def words(self) -> list[str] | None:
@@ -294,169 +308,16 @@ class Corpus:
         raise InputError(f"{self.folder} has {self.documents} documents, there is no {number}")
 
 
-def tokenize(
-    texts: corpora.Source | Iterable[Path],
-    out: str | Path,
-    analyser: Analyser = Analyser(),
-    options: CorpusOptions = CorpusOptions(),
-    progress: Progress | None = None,
-) -> Corpus:
-    """Tokenize texts into a corpus folder; nothing is left there if it fails.
-
-    Documents keep their number in the source: what cannot be read, and with `distinct` every
-    repetition, becomes a document without tokens.
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder that appears under its name once it is whole.
 
     Args:
-        texts: a string or a path names a file, folder, glob, hf: or stream:<data set>, see
-            `rote.data.corpora`; several paths name several. An iterable of strings holds the texts
-            themselves; one of rows, as a `datasets.Dataset`, holds them under `options.column`.
-        out: folder that does not exist yet.
-        analyser: from text to its units.
-        options: which documents the corpus holds, and in what pieces.
-        progress: called with the tokens written so far, now and then.
-
-    Returns:
-        The corpus.
+        out: that does not exist yet, or is an empty folder.
 
     Raises:
-        InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
-            no document with a unit, or an `out` that exists and is not an empty folder.
+        InputError: if it holds something.
     """
-    sources = corpora.sources(texts)
-    split_units = analyser.check().splitter()
-    words = _Vocabulary()
-    problems: Counter[str] = Counter()
-    seen: set[bytes] = set()
-    digest = hashlib.sha256()
-    total = 0
-    duplicates = 0
-    with _new_folder(Path(out)) as folder, _ShardWriter(folder, options.shard_tokens) as writer:
-        for source in sources:
-            for document in corpora.documents(
-                source,
-                options.column,
-                split=options.split,
-                strict=options.strict,
-                errors=options.errors,
-                problems=problems,
-            ):
-                content = document.text.encode("utf-8", "surrogatepass")
-                digest.update(len(content).to_bytes(8, "little") + content)
-                units = split_units(document.text)
-                if options.distinct and content:
-                    key = hashlib.blake2b(content, digest_size=16).digest()
-                    if key in seen:
-                        duplicates += 1
-                        units = []
-                    seen.add(key)
-                writer.add(units if analyser.gives_ids else [words[unit] for unit in units])
-                total += len(units)
-                if progress:
-                    progress(total)
-        if not total:
-            raise InputError(
-                f"no {analyser.unit} in {', '.join(map(corpora.name_of, sources))} "
-                f"({_irregular(problems)}); check the corpus, its column and the tokenizer"
-            )
-        shards = writer.close()
-        if not analyser.gives_ids:
-            _write_words(folder, list(words))
-        totals = {
-            "empty": writer.empty,
-            "types": writer.max_id + 1 if analyser.gives_ids else len(words),
-            "problems": dict(sorted(problems.items())),
-            "duplicates": duplicates,
-            "text_sha256": digest.hexdigest(),
-        }
-        _write_manifest(folder, analyser, totals, shards)
-    return Corpus.open(out)
-
-
-def _irregular(problems: Counter[str]) -> str:
-    """What could not be read, in words: `3 not JSON`; `nothing was skipped`."""
-    return ", ".join(f"{n} {kind}" for kind, n in sorted(problems.items())) or "nothing was skipped"
-
-
-class _Vocabulary(dict):
-    """Words numbered in order of appearance."""
-
-    def __missing__(self, word: str) -> int:
-        number = len(self)
-        self[word] = number
-        return number
-
-
-class _ShardWriter:
-    """Appends documents to shards."""
-
-    def __init__(self, folder: Path, shard_tokens: int):
-        self.folder, self.limit = folder, shard_tokens
-        self.shards: list[dict[str, Any]] = []
-        self.max_id = -1
-        self.empty = self.documents = 0  # without tokens, and all
-        self._start(np.uint16)
-
-    def __enter__(self) -> "_ShardWriter":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.file.close()
-
-    def _start(self, dtype: type) -> None:
-        self.dtype = dtype
-        self.buffer = array("I")
-        self.offsets = array("q", [0])
-        self.file = (self.folder / f"tokens-{len(self.shards):05d}.bin").open("wb")
-
-    def add(self, ids: Sequence[int]) -> None:
-        """Append a document."""
-        top = max(ids, default=-1)
-        self.max_id = max(self.max_id, top)
-        self.empty += not ids
-        self.documents += 1
-        if top >= 2**16 and self.dtype is np.uint16:
-            self._close_shard(np.uint32)
-        self.buffer.extend(ids)
-        self.offsets.append(self.offsets[-1] + len(ids))
-        if len(self.buffer) >= _FLUSH:
-            self._flush()
-        if self.offsets[-1] >= self.limit:
-            self._close_shard(self.dtype)
-
-    def _flush(self) -> None:
-        dtype = np.dtype(self.dtype).newbyteorder("<")
-        np.frombuffer(self.buffer, np.uint32).astype(dtype).tofile(self.file)
-        self.buffer = array("I")
-
-    def _close_shard(self, following: type | None) -> None:
-        if len(self.offsets) > 1 or following is None:
-            self._flush()
-            np.frombuffer(self.offsets, np.int64).tofile(
-                self.folder / f"offsets-{len(self.shards):05d}.bin"
-            )
-            entry = {
-                "dtype": np.dtype(self.dtype).name,
-                "tokens": self.offsets[-1],
-                "documents": len(self.offsets) - 1,
-            }
-            self.shards.append(entry)
-        self.file.close()
-        if following is not None:
-            self._start(following)
-
-    def close(self) -> list[dict[str, Any]]:
-        """The shards' entries in the manifest."""
-        if len(self.offsets) > 1 or not self.shards:
-            self._close_shard(None)
-        else:
-            self.file.close()
-            (self.folder / f"tokens-{len(self.shards):05d}.bin").unlink()
-        return self.shards
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder that appears under its name once it is whole."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists already; choose another folder or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -475,16 +336,31 @@ def _new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_words(folder: Path, words: Sequence[str]) -> None:
+def write_words(folder: Path, words: Sequence[str]) -> None:
+    """Write what the ids stand for. Raises InputError naming a word that holds a line break.
+
+    Args:
+        folder: of the corpus.
+        words: by id.
+    """
     for number, word in enumerate(words):
         if "\n" in word:
             raise InputError(f"word {number}, {word!r}, holds a line break; words lie in lines")
     (folder / "words.txt").write_text("".join(f"{word}\n" for word in words), "utf-8", newline="")
 
 
-def _write_manifest(
+def write_manifest(
     folder: Path, analyser: Analyser, totals: dict[str, Any], shards: list[dict[str, Any]]
 ) -> None:
+    """Write corpus.json.
+
+    Args:
+        folder: of the corpus.
+        analyser: that its queries are read with.
+        totals: empty, types, problems, duplicates, text_sha256.
+        shards: dtype, tokens and documents of each; of token files elsewhere also their place, see
+            `rote.ngrams.places`.
+    """
     manifest = {
         "format": FORMAT,
         "analyser_version": VERSION,

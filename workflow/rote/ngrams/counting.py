@@ -71,7 +71,7 @@ def scan(
 
     with ThreadPoolExecutor(options.threads) as pool:
         parts = blocks.split(corpus, chosen, size)
-        for counts, n_tokens in _in_turn(pool, count_block, parts, options.threads):
+        for counts, n_tokens in in_turn(pool, count_block, parts, options.threads):
             for sums, counted in zip(total, counts, strict=True):
                 sums += counted
             if options.progress:
@@ -179,8 +179,15 @@ def postings(
     return [documents_of[number] for number in numbered.singles]
 
 
-def _in_turn(pool: ThreadPoolExecutor, work: Callable, items: Iterable, threads: int) -> Iterator:
-    """Results in order, with only a few items under way."""
+def in_turn(pool: ThreadPoolExecutor, work: Callable, items: Iterable, threads: int) -> Iterator:
+    """Results in order, with only a few items under way.
+
+    Args:
+        pool: of threads.
+        work: done on every item.
+        items: in order.
+        threads: items under way at once.
+    """
     waiting: list = []
     for item in items:
         waiting.append(pool.submit(work, item))
