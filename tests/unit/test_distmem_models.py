@@ -24,7 +24,7 @@ from rote.papers.distmem import (
     task_files,
     tasks,
 )
-from rote.papers.distmem.influence import Passage
+from rote.papers.distmem.passages import KINDS, Passage, TracedExample, TracedGram
 from rote.papers.distmem.scoring import LanguageModel
 from rote.papers.distmem.spans import span_logprobs
 from typer.testing import CliRunner
@@ -237,16 +237,29 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
     text = "the red kite is a bird"
     test = Passage(text, (text.index("bird"), len(text)))
     other = Passage("a kite of prey", (10, 14))
-    example = influence.TracedExample("t", 0, test, [test, test], [other])
-    result = influence.measure(model, [example]).iloc[0]
-    assert result["pair_cosine"] == pytest.approx(1.0)
+    # two pairs of one output n-gram, of two documents and of one
+    documents = {
+        "pair": ([test, test, test], [0.5, 0.5, 1.0]),
+        "output_only": ([other], [2.0]),
+        "matched": ([test], [1.0]),
+    }
+    grams = [TracedGram(test, documents, 2), TracedGram(other, documents, 2)]
+    result = influence.measure(model, [TracedExample("t", 0, grams)]).iloc[0]
     leaves = list(model.model.parameters())
     g = torch.autograd.grad(influence.loss(model, [test]), leaves)
     h = torch.autograd.grad(influence.loss(model, [other]), leaves)
-    squared = float(sum((a.double() ** 2).sum() for a in g))
-    assert result["pair"] == pytest.approx(squared, rel=1e-5)
-    product = float(sum((a.double() * b.double()).sum() for a, b in zip(g, h, strict=True)))
-    assert result["output_only"] == pytest.approx(product, rel=1e-5)
+
+    def product(first, second):
+        return float(
+            sum((a.double() * b.double()).sum() for a, b in zip(first, second, strict=True))
+        )
+
+    # Eq. 9: over pairs, each with the mean over its documents
+    assert result["pair"] == pytest.approx(2 * product(g, g) + 2 * product(h, g), rel=1e-5)
+    assert result["output_only"] == pytest.approx(2 * product(g, h) + 2 * product(h, h), rel=1e-5)
+    cosine = product(g, h) / (product(g, g) * product(h, h)) ** 0.5
+    assert result["matched_cosine"] == pytest.approx((1 + cosine) / 2, rel=1e-5)
+    assert list(KINDS) == influence.PRODUCTS
 
 
 # ---- real tasks, and a whole study
@@ -406,9 +419,7 @@ def test_study_needs_models_and_tasks():
 
 
 @pytest.mark.parametrize("number", [-1, 99])
-def test_rung_and_pretrained_model_refuse_numbers_that_are_not_listed(number):
+def test_pretrained_model_refuses_numbers_that_are_not_listed(number):
     options = settings.Settings()
-    with pytest.raises(InputError, match="--network must lie in 0 to "):
-        families.rung(options.ladder, families.NEOX, number)
     with pytest.raises(InputError, match="--number must lie in 0 to "):
         scoring.score_pretrained(options.pythia, number, pd.DataFrame(), "cpu")

@@ -47,7 +47,8 @@ class Shard(NamedTuple):
             while isinstance(base, np.ndarray):
                 base = base.base
             if isinstance(base, memoryview):  # of a file: an empty one is not mapped
-                base.obj.madvise(mmap.MADV_DONTNEED)
+                file: Any = base.obj
+                file.madvise(mmap.MADV_DONTNEED)
 
 
 class Corpus:

@@ -47,8 +47,8 @@ def join(queries: Sequence[Queries]) -> Queries:
     for part in queries:
         streams = [_number_of(mark, marks) for mark in part.stop_words]
         of_part = [(streams[stream], ids) for stream, ids in part.grams]
-        final = [numbers.setdefault(gram, len(numbers)) for gram in of_part]
-        parts.append((part, np.array(final, np.int64)))
+        numbered = [numbers.setdefault(gram, len(numbers)) for gram in of_part]
+        parts.append((part, np.array(numbered, np.int64)))
     unions = [final[part.unions] for part, final in parts if len(part.unions)]
     first_union = len(numbers)
     pairs, singles = [], []
@@ -106,8 +106,8 @@ def scan_windows(
         )
     tables = hashing.build_tables(queries, corpus.types)
     size = int(min(max(BLOCK, 16 * len(queries.pairs)), 16 * BLOCK))
-    sums = [np.zeros((len(queries.pairs), 1 + len(windows)), np.int64)]
-    sums += [np.zeros(len(tables.rows), np.int64) for _ in range(2)]
+    shapes = ((len(queries.pairs), 1 + len(windows)), (len(tables.rows),), (len(tables.rows),))
+    sums: list[np.ndarray] = [np.zeros(shape, np.int64) for shape in shapes]
 
     def count_block(block: DocumentBlock) -> tuple[list[np.ndarray], int]:
         tokens, offsets = block.read()

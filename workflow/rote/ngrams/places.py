@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def index_tokens(
             f"{path}: holds no tokens of a known format ({', '.join(FORMATS)}); "
             "name one, or tokenize texts"
         )
-    entries = []
+    entries: list[dict[str, Any]] = []
     empty, types = 0, 0
     with new_folder(Path(out)) as folder:
         for number, part in enumerate(FORMATS[form].parts(place, options)):
@@ -191,7 +191,9 @@ def _megatron(path: Path, options: IndexOptions) -> Iterator[TokenPart]:
     for index in _beside(path, ".idx"):
         with one_line(index, "is no index of Megatron", "check the file"):
             content = np.memmap(index, np.uint8, "r")
-            magic, version, code, sequences, bounds = _HEADER.unpack_from(content, 0)
+            magic, version, code, sequences, bounds = _HEADER.unpack(
+                content[: _HEADER.size].tobytes()
+            )
         if (magic, version) != (_MAGIC, 1) or code not in _MEGATRON_TYPES:
             raise InputError(f"{index}: is no index of Megatron, version 1, of whole numbers")
         first = _HEADER.size
