@@ -293,6 +293,32 @@ def evaluate_sources(
     _write(run, out, frames)
 
 
+@app.command("trace")
+def trace_question(
+    corpus: Annotated[Path, typer.Option(help="Folder of a tokenized corpus.", metavar="DIR")],
+    question: Annotated[str, typer.Option(help="The input, x.")] = "",
+    answer: Annotated[str, typer.Option(help="The output, y.")] = "",
+    questions: Annotated[
+        str, typer.Option(help="Or a file of rows with x and y, perhaps u; see the docs.")
+    ] = "",
+    instruction: Annotated[str, typer.Option(help="Prompt; {input} stands for x.")] = "{input}",
+    model: Annotated[str, typer.Option(help="Hugging Face id or folder of a causal model.")] = "",
+    lengths: Annotated[str, typer.Option("--n", help="n-gram lengths, by commas.")] = "3,5",
+    documents: Annotated[int, typer.Option(help="Documents shown of a pair.", min=0)] = 3,
+    pairs: Annotated[int, typer.Option(help="Pairs shown per n; 0: all.", min=0)] = 10,
+    out: Annotated[Path | None, typer.Option(help="Write: .html, or a table.")] = None,
+):
+    """Which pairs of a question a corpus holds, in which documents, and what a model makes of it.
+
+    Counts are exact: documents that hold an n-gram of the question and one of the answer.
+    """
+    from rote.papers.distmem import tracing
+
+    given = tracing.Question(question, answer, instruction, questions)
+    limits = tracing.TraceLimits(documents, pairs)
+    tracing.run(corpus, given, tracing.options(lengths), model, limits, out)
+
+
 def _write(run: Job, folder: Path, frames: Mapping[str, pd.DataFrame]) -> None:
     """Write tables by name into a folder."""
     models = schema.TABLES | schema.INNER

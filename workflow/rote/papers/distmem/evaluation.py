@@ -7,7 +7,7 @@ import pandas as pd
 
 from rote import ngrams
 from rote.core import tables
-from rote.papers.distmem import estimators, mining, overlap, schema, variants
+from rote.papers.distmem import estimators, mining, overlap, schema, tracing, variants
 from rote.papers.distmem.correlation import Measure, correlation, ratio_log
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
@@ -208,6 +208,7 @@ OF_GENERATED: dict[str, Evaluation] = {
     "mining": mining_quality,
     "prompts": prompts,
     "estimators": estimators.table,
+    "traces": tracing.reported,
 }
 
 

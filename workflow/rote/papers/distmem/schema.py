@@ -289,6 +289,25 @@ class RetrainedFacts(Table):
     correct: bool = column("it is the likeliest token")
 
 
+class Traces(Table):
+    """A pair of a question, and one document that holds it."""
+
+    KEY = ("source", "model", "task", "example", "n", "input_gram", "output_gram", "document")
+    source: str = column("corpus; empty for one of a user's own")
+    model: str = column("model whose log-probability it is; empty where it is the user's")
+    task: str = column("task")
+    example: int = column("test example")
+    n: int = column("length of the n-grams", "words")
+    input_gram: str = column("n-gram of the input, s_x")
+    output_gram: str = column("n-gram of the output, s_y")
+    pair_documents: int = column("documents that hold both", "documents")
+    first_occurrences: int = column("occurrences of s_x", "occurrences")
+    ratio: float = column("log P of the task-gram model", "nats", nan="in no document")
+    logprob: float = column("log P of the model", "nats", nan="no model, or none finite")
+    document: int = column("number of a document that holds both, -1 if there is none")
+    snippet: str = column("its words around the n-grams, which stand in brackets")
+
+
 class Engines(Table):
     """Document counts of n-gram pairs by one engine, against brute force."""
 
@@ -315,6 +334,7 @@ GENERATED_TABLES: dict[str, type[Table]] = {
     "mining": Mining,
     "prompts": Prompts,
     "estimators": Estimators,
+    "traces": Traces,
 }
 RUN_TABLES: dict[str, type[Table]] = {
     "influence": ExampleInfluence,
