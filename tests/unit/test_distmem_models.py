@@ -14,9 +14,11 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.models import lm, pretrained, rotary
 from rote.papers.distmem import (
+    corpora,
     families,
     influence,
     ladder,
+    metrics,
     mining,
     schema,
     scoring,
@@ -286,6 +288,10 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
             ("Question: Q?\nAnswer:", "1+1=2\nanswer 2", []),
         ),
         (
+            {"question": "Q?", "answer": "4*2=<<4*2=8>>8 eggs\n8-3=<<8-3=5>>5\n#### 5"},
+            ("Question: Q?\nAnswer:", "4*2=8 eggs\n8-3=5\nanswer 5", []),
+        ),
+        (
             {"translation": {"en": "cat", "cs": "kočka"}},
             ("English text: cat\nCzech translation:", "kočka", []),
         ),
@@ -299,6 +305,68 @@ def test_task_files_read_rows_of_known_forms(tmp_path, row, expected):
     pd.DataFrame([row]).to_parquet(tmp_path / "t.parquet")
     examples = task_files.read("t", str(tmp_path / "t.parquet"), "test")
     assert examples["output"].tolist() == [expected[1]]
+
+
+def test_task_files_take_as_many_of_every_subject(tmp_path):
+    rows = []
+    for subject, size in (("anatomy", 900), ("law", 50), ("virology", 5)):
+        rows += [
+            {"question": f"{subject} {i}", "choices": ["a", "b"], "answer": 0, "subject": subject}
+            for i in range(size)
+        ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    examples = task_files.read("mmlu", str(tmp_path / "t.jsonl"), "test", limit=45)
+    assert examples["group"].value_counts().to_dict() == {"anatomy": 20, "law": 20, "virology": 5}
+    assert examples["example"].tolist() == list(range(45))
+    # not the first ones, and the same ones every time
+    assert examples["input"][0] != "anatomy 0" or examples["input"][1] != "anatomy 1"
+    again = task_files.read("mmlu", str(tmp_path / "t.jsonl"), "test", limit=45)
+    pd.testing.assert_frame_equal(examples, again)
+
+
+def test_trivia_answers_are_whole_and_have_aliases(tmp_path):
+    answer = {"value": "The Great Red Kite", "aliases": ["Milvus milvus"]}
+    row = {"question": "Which bird?", "question_source": "s", "answer": answer}
+    (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n")
+    examples = task_files.read("trivia", str(tmp_path / "t.jsonl"), "test")
+    pairs = mining.candidates(examples, settings.DistmemAnalysis(grams={"trivia": [3, 5]}))
+    assert set(pairs["output_gram"]) == {"the great red kite"}
+    assert examples["aliases"].tolist() == [["Milvus milvus"]]
+    right = [row["answer"]["value"], *answer["aliases"]]
+    assert metrics.answers("A great, red kite. It flies", right)
+    assert metrics.answers("milvus Milvus", right)
+    assert not metrics.answers("kite\nthe great red kite", right)
+    assert not metrics.answers("", right)
+
+
+def test_bleu_is_that_of_its_definition():
+    reference = ["the red kite eats small mice at night"]
+    assert metrics.bleu(reference, reference) == pytest.approx(100)
+    # 7 of 8 words, 5 of 7 pairs, 4 of 6, 3 of 5
+    one_off = ["the red kite eats small fish at night"]
+    counts = (7 / 8) * (5 / 7) * (3 / 6) * (2 / 5)
+    assert metrics.bleu(one_off, reference) == pytest.approx(100 * counts**0.25)
+    short = ["the red kite eats"]
+    assert metrics.bleu(short, reference) == pytest.approx(100 * np.exp(1 - 8 / 4))
+    assert metrics.bleu(["zz"], reference) == 0.0
+    assert metrics.tokens("It's 3.5, (or 4)-yes.") == [
+        "It's", "3.5", ",", "(", "or", "4", ")", "-yes", ".",
+    ]  # fmt: skip
+    # no order of four matches: half of one is counted
+    rough = ["the red bird eats big mice at noon"]
+    matches = [5 / 8, 2 / 7, 1 / (2 * 6), 1 / (4 * 5)]
+    assert metrics.bleu(rough, reference) == pytest.approx(100 * np.prod(matches) ** 0.25)
+
+
+def test_bleu_agrees_with_sacrebleu():
+    sacrebleu = pytest.importorskip("sacrebleu")
+    written = ["Der rote Milan frisst kleine Mäuse.", "A 3.5-fold rise, they say."]
+    references = ["Der rote Milan fraß nachts kleine Mäuse.", "They say it is a 3.5-fold rise."]
+    expected = sacrebleu.corpus_bleu(written, [references]).score
+    assert metrics.bleu(written, references) == pytest.approx(expected)
+    for one, reference in zip(written, references, strict=True):
+        expected = sacrebleu.sentence_bleu(one, [reference]).score
+        assert metrics.bleu([one], [reference]) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -411,6 +479,47 @@ def test_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path, 
     columns = list(schema.MemorizationByVariant.model_fields)
     assert list(result["memorization"].columns) == columns
     assert len(result["performance"]) == 2
+
+
+def test_study_refuses_lists_of_links(tmp_path):
+    """Dolma's listing on the hub holds the names of its shards."""
+    links = [f"https://olmo-data.org/dolma-v1_7/part-{i:05d}.json.gz" for i in range(50)]
+    (tmp_path / "v1_7.txt").write_text("\n".join(links) + "\n")
+    study = settings.DistmemOLMo(corpus=str(tmp_path), models=["m"], tasks={"t": "t.jsonl"})
+    with pytest.raises(InputError, match="its documents are lists of links, as 'https://olmo"):
+        corpora.tokenize_study(study, tmp_path / "words", tmp_path / "tokens")
+    (tmp_path / "v1_7.txt").write_text("\n\n".join(["see https://a.b/c", *links]))
+    corpora.refuse_links(str(tmp_path), "text")
+
+
+def test_study_has_the_released_codes_stop_words_and_windows():
+    study = settings.DistmemPythia()
+    options = study.analysis(settings.DistmemAnalysis())
+    assert len(options.stop_words) > 120
+    assert {"the", "of", "herself"} <= set(options.stop_words)
+    assert options.windows == [10, 50, 100, 1000]
+    assert options.gammas == [0.7, 0.75, 0.8]
+    own = settings.DistmemPythia(stop_words=["und"], tokens="x").analysis(options)
+    assert (own.stop_words, own.stop_words_up_to) == (["und"], 0)
+
+
+def test_study_counts_tokens_where_they_lie(tmp_path, small_lm):
+    """Tokens that others wrote, here of the model's own tokenizer, count as their texts do."""
+    texts = [f"the red kite eats {food}" for food in ("mice", "fish", "mice", "owls")]
+    tokenizer = pretrained.tokenizer(str(small_lm))
+    end = tokenizer.eos_token_id or 0
+    ids = [token for text in texts for token in (*tokenizer(text)["input_ids"], end)]
+    np.array(ids, np.uint16).tofile(tmp_path / "pile.bin")
+    study = settings.DistmemPythia(
+        corpus="x", tokens=str(tmp_path / "pile.bin"), end_token=end, models=[str(small_lm)],
+        tasks={"t": "t.jsonl"},
+    )  # fmt: skip
+    corpora.tokenize_study(study, tmp_path / "words", tmp_path / "tokens")
+    corpus = ngrams.Corpus.open(tmp_path / "words")
+    assert corpus.documents == 4
+    counts = ngrams.count_pairs(corpus, [("red kite", "mice"), ("red kite", "eats")])
+    assert counts.tolist() == [2, 4]
+    assert not list((tmp_path / "words").glob("tokens-*"))
 
 
 def test_study_needs_models_and_tasks():

@@ -203,7 +203,7 @@ rule distmem_embed_pairs:
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(10, 240),
     params:
-        job=job("distmem:embed_pairs", "distmem.analysis", seed=False),
+        job=job("distmem:embed_pairs", distmem_analysis, seed=False),
     shell:
         rote(
             "distmem embed-pairs --words {input.words:q} --examples {input.examples:q}"
@@ -230,7 +230,7 @@ rule distmem_count_pairs:
         runtime=at_scale(10, 1440),
     params:
         parts=lambda wildcards: DISTMEM_SOURCES[wildcards.source].n_parts,
-        job=job("distmem:count_pairs", "distmem.analysis", seed=False),
+        job=job("distmem:count_pairs", distmem_analysis, seed=False),
     shell:
         rote(
             "distmem count-pairs --words {input.words:q} --pairs {input.pairs:q}"
@@ -283,7 +283,7 @@ rule distmem_count_infinity:
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(10, 1440),
     params:
-        job=job("distmem:count_infinity", "distmem.analysis", seed=False),
+        job=job("distmem:count_infinity", distmem_analysis, seed=False),
     shell:
         rote(
             "distmem count-infinity --tokens {input.tokens:q} --examples {input.examples:q}"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from rote import ngrams
 from rote.core import tables
-from rote.papers.distmem import estimators, mining, overlap, schema, tracing, variants
+from rote.papers.distmem import estimators, metrics, mining, overlap, schema, tracing, variants
 from rote.papers.distmem.correlation import Measure, correlation, ratio_log
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
@@ -50,11 +50,23 @@ def performance(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFram
                     "pair_documents": int(documents.get(key, 0)),
                     "loss": -row.total if np.isfinite(row.total) else np.nan,
                     "correct": row.correct,
+                    **_written(row.generated, tests.loc[key]),
                     "choice_correct": choice_correct,
                     "overlapping": overlaps.get(key, np.nan),
                 }
             )
     return tables.frame(schema.Performance, rows)
+
+
+def _written(generated: str, example: pd.Series) -> dict[str, float]:
+    """What a model's own output is worth; NaN where it was not asked for one."""
+    if not generated:
+        return {"matched": np.nan, "bleu": np.nan}
+    right = [example["output"], *example["aliases"]]
+    return {
+        "matched": float(metrics.answers(generated, right)),
+        "bleu": metrics.bleu([generated], [example["output"]]),
+    }
 
 
 def _likeliest_choices(scores: pd.DataFrame) -> pd.Series:

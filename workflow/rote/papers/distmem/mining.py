@@ -37,7 +37,8 @@ def candidates(examples: pd.DataFrame, options: DistmemAnalysis) -> pd.DataFrame
     n-gram counts once; start and end are the characters of its first occurrence in the output.
 
     Args:
-        examples: columns task, example, input, output.
+        examples: columns task, example, input, output; perhaps whole: then the whole output is its
+            only n-gram, as TriviaQA's answers are in the paper.
 
     Returns:
         The table TaskGrams without any knowledge of meaning: cosine 0, mined false.
@@ -46,7 +47,7 @@ def candidates(examples: pd.DataFrame, options: DistmemAnalysis) -> pd.DataFrame
     for example in examples.itertuples():
         for n in lengths(options, example.task):
             inputs = _input_grams(example.input, n, stop_words(options, n))
-            outputs = _output_grams(example.output, n)
+            outputs = _output_grams(example.output, n, getattr(example, "whole", False))
             if options.drop_example_on_shared_gram and inputs.keys() & outputs.keys():
                 continue
             for x in inputs:
@@ -75,9 +76,10 @@ def _input_grams(text: str, n: int, stop: Iterable[str]) -> dict[tuple[str, ...]
     return dict.fromkeys(ngrams.grams(units, n))
 
 
-def _output_grams(text: str, n: int) -> dict[tuple[str, ...], tuple[int, int]]:
+def _output_grams(text: str, n: int, whole: bool = False) -> dict[tuple[str, ...], tuple[int, int]]:
     """The characters of the first occurrence of each n-gram."""
     spans = WORDS.spans(text)
+    n = max(len(spans), 1) if whole else n
     outputs: dict[tuple[str, ...], tuple[int, int]] = {}
     for first, gram in enumerate(ngrams.grams([unit for unit, _, _ in spans], n)):
         outputs.setdefault(gram, (spans[first][1], spans[first + len(gram) - 1][2]))

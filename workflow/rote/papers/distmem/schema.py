@@ -35,6 +35,9 @@ class TaskExamples(Table):
     output: str = column("y")
     fact: int = column("fact that is asked for, -1 if none")
     choices: list[str] = column("possible outputs, if the task gives any")
+    group: str = column("subject or language, of data sets that have several; empty elsewhere")
+    aliases: list[str] = column("other outputs that are right, if the task gives any")
+    whole: bool = column("the whole output is its only n-gram, of every length")
 
 
 class Lexicon(Table):
@@ -149,6 +152,10 @@ class Performance(Table):
         "loss of the output, summed over its tokens", "nats", nan="a token has probability 0"
     )
     correct: bool = column("greedy decoding gives the output")
+    matched: float = column(
+        "what the model writes begins with the output or an alias", nan="it was not asked to write"
+    )
+    bleu: float = column("BLEU of what the model writes, 0 to 100", nan="the same")
     choice_correct: float = column(
         "the true choice is the likeliest", nan="the task gives no choices"
     )

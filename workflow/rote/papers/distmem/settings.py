@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from rote.core.section import PaperSection, Section, key, left_out
-from rote.papers.distmem.published import DOLMA, OLMO, PILE, PYTHIA
+from rote.papers.distmem.published import DOLMA, ENGLISH, OLMO, PILE, PYTHIA, expanded
 from rote.papers.distmem.tasks import TASKS
 
 Count = Annotated[int, Field(ge=1)]
@@ -219,9 +219,36 @@ class DistmemStudy(Section):
     mining: dict[str, str] = key(
         {}, "The same to mine n-gram pairs from; a task that is left out is mined itself"
     )
-    examples: int = key(1000, "Most test examples per task", ge=1)
+    tokens: str = key(
+        "",
+        "Tokens of the corpus where others left them (.bin and .idx, memmaps, infini-gram, a saved "
+        "data set): counted in place, in the first model's tokens; empty: `corpus` is tokenized",
+    )
+    end_token: int = key(-1, "Id that ends a document in `tokens`, where no index says; -1: none")
+    stop_words: list[str] = key(
+        [ENGLISH],
+        f"In place of analysis.stop_words; {ENGLISH}: those of the released code, NLTK's English ones",
+    )
+    windows: list[Count] = key([10, 50, 100, 1000], "In place of analysis.windows")
+    gamma: float | None = key(0.75, "In place of analysis.gamma: the paper's, of E5")
+    gammas: list[float] = key([0.7, 0.75, 0.8], "In place of analysis.gammas (Fig. 6)")
+    examples: int = key(
+        1000, "Most test examples per task, as many of each subject or language", ge=1
+    )
     parts: int = key(64, "Jobs that count side by side", ge=1)
     shard_tokens: int = key(2**30, "Tokens of a shard of the tokenized corpus", ge=1)
+
+    def analysis(self, options: DistmemAnalysis) -> DistmemAnalysis:
+        """The analysis of this study, its own keys in the place of those of the generated corpora.
+
+        Args:
+            options: `distmem.analysis`.
+        """
+        changed = {name: getattr(self, name) for name in ("windows", "gamma", "gammas")}
+        changed["stop_words"] = expanded(self.stop_words)
+        if self.tokens:  # of tokens, not of words, nothing can be left out
+            changed["stop_words_up_to"] = 0
+        return options.model_copy(update=changed)
 
     @model_validator(mode="after")
     def _complete(self):

@@ -283,6 +283,9 @@ class Question(NamedTuple):
             "output": self.output,
             "fact": -1,
             "choices": [],
+            "group": "",
+            "aliases": [],
+            "whole": False,
         }
         return tables.frame(schema.TaskExamples, [row])
 

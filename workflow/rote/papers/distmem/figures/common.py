@@ -77,7 +77,8 @@ def null_lines(ax: Axes, rows: pd.DataFrame, task: GeneratedTask, **conditions: 
 def rho_axes(ax: Axes, heading: str, **legend: Any) -> None:
     """Finish axes of ρ by size."""
     zero_line(ax)
-    ax.set(title=heading, ylabel=RHO)
+    low, high = ax.get_ylim()
+    ax.set(title=heading, ylabel=RHO, ylim=(max(low, -1.05), min(high, 1.05)))
     size_axis(ax)
     if legend:
         ax.legend(**({"fontsize": 7} | legend))

@@ -70,9 +70,10 @@ def _influence_lines(ax: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
     for trained, suffix, line in ((True, "", "-"), (False, ", before training", ":")):
         of_stage = rows[rows["trained"] == trained]
         means = of_stage.groupby(["size", "source"])[columns].mean().reset_index()
-        styles = zip(columns, colors, labels, strict=True)
-        for column, color, label in styles if len(means) else ():
-            points(ax, means, "size", column, color=color, label=label + suffix, linestyle=line)
+        styles = zip(columns, colors, labels, (0.93, 1.0, 1.07), strict=True)
+        for column, color, label, beside in styles if len(means) else ():
+            shifted = means.assign(size=means["size"] * beside * (1.0 if trained else 1.02))
+            points(ax, shifted, "size", column, color=color, label=label + suffix, linestyle=line)
     zero_line(ax)
     size_axis(ax)
 
@@ -132,9 +133,9 @@ def ablation(tables: Tables) -> Canvas:
     for ax in axes[0, :2]:
         zero_line(ax)
         categories(ax.xaxis, ["0 %", *(f"{100 * dose.moved:g} %" for dose in DOSES), "removed"])
-        ax.set_xlabel("documents moved to other subjects")
+        ax.set(xlabel="documents moved to other subjects", xlim=(-0.6, len(arms) - 0.4))
     axes[0, 0].set(title="a  Log-probability of the fact", ylabel="change against unchanged (nats)")
-    axes[0, 1].set(title="b  Correlation, recomputed", ylabel="ρ with the unchanged corpus's ratio")
+    axes[0, 1].set(title="b  Correlation, recomputed", ylabel="ρ with the unchanged ratios")
     axes[0, 2].set(
         xscale="log",
         title="c  True statements added",

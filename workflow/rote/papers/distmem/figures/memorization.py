@@ -117,7 +117,10 @@ def memorization(tables: Tables) -> Canvas:
         rho_line(ax, trained(rows, task), "shorter n", color=PALETTE[0], marker="s")
         shorter, longer = task.lengths
         rho_axes(ax, f"{letter}  {task.label.capitalize()}, n = {shorter} and {longer}")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+    explained = {}
+    for _, ax, _ in cells:
+        handles, labels = ax.get_legend_handles_labels()
+        explained |= dict(zip(labels, handles, strict=True))
     ax = axes[0, 1]
     for group, color in zip(RANK_GROUPS, shade(len(RANK_GROUPS)), strict=True):
         of_group = trained(rows, FACTS, variant=group.name)
@@ -125,7 +128,7 @@ def memorization(tables: Tables) -> Canvas:
     rho_axes(ax, f"b  Facts by frequency, n = {FACTS.n}", loc="best")
     _novel_panel(axes[0, 2], of_ladder(tables, "novel"))
     _distance_panel(axes[1, 2], rows)
-    legend_below(canvas, 3, handles[::-1], labels[::-1], fontsize=8)
+    legend_below(canvas, 3, [*explained.values()], [*explained], fontsize=8)
     return canvas
 
 
@@ -153,7 +156,7 @@ def _distance_panel(ax: Axes, rows: pd.DataFrame) -> None:
         label = f"{task.label}, {variants.INFINITY.label}"
         points(ax, infinity, "size", "distance", color=color, label=label, linestyle=":")
     ax.axhline(0.5, color=FAINT, linewidth=0.8)
-    ax.set(title="f  Kendall distance", ylabel="(1 − τ) / 2")
+    ax.set(title="f  Kendall distance", ylabel="(1 − τ) / 2", ylim=(0, 1))
     size_axis(ax)
     ax.legend(fontsize=6, ncols=2)
 
