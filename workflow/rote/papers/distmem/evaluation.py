@@ -7,7 +7,16 @@ import pandas as pd
 
 from rote import ngrams
 from rote.core import tables
-from rote.papers.distmem import estimators, metrics, mining, overlap, schema, tracing, variants
+from rote.papers.distmem import (
+    alternatives,
+    estimators,
+    metrics,
+    mining,
+    overlap,
+    schema,
+    tracing,
+    variants,
+)
 from rote.papers.distmem.correlation import Measure, correlation, ratio_log
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
@@ -220,6 +229,7 @@ OF_GENERATED: dict[str, Evaluation] = {
     "mining": mining_quality,
     "prompts": prompts,
     "estimators": estimators.table,
+    "alternatives": alternatives.table,
     "traces": tracing.reported,
 }
 

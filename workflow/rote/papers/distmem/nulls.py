@@ -59,6 +59,7 @@ _IGNORANCE = {
     "novel": lambda frame, rng: frame.assign(right=0, novel_right=0),
     "influence": _untrained_influence,
     "estimators": lambda frame, rng: _noisy(frame, rng, rho=0, given_answer=0),
+    "alternatives": lambda frame, rng: _noisy(frame, rng, rho=0),
     "ablation": lambda frame, rng: _noisy(frame, rng, logprob=-3),
     "prompts": lambda frame, rng: _noisy(frame, rng, accuracy=0.5),
 }
@@ -199,6 +200,7 @@ any_smoothing = exchanged(
     _CORPUS,
 )
 any_estimate = shuffled("estimators", ["rho", "given_answer"], ["source", "model"])
+any_alternative = shuffled("alternatives", "rho", ["source", "model", "task"])
 answer_as_task_gram = exchanged(
     "estimators", "estimator", estimators.ANSWER.name, estimators.TASK_GRAM.name, _CORPUS
 )

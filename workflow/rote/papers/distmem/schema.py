@@ -296,6 +296,21 @@ class RetrainedFacts(Table):
     correct: bool = column("it is the likeliest token")
 
 
+class Alternatives(Table):
+    """How well one model of the corpus ranks a network's log-probabilities of a task's pairs."""
+
+    KEY = ("source", "model", "task", "estimator")
+    MAY_BE_EMPTY: ClassVar = True
+    source: str = column("corpus")
+    model: str = column("model")
+    size: int = column("parameters", "parameters")
+    task: str = column("task")
+    n: int = column("length of the n-grams", "words")
+    estimator: str = column("task_gram, bm25, lsa or encoder, see `alternatives`")
+    rho: float = column("Spearman's rho, the same pairs for all", nan="too few pairs, or constant")
+    points: int = column("pairs correlated", "pairs")
+
+
 class Traces(Table):
     """A pair of a question, and one document that holds it."""
 
@@ -341,6 +356,7 @@ GENERATED_TABLES: dict[str, type[Table]] = {
     "mining": Mining,
     "prompts": Prompts,
     "estimators": Estimators,
+    "alternatives": Alternatives,
     "traces": Traces,
 }
 RUN_TABLES: dict[str, type[Table]] = {

@@ -141,6 +141,9 @@ class DistmemAnalysis(Section):
         [], "Absolute thresholds of the cosine (Fig. 6), for encoders whose scale is known"
     )
     shuffles: int = key(3, "Draws of the null whose counts are shuffled within bins", ge=1)
+    alternative_pairs: int = key(
+        0, "Pairs of each task that BM25, LSA and a sentence encoder rank, too; 0: none", ge=0
+    )
     drop_example_on_shared_gram: bool = key(
         False, "Drop an example whose input and output share an n-gram, as the released code does"
     )
@@ -157,9 +160,9 @@ class DistmemAnalysis(Section):
     resamples: int = key(499, "Bootstrap resamples over examples", ge=99)
 
     SCALES: ClassVar = {
-        "smoke": {"resamples": 99},
-        "full": {"resamples": 999, "shuffles": 5},
-        "paper": {"infinity_shards": 16, "shuffles": 19},
+        "smoke": {"resamples": 99, "alternative_pairs": 30},
+        "full": {"resamples": 999, "shuffles": 5, "alternative_pairs": 200},
+        "paper": {"infinity_shards": 16, "shuffles": 19, "alternative_pairs": 500},
     }
 
 
@@ -227,7 +230,7 @@ class DistmemStudy(Section):
     end_token: int = key(-1, "Id that ends a document in `tokens`, where no index says; -1: none")
     stop_words: list[str] = key(
         [ENGLISH],
-        f"In place of analysis.stop_words; {ENGLISH}: those of the released code, NLTK's English ones",
+        f"In place of analysis.stop_words; {ENGLISH}: those of the released code (NLTK's)",
     )
     windows: list[Count] = key([10, 50, 100, 1000], "In place of analysis.windows")
     gamma: float | None = key(0.75, "In place of analysis.gamma: the paper's, of E5")

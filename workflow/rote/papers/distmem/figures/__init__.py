@@ -102,6 +102,17 @@ FIGURES: dict[str, Figure] = {
         paper_shows="Not in the paper.",
         origin="extension",
     ),
+    "alternatives": Figure(
+        module="evidence",
+        tables=("memorization", "alternatives"),
+        title="Other models of the corpus, on every task",
+        caption="Spearman correlation with the networks' log-probabilities of the same pairs: the "
+        "task-gram ratio, BM25, and densities of embeddings (LSA; a sentence encoder) of documents "
+        "that hold the output n-gram around the input n-gram. Mean and 95 % interval over corpora. "
+        "Empty where `analysis.alternative_pairs` is 0.",
+        paper_shows="Not in the paper.",
+        origin="extension",
+    ),
     "engines": Figure(
         module="counts",
         tables=("engines",),

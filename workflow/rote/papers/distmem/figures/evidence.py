@@ -8,6 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from rote.papers.distmem.alternatives import OTHERS
+from rote.papers.distmem.alternatives import TASK_GRAM as TASK_GRAM_OF_PAIRS
 from rote.papers.distmem.estimators import (
     ANSWER,
     BM25,
@@ -22,6 +24,8 @@ from rote.papers.distmem.figures.common import (
     SIZE,
     Tables,
     of_ladder,
+    rho_axes,
+    rho_line,
     select,
     size_axis,
     title,
@@ -163,6 +167,24 @@ def _by_arm(
     table = table.reindex([arm.name for arm in arms])
     position = np.arange(len(arms)) + shift
     ax.errorbar(position, table["mean"], yerr=whiskers(table), linestyle="", **style)
+
+
+def alternatives(tables: Tables) -> Canvas:
+    """Other models of the corpus beside the task-gram, on every task."""
+    canvas, axes = panels(1, 3, width=3.3, height=2.9)
+    rows = of_ladder(tables, "alternatives")
+    for letter, ax, task in zip("abc", axes[0], PRINCIPAL, strict=True):
+        of_task = select(rows, task)
+        for number, (one, color) in enumerate(
+            zip((TASK_GRAM_OF_PAIRS, *OTHERS), PALETTE, strict=False)
+        ):
+            of_one = of_task[of_task["estimator"] == one.name]
+            shifted = of_one.assign(size=of_one["size"] * (0.94 + 0.04 * number))
+            rho_line(ax, shifted, one.label, color=color)
+        rho_axes(ax, title(letter, task, task.n))
+    if len(rows):
+        legend_below(canvas, 4, *axes[0, 0].get_legend_handles_labels())
+    return canvas
 
 
 def estimators(tables: Tables) -> Canvas:

@@ -4,6 +4,7 @@ A replicate is a generated corpus with the networks trained on it. C1 to C18 lab
 """
 
 from rote.papers.distmem.statistics.estimates import (
+    beats_alternatives,
     partial_correlation,
     selection_bias,
     selection_bias_smoothed,
@@ -68,6 +69,7 @@ from rote.papers.distmem.statistics.tracing import (
 __all__ = [
     "ablated",
     "ablation_changes",
+    "beats_alternatives",
     "beats_infinity",
     "beyond_shuffled",
     "beyond_untrained",
