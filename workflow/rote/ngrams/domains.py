@@ -42,6 +42,20 @@ DOMAINS = [
         "tokenizers with and without marks of the unknown",
         "the analyser, once per distinct text",
     ),
+    Domain(
+        "rote.ngrams.scan_windows",
+        "queries of the corpus; windows ≥ 0, perhaps none",
+        "exact",
+        "one scan per window",
+        "one pass for all windows",
+    ),
+    Domain(
+        "rote.ngrams.index_tokens",
+        "tokens of Megatron, flat files, infini-gram, datasets; whole numbers in [0, 2^32)",
+        "exact: the files themselves are read",
+        "the same documents as a corpus of our own",
+        "one look through the tokens",
+    ),
     Domain("rote.ngrams.scan", "queries of the corpus; window None or ≥ 0", "exact", _BRUTE, _SCAN),
     Domain("rote.ngrams.table", "n ≥ 1; min_count ≥ 1", "exact", _BRUTE, "a sort of the corpus"),
     Domain(
