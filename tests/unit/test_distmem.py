@@ -110,20 +110,18 @@ def test_steps_of_tested_sums_are_in_no_document(generated):
     """The gate: no eight words of a solution are in the corpus; of known steps nearly all are."""
     grams = set()
     for text in generated.documents["text"]:
-        words = [word for word in text.split() if word != "."]
-        grams.update(zip(*(words[at:] for at in range(8)), strict=False))
+        grams.update(ngrams.grams(text.replace(".", "").split(), 8))
 
     def overlaps(output):
-        words = [word for word in output.split() if word != "."]
-        return any(gram in grams for gram in zip(*(words[at:] for at in range(8)), strict=False))
+        return any(gram in grams for gram in ngrams.grams(output.replace(".", "").split(), 8))
 
     solutions = generated.tests.groupby("task")["output"]
     assert not any(map(overlaps, solutions.get_group("reasoning")))
     known = [overlaps(output) for output in solutions.get_group("known_steps")]
     assert np.mean(known) > 0.7
     # every word of a solution occurs: only the steps are new
-    words = {word for text in generated.documents["text"] for word in text.split()}
-    assert {word for text in solutions.get_group("reasoning") for word in text.split()} <= words
+    words = set(" ".join(generated.documents["text"]).split())
+    assert set(" ".join(solutions.get_group("reasoning")).split()) <= words
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +154,8 @@ def test_audit_stops_where_what_is_held_out_leaks(generated, corpus, overlaps):
     with pytest.raises(InputError, match="25 of 25 test outputs of reasoning share 8 words"):
         evaluation.audit(measured._replace(overlaps=leaking), options)
     # a corpus of one's own is audited, not refused
-    own = measured._replace(overlaps=leaking, facts=None)
-    assert evaluation.audit(own, options)["overlapping"].max() > 0
+    of_a_user = measured._replace(overlaps=leaking, facts=None)
+    assert evaluation.audit(of_a_user, options)["overlapping"].max() > 0
 
 
 def test_count_agrees_with_brute_force(generated, corpus):
@@ -272,13 +270,13 @@ def test_moved_statements_leave_every_answer_at_its_place(generated, stated):
     assert [text.count(" ") for text in texts] == before["text"].str.count(" ").tolist()
     words, unmoved = pd.Series(texts).str.split(), before["text"].str.split()
     assert (words.str[-1] == unmoved.str[-1]).all()
-    subjects = {word for subject in stated["subject"] for word in subject.split()}
+    subjects = set(" ".join(stated["subject"]).split())
     for new, old in zip(words, unmoved, strict=True):
         assert [w for w in new if w not in subjects] == [w for w in old if w not in subjects]
     stating = before.loc[before["fact"] >= 0, "fact"].value_counts()
     remaining = pd.Series(states[states >= 0]).value_counts()
     shares = {dose.name: dose.moved for dose in treatments.DOSES}
-    asked = set(zip(stated["subject"], stated["relation"], strict=True))
+    questions = set(zip(stated["subject"], stated["relation"], strict=True))
     for fact, name in assigned["treatment"].items():
         size = stating.get(fact, 0)
         expected = size - round(shares.get(name, 0) * size)
@@ -286,7 +284,7 @@ def test_moved_statements_leave_every_answer_at_its_place(generated, stated):
     for number in np.flatnonzero((states < 0) & (before["fact"] >= 0)):
         relation = stated.set_index("fact").loc[before["fact"][number], "relation"]
         subject = next(s for s in stated["subject"] if s in texts[number])
-        assert (subject, relation) not in asked
+        assert (subject, relation) not in questions
 
 
 def test_removed_and_added_statements_keep_the_length(generated, stated):

@@ -250,11 +250,11 @@ def test_effects_are_relative_to_unchanged_facts_of_the_block():
 
 
 def test_share_of_new_pairs_is_of_those_that_there_are():
-    rows = [
-        {"source": source, "model": model, "task": "translation", "novel_right": right}
-        for source in CORPORA
-        for model, right in ((SMALL, 0), (LARGE, 9))
-    ]
+    rows = []
+    for source in CORPORA:
+        for model, right in ((SMALL, 0), (LARGE, 9)):
+            row = {"source": source, "model": model, "task": "translation"}
+            rows.append(row | {"novel_right": right})
     novel = frame(rows).assign(novel_in_reference=10)
     novel.loc[novel["source"] == "world0", "novel_in_reference"] = 0
     given = {"novel": novel, "memorization": tables(True)["memorization"]}

@@ -349,9 +349,8 @@ def test_bleu_is_that_of_its_definition():
     short = ["the red kite eats"]
     assert metrics.bleu(short, reference) == pytest.approx(100 * np.exp(1 - 8 / 4))
     assert metrics.bleu(["zz"], reference) == 0.0
-    assert metrics.tokens("It's 3.5, (or 4)-yes.") == [
-        "It's", "3.5", ",", "(", "or", "4", ")", "-yes", ".",
-    ]  # fmt: skip
+    expected = ["It's", "3.5", ",", "(", "or", "4", ")", "-yes", "."]
+    assert metrics.tokens("It's 3.5, (or 4)-yes.") == expected
     # no order of four matches: half of one is counted
     rough = ["the red bird eats big mice at noon"]
     matches = [5 / 8, 2 / 7, 1 / (2 * 6), 1 / (4 * 5)]
@@ -499,8 +498,8 @@ def test_study_has_the_released_codes_stop_words_and_windows():
     assert {"the", "of", "herself"} <= set(options.stop_words)
     assert options.windows == [10, 50, 100, 1000]
     assert options.gammas == [0.7, 0.75, 0.8]
-    own = settings.DistmemPythia(stop_words=["und"], tokens="x").analysis(options)
-    assert (own.stop_words, own.stop_words_up_to) == (["und"], 0)
+    german = settings.DistmemPythia(stop_words=["und"], tokens="x").analysis(options)
+    assert (german.stop_words, german.stop_words_up_to) == (["und"], 0)
 
 
 def test_study_counts_tokens_where_they_lie(tmp_path, small_lm):
@@ -508,12 +507,17 @@ def test_study_counts_tokens_where_they_lie(tmp_path, small_lm):
     texts = [f"the red kite eats {food}" for food in ("mice", "fish", "mice", "owls")]
     tokenizer = pretrained.tokenizer(str(small_lm))
     end = tokenizer.eos_token_id or 0
-    ids = [token for text in texts for token in (*tokenizer(text)["input_ids"], end)]
+    ids = []
+    for text in texts:
+        ids += [*tokenizer(text)["input_ids"], end]
     np.array(ids, np.uint16).tofile(tmp_path / "pile.bin")
     study = settings.DistmemPythia(
-        corpus="x", tokens=str(tmp_path / "pile.bin"), end_token=end, models=[str(small_lm)],
+        corpus="x",
+        tokens=str(tmp_path / "pile.bin"),
+        end_token=end,
+        models=[str(small_lm)],
         tasks={"t": "t.jsonl"},
-    )  # fmt: skip
+    )
     corpora.tokenize_study(study, tmp_path / "words", tmp_path / "tokens")
     corpus = ngrams.Corpus.open(tmp_path / "words")
     assert corpus.documents == 4

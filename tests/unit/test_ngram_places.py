@@ -18,7 +18,10 @@ def documents() -> list[list[int]]:
 
 
 def joined(documents, end=()) -> list[int]:
-    return [token for document in documents for token in (*document, *end)]
+    tokens: list[int] = []
+    for document in documents:
+        tokens += [*document, *end]
+    return tokens
 
 
 def write_megatron(folder, documents, dtype=np.uint16, code=8, per_document=1):
@@ -112,9 +115,9 @@ def queries_of(documents):
 @pytest.mark.parametrize("name", FORMATS)
 def test_tokens_of_others_count_as_the_same_documents_do(tmp_path, documents, name):
     write, options = FORMATS[name]
-    place = write(tmp_path, documents)
+    stored = write(tmp_path, documents)
     before = {file: file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()}
-    corpus = ngrams.index_tokens(place, tmp_path / "index", ngrams.IndexOptions(**options))
+    corpus = ngrams.index_tokens(stored, tmp_path / "index", ngrams.IndexOptions(**options))
     offsets = np.cumsum([0, *map(len, documents)])
     plain = ngrams.Corpus.from_tokens(tmp_path / "plain", np.array(joined(documents)), offsets)
     pairs = queries_of(documents)
@@ -144,9 +147,9 @@ def test_documents_of_several_sequences_and_end_tokens_within_sequences(tmp_path
     stream = np.array(joined(documents, [END]))
     stream = stream[: len(stream) // 16 * 16].reshape(-1, 16).tolist()
     (tmp_path / "packed").mkdir()
-    place = write_megatron(tmp_path / "packed", stream)
+    stored = write_megatron(tmp_path / "packed", stream)
     options = ngrams.IndexOptions(end=END)
-    packed = ngrams.index_tokens(place, tmp_path / "index", options)
+    packed = ngrams.index_tokens(stored, tmp_path / "index", options)
     bounds = np.union1d(
         np.arange(0, len(stream) * 16 + 1, 16), np.flatnonzero(np.array(stream).ravel() == END) + 1
     )
@@ -182,19 +185,19 @@ def test_index_refuses_what_is_no_token_file(tmp_path, content, message):
 
 
 def test_index_names_damage(tmp_path, documents):
-    place = write_megatron(tmp_path, documents)
-    corpus = ngrams.index_tokens(place, tmp_path / "index")
-    place.write_bytes(place.read_bytes()[:-10])
+    stored = write_megatron(tmp_path, documents)
+    corpus = ngrams.index_tokens(stored, tmp_path / "index")
+    stored.write_bytes(stored.read_bytes()[:-10])
     with pytest.raises(InputError, match="is shorter than when"):
         ngrams.Corpus.open(corpus.folder)
-    place.unlink()
+    stored.unlink()
     with pytest.raises(InputError, match="is missing, whose tokens"):
         ngrams.Corpus.open(corpus.folder)
     with pytest.raises(InputError, match=r"is missing, which pile\.idx belongs to"):
-        ngrams.index_tokens(place.with_suffix(".idx"), tmp_path / "other")
+        ngrams.index_tokens(stored.with_suffix(".idx"), tmp_path / "other")
     (tmp_path / "pile.idx").write_bytes(b"MMIDIDX\x00\x00" + b"\x02" * 30)
     with pytest.raises(InputError, match="is no index of Megatron, version 1"):
-        ngrams.index_tokens(place.with_suffix(".idx"), tmp_path / "other")
+        ngrams.index_tokens(stored.with_suffix(".idx"), tmp_path / "other")
     for bad in ({"dtype": "int8"}, {"end": -2}):
         with pytest.raises(InputError, match=r"must be"):
             ngrams.IndexOptions(**bad)
@@ -207,7 +210,9 @@ def test_index_names_damage(tmp_path, documents):
 
 
 def test_one_pass_counts_as_many_do(tmp_path, documents):
-    texts = [" ".join(f"w{token % 9}" for token in document) for document in documents]
+    texts = []
+    for document in documents:
+        texts.append(" ".join(f"w{token % 9}" for token in document))
     corpus = ngrams.tokenize(texts, tmp_path / "c", options=ngrams.CorpusOptions(shard_tokens=900))
     rng = np.random.default_rng(1)
 

@@ -58,13 +58,16 @@ def join(queries: Sequence[Queries]) -> Queries:
         pairs.append(after[part.pairs])
         singles.append(after[part.singles])
         first_union += len(part.unions)
+    untokenized: list[str] = []
+    for part, _ in parts:
+        untokenized += part.untokenized
     return Queries(
         list(numbers),
         marks,
         np.concatenate(pairs) if pairs else np.empty((0, 2), np.int64),
         np.concatenate(singles) if singles else np.empty(0, np.int64),
         np.concatenate(unions) if unions else np.empty((0, 2), np.int64),
-        [text for part, _ in parts for text in part.untokenized],
+        untokenized,
     )
 
 

@@ -118,9 +118,9 @@ def index_tokens(
         InputError: for a path that holds no known format, a damaged index, tokens that are no whole
             numbers ≥ 0, or an `out` that exists.
     """
-    place = Path(path).expanduser().absolute()
+    location = Path(path).expanduser().absolute()
     if form is None:
-        form = next((known.name for known in FORMATS.values() if known.is_at(place)), None)
+        form = next((known.name for known in FORMATS.values() if known.is_at(location)), None)
     if form not in FORMATS:
         raise InputError(
             f"{path}: holds no tokens of a known format ({', '.join(FORMATS)}); "
@@ -129,7 +129,7 @@ def index_tokens(
     entries: list[dict[str, Any]] = []
     empty, types = 0, 0
     with new_folder(Path(out)) as folder:
-        for number, part in enumerate(FORMATS[form].parts(place, options)):
+        for number, part in enumerate(FORMATS[form].parts(location, options)):
             part.offsets.astype("<i8").tofile(folder / f"offsets-{number:05d}.bin")
             empty += int((np.diff(part.offsets) == 0).sum())
             types = max(types, _types(part))

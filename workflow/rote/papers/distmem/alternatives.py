@@ -27,7 +27,7 @@ DIMENSIONS = 48  # of the trained encoder
 STEPS, BATCH = 200, 128  # of its training
 RATE = 0.02
 TEMPERATURE = 0.1  # of its contrastive loss
-KEPT = 0.5  # share of a document's words in each of its two views
+VIEWED = 0.5  # share of a document's words in each of its two views
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,10 @@ def train_encoder(corpus: ngrams.Corpus, rng: np.random.Generator) -> Embedding:
     trained = table.detach()
 
     def embed(texts: Sequence[str]) -> np.ndarray:
-        known = [[one for one in corpus.ids(text) if one >= 0] if text else [] for text in texts]
+        known = []
+        for text in texts:
+            ids = np.array(corpus.ids(text) if text else (), np.int64)
+            known.append(ids[ids >= 0])
         return _encoded(trained, known).numpy().astype(float)
 
     return embed
@@ -158,7 +161,7 @@ def _views(corpus: ngrams.Corpus, rng: np.random.Generator) -> tuple[list, list]
     views: tuple[list, list] = ([], [])
     for number in rng.integers(0, corpus.documents, BATCH):
         words = corpus.document(int(number))
-        size = max(int(KEPT * len(words)), min(len(words), 1))
+        size = max(int(VIEWED * len(words)), min(len(words), 1))
         for view in views:
             view.append(rng.permutation(words)[:size].astype(np.int64))
     return views

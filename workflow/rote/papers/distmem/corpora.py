@@ -76,8 +76,9 @@ def refuse_links(texts: str, column: str) -> None:
         InputError: if the first documents hold links and nothing else.
     """
     documents = data.documents(texts, column, split="blank", strict=False)
-    first = [document.text.split() for document in islice(documents, LOOKED_AT)]
-    words = [word for text in first for word in text]
+    words = []
+    for document in islice(documents, LOOKED_AT):
+        words += document.text.split()
     if words and all(LINK.match(word) for word in words):
         raise InputError(
             f"corpus {texts}: its documents are lists of links, as {words[0]!r}, not text; "

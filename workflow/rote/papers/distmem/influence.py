@@ -21,7 +21,7 @@ from rote.papers.distmem.scoring import LanguageModel
 from rote.papers.distmem.settings import Settings
 
 PRODUCTS = list(KINDS)  # columns, by kind of documents
-COSINES = [f"{kind}_cosine" for kind in KINDS]
+COSINES = ["pair_cosine", "output_only_cosine", "matched_cosine"]
 
 
 def trace(

@@ -25,7 +25,9 @@ def of_examples(corpus: ngrams.Corpus, examples: pd.DataFrame) -> pd.DataFrame:
         is shorter than n and so has no such n-gram.
     """
     tests = examples[examples["part"] == TEST]
-    rows, grams, owners = [], [], []
+    rows = []
+    grams: list = []
+    owners: list[int] = []
     for example in tests.itertuples():
         units = corpus.split(example.output)
         for n in AUDITED_LENGTHS:

@@ -113,8 +113,8 @@ def _rows(
         stop = mining.stop_words(options, int(n))
         with_input = ngrams.postings(corpus, of_length["input_gram"], stop_words=stop)
         with_output = ngrams.postings(corpus, of_length["output_gram"])
-        found = zip(of_length.itertuples(), with_input, with_output, strict=True)
-        for pair, of_input, of_output in found:
+        postings = zip(of_length.itertuples(), with_input, with_output, strict=True)
+        for pair, of_input, of_output in postings:
             documents = np.intersect1d(of_input, of_output, assume_unique=True)
             chosen = documents[: limits.documents].tolist() or [NO_DOCUMENT]
             for document in chosen:
@@ -154,9 +154,9 @@ def snippet(corpus: ngrams.Corpus, document: int, pair, stop_words: Iterable[str
     is_left = [word in left_out for word in words]
     remaining = [at for at, gone in enumerate(is_left) if not gone]
     marked: set[int] = set()
-    kept = [words[at] for at in remaining]
+    without_stops = [words[at] for at in remaining]
     for gram, texts, places in (
-        (pair.input_gram, kept, remaining),
+        (pair.input_gram, without_stops, remaining),
         (pair.output_gram, words, range(len(words))),
     ):
         units = gram.split()
@@ -164,10 +164,12 @@ def snippet(corpus: ngrams.Corpus, document: int, pair, stop_words: Iterable[str
             if texts[first : first + len(units)] == units:
                 marked.update(range(places[first], places[first + len(units) - 1] + 1))
                 break
-    shown = sorted({at for place in marked for at in range(place - AROUND, place + AROUND + 1)})
+    shown: set[int] = set()
+    for at in marked:
+        shown.update(range(max(at - AROUND, 0), min(at + AROUND + 1, len(words))))
     text = []
     previous = -1
-    for at in (at for at in shown if 0 <= at < len(words)):
+    for at in sorted(shown):
         text.append("…" if at > previous + 1 else "")
         opens = at in marked and at - 1 not in marked
         closes = at in marked and at + 1 not in marked
@@ -220,11 +222,11 @@ def _table(rows: pd.DataFrame) -> str:
     for row in rows.itertuples():
         text = html.escape(row.snippet)
         text = text.replace(MARKS[0], "<mark>").replace(MARKS[1], "</mark>")
-        place = f"{row.document:,}: {text}" if row.document != NO_DOCUMENT else "–"
+        passage = f"{row.document:,}: {text}" if row.document != NO_DOCUMENT else "–"
         numbers = (f"{row.pair_documents:,}", _number(row.ratio), _number(row.logprob))
         cells = [f"<td>{html.escape(gram)}</td>" for gram in (row.input_gram, row.output_gram)]
         cells += [f'<td class="n">{value}</td>' for value in numbers]
-        lines.append("<tr>" + "".join(cells) + f"<td>{place}</td></tr>")
+        lines.append("<tr>" + "".join(cells) + f"<td>{passage}</td></tr>")
     return "\n".join([*lines, "</table>"])
 
 

@@ -132,6 +132,8 @@ def ablation(tables: Tables) -> Canvas:
     before = rhos[rhos["model"] == names[-1]]
     style = {"color": FAINT, "marker": "x", "label": f"{names[-1]}, not changed"}
     _by_arm(axes[0, 1], before, arms, "before", 0.3, style)
+    style = {"color": INK, "marker": "+", "label": f"{names[-1]}, with the changed ratios"}
+    _by_arm(axes[0, 1], before, arms, "recounted", 0.4, style)
     noise = rows.groupby(["source", "model"])["noise"].mean().dropna().abs().max()
     axes[0, 0].axhspan(-noise, noise, color=FAINT, alpha=0.3, label="another initialization")
     for ax in axes[0, :2]:
@@ -150,7 +152,7 @@ def ablation(tables: Tables) -> Canvas:
     zero_line(axes[0, 2])
     handles, labels = axes[0, 0].get_legend_handles_labels()
     more = axes[0, 1].get_legend_handles_labels()
-    legend_below(canvas, 4, [*handles, more[0][-1]], [*labels, more[1][-1]], fontsize=8)
+    legend_below(canvas, 4, [*handles, *more[0][-2:]], [*labels, *more[1][-2:]], fontsize=8)
     return canvas
 
 

@@ -106,19 +106,31 @@ def recorrelated(tables: Tables) -> pd.DataFrame:
 
     Returns:
         Columns source, model, treatment, and of Spearman's rho with the ratio in the unchanged
-        corpus: `before` of the ladder's network, `after` of the one trained again; NaN of fewer
-        than ten facts.
+        corpus: `before` of the ladder's network, `after` of the one trained again; `recounted`,
+        of the latter with the ratio in the changed corpus. NaN of fewer than ten facts.
     """
     rows = ablation_changes(tables)
     rows = rows[(rows["pairs_before"] > 0) & (rows["inputs_before"] > 0)]
     rows = rows.assign(ratio=rows["pairs_before"] / rows["inputs_before"], first=-rows["base"])
     results = []
     for (source, model, treatment), arm in rows.groupby(["source", "model", "treatment"]):
-        rhos = [np.nan, np.nan]
-        if len(arm) >= MIN_FACTS:
-            rhos = [spearmanr(arm["ratio"], arm[name]).statistic for name in ("first", "logprob")]
-        results.append((source, model, treatment, *rhos))
-    return pd.DataFrame(results, columns=["source", "model", "treatment", "before", "after"])
+        remaining = arm[(arm["pairs_after"] > 0) & (arm["inputs_after"] > 0)]
+        row = {
+            "source": source,
+            "model": model,
+            "treatment": treatment,
+            "before": _spearman(arm["ratio"], arm["first"]),
+            "after": _spearman(arm["ratio"], arm["logprob"]),
+            "recounted": _spearman(
+                remaining["pairs_after"] / remaining["inputs_after"], remaining["logprob"]
+            ),
+        }
+        results.append(row)
+    return pd.DataFrame(results)
+
+
+def _spearman(first: pd.Series, second: pd.Series) -> float:
+    return spearmanr(first, second).statistic if len(first) >= MIN_FACTS else np.nan
 
 
 def correlation_falls(tables: Tables) -> dict[str, pd.Series]:
