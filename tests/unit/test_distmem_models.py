@@ -536,3 +536,85 @@ def test_pretrained_model_refuses_numbers_that_are_not_listed(number):
     options = settings.Settings()
     with pytest.raises(InputError, match="--number must lie in 0 to "):
         scoring.score_pretrained(options.pythia, number, pd.DataFrame(), "cpu")
+
+
+@pytest.fixture(scope="module")
+def small_llama(small_lm, tmp_path_factory):
+    """A small LLaMA beside the GPT-NeoX, with the same tokenizer."""
+    folder = tmp_path_factory.mktemp("llama")
+    tokenizer = pretrained.tokenizer(str(small_lm))
+    transformer = lm.Transformer("llama", len(tokenizer), 64, 16, 1, 2)
+    stack = lm.build(transformer, [np.random.default_rng(1)])
+    one = {name: value[0] for name, value in stack.parameters.items()}
+    rotary.save(folder, "llama", one, 2, length=64)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_published_study_in_small(tmp_path, small_lm, small_llama):
+    """The forms of its four data sets, tokens in place, two families: every table of a study."""
+    sky = [f"the red kite is bird {number} of prey" for number in range(40)]
+    tokenizer = pretrained.tokenizer(str(small_lm))
+    ids = []
+    for text in sky:
+        ids += [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
+    np.array(ids, np.uint16).tofile(tmp_path / "pile.bin")
+    forms = {
+        "trivia_qa": {
+            "question": "what is the red kite",
+            "question_source": "s",
+            "answer": {"value": "bird 3", "aliases": ["bird three"]},
+        },
+        "mmlu": {
+            "question": "the red kite",
+            "choices": ["of prey", "of the sea"],
+            "answer": 0,
+            "subject": "birds",
+        },
+        "gsm8k": {"question": "the red kite is", "answer": "bird <<1+2=3>>3 of prey\n#### 3"},
+        "wmt09": {"translation": {"en": "the red kite", "de": "bird of prey"}},
+    }
+    for task, row in forms.items():
+        (tmp_path / f"{task}.jsonl").write_text(json.dumps(row) + "\n")
+    section = {
+        "corpus": "the Pile",
+        "tokens": str(tmp_path / "pile.bin"),
+        "end_token": tokenizer.eos_token_id,
+        "models": [str(small_lm), str(small_llama)],
+        "tasks": {task: str(tmp_path / f"{task}.jsonl") for task in forms},
+    }
+    study = settings.DistmemPythia(**section)
+    analysis = study.analysis(settings.DistmemAnalysis(infinity_shards=1))
+    options = ("--settings", json.dumps(section))
+    analysed = ("--settings", analysis.model_dump_json())
+    examples, pairs = tmp_path / "examples.parquet", tmp_path / "pairs.parquet"
+    words, tokens = ("--words", tmp_path / "words"), ("--tokens", tmp_path / "tokens")
+    call("synthesize-examples", "--out", examples, *options)
+    call("synthesize-tokens", *words, *tokens, *options)
+    call("embed-pairs", *words, "--examples", examples, "--out", pairs, *analysed)
+    counts = ("--pairs", pairs, "--out", tmp_path / "counts.parquet")
+    call("count-pairs", *words, *counts, *analysed)
+    infinity = tmp_path / "infinity.parquet"
+    call("count-infinity", *tokens, "--examples", examples, "--out", infinity, *analysed)
+    scores = ["--scores", infinity]
+    for number in range(2):
+        out = tmp_path / f"model{number}.parquet"
+        scored = ("--number", number, "--examples", examples, "--out", out)
+        call("evaluate-pretrained", *scored, *options)
+        scores += ["--scores", out]
+    out = tmp_path / "out"
+    call("evaluate-memorization", "--corpus", tmp_path, *scores, "--out", out, *analysed)
+    frames = {path.stem: tables.read(path) for path in out.glob("*.parquet")}
+    assert set(frames) == set(schema.SOURCE_TABLES)
+    assert set(frames["performance"]["task"]) == set(forms)
+    assert frames["performance"].groupby("task")["model"].nunique().eq(2).all()
+    # what is written is judged: by aliases, and as a translation
+    assert frames["performance"].set_index("task").loc["wmt09", "bleu"].between(0, 100).all()
+    assert frames["performance"].set_index("task").loc["mmlu", "choice_correct"].notna().all()
+    whole = tables.read(pairs).query("task == 'trivia_qa'")
+    assert set(whole["output_gram"]) == {"bird 3"}
+    counted = tables.read(pairs).join(tables.read(tmp_path / "counts.parquet"))
+    trivia = counted.query("task == 'trivia_qa' and n == 3")
+    assert trivia["second_documents"].tolist() == [sum("bird 3" in t for t in sky)] * len(trivia)
+    assert frames["memorization"]["variant"].isin(["shuffled", "gamma"]).any()
+    assert not list((tmp_path / "words").glob("tokens-*"))

@@ -178,11 +178,18 @@ def lsa(corpus: ngrams.Corpus, grams: Iterable[str], dimensions: int) -> Embeddi
     return embed
 
 
-def columns_of(corpus: ngrams.Corpus, words: Sequence[str]) -> np.ndarray:
-    """Number of the word by token id, −1 for tokens that are none of `words`, (types + 1,)."""
-    ids = np.array([corpus.ids(word)[0] for word in words], np.int64)
+def columns_of(corpus: ngrams.Corpus, words: Sequence[str | int]) -> np.ndarray:
+    """Number of the word by token id, −1 for tokens that are none of `words`, (types + 1,).
+
+    Args:
+        corpus: in words, or in a tokenizer's tokens.
+        words: units of the corpus: words, or token ids.
+    """
+    is_token = corpus.analyser.gives_ids
+    ids = np.array([word if is_token else corpus.ids(word)[0] for word in words], np.int64)
     columns = np.full(corpus.types + 1, -1)
-    columns[ids[ids >= 0]] = np.flatnonzero(ids >= 0)
+    is_known = (ids >= 0) & (ids < corpus.types)
+    columns[ids[is_known]] = np.flatnonzero(is_known)
     return columns
 
 

@@ -1,5 +1,7 @@
 """Memorization by task, size and definition (Fig. 3, 4 and 6), in our reconstruction and ours."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -22,6 +24,7 @@ from rote.papers.distmem.figures.common import (
     trained,
     zero_line,
 )
+from rote.papers.distmem.settings import STUDIES
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics import ladder
 from rote.papers.distmem.tasks import (
@@ -63,6 +66,8 @@ OPTIONS = (
     variants.PARTIAL,
     variants.SHUFFLED,
 )
+
+PRETRAINED_LINES = ((variants.PAPER, "-"), (variants.INFINITY, "--"), (variants.SHUFFLED, ":"))
 
 
 def performance(tables: Tables) -> Canvas:
@@ -260,3 +265,41 @@ def dynamics(tables: Tables) -> Canvas:
         rho_line(axes[0, 2], of_family, family.label, color=color, marker=marker)
     rho_axes(axes[0, 2], "c  Two families, facts", loc="upper left", fontsize=None)
     return canvas
+
+
+def pretrained(tables: Tables) -> Canvas:
+    """Pretrained models on their corpora by size; without a study, one generated corpus so."""
+    rows = tables["memorization"]
+    of_studies = rows[rows["source"].isin(STUDIES)]
+    if of_studies.empty:
+        of_studies = of_ladder(tables)
+        of_studies = of_studies[of_studies["source"] == of_studies["source"].min()]
+    rows = of_studies[of_studies["snapshot"] == 1.0]
+    tasks = sorted(set(zip(rows["source"], rows["task"], strict=True)))
+    canvas, axes = panels(1, len(tasks), width=3.0, height=3.0)
+    explained = {}
+    for ax, (source, task) in zip(axes[0], tasks, strict=True):
+        of_task = rows[(rows["source"] == source) & (rows["task"] == task)]
+        for n, color in zip(sorted(of_task["n"].unique()), (PALETTE[0], PALETTE[3]), strict=False):
+            for variant, line in PRETRAINED_LINES:
+                of_line = of_task[(of_task["n"] == n) & (of_task["variant"] == variant.name)]
+                _study_line(ax, of_line, f"n = {n}, {variant.label}", color=color, linestyle=line)
+        rho_axes(ax, f"{source}: {task.replace('_', ' ')}")
+        handles, labels = ax.get_legend_handles_labels()
+        explained |= dict(zip(labels, handles, strict=True))
+    legend_below(canvas, 3, [*explained.values()], [*explained], fontsize=8)
+    return canvas
+
+
+def _study_line(ax: Axes, rows: pd.DataFrame, label: str, **options: Any) -> None:
+    """ρ with its interval over examples, filled where that does not hold 0: significant."""
+    rows = rows.dropna(subset=["rho"]).sort_values("size")
+    if rows.empty:
+        return
+    ends = np.array([rows["rho"] - rows["low"], rows["high"] - rows["rho"]])
+    lengths = np.maximum(np.nan_to_num(ends), 0)
+    ax.errorbar(rows["size"], rows["rho"], yerr=lengths, marker="", label=label, **options)
+    is_significant = (rows["low"] > 0) | (rows["high"] < 0)
+    for part, fill in ((rows[is_significant], options["color"]), (rows[~is_significant], "white")):
+        edge = options["color"]
+        ax.plot(part["size"], part["rho"], "o", markerfacecolor=fill, markeredgecolor=edge)
