@@ -220,6 +220,8 @@ def _information_vectors(
     a, b = cells.coords
     ratio = cells.data * n_documents / (frequency[a] * frequency[b])
     positive = np.where(a == b, 0, np.maximum(np.log(ratio), 0))
+    if not positive.any():  # no two words together more often than by chance
+        return np.zeros((size, rank))
     matrix = sparse.csr_matrix((positive, (a, b)), cooccurrence.shape)
     start = np.full(size, size**-0.5)  # a fixed start: the same vectors every time
     vectors, singular, _ = svds(matrix, k=rank, v0=start)
