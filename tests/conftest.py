@@ -228,6 +228,9 @@ def examples_of(*rows: tuple[str, str], task: str = "t", part: str = "test"):
         instruction="",
         fact=-1,
         choices=[[] for _ in rows],
+        group="",
+        aliases=[[] for _ in rows],
+        whole=False,
     )[list(schema.TaskExamples.model_fields)]
 
 

@@ -20,7 +20,7 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.data import corpora
 from rote.data import images as data
-from rote.ngrams import corpus
+from rote.ngrams import tokenizing
 from rote.papers.longtail import schema
 from rote.run import config
 from typer.testing import CliRunner
@@ -275,10 +275,11 @@ def test_tokenize_accepts_one_line_long_lines_and_repetitions(tmp_path):
     (tmp_path / "one.txt").write_text("one line")
     (tmp_path / "long.jsonl").write_text(json.dumps({"text": "word " * 2_000_000}) + "\n")
     (tmp_path / "twice.jsonl").write_text('{"text": "same thing"}\n' * 3)
-    assert corpus.tokenize(tmp_path / "one.txt", tmp_path / "a").tokens == 2
-    assert corpus.tokenize(tmp_path / "long.jsonl", tmp_path / "b").tokens == 2_000_000
-    distinct = corpus.CorpusOptions(distinct=True)
-    assert corpus.tokenize(tmp_path / "twice.jsonl", tmp_path / "c", options=distinct).tokens == 2
+    assert tokenizing.tokenize(tmp_path / "one.txt", tmp_path / "a").tokens == 2
+    assert tokenizing.tokenize(tmp_path / "long.jsonl", tmp_path / "b").tokens == 2_000_000
+    distinct = tokenizing.CorpusOptions(distinct=True)
+    once = tokenizing.tokenize(tmp_path / "twice.jsonl", tmp_path / "c", options=distinct)
+    assert once.tokens == 2
 
 
 def test_unpack_keeps_zip_entries_inside_the_folder(tmp_path):

@@ -13,7 +13,7 @@ from conftest import BIN, ROOT, run
 from rote import plotting, train
 from rote.core import arrays, job, tables
 from rote.core.errors import InputError
-from rote.ngrams import corpus
+from rote.ngrams import tokenizing
 from rote.papers.longtail import schema
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mounting a small disk needs root")
@@ -85,7 +85,7 @@ def write_figure(folder):
 
 def write_corpus(folder):
     (folder.parent / "text.txt").write_text("some words that are many " * 40_000)
-    corpus.tokenize([folder.parent / "text.txt"], folder / "corpus")
+    tokenizing.tokenize([folder.parent / "text.txt"], folder / "corpus")
     return folder / "corpus"
 
 

@@ -13,8 +13,9 @@ from rote.papers.distmem import (
     evaluation,
     families,
     infinity,
-    influence,
     mining,
+    overlap,
+    passages,
     schema,
     settings,
     sources,
@@ -105,15 +106,56 @@ def corpus(generated, tmp_path_factory) -> ngrams.Corpus:
     )
 
 
-def test_audit_counts_outputs_in_the_corpus_and_held_out_ones_are_in_none(generated, corpus):
-    examples = generated.tests.assign(part="test")
-    measured = MeasuredCorpus("world0", corpus, examples, *[None] * 4)
-    rows = evaluation.audit(measured, settings.DistmemAnalysis())
-    whole = rows[rows["n"] == schema.WHOLE_OUTPUT].set_index("task")
+def test_steps_of_tested_sums_are_in_no_document(generated):
+    """The gate: no eight words of a solution are in the corpus; of known steps nearly all are."""
+    grams = set()
+    for text in generated.documents["text"]:
+        grams.update(ngrams.grams(text.replace(".", "").split(), 8))
+
+    def overlaps(output):
+        return any(gram in grams for gram in ngrams.grams(output.replace(".", "").split(), 8))
+
+    solutions = generated.tests.groupby("task")["output"]
+    assert not any(map(overlaps, solutions.get_group("reasoning")))
+    known = [overlaps(output) for output in solutions.get_group("known_steps")]
+    assert np.mean(known) > 0.7
+    # every word of a solution occurs: only the steps are new
+    words = set(" ".join(generated.documents["text"]).split())
+    assert set(" ".join(solutions.get_group("reasoning")).split()) <= words
+
+
+@pytest.fixture(scope="module")
+def overlaps(generated, corpus):
+    return overlap.of_examples(corpus, generated.tests.assign(part="test"))
+
+
+def test_audit_counts_outputs_that_are_long_enough(overlaps):
+    rows = overlap.audit("world0", overlaps).set_index(["task", "n"])
+    whole = rows.xs(schema.WHOLE_OUTPUT, level="n")
     for task in tasks.TASKS.values():
         row = whole.loc[task.name]
         # answers of facts are words of the corpus
         assert row["overlapping"] == (0 if task.is_held_out else row["examples"]), task.name
+    # one word, five words: there are no eight to share
+    assert rows.loc[[("facts", 8), ("translation", 8)], "long_enough"].tolist() == [0, 0]
+    assert rows.loc[[("facts", 8), ("translation", 8)], "overlapping"].tolist() == [0, 0]
+    assert rows.loc[("reasoning", 8), "long_enough"] == rows.loc[("reasoning", 8), "examples"]
+    assert rows.loc[("reasoning", 8), "overlapping"] == 0
+    assert rows.loc[("known_steps", 8), "overlapping"] > 0
+
+
+def test_audit_stops_where_what_is_held_out_leaks(generated, corpus, overlaps):
+    examples = generated.tests.assign(part="test")
+    measured = MeasuredCorpus("w", corpus, examples, *[None] * 2, generated.facts, None, overlaps)
+    options = settings.DistmemAnalysis()
+    assert len(evaluation.audit(measured, options)) == 12
+    is_eight = (overlaps["task"] == "reasoning") & (overlaps["n"] == 8)
+    leaking = overlaps.assign(overlapping=overlaps["overlapping"].mask(is_eight, 1.0))
+    with pytest.raises(InputError, match="25 of 25 test outputs of reasoning share 8 words"):
+        evaluation.audit(measured._replace(overlaps=leaking), options)
+    # a corpus of one's own is audited, not refused
+    of_a_user = measured._replace(overlaps=leaking, facts=None)
+    assert evaluation.audit(of_a_user, options)["overlapping"].max() > 0
 
 
 def test_count_agrees_with_brute_force(generated, corpus):
@@ -194,54 +236,182 @@ def test_bm25_agrees_with_the_score_by_hand(tmp_path):
     assert np.isfinite(estimators.embedding_density(questions)).all()
 
 
-def test_treatments_change_evidence_in_place(generated):
-    facts = generated.facts.assign(documents=0)
-    treatment = treatments.assign(facts, 10)
-    counts = treatment.value_counts()
-    assert counts[["removed", "pairs", "halved", "injected"]].tolist() == [8, 8, 8, 8]
+@pytest.fixture(scope="module")
+def stated(generated):
+    """Facts with their documents."""
+    counts = generated.documents["fact"].value_counts()
+    return generated.facts.assign(documents=generated.facts["fact"].map(counts).fillna(0))
+
+
+def test_arms_are_alike_in_documents_and_rank(stated):
+    """Over many draws no arm holds more frequent facts than another."""
+    means = []
+    for seed in range(200):
+        assigned = treatments.assign(stated, 10, np.random.default_rng(seed))
+        documents = np.log1p(stated.set_index("fact")["documents"])
+        means.append(documents.groupby(assigned["treatment"]).mean())
+    means = pd.DataFrame(means)
+    sizes = treatments.assign(stated, 10, np.random.default_rng(0))["treatment"].value_counts()
+    assert (sizes[list(treatments.TREATMENTS)] == 8).all()
+    assert means.mean().max() - means.mean().min() < 0.02
+    # in a single draw as well: arms differ by less than facts of a block do
+    assert (means.max(axis=1) - means.min(axis=1)).quantile(0.9) < 0.6
+    with pytest.raises(InputError, match="every must be at least 10, twice the treatments"):
+        treatments.assign(stated, 9, np.random.default_rng(0))
+
+
+def test_moved_statements_leave_every_answer_at_its_place(generated, stated):
     before = generated.documents
-    texts, documents = treatments.change(before, facts, treatment, np.random.default_rng(0))
+    assigned = treatments.assign(stated, 10, np.random.default_rng(0))
+    moving = assigned["treatment"].where(
+        assigned["treatment"].isin([dose.name for dose in treatments.DOSES]), "unchanged"
+    )
+    texts, states = treatments.change(before, stated, moving, np.random.default_rng(1))
     assert [text.count(" ") for text in texts] == before["text"].str.count(" ").tolist()
-    of_document = before["fact"].map(treatment).fillna("unchanged")
-    changed = np.array(texts) != before["text"].to_numpy()
-    assert not changed[(of_document == "unchanged") & (before["kind"] != "mention")].any()
+    words, unmoved = pd.Series(texts).str.split(), before["text"].str.split()
+    assert (words.str[-1] == unmoved.str[-1]).all()
+    subjects = set(" ".join(stated["subject"]).split())
+    for new, old in zip(words, unmoved, strict=True):
+        assert [w for w in new if w not in subjects] == [w for w in old if w not in subjects]
     stating = before.loc[before["fact"] >= 0, "fact"].value_counts()
-    rows = generated.facts.set_index("fact")
-    for fact, name in treatment.items():
-        subject, relation = rows.loc[fact, ["subject", "relation"]]
-        statements = sum(subject in text and relation in text for text in texts)
-        other = generated.facts[
-            (generated.facts["subject"] == subject) & (generated.facts["fact"] != fact)
-        ]
-        if name in ("removed", "pairs") and subject not in set(other["subject"]):
-            assert statements == 0
-        assert name != "injected" or documents[fact] <= max(treatments.DOSES)
-        assert name != "halved" or documents[fact] == stating.get(fact, 0) // 2
-        assert name != "unchanged" or documents[fact] == stating.get(fact, 0)
-    assert "\n".join(texts).count("\n") == len(before) - 1
+    remaining = pd.Series(states[states >= 0]).value_counts()
+    shares = {dose.name: dose.moved for dose in treatments.DOSES}
+    questions = set(zip(stated["subject"], stated["relation"], strict=True))
+    for fact, name in assigned["treatment"].items():
+        size = stating.get(fact, 0)
+        expected = size - round(shares.get(name, 0) * size)
+        assert remaining.get(fact, 0) == expected
+    for number in np.flatnonzero((states < 0) & (before["fact"] >= 0)):
+        relation = stated.set_index("fact").loc[before["fact"][number], "relation"]
+        subject = next(s for s in stated["subject"] if s in texts[number])
+        assert (subject, relation) not in questions
 
 
-def test_influence_uses_all_of_few_documents_and_skips_examples_without_any(generated, corpus):
+def test_removed_and_added_statements_keep_the_length(generated, stated):
+    assigned = treatments.assign(stated, 10, np.random.default_rng(0))
+    texts, states = treatments.change(
+        generated.documents, stated, assigned["treatment"], np.random.default_rng(1)
+    )
+    before = generated.documents
+    assert [text.count(" ") for text in texts] == before["text"].str.count(" ").tolist()
+    removed = assigned.index[assigned["treatment"] == treatments.REMOVED.name]
+    assert not np.isin(states, removed).any()
+    injected = assigned.index[assigned["treatment"] == treatments.INJECTED.name]
+    counts = pd.Series(states[np.isin(states, injected)]).value_counts()
+    assert counts.min() == 1
+    assert counts.max() > 16
+    rows = stated.set_index("fact")
+    for number in np.flatnonzero(np.isin(states, injected)):
+        assert rows.loc[states[number], "object"] in texts[number].split()
+
+
+def test_evidence_is_what_is_counted(generated, stated, corpus):
+    """The counts of a changed corpus are made as those of the table of pairs are."""
+    options = settings.DistmemAnalysis()
+    questions = generated.tests[generated.tests["task"] == "facts"]
+    pairs = mining.candidates(questions, options)
+    pairs = pairs[pairs["n"] == 3].drop_duplicates("example").reset_index(drop=True)
+    counts = counting.count(corpus, pairs, options).set_index(pairs["example"])
+    documents = generated.documents
+    stop = options.stop_words
+    result = treatments.evidence(
+        documents["text"].tolist(), documents["fact"].to_numpy(), stated, stop
+    )
+    expected = counts.loc[stated["fact"]]
+    np.testing.assert_array_equal(result.pairs, expected["pair_documents"])
+    np.testing.assert_array_equal(result.inputs, expected["first_documents"])
+    np.testing.assert_array_equal(result.documents, stated["documents"])
+
+
+@pytest.fixture(scope="module")
+def traced(generated, corpus):
+    options = settings.DistmemAnalysis()
+    examples = generated.tests.assign(part="test")
+    pairs = mining.candidates(examples[examples["task"] != "known_steps"], options)
+    pairs = pairs[pairs["n"] == pairs.groupby("task")["n"].transform("min")]
+    pairs = pairs[pairs["example"] < 20].reset_index(drop=True)
+    pairs = pairs.join(counting.count(corpus, pairs, options))
+    lexicon = generated.lexicon.groupby("source")["target"].agg(set).to_dict()
+    texts = generated.documents["text"].tolist()
+    return passages.TracedCorpus("world0", corpus, texts, examples, pairs, lexicon)
+
+
+def test_influence_is_over_all_pairs_that_belong_together(traced):
+    options = settings.DistmemAnalysis()
+    limits = settings.DistmemInfluence(items=3, documents=4)
+    chosen = passages.choose(traced, options, limits, np.random.default_rng(0))
+    assert {example.task for example in chosen} == {"facts", "translation", "reasoning"}
+    usable = traced.pairs[traced.pairs["pair_documents"] > 0]
+    usable = usable[usable["pair_documents"] < usable["second_documents"]]
+    for example in chosen:
+        rows = usable[(usable["task"] == example.task) & (usable["example"] == example.example)]
+        if example.task == "translation":
+            rows = rows[mining.aligned(rows, traced.lexicon)]
+        assert example.pairs == len(rows)
+        for gram in example.grams:
+            for kind in passages.KINDS:
+                documents, weights = gram.documents[kind]
+                assert len(documents) == len(weights)
+                assert sum(weights) == pytest.approx(gram.pairs)
+                for text, (begin, end) in documents:
+                    words = traced.corpus.split(text[begin:end])
+                    assert " ".join(words) in set(rows["output_gram"])
+                    assert text.endswith(text[begin:end])
+
+
+def test_matched_documents_hold_the_words_of_the_prompt(traced):
+    """Documents with the pair look like the question; so must those that they are compared with."""
+    options = settings.DistmemAnalysis()
+    limits = settings.DistmemInfluence(items=20, documents=8)
+    chosen = passages.choose(traced, options, limits, np.random.default_rng(0))
+    shares = {kind: [] for kind in passages.KINDS}
+    for example in (one for one in chosen if one.task == "facts"):
+        for gram in example.grams:
+            for kind, (documents, _) in gram.documents.items():
+                shares[kind] += ["question" in text.split() for text, _ in documents]
+    means = {kind: np.mean(values) for kind, values in shares.items()}
+    assert abs(means["matched"] - means["pair"]) < 0.03
+    assert abs(means["output_only"] - means["pair"]) > abs(means["matched"] - means["pair"])
+
+
+def test_influence_uses_all_of_few_documents_and_skips_examples_without_any(traced):
     options = settings.DistmemAnalysis()
     limits = settings.DistmemInfluence(items=5, documents=10**6)
-    examples = generated.tests.assign(part="test")
-    pairs = mining.candidates(examples[examples["task"] == "facts"], options)
-    pairs = pairs[pairs["n"] == 3].reset_index(drop=True)
+    chosen = passages.choose(traced, options, limits, np.random.default_rng(0))
+    for example in (one for one in chosen if one.task == "facts"):
+        row = traced.pairs[
+            (traced.pairs["task"] == "facts") & (traced.pairs["example"] == example.example)
+        ].iloc[0]
+        other = row["second_documents"] - row["pair_documents"]
+        assert example.documents == min(row["pair_documents"], other)
+    without = traced._replace(pairs=traced.pairs.assign(pair_documents=0))
+    assert passages.choose(without, options, limits, np.random.default_rng(0)) == []
+
+
+# ---- what networks write
+
+
+def test_new_pairs_that_do_not_belong_together_are_not_right(generated, corpus):
+    """A perfect translator writes the aligned new pairs of the references, no pair besides."""
+    examples = generated.tests[generated.tests["task"] == "translation"].assign(part="test")
+    options = settings.DistmemAnalysis()
+    pairs = mining.candidates(examples, options)
     pairs = pairs.join(counting.count(corpus, pairs, options))
-    texts = generated.documents["text"].tolist()
-    rng = np.random.default_rng(0)
-    traced = influence.TracedCorpus("world0", corpus, texts, examples, pairs)
-    chosen = influence.choose(traced, options, limits, rng)
-    assert 0 < len(chosen) <= 5
-    for example in chosen:
-        row = pairs[pairs["example"] == example.example].iloc[0]
-        assert len(example.with_pair) == len(example.output_only)
-        assert len(example.with_pair) <= row["pair_documents"]
-        for text, (begin, end) in (*example.with_pair, *example.output_only):
-            assert text[begin:end] == row["output_gram"]
-            assert text.endswith(row["output_gram"])
-    without = traced._replace(pairs=pairs.assign(pair_documents=0))
-    assert influence.choose(without, options, limits, rng) == []
+    lexicon = generated.lexicon.groupby("source")["target"].agg(set).to_dict()
+    base = {"size": 1, "task": "translation", "wording": 0, "choice": -1, "snapshot": 1.0}
+    perfect = examples[["example"]].assign(model="a", generated=examples["output"], **base)
+    reversed_words = examples["output"].str.split().str[::-1].str.join(" ")
+    wrong = examples[["example"]].assign(model="b", generated=reversed_words, **base)
+    scores = pd.concat([perfect, wrong])
+    measured = MeasuredCorpus("w", corpus, examples, pairs, scores, generated.facts, lexicon)
+    result = evaluation.novel(measured, options).set_index("model")
+    two = pairs[pairs["n"] == 2]
+    is_new = two["pair_documents"] == 0
+    new_aligned = (is_new & mining.aligned(two, lexicon)).sum()
+    assert result.loc["a", "novel"] == is_new.sum()
+    assert result.loc["a", "novel_right"] == result.loc["a", "novel_in_reference"] == new_aligned
+    assert 0 < new_aligned < 0.2 * is_new.sum()
+    assert result.loc["b", "novel_right"] <= 0.1 * new_aligned
 
 
 # ---- registries

@@ -19,7 +19,7 @@ NAMED = (
     "reasoning_distance",
     "pair_documents",
     "pair_cosines",
-    "halving",
+    "moving_half",
     "smoothing_helps",
     "simpler_estimates",
 )
@@ -46,6 +46,10 @@ def memorization(rng, knows: bool) -> pd.DataFrame:
                 row |= {"rho": level, "distance": (1 - level) / 2}
                 rows.append(row)
                 rows.append(row | {"snapshot": 0.0, "rho": 0.02 * rng.normal(), "distance": 0.5})
+                # what single counts explain: all of it, unless the network knows more
+                shuffled = 0.1 if knows else level
+                null = {"rho": shuffled + 0.02 * rng.normal(), "distance": (1 - shuffled) / 2}
+                rows.append(row | null | {"variant": "shuffled"})
     result = frame(rows)
     llama = result.assign(model=result["model"].str.replace("neox", "llama"), family="llama")
     return pd.concat([result, llama], ignore_index=True)
@@ -82,8 +86,9 @@ def influence(rng, knows: bool) -> pd.DataFrame:
                 excess = 1.2 + 0.5 * (knows and trained)
                 values = excess + 0.05 * rng.normal(size=2)
                 row = {"source": source, "model": LARGE, "size": SIZES[LARGE], "trained": trained}
-                row |= {"task": task, "example": 0, "pair": values[0], "output_only": 1.0}
-                rows.append(row | {"pair_cosine": 0.4 * values[1], "output_only_cosine": 0.4})
+                row |= {"task": task, "example": 0, "pair": values[0], "output_only": 0.9}
+                row |= {"matched": 1.0, "matched_cosine": 0.4, "output_only_cosine": 0.3}
+                rows.append(row | {"pair_cosine": 0.4 * values[1]})
     return frame(rows)
 
 
@@ -106,18 +111,19 @@ def estimates(rng, knows: bool) -> pd.DataFrame:
 
 
 def retrained(rng, knows: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Facts and what a retrained network knows of them: every object with a changed fact fades."""
-    names = [treatments.UNCHANGED.name, treatments.HALVED.name, treatments.UNCHANGED.name]
+    """Facts in blocks of ten, and what a retrained network knows of them: frequent ones fade."""
+    names = [*treatments.TREATMENTS, *[treatments.UNCHANGED.name] * 5]
     facts, rows = [], []
     for source in CORPORA:
         for fact in range(ANSWERS):
-            thing = fact // 4
-            halved = fact % 4 == 1 and thing % 2 == 0
-            facts.append({"source": source, "fact": fact, "object": f"object{thing}"})
-            fading = -0.4 * (thing % 2 == 0) - 0.5 * (knows and halved)
+            facts.append({"source": source, "fact": fact, "object": f"object{fact // 4}"})
+            block, arm = divmod(fact, 10)
+            treated = treatments.TREATMENTS.get(names[arm], treatments.UNCHANGED)
+            change = -0.4 * block - 1.5 * knows * treated.moved
             row = {"source": source, "model": LARGE, "variant": treatments.CHANGED, "fact": fact}
-            row |= {"treatment": names[int(halved)], "documents_before": 8, "documents_after": 8}
-            rows.append(row | {"logprob": -3 + fading + 0.1 * rng.normal(), "correct": False})
+            row |= {"treatment": names[arm], "block": block, "documents_before": 8}
+            row |= {"documents_after": 8, "pairs_before": 4, "inputs_before": 8}
+            rows.append(row | {"logprob": -3 + change + 0.1 * rng.normal(), "correct": False})
     rows.append({**rows[0], "variant": treatments.REINITIALIZED})
     return frame(facts), frame(rows)
 
@@ -162,7 +168,7 @@ def test_flat_correlation_is_a_finding_only_where_the_task_is_done():
 
 
 def test_order_of_sizes_counts_corpora():
-    rows = tables(knows=True)["memorization"].query("task == 'facts'")
+    rows = tables(knows=True)["memorization"].query("task == 'facts' and variant == 'paper'")
     assert statistics.facts_rise_in_order({"memorization": rows}).tolist() == [0.0] * 8
     rising = rows.assign(rho=rows["size"] / 1e6)
     assert statistics.facts_rise_in_order({"memorization": rising}).tolist() == [1.0] * 8
@@ -199,7 +205,8 @@ def test_null_of_untrained_networks_takes_their_correlations():
     before = tables(knows=True)["memorization"]
     after = nulls.untrained({"memorization": before})["memorization"]
     initial = before.query("snapshot == 0")["rho"].to_numpy()
-    np.testing.assert_array_equal(after.query("snapshot == 1")["rho"], initial)
+    trained = after.query("snapshot == 1 and variant == 'paper'")
+    np.testing.assert_array_equal(trained["rho"], initial)
     np.testing.assert_array_equal(after.query("snapshot == 0")["rho"], initial)
 
 
@@ -209,3 +216,49 @@ def test_null_of_facts_moves_every_other_task():
     expected = before["memorization"].query("task == 'facts'")["rho"].to_numpy()
     for task in TASKS:
         np.testing.assert_array_equal(after.query(f"task == '{task}'")["rho"], expected)
+
+
+def test_null_of_shuffled_counts_fails_what_follows_single_counts():
+    """A network whose correlation is that of single counts beats no claim about pairs."""
+    knowing = tables(knows=True)
+    rows = knowing["memorization"]
+    rising = (rows["task"] == "facts") & (rows["model"] == LARGE) & (rows["variant"] == "paper")
+    rows = rows.assign(rho=rows["rho"] + 0.4 * rising * (rows["snapshot"] == 1))
+    rows = rows.assign(
+        rho=rows["rho"] - 0.4 * ((rows["task"] == "facts") & (rows["model"] == SMALL))
+    )
+    after = nulls.shuffled_counts({"memorization": rows})["memorization"]
+    shuffled = rows.query("variant == 'shuffled'").set_index(["source", "model", "task"])["rho"]
+    paper = after.query("variant == 'paper' and snapshot == 1")
+    expected = shuffled.loc[list(zip(paper["source"], paper["model"], paper["task"], strict=True))]
+    np.testing.assert_allclose(paper["rho"], expected)
+    entry = CLAIMS["beyond_shuffled"]
+    assert set(ledger.evaluate([entry], {"memorization": rows})["verdict"]) == {"reproduced"}
+    null = ledger.evaluate([entry], {"memorization": after})
+    assert "reproduced" not in set(ledger.summary(null)["verdict"])
+
+
+def test_effects_are_relative_to_unchanged_facts_of_the_block():
+    effects = statistics.moving_all(tables(knows=True))[LARGE]
+    assert effects.to_numpy() == pytest.approx(np.full(8, -1.5), abs=0.25)
+    assert statistics.moving_quarter(tables(knows=True))[LARGE].mean() == pytest.approx(
+        -0.375, abs=0.12
+    )
+    responses = statistics.dose_response(tables(knows=True))[LARGE]
+    assert (responses > 0.5).all()
+    assert abs(statistics.dose_response(tables(knows=False))[LARGE].mean()) < 0.2
+
+
+def test_share_of_new_pairs_is_of_those_that_there_are():
+    rows = []
+    for source in CORPORA:
+        for model, right in ((SMALL, 0), (LARGE, 9)):
+            row = {"source": source, "model": model, "task": "translation"}
+            rows.append(row | {"novel_right": right})
+    novel = frame(rows).assign(novel_in_reference=10)
+    novel.loc[novel["source"] == "world0", "novel_in_reference"] = 0
+    given = {"novel": novel, "memorization": tables(True)["memorization"]}
+    shares = statistics.novel_largest(given)
+    assert np.isnan(shares["world0"])
+    assert shares.drop("world0").tolist() == [0.9] * 7
+    assert statistics.novel_rise(given).drop("world0").tolist() == [0.9] * 7

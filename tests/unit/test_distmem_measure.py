@@ -10,7 +10,7 @@ from conftest import examples_of
 from hypothesis import given
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.distmem import correlation, memorization, mining, settings
+from rote.papers.distmem import correlation, memorization, mining, settings, variants
 from rote.papers.distmem.correlation import Measure
 from scipy import stats
 
@@ -226,3 +226,93 @@ def test_alignment_is_one_for_one():
         }
     )
     assert mining.aligned(pairs, lexicon).tolist() == [True, False, False, True]
+
+
+# ---- nulls
+
+
+def pair_counts(rng, size=600) -> pd.DataFrame:
+    first = np.exp(rng.uniform(1, 6, size)).astype(int) + 1
+    second = np.exp(rng.uniform(2, 7, size)).astype(int) + 1
+    pair = np.minimum(first, np.maximum((first * rng.uniform(0.1, 1, size)).astype(int), 1))
+    return pd.DataFrame(
+        {"pair_documents": pair, "first_occurrences": first, "second_occurrences": second}
+    )
+
+
+def scored_pairs(pairs, logprobs) -> variants.ScoredPairs:
+    pairs = pairs.assign(example=np.arange(len(pairs)), start=0, end=2)
+    return variants.ScoredPairs(
+        pairs=pairs,
+        n_documents=1000,
+        infinity_logprobs=np.full(len(pairs), np.nan),
+        rank_groups=np.array([""] * len(pairs)),
+        belonging=np.ones(len(pairs), bool),
+        overlapping=np.arange(len(pairs)) % 2.0,
+        output_lengths=np.full(len(pairs), 4),
+        logprobs=np.asarray(logprobs, float),
+        logprobs_to_end=np.asarray(logprobs, float),
+        is_described=True,
+    )
+
+
+def measured(variant, scored, **options) -> correlation.TaskGramMemorization:
+    ((_, result),) = variant.measure(scored, settings.DistmemAnalysis(**options))
+    return result
+
+
+def test_shuffled_counts_stay_within_bins_and_keep_what_single_counts_explain():
+    rng = np.random.default_rng(0)
+    pairs = pair_counts(rng)
+    permuted = variants.permuted_counts(pairs, np.random.default_rng(1))
+    bins = np.floor(np.log2(pairs[["first_occurrences", "second_occurrences"]])).astype(int)
+    for rows in bins.groupby(["first_occurrences", "second_occurrences"]).indices.values():
+        assert sorted(permuted[rows]) == sorted(pairs["pair_documents"].to_numpy()[rows])
+    ratio = np.log(pairs["pair_documents"] / pairs["first_occurrences"])
+    single = np.log(pairs["first_occurrences"])
+    follows_ratio = scored_pairs(pairs, ratio)
+    follows_single = scored_pairs(pairs, -single + 0.3 * rng.normal(size=len(pairs)))
+    paper = measured(variants.PAPER, follows_ratio, resamples=99)
+    assert paper.rho == pytest.approx(1)
+    assert measured(variants.SHUFFLED, follows_ratio, shuffles=9).rho < 0.35
+    alone = measured(variants.PAPER, follows_single, resamples=99).rho
+    null = measured(variants.SHUFFLED, follows_single, shuffles=9)
+    assert alone - null.rho < 0.1
+    assert null.low <= null.rho <= null.high
+
+
+def test_partial_correlation_is_none_of_a_model_that_follows_the_pair_count():
+    rng = np.random.default_rng(2)
+    pairs = pair_counts(rng)
+    noise = 0.3 * rng.normal(size=len(pairs))
+    by_pair = scored_pairs(pairs, np.log(pairs["pair_documents"]) + noise)
+    ratio = np.log(pairs["pair_documents"] / pairs["first_occurrences"])
+    by_ratio = scored_pairs(pairs, ratio + noise)
+    assert abs(measured(variants.PARTIAL, by_pair).rho) < 0.1
+    assert measured(variants.PARTIAL, by_ratio).rho > 0.5
+
+
+def test_clean_examples_are_those_without_overlap_and_outside_is_what_no_pair_covers():
+    rng = np.random.default_rng(3)
+    pairs = pair_counts(rng, 100)
+    scored = scored_pairs(pairs, rng.normal(size=100))
+    clean = measured(variants.CLEAN, scored)
+    assert (clean.points, clean.examples) == (50, 50)
+    without = scored._replace(overlapping=np.full(100, np.nan))
+    assert list(variants.CLEAN.measure(without, settings.DistmemAnalysis())) == []
+    assert variants.outside(scored) == pytest.approx(0.5)
+    spans = scored.pairs.assign(example=0, start=[0, 1] * 50, end=[2, 4] * 50)
+    assert variants.outside(scored._replace(pairs=spans)) == 0.0
+    uncounted = scored._replace(pairs=scored.pairs.assign(pair_documents=0))
+    assert variants.outside(uncounted) == 1.0
+
+
+def test_absolute_thresholds_keep_pairs_above_them():
+    rng = np.random.default_rng(4)
+    scored = scored_pairs(pair_counts(rng, 60), rng.normal(size=60))
+    scored = scored._replace(pairs=scored.pairs.assign(cosine=np.linspace(0, 1, 60)))
+    options = settings.DistmemAnalysis(gammas=[0.5, 0.9])
+    results = dict(variants.GAMMA.measure(scored, options))
+    assert [results[gamma].points for gamma in (0.5, 0.9)] == [30, 6]
+    assert mining.belonging(scored.pairs, None, 0.5).sum() == 30
+    assert mining.belonging(scored.pairs, None, None).all()

@@ -14,9 +14,11 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.models import lm, pretrained, rotary
 from rote.papers.distmem import (
+    corpora,
     families,
     influence,
     ladder,
+    metrics,
     mining,
     schema,
     scoring,
@@ -24,7 +26,7 @@ from rote.papers.distmem import (
     task_files,
     tasks,
 )
-from rote.papers.distmem.influence import Passage
+from rote.papers.distmem.passages import KINDS, Passage, TracedExample, TracedGram
 from rote.papers.distmem.scoring import LanguageModel
 from rote.papers.distmem.spans import span_logprobs
 from typer.testing import CliRunner
@@ -140,13 +142,13 @@ def test_scores_are_log_probabilities_token_by_token(scored):
 
 def test_encode_takes_a_tokenizer_that_knows_no_characters(tmp_path):
     """Bytes as tokens: offsets come from decoding, and several bytes may be one character."""
-    from transformers import ByT5Tokenizer
+    from transformers import ByT5Tokenizer, GPTNeoXConfig
 
     ByT5Tokenizer().save_pretrained(tmp_path)
     with pytest.raises(InputError, match="not a fast one"):
         pretrained.tokenizer(str(tmp_path))
     tokenizer = pretrained.tokenizer(str(tmp_path), fast=False)
-    config = SimpleNamespace(max_position_embeddings=100)
+    config = GPTNeoXConfig(max_position_embeddings=100)
     model = LanguageModel(SimpleNamespace(config=config), tokenizer)
     ((ids, spans, truncated),) = scoring._encode(model, ["In:"], ["Grüße"])
     assert truncated == 0
@@ -237,16 +239,29 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
     text = "the red kite is a bird"
     test = Passage(text, (text.index("bird"), len(text)))
     other = Passage("a kite of prey", (10, 14))
-    example = influence.TracedExample("t", 0, test, [test, test], [other])
-    result = influence.measure(model, [example]).iloc[0]
-    assert result["pair_cosine"] == pytest.approx(1.0)
+    # two pairs of one output n-gram, of two documents and of one
+    documents = {
+        "pair": ([test, test, test], [0.5, 0.5, 1.0]),
+        "output_only": ([other], [2.0]),
+        "matched": ([test], [1.0]),
+    }
+    grams = [TracedGram(test, documents, 2), TracedGram(other, documents, 2)]
+    result = influence.measure(model, [TracedExample("t", 0, grams)]).iloc[0]
     leaves = list(model.model.parameters())
     g = torch.autograd.grad(influence.loss(model, [test]), leaves)
     h = torch.autograd.grad(influence.loss(model, [other]), leaves)
-    squared = float(sum((a.double() ** 2).sum() for a in g))
-    assert result["pair"] == pytest.approx(squared, rel=1e-5)
-    product = float(sum((a.double() * b.double()).sum() for a, b in zip(g, h, strict=True)))
-    assert result["output_only"] == pytest.approx(product, rel=1e-5)
+
+    def product(first, second):
+        return float(
+            sum((a.double() * b.double()).sum() for a, b in zip(first, second, strict=True))
+        )
+
+    # Eq. 9: over pairs, each with the mean over its documents
+    assert result["pair"] == pytest.approx(2 * product(g, g) + 2 * product(h, g), rel=1e-5)
+    assert result["output_only"] == pytest.approx(2 * product(g, h) + 2 * product(h, h), rel=1e-5)
+    cosine = product(g, h) / (product(g, g) * product(h, h)) ** 0.5
+    assert result["matched_cosine"] == pytest.approx((1 + cosine) / 2, rel=1e-5)
+    assert list(KINDS) == influence.PRODUCTS
 
 
 # ---- real tasks, and a whole study
@@ -273,6 +288,10 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
             ("Question: Q?\nAnswer:", "1+1=2\nanswer 2", []),
         ),
         (
+            {"question": "Q?", "answer": "4*2=<<4*2=8>>8 eggs\n8-3=<<8-3=5>>5\n#### 5"},
+            ("Question: Q?\nAnswer:", "4*2=8 eggs\n8-3=5\nanswer 5", []),
+        ),
+        (
             {"translation": {"en": "cat", "cs": "kočka"}},
             ("English text: cat\nCzech translation:", "kočka", []),
         ),
@@ -286,6 +305,67 @@ def test_task_files_read_rows_of_known_forms(tmp_path, row, expected):
     pd.DataFrame([row]).to_parquet(tmp_path / "t.parquet")
     examples = task_files.read("t", str(tmp_path / "t.parquet"), "test")
     assert examples["output"].tolist() == [expected[1]]
+
+
+def test_task_files_take_as_many_of_every_subject(tmp_path):
+    rows = []
+    for subject, size in (("anatomy", 900), ("law", 50), ("virology", 5)):
+        rows += [
+            {"question": f"{subject} {i}", "choices": ["a", "b"], "answer": 0, "subject": subject}
+            for i in range(size)
+        ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    examples = task_files.read("mmlu", str(tmp_path / "t.jsonl"), "test", limit=45)
+    assert examples["group"].value_counts().to_dict() == {"anatomy": 20, "law": 20, "virology": 5}
+    assert examples["example"].tolist() == list(range(45))
+    # not the first ones, and the same ones every time
+    assert examples["input"][0] != "anatomy 0" or examples["input"][1] != "anatomy 1"
+    again = task_files.read("mmlu", str(tmp_path / "t.jsonl"), "test", limit=45)
+    pd.testing.assert_frame_equal(examples, again)
+
+
+def test_trivia_answers_are_whole_and_have_aliases(tmp_path):
+    answer = {"value": "The Great Red Kite", "aliases": ["Milvus milvus"]}
+    row = {"question": "Which bird?", "question_source": "s", "answer": answer}
+    (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n")
+    examples = task_files.read("trivia", str(tmp_path / "t.jsonl"), "test")
+    pairs = mining.candidates(examples, settings.DistmemAnalysis(grams={"trivia": [3, 5]}))
+    assert set(pairs["output_gram"]) == {"the great red kite"}
+    assert examples["aliases"].tolist() == [["Milvus milvus"]]
+    right = [row["answer"]["value"], *answer["aliases"]]
+    assert metrics.answers("A great, red kite. It flies", right)
+    assert metrics.answers("milvus Milvus", right)
+    assert not metrics.answers("kite\nthe great red kite", right)
+    assert not metrics.answers("", right)
+
+
+def test_bleu_is_that_of_its_definition():
+    reference = ["the red kite eats small mice at night"]
+    assert metrics.bleu(reference, reference) == pytest.approx(100)
+    # 7 of 8 words, 5 of 7 pairs, 4 of 6, 3 of 5
+    one_off = ["the red kite eats small fish at night"]
+    counts = (7 / 8) * (5 / 7) * (3 / 6) * (2 / 5)
+    assert metrics.bleu(one_off, reference) == pytest.approx(100 * counts**0.25)
+    short = ["the red kite eats"]
+    assert metrics.bleu(short, reference) == pytest.approx(100 * np.exp(1 - 8 / 4))
+    assert metrics.bleu(["zz"], reference) == 0.0
+    expected = ["It's", "3.5", ",", "(", "or", "4", ")", "-yes", "."]
+    assert metrics.tokens("It's 3.5, (or 4)-yes.") == expected
+    # no order of four matches: half of one is counted
+    rough = ["the red bird eats big mice at noon"]
+    matches = [5 / 8, 2 / 7, 1 / (2 * 6), 1 / (4 * 5)]
+    assert metrics.bleu(rough, reference) == pytest.approx(100 * np.prod(matches) ** 0.25)
+
+
+def test_bleu_agrees_with_sacrebleu():
+    sacrebleu = pytest.importorskip("sacrebleu")
+    written = ["Der rote Milan frisst kleine Mäuse.", "A 3.5-fold rise, they say."]
+    references = ["Der rote Milan fraß nachts kleine Mäuse.", "They say it is a 3.5-fold rise."]
+    expected = sacrebleu.corpus_bleu(written, [references]).score
+    assert metrics.bleu(written, references) == pytest.approx(expected)
+    for one, reference in zip(written, references, strict=True):
+        expected = sacrebleu.sentence_bleu(one, [reference]).score
+        assert metrics.bleu([one], [reference]) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -400,15 +480,141 @@ def test_study_without_any_pair_gives_empty_tables_and_does_not_crash(tmp_path, 
     assert len(result["performance"]) == 2
 
 
+def test_study_refuses_lists_of_links(tmp_path):
+    """Dolma's listing on the hub holds the names of its shards."""
+    links = [f"https://olmo-data.org/dolma-v1_7/part-{i:05d}.json.gz" for i in range(50)]
+    (tmp_path / "v1_7.txt").write_text("\n".join(links) + "\n")
+    study = settings.DistmemOLMo(corpus=str(tmp_path), models=["m"], tasks={"t": "t.jsonl"})
+    with pytest.raises(InputError, match="its documents are lists of links, as 'https://olmo"):
+        corpora.tokenize_study(study, tmp_path / "words", tmp_path / "tokens")
+    (tmp_path / "v1_7.txt").write_text("\n\n".join(["see https://a.b/c", *links]))
+    corpora.refuse_links(str(tmp_path), "text")
+
+
+def test_study_has_the_released_codes_stop_words_and_windows():
+    study = settings.DistmemPythia()
+    options = study.analysis(settings.DistmemAnalysis())
+    assert len(options.stop_words) > 120
+    assert {"the", "of", "herself"} <= set(options.stop_words)
+    assert options.windows == [10, 50, 100, 1000]
+    assert options.gammas == [0.7, 0.75, 0.8]
+    german = settings.DistmemPythia(stop_words=["und"], tokens="x").analysis(options)
+    assert (german.stop_words, german.stop_words_up_to) == (["und"], 0)
+
+
+def test_study_counts_tokens_where_they_lie(tmp_path, small_lm):
+    """Tokens that others wrote, here of the model's own tokenizer, count as their texts do."""
+    texts = [f"the red kite eats {food}" for food in ("mice", "fish", "mice", "owls")]
+    tokenizer = pretrained.tokenizer(str(small_lm))
+    end = tokenizer.eos_token_id or 0
+    ids = []
+    for text in texts:
+        ids += [*tokenizer(text)["input_ids"], end]
+    np.array(ids, np.uint16).tofile(tmp_path / "pile.bin")
+    study = settings.DistmemPythia(
+        corpus="x",
+        tokens=str(tmp_path / "pile.bin"),
+        end_token=end,
+        models=[str(small_lm)],
+        tasks={"t": "t.jsonl"},
+    )
+    corpora.tokenize_study(study, tmp_path / "words", tmp_path / "tokens")
+    corpus = ngrams.Corpus.open(tmp_path / "words")
+    assert corpus.documents == 4
+    counts = ngrams.count_pairs(corpus, [("red kite", "mice"), ("red kite", "eats")])
+    assert counts.tolist() == [2, 4]
+    assert not list((tmp_path / "words").glob("tokens-*"))
+
+
 def test_study_needs_models_and_tasks():
     with pytest.raises(ValueError, match="`models` and `tasks` must be given too"):
         settings.DistmemPythia(corpus="x.jsonl")
 
 
 @pytest.mark.parametrize("number", [-1, 99])
-def test_rung_and_pretrained_model_refuse_numbers_that_are_not_listed(number):
+def test_pretrained_model_refuses_numbers_that_are_not_listed(number):
     options = settings.Settings()
-    with pytest.raises(InputError, match="--network must lie in 0 to "):
-        families.rung(options.ladder, families.NEOX, number)
     with pytest.raises(InputError, match="--number must lie in 0 to "):
         scoring.score_pretrained(options.pythia, number, pd.DataFrame(), "cpu")
+
+
+@pytest.fixture(scope="module")
+def small_llama(small_lm, tmp_path_factory):
+    """A small LLaMA beside the GPT-NeoX, with the same tokenizer."""
+    folder = tmp_path_factory.mktemp("llama")
+    tokenizer = pretrained.tokenizer(str(small_lm))
+    transformer = lm.Transformer("llama", len(tokenizer), 64, 16, 1, 2)
+    stack = lm.build(transformer, [np.random.default_rng(1)])
+    one = {name: value[0] for name, value in stack.parameters.items()}
+    rotary.save(folder, "llama", one, 2, length=64)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_published_study_in_small(tmp_path, small_lm, small_llama):
+    """The forms of its four data sets, tokens in place, two families: every table of a study."""
+    sky = [f"the red kite is bird {number} of prey" for number in range(40)]
+    tokenizer = pretrained.tokenizer(str(small_lm))
+    ids = []
+    for text in sky:
+        ids += [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
+    np.array(ids, np.uint16).tofile(tmp_path / "pile.bin")
+    forms = {
+        "trivia_qa": {
+            "question": "what is the red kite",
+            "question_source": "s",
+            "answer": {"value": "bird 3", "aliases": ["bird three"]},
+        },
+        "mmlu": {
+            "question": "the red kite",
+            "choices": ["of prey", "of the sea"],
+            "answer": 0,
+            "subject": "birds",
+        },
+        "gsm8k": {"question": "the red kite is", "answer": "bird <<1+2=3>>3 of prey\n#### 3"},
+        "wmt09": {"translation": {"en": "the red kite", "de": "bird of prey"}},
+    }
+    for task, row in forms.items():
+        (tmp_path / f"{task}.jsonl").write_text(json.dumps(row) + "\n")
+    section = {
+        "corpus": "the Pile",
+        "tokens": str(tmp_path / "pile.bin"),
+        "end_token": tokenizer.eos_token_id,
+        "models": [str(small_lm), str(small_llama)],
+        "tasks": {task: str(tmp_path / f"{task}.jsonl") for task in forms},
+    }
+    study = settings.DistmemPythia(**section)
+    analysis = study.analysis(settings.DistmemAnalysis(infinity_shards=1))
+    options = ("--settings", json.dumps(section))
+    analysed = ("--settings", analysis.model_dump_json())
+    examples, pairs = tmp_path / "examples.parquet", tmp_path / "pairs.parquet"
+    words, tokens = ("--words", tmp_path / "words"), ("--tokens", tmp_path / "tokens")
+    call("synthesize-examples", "--out", examples, *options)
+    call("synthesize-tokens", *words, *tokens, *options)
+    call("embed-pairs", *words, "--examples", examples, "--out", pairs, *analysed)
+    counts = ("--pairs", pairs, "--out", tmp_path / "counts.parquet")
+    call("count-pairs", *words, *counts, *analysed)
+    infinity = tmp_path / "infinity.parquet"
+    call("count-infinity", *tokens, "--examples", examples, "--out", infinity, *analysed)
+    scores = ["--scores", infinity]
+    for number in range(2):
+        out = tmp_path / f"model{number}.parquet"
+        scored = ("--number", number, "--examples", examples, "--out", out)
+        call("evaluate-pretrained", *scored, *options)
+        scores += ["--scores", out]
+    out = tmp_path / "out"
+    call("evaluate-memorization", "--corpus", tmp_path, *scores, "--out", out, *analysed)
+    frames = {path.stem: tables.read(path) for path in out.glob("*.parquet")}
+    assert set(frames) == set(schema.SOURCE_TABLES)
+    assert set(frames["performance"]["task"]) == set(forms)
+    assert frames["performance"].groupby("task")["model"].nunique().eq(2).all()
+    # what is written is judged: by aliases, and as a translation
+    assert frames["performance"].set_index("task").loc["wmt09", "bleu"].between(0, 100).all()
+    assert frames["performance"].set_index("task").loc["mmlu", "choice_correct"].notna().all()
+    whole = tables.read(pairs).query("task == 'trivia_qa'")
+    assert set(whole["output_gram"]) == {"bird 3"}
+    counted = tables.read(pairs).join(tables.read(tmp_path / "counts.parquet"))
+    trivia = counted.query("task == 'trivia_qa' and n == 3")
+    assert trivia["second_documents"].tolist() == [sum("bird 3" in t for t in sky)] * len(trivia)
+    assert frames["memorization"]["variant"].isin(["shuffled", "gamma"]).any()
+    assert not list((tmp_path / "words").glob("tokens-*"))

@@ -113,11 +113,13 @@ rule distmem_train_ablation:
     input:
         distmem_files("tokens", "examples.parquet", "facts.parquet", "corpus.jsonl"),
     output:
-        out=f"{DISTMEM}/ablation.parquet",
+        out=f"{DISTMEM}/retrained/{{network}}/ablation.parquet",
     log:
-        "results/{run}/logs/distmem_train_ablation.log",
+        "results/{run}/logs/distmem_train_ablation_{network}.log",
     benchmark:
-        "results/{run}/benchmarks/distmem_train_ablation.tsv"
+        "results/{run}/benchmarks/distmem_train_ablation_{network}.tsv"
+    wildcard_constraints:
+        network="|".join(CONFIG.distmem.ablation.networks),
     priority: 320  # see distmem_train_ladder
     resources:
         gpu=1,
@@ -126,15 +128,38 @@ rule distmem_train_ablation:
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
         corpora=distmem_corpora,
-        network=CONFIG.distmem.ablation.network,
         every=CONFIG.distmem.ablation.every,
         job=job("distmem:train_ablation", "distmem.ladder"),
     shell:
         rote(
-            "distmem train-ablation {params.corpora} --network {params.network}"
+            "distmem train-ablation {params.corpora} --network {wildcards.network}"
             " --every {params.every} --out {output.out:q}",
             CHECKPOINTS,
         )
+
+
+rule distmem_evaluate_ablation:
+    input:
+        [
+            f"{DISTMEM}/retrained/{network}/ablation.parquet"
+            for network in CONFIG.distmem.ablation.networks
+        ],
+    output:
+        out=f"{DISTMEM}/ablation.parquet",
+    log:
+        "results/{run}/logs/distmem_evaluate_ablation.log",
+    benchmark:
+        "results/{run}/benchmarks/distmem_evaluate_ablation.tsv"
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        parts=lambda wildcards, input: " ".join(f"--part {path}" for path in input),
+        folder=subpath(output.out, parent=True),
+        job=job("distmem:evaluate_sources", seed=False),
+    shell:
+        rote("distmem evaluate-sources {params.parts} --out {params.folder:q}")
 
 
 rule distmem_count_worlds:
@@ -178,7 +203,7 @@ rule distmem_embed_pairs:
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(10, 240),
     params:
-        job=job("distmem:embed_pairs", "distmem.analysis", seed=False),
+        job=job("distmem:embed_pairs", distmem_analysis, seed=False),
     shell:
         rote(
             "distmem embed-pairs --words {input.words:q} --examples {input.examples:q}"
@@ -205,7 +230,7 @@ rule distmem_count_pairs:
         runtime=at_scale(10, 1440),
     params:
         parts=lambda wildcards: DISTMEM_SOURCES[wildcards.source].n_parts,
-        job=job("distmem:count_pairs", "distmem.analysis", seed=False),
+        job=job("distmem:count_pairs", distmem_analysis, seed=False),
     shell:
         rote(
             "distmem count-pairs --words {input.words:q} --pairs {input.pairs:q}"
@@ -258,7 +283,7 @@ rule distmem_count_infinity:
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(10, 1440),
     params:
-        job=job("distmem:count_infinity", "distmem.analysis", seed=False),
+        job=job("distmem:count_infinity", distmem_analysis, seed=False),
     shell:
         rote(
             "distmem count-infinity --tokens {input.tokens:q} --examples {input.examples:q}"

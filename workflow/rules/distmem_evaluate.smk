@@ -100,7 +100,7 @@ rule distmem_evaluate_memorization:
         corpus=distmem_corpus,
         scores=distmem_score_options,
         folder=subpath(output[0], parent=True),
-        job=job("distmem:evaluate_memorization", "distmem.analysis", seed=False),
+        job=job("distmem:evaluate_memorization", distmem_analysis, seed=False),
     shell:
         rote(
             "distmem evaluate-memorization --corpus {params.corpus:q} {params.scores}"

@@ -48,6 +48,12 @@ def distmem_study(wildcards):
     return study.model_dump_json() if study else "{}"
 
 
+def distmem_analysis(wildcards):
+    """How a corpus is analysed, as a config section."""
+    source = DISTMEM_SOURCES[wildcards.source]
+    return source.analysis(CONFIG.distmem).model_dump_json()
+
+
 def distmem_parts(wildcards):
     """Counts of a corpus, by the jobs that count side by side."""
     parts = range(DISTMEM_SOURCES[wildcards.source].n_parts)

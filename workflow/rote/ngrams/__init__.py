@@ -13,12 +13,15 @@ extras.require("rote.ngrams")
 
 from rote.ngrams.analyser import Analyser, grams
 from rote.ngrams.blocks import Counts
-from rote.ngrams.corpus import Corpus, NGram, tokenize
+from rote.ngrams.corpus import Corpus, NGram
 from rote.ngrams.counting import count, count_pairs, postings, scan
 from rote.ngrams.full import NGramTable, table
 from rote.ngrams.infinity import Continuation, InfinityGram, bounds, suffix_array
 from rote.ngrams.numbering import Queries, queries
 from rote.ngrams.options import CorpusOptions, ScanOptions
+from rote.ngrams.passes import Passes, scan_windows
+from rote.ngrams.places import IndexOptions, index_tokens
+from rote.ngrams.tokenizing import tokenize
 
 __all__ = [
     "Analyser",
@@ -26,18 +29,22 @@ __all__ = [
     "Corpus",
     "CorpusOptions",
     "Counts",
+    "IndexOptions",
     "InfinityGram",
     "NGram",
     "NGramTable",
+    "Passes",
     "Queries",
     "ScanOptions",
     "bounds",
     "count",
     "count_pairs",
     "grams",
+    "index_tokens",
     "postings",
     "queries",
     "scan",
+    "scan_windows",
     "suffix_array",
     "table",
     "tokenize",

@@ -188,14 +188,21 @@ def count(
     pair_counts = np.zeros(len(queries.pairs), np.int64)
     hits = find_hits(tokens, offsets, queries, tables, window)
     if len(pair_counts) and window is None:
-        _count_documents(hits, tables.pairs, len(offsets) - 1, pair_counts)
+        count_documents(hits, tables.pairs, len(offsets) - 1, pair_counts)
     elif len(pair_counts):
         kernels.count_within_window(tables.pairs, hits.starts, hits.positions, window, pair_counts)
     return Counts(pair_counts, hits.occurrences, hits.documents)
 
 
-def _count_documents(hits: Hits, pairs: np.ndarray, documents: int, counts: np.ndarray) -> None:
-    """Count the documents that contain both n-grams of each pair (P, 2), into (P,)."""
+def count_documents(hits: Hits, pairs: np.ndarray, documents: int, counts: np.ndarray) -> None:
+    """Count the documents that contain both n-grams of each pair.
+
+    Args:
+        hits: documents of every n-gram, see `find_hits`.
+        pairs: (P, 2) rows of the n-grams; -1 occurs nowhere.
+        documents: of the block.
+        counts: (P,) int64, added to.
+    """
     # a bitmap is no larger than a list of more than documents / 32 numbers
     dense = np.full(len(hits.documents), -1, np.int64)
     frequent = np.flatnonzero(hits.documents > max(documents // 32, 64))

@@ -82,6 +82,31 @@ def tokenize(
 
 
 @app.command()
+def index(
+    tokens: Annotated[
+        str,
+        typer.Argument(help=".bin with .idx, a memmap, .npy, infini-gram or saved data set."),
+    ],
+    out: Annotated[Path, typer.Option(help="Write: the corpus, a new folder.", metavar="DIR")],
+    tokenizer: Annotated[
+        str, typer.Option(help="Hugging Face id or folder; without, n-grams are token ids.")
+    ] = "",
+    end: Annotated[int, typer.Option(help="Id of the token that ends a document; -1: none.")] = -1,
+    dtype: Annotated[
+        Literal["uint16", "uint32"], typer.Option(help="Of a token in a flat file.")
+    ] = "uint16",
+    column: Annotated[str, typer.Option(help="Token column of a data set.")] = "input_ids",
+):
+    """Make a corpus of tokens that lie elsewhere, without copying them."""
+    from rote import ngrams
+
+    options = ngrams.IndexOptions(tokenizer, end, dtype, column)
+    with job.start("ngrams index"):
+        corpus = ngrams.index_tokens(tokens, out, options)
+    log.info("%s: %s", out, corpus.summary)
+
+
+@app.command()
 def count(
     corpus: Folder,
     pairs: Annotated[

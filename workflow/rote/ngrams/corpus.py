@@ -9,8 +9,7 @@ sums over shards.
 import hashlib
 import json
 import mmap
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,13 +19,9 @@ import numpy as np
 from rote.core import fields, reals
 from rote.core.errors import InputError
 from rote.core.files import one_line
-from rote.data import corpora
 from rote.ngrams.analyser import VERSION, Analyser
-from rote.ngrams.options import CorpusOptions, Progress
 from rote.ngrams.writing import (
     FORMAT,
-    ShardWriter,
-    Vocabulary,
     new_folder,
     write_manifest,
     write_words,
@@ -50,12 +45,17 @@ class Shard(NamedTuple):
     def release(self) -> None:
         """Let the kernel drop the pages read so far, which would count as this process's memory."""
         for mapped in self:
-            if isinstance(mapped.base, memoryview):  # of a file: an empty one is not mapped
-                mapped.base.obj.madvise(mmap.MADV_DONTNEED)
+            base: Any = mapped
+            while isinstance(base, np.ndarray):
+                base = base.base
+            if isinstance(base, memoryview):  # of a file: an empty one is not mapped
+                file: Any = base.obj
+                file.madvise(mmap.MADV_DONTNEED)
 
 
 class Corpus:
-    """A tokenized corpus, mapped into memory: opened by `Corpus.open`, written by `tokenize`.
+    """A tokenized corpus, mapped into memory: opened by `Corpus.open`, written by `tokenize`
+    or, for tokens of others, by `index_tokens`.
 
     Args:
         folder: where it lies.
@@ -77,6 +77,7 @@ class Corpus:
         self.tokens: int = manifest["tokens"]
         self.documents: int = manifest["documents"]
         self.types: int = manifest["types"]
+        self._files: dict[Path, np.ndarray] = {}
         self.shards = [self._map(entry) for entry in manifest["shards"]]
 
     @classmethod
@@ -182,9 +183,23 @@ class Corpus:
     def _map(self, entry: dict[str, Any]) -> Shard:
         name = f"{entry['number']:05d}.bin"
         dtype = np.dtype(entry["dtype"]).newbyteorder("<")
-        tokens = map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
+        if "file" in entry:  # others tokenized them: they lie where they were
+            tokens = self._within(Path(entry["file"]), dtype, entry["tokens"], entry["first_byte"])
+        else:
+            tokens = map_file(self.folder / f"tokens-{name}", dtype, entry["tokens"])
         offsets = map_file(self.folder / f"offsets-{name}", np.dtype("<i8"), entry["documents"] + 1)
         return Shard(tokens, offsets)
+
+    def _within(self, path: Path, dtype: np.dtype, size: int, first_byte: int) -> np.ndarray:
+        """Tokens within a file, which is mapped once, however many shards lie in it."""
+        if path not in self._files:
+            if not path.is_file():
+                raise InputError(f"{path} is missing, whose tokens {self.folder} indexes")
+            self._files[path] = map_file(path, np.dtype(np.uint8), path.stat().st_size)
+        end = first_byte + size * dtype.itemsize
+        if end > len(self._files[path]):
+            raise InputError(f"{path} is shorter than when {self.folder} indexed it; index again")
+        return self._files[path][first_byte:end].view(dtype)
 
     @cached_property
     def words(self) -> list[str] | None:
@@ -340,98 +355,6 @@ def read_ngram(ngram: NGram) -> str | tuple:
     except _NO_IDS:
         pass
     raise InputError(f"n-gram {fields.shown(ngram)}: must be text, or token ids ≥ 0")
-
-
-def tokenize(
-    texts: corpora.Source | Iterable[Path],
-    out: str | Path,
-    analyser: Analyser = Analyser(),
-    options: CorpusOptions = CorpusOptions(),
-    progress: Progress | None = None,
-) -> Corpus:
-    """Tokenize texts into a corpus folder; nothing is left there if it fails.
-
-    Documents keep their number in the source: what cannot be read, and with `distinct` every
-    repetition, becomes a document without tokens.
-
-    Args:
-        texts: a string or a path names a file, folder, glob, hf: or stream:<data set>, see
-            `rote.data.corpora`; several paths name several. An iterable of strings holds the texts
-            themselves; one of rows, as a `datasets.Dataset`, holds them under `options.column`.
-        out: folder that does not exist yet.
-        analyser: from text to its units.
-        options: which documents the corpus holds, and in what pieces.
-        progress: called with the tokens written so far, now and then.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        InputError: as `rote.data.corpora.documents`; for an analyser that `Analyser.check` refuses,
-            no document with a unit, or an `out` that exists and is not an empty folder.
-    """
-    if not isinstance(texts, fields.PATH):
-        fields.check_many({"texts": texts})
-    fields.check_types(
-        {"out": fields.PATH, "analyser": Analyser, "options": CorpusOptions},
-        {"out": out, "analyser": analyser, "options": options},
-    )
-    if progress is not None:
-        fields.check_types({"progress": Callable}, {"progress": progress})
-    sources = corpora.sources(texts)
-    analyser = analyser.check()
-    split_units = analyser.splitter()
-    words = Vocabulary()
-    problems: Counter[str] = Counter()
-    seen: set[bytes] = set()
-    digest = hashlib.sha256()
-    total = 0
-    duplicates = 0
-    with new_folder(out) as folder, ShardWriter(folder, options.shard_tokens) as writer:
-        for source in sources:
-            for document in corpora.documents(
-                source,
-                options.column,
-                split=options.split,
-                strict=options.strict,
-                errors=options.errors,
-                problems=problems,
-            ):
-                content = document.text.encode("utf-8", "surrogatepass")
-                digest.update(len(content).to_bytes(8, "little") + content)
-                units = split_units(document.text)
-                if options.distinct and content:
-                    key = hashlib.blake2b(content, digest_size=16).digest()
-                    if key in seen:
-                        duplicates += 1
-                        units = []
-                    seen.add(key)
-                writer.add(units if analyser.gives_ids else [words[unit] for unit in units])
-                total += len(units)
-                if progress:
-                    progress(total)
-        if not total:
-            raise InputError(
-                f"no {analyser.unit} in {', '.join(map(corpora.name_of, sources))} "
-                f"({_irregular(problems)}); check the corpus, its column and the tokenizer"
-            )
-        shards = writer.close()
-        if not analyser.gives_ids:
-            write_words(folder, list(words))
-        totals = {
-            "empty": writer.empty,
-            "types": writer.max_id + 1 if analyser.gives_ids else len(words),
-            "problems": dict(sorted(problems.items())),
-            "duplicates": duplicates,
-            "text_sha256": digest.hexdigest(),
-        }
-        write_manifest(folder, analyser, totals, shards)
-    return Corpus.open(out)
-
-
-def _irregular(problems: Counter[str]) -> str:
-    """What could not be read, in words: `3 not JSON`; `nothing was skipped`."""
-    return ", ".join(f"{n} {kind}" for kind, n in sorted(problems.items())) or "nothing was skipped"
 
 
 def map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:

@@ -21,6 +21,32 @@ BLOCK = 2**20  # tokens, at least
 STATISTICS = ("occurrences", "documents")
 
 
+def shards_to_read(corpus: Corpus, queries: Queries, options: ScanOptions) -> list[int]:
+    """Numbers of the shards that a pass reads.
+
+    Args:
+        corpus: the queries' corpus.
+        queries: what is counted.
+        options: the shards that are read.
+
+    Raises:
+        InputError: for a shard that does not exist, queries of another corpus, or what is none of
+            these.
+    """
+    fields.check_types(
+        {"corpus": Corpus, "queries": Queries, "options": ScanOptions},
+        {"corpus": corpus, "queries": queries, "options": options},
+    )
+    if queries.corpus != corpus.digest:
+        raise InputError(f"queries must be those of {corpus.folder}, they are of another corpus")
+    chosen = sorted(set(range(len(corpus.shards)) if options.shards is None else options.shards))
+    if wrong := [number for number in chosen if number >= len(corpus.shards)]:
+        raise InputError(
+            f"shard {wrong[0]} does not exist: {corpus.folder} has {len(corpus.shards)}"
+        )
+    return chosen
+
+
 def scan(
     corpus: Corpus,
     queries: Queries,
@@ -47,19 +73,9 @@ def scan(
         InputError: for a negative window, a shard that does not exist, or queries of another
             corpus.
     """
-    fields.check_types(
-        {"corpus": Corpus, "queries": Queries, "options": ScanOptions},
-        {"corpus": corpus, "queries": queries, "options": options},
-    )
-    if queries.corpus != corpus.digest:
-        raise InputError(f"queries must be those of {corpus.folder}, they are of another corpus")
+    chosen = shards_to_read(corpus, queries, options)
     if window is not None:
         window = fields.check({"window": fields.COUNT}, {"window": window})["window"]
-    chosen = sorted(set(range(len(corpus.shards)) if options.shards is None else options.shards))
-    if wrong := [number for number in chosen if number >= len(corpus.shards)]:
-        raise InputError(
-            f"shard {wrong[0]} does not exist: {corpus.folder} has {len(corpus.shards)}"
-        )
     tables = hashing.build_tables(queries, corpus.types, _base)
     # larger blocks for many pairs: each block visits every pair once
     size = int(min(max(BLOCK, 16 * len(queries.pairs)), 16 * BLOCK))
@@ -80,7 +96,7 @@ def scan(
 
     with ThreadPoolExecutor(options.threads) as pool:
         parts = blocks.split(corpus, chosen, size)
-        for counts, n_tokens in _in_turn(pool, count_block, parts, options.threads):
+        for counts, n_tokens in in_turn(pool, count_block, parts, options.threads):
             for sums, counted in zip(total, counts, strict=True):
                 sums += counted
             if options.progress:
@@ -192,8 +208,15 @@ def postings(
     return [documents_of[number] for number in numbered.singles]
 
 
-def _in_turn(pool: ThreadPoolExecutor, work: Callable, items: Iterable, threads: int) -> Iterator:
-    """Results in order, with only a few items under way."""
+def in_turn(pool: ThreadPoolExecutor, work: Callable, items: Iterable, threads: int) -> Iterator:
+    """Results in order, with only a few items under way.
+
+    Args:
+        pool: of threads.
+        work: done on every item.
+        items: in order.
+        threads: items under way at once.
+    """
     waiting: list = []
     for item in items:
         waiting.append(pool.submit(work, item))

@@ -53,6 +53,20 @@ DOMAINS = [
         "a sort of the corpus",
     ),
     Domain(
+        "rote.ngrams.scan_windows",
+        "queries of the corpus; windows ≥ 0, perhaps none",
+        "exact",
+        "one scan per window",
+        "one pass for all windows",
+    ),
+    Domain(
+        "rote.ngrams.index_tokens",
+        "tokens of Megatron, flat files, infini-gram, datasets; whole numbers in [0, 2^32)",
+        "exact: the files themselves are read",
+        "the same documents as a corpus of our own",
+        "one look through the tokens",
+    ),
+    Domain(
         "rote.ngrams.suffix_array",
         "token ids in [0, types), types ≤ 2^32; offsets that rise from 0 to the tokens",
         "exact",

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rote.core.errors import InputError
+from rote.synth import sums
 
 SHARES = {
     "fact": 0.46,
@@ -79,7 +80,7 @@ def make(
         tokens: least length of the corpus.
         entities: subjects; each has two of the four relations, so there are twice as many facts.
         test_examples, mining_examples: translations, and sums, left out of the corpus and apart
-            from each other.
+            from each other; both steps of half of the sums are left out, too.
 
     Returns:
         The world; `tests` and `mining` each also contain a question for every fact.
@@ -98,7 +99,7 @@ def make(
     facts = _facts(rng, titles, names, objects)
     language = _Language(rng, words)
     items = words.draw(ITEMS, 2)
-    held_out = _HeldOut(language, items)
+    held_out = _HeldOut(rng, language, items)
     held_out.draw(rng, "test", test_examples)
     held_out.draw(rng, "mining", mining_examples)
     documents = _documents(
@@ -233,41 +234,17 @@ class _Language:
         return pd.DataFrame({"source": sources, "target": targets})
 
 
-def _sums(rng: np.random.Generator, number: int) -> np.ndarray:
-    """x, y, w of `x plus y is z . z minus w is u`, (number, 3): digits by Zipf's law.
-
-    x has two digits, z is below 100, u is not negative.
-    """
-    weights = _zipf(10, 0.7)
-    sums = np.empty((0, 3), np.int64)
-    while len(sums) < number:
-        digits = rng.choice(10, (2 * number, 6), p=weights)
-        drawn = digits[:, ::2] * 10 + digits[:, 1::2]
-        total = drawn[:, 0] + drawn[:, 1]
-        valid = (drawn[:, 0] >= 10) & (total < 100) & (total >= drawn[:, 2])
-        sums = np.concatenate([sums, drawn[valid]])
-    return sums[:number]
-
-
-def _digits(value: int) -> str:
-    return f"{value // 10} {value % 10}"
-
-
-def _problem(x: int, y: int, w: int, item: str) -> str:
-    return f"tom has {_digits(x)} {item} . buys {_digits(y)} more . gives {_digits(w)} away ?"
-
-
-def _solution(x: int, y: int, w: int) -> str:
-    z, u = _digits(x + y), _digits(x + y - w)
-    return f"{_digits(x)} plus {_digits(y)} is {z} . {z} minus {_digits(w)} is {u} . answer {u}"
-
-
 class _HeldOut:
-    """Sentences and sums for tests and for mining, which the corpus never uses."""
+    """Sentences and sums for tests and for mining, and steps of sums, which the corpus never uses.
 
-    def __init__(self, language: _Language, items: list[str]):
+    Half of the sums have both steps held out (task `reasoning`); the steps of the others
+    (`known_steps`) may stand in the corpus, though never together.
+    """
+
+    def __init__(self, rng: np.random.Generator, language: _Language, items: list[str]):
         self.language = language
         self.items = items
+        self.steps = sums.steps(rng)
         self.sentences: set[tuple] = set()
         self.sums: set[tuple] = set()
         self.rows: dict[str, list[dict]] = {}
@@ -287,18 +264,22 @@ class _HeldOut:
                     "output": self.language.target(sentence),
                 }
             )
-        sums = _fresh(partial(_sums, rng, number), self.sums, number)
-        for example, (x, y, w) in enumerate(sums):
-            item = self.items[rng.choice(ITEMS, p=_zipf(ITEMS, 0.8))]
-            rows.append(
-                {
-                    "task": "reasoning",
-                    "example": example,
-                    "instruction": "{input}",
-                    "input": _problem(x, y, w, item),
-                    "output": _solution(x, y, w),
-                }
-            )
+        half = (number + 1) // 2
+        # to mine from, any steps will do
+        first = self.steps.closed if part == "test" else self.steps.open
+        parts = (("reasoning", first, half), ("known_steps", self.steps.open, number - half))
+        for task, draw, size in parts:
+            for example, (x, y, w) in enumerate(_fresh(partial(draw, rng, size), self.sums, size)):
+                item = self.items[rng.choice(ITEMS, p=_zipf(ITEMS, 0.8))]
+                rows.append(
+                    {
+                        "task": task,
+                        "example": example,
+                        "instruction": "{input}",
+                        "input": sums.problem(x, y, w, item),
+                        "output": sums.solution(x, y, w),
+                    }
+                )
 
     def examples(self, part: str) -> pd.DataFrame:
         """The examples of a part, see `PretrainingWorld.tests`."""
@@ -390,7 +371,7 @@ class _Draws(NamedTuple):
     uniform: np.ndarray  # below the fidelity: the true object is stated
     distractor: np.ndarray  # which of three is stated otherwise
     sentence: np.ndarray  # (block, 5), see `_Language.draw`
-    sum: np.ndarray  # (block, 3), see `_sums`
+    sum: np.ndarray  # (block, 3), see `sums.draw`
     item: np.ndarray
 
 
@@ -450,7 +431,7 @@ class _DocumentWriter:
         if (x, y, w) in self.topics.held_out.sums:
             return None
         item = self.topics.items[draws.item[i]]
-        return _Document("sum", f"{_problem(x, y, w, item)} {_solution(x, y, w)}")
+        return _Document("sum", f"{sums.problem(x, y, w, item)} {sums.solution(x, y, w)}")
 
 
 def _documents(rng: np.random.Generator, tokens: int, topics: _Topics) -> pd.DataFrame:
@@ -472,7 +453,7 @@ def _documents(rng: np.random.Generator, tokens: int, topics: _Topics) -> pd.Dat
             uniform=rng.random(BLOCK),
             distractor=rng.integers(0, 3, BLOCK),
             sentence=topics.language.draw(rng, BLOCK),
-            sum=_sums(rng, BLOCK),
+            sum=topics.held_out.steps.open(rng, BLOCK),
             item=rng.choice(ITEMS, BLOCK, p=_zipf(ITEMS, 0.8)),
         )
         for i in range(BLOCK):

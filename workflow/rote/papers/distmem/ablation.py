@@ -16,6 +16,9 @@ from rote.papers.distmem.families import Rung
 from rote.papers.distmem.ladder import LadderTraining, TrainingCorpus
 from rote.papers.distmem.settings import DistmemLadder
 from rote.papers.distmem.tasks import FACTS, TEST, prompt
+from rote.papers.distmem.treatments import Evidence
+
+STOP_WORDS = ["the", "of", "is"]  # of the generated corpora's questions
 
 
 class Retraining(NamedTuple):
@@ -25,15 +28,17 @@ class Retraining(NamedTuple):
         variant: changed or reinitialized.
         corpus: its stream is the changed one.
         facts: the table CorpusFacts.
-        treatment: by fact, its name.
-        documents: by fact, those that state it in what is trained on.
+        assigned: treatment and block by fact, of `treatments.assign`.
+        before: what the unchanged corpus says of the facts.
+        after: what the corpus that is trained on says of them.
     """
 
     variant: str
     corpus: TrainingCorpus
     facts: pd.DataFrame
-    treatment: np.ndarray
-    documents: np.ndarray
+    assigned: pd.DataFrame
+    before: Evidence
+    after: Evidence
 
 
 class FactRecall(NamedTuple):
@@ -59,12 +64,13 @@ def retrain(
     """The table RetrainedFacts: networks of one size trained again, stacked.
 
     One per corpus with the documents of some facts changed; and one on the first corpus as it is,
-    from another initialization: the noise of the initialization alone, which one corpus tells.
+    from another initialization: the noise of the initialization alone, which one corpus tells. The
+    changes are the same for networks of every size and family.
 
     Args:
         rung: size of the networks.
         training_corpora: unchanged ones, see `ladder.read`.
-        every: of so many facts by rank, one gets each treatment.
+        every: facts of a block, see `treatments.assign`.
         options: of the training.
         seed: of initial weights and changes.
         training: where it runs and saves its state.
@@ -74,7 +80,7 @@ def retrain(
     """
     runs = [_changed(corpus, every, seed, number) for number, corpus in enumerate(training_corpora)]
     rngs = [ladder.initialization(seed, rung, number) for number in range(len(runs))]
-    runs.append(_reinitialized(training_corpora[0]))
+    runs.append(_reinitialized(runs[0], training_corpora[0]))
     rngs.append(ladder.initialization(seed, rung, 0, "again"))
     streams = [run.corpus.stream for run in runs]
     trained = ladder.fit(rung, streams, len(training_corpora[0].words), options, rngs, training)
@@ -89,22 +95,24 @@ def retrain(
             "model": rung.name,
             "variant": run.variant,
             "fact": run.facts["fact"],
-            "treatment": run.treatment,
-            "documents_before": run.facts["documents"],
-            "documents_after": run.documents,
+            "treatment": run.assigned["treatment"].to_numpy(),
+            "block": run.assigned["block"].to_numpy(),
             "logprob": result.logprobs,
             "correct": result.correct,
         }
+        for name in Evidence._fields:
+            columns[f"{name}_before"] = getattr(run.before, name)
+            columns[f"{name}_after"] = getattr(run.after, name)
         parts.append(tables.frame(schema.RetrainedFacts, columns))
     return pd.concat(parts, ignore_index=True)
 
 
 def _changed(corpus: TrainingCorpus, every: int, seed: int, number: int) -> Retraining:
     facts = tables.read(corpus.folder / "facts.parquet")
-    treatment = treatments.assign(facts, every)
-    documents = corpora.read(corpus.folder / "corpus.jsonl")
     rng = generator(seed, "distmem", "ablation", number)
-    changed = treatments.change(documents, facts, treatment, rng)
+    assigned = treatments.assign(facts, every, rng)
+    documents = corpora.read(corpus.folder / "corpus.jsonl")
+    changed = treatments.change(documents, facts, assigned["treatment"], rng)
     ids = {word: token for token, word in enumerate(corpus.words)}
     stream: list[int] = []
     for text in changed.texts:
@@ -114,24 +122,24 @@ def _changed(corpus: TrainingCorpus, every: int, seed: int, number: int) -> Retr
         raise InputError(
             f"the changed corpus has {len(stream)} tokens instead of {len(corpus.stream)}"
         )
+    texts, states = documents["text"].tolist(), documents["fact"].to_numpy()
     return Retraining(
         variant=treatments.CHANGED,
         corpus=corpus._replace(stream=np.array(stream)),
         facts=facts,
-        treatment=treatment.to_numpy(),
-        documents=changed.documents.to_numpy(),
+        assigned=assigned.loc[facts["fact"]],
+        before=treatments.evidence(texts, states, facts, STOP_WORDS),
+        after=treatments.evidence(changed.texts, changed.states, facts, STOP_WORDS),
     )
 
 
-def _reinitialized(corpus: TrainingCorpus) -> Retraining:
-    facts = tables.read(corpus.folder / "facts.parquet")
-    untreated = np.full(len(facts), treatments.UNCHANGED.name)
-    return Retraining(
+def _reinitialized(run: Retraining, corpus: TrainingCorpus) -> Retraining:
+    """The first corpus as it was."""
+    return run._replace(
         variant=treatments.REINITIALIZED,
         corpus=corpus,
-        facts=facts,
-        treatment=untreated,
-        documents=facts["documents"].to_numpy(),
+        assigned=run.assigned.assign(treatment=treatments.UNCHANGED.name),
+        after=run.before,
     )
 
 

@@ -114,11 +114,9 @@ def train_ladder(
 def train_ablation(
     run: Job,
     corpora: Corpora,
-    network: Annotated[
-        int, typer.Option(help="Number of the ladder's network that is trained again.", min=0)
-    ],
+    network: Annotated[str, typer.Option(help="Name of the ladder's network: neox-<width>, ...")],
     every: Annotated[
-        int, typer.Option(help="Of so many facts by rank, one gets each treatment.", min=2)
+        int, typer.Option(help="Facts of a block; each treatment gets one of them.", min=10)
     ],
     out: table("Write: what the networks then know of each fact."),
     checkpoints: Checkpoints = None,
@@ -127,9 +125,10 @@ def train_ablation(
     """Train one size again, on changed corpora and from another initialization."""
     from rote.papers.distmem import ablation, families, ladder
 
-    rung = families.rung(run.settings, families.NEOX, network)
+    rung = families.network(run.settings, network)
     training_corpora = ladder.read(corpora)
-    with ladder.saved(run, "ablation", checkpoints, checkpoint_steps) as training:
+    name = f"ablation-{network}"
+    with ladder.saved(run, name, checkpoints, checkpoint_steps) as training:
         frame = ablation.retrain(rung, training_corpora, every, run.settings, run.seed, training)
         tables.write(out, frame, schema.RetrainedFacts, run.provenance())
 
@@ -292,6 +291,32 @@ def evaluate_sources(
         parts.setdefault(path.stem, []).append(tables.read(path))
     frames = {name: pd.concat(of_kind, ignore_index=True) for name, of_kind in parts.items()}
     _write(run, out, frames)
+
+
+@app.command("trace")
+def trace_question(
+    corpus: Annotated[Path, typer.Option(help="Folder of a tokenized corpus.", metavar="DIR")],
+    question: Annotated[str, typer.Option(help="The input, x.")] = "",
+    answer: Annotated[str, typer.Option(help="The output, y.")] = "",
+    questions: Annotated[
+        str, typer.Option(help="Or a file of rows with x and y, perhaps u; see the docs.")
+    ] = "",
+    instruction: Annotated[str, typer.Option(help="Prompt; {input} stands for x.")] = "{input}",
+    model: Annotated[str, typer.Option(help="Hugging Face id or folder of a causal model.")] = "",
+    lengths: Annotated[str, typer.Option("--n", help="n-gram lengths, by commas.")] = "3,5",
+    documents: Annotated[int, typer.Option(help="Documents shown of a pair.", min=0)] = 3,
+    pairs: Annotated[int, typer.Option(help="Pairs shown per n; 0: all.", min=0)] = 10,
+    out: Annotated[Path | None, typer.Option(help="Write: .html, or a table.")] = None,
+):
+    """Which pairs of a question a corpus holds, in which documents, and what a model makes of it.
+
+    Counts are exact: documents that hold an n-gram of the question and one of the answer.
+    """
+    from rote.papers.distmem import tracing
+
+    given = tracing.Question(question, answer, instruction, questions)
+    limits = tracing.TraceLimits(documents, pairs)
+    tracing.run(corpus, given, tracing.options(lengths), model, limits, out)
 
 
 def _write(run: Job, folder: Path, frames: Mapping[str, pd.DataFrame]) -> None:

@@ -1,6 +1,8 @@
 """Corpora as files: generated documents, and every corpus as two streams of tokens."""
 
 import json
+import re
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +11,12 @@ from rote import ngrams
 from rote.core.errors import InputError
 from rote.core.job import meter
 from rote.core.tables import atomic
+from rote.data import corpora as data
 from rote.papers.distmem.settings import DistmemStudy
 from rote.readers import table, text
+
+LINK = re.compile(r"https?://\S+$|s3://\S+$")
+LOOKED_AT = 20  # documents, before a corpus is tokenized
 
 
 def write(path: Path, documents: pd.DataFrame) -> None:
@@ -57,6 +63,29 @@ def tokenize_generated(corpus: Path, words: Path, tokens: Path) -> None:
     _tokenize(tokens, corpus, ngrams.Analyser("whitespace"), options)
 
 
+def refuse_links(texts: str, column: str) -> None:
+    """Refuse a corpus whose documents are lists of links to what was meant.
+
+    The listing of Dolma on the hub is one: its files name the shards, which are to be downloaded.
+
+    Args:
+        texts: the corpus, as `rote.data.corpora.documents` takes it.
+        column: that holds the text.
+
+    Raises:
+        InputError: if the first documents hold links and nothing else.
+    """
+    documents = data.documents(texts, column, split="blank", strict=False)
+    words = []
+    for document in islice(documents, LOOKED_AT):
+        words += document.text.split()
+    if words and all(LINK.match(word) for word in words):
+        raise InputError(
+            f"corpus {texts}: its documents are lists of links, as {words[0]!r}, not text; "
+            "download the files that they name, and give their folder"
+        )
+
+
 def tokenize_study(study: DistmemStudy, words: Path, tokens: Path) -> None:
     """Tokenize the corpus of a study: in words to count, and as its first model reads it.
 
@@ -68,6 +97,13 @@ def tokenize_study(study: DistmemStudy, words: Path, tokens: Path) -> None:
     """
     texts = with_corpus(study).corpus
     model = study.models[0].partition("@")[0]
+    if study.tokens:
+        # counted in the tokens of those who tokenized it, which stay where they are
+        options = ngrams.IndexOptions(tokenizer=model, end=study.end_token)
+        for out in (words, tokens):
+            ngrams.index_tokens(study.tokens, out, options)
+        return
+    refuse_links(texts, study.column)
     options = ngrams.CorpusOptions(
         column=study.column, split="blank", shard_tokens=study.shard_tokens
     )

@@ -2,12 +2,13 @@
 
 from rote.core.work import Wildcards, transformer
 from rote.papers.distmem import published
-from rote.papers.distmem.families import NEOX, Rung, network, rungs
+from rote.papers.distmem.families import Rung, network
 from rote.papers.distmem.settings import Settings
 from rote.papers.distmem.sources import SourceCorpus, sources
 
 VOCABULARY = 600  # words of a generated corpus
 TOKENS_PER_EXAMPLE = 400  # a prompt and its answer read, and as much generated
+OUTPUT_GRAMS = 7  # of a test example, on average over tasks
 QUESTION_WORDS = 1e7  # of a study, that its n-grams are embedded from
 
 
@@ -22,7 +23,7 @@ def _training(s: Settings, rung: Rung) -> float:
 
 
 def _ablation(s: Settings, where: Wildcards) -> float:
-    return 2 * _training(s, rungs(s.ladder, NEOX)[s.ablation.network])
+    return 2 * _training(s, network(s.ladder, where["network"]))
 
 
 def _pretrained(s: Settings, where: Wildcards) -> float:
@@ -51,7 +52,7 @@ def _words(s: Settings, where: Wildcards) -> float:
 
 def _influence(s: Settings, where: Wildcards) -> float:
     gradients = s.influence.items * s.influence.documents * len(s.influence.networks)
-    return s.world.replicates * gradients
+    return OUTPUT_GRAMS * s.world.replicates * gradients
 
 
 # seconds per word, measured at size by `make bench`: a small corpus takes the time of its start

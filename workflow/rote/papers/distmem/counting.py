@@ -11,7 +11,9 @@ import pandas as pd
 from rote import ngrams
 from rote.core import tables
 from rote.core.errors import InputError
+from rote.ngrams import passes
 from rote.ngrams.files import COUNTED
+from rote.ngrams.numbering import by_number
 from rote.papers.distmem import mining, schema
 from rote.papers.distmem.settings import DistmemAnalysis
 
@@ -34,22 +36,27 @@ def count(
     """
     counts = np.zeros((len(pairs), len(COUNTED)), np.int64)
     in_windows = np.zeros((len(pairs), len(options.windows)), np.int64)
+    kinds, rows = [], []
     for n, positions in pairs.groupby("n").indices.items():
-        rows = pairs.iloc[positions]
-        queries = ngrams.queries(
-            corpus,
-            pairs=zip(rows["input_gram"], rows["output_gram"], strict=True),
-            stop_words=(mining.stop_words(options, n), ()),
+        of_length = pairs.iloc[positions]
+        kinds.append(
+            ngrams.queries(
+                corpus,
+                pairs=zip(of_length["input_gram"], of_length["output_gram"], strict=True),
+                stop_words=(mining.stop_words(options, n), ()),
+            )
         )
-        result = ngrams.scan(corpus, queries, options=scan)
-        columns = [result.pairs]
+        rows.append(positions)
+    if kinds:  # all lengths and windows in one pass over the corpus
+        queries = passes.join(kinds)
+        counted = passes.scan_windows(corpus, queries, options.windows, scan)
+        columns = [counted.documents.pairs]
         for gram in queries.pairs.T:
-            columns.append(np.append(result.occurrences, 0)[gram])
-            columns.append(np.append(result.documents, 0)[gram])
-        counts[positions] = np.column_stack(columns)
-        for column, window in enumerate(options.windows):
-            result = ngrams.scan(corpus, queries, window=window, options=scan)
-            in_windows[positions, column] = result.pairs
+            columns.append(by_number(counted.documents.occurrences, gram))
+            columns.append(by_number(counted.documents.documents, gram))
+        order = np.concatenate(rows)
+        counts[order] = np.column_stack(columns)
+        in_windows[order] = counted.windows
     columns = dict(zip(COUNTED, counts.T, strict=True))
     return tables.frame(schema.TaskGramCounts, columns | {"window_occurrences": list(in_windows)})
 

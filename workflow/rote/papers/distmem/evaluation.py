@@ -7,15 +7,24 @@ import pandas as pd
 
 from rote import ngrams
 from rote.core import tables
-from rote.papers.distmem import estimators, mining, schema, variants
+from rote.papers.distmem import (
+    alternatives,
+    estimators,
+    metrics,
+    mining,
+    overlap,
+    schema,
+    tracing,
+    variants,
+)
 from rote.papers.distmem.correlation import Measure, correlation, ratio_log
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
-from rote.papers.distmem.tasks import REWORDED, TASKS, TEST, prompt
+from rote.papers.distmem.tasks import REWORDED, TASKS, prompt
 
-AUDITED_LENGTHS = (schema.WHOLE_OUTPUT, 8, 14)
 PROMPT_GRAM = 3  # words
 RHO = Measure(resamples=0)
+PAIR_OF_EXAMPLE = ["example", "input_gram", "output_gram"]
 
 
 def performance(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
@@ -29,6 +38,7 @@ def performance(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFram
     scores = scores[(scores["snapshot"] == 1.0) & tested]
     scores = scores.assign(total=scores["logprobs"].map(np.sum))
     groups = {task: corpus.rank_groups(task) for task in scores["task"].unique()}
+    overlaps = corpus.overlapping
     rows = []
     for (model, size), of_model in scores.groupby(["model", "size"]):
         likeliest = _likeliest_choices(of_model)
@@ -49,10 +59,23 @@ def performance(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFram
                     "pair_documents": int(documents.get(key, 0)),
                     "loss": -row.total if np.isfinite(row.total) else np.nan,
                     "correct": row.correct,
+                    **_written(row.generated, tests.loc[key]),
                     "choice_correct": choice_correct,
+                    "overlapping": overlaps.get(key, np.nan),
                 }
             )
     return tables.frame(schema.Performance, rows)
+
+
+def _written(generated: str, example: pd.Series) -> dict[str, float]:
+    """What a model's own output is worth; NaN where it was not asked for one."""
+    if not generated:
+        return {"matched": np.nan, "bleu": np.nan}
+    right = [example["output"], *example["aliases"]]
+    return {
+        "matched": float(metrics.answers(generated, right)),
+        "bleu": metrics.bleu([generated], [example["output"]]),
+    }
 
 
 def _likeliest_choices(scores: pd.DataFrame) -> pd.Series:
@@ -62,7 +85,11 @@ def _likeliest_choices(scores: pd.DataFrame) -> pd.Series:
 
 
 def novel(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
-    """The table Novel: pairs of an input and a generated n-gram, shortest n of each task."""
+    """The table Novel: pairs of an input and a generated n-gram, shortest n of each task.
+
+    A pair is right if the reference holds it and its n-grams belong together: a translation by the
+    lexicon, or where none is known, by cosine (see `mining.belonging`).
+    """
     tests = corpus.tests[["input", "output"]].rename(columns={"output": "reference"})
     scores = corpus.output_scores
     scores = scores[(scores["generated"] != "") & (scores["snapshot"] == 1.0)]
@@ -82,6 +109,10 @@ def novel(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
             stop_words=(mining.stop_words(options, n), ()),
         )
         is_novel = documents == 0
+        right = corpus.pairs[(corpus.pairs["task"] == task) & (corpus.pairs["n"] == n)]
+        right = right[mining.belonging(right, corpus.lexicon_of(task), options.gamma)]
+        reference = pd.MultiIndex.from_frame(right[PAIR_OF_EXAMPLE])
+        is_right = pd.MultiIndex.from_frame(pairs[PAIR_OF_EXAMPLE]).isin(reference)
         rows.append(
             {
                 "source": corpus.name,
@@ -91,22 +122,12 @@ def novel(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
                 "n": n,
                 "pairs": len(pairs),
                 "novel": int(is_novel.sum()),
-                "novel_correct": int((is_novel & _in_reference(corpus, examples, pairs)).sum()),
+                "right": int(is_right.sum()),
+                "novel_right": int((is_novel & is_right).sum()),
+                "novel_in_reference": int((right["pair_documents"] == 0).sum()),
             }
         )
     return tables.frame(schema.Novel, rows)
-
-
-def _in_reference(
-    corpus: MeasuredCorpus, examples: pd.DataFrame, pairs: pd.DataFrame
-) -> np.ndarray:
-    """Mask of pairs whose output n-gram stands in the true output."""
-    references = {
-        row.example: f" {' '.join(corpus.corpus.split(row.reference))} "
-        for row in examples.itertuples()
-    }
-    keys = zip(pairs["example"], pairs["output_gram"], strict=True)
-    return np.array([f" {gram} " in references[example] for example, gram in keys])
 
 
 def bias(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
@@ -135,26 +156,15 @@ def _rho_with_input_count(pairs: pd.DataFrame, measure: Measure) -> float:
 
 
 def audit(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
-    """The table Audit: 8-grams, 14-grams and whole outputs of the test examples in the corpus."""
-    split = corpus.corpus.analyser.splitter()
-    tests = corpus.examples[corpus.examples["part"] == TEST]
-    rows = []
-    for task, examples in tests.groupby("task"):
-        outputs = [split(text) for text in examples["output"]]
-        for n in AUDITED_LENGTHS:
-            grams = [ngrams.grams(output, n or max(len(output), 1)) for output in outputs]
-            frame = pd.DataFrame({"gram": grams}).explode("gram").dropna()
-            occurrences = ngrams.count(corpus.corpus, frame["gram"].map(" ".join).tolist())
-            rows.append(
-                {
-                    "source": corpus.name,
-                    "task": task,
-                    "n": n,
-                    "examples": len(outputs),
-                    "overlapping": frame.index[occurrences > 0].nunique(),
-                }
-            )
-    return tables.frame(schema.Audit, rows)
+    """The table Audit: 8-grams, 14-grams and whole outputs of the test examples in the corpus.
+
+    Raises:
+        InputError: for a generated corpus that holds what is held out.
+    """
+    audited = overlap.audit(corpus.name, corpus.overlaps)
+    if corpus.facts is not None:
+        overlap.check(audited)
+    return audited
 
 
 def mining_quality(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
@@ -219,6 +229,8 @@ OF_GENERATED: dict[str, Evaluation] = {
     "mining": mining_quality,
     "prompts": prompts,
     "estimators": estimators.table,
+    "alternatives": alternatives.table,
+    "traces": tracing.reported,
 }
 
 

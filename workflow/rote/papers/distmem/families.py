@@ -64,14 +64,6 @@ def trained(options: DistmemLadder) -> list[str]:
     return [name for name, family in FAMILIES.items() if rungs(options, family)]
 
 
-def rung(options: DistmemLadder, of: NetworkFamily, number: int) -> Rung:
-    """A network by its size's number in a family. Raises InputError for one that is not there."""
-    networks = rungs(options, of)
-    if not 0 <= number < len(networks):
-        raise InputError(f"--network must lie in 0 to {len(networks) - 1}, given {number}")
-    return networks[number]
-
-
 def ladder(options: DistmemLadder) -> dict[str, Rung]:
     """Every network by name, family by family."""
     networks = {}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from rote import ngrams
 from rote.core import tables
+from rote.papers.distmem import overlap
 from rote.papers.distmem.infinity import INFINITY
 from rote.papers.distmem.tasks import RANK_GROUPS, TASKS, TEST
 
@@ -23,6 +24,7 @@ class MeasuredCorpus(NamedTuple):
         scores: the tables OutputScores of every model, one below the other.
         facts: the table CorpusFacts of a generated corpus.
         lexicon: translations of each word, of a generated corpus.
+        overlaps: which test outputs the corpus shares n-grams with, see `overlap.of_examples`.
     """
 
     name: str
@@ -32,6 +34,7 @@ class MeasuredCorpus(NamedTuple):
     scores: pd.DataFrame
     facts: pd.DataFrame | None
     lexicon: Mapping[str, set[str]] | None
+    overlaps: pd.DataFrame | None = None
 
     @property
     def tests(self) -> pd.DataFrame:
@@ -54,6 +57,20 @@ class MeasuredCorpus(NamedTuple):
     def infinity_scores(self) -> pd.DataFrame:
         """Scores of the infinity-gram."""
         return self.scores[self.scores["model"] == INFINITY]
+
+    @property
+    def overlapping(self) -> dict[tuple[str, int], float]:
+        """By task and example: whether the corpus holds an n-gram of the output, of the shortest
+        gated length; NaN for a shorter output.
+        """
+        if self.overlaps is None:
+            return {}
+        rows = self.overlaps[self.overlaps["n"] == overlap.GATED_LENGTHS[0]]
+        return rows.set_index(overlap.EXAMPLE)["overlapping"].to_dict()
+
+    def lexicon_of(self, task: str) -> Mapping[str, set[str]] | None:
+        """Translations of each word, if the task has them."""
+        return self.lexicon if task in TASKS and TASKS[task].has_lexicon else None
 
     def rank_groups(self, task: str) -> dict[int, str]:
         """Frequency group by example; empty unless each example asks for a fact with a rank."""
@@ -78,17 +95,20 @@ def read(folder: Path, scores: Sequence[Path]) -> MeasuredCorpus:
     """
     counts = tables.read(folder / "counts.parquet")
     facts, lexicon = folder / "facts.parquet", folder / "lexicon.parquet"
+    corpus = ngrams.Corpus.open(folder / "words")
+    examples = tables.read(folder / "examples.parquet")
     return MeasuredCorpus(
         name=folder.name,
-        corpus=ngrams.Corpus.open(folder / "words"),
-        examples=tables.read(folder / "examples.parquet"),
+        corpus=corpus,
+        examples=examples,
         pairs=tables.read(folder / "pairs.parquet").join(counts),
         scores=pd.concat([tables.read(path) for path in scores], ignore_index=True),
         facts=tables.read(facts) if facts.exists() else None,
-        lexicon=_translations(lexicon) if lexicon.exists() else None,
+        lexicon=translations(lexicon) if lexicon.exists() else None,
+        overlaps=overlap.of_examples(corpus, examples),
     )
 
 
-def _translations(path: Path) -> dict[str, set[str]]:
+def translations(path: Path) -> dict[str, set[str]]:
     """Translations of each word, from the table Lexicon."""
     return tables.read(path).groupby("source")["target"].agg(set).to_dict()

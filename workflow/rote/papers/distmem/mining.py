@@ -37,7 +37,8 @@ def candidates(examples: pd.DataFrame, options: DistmemAnalysis) -> pd.DataFrame
     n-gram counts once; start and end are the characters of its first occurrence in the output.
 
     Args:
-        examples: columns task, example, input, output.
+        examples: columns task, example, input, output; perhaps whole: then the whole output is its
+            only n-gram, as TriviaQA's answers are in the paper.
 
     Returns:
         The table TaskGrams without any knowledge of meaning: cosine 0, mined false.
@@ -46,7 +47,7 @@ def candidates(examples: pd.DataFrame, options: DistmemAnalysis) -> pd.DataFrame
     for example in examples.itertuples():
         for n in lengths(options, example.task):
             inputs = _input_grams(example.input, n, stop_words(options, n))
-            outputs = _output_grams(example.output, n)
+            outputs = _output_grams(example.output, n, getattr(example, "whole", False))
             if options.drop_example_on_shared_gram and inputs.keys() & outputs.keys():
                 continue
             for x in inputs:
@@ -75,9 +76,10 @@ def _input_grams(text: str, n: int, stop: Iterable[str]) -> dict[tuple[str, ...]
     return dict.fromkeys(ngrams.grams(units, n))
 
 
-def _output_grams(text: str, n: int) -> dict[tuple[str, ...], tuple[int, int]]:
+def _output_grams(text: str, n: int, whole: bool = False) -> dict[tuple[str, ...], tuple[int, int]]:
     """The characters of the first occurrence of each n-gram."""
     spans = WORDS.spans(text)
+    n = max(len(spans), 1) if whole else n
     outputs: dict[tuple[str, ...], tuple[int, int]] = {}
     for first, gram in enumerate(ngrams.grams([unit for unit, _, _ in spans], n)):
         outputs.setdefault(gram, (spans[first][1], spans[first + len(gram) - 1][2]))
@@ -126,6 +128,23 @@ def highest_cosine(pairs: pd.DataFrame, share: float) -> np.ndarray:
     return mask
 
 
+def belonging(
+    pairs: pd.DataFrame, lexicon: Mapping[str, set[str]] | None, gamma: float | None
+) -> np.ndarray:
+    """Mask of pairs whose n-grams belong together: H_n as far as it can be known, (pairs,).
+
+    Args:
+        pairs: columns input_gram, output_gram, cosine.
+        lexicon: translations of each word; where there is one it says what belongs together.
+        gamma: otherwise the cosine must be above it; None: every pair does.
+    """
+    if lexicon is not None:
+        return aligned(pairs, lexicon)
+    if gamma is None:
+        return np.ones(len(pairs), bool)
+    return pairs["cosine"].to_numpy() > gamma
+
+
 # ---- embeddings
 
 
@@ -159,11 +178,18 @@ def lsa(corpus: ngrams.Corpus, grams: Iterable[str], dimensions: int) -> Embeddi
     return embed
 
 
-def columns_of(corpus: ngrams.Corpus, words: Sequence[str]) -> np.ndarray:
-    """Number of the word by token id, −1 for tokens that are none of `words`, (types + 1,)."""
-    ids = np.array([corpus.ids(word)[0] for word in words], np.int64)
+def columns_of(corpus: ngrams.Corpus, words: Sequence[str | int]) -> np.ndarray:
+    """Number of the word by token id, −1 for tokens that are none of `words`, (types + 1,).
+
+    Args:
+        corpus: in words, or in a tokenizer's tokens.
+        words: units of the corpus: words, or token ids.
+    """
+    is_token = corpus.analyser.gives_ids
+    ids = np.array([word if is_token else corpus.ids(word)[0] for word in words], np.int64)
     columns = np.full(corpus.types + 1, -1)
-    columns[ids[ids >= 0]] = np.flatnonzero(ids >= 0)
+    is_known = (ids >= 0) & (ids < corpus.types)
+    columns[ids[is_known]] = np.flatnonzero(is_known)
     return columns
 
 
@@ -194,6 +220,8 @@ def _information_vectors(
     a, b = cells.coords
     ratio = cells.data * n_documents / (frequency[a] * frequency[b])
     positive = np.where(a == b, 0, np.maximum(np.log(ratio), 0))
+    if not positive.any():  # no two words together more often than by chance
+        return np.zeros((size, rank))
     matrix = sparse.csr_matrix((positive, (a, b)), cooccurrence.shape)
     start = np.full(size, size**-0.5)  # a fixed start: the same vectors every time
     vectors, singular, _ = svds(matrix, k=rank, v0=start)

@@ -11,11 +11,12 @@ from rote.ledger.nulls import (
     shuffled,
 )
 from rote.papers.distmem import estimators, variants
-from rote.papers.distmem.families import FAMILIES
+from rote.papers.distmem.families import FAMILIES, LLAMA
 from rote.papers.distmem.influence import COSINES, PRODUCTS
 from rote.papers.distmem.statistics import memorization
 from rote.papers.distmem.statistics.reading import ladder, largest, smallest
-from rote.papers.distmem.tasks import FACTS, HEAD, MIDDLE, REASONING, TAIL, TASKS
+from rote.papers.distmem.tasks import FACTS, HEAD, KNOWN_STEPS, MIDDLE, REASONING, TAIL, TASKS
+from rote.papers.distmem.treatments import ALL, REMOVED
 
 _CORPUS = "source"  # column of the replicates
 _MEASURED = ["rho", "distance"]
@@ -55,9 +56,10 @@ def _untrained_influence(frame: pd.DataFrame, rng: np.random.Generator) -> pd.Da
 _IGNORANCE = {
     "memorization": lambda frame, rng: _noisy(frame, rng, rho=0, distance=0.5),
     "performance": lambda frame, rng: frame.assign(correct=False),
-    "novel": lambda frame, rng: frame.assign(novel_correct=0),
+    "novel": lambda frame, rng: frame.assign(right=0, novel_right=0),
     "influence": _untrained_influence,
     "estimators": lambda frame, rng: _noisy(frame, rng, rho=0, given_answer=0),
+    "alternatives": lambda frame, rng: _noisy(frame, rng, rho=0),
     "ablation": lambda frame, rng: _noisy(frame, rng, logprob=-3),
     "prompts": lambda frame, rng: _noisy(frame, rng, accuracy=0.5),
 }
@@ -70,6 +72,35 @@ def untrained(tables: Tables) -> Tables:
     initial = frame.loc[frame["snapshot"] == 0, [*keys, *_MEASURED]]
     is_final = (frame["snapshot"] == 1.0).to_numpy()
     return _with_values(tables, frame[keys].merge(initial, on=keys, how="left"), is_final)
+
+
+def llama_untrained(tables: Tables) -> Tables:
+    """LLaMA-type networks correlate as they did before their training (memorization)."""
+    frame = tables["memorization"]
+    keys = [*_SETTING, "task"]
+    initial = frame.loc[frame["snapshot"] == 0, [*keys, *_MEASURED]]
+    is_final = ((frame["snapshot"] == 1.0) & (frame["family"] == LLAMA.name)).to_numpy()
+    return _with_values(tables, frame[keys].merge(initial, on=keys, how="left"), is_final)
+
+
+def shuffled_counts(tables: Tables) -> Tables:
+    """Networks follow the pair counts no more than counts shuffled within bins of frequency."""
+    frame = tables["memorization"]
+    keys = [name for name in _SETTING if name not in ("variant", "parameter")] + [
+        "task",
+        "snapshot",
+    ]
+    shuffled = frame.loc[frame["variant"] == variants.SHUFFLED.name, [*keys, *_MEASURED]]
+    is_paper = (frame["variant"] == variants.PAPER.name).to_numpy()
+    return _with_values(tables, frame[keys].merge(shuffled, on=keys, how="left"), is_paper)
+
+
+def follows_pair_count(tables: Tables, rng: np.random.Generator) -> Tables:
+    """Networks follow the plain pair count: given it, the ratio correlates with nothing."""
+    frame = tables["memorization"]
+    noise = rng.normal(0, _NOISE, len(frame))
+    is_partial = frame["variant"] == variants.PARTIAL.name
+    return replaced(tables, memorization=frame.assign(rho=frame["rho"].mask(is_partial, noise)))
 
 
 def untrained_gradients(tables: Tables) -> Tables:
@@ -137,6 +168,8 @@ def _with_values(tables: Tables, values: pd.DataFrame, rows: np.ndarray) -> Tabl
     return replaced(tables, memorization=frame.assign(**changed))
 
 
+any_steps = exchanged("memorization", "task", KNOWN_STEPS.name, REASONING.name, _CORPUS)
+answers_any_steps = exchanged("performance", "task", KNOWN_STEPS.name, REASONING.name, _CORPUS)
 facts_as_reasoning = exchanged("memorization", "task", FACTS.name, REASONING.name, _CORPUS)
 facts_traced_as_reasoning = exchanged("influence", "task", FACTS.name, REASONING.name, _CORPUS)
 any_length = exchanged("memorization", "n", *FACTS.lengths, _CORPUS)
@@ -167,13 +200,15 @@ any_smoothing = exchanged(
     _CORPUS,
 )
 any_estimate = shuffled("estimators", ["rho", "given_answer"], ["source", "model"])
+any_alternative = shuffled("alternatives", "rho", ["source", "model", "task"])
 answer_as_task_gram = exchanged(
     "estimators", "estimator", estimators.ANSWER.name, estimators.TASK_GRAM.name, _CORPUS
 )
 
 # ---- retrained networks
 
-treatments_shuffled = shuffled("ablation", "treatment", ["source", "variant"])
+treatments_shuffled = shuffled("ablation", "treatment", ["source", "model", "variant", "block"])
 doses_shuffled = shuffled(
-    "ablation", ["documents_before", "documents_after"], ["source", "variant", "treatment"]
+    "ablation", ["documents_before", "documents_after"], ["source", "model", "variant", "treatment"]
 )
+removed_as_moved = exchanged("ablation", "treatment", REMOVED.name, ALL.name, _CORPUS)

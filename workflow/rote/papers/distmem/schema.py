@@ -35,6 +35,9 @@ class TaskExamples(Table):
     output: str = column("y")
     fact: int = column("fact that is asked for, -1 if none")
     choices: list[str] = column("possible outputs, if the task gives any")
+    group: str = column("subject or language, of data sets that have several; empty elsewhere")
+    aliases: list[str] = column("other outputs that are right, if the task gives any")
+    whole: bool = column("the whole output is its only n-gram, of every length")
 
 
 class Lexicon(Table):
@@ -127,6 +130,10 @@ class MemorizationByVariant(Table):
         "pairs left out because the model gives no finite log-probability", "pairs"
     )
     above_one: float = column("share of the ratios above 1")
+    uncovered: float = column("share of the pairs whose output n-gram no token covers")
+    outside: float = column(
+        "share of the outputs' characters in no n-gram that Def. 3 correlates", nan="no output"
+    )
     reason: str = column("why there is no rho, empty if there is one")
 
 
@@ -145,8 +152,15 @@ class Performance(Table):
         "loss of the output, summed over its tokens", "nats", nan="a token has probability 0"
     )
     correct: bool = column("greedy decoding gives the output")
+    matched: float = column(
+        "what the model writes begins with the output or an alias", nan="it was not asked to write"
+    )
+    bleu: float = column("BLEU of what the model writes, 0 to 100", nan="the same")
     choice_correct: float = column(
         "the true choice is the likeliest", nan="the task gives no choices"
+    )
+    overlapping: float = column(
+        "the corpus holds 8 words of the output in a row", nan="the output is shorter"
     )
 
 
@@ -162,8 +176,11 @@ class Novel(Table):
     n: int = column("length of the n-grams", "words")
     pairs: int = column("pairs written", "pairs")
     novel: int = column("of those, in no document", "pairs")
-    novel_correct: int = column(
-        "of those, with an output n-gram that stands in the true output", "pairs"
+    right: int = column("pairs written that belong together, and stand in the reference", "pairs")
+    novel_right: int = column("of those, in no document", "pairs")
+    novel_in_reference: int = column(
+        "pairs of the reference that belong together, in no document: the most there can be",
+        "pairs",
     )
 
 
@@ -201,6 +218,7 @@ class Audit(Table):
     task: str = column("task")
     n: int = column("length of the n-grams; 0: whole outputs", "words")
     examples: int = column("test examples")
+    long_enough: int = column("of those, with an output of n words or more")
     overlapping: int = column("of those, with an n-gram of the output in the corpus")
 
 
@@ -233,7 +251,10 @@ class Estimators(Table):
 
 
 class ExampleInfluence(Table):
-    """Influence of documents on one test example: mean over documents, summed over snapshots."""
+    """Influence of documents on one test example.
+
+    Mean over the documents of a pair, summed over pairs and snapshots.
+    """
 
     KEY = ("source", "model", "trained", "task", "example")
     MAY_BE_EMPTY: ClassVar = True
@@ -245,26 +266,68 @@ class ExampleInfluence(Table):
     example: int = column("test example")
     pair: float = column("of documents that hold s_x and s_y")
     output_only: float = column("of documents that hold s_y but not s_x")
+    matched: float = column("of those of them that are most like the first in the prompt's words")
     pair_cosine: float = column("cosine with the mean gradient of the first, mean over snapshots")
     output_only_cosine: float = column("the same for the second")
-    documents: int = column("documents per scheme", "documents")
+    matched_cosine: float = column("the same for the third")
+    pairs: int = column("pairs that the sum of Eq. 9 is over", "pairs")
+    documents: int = column("documents per kind, all pairs together", "documents")
 
 
 class RetrainedFacts(Table):
     """One fact in a network that was trained again."""
 
-    KEY = ("source", "variant", "fact")
+    KEY = ("source", "model", "variant", "fact")
     source: str = column("corpus")
     model: str = column("network of the ladder")
     variant: str = column(
         "changed: other corpus, same initialization; reinitialized: the other way round"
     )
     fact: int = column("fact")
-    treatment: str = column("unchanged, removed, pairs, halved or injected")
+    treatment: str = column("unchanged, quarter, half or all of its documents moved, ...")
+    block: int = column("number of the block of similarly frequent facts that arms are drawn in")
     documents_before: int = column("documents that state it, unchanged corpus", "documents")
     documents_after: int = column("documents that state it, changed corpus", "documents")
+    inputs_before: int = column("of those, with the question's 3-gram, before", "documents")
+    inputs_after: int = column("the same after", "documents")
+    pairs_before: int = column("of those, with the true object as well, before", "documents")
+    pairs_after: int = column("the same after", "documents")
     logprob: float = column("log-probability of the true object", "nats")
     correct: bool = column("it is the likeliest token")
+
+
+class Alternatives(Table):
+    """How well one model of the corpus ranks a network's log-probabilities of a task's pairs."""
+
+    KEY = ("source", "model", "task", "estimator")
+    MAY_BE_EMPTY: ClassVar = True
+    source: str = column("corpus")
+    model: str = column("model")
+    size: int = column("parameters", "parameters")
+    task: str = column("task")
+    n: int = column("length of the n-grams", "words")
+    estimator: str = column("task_gram, bm25, lsa or encoder, see `alternatives`")
+    rho: float = column("Spearman's rho, the same pairs for all", nan="too few pairs, or constant")
+    points: int = column("pairs correlated", "pairs")
+
+
+class Traces(Table):
+    """A pair of a question, and one document that holds it."""
+
+    KEY = ("source", "model", "task", "example", "n", "input_gram", "output_gram", "document")
+    source: str = column("corpus; empty for one of a user's own")
+    model: str = column("model whose log-probability it is; empty where it is the user's")
+    task: str = column("task")
+    example: int = column("test example")
+    n: int = column("length of the n-grams", "words")
+    input_gram: str = column("n-gram of the input, s_x")
+    output_gram: str = column("n-gram of the output, s_y")
+    pair_documents: int = column("documents that hold both", "documents")
+    first_occurrences: int = column("occurrences of s_x", "occurrences")
+    ratio: float = column("log P of the task-gram model", "nats", nan="in no document")
+    logprob: float = column("log P of the model", "nats", nan="no model, or none finite")
+    document: int = column("number of a document that holds both, -1 if there is none")
+    snippet: str = column("its words around the n-grams, which stand in brackets")
 
 
 class Engines(Table):
@@ -293,6 +356,8 @@ GENERATED_TABLES: dict[str, type[Table]] = {
     "mining": Mining,
     "prompts": Prompts,
     "estimators": Estimators,
+    "alternatives": Alternatives,
+    "traces": Traces,
 }
 RUN_TABLES: dict[str, type[Table]] = {
     "influence": ExampleInfluence,

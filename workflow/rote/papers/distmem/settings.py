@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from rote.core.section import PaperSection, Section, key, left_out
-from rote.papers.distmem.published import DOLMA, OLMO, PILE, PYTHIA
+from rote.papers.distmem.published import DOLMA, ENGLISH, OLMO, PILE, PYTHIA, expanded
 from rote.papers.distmem.tasks import TASKS
 
 Count = Annotated[int, Field(ge=1)]
@@ -132,6 +132,18 @@ class DistmemAnalysis(Section):
     cosine_shares: list[Share] = key(
         [0.75, 0.5, 0.25], "Shares of the pairs, those of highest cosine, beside all of them"
     )
+    gamma: float | None = key(
+        None,
+        "Cosine above which the n-grams of a pair belong together; null: all pairs do. Where a "
+        "lexicon is known, that says it",
+    )
+    gammas: list[float] = key(
+        [], "Absolute thresholds of the cosine (Fig. 6), for encoders whose scale is known"
+    )
+    shuffles: int = key(3, "Draws of the null whose counts are shuffled within bins", ge=1)
+    alternative_pairs: int = key(
+        0, "Pairs of each task that BM25, LSA and a sentence encoder rank, too; 0: none", ge=0
+    )
     drop_example_on_shared_gram: bool = key(
         False, "Drop an example whose input and output share an n-gram, as the released code does"
     )
@@ -148,9 +160,9 @@ class DistmemAnalysis(Section):
     resamples: int = key(499, "Bootstrap resamples over examples", ge=99)
 
     SCALES: ClassVar = {
-        "smoke": {"resamples": 99},
-        "full": {"resamples": 999},
-        "paper": {"infinity_shards": 16},
+        "smoke": {"resamples": 99, "alternative_pairs": 30},
+        "full": {"resamples": 999, "shuffles": 5, "alternative_pairs": 200},
+        "paper": {"infinity_shards": 16, "shuffles": 19, "alternative_pairs": 500},
     }
 
 
@@ -158,11 +170,13 @@ class DistmemInfluence(Section):
     """Influence of documents on test examples: dot products of gradients, summed over snapshots."""
 
     networks: list[Count] = key([2], "Numbers of the ladder's networks, from 0", min_length=1)
-    items: int = key(10, "Test examples per task", ge=1)
-    documents: int = key(8, "Documents per example and scheme (R in the paper: 50)", ge=1)
+    items: int = key(6, "Test examples per task; all their pairs are summed over", ge=1)
+    documents: int = key(
+        8, "Documents per output n-gram and kind (R in the paper: 50), one per pair or more", ge=1
+    )
 
     SCALES: ClassVar = {
-        "smoke": {"networks": [2], "items": 4, "documents": 3},
+        "smoke": {"networks": [2], "items": 2, "documents": 3},
         "full": {"networks": [2, 3]},
         "paper": {"networks": [2, 4], "items": 100, "documents": 50},
     }
@@ -171,8 +185,18 @@ class DistmemInfluence(Section):
 class DistmemAblation(Section):
     """Networks trained again on corpora in which the documents of some facts were changed."""
 
-    network: int = key(2, "Number of the ladder's network that is trained again, from 0", ge=0)
-    every: int = key(10, "Every so many-th fact by rank is changed", ge=2)
+    networks: list[str] = key(
+        ["neox-32"], "Names of the ladder's networks that are trained again", min_length=1
+    )
+    every: int = key(
+        10, "Facts of a block of similar frequency; each treatment gets one of them", ge=10
+    )
+
+    SCALES: ClassVar = {
+        "smoke": {"networks": ["neox-16"]},
+        "full": {"networks": ["neox-16", "neox-32", "llama-16", "llama-32"]},
+        "paper": {"networks": ["neox-16", "neox-64", "llama-16", "llama-64"]},
+    }
 
 
 class DistmemStudy(Section):
@@ -198,9 +222,36 @@ class DistmemStudy(Section):
     mining: dict[str, str] = key(
         {}, "The same to mine n-gram pairs from; a task that is left out is mined itself"
     )
-    examples: int = key(1000, "Most test examples per task", ge=1)
+    tokens: str = key(
+        "",
+        "Tokens of the corpus where others left them (.bin and .idx, memmaps, infini-gram, a saved "
+        "data set): counted in place, in the first model's tokens; empty: `corpus` is tokenized",
+    )
+    end_token: int = key(-1, "Id that ends a document in `tokens`, where no index says; -1: none")
+    stop_words: list[str] = key(
+        [ENGLISH],
+        f"In place of analysis.stop_words; {ENGLISH}: those of the released code (NLTK's)",
+    )
+    windows: list[Count] = key([10, 50, 100, 1000], "In place of analysis.windows")
+    gamma: float | None = key(0.75, "In place of analysis.gamma: the paper's, of E5")
+    gammas: list[float] = key([0.7, 0.75, 0.8], "In place of analysis.gammas (Fig. 6)")
+    examples: int = key(
+        1000, "Most test examples per task, as many of each subject or language", ge=1
+    )
     parts: int = key(64, "Jobs that count side by side", ge=1)
     shard_tokens: int = key(2**30, "Tokens of a shard of the tokenized corpus", ge=1)
+
+    def analysis(self, options: DistmemAnalysis) -> DistmemAnalysis:
+        """The analysis of this study, its own keys in the place of those of the generated corpora.
+
+        Args:
+            options: `distmem.analysis`.
+        """
+        changed = {name: getattr(self, name) for name in ("windows", "gamma", "gammas")}
+        changed["stop_words"] = expanded(self.stop_words)
+        if self.tokens:  # of tokens, not of words, nothing can be left out
+            changed["stop_words_up_to"] = 0
+        return options.model_copy(update=changed)
 
     @model_validator(mode="after")
     def _complete(self):
@@ -261,14 +312,17 @@ class Settings(PaperSection):
     @model_validator(mode="after")
     def _networks(self):
         last = len(self.ladder.neox.sizes) - 1
-        for path, numbers in (
-            ("influence.networks", self.influence.networks),
-            ("ablation.network", [self.ablation.network]),
-        ):
-            if max(numbers) > last:
-                raise ValueError(
-                    f"{path} must be at most {last}: the ladder has {last + 1} networks"
-                )
+        if max(self.influence.networks) > last:
+            raise ValueError(
+                f"influence.networks must be at most {last}: the ladder has {last + 1} networks"
+            )
+        names = []
+        for family in ("neox", "llama"):
+            names += [f"{family}-{width}" for width, _, _ in getattr(self.ladder, family).sizes]
+        if unknown := [name for name in self.ablation.networks if name not in names]:
+            raise ValueError(
+                f"ablation.networks must be of {', '.join(names)}, given {unknown[0]!r}"
+            )
         return self
 
 

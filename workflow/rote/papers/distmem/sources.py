@@ -6,7 +6,7 @@ import pandas as pd
 
 from rote.papers.distmem import published
 from rote.papers.distmem.families import trained
-from rote.papers.distmem.settings import STUDIES, DistmemStudy, Settings
+from rote.papers.distmem.settings import STUDIES, DistmemAnalysis, DistmemStudy, Settings
 
 COUNTED_FILES = ("words", "examples.parquet", "pairs.parquet", "counts.parquet")
 KNOWN_FILES = ("facts.parquet", "lexicon.parquet")  # of generated corpora
@@ -35,6 +35,10 @@ class SourceCorpus:
     def is_generated(self) -> bool:
         """Whether its facts and lexicon are known."""
         return self.study is None
+
+    def analysis(self, options: Settings) -> DistmemAnalysis:
+        """How it is analysed: as the generated corpora are, or by the keys of its study."""
+        return self.study.analysis(options.analysis) if self.study else options.analysis
 
     @property
     def measured_files(self) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 """Test data of real tasks: rows of a few known forms, from files or a hub, as TaskExamples."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rote.core import tables
@@ -28,17 +30,21 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _question(row: Row, answer: str, choices: list[str] | None = None) -> dict[str, Any]:
+def _question(row: Row, answer: str, choices: list[str] | None = None, **more: Any) -> dict:
     return {
         "instruction": "Question: {input}\nAnswer:",
         "input": row["question"],
         "output": answer,
         "choices": choices,
+        **more,
     }
 
 
 def _trivia(row: Row) -> dict[str, Any]:
-    return _question(row, row["answer"]["value"])
+    """The whole answer is the only n-gram of the output, of every length; its aliases count."""
+    answer = row["answer"]
+    aliases = [*answer.get("aliases", ()), *answer.get("normalized_aliases", ())]
+    return _question(row, answer["value"], whole=True, aliases=list(dict.fromkeys(aliases)))
 
 
 def _multiple_choice(row: Row) -> dict[str, Any]:
@@ -47,11 +53,14 @@ def _multiple_choice(row: Row) -> dict[str, Any]:
     correct = answer if isinstance(answer, int) else ("A", "B", "C", "D").index(answer)
     if not 0 <= correct < len(choices):
         raise IndexError(f"answer {answer} of {len(choices)} choices")
-    return _question(row, choices[correct], choices)
+    return _question(row, choices[correct], choices, group=str(row.get("subject", "")))
+
+
+_CALCULATOR = re.compile(r"<<[^<>]*>>")  # what GSM8K's annotators computed, no part of the text
 
 
 def _solution(row: Row) -> dict[str, Any]:
-    return _question(row, row["answer"].replace("#### ", "answer "))
+    return _question(row, _CALCULATOR.sub("", row["answer"]).replace("#### ", "answer "))
 
 
 _LANGUAGES = {
@@ -73,6 +82,7 @@ def _translation(row: Row) -> dict[str, Any]:
         "input": pair["en"],
         "output": pair[other],
         "choices": None,
+        "group": other,
     }
 
 
@@ -118,21 +128,36 @@ def read(task: str, source: str, part: str, limit: int | None = None) -> pd.Data
             y (perhaps u, an instruction with {input} where x belongs, and choices), or are of the
             form of TriviaQA, MMLU, GSM8K or WMT.
         part: test or mining.
-        limit: most examples.
+        limit: most examples; of data sets in groups (subjects of MMLU, languages of WMT) as many
+            of each.
 
     Raises:
         InputError: naming file, row and what it lacks.
     """
     constants = {"task": task, "part": part, "wording": 0, "fact": -1}
+    absent = {"group": "", "aliases": [], "whole": False}
     rows = []
     for position, row in _rows(source):
-        example = _example(row, f"task {task}, {position}")
-        rows.append(example | constants | {"example": len(rows)})
-        if limit is not None and len(rows) == limit:
-            break
+        rows.append(absent | _example(row, f"task {task}, {position}") | constants)
     if not rows:
         raise InputError(f"task {task}: no row in {source}")
-    return tables.frame(schema.TaskExamples, rows)
+    chosen = _balanced([row["group"] for row in rows], limit)
+    numbered = [rows[at] | {"example": number} for number, at in enumerate(chosen)]
+    return tables.frame(schema.TaskExamples, numbered)
+
+
+def _balanced(groups: Sequence[str], limit: int | None) -> list[int]:
+    """Numbers of rows, at most so many, as equally many of each group as there are, in order.
+
+    Within a group they are drawn at random, always the same ones: a data set's first rows are of
+    its first subjects.
+    """
+    if limit is None or len(groups) <= limit:
+        return list(range(len(groups)))
+    rng = np.random.default_rng(0)
+    shuffled = pd.Series(groups).iloc[rng.permutation(len(groups))]
+    turn = shuffled.groupby(shuffled).cumcount()  # every group's first, every group's second, ...
+    return sorted(turn.sort_values(kind="stable").index[:limit].tolist())
 
 
 def _example(row: Row, position: str) -> dict[str, Any]:

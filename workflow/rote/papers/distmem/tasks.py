@@ -18,6 +18,8 @@ class GeneratedTask:
         wordings: other ways to ask, with {input} and {filler} to fill in. What they mean to a model
             differs as much as how common they are.
         is_held_out: the corpus holds none of the test outputs, by construction.
+        has_known_parts: it may hold n-grams of theirs; of other held-out tasks it holds none of
+            `evaluation.GATED_LENGTHS`.
         is_ranked: each example asks for one fact, which has a frequency rank.
         has_lexicon: the generator knows which input words translate into which output words.
     """
@@ -28,11 +30,17 @@ class GeneratedTask:
     is_held_out: bool = False
     is_ranked: bool = False
     has_lexicon: bool = False
+    has_known_parts: bool = False
 
     @property
     def n(self) -> int:
         """Length of the n-grams of the headline figures."""
         return self.lengths[0]
+
+    @property
+    def label(self) -> str:
+        """In figures."""
+        return self.name.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,10 @@ REASONING = GeneratedTask(
     ),
     is_held_out=True,
 )
-TASKS: dict[str, GeneratedTask] = {task.name: task for task in (FACTS, TRANSLATION, REASONING)}
+# sums whose steps stand in the corpus, though never both in one document: a control for REASONING
+KNOWN_STEPS = GeneratedTask("known_steps", (3, 5), is_held_out=True, has_known_parts=True)
+PRINCIPAL = (FACTS, TRANSLATION, REASONING)
+TASKS: dict[str, GeneratedTask] = {task.name: task for task in (*PRINCIPAL, KNOWN_STEPS)}
 
 HEAD = RankGroup("head", "frequent", 0.25)
 MIDDLE = RankGroup("mid", "middling", 0.6)

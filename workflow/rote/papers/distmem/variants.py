@@ -23,7 +23,7 @@ from rote.papers.distmem.correlation import (
 from rote.papers.distmem.measured import MeasuredCorpus
 from rote.papers.distmem.settings import DistmemAnalysis
 from rote.papers.distmem.spans import span_logprobs
-from rote.papers.distmem.tasks import RANK_GROUPS, TASKS, RankGroup
+from rote.papers.distmem.tasks import RANK_GROUPS, RankGroup
 
 # nats: above it a model is sure, and the order of its log-probabilities is noise
 SATURATED_LOGPROB = -0.05
@@ -39,7 +39,10 @@ class ScoredPairs(NamedTuple):
         n_documents: of the corpus.
         infinity_logprobs: (P,) of the ∞-gram, nats; NaN where it has none.
         rank_groups: (P,) frequency group of the fact that the example asks for, "" if none.
-        aligned: (P,) mask of true translations, where they are known.
+        belonging: (P,) mask of pairs whose n-grams belong together, see `mining.belonging`.
+        overlapping: (P,) 1 where the corpus holds 8 words of the example's output in a row, 0 where
+            it does not, NaN where the output is shorter.
+        output_lengths: (P,) characters of the example's output.
         logprobs: (P,) of the output n-gram, nats.
         logprobs_to_end: (P,) from the n-gram to the end of the output.
         is_described: the model is fully trained, or not at all: every variant is measured.
@@ -49,7 +52,9 @@ class ScoredPairs(NamedTuple):
     n_documents: int
     infinity_logprobs: np.ndarray
     rank_groups: np.ndarray
-    aligned: np.ndarray | None
+    belonging: np.ndarray
+    overlapping: np.ndarray
+    output_lengths: np.ndarray
     logprobs: np.ndarray
     logprobs_to_end: np.ndarray
     is_described: bool
@@ -130,7 +135,7 @@ def _infinity(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
         scored.infinity_logprobs[rows],
         scored.logprobs[rows],
         examples,
-        Measure(resamples=options.resamples, kendall=False),
+        Measure(resamples=options.resamples, kendall=scored.is_described),
     )
     yield NO_PARAMETER, _without_drops(result, examples)
 
@@ -146,10 +151,59 @@ def _cosine(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
         yield share, _of_rows(scored, mining.highest_cosine(scored.pairs, share))
 
 
+def _gamma(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Only the pairs whose cosine is above a threshold (Fig. 6)."""
+    for gamma in options.gammas:
+        yield gamma, _of_rows(scored, scored.pairs["cosine"].to_numpy() > gamma)
+
+
 def _aligned(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
-    """Only true translations."""
-    if scored.aligned is not None:
-        yield NO_PARAMETER, _of_rows(scored, scored.aligned)
+    """Only pairs whose n-grams belong together."""
+    yield NO_PARAMETER, _of_rows(scored, scored.belonging)
+
+
+def _clean(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """Only examples whose outputs share no 8 words in a row with the corpus."""
+    if (scored.overlapping == 1).any():
+        yield NO_PARAMETER, _of_rows(scored, scored.overlapping != 1)
+
+
+def _shuffled(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
+    """The null: pair counts permuted among pairs of equally frequent n-grams, mean over draws.
+
+    Bins are powers of two of C(s_x) and of C(s_y). What remains is what the single counts explain.
+    """
+    counts = scored.pairs[["pair_documents", "first_occurrences", "second_occurrences"]]
+    rows = (counts > 0).all(axis=1).to_numpy() & np.isfinite(scored.logprobs)
+    pairs = scored.pairs[rows]
+    logprobs = scored.logprobs[rows]
+    draws = []
+    for seed in range(options.shuffles):
+        permuted = permuted_counts(pairs, np.random.default_rng(seed))
+        ratios = ratio_log(pairs.assign(pair_documents=permuted))
+        # Kendall's distance takes longest: of the first draw
+        measure = Measure(resamples=0, kendall=scored.is_described and seed == 0)
+        draws.append(correlation(ratios, logprobs, measure=measure))
+    result = draws[0]
+    if not result.reason:
+        rhos = np.array([draw.rho for draw in draws])
+        result = result._replace(rho=rhos.mean(), low=rhos.min(), high=rhos.max())
+    yield NO_PARAMETER, _without_drops(result, pairs["example"].to_numpy())
+
+
+def permuted_counts(pairs: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Pair counts permuted within bins of both single counts, (pairs,).
+
+    Args:
+        pairs: with their counts, none of them 0.
+        rng: draws the permutation.
+    """
+    bins = np.floor(np.log2(pairs[["first_occurrences", "second_occurrences"]].to_numpy(float)))
+    cell = (bins @ [64, 1]).astype(np.int64)
+    permuted = np.empty(len(pairs), np.int64)
+    order = np.lexsort((rng.random(len(pairs)), cell))
+    permuted[np.argsort(cell, kind="stable")] = pairs["pair_documents"].to_numpy()[order]
+    return permuted
 
 
 def _mined(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
@@ -183,11 +237,14 @@ def _rank_group(group: RankGroup) -> Callable[[ScoredPairs, DistmemAnalysis], Re
 
 
 def _partial(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
-    """Given the counts of s_y and s_x, whose ranks are regressed out."""
+    """Given the counts of the pair and of s_y: what dividing by C(s_x) adds to them.
+
+    A model that follows the plain pair count has none, though it has one given the single counts.
+    """
     counts = scored.pairs[["pair_documents", "first_occurrences"]]
     rows = (counts > 0).all(axis=1).to_numpy() & np.isfinite(scored.logprobs)
     pairs = scored.pairs[rows]
-    controls = np.log(pairs[["second_occurrences", "first_occurrences"]].to_numpy(float))
+    controls = np.log(pairs[["pair_documents", "second_occurrences"]].to_numpy(float))
     rho = partial(ratio_log(pairs), scored.logprobs[rows], controls)
     result = undefined("" if np.isfinite(rho) else "too_few_pairs")._replace(rho=rho)
     yield NO_PARAMETER, _without_drops(result, pairs["example"].to_numpy())
@@ -214,12 +271,15 @@ TO_END = MemorizationVariant("to_end", "score to the end of the text", _to_end)
 INFINITY = MemorizationVariant("infinity", "∞-gram", _infinity)
 SHARED = MemorizationVariant("shared", "pairs that the ∞-gram scores", _shared)
 COSINE = MemorizationVariant("cosine", "{:g} of the pairs, by cosine", _cosine)
-ALIGNED = MemorizationVariant("aligned", "true translations", _aligned)
+GAMMA = MemorizationVariant("gamma", "cosine above {:g}", _gamma)
+ALIGNED = MemorizationVariant("aligned", "pairs that belong together", _aligned)
+CLEAN = MemorizationVariant("clean", "outputs apart from the corpus", _clean)
+SHUFFLED = MemorizationVariant("shuffled", "counts shuffled within bins", _shuffled)
 MINED = MemorizationVariant("mined", "pairs of the mining data only", _mined)
 UNSATURATED = MemorizationVariant("unsaturated", "not yet sure only", _unsaturated)
 WINDOW = MemorizationVariant("window", "within {:g} words", _window)
 RANKED = tuple(MemorizationVariant(g.name, f"{g.label} facts", _rank_group(g)) for g in RANK_GROUPS)
-PARTIAL = MemorizationVariant("partial", "given both single counts", _partial)
+PARTIAL = MemorizationVariant("partial", "given pair and output counts", _partial)
 _VARIANTS = (
     PAPER,
     SMOOTHED,
@@ -229,7 +289,10 @@ _VARIANTS = (
     INFINITY,
     SHARED,
     COSINE,
+    GAMMA,
     ALIGNED,
+    CLEAN,
+    SHUFFLED,
     MINED,
     UNSATURATED,
     WINDOW,
@@ -243,22 +306,28 @@ def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
     """The table MemorizationByVariant: all variants before and after training, else the paper's."""
     rows = []
     outputs = corpus.output_scores
+    overlapping = corpus.overlapping
+    lengths = outputs.drop_duplicates(["task", "example"]).set_index(["task", "example"])["ends"]
+    characters = lengths.map(lambda ends: max(ends, default=0)).to_dict()
     for (task, n), pairs in corpus.pairs.groupby(["task", "n"]):
         groups = corpus.rank_groups(task)
-        has_lexicon = corpus.lexicon is not None and task in TASKS and TASKS[task].has_lexicon
+        examples = pairs["example"]
         scored = ScoredPairs(
             pairs=pairs,
             n_documents=corpus.corpus.documents,
             infinity_logprobs=_infinity_logprobs(pairs, corpus.infinity_scores),
-            rank_groups=np.array([groups.get(example, "") for example in pairs["example"]]),
-            aligned=mining.aligned(pairs, corpus.lexicon) if has_lexicon else None,
+            rank_groups=np.array([groups.get(example, "") for example in examples]),
+            belonging=mining.belonging(pairs, corpus.lexicon_of(task), options.gamma),
+            overlapping=np.array([overlapping.get((task, e), np.nan) for e in examples]),
+            output_lengths=np.array([characters.get((task, e), 0) for e in examples]),
             logprobs=np.empty(0),
             logprobs_to_end=np.empty(0),
             is_described=False,
         )
         for (model, snapshot), scores in outputs.groupby(["model", "snapshot"]):
+            logprobs, n_uncovered = span_logprobs(pairs, scores)
             scored = scored._replace(
-                logprobs=span_logprobs(pairs, scores)[0],
+                logprobs=logprobs,
                 logprobs_to_end=span_logprobs(pairs, scores, to_end=True)[0],
                 is_described=snapshot in (0.0, 1.0),
             )
@@ -270,12 +339,30 @@ def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
                 "snapshot": float(snapshot),
                 "task": task,
                 "n": n,
+                "uncovered": n_uncovered / len(pairs),
+                "outside": outside(scored),
             }
             for variant in VARIANTS.values() if scored.is_described else [PAPER]:
                 for parameter, result in variant.measure(scored, options):
                     described = {"variant": variant.name, "parameter": parameter}
                     rows.append(constants | described | result._asdict())
     return tables.frame(schema.MemorizationByVariant, rows)
+
+
+def outside(scored: ScoredPairs) -> float:
+    """Share of the outputs' characters in no n-gram of a pair that Def. 3 correlates.
+
+    Args:
+        scored: with log-probabilities; a pair is correlated if it is in a document and has one.
+    """
+    used = (scored.pairs["pair_documents"] > 0).to_numpy() & np.isfinite(scored.logprobs)
+    spans = scored.pairs[["example", "start", "end"]].assign(length=scored.output_lengths)
+    total = spans.drop_duplicates("example")["length"].sum()
+    spans = spans[used].drop_duplicates().sort_values(["example", "start"])
+    # what an earlier n-gram of the example covers already is not counted twice
+    reached = spans.groupby("example")["end"].cummax().groupby(spans["example"]).shift(fill_value=0)
+    covered = (spans["end"] - np.maximum(spans["start"], reached)).clip(lower=0).sum()
+    return float(1 - covered / total) if total else np.nan
 
 
 def _infinity_logprobs(pairs: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:

@@ -49,4 +49,6 @@ def examples(world: pretraining.PretrainingWorld, seed: int, number: int) -> pd.
                 instruction = instruction.replace("{filler}", str(rng.choice(world.fillers)), 1)
             reworded = tests.assign(part=REWORDED, wording=wording, instruction=instruction)
             parts.append(reworded.assign(choices=[[]] * len(tests)))
-    return tables.frame(schema.TaskExamples, dict(pd.concat(parts, ignore_index=True)))
+    joined = pd.concat(parts, ignore_index=True)
+    absent = {"group": "", "aliases": [[]] * len(joined), "whole": False}
+    return tables.frame(schema.TaskExamples, dict(joined) | absent)

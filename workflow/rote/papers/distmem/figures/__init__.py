@@ -29,13 +29,25 @@ FIGURES: dict[str, Figure] = {
         "translation not significant, its new pairs rising; GSM8K's distance rising.",
         origin="paper",
     ),
+    "overlap": Figure(
+        module="memorization",
+        tables=("memorization", "performance"),
+        title="Test examples apart from the corpus, and overlapping ones",
+        caption="Sums whose two steps stand in the corpus, though never together, and sums no "
+        "eight words of whose solution do. Dotted: pair counts shuffled among equally frequent "
+        "n-grams. Mean and 95 % interval over corpora.",
+        paper_shows="Not in the paper, which decontaminates its tests of 8- and 14-grams.",
+        origin="extension",
+    ),
     "influence": Figure(
         module="evidence",
         tables=("influence",),
         title="Influence of documents on test examples",
         caption="Dot products of the full gradients of a test example and of documents, mean over "
-        "documents and summed over snapshots of the training; below, the cosine of the gradients. "
-        "Dotted: as if every snapshot were the network before training.",
+        "documents, summed over all pairs of an example and over snapshots of the training; below, "
+        "the cosine of the gradients. Matched: documents without the input n-gram that hold as "
+        "nearly the same words of the prompt as those with the pair. Dotted: as if every snapshot "
+        "were the network before training.",
         paper_shows="Fig. 5: documents with the pair influence more than documents "
         "with its output only, everywhere.",
         origin="paper",
@@ -71,11 +83,12 @@ FIGURES: dict[str, Figure] = {
     "ablation": Figure(
         module="evidence",
         tables=("ablation", "performance"),
-        title="Evidence removed and added",
-        caption="One network trained again on corpora in which the documents of some facts were "
-        "replaced "
-        "by filler, in place, or true statements added. "
-        "a: mean over facts, 95 % interval over corpora.",
+        title="Evidence moved, removed and added",
+        caption="Networks trained again on corpora in which a share of a fact's documents was "
+        "moved to other subjects, in place, so that answers stay as frequent; removed: with their "
+        "answers. Arms are drawn within blocks of similarly frequent facts and compared with the "
+        "unchanged facts of their block. b: correlation within each arm with the ratios of the "
+        "unchanged corpus. Mean and 95 % interval over corpora; c: over facts of all corpora.",
         paper_shows="Not in the paper: retraining was out of its reach.",
         origin="extension",
     ),
@@ -86,6 +99,17 @@ FIGURES: dict[str, Figure] = {
         caption="Spearman correlation of different estimates from the corpus "
         "with the networks' log-probabilities of the facts' objects; mean over corpora. "
         "The last two rows are known only because the corpus was made.",
+        paper_shows="Not in the paper.",
+        origin="extension",
+    ),
+    "alternatives": Figure(
+        module="evidence",
+        tables=("memorization", "alternatives"),
+        title="Other models of the corpus, on every task",
+        caption="Spearman correlation with the networks' log-probabilities of the same pairs: the "
+        "task-gram ratio, BM25, and densities of embeddings (LSA; a sentence encoder) of documents "
+        "that hold the output n-gram around the input n-gram. Mean and 95 % interval over corpora. "
+        "Empty where `analysis.alternative_pairs` is 0.",
         paper_shows="Not in the paper.",
         origin="extension",
     ),
@@ -110,6 +134,18 @@ FIGURES: dict[str, Figure] = {
         paper_shows="The paper's text and its code differ in unit and span; "
         "see the specification of the options.",
         origin="extension",
+    ),
+    "pretrained": Figure(
+        module="memorization",
+        tables=("memorization",),
+        title="Pretrained models on their corpora",
+        caption="Studies that the config names; without one, a generated corpus by itself, in the "
+        "same way. Solid: the task-gram model; dashed: the "
+        "infinity-gram; dotted: pair counts shuffled among equally frequent n-grams. Intervals "
+        "over test examples; filled where they do not hold 0.",
+        paper_shows="Fig. 4: TriviaQA above 0.35 (n = 3) and rising; MMLU falling with size; "
+        "translation and GSM8K not significant.",
+        origin="paper",
     ),
     "dynamics": Figure(
         module="memorization",

@@ -9,18 +9,23 @@ from matplotlib.axes import Axes
 from rote.papers.distmem import variants
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics import ladder
-from rote.papers.distmem.tasks import FACTS, REASONING, TRANSLATION, GeneratedTask
+from rote.papers.distmem.tasks import FACTS, KNOWN_STEPS, REASONING, TRANSLATION, GeneratedTask
 from rote.plotting import FAINT, PALETTE, log_ticks, points
 
 Tables = Mapping[str, pd.DataFrame]
-COLOR = {FACTS.name: PALETTE[0], TRANSLATION.name: PALETTE[1], REASONING.name: PALETTE[2]}
+COLOR = {
+    FACTS.name: PALETTE[0],
+    TRANSLATION.name: PALETTE[1],
+    REASONING.name: PALETTE[2],
+    KNOWN_STEPS.name: PALETTE[3],
+}
 SIZE = "parameters"
 RHO = "Spearman's ρ"
 
 
 def title(letter: str, task: GeneratedTask, n: int | None = None) -> str:
     """`a  Facts` or `a  Facts, n = 3`."""
-    name = task.name.capitalize()
+    name = task.label.capitalize()
     return f"{letter}  {name}" if n is None else f"{letter}  {name}, n = {n}"
 
 
@@ -61,9 +66,19 @@ def rho_line(ax: Axes, rows: pd.DataFrame, label: str, **options: Any) -> None:
         points(ax, rows, "size", "rho", label=label, **options)
 
 
+def null_lines(ax: Axes, rows: pd.DataFrame, task: GeneratedTask, **conditions: Any) -> None:
+    """The nulls beside ρ by size: before training, and of counts shuffled within bins."""
+    before = trained(rows, task, snapshot=0.0, **conditions)
+    shuffled = trained(rows, task, variant=variants.SHUFFLED.name, **conditions)
+    rho_line(ax, before, "before training", color=FAINT, marker="x", linestyle=":")
+    rho_line(ax, shuffled, variants.SHUFFLED.label, color=FAINT, marker="v", linestyle="--")
+
+
 def rho_axes(ax: Axes, heading: str, **legend: Any) -> None:
     """Finish axes of ρ by size."""
     zero_line(ax)
-    ax.set(title=heading, ylabel=RHO)
+    low, high = ax.get_ylim()
+    ax.set(title=heading, ylabel=RHO, ylim=(max(low, -1.05), min(high, 1.05)))
     size_axis(ax)
-    ax.legend(**({"fontsize": 7} | legend))
+    if legend:
+        ax.legend(**({"fontsize": 7} | legend))

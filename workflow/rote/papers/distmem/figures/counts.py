@@ -15,7 +15,7 @@ from rote.papers.distmem.figures.common import (
     trained,
 )
 from rote.papers.distmem.sources import generated
-from rote.papers.distmem.tasks import TASKS
+from rote.papers.distmem.tasks import PRINCIPAL, TASKS
 from rote.plotting import FAINT, INK, PALETTE, categories, panels, spread, whiskers
 
 
@@ -35,11 +35,11 @@ def bias(tables: Tables) -> Canvas:
     axes[0, 1].legend(fontsize=7)
     ax = axes[0, 2]
     rows = of_ladder(tables)
-    for task in TASKS.values():
+    for task in PRINCIPAL:
         color = COLOR[task.name]
         smoothed = trained(rows, task, variant=variants.SMOOTHED.name)
-        rho_line(ax, trained(rows, task), f"{task.name}, dropped", color=color)
-        rho_line(ax, smoothed, f"{task.name}, smoothed", color=color, marker="s")
+        rho_line(ax, trained(rows, task), f"{task.label}, dropped", color=color)
+        rho_line(ax, smoothed, f"{task.label}, smoothed", color=color, marker="s")
     rho_axes(ax, "c  Memorization either way", fontsize=6)
     return canvas
 
@@ -51,7 +51,7 @@ def _groups(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for n in reversed(task.lengths):
             group = select(rows, task, n=n)
             if len(group):
-                groups[f"{task.name}, n = {n}"] = group
+                groups[f"{task.label}, n = {n}"] = group
     return groups
 
 

@@ -1,10 +1,15 @@
 """What networks know, and from where: influence (Fig. 5), wordings (Table 1), ablation."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from rote.papers.distmem.alternatives import OTHERS
+from rote.papers.distmem.alternatives import TASK_GRAM as TASK_GRAM_OF_PAIRS
 from rote.papers.distmem.estimators import (
     ANSWER,
     BM25,
@@ -19,15 +24,18 @@ from rote.papers.distmem.figures.common import (
     SIZE,
     Tables,
     of_ladder,
+    rho_axes,
+    rho_line,
     select,
     size_axis,
     title,
     zero_line,
 )
+from rote.papers.distmem.influence import COSINES, PRODUCTS
 from rote.papers.distmem.sources import generated
-from rote.papers.distmem.statistics import ablation_changes, ladder
-from rote.papers.distmem.tasks import TASKS
-from rote.papers.distmem.treatments import INJECTED, REMOVALS, TREATMENTS, UNCHANGED
+from rote.papers.distmem.statistics import ablated, ablation_changes, ladder, recorrelated
+from rote.papers.distmem.tasks import PRINCIPAL, TASKS
+from rote.papers.distmem.treatments import DOSES, INJECTED, REMOVED, UNCHANGED, Treatment
 from rote.plotting import (
     FAINT,
     INK,
@@ -45,31 +53,31 @@ CONTRASTED = (ANSWER, TASK_GRAM, TASK_GRAM_SMOOTHED, NAME_AND_ANSWER, BM25)
 
 
 def influence(tables: Tables) -> Canvas:
-    """Influence of documents with the pair and with its output only (Fig. 5)."""
+    """Influence of documents with the pair, with its output only, and matched ones (Fig. 5)."""
     canvas, axes = panels(2, 3, width=3.2, height=2.5)
     rows = tables["influence"]
-    for letter, task, column in zip("abc", TASKS.values(), axes.T, strict=True):
+    for letter, task, column in zip("abc", PRINCIPAL, axes.T, strict=True):
         products, cosines = column
         of_task = select(rows, task)
-        _influence_lines(products, of_task, "pair", "output_only")
-        _influence_lines(cosines, of_task, "pair_cosine", "output_only_cosine")
+        _influence_lines(products, of_task, PRODUCTS)
+        _influence_lines(cosines, of_task, COSINES)
         products.set(title=title(letter, task), xlabel="")
     axes[0, 0].set_ylabel("Σ gradient products")
     axes[1, 0].set_ylabel("mean cosine")
-    legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels())
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
-def _influence_lines(ax: Axes, rows: pd.DataFrame, pair: str, output_only: str) -> None:
-    styles = (
-        (pair, PALETTE[2], "documents with the pair"),
-        (output_only, PALETTE[0], "with its output only"),
-    )
+def _influence_lines(ax: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
+    colors = (PALETTE[2], PALETTE[0], PALETTE[3])
+    labels = ("documents with the pair", "with its output only", "of those, matched in the prompt")
     for trained, suffix, line in ((True, "", "-"), (False, ", before training", ":")):
         of_stage = rows[rows["trained"] == trained]
-        means = of_stage.groupby(["size", "source"])[[pair, output_only]].mean().reset_index()
-        for column, color, label in styles if len(means) else ():
-            points(ax, means, "size", column, color=color, label=label + suffix, linestyle=line)
+        means = of_stage.groupby(["size", "source"])[columns].mean().reset_index()
+        styles = zip(columns, colors, labels, (0.93, 1.0, 1.07), strict=True)
+        for column, color, label, beside in styles if len(means) else ():
+            shifted = means.assign(size=means["size"] * beside * (1.0 if trained else 1.02))
+            points(ax, shifted, "size", column, color=color, label=label + suffix, linestyle=line)
     zero_line(ax)
     size_axis(ax)
 
@@ -105,54 +113,80 @@ def prompts(tables: Tables) -> Canvas:
 
 
 def ablation(tables: Tables) -> Canvas:
-    """Evidence removed and added."""
-    canvas, axes = panels(1, 3, width=3.3, height=2.9)
+    """Evidence moved to other subjects, removed and added: by dose, network and family."""
+    canvas, axes = panels(1, 3, width=3.6, height=3.1)
+    names = ablated(tables)
     rows = ablation_changes(tables)
-    _treatment_panel(axes[0, 0], rows)
-    removals = rows[rows["treatment"].isin(REMOVALS)]
-    removed = removals["documents_before"] - removals["documents_after"] + 1
-    ax = axes[0, 1]
-    ax.scatter(removed, removals["change"], s=10, color=PALETTE[3], alpha=0.6, linewidths=0)
-    zero_line(ax)
-    ax.set(
-        xscale="log",
-        title="b  Documents removed",
-        xlabel="documents removed + 1",
-        ylabel="change (nats)",
-    )
-    log_ticks(ax.xaxis)
-    added = rows[rows["treatment"] == INJECTED.name]
-    statements = added["documents_after"].clip(lower=1)
-    means = added["logprob"].groupby(added["documents_after"]).mean()
-    ax = axes[0, 2]
-    color = PALETTE[2]
-    ax.scatter(statements, added["logprob"], s=14, color=color, linewidths=0, label="one fact")
-    ax.plot(means.index.to_numpy().clip(min=1), means, color=INK, linewidth=1, label="mean")
-    ax.set(
+    arms = [UNCHANGED, *DOSES, REMOVED]
+    changes = rows.groupby(["source", "model", "treatment"])["relative"].mean().reset_index()
+    rhos = recorrelated(tables)
+    for number, (name, color) in enumerate(zip(names, PALETTE, strict=False)):
+        shift = 0.12 * (number - (len(names) - 1) / 2)
+        style = {"color": color, "label": name, "marker": "s" if "llama" in name else "o"}
+        _by_arm(axes[0, 0], changes[changes["model"] == name], arms, "relative", shift, style)
+        _by_arm(axes[0, 1], rhos[rhos["model"] == name], arms, "after", shift, style)
+        added = rows[(rows["model"] == name) & (rows["treatment"] == INJECTED.name)]
+        added = added.assign(statements=added["documents_after"].clip(lower=1))
+        options = {"line": False, "color": color, "marker": style["marker"]}
+        points(axes[0, 2], added, "statements", "relative", **options)
+    before = rhos[rhos["model"] == names[-1]]
+    style = {"color": FAINT, "marker": "x", "label": f"{names[-1]}, not changed"}
+    _by_arm(axes[0, 1], before, arms, "before", 0.3, style)
+    style = {"color": INK, "marker": "+", "label": f"{names[-1]}, with the changed ratios"}
+    _by_arm(axes[0, 1], before, arms, "recounted", 0.4, style)
+    noise = rows.groupby(["source", "model"])["noise"].mean().dropna().abs().max()
+    axes[0, 0].axhspan(-noise, noise, color=FAINT, alpha=0.3, label="another initialization")
+    for ax in axes[0, :2]:
+        zero_line(ax)
+        categories(ax.xaxis, ["0 %", *(f"{100 * dose.moved:g} %" for dose in DOSES), "removed"])
+        ax.set(xlabel="documents moved to other subjects", xlim=(-0.6, len(arms) - 0.4))
+    axes[0, 0].set(title="a  Log-probability of the fact", ylabel="change against unchanged (nats)")
+    axes[0, 1].set(title="b  Correlation, recomputed", ylabel="ρ with the unchanged ratios")
+    axes[0, 2].set(
         xscale="log",
         title="c  True statements added",
-        xlabel="statements",
-        ylabel="log-probability (nats)",
+        xlabel="statements in the corpus",
+        ylabel="change against unchanged (nats)",
     )
-    log_ticks(ax.xaxis)
-    ax.legend()
+    log_ticks(axes[0, 2].xaxis)
+    zero_line(axes[0, 2])
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    more = axes[0, 1].get_legend_handles_labels()
+    legend_below(canvas, 4, [*handles, *more[0][-2:]], [*labels, *more[1][-2:]], fontsize=8)
     return canvas
 
 
-def _treatment_panel(ax: Axes, rows: pd.DataFrame) -> None:
-    """Mean change by treatment, from the bottom: noise, unchanged facts, what was removed."""
-    means = rows.groupby(["source", "treatment"])["change"].mean().reset_index()
-    noise = rows.groupby("source")["noise"].mean().reset_index(name="change")
-    rows_shown = [("unchanged, other initialization", noise.assign(treatment="noise"), FAINT)]
-    for treatment in (UNCHANGED, *(TREATMENTS[name] for name in reversed(REMOVALS))):
-        of_treatment = means[means["treatment"] == treatment.name]
-        rows_shown.append((treatment.label, of_treatment, PALETTE[3]))
-    for position, (_, changes, color) in enumerate(rows_shown):
-        table = spread(changes, "treatment", "change")
-        ax.errorbar(table["mean"], [position], xerr=whiskers(table), fmt="o", color=color)
-    ax.axvline(0, color=FAINT, linewidth=0.8)
-    categories(ax.yaxis, [label for label, _, _ in rows_shown])
-    ax.set(title="a  Change of log-probability", xlabel="nats")
+def _by_arm(
+    ax: Axes,
+    rows: pd.DataFrame,
+    arms: Sequence[Treatment],
+    value: str,
+    shift: float,
+    style: Mapping[str, Any],
+) -> None:
+    """Mean and interval over corpora, arm by arm."""
+    table = spread(rows, "treatment", value).set_index("treatment")
+    table = table.reindex([arm.name for arm in arms])
+    position = np.arange(len(arms)) + shift
+    ax.errorbar(position, table["mean"], yerr=whiskers(table), linestyle="", **style)
+
+
+def alternatives(tables: Tables) -> Canvas:
+    """Other models of the corpus beside the task-gram, on every task."""
+    canvas, axes = panels(1, 3, width=3.3, height=2.9)
+    rows = of_ladder(tables, "alternatives")
+    for letter, ax, task in zip("abc", axes[0], PRINCIPAL, strict=True):
+        of_task = select(rows, task)
+        for number, (one, color) in enumerate(
+            zip((TASK_GRAM_OF_PAIRS, *OTHERS), PALETTE, strict=False)
+        ):
+            of_one = of_task[of_task["estimator"] == one.name]
+            shifted = of_one.assign(size=of_one["size"] * (0.94 + 0.04 * number))
+            rho_line(ax, shifted, one.label, color=color)
+        rho_axes(ax, title(letter, task, task.n))
+    if len(rows):
+        legend_below(canvas, 4, *axes[0, 0].get_legend_handles_labels())
+    return canvas
 
 
 def estimators(tables: Tables) -> Canvas:

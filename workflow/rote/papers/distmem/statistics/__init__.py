@@ -4,6 +4,7 @@ A replicate is a generated corpus with the networks trained on it. C1 to C18 lab
 """
 
 from rote.papers.distmem.statistics.estimates import (
+    beats_alternatives,
     partial_correlation,
     selection_bias,
     selection_bias_smoothed,
@@ -23,10 +24,15 @@ from rote.papers.distmem.statistics.knowledge import (
 )
 from rote.papers.distmem.statistics.memorization import (
     beats_infinity,
+    beyond_shuffled,
+    beyond_untrained,
+    clean_exact,
+    clean_sums,
     facts_level,
     facts_rise,
     facts_rise_in_order,
     facts_strongest,
+    families_agree,
     head_over_middle,
     head_over_tail,
     infinity_falls,
@@ -43,12 +49,16 @@ from rote.papers.distmem.statistics.memorization import (
 )
 from rote.papers.distmem.statistics.reading import ladder
 from rote.papers.distmem.statistics.retrained import (
+    ablated,
     ablation_changes,
-    ablation_is_causal,
+    correlation_falls,
     dose_response,
-    halving,
     injection,
-    pair_removal,
+    moving_all,
+    moving_half,
+    moving_quarter,
+    recorrelated,
+    removal_beyond_moving,
 )
 from rote.papers.distmem.statistics.tracing import (
     facts_most_influenced,
@@ -57,9 +67,15 @@ from rote.papers.distmem.statistics.tracing import (
 )
 
 __all__ = [
+    "ablated",
     "ablation_changes",
-    "ablation_is_causal",
+    "beats_alternatives",
     "beats_infinity",
+    "beyond_shuffled",
+    "beyond_untrained",
+    "clean_exact",
+    "clean_sums",
+    "correlation_falls",
     "count_performance",
     "count_performance_rise",
     "count_quintiles",
@@ -69,24 +85,28 @@ __all__ = [
     "facts_rise",
     "facts_rise_in_order",
     "facts_strongest",
-    "halving",
+    "families_agree",
     "head_over_middle",
     "head_over_tail",
     "infinity_falls",
     "injection",
     "ladder",
     "middle_over_tail",
+    "moving_all",
+    "moving_half",
+    "moving_quarter",
     "novel_largest",
     "novel_rise",
     "pair_cosines",
     "pair_documents",
-    "pair_removal",
     "partial_correlation",
     "prompt_counts",
     "prompt_counts_reasoning",
     "rare_facts_rise",
     "reasoning_distance",
     "reasoning_drop",
+    "recorrelated",
+    "removal_beyond_moving",
     "second_family",
     "selection_bias",
     "selection_bias_smoothed",

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from rote.papers.distmem import estimators, variants
+from rote.papers.distmem import alternatives, estimators, variants
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics.reading import Tables, change, largest, rho, smallest
-from rote.papers.distmem.tasks import FACTS, TRANSLATION
+from rote.papers.distmem.tasks import FACTS, PRINCIPAL, TRANSLATION
 
 
 def threshold_stable(tables: Tables) -> dict[str, pd.Series]:
@@ -40,7 +40,7 @@ def selection_bias_smoothed(tables: Tables) -> pd.Series:
 
 
 def partial_correlation(tables: Tables) -> pd.Series:
-    """ρ of facts given the counts of answer and question, largest network."""
+    """ρ of facts given the counts of pair and answer, largest network: what the ratio adds."""
     return rho(tables, FACTS, largest(tables), variant=variants.PARTIAL.name)
 
 
@@ -66,6 +66,19 @@ def simpler_estimates(tables: Tables) -> dict[str, pd.Series]:
     task_gram = given[estimators.TASK_GRAM.name]
     plain = (estimators.NAME_AND_ANSWER, estimators.BM25)
     return {estimator.label: given[estimator.name] - task_gram for estimator in plain}
+
+
+def beats_alternatives(tables: Tables) -> dict[str, pd.Series]:
+    """ρ of the task-gram minus that of BM25, LSA and the encoder, same pairs, largest network."""
+    rows = generated(tables["alternatives"])
+    rows = rows[rows["model"] == largest(tables)]
+    rhos = rows.pivot(index="source", columns=["task", "estimator"], values="rho")
+    samples = {}
+    for task in PRINCIPAL:
+        for other in alternatives.OTHERS:
+            gap = rhos[task.name, alternatives.TASK_GRAM.name] - rhos[task.name, other.name]
+            samples[f"{task.label}, {other.label}"] = gap
+    return samples
 
 
 def smallest_is_unigram(tables: Tables) -> pd.Series:

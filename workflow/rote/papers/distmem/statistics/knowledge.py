@@ -41,19 +41,20 @@ def count_performance_rise(tables: Tables) -> np.ndarray:
     return _count_correct(tables, largest(tables)) - _count_correct(tables, smallest(tables))
 
 
-def _novel_correct(tables: Tables, model: str) -> pd.Series:
-    rows = of_model(tables, "novel", model, TRANSLATION)
-    return rows.set_index("source")["novel_correct"].sort_index()
+def _novel_share(tables: Tables, model: str) -> pd.Series:
+    """NaN where no aligned pair of a reference is new to the corpus."""
+    rows = of_model(tables, "novel", model, TRANSLATION).set_index("source").sort_index()
+    return rows["novel_right"] / rows["novel_in_reference"].where(rows["novel_in_reference"] > 0)
 
 
 def novel_largest(tables: Tables) -> pd.Series:
-    """C9: new true pairs that the largest network generates."""
-    return _novel_correct(tables, largest(tables))
+    """C9: share of the references' new aligned pairs that the largest network generates."""
+    return _novel_share(tables, largest(tables))
 
 
 def novel_rise(tables: Tables) -> pd.Series:
-    """C9: new true pairs, largest minus smallest network."""
-    return _novel_correct(tables, largest(tables)) - _novel_correct(tables, smallest(tables))
+    """C9: the same, largest minus smallest network."""
+    return _novel_share(tables, largest(tables)) - _novel_share(tables, smallest(tables))
 
 
 def _wordings(tables: Tables, task: GeneratedTask) -> np.ndarray:

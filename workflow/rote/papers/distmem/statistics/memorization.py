@@ -9,15 +9,19 @@ from rote.papers.distmem.families import LLAMA
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics.reading import (
     Tables,
+    beyond,
     change,
+    change_beyond,
     ladder,
     largest,
+    of_model,
     rho,
     where_answered,
 )
 from rote.papers.distmem.tasks import (
     FACTS,
     HEAD,
+    KNOWN_STEPS,
     MIDDLE,
     REASONING,
     TAIL,
@@ -67,15 +71,47 @@ def translation_flat(tables: Tables) -> pd.Series:
     return where_answered(tables, change(tables, TRANSLATION), TRANSLATION, largest(tables))
 
 
+def beyond_shuffled(tables: Tables) -> dict[str, pd.Series]:
+    """ρ of facts less that of counts shuffled within bins of frequency, two largest networks."""
+    return {model: beyond(tables, FACTS, model) for model in ladder(tables)[-2:]}
+
+
+def beyond_untrained(tables: Tables) -> dict[str, pd.Series]:
+    """ρ of facts less that of the same network before training, two largest networks."""
+    samples = {}
+    for model in ladder(tables)[-2:]:
+        samples[model] = rho(tables, FACTS, model) - rho(tables, FACTS, model, snapshot=0.0)
+    return samples
+
+
 def reasoning_drop(tables: Tables) -> pd.Series:
-    """C5: ρ of reasoning, smallest minus largest network, where the largest solves sums."""
-    return where_answered(tables, -change(tables, REASONING), REASONING, largest(tables))
+    """C5: ρ of reasoning beyond shuffled counts, smallest minus largest network, where it solves.
+
+    The smallest network follows single counts; what it owes to them is taken off.
+    """
+    drop = -change_beyond(tables, REASONING)
+    return where_answered(tables, drop, REASONING, largest(tables))
 
 
 def reasoning_distance(tables: Tables) -> pd.Series:
     """C5: the same of the Kendall distance, largest minus smallest network."""
-    rise = change(tables, REASONING, column="distance")
+    rise = change_beyond(tables, REASONING, "distance")
     return where_answered(tables, rise, REASONING, largest(tables))
+
+
+def clean_sums(tables: Tables) -> pd.Series:
+    """ρ of sums whose steps stand in the corpus minus that of held-out ones, largest network."""
+    model = largest(tables)
+    return rho(tables, KNOWN_STEPS, model) - rho(tables, REASONING, model)
+
+
+def clean_exact(tables: Tables) -> pd.Series:
+    """Exact match of the first minus that of the second, largest network."""
+    shares = []
+    for task in (KNOWN_STEPS, REASONING):
+        rows = of_model(tables, "performance", largest(tables), task)
+        shares.append(rows.groupby("source")["correct"].mean())
+    return shares[0] - shares[1]
 
 
 def beats_infinity(tables: Tables) -> dict[str, pd.Series]:
@@ -108,6 +144,21 @@ def unsaturated(tables: Tables) -> dict[str, pd.Series]:
     for task in (TRANSLATION, REASONING):
         values = rho(tables, task, model, variant=variants.UNSATURATED.name)
         samples[task.name] = where_answered(tables, values, task, model)
+    return samples
+
+
+def families_agree(tables: Tables) -> dict[str, pd.Series]:
+    """C16: ρ of facts, LLaMA-type minus GPT-NeoX, at every width that both have and answer at."""
+    of_llama = {name.rpartition("-")[2]: name for name in ladder(tables, LLAMA)}
+    samples = {}
+    for name in ladder(tables):
+        width = name.rpartition("-")[2]
+        if width in of_llama:
+            other = of_llama[width]
+            gap = rho(tables, FACTS, other) - rho(tables, FACTS, name)
+            for model in (name, other):
+                gap = where_answered(tables, gap, FACTS, model)
+            samples[f"width {width}"] = gap
     return samples
 
 

@@ -77,6 +77,30 @@ def change(
     return of_largest - rho(tables, task, names[0], **conditions)
 
 
+def beyond(
+    tables: Tables, task: GeneratedTask, model: str, *, column: str = "rho", **conditions: Any
+) -> pd.Series:
+    """ρ (or another column) less that of counts shuffled within bins of the single counts.
+
+    What a network that knows only how frequent n-grams are reaches as well is taken off.
+
+    Args:
+        tables, task, model, column, conditions: see `rho`; not the variant.
+    """
+    measured = rho(tables, task, model, column=column, **conditions)
+    shuffled = rho(
+        tables, task, model, column=column, **(conditions | {"variant": variants.SHUFFLED.name})
+    )
+    return measured - shuffled
+
+
+def change_beyond(tables: Tables, task: GeneratedTask, column: str = "rho") -> pd.Series:
+    """`beyond` of the largest network minus that of the smallest, by corpus."""
+    names = ladder(tables)
+    of_largest = beyond(tables, task, names[-1], column=column)
+    return of_largest - beyond(tables, task, names[0], column=column)
+
+
 def of_model(tables: Tables, table: str, model: str, task: GeneratedTask) -> pd.DataFrame:
     """Rows of a network and a task. Raises KeyError if there are none."""
     rows = generated(tables[table])

@@ -1,7 +1,8 @@
 """Influence of documents on test examples, beyond what it is before training.
 
-Documents with the pair share words with the test example; so gradients of a network that knows
-nothing agree more for them, too. Each statistic subtracts the network's value before training.
+Documents with the pair share words with the test example and look like its prompt; so gradients of
+a network that knows nothing agree more for them, too. Each statistic compares with documents that
+are matched in the prompt's words, and subtracts the network's value before training.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from rote.papers.distmem.influence import COSINES, PRODUCTS
 from rote.papers.distmem.statistics.reading import Tables, where_answered
-from rote.papers.distmem.tasks import FACTS, TASKS, TRANSLATION
+from rote.papers.distmem.tasks import FACTS, PRINCIPAL, TRANSLATION
 
 
 def _means(tables: Tables, trained: bool) -> pd.DataFrame:
@@ -25,20 +26,20 @@ def _traced(tables: Tables) -> str:
 
 
 def _beyond_untrained(tables: Tables, columns: list[str]) -> dict[str, pd.Series]:
-    """Share by which documents with the pair exceed the others, trained minus untrained.
+    """Share by which documents with the pair exceed matched ones, trained minus untrained.
 
     Args:
         tables: of the run, by name.
-        columns: of documents with the pair, and with its output only.
+        columns: of documents by kind.
 
     Returns:
         By task, values by corpus; NaN where the network does not do the task.
     """
-    pair, output_only = columns
+    pair, _, matched = columns
     excess = []
     for trained in (True, False):
         means = _means(tables, trained)
-        excess.append((means[pair] - means[output_only]) / means[output_only].abs())
+        excess.append((means[pair] - means[matched]) / means[matched].abs())
     beyond = excess[0] - excess[1]
     samples = {}
     for task in (FACTS, TRANSLATION):
@@ -49,7 +50,7 @@ def _beyond_untrained(tables: Tables, columns: list[str]) -> dict[str, pd.Series
 
 
 def pair_documents(tables: Tables) -> dict[str, pd.Series]:
-    """C10: relative excess of pair documents' influence over output-only ones', see module."""
+    """C10: relative excess of pair documents' influence over matched ones', see module."""
     return _beyond_untrained(tables, PRODUCTS)
 
 
@@ -63,7 +64,5 @@ def facts_most_influenced(tables: Tables) -> dict[str, pd.Series]:
     trained, untrained = [np.log(_means(tables, part)["pair"]) for part in (True, False)]
     beyond = (trained - untrained).unstack("task")
     return {
-        task.name: beyond[FACTS.name] - beyond[task.name]
-        for task in TASKS.values()
-        if task is not FACTS
+        task.name: beyond[FACTS.name] - beyond[task.name] for task in PRINCIPAL if task is not FACTS
     }
