@@ -78,7 +78,8 @@ def render(objects: Objects, side: int) -> np.ndarray:
 
 def _shapes(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Where each shape of radius 1 is, at coordinates in radii."""
-    distance, wide, high = np.hypot(x, y), np.abs(x), np.abs(y)
+    distance = np.hypot(x, y)
+    wide, high = np.abs(x), np.abs(y)
     square = np.maximum(wide, high) < 0.9
     return [
         distance < 1,  # disc

@@ -51,8 +51,8 @@ def chosen(losses: pd.DataFrame, architecture: str) -> float | None:
         architecture: trained on one-off symbols with several decays.
     """
     rows = summary(losses[losses["architecture"] == architecture])
-    found = rows.loc[rows["chosen"], "weight_decay"]
-    return float(found.iloc[0]) if len(found) else None
+    obeying = rows.loc[rows["chosen"], "weight_decay"]
+    return float(obeying.iloc[0]) if len(obeying) else None
 
 
 def cross_fitted(losses: pd.DataFrame, architecture: str) -> dict[int, float]:

@@ -19,7 +19,9 @@ from rote.models import slots
 from rote.papers.longtail import schema, settings
 from rote.synth import scenes
 
-FRESH, PAIRS, JOINS = "fresh", "rare-objects", "rare-attributes"
+FRESH = "fresh"
+PAIRS = "rare-objects"
+JOINS = "rare-attributes"
 TRAIN, ROWS = "train", "one-off-scenes"
 EVALUATION_ROWS = 250  # scenes that pass through a stack at once
 

@@ -139,14 +139,15 @@ def weight_decay(tables: Tables) -> Canvas:
     canvas, axes = panels(1, len(names), width=2.3, height=2.8, sharey=True)
     training = {"label": "all training triples", "color": FAINT, "marker": "v"}
     for ax, name in zip(axes[0], names, strict=True):
-        own = table[table["architecture"] == name]
+        losses = table[table["architecture"] == name]
         for evaluation_set, style in (
             (triples.TWO_GLYPHS, PAIRS),
             (triples.GLYPH_ROWS, GLYPH_ROWS),
             (triples.IN_DISTRIBUTION, FRESH | {"marker": "D"}),
             (triples.TRAIN, training),
         ):
-            points(ax, own[_measured(own, evaluation_set.name)], "weight_decay", "mse", **style)
+            rows = losses[_measured(losses, evaluation_set.name)]
+            points(ax, rows, "weight_decay", "mse", **style)
         ax.axhline(decay.FORGOTTEN, color=FAINT, linewidth=0.9, linestyle=":")
         chosen = decays[(decays["architecture"] == name) & decays["chosen"]]["weight_decay"]
         for value in chosen:

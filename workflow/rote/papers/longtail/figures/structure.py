@@ -159,10 +159,10 @@ def attributes(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 1, width=4.6, height=3.0)
     ax = axes[0, 0]
     for offset, name in ((-0.1, REFERENCE), (0.1, MIXING)):
-        own = rows[rows["architecture"] == name]
-        own = own.assign(x=own["x"] + offset)
+        losses = rows[rows["architecture"] == name]
+        losses = losses.assign(x=losses["x"] + offset)
         style = {"label": name, "color": COLORS[name], "marker": MARKERS[name]}
-        points(ax, own, "x", "mse", line=False, **style)
+        points(ax, losses, "x", "mse", line=False, **style)
     categories(ax.xaxis, list(labels.values()))
     ax.set(ylabel="MSE (value²)", yscale="log", xlim=(-0.5, len(labels) - 0.5))
     log_ticks(ax.yaxis)

@@ -79,18 +79,16 @@ def decay_isolates(tables: Tables) -> dict[str, np.ndarray]:
 
     Of compositional networks, at the decay that counts as not memorized.
     """
-    return {
-        network.name: np.stack(
-            [
+    conditions = {}
+    for network in _trained(tables):
+        if network.compositional:
+            pairs, training = (
                 _decayed(tables, network.name, evaluation_set)
                 - losses_of(tables, network.name, GLYPHS_HEAD, evaluation_set)
                 for evaluation_set in (triples.TWO_GLYPHS, triples.TRAIN)
-            ],
-            1,
-        )
-        for network in _trained(tables)
-        if network.compositional
-    }
+            )
+            conditions[network.name] = np.stack([pairs, training], 1)
+    return conditions
 
 
 def decay_destroys(tables: Tables) -> dict[str, np.ndarray]:

@@ -44,14 +44,11 @@ def triples_memorized(tables: Tables) -> np.ndarray:
 
     Each replicate has two networks, each with half of the triples: every triple is in one of them.
     """
-    sets = (triples.ROWS_TRAINED, triples.ROWS_LEFT_OUT)
-    return np.stack(
-        [
-            np.mean([losses_of(tables, REFERENCE, half, rows) for half in HALVES], axis=0)
-            for rows in sets
-        ],
-        1,
+    trained, left_out = (
+        sum(losses_of(tables, REFERENCE, half, rows) for half in HALVES) / len(HALVES)
+        for rows in (triples.ROWS_TRAINED, triples.ROWS_LEFT_OUT)
     )
+    return np.stack([trained, left_out], 1)
 
 
 def wrong_labels_few(tables: Tables) -> np.ndarray:
