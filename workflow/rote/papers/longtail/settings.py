@@ -213,7 +213,7 @@ class LongtailNetwork(Section):
             "architectures": ["sum", "cross-channel"],
             "rare_counts": [0, 16],
             "weight_decays": [0.0, 3.0],
-            "widths": [96, 32],
+            "widths": [32],
             "lengths": [2],
             "epochs": 6,
             "test_rows": 100,

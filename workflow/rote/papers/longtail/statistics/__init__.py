@@ -13,7 +13,6 @@ from rote.papers.longtail.statistics.kernel import (
     kernel_partial_structure,
     kernel_selective,
     kernel_slot_elsewhere,
-    kernel_slot_trained,
 )
 from rote.papers.longtail.statistics.linear import (
     combination_bound,
@@ -95,7 +94,6 @@ __all__ = [
     "kernel_partial_structure",
     "kernel_selective",
     "kernel_slot_elsewhere",
-    "kernel_slot_trained",
     "leak_monotone",
     "monolithic_fails",
     "most_recovered_fast",
