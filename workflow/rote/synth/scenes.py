@@ -115,8 +115,8 @@ def common(n: int, zipf: float, rng: np.random.Generator) -> Objects:
         rng: source of all draws.
     """
     weights = np.arange(1, COMMON + 1, dtype=float) ** -zipf
-    draws = [rng.choice(COMMON, (n, SLOTS), p=weights / weights.sum()) for _ in range(2)]
-    return free(*draws, rng)
+    shape, colour = (rng.choice(COMMON, (n, SLOTS), p=weights / weights.sum()) for _ in range(2))
+    return free(shape, colour, rng)
 
 
 class Rarities(NamedTuple):

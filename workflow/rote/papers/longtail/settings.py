@@ -235,6 +235,7 @@ class LongtailNetwork(Section):
             "extensions": True,
             "rare_counts": [0, 1, 4, 16, 64, 256, 620],
             "epochs": 50,
+            "lengths": [10, 25],
             "learning_rate": 1e-3,
             "replicates": 8,
         },
@@ -324,7 +325,4 @@ class Settings(PaperSection):
         parts = {"degrees": degrees, "extensions": self.network.extensions}
         return [name for name, there in parts.items() if there]
 
-    SCALES: ClassVar = {
-        "full": {"leave_out": []},
-        "paper": {"leave_out": ["sizes"]},  # widths are those of perceptrons
-    }
+    SCALES: ClassVar = {"full": {"leave_out": []}}

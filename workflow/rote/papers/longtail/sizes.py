@@ -24,10 +24,13 @@ class Size(NamedTuple):
 def sizes(options: settings.LongtailNetwork) -> list[Size]:
     """What is trained: every width at the usual number of epochs, every number at the usual width.
 
+    ResNets have one width.
+
     Args:
         options: widths and epochs.
     """
-    grid = [Size(width, options.epochs) for width in options.widths]
+    widths = options.widths if options.backbone == "mlp" else options.widths[:1]
+    grid = [Size(width, options.epochs) for width in widths]
     grid += [Size(options.widths[0], epochs) for epochs in options.lengths]
     return list(dict.fromkeys(grid))
 

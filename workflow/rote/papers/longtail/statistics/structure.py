@@ -8,6 +8,7 @@ from rote.papers.longtail.dataset import GLYPHS_HEAD, HALVES, WITHOUT_GLYPHS, WR
 from rote.papers.longtail.statistics.network import losses_of
 from rote.papers.longtail.statistics.samples import Tables, arms, steps
 from rote.synth import triples
+from rote.synth.triples import EvaluationSet
 
 
 def leak_monotone(tables: Tables) -> dict[str, np.ndarray]:
@@ -44,11 +45,9 @@ def triples_memorized(tables: Tables) -> np.ndarray:
 
     Each replicate has two networks, each with half of the triples: every triple is in one of them.
     """
-    trained, left_out = (
-        sum(losses_of(tables, REFERENCE, half, rows) for half in HALVES) / len(HALVES)
-        for rows in (triples.ROWS_TRAINED, triples.ROWS_LEFT_OUT)
+    return np.stack(
+        [_of_halves(tables, rows) for rows in (triples.ROWS_TRAINED, triples.ROWS_LEFT_OUT)], 1
     )
-    return np.stack([trained, left_out], 1)
 
 
 def wrong_labels_few(tables: Tables) -> np.ndarray:
@@ -86,6 +85,11 @@ def scenes_within_objects(tables: Tables) -> np.ndarray:
     rows = table[table["architecture"] == REFERENCE]
     within, across = arms(rows, "evaluation_set", "mse", scenes.JOINS, scenes.PAIRS).T
     return within / across
+
+
+def _of_halves(tables: Tables, rows: EvaluationSet) -> np.ndarray:
+    """Loss on one-off triples, all ten over both halves, (replicates,)."""
+    return np.mean([losses_of(tables, REFERENCE, half, rows) for half in HALVES], axis=0)
 
 
 def _wrong_over_without(tables: Tables, count: int) -> np.ndarray:
