@@ -162,3 +162,15 @@ def test_wrong_labels_are_other_labels():
         shift = triples.mislabelled(labels, wrong, generator(0, "wrong", wrong))
         assert (shift != 0).sum() == wrong
         assert ((labels + shift >= 0) & (labels + shift <= 9)).all()
+
+
+def test_images_are_averaged_over_squares():
+    scans = data.digits()
+    small = data.averaged(scans, 2)
+    assert small.pixels.shape == (1797, 4, 4)
+    by_hand = scans.pixels[5, 2:4, 6:8].astype(float).mean().round()
+    assert small.pixels[5, 1, 3] == by_hand
+    np.testing.assert_array_equal(data.averaged(scans, 1).pixels, scans.pixels)
+    for block in (0, 3):
+        with pytest.raises(InputError, match="block must divide the side"):
+            data.averaged(scans, block)

@@ -33,7 +33,7 @@ def degrees(tables: Tables) -> Canvas:
     order = [REFERENCE, "linear", "two-layer", WIDE, UNSHARED, "concat", MIXING]
     order = [name for name in order if name in set(table["architecture"])]
     leaks = {name: leak for leak, name in LEAKY.items()}
-    canvas, axes = panels(1, 2, width=3.9, height=3.0, sharey=True)
+    canvas, axes = panels(1, 2, width=4.8, height=3.0, sharey=True)
     kinds, leaky = axes[0]
     for evaluation_set, label, color, marker in (
         (triples.TWO_GLYPHS, "two one-off symbols, any slots", PALETTE[3], "s"),
