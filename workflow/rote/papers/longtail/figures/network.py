@@ -55,7 +55,7 @@ def rare_digit(tables: Tables) -> Canvas:
             style = {"color": COLORS[name], "marker": MARKERS[name]}
             points(ax, memorized, "x", "mse", label=name, **style)
             if len(decayed):
-                style["marker"] = "x"
+                style |= {"marker": "x", "linestyle": "--"}
                 points(ax, decayed, "x", "mse", label=f"{name}, weight decay", **style)
         ax.set(
             title=title,
@@ -234,7 +234,7 @@ def companions(tables: Tables) -> Canvas:
         categories(ax.xaxis, list(labels.values()))
     axes[0, 0].set_ylabel("MSE (label²)")
     log_ticks(axes[0, 0].yaxis)
-    axes[0, 1].legend(loc="center right")
+    legend_below(canvas, 2, *axes[0, 1].get_legend_handles_labels())
     return canvas
 
 
