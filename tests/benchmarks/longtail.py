@@ -83,8 +83,12 @@ def stacked_training():
     """Network track, sum network, 6 replicates x 6 weight decays, 3000 steps:
     one stack / one network after another
     """
-    options = settings.LongtailNetwork(replicates=6, rare_counts=[0])
-    images = dataset.synthesize_images(settings.LongtailImages(), options.replicates, 1)
+    options = settings.LongtailNetwork(
+        replicates=6, rare_counts=[0], weight_decays=[0.0, 1.0, 2.0, 3.0, 5.0, 10.0], epochs=120
+    )
+    images = dataset.synthesize_images(
+        settings.LongtailImages(source="digits"), options.replicates, 1
+    )
     rows = dataset.synthesize_triples(images, dataset.network_track(options, 50), 1)
     units = [
         network.NetworkUnit(dataset.GLYPHS_HEAD, decay, replicate)

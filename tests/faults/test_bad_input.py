@@ -65,7 +65,7 @@ CONFIGS = [
     ("longtail: {linear: {alphas: [-1]}}", "longtail.linear.alphas"),
     ("longtail: {linear: {sigmas: [.nan]}}", "longtail.linear.sigmas"),
     ("longtail: {images: {source: mnist}}", "source is mnist, so `root` must name"),
-    ("longtail: {network: {decayed: 7}}", "weight_decays must hold 0.0 and decayed"),
+    ("longtail: {network: {weight_decays: [1, 7]}}", "weight_decays must hold 0.0"),
     ("raf: {real: {source: cifar10}}", "source is cifar10, so `root` must name"),
     (
         "distmem: {ladder: {neox: {rates: [0.1]}}}",

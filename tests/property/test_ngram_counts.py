@@ -267,7 +267,10 @@ def test_one_text_in_place_of_several_is_refused(tmp_path):
             call()
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.lists(st.integers(-1, 2**62), max_size=3))
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=20),
+    st.lists(st.integers(-1, 2**62), max_size=3),
+)
 def test_ids_that_a_corpus_lacks_do_not_occur(tokens, ids):
     with tempfile.TemporaryDirectory() as folder:
         model = ngrams.InfinityGram(corpus_of([tokens], folder))

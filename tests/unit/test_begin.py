@@ -30,7 +30,7 @@ def test_other_data_in_the_same_folder_are_refused_in_one_line(root):
     with pytest.raises(ConfigError) as refused:
         begin.refuse_other_data(config.load(overrides=MNIST), root)
     assert str(refused.value) == (
-        "results/laptop was made with longtail.images.source = 'digits', not 'mnist'; "
+        "results/laptop was made with longtail.images.source = 'mnist-sample', not 'mnist'; "
         "to keep both, give this run a name of its own: --config run=<name>"
     )
 

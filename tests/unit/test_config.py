@@ -163,14 +163,17 @@ def test_generated_schemas_say_that_they_are_generated():
         ({"longtail.linear.s": float("nan")}, r"longtail\.linear\.s: .*finite"),
         (
             {"longtail.images.source": "minst"},
-            r"longtail\.images\.source: .*'minst'.*one of digits, mnist",
+            r"longtail\.images\.source: .*'minst'.*one of digits, mnist-sample, mnist",
         ),
         ({"longtail.images.source": "mnist"}, r"longtail\.images: .*`root` must name the folder"),
         (
             {"longtail.network.architectures": ["sum", "resnet"]},
             r"architectures\.1: .*'resnet'.*cross-channel",
         ),
-        ({"longtail.network.decayed": 7.0}, r"longtail\.network: weight_decays must hold"),
+        (
+            {"longtail.network.weight_decays": [1.0, 7.0]},
+            r"longtail\.network: weight_decays must hold",
+        ),
         ({"longtail": 3}, r"longtail: .*a group of keys: leave_out, linear, scaling"),
         ({"papers": ["longtial"]}, r"papers: unknown paper 'longtial'; did you mean 'longtail'"),
         ({"papers": []}, r"papers: .*at least 1"),

@@ -107,4 +107,4 @@ def test_stack_names_unusable_architectures(sizes, message):
 )
 def test_slots_name_unusable_networks(backbone, architecture, message):
     with pytest.raises(InputError, match=message):
-        slots.build(backbone, architecture, 8, rngs(1))
+        slots.build(backbone, architecture, slots.Sizes(64), rngs(1))

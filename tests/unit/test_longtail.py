@@ -232,3 +232,14 @@ def test_statistics_mark_a_missing_setting_as_not_run(linear_tables):
     for name in ("slow_decay_hurts", "optimal_ridge", "composes", "scaling_exponent"):
         ledger = ledgers.evaluate([CLAIMS[f"longtail.{name}"]], linear_tables)
         assert set(ledger["verdict"]) == {"not run"}, name
+
+
+def test_interpolators_without_one_off_features_have_nan_and_a_count_of_zero():
+    options = settings.LongtailInterpolators(
+        n=60, d=4, alpha=0.0, test_rows=20, replicates=2, rhos=[0.0, 1.0], gammas=[0.0, 1.0]
+    )
+    frame = interpolators.compare(options, 7)
+    tables.check(frame, schema.Interpolators)
+    assert (frame["pool"] == 0).all()
+    assert frame["ood2"].isna().all()
+    assert frame["ind"].notna().all()

@@ -125,7 +125,52 @@ def test_synthesis_refuses_too_few_images_and_glyphs_in_one_slot(bank):
 
 
 def test_glyphs_are_distinct_strokes():
-    glyphs = triples.draw_glyphs(8, 16, generator(0, "glyphs"))
+    glyphs = triples.draw_glyphs(triples.Sheet(8, 16), generator(0, "glyphs"))
     assert set(np.unique(glyphs)) == {0, 16}
     ink = (glyphs > 0).sum(axis=(1, 2))
     assert ((ink >= 2) & (ink <= 18)).all()
+
+
+@pytest.mark.parametrize(("side", "margin"), [(14, 1 / 7), (28, 1 / 7), (28, 0.0), (64, 0.0)])
+def test_glyphs_have_the_same_proportions_at_every_size(side, margin):
+    """Their ink is the same share of what lies within the margins; nothing lies outside."""
+    small = triples.draw_glyphs(triples.Sheet(8, 255), generator(0, "glyphs"))
+    large = triples.draw_glyphs(triples.Sheet(side, 255, margin), generator(0, "glyphs"))
+    edge = round(side * margin)
+    inner = large[:, edge : side - edge, edge : side - edge]
+    shares = [glyphs.mean((1, 2)) for glyphs in (small, inner)]
+    np.testing.assert_allclose(*shares, atol=1)
+    assert inner.sum() == large.sum()
+
+
+def test_glyphs_refuse_sheets_without_room():
+    with pytest.raises(InputError, match="do not fit on 6 pixels"):
+        triples.draw_glyphs(triples.Sheet(8, 16, 1 / 7), generator(0, "glyphs"))
+
+
+def test_ten_digit_law_gives_the_published_counts():
+    """40,000 triples at exponent 2: 77,435 zeros and 955 eights are published."""
+    digits = triples.zipf_digits(40_000, 2.0, generator(0, "ten"), 10)
+    zeros, eights = (digits == 0).sum(), (digits == 8).sum()
+    assert abs(zeros - 77_435) < 4 * np.sqrt(77_435 * 0.36)
+    assert abs(eights - 955) < 4 * np.sqrt(955)
+
+
+def test_wrong_labels_are_other_labels():
+    labels = np.arange(10)
+    for wrong in (0, 2, 10):
+        shift = triples.mislabelled(labels, wrong, generator(0, "wrong", wrong))
+        assert (shift != 0).sum() == wrong
+        assert ((labels + shift >= 0) & (labels + shift <= 9)).all()
+
+
+def test_images_are_averaged_over_squares():
+    scans = data.digits()
+    small = data.averaged(scans, 2)
+    assert small.pixels.shape == (1797, 4, 4)
+    by_hand = scans.pixels[5, 2:4, 6:8].astype(float).mean().round()
+    assert small.pixels[5, 1, 3] == by_hand
+    np.testing.assert_array_equal(data.averaged(scans, 1).pixels, scans.pixels)
+    for block in (0, 3):
+        with pytest.raises(InputError, match="block must divide the side"):
+            data.averaged(scans, block)

@@ -203,7 +203,7 @@ def test_plan_of_a_finished_run_is_empty(smoke):
             "rote/models/slots.py",
             "HEAD_WIDTH = 64",
             "HEAD_WIDTH = 32",
-            {"longtail_train_network"},
+            {"longtail_train_network", "longtail_train_sizes", "longtail_train_scenes"},
         ),
         (
             "rote/papers/longtail/figures/network.py",

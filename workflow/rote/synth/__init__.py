@@ -10,6 +10,7 @@ __all__ = [
     "images",
     "pretraining",
     "rules_facts",
+    "scenes",
     "sums",
     "tokens",
     "triples",

@@ -16,6 +16,7 @@ from rote.core.errors import InputError
 
 RARE = 9  # the digit that the base training set never holds
 GLYPHS = 10
+CELLS = 8  # height and width of the grid that symbols are drawn on
 
 
 class Bank(NamedTuple):
@@ -67,6 +68,10 @@ ONE_GLYPH_TRAINED_SLOT = EvaluationSet(
     "one-glyph-trained-slot", "one glyph in the slot that it had in training, two digits 0-4"
 )
 GLYPH_ROWS = EvaluationSet("glyph-training-rows", "the ten training triples with a glyph")
+HEAD_DIGITS = EvaluationSet("head-digits", "held-out digits 0 and 1")
+RARE_DIGITS = EvaluationSet("rare-digits", "held-out digits 5-8")
+ROWS_TRAINED = EvaluationSet("glyph-rows-trained", "the triples with a glyph that were trained on")
+ROWS_LEFT_OUT = EvaluationSet("glyph-rows-left-out", "the triples with a glyph that were not")
 EVALUATION_SETS = {
     evaluation_set.name: evaluation_set
     for evaluation_set in (
@@ -80,31 +85,56 @@ EVALUATION_SETS = {
         TWO_GLYPHS_TRAINED_SLOTS,
         ONE_GLYPH_TRAINED_SLOT,
         GLYPH_ROWS,
+        HEAD_DIGITS,
+        RARE_DIGITS,
+        ROWS_TRAINED,
+        ROWS_LEFT_OUT,
     )
 }
 
 
-def draw_glyphs(side: int, ink: int, rng: np.random.Generator) -> np.ndarray:
+class Sheet(NamedTuple):
+    """What symbols are drawn on."""
+
+    side: int  # height and width, pixels
+    ink: int  # gray value of a stroke; the background is 0
+    margin: float = 0.0  # share of the side that stays empty at each edge, as around the digits
+
+
+def draw_glyphs(sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
     """Ten symbols of two random strokes each: (10, side, side) uint8.
 
-    A stroke starts away from the edge with a step in {-1, 0, 1}², inks 9 pixels, and redraws its
-    direction with probability 0.4 before each.
+    Strokes are drawn on 8x8 cells and scaled to the sheet within its margins, so that symbols have
+    the same proportions at every resolution. A stroke starts away from the edge with a step in
+    {-1, 0, 1}², inks 9 cells, and redraws its direction with probability 0.4 before each.
 
     Args:
-        side: height and width, pixels.
-        ink: gray value of a stroke; the background is 0.
+        sheet: size and ink of the images.
         rng: source of all draws.
+
+    Raises:
+        InputError: if less than 8 pixels are left between the margins.
     """
-    glyphs = np.zeros((GLYPHS, side, side), np.uint8)
-    for glyph in glyphs:
+    cells = np.zeros((GLYPHS, CELLS, CELLS))
+    for glyph in cells:
         for _ in range(2):
-            position, step = rng.integers(1, side - 1, 2), rng.integers(-1, 2, 2)
+            position, step = rng.integers(1, CELLS - 1, 2), rng.integers(-1, 2, 2)
             for _ in range(9):
-                glyph[tuple(position)] = ink
+                glyph[tuple(position)] = sheet.ink
                 if rng.random() < 0.4:
                     step = rng.integers(-1, 2, 2)
-                position = np.clip(position + step, 0, side - 1)
-    return glyphs
+                position = np.clip(position + step, 0, CELLS - 1)
+    edge = round(sheet.side * sheet.margin)
+    inner = sheet.side - 2 * edge
+    if inner < CELLS:
+        raise InputError(
+            f"symbols of {CELLS}x{CELLS} cells do not fit on {inner} pixels "
+            f"(side {sheet.side}, margin {sheet.margin:g}); use larger images"
+        )
+    # every cell as a square of `inner` pixels, then means over squares of 8: exact at any size
+    fine = cells.repeat(inner, axis=1).repeat(inner, axis=2)
+    scaled = fine.reshape(GLYPHS, inner, CELLS, inner, CELLS).mean((2, 4))
+    return np.pad(scaled.round().astype(np.uint8), [(0, 0), (edge, edge), (edge, edge)])
 
 
 def split(
@@ -142,7 +172,9 @@ def split(
     return Bank(labels=labels, pool=pool, held_out=test, glyphs=glyphs, slots=slots)
 
 
-def base(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> np.ndarray:
+def base(
+    bank: Bank, n: int, zipf: float, rng: np.random.Generator, digits: int = RARE
+) -> np.ndarray:
     """n triples of training digits 0-8: (n, 3) image ids.
 
     Args:
@@ -150,8 +182,26 @@ def base(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> np.ndarra
         n: number of triples.
         zipf: exponent of the digits' frequencies, (digit + 1)^-zipf.
         rng: source of all draws.
+        digits: how many digits there are, from 0: 9, or 10 for the law that fits the paper's
+            counts (exponent 2, 40,000 triples: 77,431 zeros and 956 eights).
     """
-    return _images(bank.pool, _zipf_digits(n, zipf, rng), rng)
+    return _images(bank.pool, zipf_digits(n, zipf, rng, digits), rng)
+
+
+def mislabelled(labels: np.ndarray, wrong: int, rng: np.random.Generator) -> np.ndarray:
+    """What the ten glyphs' labels are changed by: (10,), 0 but for `wrong` of them.
+
+    A wrong label is another one of 0-9, uniformly.
+
+    Args:
+        labels: (10,) right labels.
+        wrong: how many are wrong, at most 10.
+        rng: source of all draws.
+    """
+    shift = np.zeros(len(labels), int)
+    chosen = rng.permutation(len(labels))[:wrong]
+    shift[chosen] = (labels[chosen] + rng.integers(1, 10, len(chosen))) % 10 - labels[chosen]
+    return shift
 
 
 def with_nines(triples: np.ndarray, bank: Bank, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -206,7 +256,7 @@ def tests(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> dict[str
         rng: source of all draws.
     """
     row = np.arange(n)
-    sets = {IN_DISTRIBUTION: _images(bank.held_out, _zipf_digits(n, zipf, rng), rng)}
+    sets = {IN_DISTRIBUTION: _images(bank.held_out, zipf_digits(n, zipf, rng), rng)}
     for count, nines in enumerate((ONE_NINE, TWO_NINES, THREE_NINES), 1):
         digits = np.where(_random_slots(n, count, rng), RARE, rng.integers(5, size=(n, 3)))
         sets[nines] = _images(bank.held_out, digits, rng)
@@ -229,6 +279,8 @@ def tests(bank: Bank, n: int, zipf: float, rng: np.random.Generator) -> dict[str
     single = digits_only.copy()
     single[row, bank.slots[glyph]] = bank.glyphs[glyph]
     sets[ONE_GLYPH_TRAINED_SLOT] = single
+    sets[HEAD_DIGITS] = _images(bank.held_out, rng.integers(2, size=(n, 3)), rng)
+    sets[RARE_DIGITS] = _images(bank.held_out, rng.integers(5, RARE, size=(n, 3)), rng)
     return {evaluation_set.name: rows for evaluation_set, rows in sets.items()}
 
 
@@ -285,10 +337,17 @@ def check(bank: Bank, train: np.ndarray, tests: Mapping[str, np.ndarray]) -> Non
             raise AssertionError(f"test set {name} holds a training triple")
 
 
-def _zipf_digits(n: int, zipf: float, rng: np.random.Generator) -> np.ndarray:
-    """Digits 0-8 with Zipf frequencies, (n, 3)."""
-    weights = np.arange(1, RARE + 1, dtype=float) ** -zipf
-    return rng.choice(RARE, size=(n, 3), p=weights / weights.sum())
+def zipf_digits(n: int, zipf: float, rng: np.random.Generator, digits: int = RARE) -> np.ndarray:
+    """Digits with Zipf frequencies, (n, 3).
+
+    Args:
+        n: number of triples.
+        zipf: exponent of the frequencies, (digit + 1)^-zipf.
+        rng: source of all draws.
+        digits: how many there are, from 0.
+    """
+    weights = np.arange(1, digits + 1, dtype=float) ** -zipf
+    return rng.choice(digits, size=(n, 3), p=weights / weights.sum())
 
 
 def _images(

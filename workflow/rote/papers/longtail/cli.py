@@ -127,6 +127,30 @@ def train_network(
         tables.drop(folder, f"{architecture}-*.pt")
 
 
+@verb(app, settings.LongtailNetwork)
+def train_sizes(
+    run: Job,
+    images: Images,
+    triples: table("Read: the triples."),
+    out: table("Write: losses per width and number of epochs."),
+):
+    """Train the sum and the cross-channel network at several widths and for several lengths."""
+    from rote.papers.longtail import network, sizes
+
+    data = tables.read(images), tables.read(triples)
+    frame = sizes.train(run.settings, *data, run.seed, network.Execution(run.device))
+    tables.write(out, frame, schema.SizeLosses, run.provenance())
+
+
+@verb(app, settings.LongtailScenes)
+def train_scenes(run: Job, out: table("Write: losses per architecture and set of scenes.")):
+    """Train networks on scenes of objects with rare shapes and rare colours."""
+    from rote.papers.longtail import scenes
+
+    frame = scenes.compare(run.settings, run.seed, run.device)
+    tables.write(out, frame, schema.SceneLosses, run.provenance())
+
+
 @verb(app)
 def evaluate_networks(
     run: Job,
@@ -134,12 +158,16 @@ def evaluate_networks(
         list[Path], typer.Option(help="Read: losses of one architecture; repeat for each.")
     ],
     out: table("Write: all losses in one table."),
+    decays: table("Write: each weight decay by the rule for what is not memorized."),
 ):
-    """Put the architectures' losses into one table."""
+    """Put the architectures' losses into one table, and judge their weight decays."""
     import pandas as pd
+
+    from rote.papers.longtail import decay
 
     frame = pd.concat([tables.read(path) for path in losses], ignore_index=True)
     tables.write(out, frame, schema.NetworkLosses, run.provenance())
+    tables.write(decays, decay.summary(frame), schema.Decays, run.provenance())
 
 
 @verb(app, settings.LongtailKernel)

@@ -13,6 +13,7 @@ import pandas as pd
 from rote.core import tables
 from rote.core.registry import registered
 from rote.core.seeds import generator
+from rote.data.images import Images, averaged
 from rote.papers.longtail import schema, settings, sources
 from rote.papers.longtail.records import stacked
 from rote.synth import triples
@@ -30,6 +31,9 @@ class TrainingSet(NamedTuple):
 GLYPHS = {companions: TrainingSet(f"glyphs-{companions.name}") for companions in triples.COMPANIONS}
 GLYPHS_HEAD = GLYPHS[triples.HEAD]
 WITHOUT_GLYPHS = TrainingSet("no-glyphs")
+HALVES = tuple(TrainingSet(f"glyphs-half-{half}") for half in (1, 2))  # five glyphs each
+WRONG = {count: TrainingSet(f"glyphs-wrong-{count}") for count in (2, 8)}  # wrong labels of ten
+TEN_DIGITS = TrainingSet("ten-digits")  # Zipf over all ten digits, as the paper's counts suggest
 ANY = TrainingSet("any")  # of a test set that serves every training set
 SWEEP = "nines"  # the rare-digit sweep
 
@@ -54,6 +58,9 @@ class SetName(NamedTuple):
     evaluation_set: str
 
 
+Sets = Mapping[tuple[TrainingSet, str], np.ndarray]  # image ids, (n, 3)
+
+
 class Track(NamedTuple):
     """What the triples of the network or the kernel track are drawn with."""
 
@@ -64,12 +71,14 @@ class Track(NamedTuple):
     zipf: float  # exponent of the base digits
     rare_counts: list[int]  # the rare-digit sweep: training triples that hold a 9
     held_out: int  # images per class for tests alone
+    extensions: bool = False  # whether there are halves, wrong labels and the ten-digit law
 
 
 def network_track(options: settings.LongtailNetwork, held_out: int) -> Track:
     """The network track: the rare-digit sweep, and glyphs."""
     sizes = options.n, options.test_rows, options.replicates
-    return Track("network", *sizes, options.zipf, options.rare_counts, held_out)
+    rare_counts = options.rare_counts
+    return Track("network", *sizes, options.zipf, rare_counts, held_out, options.extensions)
 
 
 def kernel_track(options: settings.LongtailKernel, zipf: float, held_out: int) -> Track:
@@ -91,12 +100,13 @@ def synthesize_images(options: settings.LongtailImages, replicates: int, seed: i
     """
     source = registered(sources.DIGITS, options.source, "source")
     draw = registered(sources.GLYPHS, options.glyphs, "glyphs").draw
-    digits = source.load(options.root, options.download)
+    digits = _at_most(source.load(options.root, options.download), options.max_side)
     side = digits.pixels.shape[1]
+    sheet = triples.Sheet(side, digits.largest, source.margin)
     parts = [_image_rows("digit", -1, digits.labels, digits.pixels)]
     for replicate in range(replicates):
         rng = generator(seed, "longtail", "glyphs", replicate)
-        glyphs = draw(options.glyph_root, options.download, side, digits.largest, rng)
+        glyphs = draw(options.glyph_root, options.download, sheet, rng)
         parts.append(_image_rows("glyph", replicate, rng.permutation(triples.GLYPHS), glyphs))
     frame = pd.concat(parts, ignore_index=True)
     return tables.frame(
@@ -104,18 +114,30 @@ def synthesize_images(options: settings.LongtailImages, replicates: int, seed: i
     )
 
 
+def _at_most(digits: Images, max_side: int) -> Images:
+    """Images averaged over the smallest squares that leave at most `max_side` pixels a side."""
+    side = digits.pixels.shape[1]
+    blocks = [block for block in range(1, side + 1) if side % block == 0]
+    return averaged(digits, next(block for block in blocks if side // block <= max_side))
+
+
 def _image_rows(kind: str, replicate: int, labels: np.ndarray, pixels: np.ndarray) -> pd.DataFrame:
-    flat = pixels.reshape(len(labels), -1).astype(np.int64)
-    return pd.DataFrame(
-        {"kind": kind, "replicate": replicate, "label": labels, "pixels": list(flat)}
-    )
+    rows = [image.tobytes() for image in pixels.astype(np.uint8)]
+    return pd.DataFrame({"kind": kind, "replicate": replicate, "label": labels, "pixels": rows})
+
+
+def pixels(images: pd.DataFrame) -> np.ndarray:
+    """Gray values of the table ImageBank, (images, side²) uint8."""
+    flat = np.frombuffer(b"".join(images["pixels"]), np.uint8)
+    return flat.reshape(len(images), -1)
 
 
 def synthesize_triples(images: pd.DataFrame, track: Track, seed: int) -> pd.DataFrame:
     """Every training and test set of a track: the table Triples.
 
     Training sets are the rare-digit sweep, the base without glyphs, and glyphs beside head, zipf
-    and tail companions.
+    and tail companions; with extensions also halves of the glyphs, glyphs with wrong labels, and
+    a base of ten digits.
 
     Args:
         images: the table ImageBank.
@@ -135,7 +157,9 @@ def synthesize_triples(images: pd.DataFrame, track: Track, seed: int) -> pd.Data
             return generator(seed, "longtail", "triples", track.name, replicate, *key)
 
         bank = triples.split(labels, digits, glyphs, track.held_out, stream("split"))
+        wrong = _wrong_labels(bank, stream)
         for (training_set, evaluation_set), ids in _replicate(bank, track, stream).items():
+            given = wrong.get(training_set, labels)
             parts.append(
                 {
                     "replicate": replicate,
@@ -144,7 +168,7 @@ def synthesize_triples(images: pd.DataFrame, track: Track, seed: int) -> pd.Data
                     "evaluation_set": evaluation_set,
                     "row": np.arange(len(ids)),
                     **{f"image_{slot}": ids[:, slot] for slot in range(3)},
-                    "target": labels[ids].sum(axis=1).astype(float),
+                    "target": given[ids].sum(axis=1).astype(float),
                 }
             )
     return stacked(schema.Triples, parts)
@@ -200,4 +224,44 @@ def _replicate(
     # the glyph rows that the base would have had
     glyph_rows = sets[GLYPHS_HEAD, triples.GLYPH_ROWS.name]
     sets[WITHOUT_GLYPHS, triples.GLYPH_ROWS.name] = glyph_rows
+    if track.extensions:
+        sets |= _extensions(bank, track, sets, stream)
     return sets
+
+
+def _extensions(
+    bank: triples.Bank, track: Track, sets: Sets, stream: Stream
+) -> dict[tuple[TrainingSet, str], np.ndarray]:
+    """Training sets beyond the paper's: image ids, (n, 3)."""
+    train, rows = triples.TRAIN.name, triples.GLYPH_ROWS.name
+    glyphs, base = sets[GLYPHS_HEAD, train], sets[WITHOUT_GLYPHS, train]
+    glyph_rows = sets[GLYPHS_HEAD, rows]
+    more: dict[tuple[TrainingSet, str], np.ndarray] = {}
+    for wrong in WRONG.values():  # the same images; the labels are wrong
+        more[wrong, train] = glyphs
+        more[wrong, rows] = glyph_rows
+    order = stream("halves").permutation(triples.GLYPHS)
+    halves = np.split(order, len(HALVES))
+    for half, trained, left_out in zip(HALVES, halves, halves[::-1], strict=True):
+        positions = len(glyphs) - triples.GLYPHS + left_out
+        ids = glyphs.copy()
+        ids[positions] = base[positions]
+        more[half, train] = ids
+        more[half, triples.ROWS_TRAINED.name] = glyph_rows[trained]
+        more[half, triples.ROWS_LEFT_OUT.name] = glyph_rows[left_out]
+    ten = triples.base(bank, track.n, track.zipf, stream("ten-digits"), 10)
+    shared = {name: ids for (owner, name), ids in sets.items() if owner == ANY}
+    triples.check(bank, ten, shared)
+    more[TEN_DIGITS, train] = ten
+    return more
+
+
+def _wrong_labels(bank: triples.Bank, stream: Stream) -> dict[TrainingSet, np.ndarray]:
+    """Labels of all images where some of the glyphs have wrong ones, by training set."""
+    labels = {}
+    for count, training_set in WRONG.items():
+        given = bank.labels.copy()
+        shift = triples.mislabelled(given[bank.glyphs], count, stream("wrong", count))
+        given[bank.glyphs] += shift
+        labels[training_set] = given
+    return labels

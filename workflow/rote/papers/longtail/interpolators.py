@@ -20,6 +20,7 @@ from rote.synth import features
 from rote.theory import minnorm
 
 Row = dict[str, Any]  # of the table Interpolators, without the replicate
+FORCED = 2  # features of once ∩ F-hat that are forced together; with fewer there is no such loss
 MIXTURE = "mixture"  # kernels between linear (rho = 0) and RBF (rho = 1)
 INTERACTION = "interaction"  # min-norm where the truth has a non-additive term of strength gamma
 
@@ -43,7 +44,8 @@ def compare(
             *kernel_losses(options, data, rng),
             *interaction_losses(options, data),
         ]
-        rows += [row | {"replicate": replicate} for row in losses]
+        count = {"replicate": replicate, "pool": int(data.once_alone.sum())}
+        rows += [row | count for row in losses]
     return tables.frame(schema.Interpolators, rows)
 
 
@@ -133,7 +135,9 @@ def _exact_losses(data: LinearProblem, estimate: np.ndarray) -> tuple[float, flo
     """IND and OOD_2 (pool once ∩ F-hat) of a linear predictor."""
     square = (estimate - data.beta_seen) ** 2
     ind = square @ data.p_seen + data.unseen_loss
-    return ind, ind + 2 * np.mean(((1 - data.p_seen) * square)[data.once_alone])
+    if data.once_alone.sum() < FORCED:
+        return ind, np.nan
+    return ind, ind + FORCED * np.mean(((1 - data.p_seen) * square)[data.once_alone])
 
 
 def _row(estimator: str, parameter: float, ind: float, ood2: float) -> Row:
@@ -214,14 +218,17 @@ def kernel_losses(
     """
     pool = np.flatnonzero(data.once_alone)
     fresh = features.draw(data.p_seen, options.test_rows, rng)
-    pairs = features.force(features.draw(data.p_seen, options.test_rows, rng), pool, 2, rng)
+    pairs = features.draw(data.p_seen, options.test_rows, rng)
+    enough = len(pool) >= FORCED
+    if enough:
+        pairs = features.force(pairs, pool, FORCED, rng)
     fresh, pairs = fresh.toarray(), pairs.toarray()
     geometry = _geometry(data, fresh, pairs, options.bandwidth_squared)
 
     def row(name: str, parameter: float, predictions: Predictions) -> Row:
         rows = zip((fresh, pairs), predictions, strict=True)
         errors = [np.mean((X @ data.beta_seen - y) ** 2) + data.unseen_loss for X, y in rows]
-        return _row(name, parameter, *errors)
+        return _row(name, parameter, errors[0], errors[1] if enough else np.nan)
 
     for name, predict in OTHER_INTERPOLATORS.items():
         yield row(name, 0.0, predict(geometry))
@@ -283,6 +290,7 @@ def interaction_losses(
         estimate = minnorm.coefficients(data.spectrum, data.y0 + gamma * products)
         ind, ood2 = _exact_losses(data, estimate)
         # the forced product, each forced feature with the others, the others among themselves
-        forced = gamma**2 * np.mean(1 + 2 * others + among_others)
+        products_forced = 1 + 2 * others + among_others
+        forced = gamma**2 * np.mean(products_forced) if len(products_forced) else np.nan
         fresh = gamma**2 * (q.sum() ** 2 - np.sum(q**2)) / 2
         yield _row(INTERACTION, gamma, ind + fresh, ood2 + forced)

@@ -108,7 +108,7 @@ def evaluate(
         rows: the table Triples of the kernel track.
         progress: shows how many replicates are done.
     """
-    pixels = np.stack(images["pixels"].to_numpy()).astype(float)
+    pixels = dataset.pixels(images).astype(float)
     records = []
     for replicate in progress(range(options.replicates)):
         sets = dataset.triple_sets(rows[rows["replicate"] == replicate])

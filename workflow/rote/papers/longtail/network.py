@@ -7,7 +7,7 @@ stacked program and measures the loss on every test set.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from rote.models import slots
 from rote.papers.longtail import dataset, schema, settings
 from rote.papers.longtail.architectures import ARCHITECTURES
 from rote.papers.longtail.dataset import SetName, TrainingSet, TripleSet
+from rote.papers.longtail.decay import chosen as not_memorized
 from rote.synth import triples
 
 EVALUATION_ROWS = 1000  # triples that pass through a stack at once
@@ -54,23 +55,49 @@ class NetworkStudy(NamedTuple):
     architecture: str
     seed: int
     bank: torch.Tensor  # (images, pixels) float32, standardized
-    side: int  # height and width of an image, pixels
     sets: dict[SetName, TripleSet]
+    width: int = slots.WIDTH  # of the sum network's hidden layers
 
 
 def units(options: settings.LongtailNetwork, architecture: str) -> list[NetworkUnit]:
-    """What one architecture trains.
+    """What one architecture trains at first, before a weight decay is chosen.
 
-    Every architecture: the rare-digit sweep without decay, and glyphs with and without decay. The
-    reference also: the sweep with decay, every weight decay, all companions, and no glyphs.
+    Those between the paper's: one-off symbols without decay. Every other: the rare-digit sweep
+    without decay, and one-off symbols with every decay. The reference also: all companions, and no
+    symbols. With extensions also the ten-digit law, and of the reference halves of the symbols.
     """
-    sweep = [dataset.nines(count) for count in options.rare_counts]
-    plan = list(product(sweep, [0.0]))
-    plan += product([dataset.GLYPHS_HEAD], [0.0, options.decayed])
-    if registered(ARCHITECTURES, architecture, "architecture").reference:
-        plan += product(sweep, [options.decayed])
-        plan += product([dataset.GLYPHS_HEAD], options.weight_decays)
+    spec = registered(ARCHITECTURES, architecture, "architecture")
+    plan = list(product([dataset.GLYPHS_HEAD], [0.0] if spec.degree else options.weight_decays))
+    if not spec.degree:
+        plan += product([dataset.nines(count) for count in options.rare_counts], [0.0])
+        plan += product([dataset.TEN_DIGITS] if options.extensions else [], [0.0])
+    if spec.reference:
         plan += product([*dataset.GLYPHS.values(), dataset.WITHOUT_GLYPHS], [0.0])
+        plan += product(dataset.HALVES if options.extensions else (), options.weight_decays)
+    return _networks(options, plan)
+
+
+def decayed_units(
+    options: settings.LongtailNetwork, architecture: str, decay: float | None
+) -> list[NetworkUnit]:
+    """What the reference trains once its decay is chosen: the sweep, and wrong labels.
+
+    Args:
+        options: sizes of the sweep; whether there are extensions.
+        architecture: a name of `ARCHITECTURES`.
+        decay: that counts as not memorized; None if no decay does.
+    """
+    if not (ARCHITECTURES[architecture].reference and options.extensions):
+        return []
+    decays = [] if decay is None else [decay]
+    plan = list(product([dataset.nines(count) for count in options.rare_counts], decays))
+    plan += product(dataset.WRONG.values(), [0.0, *decays])
+    return _networks(options, plan)
+
+
+def _networks(
+    options: settings.LongtailNetwork, plan: Iterable[tuple[TrainingSet, float]]
+) -> list[NetworkUnit]:
     pairs = product(dict.fromkeys(plan), range(options.replicates))
     return [
         NetworkUnit(training_set, decay, replicate) for (training_set, decay), replicate in pairs
@@ -94,7 +121,9 @@ def train_networks(
     seed: int,
     execution: Execution = Execution(),
 ) -> pd.DataFrame:
-    """Train all `units` of one architecture and measure them on every test set: NetworkLosses.
+    """Train one architecture's networks and measure them on every test set: NetworkLosses.
+
+    First all `units`, of which a weight decay is chosen (`decay`), then those that need it.
 
     Args:
         options: sizes, schedule, weight decays.
@@ -104,18 +133,55 @@ def train_networks(
         seed: of all random streams.
         execution: device, checkpoints, networks per program.
     """
-    bank = _standardized(images, execution.device)
-    side = int(images["side"].iloc[0])
-    study = NetworkStudy(
+    study = study_of(options, architecture, images, rows, seed, execution.device)
+    first = train_units(study, units(options, architecture), execution)
+    if ARCHITECTURES[architecture].degree:
+        return first
+    networks = decayed_units(options, architecture, not_memorized(first, architecture))
+    if not networks:
+        return first
+    return pd.concat([first, train_units(study, networks, execution)], ignore_index=True)
+
+
+def study_of(
+    options: settings.LongtailNetwork,
+    architecture: str,
+    images: pd.DataFrame,
+    rows: pd.DataFrame,
+    seed: int,
+    device: str = "cpu",
+) -> NetworkStudy:
+    """Images and triples on the device.
+
+    Args:
+        options: sizes, schedule, weight decays.
+        architecture: a name of `ARCHITECTURES`.
+        images: the table ImageBank.
+        rows: the table Triples.
+        seed: of all random streams.
+        device: of the training.
+    """
+    return NetworkStudy(
         options=options,
         architecture=architecture,
         seed=seed,
-        bank=bank,
-        side=side,
+        bank=_standardized(images, device),
         sets=dataset.triple_sets(rows),
     )
-    networks = units(options, architecture)
-    backbone = registered(slots.BACKBONES, options.backbone, "backbone")
+
+
+def train_units(
+    study: NetworkStudy, networks: list[NetworkUnit], execution: Execution
+) -> pd.DataFrame:
+    """Train networks of one architecture and measure them on every test set: NetworkLosses.
+
+    Args:
+        study: what they share.
+        networks: what to train, in stacks.
+        execution: device, checkpoints, networks per program.
+    """
+    architecture = study.architecture
+    backbone = registered(slots.BACKBONES, study.options.backbone, "backbone")
     size = execution.stack or (len(networks) if backbone.one_program else 1)
     content = _digest(study)
     records = []
@@ -123,7 +189,8 @@ def train_networks(
         block = networks[start : start + size]
         checkpoint = None
         if execution.checkpoints:
-            identity = [options.model_dump(), architecture, block, seed, content]
+            options = study.options.model_dump()
+            identity = [options, study.width, architecture, block, study.seed, content]
             key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
             checkpoint = execution.checkpoints / f"{architecture}-{key}.pt"
         records += _train_block(study, block, checkpoint, execution.checkpoint_steps)
@@ -132,9 +199,11 @@ def train_networks(
 
 def _standardized(images: pd.DataFrame, device: str) -> torch.Tensor:
     """Pixels minus the mean over the digits, over their standard deviation, (images, pixels)."""
-    pixels = np.stack(images["pixels"].to_numpy()).astype(np.float32)
-    digits = pixels[(images["kind"] == "digit").to_numpy()]
-    return torch.tensor((pixels - digits.mean()) / digits.std(), device=device)
+    pixels = torch.tensor(dataset.pixels(images), device=device).float()
+    digits = int((images["kind"] == "digit").sum())  # they come first
+    deviation, mean = torch.std_mean(pixels[:digits])
+    # in place, as all of MNIST is 220 MB
+    return pixels.sub_(mean).div_(deviation)
 
 
 def _digest(study: NetworkStudy) -> str:
@@ -228,7 +297,8 @@ def _initialized(study: NetworkStudy, block: list[NetworkUnit]) -> slots.Stack:
         generator(study.seed, "longtail", "init", study.architecture, unit.replicate)
         for unit in block
     ]
-    network = slots.build(study.options.backbone, study.architecture, study.side, rngs)
+    sizes = slots.Sizes(study.bank.shape[1], study.width)
+    network = slots.build(study.options.backbone, study.architecture, sizes, rngs)
     for state in (network.parameters, network.buffers):
         for name, value in state.items():
             state[name] = value.to(study.bank.device)  # in place: `forward` reads the buffers

@@ -15,9 +15,10 @@ from rote.ledger.nulls import (
     off,
     replaced,
 )
-from rote.papers.longtail import interpolators, kernel
-from rote.papers.longtail.architectures import ARCHITECTURES, MIXING, REFERENCE
-from rote.papers.longtail.dataset import GLYPHS, GLYPHS_HEAD, SWEEP, WITHOUT_GLYPHS
+from rote.papers.longtail import interpolators, kernel, scenes
+from rote.papers.longtail.architectures import ARCHITECTURES, LEAKY, MIXING, REFERENCE, WIDE
+from rote.papers.longtail.dataset import GLYPHS, GLYPHS_HEAD, SWEEP, WITHOUT_GLYPHS, WRONG
+from rote.papers.longtail.statistics.network import chosen_decay
 from rote.synth import triples
 
 # ---- linear track
@@ -146,6 +147,21 @@ composition_absent = copied("network", "architecture", MIXING, _COMPOSITIONAL, _
 mixing_composes = copied("network", "architecture", REFERENCE, _MIXING, _FIT)
 architectures_exchanged = exchanged("network", "architecture", MIXING, REFERENCE)
 glyphs_left_out = exchanged("network", "training_set", WITHOUT_GLYPHS.name, GLYPHS_HEAD.name)
+slots_of_networks_exchanged = exchanged(
+    "network",
+    "evaluation_set",
+    triples.TWO_GLYPHS.name,
+    triples.TWO_GLYPHS_TRAINED_SLOTS.name,
+)
+wide_exchanged = exchanged("network", "architecture", WIDE, REFERENCE)
+trained_exchanged = exchanged(
+    "network", "evaluation_set", triples.ROWS_TRAINED.name, triples.ROWS_LEFT_OUT.name
+)
+few_wrong_exchanged = exchanged("network", "training_set", WRONG[2].name, WITHOUT_GLYPHS.name)
+many_wrong_exchanged = exchanged("network", "training_set", WRONG[8].name, WITHOUT_GLYPHS.name)
+sizes_exchanged = exchanged("sizes", "architecture", MIXING, REFERENCE)
+scene_networks_exchanged = exchanged("scenes", "architecture", MIXING, REFERENCE)
+scene_sets_exchanged = exchanged("scenes", "evaluation_set", scenes.JOINS, scenes.PAIRS)
 companions_exchanged = exchanged(
     "network", "training_set", GLYPHS[triples.TAIL].name, GLYPHS_HEAD.name
 )
@@ -206,10 +222,48 @@ def networks_constant(tables: Tables, rng: np.random.Generator) -> Tables:
 
 def damage_even(tables: Tables) -> Tables:
     """Weight decay multiplies the sum network's loss on pairs as that in distribution (network)."""
+    decay = chosen_decay(tables, REFERENCE)
+    if decay is None:
+        return tables
     table = tables["network"]
-    decay = table.loc[table["training_set"] == SWEEP, "weight_decay"].max()
     fits = (table["architecture"] == REFERENCE) & (table["training_set"] == GLYPHS_HEAD.name)
     return replaced(tables, network=_even(table, fits, "weight_decay", (0.0, decay)))
+
+
+def damage_everywhere(tables: Tables) -> Tables:
+    """Weight decay adds to the loss on pairs what it adds to the training loss (network)."""
+    table = tables["network"]
+    key = ["architecture", "training_set", "nines", "replicate"]
+    without = table[(table["weight_decay"] == 0)].set_index([*key, "evaluation_set"])["mse"]
+    names = {"pairs": triples.TWO_GLYPHS.name, "train": triples.TRAIN.name}
+    before = {name: without.xs(value, level=-1) for name, value in names.items()}
+    training = table[table["evaluation_set"] == names["train"]]
+    training = training.set_index([*key, "weight_decay"])["mse"]
+    rows = (table["evaluation_set"] == names["pairs"]) & (table["weight_decay"] > 0)
+    index = pd.MultiIndex.from_frame(table.loc[rows, key])
+    with_decay = pd.MultiIndex.from_frame(table.loc[rows, [*key, "weight_decay"]])
+    added = training.reindex(with_decay).to_numpy() - before["train"].reindex(index).to_numpy()
+    scatter = 1 + 0.01 * (table.loc[rows, "replicate"].to_numpy() % 2)
+    losses = table["mse"].copy()
+    losses[rows] = before["pairs"].reindex(index).to_numpy() + added * scatter
+    return replaced(tables, network=table.assign(mse=losses))
+
+
+def half_memorize(tables: Tables) -> Tables:
+    """Half of the networks fit the one-off triples whatever their weight decay (network)."""
+    return _half(tables, triples.GLYPH_ROWS.name, 1e-3)
+
+
+def half_unfitted(tables: Tables) -> Tables:
+    """Half of the networks with weight decay do not fit their training triples (network)."""
+    return _half(tables, triples.TRAIN.name, _CONSTANT[triples.TRAIN.name])
+
+
+def _half(tables: Tables, evaluation_set: str, loss: float) -> Tables:
+    table = tables["network"]
+    rows = (table["evaluation_set"] == evaluation_set) & (table["weight_decay"] > 0)
+    rows &= table["replicate"] % 4 >= 2
+    return replaced(tables, network=table.assign(mse=table["mse"].mask(rows, loss)))
 
 
 def _even(
@@ -236,8 +290,15 @@ def _even(
 def decay_exchanged(tables: Tables) -> Tables:
     """Networks with and without weight decay are exchanged in every second replicate."""
     table = tables["network"]
-    decay = table.loc[table["training_set"] == SWEEP, "weight_decay"].max()
-    return exchanged("network", "weight_decay", 0.0, decay)(tables)
+    decays = table["weight_decay"].copy()
+    for name in table["architecture"].unique():
+        decay = chosen_decay(tables, name)
+        if decay is None:
+            continue
+        rows = (table["architecture"] == name) & (table["training_set"] == GLYPHS_HEAD.name)
+        rows &= table["replicate"] % 2 == 1
+        decays[rows] = table.loc[rows, "weight_decay"].replace({0.0: decay, decay: 0.0})
+    return replaced(tables, network=table.assign(weight_decay=decays))
 
 
 def counts_reversed(tables: Tables) -> Tables:
@@ -246,6 +307,15 @@ def counts_reversed(tables: Tables) -> Tables:
     sweep = table["training_set"] == SWEEP
     counts = table["nines"].where(~sweep, _reversed(table[sweep], "nines"))
     return replaced(tables, network=table.assign(nines=counts))
+
+
+def leaks_undone(tables: Tables) -> Tables:
+    """In every second replicate the loss on pairs falls with the leak where it rises in others."""
+    table = tables["network"]
+    leaky = table["architecture"].isin(list(LEAKY.values()))
+    return replaced(
+        tables, network=table.assign(mse=table["mse"].mask(leaky, _undone(table, "mse")))
+    )
 
 
 # ---- kernel track

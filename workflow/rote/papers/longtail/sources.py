@@ -17,6 +17,7 @@ class DigitSource:
     name: str  # in the settings
     load: Callable[[str, bool], Any]  # (folder, whether to download) -> rote.data.images.Images
     files: str = ""  # what the folder must hold; "" needs no folder
+    margin: float = 0.0  # share of the side that is empty at each edge
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class GlyphSource:
     """A set of one-off symbols."""
 
     name: str  # in the settings
-    # (folder, whether to download, side, full ink, generator) -> (glyphs, side, side) uint8
-    draw: Callable[[str, bool, int, int, np.random.Generator], np.ndarray]
+    # (folder, whether to download, sheet, generator) -> (glyphs, side, side) uint8
+    draw: Callable[[str, bool, Any, np.random.Generator], np.ndarray]
     files: str = ""  # what the folder must hold; "" needs no folder
 
 
@@ -41,28 +42,33 @@ def _mnist(root: str, download: bool) -> Any:
     return images.mnist(root, download=download)
 
 
-def _drawn(root: str, download: bool, side: int, ink: int, rng: np.random.Generator) -> np.ndarray:
+def _mnist_sample(root: str, download: bool) -> Any:
+    from rote.data import images
+
+    return images.load_mnist_sample()
+
+
+def _drawn(root: str, download: bool, sheet: Any, rng: np.random.Generator) -> np.ndarray:
     from rote.synth import triples
 
-    return triples.draw_glyphs(side, ink, rng)
+    return triples.draw_glyphs(sheet, rng)
 
 
-def _omniglot(
-    root: str, download: bool, side: int, ink: int, rng: np.random.Generator
-) -> np.ndarray:
+def _omniglot(root: str, download: bool, sheet: Any, rng: np.random.Generator) -> np.ndarray:
     """Characters on the gray scale of the digits."""
     from rote.data import images
     from rote.synth import triples
 
-    glyphs = images.omniglot(root, triples.GLYPHS, side, rng, download=download)
-    return (glyphs.astype(float) * ink / 255).round().astype(np.uint8)
+    glyphs = images.omniglot(root, triples.GLYPHS, sheet.side, rng, download=download)
+    return (glyphs.astype(float) * sheet.ink / 255).round().astype(np.uint8)
 
 
 DIGITS = {
     source.name: source
     for source in (
         DigitSource("digits", _digits),
-        DigitSource("mnist", _mnist, files="the MNIST files"),
+        DigitSource("mnist-sample", _mnist_sample, margin=1 / 7),
+        DigitSource("mnist", _mnist, files="the MNIST files", margin=1 / 7),
     )
 }
 GLYPHS = {

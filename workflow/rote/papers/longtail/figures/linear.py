@@ -47,15 +47,22 @@ def linear_risk(tables: Tables) -> Canvas:
     ]
     sigmas = sorted(sweep["sigma"].unique())
     for ax, (value, title, axis_label) in zip(axes[0], contents, strict=True):
-        for sigma, color in zip(sigmas, shade(len(sigmas)), strict=True):
+        for number, (sigma, color) in enumerate(zip(sigmas, shade(len(sigmas)), strict=True)):
             rows = sweep[sweep["sigma"] == sigma]
-            points(ax, rows, "alpha", value, label=f"σ = {sigma:g}", color=color)
+            # open and ever smaller, so that curves that coincide are all seen
+            style = {"marker": "osD^v"[number % 5], "markerfacecolor": "none"}
+            style |= {"markersize": 7 - number, "color": color}
+            points(ax, rows, "alpha", value, label=f"σ = {sigma:g}", **style)
         ax.set(title=title, ylabel=axis_label, xlabel="α, decay of the frequencies", ylim=(0, None))
     axes[0, 0].legend()
     forced = axes[0, -1]
     rows = sweep[sweep["sigma"] == sigmas[0]]
     label = f"pool: once, σ = {sigmas[0]:g}"
     points(forced, rows, "alpha", "ood_once", label=label, color=FAINT, marker="s")
+    for left, right in ((0, 1), (2, 3)):  # the same quantity
+        top = max(axes[0, left].get_ylim()[1], axes[0, right].get_ylim()[1])
+        for ax in axes[0, [left, right]]:
+            ax.set_ylim(0, top)
     handles, labels = forced.get_legend_handles_labels()
     forced.legend(handles[-1:], labels[-1:])
     return canvas
@@ -68,7 +75,7 @@ def ridge(tables: Tables) -> Canvas:
     sweep = sweep[sweep["alpha"] == alpha].reset_index(drop=True)
     sweep["ood_once"] = ood(sweep, tables["linear_sets"], "once", 2)
     sigmas = [sigma for sigma in sorted(sweep["sigma"].unique()) if sigma > 0]
-    canvas, axes = panels(1, len(sigmas), width=2.4, sharex=True)
+    canvas, axes = panels(1, len(sigmas), width=2.4, sharex=True, sharey=True)
     smallest = sweep.loc[sweep["lam"] > 0, "lam"].min()
     for ax, sigma in zip(axes[0], sigmas, strict=True):
         rows = sweep[sweep["sigma"] == sigma]
@@ -80,7 +87,7 @@ def ridge(tables: Tables) -> Canvas:
         ax.set_xscale("symlog", linthresh=smallest)
         ax.set_xticks([0, 0.1, 10, 1000], ["0", "0.1", "10", "1000"])
         ax.minorticks_off()
-        log_ticks(ax.yaxis)
+    log_ticks(axes[0, 0].yaxis)
     axes[0, 0].set_ylabel("loss")
     legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
@@ -177,13 +184,18 @@ def interpolators(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 1, width=5.2, height=3.4)
     ax = axes[0, 0]
     table = table[table["estimator"].isin(order)]
+    pool = table["pool"].mean()  # of once ∩ F-hat, on average
     for value, style in (("ind", FRESH), ("ood2", PAIRS)):
         rows = spread(table, "estimator", value).set_index("estimator").loc[order]
         ax.errorbar(rows["mean"], range(len(order)), xerr=whiskers(rows), linestyle="none", **style)
     ax.axhline(len(LINEAR_INTERPOLATORS) - 0.5, color=FAINT, linewidth=0.8, linestyle=":")
     ax.set_yticks(range(len(order)), order)
     ax.invert_yaxis()
-    ax.set(xscale="log", xlabel="loss, σ = 0", title="Above the line: linear interpolators")
+    ax.set(
+        xscale="log",
+        xlabel=f"loss, σ = 0; pairs of {pool:.0f} features",
+        title="Above the line: linear interpolators",
+    )
     ax.legend(loc="upper right")
     return canvas
 

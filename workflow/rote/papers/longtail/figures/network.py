@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.longtail import interpolators, kernel
+from rote.papers.longtail import decay, interpolators, kernel
 from rote.papers.longtail.architectures import ARCHITECTURES, REFERENCE
 from rote.papers.longtail.dataset import GLYPHS, GLYPHS_HEAD, SWEEP
 from rote.papers.longtail.linear import ood
@@ -26,8 +26,9 @@ from rote.plotting import (
 from rote.synth import triples
 
 Tables = Mapping[str, pd.DataFrame]
-COLORS = dict(zip(ARCHITECTURES, (PALETTE[i] for i in (0, 2, 9, 3, 1)), strict=True))
-MARKERS = dict(zip(ARCHITECTURES, "osDv^", strict=True))
+PAPERS = [name for name, network in ARCHITECTURES.items() if not network.degree]
+COLORS = dict(zip(PAPERS, (PALETTE[i] for i in (0, 2, 9, 3, 1)), strict=True))
+MARKERS = dict(zip(PAPERS, "osDv^", strict=True))
 PAIRS = {"label": "two one-off symbols", "color": PALETTE[3], "marker": "s"}
 FRESH = {"label": "fresh common digits", "color": PALETTE[0], "marker": "o"}
 GLYPH_ROWS = {"label": "their training rows", "color": PALETTE[1], "marker": "o"}
@@ -39,7 +40,7 @@ def rare_digit(tables: Tables) -> Canvas:
     table = table[table["training_set"] == SWEEP]
     counts = sorted(table["nines"].unique())
     table = table.assign(x=table["nines"].map(counts.index))
-    canvas, axes = panels(1, 4, width=2.9)
+    canvas, axes = panels(1, 4, width=2.9, sharey=True)
     titles = {
         triples.ONE_NINE.name: "a  One 9 per test triple",
         triples.TWO_NINES.name: "b  Two 9s",
@@ -54,7 +55,7 @@ def rare_digit(tables: Tables) -> Canvas:
             style = {"color": COLORS[name], "marker": MARKERS[name]}
             points(ax, memorized, "x", "mse", label=name, **style)
             if len(decayed):
-                style["marker"] = "x"
+                style |= {"marker": "x", "linestyle": "--"}
                 points(ax, decayed, "x", "mse", label=f"{name}, weight decay", **style)
         ax.set(
             title=title,
@@ -70,79 +71,96 @@ def rare_digit(tables: Tables) -> Canvas:
 
 
 def isolation(tables: Tables) -> Canvas:
-    """Table 1: loss on pairs of symbols that each occurred once, with and without weight decay."""
-    table = tables["network"]
-    table = table[table["training_set"] == GLYPHS_HEAD.name]
-    decay = table.loc[table["architecture"] != REFERENCE, "weight_decay"].max()
-    names = [name for name in ARCHITECTURES if name in set(table["architecture"])]
+    """Table 1: pairs of one-off symbols, their training triples, and the training loss."""
+    table, decays = tables["network"], tables["decays"]
+    names = [name for name in PAPERS if name in set(decays["architecture"])]
+    table = table[(table["training_set"] == GLYPHS_HEAD.name) & table["architecture"].isin(names)]
     table = table.assign(x=table["architecture"].map(names.index))
-    canvas, axes = panels(1, 2, width=4.2, height=2.9)
-    test, training = axes[0]
-    _with_and_without_decay(test, table[_measured(table, triples.TWO_GLYPHS.name)], decay)
-    _published(test, names)
-    test.axhline(17, color=FAINT, linewidth=0.9, linestyle=":")
-    test.text(-0.45, 18, "best constant", fontsize=7.5, color=FAINT, va="bottom", ha="left")
-    test.set(title="a  Test: two one-off symbols together", ylabel="MSE (label²)")
-    _with_and_without_decay(training, table[_measured(table, triples.TRAIN.name)], decay)
-    training.set(title="b  Training")
-    for ax in axes[0]:
-        ax.set(yscale="log", xlim=(-0.55, len(names) - 0.45))
-        categories(ax.xaxis, [name.replace("-", "-\n") for name in names])
-        log_ticks(ax.yaxis)
-    legend_below(canvas, 3, *test.get_legend_handles_labels())
+    chosen = decays[decays["chosen"]].set_index("architecture")["weight_decay"]
+    canvas, axes = panels(1, 3, width=3.6, height=3.1, sharey=True)
+    contents = (
+        (triples.TWO_GLYPHS, "a  Test: two one-off symbols", ("memorized", "decayed")),
+        (triples.GLYPH_ROWS, "b  Training: one-off triples", None),
+        (triples.TRAIN, "c  Training: all triples", ("training", "training_decayed")),
+    )
+    for ax, (evaluation_set, title, published) in zip(axes[0], contents, strict=True):
+        rows = table[_measured(table, evaluation_set.name)]
+        memorized = rows[rows["weight_decay"] == 0]
+        decayed = rows[rows["weight_decay"] == rows["architecture"].map(chosen)]
+        _replicates(ax, memorized, -0.16, PALETTE[0], "no weight decay")
+        _replicates(ax, decayed, 0.16, PALETTE[3], "decay chosen on training losses")
+        if published:
+            _published(ax, names, published)
+        ax.set(title=title, yscale="log", xlim=(-0.55, len(names) - 0.45))
+        categories(ax.xaxis, [_with_decay(name, chosen) for name in names])
+    for ax in axes[0, 1:]:
+        ax.axhline(decay.FORGOTTEN, color=FAINT, linewidth=0.9, linestyle=":")
+    axes[0, 1].text(-0.5, decay.FORGOTTEN * 1.15, "rule: forgotten above", fontsize=7, color=FAINT)
+    axes[0, 2].text(-0.5, decay.FITTED * 1.15, "rule: fitted below", fontsize=7, color=FAINT)
+    axes[0, 0].set_ylabel("MSE (label²)")
+    log_ticks(axes[0, 0].yaxis)
+    legend_below(canvas, 4, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
 
-def _with_and_without_decay(ax: Axes, table: pd.DataFrame, decay: float) -> None:
-    """Replicates and their means, the two weight decays side by side."""
-    for offset, weight_decay, color, label in (
-        (-0.16, 0.0, PALETTE[0], "no weight decay: memorized"),
-        (0.16, decay, PALETTE[3], "weight decay: not memorized"),
-    ):
-        rows = table[table["weight_decay"] == weight_decay]
-        rows = rows.assign(x=rows["x"] + offset)
-        dots = {"color": color, "alpha": 0.35, "markersize": 3, "markeredgewidth": 0}
-        ax.plot(rows["x"], rows["mse"], "o", **dots)
-        points(ax, rows, "x", "mse", color=color, line=False, label=label, markersize=5.5)
+def _with_decay(name: str, chosen: pd.Series) -> str:
+    """The architecture, and the decay that counts as not memorized."""
+    decay_of = f"decay {chosen[name]:g}" if name in chosen.index else "no decay\ndoes both"
+    return f"{name.replace('-', '-' + chr(10))}\n{decay_of}"
 
 
-def _published(ax: Axes, names: list[str]) -> None:
-    """Table 1's losses, left and right of ours."""
-    x = []
-    losses = []
-    for position, name in enumerate(names):
-        published = ARCHITECTURES[name].published
-        if published is not None:
-            x += [position - 0.32, position + 0.32]
-            losses += [published.memorized, published.decayed]
-    ax.plot(x, losses, "x", color=INK, markersize=5, label="paper (MNIST, ResNet-18)")
+def _replicates(ax: Axes, rows: pd.DataFrame, offset: float, color: str, label: str) -> None:
+    """Replicates and their means, beside the place of their architecture."""
+    if rows.empty:
+        return
+    rows = rows.assign(x=rows["x"] + offset)
+    dots = {"color": color, "alpha": 0.35, "markersize": 3, "markeredgewidth": 0}
+    ax.plot(rows["x"], rows["mse"], "o", **dots)
+    points(ax, rows, "x", "mse", color=color, line=False, label=label, markersize=5.5)
+
+
+def _published(ax: Axes, names: list[str], fields: tuple[str, str]) -> None:
+    """Table 1's losses at decay 0 and 0.5, left and right of ours."""
+    known = [(x, ARCHITECTURES[name].published) for x, name in enumerate(names)]
+    known = [(x, losses) for x, losses in known if losses is not None]
+    labels = ("paper, decay 0 (MNIST, ResNet-18)", "paper, decay 0.5")
+    styles = zip(fields, (-0.34, 0.34), (PALETTE[0], PALETTE[3]), labels, strict=True)
+    for field, offset, color, label in styles:
+        x = [position + offset for position, _ in known]
+        losses = [getattr(values, field) for _, values in known]
+        ax.plot(x, losses, "x", color=color, markersize=5, markeredgewidth=1.4, label=label)
 
 
 def weight_decay(tables: Tables) -> Canvas:
-    """The sum network across weight decays: what each test set loses."""
-    table = tables["network"]
-    table = table[
-        (table["architecture"] == REFERENCE) & (table["training_set"] == GLYPHS_HEAD.name)
-    ]
-    canvas, axes = panels(1, 1, width=4.4, height=3)
-    ax = axes[0, 0]
-    training = {"label": "training", "color": FAINT, "marker": "v"}
-    for evaluation_set, style in (
-        (triples.TWO_GLYPHS, PAIRS | {"marker": "o"}),
-        (triples.GLYPH_ROWS, GLYPH_ROWS | {"marker": "s"}),
-        (triples.IN_DISTRIBUTION, FRESH | {"marker": "D"}),
-        (triples.TRAIN, training),
-    ):
-        rows = table[_measured(table, evaluation_set.name)]
-        points(ax, rows, "weight_decay", "mse", **style)
-    ax.set(
-        xlabel="decoupled weight decay",
-        ylabel="MSE (label²)",
-        yscale="log",
-        title="Weight decay, sum network",
-    )
-    log_ticks(ax.yaxis)
-    ax.legend()
+    """Every architecture across weight decays: what each set loses, and which decay is chosen."""
+    table, decays = tables["network"], tables["decays"]
+    table = table[table["training_set"] == GLYPHS_HEAD.name]
+    names = [name for name in PAPERS if name in set(decays["architecture"])]
+    canvas, axes = panels(1, len(names), width=2.3, height=2.8, sharey=True)
+    training = {"label": "all training triples", "color": FAINT, "marker": "v"}
+    for ax, name in zip(axes[0], names, strict=True):
+        losses = table[table["architecture"] == name]
+        for evaluation_set, style in (
+            (triples.TWO_GLYPHS, PAIRS),
+            (triples.GLYPH_ROWS, GLYPH_ROWS),
+            (triples.IN_DISTRIBUTION, FRESH | {"marker": "D"}),
+            (triples.TRAIN, training),
+        ):
+            rows = losses[_measured(losses, evaluation_set.name)]
+            points(ax, rows, "weight_decay", "mse", **style)
+        ax.axhline(decay.FORGOTTEN, color=FAINT, linewidth=0.9, linestyle=":")
+        chosen = decays[(decays["architecture"] == name) & decays["chosen"]]["weight_decay"]
+        for value in chosen:
+            ax.axvline(value, color=INK, linestyle="--", linewidth=1, label="chosen decay")
+        ax.set(xlabel="weight decay", yscale="log", title=name)
+        if chosen.empty:
+            ax.set_title(f"{name}: none chosen")
+    axes[0, 0].set_ylabel("MSE (label²)")
+    log_ticks(axes[0, 0].yaxis)
+    handles = {}
+    for ax in axes[0]:
+        handles |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+    legend_below(canvas, 5, list(handles.values()), list(handles))
     return canvas
 
 
@@ -203,9 +221,7 @@ def companions(tables: Tables) -> Canvas:
     contents = ((network, "a  Sum network"), (losses, "b  Shared kernel"))
     for ax, (table, title) in zip(axes[0], contents, strict=True):
         table = table[table["training_set"].isin(list(labels))]
-        table = table.assign(
-            x=table["training_set"].map(list(labels).index), mse=table["mse"].clip(lower=1e-8)
-        )
+        table = table.assign(x=table["training_set"].map(list(labels).index))
         for evaluation_set, style in (
             (triples.TWO_GLYPHS, PAIRS),
             (triples.GLYPH_ROWS, GLYPH_ROWS),
@@ -217,7 +233,8 @@ def companions(tables: Tables) -> Canvas:
         )
         categories(ax.xaxis, list(labels.values()))
     axes[0, 0].set_ylabel("MSE (label²)")
-    axes[0, 1].legend(loc="center right")
+    log_ticks(axes[0, 0].yaxis)
+    legend_below(canvas, 2, *axes[0, 1].get_legend_handles_labels())
     return canvas
 
 
@@ -230,13 +247,16 @@ def memorization(tables: Tables) -> Canvas:
 
 
 def _linear_memorization(ax: Axes, tables: Tables) -> None:
+    """The hat diagonal is measured (`influence`), on training sets of the same law."""
+    hats = tables["influence"].groupby("lam")["hat_once"].mean()
     sweep = tables["linear_sweep"]
     alpha = nearest(sweep["alpha"], 2.0)
     sigma = nearest(sweep["sigma"], 0.05)
     sweep = sweep[(sweep["alpha"] == alpha) & (sweep["sigma"] == sigma)]
+    sweep = sweep[sweep["lam"].isin(hats.index)]
     sweep = sweep.assign(
         ood2=ood(sweep, tables["linear_sets"], "once", 2),
-        hat=(1 / (1 + sweep["lam"])).round(6),
+        hat=sweep["lam"].map(hats),
         ind_rare=sweep["ind_recovered"] + sweep["ind_unrecovered"],
     )
     for value, label, color, marker in (
@@ -248,8 +268,8 @@ def _linear_memorization(ax: Axes, tables: Tables) -> None:
     ):
         points(ax, sweep, "hat", value, label=label, color=color, marker=marker)
     ax.set(
-        title=f"a  Linear, α = {alpha:g}, σ = 0.05",
-        xlabel="1/(1+λ), hat diagonal of a one-off row",
+        title=f"a  Linear, α = {alpha:g}, σ = {sigma:g}",
+        xlabel="mean hat diagonal of one-off rows",
         ylabel="loss",
         yscale="log",
     )
@@ -260,9 +280,7 @@ def _kernel_memorization(ax: Axes, tables: Tables) -> None:
     table = tables["kernel"]
     shared = table["kernel"] == kernel.SHARED.name
     table = table[shared & (table["training_set"] == GLYPHS_HEAD.name)]
-    table = table.assign(
-        hat=table.groupby("lam")["hat_glyphs"].transform("mean"), mse=table["mse"].clip(lower=1e-6)
-    )
+    table = table.assign(hat=table.groupby("lam")["hat_glyphs"].transform("mean"))
     glyph_rows = {"label": "one-off training rows", "color": PALETTE[1], "marker": "D"}
     for evaluation_set, style in (
         (triples.TWO_GLYPHS, PAIRS),
@@ -275,8 +293,8 @@ def _kernel_memorization(ax: Axes, tables: Tables) -> None:
         xlabel="mean hat diagonal of the one-off rows",
         ylabel="MSE (label²)",
         yscale="log",
-        ylim=(1e-2, None),
     )
+    log_ticks(ax.yaxis)
     ax.legend(fontsize=7, loc="lower left")
 
 

@@ -14,8 +14,11 @@ RIDGE = "ridge"  # the largest
 
 
 def kernel_composes(tables: Tables) -> np.ndarray:
-    """K1: loss on glyph pairs, shared kernel, λ → 0, (replicates,)."""
-    return _losses(tables, kernel.SHARED, MEMORIZED)
+    """K1: loss on glyph pairs, shared over monolithic kernel, λ → 0, (replicates,)."""
+    shared, monolithic = (
+        _losses(tables, fitted, MEMORIZED) for fitted in (kernel.SHARED, kernel.MONOLITHIC)
+    )
+    return shared / monolithic
 
 
 def kernel_needs_memory(tables: Tables) -> np.ndarray:
@@ -45,11 +48,6 @@ def kernel_selective(tables: Tables) -> np.ndarray:
     ]
     learnt = _learnt(tables, kernel.SHARED, RIDGE)
     return np.where(learnt, factors[0] / factors[1], np.nan)
-
-
-def kernel_slot_trained(tables: Tables) -> np.ndarray:
-    """K3: loss of the slot-wise kernel on glyph pairs in their trained slots, (replicates,)."""
-    return _losses(tables, kernel.SLOT_WISE, MEMORIZED, triples.TWO_GLYPHS_TRAINED_SLOTS)
 
 
 def kernel_slot_elsewhere(tables: Tables) -> np.ndarray:

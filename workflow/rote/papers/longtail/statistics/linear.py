@@ -9,6 +9,7 @@ from rote.papers.longtail import interpolators
 from rote.papers.longtail.linear import ood
 from rote.papers.longtail.statistics.samples import Tables, arms, steps
 
+EXACT = 1e-9  # an error that is rounding alone
 DETERMINED = 1.5  # from here on (α) the common features are determined in nearly every replicate
 ALL_SEEN = 33  # features of ranks up to this one occur in every training set at α = 1.5
 QUIET, LOUD = 0.05, 0.2  # label noise, standard deviations
@@ -16,10 +17,18 @@ SHRINKING = (0.03, 30.0)  # penalties at which the law of shrinkage can be told 
 HARMFUL = 0.62  # label noise as large as the rms coefficient i^-0.1 of features that occur once
 
 
-def exact_recovery(tables: Tables) -> dict[str, pd.Series]:
-    """L1: largest error over F-hat in each training set, σ = 0, α ≥ 1.5."""
+def exact_recovery(tables: Tables) -> dict[str, np.ndarray]:
+    """L1: whether all of F-hat is recovered to 1e-9 in a training set, σ = 0, α ≥ 1.5.
+
+    Training sets without such features have no value.
+    """
     sets = tables["linear_sets"]
-    return _by_alpha(sets[sets["alpha"] >= DETERMINED], lambda group: group["max_error_alone"])
+
+    def exact(group: pd.DataFrame) -> np.ndarray:
+        largest = group["max_error_alone"].to_numpy()
+        return np.where(np.isnan(largest), np.nan, largest < EXACT)
+
+    return _by_alpha(sets[sets["alpha"] >= DETERMINED], exact)
 
 
 def few_recovered_slow(tables: Tables) -> dict[str, np.ndarray]:

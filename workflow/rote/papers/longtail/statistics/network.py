@@ -1,12 +1,16 @@
 """What the claims about the network track measure (labels N1 to N9)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from rote.papers.longtail import decay
 from rote.papers.longtail.architectures import ARCHITECTURES, MIXING, REFERENCE, Architecture
 from rote.papers.longtail.dataset import (
     GLYPHS,
     GLYPHS_HEAD,
     SWEEP,
+    TEN_DIGITS,
     WITHOUT_GLYPHS,
     TrainingSet,
     nines,
@@ -17,7 +21,6 @@ from rote.synth.triples import EvaluationSet
 
 MANY_NINES = 16  # from this many training triples with a 9 the sum network knows the digit
 LEARNT = 5.0  # a loss on fresh data below this, in label²; a constant answer has about 7
-FITTED = 1.0  # a training loss below this, in label², is that of a trained network
 
 
 def composes(tables: Tables) -> dict[str, np.ndarray]:
@@ -35,11 +38,11 @@ def monolithic_fails(tables: Tables) -> dict[str, np.ndarray]:
 
     Here and below networks that lose on fresh data what a constant answer does have no value.
     """
-    reference = _losses(tables, REFERENCE, GLYPHS_HEAD)
+    reference = losses_of(tables, REFERENCE, GLYPHS_HEAD)
     return {
         f"{network.name}/{REFERENCE}": np.where(
             _learnt(tables, network.name, GLYPHS_HEAD),
-            _losses(tables, network.name, GLYPHS_HEAD) / reference,
+            losses_of(tables, network.name, GLYPHS_HEAD) / reference,
             np.nan,
         )
         for network in _trained(tables)
@@ -47,29 +50,60 @@ def monolithic_fails(tables: Tables) -> dict[str, np.ndarray]:
     }
 
 
+def fits_without_decay(tables: Tables) -> dict[str, np.ndarray]:
+    """Table 1: training loss without decay, every architecture."""
+    return {
+        network.name: losses_of(tables, network.name, GLYPHS_HEAD, triples.TRAIN)
+        for network in _trained(tables)
+    }
+
+
+def decay_forgets(tables: Tables) -> dict[str, np.ndarray]:
+    """Training loss of the one-off triples at the decay that the other replicates choose."""
+    return {
+        network.name: _at_chosen(tables, network.name, triples.GLYPH_ROWS)
+        for network in _trained(tables)
+    }
+
+
+def decay_keeps_bulk(tables: Tables) -> dict[str, np.ndarray]:
+    """Training loss of all triples at the decay that the other replicates choose."""
+    return {
+        network.name: _at_chosen(tables, network.name, triples.TRAIN)
+        for network in _trained(tables)
+    }
+
+
+def decay_isolates(tables: Tables) -> dict[str, np.ndarray]:
+    """Table 1: what decay adds to the loss on glyph pairs, and to the training loss.
+
+    Of compositional networks, at the decay that counts as not memorized.
+    """
+    conditions = {}
+    for network in _trained(tables):
+        if network.compositional:
+            pairs, training = (
+                _decayed(tables, network.name, evaluation_set)
+                - losses_of(tables, network.name, GLYPHS_HEAD, evaluation_set)
+                for evaluation_set in (triples.TWO_GLYPHS, triples.TRAIN)
+            )
+            conditions[network.name] = np.stack([pairs, training], 1)
+    return conditions
+
+
 def decay_destroys(tables: Tables) -> dict[str, np.ndarray]:
     """N3: loss on glyph pairs, with decay over without, compositional networks."""
     return {
-        network.name: np.where(
-            _learnt(tables, network.name, GLYPHS_HEAD, _decay(tables)),
-            _decay_factors(tables, network.name),
-            np.nan,
-        )
+        network.name: _where_learnt(tables, network.name, _decay_factors(tables, network.name))
         for network in _trained(tables)
         if network.compositional
     }
 
 
 def decay_no_rescue(tables: Tables) -> dict[str, np.ndarray]:
-    """N5: the same for networks that mix the images.
-
-    Networks that do not fit their training triples have no value: decay changes nothing where
-    nothing was learnt.
-    """
+    """N5: the same for networks that mix the images."""
     return {
-        network.name: np.where(
-            _fitted(tables, network.name), _decay_factors(tables, network.name), np.nan
-        )
+        network.name: _where_learnt(tables, network.name, _decay_factors(tables, network.name))
         for network in _trained(tables)
         if not network.compositional
     }
@@ -78,8 +112,7 @@ def decay_no_rescue(tables: Tables) -> dict[str, np.ndarray]:
 def decay_is_selective(tables: Tables) -> np.ndarray:
     """N4: factor of the loss on glyph pairs over factor of the in-distribution loss."""
     bulk = _decay_factors(tables, REFERENCE, triples.IN_DISTRIBUTION)
-    factors = _decay_factors(tables, REFERENCE) / bulk
-    return np.where(_learnt(tables, REFERENCE, GLYPHS_HEAD, _decay(tables)), factors, np.nan)
+    return _where_learnt(tables, REFERENCE, _decay_factors(tables, REFERENCE) / bulk)
 
 
 def rare_count_helps(tables: Tables) -> dict[str, np.ndarray]:
@@ -108,6 +141,15 @@ def new_pairs(tables: Tables) -> np.ndarray:
     return _mixing_factors(tables, MANY_NINES, triples.TWO_TRAINED_NINES)
 
 
+def ten_digits(tables: Tables) -> np.ndarray:
+    """Figure 2: loss with two held-out 9s, cross-channel over sum; digits by a Zipf law of ten."""
+    mixing, additive = (
+        losses_of(tables, architecture, TEN_DIGITS, triples.TWO_NINES)
+        for architecture in (MIXING, REFERENCE)
+    )
+    return np.where(_learnt(tables, MIXING, TEN_DIGITS), mixing / additive, np.nan)
+
+
 def rows_carry_knowledge(tables: Tables) -> np.ndarray:
     """N8: losses on the ten glyph rows, without and with them in training, sum network."""
     return _without_and_with(tables, triples.GLYPH_ROWS)
@@ -121,7 +163,7 @@ def rows_carry_combinations(tables: Tables) -> np.ndarray:
 def credit_assignment(tables: Tables) -> np.ndarray:
     """N9: loss on glyph pairs, tail companions over head companions, sum network, no decay."""
     tail, head = (
-        _losses(tables, REFERENCE, training_set)
+        losses_of(tables, REFERENCE, training_set)
         for training_set in (GLYPHS[triples.TAIL], GLYPHS_HEAD)
     )
     return np.where(_learnt(tables, REFERENCE, GLYPHS[triples.TAIL]), tail / head, np.nan)
@@ -129,20 +171,28 @@ def credit_assignment(tables: Tables) -> np.ndarray:
 
 def credit_memorized(tables: Tables) -> np.ndarray:
     """N9: loss on the training rows of glyphs beside tail companions."""
-    return _losses(tables, REFERENCE, GLYPHS[triples.TAIL], triples.GLYPH_ROWS)
+    return losses_of(tables, REFERENCE, GLYPHS[triples.TAIL], triples.GLYPH_ROWS)
 
 
 # ---- selections
 
 
 def _trained(tables: Tables) -> list[Architecture]:
-    return [ARCHITECTURES[name] for name in tables["network"]["architecture"].unique()]
+    """Architectures of the paper's kind, not those between them."""
+    known = [ARCHITECTURES[name] for name in tables["network"]["architecture"].unique()]
+    return [network for network in known if not network.degree]
 
 
-def _decay(tables: Tables) -> float:
-    """The decay called 'not memorized': what the sum network's rare-digit sweep is decayed by."""
-    table = tables["network"]
-    return float(table.loc[table["training_set"] == SWEEP, "weight_decay"].max())
+def chosen_decay(tables: Tables, architecture: str) -> float | None:
+    """The decay that counts as not memorized by training losses, None if there is none.
+
+    Args:
+        tables: with `decays`.
+        architecture: whose decay.
+    """
+    rows = tables["decays"]
+    chosen = rows.loc[(rows["architecture"] == architecture) & rows["chosen"], "weight_decay"]
+    return float(chosen.iloc[0]) if len(chosen) else None
 
 
 def _counts(tables: Tables) -> list[int]:
@@ -151,14 +201,21 @@ def _counts(tables: Tables) -> list[int]:
     return sorted(table.loc[table["training_set"] == SWEEP, "nines"].unique())
 
 
-def _losses(
+def losses_of(
     tables: Tables,
     architecture: str,
     training_set: TrainingSet,
     evaluation_set: EvaluationSet = triples.TWO_GLYPHS,
-    decay: float = 0.0,
+    weight_decay: float = 0.0,
 ) -> np.ndarray:
     """Losses of one network, (replicates,).
+
+    Args:
+        tables: with `network`.
+        architecture: of the network.
+        training_set: that it was trained on.
+        evaluation_set: that it is measured on.
+        weight_decay: that it was trained with.
 
     Raises:
         KeyError: if no such network was trained or measured.
@@ -168,65 +225,81 @@ def _losses(
         (table["architecture"] == architecture)
         & (table["training_set"] == training_set.name)
         & (table["nines"] == training_set.nines)
-        & (table["weight_decay"] == decay)
+        & (table["weight_decay"] == weight_decay)
         & (table["evaluation_set"] == evaluation_set.name)
     ]
     if rows.empty:
         count = f" ({training_set.nines})" if training_set.nines else ""
         raise KeyError(
-            f"network {architecture} on {training_set.name}{count} with weight decay {decay:g}, "
-            f"measured on {evaluation_set.name}"
+            f"network {architecture} on {training_set.name}{count} "
+            f"with weight decay {weight_decay:g}, measured on {evaluation_set.name}"
         )
     return rows.sort_values("replicate")["mse"].to_numpy()
 
 
 def _composed_losses(tables: Tables, additive: bool) -> dict[str, np.ndarray]:
     return {
-        network.name: _losses(tables, network.name, GLYPHS_HEAD)
+        network.name: losses_of(tables, network.name, GLYPHS_HEAD)
         for network in _trained(tables)
         if network.compositional and network.additive is additive
     }
+
+
+def _decayed(tables: Tables, architecture: str, evaluation_set: EvaluationSet) -> np.ndarray:
+    """Losses at the decay that counts as not memorized, (replicates,); NaN if there is none."""
+    chosen = chosen_decay(tables, architecture)
+    if chosen is None:
+        return np.full_like(losses_of(tables, architecture, GLYPHS_HEAD, evaluation_set), np.nan)
+    return losses_of(tables, architecture, GLYPHS_HEAD, evaluation_set, chosen)
 
 
 def _decay_factors(
     tables: Tables, architecture: str, evaluation_set: EvaluationSet = triples.TWO_GLYPHS
 ) -> np.ndarray:
     """Loss with decay over loss without, glyphs beside head companions, (replicates,)."""
-    with_decay, without = (
-        _losses(tables, architecture, GLYPHS_HEAD, evaluation_set, decay)
-        for decay in (_decay(tables), 0.0)
-    )
-    return with_decay / without
+    without = losses_of(tables, architecture, GLYPHS_HEAD, evaluation_set)
+    return _decayed(tables, architecture, evaluation_set) / without
+
+
+def _at_chosen(tables: Tables, architecture: str, evaluation_set: EvaluationSet) -> np.ndarray:
+    """Losses of each replicate at the decay that the others choose, (replicates,)."""
+    by_others: Mapping[int, float] = decay.cross_fitted(tables["network"], architecture)
+    losses = {
+        value: losses_of(tables, architecture, GLYPHS_HEAD, evaluation_set, value)
+        for value in set(by_others.values())
+        if not np.isnan(value)
+    }
+    missing = np.full(len(by_others), np.nan)
+    values = [losses.get(value, missing)[i] for i, value in enumerate(by_others.values())]
+    return np.array(values)
 
 
 def _learnt(
-    tables: Tables, architecture: str, training_set: TrainingSet, decay: float = 0.0
+    tables: Tables, architecture: str, training_set: TrainingSet, weight_decay: float = 0.0
 ) -> np.ndarray:
     """Whether networks have learnt to add digits, (replicates,): any answers fail otherwise."""
-    losses = _losses(tables, architecture, training_set, triples.IN_DISTRIBUTION, decay)
-    return losses < LEARNT
+    fresh = triples.IN_DISTRIBUTION
+    return losses_of(tables, architecture, training_set, fresh, weight_decay) < LEARNT
 
 
-def _fitted(tables: Tables, architecture: str) -> np.ndarray:
-    """Whether the networks fit their training triples with and without decay, (replicates,)."""
-    losses = [
-        _losses(tables, architecture, GLYPHS_HEAD, triples.TRAIN, decay)
-        for decay in (_decay(tables), 0.0)
-    ]
-    return np.max(losses, axis=0) < FITTED
+def _where_learnt(tables: Tables, architecture: str, values: np.ndarray) -> np.ndarray:
+    """Values of networks that add digits with decay, too; NaN of others."""
+    return np.where(
+        _decayed(tables, architecture, triples.IN_DISTRIBUTION) < LEARNT, values, np.nan
+    )
 
 
 def _without_and_with(tables: Tables, evaluation_set: EvaluationSet) -> np.ndarray:
     """Losses of sum networks without and with the glyph rows in training, (replicates, 2)."""
     training_sets = (WITHOUT_GLYPHS, GLYPHS_HEAD)
-    losses = np.stack([_losses(tables, REFERENCE, s, evaluation_set) for s in training_sets], 1)
+    losses = np.stack([losses_of(tables, REFERENCE, s, evaluation_set) for s in training_sets], 1)
     return np.where(_learnt(tables, REFERENCE, WITHOUT_GLYPHS)[:, None], losses, np.nan)
 
 
 def _mixing_factors(tables: Tables, count: int, evaluation_set: EvaluationSet) -> np.ndarray:
     """Loss of the cross-channel network over that of the sum network, `count` trained 9s."""
     mixing, additive = (
-        _losses(tables, architecture, nines(count), evaluation_set)
+        losses_of(tables, architecture, nines(count), evaluation_set)
         for architecture in (MIXING, REFERENCE)
     )
     return np.where(_learnt(tables, MIXING, nines(count)), mixing / additive, np.nan)
