@@ -8,6 +8,7 @@ import pytest
 import torch
 from rote.core.errors import InputError
 from rote.core.registry import registered
+from rote.core.seeds import generator
 from rote.models import diffusion
 from rote.papers.inversion import (
     distances,
@@ -21,6 +22,7 @@ from rote.papers.inversion import (
     time_domain,
 )
 from rote.papers.inversion.priors import CLEAN, NOISE, PREDICTIONS, PRIORS
+from rote.theory import posterior
 
 SMALL = {
     name: field.default_factory.SCALES["smoke"]
@@ -46,7 +48,7 @@ def test_library_is_read_as_written_whatever_the_order_of_rows(models):
     assert models.train.shape == (2, 60, 100)
     z = models.standardize(models.pool)
     assert z.std(0, ddof=1) == pytest.approx(1)
-    np.testing.assert_allclose(models.restore(z), models.pool)
+    np.testing.assert_allclose(models.scaling(0, 0).restore(z), models.pool)
     draws = np.concatenate([*models.train, *models.held_out, models.target, models.pool])
     # no draw is used twice
     assert len(np.unique(draws, axis=0)) == (2 * 60 + 2 * 100 + 2 + 400)
@@ -210,13 +212,15 @@ def test_samples_under_a_memorized_prior_are_examples_and_others_are_not(models)
         scores = scores[(scores["reference_examples"] == 20) & (scores["step"] == 0.07)]
         pair_ratios[name] = scores.loc[scores["examples"].isin([0, 20]), "pair_ratio"]
         assert set(descents["t"]) == set(range(SCHEDULE.steps))
-        assert len(samples) == 2 * len(prior.conditions(OPTIONS.guidance))
+        conditions = prior.conditions(OPTIONS.guidance)
+        ensembles = sum(prior.spreads and step == 0.07 for _, _, step in conditions)
+        assert len(samples) == 2 * (len(conditions) + ensembles)
     assert pair_ratios["memorized"].max() < 1 / 3 < pair_ratios["gaussian"].min()
 
 
 def brief(**options) -> settings.InversionWaveform:
     """Settings of ten diffusion steps, with these options of guidance."""
-    guided = {"sizes": [20, 60], "samples": 1} | options
+    guided = {"sizes": [20, 60], "samples": 1, "ensemble": 2} | options
     steps = {"steps": 10, "samples": 50}
     return settings.InversionWaveform(**SMALL | {"diffusion": steps, "guidance": guided})
 
@@ -227,6 +231,57 @@ def test_samples_do_not_depend_on_threads(models):
         for threads in (1, 2)
     )
     pd.testing.assert_frame_equal(single, double)
+
+
+def test_samples_of_one_training_set_do_not_depend_on_the_others(models):
+    options = brief(samples=2)
+    samples, descents = guidance.sample(PRIORS["memorized"], options, models, None, 1)
+    alone = models._replace(
+        train=models.train[1:], held_out=models.held_out[1:], target=models.target[1:]
+    )
+    problem = guidance.WaveformProblem(options.acquisition, models, library.OUTSIDE, 1, 1, 20)
+    start = generator(1, "inversion", "start", library.OUTSIDE, 1).normal(size=(2, 100))
+    path = []
+
+    def gradient(z):
+        results = [problem.misfit(point) for point in z.numpy()]
+        path.append(np.mean([result.value for result in results]))
+        slopes = np.array([result.gradient for result in results])
+        return torch.tensor([result.value for result in results]), torch.tensor(slopes)
+
+    schedule = diffusion.schedule("paper", options.diffusion.steps)
+    train = torch.tensor(models.standardize(alone.train[0, :20]))
+    denoiser = diffusion.memorized(train, schedule)
+    step = diffusion.DataStep(0.07)
+    z = diffusion.guided(denoiser, torch.tensor(start), schedule, gradient, step)
+    rows = (samples["truth"] == library.OUTSIDE) & (samples["replicate"] == 1)
+    found = np.stack(samples.loc[rows, "coordinates"].to_list())
+    np.testing.assert_allclose(found, models.scaling(0, 0).restore(z.numpy()), rtol=1e-9, atol=1e-9)
+    rows = (descents["truth"] == library.OUTSIDE) & (descents["replicate"] == 1)
+    np.testing.assert_allclose(descents.loc[rows, "misfit"], path, rtol=1e-9)
+
+
+def test_priors_are_standardized_by_the_pool_or_by_their_training_set(models, tmp_path):
+    own = models._replace(standardization="training")
+    z = own.scaling(20, 1).standardize(models.train[1, :20])
+    assert np.abs(z.mean(0)).max() < 1e-12
+    np.testing.assert_allclose(z.std(0, ddof=1), 1)
+    np.testing.assert_allclose(own.scaling(20, 1).restore(z), models.train[1, :20])
+    np.testing.assert_array_equal(own.scaling(0, 1).scale, models.scale)
+    np.testing.assert_array_equal(models.scaling(20, 1).scale, models.scale)
+    trained = networks.fit(CLEAN, OPTIONS.networks, own, SCHEDULE, 1)
+    networks.save(tmp_path / "own.safetensors", trained, own)
+    networks.load(tmp_path / "own.safetensors", own, SCHEDULE)
+    with pytest.raises(InputError, match="standardization 'training', the config says 'pool'"):
+        networks.load(tmp_path / "own.safetensors", models, SCHEDULE)
+
+
+def test_tempered_likelihoods_leave_as_many_examples_as_asked(models):
+    logs = schedules.log_likelihoods(OPTIONS.acquisition, models, 0, 1, 20)
+    assert posterior.effective(posterior.empirical(logs)) < 1.5
+    tempered = schedules.temper(logs, 4.0)
+    assert posterior.effective(posterior.empirical(tempered)) == pytest.approx(4, rel=1e-3)
+    assert (np.argsort(tempered) == np.argsort(logs)).all()
 
 
 def test_guidance_follows_its_options(models):

@@ -69,7 +69,7 @@ rule inversion_simulate_schedules:
         mem_mb=2000,
         runtime=10,
     params:
-        job=job("inversion:simulate_schedules", "inversion.waveform.diffusion"),
+        job=job("inversion:simulate_schedules", "inversion.waveform"),
     shell:
         rote(
             "inversion simulate-schedules --models {input.models:q} --out {output.out:q}"

@@ -98,10 +98,11 @@ def mean_stays(tables: Tables) -> Tables:
 
 
 def quadrature_off(tables: Tables, tolerance: float) -> Tables:
-    """The means by quadrature are larger by one and a half times the tolerance (sampling)."""
+    """Moments by quadrature are larger by one and a half times the tolerance (sampling)."""
     frame = tables["sampling"]
     added = BEYOND * tolerance * (frame["method"] == "grid")
-    return replaced(tables, sampling=frame.assign(mean=frame["mean"] + added))
+    moments = {name: frame[name] + added for name in ("mean", "variance")}
+    return replaced(tables, sampling=frame.assign(**moments))
 
 
 chains_apart = moved("sampling", "split_r", by=0.015)
@@ -272,6 +273,17 @@ def gaussian_as_clean(tables: Tables) -> Tables:
     return _scored_as(tables, "gaussian", "clean")
 
 
+def noise_at_optimum(tables: Tables) -> Tables:
+    """Networks that predict noise have the losses of the optimum at their N (networks)."""
+    frame = tables["networks"].copy()
+    key = ["examples", "replicate"]
+    optimum = frame[frame["prior"] == "memorized"].set_index(key)[LOSSES]
+    index = pd.MultiIndex.from_frame(frame[key])
+    rows = (frame["prior"] == "noise").to_numpy() & index.isin(optimum.index)
+    frame.loc[rows, LOSSES] = optimum.loc[index[rows]].to_numpy()
+    return replaced(tables, networks=frame)
+
+
 def noise_unlike_data(tables: Tables) -> Tables:
     """Samples of networks that predict noise are like no training model: rate 0 (networks)."""
     frame = tables["networks"]
@@ -321,6 +333,29 @@ def models_exchanged(tables: Tables) -> Tables:
     opposite = frame["examples"].map(lambda size: ends.get(size, size))
     exchanged = opposite.where(trained & _second(frame), frame["examples"])
     return replaced(tables, samples=frame.assign(examples=exchanged))
+
+
+def samples_close(tables: Tables) -> Tables:
+    """Samples of one data set lie at a twentieth of their distance from their mean (samples)."""
+    frame = tables["samples"].copy()
+    key = ["prior", "examples", "truth", "step", "replicate"]
+    shrunk = pd.Series(index=frame.index, dtype=object)
+    for _, rows in frame.groupby(key):
+        z = np.stack(rows["coordinates"].to_list())
+        shrunk.loc[rows.index] = list(z.mean(0) + 0.05 * (z - z.mean(0)))
+    return replaced(tables, samples=frame.assign(coordinates=shrunk))
+
+
+def samples_apart(tables: Tables) -> Tables:
+    """Every second sample lies far on one side of all models, the others on the other (samples)."""
+    frame = tables["samples"].copy()
+    key = ["prior", "examples", "truth", "step", "replicate"]
+    spread = pd.Series(index=frame.index, dtype=object)
+    for _, rows in frame.groupby(key):
+        z = np.stack(rows["coordinates"].to_list())
+        signs = np.where(np.arange(len(z)) % 2, 1.0, -1.0)[:, None]
+        spread.loc[rows.index] = list(z + 100 * signs)
+    return replaced(tables, samples=frame.assign(coordinates=spread))
 
 
 def broad_as_memorized(tables: Tables) -> Tables:

@@ -46,7 +46,7 @@ class StylizedPlanes(Table):
 
 
 class StylizedMeans(Table):
-    """One coordinate's posterior mean by one method."""
+    """One coordinate's posterior mean and variance by one method."""
 
     KEY = ("problem", "sigma", "replicate", "method", "coordinate")
     problem: str = column("problem")
@@ -55,7 +55,8 @@ class StylizedMeans(Table):
     method: str = column("grid, importance or chains")
     coordinate: int = column("coordinate")
     mean: float = column("posterior mean")
-    error: float = column("its standard error; 0 by quadrature")
+    variance: float = column("posterior variance")
+    error: float = column("standard error of the mean; 0 by quadrature")
     split_r: float = column("split R-hat of the chains; 1 without them")
 
 
@@ -127,7 +128,7 @@ class ScheduleEffects(Table):
     KEY = ("replicate", "schedule", "quantity")
     replicate: int = column("replicate")
     schedule: str = column("paper (ends before pure noise) or zero_snr")
-    quantity: str = column("variance or exact, see `schedules.effects`")
+    quantity: str = column("variance, exact or lookup, see `schedules.effects`")
     value: float = column("its value")
 
 
