@@ -189,7 +189,12 @@ def test_published_rate_is_judged_against_the_published_numbers():
     assert set(ledger.evaluate([entry], tables, scale="paper")["verdict"]) == {"reproduced"}
     assert has_power("published_rate", tables, scale="paper")
     values = statistics.published_rate(tables)["N = 200"]
-    assert values.mean() == pytest.approx(0.6 - 146 / 256, abs=0.05)
+    assert values.mean() == pytest.approx((0.6 - 146 / 256) / 0.2, abs=0.25)
+    high = tables["scores"]
+    few = high["reference_examples"] == 50
+    high = high.assign(ratio=high["ratio"].where(~few | (high["sample"] % 5 > 0), 0.8))
+    verdicts = ledger.evaluate([entry], {"scores": high}, scale="paper")
+    assert verdicts.set_index("condition")["verdict"]["N = 50"] == "contradicted"
 
 
 # ---- without networks

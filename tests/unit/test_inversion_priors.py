@@ -9,9 +9,9 @@ import torch
 from rote.core.errors import InputError
 from rote.core.registry import registered
 from rote.core.seeds import generator
+from rote.invert import distances
 from rote.models import diffusion
 from rote.papers.inversion import (
-    distances,
     guidance,
     library,
     memorization,

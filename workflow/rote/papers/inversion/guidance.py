@@ -14,9 +14,10 @@ from torch import Tensor
 from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import generator
+from rote.invert import distances
 from rote.models import diffusion
 from rote.models.diffusion import Denoiser
-from rote.papers.inversion import distances, networks, schema, settings
+from rote.papers.inversion import networks, schema, settings
 from rote.papers.inversion.acquisition import observe, operator
 from rote.papers.inversion.library import TRUTHS, Library
 from rote.papers.inversion.priors import Condition, Prior, PriorInputs

@@ -12,9 +12,10 @@ import torch
 
 from rote.core import tables
 from rote.core.seeds import generator
+from rote.invert import distances
 from rote.models import diffusion
 from rote.models.diffusion import Denoiser, Schedule
-from rote.papers.inversion import distances, schema, settings
+from rote.papers.inversion import schema, settings
 from rote.papers.inversion.library import Library
 from rote.papers.inversion.networks import load
 from rote.papers.inversion.priors import GAUSSIAN, MEMORIZED, NOISE, PRIORS, Prediction, PriorInputs

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from rote.papers.inversion.distances import PAIR_THRESHOLD, PUBLISHED_THRESHOLD
+from rote.invert.distances import PAIR_THRESHOLD, PUBLISHED_THRESHOLD
 from rote.papers.inversion.library import EXAMPLE, INSIDE, OUTSIDE, TRUE_EXAMPLE
 from rote.papers.inversion.statistics.selection import (
     Tables,
