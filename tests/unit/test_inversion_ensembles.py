@@ -34,18 +34,18 @@ def world() -> dict[str, pd.DataFrame]:
             for number, coordinates in enumerate(rows):
                 key = {"set": name, "replicate": replicate, "model": number}
                 models.append(key | {"coordinates": coordinates})
-        truth = mean_of_three(train)
+        center_of_three = mean_of_three(train)
         noise = rng.normal(size=(SAMPLES, 100))
         arms = {}
         for size, spread in ((50, 1.0), (200, 0.6), (1000, 0.3)):
-            middle = truth + 0.3 * spread * rng.normal(size=100)
+            middle = center_of_three + 0.3 * spread * rng.normal(size=100)
             arms["noise", size, INSIDE] = middle + spread * noise
         for prior, size in (("noise", 1000), ("gaussian", 0)):
             arms[prior, size, OUTSIDE] = center + rng.normal(size=(SAMPLES, 100))
-        for place in (INSIDE, OUTSIDE):
-            arms["clean", 50, place] = train[rng.integers(3, 6, SAMPLES)]
-        for (prior, size, place), coordinates in arms.items():
-            key = {"prior": prior, "examples": size, "truth": place, "step": 0.07}
+        for truth in (INSIDE, OUTSIDE):
+            arms["clean", 50, truth] = train[rng.integers(3, 6, SAMPLES)]
+        for (prior, size, truth), coordinates in arms.items():
+            key = {"prior": prior, "examples": size, "truth": truth, "step": 0.07}
             for number, row in enumerate(coordinates):
                 fit = (1 + 100 / max(size, 1)) * rng.uniform(0.95, 1.05)
                 more = {"replicate": replicate, "sample": number, "misfit": fit, "error": 0.03}

@@ -255,23 +255,25 @@ def test_samples_of_one_training_set_do_not_depend_on_the_others(models):
     step = diffusion.DataStep(0.07)
     z = diffusion.guided(denoiser, torch.tensor(start), schedule, gradient, step)
     rows = (samples["truth"] == library.OUTSIDE) & (samples["replicate"] == 1)
-    found = np.stack(samples.loc[rows, "coordinates"].to_list())
-    np.testing.assert_allclose(found, models.scaling(0, 0).restore(z.numpy()), rtol=1e-9, atol=1e-9)
+    samples_there = np.stack(samples.loc[rows, "coordinates"].to_list())
+    np.testing.assert_allclose(
+        samples_there, models.scaling(0, 0).restore(z.numpy()), rtol=1e-9, atol=1e-9
+    )
     rows = (descents["truth"] == library.OUTSIDE) & (descents["replicate"] == 1)
     np.testing.assert_allclose(descents.loc[rows, "misfit"], path, rtol=1e-9)
 
 
 def test_priors_are_standardized_by_the_pool_or_by_their_training_set(models, tmp_path):
-    own = models._replace(standardization="training")
-    z = own.scaling(20, 1).standardize(models.train[1, :20])
+    scaled = models._replace(standardization="training")
+    z = scaled.scaling(20, 1).standardize(models.train[1, :20])
     assert np.abs(z.mean(0)).max() < 1e-12
     np.testing.assert_allclose(z.std(0, ddof=1), 1)
-    np.testing.assert_allclose(own.scaling(20, 1).restore(z), models.train[1, :20])
-    np.testing.assert_array_equal(own.scaling(0, 1).scale, models.scale)
+    np.testing.assert_allclose(scaled.scaling(20, 1).restore(z), models.train[1, :20])
+    np.testing.assert_array_equal(scaled.scaling(0, 1).scale, models.scale)
     np.testing.assert_array_equal(models.scaling(20, 1).scale, models.scale)
-    trained = networks.fit(CLEAN, OPTIONS.networks, own, SCHEDULE, 1)
-    networks.save(tmp_path / "own.safetensors", trained, own)
-    networks.load(tmp_path / "own.safetensors", own, SCHEDULE)
+    trained = networks.fit(CLEAN, OPTIONS.networks, scaled, SCHEDULE, 1)
+    networks.save(tmp_path / "own.safetensors", trained, scaled)
+    networks.load(tmp_path / "own.safetensors", scaled, SCHEDULE)
     with pytest.raises(InputError, match="standardization 'training', the config says 'pool'"):
         networks.load(tmp_path / "own.safetensors", models, SCHEDULE)
 

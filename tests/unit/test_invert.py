@@ -141,9 +141,9 @@ def test_memorized_prior_returns_training_models_and_a_broad_one_does_not(traini
 @pytest.mark.parametrize("prior", ["gaussian", "network"])
 def test_trained_priors_run_and_fit_better_than_chance(training, prior):
     options = inversion.Options(prior=prior, samples=2, steps=20, training_steps=200)
-    found = inversion.run(layered(5), acquisition(), options, training)
-    assert np.isfinite(found.table[["misfit", "error", "ratio"]].to_numpy()).all()
-    assert found.spread.shape == SHAPE
+    result = inversion.run(layered(5), acquisition(), options, training)
+    assert np.isfinite(result.table[["misfit", "error", "ratio"]].to_numpy()).all()
+    assert result.spread.shape == SHAPE
 
 
 def test_inversions_that_cannot_be_are_refused(training):

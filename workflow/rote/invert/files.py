@@ -142,8 +142,9 @@ def figure(path: Path, true: np.ndarray, inversion: Inversion, spacing: float) -
 
     with house_style():
         width, depth = (1000 * spacing * cells for cells in true.shape)
-        canvas, axes = panels(2, 3, width=3.0, height=0.6 + 2.5 * depth / width, sharex=True)
-        limits = (float(true.min()), float(true.max()))
+        canvas, axes = panels(2, 3, width=3.0, height=0.9 + 2.2 * depth / width, sharex=True)
+        shown = np.stack([true, inversion.mean])
+        limits = (float(shown.min()), float(shown.max()))
         top = max(float(np.nanquantile(np.abs(inversion.mean - true), 0.98)), 1e-9)
         samples = inversion.samples
         pictures = (
@@ -160,7 +161,7 @@ def figure(path: Path, true: np.ndarray, inversion: Inversion, spacing: float) -
             )
             ax.set_title(title, loc="left")
             ax.grid(False)
-            canvas.colorbar(picture, ax=ax, label="km/s", extend="both")
+            canvas.colorbar(picture, ax=ax, label="km/s", extend="both", shrink=0.7)
         for ax in axes[1]:
             ax.set_xlabel("x (m)")
         for ax in axes[:, 0]:

@@ -43,7 +43,7 @@ def measure(
     * log determinant: mean logarithm of the samples' variances along the training set's principal
       axes (at most ten) over the training set's; its null are sets of as many examples;
     * coverage: share of the examples that are nearest to a sample; its null are sets of as many
-      examples, drawn with repetition, each nearest to the next one but itself.
+      examples, each nearest to another one.
 
     Args:
         samples: (samples, ...), at least two.
@@ -68,7 +68,7 @@ def measure(
             )
     if neighbors < 2:
         raise InputError(f"neighbors must be at least 2, given {neighbors}")
-    found = distances.ratios(x, y, neighbors)
+    ratios = distances.ratios(x, y, neighbors)
     null = (
         distances.ratios(y, y, neighbors, leave_one_out=True)
         if reference is None
@@ -80,15 +80,19 @@ def measure(
         {
             "sample": range(len(x)),
             "nearest": nearest,
-            "ratio": found.published,
-            "pair_ratio": found.pair,
-            "memorized": found.published < limit,
+            "ratio": ratios.published,
+            "pair_ratio": ratios.pair,
+            "memorized": ratios.published < limit,
         }
     )
     rng = np.random.default_rng(seed)
     shares = (
-        ("share with d1/d2 < 1/3", found.pair < distances.PAIR_THRESHOLD, null.pair),
-        ("share with ratio < 0.7", found.published < distances.PUBLISHED_THRESHOLD, null.published),
+        ("share with d1/d2 < 1/3", ratios.pair < distances.PAIR_THRESHOLD, null.pair),
+        (
+            "share with ratio < 0.7",
+            ratios.published < distances.PUBLISHED_THRESHOLD,
+            null.published,
+        ),
     )
     thresholds = (distances.PAIR_THRESHOLD, distances.PUBLISHED_THRESHOLD)
     summary = [
@@ -104,12 +108,12 @@ def measure(
     return Memorization(rows, pd.DataFrame(summary))
 
 
-def _points(name: str, values: np.ndarray, least: int) -> np.ndarray:
+def _points(name: str, values: np.ndarray, minimum: int) -> np.ndarray:
     """Arrays as points, (arrays, numbers)."""
     points = reals.finite(name, values)
-    if points.ndim < 2 or len(points) < least or not points[0].size:
+    if points.ndim < 2 or len(points) < minimum or not points[0].size:
         raise InputError(
-            f"{name} must be arrays along the first axis, at least {least}, given shape "
+            f"{name} must be arrays along the first axis, at least {minimum}, given shape "
             f"{points.shape}"
         )
     return points.reshape(len(points), -1)
@@ -118,6 +122,11 @@ def _points(name: str, values: np.ndarray, least: int) -> np.ndarray:
 def _range(values: list[float]) -> dict[str, float]:
     low, high = np.quantile(values, [0.025, 0.975], method="inverted_cdf")  # may be −∞
     return {"null_low": float(low), "null_high": float(high)}
+
+
+def _drawn(examples: int, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers of examples, each once if there are enough, (number,)."""
+    return rng.choice(examples, number, replace=number > examples)
 
 
 def _determinant(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
@@ -134,7 +143,7 @@ def _determinant(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> dict
         sign, logarithm = np.linalg.slogdet(np.atleast_2d(np.cov(points.T)))
         return float((logarithm - of_training) / count) if sign > 0 else -np.inf
 
-    null = [relative(projected[rng.integers(len(y), size=len(x))]) for _ in range(DRAWS)]
+    null = [relative(projected[_drawn(len(y), len(x), rng)]) for _ in range(DRAWS)]
     return {"value": relative((x - y.mean(0)) @ axes[:count].T)} | _range(null)
 
 
@@ -146,5 +155,5 @@ def _coverage(
         [distances.nearest_model(point, np.delete(y, n, axis=0)) for n, point in enumerate(y)]
     )
     others = others + (others >= np.arange(len(y)))  # their numbers with the point itself counted
-    null = [len(np.unique(others[rng.integers(len(y), size=size)])) / len(y) for _ in range(DRAWS)]
+    null = [len(np.unique(others[_drawn(len(y), size, rng)])) / len(y) for _ in range(DRAWS)]
     return {"value": len(np.unique(nearest)) / len(y)} | _range(null)

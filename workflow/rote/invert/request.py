@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rote.core import extras
 from rote.core.errors import InputError
 from rote.invert import files, inversion, waveform
 from rote.readers import model as models
@@ -95,6 +96,7 @@ def run(request: Request) -> None:
     Raises:
         InputError: for whatever of them is wrong, by name.
     """
+    extras.require("rote.plotting")  # before hours of waves, not after
     values = models.read(request.model, request.key)
     true = files.velocities(values, request.axes, request.unit, str(request.model))
     if true.ndim != 2:
@@ -117,11 +119,11 @@ def run(request: Request) -> None:
         seed=request.seed,
     )
     measured = acquisition(request, true.shape)
-    found = inversion.run(true, measured, options, training, same_grid=request.same_grid)
+    result = inversion.run(true, measured, options, training, same_grid=request.same_grid)
     if names:
-        found.table["nearest_name"] = [names[number] for number in found.table["nearest"]]
-        found.lookup["name"] = names
-    written = files.write(request.out, found, request.axes)
-    files.figure(request.out / "figure.png", true, found, request.spacing / 1000)
-    print(files.report(found))
+        result.table["nearest_name"] = [names[number] for number in result.table["nearest"]]
+        result.lookup["name"] = names
+    written = files.write(request.out, result, request.axes)
+    files.figure(request.out / "figure.png", true, result, request.spacing / 1000)
+    print(files.report(result))
     log.info("wrote %s and figure.png to %s", ", ".join(p.name for p in written), request.out)

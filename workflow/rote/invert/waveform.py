@@ -6,7 +6,7 @@ errors are part of the problem. Axes x, depth; km, s, km/s, Hz.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from rote.waves.section import RectangularHelmholtz
 FINER = 3  # odd: a coarse cell's center is the center of a fine one
 
 
-class Geometry(NamedTuple):
+class SurveyGeometry(NamedTuple):
     """Cells (x, depth) of sources and receivers, each (points, 2) whole numbers."""
 
     sources: np.ndarray
@@ -32,11 +32,11 @@ def _row(shape: tuple[int, int], count: int, depth: int) -> np.ndarray:
 
 
 # sources and receivers of a grid (cells in x, in depth), from how many of each
-GEOMETRIES: dict[str, Callable[[tuple[int, int], int, int], Geometry]] = {
-    "transmission": lambda shape, sources, receivers: Geometry(
+GEOMETRIES: dict[str, Callable[[tuple[int, int], int, int], SurveyGeometry]] = {
+    "transmission": lambda shape, sources, receivers: SurveyGeometry(
         _row(shape, sources, 1), _row(shape, receivers, shape[1] - 2)
     ),
-    "reflection": lambda shape, sources, receivers: Geometry(
+    "reflection": lambda shape, sources, receivers: SurveyGeometry(
         _row(shape, sources, 1), _row(shape, receivers, 2)
     ),
 }
@@ -47,7 +47,7 @@ class Acquisition:
     """How waves are sent through a model and recorded."""
 
     spacing: float  # km
-    geometry: Geometry
+    geometry: SurveyGeometry
     frequencies: tuple[float, ...] = ()  # Hz, of the frequency domain; empty for the time domain
     peak: float = 5.0  # Hz, of the Ricker wavelet
     wavelet: np.ndarray | None = None  # samples, instead of the Ricker wavelet
@@ -75,7 +75,7 @@ class Acquisition:
 
     def finer(self) -> "Acquisition":
         """The same on a grid `FINER` times as fine."""
-        moved = Geometry(*(FINER * np.asarray(cells) + FINER // 2 for cells in self.geometry))
+        moved = SurveyGeometry(*(FINER * np.asarray(cells) + FINER // 2 for cells in self.geometry))
         spacing, layer = self.spacing / FINER, self.layer * FINER
         return replace(self, spacing=spacing, layer=layer, geometry=moved)
 
@@ -137,7 +137,7 @@ class FrequencyDomain:
         pairs = zip(self.strengths, self.sections, strict=True)
         return [strength * section.data(velocity) for strength, section in pairs]
 
-    def observe(self, clean: list[np.ndarray], rng: np.random.Generator) -> None:
+    def observe(self, clean: Any, rng: np.random.Generator) -> None:
         """Take data of the true model, and add noise.
 
         Args:
@@ -161,7 +161,8 @@ class FrequencyDomain:
 
     def misfit(self, velocity: np.ndarray) -> Misfit:
         """Of a model (cells in x, cells in depth), km/s."""
-        value, gradient, number = 0.0, np.zeros(velocity.shape), 0
+        value, number = 0.0, 0
+        gradient = np.zeros(velocity.shape)
         for strength, section, observed in zip(
             self.strengths, self.sections, self.observed, strict=True
         ):
@@ -169,7 +170,9 @@ class FrequencyDomain:
                 continue
             # of unit sources: data and noise over the wavelet's strength
             part, slope = section.misfit(velocity, observed / strength, self.sd / abs(strength))
-            value, gradient, number = value + part, gradient + slope, number + observed.size
+            value += part
+            gradient += slope
+            number += observed.size
         return Misfit(value / (number / 2), gradient)
 
 
@@ -201,7 +204,7 @@ class TimeDomain:
 
         return acoustic.shots(torch.tensor(velocity), self.survey).numpy()
 
-    def observe(self, clean: np.ndarray, rng: np.random.Generator) -> None:
+    def observe(self, clean: Any, rng: np.random.Generator) -> None:
         """Take traces of the true model, and add noise.
 
         Args:
@@ -232,7 +235,9 @@ class TimeDomain:
         residuals = acoustic.shots(v, self.survey).double() - torch.tensor(self.observed)
         value = residuals.square().sum() / (2 * self.sd**2)
         (gradient,) = torch.autograd.grad(value, v)
-        return Misfit(float(value.detach()) / (residuals.numel() / 2), gradient.numpy().astype(float))
+        return Misfit(
+            float(value.detach()) / (residuals.numel() / 2), gradient.numpy().astype(float)
+        )
 
 
 Problem = FrequencyDomain | TimeDomain
@@ -274,7 +279,7 @@ def problem(
     return inverted
 
 
-def geometry(name: str, shape: tuple[int, int], sources: int, receivers: int) -> Geometry:
+def geometry(name: str, shape: tuple[int, int], sources: int, receivers: int) -> SurveyGeometry:
     """Sources and receivers by name.
 
     Args:

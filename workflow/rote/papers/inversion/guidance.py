@@ -104,7 +104,7 @@ class GuidanceRun(NamedTuple):
 
         def denoise(z: Tensor, t: int) -> Tensor:
             split = z.split(number)
-            return torch.cat([part(own, t) for part, own in zip(parts, split, strict=True)])
+            return torch.cat([part(points, t) for part, points in zip(parts, split, strict=True)])
 
         return denoise
 

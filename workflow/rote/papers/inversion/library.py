@@ -26,7 +26,7 @@ OUTSIDE = "held-out"
 EXAMPLE = "example"
 
 
-class Scaling(NamedTuple):
+class Standardization(NamedTuple):
     """Mean and standard deviation that standardize coordinates, each (d,)."""
 
     center: np.ndarray
@@ -66,9 +66,9 @@ class Library(NamedTuple):
 
     def standardize(self, coordinates: np.ndarray) -> np.ndarray:
         """Coordinates (..., d) in standard deviations of the pool."""
-        return Scaling(self.center, self.scale).standardize(coordinates)
+        return Standardization(self.center, self.scale).standardize(coordinates)
 
-    def scaling(self, examples: int, replicate: int) -> Scaling:
+    def scaling(self, examples: int, replicate: int) -> Standardization:
         """What standardizes the coordinates of a prior.
 
         Args:
@@ -76,9 +76,9 @@ class Library(NamedTuple):
             replicate: of its training set.
         """
         if self.standardization == "pool" or not examples:
-            return Scaling(self.center, self.scale)
+            return Standardization(self.center, self.scale)
         train = self.train[replicate, :examples]
-        return Scaling(train.mean(0), spread(train))
+        return Standardization(train.mean(0), spread(train))
 
 
 # true models (d,) by name, from a library and a replicate

@@ -137,7 +137,9 @@ def _networks(
         shape = (len(trained.members), options.samples, library.pool.shape[1])
         start = torch.tensor(rng.normal(size=shape))
         standardized = diffusion.ddim(denoiser, start, schedule).numpy()
-        samples, train, held_out = [], [], []
+        samples = []
+        train = []
+        held_out = []
         for member, z in zip(trained.members, standardized, strict=True):
             scaling = library.scaling(member.examples, member.replicate)
             samples.append(scaling.restore(z))
