@@ -14,10 +14,11 @@ CLAIMS = {
     for claim in ledger.load(Path(__file__).parents[2] / "workflow/claims/inversion.yaml")
 }
 REPLICATES = range(8)
-SAMPLES = 19
+SAMPLES = 9
 OF_ENSEMBLES = (
     *("spread_falls", "misfit_falls", "error_falls", "overdispersed"),
-    *("coverage_held_out", "coverage_memorized", "ranks_narrow"),
+    *("coverage_held_out", "ranks_narrow"),
+    *("guidance_fits", "guidance_spreads"),
 )
 
 
@@ -40,14 +41,21 @@ def world() -> dict[str, pd.DataFrame]:
         for size, spread in ((50, 1.0), (200, 0.6), (1000, 0.3)):
             middle = center_of_three + 0.3 * spread * rng.normal(size=100)
             arms["noise", size, INSIDE] = middle + spread * noise
-        for prior, size in (("noise", 1000), ("gaussian", 0)):
+        for prior, size in (("noise", 1000), ("gaussian", 0), ("rml", 0)):
             arms[prior, size, OUTSIDE] = center + rng.normal(size=(SAMPLES, 100))
+        arms["gaussian", 0, INSIDE] = center + rng.normal(size=(SAMPLES, 100))
+        arms["rml", 0, INSIDE] = center + rng.normal(size=(SAMPLES, 100))
         for truth in (INSIDE, OUTSIDE):
+            arms["memorized", 50, truth] = train[rng.integers(3, 6, SAMPLES)]
             arms["clean", 50, truth] = train[rng.integers(3, 6, SAMPLES)]
         for (prior, size, truth), coordinates in arms.items():
             key = {"prior": prior, "examples": size, "truth": truth, "step": 0.07}
             for number, row in enumerate(coordinates):
-                fit = (1 + 100 / max(size, 1)) * rng.uniform(0.95, 1.05)
+                fit = (
+                    (1 + 100 / size if size else 1.1)
+                    * (10 if prior == "memorized" else 1)
+                    * rng.uniform(0.95, 1.05)
+                )
                 more = {"replicate": replicate, "sample": number, "misfit": fit, "error": 0.03}
                 samples.append(key | more | {"coordinates": row})
     return {"library": pd.DataFrame(models), "samples": pd.DataFrame(samples)}
@@ -67,7 +75,7 @@ def test_claims_on_ensembles_hold_where_they_should_and_not_on_their_nulls(name,
     assert not audited["powerless"].any()
 
 
-@pytest.mark.parametrize("samples", [4, 19, 32, 256])
+@pytest.mark.parametrize("samples", [4, 9, 19, 256])
 @pytest.mark.parametrize("level", [0.5, 0.9])
 def test_coverage_of_a_calibrated_posterior_is_its_level(samples, level):
     ranks = np.arange(samples + 1)
@@ -82,7 +90,7 @@ def test_coverage_of_a_calibrated_posterior_is_its_level(samples, level):
 
 def test_rank_histograms_are_flat_for_calibrated_samples_and_not_for_examples(tables):
     shares = ensembles.histograms(tables, OUTSIDE)
-    assert set(shares) == {("noise", 1000), ("gaussian", 0), ("clean", 50)}
+    assert {("noise", 1000), ("gaussian", 0), ("clean", 50)} < set(shares)
     for of_prior in shares.values():
         assert of_prior.sum() == pytest.approx(1)
     # 800 ranks: a standard deviation of 0.011 in each of ten bins

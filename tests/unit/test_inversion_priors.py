@@ -20,6 +20,7 @@ from rote.papers.inversion import (
     schema,
     settings,
     time_domain,
+    yardsticks,
 )
 from rote.papers.inversion.priors import CLEAN, NOISE, PREDICTIONS, PRIORS
 from rote.theory import posterior
@@ -247,7 +248,8 @@ def test_samples_of_one_training_set_do_not_depend_on_the_others(models):
         results = [problem.misfit(point) for point in z.numpy()]
         path.append(np.mean([result.value for result in results]))
         slopes = np.array([result.gradient for result in results])
-        return torch.tensor([result.value for result in results]), torch.tensor(slopes)
+        values = torch.tensor([result.value for result in results], dtype=torch.float64)
+        return values, torch.tensor(slopes)
 
     schedule = diffusion.schedule("paper", options.diffusion.steps)
     train = torch.tensor(models.standardize(alone.train[0, :20]))
@@ -284,6 +286,36 @@ def test_tempered_likelihoods_leave_as_many_examples_as_asked(models):
     tempered = schedules.temper(logs, 4.0)
     assert posterior.effective(posterior.empirical(tempered)) == pytest.approx(4, rel=1e-3)
     assert (np.argsort(tempered) == np.argsort(logs)).all()
+
+
+def test_yardsticks_reach_the_maximum_and_fit_the_data(models):
+    options = brief(samples=3)
+    problem = guidance.WaveformProblem(OPTIONS.acquisition, models, library.OUTSIDE, 0, 1)
+    prior = yardsticks.GaussianPrior.of(models)
+    np.testing.assert_allclose(
+        prior.root @ prior.root.T, np.cov(models.standardize(models.pool).T), atol=1e-6
+    )
+    w, hessian = yardsticks.fit(problem, prior, np.zeros(prior.root.shape[1]))
+
+    def objective(point: np.ndarray) -> float:
+        # independently: twice the misfit by the adjoint, times two for complex noise
+        value = problem.misfit(prior.mean + prior.root @ point).value
+        return float(point @ point) + 2 * value * problem.observed.size
+
+    rng = np.random.default_rng(0)
+    best = objective(w)
+    assert best < 0.5 * objective(np.zeros_like(w))
+    for _ in range(3):
+        direction = rng.normal(size=w.shape)
+        direction /= np.sqrt(direction @ hessian @ direction)
+        assert objective(w + 3 * direction) > best
+    samples = yardsticks.sample(options, models, 1)
+    assert len(samples) == 3 * 2 * 2 * 3
+    fits = samples.groupby("prior")["misfit"].median()
+    assert fits["laplace"] < 1.6
+    assert fits["rml"] < 1.6 < fits["lookup"]
+    scores = guidance.scores(samples[samples["prior"] == "lookup"], options, models)
+    assert scores.loc[scores["reference_examples"] == 20, "pair_ratio"].max() < 1e-6
 
 
 def test_guidance_follows_its_options(models):

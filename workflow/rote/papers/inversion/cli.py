@@ -179,13 +179,15 @@ def evaluate_posteriors(
     out: OutputFolder,
 ):
     """Put the priors together: samples beside training models, and the exact posterior."""
-    from rote.papers.inversion import guidance, library
+    from rote.papers.inversion import guidance, library, yardsticks
 
     velocity_models = library.read(tables.read(models), run.settings.networks.standardization)
     frames = {}
     for name in ("samples", "descents"):
         of_priors = [tables.read(parts / f"{name}_{prior}.parquet") for prior in priors.PRIORS]
         frames[name] = pd.concat(of_priors, ignore_index=True)
+    compared = yardsticks.sample(run.settings, velocity_models, run.seed)
+    frames["samples"] = pd.concat([frames["samples"], compared], ignore_index=True)
     frames["scores"] = guidance.scores(frames["samples"], run.settings, velocity_models)
     frames["lookups"] = guidance.lookups(run.settings, velocity_models, run.seed)
     for name, frame in frames.items():

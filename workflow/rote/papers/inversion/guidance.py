@@ -165,7 +165,7 @@ def sample(
                 log.info("%s: up to %.1f %% of cells were clipped", condition, percent)
             for replicate, (problem, z) in enumerate(zip(problems, drawn.z, strict=True)):
                 key = {"prior": prior.name, **condition._asdict(), "replicate": replicate}
-                samples.append(_samples(problem, z, key))
+                samples.append(sample_rows(problem, z, key))
                 descents += [
                     key | {"t": t, "misfit": float(means[replicate])} for t, means in drawn.path
                 ]
@@ -173,8 +173,14 @@ def sample(
     return frame, tables.frame(schema.MisfitDescents, descents)
 
 
-def _samples(problem: WaveformProblem, z: np.ndarray, key: dict[str, object]) -> pd.DataFrame:
-    """Rows of PosteriorSamples of standardized models (samples, d)."""
+def sample_rows(problem: WaveformProblem, z: np.ndarray, key: dict[str, object]) -> pd.DataFrame:
+    """Rows of PosteriorSamples.
+
+    Args:
+        problem: whose data the samples fit.
+        z: standardized models, (samples, d).
+        key: prior, examples, truth, step and replicate of all of them.
+    """
     coordinates = problem.coordinates(z)
     columns = {
         "sample": range(len(z)),
@@ -203,7 +209,8 @@ def _draw(
         results = misfits((problems[r], z) for r, z in zip(repeated, points.numpy(), strict=True))
         clipped.extend(result.clipped for result in results)
         slopes = np.array([result.gradient for result in results])
-        return torch.tensor([result.value for result in results]), torch.tensor(slopes)
+        values = torch.tensor([result.value for result in results], dtype=torch.float64)
+        return values, torch.tensor(slopes)
 
     guidance = run.options.guidance
     z = diffusion.guided(

@@ -293,6 +293,8 @@ def noise_unlike_data(tables: Tables) -> Tables:
 
 # ---- posterior samples
 
+UNGUIDED = ("lookup", "laplace", "rml")  # samples without diffusion
+
 
 def sampler_of_noise(tables: Tables, rng: np.random.Generator) -> Tables:
     """Samples under every prior are noise: as far from all models, and from the data."""
@@ -303,11 +305,12 @@ def sampler_of_noise(tables: Tables, rng: np.random.Generator) -> Tables:
         changed["scores"] = frame.assign(ratio=0.95, pair_ratio=0.95, nearest=nearest)
     if "samples" in tables:
         frame = tables["samples"]
-        fit = {
-            name: rng.normal(mean, mean / 50, len(frame))
+        guided = ~frame["prior"].isin(UNGUIDED)
+        noise = {
+            name: frame[name].where(~guided, rng.normal(mean, mean / 50, len(frame)))
             for name, mean in (("misfit", 50.0), ("error", 0.1))
         }
-        changed["samples"] = frame.assign(**fit)
+        changed["samples"] = frame.assign(**noise)
     return replaced(tables, **changed)
 
 
@@ -336,25 +339,27 @@ def models_exchanged(tables: Tables) -> Tables:
 
 
 def samples_close(tables: Tables) -> Tables:
-    """Samples of one data set lie at a twentieth of their distance from their mean (samples)."""
+    """Guided samples lie at a twentieth of their distance from their mean (samples)."""
     frame = tables["samples"].copy()
     key = ["prior", "examples", "truth", "step", "replicate"]
     shrunk = pd.Series(index=frame.index, dtype=object)
-    for _, rows in frame.groupby(key):
+    for (prior, *_), rows in frame.groupby(key):
         z = np.stack(rows["coordinates"].to_list())
-        shrunk.loc[rows.index] = list(z.mean(0) + 0.05 * (z - z.mean(0)))
+        share = 1.0 if prior in UNGUIDED else 0.05
+        shrunk.loc[rows.index] = list(z.mean(0) + share * (z - z.mean(0)))
     return replaced(tables, samples=frame.assign(coordinates=shrunk))
 
 
 def samples_apart(tables: Tables) -> Tables:
-    """Every second sample lies far on one side of all models, the others on the other (samples)."""
+    """Guided samples lie far on both sides of all models, in turn (samples)."""
     frame = tables["samples"].copy()
     key = ["prior", "examples", "truth", "step", "replicate"]
     spread = pd.Series(index=frame.index, dtype=object)
-    for _, rows in frame.groupby(key):
+    for (prior, *_), rows in frame.groupby(key):
         z = np.stack(rows["coordinates"].to_list())
+        distance = 0.0 if prior in UNGUIDED else 100.0
         signs = np.where(np.arange(len(z)) % 2, 1.0, -1.0)[:, None]
-        spread.loc[rows.index] = list(z + 100 * signs)
+        spread.loc[rows.index] = list(z + distance * signs)
     return replaced(tables, samples=frame.assign(coordinates=spread))
 
 
@@ -365,7 +370,7 @@ def broad_as_memorized(tables: Tables) -> Tables:
     memorized = frame[frame["prior"] == "memorized"]
     memorized = memorized[memorized["examples"] == memorized["examples"].min()]
     model = memorized.groupby(key)["misfit"].median()
-    rows = frame["examples"] == 0
+    rows = frame["prior"].isin(["gaussian", "broad"])
     frame = frame.copy()
     index = pd.MultiIndex.from_frame(frame.loc[rows, key])
     frame.loc[rows, "misfit"] = model.reindex(index).to_numpy()

@@ -167,3 +167,12 @@ NOISE_NETWORK = Prior(
     prediction=NOISE,
 )
 PRIORS = {prior.name: prior for prior in (MEMORIZED, CLEAN_NETWORK, NOISE_NETWORK, GAUSSIAN, BROAD)}
+# names of what samples are compared with, see `yardsticks`
+LOOKUP = "lookup"
+LAPLACE = "laplace"
+RML = "rml"
+LABELS = {name: prior.label for name, prior in PRIORS.items()} | {
+    LOOKUP: "exact lookup, memorized",
+    LAPLACE: "Laplace, Gaussian",
+    RML: "randomized max. likelihood, Gaussian",
+}

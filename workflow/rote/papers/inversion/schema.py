@@ -183,10 +183,15 @@ class PosteriorSamples(Table):
     """One posterior sample of full waveform inversion."""
 
     KEY = ("prior", "examples", "truth", "step", "replicate", "sample")
-    prior: str = column("memorized (closed form), clean or noise (networks), gaussian or broad")
+    prior: str = column(
+        "memorized (closed form), clean or noise (networks), gaussian or broad; without diffusion: "
+        "lookup, laplace or rml"
+    )
     examples: int = column("training examples of the prior; 0 if it saw none")
     truth: str = column("mean of three, held-out or example")
-    step: float = column("length of a data step", "standard deviations")
+    step: float = column(
+        "length of a data step; without diffusion the first one", "standard deviations"
+    )
     replicate: int = column("training set, noise and start noise")
     sample: int = column("number of the sample")
     misfit: float = column("misfit over the noise floor")

@@ -192,9 +192,9 @@ class InversionGuidance(Section):
     )
     samples: int = key(4, "Samples per prior, truth, step and training set", ge=1)
     ensemble: int = key(
-        19,
+        9,
         "The same at the first step under priors whose samples differ: those behind spread and "
-        "calibration; of 19, ranks divide into intervals of exactly 50 and 90 %",
+        "calibration",
         ge=2,
     )
     scaling: Literal["unit", "raw", "residual"] = key(

@@ -15,7 +15,7 @@ from rote.papers.inversion.library import (
     TRUE_EXAMPLE,
     mean_of_three,
 )
-from rote.papers.inversion.priors import PREDICTIONS, PRIORS
+from rote.papers.inversion.priors import LABELS, LOOKUP, PREDICTIONS, PRIORS
 from rote.papers.inversion.schema import BACKGROUND_EXAMPLE
 from rote.plotting import FAINT, INK, PALETTE, legend_below, log_ticks, panels, points, shade
 from rote.synth import velocity
@@ -234,9 +234,10 @@ def outcomes(tables: Tables) -> Canvas:
     samples = samples[samples["step"] == samples["step"].min()]
     top = lookups.loc[lookups.groupby(["truth", "replicate"])["weight"].idxmax()]
     background = lookups[lookups["example"] == BACKGROUND_EXAMPLE]
-    groups = {"background, 2 km/s": background, "exact lookup": top}
-    for (prior, size), rows in samples.groupby(["prior", "examples"], sort=False):
-        label = PRIORS[prior].label
+    groups = {"background, 2 km/s": background, LABELS[LOOKUP]: top}
+    drawn = samples[samples["prior"] != LOOKUP]  # the example with the weight, above
+    for (prior, size), rows in drawn.groupby(["prior", "examples"], sort=False):
+        label = LABELS[prior]
         groups[f"{label}, N = {size}" if size else label] = rows
     canvas, axes = panels(1, 2, width=4.2, height=3.6, sharey=True)
     columns = (("misfit", "misfit / noise floor"), ("error", "velocity error (km/s)"))

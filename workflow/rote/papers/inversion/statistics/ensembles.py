@@ -64,10 +64,15 @@ def _falls(tables: Tables, measure) -> Values:
     }
 
 
+def _mean_spread(tables: Tables, prior: str, size: int, truth: str) -> np.ndarray:
+    """Standard deviation of the velocity, root mean square over cells, by data set, km/s."""
+    ensembles = _ensembles(tables, prior, size, truth).values()
+    # mean squares: unbiased, however many samples
+    return np.array([np.sqrt(velocity.velocity(z, CELLS).var(0, ddof=1).mean()) for z in ensembles])
+
+
 def _spread(tables: Tables, size: int) -> np.ndarray:
-    """Standard deviation of the velocity, mean over cells, by data set, km/s."""
-    ensembles = _ensembles(tables, "noise", size, INSIDE).values()
-    return np.array([velocity.velocity(z, CELLS).std(0, ddof=1).mean() for z in ensembles])
+    return _mean_spread(tables, "noise", size, INSIDE)
 
 
 def _misfit(tables: Tables, size: int) -> np.ndarray:
@@ -99,6 +104,33 @@ def misfit_falls(tables: Tables) -> Values:
 def error_falls(tables: Tables) -> Values:
     """The same of the velocity error of their mean."""
     return _falls(tables, _error)
+
+
+# ---- beside posteriors without diffusion
+
+
+def guidance_fits(tables: Tables) -> Values:
+    """Median misfit of guided samples over that of randomized maximum likelihood, by truth.
+
+    Both under the Gaussian of the pool, for the same data.
+    """
+    ratios = {}
+    for truth in (INSIDE, OUTSIDE):
+        guided, exact = (
+            _samples(tables, prior, 0, truth).groupby("replicate")["misfit"].median().to_numpy()
+            for prior in ("gaussian", "rml")
+        )
+        ratios[truth] = guided / exact
+    return ratios
+
+
+def guidance_spreads(tables: Tables) -> Values:
+    """Mean velocity spread of guided samples over that of randomized maximum likelihood."""
+    ratios = {}
+    for truth in (INSIDE, OUTSIDE):
+        guided, exact = (_mean_spread(tables, prior, 0, truth) for prior in ("gaussian", "rml"))
+        ratios[truth] = guided / exact
+    return ratios
 
 
 # ---- calibration
@@ -147,14 +179,6 @@ def coverage_held_out(tables: Tables) -> Values:
     return {
         f"{100 * level:g} % intervals": _coverage(tables, "gaussian", 0, OUTSIDE, level) - level
         for level in LEVELS
-    }
-
-
-def coverage_memorized(tables: Tables) -> Values:
-    """Share of coordinates within 90 % intervals of memorizing networks, by truth."""
-    return {
-        truth: _coverage(tables, "clean", _sizes(tables, "clean")[0], truth, 0.9)
-        for truth in (INSIDE, OUTSIDE)
     }
 
 
