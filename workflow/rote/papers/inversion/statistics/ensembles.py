@@ -4,6 +4,7 @@ Samples of one data set share its truth and noise, so each data set gives one va
 data sets are those of clusters.
 """
 
+from collections.abc import Callable
 from itertools import pairwise, product
 
 import numpy as np
@@ -55,37 +56,51 @@ def _sizes(tables: Tables, prior: str) -> list[int]:
 # ---- what falls with the number of training models
 
 
-def _falls(tables: Tables, measure) -> Values:
+def _falls(tables: Tables, measure: Callable[[int], np.ndarray]) -> Values:
     """A measure of noise-predicting networks at one N over that at the next smaller."""
-    by_size = {size: measure(tables, size) for size in _sizes(tables, "noise")}
+    by_size = {size: measure(size) for size in _sizes(tables, "noise")}
     return {
         f"N = {small} to {large}": by_size[large] / by_size[small]
         for small, large in pairwise(by_size)
     }
 
 
-def _mean_spread(tables: Tables, prior: str, size: int, truth: str) -> np.ndarray:
-    """Standard deviation of the velocity, root mean square over cells, by data set, km/s."""
-    ensembles = _ensembles(tables, prior, size, truth).values()
+def mean_spread(tables: Tables, prior: str, size: int, truth: str) -> np.ndarray:
+    """Standard deviation of the velocity, root mean square over cells, by data set, km/s.
+
+    Args:
+        tables: samples.
+        prior: its name.
+        size: N of its training set; 0 without one.
+        truth: name of the true model.
+    """
+    groups = _ensembles(tables, prior, size, truth).values()
     # mean squares: unbiased, however many samples
-    return np.array([np.sqrt(velocity.velocity(z, CELLS).var(0, ddof=1).mean()) for z in ensembles])
+    return np.array([np.sqrt(velocity.velocity(z, CELLS).var(0, ddof=1).mean()) for z in groups])
 
 
-def _spread(tables: Tables, size: int) -> np.ndarray:
-    return _mean_spread(tables, "noise", size, INSIDE)
+def misfit(tables: Tables, prior: str, size: int) -> np.ndarray:
+    """Median misfit over the noise floor, truth within the hull, by data set.
+
+    Args:
+        tables: samples.
+        prior: its name.
+        size: N of its training set.
+    """
+    return _samples(tables, prior, size, INSIDE).groupby("replicate")["misfit"].median().to_numpy()
 
 
-def _misfit(tables: Tables, size: int) -> np.ndarray:
-    """Median misfit over the noise floor, by data set."""
-    rows = _samples(tables, "noise", size, INSIDE)
-    return rows.groupby("replicate")["misfit"].median().to_numpy()
+def error(tables: Tables, prior: str, size: int) -> np.ndarray:
+    """Velocity error of the posterior mean, root mean square over cells, by data set, km/s.
 
-
-def _error(tables: Tables, size: int) -> np.ndarray:
-    """Velocity error of the posterior mean, root mean square over cells, by data set, km/s."""
+    Args:
+        tables: samples and library; the truth lies within the hull.
+        prior: its name.
+        size: N of its training set.
+    """
     truths = _truths(tables, INSIDE)
     errors = []
-    for replicate, z in _ensembles(tables, "noise", size, INSIDE).items():
+    for replicate, z in _ensembles(tables, prior, size, INSIDE).items():
         mean = velocity.velocity(z, CELLS).mean(0)
         errors.append(np.sqrt(((mean - velocity.velocity(truths[replicate], CELLS)) ** 2).mean()))
     return np.array(errors)
@@ -93,17 +108,17 @@ def _error(tables: Tables, size: int) -> np.ndarray:
 
 def spread_falls(tables: Tables) -> Values:
     """Spread of posterior samples at one N over that at the next smaller, noise networks."""
-    return _falls(tables, _spread)
+    return _falls(tables, lambda size: mean_spread(tables, "noise", size, INSIDE))
 
 
 def misfit_falls(tables: Tables) -> Values:
     """The same of their misfit."""
-    return _falls(tables, _misfit)
+    return _falls(tables, lambda size: misfit(tables, "noise", size))
 
 
 def error_falls(tables: Tables) -> Values:
     """The same of the velocity error of their mean."""
-    return _falls(tables, _error)
+    return _falls(tables, lambda size: error(tables, "noise", size))
 
 
 # ---- beside posteriors without diffusion
@@ -128,7 +143,7 @@ def guidance_spreads(tables: Tables) -> Values:
     """Mean velocity spread of guided samples over that of randomized maximum likelihood."""
     ratios = {}
     for truth in (INSIDE, OUTSIDE):
-        guided, exact = (_mean_spread(tables, prior, 0, truth) for prior in ("gaussian", "rml"))
+        guided, exact = (mean_spread(tables, prior, 0, truth) for prior in ("gaussian", "rml"))
         ratios[truth] = guided / exact
     return ratios
 
