@@ -122,12 +122,13 @@ FIGURES: dict[str, Figure] = {
     ),
     "posteriors": Figure(
         module="priors",
-        tables=("library", "samples"),
+        tables=("library", "samples", "descents"),
         title="Posteriors of networks that predict noise",
         caption=(
-            "First training set, truth a mean of three training models: posterior mean, spread, "
-            "error of the mean and the first two coordinates by number of training models; "
-            "left, error against spread in bins, of cells and of coordinates."
+            "a, b, d, f, h: first training set, truth a mean of three training models: mean, "
+            "spread, error of the mean and the first two coordinates by number of training models; "
+            "colours of velocity as published. c, e: error against spread in bins of equal count, "
+            "of all data sets. g: misfit on the way, mean of all data sets."
         ),
         paper_shows="Figure 3: spread and error fall with N; every curve is below the diagonal.",
         origin="paper",
