@@ -12,6 +12,7 @@ from rote.core.seeds import generator
 from rote.invert import distances
 from rote.models import diffusion
 from rote.papers.inversion import (
+    costs,
     guidance,
     library,
     memorization,
@@ -377,3 +378,17 @@ def test_layered_coordinates_are_whitened():
 def test_settings_refuse_contradictions(change, message):
     with pytest.raises(ValueError, match=message):
         settings.InversionWaveform(**change)
+
+
+def test_plan_counts_the_bytes_of_networks_and_the_samples_of_a_prior(models, tmp_path):
+    whole = settings.Settings(waveform=OPTIONS)
+    where = {"prediction": "clean", "prior": "gaussian"}
+    trained = networks.fit(CLEAN, OPTIONS.networks, models, SCHEDULE, 1)
+    networks.save(tmp_path / "clean.safetensors", trained, models)
+    written = (tmp_path / "clean.safetensors").stat().st_size
+    assert costs.DISK["train_networks"](whole, where) == pytest.approx(written, rel=0.05)
+    samples, _ = guidance.sample(PRIORS["gaussian"], OPTIONS, models, None, 1)
+    cells = (OPTIONS.acquisition.n + 2 * OPTIONS.acquisition.layer) ** 3
+    gradient = cells * (1 + OPTIONS.acquisition.sources / 16)
+    work = costs.WORK["simulate_posteriors"](whole, where)
+    assert work == pytest.approx(len(samples) * OPTIONS.diffusion.steps * gradient)

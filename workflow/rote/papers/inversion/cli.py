@@ -186,8 +186,7 @@ def evaluate_posteriors(
     for name in ("samples", "descents"):
         of_priors = [tables.read(parts / f"{name}_{prior}.parquet") for prior in priors.PRIORS]
         frames[name] = pd.concat(of_priors, ignore_index=True)
-    compared = yardsticks.sample(run.settings, velocity_models, run.seed)
-    frames["samples"] = pd.concat([frames["samples"], compared], ignore_index=True)
+    frames["samples"] = yardsticks.join(frames["samples"], run.settings, velocity_models, run.seed)
     frames["scores"] = guidance.scores(frames["samples"], run.settings, velocity_models)
     frames["lookups"] = guidance.lookups(run.settings, velocity_models, run.seed)
     for name, frame in frames.items():

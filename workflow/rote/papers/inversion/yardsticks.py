@@ -143,6 +143,20 @@ def sample(options: settings.InversionWaveform, library: Library, seed: int) -> 
     return pd.concat(frames, ignore_index=True)
 
 
+def join(
+    samples: pd.DataFrame, options: settings.InversionWaveform, library: Library, seed: int
+) -> pd.DataFrame:
+    """Samples of every prior, then those of the yardsticks.
+
+    Args:
+        samples: the table PosteriorSamples.
+        options: as in `sample`.
+        library: as in `sample`.
+        seed: as in `sample`.
+    """
+    return pd.concat([samples, sample(options, library, seed)], ignore_index=True)
+
+
 def _lookup(
     problem: WaveformProblem, examples: np.ndarray, number: int, rng: np.random.Generator
 ) -> np.ndarray:
