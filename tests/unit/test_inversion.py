@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from rote.invert import distances
 from rote.papers import inversion
-from rote.papers.inversion import distances, library, linearized, rates, schema, settings, stylized
+from rote.papers.inversion import library, linearized, rates, schema, settings, stylized
 from rote.synth import velocity
 from rote.waves import acoustic
 

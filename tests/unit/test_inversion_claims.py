@@ -26,6 +26,7 @@ RATES = {50: 0.98, 100: 0.7, 200: 0.35, 500: 0.15, 1000: 0.08}
 
 def network(prior: str, steps: int, size: int, replicate: int, jitter: float) -> dict:
     """A row of PriorScores as the claims describe it, with some scatter."""
+    level = 0.01 * (1 + 0.5 * jitter) if prior == "memorized" else 1.0
     memorizing = prior == "memorized" or (prior == "clean" and steps == 4000)
     pair = PAIRS[size] + jitter * (0.05 < PAIRS[size] < 1)
     gap = {50: 20.0, 1000: 1.05}.get(size, 3.0) * (2000 if prior == "memorized" else 1)
@@ -38,8 +39,8 @@ def network(prior: str, steps: int, size: int, replicate: int, jitter: float) ->
         "calibrated_rate": 0.6 + jitter if memorizing else 0.01 + 0.1 * abs(jitter),
         "ratio_rate": RATES[size] + jitter,
         "null_rate": RATES[size] - 0.5 * jitter,
-        "train_loss": 1.0,
-        "held_out_loss": gap * (1 + jitter),
+        "train_loss": level,
+        "held_out_loss": level * gap * (1 + jitter),
     }
 
 
@@ -65,7 +66,7 @@ def has_power(name: str, tables, scale: str = "laptop") -> bool:
 OF_NETWORKS = [
     name
     for name in CLAIMS
-    if name.startswith(("transition", "calibrated", "loss_gap", "published_noise"))
+    if name.startswith(("transition", "calibrated", "loss_", "published_noise"))
 ]
 
 
@@ -77,7 +78,8 @@ def test_claims_on_networks_hold_where_they_should_and_not_on_their_nulls(name):
 
 def test_claims_on_trained_networks_are_judged_on_untrained_ones():
     for name in OF_NETWORKS:
-        if "initialization" in CLAIMS[name].replicates:
+        # what untrained networks do not meet: a training loss far above the optimum, they do
+        if "initialization" in CLAIMS[name].replicates and name != "loss_unmemorized":
             assert "untrained" in CLAIMS[name].null
             untrained = nulls.untrained(networks(), np.random.default_rng(0))
             assert verdict(name, untrained) != "reproduced"
@@ -187,7 +189,12 @@ def test_published_rate_is_judged_against_the_published_numbers():
     assert set(ledger.evaluate([entry], tables, scale="paper")["verdict"]) == {"reproduced"}
     assert has_power("published_rate", tables, scale="paper")
     values = statistics.published_rate(tables)["N = 200"]
-    assert values.mean() == pytest.approx(0.6 - 146 / 256, abs=0.05)
+    assert values.mean() == pytest.approx((0.6 - 146 / 256) / 0.2, abs=0.25)
+    high = tables["scores"]
+    few = high["reference_examples"] == 50
+    high = high.assign(ratio=high["ratio"].where(~few | (high["sample"] % 5 > 0), 0.8))
+    verdicts = ledger.evaluate([entry], {"scores": high}, scale="paper")
+    assert verdicts.set_index("condition")["verdict"]["N = 50"] == "contradicted"
 
 
 # ---- without networks
@@ -221,7 +228,8 @@ def test_sampled_means_are_judged_by_a_tolerance_that_scatter_cannot_widen():
         rows = []
         for method, replicate in product(("grid", "importance", "chains"), REPLICATES):
             off = scatter * (replicate - 3.5) * (method != "grid")
-            rows.append({"method": method, "replicate": replicate, "mean": 1.7 + off})
+            moments = {"mean": 1.7 + off, "variance": 0.1 + off}
+            rows.append({"method": method, "replicate": replicate, **moments})
         common = {"problem": "cubic", "sigma": 0.3, "coordinate": 0, "error": scatter}
         return {"sampling": pd.DataFrame(rows).assign(**common)}
 

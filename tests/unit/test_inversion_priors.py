@@ -8,9 +8,11 @@ import pytest
 import torch
 from rote.core.errors import InputError
 from rote.core.registry import registered
+from rote.core.seeds import generator
+from rote.invert import distances
 from rote.models import diffusion
 from rote.papers.inversion import (
-    distances,
+    costs,
     guidance,
     library,
     memorization,
@@ -19,8 +21,10 @@ from rote.papers.inversion import (
     schema,
     settings,
     time_domain,
+    yardsticks,
 )
 from rote.papers.inversion.priors import CLEAN, NOISE, PREDICTIONS, PRIORS
+from rote.theory import posterior
 
 SMALL = {
     name: field.default_factory.SCALES["smoke"]
@@ -46,7 +50,7 @@ def test_library_is_read_as_written_whatever_the_order_of_rows(models):
     assert models.train.shape == (2, 60, 100)
     z = models.standardize(models.pool)
     assert z.std(0, ddof=1) == pytest.approx(1)
-    np.testing.assert_allclose(models.restore(z), models.pool)
+    np.testing.assert_allclose(models.scaling(0, 0).restore(z), models.pool)
     draws = np.concatenate([*models.train, *models.held_out, models.target, models.pool])
     # no draw is used twice
     assert len(np.unique(draws, axis=0)) == (2 * 60 + 2 * 100 + 2 + 400)
@@ -210,13 +214,15 @@ def test_samples_under_a_memorized_prior_are_examples_and_others_are_not(models)
         scores = scores[(scores["reference_examples"] == 20) & (scores["step"] == 0.07)]
         pair_ratios[name] = scores.loc[scores["examples"].isin([0, 20]), "pair_ratio"]
         assert set(descents["t"]) == set(range(SCHEDULE.steps))
-        assert len(samples) == 2 * len(prior.conditions(OPTIONS.guidance))
+        conditions = prior.conditions(OPTIONS.guidance)
+        ensembles = sum(prior.spreads and step == 0.07 for _, _, step in conditions)
+        assert len(samples) == 2 * (len(conditions) + ensembles)
     assert pair_ratios["memorized"].max() < 1 / 3 < pair_ratios["gaussian"].min()
 
 
 def brief(**options) -> settings.InversionWaveform:
     """Settings of ten diffusion steps, with these options of guidance."""
-    guided = {"sizes": [20, 60], "samples": 1} | options
+    guided = {"sizes": [20, 60], "samples": 1, "ensemble": 2} | options
     steps = {"steps": 10, "samples": 50}
     return settings.InversionWaveform(**SMALL | {"diffusion": steps, "guidance": guided})
 
@@ -227,6 +233,90 @@ def test_samples_do_not_depend_on_threads(models):
         for threads in (1, 2)
     )
     pd.testing.assert_frame_equal(single, double)
+
+
+def test_samples_of_one_training_set_do_not_depend_on_the_others(models):
+    options = brief(samples=2)
+    samples, descents = guidance.sample(PRIORS["memorized"], options, models, None, 1)
+    alone = models._replace(
+        train=models.train[1:], held_out=models.held_out[1:], target=models.target[1:]
+    )
+    problem = guidance.WaveformProblem(options.acquisition, models, library.OUTSIDE, 1, 1, 20)
+    start = generator(1, "inversion", "start", library.OUTSIDE, 1).normal(size=(2, 100))
+    path = []
+
+    def gradient(z):
+        results = [problem.misfit(point) for point in z.numpy()]
+        path.append(np.mean([result.value for result in results]))
+        slopes = np.array([result.gradient for result in results])
+        values = torch.tensor([result.value for result in results], dtype=torch.float64)
+        return values, torch.tensor(slopes)
+
+    schedule = diffusion.schedule("paper", options.diffusion.steps)
+    train = torch.tensor(models.standardize(alone.train[0, :20]))
+    denoiser = diffusion.memorized(train, schedule)
+    step = diffusion.DataStep(0.07)
+    z = diffusion.guided(denoiser, torch.tensor(start), schedule, gradient, step)
+    rows = (samples["truth"] == library.OUTSIDE) & (samples["replicate"] == 1)
+    samples_there = np.stack(samples.loc[rows, "coordinates"].to_list())
+    np.testing.assert_allclose(
+        samples_there, models.scaling(0, 0).restore(z.numpy()), rtol=1e-9, atol=1e-9
+    )
+    rows = (descents["truth"] == library.OUTSIDE) & (descents["replicate"] == 1)
+    np.testing.assert_allclose(descents.loc[rows, "misfit"], path, rtol=1e-9)
+
+
+def test_priors_are_standardized_by_the_pool_or_by_their_training_set(models, tmp_path):
+    scaled = models._replace(standardization="training")
+    z = scaled.scaling(20, 1).standardize(models.train[1, :20])
+    assert np.abs(z.mean(0)).max() < 1e-12
+    np.testing.assert_allclose(z.std(0, ddof=1), 1)
+    np.testing.assert_allclose(scaled.scaling(20, 1).restore(z), models.train[1, :20])
+    np.testing.assert_array_equal(scaled.scaling(0, 1).scale, models.scale)
+    np.testing.assert_array_equal(models.scaling(20, 1).scale, models.scale)
+    trained = networks.fit(CLEAN, OPTIONS.networks, scaled, SCHEDULE, 1)
+    networks.save(tmp_path / "own.safetensors", trained, scaled)
+    networks.load(tmp_path / "own.safetensors", scaled, SCHEDULE)
+    with pytest.raises(InputError, match="standardization 'training', the config says 'pool'"):
+        networks.load(tmp_path / "own.safetensors", models, SCHEDULE)
+
+
+def test_tempered_likelihoods_leave_as_many_examples_as_asked(models):
+    logs = schedules.log_likelihoods(OPTIONS.acquisition, models, 0, 1, 20)
+    assert posterior.effective(posterior.empirical(logs)) < 1.5
+    tempered = schedules.temper(logs, 4.0)
+    assert posterior.effective(posterior.empirical(tempered)) == pytest.approx(4, rel=1e-3)
+    assert (np.argsort(tempered) == np.argsort(logs)).all()
+
+
+def test_yardsticks_reach_the_maximum_and_fit_the_data(models):
+    options = brief(samples=3)
+    problem = guidance.WaveformProblem(OPTIONS.acquisition, models, library.OUTSIDE, 0, 1)
+    prior = yardsticks.GaussianPrior.of(models)
+    np.testing.assert_allclose(
+        prior.root @ prior.root.T, np.cov(models.standardize(models.pool).T), atol=1e-6
+    )
+    w, hessian = yardsticks.fit(problem, prior, np.zeros(prior.root.shape[1]))
+
+    def objective(point: np.ndarray) -> float:
+        # independently: twice the misfit by the adjoint, times two for complex noise
+        value = problem.misfit(prior.mean + prior.root @ point).value
+        return float(point @ point) + 2 * value * problem.observed.size
+
+    rng = np.random.default_rng(0)
+    best = objective(w)
+    assert best < 0.5 * objective(np.zeros_like(w))
+    for _ in range(3):
+        direction = rng.normal(size=w.shape)
+        direction /= np.sqrt(direction @ hessian @ direction)
+        assert objective(w + 3 * direction) > best
+    samples = yardsticks.sample(options, models, 1)
+    assert len(samples) == 3 * 2 * 2 * 3
+    fits = samples.groupby("prior")["misfit"].median()
+    assert fits["laplace"] < 1.6
+    assert fits["rml"] < 1.6 < fits["lookup"]
+    scores = guidance.scores(samples[samples["prior"] == "lookup"], options, models)
+    assert scores.loc[scores["reference_examples"] == 20, "pair_ratio"].max() < 1e-6
 
 
 def test_guidance_follows_its_options(models):
@@ -288,3 +378,17 @@ def test_layered_coordinates_are_whitened():
 def test_settings_refuse_contradictions(change, message):
     with pytest.raises(ValueError, match=message):
         settings.InversionWaveform(**change)
+
+
+def test_plan_counts_the_bytes_of_networks_and_the_samples_of_a_prior(models, tmp_path):
+    whole = settings.Settings(waveform=OPTIONS)
+    where = {"prediction": "clean", "prior": "gaussian"}
+    trained = networks.fit(CLEAN, OPTIONS.networks, models, SCHEDULE, 1)
+    networks.save(tmp_path / "clean.safetensors", trained, models)
+    written = (tmp_path / "clean.safetensors").stat().st_size
+    assert costs.DISK["train_networks"](whole, where) == pytest.approx(written, rel=0.05)
+    samples, _ = guidance.sample(PRIORS["gaussian"], OPTIONS, models, None, 1)
+    cells = (OPTIONS.acquisition.n + 2 * OPTIONS.acquisition.layer) ** 3
+    gradient = cells * (1 + OPTIONS.acquisition.sources / 16)
+    work = costs.WORK["simulate_posteriors"](whole, where)
+    assert work == pytest.approx(len(samples) * OPTIONS.diffusion.steps * gradient)

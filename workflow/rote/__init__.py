@@ -1,9 +1,9 @@
 """rote: what seven papers claim about memorization and generalization, re-derived and checked.
 
 What users import: `rote.ngrams`, `rote.knn`, `rote.resmem`, `rote.prune`, `rote.theory` (with
-`raf`, `attention`, `minnorm`, `posterior`, `capacity`, `lookup`) and `rote.waves`; for papers of
-their own also `rote.ledger`, `rote.plotting`, `rote.train`, `rote.models`, `rote.synth` and
-`rote.data`.
+`raf`, `attention`, `minnorm`, `posterior`, `capacity`, `lookup`), `rote.waves` and `rote.invert`;
+for papers of their own also `rote.ledger`, `rote.plotting`, `rote.train`, `rote.models`,
+`rote.synth` and `rote.data`.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ from types import ModuleType
 __version__ = version("rote")
 __all__ = [
     "data",
+    "invert",
     "knn",
     "ledger",
     "models",

@@ -28,10 +28,9 @@ log = logging.getLogger("rote")
 _INTERRUPTED = 130  # exit code of what Ctrl-C ends
 # groups of commands that are loaded when asked for: their modules, and what the list says of them
 GROUPS = {
-    "claims": (
-        "rote.report.claims_cli",
-        "List claims, judge one of them, evaluate all of a run, or audit the evidence.",
-    ),
+    "claims": ("rote.report.claims_cli", "List and judge claims, or audit the evidence."),
+    "invert": ("rote.invert.cli", "Invert a velocity model of your own under a prior."),
+    "memorized": ("rote.invert.memorized_cli", "Is a set of samples memorized?"),
     "ngrams": ("rote.ngrams.cli", "Count n-grams and n-gram pairs in your own texts."),
     "report": ("rote.report.cli", "The pages of the report."),
 }

@@ -69,7 +69,7 @@ rule inversion_simulate_schedules:
         mem_mb=2000,
         runtime=10,
     params:
-        job=job("inversion:simulate_schedules", "inversion.waveform.diffusion"),
+        job=job("inversion:simulate_schedules", "inversion.waveform"),
     shell:
         rote(
             "inversion simulate-schedules --models {input.models:q} --out {output.out:q}"
@@ -108,7 +108,7 @@ rule inversion_train_networks:
     priority: 20
     resources:
         gpu=1,
-        mem_mb=at_scale(2000, 48000),
+        mem_mb=at_scale(2000, 64000),
         runtime=at_scale(10, 480),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 # by public module: its extra, and what it imports of that
 NEEDS = {
+    "rote.invert": ("waves", ("numba", "scipy", "torch")),
     "rote.knn": ("resmem", ("numba",)),
     "rote.ledger": ("pipeline", ("scipy",)),
     "rote.models": ("pipeline", ("torch",)),

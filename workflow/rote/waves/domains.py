@@ -76,6 +76,20 @@ DOMAINS = [
         "`data`, and a product of (receivers, cells) with (cells, d) per source",
     ),
     Domain(
+        "rote.waves.section.RectangularHelmholtz.data",
+        f"velocity > 0 of the grid's shape; sources and receivers in different cells; {_MODEL}",
+        _ERROR,
+        "the square operator; the exact field of a source and its image below a free surface",
+        "as that of a square with as many cells",
+    ),
+    Domain(
+        "rote.waves.section.RectangularHelmholtz.misfit",
+        "as `data`; finite complex data; noise_sd > 0",
+        "that of `data`; its gradient is that of the discrete misfit",
+        "the square operator; central differences, also of cells at the rim",
+        "twice the solves of `data`",
+    ),
+    Domain(
         "rote.waves.multifrontal.plan",
         "the symmetric five-point stencil of a rectangle of cells",
         "exact: which cells are eliminated in which order",

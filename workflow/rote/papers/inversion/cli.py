@@ -85,7 +85,7 @@ def solve_linearized(run: Job, models: Models, out: table("Write: one row per wi
     _write(run, out, "linearized", frame)
 
 
-@verb(app, settings.InversionDiffusion)
+@verb(app, settings.InversionWaveform)
 def simulate_schedules(
     run: Job, models: Models, out: table("Write: one row per schedule and quantity.")
 ):
@@ -115,7 +115,7 @@ def train_networks(
     kind = registered(priors.PREDICTIONS, prediction, "--prediction")
     state = f"inversion-{prediction}-{run.code or 'by-hand'}-{run.digest}"
     folder = checkpoints and checkpoints / state
-    velocity_models = library.read(tables.read(models))
+    velocity_models = library.read(tables.read(models), run.settings.standardization)
     noise = schedules.for_training(schedule, steps)
     placement = networks.Placement(run.device, folder, checkpoint_steps)
     trained = networks.fit(kind, run.settings, velocity_models, noise, run.seed, placement)
@@ -137,7 +137,7 @@ def evaluate_networks(
     """Which trained priors memorize, beside closed forms that do and that cannot."""
     from rote.papers.inversion import library, memorization
 
-    velocity_models = library.read(tables.read(models))
+    velocity_models = library.read(tables.read(models), run.settings.networks.standardization)
     scores, nearest = memorization.evaluate(networks, run.settings, velocity_models, run.seed)
     _write(run, out, "networks", scores)
     _write(run, samples, "prior_samples", nearest)
@@ -163,7 +163,7 @@ def simulate_posteriors(
         raise InputError(
             f"--networks belongs to the priors {' and '.join(trained)} alone, --prior is {prior}"
         )
-    velocity_models = library.read(tables.read(models))
+    velocity_models = library.read(tables.read(models), run.settings.networks.standardization)
     frames = guidance.sample(chosen, run.settings, velocity_models, networks, run.seed, run.threads)
     _write(run, samples, "samples", frames[0])
     _write(run, descents, "descents", frames[1])
@@ -179,13 +179,14 @@ def evaluate_posteriors(
     out: OutputFolder,
 ):
     """Put the priors together: samples beside training models, and the exact posterior."""
-    from rote.papers.inversion import guidance, library
+    from rote.papers.inversion import guidance, library, yardsticks
 
-    velocity_models = library.read(tables.read(models))
+    velocity_models = library.read(tables.read(models), run.settings.networks.standardization)
     frames = {}
     for name in ("samples", "descents"):
         of_priors = [tables.read(parts / f"{name}_{prior}.parquet") for prior in priors.PRIORS]
         frames[name] = pd.concat(of_priors, ignore_index=True)
+    frames["samples"] = yardsticks.join(frames["samples"], run.settings, velocity_models, run.seed)
     frames["scores"] = guidance.scores(frames["samples"], run.settings, velocity_models)
     frames["lookups"] = guidance.lookups(run.settings, velocity_models, run.seed)
     for name, frame in frames.items():

@@ -1,8 +1,10 @@
 """What the rules' work grows with, for `rote plan`: leading orders, see `rote.run.costs`."""
 
 from rote.core.work import Wildcards
-from rote.papers.inversion.priors import PREDICTIONS
+from rote.papers.inversion.priors import PREDICTIONS, PRIORS
 from rote.papers.inversion.settings import Settings
+
+COORDINATES = 100  # of a velocity model
 
 
 def _sampling(settings: Settings, where: Wildcards) -> float:
@@ -37,14 +39,46 @@ def _networks(settings: Settings, where: Wildcards) -> float:
     return samples * options.networks.noise.width**2
 
 
+def _conditions(settings: Settings, where: Wildcards) -> tuple[int, int]:
+    """Samples of one training set under a prior, over all conditions, and how many conditions."""
+    guidance = settings.waveform.guidance
+    prior = PRIORS[where.get("prior", "noise")]
+    conditions = prior.conditions(guidance)
+    many = sum(prior.spreads and step == guidance.steps[0] for _, _, step in conditions)
+    ensemble = max(guidance.samples, guidance.ensemble)
+    return many * ensemble + (len(conditions) - many) * guidance.samples, len(conditions)
+
+
 def _posteriors(settings: Settings, where: Wildcards) -> float:
     """A factorization and the solves of all shots for every diffusion step of every sample."""
     options = settings.waveform
-    guidance = options.guidance
-    conditions = len(guidance.sizes) * len(guidance.steps) * 2
-    samples = conditions * guidance.samples * options.networks.replicates
+    samples, _ = _conditions(settings, where)
     gradient = _factorization(settings) * (1 + options.acquisition.sources / 16)
-    return samples * options.diffusion.steps * gradient
+    return samples * options.networks.replicates * options.diffusion.steps * gradient
+
+
+def _numbers(settings: Settings, where: Wildcards) -> int:
+    """Numbers that a network of the prediction learns."""
+    options = PREDICTIONS[where.get("prediction", "clean")].options(settings.waveform.networks)
+    width = options.width
+    blocks = options.blocks * (width * width + 3 * width)
+    return (COORDINATES + options.embedding + 1) * width + blocks + (width + 1) * COORDINATES
+
+
+def _network_bytes(settings: Settings, where: Wildcards) -> float:
+    """Of all networks of the prediction, in single precision."""
+    networks = settings.waveform.networks
+    durations = PREDICTIONS[where.get("prediction", "clean")].durations(networks)
+    count = len(durations) * len(networks.sizes) * networks.replicates
+    return 4.0 * _numbers(settings, where) * count
+
+
+def _sample_bytes(settings: Settings, where: Wildcards) -> float:
+    """Of the samples' coordinates, and of the misfits on the way."""
+    samples, conditions = _conditions(settings, where)
+    replicates = settings.waveform.networks.replicates
+    steps = settings.waveform.diffusion.steps
+    return replicates * (8.0 * COORDINATES * samples + 16.0 * conditions * steps)
 
 
 def _linearized(settings: Settings, where: Wildcards) -> float:
@@ -68,3 +102,5 @@ WORK = {
     "simulate_posteriors": _posteriors,
     "simulate_time_domain": _time_domain,
 }
+
+DISK = {"train_networks": _network_bytes, "simulate_posteriors": _sample_bytes}

@@ -14,10 +14,12 @@ from torch import Tensor
 from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import generator
+from rote.invert import distances
 from rote.models import diffusion
-from rote.papers.inversion import distances, networks, schema, settings
+from rote.models.diffusion import Denoiser
+from rote.papers.inversion import networks, schema, settings
 from rote.papers.inversion.acquisition import observe, operator
-from rote.papers.inversion.library import INSIDE, TRUTHS, Library
+from rote.papers.inversion.library import TRUTHS, Library
 from rote.papers.inversion.priors import Condition, Prior, PriorInputs
 from rote.synth import velocity
 from rote.theory import posterior
@@ -44,11 +46,11 @@ class WaveformProblem:
         truth: str,
         replicate: int,
         seed: int,
+        examples: int = 0,
     ):
         self.forward: Helmholtz = operator(options)
         self.true = TRUTHS[truth](library, replicate)
-        self.center = library.center
-        self.scale = library.scale
+        self.scaling = library.scaling(examples, replicate)
         rng = generator(seed, "inversion", "observed", truth, replicate)
         self.observed, self.sd = observe(self.forward, self.true, options.noise, rng)
         self.basis = velocity.basis(self.forward.n)
@@ -58,7 +60,7 @@ class WaveformProblem:
 
     def coordinates(self, z: np.ndarray) -> np.ndarray:
         """Coordinates (..., d) of standardized models."""
-        return self.center + self.scale * z
+        return self.scaling.restore(z)
 
     def misfit(self, z: np.ndarray) -> WaveformMisfit:
         """Of a standardized model (d,)."""
@@ -67,7 +69,7 @@ class WaveformProblem:
         value, slope = self.forward.misfit(
             np.minimum(m, self.max_squared_slowness), self.observed, self.sd
         )
-        gradient = self.scale * (self.basis.T @ np.where(clipped, 0.0, slope).ravel())
+        gradient = self.scaling.scale * (self.basis.T @ np.where(clipped, 0.0, slope).ravel())
         return WaveformMisfit(value / (self.observed.size / 2), gradient, float(clipped.mean()))
 
     def error(self, coordinates: np.ndarray) -> float:
@@ -88,20 +90,30 @@ class GuidanceRun(NamedTuple):
     inputs: PriorInputs
     seed: int
 
-    def number(self, condition: Condition, replicate: int) -> int:
-        """Samples under one condition: more where a figure shows their mean and spread."""
+    def number(self, condition: Condition) -> int:
+        """Samples per training set: more where they tell spread and calibration."""
         options = self.options.guidance
-        published = condition.truth == INSIDE and condition.step == options.steps[0]
-        if self.prior.pictured and published and replicate == 0:
-            return max(options.samples, options.figure_samples)
+        if self.prior.spreads and condition.step == options.steps[0]:
+            return max(options.samples, options.ensemble)
         return options.samples
+
+    def denoiser(self, condition: Condition, number: int) -> Denoiser:
+        """Of all training sets at once: the points of one set, `number` of them, follow another."""
+        replicates = range(self.options.networks.replicates)
+        parts = [self.prior.denoiser(self.inputs, condition.examples, r) for r in replicates]
+
+        def denoise(z: Tensor, t: int) -> Tensor:
+            split = z.split(number)
+            return torch.cat([part(points, t) for part, points in zip(parts, split, strict=True)])
+
+        return denoise
 
 
 class GuidedSamples(NamedTuple):
     """Posterior samples under one condition, with what was seen on the way."""
 
-    z: np.ndarray  # standardized, (samples, d)
-    path: list[tuple[int, float]]  # diffusion time t, mean misfit before its data step
+    z: np.ndarray  # standardized, (replicates, samples, d)
+    path: list[tuple[int, np.ndarray]]  # diffusion time t, each replicate's mean misfit before
     clipped: float  # largest share of cells clipped at one step
 
 
@@ -115,7 +127,8 @@ def sample(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables PosteriorSamples and MisfitDescents of one prior.
 
-    Start noise is the same for every prior, condition by condition, so that comparisons are paired.
+    All samples of a condition, of every training set and its data, go their way together. Start
+    noise is the same for every prior, condition by condition, so that comparisons are paired.
 
     Args:
         prior: an entry of `priors.PRIORS`.
@@ -131,32 +144,43 @@ def sample(
     trained = networks.load(weights, library, schedule) if weights else None
     run = GuidanceRun(prior, options, PriorInputs(library, schedule, trained), seed)
     conditions = prior.conditions(options.guidance)
-    grid = list(product(conditions, range(options.networks.replicates)))
+    replicates = range(options.networks.replicates)
     samples = []
     descents = []
     with Parallel(n_jobs=threads) as pool:
 
-        def misfits(problem: WaveformProblem, points: np.ndarray) -> Iterable[WaveformMisfit]:
-            return pool(delayed(problem.misfit)(z) for z in points)
+        def misfits(tasks: Iterable[tuple[WaveformProblem, np.ndarray]]) -> list[WaveformMisfit]:
+            return pool(delayed(problem.misfit)(z) for problem, z in tasks)
 
-        for condition, replicate in track(grid, f"{prior.name} prior"):
-            problem = WaveformProblem(
-                options.acquisition, library, condition.truth, replicate, seed
-            )
-            drawn = _draw(run, problem, condition, replicate, misfits)
+        for condition in track(conditions, f"{prior.name} prior"):
+            problems = [
+                WaveformProblem(
+                    options.acquisition, library, condition.truth, r, seed, condition.examples
+                )
+                for r in replicates
+            ]
+            drawn = _draw(run, problems, condition, misfits)
             if drawn.clipped > 0:
                 percent = 100 * drawn.clipped
-                message = "%s, replicate %d: up to %.1f %% of cells were clipped"
-                log.info(message, condition, replicate, percent)
-            key = {"prior": prior.name, **condition._asdict(), "replicate": replicate}
-            samples.append(_samples(problem, drawn.z, key))
-            descents += [key | {"t": t, "misfit": misfit} for t, misfit in drawn.path]
+                log.info("%s: up to %.1f %% of cells were clipped", condition, percent)
+            for replicate, (problem, z) in enumerate(zip(problems, drawn.z, strict=True)):
+                key = {"prior": prior.name, **condition._asdict(), "replicate": replicate}
+                samples.append(sample_rows(problem, z, key))
+                descents += [
+                    key | {"t": t, "misfit": float(means[replicate])} for t, means in drawn.path
+                ]
     frame = pd.concat(samples, ignore_index=True)
     return frame, tables.frame(schema.MisfitDescents, descents)
 
 
-def _samples(problem: WaveformProblem, z: np.ndarray, key: dict[str, object]) -> pd.DataFrame:
-    """Rows of PosteriorSamples of standardized models (samples, d)."""
+def sample_rows(problem: WaveformProblem, z: np.ndarray, key: dict[str, object]) -> pd.DataFrame:
+    """Rows of PosteriorSamples.
+
+    Args:
+        problem: whose data the samples fit.
+        z: standardized models, (samples, d).
+        key: prior, examples, truth, step and replicate of all of them.
+    """
     coordinates = problem.coordinates(z)
     columns = {
         "sample": range(len(z)),
@@ -169,33 +193,35 @@ def _samples(problem: WaveformProblem, z: np.ndarray, key: dict[str, object]) ->
 
 def _draw(
     run: GuidanceRun,
-    problem: WaveformProblem,
+    problems: list[WaveformProblem],
     condition: Condition,
-    replicate: int,
-    misfits: Callable[[WaveformProblem, np.ndarray], Iterable[WaveformMisfit]],
+    misfits: Callable[[Iterable[tuple[WaveformProblem, np.ndarray]]], list[WaveformMisfit]],
 ) -> GuidedSamples:
-    rng = generator(run.seed, "inversion", "start", condition.truth, replicate)
-    size = (run.number(condition, replicate), run.inputs.library.pool.shape[1])
-    start = torch.tensor(rng.normal(size=size))
-    path: list[tuple[int, float]] = []
+    number = run.number(condition)
+    size = (number, run.inputs.library.pool.shape[1])
+    streams = [("inversion", "start", condition.truth, r) for r in range(len(problems))]
+    starts = [generator(run.seed, *stream).normal(size=size) for stream in streams]
+    path: list[tuple[int, np.ndarray]] = []
     clipped: list[float] = []
 
     def gradient(points: Tensor) -> tuple[Tensor, Tensor]:
-        results = list(misfits(problem, points.numpy()))
+        repeated = np.repeat(np.arange(len(problems)), number)
+        results = misfits((problems[r], z) for r, z in zip(repeated, points.numpy(), strict=True))
         clipped.extend(result.clipped for result in results)
         slopes = np.array([result.gradient for result in results])
-        return torch.tensor([result.value for result in results]), torch.tensor(slopes)
+        values = torch.tensor([result.value for result in results], dtype=torch.float64)
+        return values, torch.tensor(slopes)
 
     guidance = run.options.guidance
     z = diffusion.guided(
-        run.prior.denoiser(run.inputs, condition.examples, replicate),
-        start,
+        run.denoiser(condition, number),
+        torch.tensor(np.concatenate(starts)),
         run.inputs.schedule,
         gradient,
         diffusion.DataStep(condition.step, guidance.scaling, guidance.full_jacobian),
-        watch=lambda t, clean, values: path.append((t, float(values.mean()))),
+        watch=lambda t, clean, values: path.append((t, values.reshape(-1, number).mean(1).numpy())),
     )
-    return GuidedSamples(z.numpy(), path, max(clipped))
+    return GuidedSamples(z.numpy().reshape(len(problems), *size), path, max(clipped))
 
 
 # ---- what they are beside the training models and the exact posterior

@@ -26,16 +26,33 @@ OUTSIDE = "held-out"
 EXAMPLE = "example"
 
 
+class Standardization(NamedTuple):
+    """Mean and standard deviation that standardize coordinates, each (d,)."""
+
+    center: np.ndarray
+    scale: np.ndarray
+
+    def standardize(self, coordinates: np.ndarray) -> np.ndarray:
+        """Coordinates (..., d) in standard deviations."""
+        return (coordinates - self.center) / self.scale
+
+    def restore(self, standardized: np.ndarray) -> np.ndarray:
+        """The inverse of `standardize`, (..., d)."""
+        return self.center + self.scale * standardized
+
+
 class Library(NamedTuple):
     """Karhunen-Loève coordinates of velocity models.
 
-    Every prior sees them standardized by the pool, so that runs are paired.
+    Every prior sees them standardized by the pool, so that runs are paired, or by its own training
+    set.
     """
 
     train: np.ndarray  # (replicates, N, d); the first set is the published one
     held_out: np.ndarray  # (replicates, H, d)
     target: np.ndarray  # (replicates, d), draws for a truth outside the training set
     pool: np.ndarray  # (pool, d)
+    standardization: str = "pool"  # or "training", see `scaling`
 
     @property
     def center(self) -> np.ndarray:
@@ -49,11 +66,19 @@ class Library(NamedTuple):
 
     def standardize(self, coordinates: np.ndarray) -> np.ndarray:
         """Coordinates (..., d) in standard deviations of the pool."""
-        return (coordinates - self.center) / self.scale
+        return Standardization(self.center, self.scale).standardize(coordinates)
 
-    def restore(self, standardized: np.ndarray) -> np.ndarray:
-        """The inverse of `standardize`, (..., d)."""
-        return self.center + self.scale * standardized
+    def scaling(self, examples: int, replicate: int) -> Standardization:
+        """What standardizes the coordinates of a prior.
+
+        Args:
+            examples: N of its training set; 0 for priors without one.
+            replicate: of its training set.
+        """
+        if self.standardization == "pool" or not examples:
+            return Standardization(self.center, self.scale)
+        train = self.train[replicate, :examples]
+        return Standardization(train.mean(0), spread(train))
 
 
 # true models (d,) by name, from a library and a replicate
@@ -111,8 +136,13 @@ def _drawn(name: str, replicate: int, number: int, seed: int) -> pd.DataFrame:
     return tables.frame(schema.VelocityModels, columns)
 
 
-def read(frame: pd.DataFrame) -> Library:
-    """The models of a table VelocityModels, in whatever order its rows are."""
+def read(frame: pd.DataFrame, standardization: str = "pool") -> Library:
+    """The models of a table VelocityModels, in whatever order its rows are.
+
+    Args:
+        frame: the table.
+        standardization: pool or training, see `Library.scaling`.
+    """
     sets = {}
     for name, rows in frame.sort_values(["set", "replicate", "model"]).groupby("set"):
         coordinates = np.stack(rows["coordinates"].to_list())
@@ -125,4 +155,5 @@ def read(frame: pd.DataFrame) -> Library:
             log.warning(
                 "training set %d holds %d model%s more than once", replicate, repeated, plural
             )
-    return Library(sets["training"], sets["held-out"], sets["target"][:, 0], sets["pool"][0])
+    target = sets["target"][:, 0]
+    return Library(sets["training"], sets["held-out"], target, sets["pool"][0], standardization)

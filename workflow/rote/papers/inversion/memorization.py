@@ -12,9 +12,10 @@ import torch
 
 from rote.core import tables
 from rote.core.seeds import generator
+from rote.invert import distances
 from rote.models import diffusion
 from rote.models.diffusion import Denoiser, Schedule
-from rote.papers.inversion import distances, schema, settings
+from rote.papers.inversion import schema, settings
 from rote.papers.inversion.library import Library
 from rote.papers.inversion.networks import load
 from rote.papers.inversion.priors import GAUSSIAN, MEMORIZED, NOISE, PRIORS, Prediction, PriorInputs
@@ -128,8 +129,6 @@ def _networks(
     seed: int,
 ) -> Iterator[ScoredPrior]:
     """Every network of these files."""
-    z_train = library.standardize(library.train)
-    z_held_out = library.standardize(library.held_out)
     for file in files:
         trained = load(file, library, schedule)
         prediction = trained.prediction
@@ -137,9 +136,15 @@ def _networks(
         rng = generator(seed, "inversion", "prior samples", prediction.name)
         shape = (len(trained.members), options.samples, library.pool.shape[1])
         start = torch.tensor(rng.normal(size=shape))
-        samples = library.restore(diffusion.ddim(denoiser, start, schedule).numpy())
-        train = [z_train[member.replicate, : member.examples] for member in trained.members]
-        held_out = [z_held_out[member.replicate] for member in trained.members]
+        standardized = diffusion.ddim(denoiser, start, schedule).numpy()
+        samples = []
+        train = []
+        held_out = []
+        for member, z in zip(trained.members, standardized, strict=True):
+            scaling = library.scaling(member.examples, member.replicate)
+            samples.append(scaling.restore(z))
+            train.append(scaling.standardize(library.train[member.replicate, : member.examples]))
+            held_out.append(scaling.standardize(library.held_out[member.replicate]))
         train_loss = _losses(denoiser, train, prediction, schedule, rng)
         held_out_loss = _losses(denoiser, held_out, prediction, schedule, rng)
         for number, member in enumerate(trained.members):
@@ -154,8 +159,6 @@ def _closed_forms(
     inputs = PriorInputs(library, schedule)
     smallest = min(options.sizes)
     largest = max(options.sizes)
-    z_train = library.standardize(library.train)
-    z_held_out = library.standardize(library.held_out)
     forms = (
         (MEMORIZED, "closed form", smallest, [smallest]),
         (GAUSSIAN, "gaussian", largest, options.sizes),
@@ -164,10 +167,12 @@ def _closed_forms(
         denoiser = prior.denoiser(inputs, examples, replicate)
         rng = generator(seed, "inversion", "prior samples", stream, replicate)
         start = torch.tensor(rng.normal(size=(options.samples, library.pool.shape[1])))
-        samples = library.restore(diffusion.ddim(denoiser, start, schedule).numpy())
+        scaling = library.scaling(examples if prior is MEMORIZED else 0, replicate)
+        samples = scaling.restore(diffusion.ddim(denoiser, start, schedule).numpy())
+        scored = (library.train[replicate, :examples], library.held_out[replicate])
         losses = [
-            float(_losses(_stacked(denoiser), [models], NOISE, schedule, rng)[0])
-            for models in (z_train[replicate, :examples], z_held_out[replicate])
+            float(_losses(_stacked(denoiser), [z], NOISE, schedule, rng)[0])
+            for z in map(scaling.standardize, scored)
         ]
         for size in sizes:
             yield ScoredPrior(prior.name, 0, size, replicate, samples, *losses)

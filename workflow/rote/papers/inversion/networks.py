@@ -103,9 +103,6 @@ def fit(
         Networks with averaged weights.
     """
     networks = members(prediction, options)
-    z = torch.tensor(
-        library.standardize(library.train), dtype=torch.float32, device=placement.device
-    )
     stacks = []
     for duration in prediction.durations(options):
         stack = [member for member in networks if member.steps == duration]
@@ -113,7 +110,7 @@ def fit(
             prediction=prediction,
             options=prediction.options(options),
             members=stack,
-            z=z,
+            z=_standardized(library, stack).to(placement.device),
             schedule=schedule,
         )
         stacks.append(_fit(training, seed, placement))
@@ -128,13 +125,24 @@ def _joined(stacks: list[Parameters]) -> Parameters:
     return parameters
 
 
+def _standardized(library: Library, stack: list[Member]) -> Tensor:
+    """The training set of every network in its own coordinates, (networks, N, d)."""
+    scaled = [
+        library.scaling(member.examples, member.replicate).standardize(
+            library.train[member.replicate]
+        )
+        for member in stack
+    ]
+    return torch.tensor(np.stack(scaled), dtype=torch.float32)
+
+
 class _Training(NamedTuple):
     """A stack of networks that are trained for as many steps."""
 
     prediction: Prediction
     options: settings.InversionNetwork
     members: list[Member]
-    z: Tensor  # standardized models, (replicates, N, d)
+    z: Tensor  # standardized models, (networks, N, d)
     schedule: Schedule
 
 
@@ -151,7 +159,7 @@ def _fit(training: _Training, seed: int, placement: Placement) -> Parameters:
     forward = diffusion.network(architecture)
     averaged = {name: value.clone() for name, value in parameters.items()}
     sizes = torch.tensor([[member.examples] for member in stack])
-    replicates = torch.tensor([[member.replicate] for member in stack])
+    networks = torch.arange(len(stack))[:, None]
     alpha_bar = schedule.alpha_bar.float()
     base = torch_seed(seed, *stream) // 2
     rng = torch.Generator()
@@ -170,7 +178,7 @@ def _fit(training: _Training, seed: int, placement: Placement) -> Parameters:
         chosen = (torch.rand(shape, generator=rng) * sizes).long()
         t = torch.randint(schedule.steps, shape, generator=rng)
         noise = torch.randn(*shape, z.shape[-1], generator=rng).to(device)
-        clean = z[replicates, chosen]
+        clean = z[networks, chosen]
         signal = alpha_bar[t].to(device)[..., None]
         noisy = signal.sqrt() * clean + (1 - signal).sqrt() * noise
         predicted = forward(current, noisy, t.to(device))
@@ -201,7 +209,11 @@ def save(path: Path, trained: TrainedNetworks, library: Library) -> None:
     """Weights, and what they were trained on, as safetensors."""
     from safetensors.torch import save_file
 
-    record = {"prediction": trained.prediction.name, "members": trained.members}
+    record = {
+        "prediction": trained.prediction.name,
+        "members": trained.members,
+        "standardization": library.standardization,
+    }
     tensors = {name: value.cpu().contiguous() for name, value in trained.parameters.items()}
     scaling = {
         "data.center": torch.tensor(library.center),
@@ -231,8 +243,14 @@ def load(path: Path, library: Library, schedule: Schedule) -> TrainedNetworks:
             record = json.loads(file.metadata()["trained"])
             parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             prediction = PREDICTIONS[record["prediction"]]
+            standardization = record["standardization"]
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds no networks ({error}); train them again") from error
+    if standardization != library.standardization:
+        raise InputError(
+            f"{path}: networks were trained with standardization {standardization!r}, the config "
+            f"says {library.standardization!r}; train them again, or change the config"
+        )
     for name in ("center", "scale"):
         stored = parameters.pop(f"data.{name}").numpy()
         current = getattr(library, name)

@@ -98,10 +98,11 @@ def mean_stays(tables: Tables) -> Tables:
 
 
 def quadrature_off(tables: Tables, tolerance: float) -> Tables:
-    """The means by quadrature are larger by one and a half times the tolerance (sampling)."""
+    """Moments by quadrature are larger by one and a half times the tolerance (sampling)."""
     frame = tables["sampling"]
     added = BEYOND * tolerance * (frame["method"] == "grid")
-    return replaced(tables, sampling=frame.assign(mean=frame["mean"] + added))
+    moments = {name: frame[name] + added for name in ("mean", "variance")}
+    return replaced(tables, sampling=frame.assign(**moments))
 
 
 chains_apart = moved("sampling", "split_r", by=0.015)
@@ -272,6 +273,17 @@ def gaussian_as_clean(tables: Tables) -> Tables:
     return _scored_as(tables, "gaussian", "clean")
 
 
+def noise_at_optimum(tables: Tables) -> Tables:
+    """Networks that predict noise have the losses of the optimum at their N (networks)."""
+    frame = tables["networks"].copy()
+    key = ["examples", "replicate"]
+    optimum = frame[frame["prior"] == "memorized"].set_index(key)[LOSSES]
+    index = pd.MultiIndex.from_frame(frame[key])
+    rows = (frame["prior"] == "noise").to_numpy() & index.isin(optimum.index)
+    frame.loc[rows, LOSSES] = optimum.loc[index[rows]].to_numpy()
+    return replaced(tables, networks=frame)
+
+
 def noise_unlike_data(tables: Tables) -> Tables:
     """Samples of networks that predict noise are like no training model: rate 0 (networks)."""
     frame = tables["networks"]
@@ -280,6 +292,8 @@ def noise_unlike_data(tables: Tables) -> Tables:
 
 
 # ---- posterior samples
+
+UNGUIDED = ("lookup", "laplace", "rml")  # samples without diffusion
 
 
 def sampler_of_noise(tables: Tables, rng: np.random.Generator) -> Tables:
@@ -291,11 +305,12 @@ def sampler_of_noise(tables: Tables, rng: np.random.Generator) -> Tables:
         changed["scores"] = frame.assign(ratio=0.95, pair_ratio=0.95, nearest=nearest)
     if "samples" in tables:
         frame = tables["samples"]
-        fit = {
-            name: rng.normal(mean, mean / 50, len(frame))
+        guided = ~frame["prior"].isin(UNGUIDED)
+        noise = {
+            name: frame[name].where(~guided, rng.normal(mean, mean / 50, len(frame)))
             for name, mean in (("misfit", 50.0), ("error", 0.1))
         }
-        changed["samples"] = frame.assign(**fit)
+        changed["samples"] = frame.assign(**noise)
     return replaced(tables, **changed)
 
 
@@ -323,6 +338,31 @@ def models_exchanged(tables: Tables) -> Tables:
     return replaced(tables, samples=frame.assign(examples=exchanged))
 
 
+def samples_close(tables: Tables) -> Tables:
+    """Guided samples lie at a twentieth of their distance from their mean (samples)."""
+    frame = tables["samples"].copy()
+    key = ["prior", "examples", "truth", "step", "replicate"]
+    shrunk = pd.Series(index=frame.index, dtype=object)
+    for (prior, *_), rows in frame.groupby(key):
+        z = np.stack(rows["coordinates"].to_list())
+        share = 1.0 if prior in UNGUIDED else 0.05
+        shrunk.loc[rows.index] = list(z.mean(0) + share * (z - z.mean(0)))
+    return replaced(tables, samples=frame.assign(coordinates=shrunk))
+
+
+def samples_apart(tables: Tables) -> Tables:
+    """Guided samples lie far on both sides of all models, in turn (samples)."""
+    frame = tables["samples"].copy()
+    key = ["prior", "examples", "truth", "step", "replicate"]
+    spread = pd.Series(index=frame.index, dtype=object)
+    for (prior, *_), rows in frame.groupby(key):
+        z = np.stack(rows["coordinates"].to_list())
+        distance = 0.0 if prior in UNGUIDED else 100.0
+        signs = np.where(np.arange(len(z)) % 2, 1.0, -1.0)[:, None]
+        spread.loc[rows.index] = list(z + distance * signs)
+    return replaced(tables, samples=frame.assign(coordinates=spread))
+
+
 def broad_as_memorized(tables: Tables) -> Tables:
     """Samples under priors that saw no example fit as those under the memorized one (samples)."""
     frame = tables["samples"]
@@ -330,7 +370,7 @@ def broad_as_memorized(tables: Tables) -> Tables:
     memorized = frame[frame["prior"] == "memorized"]
     memorized = memorized[memorized["examples"] == memorized["examples"].min()]
     model = memorized.groupby(key)["misfit"].median()
-    rows = frame["examples"] == 0
+    rows = frame["prior"].isin(["gaussian", "broad"])
     frame = frame.copy()
     index = pd.MultiIndex.from_frame(frame.loc[rows, key])
     frame.loc[rows, "misfit"] = model.reindex(index).to_numpy()

@@ -84,7 +84,7 @@ class Prior:
     conditions: Callable[[InversionGuidance], list[Condition]]
     denoiser: Callable[[PriorInputs, int, int], Callable]  # from inputs, examples N, replicate
     prediction: Prediction | None = None  # of its networks
-    pictured: bool = False  # whether a figure shows mean and spread of many samples
+    spreads: bool = True  # whether samples differ, so that many show spread and calibration
 
 
 def _memorized_conditions(options: InversionGuidance) -> list[Condition]:
@@ -119,7 +119,9 @@ def memorized(inputs: PriorInputs, examples: int, replicate: int) -> Callable:
 
     from rote.models import diffusion
 
-    train = inputs.library.standardize(inputs.library.train[replicate, :examples])
+    library = inputs.library
+    scaling = library.scaling(examples, replicate)
+    train = scaling.standardize(library.train[replicate, :examples])
     return diffusion.memorized(torch.tensor(train), inputs.schedule)
 
 
@@ -147,7 +149,7 @@ def _trained(inputs: PriorInputs, examples: int, replicate: int) -> Callable:
     return inputs.trained.denoiser(inputs.trained.number(examples, replicate))
 
 
-MEMORIZED = Prior("memorized", "memorized", _memorized_conditions, memorized)
+MEMORIZED = Prior("memorized", "memorized", _memorized_conditions, memorized, spreads=False)
 GAUSSIAN = Prior("gaussian", "Gaussian", _gaussian_conditions, gaussian)
 BROAD = Prior("broad", "broad", _broad_conditions, broad)
 CLEAN_NETWORK = Prior(
@@ -163,6 +165,14 @@ NOISE_NETWORK = Prior(
     conditions=_trained_conditions,
     denoiser=_trained,
     prediction=NOISE,
-    pictured=True,
 )
 PRIORS = {prior.name: prior for prior in (MEMORIZED, CLEAN_NETWORK, NOISE_NETWORK, GAUSSIAN, BROAD)}
+# names of what samples are compared with, see `yardsticks`
+LOOKUP = "lookup"
+LAPLACE = "laplace"
+RML = "rml"
+LABELS = {name: prior.label for name, prior in PRIORS.items()} | {
+    LOOKUP: "exact lookup, memorized",
+    LAPLACE: "Laplace, Gaussian",
+    RML: "randomized max. likelihood, Gaussian",
+}

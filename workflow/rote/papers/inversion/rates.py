@@ -7,7 +7,8 @@ import pandas as pd
 
 from rote.core import tables
 from rote.core.seeds import generator
-from rote.papers.inversion import distances, schema, settings
+from rote.invert import distances
+from rote.papers.inversion import schema, settings
 from rote.papers.inversion.library import Library, mean_of_three
 from rote.papers.inversion.schema import FRESH, LEAVE_ONE_OUT, MEANS_OF_THREE, TRUE_MODEL
 

@@ -46,7 +46,7 @@ class StylizedPlanes(Table):
 
 
 class StylizedMeans(Table):
-    """One coordinate's posterior mean by one method."""
+    """One coordinate's posterior mean and variance by one method."""
 
     KEY = ("problem", "sigma", "replicate", "method", "coordinate")
     problem: str = column("problem")
@@ -55,7 +55,8 @@ class StylizedMeans(Table):
     method: str = column("grid, importance or chains")
     coordinate: int = column("coordinate")
     mean: float = column("posterior mean")
-    error: float = column("its standard error; 0 by quadrature")
+    variance: float = column("posterior variance")
+    error: float = column("standard error of the mean; 0 by quadrature")
     split_r: float = column("split R-hat of the chains; 1 without them")
 
 
@@ -127,7 +128,7 @@ class ScheduleEffects(Table):
     KEY = ("replicate", "schedule", "quantity")
     replicate: int = column("replicate")
     schedule: str = column("paper (ends before pure noise) or zero_snr")
-    quantity: str = column("variance or exact, see `schedules.effects`")
+    quantity: str = column("variance, exact or lookup, see `schedules.effects`")
     value: float = column("its value")
 
 
@@ -182,10 +183,15 @@ class PosteriorSamples(Table):
     """One posterior sample of full waveform inversion."""
 
     KEY = ("prior", "examples", "truth", "step", "replicate", "sample")
-    prior: str = column("memorized (closed form), clean or noise (networks), gaussian or broad")
+    prior: str = column(
+        "memorized (closed form), clean or noise (networks), gaussian or broad; without diffusion: "
+        "lookup, laplace or rml"
+    )
     examples: int = column("training examples of the prior; 0 if it saw none")
     truth: str = column("mean of three, held-out or example")
-    step: float = column("length of a data step", "standard deviations")
+    step: float = column(
+        "length of a data step; without diffusion the first one", "standard deviations"
+    )
     replicate: int = column("training set, noise and start noise")
     sample: int = column("number of the sample")
     misfit: float = column("misfit over the noise floor")

@@ -158,6 +158,11 @@ class InversionNetworks(Section):
     sizes: list[Size] = key([50, 1000], "Sizes N of the training sets", min_length=2)
     replicates: int = key(8, "Training sets; at most as many as there are", ge=2)
     samples: int = key(256, "Samples of each network", ge=10)
+    standardization: Literal["pool", "training"] = key(
+        "pool",
+        "Whose mean and scale standardize the coordinates of networks and priors: the pool's, "
+        "which pairs all sizes, or those of each training set, as published",
+    )
     brief: float = key(
         0.25,
         "Further networks that predict the clean point are trained for this share of the steps",
@@ -170,6 +175,7 @@ class InversionNetworks(Section):
     SCALES: ClassVar = {
         "smoke": {"sizes": [20, 60], "replicates": 2, "samples": 16},
         "full": {"sizes": [50, 100, 200, 500, 1000]},
+        "paper": {"standardization": "training"},
     }
 
 
@@ -184,10 +190,11 @@ class InversionGuidance(Section):
         "Training examples of the priors, rising; some of networks.sizes",
         min_length=2,
     )
-    samples: int = key(1, "Samples per prior, truth, step and training set", ge=1)
-    figure_samples: int = key(
-        4,
-        "Samples of the first set under networks that predict noise, drawn as mean and spread",
+    samples: int = key(4, "Samples per prior, truth, step and training set", ge=1)
+    ensemble: int = key(
+        9,
+        "The same at the first step under priors whose samples differ: those behind spread and "
+        "calibration",
         ge=2,
     )
     scaling: Literal["unit", "raw", "residual"] = key(
@@ -200,9 +207,9 @@ class InversionGuidance(Section):
     )
 
     SCALES: ClassVar = {
-        "smoke": {"sizes": [20, 60], "figure_samples": 2},
+        "smoke": {"sizes": [20, 60], "samples": 1, "ensemble": 2},
         "full": {"sizes": [50, 200, 1000]},
-        "paper": {"samples": 256, "figure_samples": 256},
+        "paper": {"samples": 256, "ensemble": 256},
     }
 
     @model_validator(mode="after")

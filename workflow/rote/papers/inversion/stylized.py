@@ -229,15 +229,16 @@ def planes(options: settings.InversionStylized, side: int = 150) -> pd.DataFrame
 
 
 class MeanEstimate(NamedTuple):
-    """The posterior mean by one method."""
+    """The posterior mean and variance by one method."""
 
     mean: np.ndarray  # (d,)
-    error: np.ndarray  # its standard error, (d,)
+    variance: np.ndarray  # (d,)
+    error: np.ndarray  # standard error of the mean, (d,)
     split_r: np.ndarray  # split R-hat, (d,); 1 without chains
 
 
 def sample(options: settings.InversionStylized, seed: int) -> pd.DataFrame:
-    """The table StylizedMeans: means by quadrature, importance sampling and chains."""
+    """The table StylizedMeans: moments by quadrature, importance sampling and chains."""
     rows = []
     for problem, sigma in product((CUBIC, BENT), options.figure_widths):
         exact = quadrature(problem, sigma, options)
@@ -264,12 +265,13 @@ def sample(options: settings.InversionStylized, seed: int) -> pd.DataFrame:
 def quadrature(
     problem: StylizedProblem, sigma: float, options: settings.InversionStylized
 ) -> MeanEstimate:
-    """The mean on a grid, taken as exact."""
+    """Mean and variance on a grid, taken as exact."""
     x, _ = grid(problem, options)
     likelihood = log_likelihood(problem, x, options.noise)
     weights = posterior.empirical(log_prior(x, problem.train, sigma) + likelihood)
     d = problem.dimension
-    return MeanEstimate(weights @ x, np.zeros(d), np.ones(d))
+    mean = weights @ x
+    return MeanEstimate(mean, weights @ (x - mean) ** 2, np.zeros(d), np.ones(d))
 
 
 def importance(
@@ -291,7 +293,8 @@ def importance(
     x = problem.train[chosen] + sigma * rng.normal(size=(options.draws, d))
     weights = posterior.empirical(log_likelihood(problem, x, options.noise))
     mean = weights @ x
-    return MeanEstimate(mean, np.sqrt((weights**2) @ (x - mean) ** 2), np.ones(d))
+    square = (x - mean) ** 2
+    return MeanEstimate(mean, weights @ square, np.sqrt((weights**2) @ square), np.ones(d))
 
 
 def chains(
@@ -331,7 +334,7 @@ def chains(
     means = draws.mean(0)
     error = means.std(0, ddof=1) / np.sqrt(number)
     rs = [split_r(draws[..., coordinate]) for coordinate in range(problem.dimension)]
-    return MeanEstimate(means.mean(0), error, np.array(rs))
+    return MeanEstimate(means.mean(0), draws.var((0, 1)), error, np.array(rs))
 
 
 def split_r(draws: np.ndarray) -> float:

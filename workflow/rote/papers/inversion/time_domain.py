@@ -11,8 +11,9 @@ from torch import Tensor
 from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import generator
+from rote.invert import distances
 from rote.models import diffusion
-from rote.papers.inversion import distances, schema, settings
+from rote.papers.inversion import schema, settings
 from rote.synth import velocity
 from rote.theory import posterior
 from rote.waves import acoustic

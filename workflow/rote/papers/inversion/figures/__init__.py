@@ -122,16 +122,40 @@ FIGURES: dict[str, Figure] = {
     ),
     "posteriors": Figure(
         module="priors",
-        tables=("library", "samples"),
+        tables=("library", "samples", "descents"),
         title="Posteriors of networks that predict noise",
         caption=(
-            "First training set, truth a mean of three training models: posterior mean, spread, "
-            "error of the mean and the first two coordinates by number of training models; "
-            "left, error against spread in bins, of cells and of coordinates. "
-            "Few samples at laptop scale."
+            "a, b, d, f, h: first training set, truth a mean of three training models: mean, "
+            "spread, error of the mean and the first two coordinates by number of training models; "
+            "colours of velocity as published. c, e: error against spread in bins of equal count, "
+            "of all data sets. g: misfit on the way, mean of all data sets."
         ),
         paper_shows="Figure 3: spread and error fall with N; every curve is below the diagonal.",
         origin="paper",
+    ),
+    "sizes": Figure(
+        module="calibration",
+        tables=("samples", "library"),
+        title="Spread, misfit and error against the number of training models",
+        caption=(
+            "Posterior samples of trained networks, truth a mean of three training models; mean "
+            "and 95 % interval over data sets. Stars: the published networks', 51 million numbers "
+            "each; their spread is that of the cells that spread most."
+        ),
+        paper_shows="Figure 3: spread, misfit and error fall with N.",
+        origin="paper",
+    ),
+    "calibration": Figure(
+        module="calibration",
+        tables=("samples", "library"),
+        title="Ranks of the truth among posterior samples",
+        caption=(
+            "Rank of each coordinate of the truth among the samples of its data set, over all data "
+            "sets and coordinates. Dashed: calibrated. A hump: samples spread too far, as they "
+            "must for a mean of three models; a trough: too little."
+        ),
+        paper_shows="Figure 3: error against spread for one truth, every curve below the diagonal.",
+        origin="extension",
     ),
     "descents": Figure(
         module="priors",
@@ -152,8 +176,9 @@ FIGURES: dict[str, Figure] = {
         tables=("samples", "lookups"),
         title="What posterior samples are worth",
         caption=(
-            "Misfit and velocity error of every sample by prior, and of two references; "
-            "bars are medians."
+            "Misfit and velocity error of every sample by prior, and without diffusion: constant "
+            "background, exact lookup, Laplace and randomized maximum likelihood under the "
+            "Gaussian prior; bars are medians."
         ),
         paper_shows="Not shown there by prior.",
         origin="extension",

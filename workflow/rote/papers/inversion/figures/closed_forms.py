@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from rote.papers.inversion.distances import PAIR_THRESHOLD, PUBLISHED_THRESHOLD
+from rote.invert.distances import PAIR_THRESHOLD, PUBLISHED_THRESHOLD
 from rote.papers.inversion.figures.style import COLORS, Tables, published
 from rote.papers.inversion.schema import FRESH, LEAVE_ONE_OUT, MEANS_OF_THREE, TRUE_MODEL
 from rote.papers.inversion.statistics.posteriors import PUBLISHED_MEMORIZED, PUBLISHED_SAMPLES

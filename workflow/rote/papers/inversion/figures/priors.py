@@ -15,7 +15,7 @@ from rote.papers.inversion.library import (
     TRUE_EXAMPLE,
     mean_of_three,
 )
-from rote.papers.inversion.priors import PREDICTIONS, PRIORS
+from rote.papers.inversion.priors import LABELS, LOOKUP, PREDICTIONS, PRIORS
 from rote.papers.inversion.schema import BACKGROUND_EXAMPLE
 from rote.plotting import FAINT, INK, PALETTE, legend_below, log_ticks, panels, points, shade
 from rote.synth import velocity
@@ -118,8 +118,10 @@ def pairs(tables: Tables) -> Canvas:
             for column, row in enumerate(rows.head(3).itertuples(), start=first):
                 above, below = lines[:, column]
                 nearest = training[row.replicate, row.nearest]
-                mesh = image(above, velocity.velocity(row.coordinates, CELLS), VELOCITIES)
-                image(below, velocity.velocity(nearest, CELLS), VELOCITIES)
+                mesh = image(
+                    above, velocity.velocity(row.coordinates, CELLS), VELOCITIES, cmap="terrain"
+                )
+                image(below, velocity.velocity(nearest, CELLS), VELOCITIES, cmap="terrain")
                 title = f"{PRIORS[name].label}: {kind}" if column == first else ""
                 above.set_title(f"{title}\nr = {row.ratio:.2f}", fontsize=7.5)
         lines[0, 0].set_ylabel("sample\ndepth (m)", fontsize=8)
@@ -151,49 +153,73 @@ def _spread(samples: np.ndarray, true: np.ndarray) -> Spread:
 def posteriors(tables: Tables) -> Canvas:
     """Posterior mean, spread and error under networks trained on N models (Figure 3)."""
     rows = tables["samples"]
-    rows = published(rows[(rows["prior"] == "noise") & (rows["replicate"] == 0)])
+    rows = published(rows[rows["prior"] == "noise"])
     library = tables["library"]
-    training = stacked(library[(library["set"] == "training") & (library["replicate"] == 0)])
-    true = mean_of_three(training)
-    true_model = velocity.velocity(true, CELLS)
-    by_size = {size: stacked(group) for size, group in rows.groupby("examples")}
-    maps = {size: _spread(velocity.velocity(z, CELLS), true_model) for size, z in by_size.items()}
+    library = library[library["set"] == "training"]
+    sets = {number: stacked(models) for number, models in library.groupby("replicate")}
+    truths = {number: mean_of_three(models) for number, models in sets.items()}
+    first = rows[rows["replicate"] == 0]
+    by_size = {size: stacked(group) for size, group in first.groupby("examples")}
     canvas, axes = panels(4, len(by_size) + 1, width=2.2, height=1.95)
+    true_model = velocity.velocity(truths[0], CELLS)
+    maps = {size: _spread(velocity.velocity(z, CELLS), true_model) for size, z in by_size.items()}
     top = float(np.quantile(np.stack([of_cells.spread for of_cells in maps.values()]), 0.95))
-    limits = (float(true_model.min()) - 0.05, float(true_model.max()) + 0.05)
-    mean_bar = image(axes[0, 0], true_model, limits)
-    axes[0, 0].set(title="true model", ylabel="depth (m)", xlabel="x (m)")
+    low, high = float(true_model.min()), float(true_model.max())
+    limits = (low + 0.1 * (high - low), high - 0.1 * (high - low))  # as published
+    mean_bar = image(axes[0, 0], true_model, limits, cmap="terrain")
+    axes[0, 0].set(title="a  True model", ylabel="depth (m)")
     for column, (size, z) in enumerate(by_size.items(), start=1):
-        image(axes[0, column], maps[size].mean, limits)
+        image(axes[0, column], maps[size].mean, limits, cmap="terrain")
         spread_bar = image(axes[1, column], maps[size].spread, (0, top), cmap="magma")
         image(axes[2, column], maps[size].error, (0, top), cmap="magma")
-        axes[0, column].set_title(f"mean of {len(z)}, N = {size}")
-        axes[1, column].set_title("spread")
-        axes[2, column].set_title("error of the mean")
+        letter = "b  " if column == 1 else ""
+        axes[0, column].set_title(f"{letter}Mean of {len(z)}, N = {size}")
         ax = axes[3, column]
-        ax.plot(*training[:size, :2].T, ".", color=FAINT, markersize=3, label="training")
-        ax.plot(*z[:, :2].T, "o", color=COLORS["noise"], label="posterior")
-        ax.plot(*true[:2], "*", color=PALETTE[3], markersize=9, label="truth")
-        ax.set(xlim=(-10, 10), ylim=(-10, 10), aspect="equal")
-        ax.set(xlabel="coordinate 1", title="Coordinates")
-    canvas.colorbar(mean_bar, ax=axes[0, -1], label="km/s")
+        ax.plot(*sets[0][:size, :2].T, ".", color=FAINT, markersize=3, label="training")
+        ax.plot(*z[:, :2].T, "o", color=COLORS["noise"], markersize=4, label="posterior")
+        ax.plot(*truths[0][:2], "*", color=PALETTE[3], markersize=9, label="truth")
+        ax.set(xlim=(-10, 10), ylim=(-10, 10), aspect="equal", xlabel="coordinate 1")
+    axes[3, 1].set_ylabel("coordinate 2")
+    for line, title in zip(axes[1:, 1], ("d  Spread", "f  Error", "h  Coordinates"), strict=True):
+        line.set_title(title)
+    canvas.colorbar(mean_bar, ax=axes[0, -1], label="km/s", extend="both")
     canvas.colorbar(spread_bar, ax=axes[1, -1], label="km/s", extend="max")
     canvas.colorbar(spread_bar, ax=axes[2, -1], label="km/s", extend="max")
-    for (size, z), color in zip(by_size.items(), shade(len(by_size)), strict=True):
-        _calibration(axes[1, 0], maps[size], 30, color, f"N = {size}")
-        _calibration(axes[2, 0], _spread(z, true), 10, color, f"N = {size}")
-    _diagonal(axes[1, 0], "Calibration", "spread (km/s)")
-    _diagonal(axes[2, 0], "Calibration (KL)", "spread")
+    for size, color in zip(by_size, shade(len(by_size)), strict=True):
+        groups = rows[rows["examples"] == size].groupby("replicate")
+        ensembles = {number: stacked(group) for number, group in groups}
+        of_cells = [_of_cells(z, truths[number]) for number, z in ensembles.items()]
+        of_coordinates = [_spread(z, truths[number]) for number, z in ensembles.items()]
+        _calibration(axes[1, 0], of_cells, 30, color, f"N = {size}")
+        _calibration(axes[2, 0], of_coordinates, 10, color, f"N = {size}")
+    _diagonal(axes[1, 0], "c  Calibration of cells", "spread (km/s)")
+    _diagonal(axes[2, 0], "e  Of coordinates", "spread")
     axes[1, 0].legend(fontsize=6)
-    axes[3, 0].axis("off")
-    axes[3, 0].legend(*axes[3, 1].get_legend_handles_labels(), loc="center")
+    _descent(axes[3, 0], published(tables["descents"]), list(by_size))
+    legend_below(canvas, 3, *axes[3, 1].get_legend_handles_labels())
     return canvas
 
 
-def _calibration(ax: Axes, of: Spread, bins: int, color, label: str) -> None:
-    """Mean error against mean spread in bins of equal count."""
-    spread = of.spread.ravel()
-    error = of.error.ravel()
+def _of_cells(z: np.ndarray, true: np.ndarray) -> Spread:
+    return _spread(velocity.velocity(z, CELLS), velocity.velocity(true, CELLS))
+
+
+def _descent(ax: Axes, rows: pd.DataFrame, sizes: list[int]) -> None:
+    """Mean misfit of all data sets on the way, by N."""
+    rows = rows[rows["prior"] == "noise"]
+    for size, color in zip(sizes, shade(len(sizes)), strict=True):
+        path = rows[rows["examples"] == size].groupby("t")["misfit"].mean()
+        ax.plot(path.index, path, color=color)
+    ax.axhline(1, color=FAINT, linestyle="--", linewidth=0.8)
+    ax.set(yscale="log", xlabel="t", ylabel="misfit / floor", title="g  Descent")
+    log_ticks(ax.yaxis)
+    ax.invert_xaxis()
+
+
+def _calibration(ax: Axes, sets: list[Spread], bins: int, color, label: str) -> None:
+    """Mean error against mean spread in bins of equal count, of all data sets."""
+    spread = np.concatenate([of.spread.ravel() for of in sets])
+    error = np.concatenate([of.error.ravel() for of in sets])
     parts = np.array_split(np.argsort(spread, kind="stable"), bins)
     x = [spread[part].mean() for part in parts]
     y = [error[part].mean() for part in parts]
@@ -234,9 +260,10 @@ def outcomes(tables: Tables) -> Canvas:
     samples = samples[samples["step"] == samples["step"].min()]
     top = lookups.loc[lookups.groupby(["truth", "replicate"])["weight"].idxmax()]
     background = lookups[lookups["example"] == BACKGROUND_EXAMPLE]
-    groups = {"background, 2 km/s": background, "exact lookup": top}
-    for (prior, size), rows in samples.groupby(["prior", "examples"], sort=False):
-        label = PRIORS[prior].label
+    groups = {"background, 2 km/s": background, LABELS[LOOKUP]: top}
+    drawn = samples[samples["prior"] != LOOKUP]  # the example with the weight, above
+    for (prior, size), rows in drawn.groupby(["prior", "examples"], sort=False):
+        label = LABELS[prior]
         groups[f"{label}, N = {size}" if size else label] = rows
     canvas, axes = panels(1, 2, width=4.2, height=3.6, sharey=True)
     columns = (("misfit", "misfit / noise floor"), ("error", "velocity error (km/s)"))

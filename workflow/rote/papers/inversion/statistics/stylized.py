@@ -71,16 +71,18 @@ def pull_to_example(tables: Tables) -> np.ndarray:
 
 
 def sampling_agrees(tables: Tables) -> Values:
-    """Sampled minus exact mean by problem, width, method and coordinate."""
+    """Sampled minus exact mean and variance by problem, width, method and coordinate."""
     key = ["problem", "sigma", "replicate", "coordinate"]
+    moments = ["mean", "variance"]
     rows = tables["sampling"]
-    exact = rows[rows["method"] == "grid"].set_index(key)["mean"]
+    exact = rows[rows["method"] == "grid"].set_index(key)[moments]
     sampled = rows[rows["method"] != "grid"]
     differences = {}
     for names, group in sampled.groupby(["problem", "sigma", "method", "coordinate"]):
         problem, sigma, method, coordinate = names
         label = f"{problem}, σ = {sigma:g}, {method}, x{coordinate + 1}"
-        differences[label] = (group.set_index(key)["mean"] - exact).dropna().to_numpy()
+        off = (group.set_index(key)[moments] - exact).dropna()
+        differences |= {f"{label}, {moment}": off[moment].to_numpy() for moment in moments}
     return differences
 
 

@@ -133,11 +133,14 @@ def terminal_zero(tables: Tables) -> np.ndarray:
     return _schedule(tables, "zero_snr", "variance")
 
 
-def exact_sampler(tables: Tables) -> np.ndarray:
+def exact_sampler(tables: Tables) -> Values:
     """Total variation of sample frequencies and lookup weights, schedule that ends in noise."""
-    return _schedule(tables, "zero_snr", "exact")
+    return {
+        "four effective examples": _schedule(tables, "zero_snr", "exact"),
+        "likelihoods as they are": _schedule(tables, "zero_snr", "lookup"),
+    }
 
 
 def exact_sampler_paper(tables: Tables) -> np.ndarray:
-    """The same, published schedule."""
+    """The same with four effective examples, published schedule."""
     return _schedule(tables, "paper", "exact")
