@@ -37,6 +37,8 @@ class MemoryChoices(Table):
     bandwidth: float = column("bandwidth", infinite=ALIKE)
     reach: float = column("distance at which a memory weighs 1/e")
     entries: int = column("rows of the memory")
+    weights_bytes: int = column("bytes of the weights, in float32", "bytes")
+    memory_bytes: int = column("bytes of the memory: features and an id per row", "bytes")
 
 
 class CorpusSizes(Table):

@@ -149,6 +149,7 @@ class ChainMemory(Section):
         0.2, "Share of the facts that k, bandwidth and reach are tuned on", gt=0, lt=1
     )
     facts: int = key(10_000, "Facts that networks with memories are asked for, at most", ge=2)
+    part: int = key(100_000, "Statements whose hidden states are in memory at a time", ge=1)
     silence: float = key(
         0.005,
         "Share of its log-probability that text without facts may lose to a memory where its "
@@ -156,7 +157,7 @@ class ChainMemory(Section):
         gt=0,
     )
 
-    SCALES: ClassVar = {"paper": {"engine": "torch", "facts": 2000}}
+    SCALES: ClassVar = {"paper": {"engine": "torch", "facts": 1000, "part": 20_000}}
 
 
 class Settings(PaperSection):
