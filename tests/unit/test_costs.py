@@ -202,6 +202,20 @@ def test_forecast_adds_up_jobs_and_scales_with_machine_and_cores(monkeypatch):
     assert line.startswith("1 job, about 10 minutes on 8 cores")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3600.0 * 24 * 100, "100 days"), (3600.0 * 24 * 365 * 500, "500 years")],
+)
+def test_forecast_says_what_needs_devices(monkeypatch, seconds, words):
+    monkeypatch.setattr(machine, "factor", lambda cores: 1.0)
+    monkeypatch.setattr(costs, "job_seconds", lambda job, settings, model: seconds)
+    jobs = [planned.PlannedJob("raf_x", {}, [], "", "", 1, 0, 0)]
+    line = costs.forecast(jobs, config.load(), cores=2)
+    assert line == (
+        f"1 job, 1 of which need devices: on 2 cores alone they would take about {words}."
+    )
+
+
 def test_cpu_seconds_are_those_of_the_last_verb_of_a_log(tmp_path):
     log = tmp_path / "x.log"
     assert costs._cpu_seconds(log) == 0

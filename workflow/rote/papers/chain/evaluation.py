@@ -122,6 +122,7 @@ def evaluate_networks(
                 of_variant = trained[variant != plan.UNPRUNED.name]
                 answered = _questions(probes, _answers_alone(of_variant, steps, variant, replicate))
                 of_facts = answered[answered["fact"] >= 0]
+                by_rule = _rules(answered)["accuracy"]
                 names = {"world": world.name, "width": spec.width, "variant": variant}
                 names["replicate"] = replicate
                 scoring = {plan.UNPRUNED.name: 0, plan.EARLY.name: options.network.steps[0]}
@@ -136,7 +137,7 @@ def evaluate_networks(
                         "stored": information_gained(of_facts, bits),
                         "facts": _share(of_facts, PARAPHRASE),
                         "verbatim": _share(of_facts, STATED),
-                        "rules": _rules(answered)["accuracy"].mean(),
+                        "phrases": by_rule.get(COMPARED, np.nan),
                     }
                 )
                 if steps == plan.plateau_steps(options):

@@ -39,12 +39,12 @@ class ChainJob(NamedTuple):
     checkpoint: Path | None = None  # file; None writes none
     checkpoint_steps: int = 500
 
-    def checkpointing(self, steps: int) -> "ChainJob":
-        """The same with a checkpoint of its own for trainings of so many steps."""
+    def checkpointing(self, training: str) -> "ChainJob":
+        """The same with a checkpoint of its own for one of several trainings."""
         if self.checkpoint is None:
             return self
         file = self.checkpoint
-        return self._replace(checkpoint=file.with_name(f"{file.stem}-{steps}{file.suffix}"))
+        return self._replace(checkpoint=file.with_name(f"{file.stem}-{training}{file.suffix}"))
 
 
 def build(

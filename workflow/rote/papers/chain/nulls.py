@@ -149,7 +149,7 @@ def _untrained(
         with_memories: whether with a memory, too.
     """
     frames = {}
-    answers = {"accuracy": ["facts", "pruned_facts"], "networks": ["facts", "rules"]}
+    answers = {"accuracy": ["facts", "pruned_facts"], "networks": ["facts", "phrases"]}
     for name, columns in answers.items():
         table = tables[name]
         changed = table["variant"].isin(variants)

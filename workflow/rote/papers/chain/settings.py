@@ -103,6 +103,9 @@ class ChainNetwork(Section):
     learning_rate: float = key(0.02, "Peak of networks trained from scratch; cosine to 2 %", gt=0)
     tuning_rate: float = key(5e-4, "Peak where chain.model names a model", gt=0)
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
+    stacked: int = key(
+        64, "Networks that are trained together, at most; results do not depend on it", ge=1
+    )
     precision: Literal["float32", "bf16"] = key("float32", "bf16: autocast, on devices")
 
     SCALES: ClassVar = {
@@ -125,6 +128,7 @@ class ChainNetwork(Section):
             "batch": 256,
             "learning_rate": 1e-3,
             "warmup": 1000,
+            "stacked": 1,
             "precision": "bf16",
         },
     }
