@@ -182,6 +182,8 @@ def test_encode_marks_answers_where_their_tokens_are_predicted():
         ({"world": {"facts": [10**6]}}, "32 subjects and 32 relations make 1,024 keys"),
         ({"world": {"modulus": 60}}, "modulus must be below numbers"),
         ({"max_statements": 0}, "max_statements"),
+        ({"network": {"heads": 3}}, "heads must divide every width, given 3 heads and width 8"),
+        ({"memory": {"part": 0}}, "part"),
     ],
 )
 def test_settings_name_bad_values(values, message):

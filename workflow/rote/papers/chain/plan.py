@@ -198,8 +198,7 @@ def memory_cells() -> list[MemoryCell]:
     filled = [content.name for content in CONTENTS.values() if not content.empty]
     cells = [MemoryCell(*names) for names in product(WITH_MEMORIES, filled)]
     compact = [MemoryCell(BY_LOSS.name, PRUNED.name, 8), MemoryCell(UNPRUNED.name, PRUNED.name, 8)]
-    compact += [MemoryCell(UNPRUNED.name, UNKNOWN.name, 8), MemoryCell(UNPRUNED.name, ALL.name, 8)]
-    return cells + compact
+    return [*cells, *compact, MemoryCell(UNPRUNED.name, ALL.name, 8)]
 
 
 # ---- no network

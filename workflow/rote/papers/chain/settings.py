@@ -52,7 +52,7 @@ class ChainWorld(Section):
             "test_items": 20,
             "replicates": 2,
         },
-        "full": {"facts": [100, 200, 400, 800]},
+        "full": {"facts": [150, 300, 600]},
         "paper": {
             "subjects": 20_000,
             "relations": 200,
@@ -89,7 +89,7 @@ class ChainNetwork(Section):
         [8], "Widths at which every corpus has networks; the first has the memories", min_length=1
     )
     larger: list[Count] = key(
-        [12], "Widths of further networks, on the unpruned corpus for the most steps"
+        [16], "Widths of further networks, on the unpruned corpus for the most steps"
     )
     layers: int = key(1, "Layers", ge=1)
     heads: int = key(2, "Attention heads", ge=1)
@@ -117,11 +117,15 @@ class ChainNetwork(Section):
             "batch": 64,
             "warmup": 10,
         },
-        "full": {"widths": [8, 16], "larger": [24], "steps": [500, 1000, 2000, 4000, 8000]},
+        "full": {
+            "widths": [8, 16],
+            "larger": [24],
+            "steps": [250, 500, 1000, 2000, 4000, 8000],
+        },
         "paper": {
             "architecture": "gpt2",
             "widths": [768],
-            "larger": [1024],
+            "larger": [1152],
             "layers": 12,
             "heads": 12,
             "steps": [10_000, 20_000, 40_000],
@@ -138,6 +142,11 @@ class ChainNetwork(Section):
         for name, values in (("widths", self.widths), ("steps", self.steps)):
             if values != sorted(set(values)):
                 raise ValueError(f"{name} must be ascending, without repetition")
+        for width in (*self.widths, *self.larger):
+            if width % self.heads:
+                raise ValueError(
+                    f"heads must divide every width, given {self.heads} heads and width {width}"
+                )
         return self
 
 

@@ -7,10 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.chain.plan import (
+    ALL,
     BY_LOSS,
     CONTENTS,
     EARLY,
     LOOKUPS,
+    NOTHING,
+    PRUNED,
     UNPRUNED,
     VARIANTS,
     WITH_MEMORIES,
@@ -63,7 +66,6 @@ LOOKS = (
     Look("loss", "nothing", "pruned by loss"),
     Look("loss", "pruned", "pruned by loss, memory of what was pruned"),
     Look("none", "pruned", "unpruned, the same memory"),
-    Look("none", "unknown", "unpruned, memory as large of what it knows worst"),
 )
 
 
@@ -124,11 +126,13 @@ def frontiers(tables: Tables) -> Canvas:
             marker = "o" if width == base_width(tables) else "P"
             label = f"{VARIANTS[variant].label}, width {width}"
             style = {"marker": marker, "color": COLORS[variant], "label": label}
-            points(axes[0, 1], rows, "operations", "facts", **style)
+            scaled = rows.assign(operations=rows["operations"] / 1e9)
+            points(axes[0, 1], scaled, "operations", "facts", **style)
     axes[0, 0].set(title=f"a  Bytes ({_title(tables, world)})", xlabel="kilobytes", xscale="log")
-    axes[0, 1].set(title="b  Training", xlabel="operations", xscale="log", ylim=(0, 1.04))
+    axes[0, 1].set(title="b  Training", xlabel="operations / 10⁹", xscale="log", ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel("accuracy over facts")
-    log_ticks(axes[0, 0].xaxis)
+    for ax in axes[0]:
+        log_ticks(ax.xaxis)
     axes[0, 1].legend(fontsize=6)
     legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
@@ -137,6 +141,7 @@ def frontiers(tables: Tables) -> Canvas:
 def _by_bytes(ax: Axes, tables: Tables, world: str, larger: pd.DataFrame) -> None:
     rows = tables["accuracy"]
     rows = rows[(rows["world"] == world) & rows["variant"].isin([UNPRUNED.name, BY_LOSS.name])]
+    rows = rows[rows["memory"].isin([NOTHING.name, PRUNED.name, ALL.name])]
     rows = rows.assign(kilobytes=(rows["weights_bytes"] + rows["memory_bytes"]) / 1000)
     for (variant, memory, bits), of_cell in rows.groupby(["variant", "memory", "bits"], sort=False):
         style = {"color": COLORS[variant], "marker": MARKERS[memory]}
