@@ -166,9 +166,9 @@ def _first(statements: Statements, order: np.ndarray) -> np.ndarray:
 
 NOTHING = MemoryContent("nothing", "alone", lambda s: np.zeros(len(s.pruned), bool), empty=True)
 PRUNED = MemoryContent("pruned", "memory of what was pruned", lambda s: s.pruned)
-AT_RANDOM = MemoryContent("random", "of random statements, as large", _at_random)
-UNKNOWN = MemoryContent("unknown", "of what it knows worst, as large", _unknown)
-ALL = MemoryContent("all", "of everything", lambda s: np.ones(len(s.pruned), bool))
+AT_RANDOM = MemoryContent("random", "memory of random statements, as large", _at_random)
+UNKNOWN = MemoryContent("unknown", "memory of what it knows worst, as large", _unknown)
+ALL = MemoryContent("all", "memory of everything", lambda s: np.ones(len(s.pruned), bool))
 CONTENTS = {content.name: content for content in (NOTHING, PRUNED, AT_RANDOM, UNKNOWN, ALL)}
 
 

@@ -46,7 +46,8 @@ FIGURES: dict[str, Figure] = {
         title="What bytes buy, and what training buys",
         caption="C4: accuracy over facts, paraphrased, in the world of the most facts. a: against "
         "bytes of float32 weights and of memories; open: int8 memories. b: against operations of "
-        "training; pruning pays for the network whose losses prune, too.",
+        "training; pruning pays for the network whose losses prune, too; diamonds: with the memory "
+        "of what was pruned.",
         paper_shows=OURS,
         origin="extension",
     ),

@@ -105,7 +105,9 @@ def plateau(tables: Tables) -> Canvas:
             of_world = of_width[of_width["world"] == row.world]
             points(ax, of_world, "steps", "bits", label=label, color=color)
         steps = np.sort(of_width["steps"].unique())
-        theory(ax, steps, np.full(len(steps), of_width["limit"].iloc[0]), "most", color=FAINT)
+        theory(
+            ax, steps, np.full(len(steps), of_width["limit"].iloc[0]), "most stored", color=FAINT
+        )
         ax.set(title=f"width {width}" if width else "own model", ylim=(0, None))
         _step_axis(ax, tables)
         ax.legend(fontsize=7, loc="lower right")

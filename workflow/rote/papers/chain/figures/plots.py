@@ -118,6 +118,7 @@ def frontiers(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 2, width=4.2, height=3.4, sharey=True)
     networks = tables["networks"]
     networks = networks[networks["world"] == world]
+    networks = networks.assign(operations=networks["operations"] / 1e9)
     longest = networks[networks["steps"] == networks["steps"].max()]
     larger = longest[(longest["variant"] == "none") & (longest["width"] != base_width(tables))]
     _by_bytes(axes[0, 0], tables, world, larger)
@@ -126,8 +127,8 @@ def frontiers(tables: Tables) -> Canvas:
             marker = "o" if width == base_width(tables) else "P"
             label = f"{VARIANTS[variant].label}, width {width}"
             style = {"marker": marker, "color": COLORS[variant], "label": label}
-            scaled = rows.assign(operations=rows["operations"] / 1e9)
-            points(axes[0, 1], scaled, "operations", "facts", **style)
+            points(axes[0, 1], rows, "operations", "facts", **style)
+    _with_memory(axes[0, 1], tables, longest[longest["width"] == base_width(tables)])
     axes[0, 0].set(title=f"a  Bytes ({_title(tables, world)})", xlabel="kilobytes", xscale="log")
     axes[0, 1].set(title="b  Training", xlabel="operations / 10⁹", xscale="log", ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel("accuracy over facts")
@@ -136,6 +137,16 @@ def frontiers(tables: Tables) -> Canvas:
     axes[0, 1].legend(fontsize=6)
     legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
+
+
+def _with_memory(ax: Axes, tables: Tables, networks: pd.DataFrame) -> None:
+    """The networks beside the memory of what was pruned, which asks for no training."""
+    rows = tables["accuracy"]
+    for variant in (UNPRUNED.name, BY_LOSS.name):
+        of_cell = cell(rows[rows["world"] == networks["world"].iloc[0]], variant, PRUNED.name)
+        operations = networks.loc[networks["variant"] == variant, "operations"].mean()
+        style = {"color": COLORS[variant], "marker": MARKERS[PRUNED.name]}
+        points(ax, of_cell.assign(x=operations), "x", "facts", **style)
 
 
 def _by_bytes(ax: Axes, tables: Tables, world: str, larger: pd.DataFrame) -> None:
