@@ -279,7 +279,7 @@ def test_controls_are_made_for_the_memories_networks_and_larger_ones_see_everyth
     options = SMALL.model_copy(update={"network": network})
     pruned = [stack.name for stack in plan.pruned_stacks(options)]
     assert pruned == ["facts-20-8", "facts-80-8", "facts-20-12", "facts-80-12"]
-    assert [stack.name for stack in plan.stacks(options)][4:] == ["facts-20-16", "facts-80-16"]
+    assert [stack.name for stack in plan.stacks(options)][4:] == ["facts-80-16"]
     assert plan.steps_of(options, 12) == [10, 30]
     assert plan.steps_of(options, 16) == [30]
     assert plan.pruned_variants(options, 8, 10) == ["loss"]

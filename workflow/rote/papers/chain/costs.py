@@ -53,7 +53,7 @@ def _all(s: Settings) -> float:
     return s.world.replicates * sum(documents(s, spec.name) for spec in plan.worlds(s))
 
 
-def _asked(s: Settings, facts: int) -> int:
+def _questions(s: Settings, facts: int) -> int:
     """Questions to networks with memories."""
     rules = 2 * (s.world.test_items + s.world.tuning_items)
     return 2 * min(facts, s.memory.facts) + rules
@@ -65,9 +65,9 @@ def _residuals(s: Settings, where: Wildcards) -> float:
     work = 0.0
     for spec in plan.worlds(s):
         facts = spec.facts or USER_FACTS
-        lines = WORDINGS * facts + _asked(s, facts)
+        lines = WORDINGS * facts + _questions(s, facts)
         rows = WORDINGS * facts * s.world.value_tokens
-        queries = _asked(s, facts) * s.world.value_tokens
+        queries = _questions(s, facts) * s.world.value_tokens
         work += len(plan.WITH_MEMORIES) * 2 * _weights(s, width) * _tokens(s) * lines
         work += MEMORIES * 2 * queries * rows * (width or MODEL_WIDTH)
     return work * s.world.replicates
@@ -75,9 +75,9 @@ def _residuals(s: Settings, where: Wildcards) -> float:
 
 def _answers(s: Settings, where: Wildcards) -> float:
     """Bytes of the answers: no hidden state is stored."""
-    asked = sum(_asked(s, spec.facts or USER_FACTS) for spec in plan.worlds(s))
+    questions = sum(_questions(s, spec.facts or USER_FACTS) for spec in plan.worlds(s))
     cells = len(plan.WITH_MEMORIES) + len(plan.memory_cells())
-    return float(TOKEN_BYTES * cells * asked * s.world.replicates)
+    return float(TOKEN_BYTES * cells * questions * s.world.replicates)
 
 
 def _networks(s: Settings, width: int, n_variants: list[int]) -> float:

@@ -114,11 +114,11 @@ def pruned_stacks(options: Settings) -> list[StackSpec]:
 
 
 def stacks(options: Settings) -> list[StackSpec]:
-    """Every stack; those of the larger widths are trained on the unpruned corpora alone."""
+    """Every stack; those of larger widths see the unpruned corpus of the most facts alone."""
     larger = [] if options.model else options.network.larger
     widths = [width for width in larger if width not in grid_widths(options)]
-    further = [StackSpec(world.name, width) for width, world in product(widths, worlds(options))]
-    return pruned_stacks(options) + further
+    largest = worlds(options)[-1]
+    return pruned_stacks(options) + [StackSpec(largest.name, width) for width in widths]
 
 
 def members(options: Settings, variants: list[str]) -> list[NetworkMember]:

@@ -52,7 +52,6 @@ class ChainWorld(Section):
             "test_items": 20,
             "replicates": 2,
         },
-        "full": {"facts": [150, 300, 600]},
         "paper": {
             "subjects": 20_000,
             "relations": 200,
@@ -89,7 +88,8 @@ class ChainNetwork(Section):
         [8], "Widths at which every corpus has networks; the first has the memories", min_length=1
     )
     larger: list[Count] = key(
-        [16], "Widths of further networks, on the unpruned corpus for the most steps"
+        [16],
+        "Widths of further networks, on the unpruned corpus of the most facts for the most steps",
     )
     layers: int = key(1, "Layers", ge=1)
     heads: int = key(2, "Attention heads", ge=1)
@@ -120,7 +120,7 @@ class ChainNetwork(Section):
         "full": {
             "widths": [8, 16],
             "larger": [24],
-            "steps": [250, 500, 1000, 2000, 4000, 8000],
+            "steps": [250, 1000, 4000, 8000],
         },
         "paper": {
             "architecture": "gpt2",

@@ -57,10 +57,12 @@ def plateau_reached(tables: Tables) -> Pairs:
 
 
 def prune_helps(tables: Tables) -> Pairs:
-    """Fact accuracy pruned by loss and unpruned, after the fewest steps, loads above 1."""
+    """Fact accuracy pruned by loss and unpruned at loads above 1.
+
+    After the fewest steps by which networks of a stack know any facts.
+    """
     rows = gains(tables, BY_LOSS.name)
-    rows = rows[(rows["steps"] == rows["steps"].min()) & (rows["load"] > CROWDED)]
-    return _arms(rows, "none")
+    return _arms(_fewest_steps(rows[rows["load"] > CROWDED]), "none")
 
 
 def prune_hurts(tables: Tables) -> Pairs:
@@ -83,8 +85,7 @@ def late_losses(tables: Tables) -> Pairs:
 
 def training_takes_the_gain(tables: Tables) -> Pairs:
     """What pruning by early losses adds after the fewest steps and the most, at every load."""
-    rows = gains(tables, EARLY.name)
-    rows = rows[rows[["none", "pruned"]].min(axis=1) >= LEARNT]
+    rows = _learnt(gains(tables, EARLY.name))
     samples = {}
     for (world, width), of_stack in rows.groupby(["world", "width"]):
         by_steps = of_stack.pivot(index="replicate", columns="steps", values="gain")
@@ -102,11 +103,9 @@ def phrases_gain(tables: Tables) -> Pairs:
     At loads above 1: as many steps show the rules more often. Sums, which networks of this size
     hardly ever generalize, do not count.
     """
-    rows = gains(tables, BY_LOSS.name, "phrases")
-    facts = gains(tables, BY_LOSS.name).set_index(_NETWORK)
-    learnt = facts[["none", "pruned"]].min(axis=1).reindex(pd.MultiIndex.from_frame(rows[_NETWORK]))
-    rows = rows[learnt.to_numpy() >= LEARNT]
-    rows = rows[(rows["steps"] == rows["steps"].min()) & (rows["load"] > CROWDED)]
+    facts = gains(tables, BY_LOSS.name)
+    judged = _fewest_steps(facts[facts["load"] > CROWDED])[_NETWORK]
+    rows = judged.merge(gains(tables, BY_LOSS.name, "phrases"), on=_NETWORK)
     samples = {
         f"{world_title(world)}, width {width}": of_stack[["pruned", "none"]].to_numpy()
         for (world, width), of_stack in rows.groupby(["world", "width"])
@@ -114,6 +113,20 @@ def phrases_gain(tables: Tables) -> Pairs:
     if not samples:
         raise KeyError("networks that know facts at a load above 1")
     return samples
+
+
+def _learnt(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `gains` after as many steps as it takes all networks of a stack to know facts."""
+    known = rows[["none", "pruned"]].min(axis=1)
+    worst = known.groupby([rows[name] for name in ("world", "width", "steps")]).transform("min")
+    return rows[worst >= LEARNT]
+
+
+def _fewest_steps(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first of them, by world and width."""
+    learnt = _learnt(rows)
+    first = learnt.groupby(["world", "width"])["steps"].transform("min")
+    return learnt[learnt["steps"] == first]
 
 
 def _arms(rows: pd.DataFrame, other: str) -> Pairs:
