@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 from scipy import sparse
@@ -54,7 +55,7 @@ def knn(statements: Sequences, questions: Sequences) -> np.ndarray:
 
 def _bags(texts: Contexts, size: int) -> sparse.csr_array:
     """Counts of words, (texts, size)."""
-    words = np.array([word for text in texts for word in text], int)
+    words = np.array(list(chain.from_iterable(texts)), int)
     rows = np.repeat(np.arange(len(texts)), list(map(len, texts)))
     ones = np.ones(len(words), np.float32)
     return sparse.coo_array((ones, (rows, words)), shape=(len(texts), size)).tocsr()
