@@ -11,6 +11,7 @@ from rote.papers.chain.results import (
     cell,
     gains,
     loads,
+    width_title,
     world_title,
 )
 
@@ -50,7 +51,7 @@ def plateau_reached(tables: Tables) -> Pairs:
     for width, of_width in rows.groupby("width"):
         by_steps = of_width.pivot(index="replicate", columns="steps", values="stored")
         if by_steps.shape[1] > 1:
-            samples[f"width {width}"] = by_steps.iloc[:, [-1, -2]].to_numpy()
+            samples[width_title(int(width))] = by_steps.iloc[:, [-1, -2]].to_numpy()
     if not samples:
         raise KeyError("networks trained for two numbers of steps")
     return samples
@@ -91,7 +92,7 @@ def training_takes_the_gain(tables: Tables) -> Pairs:
         by_steps = of_stack.pivot(index="replicate", columns="steps", values="gain")
         if by_steps.shape[1] > 1:
             ends = by_steps.iloc[:, [0, -1]].dropna()
-            samples[f"{world_title(world)}, width {width}"] = ends.to_numpy()
+            samples[f"{world_title(world)}, {width_title(int(width))}"] = ends.to_numpy()
     if not samples:
         raise KeyError("networks that know facts, trained for two numbers of steps")
     return samples
@@ -107,7 +108,7 @@ def phrases_gain(tables: Tables) -> Pairs:
     judged = _fewest_steps(facts[facts["load"] > CROWDED])[_NETWORK]
     rows = judged.merge(gains(tables, BY_LOSS.name, "phrases"), on=_NETWORK)
     samples = {
-        f"{world_title(world)}, width {width}": of_stack[["pruned", "none"]].to_numpy()
+        f"{world_title(world)}, {width_title(int(width))}": of_stack[["pruned", "none"]].to_numpy()
         for (world, width), of_stack in rows.groupby(["world", "width"])
     }
     if not samples:
@@ -135,9 +136,11 @@ def _arms(rows: pd.DataFrame, other: str) -> Pairs:
     for (world, width), of_stack in rows.groupby(["world", "width"]):
         pairs = of_stack.sort_values("replicate")[["pruned", other]].to_numpy()
         learnt = pairs.min(axis=1) >= LEARNT
-        samples[f"{world_title(world)}, width {width}"] = np.where(learnt[:, None], pairs, np.nan)
+        samples[f"{world_title(world)}, {width_title(int(width))}"] = np.where(
+            learnt[:, None], pairs, np.nan
+        )
     if not samples:
-        raise KeyError("a load at which this is asked")
+        raise KeyError("networks that know facts, at a load at which this is asked")
     return _known(samples)
 
 
@@ -352,7 +355,7 @@ def _correlations(tables: Tables, *arms: tuple[str, str]) -> Pairs:
         alike = spreads.max(axis=1) <= (1 + LIKE_SPREAD) * spreads.min(axis=1)
         learnt = _knows(tables, world, int(width), {variant for variant, _ in arms})
         judged = alike & learnt.reindex(rho.index, fill_value=False)
-        samples[f"{world_title(world)}, width {width}"] = rho[judged].to_numpy()
+        samples[f"{world_title(world)}, {width_title(int(width))}"] = rho[judged].to_numpy()
     if not samples:
         raise KeyError("Spearman correlations with counts at a load above 1")
     return samples

@@ -75,7 +75,7 @@ def _lines(ax: Axes, rows: pd.DataFrame) -> None:
     for color, ((width, world), load) in zip(colors, stacks.items(), strict=True):
         of_stack = rows[(rows["width"] == width) & (rows["world"] == world)]
         label = f"{world_title(str(world))}, load {load:.2g}"
-        label += f", width {width}" if len(widths) > 1 else ""
+        label += f", {results.width_title(width)}" if len(widths) > 1 else ""
         marker = MARKERS[widths.index(width) % len(MARKERS)]
         points(ax, of_stack, "steps", "gain", label=label, color=color, marker=marker)
     ax.axhline(0, color=FAINT, linewidth=0.8)
@@ -108,7 +108,7 @@ def plateau(tables: Tables) -> Canvas:
         theory(
             ax, steps, np.full(len(steps), of_width["limit"].iloc[0]), "most stored", color=FAINT
         )
-        ax.set(title=f"width {width}" if width else "own model", ylim=(0, None))
+        ax.set(title=results.width_title(width), ylim=(0, None))
         _step_axis(ax, tables)
         ax.legend(fontsize=7, loc="lower right")
     axes[0, 0].set_ylabel("bits per parameter")

@@ -18,7 +18,14 @@ from rote.papers.chain.plan import (
     VARIANTS,
     WITH_MEMORIES,
 )
-from rote.papers.chain.results import Tables, base_loads, base_width, cell, world_title
+from rote.papers.chain.results import (
+    Tables,
+    base_loads,
+    base_width,
+    cell,
+    width_title,
+    world_title,
+)
 from rote.plotting import (
     FAINT,
     INK,
@@ -125,7 +132,7 @@ def frontiers(tables: Tables) -> Canvas:
     for (width, variant), rows in networks.groupby(["width", "variant"]):
         if variant in (UNPRUNED.name, BY_LOSS.name, EARLY.name):
             marker = "o" if width == base_width(tables) else "P"
-            label = f"{VARIANTS[variant].label}, width {width}"
+            label = f"{VARIANTS[variant].label}, {width_title(width)}"
             style = {"marker": marker, "color": COLORS[variant], "label": label}
             points(axes[0, 1], rows, "operations", "facts", **style)
     _with_memory(axes[0, 1], tables, longest[longest["width"] == base_width(tables)])
@@ -162,7 +169,7 @@ def _by_bytes(ax: Axes, tables: Tables, world: str, larger: pd.DataFrame) -> Non
         points(ax, at_mean, "kilobytes", "facts", label=label, markerfacecolor=face, **style)
     for width, of_width in larger.groupby("width"):
         sized = of_width.assign(kilobytes=4 * of_width["parameters"] / 1000)
-        points(ax, sized, "kilobytes", "facts", label=f"width {width}", color=INK, marker="P")
+        points(ax, sized, "kilobytes", "facts", label=width_title(width), color=INK, marker="P")
     lookups = tables["lookups"]
     lookups = lookups[(lookups["world"] == world) & (lookups["memory"] == "all")]
     for method, of_method in lookups.groupby("method"):
@@ -215,8 +222,9 @@ def rules(tables: Tables) -> Canvas:
 def _by_world(
     ax: Axes, rows: pd.DataFrame, worlds: list[str], value: str, looks: tuple | list
 ) -> None:
+    middle = (len(looks) - 1) / 2
     for number, look in enumerate(looks):
-        shifted = rows.assign(x=rows["world"].map(worlds.index) + 0.14 * (number - 2))
+        shifted = rows.assign(x=rows["world"].map(worlds.index) + 0.14 * (number - middle))
         look.draw(ax, shifted, "x", value, linestyle="none")
     categories(ax.xaxis, [world_title(world) for world in worlds])
 
