@@ -138,7 +138,7 @@ def test_show_prices_the_paper_scale(capsys):
     assert "device hours" in output
     assert "assumed (--device-tflops)" in " ".join(output.split())
     assert "model / measured" in output
-    assert "without devices" in " ".join(output.split())
+    assert "of which need devices" in " ".join(output.split())
     assert "needs more time" not in output
     named = " ".join(output.split()).split("no formula, counted as measured at smaller scales: ")[1]
     assert "raf_draw_figures" in named
