@@ -18,6 +18,7 @@ from rote.papers.chain import (
     pruning,
     sequences,
     settings,
+    training,
     worlds,
 )
 from rote.papers.chain.documents import WorldReplicate
@@ -181,6 +182,8 @@ def test_encode_marks_answers_where_their_tokens_are_predicted():
         ({"world": {"facts": [10**6]}}, "32 subjects and 32 relations make 1,024 keys"),
         ({"world": {"modulus": 60}}, "modulus must be below numbers"),
         ({"max_statements": 0}, "max_statements"),
+        ({"network": {"heads": 3}}, "heads must divide every width, given 3 heads and width 8"),
+        ({"memory": {"part": 0}}, "part"),
     ],
 )
 def test_settings_name_bad_values(values, message):
@@ -276,7 +279,7 @@ def test_controls_are_made_for_the_memories_networks_and_larger_ones_see_everyth
     options = SMALL.model_copy(update={"network": network})
     pruned = [stack.name for stack in plan.pruned_stacks(options)]
     assert pruned == ["facts-20-8", "facts-80-8", "facts-20-12", "facts-80-12"]
-    assert [stack.name for stack in plan.stacks(options)][4:] == ["facts-20-16", "facts-80-16"]
+    assert [stack.name for stack in plan.stacks(options)][4:] == ["facts-80-16"]
     assert plan.steps_of(options, 12) == [10, 30]
     assert plan.steps_of(options, 16) == [30]
     assert plan.pruned_variants(options, 8, 10) == ["loss"]
@@ -312,7 +315,8 @@ def test_predict_gives_the_cross_entropies_of_the_answers(world):
     lines = world.encode(world.probes(0))
     stack = small_stack(world)
     row = 7
-    answers = networks.predict(stack, stack.parameters, 1, lines)
+    answers = networks.predict(stack, stack.parameters, 1, lines, with_features=True)
+    assert not networks.predict(stack, stack.parameters, 1, lines).features.size
     network = {name: value[1:2] for name, value in stack.parameters.items()}
     with torch.no_grad():
         token_ids = torch.tensor(lines.tokens[:, :-1].astype(np.int64))[None]
@@ -348,6 +352,20 @@ def test_fit_resumes_to_the_same_weights(world, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.autograd, "grad", real)
     resumed = fitted(**checkpoint)
     assert all(torch.equal(uninterrupted[name], resumed[name]) for name in uninterrupted)
+
+
+def test_networks_are_the_same_however_many_are_trained_together(world):
+    """Training one after another needs the memory of one alone."""
+    arrays = []
+    for stacked in (1, 64):
+        network = SMALL.network.model_copy(update={"steps": [4, 8], "stacked": stacked})
+        options = SMALL.model_copy(update={"network": network})
+        arrays.append(training.train_unpruned(options, world, 8, ChainJob(1)))
+    one, all_together = arrays
+    assert one.keys() == all_together.keys()
+    for name, values in one.items():
+        if not name.endswith("exact"):
+            assert np.allclose(values, all_together[name], atol=1e-4), name
 
 
 def test_fit_teaches_all_variants_the_facts_where_all_fit():

@@ -59,7 +59,7 @@ def networks(rng: np.random.Generator) -> pd.DataFrame:
                         "information": INFORMATION[world],
                         "stored": stored,
                         "facts": known,
-                        "rules": 0.5 + 0.2 * (variant != "none") + 0.01 * rng.normal(),
+                        "phrases": 0.5 + 0.2 * (variant != "none") + 0.01 * rng.normal(),
                     }
                 )
     return pd.DataFrame(rows)

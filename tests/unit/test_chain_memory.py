@@ -168,3 +168,26 @@ def test_facts_and_phrases_are_matched_in_their_spread_of_counts():
     spreads = [rows["counts"].std() for rows in matched.values()]
     assert len(matched["fact"]) == len(matched["translation"]) > 50
     assert spreads[0] == pytest.approx(spreads[1], rel=0.1)
+
+
+@pytest.mark.parametrize("bits", [32, 8])
+def test_memory_in_parts_finds_the_neighbors_of_the_whole(bits):
+    rng = np.random.default_rng(6)
+    rows, head = toy(rng, 70)
+    queries, _ = toy(rng, 25)
+    stored = rows if bits == 32 else memory.compact(rows)
+    retrieval = memory.no_retrieval(queries)
+    for numbers in np.split(np.arange(70), [3, 20, 21]):
+        retrieval = memory.extended(retrieval, MEMORY, stored.pick(numbers), queries)
+    # an independent method: all distances, sorted
+    distances = np.linalg.norm(queries.features[:, None] - stored.features[None], axis=2)
+    order = np.argsort(distances, axis=1)[:, : max(MEMORY.neighbors)]
+    assert retrieval.size == 70
+    neighbors = retrieval.neighbors
+    assert np.array_equal(retrieval.entries.items[neighbors.rows], stored.items[order])
+    assert np.allclose(neighbors.distances, np.take_along_axis(distances, order, 1), atol=1e-5)
+    assert len(retrieval.entries.targets) == len(np.unique(order))
+    setting = MemorySetting(4, 1.0, 2.0)
+    whole = memory.answer(queries, 25, head, memory.retrieve(MEMORY, stored, queries), setting)
+    parts = memory.answer(queries, 25, head, retrieval, setting)
+    assert np.allclose(whole.losses, parts.losses)

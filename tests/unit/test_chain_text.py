@@ -63,14 +63,12 @@ def all_steps(folder: Path, options: settings.Settings) -> dict[str, pd.DataFram
         call("train-model", **stack, pruned=pruned, out=arrays("models", spec.name))
     for world in plan.worlds(options):
         base = plan.StackSpec(world.name, plan.base_width(options)).name
-        states = arrays("embeddings", world.name)
-        networks = {"unpruned": arrays("unpruned", base), "pruned": arrays("models", base)}
-        call("embed-corpus", world=inputs / world.name, **networks, out=states)
         call(
             "fit-residuals",
             world=inputs / world.name,
             facts=facts,
-            embeddings=states,
+            unpruned=arrays("unpruned", base),
+            pruned=arrays("models", base),
             out=arrays("residuals", world.name),
             choices=folder / "residuals" / f"{world.name}.parquet",
         )
@@ -80,7 +78,6 @@ def all_steps(folder: Path, options: settings.Settings) -> dict[str, pd.DataFram
         worlds=inputs,
         unpruned=folder / "unpruned",
         models=folder / "models",
-        embeddings=folder / "embeddings",
         residuals=folder / "residuals",
         facts=facts,
         counts=counts,

@@ -138,7 +138,7 @@ def test_show_prices_the_paper_scale(capsys):
     assert "device hours" in output
     assert "assumed (--device-tflops)" in " ".join(output.split())
     assert "model / measured" in output
-    assert "without devices" in " ".join(output.split())
+    assert "of which need devices" in " ".join(output.split())
     assert "needs more time" not in output
     named = " ".join(output.split()).split("no formula, counted as measured at smaller scales: ")[1]
     assert "raf_draw_figures" in named
@@ -200,6 +200,20 @@ def test_forecast_adds_up_jobs_and_scales_with_machine_and_cores(monkeypatch):
     # a single job fills one core, however many there are
     line = costs.forecast(jobs[:1], config.load(), cores=8)
     assert line.startswith("1 job, about 10 minutes on 8 cores")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3600.0 * 24 * 100, "100 days"), (3600.0 * 24 * 365 * 500, "500 years")],
+)
+def test_forecast_says_what_needs_devices(monkeypatch, seconds, words):
+    monkeypatch.setattr(machine, "factor", lambda cores: 1.0)
+    monkeypatch.setattr(costs, "job_seconds", lambda job, settings, model: seconds)
+    jobs = [planned.PlannedJob("raf_x", {}, [], "", "", 1, 0, 0)]
+    line = costs.forecast(jobs, config.load(), cores=2)
+    assert line == (
+        f"1 job, 1 of which need devices: on 2 cores alone they would take about {words}."
+    )
 
 
 def test_cpu_seconds_are_those_of_the_last_verb_of_a_log(tmp_path):

@@ -115,7 +115,6 @@ rule chain_fit_residuals:
         unpruned=of_chain_networks("unpruned", CHAIN_PRUNED),
         models=of_chain_networks("models", CHAIN_PRUNED),
     output:
-        embeddings=of_chain_worlds("embeddings", ".safetensors"),
         residuals=of_chain_worlds("residuals", ".safetensors", ".parquet"),
     log:
         "results/{run}/logs/chain_fit_residuals.log",
@@ -127,10 +126,9 @@ rule chain_fit_residuals:
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(10, 10080),
     params:
-        job_embed=job("chain:embed_corpus", "chain"),
         job=job("chain:fit_residuals", "chain"),
     shell:
-        in_turn(*chain_embeddings(), *chain_residuals())
+        in_turn(*chain_residuals())
 
 
 rule chain_evaluate:
@@ -138,7 +136,6 @@ rule chain_evaluate:
         worlds=of_chain_worlds("worlds"),
         unpruned=of_chain_networks("unpruned", CHAIN_STACKS),
         models=of_chain_networks("models", CHAIN_PRUNED),
-        embeddings=of_chain_worlds("embeddings", ".safetensors"),
         residuals=of_chain_worlds("residuals", ".safetensors", ".parquet"),
         facts=f"{CHAIN}/facts.parquet",
     output:

@@ -14,9 +14,8 @@ CHAIN_EVALUATION = [
     ),
     (
         "chain evaluate --worlds {params.at}/worlds --unpruned {params.at}/unpruned"
-        " --models {params.at}/models --embeddings {params.at}/embeddings"
-        " --residuals {params.at}/residuals --facts {input.facts:q}"
-        " --counts {output.counts:q} --out {params.at:q}",
+        " --models {params.at}/models --residuals {params.at}/residuals"
+        " --facts {input.facts:q} --counts {output.counts:q} --out {params.at:q}",
         "job",
     ),
 ]
@@ -42,29 +41,15 @@ def of_chain_networks(folder, names):
     return [f"{CHAIN}/{folder}/{name}.safetensors" for name in names]
 
 
-def chain_embeddings():
-    """The steps that embed the corpora, one per world."""
+def chain_residuals():
+    """The steps that embed, remember and ask, one per world."""
     at = "results/{wildcards.run}/chain"
     base = chain_plan.base_width(CONFIG.chain)
     return [
         (
-            f"chain embed-corpus --world {at}/worlds/{world}"
+            f"chain fit-residuals --world {at}/worlds/{world} --facts {{input.facts:q}}"
             f" --unpruned {at}/unpruned/{world}-{base}.safetensors"
             f" --pruned {at}/models/{world}-{base}.safetensors"
-            f" --out {at}/embeddings/{world}.safetensors",
-            "job_embed",
-        )
-        for world in CHAIN_WORLDS
-    ]
-
-
-def chain_residuals():
-    """The steps that find the neighbors of all questions, one per world."""
-    at = "results/{wildcards.run}/chain"
-    return [
-        (
-            f"chain fit-residuals --world {at}/worlds/{world} --facts {{input.facts:q}}"
-            f" --embeddings {at}/embeddings/{world}.safetensors"
             f" --out {at}/residuals/{world}.safetensors"
             f" --choices {at}/residuals/{world}.parquet",
             "job",

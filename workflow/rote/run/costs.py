@@ -37,6 +37,8 @@ RUNS = {
 }
 # core seconds of the reference machine that a run may take, and how many jobs
 BUDGETS = {"laptop": (1500, 90), "full": (12_000, 400)}
+DAY, YEAR = 24 * 60, 365 * 24 * 60  # in minutes
+MOST_MINUTES = 30 * DAY  # beyond which jobs that may use devices are said to need them
 # a second on a device: about a tenth of what one of 2022 reaches in bf16 on large matrices
 FLOPS = 20e12
 
@@ -289,6 +291,12 @@ def forecast(jobs: Sequence[PlannedJob], settings: Any, cores: int) -> str:
     factor = machine.factor(cores)
     longest = max(seconds, default=0.0)
     minutes = max(sum(seconds) / cores, longest) * factor / 60
+    n_on_devices = sum(job.gpus > 0 for job in jobs)
+    if n_on_devices and minutes > MOST_MINUTES:
+        return (
+            f"{_plural(len(jobs), 'job')}, {n_on_devices} of which need devices: on "
+            f"{_plural(cores, 'core')} alone they would take about {_minutes(minutes)}."
+        )
     return (
         f"{_plural(len(jobs), 'job')}, about {_minutes(minutes)} on {_plural(cores, 'core')} "
         "without devices: "
@@ -302,6 +310,10 @@ def _plural(number: int, noun: str) -> str:
 
 
 def _minutes(minutes: float) -> str:
+    if minutes >= 2 * YEAR:
+        return f"{minutes / YEAR:,.0f} years"
+    if minutes >= 3 * DAY:
+        return f"{minutes / DAY:,.0f} days"
     if minutes >= 100:
         return f"{minutes / 60:,.1f} hours"
     return _plural(max(round(minutes), 1), "minute")

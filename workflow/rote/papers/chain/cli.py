@@ -103,32 +103,22 @@ def train_model(
 
 
 @verb(app, settings.Settings)
-def embed_corpus(run: Job, world: World, unpruned: Arrays, pruned: Arrays, out: Arrays):
-    """Hidden states that predict values, of every statement and of every question."""
-    from rote.papers.chain import embeddings, networks, worlds
-    from rote.papers.chain.training import Trained
-
-    trained = {"unpruned": Trained(load(unpruned)), "pruned": Trained(load(pruned))}
-    job = networks.ChainJob(run.seed, run.device)
-    save(out, embeddings.embed(run.settings, worlds.open_world(world), trained, job))
-
-
-@verb(app, settings.Settings)
 def fit_residuals(
     run: Job,
     world: World,
     facts: table("Read: facts."),
-    embeddings: Arrays,
+    unpruned: Arrays,
+    pruned: Arrays,
     out: Arrays,
     choices: table("Write: settings chosen."),
 ):
-    """Find the neighbors of all questions in every memory; tune k, bandwidth and reach."""
+    """Embed statements in parts, tune every memory's k, bandwidth and reach, and ask it."""
     from rote.papers.chain import networks, residuals, worlds
-    from rote.papers.chain.embeddings import WorldEmbeddings
+    from rote.papers.chain.training import Trained
 
-    folder, states = worlds.open_world(world), WorldEmbeddings(load(embeddings))
-    job = networks.ChainJob(run.seed, run.device)
-    arrays, chosen = residuals.fit(run.settings, folder, tables.read(facts), states, job)
+    trained = {"unpruned": Trained(load(unpruned)), "pruned": Trained(load(pruned))}
+    folder, job = worlds.open_world(world), networks.ChainJob(run.seed, run.device)
+    arrays, chosen = residuals.fit(run.settings, folder, tables.read(facts), trained, job)
     save(out, arrays)
     tables.write(choices, chosen, schema.MemoryChoices, run.provenance())
 
@@ -148,7 +138,6 @@ def evaluate(
     worlds: Worlds,
     unpruned: Networks,
     models: Networks,
-    embeddings: ByWorld,
     residuals: ByWorld,
     facts: table("Read: facts."),
     counts: table("Read: pair counts."),
@@ -157,7 +146,7 @@ def evaluate(
     """What every network knows, alone and with its memories; whether it follows counts."""
     from rote.papers.chain import evaluation
 
-    folders = (worlds, unpruned, models, embeddings, residuals)
+    folders = (worlds, unpruned, models, residuals)
     inputs = evaluation.EvaluationInputs(*folders, tables.read(facts), tables.read(counts))
     frames = evaluation.evaluate(run.settings, inputs, run.seed)
     for name, frame in frames.items():

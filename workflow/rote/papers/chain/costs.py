@@ -8,7 +8,8 @@ OTHER_TOKENS = 5  # of a document beside the value: key, template, the first
 WORDINGS = 2  # in which a fact is stated, about
 USER_FACTS = 1000  # of a text of the user's, whose size is not known
 MODEL_WIDTH = 768  # stands for that of a model of the user's
-MEMORIES = 20  # of a replicate: every network beside every content, and some in int8
+MEMORIES = 16  # of a replicate: a network beside each content, of each of which some are in int8
+TOKEN_BYTES = 17  # what a question's answer takes: whether it is right, loss, share of tokens
 
 
 def _vocabulary(s: Settings) -> int:
@@ -52,26 +53,56 @@ def _all(s: Settings) -> float:
     return s.world.replicates * sum(documents(s, spec.name) for spec in plan.worlds(s))
 
 
+def _questions(s: Settings, facts: int) -> int:
+    """Questions to networks with memories."""
+    rules = 2 * (s.world.test_items + s.world.tuning_items)
+    return 2 * min(facts, s.memory.facts) + rules
+
+
 def _residuals(s: Settings, where: Wildcards) -> float:
-    """The states of every network with memories, and the neighbors of every question."""
+    """One pass over all statements per network, and the neighbors of every question."""
     width = plan.base_width(s)
     work = 0.0
     for spec in plan.worlds(s):
         facts = spec.facts or USER_FACTS
-        statements = WORDINGS * facts * s.world.value_tokens
-        asked_for = min(facts, s.memory.facts)
-        questions = 2 * asked_for * s.world.value_tokens
-        questions += s.world.test_items + s.world.tuning_items
-        states = WORDINGS * facts + 2 * asked_for + 2 * s.world.test_items
-        work += len(plan.WITH_MEMORIES) * 2 * _weights(s, width) * _tokens(s) * states
-        work += MEMORIES * 2 * questions * statements * (width or MODEL_WIDTH)
+        lines = WORDINGS * facts + _questions(s, facts)
+        rows = WORDINGS * facts * s.world.value_tokens
+        queries = _questions(s, facts) * s.world.value_tokens
+        work += len(plan.WITH_MEMORIES) * 2 * _weights(s, width) * _tokens(s) * lines
+        work += MEMORIES * 2 * queries * rows * (width or MODEL_WIDTH)
     return work * s.world.replicates
 
 
-def _states(s: Settings, where: Wildcards) -> float:
-    """Bytes of the hidden states."""
-    width = plan.base_width(s) or MODEL_WIDTH
-    return 4.0 * len(plan.WITH_MEMORIES) * width * _all(s) * s.world.value_tokens
+def _answers(s: Settings, where: Wildcards) -> float:
+    """Bytes of the answers: no hidden state is stored."""
+    questions = sum(_questions(s, spec.facts or USER_FACTS) for spec in plan.worlds(s))
+    cells = len(plan.WITH_MEMORIES) + len(plan.memory_cells())
+    return float(TOKEN_BYTES * cells * questions * s.world.replicates)
+
+
+def _networks(s: Settings, width: int, n_variants: list[int]) -> float:
+    """Bytes of weights after the most steps, and of every question's answers.
+
+    Args:
+        s: config section of the chain.
+        width: of the networks.
+        n_variants: corpora that networks are trained on, by number of steps.
+    """
+    facts = max(spec.facts or USER_FACTS for spec in plan.worlds(s))
+    questions = 2 * (facts + s.world.test_items + s.world.tuning_items)
+    answers = TOKEN_BYTES * questions * sum(n_variants)
+    return s.world.replicates * (4 * _weights(s, width) * n_variants[-1] + answers)
+
+
+def _unpruned_bytes(s: Settings, where: Wildcards) -> float:
+    width = int(where["width"])
+    return _networks(s, width, [1] * len(plan.steps_of(s, width)))
+
+
+def _pruned_bytes(s: Settings, where: Wildcards) -> float:
+    width = int(where["width"])
+    made = [len(plan.pruned_variants(s, width, steps)) for steps in plan.steps_of(s, width)]
+    return _networks(s, width, made)
 
 
 WORK = {
@@ -84,6 +115,8 @@ WORK = {
 }
 DISK = {
     "synthesize_corpus": lambda s, w: 250 * _all(s),
+    "train_scorer": _unpruned_bytes,
+    "train_model": _pruned_bytes,
     "prune_corpus": lambda s, w: 32 * _all(s) * len(s.network.steps),
-    "fit_residuals": _states,
+    "fit_residuals": _answers,
 }

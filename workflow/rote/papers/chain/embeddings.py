@@ -1,16 +1,16 @@
 """Hidden states that predict the tokens of answers: what memories are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from rote.core.job import track
+from rote.models.stack import LanguageStack, Parameters
 from rote.papers.chain import networks, plan
-from rote.papers.chain.documents import distinct_statements
-from rote.papers.chain.networks import Arrays, ChainJob
+from rote.papers.chain.networks import ChainJob
 from rote.papers.chain.plan import NetworkMember
+from rote.papers.chain.sequences import Sequences
 from rote.papers.chain.settings import Settings
 from rote.papers.chain.training import Trained, build_stack
 from rote.papers.chain.worlds import WorldFolder
@@ -28,84 +28,67 @@ class AnswerTokens(NamedTuple):
         return AnswerTokens(*(part[rows] for part in self))
 
 
-class WorldEmbeddings(NamedTuple):
-    """The arrays of the networks that have memories, as `embed` made them."""
+class TrainedNetwork(NamedTuple):
+    """One network of a stack, after the most steps."""
 
-    arrays: Mapping[str, np.ndarray]
+    stack: LanguageStack
+    weights: Parameters  # (networks, ...) by name, of the whole stack
+    number: int  # in the stack
 
     @property
     def parameters(self) -> int:
-        """Parameters of one network."""
-        return int(self.arrays["parameters"][0])
+        """Its parameters."""
+        return self.stack.size
 
-    def head(self, variant: str, replicate: int) -> np.ndarray:
+    def head(self) -> np.ndarray:
         """The matrix that reads hidden states, (vocabulary, d)."""
-        return self.arrays[f"{variant}/{replicate}/head"]
+        return self.stack.head(self.weights)[self.number].float().cpu().numpy()
 
-    def statements(self, variant: str, replicate: int) -> AnswerTokens:
-        """Tokens of the values of all distinct statements."""
-        return self._tokens(variant, replicate, "statements")
+    def states(self, lines: Sequences, first: int = 0) -> AnswerTokens:
+        """The tokens of the lines' answers, with the states that predict them.
 
-    def probes(self, variant: str, replicate: int) -> AnswerTokens:
-        """Tokens of the answers to all questions."""
-        return self._tokens(variant, replicate, "probes")
+        Args:
+            lines: token ids, and the positions of the answers in them.
+            first: number of the first line.
+        """
+        answers = networks.predict(self.stack, self.weights, self.number, lines, with_features=True)
+        rows, columns = np.nonzero(lines.mask > 0)
+        targets = lines.targets[rows, columns].astype(np.int64)
+        return AnswerTokens(answers.features, targets, rows + first)
 
-    def _tokens(self, variant: str, replicate: int, part: str) -> AnswerTokens:
-        return AnswerTokens(
-            features=self.arrays[f"{variant}/{replicate}/{part}"],
-            targets=self.arrays[f"{replicate}/{part}/targets"],
-            items=self.arrays[f"{replicate}/{part}/items"],
-        )
+    def parts(self, lines: Sequences, size: int) -> Iterator[AnswerTokens]:
+        """The same in parts of so many lines, one in memory at a time.
+
+        Args:
+            lines: token ids, and the positions of the answers in them.
+            size: lines of a part.
+        """
+        for begin in range(0, len(lines), size):
+            yield self.states(lines.pick(slice(begin, begin + size)), begin)
 
 
-def embed(
+def trained_networks(
     options: Settings, world: WorldFolder, trained: Mapping[str, Trained], job: ChainJob
-) -> Arrays:
-    """Hidden states of every distinct statement and every question, at the plateau.
-
-    Per network of the first width: `<variant>/<replicate>/statements`, `.../probes` (rows, d), and
-    `.../head` (vocabulary, d). Per replicate the token that each row predicts, and its line.
+) -> dict[NetworkMember, TrainedNetwork]:
+    """The networks of the first width that have memories, at the plateau.
 
     Args:
         options: config section of the chain.
-        world: whose lines are embedded.
+        world: that they were trained on.
         trained: networks on the unpruned corpora, and on the pruned ones, by "unpruned", "pruned".
         job: seed that the networks are built from, and device.
     """
-    arrays: Arrays = {}
-    lines = {}
-    for replicate in range(options.world.replicates):
-        lines[replicate, "probes"] = world.encode(
-            world.sampled_probes(replicate, options.memory.facts)
-        )
-        lines[replicate, "statements"] = world.encode(distinct_statements(world.corpus(replicate)))
-    for (replicate, part), coded in lines.items():
-        rows, answers = np.nonzero(coded.mask > 0)
-        arrays[f"{replicate}/{part}/items"] = rows
-        arrays[f"{replicate}/{part}/targets"] = coded.targets[rows, answers].astype(np.int64)
     width, steps = plan.base_width(options), plan.plateau_steps(options)
     variants = {"unpruned": [plan.UNPRUNED.name]}
     variants["pruned"] = plan.pruned_variants(options, width, steps)
+    opened = {}
     for part, of_part in trained.items():
         members = plan.members(options, variants[part])
         stack = build_stack(options, world, width, steps, members, job)
         weights = {
             name: torch.tensor(value, device=job.device) for name, value in of_part.weights.items()
         }
-        heads = stack.head(weights)
-        arrays["parameters"] = np.array([stack.size])
-        for number, member in enumerate(track(members, f"{world.name}: hidden states")):
-            if member.variant not in plan.WITH_MEMORIES:
-                continue
-            prefix = member_key(member)
-            for kind in ("statements", "probes"):
-                coded = lines[member.replicate, kind]
-                answers = networks.predict(stack, weights, number, coded)
-                arrays[f"{prefix}/{kind}"] = answers.features
-            arrays[f"{prefix}/head"] = heads[number].float().cpu().numpy()
-    return arrays
-
-
-def member_key(member: NetworkMember) -> str:
-    """What the arrays of a network begin with."""
-    return f"{member.variant}/{member.replicate}"
+        for number, member in enumerate(members):
+            if member.variant in plan.WITH_MEMORIES:
+                opened[member] = TrainedNetwork(stack, weights, number)
+    return opened

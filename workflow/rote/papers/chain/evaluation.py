@@ -11,7 +11,7 @@ from scipy import stats
 from rote.core import tables
 from rote.core.arrays import load
 from rote.core.job import track
-from rote.papers.chain import lookups, memory, plan, schema
+from rote.papers.chain import lookups, plan, schema
 from rote.papers.chain.documents import (
     PARAPHRASE,
     STATED,
@@ -19,10 +19,9 @@ from rote.papers.chain.documents import (
     Line,
     distinct_statements,
 )
-from rote.papers.chain.embeddings import WorldEmbeddings
 from rote.papers.chain.generated import RULES
 from rote.papers.chain.memory import LineAnswers
-from rote.papers.chain.plan import ALL, LOOKUPS, PRUNED, MemoryCell, NetworkMember, StackSpec
+from rote.papers.chain.plan import ALL, LOOKUPS, PRUNED, NetworkMember, StackSpec
 from rote.papers.chain.residuals import Residuals, facts_of, tuning_questions
 from rote.papers.chain.settings import Settings
 from rote.papers.chain.training import Trained
@@ -32,7 +31,6 @@ MIN_ITEMS = 10  # of a correlation
 DECILES = 10
 STEP_OF_COUNTS = 0.5  # width of a class of log counts in which facts and phrases are as many
 OPERATIONS = 6  # of a training per parameter and token: forward and backward
-FLOAT_BYTES = 4
 
 
 class EvaluationInputs(NamedTuple):
@@ -41,7 +39,6 @@ class EvaluationInputs(NamedTuple):
     worlds: Path  # folder with a folder per world
     unpruned: Path  # folder with <world>-<width>.safetensors: networks on everything
     models: Path  # the same of networks on pruned corpora
-    embeddings: Path  # folder with <world>.safetensors
     residuals: Path  # folder with <world>.safetensors and <world>.parquet
     facts: pd.DataFrame  # table ChainFacts
     counts: pd.DataFrame  # table ChainPairCounts
@@ -65,8 +62,7 @@ def evaluate(options: Settings, inputs: EvaluationInputs, seed: int) -> dict[str
             load(inputs.residuals / f"{world.name}.safetensors"),
             tables.read(inputs.residuals / f"{world.name}.parquet"),
         )
-        embeddings = WorldEmbeddings(load(inputs.embeddings / f"{world.name}.safetensors"))
-        frames = evaluate_memories(options, world, inputs.facts, embeddings, residuals, seed)
+        frames = evaluate_memories(options, world, inputs.facts, residuals, seed)
         for name, frame in frames.items():
             parts[name].append(frame)
     return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
@@ -126,6 +122,7 @@ def evaluate_networks(
                 of_variant = trained[variant != plan.UNPRUNED.name]
                 answered = _questions(probes, _answers_alone(of_variant, steps, variant, replicate))
                 of_facts = answered[answered["fact"] >= 0]
+                by_rule = _rules(answered)["accuracy"]
                 names = {"world": world.name, "width": spec.width, "variant": variant}
                 names["replicate"] = replicate
                 scoring = {plan.UNPRUNED.name: 0, plan.EARLY.name: options.network.steps[0]}
@@ -140,7 +137,7 @@ def evaluate_networks(
                         "stored": information_gained(of_facts, bits),
                         "facts": _share(of_facts, PARAPHRASE),
                         "verbatim": _share(of_facts, STATED),
-                        "rules": _rules(answered)["accuracy"].mean(),
+                        "phrases": by_rule.get(COMPARED, np.nan),
                     }
                 )
                 if steps == plan.plateau_steps(options):
@@ -251,7 +248,6 @@ def evaluate_memories(
     options: Settings,
     world: WorldFolder,
     facts: pd.DataFrame,
-    embeddings: WorldEmbeddings,
     residuals: Residuals,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
@@ -261,8 +257,7 @@ def evaluate_memories(
         options: config section of the chain.
         world: whose questions are put.
         facts: table ChainFacts.
-        embeddings: hidden states of its networks of the first width.
-        residuals: the world's memories.
+        residuals: what its networks of the first width answer with every memory.
         seed: of the run; it fixes the questions that settings were tuned on.
     """
     rows: dict[str, list[dict]] = {"accuracy": [], "deciles": [], "rules": [], "lookups": []}
@@ -274,12 +269,10 @@ def evaluate_memories(
         for cell in [*plan.NETWORKS_ALONE, *plan.memory_cells()]:
             names = {"world": world.name, "variant": cell.variant, "memory": cell.content}
             names["replicate"] = replicate
-            answers = _answers(cell, replicate, len(probes), embeddings, residuals)
+            answers = residuals.answers(cell, replicate)
             answered = _with_counts(_questions(probes, answers), of_replicate, tuned)
-            sizes = _sizes(cell, replicate, embeddings, residuals)
-            rows["accuracy"].append(
-                names | {"bits": cell.bits} | sizes | _accuracies(answered) | _other_loss(answered)
-            )
+            sizes = residuals.choice(cell, replicate)
+            rows["accuracy"].append(names | sizes | _accuracies(answered) | _other_loss(answered))
             if cell.bits == 32:
                 rows["deciles"] += [names | decile for decile in _decile_accuracies(answered)]
                 by_rule = _rules(answered).rename_axis("rule").reset_index()
@@ -307,22 +300,6 @@ def _with_counts(answered: pd.DataFrame, facts: pd.DataFrame, tuned: set[int]) -
     return answered[~answered.index.isin(tuned)]
 
 
-def _answers(
-    cell: MemoryCell,
-    replicate: int,
-    n_lines: int,
-    embeddings: WorldEmbeddings,
-    residuals: Residuals,
-) -> LineAnswers:
-    queries = embeddings.probes(cell.variant, replicate)
-    head = embeddings.head(cell.variant, replicate)
-    if not cell.has_memory:
-        return memory.answer(queries, n_lines, head)
-    retrieval = residuals.retrieval(cell, replicate, embeddings)
-    setting = residuals.setting(cell, replicate)
-    return memory.answer(queries, n_lines, head, retrieval, setting)
-
-
 def _accuracies(answered: pd.DataFrame) -> dict[str, float]:
     """Columns facts, verbatim, kept_facts, pruned_facts and rules, of questions with `remains`."""
     of_facts = answered[answered["fact"] >= 0]
@@ -339,25 +316,6 @@ def _other_loss(answered: pd.DataFrame) -> dict[str, float]:
     """Column other_loss: nats of an item of held-out text, mean over items."""
     test = answered[answered["part"] == TEST]
     return {"other_loss": float(test["losses"].mean())}
-
-
-def _sizes(
-    cell: MemoryCell, replicate: int, embeddings: WorldEmbeddings, residuals: Residuals
-) -> dict[str, float]:
-    """The memory's setting, its entries, and what it and the weights take."""
-    setting, entries = memory.NO_MEMORY, 0
-    if cell.has_memory:
-        setting = residuals.setting(cell, replicate)
-        entries = int(residuals.choice(cell, replicate)["entries"])
-    width = embeddings.probes(cell.variant, replicate).features.shape[1]
-    return {
-        "k": setting.k,
-        "bandwidth": setting.bandwidth,
-        "reach": setting.reach,
-        "entries": entries,
-        "weights_bytes": FLOAT_BYTES * embeddings.parameters,
-        "memory_bytes": entries * (width * cell.bits // 8 + lookups.ID_BYTES),
-    }
 
 
 def _decile_accuracies(answered: pd.DataFrame) -> list[dict[str, float]]:

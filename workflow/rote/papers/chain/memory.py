@@ -25,7 +25,7 @@ BANDWIDTHS = (0.1, 1.0)  # in units of the median distance to the nearest neighb
 REACHES = np.geomspace(8.0, 2.0**-9, 25)  # in the same units
 OPEN = 1e-9  # a weight below it is 0
 PROBABILITY_FLOOR = 1e-12
-BLOCK = 8192  # answer tokens that are scored at a time
+BLOCK = 2**24  # probabilities that are computed at a time
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,11 @@ NO_MEMORY = MemorySetting(0)
 
 
 class Retrieval(NamedTuple):
-    """A memory, and the neighbors in it of all answer tokens of the questions."""
+    """The neighbors in a memory of all answer tokens of the questions."""
 
-    entries: AnswerTokens
-    neighbors: Neighbors
+    entries: AnswerTokens  # of the memory, those that are a neighbor of any
+    neighbors: Neighbors  # rows: among these entries
+    size: int  # entries of the memory in all
 
 
 class TuningRows(NamedTuple):
@@ -62,6 +63,17 @@ class LineAnswers(NamedTuple):
     token_accuracy: np.ndarray  # (n,) share of correct tokens
 
 
+def no_retrieval(queries: AnswerTokens) -> Retrieval:
+    """An empty memory.
+
+    Args:
+        queries: answer tokens of the questions.
+    """
+    nobody = np.zeros((len(queries.targets), 0))
+    neighbors = Neighbors(nobody.astype(np.float32), nobody.astype(np.int64))
+    return Retrieval(queries.pick(np.arange(0)), neighbors, 0)
+
+
 def retrieve(
     options: ChainMemory, entries: AnswerTokens, queries: AnswerTokens, device: str = "cpu"
 ) -> Retrieval:
@@ -73,8 +85,41 @@ def retrieve(
         queries: answer tokens of the questions.
         device: where the engine `torch` searches.
     """
-    store = Datastore(entries.features, engine=options.engine, probes=options.probes, device=device)
-    return Retrieval(entries, store.search(queries.features, max(options.neighbors)))
+    return extended(no_retrieval(queries), options, entries, queries, device)
+
+
+def extended(
+    retrieval: Retrieval,
+    options: ChainMemory,
+    part: AnswerTokens,
+    queries: AnswerTokens,
+    device: str = "cpu",
+) -> Retrieval:
+    """The same with a further part of the memory, which need not fit into RAM as a whole.
+
+    Args:
+        retrieval: from the parts before.
+        options: engine, probes and numbers of neighbors.
+        part: answer tokens that the memory holds, too.
+        queries: answer tokens of the questions.
+        device: where the engine `torch` searches.
+    """
+    if not len(part.targets):
+        return retrieval
+    k = max(options.neighbors)
+    store = Datastore(part.features, engine=options.engine, probes=options.probes, device=device)
+    of_part = store.search(queries.features, k)
+    n_before = len(retrieval.entries.targets)
+    rows = np.where(of_part.rows < 0, -1, of_part.rows + n_before)
+    both = knn.merged([retrieval.neighbors, Neighbors(of_part.distances, rows)], k)
+    parts = zip(retrieval.entries, part, strict=True) if n_before else [(of,) for of in part]
+    entries = AnswerTokens(*(np.concatenate(arrays) for arrays in parts))
+    present = both.rows >= 0
+    used, numbers = np.unique(both.rows[present], return_inverse=True)
+    rows = np.full(both.rows.shape, -1, np.int64)
+    rows[present] = numbers
+    size = retrieval.size + len(part.targets)
+    return Retrieval(entries.pick(used), Neighbors(both.distances, rows), size)
 
 
 def compact(entries: AnswerTokens) -> AnswerTokens:
@@ -113,16 +158,14 @@ def tune(
             setting = MemorySetting(k, unit * bandwidth, np.inf)
             reach = _largest_reach(of_others, head, others, setting, options.silence, unit)
             settings.append(replace(setting, reach=reach))
-    accuracies = [
-        np.mean(probabilities(facts, head, of_facts, setting).argmax(1) == facts.targets)
-        for setting in settings
-    ]
+    accuracies = [np.mean(_scored(facts, head, of_facts, setting).correct) for setting in settings]
     return settings[int(np.argmax(accuracies))]
 
 
 def _picked(retrieval: Retrieval, rows: np.ndarray) -> Retrieval:
-    entries, neighbors = retrieval
-    return Retrieval(entries, Neighbors(neighbors.distances[rows], neighbors.rows[rows]))
+    neighbors = retrieval.neighbors
+    of_rows = Neighbors(neighbors.distances[rows], neighbors.rows[rows])
+    return retrieval._replace(neighbors=of_rows)
 
 
 def _largest_reach(
@@ -134,9 +177,9 @@ def _largest_reach(
     unit: float,
 ) -> float:
     """The largest reach at which other text loses at most a share `silence` of its losses more."""
-    rows = np.arange(len(others.targets))
-    alone = probabilities(others, head)[rows, others.targets]
-    answered = probabilities(others, head, retrieval, setting)[rows, others.targets]
+    alone, answered = (
+        np.exp(-_scored(others, head, *memory).losses) for memory in ((), (retrieval, setting))
+    )
     allowed = -(1 + silence) * _log(alone).sum()
     for reach in unit * REACHES:
         weight = _gate(retrieval.neighbors, reach)
@@ -180,9 +223,9 @@ def probabilities(
         return result
     weight = _gate(retrieval.neighbors, setting.reach)
     rows = np.flatnonzero(weight > OPEN)
-    entries, neighbors = _picked(retrieval, rows)
+    entries = retrieval.entries
     scores = resmem.scores(
-        neighbors,
+        _picked(retrieval, rows).neighbors,
         entries.targets,
         _Logits(entries.features, head),
         logits[rows],
@@ -212,16 +255,33 @@ def answer(
         retrieval: the memory, and the neighbors of the queries in it.
         setting: neighbors, bandwidth and reach; k = 0 is no memory.
     """
+    correct, losses = _scored(queries, head, retrieval, setting)
+    return line_answers(queries.items, correct, losses, n_lines)
+
+
+class _TokenScores(NamedTuple):
+    correct: np.ndarray  # (queries,) bool
+    losses: np.ndarray  # (queries,) nats
+
+
+def _scored(
+    queries: AnswerTokens,
+    head: np.ndarray,
+    retrieval: Retrieval | None = None,
+    setting: MemorySetting = NO_MEMORY,
+) -> _TokenScores:
+    """Every token by network and memory, a block at a time."""
     correct = np.zeros(len(queries.targets), bool)
     losses = np.zeros(len(queries.targets))
-    for begin in range(0, len(queries.targets), BLOCK):
-        block = np.arange(begin, min(begin + BLOCK, len(queries.targets)))
+    size = max(1, BLOCK // len(head))
+    for begin in range(0, len(queries.targets), size):
+        block = np.arange(begin, min(begin + size, len(queries.targets)))
         of_block = None if retrieval is None else _picked(retrieval, block)
         by_token = probabilities(queries.pick(block), head, of_block, setting)
         targets = queries.targets[block]
         correct[block] = by_token.argmax(1) == targets
         losses[block] = -_log(by_token[np.arange(len(targets)), targets])
-    return line_answers(queries.items, correct, losses, n_lines)
+    return _TokenScores(correct, losses)
 
 
 def line_answers(

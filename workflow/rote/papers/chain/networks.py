@@ -18,6 +18,7 @@ from rote.papers.chain.sequences import Sequences
 from rote.papers.chain.settings import Settings
 
 BLOCK = 4096  # lines of eight tokens that are evaluated at a time
+NO_FEATURES = np.zeros((0, 0), np.float32)
 
 Arrays = dict[str, np.ndarray]  # by name
 
@@ -38,12 +39,12 @@ class ChainJob(NamedTuple):
     checkpoint: Path | None = None  # file; None writes none
     checkpoint_steps: int = 500
 
-    def checkpointing(self, steps: int) -> "ChainJob":
-        """The same with a checkpoint of its own for trainings of so many steps."""
+    def checkpointing(self, training: str) -> "ChainJob":
+        """The same with a checkpoint of its own for one of several trainings."""
         if self.checkpoint is None:
             return self
         file = self.checkpoint
-        return self._replace(checkpoint=file.with_name(f"{file.stem}-{steps}{file.suffix}"))
+        return self._replace(checkpoint=file.with_name(f"{file.stem}-{training}{file.suffix}"))
 
 
 def build(
@@ -140,12 +141,17 @@ class NetworkAnswers(NamedTuple):
     losses: np.ndarray  # (n,) nats of the whole answer
     exact: np.ndarray  # (n,) bool: greedy decoding gives it
     token_accuracy: np.ndarray  # (n,) share of the answer's tokens that are right
-    # (answer tokens, d) float32: hidden states that predict them, line by line
+    # (answer tokens, d) float32: hidden states that predict them, line by line; or (0, d)
     features: np.ndarray
 
 
 def predict(
-    stack: LanguageStack, weights: Parameters, number: int, lines: Sequences
+    stack: LanguageStack,
+    weights: Parameters,
+    number: int,
+    lines: Sequences,
+    *,
+    with_features: bool = False,
 ) -> NetworkAnswers:
     """The answers of one network of a stack.
 
@@ -154,6 +160,7 @@ def predict(
         weights: (networks, ...) by name.
         number: of the network in the stack.
         lines: token ids, and the positions of the answers in them.
+        with_features: whether the hidden states of all answers are returned, too.
     """
     network = {name: value[number : number + 1] for name, value in weights.items()}
     head = stack.head(network)[0]
@@ -162,7 +169,8 @@ def predict(
     with torch.no_grad():
         for begin in range(0, len(lines), rows):
             block = lines.pick(slice(begin, begin + rows))
-            parts.append(_answers(stack, network, head, block))
+            answers = _answers(stack, network, head, block)
+            parts.append(answers if with_features else answers._replace(features=NO_FEATURES))
     return NetworkAnswers(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 

@@ -43,23 +43,6 @@ def still_learning(tables: Tables, tolerance: float) -> Tables:
     return nulls.replaced(tables, networks=networks.assign(stored=stored))
 
 
-def labour_exchanged(tables: Tables) -> Tables:
-    """A pruned network with the pruned, an unpruned one with what it knows worst: exchanged.
-
-    In every second replicate.
-    """
-    accuracy = tables["accuracy"]
-    odd = (accuracy["replicate"] % 2 == 1) & (accuracy["bits"] == 32)
-    divided = odd & (accuracy["variant"] == "loss") & (accuracy["memory"] == "pruned")
-    undivided = odd & (accuracy["variant"] == "none") & (accuracy["memory"] == "unknown")
-    keys = ["world", "replicate"]
-    of_divided = accuracy[divided].set_index(keys)["facts"]
-    of_undivided = accuracy[undivided].set_index(keys)["facts"]
-    facts = accuracy["facts"].where(~divided, _looked_up(accuracy, of_undivided))
-    facts = facts.where(~undivided, _looked_up(accuracy, of_divided))
-    return nulls.replaced(tables, accuracy=accuracy.assign(facts=facts))
-
-
 def larger_exchanged(tables: Tables) -> Tables:
     """Networks with an int8 memory and larger ones are exchanged in every second replicate."""
     accuracy = tables["accuracy"]
@@ -149,7 +132,7 @@ def _untrained(
         with_memories: whether with a memory, too.
     """
     frames = {}
-    answers = {"accuracy": ["facts", "pruned_facts"], "networks": ["facts", "rules"]}
+    answers = {"accuracy": ["facts", "pruned_facts"], "networks": ["facts", "phrases"]}
     for name, columns in answers.items():
         table = tables[name]
         changed = table["variant"].isin(variants)

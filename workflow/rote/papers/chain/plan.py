@@ -114,11 +114,11 @@ def pruned_stacks(options: Settings) -> list[StackSpec]:
 
 
 def stacks(options: Settings) -> list[StackSpec]:
-    """Every stack; those of the larger widths are trained on the unpruned corpora alone."""
+    """Every stack; those of larger widths see the unpruned corpus of the most facts alone."""
     larger = [] if options.model else options.network.larger
     widths = [width for width in larger if width not in grid_widths(options)]
-    further = [StackSpec(world.name, width) for width, world in product(widths, worlds(options))]
-    return pruned_stacks(options) + further
+    largest = worlds(options)[-1]
+    return pruned_stacks(options) + [StackSpec(largest.name, width) for width in widths]
 
 
 def members(options: Settings, variants: list[str]) -> list[NetworkMember]:
@@ -166,9 +166,9 @@ def _first(statements: Statements, order: np.ndarray) -> np.ndarray:
 
 NOTHING = MemoryContent("nothing", "alone", lambda s: np.zeros(len(s.pruned), bool), empty=True)
 PRUNED = MemoryContent("pruned", "memory of what was pruned", lambda s: s.pruned)
-AT_RANDOM = MemoryContent("random", "of random statements, as large", _at_random)
-UNKNOWN = MemoryContent("unknown", "of what it knows worst, as large", _unknown)
-ALL = MemoryContent("all", "of everything", lambda s: np.ones(len(s.pruned), bool))
+AT_RANDOM = MemoryContent("random", "memory of random statements, as large", _at_random)
+UNKNOWN = MemoryContent("unknown", "memory of what it knows worst, as large", _unknown)
+ALL = MemoryContent("all", "memory of everything", lambda s: np.ones(len(s.pruned), bool))
 CONTENTS = {content.name: content for content in (NOTHING, PRUNED, AT_RANDOM, UNKNOWN, ALL)}
 
 
@@ -198,8 +198,7 @@ def memory_cells() -> list[MemoryCell]:
     filled = [content.name for content in CONTENTS.values() if not content.empty]
     cells = [MemoryCell(*names) for names in product(WITH_MEMORIES, filled)]
     compact = [MemoryCell(BY_LOSS.name, PRUNED.name, 8), MemoryCell(UNPRUNED.name, PRUNED.name, 8)]
-    compact += [MemoryCell(UNPRUNED.name, UNKNOWN.name, 8), MemoryCell(UNPRUNED.name, ALL.name, 8)]
-    return cells + compact
+    return [*cells, *compact, MemoryCell(UNPRUNED.name, ALL.name, 8)]
 
 
 # ---- no network

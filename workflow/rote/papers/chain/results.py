@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rote.papers.chain.plan import BY_LOSS, RANDOM, UNPRUNED, USER_WORLD
+from rote.papers.chain.plan import BY_LOSS, RANDOM, UNPRUNED, USER_MODEL_WIDTH, USER_WORLD
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -88,6 +88,11 @@ def cell(rows: pd.DataFrame, variant: str, memory: str, bits: int = 32) -> pd.Da
     """Rows about the networks of a corpus with a memory of a content."""
     rows = rows[(rows["variant"] == variant) & (rows["memory"] == memory)]
     return rows[rows["bits"] == bits] if "bits" in rows else rows
+
+
+def width_title(width: int) -> str:
+    """What figures and the ledger call the networks of a width."""
+    return f"width {width}" if width != USER_MODEL_WIDTH else "own model"
 
 
 def world_title(world: str) -> str:

@@ -37,6 +37,8 @@ class MemoryChoices(Table):
     bandwidth: float = column("bandwidth", infinite=ALIKE)
     reach: float = column("distance at which a memory weighs 1/e")
     entries: int = column("rows of the memory")
+    weights_bytes: int = column("bytes of the weights, in float32", "bytes")
+    memory_bytes: int = column("bytes of the memory: features and an id per row", "bytes")
 
 
 class CorpusSizes(Table):
@@ -70,8 +72,8 @@ class NetworkScores(Table):
     stored: float = column("information gained on statements of these facts", "bits")
     facts: float = column("accuracy over these facts, paraphrased", nan="no paraphrase is known")
     verbatim: float = column("accuracy over statements of these facts")
-    rules: float = column(
-        "accuracy on held-out rule items, mean over rules", nan="a text of facts alone"
+    phrases: float = column(
+        "accuracy on held-out phrases to translate", nan="a text of the user's has none"
     )
 
 

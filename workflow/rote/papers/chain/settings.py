@@ -52,7 +52,6 @@ class ChainWorld(Section):
             "test_items": 20,
             "replicates": 2,
         },
-        "full": {"facts": [100, 200, 400, 800]},
         "paper": {
             "subjects": 20_000,
             "relations": 200,
@@ -89,7 +88,8 @@ class ChainNetwork(Section):
         [8], "Widths at which every corpus has networks; the first has the memories", min_length=1
     )
     larger: list[Count] = key(
-        [12], "Widths of further networks, on the unpruned corpus for the most steps"
+        [16],
+        "Widths of further networks, on the unpruned corpus of the most facts for the most steps",
     )
     layers: int = key(1, "Layers", ge=1)
     heads: int = key(2, "Attention heads", ge=1)
@@ -103,6 +103,9 @@ class ChainNetwork(Section):
     learning_rate: float = key(0.02, "Peak of networks trained from scratch; cosine to 2 %", gt=0)
     tuning_rate: float = key(5e-4, "Peak where chain.model names a model", gt=0)
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
+    stacked: int = key(
+        64, "Networks that are trained together, at most; results do not depend on it", ge=1
+    )
     precision: Literal["float32", "bf16"] = key("float32", "bf16: autocast, on devices")
 
     SCALES: ClassVar = {
@@ -114,17 +117,22 @@ class ChainNetwork(Section):
             "batch": 64,
             "warmup": 10,
         },
-        "full": {"widths": [8, 16], "larger": [24], "steps": [500, 1000, 2000, 4000, 8000]},
+        "full": {
+            "widths": [8, 16],
+            "larger": [24],
+            "steps": [250, 1000, 4000, 8000],
+        },
         "paper": {
             "architecture": "gpt2",
             "widths": [768],
-            "larger": [1024],
+            "larger": [1152],
             "layers": 12,
             "heads": 12,
             "steps": [10_000, 20_000, 40_000],
             "batch": 256,
             "learning_rate": 1e-3,
             "warmup": 1000,
+            "stacked": 1,
             "precision": "bf16",
         },
     }
@@ -134,6 +142,11 @@ class ChainNetwork(Section):
         for name, values in (("widths", self.widths), ("steps", self.steps)):
             if values != sorted(set(values)):
                 raise ValueError(f"{name} must be ascending, without repetition")
+        for width in (*self.widths, *self.larger):
+            if width % self.heads:
+                raise ValueError(
+                    f"heads must divide every width, given {self.heads} heads and width {width}"
+                )
         return self
 
 
@@ -149,6 +162,7 @@ class ChainMemory(Section):
         0.2, "Share of the facts that k, bandwidth and reach are tuned on", gt=0, lt=1
     )
     facts: int = key(10_000, "Facts that networks with memories are asked for, at most", ge=2)
+    part: int = key(100_000, "Statements whose hidden states are in memory at a time", ge=1)
     silence: float = key(
         0.005,
         "Share of its log-probability that text without facts may lose to a memory where its "
@@ -156,7 +170,7 @@ class ChainMemory(Section):
         gt=0,
     )
 
-    SCALES: ClassVar = {"paper": {"engine": "torch", "facts": 2000}}
+    SCALES: ClassVar = {"paper": {"engine": "torch", "facts": 1000, "part": 20_000}}
 
 
 class Settings(PaperSection):

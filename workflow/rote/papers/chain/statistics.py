@@ -11,6 +11,7 @@ from rote.papers.chain.results import (
     cell,
     gains,
     loads,
+    width_title,
     world_title,
 )
 
@@ -18,16 +19,20 @@ CROWDED = 1.0  # load above which the facts are more than fit
 LEARNT = 0.05  # share of facts that a network knows at least, if it has learnt any; by chance 0
 GENERALIZED = 0.95  # accuracy on a rule's held-out items from which on it is learnt
 MIN_RULE_ITEMS = 1000  # of a rule, to see one point
+POINT = 0.01  # of accuracy
+ROUNDING = 1e-9
 LIKE_SPREAD = 0.1  # share by which spreads of counts may differ where they count as equal
 
 UNPRUNED_ALONE = MemoryCell("none", "nothing")
 PRUNED_ALONE = MemoryCell("loss", "nothing")
 PRUNED_AND_MEMORY = MemoryCell("loss", "pruned")
 UNPRUNED_AND_MEMORY = MemoryCell("none", "pruned")
-UNPRUNED_AND_UNKNOWN = MemoryCell("none", "unknown")
 COMPACT = MemoryCell("loss", "pruned", 8)
 
 Pairs = dict[str, np.ndarray]  # condition -> (replicates, 2)
+Values = dict[str, np.ndarray]  # condition -> (replicates,)
+
+_NETWORK = ["world", "width", "steps", "replicate"]
 
 # ---- where pruning helps
 
@@ -46,17 +51,19 @@ def plateau_reached(tables: Tables) -> Pairs:
     for width, of_width in rows.groupby("width"):
         by_steps = of_width.pivot(index="replicate", columns="steps", values="stored")
         if by_steps.shape[1] > 1:
-            samples[f"width {width}"] = by_steps.iloc[:, [-1, -2]].to_numpy()
+            samples[width_title(int(width))] = by_steps.iloc[:, [-1, -2]].to_numpy()
     if not samples:
         raise KeyError("networks trained for two numbers of steps")
     return samples
 
 
 def prune_helps(tables: Tables) -> Pairs:
-    """Fact accuracy pruned by loss and unpruned, after the fewest steps, loads above 1."""
+    """Fact accuracy pruned by loss and unpruned at loads above 1.
+
+    After the fewest steps by which networks of a stack know any facts.
+    """
     rows = gains(tables, BY_LOSS.name)
-    rows = rows[(rows["steps"] == rows["steps"].min()) & (rows["load"] > CROWDED)]
-    return _arms(rows, "none")
+    return _arms(_fewest_steps(rows[rows["load"] > CROWDED]), "none")
 
 
 def prune_hurts(tables: Tables) -> Pairs:
@@ -70,8 +77,7 @@ def late_losses(tables: Tables) -> Pairs:
     """Fact accuracy pruned by losses of networks trained as long, and by early ones, most steps."""
     early = gains(tables, EARLY.name)
     late = gains(tables, BY_LOSS.name)
-    keys = ["world", "width", "steps", "replicate"]
-    both = late.merge(early[[*keys, "pruned"]], on=keys, suffixes=("", "_early"))
+    both = late.merge(early[[*_NETWORK, "pruned"]], on=_NETWORK, suffixes=("", "_early"))
     few, many = both["steps"].min(), both["steps"].max()
     if few == many:
         raise KeyError("networks trained for two numbers of steps")
@@ -80,27 +86,48 @@ def late_losses(tables: Tables) -> Pairs:
 
 def training_takes_the_gain(tables: Tables) -> Pairs:
     """What pruning by early losses adds after the fewest steps and the most, at every load."""
-    rows = gains(tables, EARLY.name)
-    rows = rows[rows[["none", "pruned"]].min(axis=1) >= LEARNT]
+    rows = _learnt(gains(tables, EARLY.name))
     samples = {}
     for (world, width), of_stack in rows.groupby(["world", "width"]):
         by_steps = of_stack.pivot(index="replicate", columns="steps", values="gain")
         if by_steps.shape[1] > 1:
             ends = by_steps.iloc[:, [0, -1]].dropna()
-            samples[f"{world_title(world)}, width {width}"] = ends.to_numpy()
+            samples[f"{world_title(world)}, {width_title(int(width))}"] = ends.to_numpy()
     if not samples:
         raise KeyError("networks that know facts, trained for two numbers of steps")
     return samples
 
 
-def rules_gain(tables: Tables) -> Pairs:
-    """Accuracy on held-out rule items pruned by loss and unpruned, after the fewest steps.
+def phrases_gain(tables: Tables) -> Pairs:
+    """Accuracy on held-out phrases pruned by loss and unpruned, after the fewest steps.
 
-    At loads above 1, mean over rules: as many steps show the rules more often.
+    At loads above 1: as many steps show the rules more often. Sums, which networks of this size
+    hardly ever generalize, do not count.
     """
-    rows = gains(tables, BY_LOSS.name, "rules")
-    rows = rows[(rows["steps"] == rows["steps"].min()) & (rows["load"] > CROWDED)]
-    return _arms(rows, "none")
+    facts = gains(tables, BY_LOSS.name)
+    judged = _fewest_steps(facts[facts["load"] > CROWDED])[_NETWORK]
+    rows = judged.merge(gains(tables, BY_LOSS.name, "phrases"), on=_NETWORK)
+    samples = {
+        f"{world_title(world)}, {width_title(int(width))}": of_stack[["pruned", "none"]].to_numpy()
+        for (world, width), of_stack in rows.groupby(["world", "width"])
+    }
+    if not samples:
+        raise KeyError("networks that know facts at a load above 1")
+    return samples
+
+
+def _learnt(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `gains` after as many steps as it takes all networks of a stack to know facts."""
+    known = rows[["none", "pruned"]].min(axis=1)
+    worst = known.groupby([rows[name] for name in ("world", "width", "steps")]).transform("min")
+    return rows[worst >= LEARNT]
+
+
+def _fewest_steps(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first of them, by world and width."""
+    learnt = _learnt(rows)
+    first = learnt.groupby(["world", "width"])["steps"].transform("min")
+    return learnt[learnt["steps"] == first]
 
 
 def _arms(rows: pd.DataFrame, other: str) -> Pairs:
@@ -109,15 +136,17 @@ def _arms(rows: pd.DataFrame, other: str) -> Pairs:
     for (world, width), of_stack in rows.groupby(["world", "width"]):
         pairs = of_stack.sort_values("replicate")[["pruned", other]].to_numpy()
         learnt = pairs.min(axis=1) >= LEARNT
-        samples[f"{world_title(world)}, width {width}"] = np.where(learnt[:, None], pairs, np.nan)
+        samples[f"{world_title(world)}, {width_title(int(width))}"] = np.where(
+            learnt[:, None], pairs, np.nan
+        )
     if not samples:
-        raise KeyError("a load at which this is asked")
+        raise KeyError("networks that know facts, at a load at which this is asked")
     return _known(samples)
 
 
-def _known(samples: Pairs) -> Pairs:
+def _known(samples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The same, unless no network knows any facts: then there is nothing to judge."""
-    if all(np.isnan(pairs).all() for pairs in samples.values()):
+    if all(np.isnan(values).all() for values in samples.values()):
         raise KeyError("networks that know a fact yet: a twentieth of them by themselves")
     return samples
 
@@ -198,14 +227,11 @@ def memory_recovers(tables: Tables) -> Pairs:
 
 
 def division_of_labour(tables: Tables) -> Pairs:
-    """Fact accuracy pruned and unpruned, both with the same memory of the pruned statements."""
+    """Fact accuracy pruned and unpruned, both with the same memory of the pruned statements.
+
+    They are those that the unpruned network knows worst: its losses prune.
+    """
     samples = _pairs(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_MEMORY)
-    return _where_learnt(tables, samples, PRUNED_ALONE, UNPRUNED_ALONE)
-
-
-def labour_without_pruning(tables: Tables) -> Pairs:
-    """Fact accuracy pruned with the pruned, and unpruned with what it knows worst, as large."""
-    samples = _pairs(tables, PRUNED_AND_MEMORY, UNPRUNED_AND_UNKNOWN)
     return _where_learnt(tables, samples, PRUNED_ALONE, UNPRUNED_ALONE)
 
 
@@ -241,34 +267,38 @@ def words_alone(tables: Tables) -> Pairs:
     return _where_learnt(tables, samples, PRUNED_ALONE)
 
 
-def rules_kept(tables: Tables) -> Pairs:
-    """Accuracy on a rule's held-out items with a memory of the pruned and without.
+def rules_kept(tables: Tables) -> Values:
+    """Whether a rule loses at most a point of accuracy to a memory of the pruned, 0 or 1.
 
-    Of rules that the network alone has learnt, over enough items to see one point, where the
-    memory answers facts: one that is never used harms nothing.
+    Of rules that networks generalize (the mean over replicates), over enough items to see one
+    point, where the memory answers facts: one that is never used harms nothing.
     """
     rows = tables["rules"]
     samples = {}
     for world, title in _crowded_worlds(tables).items():
-        facts = [_values(tables, world, arm, "facts") for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)]
-        used = facts[0] - facts[1] >= LEARNT
+        used = _gain(tables, world, PRUNED_AND_MEMORY, PRUNED_ALONE) >= LEARNT
         of_world = rows[(rows["world"] == world) & (rows["items"] >= MIN_RULE_ITEMS)]
         for rule, of_rule in of_world.groupby("rule"):
-            arms = [
+            with_memory, alone = (
                 cell(of_rule, arm.variant, arm.content).sort_values("replicate")["accuracy"]
                 for arm in (PRUNED_AND_MEMORY, PRUNED_ALONE)
-            ]
-            pairs = np.column_stack(arms)
-            judged = used & (pairs[:, 1] >= GENERALIZED)
-            if judged.any():
-                samples[f"{rule}, {title}"] = np.where(judged[:, None], pairs, np.nan)
+            )
+            if alone.mean() >= GENERALIZED and used.any():
+                lost = alone.to_numpy() - with_memory.to_numpy()
+                samples[f"{rule}, {title}"] = np.where(used, lost <= POINT + ROUNDING, np.nan)
     if not samples:
         raise KeyError(f"a rule that networks generalize, of {MIN_RULE_ITEMS} held-out items")
     return samples
 
 
-def silence(tables: Tables) -> Pairs:
-    """Loss of held-out text without facts, with a memory and without.
+def _gain(tables: Tables, world: str, with_memory: MemoryCell, alone: MemoryCell) -> np.ndarray:
+    """What a memory adds to the accuracy over facts, (replicates,)."""
+    known = [_values(tables, world, arm, "facts") for arm in (with_memory, alone)]
+    return known[0] - known[1]
+
+
+def silence(tables: Tables) -> Values:
+    """Loss of held-out text without facts with a memory, over that without, by replicate.
 
     Of the pruned beside the pruned network, and of everything beside the unpruned one, where the
     memory answers facts.
@@ -279,13 +309,10 @@ def silence(tables: Tables) -> Pairs:
     }
     samples = {}
     for world, title in _crowded_worlds(tables).items():
-        for content, (with_memory, alone) in arms.items():
-            facts = [_values(tables, world, arm, "facts") for arm in (with_memory, alone)]
-            losses = [_values(tables, world, arm, "other_loss") for arm in (with_memory, alone)]
-            used = facts[0] - facts[1] >= LEARNT
-            samples[f"{content}, {title}"] = np.where(
-                used[:, None], np.column_stack(losses), np.nan
-            )
+        for content, cells in arms.items():
+            with_memory, alone = (_values(tables, world, arm, "other_loss") for arm in cells)
+            used = _gain(tables, world, *cells) >= LEARNT
+            samples[f"{content}, {title}"] = np.where(used, with_memory / alone, np.nan)
     return _known(samples)
 
 
@@ -328,7 +355,7 @@ def _correlations(tables: Tables, *arms: tuple[str, str]) -> Pairs:
         alike = spreads.max(axis=1) <= (1 + LIKE_SPREAD) * spreads.min(axis=1)
         learnt = _knows(tables, world, int(width), {variant for variant, _ in arms})
         judged = alike & learnt.reindex(rho.index, fill_value=False)
-        samples[f"{world_title(world)}, width {width}"] = rho[judged].to_numpy()
+        samples[f"{world_title(world)}, {width_title(int(width))}"] = rho[judged].to_numpy()
     if not samples:
         raise KeyError("Spearman correlations with counts at a load above 1")
     return samples

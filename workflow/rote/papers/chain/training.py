@@ -117,17 +117,27 @@ def _train(
     probes = [world.encode(world.probes(replicate)) for replicate in replicates]
     arrays: Arrays = {}
     for steps, of_members in corpora.items():
-        members = list(of_members)
-        stack = build_stack(options, world, width, steps, members, job)
-        by_name = {network_name(world, steps, member): of_members[member] for member in members}
-        title = f"{world.name}, width {width}, {steps} steps"
-        weights = networks.fit(stack, by_name, options, steps, job.checkpointing(steps), title)
-        for number, member in enumerate(members):
-            answers = networks.predict(stack, weights, number, probes[member.replicate])
-            arrays |= _answer_arrays(steps, member, answers)
-        arrays |= {f"weights/{name}": value.cpu().numpy() for name, value in weights.items()}
-        arrays["parameters"] = np.array([stack.size])
+        weights: list[Arrays] = []
+        for members in _stacks(list(of_members), options.network.stacked):
+            stack = build_stack(options, world, width, steps, members, job)
+            by_name = {network_name(world, steps, member): of_members[member] for member in members}
+            title = f"{world.name}, width {width}, {steps} steps"
+            of_stack = job.checkpointing(f"{steps}-{len(weights)}")
+            trained = networks.fit(stack, by_name, options, steps, of_stack, title)
+            for number, member in enumerate(members):
+                answers = networks.predict(stack, trained, number, probes[member.replicate])
+                arrays |= _answer_arrays(steps, member, answers)
+            weights.append({name: value.cpu().numpy() for name, value in trained.items()})
+            arrays["parameters"] = np.array([stack.size])
+        for name in weights[0]:
+            parts = [of_stack[name] for of_stack in weights]
+            arrays[f"weights/{name}"] = np.concatenate(parts)
     return arrays
+
+
+def _stacks(members: list[NetworkMember], size: int) -> list[list[NetworkMember]]:
+    """The networks in stacks of so many, in their order."""
+    return [members[begin : begin + size] for begin in range(0, len(members), size)]
 
 
 def _answer_arrays(steps: int, member: NetworkMember, answers: NetworkAnswers) -> Arrays:

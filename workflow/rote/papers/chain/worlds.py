@@ -1,6 +1,7 @@
 """The folder of a world: its corpora, questions, facts and tokenizer, written and opened again."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,10 +84,10 @@ def _synthesize_user_corpus(options: Settings, seed: int, folder: Path) -> None:
 
     tokenizer = sequences.user_tokenizer(options)
     for spec in plan.worlds(options):
-        replicates = [
+        replicates = (
             user_corpus.read(options, tokenizer, seed, replicate)
             for replicate in range(options.world.replicates)
-        ]
+        )
         backend = tokenizer.backend_tokenizer
         _write(folder / spec.name, spec, replicates, backend, _begin(tokenizer))
 
@@ -100,10 +101,10 @@ def _synthesize_generated(options: Settings, seed: int, folder: Path) -> None:
     else:
         tokenizer, begin = sequences.word_level(generated.words(options.world).all), 0
     for spec in plan.worlds(options):
-        replicates = [
+        replicates = (
             generated.generate(options.world, spec.facts, seed, replicate)
             for replicate in range(options.world.replicates)
-        ]
+        )
         _write(folder / spec.name, spec, replicates, tokenizer, begin)
 
 
@@ -114,8 +115,9 @@ def _begin(tokenizer: Any) -> int:
 
 
 def _write(
-    folder: Path, spec: WorldSpec, replicates: list[WorldReplicate], tokenizer: Any, begin: int
+    folder: Path, spec: WorldSpec, replicates: Iterable[WorldReplicate], tokenizer: Any, begin: int
 ) -> None:
+    """One replicate after another, so that they need not fit into memory together."""
     contents = []
     longest = 0
     for number, replicate in enumerate(replicates):

@@ -23,7 +23,8 @@ FIGURES: dict[str, Figure] = {
         tables=("networks",),
         title="What the weights hold",
         caption="C2: information gained on statements of the facts per parameter of unpruned "
-        "networks, by the length of training. Dashed: the plateau that measures the load.",
+        "networks, by the length of training. Dashed: the most that networks of this width store, "
+        "over which the load is measured; where they still learn, loads are upper bounds.",
         paper_shows=OURS,
         origin="extension",
     ),
@@ -33,7 +34,8 @@ FIGURES: dict[str, Figure] = {
         title="Every network beside every memory",
         caption="C3: accuracy over facts, paraphrased, after the most steps. Random and flattened "
         "corpora state as many facts as the one pruned by loss; memories of random statements and "
-        "of those that the network knows worst are as large as that of the pruned ones. "
+        "of those that the network knows worst are as large as that of the pruned ones, which the "
+        "unpruned network knows worst. "
         "Lines: statements without any network.",
         paper_shows=OURS,
         origin="extension",
@@ -44,7 +46,8 @@ FIGURES: dict[str, Figure] = {
         title="What bytes buy, and what training buys",
         caption="C4: accuracy over facts, paraphrased, in the world of the most facts. a: against "
         "bytes of float32 weights and of memories; open: int8 memories. b: against operations of "
-        "training; pruning pays for the network whose losses prune, too.",
+        "training; pruning pays for the network whose losses prune, too; diamonds: with the memory "
+        "of what was pruned.",
         paper_shows=OURS,
         origin="extension",
     ),

@@ -24,11 +24,17 @@ def helps(tables: Tables) -> Canvas:
         axes[number, 0].set_title(f"{'ac'[number]}  Pruned {title}: blue helps")
         axes[number, 1].set_title(f"{'bd'[number]}  The same with intervals")
     for ax in axes.flat:
-        ax.set(xscale="log", xlabel="steps of training")
-        ax.set_xticks(sorted(tables["networks"]["steps"].unique()))
-        log_ticks(ax.xaxis)
+        _step_axis(ax, tables)
     legend_below(canvas, 3, *axes[0, 1].get_legend_handles_labels(), fontsize=7)
     return canvas
+
+
+def _step_axis(ax: Axes, tables: Tables) -> None:
+    """Numbers of steps, with ticks where networks were trained."""
+    steps = sorted(tables["networks"]["steps"].unique())
+    ax.set(xscale="log", xlabel="steps of training", xlim=(steps[0] / 1.15, steps[-1] * 1.15))
+    ax.set_xticks(steps, labels=[f"{number:,}" for number in steps])
+    ax.minorticks_off()
 
 
 def _map(ax: Axes, rows: pd.DataFrame) -> None:
@@ -69,7 +75,7 @@ def _lines(ax: Axes, rows: pd.DataFrame) -> None:
     for color, ((width, world), load) in zip(colors, stacks.items(), strict=True):
         of_stack = rows[(rows["width"] == width) & (rows["world"] == world)]
         label = f"{world_title(str(world))}, load {load:.2g}"
-        label += f", width {width}" if len(widths) > 1 else ""
+        label += f", {results.width_title(width)}" if len(widths) > 1 else ""
         marker = MARKERS[widths.index(width) % len(MARKERS)]
         points(ax, of_stack, "steps", "gain", label=label, color=color, marker=marker)
     ax.axhline(0, color=FAINT, linewidth=0.8)
@@ -99,11 +105,11 @@ def plateau(tables: Tables) -> Canvas:
             of_world = of_width[of_width["world"] == row.world]
             points(ax, of_world, "steps", "bits", label=label, color=color)
         steps = np.sort(of_width["steps"].unique())
-        theory(ax, steps, np.full(len(steps), of_width["limit"].iloc[0]), "plateau", color=FAINT)
-        ax.set(title=f"width {width}" if width else "own model", xscale="log")
-        ax.set(xlabel="steps of training", ylim=(0, None))
-        ax.set_xticks(steps)
-        log_ticks(ax.xaxis)
-        ax.legend(fontsize=7)
+        theory(
+            ax, steps, np.full(len(steps), of_width["limit"].iloc[0]), "most stored", color=FAINT
+        )
+        ax.set(title=results.width_title(width), ylim=(0, None))
+        _step_axis(ax, tables)
+        ax.legend(fontsize=7, loc="lower right")
     axes[0, 0].set_ylabel("bits per parameter")
     return canvas

@@ -7,15 +7,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.chain.plan import (
+    ALL,
     BY_LOSS,
     CONTENTS,
     EARLY,
     LOOKUPS,
+    NOTHING,
+    PRUNED,
     UNPRUNED,
     VARIANTS,
     WITH_MEMORIES,
 )
-from rote.papers.chain.results import Tables, base_loads, base_width, cell, world_title
+from rote.papers.chain.results import (
+    Tables,
+    base_loads,
+    base_width,
+    cell,
+    width_title,
+    world_title,
+)
 from rote.plotting import (
     FAINT,
     INK,
@@ -63,7 +73,6 @@ LOOKS = (
     Look("loss", "nothing", "pruned by loss"),
     Look("loss", "pruned", "pruned by loss, memory of what was pruned"),
     Look("none", "pruned", "unpruned, the same memory"),
-    Look("none", "unknown", "unpruned, memory as large of what it knows worst"),
 )
 
 
@@ -116,27 +125,41 @@ def frontiers(tables: Tables) -> Canvas:
     canvas, axes = panels(1, 2, width=4.2, height=3.4, sharey=True)
     networks = tables["networks"]
     networks = networks[networks["world"] == world]
+    networks = networks.assign(operations=networks["operations"] / 1e9)
     longest = networks[networks["steps"] == networks["steps"].max()]
     larger = longest[(longest["variant"] == "none") & (longest["width"] != base_width(tables))]
     _by_bytes(axes[0, 0], tables, world, larger)
     for (width, variant), rows in networks.groupby(["width", "variant"]):
         if variant in (UNPRUNED.name, BY_LOSS.name, EARLY.name):
             marker = "o" if width == base_width(tables) else "P"
-            label = f"{VARIANTS[variant].label}, width {width}"
+            label = f"{VARIANTS[variant].label}, {width_title(width)}"
             style = {"marker": marker, "color": COLORS[variant], "label": label}
             points(axes[0, 1], rows, "operations", "facts", **style)
+    _with_memory(axes[0, 1], tables, longest[longest["width"] == base_width(tables)])
     axes[0, 0].set(title=f"a  Bytes ({_title(tables, world)})", xlabel="kilobytes", xscale="log")
-    axes[0, 1].set(title="b  Training", xlabel="operations", xscale="log", ylim=(0, 1.04))
+    axes[0, 1].set(title="b  Training", xlabel="operations / 10⁹", xscale="log", ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel("accuracy over facts")
-    log_ticks(axes[0, 0].xaxis)
+    for ax in axes[0]:
+        log_ticks(ax.xaxis)
     axes[0, 1].legend(fontsize=6)
     legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 
+def _with_memory(ax: Axes, tables: Tables, networks: pd.DataFrame) -> None:
+    """The networks beside the memory of what was pruned, which asks for no training."""
+    rows = tables["accuracy"]
+    for variant in (UNPRUNED.name, BY_LOSS.name):
+        of_cell = cell(rows[rows["world"] == networks["world"].iloc[0]], variant, PRUNED.name)
+        operations = networks.loc[networks["variant"] == variant, "operations"].mean()
+        style = {"color": COLORS[variant], "marker": MARKERS[PRUNED.name]}
+        points(ax, of_cell.assign(x=operations), "x", "facts", **style)
+
+
 def _by_bytes(ax: Axes, tables: Tables, world: str, larger: pd.DataFrame) -> None:
     rows = tables["accuracy"]
     rows = rows[(rows["world"] == world) & rows["variant"].isin([UNPRUNED.name, BY_LOSS.name])]
+    rows = rows[rows["memory"].isin([NOTHING.name, PRUNED.name, ALL.name])]
     rows = rows.assign(kilobytes=(rows["weights_bytes"] + rows["memory_bytes"]) / 1000)
     for (variant, memory, bits), of_cell in rows.groupby(["variant", "memory", "bits"], sort=False):
         style = {"color": COLORS[variant], "marker": MARKERS[memory]}
@@ -146,7 +169,7 @@ def _by_bytes(ax: Axes, tables: Tables, world: str, larger: pd.DataFrame) -> Non
         points(ax, at_mean, "kilobytes", "facts", label=label, markerfacecolor=face, **style)
     for width, of_width in larger.groupby("width"):
         sized = of_width.assign(kilobytes=4 * of_width["parameters"] / 1000)
-        points(ax, sized, "kilobytes", "facts", label=f"width {width}", color=INK, marker="P")
+        points(ax, sized, "kilobytes", "facts", label=width_title(width), color=INK, marker="P")
     lookups = tables["lookups"]
     lookups = lookups[(lookups["world"] == world) & (lookups["memory"] == "all")]
     for method, of_method in lookups.groupby("method"):
@@ -199,8 +222,9 @@ def rules(tables: Tables) -> Canvas:
 def _by_world(
     ax: Axes, rows: pd.DataFrame, worlds: list[str], value: str, looks: tuple | list
 ) -> None:
+    middle = (len(looks) - 1) / 2
     for number, look in enumerate(looks):
-        shifted = rows.assign(x=rows["world"].map(worlds.index) + 0.14 * (number - 2))
+        shifted = rows.assign(x=rows["world"].map(worlds.index) + 0.14 * (number - middle))
         look.draw(ax, shifted, "x", value, linestyle="none")
     categories(ax.xaxis, [world_title(world) for world in worlds])
 
