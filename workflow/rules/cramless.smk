@@ -25,6 +25,7 @@ rule cramless_train_networks:
     input:
         facts=f"{CRAMLESS}/facts.parquet",
         pruned=cramless_pruned,
+        tuned=cramless_tuned,
     output:
         cramless_per_group("{group}"),
     log:
@@ -41,12 +42,12 @@ rule cramless_train_networks:
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
         folder=subpath(output[0], parent=True),
-        pruned=cramless_pruned_option,
+        options=cramless_group_options,
         job=job("cramless:train_networks", "cramless"),
     shell:
         rote(
             "cramless train-networks --group {wildcards.group}"
-            " --facts {input.facts:q} {params.pruned} --out {params.folder:q}",
+            " --facts {input.facts:q} {params.options} --out {params.folder:q}",
             CHECKPOINTS,
         )
 

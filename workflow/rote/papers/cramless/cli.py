@@ -58,6 +58,9 @@ def train_networks(
     pruned: Annotated[
         Path | None, typer.Option(help="Read: offline selections (group pruned).")
     ] = None,
+    tuned: Annotated[
+        Path | None, typer.Option(help="Read: runs of the group tuning (group ladder).")
+    ] = None,
     checkpoints: Checkpoints = None,
     checkpoint_steps: CheckpointSteps = 500,
 ):
@@ -66,8 +69,9 @@ def train_networks(
 
     folder = _checkpoints(run, checkpoints, group)
     job = training.CramlessJob(run.seed, run.device, folder, checkpoint_steps)
-    selections = tables.read(pruned) if pruned else None
-    frames = training.train_group(group, run.settings, tables.read(facts), selections, job)
+    selections, rates = (tables.read(path) if path else None for path in (pruned, tuned))
+    facts_table = tables.read(facts)
+    frames = training.train_group(group, run.settings, facts_table, selections, job, rates)
     for name, frame in frames._asdict().items():
         tables.write(out / f"{name}_{group}.parquet", frame, schema.TABLES[name], run.provenance())
     _drop(folder)

@@ -55,6 +55,7 @@ class NetworkRuns(Table):
     scheme: str = column("selection")
     width: int = column("width of the network")
     steps: int = column("training steps", "steps")
+    learning_rate: float = column("peak learning rate")
     replicate: int = column("replicate")
     parameters: int = column("parameters of the network")
     present: int = column("facts that occur in the unpruned data set")

@@ -8,10 +8,22 @@ from rote.core.section import PaperSection, Section, key
 
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
+Longer = Annotated[int, Field(ge=2)]
+Factor = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-ArmGroupName = Literal["standard", "uniform", "skewed", "schemes", "ladder", "smaller", "pruned"]
+ArmGroupName = Literal[
+    "standard",
+    "uniform",
+    "skewed",
+    "schemes",
+    "longer",
+    "tuning",
+    "ladder",
+    "smaller",
+    "pruned",
+]
 ARM_GROUPS = get_args(ArmGroupName)
 
 
@@ -48,7 +60,10 @@ class CramlessFacts(Section):
             "exponents": [1.0],
             "replicates": 2,
         },
-        "full": {"uniform": [800, 1200, 1600, 3200, 6400], "exponents": [0.5, 1.0, 1.5]},
+        "full": {
+            "uniform": [800, 1000, 1200, 1600, 2400, 3200, 6400],
+            "exponents": [0.5, 1.0, 1.5],
+        },
         "paper": {"replicates": 10},
     }
 
@@ -78,8 +93,13 @@ class CramlessTraining(Section):
     layers: int = key(1, "Layers", ge=1)
     heads: int = key(1, "Attention heads", ge=1)
     steps: int = key(1000, "Steps of AdamW (0.9, 0.98)", ge=10)
-    longer_factor: int = key(
-        3, "How many times longer standard training is compared with, too", ge=2
+    longer: list[Longer] = key(
+        [2, 3], "How many times longer standard training is compared with, too", min_length=1
+    )
+    rate_factors: list[Factor] = key(
+        [0.5, 1.0, 2.0],
+        "Learning rates tried at every width of the ladder, in units of learning_rate",
+        min_length=1,
     )
     batch: int = key(512, "Examples per step", ge=1)
     candidates: int = key(1024, "Candidates per step that online selection chooses from", ge=1)
@@ -87,6 +107,23 @@ class CramlessTraining(Section):
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
     unselected_share: float = key(
         0.1, "Share of the steps before online selection begins", ge=0, lt=1
+    )
+    known: float = key(
+        1.5, "Loss of a value, nats, below which the controller counts a fact as known", gt=0
+    )
+    pace: float = key(
+        1.2, "Known share of the admitted candidates that it asks for, per share of the steps", gt=0
+    )
+    ceiling: Share = key(0.97, "Largest known share that it asks for")
+    speed: float = key(
+        3.0, "What the admitted share can move by over a whole training, whatever its steps", gt=0
+    )
+    least_share: Share = key(0.06, "Smallest admitted share of the candidates")
+    flat_below: NonNegative = key(
+        0.3, "Loss of a value, nats, below which flattening does not train on a fact"
+    )
+    refresh: int = key(
+        5, "Steps between two selections without scoring (auto-epoch), from losses seen last", ge=1
     )
     fixed_share: Share = key(0.75, "Share of candidates that selection without controller keeps")
     precision: Literal["float32", "bf16"] = key("float32", "bf16: autocast, on devices")
@@ -99,16 +136,27 @@ class CramlessTraining(Section):
             "steps": 30,
             "batch": 64,
             "candidates": 128,
-            "longer_factor": 2,
+            "longer": [2],
+            "rate_factors": [1.0],
         },
-        "full": {"groups": list(ARM_GROUPS)},
+        "full": {
+            "groups": list(ARM_GROUPS),
+            "ladder": [12, 16, 32, 48, 64, 96],
+            "pruned_ladder": [12, 16],
+        },
         "paper": {
             "width": 32,
             "ladder": [16, 24, 48, 64, 96, 128],
-            "pruned_ladder": [16, 24, 48, 64],
+            "pruned_ladder": [16, 24],
             "steps": 4000,
         },
     }
+
+    @model_validator(mode="after")
+    def _tuned(self):
+        if "ladder" in self.groups and "tuning" not in self.groups:
+            raise ValueError("groups holds ladder, so it must hold tuning, which it takes rates of")
+        return self
 
 
 class CramlessText(Section):

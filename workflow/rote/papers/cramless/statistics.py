@@ -1,6 +1,6 @@
 """What the claims measure: functions from tables to replicate values."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from rote.papers.cramless.arms import (
     AUTOMATIC,
     AUTOMATIC_FLAT,
     LARGE_STANDARD,
+    LONGER_GROUP,
     LOW,
     LOW_FLAT,
     OFFLINE_AUTOMATIC,
@@ -24,10 +25,18 @@ from rote.papers.cramless.runs import (
     automatic,
     base_network,
     capacity_in_facts,
+    compute_curve,
+    interpolated,
+    inverted,
+    limit_in_facts,
     matched,
     outcomes,
     select,
+    size_curve,
     standard,
+    uniform,
+    weighted_limits,
+    work,
 )
 
 MIN_SLOPE_FACTS = 3  # recited facts that a slope needs
@@ -64,9 +73,13 @@ def capacity(tables: Tables) -> ByCondition:
 
 
 def cramming_hurts(tables: Tables) -> ByCondition:
-    """Facts recited of far too many, and of about as many as fit; standard training."""
-    fits = standard(tables, base_network(tables).fits)
-    return {title: _pair(standard(tables, name), fits) for title, name in _crowded(tables).items()}
+    """Facts recited of far too many, and the most of any smaller data set; standard training."""
+    conditions = {}
+    for title, name in _crowded(tables).items():
+        rows = standard(tables, name)
+        best = _best(tables, [data for data in uniform(tables) if data != name])
+        conditions[title] = np.column_stack([rows["recited"], best]).astype(float)
+    return conditions
 
 
 def standard_misses_limit(tables: Tables) -> ByCondition:
@@ -89,6 +102,22 @@ def selection_reaches_limit(tables: Tables) -> ByCondition:
     return {
         title: np.column_stack([automatic(tables, name)["recited"], limit]).astype(float)
         for title, name in _crowded(tables).items()
+    }
+
+
+def reaches_rate_limit(tables: Tables) -> ByCondition:
+    """Facts recited with automatic selection, and the limit of rate and distortion."""
+    return {
+        title: np.column_stack([automatic(tables, name)["recited"], limit_in_facts(tables, name)])
+        for title, name in _crowded(tables).items()
+    }
+
+
+def reaches_weighted_limit(tables: Tables) -> ByCondition:
+    """Accuracy weighted by copies with automatic selection, and its limit, by exponent."""
+    return {
+        title: np.column_stack([automatic(tables, name)["weighted"], weighted_limits(tables, name)])
+        for title, name in _power_laws(tables).items()
     }
 
 
@@ -146,13 +175,25 @@ def no_harm(tables: Tables) -> Values:
 
 
 def skew_hurts(tables: Tables) -> Values:
-    """Most facts that standard training recites of any power law, and of any uniform data set.
+    """Gap of the best over sizes of the data to the limit: power laws, and uniform data sets.
 
-    Of power laws of exponent 1, and of uniform data sets with about as many distinct facts.
+    As shares of C/H, standard training. Power laws of exponent 1, and uniform data sets with about
+    as many distinct facts each.
     """
     pairs = matched(tables)
-    best = [_best(tables, pairs.keys()), _best(tables, pairs.values())]
-    return np.column_stack(best).astype(float)
+    limit = capacity_in_facts(tables)
+    gaps = [1 - _best(tables, names) / limit for names in (pairs.keys(), pairs.values())]
+    return np.column_stack(gaps).astype(float)
+
+
+def skew_near_capacity(tables: Tables) -> ByCondition:
+    """Facts recited of a power law with about C/H facts, and of as many uniform ones."""
+    pairs = matched(tables)
+    fits = capacity_in_facts(tables).mean()
+    present = {name: standard(tables, name)["present"].mean() for name in pairs}
+    name = min(present, key=lambda data: abs(np.log(present[data] / fits)))
+    pair = _pair(standard(tables, name), standard(tables, pairs[name]))
+    return {f"{present[name]:.0f} facts": pair}
 
 
 def _best(tables: Tables, names: Iterable[str]) -> pd.Series:
@@ -174,13 +215,43 @@ def gain_powerlaw(tables: Tables) -> Values:
 
 def gain_by_exponent(tables: Tables) -> ByCondition:
     """The same per power-law exponent."""
+    return {
+        title: _pair(automatic(tables, name), standard(tables, name))
+        for title, name in _power_laws(tables).items()
+    }
+
+
+def _power_laws(tables: Tables) -> dict[str, str]:
+    """Power laws with automatic selection, by what the ledger calls them."""
     runs = tables["runs"]
     sets = runs[(runs["exponent"] > 0) & (runs["scheme"] == AUTOMATIC.name)]
     names = dict(zip(sets["exponent"], sets["data"], strict=True))
-    return {
-        f"exponent {exponent:g}": _pair(automatic(tables, name), standard(tables, name))
-        for exponent, name in sorted(names.items())
-    }
+    return {f"exponent {exponent:g}": name for exponent, name in sorted(names.items())}
+
+
+def gain_equal_examples(tables: Tables) -> ByCondition:
+    """Facts recited with automatic selection, and by standard training on as many examples."""
+    return _gain_at_equal(tables, lambda runs: runs["trained"])
+
+
+def gain_equal_work(tables: Tables) -> ByCondition:
+    """The same with standard training that takes as much work, scoring included."""
+    return _gain_at_equal(tables, work)
+
+
+def _gain_at_equal(tables: Tables, spent: Callable[[pd.DataFrame], pd.Series]) -> ByCondition:
+    """Standard training is read off its curve over lengths; no less than the shortest."""
+    sets = {**_crowded(tables), **_power_laws(tables)}
+    longer = set(tables["runs"].loc[tables["runs"]["group"] == LONGER_GROUP.name, "data"])
+    conditions = {}
+    for title, name in sets.items():
+        if name in longer:
+            selected = automatic(tables, name)
+            unselected = interpolated(compute_curve(tables, name), spent(selected))
+            conditions[title] = np.column_stack([selected["recited"], unselected])
+    if not conditions:
+        raise KeyError("longer standard training")
+    return conditions
 
 
 def weighted_gain(tables: Tables) -> Values:
@@ -283,6 +354,35 @@ def next_larger(tables: Tables) -> pd.DataFrame:
     if widths.empty:
         raise KeyError("a network larger than the base")
     return standard(tables, base.skewed, width=widths.min())
+
+
+def equivalent_size(tables: Tables) -> ByCondition:
+    """Parameters with which standard training recites as many, over those of the network.
+
+    Of networks with automatic selection; the standard curve over sizes, each at its own learning
+    rate, is read backwards. Where it never recites as many, the largest size counts.
+    """
+    base = base_network(tables)
+    conditions = {}
+    for title, name in {**_last_crowded(tables), "exponent 1": base.skewed}.items():
+        curve = size_curve(tables, name)
+        for width in _selected_widths(tables, name):
+            selected = automatic(tables, name, width=width)
+            size = int(selected["parameters"].iloc[0])
+            ratio = inverted(curve, selected["recited"]) / size
+            conditions[f"{title}, {size} parameters"] = ratio
+    return conditions
+
+
+def _last_crowded(tables: Tables) -> dict[str, str]:
+    return dict(list(_crowded(tables).items())[-1:])
+
+
+def _selected_widths(tables: Tables, data: str) -> list[int]:
+    """Widths that are trained with automatic selection on a data set."""
+    runs = tables["runs"]
+    rows = runs[(runs["data"] == data) & (runs["scheme"] == AUTOMATIC.name)]
+    return sorted(rows["width"].unique())
 
 
 def beats_longer(tables: Tables) -> ByCondition:
