@@ -343,7 +343,7 @@ def test_online_selection_agrees_with_an_example_by_hand():
     assert choice.weights.tolist() == [[1, 1, 1]]
     assert choice.share.tolist() == [0.75]
     flat = online.choose(losses, share, 0.5, scheme="low-flat", steps=1000)
-    assert flat.weights.tolist() == [[0, 1, 1]]  # the first is known already
+    assert flat.chosen.tolist() == [[3, 2]]  # the first is known already
     high = online.choose(losses, torch.tensor([0.5]), 0.5, scheme="high", steps=1000)
     assert high.chosen.tolist() == [[0, 2]]
 
@@ -404,6 +404,29 @@ def test_online_selection_is_each_stacked_models_own():
     assert choice.weights.sum(1).tolist() == [100, 200]
     assert choice.chosen[0, :100].tolist() == list(range(100))
     assert choice.chosen[1].tolist() == list(range(199, -1, -1))
+
+
+def test_shares_are_of_distinct_examples_where_candidates_repeat():
+    losses = candidates(0.1, 0.1, 0.1, 4.0, 5.0, 6.0)
+    ids = torch.tensor([[7, 7, 7, 1, 2, 3]])
+    half = torch.tensor([0.5])
+    assert online.choose(losses, half, 0.4, scheme="low", steps=10).chosen.tolist() == [[0, 1, 2]]
+    choice = online.choose(losses, half, 0.4, scheme="auto", steps=10, ids=ids)
+    assert choice.chosen.tolist() == [[0, 1, 2, 3]]  # two of four distinct ones
+    assert choice.share.item() == pytest.approx(0.5 + online.Controller().speed / 10)  # 1/2 > 0.4
+    choice = online.choose(losses, half, 0.6, scheme="auto", steps=10, ids=ids)
+    assert choice.share.item() == pytest.approx(0.5 - online.Controller().speed / 10)
+    with pytest.raises(InputError, match="ids must be a tensor of shape"):
+        online.choose(losses, half, 0.4, scheme="auto", steps=10, ids=ids[:, :2])
+
+
+def test_of_many_admitted_candidates_the_first_in_turn_are_trained_on():
+    losses = candidates(3.0, 0.01, 9.0, 2.0, 0.3)
+    share = torch.tensor([0.8])
+    choice = online.choose(losses, share, 0.5, scheme="low", steps=10, most=2)
+    assert choice.chosen.tolist() == [[1, 0]]  # of 1, 4, 3, 0, by their losses
+    with pytest.raises(InputError, match="most must be a whole number"):
+        online.choose(losses, share, 0.5, scheme="low", steps=10, most=0)
 
 
 def test_online_selection_admits_one_candidate_at_least():

@@ -37,7 +37,7 @@ class Controller:
     """
 
     known: float = 1.5
-    pace: float = 1.2
+    pace: float = 1.0
     ceiling: float = 0.97
     speed: float = 3.0
     least: float = 0.06
@@ -58,8 +58,8 @@ class Controller:
 class Choice(NamedTuple):
     """What to train on at one step, for stacked models."""
 
-    chosen: Tensor  # (models, admitted) positions in the candidate batch, lowest loss first
-    weights: Tensor  # (models, admitted) 1 to train on, 0 for padding and for what is known already
+    chosen: Tensor  # (models, trained) positions in the candidate batch, lowest loss first
+    weights: Tensor  # (models, trained) 1 to train on, 0 for padding
     share: Tensor  # (models,) the share admitted at the next step
 
 
@@ -71,6 +71,8 @@ def choose(
     scheme: str,
     steps: int,
     controller: Controller = Controller(),
+    ids: Tensor | None = None,
+    most: int | None = None,
 ) -> Choice:
     """Admit candidates by their losses, the lowest first.
 
@@ -88,10 +90,14 @@ def choose(
         scheme: one of `rote.prune.ONLINE` that scores candidates.
         steps: of the training, ≥ 1.
         controller: thresholds and rates.
+        ids: (models, candidates) ≥ 0, what each candidate is a copy of: shares are then of distinct
+            examples, so that frequent ones do not stand for all; None: no two are the same.
+        most: candidates that are trained on at most, ≥ 1: of more admitted ones the first in the
+            order given, which is random in an epoch; None: all.
 
     Raises:
         InputError: for an unknown scheme, losses that are no tensor (models, candidates) and shares
-            (models,) or a progress out of range.
+            (models,), ids of another shape, or a progress or number out of range.
         FloatingPointError: naming model and candidate whose loss is not finite.
     """
     rule = registered(SCORED, scheme, "scheme")
@@ -102,19 +108,40 @@ def choose(
         model, position = (~torch.isfinite(losses)).nonzero()[0].tolist()
         value = float(losses[model, position])
         raise FloatingPointError(f"loss of candidate {position} of model {model} is {value}")
-    candidates = losses.shape[1]
     ordered, order = losses.sort(dim=1, stable=True, descending=rule.highest)
-    n_admitted = (share * candidates).round().clamp(min=1).long()
-    width = int(n_admitted.max())
-    ordered = ordered[:, :width]
-    admitted = torch.arange(width, device=losses.device) < n_admitted[:, None]
-    weights = admitted.to(losses.dtype)
+    parts = _parts(losses, ids).gather(1, order)  # of distinct examples
+    n_admitted = (share * parts.sum(1)).round().clamp(min=1)
+    admitted = parts.cumsum(1) - parts / 2 < n_admitted[:, None]
     if rule.controlled:
-        known_share = ((ordered < controller.known) & admitted).sum(1) / n_admitted
+        known_share = (parts * (admitted & (ordered < controller.known))).sum(1) / n_admitted
         share = controller.moved(share, known_share, progress, steps)
-    if rule.flat:
-        weights = weights * (ordered >= controller.flat)
-    return Choice(order[:, :width], weights, share)
+    trained = admitted & (ordered >= controller.flat) if rule.flat else admitted
+    if most is not None:
+        trained = _first(trained, order, most)
+    width = int(trained.sum(1).max().clamp(min=1))
+    # those trained on to the front, still by their losses
+    front = trained.logical_not().long().sort(dim=1, stable=True)[1][:, :width]
+    return Choice(order.gather(1, front), trained.gather(1, front).to(losses.dtype), share)
+
+
+def _parts(losses: Tensor, ids: Tensor | None) -> Tensor:
+    """One over how many candidates are the same example, (models, candidates)."""
+    if ids is None:
+        return torch.ones_like(losses)
+    if not isinstance(ids, Tensor) or ids.shape != losses.shape:
+        raise InputError(f"ids must be a tensor of shape {tuple(losses.shape)}")
+    size = int(ids.max()) + 1
+    copies = torch.zeros(len(losses), size, device=losses.device, dtype=losses.dtype)
+    copies.scatter_add_(1, ids, torch.ones_like(losses))
+    return 1 / copies.gather(1, ids)
+
+
+def _first(chosen: Tensor, order: Tensor, most: int) -> Tensor:
+    """The first `most` of the chosen ones in the order before sorting."""
+    fields.check({"most": fields.SIZE}, {"most": most})
+    in_turn = torch.zeros_like(chosen).scatter(1, order, chosen)
+    in_turn &= in_turn.cumsum(1) <= most
+    return in_turn.gather(1, order)
 
 
 def admit(

@@ -156,7 +156,9 @@ def _standard(layout: ArmLayout, _: dict[int, float]) -> list[FactArm]:
 
 
 def _uniform_selected(layout: ArmLayout, _: dict[int, float]) -> list[FactArm]:
-    return [_base(layout, data, AUTOMATIC) for data in layout.uniform]
+    # of three sizes, which is a small run, the ends: the claims are about them
+    sizes = layout.uniform if len(layout.uniform) > 3 else [layout.uniform[0], layout.uniform[-1]]
+    return [_base(layout, data, AUTOMATIC) for data in sizes]
 
 
 def _skewed_selected(layout: ArmLayout, _: dict[int, float]) -> list[FactArm]:

@@ -102,7 +102,10 @@ class CramlessTraining(Section):
         min_length=1,
     )
     batch: int = key(512, "Examples per step", ge=1)
-    candidates: int = key(1024, "Candidates per step that online selection chooses from", ge=1)
+    candidates: int = key(2048, "Candidates per step that selection scores", ge=1)
+    trained: int = key(
+        1024, "Examples per step that selection trains on at most, of those it admits", ge=1
+    )
     learning_rate: float = key(0.02, "Peak; cosine to 2 %", gt=0)
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
     unselected_share: float = key(
@@ -112,7 +115,7 @@ class CramlessTraining(Section):
         1.5, "Loss of a value, nats, below which the controller counts a fact as known", gt=0
     )
     pace: float = key(
-        1.2, "Known share of the admitted candidates that it asks for, per share of the steps", gt=0
+        1.0, "Known share of the admitted candidates that it asks for, per share of the steps", gt=0
     )
     ceiling: Share = key(0.97, "Largest known share that it asks for")
     speed: float = key(
@@ -136,6 +139,7 @@ class CramlessTraining(Section):
             "steps": 30,
             "batch": 64,
             "candidates": 128,
+            "trained": 64,
             "longer": [2],
             "rate_factors": [1.0],
         },

@@ -266,6 +266,8 @@ def _loss(
             scheme=arm.scheme.online,
             steps=arm.steps,
             controller=controller,
+            ids=fact_ids,
+            most=options.trained,
         )
         buffers["share"].copy_(choice.share)
         return fact_ids.gather(1, choice.chosen), choice.weights
