@@ -1,5 +1,6 @@
 """Which networks are trained on what: data sets, selection schemes, and the arms made of them."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -262,16 +263,27 @@ class TextArm(NamedTuple):
 
     size: str  # of TEXT_SIZES
     scheme: Scheme
+    longer: bool = False  # as much work as with selection, at least
 
     @property
     def name(self) -> str:
         """How its files are called."""
-        return f"{self.size}_{self.scheme.name}"
+        return f"{self.size}_{self.columns[1]}"
 
     @property
     def columns(self) -> tuple[str, str]:
         """Its size and scheme in the table TextRuns."""
-        return self.size, self.scheme.name
+        return self.size, f"{self.scheme.name}-longer" if self.longer else self.scheme.name
+
+    def rate(self, options: CramlessText) -> float:
+        """Peak learning rate."""
+        return options.small_rate if self.size == TEXT_SIZES[0] else options.large_rate
+
+    def steps(self, options: CramlessText) -> int:
+        """Of the training."""
+        scoring = (1 - options.unselected_share) * options.candidates * SCORING_WORK
+        times = 1 + scoring / options.batch if self.longer else 1
+        return math.ceil(options.steps * times)
 
     def shape(self, options: CramlessText) -> tuple[int, int, int]:
         """Layers, heads and width."""
@@ -282,16 +294,21 @@ class TextArm(NamedTuple):
 SMALL_STANDARD = TextArm("small", STANDARD)
 SMALL_AUTOMATIC = TextArm("small", AUTOMATIC)
 LARGE_STANDARD = TextArm("large", STANDARD)
-TEXT_ARMS = (SMALL_STANDARD, SMALL_AUTOMATIC, LARGE_STANDARD)
+SMALL_LONGER = TextArm("small", STANDARD, longer=True)
+LARGE_AUTOMATIC = TextArm("large", AUTOMATIC)
+TEXT_ARMS = (SMALL_STANDARD, SMALL_AUTOMATIC, SMALL_LONGER, LARGE_STANDARD, LARGE_AUTOMATIC)
 TEXT_SIZES = ("small", "large")  # keys of their shapes in the settings
-TEXT_SCHEMES = (STANDARD.name, AUTOMATIC.name)
+TEXT_SCHEMES = tuple(dict.fromkeys(arm.columns[1] for arm in TEXT_ARMS))
+
+
+_TEXT_ARMS = (*TEXT_ARMS, TextArm("large", STANDARD, longer=True))
 
 
 def text_arm(size: str, scheme: str) -> TextArm:
     """The arm of that size and scheme. Raises InputError for an unknown one."""
     if size not in TEXT_SIZES or scheme not in TEXT_SCHEMES:
         raise InputError(
-            f"--size must be {' or '.join(TEXT_SIZES)}, --scheme {' or '.join(TEXT_SCHEMES)}; "
+            f"--size must be {' or '.join(TEXT_SIZES)}, --scheme one of {', '.join(TEXT_SCHEMES)}; "
             f"given {size!r}, {scheme!r}"
         )
-    return TextArm(size, SCHEMES[scheme])
+    return next(arm for arm in _TEXT_ARMS if arm.columns == (size, scheme))

@@ -13,6 +13,7 @@ from rote.papers.cramless.arms import (
     LOW_FLAT,
     OFFLINE_AUTOMATIC,
     OFFLINE_RANDOM,
+    SMALL_LONGER,
     STANDARD,
     TEXT_SIZES,
     Scheme,
@@ -39,6 +40,10 @@ share_exchanged = nulls.chained(
 BITS_AT_RANDOM = 30  # that an untrained network seems to store, whatever the facts
 half_stored = nulls.moved("runs", "stored", times=0.4)
 text_selection_exchanged = nulls.exchanged("text_runs", "scheme", AUTOMATIC.name, STANDARD.name)
+
+longer_text_exchanged = nulls.exchanged(
+    "text_runs", "scheme", AUTOMATIC.name, SMALL_LONGER.columns[1]
+)
 
 
 def untrained(tables: Tables, rng: np.random.Generator) -> Tables:

@@ -24,6 +24,7 @@ ArmGroupName = Literal[
     "smaller",
     "pruned",
 ]
+GENERATED = "generated"  # a corpus of the package
 ARM_GROUPS = get_args(ArmGroupName)
 
 
@@ -168,13 +169,27 @@ class CramlessText(Section):
 
     corpus: str = key(
         "",
-        "File, folder or glob of documents, hf: or stream:<data set>; empty: not run",
+        "File, folder or glob of documents, hf: or stream:<data set>, or `generated`: sentences "
+        "about made-up people; empty: not run",
         source=True,
     )
     column: str = key("text", "Column (Parquet) or key (JSON lines) that holds a document's text")
     facts: str = key(
-        "", "Table of facts to look for: columns entity and value (Parquet or CSV)", source=True
+        "",
+        "Table of facts to look for: columns entity and value, perhaps relation, entity_aliases "
+        "and value_aliases (names separated by |)",
+        source=True,
     )
+    phrasings: str = key(
+        "",
+        "Table of ways to ask for facts: columns relation and text, which names {entity} and "
+        "ends where the value begins",
+        source=True,
+    )
+    people: int = key(400, "People of the generated corpus, four facts each", ge=1)
+    values: int = key(200, "Values of a relation there; log2 of it are the bits of a fact", ge=2)
+    documents: int = key(20_000, "Documents there", ge=1)
+    exponent: NonNegative = key(0.0, "Power-law exponent of the people's frequencies there")
     window: int = key(200, "Characters after an entity within which its value must follow", ge=1)
     tokenizer: str = key("gpt2", "Hugging Face id, or folder, of a fast tokenizer")
     context: int = key(512, "Tokens of a block", ge=4)
@@ -188,9 +203,26 @@ class CramlessText(Section):
     batch: int = key(256, "Blocks per step, over all devices", ge=1)
     candidates: int = key(512, "Blocks per step that selection chooses from", ge=1)
     device_batch: int = key(16, "Blocks per device at one time", ge=1)
-    learning_rate: float = key(6e-4, "Peak; cosine to 2 %", gt=0)
+    small_rate: float = key(6e-4, "Peak learning rate; cosine to 2 %", gt=0)
+    large_rate: float = key(2e-4, "That of the larger network", gt=0)
     warmup: int = key(2000, "Steps of linear warm-up", ge=0)
+    clip: float = key(1.0, "Longest gradient", gt=0)
+    weight_decay: NonNegative = key(0.1, "Of matrices, decoupled")
     unselected_share: float = key(0.1, "Share of the steps before selection begins", ge=0, lt=1)
+    known: float = key(
+        1.5, "Loss of a value, nats, below which the controller counts it as known", gt=0
+    )
+    pace: float = key(
+        1.0, "Known share of the admitted blocks that it asks for, per share of the steps", gt=0
+    )
+    speed: float = key(
+        3.0, "What the admitted share can move by over a whole training, whatever its steps", gt=0
+    )
+    least_share: Share = key(0.06, "Smallest admitted share of the candidates that state facts")
+    plain: Literal["keep", "score"] = key(
+        "keep", "Blocks without a fact: keep a share of them, or the share of lowest loss"
+    )
+    plain_share: Share = key(0.5, "That share")
     precision: Literal["float32", "bf16"] = key("bf16", "bf16: autocast")
     compile: bool = key(False, "Compile the network with torch.compile before training")
     devices: int = key(8, "Devices of one training", ge=1)
@@ -198,9 +230,11 @@ class CramlessText(Section):
 
     @model_validator(mode="after")
     def _facts(self):
-        if self.corpus and not self.facts:
+        given = self.corpus not in ("", GENERATED)
+        if given and not (self.facts and self.phrasings):
             raise ValueError(
-                "corpus is given, so `facts` must name the table of facts to look for in it"
+                "corpus is given, so `facts` must name the table of facts to look for in it, and "
+                "`phrasings` that of ways to ask for them"
             )
         return self
 

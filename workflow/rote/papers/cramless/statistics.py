@@ -15,6 +15,7 @@ from rote.papers.cramless.arms import (
     OFFLINE_AUTOMATIC,
     OFFLINE_RANDOM,
     SMALL_AUTOMATIC,
+    SMALL_LONGER,
     SMALL_STANDARD,
     STANDARD,
     Scheme,
@@ -396,18 +397,25 @@ def beats_longer(tables: Tables) -> ByCondition:
 # ---- natural text
 
 
-def text_gain(tables: Tables) -> Values:
-    """Facts of natural text recited by the small GPT-2 with selection, and without."""
-    return _text_pair(tables, SMALL_AUTOMATIC, SMALL_STANDARD)
+def text_gain(tables: Tables) -> ByCondition:
+    """Facts of natural text recited by the small GPT-2 with selection, and without, by phrasing."""
+    return _text_pairs(tables, SMALL_AUTOMATIC, SMALL_STANDARD)
 
 
-def text_against_larger(tables: Tables) -> Values:
+def text_gain_equal_work(tables: Tables) -> ByCondition:
+    """The same, and without selection for at least as much work."""
+    return _text_pairs(tables, SMALL_AUTOMATIC, SMALL_LONGER)
+
+
+def text_against_larger(tables: Tables) -> ByCondition:
     """The same, and by the large GPT-2 without selection."""
-    return _text_pair(tables, SMALL_AUTOMATIC, LARGE_STANDARD)
+    return _text_pairs(tables, SMALL_AUTOMATIC, LARGE_STANDARD)
 
 
-def _text_pair(tables: Tables, a: TextArm, b: TextArm) -> Values:
-    """Recited facts of two arms, (replicates, 2)."""
-    runs = tables["text_runs"]
-    by_arm = runs.pivot(index="replicate", columns=["size", "scheme"], values="recited")
-    return by_arm[[a.columns, b.columns]].to_numpy(float)
+def _text_pairs(tables: Tables, a: TextArm, b: TextArm) -> ByCondition:
+    """Recited facts of two arms, (replicates, 2), by kind of phrasing."""
+    conditions = {}
+    for kind, runs in tables["text_runs"].groupby("kind", sort=False):
+        by_arm = runs.pivot(index="replicate", columns=["size", "scheme"], values="recited")
+        conditions[f"{kind} phrasings"] = by_arm[[a.columns, b.columns]].to_numpy(float)
+    return conditions
