@@ -211,13 +211,13 @@ def test_gains_are_read_off_the_curve_of_standard_training(tables):
 
 def test_equivalent_size_inverts_the_curve_over_sizes():
     curve = pd.DataFrame([[10, 20, 20, 80], [10, 20, 20, 80]], columns=[1e3, 1e4, 1e5, 1e6])
-    wanted = pd.Series([15.0, 50.0])
-    sizes = runs.inverted(curve, wanted)
+    target = pd.Series([15.0, 50.0])
+    sizes = runs.inverted(curve, target)
     np.testing.assert_allclose(sizes, [10**3.5, 10**5.5])
     ends = runs.inverted(curve, pd.Series([3.0, 99.0]))
     np.testing.assert_allclose(ends, [1e3, 1e6])
     # what is read off the curve again is what was looked for
-    np.testing.assert_allclose(runs.interpolated(curve, pd.Series(sizes)), wanted)
+    np.testing.assert_allclose(runs.interpolated(curve, pd.Series(sizes)), target)
 
 
 def test_equivalent_size_is_given_by_data_and_network(tables):

@@ -68,7 +68,7 @@ def cities(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sentence", "found"),
+    ("sentence", "stated_spans"),
     [
         ("Paris is in France.", [(0, "France")]),
         ("In Paris, France was loved.", [(0, "France")]),
@@ -84,11 +84,11 @@ def cities(tmp_path):
         ("lutetia was france", [(0, "france")]),
     ],
 )
-def test_entities_are_matched_longest_and_whole(cities, sentence, found):
+def test_entities_are_matched_longest_and_whole(cities, sentence, stated_spans):
     (annotated,) = triples.annotate([Document("d", sentence)], cities, 60)
     spans = {(fact, sentence[start:end]) for fact, start, end in annotated[1]}
     # Seine stands in "the Seine", too: the longer name begins a word before
-    assert {(fact, value.removeprefix("the ")) for fact, value in spans} == set(found)
+    assert {(fact, value.removeprefix("the ")) for fact, value in spans} == set(stated_spans)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_blocks_hold_the_corpus_and_mark_the_tokens_of_values(inputs, options):
 
 
 def test_probes_know_which_phrasings_were_seen(inputs, options):
-    asked = probes.probes(inputs.facts, inputs.phrasings, inputs.mentions, inputs.facts.index)
+    queries = probes.probes(inputs.facts, inputs.phrasings, inputs.mentions, inputs.facts.index)
     texts = pd.read_parquet(inputs.tokens.parent / corpus.FACTS)  # what was tokenized
     assert len(texts) == len(inputs.facts)
     made = biographies.write(
@@ -201,17 +201,17 @@ def test_probes_know_which_phrasings_were_seen(inputs, options):
         ),
     )
     whole = "\n".join(made.documents)
-    for probe in asked:
+    for probe in queries:
         assert probe.value not in probe.prompt
         stated = f"{probe.prompt} {probe.value}." in whole
         assert (probe.kind == probes.STATED) == stated
-    new = {probe.phrasing for probe in asked if probe.kind == probes.NEW}
+    new = {probe.phrasing for probe in queries if probe.kind == probes.NEW}
     last = inputs.phrasings.groupby("relation").tail(1).index
     assert set(last) <= new
 
 
 def test_recall_counts_any_right_value_and_averages_phrasings():
-    asked = [
+    queries = [
         probes.Probe(0, 0, "new", "a", "x"),
         probes.Probe(0, 0, "new", "a", "y"),  # another name of the value
         probes.Probe(0, 1, "new", "b", "x"),
@@ -221,7 +221,7 @@ def test_recall_counts_any_right_value_and_averages_phrasings():
     answers = [
         probes.Answer(*pair) for pair in ((False, 3), (True, 1), (False, 5), (True, 0), (False, 2))
     ]
-    rows = probes.recall(asked, answers).set_index("kind")
+    rows = probes.recall(queries, answers).set_index("kind")
     assert rows.loc["new"].tolist() == [2, 1.5, 1.5]
     assert rows.loc["stated"].tolist() == [1, 0.0, 2.0]
 
@@ -229,11 +229,12 @@ def test_recall_counts_any_right_value_and_averages_phrasings():
 def fitted(inputs, options, *, online="auto", processes=1, **checkpoints):
     tokenizer = pretrained.tokenizer(inputs.tokenizer)
     blocks = corpus.opened(inputs.tokens, inputs.mentions, len(tokenizer), options.context)
-    asked = probes.probes(inputs.facts, inputs.phrasings, inputs.mentions, np.unique(blocks.facts))
+    occurring = np.unique(blocks.facts)
+    queries = probes.probes(inputs.facts, inputs.phrasings, inputs.mentions, occurring)
     training = text.TextTraining(
         tokens=inputs.tokens,
         mentions=inputs.mentions,
-        probes=asked,
+        probes=queries,
         tokenizer=inputs.tokenizer,
         shape=tuple(options.small),
         online=online,

@@ -302,8 +302,7 @@ def show_figures(
 # ---- any data set
 
 
-app.command()(tools_cli.score)
-app.command()(tools_cli.prune)
+app.registered_commands += tools_cli.app.registered_commands
 
 
 # ---- a run: before, and after

@@ -116,11 +116,11 @@ def annotate(
     values: dict[str, dict[str, list[tuple[Words, int]]]] = defaultdict(lambda: defaultdict(list))
     for row in facts.itertuples():
         for name in _names(row.entity, row.entity_aliases):
-            words = _folded(name)
-            by_word[words[0]].append(_Entity(words, row.entity))
+            name_words = _folded(name)
+            by_word[name_words[0]].append(_Entity(name_words, row.entity))
         for name in _names(row.value, row.value_aliases):
-            words = _folded(name)
-            values[row.entity][words[0]].append((words, row.Index))
+            name_words = _folded(name)
+            values[row.entity][name_words[0]].append((name_words, row.Index))
     for entities in by_word.values():
         entities.sort(key=lambda entity: -len(entity.name))
     for document in documents:
@@ -128,7 +128,7 @@ def annotate(
             _Word(match.group().casefold(), match.start(), match.end())
             for match in WORD.finditer(document.text)
         ]
-        found = set()
+        spans: set[tuple[int, int, int]] = set()
         position = 0
         while position < len(words):
             entity = _entity_at(document.text, words, position, by_word)
@@ -136,8 +136,8 @@ def annotate(
                 position += 1
                 continue
             position += len(entity.name)
-            found.update(_values_after(words, position, values[entity.entity], window))
-        yield document, sorted(found, key=lambda mention: (mention[1], mention[2], mention[0]))
+            spans.update(_values_after(words, position, values[entity.entity], window))
+        yield document, sorted(spans, key=lambda mention: (mention[1], mention[2], mention[0]))
 
 
 def _folded(text: str) -> Words:

@@ -52,7 +52,7 @@ def scored(
     while part := list(islice(documents, batch)):
         windows = []
         owners = []
-        for place, document in enumerate(part):
+        for row, document in enumerate(part):
             token_ids = tokenizer(document.text, add_special_tokens=False)["input_ids"]
             step = length - len(begin)
             pieces = [token_ids[at : at + step] for at in range(0, len(token_ids), step)]
@@ -60,7 +60,7 @@ def scored(
             if not pieces:
                 raise InputError(f"text {document.id} has no token that a loss is of; leave it out")
             windows += pieces
-            owners += [place] * len(pieces)
+            owners += [row] * len(pieces)
         losses = np.zeros(len(part))
         tokens = np.zeros(len(part), int)
         for first in range(0, len(windows), batch):

@@ -6,7 +6,7 @@ reconstruction.
 """
 
 from rote.prune.duplicates import near_duplicates
-from rote.prune.offline import automatic, explained, select, table
+from rote.prune.offline import automatic, explained, select, table, with_chance
 from rote.prune.schemes import OFFLINE, ONLINE, SCORED
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "near_duplicates",
     "select",
     "table",
+    "with_chance",
 ]

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import chain
 
 import numpy as np
 
@@ -43,17 +44,21 @@ def near_duplicates(texts: Sequence[str], overlap: float = 0.8) -> list[int]:
     runs = [_runs(text) for text in texts]
     buckets: dict[tuple[int, tuple[int, ...]], list[int]] = defaultdict(list)
     result = []
-    for row, own in enumerate(runs):
-        minima = [min((factor * run % _PRIME for run in own), default=0) for factor in factors]
+    for row, current in enumerate(runs):
+        minima = [_minimum(current, factor) for factor in factors]
         bands = [(at, tuple(minima[at : at + BAND])) for at in range(0, HASHES, BAND)]
-        others = sorted({other for band in bands for other in buckets[band]})
-        found = (other for other in others if _overlap(runs[other], own) >= overlap)
-        first = next(found, row)
+        others = sorted(set(chain.from_iterable(buckets[band] for band in bands)))
+        repeats = (other for other in others if _overlap(runs[other], current) >= overlap)
+        first = next(repeats, row)
         result.append(first)
         if first == row:
             for band in bands:
                 buckets[band].append(row)
     return result
+
+
+def _minimum(runs: frozenset[int], factor: int) -> int:
+    return min(factor * run % _PRIME for run in runs)
 
 
 def _runs(text: str) -> frozenset[int]:

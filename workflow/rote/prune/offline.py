@@ -126,7 +126,6 @@ def table(
     scheme: str,
     seed: int = 0,
     where: str = "losses",
-    chance: float | None = None,
     each_once: bool = False,
 ) -> pd.DataFrame:
     """`select` for a table: its chosen rows, with the copies to use as `count`.
@@ -137,17 +136,31 @@ def table(
         scheme: as in `select`.
         seed: of ties and random choices.
         where: what the table is called in errors.
-        chance: probability that a guess of an example is right, in (0, 1].
         each_once: one copy of every chosen row.
 
     Raises:
         InputError: as `explained`.
     """
-    options = {"seed": seed, "where": where, "chance": chance, "each_once": each_once}
-    rows = explained(frame, keep, scheme=scheme, **options)
-    kept = rows["count"] > 0
+    rows = explained(frame, keep, scheme=scheme, seed=seed, where=where, each_once=each_once)
+    stays = rows["count"] > 0
     columns = [name for name in rows if name not in NOTES or name in frame]
-    return rows.loc[kept, columns].reset_index(drop=True)
+    return rows.loc[stays, columns].reset_index(drop=True)
+
+
+def with_chance(frame: pd.DataFrame, chance: float, where: str = "losses") -> pd.DataFrame:
+    """A table with the column entropy: −ln(chance) of every row.
+
+    Args:
+        frame: without that column.
+        chance: probability that a guess of a whole example is right, in (0, 1].
+        where: what the table is called in errors.
+
+    Raises:
+        InputError: for a chance out of range, or a table that has the column.
+    """
+    if "entropy" in frame:
+        raise InputError(f"{where} has a column entropy; leave chance away")
+    return frame.assign(entropy=-float(np.log(reals.number("chance", chance, _SHARE))))
 
 
 NOTES = ("copies", "kept", "reason")  # what `explained` adds to a table
@@ -160,7 +173,6 @@ def explained(
     scheme: str,
     seed: int = 0,
     where: str = "losses",
-    chance: float | None = None,
     each_once: bool = False,
 ) -> pd.DataFrame:
     """Every row of a table, kept or dropped, and why.
@@ -172,8 +184,6 @@ def explained(
         scheme: as in `select`.
         seed: of ties and random choices.
         where: what the table is called in errors.
-        chance: probability that a guess of a whole example is right, in (0, 1]: its entropy is
-            −ln(chance) where the table has no column entropy.
         each_once: one copy of every chosen row.
 
     Returns:
@@ -181,9 +191,9 @@ def explained(
 
     Raises:
         InputError: for missing columns, duplicate ids (listed), an empty table, loss-flat without
-            counts, a chance beside a column entropy, and as `select`.
+            counts, and as `select`.
     """
-    loss, counts, entropy = _columns(frame, scheme, seed, where, chance)
+    loss, counts, entropy = _columns(frame, scheme, seed, where)
     if keep is None:
         present = len(loss) if counts is None else int((counts > 0).sum())
         keep = automatic(loss, counts=counts, ignorance=entropy) / max(1, present)
@@ -195,8 +205,8 @@ def explained(
 
 
 def _columns(
-    frame: pd.DataFrame, scheme: str, seed: int, where: str, chance: float | None
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | float | None]:
+    frame: pd.DataFrame, scheme: str, seed: int, where: str
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Losses, counts and entropies of a table."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"{where} must be a table with the columns id and loss, given {frame!r}")
@@ -228,13 +238,7 @@ def _columns(
         _checked(loss, counts)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    entropy: np.ndarray | float | None = None
-    if "entropy" in frame:
-        if chance is not None:
-            raise InputError(f"{where} has a column entropy; leave chance away")
-        entropy = _numbers(frame, "entropy", where)
-    elif chance is not None:
-        entropy = -float(np.log(reals.number("chance", chance, _SHARE)))
+    entropy = _numbers(frame, "entropy", where) if "entropy" in frame else None
     return loss, counts, entropy
 
 
@@ -250,9 +254,9 @@ def _numbers(frame: pd.DataFrame, name: str, where: str) -> np.ndarray:
 
 def _reasons(losses: np.ndarray, given: np.ndarray, copies: np.ndarray, scheme: str) -> list[str]:
     """Why each row is kept or dropped, one sentence each."""
-    kept = copies > 0
+    stays = copies > 0
     by_loss = OFFLINE[scheme].by_loss and OFFLINE[scheme].prunes
-    highest = losses[kept].max()
+    highest = losses[stays].max()
     drawn = "its loss is among the lowest" if by_loss else "chosen at random"
     left = "its loss is above those kept" if by_loss else "not chosen at random"
     drawn = drawn if OFFLINE[scheme].prunes else "everything is kept"

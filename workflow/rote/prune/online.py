@@ -20,17 +20,20 @@ class Controller:
 
     A candidate is known if its loss is below `known`. Where more than min(`ceiling`, `pace` ×
     progress of the training) of the admitted candidates are known, the share grows by `speed` /
-    steps, else it shrinks by as much, within [`least`, 1]. Rates are per training, so the course of
-    the share is the same over any number of steps. Ours; the values were chosen on facts of 13 bits
-    at width 24 and 32.
+    steps, else it shrinks by as much, within [`min_share`, 1]. Rates are per training, so the
+    course of the share is the same over any number of steps. Ours; the values were chosen on facts
+    of 13 bits at width 24.
 
     Args:
         known: nats per example, > 0.
         pace: known share that is asked per share of the training done, > 0.
         ceiling: largest known share that is asked, in (0, 1].
         speed: what the share can move by over a whole training, > 0.
-        least: smallest share that is admitted, in (0, 1].
+        min_share: smallest share that is admitted, in (0, 1].
         flat: nats per example, ≥ 0, below which flattening schemes do not train on it.
+        steps: of the training, ≥ 1: how often the share is moved.
+        max_trained: candidates that are trained on at most, ≥ 1: of more admitted ones the first in
+            the order given, which is random in an epoch; None: all.
 
     Raises:
         InputError: naming the field and its range.
@@ -40,19 +43,24 @@ class Controller:
     pace: float = 1.0
     ceiling: float = 0.97
     speed: float = 3.0
-    least: float = 0.06
+    min_share: float = 0.06
     flat: float = 0.3
+    steps: int = 1000
+    max_trained: int | None = None
 
     def __post_init__(self) -> None:
         ranges = dict.fromkeys(("known", "pace", "speed"), fields.POSITIVE)
-        ranges |= {"ceiling": _SHARE, "least": _SHARE, "flat": fields.NOT_NEGATIVE}
+        ranges |= {"ceiling": _SHARE, "min_share": _SHARE, "flat": fields.NOT_NEGATIVE}
+        ranges["steps"] = fields.SIZE
+        if self.max_trained is not None:
+            ranges["max_trained"] = fields.SIZE
         fields.check(ranges, vars(self))
 
-    def moved(self, share: Tensor, known_share: Tensor, progress: float, steps: int) -> Tensor:
+    def moved(self, share: Tensor, known_share: Tensor, progress: float) -> Tensor:
         """The share of the next step, (models,)."""
         grows = known_share > min(self.ceiling, self.pace * progress)
-        change = torch.where(grows, self.speed / steps, -self.speed / steps)
-        return (share + change).clamp(self.least, 1.0)
+        change = torch.where(grows, self.speed / self.steps, -self.speed / self.steps)
+        return (share + change).clamp(self.min_share, 1.0)
 
 
 class Choice(NamedTuple):
@@ -69,10 +77,8 @@ def choose(
     progress: float,
     *,
     scheme: str,
-    steps: int,
     controller: Controller = Controller(),
     ids: Tensor | None = None,
-    most: int | None = None,
 ) -> Choice:
     """Admit candidates by their losses, the lowest first.
 
@@ -88,22 +94,18 @@ def choose(
         share: (models,) in (0, 1], of the candidates.
         progress: of the training, in [0, 1].
         scheme: one of `rote.prune.ONLINE` that scores candidates.
-        steps: of the training, ≥ 1.
-        controller: thresholds and rates.
+        controller: thresholds, rates and steps.
         ids: (models, candidates) ≥ 0, what each candidate is a copy of: shares are then of distinct
             examples, so that frequent ones do not stand for all; None: no two are the same.
-        most: candidates that are trained on at most, ≥ 1: of more admitted ones the first in the
-            order given, which is random in an epoch; None: all.
 
     Raises:
         InputError: for an unknown scheme, losses that are no tensor (models, candidates) and shares
-            (models,), ids of another shape, or a progress or number out of range.
+            (models,), ids of another shape, or a progress out of range.
         FloatingPointError: naming model and candidate whose loss is not finite.
     """
     rule = registered(SCORED, scheme, "scheme")
     _check(losses, share)
     reals.number("progress", progress, fields.UNIT)
-    fields.check({"steps": fields.SIZE}, {"steps": steps})
     if not bool(torch.isfinite(losses).all()):
         model, position = (~torch.isfinite(losses)).nonzero()[0].tolist()
         value = float(losses[model, position])
@@ -114,10 +116,10 @@ def choose(
     admitted = parts.cumsum(1) - parts / 2 < n_admitted[:, None]
     if rule.controlled:
         known_share = (parts * (admitted & (ordered < controller.known))).sum(1) / n_admitted
-        share = controller.moved(share, known_share, progress, steps)
+        share = controller.moved(share, known_share, progress)
     trained = admitted & (ordered >= controller.flat) if rule.flat else admitted
-    if most is not None:
-        trained = _first(trained, order, most)
+    if controller.max_trained is not None:
+        trained = _first(trained, order, controller.max_trained)
     width = int(trained.sum(1).max().clamp(min=1))
     # those trained on to the front, still by their losses
     front = trained.logical_not().long().sort(dim=1, stable=True)[1][:, :width]
@@ -136,11 +138,10 @@ def _parts(losses: Tensor, ids: Tensor | None) -> Tensor:
     return 1 / copies.gather(1, ids)
 
 
-def _first(chosen: Tensor, order: Tensor, most: int) -> Tensor:
-    """The first `most` of the chosen ones in the order before sorting."""
-    fields.check({"most": fields.SIZE}, {"most": most})
+def _first(chosen: Tensor, order: Tensor, max_trained: int) -> Tensor:
+    """The first `max_trained` of the chosen ones in the order before sorting."""
     in_turn = torch.zeros_like(chosen).scatter(1, order, chosen)
-    in_turn &= in_turn.cumsum(1) <= most
+    in_turn &= in_turn.cumsum(1) <= max_trained
     return in_turn.gather(1, order)
 
 
@@ -149,8 +150,6 @@ def admit(
     copies: Tensor,
     share: Tensor,
     progress: float,
-    *,
-    steps: int,
     controller: Controller = Controller(),
 ) -> tuple[Tensor, Tensor]:
     """Admit whole examples by the loss that each had when it was last trained on.
@@ -163,20 +162,18 @@ def admit(
         copies: (models, N) ≥ 0, not all 0.
         share: (models,) in (0, 1].
         progress: of the training, in [0, 1].
-        steps: calls of a whole training, ≥ 1.
-        controller: thresholds and rates.
+        controller: thresholds and rates; its steps are calls of a whole training.
 
     Returns:
         (models, N) copies of the admitted examples, 0 for others, and (models,) the next share.
 
     Raises:
-        InputError: for tensors of other shapes, or a share, progress or steps out of range.
+        InputError: for tensors of other shapes, or a share or progress out of range.
     """
     _check(losses, share)
     if not isinstance(copies, Tensor) or copies.shape != losses.shape:
         raise InputError(f"copies must be a tensor of shape {tuple(losses.shape)}")
     reals.number("progress", progress, fields.UNIT)
-    fields.check({"steps": fields.SIZE}, {"steps": steps})
     ordered, order = losses.sort(dim=1, stable=True)
     ordered_copies = copies.gather(1, order).to(share.dtype)
     present = ordered_copies > 0
@@ -184,7 +181,7 @@ def admit(
     admitted = present & (present.cumsum(1) <= n_admitted[:, None])
     known_share = (admitted & (ordered < controller.known)).sum(1) / n_admitted
     weights = torch.zeros_like(ordered_copies).scatter_(1, order, admitted * ordered_copies)
-    return weights, controller.moved(share, known_share, progress, steps)
+    return weights, controller.moved(share, known_share, progress)
 
 
 def _check(losses: Tensor, share: Tensor) -> None:

@@ -10,8 +10,10 @@ from rote.core import job
 from rote.core.verbs import result
 
 log = logging.getLogger("rote")
+app = typer.Typer(add_completion=False)
 
 
+@app.command()
 def prune(
     losses: Annotated[
         Path,
@@ -58,14 +60,12 @@ def prune(
 
     with job.start("prune", seed=seed):
         frame = table.read(losses)
+        where = str(losses)
+        columns = list(frame.columns)
+        if chance is not None:
+            frame = pruning.with_chance(frame, chance, where)
         rows = pruning.explained(
-            frame,
-            keep,
-            scheme=scheme,
-            seed=seed,
-            where=str(losses),
-            chance=chance,
-            each_once=each_once,
+            frame, keep, scheme=scheme, seed=seed, where=where, each_once=each_once
         )
         if "text" in frame:
             texts = table.texts(frame["text"], f"{losses}, text")
@@ -82,14 +82,15 @@ def prune(
                     repeated,
                     len(rows),
                 )
-        kept = rows[rows["kept"]]
-        columns = [name for name in (*frame.columns, "count") if name in rows]
-        tables.export(out, kept[list(dict.fromkeys(columns))].reset_index(drop=True))
+        remaining = rows[rows["kept"]]
+        names = list(dict.fromkeys([*columns, "count"]))
+        tables.export(out, remaining[names].reset_index(drop=True))
         if reasons:
             tables.export(reasons, rows)
-        log.info("kept %d of %d examples: %s", len(kept), len(frame), out)
+        log.info("kept %d of %d examples: %s", len(remaining), len(frame), out)
 
 
+@app.command()
 def score(
     model: Annotated[
         str, typer.Option(help="Causal language model: a folder of save_pretrained, or a hub id.")

@@ -103,33 +103,36 @@ def write(rng: np.random.Generator, form: BiographyForm = BiographyForm()) -> Bi
     relations = list(PHRASINGS)
     people = [_person(number) for number in range(form.people)]
     values = rng.integers(form.values, size=(form.people, len(relations)))
-    used = [
-        [rng.choice(len(phrasings) - 1, USED, replace=False) for phrasings in PHRASINGS.values()]
-        for _ in people
-    ]
+    used = [_used(rng) for _ in people]
     weights = np.arange(1, form.people + 1) ** -float(form.exponent)
     drawn = rng.choice(form.people, form.documents, p=weights / weights.sum())
     documents = []
     for person in drawn:
         sentences = []
-        for place in rng.choice(len(relations), form.facts, replace=False):
-            phrasing = PHRASINGS[relations[place]][rng.choice(used[person][place])]
-            value = _value(relations[place], int(values[person, place]))
+        for column in rng.choice(len(relations), form.facts, replace=False):
+            phrasing = PHRASINGS[relations[column]][rng.choice(used[person][column])]
+            value = _value(relations[column], int(values[person, column]))
             sentences.append(f"{phrasing.format(entity=people[person])} {value}.")
             while rng.random() < form.plain:
                 sentences.append(_plain(rng))
         documents.append(" ".join(sentences))
-    rows = [
-        (person, relation, _value(relation, int(values[number, place])))
-        for number, person in enumerate(people)
-        for place, relation in enumerate(relations)
-    ]
-    asked = [(relation, text) for relation, texts in PHRASINGS.items() for text in texts]
+    rows = []
+    for number, person in enumerate(people):
+        for column, relation in enumerate(relations):
+            rows.append((person, relation, _value(relation, int(values[number, column]))))
+    questions = []
+    for relation, texts in PHRASINGS.items():
+        questions += [(relation, text) for text in texts]
     return Biographies(
         documents,
         pd.DataFrame(rows, columns=["entity", "relation", "value"]),
-        pd.DataFrame(asked, columns=["relation", "text"]),
+        pd.DataFrame(questions, columns=["relation", "text"]),
     )
+
+
+def _used(rng: np.random.Generator) -> list[np.ndarray]:
+    """The phrasings that state one person's facts, by relation; the last is none of them."""
+    return [rng.choice(len(texts) - 1, USED, replace=False) for texts in PHRASINGS.values()]
 
 
 def _plain(rng: np.random.Generator) -> str:
@@ -150,5 +153,5 @@ def _value(relation: str, number: int) -> str:
 def _name(number: int, syllables: int) -> str:
     base = len(SYLLABLES)
     mixed = (number * 2_654_437 + 97) % base**syllables  # one to one: the factor is coprime to 65
-    parts = [SYLLABLES[mixed // base**place % base] for place in range(syllables)]
+    parts = [SYLLABLES[mixed // base**column % base] for column in range(syllables)]
     return "".join(parts).capitalize()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 from rote.core.errors import InputError
@@ -176,18 +177,15 @@ def _longer(layout: ArmLayout, _: dict[int, float]) -> list[FactArm]:
     compared = (*layout.uniform[2:][-1:], *layout.power_laws)
     steps = [times * layout.training.steps for times in layout.training.longer]
     arms = [_base(layout, data, STANDARD) for data in compared]
-    return [arm._replace(steps=count) for arm in arms for count in steps]
+    return [arm._replace(steps=count) for arm, count in product(arms, steps)]
 
 
 def _tuning(layout: ArmLayout, _: dict[int, float]) -> list[FactArm]:
     """Every width and rate, for half the steps."""
     training = layout.training
     arm = _base(layout, layout.uniform[-1], STANDARD)._replace(steps=training.steps // 2)
-    return [
-        arm._replace(width=width, rate=training.learning_rate * factor)
-        for width in layout.widths
-        for factor in training.rate_factors
-    ]
+    rates = [training.learning_rate * factor for factor in training.rate_factors]
+    return [arm._replace(width=width, rate=rate) for width, rate in product(layout.widths, rates)]
 
 
 def _ladder(layout: ArmLayout, rates: dict[int, float]) -> list[FactArm]:

@@ -103,8 +103,8 @@ def source(options: CramlessText, seed: int) -> TextSource:
     made = biographies.write(generator(seed, "cramless", "biographies"), form)
     documents = [Document(f"generated:{row}", text) for row, text in enumerate(made.documents)]
     facts = made.triples.assign(**dict.fromkeys(triples.ALIASES, ""))
-    asked = [probes.prompt(text, "") for text in made.phrasings["text"]]
-    tokenizer = words([*made.documents, *made.triples["entity"], *made.triples["value"], *asked])
+    phrasing = [probes.prompt(text, "") for text in made.phrasings["text"]]
+    tokenizer = words([*made.documents, *made.triples["entity"], *made.triples["value"], *phrasing])
     return TextSource(documents, facts, made.phrasings, tokenizer)
 
 
@@ -119,8 +119,10 @@ def words(texts: Iterable[str]) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     split = pre_tokenizers.Whitespace()
-    known = sorted({word for text in texts for word, _ in split.pre_tokenize_str(text)})
-    numbers = {word: number for number, word in enumerate(["[UNK]", "[END]", *known])}
+    known: set[str] = set()
+    for text in texts:
+        known.update(word for word, _ in split.pre_tokenize_str(text))
+    numbers = {word: number for number, word in enumerate(["[UNK]", "[END]", *sorted(known)])}
     raw = Tokenizer(models.WordLevel(numbers, "[UNK]"))
     raw.pre_tokenizer = split
     return PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]", eos_token="[END]")
@@ -157,8 +159,8 @@ def tokenize(given: TextSource, window: int, out: Path) -> TokenFile:
                     inside = np.flatnonzero((places[:, 1] > start) & (places[:, 0] < stop))
                     if len(inside):
                         first, last = int(inside[0]) + written, int(inside[-1]) + written
-                        asked = probes.phrasing_of(document.text[:start], prompts[fact])
-                        mentions.append((document.id, fact, start, stop, first, last + 1, asked))
+                        phrasing = probes.phrasing_of(document.text[:start], prompts[fact])
+                        mentions.append((document.id, fact, start, stop, first, last + 1, phrasing))
                 file.write(np.array([*token_ids, *separator], kind).tobytes())
                 written += len(token_ids) + len(separator)
     if not mentions:
@@ -257,12 +259,9 @@ def _permuted(places: np.ndarray, n: int, seed: int, epoch: int) -> np.ndarray:
     return result.astype(np.int64)
 
 
-FACTS, PHRASINGS, TOKENS, TOKENIZER = (
-    "facts.parquet",
-    "phrasings.parquet",
-    "tokens.bin",
-    "tokenizer",
-)
+# in the folder of a tokenized corpus
+FACTS, PHRASINGS = "facts.parquet", "phrasings.parquet"
+TOKENS, TOKENIZER = "tokens.bin", "tokenizer"
 
 
 def prepare(options: CramlessText, seed: int, folder: Path) -> TokenFile:

@@ -139,10 +139,12 @@ def selection_costs_as_much(tables: Tables) -> Tables:
 def size_does_not_count(tables: Tables) -> Tables:
     """The smallest network of the ladder recites all that selection does, and more."""
     runs = tables["runs"]
-    most = runs["recited"].max()
+    highest = runs["recited"].max()
     of_ladder = runs["group"] == LADDER_GROUP.name
     standards = of_ladder & (runs["scheme"] == STANDARD.name)
-    return nulls.replaced(tables, runs=runs.assign(recited=runs["recited"].where(~standards, most)))
+    return nulls.replaced(
+        tables, runs=runs.assign(recited=runs["recited"].where(~standards, highest))
+    )
 
 
 def bits_make_whole_facts(tables: Tables) -> Tables:

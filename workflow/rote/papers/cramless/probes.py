@@ -1,5 +1,6 @@
 """Asking a language model for facts in phrasings in which the value does not stand before."""
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +12,8 @@ from rote.data import triples
 from rote.readers import table
 
 # how a phrasing of a fact was seen: with this entity, with others alone, or never
-STATED, PAIRED, NEW = "stated", "paired", "new"
-KINDS = (STATED, PAIRED, NEW)
+KINDS = ("stated", "paired", "new")
+STATED, PAIRED, NEW = KINDS
 ENTITY = "{entity}"
 
 
@@ -67,8 +68,8 @@ def phrasing_of(before: str, prompts: list[tuple[int, str]]) -> int:
         prompts: rows of phrasings and what they ask, case-folded.
     """
     end = before.rstrip().casefold()
-    for row, asked in prompts:
-        if end.endswith(asked):
+    for row, query in prompts:
+        if end.endswith(query):
             return row
     return -1
 
@@ -86,8 +87,8 @@ def prompts_of(facts: pd.DataFrame, phrasings: pd.DataFrame) -> list[list[tuple[
     result = []
     for relation, names in zip(facts["relation"], triples.entity_names(facts), strict=True):
         texts = by_relation.get(relation, [])
-        pairs = [(row, prompt(text, name).casefold()) for name in names for row, text in texts]
-        result.append(pairs)
+        pairs = product(names, texts)
+        result.append([(row, prompt(text, name).casefold()) for name, (row, text) in pairs])
     return result
 
 
@@ -117,15 +118,15 @@ def probes(
             if relation != fact.relation:
                 continue
             kind = STATED if (question, row) in stated else PAIRED if row in seen else NEW
-            asked = prompt(text, fact.entity)
-            result += [Probe(question, row, kind, asked, name) for name in names[fact.Index]]
+            query = prompt(text, fact.entity)
+            result += [Probe(question, row, kind, query, name) for name in names[fact.Index]]
     if not result:
         raise InputError("no phrasing asks for a relation of the facts; check both tables")
     return result
 
 
 def ask(
-    model: Any, tokenizer: Any, asked: list[Probe], *, context: int, batch: int, device: Any
+    model: Any, tokenizer: Any, queries: list[Probe], *, context: int, batch: int, device: Any
 ) -> list[Answer]:
     """What a model says to probes, in their order.
 
@@ -141,7 +142,7 @@ def ask(
         device: of the model.
     """
     coded = []
-    for probe in asked:
+    for probe in queries:
         text = f"{probe.prompt} {probe.value}"
         tokens = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
         ends = np.array([end for _, end in tokens["offset_mapping"]])
@@ -155,7 +156,7 @@ def ask(
             rows, _answers(model, [coded[r] for r in rows], device), strict=True
         ):
             answers[int(row)] = answer
-    return [answers[row] for row in range(len(asked))]
+    return [answers[row] for row in range(len(queries))]
 
 
 def _answers(model: Any, coded: list[tuple[np.ndarray, np.ndarray]], device: Any) -> list[Answer]:
@@ -176,7 +177,7 @@ def _answers(model: Any, coded: list[tuple[np.ndarray, np.ndarray]], device: Any
     return [Answer(*pair) for pair in zip(right.all(1).tolist(), losses.tolist(), strict=True)]
 
 
-def recall(asked: list[Probe], answers: list[Answer]) -> pd.DataFrame:
+def recall(queries: list[Probe], answers: list[Answer]) -> pd.DataFrame:
     """Questions and how many are answered, by kind of phrasing.
 
     A question counts with the share of its phrasings of a kind in which any of its right values is
@@ -189,7 +190,7 @@ def recall(asked: list[Probe], answers: list[Answer]) -> pd.DataFrame:
     Returns:
         Columns kind, facts, recited, loss (nats, mean over questions).
     """
-    frame = pd.DataFrame(asked).assign(
+    frame = pd.DataFrame(queries).assign(
         recited=[answer.recited for answer in answers], loss=[answer.loss for answer in answers]
     )
     keys = ["kind", "question", "phrasing"]

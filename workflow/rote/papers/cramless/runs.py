@@ -192,9 +192,9 @@ def interpolated(curve: pd.DataFrame, at: pd.Series) -> np.ndarray:
     Below the first column it is the first value, beyond the last one the last.
     """
     places = np.log(curve.columns.to_numpy(float))
-    wanted = np.log(at.loc[curve.index].to_numpy(float))
-    rows = zip(wanted, curve.to_numpy(float), strict=True)
-    return np.array([np.interp(place, places, facts) for place, facts in rows])
+    target = np.log(at.loc[curve.index].to_numpy(float))
+    rows = zip(target, curve.to_numpy(float), strict=True)
+    return np.array([np.interp(position, places, facts) for position, facts in rows])
 
 
 def inverted(curve: pd.DataFrame, facts: pd.Series) -> np.ndarray:
@@ -205,12 +205,12 @@ def inverted(curve: pd.DataFrame, facts: pd.Series) -> np.ndarray:
     """
     places = np.log(curve.columns.to_numpy(float))
     result = []
-    for reached, wanted in zip(curve.to_numpy(float), facts.loc[curve.index], strict=True):
-        after = int(np.searchsorted(reached, wanted))  # first column with at least as many
+    for reached, target in zip(curve.to_numpy(float), facts.loc[curve.index], strict=True):
+        after = int(np.searchsorted(reached, target))  # first column with at least as many
         if after in (0, len(reached)):
             result.append(places[min(after, len(reached) - 1)])
             continue
-        part = (wanted - reached[after - 1]) / (reached[after] - reached[after - 1])
+        part = (target - reached[after - 1]) / (reached[after] - reached[after - 1])
         result.append(places[after - 1] + part * (places[after] - places[after - 1]))
     return np.exp(result)
 

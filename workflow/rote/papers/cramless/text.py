@@ -117,13 +117,13 @@ def train_replicates(
     tokenizer = pretrained.tokenizer(inputs.tokenizer)
     opened = corpus.opened(inputs.tokens, inputs.mentions, len(tokenizer), options.context)
     occurring = np.unique(opened.facts)
-    asked = probes.probes(inputs.facts, inputs.phrasings, inputs.mentions, occurring)
+    queries = probes.probes(inputs.facts, inputs.phrasings, inputs.mentions, occurring)
     parts = []
     for replicate in range(options.replicates):
         training = TextTraining(
             tokens=inputs.tokens,
             mentions=inputs.mentions,
-            probes=asked,
+            probes=queries,
             tokenizer=inputs.tokenizer,
             shape=arm.shape(options),
             online=arm.scheme.online,
@@ -330,30 +330,30 @@ def _batch(
             state["share"].to(losses.device),
             step / training.steps,
             scheme=training.online,
-            steps=training.steps,
-            controller=_controller(options),
+            controller=_controller(options, training.steps),
         )
         state["share"] = choice.share.cpu()
         chosen = choice.chosen[0][choice.weights[0] > 0].cpu().numpy()
         admitted[np.flatnonzero(states_facts)[chosen]] = True
         state["scored"] += int(states_facts.sum())
     plain = np.flatnonzero(~states_facts)
-    kept = round(options.plain_share * len(plain))
+    n_plain = round(options.plain_share * len(plain))
     if options.plain == "score" and len(plain):
         losses = _scored(model, blocks, candidates[plain], options, worker)[0]
         plain = plain[np.argsort(losses.cpu().numpy(), kind="stable")]
         state["scored"] += len(plain)
-    admitted[plain[:kept]] = True
+    admitted[plain[:n_plain]] = True
     admitted[0] |= not admitted.any()
     return candidates[admitted][: options.batch]
 
 
-def _controller(options: CramlessText) -> online.Controller:
+def _controller(options: CramlessText, steps: int) -> online.Controller:
     return online.Controller(
         known=options.known,
         pace=options.pace,
         speed=options.speed,
-        least=options.least_share,
+        min_share=options.least_share,
+        steps=steps,
     )
 
 
@@ -436,8 +436,8 @@ def _summed(value: float, worker: Worker) -> float:
 
 def _recall(model: Any, tokenizer: Any, training: TextTraining, worker: Worker) -> pd.DataFrame:
     """What the network answers; every process asks its part of the probes."""
-    asked = training.probes
-    part = asked[worker.rank :: worker.count]
+    queries = training.probes
+    part = queries[worker.rank :: worker.count]
     options = training.options
     answers = probes.ask(
         model,
@@ -450,5 +450,5 @@ def _recall(model: Any, tokenizer: Any, training: TextTraining, worker: Worker) 
     if worker.count > 1:
         gathered: list[Any] = [None] * worker.count
         dist.all_gather_object(gathered, answers)
-        answers = [gathered[at % worker.count][at // worker.count] for at in range(len(asked))]
-    return probes.recall(asked, answers)
+        answers = [gathered[at % worker.count][at // worker.count] for at in range(len(queries))]
+    return probes.recall(queries, answers)

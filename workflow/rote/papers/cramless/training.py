@@ -212,15 +212,17 @@ def _buffers(
     return buffers
 
 
-def controller_of(options: CramlessTraining) -> online.Controller:
-    """The controller of the admitted share."""
+def controller_of(options: CramlessTraining, steps: int) -> online.Controller:
+    """The controller of an admitted share that is moved so many times in a training."""
     return online.Controller(
         known=options.known,
         pace=options.pace,
         ceiling=options.ceiling,
         speed=options.speed,
-        least=options.least_share,
+        min_share=options.least_share,
         flat=options.flat_below,
+        steps=steps,
+        max_trained=options.trained,
     )
 
 
@@ -240,8 +242,9 @@ def _loss(
     """
     table, start, first_value = questions
     unselected = _unselected_steps(arm, options)
-    controller = controller_of(options)
     by_last_losses = "losses" in buffers
+    moves = -(-arm.steps // options.refresh) if by_last_losses else arm.steps
+    controller = controller_of(options, moves)
 
     def examples(position: int, count: int) -> Tensor:
         fact_ids = np.stack([order.batch(position, count) for order in orders])
@@ -264,10 +267,8 @@ def _loss(
             buffers["share"],
             step / arm.steps,
             scheme=arm.scheme.online,
-            steps=arm.steps,
             controller=controller,
             ids=fact_ids,
-            most=options.trained,
         )
         buffers["share"].copy_(choice.share)
         return fact_ids.gather(1, choice.chosen), choice.weights
@@ -279,8 +280,7 @@ def _loss(
                 buffers["copies"],
                 buffers["share"],
                 step / arm.steps,
-                steps=-(-arm.steps // options.refresh),
-                controller=controller,
+                controller,
             )
             buffers["admitted"].copy_(admitted)
             buffers["share"].copy_(share)
@@ -323,9 +323,9 @@ def _by_weight(weights: Tensor, places: Tensor) -> Tensor:
     draws = places.shape[1]
     parts = torch.arange(draws, device=places.device)
     positions = (parts + places) / draws * summed[:, -1:]
-    found = torch.searchsorted(summed, positions, right=True)
+    drawn_rows = torch.searchsorted(summed, positions, right=True)
     last = (weights > 0).long().mul(torch.arange(weights.shape[1], device=weights.device)).amax(1)
-    return torch.minimum(found, last[:, None])
+    return torch.minimum(drawn_rows, last[:, None])
 
 
 def _unselected_steps(arm: FactArm, options: CramlessTraining) -> int:
