@@ -141,7 +141,9 @@ def test_arms_cover_every_scheme_and_have_names_of_their_own():
 def test_arms_refuse_unknown_groups_and_schemes_with_what_is_allowed():
     with pytest.raises(InputError, match=r"--group must be one of standard, .*given 'best'"):
         arms.arms_of("best", SMALL.facts, SMALL.training)
-    with pytest.raises(InputError, match="--size must be small or large, --scheme none or auto"):
+    with pytest.raises(
+        InputError, match="--size must be small or large, --scheme one of none, auto"
+    ):
         arms.text_arm("small", "low")
 
 

@@ -293,7 +293,6 @@ def notebook_words(paper: str) -> set[str]:
 READ_OTHERWISE = {
     r"raf\.universality\.e_mem_true": 'as f"{error}_true"',
     r"distmem\.facts\.relation": "by whoever looks at a generated fact, as its other parts",
-    r"cramless\.facts\.key": "by whoever looks at a fact: it is trained on as tokens",
     r"longtail\.linear_sweep\.forced_once": 'as f"forced_{pool}"',
 }
 

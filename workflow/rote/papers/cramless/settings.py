@@ -105,7 +105,7 @@ class CramlessTraining(Section):
     batch: int = key(512, "Examples per step", ge=1)
     candidates: int = key(2048, "Candidates per step that selection scores", ge=1)
     trained: int = key(
-        1024, "Examples per step that selection trains on at most, of those it admits", ge=1
+        960, "Examples per step that selection trains on at most, of those it admits", ge=1
     )
     learning_rate: float = key(0.02, "Peak; cosine to 2 %", gt=0)
     warmup: int = key(50, "Steps of linear warm-up", ge=0)
