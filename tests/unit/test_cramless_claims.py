@@ -50,7 +50,7 @@ RECITED = {
 # of the ladder, standard training: recited by width
 LADDER = {
     "uniform 6400": {12: 5, 16: 10, 24: 60, 32: 70, 48: 90, 64: 100, 96: 1485},
-    "power 1": {12: 300, 16: 350, 24: 420, 32: 650, 48: 660, 64: 400, 96: 722},
+    "power 1": {12: 300, 16: 350, 24: 420, 32: 450, 48: 460, 64: 470, 96: 722},
 }
 LONGER = 1.3  # times as many with longer training
 WEIGHTED = {"auto": 0.95, "none": 0.68, "offline automatic": 0.74}
