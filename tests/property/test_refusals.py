@@ -125,7 +125,7 @@ KERNELS = [
         {"frame": TABLE, "keep": 0.5},
     ),
     (
-        partial(online.choose, scheme="auto"),
+        partial(online.choose, scheme="auto", controller=online.Controller(steps=10)),
         CANDIDATES,
     ),
     (diffusion.linear, {"steps": 5, "first": 0.01, "last": 0.1}),

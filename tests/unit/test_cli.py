@@ -263,9 +263,10 @@ def test_choices_are_those_of_the_registries():
     from rote.ngrams import cli as ngrams_cli
     from rote.ngrams.analyser import UNITS
     from rote.prune import OFFLINE
+    from rote.report import tools_cli
 
     choices = {}
-    for command in (cli.prune, ngrams_cli.tokenize):
+    for command in (tools_cli.prune, ngrams_cli.tokenize):
         for name, annotation in get_type_hints(command).items():
             choices[name] = set(get_args(annotation))
     assert choices["scheme"] == set(OFFLINE)

@@ -22,7 +22,7 @@ SMALL = settings.Settings(
         replicates=2,
     ),
     training=settings.CramlessTraining(
-        width=8, ladder=[12], pruned_ladder=[12], steps=20, batch=32, candidates=64, longer_factor=2
+        width=8, ladder=[12], pruned_ladder=[12], steps=20, batch=32, candidates=64, longer=[2]
     ),
 )
 
@@ -141,13 +141,42 @@ def test_arms_cover_every_scheme_and_have_names_of_their_own():
 def test_arms_refuse_unknown_groups_and_schemes_with_what_is_allowed():
     with pytest.raises(InputError, match=r"--group must be one of standard, .*given 'best'"):
         arms.arms_of("best", SMALL.facts, SMALL.training)
-    with pytest.raises(InputError, match="--size must be small or large, --scheme none or auto"):
+    with pytest.raises(
+        InputError, match="--size must be small or large, --scheme one of none, auto"
+    ):
         arms.text_arm("small", "low")
 
 
 def test_train_group_needs_the_table_of_the_pruned_group(fact_sets):
     with pytest.raises(InputError, match="--group pruned needs --pruned"):
         training.train_group("pruned", SMALL, fact_sets, None, training.CramlessJob(1))
+    with pytest.raises(InputError, match="--group ladder needs --tuned, the runs of"):
+        training.train_group("ladder", SMALL, fact_sets, None, training.CramlessJob(1))
+
+
+def test_best_rate_of_a_width_stores_the_most_bits():
+    rows = [(8, 0.1, 10), (8, 0.2, 30), (8, 0.2, 10), (8, 0.1, 20), (12, 0.1, 9), (12, 0.2, 1)]
+    tuned = pd.DataFrame(rows, columns=["width", "learning_rate", "stored"])
+    assert training.best_rates(tuned) == {8: 0.2, 12: 0.1}
+
+
+def test_ladder_takes_its_rates_and_holds_the_base_width():
+    group = arms.arms_of("ladder", SMALL.facts, SMALL.training, {8: 0.3, 12: 0.4})
+    rates = {arm.width: arm.rate for arm in group if arm.scheme is arms.STANDARD}
+    assert rates == {8: 0.3, 12: 0.4}
+    assert {arm.width for arm in group if arm.scheme is arms.AUTOMATIC} == {12}
+    with pytest.raises(ValueError, match="it must hold tuning"):
+        settings.CramlessTraining(groups=["standard", "ladder"])
+
+
+def test_draws_by_weight_are_as_frequent_as_the_weights():
+    weights = torch.tensor([[0.0, 1.0, 3.0, 0.0, 4.0, 0.0]])
+    rng = np.random.default_rng(0)
+    places = torch.tensor(rng.random((1, 8000)))
+    counts = torch.bincount(training._by_weight(weights, places)[0], minlength=6)
+    assert counts.tolist() == [0, 1000, 3000, 0, 4000, 0]  # one draw per part of the sum
+    edges = torch.tensor([[0.0, np.nextafter(1.0, 0.0)]], dtype=torch.float64)
+    assert training._by_weight(weights, edges).tolist() == [[1, 4]]
 
 
 def test_fact_sets_survive_their_table(fact_sets):
@@ -171,13 +200,15 @@ def run_arm(fact_sets, scheme, **options):
     return training.train_arm(arm, replicates, None, SMALL.training, job)
 
 
-@pytest.mark.parametrize("scheme", ["none", "auto", "auto-flat", "low", "low-flat"])
+@pytest.mark.parametrize(
+    "scheme", ["none", "auto", "auto-flat", "auto-epoch", "low", "low-flat", "high"]
+)
 def test_train_arm_makes_its_tables(fact_sets, scheme):
     for name, frame in run_arm(fact_sets, scheme)._asdict().items():
         tables.check(frame.reset_index(drop=True), schema.TABLES[name])
 
 
-@pytest.mark.parametrize("scheme", ["none", "auto"])
+@pytest.mark.parametrize("scheme", ["none", "auto", "auto-epoch"])
 def test_train_arm_resumes_to_the_same_tables(fact_sets, scheme, tmp_path, monkeypatch):
     uninterrupted = run_arm(fact_sets, scheme)
     value_losses = lm.value_losses
@@ -224,7 +255,7 @@ def test_train_arm_learns_all_facts_that_fit_with_and_without_selection():
     options = settings.CramlessTraining(width=16, steps=400, batch=64, candidates=64, warmup=20)
     data_set = arms.data_sets(facts)[0]
     replicates = [data.make(facts, data_set, r, 1) for r in range(2)]
-    for scheme in (arms.STANDARD, arms.AUTOMATIC):
+    for scheme in (arms.STANDARD, arms.AUTOMATIC, arms.AUTOMATIC_EPOCH):
         arm = arms.FactArm("test", data_set, scheme, 16, 400)
         result = training.train_arm(arm, replicates, None, options, training.CramlessJob(1))
         assert (result.runs["recited"] == 20).all()
@@ -258,6 +289,9 @@ def test_prune_offline_selects_as_many_facts_as_fit(fact_sets):
         assert sizes.dropna().nunique() == 1
     automatic = pruned[(pruned["scheme"] == "automatic") & (pruned["count"] > 0)]
     assert (automatic["count"] == 1).all()
+    uniform = result.runs.assign(exponent=0.0, data="uniform 80")
+    random = pruning.prune_offline(SMALL.facts, result.trained, uniform, 1)
+    assert set(random["scheme"]) == {"random"}
     counts = pruning.counts_of(pruned, arm_of("offline random"))
     assert len(counts) == 2
 
@@ -289,7 +323,6 @@ def test_statistics_name_the_arms_they_miss(fact_sets):
         skewed.assign(data=f"uniform {facts}", exponent=0.0, facts=facts) for facts in (40, 60, 120)
     ]
     frames = {"runs": pd.concat([skewed, *uniform])}
-    assert runs.base_network(frames).fits == "uniform 60"
     assert runs.base_network(frames).crowded == ["uniform 120"]
     with pytest.raises(KeyError, match="arm power 1, auto"):
         statistics.gain_powerlaw(frames)

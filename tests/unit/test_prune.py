@@ -173,11 +173,94 @@ def test_automatic_keeps_everything_where_everything_fits():
             ),
             "counts must be whole numbers",
         ),
+        (
+            lambda: prune.table(
+                pd.DataFrame({"id": list("ab"), "loss": 1.0}), 0.5, scheme="loss-flat"
+            ),
+            "has no column count; scheme loss-flat caps copies",
+        ),
+        (
+            lambda: prune.with_chance(pd.DataFrame({"id": [1], "loss": [1.0]}), 0.0),
+            r"chance must be in \(0, 1\]",
+        ),
+        (
+            lambda: prune.with_chance(pd.DataFrame({"id": [1], "entropy": [2.0]}), 0.5),
+            "has a column entropy; leave chance away",
+        ),
+        (lambda: prune.automatic(LOSSES, ignorance=[1.0, 2.0]), "one number or of shape"),
     ],
 )
 def test_prune_refuses_bad_arguments(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_automatic_takes_the_entropy_of_each_example():
+    losses = np.r_[np.zeros(30), np.full(70, 9.0)]
+    entropies = np.r_[np.full(30, 4.0), np.full(70, 9.0)]
+    assert prune.automatic(losses, ignorance=entropies) == 30
+    assert prune.automatic(losses, ignorance=np.full(100, 9.0)) == 30
+    # forty nats in each of two halves: of the low ones ten fit
+    assert (
+        prune.automatic(
+            np.r_[np.full(20, 2.0), np.full(10, 5.0)],
+            ignorance=np.r_[np.full(20, 4.0), np.full(10, 9.0)],
+        )
+        == 20
+    )
+
+
+def test_chance_level_gives_the_entropy_of_a_table():
+    frame = pd.DataFrame({"id": range(100), "loss": np.full(100, 0.7 * np.log(1e4))})
+    assert len(prune.table(frame, None, scheme="loss")) == 1  # nothing is known for certain
+    assert len(prune.table(prune.with_chance(frame, 1e-4), None, scheme="loss")) == 30
+    given = frame.assign(entropy=np.log(1e4))
+    assert len(prune.table(given, None, scheme="loss")) == 30
+
+
+def test_every_row_says_why_it_is_kept_or_dropped():
+    frame = pd.DataFrame({"id": list("abcdef"), "loss": LOSSES, "count": COUNTS})
+    rows = prune.explained(frame, 0.4, scheme="loss-flat").set_index("id")
+    assert rows["kept"].tolist() == [False, True, False, True, False, False]
+    assert rows["copies"].tolist() == COUNTS.tolist()
+    assert rows.loc["b", "reason"] == "kept: its loss is among the lowest, 4 of 9 copies"
+    assert rows.loc["a", "reason"] == "dropped: its loss is above those kept"
+    assert rows.loc["f", "reason"] == "dropped: it has no copies"
+    once = prune.table(frame, 0.4, scheme="loss", each_once=True)
+    assert once["count"].tolist() == [1, 1]
+    equal = prune.explained(frame.assign(loss=1.0), 0.4, scheme="loss")
+    assert (equal["reason"] == "dropped: chance decided among equal losses").sum() == 3
+    random = prune.explained(frame, 0.4, scheme="random")
+    assert set(random["reason"]) == {
+        "kept: chosen at random",
+        "dropped: not chosen at random",
+        "dropped: it has no copies",
+    }
+
+
+def jaccard(a: str, b: str) -> float:
+    words = [text.split() for text in (a, b)]
+    one, other = (set(zip(of, of[1:], of[2:], strict=False)) for of in words)
+    return len(one & other) / len(one | other)
+
+
+def test_near_duplicates_are_those_whose_runs_of_words_overlap():
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(list("abcdefghij"), 40)) for _ in range(60)]
+    for row in range(0, 60, 3):  # one word changed, many changed, other case and marks
+        words = texts[row].split()
+        texts.append(" ".join([*words[:-1], "x"]))
+        texts.append(" ".join([*words[:10], *["y"] * 30]))
+        texts.append(texts[row].upper() + "!")
+    repeats = prune.near_duplicates(texts)
+    for row, text in enumerate(texts):
+        plain = text.lower().rstrip("!")
+        others = [jaccard(plain, other.lower().rstrip("!")) >= 0.8 for other in texts[:row]]
+        expected = others.index(True) if any(others) else row
+        assert repeats[row] == expected
+    assert prune.near_duplicates(["A b", "a  B.", "c"]) == [0, 0, 2]
+    with pytest.raises(InputError, match="overlap must be in"):
+        prune.near_duplicates(texts, 0.0)
 
 
 def test_prune_command_prunes_a_table(tmp_path):
@@ -208,6 +291,14 @@ def test_prune_command_prunes_a_table(tmp_path):
         assert remaining["id"].tolist() == ["doc1", "doc3"]
         assert remaining["count"].tolist() == [9, 5]
         assert remaining["text"].tolist() == ["v", "x"]
+    explained = tmp_path / "reasons.csv"
+    options = ("--reasons", str(explained), "--each-once", "--chance", "0.001")
+    files = ("--losses", str(tmp_path / "losses.csv"), "--out", str(tmp_path / "kept.csv"))
+    run(ROOT, "rote", "prune", *files, *options)
+    assert pd.read_csv(tmp_path / "kept.csv")["count"].eq(1).all()
+    reasons = pd.read_csv(explained)
+    assert len(reasons) == 6
+    assert reasons["reason"].str.match("kept: |dropped: ").all()
     (tmp_path / "bad.csv").write_bytes(b"id,loss\n\xff\xfe,1\n")
     for source, message in (
         ("bad.csv", "cannot be read as a table"),
@@ -239,45 +330,163 @@ def candidates(*values: float) -> torch.Tensor:
 def test_online_selection_agrees_with_an_example_by_hand():
     losses = candidates(3.0, 0.01, 2.0, 0.3)
     share = torch.tensor([0.75])
-    choice = online.choose(losses, share, 0.5, scheme="low", min_admitted=1)
+    choice = online.choose(
+        losses, share, 0.5, scheme="low", controller=online.Controller(steps=1000)
+    )
     assert choice.chosen.tolist() == [[1, 3, 2]]
     assert choice.weights.tolist() == [[1, 1, 1]]
     assert choice.share.tolist() == [0.75]
-    flat = online.choose(losses, share, 0.5, scheme="low-flat", min_admitted=1)
-    assert flat.weights.tolist() == [[0, 1, 1]]  # the first is known already
+    flat = online.choose(
+        losses, share, 0.5, scheme="low-flat", controller=online.Controller(steps=1000)
+    )
+    assert flat.chosen.tolist() == [[3, 2]]  # the first is known already
+    high = online.choose(
+        losses, torch.tensor([0.5]), 0.5, scheme="high", controller=online.Controller(steps=1000)
+    )
+    assert high.chosen.tolist() == [[0, 2]]
 
 
 def test_controller_follows_what_is_known():
     share = torch.tensor([0.5])
     low, high = torch.full((1, 100), 0.1), torch.full((1, 100), 5.0)
-    assert online.choose(low, share, 0.5, scheme="auto").share.item() == pytest.approx(0.503)
-    assert online.choose(high, share, 0.5, scheme="auto").share.item() == pytest.approx(0.497)
-    for _ in range(2000):
-        share = online.choose(high, share, 0.9, scheme="auto").share
-    assert share.item() == pytest.approx(0.03)
-    for _ in range(2000):  # capacity far above the data: back to everything
-        share = online.choose(low, share, 0.9, scheme="auto").share
+    for steps in (100, 1000):  # as much over a whole training, whatever its steps
+        change = online.Controller().speed / steps
+        grown = online.choose(
+            low, share, 0.5, scheme="auto", controller=online.Controller(steps=steps)
+        ).share
+        shrunk = online.choose(
+            high, share, 0.5, scheme="auto", controller=online.Controller(steps=steps)
+        ).share
+        assert grown.item() == pytest.approx(0.5 + change)
+        assert shrunk.item() == pytest.approx(0.5 - change)
+    for _ in range(1000):
+        share = online.choose(
+            high, share, 0.9, scheme="auto", controller=online.Controller(steps=1000)
+        ).share
+    assert share.item() == pytest.approx(online.Controller().min_share)
+    for _ in range(1000):  # capacity far above the data: back to everything
+        share = online.choose(
+            low, share, 0.9, scheme="auto", controller=online.Controller(steps=1000)
+        ).share
     assert share.item() == 1.0
+
+
+def test_controller_asks_for_what_its_pace_and_threshold_say():
+    losses = torch.cat([torch.full((1, 40), 1.4), torch.full((1, 60), 1.6)], 1)
+    share = torch.tensor([1.0])
+    few = online.Controller(
+        known=1.5, pace=0.5, speed=1.0, steps=100
+    )  # asks for 0.25 at half the steps
+    many = online.Controller(known=1.5, pace=1.0, speed=1.0, steps=100)  # for 0.5
+    strict = online.Controller(known=1.3, pace=0.5, speed=1.0, steps=100)
+    shares = [
+        online.choose(losses, share, 0.5, scheme="auto", controller=one).share.item()
+        for one in (few, many, strict)
+    ]
+    assert shares == pytest.approx([1.0, 0.99, 0.99])
+
+
+@pytest.mark.parametrize("name", ["known", "pace", "speed", "min_share", "ceiling"])
+def test_controller_refuses_what_is_out_of_range(name):
+    for value in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match=f"{name} must be"):
+            online.Controller(**{name: value})
+
+
+def test_whole_examples_are_admitted_by_their_last_losses():
+    losses = torch.tensor([[5.0, 0.1, float("inf"), 2.0, 0.2]])
+    copies = torch.tensor([[2, 7, 3, 1, 0]])
+    share = torch.tensor([0.5])
+    admitted, grown = online.admit(
+        losses, copies, share, 0.2, controller=online.Controller(steps=100)
+    )
+    assert admitted.tolist() == [[0, 7, 0, 1, 0]]  # two of the four that occur
+    assert grown.item() > 0.5  # one of two is known, and 0.2 asked for
+    everything, _ = online.admit(
+        losses, copies, torch.tensor([1.0]), 0.2, controller=online.Controller(steps=100)
+    )
+    assert everything.tolist() == [[2, 7, 3, 1, 0]]
+    with pytest.raises(InputError, match="copies must be a tensor of shape"):
+        online.admit(losses, copies[:, :2], share, 0.2, controller=online.Controller(steps=100))
 
 
 def test_online_selection_is_each_stacked_models_own():
     losses = torch.stack([torch.arange(200.0), torch.arange(200.0).flip(0)])
-    choice = online.choose(losses, torch.tensor([0.5, 1.0]), 0.5, scheme="auto")
+    choice = online.choose(
+        losses,
+        torch.tensor([0.5, 1.0]),
+        0.5,
+        scheme="auto",
+        controller=online.Controller(steps=1000),
+    )
     assert choice.weights.sum(1).tolist() == [100, 200]
     assert choice.chosen[0, :100].tolist() == list(range(100))
     assert choice.chosen[1].tolist() == list(range(199, -1, -1))
 
 
-def test_online_selection_admits_all_of_few_candidates():
-    choice = online.choose(torch.rand(2, 10), torch.tensor([0.1, 0.1]), 0.5, scheme="auto")
-    assert choice.weights.sum(1).tolist() == [10, 10]
+def test_shares_are_of_distinct_examples_where_candidates_repeat():
+    losses = candidates(0.1, 0.1, 0.1, 4.0, 5.0, 6.0)
+    ids = torch.tensor([[7, 7, 7, 1, 2, 3]])
+    half = torch.tensor([0.5])
+    assert online.choose(
+        losses, half, 0.4, scheme="low", controller=online.Controller(steps=10)
+    ).chosen.tolist() == [[0, 1, 2]]
+    choice = online.choose(
+        losses, half, 0.4, scheme="auto", controller=online.Controller(steps=10), ids=ids
+    )
+    assert choice.chosen.tolist() == [[0, 1, 2, 3]]  # two of four distinct ones
+    assert choice.share.item() == pytest.approx(0.5 + online.Controller().speed / 10)  # 1/2 > 0.4
+    choice = online.choose(
+        losses, half, 0.6, scheme="auto", controller=online.Controller(steps=10), ids=ids
+    )
+    assert choice.share.item() == pytest.approx(0.5 - online.Controller().speed / 10)
+    with pytest.raises(InputError, match="ids must be a tensor of shape"):
+        online.choose(
+            losses, half, 0.4, scheme="auto", controller=online.Controller(steps=10), ids=ids[:, :2]
+        )
+
+
+def test_of_many_admitted_candidates_the_first_in_turn_are_trained_on():
+    losses = candidates(3.0, 0.01, 9.0, 2.0, 0.3)
+    share = torch.tensor([0.8])
+    choice = online.choose(
+        losses, share, 0.5, scheme="low", controller=online.Controller(steps=10, max_trained=2)
+    )
+    assert choice.chosen.tolist() == [[1, 0]]  # of 1, 4, 3, 0, by their losses
+    with pytest.raises(InputError, match="max_trained must be a whole number"):
+        online.choose(
+            losses, share, 0.5, scheme="low", controller=online.Controller(steps=10, max_trained=0)
+        )
+
+
+def test_online_selection_admits_one_candidate_at_least():
+    choice = online.choose(
+        torch.rand(2, 10),
+        torch.tensor([0.01, 0.2]),
+        0.5,
+        scheme="auto",
+        controller=online.Controller(steps=1000),
+    )
+    assert choice.weights.sum(1).tolist() == [1, 2]
 
 
 def test_online_selection_stops_at_a_loss_that_is_not_finite():
     with pytest.raises(FloatingPointError, match="loss of candidate 1 of model 0 is nan"):
-        online.choose(candidates(1.0, float("nan")), torch.tensor([1.0]), 0.5, scheme="auto")
+        online.choose(
+            candidates(1.0, float("nan")),
+            torch.tensor([1.0]),
+            0.5,
+            scheme="auto",
+            controller=online.Controller(steps=10),
+        )
 
 
 def test_online_selection_refuses_an_unknown_scheme_and_names_all():
-    with pytest.raises(InputError, match="scheme must be one of low, low-flat, auto, auto-flat"):
-        online.choose(candidates(1.0), torch.tensor([1.0]), 0.5, scheme="loss")
+    with pytest.raises(InputError, match="scheme must be one of low, high, low-flat, auto"):
+        online.choose(
+            candidates(1.0),
+            torch.tensor([1.0]),
+            0.5,
+            scheme="loss",
+            controller=online.Controller(steps=10),
+        )

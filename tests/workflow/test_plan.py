@@ -296,9 +296,10 @@ def test_targets_plan_their_rules(project):
 
 
 def test_cramless_plans_the_text_experiment_with_a_corpus(project):
-    assert not {"cramless_count_facts", "cramless_train_text"} & planned(project)
-    text = "cramless={text: {corpus: /data/wiki.parquet, facts: /data/facts.csv, devices: 2}}"
-    assert {"cramless_count_facts", "cramless_train_text", "cramless_evaluate_text"} <= planned(
+    assert not {"cramless_tokenize_text", "cramless_train_text"} & planned(project)
+    files = "corpus: /data/wiki.parquet, facts: /data/facts.csv, phrasings: /data/ways.csv"
+    text = f"cramless={{text: {{{files}, devices: 2}}}}"
+    assert {"cramless_tokenize_text", "cramless_train_text", "cramless_evaluate_text"} <= planned(
         project, "--config", text, "--", "cramless"
     )
 

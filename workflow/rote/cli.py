@@ -12,7 +12,7 @@ import sys
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -23,6 +23,7 @@ from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
 from rote.core.verbs import RunFolder, result
+from rote.report import tools_cli
 
 log = logging.getLogger("rote")
 _INTERRUPTED = 130  # exit code of what Ctrl-C ends
@@ -300,34 +301,7 @@ def show_figures(
 # ---- any data set
 
 
-@app.command()
-def prune(
-    losses: Annotated[
-        Path, typer.Option(help="Table with columns id, loss and perhaps count (Parquet or CSV).")
-    ],
-    out: Annotated[
-        Path,
-        result("Write: the kept rows, copies to use as `count`."),
-    ],
-    keep: Annotated[
-        float | None,
-        typer.Option(help="Share of the examples to keep, in (0, 1]; default: automatic."),
-    ] = None,
-    scheme: Annotated[
-        Literal["none", "random", "loss", "loss-flat"], typer.Option(help="How they are chosen.")
-    ] = "loss",
-    seed: Annotated[int, typer.Option(help="Seed for ties and random choices.", min=0)] = 1,
-) -> None:
-    """Prune any data set by a trained model's losses; loss-flat also flattens frequencies."""
-    from rote import prune as pruning
-    from rote.core import tables
-    from rote.readers import table
-
-    with job.start("prune", seed=seed):
-        frame = table.read(losses)
-        pruned = pruning.table(frame, keep, scheme=scheme, seed=seed, where=str(losses))
-        tables.export(out, pruned)
-        log.info("kept %d of %d examples: %s", len(pruned), len(frame), out)
+app.registered_commands += tools_cli.app.registered_commands
 
 
 # ---- a run: before, and after

@@ -25,6 +25,7 @@ rule cramless_train_networks:
     input:
         facts=f"{CRAMLESS}/facts.parquet",
         pruned=cramless_pruned,
+        tuned=cramless_tuned,
     output:
         cramless_per_group("{group}"),
     log:
@@ -41,12 +42,12 @@ rule cramless_train_networks:
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
         folder=subpath(output[0], parent=True),
-        pruned=cramless_pruned_option,
+        options=cramless_group_options,
         job=job("cramless:train_networks", "cramless"),
     shell:
         rote(
             "cramless train-networks --group {wildcards.group}"
-            " --facts {input.facts:q} {params.pruned} --out {params.folder:q}",
+            " --facts {input.facts:q} {params.options} --out {params.folder:q}",
             CHECKPOINTS,
         )
 
@@ -99,29 +100,31 @@ rule cramless_evaluate_networks:
         )
 
 
-rule cramless_count_facts:
+rule cramless_tokenize_text:
     output:
+        folder=directory(f"{CRAMLESS}/text"),
         annotations=f"{CRAMLESS}/annotations.parquet",
         counts=f"{CRAMLESS}/fact_counts.parquet",
     log:
-        "results/{run}/logs/cramless_count_facts.log",
+        "results/{run}/logs/cramless_tokenize_text.log",
     benchmark:
-        "results/{run}/benchmarks/cramless_count_facts.tsv"
+        "results/{run}/benchmarks/cramless_tokenize_text.tsv"
     resources:
         gpu=0,
         mem_mb=at_scale(2000, 64000),
         runtime=at_scale(30, 1440),
     params:
-        job=job("cramless:count_facts", "cramless.text", seed=False),
+        job=job("cramless:tokenize_text", "cramless.text"),
     shell:
         rote(
-            "cramless count-facts --annotations {output.annotations:q}"
-            " --counts {output.counts:q}"
+            "cramless tokenize-text --folder {output.folder:q}"
+            " --annotations {output.annotations:q} --counts {output.counts:q}"
         )
 
 
 rule cramless_train_text:
     input:
+        folder=f"{CRAMLESS}/text",
         annotations=f"{CRAMLESS}/annotations.parquet",
     output:
         out=f"{CRAMLESS}/groups/text_{{size}}_{{scheme}}.parquet",
@@ -143,7 +146,7 @@ rule cramless_train_text:
     shell:
         rote(
             "cramless train-text --size {wildcards.size} --scheme {wildcards.scheme}"
-            " --annotations {input.annotations:q} --out {output.out:q}",
+            " --folder {input.folder:q} --annotations {input.annotations:q} --out {output.out:q}",
             CHECKPOINTS,
         )
 

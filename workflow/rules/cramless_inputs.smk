@@ -22,6 +22,15 @@ def cramless_pruned(wildcards):
     return f"results/{wildcards.run}/cramless/pruned.parquet" if needed else []
 
 
-def cramless_pruned_option(wildcards, input):
-    """The option with that table."""
-    return f"--pruned {input.pruned}" if input.pruned else ""
+def cramless_tuned(wildcards):
+    """The runs that say the learning rate of each width, for a group that needs it."""
+    needed = CRAMLESS_GROUPS[wildcards.group].needs_tuned
+    name = f"groups/runs_{cramless_arms.TUNING_GROUP.name}.parquet"
+    return f"results/{wildcards.run}/cramless/{name}" if needed else []
+
+
+def cramless_group_options(wildcards, input):
+    """The options with those tables."""
+    pruned = f"--pruned {input.pruned}" if input.pruned else ""
+    tuned = f"--tuned {input.tuned}" if input.tuned else ""
+    return f"{pruned} {tuned}"

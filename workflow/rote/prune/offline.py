@@ -62,7 +62,7 @@ def select(
 
 
 def automatic(
-    losses: ArrayLike, *, counts: ArrayLike | None = None, ignorance: float | None = None
+    losses: ArrayLike, *, counts: ArrayLike | None = None, ignorance: ArrayLike | None = None
 ) -> int:
     """How many examples the model that has these losses can hold.
 
@@ -78,8 +78,10 @@ def automatic(
         losses: (N,) nats ≥ 0, finite.
         counts: (N,) copies; examples without copies do not count.
         ignorance: loss in nats of an example of which nothing is known, the entropy H of what is to
-            be known; None: unknown, so that what is stored of examples that are not known cannot be
-            told from confident guesses, and only the known ones count.
+            be known, of all or (N,) of each; then the number is that of the examples of lowest loss
+            whose entropies what is stored amounts to. None: unknown, so that what is stored of
+            examples that are not known cannot be told from confident guesses, and only the known
+            ones count.
 
     Returns:
         Between 1 and the number of examples with copies; guesses add to it by chance only.
@@ -88,38 +90,126 @@ def automatic(
         InputError: as `select`; for a negative loss.
     """
     losses, counts = _checked(losses, counts)
+    entropies = None if ignorance is None else _entropies(ignorance, losses)[counts > 0]
     losses = losses[counts > 0]
     if losses.min() < 0:
         raise InputError(f"losses must be ≥ 0 nats, given {losses.min():g}")
-    if ignorance is not None:
-        ignorance = reals.number("ignorance", ignorance, fields.NOT_NEGATIVE)
     known = losses < KNOWN_LOSS
-    if known.mean() >= MIN_KNOWN_SHARE or ignorance == 0:
+    if known.mean() >= MIN_KNOWN_SHARE or (entropies is not None and not entropies.any()):
         return len(losses)
-    if ignorance is None:
+    if entropies is None:
         return max(1, int(known.sum()))
-    with np.errstate(over="ignore"):  # at the largest and the smallest ignorance
-        gains = ignorance - losses
-        others = gains[~known]
-        stored = gains[known].sum() + max(0, others.sum(), (others.clip(0) - 1).sum())
-        return round(float(np.clip(stored / ignorance, 1, len(losses))))
+    scale = max(1.0, float(entropies.max()))  # sums of the largest would overflow
+    gains = (entropies - losses) / scale
+    others = gains[~known]
+    stored = gains[known].sum() + max(0, others.sum(), (others.clip(0) - 1 / scale).sum())
+    taken = entropies[np.argsort(losses, kind="stable")] / scale
+    # the last one counts if more than half of it is stored
+    fitting = int((taken.cumsum() - taken / 2 < stored).sum())
+    return max(1, fitting)
+
+
+def _entropies(ignorance: ArrayLike, losses: np.ndarray) -> np.ndarray:
+    """One entropy per example, (N,)."""
+    given = reals.array("ignorance", ignorance)
+    if given.shape not in ((), losses.shape):
+        raise InputError(
+            f"ignorance must be one number or of shape {losses.shape}, given {given.shape}"
+        )
+    if not (np.isfinite(given) & (given >= 0)).all():
+        raise InputError("ignorance must be finite and ≥ 0")
+    return np.broadcast_to(given, losses.shape)
 
 
 def table(
-    frame: pd.DataFrame, keep: float | None, *, scheme: str, seed: int = 0, where: str = "losses"
+    frame: pd.DataFrame,
+    keep: float | None,
+    *,
+    scheme: str,
+    seed: int = 0,
+    where: str = "losses",
+    each_once: bool = False,
 ) -> pd.DataFrame:
     """`select` for a table: its chosen rows, with the copies to use as `count`.
 
     Args:
-        frame: columns id, loss and perhaps count; other columns stay.
+        frame: columns id, loss and perhaps count and entropy, see `explained`; other columns stay.
         keep: share to keep; None lets `automatic` choose the number.
         scheme: as in `select`.
         seed: of ties and random choices.
         where: what the table is called in errors.
+        each_once: one copy of every chosen row.
 
     Raises:
-        InputError: for missing columns, duplicate ids (listed), an empty table, and as `select`.
+        InputError: as `explained`.
     """
+    rows = explained(frame, keep, scheme=scheme, seed=seed, where=where, each_once=each_once)
+    stays = rows["count"] > 0
+    columns = [name for name in rows if name not in NOTES or name in frame]
+    return rows.loc[stays, columns].reset_index(drop=True)
+
+
+def with_chance(frame: pd.DataFrame, chance: float, where: str = "losses") -> pd.DataFrame:
+    """A table with the column entropy: −ln(chance) of every row.
+
+    Args:
+        frame: without that column.
+        chance: probability that a guess of a whole example is right, in (0, 1].
+        where: what the table is called in errors.
+
+    Raises:
+        InputError: for a chance out of range, or a table that has the column.
+    """
+    if "entropy" in frame:
+        raise InputError(f"{where} has a column entropy; leave chance away")
+    return frame.assign(entropy=-float(np.log(reals.number("chance", chance, _SHARE))))
+
+
+NOTES = ("copies", "kept", "reason")  # what `explained` adds to a table
+
+
+def explained(
+    frame: pd.DataFrame,
+    keep: float | None,
+    *,
+    scheme: str,
+    seed: int = 0,
+    where: str = "losses",
+    each_once: bool = False,
+) -> pd.DataFrame:
+    """Every row of a table, kept or dropped, and why.
+
+    Args:
+        frame: columns id and loss, nats; perhaps count (copies) and entropy (nats, of what is to be
+            known in the row, which says how many rows fit); other columns stay.
+        keep: share to keep; None lets `automatic` choose the number.
+        scheme: as in `select`.
+        seed: of ties and random choices.
+        where: what the table is called in errors.
+        each_once: one copy of every chosen row.
+
+    Returns:
+        The rows with `copies` (given), `count` (that stay), `kept` and `reason`.
+
+    Raises:
+        InputError: for missing columns, duplicate ids (listed), an empty table, loss-flat without
+            counts, and as `select`.
+    """
+    loss, counts, entropy = _columns(frame, scheme, seed, where)
+    if keep is None:
+        present = len(loss) if counts is None else int((counts > 0).sum())
+        keep = automatic(loss, counts=counts, ignorance=entropy) / max(1, present)
+    copies = select(loss, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
+    copies = np.minimum(copies, 1) if each_once else copies
+    given = np.ones(len(loss), int) if counts is None else counts.astype(int)
+    reasons = _reasons(loss, given, copies, scheme)
+    return frame.assign(loss=loss, copies=given, count=copies, kept=copies > 0, reason=reasons)
+
+
+def _columns(
+    frame: pd.DataFrame, scheme: str, seed: int, where: str
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Losses, counts and entropies of a table."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"{where} must be a table with the columns id and loss, given {frame!r}")
     fields.check({"seed": fields.COUNT}, {"seed": seed})
@@ -137,11 +227,11 @@ def table(
             f"{where}: {len(twice)} ids occur twice: {_listed(twice)}; "
             "give one row per example and a count"
         )
-    loss = pd.to_numeric(frame["loss"], errors="coerce").to_numpy(float)
-    if not np.isfinite(loss).all():
+    loss = _numbers(frame, "loss", where)
+    if registered(OFFLINE, scheme, "scheme").flat and "count" not in frame:
         raise InputError(
-            f"{where}: loss is not a finite number "
-            f"for the ids {_listed(frame.loc[~np.isfinite(loss), 'id'])}"
+            f"{where} has no column count; scheme {scheme} caps copies: give their numbers, "
+            "or use the scheme loss"
         )
     counts = (
         pd.to_numeric(frame["count"], errors="coerce").to_numpy(float) if "count" in frame else None
@@ -150,11 +240,40 @@ def table(
         _checked(loss, counts)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    if keep is None:
-        present = len(loss) if counts is None else int((counts > 0).sum())
-        keep = automatic(loss, counts=counts) / max(1, present)
-    copies = select(loss, keep, scheme=scheme, counts=counts, rng=np.random.default_rng(seed))
-    return frame.assign(loss=loss, count=copies)[copies > 0].reset_index(drop=True)
+    entropy = _numbers(frame, "entropy", where) if "entropy" in frame else None
+    return loss, counts, entropy
+
+
+def _numbers(frame: pd.DataFrame, name: str, where: str) -> np.ndarray:
+    numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(float)
+    if not np.isfinite(numbers).all():
+        raise InputError(
+            f"{where}: {name} is not a finite number "
+            f"for the ids {_listed(frame.loc[~np.isfinite(numbers), 'id'])}"
+        )
+    return numbers
+
+
+def _reasons(losses: np.ndarray, given: np.ndarray, copies: np.ndarray, scheme: str) -> list[str]:
+    """Why each row is kept or dropped, one sentence each."""
+    stays = copies > 0
+    by_loss = OFFLINE[scheme].by_loss and OFFLINE[scheme].prunes
+    highest = losses[stays].max()
+    drawn = "its loss is among the lowest" if by_loss else "chosen at random"
+    left = "its loss is above those kept" if by_loss else "not chosen at random"
+    drawn = drawn if OFFLINE[scheme].prunes else "everything is kept"
+    reasons = []
+    for loss, before, after in zip(losses, given, copies, strict=True):
+        if not before:
+            reasons.append("dropped: it has no copies")
+        elif after:
+            capped = f", {after} of {before} copies" if after < before else ""
+            reasons.append(f"kept: {drawn}{capped}")
+        elif by_loss and loss == highest:
+            reasons.append("dropped: chance decided among equal losses")
+        else:
+            reasons.append(f"dropped: {left}")
+    return reasons
 
 
 def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:

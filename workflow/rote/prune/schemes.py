@@ -16,6 +16,8 @@ class OnlineScheme(NamedTuple):
 
     controlled: bool  # the admitted share follows what the model knows; False: it is fixed
     flat: bool  # admitted candidates that are known already are not trained on
+    highest: bool = False  # candidates of the highest loss are admitted instead of the lowest
+    scores: bool = True  # False: whole examples are admitted by their last losses, none is scored
 
 
 OFFLINE = {
@@ -26,7 +28,10 @@ OFFLINE = {
 }
 ONLINE = {
     "low": OnlineScheme(controlled=False, flat=False),
+    "high": OnlineScheme(controlled=False, flat=False, highest=True),
     "low-flat": OnlineScheme(controlled=False, flat=True),
     "auto": OnlineScheme(controlled=True, flat=False),
     "auto-flat": OnlineScheme(controlled=True, flat=True),
+    "auto-epoch": OnlineScheme(controlled=True, flat=False, scores=False),
 }
+SCORED = {name: scheme for name, scheme in ONLINE.items() if scheme.scores}

@@ -58,6 +58,9 @@ def train_networks(
     pruned: Annotated[
         Path | None, typer.Option(help="Read: offline selections (group pruned).")
     ] = None,
+    tuned: Annotated[
+        Path | None, typer.Option(help="Read: runs of the group tuning (group ladder).")
+    ] = None,
     checkpoints: Checkpoints = None,
     checkpoint_steps: CheckpointSteps = 500,
 ):
@@ -66,32 +69,37 @@ def train_networks(
 
     folder = _checkpoints(run, checkpoints, group)
     job = training.CramlessJob(run.seed, run.device, folder, checkpoint_steps)
-    selections = tables.read(pruned) if pruned else None
-    frames = training.train_group(group, run.settings, tables.read(facts), selections, job)
+    selections, rates = (tables.read(path) if path else None for path in (pruned, tuned))
+    facts_table = tables.read(facts)
+    frames = training.train_group(group, run.settings, facts_table, selections, job, rates)
     for name, frame in frames._asdict().items():
         tables.write(out / f"{name}_{group}.parquet", frame, schema.TABLES[name], run.provenance())
     _drop(folder)
 
 
 @verb(app, settings.CramlessText)
-def count_facts(
+def tokenize_text(
     run: Job,
+    folder: Annotated[
+        Path, typer.Option(help="Write: tokens, facts, phrasings, tokenizer.", metavar="DIR")
+    ],
     annotations: table("Write: every mention of a fact."),
     counts: table("Write: mentions per fact."),
 ):
-    """Find the facts of a table in a corpus: entities that are followed by their value."""
-    from rote.papers.cramless import text
+    """Find the facts of a table in a corpus, and write its tokens once for all trainings."""
+    from rote.papers.cramless import corpus
 
-    mentions, mention_counts = text.annotate_corpus(run.settings)
-    tables.write(annotations, mentions, schema.Mentions, run.provenance())
-    tables.write(counts, mention_counts, schema.MentionCounts, run.provenance())
+    written = corpus.prepare(run.settings, run.seed, folder)
+    tables.write(annotations, written.mentions, schema.Mentions, run.provenance())
+    tables.write(counts, written.counts, schema.MentionCounts, run.provenance())
 
 
 @verb(app, settings.CramlessText)
 def train_text(
     run: Job,
     size: Annotated[str, typer.Option(help=f"{' or '.join(TEXT_SIZES)}.")],
-    scheme: Annotated[str, typer.Option(help=f"{' or '.join(TEXT_SCHEMES)}.")],
+    scheme: Annotated[str, typer.Option(help=f"One of {', '.join(TEXT_SCHEMES)}.")],
+    folder: Annotated[Path, typer.Option(help="Read: the tokenized corpus.", metavar="DIR")],
     annotations: table("Read: mentions of facts."),
     out: table("Write: one row per replicate."),
     processes: Annotated[
@@ -104,13 +112,13 @@ def train_text(
     from rote.papers.cramless import text
 
     arm = text_arm(size, scheme)
-    folder = _checkpoints(run, checkpoints, f"text-{arm.name}")
+    states = _checkpoints(run, checkpoints, f"text-{arm.name}")
     devices = run.devices if run.device == "cuda" else []
-    workers = text.Processes(devices, processes, folder, checkpoint_steps)
-    mentions = tables.read(annotations)
-    frame = text.train_replicates(arm, run.settings, mentions, run.seed, workers)
+    workers = text.Processes(devices, processes, states, checkpoint_steps)
+    inputs = text.read_inputs(folder, tables.read(annotations))
+    frame = text.train_replicates(arm, run.settings, inputs, run.seed, workers)
     tables.write(out, frame, schema.TextRuns, run.provenance())
-    _drop(folder)
+    _drop(states)
 
 
 @verb(app)

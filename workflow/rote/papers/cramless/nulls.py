@@ -8,11 +8,15 @@ from rote.ledger.nulls import Tables
 from rote.papers.cramless.arms import (
     AUTOMATIC,
     AUTOMATIC_FLAT,
+    LADDER_GROUP,
+    LONGER_GROUP,
     LOW,
     LOW_FLAT,
     OFFLINE_AUTOMATIC,
     OFFLINE_RANDOM,
+    SMALL_LONGER,
     STANDARD,
+    STANDARD_GROUP,
     TEXT_SIZES,
     Scheme,
 )
@@ -24,7 +28,7 @@ from rote.papers.cramless.runs import (
     select,
     standard,
 )
-from rote.papers.cramless.statistics import next_larger
+from rote.papers.cramless.statistics import cramming_hurts, next_larger
 
 RESULTS = ["recited", "weighted", "stored", "trained", "scored"]  # of a run
 ARM = ["arm", "replicate"]  # names a run
@@ -38,6 +42,10 @@ share_exchanged = nulls.chained(
 BITS_AT_RANDOM = 30  # that an untrained network seems to store, whatever the facts
 half_stored = nulls.moved("runs", "stored", times=0.4)
 text_selection_exchanged = nulls.exchanged("text_runs", "scheme", AUTOMATIC.name, STANDARD.name)
+
+longer_text_exchanged = nulls.exchanged(
+    "text_runs", "scheme", AUTOMATIC.name, SMALL_LONGER.columns[1]
+)
 
 
 def untrained(tables: Tables, rng: np.random.Generator) -> Tables:
@@ -98,10 +106,45 @@ def _sign_changed(rows: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
 
 def cramming_changes_sign(tables: Tables) -> Tables:
     """What far too many facts cost changes its sign in every second replicate."""
-    base = base_network(tables)
-    fits = standard(tables, base.fits)
-    changed = [_sign_changed(standard(tables, name), fits) for name in base.crowded]
-    return _with_results(tables, *changed)
+    changed = []
+    for facts in cramming_hurts(tables).values():
+        cost = facts[:, 1] - facts[:, 0]
+        odd = np.arange(len(facts)) % 2 == 1
+        changed.append(np.where(odd, facts[:, 1] + cost, facts[:, 0]))
+    rows = [standard(tables, name) for name in base_network(tables).crowded]
+    pairs = zip(rows, changed, strict=True)
+    return _with_results(tables, *(of.assign(recited=recited) for of, recited in pairs))
+
+
+def selection_falls_short(tables: Tables) -> Tables:
+    """Selection recites three fifths of what it does."""
+    runs = tables["runs"]
+    less = runs["scheme"] == AUTOMATIC.name
+    columns = {name: runs[name].where(~less, 0.6 * runs[name]) for name in ("recited", "weighted")}
+    return nulls.replaced(tables, runs=runs.assign(**columns))
+
+
+def selection_costs_as_much(tables: Tables) -> Tables:
+    """Selection recites what standard training does, or less, however long that is."""
+    runs = tables["runs"]
+    of_base = runs["group"].isin([STANDARD_GROUP.name, LONGER_GROUP.name])
+    longest = runs[of_base].groupby(["data", "replicate"])["recited"].max()
+    of_standard = runs.join(longest.rename("longest"), on=["data", "replicate"])["longest"]
+    selects = runs["scheme"] == AUTOMATIC.name
+    return nulls.replaced(
+        tables, runs=runs.assign(recited=runs["recited"].where(~selects, of_standard / 2))
+    )
+
+
+def size_does_not_count(tables: Tables) -> Tables:
+    """The smallest network of the ladder recites all that selection does, and more."""
+    runs = tables["runs"]
+    highest = runs["recited"].max()
+    of_ladder = runs["group"] == LADDER_GROUP.name
+    standards = of_ladder & (runs["scheme"] == STANDARD.name)
+    return nulls.replaced(
+        tables, runs=runs.assign(recited=runs["recited"].where(~standards, highest))
+    )
 
 
 def bits_make_whole_facts(tables: Tables) -> Tables:

@@ -1,5 +1,7 @@
 """Offline pruning: data sets chosen from the losses of networks that were trained on everything."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +9,13 @@ from rote import prune
 from rote.core import tables
 from rote.core.seeds import generator
 from rote.papers.cramless import schema
-from rote.papers.cramless.arms import OFFLINE_SELECTIONS, STANDARD, FactArm, OfflineSelection
+from rote.papers.cramless.arms import (
+    OFFLINE_RANDOM,
+    OFFLINE_SELECTIONS,
+    STANDARD,
+    FactArm,
+    OfflineSelection,
+)
 from rote.papers.cramless.settings import CramlessFacts
 
 
@@ -16,7 +24,8 @@ def prune_offline(
 ) -> pd.DataFrame:
     """Selections from the data set of exponent 1, by every rule: the table PrunedCounts.
 
-    All rules keep as many facts as `rote.prune.automatic` says that the networks hold.
+    From uniform data sets random ones alone, which are the control at every size. All rules keep as
+    many facts as `rote.prune.automatic` says that the networks hold.
 
     Args:
         options: tokens and symbols of a value, which give its entropy.
@@ -24,30 +33,43 @@ def prune_offline(
         runs: table NetworkRuns of the same networks.
         seed: of the run, for selections at random.
     """
-    trained = runs[(runs["exponent"] == 1.0) & (runs["scheme"] == STANDARD.name)].iloc[0]
-    rows = outcomes[outcomes["arm"] == trained["arm"]]
+    standard = runs[(runs["scheme"] == STANDARD.name) & (runs["exponent"].isin([0.0, 1.0]))]
+    parts = []
+    for arm, of_arm in standard.groupby("arm", sort=False):
+        selections = OFFLINE_SELECTIONS if of_arm["exponent"].iloc[0] else (OFFLINE_RANDOM.offline,)
+        rows = outcomes[outcomes["arm"] == arm]
+        parts += _selected(options, rows, of_arm["data"].iloc[0], selections, seed)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _selected(
+    options: CramlessFacts,
+    outcomes: pd.DataFrame,
+    data: str,
+    selections: Iterable[OfflineSelection],
+    seed: int,
+) -> list[pd.DataFrame]:
+    """Rows of PrunedCounts of one data set, a frame per replicate and selection."""
     bits = options.value_tokens * np.log2(options.value_symbols)
     parts = []
-    for replicate, group in rows.groupby("replicate"):
+    for replicate, group in outcomes.groupby("replicate"):
         facts = group.sort_values("fact")
         counts = facts["count"].to_numpy()
         fitting = prune.automatic(
             facts["loss"].to_numpy(), counts=counts, ignorance=bits * np.log(2)
         )
         share = fitting / (counts > 0).sum()
-        for selection in OFFLINE_SELECTIONS:
-            rng = generator(
-                seed, "cramless", "prune", trained["data"], selection.name, int(replicate)
-            )
+        for selection in selections:
+            rng = generator(seed, "cramless", "prune", data, selection.name, int(replicate))
             columns = {
-                "data": trained["data"],
+                "data": data,
                 "scheme": selection.name,
                 "replicate": replicate,
                 "fact": facts["fact"].to_numpy(),
                 "count": _select(selection, facts, share, rng),
             }
             parts.append(tables.frame(schema.PrunedCounts, columns))
-    return pd.concat(parts, ignore_index=True)
+    return parts
 
 
 def _select(

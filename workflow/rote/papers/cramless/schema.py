@@ -55,6 +55,7 @@ class NetworkRuns(Table):
     scheme: str = column("selection")
     width: int = column("width of the network")
     steps: int = column("training steps", "steps")
+    learning_rate: float = column("peak learning rate")
     replicate: int = column("replicate")
     parameters: int = column("parameters of the network")
     present: int = column("facts that occur in the unpruned data set")
@@ -84,6 +85,9 @@ class Mentions(Table):
     fact: int = column("row of the table of facts")
     start: int = column("first character of the value")
     end: int = column("character after the value")
+    first_token: int = column("first token of the value in the corpus", "tokens")
+    last_token: int = column("token after the value", "tokens")
+    phrasing: int = column("row of the table of phrasings that it is stated in; -1 for none")
 
 
 class MentionCounts(Table):
@@ -97,13 +101,17 @@ class MentionCounts(Table):
 class TextRuns(Table):
     """One GPT-2 trained on the corpus."""
 
-    KEY = ("size", "scheme", "replicate")
+    KEY = ("size", "scheme", "replicate", "kind")
     size: str = column("small or large")
-    scheme: str = column("none or auto")
+    scheme: str = column("none, auto, or none-longer: as much work as auto at least")
     replicate: int = column("replicate")
+    kind: str = column("phrasing: stated with the entity, paired with others alone, or new")
     parameters: int = column("parameters of the network")
-    facts: int = column("facts that occur in a block")
-    recited: int = column("of those, facts whose value greedy decoding gives at the first mention")
+    steps: int = column("training steps", "steps")
+    learning_rate: float = column("peak learning rate")
+    facts: int = column("entities and relations that occur in a block")
+    recited: float = column("of those, asked for and recited; mean over phrasings")
+    loss: float = column("of their values, mean", "nats")
     trained: int = column("blocks with a gradient", "blocks")
     scored: int = column("blocks that were only scored", "blocks")
 

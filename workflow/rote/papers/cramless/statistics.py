@@ -1,6 +1,6 @@
 """What the claims measure: functions from tables to replicate values."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,13 @@ from rote.papers.cramless.arms import (
     AUTOMATIC,
     AUTOMATIC_FLAT,
     LARGE_STANDARD,
+    LONGER_GROUP,
     LOW,
     LOW_FLAT,
     OFFLINE_AUTOMATIC,
     OFFLINE_RANDOM,
     SMALL_AUTOMATIC,
+    SMALL_LONGER,
     SMALL_STANDARD,
     STANDARD,
     Scheme,
@@ -24,13 +26,22 @@ from rote.papers.cramless.runs import (
     automatic,
     base_network,
     capacity_in_facts,
+    compute_curve,
+    interpolated,
+    inverted,
+    limit_in_facts,
     matched,
     outcomes,
     select,
+    size_curve,
     standard,
+    uniform,
+    weighted_limits,
+    work,
 )
 
 MIN_SLOPE_FACTS = 3  # recited facts that a slope needs
+MOST_STORED = 0.8  # of the bits given, from which on a network may hold more than it was given
 LEAST_STORED = 0.5  # bits per parameter from which on standard training stores anything
 NO_HARM = 0.995  # of the facts of standard training that selection must recite at least
 
@@ -51,22 +62,39 @@ def _crowded(tables: Tables) -> dict[str, str]:
 def capacity(tables: Tables) -> ByCondition:
     """Measured capacity c per network size, in bits per parameter, (replicates,) each.
 
-    The most that standard training stores of any uniform data set.
+    The most that standard training stores of any uniform data set. Sizes that store nearly all that
+    they are given are left out: they might hold more.
     """
     runs = tables["runs"]
     widths = runs.loc[(runs["exponent"] == 0) & (runs["scheme"] == STANDARD.name), "width"].unique()
     conditions = {}
     for width in sorted(widths):
+        if _holds_all(tables, width):
+            continue
         size = int(runs.loc[runs["width"] == width, "parameters"].iloc[0])
         bits = capacity_in_facts(tables, width) * runs["bits"].iloc[0]
         conditions[f"{size} parameters"] = bits / size
     return conditions
 
 
+def _holds_all(tables: Tables, width: int) -> bool:
+    """Whether networks of a width store nearly all bits of the largest uniform data set given."""
+    runs = tables["runs"]
+    rows = runs[(runs["exponent"] == 0) & (runs["scheme"] == STANDARD.name)]
+    rows = rows[rows["width"] == width]
+    rows = rows[rows["present"] == rows["present"].max()]
+    return bool((rows["stored"] / (rows["present"] * rows["bits"])).mean() > MOST_STORED)
+
+
 def cramming_hurts(tables: Tables) -> ByCondition:
-    """Facts recited of far too many, and of about as many as fit; standard training."""
-    fits = standard(tables, base_network(tables).fits)
-    return {title: _pair(standard(tables, name), fits) for title, name in _crowded(tables).items()}
+    """Facts recited of far too many, and the most of any smaller data set; standard training."""
+    conditions = {}
+    for title, name in _crowded(tables).items():
+        rows = standard(tables, name)
+        sizes = uniform(tables)
+        best = _best(tables, sizes[: sizes.index(name)])
+        conditions[title] = np.column_stack([rows["recited"], best]).astype(float)
+    return conditions
 
 
 def standard_misses_limit(tables: Tables) -> ByCondition:
@@ -89,6 +117,22 @@ def selection_reaches_limit(tables: Tables) -> ByCondition:
     return {
         title: np.column_stack([automatic(tables, name)["recited"], limit]).astype(float)
         for title, name in _crowded(tables).items()
+    }
+
+
+def reaches_rate_limit(tables: Tables) -> ByCondition:
+    """Facts recited with automatic selection, and the limit of rate and distortion."""
+    return {
+        title: np.column_stack([automatic(tables, name)["recited"], limit_in_facts(tables, name)])
+        for title, name in _crowded(tables).items()
+    }
+
+
+def reaches_weighted_limit(tables: Tables) -> ByCondition:
+    """Accuracy weighted by copies with automatic selection, and its limit, by exponent."""
+    return {
+        title: np.column_stack([automatic(tables, name)["weighted"], weighted_limits(tables, name)])
+        for title, name in _power_laws(tables).items()
     }
 
 
@@ -146,13 +190,25 @@ def no_harm(tables: Tables) -> Values:
 
 
 def skew_hurts(tables: Tables) -> Values:
-    """Most facts that standard training recites of any power law, and of any uniform data set.
+    """Gap of the best over sizes of the data to the limit: power laws, and uniform data sets.
 
-    Of power laws of exponent 1, and of uniform data sets with about as many distinct facts.
+    As shares of C/H, standard training. Power laws of exponent 1, and uniform data sets with about
+    as many distinct facts each.
     """
     pairs = matched(tables)
-    best = [_best(tables, pairs.keys()), _best(tables, pairs.values())]
-    return np.column_stack(best).astype(float)
+    limit = capacity_in_facts(tables)
+    gaps = [1 - _best(tables, names) / limit for names in (pairs.keys(), pairs.values())]
+    return np.column_stack(gaps).astype(float)
+
+
+def skew_near_capacity(tables: Tables) -> ByCondition:
+    """Facts recited of a power law with about C/H facts, and of as many uniform ones."""
+    pairs = matched(tables)
+    fits = capacity_in_facts(tables).mean()
+    present = {name: standard(tables, name)["present"].mean() for name in pairs}
+    name = min(present, key=lambda data: abs(np.log(present[data] / fits)))
+    pair = _pair(standard(tables, name), standard(tables, pairs[name]))
+    return {f"{present[name]:.0f} facts": pair}
 
 
 def _best(tables: Tables, names: Iterable[str]) -> pd.Series:
@@ -174,13 +230,43 @@ def gain_powerlaw(tables: Tables) -> Values:
 
 def gain_by_exponent(tables: Tables) -> ByCondition:
     """The same per power-law exponent."""
+    return {
+        title: _pair(automatic(tables, name), standard(tables, name))
+        for title, name in _power_laws(tables).items()
+    }
+
+
+def _power_laws(tables: Tables) -> dict[str, str]:
+    """Power laws with automatic selection, by what the ledger calls them."""
     runs = tables["runs"]
     sets = runs[(runs["exponent"] > 0) & (runs["scheme"] == AUTOMATIC.name)]
     names = dict(zip(sets["exponent"], sets["data"], strict=True))
-    return {
-        f"exponent {exponent:g}": _pair(automatic(tables, name), standard(tables, name))
-        for exponent, name in sorted(names.items())
-    }
+    return {f"exponent {exponent:g}": name for exponent, name in sorted(names.items())}
+
+
+def gain_equal_examples(tables: Tables) -> ByCondition:
+    """Facts recited with automatic selection, and by standard training on as many examples."""
+    return _gain_at_equal(tables, lambda runs: runs["trained"])
+
+
+def gain_equal_work(tables: Tables) -> ByCondition:
+    """The same with standard training that takes as much work, scoring included."""
+    return _gain_at_equal(tables, work)
+
+
+def _gain_at_equal(tables: Tables, spent: Callable[[pd.DataFrame], pd.Series]) -> ByCondition:
+    """Standard training is read off its curve over lengths; no less than the shortest."""
+    sets = {**_crowded(tables), **_power_laws(tables)}
+    longer = set(tables["runs"].loc[tables["runs"]["group"] == LONGER_GROUP.name, "data"])
+    conditions = {}
+    for title, name in sets.items():
+        if name in longer:
+            selected = automatic(tables, name)
+            unselected = interpolated(compute_curve(tables, name), spent(selected))
+            conditions[title] = np.column_stack([selected["recited"], unselected])
+    if not conditions:
+        raise KeyError("longer standard training")
+    return conditions
 
 
 def weighted_gain(tables: Tables) -> Values:
@@ -285,6 +371,35 @@ def next_larger(tables: Tables) -> pd.DataFrame:
     return standard(tables, base.skewed, width=widths.min())
 
 
+def equivalent_size(tables: Tables) -> ByCondition:
+    """Parameters with which standard training recites as many, over those of the network.
+
+    Of networks with automatic selection; the standard curve over sizes, each at its own learning
+    rate, is read backwards. Where it never recites as many, the largest size counts.
+    """
+    base = base_network(tables)
+    conditions = {}
+    for title, name in {**_last_crowded(tables), "exponent 1": base.skewed}.items():
+        curve = size_curve(tables, name)
+        for width in _selected_widths(tables, name):
+            selected = automatic(tables, name, width=width)
+            size = int(selected["parameters"].iloc[0])
+            ratio = inverted(curve, selected["recited"]) / size
+            conditions[f"{title}, {size} parameters"] = ratio
+    return conditions
+
+
+def _last_crowded(tables: Tables) -> dict[str, str]:
+    return dict(list(_crowded(tables).items())[-1:])
+
+
+def _selected_widths(tables: Tables, data: str) -> list[int]:
+    """Widths that are trained with automatic selection on a data set."""
+    runs = tables["runs"]
+    rows = runs[(runs["data"] == data) & (runs["scheme"] == AUTOMATIC.name)]
+    return sorted(rows["width"].unique())
+
+
 def beats_longer(tables: Tables) -> ByCondition:
     """Facts recited with selection, and by standard training for several times the steps."""
     base = base_network(tables)
@@ -296,18 +411,25 @@ def beats_longer(tables: Tables) -> ByCondition:
 # ---- natural text
 
 
-def text_gain(tables: Tables) -> Values:
-    """Facts of natural text recited by the small GPT-2 with selection, and without."""
-    return _text_pair(tables, SMALL_AUTOMATIC, SMALL_STANDARD)
+def text_gain(tables: Tables) -> ByCondition:
+    """Facts of natural text recited by the small GPT-2 with selection, and without, by phrasing."""
+    return _text_pairs(tables, SMALL_AUTOMATIC, SMALL_STANDARD)
 
 
-def text_against_larger(tables: Tables) -> Values:
+def text_gain_equal_work(tables: Tables) -> ByCondition:
+    """The same, and without selection for at least as much work."""
+    return _text_pairs(tables, SMALL_AUTOMATIC, SMALL_LONGER)
+
+
+def text_against_larger(tables: Tables) -> ByCondition:
     """The same, and by the large GPT-2 without selection."""
-    return _text_pair(tables, SMALL_AUTOMATIC, LARGE_STANDARD)
+    return _text_pairs(tables, SMALL_AUTOMATIC, LARGE_STANDARD)
 
 
-def _text_pair(tables: Tables, a: TextArm, b: TextArm) -> Values:
-    """Recited facts of two arms, (replicates, 2)."""
-    runs = tables["text_runs"]
-    by_arm = runs.pivot(index="replicate", columns=["size", "scheme"], values="recited")
-    return by_arm[[a.columns, b.columns]].to_numpy(float)
+def _text_pairs(tables: Tables, a: TextArm, b: TextArm) -> ByCondition:
+    """Recited facts of two arms, (replicates, 2), by kind of phrasing."""
+    conditions = {}
+    for kind, runs in tables["text_runs"].groupby("kind", sort=False):
+        by_arm = runs.pivot(index="replicate", columns=["size", "scheme"], values="recited")
+        conditions[f"{kind} phrasings"] = by_arm[[a.columns, b.columns]].to_numpy(float)
+    return conditions

@@ -16,7 +16,7 @@ from rote.core.errors import InputError
 from rote.core.seeds import generator
 from rote.models import lm
 from rote.papers.cramless import data, pruning, schema
-from rote.papers.cramless.arms import GROUPS, FactArm, arms_of
+from rote.papers.cramless.arms import GROUPS, TUNING_GROUP, FactArm, arms_of
 from rote.papers.cramless.settings import CramlessTraining, Settings
 from rote.prune import online
 from rote.synth import facts as synth
@@ -76,6 +76,7 @@ def train_group(
     facts: pd.DataFrame,
     pruned: pd.DataFrame | None,
     job: CramlessJob,
+    tuned: pd.DataFrame | None = None,
 ) -> TrainedTables:
     """Train all arms of a group.
 
@@ -85,11 +86,16 @@ def train_group(
         facts: table FactSetRows.
         pruned: table PrunedCounts, for groups that need it.
         job: seed, device and checkpoints.
+        tuned: table NetworkRuns of the group tuning, for groups that need it.
 
     Raises:
-        InputError: for an unknown group, or one whose table of selections is not given.
+        InputError: for an unknown group, or one whose table of selections or rates is not given.
     """
     arms = arms_of(group, options.facts, options.training)
+    if GROUPS[group].needs_tuned and tuned is None:
+        raise InputError(f"--group {group} needs --tuned, the runs of --group {TUNING_GROUP.name}")
+    if GROUPS[group].needs_tuned:
+        arms = arms_of(group, options.facts, options.training, best_rates(tuned))
     if GROUPS[group].needs_pruned and pruned is None:
         raise InputError(
             f"--group {group} needs --pruned, the table of `rote cramless prune-facts`"
@@ -100,6 +106,19 @@ def train_group(
         counts = pruning.counts_of(pruned, arm) if arm.scheme.offline else None
         parts.append(train_arm(arm, sets, counts, options.training, job))
     return TrainedTables.concatenated(parts)
+
+
+def best_rates(tuned: pd.DataFrame) -> dict[int, float]:
+    """The learning rate that stores the most bits, by width.
+
+    Bits, as networks that are given too much all recite next to nothing.
+
+    Args:
+        tuned: table NetworkRuns of the group tuning.
+    """
+    stored = tuned.groupby(["width", "learning_rate"])["stored"].mean().reset_index()
+    best = stored.loc[stored.groupby("width")["stored"].idxmax()]
+    return dict(zip(best["width"].astype(int), best["learning_rate"], strict=True))
 
 
 def train_arm(
@@ -140,13 +159,13 @@ def train_arm(
         train.EpochSampler(copies, job.seed, "cramless", "order", arm.name, r)
         for r, copies in enumerate(counts)
     ]
-    buffers = _buffers(arm, questions, options)
+    buffers = _buffers(arm, questions, counts, options)
     weights = train.fit(
         stack.parameters,
         _loss(arm, stack, questions, orders, buffers, options),
         train.AdamW(
             steps=arm.steps,
-            learning_rate=options.learning_rate,
+            learning_rate=arm.rate or options.learning_rate,
             schedule=train.cosine(arm.steps, warmup=options.warmup, floor=0.02),
             betas=(0.9, 0.98),
         ),
@@ -169,17 +188,42 @@ def train_arm(
     return TrainedTables(*(pd.concat(frames) for frames in zip(*parts, strict=True)))
 
 
-def _buffers(arm: FactArm, questions: FactTokens, options: CramlessTraining) -> dict[str, Tensor]:
-    """What is logged and controlled: admitted share, examples seen per fact, shares over time."""
+def _buffers(
+    arm: FactArm, questions: FactTokens, counts: list[np.ndarray], options: CramlessTraining
+) -> dict[str, Tensor]:
+    """What is logged and controlled: admitted share, examples seen per fact, shares over time.
+
+    Selection without scoring also keeps the last loss of every fact, and its admitted copies.
+    """
     replicates, n_facts, _ = questions.tokens.shape
     scheme = prune.ONLINE.get(arm.scheme.online)
     share = options.fixed_share if scheme and not scheme.controlled else 1.0
     device = questions.tokens.device
-    return {
+    buffers = {
         "share": torch.full((replicates,), share, device=device),
         "seen": torch.zeros(replicates, n_facts, device=device),
         "shares": torch.ones(LOGGED, replicates, device=device),
     }
+    if scheme and not scheme.scores:
+        copies = torch.tensor(np.stack(counts), dtype=torch.float32, device=device)
+        buffers["losses"] = torch.full_like(copies, torch.inf)
+        buffers["copies"] = copies
+        buffers["admitted"] = copies.clone()
+    return buffers
+
+
+def controller_of(options: CramlessTraining, steps: int) -> online.Controller:
+    """The controller of an admitted share that is moved so many times in a training."""
+    return online.Controller(
+        known=options.known,
+        pace=options.pace,
+        ceiling=options.ceiling,
+        speed=options.speed,
+        min_share=options.least_share,
+        flat=options.flat_below,
+        steps=steps,
+        max_trained=options.trained,
+    )
 
 
 def _loss(
@@ -198,6 +242,9 @@ def _loss(
     """
     table, start, first_value = questions
     unselected = _unselected_steps(arm, options)
+    by_last_losses = "losses" in buffers
+    moves = -(-arm.steps // options.refresh) if by_last_losses else arm.steps
+    controller = controller_of(options, moves)
 
     def examples(position: int, count: int) -> Tensor:
         fact_ids = np.stack([order.batch(position, count) for order in orders])
@@ -209,35 +256,87 @@ def _loss(
             logits = stack.forward(parameters, tokens[..., :-1], start, first_value)
         return lm.value_losses(logits, tokens[..., start + 1 :], first_value)
 
-    def selected(parameters: lm.Parameters, step: int) -> tuple[Tensor, Tensor]:
+    def scored(parameters: lm.Parameters, step: int) -> tuple[Tensor, Tensor]:
         position = unselected * options.batch + (step - unselected) * options.candidates
         fact_ids = examples(position, options.candidates)
         with torch.no_grad():
             candidate_losses = losses(parameters, fact_ids)
         _check_finite(candidate_losses, fact_ids, arm, step)
         choice = online.choose(
-            candidate_losses, buffers["share"], step / arm.steps, scheme=arm.scheme.online
+            candidate_losses,
+            buffers["share"],
+            step / arm.steps,
+            scheme=arm.scheme.online,
+            controller=controller,
+            ids=fact_ids,
         )
         buffers["share"].copy_(choice.share)
         return fact_ids.gather(1, choice.chosen), choice.weights
+
+    def drawn(step: int) -> Tensor:
+        if (step - unselected) % options.refresh == 0:
+            admitted, share = online.admit(
+                buffers["losses"],
+                buffers["copies"],
+                buffers["share"],
+                step / arm.steps,
+                controller,
+            )
+            buffers["admitted"].copy_(admitted)
+            buffers["share"].copy_(share)
+        rngs = [generator(order.seed, *order.key, "draw", step) for order in orders]
+        places = np.stack([rng.random(options.batch) for rng in rngs])
+        return _by_weight(buffers["admitted"], torch.tensor(places, device=table.device))
 
     def loss(parameters: lm.Parameters, step: int) -> Tensor:
         if step < unselected:
             fact_ids = examples(step * options.batch, options.batch)
             weights = torch.ones_like(fact_ids, dtype=torch.float32)
+        elif by_last_losses:
+            fact_ids = drawn(step)
+            weights = torch.ones_like(fact_ids, dtype=torch.float32)
         else:
-            fact_ids, weights = selected(parameters, step)
+            fact_ids, weights = scored(parameters, step)
         buffers["seen"].scatter_add_(1, fact_ids, weights)
         buffers["shares"][step * LOGGED // arm.steps] = buffers["share"]
-        per_token = losses(parameters, fact_ids) / (table.shape[-1] - start - 1)
+        of_examples = losses(parameters, fact_ids)
+        if by_last_losses:
+            _check_finite(of_examples.detach(), fact_ids, arm, step)
+            buffers["losses"].scatter_(1, fact_ids, of_examples.detach())
+        per_token = of_examples / (table.shape[-1] - start - 1)
         return (per_token * weights).sum(1) / weights.sum(1).clamp(min=1)
 
     return loss
 
 
+def _by_weight(weights: Tensor, places: Tensor) -> Tensor:
+    """Positions drawn in proportion to weights, one from each of equal parts of their sum.
+
+    Args:
+        weights: (models, N) ≥ 0, not all 0.
+        places: (models, draws) in [0, 1), the place in its part of each draw.
+
+    Returns:
+        (models, draws) int64.
+    """
+    summed = weights.double().cumsum(1)
+    draws = places.shape[1]
+    parts = torch.arange(draws, device=places.device)
+    positions = (parts + places) / draws * summed[:, -1:]
+    drawn_rows = torch.searchsorted(summed, positions, right=True)
+    last = (weights > 0).long().mul(torch.arange(weights.shape[1], device=weights.device)).amax(1)
+    return torch.minimum(drawn_rows, last[:, None])
+
+
 def _unselected_steps(arm: FactArm, options: CramlessTraining) -> int:
     """Steps before selection begins; all of them without selection inside training."""
     return round(options.unselected_share * arm.steps) if arm.scheme.online else arm.steps
+
+
+def _scoring_steps(arm: FactArm, options: CramlessTraining) -> int:
+    """Steps at which candidates are scored."""
+    scores = arm.scheme.online in prune.SCORED
+    return arm.steps - _unselected_steps(arm, options) if scores else 0
 
 
 def _check_finite(losses: Tensor, fact_ids: Tensor, arm: FactArm, step: int) -> None:
@@ -306,6 +405,7 @@ def _tables(
         "scheme": arm.scheme.name,
         "width": arm.width,
         "steps": arm.steps,
+        "learning_rate": arm.rate or options.learning_rate,
         "replicate": network.replicate,
         "parameters": network.parameters,
         "present": int(present.sum()),
@@ -314,7 +414,7 @@ def _tables(
         "stored": float(gained[present].sum()),
         "bits": facts.bits,
         "trained": float(network.seen.sum()),
-        "scored": float((arm.steps - _unselected_steps(arm, options)) * options.candidates),
+        "scored": float(_scoring_steps(arm, options) * options.candidates),
     }
     shares = {
         "arm": arm.name,

@@ -7,9 +7,9 @@ FIGURES: dict[str, Figure] = {
         module="plots",
         tables=("runs",),
         title="Facts recited against facts given",
-        caption="Standard training against selection by loss. Dashed: as many whole facts as the "
-        "measured "
-        "capacity holds (vertical); dotted: the capacity spread evenly over all facts.",
+        caption="Standard training, selection by loss, and as many random facts. Solid: the limit "
+        "of rate and distortion at the measured capacity; dashed: whole facts; dotted: the "
+        "capacity spread evenly over all facts.",
         paper_shows="Fact accuracy falls below the capacity limit "
         "when the facts hold more information than the model can.",
         origin="reconstruction",
@@ -64,10 +64,11 @@ FIGURES: dict[str, Figure] = {
     "ladder": Figure(
         module="plots",
         tables=("runs",),
+        parts=("ladder",),
         title="Selection against size",
-        caption="a: facts recited by network size, exponent 1; dotted: the base network with "
-        "selection. "
-        "b: capacity by size.",
+        caption="Facts recited by network size, each at the learning rate that stores most; "
+        "dotted: networks with selection. c: bits stored by size and length of training; "
+        "a large network may hold more than it was given.",
         paper_shows="A GPT2-small with pruned data matches a model ten times larger (not run "
         "here).",
         origin="reconstruction",
@@ -76,7 +77,8 @@ FIGURES: dict[str, Figure] = {
         module="plots",
         tables=("runs",),
         title="Facts recited against compute",
-        caption="Exponent 1. Squares: standard training for several times the steps.",
+        caption="Exponent 1, both accountings. Squares: standard training for more steps, "
+        "the curve that gains at equal examples and equal work are read off.",
         paper_shows="Not known.",
         origin="extension",
     ),

@@ -1,5 +1,7 @@
 """The paper's figures, in our reconstruction: its own could not be read."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,7 +10,10 @@ from matplotlib.figure import Figure as Canvas
 from rote.papers.cramless import runs as trained_runs
 from rote.papers.cramless.arms import (
     AUTOMATIC,
+    AUTOMATIC_EPOCH,
     AUTOMATIC_FLAT,
+    HIGH,
+    LADDER_GROUP,
     LOW,
     LOW_FLAT,
     OFFLINE_AUTOMATIC,
@@ -40,16 +45,19 @@ COLORS = {
     STANDARD.name: PALETTE[3],
     AUTOMATIC.name: PALETTE[0],
     AUTOMATIC_FLAT.name: PALETTE[2],
+    AUTOMATIC_EPOCH.name: PALETTE[9],
+    HIGH.name: FAINT,
     LOW.name: PALETTE[1],
     LOW_FLAT.name: PALETTE[4],
     OFFLINE_RANDOM.name: PALETTE[7],
     OFFLINE_LOSS.name: PALETTE[5],
     OFFLINE_FLAT.name: PALETTE[6],
-    OFFLINE_AUTOMATIC.name: PALETTE[9],
+    OFFLINE_AUTOMATIC.name: PALETTE[8],
     OFFLINE_FREQUENT.name: INK,
 }
 ARM_COLORS = [*PALETTE[:3], PALETTE[4], PALETTE[7], PALETTE[8]]  # of data sets over time
 COMPARED = (STANDARD, AUTOMATIC)
+AT_EVERY_SIZE = (STANDARD, AUTOMATIC, AUTOMATIC_EPOCH, OFFLINE_RANDOM)
 MAX_LOSS = 20  # nats; the histogram of losses ends here
 
 
@@ -57,9 +65,11 @@ def _look(scheme: Scheme) -> dict:
     return {"color": COLORS[scheme.name], "label": scheme.label}
 
 
-def _compare(ax: Axes, runs: pd.DataFrame, x: str, value: str) -> None:
-    """Standard training against automatic selection."""
-    for scheme in COMPARED:
+def _compare(
+    ax: Axes, runs: pd.DataFrame, x: str, value: str, schemes: Iterable[Scheme] = COMPARED
+) -> None:
+    """Standard training against automatic selection, or other schemes; through measured points."""
+    for scheme in schemes:
         rows = runs[runs["scheme"] == scheme.name]
         if len(rows):
             points(ax, rows, x, value, **_look(scheme))
@@ -77,7 +87,7 @@ def cramming(tables: Tables) -> Canvas:
     whole = capacity.whole_facts(n, bits, fits * bits)
     evenly = capacity.spread_accuracy(fits * bits / n, bits)
     ax = axes[0, 0]
-    _compare(ax, runs, "facts", "recited")
+    _compare(ax, runs, "facts", "recited", AT_EVERY_SIZE)
     theory(ax, n, n * limit, label="limit")
     theory(ax, n, n * whole, label="whole facts", linestyle="--")
     theory(ax, n, n * evenly, label="spread evenly", linestyle=":")
@@ -85,9 +95,9 @@ def cramming(tables: Tables) -> Canvas:
     ax.set(title="a  Every fact once", ylabel="facts recited", ylim=(0, None))
     ax.set(xscale="log", xlabel="facts given")
     log_ticks(ax.xaxis)
-    legend_below(canvas, 3, *ax.get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas, 4, *ax.get_legend_handles_labels(), fontsize=7)
     ax = axes[0, 1]
-    _compare(ax, runs, "facts", "share")
+    _compare(ax, runs, "facts", "share", AT_EVERY_SIZE)
     theory(ax, n, limit)
     theory(ax, n, whole, linestyle="--")
     ax.set(title="b  The same as a share", ylabel="fact accuracy")
@@ -226,23 +236,35 @@ def shares(tables: Tables) -> Canvas:
 
 
 def ladder(tables: Tables) -> Canvas:
-    """Network sizes."""
-    canvas, axes = panels(1, 2, width=3.7, height=3)
+    """Network sizes, each at its own learning rate."""
+    canvas, axes = panels(1, 3, width=3.3, height=3)
     base, runs = base_network(tables), tables["runs"]
-    runs = runs[runs["steps"] == base.steps]
-    ax = axes[0, 0]
-    _compare(ax, runs[runs["data"] == base.skewed], "parameters", "recited")
-    selected = trained_runs.automatic(tables, base.skewed)["recited"].mean()
-    ax.axhline(selected, color=COLORS[AUTOMATIC.name], linewidth=0.8, linestyle=":")
-    ax.set(xlabel="parameters", ylabel="facts recited", title="a  Power law", ylim=(0, None))
-    ax.legend()
-    ax = axes[0, 1]
+    of_ladder = runs["group"] == LADDER_GROUP.name
+    selected = runs["scheme"] == AUTOMATIC.name
+    rows = runs[(runs["steps"] == base.steps) & (of_ladder | selected)]
+    titles = {base.skewed: "a  Power law", base.crowded[-1]: "b  Every fact once"}
+    for ax, (data, title) in zip(axes[0], titles.items(), strict=False):
+        of_data = rows[rows["data"] == data]
+        _compare(ax, of_data, "parameters", "recited")
+        chosen = of_data[of_data["scheme"] == AUTOMATIC.name]
+        for facts in chosen.groupby("width")["recited"].mean():
+            ax.axhline(facts, color=COLORS[AUTOMATIC.name], linewidth=0.8, linestyle=":")
+        ax.set(xscale="log", xlabel="parameters", title=title, ylim=(0, None))
+        log_ticks(ax.xaxis)
+    axes[0, 0].set_ylabel("facts recited")
+    axes[0, 0].legend()
+    ax = axes[0, 2]
     uniform = runs[(runs["exponent"] == 0) & (runs["scheme"] == STANDARD.name)]
     uniform = uniform.assign(c=uniform["stored"] / uniform["parameters"])
-    measured = uniform.groupby(["parameters", "replicate"])["c"].max().reset_index()
-    points(ax, measured, "parameters", "c", color=INK)
-    ax.set(xlabel="parameters", ylabel="bits stored per parameter", title="b  Measured capacity c")
+    lengths = sorted(uniform["steps"].unique())
+    for steps, color in zip(lengths, (FAINT, INK, *PALETTE), strict=False):
+        of_steps = uniform[uniform["steps"] == steps]
+        measured = of_steps.groupby(["parameters", "replicate"])["c"].max().reset_index()
+        points(ax, measured, "parameters", "c", color=color, label=f"{steps} steps")
+    ax.set(xscale="log", xlabel="parameters", title="c  Bits stored per parameter")
+    log_ticks(ax.xaxis)
     ax.set_ylim(0, None)
+    ax.legend()
     return canvas
 
 
@@ -272,7 +294,7 @@ def compute(tables: Tables) -> Canvas:
         ax.set(xlabel=label, xscale="log")
         log_ticks(ax.xaxis)
     axes[0, 0].set_ylabel("facts recited")
-    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas, 4, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
     return canvas
 
 
