@@ -17,17 +17,20 @@ from typing import TYPE_CHECKING, Any
 from rote.resmem.scoring import (
     BANDWIDTH_GRID,
     K_GRID,
+    REGRESSION_TEMPERATURE_GRID,
     TEMPERATURE_GRID,
     Setting,
     probabilities,
     residuals,
     scores,
     settings,
+    shares,
     simplex,
     softmax,
     sweep,
     vote,
 )
+from rote.resmem.selection import select, smoothed
 
 if TYPE_CHECKING:
     from rote.resmem.classifier import ResMemClassifier
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BANDWIDTH_GRID",
     "K_GRID",
+    "REGRESSION_TEMPERATURE_GRID",
     "TEMPERATURE_GRID",
     "ResMemClassifier",
     "ResMemRegressor",
@@ -43,8 +47,11 @@ __all__ = [
     "probabilities",
     "residuals",
     "scores",
+    "select",
     "settings",
+    "shares",
     "simplex",
+    "smoothed",
     "softmax",
     "sweep",
     "vote",

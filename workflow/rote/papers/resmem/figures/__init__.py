@@ -130,7 +130,7 @@ FIGURES: dict[str, Figure] = {
         module="extensions",
         tables=("sweeps",),
         title="How much of the residual to add",
-        caption="Test accuracy of p + α r̂ at the tuned setting; α = 1 is the paper's.",
+        caption="Test accuracy of p + α r̂ at the tuned k and bandwidth, T = 1. α = 1: the paper's.",
         paper_shows="Not shown there as far as known.",
         origin="extension",
     ),
