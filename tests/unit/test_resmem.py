@@ -176,7 +176,8 @@ def digits():
     bases = training.bases(task, DIGITS, RUN)
     embeddings = embedding.embeddings(task, DIGITS, bases, 1)
     neighbors, choices = residuals.neighbors(task, DIGITS, sections.ResmemMemory(), embeddings, 1)
-    return evaluation.evaluate(task, DIGITS, embeddings, neighbors, choices, 1)
+    frames = evaluation.evaluate(task, DIGITS, embeddings, neighbors, choices, 1)
+    return frames | {"choices": choices}
 
 
 def test_data_set_parts_share_nothing():

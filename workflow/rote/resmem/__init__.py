@@ -30,7 +30,7 @@ from rote.resmem.scoring import (
     sweep,
     vote,
 )
-from rote.resmem.selection import select, smoothed
+from rote.resmem.selection import ends, select
 
 if TYPE_CHECKING:
     from rote.resmem.classifier import ResMemClassifier
@@ -44,6 +44,7 @@ __all__ = [
     "ResMemClassifier",
     "ResMemRegressor",
     "Setting",
+    "ends",
     "probabilities",
     "residuals",
     "scores",
@@ -51,7 +52,6 @@ __all__ = [
     "settings",
     "shares",
     "simplex",
-    "smoothed",
     "softmax",
     "sweep",
     "vote",

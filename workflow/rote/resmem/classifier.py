@@ -181,9 +181,9 @@ class ResMemClassifier(ClassifierMixin, ResMem):
     ) -> Self:
         """Choose k, σ and T on rows that the base was not fitted on; "no memory" may win.
 
-        The family holds the base (no memory) and the memory alone (T = ∞). Among the settings that
-        the rows cannot tell from the best, `rule` "one_se" takes the one whose neighbors in the
-        grid are best (`rote.resmem.select`).
+        The family holds the base (no memory) and the memory alone (T = ∞). Where one of these two
+        ends is within one standard error of the best setting, `rule` "one_se" takes it
+        (`rote.resmem.select`).
 
         Args:
             X: inputs (n, ...): held-out rows; with folds the training rows.

@@ -24,7 +24,7 @@ from rote.neighbors import Datastore, Engine, Neighbors
 from rote.resmem import files
 from rote.resmem.bases import Embed, count, embeddings, is_frozen, is_module
 from rote.resmem.scoring import Setting, settings
-from rote.resmem.selection import select, smoothed
+from rote.resmem.selection import ends, select
 
 log = logging.getLogger("rote")
 SCALE_ROWS = 1000  # of the memory, whose distances to their nearest others are its scale
@@ -367,8 +367,7 @@ class ResMem(BaseEstimator):
         else:
             losses = self._crossfitted(X, y, grid, folds, measure)
         self.tuning_ = list(zip(grid, losses.mean(1).tolist(), strict=True))
-        shape = [len(axes[1]), len(axes[0]), *map(len, axes[2:])]
-        best = grid[select(losses, smoothed(losses.mean(1), shape), rule=rule)]
+        best = grid[select(losses, ends(grid), rule=rule)]
         self.k = best.k
         if best.k:
             self.bandwidth, self.strength = float(best.bandwidth), float(best.strength)

@@ -17,10 +17,9 @@ from rote.neighbors import Datastore, Neighbors
 from rote.papers.resmem import schema, training
 from rote.papers.resmem.sections import ResmemMemory
 from rote.papers.resmem.task import Arrays, MemorySpec, ResmemTask, TaskData, array_key
-from rote.resmem import BANDWIDTH_GRID, K_GRID, TEMPERATURE_GRID, Setting
+from rote.resmem import BANDWIDTH_GRID, K_GRID, Setting
 
 MAX_NEIGHBORS = max(K_GRID)
-MEMORY_AXES = (len(K_GRID), len(BANDWIDTH_GRID))
 INTERPOLATION_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # λ
 
 
@@ -152,8 +151,8 @@ def tune(
 ) -> Tuned:
     """Settings by accuracy and the one-standard-error rule (`rote.resmem.select`).
 
-    ResMem's, those of the memory alone, and the interpolation's. Among settings that the queries
-    cannot tell from the best the one whose neighbors in the grid are best is taken.
+    ResMem's, those of the memory alone, and the interpolation's. Base and memory alone are the ends
+    of ResMem's family and of the interpolation's, and taken if within one standard error.
 
     Args:
         neighbors: of the validation queries.
@@ -179,18 +178,13 @@ def tune(
         return of_interpolation[-1]
 
     of_votes = resmem.sweep(neighbors, labels, logits, query_logits, votes, interpolated)
-    weights = len(INTERPOLATION_WEIGHTS)
-    chosen = _selected(np.concatenate(of_interpolation), (weights, *MEMORY_AXES))
-    weight, memory = divmod(chosen, len(votes))
+    mixed = np.concatenate(of_interpolation)
+    alone = len(mixed) - len(votes)  # λ = 1 comes last, λ = 0 first: the base, with any vote
+    weight, memory = divmod(resmem.select(mixed, [0, *range(alone, len(mixed))]), len(votes))
     return Tuned(
-        resmem=grid[_selected(of_resmem, (*MEMORY_AXES, len(TEMPERATURE_GRID)))],
-        knn=votes[_selected(of_votes, MEMORY_AXES)],
+        resmem=grid[resmem.select(of_resmem, resmem.ends(grid))],
+        knn=votes[resmem.select(of_votes)],
         interpolation=votes[memory],
         interpolation_weight=INTERPOLATION_WEIGHTS[weight],
         median_distance=median_distance,
     )
-
-
-def _selected(losses: np.ndarray, shape: tuple[int, ...]) -> int:
-    """The setting to take of errors (settings, queries) on a grid of some shape."""
-    return resmem.select(losses, resmem.smoothed(losses.mean(1), shape))

@@ -44,7 +44,7 @@ class ResmemRegressionErrors(Table):
     """Test errors of regression on one data set or split."""
 
     KEY = ("data", "replicate")
-    data: str = column("Friedman or diabetes")
+    data: str = column("Friedman, Friedman 2, Friedman 3 or diabetes")
     replicate: int = column("data set or split")
     base: float = column("mean squared error over the variance, ridge regression")
     knn: float = column("the same of the memory alone")

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 
 FRIEDMAN = "Friedman"  # the data sets, as tables name them
 DIABETES = "diabetes"
+FRIEDMAN_2 = "Friedman 2"
+FRIEDMAN_3 = "Friedman 3"
 
 
 class ResmemRegression(Section):
-    """Friedman's function and the diabetes data under ridge regression."""
+    """Friedman's three functions and the diabetes data under ridge regression."""
 
-    train: int = key(4000, "Training rows of Friedman's function", ge=50)
+    train: int = key(4000, "Training rows of Friedman's functions", ge=50)
     test: int = key(2000, "Test rows", ge=50)
     replicates: int = key(10, "Data sets, or splits", ge=2)
 
@@ -70,7 +72,12 @@ class RegressionSample(NamedTuple):
 
 def samples(options: ResmemRegression, seed: int) -> Iterator[RegressionSample]:
     """Every data set in every replicate."""
-    from sklearn.datasets import load_diabetes, make_friedman1
+    from sklearn.datasets import (
+        load_diabetes,
+        make_friedman1,
+        make_friedman2,
+        make_friedman3,
+    )
 
     for replicate in range(options.replicates):
         rng = generator(seed, "resmem", "regression", replicate)
@@ -81,6 +88,11 @@ def samples(options: ResmemRegression, seed: int) -> Iterator[RegressionSample]:
         x, y = load_diabetes(return_X_y=True)
         order = rng.permutation(len(x))
         yield RegressionSample(DIABETES, replicate, *_cut(x[order], y[order], [280, 360]))
+        # noise of a third of the function's own spread, as that of the first has about
+        others = ((FRIEDMAN_2, make_friedman2, 125.0), (FRIEDMAN_3, make_friedman3, 0.1))
+        for name, make, noise in others:
+            x, y = make(total, noise=noise, random_state=int(rng.integers(2**31)))
+            yield RegressionSample(name, replicate, *_cut(x, y, edges))
 
 
 def _cut(x: np.ndarray, y: np.ndarray, edges: list[int]) -> list[RegressionRows]:
@@ -174,7 +186,7 @@ def neighbors(
         grid = family(median_distance)
         losses = _losses(results["valid"], _Part.of(sample, embeddings, "valid"), grid)
         alone = [n for n, setting in enumerate(grid) if np.isinf(setting.temperature)]
-        best = grid[resmem.select(losses)]
+        best = grid[resmem.select(losses, resmem.ends(grid))]
         of_knn = grid[alone[resmem.select(losses[alone])]]
         y = sample.train.y
         recall = 1.0
