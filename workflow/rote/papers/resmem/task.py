@@ -196,11 +196,9 @@ class TrainingRecipe:
     batch: int
     learning_rate: float  # its peak
     decay: float = 0.0  # weight decay; AdamW's is decoupled
-    sgd: bool = (
-        False  # SGD with Nesterov's momentum 0.9, as residual networks are trained; or AdamW
-    )
-    stepwise: bool = False  # the rate is cut to a tenth at half and three quarters; or one cycle
     crops: ImageShape | None = None  # images are cropped at random and mirrored, if of this shape
+    sgd: bool = False  # SGD with Nesterov's momentum 0.9; else AdamW
+    stepwise: bool = False  # the rate is cut to a tenth at half and three quarters; else one cycle
 
     def __post_init__(self) -> None:
         fields.check(_RECIPE_DOMAINS, vars(self))
