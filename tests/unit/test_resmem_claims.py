@@ -331,8 +331,10 @@ def compared(gain):
         if task.headline:
             arms = task.arms(task.settings())
             fields = dict(task.headline.fields) if task.name != "digits" else {"units": 0}
-            wanted = [arm for arm in arms if all(getattr(arm, k) == v for k, v in fields.items())]
-            first = wanted if task.name == "digits" else wanted[:1]
+            selected = arms
+            for field, value in fields.items():
+                selected = [arm for arm in selected if getattr(arm, field) == value]
+            first = selected if task.name == "digits" else selected[:1]
             for arm, replicate in product([arms[0], *first], range(REPLICATES)):
                 memory = MemorySpec(arm, task.headline.features, arm.examples, replicate)
                 values = {"base": 0.6, "knn": 0.7, "resmem": 0.7 + gain + NOISE[replicate] / 10}

@@ -218,8 +218,8 @@ def test_a_search_fits_no_base_that_is_given_fitted():
 
 def test_resmem_works_within_pipelines_cross_validation_calibration_and_joblib(tmp_path):
     scaled = make_pipeline(StandardScaler(), ResMemClassifier(k=5))
-    held = cross_val_predict(scaled, X, Y, cv=3, method="predict_proba")
-    np.testing.assert_allclose(held.sum(1), 1)
+    unseen = cross_val_predict(scaled, X, Y, cv=3, method="predict_proba")
+    np.testing.assert_allclose(unseen.sum(1), 1)
     model = ResMemClassifier(LogisticRegression().fit(X, Y), k=5).fit(X, Y)
     for calibrated in (
         CalibratedClassifierCV(FrozenEstimator(model), cv=2).fit(Q, YQ),
@@ -355,8 +355,8 @@ def test_tuning_reports_losses_and_keeps_the_strength(measure):
     point, loss = model.tuning_[3]
     model.set_params(k=point.k, bandwidth=point.bandwidth, temperature=point.temperature)
     wrong = (model.predict(Q) != YQ).mean()
-    own = -np.log(model.predict_proba(Q)[np.arange(60), YQ]).mean()
-    assert loss == pytest.approx(wrong if measure == "accuracy" else own, abs=1e-4)
+    surprise = -np.log(model.predict_proba(Q)[np.arange(60), YQ]).mean()
+    assert loss == pytest.approx(wrong if measure == "accuracy" else surprise, abs=1e-4)
     model.tune(Q, YQ, k=[3], bandwidth=[1.0], temperature=[1.0], strength=[0.5, 1.0], rule="best")
     assert [point.strength for point, _ in model.tuning_] == [1.0, 0.5, 1.0]
     for options, message in (
@@ -373,12 +373,12 @@ def test_cross_fitting_judges_every_row_without_its_part():
     model = ResMemClassifier(LogisticRegression(), k=5)
     model.tune(X, Y, folds=4, k=[1, 5, 20], bandwidth=[1.0, np.inf], rule="best")
     assert not hasattr(model, "memory_")
-    held = np.empty(200, int)
+    unseen = np.empty(200, int)
     for train, test in model._parts(4).split(X, Y):
-        held[test] = clone(model).fit(X[train], Y[train]).predict(X[test])
+        unseen[test] = clone(model).fit(X[train], Y[train]).predict(X[test])
     loss = dict(model.tuning_)[
         resmem.Setting(model.k, model.bandwidth if model.k else np.inf, model.temperature)
     ]
-    assert loss == pytest.approx((held != Y).mean(), abs=0.006)  # ties in float32
+    assert loss == pytest.approx((unseen != Y).mean(), abs=0.006)  # ties in float32
     line = ResMemRegressor().tune(X, X[:, 0] ** 2, folds=3)
     assert line.fit(X, X[:, 0] ** 2).score(Q, Q[:, 0] ** 2) > 0.4

@@ -9,12 +9,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from rote.core.errors import InputError
-from rote.neighbors import Engine
-from rote.resmem.bases import Embed, forward, is_module
+from rote.resmem.bases import forward, is_module
 from rote.resmem.model import ResMem, log
 from rote.resmem.scoring import (
-    BANDWIDTH_GRID,
-    K_GRID,
     TEMPERATURE_GRID,
     Setting,
     probabilities,
@@ -61,20 +58,6 @@ class ResMemClassifier(ClassifierMixin, ResMem):
     _ROWS: ClassVar = ("labels_", "logits_")
     _ARRAYS: ClassVar = ("labels_", "logits_", "classes_")
     _TARGETS: ClassVar = {}
-
-    def __init__(
-        self,
-        base: Any = None,
-        embed: Embed = None,
-        k: int = 50,
-        bandwidth: float = 1.0,
-        temperature: float = 1.0,
-        strength: float = 1.0,
-        engine: Engine = "exact",
-        classes: Sequence[Any] | None = None,
-    ):
-        super().__init__(base, embed, k, bandwidth, temperature, strength, engine)
-        self.classes = classes
 
     @staticmethod
     def _default() -> Any:
@@ -171,13 +154,10 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         X: Any,
         y: Any,
         *,
-        k: Sequence[int] = K_GRID,
-        bandwidth: Sequence[float] = BANDWIDTH_GRID,
-        temperature: Sequence[float] = TEMPERATURE_GRID,
-        strength: Sequence[float] | None = None,
         measure: str = "accuracy",
         rule: str = "one_se",
         folds: int | None = None,
+        **grid: Sequence[float],
     ) -> Self:
         """Choose k, σ and T on rows that the base was not fitted on; "no memory" may win.
 
@@ -188,14 +168,12 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         Args:
             X: inputs (n, ...): held-out rows; with folds the training rows.
             y: labels (n,).
-            k: numbers of neighbors to try, ≥ 1.
-            bandwidth: σ to try, in units of the memory's scale.
-            temperature: T to try.
-            strength: α to try; default: the model's own.
             measure: accuracy, or log_loss (of the probabilities).
             rule: one_se, or best: the least loss, of equal ones the earlier setting.
             folds: cross-fit: fit an unfitted base and its memory on all rows but a part, in turn,
                 and judge them there. The model itself is not fitted.
+            **grid: what to try: k ≥ 1 (numbers of neighbors), bandwidth (σ in units of the memory's
+                scale), temperature, strength (default: the model's own).
 
         Returns:
             The model, with `k` (0: no memory), `bandwidth`, `temperature` and `strength` set, and
@@ -208,7 +186,7 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         """
         if measure not in MEASURES:
             raise InputError(f"measure must be one of {', '.join(MEASURES)}, given {measure!r}")
-        axes = (bandwidth, k, temperature, self._strengths(k, strength))
+        axes = self._axes(grid, TEMPERATURE_GRID)
         return self._choose(X, y, axes, folds, rule, measure)
 
     def _losses(self, X: Any, y: np.ndarray, grid: Sequence[Setting], measure: str) -> np.ndarray:
@@ -225,15 +203,14 @@ class ResMemClassifier(ClassifierMixin, ResMem):
             for point in grid
         ]
         neighbors = self._search(X, max(point.k for point in grid))
-        return sweep(
-            neighbors,
-            self.labels_,
-            self.logits_,
-            self._logits(X),
-            points,
-            loss,
-            self._row_weights,
-        ).astype(float)
+        memory, logits = (self.labels_, self.logits_), self._logits(X)
+        if self._row_weights is None:
+            return sweep(neighbors, *memory, logits, points, loss).astype(float)
+        losses = []
+        for point in points:
+            s = scores(neighbors, *memory, logits, point, self._row_weights)
+            losses.append(loss(s[None])[0])
+        return np.array(losses, float)
 
     @staticmethod
     def _parts(folds: int) -> Any:

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -23,7 +23,7 @@ from rote.core.errors import InputError
 from rote.neighbors import Datastore, Engine, Neighbors
 from rote.resmem import files
 from rote.resmem.bases import Embed, count, embeddings, is_frozen, is_module
-from rote.resmem.scoring import Setting, settings
+from rote.resmem.scoring import BANDWIDTH_GRID, K_GRID, Setting, settings
 from rote.resmem.selection import ends, select
 
 log = logging.getLogger("rote")
@@ -53,6 +53,7 @@ class ResMem(BaseEstimator):
             predictions. At ∞ the memory alone answers.
         strength: α ≥ 0, how much of the residual is added; 0 leaves the base.
         engine: exact, torch, ivf or hnsw, see `rote.knn.Datastore`.
+        classes: labels of a torch module's outputs, for a classifier.
     """
 
     _ROWS: ClassVar[tuple[str, ...]]  # attributes with one row per row of the memory
@@ -73,6 +74,7 @@ class ResMem(BaseEstimator):
         temperature: float = 1.0,
         strength: float = 1.0,
         engine: Engine = "exact",
+        classes: Sequence[Any] | None = None,
     ):
         self.base = base
         self.embed = embed
@@ -81,6 +83,7 @@ class ResMem(BaseEstimator):
         self.temperature = temperature
         self.strength = strength
         self.engine = engine
+        self.classes = classes
 
     # ---- what scikit-learn asks of estimators
 
@@ -88,8 +91,8 @@ class ResMem(BaseEstimator):
         """A clone keeps a fitted base or a torch module, as `FrozenEstimator` does."""
         parameters = {}
         for name, value in self.get_params(deep=False).items():
-            kept = name == "base" and is_frozen(value)
-            parameters[name] = value if kept else clone(value, safe=False)
+            frozen = name == "base" and is_frozen(value)
+            parameters[name] = value if frozen else clone(value, safe=False)
         result = type(self)(**parameters)
         if "_metadata_request" in vars(self):
             result._metadata_request = copy.deepcopy(self._metadata_request)
@@ -158,7 +161,8 @@ class ResMem(BaseEstimator):
         self.embed_ = self.embed
         if not weights.all():  # rows without weight are no rows
             present = np.flatnonzero(weights)
-            X, y, weights = rows_of(X, present), y[present], weights[present]
+            X, y = rows_of(X, present), y[present]
+            weights = weights[present]
         for name, values in zip(self._ROWS, self._stored(X, y), strict=True):
             setattr(self, name, values)
         self.weights_ = weights
@@ -189,7 +193,8 @@ class ResMem(BaseEstimator):
         X, y, weights = self._examples(X, y, sample_weight)
         if not weights.all():
             present = np.flatnonzero(weights)
-            X, y, weights = rows_of(X, present), y[present], weights[present]
+            X, y = rows_of(X, present), y[present]
+            weights = weights[present]
         stored = self._stored(X, y)
         self.memory_.add(self._embedded(X))
         for name, values in zip(self._ROWS, stored, strict=True):
@@ -211,10 +216,10 @@ class ResMem(BaseEstimator):
         check_is_fitted(self, "memory_")
         targets: dict[bytes, set[bytes]] = {}
         keys = [row.tobytes() for row in self.memory_.embeddings + 0.0]  # −0 is 0
-        own = [np.asarray(row).tobytes() for row in self._compared()]
-        for place, target in zip(keys, own, strict=True):
-            targets.setdefault(place, set()).add(target)
-        return sum(len(targets[place]) > 1 for place in keys)
+        values = [np.asarray(row).tobytes() for row in self._compared()]
+        for embedding, target in zip(keys, values, strict=True):
+            targets.setdefault(embedding, set()).add(target)
+        return sum(len(targets[embedding]) > 1 for embedding in keys)
 
     def _names(self, X: Any, y: np.ndarray) -> None:
         """Set what the base calls its targets."""
@@ -333,12 +338,25 @@ class ResMem(BaseEstimator):
 
     # ---- tuning
 
-    def _strengths(self, k: Sequence[int], strength: Sequence[float] | None) -> Sequence[float]:
-        """α to try. Raises InputError for k < 1."""
+    def _axes(
+        self, grid: Mapping[str, Sequence[float]], temperatures: Sequence[float]
+    ) -> list[Sequence[float]]:
+        """What to try: σ in units of the scale, k, T and α. Raises InputError for another name."""
         self._check()
+        tried = {
+            "bandwidth": BANDWIDTH_GRID,
+            "k": K_GRID,
+            "temperature": temperatures,
+            "strength": (self.strength,),
+        }
+        unknown = sorted(set(grid) - set(tried))
+        if unknown:
+            raise InputError(f"tune tries {', '.join(tried)}, not {', '.join(unknown)}")
+        tried |= grid
+        k = tried["k"]
         if not len(k) or min(k) < 1:
             raise InputError(f"k must be at least 1, given {list(k)}: no memory is tried anyway")
-        return (self.strength,) if strength is None else strength
+        return list(tried.values())
 
     def _choose(
         self,
@@ -391,8 +409,8 @@ class ResMem(BaseEstimator):
         losses = np.empty((len(grid), len(y)))
         for train, test in self._parts(folds).split(np.zeros(len(y)), y):
             part = clone(self).fit(rows_of(X, train), y[train])
-            held, targets, _ = part._examples(rows_of(X, test), y[test], None)
-            losses[:, test] = part._losses(held, targets, grid, measure)
+            inputs, targets, _ = part._examples(rows_of(X, test), y[test], None)
+            losses[:, test] = part._losses(inputs, targets, grid, measure)
         return losses
 
     @staticmethod
@@ -441,7 +459,8 @@ class ResMem(BaseEstimator):
         folder = Path(folder)
         parameters, scale, arrays = files.read(folder, cls.__name__, (*cls._ARRAYS, "weights_"))
         model = cls(base, embed, **parameters)
-        model.base_, model.embed_, model.scale_ = base, embed, scale
+        model.base_, model.embed_ = base, embed
+        model.scale_ = scale
         model.memory_ = Datastore.load(folder, device=device)
         for name, values in arrays.items():
             setattr(model, name, values)

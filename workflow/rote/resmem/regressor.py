@@ -12,8 +12,6 @@ from rote.neighbors import Neighbors
 from rote.resmem.bases import forward, is_module
 from rote.resmem.model import ResMem
 from rote.resmem.scoring import (
-    BANDWIDTH_GRID,
-    K_GRID,
     REGRESSION_TEMPERATURE_GRID,
     Setting,
     shares,
@@ -26,6 +24,7 @@ class ResMemRegressor(RegressorMixin, ResMem):
     Args:
         base, embed, k, bandwidth, strength, engine: as of `ResMemClassifier`; the default base is
             ridge regression.
+        classes: not used.
         temperature: T > 0: f is c + (g − c)/T with the base's predictions g and their mean c over
             the memory. 1 is the published algorithm, ∞ the memory alone.
 
@@ -92,12 +91,9 @@ class ResMemRegressor(RegressorMixin, ResMem):
         X: Any,
         y: Any,
         *,
-        k: Sequence[int] = K_GRID,
-        bandwidth: Sequence[float] = BANDWIDTH_GRID,
-        temperature: Sequence[float] = REGRESSION_TEMPERATURE_GRID,
-        strength: Sequence[float] | None = None,
         rule: str = "one_se",
         folds: int | None = None,
+        **grid: Sequence[float],
     ) -> Self:
         """Choose k, σ and T by squared error on rows that the base was not fitted on.
 
@@ -106,12 +102,9 @@ class ResMemRegressor(RegressorMixin, ResMem):
         Args:
             X: inputs (n, ...): held-out rows; with folds the training rows.
             y: targets (n,) or (n, targets).
-            k: numbers of neighbors to try, ≥ 1.
-            bandwidth: σ to try, in units of the memory's scale.
-            temperature: T to try.
-            strength: α to try; default: the model's own.
             rule: one_se or best, of `rote.resmem.select`.
             folds: cross-fit, as of `ResMemClassifier.tune`.
+            **grid: k, bandwidth, temperature and strength to try, as of `ResMemClassifier.tune`.
 
         Returns:
             The model, with `k` (0: no memory), `bandwidth` and `strength` set, and `tuning_`.
@@ -119,7 +112,7 @@ class ResMemRegressor(RegressorMixin, ResMem):
         Raises:
             InputError, sklearn.exceptions.NotFittedError: as `ResMemClassifier.tune`.
         """
-        axes = (bandwidth, k, temperature, self._strengths(k, strength))
+        axes = self._axes(grid, REGRESSION_TEMPERATURE_GRID)
         return self._choose(X, y, axes, folds, rule, "squared error")
 
     def _losses(self, X: Any, y: np.ndarray, grid: Sequence[Setting], measure: str) -> np.ndarray:

@@ -136,8 +136,8 @@ def shares(
         InputError: as `rote.knn.weights`.
     """
     if row_weights is None:
-        here = np.arange(neighbors.rows.shape[1]) < k
-        return knn.weights(np.where(here, neighbors.distances, np.inf), bandwidth)
+        first = np.arange(neighbors.rows.shape[1]) < k
+        return knn.weights(np.where(first, neighbors.distances, np.inf), bandwidth)
     counts = np.where(neighbors.rows < 0, 0.0, row_weights[neighbors.rows])
     counts = np.clip(k - (counts.cumsum(1) - counts), 0, counts)
     distances = np.where(counts > 0, neighbors.distances, np.inf)
@@ -246,7 +246,6 @@ def sweep(
     query_logits: np.ndarray,
     grid: Sequence[Setting],
     measure: Callable[[np.ndarray], np.ndarray],
-    row_weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """A measure of the scores at every setting, from one search at the largest k.
 
@@ -260,7 +259,6 @@ def sweep(
         grid: settings.
         measure: scores (settings, m, classes) float32 -> (settings, ...), e.g. one number per
             setting, or one per setting and query.
-        row_weights: (n,) of the memory's rows, see `shares`; default: 1 each.
 
     Returns:
         (len(grid), ...) of the measure's type.
@@ -273,7 +271,7 @@ def sweep(
     weights: dict[tuple[int, float], np.ndarray] = {}
     for k, bandwidth in dict.fromkeys((point.k, point.bandwidth) for point in grid):
         if k:
-            weights[k, bandwidth] = shares(neighbors, k, bandwidth, row_weights).astype(np.float32)
+            weights[k, bandwidth] = shares(neighbors, k, bandwidth).astype(np.float32)
     for temperature in dict.fromkeys(setting.temperature for setting in grid):
         chosen = [i for i, setting in enumerate(grid) if setting.temperature == temperature]
         base = softmax(np.asarray(query_logits, np.float32), temperature)

@@ -55,5 +55,5 @@ def select(losses: np.ndarray, simple: Sequence[int] = (), *, rule: str = "one_s
         return best
     simplest = min(simple, key=lambda number: means[number])
     spread = (losses[simplest] - losses[best]).std(ddof=1)
-    near = means[simplest] - means[best] <= spread / np.sqrt(losses.shape[1])
-    return int(simplest) if near else best
+    alike = means[simplest] - means[best] <= spread / np.sqrt(losses.shape[1])
+    return int(simplest) if alike else best

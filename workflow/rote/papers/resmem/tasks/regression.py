@@ -319,8 +319,8 @@ def _losses(neighbors: "Neighbors", part: _Part, grid: "Sequence[Setting]") -> n
                 (weights * part.fitted[nearest.rows]).sum(1) - center,
             )
         target, fitted = averages[at]
-        own = (part.predictions - center - fitted) / setting.temperature
-        losses[number] = (part.targets - target - own) ** 2
+        lifted = (part.predictions - center - fitted) / setting.temperature
+        losses[number] = (part.targets - target - lifted) ** 2
     return losses
 
 
