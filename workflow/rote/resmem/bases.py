@@ -64,8 +64,9 @@ def embeddings(base: Any, embed: Embed, X: Any) -> np.ndarray:
     else:
         values = _dense(X)
     rows = count(X)
-    if values.ndim == 0 or len(values) != rows:
-        raise InputError(f"embed gave {len(np.atleast_1d(values))} rows for {rows} inputs")
+    n_embedded = np.atleast_1d(values).shape[0]
+    if n_embedded != rows:
+        raise InputError(f"embed gave {n_embedded} rows for {rows} inputs")
     what = "the inputs" if embed is None else "the embeddings"
     if values.dtype.kind not in "biuf":
         raise InputError(
@@ -77,7 +78,8 @@ def embeddings(base: Any, embed: Embed, X: Any) -> np.ndarray:
             f"{what} hold NaN or infinite values in {len(bad)} rows, first in row {bad[0]}: "
             "give embed, a function from inputs to finite embeddings (n, d)"
         )
-    return values.reshape(rows, -1) if rows else values.reshape(0, int(np.prod(values.shape[1:])))
+    width = values.size // rows if rows else int(np.prod(np.shape(values)[1:]))
+    return values.reshape(rows, width)
 
 
 def is_pipeline(base: Any) -> bool:

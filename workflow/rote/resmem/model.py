@@ -340,10 +340,10 @@ class ResMem(BaseEstimator):
 
     def _axes(
         self, grid: Mapping[str, Sequence[float]], temperatures: Sequence[float]
-    ) -> list[Sequence[float]]:
+    ) -> list[Sequence[Any]]:
         """What to try: σ in units of the scale, k, T and α. Raises InputError for another name."""
         self._check()
-        tried = {
+        tried: dict[str, Sequence[Any]] = {
             "bandwidth": BANDWIDTH_GRID,
             "k": K_GRID,
             "temperature": temperatures,
@@ -362,7 +362,7 @@ class ResMem(BaseEstimator):
         self,
         X: Any,
         y: Any,
-        axes: Sequence[Sequence[float]],
+        axes: Sequence[Sequence[Any]],
         folds: int | None,
         rule: str,
         measure: str,

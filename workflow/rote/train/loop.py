@@ -202,8 +202,11 @@ def fit(
     state = [*leaves, *(buffers or {}).values(), *means, *squares, *counts]
     begin = _resume(checkpoint.path, state)
     decays = None
-    plain = isinstance(optimizer, SGD)
-    if not plain and optimizer.weight_decay is not None and optimizer.weight_decay.any():
+    if (
+        isinstance(optimizer, AdamW)
+        and optimizer.weight_decay is not None
+        and optimizer.weight_decay.any()
+    ):
         decays = optimizer.weight_decay.to(leaves[0].device)
     latest: Parameters = {}
 
@@ -218,7 +221,7 @@ def fit(
             if step % 100 == 0 or step + 1 == steps:
                 _check_finite(losses.detach(), f"{label}: loss", step)
             gradients = torch.autograd.grad(losses.sum(), leaves)
-            if not plain and optimizer.clip is not None:
+            if isinstance(optimizer, AdamW) and optimizer.clip is not None:
                 gradients = _clipped(gradients, optimizer.clip)
             with torch.no_grad():
                 if decays is not None:
@@ -226,7 +229,7 @@ def fit(
                         leaf.mul_((1 - rate * decays).view(-1, *[1] * (leaf.ndim - 1)))
                 # the fused step reads memory in the parameter's own order
                 gradients = [gradient.contiguous() for gradient in gradients]
-                if plain:
+                if isinstance(optimizer, SGD):
                     optimizer.move(leaves, gradients, means, rate)
                 else:
                     adam(
