@@ -192,7 +192,7 @@ KERNELS = [
     ),
     (
         partial(online.choose, scheme="auto"),
-        {"losses": torch.ones(1, 4), "share": torch.ones(1), "progress": 0.5, "min_admitted": 2},
+        {"losses": torch.ones(1, 4), "share": torch.ones(1), "progress": 0.5},
     ),
     (partial(diffusion.linear, 5), {"first": 0.01, "last": 0.1}),
     (partial(diffusion.schedule, steps=20), {"name": "paper"}),

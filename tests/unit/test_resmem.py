@@ -176,7 +176,8 @@ def digits():
     bases = training.bases(task, DIGITS, RUN)
     embeddings = embedding.embeddings(task, DIGITS, bases, 1)
     neighbors, choices = residuals.neighbors(task, DIGITS, sections.ResmemMemory(), embeddings, 1)
-    return evaluation.evaluate(task, DIGITS, embeddings, neighbors, choices, 1)
+    frames = evaluation.evaluate(task, DIGITS, embeddings, neighbors, choices, 1)
+    return frames | {"choices": choices}
 
 
 def test_data_set_parts_share_nothing():
@@ -199,8 +200,15 @@ def test_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digits)
     strength = digits["sweeps"].query("setting == 'strength'")
     at = strength.pivot(index=cell, columns="value", values="accuracy").sort_index()
     np.testing.assert_allclose(at[0.0], accuracy["base"])  # a temperature changes no largest class
-    np.testing.assert_allclose(at[1.0], accuracy["resmem"])
+    choices = digits["choices"].query("k > 0").set_index(cell)
+    choices["units_of_distance"] = (choices["bandwidth"] / choices["median_distance"]).round(6)
+    plain = digits["grid"].query("temperature == 1").set_index([*cell, "k", "bandwidth"])
+    for row in choices.itertuples():
+        expected = plain.loc[(*row.Index, row.k, row.units_of_distance), "accuracy"]
+        assert at.loc[row.Index, 1.0] == pytest.approx(expected, abs=0.003)  # ties in float32
     assert set(digits["grid"]["temperature"]) == {0.5, 1.0, 1.4, 3.0, np.inf}
+    lowest = digits["grid"].groupby(cell)["accuracy"].min()
+    assert (accuracy["best"] >= np.minimum(lowest, accuracy["base"]) - 1e-12).all()
     parts = digits["parts"]
     shares = parts[parts["partition"] == "confidence"].groupby(cell)["share"].sum()
     np.testing.assert_allclose(shares, 1)
@@ -212,6 +220,13 @@ def test_memory_helps_a_small_base_and_the_numbers_agree_with_each_other(digits)
     np.testing.assert_allclose(
         accuracy["resmem"] - accuracy["base"], flips["fixed"] - flips["broken"], atol=1e-12
     )
+
+
+def test_best_setting_is_chosen_on_the_other_half():
+    correct = np.array([[1, 0, 1, 0, 1], [0, 1, 0, 1, 0], [1, 1, 0, 0, 1]], bool)
+    # rows 0, 2, 4: the first setting has all; rows 1, 3: the second
+    assert evaluation.best_of_other_half(correct) == 0.0
+    assert evaluation.best_of_other_half(correct[2:]) == pytest.approx(3 / 5)
 
 
 def test_noise_reaches_the_training_labels():

@@ -71,7 +71,7 @@ def test_cifar_100_goes_from_its_binary_files_to_accuracies(tmp_path):
     assert abs(data.train.x.mean()) < 0.5
     bases = training.bases(task, options, TrainingRun(seed=1))
     embeddings = embedding.embeddings(task, options, bases, 1)
-    assert {name.rsplit("/", 1)[1] for name in embeddings} == {"logits", "last"}
+    assert {name.rsplit("/", 1)[1] for name in embeddings} == {"logits", "last", "map"}
     memory = ResmemMemory(engine="ivf", probes=8)
     choices, accuracy = evaluated("cifar", options, embeddings, memory)
     assert (accuracy["resmem"] >= accuracy["base"]).all()
@@ -93,7 +93,9 @@ def test_mnist_is_split_as_specified(tmp_path):
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(
         np.array([0x801, 10_000], ">i4").tobytes() + labels.tobytes()
     )
-    data = training.sample(tasks.get("mnist"), ResmemMnist(root=str(tmp_path)), 1, 0)
+    sizes = {"train": 7000, "valid": 1000, "test": 2000}
+    options = ResmemMnist(root=str(tmp_path), **sizes)
+    data = training.sample(tasks.get("mnist"), options, 1, 0)
     order = np.random.default_rng(0).permutation(10_000)
     np.testing.assert_array_equal(data.test.y, labels[order[:2000]])
     np.testing.assert_array_equal(data.train.y, labels[order[3000:]])
@@ -101,6 +103,53 @@ def test_mnist_is_split_as_specified(tmp_path):
     np.testing.assert_allclose(
         data.test.x[0].reshape(14, 14)[0, 0], first[:2, :2].mean(), rtol=1e-5
     )
+
+
+def test_mnist_with_its_training_set_is_split_as_published(tmp_path, monkeypatch):
+    from rote.data import images
+
+    labels = np.arange(10_300) % 10
+    pixels = np.zeros((10_300, 28, 28), np.uint8)
+    pixels[300:] = 255
+    files = images.Images(pixels, labels, 255)
+    monkeypatch.setattr(images, "mnist", lambda root, download: files)
+    options = ResmemMnist(root="there", train=200, valid=100, test=500)
+    data = training.sample(tasks.get("mnist"), options, 1, 0)
+    assert [len(part.y) for part in data[:3]] == [200, 100, 500]
+    assert data.train.x.max() < 0 < data.test.x.min()
+    np.testing.assert_array_equal(data.test.y, labels[300:800])
+    with pytest.raises(InputError, match=r"there: 10300 images, resmem\.mnist\.train, valid"):
+        training.sample(tasks.get("mnist"), options.model_copy(update={"train": 201}), 1, 0)
+
+
+def test_shipped_digits_are_split_anew_by_each_replicate(monkeypatch):
+    from rote.data import images
+
+    rng = np.random.default_rng(0)
+    files = images.Images(
+        rng.integers(0, 256, (400, 28, 28), dtype=np.uint8), np.arange(400) % 10, 255
+    )
+    monkeypatch.setattr(images, "load_mnist_sample", lambda: files)
+    options = ResmemMnist(train=200, valid=100, test=100)
+    first, second = (training.sample(tasks.get("mnist"), options, 1, r) for r in (0, 1))
+    rows = np.concatenate([part.x for part in first[:3]])
+    assert len(np.unique(rows, axis=0)) == 400
+    assert not np.array_equal(first.test.x, second.test.x)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("breast", (569, 30)), ("wines", (178, 13))])
+def test_small_tables_are_those_of_scikit_learn(name, shape):
+    from sklearn import datasets
+
+    loaders = {"breast": datasets.load_breast_cancer, "wines": datasets.load_wine}
+    x, y = loaders[name](return_X_y=True)
+    task = tasks.get(name)
+    data = training.sample(task, task.settings(), 1, 0)
+    assert x.shape == shape
+    assert sum(len(part.y) for part in data[:3]) == len(y)
+    counts = sum(np.bincount(part.y, minlength=data.classes) for part in data[:3])
+    np.testing.assert_array_equal(counts, np.bincount(y))
+    np.testing.assert_allclose(data.train.x.mean(0), 0, atol=1e-5)
 
 
 def test_pictures_task_reads_folders_under_a_given_network(tmp_path):

@@ -47,7 +47,10 @@ def test_scores_agree_with_an_example_by_hand():
     model = ResMemClassifier(base, k=7, bandwidth=0.6, temperature=1.3).fit(X, Y)
     distances = np.linalg.norm(Q[:, None] - X, axis=-1)
     rows = distances.argsort(1)[:, :7]
-    w = np.exp(-np.take_along_axis(distances, rows, 1) / 0.6)
+    others = np.linalg.norm(X[:, None] - X, axis=-1) + np.diag(np.full(len(X), np.inf))
+    assert model.scale_ == pytest.approx(np.median(others.min(1)))
+    assert model.bandwidth_ == pytest.approx(0.6 * model.scale_)
+    w = np.exp(-np.take_along_axis(distances, rows, 1) / model.bandwidth_)
     w /= w.sum(1, keepdims=True)
 
     def p(x):
@@ -129,11 +132,11 @@ def test_tuning_may_choose_no_memory_and_reports_the_grid():
     model = ResMemClassifier(sure, k=3).fit(x[:100], noise[:100])  # a memory of pure noise
     model.tune(x[100:], (x[100:, 0] > 0).astype(int), k=[1], bandwidth=[1.0], temperature=[1.0])
     assert len(model.tuning_) == 2
-    assert model.strength == 0
+    assert model.k == 0
     np.testing.assert_array_equal(model.predict(x), sure.predict(x))
     y = x[:, 0] ** 2
     line = ResMemRegressor(Ridge().fit(x, y)).fit(x[:200], y[:200]).tune(x[200:], y[200:])
-    assert line.strength == 1
+    assert line.k > 0
     assert ((line.predict(x[200:]) - y[200:]) ** 2).mean() < 0.2 * y.var()
 
 
@@ -165,7 +168,11 @@ def test_memory_that_grows_equals_one_that_was_whole(digits):
     grown = ResMemClassifier(net, "features", k=10, bandwidth=0.5).fit(
         train[0][:300], train[1][:300]
     )
-    grown.add(train[0][300:], train[1][300:])
+    scale = grown.scale_
+    grown.partial_fit(train[0][300:600], train[1][300:600])
+    assert grown.scale_ == scale != whole.scale_
+    grown.add(train[0][600:], train[1][600:], rescale=True)
+    assert grown.scale_ == whole.scale_
     np.testing.assert_allclose(
         grown.predict_proba(test[0]), whole.predict_proba(test[0]), atol=1e-5
     )
@@ -174,11 +181,18 @@ def test_memory_that_grows_equals_one_that_was_whole(digits):
 def test_resmem_names_bad_values():
     fitted = LogisticRegression().fit(X, Y)
     for bad, message in (
-        ({"k": 0}, "k must be"),
+        ({"k": -1}, "k must be"),
+        ({"k": 2.5}, "k must be a whole number"),
+        ({"strength": np.nan}, "strength must be finite and ≥ 0"),
+        ({"strength": -0.5}, "strength must be finite and ≥ 0"),
+        ({"bandwidth": np.nan}, "bandwidth must be"),
         ({"temperature": 0.0}, "temperature must be positive"),
         ({"bandwidth": -1.0}, "bandwidth must be"),
         ({"engine": "tree"}, "engine must be one of"),
-        ({"embed": "layer"}, "names a layer, but the base is no torch module"),
+        (
+            {"embed": "layer"},
+            "or a step of a pipeline; the base is neither",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             ResMemClassifier(fitted, **bad).fit(X, Y)
@@ -193,17 +207,22 @@ def test_resmem_names_bad_values():
 
 
 def test_memory_without_rows_leaves_the_base_and_says_so(caplog):
-    net = Net()
-    empty = np.zeros((0, 64), np.float32)
-    model = ResMemClassifier(net, "features").fit(np.zeros((4, 64), np.float32), np.zeros(4, int))
-    model.memory_ = knn.Datastore(empty[:, :8])
+    net = Net().eval()
+    model = ResMemClassifier(net, "features").fit(np.zeros((0, 64), np.float32), np.zeros(0, int))
     with caplog.at_level(logging.WARNING, "rote"):
         output = model.predict_proba(np.ones((2, 64), np.float32))
     assert "memory is empty" in caplog.text
-    net.eval()
     with torch.no_grad():
         expected = net(torch.ones(2, 64)).softmax(1).numpy()
     np.testing.assert_allclose(output, expected, atol=1e-5)
+    fitted, line = LogisticRegression().fit(X, Y), Ridge().fit(X, X[:, :2])
+    grown = ResMemClassifier(fitted).fit(X[:0], Y[:0])
+    np.testing.assert_allclose(grown.predict_proba(Q), fitted.predict_proba(Q), atol=1e-5)
+    grown.add(X, Y, rescale=True)
+    whole = ResMemClassifier(fitted).fit(X, Y)
+    np.testing.assert_allclose(grown.predict_proba(Q), whole.predict_proba(Q), atol=1e-5)
+    empty = ResMemRegressor(line).fit(X[:0], X[:0, :2])
+    np.testing.assert_allclose(empty.predict(Q), line.predict(Q))
 
 
 # ---- datastores

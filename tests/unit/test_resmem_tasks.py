@@ -131,10 +131,10 @@ def test_rules_list_tasks_that_need_files_only_where_the_config_names_them():
     usual = tasks.of_run(options)
     assert {"digits", "longtail", "fine", "text", "regression"} <= set(usual)
     assert all(not tasks.get(name).needs for name in usual)
-    mnist = options.mnist.model_copy(update={"root": "data/mnist"})
+    fashion = options.fashion.model_copy(update={"root": "data/fashion-mnist"})
     corpus = options.language.model_copy(update={"corpus": "text.txt"})
-    named = options.model_copy(update={"mnist": mnist, "language": corpus})
-    assert [name for name in tasks.of_run(named) if name not in usual] == ["mnist", "language"]
+    named = options.model_copy(update={"fashion": fashion, "language": corpus})
+    assert [name for name in tasks.of_run(named) if name not in usual] == ["fashion", "language"]
 
 
 class NoReplicates(Section):
@@ -261,7 +261,7 @@ def test_arm_keys_are_those_their_numbers_were_drawn_under():
     assert keys["fine"] == ["width 2", "width 4", "width 8", "width 4, n = 3000"]
     assert keys["text"] == ["16 units", "64 units"]
     assert keys["mnist"][2:5] == ["width 4", "depth 14", "depth 20"]
-    assert keys["mnist"][-1] == "n = 3000"
+    assert keys["mnist"][-1] == "n = 1000"
     assert keys["cifar"][0] == "depth 8"
     assert keys["language"][0] == "EleutherAI/pythia-70m"
 

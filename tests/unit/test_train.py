@@ -234,3 +234,51 @@ def test_fit_uses_whole_single_precision_and_restores_it(monkeypatch):
 def test_specs_of_a_training_refuse_impossible_fields(spec, message):
     with pytest.raises(InputError, match=re.escape(message)):
         spec()
+
+
+def test_sgd_is_that_of_torch_with_nesterov_and_steps_down():
+    start, loss, _ = problem()
+    schedule = train.steps_down(STEPS)
+    ours = train.fit(start, loss, train.SGD(STEPS, 0.02, schedule, weight_decay=0.01))
+    for model in range(3):
+        reference = {
+            name: value[model : model + 1].clone().requires_grad_() for name, value in start.items()
+        }
+        options = {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}
+        optimizer = torch.optim.SGD(reference.values(), lr=1.0, **options)
+        for step in range(STEPS):
+            optimizer.param_groups[0]["lr"] = 0.02 * (1, 0.1, 0.01)[(step >= 30) + (step >= 45)]
+            optimizer.zero_grad()
+            padded = {name: value.expand(3, -1, -1) for name, value in reference.items()}
+            loss(padded, step)[model].backward()
+            optimizer.step()
+        for name, value in reference.items():
+            torch.testing.assert_close(
+                ours[name][model : model + 1], value.detach(), rtol=1e-4, atol=1e-5
+            )
+    for bad, message in (({"momentum": 1.0}, "momentum"), ({"weight_decay": -1.0}, "weight_decay")):
+        with pytest.raises(InputError, match=f"{message} must be"):
+            train.SGD(3, 0.1, **bad)
+    with pytest.raises(InputError, match="cuts must be shares"):
+        train.steps_down(3, (2.0,))
+
+
+def test_killed_sgd_goes_on_bit_by_bit(tmp_path):
+    start, loss, _ = problem()
+    optimizer = train.SGD(STEPS, 0.02, weight_decay=0.01)
+    whole = train.fit(start, loss, optimizer)
+    calls = []
+
+    def killed(parameters, step):
+        calls.append(step)
+        if step == 37 and len(calls) < 40:
+            raise KeyboardInterrupt
+        return loss(parameters, step)
+
+    checkpoint = every_ten(tmp_path / "state.pt")
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(start, killed, optimizer, checkpoint=checkpoint)
+    again = train.fit(start, killed, optimizer, checkpoint=checkpoint)
+    assert calls[38] == 30
+    for name, value in whole.items():
+        assert torch.equal(value, again[name])

@@ -17,17 +17,20 @@ from typing import TYPE_CHECKING, Any
 from rote.resmem.scoring import (
     BANDWIDTH_GRID,
     K_GRID,
+    REGRESSION_TEMPERATURE_GRID,
     TEMPERATURE_GRID,
     Setting,
     probabilities,
     residuals,
     scores,
     settings,
+    shares,
     simplex,
     softmax,
     sweep,
     vote,
 )
+from rote.resmem.selection import ends, select
 
 if TYPE_CHECKING:
     from rote.resmem.classifier import ResMemClassifier
@@ -36,14 +39,18 @@ if TYPE_CHECKING:
 __all__ = [
     "BANDWIDTH_GRID",
     "K_GRID",
+    "REGRESSION_TEMPERATURE_GRID",
     "TEMPERATURE_GRID",
     "ResMemClassifier",
     "ResMemRegressor",
     "Setting",
+    "ends",
     "probabilities",
     "residuals",
     "scores",
+    "select",
     "settings",
+    "shares",
     "simplex",
     "softmax",
     "sweep",

@@ -1,53 +1,61 @@
 """A classifier with a memory of its training residuals."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from rote.core.errors import InputError
-from rote.resmem.model import ResMem, forward, is_module
+from rote.resmem.bases import forward, is_module
+from rote.resmem.model import ResMem, log
 from rote.resmem.scoring import (
-    K_GRID,
     TEMPERATURE_GRID,
     Setting,
     probabilities,
     scores,
-    settings,
     sweep,
 )
 
 MIN_LOGIT = -100.0  # a probability of 0 has a finite logit
+MEASURES = ("accuracy", "log_loss")
 
 
 class ResMemClassifier(ClassifierMixin, ResMem):
     """A classifier and the memory of its training residuals.
 
     Args:
-        base: a fitted classifier or a torch module that gives logits, used as it is; an unfitted
-            classifier is cloned and fitted. Default: logistic regression.
+        base: a fitted classifier or a torch module that gives logits (one per class, or one of two
+            classes), used as it is; an unfitted classifier is cloned and fitted. It gets inputs as
+            they are given. Default: logistic regression.
         embed: from inputs to embeddings (n, d): a function, the name of a layer of the torch
-            module, or None for the inputs themselves.
-        k: neighbors.
-        bandwidth: σ in units of embedding distance; None is the median distance of a memory row to
-            its nearest other.
-        temperature: T of the base's softmax.
-        strength: α, how much of the residual is added; 0 leaves the base.
+            module, that of a step of the pipeline, or None for what a pipeline's last step reads,
+            of other bases the inputs themselves.
+        k: neighbors; 0 is no memory.
+        bandwidth: σ ≥ 0 in units of the memory's scale: the median distance of a row to its nearest
+            other row.
+        temperature: T > 0 of the base's softmax.
+        strength: α ≥ 0, how much of the residual is added; 0 leaves the base.
         engine: exact, torch, ivf or hnsw, see `rote.knn.Datastore`.
+        classes: labels of a torch module's outputs, in their order. Default: 0, 1, ..., or the
+            sorted labels of `fit`, if they are others and as many as outputs.
 
     Attributes:
         classes_: labels, (classes,).
         base_: the base in use.
         memory_: the datastore, n rows.
-        bandwidth_: σ in use.
+        scale_: of the memory, in units of distance; `bandwidth_` is σ in them.
         labels_: (n,) int64, numbers of the memory's labels in `classes_`.
         logits_: (n, classes) float32, the base's on the memory.
-        tuning_: after `tune`, a list of (setting, accuracy).
+        weights_: (n,) sample weights of the rows.
+        conflicts_: rows whose embedding equals that of a row with another label: one neighbor
+            cannot tell them apart.
+        tuning_: after `tune`, a list of (setting, loss).
     """
 
+    _ROWS: ClassVar = ("labels_", "logits_")
     _ARRAYS: ClassVar = ("labels_", "logits_", "classes_")
     _TARGETS: ClassVar = {}
 
@@ -57,58 +65,44 @@ class ResMemClassifier(ClassifierMixin, ResMem):
 
         return LogisticRegression(max_iter=1000)
 
-    def fit(self, X: Any, y: Any) -> "ResMemClassifier":
-        """Fit the base unless it is fitted, and store its residuals.
+    def _stand_in(self, y: np.ndarray) -> Any:
+        """A constant answer where all labels are the same."""
+        if len(np.unique(y)) != 1:
+            return None
+        from sklearn.dummy import DummyClassifier
 
-        Args:
-            X: inputs (n, ...).
-            y: labels (n,).
+        log.warning("all labels are the same: the base is not fitted, and answers with it")
+        return DummyClassifier(strategy="most_frequent")
 
-        Returns:
-            The model.
-
-        Raises:
-            InputError: for parameters out of their range, labels that the base does not know, or
-                targets and inputs of different number.
-            ValueError: for what scikit-learn refuses, e.g. targets that are no classes.
-        """
-        self._check()
-        X, y = self._examples(X, y, reset=True)
-        check_classification_targets(y)
-        self._start(X, y)
-        if is_module(self.base_):
-            logits = forward(self.base_, X)
-            self.classes_ = np.arange(logits.shape[1])
-        else:
-            self.classes_ = self.base_.classes_
-            logits = self._logits(X)
-        self.labels_ = self._numbers(y)
-        self.logits_ = logits.astype(np.float32)
-        self._remember(self._embedded(X))
-        return self
-
-    def add(self, X: Any, y: Any) -> "ResMemClassifier":
-        """Add the residuals of further examples to the memory; the base and the bandwidth stay.
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+        *,
+        rescale: bool = False,
+    ) -> Self:
+        """`fit` the first time, `add` after it: the base is that of the first examples.
 
         Args:
             X: inputs (m, ...).
-            y: labels (m,), of those in `classes_`.
+            y: labels (m,).
+            classes: all labels that will come, which the first examples must have.
+            sample_weight: (m,) ≥ 0; default: 1 each.
+            rescale: measure the memory's scale anew.
 
         Returns:
             The model.
 
         Raises:
-            InputError: for labels that the base does not know, or inputs that do not fit labels or
-                memory.
-            sklearn.exceptions.NotFittedError: before `fit`.
+            InputError: as `fit` and `add`, and for classes that the base does not know.
         """
-        check_is_fitted(self, "memory_")
-        X, y = self._examples(X, y)
-        labels = self._numbers(y)
-        logits = self._logits(X).astype(np.float32)
-        self.memory_.add(self._embedded(X))
-        self.labels_ = np.concatenate([self.labels_, labels])
-        self.logits_ = np.concatenate([self.logits_, logits])
+        if hasattr(self, "memory_"):
+            return self.add(X, y, sample_weight, rescale=rescale)
+        self.fit(X, y, sample_weight)
+        if classes is not None:
+            self._numbers(np.asarray(classes))
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -160,80 +154,139 @@ class ResMemClassifier(ClassifierMixin, ResMem):
         X: Any,
         y: Any,
         *,
-        k: Sequence[int] = K_GRID,
-        bandwidth: Sequence[float] | None = None,
-        temperature: Sequence[float] = TEMPERATURE_GRID,
-    ) -> "ResMemClassifier":
-        """Choose k, σ and T by accuracy on validation data; "no memory" may win.
+        measure: str = "accuracy",
+        rule: str = "one_se",
+        folds: int | None = None,
+        **grid: Sequence[float],
+    ) -> Self:
+        """Choose k, σ and T on rows that the base was not fitted on; "no memory" may win.
+
+        The family holds the base (no memory) and the memory alone (T = ∞). Where one of these two
+        ends is within one standard error of the best setting, `rule` "one_se" takes it
+        (`rote.resmem.select`).
 
         Args:
-            X: inputs (n, ...) that the base was not fitted on.
+            X: inputs (n, ...): held-out rows; with folds the training rows.
             y: labels (n,).
-            k: numbers of neighbors to try.
-            bandwidth: σ to try; by default multiples of the median non-zero distance to the nearest
-                neighbor.
-            temperature: T to try.
+            measure: accuracy, or log_loss (of the probabilities).
+            rule: one_se, or best: the least loss, of equal ones the earlier setting.
+            folds: cross-fit: fit an unfitted base and its memory on all rows but a part, in turn,
+                and judge them there. The model itself is not fitted.
+            **grid: what to try: k ≥ 1 (numbers of neighbors), bandwidth (σ in units of the memory's
+                scale), temperature, strength (default: the model's own).
 
         Returns:
-            The model, with `k`, `bandwidth`, `temperature` and `strength` set (strength 0: no
-            memory), and `tuning_`.
+            The model, with `k` (0: no memory), `bandwidth`, `temperature` and `strength` set, and
+            `tuning_`.
 
         Raises:
-            InputError: as `fit`, and for k < 1.
-            sklearn.exceptions.NotFittedError: before `fit`.
+            InputError: as `fit`, for k < 1, for an unknown measure or rule, and for folds of a
+                base that is used as it is.
+            sklearn.exceptions.NotFittedError: before `fit`, without folds.
         """
-        self._check()
-        check_is_fitted(self, "memory_")
-        X, y = self._examples(X, y)
-        neighbors = self._tuning_neighbors(X, k)
+        if measure not in MEASURES:
+            raise InputError(f"measure must be one of {', '.join(MEASURES)}, given {measure!r}")
+        axes = self._axes(grid, TEMPERATURE_GRID)
+        return self._choose(X, y, axes, folds, rule, measure)
+
+    def _losses(self, X: Any, y: np.ndarray, grid: Sequence[Setting], measure: str) -> np.ndarray:
         labels = self._numbers(y)
-        bandwidth = self._bandwidths(neighbors) if bandwidth is None else bandwidth
-        grid = settings(bandwidth, k, temperature)
+        places = np.arange(len(labels))
 
-        def accuracy(s: np.ndarray) -> np.ndarray:
-            return (s.argmax(-1) == labels).mean(-1)
+        def loss(s: np.ndarray) -> np.ndarray:
+            if measure == "accuracy":
+                return s.argmax(-1) != labels
+            return -np.log(probabilities(s)[:, places, labels])
 
-        measured = sweep(neighbors, self.labels_, self.logits_, self._logits(X), grid, accuracy)
-        self.tuning_ = list(zip(grid, measured.tolist(), strict=True))
-        best = grid[int(measured.argmax())]
-        self._adopt(best)
-        if best.k:
-            self.temperature = float(best.temperature)
-        return self
+        points = [
+            Setting(point.k, point.bandwidth * self.scale_, point.temperature, point.strength)
+            for point in grid
+        ]
+        neighbors = self._search(X, max(point.k for point in grid))
+        memory, logits = (self.labels_, self.logits_), self._logits(X)
+        if self._row_weights is None:
+            return sweep(neighbors, *memory, logits, points, loss).astype(float)
+        losses = []
+        for point in points:
+            s = scores(neighbors, *memory, logits, point, self._row_weights)
+            losses.append(loss(s[None])[0])
+        return np.array(losses, float)
+
+    @staticmethod
+    def _parts(folds: int) -> Any:
+        from sklearn.model_selection import StratifiedKFold
+
+        return StratifiedKFold(folds, shuffle=True, random_state=0)
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "memory_")
-        self._check()
+        setting = self._setting()
         X = self._inputs(X)
         return scores(
-            self._search(X),
+            self._search(X, setting.k),
             self.labels_,
             self.logits_,
             self._logits(X),
-            Setting(self.k, self.bandwidth_, self.temperature),
-            self.strength,
+            setting,
+            self._row_weights,
         )
 
     def _logits(self, X: Any) -> np.ndarray:
         """Logits of the base, (n, classes); of a classifier without them, log-probabilities."""
         if is_module(self.base_):
-            return forward(self.base_, X)
-        if hasattr(self.base_, "predict_log_proba"):
+            logits = forward(self.base_, X)
+        elif hasattr(self.base_, "predict_log_proba"):
             with np.errstate(divide="ignore"):
                 logits = self.base_.predict_log_proba(X)
         elif hasattr(self.base_, "predict_proba"):
             with np.errstate(divide="ignore"):
                 logits = np.log(self.base_.predict_proba(X))
-        else:
+        elif hasattr(self.base_, "decision_function"):
             logits = np.asarray(self.base_.decision_function(X))
-            if logits.ndim == 1:
-                logits = np.column_stack([-logits / 2, logits / 2])
+        else:
+            raise InputError("the base must have predict_proba or decision_function")
+        if logits.ndim == 1 or (is_module(self.base_) and logits.shape[1] == 1):
+            logits = logits.reshape(-1, 1) * [-0.5, 0.5]
         return np.maximum(logits, MIN_LOGIT)
+
+    def _names(self, X: Any, y: np.ndarray) -> None:
+        if not is_module(self.base_):
+            self.classes_ = np.asarray(self.base_.classes_)
+            return
+        outputs = self._logits(X[:1]).shape[1]
+        if self.classes is not None:
+            self.classes_ = np.asarray(self.classes)
+        elif y.dtype.kind in "biu" or not len(y):
+            self.classes_ = np.arange(outputs)
+        else:
+            self.classes_ = np.unique(y)
+        if len(self.classes_) != outputs:
+            raise InputError(
+                f"classes: the module has {outputs} outputs for {len(self.classes_)} labels; "
+                "give classes, their labels in order"
+            )
+
+    def _stored(self, X: Any, y: np.ndarray) -> tuple[np.ndarray, ...]:
+        if not len(y):
+            return np.zeros(0, np.int64), np.zeros((0, len(self.classes_)), np.float32)
+        check_classification_targets(y)
+        labels = self._numbers(column_or_1d(y))
+        logits = self._logits(X).astype(np.float32)
+        if logits.shape[1] != len(self.classes_):
+            raise InputError(
+                f"the base gives {logits.shape[1]} numbers for {len(self.classes_)} classes"
+            )
+        return labels, logits
+
+    def _compared(self) -> np.ndarray:
+        return self.labels_
 
     def _numbers(self, y: np.ndarray) -> np.ndarray:
         """Labels as numbers of `classes_`. Raises InputError for one that is not among them."""
         y = np.asarray(y)
-        numbers = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        order = np.argsort(self.classes_, kind="stable")
+        at = np.searchsorted(self.classes_[order], y).clip(max=len(order) - 1)
+        numbers = order[at]
         unknown = self.classes_[numbers] != y
         if unknown.any():
             raise InputError(

@@ -1,18 +1,21 @@
 """A regressor with a memory of its training residuals."""
 
 from collections.abc import Sequence
-from itertools import product
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from rote import knn
 from rote.core.errors import InputError
 from rote.neighbors import Neighbors
-from rote.resmem.model import ResMem, forward, is_module
-from rote.resmem.scoring import K_GRID, Setting
+from rote.resmem.bases import forward, is_module
+from rote.resmem.model import ResMem
+from rote.resmem.scoring import (
+    REGRESSION_TEMPERATURE_GRID,
+    Setting,
+    shares,
+)
 
 
 class ResMemRegressor(RegressorMixin, ResMem):
@@ -21,15 +24,19 @@ class ResMemRegressor(RegressorMixin, ResMem):
     Args:
         base, embed, k, bandwidth, strength, engine: as of `ResMemClassifier`; the default base is
             ridge regression.
-        temperature: not used.
+        classes: not used.
+        temperature: T > 0: f is c + (g − c)/T with the base's predictions g and their mean c over
+            the memory. 1 is the published algorithm, ∞ the memory alone.
 
     Attributes:
-        base_, memory_, bandwidth_: as of `ResMemClassifier`.
-        residuals_: of the memory, (n,) or (n, targets).
+        base_, memory_, scale_, bandwidth_, weights_, conflicts_: as of `ResMemClassifier`.
+        targets_: of the memory, (n,) or (n, targets).
+        outputs_: the base's predictions on it, of the same shape.
         tuning_: after `tune`, a list of (setting, mean squared error).
     """
 
-    _ARRAYS: ClassVar = ("residuals_",)
+    _ROWS: ClassVar = ("targets_", "outputs_")
+    _ARRAYS: ClassVar = _ROWS
     _TARGETS: ClassVar = {"multi_output": True, "y_numeric": True}
 
     @staticmethod
@@ -38,49 +45,26 @@ class ResMemRegressor(RegressorMixin, ResMem):
 
         return Ridge()
 
-    def fit(self, X: Any, y: Any) -> "ResMemRegressor":
-        """Fit the base unless it is fitted, and store its residuals.
-
-        Args:
-            X: inputs (n, ...).
-            y: targets (n,) or (n, targets).
-
-        Returns:
-            The model.
-
-        Raises:
-            InputError: for parameters out of their range, or targets that fit neither the inputs
-                nor the base's predictions.
-            ValueError: for what scikit-learn refuses, e.g. targets that are no numbers.
-        """
-        self._check()
-        X, y = self._examples(X, y, reset=True)
-        self._start(X, y)
-        self.residuals_ = self._residuals(X, y)
-        self._remember(self._embedded(X))
-        return self
-
-    def add(self, X: Any, y: Any) -> "ResMemRegressor":
-        """Add the residuals of further examples to the memory; the base and the bandwidth stay.
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, rescale: bool = False
+    ) -> Self:
+        """`fit` the first time, `add` after it: the base is that of the first examples.
 
         Args:
             X: inputs (m, ...).
             y: targets (m,) or (m, targets).
+            sample_weight: (m,) ≥ 0; default: 1 each.
+            rescale: measure the memory's scale anew.
 
         Returns:
             The model.
 
         Raises:
-            InputError: for targets that do not fit the inputs or the base's predictions, or inputs
-                that do not fit the memory.
-            sklearn.exceptions.NotFittedError: before `fit`.
+            InputError: as `fit` and `add`.
         """
-        check_is_fitted(self, "memory_")
-        X, y = self._examples(X, y)
-        residuals = self._residuals(X, y)
-        self.memory_.add(self._embedded(X))
-        self.residuals_ = np.concatenate([self.residuals_, residuals])
-        return self
+        if hasattr(self, "memory_"):
+            return self.add(X, y, sample_weight, rescale=rescale)
+        return self.fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predictions f(x) + α r̂(x).
@@ -97,46 +81,50 @@ class ResMemRegressor(RegressorMixin, ResMem):
             sklearn.exceptions.NotFittedError: before `fit`.
         """
         check_is_fitted(self, "memory_")
-        self._check()
+        setting = self._setting()
         X = self._inputs(X)
-        predictions = self._base(X)
-        if self.strength == 0:
-            return predictions
-        return predictions + self.strength * self._average(self._search(X), self.bandwidth_)
+        neighbors = self._search(X, setting.k) if setting.k else None
+        return self._answers(self._base(X), neighbors, setting)
 
     def tune(
-        self, X: Any, y: Any, *, k: Sequence[int] = K_GRID, bandwidth: Sequence[float] | None = None
-    ) -> "ResMemRegressor":
-        """Choose k and σ by mean squared error on validation data; "no memory" may win.
+        self,
+        X: Any,
+        y: Any,
+        *,
+        rule: str = "one_se",
+        folds: int | None = None,
+        **grid: Sequence[float],
+    ) -> Self:
+        """Choose k, σ and T by squared error on rows that the base was not fitted on.
+
+        "No memory" may win, and the memory alone (T = ∞).
 
         Args:
-            X: inputs (n, ...) that the base was not fitted on.
+            X: inputs (n, ...): held-out rows; with folds the training rows.
             y: targets (n,) or (n, targets).
-            k: numbers of neighbors to try.
-            bandwidth: σ to try; by default multiples of the median non-zero distance to the nearest
-                neighbor.
+            rule: one_se or best, of `rote.resmem.select`.
+            folds: cross-fit, as of `ResMemClassifier.tune`.
+            **grid: k, bandwidth, temperature and strength to try, as of `ResMemClassifier.tune`.
 
         Returns:
-            The model, with `k`, `bandwidth` and `strength` set (strength 0: no memory), and
-            `tuning_`.
+            The model, with `k` (0: no memory), `bandwidth` and `strength` set, and `tuning_`.
 
         Raises:
-            InputError: as `fit`, and for k < 1.
-            sklearn.exceptions.NotFittedError: before `fit`.
+            InputError, sklearn.exceptions.NotFittedError: as `ResMemClassifier.tune`.
         """
-        self._check()
-        check_is_fitted(self, "memory_")
-        X, y = self._examples(X, y)
-        neighbors = self._tuning_neighbors(X, k)
-        errors = y - self._base(X)
-        bandwidth = self._bandwidths(neighbors) if bandwidth is None else bandwidth
-        self.tuning_ = [(Setting(0, np.inf, 1.0), float((errors**2).mean()))]
-        for n_neighbors, width in product(k, bandwidth):
-            remaining = errors - self._average(neighbors.first(n_neighbors), width)
-            setting = Setting(n_neighbors, width, 1.0)
-            self.tuning_.append((setting, float((remaining**2).mean())))
-        self._adopt(min(self.tuning_, key=lambda entry: entry[1])[0])
-        return self
+        axes = self._axes(grid, REGRESSION_TEMPERATURE_GRID)
+        return self._choose(X, y, axes, folds, rule, "squared error")
+
+    def _losses(self, X: Any, y: np.ndarray, grid: Sequence[Setting], measure: str) -> np.ndarray:
+        neighbors = self._search(X, max(point.k for point in grid))
+        outputs = self._base(X)
+        losses = np.empty((len(grid), len(outputs)))
+        for number, point in enumerate(grid):
+            width = point.bandwidth * self.scale_
+            used = Setting(point.k, width, point.temperature, point.strength)
+            errors = y - self._answers(outputs, neighbors, used)
+            losses[number] = (errors**2).reshape(len(errors), -1).mean(1)
+        return losses
 
     def _base(self, X: Any) -> np.ndarray:
         """Predictions of the base, (n,) or (n, targets)."""
@@ -145,17 +133,28 @@ class ResMemRegressor(RegressorMixin, ResMem):
         outputs = forward(self.base_, X)
         return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
 
-    def _residuals(self, X: Any, y: Any) -> np.ndarray:
-        y, predictions = np.asarray(y, float), self._base(X)
-        if y.shape != predictions.shape:
+    def _stored(self, X: Any, y: np.ndarray) -> tuple[np.ndarray, ...]:
+        outputs = self._base(X) if len(y) else np.zeros(y.shape)
+        if y.shape != outputs.shape:
             raise InputError(
-                f"targets have shape {y.shape}, predictions of the base {predictions.shape}"
+                f"targets have shape {y.shape}, predictions of the base {outputs.shape}"
             )
-        return y - predictions
+        return np.asarray(y, float), outputs
 
-    def _average(self, neighbors: Neighbors, bandwidth: float) -> np.ndarray:
-        """Soft kNN average of the residuals, (n,) or (n, targets); 0 without neighbors."""
-        w = knn.weights(neighbors.distances, bandwidth)
-        if not w.shape[1]:
-            return np.zeros((len(w), *self.residuals_.shape[1:]))
-        return np.einsum("mk,mk...->m...", w, self.residuals_[neighbors.rows])
+    def _compared(self) -> np.ndarray:
+        return self.targets_
+
+    def _answers(
+        self, outputs: np.ndarray, neighbors: Neighbors | None, setting: Setting
+    ) -> np.ndarray:
+        """f(x) + α r̂(x) of the base's predictions, (n,) or (n, targets); f(x) without memory."""
+        if neighbors is None or not setting.k or not neighbors.rows.shape[1]:
+            return outputs
+        center = np.average(self.outputs_, axis=0, weights=self.weights_)
+        shrunk = center + (outputs - center) / setting.temperature
+        remembered = center + (self.outputs_ - center) / setting.temperature
+        w = shares(neighbors, setting.k, setting.bandwidth, self._row_weights)
+        missing = self.targets_ - remembered
+        return shrunk + setting.strength * np.einsum(
+            "mk,mk...->m...", w, missing[neighbors.rows[:, : w.shape[1]]]
+        )

@@ -6,6 +6,7 @@ Yang et al. 2023, section 3.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -18,7 +19,9 @@ from rote.neighbors import Neighbors
 PROBABILITY_FLOOR = 1e-6  # scores may be negative: they are clipped here, then normalized
 K_GRID = (1, 3, 5, 10, 20, 50, 100)
 BANDWIDTH_GRID = (0.1, 0.25, 0.5, 1.0, np.inf)  # times the median distance to the nearest neighbor
-TEMPERATURE_GRID = (0.7, 1.0, 1.4, 2.0, 3.0)
+# from nearly the base alone to the memory alone, whose votes decide at T = ∞
+TEMPERATURE_GRID = (0.25, 0.5, 1.0, 1.4, 2.0, 3.0, 6.0, np.inf)
+REGRESSION_TEMPERATURE_GRID = (1.0, 2.0, 4.0, np.inf)
 _BLOCK = 2**24  # numbers of a block: queries × neighbors × classes
 
 
@@ -26,6 +29,7 @@ _DOMAINS = {
     "k": fields.COUNT,
     "bandwidth": fields.FieldRange("≥ 0 (or infinite)", lambda value: value >= 0),
     "temperature": fields.FieldRange("positive (or infinite)", lambda value: value > 0),
+    "strength": fields.NOT_NEGATIVE,
 }
 
 
@@ -37,6 +41,7 @@ class Setting:
         k: neighbors, ≥ 0.
         bandwidth: σ ≥ 0 of the neighbors' weights, in units of distance; may be ∞.
         temperature: T > 0 of the base's softmax; may be ∞.
+        strength: α ≥ 0, how much of the residual is added; the paper's is 1.
 
     Raises:
         InputError: naming the field and its range.
@@ -45,6 +50,7 @@ class Setting:
     k: int
     bandwidth: float
     temperature: float
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         fields.check(_DOMAINS, vars(self))
@@ -109,13 +115,44 @@ def vote(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     return votes
 
 
+def shares(
+    neighbors: Neighbors, k: int, bandwidth: float, row_weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Shares of the neighbors in a soft kNN average of k of them; rows sum to 1.
+
+    A row of weight 2 counts as two neighbors at one place: k counts weights. So whole weights give
+    what repeated rows give.
+
+    Args:
+        neighbors: of m queries, nearest first.
+        k: neighbors of each query.
+        bandwidth: σ, in units of distance.
+        row_weights: (n,) of the memory's rows, > 0; default: 1 each.
+
+    Returns:
+        (m, neighbors) float64, 0 from the k-th on.
+
+    Raises:
+        InputError: as `rote.knn.weights`.
+    """
+    if row_weights is None:
+        first = np.arange(neighbors.rows.shape[1]) < k
+        return knn.weights(np.where(first, neighbors.distances, np.inf), bandwidth)
+    counts = np.where(neighbors.rows < 0, 0.0, row_weights[neighbors.rows])
+    counts = np.clip(k - (counts.cumsum(1) - counts), 0, counts)
+    distances = np.where(counts > 0, neighbors.distances, np.inf)
+    weights = knn.weights(distances, bandwidth) * counts
+    total = weights.sum(1, keepdims=True)
+    return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+
+
 def scores(
     neighbors: Neighbors,
     labels: np.ndarray,
     logits: np.ndarray,
     query_logits: np.ndarray,
     setting: Setting,
-    strength: float = 1.0,
+    row_weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """s(x) = p_T(x) + α r̂(x); rows sum to 1, entries may be negative.
 
@@ -126,8 +163,8 @@ def scores(
             if there are fewer.
         labels, logits: of the memory, (n,) and (n, classes).
         query_logits: (queries, classes).
-        setting: k, σ and T.
-        strength: α; the paper's is 1.
+        setting: k, σ, T and α.
+        row_weights: (n,) of the memory's rows, see `shares`; default: 1 each.
 
     Returns:
         (queries, classes) float64.
@@ -136,11 +173,12 @@ def scores(
         InputError: as `rote.knn.weights`.
     """
     temperature = setting.temperature
-    neighbors = neighbors.first(setting.k)
+    if row_weights is None or not setting.k:
+        neighbors = neighbors.first(setting.k)
     result = softmax(np.asarray(query_logits, float), temperature)
-    if not neighbors.rows.shape[1] or strength == 0:
+    if not neighbors.rows.shape[1] or setting.strength == 0:
         return result
-    weights = knn.weights(neighbors.distances, setting.bandwidth)
+    weights = shares(neighbors, setting.k, setting.bandwidth, row_weights)
     size = max(1, _BLOCK // (neighbors.rows.shape[1] * result.shape[1]))
     for begin in range(0, len(result), size):
         block = slice(begin, begin + size)
@@ -150,7 +188,7 @@ def scores(
         matrix = sparse.csr_array(
             (weights[block].ravel(), columns.ravel(), starts), (len(columns), len(distinct))
         )
-        result[block] += strength * (matrix @ distinct)
+        result[block] += setting.strength * (matrix @ distinct)
     return result
 
 
@@ -181,6 +219,7 @@ def settings(
     bandwidths: Sequence[float],
     ks: Sequence[int] = K_GRID,
     temperatures: Sequence[float] = TEMPERATURE_GRID,
+    strengths: Sequence[float] = (1.0,),
 ) -> list[Setting]:
     """The grid, "no memory" first: of equally good settings the earlier one is taken.
 
@@ -188,14 +227,15 @@ def settings(
         bandwidths: σ, in units of distance.
         ks: numbers of neighbors.
         temperatures: T of the base's softmax.
+        strengths: α.
 
     Returns:
-        1 + ks · bandwidths · temperatures settings, k varying slowest.
+        1 + ks · bandwidths · temperatures · strengths settings, k varying slowest.
 
     Raises:
         InputError: as `Setting`.
     """
-    grid = [Setting(*point) for point in product(ks, bandwidths, temperatures)]
+    grid = [Setting(*point) for point in product(ks, bandwidths, temperatures, strengths)]
     return [Setting(0, np.inf, 1.0), *grid]
 
 
@@ -217,22 +257,21 @@ def sweep(
         labels, logits: of the memory, (n,) and (n, classes).
         query_logits: (m, classes).
         grid: settings.
-        measure: scores (settings, m, classes) float32 -> (settings,).
+        measure: scores (settings, m, classes) float32 -> (settings, ...), e.g. one number per
+            setting, or one per setting and query.
 
     Returns:
-        (len(grid),) float64.
+        (len(grid), ...) of the measure's type.
 
     Raises:
         InputError: as `rote.knn.weights`.
     """
-    measures = np.empty(len(grid))
+    measures: list[Any] = [None] * len(grid)
     m, max_k = neighbors.rows.shape
-    order = np.arange(max_k)
     weights: dict[tuple[int, float], np.ndarray] = {}
     for k, bandwidth in dict.fromkeys((point.k, point.bandwidth) for point in grid):
         if k:
-            distances = np.where(order < k, neighbors.distances, np.inf)
-            weights[k, bandwidth] = knn.weights(distances, bandwidth).astype(np.float32)
+            weights[k, bandwidth] = shares(neighbors, k, bandwidth).astype(np.float32)
     for temperature in dict.fromkeys(setting.temperature for setting in grid):
         chosen = [i for i, setting in enumerate(grid) if setting.temperature == temperature]
         base = softmax(np.asarray(query_logits, np.float32), temperature)
@@ -240,6 +279,7 @@ def sweep(
         with_memory = [at for at, i in enumerate(chosen) if grid[i].k and max_k]
         if with_memory:
             points = [grid[chosen[at]] for at in with_memory]
+            strengths = np.array([point.strength for point in points], np.float32)
             size = max(1, _BLOCK // (max_k * base.shape[1]))
             for begin in range(0, m, size):
                 block = slice(begin, begin + size)
@@ -248,9 +288,11 @@ def sweep(
                 )
                 r = distinct[index]
                 w = np.stack([weights[p.k, p.bandwidth][block] for p in points], axis=1)
-                result[with_memory, block] += (w @ r).transpose(1, 0, 2)
-        measures[chosen] = measure(result)
-    return measures
+                added = (w @ r).transpose(1, 0, 2) * strengths[:, None, None]
+                result[with_memory, block] += added
+        for at, value in zip(chosen, measure(result), strict=True):
+            measures[at] = value
+    return np.array(measures)
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from rote.core import extras
 extras.require("rote.train")
 
 from rote.train.loop import (
+    SGD,
     AdamW,
     Checkpoint,
     EpochSampler,
@@ -13,9 +14,11 @@ from rote.train.loop import (
     cosine,
     fit,
     keep_freed_memory,
+    steps_down,
 )
 
 __all__ = [
+    "SGD",
     "AdamW",
     "Checkpoint",
     "EpochSampler",
@@ -24,4 +27,5 @@ __all__ = [
     "cosine",
     "fit",
     "keep_freed_memory",
+    "steps_down",
 ]

@@ -71,6 +71,62 @@ class AdamW:
 
 
 @dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent with Nesterov's momentum (Sutskever et al. 2013).
+
+    g ← g + wd θ, v ← μ v + g, θ ← θ − η_t (g + μ v), as torch.optim.SGD has it.
+
+    Args:
+        steps: of the optimizer.
+        learning_rate: largest, before the schedule.
+        schedule: step -> factor of `learning_rate`; None is `cosine(steps)`.
+        momentum: μ, in [0, 1).
+        weight_decay: wd ≥ 0, of all models.
+
+    Raises:
+        InputError: naming the field and its range.
+    """
+
+    steps: int
+    learning_rate: float
+    schedule: Callable[[int], float] | None = None
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "steps": fields.SIZE,
+            "learning_rate": fields.NOT_NEGATIVE,
+            "momentum": fields.FieldRange("in [0, 1)", lambda value: 0 <= value < 1),
+            "weight_decay": fields.NOT_NEGATIVE,
+        }
+        fields.check(ranges, vars(self))
+        if not (self.schedule is None or callable(self.schedule)):
+            raise InputError(f"schedule must be a function of the step, given {self.schedule!r}")
+
+    def move(
+        self,
+        leaves: list[Tensor],
+        gradients: Sequence[Tensor],
+        velocities: list[Tensor],
+        rate: float,
+    ) -> None:
+        """One step, in place.
+
+        Args:
+            leaves: θ.
+            gradients: of the loss.
+            velocities: v.
+            rate: η_t.
+        """
+        moves = torch._foreach_add(list(gradients), leaves, alpha=self.weight_decay)
+        torch._foreach_mul_(velocities, self.momentum)
+        torch._foreach_add_(velocities, moves)
+        torch._foreach_add_(moves, velocities, alpha=self.momentum)
+        torch._foreach_add_(leaves, moves, alpha=-rate)
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A file that a training saves its state to and resumes from.
 
@@ -105,7 +161,7 @@ class Saving(NamedTuple):
 def fit(
     parameters: Parameters,
     loss: Callable[[Parameters, int], Tensor],
-    optimizer: AdamW,
+    optimizer: AdamW | SGD,
     *,
     buffers: Parameters | None = None,
     checkpoint: Checkpoint = Checkpoint(),
@@ -114,8 +170,8 @@ def fit(
     """Train stacked models, by default on a cosine to zero.
 
     The models stay independent: each model's loss depends on its own slice of the parameters, the
-    losses are summed, and every optimizer operation is element-wise. θ ← θ(1 − η_t wd) before the
-    Adam step, on all parameters.
+    losses are summed, and every optimizer operation is element-wise. With AdamW θ ← θ(1 − η_t wd)
+    before the Adam step, on all parameters.
 
     Args:
         parameters: tensors (models, ...); not changed.
@@ -153,7 +209,11 @@ def fit(
     state = [*leaves, *(buffers or {}).values(), *means, *squares, *counts]
     begin = _resume(checkpoint.path, state)
     decays = None
-    if optimizer.weight_decay is not None and optimizer.weight_decay.any():
+    if (
+        isinstance(optimizer, AdamW)
+        and optimizer.weight_decay is not None
+        and optimizer.weight_decay.any()
+    ):
         decays = optimizer.weight_decay.to(leaves[0].device)
     latest: Parameters = {}
 
@@ -172,7 +232,7 @@ def fit(
             gradients = torch.autograd.grad(losses.sum(), leaves, allow_unused=step == begin)
             if step == begin:
                 _check_reached(parameters, gradients)
-            if optimizer.clip is not None:
+            if isinstance(optimizer, AdamW) and optimizer.clip is not None:
                 gradients = _clipped(gradients, optimizer.clip)
             with torch.no_grad():
                 if decays is not None:
@@ -180,18 +240,21 @@ def fit(
                         leaf.mul_((1 - rate * decays).view(-1, *[1] * (leaf.ndim - 1)))
                 # the fused step reads memory in the parameter's own order
                 gradients = [gradient.contiguous() for gradient in gradients]
-                adam(
-                    leaves,
-                    gradients,
-                    means,
-                    squares,
-                    [],
-                    counts,
-                    lr=rate,
-                    beta1=optimizer.betas[0],
-                    beta2=optimizer.betas[1],
-                    **_ADAM,
-                )
+                if isinstance(optimizer, SGD):
+                    optimizer.move(leaves, gradients, means, rate)
+                else:
+                    adam(
+                        leaves,
+                        gradients,
+                        means,
+                        squares,
+                        [],
+                        counts,
+                        lr=rate,
+                        beta1=optimizer.betas[0],
+                        beta2=optimizer.betas[1],
+                        **_ADAM,
+                    )
             due = (step + 1) % checkpoint.steps == 0 and step + 1 < steps
             if checkpoint.path is not None and due:
                 _save(checkpoint.path, step + 1, state)
@@ -204,12 +267,13 @@ def fit(
 def _check_training(
     parameters: Parameters,
     loss: Callable,
-    optimizer: AdamW,
+    optimizer: AdamW | SGD,
     buffers: Parameters | None,
     checkpoint: Checkpoint,
 ) -> int:
     """The number of models. Raises InputError for arguments of `fit` that are none."""
-    types = {"loss": Callable, "optimizer": AdamW, "checkpoint": Checkpoint}
+    kind = SGD if isinstance(optimizer, SGD) else AdamW
+    types = {"loss": Callable, "optimizer": kind, "checkpoint": Checkpoint}
     fields.check_types(types, {"loss": loss, "optimizer": optimizer, "checkpoint": checkpoint})
     for name, tensors in (
         ("parameters", parameters),
@@ -227,7 +291,7 @@ def _check_training(
             "parameters must be floating-point tensors (models, ...) of one number of models, "
             f"given {sorted(sizes)}"
         )
-    decay = optimizer.weight_decay
+    decay = optimizer.weight_decay if isinstance(optimizer, AdamW) else None
     if decay is not None and len(decay) not in sizes:
         raise InputError(f"weight_decay must have shape ({min(sizes)},), given {len(decay)} values")
     return min(sizes)
@@ -315,6 +379,22 @@ class EpochSampler:
             start += len(part)
             count -= len(part)
         return np.concatenate(parts)
+
+
+def steps_down(steps: int, cuts: Sequence[float] = (0.5, 0.75)) -> Callable[[int], float]:
+    """A rate that is cut to a tenth at shares of the steps, as residual networks are trained.
+
+    Args:
+        steps: of the training.
+        cuts: shares of them, in [0, 1].
+
+    Raises:
+        InputError: for shares out of their range.
+    """
+    shares = reals.finite("cuts", cuts)
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise InputError(f"cuts must be shares in [0, 1], given {list(cuts)}")
+    return lambda step: 0.1 ** sum(step >= share * steps for share in cuts)
 
 
 def cosine(steps: int, *, warmup: int = 0, floor: float = 0.0) -> Callable[[int], float]:

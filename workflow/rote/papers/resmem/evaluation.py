@@ -1,8 +1,8 @@
 """Tuned memories on test data: accuracies, sweeps, calibration, parts of the test set, the grid."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from rote.papers.resmem import methods, residuals, schema, training
 from rote.papers.resmem.measures import FLIPS
 from rote.papers.resmem.residuals import Tuned
 from rote.papers.resmem.task import Arrays, MemorySpec, ResmemTask, TaskData, array_key
-from rote.resmem import BANDWIDTH_GRID, K_GRID, Setting
+from rote.resmem import Setting
 
 Row = dict[str, Any]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
@@ -47,10 +47,20 @@ class TunedMemory:
     neighbors: Neighbors  # of the test queries
     pool: int  # test examples of all replicates together
 
-    def scores(self, setting: Setting, strength: float = 1.0) -> np.ndarray:
+    def scores(self, setting: Setting) -> np.ndarray:
         """ResMem's scores of the test queries, (queries, classes)."""
-        return resmem.scores(
-            self.neighbors, self.labels, self.logits, self.query_logits, setting, strength
+        return resmem.scores(self.neighbors, self.labels, self.logits, self.query_logits, setting)
+
+    @cached_property
+    def family(self) -> np.ndarray:
+        """Whether each setting of the family is right, (settings, queries), in `grid` order."""
+        return resmem.sweep(
+            self.neighbors,
+            self.labels,
+            self.logits,
+            self.query_logits,
+            residuals.family(self.tuned.median_distance),
+            self.correct,
         )
 
     def votes(self, setting: Setting) -> np.ndarray:
@@ -166,15 +176,33 @@ def evaluate(
 
 
 def accuracy_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
-    """Test accuracy of every method, and on how many examples all replicates are tested."""
+    """Test accuracy of every method, of the family's best, and the pool of test examples."""
     accuracies = {method: memory.accuracy(values) for method, values in scores._asdict().items()}
-    yield accuracies | {"pool": memory.pool}
+    best = best_of_other_half(memory.family)
+    yield accuracies | {"best": best, "pool": memory.pool}
+
+
+def best_of_other_half(correct: np.ndarray) -> float:
+    """What the best setting on test examples would have, but for its luck on the same examples.
+
+    Each half of the test set is answered by the setting that is best on the other half; of equal
+    ones the first.
+
+    Args:
+        correct: (settings, queries), at least 2 queries.
+    """
+    even, odd = correct[:, ::2], correct[:, 1::2]
+    right = even[odd.mean(1).argmax()].sum() + odd[even.mean(1).argmax()].sum()
+    return float(right / correct.shape[1])
 
 
 def sweep_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
-    """Accuracy over the strength of the tuned setting, and over k at T = 1."""
+    """Accuracy over the strength at the tuned k and bandwidth, and over k; both at T = 1.
+
+    At the tuned temperature a strength would mean nothing where that is infinite.
+    """
     for strength in STRENGTHS:
-        swept = memory.scores(memory.tuned.resmem, strength)
+        swept = memory.scores(replace(memory.tuned.resmem, temperature=1.0, strength=strength))
         yield {"setting": "strength", "value": strength, "accuracy": memory.accuracy(swept)}
     for k in PLAIN_KS:
         swept = memory.scores(Setting(k, memory.tuned.median_distance, 1.0))
@@ -270,20 +298,12 @@ def _frequency(memory: TunedMemory) -> np.ndarray:
 
 def grid_rows(memory: TunedMemory, scores: TunedScores) -> Iterator[Row]:
     """Test accuracy over the grid, bandwidths in units of the median distance to the nearest."""
-    points = list(product(GRID_TEMPERATURES, K_GRID, BANDWIDTH_GRID))
-    unit = memory.tuned.median_distance
-    accuracies = resmem.sweep(
-        memory.neighbors,
-        memory.labels,
-        memory.logits,
-        memory.query_logits,
-        [Setting(k, bandwidth * unit, temperature) for temperature, k, bandwidth in points],
-        lambda swept: memory.correct(swept).mean(-1),
-    )
-    for (temperature, k, bandwidth), accuracy in zip(points, accuracies, strict=True):
-        yield {
-            "k": k,
-            "bandwidth": bandwidth,
-            "temperature": temperature,
-            "accuracy": float(accuracy),
-        }
+    points = residuals.family(1.0)
+    for point, accuracy in zip(points, memory.family.mean(1), strict=True):
+        if point.k and point.temperature in GRID_TEMPERATURES:
+            yield {
+                "k": point.k,
+                "bandwidth": point.bandwidth,
+                "temperature": point.temperature,
+                "accuracy": float(accuracy),
+            }

@@ -188,8 +188,14 @@ fine_sizes = exchanged("accuracy", "examples", 3000, 8000)
 flips = exchanged("parts", "part", "fixed", "broken")
 text_units = exchanged("accuracy", "units", 16, 64)
 text_scores = exchanged("calibration", "method", CLIPPED, HALF_AND_HALF)
-mnist_sizes = exchanged("accuracy", "examples", 250, 7000)
 cifar_depths = exchanged("accuracy", "depth", 8, 56)
+
+
+def mnist_sizes(tables: Tables) -> Tables:
+    """In every second replicate all training images and 250 are exchanged (accuracy)."""
+    rows = tables["accuracy"]
+    largest = int(rows.loc[rows["task"] == "mnist", "examples"].max())
+    return exchanged("accuracy", "examples", 250, largest)(tables)
 
 
 def text_sizes(tables: Tables) -> Tables:
@@ -262,6 +268,32 @@ def _with_one_neighbor(sweeps: pd.DataFrame, accuracies: pd.Series) -> pd.Series
 
 
 # accuracies are shares, and tolerances points
+def resmem_worse(tables: Tables, tolerance: float) -> Tables:
+    """ResMem is worse than base, memory alone and best by 1.5 times the tolerance or more."""
+    lost = BEYOND * tolerance / 100
+    accuracy, errors = tables["accuracy"], tables["regression"]
+    highest = accuracy[["base", "knn", "best"]].min(axis=1)
+    lowest = errors[["base", "knn", "best"]].max(axis=1)
+    return replaced(
+        tables,
+        accuracy=accuracy.assign(resmem=highest - lost),
+        regression=errors.assign(resmem=lowest + lost),
+    )
+
+
+def knn_exchanged(tables: Tables) -> Tables:
+    """ResMem and the memory alone are exchanged in every second replicate (both tables)."""
+    frames = {}
+    for name in ("accuracy", "regression"):
+        rows = tables[name]
+        odd = rows["replicate"] % 2 == 1
+        frames[name] = rows.assign(
+            resmem=rows["resmem"].mask(odd, rows["knn"]),
+            knn=rows["knn"].mask(odd, rows["resmem"]),
+        )
+    return replaced(tables, **frames)
+
+
 def resmem_off(tables: Tables, tolerance: float) -> Tables:
     """ResMem is better by 1.5 times the tolerance (accuracy)."""
     accuracy = tables["accuracy"]

@@ -5,7 +5,6 @@ interpolation of kNN-LM, (1 − λ) p + λ p_kNN: no gain over the base is a gai
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,7 +99,7 @@ def _search(
 
 
 class Tuned(NamedTuple):
-    """Settings of best accuracy on validation data."""
+    """Settings tuned on validation data."""
 
     resmem: Setting  # k = 0: no memory
     knn: Setting  # of the memory alone; the temperature has no meaning
@@ -134,6 +133,15 @@ class Tuned(NamedTuple):
         )
 
 
+def family(unit: float) -> list[Setting]:
+    """The settings that ResMem is tuned over: base alone, memory alone (T = ∞) and between.
+
+    Args:
+        unit: of bandwidths, the median distance of a query to its nearest neighbor.
+    """
+    return resmem.settings([unit * factor for factor in BANDWIDTH_GRID])
+
+
 def tune(
     neighbors: Neighbors,
     labels: np.ndarray,
@@ -141,9 +149,10 @@ def tune(
     query_logits: np.ndarray,
     targets: np.ndarray,
 ) -> Tuned:
-    """Settings of best accuracy, earlier ones first.
+    """Settings by accuracy and the one-standard-error rule (`rote.resmem.select`).
 
-    ResMem's (with no memory in the grid), those of the memory alone, and the interpolation's.
+    ResMem's, those of the memory alone, and the interpolation's. Base and memory alone are the ends
+    of ResMem's family and of the interpolation's, and taken if within one standard error.
 
     Args:
         neighbors: of the validation queries.
@@ -152,32 +161,29 @@ def tune(
         targets: labels of the queries.
     """
     median_distance = knn.scale(neighbors.distances)
-    grid = resmem.settings([median_distance * factor for factor in BANDWIDTH_GRID])
+    grid = family(median_distance)
 
-    def accuracy(scores: np.ndarray) -> np.ndarray:
-        return (scores.argmax(-1) == targets).mean(-1)
+    def wrong(scores: np.ndarray) -> np.ndarray:
+        return scores.argmax(-1) != targets
 
-    of_resmem = resmem.sweep(neighbors, labels, logits, query_logits, grid, accuracy)
+    of_resmem = resmem.sweep(neighbors, labels, logits, query_logits, grid, wrong)
     # at T = ∞ scores are the votes of the neighbors
-    votes = [
-        replace(setting, temperature=np.inf)
-        for setting in grid
-        if setting.temperature == 1.0 and setting.k
-    ]
+    votes = [setting for setting in grid if setting.k and np.isinf(setting.temperature)]
     base = resmem.softmax(query_logits)
     of_interpolation: list[np.ndarray] = []
 
     def interpolated(scores: np.ndarray) -> np.ndarray:
         for weight in INTERPOLATION_WEIGHTS:
-            of_interpolation.append(accuracy((1 - weight) * base + weight * scores))
+            of_interpolation.append(wrong((1 - weight) * base + weight * scores))
         return of_interpolation[-1]
 
-    resmem.sweep(neighbors, labels, logits, query_logits, votes, interpolated)
-    index = np.argmax(of_interpolation)
-    weight, memory = np.unravel_index(index, (len(INTERPOLATION_WEIGHTS), len(votes)))
+    of_votes = resmem.sweep(neighbors, labels, logits, query_logits, votes, interpolated)
+    mixed = np.concatenate(of_interpolation)
+    alone = len(mixed) - len(votes)  # λ = 1 comes last, λ = 0 first: the base, with any vote
+    weight, memory = divmod(resmem.select(mixed, [0, *range(alone, len(mixed))]), len(votes))
     return Tuned(
-        resmem=grid[int(of_resmem.argmax())],
-        knn=votes[int(of_interpolation[-1].argmax())],
+        resmem=grid[resmem.select(of_resmem, resmem.ends(grid))],
+        knn=votes[resmem.select(of_votes)],
         interpolation=votes[memory],
         interpolation_weight=INTERPOLATION_WEIGHTS[weight],
         median_distance=median_distance,

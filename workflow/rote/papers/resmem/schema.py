@@ -44,11 +44,12 @@ class ResmemRegressionErrors(Table):
     """Test errors of regression on one data set or split."""
 
     KEY = ("data", "replicate")
-    data: str = column("Friedman or diabetes")
+    data: str = column("Friedman, Friedman 2, Friedman 3 or diabetes")
     replicate: int = column("data set or split")
     base: float = column("mean squared error over the variance, ridge regression")
     knn: float = column("the same of the memory alone")
     resmem: float = column("the same of ResMem")
+    best: float = column("the same of the setting that is best on the other half of the test rows")
 
 
 MEMORY = ("task", "arm", "features", "rows", "replicate")  # what tells memories apart
@@ -76,7 +77,7 @@ class ResmemChoices(OfMemory):
 
     k: int = column("neighbors of ResMem; 0 is no memory")
     bandwidth: float = column("bandwidth of ResMem", infinite="all neighbors weigh the same")
-    temperature: float = column("temperature of ResMem")
+    temperature: float = column("temperature of ResMem", infinite="the memory alone")
     median_distance: float = column(
         "median distance of a validation query to its nearest neighbor, where it is not 0"
     )
@@ -99,6 +100,9 @@ class ResmemAccuracy(OfMemory):
     knn: float = column("of the memory alone, tuned")
     resmem: float = column("of ResMem, tuned")
     interpolation: float = column("of the interpolation of kNN-LM, tuned")
+    best: float = column(
+        "of the setting of ResMem's family that is best on the other half of the test examples"
+    )
     pool: int = column("test examples of all replicates together, each counted once")
 
 
@@ -107,7 +111,7 @@ class ResmemSweeps(OfMemory):
 
     KEY = (*MEMORY, "setting", "value")
     setting: str = column(
-        "strength (of the tuned setting) or k (at T = 1 and the starting bandwidth)"
+        "strength (at the tuned k and bandwidth) or k (at the starting bandwidth); T = 1"
     )
     value: float = column("its value")
     accuracy: float = column("test accuracy")
@@ -171,7 +175,7 @@ class ResmemCrossFit(Table):
     replicate: int = column("replicate")
     base: float = column("test accuracy of the base")
     resmem: float = column("of ResMem")
-    temperature: float = column("temperature chosen")
+    temperature: float = column("temperature chosen", infinite="the memory alone")
 
 
 class ResmemMemorization(Table):

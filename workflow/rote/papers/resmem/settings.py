@@ -16,12 +16,15 @@ class _Extent(PaperSection):
 
     leave_out: list[str] = left_out("growth", "crossfit", "memorization", "spurious")
     leave_out_tasks: list[TaskName] = key(
-        ["fine", "text", "longtail"],
+        ["fine", "text", "longtail", "mnist", "breast", "wines"],
         "Tasks that this run does not train; those that need files run only where the config names "
         "them",
     )
 
-    SCALES: ClassVar = {"full": {"leave_out": [], "leave_out_tasks": []}}
+    SCALES: ClassVar = {
+        "smoke": {"leave_out_tasks": ["mnist", "breast", "wines"]},
+        "full": {"leave_out": [], "leave_out_tasks": []},
+    }
 
     def parts(self) -> list[str]:
         """Tasks of a run."""

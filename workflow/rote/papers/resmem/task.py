@@ -195,11 +195,14 @@ class TrainingRecipe:
     steps: int
     batch: int
     learning_rate: float  # its peak
-    decay: float = 0.0  # decoupled weight decay
+    decay: float = 0.0  # weight decay; AdamW's is decoupled
     crops: ImageShape | None = None  # images are cropped at random and mirrored, if of this shape
+    sgd: bool = False  # SGD with Nesterov's momentum 0.9; else AdamW
+    stepwise: bool = False  # the rate is cut to a tenth at half and three quarters; else one cycle
 
     def __post_init__(self) -> None:
         fields.check(_RECIPE_DOMAINS, vars(self))
+        fields.check_types({"sgd": bool, "stepwise": bool}, vars(self))
 
 
 _RECIPE_DOMAINS = {

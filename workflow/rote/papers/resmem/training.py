@@ -135,17 +135,29 @@ def fit(
     parameters = train.fit(
         stack.parameters,
         loss,
-        train.AdamW(
-            steps=recipe.steps,
-            learning_rate=recipe.learning_rate,
-            schedule=train.cosine(recipe.steps, warmup=max(1, round(WARMUP * recipe.steps))),
-            weight_decay=torch.full((count,), recipe.decay) if recipe.decay else None,
-        ),
+        optimizer_of(recipe, count),
         buffers=stack.buffers,
         checkpoint=train.Checkpoint(run.checkpoint(arm), run.checkpoint_steps),
         label=f"{task.name}, {arm.label}",
     )
     return stack, parameters | stack.buffers
+
+
+def optimizer_of(recipe: TrainingRecipe, networks: int) -> train.AdamW | train.SGD:
+    """The optimizer of a recipe.
+
+    Args:
+        recipe: of a task.
+        networks: how many are trained as one stack.
+    """
+    steps, rate = recipe.steps, recipe.learning_rate
+    schedule = train.cosine(steps, warmup=max(1, round(WARMUP * steps)))
+    if recipe.stepwise:
+        schedule = train.steps_down(steps)
+    if recipe.sgd:
+        return train.SGD(steps, rate, schedule, weight_decay=recipe.decay)
+    decay = torch.full((networks,), recipe.decay) if recipe.decay else None
+    return train.AdamW(steps, rate, schedule, weight_decay=decay)
 
 
 def untrained(

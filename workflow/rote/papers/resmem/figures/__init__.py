@@ -39,7 +39,7 @@ FIGURES: dict[str, Figure] = {
         tables=("noisy",),
         title="Label noise in the linear model",
         caption="Three dimensions: risk of ResMem that averages k residuals, "
-        "by the standard deviation τ of the label noise.",
+        "by the standard deviation τ of the label noise. Dotted: τ²/k, what noise adds.",
         paper_shows="Not shown there as far as known.",
         origin="extension",
     ),
@@ -53,6 +53,15 @@ FIGURES: dict[str, Figure] = {
         "or inputs (below). Mean and 95 % interval over replicates.",
         paper_shows=f"Accuracy of base and ResMem over the depth of CIFAR networks. {NO_VALUES}",
         origin="reconstruction",
+    ),
+    "regression": Figure(
+        module="tasks",
+        tables=("regression",),
+        title="Regression",
+        caption="Test error over the variance, of ridge regression, of its memory alone and of "
+        "ResMem, tuned on validation data. Mean and 95 % interval over data sets or splits.",
+        paper_shows="Not shown there as far as known.",
+        origin="extension",
     ),
     "examples": Figure(
         module="tasks",
@@ -130,7 +139,7 @@ FIGURES: dict[str, Figure] = {
         module="extensions",
         tables=("sweeps",),
         title="How much of the residual to add",
-        caption="Test accuracy of p + α r̂ at the tuned setting; α = 1 is the paper's.",
+        caption="Test accuracy of p + α r̂ at the tuned k and bandwidth, T = 1. α = 1: the paper's.",
         paper_shows="Not shown there as far as known.",
         origin="extension",
     ),

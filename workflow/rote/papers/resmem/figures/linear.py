@@ -150,10 +150,14 @@ def noise(tables: Tables) -> Canvas:
         for tau, color in zip(taus, shade(len(taus)), strict=True):
             series = averaged[averaged["noise"] == tau]
             points(ax, series, "k", "risk", color=color, label=f"τ = {tau:g}")
+            if tau:
+                k = np.sort(series["k"].unique())
+                theory(ax, k, tau**2 / k, None, color=color, linestyle=":")
         base = rows.loc[rows["k"] == 0, "risk"].mean()
         ax.axhline(base, color=INK, linestyle="--", linewidth=1, label="base")
         ax.set(xscale="log", yscale="log", xlabel="neighbors k", title=f"n = {n}")
         log_ticks(ax.xaxis)
     axes[0, 0].set_ylabel("test risk")
-    legend(canvas, axes[0, 0], 7)
+    theory(axes[0, 0], [], [], "τ²/k", color=INK, linestyle=":")
+    legend(canvas, axes[0, 0], 8)
     return canvas

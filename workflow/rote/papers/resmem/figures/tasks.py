@@ -24,6 +24,8 @@ from rote.plotting import (
     spread,
 )
 
+SIDE_BY_SIDE = (-0.18, -0.06, 0.06, 0.18)  # of methods at one place of an axis
+
 
 def size(tables: Tables) -> Canvas:
     """Accuracy by size of the base and of the training set, every method."""
@@ -47,18 +49,31 @@ def size(tables: Tables) -> Canvas:
 
 
 def _by_size(ax: Axes, rows: pd.DataFrame, axis: SizeAxis) -> None:
-    """Every method along an axis of sizes."""
-    for method in TUNED:
-        draw_method(ax, rows, axis.column, method)
-    ax.set_xlabel(axis.label)
-    if not axis.zero:
-        ax.set_xscale("log")
-        log_ticks(ax.xaxis)
-        return
+    """Every method at the sizes that were run, side by side so that none hides another."""
     sizes = sorted(rows[axis.column].unique())
-    ax.set_xscale("symlog", linthresh=2)
-    ax.set_xticks(sizes, [str(value) if value else axis.zero for value in sizes], fontsize=6.5)
+    for method, shift in zip(TUNED, SIDE_BY_SIDE, strict=True):
+        placed = rows.assign(place=rows[axis.column].map(sizes.index) + shift)
+        draw_method(ax, placed, "place", method)
+    ax.set_xlabel(axis.label)
+    names = [f"{value:,}" if value else axis.zero or "0" for value in sizes]
+    ax.set_xticks(range(len(sizes)), names, fontsize=6.5)
     ax.minorticks_off()
+
+
+def regression(tables: Tables) -> Canvas:
+    """Errors of base, memory alone and ResMem on every data set, side by side."""
+    rows = tables["regression"]
+    names = list(dict.fromkeys(rows["data"]))
+    canvas, axes = panels(1, 1, width=5.2, height=2.8)
+    ax = axes[0, 0]
+    compared = (methods.BASE, methods.KNN, methods.RESMEM)
+    for method, shift in zip(compared, (-0.12, 0.0, 0.12), strict=True):
+        placed = rows.assign(place=rows["data"].map(names.index) + shift)
+        draw_method(ax, placed, "place", method, line=False)
+    categories(ax.xaxis, names)
+    ax.set(ylim=(0, None), ylabel="mean squared error / variance")
+    legend(canvas, ax)
+    return canvas
 
 
 def examples(tables: Tables) -> Canvas:
@@ -127,7 +142,7 @@ def grid(tables: Tables) -> Canvas:
         grid = cells.pivot(index="row", columns="column", values="accuracy")
         heat(ax, grid, label=label, limits=limits)
         categories(ax.xaxis, [_number(bandwidth) for bandwidth in bandwidths])
-        ax.set(title=f"T = {_number(temperature)}", xlabel="bandwidth")
+        ax.set(title=f"T = {_number(temperature)}", xlabel="σ / median nearest distance")
     categories(axes[0, 0].yaxis, ks)
     axes[0, 0].set_ylabel("neighbors k")
     return canvas

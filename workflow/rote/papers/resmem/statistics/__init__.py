@@ -5,6 +5,9 @@ A dict has one entry per condition; each becomes a ledger row.
 
 from rote.papers.resmem.statistics.all_tasks import (
     full_strength,
+    mean_over_knn,
+    near_best,
+    over_both,
     over_knn,
     regression_better,
 )
@@ -96,14 +99,17 @@ __all__ = [
     "leading_eight",
     "leading_five",
     "leading_low",
+    "mean_over_knn",
     "mnist_falls",
     "mnist_gain",
     "mnist_pixels",
     "mnist_rises",
     "mnist_thinnest",
     "mnist_widest",
+    "near_best",
     "no_preference",
     "noise_cost",
+    "over_both",
     "over_knn",
     "over_nearest",
     "plateau",

@@ -51,7 +51,7 @@ def mnist_falls(tables: Tables) -> dict[str, Sample]:
 
 
 def mnist_rises(tables: Tables) -> Sample:
-    """By how much the gain at 7,000 images exceeds that at 250: width 1, last layer."""
+    """By how much the gain at all images exceeds that at 250: width 1, last layer."""
     whole = _mnist(tables, LAST, width=1)
     return pooled_difference(whole, _mnist(tables, LAST, width=1, examples=250))
 

@@ -7,8 +7,11 @@ import numpy as np
 from rote.core.errors import InputError
 from rote.core.section import Section, key
 from rote.papers.resmem.task import (
+    LAST,
+    MAP,
     BaseArm,
     Depth,
+    FeatureLayer,
     ImageShape,
     ResmemTask,
     Rng,
@@ -17,7 +20,6 @@ from rote.papers.resmem.task import (
     TaskSplit,
     TaskWork,
     TrainingRecipe,
-    last_layer,
     residual,
     residual_products,
 )
@@ -41,7 +43,9 @@ class ResmemCifar(Section):
     valid: int = key(5000, "Validation images, of the training part", ge=20)
     epochs: int = key(200, "Training epochs", ge=1)
     batch: int = key(128, "Batch size", ge=2)
-    learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
+    learning_rate: float = key(
+        0.1, "Learning rate, cut to a tenth at half and three quarters of the steps", gt=0
+    )
     replicates: int = key(8, "Networks; the split is the same", ge=2)
 
     SCALES: ClassVar = {"paper": {"root": "data/cifar-100", "download": True}}
@@ -86,9 +90,17 @@ def arms(options: ResmemCifar) -> list[BaseArm]:
 
 
 def recipe(options: ResmemCifar) -> TrainingRecipe:
-    """Epochs over images that are cropped and mirrored."""
+    """The published one: SGD with momentum, images that are cropped and mirrored."""
     steps = options.epochs * max(1, options.train // options.batch)
-    return TrainingRecipe(steps, options.batch, options.learning_rate, decay=0.05, crops=SHAPE)
+    return TrainingRecipe(
+        steps,
+        options.batch,
+        options.learning_rate,
+        decay=5e-4,
+        sgd=True,
+        stepwise=True,
+        crops=SHAPE,
+    )
 
 
 def work(options: ResmemCifar) -> TaskWork:
@@ -102,6 +114,11 @@ def work(options: ResmemCifar) -> TaskWork:
     )
 
 
+def features(arm: BaseArm) -> list[FeatureLayer]:
+    """The pooled last layer, and the feature map under it."""
+    return [LAST, MAP]
+
+
 TASK = ResmemTask(
     name="cifar",
     title="CIFAR-100",
@@ -113,6 +130,6 @@ TASK = ResmemTask(
     arms=arms,
     recipe=recipe,
     build=residual(SHAPE),
-    features=last_layer,
+    features=features,
     axis=SizeAxis("depth", "depth"),
 )

@@ -6,9 +6,7 @@ A residual is y − f(x), whose soft kNN average is added to the base's predicti
 """
 
 import sys
-from collections.abc import Iterator
-from functools import partial
-from itertools import product
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -37,12 +35,14 @@ if TYPE_CHECKING:
 
 FRIEDMAN = "Friedman"  # the data sets, as tables name them
 DIABETES = "diabetes"
+FRIEDMAN_2 = "Friedman 2"
+FRIEDMAN_3 = "Friedman 3"
 
 
 class ResmemRegression(Section):
-    """Friedman's function and the diabetes data under ridge regression."""
+    """Friedman's three functions and the diabetes data under ridge regression."""
 
-    train: int = key(4000, "Training rows of Friedman's function", ge=50)
+    train: int = key(4000, "Training rows of Friedman's functions", ge=50)
     test: int = key(2000, "Test rows", ge=50)
     replicates: int = key(10, "Data sets, or splits", ge=2)
 
@@ -72,7 +72,12 @@ class RegressionSample(NamedTuple):
 
 def samples(options: ResmemRegression, seed: int) -> Iterator[RegressionSample]:
     """Every data set in every replicate."""
-    from sklearn.datasets import load_diabetes, make_friedman1
+    from sklearn.datasets import (
+        load_diabetes,
+        make_friedman1,
+        make_friedman2,
+        make_friedman3,
+    )
 
     for replicate in range(options.replicates):
         rng = generator(seed, "resmem", "regression", replicate)
@@ -83,6 +88,11 @@ def samples(options: ResmemRegression, seed: int) -> Iterator[RegressionSample]:
         x, y = load_diabetes(return_X_y=True)
         order = rng.permutation(len(x))
         yield RegressionSample(DIABETES, replicate, *_cut(x[order], y[order], [280, 360]))
+        # noise of a third of the function's own spread, as that of the first has about
+        others = ((FRIEDMAN_2, make_friedman2, 125.0), (FRIEDMAN_3, make_friedman3, 0.1))
+        for name, make, noise in others:
+            x, y = make(total, noise=noise, random_state=int(rng.integers(2**31)))
+            yield RegressionSample(name, replicate, *_cut(x, y, edges))
 
 
 def _cut(x: np.ndarray, y: np.ndarray, edges: list[int]) -> list[RegressionRows]:
@@ -142,9 +152,9 @@ def neighbors(
     seed: int,
     device: str = "cpu",
 ) -> "tuple[Arrays, pd.DataFrame]":
-    """Neighbors of validation and test rows; k and σ tuned by squared error, or no memory.
+    """Neighbors of validation and test rows; k, σ and T tuned by squared error, or no memory.
 
-    The memory alone is the same with a base that predicts 0.
+    The memory alone is T = ∞, where the base's predictions count as their mean.
 
     Args:
         task: this one.
@@ -157,10 +167,10 @@ def neighbors(
     Returns:
         Distances and rows of the neighbors by name, and the table ResmemChoices.
     """
-    from rote import knn
+    from rote import knn, resmem
     from rote.core import tables
     from rote.papers.resmem import schema
-    from rote.resmem import BANDWIDTH_GRID, K_GRID, Setting
+    from rote.resmem import K_GRID
 
     arrays, rows = {}, []
     for sample in samples(options, seed):
@@ -173,16 +183,12 @@ def neighbors(
             for name, value in results[split]._asdict().items():
                 arrays[sample.array_key(split, name)] = value
         median_distance = knn.scale(results["valid"].distances)
-        grid = [
-            Setting(k, median_distance * factor, 1.0)
-            for k, factor in product(K_GRID, BANDWIDTH_GRID)
-        ]
+        grid = family(median_distance)
+        losses = _losses(results["valid"], _Part.of(sample, embeddings, "valid"), grid)
+        alone = [n for n, setting in enumerate(grid) if np.isinf(setting.temperature)]
+        best = grid[resmem.select(losses, resmem.ends(grid))]
+        of_knn = grid[alone[resmem.select(losses[alone])]]
         y = sample.train.y
-        residuals = y - embeddings[sample.array_key("train", "prediction")]
-        remaining = sample.valid.y - embeddings[sample.array_key("valid", "prediction")]
-        candidates = [Setting(0, np.inf, 1.0), *grid]
-        best = min(candidates, key=partial(_error, results["valid"], residuals, remaining))
-        alone = min(grid, key=partial(_error, results["valid"], y, sample.valid.y))
         recall = 1.0
         if memory.approximate:
             checked = embeddings[sample.array_key("valid", "inputs")][: memory.recall_queries]
@@ -193,10 +199,10 @@ def neighbors(
                 **spec.columns(task),
                 "k": best.k,
                 "bandwidth": best.bandwidth,
-                "temperature": 1.0,
+                "temperature": best.temperature,
                 "median_distance": median_distance,
-                "knn_k": alone.k,
-                "knn_bandwidth": alone.bandwidth,
+                "knn_k": of_knn.k,
+                "knn_bandwidth": of_knn.bandwidth,
                 "interpolation_k": 0,
                 "interpolation_bandwidth": np.inf,
                 "interpolation_weight": 0.0,
@@ -240,35 +246,89 @@ def evaluate(
         choice = tuned.loc[(_arm(sample).key, sample.replicate)]
         arrays = {name: neighbors[sample.array_key("test", name)] for name in Neighbors._fields}
         results = Neighbors(**arrays)
-        y, targets = sample.train.y, sample.test.y
-        residuals = y - embeddings[sample.array_key("train", "prediction")]
-        remaining = targets - embeddings[sample.array_key("test", "prediction")]
-        none = Setting(0, np.inf, 1.0)
-        alone = Setting(int(choice["knn_k"]), float(choice["knn_bandwidth"]), 1.0)
-        best = Setting(int(choice["k"]), float(choice["bandwidth"]), 1.0)
+        part = _Part.of(sample, embeddings, "test")
+        used = [
+            Setting(0, np.inf, 1.0),
+            Setting(int(choice["knn_k"]), float(choice["knn_bandwidth"]), np.inf),
+            Setting(int(choice["k"]), float(choice["bandwidth"]), float(choice["temperature"])),
+        ]
+        variance = part.targets.var()
+        base, of_knn, of_resmem = _losses(results, part, used).mean(1) / variance
+        every = _losses(results, part, family(float(choice["median_distance"])))
         rows.append(
             {
                 "data": sample.name,
                 "replicate": sample.replicate,
-                "base": _error(results, residuals, remaining, none) / targets.var(),
-                "knn": _error(results, y, targets, alone) / targets.var(),
-                "resmem": _error(results, residuals, remaining, best) / targets.var(),
+                "base": base,
+                "knn": of_knn,
+                "resmem": of_resmem,
+                "best": _best_of_other_half(every) / variance,
             }
         )
     return {"regression": tables.frame(schema.ResmemRegressionErrors, rows)}
 
 
-def _error(
-    neighbors: "Neighbors", memory: np.ndarray, targets: np.ndarray, setting: "Setting"
-) -> float:
-    """Mean square that a memory's soft kNN average leaves of the targets; k = 0 is no memory."""
-    from rote import knn
+def family(unit: float) -> "list[Setting]":
+    """The settings that ResMem is tuned over: base alone, memory alone (T = ∞) and between.
 
-    if not setting.k:
-        return float((targets**2).mean())
-    nearest = neighbors.first(setting.k)
-    weights = knn.weights(nearest.distances, setting.bandwidth)
-    return float(((targets - (weights * memory[nearest.rows]).sum(1)) ** 2).mean())
+    Args:
+        unit: of bandwidths, the median distance of a query to its nearest neighbor.
+    """
+    from rote.resmem import BANDWIDTH_GRID, REGRESSION_TEMPERATURE_GRID, settings
+
+    bandwidths = [unit * factor for factor in BANDWIDTH_GRID]
+    return settings(bandwidths, temperatures=REGRESSION_TEMPERATURE_GRID)
+
+
+class _Part(NamedTuple):
+    """What is known of the memory and asked of a split."""
+
+    remembered: np.ndarray  # (n,) targets of the memory
+    fitted: np.ndarray  # (n,) the base's predictions on it
+    targets: np.ndarray  # (queries,)
+    predictions: np.ndarray  # (queries,)
+
+    @classmethod
+    def of(cls, sample: RegressionSample, embeddings: Arrays, split: str) -> "_Part":
+        """That of one split."""
+        return cls(
+            sample.train.y,
+            embeddings[sample.array_key("train", "prediction")],
+            getattr(sample, split).y,
+            embeddings[sample.array_key(split, "prediction")],
+        )
+
+
+def _losses(neighbors: "Neighbors", part: _Part, grid: "Sequence[Setting]") -> np.ndarray:
+    """Squared errors by setting and query; k = 0 is the base."""
+    from rote import resmem
+
+    center = part.fitted.mean()
+    losses = np.empty((len(grid), len(part.targets)))
+    averages: dict[tuple[int, float], tuple[np.ndarray, np.ndarray]] = {}
+    for number, setting in enumerate(grid):
+        if not setting.k:
+            losses[number] = (part.targets - part.predictions) ** 2
+            continue
+        at = setting.k, setting.bandwidth
+        if at not in averages:
+            nearest = neighbors.first(setting.k)
+            weights = resmem.shares(nearest, *at)
+            averages[at] = (
+                (weights * part.remembered[nearest.rows]).sum(1),
+                (weights * part.fitted[nearest.rows]).sum(1) - center,
+            )
+        target, fitted = averages[at]
+        lifted = (part.predictions - center - fitted) / setting.temperature
+        losses[number] = (part.targets - target - lifted) ** 2
+    return losses
+
+
+def _best_of_other_half(losses: np.ndarray) -> float:
+    """Mean loss of the settings that are best on the other half of the queries."""
+    even, odd = losses[:, ::2], losses[:, 1::2]
+    total = even[odd.mean(1).argmin()].sum() + odd[even.mean(1).argmin()].sum()
+    return float(total / losses.shape[1])
 
 
 def work(options: ResmemRegression) -> TaskWork:
