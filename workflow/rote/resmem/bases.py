@@ -72,7 +72,8 @@ def embeddings(base: Any, embed: Embed, X: Any) -> np.ndarray:
         raise InputError(
             f"{what} are no numbers: give embed, a function from inputs to embeddings (n, d)"
         )
-    bad = np.flatnonzero(~np.isfinite(values.reshape(rows, -1)).all(1)) if rows else ()
+    finite = np.isfinite(values.reshape(rows, -1)).all(1) if rows else np.ones(0, bool)
+    bad = np.flatnonzero(~finite)
     if len(bad):
         raise InputError(
             f"{what} hold NaN or infinite values in {len(bad)} rows, first in row {bad[0]}: "
