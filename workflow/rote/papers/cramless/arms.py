@@ -174,16 +174,16 @@ def _online_variants(layout: ArmLayout, _: dict[int, float]) -> list[FactArm]:
 
 def _longer(layout: ArmLayout, _: dict[int, float]) -> list[FactArm]:
     """Standard training for more steps, where selection is said to gain: the curves of compute."""
-    compared = (*layout.uniform[2:][-1:], *layout.power_laws)
+    compared = (layout.uniform[-1], layout.harmonic)
     steps = [times * layout.training.steps for times in layout.training.longer]
     arms = [_base(layout, data, STANDARD) for data in compared]
     return [arm._replace(steps=count) for arm, count in product(arms, steps)]
 
 
 def _tuning(layout: ArmLayout, _: dict[int, float]) -> list[FactArm]:
-    """Every width and rate, for half the steps."""
+    """Every width and rate, for a quarter of the steps."""
     training = layout.training
-    arm = _base(layout, layout.uniform[-1], STANDARD)._replace(steps=training.steps // 2)
+    arm = _base(layout, layout.uniform[-1], STANDARD)._replace(steps=training.steps // 4)
     rates = [training.learning_rate * factor for factor in training.rate_factors]
     return [arm._replace(width=width, rate=rate) for width, rate in product(layout.widths, rates)]
 

@@ -98,7 +98,7 @@ class CramlessTraining(Section):
         [2, 3], "How many times longer standard training is compared with, too", min_length=1
     )
     rate_factors: list[Factor] = key(
-        [0.5, 1.0, 2.0],
+        [0.5, 1.0],
         "Learning rates tried at every width of the ladder, in units of learning_rate",
         min_length=1,
     )
@@ -146,8 +146,8 @@ class CramlessTraining(Section):
         },
         "full": {
             "groups": list(ARM_GROUPS),
-            "ladder": [12, 16, 32, 48, 64, 96],
-            "pruned_ladder": [12, 16],
+            "ladder": [12, 16, 32, 48, 64],
+            "pruned_ladder": [12],
         },
         "paper": {
             "width": 32,

@@ -41,6 +41,7 @@ from rote.papers.cramless.runs import (
 )
 
 MIN_SLOPE_FACTS = 3  # recited facts that a slope needs
+PUBLISHED_FACTOR = 10  # between the networks of the abstract
 MOST_STORED = 0.8  # of the bits given, from which on a network may hold more than it was given
 LEAST_STORED = 0.5  # bits per parameter from which on standard training stores anything
 NO_HARM = 0.995  # of the facts of standard training that selection must recite at least
@@ -384,6 +385,8 @@ def equivalent_size(tables: Tables) -> ByCondition:
         for width in _selected_widths(tables, name):
             selected = automatic(tables, name, width=width)
             size = int(selected["parameters"].iloc[0])
+            if curve.columns.max() < PUBLISHED_FACTOR * size:
+                continue  # the curve ends before it could say so
             ratio = inverted(curve, selected["recited"]) / size
             conditions[f"{title}, {size} parameters"] = ratio
     return conditions
