@@ -145,7 +145,7 @@ rule longtail_train_sizes:
     resources:
         gpu=1,
         mem_mb=1500 + LONGTAIL_MNIST_MB,
-        runtime=20,
+        runtime=at_scale(20, 2880),
     params:
         job=job("longtail:train_sizes", "longtail.network"),
     shell:
@@ -165,7 +165,7 @@ rule longtail_train_scenes:
     resources:
         gpu=1,
         mem_mb=at_scale(1500, 6000),
-        runtime=20,
+        runtime=at_scale(20, 2880),
     params:
         job=job("longtail:train_scenes", "longtail.scenes"),
     shell:
