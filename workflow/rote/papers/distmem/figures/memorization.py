@@ -280,10 +280,11 @@ def pretrained(tables: Tables) -> Canvas:
     explained = {}
     for ax, (source, task) in zip(axes[0], tasks, strict=True):
         of_task = rows[(rows["source"] == source) & (rows["task"] == task)]
-        for n, color in zip(sorted(of_task["n"].unique()), (PALETTE[0], PALETTE[3]), strict=False):
+        styles = (("shorter n", PALETTE[0]), ("longer n", PALETTE[3]))
+        for n, (name, color) in zip(sorted(of_task["n"].unique()), styles, strict=False):
             for variant, line in PRETRAINED_LINES:
                 of_line = of_task[(of_task["n"] == n) & (of_task["variant"] == variant.name)]
-                _study_line(ax, of_line, f"n = {n}, {variant.label}", color=color, linestyle=line)
+                _study_line(ax, of_line, f"{name}, {variant.label}", color=color, linestyle=line)
         rho_axes(ax, f"{source}: {task.replace('_', ' ')}")
         handles, labels = ax.get_legend_handles_labels()
         explained |= dict(zip(labels, handles, strict=True))

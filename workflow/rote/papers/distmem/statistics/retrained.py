@@ -130,7 +130,8 @@ def recorrelated(tables: Tables) -> pd.DataFrame:
 
 
 def _spearman(first: pd.Series, second: pd.Series) -> float:
-    return spearmanr(first, second).statistic if len(first) >= MIN_FACTS else np.nan
+    varies = first.nunique() > 1 and second.nunique() > 1
+    return spearmanr(first, second).statistic if varies and len(first) >= MIN_FACTS else np.nan
 
 
 def correlation_falls(tables: Tables) -> dict[str, pd.Series]:
