@@ -292,7 +292,6 @@ def notebook_words(paper: str) -> set[str]:
 # columns whose readers do not name them, or are not of the paper
 READ_OTHERWISE = {
     r"raf\.universality\.e_mem_true": 'as f"{error}_true"',
-    r"distmem\.facts\.relation": "by whoever looks at a generated fact, as its other parts",
     r"longtail\.linear_sweep\.forced_once": 'as f"forced_{pool}"',
 }
 
