@@ -24,7 +24,11 @@ from slurm_cluster import Cluster, running
 
 pytestmark = pytest.mark.slurm
 # training long enough to be cancelled in the middle
-CONFIG = ["--config", "checkpoint_steps=50", "chain={network: {steps: 1000, ladder: []}}"]
+CONFIG = [
+    "--config",
+    "checkpoint_steps=50",
+    "chain={network: {steps: [500, 1000], widths: [8], larger: []}}",
+]
 if os.environ.get("ROTE_TEST_SLURM") != "whole":
     CONFIG.append("papers=[chain]")
 OPTIONS = [
@@ -92,7 +96,7 @@ def disturbed(cluster, tmp_path_factory) -> Run:
         granted.append(list(chain.from_iterable(cluster.devices(job) for job, _ in jobs)))
         saved = {
             path.parent
-            for path in (project / "results/smoke/checkpoints").glob("chain-train-load*/*.pt")
+            for path in (project / "results/smoke/checkpoints").glob("chain-train-*/*.pt")
         }
         training = [job for job, comment in jobs if "chain_train_model" in comment]
         # every running training has saved: the one that is cancelled has something to resume from
@@ -175,8 +179,8 @@ def test_slurm_run_equals_the_local_run(disturbed, local):
 @pytest.mark.fault("Ctrl-C")
 def test_slurm_interrupt_cancels_the_jobs(cluster, tmp_path):
     project = copy_project(tmp_path / "project")
-    endless = ["--config", "chain={network: {steps: 20, scoring_steps: 1000000, ladder: []}}"]
-    process = start(project, *endless, "--", "results/smoke/chain/scores/load-2.parquet")
+    endless = ["--config", "chain={network: {steps: [20, 1000000], larger: []}}"]
+    process = start(project, *endless, "--", "results/smoke/chain/unpruned/facts-160-8.safetensors")
     try:
         cluster.wait(
             lambda: any("chain_train_scorer" in comment for _, _, comment in cluster.jobs()), 300

@@ -111,7 +111,7 @@ def test_formulas_are_positive_and_grow_from_smoke_to_paper(paper):
     where = {
         "source": "world0",
         "network": "neox-16",
-        "world": "load-2",
+        "world": "facts-40",
         "width": "16",
         "task": "digits",
         "architecture": "sum",

@@ -175,8 +175,9 @@ def fit(
 
     Args:
         parameters: tensors (models, ...); not changed.
-        loss: (parameters, step) -> (models,). The step is the only data position, so a resumed run
-            sees the batches of an undisturbed one.
+        loss: (parameters, step) -> (models,), or the losses of several stacks of as many models,
+            one behind the other. The step is the only data position, so a resumed run sees the
+            batches of an undisturbed one.
         optimizer: its steps and rates.
         buffers: what `loss` updates in place (running statistics); saved and restored with the
             parameters.
@@ -298,7 +299,8 @@ def _check_training(
 
 
 def _check_losses(losses: Tensor, models: int) -> None:
-    if not isinstance(losses, Tensor) or losses.shape != (models,) or not losses.requires_grad:
+    is_vector = isinstance(losses, Tensor) and losses.ndim == 1 and len(losses)
+    if not is_vector or len(losses) % models or not losses.requires_grad:
         raise InputError(
             f"loss must give one differentiable number per model, ({models},), given "
             f"{fields.shown(losses)}"
