@@ -302,7 +302,7 @@ def test_scores_are_base_plus_vote_minus_the_bases_own_vote(seed, option, streng
     k, bandwidth, temperature = option
     x, q, labels, logits, query_logits = case(seed)
     neighbors = knn.Datastore(x).search(q, k)
-    s = resmem.scores(neighbors, labels, logits, query_logits, resmem.Setting(*option), strength)
+    s = resmem.scores(neighbors, labels, logits, query_logits, resmem.Setting(*option, strength))
     np.testing.assert_allclose(s.sum(1), 1, atol=1e-9)  # I1
     if strength <= 1:
         assert s.min() >= -1 - 1e-9

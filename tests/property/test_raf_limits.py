@@ -73,7 +73,10 @@ def test_solve_has_its_limits_at_extreme_parameters():
         ({"loss": "square", "lam": 0.0, "alpha": 1.0}, "alpha < 1 for the square loss"),
         ({"loss": "logistic", "lam": 0.0, "gamma": 40.0}, "lam must be > 0 for the logistic loss"),
         ({"kappa": -1.0, "gamma": 40.0}, "kappa must be finite and > 0"),
-        ({"kernel": "cosine"}, "kernel must be one of erf, relu, sign, rbf, cubic, given 'cosine'"),
+        (
+            {"kernel": "cosine"},
+            "kernel must be one of erf, relu, sign, rbf, cubic or rbf:ETA, given 'cosine'",
+        ),
         ({"kernel": "erf", "gamma": 10.0}, "give either kernel, or gamma"),
         ({"kappa": 2.0}, "mustar must be > 0 for random features"),
         ({"kappa": 2.0, "gamma": 40.0, "lam": 0.0}, "lam must be > 0 for random features"),

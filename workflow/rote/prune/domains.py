@@ -19,6 +19,28 @@ DOMAINS = [
         "a sum",
     ),
     Domain(
+        "rote.prune.explained",
+        "as `table`",
+        "as `select`",
+        "`table`; reasons by hand",
+        "a sort",
+    ),
+    Domain(
+        "rote.prune.with_chance",
+        "a table without entropies; chance in (0, 1]",
+        "rounding",
+        "a closed form",
+        "none",
+    ),
+    Domain(
+        "rote.prune.near_duplicates",
+        "texts; overlap in (0, 1]",
+        "exact for the pairs that are compared; a pair that overlaps by 0.8 is missed with "
+        "probability below 1e-3",
+        "brute force over all pairs",
+        "60 hashes per text",
+    ),
+    Domain(
         "rote.prune.table",
         "a table of distinct ids and finite losses; else as `select` and `automatic`",
         "as `select`",
