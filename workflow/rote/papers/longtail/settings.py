@@ -144,6 +144,7 @@ class LongtailImages(Section):
     held_out: int = key(50, "Images per class kept for tests alone", ge=3)
 
     SCALES: ClassVar = {
+        "smoke": {"held_out": 10},
         "paper": {
             "source": "mnist",
             "max_side": 28,
@@ -152,7 +153,7 @@ class LongtailImages(Section):
             "glyphs": "omniglot",
             "glyph_root": "data/omniglot",
             "held_out": 200,
-        }
+        },
     }
 
     @model_validator(mode="after")
