@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from rote.core import export
+from rote.core import exports, tables
 from rote.core.errors import InputError
 from rote.core.functions import of_user
 from rote.papers.raf import instruments
@@ -150,13 +150,13 @@ def test_tables_are_written_by_the_ending_of_their_name(tmp_path):
     frame = instruments.grid(
         "square", {"alpha": "1:4:9:log", "eps": "0:0.4:9"}, "best", LearnerAxes()
     )
-    for suffix in export.SUFFIXES:
-        export.write(tmp_path / f"grid{suffix}", frame)
+    for suffix in exports.FORMATS:
+        tables.export(tmp_path / f"grid{suffix}", frame)
     columns = json.loads((tmp_path / "grid.json").read_text())[0].keys()
     assert list(columns) == list(frame.columns)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "grid.parquet"), frame)
-    with pytest.raises(InputError, match=r"must end in \.parquet"):
-        export.write(tmp_path / "grid.xlsx", frame)
+    with pytest.raises(InputError, match=r"written as \.parquet"):
+        tables.export(tmp_path / "grid.xlsx", frame)
     maps.save(tmp_path / "grid.png", frame, ["alpha", "eps"], instruments.ERRORS, "learner")
     assert (tmp_path / "grid.png").stat().st_size > 10_000
     with pytest.raises(InputError, match="one or two axes"):

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 FORMATS: dict[str, Callable[["pd.DataFrame", Path], object]] = {
     ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
     ".csv": lambda frame, path: frame.to_csv(path, index=False),
-    ".json": lambda frame, path: frame.to_json(path, orient="records", indent=1),
+    ".json": lambda frame, path: frame.to_json(
+        path, orient="records", indent=1, double_precision=15
+    ),
 }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rote.core import tables
+from rote.core import tables, verbs
 from rote.core.job import Job
 from rote.core.verbs import table, verb
 from rote.papers.attention import schema, settings
@@ -74,7 +74,7 @@ Weight = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Write: the table (.parquet, .csv, .json); default: print CSV."),
+    verbs.result("Write: the table (.parquet, .csv, .json); default: print CSV."),
 ]
 Picture = Annotated[
     Path | None,
@@ -110,11 +110,10 @@ def grid(
 
 def _put(frame: Any, out: Path | None, figure: Path | None) -> None:
     """Print or write a table, and draw it."""
-    from rote.core import export
     from rote.papers.attention import instruments
 
     if out:
-        export.write(out, frame)
+        tables.export(out, frame)
         typer.echo(instruments.summary(frame, out))
     else:
         typer.echo(frame.to_csv(index=False), nl=False)
@@ -141,7 +140,6 @@ def simulate(
     out: Out = None,
 ) -> None:
     """Draw contexts, and say what theory predicts of attention and of ridge regression."""
-    from rote.core import export
     from rote.papers.attention import instruments
 
     heads = instruments.HeadAxes(signal, spike, omega, w_key, w_query)
@@ -149,7 +147,7 @@ def simulate(
     frame = instruments.simulated(f, gamma, heads, size, seed)
     typer.echo(instruments.compared(frame))
     if out:
-        export.write(out, frame)
+        tables.export(out, frame)
 
 
 @verb(app, settings.AttentionTheory)

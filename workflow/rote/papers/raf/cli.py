@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rote.core import tables
+from rote.core import tables, verbs
 from rote.core.job import Job
 from rote.core.verbs import table, verb
 from rote.papers.raf import schema, settings
@@ -70,7 +70,7 @@ Widths = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Write: the table (.parquet, .csv, .json); default: print CSV."),
+    verbs.result("Write: the table (.parquet, .csv, .json); default: print CSV."),
 ]
 Picture = Annotated[
     Path | None,
@@ -81,11 +81,10 @@ Forget = Annotated[str, typer.Option(help="Largest E_mem allowed, in [0, 1].", m
 
 def _put(frame: Any, out: Path | None, figure: Path | None, values: dict[str, str]) -> None:
     """Print or write a table, and draw it."""
-    from rote.core import export
     from rote.papers.raf import instruments
 
     if out:
-        export.write(out, frame)
+        tables.export(out, frame)
         typer.echo(instruments.summary(frame, out))
     else:
         typer.echo(frame.to_csv(index=False), nl=False)
@@ -179,7 +178,6 @@ def simulate(
     out: Out = None,
 ) -> None:
     """Train a learner on fresh training sets, and say what theory predicts."""
-    from rote.core import export
     from rote.papers.raf import instruments
     from rote.papers.raf.simulation import RafProblem
 
@@ -188,7 +186,7 @@ def simulate(
     frame = instruments.simulated(learner, problem, replicates, seed)
     typer.echo(instruments.compared(frame))
     if out:
-        export.write(out, frame)
+        tables.export(out, frame)
 
 
 @app.command()
