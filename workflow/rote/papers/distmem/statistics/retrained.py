@@ -138,9 +138,10 @@ def correlation_falls(tables: Tables) -> dict[str, pd.Series]:
     """Change of rho where all documents were moved minus that of unchanged facts, by network."""
     rows = recorrelated(tables)
     change = (rows["after"] - rows["before"]).rename("change")
-    table = rows.assign(change=change).pivot_table(
+    table = rows.assign(change=change).pivot(
         index=["model", "source"], columns="treatment", values="change"
     )
+    table = table.reindex(columns=[ALL.name, UNCHANGED.name])
     falls = table[ALL.name] - table[UNCHANGED.name]
     return {model: falls[model] for model in ablated(tables)}
 

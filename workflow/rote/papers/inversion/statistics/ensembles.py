@@ -75,8 +75,13 @@ def mean_spread(tables: Tables, prior: str, size: int, truth: str) -> np.ndarray
         truth: name of the true model.
     """
     groups = _ensembles(tables, prior, size, truth).values()
-    # mean squares: unbiased, however many samples
-    return np.array([np.sqrt(velocity.velocity(z, CELLS).var(0, ddof=1).mean()) for z in groups])
+    # mean squares: unbiased, however many samples from two on
+    return np.array(
+        [
+            np.sqrt(velocity.velocity(z, CELLS).var(0, ddof=1).mean()) if len(z) > 1 else np.nan
+            for z in groups
+        ]
+    )
 
 
 def misfit(tables: Tables, prior: str, size: int) -> np.ndarray:
