@@ -75,6 +75,8 @@ def test_rules_name_their_gpu(rules):
     on_devices = {name for name, rule in rules.items() if rule["gpu"] == 'Resource("gpu", 1)'}
     assert on_devices == {
         "longtail_train_network",
+        "longtail_train_scenes",
+        "longtail_train_sizes",
         "raf_train_two_layer",
         "attention_train_heads",
         "cramless_train_networks",
@@ -106,7 +108,10 @@ def test_rules_have_log_benchmark_resources_and_code(rules):
 
 
 def test_rules_are_named_paper_verb_noun(rules):
-    verbs = "synthesize|prune|train|embed|fit|count|solve|simulate|evaluate|draw|record|require"
+    verbs = (
+        "synthesize|tokenize|prune|train|embed|fit|count|solve|simulate|evaluate|draw|record"
+        "|require"
+    )
     papers = "|".join([*names(), "report"])
     for name, rule in rules.items():
         if rule["shell"]:
