@@ -9,25 +9,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from longtail_worlds import CLAIMS, REPLICATES, RNG, chosen, network_world, scattered, verdict
 from rote import ledger as ledgers
 from rote.papers.longtail import nulls
 from rote.papers.longtail.interpolators import MIXTURE
-
-CLAIMS = {claim.id: claim for claim in ledgers.load(ROOT / "workflow/claims/longtail.yaml")}
-REPLICATES = range(8)
-RNG = np.random.default_rng(0)
-
-
-def verdict(name, tables) -> str:
-    ledger = ledgers.evaluate([CLAIMS[f"longtail.{name}"]], tables)
-    return ledgers.summary(ledger)["verdict"].item()
-
-
-def scattered(value) -> float:
-    """A positive value with 5 % scatter."""
-    return value * np.exp(0.05 * RNG.normal())
-
 
 # ---- linear track
 
@@ -216,16 +201,6 @@ def test_descent_with_another_rate_is_not_the_theory():
 # ---- networks and kernels
 
 
-def network_world(losses):
-    """(architecture, training set, decay, evaluation set, n_9) -> mean loss."""
-    names = ["architecture", "training_set", "weight_decay", "evaluation_set", "nines"]
-    rows = [
-        dict(zip(names, key, strict=True)) | {"replicate": r, "mse": scattered(loss)}
-        for (key, loss), r in product(losses.items(), REPLICATES)
-    ]
-    return {"network": pd.DataFrame(rows)}
-
-
 def with_and_without_decay(pairs, training):
     """Losses of the cross-channel network without and with decay, on glyph pairs and training."""
     losses = {}
@@ -234,12 +209,6 @@ def with_and_without_decay(pairs, training):
         losses[*key, "two-glyphs-any-slot", 0] = pair_loss
         losses[*key, "in-distribution", 0] = fresh
     return network_world(losses) | chosen("cross-channel")
-
-
-def chosen(architecture, decay=3.0):
-    """The decay that training losses choose; None if they choose none."""
-    row = {"architecture": architecture, "weight_decay": decay or 3.0, "chosen": decay is not None}
-    return {"decays": pd.DataFrame([row])}
 
 
 @pytest.mark.parametrize(
@@ -400,105 +369,3 @@ def test_no_claim_of_decay_where_none_forgets_and_fits():
     world = decayed((0.2, 4), (0.5, 0.7)) | chosen("sum", None)
     for name in ("decay_destroys", "decay_is_selective"):
         assert verdict(name, world) == "not run"
-
-
-def rule_world(one_off, training):
-    """The sum network's training losses without and with decay 3."""
-    sets = {"glyph-training-rows": one_off, "train": training}
-    losses = {
-        ("sum", "glyphs-head", decay, name, 0): values[number]
-        for (name, values), (number, decay) in product(sets.items(), enumerate((0.0, 3.0)))
-    }
-    return network_world(losses)
-
-
-@pytest.mark.parametrize(
-    ("one_off", "training", "judged"),
-    [
-        ((1e-4, 2), (1e-3, 0.2), "reproduced"),
-        ((1e-4, 0.1), (1e-3, 0.05), "not run"),  # memorizes with decay, too: none is chosen
-        ((1e-4, 8), (1e-3, 2), "not run"),  # the bulk is lost
-    ],
-)
-def test_decay_rule_is_judged_on_other_replicates(one_off, training, judged):
-    world = rule_world(one_off, training)
-    for name in ("decay_forgets", "decay_keeps_bulk"):
-        assert verdict(name, world) == judged
-    if judged == "reproduced":
-        for name in ("decay_forgets", "decay_keeps_bulk"):
-            audited = ledgers.audit([CLAIMS[f"longtail.{name}"]], world)
-            assert not audited["passes"].any()
-
-
-@pytest.mark.parametrize(("pairs", "judged"), [(4.0, "reproduced"), (0.5, "contradicted")])
-def test_isolation_compares_what_decay_adds_to_pairs_and_to_training(pairs, judged):
-    world = rule_world((1e-4, 2), (1e-3, 0.2))["network"]
-    more = {("sum", "glyphs-head", 0.0, "two-glyphs-any-slot", 0): 0.2}
-    more |= {("sum", "glyphs-head", 3.0, "two-glyphs-any-slot", 0): 0.2 + pairs}
-    world = {"network": pd.concat([world, network_world(more)["network"]])} | chosen("sum")
-    assert verdict("decay_isolates", world) == judged
-    if judged == "reproduced":
-        audited = ledgers.audit([CLAIMS["longtail.decay_isolates"]], world)
-        assert not audited["passes"].any()
-
-
-@pytest.mark.parametrize(("anywhere", "judged"), [(25, "reproduced"), (1, "contradicted")])
-def test_unshared_encoders_compose_in_trained_slots(anywhere, judged):
-    sets = {"two-glyphs-any-slot": anywhere, "two-glyphs-trained-slots": 1}
-    losses = {("unshared", "glyphs-head", 0.0, name, 0): loss for name, loss in sets.items()}
-    assert verdict("unshared_slots", network_world(losses)) == judged
-
-
-@pytest.mark.parametrize(
-    ("losses", "judged"), [((0.5, 2.5, 10, 24), "reproduced"), ((0.5, 2.5, 2, 24), "contradicted")]
-)
-def test_leak_is_judged_at_every_step(losses, judged):
-    names = ("sum", "leaky-0.1", "leaky-0.3", "leaky-1")
-    world = {
-        (name, "glyphs-head", 0.0, "two-glyphs-any-slot", 0): loss
-        for name, loss in zip(names, losses, strict=True)
-    }
-    world = network_world(world)
-    assert verdict("leak_monotone", world) == judged
-    if judged == "reproduced":
-        audited = ledgers.audit([CLAIMS["longtail.leak_monotone"]], world)
-        assert not audited["passes"].any()
-
-
-@pytest.mark.parametrize(
-    ("few", "many", "judged"), [(6, 10, "reproduced"), (30, 40, "contradicted")]
-)
-def test_wrong_labels_are_compared_with_no_labels(few, many, judged):
-    sets = {"no-glyphs": 18, "glyphs-wrong-2": few, "glyphs-wrong-8": many}
-    losses = {("sum", name, 0.0, "two-glyphs-any-slot", 0): loss for name, loss in sets.items()}
-    for name in ("wrong_labels_few", "wrong_labels_many"):
-        assert verdict(name, network_world(losses)) == judged
-
-
-@pytest.mark.parametrize(
-    ("trained", "left_out", "judged"), [(0.001, 10, "reproduced"), (9, 10, "contradicted")]
-)
-def test_influence_is_the_loss_on_a_triple_left_out(trained, left_out, judged):
-    sets = {"glyph-rows-trained": trained, "glyph-rows-left-out": left_out}
-    halves = ("glyphs-half-1", "glyphs-half-2")
-    losses = {
-        ("sum", half, 0.0, name, 0): loss for half, (name, loss) in product(halves, sets.items())
-    }
-    world = network_world(losses)
-    assert verdict("triples_memorized", world) == judged
-    if judged == "reproduced":
-        audited = ledgers.audit([CLAIMS["longtail.triples_memorized"]], world)
-        assert not audited["passes"].any()
-
-
-@pytest.mark.parametrize(("share", "judged"), [(0.99, "reproduced"), (0.5, "contradicted")])
-def test_exact_recovery_is_a_share_of_training_sets(share, judged):
-    rows = [
-        {"alpha": 1.5, "replicate": r, "max_error_alone": 1e-12 if r < 100 * share else 0.05}
-        for r in range(100)
-    ]
-    rows += [row | {"alpha": 1.0, "max_error_alone": 0.3} for row in rows]
-    world = {"linear_sets": pd.DataFrame(rows)}
-    assert verdict("exact_recovery", world) == judged
-    audited = ledgers.audit([CLAIMS["longtail.exact_recovery"]], world)
-    assert not audited["passes"].any()

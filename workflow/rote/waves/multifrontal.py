@@ -1,11 +1,9 @@
 """Sparse complex symmetric LDLᵀ of a five-point stencil: nested dissection with dense fronts.
 
-A rectangle of cells is cut by its middle line, its halves likewise, down to a few cells; a line is
-eliminated after both sides of it (George 1973). What is eliminated together, and the cells around
-it that it couples, is a front: a small dense symmetric matrix, to which the children's Schur
-complements have been added (Duff and Reid 1983). Real and imaginary parts lie apart, sixteen
-numbers each, so that every inner loop is a fixed number of vector instructions, and four pivots, or
-four unknowns, are applied at a time.
+What is eliminated together, and the cells around it that it couples, is a front: a small dense
+symmetric matrix, to which the children's Schur complements have been added (Duff and Reid 1983).
+Real and imaginary parts lie apart, sixteen numbers each, so that every inner loop is a fixed number
+of vector instructions, and four pivots, or four unknowns, are applied at a time.
 
 Pivots are taken in order, as exchanges would not preserve the fronts: with a few cells per
 wavelength that is harmless, and every solution's residual is checked; where a pivot nearly
@@ -13,7 +11,6 @@ vanishes, SuperLU factors the matrix again with exchanges.
 """
 
 import logging
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +20,9 @@ from scipy.sparse.linalg import SuperLU, splu
 from rote.core import fields, reals
 from rote.core.compiled import kernel, part
 from rote.core.errors import InputError
+from rote.waves.dissection import Dissection
 
 log = logging.getLogger("rote")
-LEAF_CELLS = 12  # cells that are eliminated together without a further cut
 LANES = 16  # real, and as many imaginary numbers, in one chunk of a row
 UNROLL = 4  # pivots or unknowns that are applied at a time
 MAX_RESIDUAL = 1e-10  # of a solution, relative to the right-hand side; above, pivots are exchanged
@@ -64,64 +61,6 @@ class Plan(NamedTuple):
         return factorization, float(8 * (s**2 + 2 * s * b).sum())
 
 
-@dataclass
-class _Front:
-    """What is eliminated together, while the grid is cut."""
-
-    first: int  # position of its first pivot
-    pivots: int
-    around: list[tuple]  # indices of the cells around its rectangle
-    depth: int  # number of cuts above it
-    parent: int = -1
-
-
-class _Dissection:
-    """Nested dissection of a (width, height) grid: fronts in the order of their elimination."""
-
-    def __init__(self, width: int, height: int):
-        self.cells = np.arange(width * height).reshape(width, height)
-        self.position = np.full((width, height), -1)
-        self.order: list[np.ndarray] = []
-        self.fronts: list[_Front] = []
-        self._cut(0, width, 0, height, 0)
-
-    def _cut(self, x0: int, x1: int, z0: int, z1: int, depth: int) -> int:
-        """Eliminate a rectangle, its halves before the line between them; the front's number."""
-        columns = np.arange(x0, x1)
-        rows = np.arange(z0, z1)
-        halves: list[tuple[int, int, int, int]] = []
-        eliminated = np.ix_(columns, rows)
-        if len(columns) * len(rows) > LEAF_CELLS and len(columns) >= len(rows):
-            middle = (x0 + x1) // 2
-            halves = [(x0, middle, z0, z1), (middle + 1, x1, z0, z1)]
-            eliminated = np.ix_(np.array([middle]), rows)
-        elif len(columns) * len(rows) > LEAF_CELLS:
-            middle = (z0 + z1) // 2
-            halves = [(x0, x1, z0, middle), (x0, x1, middle + 1, z1)]
-            eliminated = np.ix_(columns, np.array([middle]))
-        children = [
-            self._cut(*half, depth + 1)
-            for half in halves
-            if half[0] < half[1] and half[2] < half[3]
-        ]
-        first = sum(map(len, self.order))
-        pivots = self.cells[eliminated]
-        self.order.append(pivots.ravel())
-        self.position[eliminated] = first + np.arange(pivots.size).reshape(pivots.shape)
-        width, height = self.cells.shape
-        around: list[tuple] = [(x, rows) for x in (x0 - 1, x1) if 0 <= x < width]
-        around += [(columns, z) for z in (z0 - 1, z1) if 0 <= z < height]
-        self.fronts.append(_Front(first, pivots.size, around, depth))
-        for child in children:
-            self.fronts[child].parent = len(self.fronts) - 1
-        return len(self.fronts) - 1
-
-    def boundary(self, front: _Front) -> np.ndarray:
-        """Positions of the cells around a front's rectangle, ascending."""
-        parts = [self.position[cells] for cells in front.around] or [np.empty(0, int)]
-        return np.sort(np.concatenate(parts))
-
-
 def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     """Nested dissection of a (width, height) grid, cells numbered row by row.
 
@@ -138,7 +77,7 @@ def plan(width: int, height: int, matrix: sparse.sparray) -> Plan:
     sides = {"width": width, "height": height}
     width, height = fields.check(dict.fromkeys(sides, fields.SIZE), sides).values()
     _check_stencil(width, height, matrix)
-    dissection = _Dissection(width, height)
+    dissection = Dissection(width, height)
     fronts = dissection.fronts
     first = np.array([front.first for front in fronts])
     pivots = np.array([front.pivots for front in fronts])
